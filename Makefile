@@ -1,0 +1,165 @@
+# Builds build/libsmartprof.so (the agent) and build/smartprof (the command); see `make help`.
+VERSION := 0.1.0
+PREFIX ?= /usr/local
+PKG_CONFIG ?= pkg-config
+CXX ?= g++
+# SAN=1: the command and the unit tests with AddressSanitizer and UBSan. Not the agent: a
+# preloaded library cannot bring a sanitizer run time of its own.
+B := build$(if $(SAN),-san)
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(2)')
+
+WARN := -Wall -Wextra -Werror
+CPPFLAGS += -D_GNU_SOURCE -DSP_VERSION='"$(VERSION)"' -I. -MMD -MP
+CFLAGS ?= -O2 -g
+CSTD := -std=gnu17 $(WARN)
+SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+comma := ,
+
+# --- what is built from what
+AGENT_SRC := $(wildcard sampler/*.c sampler/*.S preload/*.c preload/*.S env/*.c)
+CMD_SRC := $(wildcard tools/*.c profiles/*.c symbolize/*.c env/*.c)
+AGENT_OBJ := $(AGENT_SRC:%=$(B)/obj/agent/%.o)
+SAMPLER_OBJ := $(filter $(B)/obj/agent/sampler/%,$(AGENT_OBJ))
+CMD_OBJ := $(CMD_SRC:%=$(B)/obj/cmd/%.o)
+
+# No stack protector and no fortify in the agent: both end in abort(), which is the host's to call.
+AGENT_CFLAGS := $(CSTD) -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-plt -fno-stack-protector \
+	-fasynchronous-unwind-tables -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=0
+# libgcc_s stands before libunwind so that C++ code loaded later binds _Unwind_* to libgcc's.
+AGENT_LDFLAGS := -shared -Wl,-soname,libsmartprof.so -Wl,--version-script=preload/exports.map -Wl,--hash-style=gnu \
+	-Wl,-z,now,-z,relro,-z,defs,-z,noseparate-code -Wl,--sort-section=name -Wl,--no-as-needed
+AGENT_LIBS := -lgcc_s $(shell $(PKG_CONFIG) --libs libunwind) -lc
+CMD_LIBS := $(if $(SAN),,-Wl,--no-as-needed $(shell $(PKG_CONFIG) --libs jemalloc)) -Wl,--as-needed \
+	$(shell $(PKG_CONFIG) --libs libdw libelf liblzma) -liberty -lm
+
+.DEFAULT_GOAL := all
+.PHONY: all agent command
+all: $(if $(SAN),command,agent command)
+agent: $(B)/libsmartprof.so
+command: $(B)/smartprof
+
+$(B)/libsmartprof.so: $(AGENT_OBJ) preload/exports.map
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(AGENT_LDFLAGS) -o $@ $(AGENT_OBJ) $(AGENT_LIBS)
+
+$(B)/smartprof: $(CMD_OBJ)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -Wl,-z,now,-z,relro -o $@ $(CMD_OBJ) $(CMD_LIBS)
+
+$(B)/obj/agent/%.o: %
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(AGENT_CFLAGS) -c -o $@ $<
+
+$(B)/obj/cmd/%.o: %
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(CSTD) $(SANFLAGS) -c -o $@ $<
+
+# --- unit tests: tests/unit/*.c with a main() are tests, the others help all of them
+UNIT_ALL := $(wildcard tests/unit/*.c)
+UNIT_SRC := $(if $(UNIT_ALL),$(shell grep -lE '^int main' $(UNIT_ALL)))
+UNIT_HELP := $(filter-out $(UNIT_SRC),$(UNIT_ALL))
+UNIT := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
+UNIT_LIB := $(B)/unit/libunits.a
+.PHONY: unit
+.SECONDARY:
+unit: $(UNIT)
+	@.ci/run-units $(UNIT)
+
+$(UNIT_LIB): $(filter-out %/tools/main.c.o,$(CMD_OBJ)) $(SAMPLER_OBJ) $(UNIT_HELP:%=$(B)/obj/cmd/%.o)
+	$(call say,AR,$@)
+	@mkdir -p $(@D)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(B)/unit/%: $(B)/obj/cmd/tests/unit/%.c.o $(UNIT_LIB)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -pthread -o $@ $< $(UNIT_LIB) -Wl,--as-needed -lcmocka \
+		$(CMD_LIBS) $(shell $(PKG_CONFIG) --libs libunwind)
+
+# --- programs with known behaviour: tests/targets/NAME.c, plugins in plugin_NAME.c or .cc
+T_DIR := build/targets
+T_PLUGIN := $(basename $(notdir $(wildcard tests/targets/plugin_*.c tests/targets/plugin_*.cc)))
+T_PROGRAM := $(filter-out $(T_PLUGIN),$(basename $(notdir $(wildcard tests/targets/*.c tests/targets/*.cc))))
+T_CFLAGS := -O2 -g -Wall -Wextra -Werror -D_GNU_SOURCE -MMD -MP -I. -fno-optimize-sibling-calls
+TARGETS := $(T_PROGRAM:%=$(T_DIR)/%) $(T_PLUGIN:%=$(T_DIR)/plugins/%.so) $(T_DIR)/cpu_truth_static
+.PHONY: targets
+targets: $(TARGETS)
+
+$(T_DIR)/runpath_host: T_LDFLAGS := -Wl,--enable-new-dtags,-rpath,'$$ORIGIN/plugins'
+$(T_DIR)/plugins/plugin_python.so: T_CXXFLAGS = $(shell /usr/bin/python3-config --includes)
+$(T_DIR)/cpu_truth_static: tests/targets/cpu_truth.c
+	$(call say,CC,$< (static))
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 $(T_CFLAGS) -static -o $@ $< -pthread
+$(T_DIR)/%: tests/targets/%.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 $(T_CFLAGS) -o $@ $< -pthread $(T_LDFLAGS)
+$(T_DIR)/%: tests/targets/%.cc
+	$(call say,CXX,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) -std=gnu++17 $(T_CFLAGS) -o $@ $< -pthread
+$(T_DIR)/plugins/%.so: tests/targets/%.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 $(T_CFLAGS) -fPIC -shared -o $@ $<
+$(T_DIR)/plugins/%.so: tests/targets/%.cc
+	$(call say,CXX,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) -std=gnu++17 $(T_CFLAGS) $(T_CXXFLAGS) -fPIC -shared -o $@ $<
+
+# --- checks
+.PHONY: lint format
+lint: agent
+	@tests/lint/format.sh .
+	@tests/lint/cppcheck.sh .
+	@tests/lint/layers.sh .
+	@tests/lint/sampler-symbols.sh tests/lint/sampler-symbols.allow $(SAMPLER_OBJ)
+	@tests/lint/exports.sh build/libsmartprof.so preload/exports.map
+	@tests/lint/needed.sh build/libsmartprof.so
+	@echo "lint: all checks passed"
+format:
+	@tests/lint/format.sh --fix .
+
+.PHONY: e2e test demo bench deps
+# One file: make e2e T=signals. LONG=1 runs the storms for as long as a release wants.
+e2e: all targets
+	@SP_LONG=$(LONG) bats --print-output-on-failure --timing $(if $(T),tests/e2e/$(T).bats,tests/e2e)
+test:
+	@.ci/test
+demo:
+	@.ci/deps build demo
+	@$(MAKE) --no-print-directory all
+	@.ci/demo
+bench: all
+	@for bench in tests/bench/*.sh; do echo "== $$bench"; $$bench || exit 1; done
+deps:
+	@.ci/deps build test demo
+
+# --- installing
+MAN := $(wildcard docs/man/*.1 docs/man/*.7)
+INSTALLED := bin/smartprof lib/libsmartprof.so include/smartprof.h lib/pkgconfig/smartprof.pc \
+	$(foreach page,$(MAN),share/man/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
+.PHONY: install uninstall clean help
+install: all
+	install -D -m 755 build/smartprof $(DESTDIR)$(PREFIX)/bin/smartprof
+	install -D -m 755 build/libsmartprof.so $(DESTDIR)$(PREFIX)/lib/libsmartprof.so
+	install -D -m 644 preload/smartprof.h $(DESTDIR)$(PREFIX)/include/smartprof.h
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/smartprof.pc.in \
+		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/smartprof.pc
+	for page in $(MAN); do \
+		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; done
+uninstall:
+	rm -f $(INSTALLED:%=$(DESTDIR)$(PREFIX)/%)
+clean:
+	rm -rf build build-san
+help:
+	@echo 'make [CC=clang] [V=1] [SAN=1]   build/libsmartprof.so and build/smartprof'
+	@echo 'make deps                       install missing Debian packages (root or sudo)'
+	@echo 'make test | unit | e2e [T=file] | lint | format | demo | bench'
+	@echo 'make install | uninstall        PREFIX=$(PREFIX), DESTDIR honoured'
+
+-include $(shell find $(B) build/targets -name '*.d' 2>/dev/null)

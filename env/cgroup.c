@@ -1,0 +1,199 @@
+/* CPU and memory limits of control groups, version 1 and 2, found where they are really mounted.
+ *
+ * A limit anywhere above our group binds us too. What is above the top of the mount (in a
+ * container: the host's groups) cannot be seen and is not guessed.
+ * See cgroups(7), proc(5) for mountinfo, and the kernel's admin-guide/cgroup-v2. */
+#include "env/internal.h"
+
+#include <string.h>
+
+#include "env/text.h"
+
+#define CGROUP_PATH_BYTES 384 /* a pod's is about 200 */
+
+/* The hierarchies that can limit us, and our place in each. */
+enum { UNIFIED, CPU, MEMORY, HIERARCHIES };
+
+struct place {
+	bool known;
+	char path[CGROUP_PATH_BYTES];
+};
+
+struct limits {
+	const char *root;
+	uint64_t *quota_millicores;
+	uint64_t *limit_bytes;
+};
+
+static void place_set(struct place *place, const char *path)
+{
+	place->known = sp_path_join(place->path, sizeof(place->path), path, "");
+}
+
+/* Lines are "id:controllers:path"; the unified hierarchy's list of controllers is empty. */
+static void read_places(const char *root, struct place *places)
+{
+	struct sp_lines lines;
+	char line[CGROUP_PATH_BYTES + 64];
+
+	if (sp_lines_open(&lines, root, "/proc/self/cgroup") < 0)
+		return;
+	while (sp_lines_next(&lines, line, sizeof(line))) {
+		const char *list = strchr(line, ':');
+		const char *path = list ? strchr(list + 1, ':') : NULL;
+		size_t bytes;
+
+		if (!path)
+			continue;
+		bytes = (size_t)(path++ - ++list);
+		if (bytes == 0)
+			place_set(&places[UNIFIED], path);
+		if (sp_text_listed(list, bytes, "cpu"))
+			place_set(&places[CPU], path);
+		if (sp_text_listed(list, bytes, "memory"))
+			place_set(&places[MEMORY], path);
+	}
+	sp_lines_close(&lines);
+}
+
+/* The first two words of a file, as numbers; "max", "-1" and what cannot be read are 0. */
+static void read_two(const char *root, const char *dir, const char *name, uint64_t *first, uint64_t *second)
+{
+	char path[SP_PATH_BYTES], line[64];
+	const char *at = line;
+
+	*first = *second = 0;
+	if (!sp_path_join(path, sizeof(path), dir, name) || !sp_file_line(root, path, line, sizeof(line)))
+		return;
+	if (!sp_text_number(&at, first))
+		at += strcspn(at, " ");
+	while (*at == ' ')
+		at++;
+	sp_text_number(&at, second);
+}
+
+static void lower_quota(struct limits *limits, uint64_t quota_us, uint64_t period_us)
+{
+	uint64_t millicores;
+
+	if (!quota_us || !period_us || quota_us > UINT64_MAX / 1000)
+		return;
+	millicores = quota_us * 1000 / period_us;
+	sp_limit_lower(limits->quota_millicores, millicores ? millicores : 1);
+}
+
+static void read_group(struct limits *limits, int hierarchy, const char *dir)
+{
+	uint64_t value, period, unused;
+
+	switch (hierarchy) {
+	case UNIFIED:
+		read_two(limits->root, dir, "/cpu.max", &value, &period);
+		lower_quota(limits, value, period);
+		read_two(limits->root, dir, "/memory.max", &value, &unused);
+		sp_limit_lower(limits->limit_bytes, value);
+		read_two(limits->root, dir, "/memory.high", &value, &unused);
+		sp_limit_lower(limits->limit_bytes, value);
+		break;
+	case CPU:
+		read_two(limits->root, dir, "/cpu.cfs_quota_us", &value, &unused);
+		read_two(limits->root, dir, "/cpu.cfs_period_us", &period, &unused);
+		lower_quota(limits, value, period);
+		break;
+	case MEMORY:
+		read_two(limits->root, dir, "/memory.limit_in_bytes", &value, &unused);
+		sp_limit_lower(limits->limit_bytes, value);
+		break;
+	}
+}
+
+/* Our path below the mount, whose own top is `top` of the hierarchy: NULL when the mount does not
+ * lead to us. A top outside our cgroup namespace reads "/..": all of the mount is above us. */
+static const char *path_below(const char *path, const char *top)
+{
+	size_t bytes = strlen(top);
+
+	if (strncmp(top, "/..", 3) == 0 || strncmp(path, "/..", 3) == 0)
+		return "";
+	if (strcmp(top, "/") == 0)
+		return path[1] ? path : "";
+	if (strncmp(path, top, bytes) == 0 && (path[bytes] == '/' || path[bytes] == '\0'))
+		return path + bytes;
+	return NULL;
+}
+
+/* Reads our group and all groups above it up to the mount point. */
+static void climb(struct limits *limits, int hierarchy, const char *mount_point, const char *below)
+{
+	char dir[SP_PATH_BYTES];
+	size_t top = strlen(mount_point);
+
+	if (!sp_path_join(dir, sizeof(dir), mount_point, below))
+		return;
+	for (;;) {
+		char *slash;
+
+		read_group(limits, hierarchy, dir);
+		slash = strrchr(dir, '/');
+		if (!slash || (size_t)(slash - dir) < top)
+			break;
+		*slash = '\0';
+	}
+}
+
+static char *next_field(char **at)
+{
+	char *field = *at;
+	char *space = strchr(field, ' ');
+
+	*at = space ? space + 1 : field + strlen(field);
+	if (space)
+		*space = '\0';
+	return field;
+}
+
+/* A line is "id parent dev top mount-point options [optional...] - type source super-options". */
+static void read_mount(struct limits *limits, const struct place *places, char *line)
+{
+	static const char *const controllers[HIERARCHIES] = {NULL, "cpu", "memory"};
+	char *rest = strstr(line, " - "), *at = line;
+	const char *top, *mount_point, *type, *options;
+
+	if (!rest)
+		return;
+	*rest = '\0';
+	rest += 3;
+	type = next_field(&rest);
+	next_field(&rest);
+	options = next_field(&rest);
+	if (strcmp(type, "cgroup") != 0 && strcmp(type, "cgroup2") != 0)
+		return;
+	for (int skipped = 0; skipped < 3; skipped++)
+		next_field(&at);
+	top = next_field(&at);
+	mount_point = next_field(&at);
+	for (int i = 0; i < HIERARCHIES; i++) {
+		bool ours = controllers[i] ? type[6] == '\0' && sp_text_listed(options, strlen(options), controllers[i])
+					   : type[6] == '2';
+		const char *below = ours && places[i].known ? path_below(places[i].path, top) : NULL;
+
+		if (below)
+			climb(limits, i, mount_point, below);
+	}
+}
+
+void sp_cgroup_limits(const char *root, uint64_t *quota_millicores, uint64_t *limit_bytes)
+{
+	struct limits limits = {root, quota_millicores, limit_bytes};
+	struct place places[HIERARCHIES] = {0};
+	struct sp_lines lines;
+	char line[CGROUP_PATH_BYTES + 256];
+
+	read_places(root, places);
+	if (sp_lines_open(&lines, root, "/proc/self/mountinfo") < 0)
+		return;
+	while (sp_lines_next(&lines, line, sizeof(line)))
+		if (strstr(line, " cgroup"))
+			read_mount(&limits, places, line);
+	sp_lines_close(&lines);
+}

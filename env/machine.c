@@ -1,0 +1,143 @@
+/* Cores and memory this process may really use. */
+#include "env/internal.h"
+
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include "env/text.h"
+
+#define MAX_CPUS 1024
+#define CPU_WORDS (MAX_CPUS / 64)
+
+/* "0-3,8" as in /sys/devices/system/cpu/online and Cpus_allowed_list. */
+static void parse_cpus(const char *list, uint64_t *cpus)
+{
+	for (;;) {
+		uint64_t first, last;
+
+		if (!sp_text_number(&list, &first))
+			return;
+		last = first;
+		if (*list == '-') {
+			list++;
+			if (!sp_text_number(&list, &last))
+				return;
+		}
+		for (; first <= last && first < MAX_CPUS; first++)
+			cpus[first / 64] |= 1ull << (first % 64);
+		if (*list++ != ',')
+			return;
+	}
+}
+
+static uint32_t count_cpus(const uint64_t *cpus)
+{
+	uint32_t count = 0;
+
+	for (int i = 0; i < CPU_WORDS; i++)
+		for (uint64_t word = cpus[i]; word; word &= word - 1)
+			count++;
+	return count;
+}
+
+/* What follows `label` and blanks in the line of a /proc file that starts with it. */
+static bool read_labelled(const char *root, const char *path, const char *label, char *value, size_t size)
+{
+	struct sp_lines lines;
+	char line[256];
+	size_t bytes = strlen(label);
+	bool found = false;
+
+	if (sp_lines_open(&lines, root, path) < 0)
+		return false;
+	while (!found && sp_lines_next(&lines, line, sizeof(line))) {
+		found = strncmp(line, label, bytes) == 0;
+		if (found)
+			found = sp_path_join(value, size, line + bytes + strspn(line + bytes, " \t"), "");
+	}
+	sp_lines_close(&lines);
+	return found;
+}
+
+static uint64_t read_labelled_number(const char *root, const char *path, const char *label)
+{
+	char value[256];
+	const char *at = value;
+	uint64_t number = 0;
+
+	if (read_labelled(root, path, label, value, sizeof(value)))
+		sp_text_number(&at, &number);
+	return number;
+}
+
+/* Without /proc and /sys (a chroot) the live machine can still be asked directly. */
+static uint32_t cpus_by_syscall(void)
+{
+	uint64_t allowed[CPU_WORDS] = {0};
+
+	return syscall(SYS_sched_getaffinity, 0, sizeof(allowed), allowed) > 0 ? count_cpus(allowed) : 0;
+}
+
+static void read_cores(struct sp_machine *machine, const char *root)
+{
+	uint64_t online[CPU_WORDS] = {0}, allowed[CPU_WORDS] = {0};
+	char line[256];
+	uint32_t usable;
+
+	if (sp_file_line(root, "/sys/devices/system/cpu/online", line, sizeof(line)))
+		parse_cpus(line, online);
+	if (read_labelled(root, "/proc/self/status", "Cpus_allowed_list:", line, sizeof(line)))
+		parse_cpus(line, allowed);
+	machine->host_cores = count_cpus(online);
+	if (machine->host_cores && count_cpus(allowed))
+		for (int i = 0; i < CPU_WORDS; i++)
+			allowed[i] &= online[i];
+	usable = count_cpus(allowed);
+	if (!usable && !*root)
+		usable = cpus_by_syscall();
+	machine->usable_millicores = (usable ? usable : machine->host_cores) * 1000;
+}
+
+static void read_memory(struct sp_machine *machine, const char *root)
+{
+	struct sysinfo info;
+	struct rlimit limit;
+
+	machine->memory_bytes = read_labelled_number(root, "/proc/meminfo", "MemTotal:") * 1024;
+	if (!machine->memory_bytes && !*root && syscall(SYS_sysinfo, &info) == 0)
+		machine->memory_bytes = (uint64_t)info.totalram * info.mem_unit;
+	machine->memory_limit_bytes = machine->memory_bytes;
+	sp_limit_lower(&machine->memory_limit_bytes,
+		read_labelled_number(root, "/proc/self/limits", "Max address space"));
+	if (!*root && syscall(SYS_prlimit64, 0, RLIMIT_AS, NULL, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+		sp_limit_lower(&machine->memory_limit_bytes, limit.rlim_cur);
+}
+
+static int read_paranoid(const char *root)
+{
+	char line[16];
+	const char *at = line;
+	uint64_t level;
+
+	if (!sp_file_line(root, "/proc/sys/kernel/perf_event_paranoid", line, sizeof(line)))
+		return -2;
+	at += *at == '-';
+	if (!sp_text_number(&at, &level) || level > 100)
+		return -2;
+	return *line == '-' ? -(int)level : (int)level;
+}
+
+void sp_machine_read(struct sp_machine *machine, const char *root)
+{
+	uint64_t quota_millicores = 0;
+
+	read_cores(machine, root);
+	read_memory(machine, root);
+	machine->perf_event_paranoid = read_paranoid(root);
+	sp_cgroup_limits(root, &quota_millicores, &machine->memory_limit_bytes);
+	if (quota_millicores && (!machine->usable_millicores || quota_millicores < machine->usable_millicores))
+		machine->usable_millicores = (uint32_t)quota_millicores;
+}

@@ -1,0 +1,197 @@
+/* The table of settings, and reading and writing their values by it. */
+#include "env/env.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "env/text.h"
+
+const struct sp_option_row sp_option_rows[SP_OPTIONS] = {
+#define SP_OPTION(id, name_, variable_, flag_, type_, choices_, min_, max_, ...) \
+	[SP_OPT_##id] = {name_, variable_, flag_, type_, choices_, min_, max_, __VA_ARGS__},
+#include "env/options.def"
+#undef SP_OPTION
+};
+
+const char *const sp_internal_variables[] = {"SMARTPROF_TREE", "SMARTPROF_PROGRESS_FD", SP_VARIABLE_FLAGS, NULL};
+
+struct unit {
+	const char *name;
+	uint64_t factor;
+};
+
+static const struct unit time_units[] = {{"us", 1}, {"µs", 1}, {"ms", 1000}, {"s", 1000000}, {NULL, 0}};
+static const struct unit percent_units[] = {{"%", 1}, {NULL, 0}};
+static const struct unit no_units[] = {{NULL, 0}};
+static const struct unit byte_units[] = {{"B", 1}, {"K", 1 << 10}, {"KiB", 1 << 10}, {"KB", 1000}, {"M", 1 << 20},
+	{"MiB", 1 << 20}, {"MB", 1000000}, {"G", 1 << 30}, {"GiB", 1 << 30}, {"GB", 1000000000}, {NULL, 0}};
+
+static const struct unit *units_of(enum sp_option_type type)
+{
+	switch (type) {
+	case SP_TYPE_US:
+		return time_units;
+	case SP_TYPE_BYTES:
+		return byte_units;
+	case SP_TYPE_PERCENT:
+		return percent_units;
+	default:
+		return no_units;
+	}
+}
+
+static int parse_number(const struct sp_option_row *row, const char *text, uint64_t *number)
+{
+	const struct unit *unit = units_of(row->type);
+	const char *at = text;
+	uint64_t value;
+
+	if (*at < '0' || *at > '9')
+		return -EINVAL;
+	if (!sp_text_number(&at, &value))
+		return -ERANGE;
+	while (*at == ' ')
+		at++;
+	if (*at) {
+		while (unit->name && !sp_text_same(unit->name, at))
+			unit++;
+		if (!unit->name)
+			return -EINVAL;
+		if (__builtin_mul_overflow(value, unit->factor, &value))
+			return -ERANGE;
+	}
+	if (value < row->min || value > row->max)
+		return -ERANGE;
+	*number = value;
+	return 0;
+}
+
+static int parse_bool(const char *text, uint64_t *number)
+{
+	int found = sp_choice_find("off,0,no,false|on,1,yes,true", text);
+
+	if (found < 0)
+		return -EINVAL;
+	*number = (uint64_t)found;
+	return 0;
+}
+
+static int parse_mode(const char *text, uint64_t *number)
+{
+	int found = sp_choice_find("cpu|heap", text);
+
+	if (found >= 0)
+		*number = found == 0 ? SP_MODE_CPU : SP_MODE_HEAP;
+	else if (sp_text_same(text, "cpu,heap") || sp_text_same(text, "heap,cpu"))
+		*number = SP_MODE_CPU | SP_MODE_HEAP;
+	else
+		return -EINVAL;
+	return 0;
+}
+
+static int parse_choice(const char *choices, const char *text, uint64_t *number)
+{
+	int found = sp_choice_find(choices, text);
+
+	if (found < 0)
+		return -EINVAL;
+	*number = (uint64_t)found;
+	return 0;
+}
+
+int sp_option_parse(const struct sp_option_row *row, const char *text, uint64_t *number)
+{
+	switch (row->type) {
+	case SP_TYPE_BOOL:
+		return parse_bool(text, number);
+	case SP_TYPE_MODE:
+		return parse_mode(text, number);
+	case SP_TYPE_CHOICE:
+		return parse_choice(row->choices, text, number);
+	case SP_TYPE_TEXT:
+		*number = 0;
+		return 0;
+	default:
+		return parse_number(row, text, number);
+	}
+}
+
+static size_t word_bytes(const char *at)
+{
+	return strcspn(at, ",|");
+}
+
+int sp_choice_find(const char *choices, const char *name)
+{
+	int index = 0;
+
+	for (const char *at = choices;;) {
+		size_t bytes = word_bytes(at);
+
+		if (sp_text_starts(name, at, bytes) && name[bytes] == '\0')
+			return index;
+		if (at[bytes] == '\0')
+			return -1;
+		index += at[bytes] == '|';
+		at += bytes + 1;
+	}
+}
+
+static void put_choice(struct sp_text_out *out, const char *choices, uint64_t index)
+{
+	char word[32];
+	size_t bytes;
+
+	for (; index; index--)
+		choices += strcspn(choices, "|") + 1;
+	bytes = word_bytes(choices);
+	if (bytes >= sizeof(word))
+		bytes = sizeof(word) - 1;
+	memcpy(word, choices, bytes);
+	word[bytes] = '\0';
+	sp_text_put(out, word);
+}
+
+static void put_bytes(struct sp_text_out *out, uint64_t bytes)
+{
+	static const char *const names[] = {" B", " KiB", " MiB", " GiB"};
+	int scale = 0;
+
+	while (scale < 3 && bytes && bytes % 1024 == 0) {
+		bytes /= 1024;
+		scale++;
+	}
+	sp_text_put_number(out, bytes);
+	sp_text_put(out, names[scale]);
+}
+
+size_t sp_option_format(const struct sp_option_row *row, const struct sp_value *value, char *buffer, size_t size)
+{
+	struct sp_text_out out = {buffer, size, 0};
+
+	sp_text_put(&out, "");
+	switch (row->type) {
+	case SP_TYPE_BOOL:
+		sp_text_put(&out, value->number ? "on" : "off");
+		break;
+	case SP_TYPE_MODE:
+		sp_text_put(&out, value->number & SP_MODE_CPU ? "cpu" : "");
+		sp_text_put(&out, value->number == (SP_MODE_CPU | SP_MODE_HEAP) ? "," : "");
+		sp_text_put(&out, value->number & SP_MODE_HEAP ? "heap" : "");
+		break;
+	case SP_TYPE_CHOICE:
+		put_choice(&out, row->choices, value->number);
+		break;
+	case SP_TYPE_TEXT:
+		sp_text_put(&out, value->text ? value->text : "");
+		break;
+	case SP_TYPE_BYTES:
+		put_bytes(&out, value->number);
+		break;
+	default:
+		sp_text_put_number(&out, value->number);
+		sp_text_put(&out, row->type == SP_TYPE_US ? " us" : row->type == SP_TYPE_PERCENT ? " %" : "");
+		break;
+	}
+	return out.length;
+}

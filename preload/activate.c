@@ -1,0 +1,333 @@
+/* From dormant to active: settings, spool, clocks. Runs in whatever context found the process
+ * worth profiling, a signal handler included, on the thread's private stack; so it uses nothing
+ * but system calls and its own memory. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "env/env.h"
+#include "preload/agent.h"
+#include "preload/real.h"
+#include "preload/spool_place.h"
+#include "sampler/clock.h"
+#include "sampler/heap.h"
+#include "sampler/live.h"
+#include "sampler/sample.h"
+#include "sampler/spool_write.h"
+#include "sampler/sys.h"
+#include "sampler/thread.h"
+
+struct activation {
+	struct sp_thread *t;
+	struct sp_config config;
+	const char *why; /* it did not work */
+	int error;
+};
+
+static uint32_t text(const char *s)
+{
+	return s && *s ? sp_spool_text(s, strlen(s)) : 0;
+}
+
+/* Arguments, each NUL-terminated, and an empty one. */
+static uint32_t command_text(char **argv)
+{
+	size_t length = 1;
+	uint32_t at;
+	char *to;
+	int i, n;
+
+	for (n = 0; argv[n] && length + strlen(argv[n]) + 1 < 32768; n++)
+		length += strlen(argv[n]) + 1;
+	at = sp_spool_allot(SP_SEC_TEXT, (uint32_t)length);
+	if (!at)
+		return 0;
+	to = (char *)sp_section(SP_SEC_TEXT) + at;
+	for (i = 0; i < n; i++)
+		to = stpcpy(to, argv[i]) + 1;
+	*to = 0;
+	return at;
+}
+
+/* Lines "name\tvalue\tsource\n". */
+static uint32_t settings_text(const struct sp_config *config)
+{
+	char lines[4096], *to = lines;
+	int i;
+
+	for (i = 0; i < SP_OPTIONS && to - lines < (long)sizeof lines - 512; i++) {
+		const struct sp_value *v = &config->values[i];
+		size_t left;
+
+		to = stpcpy(to, sp_option_rows[i].name);
+		*to++ = '\t';
+		left = (size_t)(lines + sizeof lines - to) - 256;
+		to += sp_option_format(&sp_option_rows[i], v, to, left < 1024 ? left : 1024);
+		*to++ = '\t';
+		to = stpcpy(to, sp_source_name(v->source));
+		if (v->source == SP_SOURCE_RULE && sp_rule_reason(i))
+			to = stpcpy(stpcpy(to, ": "), sp_rule_reason(i));
+		if (v->invalid)
+			to = stpcpy(stpcpy(stpcpy(to, " ("), sp_option_rows[i].variable), " is set to something not allowed)");
+		*to++ = '\n';
+	}
+	*to = 0;
+	return text(lines);
+}
+
+static const char *allocator_path(void)
+{
+	struct dl_find_object object;
+
+	if (_dl_find_object((void *)sp_real.malloc, &object) != 0)
+		return "";
+	return object.dlfo_link_map->l_name;
+}
+
+static void fill_header(struct sp_spool_header *h, struct activation *a, uint64_t start_ticks)
+{
+	const struct sp_config *c = &a->config;
+	char exe[SP_PATH_MAX], *slash;
+	long n = sp_sys(SYS_readlink, "/proc/self/exe", exe, sizeof exe - 1);
+
+	exe[n > 0 ? n : 0] = 0;
+	slash = strrchr(exe, '/');
+	h->pid = sp_agent.pid;
+	h->ppid = sp_process.ppid;
+	h->uid = (uint32_t)sp_sys(SYS_geteuid);
+	h->is_root = sp_process.is_root;
+	h->start_ticks = start_ticks;
+	h->start_realtime_ns = sp_process.start_realtime_ns;
+	h->start_monotonic_ns = sp_agent.start_monotonic_ns;
+	h->memory_limit_bytes = c->machine.memory_limit_bytes;
+	h->usable_millicores = c->machine.usable_millicores;
+	h->host_cores = c->machine.host_cores;
+	h->text.exe = text(exe);
+	h->text.program = text(slash ? slash + 1 : exe);
+	h->text.command = command_text(sp_process.argv);
+	h->text.cwd = text(sp_process.cwd);
+	h->text.output_dir = text(sp_process.output_dir);
+	h->text.output_file = text(sp_process.output_file);
+	h->text.environment = text(sp_environment_name(c->environment));
+	h->text.environment_reason = text(c->reason);
+	h->text.settings = settings_text(c);
+	h->text.allocator = text(allocator_path());
+	h->text.tree = text(sp_process.tree);
+}
+
+/* Whether a seccomp filter that is there already would kill us for what we need: tried in a child
+ * that shares our memory and may die of it. */
+static int probe_main(void *arg)
+{
+	int *ok = arg;
+
+	sp_clock_probe_event();
+	*ok = 1;
+	sp_sys(SYS_exit, 0);
+	return 0;
+}
+
+static bool is_event_deadly(struct sp_thread *t)
+{
+	uint64_t all = ~0ull, mask;
+	int ok = 0;
+	long pid;
+
+	if (sp_sys(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0) != 2)
+		return false;
+	sp_sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, 8);
+	/* Half of the private stack is the child's while we wait. */
+	pid = clone(probe_main, (char *)sp_thread_stack(t) - SP_BLOCK_BYTES / 2, CLONE_VM | CLONE_VFORK, &ok);
+	if (pid > 0)
+		sp_sys(SYS_wait4, pid, NULL, __WALL, NULL);
+	sp_sys(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8);
+	return !ok;
+}
+
+static bool under_valgrind(void)
+{
+	const char *preload = sp_environ_get(sp_process.envp, "LD_PRELOAD");
+	return preload && strstr(preload, "/vgpreload_");
+}
+
+static const char *refusal(int error, int paranoid)
+{
+	if ((error == -EACCES || error == -EPERM) && paranoid > 2)
+		return "perf events are refused to users here; setting kernel.perf_event_paranoid to 2 would allow them";
+	if (error == -EACCES || error == -EPERM)
+		return "perf events are refused here, as containers' seccomp filters do; adding perf_event_open to the profile "
+		       "would allow them";
+	if (error == -EMFILE || error == -ENFILE)
+		return "no file descriptor was left for a perf event; a higher `ulimit -n` would allow them";
+	if (error == -ENOENT || error == -ENOSYS)
+		return "this kernel has no perf events";
+	return "perf events do not work here";
+}
+
+static void choose_clock(struct activation *a, struct sp_spool_header *h)
+{
+	int error;
+
+	h->cpu.tick_ns = (uint32_t)sp_clock_tick_ns();
+	h->cpu.clock = SP_CLOCK_OFF;
+	if (!sp_agent.config.cpu) {
+		h->text.clock_reason = text("CPU profiling is switched off");
+		return;
+	}
+	if (under_valgrind()) {
+		h->text.clock_reason = text("under valgrind, where CPU time means nothing");
+		return;
+	}
+	h->cpu.clock = SP_CLOCK_TIMER;
+	if (is_event_deadly(a->t)) {
+		h->text.clock_reason = text("a seccomp filter would kill the program for opening a perf event");
+		return;
+	}
+	error = sp_clock_probe_event();
+	if (error) {
+		h->text.clock_reason = text(refusal(error, a->config.machine.perf_event_paranoid));
+		return;
+	}
+	h->cpu.clock = SP_CLOCK_EVENT;
+	h->text.clock_reason = text("perf events work here");
+}
+
+static void configure(const struct sp_config *c, struct sp_spool_header *h)
+{
+	const struct sp_value *v = c->values;
+	struct sp_sampler_config *s = &sp_agent.config;
+
+	s->cpu = v[SP_OPT_MODE].number & SP_MODE_CPU;
+	s->heap = v[SP_OPT_MODE].number & SP_MODE_HEAP;
+	s->cpu_interval_ns = v[SP_OPT_CPU_INTERVAL].number * 1000;
+	s->heap_interval_bytes = v[SP_OPT_HEAP_INTERVAL].number;
+	s->sample_cap = (uint32_t)v[SP_OPT_CPU_MAX_SAMPLES].number;
+	s->budget_permille = (uint32_t)v[SP_OPT_OVERHEAD_BUDGET].number * 10;
+	h->cpu.requested_ns = h->cpu.interval_ns = h->cpu.interval_max_ns = s->cpu_interval_ns;
+	h->cpu.sample_cap = s->sample_cap;
+	h->cpu.budget_permille = s->budget_permille;
+	h->heap.requested_bytes = h->heap.interval_bytes = s->heap_interval_bytes;
+	h->heap.interval_floor = h->heap.interval_max_bytes = s->heap_interval_bytes;
+}
+
+static void start_heap(struct sp_spool_header *h)
+{
+	struct sp_tls *tls = &sp_tls;
+
+	h->heap.before_bytes = (uint64_t)(tls->heap.bytes_base - tls->heap.countdown);
+	h->heap.before_count = tls->heap.allocs;
+	if (sp_agent.config.heap && sp_live_init() != 0) {
+		sp_agent.config.heap = false;
+		h->text.notes = text("no memory for the set of live allocations: the heap is not profiled\n");
+	}
+	h->heap.on = sp_agent.config.heap;
+}
+
+/* A page that reads as zero in every child made by fork, however it was made. */
+static int make_alive_page(void)
+{
+	long p;
+
+	if (!sp_agent.alive) {
+		p = sp_sys(SYS_mmap, NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (p < 0 && p > -4096)
+			return (int)p;
+		if (sp_sys(SYS_madvise, p, 4096, MADV_WIPEONFORK) != 0)
+			return -ENOSYS;
+		*(uint32_t *)p = SP_ALIVE;
+		sp_agent.alive = (uint32_t *)p;
+	}
+	return 0;
+}
+
+static void activate_main(void *arg)
+{
+	static char SP_BIG spool_path[SP_PATH_MAX];
+	struct activation *a = arg;
+	struct sp_spool_header *h;
+	uint64_t ticks = sp_start_ticks(), user, sys;
+
+	sp_config_load(&a->config, "", sp_process.envp);
+	a->error = sp_spool_place(spool_path, sizeof spool_path, ticks, &a->why);
+	if (!a->error) {
+		a->error = make_alive_page();
+		a->why = "the kernel is too old (MADV_WIPEONFORK)";
+	}
+	if (!a->error) {
+		a->error = sp_spool_create(spool_path,
+					   (uint32_t)a->config.values[SP_OPT_CPU_MAX_SAMPLES].number, &h);
+		a->why = a->error == -EFBIG ? "the limit on file size (ulimit -f) is too small for a spool"
+			 : a->error	    ? strerrordesc_np(-a->error)
+					    : NULL;
+	}
+	if (a->error)
+		return;
+	sp_process.spool_path = spool_path;
+	h->state = SP_STATE_RUNNING;
+	sp_agent.spool_map = (uint8_t *)h;
+	sp_agent.spool = h;
+	configure(&a->config, h);
+	fill_header(h, a, ticks);
+	choose_clock(a, h);
+	start_heap(h);
+	sp_thread_cpu(&user, &sys);
+	h->cpu.before_user_ns = user;
+	h->cpu.before_sys_ns = sys;
+	sp_thread_open_record(a->t, 0, user, sys);
+	sp_sample_update_totals();
+}
+
+/* Takes the caller's block from the pool, or finds that a forked child has it still. */
+static struct sp_thread *own_block(void)
+{
+	struct sp_thread *t = sp_tls.thread;
+
+	if (!t && (t = sp_thread_take()))
+		sp_thread_adopt(t, 0);
+	return t;
+}
+
+void sp_activate(void)
+{
+	struct activation *a;
+	struct sp_thread *t;
+	int expected = SP_AGENT_DORMANT, saved_errno = errno;
+
+	if (sp_tls.guard) {
+		sp_start_clockwork(); /* in the middle of counting an allocation: in a moment */
+		return;
+	}
+	if (sp_is_vfork_child() ||
+	    !__atomic_compare_exchange_n(&sp_agent.state, &expected, SP_AGENT_ACTIVATING, false, __ATOMIC_ACQ_REL,
+					 __ATOMIC_RELAXED))
+		return;
+	sp_tls.guard = 1;
+	sp_clock_arm_start(0);
+	t = own_block();
+	if (!t) {
+		sp_verbose("not profiling", "no memory");
+		sp_store(&sp_agent.state, SP_AGENT_OFF);
+	} else {
+		a = sp_thread_stack(t) - sizeof *a; /* top of the private stack */
+		memset(a, 0, sizeof *a);
+		a->t = t;
+		sp_calibrate_tsc();
+		sp_on_stack(activate_main, a, a);
+		if (a->error)
+			sp_verbose("not profiling", a->why);
+		__atomic_store_n(&sp_agent.state, a->error ? SP_AGENT_OFF : SP_AGENT_ACTIVE, __ATOMIC_RELEASE);
+	}
+	if (sp_load(&sp_agent.state) == SP_AGENT_ACTIVE) {
+		sp_signals_watch_endings();
+		sp_heap_start_thread(t);
+		sp_threads_own(t);
+		sp_clock_arm(t);
+	}
+	sp_tls.guard = 0;
+	errno = saved_errno;
+}

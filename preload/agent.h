@@ -1,0 +1,92 @@
+/* The agent's life inside the target: start, activation, forks, end. */
+#ifndef SP_PRELOAD_AGENT_H
+#define SP_PRELOAD_AGENT_H
+
+#include <signal.h>
+#include <stdbool.h>
+
+#include "sampler/agent.h"
+
+/* --- start.c --------------------------------------------------------------------------------- */
+
+/* Facts of this process that must be taken down while they can be had: the application may change
+ * directory, root, environment and arguments later. All strings are the agent's own copies, never
+ * NULL, packed together: a process that lives a millisecond pays for every page it touches. */
+struct sp_process {
+	const char *cwd;
+	const char *library;     /* absolute path of libsmartprof.so */
+	const char *command;     /* SMARTPROF_BIN, absolute, or empty */
+	const char *output_dir;  /* absolute */
+	const char *output_file; /* absolute path asked for, or empty */
+	const char *tree;        /* "<pid>.<ns>" of the tree's first process */
+	char **argv;
+	char **envp;
+	int ppid;
+	bool is_root;     /* of its tree */
+	bool verbose;
+	bool follow_none; /* SMARTPROF_FOLLOW=none: forked children are left alone */
+	uint64_t start_realtime_ns;
+	char *spool_path; /* SP_PATH_MAX bytes; empty while there is no spool */
+};
+#define SP_PATH_MAX 4096u
+extern struct sp_process sp_process SP_HIDDEN;
+
+/* Sets the timer that wakes the dormant agent. */
+void sp_start_clockwork(void) SP_HIDDEN;
+
+/* Says one line on stderr when SMARTPROF_VERBOSE is on. Any context. */
+void sp_verbose(const char *what, const char *why) SP_HIDDEN;
+
+/* --- malloc.c ---------------------------------------------------------------------------------- */
+
+/* Resolves what malloc's fast paths call without a look. */
+void sp_malloc_resolve(void) SP_HIDDEN;
+
+/* --- activate.c ------------------------------------------------------------------------------ */
+
+/* Makes the spool and arms the clocks of the calling thread: sp_agent.activate. */
+void sp_activate(void) SP_HIDDEN;
+
+/* --- fork.c ---------------------------------------------------------------------------------- */
+
+void sp_fork_register(void) SP_HIDDEN;
+
+/* In a child: forgets the parent's spool and goes back to dormant. */
+void sp_fork_child(void) SP_HIDDEN;
+
+/* True in the child of a vfork: another process in the same memory, which must be left alone. */
+bool sp_is_vfork_child(void) SP_HIDDEN;
+
+/* --- threads.c ------------------------------------------------------------------------------- */
+
+void sp_threads_init(void) SP_HIDDEN;
+
+/* Lets the calling thread's end be noticed. */
+void sp_threads_own(struct sp_thread *t) SP_HIDDEN;
+
+/* --- signals.c ------------------------------------------------------------------------------- */
+
+/* Takes SIGPROF over; the constructor's. */
+void sp_signals_init(void) SP_HIDDEN;
+
+/* Takes over those of SIGINT, SIGTERM, SIGHUP that would kill the process, to render first. */
+void sp_signals_watch_endings(void) SP_HIDDEN;
+
+/* --- loader.c -------------------------------------------------------------------------------- */
+
+/* No more sampling and no more system calls: the application is about to install a seccomp
+ * filter. sp_unseal: it did not. */
+void sp_seal(void) SP_HIDDEN;
+void sp_unseal(void) SP_HIDDEN;
+
+/* --- endings.c ------------------------------------------------------------------------------- */
+
+void sp_endings_init(void) SP_HIDDEN;
+
+/* --- finish.c -------------------------------------------------------------------------------- */
+
+/* Ends the profile: once, by whichever thread is first; others wait for it. Starts the renderer
+ * and waits for it a bounded time. Any context. */
+void sp_finish(enum sp_exit_kind kind, int value) SP_HIDDEN;
+
+#endif

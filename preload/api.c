@@ -1,0 +1,15 @@
+/* The functions of smartprof.h. */
+#include "preload/smartprof.h"
+
+#include "preload/agent.h"
+#include "preload/export.h"
+
+SP_EXPORT const char *smartprof_version(void)
+{
+	return SP_VERSION;
+}
+
+SP_EXPORT int smartprof_active(void)
+{
+	return sp_load(&sp_agent.state) == SP_AGENT_ACTIVE;
+}

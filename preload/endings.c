@@ -1,0 +1,47 @@
+/* The ways a program ends by itself. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "preload/agent.h"
+#include "preload/export.h"
+#include "preload/real.h"
+
+static int quick_status; /* at_quick_exit handlers are not told */
+
+static void at_exit(int status, void *arg)
+{
+	(void)arg;
+	sp_finish(SP_EXIT_CODE, status & 0xff);
+}
+
+static void at_quick_exit_(void)
+{
+	sp_finish(SP_EXIT_CODE, quick_status & 0xff);
+}
+
+/* The C library registers the loader's destructors after our constructor has run, and calls what
+ * was registered first last: this runs after every destructor and exit handler of the program. */
+void sp_endings_init(void)
+{
+	on_exit(at_exit, NULL);
+	at_quick_exit(at_quick_exit_);
+}
+
+SP_EXPORT void quick_exit(int status)
+{
+	quick_status = status;
+	SP_REAL(quick_exit)(status);
+	__builtin_unreachable();
+}
+
+SP_EXPORT void _exit(int status)
+{
+	sp_finish(SP_EXIT_CODE, status & 0xff);
+	SP_REAL(_exit)(status);
+	__builtin_unreachable();
+}
+
+SP_EXPORT void _Exit(int status)
+{
+	_exit(status);
+}

@@ -1,0 +1,166 @@
+/* execve and its family: the clocks must not reach into the next program, and the profile so far
+ * is left for whoever renders next. */
+#include <alloca.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "preload/agent.h"
+#include "preload/export.h"
+#include "preload/real.h"
+#include "sampler/clock.h"
+#include "sampler/sample.h"
+#include "sampler/sys.h"
+#include "sampler/thread.h"
+
+/* A profiling signal that is pending although blocked would kill the next program when it unblocks
+ * it: ours are taken out, others put back. */
+static void drain_blocked(void)
+{
+	struct timespec none = {0, 0};
+	sigset_t prof;
+	siginfo_t info;
+	int foreign = 0, left = 64;
+
+	sigemptyset(&prof);
+	sigaddset(&prof, sp_agent.config.signal);
+	while (left-- && sp_sys(SYS_rt_sigtimedwait, &prof, &info, &none, 8) > 0) {
+		if (sp_clock_recognize(sp_tls.thread, &info) == SP_SIGNAL_FOREIGN && info.si_code != POLL_IN)
+			foreign = 1;
+	}
+	if (foreign)
+		sp_sys(SYS_tgkill, sp_sys(SYS_getpid), sp_sys(SYS_gettid), sp_agent.config.signal);
+}
+
+static bool signal_is_blocked(void)
+{
+	uint64_t mask = 0;
+
+	sp_sys(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &mask, 8);
+	return mask >> (sp_agent.config.signal - 1) & 1;
+}
+
+/* Returns true when after_failed_exec has something to undo. */
+static bool before_exec(void)
+{
+	int state = sp_load(&sp_agent.state);
+	int saved_errno = errno;
+
+	if ((state != SP_AGENT_DORMANT && state != SP_AGENT_ACTIVE) || sp_is_stale_child() || sp_is_vfork_child())
+		return false;
+	if (state == SP_AGENT_DORMANT) {
+		sp_clock_arm_start(0);
+	} else {
+		if (sp_tls.thread) {
+			sp_clock_disarm(sp_tls.thread);
+			sp_thread_flush(sp_tls.thread, true);
+		}
+		sp_timeline_step(true);
+		sp_store(&sp_agent.spool->state, SP_STATE_EXEC);
+	}
+	if (signal_is_blocked())
+		drain_blocked();
+	errno = saved_errno;
+	return true;
+}
+
+static int after_failed_exec(bool undo, int result)
+{
+	int saved_errno = errno;
+
+	if (undo && sp_agent.state == SP_AGENT_DORMANT) {
+		sp_start_clockwork();
+	} else if (undo) {
+		sp_store(&sp_agent.spool->state, SP_STATE_RUNNING);
+		if (sp_tls.thread)
+			sp_clock_arm(sp_tls.thread);
+	}
+	errno = saved_errno;
+	return result;
+}
+
+#define EXEC_AROUND(call)                               \
+	do {                                            \
+		bool undo;                              \
+		undo = before_exec();                   \
+		return after_failed_exec(undo, (call)); \
+	} while (0)
+
+SP_EXPORT int execve(const char *path, char *const argv[], char *const envp[])
+{
+	EXEC_AROUND(SP_REAL(execve)(path, argv, envp));
+}
+
+SP_EXPORT int execv(const char *path, char *const argv[])
+{
+	EXEC_AROUND(SP_REAL(execv)(path, argv));
+}
+
+SP_EXPORT int execvp(const char *file, char *const argv[])
+{
+	EXEC_AROUND(SP_REAL(execvp)(file, argv));
+}
+
+SP_EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
+{
+	EXEC_AROUND(SP_REAL(execvpe)(file, argv, envp));
+}
+
+SP_EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
+{
+	EXEC_AROUND(SP_REAL(fexecve)(fd, argv, envp));
+}
+
+SP_EXPORT int execveat(int fd, const char *path, char *const argv[], char *const envp[], int flags)
+{
+	EXEC_AROUND(SP_REAL(execveat)(fd, path, argv, envp, flags));
+}
+
+/* The variadic ones gather their arguments on the stack, as the C library does: malloc is not
+ * allowed in a vfork child. */
+static int count_arguments(va_list args)
+{
+	int n = 1;
+
+	while (va_arg(args, char *))
+		n++;
+	return n;
+}
+
+#define GATHER(first)                                                            \
+	va_list args;                                                            \
+	char **argv;                                                             \
+	int i, n;                                                                \
+	va_start(args, first);                                                   \
+	n = count_arguments(args);                                               \
+	va_end(args);                                                            \
+	argv = alloca(((size_t)n + 1) * sizeof *argv);                           \
+	argv[0] = (char *)(uintptr_t)first;                                      \
+	va_start(args, first);                                                   \
+	for (i = 1; i <= n; i++)                                                 \
+		argv[i] = va_arg(args, char *)
+
+SP_EXPORT int execl(const char *path, const char *arg, ...)
+{
+	GATHER(arg);
+	va_end(args);
+	return execv(path, argv);
+}
+
+SP_EXPORT int execlp(const char *file, const char *arg, ...)
+{
+	GATHER(arg);
+	va_end(args);
+	return execvp(file, argv);
+}
+
+SP_EXPORT int execle(const char *path, const char *arg, ...)
+{
+	char **envp;
+	GATHER(arg);
+	envp = va_arg(args, char **);
+	va_end(args);
+	return execve(path, argv, envp);
+}

@@ -1,0 +1,81 @@
+/* Forks: a child starts again with a spool of its own. */
+#include "preload/agent.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "env/env.h"
+#include "preload/real.h"
+#include "sampler/clock.h"
+#include "sampler/live.h"
+#include "sampler/spool_write.h"
+#include "sampler/sys.h"
+#include "sampler/thread.h"
+
+/* A process that forks is being watched from here on: no other thread may be inside libunwind,
+ * whose locks the child would inherit locked. */
+static void before_fork(void)
+{
+	if (!sp_quiesce())
+		sp_agent.fork_unsafe = true;
+}
+
+static void after_fork_in_parent(void)
+{
+	sp_agent.fork_unsafe = false;
+	sp_resume();
+}
+
+static void after_fork_in_child(void)
+{
+	bool unsafe = sp_agent.fork_unsafe;
+
+	if (sp_agent.sealed)
+		return; /* stopped already, and system calls may be deadly */
+	sp_fork_child();
+	if (unsafe) {
+		sp_store(&sp_agent.state, SP_AGENT_OFF);
+		sp_verbose("a forked child is not profiled", "a thread was unwinding at the moment of the fork");
+	}
+}
+
+bool sp_is_vfork_child(void)
+{
+	return !sp_is_stale_child() && (int)sp_sys(SYS_getpid) != sp_agent.pid;
+}
+
+void sp_fork_child(void)
+{
+	struct sp_thread *mine = sp_tls.thread;
+	int state = sp_agent.state;
+
+	if (sp_agent.spool)
+		sp_spool_drop(sp_agent.spool);
+	sp_agent.spool = NULL;
+	sp_agent.spool_map = NULL;
+	sp_agent.paused = sp_agent.inflight = 0;
+	sp_agent.fork_unsafe = false;
+	sp_agent.taint_gen = sp_agent.unload_gen;
+	sp_agent.retired_modules = 0;
+	sp_agent.pid = (int)sp_sys(SYS_getpid);
+	if (sp_agent.alive)
+		*sp_agent.alive = SP_ALIVE;
+	sp_live_reset();
+	sp_thread_reset_after_fork(mine);
+	if (mine)
+		mine->tid = sp_agent.pid;
+	memset(&sp_tls.heap, 0, sizeof sp_tls.heap);
+	sp_tls.guard = sp_tls.unwinding = sp_tls.pausing = 0;
+	sp_process.spool_path = NULL;
+	sp_process.is_root = false;
+	sp_process.ppid = (int)sp_sys(SYS_getppid);
+	sp_store(&sp_agent.state, state == SP_AGENT_OFF || sp_process.follow_none ? SP_AGENT_OFF : SP_AGENT_DORMANT);
+	if (sp_agent.state == SP_AGENT_DORMANT)
+		sp_start_clockwork();
+}
+
+void sp_fork_register(void)
+{
+	pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}

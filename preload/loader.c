@@ -1,0 +1,128 @@
+/* What concerns the loader, libunwind's questions to the system, and seccomp. */
+#include <errno.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+
+#include "preload/agent.h"
+#include "preload/export.h"
+#include "preload/real.h"
+#include "sampler/clock.h"
+#include "sampler/modules.h"
+#include "sampler/sys.h"
+#include "sampler/unwind.h"
+
+/* Called by libunwind from inside the agent, this must not take the loader's lock. The first word
+ * of libunwind's callback data is the address it asks about (struct dwarf_callback_data, all
+ * versions from 1.1 on); one that lies in no object means there is nothing to tell. */
+SP_EXPORT int dl_iterate_phdr(int (*callback)(struct dl_phdr_info *, size_t, void *), void *data)
+{
+	if (sp_tls.unwinding)
+		return sp_modules_iterate(*(const uint64_t *)data, callback, data);
+	return SP_REAL(dl_iterate_phdr)(callback, data);
+}
+
+SP_EXPORT int dlclose(void *handle)
+{
+	int result;
+
+	result = SP_REAL(dlclose)(handle);
+	if (sp_load(&sp_agent.state) == SP_AGENT_ACTIVE && !sp_is_stale_child()) {
+		sp_add(&sp_agent.unload_gen, 1);
+		sp_modules_unloaded();
+		sp_unwind_flush();
+	}
+	return result;
+}
+
+/* libunwind wants a pipe to test memory with. It would keep it open, and write to its numbers when
+ * the application has long closed them and opened something else: it gets none. */
+SP_EXPORT int pipe2(int fds[2], int flags)
+{
+	if (sp_tls.unwinding) {
+		errno = EMFILE;
+		return -1;
+	}
+	return SP_REAL(pipe2)(fds, flags);
+}
+
+SP_EXPORT int mincore(void *start, size_t length, unsigned char *vector)
+{
+	if (sp_tls.unwinding)
+		return 0; /* the write that follows decides: see syscall() */
+	return SP_REAL(mincore)(start, length, vector);
+}
+
+void sp_seal(void)
+{
+	struct sp_thread *t = sp_tls.thread;
+
+	if (sp_load(&sp_agent.state) == SP_AGENT_DORMANT)
+		sp_clock_arm_start(0);
+	else if (sp_load(&sp_agent.state) != SP_AGENT_ACTIVE)
+		return;
+	if (t)
+		sp_clock_disarm(t);
+	sp_agent.sealed = 1 + (uint32_t)sp_load(&sp_agent.state);
+	if (sp_agent.spool)
+		sp_agent.spool->sealed_ns = sp_now_ns();
+	sp_store(&sp_agent.state, SP_AGENT_STOPPED);
+}
+
+void sp_unseal(void)
+{
+	if (!sp_agent.sealed)
+		return;
+	sp_store(&sp_agent.state, (int)sp_agent.sealed - 1);
+	sp_agent.sealed = 0;
+	if (sp_agent.spool)
+		sp_agent.spool->sealed_ns = 0;
+	if (sp_agent.state == SP_AGENT_DORMANT)
+		sp_start_clockwork();
+	else if (sp_tls.thread)
+		sp_clock_arm(sp_tls.thread);
+}
+
+/* All the words a caller of a variadic prctl or syscall may have passed. */
+SP_EXPORT int sp_export_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
+	__asm__("prctl");
+SP_EXPORT long sp_export_syscall(long number, long a, long b, long c, long d, long e, long f) __asm__("syscall");
+
+int sp_export_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
+{
+	int result;
+
+	if (sp_likely(option != PR_SET_SECCOMP))
+		return SP_REAL(prctl)(option, a, b, c, d);
+	sp_seal();
+	result = SP_REAL(prctl)(option, a, b, c, d);
+	if (result < 0)
+		sp_unseal();
+	return result;
+}
+
+static bool installs_filter(long number, long a)
+{
+	return (number == SYS_seccomp && (a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER)) ||
+	       (number == SYS_prctl && a == PR_SET_SECCOMP);
+}
+
+long sp_export_syscall(long number, long a, long b, long c, long d, long e, long f)
+{
+	long result;
+
+	if (sp_unlikely(number == SYS_write) && sp_tls.unwinding) {
+		if (sp_unwind_readable((const void *)b))
+			return 1;
+		errno = EFAULT;
+		return -1;
+	}
+	if (sp_unlikely(installs_filter(number, a)))
+		sp_seal();
+	result = sp_sys6(number, a, b, c, d, e, f);
+	if (result >= 0 || result < -4095)
+		return result;
+	if (sp_unlikely(installs_filter(number, a)))
+		sp_unseal();
+	errno = (int)-result;
+	return -1;
+}

@@ -1,0 +1,16 @@
+/* Looking up the functions behind the interposed ones. */
+#include "preload/real.h"
+
+#include <dlfcn.h>
+
+struct sp_real sp_real;
+
+void *sp_real_find(const char *name)
+{
+	void *found;
+
+	sp_tls.resolving++;
+	found = dlsym(RTLD_NEXT, name);
+	sp_tls.resolving--;
+	return found;
+}

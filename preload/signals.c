@@ -1,0 +1,212 @@
+/* Signals: SIGPROF shared with the application, and endings by signal. */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+
+#include "preload/agent.h"
+#include "preload/export.h"
+#include "preload/real.h"
+#include "sampler/sample.h"
+#include "sampler/sys.h"
+
+/* A signal whose handler is ours while the application believes that `app` is in force. */
+struct shared_signal {
+	int signal;
+	bool ours;
+	uint32_t current;        /* atomic: which of the two is in force */
+	struct sigaction app[2]; /* written alternately, so that a handler reads a whole one */
+};
+
+static struct shared_signal shared[] = {{.signal = SIGPROF}, {.signal = SIGINT}, {.signal = SIGTERM}, {.signal = SIGHUP}};
+#define SHARED_COUNT (sizeof shared / sizeof *shared)
+
+static struct shared_signal *find_shared(int signal)
+{
+	size_t i;
+
+	for (i = 0; i < SHARED_COUNT; i++)
+		if (shared[i].signal == signal)
+			return &shared[i];
+	return NULL;
+}
+
+static const struct sigaction *app_action(const struct shared_signal *s)
+{
+	return &s->app[__atomic_load_n(&s->current, __ATOMIC_ACQUIRE)];
+}
+
+static void set_app_action(struct shared_signal *s, const struct sigaction *action)
+{
+	uint32_t next = !sp_load(&s->current);
+
+	s->app[next] = *action;
+	__atomic_store_n(&s->current, next, __ATOMIC_RELEASE);
+}
+
+/* Dies of the signal as if no handler had been there. */
+static void die_by(int signal)
+{
+	struct sigaction action;
+	sigset_t set;
+
+	memset(&action, 0, sizeof action);
+	action.sa_handler = SIG_DFL;
+	SP_REAL(sigaction)(signal, &action, NULL);
+	sigemptyset(&set);
+	sigaddset(&set, signal);
+	sp_sys(SYS_tgkill, sp_sys(SYS_getpid), sp_sys(SYS_gettid), signal);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* A SIGPROF that is not ours: what the application asked for happens. */
+static void pass_on(struct shared_signal *s, siginfo_t *info, void *context)
+{
+	struct sigaction action = *app_action(s);
+	sigset_t before;
+
+	if (action.sa_handler == SIG_IGN)
+		return;
+	if (action.sa_handler == SIG_DFL) {
+		die_by(s->signal);
+		return;
+	}
+	if (action.sa_flags & SA_RESETHAND) {
+		struct sigaction reset = {.sa_handler = SIG_DFL};
+		set_app_action(s, &reset);
+	}
+	pthread_sigmask(SIG_BLOCK, &action.sa_mask, &before);
+	if (action.sa_flags & SA_SIGINFO)
+		action.sa_sigaction(s->signal, info, context);
+	else
+		action.sa_handler(s->signal);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static void on_sigprof(int signal, siginfo_t *info, void *context)
+{
+	(void)signal;
+	if (!sp_sample_signal(info, context))
+		pass_on(&shared[0], info, context);
+}
+
+static void on_ending(int signal, siginfo_t *info, void *context)
+{
+	(void)info;
+	(void)context;
+	if (!sp_agent.sealed && !sp_is_vfork_child())
+		sp_finish(SP_EXIT_SIGNAL, signal);
+	die_by(signal);
+}
+
+/* Puts our handler in place. The flags of the application's that change what system calls do are
+ * taken over. */
+static int install(struct shared_signal *s, int app_flags)
+{
+	struct sigaction action;
+	int err;
+
+	memset(&action, 0, sizeof action);
+	sigemptyset(&action.sa_mask);
+	action.sa_sigaction = s->signal == SIGPROF ? on_sigprof : on_ending;
+	action.sa_flags = SA_SIGINFO | SA_ONSTACK | (app_flags & SA_RESTART);
+	err = SP_REAL(sigaction)(s->signal, &action, NULL);
+	s->ours = err == 0;
+	return err;
+}
+
+void sp_signals_init(void)
+{
+	struct sigaction before;
+
+	if (SP_REAL(sigaction)(SIGPROF, NULL, &before) != 0)
+		return;
+	set_app_action(&shared[0], &before);
+	install(&shared[0], SA_RESTART);
+}
+
+void sp_signals_watch_endings(void)
+{
+	struct sigaction before;
+	size_t i;
+
+	/* For the first process of a pid namespace the default action is to do nothing. */
+	for (i = 1; i < SHARED_COUNT && sp_agent.pid != 1; i++) {
+		if (shared[i].ours || SP_REAL(sigaction)(shared[i].signal, NULL, &before) != 0 ||
+		    before.sa_handler != SIG_DFL)
+			continue;
+		set_app_action(&shared[i], &before);
+		install(&shared[i], SA_RESTART);
+	}
+}
+
+/* An application's new action for a signal that we handle. */
+static int change_shared(struct shared_signal *s, const struct sigaction *action, struct sigaction *old)
+{
+	struct sigaction before = *app_action(s);
+
+	if (action) {
+		if (s->signal != SIGPROF && action->sa_handler != SIG_DFL) {
+			if (SP_REAL(sigaction)(s->signal, action, NULL) != 0)
+				return -1;
+			s->ours = false;
+		} else {
+			set_app_action(s, action);
+			if (s->signal == SIGPROF)
+				install(s, action->sa_handler == SIG_DFL || action->sa_handler == SIG_IGN
+						   ? SA_RESTART
+						   : action->sa_flags);
+		}
+	}
+	if (old)
+		*old = before;
+	return 0;
+}
+
+SP_EXPORT int sigaction(int signal, const struct sigaction *action, struct sigaction *old)
+{
+	struct shared_signal *s = find_shared(signal);
+	int result;
+
+	if (sp_likely(!s) || sp_agent.sealed || sp_is_vfork_child())
+		return SP_REAL(sigaction)(signal, action, old);
+	if (s->ours)
+		return change_shared(s, action, old);
+	result = SP_REAL(sigaction)(signal, action, old);
+	/* Back to the default: ours to watch again. */
+	if (result == 0 && action && action->sa_handler == SIG_DFL && sp_agent.spool)
+		sp_signals_watch_endings();
+	return result;
+}
+
+static void (*change_simply(int signal, void (*handler)(int), int flags))(int)
+{
+	struct sigaction action, old;
+
+	memset(&action, 0, sizeof action);
+	action.sa_handler = handler;
+	action.sa_flags = flags;
+	sigemptyset(&action.sa_mask);
+	if (!(flags & SA_RESETHAND))
+		sigaddset(&action.sa_mask, signal);
+	return sigaction(signal, &action, &old) == 0 ? old.sa_handler : SIG_ERR;
+}
+
+SP_EXPORT void (*signal(int number, void (*handler)(int)))(int)
+{
+	if (sp_likely(!find_shared(number)))
+		return SP_REAL(signal)(number, handler);
+	return change_simply(number, handler, SA_RESTART);
+}
+
+SP_EXPORT void (*bsd_signal(int number, void (*handler)(int)))(int) __attribute__((alias("signal"), nothrow, leaf));
+SP_EXPORT void (*ssignal(int number, void (*handler)(int)))(int) __attribute__((alias("signal"), nothrow, leaf));
+
+SP_EXPORT void (*sysv_signal(int number, void (*handler)(int)))(int)
+{
+	if (sp_likely(!find_shared(number)))
+		return SP_REAL(sysv_signal)(number, handler);
+	return change_simply(number, handler, SA_RESETHAND | SA_NODEFER);
+}
+
+SP_EXPORT void (*__sysv_signal(int number, void (*handler)(int)))(int) __attribute__((alias("sysv_signal"), nothrow, leaf));

@@ -1,0 +1,46 @@
+/* Waiting for signals: a thread that blocks all signals and waits for any must not be handed the
+ * profiler's. */
+#include <errno.h>
+#include <signal.h>
+
+#include "preload/export.h"
+#include "preload/real.h"
+#include "sampler/clock.h"
+
+static bool is_ours(const siginfo_t *info)
+{
+	return info->si_signo == SIGPROF && sp_clock_recognize(sp_tls.thread, info) != SP_SIGNAL_FOREIGN;
+}
+
+SP_EXPORT int sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *timeout)
+{
+	siginfo_t own;
+	int result;
+
+	if (!info)
+		info = &own;
+	do
+		result = SP_REAL(sigtimedwait)(set, info, timeout);
+	while (sp_unlikely(result == SIGPROF) && is_ours(info));
+	return result;
+}
+
+SP_EXPORT int sigwaitinfo(const sigset_t *set, siginfo_t *info)
+{
+	return sigtimedwait(set, info, NULL);
+}
+
+/* As the C library's: no EINTR, and the error is the result. */
+SP_EXPORT int sigwait(const sigset_t *set, int *number)
+{
+	siginfo_t info;
+	int result;
+
+	do
+		result = sigtimedwait(set, &info, NULL);
+	while (result < 0 && errno == EINTR);
+	if (result < 0)
+		return errno;
+	*number = info.si_signo;
+	return 0;
+}

@@ -1,0 +1,268 @@
+/* The constructor: what every process pays, so it does only what cannot be done later. The rest
+ * waits in activate.c until the process has shown that it uses CPU or memory. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "env/env.h"
+#include "preload/agent.h"
+#include "preload/real.h"
+#include "sampler/clock.h"
+#include "sampler/live.h"
+#include "sampler/sys.h"
+#include "sampler/unwind.h"
+
+#define TREE_VARIABLE "SMARTPROF_TREE"
+#define START_CPU_NS 1000000u /* CPU time after which the process is worth a spool: the next tick */
+
+struct sp_process sp_process;
+
+void sp_verbose(const char *what, const char *why)
+{
+	char line[1024];
+	size_t n = 0, i;
+	const char *parts[] = {"smartprof: ", what, ": ", why, "\n"};
+
+	if (!sp_process.verbose)
+		return;
+	for (i = 0; i < sizeof parts / sizeof *parts; i++) {
+		size_t length = strlen(parts[i]);
+		if (length > sizeof line - n)
+			length = sizeof line - n;
+		memcpy(line + n, parts[i], length);
+		n += length;
+	}
+	sp_sys(SYS_write, 2, line, n);
+}
+
+void sp_start_clockwork(void)
+{
+	sp_clock_arm_start(START_CPU_NS);
+}
+
+/* Strings and pointers for the life of the process, one after the other. */
+static char SP_BIG pool[65536] __attribute__((aligned(16)));
+static size_t pool_used;
+
+static void *take(size_t bytes)
+{
+	size_t at = pool_used;
+	long p;
+
+	bytes = (bytes + 7) & ~(size_t)7;
+	if (bytes <= sizeof pool - at) {
+		pool_used += bytes;
+		return pool + at;
+	}
+	p = sp_sys(SYS_mmap, NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return p < 0 && p > -4096 ? NULL : (void *)p;
+}
+
+static const char *join(const char *a, const char *between, const char *b)
+{
+	size_t na = strlen(a), nc = strlen(between), nb = strlen(b);
+	char *out = take(na + nc + nb + 1);
+
+	if (!out)
+		return "";
+	memcpy(out, a, na);
+	memcpy(out + na, between, nc);
+	memcpy(out + na + nc, b, nb + 1);
+	return out;
+}
+
+/* `name` from the root on; "./x" as "x". Empty stays empty. */
+static const char *absolute(const char *name)
+{
+	while (name && name[0] == '.' && name[1] == '/')
+		name += 2;
+	if (!name || !*name)
+		return "";
+	return name[0] == '/' ? join(name, "", "") : join(sp_process.cwd, "/", name);
+}
+
+static char **copy_list(char **list)
+{
+	size_t n, i;
+	char **to;
+
+	for (n = 0; list[n]; n++)
+		;
+	to = take((n + 1) * sizeof *to);
+	if (!to)
+		return list;
+	for (i = 0; i < n; i++)
+		to[i] = (char *)(uintptr_t)join(list[i], "", "");
+	to[n] = NULL;
+	return to;
+}
+
+/* Replaces `*slot`, or appends to environ. */
+static void put_environment(char **slot, const char *text)
+{
+	char **room;
+	size_t n;
+
+	if (slot) {
+		*slot = (char *)(uintptr_t)text;
+		return;
+	}
+	for (n = 0; environ[n]; n++)
+		;
+	room = take((n + 2) * sizeof *room);
+	if (!room)
+		return;
+	memcpy(room, environ, n * sizeof *room);
+	room[n] = (char *)(uintptr_t)text;
+	room[n + 1] = NULL;
+	environ = room;
+}
+
+static char **find_variable(const char *name)
+{
+	size_t length = strlen(name);
+	char **e;
+
+	for (e = environ; e && *e; e++)
+		if (!strncmp(*e, name, length) && (*e)[length] == '=')
+			return e;
+	return NULL;
+}
+
+/* A relative path in LD_PRELOAD is lost on a child in another directory, and ld.so would say so on
+ * the child's stderr. With `remove` our entry goes altogether (SMARTPROF_FOLLOW=fork or none). */
+static void rewrite_preload(bool remove)
+{
+	char **slot = find_variable("LD_PRELOAD");
+	const char *own = strrchr(sp_process.library, '/'), *from, *end;
+	const char *text = "";
+	char *entry;
+	bool changed = false;
+
+	if (!slot || !own)
+		return;
+	for (from = *slot + strlen("LD_PRELOAD="); *from; from = *end ? end + 1 : end) {
+		size_t length, name = strlen(own + 1);
+
+		end = from + strcspn(from, " :");
+		length = (size_t)(end - from);
+		if (length >= name && !strncmp(end - name, own + 1, name) && (remove || (memchr(from, '/', length) && *from != '/'))) {
+			changed = true; /* one without a slash was found by ld.so's search: so will others' */
+			if (!remove)
+				text = join(text, *text ? ":" : "", sp_process.library);
+			continue;
+		}
+		if (!length || !(entry = take(length + 1)))
+			continue;
+		memcpy(entry, from, length);
+		entry[length] = 0;
+		text = join(text, *text ? ":" : "", entry);
+	}
+	if (changed)
+		put_environment(slot, join("LD_PRELOAD=", "", text));
+}
+
+/* The tree of processes: the first one settles where profiles go, and hands that on. */
+static void join_tree(void)
+{
+	const char *inherited = sp_environ_get(sp_process.envp, TREE_VARIABLE), *colon;
+	const char *dir = sp_environ_get(sp_process.envp, "SMARTPROF_DIR");
+	char *tree = take(48);
+
+	colon = inherited ? strchr(inherited, ':') : NULL;
+	sp_process.output_file = "";
+	if (tree && colon && colon[1] == '/' && colon - inherited < 48) {
+		memcpy(tree, inherited, (size_t)(colon - inherited));
+		tree[colon - inherited] = 0;
+		sp_process.output_dir = colon + 1;
+	} else if (tree) {
+		sp_process.is_root = true;
+		snprintf(tree, 48, "%d.%llu", sp_agent.pid, (unsigned long long)sp_process.start_realtime_ns);
+		sp_process.output_dir = absolute(dir && *dir ? dir : "profiles");
+		sp_process.output_file = absolute(sp_environ_get(sp_process.envp, "SMARTPROF_OUTPUT"));
+		put_environment(find_variable(TREE_VARIABLE),
+				join(join(TREE_VARIABLE "=", tree, ":"), "", sp_process.output_dir));
+	}
+	sp_process.tree = tree ? tree : "";
+}
+
+static void learn_own_place(void)
+{
+	struct dl_find_object object;
+
+	sp_process.library = "";
+	if (_dl_find_object((void *)&sp_agent, &object) == 0) {
+		sp_agent.own_start = object.dlfo_map_start;
+		sp_agent.own_end = object.dlfo_map_end;
+		sp_process.library = absolute(object.dlfo_link_map->l_name);
+	}
+	sp_process.command = absolute(sp_environ_get(sp_process.envp, "SMARTPROF_BIN"));
+}
+
+static void learn_cwd(void)
+{
+	char *cwd = take(0);
+	size_t room = sizeof pool - pool_used;
+	long n = room ? sp_sys(SYS_getcwd, cwd, room < SP_PATH_MAX ? room : SP_PATH_MAX) : 0;
+
+	sp_process.cwd = n > 1 && cwd[0] == '/' ? take((size_t)n) : "";
+}
+
+static bool is_on(const char *text)
+{
+	return text && *text && strcmp(text, "0") && strcmp(text, "off") && strcmp(text, "no") && strcmp(text, "false");
+}
+
+static void read_clocks(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	sp_process.start_realtime_ns = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+	sp_agent.start_tsc = sp_tsc();
+	sp_agent.start_monotonic_ns = sp_now_ns();
+}
+
+__attribute__((constructor)) static void start(int argc, char **argv, char **envp)
+{
+	const char *follow;
+	int saved_errno = errno;
+
+	(void)argc;
+	sp_malloc_resolve();
+	sp_live_boot_done();
+	sp_agent.pid = (int)sp_sys(SYS_getpid);
+	if (!sp_program_wanted(envp, program_invocation_short_name))
+		return;
+	/* What was allocated before this counts, and the next allocation is looked at again. */
+	sp_tls.heap.bytes_base -= sp_tls.heap.countdown;
+	sp_tls.heap.countdown = 0;
+	read_clocks();
+	learn_cwd();
+	sp_process.argv = copy_list(argv);
+	sp_process.envp = copy_list(envp);
+	sp_process.spool_path = "";
+	sp_process.verbose = is_on(sp_environ_get(sp_process.envp, "SMARTPROF_VERBOSE"));
+	sp_process.ppid = (int)sp_sys(SYS_getppid);
+	learn_own_place();
+	join_tree();
+	follow = sp_environ_get(sp_process.envp, "SMARTPROF_FOLLOW");
+	sp_process.follow_none = follow && !strcmp(follow, "none");
+	rewrite_preload(follow && (!strcmp(follow, "none") || !strcmp(follow, "fork")));
+	sp_unwind_init(getauxval(AT_ENTRY), getauxval(AT_BASE));
+	sp_agent.config.signal = SIGPROF;
+	sp_agent.activate = sp_activate;
+	sp_agent.forked = sp_fork_child;
+	sp_threads_init();
+	sp_fork_register();
+	sp_endings_init();
+	sp_signals_init();
+	sp_store(&sp_agent.state, SP_AGENT_DORMANT);
+	sp_start_clockwork();
+	errno = saved_errno;
+}

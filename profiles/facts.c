@@ -1,0 +1,206 @@
+/* Collecting the front matter; docs/PROFILE.md explains every key. */
+#include "profiles/facts.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+#include "profiles/git_info.h"
+#include "profiles/process.h"
+#include "profiles/redact.h"
+
+#define COMMAND_BYTES_MAX 2000
+
+void sp_facts_started(const struct sp_spool_header *header, char *out, size_t size, const char *format)
+{
+	time_t seconds = (time_t)(header->start_realtime_ns / 1000000000u);
+	struct tm tm;
+
+	if (!localtime_r(&seconds, &tm) || !strftime(out, size, format, &tm))
+		out[0] = '\0';
+}
+
+static void add_text(struct sp_profile *p, const char *key, uint32_t offset)
+{
+	const char *text = sp_snapshot_text(p->snapshot, offset);
+
+	if (*text)
+		sp_profile_add_fact(p, key, "%s", text);
+}
+
+static void add_exit(struct sp_profile *p)
+{
+	const struct sp_spool_header *h = &p->snapshot->header;
+
+	if (h->state == SP_STATE_ENDED && h->exit_kind == SP_EXIT_CODE)
+		sp_profile_add_fact(p, "exit", "%d", h->exit_value);
+	else if (h->state == SP_STATE_ENDED && h->exit_kind == SP_EXIT_SIGNAL)
+		sp_profile_add_fact(p, "exit", "signal %d", h->exit_value);
+	else if (h->state == SP_STATE_EXEC)
+		sp_profile_add_fact(p, "exit", "exec");
+	else if (h->state == SP_STATE_RUNNING && sp_process_alive(h->pid, h->start_ticks))
+		sp_profile_add_fact(p, "exit", "running");
+	else
+		sp_profile_add_fact(p, "exit", "unknown");
+}
+
+static void add_command(struct sp_profile *p)
+{
+	uint32_t offset = p->snapshot->header.text.command;
+	struct sp_buffer command = {0};
+
+	if (!offset || offset >= p->snapshot->text_bytes)
+		return;
+	sp_redact_command(&command, p->snapshot->text + offset, p->snapshot->text_bytes - offset);
+	if (command.length > COMMAND_BYTES_MAX)
+		sp_profile_add_fact(p, "command", "%.*s … %zu more bytes", COMMAND_BYTES_MAX, command.data,
+			command.length - COMMAND_BYTES_MAX);
+	else if (command.length)
+		sp_profile_add_fact(p, "command", "%s", command.data);
+	sp_buffer_free(&command);
+}
+
+static void add_build_id(struct sp_profile *p)
+{
+	const struct sp_snapshot *s = p->snapshot;
+	const char *exe = sp_snapshot_text(s, s->header.text.exe);
+	char hex[2 * SP_BUILD_ID_MAX + 1];
+
+	for (size_t i = 0; i < s->module_count; i++) {
+		const struct sp_module *m = &s->modules[i];
+
+		if (!m->build_id_bytes || strcmp(sp_snapshot_text(s, m->path), exe) != 0)
+			continue;
+		for (uint32_t k = 0; k < m->build_id_bytes; k++)
+			snprintf(hex + (size_t)2 * k, 3, "%02x", m->build_id[k]);
+		sp_profile_add_fact(p, "build_id", "%s", hex);
+		return;
+	}
+}
+
+static void add_process(struct sp_profile *p)
+{
+	const struct sp_spool_header *h = &p->snapshot->header;
+	char started[64];
+	size_t n;
+
+	add_text(p, "program", h->text.program);
+	add_command(p);
+	sp_profile_add_fact(p, "pid", "%d", h->pid);
+	sp_profile_add_fact(p, "ppid", "%d", h->ppid);
+	add_text(p, "tree", h->text.tree);
+	sp_profile_add_fact(p, "tree_role", "%s", h->is_root ? "root" : "member");
+	add_exit(p);
+	sp_facts_started(h, started, sizeof(started), "%Y-%m-%dT%H:%M:%S%z");
+	n = strlen(started);
+	if (n > 5) /* RFC 3339 wants the colon strftime leaves out */
+		sp_profile_add_fact(p, "started", "%.*s:%s", (int)n - 2, started, started + n - 2);
+	add_text(p, "environment", h->text.environment);
+	add_text(p, "environment_reason", h->text.environment_reason);
+}
+
+static void add_machine(struct sp_profile *p)
+{
+	const struct sp_spool_header *h = &p->snapshot->header;
+	struct sp_git_info git;
+	struct utsname uts;
+
+	if (h->host_cores)
+		sp_profile_add_fact(p, "host_cores", "%u", h->host_cores);
+	if (h->usable_millicores)
+		sp_profile_add_fact(p, "usable_cores", "%g", (double)h->usable_millicores / 1e3);
+	if (h->memory_limit_bytes)
+		sp_profile_add_fact(p, "memory_limit_bytes", "%llu", (unsigned long long)h->memory_limit_bytes);
+	if (uname(&uts) == 0)
+		sp_profile_add_fact(p, "kernel", "%s", uts.release);
+	sp_git_info(&git, sp_snapshot_text(p->snapshot, h->text.cwd));
+	if (git.commit[0])
+		sp_profile_add_fact(p, "git_commit", "%s", git.commit);
+	if (git.branch[0])
+		sp_profile_add_fact(p, "git_branch", "%s", git.branch);
+	add_build_id(p);
+}
+
+static void add_usage(struct sp_profile *p)
+{
+	sp_profile_add_fact(p, "wall_seconds", "%.3f", (double)p->wall_ns / 1e9);
+	sp_profile_add_fact(p, "cpu_user_seconds", "%.3f", (double)p->cpu_user_ns / 1e9);
+	sp_profile_add_fact(p, "cpu_system_seconds", "%.3f", (double)p->cpu_sys_ns / 1e9);
+	if (p->max_rss_bytes)
+		sp_profile_add_fact(p, "max_rss_bytes", "%llu", (unsigned long long)p->max_rss_bytes);
+	if (p->threads_seen)
+		sp_profile_add_fact(p, "threads", "%llu", (unsigned long long)p->threads_seen);
+}
+
+/* With the event clock the fine user-mode samples are the clock; system time comes at the tick. */
+static double achieved_interval_us(const struct sp_profile *p)
+{
+	const struct sp_cpu_totals *cpu = &p->snapshot->header.cpu;
+
+	if (cpu->clock == SP_CLOCK_EVENT && cpu->user_samples)
+		return (double)p->sampled_user_ns / 1e3 / (double)cpu->user_samples;
+	return p->samples ? (double)(p->sampled_user_ns + p->sampled_sys_ns) / 1e3 / (double)p->samples : 0;
+}
+
+static void add_cpu(struct sp_profile *p)
+{
+	static const char *const clocks[] = {"off", "event", "timer"};
+	const struct sp_spool_header *h = &p->snapshot->header;
+	uint64_t dropped = h->drops[SP_DROP_REENTRY] + h->drops[SP_DROP_NO_THREAD] + h->drops[SP_DROP_QUIESCED];
+	double achieved = achieved_interval_us(p);
+
+	sp_profile_add_fact(p, "cpu_clock", "%s", h->cpu.clock < 3 ? clocks[h->cpu.clock] : "unknown");
+	if (!p->cpu_on)
+		return;
+	sp_profile_add_fact(p, "cpu_interval_requested_us", "%g", (double)h->cpu.requested_ns / 1e3);
+	if (achieved > 0)
+		sp_profile_add_fact(p, "cpu_interval_achieved_us", "%.1f", achieved);
+	sp_profile_add_fact(p, "cpu_samples", "%llu", (unsigned long long)p->samples);
+	sp_profile_add_fact(p, "cpu_sampled_seconds", "%.3f", (double)(p->sampled_user_ns + p->sampled_sys_ns) / 1e9);
+	sp_profile_add_fact(p, "cpu_unsampled_seconds", "%.3f", (double)p->unsampled_ns / 1e9);
+	sp_profile_add_fact(p, "cpu_samples_dropped", "%llu", (unsigned long long)dropped);
+	sp_profile_add_fact(p, "stacks_truncated", "%llu", (unsigned long long)h->cpu.truncated);
+	if (p->all_frames > 0)
+		sp_profile_add_fact(p, "frames_unsymbolized_percent", "%.1f", 100 * p->unnamed_frames / p->all_frames);
+}
+
+static void add_heap(struct sp_profile *p)
+{
+	const struct sp_heap_totals *heap = &p->snapshot->header.heap;
+
+	if (!p->heap_on)
+		return;
+	sp_profile_add_fact(p, "heap_interval_bytes", "%llu", (unsigned long long)heap->requested_bytes);
+	sp_profile_add_fact(p, "heap_interval_max_bytes", "%llu", (unsigned long long)heap->interval_max_bytes);
+	sp_profile_add_fact(p, "heap_samples", "%llu", (unsigned long long)heap->samples);
+	sp_profile_add_fact(p, "heap_allocated_bytes", "%llu", (unsigned long long)p->heap_allocated_bytes);
+	sp_profile_add_fact(p, "heap_allocations", "%llu", (unsigned long long)p->heap_allocations);
+	sp_profile_add_fact(p, "heap_frees", "%llu", (unsigned long long)p->heap_frees);
+	sp_profile_add_fact(p, "heap_inuse_bytes", "%llu", (unsigned long long)heap->inuse_bytes);
+	sp_profile_add_fact(p, "heap_peak_bytes", "%llu", (unsigned long long)heap->peak_bytes);
+	add_text(p, "allocator", p->snapshot->header.text.allocator);
+}
+
+static void add_overhead(struct sp_profile *p)
+{
+	const struct sp_spool_header *h = &p->snapshot->header;
+	double cpu_ns = (double)p->cpu_user_ns + (double)p->cpu_sys_ns;
+	double cost_ns = (double)p->samples * (double)h->cpu.sample_cost_ns + (double)h->heap.slow_ns;
+
+	if (h->cpu.budget_permille)
+		sp_profile_add_fact(p, "overhead_budget_percent", "%g", (double)h->cpu.budget_permille / 10);
+	if (cpu_ns > 0)
+		sp_profile_add_fact(p, "overhead_measured_percent", "%.1f", 100 * cost_ns / cpu_ns);
+}
+
+void sp_facts_collect(struct sp_profile *profile)
+{
+	sp_profile_add_fact(profile, "schema", "%s", SP_PROFILE_SCHEMA);
+	add_process(profile);
+	add_machine(profile);
+	add_usage(profile);
+	add_cpu(profile);
+	add_heap(profile);
+	add_overhead(profile);
+}

@@ -1,0 +1,114 @@
+/* Reading HEAD and refs of a git repository (gitrepository-layout(5)). */
+#include "profiles/git_info.h"
+
+#include <ctype.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* First line of a file without its newline. */
+static bool read_line(const char *directory, const char *name, char *line, size_t size)
+{
+	char path[PATH_MAX];
+	FILE *file;
+	bool ok;
+
+	if (snprintf(path, sizeof(path), "%s/%s", directory, name) >= (int)sizeof(path))
+		return false;
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	ok = fgets(line, (int)size, file) != NULL;
+	fclose(file);
+	if (ok)
+		line[strcspn(line, "\r\n")] = '\0';
+	return ok;
+}
+
+/* `name`, taken relative to `directory` unless it is absolute. */
+static bool join(char *out, size_t size, const char *directory, const char *name)
+{
+	int n = name[0] == '/' ? snprintf(out, size, "%s", name) : snprintf(out, size, "%s/%s", directory, name);
+
+	return n > 0 && (size_t)n < size;
+}
+
+static bool find_git_directory(char *git, size_t size, const char *directory)
+{
+	char at[PATH_MAX], line[PATH_MAX];
+	struct stat st;
+
+	if (directory[0] != '/' || snprintf(at, sizeof(at), "%s", directory) >= (int)sizeof(at))
+		return false;
+	for (;;) {
+		char *slash;
+
+		if (join(git, size, at, ".git") && stat(git, &st) == 0) {
+			if (S_ISDIR(st.st_mode))
+				return true;
+			return read_line(at, ".git", line, sizeof(line)) && strncmp(line, "gitdir: ", 8) == 0 &&
+				join(git, size, at, line + 8);
+		}
+		slash = strrchr(at, '/');
+		if (!slash || !at[1])
+			return false;
+		slash[slash == at] = '\0';
+	}
+}
+
+static bool take_commit(struct sp_git_info *info, const char *text)
+{
+	size_t n = 0;
+
+	while (isxdigit((unsigned char)text[n]))
+		n++;
+	if (n < 40 || n >= sizeof(info->commit))
+		return false;
+	memcpy(info->commit, text, n);
+	info->commit[n] = '\0';
+	return true;
+}
+
+static void find_packed(struct sp_git_info *info, const char *common, const char *ref)
+{
+	char path[PATH_MAX], line[PATH_MAX];
+	FILE *file;
+
+	if (!join(path, sizeof(path), common, "packed-refs"))
+		return;
+	file = fopen(path, "re");
+	if (!file)
+		return;
+	while (fgets(line, sizeof(line), file)) {
+		char *space = strchr(line, ' ');
+
+		line[strcspn(line, "\r\n")] = '\0';
+		if (space && strcmp(space + 1, ref) == 0 && take_commit(info, line))
+			break;
+	}
+	fclose(file);
+}
+
+void sp_git_info(struct sp_git_info *info, const char *directory)
+{
+	char git[PATH_MAX], common[PATH_MAX], line[PATH_MAX], head[PATH_MAX];
+
+	*info = (struct sp_git_info){{0}, {0}};
+	if (!find_git_directory(git, sizeof(git), directory) || !read_line(git, "HEAD", head, sizeof(head)))
+		return;
+	if (strncmp(head, "ref: ", 5) != 0) {
+		take_commit(info, head);
+		return;
+	}
+	if (strncmp(head, "ref: refs/heads/", 16) == 0 && strlen(head + 16) < sizeof(info->branch))
+		strcpy(info->branch, head + 16);
+	if (!read_line(git, "commondir", line, sizeof(line)) || !join(common, sizeof(common), git, line))
+		memcpy(common, git, sizeof(common));
+	if (strstr(head, "..") != NULL)
+		return;
+	if (!read_line(common, head + 5, line, sizeof(line)) || !take_commit(info, line))
+		find_packed(info, common, head + 5);
+}

@@ -1,0 +1,13 @@
+/* Which commit a directory has checked out, read from .git itself: no git process is started. */
+#ifndef SP_PROFILES_GIT_INFO_H
+#define SP_PROFILES_GIT_INFO_H
+
+struct sp_git_info {
+	char commit[65];  /* hexadecimal; "" unknown */
+	char branch[256]; /* "" unknown or detached */
+};
+
+/* Looks in `directory` and its parents. Worktrees and packed refs are understood. */
+void sp_git_info(struct sp_git_info *info, const char *directory);
+
+#endif

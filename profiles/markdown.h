@@ -1,0 +1,80 @@
+/* The Markdown profile: writing it (markdown_*.c) and reading it back (markdown_read.c).
+ * docs/PROFILE.md describes the format. */
+#ifndef SP_PROFILES_MARKDOWN_H
+#define SP_PROFILES_MARKDOWN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "profiles/buffer.h"
+#include "profiles/escape.h"
+#include "profiles/model.h"
+
+#define SP_TOP_BUDGET_BYTES 40000u /* everything above the complete part */
+
+/* Writes the whole profile. file_name is the name it will have, for the grep lines; full lifts the
+ * budget. */
+void sp_markdown_write(struct sp_buffer *out, const struct sp_profile *profile, const char *file_name, bool full);
+
+/* Reads a written profile: facts, functions, sites. The text is untrusted. Returns NULL, and a
+ * phrase in *why, when it is no profile of a version known here. `text` is NUL-terminated. */
+struct sp_profile *sp_markdown_read(const char *text, size_t length, const char **why);
+
+/* Length of the part above the complete one. */
+size_t sp_markdown_top(const char *text, size_t length);
+
+/* --- shared by markdown_*.c --- */
+
+/* How much of each table is shown. */
+struct sp_limits {
+	size_t functions, tree_lines, paths, details, detail_rows, threads, modules, files, sites, heap_tree_lines, notes;
+};
+
+struct sp_writer {
+	const struct sp_profile *profile;
+	const char *file_name;
+	struct sp_limits limits;
+	struct sp_buffer out;
+};
+
+/* Sections, in the order they stand. */
+void sp_write_front_matter(struct sp_writer *w);
+void sp_write_verdict(struct sp_writer *w);
+void sp_write_cpu(struct sp_writer *w);
+void sp_write_call_tree(struct sp_writer *w);
+void sp_write_hot_paths(struct sp_writer *w);
+void sp_write_function_details(struct sp_writer *w);
+void sp_write_threads(struct sp_writer *w);
+void sp_write_modules(struct sp_writer *w);
+void sp_write_files(struct sp_writer *w);
+void sp_write_heap(struct sp_writer *w);
+void sp_write_heap_tree(struct sp_writer *w);
+void sp_write_timeline(struct sp_writer *w);
+void sp_write_quality(struct sp_writer *w);
+void sp_write_settings(struct sp_writer *w);
+void sp_write_complete(struct sp_buffer *out, const struct sp_profile *profile);
+
+/* markdown_format.c: pieces of a line. */
+void sp_put_name(struct sp_buffer *out, enum sp_escape how, const char *name);
+void sp_put_duration(struct sp_buffer *out, uint64_t ns);   /* "1.23 s", "45.6 ms" */
+void sp_put_size(struct sp_buffer *out, uint64_t bytes);    /* "1.5 MiB" */
+void sp_put_location(struct sp_buffer *out, enum sp_escape how, const struct sp_profile *p, const char *file,
+	unsigned line);
+void sp_put_function_location(struct sp_buffer *out, enum sp_escape how, const struct sp_profile *p,
+	const struct sp_function *f);
+void sp_put_module(struct sp_buffer *out, enum sp_escape how, const struct sp_profile *p, uint32_t module);
+double sp_percent(uint64_t part, uint64_t whole);
+
+/* "… 212 more rows, see All functions", when anything was cut. */
+void sp_put_cut(struct sp_buffer *out, size_t shown, size_t all, const char *what, const char *where);
+
+uint64_t sp_function_self(const struct sp_function *f);
+uint64_t sp_function_total(const struct sp_function *f);
+
+/* Indices of the functions (or sites) for which key() is not 0, largest first; *count of them.
+ * free() the result. */
+uint32_t *sp_rank(size_t all, size_t *count, uint64_t (*key)(const struct sp_profile *, size_t),
+	const struct sp_profile *profile);
+uint64_t sp_rank_self(const struct sp_profile *profile, size_t function);
+
+#endif

@@ -1,0 +1,90 @@
+/* The complete part: every function and every heap site, raw, one a line; markdown_read.c reads it. */
+#include "profiles/markdown.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void put_field(struct sp_buffer *out, const char *text)
+{
+	sp_buffer_puts(out, "\t");
+	sp_escape(out, SP_ESCAPE_PLAIN, text, strlen(text));
+}
+
+static void put_place(struct sp_buffer *out, const struct sp_profile *p, const struct sp_function *f, const char *file,
+	unsigned line)
+{
+	put_field(out, f->name);
+	put_field(out, f->module < p->module_count ? p->modules[f->module].path : "");
+	put_field(out, file ? file : "");
+	sp_buffer_printf(out, "\t%u\n", line);
+}
+
+/* Sums of squares are doubles; the reader takes what fits 64 bits. */
+static unsigned long long whole(double value)
+{
+	return value < 0 ? 0 : value < 1.8e19 ? (unsigned long long)value : 18000000000000000000ULL;
+}
+
+static uint64_t rank_function(const struct sp_profile *p, size_t i)
+{
+	return sp_function_total(&p->functions[i]) + sp_function_self(&p->functions[i]);
+}
+
+static uint64_t rank_site(const struct sp_profile *p, size_t i)
+{
+	return p->sites[i].alloc_bytes;
+}
+
+static void write_functions(struct sp_buffer *out, const struct sp_profile *p)
+{
+	size_t count;
+	uint32_t *order = sp_rank(p->function_count, &count, rank_function, p);
+
+	sp_buffer_printf(out, "## All functions (%zu)\n\n```tsv\nself_user_ns\tself_sys_ns\ttotal_user_ns\ttotal_sys_ns\t"
+			      "self_samples\ttotal_samples\tself_sq_us2\ttotal_sq_us2\tfunction\tmodule\tfile\tline\n",
+		count);
+	for (size_t i = 0; i < count; i++) {
+		const struct sp_function *f = &p->functions[order[i]];
+
+		sp_buffer_printf(out, "%llu\t%llu\t%llu\t%llu\t%llu\t%llu\t%llu\t%llu", (unsigned long long)f->self_user_ns,
+			(unsigned long long)f->self_sys_ns, (unsigned long long)f->total_user_ns,
+			(unsigned long long)f->total_sys_ns, (unsigned long long)f->self_samples,
+			(unsigned long long)f->total_samples, whole(f->self_sq), whole(f->total_sq));
+		put_place(out, p, f, f->file, f->line);
+	}
+	sp_buffer_puts(out, "```\n\n");
+	free(order);
+}
+
+static void write_sites(struct sp_buffer *out, const struct sp_profile *p)
+{
+	size_t count;
+	uint32_t *order = sp_rank(p->site_count, &count, rank_site, p);
+
+	sp_buffer_printf(out, "## All heap sites (%zu)\n\n```tsv\nalloc_bytes\talloc_count\tinuse_bytes\tinuse_count\t"
+			      "peak_bytes\tpeak_count\tshort_bytes\tshort_count\tsamples\tinuse_samples\talloc_var_kib2\t"
+			      "inuse_var_kib2\tfunction\tmodule\tfile\tline\n",
+		count);
+	for (size_t i = 0; i < count; i++) {
+		const struct sp_heap_site *s = &p->sites[order[i]];
+		const uint64_t numbers[] = {s->alloc_bytes, s->alloc_count, s->inuse_bytes, s->inuse_count, s->peak_bytes,
+			s->peak_count, s->short_bytes, s->short_count, s->samples, s->inuse_samples};
+
+		for (size_t k = 0; k < sizeof(numbers) / sizeof(numbers[0]); k++)
+			sp_buffer_printf(out, "%llu\t", (unsigned long long)numbers[k]);
+		sp_buffer_printf(out, "%llu\t%llu", whole(s->alloc_variance), whole(s->inuse_variance));
+		put_place(out, p, &p->functions[s->function], s->file, s->line);
+	}
+	sp_buffer_puts(out, "```\n\n");
+	free(order);
+}
+
+void sp_write_complete(struct sp_buffer *out, const struct sp_profile *profile)
+{
+	sp_buffer_puts(out, "<details>\n<summary>Every function and every heap site, raw</summary>\n\n");
+	if (profile->cpu_on)
+		write_functions(out, profile);
+	if (profile->heap_on)
+		write_sites(out, profile);
+	sp_buffer_puts(out, "</details>\n");
+}

@@ -1,0 +1,230 @@
+/* `# CPU Profile`: summary, hot functions, threads, modules, files. */
+#include "profiles/markdown.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void write_top(struct sp_writer *w, const uint32_t *order, size_t count)
+{
+	const struct sp_profile *p = w->profile;
+
+	if (!count)
+		return;
+	sp_buffer_printf(&w->out, "**Top %zu:** ", count < 10 ? count : 10);
+	for (size_t i = 0; i < count && i < 10; i++) {
+		const struct sp_function *f = &p->functions[order[i]];
+
+		sp_buffer_puts(&w->out, i ? ", " : "");
+		sp_put_name(&w->out, SP_ESCAPE_CELL, f->name);
+		sp_buffer_printf(&w->out, " %.1f%%", sp_percent(sp_function_self(f), p->total_ns));
+	}
+	sp_buffer_puts(&w->out, "\n\n");
+}
+
+static void put_error(struct sp_writer *w, uint64_t ns, double sq)
+{
+	double error = sp_share_error(w->profile, ns, sq);
+
+	if (sq > 0)
+		sp_buffer_printf(&w->out, "%.1f", 100 * error);
+	else
+		sp_buffer_puts(&w->out, "-");
+}
+
+static void write_function(struct sp_writer *w, const struct sp_function *f)
+{
+	const struct sp_profile *p = w->profile;
+
+	sp_buffer_printf(&w->out, "| %.1f%% | ", sp_percent(sp_function_self(f), p->total_ns));
+	sp_put_duration(&w->out, sp_function_self(f));
+	sp_buffer_printf(&w->out, " | %.1f%% | ", sp_percent(sp_function_total(f), p->total_ns));
+	sp_put_duration(&w->out, sp_function_total(f));
+	sp_buffer_puts(&w->out, " | ");
+	sp_put_name(&w->out, SP_ESCAPE_CELL, f->name);
+	sp_buffer_puts(&w->out, " | ");
+	sp_put_function_location(&w->out, SP_ESCAPE_CELL, p, f);
+	sp_buffer_puts(&w->out, " | ");
+	put_error(w, sp_function_self(f), f->self_sq);
+	sp_buffer_puts(&w->out, " | ");
+	sp_put_module(&w->out, SP_ESCAPE_CELL, p, f->module);
+	sp_buffer_puts(&w->out, " |\n");
+}
+
+static size_t functions_seen(const struct sp_profile *p)
+{
+	size_t n = 0;
+
+	for (size_t i = SP_PSEUDOS; i < p->function_count; i++)
+		n += sp_function_total(&p->functions[i]) > 0;
+	return n;
+}
+
+void sp_write_cpu(struct sp_writer *w)
+{
+	const struct sp_profile *p = w->profile;
+	const char *interval = sp_profile_fact(p, "cpu_interval_achieved_us");
+	size_t count, shown;
+	uint32_t *order = sp_rank(p->function_count, &count, sp_rank_self, p);
+
+	shown = count < w->limits.functions ? count : w->limits.functions;
+	sp_buffer_puts(&w->out, "# CPU Profile\n\n| Duration | Samples | Interval | Functions |\n|---:|---:|---:|---:|\n| ");
+	sp_put_duration(&w->out, p->wall_ns);
+	sp_buffer_printf(&w->out, " | %llu | ", (unsigned long long)p->samples);
+	if (interval)
+		sp_put_duration(&w->out, (uint64_t)(strtod(interval, NULL) * 1e3));
+	else
+		sp_buffer_puts(&w->out, "-");
+	sp_buffer_printf(&w->out, " | %zu |\n\n", functions_seen(p));
+	write_top(w, order, count);
+	sp_buffer_puts(&w->out, "## Hot Functions (Self Time)\n\n"
+				"| Self% | Self | Total% | Total | Function | Location | ± | Module |\n"
+				"|---:|---:|---:|---:|:---|:---|---:|:---|\n");
+	for (size_t i = 0; i < shown; i++)
+		write_function(w, &p->functions[order[i]]);
+	sp_put_cut(&w->out, shown, count, "rows", "All functions");
+	sp_buffer_puts(&w->out, "\n");
+	free(order);
+}
+
+static uint64_t rank_thread(const struct sp_profile *p, size_t i)
+{
+	return p->threads[i].cpu_user_ns + p->threads[i].cpu_sys_ns + p->threads[i].alloc_bytes / 1000 + 1;
+}
+
+static void write_thread(struct sp_writer *w, const struct sp_thread_info *t)
+{
+	const struct sp_profile *p = w->profile;
+	uint64_t cpu_ns = t->cpu_user_ns + t->cpu_sys_ns;
+
+	sp_buffer_printf(&w->out, "| %.1f%% | ", sp_percent(cpu_ns, p->cpu_user_ns + p->cpu_sys_ns));
+	sp_put_duration(&w->out, t->cpu_user_ns);
+	sp_buffer_puts(&w->out, " | ");
+	sp_put_duration(&w->out, t->cpu_sys_ns);
+	sp_buffer_printf(&w->out, " | %llu | ", (unsigned long long)t->samples);
+	if (t->tid)
+		sp_put_name(&w->out, SP_ESCAPE_CELL, *t->name ? t->name : "?");
+	else
+		sp_buffer_printf(&w->out, "%llu short threads", (unsigned long long)t->merged);
+	sp_buffer_puts(&w->out, " | ");
+	if (t->tid)
+		sp_buffer_printf(&w->out, "%d", t->tid);
+	sp_buffer_puts(&w->out, " | ");
+	sp_put_name(&w->out, SP_ESCAPE_CELL, t->start ? t->start : "");
+	sp_buffer_printf(&w->out, " | %llu |\n", (unsigned long long)t->alloc_bytes);
+}
+
+void sp_write_threads(struct sp_writer *w)
+{
+	const struct sp_profile *p = w->profile;
+	size_t count, shown;
+	uint32_t *order = sp_rank(p->thread_count, &count, rank_thread, p);
+
+	shown = count < w->limits.threads ? count : w->limits.threads;
+	sp_buffer_puts(&w->out, "## Threads\n\n| CPU% | User | System | Samples | Thread | TID | Start | Allocated |\n"
+				"|---:|---:|---:|---:|:---|---:|:---|---:|\n");
+	for (size_t i = 0; i < shown; i++)
+		write_thread(w, &p->threads[order[i]]);
+	if (count > shown)
+		sp_buffer_printf(&w->out, "\n… %zu more threads; `smartprof report --full` shows them while the spool exists\n",
+			count - shown);
+	sp_buffer_puts(&w->out, "\n");
+	free(order);
+}
+
+static uint64_t rank_module(const struct sp_profile *p, size_t i)
+{
+	return i ? p->modules[i].self_ns : 0;
+}
+
+void sp_write_modules(struct sp_writer *w)
+{
+	static const char *const sources[] = {"file gone", "other build", "none", "dynamic only", "ELF", "DWARF"};
+	const struct sp_profile *p = w->profile;
+	size_t count, shown;
+	uint32_t *order = sp_rank(p->module_count, &count, rank_module, p);
+
+	shown = count < w->limits.modules ? count : w->limits.modules;
+	sp_buffer_puts(&w->out, "## Modules\n\n| Self% | Self | Samples | Module | ± | Symbols | Path |\n"
+				"|---:|---:|---:|:---|---:|:---|:---|\n");
+	for (size_t i = 0; i < shown; i++) {
+		const struct sp_module_info *m = &p->modules[order[i]];
+
+		sp_buffer_printf(&w->out, "| %.1f%% | ", sp_percent(m->self_ns, p->total_ns));
+		sp_put_duration(&w->out, m->self_ns);
+		sp_buffer_printf(&w->out, " | %llu | ", (unsigned long long)m->samples);
+		sp_put_name(&w->out, SP_ESCAPE_CELL, m->name);
+		sp_buffer_puts(&w->out, " | ");
+		put_error(w, m->self_ns, m->self_sq);
+		sp_buffer_printf(&w->out, " | %s | ", m->handle < 0 || m->source > SP_SYMBOLS_DWARF ? "-" : sources[m->source]);
+		sp_put_name(&w->out, SP_ESCAPE_CELL, m->path);
+		sp_buffer_puts(&w->out, " |\n");
+	}
+	sp_put_cut(&w->out, shown, count, "modules", "the module column of All functions");
+	sp_buffer_puts(&w->out, "\n");
+	free(order);
+}
+
+struct file_sum {
+	const char *file;
+	uint64_t ns;
+	double sq;
+};
+
+static int by_time(const void *a, const void *b)
+{
+	const struct file_sum *x = a, *y = b;
+
+	if (x->ns != y->ns)
+		return x->ns > y->ns ? -1 : 1;
+	return strcmp(x->file, y->file);
+}
+
+static size_t sum_files(const struct sp_profile *p, struct file_sum **sums)
+{
+	struct sp_map index = {0};
+	size_t count = 0, capacity = 0;
+
+	for (size_t i = 0; i < p->path_count; i++) {
+		const struct sp_path *path = &p->paths[i];
+		const struct sp_frame *leaf = path->depth ? &p->frames[p->frame_ids[path->first]] : NULL;
+		uint32_t *cell;
+		int found;
+
+		if (!leaf || !leaf->file || !(path->user_ns + path->sys_ns))
+			continue;
+		cell = sp_map_at(&index, (uint64_t)(uintptr_t)leaf->file, 0, &found); /* interned: equal texts, equal pointers */
+		if (!found) {
+			*cell = (uint32_t)count;
+			sp_grow(sums, &capacity, count + 1, sizeof(**sums));
+			(*sums)[count++] = (struct file_sum){.file = leaf->file};
+		}
+		(*sums)[*cell].ns += path->user_ns + path->sys_ns;
+		(*sums)[*cell].sq += path->sq;
+	}
+	sp_map_free(&index);
+	return count;
+}
+
+void sp_write_files(struct sp_writer *w)
+{
+	struct file_sum *sums = NULL;
+	size_t count = sum_files(w->profile, &sums);
+	size_t shown = count < w->limits.files ? count : w->limits.files;
+
+	if (!count)
+		return;
+	qsort(sums, count, sizeof(*sums), by_time);
+	sp_buffer_puts(&w->out, "## Files\n\n| Self% | Self | ± | File |\n|---:|---:|---:|:---|\n");
+	for (size_t i = 0; i < shown; i++) {
+		sp_buffer_printf(&w->out, "| %.1f%% | ", sp_percent(sums[i].ns, w->profile->total_ns));
+		sp_put_duration(&w->out, sums[i].ns);
+		sp_buffer_puts(&w->out, " | ");
+		put_error(w, sums[i].ns, sums[i].sq);
+		sp_buffer_puts(&w->out, " | ");
+		sp_put_location(&w->out, SP_ESCAPE_CELL, w->profile, sums[i].file, 0);
+		sp_buffer_puts(&w->out, " |\n");
+	}
+	sp_put_cut(&w->out, shown, count, "files", "the location column of All functions");
+	sp_buffer_puts(&w->out, "\n");
+	free(sums);
+}

@@ -1,0 +1,126 @@
+/* Pieces of lines that every section uses. */
+#include "profiles/markdown.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void sp_put_name(struct sp_buffer *out, enum sp_escape how, const char *name)
+{
+	sp_escape_name(out, how, name);
+}
+
+void sp_put_duration(struct sp_buffer *out, uint64_t ns)
+{
+	double s = (double)ns / 1e9;
+
+	if (s >= 100)
+		sp_buffer_printf(out, "%.0f s", s);
+	else if (s >= 1)
+		sp_buffer_printf(out, "%.2f s", s);
+	else if (ns >= 1000000)
+		sp_buffer_printf(out, "%.1f ms", s * 1e3);
+	else
+		sp_buffer_printf(out, "%.0f µs", s * 1e6);
+}
+
+void sp_put_size(struct sp_buffer *out, uint64_t bytes)
+{
+	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+	double value = (double)bytes;
+	size_t unit = 0;
+
+	while (value >= 1024 && unit < 6) {
+		value /= 1024;
+		unit++;
+	}
+	sp_buffer_printf(out, unit && value < 100 ? "%.1f %s" : "%.0f %s", value, units[unit]);
+}
+
+/* Files below the working directory are shown relative to it. */
+void sp_put_location(struct sp_buffer *out, enum sp_escape how, const struct sp_profile *p, const char *file,
+	unsigned line)
+{
+	const char *cwd = p->snapshot ? sp_snapshot_text(p->snapshot, p->snapshot->header.text.cwd) : "";
+	size_t length = strlen(cwd);
+
+	if (length > 1 && strncmp(file, cwd, length) == 0 && file[length] == '/' && file[length + 1])
+		file += length + 1;
+	sp_escape_name(out, how, file);
+	if (line)
+		sp_buffer_printf(out, ":%u", line);
+}
+
+void sp_put_function_location(struct sp_buffer *out, enum sp_escape how, const struct sp_profile *p,
+	const struct sp_function *f)
+{
+	if (f->file)
+		sp_put_location(out, how, p, f->file, f->line);
+	else
+		sp_escape_name(out, how, f->module < p->module_count ? p->modules[f->module].path : "");
+}
+
+void sp_put_module(struct sp_buffer *out, enum sp_escape how, const struct sp_profile *p, uint32_t module)
+{
+	sp_escape_name(out, how, module < p->module_count ? p->modules[module].name : "");
+}
+
+double sp_percent(uint64_t part, uint64_t whole)
+{
+	return whole ? 100.0 * (double)part / (double)whole : 0;
+}
+
+void sp_put_cut(struct sp_buffer *out, size_t shown, size_t all, const char *what, const char *where)
+{
+	if (all > shown)
+		sp_buffer_printf(out, "\n… %zu more %s, see %s\n", all - shown, what, where);
+}
+
+uint64_t sp_function_self(const struct sp_function *f)
+{
+	return f->self_user_ns + f->self_sys_ns;
+}
+
+uint64_t sp_function_total(const struct sp_function *f)
+{
+	return f->total_user_ns + f->total_sys_ns;
+}
+
+uint64_t sp_rank_self(const struct sp_profile *profile, size_t function)
+{
+	return sp_function_self(&profile->functions[function]);
+}
+
+struct ranked {
+	uint64_t key;
+	uint32_t index;
+};
+
+static int by_key(const void *a, const void *b)
+{
+	const struct ranked *x = a, *y = b;
+
+	if (x->key != y->key)
+		return x->key > y->key ? -1 : 1;
+	return x->index < y->index ? -1 : 1;
+}
+
+uint32_t *sp_rank(size_t all, size_t *count, uint64_t (*key)(const struct sp_profile *, size_t),
+	const struct sp_profile *profile)
+{
+	struct ranked *ranked = sp_alloc(all, sizeof(*ranked));
+	uint32_t *order;
+
+	*count = 0;
+	for (size_t i = 0; i < all; i++) {
+		uint64_t value = key(profile, i);
+
+		if (value)
+			ranked[(*count)++] = (struct ranked){value, (uint32_t)i};
+	}
+	qsort(ranked, *count, sizeof(*ranked), by_key);
+	order = sp_alloc(*count, sizeof(*order));
+	for (size_t i = 0; i < *count; i++)
+		order[i] = ranked[i].index;
+	free(ranked);
+	return order;
+}

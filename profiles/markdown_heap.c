@@ -1,0 +1,196 @@
+/* `# Heap Profile`. */
+#include "profiles/markdown.h"
+
+#include <stdlib.h>
+
+typedef uint64_t site_value(const struct sp_profile *p, size_t i);
+
+static uint64_t inuse_bytes(const struct sp_profile *p, size_t i)
+{
+	return p->sites[i].inuse_bytes;
+}
+
+static uint64_t peak_bytes(const struct sp_profile *p, size_t i)
+{
+	return p->sites[i].peak_bytes;
+}
+
+static uint64_t alloc_bytes(const struct sp_profile *p, size_t i)
+{
+	return p->sites[i].alloc_bytes;
+}
+
+static uint64_t short_bytes(const struct sp_profile *p, size_t i)
+{
+	return p->sites[i].short_bytes;
+}
+
+/* Held at the end, and hardly ever given back; a few samples at least, so that chance is no suspect. */
+static uint64_t suspect_bytes(const struct sp_profile *p, size_t i)
+{
+	const struct sp_heap_site *s = &p->sites[i];
+	bool held = s->inuse_bytes >= s->alloc_bytes - s->alloc_bytes / 10;
+	bool much = s->inuse_bytes >= p->snapshot->header.heap.inuse_bytes / 100;
+
+	return held && much && s->inuse_samples >= 3 && s->inuse_count >= 2 ? s->inuse_bytes : 0;
+}
+
+struct site_table {
+	const char *title, *note;
+	site_value *bytes;
+	uint64_t (*count)(const struct sp_heap_site *s);
+	double (*variance)(const struct sp_heap_site *s);
+	uint64_t whole;
+};
+
+static uint64_t inuse_count(const struct sp_heap_site *s)
+{
+	return s->inuse_count;
+}
+
+static uint64_t peak_count(const struct sp_heap_site *s)
+{
+	return s->peak_count;
+}
+
+static uint64_t alloc_count(const struct sp_heap_site *s)
+{
+	return s->alloc_count;
+}
+
+static uint64_t short_count(const struct sp_heap_site *s)
+{
+	return s->short_count;
+}
+
+static double inuse_variance(const struct sp_heap_site *s)
+{
+	return s->inuse_variance;
+}
+
+static double alloc_variance(const struct sp_heap_site *s)
+{
+	return s->alloc_variance;
+}
+
+static double short_variance(const struct sp_heap_site *s)
+{
+	return s->alloc_bytes ? s->alloc_variance * (double)s->short_bytes / (double)s->alloc_bytes : 0;
+}
+
+static void write_site(struct sp_writer *w, const struct site_table *t, uint32_t index)
+{
+	const struct sp_profile *p = w->profile;
+	const struct sp_heap_site *s = &p->sites[index];
+	const struct sp_function *f = &p->functions[s->function];
+	uint64_t bytes = t->bytes(p, index);
+
+	sp_buffer_printf(&w->out, "| %.1f%% | %llu | %llu | ", sp_percent(bytes, t->whole), (unsigned long long)bytes,
+		(unsigned long long)t->count(s));
+	sp_put_name(&w->out, SP_ESCAPE_CELL, f->name);
+	sp_buffer_puts(&w->out, " | ");
+	if (s->file)
+		sp_put_location(&w->out, SP_ESCAPE_CELL, p, s->file, s->line);
+	else
+		sp_put_function_location(&w->out, SP_ESCAPE_CELL, p, f);
+	sp_buffer_printf(&w->out, " | %.0f | ", sp_heap_error(t->variance(s)));
+	sp_put_module(&w->out, SP_ESCAPE_CELL, p, f->module);
+	sp_buffer_puts(&w->out, " |\n");
+}
+
+static void write_before(struct sp_writer *w, const struct site_table *t)
+{
+	const struct sp_heap_totals *heap = &w->profile->snapshot->header.heap;
+
+	if (t->bytes == alloc_bytes && heap->before_bytes)
+		sp_buffer_printf(&w->out, "| %.1f%% | %llu | %llu | [before sampling] |  | 0 |  |\n",
+			sp_percent(heap->before_bytes, t->whole), (unsigned long long)heap->before_bytes,
+			(unsigned long long)heap->before_count);
+}
+
+static void write_sites(struct sp_writer *w, const struct site_table *t)
+{
+	const struct sp_profile *p = w->profile;
+	size_t count, shown;
+	uint32_t *order = sp_rank(p->site_count, &count, t->bytes, p);
+
+	shown = count < w->limits.sites ? count : w->limits.sites;
+	if (count) {
+		sp_buffer_printf(&w->out, "## %s\n\n%s", t->title, t->note);
+		sp_buffer_puts(&w->out, "| % | Bytes | Count | Function | Location | ± | Module |\n"
+					"|---:|---:|---:|:---|:---|---:|:---|\n");
+		for (size_t i = 0; i < shown; i++)
+			write_site(w, t, order[i]);
+		write_before(w, t);
+		sp_put_cut(&w->out, shown, count, "sites", "All heap sites");
+		sp_buffer_puts(&w->out, "\n");
+	}
+	free(order);
+}
+
+static void write_size_classes(struct sp_writer *w)
+{
+	const struct sp_heap_totals *heap = &w->profile->snapshot->header.heap;
+	uint64_t whole = 0;
+
+	for (unsigned i = 0; i < SP_SIZE_CLASSES; i++)
+		whole += heap->class_bytes[i];
+	if (!whole)
+		return;
+	sp_buffer_puts(&w->out, "## Size Classes\n\n| Up to | % | Bytes | Count |\n|---:|---:|---:|---:|\n");
+	for (unsigned i = 0; i < SP_SIZE_CLASSES; i++) {
+		if (!heap->class_bytes[i] && !heap->class_count[i])
+			continue;
+		sp_buffer_puts(&w->out, "| ");
+		sp_put_size(&w->out, 1ULL << i);
+		sp_buffer_printf(&w->out, " | %.1f%% | %llu | %llu |\n", sp_percent(heap->class_bytes[i], whole),
+			(unsigned long long)heap->class_bytes[i], (unsigned long long)heap->class_count[i]);
+	}
+	sp_buffer_puts(&w->out, "\n");
+}
+
+static void write_summary(struct sp_writer *w)
+{
+	const struct sp_profile *p = w->profile;
+	const struct sp_spool_header *h = &p->snapshot->header;
+
+	sp_buffer_puts(&w->out, "# Heap Profile\n\n| | Bytes | Count |\n|:---|---:|---:|\n");
+	sp_buffer_printf(&w->out, "| In use at end | %llu | %llu |\n", (unsigned long long)h->heap.inuse_bytes,
+		(unsigned long long)h->heap.inuse_count);
+	sp_buffer_printf(&w->out, "| In use at peak (at %.2f s) | %llu | |\n", (double)h->heap.peak_time_ns / 1e9,
+		(unsigned long long)h->heap.peak_bytes);
+	sp_buffer_printf(&w->out, "| Allocated | %llu | %llu |\n| Frees | | %llu |\n| Reallocs | | %llu |\n",
+		(unsigned long long)p->heap_allocated_bytes, (unsigned long long)p->heap_allocations,
+		(unsigned long long)p->heap_frees, (unsigned long long)p->heap_reallocs);
+	if (h->rss_bytes)
+		sp_buffer_printf(&w->out, "| RSS at end | %llu | |\n", (unsigned long long)h->rss_bytes);
+	if (p->max_rss_bytes)
+		sp_buffer_printf(&w->out, "| RSS at peak | %llu | |\n", (unsigned long long)p->max_rss_bytes);
+	sp_buffer_puts(&w->out, "\nIn use and at peak are estimates from samples; allocated bytes and the counts of "
+				"allocations and frees are exact.\n\n");
+}
+
+void sp_write_heap(struct sp_writer *w)
+{
+	const struct sp_profile *p = w->profile;
+	const struct sp_heap_totals *heap = &p->snapshot->header.heap;
+	const struct site_table tables[] = {
+		{"Heap Sites (In Use)", "", inuse_bytes, inuse_count, inuse_variance, heap->inuse_bytes},
+		{"Heap Sites (At Peak)", "", peak_bytes, peak_count, sp_peak_variance, heap->peak_bytes},
+		{"Heap Sites (Allocated)", "", alloc_bytes, alloc_count, alloc_variance, p->heap_allocated_bytes},
+		{"Leak Suspects",
+			"Sites that still hold nine tenths of all they ever allocated. A cache, or data that the program "
+			"needs to its end, looks the same.\n\n",
+			suspect_bytes, inuse_count, inuse_variance, heap->inuse_bytes},
+		{"Short-Lived Allocations", "Freed within a millisecond; % of all allocated bytes.\n\n", short_bytes,
+			short_count, short_variance, p->heap_allocated_bytes},
+	};
+
+	if (!p->heap_on)
+		return;
+	write_summary(w);
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+		write_sites(w, &tables[i]);
+	write_size_classes(w);
+	sp_write_heap_tree(w);
+}

@@ -1,0 +1,204 @@
+/* `# Data Quality` and `# Settings`: what the numbers rest on, what is missing, what would help. */
+#include "profiles/markdown.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* One sentence for each kind of loss: what it means and what to do. %llu is the count. */
+static const char *const drop_texts[SP_DROPS] = {
+	[SP_DROP_REENTRY] = "%llu samples fell into smartprof's own code and were left out; their time is shared out over "
+			    "the thread's other samples.",
+	[SP_DROP_NO_THREAD] = "%llu samples hit threads that were starting or ending; their time is in [unsampled].",
+	[SP_DROP_STACKS] = "%llu samples found the stack table full and are counted in [overflow]; sample less often "
+			   "(SMARTPROF_CPU_SAMPLING_INTERVAL) to have fewer different stacks.",
+	[SP_DROP_FRAMES] = "%llu stacks found the frame table full and are counted in [overflow]; sample less often "
+			   "(SMARTPROF_CPU_SAMPLING_INTERVAL).",
+	[SP_DROP_SITES] = "%llu heap samples found the site table full and are counted in [overflow]; raise "
+			  "SMARTPROF_HEAP_SAMPLING_INTERVAL.",
+	[SP_DROP_LIVE] = "%llu sampled allocations found the table of live blocks full: they count as allocated but not as "
+			 "in use; raise SMARTPROF_HEAP_SAMPLING_INTERVAL.",
+	[SP_DROP_MODULES] = "%llu mapped files found the module table full; their frames are bare addresses.",
+	[SP_DROP_THREADS] = "%llu threads found the thread table full; their time is in the row of short threads.",
+	[SP_DROP_CLOCK] = "%llu times no clock could be armed for a thread, whose time is then in [unsampled]; raise the "
+			  "limits on pending signals (ulimit -i), locked memory (ulimit -l) or open files (ulimit -n).",
+	[SP_DROP_SAMPLE_CAP] = "%llu times the interval was doubled because the cap on samples was reached; raise "
+			       "SMARTPROF_CPU_MAX_SAMPLES for finer results.",
+	[SP_DROP_QUIESCED] = "%llu samples fell into a fork or the unloading of a library and were left out.",
+};
+
+static void add_line(struct sp_writer *w, const char *text)
+{
+	sp_buffer_printf(&w->out, "- %s\n", text);
+}
+
+static void write_clock(struct sp_writer *w)
+{
+	static const char *const clocks[] = {"off", "per-thread events for user time, kernel tick for system time",
+		"kernel tick alone"};
+	const struct sp_spool_header *h = &w->profile->snapshot->header;
+	const char *why = sp_snapshot_text(w->profile->snapshot, h->text.clock_reason);
+
+	sp_buffer_printf(&w->out, "- CPU clock: %s", h->cpu.clock < 3 ? clocks[h->cpu.clock] : "unknown");
+	if (*why) {
+		sp_buffer_puts(&w->out, "; ");
+		sp_put_name(&w->out, SP_ESCAPE_CELL, why);
+	}
+	sp_buffer_puts(&w->out, ".\n");
+	if (h->cpu.clock == SP_CLOCK_TIMER)
+		add_line(w, "The tick is coarse and keeps step with periodic work; `sysctl kernel.perf_event_paranoid=2` (or "
+			    "lower), or CAP\\_PERFMON, gives the finer clock.");
+}
+
+static void write_intervals(struct sp_writer *w)
+{
+	const struct sp_profile *p = w->profile;
+	const struct sp_spool_header *h = &p->snapshot->header;
+	const char *achieved = sp_profile_fact(p, "cpu_interval_achieved_us");
+	const char *overhead = sp_profile_fact(p, "overhead_measured_percent");
+	const char *budget = sp_profile_fact(p, "overhead_budget_percent");
+
+	if (p->cpu_on && achieved)
+		sp_buffer_printf(&w->out, "- CPU interval: %g µs asked for, %s µs achieved, at most %g µs in force.\n",
+			(double)h->cpu.requested_ns / 1e3, achieved, (double)h->cpu.interval_max_ns / 1e3);
+	if (p->heap_on)
+		sp_buffer_printf(&w->out, "- Heap interval: %llu bytes asked for, at most %llu bytes in force; %llu samples.\n",
+			(unsigned long long)h->heap.requested_bytes, (unsigned long long)h->heap.interval_max_bytes,
+			(unsigned long long)h->heap.samples);
+	if (overhead)
+		sp_buffer_printf(&w->out, "- Sampling cost about %s %% of the CPU time (budget %s %%).\n", overhead,
+			budget ? budget : "unknown");
+	if (h->agent_bytes) {
+		sp_buffer_puts(&w->out, "- smartprof took ");
+		sp_put_size(&w->out, h->agent_bytes);
+		sp_buffer_puts(&w->out, " of memory in the process.\n");
+	}
+}
+
+static void write_coverage(struct sp_writer *w)
+{
+	const struct sp_profile *p = w->profile;
+	const struct sp_spool_header *h = &p->snapshot->header;
+	uint64_t sampled = p->sampled_user_ns + p->sampled_sys_ns;
+	uint64_t known = sampled + h->cpu.before_user_ns + h->cpu.before_sys_ns, used = p->cpu_user_ns + p->cpu_sys_ns;
+
+	if (!p->cpu_on)
+		return;
+	sp_buffer_printf(&w->out, "- Samples stand for %.3f s of %.3f s of CPU time; [unsampled] is %.3f s (%.1f %%): threads "
+				  "or moments no sample hit.\n",
+		(double)sampled / 1e9, (double)used / 1e9, (double)p->unsampled_ns / 1e9, sp_percent(p->unsampled_ns, p->total_ns));
+	if (known > used + used / 50 && known - used > 20000000)
+		sp_buffer_printf(&w->out, "- Samples stand for %.1f %% more time than the process used: shares are right, "
+					  "absolute times too large by that.\n",
+			sp_percent(known - used, used));
+	if (p->truncated_ns)
+		sp_buffer_printf(&w->out, "- %.1f %% of the time has stacks that end early ([truncated]): deeper than %u frames, "
+					  "or code without unwind information.\n",
+			sp_percent(p->truncated_ns, p->total_ns), SP_MAX_FRAMES);
+	if (h->cpu.lost_signals)
+		sp_buffer_printf(&w->out, "- The kernel merged %llu clock signals; later samples carry their time.\n",
+			(unsigned long long)h->cpu.lost_signals);
+}
+
+/* What would name a module's addresses. */
+static const char *symbols_hint(const struct sp_module_info *m)
+{
+	if (m->handle < 0)
+		return "code outside of any file, such as a just-in-time compiler's";
+	switch (m->source) {
+	case SP_SYMBOLS_GONE:
+		return "the file is gone: render while it is still installed";
+	case SP_SYMBOLS_MISMATCH:
+		return "the file was replaced since by another build: render before updating";
+	case SP_SYMBOLS_NONE:
+	case SP_SYMBOLS_DYNAMIC:
+		return m->system ? "install its -dbgsym package" : "it is stripped: build without -s, or keep the debug file";
+	default:
+		return "its symbols do not cover these addresses";
+	}
+}
+
+static uint64_t rank_unnamed(const struct sp_profile *p, size_t i)
+{
+	return p->modules[i].unnamed_ns;
+}
+
+static void write_unnamed(struct sp_writer *w)
+{
+	const struct sp_profile *p = w->profile;
+	size_t count;
+	uint32_t *order = sp_rank(p->module_count, &count, rank_unnamed, p);
+
+	for (size_t i = 0; i < count && i < 5; i++) {
+		const struct sp_module_info *m = &p->modules[order[i]];
+
+		if (sp_percent(m->unnamed_ns, p->total_ns) < 0.5)
+			break;
+		sp_buffer_printf(&w->out, "- %.1f %% of the time is in addresses of ", sp_percent(m->unnamed_ns, p->total_ns));
+		sp_put_name(&w->out, SP_ESCAPE_CELL, m->path);
+		sp_buffer_printf(&w->out, " without a name: %s.\n", symbols_hint(m));
+	}
+	free(order);
+}
+
+static void write_notes(struct sp_writer *w)
+{
+	const char *line = sp_snapshot_text(w->profile->snapshot, w->profile->snapshot->header.text.notes);
+
+	for (size_t n = 0; *line; line += *line == '\n') {
+		size_t length = strcspn(line, "\n");
+
+		if (length && n++ < w->limits.notes) {
+			sp_buffer_puts(&w->out, "- ");
+			sp_escape(&w->out, SP_ESCAPE_CELL, line, length < 400 ? length : 400);
+			sp_buffer_puts(&w->out, "\n");
+		}
+		line += length;
+	}
+}
+
+void sp_write_quality(struct sp_writer *w)
+{
+	const struct sp_snapshot *s = w->profile->snapshot;
+
+	sp_buffer_puts(&w->out, "# Data Quality\n\n");
+	write_clock(w);
+	write_intervals(w);
+	write_coverage(w);
+	for (size_t i = 0; i < SP_DROPS; i++) {
+		if (!s->header.drops[i])
+			continue;
+		sp_buffer_puts(&w->out, "- ");
+		sp_buffer_printf(&w->out, drop_texts[i], (unsigned long long)s->header.drops[i]);
+		sp_buffer_puts(&w->out, "\n");
+	}
+	write_unnamed(w);
+	write_notes(w);
+	if (s->header.state == SP_STATE_RUNNING)
+		add_line(w, "The process had not told of its end when this was written: the last moments may be missing.");
+	if (s->damaged)
+		sp_buffer_printf(&w->out, "- %u damaged records of the spool were left out.\n", s->damaged);
+	sp_buffer_puts(&w->out, "\n");
+}
+
+void sp_write_settings(struct sp_writer *w)
+{
+	const char *line = sp_snapshot_text(w->profile->snapshot, w->profile->snapshot->header.text.settings);
+
+	if (!*line)
+		return;
+	sp_buffer_puts(&w->out, "# Settings\n\n| Setting | Value | Source |\n|:---|:---|:---|\n");
+	for (size_t n = 0; *line && n < 100; line += *line == '\n', n++) {
+		size_t length = strcspn(line, "\n"), at = 0;
+
+		for (unsigned column = 0; column < 3; column++) {
+			size_t field = at < length ? strcspn(line + at, "\t\n") : 0;
+
+			sp_buffer_puts(&w->out, column ? " | " : "| ");
+			sp_escape(&w->out, SP_ESCAPE_CELL, line + at, field < 300 ? field : 300);
+			at = at + field < length ? at + field + 1 : length;
+		}
+		sp_buffer_puts(&w->out, " |\n");
+		line += length;
+	}
+	sp_buffer_puts(&w->out, "\n");
+}

@@ -1,0 +1,302 @@
+/* Reading a written profile back: front matter and complete part. Untrusted input. */
+#include "profiles/markdown.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiles/facts.h"
+
+#define FACTS_MAX 1000u
+#define FIELDS_MAX 16u
+#define FUNCTION_NUMBERS 8u
+#define SITE_NUMBERS 12u
+
+/* Walks the lines of a text. `at` ends with a NUL at `end`. */
+struct reader {
+	const char *at, *end;
+	struct sp_profile *profile;
+	struct sp_map functions; /* (module, name id) */
+	struct sp_names modules;
+	size_t module_capacity;
+	const char *why;
+};
+
+/* The next line as a copy that may be changed and lives as long as the profile; NULL at the end. */
+static char *next_line(struct reader *r)
+{
+	const char *newline;
+	char *line;
+
+	if (r->at >= r->end)
+		return NULL;
+	newline = memchr(r->at, '\n', (size_t)(r->end - r->at));
+	if (!newline)
+		newline = r->end;
+	line = sp_pool_copy(&r->profile->arena, r->at, (size_t)(newline - r->at));
+	r->at = newline < r->end ? newline + 1 : r->end;
+	return line;
+}
+
+static bool fail(struct reader *r, const char *why)
+{
+	r->why = why;
+	return false;
+}
+
+static bool read_front_matter(struct reader *r)
+{
+	char *line = next_line(r);
+	const char *schema;
+
+	if (!line || strcmp(line, "---") != 0)
+		return fail(r, "it does not start with the front matter of a profile");
+	while ((line = next_line(r)) && strcmp(line, "---") != 0) {
+		char *value = strstr(line, ": ");
+		size_t length;
+
+		if (!value || value == line)
+			return fail(r, "its front matter has a line that is no `key: value`");
+		*value = '\0';
+		value += 2;
+		length = strlen(value);
+		if (length >= 2 && value[0] == '"' && value[length - 1] == '"') {
+			value[length - 1] = '\0';
+			sp_unescape(++value);
+		}
+		if (r->profile->fact_count >= FACTS_MAX)
+			return fail(r, "its front matter is too long");
+		sp_profile_add_fact(r->profile, line, "%s", value);
+	}
+	if (!line)
+		return fail(r, "its front matter does not end");
+	schema = sp_profile_fact(r->profile, "schema");
+	if (!schema || strncmp(schema, "smartprof/", 10) != 0)
+		return fail(r, "it names no smartprof schema");
+	if (strcmp(schema, SP_PROFILE_SCHEMA) != 0)
+		return fail(r, "its schema is of another version of smartprof");
+	return true;
+}
+
+/* Cuts a line at its tabs; returns the number of fields. */
+static size_t split(char *line, char **fields)
+{
+	size_t n = 0;
+
+	while (n < FIELDS_MAX) {
+		char *tab = strchr(line, '\t');
+
+		fields[n++] = line;
+		if (!tab)
+			break;
+		*tab = '\0';
+		line = tab + 1;
+	}
+	return n;
+}
+
+static bool parse_numbers(char **fields, size_t count, uint64_t *numbers)
+{
+	for (size_t i = 0; i < count; i++) {
+		char *end;
+
+		errno = 0;
+		numbers[i] = strtoull(fields[i], &end, 10);
+		if (!isdigit((unsigned char)fields[i][0]) || *end || errno)
+			return false;
+	}
+	return true;
+}
+
+static uint32_t module_id(struct reader *r, const char *path)
+{
+	struct sp_profile *p = r->profile;
+	uint32_t id = sp_names_id(&r->modules, path);
+	const char *slash;
+
+	if (id < p->module_count)
+		return id;
+	sp_grow(&p->modules, &r->module_capacity, p->module_count + 1, sizeof(*p->modules));
+	path = sp_pool_copy(&p->arena, path, strlen(path));
+	slash = strrchr(path, '/');
+	p->modules[p->module_count++] = (struct sp_module_info){
+		.path = path, .name = slash && slash[1] ? slash + 1 : path, .handle = -1, .canonical = id};
+	return id;
+}
+
+/* The last four fields of a row: function, module, file, line. */
+static bool parse_place(struct reader *r, char **fields, uint32_t *function, const char **file, unsigned *line)
+{
+	uint64_t number;
+	uint32_t module;
+
+	if (!parse_numbers(fields + 3, 1, &number) || number > UINT32_MAX)
+		return false;
+	for (size_t i = 0; i < 3; i++)
+		sp_unescape(fields[i]);
+	module = module_id(r, fields[1]);
+	*function = sp_profile_function(r->profile, module, fields[0], &r->functions);
+	*file = fields[2][0] ? fields[2] : NULL;
+	*line = (unsigned)number;
+	return true;
+}
+
+static bool read_function(struct reader *r, char *text)
+{
+	char *fields[FIELDS_MAX];
+	uint64_t n[FUNCTION_NUMBERS];
+	struct sp_function *f;
+	uint32_t id;
+	const char *file;
+	unsigned line;
+
+	if (split(text, fields) != FUNCTION_NUMBERS + 4 || !parse_numbers(fields, FUNCTION_NUMBERS, n) ||
+		!parse_place(r, fields + FUNCTION_NUMBERS, &id, &file, &line))
+		return fail(r, "a row of All functions is damaged");
+	f = &r->profile->functions[id];
+	f->self_user_ns += n[0];
+	f->self_sys_ns += n[1];
+	f->total_user_ns += n[2];
+	f->total_sys_ns += n[3];
+	f->self_samples += n[4];
+	f->total_samples += n[5];
+	f->self_sq += (double)n[6];
+	f->total_sq += (double)n[7];
+	f->file = file;
+	f->line = line;
+	return true;
+}
+
+static bool read_site(struct reader *r, char *text)
+{
+	struct sp_profile *p = r->profile;
+	char *fields[FIELDS_MAX];
+	uint64_t n[SITE_NUMBERS];
+	struct sp_heap_site s = {0};
+
+	if (split(text, fields) != SITE_NUMBERS + 4 || !parse_numbers(fields, SITE_NUMBERS, n) ||
+		!parse_place(r, fields + SITE_NUMBERS, &s.function, &s.file, &s.line))
+		return fail(r, "a row of All heap sites is damaged");
+	s.alloc_bytes = n[0], s.alloc_count = n[1];
+	s.inuse_bytes = n[2], s.inuse_count = n[3];
+	s.peak_bytes = n[4], s.peak_count = n[5];
+	s.short_bytes = n[6], s.short_count = n[7];
+	s.samples = n[8], s.inuse_samples = n[9];
+	s.alloc_variance = (double)n[10];
+	s.inuse_variance = (double)n[11];
+	sp_grow(&p->sites, &p->site_capacity, p->site_count + 1, sizeof(*p->sites));
+	p->sites[p->site_count++] = s;
+	return true;
+}
+
+/* Reads the fenced rows below a heading "## <title> (<count>)". */
+static bool read_rows(struct reader *r, const char *heading, bool (*row)(struct reader *, char *))
+{
+	const char *open = strrchr(heading, '(');
+	unsigned long long expected = open ? strtoull(open + 1, NULL, 10) : 0, count = 0;
+	char *line = next_line(r);
+
+	while (line && strcmp(line, "```tsv") != 0)
+		line = next_line(r);
+	next_line(r); /* column names */
+	while ((line = next_line(r)) && strcmp(line, "```") != 0) {
+		count++;
+		if (!row(r, line))
+			return false;
+	}
+	if (!line || count != expected)
+		return fail(r, "its complete part is not complete");
+	return true;
+}
+
+static bool read_complete(struct reader *r)
+{
+	char *line;
+
+	while ((line = next_line(r))) {
+		if (strncmp(line, "## All functions (", 18) == 0) {
+			r->profile->cpu_on = true;
+			if (!read_rows(r, line, read_function))
+				return false;
+		} else if (strncmp(line, "## All heap sites (", 19) == 0) {
+			r->profile->heap_on = true;
+			if (!read_rows(r, line, read_site))
+				return false;
+		} else if (strcmp(line, "</details>") == 0) {
+			return true;
+		}
+	}
+	return fail(r, "it ends before its complete part does");
+}
+
+static uint64_t fact_ns(const struct sp_profile *p, const char *key)
+{
+	const char *text = sp_profile_fact(p, key);
+	double seconds = text ? strtod(text, NULL) : 0;
+
+	return seconds > 0 && seconds < 1e9 ? (uint64_t)(seconds * 1e9) : 0;
+}
+
+static uint64_t fact_number(const struct sp_profile *p, const char *key)
+{
+	const char *text = sp_profile_fact(p, key);
+
+	return text ? strtoull(text, NULL, 10) : 0;
+}
+
+static void sum_up(struct sp_profile *p)
+{
+	for (size_t i = 0; i < p->function_count; i++) {
+		const struct sp_function *f = &p->functions[i];
+
+		p->total_ns += sp_function_self(f);
+		p->sampled_sq += f->self_sq;
+		p->samples += f->self_samples;
+		if (i == SP_PSEUDO_UNSAMPLED || i == SP_PSEUDO_BEFORE)
+			continue;
+		p->sampled_user_ns += f->self_user_ns;
+		p->sampled_sys_ns += f->self_sys_ns;
+	}
+	p->unsampled_ns = sp_function_self(&p->functions[SP_PSEUDO_UNSAMPLED]);
+	p->wall_ns = fact_ns(p, "wall_seconds");
+	p->cpu_user_ns = fact_ns(p, "cpu_user_seconds");
+	p->cpu_sys_ns = fact_ns(p, "cpu_system_seconds");
+	p->heap_allocated_bytes = fact_number(p, "heap_allocated_bytes");
+	p->heap_allocations = fact_number(p, "heap_allocations");
+	p->heap_frees = fact_number(p, "heap_frees");
+}
+
+size_t sp_markdown_top(const char *text, size_t length)
+{
+	const char *at = memmem(text, length, "\n<details>\n", 11);
+
+	return at ? (size_t)(at + 1 - text) : length;
+}
+
+struct sp_profile *sp_markdown_read(const char *text, size_t length, const char **why)
+{
+	struct reader r = {.at = text, .end = text + length};
+	bool ok;
+
+	r.profile = sp_alloc(1, sizeof(*r.profile));
+	sp_profile_setup(r.profile);
+	module_id(&r, "");
+	for (uint32_t i = 0; i < SP_PSEUDOS; i++) {
+		int found;
+
+		*sp_map_at(&r.functions, 0, sp_names_id(&r.profile->names, r.profile->functions[i].name), &found) = i;
+	}
+	ok = read_front_matter(&r);
+	r.at = text + sp_markdown_top(text, length);
+	ok = ok && read_complete(&r);
+	if (ok)
+		sum_up(r.profile);
+	sp_map_free(&r.functions);
+	sp_names_free(&r.modules);
+	*why = r.why;
+	if (ok)
+		return r.profile;
+	sp_profile_free(r.profile);
+	return NULL;
+}

@@ -1,0 +1,125 @@
+/* `# Timeline`: a bar drawing and a small table. */
+#include "profiles/markdown.h"
+
+#include <stdlib.h>
+
+#define BAR_CELLS 60u
+#define TABLE_ROWS 12u
+
+/* What happened between two timeline points; levels are those at the end. */
+struct slice {
+	uint64_t end_ns, cpu_ns, rss_bytes, heap_bytes;
+	double cores;
+};
+
+static uint64_t cpu_ns(const struct sp_timepoint *t)
+{
+	return t->user_ns + t->sys_ns;
+}
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+/* Cuts the timeline into `slices` of about equally many points; returns how many there are. */
+static size_t cut(const struct sp_snapshot *s, struct slice *slices, size_t most)
+{
+	size_t n = s->timeline_count < most ? s->timeline_count : most, from = 0;
+	struct sp_timepoint last = {0};
+
+	for (size_t i = 0; i < n; i++) {
+		size_t to = (i + 1) * s->timeline_count / n;
+		struct slice *out = &slices[i];
+		uint64_t span;
+
+		*out = (struct slice){.end_ns = s->timeline[to - 1].t_ns};
+		for (; from < to; from++) {
+			const struct sp_timepoint *t = &s->timeline[from];
+
+			out->rss_bytes = t->rss_bytes > out->rss_bytes ? t->rss_bytes : out->rss_bytes;
+			out->heap_bytes = t->heap_inuse_bytes > out->heap_bytes ? t->heap_inuse_bytes : out->heap_bytes;
+		}
+		out->cpu_ns = later(cpu_ns(&s->timeline[to - 1]), cpu_ns(&last));
+		span = later(out->end_ns, last.t_ns);
+		out->cores = span ? (double)out->cpu_ns / (double)span : 0;
+		last = s->timeline[to - 1];
+	}
+	return n;
+}
+
+static double cores_of(const struct slice *s)
+{
+	return s->cores;
+}
+
+static double rss_of(const struct slice *s)
+{
+	return (double)s->rss_bytes;
+}
+
+static double heap_of(const struct slice *s)
+{
+	return (double)s->heap_bytes;
+}
+
+static double write_bar(struct sp_buffer *out, const char *label, const struct slice *slices, size_t n,
+	double (*value)(const struct slice *))
+{
+	static const char *const bars[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+	double most = 0;
+
+	for (size_t i = 0; i < n; i++)
+		most = value(&slices[i]) > most ? value(&slices[i]) : most;
+	if (most <= 0)
+		return 0;
+	sp_buffer_puts(out, label);
+	for (size_t i = 0; i < n; i++)
+		sp_buffer_puts(out, bars[(size_t)(7.0 * value(&slices[i]) / most + 0.5)]);
+	return most;
+}
+
+static void write_bars(struct sp_writer *w, const struct slice *slices, size_t n)
+{
+	double most;
+
+	sp_buffer_puts(&w->out, "```text\n");
+	most = write_bar(&w->out, "CPU  ", slices, n, cores_of);
+	if (most > 0)
+		sp_buffer_printf(&w->out, "  at most %.2f cores\n", most);
+	most = write_bar(&w->out, "RSS  ", slices, n, rss_of);
+	if (most > 0) {
+		sp_buffer_puts(&w->out, "  at most ");
+		sp_put_size(&w->out, (uint64_t)most);
+		sp_buffer_puts(&w->out, "\n");
+	}
+	most = write_bar(&w->out, "Heap ", slices, n, heap_of);
+	if (most > 0) {
+		sp_buffer_puts(&w->out, "  at most ");
+		sp_put_size(&w->out, (uint64_t)most);
+		sp_buffer_puts(&w->out, "\n");
+	}
+	sp_buffer_puts(&w->out, "```\n\n");
+}
+
+void sp_write_timeline(struct sp_writer *w)
+{
+	const struct sp_snapshot *s = w->profile->snapshot;
+	struct slice slices[BAR_CELLS];
+	size_t n;
+
+	if (s->timeline_count < 2)
+		return;
+	sp_buffer_puts(&w->out, "# Timeline\n\n");
+	n = cut(s, slices, BAR_CELLS);
+	write_bars(w, slices, n);
+	n = cut(s, slices, TABLE_ROWS);
+	sp_buffer_puts(&w->out, "| Until | CPU cores | CPU | RSS bytes | Heap in use bytes |\n|---:|---:|---:|---:|---:|\n");
+	for (size_t i = 0; i < n; i++) {
+		sp_buffer_printf(&w->out, "| %.2f s | %.2f | ", (double)slices[i].end_ns / 1e9, slices[i].cores);
+		sp_put_duration(&w->out, slices[i].cpu_ns);
+		sp_buffer_printf(&w->out, " | %llu | %llu |\n", (unsigned long long)slices[i].rss_bytes,
+			(unsigned long long)slices[i].heap_bytes);
+	}
+	sp_buffer_puts(&w->out, "\n");
+}

@@ -1,0 +1,134 @@
+/* The verdict: two to four sentences that are true of this profile. */
+#include "profiles/markdown.h"
+
+#include <stdlib.h>
+
+static void put_share(struct sp_writer *w, const struct sp_function *f)
+{
+	const struct sp_profile *p = w->profile;
+
+	sp_buffer_printf(&w->out, "%.1f %% ± %.1f in ", sp_percent(sp_function_self(f), p->total_ns),
+		100 * sp_share_error(p, sp_function_self(f), f->self_sq));
+	sp_put_name(&w->out, SP_ESCAPE_CELL, f->name);
+	if (p->modules[f->module].system && !(f->flags & SP_FUNCTION_FOLDED)) {
+		sp_buffer_puts(&w->out, " (");
+		sp_put_module(&w->out, SP_ESCAPE_CELL, p, f->module);
+		sp_buffer_puts(&w->out, ")");
+	}
+}
+
+/* The hottest real functions; a share below its own error bar is no finding. */
+static const struct sp_function *write_hottest(struct sp_writer *w)
+{
+	const struct sp_profile *p = w->profile;
+	const struct sp_function *first = NULL;
+	size_t count, said = 0;
+	uint32_t *order = sp_rank(p->function_count, &count, sp_rank_self, p);
+
+	for (size_t i = 0; i < count && said < 3; i++) {
+		const struct sp_function *f = &p->functions[order[i]];
+		double share = sp_percent(sp_function_self(f), p->total_ns) / 100;
+
+		if (f->flags & SP_FUNCTION_PSEUDO)
+			continue;
+		if (said && (share < 0.03 || share < sp_share_error(p, sp_function_self(f), f->self_sq)))
+			break;
+		sp_buffer_puts(&w->out, said++ ? ", " : "; ");
+		put_share(w, f);
+		first = first ? first : f;
+	}
+	free(order);
+	return first;
+}
+
+static const struct sp_function *write_cpu(struct sp_writer *w)
+{
+	const struct sp_profile *p = w->profile;
+	const struct sp_function *first;
+	uint64_t used = p->cpu_user_ns + p->cpu_sys_ns;
+
+	sp_buffer_puts(&w->out, "The process used ");
+	sp_put_duration(&w->out, used);
+	sp_buffer_puts(&w->out, " of CPU (");
+	sp_put_duration(&w->out, p->cpu_user_ns);
+	sp_buffer_puts(&w->out, " user, ");
+	sp_put_duration(&w->out, p->cpu_sys_ns);
+	sp_buffer_puts(&w->out, " system) in ");
+	sp_put_duration(&w->out, p->wall_ns);
+	sp_buffer_printf(&w->out, ", %.2f cores on average",
+		p->wall_ns ? (double)used / (double)p->wall_ns : 0);
+	first = write_hottest(w);
+	sp_buffer_printf(&w->out, " (self time, %llu samples). ", (unsigned long long)p->samples);
+	return first;
+}
+
+static uint64_t rank_peak(const struct sp_profile *p, size_t i)
+{
+	return p->sites[i].peak_bytes;
+}
+
+static void write_memory(struct sp_writer *w)
+{
+	const struct sp_profile *p = w->profile;
+	const struct sp_heap_totals *heap = &p->snapshot->header.heap;
+	size_t count;
+	uint32_t *order = sp_rank(p->site_count, &count, rank_peak, p);
+
+	sp_buffer_puts(&w->out, "The heap held ");
+	sp_put_size(&w->out, heap->peak_bytes);
+	sp_buffer_puts(&w->out, " at its peak and ");
+	sp_put_size(&w->out, heap->inuse_bytes);
+	sp_buffer_puts(&w->out, " at the end, out of ");
+	sp_put_size(&w->out, p->heap_allocated_bytes);
+	sp_buffer_puts(&w->out, " allocated");
+	if (count && heap->peak_bytes) {
+		const struct sp_heap_site *s = &p->sites[order[0]];
+		double error = sp_heap_error(sp_peak_variance(s));
+
+		sp_buffer_printf(&w->out, "; the largest part of the peak, %.1f %% ± %.1f, was allocated in ",
+			sp_percent(s->peak_bytes, heap->peak_bytes), 100 * error / (double)heap->peak_bytes);
+		sp_put_name(&w->out, SP_ESCAPE_CELL, p->functions[s->function].name);
+	}
+	sp_buffer_puts(&w->out, ". ");
+	free(order);
+}
+
+/* One piece of advice: the worst hindrance first, else where to look. */
+static void write_next(struct sp_writer *w, const struct sp_function *first)
+{
+	const struct sp_profile *p = w->profile;
+	double unnamed = p->all_frames > 0 ? 100 * p->unnamed_frames / p->all_frames : 0;
+
+	if (p->cpu_on && sp_percent(p->unsampled_ns, p->total_ns) > 20)
+		sp_buffer_printf(&w->out, "Next: %.0f %% of the CPU time was not sampled, see Data Quality.",
+			sp_percent(p->unsampled_ns, p->total_ns));
+	else if (unnamed > 30)
+		sp_buffer_printf(&w->out, "Next: %.0f %% of the frames have no name, Data Quality says what would fix it.",
+			unnamed);
+	else if (p->cpu_on && p->samples < 100)
+		sp_buffer_puts(&w->out, "Next: so few samples only show the coarse picture; let it run longer or sample more often.");
+	else if (p->wall_ns && (double)(p->cpu_user_ns + p->cpu_sys_ns) < 0.1 * (double)p->wall_ns)
+		sp_buffer_puts(&w->out, "Next: the process mostly waited, so its CPU time is not what makes it slow.");
+	else if (first) {
+		sp_buffer_puts(&w->out, "Next: see who calls ");
+		sp_put_name(&w->out, SP_ESCAPE_CELL, first->name);
+		sp_buffer_puts(&w->out, " under Function Details.");
+	} else
+		sp_buffer_puts(&w->out, "Next: see Heap Sites.");
+}
+
+void sp_write_verdict(struct sp_writer *w)
+{
+	const struct sp_function *first = NULL;
+	const char *program = sp_profile_fact(w->profile, "program");
+
+	sp_buffer_puts(&w->out, "**Verdict (");
+	sp_put_name(&w->out, SP_ESCAPE_CELL, program ? program : "unknown program");
+	sp_buffer_puts(&w->out, "):** ");
+	if (w->profile->cpu_on)
+		first = write_cpu(w);
+	if (w->profile->heap_on)
+		write_memory(w);
+	write_next(w, first);
+	sp_buffer_puts(&w->out, "\n\n");
+}

@@ -1,0 +1,53 @@
+/* Memory for the renderer: allocation that cannot fail, an arena for what lives as long as a
+ * profile, a hash index and string interning on top of it.
+ *
+ * The command may die where the agent may not: when memory runs out these functions print one line
+ * and exit(1). Nothing is lost by that, the spool stays where it is. Normal context only. */
+#ifndef SP_PROFILES_MEMORY_H
+#define SP_PROFILES_MEMORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Zeroed; free() it. */
+void *sp_alloc(size_t count, size_t size);
+
+/* Makes room for `wanted` items of `size` bytes in *array (of *capacity items), at least doubling. */
+void sp_grow(void *array, size_t *capacity, size_t wanted, size_t size);
+
+struct sp_pool {
+	struct sp_pool_block *blocks;
+};
+
+void *sp_pool_alloc(struct sp_pool *arena, size_t bytes); /* zeroed, 8-aligned */
+char *sp_pool_copy(struct sp_pool *arena, const char *text, size_t length); /* adds the NUL */
+void sp_pool_free(struct sp_pool *arena);
+
+/* Open-addressing map from two 64-bit words to a 32-bit value. All-zero is a valid empty map. */
+struct sp_map {
+	struct sp_map_slot *slots;
+	size_t capacity, used;
+};
+
+/* The value cell of the key; *found tells whether it was there already (a new cell holds 0).
+ * The pointer lives until the next call. */
+uint32_t *sp_map_at(struct sp_map *map, uint64_t a, uint64_t b, int *found);
+void sp_map_clear(struct sp_map *map);
+void sp_map_free(struct sp_map *map);
+
+/* Interned strings: equal texts get equal ids, counted from 0. */
+struct sp_names {
+	struct sp_pool arena;
+	struct sp_name *items;
+	size_t count, capacity;
+	uint32_t *slots;
+	size_t slot_count;
+};
+
+uint32_t sp_names_id(struct sp_names *strings, const char *text);
+const char *sp_names_text(const struct sp_names *strings, uint32_t id);
+void sp_names_free(struct sp_names *strings);
+
+uint64_t sp_hash_bytes(const void *data, size_t length);
+
+#endif

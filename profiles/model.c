@@ -1,0 +1,160 @@
+/* The profile model: building it from a snapshot, its error bars, its facts. */
+#include "profiles/model.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const pseudo_names[SP_PSEUDOS] = {
+	[SP_PSEUDO_UNSAMPLED] = "[unsampled]",
+	[SP_PSEUDO_OVERFLOW] = "[overflow]",
+	[SP_PSEUDO_TRUNCATED] = "[truncated]",
+	[SP_PSEUDO_BEFORE] = "[before sampling]",
+	[SP_PSEUDO_AGENT] = "[smartprof]",
+};
+
+/* Module 0 and the pseudo functions exist in every profile. */
+void sp_profile_setup(struct sp_profile *profile)
+{
+	sp_grow(&profile->functions, &profile->function_capacity, SP_PSEUDOS, sizeof(*profile->functions));
+	for (size_t i = 0; i < SP_PSEUDOS; i++)
+		profile->functions[i] = (struct sp_function){.name = pseudo_names[i], .flags = SP_FUNCTION_PSEUDO};
+	profile->function_count = SP_PSEUDOS;
+}
+
+uint32_t sp_profile_function(struct sp_profile *profile, uint32_t module, const char *name, struct sp_map *index)
+{
+	uint32_t name_id = sp_names_id(&profile->names, name);
+	int found;
+	uint32_t *cell = sp_map_at(index, module, name_id, &found);
+
+	if (found)
+		return *cell;
+	*cell = (uint32_t)profile->function_count;
+	sp_grow(&profile->functions, &profile->function_capacity, profile->function_count + 1, sizeof(*profile->functions));
+	profile->functions[profile->function_count] =
+		(struct sp_function){.name = sp_names_text(&profile->names, name_id), .module = module};
+	return (uint32_t)profile->function_count++;
+}
+
+/* Finds "name\tvalue\t" among the settings lines. */
+static bool setting_is_on(const struct sp_snapshot *snapshot, const char *name, bool otherwise)
+{
+	const char *line = sp_snapshot_text(snapshot, snapshot->header.text.settings);
+	size_t length = strlen(name);
+
+	for (; *line; line += strcspn(line, "\n"), line += *line == '\n')
+		if (strncmp(line, name, length) == 0 && line[length] == '\t')
+			return strncmp(line + length + 1, "on\t", 3) == 0;
+	return otherwise;
+}
+
+static void load_process(struct sp_profile *profile)
+{
+	const struct sp_spool_header *h = &profile->snapshot->header;
+
+	profile->source_lines = setting_is_on(profile->snapshot, "source_lines", true);
+	profile->inlines = setting_is_on(profile->snapshot, "inlines", false);
+	profile->system_libraries = setting_is_on(profile->snapshot, "system_libraries", true);
+	profile->wall_ns = h->end_ns ? h->end_ns : h->now_ns;
+	/* The kernel updates its maximum at the tick, and may know less than was seen in between. */
+	profile->max_rss_bytes = h->max_rss_bytes > h->rss_bytes ? h->max_rss_bytes : h->rss_bytes;
+	profile->cpu_on = h->cpu.clock != SP_CLOCK_OFF;
+	profile->heap_on = h->heap.on != 0;
+}
+
+struct sp_profile *sp_profile_from_snapshot(struct sp_snapshot *snapshot, sp_progress_fn *progress, void *context)
+{
+	struct sp_profile *profile = sp_alloc(1, sizeof(*profile));
+	struct sp_symbolizer *symbolizer = sp_symbolizer_new(NULL);
+	uint32_t *site_frame = sp_alloc(snapshot->stack_count, sizeof(*site_frame));
+
+	profile->snapshot = snapshot;
+	sp_profile_setup(profile);
+	load_process(profile);
+	sp_modules_load(profile, symbolizer);
+	sp_frames_load(profile, symbolizer, site_frame, progress, context);
+	sp_threads_add_up(profile, symbolizer);
+	sp_cpu_add_up(profile);
+	sp_heap_add_up(profile, site_frame);
+	for (size_t i = 0; symbolizer && i < profile->module_count; i++)
+		if (profile->modules[i].handle >= 0)
+			profile->modules[i].source = sp_symbolizer_source(symbolizer, profile->modules[i].handle);
+	free(site_frame);
+	sp_symbolizer_free(symbolizer);
+	return profile;
+}
+
+void sp_profile_free(struct sp_profile *profile)
+{
+	if (!profile)
+		return;
+	sp_pool_free(&profile->arena);
+	sp_names_free(&profile->names);
+	free(profile->facts);
+	free(profile->modules);
+	free(profile->functions);
+	free(profile->frames);
+	free(profile->frame_ids);
+	free(profile->paths);
+	free(profile->sites);
+	free(profile->threads);
+	free(profile);
+}
+
+/* Each sample i weighs w_i; which samples there are, and in which function each falls, is random.
+ * With F the weight of the part and W the weight of everything sampled, and samples counted as
+ * Poisson: Var F = sum over the part of w², Var W = sum of all w², Cov(F, W) = Var F. The share
+ * p = F/W then has, to first order, Var p = (Var F - 2p Cov + p² Var W) / W²; for equal weights
+ * that is the binomial p(1-p)/n. What was not sampled is known and only dilutes the share. */
+double sp_share_error(const struct sp_profile *profile, uint64_t part_ns, double part_sq)
+{
+	double sampled = (double)(profile->sampled_user_ns + profile->sampled_sys_ns) / 1e3;
+	double part = (double)part_ns / 1e3;
+	double p, variance;
+
+	if (sampled <= 0 || profile->total_ns == 0)
+		return 0;
+	p = part / sampled;
+	variance = (part_sq * (1 - 2 * p) + p * p * profile->sampled_sq) / (sampled * sampled);
+	return variance > 0 ? 1.96 * sqrt(variance) * sampled / ((double)profile->total_ns / 1e3) : 0;
+}
+
+double sp_heap_error(double variance_kib2)
+{
+	return variance_kib2 > 0 ? 1.96 * sqrt(variance_kib2) * 1024 : 0;
+}
+
+double sp_peak_variance(const struct sp_heap_site *site)
+{
+	if (site->inuse_bytes && site->inuse_variance > 0)
+		return site->inuse_variance * (double)site->peak_bytes / (double)site->inuse_bytes;
+	return site->alloc_bytes ? site->alloc_variance * (double)site->peak_bytes / (double)site->alloc_bytes : 0;
+}
+
+const char *sp_profile_fact(const struct sp_profile *profile, const char *key)
+{
+	for (size_t i = 0; i < profile->fact_count; i++)
+		if (strcmp(profile->facts[i].key, key) == 0)
+			return profile->facts[i].value;
+	return NULL;
+}
+
+void sp_profile_add_fact(struct sp_profile *profile, const char *key, const char *format, ...)
+{
+	char *value = NULL;
+	va_list args;
+	int length;
+
+	va_start(args, format);
+	length = vasprintf(&value, format, args);
+	va_end(args);
+	if (length < 0)
+		return;
+	sp_grow(&profile->facts, &profile->fact_capacity, profile->fact_count + 1, sizeof(*profile->facts));
+	profile->facts[profile->fact_count++] = (struct sp_fact){
+		sp_pool_copy(&profile->arena, key, strlen(key)), sp_pool_copy(&profile->arena, value, (size_t)length)};
+	free(value);
+}

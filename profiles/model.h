@@ -1,0 +1,175 @@
+/* The profile: everything a report or a comparison needs, whether it came out of a spool
+ * (sp_profile_from_snapshot) or out of a written Markdown profile (sp_profile_read_markdown).
+ *
+ * Weights are nanoseconds of CPU time; `sq` fields are sums of squared sample weights in square
+ * microseconds, from which error bars are computed (sp_share_error). Strings belong to the
+ * profile. */
+#ifndef SP_PROFILES_MODEL_H
+#define SP_PROFILES_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "profiles/memory.h"
+#include "profiles/spool_read.h"
+#include "symbolize/symbolize.h"
+
+/* One `key: value` of the front matter; value is the text as it was before YAML quoting. */
+struct sp_fact {
+	const char *key, *value;
+};
+
+struct sp_module_info {
+	const char *path;
+	const char *name; /* base name; "" for module 0, which holds the pseudo functions */
+	uint64_t start, end, bias, epoch_from, epoch_to;
+	int handle;       /* of the symbolizer; -1 none */
+	uint32_t canonical; /* first module with the same path and build-id: its functions are the same rows */
+	bool system;      /* a library of the distribution: /lib, /usr/lib, but never the executable */
+	bool agent;       /* libsmartprof itself: its frames are not shown */
+	bool unwinder;    /* libunwind: not shown where it works for the agent */
+	bool allocator;   /* defines the malloc in use */
+	enum sp_symbol_source source;
+	uint64_t self_ns, samples;
+	double self_sq;
+	uint64_t unnamed_ns; /* of self_ns, in addresses without a name */
+};
+
+enum sp_function_flags {
+	SP_FUNCTION_PSEUDO = 1,  /* [unsampled] and its like: a row that accounts for time, no code */
+	SP_FUNCTION_UNNAMED = 2, /* module+0xoffset */
+	SP_FUNCTION_FOLDED = 4,  /* stands for a whole system library */
+};
+
+struct sp_function {
+	const char *name;
+	uint32_t module;
+	uint32_t flags;
+	const char *file; /* declaration; NULL unknown */
+	unsigned line;
+	uint64_t self_user_ns, self_sys_ns, self_samples;
+	uint64_t total_user_ns, total_sys_ns, total_samples; /* a function counts once a stack */
+	double self_sq, total_sq;
+	uint64_t last_path; /* 1 + last path counted: keeps totals recursion-safe */
+};
+
+/* Pseudo functions: fixed indices at the start of functions[]. */
+enum sp_pseudo { SP_PSEUDO_UNSAMPLED, SP_PSEUDO_OVERFLOW, SP_PSEUDO_TRUNCATED, SP_PSEUDO_BEFORE, SP_PSEUDO_AGENT, SP_PSEUDOS };
+
+struct sp_frame {
+	uint32_t function;
+	const char *file; /* of the instruction; NULL unknown */
+	unsigned line;
+	bool inlined;     /* into the next frame */
+	bool allocator;   /* allocation function or wrapper of one: never a heap site */
+};
+
+/* A symbolized stack: frame_ids[first .. first+depth) index frames[], leaf first. */
+struct sp_path {
+	size_t first;
+	uint32_t depth;
+	bool heap;
+	uint64_t user_ns, sys_ns, samples;
+	double sq;
+	uint64_t alloc_bytes, inuse_bytes; /* heap paths */
+};
+
+struct sp_heap_site {
+	uint32_t function;
+	const char *file; /* where in the function; NULL unknown */
+	unsigned line;
+	uint64_t alloc_bytes, alloc_count, inuse_bytes, inuse_count, peak_bytes, peak_count, short_bytes, short_count;
+	uint64_t samples, inuse_samples;
+	double alloc_variance, inuse_variance; /* KiB^2 */
+};
+
+struct sp_thread_info {
+	const char *name;
+	const char *start; /* start routine, NULL for the main thread */
+	int tid;           /* 0: the sum of threads that gave their record back */
+	uint64_t merged;   /* then: how many */
+	bool ended;
+	uint64_t user_ns, sys_ns, samples;     /* sampled */
+	uint64_t cpu_user_ns, cpu_sys_ns;      /* measured */
+	uint64_t alloc_bytes, allocs, frees;
+};
+
+struct sp_profile {
+	struct sp_pool arena;
+	struct sp_names names; /* interned function names and files */
+	struct sp_snapshot *snapshot; /* not owned; NULL when read from Markdown */
+	struct sp_fact *facts;
+	size_t fact_count, fact_capacity;
+
+	struct sp_module_info *modules;
+	size_t module_count;
+	struct sp_function *functions;
+	size_t function_count, function_capacity;
+	struct sp_frame *frames;
+	size_t frame_count, frame_capacity;
+	uint32_t *frame_ids;
+	size_t frame_id_count, frame_id_capacity;
+	struct sp_path *paths;
+	size_t path_count;
+	struct sp_heap_site *sites;
+	size_t site_count, site_capacity;
+	struct sp_thread_info *threads;
+	size_t thread_count;
+	uint64_t threads_seen;
+
+	bool source_lines, inlines, system_libraries; /* settings that shape the profile */
+
+	uint64_t wall_ns, cpu_user_ns, cpu_sys_ns, max_rss_bytes; /* of the process */
+	uint64_t total_ns;                         /* sum of self over functions[]: what 100 % means */
+	uint64_t sampled_user_ns, sampled_sys_ns, samples;
+	double sampled_sq;
+	uint64_t unsampled_ns, truncated_ns;
+	double unnamed_frames, all_frames;         /* weighted by time */
+	bool cpu_on, heap_on;
+	uint64_t heap_allocated_bytes, heap_allocations, heap_frees, heap_reallocs; /* exact */
+};
+
+/* Called now and then while rendering; done of total addresses. */
+typedef void sp_progress_fn(void *context, size_t done, size_t total);
+
+/* Builds the profile: symbolizes and adds up. The snapshot must outlive the profile. */
+struct sp_profile *sp_profile_from_snapshot(struct sp_snapshot *snapshot, sp_progress_fn *progress, void *context);
+void sp_profile_free(struct sp_profile *profile);
+
+/* 95 % half-width of the share that part_ns is of the profile's total CPU time, as a fraction. */
+double sp_share_error(const struct sp_profile *profile, uint64_t part_ns, double part_sq);
+
+/* 95 % half-width of a heap estimate in bytes, from a variance in KiB^2. */
+double sp_heap_error(double variance_kib2);
+
+/* The variance of a site's bytes at the peak: what is in use now, or was ever allocated, has the
+ * same relation of variance to bytes. */
+double sp_peak_variance(const struct sp_heap_site *site);
+
+/* The front matter's value, or NULL. */
+const char *sp_profile_fact(const struct sp_profile *profile, const char *key);
+void sp_profile_add_fact(struct sp_profile *profile, const char *key, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Shared by the stages that build a profile (profiles/model*.c, markdown_read.c). */
+uint32_t sp_profile_function(struct sp_profile *profile, uint32_t module, const char *name, struct sp_map *index);
+void sp_profile_setup(struct sp_profile *profile);
+
+/* Stage 1, model_modules.c: modules[] from the snapshot, and the lookup of an address. */
+void sp_modules_load(struct sp_profile *profile, struct sp_symbolizer *symbolizer);
+uint32_t sp_modules_find(const struct sp_profile *profile, uint64_t address, uint64_t epoch);
+
+/* Stage 2, model_frames.c: paths[] and frames[] from stacks[]. */
+void sp_frames_load(struct sp_profile *profile, struct sp_symbolizer *symbolizer, uint32_t *site_frame,
+	sp_progress_fn *progress, void *context);
+
+/* Stage 3: sums. site_frame[stack] is the frame that is the allocation site of a heap stack. */
+void sp_cpu_add_up(struct sp_profile *profile);
+void sp_heap_add_up(struct sp_profile *profile, const uint32_t *site_frame);
+void sp_threads_add_up(struct sp_profile *profile, struct sp_symbolizer *symbolizer);
+
+/* True for a function that allocates on behalf of its caller: malloc, operator new, xmalloc, … */
+bool sp_is_allocator_name(const char *function);
+
+#endif

@@ -1,0 +1,179 @@
+/* Stage 3 of the model: CPU time by function and module, and by thread. */
+#include "profiles/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t path_ns(const struct sp_path *path)
+{
+	return path->user_ns + path->sys_ns;
+}
+
+static void count_self(struct sp_profile *p, const struct sp_path *path)
+{
+	const struct sp_frame *leaf = &p->frames[p->frame_ids[path->first]];
+	struct sp_function *f = &p->functions[leaf->function];
+	struct sp_module_info *m = &p->modules[f->module];
+
+	f->self_user_ns += path->user_ns;
+	f->self_sys_ns += path->sys_ns;
+	f->self_samples += path->samples;
+	f->self_sq += path->sq;
+	m->self_ns += path_ns(path);
+	m->samples += path->samples;
+	m->self_sq += path->sq;
+	if (f->flags & SP_FUNCTION_UNNAMED)
+		m->unnamed_ns += path_ns(path);
+}
+
+/* A function counts once a path, however often it stands in it. */
+static void count_total(struct sp_profile *p, size_t index)
+{
+	const struct sp_path *path = &p->paths[index];
+	double weight = (double)path_ns(path);
+
+	for (uint32_t i = 0; i < path->depth; i++) {
+		struct sp_function *f = &p->functions[p->frames[p->frame_ids[path->first + i]].function];
+
+		if (!(f->flags & SP_FUNCTION_PSEUDO)) {
+			p->all_frames += weight;
+			p->unnamed_frames += f->flags & SP_FUNCTION_UNNAMED ? weight : 0;
+		}
+		if (f->last_path == index + 1)
+			continue;
+		f->last_path = index + 1;
+		f->total_user_ns += path->user_ns;
+		f->total_sys_ns += path->sys_ns;
+		f->total_samples += path->samples;
+		f->total_sq += path->sq;
+		if (f == &p->functions[SP_PSEUDO_TRUNCATED])
+			p->truncated_ns += path_ns(path);
+	}
+}
+
+static void add_pseudo(struct sp_profile *p, enum sp_pseudo which, uint64_t user_ns, uint64_t sys_ns)
+{
+	struct sp_function *f = &p->functions[which];
+
+	f->self_user_ns += user_ns;
+	f->total_user_ns += user_ns;
+	f->self_sys_ns += sys_ns;
+	f->total_sys_ns += sys_ns;
+	p->modules[0].self_ns += user_ns + sys_ns;
+}
+
+/* a - b, kept far from the ends of the type: a damaged spool may hold any number. */
+static int64_t difference(uint64_t a, uint64_t b)
+{
+	const int64_t most = INT64_MAX / 4;
+	uint64_t size = a > b ? a - b : b - a;
+	int64_t clamped = size > (uint64_t)most ? most : (int64_t)size;
+
+	return a > b ? clamped : -clamped;
+}
+
+/* What the process used, as the kernel says, and no sample stands for. The two clocks may be off
+ * in opposite directions, so the surplus of one is taken from the rest of the other. */
+static void account_for_rest(struct sp_profile *p)
+{
+	const struct sp_cpu_totals *cpu = &p->snapshot->header.cpu;
+	int64_t user = difference(p->cpu_user_ns, p->sampled_user_ns + cpu->before_user_ns);
+	int64_t sys = difference(p->cpu_sys_ns, p->sampled_sys_ns + cpu->before_sys_ns);
+
+	if (user < 0) {
+		sys += user;
+		user = 0;
+	}
+	if (sys < 0) {
+		user += sys;
+		sys = 0;
+	}
+	if (user < 0)
+		user = 0;
+	p->unsampled_ns = (uint64_t)user + (uint64_t)sys;
+	add_pseudo(p, SP_PSEUDO_UNSAMPLED, (uint64_t)user, (uint64_t)sys);
+	add_pseudo(p, SP_PSEUDO_BEFORE, cpu->before_user_ns, cpu->before_sys_ns);
+}
+
+/* A spool that was cut off mid-run holds samples newer than its last reading of the process's
+ * totals. */
+static uint64_t newest(uint64_t measured_ns, uint64_t sampled_ns, const struct sp_spool_header *h)
+{
+	return h->state == SP_STATE_ENDED || measured_ns > sampled_ns ? measured_ns : sampled_ns;
+}
+
+void sp_cpu_add_up(struct sp_profile *profile)
+{
+	const struct sp_spool_header *h = &profile->snapshot->header;
+
+	for (size_t i = 0; i < profile->path_count; i++) {
+		const struct sp_path *path = &profile->paths[i];
+
+		if (!path_ns(path) && !path->samples)
+			continue;
+		profile->sampled_user_ns += path->user_ns;
+		profile->sampled_sys_ns += path->sys_ns;
+		profile->samples += path->samples;
+		profile->sampled_sq += path->sq;
+		count_self(profile, path);
+		count_total(profile, i);
+	}
+	profile->cpu_user_ns = newest(h->cpu.self_user_ns, profile->sampled_user_ns + h->cpu.before_user_ns, h);
+	profile->cpu_sys_ns = newest(h->cpu.self_sys_ns, profile->sampled_sys_ns + h->cpu.before_sys_ns, h);
+	if (profile->cpu_on)
+		account_for_rest(profile);
+	for (size_t i = 0; i < profile->function_count; i++)
+		profile->total_ns += profile->functions[i].self_user_ns + profile->functions[i].self_sys_ns;
+}
+
+static const char *start_name(struct sp_profile *p, struct sp_symbolizer *symbolizer, uint64_t entry)
+{
+	struct sp_symbol symbols[1] = {{0}};
+	uint32_t module;
+
+	if (!entry || !symbolizer)
+		return NULL;
+	/* Thread records carry no epoch; the newest mapping is the likely one. */
+	module = sp_modules_find(p, entry, p->snapshot->header.module_epoch);
+	if (p->modules[module].handle < 0 || p->modules[module].agent)
+		return NULL;
+	if (!sp_symbolize(symbolizer, p->modules[module].handle, entry, symbols, 1) || !symbols[0].function)
+		return NULL;
+	return sp_names_text(&p->names, sp_names_id(&p->names, symbols[0].function));
+}
+
+static uint64_t not_negative(int64_t value)
+{
+	return value > 0 ? (uint64_t)value : 0;
+}
+
+void sp_threads_add_up(struct sp_profile *profile, struct sp_symbolizer *symbolizer)
+{
+	struct sp_snapshot *s = profile->snapshot;
+
+	profile->threads = sp_alloc(s->thread_count, sizeof(*profile->threads));
+	for (size_t i = 0; i < s->thread_count; i++) {
+		const struct sp_thread_record *r = &s->threads[i];
+		struct sp_thread_info *t = &profile->threads[profile->thread_count];
+
+		if (i ? r->state == 0 : !r->merged && !r->heap.allocs && !r->heap.bytes_base)
+			continue;
+		*t = (struct sp_thread_info){.tid = i ? r->tid : 0, .merged = i ? 0 : r->merged, .ended = r->state == 2};
+		t->name = r->name;
+		t->start = start_name(profile, symbolizer, r->entry);
+		t->user_ns = r->user_ns;
+		t->sys_ns = r->sys_ns;
+		t->samples = r->user_samples + r->sys_samples;
+		t->cpu_user_ns = r->cpu_user_ns;
+		t->cpu_sys_ns = r->cpu_sys_ns;
+		t->alloc_bytes = not_negative((int64_t)((uint64_t)r->heap.bytes_base - (uint64_t)r->heap.countdown));
+		t->allocs = r->heap.allocs;
+		t->frees = r->heap.frees;
+		profile->heap_reallocs += r->heap.reallocs;
+		profile->heap_allocated_bytes += t->alloc_bytes;
+		profile->heap_allocations += t->allocs;
+		profile->heap_frees += t->frees;
+		profile->threads_seen += i ? 1 : r->merged;
+		profile->thread_count++;
+	}
+}

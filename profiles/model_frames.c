@@ -1,0 +1,251 @@
+/* Stage 2 of the model: stacks of addresses -> paths of named frames. */
+#include "profiles/model.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define INLINES_MAX 64u
+#define PATH_FRAMES_MAX (64u << 20) /* of all paths together: 256 MB; stacks beyond it count as overflow */
+#define PROGRESS_EVERY 256u
+
+/* What an address turned into: frames[first .. first+count), innermost first. */
+struct resolved {
+	uint32_t first, count;
+};
+
+struct resolver {
+	struct sp_profile *profile;
+	struct sp_symbolizer *symbolizer;
+	struct sp_map functions; /* (module, name id) -> function */
+	struct sp_map frames;    /* see frame_id */
+	struct sp_map memo;      /* (address, module) -> index into resolved */
+	struct resolved *resolved;
+	size_t resolved_count, resolved_capacity;
+	uint32_t *chain; /* frame ids of all resolved addresses */
+	size_t chain_count, chain_capacity;
+	sp_progress_fn *progress;
+	void *context;
+};
+
+static uint32_t frame_id(struct resolver *r, const struct sp_frame *frame)
+{
+	struct sp_profile *p = r->profile;
+	uint64_t where = frame->file ? sp_names_id(&p->names, frame->file) + 1 : 0;
+	uint64_t flags = (uint64_t)frame->inlined << 1 | frame->allocator;
+	int found;
+	uint32_t *cell = sp_map_at(&r->frames, (uint64_t)frame->function << 32 | frame->line, where << 2 | flags, &found);
+
+	if (found)
+		return *cell;
+	*cell = (uint32_t)p->frame_count;
+	sp_grow(&p->frames, &p->frame_capacity, p->frame_count + 1, sizeof(*p->frames));
+	p->frames[p->frame_count] = *frame;
+	return (uint32_t)p->frame_count++;
+}
+
+/* Code nothing names: by the start of its function where that is known, else by the address; all
+ * code outside of files is one. */
+static uint32_t unnamed_function(struct resolver *r, uint32_t module, uint64_t address, uint64_t function_address)
+{
+	const struct sp_module_info *m = &r->profile->modules[module];
+	bool anonymous = module == r->profile->module_count - 1;
+	char name[320];
+	uint32_t id;
+
+	if (anonymous)
+		snprintf(name, sizeof(name), "[anonymous]");
+	else
+		snprintf(name, sizeof(name), "%.250s+0x%llx", m->name, (unsigned long long)(function_address ? function_address : address - m->bias));
+	id = sp_profile_function(r->profile, r->profile->modules[module].canonical, name, &r->functions);
+	r->profile->functions[id].flags |= SP_FUNCTION_UNNAMED;
+	return id;
+}
+
+static uint32_t folded_function(struct resolver *r, uint32_t module)
+{
+	char name[270];
+	uint32_t id;
+
+	snprintf(name, sizeof(name), "[%.255s]", r->profile->modules[module].name);
+	id = sp_profile_function(r->profile, r->profile->modules[module].canonical, name, &r->functions);
+	r->profile->functions[id].flags |= SP_FUNCTION_FOLDED;
+	return id;
+}
+
+static uint32_t named_function(struct resolver *r, uint32_t module, const struct sp_symbol *symbol)
+{
+	struct sp_profile *p = r->profile;
+	uint32_t id = sp_profile_function(p, p->modules[module].canonical, symbol->function, &r->functions);
+	struct sp_function *f = &p->functions[id];
+
+	if (p->source_lines && !f->file && symbol->decl_file) {
+		f->file = sp_names_text(&p->names, sp_names_id(&p->names, symbol->decl_file));
+		f->line = symbol->decl_line;
+	}
+	return id;
+}
+
+static void add_frame(struct resolver *r, uint32_t module, uint64_t address, const struct sp_symbol *symbol)
+{
+	struct sp_profile *p = r->profile;
+	const struct sp_module_info *m = &p->modules[module];
+	struct sp_frame frame = {.inlined = symbol->inlined, .allocator = m->allocator};
+
+	if (symbol->function && sp_is_allocator_name(symbol->function))
+		frame.allocator = true;
+	if (m->system && !p->system_libraries) {
+		frame.function = folded_function(r, module);
+		frame.inlined = false;
+	} else if (symbol->function && *symbol->function) {
+		frame.function = named_function(r, module, symbol);
+		if (p->source_lines && symbol->file) {
+			frame.file = sp_names_text(&p->names, sp_names_id(&p->names, symbol->file));
+			frame.line = symbol->line;
+		}
+	} else {
+		frame.function = unnamed_function(r, module, address, symbol->function_address);
+	}
+	sp_grow(&r->chain, &r->chain_capacity, r->chain_count + 1, sizeof(*r->chain));
+	r->chain[r->chain_count++] = frame_id(r, &frame);
+}
+
+/* Without inlines an address becomes its outermost, real function, at the line where that called
+ * what was inlined. */
+static const struct resolved *resolve(struct resolver *r, uint32_t module, uint64_t address)
+{
+	struct sp_symbol symbols[INLINES_MAX];
+	size_t n = 1, from = 0;
+	int found, handle = r->profile->modules[module].handle;
+	uint32_t *cell = sp_map_at(&r->memo, address, module, &found);
+
+	if (found)
+		return &r->resolved[*cell];
+	*cell = (uint32_t)r->resolved_count;
+	symbols[0] = (struct sp_symbol){0};
+	if (handle >= 0)
+		n = sp_symbolize(r->symbolizer, handle, address, symbols, INLINES_MAX);
+	if (!r->profile->inlines && n)
+		from = n - 1;
+	sp_grow(&r->resolved, &r->resolved_capacity, r->resolved_count + 1, sizeof(*r->resolved));
+	r->resolved[r->resolved_count] = (struct resolved){(uint32_t)r->chain_count, (uint32_t)(n - from)};
+	for (size_t i = from; i < n; i++)
+		add_frame(r, module, address, &symbols[i]);
+	return &r->resolved[r->resolved_count++];
+}
+
+/* Frames of the profiler are not the program's: the agent's own wherever they are, the unwinder's
+ * where the agent called it. Fills modules[] and returns how many leaf frames to skip. */
+static uint32_t find_modules(struct sp_profile *p, const struct sp_stack *stack, uint32_t *modules)
+{
+	const uint64_t *addresses = p->snapshot->frames + stack->frame;
+	uint32_t skip = 0, unwinder = 0;
+
+	for (uint32_t i = 0; i < stack->depth; i++) {
+		bool exact = i == 0 && !(stack->flags & SP_STACK_IS_HEAP);
+
+		modules[i] = sp_modules_find(p, addresses[i] - !exact, stack->epoch);
+	}
+	while (unwinder < stack->depth && p->modules[modules[unwinder]].unwinder)
+		unwinder++;
+	if (unwinder < stack->depth && p->modules[modules[unwinder]].agent)
+		skip = unwinder + 1;
+	return skip;
+}
+
+static void path_push(struct sp_profile *p, struct sp_path *path, uint32_t frame)
+{
+	uint32_t previous = path->depth ? p->frame_ids[path->first + path->depth - 1] : 0;
+
+	if (path->depth && p->frames[frame].function == p->frames[previous].function &&
+		(p->functions[p->frames[frame].function].flags & SP_FUNCTION_FOLDED))
+		return;
+	sp_grow(&p->frame_ids, &p->frame_id_capacity, p->frame_id_count + 1, sizeof(*p->frame_ids));
+	p->frame_ids[p->frame_id_count++] = frame;
+	path->depth++;
+}
+
+static uint32_t pseudo_frame(struct resolver *r, enum sp_pseudo which)
+{
+	struct sp_frame frame = {.function = which};
+
+	return frame_id(r, &frame);
+}
+
+/* Appends the stack's frames to the path; returns the frame that is its allocation site. */
+static uint32_t add_frames(struct resolver *r, struct sp_path *path, const struct sp_stack *stack)
+{
+	struct sp_profile *p = r->profile;
+	const uint64_t *addresses = p->snapshot->frames + stack->frame;
+	uint32_t modules[SP_MAX_FRAMES], site = 0, last = 0;
+	bool has_site = false, any = false;
+
+	for (uint32_t i = find_modules(p, stack, modules); i < stack->depth; i++) {
+		bool exact = i == 0 && !(stack->flags & SP_STACK_IS_HEAP);
+		const struct resolved *at;
+
+		if (p->modules[modules[i]].agent)
+			continue;
+		at = resolve(r, modules[i], addresses[i] - !exact);
+		for (uint32_t k = 0; k < at->count; k++) {
+			last = r->chain[at->first + k];
+			if (!has_site && !p->frames[last].allocator) {
+				site = last;
+				has_site = true;
+			}
+			path_push(p, path, last);
+			any = true;
+		}
+	}
+	if (!any)
+		path_push(p, path, last = pseudo_frame(r, stack->depth ? SP_PSEUDO_AGENT : SP_PSEUDO_OVERFLOW));
+	if (stack->flags & (SP_STACK_TRUNCATED | SP_STACK_BROKEN))
+		path_push(p, path, pseudo_frame(r, SP_PSEUDO_TRUNCATED));
+	return has_site ? site : last;
+}
+
+static const struct sp_stack no_frames;
+
+static void load_path(struct resolver *r, size_t index, uint32_t *site_frame)
+{
+	struct sp_profile *p = r->profile;
+	const struct sp_stack *stack = &p->snapshot->stacks[index];
+	struct sp_path *path = &p->paths[p->path_count++];
+
+	*path = (struct sp_path){
+		.first = p->frame_id_count,
+		.heap = (stack->flags & SP_STACK_IS_HEAP) != 0,
+		.user_ns = stack->user_ns,
+		.sys_ns = stack->sys_ns,
+		.samples = (uint64_t)stack->user_samples + stack->sys_samples,
+		.sq = (double)stack->weight_sq_us2,
+	};
+	site_frame[index] = add_frames(r, path, p->frame_id_count > PATH_FRAMES_MAX ? &no_frames : stack);
+}
+
+void sp_frames_load(struct sp_profile *profile, struct sp_symbolizer *symbolizer, uint32_t *site_frame,
+	sp_progress_fn *progress, void *context)
+{
+	struct resolver r = {.profile = profile, .symbolizer = symbolizer, .progress = progress, .context = context};
+	size_t total = profile->snapshot->stack_count;
+
+	for (uint32_t i = 0; i < SP_PSEUDOS; i++) {
+		int found;
+		uint32_t name = sp_names_id(&profile->names, profile->functions[i].name);
+
+		*sp_map_at(&r.functions, 0, name, &found) = i;
+	}
+	profile->paths = sp_alloc(total, sizeof(*profile->paths));
+	for (size_t i = 0; i < total; i++) {
+		load_path(&r, i, site_frame);
+		if (progress && i % PROGRESS_EVERY == 0)
+			progress(context, i, total);
+	}
+	if (progress)
+		progress(context, total, total);
+	sp_map_free(&r.functions);
+	sp_map_free(&r.frames);
+	sp_map_free(&r.memo);
+	free(r.resolved);
+	free(r.chain);
+}

@@ -1,0 +1,102 @@
+/* Stage 3 of the model: allocation sites. */
+#include "profiles/model.h"
+
+#include <string.h>
+
+/* Functions that allocate for somebody else; `*` at the end matches any rest. Matched against the
+ * demangled name without its parameters. */
+static const char *const allocator_names[] = {"malloc", "calloc", "realloc", "reallocarray", "memalign",
+	"aligned_alloc", "posix_memalign", "valloc", "pvalloc", "operator new*", "strdup", "strndup", "__strdup",
+	"__strndup", "asprintf", "vasprintf", "wcsdup", "xmalloc*", "xcalloc*", "xrealloc*", "xstrdup*", "xstrndup*",
+	"xmemdup*", "xnmalloc", "xzalloc", "x2realloc", "x2nrealloc", "zmalloc*", "zcalloc*", "zrealloc*", "ztrymalloc*",
+	"ztrycalloc*", "g_malloc*", "g_realloc*", "g_try_malloc*", "g_slice_alloc*", "g_strdup", "g_strndup", "g_memdup*",
+	"PyMem_*", "_PyMem_*", "PyObject_Malloc", "PyObject_Calloc", "PyObject_Realloc", "_PyObject_Malloc",
+	"_PyObject_Calloc", "_PyObject_Realloc", "std::allocator*", "std::__new_allocator*", "__gnu_cxx::new_allocator*",
+	"__gnu_cxx::__alloc_traits*", "std::allocator_traits*", "je_*", "tc_*", "mi_*", "__libc_malloc", "__libc_calloc",
+	"__libc_realloc", "__libc_memalign", "_int_malloc", "_int_realloc", "sysmalloc", "tcmalloc::*", "rust_alloc*",
+	"__rust_alloc*", "__rdl_alloc*", "__rg_alloc*", "alloc::alloc::*", "sqlite3MemMalloc", "sqlite3MemRealloc",
+	"sqlite3Malloc", "sqlite3_malloc*", "sqlite3Realloc", "sqlite3_realloc*", "sqlite3MallocZero",
+	"sqlite3DbMallocRaw*", "sqlite3DbMallocZero", "sqlite3DbRealloc*", "sqlite3DbStrDup", "sqlite3DbStrNDup",
+	"mallocWithAlarm", "ggc_internal_alloc*", "do_xmalloc", "do_xcalloc"};
+
+/* The name without return type, parameters and template arguments' effect on neither: cut at the
+ * first '(' outside of "operator()"; a template function's return type is left in, and such
+ * functions then do not match, which only makes the site one frame too low. */
+bool sp_is_allocator_name(const char *function)
+{
+	size_t length = strcspn(function, "(@");
+
+	for (size_t i = 0; i < sizeof(allocator_names) / sizeof(allocator_names[0]); i++) {
+		const char *name = allocator_names[i];
+		size_t n = strlen(name);
+
+		if (name[n - 1] == '*' ? length >= n - 1 && strncmp(function, name, n - 1) == 0
+				       : length == n && strncmp(function, name, n) == 0)
+			return true;
+	}
+	return false;
+}
+
+static struct sp_heap_site *site_of(struct sp_profile *p, uint32_t frame, struct sp_map *index)
+{
+	const struct sp_frame *f = &p->frames[frame];
+	uint64_t file = f->file ? sp_names_id(&p->names, f->file) + 1 : 0;
+	int found;
+	uint32_t *cell = sp_map_at(index, (uint64_t)f->function << 32 | f->line, file, &found);
+
+	if (!found) {
+		*cell = (uint32_t)p->site_count;
+		sp_grow(&p->sites, &p->site_capacity, p->site_count + 1, sizeof(*p->sites));
+		p->sites[p->site_count++] =
+			(struct sp_heap_site){.function = f->function, .file = f->file, .line = f->line};
+	}
+	return &p->sites[*cell];
+}
+
+/* Differences are right modulo 2^64: thinning may have taken more off `freed` than was in it. */
+static uint64_t minus(uint64_t allocated, uint64_t freed)
+{
+	int64_t rest = (int64_t)(allocated - freed);
+
+	return rest > 0 ? (uint64_t)rest : 0;
+}
+
+/* Takes the lazily kept at-peak values as struct sp_site describes. */
+static void add_site(struct sp_heap_site *out, const struct sp_site *in, uint64_t peak_seq)
+{
+	uint64_t inuse_bytes = minus(in->alloc_bytes, in->free_bytes);
+	uint64_t inuse_count = minus(in->alloc_count, in->free_count);
+	bool stale = in->peak_seq < peak_seq;
+
+	out->alloc_bytes += in->alloc_bytes;
+	out->alloc_count += in->alloc_count;
+	out->inuse_bytes += inuse_bytes;
+	out->inuse_count += inuse_count;
+	out->peak_bytes += stale ? inuse_bytes : in->peak_bytes;
+	out->peak_count += stale ? inuse_count : in->peak_count;
+	out->short_bytes += in->short_bytes;
+	out->short_count += in->short_count;
+	out->samples += in->samples;
+	out->inuse_samples += in->inuse_samples;
+	out->alloc_variance += (double)in->variance_alloc;
+	out->inuse_variance += (double)in->variance_inuse;
+}
+
+void sp_heap_add_up(struct sp_profile *profile, const uint32_t *site_frame)
+{
+	struct sp_snapshot *s = profile->snapshot;
+	struct sp_map index = {0};
+
+	for (size_t i = 0; profile->heap_on && i < s->site_count; i++) {
+		const struct sp_site *in = &s->sites[i];
+		uint32_t stack = i ? in->stack : 0;
+
+		/* Record 0 collects what found the table full and is never marked ready. */
+		if ((i && !in->ready) || !in->alloc_bytes || stack >= profile->path_count)
+			continue;
+		add_site(site_of(profile, site_frame[stack], &index), in, s->header.heap.peak_seq);
+		profile->paths[stack].alloc_bytes += in->alloc_bytes;
+		profile->paths[stack].inuse_bytes += minus(in->alloc_bytes, in->free_bytes);
+	}
+	sp_map_free(&index);
+}

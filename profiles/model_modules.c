@@ -1,0 +1,123 @@
+/* Stage 1 of the model: modules, and which one an address belongs to. */
+#include "profiles/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && slash[1] ? slash + 1 : path;
+}
+
+static bool starts_with(const char *text, const char *prefix)
+{
+	return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+static bool is_system_path(const char *path)
+{
+	return starts_with(path, "/lib/") || starts_with(path, "/lib64/") || starts_with(path, "/lib32/") ||
+		starts_with(path, "/usr/lib/") || starts_with(path, "/usr/lib64/") || starts_with(path, "/usr/lib32/") ||
+		strcmp(path, "[vdso]") == 0;
+}
+
+/* By start, so that sp_modules_find can search; the same range may come up in several epochs. */
+static int by_start(const void *a, const void *b)
+{
+	const struct sp_module *x = a, *y = b;
+
+	if (x->start != y->start)
+		return x->start < y->start ? -1 : 1;
+	return x->epoch_from < y->epoch_from ? -1 : x->epoch_from > y->epoch_from;
+}
+
+static struct sp_module_info module_info(const struct sp_snapshot *snapshot, const struct sp_module *m)
+{
+	const char *path = sp_snapshot_text(snapshot, m->path);
+	const char *exe = sp_snapshot_text(snapshot, snapshot->header.text.exe);
+	const char *allocator = sp_snapshot_text(snapshot, snapshot->header.text.allocator);
+	const char *name = base_name(path);
+
+	return (struct sp_module_info){
+		.path = path,
+		.name = *name ? name : "[unnamed]",
+		.start = m->start,
+		.end = m->end,
+		.bias = m->bias,
+		.epoch_from = m->epoch_from,
+		.epoch_to = m->epoch_to,
+		.handle = -1,
+		.system = is_system_path(path) && strcmp(path, exe) != 0,
+		.agent = starts_with(name, "libsmartprof.so"),
+		.unwinder = starts_with(name, "libunwind"),
+		.allocator = *allocator && strcmp(path, allocator) == 0 && strcmp(path, exe) != 0,
+	};
+}
+
+/* The same library loaded twice is one row in every table. */
+static uint32_t canonical(struct sp_names *seen, struct sp_map *seen_ids, const struct sp_module *m, const char *path,
+	uint32_t index)
+{
+	int found;
+	uint32_t *cell = sp_map_at(seen_ids, sp_names_id(seen, path), sp_hash_bytes(m->build_id, m->build_id_bytes), &found);
+
+	if (!found)
+		*cell = index;
+	return *cell;
+}
+
+/* modules[0] holds the pseudo functions, modules[1..n] the snapshot's, modules[n+1] all code that
+ * belongs to no file. */
+void sp_modules_load(struct sp_profile *profile, struct sp_symbolizer *symbolizer)
+{
+	struct sp_snapshot *snapshot = profile->snapshot;
+	struct sp_names seen = {0};
+	struct sp_map seen_ids = {0};
+	size_t n = snapshot->module_count;
+
+	if (n)
+		qsort(snapshot->modules, n, sizeof(*snapshot->modules), by_start);
+	profile->modules = sp_alloc(n + 2, sizeof(*profile->modules));
+	profile->module_count = n + 2;
+	profile->modules[0] = (struct sp_module_info){.path = "", .name = "", .handle = -1};
+	profile->modules[n + 1] = (struct sp_module_info){.path = "[anonymous]", .name = "[anonymous]", .handle = -1,
+		.canonical = (uint32_t)n + 1};
+	for (size_t i = 0; i < n; i++) {
+		const struct sp_module *m = &snapshot->modules[i];
+		struct sp_module_info *info = &profile->modules[i + 1];
+		struct sp_symbol_module symbols;
+
+		*info = module_info(snapshot, m);
+		info->canonical = canonical(&seen, &seen_ids, m, info->path, (uint32_t)i + 1);
+		symbols = (struct sp_symbol_module){
+			.path = info->path, .bias = m->bias, .build_id = m->build_id, .build_id_bytes = m->build_id_bytes};
+		info->handle = symbolizer ? sp_symbolizer_add_module(symbolizer, &symbols) : -1;
+	}
+	sp_names_free(&seen);
+	sp_map_free(&seen_ids);
+}
+
+/* Ranges of one epoch do not overlap, so walking back from the last start at or below the address
+ * meets the right module first; the walk is bounded because a damaged spool may say anything. */
+uint32_t sp_modules_find(const struct sp_profile *profile, uint64_t address, uint64_t epoch)
+{
+	size_t n = profile->module_count - 2, low = 1, high = n + 1;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (profile->modules[middle].start <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (size_t i = low - 1, steps = 0; i >= 1 && steps < 4096; i--, steps++) {
+		const struct sp_module_info *m = &profile->modules[i];
+
+		if (address < m->end && m->epoch_from <= epoch && epoch < m->epoch_to)
+			return (uint32_t)i;
+	}
+	return (uint32_t)n + 1;
+}

@@ -1,0 +1,16 @@
+/* Whether the process that wrote a spool still runs, and still is the same program. */
+#ifndef SP_PROFILES_PROCESS_H
+#define SP_PROFILES_PROCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* True while a process `pid` that started at start_ticks (field 22 of /proc/pid/stat, proc(5))
+ * exists and is no zombie. What cannot be found out counts as alive. */
+bool sp_process_alive(int pid, uint64_t start_ticks);
+
+/* True while the process has `path` mapped; after execve it has not. What cannot be found out
+ * counts as mapped. */
+bool sp_process_maps(int pid, const char *path);
+
+#endif

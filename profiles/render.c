@@ -1,0 +1,148 @@
+/* Rendering a spool. */
+#include "profiles/render.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "profiles/facts.h"
+#include "profiles/markdown.h"
+#include "profiles/output.h"
+
+/* Below both, a process is not worth a file. */
+#define SMALL_CPU_NS 20000000u
+#define SMALL_ALLOC_BYTES 1000000
+
+static int fail(const char **why, int error, const char *phrase)
+{
+	*why = phrase;
+	return error;
+}
+
+static int open_spool(const char *path, const char **why)
+{
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+
+	return fd < 0 ? fail(why, -errno, strerror(errno)) : fd;
+}
+
+/* Only what we may remove is rendered into a file, and only by one renderer. */
+static int claim(int fd, const char **why)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return fail(why, -errno, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return fail(why, -EINVAL, "is not a regular file");
+	if (st.st_uid != geteuid() || (st.st_mode & 077))
+		return fail(why, -EPERM, "does not belong to this user alone");
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return fail(why, -EWOULDBLOCK, "is being rendered already");
+	if (fstat(fd, &st) < 0 || st.st_nlink == 0)
+		return fail(why, -ENOENT, "has been rendered meanwhile");
+	return 0;
+}
+
+static bool is_small(const struct sp_snapshot *s)
+{
+	uint64_t used_ns = s->header.cpu.self_user_ns + s->header.cpu.self_sys_ns, sampled_ns = 0;
+	int64_t bytes = 0;
+
+	if (*sp_snapshot_text(s, s->header.text.output_file) && s->header.is_root)
+		return false;
+	for (size_t i = 0; i < s->stack_count; i++)
+		sampled_ns += s->stacks[i].user_ns + s->stacks[i].sys_ns;
+	for (size_t i = 0; i < s->thread_count; i++)
+		bytes = (int64_t)((uint64_t)bytes + (uint64_t)s->threads[i].heap.bytes_base -
+				  (uint64_t)s->threads[i].heap.countdown);
+	return used_ns < SMALL_CPU_NS && sampled_ns < SMALL_CPU_NS && bytes < SMALL_ALLOC_BYTES;
+}
+
+static void render(struct sp_profile *profile, const char *name, bool full, struct sp_buffer *out)
+{
+	sp_facts_collect(profile);
+	sp_markdown_write(out, profile, name, full);
+}
+
+static int render_file(struct sp_snapshot *snapshot, const struct sp_render_options *o, struct sp_render_result *result)
+{
+	struct sp_output output;
+	struct sp_profile *profile;
+	struct sp_buffer text = {0};
+	int err = sp_output_open(&output, snapshot);
+
+	if (err)
+		return fail(&result->why, err, "is readable, but no directory for its profile can be made");
+	profile = sp_profile_from_snapshot(snapshot, o->progress, o->progress_context);
+	render(profile, output.name, o->full, &text);
+	err = sp_output_write(&output, profile, &text);
+	if (err)
+		result->why = "is readable, but its profile cannot be written";
+	else
+		snprintf(result->path, sizeof(result->path), "%s/%s", output.directory, output.name);
+	sp_buffer_free(&text);
+	sp_profile_free(profile);
+	return err;
+}
+
+static int check_tree(int fd, const char *only_tree, const char **why)
+{
+	struct sp_snapshot peek;
+	int err;
+
+	if (!only_tree)
+		return 0;
+	err = sp_snapshot_peek(&peek, fd, why);
+	if (!err && strcmp(sp_snapshot_text(&peek, peek.header.text.tree), only_tree) != 0)
+		err = fail(why, -ECANCELED, "belongs to another tree");
+	sp_snapshot_free(&peek);
+	return err;
+}
+
+int sp_render_spool(const char *spool_path, const struct sp_render_options *options, struct sp_render_result *result)
+{
+	struct sp_snapshot snapshot = {0};
+	int fd, err;
+
+	*result = (struct sp_render_result){.why = ""};
+	fd = open_spool(spool_path, &result->why);
+	if (fd < 0)
+		return fd;
+	err = claim(fd, &result->why);
+	if (!err)
+		err = check_tree(fd, options->only_tree, &result->why);
+	if (!err)
+		err = sp_snapshot_read(&snapshot, fd, &result->why);
+	if (!err && !is_small(&snapshot))
+		err = render_file(&snapshot, options, result);
+	if (!err && unlink(spool_path) < 0 && errno != ENOENT)
+		err = fail(&result->why, -errno, "has been rendered but cannot be removed");
+	sp_snapshot_free(&snapshot);
+	close(fd);
+	return err;
+}
+
+int sp_render_text(const char *spool_path, const struct sp_render_options *options, struct sp_buffer *out,
+	const char **why)
+{
+	struct sp_snapshot snapshot = {0};
+	struct sp_profile *profile;
+	int err, fd = open_spool(spool_path, why);
+
+	if (fd < 0)
+		return fd;
+	err = sp_snapshot_read(&snapshot, fd, why);
+	if (!err) {
+		profile = sp_profile_from_snapshot(&snapshot, options->progress, options->progress_context);
+		render(profile, "", options->full, out);
+		sp_profile_free(profile);
+	}
+	sp_snapshot_free(&snapshot);
+	close(fd);
+	return err;
+}

@@ -1,0 +1,33 @@
+/* One spool -> one profile: what `finish`, `recover`, `run` and `report` share. */
+#ifndef SP_PROFILES_RENDER_H
+#define SP_PROFILES_RENDER_H
+
+#include <limits.h>
+#include <stdbool.h>
+
+#include "profiles/buffer.h"
+#include "profiles/model.h"
+
+struct sp_render_options {
+	bool full;                 /* no budget */
+	sp_progress_fn *progress;  /* NULL: none */
+	void *progress_context;
+	const char *only_tree;     /* render only members of this tree ("<pid>.<ticks>"); NULL: any */
+};
+
+struct sp_render_result {
+	char path[2 * PATH_MAX]; /* of the profile written; "" when the process was too small for one */
+	const char *why;         /* failure: a phrase that follows the spool's name */
+};
+
+/* Renders a spool into its place and removes it. The spool must be a regular file of this user,
+ * readable by nobody else; of several renderers one gets it, the others -EWOULDBLOCK. Returns 0 or
+ * a negative errno (-ENOENT: somebody else has rendered it; -ECANCELED: not of only_tree); the
+ * spool is then left alone. */
+int sp_render_spool(const char *spool_path, const struct sp_render_options *options, struct sp_render_result *result);
+
+/* Renders a spool into *out and leaves it; the process may still run. 0 or a negative errno. */
+int sp_render_text(const char *spool_path, const struct sp_render_options *options, struct sp_buffer *out,
+	const char **why);
+
+#endif

@@ -1,0 +1,49 @@
+/* A spool file -> a validated copy in memory.
+ *
+ * A spool is untrusted: it may be cut, damaged or made by somebody else, and it may change while
+ * it is read. Everything is read once (pread, so that a file cut meanwhile is an error and no
+ * SIGBUS), checked, and only the checked copy is used from there on. */
+#ifndef SP_PROFILES_SPOOL_READ_H
+#define SP_PROFILES_SPOOL_READ_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sampler/spool.h"
+
+/* All arrays belong to the snapshot. Guaranteed after sp_snapshot_read returned 0: text ends with
+ * a NUL (text[0] is one too); every module path offset is inside the text; every stack's frames
+ * lie inside frames[] (a stack that did not has depth 0); every site's stack is inside stacks[]
+ * (else it is 0, the overflow stack); thread names are terminated. */
+struct sp_snapshot {
+	struct sp_spool_header header;
+	char *text;
+	size_t text_bytes;
+	struct sp_module *modules;
+	size_t module_count;
+	struct sp_thread_record *threads;
+	size_t thread_count;
+	struct sp_stack *stacks;
+	size_t stack_count;
+	uint64_t *frames;
+	size_t frame_count;
+	struct sp_site *sites;
+	size_t site_count;
+	struct sp_timepoint *timeline;
+	size_t timeline_count;
+	uint32_t damaged; /* records that failed a check and were left out */
+};
+
+/* Reads and checks the spool open at fd. Returns 0 or a negative errno; *why is then a static
+ * phrase. *snapshot is to be freed in both cases. */
+int sp_snapshot_read(struct sp_snapshot *snapshot, int fd, const char **why);
+
+/* Only the header and the text section: cheap, for looking around. The same guarantees. */
+int sp_snapshot_peek(struct sp_snapshot *snapshot, int fd, const char **why);
+
+void sp_snapshot_free(struct sp_snapshot *snapshot);
+
+/* The text at an offset of struct sp_text; "" for 0 and for offsets outside. */
+const char *sp_snapshot_text(const struct sp_snapshot *snapshot, uint32_t offset);
+
+#endif

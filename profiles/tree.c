@@ -1,0 +1,230 @@
+/* Building the call tree. */
+#include "profiles/tree.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NODES_MAX 100000u
+
+static uint64_t weight_of(const struct sp_path *path, enum sp_tree_weight weight)
+{
+	switch (weight) {
+	case SP_TREE_INUSE:
+		return path->inuse_bytes;
+	case SP_TREE_ALLOCATED:
+		return path->alloc_bytes;
+	default:
+		return path->user_ns + path->sys_ns;
+	}
+}
+
+/* Drops the last round of a cycle once it has come twice in a row. */
+static void fold_cycle(struct sp_sequences *s, struct sp_sequence *seq)
+{
+	uint32_t *end = s->steps + seq->first + seq->depth;
+
+	for (uint32_t period = 1; period <= SP_CYCLE_MAX && 2 * period <= seq->depth; period++) {
+		if (memcmp(end - period, end - 2 * period, period * sizeof(*end)) != 0)
+			continue;
+		s->repeated[seq->first + seq->depth - 2 * period] = true;
+		seq->depth -= period;
+		s->step_count -= period;
+		return;
+	}
+}
+
+static void push_step(struct sp_sequences *s, struct sp_sequence *seq, uint32_t step)
+{
+	sp_grow(&s->steps, &s->step_capacity, s->step_count + 1, sizeof(*s->steps));
+	sp_grow(&s->repeated, &s->repeated_capacity, s->step_count + 1, sizeof(*s->repeated));
+	s->steps[s->step_count] = step;
+	s->repeated[s->step_count++] = false;
+	seq->depth++;
+	fold_cycle(s, seq);
+}
+
+/* The allocator's own frames say nothing about who allocates. */
+static uint32_t leaf_of(const struct sp_profile *p, const struct sp_path *path, enum sp_tree_weight weight)
+{
+	uint32_t leaf = 0;
+
+	if (weight == SP_TREE_CPU)
+		return 0;
+	while (leaf + 1 < path->depth && p->frames[p->frame_ids[path->first + leaf]].allocator)
+		leaf++;
+	return leaf;
+}
+
+static void add_sequence(struct sp_sequences *s, const struct sp_profile *p, const struct sp_path *path,
+	enum sp_tree_weight weight)
+{
+	struct sp_sequence *seq = &s->items[s->count++];
+	uint32_t leaf = leaf_of(p, path, weight);
+
+	*seq = (struct sp_sequence){.first = s->step_count, .weight = weight_of(path, weight)};
+	for (uint32_t i = path->depth; i-- > leaf;) {
+		const struct sp_frame *f = &p->frames[p->frame_ids[path->first + i]];
+
+		push_step(s, seq, f->function << 1 | f->inlined);
+	}
+	s->total += seq->weight;
+}
+
+static int compare(const void *a, const void *b, void *context)
+{
+	const struct sp_sequences *s = context;
+	const struct sp_sequence *x = a, *y = b;
+	uint32_t n = x->depth < y->depth ? x->depth : y->depth;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t u = s->steps[x->first + i], v = s->steps[y->first + i];
+
+		if (u != v)
+			return u < v ? -1 : 1;
+	}
+	return x->depth < y->depth ? -1 : x->depth > y->depth;
+}
+
+static void merge_equal(struct sp_sequences *s)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->count; i++) {
+		struct sp_sequence *last = kept ? &s->items[kept - 1] : NULL;
+
+		if (!last || compare(last, &s->items[i], s) != 0) {
+			s->items[kept++] = s->items[i];
+			continue;
+		}
+		last->weight += s->items[i].weight;
+		for (uint32_t k = 0; k < last->depth; k++)
+			s->repeated[last->first + k] |= s->repeated[s->items[i].first + k];
+	}
+	s->count = kept;
+}
+
+void sp_sequences_build(struct sp_sequences *s, const struct sp_profile *profile, enum sp_tree_weight weight)
+{
+	*s = (struct sp_sequences){0};
+	s->items = sp_alloc(profile->path_count, sizeof(*s->items));
+	for (size_t i = 0; i < profile->path_count; i++)
+		if (weight_of(&profile->paths[i], weight))
+			add_sequence(s, profile, &profile->paths[i], weight);
+	qsort_r(s->items, s->count, sizeof(*s->items), compare, s);
+	merge_equal(s);
+}
+
+void sp_sequences_free(struct sp_sequences *s)
+{
+	free(s->steps);
+	free(s->repeated);
+	free(s->items);
+	*s = (struct sp_sequences){0};
+}
+
+struct builder {
+	const struct sp_sequences *s;
+	uint64_t least;
+	struct sp_tree_node *nodes;
+	size_t count, capacity;
+};
+
+struct branch {
+	size_t from, to; /* range of sequences */
+	uint64_t weight;
+};
+
+static int by_weight(const void *a, const void *b)
+{
+	const struct branch *x = a, *y = b;
+
+	if (x->weight != y->weight)
+		return x->weight > y->weight ? -1 : 1;
+	return x->from < y->from ? -1 : 1;
+}
+
+/* Splits sequences [from, to), equal in their first `depth` steps, by the next step. */
+static struct branch *split(const struct sp_sequences *s, size_t from, size_t to, uint32_t depth, size_t *count)
+{
+	struct branch *branches = NULL;
+	size_t capacity = 0;
+
+	*count = 0;
+	for (size_t i = from; i < to; i++) {
+		const struct sp_sequence *seq = &s->items[i];
+		struct branch *last = *count ? &branches[*count - 1] : NULL;
+
+		if (seq->depth <= depth)
+			continue;
+		if (!last || s->steps[s->items[last->from].first + depth] != s->steps[seq->first + depth]) {
+			sp_grow(&branches, &capacity, *count + 1, sizeof(*branches));
+			last = &branches[(*count)++];
+			*last = (struct branch){.from = i};
+		}
+		last->to = i + 1;
+		last->weight += seq->weight;
+	}
+	if (*count)
+		qsort(branches, *count, sizeof(*branches), by_weight);
+	return branches;
+}
+
+static void grow_tree(struct builder *b, size_t from, size_t to, uint32_t depth)
+{
+	size_t count;
+	struct branch *branches = split(b->s, from, to, depth, &count);
+
+	for (size_t i = 0; i < count && branches[i].weight >= b->least && b->count < NODES_MAX; i++) {
+		struct sp_tree_node node = {.depth = depth, .total = branches[i].weight};
+
+		node.step = b->s->steps[b->s->items[branches[i].from].first + depth];
+		for (size_t k = branches[i].from; k < branches[i].to; k++) {
+			const struct sp_sequence *seq = &b->s->items[k];
+
+			node.repeated |= b->s->repeated[seq->first + depth];
+			node.self += seq->depth == depth + 1 ? seq->weight : 0;
+		}
+		sp_grow(&b->nodes, &b->capacity, b->count + 1, sizeof(*b->nodes));
+		b->nodes[b->count++] = node;
+		grow_tree(b, branches[i].from, branches[i].to, depth + 1);
+	}
+	free(branches);
+}
+
+static int descending(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x > y ? -1 : x < y;
+}
+
+/* A parent weighs at least what its child weighs and stands before it, so the heaviest `most`
+ * nodes, ties taken in order, are a tree again. */
+static size_t keep_heaviest(struct sp_tree_node *nodes, size_t count, size_t most)
+{
+	uint64_t *totals = sp_alloc(count, sizeof(*totals));
+	uint64_t limit;
+	size_t above = 0, kept = 0;
+
+	for (size_t i = 0; i < count; i++)
+		totals[i] = nodes[i].total;
+	qsort(totals, count, sizeof(*totals), descending);
+	limit = totals[most - 1];
+	while (totals[above] > limit)
+		above++;
+	for (size_t i = 0, ties = most - above; i < count; i++)
+		if (nodes[i].total > limit || (nodes[i].total == limit && ties && ties--))
+			nodes[kept++] = nodes[i];
+	free(totals);
+	return kept;
+}
+
+struct sp_tree_node *sp_tree_build(const struct sp_sequences *s, uint64_t least, size_t most, size_t *count, size_t *all)
+{
+	struct builder b = {.s = s, .least = least ? least : 1};
+
+	grow_tree(&b, 0, s->count, 0);
+	*all = b.count;
+	*count = most && b.count > most ? keep_heaviest(b.nodes, b.count, most) : b.count;
+	return b.nodes;
+}

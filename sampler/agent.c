@@ -1,0 +1,84 @@
+/* The agent's two globals, entering and leaving, and the pause around fork and unload. */
+#include "sampler/agent.h"
+
+#include <time.h>
+
+#include "sampler/sys.h"
+
+struct sp_agent sp_agent;
+__thread struct sp_tls sp_tls __attribute__((tls_model("initial-exec")));
+
+#define QUIESCE_LIMIT_NS 20000000u
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts); /* vdso; async-signal-safe */
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t sp_now_ns(void)
+{
+	return monotonic_ns() - sp_agent.start_monotonic_ns;
+}
+
+void sp_calibrate_tsc(void)
+{
+	uint64_t us = sp_now_ns() / 1000, cycles = sp_tsc() - sp_agent.start_tsc;
+
+	/* Too early to tell: 2.5 GHz will do until the governor asks again. */
+	sp_store(&sp_agent.tsc_per_us_x1024, us < 500 ? 2560000u : cycles / us * 1024);
+}
+
+struct sp_thread *sp_enter(void)
+{
+	struct sp_tls *tls = &sp_tls;
+
+	if (tls->guard) {
+		sp_drop(SP_DROP_REENTRY);
+		return NULL;
+	}
+	tls->guard = 1;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (!tls->thread || sp_load(&sp_agent.state) != SP_AGENT_ACTIVE)
+		goto refuse;
+	/* The order matters: a pauser raises `paused`, then waits for `inflight`. */
+	__atomic_fetch_add(&sp_agent.inflight, 1, __ATOMIC_SEQ_CST);
+	if (sp_unlikely(__atomic_load_n(&sp_agent.paused, __ATOMIC_SEQ_CST)) && !tls->pausing) {
+		__atomic_fetch_sub(&sp_agent.inflight, 1, __ATOMIC_SEQ_CST);
+		sp_drop(SP_DROP_QUIESCED);
+		goto refuse;
+	}
+	return tls->thread;
+refuse:
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	tls->guard = 0;
+	return NULL;
+}
+
+void sp_leave(struct sp_thread *t)
+{
+	__atomic_fetch_sub(&sp_agent.inflight, 1, __ATOMIC_SEQ_CST);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	t->tls->guard = 0;
+}
+
+bool sp_quiesce(void)
+{
+	uint64_t until = monotonic_ns() + QUIESCE_LIMIT_NS;
+
+	__atomic_fetch_add(&sp_agent.paused, 1, __ATOMIC_SEQ_CST);
+	sp_tls.pausing = 1;
+	while (__atomic_load_n(&sp_agent.inflight, __ATOMIC_SEQ_CST)) {
+		if (monotonic_ns() > until)
+			return false;
+		sp_sys(SYS_sched_yield);
+	}
+	return true;
+}
+
+void sp_resume(void)
+{
+	sp_tls.pausing = 0;
+	__atomic_fetch_sub(&sp_agent.paused, 1, __ATOMIC_SEQ_CST);
+}

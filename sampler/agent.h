@@ -1,0 +1,182 @@
+/* The agent's state, and the rules of entering it.
+ *
+ * There are two mutable globals in the target: `sp_agent`, one per process, and `sp_tls`, one per
+ * thread. A thread is inside the agent while sp_tls.guard is set: sp_enter() sets it and hands
+ * out the thread's state, sp_leave() clears it, and every function that records takes that state
+ * as an argument, so that having it proves that the guard is held. */
+#ifndef SP_SAMPLER_AGENT_H
+#define SP_SAMPLER_AGENT_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sampler/spool.h"
+
+#define SP_HIDDEN __attribute__((visibility("hidden")))
+#define sp_likely(x) __builtin_expect(!!(x), 1)
+#define sp_unlikely(x) __builtin_expect(!!(x), 0)
+
+/* Large zeroed tables stand behind the small variables, so that a process that needs none of them
+ * touches none of their pages (the linker sorts sections by name). */
+#define SP_BIG __attribute__((section(".bss.z_big")))
+
+/* Relaxed atomics on spool words. */
+#define sp_load(p) __atomic_load_n(p, __ATOMIC_RELAXED)
+#define sp_store(p, v) __atomic_store_n(p, v, __ATOMIC_RELAXED)
+#define sp_add(p, v) __atomic_fetch_add(p, v, __ATOMIC_RELAXED)
+
+enum sp_agent_state {
+	SP_AGENT_OFF,        /* not wanted here, or it cannot work: hooks only forward */
+	SP_AGENT_DORMANT,    /* loaded; waits for the process to use some CPU or memory */
+	SP_AGENT_ACTIVATING, /* one thread is creating the spool */
+	SP_AGENT_ACTIVE,
+	SP_AGENT_STOPPED,    /* sampled, and will no more: process ending, or sealed by seccomp */
+};
+
+/* Bytes a process may allocate before a spool is made for it. */
+#define SP_DORMANT_BYTES (256 * 1024)
+
+#define SP_BLOCK_BYTES 65536u /* one struct sp_thread and the private stack above it */
+
+/* Per-thread state in the agent's own memory, from the pool in thread.c; recycled. The private
+ * stack for unwinding is the rest of the block. */
+struct sp_thread {
+	struct sp_tls *tls; /* of the thread that owns the block; NULL while free */
+	uint32_t next_free; /* pool link: index + 1 */
+	uint32_t index;
+	struct sp_thread_record *record; /* in the spool; NULL when the table was full */
+	int tid;
+	bool armed;
+	bool first_sample;    /* the next user sample is this thread's first */
+	bool has_timer;
+	int event_fd;         /* number the event had when its signals were routed */
+	void *event_page;     /* mapping that keeps the event alive after close */
+	int timer;            /* kernel timer id */
+	uint64_t period_ns;   /* of the armed event */
+	uint32_t period_left; /* samples until a new random period */
+	uint32_t unwinds;     /* stacks walked: decides when libunwind's per-thread cache pays */
+	uint64_t random;
+	uint64_t user_base_ns;              /* user time when the clocks were armed: no sample covers it */
+	uint64_t user_seen_ns, sys_seen_ns; /* getrusage at the last tick that gave a sample */
+	int64_t user_drift_ns; /* user time the event samples are behind (or ahead) of the clock */
+	uint64_t heap_interval; /* at which the running countdown was drawn */
+	uint64_t unload_gen;   /* sp_agent.unload_gen when the thread started */
+	uint64_t root_pc;      /* return address into the C library's thread start; 0: main thread */
+	uint64_t user_assigned_ns, sys_assigned_ns; /* weights given to samples so far */
+	uint32_t exit_rounds;
+	void *(*start)(void *);
+	void *start_arg;
+	uint64_t frames[SP_MAX_FRAMES + 32]; /* unwinding buffer; +32 for our own frames at the leaf */
+};
+
+/* Thread-local: initial-exec, and small, because it comes out of every thread's stack. The heap
+ * counters live here so that the fast path of malloc touches nothing else; they are copied to the
+ * thread's record in the spool whenever the thread enters the agent. */
+struct sp_tls {
+	struct sp_heap_counters heap; /* first: addressed by the fast path */
+	struct sp_thread *thread;
+	uint32_t guard;   /* inside the agent */
+	uint32_t unwinding; /* inside libunwind, called by us: interposed functions serve the unwinder */
+	uint32_t dead;    /* the thread's state has been given back: it is ending */
+	uint32_t resolving; /* inside the loader on our behalf: what it allocates comes from the arena */
+	uint32_t pausing; /* this thread is forking: it may go on recording, the others may not */
+};
+_Static_assert(sizeof(struct sp_tls) <= 128, "TLS of a preloaded library shrinks every thread's stack");
+
+extern __thread struct sp_tls sp_tls SP_HIDDEN __attribute__((tls_model("initial-exec")));
+
+/* What preload/ decided from env/'s settings. */
+struct sp_sampler_config {
+	bool cpu, heap;
+	uint64_t cpu_interval_ns;
+	uint64_t heap_interval_bytes;
+	uint32_t sample_cap;
+	uint32_t budget_permille;
+	int signal;
+};
+
+#define SP_ALIVE 0x5350u
+
+struct sp_agent {
+	int state;                /* atomic, enum sp_agent_state */
+	uint32_t sealed;          /* 1 + the state before the application installed a seccomp filter */
+	uint32_t paused;          /* atomic: fork or unload under way, samples are dropped */
+	uint32_t inflight;        /* atomic: threads recording now */
+	uint32_t *alive;          /* SP_ALIVE on a MADV_WIPEONFORK page: 0 in a forked child */
+	bool fork_unsafe;         /* a thread was still recording when fork was called */
+	int pid;
+	struct sp_sampler_config config;
+	struct sp_spool_header *spool;
+	uint8_t *spool_map;       /* same address, for offsets */
+	uint64_t start_monotonic_ns, start_tsc;
+	uint64_t tsc_per_us_x1024; /* cycles in a microsecond, times 1024 */
+	uint64_t unload_gen;      /* atomic: raised by every dlclose */
+	uint64_t taint_gen;       /* atomic: unload_gen at which an address range changed hands, 0 never */
+	uint32_t retired_modules; /* atomic: known objects that were unloaded */
+	void (*activate)(void);   /* preload's: make the spool, arm the clocks; any context */
+	void (*forked)(void);     /* preload's: this is a child made without atfork handlers */
+	const void *own_start, *own_end; /* the agent's own mapping */
+};
+extern struct sp_agent sp_agent SP_HIDDEN;
+
+/* Counts something that was not recorded. */
+static inline void sp_drop(enum sp_drop why)
+{
+	if (sp_agent.spool)
+		sp_add(&sp_agent.spool->drops[why], 1);
+}
+
+static inline void *sp_section(enum sp_section section)
+{
+	return sp_agent.spool_map + sp_agent.spool->sections[section].offset;
+}
+
+/* True in a child made by fork, _Fork or a raw clone whose parent's state this still is. */
+static inline bool sp_is_stale_child(void)
+{
+	return sp_agent.alive && *(volatile uint32_t *)sp_agent.alive != SP_ALIVE;
+}
+
+/* Enters the agent: the thread's state, or NULL when there is nothing to record into (not active,
+ * re-entered, unknown thread, paused). Any context; never blocks. Pair with sp_leave. */
+struct sp_thread *sp_enter(void) SP_HIDDEN;
+void sp_leave(struct sp_thread *t) SP_HIDDEN;
+
+/* Waits, at most 20 ms, until no other thread is recording, and keeps new ones out until
+ * sp_resume. Returns false when a thread stayed inside. Normal context. */
+bool sp_quiesce(void) SP_HIDDEN;
+void sp_resume(void) SP_HIDDEN;
+
+/* Nanoseconds since the agent was loaded. Any context. */
+uint64_t sp_now_ns(void) SP_HIDDEN;
+
+/* Learns how fast the cycle counter runs, from the time since start. Any context. */
+void sp_calibrate_tsc(void) SP_HIDDEN;
+
+/* Cycles to nanoseconds, as calibrated. */
+static inline uint64_t sp_tsc_ns(uint64_t cycles)
+{
+	return sp_agent.tsc_per_us_x1024 ? cycles * 1024000u / sp_agent.tsc_per_us_x1024 : 0;
+}
+
+/* Runs fn(arg) on the stack that ends at `top`. Unwindable: a plain frame-pointer frame. */
+void sp_on_stack(void (*fn)(void *), void *arg, void *top) SP_HIDDEN;
+
+static inline void *sp_thread_stack(struct sp_thread *t)
+{
+	return (char *)t + SP_BLOCK_BYTES;
+}
+
+/* xorshift64*: good enough to place samples, three instructions, no state but the thread's. */
+static inline uint64_t sp_random(struct sp_thread *t)
+{
+	uint64_t x = t->random;
+	x ^= x >> 12;
+	x ^= x << 25;
+	x ^= x >> 27;
+	t->random = x;
+	return x * 0x2545f4914f6cdd1dULL;
+}
+
+#endif

@@ -1,0 +1,302 @@
+/* Heap sampling: Poisson by bytes, a live set, estimates by site. docs: sampler/estimate.h. */
+#include "sampler/heap.h"
+
+#include <errno.h>
+
+#include "sampler/estimate.h"
+#include "sampler/live.h"
+#include "sampler/stacks.h"
+#include "sampler/sys.h"
+#include "sampler/thread.h"
+#include "sampler/unwind.h"
+
+#define NEVER (INT64_MAX / 4)
+#define RETRY_BYTES 4096
+#define LIVE_FULL_PERMILLE 700u
+
+struct allocation {
+	struct sp_thread *t;
+	const void *p;
+	size_t size;
+};
+
+/* Sets the countdown without changing the number of bytes counted so far. */
+static void set_countdown(struct sp_tls *tls, int64_t bytes)
+{
+	tls->heap.bytes_base += bytes - tls->heap.countdown;
+	tls->heap.countdown = bytes;
+}
+
+static void count(struct sp_tls *tls, size_t size)
+{
+	tls->heap.allocs++;
+	tls->heap.bytes_base += (int64_t)size;
+}
+
+static struct sp_site *site_at(uint32_t index)
+{
+	return (struct sp_site *)sp_section(SP_SEC_SITES) + index;
+}
+
+/* Before a site changes: what it holds is what it held at the last peak it has not seen yet. */
+static void settle_peak(struct sp_site *s)
+{
+	uint64_t seq = sp_load(&sp_agent.spool->heap.peak_seq), seen = sp_load(&s->peak_seq);
+
+	if (seen >= seq || !__atomic_compare_exchange_n(&s->peak_seq, &seen, seq, false, __ATOMIC_ACQ_REL,
+							 __ATOMIC_RELAXED))
+		return;
+	sp_store(&s->peak_bytes, sp_load(&s->alloc_bytes) - sp_load(&s->free_bytes));
+	sp_store(&s->peak_count, sp_load(&s->alloc_count) - sp_load(&s->free_count));
+}
+
+static void note_peak(uint64_t inuse)
+{
+	struct sp_heap_totals *h = &sp_agent.spool->heap;
+	uint64_t peak = sp_load(&h->peak_bytes);
+
+	while (inuse > peak && (int64_t)inuse > 0) {
+		if (__atomic_compare_exchange_n(&h->peak_bytes, &peak, inuse, false, __ATOMIC_ACQ_REL,
+						__ATOMIC_RELAXED)) {
+			sp_store(&h->peak_time_ns, sp_now_ns());
+			__atomic_fetch_add(&h->peak_seq, 1, __ATOMIC_RELEASE);
+			return;
+		}
+	}
+}
+
+static void site_add(const struct sp_live *e, uint64_t count, uint64_t variance)
+{
+	struct sp_heap_totals *h = &sp_agent.spool->heap;
+	struct sp_site *s = site_at(e->site);
+	unsigned class = e->size > 1 ? 64 - (unsigned)__builtin_clzll(e->size - 1) : 0;
+
+	if (class >= SP_SIZE_CLASSES)
+		class = SP_SIZE_CLASSES - 1;
+	settle_peak(s);
+	sp_add(&s->alloc_bytes, e->weight);
+	sp_add(&s->alloc_count, count);
+	sp_add(&s->samples, 1);
+	sp_add(&s->inuse_samples, 1);
+	sp_add(&s->variance_alloc, variance);
+	sp_add(&s->variance_inuse, variance);
+	sp_add(&h->samples, 1);
+	sp_add(&h->live_entries, 1);
+	sp_add(&h->class_bytes[class], e->weight);
+	sp_add(&h->class_count[class], count);
+	sp_add(&h->inuse_count, count);
+	note_peak(sp_add(&h->inuse_bytes, e->weight) + e->weight);
+}
+
+static void site_free(const struct sp_live *e)
+{
+	struct sp_heap_totals *h = &sp_agent.spool->heap;
+	struct sp_site *s = site_at(e->site);
+	uint64_t count = (uint64_t)(e->count + 0.5f);
+
+	settle_peak(s);
+	sp_add(&s->free_bytes, e->weight);
+	sp_add(&s->free_count, count);
+	sp_add(&s->inuse_samples, -1ull);
+	sp_add(&s->variance_inuse, -(uint64_t)e->variance);
+	sp_add(&h->inuse_bytes, -e->weight);
+	sp_add(&h->inuse_count, -count);
+	sp_add(&h->live_entries, -1ull);
+}
+
+static void site_free_by_application(const struct sp_live *e)
+{
+	if (sp_tsc_ns(sp_tsc() - e->born_tsc) < SP_SHORT_LIVED_NS) {
+		sp_add(&site_at(e->site)->short_bytes, e->weight);
+		sp_add(&site_at(e->site)->short_count, (uint64_t)(e->count + 0.5f));
+	}
+	sp_add(&sp_agent.spool->heap.sampled_frees, 1);
+	site_free(e);
+}
+
+static void weigh(struct sp_live *e, uint64_t interval)
+{
+	double p = sp_pick_probability(e->size, interval);
+	double weight = (double)e->size / p;
+
+	e->weight = (uint64_t)(weight + 0.5);
+	e->count = (float)(1 / p);
+	e->variance = (float)(weight * weight * (1 - p) / SP_VARIANCE_UNIT);
+}
+
+struct thinning {
+	struct sp_thread *t;
+	uint64_t interval;
+};
+
+/* Keeps an entry as if it had been sampled at the wider interval: with the ratio of the two
+ * probabilities, and then with the wider interval's weight. Unbiased. */
+static bool thin_entry(struct sp_live *e, void *arg)
+{
+	struct thinning *th = arg;
+	struct sp_live wider = *e;
+	struct sp_site *s = site_at(e->site);
+	double u;
+
+	weigh(&wider, th->interval);
+	if (wider.count <= e->count)
+		return true;
+	u = (double)(sp_random(th->t) >> 11) / 9007199254740992.0;
+	if (u * (double)wider.count >= (double)e->count) {
+		site_free(e);
+		return false;
+	}
+	settle_peak(s);
+	sp_add(&s->free_bytes, e->weight - wider.weight);
+	sp_add(&s->free_count, (uint64_t)(e->count + 0.5f) - (uint64_t)(wider.count + 0.5f));
+	sp_add(&s->variance_inuse, (uint64_t)wider.variance - (uint64_t)e->variance);
+	sp_add(&sp_agent.spool->heap.inuse_bytes, wider.weight - e->weight);
+	sp_add(&sp_agent.spool->heap.inuse_count, (uint64_t)(wider.count + 0.5f) - (uint64_t)(e->count + 0.5f));
+	*e = wider;
+	return true;
+}
+
+/* The live set is nearly full: from now on a wider interval, for what is in it too. */
+static void thin_live_set(struct sp_thread *t)
+{
+	static uint32_t busy;
+	struct sp_heap_totals *h = &sp_agent.spool->heap;
+	struct thinning th = {t, 0};
+	uint64_t now;
+
+	if (__atomic_exchange_n(&busy, 1, __ATOMIC_ACQUIRE))
+		return;
+	now = sp_load(&h->interval_bytes);
+	th.interval = 2 * (now > h->interval_floor ? now : h->interval_floor);
+	sp_store(&h->interval_floor, th.interval);
+	sp_store(&h->interval_bytes, th.interval);
+	if (th.interval > h->interval_max_bytes)
+		h->interval_max_bytes = th.interval;
+	sp_live_sweep(thin_entry, &th);
+	__atomic_store_n(&busy, 0, __ATOMIC_RELEASE);
+}
+
+/* Runs on the private stack. */
+static void record_hit(void *arg)
+{
+	struct allocation *hit = arg;
+	struct sp_thread *t = hit->t;
+	uint64_t interval = sp_load(&sp_agent.spool->heap.interval_bytes);
+	struct sp_live entry = {.size = hit->size, .born_tsc = sp_tsc()};
+	struct sp_walk walk;
+	int err;
+
+	sp_unwind(t, NULL, &walk);
+	entry.site = sp_stacks_site(sp_stacks_intern(t, &walk));
+	weigh(&entry, t->heap_interval);
+	site_add(&entry, (uint64_t)(entry.count + 0.5f), (uint64_t)entry.variance);
+	err = sp_live_insert(hit->p, &entry);
+	if (err == 1) { /* its free was never seen */
+		site_free(&entry);
+	} else if (err) {
+		sp_drop(SP_DROP_LIVE);
+		site_free(&entry);
+	}
+	if (err < 0 || sp_live_permille() > LIVE_FULL_PERMILLE)
+		thin_live_set(t);
+	t->heap_interval = interval;
+}
+
+static void sample(struct sp_tls *tls, const void *p, size_t size)
+{
+	uint64_t began = sp_tsc();
+	struct allocation hit = {sp_enter(), p, size};
+
+	if (!hit.t) {
+		set_countdown(tls, RETRY_BYTES);
+		return;
+	}
+	sp_thread_flush(hit.t, false);
+	sp_on_stack(record_hit, &hit, sp_thread_stack(hit.t));
+	set_countdown(tls, sp_next_pick(sp_random(hit.t), hit.t->heap_interval));
+	sp_add(&sp_agent.spool->heap.slow_ns, sp_tsc_ns(sp_tsc() - began));
+	sp_leave(hit.t);
+}
+
+void sp_heap_start_thread(struct sp_thread *t)
+{
+	t->heap_interval = sp_load(&sp_agent.spool->heap.interval_bytes);
+	set_countdown(t->tls, sp_agent.config.heap ? sp_next_pick(sp_random(t), t->heap_interval) : NEVER);
+}
+
+/* A dormant process is left alone until it has allocated enough to be worth a spool. */
+static void dormant_hit(struct sp_tls *tls, size_t size)
+{
+	bool first = tls->heap.bytes_base < SP_DORMANT_BYTES;
+
+	tls->guard = 1; /* activation by the CPU timer has to wait for the counters to agree */
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	count(tls, size);
+	if (first)
+		set_countdown(tls, SP_DORMANT_BYTES);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	tls->guard = 0;
+	if (first)
+		return;
+	sp_agent.activate();
+	if (sp_load(&sp_agent.state) != SP_AGENT_ACTIVE)
+		set_countdown(tls, NEVER);
+}
+
+static void hit(struct sp_tls *tls, const void *p, size_t size)
+{
+	int state = sp_load(&sp_agent.state);
+
+	if (sp_unlikely(sp_is_stale_child())) {
+		sp_agent.forked();
+		state = sp_load(&sp_agent.state);
+	}
+	if (state == SP_AGENT_DORMANT) {
+		dormant_hit(tls, size);
+		return;
+	}
+	count(tls, size);
+	if (sp_unlikely(tls->dead)) {
+		sp_thread_flush_dead();
+		return;
+	}
+	if (state != SP_AGENT_ACTIVE || !sp_agent.config.heap)
+		set_countdown(tls, state == SP_AGENT_ACTIVATING ? RETRY_BYTES : NEVER);
+	else
+		sample(tls, p, size);
+}
+
+void sp_heap_hit(const void *p, size_t size)
+{
+	int saved_errno = errno;
+
+	hit(&sp_tls, p, size);
+	errno = saved_errno;
+}
+
+void sp_heap_forget(const void *p)
+{
+	struct sp_live entry;
+
+	if (sp_live_remove(p, &entry) && sp_agent.spool && !sp_is_stale_child())
+		site_free_by_application(&entry);
+}
+
+void sp_heap_hold(const void *p, struct sp_heap_held *held)
+{
+	held->held = sp_live_remove(p, &held->entry);
+}
+
+void sp_heap_restore(const void *p, struct sp_heap_held *held)
+{
+	if (held->held && sp_live_insert(p, &held->entry) != 0) {
+		sp_drop(SP_DROP_LIVE);
+		site_free(&held->entry);
+	}
+}
+
+void sp_heap_drop_held(const struct sp_heap_held *held)
+{
+	if (held->held && sp_agent.spool && !sp_is_stale_child())
+		site_free_by_application(&held->entry);
+}

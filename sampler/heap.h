@@ -1,0 +1,41 @@
+/* Heap sampling: from an allocation to a weight on a site. */
+#ifndef SP_SAMPLER_HEAP_H
+#define SP_SAMPLER_HEAP_H
+
+#include "sampler/agent.h"
+#include "sampler/live.h"
+
+/* Counts what the fast path can: true when no sample is due. A thread's countdown starts at 0, so
+ * its first call is a slow one. */
+static inline bool sp_heap_count_quickly(size_t size)
+{
+	if (sp_unlikely((uint64_t)sp_tls.heap.countdown <= size))
+		return false;
+	sp_tls.heap.countdown -= (int64_t)size;
+	sp_tls.heap.allocs++;
+	return true;
+}
+
+/* Called for an allocation the fast path did not have the countdown for, after it succeeded: `p`
+ * holds `size` bytes. Does the counting the fast path skipped, wakes a dormant agent, and samples.
+ * Normal context (or an application's signal handler). */
+void sp_heap_hit(const void *p, size_t size) SP_HIDDEN;
+
+/* A pointer that may be sampled is about to be freed (so before the memory can be handed out
+ * again). Any context. */
+void sp_heap_forget(const void *p) SP_HIDDEN;
+
+/* For realloc: takes p's entry out of the live set before the call, so that it can be put back if
+ * the call fails, or accounted as freed if it succeeds. */
+struct sp_heap_held {
+	bool held;
+	struct sp_live entry;
+};
+void sp_heap_hold(const void *p, struct sp_heap_held *held) SP_HIDDEN;
+void sp_heap_restore(const void *p, struct sp_heap_held *held) SP_HIDDEN;
+void sp_heap_drop_held(const struct sp_heap_held *held) SP_HIDDEN;
+
+/* Draws the calling thread's first countdown, when sampling begins. */
+void sp_heap_start_thread(struct sp_thread *t) SP_HIDDEN;
+
+#endif

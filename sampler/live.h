@@ -1,0 +1,66 @@
+/* The live set: sampled allocations that have not been freed yet.
+ *
+ * Lock-free. A key belongs to whoever owns the pointer: a correct program neither frees it twice
+ * nor before it has it, so insertion and removal of one key never race; different keys meet only
+ * in compare-and-swap on a slot. Bounded: the table never grows. */
+#ifndef SP_SAMPLER_LIVE_H
+#define SP_SAMPLER_LIVE_H
+
+#include "sampler/agent.h"
+
+struct sp_live {
+	uint64_t size;      /* as requested */
+	uint64_t weight;    /* estimated bytes it stands for */
+	uint64_t born_tsc;
+	uint32_t site;
+	float count;        /* estimated allocations it stands for */
+	float variance;     /* SP_VARIANCE_UNIT */
+};
+
+/* What free() looks at: a byte that is not zero means that a sampled pointer with this hash may be
+ * alive. One byte only until the agent is active. Never freed. */
+struct sp_live_filter {
+	const uint8_t *bytes;
+	uint64_t mask;
+};
+extern struct sp_live_filter sp_live_filter SP_HIDDEN;
+
+static inline uint64_t sp_live_hash(const void *p)
+{
+	return ((uint64_t)(uintptr_t)p >> 4) * 0x9e3779b97f4a7c15ULL >> 40;
+}
+
+/* True when p need not be looked up. */
+static inline bool sp_live_surely_not(const void *p)
+{
+	return sp_likely(!sp_live_filter.bytes[sp_live_hash(p) & sp_live_filter.mask]);
+}
+
+/* Maps the table; 0 or a negative errno. In a forked child its contents are gone. Any context. */
+int sp_live_init(void) SP_HIDDEN;
+
+/* Makes the next free() of the agent's own memory take the slow path: see sp_arena_owns. */
+void sp_live_mark_arena(const void *p) SP_HIDDEN;
+
+/* The real free() is known: only the arena's pointers need the slow path from now on. */
+void sp_live_boot_done(void) SP_HIDDEN;
+
+/* Back to the one-byte filter, in a forked child. */
+void sp_live_reset(void) SP_HIDDEN;
+
+/* Enters p. Returns 0; 1 when p was there already (its free was missed) and *entry now holds what
+ * it was; -ENOSPC when there is no room. */
+int sp_live_insert(const void *p, struct sp_live *entry) SP_HIDDEN;
+
+/* Takes p out into *entry; false when it is not there. Any context, the application's signal
+ * handlers included. */
+bool sp_live_remove(const void *p, struct sp_live *entry) SP_HIDDEN;
+
+/* Offers every entry to fn, which may change it; it is taken out when fn returns false. One
+ * caller at a time. */
+void sp_live_sweep(bool (*fn)(struct sp_live *, void *), void *arg) SP_HIDDEN;
+
+/* Entries now, in permille of the room there is. */
+uint32_t sp_live_permille(void) SP_HIDDEN;
+
+#endif

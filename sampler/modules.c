@@ -1,0 +1,238 @@
+/* Mapped objects: lookup, the spool's module table, unloads. */
+#include "sampler/modules.h"
+
+#include <dlfcn.h>
+#include <elf.h>
+#include <string.h>
+
+#include "sampler/spool_write.h"
+
+static bool find_object(uint64_t address, struct dl_find_object *found)
+{
+	return _dl_find_object((void *)address, found) == 0;
+}
+
+/* The ELF header of a mapped object, or NULL when its first page does not hold one. */
+static const ElfW(Ehdr) * object_header(const struct dl_find_object *object)
+{
+	const ElfW(Ehdr) *ehdr = object->dlfo_map_start;
+
+	if (memcmp(ehdr->e_ident, ELFMAG, SELFMAG) != 0 || ehdr->e_phentsize != sizeof(ElfW(Phdr)) ||
+	    ehdr->e_phoff + (uint64_t)ehdr->e_phnum * sizeof(ElfW(Phdr)) > 4096)
+		return NULL;
+	return ehdr;
+}
+
+int sp_modules_iterate(uint64_t ip, int (*callback)(struct dl_phdr_info *, size_t, void *), void *data)
+{
+	struct dl_find_object object;
+	struct dl_phdr_info info;
+	const ElfW(Ehdr) *ehdr;
+
+	if (!find_object(ip, &object) || !(ehdr = object_header(&object)))
+		return 0;
+	memset(&info, 0, sizeof info);
+	info.dlpi_addr = object.dlfo_link_map->l_addr;
+	info.dlpi_name = ""; /* nothing for libunwind to open */
+	info.dlpi_phdr = (const ElfW(Phdr) *)((const char *)ehdr + ehdr->e_phoff);
+	info.dlpi_phnum = ehdr->e_phnum;
+	info.dlpi_adds = 1;
+	info.dlpi_subs = sp_load(&sp_agent.unload_gen);
+	return callback(&info, sizeof info, data);
+}
+
+/* Copies the GNU build-id from the object's notes in memory. */
+static void read_build_id(const struct dl_find_object *object, struct sp_module *m)
+{
+	const ElfW(Ehdr) *ehdr = object_header(object);
+	uint64_t bias = object->dlfo_link_map->l_addr;
+	int i;
+
+	for (i = 0; ehdr && i < ehdr->e_phnum; i++) {
+		const ElfW(Phdr) *ph = (const ElfW(Phdr) *)((const char *)ehdr + ehdr->e_phoff) + i;
+		const char *at = (const char *)(bias + ph->p_vaddr), *end = at + ph->p_memsz;
+
+		if (ph->p_type != PT_NOTE || at < (char *)object->dlfo_map_start || end > (char *)object->dlfo_map_end)
+			continue;
+		while (end - at >= (long)sizeof(ElfW(Nhdr))) {
+			const ElfW(Nhdr) *note = (const void *)at;
+			const char *name = at + sizeof *note, *desc = name + ((note->n_namesz + 3u) & ~3u);
+
+			if (desc > end || note->n_descsz > (size_t)(end - desc))
+				break;
+			if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 && !memcmp(name, "GNU", 4) &&
+			    note->n_descsz <= SP_BUILD_ID_MAX) {
+				memcpy(m->build_id, desc, note->n_descsz);
+				m->build_id_bytes = note->n_descsz;
+				return;
+			}
+			at = desc + ((note->n_descsz + 3u) & ~3u);
+		}
+	}
+}
+
+static const char *object_path(const struct dl_find_object *object)
+{
+	const char *name = object->dlfo_link_map->l_name;
+
+	if (name && *name && !strncmp(name, "linux-vdso", 10))
+		return "[vdso]";
+	if (name && *name)
+		return name;
+	return (const char *)sp_section(SP_SEC_TEXT) + sp_agent.spool->text.exe;
+}
+
+static bool is_same_object(const struct sp_module *m, const struct dl_find_object *object)
+{
+	return m->start == (uint64_t)(uintptr_t)object->dlfo_map_start &&
+	       m->bias == object->dlfo_link_map->l_addr &&
+	       !strcmp((const char *)sp_section(SP_SEC_TEXT) + m->path, object_path(object));
+}
+
+static uint32_t module_count(void)
+{
+	struct sp_section_entry *e = &sp_agent.spool->sections[SP_SEC_MODULES];
+	uint32_t used = sp_load(&e->used), committed = sp_load(&e->committed);
+	return used < committed ? used : committed;
+}
+
+/* The module that held `address` at `epoch`. */
+static struct sp_module *module_at(uint64_t address, uint64_t epoch)
+{
+	struct sp_module *modules = sp_section(SP_SEC_MODULES);
+	uint32_t i, n = module_count();
+
+	for (i = 1; i < n; i++) {
+		struct sp_module *m = &modules[i];
+		if (__atomic_load_n(&m->ready, __ATOMIC_ACQUIRE) && address >= m->start && address < m->end &&
+		    m->epoch_from <= epoch && epoch < sp_load(&m->epoch_to))
+			return m;
+	}
+	return NULL;
+}
+
+/* Ends the time of the modules in whose place `object` is now. */
+static void retire_overlapping(const struct dl_find_object *object)
+{
+	struct sp_module *modules = sp_section(SP_SEC_MODULES);
+	uint64_t start = (uint64_t)(uintptr_t)object->dlfo_map_start, end = (uint64_t)(uintptr_t)object->dlfo_map_end;
+	uint64_t epoch = 0;
+	uint32_t i, n = module_count();
+
+	for (i = 1; i < n; i++) {
+		struct sp_module *m = &modules[i];
+		if (!__atomic_load_n(&m->ready, __ATOMIC_ACQUIRE) || m->end <= start || m->start >= end ||
+		    sp_load(&m->epoch_to) != UINT64_MAX)
+			continue;
+		if (!epoch) {
+			epoch = sp_add(&sp_agent.spool->module_epoch, 1) + 1;
+			sp_store(&sp_agent.taint_gen, sp_load(&sp_agent.unload_gen));
+		}
+		sp_store(&m->epoch_to, epoch);
+	}
+}
+
+static void register_object(const struct dl_find_object *object)
+{
+	uint32_t index = sp_spool_allot(SP_SEC_MODULES, 1);
+	const char *path = object_path(object);
+	struct sp_module *m;
+
+	if (!index) {
+		sp_drop(SP_DROP_MODULES);
+		return;
+	}
+	m = (struct sp_module *)sp_section(SP_SEC_MODULES) + index;
+	m->path = path == (const char *)sp_section(SP_SEC_TEXT) + sp_agent.spool->text.exe
+			  ? sp_agent.spool->text.exe
+			  : sp_spool_text(path, strlen(path));
+	m->start = (uint64_t)(uintptr_t)object->dlfo_map_start;
+	m->end = (uint64_t)(uintptr_t)object->dlfo_map_end;
+	m->bias = object->dlfo_link_map->l_addr;
+	m->epoch_from = sp_load(&sp_agent.spool->module_epoch);
+	m->epoch_to = UINT64_MAX;
+	m->retired = 0;
+	read_build_id(object, m);
+	__atomic_store_n(&m->ready, 1, __ATOMIC_RELEASE);
+}
+
+uint32_t sp_modules_note(struct sp_thread *t, const uint64_t *frames, uint32_t n)
+{
+	struct dl_find_object object;
+	uint64_t low = 1, high = 0;
+	uint32_t i;
+
+	(void)t; /* proves the guard: a module must not be registered by a handler inside its registration */
+	for (i = 0; i < n; i++) {
+		struct sp_module *m;
+
+		if (frames[i] >= low && frames[i] < high)
+			continue; /* same object as the frame before */
+		if (!find_object(frames[i], &object))
+			continue; /* code without an object: JIT */
+		m = module_at(frames[i], sp_load(&sp_agent.spool->module_epoch));
+		if (!m || !is_same_object(m, &object)) {
+			retire_overlapping(&object);
+			register_object(&object);
+		}
+		low = (uint64_t)(uintptr_t)object.dlfo_map_start;
+		high = (uint64_t)(uintptr_t)object.dlfo_map_end;
+	}
+	return (uint32_t)sp_load(&sp_agent.spool->module_epoch);
+}
+
+bool sp_modules_same(const uint64_t *frames, uint32_t n, uint32_t epoch)
+{
+	struct dl_find_object object;
+	uint32_t i;
+
+	for (i = 0; i < n; i++) {
+		struct sp_module *m = module_at(frames[i], epoch);
+		bool found = find_object(frames[i], &object);
+		if ((m != NULL) != found || (m && !is_same_object(m, &object)))
+			return false;
+	}
+	return true;
+}
+
+void sp_modules_unloaded(void)
+{
+	struct sp_module *modules;
+	struct dl_find_object object;
+	uint32_t i, n;
+
+	if (!sp_agent.spool)
+		return;
+	modules = sp_section(SP_SEC_MODULES);
+	n = module_count();
+	for (i = 1; i < n; i++) {
+		struct sp_module *m = &modules[i];
+		if (!__atomic_load_n(&m->ready, __ATOMIC_ACQUIRE) || sp_load(&m->epoch_to) != UINT64_MAX || m->retired)
+			continue;
+		if (!find_object(m->start, &object) || !is_same_object(m, &object)) {
+			sp_store(&m->retired, 1);
+			sp_add(&sp_agent.retired_modules, 1);
+		}
+	}
+}
+
+bool sp_modules_cache_unsafe(const struct sp_thread *t)
+{
+	struct sp_module *modules = sp_section(SP_SEC_MODULES);
+	struct dl_find_object object;
+	uint32_t i, n;
+
+	if (sp_likely(!sp_load(&sp_agent.retired_modules)))
+		return false;
+	n = module_count();
+	for (i = 1; i < n && sp_load(&sp_agent.taint_gen) < sp_load(&sp_agent.unload_gen); i++) {
+		struct sp_module *m = &modules[i];
+		/* Another object may cover any part of the old range. */
+		if (__atomic_load_n(&m->ready, __ATOMIC_ACQUIRE) && sp_load(&m->retired) &&
+		    ((find_object(m->start, &object) && !is_same_object(m, &object)) ||
+		     (find_object((m->start + m->end) / 2, &object) && !is_same_object(m, &object)) ||
+		     (find_object(m->end - 1, &object) && !is_same_object(m, &object))))
+			sp_store(&sp_agent.taint_gen, sp_load(&sp_agent.unload_gen));
+	}
+	return t->unload_gen < sp_load(&sp_agent.taint_gen);
+}

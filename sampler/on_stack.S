@@ -1,0 +1,27 @@
+/* void sp_on_stack(void (*fn)(void *), void *arg, void *top)
+ * Calls fn(arg) on another stack. The frame is a plain rbp frame, so that libunwind's fast path
+ * walks from the private stack back to the interrupted one. */
+	.text
+	.globl sp_on_stack
+	.hidden sp_on_stack
+	.type sp_on_stack, @function
+	.p2align 4
+sp_on_stack:
+	.cfi_startproc
+	endbr64
+	pushq %rbp
+	.cfi_def_cfa_offset 16
+	.cfi_offset %rbp, -16
+	movq %rsp, %rbp
+	.cfi_def_cfa_register %rbp
+	movq %rdx, %rsp
+	andq $-16, %rsp
+	movq %rdi, %rax
+	movq %rsi, %rdi
+	call *%rax
+	leave
+	.cfi_def_cfa %rsp, 8
+	ret
+	.cfi_endproc
+	.size sp_on_stack, . - sp_on_stack
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,19 @@
+/* CPU samples: from a signal to a weight on a stack. */
+#ifndef SP_SAMPLER_SAMPLE_H
+#define SP_SAMPLER_SAMPLE_H
+
+#include <signal.h>
+
+#include "sampler/agent.h"
+
+/* Handles one profiling signal. Returns false when it is none of ours (errno untouched): the
+ * caller passes it on to the application. Signal context. */
+bool sp_sample_signal(const siginfo_t *info, void *context) SP_HIDDEN;
+
+/* Brings the process's running totals in the header up to now. Any context. */
+void sp_sample_update_totals(void) SP_HIDDEN;
+
+/* Adds a point to the timeline if one is due (`force`: in any case). Any context. */
+void sp_timeline_step(bool force) SP_HIDDEN;
+
+#endif

@@ -1,0 +1,280 @@
+/* The spool: the one thing that passes between the agent and the command.
+ *
+ * One MAP_SHARED file per profiled process. The agent (sampler/, preload/) writes it while the
+ * target runs; `smartprof` (profiles/spool_read.c) maps it read-only, while the target still runs
+ * or after it has died in whatever way. docs/SPOOL.md describes the layout for other readers.
+ *
+ * Layout: one struct sp_spool_header at offset 0, then SP_SECTIONS sections. Each section is an
+ * array of fixed-size records whose place and capacity stand in the header's directory; the file
+ * has its full size from the start, but only `committed` records of a section are backed by real
+ * memory: a reader never looks beyond min(used, committed).
+ *
+ * Conventions: little-endian, naturally aligned, no pointers. Times in nanoseconds, sizes in
+ * bytes; the unit is in the name. Index 0 of `modules`, `stacks` and `sites` is the explicit
+ * overflow record ("[overflow]"): counts that find their table full go there.
+ *
+ * Writers: any thread, any context. A record is filled first and made visible by a release store
+ * of its `ready` word (or hash bucket); counters are relaxed atomics, except those in a thread
+ * record, which only that thread writes (plain aligned 8-byte stores; a reader may see them one
+ * event apart from each other). */
+#ifndef SP_SAMPLER_SPOOL_H
+#define SP_SAMPLER_SPOOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define SP_SPOOL_MAGIC 0x31304c4f4f505053ULL /* "SPPOOL01" read as little-endian bytes */
+#define SP_SPOOL_VERSION 1u
+
+#define SP_MAX_FRAMES 256u   /* frames kept of one stack, leaf end first */
+#define SP_TIMELINE_MAX 512u /* when full, every second point is dropped and the period doubles */
+#define SP_SIZE_CLASSES 48u  /* class i counts allocations of (2^(i-1), 2^i] bytes */
+
+enum sp_section {
+	SP_SEC_TEXT,     /* char: command line, paths, settings; NUL-terminated, see sp_text */
+	SP_SEC_MODULES,  /* struct sp_module */
+	SP_SEC_THREADS,  /* struct sp_thread_record; 0 sums up ended threads that gave their record back */
+	SP_SEC_BUCKETS,  /* uint32_t: open-addressing hash over stacks, 0 empty, else index of stack */
+	SP_SEC_STACKS,   /* struct sp_stack */
+	SP_SEC_FRAMES,   /* uint64_t: absolute addresses, leaf first; a stack is a run of them */
+	SP_SEC_SITES,    /* struct sp_site */
+	SP_SEC_TIMELINE, /* struct sp_timepoint */
+	SP_SECTIONS
+};
+
+struct sp_section_entry {
+	uint64_t offset;    /* from the start of the file */
+	uint32_t stride;    /* bytes of one record */
+	uint32_t capacity;  /* records that fit */
+	uint32_t used;      /* atomic: records handed out (may exceed capacity: the rest overflowed) */
+	uint32_t committed; /* atomic: records backed by memory */
+};
+
+enum sp_spool_state {
+	SP_STATE_RUNNING = 1, /* being written, or the process died without telling */
+	SP_STATE_EXEC = 2,    /* the process called execve and did not come back (yet) */
+	SP_STATE_ENDED = 3,   /* complete: exit_kind and end times are set */
+};
+
+enum sp_exit_kind { SP_EXIT_UNKNOWN = 0, SP_EXIT_CODE = 1, SP_EXIT_SIGNAL = 2 };
+
+enum sp_cpu_clock {
+	SP_CLOCK_OFF = 0,
+	SP_CLOCK_EVENT = 1, /* perf task-clock events for user time, thread CPU timers for system time */
+	SP_CLOCK_TIMER = 2, /* thread CPU timers alone: one sample a kernel tick */
+};
+
+/* Why a sample, an allocation or a thread was not recorded; each is counted in the header. */
+enum sp_drop {
+	SP_DROP_REENTRY,    /* the thread was inside the agent already */
+	SP_DROP_NO_THREAD,  /* a signal on a thread the agent does not know */
+	SP_DROP_STACKS,     /* stack table full: counted in stack 0 */
+	SP_DROP_FRAMES,     /* frame pool full: counted in stack 0 */
+	SP_DROP_SITES,      /* site table full: counted in site 0 */
+	SP_DROP_LIVE,       /* live set full: the allocation counts as allocated, never as in use */
+	SP_DROP_MODULES,    /* module table full: frames stay bare addresses */
+	SP_DROP_THREADS,    /* no record for a thread: its time is in record 0 once it has ended */
+	SP_DROP_CLOCK,      /* a clock could not be armed for a thread */
+	SP_DROP_SAMPLE_CAP, /* the interval was doubled because the cap on samples was reached */
+	SP_DROP_QUIESCED,   /* the sample fell into a fork or an unload */
+	SP_DROPS
+};
+
+/* Offsets into SP_SEC_TEXT; 0 is the empty string. */
+struct sp_text {
+	uint32_t exe;                /* absolute path of the executable */
+	uint32_t program;            /* its base name */
+	uint32_t command;            /* arguments, each NUL-terminated, an empty one ends the list; raw, not redacted */
+	uint32_t cwd;                /* working directory at start */
+	uint32_t output_dir;         /* absolute; profiles go to <output_dir>/<environment>/ */
+	uint32_t output_file;        /* absolute path asked for with --output, or empty */
+	uint32_t environment;        /* development, production, ci, critical */
+	uint32_t environment_reason; /* one phrase */
+	uint32_t settings;           /* lines "name\tvalue\tsource\n" */
+	uint32_t notes;              /* lines: problems met at start, for Data Quality */
+	uint32_t clock_reason;       /* why this CPU clock, one phrase */
+	uint32_t allocator;          /* path of the object that defines the malloc forwarded to */
+	uint32_t tree;               /* "<pid>.<start_ticks>" of the first process of the tree */
+	uint32_t reserved[3];
+};
+
+struct sp_cpu_totals {
+	uint32_t clock;        /* enum sp_cpu_clock */
+	uint32_t tick_ns;      /* measured period of the tick-bound clock, 0 while unknown */
+	uint64_t requested_ns; /* interval asked for */
+	uint64_t interval_ns;  /* atomic: interval in force */
+	uint64_t interval_max_ns;
+	uint64_t user_samples; /* atomic */
+	uint64_t sys_samples;  /* atomic */
+	uint64_t lost_signals; /* atomic: overruns told by the kernel */
+	uint64_t truncated;    /* atomic: samples whose stack did not reach the thread's start */
+	uint64_t handler_ns;   /* atomic: time inside our SIGPROF handler */
+	uint64_t handler_max_ns;
+	uint64_t sample_cost_ns;   /* what one sample costs altogether, as the governor believes */
+	int64_t unsampled_user_ns; /* atomic: CPU time of ended threads not covered by samples */
+	int64_t unsampled_sys_ns;  /* atomic; both signed: a short thread's only sample weighs a whole interval */
+	uint64_t before_user_ns;   /* process CPU time spent before the first clock was armed */
+	uint64_t before_sys_ns;
+	uint64_t self_user_ns;     /* atomic: process user time at the last update (getrusage) */
+	uint64_t self_sys_ns;
+	uint32_t sample_cap;
+	uint32_t budget_permille;
+	uint64_t reserved[4];
+};
+
+struct sp_heap_totals {
+	uint32_t on;                 /* heap sampling active */
+	uint32_t reserved0;
+	uint64_t requested_bytes;    /* mean bytes between samples, asked for */
+	uint64_t interval_bytes;     /* atomic: in force */
+	uint64_t interval_max_bytes; /* largest ever in force */
+	uint64_t samples;            /* atomic: sampled allocations */
+	uint64_t sampled_frees;      /* atomic: of those, freed again */
+	uint64_t inuse_bytes;        /* atomic, estimate: sum over sites */
+	uint64_t inuse_count;        /* atomic, estimate */
+	uint64_t peak_bytes;         /* atomic, estimate: highest inuse_bytes */
+	uint64_t peak_time_ns;       /* since start */
+	uint64_t peak_seq;           /* atomic: raised at every new peak; see struct sp_site */
+	uint64_t before_bytes;       /* exact: allocated before sampling started, belongs to no site */
+	uint64_t before_count;
+	uint64_t slow_ns;            /* atomic: time inside the sampling path */
+	uint64_t live_entries;       /* atomic: sampled allocations alive now */
+	uint64_t interval_floor;     /* atomic: the interval never goes below: raised when the live set fills */
+	uint64_t class_bytes[SP_SIZE_CLASSES]; /* atomic, estimates by size of the request */
+	uint64_t class_count[SP_SIZE_CLASSES];
+	uint64_t reserved[3];
+};
+
+struct sp_spool_header {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t header_bytes; /* sizeof(struct sp_spool_header) of the writer */
+	uint64_t total_bytes;  /* size of the file */
+	uint32_t state;        /* atomic, enum sp_spool_state */
+	uint32_t exit_kind;    /* enum sp_exit_kind */
+	int32_t exit_value;    /* exit code or signal number */
+	int32_t pid;
+	int32_t ppid;
+	uint32_t uid;
+	uint32_t is_root;           /* first process of its tree */
+	uint32_t reserved0;
+	uint64_t start_ticks;       /* field 22 of /proc/pid/stat: with pid, names the process */
+	uint64_t start_realtime_ns; /* wall clock when the agent was loaded */
+	uint64_t start_monotonic_ns;
+	uint64_t now_ns;            /* atomic: since start, last update */
+	uint64_t end_ns;            /* since start; 0 while running */
+	uint64_t memory_limit_bytes; /* usable by this process, 0 unknown */
+	uint64_t usable_millicores;  /* 500 = half a core */
+	uint32_t host_cores;
+	uint32_t reserved1;
+	uint64_t max_rss_bytes;      /* atomic */
+	uint64_t rss_bytes;          /* atomic: at the last timeline point */
+	uint64_t module_epoch;       /* atomic: raised when an address range changes hands */
+	uint64_t agent_bytes;        /* atomic: memory the agent has taken, the spool included */
+	uint64_t sealed_ns;          /* since start: sampling ended because the application installed a
+	                              * seccomp filter; 0 it did not */
+	struct sp_text text;
+	struct sp_cpu_totals cpu;
+	struct sp_heap_totals heap;
+	uint64_t drops[SP_DROPS];    /* atomic, enum sp_drop */
+	uint64_t reserved[15];
+	struct sp_section_entry sections[SP_SECTIONS];
+};
+
+#define SP_BUILD_ID_MAX 32u
+
+/* A mapped object. An address in a stack of epoch E belongs to the module whose range holds it
+ * with epoch_from <= E < epoch_to. */
+struct sp_module {
+	uint32_t ready;
+	uint32_t path; /* offset into SP_SEC_TEXT; "[vdso]" for the vdso */
+	uint64_t start, end; /* mapped range */
+	uint64_t bias;       /* load bias: runtime address - ELF virtual address */
+	uint64_t epoch_from;
+	uint64_t epoch_to;   /* atomic: UINT64_MAX while mapped */
+	uint8_t build_id[SP_BUILD_ID_MAX];
+	uint32_t build_id_bytes;
+	uint32_t retired; /* agent's own: seen unloaded */
+};
+
+/* Allocation counters of one thread: plain stores by that thread only.
+ * Bytes allocated so far = bytes_base - countdown: the fast path only lowers the countdown. */
+struct sp_heap_counters {
+	int64_t countdown;  /* bytes until the next sample */
+	int64_t bytes_base;
+	uint64_t allocs;    /* successful or not: calls that asked for memory, reallocs that moved or not included */
+	uint64_t frees;     /* calls that gave memory back, free(NULL) excepted */
+	uint64_t reallocs;  /* of allocs and frees both, those made by realloc */
+};
+
+struct sp_thread_record {
+	uint32_t state; /* atomic: 0 free, 1 running, 2 ended */
+	int32_t tid;
+	char name[16];  /* as at the last update */
+	uint64_t entry; /* start routine, 0 for the main thread */
+	uint64_t start_ns, end_ns;   /* since start of the process */
+	uint64_t user_ns, sys_ns;    /* assigned to samples */
+	uint64_t cpu_user_ns, cpu_sys_ns; /* measured (getrusage) at the last update or at exit */
+	uint64_t user_samples, sys_samples;
+	uint64_t merged; /* record 0: threads summed up here */
+	struct sp_heap_counters heap;
+	uint64_t reserved[6];
+};
+
+enum sp_stack_flags {
+	SP_STACK_TRUNCATED = 1, /* deeper than SP_MAX_FRAMES: leaf end kept */
+	SP_STACK_BROKEN = 2,    /* the unwinder stopped before the thread's start */
+};
+
+/* One unique stack. The first address is the interrupted instruction of a CPU sample, or the
+ * return address into the allocation's caller; all others are return addresses. */
+struct sp_stack {
+	uint64_t hash;
+	uint32_t frame; /* index of its first frame in SP_SEC_FRAMES */
+	uint16_t depth;
+	uint16_t flags; /* enum sp_stack_flags, | SP_STACK_IS_HEAP */
+	uint32_t epoch; /* module epoch the addresses belong to */
+	uint32_t checked; /* agent's own: unload generation at which the addresses were last verified */
+	uint32_t site;    /* atomic: index into SP_SEC_SITES, 0 none */
+	uint32_t reserved;
+	uint64_t user_ns, sys_ns; /* atomic: weights */
+	uint32_t user_samples, sys_samples; /* atomic */
+	uint64_t weight_sq_us2;   /* atomic: sum of squared weights, in square microseconds */
+};
+
+#define SP_STACK_IS_HEAP 0x100u /* frames[0] is a return address too */
+
+/* Estimates of one allocation site, by stack. At-peak values are kept lazily: before a site
+ * changes while peak_seq < header.heap.peak_seq, what it holds in use is what it held at the last
+ * peak; a reader does the same for sites that have not changed since. */
+struct sp_site {
+	uint32_t ready;
+	uint32_t stack; /* index into SP_SEC_STACKS */
+	uint64_t alloc_bytes, alloc_count;   /* atomic, estimates: all that was ever allocated here */
+	uint64_t free_bytes, free_count;     /* atomic, estimates: of that, no longer in use; in use is the
+					      * difference. When the live set is thinned out this moves by
+					      * the weights' correction, so it may go down. */
+	uint64_t short_bytes, short_count;   /* atomic, estimates: freed within SP_SHORT_LIVED_NS */
+	uint64_t samples;                    /* atomic: sampled allocations */
+	uint64_t inuse_samples;              /* atomic: of those alive */
+	uint64_t variance_alloc;             /* atomic: estimated variance of alloc_bytes, in units of
+	                                      * SP_VARIANCE_UNIT square bytes */
+	uint64_t variance_inuse;             /* atomic: of alloc_bytes - free_bytes, same unit */
+	uint64_t peak_seq;                   /* see above */
+	uint64_t peak_bytes, peak_count;     /* in use here at the moment of the process's peak */
+};
+
+#define SP_VARIANCE_UNIT 4096.0
+#define SP_SHORT_LIVED_NS 1000000u
+
+struct sp_timepoint {
+	uint64_t t_ns; /* since start */
+	uint64_t user_ns, sys_ns; /* process CPU time so far */
+	uint64_t rss_bytes;
+	uint64_t heap_inuse_bytes; /* estimate */
+	uint64_t cpu_interval_ns;
+	uint64_t heap_interval_bytes;
+	uint64_t reserved;
+};
+
+#endif

@@ -1,0 +1,213 @@
+/* Creating the spool and handing out its records. */
+#include "sampler/spool_write.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "sampler/sys.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+#define PAGE 4096u
+#define BUCKETS_MAX 262144u
+#define CHUNK (128u * 1024u) /* how much of a section is backed at a time */
+
+/* One bit a page of the bucket table; a page backed twice does no harm. */
+static uint64_t SP_BIG bucket_backed[BUCKETS_MAX * 4 / PAGE / 64];
+
+struct section_plan {
+	uint32_t stride;
+	uint32_t capacity;
+	uint32_t first_bytes; /* backed from the start */
+};
+
+static uint32_t clamp32(uint64_t v, uint32_t low, uint32_t high)
+{
+	return v < low ? low : v > high ? high : (uint32_t)v;
+}
+
+/* The tables' sizes follow the cap on samples: a stack is unique for every fourth sample at the
+ * most in the programs looked at, and has some 32 frames. `halvings` makes them smaller for a
+ * limit on file size. */
+static void plan_sections(struct section_plan plan[SP_SECTIONS], uint32_t sample_cap, unsigned halvings)
+{
+	uint32_t stacks = clamp32(sample_cap / 2, 1024, 131072) >> halvings;
+	uint32_t buckets = 1024;
+
+	while (buckets < stacks * 2)
+		buckets *= 2;
+	plan[SP_SEC_TEXT] = (struct section_plan){1, 512u * 1024u >> halvings, 32u * 1024u};
+	plan[SP_SEC_MODULES] = (struct section_plan){sizeof(struct sp_module), 4096u >> halvings, PAGE};
+	plan[SP_SEC_THREADS] = (struct section_plan){sizeof(struct sp_thread_record), 4096u >> halvings, PAGE};
+	plan[SP_SEC_BUCKETS] = (struct section_plan){sizeof(uint32_t), buckets, PAGE};
+	plan[SP_SEC_STACKS] = (struct section_plan){sizeof(struct sp_stack), stacks, 32u * 1024u};
+	plan[SP_SEC_FRAMES] = (struct section_plan){sizeof(uint64_t), stacks * 32u, 64u * 1024u};
+	plan[SP_SEC_SITES] = (struct section_plan){sizeof(struct sp_site), stacks / 2u, 16u * 1024u};
+	plan[SP_SEC_TIMELINE] = (struct section_plan){sizeof(struct sp_timepoint), SP_TIMELINE_MAX,
+						      SP_TIMELINE_MAX * sizeof(struct sp_timepoint)};
+}
+
+static uint64_t place_sections(const struct section_plan plan[SP_SECTIONS], struct sp_section_entry out[SP_SECTIONS])
+{
+	uint64_t at = (sizeof(struct sp_spool_header) + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+	int i;
+
+	for (i = 0; i < SP_SECTIONS; i++) {
+		out[i] = (struct sp_section_entry){.offset = at, .stride = plan[i].stride, .capacity = plan[i].capacity};
+		at += (uint64_t)plan[i].stride * plan[i].capacity;
+		at = (at + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+	}
+	return at;
+}
+
+/* Backs [from, to) of the mapping with real pages, or says why not, instead of a SIGBUS later. */
+static int back_range(struct sp_spool_header *spool, uint64_t from, uint64_t to)
+{
+	long r;
+
+	from &= ~(uint64_t)(PAGE - 1);
+	to = (to + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+	if (from >= to)
+		return 0;
+	r = sp_sys(SYS_madvise, (char *)spool + from, to - from, MADV_POPULATE_WRITE);
+	return r == 0 ? 0 : r == -EFAULT || r == -ENOMEM ? -ENOSPC : (int)r;
+}
+
+/* Makes at least `want` records of a section usable. Several threads may do so at once: backing a
+ * page twice does no harm. */
+static bool commit_records(struct sp_spool_header *spool, struct sp_section_entry *e, uint32_t want)
+{
+	uint32_t have = __atomic_load_n(&e->committed, __ATOMIC_ACQUIRE);
+	uint64_t bytes = (uint64_t)want * e->stride;
+	uint32_t now;
+
+	if (want <= have)
+		return true;
+	if (want > e->capacity)
+		return false;
+	if (have) /* what a new spool needs is known; growth goes by chunks */
+		bytes = (bytes + CHUNK - 1) / CHUNK * CHUNK;
+	now = clamp32(bytes / e->stride, want, e->capacity);
+	if (back_range(spool, e->offset + (uint64_t)have * e->stride, e->offset + (uint64_t)now * e->stride) != 0)
+		return false;
+	while (now > have &&
+	       !__atomic_compare_exchange_n(&e->committed, &have, now, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		;
+	sp_add(&spool->agent_bytes, (uint64_t)(now > have ? now - have : 0) * e->stride);
+	return true;
+}
+
+/* Sizes the file; falls back to smaller tables while RLIMIT_FSIZE asks for it. */
+static int choose_layout(uint32_t sample_cap, struct section_plan plan[SP_SECTIONS],
+			 struct sp_section_entry entries[SP_SECTIONS], uint64_t *total)
+{
+	struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+	unsigned halvings;
+
+	sp_sys(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &limit);
+	for (halvings = 0; halvings <= 5; halvings++) {
+		plan_sections(plan, sample_cap, halvings);
+		*total = place_sections(plan, entries);
+		if (*total <= limit.rlim_cur)
+			return 0;
+	}
+	return -EFBIG;
+}
+
+int sp_spool_create(const char *path, uint32_t sample_cap, struct sp_spool_header **spool)
+{
+	struct section_plan plan[SP_SECTIONS];
+	struct sp_section_entry entries[SP_SECTIONS];
+	struct sp_spool_header *h;
+	uint64_t total;
+	int err = choose_layout(sample_cap, plan, entries, &total);
+	long fd, map;
+	int i;
+
+	if (err)
+		return err;
+	fd = sp_sys(SYS_openat, AT_FDCWD, path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return (int)fd;
+	err = (int)sp_sys(SYS_ftruncate, fd, total);
+	map = err ? err : sp_sys(SYS_mmap, NULL, total, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	sp_sys(SYS_close, fd);
+	if (map < 0 && map > -4096) {
+		sp_sys(SYS_unlink, path);
+		return (int)map;
+	}
+	h = (struct sp_spool_header *)map;
+	err = back_range(h, 0, sizeof *h);
+	if (!err) {
+		memcpy(h->sections, entries, sizeof entries);
+		h->total_bytes = total;
+		h->agent_bytes = sizeof *h;
+	}
+	for (i = 0; i < SP_SECTIONS && !err; i++) {
+		struct sp_section_entry *e = &h->sections[i];
+		uint32_t first = clamp32(plan[i].first_bytes / e->stride, 1, e->capacity);
+		err = commit_records(h, e, first) ? 0 : -ENOSPC;
+		e->used = i == SP_SEC_TIMELINE ? 0 : 1;
+	}
+	if (err) {
+		sp_sys(SYS_unlink, path);
+		sp_sys(SYS_munmap, h, total);
+		return err;
+	}
+	memset(bucket_backed, 0, sizeof bucket_backed);
+	h->header_bytes = sizeof *h;
+	h->version = SP_SPOOL_VERSION;
+	__atomic_store_n(&h->magic, SP_SPOOL_MAGIC, __ATOMIC_RELEASE);
+	*spool = h;
+	return 0;
+}
+
+uint32_t sp_spool_allot(enum sp_section section, uint32_t n)
+{
+	struct sp_section_entry *e = &sp_agent.spool->sections[section];
+	uint32_t at;
+
+	if (sp_load(&e->used) > e->capacity - n)
+		return 0;
+	at = sp_add(&e->used, n);
+	if (at > e->capacity - n || !commit_records(sp_agent.spool, e, at + n))
+		return 0;
+	return at;
+}
+
+uint32_t sp_spool_text(const char *text, size_t length)
+{
+	uint32_t at = length < 65536 ? sp_spool_allot(SP_SEC_TEXT, (uint32_t)length + 1) : 0;
+
+	if (at) {
+		char *to = (char *)sp_section(SP_SEC_TEXT) + at;
+		memcpy(to, text, length);
+		to[length] = 0;
+	}
+	return at;
+}
+
+bool sp_spool_back_bucket(uint32_t bucket)
+{
+	struct sp_section_entry *e = &sp_agent.spool->sections[SP_SEC_BUCKETS];
+	uint32_t page = bucket / (PAGE / 4);
+	uint64_t bit = 1ull << page % 64, at = e->offset + (uint64_t)page * PAGE;
+
+	if (sp_likely(sp_load(&bucket_backed[page / 64]) & bit))
+		return true;
+	if (back_range(sp_agent.spool, at, at + PAGE) != 0)
+		return false;
+	__atomic_fetch_or(&bucket_backed[page / 64], bit, __ATOMIC_RELAXED);
+	return true;
+}
+
+void sp_spool_drop(struct sp_spool_header *spool)
+{
+	sp_sys(SYS_munmap, spool, spool->total_bytes);
+}

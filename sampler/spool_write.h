@@ -1,0 +1,30 @@
+/* Creating the spool and handing out its records. */
+#ifndef SP_SAMPLER_SPOOL_WRITE_H
+#define SP_SAMPLER_SPOOL_WRITE_H
+
+#include "sampler/agent.h"
+
+/* Creates the spool file `path` (O_EXCL, 0600) with tables for `sample_cap` samples, maps it and
+ * fills in the header's identity. On success *spool is the mapping. Nothing of it is a hole that
+ * could fault later: every record handed out is backed first. Checks RLIMIT_FSIZE, so that no
+ * SIGXFSZ is raised. Returns 0 or a negative errno (-EFBIG: RLIMIT_FSIZE; -ENOSPC: no room).
+ * Any context; does not touch sp_agent. */
+int sp_spool_create(const char *path, uint32_t sample_cap, struct sp_spool_header **spool) SP_HIDDEN;
+
+/* Hands out `n` consecutive records of a section and returns the index of the first, 0 when the
+ * table is full or memory is refused (index 0 is every section's overflow record). Any context,
+ * lock-free. */
+uint32_t sp_spool_allot(enum sp_section section, uint32_t n) SP_HIDDEN;
+
+/* Backs the page of hash bucket `bucket`; false when that fails: then the bucket must not be
+ * touched. The bucket table alone is backed page by page, as it is hit at random. Any context. */
+bool sp_spool_back_bucket(uint32_t bucket) SP_HIDDEN;
+
+/* Appends a string of `length` bytes (a NUL is added) to the text section; returns its offset, 0
+ * when it is full. Any context. */
+uint32_t sp_spool_text(const char *text, size_t length) SP_HIDDEN;
+
+/* Unmaps a spool; in a forked child, the parent's. */
+void sp_spool_drop(struct sp_spool_header *spool) SP_HIDDEN;
+
+#endif

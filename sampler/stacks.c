@@ -1,0 +1,134 @@
+/* The table of unique stacks: open addressing, insert-only, lock-free. */
+#include "sampler/stacks.h"
+
+#include <string.h>
+
+#include "sampler/modules.h"
+#include "sampler/spool_write.h"
+
+#define MAX_PROBES 64u
+
+static uint64_t hash_frames(const struct sp_walk *walk)
+{
+	uint64_t h = 0x9e3779b97f4a7c15ULL ^ walk->depth ^ (uint64_t)walk->flags << 32;
+	uint32_t i;
+
+	for (i = 0; i < walk->depth; i++)
+		h = (h ^ walk->frames[i]) * 0xff51afd7ed558ccdULL, h ^= h >> 32;
+	return h;
+}
+
+static struct sp_stack *stack_at(uint32_t index)
+{
+	return (struct sp_stack *)sp_section(SP_SEC_STACKS) + index;
+}
+
+/* True when entry `s` is this stack. After an unload its addresses are looked up once more: they
+ * may mean another object's code by now. */
+static bool is_match(struct sp_stack *s, const struct sp_walk *walk, uint64_t hash)
+{
+	uint32_t generation = (uint32_t)sp_load(&sp_agent.unload_gen);
+
+	if (s->hash != hash || s->depth != walk->depth || s->flags != walk->flags ||
+	    memcmp((uint64_t *)sp_section(SP_SEC_FRAMES) + s->frame, walk->frames, walk->depth * sizeof *walk->frames))
+		return false;
+	if (sp_likely(sp_load(&s->checked) == generation))
+		return true;
+	if (!sp_modules_same(walk->frames, walk->depth, s->epoch))
+		return false;
+	sp_store(&s->checked, generation);
+	return true;
+}
+
+/* Fills a new entry; 0 when a table is full. */
+static uint32_t make_entry(struct sp_thread *t, const struct sp_walk *walk, uint64_t hash)
+{
+	uint32_t index, frame;
+	struct sp_stack *s;
+
+	frame = walk->depth ? sp_spool_allot(SP_SEC_FRAMES, walk->depth) : 1;
+	if (!frame) {
+		sp_drop(SP_DROP_FRAMES);
+		return 0;
+	}
+	index = sp_spool_allot(SP_SEC_STACKS, 1);
+	if (!index) {
+		sp_drop(SP_DROP_STACKS);
+		return 0;
+	}
+	memcpy((uint64_t *)sp_section(SP_SEC_FRAMES) + frame, walk->frames, walk->depth * sizeof *walk->frames);
+	s = stack_at(index);
+	s->checked = (uint32_t)sp_load(&sp_agent.unload_gen);
+	s->epoch = sp_modules_note(t, walk->frames, walk->depth);
+	s->frame = frame;
+	s->flags = (uint16_t)walk->flags;
+	s->hash = hash;
+	__atomic_store_n(&s->depth, (uint16_t)walk->depth, __ATOMIC_RELEASE);
+	return index;
+}
+
+uint32_t sp_stacks_intern(struct sp_thread *t, const struct sp_walk *walk)
+{
+	uint32_t *buckets = sp_section(SP_SEC_BUCKETS);
+	uint32_t mask = sp_agent.spool->sections[SP_SEC_BUCKETS].capacity - 1;
+	uint64_t hash = hash_frames(walk);
+	uint32_t probe, mine = 0, found;
+
+	for (probe = 0; probe < MAX_PROBES; probe++) {
+		uint32_t b = ((uint32_t)hash + probe) & mask;
+
+		if (!sp_spool_back_bucket(b))
+			break;
+		found = __atomic_load_n(&buckets[b], __ATOMIC_ACQUIRE);
+		if (!found) {
+			if (!mine && !(mine = make_entry(t, walk, hash)))
+				return 0;
+			if (__atomic_compare_exchange_n(&buckets[b], &found, mine, false, __ATOMIC_ACQ_REL,
+							__ATOMIC_ACQUIRE))
+				return mine;
+		}
+		/* An entry made in vain because another thread was first stays empty and unseen. */
+		if (is_match(stack_at(found), walk, hash))
+			return found;
+	}
+	sp_drop(SP_DROP_STACKS);
+	return 0;
+}
+
+void sp_stacks_add_cpu(uint32_t stack, uint64_t user_ns, uint64_t sys_ns)
+{
+	struct sp_stack *s = stack_at(stack);
+	uint64_t us = (user_ns + sys_ns) / 1000;
+
+	if (user_ns) {
+		sp_add(&s->user_ns, user_ns);
+		sp_add(&s->user_samples, 1);
+	}
+	if (sys_ns) {
+		sp_add(&s->sys_ns, sys_ns);
+		sp_add(&s->sys_samples, 1);
+	}
+	sp_add(&s->weight_sq_us2, us * us);
+}
+
+uint32_t sp_stacks_site(uint32_t stack)
+{
+	struct sp_stack *s = stack_at(stack);
+	uint32_t site = __atomic_load_n(&s->site, __ATOMIC_ACQUIRE), made;
+	struct sp_site *record;
+
+	if (site || !stack)
+		return site;
+	made = sp_spool_allot(SP_SEC_SITES, 1);
+	if (!made) {
+		sp_drop(SP_DROP_SITES);
+		return 0;
+	}
+	record = (struct sp_site *)sp_section(SP_SEC_SITES) + made;
+	record->stack = stack;
+	record->peak_seq = sp_load(&sp_agent.spool->heap.peak_seq);
+	__atomic_store_n(&record->ready, 1, __ATOMIC_RELEASE);
+	if (__atomic_compare_exchange_n(&s->site, &site, made, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return made;
+	return site;
+}

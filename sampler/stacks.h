@@ -1,0 +1,18 @@
+/* The table of unique stacks in the spool. */
+#ifndef SP_SAMPLER_STACKS_H
+#define SP_SAMPLER_STACKS_H
+
+#include "sampler/agent.h"
+#include "sampler/unwind.h"
+
+/* The index of a stack, entered if new. 0, the overflow record, when a table is full (counted).
+ * Lock-free; any context. */
+uint32_t sp_stacks_intern(struct sp_thread *t, const struct sp_walk *walk) SP_HIDDEN;
+
+/* Adds a CPU sample's weight to a stack. */
+void sp_stacks_add_cpu(uint32_t stack, uint64_t user_ns, uint64_t sys_ns) SP_HIDDEN;
+
+/* The allocation site of a stack, made if new; 0 when the table is full (counted). */
+uint32_t sp_stacks_site(uint32_t stack) SP_HIDDEN;
+
+#endif

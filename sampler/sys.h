@@ -1,0 +1,47 @@
+/* System calls without libc: no errno, no cancellation point, no interposed symbol in between.
+ * Each returns the kernel's answer, a negative errno on failure. */
+#ifndef SP_SAMPLER_SYS_H
+#define SP_SAMPLER_SYS_H
+
+#include <stdint.h>
+#include <sys/syscall.h>
+
+#ifndef __x86_64__
+#error "smartprof's agent knows x86-64 only"
+#endif
+
+static inline long sp_sys6(long nr, long a, long b, long c, long d, long e, long f)
+{
+	long ret;
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+
+/* sp_sys(nr, ...): up to six arguments, each an integer or a pointer. */
+#define SP_SYS_ARG(x) ((long)(x))
+#define SP_SYS_PICK(_0, _1, _2, _3, _4, _5, _6, name, ...) name
+#define SP_SYS0(n) sp_sys6(n, 0, 0, 0, 0, 0, 0)
+#define SP_SYS1(n, a) sp_sys6(n, SP_SYS_ARG(a), 0, 0, 0, 0, 0)
+#define SP_SYS2(n, a, b) sp_sys6(n, SP_SYS_ARG(a), SP_SYS_ARG(b), 0, 0, 0, 0)
+#define SP_SYS3(n, a, b, c) sp_sys6(n, SP_SYS_ARG(a), SP_SYS_ARG(b), SP_SYS_ARG(c), 0, 0, 0)
+#define SP_SYS4(n, a, b, c, d) sp_sys6(n, SP_SYS_ARG(a), SP_SYS_ARG(b), SP_SYS_ARG(c), SP_SYS_ARG(d), 0, 0)
+#define SP_SYS5(n, a, b, c, d, e) \
+	sp_sys6(n, SP_SYS_ARG(a), SP_SYS_ARG(b), SP_SYS_ARG(c), SP_SYS_ARG(d), SP_SYS_ARG(e), 0)
+#define SP_SYS6(n, a, b, c, d, e, f) \
+	sp_sys6(n, SP_SYS_ARG(a), SP_SYS_ARG(b), SP_SYS_ARG(c), SP_SYS_ARG(d), SP_SYS_ARG(e), SP_SYS_ARG(f))
+#define sp_sys(...) \
+	SP_SYS_PICK(__VA_ARGS__, SP_SYS6, SP_SYS5, SP_SYS4, SP_SYS3, SP_SYS2, SP_SYS1, SP_SYS0)(__VA_ARGS__)
+
+/* Cycle counter, for the agent's own cost; calibrated against CLOCK_MONOTONIC. */
+static inline uint64_t sp_tsc(void)
+{
+	return __builtin_ia32_rdtsc();
+}
+
+#endif

@@ -1,0 +1,314 @@
+/* Thread blocks and thread records. */
+#include "sampler/thread.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "sampler/spool_write.h"
+#include "sampler/sys.h"
+
+#define BLOCKS_PER_CHUNK 16u
+#define MAX_CHUNKS 2048u /* 32,768 threads at once */
+
+enum { RECORD_FREE = 0, RECORD_RUNNING = 1, RECORD_ENDED = 2 };
+
+/* A thread that used less than this gives its record back when it ends. */
+#define KEEP_RECORD_NS 10000000u
+
+static struct {
+	char *chunks[MAX_CHUNKS]; /* atomic; BLOCKS_PER_CHUNK blocks each */
+	uint64_t free_head;       /* atomic: tag << 32 | index + 1; the tag defeats ABA */
+	uint32_t taken;           /* atomic: blocks ever carved */
+	uint32_t record_hint;     /* atomic: where to look for a free record */
+} pool SP_BIG;
+
+static struct sp_thread *block_at(uint32_t index)
+{
+	char *chunk = __atomic_load_n(&pool.chunks[index / BLOCKS_PER_CHUNK], __ATOMIC_ACQUIRE);
+	return chunk ? (struct sp_thread *)(chunk + (size_t)(index % BLOCKS_PER_CHUNK) * SP_BLOCK_BYTES) : NULL;
+}
+
+static struct sp_thread *pop_free(void)
+{
+	uint64_t head = __atomic_load_n(&pool.free_head, __ATOMIC_ACQUIRE);
+
+	while (head & 0xffffffffu) {
+		struct sp_thread *t = block_at((uint32_t)head - 1);
+		uint64_t next = ((head >> 32) + 1) << 32 | t->next_free;
+		if (__atomic_compare_exchange_n(&pool.free_head, &head, next, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+			return t;
+	}
+	return NULL;
+}
+
+static void push_free(struct sp_thread *t)
+{
+	uint64_t head = __atomic_load_n(&pool.free_head, __ATOMIC_ACQUIRE);
+	uint64_t next;
+
+	do {
+		t->next_free = (uint32_t)head;
+		next = ((head >> 32) + 1) << 32 | (t->index + 1);
+	} while (!__atomic_compare_exchange_n(&pool.free_head, &head, next, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
+}
+
+/* Maps the chunk that holds `index` unless another thread has. */
+static bool ensure_chunk(uint32_t index)
+{
+	uint32_t c = index / BLOCKS_PER_CHUNK;
+	size_t bytes = (size_t)BLOCKS_PER_CHUNK * SP_BLOCK_BYTES;
+	char *expected = NULL;
+	long p;
+
+	if (c >= MAX_CHUNKS)
+		return false;
+	if (__atomic_load_n(&pool.chunks[c], __ATOMIC_ACQUIRE))
+		return true;
+	p = sp_sys(SYS_mmap, NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p < 0 && p > -4096)
+		return false;
+	if (!__atomic_compare_exchange_n(&pool.chunks[c], &expected, (char *)p, false, __ATOMIC_ACQ_REL,
+					 __ATOMIC_ACQUIRE))
+		sp_sys(SYS_munmap, p, bytes);
+	return true;
+}
+
+struct sp_thread *sp_thread_take(void)
+{
+	struct sp_thread *t = pop_free();
+	uint32_t index;
+
+	if (!t) {
+		index = __atomic_fetch_add(&pool.taken, 1, __ATOMIC_RELAXED);
+		if (!ensure_chunk(index)) {
+			__atomic_fetch_sub(&pool.taken, 1, __ATOMIC_RELAXED);
+			return NULL;
+		}
+		t = block_at(index);
+		t->index = index;
+	}
+	t->tls = NULL;
+	t->record = NULL;
+	t->armed = t->has_timer = false;
+	t->event_fd = -1;
+	t->event_page = NULL;
+	t->unwinds = 0;
+	t->user_base_ns = t->user_seen_ns = t->sys_seen_ns = 0;
+	t->user_assigned_ns = t->sys_assigned_ns = 0;
+	t->root_pc = 0;
+	t->user_drift_ns = 0;
+	t->random = (sp_tsc() ^ (uint64_t)t->index << 32 ^ (uint64_t)(uintptr_t)t) * 0x9e3779b97f4a7c15ULL | 1;
+	t->unload_gen = sp_load(&sp_agent.unload_gen);
+	return t;
+}
+
+void sp_thread_untake(struct sp_thread *t)
+{
+	t->tls = NULL;
+	push_free(t);
+}
+
+static struct sp_thread_record *claim_record(void)
+{
+	struct sp_thread_record *records = sp_section(SP_SEC_THREADS);
+	struct sp_section_entry *entry = &sp_agent.spool->sections[SP_SEC_THREADS];
+	uint32_t used = sp_load(&entry->used), hint = sp_load(&pool.record_hint);
+	uint32_t i;
+
+	/* A record given back is taken again before the table grows: look at a few past the hint. */
+	for (i = 0; i < 8 && used > 1; i++) {
+		uint32_t at = 1 + (hint + i) % (used - 1), expected = RECORD_FREE;
+		if (at < entry->capacity &&
+		    __atomic_compare_exchange_n(&records[at].state, &expected, RECORD_RUNNING, false,
+						__ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+			sp_store(&pool.record_hint, at);
+			return &records[at];
+		}
+	}
+	i = sp_spool_allot(SP_SEC_THREADS, 1);
+	if (!i) {
+		sp_drop(SP_DROP_THREADS);
+		return NULL;
+	}
+	records[i].state = RECORD_RUNNING;
+	return &records[i];
+}
+
+void sp_thread_open_record(struct sp_thread *t, uint64_t entry, uint64_t user_ns, uint64_t sys_ns)
+{
+	struct sp_thread_record *r = claim_record();
+
+	t->record = r;
+	t->user_base_ns = t->user_seen_ns = user_ns;
+	t->sys_seen_ns = sys_ns;
+	if (!r)
+		return;
+	memset((char *)r + sizeof r->state, 0, sizeof *r - sizeof r->state);
+	r->tid = t->tid;
+	r->entry = entry;
+	r->start_ns = sp_now_ns();
+	sp_thread_flush(t, true);
+}
+
+void sp_thread_adopt(struct sp_thread *t, uint64_t entry)
+{
+	struct sp_tls *tls = &sp_tls;
+
+	t->tls = tls;
+	t->tid = (int)sp_sys(SYS_gettid);
+	if (sp_agent.spool)
+		sp_thread_open_record(t, entry, 0, 0);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	tls->thread = t;
+}
+
+static void rusage_ns(int who, uint64_t *user_ns, uint64_t *sys_ns, uint64_t *max_rss_bytes)
+{
+	struct rusage ru;
+
+	if (sp_sys(SYS_getrusage, who, &ru) != 0)
+		memset(&ru, 0, sizeof ru);
+	*user_ns = (uint64_t)ru.ru_utime.tv_sec * 1000000000u + (uint64_t)ru.ru_utime.tv_usec * 1000u;
+	*sys_ns = (uint64_t)ru.ru_stime.tv_sec * 1000000000u + (uint64_t)ru.ru_stime.tv_usec * 1000u;
+	if (max_rss_bytes)
+		*max_rss_bytes = (uint64_t)ru.ru_maxrss * 1024u;
+}
+
+void sp_thread_cpu(uint64_t *user_ns, uint64_t *sys_ns)
+{
+	rusage_ns(RUSAGE_THREAD, user_ns, sys_ns, NULL);
+}
+
+void sp_process_cpu(uint64_t *user_ns, uint64_t *sys_ns, uint64_t *max_rss_bytes)
+{
+	rusage_ns(RUSAGE_SELF, user_ns, sys_ns, max_rss_bytes);
+}
+
+void sp_thread_flush(struct sp_thread *t, bool full)
+{
+	struct sp_thread_record *r = t->record;
+	struct sp_tls *tls = t->tls;
+
+	if (!r || !tls)
+		return;
+	r->heap = tls->heap;
+	if (full && tls == &sp_tls) {
+		sp_thread_cpu(&r->cpu_user_ns, &r->cpu_sys_ns);
+		sp_sys(SYS_prctl, PR_GET_NAME, r->name);
+	}
+}
+
+static void merge_heap(const struct sp_heap_counters *heap)
+{
+	struct sp_thread_record *sum = sp_section(SP_SEC_THREADS);
+
+	sp_add(&sum->heap.bytes_base, heap->bytes_base - heap->countdown);
+	sp_add(&sum->heap.allocs, heap->allocs);
+	sp_add(&sum->heap.frees, heap->frees);
+	sp_add(&sum->heap.reallocs, heap->reallocs);
+}
+
+/* Adds an ended thread's numbers to record 0. */
+static void merge_record(const struct sp_thread_record *r)
+{
+	struct sp_thread_record *sum = sp_section(SP_SEC_THREADS);
+
+	sp_add(&sum->merged, 1);
+	sp_add(&sum->user_ns, r->user_ns);
+	sp_add(&sum->sys_ns, r->sys_ns);
+	sp_add(&sum->cpu_user_ns, r->cpu_user_ns);
+	sp_add(&sum->cpu_sys_ns, r->cpu_sys_ns);
+	sp_add(&sum->user_samples, r->user_samples);
+	sp_add(&sum->sys_samples, r->sys_samples);
+	merge_heap(&r->heap);
+}
+
+/* getrusage is as old as the last tick, which a short thread has not seen: the thread's clock is
+ * exact, and what it has beyond the system time is user time. */
+static uint64_t precise_user_ns(uint64_t user_ns, uint64_t sys_ns)
+{
+	struct timespec ts;
+	uint64_t total;
+
+	if (sp_sys(SYS_clock_gettime, CLOCK_THREAD_CPUTIME_ID, &ts) != 0)
+		return user_ns;
+	total = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+	return total > user_ns + sys_ns ? total - sys_ns : user_ns;
+}
+
+void sp_thread_release(struct sp_thread *t)
+{
+	struct sp_tls *tls = t->tls;
+	struct sp_thread_record *r = t->record;
+
+	if (sp_agent.spool && r) {
+		sp_thread_flush(t, true);
+		r->cpu_user_ns = precise_user_ns(r->cpu_user_ns, r->cpu_sys_ns);
+		r->end_ns = sp_now_ns();
+		sp_add(&sp_agent.spool->cpu.unsampled_user_ns, (int64_t)(r->cpu_user_ns - t->user_base_ns - r->user_ns));
+		sp_add(&sp_agent.spool->cpu.unsampled_sys_ns, (int64_t)(r->cpu_sys_ns - t->sys_seen_ns));
+		if (r->cpu_user_ns + r->cpu_sys_ns < KEEP_RECORD_NS) {
+			merge_record(r);
+			__atomic_store_n(&r->state, RECORD_FREE, __ATOMIC_RELEASE);
+			sp_store(&pool.record_hint,
+				 (uint32_t)(r - (struct sp_thread_record *)sp_section(SP_SEC_THREADS)) - 1);
+		} else {
+			__atomic_store_n(&r->state, RECORD_ENDED, __ATOMIC_RELEASE);
+		}
+	} else if (sp_agent.spool) {
+		merge_heap(&tls->heap);
+	}
+	/* What the thread still allocates while it ends is counted from zero, call by call. */
+	memset(&tls->heap, 0, sizeof tls->heap);
+	tls->dead = 1;
+	tls->thread = NULL;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	t->record = NULL;
+	t->tls = NULL;
+	push_free(t);
+}
+
+void sp_thread_flush_dead(void)
+{
+	struct sp_tls *tls = &sp_tls;
+
+	if (sp_agent.spool)
+		merge_heap(&tls->heap);
+	memset(&tls->heap, 0, sizeof tls->heap);
+}
+
+void sp_thread_each(void (*fn)(struct sp_thread *, void *), void *arg)
+{
+	uint32_t i, n = __atomic_load_n(&pool.taken, __ATOMIC_RELAXED);
+
+	for (i = 0; i < n; i++) {
+		struct sp_thread *t = i / BLOCKS_PER_CHUNK < MAX_CHUNKS ? block_at(i) : NULL;
+		if (t && t->tls)
+			fn(t, arg);
+	}
+}
+
+void sp_thread_reset_after_fork(struct sp_thread *mine)
+{
+	uint32_t i, n = pool.taken;
+
+	pool.free_head = 0;
+	pool.record_hint = 0;
+	for (i = 0; i < n && i / BLOCKS_PER_CHUNK < MAX_CHUNKS; i++) {
+		struct sp_thread *t = block_at(i);
+		if (t && t != mine)
+			sp_thread_untake(t);
+	}
+	if (mine) {
+		mine->record = NULL;
+		mine->armed = mine->has_timer = false;
+		mine->event_page = NULL;
+		mine->event_fd = -1;
+		mine->unwinds = 0;
+		mine->user_assigned_ns = mine->sys_assigned_ns = 0;
+		mine->user_drift_ns = 0;
+	}
+}

@@ -1,0 +1,45 @@
+/* Per-thread blocks: a pool in the agent's own memory, and their records in the spool. */
+#ifndef SP_SAMPLER_THREAD_H
+#define SP_SAMPLER_THREAD_H
+
+#include "sampler/agent.h"
+
+/* Takes a block from the pool; NULL when memory is refused. Any context, lock-free. The block
+ * belongs to no thread until sp_thread_adopt. */
+struct sp_thread *sp_thread_take(void) SP_HIDDEN;
+
+/* Makes `t` the calling thread's block and gives it a record in the spool (if there is a spool
+ * and the table has room). `entry` is the start routine's address, 0 for the main thread. */
+void sp_thread_adopt(struct sp_thread *t, uint64_t entry) SP_HIDDEN;
+
+/* Gives an adopted block a record, once a spool exists. `user_ns` and `sys_ns` are the thread's
+ * CPU time that no sample can cover any more. */
+void sp_thread_open_record(struct sp_thread *t, uint64_t entry, uint64_t user_ns, uint64_t sys_ns) SP_HIDDEN;
+
+/* The calling thread ends: final counters go to the record, the block back to the pool. Its clocks
+ * must be disarmed. Normal context. */
+void sp_thread_release(struct sp_thread *t) SP_HIDDEN;
+
+/* Gives back a block no thread adopted. */
+void sp_thread_untake(struct sp_thread *t) SP_HIDDEN;
+
+/* Copies the thread's heap counters (and, `full`, its measured CPU time and name) to its record.
+ * `t` may belong to another thread when the process is ending: the copy is then a moment old. */
+void sp_thread_flush(struct sp_thread *t, bool full) SP_HIDDEN;
+
+/* Adds what an ending thread has counted after it gave its block back to record 0. */
+void sp_thread_flush_dead(void) SP_HIDDEN;
+
+/* Calls fn for every block that a thread owns now. */
+void sp_thread_each(void (*fn)(struct sp_thread *, void *), void *arg) SP_HIDDEN;
+
+/* In a forked child: all blocks but the caller's are free. */
+void sp_thread_reset_after_fork(struct sp_thread *mine) SP_HIDDEN;
+
+/* User and system CPU time of the calling thread (getrusage RUSAGE_THREAD), any context. */
+void sp_thread_cpu(uint64_t *user_ns, uint64_t *sys_ns) SP_HIDDEN;
+
+/* The same of the whole process. */
+void sp_process_cpu(uint64_t *user_ns, uint64_t *sys_ns, uint64_t *max_rss_bytes) SP_HIDDEN;
+
+#endif

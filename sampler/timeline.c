@@ -1,0 +1,87 @@
+/* The timeline: CPU, RSS and heap over the run, in a table that never grows. */
+#include <fcntl.h>
+
+#include "sampler/sample.h"
+#include "sampler/sys.h"
+
+#define FIRST_PERIOD_NS 50000000u
+
+static struct {
+	uint32_t busy;      /* atomic try-lock */
+	uint64_t period_ns; /* between points; doubles when the table is full */
+	uint64_t due_ns;
+	int pid;            /* whose timeline this is: a forked child starts anew */
+} timeline;
+
+/* Resident bytes: second number of /proc/self/statm, in pages. */
+static uint64_t read_rss(void)
+{
+	char text[128];
+	uint64_t pages = 0;
+	long fd = sp_sys(SYS_openat, AT_FDCWD, "/proc/self/statm", O_RDONLY | O_CLOEXEC), n;
+	char *p = text;
+
+	if (fd < 0)
+		return 0;
+	n = sp_sys(SYS_read, fd, text, sizeof text - 1);
+	sp_sys(SYS_close, fd);
+	text[n > 0 ? n : 0] = 0;
+	while (*p && *p != ' ')
+		p++;
+	while (*p == ' ')
+		p++;
+	while (*p >= '0' && *p <= '9')
+		pages = pages * 10 + (uint64_t)(*p++ - '0');
+	return pages * 4096;
+}
+
+/* Keeps every second point. */
+static uint32_t halve(struct sp_timepoint *points, uint32_t n)
+{
+	uint32_t i;
+
+	for (i = 0; i < n / 2; i++)
+		points[i] = points[2 * i + 1];
+	timeline.period_ns *= 2;
+	return n / 2;
+}
+
+static void add_point(uint64_t now)
+{
+	struct sp_spool_header *h = sp_agent.spool;
+	struct sp_section_entry *e = &h->sections[SP_SEC_TIMELINE];
+	struct sp_timepoint *points = sp_section(SP_SEC_TIMELINE);
+	uint32_t n = sp_load(&e->used);
+
+	if (n >= e->capacity)
+		n = halve(points, n);
+	sp_store(&h->rss_bytes, read_rss());
+	points[n] = (struct sp_timepoint){
+		.t_ns = now,
+		.user_ns = sp_load(&h->cpu.self_user_ns),
+		.sys_ns = sp_load(&h->cpu.self_sys_ns),
+		.rss_bytes = sp_load(&h->rss_bytes),
+		.heap_inuse_bytes = sp_load(&h->heap.inuse_bytes),
+		.cpu_interval_ns = sp_load(&h->cpu.interval_ns),
+		.heap_interval_bytes = sp_load(&h->heap.interval_bytes),
+	};
+	__atomic_store_n(&e->used, n + 1, __ATOMIC_RELEASE);
+}
+
+void sp_timeline_step(bool force)
+{
+	uint64_t now = sp_now_ns();
+
+	if (!force && now < sp_load(&timeline.due_ns) && timeline.pid == sp_agent.pid)
+		return;
+	if (__atomic_exchange_n(&timeline.busy, 1, __ATOMIC_ACQUIRE))
+		return;
+	if (timeline.pid != sp_agent.pid) {
+		timeline.pid = sp_agent.pid;
+		timeline.period_ns = FIRST_PERIOD_NS;
+	}
+	sp_sample_update_totals();
+	add_point(now);
+	sp_store(&timeline.due_ns, now + timeline.period_ns);
+	__atomic_store_n(&timeline.busy, 0, __ATOMIC_RELEASE);
+}

@@ -1,0 +1,281 @@
+/* Answers from DWARF: see dwarf.h. Raw libdw, not libdwfl: its callbacks would ask debuginfod. */
+#include <dwarf.h>
+#include <elfutils/libdw.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "symbolize/debugfile.h"
+#include "symbolize/dwarf.h"
+#include "symbolize/dwarf_index.h"
+
+/* Line table rows and index entries (about 48 bytes each) held before all is dropped and read anew. */
+#define COST_LIMIT (6u << 20)
+
+struct sp_dwarf {
+	const struct sp_object *object;
+	const struct sp_spans *code;
+	const char *root;
+	struct sp_strings *strings;
+	struct sp_object alt_object;
+	Dwarf *alt, *main;
+	Elf_Data *line_section;
+	struct sp_units units;
+	size_t cost;
+};
+
+static void unload(struct sp_dwarf *dwarf)
+{
+	sp_units_free(&dwarf->units);
+	dwarf_end(dwarf->main);
+	dwarf_end(dwarf->alt);
+	dwarf->main = dwarf->alt = NULL;
+	dwarf->cost = 0;
+}
+
+/* To be called once libdw has unpacked the sections. */
+static Elf_Data *find_line_section(const struct sp_object *object)
+{
+	Elf_Scn *scn = sp_object_section(object, ".debug_line", NULL);
+	Elf_Data *data;
+
+	if (!scn)
+		scn = sp_object_section(object, ".zdebug_line", NULL);
+	data = scn ? elf_getdata(scn, NULL) : NULL;
+	return data && data->d_buf ? data : NULL;
+}
+
+static int load(struct sp_dwarf *dwarf)
+{
+	int rc = 0;
+
+	dwarf->main = dwarf_begin_elf(dwarf->object->elf, DWARF_C_READ, NULL);
+	if (!dwarf->main)
+		return -ENOEXEC;
+	dwarf->line_section = find_line_section(dwarf->object);
+	if (!dwarf->alt_object.elf)
+		rc = sp_debugfile_open_alt(&dwarf->alt_object, dwarf->main, dwarf->object, dwarf->root);
+	/* Without its shared part a dwz file has hardly any names, and libdw would go and take any file. */
+	if (rc < 0)
+		return rc;
+	if (dwarf->alt_object.elf) {
+		dwarf->alt = dwarf_begin_elf(dwarf->alt_object.elf, DWARF_C_READ, NULL);
+		if (!dwarf->alt)
+			return -ENOEXEC;
+		dwarf_setalt(dwarf->main, dwarf->alt);
+	}
+	return sp_units_load(&dwarf->units, dwarf->main, dwarf->code);
+}
+
+struct sp_dwarf *sp_dwarf_open(const struct sp_object *object, const struct sp_spans *code, const char *root,
+	struct sp_strings *strings)
+{
+	struct sp_dwarf *dwarf = calloc(1, sizeof(*dwarf));
+
+	if (!dwarf)
+		return NULL;
+	dwarf->object = object;
+	dwarf->code = code;
+	dwarf->root = root;
+	dwarf->strings = strings;
+	if (!load(dwarf) && dwarf->units.count)
+		return dwarf;
+	sp_dwarf_close(dwarf);
+	return NULL;
+}
+
+void sp_dwarf_close(struct sp_dwarf *dwarf)
+{
+	if (!dwarf)
+		return;
+	unload(dwarf);
+	sp_object_close(&dwarf->alt_object);
+	free(dwarf);
+}
+
+/* A path as the symbolizer hands it out: made absolute where the unit tells its directory. */
+static const char *keep_path(struct sp_dwarf *dwarf, Dwarf_Die *unit, const char *path)
+{
+	Dwarf_Attribute attribute;
+	const char *directory, *kept;
+	char *joined;
+	int bytes;
+
+	if (!path || !*path || !strcmp(path, "???"))
+		return NULL;
+	directory = *path == '/' ? NULL : dwarf_formstring(dwarf_attr(unit, DW_AT_comp_dir, &attribute));
+	if (!directory)
+		return sp_strings_keep(dwarf->strings, path, strlen(path));
+	bytes = asprintf(&joined, "%s/%s", directory, path);
+	if (bytes < 0)
+		return NULL;
+	kept = sp_strings_keep(dwarf->strings, joined, (size_t)bytes);
+	free(joined);
+	return kept;
+}
+
+static const char *file_of(struct sp_dwarf *dwarf, Dwarf_CU *cu, Dwarf_Word index)
+{
+	Dwarf_Files *files;
+	size_t count;
+	Dwarf_Die unit;
+
+	if (dwarf_cu_info(cu, NULL, NULL, &unit, NULL, NULL, NULL, NULL) || dwarf_getsrcfiles(&unit, &files, &count))
+		return NULL;
+	return index < count ? keep_path(dwarf, &unit, dwarf_filesrc(files, index, NULL, NULL)) : NULL;
+}
+
+/* dwarf_decl_file() would do, but aborts on units whose line table cannot be read. */
+static void describe_declaration(struct sp_dwarf *dwarf, Dwarf_Die *die, struct sp_symbol *out)
+{
+	Dwarf_Attribute attribute;
+	Dwarf_Word file;
+	int line;
+
+	if (!dwarf_attr_integrate(die, DW_AT_decl_file, &attribute) || dwarf_formudata(&attribute, &file))
+		return;
+	out->decl_file = file_of(dwarf, attribute.cu, file);
+	if (out->decl_file && !dwarf_decl_line(die, &line) && line > 0)
+		out->decl_line = (unsigned)line;
+}
+
+/* Returns whether the function has a linkage name. */
+static bool describe_function(struct sp_dwarf *dwarf, Dwarf_Die *die, struct sp_symbol *out)
+{
+	Dwarf_Attribute attribute;
+	const char *name;
+	bool linkage;
+
+	name = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_linkage_name, &attribute));
+	if (!name)
+		name = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_MIPS_linkage_name, &attribute));
+	linkage = name;
+	if (!name)
+		name = dwarf_diename(die);
+	out->function = sp_strings_function(dwarf->strings, name);
+	describe_declaration(dwarf, die, out);
+	return linkage;
+}
+
+static void describe_line(struct sp_dwarf *dwarf, struct sp_unit *unit, uint64_t address, struct sp_symbol *out)
+{
+	const struct sp_row *row = sp_lines_find(&unit->lines, address);
+
+	if (!row || !row->line)
+		return;
+	out->file = file_of(dwarf, unit->die.cu, row->file);
+	out->line = out->file ? row->line : 0;
+}
+
+static bool get_number(Dwarf_Die *die, unsigned name, Dwarf_Word *value)
+{
+	Dwarf_Attribute attribute;
+
+	return dwarf_attr(die, name, &attribute) && !dwarf_formudata(&attribute, value);
+}
+
+/* Where an inlined call stands, which is the line its caller is at. */
+static void describe_call(struct sp_dwarf *dwarf, Dwarf_Die *call, struct sp_symbol *caller)
+{
+	Dwarf_Word file, line;
+
+	if (!get_number(call, DW_AT_call_file, &file) || !get_number(call, DW_AT_call_line, &line))
+		return;
+	caller->file = file_of(dwarf, call->cu, file);
+	caller->line = caller->file && line < UINT32_MAX ? (unsigned)line : 0;
+}
+
+static uint64_t entry_of(Dwarf_Die *function)
+{
+	Dwarf_Addr base, low, high;
+
+	if (!dwarf_entrypc(function, &low))
+		return low;
+	return dwarf_ranges(function, 0, &base, &low, &high) > 0 ? low : 0;
+}
+
+/* Frames of the inlined calls around the address, innermost first; out[0] has its line already and
+ * each call gives the next frame its own. Leaves room for the function itself. */
+static size_t inlined_frames(struct sp_dwarf *dwarf, struct sp_function *function, uint64_t address,
+	struct sp_symbol *out, size_t max)
+{
+	const struct sp_inlines *inlines = sp_function_inlines(function, &dwarf->cost);
+	const struct sp_span *span = inlines ? sp_spans_find(&inlines->spans, address) : NULL;
+	uint32_t at = span ? span->index : SP_INLINE_NONE;
+	size_t count = 0;
+
+	while (at != SP_INLINE_NONE) {
+		struct sp_inline *call = &inlines->list[at];
+
+		if (count + 1 < max) {
+			describe_function(dwarf, &call->die, &out[count]);
+			out[count++].inlined = true;
+		}
+		out[count].file = NULL;
+		out[count].line = 0;
+		describe_call(dwarf, &call->die, &out[count]);
+		at = call->parent;
+	}
+	return count;
+}
+
+static struct sp_unit *find_unit(struct sp_dwarf *dwarf, uint64_t address)
+{
+	const struct sp_span *span = sp_spans_find(&dwarf->units.spans, address);
+
+	return span ? &dwarf->units.list[span->index] : NULL;
+}
+
+static int read_lines(struct sp_dwarf *dwarf, struct sp_unit *unit)
+{
+	Dwarf_Word offset;
+	int rc;
+
+	if (!dwarf->line_section || !get_number(&unit->die, DW_AT_stmt_list, &offset))
+		return 0;
+	rc = sp_lines_read(&unit->lines, dwarf->line_section->d_buf, dwarf->line_section->d_size, offset, dwarf->code);
+	dwarf->cost += unit->lines.count * 2; /* libdw will read them too, for the names of the files */
+	return rc;
+}
+
+/* libdw never gives single units back, so the memory limit is kept by starting over. */
+static struct sp_unit *ready_unit(struct sp_dwarf *dwarf, uint64_t address)
+{
+	struct sp_unit *unit = find_unit(dwarf, address);
+
+	if (!unit || unit->depth != SP_UNIT_UNREAD)
+		return unit;
+	if (dwarf->cost > COST_LIMIT) {
+		unload(dwarf);
+		if (load(dwarf))
+			return NULL;
+		unit = find_unit(dwarf, address);
+	}
+	if (unit && read_lines(dwarf, unit))
+		sp_lines_free(&unit->lines);
+	return unit;
+}
+
+size_t sp_dwarf_frames(struct sp_dwarf *dwarf, uint64_t address, struct sp_symbol *out, size_t max, bool *linkage)
+{
+	struct sp_unit *unit = ready_unit(dwarf, address);
+	struct sp_function *function;
+	uint64_t entry;
+	size_t count;
+
+	*linkage = false;
+	if (!unit)
+		return 0;
+	memset(out, 0, max * sizeof(*out));
+	describe_line(dwarf, unit, address, &out[0]);
+	function = sp_unit_function(unit, address, dwarf->code, &dwarf->cost);
+	if (!function)
+		return 1;
+	count = inlined_frames(dwarf, function, address, out, max);
+	*linkage = describe_function(dwarf, &function->die, &out[count++]);
+	entry = entry_of(&function->die);
+	for (size_t i = 0; i < count; i++)
+		out[i].function_address = entry;
+	return count;
+}

@@ -1,0 +1,24 @@
+/* File, line, function and inlined calls of an address, from one object's DWARF. */
+#ifndef SP_SYMBOLIZE_DWARF_H
+#define SP_SYMBOLIZE_DWARF_H
+
+#include "symbolize/object.h"
+#include "symbolize/strings.h"
+#include "symbolize/symbolize.h"
+
+struct sp_dwarf;
+
+/* Indexes the compilation units of `object`; functions and lines are read when first asked for.
+ * `code` are the executable ranges of the module, all else in the DWARF is what the linker threw
+ * away. `root` is where shared (dwz) debug files live. What is passed must outlive the result.
+ * Returns NULL when the DWARF is unusable or memory is out. */
+struct sp_dwarf *sp_dwarf_open(const struct sp_object *object, const struct sp_spans *code, const char *root,
+	struct sp_strings *strings);
+void sp_dwarf_close(struct sp_dwarf *dwarf);
+
+/* Fills out[0..n) as sp_symbolize does and returns n <= max (max >= 1). The last frame's function is
+ * NULL where DWARF knows only the line. *linkage: that name is the linker's, not the bare one of the
+ * source. 0: the address is in no compilation unit. */
+size_t sp_dwarf_frames(struct sp_dwarf *dwarf, uint64_t address, struct sp_symbol *out, size_t max, bool *linkage);
+
+#endif

@@ -1,0 +1,59 @@
+/* Internal to the DWARF reader: units, their functions, and the code inlined into those. */
+#ifndef SP_SYMBOLIZE_DWARF_INDEX_H
+#define SP_SYMBOLIZE_DWARF_INDEX_H
+
+#include <elfutils/libdw.h>
+#include <stdbool.h>
+
+#include "symbolize/lines.h"
+#include "symbolize/spans.h"
+
+/* One inlined call. */
+struct sp_inline {
+	Dwarf_Die die;
+	uint32_t parent; /* index of the inlined call around it, or SP_INLINE_NONE */
+};
+
+#define SP_INLINE_NONE UINT32_MAX
+
+struct sp_inlines {
+	struct sp_inline *list;
+	size_t count, capacity;
+	struct sp_spans spans; /* index into list */
+};
+
+struct sp_function {
+	Dwarf_Die die;
+	struct sp_inlines *inlines; /* NULL until asked for */
+};
+
+enum sp_unit_depth { SP_UNIT_UNREAD, SP_UNIT_SHALLOW, SP_UNIT_DEEP };
+
+struct sp_unit {
+	Dwarf_Die die;  /* has the line table */
+	Dwarf_Die body; /* has the functions: another one with split DWARF */
+	enum sp_unit_depth depth;
+	struct sp_function *functions;
+	size_t count, capacity;
+	struct sp_spans spans; /* index into functions */
+	struct sp_lines lines; /* filled by who reads the unit first */
+};
+
+struct sp_units {
+	struct sp_unit *list;
+	size_t count, capacity;
+	struct sp_spans spans; /* index into list */
+};
+
+/* Lists the units of `dwarf` that have code within `code`. Returns 0 or -ENOMEM. */
+int sp_units_load(struct sp_units *units, Dwarf *dwarf, const struct sp_spans *code);
+void sp_units_free(struct sp_units *units);
+
+/* The function of the unit at the address, or NULL. Reads the unit's functions at the first call;
+ * adds the number of entries kept to *cost. */
+struct sp_function *sp_unit_function(struct sp_unit *unit, uint64_t address, const struct sp_spans *code, size_t *cost);
+
+/* The calls inlined into the function, read at the first call; NULL when out of memory. */
+const struct sp_inlines *sp_function_inlines(struct sp_function *function, size_t *cost);
+
+#endif

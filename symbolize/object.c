@@ -1,0 +1,194 @@
+/* Opening ELF objects that may be missing, truncated, or no ELF at all. */
+#include <elfutils/libdwelf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "symbolize/object.h"
+
+/* Compressed debug sections are unpacked into memory; beyond this a module makes do with its ELF symbols. */
+#define UNPACKED_LIMIT_BYTES (1024ull << 20)
+#define VDSO_LIMIT_BYTES (1u << 20)
+
+static int adopt(struct sp_object *object, Elf *elf)
+{
+	const void *build_id;
+	ssize_t bytes;
+
+	if (!elf || elf_kind(elf) != ELF_K_ELF) {
+		elf_end(elf);
+		return -ENOEXEC;
+	}
+	object->elf = elf;
+	bytes = dwelf_elf_gnu_build_id(elf, &build_id);
+	if (bytes > 0) {
+		object->build_id = build_id;
+		object->build_id_bytes = (size_t)bytes;
+	}
+	return 0;
+}
+
+int sp_object_open(struct sp_object *object, const char *path)
+{
+	struct stat status;
+	Elf *elf = NULL;
+	int rc, fd;
+
+	*object = (struct sp_object){0};
+	/* A path from a module table may name anything: a FIFO must not make us wait. */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return -errno;
+	rc = -ENOENT;
+	if (fstat(fd, &status) || !S_ISREG(status.st_mode))
+		goto out;
+	/* Mapped, not read: the pages of a huge debug file then stay the page cache's and can be reclaimed. */
+	elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+	if (elf)
+		elf_cntl(elf, ELF_C_FDREAD);
+	rc = adopt(object, elf);
+	if (rc)
+		goto out;
+	object->device = status.st_dev;
+	object->inode = status.st_ino;
+	object->path = realpath(path, NULL);
+out:
+	close(fd);
+	return rc;
+}
+
+int sp_object_open_image(struct sp_object *object, void *image, size_t bytes)
+{
+	int rc;
+
+	*object = (struct sp_object){.image = image};
+	rc = adopt(object, elf_memory(image, bytes));
+	if (rc)
+		sp_object_close(object);
+	return rc;
+}
+
+static size_t vdso_bytes(uintptr_t start)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	unsigned long from, to;
+	char line[512];
+	size_t bytes = 0;
+
+	if (!maps)
+		return 0;
+	while (!bytes && fgets(line, sizeof(line), maps)) {
+		if (sscanf(line, "%lx-%lx", &from, &to) == 2 && from == start && to > from)
+			bytes = to - from;
+	}
+	fclose(maps);
+	return bytes > VDSO_LIMIT_BYTES ? 0 : bytes;
+}
+
+int sp_object_open_vdso(struct sp_object *object)
+{
+	uintptr_t start = getauxval(AT_SYSINFO_EHDR);
+	size_t bytes = start ? vdso_bytes(start) : 0;
+	void *copy;
+
+	*object = (struct sp_object){0};
+	if (!bytes)
+		return -ENOENT;
+	copy = malloc(bytes);
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, (const void *)start, bytes);
+	return sp_object_open_image(object, copy, bytes);
+}
+
+void sp_object_close(struct sp_object *object)
+{
+	elf_end(object->elf);
+	free(object->image);
+	free(object->path);
+	*object = (struct sp_object){0};
+}
+
+bool sp_object_has_build_id(const struct sp_object *object, const uint8_t *build_id, size_t bytes)
+{
+	return object->build_id_bytes == bytes && bytes && !memcmp(object->build_id, build_id, bytes);
+}
+
+static const char *section_name(const struct sp_object *object, const GElf_Shdr *header)
+{
+	size_t names;
+
+	if (elf_getshdrstrndx(object->elf, &names))
+		return "";
+	const char *name = elf_strptr(object->elf, names, header->sh_name);
+	return name ? name : "";
+}
+
+Elf_Scn *sp_object_section(const struct sp_object *object, const char *name, GElf_Shdr *header)
+{
+	GElf_Shdr local;
+	Elf_Scn *scn = NULL;
+
+	while ((scn = elf_nextscn(object->elf, scn))) {
+		if (!gelf_getshdr(scn, &local) || local.sh_type == SHT_NOBITS)
+			continue;
+		if (strcmp(section_name(object, &local), name))
+			continue;
+		if (header)
+			*header = local;
+		return scn;
+	}
+	return NULL;
+}
+
+bool sp_object_has_dwarf(const struct sp_object *object)
+{
+	uint64_t unpacked = 0;
+	bool found = false;
+	Elf_Scn *scn = NULL;
+	GElf_Shdr header;
+	GElf_Chdr compressed;
+
+	while ((scn = elf_nextscn(object->elf, scn))) {
+		const char *name;
+
+		if (!gelf_getshdr(scn, &header) || header.sh_type == SHT_NOBITS)
+			continue;
+		name = section_name(object, &header);
+		if (!strcmp(name, ".debug_info") || !strcmp(name, ".zdebug_info"))
+			found = true;
+		if ((header.sh_flags & SHF_COMPRESSED) && gelf_getchdr(scn, &compressed))
+			unpacked +=
+				compressed.ch_size < UNPACKED_LIMIT_BYTES ? compressed.ch_size : UNPACKED_LIMIT_BYTES;
+		else if (!strncmp(name, ".zdebug", 7)) {
+			ssize_t bytes = dwelf_scn_gnu_compressed_size(scn);
+
+			unpacked += bytes < 0 ? 0 : (uint64_t)bytes;
+		}
+	}
+	return found && unpacked < UNPACKED_LIMIT_BYTES;
+}
+
+int sp_object_code(const struct sp_object *object, struct sp_spans *code)
+{
+	size_t count = 0;
+	int rc = 0;
+
+	if (elf_getphdrnum(object->elf, &count))
+		return 0;
+	for (size_t i = 0; i < count && !rc; i++) {
+		GElf_Phdr segment;
+
+		if (!gelf_getphdr(object->elf, (int)i, &segment))
+			break;
+		if (segment.p_type == PT_LOAD && (segment.p_flags & PF_X))
+			rc = sp_spans_add(code, segment.p_vaddr, segment.p_vaddr + segment.p_memsz, 0, 0);
+	}
+	sp_spans_sort(code);
+	return rc;
+}

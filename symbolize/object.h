@@ -1,0 +1,48 @@
+/* An ELF object opened for reading: a module's file, a debug file, or an image in memory. */
+#ifndef SP_SYMBOLIZE_OBJECT_H
+#define SP_SYMBOLIZE_OBJECT_H
+
+#include <gelf.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "symbolize/spans.h"
+
+struct sp_object {
+	Elf *elf;                /* NULL: closed */
+	char *path;              /* symbolic links resolved; NULL for an image */
+	void *image;             /* what elf reads, where it is no file */
+	const uint8_t *build_id; /* lives as long as elf */
+	size_t build_id_bytes;
+	dev_t device;
+	ino_t inode;
+};
+
+/* Opens a regular file; holds no descriptor afterwards, so that thousands of modules fit any
+ * RLIMIT_NOFILE. Returns 0, -ENOENT (or what open() says), or -ENOEXEC: no ELF. */
+int sp_object_open(struct sp_object *object, const char *path);
+
+/* The vdso this process runs on. Returns 0 or negative errno. */
+int sp_object_open_vdso(struct sp_object *object);
+
+/* An image in memory; `image` is malloc'ed and belongs to the object from here on, even on failure. */
+int sp_object_open_image(struct sp_object *object, void *image, size_t bytes);
+
+/* Closing a closed (zeroed) object does nothing. */
+void sp_object_close(struct sp_object *object);
+
+/* True when the object carries exactly this build-id. */
+bool sp_object_has_build_id(const struct sp_object *object, const uint8_t *build_id, size_t bytes);
+
+/* The section of this name that has contents in this file, or NULL. header may be NULL. */
+Elf_Scn *sp_object_section(const struct sp_object *object, const char *name, GElf_Shdr *header);
+
+/* Has the object DWARF that can be read within the memory limit for compressed sections? */
+bool sp_object_has_dwarf(const struct sp_object *object);
+
+/* The object's executable segments. Returns 0 or -ENOMEM. */
+int sp_object_code(const struct sp_object *object, struct sp_spans *code);
+
+#endif

@@ -1,0 +1,69 @@
+/* Address -> function, file, line, inlined frames. Runs in the command only, never in the target.
+ *
+ * One symbolizer per render. It opens a module's file at most once, checks its build-id against
+ * the one recorded in the target, and answers from DWARF, else from ELF symbols, else says so:
+ * a wrong name is worse than none. Files are read from the local disk only. Answers are kept, so
+ * asking again is cheap; asking in address order makes the most of the memory limits. One thread at
+ * a time. */
+#ifndef SP_SYMBOLIZE_SYMBOLIZE_H
+#define SP_SYMBOLIZE_SYMBOLIZE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sp_symbolizer;
+
+/* A module as the target saw it. */
+struct sp_symbol_module {
+	const char *path;        /* absolute, or "[vdso]" */
+	uint64_t bias;           /* runtime address - ELF virtual address */
+	const uint8_t *build_id; /* as read from the target's memory */
+	size_t build_id_bytes;   /* 0: the module had none */
+};
+
+/* What a module's names rest on, worst first; for the Data Quality section. */
+enum sp_symbol_source {
+	SP_SYMBOLS_GONE,     /* no file at the path any more, or none we may read */
+	SP_SYMBOLS_MISMATCH, /* the file has another build-id than the target mapped */
+	SP_SYMBOLS_NONE,     /* readable, but without any symbol table */
+	SP_SYMBOLS_DYNAMIC,  /* .dynsym only */
+	SP_SYMBOLS_ELF,      /* .symtab (of the file, of .gnu_debugdata or a separate file) */
+	SP_SYMBOLS_DWARF,    /* DWARF: files and lines too */
+};
+
+/* One frame. Strings belong to the symbolizer and live until sp_symbolizer_free. */
+struct sp_symbol {
+	const char *function;  /* demangled; NULL: unknown, print module+0xoffset */
+	const char *file;      /* absolute or as in the line table; NULL: unknown */
+	unsigned line;         /* 0: unknown. For an inlined-into frame: the line of the call */
+	const char *decl_file; /* where the function itself is declared; NULL: unknown */
+	unsigned decl_line;
+	uint64_t function_address; /* ELF virtual address of the enclosing symbol; 0 unknown */
+	bool inlined;              /* this function's code was inlined into the next frame of the answer */
+};
+
+/* debug_root: where separate debug files live ("/usr/lib/debug"); NULL for that default.
+ * Returns NULL when out of memory. */
+struct sp_symbolizer *sp_symbolizer_new(const char *debug_root);
+void sp_symbolizer_free(struct sp_symbolizer *s);
+
+/* Makes a module known; returns its handle >= 0 or a negative errno (-ENOMEM). A file that is
+ * missing or does not match is not an error: its addresses stay unnamed. */
+int sp_symbolizer_add_module(struct sp_symbolizer *s, const struct sp_symbol_module *module);
+
+/* Best source found for a module so far; opens the file if need be. */
+enum sp_symbol_source sp_symbolizer_source(struct sp_symbolizer *s, int module);
+
+/* Resolves one runtime address. For a return address pass address - 1. Fills out[0..n), innermost
+ * inlined function first and the real function last, and returns n >= 1 (a frame without a name
+ * counts); never more than max: of a longer chain, calls just inside the real function are left out. */
+size_t sp_symbolize(struct sp_symbolizer *s, int module, uint64_t address, struct sp_symbol *out, size_t max);
+
+/* Demangles C++, and Rust as far as binutils-style demanglers do, with limits on input length,
+ * output length and time against hostile names. Returns malloc'ed text, or NULL when `mangled` is
+ * no mangled name or exceeds the limits (then use it as it is). The time limit is kept with SIGVTALRM, whose
+ * disposition is ours from the first call on. */
+char *sp_demangle(const char *mangled);
+
+#endif

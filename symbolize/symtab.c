@@ -1,0 +1,218 @@
+/* Function names from ELF symbol tables: see symtab.h. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "symbolize/symtab.h"
+
+#define SYMBOL_LIMIT (16u << 20)
+
+/* A symbol before the extent of those without a size is known. */
+struct candidate {
+	const char *name;
+	uint64_t low, high; /* high == low: no size given */
+	uint64_t section_end;
+	uint32_t rank;
+};
+
+#define RANK_EXPORTED (1u << 6)
+#define RANK_FUNCTION (1u << 5)
+
+struct loader {
+	struct candidate *list;
+	size_t count, capacity;
+	struct sp_spans sections; /* executable ones of the file being read */
+};
+
+static int load_sections(struct loader *loader, const struct sp_object *object)
+{
+	Elf_Scn *scn = NULL;
+	GElf_Shdr header;
+	int rc = 0;
+
+	sp_spans_free(&loader->sections);
+	while (!rc && (scn = elf_nextscn(object->elf, scn))) {
+		if (gelf_getshdr(scn, &header) && (header.sh_flags & SHF_EXECINSTR) && (header.sh_flags & SHF_ALLOC))
+			rc = sp_spans_add(&loader->sections, header.sh_addr, header.sh_addr + header.sh_size, 0, 0);
+	}
+	sp_spans_sort(&loader->sections);
+	return rc;
+}
+
+/* Which of several names for one address people know best: exported before local, functions before
+ * labels, `write` before `__write`. */
+static uint32_t rank_of(const GElf_Sym *symbol, const char *name)
+{
+	size_t underscores = strspn(name, "_");
+	bool mangled = name[0] == '_' && (name[1] == 'Z' || name[1] == 'R');
+	uint32_t rank = 0;
+
+	rank |= GELF_ST_BIND(symbol->st_info) != STB_LOCAL ? RANK_EXPORTED : 0;
+	rank |= GELF_ST_TYPE(symbol->st_info) != STT_NOTYPE ? RANK_FUNCTION : 0;
+	rank |= mangled ? 15u << 1 : (15u - (uint32_t)(underscores < 15 ? underscores : 15)) << 1;
+	rank |= GELF_ST_BIND(symbol->st_info) == STB_GLOBAL ? 1u : 0;
+	return rank;
+}
+
+static bool is_code_symbol(const GElf_Sym *symbol)
+{
+	unsigned char type = GELF_ST_TYPE(symbol->st_info);
+
+	if (symbol->st_shndx == SHN_UNDEF || symbol->st_shndx == SHN_ABS || symbol->st_shndx == SHN_COMMON)
+		return false;
+	return type == STT_FUNC || type == STT_GNU_IFUNC || type == STT_NOTYPE;
+}
+
+static int add_candidate(struct loader *loader, const GElf_Sym *symbol, const char *name)
+{
+	const struct sp_span *section = sp_spans_find(&loader->sections, symbol->st_value);
+	uint64_t size = symbol->st_size;
+
+	if (!section || !name || !*name)
+		return 0;
+	if (loader->count == loader->capacity) {
+		size_t capacity = loader->capacity ? loader->capacity * 2 : 1024;
+		struct candidate *list = reallocarray(loader->list, capacity, sizeof(*list));
+
+		if (!list)
+			return -ENOMEM;
+		loader->list = list;
+		loader->capacity = capacity;
+	}
+	if (size > section->high - symbol->st_value)
+		size = section->high - symbol->st_value;
+	loader->list[loader->count++] = (struct candidate){
+		.name = name,
+		.low = symbol->st_value,
+		.high = symbol->st_value + size,
+		.section_end = section->high,
+		.rank = rank_of(symbol, name),
+	};
+	return 0;
+}
+
+/* Reads one table of the object. Returns the number of symbols taken or -ENOMEM. */
+static long load_table(struct loader *loader, const struct sp_object *object, const char *section, bool want_unsized)
+{
+	size_t before = loader->count;
+	GElf_Shdr header;
+	Elf_Scn *scn = sp_object_section(object, section, &header);
+	Elf_Data *data = scn ? elf_getdata(scn, NULL) : NULL;
+	size_t entry = gelf_fsize(object->elf, ELF_T_SYM, 1, EV_CURRENT);
+	size_t count = data && entry ? data->d_size / entry : 0;
+	int rc = count ? load_sections(loader, object) : 0;
+
+	for (size_t i = 0; i < count && i < SYMBOL_LIMIT && !rc; i++) {
+		GElf_Sym symbol;
+
+		if (!gelf_getsym(data, (int)i, &symbol))
+			break;
+		if (is_code_symbol(&symbol) && (symbol.st_size || want_unsized))
+			rc = add_candidate(loader, &symbol, elf_strptr(object->elf, header.sh_link, symbol.st_name));
+	}
+	return rc ? rc : (long)(loader->count - before);
+}
+
+static int compare_low(const void *left, const void *right)
+{
+	const struct candidate *a = left, *b = right;
+
+	return a->low < b->low ? -1 : a->low > b->low;
+}
+
+static int add_sized(struct sp_symtab *table, const struct loader *loader)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < loader->count && !rc; i++) {
+		const struct candidate *c = &loader->list[i];
+
+		table->symbols[i] = (struct sp_elf_symbol){
+			.name = c->name,
+			.address = c->low,
+			.exported = c->rank & RANK_EXPORTED,
+		};
+		rc = sp_spans_add(&table->sized, c->low, c->high, c->rank, (uint32_t)i);
+	}
+	sp_spans_sort(&table->sized);
+	return rc;
+}
+
+/* A label inside a function that tells its size names nothing: neither its rest nor the padding behind it. */
+static int add_unsized(struct sp_symtab *table, const struct loader *loader)
+{
+	uint64_t next = UINT64_MAX;
+	int rc = 0;
+
+	for (size_t i = loader->count; i-- > 0 && !rc;) {
+		const struct candidate *c = &loader->list[i];
+
+		if (i + 1 < loader->count && loader->list[i + 1].low > c->low)
+			next = loader->list[i + 1].low;
+		if (c->high == c->low && !sp_spans_find(&table->sized, c->low))
+			rc = sp_spans_add(&table->unsized, c->low, next < c->section_end ? next : c->section_end,
+				c->rank, (uint32_t)i);
+	}
+	sp_spans_sort(&table->unsized);
+	return rc;
+}
+
+static int build_spans(struct sp_symtab *table, struct loader *loader)
+{
+	int rc;
+
+	table->symbols = calloc(loader->count ? loader->count : 1, sizeof(*table->symbols));
+	if (!table->symbols)
+		return -ENOMEM;
+	table->count = loader->count;
+	if (loader->count)
+		qsort(loader->list, loader->count, sizeof(*loader->list), compare_low);
+	rc = add_sized(table, loader);
+	return rc ? rc : add_unsized(table, loader);
+}
+
+bool sp_symtab_is_full(const struct sp_object *object)
+{
+	return sp_object_section(object, ".symtab", NULL);
+}
+
+int sp_symtab_load(struct sp_symtab *table, const struct sp_object *main, const struct sp_object *debug,
+	const struct sp_object *mini)
+{
+	struct loader loader = {0};
+	long got = load_table(&loader, main, ".symtab", true);
+
+	if (!got && debug)
+		got = load_table(&loader, debug, ".symtab", true);
+	table->source = got > 0 ? SP_SYMBOLS_ELF : SP_SYMBOLS_NONE;
+	if (!got) {
+		long more = mini ? load_table(&loader, mini, ".symtab", false) : 0;
+
+		/* Functions that are not exported are missing here, so no symbol may stretch up to its neighbour. */
+		got = more < 0 ? more : load_table(&loader, main, ".dynsym", false);
+		if (got >= 0 && got + more > 0)
+			table->source = more > 0 ? SP_SYMBOLS_ELF : SP_SYMBOLS_DYNAMIC;
+	}
+	if (got >= 0)
+		got = build_spans(table, &loader);
+	free(loader.list);
+	sp_spans_free(&loader.sections);
+	return got < 0 ? (int)got : 0;
+}
+
+void sp_symtab_free(struct sp_symtab *table)
+{
+	free(table->symbols);
+	sp_spans_free(&table->sized);
+	sp_spans_free(&table->unsized);
+	*table = (struct sp_symtab){0};
+}
+
+const struct sp_elf_symbol *sp_symtab_find(const struct sp_symtab *table, uint64_t address)
+{
+	const struct sp_span *span = sp_spans_find(&table->sized, address);
+
+	if (!span)
+		span = sp_spans_find(&table->unsized, address);
+	return span ? &table->symbols[span->index] : NULL;
+}

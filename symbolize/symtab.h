@@ -1,0 +1,35 @@
+/* Function names from ELF symbol tables. */
+#ifndef SP_SYMBOLIZE_SYMTAB_H
+#define SP_SYMBOLIZE_SYMTAB_H
+
+#include "symbolize/object.h"
+#include "symbolize/symbolize.h"
+
+struct sp_elf_symbol {
+	const char *name; /* as in the file; lives as long as the object it was loaded from */
+	uint64_t address;
+	bool exported;
+};
+
+struct sp_symtab {
+	struct sp_elf_symbol *symbols;
+	size_t count;
+	struct sp_spans sized;        /* symbols that tell their size */
+	struct sp_spans unsized;      /* hand-written code: up to the next symbol or the section's end */
+	enum sp_symbol_source source; /* SP_SYMBOLS_NONE, _DYNAMIC or _ELF */
+};
+
+/* Loads the best tables there are: .symtab of `main` or else of `debug`, else .dynsym of `main`
+ * with what `mini` adds. debug and mini may be NULL; all must outlive the table.
+ * Returns 0 or -ENOMEM. */
+int sp_symtab_load(struct sp_symtab *table, const struct sp_object *main, const struct sp_object *debug,
+	const struct sp_object *mini);
+void sp_symtab_free(struct sp_symtab *table);
+
+/* Has this file a .symtab? */
+bool sp_symtab_is_full(const struct sp_object *object);
+
+/* The symbol whose code covers the address, or NULL: never merely the nearest one. */
+const struct sp_elf_symbol *sp_symtab_find(const struct sp_symtab *table, uint64_t address);
+
+#endif

@@ -1,0 +1,53 @@
+# Heap estimates against a program that knows its truth.
+load helpers
+
+@test "in use within 5 % and allocated exactly, at 16 KiB" {
+	export SMARTPROF_HEAP_SAMPLING_INTERVAL=16KiB SMARTPROF_OVERHEAD_BUDGET=100
+	same_run "$TARGETS/heap_truth"
+	profile=$(profile_of heap_truth)
+	inuse=$(awk '$1 == "total" { print $2 }' profiled.out)
+	allocated=$(awk '$1 == "total" { print $4 }' profiled.out)
+	count=$(awk '$1 == "total" { print $5 }' profiled.out)
+	near "$(front heap_inuse_bytes "$profile")" "$inuse" 5
+	[ "$(front heap_allocated_bytes "$profile")" = "$allocated" ] ||
+		fail "allocated: $(front heap_allocated_bytes "$profile"), truth $allocated"
+	[ "$(front heap_allocations "$profile")" = "$count" ] ||
+		fail "allocations: $(front heap_allocations "$profile"), truth $count"
+}
+
+@test "each site in use within its error" {
+	export SMARTPROF_HEAP_SAMPLING_INTERVAL=16KiB SMARTPROF_OVERHEAD_BUDGET=100
+	profiled "$TARGETS/heap_truth" >truth
+	profile=$(profile_of heap_truth)
+	while IFS=$'\t' read -r site inuse _; do
+		[ "$site" != total ] && [ "$inuse" -gt 0 ] || continue
+		ours=$(section '## Heap Sites (In Use)' "$profile" | awk -F'|' -v f="$site" '{ name = $5; gsub(/[ `\\]/, "", name) }
+			name == f { s += $3 } END { printf "%d", s }')
+		near "$ours" "$inuse" 15 || fail "$site"
+	done <truth
+	section '## Heap Sites (Allocated)' "$profile" | tr -d '\\' | grep -q site_churn
+}
+
+@test "other allocators stay in place: glibc, jemalloc, tcmalloc, mimalloc" {
+	for library in '' libjemalloc.so.2 libtcmalloc_minimal.so.4 libmimalloc.so.2.0; do
+		path=
+		[ -z "$library" ] || path=$(find /usr/lib/x86_64-linux-gnu -name "$library" | head -n 1)
+		[ -z "$library" ] || [ -n "$path" ] || continue
+		rm -rf "$SMARTPROF_DIR"
+		timeout -k 5 "$PATIENCE" env LD_PRELOAD="$AGENT${path:+:$path}" "$TARGETS/bigchurn" 4 200000 >out
+		[ "$(cat out)" = done ]
+		profile=$(profile_of bigchurn)
+		[[ $(front allocator "$profile") == *${library:-libc.so.6}* ]] ||
+			fail "allocator '$(front allocator "$profile")', not $library"
+	done
+}
+
+@test "heap only, and CPU only" {
+	SMARTPROF_MODE=heap profiled "$TARGETS/heap_truth" >out
+	profile=$(profile_of heap_truth)
+	grep -q '^# Heap Profile' "$profile"
+	refuse grep -q '^## Hot Functions' "$profile"
+	SMARTPROF_MODE=cpu profiled "$TARGETS/cpu_truth" 0.5 >out
+	profile=$(profile_of cpu_truth)
+	refuse grep -q '^## Heap Sites' "$profile"
+}

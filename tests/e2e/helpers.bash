@@ -1,0 +1,151 @@
+# What the end-to-end tests share. Every test works in a directory of its own, with profiles, state
+# and home inside it; only the spools' place under /dev/shm is the machine's.
+
+ROOT=$(realpath "$BATS_TEST_DIRNAME/../..")
+AGENT=$ROOT/build/libsmartprof.so
+SMARTPROF=$ROOT/build/smartprof
+TARGETS=$ROOT/build/targets
+PATIENCE=90 # seconds after which a program counts as hung
+
+setup() {
+	WORK=$BATS_TEST_TMPDIR
+	local name
+	for name in $(compgen -e | grep -E '^(SMARTPROF_|CI$|GITHUB_|GITLAB_|LD_PRELOAD$|DEBUGINFOD_URLS$)'); do
+		unset "$name"
+	done
+	export SMARTPROF_ENV=development SMARTPROF_DIR=$WORK/profiles
+	export HOME=$WORK/home XDG_STATE_HOME=$WORK/state
+	mkdir -p "$HOME" "$XDG_STATE_HOME"
+	cd "$WORK" || return
+}
+
+# long SHORT LONG: the size of a storm, LONG when asked for with LONG=1.
+long() {
+	if [ -n "${SP_LONG-}" ]; then echo "$2"; else echo "$1"; fi
+}
+
+# Both run a command so that a hang ends the test and not the day.
+plain() {
+	timeout -k 5 "$PATIENCE" "$@"
+}
+profiled() {
+	timeout -k 5 "$PATIENCE" env LD_PRELOAD="$AGENT" "$@"
+}
+
+# status_of EXPECTED COMMAND…: runs it, fails unless it ends with that status.
+status_of() {
+	local expected=$1 status=0
+	shift
+	"$@" || status=$?
+	[ "$status" -eq "$expected" ] || fail "exit status $status instead of $expected: $*"
+}
+
+fail() {
+	printf '%s\n' "$*" >&2
+	return 1
+}
+
+# refuse COMMAND…: fails when it succeeds ("! command" alone does not fail a test).
+refuse() {
+	if "$@"; then fail "succeeded: $*"; fi
+}
+
+# same_run COMMAND…: without and with the agent, each in a fresh directory, with $INPUT as standard
+# input; output, errors, status and the files left behind must not differ by a byte.
+same_run() {
+	same_run_but_files "$@"
+	diff -r plain profiled || fail "other files: $*"
+}
+same_run_but_files() {
+	local how what status command
+	for how in plain profiled; do
+		rm -rf "${WORK:?}/$how"
+		mkdir "$WORK/$how"
+		status=0
+		command=(timeout -k 5 "$PATIENCE")
+		[ "$how" = plain ] || command+=(env LD_PRELOAD="$AGENT")
+		# The shell's own word on a killed command is not the command's.
+		(cd "$WORK/$how" && "${command[@]}" "$@" 2>"$WORK/$how.err") 2>/dev/null \
+			<"${INPUT:-/dev/null}" >"$WORK/$how.out" || status=$?
+		echo "$status" >"$WORK/$how.status"
+	done
+	for what in status out err; do
+		cmp "plain.$what" "profiled.$what" || {
+			diff -a plain.$what profiled.$what | head -n 20 >&2
+			fail "other $what: $*"
+		}
+	done
+}
+
+# profile_of PROGRAM: the path of its newest profile; waits a little for a renderer that is late.
+profile_of() {
+	local found try
+	for try in $(seq 50); do
+		found=$(find "$SMARTPROF_DIR" "$XDG_STATE_HOME" -name "$1.*.md" -not -name '.*' -printf '%T@ %p\n' 2>/dev/null |
+			sort -n | tail -n 1 | cut -d' ' -f2-)
+		if [ -n "$found" ]; then
+			check_profile "$found" && echo "$found"
+			return
+		fi
+		sleep 0.1
+	done
+	ls -R "$SMARTPROF_DIR" "/dev/shm/smartprof-$(id -u)" >&2 || true
+	fail "no profile of $1"
+}
+
+# check_profile FILE: whole and readable by the command that reads profiles back.
+check_profile() {
+	[ "$(front schema "$1")" = smartprof/1 ] || fail "$1: no schema"
+	grep -q '</details>' "$1" || fail "$1: cut short"
+	"$SMARTPROF" report "$1" >/dev/null || fail "$1: report cannot read it"
+}
+
+# recovered PROGRAM: its profile after `smartprof recover`.
+recovered() {
+	"$SMARTPROF" recover >recover.log 2>&1 || { cat recover.log >&2; fail "recover failed"; }
+	profile_of "$1"
+}
+
+# front KEY FILE: a value of the front matter, quotes taken off; empty when absent.
+front() {
+	awk -v key="$1" 'NR == 1 && $0 != "---" { exit } NR > 1 && $0 == "---" { exit }
+		index($0, key ": ") == 1 { v = substr($0, length(key) + 3); gsub(/^["'\'']|["'\'']$/, "", v); print v; exit }' "$2"
+}
+
+# near A B PERCENT: |A - B| within PERCENT of B.
+near() {
+	awk -v a="$1" -v b="$2" -v p="$3" 'BEGIN { d = a - b; if (d < 0) d = -d; exit !(d <= b * p / 100) }' ||
+		fail "$1 is not within $3 % of $2"
+}
+
+# at_least A B
+at_least() {
+	awk -v a="$1" -v b="$2" 'BEGIN { exit !(a >= b) }' || fail "$1 is less than $2"
+}
+
+# section HEADING FILE: the lines below a heading, down to the next one.
+section() {
+	awk -v heading="$1" '/^#/ { inside = index($0, heading) == 1; next } inside' "$2"
+}
+
+# all_functions_seconds FILE: the CPU time of every row of the complete part together.
+all_functions_seconds() {
+	section '## All functions' "$1" | awk -F'\t' '$1 ~ /^-?[0-9]+$/ { s += $1 + $2 } END { printf "%.4f\n", s / 1e9 }'
+}
+
+# top_function FILE: the first named row of the hot functions.
+top_function() {
+	section '## Hot Functions' "$1" | awk -F'|' '/^\|/ && ++n > 2 { gsub(/^ +| +$|`/, "", $6); print $6; exit }'
+}
+
+# share_of FUNCTION FILE: its self share in percent.
+share_of() {
+	section '## Hot Functions' "$2" | awk -F'|' -v f="$1" '/^\|/ { name = $6; gsub(/[ `\\]/, "", name)
+		if (name == f) { v = $2; gsub(/[ %]/, "", v); print v; exit } }'
+}
+
+# in_mount_namespace SCRIPT: runs it as root of its own mounts, or skips where that is not allowed.
+in_mount_namespace() {
+	unshare -m true 2>/dev/null || skip "needs the right to mount"
+	timeout -k 5 "$PATIENCE" unshare -m bash -c "$1"
+}

@@ -1,0 +1,82 @@
+# Every check of `make lint` must be able to fail: each is shown a violation.
+load helpers
+
+setup_tree() {
+	LINT=$ROOT/tests/lint
+	mkdir -p tree/env tree/sampler tree/profiles
+	cp "$ROOT/.clang-format" tree/
+	printf 'int sp_one(void);\n\nint sp_one(void)\n{\n\treturn 1;\n}\n' >tree/env/one.c
+}
+
+@test "format: passes clean code, fails on spaces, on an empty list" {
+	setup_tree
+	"$LINT/format.sh" tree
+	printf 'int  sp_two( void ) { return 2; }\n' >tree/env/two.c
+	status_of 123 "$LINT/format.sh" tree 2>err
+	grep -q two.c err
+	rm tree/env/*.c
+	status_of 1 "$LINT/format.sh" tree
+}
+
+@test "cppcheck: passes clean code, fails on an overrun, on an empty list" {
+	setup_tree
+	"$LINT/cppcheck.sh" tree
+	printf 'int sp_two(void)\n{\n\tint a[2] = {0};\n\n\treturn a[2];\n}\n' >tree/env/two.c
+	status_of 123 "$LINT/cppcheck.sh" tree 2>err
+	grep -q two.c err
+	rm tree/env/*.c
+	status_of 1 "$LINT/cppcheck.sh" tree
+}
+
+@test "layers: passes what is allowed, fails on each kind of breach" {
+	setup_tree
+	printf '#include <stdint.h>\n#include "sampler/spool.h"\n' >tree/profiles/ok.c
+	"$LINT/layers.sh" tree
+	for breach in 'env/x.c:"sampler/spool.h"' 'sampler/x.c:"env/env.h"' 'profiles/x.c:"sampler/agent.h"' \
+		'profiles/x.c:"tools/tools.h"' 'env/x.c:"one.h"' 'env/x.c:<libunwind.h>' 'profiles/x.c:<elfutils/libdw.h>'; do
+		printf '#  include %s\n' "${breach#*:}" >"tree/${breach%%:*}"
+		status_of 1 "$LINT/layers.sh" tree 2>err
+		grep -q "${breach%%:*}" err
+		rm "tree/${breach%%:*}"
+	done
+	mkdir tree/misc && touch tree/misc/x.c
+	status_of 1 "$LINT/layers.sh" tree
+}
+
+@test "sampler symbols: passes what is listed, fails on malloc, on no objects" {
+	printf 'void *memcpy(void *, const void *, unsigned long);\nvoid f(void *a, void *b, unsigned long n) { memcpy(a, b, n); }\n' >a.c
+	printf 'void *malloc(unsigned long);\nvoid *g(void) { return malloc(3); }\n' >b.c
+	gcc -c a.c && gcc -c b.c
+	echo 'memcpy # copies' >allow
+	"$ROOT/tests/lint/sampler-symbols.sh" allow a.o
+	status_of 1 "$ROOT/tests/lint/sampler-symbols.sh" allow a.o b.o 2>err
+	grep -q "'malloc'.*b.o" err
+	status_of 1 "$ROOT/tests/lint/sampler-symbols.sh" allow
+}
+
+@test "exports: fails on a symbol too many and on one missing" {
+	printf 'int yes(void) { return 1; }\nint no(void) { return 2; }\n' >a.c
+	printf '/* two\nlines of it. */\nV_1 {\nglobal:\n\tyes;\nlocal:\n\t*;\n};\n' >map
+	gcc -shared -fPIC -o good.so a.c -Wl,--version-script=map
+	"$ROOT/tests/lint/exports.sh" good.so map
+	gcc -shared -fPIC -o bad.so a.c
+	status_of 1 "$ROOT/tests/lint/exports.sh" bad.so map 2>err
+	grep -q "exports 'no'" err
+	printf 'V_1 {\nglobal:\n\tyes;\n\tabsent;\nlocal:\n\t*;\n};\n' >map
+	status_of 1 "$ROOT/tests/lint/exports.sh" good.so map
+}
+
+@test "needed: fails on a library too many, on the wrong order, on lazy binding, on large TLS" {
+	echo '_Thread_local char t[TLS]; char *f(void) { return t; }' >a.c
+	build() { gcc -DTLS="$1" -ftls-model=initial-exec -shared -fPIC -o a.so a.c -Wl,--no-as-needed "${@:2}"; }
+	build 100 -Wl,-z,now,-z,relro -lgcc_s -l:libunwind.so.8 -lc
+	"$ROOT/tests/lint/needed.sh" a.so
+	build 100 -Wl,-z,now,-z,relro -lgcc_s -l:libunwind.so.8 -lm -lc
+	status_of 1 "$ROOT/tests/lint/needed.sh" a.so
+	build 100 -Wl,-z,now,-z,relro -l:libunwind.so.8 -lgcc_s -lc
+	status_of 1 "$ROOT/tests/lint/needed.sh" a.so
+	build 100 -Wl,-z,lazy,-z,relro -lgcc_s -l:libunwind.so.8 -lc
+	status_of 1 "$ROOT/tests/lint/needed.sh" a.so
+	build 1000 -Wl,-z,now,-z,relro -lgcc_s -l:libunwind.so.8 -lc
+	status_of 1 "$ROOT/tests/lint/needed.sh" a.so
+}

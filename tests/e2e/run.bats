@@ -1,0 +1,67 @@
+# smartprof run: the application's status, and a word when there will be no profile.
+load helpers
+
+@test "the exit status is the application's" {
+	status_of 0 "$SMARTPROF" run -- true
+	status_of 7 "$SMARTPROF" run -- "$TARGETS/ends" exit 0.2
+	status_of 143 "$SMARTPROF" run -- "$TARGETS/ends" term-self 0.2
+	status_of 137 "$SMARTPROF" run -- "$TARGETS/ends" kill9 0.2
+	status_of 127 "$SMARTPROF" run -- /nonexistent 2>err
+	touch plain-file
+	status_of 126 "$SMARTPROF" run -- ./plain-file 2>err
+}
+
+@test "--env, --interval, --dir and --output reach the agent" {
+	"$SMARTPROF" run --env production --interval 3000 --output "$WORK/here.md" -- "$TARGETS/cpu_truth" 0.5
+	check_profile here.md
+	[ "$(front environment here.md)" = production ]
+	[ "$(front cpu_interval_requested_us here.md)" = 3000 ]
+}
+
+@test "a killed program's profile is there when run returns" {
+	"$SMARTPROF" run -- "$TARGETS/ends" kill9 0.4 || true
+	[ -n "$(find "$SMARTPROF_DIR" -name 'ends.*.md')" ]
+}
+
+@test "static, setuid, scripts and text are told before the start" {
+	"$SMARTPROF" run -- "$TARGETS/cpu_truth_static" 0.1 >out 2>err
+	grep -qi static err
+	[ "$(wc -l <out)" -eq 10 ]
+	if [ "$(id -u)" -eq 0 ]; then
+		cp "$TARGETS/ends" suid && chown 65534 suid && chmod 4755 suid
+		status_of 7 "$SMARTPROF" run -- ./suid exit 0.1 2>err
+		grep -qi setuid err
+	fi
+	printf '#!/usr/bin/env python3\nprint("script")\n' >script && chmod +x script
+	[ "$("$SMARTPROF" run -- ./script 2>err)" = script ]
+	printf '#!/bin/busybox sh\necho script\n' >script
+	"$SMARTPROF" run -- ./script >out 2>err || true
+	[ ! -x /bin/busybox ] || grep -qi static err
+}
+
+@test "signals sent to run reach the application" {
+	"$SMARTPROF" run -- "$TARGETS/ends" wait 0.3 >out 3>&- &
+	pid=$!
+	for try in $(seq 100); do [ -s out ] && break; sleep 0.1; done
+	kill -TERM $pid
+	status=0
+	wait $pid || status=$?
+	[ "$status" -eq 143 ]
+	[ "$(front exit "$(profile_of ends)")" = "signal 15" ]
+}
+
+@test "--help everywhere, --version, and near misses" {
+	"$SMARTPROF" --version | grep -q '[0-9]\.[0-9]'
+	for command in run config report recover; do
+		"$SMARTPROF" --help | grep -q "$command"
+		"$SMARTPROF" $command --help | grep -qi usage
+	done
+	status_of 2 "$SMARTPROF" reprot 2>err
+	grep -q report err
+	status_of 2 "$SMARTPROF" run --bogus -- true 2>err
+	status_of 2 "$SMARTPROF" report /nonexistent 2>err
+	[ "$(wc -l <err)" -eq 1 ]
+	head -c 5000 /dev/urandom >noise
+	status_of 2 "$SMARTPROF" report noise 2>err
+	[ "$(wc -l <err)" -eq 1 ]
+}

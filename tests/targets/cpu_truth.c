@@ -1,0 +1,55 @@
+/* Ten functions whose costs stand as 1:2:…:10, each under a stack 40 frames deep.
+ * Usage: cpu_truth [CPU-SECONDS [THREADS]]; prints "function<TAB>share of the CPU time". */
+#include <pthread.h>
+
+#include "tests/targets/common.h"
+
+#define WORK(n) \
+	static NOINLINE uint64_t work_##n(uint64_t unit) \
+	{ \
+		return spin((n)*unit); \
+	}
+WORK(1)
+WORK(2) WORK(3) WORK(4) WORK(5) WORK(6) WORK(7) WORK(8) WORK(9) WORK(10)
+
+	typedef uint64_t (*work)(uint64_t);
+static const work works[10] = {work_1, work_2, work_3, work_4, work_5, work_6, work_7, work_8, work_9, work_10};
+
+static NOINLINE uint64_t descend(work f, uint64_t unit, int depth)
+{
+	uint64_t x = depth ? descend(f, unit, depth - 1) : f(unit);
+
+	__asm__ volatile("" : "+r"(x));
+	return x;
+}
+
+static double seconds = 1.7;
+
+static void *run(void *result)
+{
+	double end = clock_seconds(CLOCK_THREAD_CPUTIME_ID) + seconds;
+	uint64_t x = 0;
+
+	while (clock_seconds(CLOCK_THREAD_CPUTIME_ID) < end)
+		for (int i = 0; i < 10; i++)
+			x += descend(works[i], 3000, 40);
+	*(uint64_t *)result = x;
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	int threads = (int)argument(argc, argv, 2, 1);
+	pthread_t thread[64];
+	uint64_t result[64];
+
+	seconds = argument(argc, argv, 1, seconds) / threads;
+	for (int i = 1; i < threads; i++)
+		check(pthread_create(&thread[i], NULL, run, &result[i]) == 0, "pthread_create");
+	run(&result[0]);
+	for (int i = 1; i < threads; i++)
+		pthread_join(thread[i], NULL);
+	for (int i = 1; i <= 10; i++)
+		printf("work_%d\t%.4f\n", i, i / 55.0);
+	return 0;
+}

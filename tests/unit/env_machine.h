@@ -1,0 +1,17 @@
+/* Makes small /proc and /sys trees, so that detection can be tested on machines we do not have. */
+#ifndef SP_TESTS_UNIT_ENV_MACHINE_H
+#define SP_TESTS_UNIT_ENV_MACHINE_H
+
+/* Makes an empty root directory and remembers it; one at a time. Returns its path. */
+const char *machine_new(void);
+
+/* Writes a file below the current root, making its directories. */
+void machine_put(const char *path, const char *text);
+
+/* The files of an ordinary 8-core, 16 GiB machine with cgroup v2 in the given cgroup. */
+void machine_put_v2(const char *cgroup);
+
+/* Removes the current root and all below it. */
+void machine_drop(void);
+
+#endif

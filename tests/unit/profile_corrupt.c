@@ -1,0 +1,216 @@
+/* Damaged spools: cut anywhere, bits flipped anywhere, numbers out of range. Rendering must refuse
+ * or cope. Meant to run with sanitizers too. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "profiles/render.h"
+#include "profiles/spool_read.h"
+#include "tests/unit/profile_spool.h"
+
+#define STACK(...) ((const int[]){__VA_ARGS__, -1})
+
+static struct spool spool;
+static char path[64];
+
+static int set_up(void **state)
+{
+	struct sp_timepoint *timeline;
+
+	(void)state;
+	spool_open(&spool);
+	for (int i = 1; i < 40; i++) {
+		spool_sample(&spool, spool_stack(&spool, 0, STACK(i, i / 2, 2, 1)), 1000, 10);
+		spool_site(&spool, spool_stack(&spool, SP_STACK_IS_HEAP, STACK(i, i / 3, 1)), 100, 1)->short_bytes = 10;
+	}
+	timeline = spool_records(&spool, SP_SEC_TIMELINE);
+	spool.header->sections[SP_SEC_TIMELINE].used = 100;
+	for (unsigned i = 0; i < 100; i++)
+		timeline[i] = (struct sp_timepoint){.t_ns = i * 1000000ULL, .user_ns = i * 900000ULL, .rss_bytes = i << 20};
+	strcpy(path, "/tmp/profile_corrupt.XXXXXX");
+	close(mkstemp(path));
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	unlink(path);
+	spool_close(&spool);
+	return 0;
+}
+
+static int render(void)
+{
+	struct sp_render_options options = {0};
+	struct sp_buffer out = {0};
+	const char *why = NULL;
+	int err = sp_render_text(path, &options, &out, &why);
+
+	if (err) {
+		assert_non_null(why);
+		assert_true(strlen(why) > 5);
+	} else {
+		assert_true(out.length > 500);
+	}
+	sp_buffer_free(&out);
+	return err;
+}
+
+static void the_undamaged_one_renders(void **state)
+{
+	(void)state;
+	spool_write(&spool, path);
+	assert_int_equal(render(), 0);
+}
+
+static void a_cut_spool_is_refused(void **state)
+{
+	(void)state;
+	for (int i = 0; i < SP_SECTIONS; i++) {
+		const struct sp_section_entry *e = &spool.header->sections[i];
+		const uint64_t cuts[] = {e->offset - 1, e->offset, e->offset + 1, e->offset + e->stride / 2 + 1};
+
+		for (size_t k = 0; k < sizeof(cuts) / sizeof(cuts[0]); k++) {
+			spool_write(&spool, path);
+			assert_int_equal(truncate(path, (off_t)cuts[k]), 0);
+			assert_int_not_equal(render(), 0);
+		}
+	}
+	for (uint64_t cut = 0; cut < sizeof(struct sp_spool_header); cut += 41) {
+		spool_write(&spool, path);
+		assert_int_equal(truncate(path, (off_t)cut), 0);
+		assert_int_not_equal(render(), 0);
+	}
+}
+
+static void foreign_files_are_refused(void **state)
+{
+	(void)state;
+	spool.header->magic++;
+	spool_write(&spool, path);
+	assert_int_not_equal(render(), 0);
+	spool.header->magic--;
+	spool.header->version++;
+	spool_write(&spool, path);
+	assert_int_not_equal(render(), 0);
+	strcpy(path, "/dev/null");
+	assert_int_not_equal(render(), 0);
+	strcpy(path, "/nowhere/at/all");
+	assert_int_not_equal(render(), 0);
+}
+
+static void bad_directories_are_refused(void **state)
+{
+	(void)state;
+	for (int i = 0; i < SP_SECTIONS; i++) {
+		struct sp_section_entry *e = &spool.header->sections[i], kept = *e;
+		const struct sp_section_entry bad[] = {{UINT64_MAX, e->stride, e->capacity, 1, 1},
+			{e->offset, 0, e->capacity, 1, 1}, {e->offset, UINT32_MAX, e->capacity, 1, 1},
+			{e->offset, e->stride, UINT32_MAX, 5, 5}, {0, e->stride, e->capacity, 1, 1},
+			{spool.header->total_bytes, e->stride, 1, 1, 1}};
+
+		if (i == SP_SEC_BUCKETS)
+			continue; /* not read */
+		for (size_t k = 0; k < sizeof(bad) / sizeof(bad[0]); k++) {
+			*e = bad[k];
+			spool_write(&spool, path);
+			assert_int_not_equal(render(), 0);
+		}
+		*e = kept;
+	}
+}
+
+static void full_tables_are_read_to_their_capacity(void **state)
+{
+	(void)state;
+	for (int i = 0; i < SP_SECTIONS; i++)
+		spool.header->sections[i].used = UINT32_MAX;
+	spool_write(&spool, path);
+	assert_int_equal(render(), 0);
+}
+
+static void references_out_of_range_are_left_out(void **state)
+{
+	struct sp_stack *stacks = spool_records(&spool, SP_SEC_STACKS);
+	struct sp_site *sites = spool_records(&spool, SP_SEC_SITES);
+	struct sp_module *modules = spool_records(&spool, SP_SEC_MODULES);
+	struct sp_snapshot s;
+	const char *why;
+	int fd;
+
+	(void)state;
+	stacks[1].frame = UINT32_MAX;
+	stacks[3].depth = SP_MAX_FRAMES + 1;
+	sites[1].stack = 1u << 30;
+	modules[1].path = UINT32_MAX;
+	spool_write(&spool, path);
+	fd = open(path, O_RDONLY);
+	assert_int_equal(sp_snapshot_read(&s, fd, &why), 0);
+	close(fd);
+	assert_int_equal(s.damaged, 4);
+	assert_int_equal(s.stacks[1].depth, 0);
+	assert_int_equal(s.sites[1].stack, 0);
+	assert_int_equal(s.module_count, 0);
+	sp_snapshot_free(&s);
+	assert_int_equal(render(), 0);
+}
+
+/* Any value in any word of the header and the records in use. */
+static void random_damage_does_no_harm(void **state)
+{
+	uint64_t random = 88172645463325252ULL, total = spool.header->total_bytes;
+	char *image = malloc(total), *kept = malloc(total);
+	int fd, rendered = 0;
+
+	(void)state;
+	memcpy(kept, spool.header, total);
+	for (int round = 0; round < 2000; round++) {
+		memcpy(image, kept, total);
+		for (int flips = 0; flips < 1 + round % 8; flips++) {
+			const struct sp_section_entry *e;
+			uint64_t at, used;
+
+			random ^= random << 13;
+			random ^= random >> 7;
+			random ^= random << 17;
+			e = &spool.header->sections[(random >> 8) % SP_SECTIONS];
+			used = (uint64_t)e->used * e->stride;
+			at = (random & 1) || !used ? (random >> 16) % sizeof(struct sp_spool_header)
+						   : e->offset + (random >> 16) % used;
+			image[at] = (char)(random >> 48);
+		}
+		fd = open(path, O_WRONLY | O_TRUNC);
+		assert_int_equal(write(fd, image, total), total);
+		close(fd);
+		rendered += render() == 0;
+	}
+	assert_true(rendered > 500);
+	free(image);
+	free(kept);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(the_undamaged_one_renders),
+		TEST(a_cut_spool_is_refused),
+		TEST(foreign_files_are_refused),
+		TEST(bad_directories_are_refused),
+		TEST(full_tables_are_read_to_their_capacity),
+		TEST(references_out_of_range_are_left_out),
+		TEST(random_damage_does_no_harm),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,360 @@
+/* From spool to sums: totals under recursion, explicit rows, epochs, peaks, error bars. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "profiles/model.h"
+#include "profiles/tree.h"
+#include "tests/unit/profile_spool.h"
+
+#define STACK(...) ((const int[]){__VA_ARGS__, -1})
+#define MS 1000u
+
+static struct spool spool;
+static struct sp_snapshot snapshot;
+static struct sp_profile *profile;
+
+static int set_up(void **state)
+{
+	(void)state;
+	spool_open(&spool);
+	profile = NULL;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	sp_profile_free(profile);
+	sp_snapshot_free(&snapshot);
+	spool_close(&spool);
+	return 0;
+}
+
+static void load(void)
+{
+	char path[] = "/tmp/profile_model.XXXXXX";
+	const char *why = "";
+	int fd = mkstemp(path);
+
+	spool_write(&spool, path);
+	assert_int_equal(sp_snapshot_read(&snapshot, fd, &why), 0);
+	close(fd);
+	unlink(path);
+	profile = sp_profile_from_snapshot(&snapshot, NULL, NULL);
+}
+
+static const struct sp_function *function(const char *name)
+{
+	for (size_t i = 0; i < profile->function_count; i++)
+		if (strcmp(profile->functions[i].name, name) == 0)
+			return &profile->functions[i];
+	fail_msg("no function %s", name);
+	return NULL;
+}
+
+static uint64_t self_ms(const char *name)
+{
+	return (function(name)->self_user_ns + function(name)->self_sys_ns) / 1000000;
+}
+
+static uint64_t total_ms(const char *name)
+{
+	return (function(name)->total_user_ns + function(name)->total_sys_ns) / 1000000;
+}
+
+static void self_and_total(void **state)
+{
+	(void)state;
+	spool_sample(&spool, spool_stack(&spool, 0, STACK(3, 2, 1)), 30 * MS, 0);
+	spool_sample(&spool, spool_stack(&spool, 0, STACK(2, 1)), 0, 10 * MS);
+	load();
+	assert_int_equal(self_ms("prog+0x30"), 30);
+	assert_int_equal(self_ms("prog+0x20"), 10);
+	assert_int_equal(self_ms("prog+0x10"), 0);
+	assert_int_equal(total_ms("prog+0x20"), 40);
+	assert_int_equal(total_ms("prog+0x10"), 40);
+	assert_int_equal(function("prog+0x20")->self_sys_ns, 10000000);
+	assert_int_equal(profile->total_ns, 40000000);
+}
+
+static void recursion_counts_once(void **state)
+{
+	(void)state;
+	spool_sample(&spool, spool_stack(&spool, 0, STACK(2, 2, 2, 2, 1)), 8 * MS, 0);
+	load();
+	assert_int_equal(self_ms("prog+0x20"), 8);
+	assert_int_equal(total_ms("prog+0x20"), 8);
+	assert_int_equal(function("prog+0x20")->total_samples, 1);
+}
+
+static void mutual_recursion_counts_once(void **state)
+{
+	(void)state;
+	spool_sample(&spool, spool_stack(&spool, 0, STACK(2, 3, 2, 3, 2, 1)), 5 * MS, 0);
+	spool_sample(&spool, spool_stack(&spool, 0, STACK(3, 2, 3, 1)), 5 * MS, 0);
+	load();
+	assert_int_equal(total_ms("prog+0x20"), 10);
+	assert_int_equal(total_ms("prog+0x30"), 10);
+	assert_int_equal(self_ms("prog+0x20") + self_ms("prog+0x30"), 10);
+}
+
+static void a_cycle_is_one_round_in_the_tree(void **state)
+{
+	struct sp_sequences s;
+	struct sp_tree_node *nodes;
+	size_t count, all;
+
+	(void)state;
+	spool_sample(&spool, spool_stack(&spool, 0, STACK(3, 2, 3, 2, 3, 2, 1)), 5 * MS, 0);
+	spool_sample(&spool, spool_stack(&spool, 0, STACK(3, 2, 1)), 5 * MS, 0);
+	load();
+	sp_sequences_build(&s, profile, SP_TREE_CPU);
+	assert_int_equal(s.count, 1);
+	nodes = sp_tree_build(&s, 1, 0, &count, &all);
+	assert_int_equal(count, 3);
+	assert_false(nodes[0].repeated);
+	assert_true(nodes[1].repeated);
+	assert_int_equal(nodes[0].total, 10000000);
+	assert_int_equal(nodes[2].self, 10000000);
+	free(nodes);
+	nodes = sp_tree_build(&s, 1, 2, &count, &all);
+	assert_int_equal(count, 2);
+	assert_int_equal(nodes[1].depth, 1);
+	free(nodes);
+	sp_sequences_free(&s);
+}
+
+static void all_time_is_accounted_for(void **state)
+{
+	uint64_t sum = 0;
+
+	(void)state;
+	spool_sample(&spool, spool_stack(&spool, 0, STACK(2, 1)), 60 * MS, 0);
+	spool_sample(&spool, spool_stack(&spool, SP_STACK_BROKEN, STACK(4)), 20 * MS, 0);
+	spool_sample(&spool, 0, 10 * MS, 0); /* the overflow stack */
+	spool.header->cpu.self_user_ns += 7000000 + 3000000;
+	spool.header->cpu.before_user_ns = 3000000;
+	load();
+	assert_int_equal(self_ms("[unsampled]"), 7);
+	assert_int_equal(self_ms("[before sampling]"), 3);
+	assert_int_equal(self_ms("[overflow]"), 10);
+	assert_int_equal(total_ms("[truncated]"), 20);
+	assert_int_equal(self_ms("[truncated]"), 0);
+	for (size_t i = 0; i < profile->function_count; i++)
+		sum += profile->functions[i].self_user_ns + profile->functions[i].self_sys_ns;
+	assert_int_equal(sum, 100000000);
+	assert_int_equal(profile->total_ns, profile->cpu_user_ns + profile->cpu_sys_ns);
+}
+
+/* System ticks may claim what was user time: the sum stays what the kernel says. */
+static void a_surplus_of_one_clock_is_taken_from_the_other(void **state)
+{
+	(void)state;
+	spool_sample(&spool, spool_stack(&spool, 0, STACK(1)), 50 * MS, 20 * MS);
+	spool.header->cpu.self_user_ns = 75000000;
+	spool.header->cpu.self_sys_ns = 10000000;
+	load();
+	assert_int_equal(self_ms("[unsampled]"), 15);
+	assert_int_equal(profile->total_ns, 85000000);
+}
+
+static void an_address_belongs_to_the_module_of_its_epoch(void **state)
+{
+	static const uint64_t address[] = {0x7000010};
+
+	(void)state;
+	spool_module(&spool, "/nowhere/old.so", 0x7000000, 0x7001000, 0, 5);
+	spool_module(&spool, "/nowhere/new.so", 0x7000000, 0x7001000, 5, UINT64_MAX);
+	spool_sample(&spool, spool_addresses(&spool, 0, 4, address, 1), 1 * MS, 0);
+	spool_sample(&spool, spool_addresses(&spool, 0, 5, address, 1), 2 * MS, 0);
+	load();
+	assert_int_equal(self_ms("old.so+0x10"), 1);
+	assert_int_equal(self_ms("new.so+0x10"), 2);
+}
+
+static void a_library_loaded_twice_is_one_row(void **state)
+{
+	static const uint64_t a[] = {0x7000010}, b[] = {0x9000010};
+
+	(void)state;
+	spool_module(&spool, "/nowhere/plugin.so", 0x7000000, 0x7001000, 0, 5);
+	spool_module(&spool, "/nowhere/plugin.so", 0x9000000, 0x9001000, 5, UINT64_MAX);
+	spool_sample(&spool, spool_addresses(&spool, 0, 4, a, 1), 1 * MS, 0);
+	spool_sample(&spool, spool_addresses(&spool, 0, 5, b, 1), 2 * MS, 0);
+	load();
+	assert_int_equal(self_ms("plugin.so+0x10"), 3);
+}
+
+static void the_profiler_is_not_shown(void **state)
+{
+	static const uint64_t own_leaf[] = {0x6000010, 0x5000010, SPOOL_BASE + 0x11, SPOOL_BASE + 0x21};
+	static const uint64_t program_unwinds[] = {0x6000010, SPOOL_BASE + 0x11};
+
+	(void)state;
+	spool_module(&spool, "/nowhere/libsmartprof.so", 0x5000000, 0x5001000, 0, UINT64_MAX);
+	spool_module(&spool, "/nowhere/libunwind.so.8", 0x6000000, 0x6001000, 0, UINT64_MAX);
+	spool_sample(&spool, spool_addresses(&spool, 0, 1, own_leaf, 4), 4 * MS, 0);
+	spool_sample(&spool, spool_addresses(&spool, 0, 1, program_unwinds, 2), 2 * MS, 0);
+	spool_sample(&spool, spool_addresses(&spool, 0, 1, own_leaf + 1, 1), 1 * MS, 0);
+	load();
+	assert_int_equal(self_ms("prog+0x10"), 4);
+	assert_int_equal(self_ms("libunwind.so.8+0x10"), 2);
+	assert_int_equal(self_ms("[smartprof]"), 1);
+}
+
+static void system_libraries_fold(void **state)
+{
+	static const uint64_t frames[] = {0x7000010, 0x7000020, 0x8000010, 0x7000030, SPOOL_BASE + 0x11};
+
+	(void)state;
+	spool.header->text.settings = spool_text(&spool, "system_libraries\toff\tdefault\n");
+	spool_module(&spool, "/lib/nowhere/liba.so.1", 0x7000000, 0x7001000, 0, UINT64_MAX);
+	spool_module(&spool, "/usr/lib/nowhere/libb.so", 0x8000000, 0x8001000, 0, UINT64_MAX);
+	spool_sample(&spool, spool_addresses(&spool, 0, 1, frames, 5), 4 * MS, 0);
+	load();
+	assert_int_equal(self_ms("[liba.so.1]"), 4);
+	assert_int_equal(total_ms("[liba.so.1]"), 4);
+	assert_int_equal(total_ms("[libb.so]"), 4);
+	assert_int_equal(total_ms("prog+0x10"), 4);
+	assert_int_equal(profile->paths[1].depth, 4); /* the two liba frames at the leaf are one */
+}
+
+/* With equal weights the error bar must be the binomial one. */
+static void error_bars_are_binomial_for_equal_weights(void **state)
+{
+	uint32_t a = spool_stack(&spool, 0, STACK(1)), b = spool_stack(&spool, 0, STACK(2));
+	double error;
+
+	(void)state;
+	for (int i = 0; i < 400; i++)
+		spool_sample(&spool, i % 4 ? b : a, 1 * MS, 0);
+	load();
+	error = sp_share_error(profile, function("prog+0x10")->self_user_ns, function("prog+0x10")->self_sq);
+	assert_true(error > 0.999 * 1.96 * 0.0216506 && error < 1.001 * 1.96 * 0.0216506); /* sqrt(p(1-p)/400) */
+}
+
+static struct sp_site *site(int caller, uint64_t bytes, uint64_t count)
+{
+	return spool_site(&spool, spool_stack(&spool, SP_STACK_IS_HEAP, STACK(caller, 1)), bytes, count);
+}
+
+static const struct sp_heap_site *heap_site(const char *name)
+{
+	for (size_t i = 0; i < profile->site_count; i++)
+		if (strcmp(profile->functions[profile->sites[i].function].name, name) == 0)
+			return &profile->sites[i];
+	fail_msg("no site %s", name);
+	return NULL;
+}
+
+static void peaks_are_settled_by_the_reader(void **state)
+{
+	struct sp_site *stale = site(2, 1000, 10), *fresh = site(3, 1000, 10), *thinned = site(4, 500, 5);
+
+	(void)state;
+	spool.header->heap.peak_seq = 7;
+	stale->peak_seq = 6;
+	stale->peak_bytes = 1;
+	stale->free_bytes = 400;
+	stale->free_count = 4;
+	fresh->peak_seq = 7;
+	fresh->peak_bytes = 900;
+	fresh->peak_count = 9;
+	fresh->free_bytes = 1000;
+	thinned->free_bytes = -(uint64_t)100; /* weights grew by 100 */
+	load();
+	assert_int_equal(heap_site("prog+0x20")->peak_bytes, 600);
+	assert_int_equal(heap_site("prog+0x20")->peak_count, 6);
+	assert_int_equal(heap_site("prog+0x30")->peak_bytes, 900);
+	assert_int_equal(heap_site("prog+0x30")->inuse_bytes, 0);
+	assert_int_equal(heap_site("prog+0x40")->inuse_bytes, 600);
+}
+
+static void stacks_of_one_site_are_added(void **state)
+{
+	(void)state;
+	site(2, 100, 1);
+	spool_site(&spool, spool_stack(&spool, SP_STACK_IS_HEAP, STACK(2, 5, 1)), 50, 2);
+	load();
+	assert_int_equal(profile->site_count, 1);
+	assert_int_equal(profile->sites[0].alloc_bytes, 150);
+	assert_int_equal(profile->sites[0].alloc_count, 3);
+}
+
+static void the_allocators_own_module_is_no_site(void **state)
+{
+	static const uint64_t frames[] = {0x7000011, 0x7000021, SPOOL_BASE + 0x21, SPOOL_BASE + 0x11};
+
+	(void)state;
+	spool_module(&spool, "/nowhere/libjemalloc.so.2", 0x7000000, 0x7001000, 0, UINT64_MAX);
+	spool.header->text.allocator = spool_text(&spool, "/nowhere/libjemalloc.so.2");
+	spool_site(&spool, spool_addresses(&spool, SP_STACK_IS_HEAP, 1, frames, 4), 64, 1);
+	load();
+	assert_int_equal(heap_site("prog+0x20")->alloc_bytes, 64);
+}
+
+static void allocators_are_known_by_name(void **state)
+{
+	static const char *const yes[] = {"malloc", "operator new(unsigned long)", "operator new[](unsigned long)",
+		"std::allocator<char>::allocate(unsigned long, void const*)", "g_malloc0", "xmalloc", "je_malloc",
+		"PyMem_RawMalloc", "PyObject_Malloc", "malloc@plt", "strdup",
+		"__gnu_cxx::new_allocator<int>::allocate(unsigned long, void const*)"};
+	static const char *const no[] = {"main", "malloc_stats_print", "operator delete(void*)", "my_malloc", "mall",
+		"std::vector<int>::push_back(int)", ""};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
+		assert_true(sp_is_allocator_name(yes[i]));
+	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
+		assert_false(sp_is_allocator_name(no[i]));
+}
+
+static void exact_totals_come_from_threads(void **state)
+{
+	struct sp_thread_record *threads = spool_records(&spool, SP_SEC_THREADS);
+
+	(void)state;
+	threads[0].merged = 3;
+	threads[0].heap = (struct sp_heap_counters){.bytes_base = 1000, .countdown = -24, .allocs = 4, .frees = 3};
+	threads[1].heap = (struct sp_heap_counters){.bytes_base = 5000, .countdown = 1000, .allocs = 6, .frees = 1};
+	load();
+	assert_int_equal(profile->heap_allocated_bytes, 5024);
+	assert_int_equal(profile->heap_allocations, 10);
+	assert_int_equal(profile->heap_frees, 4);
+	assert_int_equal(profile->threads_seen, 4);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(self_and_total),
+		TEST(recursion_counts_once),
+		TEST(mutual_recursion_counts_once),
+		TEST(a_cycle_is_one_round_in_the_tree),
+		TEST(all_time_is_accounted_for),
+		TEST(a_surplus_of_one_clock_is_taken_from_the_other),
+		TEST(an_address_belongs_to_the_module_of_its_epoch),
+		TEST(a_library_loaded_twice_is_one_row),
+		TEST(the_profiler_is_not_shown),
+		TEST(system_libraries_fold),
+		TEST(error_bars_are_binomial_for_equal_weights),
+		TEST(peaks_are_settled_by_the_reader),
+		TEST(stacks_of_one_site_are_added),
+		TEST(the_allocators_own_module_is_no_site),
+		TEST(allocators_are_known_by_name),
+		TEST(exact_totals_come_from_threads),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,363 @@
+/* Where profiles go: names, latest.md, the index of a tree, fallbacks; and which spools are orphans. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "profiles/render.h"
+#include "profiles/spool_find.h"
+#include "tests/unit/profile_spool.h"
+
+#define STACK(...) ((const int[]){__VA_ARGS__, -1})
+
+static struct spool spool;
+static char root[64], spool_path[128];
+static struct sp_render_result result;
+
+static const char *in_root(const char *name)
+{
+	static char paths[4][512];
+	static unsigned turn;
+	char *path = paths[turn++ % 4];
+
+	snprintf(path, sizeof(paths[0]), "%s/%s", root, name);
+	return path;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	strcpy(root, "/tmp/profile_output.XXXXXX");
+	assert_non_null(mkdtemp(root));
+	snprintf(spool_path, sizeof(spool_path), "%s/4000000.77.abc.spool", root);
+	setenv("XDG_STATE_HOME", in_root("state"), 1);
+	setenv("TZ", "UTC", 1);
+	spool_open(&spool);
+	spool.header->text.output_dir = spool_text(&spool, in_root("profiles"));
+	spool_sample(&spool, spool_stack(&spool, 0, STACK(2, 1)), 500000, 0);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	char command[128];
+
+	(void)state;
+	spool_close(&spool);
+	snprintf(command, sizeof(command), "rm -rf %s", root);
+	return system(command);
+}
+
+static int render(void)
+{
+	struct sp_render_options options = {0};
+
+	spool_write(&spool, spool_path);
+	return sp_render_spool(spool_path, &options, &result);
+}
+
+static char *contents(const char *path)
+{
+	static char text[200000];
+	FILE *file = fopen(path, "r");
+
+	text[0] = '\0';
+	if (file) {
+		text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+		fclose(file);
+	}
+	return text;
+}
+
+static const char *latest(void)
+{
+	static char target[256];
+	ssize_t n = readlink(in_root("profiles/development/latest.md"), target, sizeof(target) - 1);
+
+	target[n > 0 ? n : 0] = '\0';
+	return target;
+}
+
+static void become_member(int pid, const char *program)
+{
+	spool.header->is_root = 0;
+	spool.header->pid = pid;
+	spool.header->ppid = 4000000;
+	spool.header->text.program = spool_text(&spool, program);
+}
+
+static void a_profile_is_written_and_the_spool_removed(void **state)
+{
+	(void)state;
+	assert_int_equal(render(), 0);
+	assert_string_equal(result.path, in_root("profiles/development/prog.20231114-221320.4000000.md"));
+	assert_string_equal(contents(in_root("profiles/development/.gitignore")), "*\n");
+	assert_string_equal(latest(), "prog.20231114-221320.4000000.md");
+	assert_non_null(strstr(contents(result.path), "\nexit: 0\n"));
+	assert_int_equal(access(spool_path, F_OK), -1);
+}
+
+static void an_older_profile_of_that_name_is_kept(void **state)
+{
+	(void)state;
+	assert_int_equal(render(), 0);
+	assert_int_equal(render(), 0);
+	assert_string_equal(result.path, in_root("profiles/development/prog.20231114-221320.4000000-2.md"));
+	assert_string_equal(latest(), "prog.20231114-221320.4000000-2.md");
+}
+
+static void program_names_cannot_escape_the_directory(void **state)
+{
+	(void)state;
+	spool.header->text.program = spool_text(&spool, "../../e v|il\n");
+	spool.header->text.environment = spool_text(&spool, "../up");
+	assert_int_equal(render(), 0);
+	assert_string_equal(result.path, in_root("profiles/_up/_.._e_v_il_.20231114-221320.4000000.md"));
+}
+
+static void small_processes_leave_nothing(void **state)
+{
+	struct sp_stack *stacks = spool_records(&spool, SP_SEC_STACKS);
+
+	(void)state;
+	stacks[1].user_ns = 19000000;
+	spool.header->cpu.self_user_ns = 19000000;
+	assert_int_equal(render(), 0);
+	assert_string_equal(result.path, "");
+	assert_int_equal(access(spool_path, F_OK), -1);
+	assert_int_equal(access(in_root("profiles"), F_OK), -1);
+}
+
+static void small_in_cpu_but_not_in_memory(void **state)
+{
+	struct sp_thread_record *threads = spool_records(&spool, SP_SEC_THREADS);
+	struct sp_stack *stacks = spool_records(&spool, SP_SEC_STACKS);
+
+	(void)state;
+	stacks[1].user_ns = 0;
+	spool.header->cpu.self_user_ns = 0;
+	threads[1].heap.bytes_base = 1000001;
+	assert_int_equal(render(), 0);
+	assert_string_not_equal(result.path, "");
+}
+
+static void the_file_asked_for_is_written(void **state)
+{
+	(void)state;
+	spool.header->text.output_file = spool_text(&spool, in_root("a/b/out.md"));
+	spool.header->cpu.self_user_ns = 0;
+	((struct sp_stack *)spool_records(&spool, SP_SEC_STACKS))[1].user_ns = 1; /* however small */
+	assert_int_equal(render(), 0);
+	assert_string_equal(result.path, in_root("a/b/out.md"));
+	assert_int_equal(render(), 0);
+	assert_string_equal(result.path, in_root("a/b/out.md"));
+	assert_int_equal(access(in_root("profiles"), F_OK), -1);
+}
+
+static void members_write_beside_the_file_asked_for(void **state)
+{
+	(void)state;
+	spool.header->text.output_file = spool_text(&spool, in_root("out.md"));
+	become_member(4000001, "cc1");
+	assert_int_equal(render(), 0);
+	assert_string_equal(result.path, in_root("out.cc1.4000001.md"));
+}
+
+static void an_unwritable_place_falls_back(void **state)
+{
+	(void)state;
+	spool.header->text.output_dir = spool_text(&spool, "/proc/nowhere/profiles");
+	assert_int_equal(render(), 0);
+	assert_string_equal(result.path, in_root("state/smartprof/profiles/development/prog.20231114-221320.4000000.md"));
+}
+
+static void without_any_place_the_spool_stays(void **state)
+{
+	(void)state;
+	spool.header->text.output_dir = spool_text(&spool, "/proc/nowhere/profiles");
+	setenv("XDG_STATE_HOME", "/proc/nowhere", 1);
+	assert_true(render() < 0);
+	assert_int_equal(access(spool_path, F_OK), 0);
+}
+
+static void a_tree_has_an_index(void **state)
+{
+	const char *index = "profiles/development/tree.20231114-221320.4000000.md";
+	char *text;
+
+	(void)state;
+	become_member(4000002, "second");
+	assert_int_equal(render(), 0);
+	assert_string_equal(latest(), "tree.20231114-221320.4000000.md");
+	become_member(4000003, "third");
+	spool.header->start_realtime_ns += 5000000000;
+	spool.header->exit_kind = SP_EXIT_SIGNAL;
+	spool.header->exit_value = 15;
+	spool_sample(&spool, 1, 900000, 0);
+	assert_int_equal(render(), 0);
+	assert_string_equal(latest(), "tree.20231114-221320.4000000.md");
+	text = contents(in_root(index));
+	assert_non_null(strstr(text, "| 1.400 | 0 | third | 4000003 | 4000000 | signal 15 | "
+				      "[profile](third.20231114-221325.4000003.md) |\n| 0.500 | 0 | second | 4000002 |"));
+	spool.header->is_root = 1;
+	spool.header->pid = 4000000;
+	spool.header->text.program = spool_text(&spool, "first");
+	assert_int_equal(render(), 0);
+	assert_string_equal(latest(), "first.20231114-221325.4000000.md");
+	text = contents(in_root(index));
+	assert_non_null(strstr(text, "members: 3"));
+	assert_non_null(strstr(text, "| first | 4000000 |"));
+	assert_non_null(strstr(text, "| signal 15 | [profile](third."));
+}
+
+static void a_root_alone_has_no_index_until_a_member_comes(void **state)
+{
+	DIR *dir;
+	struct dirent *entry;
+	int trees = 0;
+
+	(void)state;
+	assert_int_equal(render(), 0);
+	dir = opendir(in_root("profiles/development"));
+	while ((entry = readdir(dir)))
+		trees += strncmp(entry->d_name, "tree.", 5) == 0;
+	closedir(dir);
+	assert_int_equal(trees, 0);
+	become_member(4000002, "late");
+	assert_int_equal(render(), 0);
+	assert_string_equal(latest(), "prog.20231114-221320.4000000.md");
+	assert_non_null(strstr(contents(in_root("profiles/development/tree.20231114-221320.4000000.md")),
+		"| prog | 4000000 | 1 | 0 | [profile](prog.20231114-221320.4000000.md) |"));
+}
+
+static void only_one_renderer_gets_a_spool(void **state)
+{
+	struct sp_render_options options = {0};
+	int fd;
+
+	(void)state;
+	spool_write(&spool, spool_path);
+	fd = open(spool_path, O_RDONLY);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	assert_int_equal(sp_render_spool(spool_path, &options, &result), -EWOULDBLOCK);
+	assert_int_equal(access(spool_path, F_OK), 0);
+	close(fd);
+}
+
+static void what_is_not_ours_is_left_alone(void **state)
+{
+	struct sp_render_options options = {.only_tree = "1.2"};
+
+	(void)state;
+	spool_write(&spool, spool_path);
+	assert_int_equal(sp_render_spool(spool_path, &options, &result), -ECANCELED);
+	options.only_tree = NULL;
+	assert_int_equal(chmod(spool_path, 0644), 0);
+	assert_int_equal(sp_render_spool(spool_path, &options, &result), -EPERM);
+	assert_int_equal(symlink(spool_path, in_root("link.spool")), 0);
+	assert_int_equal(sp_render_spool(in_root("link.spool"), &options, &result), -ELOOP);
+	assert_int_equal(access(spool_path, F_OK), 0);
+}
+
+static void spool_names_are_understood(void **state)
+{
+	static const char *const bad[] = {"x.1.a.spool", "12.spool", "12.13.a", ".spool", "0.1.a.spool", "-1.2.a.spool",
+		"12.13.a.spool.tmp", ""};
+	struct sp_spool_file file;
+
+	(void)state;
+	assert_true(sp_spool_file_parse(&file, "/x/12.13.af.spool"));
+	assert_int_equal(file.pid, 12);
+	assert_int_equal(file.start_ticks, 13);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(sp_spool_file_parse(&file, bad[i]));
+}
+
+static uint64_t ticks_of(int pid)
+{
+	char path[64];
+	unsigned long long ticks = 0;
+	char *text;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	text = strrchr(contents(path), ')') + 2;
+	for (int i = 0; i < 19; i++)
+		text = strchr(text, ' ') + 1;
+	sscanf(text, "%llu", &ticks);
+	return ticks;
+}
+
+static struct sp_spool_file spool_of(int pid, uint64_t ticks)
+{
+	struct sp_spool_file file;
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/%d.%llu.a.spool", root, pid, (unsigned long long)ticks);
+	assert_true(sp_spool_file_parse(&file, path));
+	return file;
+}
+
+static void orphans_are_told_from_the_living(void **state)
+{
+	struct sp_spool_file file = spool_of(getpid(), ticks_of(getpid()));
+	int fd = open(file.path, O_RDWR | O_CREAT, 0600);
+	siginfo_t info;
+	void *map;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, 4096), 0);
+	assert_true(sp_spool_is_orphan(&file)); /* alive, but not mapped: as after execve */
+	map = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+	assert_false(sp_spool_is_orphan(&file));
+	file.start_ticks++;
+	assert_true(sp_spool_is_orphan(&file)); /* the pid has been used again */
+	munmap(map, 4096);
+	close(fd);
+	pid = fork();
+	if (pid == 0)
+		_exit(0);
+	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+	file = spool_of(pid, ticks_of(pid));
+	assert_true(sp_spool_is_orphan(&file)); /* a zombie */
+	waitpid(pid, NULL, 0);
+	assert_true(sp_spool_is_orphan(&file)); /* gone */
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_profile_is_written_and_the_spool_removed),
+		TEST(an_older_profile_of_that_name_is_kept),
+		TEST(program_names_cannot_escape_the_directory),
+		TEST(small_processes_leave_nothing),
+		TEST(small_in_cpu_but_not_in_memory),
+		TEST(the_file_asked_for_is_written),
+		TEST(members_write_beside_the_file_asked_for),
+		TEST(an_unwritable_place_falls_back),
+		TEST(without_any_place_the_spool_stays),
+		TEST(a_tree_has_an_index),
+		TEST(a_root_alone_has_no_index_until_a_member_comes),
+		TEST(only_one_renderer_gets_a_spool),
+		TEST(what_is_not_ours_is_left_alone),
+		TEST(spool_names_are_understood),
+		TEST(orphans_are_told_from_the_living),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,166 @@
+/* Composing spools in memory. */
+#include "tests/unit/profile_spool.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const uint32_t strides[SP_SECTIONS] = {1, sizeof(struct sp_module), sizeof(struct sp_thread_record),
+	sizeof(uint32_t), sizeof(struct sp_stack), sizeof(uint64_t), sizeof(struct sp_site), sizeof(struct sp_timepoint)};
+static const uint32_t capacities[SP_SECTIONS] = {8192, 16, 16, 64, 2048, 65536, 512, SP_TIMELINE_MAX};
+
+void *spool_records(struct spool *s, enum sp_section section)
+{
+	return (char *)s->header + s->header->sections[section].offset;
+}
+
+static uint32_t allot(struct spool *s, enum sp_section section, uint32_t n)
+{
+	struct sp_section_entry *e = &s->header->sections[section];
+
+	if (e->used + n > e->capacity)
+		abort();
+	e->used += n;
+	return e->used - n;
+}
+
+uint32_t spool_text(struct spool *s, const char *text)
+{
+	uint32_t at = allot(s, SP_SEC_TEXT, (uint32_t)strlen(text) + 1);
+
+	strcpy((char *)spool_records(s, SP_SEC_TEXT) + at, text);
+	return at;
+}
+
+uint32_t spool_module(struct spool *s, const char *path, uint64_t start, uint64_t end, uint64_t epoch_from,
+	uint64_t epoch_to)
+{
+	uint32_t index = allot(s, SP_SEC_MODULES, 1);
+	struct sp_module *m = (struct sp_module *)spool_records(s, SP_SEC_MODULES) + index;
+
+	*m = (struct sp_module){.ready = 1, .path = spool_text(s, path), .start = start, .end = end, .bias = start,
+		.epoch_from = epoch_from, .epoch_to = epoch_to};
+	return index;
+}
+
+uint32_t spool_addresses(struct spool *s, uint32_t flags, uint32_t epoch, const uint64_t *addresses, uint32_t depth)
+{
+	uint32_t frame = allot(s, SP_SEC_FRAMES, depth), index = allot(s, SP_SEC_STACKS, 1);
+	struct sp_stack *stack = (struct sp_stack *)spool_records(s, SP_SEC_STACKS) + index;
+
+	memcpy((uint64_t *)spool_records(s, SP_SEC_FRAMES) + frame, addresses, depth * sizeof(*addresses));
+	stack->frame = frame;
+	stack->depth = (uint16_t)depth;
+	stack->flags = (uint16_t)flags;
+	stack->epoch = epoch;
+	return index;
+}
+
+uint32_t spool_stack(struct spool *s, uint32_t flags, const int *functions)
+{
+	uint64_t addresses[SP_MAX_FRAMES];
+	uint32_t depth = 0;
+
+	for (; functions[depth] >= 0; depth++) {
+		int exact = depth == 0 && !(flags & SP_STACK_IS_HEAP);
+
+		addresses[depth] = SPOOL_BASE + 16 * (uint64_t)functions[depth] + !exact;
+	}
+	return spool_addresses(s, flags, 1, addresses, depth);
+}
+
+void spool_sample(struct spool *s, uint32_t stack, uint64_t user_us, uint64_t sys_us)
+{
+	struct sp_stack *st = (struct sp_stack *)spool_records(s, SP_SEC_STACKS) + stack;
+	struct sp_thread_record *t = (struct sp_thread_record *)spool_records(s, SP_SEC_THREADS) + 1;
+
+	st->user_ns += user_us * 1000;
+	st->sys_ns += sys_us * 1000;
+	st->user_samples += user_us > 0;
+	st->sys_samples += sys_us > 0;
+	st->weight_sq_us2 += user_us * user_us + sys_us * sys_us;
+	t->user_ns += user_us * 1000;
+	t->sys_ns += sys_us * 1000;
+	t->cpu_user_ns = t->user_ns;
+	t->cpu_sys_ns = t->sys_ns;
+	s->header->cpu.self_user_ns += user_us * 1000;
+	s->header->cpu.self_sys_ns += sys_us * 1000;
+}
+
+struct sp_site *spool_site(struct spool *s, uint32_t stack, uint64_t bytes, uint64_t count)
+{
+	uint32_t index = allot(s, SP_SEC_SITES, 1);
+	struct sp_site *site = (struct sp_site *)spool_records(s, SP_SEC_SITES) + index;
+
+	*site = (struct sp_site){.ready = 1, .stack = stack, .alloc_bytes = bytes, .alloc_count = count, .samples = 3,
+		.inuse_samples = 3, .variance_alloc = 4, .variance_inuse = 4};
+	s->header->heap.inuse_bytes += bytes;
+	return site;
+}
+
+static void describe_process(struct spool *s)
+{
+	struct sp_spool_header *h = s->header;
+
+	h->text.exe = spool_text(s, SPOOL_PROGRAM);
+	h->text.program = spool_text(s, "prog");
+	h->text.command = spool_text(s, "prog");
+	spool_text(s, "--token");
+	spool_text(s, "hunter2");
+	spool_text(s, "");
+	h->text.cwd = spool_text(s, "/nowhere");
+	h->text.environment = spool_text(s, "development");
+	h->text.environment_reason = spool_text(s, "a test");
+	h->text.settings = spool_text(s, "source_lines\ton\tdefault\ninlines\toff\tdefault\nsystem_libraries\ton\tdefault\n");
+	h->text.tree = spool_text(s, "4000000.77");
+	h->text.clock_reason = spool_text(s, "it was told so");
+	h->state = SP_STATE_ENDED;
+	h->exit_kind = SP_EXIT_CODE;
+	h->pid = 4000000;
+	h->ppid = 1;
+	h->is_root = 1;
+	h->start_ticks = 77;
+	h->start_realtime_ns = 1700000000ULL * 1000000000u;
+	h->end_ns = 2000000000;
+	h->cpu.clock = SP_CLOCK_EVENT;
+	h->cpu.requested_ns = 1000000;
+	h->heap.on = 1;
+}
+
+void spool_open(struct spool *s)
+{
+	uint64_t offset = sizeof(struct sp_spool_header);
+	struct sp_thread_record *threads;
+
+	for (int i = 0; i < SP_SECTIONS; i++)
+		offset += (uint64_t)strides[i] * capacities[i];
+	s->header = calloc(1, offset);
+	*s->header = (struct sp_spool_header){.magic = SP_SPOOL_MAGIC, .version = SP_SPOOL_VERSION,
+		.header_bytes = sizeof(struct sp_spool_header), .total_bytes = offset};
+	offset = sizeof(struct sp_spool_header);
+	for (int i = 0; i < SP_SECTIONS; i++) {
+		s->header->sections[i] = (struct sp_section_entry){.offset = offset, .stride = strides[i],
+			.capacity = capacities[i], .used = 1, .committed = capacities[i]};
+		offset += (uint64_t)strides[i] * capacities[i];
+	}
+	s->header->sections[SP_SEC_TIMELINE].used = 0;
+	describe_process(s);
+	spool_module(s, SPOOL_PROGRAM, SPOOL_BASE, SPOOL_BASE + 0x10000, 0, UINT64_MAX);
+	threads = spool_records(s, SP_SEC_THREADS);
+	threads[allot(s, SP_SEC_THREADS, 1)] = (struct sp_thread_record){.state = 2, .tid = 4000000, .name = "prog"};
+}
+
+void spool_close(struct spool *s)
+{
+	free(s->header);
+}
+
+void spool_write(struct spool *s, const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	if (fd < 0 || write(fd, s->header, s->header->total_bytes) != (ssize_t)s->header->total_bytes)
+		abort();
+	close(fd);
+}

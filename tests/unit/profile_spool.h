@@ -1,0 +1,40 @@
+/* Makes spools with known content, for the tests of profiles/. */
+#ifndef SP_TESTS_UNIT_PROFILE_SPOOL_H
+#define SP_TESTS_UNIT_PROFILE_SPOOL_H
+
+#include <stdint.h>
+
+#include "sampler/spool.h"
+
+/* "Functions" of a module that exists nowhere: number n stands at SPOOL_BASE + 16 n and comes out as
+ * "prog+0x<16 n>". */
+#define SPOOL_BASE 0x400000u
+#define SPOOL_PROGRAM "/nowhere/prog"
+
+struct spool {
+	struct sp_spool_header *header; /* of the file being composed */
+};
+
+/* A new spool with one module, SPOOL_PROGRAM, and the overflow records. */
+void spool_open(struct spool *s);
+void spool_close(struct spool *s);
+
+void *spool_records(struct spool *s, enum sp_section section);
+uint32_t spool_text(struct spool *s, const char *text);
+uint32_t spool_module(struct spool *s, const char *path, uint64_t start, uint64_t end, uint64_t epoch_from,
+	uint64_t epoch_to);
+
+/* A stack of function numbers, leaf first, ended by -1. Returns its index. */
+uint32_t spool_stack(struct spool *s, uint32_t flags, const int *functions);
+/* A stack of raw addresses. */
+uint32_t spool_addresses(struct spool *s, uint32_t flags, uint32_t epoch, const uint64_t *addresses, uint32_t depth);
+
+/* Adds a CPU sample of `user_us` and one of `sys_us` to the stack (0: none), to its thread and to the totals. */
+void spool_sample(struct spool *s, uint32_t stack, uint64_t user_us, uint64_t sys_us);
+
+struct sp_site *spool_site(struct spool *s, uint32_t stack, uint64_t bytes, uint64_t count);
+
+/* Writes it to `path` with mode 0600. */
+void spool_write(struct spool *s, const char *path);
+
+#endif

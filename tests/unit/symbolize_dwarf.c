@@ -1,0 +1,468 @@
+/* Files, lines and inlined calls, against addr2line, for programs compiled in many ways. */
+#include "tests/unit/symbolize_helpers.h"
+
+#include <ctype.h>
+#include <libgen.h>
+
+static const char c_program[] = "#include <stdio.h>\n"
+				"#include <stdlib.h>\n"
+				"static inline __attribute__((always_inline)) int leaf(int x)\n"
+				"{\n"
+				"\tif (x > 1000)\n"
+				"\t\tabort();\n"
+				"\treturn x * 7 + (x >> 3);\n"
+				"}\n"
+				"static inline __attribute__((always_inline)) int middle(int x)\n"
+				"{\n"
+				"\tfor (int i = 0; i < 3; i++) {\n"
+				"\t\tint y = leaf(x + i);\n"
+				"\t\tx += y;\n"
+				"\t}\n"
+				"\treturn x;\n"
+				"}\n"
+				"__attribute__((noinline)) int outer(int x) { return middle(x) + leaf(x); }\n"
+				"int main(int argc, char **argv)\n"
+				"{\n"
+				"\tint n = outer(argc);\n"
+				"\tprintf(\"%d %s\\n\", n, argv[0]);\n"
+				"\treturn middle(n) & 1;\n"
+				"}\n";
+
+static const char cxx_program[] =
+	"#include <algorithm>\n"
+	"#include <map>\n"
+	"#include <string>\n"
+	"#include <vector>\n"
+	"namespace deep { namespace er {\n"
+	"template <typename T> struct Box {\n"
+	"\tstd::vector<T> v;\n"
+	"\tvoid add(const T &t) { v.push_back(t); }\n"
+	"\tT best() const { return *std::max_element(v.begin(), v.end(), [](const T &a, const T &b) { return a < b; "
+	"}); }\n"
+	"};\n"
+	"} }\n"
+	"static std::map<std::string, int> m;\n"
+	"__attribute__((noinline)) int fill(const char *s) { m[s] += 1; return (int)m.size(); }\n"
+	"int main(int argc, char **argv)\n"
+	"{\n"
+	"\tdeep::er::Box<std::string> b;\n"
+	"\tstruct Local { __attribute__((noinline)) int f(int x) { return x * x + fill(\"q\"); } } l;\n"
+	"\tfor (int i = 0; i < argc; i++) { b.add(argv[i]); fill(argv[i]); }\n"
+	"\tstd::sort(b.v.begin(), b.v.end());\n"
+	"\treturn (int)b.best().size() + l.f(argc);\n"
+	"}\n";
+
+#define FRAMES_MAX 64
+#define NAME_MAX_BYTES 4096
+
+struct reference {
+	FILE *pipe;
+	char line[NAME_MAX_BYTES];
+	bool have; /* line holds the next address already */
+};
+
+static void next_line(struct reference *r)
+{
+	r->have = fgets(r->line, sizeof(r->line), r->pipe);
+	r->line[strcspn(r->line, "\n")] = '\0';
+}
+
+/* addr2line marks parts of functions, we report the function. */
+static bool same_function(const char *ours, char *theirs)
+{
+	char *clone = strstr(theirs, " [clone .cold");
+
+	if (clone)
+		*clone = '\0';
+	clone = strstr(theirs, ".cold");
+	if (clone)
+		*clone = '\0';
+	return !strcmp(ours ? ours : "??", theirs);
+}
+
+static bool same_line(const struct sp_symbol *ours, char *theirs, unsigned *other_files)
+{
+	char *colon = strrchr(theirs, ':'), *end = NULL, path[NAME_MAX_BYTES];
+	unsigned long line = strtoul(colon + 1, &end, 10);
+
+	*colon = '\0';
+	if (line != ours->line)
+		return false;
+	if (!line)
+		return true;
+	snprintf(path, sizeof(path), "%s", ours->file);
+	*other_files += strcmp(basename(path), basename(theirs)) && !strstr(theirs, "<artificial>");
+	return true;
+}
+
+/* Returns the number of frames whose file has another name. */
+static unsigned compare_address(struct sp_symbolizer *s, uint64_t address, struct reference *r)
+{
+	struct sp_symbol frames[FRAMES_MAX];
+	size_t count = sp_symbolize(s, 0, address, frames, FRAMES_MAX), i = 0;
+	unsigned other_files = 0;
+
+	assert_true(r->have && strtoull(r->line, NULL, 16) == address);
+	next_line(r);
+	for (; r->have && strncmp(r->line, "0x", 2); i++) {
+		if (i >= count || !same_function(frames[i].function, r->line))
+			fail_msg("%lx frame %zu: %s, addr2line %s", address, i,
+				i < count ? frames[i].function : "(none)", r->line);
+		next_line(r);
+		if (!same_line(&frames[i], r->line, &other_files))
+			fail_msg("%lx frame %zu: %s:%u, addr2line %s", address, i, frames[i].file, frames[i].line,
+				r->line);
+		assert_true(frames[i].inlined == (i + 1 < count));
+		next_line(r);
+	}
+	assert_int_equal(i, count);
+	return other_files;
+}
+
+/* Every third address of every function nm finds in `reference_file`, as addr2line sees that one and we see `file`.
+ * Left out: what has no DWARF (the C start-up code), and C++ constructors of a unit, where addr2line repeats the
+ * outer name for the inlined function. Returns the number compared. */
+static unsigned compare_file(const char *file, const char *reference_file)
+{
+	static uint64_t addresses[20000];
+	struct sp_symbolizer *s = open_file(file);
+	struct reference reference = {0};
+	unsigned count = 0, other_files = 0;
+	char line[NAME_MAX_BYTES];
+	FILE *out, *nm;
+
+	assert_int_equal(sp_symbolizer_source(s, 0), SP_SYMBOLS_DWARF);
+	snprintf(line, sizeof(line), "nm -S %s", in_scratch(reference_file));
+	nm = popen(line, "r");
+	out = fopen(in_scratch("addresses"), "w");
+	assert_true(nm && out);
+	while (fgets(line, sizeof(line), nm)) {
+		char type, name[NAME_MAX_BYTES];
+		uint64_t low, size;
+
+		if (sscanf(line, "%lx %lx %c %4000s", &low, &size, &type, name) != 4 || !strchr("tTwW", type) ||
+			name[0] == '.' || !strncmp(name, "_GLOBAL__sub_I", 14) || !strcmp(name, "_start") ||
+			!strcmp(name, "_init") || !strcmp(name, "_fini"))
+			continue;
+		for (uint64_t at = low; at < low + size && count < 20000; at += 3) {
+			addresses[count++] = at;
+			fprintf(out, "0x%lx\n", at);
+		}
+	}
+	pclose(nm);
+	fclose(out);
+	snprintf(line, sizeof(line), "addr2line -aCfie %s <%s", in_scratch(reference_file), in_scratch("addresses"));
+	reference.pipe = popen(line, "r");
+	assert_non_null(reference.pipe);
+	next_line(&reference);
+	for (unsigned i = 0; i < count; i++)
+		other_files += compare_address(s, addresses[i], &reference);
+	/* addr2line 2.40 at times takes the unit's own file, or with LTO an artificial one, for an included one. */
+	assert_true(other_files <= count / 20);
+	pclose(reference.pipe);
+	sp_symbolizer_free(s);
+	return count;
+}
+
+static void test_compilers(void **state)
+{
+	/* clang's DWARF 5 has range lists that addr2line 2.40 does not follow */
+	static const char *const builds[] = {
+		"gcc -g -O2 -o prog p.c",
+		"gcc -g -O0 -o prog p.c",
+		"gcc -g -O3 -gdwarf-4 -o prog p.c",
+		"gcc -g -O2 -gdwarf-3 -o prog p.c",
+		"gcc -g -O2 -gz -o prog p.c",
+		"gcc -g -O2 -pg -o prog p.c",
+		"gcc -g -O2 -no-pie -o prog p.c",
+		"gcc -g -O2 -flto -o prog p.c",
+		"clang -g -O2 -gdwarf-4 -o prog p.c",
+		"g++ -g -O2 -o prog p.cc",
+		"g++ -g -O2 -gdwarf-4 -o prog p.cc",
+		"g++ -g -O0 -o prog p.cc",
+		"clang++ -g -O2 -gdwarf-4 -o prog p.cc",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(builds) / sizeof(builds[0]); i++) {
+		shell("%s", builds[i]);
+		if (compare_file("prog", "prog") < 30)
+			fail_msg("hardly any address: %s", builds[i]);
+	}
+}
+
+/* The old way of compressing, in which addr2line does not find all sections. */
+static void test_zdebug(void **state)
+{
+	(void)state;
+	shell("gcc -g -O2 -o full p.c && objcopy --compress-debug-sections=zlib-gnu full prog");
+	assert_true(compare_file("prog", "full") >= 50);
+}
+
+static void test_inlines(void **state)
+{
+	struct sp_symbolizer *s;
+	struct sp_symbol frames[FRAMES_MAX], few[2];
+	uint64_t outer, three = 0;
+
+	(void)state;
+	shell("gcc -g -O2 -o prog p.c");
+	outer = address_of("prog", "outer");
+	s = open_file("prog");
+	for (uint64_t at = outer; at < outer + 40 && !three; at++) {
+		if (sp_symbolize(s, 0, at, frames, FRAMES_MAX) == 3)
+			three = at;
+	}
+	assert_true(three);
+	assert_string_equal(frames[0].function, "leaf");
+	assert_string_equal(frames[0].file, in_scratch("p.c"));
+	assert_int_equal(frames[0].decl_line, 3);
+	assert_string_equal(frames[0].decl_file, in_scratch("p.c"));
+	assert_true(frames[0].inlined && frames[1].inlined && !frames[2].inlined);
+	assert_string_equal(frames[1].function, "middle");
+	assert_int_equal(frames[1].line, 12);
+	assert_int_equal(frames[1].decl_line, 9);
+	assert_string_equal(frames[2].function, "outer");
+	assert_int_equal(frames[2].line, 17);
+	assert_int_equal(frames[2].decl_line, 17);
+	assert_int_equal(frames[0].function_address, outer);
+	assert_int_equal(frames[2].function_address, outer);
+	/* a second time from memory, and cut short: the real function stays */
+	assert_int_equal(sp_symbolize(s, 0, three, few, 2), 2);
+	assert_ptr_equal(few[0].function, frames[0].function);
+	assert_ptr_equal(few[1].function, frames[2].function);
+	assert_int_equal(sp_symbolize(s, 0, three, few, 1), 1);
+	assert_ptr_equal(few[0].function, frames[2].function);
+	sp_symbolizer_free(s);
+}
+
+static void test_bias(void **state)
+{
+	struct sp_symbol_module module = {.path = in_scratch("prog"), .bias = 0x7f1234560000};
+	struct sp_symbolizer *s = sp_symbolizer_new(NULL);
+	struct sp_symbol frame;
+
+	(void)state;
+	shell("gcc -g -O2 -o prog p.c");
+	assert_int_equal(sp_symbolizer_add_module(s, &module), 0);
+	sp_symbolize(s, 0, module.bias + address_of("prog", "main"), &frame, 1);
+	assert_string_equal(frame.function, "main");
+	assert_int_equal(frame.decl_line, 18);
+	sp_symbolizer_free(s);
+}
+
+static void expect_source(const char *file, enum sp_symbol_source source)
+{
+	struct sp_symbolizer *s = open_file(file);
+
+	assert_int_equal(sp_symbolizer_source(s, 0), source);
+	sp_symbolizer_free(s);
+}
+
+static void test_separate_by_link(void **state)
+{
+	/* -Wl,--build-id=none: only the CRC can tell */
+	static const char *const ids[] = {"sha1", "none"};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		shell("gcc -g -O2 -Wl,--build-id=%s -o full p.c && objcopy --only-keep-debug full prog.debug && "
+		      "cp full prog && strip prog && objcopy --add-gnu-debuglink=prog.debug prog",
+			ids[i]);
+		assert_true(compare_file("prog", "full") >= 50);
+		shell("mkdir -p .debug && mv prog.debug .debug");
+		assert_true(compare_file("prog", "full") >= 50);
+		shell("mkdir -p debugroot/%s && mv .debug/prog.debug debugroot/%s", scratch, scratch);
+		assert_true(compare_file("prog", "full") >= 50);
+		shell("sed 's/x \\* 7/x * 9/' p.c >p2.c && gcc -g -O2 -Wl,--build-id=%s -o full p2.c && "
+		      "objcopy --only-keep-debug full debugroot/%s/prog.debug",
+			ids[i], scratch);
+		expect_source("prog", SP_SYMBOLS_NONE);
+		shell("rm debugroot/%s/prog.debug", scratch);
+		expect_source("prog", SP_SYMBOLS_NONE);
+	}
+}
+
+static void test_separate_by_id(void **state)
+{
+	char hex[129] = "";
+	uint8_t id[64];
+	size_t bytes;
+
+	(void)state;
+	shell("gcc -g -O2 -o full p.c && cp full prog && strip prog");
+	bytes = build_id_of("prog", id);
+	for (size_t i = 0; i < bytes; i++)
+		sprintf(hex + 2 * i, "%02x", id[i]);
+	shell("mkdir -p debugroot/.build-id/%.2s && objcopy --only-keep-debug full debugroot/.build-id/%.2s/%s.debug",
+		hex, hex, hex + 2);
+	assert_true(compare_file("prog", "full") >= 50);
+	/* another build's file under our name */
+	shell("sed 's/x \\* 7/x * 9/' p.c >p2.c && gcc -g -O2 -o other p2.c && "
+	      "objcopy --only-keep-debug other debugroot/.build-id/%.2s/%s.debug",
+		hex, hex + 2);
+	expect_source("prog", SP_SYMBOLS_NONE);
+}
+
+static void test_minidebug(void **state)
+{
+	struct sp_symbolizer *s;
+	struct sp_symbol frame;
+
+	(void)state;
+	shell("gcc -O2 -o full p.c && objcopy --only-keep-debug full mini && xz -kf mini && cp full prog && strip prog "
+	      "&& "
+	      "objcopy --add-section .gnu_debugdata=mini.xz prog");
+	s = open_file("prog");
+	assert_int_equal(sp_symbolizer_source(s, 0), SP_SYMBOLS_ELF);
+	sp_symbolize(s, 0, address_of("full", "outer"), &frame, 1);
+	assert_string_equal(frame.function, "outer");
+	sp_symbolizer_free(s);
+}
+
+static void test_split(void **state)
+{
+	static const char *const versions[] = {"4", "5"};
+	struct sp_symbol frames[FRAMES_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct sp_symbolizer *s;
+		size_t count;
+
+		shell("gcc -g -O2 -gsplit-dwarf -gdwarf-%s -c p.c -o p.o && gcc -o prog p.o", versions[i]);
+		s = open_file("prog");
+		assert_int_equal(sp_symbolizer_source(s, 0), SP_SYMBOLS_DWARF);
+		count = sp_symbolize(s, 0, address_of("prog", "outer") + 1, frames, FRAMES_MAX);
+		assert_true(count > 1);
+		assert_string_equal(frames[0].function, "leaf");
+		assert_string_equal(frames[0].file, in_scratch("p.c"));
+		assert_string_equal(frames[count - 1].function, "outer");
+		assert_int_equal(frames[count - 1].line, 17);
+		assert_int_equal(frames[count - 1].decl_line, 17);
+		sp_symbolizer_free(s);
+		shell("rm -f *.dwo");
+		s = open_file("prog");
+		assert_int_equal(sp_symbolize(s, 0, address_of("prog", "outer"), frames, FRAMES_MAX), 1);
+		assert_string_equal(frames[0].function, "outer");
+		assert_true(frames[0].line > 0);
+		sp_symbolizer_free(s);
+	}
+}
+
+/* dwz moves what two files share into a third. */
+static void test_dwz(void **state)
+{
+	(void)state;
+	if (system("command -v dwz >/dev/null"))
+		skip();
+	shell("g++ -g -O2 -gdwarf-4 -o one p.cc && g++ -g -O2 -gdwarf-4 -DX -o two p.cc && cp one prog && cp two prog2 "
+	      "&& "
+	      "dwz -m shared.debug -M %s/shared.debug prog prog2",
+		scratch);
+	assert_true(compare_file("prog", "one") >= 50);
+	shell("rm shared.debug");
+	expect_source("prog", SP_SYMBOLS_ELF);
+}
+
+/* The linker leaves the lines of functions it dropped at address 0 and up, right through those of live code. */
+static void test_dropped_functions(void **state)
+{
+	static const char *const linkers[] = {"bfd", "gold"};
+	FILE *file = fopen(in_scratch("dead.c"), "w");
+	uint64_t live;
+
+	(void)state;
+	fputs("int dead(int x)\n{\n", file);
+	for (int i = 0; i < 600; i++)
+		fputs("\tx += x * 3; x ^= x >> 2; x += x * 7;\n", file);
+	fputs("\treturn x;\n}\nint live(int x)\n{\n\tx++;\n\tx *= 3;\n\treturn x;\n}\n", file);
+	fputs("int main(int argc, char **argv)\n{\n\t(void)argv;\n\treturn live(argc);\n}\n", file);
+	fclose(file);
+	for (size_t i = 0; i < 2; i++) {
+		struct sp_symbolizer *s;
+		struct sp_symbol frame;
+
+		shell("gcc -g -O0 -ffunction-sections -Wl,--gc-sections -fuse-ld=%s -o prog dead.c", linkers[i]);
+		live = address_of("prog", "live");
+		s = open_file("prog");
+		for (uint64_t at = live; at < live + 0x18; at++) {
+			sp_symbolize(s, 0, at, &frame, 1);
+			assert_string_equal(frame.function, "live");
+			if (frame.line < 605 || frame.line > 610)
+				fail_msg("%s: %lx is line %u", linkers[i], at, frame.line);
+		}
+		sp_symbolizer_free(s);
+	}
+}
+
+static void ask_everything(const char *file)
+{
+	struct sp_symbolizer *s = open_file(file);
+	struct sp_symbol frames[FRAMES_MAX];
+
+	for (uint64_t at = 0x1000; at < 0x2000; at += 37)
+		sp_symbolize(s, 0, at, frames, FRAMES_MAX);
+	sp_symbolizer_free(s);
+}
+
+/* Nothing in a damaged file may hurt us; what it says is another matter. */
+static void test_damaged(void **state)
+{
+	static unsigned char whole[1 << 20], damaged[1 << 20];
+	uint32_t random = 99;
+	size_t bytes;
+	FILE *file;
+
+	(void)state;
+	shell("gcc -g -O2 -o prog p.c");
+	file = fopen(in_scratch("prog"), "r");
+	bytes = fread(whole, 1, sizeof(whole), file);
+	fclose(file);
+	assert_true(bytes > 10000);
+	for (int round = 0; round < 300; round++) {
+		size_t keep = round % 3 ? bytes : bytes * (unsigned)round / 300;
+
+		memcpy(damaged, whole, bytes);
+		for (int i = 0; i < (round % 3 ? 40 : 0); i++) {
+			random = random * 1664525 + 1013904223;
+			/* mostly in what follows the code: the debug sections and the section headers */
+			damaged[(i % 8 ? 0x3000 : 0) + (random >> 4) % (bytes - 0x3000)] =
+				(unsigned char)(random >> 24);
+		}
+		file = fopen(in_scratch("damaged"), "w");
+		fwrite(damaged, 1, keep, file);
+		fclose(file);
+		ask_everything("damaged");
+	}
+}
+
+static int set_up(void **state)
+{
+	int rc = make_scratch(state);
+
+	if (!rc) {
+		write_file("p.c", c_program);
+		write_file("p.cc", cxx_program);
+	}
+	return rc;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_compilers),
+		cmocka_unit_test(test_zdebug),
+		cmocka_unit_test(test_inlines),
+		cmocka_unit_test(test_bias),
+		cmocka_unit_test(test_separate_by_link),
+		cmocka_unit_test(test_separate_by_id),
+		cmocka_unit_test(test_minidebug),
+		cmocka_unit_test(test_split),
+		cmocka_unit_test(test_dwz),
+		cmocka_unit_test(test_dropped_functions),
+		cmocka_unit_test(test_damaged),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, remove_scratch);
+}

@@ -1,0 +1,93 @@
+/* smartprof finish: started by the agent when its process ends; renders the process's spool, and
+ * what other members of its tree have left behind.
+ *
+ * The process waits for the end of a pipe whose other end is our descriptor 3: it closes with us. */
+#include "tools/tools.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "profiles/render.h"
+#include "profiles/spool_find.h"
+#include "profiles/spool_read.h"
+
+#define MEMORY_LIMIT_BYTES (4ULL << 30)
+#define CPU_LIMIT_SECONDS 120
+#define NICENESS 10
+#define READY_FD 3
+
+static void limit(int resource, rlim_t most)
+{
+	struct rlimit r;
+
+	if (getrlimit(resource, &r) < 0)
+		return;
+	if (r.rlim_cur == RLIM_INFINITY || r.rlim_cur > most)
+		r.rlim_cur = most;
+	setrlimit(resource, &r);
+}
+
+/* The tree's first process, "<pid>.<ticks>"; false when the spool cannot be read. */
+static int read_tree(const char *path, char *tree, size_t size)
+{
+	struct sp_snapshot snapshot = {0};
+	const char *why;
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+
+	tree[0] = '\0';
+	if (fd < 0)
+		return -errno;
+	if (sp_snapshot_peek(&snapshot, fd, &why) == 0)
+		strncat(tree, sp_snapshot_text(&snapshot, snapshot.header.text.tree), size - 1);
+	sp_snapshot_free(&snapshot);
+	close(fd);
+	return 0;
+}
+
+static void render_relatives(const char *spool, const char *tree)
+{
+	struct sp_render_options options = {.only_tree = tree};
+	struct sp_spool_file *files;
+	struct sp_render_result result;
+	char directory[PATH_MAX] = "";
+	const char *slash = strrchr(spool, '/');
+	long count;
+
+	if (!tree[0] || !slash)
+		return;
+	strncat(directory, spool, (size_t)(slash - spool) < sizeof(directory) - 1 ? (size_t)(slash - spool) : 0);
+	count = sp_spool_list(&files, directory);
+	for (long i = 0; i < count; i++)
+		if (strcmp(files[i].path, spool) != 0 && sp_spool_is_orphan(&files[i]))
+			sp_render_spool(files[i].path, &options, &result);
+	if (count >= 0)
+		free(files);
+}
+
+int sp_cmd_finish(int argc, char **argv)
+{
+	struct sp_render_options options = {0};
+	struct sp_render_result result;
+	char tree[64];
+	int err;
+
+	if (argc != 2 || argv[1][0] == '-') {
+		sp_complain("finish: it wants one spool; the agent starts it, see smartprof recover --help");
+		return SP_EXIT_USAGE;
+	}
+	limit(RLIMIT_AS, MEMORY_LIMIT_BYTES);
+	limit(RLIMIT_CPU, CPU_LIMIT_SECONDS);
+	limit(RLIMIT_CORE, 0);
+	setpriority(PRIO_PROCESS, 0, NICENESS);
+	read_tree(argv[1], tree, sizeof(tree));
+	err = sp_render_spool(argv[1], &options, &result);
+	if (err)
+		sp_complain("finish: %s %s; smartprof recover renders it later", argv[1], result.why);
+	close(READY_FD); /* the process need not wait for its relatives */
+	render_relatives(argv[1], tree);
+	return err ? 1 : 0;
+}

@@ -1,0 +1,121 @@
+/* smartprof recover: renders the spools of processes that died without telling. */
+#include "tools/tools.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiles/render.h"
+#include "profiles/spool_find.h"
+
+static void print_help(void)
+{
+	printf("usage: smartprof recover [--list] [DIRECTORY]\n\n"
+	       "Renders what was measured of processes that were killed, crashed or replaced themselves by\n"
+	       "another program, and prints the path of each profile written. Looks where agents of this\n"
+	       "user leave their spools, or in DIRECTORY.\n\n"
+	       "  --list          only list such spools\n"
+	       "  --help          this text\n");
+}
+
+/* Returns 1 for a profile written, 0 for none, negative for a spool that cannot be rendered. */
+static int recover_one(const struct sp_spool_file *file, int verbose)
+{
+	struct sp_render_options options = {0};
+	struct sp_render_result result;
+	int err = sp_render_spool(file->path, &options, &result);
+
+	if (err == -EWOULDBLOCK || err == -ENOENT)
+		return 0; /* somebody else is at it */
+	if (err) {
+		if (verbose)
+			sp_complain("recover: %s %s; it is left as it is", file->path, result.why);
+		return err;
+	}
+	if (verbose && result.path[0])
+		fprintf(stderr, "smartprof: %s\n", result.path);
+	return result.path[0] != '\0';
+}
+
+/* Returns the number of profiles, or a negative errno when the directory cannot be read. *failed
+ * counts spools that could not be rendered. */
+static int recover_directory(const char *directory, int verbose, int list, int *failed)
+{
+	struct sp_spool_file *files;
+	long count = sp_spool_list(&files, directory);
+	int written = 0;
+
+	if (count < 0)
+		return (int)count;
+	for (long i = 0; i < count; i++) {
+		int got;
+
+		if (!sp_spool_is_orphan(&files[i]))
+			continue;
+		if (list) {
+			printf("%s\n", files[i].path);
+			continue;
+		}
+		got = recover_one(&files[i], verbose);
+		written += got > 0;
+		*failed += got < 0;
+	}
+	free(files);
+	return written;
+}
+
+static int recover_all(int verbose, int list, int *failed)
+{
+	char directories[SP_SPOOL_DIRECTORIES][PATH_MAX];
+	size_t n = sp_spool_directories(directories);
+	int written = 0, err = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		int got = recover_directory(directories[i], verbose, list, failed);
+
+		if (got > 0)
+			written += got;
+		else if (got < 0 && got != -ENOENT)
+			err = got;
+	}
+	return written ? written : err;
+}
+
+int sp_recover_orphans(int verbose)
+{
+	int failed = 0;
+
+	return recover_all(verbose, 0, &failed);
+}
+
+int sp_cmd_recover(int argc, char **argv)
+{
+	static const struct option flags[] = {
+		{"list", no_argument, NULL, 'l'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	int got, list = 0, failed = 0;
+
+	opterr = 0;
+	while ((got = getopt_long(argc, argv, ":h", flags, NULL)) != -1) {
+		if (got == 'h') {
+			print_help();
+			return 0;
+		}
+		if (got != 'l')
+			return sp_flag_error("recover", got, argv, flags);
+		list = 1;
+	}
+	if (argc - optind > 1) {
+		sp_complain("recover: unexpected argument '%s'; see smartprof recover --help", argv[optind + 1]);
+		return SP_EXIT_USAGE;
+	}
+	got = optind < argc ? recover_directory(argv[optind], 1, list, &failed) : recover_all(1, list, &failed);
+	if (got < 0) {
+		sp_complain("recover: %s: %s; name a directory that holds spools",
+			optind < argc ? argv[optind] : "the spool directory", strerror(-got));
+		return SP_EXIT_USAGE;
+	}
+	if (got == 0 && !failed && !list)
+		fprintf(stderr, "smartprof: nothing to recover\n");
+	return failed ? 1 : 0;
+}

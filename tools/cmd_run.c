@@ -1,0 +1,336 @@
+/* smartprof run: starts a program with the agent loaded and ends as the program ends. */
+#include "tools/tools.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "env/env.h"
+
+#define EXIT_CANNOT_EXECUTE 126 /* as shells have it */
+#define EXIT_NOT_FOUND 127
+#define LIBRARY "libsmartprof.so"
+
+static void print_help(void)
+{
+	printf("usage: smartprof run [FLAGS] [--] PROGRAM [ARGUMENTS]\n\n"
+	       "Runs PROGRAM with the agent loaded; its profile goes to profiles/<environment>/ in the working\n"
+	       "directory. Exit status and signals are PROGRAM's own; 127 when there is no such program, 126 when\n"
+	       "it cannot be executed.\n\n");
+	sp_settings_help();
+	printf("  --cpu           profile CPU time only\n"
+	       "  --heap          profile memory only\n"
+	       "  --help          this text\n\n"
+	       "smartprof config shows the settings that apply here.\n");
+}
+
+/* --- flags */
+
+enum { FLAG_CPU = 1000, FLAG_HEAP };
+
+/* One flag for each row of the table that has one; their `val` is the row's index. */
+static void fill_flags(struct option *flags)
+{
+	size_t count = 0;
+
+	for (int i = 0; i < SP_OPTIONS; i++)
+		if (sp_option_rows[i].flag)
+			flags[count++] = (struct option){sp_option_rows[i].flag, required_argument, NULL, i};
+	flags[count++] = (struct option){"cpu", no_argument, NULL, FLAG_CPU};
+	flags[count++] = (struct option){"heap", no_argument, NULL, FLAG_HEAP};
+	flags[count++] = (struct option){"help", no_argument, NULL, 'h'};
+	flags[count] = (struct option){NULL, 0, NULL, 0};
+}
+
+static int set_from_flag(int option, const char *value)
+{
+	char shown_as[40];
+
+	snprintf(shown_as, sizeof(shown_as), "run: --%s", sp_option_rows[option].flag);
+	return sp_settings_set(option, shown_as, value);
+}
+
+/* Returns -1 to go on, else the exit status. */
+static int parse_flags(int argc, char **argv)
+{
+	struct option flags[SP_OPTIONS + 4];
+	unsigned mode = 0;
+	int got, status = 0;
+
+	fill_flags(flags);
+	opterr = 0;
+	while ((got = getopt_long(argc, argv, "+:h", flags, NULL)) != -1) {
+		if (got == FLAG_CPU) {
+			mode |= SP_MODE_CPU;
+		} else if (got == FLAG_HEAP) {
+			mode |= SP_MODE_HEAP;
+		} else if (got == 'h') {
+			print_help();
+			return 0;
+		} else if (got == '?' || got == ':') {
+			return sp_flag_error("run", got, argv, flags);
+		} else {
+			status = set_from_flag(got, optarg);
+		}
+		if (status)
+			return status;
+	}
+	if (mode) {
+		const char *name = mode == SP_MODE_CPU ? "cpu" : mode == SP_MODE_HEAP ? "heap" : "cpu,heap";
+
+		status = sp_settings_set(SP_OPT_MODE, "run: --cpu or --heap", name);
+	}
+	if (!status && optind >= argc) {
+		sp_complain("run: no program given; see smartprof run --help");
+		return SP_EXIT_USAGE;
+	}
+	return status ? status : -1;
+}
+
+static bool setting_is_on(enum sp_option option, bool otherwise)
+{
+	const char *text = getenv(sp_option_rows[option].variable);
+	uint64_t on;
+
+	return text && sp_option_parse(&sp_option_rows[option], text, &on) == 0 ? on != 0 : otherwise;
+}
+
+/* --- the agent's library */
+
+/* Beside the running command: as built, or as installed. */
+static int find_library(const char *self, char *library)
+{
+	static const char *const places[] = {"", "../lib/", "../lib/smartprof/", "../lib/x86_64-linux-gnu/"};
+	int dir_bytes = (int)(strrchr(self, '/') + 1 - self);
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		char path[PATH_MAX];
+
+		if (snprintf(path, sizeof(path), "%.*s%s" LIBRARY, dir_bytes, self, places[i]) >= (int)sizeof(path))
+			continue;
+		if (access(path, R_OK) == 0 && realpath(path, library))
+			return 0;
+	}
+	sp_complain("run: " LIBRARY " is neither in %.*s nor in the lib directories beside it; reinstall smartprof",
+		dir_bytes, self);
+	return 1;
+}
+
+static int prepare_library(char *library)
+{
+	char self[PATH_MAX];
+	ssize_t bytes = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (bytes <= 0 || self[0] != '/') {
+		sp_complain("run: cannot find " LIBRARY ": /proc/self/exe: %s; is /proc mounted?", strerror(errno));
+		return 1;
+	}
+	self[bytes] = '\0';
+	if (find_library(self, library))
+		return 1;
+	if (strpbrk(library, " :")) {
+		sp_complain("run: '%s' contains a space or a colon, which LD_PRELOAD cannot express; "
+			    "install smartprof elsewhere",
+			library);
+		return 1;
+	}
+	return setenv(sp_option_rows[SP_OPT_BIN].variable, self, 0);
+}
+
+static bool preload_has(const char *list, const char *library)
+{
+	size_t bytes = strlen(library);
+
+	for (;; list += strcspn(list, " :")) {
+		list += strspn(list, " :");
+		if (!*list)
+			return false;
+		if (strcspn(list, " :") == bytes && memcmp(list, library, bytes) == 0)
+			return true;
+	}
+}
+
+/* Called in the child. A program built with AddressSanitizer would need the sanitizer's own
+ * library in front of ours. */
+static int set_preload(const char *library)
+{
+	const char *before = getenv("LD_PRELOAD");
+	char *list;
+
+	if (!before || !*before)
+		return setenv("LD_PRELOAD", library, 1);
+	if (preload_has(before, library))
+		return 0;
+	if (asprintf(&list, "%s:%s", library, before) < 0)
+		return -1;
+	return setenv("LD_PRELOAD", list, 1); /* list: kept until exec */
+}
+
+/* --- starting and waiting */
+
+static volatile sig_atomic_t child;
+
+/* A terminal that goes away tells the whole process group itself; only what was sent to us alone
+ * is passed on. */
+static void forward(int signal_number, siginfo_t *info, void *context)
+{
+	(void)context;
+	if (child > 0 && info->si_code <= 0)
+		kill((pid_t)child, signal_number);
+}
+
+struct dispositions {
+	struct sigaction interrupt, quit, hangup, terminate, children;
+	sigset_t mask;
+};
+
+/* While the child runs: the keyboard's signals are the child's to answer, as under a shell. */
+static void guard_signals(struct dispositions *old)
+{
+	struct sigaction ignore = {.sa_handler = SIG_IGN};
+	struct sigaction ordinary = {.sa_handler = SIG_DFL};
+	struct sigaction pass = {.sa_sigaction = forward, .sa_flags = SA_SIGINFO | SA_RESTART};
+	sigset_t blocked;
+
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGHUP);
+	sigaddset(&blocked, SIGTERM);
+	sigprocmask(SIG_BLOCK, &blocked, &old->mask);
+	sigaction(SIGCHLD, &ordinary, &old->children); /* where it was ignored, there is no status to wait for */
+	sigaction(SIGINT, &ignore, &old->interrupt);
+	sigaction(SIGQUIT, &ignore, &old->quit);
+	sigaction(SIGTERM, &pass, &old->terminate);
+	sigaction(SIGHUP, NULL, &old->hangup);
+	if (old->hangup.sa_handler != SIG_IGN) /* else we run under nohup */
+		sigaction(SIGHUP, &pass, NULL);
+}
+
+static void restore_signals(const struct dispositions *old)
+{
+	sigaction(SIGCHLD, &old->children, NULL);
+	sigaction(SIGINT, &old->interrupt, NULL);
+	sigaction(SIGQUIT, &old->quit, NULL);
+	sigaction(SIGTERM, &old->terminate, NULL);
+	sigaction(SIGHUP, &old->hangup, NULL);
+	sigprocmask(SIG_SETMASK, &old->mask, NULL);
+}
+
+static int exec_status(int error)
+{
+	return error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE;
+}
+
+static void exec_target(const struct sp_target *target, char **argv)
+{
+	int error;
+
+	execv(target->path, argv);
+	if (errno == ENOEXEC && target->is_script) { /* a text without #! */
+		argv[-1] = "sh";
+		argv[0] = (char *)target->path;
+		execv("/bin/sh", argv - 1);
+	}
+	error = errno;
+	sp_complain("run: %s: %s", target->path,
+		error == ENOENT ? "its interpreter or loader does not exist" : strerror(error));
+	_exit(exec_status(error));
+}
+
+/* argv[-1] must be writable. library: NULL to start without the agent. *status as of wait(2). */
+static int run_child(const struct sp_target *target, char **argv, const char *library, int *status)
+{
+	struct dispositions old;
+	pid_t pid, ended = 0;
+	int error;
+
+	guard_signals(&old);
+	pid = fork();
+	if (pid == 0) {
+		restore_signals(&old);
+		if (library && set_preload(library) != 0)
+			_exit(EXIT_CANNOT_EXECUTE);
+		exec_target(target, argv);
+	}
+	error = pid < 0 ? -errno : 0;
+	child = pid;
+	sigprocmask(SIG_SETMASK, &old.mask, NULL);
+	if (pid > 0) {
+		do
+			ended = waitpid(pid, status, 0);
+		while (ended < 0 && errno == EINTR);
+		error = ended < 0 ? -errno : 0;
+	}
+	child = 0;
+	restore_signals(&old);
+	return error;
+}
+
+/* Ends like the child; a core dump of ours would only hide its own. */
+static int end_like(int status)
+{
+	struct rlimit no_core = {0, 0};
+	sigset_t only;
+	int number;
+
+	if (!WIFSIGNALED(status))
+		return WEXITSTATUS(status);
+	number = WTERMSIG(status);
+	fflush(NULL);
+	setrlimit(RLIMIT_CORE, &no_core);
+	signal(number, SIG_DFL);
+	sigemptyset(&only);
+	sigaddset(&only, number);
+	sigprocmask(SIG_UNBLOCK, &only, NULL);
+	raise(number);
+	return 128 + number;
+}
+
+/* Says what will be profiled where that is not plain from the command line. */
+static void announce(const struct sp_target *target)
+{
+	const char *obstacle = sp_target_obstacle(target);
+
+	if (obstacle)
+		sp_complain("no profile of %s: %s", target->program, obstacle);
+	else if (target->is_script)
+		sp_complain("%s is a script: profiling its interpreter, %s", target->path, target->program);
+}
+
+int sp_cmd_run(int argc, char **argv)
+{
+	char library[PATH_MAX];
+	struct sp_target target;
+	bool enabled, verbose;
+	int status = parse_flags(argc, argv), ended, rendered;
+
+	if (status >= 0)
+		return status;
+	argv += optind;
+	sp_settings_check();
+	enabled = setting_is_on(SP_OPT_ENABLED, true);
+	verbose = setting_is_on(SP_OPT_VERBOSE, false);
+	status = sp_target_find(&target, argv[0]);
+	if (status < 0) {
+		sp_complain("run: %s: %s", argv[0], status == -ENOENT ? "no such program" : strerror(-status));
+		return exec_status(-status);
+	}
+	if (enabled && prepare_library(library))
+		return 1;
+	if (enabled)
+		announce(&target);
+	status = run_child(&target, argv, enabled && sp_target_preloadable(&target) ? library : NULL, &ended);
+	if (status < 0) {
+		sp_complain("run: cannot start %s: %s", target.path, strerror(-status));
+		return 1;
+	}
+	rendered = enabled ? sp_recover_orphans(verbose) : 0;
+	if (verbose && rendered == 0)
+		sp_complain("run: no spool was left behind to render");
+	return end_like(ended);
+}

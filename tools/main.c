@@ -1,0 +1,96 @@
+/* The `smartprof` command: finds the subcommand and hands over. */
+#include "tools/tools.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct command {
+	const char *name;
+	int (*fn)(int argc, char **argv);
+	const char *summary; /* NULL: not for people */
+};
+
+static int cmd_help(int argc, char **argv);
+
+static const struct command commands[] = {
+	{"run", sp_cmd_run, "run a program and profile it"},
+	{"config", sp_cmd_config, "show what was detected and every setting"},
+	{"report", sp_cmd_report, "print the profile of a running process, a spool or a profile file"},
+	{"recover", sp_cmd_recover, "write the profiles of processes that died without telling"},
+	{"finish", sp_cmd_finish, NULL},
+	{"help", cmd_help, "explain a command"},
+};
+
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static void print_help(FILE *out)
+{
+	fprintf(out,
+		"usage: smartprof COMMAND [ARGUMENTS]\n\n"
+		"Finds out where the CPU time and the memory of a native program go.\n\ncommands:\n");
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (commands[i].summary)
+			fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
+	fprintf(out,
+		"\nsmartprof COMMAND --help explains a command; smartprof --version prints the version.\n"
+		"Without this command: LD_PRELOAD=/path/to/libsmartprof.so program\n");
+}
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+static int unknown_command(const char *name)
+{
+	static const char *const flags[] = {"--help", "--version"};
+	const char *names[COMMANDS];
+	size_t known = 0;
+
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (commands[i].summary)
+			names[known++] = commands[i].name;
+	if (name[0] == '-')
+		return sp_complain_unknown("unknown flag", name, "", sp_suggest(name, flags, 2), "smartprof --help");
+	return sp_complain_unknown("unknown command", name, "", sp_suggest(name, names, known), "smartprof --help");
+}
+
+static int cmd_help(int argc, char **argv)
+{
+	char flag[] = "--help";
+	const struct command *command;
+
+	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+		print_help(stdout);
+		return 0;
+	}
+	command = find_command(argv[1]);
+	if (!command)
+		return unknown_command(argv[1]);
+	return command->fn(2, (char *[]){argv[1], flag, NULL});
+}
+
+int main(int argc, char **argv)
+{
+	const struct command *command;
+
+	if (argc < 2) {
+		print_help(stderr);
+		return SP_EXIT_USAGE;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		printf("smartprof %s\n", SP_VERSION);
+		return 0;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		print_help(stdout);
+		return 0;
+	}
+	command = find_command(argv[1]);
+	if (!command)
+		return unknown_command(argv[1]);
+	return command->fn(argc - 1, argv + 1);
+}

@@ -1,0 +1,87 @@
+/* The `smartprof` command: one function and one file per subcommand, and what they share.
+ *
+ * A command gets its own name as argv[0] and returns the exit status: 0; 1 for a failure; 2 for
+ * bad usage or unreadable input. Complaints are one line on stderr:
+ * "smartprof: <what>: <why>; <what to do>". Every command answers --help. */
+#ifndef SP_TOOLS_TOOLS_H
+#define SP_TOOLS_TOOLS_H
+
+#include <getopt.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifndef SP_VERSION
+#define SP_VERSION "unknown"
+#endif
+
+#define SP_EXIT_USAGE 2
+
+int sp_cmd_run(int argc, char **argv);
+int sp_cmd_config(int argc, char **argv);
+int sp_cmd_report(int argc, char **argv);
+int sp_cmd_recover(int argc, char **argv);
+int sp_cmd_finish(int argc, char **argv);
+
+/* Renders the spools whose process is gone. verbose: a line on stderr per profile written.
+ * Returns the number of profiles, or a negative errno. In cmd_recover.c. */
+int sp_recover_orphans(int verbose);
+
+/* Prints "smartprof: " and the message and a newline to stderr. */
+void sp_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Complains about a word that is not known: with the nearest known one (meant, after `dashes`), or
+ * where meant is NULL with the place to look. Returns SP_EXIT_USAGE. */
+int sp_complain_unknown(const char *what, const char *word, const char *dashes, const char *meant, const char *see);
+
+/* For the '?' and ':' of a getopt_long() that ran with opterr = 0 and an optstring starting with
+ * ':' (after '+', if there is one): complains about the flag, naming the nearest one that exists.
+ * Returns SP_EXIT_USAGE. */
+int sp_flag_error(const char *command, int got, char **argv, const struct option *flags);
+
+/* The candidate that `word` was probably meant to be, or NULL. */
+const char *sp_suggest(const char *word, const char *const *candidates, size_t count);
+
+/* Prints one aligned line of --help per setting that has a flag. */
+void sp_settings_help(void);
+
+/* Validates `value` for row `option` of the table and, if it is fine, sets the row's variable in
+ * our environment, marked as coming from the command line. Else complains about `flag` and
+ * returns SP_EXIT_USAGE. option: enum sp_option. */
+int sp_settings_set(int option, const char *flag, const char *value);
+
+/* Complains about every SMARTPROF_ variable with an invalid value or an unknown name; returns how
+ * many there were. */
+int sp_settings_check(void);
+
+/* What a command line would start. */
+enum sp_target_kind {
+	SP_TARGET_FINE,       /* the agent will be loaded, or nothing speaks against it */
+	SP_TARGET_STATIC,     /* no dynamic loader */
+	SP_TARGET_PRIVILEGED, /* setuid, setgid or file capabilities: the loader ignores LD_PRELOAD */
+	SP_TARGET_32BIT,
+	SP_TARGET_OTHER_MACHINE, /* ELF, but not for x86-64 */
+	SP_TARGET_OTHER_LIBC,    /* its loader is not glibc's */
+	SP_TARGET_NOT_ELF,
+};
+
+struct sp_target {
+	enum sp_target_kind kind;
+	int is_script;
+	char path[PATH_MAX];    /* the file to execute */
+	char program[PATH_MAX]; /* the file that will be the process's program: `path`, or a script's interpreter */
+};
+
+/* Looks `name` up as execvp() would and inspects what it finds. Returns 0, -ENOENT (no such
+ * program) or another negative errno (-EACCES: not executable). */
+int sp_target_find(struct sp_target *target, const char *name);
+
+/* Why there will be no profile: a phrase, or NULL for SP_TARGET_FINE. */
+const char *sp_target_obstacle(const struct sp_target *target);
+
+/* Whether LD_PRELOAD may be handed on: not where the loader would complain about the agent to the
+ * program's stderr, or refuse to start it. */
+int sp_target_preloadable(const struct sp_target *target);
+
+#endif
