@@ -90,7 +90,7 @@ static void add_process(struct sp_profile *p)
 	sp_profile_add_fact(p, "pid", "%d", h->pid);
 	sp_profile_add_fact(p, "ppid", "%d", h->ppid);
 	add_text(p, "tree", h->text.tree);
-	sp_profile_add_fact(p, "tree_role", "%s", h->is_root ? "root" : "member");
+	sp_profile_add_fact(p, "tree_role", "%s", sp_snapshot_is_root(p->snapshot) ? "root" : "member");
 	add_exit(p);
 	sp_facts_started(h, started, sizeof(started), "%Y-%m-%dT%H:%M:%S%z");
 	n = strlen(started);

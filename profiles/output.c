@@ -85,7 +85,7 @@ static int open_chosen(struct sp_output *o, const struct sp_snapshot *s, const c
 	snprintf(o->directory, sizeof(o->directory), "%.*s", (int)(slash - file), file);
 	if (!o->directory[0])
 		strcpy(o->directory, "/");
-	if (s->header.is_root)
+	if (sp_snapshot_is_root(s))
 		return snprintf(o->name, sizeof(o->name), "%s", name) < (int)sizeof(o->name) ? 0 : -ENAMETOOLONG;
 	if (length > 3 && strcmp(name + length - 3, ".md") == 0)
 		length -= 3;

@@ -240,16 +240,16 @@ void sp_output_tree_update(int directory_fd, const struct sp_profile *profile, c
 	const char *tree = sp_snapshot_text(profile->snapshot, h->text.tree);
 	char index[NAME_MAX + 1] = "", root[NAME_MAX + 1] = "", started[32];
 	struct members members = {0};
-	bool have_index;
+	bool have_index, is_root = sp_snapshot_is_root(profile->snapshot);
 
 	if (!tree_is_valid(tree)) {
 		point_latest(directory_fd, link);
 		return;
 	}
 	have_index = find_file(directory_fd, tree, true, index, sizeof(index));
-	if (!h->is_root)
+	if (!is_root)
 		find_file(directory_fd, tree, false, root, sizeof(root));
-	if (have_index || !h->is_root) {
+	if (have_index || !is_root) {
 		if (have_index)
 			read_index(directory_fd, index, &members);
 		else
@@ -261,6 +261,6 @@ void sp_output_tree_update(int directory_fd, const struct sp_profile *profile, c
 		add_self(profile, link, &members);
 		write_index(directory_fd, index, tree, &members);
 	}
-	point_latest(directory_fd, h->is_root ? link : root[0] ? root : index);
+	point_latest(directory_fd, is_root ? link : root[0] ? root : index);
 	free(members.items);
 }

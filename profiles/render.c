@@ -53,7 +53,7 @@ static bool is_small(const struct sp_snapshot *s)
 	uint64_t used_ns = s->header.cpu.self_user_ns + s->header.cpu.self_sys_ns, sampled_ns = 0;
 	int64_t bytes = 0;
 
-	if (*sp_snapshot_text(s, s->header.text.output_file) && s->header.is_root)
+	if (*sp_snapshot_text(s, s->header.text.output_file) && sp_snapshot_is_root(s))
 		return false;
 	for (size_t i = 0; i < s->stack_count; i++)
 		sampled_ns += s->stacks[i].user_ns + s->stacks[i].sys_ns;

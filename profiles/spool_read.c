@@ -2,7 +2,6 @@
 #include "profiles/spool_read.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -201,4 +200,11 @@ void sp_snapshot_free(struct sp_snapshot *snapshot)
 const char *sp_snapshot_text(const struct sp_snapshot *snapshot, uint32_t offset)
 {
 	return offset && offset < snapshot->text_bytes ? snapshot->text + offset : "";
+}
+
+bool sp_snapshot_is_root(const struct sp_snapshot *snapshot)
+{
+	const struct sp_spool_header *h = &snapshot->header;
+
+	return h->is_root || (h->pid > 0 && atoi(sp_snapshot_text(snapshot, h->text.tree)) == h->pid);
 }

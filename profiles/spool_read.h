@@ -6,6 +6,7 @@
 #ifndef SP_PROFILES_SPOOL_READ_H
 #define SP_PROFILES_SPOOL_READ_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,6 +43,9 @@ int sp_snapshot_read(struct sp_snapshot *snapshot, int fd, const char **why);
 int sp_snapshot_peek(struct sp_snapshot *snapshot, int fd, const char **why);
 
 void sp_snapshot_free(struct sp_snapshot *snapshot);
+
+/* True for the first process of its tree, also after it has replaced itself by another program. */
+bool sp_snapshot_is_root(const struct sp_snapshot *snapshot);
 
 /* The text at an offset of struct sp_text; "" for 0 and for offsets outside. */
 const char *sp_snapshot_text(const struct sp_snapshot *snapshot, uint32_t offset);

@@ -11,6 +11,7 @@
 #include "symbolize/strings.h"
 #include "symbolize/symbolize.h"
 #include "symbolize/symtab.h"
+#include "symbolize/unwind_table.h"
 
 #define DEFAULT_DEBUG_ROOT "/usr/lib/debug"
 #define DELETED " (deleted)"
@@ -28,6 +29,8 @@ struct module {
 	struct sp_symtab symtab;
 	struct sp_plt plt;
 	struct sp_dwarf *dwarf;
+	struct sp_unwind_table unwind; /* read when the first nameless address asks for it */
+	bool unwind_read;
 };
 
 /* The answer for one address: frames[first .. first + count). */
@@ -68,6 +71,7 @@ static void free_module(struct module *m)
 {
 	if (!m)
 		return;
+	sp_unwind_table_free(&m->unwind);
 	sp_dwarf_close(m->dwarf);
 	sp_plt_free(&m->plt);
 	sp_symtab_free(&m->symtab);
@@ -232,8 +236,17 @@ static bool is_better_known(const struct sp_elf_symbol *symbol, const struct sp_
 	return symbol->address == frame->function_address && (mangled ? !linkage : symbol->exported);
 }
 
+/* Stripped code keeps its unwind table, so that samples without a name still add up by function. */
+static uint64_t unwind_entry(struct module *m, uint64_t address)
+{
+	if (!m->unwind_read && m->object.elf)
+		sp_unwind_table_read(&m->unwind, &m->object); /* without memory: addresses stay as they are */
+	m->unwind_read = true;
+	return sp_unwind_table_find(&m->unwind, address);
+}
+
 /* Works one address out. */
-static size_t resolve(struct sp_symbolizer *s, const struct module *m, uint64_t address, struct sp_symbol *out)
+static size_t resolve(struct sp_symbolizer *s, struct module *m, uint64_t address, struct sp_symbol *out)
 {
 	const struct sp_plt_stub *stub = sp_plt_find(&m->plt, address);
 	const struct sp_elf_symbol *symbol = sp_symtab_find(&m->symtab, address);
@@ -256,6 +269,8 @@ static size_t resolve(struct sp_symbolizer *s, const struct module *m, uint64_t 
 		for (size_t i = 0; i < count; i++)
 			out[i].function_address = symbol->address;
 	}
+	if (!out[count - 1].function && !out[count - 1].function_address)
+		out[count - 1].function_address = unwind_entry(m, address);
 	return count;
 }
 

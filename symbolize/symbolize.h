@@ -39,7 +39,8 @@ struct sp_symbol {
 	unsigned line;         /* 0: unknown. For an inlined-into frame: the line of the call */
 	const char *decl_file; /* where the function itself is declared; NULL: unknown */
 	unsigned decl_line;
-	uint64_t function_address; /* ELF virtual address of the enclosing symbol; 0 unknown */
+	uint64_t function_address; /* ELF virtual address of the enclosing symbol, or of the
+	                            * function's unwind entry where nothing names it; 0 unknown */
 	bool inlined;              /* this function's code was inlined into the next frame of the answer */
 };
 

@@ -75,5 +75,6 @@ covers() { # FILE: at least 95 % of the 0.6 s
 		same_run bash -c 'for ((i = 0; i < 30000; i++)); do :; done; exec /usr/bin/env -u LD_PRELOAD sh -c "
 			i=0; while [ \$i -lt 50000 ]; do i=\$((i + 1)); done; echo survived"'
 	done
-	profile_of bash
+	# Nobody was left to render the shell that became another program.
+	recovered bash
 }
