@@ -92,11 +92,10 @@ static const char *allocator_path(void)
 static void fill_header(struct sp_spool_header *h, struct activation *a, uint64_t start_ticks)
 {
 	const struct sp_config *c = &a->config;
-	char exe[SP_PATH_MAX], *slash;
+	char exe[SP_PATH_MAX];
 	long n = sp_sys(SYS_readlink, "/proc/self/exe", exe, sizeof exe - 1);
 
 	exe[n > 0 ? n : 0] = 0;
-	slash = strrchr(exe, '/');
 	h->pid = sp_agent.pid;
 	h->ppid = sp_process.ppid;
 	h->uid = (uint32_t)sp_sys(SYS_geteuid);
@@ -108,7 +107,8 @@ static void fill_header(struct sp_spool_header *h, struct activation *a, uint64_
 	h->usable_millicores = c->machine.usable_millicores;
 	h->host_cores = c->machine.host_cores;
 	h->text.exe = text(exe);
-	h->text.program = text(slash ? slash + 1 : exe);
+	/* As it was called: one file may be many programs. */
+	h->text.program = text(program_invocation_short_name);
 	h->text.command = command_text(sp_process.argv);
 	h->text.cwd = text(sp_process.cwd);
 	h->text.output_dir = text(sp_process.output_dir);

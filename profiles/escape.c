@@ -101,7 +101,8 @@ void sp_escape(struct sp_buffer *out, enum sp_escape how, const char *text, size
 			continue;
 		}
 		if (text[i] == '\\' ||
-			(how == SP_ESCAPE_CELL && (needs_backslash(text, length, i) || (i == 0 && starts_block(text[0])))))
+			(how == SP_ESCAPE_CELL &&
+				(needs_backslash(text, length, i) || (i == 0 && starts_block(text[0])))))
 			sp_buffer_puts(out, "\\");
 		sp_buffer_add(out, text + i, n);
 		i += n;

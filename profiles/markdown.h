@@ -27,7 +27,8 @@ size_t sp_markdown_top(const char *text, size_t length);
 
 /* How much of each table is shown. */
 struct sp_limits {
-	size_t functions, tree_lines, paths, details, detail_rows, threads, modules, files, sites, heap_tree_lines, notes;
+	size_t functions, tree_lines, paths, details, detail_rows, threads, modules, files, sites, heap_tree_lines,
+		notes;
 };
 
 struct sp_writer {
@@ -56,8 +57,8 @@ void sp_write_complete(struct sp_buffer *out, const struct sp_profile *profile);
 
 /* markdown_format.c: pieces of a line. */
 void sp_put_name(struct sp_buffer *out, enum sp_escape how, const char *name);
-void sp_put_duration(struct sp_buffer *out, uint64_t ns);   /* "1.23 s", "45.6 ms" */
-void sp_put_size(struct sp_buffer *out, uint64_t bytes);    /* "1.5 MiB" */
+void sp_put_duration(struct sp_buffer *out, uint64_t ns); /* "1.23 s", "45.6 ms" */
+void sp_put_size(struct sp_buffer *out, uint64_t bytes);  /* "1.5 MiB" */
 void sp_put_location(struct sp_buffer *out, enum sp_escape how, const struct sp_profile *p, const char *file,
 	unsigned line);
 void sp_put_function_location(struct sp_buffer *out, enum sp_escape how, const struct sp_profile *p,

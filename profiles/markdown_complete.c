@@ -40,16 +40,18 @@ static void write_functions(struct sp_buffer *out, const struct sp_profile *p)
 	size_t count;
 	uint32_t *order = sp_rank(p->function_count, &count, rank_function, p);
 
-	sp_buffer_printf(out, "## All functions (%zu)\n\n```tsv\nself_user_ns\tself_sys_ns\ttotal_user_ns\ttotal_sys_ns\t"
-			      "self_samples\ttotal_samples\tself_sq_us2\ttotal_sq_us2\tfunction\tmodule\tfile\tline\n",
+	sp_buffer_printf(out,
+		"## All functions (%zu)\n\n```tsv\nself_user_ns\tself_sys_ns\ttotal_user_ns\ttotal_sys_ns\t"
+		"self_samples\ttotal_samples\tself_sq_us2\ttotal_sq_us2\tfunction\tmodule\tfile\tline\n",
 		count);
 	for (size_t i = 0; i < count; i++) {
 		const struct sp_function *f = &p->functions[order[i]];
 
-		sp_buffer_printf(out, "%llu\t%llu\t%llu\t%llu\t%llu\t%llu\t%llu\t%llu", (unsigned long long)f->self_user_ns,
-			(unsigned long long)f->self_sys_ns, (unsigned long long)f->total_user_ns,
-			(unsigned long long)f->total_sys_ns, (unsigned long long)f->self_samples,
-			(unsigned long long)f->total_samples, whole(f->self_sq), whole(f->total_sq));
+		sp_buffer_printf(out, "%llu\t%llu\t%llu\t%llu\t%llu\t%llu\t%llu\t%llu",
+			(unsigned long long)f->self_user_ns, (unsigned long long)f->self_sys_ns,
+			(unsigned long long)f->total_user_ns, (unsigned long long)f->total_sys_ns,
+			(unsigned long long)f->self_samples, (unsigned long long)f->total_samples, whole(f->self_sq),
+			whole(f->total_sq));
 		put_place(out, p, f, f->file, f->line);
 	}
 	sp_buffer_puts(out, "```\n\n");
@@ -61,14 +63,15 @@ static void write_sites(struct sp_buffer *out, const struct sp_profile *p)
 	size_t count;
 	uint32_t *order = sp_rank(p->site_count, &count, rank_site, p);
 
-	sp_buffer_printf(out, "## All heap sites (%zu)\n\n```tsv\nalloc_bytes\talloc_count\tinuse_bytes\tinuse_count\t"
-			      "peak_bytes\tpeak_count\tshort_bytes\tshort_count\tsamples\tinuse_samples\talloc_var_kib2\t"
-			      "inuse_var_kib2\tfunction\tmodule\tfile\tline\n",
+	sp_buffer_printf(out,
+		"## All heap sites (%zu)\n\n```tsv\nalloc_bytes\talloc_count\tinuse_bytes\tinuse_count\t"
+		"peak_bytes\tpeak_count\tshort_bytes\tshort_count\tsamples\tinuse_samples\talloc_var_kib2\t"
+		"inuse_var_kib2\tfunction\tmodule\tfile\tline\n",
 		count);
 	for (size_t i = 0; i < count; i++) {
 		const struct sp_heap_site *s = &p->sites[order[i]];
-		const uint64_t numbers[] = {s->alloc_bytes, s->alloc_count, s->inuse_bytes, s->inuse_count, s->peak_bytes,
-			s->peak_count, s->short_bytes, s->short_count, s->samples, s->inuse_samples};
+		const uint64_t numbers[] = {s->alloc_bytes, s->alloc_count, s->inuse_bytes, s->inuse_count,
+			s->peak_bytes, s->peak_count, s->short_bytes, s->short_count, s->samples, s->inuse_samples};
 
 		for (size_t k = 0; k < sizeof(numbers) / sizeof(numbers[0]); k++)
 			sp_buffer_printf(out, "%llu\t", (unsigned long long)numbers[k]);

@@ -67,7 +67,8 @@ void sp_write_cpu(struct sp_writer *w)
 	uint32_t *order = sp_rank(p->function_count, &count, sp_rank_self, p);
 
 	shown = count < w->limits.functions ? count : w->limits.functions;
-	sp_buffer_puts(&w->out, "# CPU Profile\n\n| Duration | Samples | Interval | Functions |\n|---:|---:|---:|---:|\n| ");
+	sp_buffer_puts(&w->out,
+		"# CPU Profile\n\n| Duration | Samples | Interval | Functions |\n|---:|---:|---:|---:|\n| ");
 	sp_put_duration(&w->out, p->wall_ns);
 	sp_buffer_printf(&w->out, " | %llu | ", (unsigned long long)p->samples);
 	if (interval)
@@ -76,9 +77,10 @@ void sp_write_cpu(struct sp_writer *w)
 		sp_buffer_puts(&w->out, "-");
 	sp_buffer_printf(&w->out, " | %zu |\n\n", functions_seen(p));
 	write_top(w, order, count);
-	sp_buffer_puts(&w->out, "## Hot Functions (Self Time)\n\n"
-				"| Self% | Self | Total% | Total | Function | Location | ± | Module |\n"
-				"|---:|---:|---:|---:|:---|:---|---:|:---|\n");
+	sp_buffer_puts(&w->out,
+		"## Hot Functions (Self Time)\n\n"
+		"| Self% | Self | Total% | Total | Function | Location | ± | Module |\n"
+		"|---:|---:|---:|---:|:---|:---|---:|:---|\n");
 	for (size_t i = 0; i < shown; i++)
 		write_function(w, &p->functions[order[i]]);
 	sp_put_cut(&w->out, shown, count, "rows", "All functions");
@@ -120,12 +122,14 @@ void sp_write_threads(struct sp_writer *w)
 	uint32_t *order = sp_rank(p->thread_count, &count, rank_thread, p);
 
 	shown = count < w->limits.threads ? count : w->limits.threads;
-	sp_buffer_puts(&w->out, "## Threads\n\n| CPU% | User | System | Samples | Thread | TID | Start | Allocated |\n"
-				"|---:|---:|---:|---:|:---|---:|:---|---:|\n");
+	sp_buffer_puts(&w->out,
+		"## Threads\n\n| CPU% | User | System | Samples | Thread | TID | Start | Allocated |\n"
+		"|---:|---:|---:|---:|:---|---:|:---|---:|\n");
 	for (size_t i = 0; i < shown; i++)
 		write_thread(w, &p->threads[order[i]]);
 	if (count > shown)
-		sp_buffer_printf(&w->out, "\n… %zu more threads; `smartprof report --full` shows them while the spool exists\n",
+		sp_buffer_printf(&w->out,
+			"\n… %zu more threads; `smartprof report --full` shows them while the spool exists\n",
 			count - shown);
 	sp_buffer_puts(&w->out, "\n");
 	free(order);
@@ -144,8 +148,9 @@ void sp_write_modules(struct sp_writer *w)
 	uint32_t *order = sp_rank(p->module_count, &count, rank_module, p);
 
 	shown = count < w->limits.modules ? count : w->limits.modules;
-	sp_buffer_puts(&w->out, "## Modules\n\n| Self% | Self | Samples | Module | ± | Symbols | Path |\n"
-				"|---:|---:|---:|:---|---:|:---|:---|\n");
+	sp_buffer_puts(&w->out,
+		"## Modules\n\n| Self% | Self | Samples | Module | ± | Symbols | Path |\n"
+		"|---:|---:|---:|:---|---:|:---|:---|\n");
 	for (size_t i = 0; i < shown; i++) {
 		const struct sp_module_info *m = &p->modules[order[i]];
 
@@ -155,7 +160,8 @@ void sp_write_modules(struct sp_writer *w)
 		sp_put_name(&w->out, SP_ESCAPE_CELL, m->name);
 		sp_buffer_puts(&w->out, " | ");
 		put_error(w, m->self_ns, m->self_sq);
-		sp_buffer_printf(&w->out, " | %s | ", m->handle < 0 || m->source > SP_SYMBOLS_DWARF ? "-" : sources[m->source]);
+		sp_buffer_printf(&w->out, " | %s | ",
+			m->handle < 0 || m->source > SP_SYMBOLS_DWARF ? "-" : sources[m->source]);
 		sp_put_name(&w->out, SP_ESCAPE_CELL, m->path);
 		sp_buffer_puts(&w->out, " |\n");
 	}
@@ -192,7 +198,8 @@ static size_t sum_files(const struct sp_profile *p, struct file_sum **sums)
 
 		if (!leaf || !leaf->file || !(path->user_ns + path->sys_ns))
 			continue;
-		cell = sp_map_at(&index, (uint64_t)(uintptr_t)leaf->file, 0, &found); /* interned: equal texts, equal pointers */
+		cell = sp_map_at(&index, (uint64_t)(uintptr_t)leaf->file, 0,
+			&found); /* interned: equal texts, equal pointers */
 		if (!found) {
 			*cell = (uint32_t)count;
 			sp_grow(sums, &capacity, count + 1, sizeof(**sums));

@@ -52,16 +52,20 @@ static void add_path(struct details *d, size_t index)
 
 	for (uint32_t i = 0; i < path->depth && ns; i++) {
 		const struct sp_frame *f = &p->frames[p->frame_ids[path->first + i]];
-		const struct sp_frame *caller = i + 1 < path->depth ? &p->frames[p->frame_ids[path->first + i + 1]] : NULL;
+		const struct sp_frame *caller =
+			i + 1 < path->depth ? &p->frames[p->frame_ids[path->first + i + 1]] : NULL;
 		uint32_t hot = d->hot_of[f->function];
 		uint32_t hot_caller = caller ? d->hot_of[caller->function] : 0;
 
 		if (hot && i == 0 && f->file)
-			add(d, (struct relative){.hot = hot, .relation = LINE, .file = f->file, .line = f->line}, index, ns);
+			add(d, (struct relative){.hot = hot, .relation = LINE, .file = f->file, .line = f->line}, index,
+				ns);
 		if (hot && caller)
-			add(d, (struct relative){.hot = hot, .relation = CALLER, .function = caller->function}, index, ns);
+			add(d, (struct relative){.hot = hot, .relation = CALLER, .function = caller->function}, index,
+				ns);
 		if (hot_caller)
-			add(d, (struct relative){.hot = hot_caller, .relation = CALLEE, .function = f->function}, index, ns);
+			add(d, (struct relative){.hot = hot_caller, .relation = CALLEE, .function = f->function}, index,
+				ns);
 	}
 }
 
@@ -104,8 +108,8 @@ static void write_relative(struct sp_writer *w, const struct relative *item, con
 static size_t write_relatives(struct sp_writer *w, const struct relative *items, size_t count,
 	const struct sp_function *self)
 {
-	static const char *const titles[] = {"- Callers (of its total time)", "- Callees (of its total time)",
-		"- Hottest lines (of its self time)"};
+	static const char *const titles[] = {
+		"- Callers (of its total time)", "- Callees (of its total time)", "- Hottest lines (of its self time)"};
 	size_t in_group = 0, used;
 
 	for (used = 0; used < count && items[used].hot == items[0].hot; used++) {

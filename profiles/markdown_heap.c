@@ -117,8 +117,9 @@ static void write_sites(struct sp_writer *w, const struct site_table *t)
 	shown = count < w->limits.sites ? count : w->limits.sites;
 	if (count) {
 		sp_buffer_printf(&w->out, "## %s\n\n%s", t->title, t->note);
-		sp_buffer_puts(&w->out, "| % | Bytes | Count | Function | Location | ± | Module |\n"
-					"|---:|---:|---:|:---|:---|---:|:---|\n");
+		sp_buffer_puts(&w->out,
+			"| % | Bytes | Count | Function | Location | ± | Module |\n"
+			"|---:|---:|---:|:---|:---|---:|:---|\n");
 		for (size_t i = 0; i < shown; i++)
 			write_site(w, t, order[i]);
 		write_before(w, t);
@@ -166,8 +167,9 @@ static void write_summary(struct sp_writer *w)
 		sp_buffer_printf(&w->out, "| RSS at end | %llu | |\n", (unsigned long long)h->rss_bytes);
 	if (p->max_rss_bytes)
 		sp_buffer_printf(&w->out, "| RSS at peak | %llu | |\n", (unsigned long long)p->max_rss_bytes);
-	sp_buffer_puts(&w->out, "\nIn use and at peak are estimates from samples; allocated bytes and the counts of "
-				"allocations and frees are exact.\n\n");
+	sp_buffer_puts(&w->out,
+		"\nIn use and at peak are estimates from samples; allocated bytes and the counts of "
+		"allocations and frees are exact.\n\n");
 }
 
 void sp_write_heap(struct sp_writer *w)
@@ -179,7 +181,8 @@ void sp_write_heap(struct sp_writer *w)
 		{"Heap Sites (At Peak)", "", peak_bytes, peak_count, sp_peak_variance, heap->peak_bytes},
 		{"Heap Sites (Allocated)", "", alloc_bytes, alloc_count, alloc_variance, p->heap_allocated_bytes},
 		{"Leak Suspects",
-			"Sites that still hold nine tenths of all they ever allocated. A cache, or data that the program "
+			"Sites that still hold nine tenths of all they ever allocated. A cache, or data that the "
+			"program "
 			"needs to its end, looks the same.\n\n",
 			suspect_bytes, inuse_count, inuse_variance, heap->inuse_bytes},
 		{"Short-Lived Allocations", "Freed within a millisecond; % of all allocated bytes.\n\n", short_bytes,

@@ -6,8 +6,9 @@
 
 /* One sentence for each kind of loss: what it means and what to do. %llu is the count. */
 static const char *const drop_texts[SP_DROPS] = {
-	[SP_DROP_REENTRY] = "%llu samples fell into smartprof's own code and were left out; their time is shared out over "
-			    "the thread's other samples.",
+	[SP_DROP_REENTRY] =
+		"%llu samples fell into smartprof's own code and were left out; their time is shared out over "
+		"the thread's other samples.",
 	[SP_DROP_NO_THREAD] = "%llu samples hit threads that were starting or ending; their time is in [unsampled].",
 	[SP_DROP_STACKS] = "%llu samples found the stack table full and are counted in [overflow]; sample less often "
 			   "(SMARTPROF_CPU_SAMPLING_INTERVAL) to have fewer different stacks.",
@@ -15,12 +16,14 @@ static const char *const drop_texts[SP_DROPS] = {
 			   "(SMARTPROF_CPU_SAMPLING_INTERVAL).",
 	[SP_DROP_SITES] = "%llu heap samples found the site table full and are counted in [overflow]; raise "
 			  "SMARTPROF_HEAP_SAMPLING_INTERVAL.",
-	[SP_DROP_LIVE] = "%llu sampled allocations found the table of live blocks full: they count as allocated but not as "
-			 "in use; raise SMARTPROF_HEAP_SAMPLING_INTERVAL.",
+	[SP_DROP_LIVE] =
+		"%llu sampled allocations found the table of live blocks full: they count as allocated but not as "
+		"in use; raise SMARTPROF_HEAP_SAMPLING_INTERVAL.",
 	[SP_DROP_MODULES] = "%llu mapped files found the module table full; their frames are bare addresses.",
 	[SP_DROP_THREADS] = "%llu threads found the thread table full; their time is in the row of short threads.",
-	[SP_DROP_CLOCK] = "%llu times no clock could be armed for a thread, whose time is then in [unsampled]; raise the "
-			  "limits on pending signals (ulimit -i), locked memory (ulimit -l) or open files (ulimit -n).",
+	[SP_DROP_CLOCK] =
+		"%llu times no clock could be armed for a thread, whose time is then in [unsampled]; raise the "
+		"limits on pending signals (ulimit -i), locked memory (ulimit -l) or open files (ulimit -n).",
 	[SP_DROP_SAMPLE_CAP] = "%llu times the interval was doubled because the cap on samples was reached; raise "
 			       "SMARTPROF_CPU_MAX_SAMPLES for finer results.",
 	[SP_DROP_QUIESCED] = "%llu samples fell into a fork or the unloading of a library and were left out.",
@@ -33,8 +36,8 @@ static void add_line(struct sp_writer *w, const char *text)
 
 static void write_clock(struct sp_writer *w)
 {
-	static const char *const clocks[] = {"off", "per-thread events for user time, kernel tick for system time",
-		"kernel tick alone"};
+	static const char *const clocks[] = {
+		"off", "per-thread events for user time, kernel tick for system time", "kernel tick alone"};
 	const struct sp_spool_header *h = &w->profile->snapshot->header;
 	const char *why = sp_snapshot_text(w->profile->snapshot, h->text.clock_reason);
 
@@ -45,8 +48,10 @@ static void write_clock(struct sp_writer *w)
 	}
 	sp_buffer_puts(&w->out, ".\n");
 	if (h->cpu.clock == SP_CLOCK_TIMER)
-		add_line(w, "The tick is coarse and keeps step with periodic work; `sysctl kernel.perf_event_paranoid=2` (or "
-			    "lower), or CAP\\_PERFMON, gives the finer clock.");
+		add_line(w,
+			"The tick is coarse and keeps step with periodic work; `sysctl kernel.perf_event_paranoid=2` "
+			"(or "
+			"lower), or CAP\\_PERFMON, gives the finer clock.");
 }
 
 static void write_intervals(struct sp_writer *w)
@@ -61,7 +66,8 @@ static void write_intervals(struct sp_writer *w)
 		sp_buffer_printf(&w->out, "- CPU interval: %g µs asked for, %s µs achieved, at most %g µs in force.\n",
 			(double)h->cpu.requested_ns / 1e3, achieved, (double)h->cpu.interval_max_ns / 1e3);
 	if (p->heap_on)
-		sp_buffer_printf(&w->out, "- Heap interval: %llu bytes asked for, at most %llu bytes in force; %llu samples.\n",
+		sp_buffer_printf(&w->out,
+			"- Heap interval: %llu bytes asked for, at most %llu bytes in force; %llu samples.\n",
 			(unsigned long long)h->heap.requested_bytes, (unsigned long long)h->heap.interval_max_bytes,
 			(unsigned long long)h->heap.samples);
 	if (overhead)
@@ -83,20 +89,31 @@ static void write_coverage(struct sp_writer *w)
 
 	if (!p->cpu_on)
 		return;
-	sp_buffer_printf(&w->out, "- Samples stand for %.3f s of %.3f s of CPU time; [unsampled] is %.3f s (%.1f %%): threads "
-				  "or moments no sample hit.\n",
-		(double)sampled / 1e9, (double)used / 1e9, (double)p->unsampled_ns / 1e9, sp_percent(p->unsampled_ns, p->total_ns));
+	sp_buffer_printf(&w->out,
+		"- Samples stand for %.3f s of %.3f s of CPU time; [unsampled] is %.3f s (%.1f %%): threads "
+		"or moments no sample hit.\n",
+		(double)sampled / 1e9, (double)used / 1e9, (double)p->unsampled_ns / 1e9,
+		sp_percent(p->unsampled_ns, p->total_ns));
 	if (known > used + used / 50 && known - used > 20000000)
-		sp_buffer_printf(&w->out, "- Samples stand for %.1f %% more time than the process used: shares are right, "
-					  "absolute times too large by that.\n",
+		sp_buffer_printf(&w->out,
+			"- Samples stand for %.1f %% more time than the process used: shares are right, "
+			"absolute times too large by that.\n",
 			sp_percent(known - used, used));
 	if (p->truncated_ns)
-		sp_buffer_printf(&w->out, "- %.1f %% of the time has stacks that end early ([truncated]): deeper than %u frames, "
-					  "or code without unwind information.\n",
+		sp_buffer_printf(&w->out,
+			"- %.2f %% of the time has stacks that end early ([truncated]): deeper than %u frames, "
+			"or code without unwind information.\n",
 			sp_percent(p->truncated_ns, p->total_ns), SP_MAX_FRAMES);
 	if (h->cpu.lost_signals)
 		sp_buffer_printf(&w->out, "- The kernel merged %llu clock signals; later samples carry their time.\n",
 			(unsigned long long)h->cpu.lost_signals);
+}
+
+/* From the distribution, which keeps the symbols apart. */
+static bool is_packaged(const struct sp_module_info *m)
+{
+	return m->system || strncmp(m->path, "/bin/", 5) == 0 || strncmp(m->path, "/sbin/", 6) == 0 ||
+		(strncmp(m->path, "/usr/", 5) == 0 && strncmp(m->path, "/usr/local/", 11) != 0);
 }
 
 /* What would name a module's addresses. */
@@ -111,7 +128,8 @@ static const char *symbols_hint(const struct sp_module_info *m)
 		return "the file was replaced since by another build: render before updating";
 	case SP_SYMBOLS_NONE:
 	case SP_SYMBOLS_DYNAMIC:
-		return m->system ? "install its -dbgsym package" : "it is stripped: build without -s, or keep the debug file";
+		return is_packaged(m) ? "install its -dbgsym package"
+				      : "it is stripped: build without -s, or keep the debug file";
 	default:
 		return "its symbols do not cover these addresses";
 	}
@@ -133,7 +151,8 @@ static void write_unnamed(struct sp_writer *w)
 
 		if (sp_percent(m->unnamed_ns, p->total_ns) < 0.5)
 			break;
-		sp_buffer_printf(&w->out, "- %.1f %% of the time is in addresses of ", sp_percent(m->unnamed_ns, p->total_ns));
+		sp_buffer_printf(&w->out, "- %.1f %% of the time is in addresses of ",
+			sp_percent(m->unnamed_ns, p->total_ns));
 		sp_put_name(&w->out, SP_ESCAPE_CELL, m->path);
 		sp_buffer_printf(&w->out, " without a name: %s.\n", symbols_hint(m));
 	}
@@ -174,7 +193,8 @@ void sp_write_quality(struct sp_writer *w)
 	write_unnamed(w);
 	write_notes(w);
 	if (s->header.state == SP_STATE_RUNNING)
-		add_line(w, "The process had not told of its end when this was written: the last moments may be missing.");
+		add_line(w,
+			"The process had not told of its end when this was written: the last moments may be missing.");
 	if (s->damaged)
 		sp_buffer_printf(&w->out, "- %u damaged records of the spool were left out.\n", s->damaged);
 	sp_buffer_puts(&w->out, "\n");

@@ -114,7 +114,8 @@ void sp_write_timeline(struct sp_writer *w)
 	n = cut(s, slices, BAR_CELLS);
 	write_bars(w, slices, n);
 	n = cut(s, slices, TABLE_ROWS);
-	sp_buffer_puts(&w->out, "| Until | CPU cores | CPU | RSS bytes | Heap in use bytes |\n|---:|---:|---:|---:|---:|\n");
+	sp_buffer_puts(&w->out,
+		"| Until | CPU cores | CPU | RSS bytes | Heap in use bytes |\n|---:|---:|---:|---:|---:|\n");
 	for (size_t i = 0; i < n; i++) {
 		sp_buffer_printf(&w->out, "| %.2f s | %.2f | ", (double)slices[i].end_ns / 1e9, slices[i].cores);
 		sp_put_duration(&w->out, slices[i].cpu_ns);

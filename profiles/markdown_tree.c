@@ -50,7 +50,8 @@ void sp_write_call_tree(struct sp_writer *w)
 	struct sp_sequences s;
 
 	sp_sequences_build(&s, p, SP_TREE_CPU);
-	sp_buffer_puts(&w->out, "## Call Tree (Total Time)\n\nBranches of at least 1 %; ↻ marks a recursion shown once.\n\n");
+	sp_buffer_puts(&w->out,
+		"## Call Tree (Total Time)\n\nBranches of at least 1 %; ↻ marks a recursion shown once.\n\n");
 	write_tree(w, &s, p->total_ns, w->limits.tree_lines);
 	sp_buffer_puts(&w->out, "\n");
 	sp_sequences_free(&s);
@@ -68,7 +69,8 @@ void sp_write_heap_tree(struct sp_writer *w)
 		sp_sequences_build(&s, p, weight = SP_TREE_ALLOCATED);
 	}
 	if (s.total) {
-		sp_buffer_printf(&w->out, "## Heap Call Tree (%s)\n\nBranches of at least 1 %%; ↻ marks a recursion shown once.\n\n",
+		sp_buffer_printf(&w->out,
+			"## Heap Call Tree (%s)\n\nBranches of at least 1 %%; ↻ marks a recursion shown once.\n\n",
 			weight == SP_TREE_INUSE ? "In Use" : "Allocated");
 		write_tree(w, &s, s.total, w->limits.heap_tree_lines);
 		sp_buffer_puts(&w->out, "\n");

@@ -55,8 +55,7 @@ static const struct sp_function *write_cpu(struct sp_writer *w)
 	sp_put_duration(&w->out, p->cpu_sys_ns);
 	sp_buffer_puts(&w->out, " system) in ");
 	sp_put_duration(&w->out, p->wall_ns);
-	sp_buffer_printf(&w->out, ", %.2f cores on average",
-		p->wall_ns ? (double)used / (double)p->wall_ns : 0);
+	sp_buffer_printf(&w->out, ", %.2f cores on average", p->wall_ns ? (double)used / (double)p->wall_ns : 0);
 	first = write_hottest(w);
 	sp_buffer_printf(&w->out, " (self time, %llu samples). ", (unsigned long long)p->samples);
 	return first;
@@ -103,10 +102,11 @@ static void write_next(struct sp_writer *w, const struct sp_function *first)
 		sp_buffer_printf(&w->out, "Next: %.0f %% of the CPU time was not sampled, see Data Quality.",
 			sp_percent(p->unsampled_ns, p->total_ns));
 	else if (unnamed > 30)
-		sp_buffer_printf(&w->out, "Next: %.0f %% of the frames have no name, Data Quality says what would fix it.",
-			unnamed);
+		sp_buffer_printf(&w->out,
+			"Next: %.0f %% of the frames have no name, Data Quality says what would fix it.", unnamed);
 	else if (p->cpu_on && p->samples < 100)
-		sp_buffer_puts(&w->out, "Next: so few samples only show the coarse picture; let it run longer or sample more often.");
+		sp_buffer_puts(&w->out,
+			"Next: so few samples only show the coarse picture; let it run longer or sample more often.");
 	else if (p->wall_ns && (double)(p->cpu_user_ns + p->cpu_sys_ns) < 0.1 * (double)p->wall_ns)
 		sp_buffer_puts(&w->out, "Next: the process mostly waited, so its CPU time is not what makes it slow.");
 	else if (first) {

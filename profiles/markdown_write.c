@@ -8,10 +8,27 @@
 #define FULL 1000000u
 #define TIGHTEST 6
 
-static const struct sp_limits usual = {.functions = 60, .tree_lines = 120, .paths = 15, .details = 12, .detail_rows = 5,
-	.threads = 16, .modules = 15, .files = 15, .sites = 20, .heap_tree_lines = 60, .notes = 20};
-static const struct sp_limits unlimited = {.functions = FULL, .tree_lines = FULL, .paths = 1000, .details = 100,
-	.detail_rows = 50, .threads = FULL, .modules = FULL, .files = FULL, .sites = FULL, .heap_tree_lines = FULL,
+static const struct sp_limits usual = {.functions = 60,
+	.tree_lines = 120,
+	.paths = 15,
+	.details = 12,
+	.detail_rows = 5,
+	.threads = 16,
+	.modules = 15,
+	.files = 15,
+	.sites = 20,
+	.heap_tree_lines = 60,
+	.notes = 20};
+static const struct sp_limits unlimited = {.functions = FULL,
+	.tree_lines = FULL,
+	.paths = 1000,
+	.details = 100,
+	.detail_rows = 50,
+	.threads = FULL,
+	.modules = FULL,
+	.files = FULL,
+	.sites = FULL,
+	.heap_tree_lines = FULL,
 	.notes = FULL};
 
 static size_t less(size_t limit, unsigned step)
@@ -29,8 +46,8 @@ static struct sp_limits tighten(const struct sp_limits *l, unsigned step)
 /* Keys whose values are no numbers, even where they happen to look like one to YAML. */
 static bool is_text_key(const char *key)
 {
-	static const char *const keys[] = {"program", "command", "tree", "kernel", "git_commit", "git_branch", "build_id",
-		"environment_reason", "allocator"};
+	static const char *const keys[] = {"program", "command", "tree", "kernel", "git_commit", "git_branch",
+		"build_id", "environment_reason", "allocator"};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		if (strcmp(key, keys[i]) == 0)
@@ -88,7 +105,7 @@ static void write_find(struct sp_writer *w)
 	if (!plain)
 		w->file_name = "PROFILE.md";
 	sp_buffer_puts(&w->out, "## Find things\n\n```sh\n");
-	sp_buffer_printf(&w->out, "grep -n '^#' %s                      # table of contents\n", w->file_name);
+	sp_buffer_printf(&w->out, "grep -n '^#' %s   # table of contents\n", w->file_name);
 	sp_buffer_puts(&w->out, "grep -n '");
 	put_example(&w->out, w->profile);
 	sp_buffer_printf(&w->out, "' %s   # one function, wherever it appears\n", w->file_name);

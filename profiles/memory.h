@@ -19,7 +19,7 @@ struct sp_pool {
 	struct sp_pool_block *blocks;
 };
 
-void *sp_pool_alloc(struct sp_pool *arena, size_t bytes); /* zeroed, 8-aligned */
+void *sp_pool_alloc(struct sp_pool *arena, size_t bytes);                   /* zeroed, 8-aligned */
 char *sp_pool_copy(struct sp_pool *arena, const char *text, size_t length); /* adds the NUL */
 void sp_pool_free(struct sp_pool *arena);
 

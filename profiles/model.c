@@ -33,7 +33,8 @@ uint32_t sp_profile_function(struct sp_profile *profile, uint32_t module, const 
 	if (found)
 		return *cell;
 	*cell = (uint32_t)profile->function_count;
-	sp_grow(&profile->functions, &profile->function_capacity, profile->function_count + 1, sizeof(*profile->functions));
+	sp_grow(&profile->functions, &profile->function_capacity, profile->function_count + 1,
+		sizeof(*profile->functions));
 	profile->functions[profile->function_count] =
 		(struct sp_function){.name = sp_names_text(&profile->names, name_id), .module = module};
 	return (uint32_t)profile->function_count++;

@@ -24,12 +24,12 @@ struct sp_module_info {
 	const char *path;
 	const char *name; /* base name; "" for module 0, which holds the pseudo functions */
 	uint64_t start, end, bias, epoch_from, epoch_to;
-	int handle;       /* of the symbolizer; -1 none */
+	int handle;         /* of the symbolizer; -1 none */
 	uint32_t canonical; /* first module with the same path and build-id: its functions are the same rows */
-	bool system;      /* a library of the distribution: /lib, /usr/lib, but never the executable */
-	bool agent;       /* libsmartprof itself: its frames are not shown */
-	bool unwinder;    /* libunwind: not shown where it works for the agent */
-	bool allocator;   /* defines the malloc in use */
+	bool system;        /* a library of the distribution: /lib, /usr/lib, but never the executable */
+	bool agent;         /* libsmartprof itself: its frames are not shown */
+	bool unwinder;      /* libunwind: not shown where it works for the agent */
+	bool allocator;     /* defines the malloc in use */
 	enum sp_symbol_source source;
 	uint64_t self_ns, samples;
 	double self_sq;
@@ -55,14 +55,21 @@ struct sp_function {
 };
 
 /* Pseudo functions: fixed indices at the start of functions[]. */
-enum sp_pseudo { SP_PSEUDO_UNSAMPLED, SP_PSEUDO_OVERFLOW, SP_PSEUDO_TRUNCATED, SP_PSEUDO_BEFORE, SP_PSEUDO_AGENT, SP_PSEUDOS };
+enum sp_pseudo {
+	SP_PSEUDO_UNSAMPLED,
+	SP_PSEUDO_OVERFLOW,
+	SP_PSEUDO_TRUNCATED,
+	SP_PSEUDO_BEFORE,
+	SP_PSEUDO_AGENT,
+	SP_PSEUDOS
+};
 
 struct sp_frame {
 	uint32_t function;
 	const char *file; /* of the instruction; NULL unknown */
 	unsigned line;
-	bool inlined;     /* into the next frame */
-	bool allocator;   /* allocation function or wrapper of one: never a heap site */
+	bool inlined;   /* into the next frame */
+	bool allocator; /* allocation function or wrapper of one: never a heap site */
 };
 
 /* A symbolized stack: frame_ids[first .. first+depth) index frames[], leaf first. */
@@ -90,14 +97,14 @@ struct sp_thread_info {
 	int tid;           /* 0: the sum of threads that gave their record back */
 	uint64_t merged;   /* then: how many */
 	bool ended;
-	uint64_t user_ns, sys_ns, samples;     /* sampled */
-	uint64_t cpu_user_ns, cpu_sys_ns;      /* measured */
+	uint64_t user_ns, sys_ns, samples; /* sampled */
+	uint64_t cpu_user_ns, cpu_sys_ns;  /* measured */
 	uint64_t alloc_bytes, allocs, frees;
 };
 
 struct sp_profile {
 	struct sp_pool arena;
-	struct sp_names names; /* interned function names and files */
+	struct sp_names names;        /* interned function names and files */
 	struct sp_snapshot *snapshot; /* not owned; NULL when read from Markdown */
 	struct sp_fact *facts;
 	size_t fact_count, fact_capacity;
@@ -121,11 +128,11 @@ struct sp_profile {
 	bool source_lines, inlines, system_libraries; /* settings that shape the profile */
 
 	uint64_t wall_ns, cpu_user_ns, cpu_sys_ns, max_rss_bytes; /* of the process */
-	uint64_t total_ns;                         /* sum of self over functions[]: what 100 % means */
+	uint64_t total_ns;                                        /* sum of self over functions[]: what 100 % means */
 	uint64_t sampled_user_ns, sampled_sys_ns, samples;
 	double sampled_sq;
 	uint64_t unsampled_ns, truncated_ns;
-	double unnamed_frames, all_frames;         /* weighted by time */
+	double unnamed_frames, all_frames; /* weighted by time */
 	bool cpu_on, heap_on;
 	uint64_t heap_allocated_bytes, heap_allocations, heap_frees, heap_reallocs; /* exact */
 };

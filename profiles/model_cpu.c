@@ -158,7 +158,8 @@ void sp_threads_add_up(struct sp_profile *profile, struct sp_symbolizer *symboli
 
 		if (i ? r->state == 0 : !r->merged && !r->heap.allocs && !r->heap.bytes_base)
 			continue;
-		*t = (struct sp_thread_info){.tid = i ? r->tid : 0, .merged = i ? 0 : r->merged, .ended = r->state == 2};
+		*t = (struct sp_thread_info){
+			.tid = i ? r->tid : 0, .merged = i ? 0 : r->merged, .ended = r->state == 2};
 		t->name = r->name;
 		t->start = start_name(profile, symbolizer, r->entry);
 		t->user_ns = r->user_ns;

@@ -34,7 +34,8 @@ static uint32_t frame_id(struct resolver *r, const struct sp_frame *frame)
 	uint64_t where = frame->file ? sp_names_id(&p->names, frame->file) + 1 : 0;
 	uint64_t flags = (uint64_t)frame->inlined << 1 | frame->allocator;
 	int found;
-	uint32_t *cell = sp_map_at(&r->frames, (uint64_t)frame->function << 32 | frame->line, where << 2 | flags, &found);
+	uint32_t *cell =
+		sp_map_at(&r->frames, (uint64_t)frame->function << 32 | frame->line, where << 2 | flags, &found);
 
 	if (found)
 		return *cell;
@@ -56,7 +57,8 @@ static uint32_t unnamed_function(struct resolver *r, uint32_t module, uint64_t a
 	if (anonymous)
 		snprintf(name, sizeof(name), "[anonymous]");
 	else
-		snprintf(name, sizeof(name), "%.250s+0x%llx", m->name, (unsigned long long)(function_address ? function_address : address - m->bias));
+		snprintf(name, sizeof(name), "%.250s+0x%llx", m->name,
+			(unsigned long long)(function_address ? function_address : address - m->bias));
 	id = sp_profile_function(r->profile, r->profile->modules[module].canonical, name, &r->functions);
 	r->profile->functions[id].flags |= SP_FUNCTION_UNNAMED;
 	return id;

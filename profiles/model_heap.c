@@ -8,16 +8,16 @@
 static const char *const allocator_names[] = {"malloc", "calloc", "realloc", "reallocarray", "memalign",
 	"aligned_alloc", "posix_memalign", "valloc", "pvalloc", "operator new*", "strdup", "strndup", "__strdup",
 	"__strndup", "asprintf", "vasprintf", "wcsdup", "xmalloc*", "xcalloc*", "xrealloc*", "xstrdup*", "xstrndup*",
-	"xmemdup*", "xnmalloc", "xzalloc", "x2realloc", "x2nrealloc", "zmalloc*", "zcalloc*", "zrealloc*", "ztrymalloc*",
-	"ztrycalloc*", "g_malloc*", "g_realloc*", "g_try_malloc*", "g_slice_alloc*", "g_strdup", "g_strndup", "g_memdup*",
-	"PyMem_*", "_PyMem_*", "PyObject_Malloc", "PyObject_Calloc", "PyObject_Realloc", "_PyObject_Malloc",
-	"_PyObject_Calloc", "_PyObject_Realloc", "std::allocator*", "std::__new_allocator*", "__gnu_cxx::new_allocator*",
-	"__gnu_cxx::__alloc_traits*", "std::allocator_traits*", "je_*", "tc_*", "mi_*", "__libc_malloc", "__libc_calloc",
-	"__libc_realloc", "__libc_memalign", "_int_malloc", "_int_realloc", "sysmalloc", "tcmalloc::*", "rust_alloc*",
-	"__rust_alloc*", "__rdl_alloc*", "__rg_alloc*", "alloc::alloc::*", "sqlite3MemMalloc", "sqlite3MemRealloc",
-	"sqlite3Malloc", "sqlite3_malloc*", "sqlite3Realloc", "sqlite3_realloc*", "sqlite3MallocZero",
-	"sqlite3DbMallocRaw*", "sqlite3DbMallocZero", "sqlite3DbRealloc*", "sqlite3DbStrDup", "sqlite3DbStrNDup",
-	"mallocWithAlarm", "ggc_internal_alloc*", "do_xmalloc", "do_xcalloc"};
+	"xmemdup*", "xnmalloc", "xzalloc", "x2realloc", "x2nrealloc", "zmalloc*", "zcalloc*", "zrealloc*",
+	"ztrymalloc*", "ztrycalloc*", "g_malloc*", "g_realloc*", "g_try_malloc*", "g_slice_alloc*", "g_strdup",
+	"g_strndup", "g_memdup*", "PyMem_*", "_PyMem_*", "PyObject_Malloc", "PyObject_Calloc", "PyObject_Realloc",
+	"_PyObject_Malloc", "_PyObject_Calloc", "_PyObject_Realloc", "std::allocator*", "std::__new_allocator*",
+	"__gnu_cxx::new_allocator*", "__gnu_cxx::__alloc_traits*", "std::allocator_traits*", "je_*", "tc_*", "mi_*",
+	"__libc_malloc", "__libc_calloc", "__libc_realloc", "__libc_memalign", "_int_malloc", "_int_realloc",
+	"sysmalloc", "tcmalloc::*", "rust_alloc*", "__rust_alloc*", "__rdl_alloc*", "__rg_alloc*", "alloc::alloc::*",
+	"sqlite3MemMalloc", "sqlite3MemRealloc", "sqlite3Malloc", "sqlite3_malloc*", "sqlite3Realloc",
+	"sqlite3_realloc*", "sqlite3MallocZero", "sqlite3DbMallocRaw*", "sqlite3DbMallocZero", "sqlite3DbRealloc*",
+	"sqlite3DbStrDup", "sqlite3DbStrNDup", "mallocWithAlarm", "ggc_internal_alloc*", "do_xmalloc", "do_xcalloc"};
 
 /* The name without return type, parameters and template arguments' effect on neither: cut at the
  * first '(' outside of "operator()"; a template function's return type is left in, and such

@@ -19,8 +19,8 @@ static bool starts_with(const char *text, const char *prefix)
 static bool is_system_path(const char *path)
 {
 	return starts_with(path, "/lib/") || starts_with(path, "/lib64/") || starts_with(path, "/lib32/") ||
-		starts_with(path, "/usr/lib/") || starts_with(path, "/usr/lib64/") || starts_with(path, "/usr/lib32/") ||
-		strcmp(path, "[vdso]") == 0;
+		starts_with(path, "/usr/lib/") || starts_with(path, "/usr/lib64/") ||
+		starts_with(path, "/usr/lib32/") || strcmp(path, "[vdso]") == 0;
 }
 
 /* By start, so that sp_modules_find can search; the same range may come up in several epochs. */
@@ -61,7 +61,8 @@ static uint32_t canonical(struct sp_names *seen, struct sp_map *seen_ids, const 
 	uint32_t index)
 {
 	int found;
-	uint32_t *cell = sp_map_at(seen_ids, sp_names_id(seen, path), sp_hash_bytes(m->build_id, m->build_id_bytes), &found);
+	uint32_t *cell =
+		sp_map_at(seen_ids, sp_names_id(seen, path), sp_hash_bytes(m->build_id, m->build_id_bytes), &found);
 
 	if (!found)
 		*cell = index;
@@ -82,8 +83,8 @@ void sp_modules_load(struct sp_profile *profile, struct sp_symbolizer *symbolize
 	profile->modules = sp_alloc(n + 2, sizeof(*profile->modules));
 	profile->module_count = n + 2;
 	profile->modules[0] = (struct sp_module_info){.path = "", .name = "", .handle = -1};
-	profile->modules[n + 1] = (struct sp_module_info){.path = "[anonymous]", .name = "[anonymous]", .handle = -1,
-		.canonical = (uint32_t)n + 1};
+	profile->modules[n + 1] = (struct sp_module_info){
+		.path = "[anonymous]", .name = "[anonymous]", .handle = -1, .canonical = (uint32_t)n + 1};
 	for (size_t i = 0; i < n; i++) {
 		const struct sp_module *m = &snapshot->modules[i];
 		struct sp_module_info *info = &profile->modules[i + 1];
@@ -91,8 +92,10 @@ void sp_modules_load(struct sp_profile *profile, struct sp_symbolizer *symbolize
 
 		*info = module_info(snapshot, m);
 		info->canonical = canonical(&seen, &seen_ids, m, info->path, (uint32_t)i + 1);
-		symbols = (struct sp_symbol_module){
-			.path = info->path, .bias = m->bias, .build_id = m->build_id, .build_id_bytes = m->build_id_bytes};
+		symbols = (struct sp_symbol_module){.path = info->path,
+			.bias = m->bias,
+			.build_id = m->build_id,
+			.build_id_bytes = m->build_id_bytes};
 		info->handle = symbolizer ? sp_symbolizer_add_module(symbolizer, &symbols) : -1;
 	}
 	sp_names_free(&seen);

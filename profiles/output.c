@@ -91,7 +91,7 @@ static int open_chosen(struct sp_output *o, const struct sp_snapshot *s, const c
 		length -= 3;
 	sp_output_safe_name(program, sizeof(program), sp_snapshot_text(s, s->header.text.program));
 	return snprintf(o->name, sizeof(o->name), "%.*s.%s.%d.md", (int)length, name, program, s->header.pid) <
-				(int)sizeof(o->name)
+			(int)sizeof(o->name)
 		? 0
 		: -ENAMETOOLONG;
 }
@@ -178,7 +178,8 @@ static int put_new(struct sp_output *o, int directory_fd, const struct sp_buffer
 	int err = sp_output_put(directory_fd, o->name, text, false);
 
 	for (int n = 2; err == -EEXIST && n < SAME_NAME_MAX; n++) {
-		if (snprintf(name, sizeof(name), "%.*s-%d.md", (int)strlen(o->name) - 3, o->name, n) >= (int)sizeof(name))
+		if (snprintf(name, sizeof(name), "%.*s-%d.md", (int)strlen(o->name) - 3, o->name, n) >=
+			(int)sizeof(name))
 			return -ENAMETOOLONG;
 		err = sp_output_put(directory_fd, name, text, false);
 		if (!err)

@@ -113,14 +113,16 @@ static bool find_file(int directory_fd, const char *tree, bool index, char *foun
 		if (length < n || strcmp(entry->d_name + length - n, suffix) != 0 ||
 			(strncmp(entry->d_name, "tree.", 5) == 0) != index)
 			continue;
-		if (!read_head(directory_fd, entry->d_name, head, sizeof(head)) || fstatat(directory_fd, entry->d_name, &st, 0) < 0)
+		if (!read_head(directory_fd, entry->d_name, head, sizeof(head)) ||
+			fstatat(directory_fd, entry->d_name, &st, 0) < 0)
 			continue;
 		if (!head_fact(head, "tree", value, sizeof(value)) || strcmp(value, tree) != 0)
 			continue;
 		if (!index && (!head_fact(head, "tree_role", value, sizeof(value)) || strcmp(value, "root") != 0))
 			continue;
-		if (found[0] && (st.st_mtim.tv_sec < newest.tv_sec ||
-					(st.st_mtim.tv_sec == newest.tv_sec && st.st_mtim.tv_nsec < newest.tv_nsec)))
+		if (found[0] &&
+			(st.st_mtim.tv_sec < newest.tv_sec ||
+				(st.st_mtim.tv_sec == newest.tv_sec && st.st_mtim.tv_nsec < newest.tv_nsec)))
 			continue;
 		newest = st.st_mtim;
 		snprintf(found, size, "%s", entry->d_name);
@@ -200,16 +202,17 @@ static void write_index(int directory_fd, const char *name, const char *tree, st
 
 	if (members->count)
 		qsort(members->items, members->count, sizeof(*members->items), by_cpu);
-	sp_buffer_printf(&out, "---\nschema: smartprof-tree/1\ntree: %s\nmembers: %zu\n---\n\n# Process Tree\n\n"
-			       "Processes that wrote a profile, most CPU time first.\n\n"
-			       "| CPU seconds | Peak heap bytes | Program | PID | Parent | Exit | Profile |\n"
-			       "|---:|---:|:---|---:|---:|:---|:---|\n",
+	sp_buffer_printf(&out,
+		"---\nschema: smartprof-tree/1\ntree: %s\nmembers: %zu\n---\n\n# Process Tree\n\n"
+		"Processes that wrote a profile, most CPU time first.\n\n"
+		"| CPU seconds | Peak heap bytes | Program | PID | Parent | Exit | Profile |\n"
+		"|---:|---:|:---|---:|---:|:---|:---|\n",
 		tree, members->count);
 	for (size_t i = 0; i < members->count; i++) {
 		const struct member *m = &members->items[i];
 
-		sp_buffer_printf(&out, "| %.3f | %llu | %s | %d | %d | %s | [profile](%s) |\n", m->cpu_seconds, m->peak_bytes,
-			m->program, m->pid, m->ppid, m->exit, m->link);
+		sp_buffer_printf(&out, "| %.3f | %llu | %s | %d | %d | %s | [profile](%s) |\n", m->cpu_seconds,
+			m->peak_bytes, m->program, m->pid, m->ppid, m->exit, m->link);
 	}
 	sp_output_put(directory_fd, name, &out, true);
 	sp_buffer_free(&out);

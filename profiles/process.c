@@ -24,8 +24,9 @@ bool sp_process_alive(int pid, uint64_t start_ticks)
 	if (!p)
 		return false;
 	p = strrchr(line, ')'); /* the name before it may hold anything */
-	if (!p || sscanf(p + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &state,
-			  &ticks) != 2)
+	if (!p ||
+		sscanf(p + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+			&state, &ticks) != 2)
 		return true;
 	return ticks == start_ticks && state != 'Z' && state != 'X';
 }

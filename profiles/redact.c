@@ -5,12 +5,12 @@
 #include <string.h>
 
 static const char *const secret_words[] = {"password", "passwd", "passphrase", "pwd", "secret", "token", "apikey",
-	"credential", "credentials", "auth", "authorization", "bearer", "cookie", "privatekey", "accesskey", "pass", "key",
-	"passcode", "sas", "jwt", "session"};
+	"credential", "credentials", "auth", "authorization", "bearer", "cookie", "privatekey", "accesskey", "pass",
+	"key", "passcode", "sas", "jwt", "session"};
 
 /* Words that stand for a secret in themselves, wherever they are part of a longer word. */
-static const char *const secret_parts[] = {"password", "passwd", "secret", "apikey", "token", "credential",
-	"passphrase", "privatekey", "accesskey"};
+static const char *const secret_parts[] = {
+	"password", "passwd", "secret", "apikey", "token", "credential", "passphrase", "privatekey", "accesskey"};
 
 static const char *const token_prefixes[] = {"ghp_", "gho_", "ghs_", "ghu_", "github_pat_", "glpat-", "xoxb-", "xoxp-",
 	"xoxa-", "sk-", "sk_live_", "rk_live_", "AKIA", "ASIA", "AIza", "eyJ", "hf_", "npm_", "pypi-", "dop_v1_"};
@@ -43,7 +43,8 @@ bool sp_redact_is_secret_name(const char *name, size_t length)
 	for (size_t i = 0; i <= length; i++) {
 		if (i < length && isalnum((unsigned char)name[i]))
 			continue;
-		if (word_is(name + start, i - start, secret_words, sizeof(secret_words) / sizeof(secret_words[0]), false))
+		if (word_is(name + start, i - start, secret_words, sizeof(secret_words) / sizeof(secret_words[0]),
+			    false))
 			return true;
 		start = i + 1;
 	}
@@ -100,7 +101,8 @@ static void add_value(struct sp_buffer *out, const char *text, size_t length)
 
 static bool is_auth_scheme(const char *word, size_t length)
 {
-	return (length == 6 && strncasecmp(word, "bearer", 6) == 0) || (length == 5 && strncasecmp(word, "basic", 5) == 0);
+	return (length == 6 && strncasecmp(word, "bearer", 6) == 0) ||
+		(length == 5 && strncasecmp(word, "basic", 5) == 0);
 }
 
 /* Appends one word. Returns true when what follows it is a secret: "--token", "Bearer", "password:". */

@@ -12,6 +12,7 @@
 #include "profiles/facts.h"
 #include "profiles/markdown.h"
 #include "profiles/output.h"
+#include "profiles/spool_find.h"
 
 /* Below both, a process is not worth a file. */
 #define SMALL_CPU_NS 20000000u
@@ -59,7 +60,7 @@ static bool is_small(const struct sp_snapshot *s)
 		sampled_ns += s->stacks[i].user_ns + s->stacks[i].sys_ns;
 	for (size_t i = 0; i < s->thread_count; i++)
 		bytes = (int64_t)((uint64_t)bytes + (uint64_t)s->threads[i].heap.bytes_base -
-				  (uint64_t)s->threads[i].heap.countdown);
+			(uint64_t)s->threads[i].heap.countdown);
 	return used_ns < SMALL_CPU_NS && sampled_ns < SMALL_CPU_NS && bytes < SMALL_ALLOC_BYTES;
 }
 
@@ -107,6 +108,7 @@ static int check_tree(int fd, const char *only_tree, const char **why)
 int sp_render_spool(const char *spool_path, const struct sp_render_options *options, struct sp_render_result *result)
 {
 	struct sp_snapshot snapshot = {0};
+	struct sp_spool_file file;
 	int fd, err;
 
 	*result = (struct sp_render_result){.why = ""};
@@ -118,6 +120,8 @@ int sp_render_spool(const char *spool_path, const struct sp_render_options *opti
 		err = check_tree(fd, options->only_tree, &result->why);
 	if (!err)
 		err = sp_snapshot_read(&snapshot, fd, &result->why);
+	if (!err && options->only_orphan && sp_spool_file_parse(&file, spool_path) && !sp_spool_is_orphan(&file))
+		err = fail(&result->why, -ECANCELED, "is in use");
 	if (!err && !is_small(&snapshot))
 		err = render_file(&snapshot, options, result);
 	if (!err && unlink(spool_path) < 0 && errno != ENOENT)

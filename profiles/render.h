@@ -9,10 +9,11 @@
 #include "profiles/model.h"
 
 struct sp_render_options {
-	bool full;                 /* no budget */
-	sp_progress_fn *progress;  /* NULL: none */
+	bool full;                /* no budget */
+	sp_progress_fn *progress; /* NULL: none */
 	void *progress_context;
-	const char *only_tree;     /* render only members of this tree ("<pid>.<ticks>"); NULL: any */
+	const char *only_tree; /* render only members of this tree ("<pid>.<ticks>"); NULL: any */
+	bool only_orphan; /* not when its process turns out to live: it had not mapped its new spool yet when looked at */
 };
 
 struct sp_render_result {
@@ -22,7 +23,7 @@ struct sp_render_result {
 
 /* Renders a spool into its place and removes it. The spool must be a regular file of this user,
  * readable by nobody else; of several renderers one gets it, the others -EWOULDBLOCK. Returns 0 or
- * a negative errno (-ENOENT: somebody else has rendered it; -ECANCELED: not of only_tree); the
+ * a negative errno (-ENOENT: somebody else has rendered it; -ECANCELED: not of only_tree, or no orphan); the
  * spool is then left alone. */
 int sp_render_spool(const char *spool_path, const struct sp_render_options *options, struct sp_render_result *result);
 

@@ -219,7 +219,8 @@ static size_t keep_heaviest(struct sp_tree_node *nodes, size_t count, size_t mos
 	return kept;
 }
 
-struct sp_tree_node *sp_tree_build(const struct sp_sequences *s, uint64_t least, size_t most, size_t *count, size_t *all)
+struct sp_tree_node *sp_tree_build(const struct sp_sequences *s, uint64_t least, size_t most, size_t *count,
+	size_t *all)
 {
 	struct builder b = {.s = s, .least = least ? least : 1};
 

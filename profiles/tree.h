@@ -39,6 +39,7 @@ struct sp_tree_node {
 
 /* The nodes of the tree that weigh at least `least`, parents before children, heaviest child
  * first; at most `most` of them, the heaviest. *all counts those that weigh enough. free() it. */
-struct sp_tree_node *sp_tree_build(const struct sp_sequences *s, uint64_t least, size_t most, size_t *count, size_t *all);
+struct sp_tree_node *sp_tree_build(const struct sp_sequences *s, uint64_t least, size_t most, size_t *count,
+	size_t *all);
 
 #endif

@@ -83,7 +83,7 @@ enum sp_drop {
 /* Offsets into SP_SEC_TEXT; 0 is the empty string. */
 struct sp_text {
 	uint32_t exe;                /* absolute path of the executable */
-	uint32_t program;            /* its base name */
+	uint32_t program;            /* name it was called by, without directory */
 	uint32_t command;            /* arguments, each NUL-terminated, an empty one ends the list; raw, not redacted */
 	uint32_t cwd;                /* working directory at start */
 	uint32_t output_dir;         /* absolute; profiles go to <output_dir>/<environment>/ */

@@ -50,7 +50,7 @@ static int read_tree(const char *path, char *tree, size_t size)
 
 static void render_relatives(const char *spool, const char *tree)
 {
-	struct sp_render_options options = {.only_tree = tree};
+	struct sp_render_options options = {.only_tree = tree, .only_orphan = true};
 	struct sp_spool_file *files;
 	struct sp_render_result result;
 	char directory[PATH_MAX] = "";

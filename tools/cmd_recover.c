@@ -2,6 +2,7 @@
 #include "tools/tools.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,28 +20,36 @@ static void print_help(void)
 	       "  --help          this text\n");
 }
 
+/* How to go about it. */
+struct mode {
+	bool list;
+	bool complain;      /* about spools that cannot be rendered */
+	FILE *out;          /* for the paths of profiles; NULL: nowhere */
+	const char *prefix; /* of those lines */
+};
+
 /* Returns 1 for a profile written, 0 for none, negative for a spool that cannot be rendered. */
-static int recover_one(const struct sp_spool_file *file, int verbose)
+static int recover_one(const struct sp_spool_file *file, const struct mode *mode)
 {
-	struct sp_render_options options = {0};
+	struct sp_render_options options = {.only_orphan = true};
 	struct sp_render_result result;
 	int err = sp_render_spool(file->path, &options, &result);
 
-	if (err == -EWOULDBLOCK || err == -ENOENT)
-		return 0; /* somebody else is at it */
+	if (err == -EWOULDBLOCK || err == -ENOENT || err == -ECANCELED || (err && !sp_spool_is_orphan(file)))
+		return 0; /* somebody else is at it, or its process has only just made it */
 	if (err) {
-		if (verbose)
+		if (mode->complain)
 			sp_complain("recover: %s %s; it is left as it is", file->path, result.why);
 		return err;
 	}
-	if (verbose && result.path[0])
-		fprintf(stderr, "smartprof: %s\n", result.path);
+	if (mode->out && result.path[0])
+		fprintf(mode->out, "%s%s\n", mode->prefix, result.path);
 	return result.path[0] != '\0';
 }
 
 /* Returns the number of profiles, or a negative errno when the directory cannot be read. *failed
  * counts spools that could not be rendered. */
-static int recover_directory(const char *directory, int verbose, int list, int *failed)
+static int recover_directory(const char *directory, const struct mode *mode, int *failed)
 {
 	struct sp_spool_file *files;
 	long count = sp_spool_list(&files, directory);
@@ -53,11 +62,11 @@ static int recover_directory(const char *directory, int verbose, int list, int *
 
 		if (!sp_spool_is_orphan(&files[i]))
 			continue;
-		if (list) {
+		if (mode->list) {
 			printf("%s\n", files[i].path);
 			continue;
 		}
-		got = recover_one(&files[i], verbose);
+		got = recover_one(&files[i], mode);
 		written += got > 0;
 		*failed += got < 0;
 	}
@@ -65,14 +74,14 @@ static int recover_directory(const char *directory, int verbose, int list, int *
 	return written;
 }
 
-static int recover_all(int verbose, int list, int *failed)
+static int recover_all(const struct mode *mode, int *failed)
 {
 	char directories[SP_SPOOL_DIRECTORIES][PATH_MAX];
 	size_t n = sp_spool_directories(directories);
 	int written = 0, err = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		int got = recover_directory(directories[i], verbose, list, failed);
+		int got = recover_directory(directories[i], mode, failed);
 
 		if (got > 0)
 			written += got;
@@ -84,16 +93,18 @@ static int recover_all(int verbose, int list, int *failed)
 
 int sp_recover_orphans(int verbose)
 {
+	const struct mode mode = {.complain = verbose, .out = verbose ? stderr : NULL, .prefix = "smartprof: "};
 	int failed = 0;
 
-	return recover_all(verbose, 0, &failed);
+	return recover_all(&mode, &failed);
 }
 
 int sp_cmd_recover(int argc, char **argv)
 {
 	static const struct option flags[] = {
 		{"list", no_argument, NULL, 'l'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
-	int got, list = 0, failed = 0;
+	struct mode mode = {.complain = true, .out = stdout, .prefix = ""};
+	int got, failed = 0;
 
 	opterr = 0;
 	while ((got = getopt_long(argc, argv, ":h", flags, NULL)) != -1) {
@@ -103,19 +114,19 @@ int sp_cmd_recover(int argc, char **argv)
 		}
 		if (got != 'l')
 			return sp_flag_error("recover", got, argv, flags);
-		list = 1;
+		mode.list = true;
 	}
 	if (argc - optind > 1) {
 		sp_complain("recover: unexpected argument '%s'; see smartprof recover --help", argv[optind + 1]);
 		return SP_EXIT_USAGE;
 	}
-	got = optind < argc ? recover_directory(argv[optind], 1, list, &failed) : recover_all(1, list, &failed);
+	got = optind < argc ? recover_directory(argv[optind], &mode, &failed) : recover_all(&mode, &failed);
 	if (got < 0) {
 		sp_complain("recover: %s: %s; name a directory that holds spools",
 			optind < argc ? argv[optind] : "the spool directory", strerror(-got));
 		return SP_EXIT_USAGE;
 	}
-	if (got == 0 && !failed && !list)
+	if (got == 0 && !failed && !mode.list)
 		fprintf(stderr, "smartprof: nothing to recover\n");
 	return failed ? 1 : 0;
 }

@@ -14,7 +14,7 @@
 #include "profiles/markdown.h"
 #include "profiles/render.h"
 #include "profiles/spool_find.h"
-#include "sampler/spool.h"
+#include "profiles/spool_read.h"
 
 #define PROFILE_MAX_BYTES (256u << 20)
 #define PROGRESS_AFTER_NS 500000000u
@@ -163,7 +163,8 @@ static int report(const char *what, bool full)
 
 	if (*what && what[strspn(what, "0123456789")] == '\0' && access(what, F_OK) < 0) {
 		if (!find_by_pid(atoi(what), path)) {
-			sp_complain("report: process %s: it has no spool; start it with LD_PRELOAD=libsmartprof.so", what);
+			sp_complain("report: process %s: it has no spool; start it with LD_PRELOAD=libsmartprof.so",
+				what);
 			return SP_EXIT_USAGE;
 		}
 		return report_spool(path, full);

@@ -2,7 +2,7 @@
 load helpers
 
 @test "in use within 5 % and allocated exactly, at 16 KiB" {
-	export SMARTPROF_HEAP_SAMPLING_INTERVAL=16KiB SMARTPROF_OVERHEAD_BUDGET=100
+	export SMARTPROF_HEAP_INTERVAL=16KiB SMARTPROF_OVERHEAD_BUDGET=100
 	same_run "$TARGETS/heap_truth"
 	profile=$(profile_of heap_truth)
 	inuse=$(awk '$1 == "total" { print $2 }' profiled.out)
@@ -16,7 +16,7 @@ load helpers
 }
 
 @test "each site in use within its error" {
-	export SMARTPROF_HEAP_SAMPLING_INTERVAL=16KiB SMARTPROF_OVERHEAD_BUDGET=100
+	export SMARTPROF_HEAP_INTERVAL=16KiB SMARTPROF_OVERHEAD_BUDGET=100
 	profiled "$TARGETS/heap_truth" >truth
 	profile=$(profile_of heap_truth)
 	while IFS=$'\t' read -r site inuse _; do

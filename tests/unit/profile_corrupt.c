@@ -34,7 +34,8 @@ static int set_up(void **state)
 	timeline = spool_records(&spool, SP_SEC_TIMELINE);
 	spool.header->sections[SP_SEC_TIMELINE].used = 100;
 	for (unsigned i = 0; i < 100; i++)
-		timeline[i] = (struct sp_timepoint){.t_ns = i * 1000000ULL, .user_ns = i * 900000ULL, .rss_bytes = i << 20};
+		timeline[i] =
+			(struct sp_timepoint){.t_ns = i * 1000000ULL, .user_ns = i * 900000ULL, .rss_bytes = i << 20};
 	strcpy(path, "/tmp/profile_corrupt.XXXXXX");
 	close(mkstemp(path));
 	return 0;
@@ -150,13 +151,15 @@ static void references_out_of_range_are_left_out(void **state)
 	(void)state;
 	stacks[1].frame = UINT32_MAX;
 	stacks[3].depth = SP_MAX_FRAMES + 1;
+	stacks[5].frame = spool.header->sections[SP_SEC_FRAMES].used - 1;
+	stacks[5].depth = 2;
 	sites[1].stack = 1u << 30;
 	modules[1].path = UINT32_MAX;
 	spool_write(&spool, path);
 	fd = open(path, O_RDONLY);
 	assert_int_equal(sp_snapshot_read(&s, fd, &why), 0);
 	close(fd);
-	assert_int_equal(s.damaged, 4);
+	assert_int_equal(s.damaged, 5);
 	assert_int_equal(s.stacks[1].depth, 0);
 	assert_int_equal(s.sites[1].stack, 0);
 	assert_int_equal(s.module_count, 0);

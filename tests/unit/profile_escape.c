@@ -14,12 +14,57 @@
 #include "profiles/redact.h"
 
 static const char *const hostile[] = {
-	"a|b", "`code`", "<script>alert(1)</script>", "&lt;&#124;", "*bold*", "__init__", "_x_ _y_", "[a](http://b)",
-	"[a]: http://b", "![i](j)", "line\nbreak", "tab\there", "\x1b[31mred", "cr\rlf", "back\\slash", "trailing\\",
-	"\\|", "\\\\|", "\xe2\x80\xae" "evil", "zero\xe2\x80\x8bwidth", "bad\xff\xfeutf8", "\xc3", "\xe2\x82", "\xf8\x88",
-	"\xed\xa0\x80", "\xc0\xaf", "~~gone~~", "~Foo", "</details>", "```", "---", "# heading", "- item", "1. one", "> quote",
-	"std::map<std::string, int>::operator[](std::string const&)", "operator|", "operator||(a, b)", "a\x7f" "b",
-	"\xc2\x85next", "\xef\xbb\xbf" "bom", "http://x.y/z", "$HOME", "| a | b |", "", " ", "\xf0\x9f\x98\x80", "größe",
+	"a|b",
+	"`code`",
+	"<script>alert(1)</script>",
+	"&lt;&#124;",
+	"*bold*",
+	"__init__",
+	"_x_ _y_",
+	"[a](http://b)",
+	"[a]: http://b",
+	"![i](j)",
+	"line\nbreak",
+	"tab\there",
+	"\x1b[31mred",
+	"cr\rlf",
+	"back\\slash",
+	"trailing\\",
+	"\\|",
+	"\\\\|",
+	"\xe2\x80\xae"
+	"evil",
+	"zero\xe2\x80\x8bwidth",
+	"bad\xff\xfeutf8",
+	"\xc3",
+	"\xe2\x82",
+	"\xf8\x88",
+	"\xed\xa0\x80",
+	"\xc0\xaf",
+	"~~gone~~",
+	"~Foo",
+	"</details>",
+	"```",
+	"---",
+	"# heading",
+	"- item",
+	"1. one",
+	"> quote",
+	"std::map<std::string, int>::operator[](std::string const&)",
+	"operator|",
+	"operator||(a, b)",
+	"a\x7f"
+	"b",
+	"\xc2\x85next",
+	"\xef\xbb\xbf"
+	"bom",
+	"http://x.y/z",
+	"$HOME",
+	"| a | b |",
+	"",
+	" ",
+	"\xf0\x9f\x98\x80",
+	"größe",
 };
 
 #define HOSTILE (sizeof(hostile) / sizeof(hostile[0]))
@@ -194,14 +239,24 @@ static void secrets_are_redacted(void **state)
 {
 	(void)state;
 	assert_redacted("app\x01--password=x", "app --password=[redacted]");
-	assert_redacted("app\x01--token\x01" "abc\x01-v", "app --token [redacted] -v");
+	assert_redacted("app\x01--token\x01"
+			"abc\x01-v",
+		"app --token [redacted] -v");
 	assert_redacted("app\x01--token\x01-v", "app --token -v");
-	assert_redacted("env\x01" "API_KEY=abc\x01" "A=b", "env API_KEY=[redacted] A=b");
+	assert_redacted("env\x01"
+			"API_KEY=abc\x01"
+			"A=b",
+		"env API_KEY=[redacted] A=b");
 	assert_redacted("app\x01--dbPassword:x", "app --dbPassword:[redacted]");
-	assert_redacted("curl\x01-H\x01" "Authorization: Bearer abc", "curl -H Authorization: [redacted] [redacted]");
-	assert_redacted("curl\x01https://u:p@host/x?token=1&b=2", "curl https://[redacted]@host/x?token=[redacted]&b=2");
+	assert_redacted("curl\x01-H\x01"
+			"Authorization: Bearer abc",
+		"curl -H Authorization: [redacted] [redacted]");
+	assert_redacted("curl\x01https://u:p@host/x?token=1&b=2",
+		"curl https://[redacted]@host/x?token=[redacted]&b=2");
 	assert_redacted("app\x01--url=postgres://u:p@h/db", "app --url=postgres://[redacted]@h/db");
-	assert_redacted("sh\x01-c\x01" "PGPASSWORD=x psql", "sh -c PGPASSWORD=[redacted] psql");
+	assert_redacted("sh\x01-c\x01"
+			"PGPASSWORD=x psql",
+		"sh -c PGPASSWORD=[redacted] psql");
 	assert_redacted("app\x01-e\x01SECRET_KEY=a:b=c", "app -e SECRET_KEY=[redacted]");
 	assert_redacted("app\x01ghp_0123456789abcdefghij", "app [redacted]");
 	assert_redacted("app\x01--secret-file\x01", "app --secret-file");
@@ -210,11 +265,15 @@ static void secrets_are_redacted(void **state)
 static void harmless_arguments_are_kept(void **state)
 {
 	(void)state;
-	assert_redacted("xz\x01-T1\x01-k\x01" "file.txt", "xz -T1 -k file.txt");
+	assert_redacted("xz\x01-T1\x01-k\x01"
+			"file.txt",
+		"xz -T1 -k file.txt");
 	assert_redacted("gcc\x01-O2\x01-DFOO=1\x01/usr/include:x", "gcc -O2 -DFOO=1 /usr/include:x");
 	assert_redacted("python3\x01-c\x01print(1)", "python3 -c print(1)");
 	assert_redacted("app\x01http://host:80/path?q=1", "app http://host:80/path?q=1");
-	assert_redacted("redis-server\x01--port\x01" "6400", "redis-server --port 6400");
+	assert_redacted("redis-server\x01--port\x01"
+			"6400",
+		"redis-server --port 6400");
 	assert_redacted("keyboard\x01--monkey=1", "keyboard --monkey=1");
 }
 

@@ -130,8 +130,9 @@ static void the_top_ends_at_the_complete_part(void **state)
 
 static void every_section_is_there(void **state)
 {
-	static const char *const headings[] = {"---\nschema: smartprof/1\n", "**Verdict", "## Find things", "\n# CPU Profile\n",
-		"| Duration | Samples | Interval | Functions |", "**Top ", "\n## Hot Functions (Self Time)\n",
+	static const char *const headings[] = {"---\nschema: smartprof/1\n", "**Verdict", "## Find things",
+		"\n# CPU Profile\n", "| Duration | Samples | Interval | Functions |", "**Top ",
+		"\n## Hot Functions (Self Time)\n",
 		"| Self% | Self | Total% | Total | Function | Location | ± | Module |", "\n## Call Tree (Total Time)\n",
 		"\n## Hot Paths\n", "\n## Function Details\n", "\n## Threads\n", "\n## Modules\n", "\n# Heap Profile\n",
 		"\n## Heap Sites (In Use)\n", "| % | Bytes | Count | Function | Location | ± | Module |",
@@ -193,6 +194,21 @@ static void what_is_cut_off_is_refused(void **state)
 	}
 }
 
+static void a_missing_row_is_noticed(void **state)
+{
+	const char *why = NULL;
+	char *row, *next;
+
+	(void)state;
+	fill_some();
+	write_profile(false);
+	row = strchr(strstr(text.data, "\nself_user_ns\t") + 1, '\n') + 1;
+	next = strchr(row, '\n') + 1;
+	memmove(row, next, strlen(next) + 1);
+	assert_null(sp_markdown_read(text.data, strlen(text.data), &why));
+	assert_non_null(why);
+}
+
 static void other_schemas_are_refused(void **state)
 {
 	static const char *const bad[] = {"", "hello", "---\n", "---\na: b\n---\n", "---\nschema: smartprof/2\n---\n",
@@ -239,6 +255,7 @@ int main(void)
 		TEST(every_section_is_there),
 		TEST(the_budget_holds_and_cuts_are_told),
 		TEST(what_is_cut_off_is_refused),
+		TEST(a_missing_row_is_noticed),
 		TEST(other_schemas_are_refused),
 		TEST(damaged_profiles_do_no_harm),
 	};

@@ -181,7 +181,8 @@ static void an_unwritable_place_falls_back(void **state)
 	(void)state;
 	spool.header->text.output_dir = spool_text(&spool, "/proc/nowhere/profiles");
 	assert_int_equal(render(), 0);
-	assert_string_equal(result.path, in_root("state/smartprof/profiles/development/prog.20231114-221320.4000000.md"));
+	assert_string_equal(result.path,
+		in_root("state/smartprof/profiles/development/prog.20231114-221320.4000000.md"));
 }
 
 static void without_any_place_the_spool_stays(void **state)
@@ -210,8 +211,9 @@ static void a_tree_has_an_index(void **state)
 	assert_int_equal(render(), 0);
 	assert_string_equal(latest(), "tree.20231114-221320.4000000.md");
 	text = contents(in_root(index));
-	assert_non_null(strstr(text, "| 1.400 | 0 | third | 4000003 | 4000000 | signal 15 | "
-				      "[profile](third.20231114-221325.4000003.md) |\n| 0.500 | 0 | second | 4000002 |"));
+	assert_non_null(strstr(text,
+		"| 1.400 | 0 | third | 4000003 | 4000000 | signal 15 | "
+		"[profile](third.20231114-221325.4000003.md) |\n| 0.500 | 0 | second | 4000002 |"));
 	spool.header->is_root = 1;
 	spool.header->pid = 4000000;
 	spool.header->text.program = spool_text(&spool, "first");
@@ -272,20 +274,6 @@ static void what_is_not_ours_is_left_alone(void **state)
 	assert_int_equal(access(spool_path, F_OK), 0);
 }
 
-static void spool_names_are_understood(void **state)
-{
-	static const char *const bad[] = {"x.1.a.spool", "12.spool", "12.13.a", ".spool", "0.1.a.spool", "-1.2.a.spool",
-		"12.13.a.spool.tmp", ""};
-	struct sp_spool_file file;
-
-	(void)state;
-	assert_true(sp_spool_file_parse(&file, "/x/12.13.af.spool"));
-	assert_int_equal(file.pid, 12);
-	assert_int_equal(file.start_ticks, 13);
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_false(sp_spool_file_parse(&file, bad[i]));
-}
-
 static uint64_t ticks_of(int pid)
 {
 	char path[64];
@@ -298,6 +286,42 @@ static uint64_t ticks_of(int pid)
 		text = strchr(text, ' ') + 1;
 	sscanf(text, "%llu", &ticks);
 	return ticks;
+}
+
+/* A process that lives and has the spool mapped by now is no orphan, whatever was seen before. */
+static void a_spool_in_use_is_left_alone(void **state)
+{
+	struct sp_render_options options = {.only_orphan = true};
+	struct sp_spool_file file;
+	void *map;
+	int fd;
+
+	(void)state;
+	snprintf(spool_path, sizeof(spool_path), "%s/%d.%llu.abc.spool", root, getpid(),
+		(unsigned long long)ticks_of(getpid()));
+	assert_true(sp_spool_file_parse(&file, spool_path));
+	spool_write(&spool, spool_path);
+	fd = open(spool_path, O_RDONLY);
+	map = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+	assert_int_equal(sp_render_spool(spool_path, &options, &result), -ECANCELED);
+	munmap(map, 4096);
+	close(fd);
+	assert_int_equal(sp_render_spool(spool_path, &options, &result), 0);
+	assert_string_not_equal(result.path, "");
+}
+
+static void spool_names_are_understood(void **state)
+{
+	static const char *const bad[] = {
+		"x.1.a.spool", "12.spool", "12.13.a", ".spool", "0.1.a.spool", "-1.2.a.spool", "12.13.a.spool.tmp", ""};
+	struct sp_spool_file file;
+
+	(void)state;
+	assert_true(sp_spool_file_parse(&file, "/x/12.13.af.spool"));
+	assert_int_equal(file.pid, 12);
+	assert_int_equal(file.start_ticks, 13);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(sp_spool_file_parse(&file, bad[i]));
 }
 
 static struct sp_spool_file spool_of(int pid, uint64_t ticks)
@@ -355,6 +379,7 @@ int main(void)
 		TEST(a_root_alone_has_no_index_until_a_member_comes),
 		TEST(only_one_renderer_gets_a_spool),
 		TEST(what_is_not_ours_is_left_alone),
+		TEST(a_spool_in_use_is_left_alone),
 		TEST(spool_names_are_understood),
 		TEST(orphans_are_told_from_the_living),
 	};

@@ -7,7 +7,8 @@
 #include <unistd.h>
 
 static const uint32_t strides[SP_SECTIONS] = {1, sizeof(struct sp_module), sizeof(struct sp_thread_record),
-	sizeof(uint32_t), sizeof(struct sp_stack), sizeof(uint64_t), sizeof(struct sp_site), sizeof(struct sp_timepoint)};
+	sizeof(uint32_t), sizeof(struct sp_stack), sizeof(uint64_t), sizeof(struct sp_site),
+	sizeof(struct sp_timepoint)};
 static const uint32_t capacities[SP_SECTIONS] = {8192, 16, 16, 64, 2048, 65536, 512, SP_TIMELINE_MAX};
 
 void *spool_records(struct spool *s, enum sp_section section)
@@ -39,8 +40,13 @@ uint32_t spool_module(struct spool *s, const char *path, uint64_t start, uint64_
 	uint32_t index = allot(s, SP_SEC_MODULES, 1);
 	struct sp_module *m = (struct sp_module *)spool_records(s, SP_SEC_MODULES) + index;
 
-	*m = (struct sp_module){.ready = 1, .path = spool_text(s, path), .start = start, .end = end, .bias = start,
-		.epoch_from = epoch_from, .epoch_to = epoch_to};
+	*m = (struct sp_module){.ready = 1,
+		.path = spool_text(s, path),
+		.start = start,
+		.end = end,
+		.bias = start,
+		.epoch_from = epoch_from,
+		.epoch_to = epoch_to};
 	return index;
 }
 
@@ -93,8 +99,14 @@ struct sp_site *spool_site(struct spool *s, uint32_t stack, uint64_t bytes, uint
 	uint32_t index = allot(s, SP_SEC_SITES, 1);
 	struct sp_site *site = (struct sp_site *)spool_records(s, SP_SEC_SITES) + index;
 
-	*site = (struct sp_site){.ready = 1, .stack = stack, .alloc_bytes = bytes, .alloc_count = count, .samples = 3,
-		.inuse_samples = 3, .variance_alloc = 4, .variance_inuse = 4};
+	*site = (struct sp_site){.ready = 1,
+		.stack = stack,
+		.alloc_bytes = bytes,
+		.alloc_count = count,
+		.samples = 3,
+		.inuse_samples = 3,
+		.variance_alloc = 4,
+		.variance_inuse = 4};
 	s->header->heap.inuse_bytes += bytes;
 	return site;
 }
@@ -112,7 +124,8 @@ static void describe_process(struct spool *s)
 	h->text.cwd = spool_text(s, "/nowhere");
 	h->text.environment = spool_text(s, "development");
 	h->text.environment_reason = spool_text(s, "a test");
-	h->text.settings = spool_text(s, "source_lines\ton\tdefault\ninlines\toff\tdefault\nsystem_libraries\ton\tdefault\n");
+	h->text.settings =
+		spool_text(s, "source_lines\ton\tdefault\ninlines\toff\tdefault\nsystem_libraries\ton\tdefault\n");
 	h->text.tree = spool_text(s, "4000000.77");
 	h->text.clock_reason = spool_text(s, "it was told so");
 	h->state = SP_STATE_ENDED;
@@ -136,12 +149,17 @@ void spool_open(struct spool *s)
 	for (int i = 0; i < SP_SECTIONS; i++)
 		offset += (uint64_t)strides[i] * capacities[i];
 	s->header = calloc(1, offset);
-	*s->header = (struct sp_spool_header){.magic = SP_SPOOL_MAGIC, .version = SP_SPOOL_VERSION,
-		.header_bytes = sizeof(struct sp_spool_header), .total_bytes = offset};
+	*s->header = (struct sp_spool_header){.magic = SP_SPOOL_MAGIC,
+		.version = SP_SPOOL_VERSION,
+		.header_bytes = sizeof(struct sp_spool_header),
+		.total_bytes = offset};
 	offset = sizeof(struct sp_spool_header);
 	for (int i = 0; i < SP_SECTIONS; i++) {
-		s->header->sections[i] = (struct sp_section_entry){.offset = offset, .stride = strides[i],
-			.capacity = capacities[i], .used = 1, .committed = capacities[i]};
+		s->header->sections[i] = (struct sp_section_entry){.offset = offset,
+			.stride = strides[i],
+			.capacity = capacities[i],
+			.used = 1,
+			.committed = capacities[i]};
 		offset += (uint64_t)strides[i] * capacities[i];
 	}
 	s->header->sections[SP_SEC_TIMELINE].used = 0;
