@@ -13,8 +13,8 @@ WARN := -Wall -Wextra -Werror
 CPPFLAGS += -D_GNU_SOURCE -DSP_VERSION='"$(VERSION)"' -I. -MMD -MP
 CFLAGS ?= -O2 -g
 CSTD := -std=gnu17 $(WARN)
-SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 comma := ,
+SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 
 # --- what is built from what
 AGENT_SRC := $(wildcard sampler/*.c sampler/*.S preload/*.c preload/*.S env/*.c)

@@ -73,7 +73,8 @@ static uint32_t settings_text(const struct sp_config *config)
 		if (v->source == SP_SOURCE_RULE && sp_rule_reason(i))
 			to = stpcpy(stpcpy(to, ": "), sp_rule_reason(i));
 		if (v->invalid)
-			to = stpcpy(stpcpy(stpcpy(to, " ("), sp_option_rows[i].variable), " is set to something not allowed)");
+			to = stpcpy(stpcpy(stpcpy(to, " ("), sp_option_rows[i].variable),
+				" is set to something not allowed)");
 		*to++ = '\n';
 	}
 	*to = 0;
@@ -158,9 +159,11 @@ static bool under_valgrind(void)
 static const char *refusal(int error, int paranoid)
 {
 	if ((error == -EACCES || error == -EPERM) && paranoid > 2)
-		return "perf events are refused to users here; setting kernel.perf_event_paranoid to 2 would allow them";
+		return "perf events are refused to users here; setting kernel.perf_event_paranoid to 2 would allow "
+		       "them";
 	if (error == -EACCES || error == -EPERM)
-		return "perf events are refused here, as containers' seccomp filters do; adding perf_event_open to the profile "
+		return "perf events are refused here, as containers' seccomp filters do; adding perf_event_open to the "
+		       "profile "
 		       "would allow them";
 	if (error == -EMFILE || error == -ENFILE)
 		return "no file descriptor was left for a perf event; a higher `ulimit -n` would allow them";
@@ -259,10 +262,9 @@ static void activate_main(void *arg)
 		a->why = "the kernel is too old (MADV_WIPEONFORK)";
 	}
 	if (!a->error) {
-		a->error = sp_spool_create(spool_path,
-					   (uint32_t)a->config.values[SP_OPT_CPU_MAX_SAMPLES].number, &h);
+		a->error = sp_spool_create(spool_path, (uint32_t)a->config.values[SP_OPT_CPU_MAX_SAMPLES].number, &h);
 		a->why = a->error == -EFBIG ? "the limit on file size (ulimit -f) is too small for a spool"
-			 : a->error	    ? strerrordesc_np(-a->error)
+			: a->error          ? strerrordesc_np(-a->error)
 					    : NULL;
 	}
 	if (a->error)
@@ -303,8 +305,8 @@ void sp_activate(void)
 		return;
 	}
 	if (sp_is_vfork_child() ||
-	    !__atomic_compare_exchange_n(&sp_agent.state, &expected, SP_AGENT_ACTIVATING, false, __ATOMIC_ACQ_REL,
-					 __ATOMIC_RELAXED))
+		!__atomic_compare_exchange_n(&sp_agent.state, &expected, SP_AGENT_ACTIVATING, false, __ATOMIC_ACQ_REL,
+			__ATOMIC_RELAXED))
 		return;
 	sp_tls.guard = 1;
 	sp_clock_arm_start(0);

@@ -22,7 +22,7 @@ struct sp_process {
 	char **argv;
 	char **envp;
 	int ppid;
-	bool is_root;     /* of its tree */
+	bool is_root; /* of its tree */
 	bool verbose;
 	bool follow_none; /* SMARTPROF_FOLLOW=none: forked children are left alone */
 	uint64_t start_realtime_ns;

@@ -81,10 +81,10 @@ static int after_failed_exec(bool undo, int result)
 	return result;
 }
 
-#define EXEC_AROUND(call)                               \
-	do {                                            \
-		bool undo;                              \
-		undo = before_exec();                   \
+#define EXEC_AROUND(call) \
+	do { \
+		bool undo; \
+		undo = before_exec(); \
 		return after_failed_exec(undo, (call)); \
 	} while (0)
 
@@ -129,18 +129,18 @@ static int count_arguments(va_list args)
 	return n;
 }
 
-#define GATHER(first)                                                            \
-	va_list args;                                                            \
-	char **argv;                                                             \
-	int i, n;                                                                \
-	va_start(args, first);                                                   \
-	n = count_arguments(args);                                               \
-	va_end(args);                                                            \
-	argv = alloca(((size_t)n + 1) * sizeof *argv);                           \
-	argv[0] = (char *)(uintptr_t)first;                                      \
-	va_start(args, first);                                                   \
-	for (i = 1; i <= n; i++)                                                 \
-		argv[i] = va_arg(args, char *)
+#define GATHER(first) \
+	va_list args; \
+	char **argv; \
+	int i, n; \
+	va_start(args, first); \
+	n = count_arguments(args); \
+	va_end(args); \
+	argv = alloca(((size_t)n + 1) * sizeof *argv); \
+	argv[0] = (char *)(uintptr_t)first; \
+	va_start(args, first); \
+	for (i = 1; i <= n; i++) \
+	argv[i] = va_arg(args, char *)
 
 SP_EXPORT int execl(const char *path, const char *arg, ...)
 {

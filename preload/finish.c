@@ -29,8 +29,8 @@ struct spawn {
 	const char *path;
 	char *argv[4];
 	char *envp[MAX_ENV + 1];
-	int done_fd;  /* write end of the pipe the target waits on */
-	int error;    /* errno of what failed, written by the children */
+	int done_fd; /* write end of the pipe the target waits on */
+	int error;   /* errno of what failed, written by the children */
 	char stack[2][STACK_BYTES] __attribute__((aligned(16)));
 };
 
@@ -105,8 +105,8 @@ static int between_main(void *arg)
 /* The environment for the renderer: the target's, without what would profile the renderer. */
 static void build_environment(struct spawn *s)
 {
-	static const char *const drop[] = {"LD_PRELOAD=", "LD_AUDIT=", "LD_LIBRARY_PATH=", "DEBUGINFOD_URLS=",
-					   "MALLOC_CONF=", "ASAN_OPTIONS="};
+	static const char *const drop[] = {
+		"LD_PRELOAD=", "LD_AUDIT=", "LD_LIBRARY_PATH=", "DEBUGINFOD_URLS=", "MALLOC_CONF=", "ASAN_OPTIONS="};
 	char **from;
 	size_t n = 0, i;
 
@@ -140,8 +140,8 @@ static bool beside_library(const char *suffix, char *out, size_t size)
 /* The command: told, else where it stands in a build tree or an installation. */
 static const char *find_command(char *buffer, size_t size)
 {
-	static const char *const places[] = {"/smartprof", "/../bin/smartprof", "/../../bin/smartprof",
-					     "/../../../bin/smartprof"};
+	static const char *const places[] = {
+		"/smartprof", "/../bin/smartprof", "/../../bin/smartprof", "/../../../bin/smartprof"};
 	size_t i;
 
 	if (*sp_process.command && is_executable(sp_process.command))
@@ -183,7 +183,7 @@ static int render(void)
 	if (!s->path)
 		return -ENOENT;
 	s->argv[0] = (char *)(uintptr_t)s->path;
-	s->argv[1] = (char *)(uintptr_t)"finish";
+	s->argv[1] = (char *)(uintptr_t) "finish";
 	s->argv[2] = sp_process.spool_path;
 	build_environment(s);
 	err = (int)sp_sys(SYS_pipe2, fds, O_CLOEXEC);

@@ -83,8 +83,8 @@ void sp_unseal(void)
 }
 
 /* All the words a caller of a variadic prctl or syscall may have passed. */
-SP_EXPORT int sp_export_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
-	__asm__("prctl");
+SP_EXPORT int sp_export_prctl(int option, unsigned long a, unsigned long b, unsigned long c,
+	unsigned long d) __asm__("prctl");
 SP_EXPORT long sp_export_syscall(long number, long a, long b, long c, long d, long e, long f) __asm__("syscall");
 
 int sp_export_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
@@ -103,7 +103,7 @@ int sp_export_prctl(int option, unsigned long a, unsigned long b, unsigned long 
 static bool installs_filter(long number, long a)
 {
 	return (number == SYS_seccomp && (a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER)) ||
-	       (number == SYS_prctl && a == PR_SET_SECCOMP);
+		(number == SYS_prctl && a == PR_SET_SECCOMP);
 }
 
 long sp_export_syscall(long number, long a, long b, long c, long d, long e, long f)

@@ -10,35 +10,34 @@
 #include "sampler/heap.h"
 
 /* One row a form: X(C name, mangled name, further parameters, further arguments). */
-#define NEW_FORMS(X)                                                                            \
-	X(new_one, "_Znwm", (size_t size), (size))                                              \
-	X(new_array, "_Znam", (size_t size), (size))                                            \
-	X(new_one_nothrow, "_ZnwmRKSt9nothrow_t", (size_t size, const void *tag), (size, tag))  \
+#define NEW_FORMS(X) \
+	X(new_one, "_Znwm", (size_t size), (size)) \
+	X(new_array, "_Znam", (size_t size), (size)) \
+	X(new_one_nothrow, "_ZnwmRKSt9nothrow_t", (size_t size, const void *tag), (size, tag)) \
 	X(new_array_nothrow, "_ZnamRKSt9nothrow_t", (size_t size, const void *tag), (size, tag)) \
-	X(new_one_aligned, "_ZnwmSt11align_val_t", (size_t size, size_t align), (size, align))  \
+	X(new_one_aligned, "_ZnwmSt11align_val_t", (size_t size, size_t align), (size, align)) \
 	X(new_array_aligned, "_ZnamSt11align_val_t", (size_t size, size_t align), (size, align)) \
-	X(new_one_aligned_nothrow, "_ZnwmSt11align_val_tRKSt9nothrow_t",                        \
-	  (size_t size, size_t align, const void *tag), (size, align, tag))                     \
-	X(new_array_aligned_nothrow, "_ZnamSt11align_val_tRKSt9nothrow_t",                      \
-	  (size_t size, size_t align, const void *tag), (size, align, tag))
+	X(new_one_aligned_nothrow, "_ZnwmSt11align_val_tRKSt9nothrow_t", (size_t size, size_t align, const void *tag), \
+		(size, align, tag)) \
+	X(new_array_aligned_nothrow, "_ZnamSt11align_val_tRKSt9nothrow_t", \
+		(size_t size, size_t align, const void *tag), (size, align, tag))
 
-#define DELETE_FORMS(X)                                                                         \
-	X(delete_one, "_ZdlPv", (void *p), (p))                                                 \
-	X(delete_array, "_ZdaPv", (void *p), (p))                                               \
-	X(delete_one_sized, "_ZdlPvm", (void *p, size_t size), (p, size))                       \
-	X(delete_array_sized, "_ZdaPvm", (void *p, size_t size), (p, size))                     \
-	X(delete_one_nothrow, "_ZdlPvRKSt9nothrow_t", (void *p, const void *tag), (p, tag))     \
-	X(delete_array_nothrow, "_ZdaPvRKSt9nothrow_t", (void *p, const void *tag), (p, tag))   \
-	X(delete_one_aligned, "_ZdlPvSt11align_val_t", (void *p, size_t align), (p, align))     \
-	X(delete_array_aligned, "_ZdaPvSt11align_val_t", (void *p, size_t align), (p, align))   \
-	X(delete_one_sized_aligned, "_ZdlPvmSt11align_val_t", (void *p, size_t size, size_t align), \
-	  (p, size, align))                                                                     \
+#define DELETE_FORMS(X) \
+	X(delete_one, "_ZdlPv", (void *p), (p)) \
+	X(delete_array, "_ZdaPv", (void *p), (p)) \
+	X(delete_one_sized, "_ZdlPvm", (void *p, size_t size), (p, size)) \
+	X(delete_array_sized, "_ZdaPvm", (void *p, size_t size), (p, size)) \
+	X(delete_one_nothrow, "_ZdlPvRKSt9nothrow_t", (void *p, const void *tag), (p, tag)) \
+	X(delete_array_nothrow, "_ZdaPvRKSt9nothrow_t", (void *p, const void *tag), (p, tag)) \
+	X(delete_one_aligned, "_ZdlPvSt11align_val_t", (void *p, size_t align), (p, align)) \
+	X(delete_array_aligned, "_ZdaPvSt11align_val_t", (void *p, size_t align), (p, align)) \
+	X(delete_one_sized_aligned, "_ZdlPvmSt11align_val_t", (void *p, size_t size, size_t align), (p, size, align)) \
 	X(delete_array_sized_aligned, "_ZdaPvmSt11align_val_t", (void *p, size_t size, size_t align), \
-	  (p, size, align))                                                                     \
-	X(delete_one_aligned_nothrow, "_ZdlPvSt11align_val_tRKSt9nothrow_t",                    \
-	  (void *p, size_t align, const void *tag), (p, align, tag))                            \
-	X(delete_array_aligned_nothrow, "_ZdaPvSt11align_val_tRKSt9nothrow_t",                  \
-	  (void *p, size_t align, const void *tag), (p, align, tag))
+		(p, size, align)) \
+	X(delete_one_aligned_nothrow, "_ZdlPvSt11align_val_tRKSt9nothrow_t", (void *p, size_t align, const void *tag), \
+		(p, align, tag)) \
+	X(delete_array_aligned_nothrow, "_ZdaPvSt11align_val_tRKSt9nothrow_t", \
+		(void *p, size_t align, const void *tag), (p, align, tag))
 
 static struct {
 #define X(name, mangled, params, args) void *(*name)params;
@@ -70,8 +69,7 @@ static void resolve(void)
 	NEW_FORMS(X)
 #undef X
 	next.counts = next.new_one && _dl_find_object((void *)next.new_one, &object) == 0 &&
-		      !strstr(object.dlfo_link_map->l_name, "libstdc++") &&
-		      !strstr(object.dlfo_link_map->l_name, "libc++");
+		!strstr(object.dlfo_link_map->l_name, "libstdc++") && !strstr(object.dlfo_link_map->l_name, "libc++");
 }
 
 static void *count(void *p, size_t size)
@@ -88,28 +86,28 @@ static void forget(void *p)
 		sp_heap_forget(p);
 }
 
-#define X(name, mangled, params, args)                          \
+#define X(name, mangled, params, args) \
 	SP_EXPORT void *sp_export_##name params __asm__(mangled); \
-	void *sp_export_##name params                           \
-	{                                                       \
-		if (sp_unlikely(!next.name))                    \
-			resolve();                              \
-		if (sp_likely(!next.counts))                    \
-			return next.name args;                  \
-		return count(next.name args, size);             \
+	void *sp_export_##name params \
+	{ \
+		if (sp_unlikely(!next.name)) \
+			resolve(); \
+		if (sp_likely(!next.counts)) \
+			return next.name args; \
+		return count(next.name args, size); \
 	}
 NEW_FORMS(X)
 #undef X
 
-#define X(name, mangled, params, args)                         \
+#define X(name, mangled, params, args) \
 	SP_EXPORT void sp_export_##name params __asm__(mangled); \
-	void sp_export_##name params                           \
-	{                                                      \
-		if (sp_unlikely(!next.name))                   \
-			resolve();                             \
-		if (sp_unlikely(next.counts))                  \
-			forget(p);                             \
-		next.name args;                                \
+	void sp_export_##name params \
+	{ \
+		if (sp_unlikely(!next.name)) \
+			resolve(); \
+		if (sp_unlikely(next.counts)) \
+			forget(p); \
+		next.name args; \
 	}
 DELETE_FORMS(X)
 #undef X

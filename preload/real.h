@@ -11,35 +11,35 @@
 #include "sampler/agent.h"
 
 /* One row a function: X(return type, name, argument types). */
-#define SP_REAL_FUNCTIONS(X)                                                                    \
-	X(void *, malloc, (size_t))                                                             \
-	X(void, free, (void *))                                                                 \
-	X(void *, calloc, (size_t, size_t))                                                     \
-	X(void *, realloc, (void *, size_t))                                                    \
-	X(void *, reallocarray, (void *, size_t, size_t))                                       \
-	X(int, posix_memalign, (void **, size_t, size_t))                                       \
-	X(void *, aligned_alloc, (size_t, size_t))                                              \
-	X(void *, memalign, (size_t, size_t))                                                   \
-	X(void *, valloc, (size_t))                                                             \
-	X(void *, pvalloc, (size_t))                                                            \
-	X(size_t, malloc_usable_size, (void *))                                                 \
+#define SP_REAL_FUNCTIONS(X) \
+	X(void *, malloc, (size_t)) \
+	X(void, free, (void *)) \
+	X(void *, calloc, (size_t, size_t)) \
+	X(void *, realloc, (void *, size_t)) \
+	X(void *, reallocarray, (void *, size_t, size_t)) \
+	X(int, posix_memalign, (void **, size_t, size_t)) \
+	X(void *, aligned_alloc, (size_t, size_t)) \
+	X(void *, memalign, (size_t, size_t)) \
+	X(void *, valloc, (size_t)) \
+	X(void *, pvalloc, (size_t)) \
+	X(size_t, malloc_usable_size, (void *)) \
 	X(int, pthread_create, (pthread_t *, const pthread_attr_t *, void *(*)(void *), void *)) \
-	X(int, sigaction, (int, const struct sigaction *, struct sigaction *))                  \
-	X(sighandler_t, signal, (int, sighandler_t))                                            \
-	X(sighandler_t, sysv_signal, (int, sighandler_t))                                       \
-	X(int, sigtimedwait, (const sigset_t *, siginfo_t *, const struct timespec *))          \
-	X(int, execve, (const char *, char *const *, char *const *))                            \
-	X(int, execv, (const char *, char *const *))                                            \
-	X(int, execvp, (const char *, char *const *))                                           \
-	X(int, execvpe, (const char *, char *const *, char *const *))                           \
-	X(int, fexecve, (int, char *const *, char *const *))                                    \
-	X(int, execveat, (int, const char *, char *const *, char *const *, int))                \
-	X(int, dl_iterate_phdr, (int (*)(struct dl_phdr_info *, size_t, void *), void *))       \
-	X(int, dlclose, (void *))                                                               \
-	X(int, pipe2, (int *, int))                                                             \
-	X(int, mincore, (void *, size_t, unsigned char *))                                      \
-	X(void, _exit, (int))                                                                   \
-	X(void, quick_exit, (int))                                                              \
+	X(int, sigaction, (int, const struct sigaction *, struct sigaction *)) \
+	X(sighandler_t, signal, (int, sighandler_t)) \
+	X(sighandler_t, sysv_signal, (int, sighandler_t)) \
+	X(int, sigtimedwait, (const sigset_t *, siginfo_t *, const struct timespec *)) \
+	X(int, execve, (const char *, char *const *, char *const *)) \
+	X(int, execv, (const char *, char *const *)) \
+	X(int, execvp, (const char *, char *const *)) \
+	X(int, execvpe, (const char *, char *const *, char *const *)) \
+	X(int, fexecve, (int, char *const *, char *const *)) \
+	X(int, execveat, (int, const char *, char *const *, char *const *, int)) \
+	X(int, dl_iterate_phdr, (int (*)(struct dl_phdr_info *, size_t, void *), void *)) \
+	X(int, dlclose, (void *)) \
+	X(int, pipe2, (int *, int)) \
+	X(int, mincore, (void *, size_t, unsigned char *)) \
+	X(void, _exit, (int)) \
+	X(void, quick_exit, (int)) \
 	X(int, prctl, (int, unsigned long, unsigned long, unsigned long, unsigned long))
 
 struct sp_real {
@@ -51,11 +51,11 @@ extern struct sp_real sp_real SP_HIDDEN;
 
 /* The next definition of one function, looked up when it is first needed: SP_REAL(execve)(...).
  * A look-up costs half a microsecond, and most processes need but a few. */
-#define SP_REAL(name)                                                                           \
-	({                                                                                      \
-		if (sp_unlikely(!sp_real.name))                                                 \
-			sp_real.name = (__typeof__(sp_real.name))sp_real_find(#name);           \
-		sp_real.name;                                                                   \
+#define SP_REAL(name) \
+	({ \
+		if (sp_unlikely(!sp_real.name)) \
+			sp_real.name = (__typeof__(sp_real.name))sp_real_find(#name); \
+		sp_real.name; \
 	})
 void *sp_real_find(const char *name) SP_HIDDEN;
 

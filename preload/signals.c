@@ -18,7 +18,8 @@ struct shared_signal {
 	struct sigaction app[2]; /* written alternately, so that a handler reads a whole one */
 };
 
-static struct shared_signal shared[] = {{.signal = SIGPROF}, {.signal = SIGINT}, {.signal = SIGTERM}, {.signal = SIGHUP}};
+static struct shared_signal shared[] = {
+	{.signal = SIGPROF}, {.signal = SIGINT}, {.signal = SIGTERM}, {.signal = SIGHUP}};
 #define SHARED_COUNT (sizeof shared / sizeof *shared)
 
 static struct shared_signal *find_shared(int signal)
@@ -133,7 +134,7 @@ void sp_signals_watch_endings(void)
 	/* For the first process of a pid namespace the default action is to do nothing. */
 	for (i = 1; i < SHARED_COUNT && sp_agent.pid != 1; i++) {
 		if (shared[i].ours || SP_REAL(sigaction)(shared[i].signal, NULL, &before) != 0 ||
-		    before.sa_handler != SIG_DFL)
+			before.sa_handler != SIG_DFL)
 			continue;
 		set_app_action(&shared[i], &before);
 		install(&shared[i], SA_RESTART);
@@ -153,9 +154,10 @@ static int change_shared(struct shared_signal *s, const struct sigaction *action
 		} else {
 			set_app_action(s, action);
 			if (s->signal == SIGPROF)
-				install(s, action->sa_handler == SIG_DFL || action->sa_handler == SIG_IGN
-						   ? SA_RESTART
-						   : action->sa_flags);
+				install(s,
+					action->sa_handler == SIG_DFL || action->sa_handler == SIG_IGN
+						? SA_RESTART
+						: action->sa_flags);
 		}
 	}
 	if (old)
@@ -209,4 +211,5 @@ SP_EXPORT void (*sysv_signal(int number, void (*handler)(int)))(int)
 	return change_simply(number, handler, SA_RESETHAND | SA_NODEFER);
 }
 
-SP_EXPORT void (*__sysv_signal(int number, void (*handler)(int)))(int) __attribute__((alias("sysv_signal"), nothrow, leaf));
+SP_EXPORT void (*__sysv_signal(int number, void (*handler)(int)))(int)
+	__attribute__((alias("sysv_signal"), nothrow, leaf));

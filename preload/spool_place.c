@@ -12,7 +12,7 @@
 #include "sampler/sys.h"
 
 #define ROOM_BYTES (64ull << 20) /* what a filesystem must have left */
-#define MAX_SPOOLS 1000		 /* files in the directory: more are orphans nobody recovers */
+#define MAX_SPOOLS 1000          /* files in the directory: more are orphans nobody recovers */
 
 /* Appends text, or a number in the given base; the result is always terminated. */
 static void append(char *out, size_t size, const char *text)

@@ -20,7 +20,8 @@
 #define TREE_VARIABLE "SMARTPROF_TREE"
 #define START_CPU_NS 1000000u /* CPU time after which the process is worth a spool: the next tick */
 
-struct sp_process sp_process;
+struct sp_process sp_process = {
+	.output_dir = "", .output_file = "", .tree = "", .library = "", .command = "", .cwd = ""};
 
 void sp_verbose(const char *what, const char *why)
 {
@@ -151,7 +152,8 @@ static void rewrite_preload(bool remove)
 
 		end = from + strcspn(from, " :");
 		length = (size_t)(end - from);
-		if (length >= name && !strncmp(end - name, own + 1, name) && (remove || (memchr(from, '/', length) && *from != '/'))) {
+		if (length >= name && !strncmp(end - name, own + 1, name) &&
+			(remove || (memchr(from, '/', length) && *from != '/'))) {
 			changed = true; /* one without a slash was found by ld.so's search: so will others' */
 			if (!remove)
 				text = join(text, *text ? ":" : "", sp_process.library);
@@ -167,35 +169,38 @@ static void rewrite_preload(bool remove)
 		put_environment(slot, join("LD_PRELOAD=", "", text));
 }
 
-/* The tree of processes: the first one settles where profiles go, and hands that on. */
+/* The tree of processes: the first one settles where profiles go, and hands that on. It stays the
+ * first when it replaces itself by execve, as wrapper scripts do. */
 static void join_tree(void)
 {
 	const char *inherited = sp_environ_get(sp_process.envp, TREE_VARIABLE), *colon;
 	const char *dir = sp_environ_get(sp_process.envp, "SMARTPROF_DIR");
 	char *tree = take(48);
 
+	if (!tree)
+		return;
 	colon = inherited ? strchr(inherited, ':') : NULL;
-	sp_process.output_file = "";
-	if (tree && colon && colon[1] == '/' && colon - inherited < 48) {
+	if (colon && colon[1] == '/' && colon - inherited < 48) {
 		memcpy(tree, inherited, (size_t)(colon - inherited));
 		tree[colon - inherited] = 0;
 		sp_process.output_dir = colon + 1;
-	} else if (tree) {
-		sp_process.is_root = true;
+		sp_process.is_root = atoi(tree) == sp_agent.pid;
+	} else {
 		snprintf(tree, 48, "%d.%llu", sp_agent.pid, (unsigned long long)sp_process.start_realtime_ns);
 		sp_process.output_dir = absolute(dir && *dir ? dir : "profiles");
-		sp_process.output_file = absolute(sp_environ_get(sp_process.envp, "SMARTPROF_OUTPUT"));
+		sp_process.is_root = true;
 		put_environment(find_variable(TREE_VARIABLE),
-				join(join(TREE_VARIABLE "=", tree, ":"), "", sp_process.output_dir));
+			join(join(TREE_VARIABLE "=", tree, ":"), "", sp_process.output_dir));
 	}
-	sp_process.tree = tree ? tree : "";
+	sp_process.tree = tree;
+	if (sp_process.is_root)
+		sp_process.output_file = absolute(sp_environ_get(sp_process.envp, "SMARTPROF_OUTPUT"));
 }
 
 static void learn_own_place(void)
 {
 	struct dl_find_object object;
 
-	sp_process.library = "";
 	if (_dl_find_object((void *)&sp_agent, &object) == 0) {
 		sp_agent.own_start = object.dlfo_map_start;
 		sp_agent.own_end = object.dlfo_map_end;

@@ -65,8 +65,8 @@ static void write_sites(struct sp_buffer *out, const struct sp_profile *p)
 
 	sp_buffer_printf(out,
 		"## All heap sites (%zu)\n\n```tsv\nalloc_bytes\talloc_count\tinuse_bytes\tinuse_count\t"
-		"peak_bytes\tpeak_count\tshort_bytes\tshort_count\tsamples\tinuse_samples\talloc_var_kib2\t"
-		"inuse_var_kib2\tfunction\tmodule\tfile\tline\n",
+		"peak_bytes\tpeak_count\tshort_bytes\tshort_count\tsamples\tinuse_samples\talloc_variance\t"
+		"inuse_variance\tfunction\tmodule\tfile\tline\n",
 		count);
 	for (size_t i = 0; i < count; i++) {
 		const struct sp_heap_site *s = &p->sites[order[i]];

@@ -88,7 +88,7 @@ struct sp_heap_site {
 	unsigned line;
 	uint64_t alloc_bytes, alloc_count, inuse_bytes, inuse_count, peak_bytes, peak_count, short_bytes, short_count;
 	uint64_t samples, inuse_samples;
-	double alloc_variance, inuse_variance; /* KiB^2 */
+	double alloc_variance, inuse_variance; /* square bytes */
 };
 
 struct sp_thread_info {
@@ -147,8 +147,8 @@ void sp_profile_free(struct sp_profile *profile);
 /* 95 % half-width of the share that part_ns is of the profile's total CPU time, as a fraction. */
 double sp_share_error(const struct sp_profile *profile, uint64_t part_ns, double part_sq);
 
-/* 95 % half-width of a heap estimate in bytes, from a variance in KiB^2. */
-double sp_heap_error(double variance_kib2);
+/* 95 % half-width of a heap estimate in bytes, from a variance in square bytes. */
+double sp_heap_error(double variance);
 
 /* The variance of a site's bytes at the peak: what is in use now, or was ever allocated, has the
  * same relation of variance to bytes. */

@@ -61,6 +61,12 @@ static uint64_t minus(uint64_t allocated, uint64_t freed)
 	return rest > 0 ? (uint64_t)rest : 0;
 }
 
+/* A sum that was caught between an addition and its subtraction may be below zero. */
+static double variance_bytes2(uint64_t units)
+{
+	return (int64_t)units > 0 ? (double)units * SP_VARIANCE_UNIT : 0;
+}
+
 /* Takes the lazily kept at-peak values as struct sp_site describes. */
 static void add_site(struct sp_heap_site *out, const struct sp_site *in, uint64_t peak_seq)
 {
@@ -78,8 +84,8 @@ static void add_site(struct sp_heap_site *out, const struct sp_site *in, uint64_
 	out->short_count += in->short_count;
 	out->samples += in->samples;
 	out->inuse_samples += in->inuse_samples;
-	out->alloc_variance += (double)in->variance_alloc;
-	out->inuse_variance += (double)in->variance_inuse;
+	out->alloc_variance += variance_bytes2(in->variance_alloc);
+	out->inuse_variance += variance_bytes2(in->variance_inuse);
 }
 
 void sp_heap_add_up(struct sp_profile *profile, const uint32_t *site_frame)

@@ -243,7 +243,7 @@ void sp_output_tree_update(int directory_fd, const struct sp_profile *profile, c
 	const char *tree = sp_snapshot_text(profile->snapshot, h->text.tree);
 	char index[NAME_MAX + 1] = "", root[NAME_MAX + 1] = "", started[32];
 	struct members members = {0};
-	bool have_index, is_root = sp_snapshot_is_root(profile->snapshot);
+	bool alone, have_index, is_root = sp_snapshot_is_root(profile->snapshot);
 
 	if (!tree_is_valid(tree)) {
 		point_latest(directory_fd, link);
@@ -264,6 +264,8 @@ void sp_output_tree_update(int directory_fd, const struct sp_profile *profile, c
 		add_self(profile, link, &members);
 		write_index(directory_fd, index, tree, &members);
 	}
-	point_latest(directory_fd, is_root ? link : root[0] ? root : index);
+	/* The root's; of a wrapper that was not worth a profile, what it wrapped. */
+	alone = members.count <= 1;
+	point_latest(directory_fd, is_root || (alone && !root[0]) ? link : root[0] ? root : index);
 	free(members.items);
 }

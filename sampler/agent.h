@@ -31,7 +31,7 @@ enum sp_agent_state {
 	SP_AGENT_DORMANT,    /* loaded; waits for the process to use some CPU or memory */
 	SP_AGENT_ACTIVATING, /* one thread is creating the spool */
 	SP_AGENT_ACTIVE,
-	SP_AGENT_STOPPED,    /* sampled, and will no more: process ending, or sealed by seccomp */
+	SP_AGENT_STOPPED, /* sampled, and will no more: process ending, or sealed by seccomp */
 };
 
 /* Bytes a process may allocate before a spool is made for it. */
@@ -48,7 +48,7 @@ struct sp_thread {
 	struct sp_thread_record *record; /* in the spool; NULL when the table was full */
 	int tid;
 	bool armed;
-	bool first_sample;    /* the next user sample is this thread's first */
+	bool first_sample; /* the next user sample is this thread's first */
 	bool has_timer;
 	int event_fd;         /* number the event had when its signals were routed */
 	void *event_page;     /* mapping that keeps the event alive after close */
@@ -59,10 +59,10 @@ struct sp_thread {
 	uint64_t random;
 	uint64_t user_base_ns;              /* user time when the clocks were armed: no sample covers it */
 	uint64_t user_seen_ns, sys_seen_ns; /* getrusage at the last tick that gave a sample */
-	int64_t user_drift_ns; /* user time the event samples are behind (or ahead) of the clock */
-	uint64_t heap_interval; /* at which the running countdown was drawn */
-	uint64_t unload_gen;   /* sp_agent.unload_gen when the thread started */
-	uint64_t root_pc;      /* return address into the C library's thread start; 0: main thread */
+	int64_t user_drift_ns;              /* user time the event samples are behind (or ahead) of the clock */
+	uint64_t heap_interval;             /* at which the running countdown was drawn */
+	uint64_t unload_gen;                /* sp_agent.unload_gen when the thread started */
+	uint64_t root_pc;                   /* return address into the C library's thread start; 0: main thread */
 	uint64_t user_assigned_ns, sys_assigned_ns; /* weights given to samples so far */
 	uint32_t exit_rounds;
 	void *(*start)(void *);
@@ -76,11 +76,11 @@ struct sp_thread {
 struct sp_tls {
 	struct sp_heap_counters heap; /* first: addressed by the fast path */
 	struct sp_thread *thread;
-	uint32_t guard;   /* inside the agent */
+	uint32_t guard;     /* inside the agent */
 	uint32_t unwinding; /* inside libunwind, called by us: interposed functions serve the unwinder */
-	uint32_t dead;    /* the thread's state has been given back: it is ending */
+	uint32_t dead;      /* the thread's state has been given back: it is ending */
 	uint32_t resolving; /* inside the loader on our behalf: what it allocates comes from the arena */
-	uint32_t pausing; /* this thread is forking: it may go on recording, the others may not */
+	uint32_t pausing;   /* this thread is forking: it may go on recording, the others may not */
 };
 _Static_assert(sizeof(struct sp_tls) <= 128, "TLS of a preloaded library shrinks every thread's stack");
 
@@ -99,23 +99,23 @@ struct sp_sampler_config {
 #define SP_ALIVE 0x5350u
 
 struct sp_agent {
-	int state;                /* atomic, enum sp_agent_state */
-	uint32_t sealed;          /* 1 + the state before the application installed a seccomp filter */
-	uint32_t paused;          /* atomic: fork or unload under way, samples are dropped */
-	uint32_t inflight;        /* atomic: threads recording now */
-	uint32_t *alive;          /* SP_ALIVE on a MADV_WIPEONFORK page: 0 in a forked child */
-	bool fork_unsafe;         /* a thread was still recording when fork was called */
+	int state;         /* atomic, enum sp_agent_state */
+	uint32_t sealed;   /* 1 + the state before the application installed a seccomp filter */
+	uint32_t paused;   /* atomic: fork or unload under way, samples are dropped */
+	uint32_t inflight; /* atomic: threads recording now */
+	uint32_t *alive;   /* SP_ALIVE on a MADV_WIPEONFORK page: 0 in a forked child */
+	bool fork_unsafe;  /* a thread was still recording when fork was called */
 	int pid;
 	struct sp_sampler_config config;
 	struct sp_spool_header *spool;
-	uint8_t *spool_map;       /* same address, for offsets */
+	uint8_t *spool_map; /* same address, for offsets */
 	uint64_t start_monotonic_ns, start_tsc;
-	uint64_t tsc_per_us_x1024; /* cycles in a microsecond, times 1024 */
-	uint64_t unload_gen;      /* atomic: raised by every dlclose */
-	uint64_t taint_gen;       /* atomic: unload_gen at which an address range changed hands, 0 never */
-	uint32_t retired_modules; /* atomic: known objects that were unloaded */
-	void (*activate)(void);   /* preload's: make the spool, arm the clocks; any context */
-	void (*forked)(void);     /* preload's: this is a child made without atfork handlers */
+	uint64_t tsc_per_us_x1024;       /* cycles in a microsecond, times 1024 */
+	uint64_t unload_gen;             /* atomic: raised by every dlclose */
+	uint64_t taint_gen;              /* atomic: unload_gen at which an address range changed hands, 0 never */
+	uint32_t retired_modules;        /* atomic: known objects that were unloaded */
+	void (*activate)(void);          /* preload's: make the spool, arm the clocks; any context */
+	void (*forked)(void);            /* preload's: this is a child made without atfork handlers */
 	const void *own_start, *own_end; /* the agent's own mapping */
 };
 extern struct sp_agent sp_agent SP_HIDDEN;

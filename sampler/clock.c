@@ -108,7 +108,7 @@ static int start_cpu_timer(int tid, void *cookie, uint64_t first_ns, uint64_t in
 {
 	struct sigevent event;
 	struct itimerspec when = {{(time_t)(interval_ns / 1000000000u), (long)(interval_ns % 1000000000u)},
-				  {(time_t)(first_ns / 1000000000u), (long)(first_ns % 1000000000u)}};
+		{(time_t)(first_ns / 1000000000u), (long)(first_ns % 1000000000u)}};
 	int err;
 
 	memset(&event, 0, sizeof event);
@@ -186,9 +186,9 @@ void sp_clock_disarm(struct sp_thread *t)
 enum sp_signal_kind sp_clock_recognize(const struct sp_thread *t, const siginfo_t *info)
 {
 	if (info->si_code == SI_TIMER)
-		return info->si_value.sival_ptr == COOKIE_TICK	  ? SP_SIGNAL_TICK
-		       : info->si_value.sival_ptr == COOKIE_START ? SP_SIGNAL_START
-								  : SP_SIGNAL_FOREIGN;
+		return info->si_value.sival_ptr == COOKIE_TICK     ? SP_SIGNAL_TICK
+			: info->si_value.sival_ptr == COOKIE_START ? SP_SIGNAL_START
+								   : SP_SIGNAL_FOREIGN;
 	if (info->si_code == POLL_IN && t && info->si_fd == t->event_fd)
 		return SP_SIGNAL_EVENT;
 	return SP_SIGNAL_FOREIGN;

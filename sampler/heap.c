@@ -43,8 +43,8 @@ static void settle_peak(struct sp_site *s)
 {
 	uint64_t seq = sp_load(&sp_agent.spool->heap.peak_seq), seen = sp_load(&s->peak_seq);
 
-	if (seen >= seq || !__atomic_compare_exchange_n(&s->peak_seq, &seen, seq, false, __ATOMIC_ACQ_REL,
-							 __ATOMIC_RELAXED))
+	if (seen >= seq ||
+		!__atomic_compare_exchange_n(&s->peak_seq, &seen, seq, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		return;
 	sp_store(&s->peak_bytes, sp_load(&s->alloc_bytes) - sp_load(&s->free_bytes));
 	sp_store(&s->peak_count, sp_load(&s->alloc_count) - sp_load(&s->free_count));
@@ -57,7 +57,7 @@ static void note_peak(uint64_t inuse)
 
 	while (inuse > peak && (int64_t)inuse > 0) {
 		if (__atomic_compare_exchange_n(&h->peak_bytes, &peak, inuse, false, __ATOMIC_ACQ_REL,
-						__ATOMIC_RELAXED)) {
+			    __ATOMIC_RELAXED)) {
 			sp_store(&h->peak_time_ns, sp_now_ns());
 			__atomic_fetch_add(&h->peak_seq, 1, __ATOMIC_RELEASE);
 			return;

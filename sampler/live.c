@@ -20,7 +20,7 @@ static bool arena_used;
 struct sp_live_filter sp_live_filter = {boot_filter, 0};
 
 static struct {
-	uint64_t (*keys)[SLOTS];      /* atomic */
+	uint64_t (*keys)[SLOTS]; /* atomic */
 	struct sp_live (*entries)[SLOTS];
 	uint8_t *filter;
 	uint32_t used; /* atomic */
@@ -52,7 +52,7 @@ int sp_live_init(void)
 	live.used = 0;
 	if (!live.keys) {
 		p = sp_sys(SYS_mmap, NULL, keys + entries + FILTER_BYTES, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 		if (p < 0 && p > -4096)
 			return (int)p;
 		/* A forked child counts its own allocations, not copies of its parent's. */
@@ -80,7 +80,8 @@ static void filter_add(uint64_t hash, int delta)
 	uint8_t old = sp_load(at);
 
 	while (old != STICKY &&
-	       !__atomic_compare_exchange_n(at, &old, (uint8_t)(old + delta), true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		!__atomic_compare_exchange_n(at, &old, (uint8_t)(old + delta), true, __ATOMIC_RELAXED,
+			__ATOMIC_RELAXED))
 		;
 }
 
@@ -106,7 +107,7 @@ static bool take_slot(const void *p, uint32_t *bucket, uint32_t *slot)
 			if (found != want)
 				continue;
 			if (__atomic_compare_exchange_n(key, &found, CLAIMED, false, __ATOMIC_ACQ_REL,
-							__ATOMIC_RELAXED)) {
+				    __ATOMIC_RELAXED)) {
 				*bucket = two[b];
 				*slot = s;
 				return true;
@@ -142,7 +143,7 @@ int sp_live_insert(const void *p, struct sp_live *entry)
 		for (b = 0; b < 2; b++) {
 			uint64_t *key = &live.keys[two[b]][s], empty = 0;
 			if (!__atomic_compare_exchange_n(key, &empty, CLAIMED, false, __ATOMIC_ACQ_REL,
-							 __ATOMIC_RELAXED))
+				    __ATOMIC_RELAXED))
 				continue;
 			live.entries[two[b]][s] = *entry;
 			filter_add(hash, 1);
@@ -164,8 +165,9 @@ void sp_live_sweep(bool (*fn)(struct sp_live *, void *), void *arg)
 		for (s = 0; s < SLOTS; s++) {
 			uint64_t *key = &live.keys[b][s], found = __atomic_load_n(key, __ATOMIC_RELAXED);
 
-			if (found < 4096 || !__atomic_compare_exchange_n(key, &found, found | SWEEPING, false,
-									 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+			if (found < 4096 ||
+				!__atomic_compare_exchange_n(key, &found, found | SWEEPING, false, __ATOMIC_ACQ_REL,
+					__ATOMIC_RELAXED))
 				continue;
 			if (fn(&live.entries[b][s], arg)) {
 				__atomic_store_n(key, found, __ATOMIC_RELEASE);

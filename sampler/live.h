@@ -9,12 +9,12 @@
 #include "sampler/agent.h"
 
 struct sp_live {
-	uint64_t size;      /* as requested */
-	uint64_t weight;    /* estimated bytes it stands for */
+	uint64_t size;   /* as requested */
+	uint64_t weight; /* estimated bytes it stands for */
 	uint64_t born_tsc;
 	uint32_t site;
-	float count;        /* estimated allocations it stands for */
-	float variance;     /* SP_VARIANCE_UNIT */
+	float count;    /* estimated allocations it stands for */
+	float variance; /* SP_VARIANCE_UNIT */
 };
 
 /* What free() looks at: a byte that is not zero means that a sampled pointer with this hash may be

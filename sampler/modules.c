@@ -18,7 +18,7 @@ static const ElfW(Ehdr) * object_header(const struct dl_find_object *object)
 	const ElfW(Ehdr) *ehdr = object->dlfo_map_start;
 
 	if (memcmp(ehdr->e_ident, ELFMAG, SELFMAG) != 0 || ehdr->e_phentsize != sizeof(ElfW(Phdr)) ||
-	    ehdr->e_phoff + (uint64_t)ehdr->e_phnum * sizeof(ElfW(Phdr)) > 4096)
+		ehdr->e_phoff + (uint64_t)ehdr->e_phnum * sizeof(ElfW(Phdr)) > 4096)
 		return NULL;
 	return ehdr;
 }
@@ -27,7 +27,7 @@ int sp_modules_iterate(uint64_t ip, int (*callback)(struct dl_phdr_info *, size_
 {
 	struct dl_find_object object;
 	struct dl_phdr_info info;
-	const ElfW(Ehdr) *ehdr;
+	const ElfW(Ehdr) * ehdr;
 
 	if (!find_object(ip, &object) || !(ehdr = object_header(&object)))
 		return 0;
@@ -61,7 +61,7 @@ static void read_build_id(const struct dl_find_object *object, struct sp_module 
 			if (desc > end || note->n_descsz > (size_t)(end - desc))
 				break;
 			if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 && !memcmp(name, "GNU", 4) &&
-			    note->n_descsz <= SP_BUILD_ID_MAX) {
+				note->n_descsz <= SP_BUILD_ID_MAX) {
 				memcpy(m->build_id, desc, note->n_descsz);
 				m->build_id_bytes = note->n_descsz;
 				return;
@@ -84,9 +84,8 @@ static const char *object_path(const struct dl_find_object *object)
 
 static bool is_same_object(const struct sp_module *m, const struct dl_find_object *object)
 {
-	return m->start == (uint64_t)(uintptr_t)object->dlfo_map_start &&
-	       m->bias == object->dlfo_link_map->l_addr &&
-	       !strcmp((const char *)sp_section(SP_SEC_TEXT) + m->path, object_path(object));
+	return m->start == (uint64_t)(uintptr_t)object->dlfo_map_start && m->bias == object->dlfo_link_map->l_addr &&
+		!strcmp((const char *)sp_section(SP_SEC_TEXT) + m->path, object_path(object));
 }
 
 static uint32_t module_count(void)
@@ -105,7 +104,7 @@ static struct sp_module *module_at(uint64_t address, uint64_t epoch)
 	for (i = 1; i < n; i++) {
 		struct sp_module *m = &modules[i];
 		if (__atomic_load_n(&m->ready, __ATOMIC_ACQUIRE) && address >= m->start && address < m->end &&
-		    m->epoch_from <= epoch && epoch < sp_load(&m->epoch_to))
+			m->epoch_from <= epoch && epoch < sp_load(&m->epoch_to))
 			return m;
 	}
 	return NULL;
@@ -122,7 +121,7 @@ static void retire_overlapping(const struct dl_find_object *object)
 	for (i = 1; i < n; i++) {
 		struct sp_module *m = &modules[i];
 		if (!__atomic_load_n(&m->ready, __ATOMIC_ACQUIRE) || m->end <= start || m->start >= end ||
-		    sp_load(&m->epoch_to) != UINT64_MAX)
+			sp_load(&m->epoch_to) != UINT64_MAX)
 			continue;
 		if (!epoch) {
 			epoch = sp_add(&sp_agent.spool->module_epoch, 1) + 1;
@@ -144,8 +143,8 @@ static void register_object(const struct dl_find_object *object)
 	}
 	m = (struct sp_module *)sp_section(SP_SEC_MODULES) + index;
 	m->path = path == (const char *)sp_section(SP_SEC_TEXT) + sp_agent.spool->text.exe
-			  ? sp_agent.spool->text.exe
-			  : sp_spool_text(path, strlen(path));
+		? sp_agent.spool->text.exe
+		: sp_spool_text(path, strlen(path));
 	m->start = (uint64_t)(uintptr_t)object->dlfo_map_start;
 	m->end = (uint64_t)(uintptr_t)object->dlfo_map_end;
 	m->bias = object->dlfo_link_map->l_addr;
@@ -229,9 +228,9 @@ bool sp_modules_cache_unsafe(const struct sp_thread *t)
 		struct sp_module *m = &modules[i];
 		/* Another object may cover any part of the old range. */
 		if (__atomic_load_n(&m->ready, __ATOMIC_ACQUIRE) && sp_load(&m->retired) &&
-		    ((find_object(m->start, &object) && !is_same_object(m, &object)) ||
-		     (find_object((m->start + m->end) / 2, &object) && !is_same_object(m, &object)) ||
-		     (find_object(m->end - 1, &object) && !is_same_object(m, &object))))
+			((find_object(m->start, &object) && !is_same_object(m, &object)) ||
+				(find_object((m->start + m->end) / 2, &object) && !is_same_object(m, &object)) ||
+				(find_object(m->end - 1, &object) && !is_same_object(m, &object))))
 			sp_store(&sp_agent.taint_gen, sp_load(&sp_agent.unload_gen));
 	}
 	return t->unload_gen < sp_load(&sp_agent.taint_gen);

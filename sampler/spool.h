@@ -115,7 +115,7 @@ struct sp_cpu_totals {
 	int64_t unsampled_sys_ns;  /* atomic; both signed: a short thread's only sample weighs a whole interval */
 	uint64_t before_user_ns;   /* process CPU time spent before the first clock was armed */
 	uint64_t before_sys_ns;
-	uint64_t self_user_ns;     /* atomic: process user time at the last update (getrusage) */
+	uint64_t self_user_ns; /* atomic: process user time at the last update (getrusage) */
 	uint64_t self_sys_ns;
 	uint32_t sample_cap;
 	uint32_t budget_permille;
@@ -123,7 +123,7 @@ struct sp_cpu_totals {
 };
 
 struct sp_heap_totals {
-	uint32_t on;                 /* heap sampling active */
+	uint32_t on; /* heap sampling active */
 	uint32_t reserved0;
 	uint64_t requested_bytes;    /* mean bytes between samples, asked for */
 	uint64_t interval_bytes;     /* atomic: in force */
@@ -137,9 +137,9 @@ struct sp_heap_totals {
 	uint64_t peak_seq;           /* atomic: raised at every new peak; see struct sp_site */
 	uint64_t before_bytes;       /* exact: allocated before sampling started, belongs to no site */
 	uint64_t before_count;
-	uint64_t slow_ns;            /* atomic: time inside the sampling path */
-	uint64_t live_entries;       /* atomic: sampled allocations alive now */
-	uint64_t interval_floor;     /* atomic: the interval never goes below: raised when the live set fills */
+	uint64_t slow_ns;        /* atomic: time inside the sampling path */
+	uint64_t live_entries;   /* atomic: sampled allocations alive now */
+	uint64_t interval_floor; /* atomic: the interval never goes below: raised when the live set fills */
 	uint64_t class_bytes[SP_SIZE_CLASSES]; /* atomic, estimates by size of the request */
 	uint64_t class_count[SP_SIZE_CLASSES];
 	uint64_t reserved[3];
@@ -156,27 +156,27 @@ struct sp_spool_header {
 	int32_t pid;
 	int32_t ppid;
 	uint32_t uid;
-	uint32_t is_root;           /* first process of its tree */
+	uint32_t is_root; /* first process of its tree */
 	uint32_t reserved0;
 	uint64_t start_ticks;       /* field 22 of /proc/pid/stat: with pid, names the process */
 	uint64_t start_realtime_ns; /* wall clock when the agent was loaded */
 	uint64_t start_monotonic_ns;
-	uint64_t now_ns;            /* atomic: since start, last update */
-	uint64_t end_ns;            /* since start; 0 while running */
+	uint64_t now_ns;             /* atomic: since start, last update */
+	uint64_t end_ns;             /* since start; 0 while running */
 	uint64_t memory_limit_bytes; /* usable by this process, 0 unknown */
 	uint64_t usable_millicores;  /* 500 = half a core */
 	uint32_t host_cores;
 	uint32_t reserved1;
-	uint64_t max_rss_bytes;      /* atomic */
-	uint64_t rss_bytes;          /* atomic: at the last timeline point */
-	uint64_t module_epoch;       /* atomic: raised when an address range changes hands */
-	uint64_t agent_bytes;        /* atomic: memory the agent has taken, the spool included */
-	uint64_t sealed_ns;          /* since start: sampling ended because the application installed a
+	uint64_t max_rss_bytes; /* atomic */
+	uint64_t rss_bytes;     /* atomic: at the last timeline point */
+	uint64_t module_epoch;  /* atomic: raised when an address range changes hands */
+	uint64_t agent_bytes;   /* atomic: memory the agent has taken, the spool included */
+	uint64_t sealed_ns;     /* since start: sampling ended because the application installed a
 	                              * seccomp filter; 0 it did not */
 	struct sp_text text;
 	struct sp_cpu_totals cpu;
 	struct sp_heap_totals heap;
-	uint64_t drops[SP_DROPS];    /* atomic, enum sp_drop */
+	uint64_t drops[SP_DROPS]; /* atomic, enum sp_drop */
 	uint64_t reserved[15];
 	struct sp_section_entry sections[SP_SECTIONS];
 };
@@ -187,11 +187,11 @@ struct sp_spool_header {
  * with epoch_from <= E < epoch_to. */
 struct sp_module {
 	uint32_t ready;
-	uint32_t path; /* offset into SP_SEC_TEXT; "[vdso]" for the vdso */
+	uint32_t path;       /* offset into SP_SEC_TEXT; "[vdso]" for the vdso */
 	uint64_t start, end; /* mapped range */
 	uint64_t bias;       /* load bias: runtime address - ELF virtual address */
 	uint64_t epoch_from;
-	uint64_t epoch_to;   /* atomic: UINT64_MAX while mapped */
+	uint64_t epoch_to; /* atomic: UINT64_MAX while mapped */
 	uint8_t build_id[SP_BUILD_ID_MAX];
 	uint32_t build_id_bytes;
 	uint32_t retired; /* agent's own: seen unloaded */
@@ -200,20 +200,20 @@ struct sp_module {
 /* Allocation counters of one thread: plain stores by that thread only.
  * Bytes allocated so far = bytes_base - countdown: the fast path only lowers the countdown. */
 struct sp_heap_counters {
-	int64_t countdown;  /* bytes until the next sample */
+	int64_t countdown; /* bytes until the next sample */
 	int64_t bytes_base;
-	uint64_t allocs;    /* successful or not: calls that asked for memory, reallocs that moved or not included */
-	uint64_t frees;     /* calls that gave memory back, free(NULL) excepted */
-	uint64_t reallocs;  /* of allocs and frees both, those made by realloc */
+	uint64_t allocs;   /* successful or not: calls that asked for memory, reallocs that moved or not included */
+	uint64_t frees;    /* calls that gave memory back, free(NULL) excepted */
+	uint64_t reallocs; /* of allocs and frees both, those made by realloc */
 };
 
 struct sp_thread_record {
 	uint32_t state; /* atomic: 0 free, 1 running, 2 ended */
 	int32_t tid;
-	char name[16];  /* as at the last update */
-	uint64_t entry; /* start routine, 0 for the main thread */
-	uint64_t start_ns, end_ns;   /* since start of the process */
-	uint64_t user_ns, sys_ns;    /* assigned to samples */
+	char name[16];                    /* as at the last update */
+	uint64_t entry;                   /* start routine, 0 for the main thread */
+	uint64_t start_ns, end_ns;        /* since start of the process */
+	uint64_t user_ns, sys_ns;         /* assigned to samples */
 	uint64_t cpu_user_ns, cpu_sys_ns; /* measured (getrusage) at the last update or at exit */
 	uint64_t user_samples, sys_samples;
 	uint64_t merged; /* record 0: threads summed up here */
@@ -232,14 +232,14 @@ struct sp_stack {
 	uint64_t hash;
 	uint32_t frame; /* index of its first frame in SP_SEC_FRAMES */
 	uint16_t depth;
-	uint16_t flags; /* enum sp_stack_flags, | SP_STACK_IS_HEAP */
-	uint32_t epoch; /* module epoch the addresses belong to */
+	uint16_t flags;   /* enum sp_stack_flags, | SP_STACK_IS_HEAP */
+	uint32_t epoch;   /* module epoch the addresses belong to */
 	uint32_t checked; /* agent's own: unload generation at which the addresses were last verified */
 	uint32_t site;    /* atomic: index into SP_SEC_SITES, 0 none */
 	uint32_t reserved;
-	uint64_t user_ns, sys_ns; /* atomic: weights */
+	uint64_t user_ns, sys_ns;           /* atomic: weights */
 	uint32_t user_samples, sys_samples; /* atomic */
-	uint64_t weight_sq_us2;   /* atomic: sum of squared weights, in square microseconds */
+	uint64_t weight_sq_us2;             /* atomic: sum of squared weights, in square microseconds */
 };
 
 #define SP_STACK_IS_HEAP 0x100u /* frames[0] is a return address too */
@@ -249,26 +249,26 @@ struct sp_stack {
  * peak; a reader does the same for sites that have not changed since. */
 struct sp_site {
 	uint32_t ready;
-	uint32_t stack; /* index into SP_SEC_STACKS */
-	uint64_t alloc_bytes, alloc_count;   /* atomic, estimates: all that was ever allocated here */
-	uint64_t free_bytes, free_count;     /* atomic, estimates: of that, no longer in use; in use is the
+	uint32_t stack;                    /* index into SP_SEC_STACKS */
+	uint64_t alloc_bytes, alloc_count; /* atomic, estimates: all that was ever allocated here */
+	uint64_t free_bytes, free_count;   /* atomic, estimates: of that, no longer in use; in use is the
 					      * difference. When the live set is thinned out this moves by
 					      * the weights' correction, so it may go down. */
-	uint64_t short_bytes, short_count;   /* atomic, estimates: freed within SP_SHORT_LIVED_NS */
-	uint64_t samples;                    /* atomic: sampled allocations */
-	uint64_t inuse_samples;              /* atomic: of those alive */
-	uint64_t variance_alloc;             /* atomic: estimated variance of alloc_bytes, in units of
+	uint64_t short_bytes, short_count; /* atomic, estimates: freed within SP_SHORT_LIVED_NS */
+	uint64_t samples;                  /* atomic: sampled allocations */
+	uint64_t inuse_samples;            /* atomic: of those alive */
+	uint64_t variance_alloc;           /* atomic: estimated variance of alloc_bytes, in units of
 	                                      * SP_VARIANCE_UNIT square bytes */
-	uint64_t variance_inuse;             /* atomic: of alloc_bytes - free_bytes, same unit */
-	uint64_t peak_seq;                   /* see above */
-	uint64_t peak_bytes, peak_count;     /* in use here at the moment of the process's peak */
+	uint64_t variance_inuse;           /* atomic: of alloc_bytes - free_bytes, same unit */
+	uint64_t peak_seq;                 /* see above */
+	uint64_t peak_bytes, peak_count;   /* in use here at the moment of the process's peak */
 };
 
 #define SP_VARIANCE_UNIT 4096.0
 #define SP_SHORT_LIVED_NS 1000000u
 
 struct sp_timepoint {
-	uint64_t t_ns; /* since start */
+	uint64_t t_ns;            /* since start */
 	uint64_t user_ns, sys_ns; /* process CPU time so far */
 	uint64_t rss_bytes;
 	uint64_t heap_inuse_bytes; /* estimate */

@@ -49,8 +49,8 @@ static void plan_sections(struct section_plan plan[SP_SECTIONS], uint32_t sample
 	plan[SP_SEC_STACKS] = (struct section_plan){sizeof(struct sp_stack), stacks, 32u * 1024u};
 	plan[SP_SEC_FRAMES] = (struct section_plan){sizeof(uint64_t), stacks * 32u, 64u * 1024u};
 	plan[SP_SEC_SITES] = (struct section_plan){sizeof(struct sp_site), stacks / 2u, 16u * 1024u};
-	plan[SP_SEC_TIMELINE] = (struct section_plan){sizeof(struct sp_timepoint), SP_TIMELINE_MAX,
-						      SP_TIMELINE_MAX * sizeof(struct sp_timepoint)};
+	plan[SP_SEC_TIMELINE] = (struct section_plan){
+		sizeof(struct sp_timepoint), SP_TIMELINE_MAX, SP_TIMELINE_MAX * sizeof(struct sp_timepoint)};
 }
 
 static uint64_t place_sections(const struct section_plan plan[SP_SECTIONS], struct sp_section_entry out[SP_SECTIONS])
@@ -59,7 +59,8 @@ static uint64_t place_sections(const struct section_plan plan[SP_SECTIONS], stru
 	int i;
 
 	for (i = 0; i < SP_SECTIONS; i++) {
-		out[i] = (struct sp_section_entry){.offset = at, .stride = plan[i].stride, .capacity = plan[i].capacity};
+		out[i] =
+			(struct sp_section_entry){.offset = at, .stride = plan[i].stride, .capacity = plan[i].capacity};
 		at += (uint64_t)plan[i].stride * plan[i].capacity;
 		at = (at + PAGE - 1) & ~(uint64_t)(PAGE - 1);
 	}
@@ -97,7 +98,7 @@ static bool commit_records(struct sp_spool_header *spool, struct sp_section_entr
 	if (back_range(spool, e->offset + (uint64_t)have * e->stride, e->offset + (uint64_t)now * e->stride) != 0)
 		return false;
 	while (now > have &&
-	       !__atomic_compare_exchange_n(&e->committed, &have, now, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		!__atomic_compare_exchange_n(&e->committed, &have, now, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		;
 	sp_add(&spool->agent_bytes, (uint64_t)(now > have ? now - have : 0) * e->stride);
 	return true;
@@ -105,7 +106,7 @@ static bool commit_records(struct sp_spool_header *spool, struct sp_section_entr
 
 /* Sizes the file; falls back to smaller tables while RLIMIT_FSIZE asks for it. */
 static int choose_layout(uint32_t sample_cap, struct section_plan plan[SP_SECTIONS],
-			 struct sp_section_entry entries[SP_SECTIONS], uint64_t *total)
+	struct sp_section_entry entries[SP_SECTIONS], uint64_t *total)
 {
 	struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
 	unsigned halvings;

@@ -30,7 +30,8 @@ static bool is_match(struct sp_stack *s, const struct sp_walk *walk, uint64_t ha
 	uint32_t generation = (uint32_t)sp_load(&sp_agent.unload_gen);
 
 	if (s->hash != hash || s->depth != walk->depth || s->flags != walk->flags ||
-	    memcmp((uint64_t *)sp_section(SP_SEC_FRAMES) + s->frame, walk->frames, walk->depth * sizeof *walk->frames))
+		memcmp((uint64_t *)sp_section(SP_SEC_FRAMES) + s->frame, walk->frames,
+			walk->depth * sizeof *walk->frames))
 		return false;
 	if (sp_likely(sp_load(&s->checked) == generation))
 		return true;
@@ -84,7 +85,7 @@ uint32_t sp_stacks_intern(struct sp_thread *t, const struct sp_walk *walk)
 			if (!mine && !(mine = make_entry(t, walk, hash)))
 				return 0;
 			if (__atomic_compare_exchange_n(&buckets[b], &found, mine, false, __ATOMIC_ACQ_REL,
-							__ATOMIC_ACQUIRE))
+				    __ATOMIC_ACQUIRE))
 				return mine;
 		}
 		/* An entry made in vain because another thread was first stays empty and unseen. */

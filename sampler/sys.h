@@ -35,8 +35,7 @@ static inline long sp_sys6(long nr, long a, long b, long c, long d, long e, long
 	sp_sys6(n, SP_SYS_ARG(a), SP_SYS_ARG(b), SP_SYS_ARG(c), SP_SYS_ARG(d), SP_SYS_ARG(e), 0)
 #define SP_SYS6(n, a, b, c, d, e, f) \
 	sp_sys6(n, SP_SYS_ARG(a), SP_SYS_ARG(b), SP_SYS_ARG(c), SP_SYS_ARG(d), SP_SYS_ARG(e), SP_SYS_ARG(f))
-#define sp_sys(...) \
-	SP_SYS_PICK(__VA_ARGS__, SP_SYS6, SP_SYS5, SP_SYS4, SP_SYS3, SP_SYS2, SP_SYS1, SP_SYS0)(__VA_ARGS__)
+#define sp_sys(...) SP_SYS_PICK(__VA_ARGS__, SP_SYS6, SP_SYS5, SP_SYS4, SP_SYS3, SP_SYS2, SP_SYS1, SP_SYS0)(__VA_ARGS__)
 
 /* Cycle counter, for the agent's own cost; calibrated against CLOCK_MONOTONIC. */
 static inline uint64_t sp_tsc(void)

@@ -38,7 +38,8 @@ static struct sp_thread *pop_free(void)
 	while (head & 0xffffffffu) {
 		struct sp_thread *t = block_at((uint32_t)head - 1);
 		uint64_t next = ((head >> 32) + 1) << 32 | t->next_free;
-		if (__atomic_compare_exchange_n(&pool.free_head, &head, next, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		if (__atomic_compare_exchange_n(&pool.free_head, &head, next, false, __ATOMIC_ACQ_REL,
+			    __ATOMIC_ACQUIRE))
 			return t;
 	}
 	return NULL;
@@ -71,7 +72,7 @@ static bool ensure_chunk(uint32_t index)
 	if (p < 0 && p > -4096)
 		return false;
 	if (!__atomic_compare_exchange_n(&pool.chunks[c], &expected, (char *)p, false, __ATOMIC_ACQ_REL,
-					 __ATOMIC_ACQUIRE))
+		    __ATOMIC_ACQUIRE))
 		sp_sys(SYS_munmap, p, bytes);
 	return true;
 }
@@ -122,8 +123,8 @@ static struct sp_thread_record *claim_record(void)
 	for (i = 0; i < 8 && used > 1; i++) {
 		uint32_t at = 1 + (hint + i) % (used - 1), expected = RECORD_FREE;
 		if (at < entry->capacity &&
-		    __atomic_compare_exchange_n(&records[at].state, &expected, RECORD_RUNNING, false,
-						__ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+			__atomic_compare_exchange_n(&records[at].state, &expected, RECORD_RUNNING, false,
+				__ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
 			sp_store(&pool.record_hint, at);
 			return &records[at];
 		}
@@ -248,13 +249,14 @@ void sp_thread_release(struct sp_thread *t)
 		sp_thread_flush(t, true);
 		r->cpu_user_ns = precise_user_ns(r->cpu_user_ns, r->cpu_sys_ns);
 		r->end_ns = sp_now_ns();
-		sp_add(&sp_agent.spool->cpu.unsampled_user_ns, (int64_t)(r->cpu_user_ns - t->user_base_ns - r->user_ns));
+		sp_add(&sp_agent.spool->cpu.unsampled_user_ns,
+			(int64_t)(r->cpu_user_ns - t->user_base_ns - r->user_ns));
 		sp_add(&sp_agent.spool->cpu.unsampled_sys_ns, (int64_t)(r->cpu_sys_ns - t->sys_seen_ns));
 		if (r->cpu_user_ns + r->cpu_sys_ns < KEEP_RECORD_NS) {
 			merge_record(r);
 			__atomic_store_n(&r->state, RECORD_FREE, __ATOMIC_RELEASE);
 			sp_store(&pool.record_hint,
-				 (uint32_t)(r - (struct sp_thread_record *)sp_section(SP_SEC_THREADS)) - 1);
+				(uint32_t)(r - (struct sp_thread_record *)sp_section(SP_SEC_THREADS)) - 1);
 		} else {
 			__atomic_store_n(&r->state, RECORD_ENDED, __ATOMIC_RELEASE);
 		}

@@ -10,7 +10,7 @@ static struct {
 	uint32_t busy;      /* atomic try-lock */
 	uint64_t period_ns; /* between points; doubles when the table is full */
 	uint64_t due_ns;
-	int pid;            /* whose timeline this is: a forked child starts anew */
+	int pid; /* whose timeline this is: a forked child starts anew */
 } timeline;
 
 /* Resident bytes: second number of /proc/self/statm, in pages. */

@@ -15,8 +15,8 @@
 #define FAST_TABLE_BYTES (16384u * 16u)
 
 static struct {
-	uint64_t entry;      /* the main thread's stack ends in _start ... */
-	uint64_t ldso;       /* ... or, before main, in the dynamic linker */
+	uint64_t entry; /* the main thread's stack ends in _start ... */
+	uint64_t ldso;  /* ... or, before main, in the dynamic linker */
 } unwind;
 
 void sp_unwind_init(uint64_t entry, uint64_t ldso)
@@ -73,7 +73,7 @@ static bool reaches_start(const struct sp_thread *t, const uint64_t *frames, uin
 	if (!t->root_pc && n) {
 		struct dl_find_object object;
 		return _dl_find_object((void *)frames[n - 1], &object) == 0 &&
-		       object.dlfo_link_map->l_addr == unwind.ldso;
+			object.dlfo_link_map->l_addr == unwind.ldso;
 	}
 	return false;
 }
@@ -81,7 +81,7 @@ static bool reaches_start(const struct sp_thread *t, const uint64_t *frames, uin
 static bool is_own(uint64_t pc)
 {
 	return pc - (uint64_t)(uintptr_t)sp_agent.own_start <
-	       (uint64_t)((const char *)sp_agent.own_end - (const char *)sp_agent.own_start);
+		(uint64_t)((const char *)sp_agent.own_end - (const char *)sp_agent.own_start);
 }
 
 /* Index of the first frame that is the application's, or `n`. */

@@ -31,7 +31,7 @@ int sp_unwind_table_read(struct sp_unwind_table *table, const struct sp_object *
 	uint32_t count;
 
 	if (!bytes || data->d_size < HEADER_BYTES || bytes[0] != VERSION || bytes[1] != PCREL_SDATA4 ||
-	    bytes[2] != UDATA4 || bytes[3] != DATAREL_SDATA4)
+		bytes[2] != UDATA4 || bytes[3] != DATAREL_SDATA4)
 		return 0;
 	memcpy(&count, bytes + 8, sizeof(count));
 	if (count > (data->d_size - HEADER_BYTES) / ENTRY_BYTES)
