@@ -7,9 +7,8 @@
 /* clang-format off */
 #define WORK(n) static NOINLINE uint64_t work_##n(uint64_t unit) { return spin((n) * unit); }
 WORK(1) WORK(2) WORK(3) WORK(4) WORK(5) WORK(6) WORK(7) WORK(8) WORK(9) WORK(10)
-/* clang-format on */
-
 typedef uint64_t (*work)(uint64_t);
+/* clang-format on */
 static const work works[10] = {work_1, work_2, work_3, work_4, work_5, work_6, work_7, work_8, work_9, work_10};
 
 static NOINLINE uint64_t descend(work f, uint64_t unit, int depth)
