@@ -1,0 +1,375 @@
+/* Heap sampling from the allocation to the site: driven as the hooks drive it, with pointers that are only numbers. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "sampler/heap.h"
+#include "sampler/live.h"
+#include "sampler/stacks.h"
+#include "sampler/thread.h"
+#include "tests/unit/sampler_spool.h"
+
+#define SITES 6u
+
+/* The callers stand in a section of their own: the rest of the program is "the agent", whose frames are left out. */
+#define CALLER __attribute__((section("callers"), noinline))
+extern const char __executable_start[], __start_callers[];
+
+static uint64_t next_address;
+
+static const void *new_pointer(void)
+{
+	return (const void *)(uintptr_t)(0x7e0000000010u + 16 * next_address++);
+}
+
+static void allocate(const void *p, size_t size)
+{
+	if (!sp_heap_count_quickly(size))
+		sp_heap_hit(p, size);
+}
+
+static void release(const void *p)
+{
+	sp_tls.heap.frees++;
+	if (!sp_live_surely_not(p))
+		sp_heap_forget(p);
+}
+
+/* Different code, so different sites; the barrier keeps the call from becoming a jump. */
+#define DEFINE_SITE(n) \
+	CALLER static void allocate_##n(const void *p, size_t size) \
+	{ \
+		allocate(p, size); \
+		__asm__ volatile("" : : "i"(n)); \
+	}
+DEFINE_SITE(0)
+DEFINE_SITE(1)
+DEFINE_SITE(2)
+DEFINE_SITE(3)
+DEFINE_SITE(4)
+DEFINE_SITE(5)
+static void (*const allocate_at[SITES])(const void *, size_t) = {
+	allocate_0, allocate_1, allocate_2, allocate_3, allocate_4, allocate_5};
+
+static bool drop_all(struct sp_live *entry, void *arg)
+{
+	(void)entry;
+	(void)arg;
+	return false;
+}
+
+static void set_interval(uint64_t bytes)
+{
+	struct sp_heap_totals *h = &sp_agent.spool->heap;
+
+	h->requested_bytes = h->interval_bytes = h->interval_floor = h->interval_max_bytes = bytes;
+	sp_heap_start_thread(sp_tls.thread);
+}
+
+static int set_up(void **state)
+{
+	struct sp_thread *t = sp_thread_take();
+
+	(void)state;
+	if (!t || agent_open("/tmp", 50000) || sp_live_init())
+		return -1;
+	sp_agent.config.heap = true;
+	sp_agent.own_start = __executable_start;
+	sp_agent.own_end = __start_callers;
+	sp_agent.tsc_per_us_x1024 = 2560000;
+	sp_thread_adopt(t, 0);
+	t->random = 0x123456789abcdefu;
+	set_interval(1);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	sp_live_sweep(drop_all, NULL);
+	sp_thread_release(sp_tls.thread);
+	sp_tls = (struct sp_tls){0};
+	agent_close();
+	return 0;
+}
+
+static struct sp_site *sites(void)
+{
+	return sp_section(SP_SEC_SITES);
+}
+
+static uint32_t site_count(void)
+{
+	return sp_agent.spool->sections[SP_SEC_SITES].used;
+}
+
+static uint64_t inuse(const struct sp_site *s)
+{
+	return s->alloc_bytes - s->free_bytes;
+}
+
+/* What a reader makes of the lazy at-peak values. */
+static uint64_t at_peak(const struct sp_site *s)
+{
+	return s->peak_seq < sp_agent.spool->heap.peak_seq ? inuse(s) : s->peak_bytes;
+}
+
+static void assert_within(double is, double expected, double share)
+{
+	if (!(fabs(is - expected) <= expected * share))
+		fail_msg("%.0f, expected %.0f +- %.1f %%", is, expected, share * 100);
+}
+
+static void each_caller_is_a_site_and_large_allocations_are_exact(void **state)
+{
+	const void *p[SITES];
+
+	(void)state;
+	for (int round = 0; round < 20; round++) {
+		for (uint32_t i = 0; i < SITES; i++)
+			allocate_at[i](p[i] = new_pointer(), 100 * (i + 1));
+		if (round % 2)
+			for (uint32_t i = 0; i < SITES; i++)
+				release(p[i]);
+	}
+	assert_int_equal(site_count(), 1 + SITES);
+	for (uint32_t i = 0; i < SITES; i++) {
+		const struct sp_site *s = &sites()[1 + i];
+
+		assert_int_equal(s->alloc_bytes, 20 * 100 * (i + 1));
+		assert_int_equal(s->alloc_count, 20);
+		assert_int_equal(inuse(s), 10 * 100 * (i + 1));
+		assert_int_equal(s->inuse_samples, 10);
+		assert_int_equal(s->short_count, 10);
+		assert_int_equal(s->variance_alloc, 0);
+	}
+	assert_int_equal(sp_agent.spool->heap.inuse_bytes, 21 * 1000);
+	assert_int_equal(sp_agent.spool->heap.live_entries, 10 * SITES);
+	assert_int_equal(sp_agent.spool->heap.sampled_frees, 10 * SITES);
+	assert_int_equal(sp_tls.heap.bytes_base - sp_tls.heap.countdown, 42 * 1000);
+	assert_int_equal(sp_tls.heap.allocs, 20 * SITES);
+	assert_int_equal(sp_tls.heap.frees, 10 * SITES);
+}
+
+/* One step of a scenario: an allocation, or (no size) a release. From one place, so that a site is a caller. */
+static __attribute__((noinline)) void step(uint32_t site, const void *p, size_t size)
+{
+	if (size)
+		allocate_at[site](p, size);
+	else
+		release(p);
+}
+
+static void assert_peak(uint64_t total, uint64_t first, uint64_t second, uint64_t third)
+{
+	assert_int_equal(sp_agent.spool->heap.peak_bytes, total);
+	assert_int_equal(at_peak(&sites()[1]), first);
+	assert_int_equal(at_peak(&sites()[2]), second);
+	assert_int_equal(at_peak(&sites()[3]), third);
+}
+
+static void the_peak_is_remembered_by_site(void **state)
+{
+	const void *p[] = {new_pointer(), new_pointer(), new_pointer(), new_pointer()};
+	static const struct {
+		uint32_t site, p;
+		size_t size;
+		uint64_t peak, at_first, at_second, at_third;
+	} steps[] = {
+		{0, 0, 100, 100, 100, 0, 0},
+		{1, 1, 200, 300, 100, 200, 0},
+		{0, 0, 0, 300, 100, 200, 0},
+		{1, 2, 50, 300, 100, 200, 0}, /* 250 in use: below the peak */
+		{2, 3, 70, 320, 0, 250, 70},
+		{1, 1, 0, 320, 0, 250, 70},
+		{2, 3, 0, 320, 0, 250, 70},
+		{0, 0, 270, 320, 0, 250, 70}, /* as much as at the peak is no new one */
+		{1, 2, 0, 320, 0, 250, 70},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+		step(steps[i].site, p[steps[i].p], steps[i].size);
+		assert_peak(steps[i].peak, steps[i].at_first, steps[i].at_second, steps[i].at_third);
+	}
+	assert_int_equal(site_count(), 4);
+	assert_int_equal(sp_agent.spool->heap.inuse_bytes, 270);
+}
+
+/* A long random walk against a model that copies everything at every peak. */
+static void the_lazy_peak_is_the_peak(void **state)
+{
+	static struct {
+		const void *p;
+		size_t size;
+		uint32_t site;
+	} held[400];
+	uint64_t now[SITES] = {0}, peak[SITES] = {0}, total = 0, highest = 0, random = 5;
+
+	(void)state;
+	for (int step = 0; step < 20000; step++) {
+		uint32_t i = next_random(&random) % (step < 12000 ? 400 : 250), site;
+
+		if (held[i].p) {
+			release(held[i].p);
+			now[held[i].site] -= held[i].size;
+			total -= held[i].size;
+			held[i].p = NULL;
+			continue;
+		}
+		held[i].p = new_pointer();
+		held[i].size = 8 + next_random(&random) % 5000;
+		held[i].site = site = (uint32_t)(next_random(&random) % SITES);
+		allocate_at[site](held[i].p, held[i].size);
+		now[site] += held[i].size;
+		total += held[i].size;
+		if (total > highest) {
+			highest = total;
+			memcpy(peak, now, sizeof(peak));
+		}
+	}
+	assert_int_equal(sp_agent.spool->heap.inuse_bytes, total);
+	assert_int_equal(sp_agent.spool->heap.peak_bytes, highest);
+	assert_int_equal(site_count(), 1 + SITES);
+	for (uint32_t s = 1; s <= SITES; s++) {
+		bool found = false;
+
+		for (uint32_t i = 0; i < SITES; i++) /* sites are numbered as they come */
+			found |= inuse(&sites()[s]) == now[i] && at_peak(&sites()[s]) == peak[i];
+		assert_true(found);
+	}
+	for (uint32_t i = 0; i < 400; i++)
+		if (held[i].p)
+			release(held[i].p);
+	assert_int_equal(sp_agent.spool->heap.live_entries, 0);
+	memset(held, 0, sizeof(held));
+}
+
+/* realloc: a failed one changes nothing, one that worked is a free and an allocation. */
+static void a_held_entry_is_restored_or_freed(void **state)
+{
+	const void *p = new_pointer(), *q = new_pointer();
+	struct sp_heap_held held;
+
+	(void)state;
+	allocate_0(p, 1000);
+	sp_heap_hold(p, &held);
+	assert_true(held.held);
+	assert_int_equal(sp_agent.spool->heap.inuse_bytes, 1000);
+	sp_heap_restore(p, &held);
+	assert_int_equal(sp_agent.spool->heap.inuse_bytes, 1000);
+	assert_int_equal(sites()[1].free_bytes, 0);
+	sp_heap_hold(p, &held);
+	sp_heap_drop_held(&held);
+	allocate_1(q, 1500);
+	assert_int_equal(sites()[1].free_bytes, 1000);
+	assert_int_equal(sp_agent.spool->heap.inuse_bytes, 1500);
+	release(p); /* not held any more: nothing happens */
+	assert_int_equal(sp_agent.spool->heap.inuse_bytes, 1500);
+	sp_heap_hold(p, &held);
+	assert_false(held.held);
+	sp_heap_drop_held(&held);
+	sp_heap_restore(p, &held);
+	release(q);
+	assert_int_equal(sp_agent.spool->heap.inuse_bytes, 0);
+	assert_int_equal(sp_agent.spool->heap.live_entries, 0);
+}
+
+static uint64_t sum_of_sites(size_t field)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < site_count(); i++)
+		sum += *(const uint64_t *)((const char *)&sites()[i] + field);
+	return sum;
+}
+
+/* Many allocations of one size: their bytes and their number. */
+static void estimate_size(size_t size, uint32_t n)
+{
+	const struct sp_heap_totals *h = &sp_agent.spool->heap;
+	uint64_t bytes = h->inuse_bytes, count = h->inuse_count;
+
+	set_interval(1024);
+	for (uint32_t i = 0; i < n; i++)
+		allocate_0(new_pointer(), size);
+	assert_within((double)(h->inuse_bytes - bytes), (double)size * n, 0.05);
+	assert_within((double)(h->inuse_count - count), n, 0.05);
+	assert_int_equal(sum_of_sites(offsetof(struct sp_site, alloc_bytes)), h->inuse_bytes);
+	assert_int_equal(sum_of_sites(offsetof(struct sp_site, alloc_count)), h->inuse_count);
+}
+
+/* A few thousand samples each: one standard deviation is below 1.5 %. */
+static void bytes_and_numbers_are_estimated_without_bias(void **state)
+{
+	(void)state;
+	estimate_size(16, 300000);
+	estimate_size(300, 20000);
+	estimate_size(512, 15000);
+	estimate_size(1500, 8000);
+	estimate_size(9000, 100);
+}
+
+/* malloc(0) is an allocation of nothing, also when the countdown happens to be used up. */
+static void an_allocation_of_no_bytes_weighs_nothing(void **state)
+{
+	(void)state;
+	allocate_0(new_pointer(), 1000);
+	for (int i = 0; i < 3; i++) {
+		sp_tls.heap.bytes_base -= sp_tls.heap.countdown;
+		sp_tls.heap.countdown = 0;
+		allocate_1(new_pointer(), 0);
+	}
+	assert_int_equal(sp_agent.spool->heap.inuse_bytes, 1000);
+	assert_int_equal(sp_agent.spool->heap.peak_bytes, 1000);
+}
+
+/* The live set fills: the interval widens, entries are thinned out, and the estimate stays true. */
+static void thinning_out_keeps_the_estimate(void **state)
+{
+	const struct sp_heap_totals *h = &sp_agent.spool->heap;
+	const uint32_t n = 150000;
+	uint64_t first;
+
+	(void)state;
+	set_interval(8);
+	first = next_address;
+	for (uint32_t i = 0; i < n; i++)
+		allocate_0(new_pointer(), 64);
+	assert_true(h->interval_floor >= 16);
+	assert_true(h->interval_bytes >= h->interval_floor && h->interval_max_bytes >= h->interval_bytes);
+	assert_true(sp_live_permille() <= 701);
+	assert_within((double)h->inuse_bytes, 64.0 * n, 0.02);
+	assert_within((double)h->inuse_count, n, 0.05);
+	assert_int_equal(h->inuse_bytes, inuse(&sites()[1]));
+	assert_int_equal(sp_agent.spool->drops[SP_DROP_LIVE], 0);
+	next_address = first;
+	for (uint32_t i = 0; i < n; i++)
+		release(new_pointer());
+	assert_int_equal(h->inuse_bytes, 0);
+	assert_int_equal(h->inuse_count, 0);
+	assert_int_equal(h->live_entries, 0);
+	assert_int_equal(sites()[1].variance_inuse, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(each_caller_is_a_site_and_large_allocations_are_exact, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(the_peak_is_remembered_by_site, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_lazy_peak_is_the_peak, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_held_entry_is_restored_or_freed, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(bytes_and_numbers_are_estimated_without_bias, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(an_allocation_of_no_bytes_weighs_nothing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(thinning_out_keeps_the_estimate, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

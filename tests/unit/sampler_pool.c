@@ -1,0 +1,161 @@
+/* The pool of thread blocks and the table of thread records. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "sampler/thread.h"
+#include "tests/unit/sampler_spool.h"
+
+#define HELD 60u
+#define MAX_BLOCKS 32768u
+#define SHORT_THREADS 2000u
+
+static uint32_t owners[MAX_BLOCKS]; /* atomic: times the block is held */
+
+static unsigned take_and_give_back(unsigned number)
+{
+	struct sp_thread *held[HELD];
+	uint64_t random = number + 1;
+	double until = now_s() + 0.7;
+	unsigned errors = 0, n = 0, step;
+
+	for (step = 0; step % 256 || now_s() < until; step++) {
+		struct sp_thread *t;
+
+		if (n < HELD && (n == 0 || next_random(&random) >> 63)) {
+			t = sp_thread_take();
+			if (!t || t->index >= MAX_BLOCKS)
+				return errors + 1;
+			errors += sp_add(&owners[t->index], 1) != 0;
+			errors += t->tls || t->record || t->armed || !t->random;
+			held[n++] = t;
+		} else {
+			unsigned i = next_random(&random) % n;
+			t = held[i];
+			held[i] = held[--n];
+			errors += sp_add(&owners[t->index], -1u) != 1;
+			sp_thread_untake(t);
+		}
+	}
+	while (n) {
+		sp_add(&owners[held[--n]->index], -1u);
+		sp_thread_untake(held[n]);
+	}
+	return errors;
+}
+
+static void no_block_is_handed_out_twice(void **state)
+{
+	(void)state;
+	assert_int_equal(run_threads(take_and_give_back), 0);
+}
+
+/* Blocks given back are used again, and each is whole: state below, private stack above. */
+static void blocks_are_recycled_and_do_not_overlap(void **state)
+{
+	struct sp_thread *taken[HELD * TEST_THREADS];
+	unsigned i, j, n = sizeof(taken) / sizeof(*taken);
+
+	(void)state;
+	for (i = 0; i < n; i++) {
+		taken[i] = sp_thread_take();
+		assert_non_null(taken[i]);
+		assert_true(taken[i]->index < n + 16); /* the chunk that was begun last may have more */
+		memset(taken[i] + 1, 0x5a, SP_BLOCK_BYTES - sizeof(struct sp_thread));
+	}
+	for (i = 0; i < n; i++) {
+		for (j = 0; j < i; j++)
+			assert_true((uint64_t)((char *)taken[i] - (char *)taken[j] + SP_BLOCK_BYTES - 1) >=
+				2 * SP_BLOCK_BYTES - 1);
+	}
+	for (i = 0; i < n; i++)
+		sp_thread_untake(taken[i]);
+}
+
+static unsigned live_and_die(unsigned number)
+{
+	unsigned i, errors = 0;
+
+	for (i = 0; i < SHORT_THREADS; i++) {
+		struct sp_thread *t = sp_thread_take();
+
+		sp_thread_adopt(t, 0x1000 + number);
+		errors += !t->record || sp_enter() != t;
+		sp_leave(t);
+		sp_tls.heap.allocs += 3;
+		sp_tls.heap.bytes_base += 100;
+		sp_thread_release(t);
+		errors += sp_enter() != NULL;
+		/* As a new thread would find it. */
+		sp_tls = (struct sp_tls){0};
+	}
+	return errors;
+}
+
+/* Threads too short to matter one by one are summed up in record 0, and their records used again. */
+static void short_threads_share_few_records_and_lose_nothing(void **state)
+{
+	struct sp_thread_record *records;
+	uint64_t allocs = 0;
+	int64_t bytes = 0;
+	uint32_t used, i;
+
+	(void)state;
+	assert_int_equal(agent_open("/tmp", 2000), 0);
+	assert_int_equal(run_threads(live_and_die), 0);
+	records = sp_section(SP_SEC_THREADS);
+	used = sp_agent.spool->sections[SP_SEC_THREADS].used;
+	assert_in_range(used, 2, 200);
+	for (i = 0; i < used; i++) {
+		assert_true(i == 0 || records[i].state != 1);
+		if (i && records[i].state == 0)
+			continue;
+		allocs += records[i].heap.allocs;
+		bytes += records[i].heap.bytes_base - records[i].heap.countdown;
+	}
+	assert_int_equal(allocs, 3 * SHORT_THREADS * TEST_THREADS);
+	assert_int_equal(bytes, 100 * SHORT_THREADS * TEST_THREADS);
+	assert_int_equal(sp_agent.spool->drops[SP_DROP_THREADS], 0);
+	agent_close();
+}
+
+static void count_block(struct sp_thread *t, void *arg)
+{
+	(void)t;
+	++*(unsigned *)arg;
+}
+
+static void a_forked_child_keeps_only_its_own_block(void **state)
+{
+	struct sp_thread *mine = sp_thread_take(), *other = sp_thread_take();
+	unsigned owned = 0;
+
+	(void)state;
+	sp_thread_adopt(mine, 0);
+	other->tls = &sp_tls;
+	sp_thread_each(count_block, &owned);
+	assert_int_equal(owned, 2);
+	sp_thread_reset_after_fork(mine);
+	owned = 0;
+	sp_thread_each(count_block, &owned);
+	assert_int_equal(owned, 1);
+	assert_ptr_equal(sp_tls.thread, mine);
+	sp_thread_release(mine);
+	sp_tls = (struct sp_tls){0};
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(no_block_is_handed_out_twice),
+		cmocka_unit_test(blocks_are_recycled_and_do_not_overlap),
+		cmocka_unit_test(short_threads_share_few_records_and_lose_nothing),
+		cmocka_unit_test(a_forked_child_keeps_only_its_own_block),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
