@@ -31,8 +31,8 @@ struct sp_process {
 #define SP_PATH_MAX 4096u
 extern struct sp_process sp_process SP_HIDDEN;
 
-/* Sets the timer that wakes the dormant agent. */
-void sp_start_clockwork(void) SP_HIDDEN;
+/* Sets the timer that wakes the dormant agent; false when there is none to be had. */
+bool sp_start_clockwork(void) SP_HIDDEN;
 
 /* Says one line on stderr when SMARTPROF_VERBOSE is on. Any context. */
 void sp_verbose(const char *what, const char *why) SP_HIDDEN;

@@ -152,19 +152,29 @@ static const char *find_command(char *buffer, size_t size)
 	return NULL;
 }
 
-/* Waits until the renderer has closed its end, or time is up. */
+/* Waits until the renderer has closed its end, or time is up. What it writes is a complaint. */
 static void wait_for_renderer(int fd)
 {
 	struct timespec now, until;
 	struct pollfd p = {.fd = fd, .events = POLLIN};
-	long left = WAIT_MS;
+	char complaint[512];
+	long left = WAIT_MS, n;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += WAIT_MS / 1000;
-	while (left > 0 && sp_sys(SYS_poll, &p, 1, left) == -EINTR) {
+	while (left > 0) {
+		n = sp_sys(SYS_poll, &p, 1, left);
+		if (n > 0) {
+			n = sp_sys(SYS_read, fd, complaint, sizeof complaint - 1);
+			if (n <= 0)
+				return;
+			complaint[n] = 0;
+			sp_verbose("the profile could not be written", complaint);
+		}
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		left = (until.tv_sec - now.tv_sec) * 1000 + (until.tv_nsec - now.tv_nsec) / 1000000;
 	}
+	sp_verbose("the profile took too long to render", "`smartprof recover` will do it");
 }
 
 static int render(void)

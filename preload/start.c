@@ -41,9 +41,9 @@ void sp_verbose(const char *what, const char *why)
 	sp_sys(SYS_write, 2, line, n);
 }
 
-void sp_start_clockwork(void)
+bool sp_start_clockwork(void)
 {
-	sp_clock_arm_start(START_CPU_NS);
+	return sp_clock_arm_start(START_CPU_NS) == 0;
 }
 
 /* Strings and pointers for the life of the process, one after the other. */
@@ -175,6 +175,7 @@ static void join_tree(void)
 {
 	const char *inherited = sp_environ_get(sp_process.envp, TREE_VARIABLE), *colon;
 	const char *dir = sp_environ_get(sp_process.envp, "SMARTPROF_DIR");
+	const char *file = sp_environ_get(sp_process.envp, "SMARTPROF_OUTPUT");
 	char *tree = take(48);
 
 	if (!tree)
@@ -193,8 +194,9 @@ static void join_tree(void)
 			join(join(TREE_VARIABLE "=", tree, ":"), "", sp_process.output_dir));
 	}
 	sp_process.tree = tree;
-	if (sp_process.is_root)
-		sp_process.output_file = absolute(sp_environ_get(sp_process.envp, "SMARTPROF_OUTPUT"));
+	sp_process.output_file = absolute(file);
+	if (file && *file && *file != '/') /* children may run elsewhere */
+		put_environment(find_variable("SMARTPROF_OUTPUT"), join("SMARTPROF_OUTPUT=", "", sp_process.output_file));
 }
 
 static void learn_own_place(void)
@@ -268,6 +270,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	sp_endings_init();
 	sp_signals_init();
 	sp_store(&sp_agent.state, SP_AGENT_DORMANT);
-	sp_start_clockwork();
+	if (!sp_start_clockwork())
+		sp_activate(); /* no timer to be had: nothing else would wake it */
 	errno = saved_errno;
 }

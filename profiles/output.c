@@ -128,7 +128,7 @@ int sp_output_open(struct sp_output *output, const struct sp_snapshot *snapshot)
 	const struct sp_spool_header *h = &snapshot->header;
 	const char *file = sp_snapshot_text(snapshot, h->text.output_file);
 	const char *base = sp_snapshot_text(snapshot, h->text.output_dir);
-	char program[SAFE_NAME_MAX + 1], environment[SAFE_NAME_MAX + 1], started[32], state[PATH_MAX];
+	char program[SAFE_NAME_MAX + 1], environment[SAFE_NAME_MAX + 1], started[32];
 	int err;
 
 	*output = (struct sp_output){.chosen = false};
@@ -141,9 +141,20 @@ int sp_output_open(struct sp_output *output, const struct sp_snapshot *snapshot)
 	sp_facts_started(h, started, sizeof(started), "%Y%m%d-%H%M%S");
 	snprintf(output->name, sizeof(output->name), "%s.%s.%d.md", program, started, h->pid);
 	err = base[0] == '/' ? try_directory(output, base, environment) : -ENOENT;
-	if (err && sp_output_state_path(state, sizeof(state), "profiles") == 0)
-		err = try_directory(output, state, environment);
-	return err;
+	return err ? sp_output_fall_back(output, snapshot) : 0;
+}
+
+int sp_output_fall_back(struct sp_output *output, const struct sp_snapshot *snapshot)
+{
+	char environment[SAFE_NAME_MAX + 1], state[PATH_MAX];
+	int err;
+
+	if (output->chosen)
+		return -ENOENT;
+	sp_output_safe_name(environment, sizeof(environment),
+		sp_snapshot_text(snapshot, snapshot->header.text.environment));
+	err = sp_output_state_path(state, sizeof(state), "profiles");
+	return err ? err : try_directory(output, state, environment);
 }
 
 int sp_output_put(int directory_fd, const char *name, const struct sp_buffer *text, bool replace)

@@ -20,6 +20,10 @@ struct sp_output {
  * FILE.<program>.<pid>.md beside it. Returns 0 or a negative errno. */
 int sp_output_open(struct sp_output *output, const struct sp_snapshot *snapshot);
 
+/* Moves a place that could not be written to (a full disk) to the state directory. Returns 0, or a
+ * negative errno: there is none, or the file was asked for. */
+int sp_output_fall_back(struct sp_output *output, const struct sp_snapshot *snapshot);
+
 /* Writes the profile under a temporary name and renames it; then brings the tree's index and
  * latest.md up to date. Returns 0 or a negative errno. output->name may change to keep an older
  * profile of the same name. */

@@ -82,6 +82,8 @@ static int render_file(struct sp_snapshot *snapshot, const struct sp_render_opti
 	profile = sp_profile_from_snapshot(snapshot, o->progress, o->progress_context);
 	render(profile, output.name, o->full, &text);
 	err = sp_output_write(&output, profile, &text);
+	if (err && sp_output_fall_back(&output, snapshot) == 0)
+		err = sp_output_write(&output, profile, &text);
 	if (err)
 		result->why = "is readable, but its profile cannot be written";
 	else

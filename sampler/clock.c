@@ -120,13 +120,19 @@ static int start_cpu_timer(int tid, void *cookie, uint64_t first_ns, uint64_t in
 	return err ? err : (int)sp_sys(SYS_timer_settime, *timer, 0, &when, NULL);
 }
 
-void sp_clock_arm_start(uint64_t cpu_ns)
+int sp_clock_arm_start(uint64_t cpu_ns)
 {
+	int err;
+
 	if (start_timer >= 0)
 		sp_sys(SYS_timer_delete, start_timer);
 	start_timer = -1;
-	if (cpu_ns)
-		start_cpu_timer((int)sp_sys(SYS_gettid), COOKIE_START, cpu_ns, 0, &start_timer);
+	if (!cpu_ns)
+		return 0;
+	err = start_cpu_timer((int)sp_sys(SYS_gettid), COOKIE_START, cpu_ns, 0, &start_timer);
+	if (err)
+		start_timer = -1;
+	return err;
 }
 
 /* Uniform in [interval * 3/4, interval * 5/4): a loop in step with the interval falls out of it. */

@@ -26,8 +26,9 @@ void sp_clock_rearm_event(struct sp_thread *t) SP_HIDDEN;
 /* Tries on the calling thread whether events work here: 0 or a negative errno. */
 int sp_clock_probe_event(void) SP_HIDDEN;
 
-/* Starts, or with 0 stops, the one-shot timer that wakes a dormant agent after some CPU time. */
-void sp_clock_arm_start(uint64_t cpu_ns) SP_HIDDEN;
+/* Starts, or with 0 stops, the one-shot timer that wakes a dormant agent after some CPU time. Returns 0 or a
+ * negative errno (-EAGAIN: RLIMIT_SIGPENDING). */
+int sp_clock_arm_start(uint64_t cpu_ns) SP_HIDDEN;
 
 /* Whose signal this is. */
 enum sp_signal_kind sp_clock_recognize(const struct sp_thread *t, const siginfo_t *info) SP_HIDDEN;

@@ -112,11 +112,12 @@ static void take_sample(void *arg)
 	struct sample *s = arg;
 
 	sp_thread_flush(s->t, false);
-	if (s->kind == SP_SIGNAL_EVENT) {
+	if (s->kind == SP_SIGNAL_EVENT)
 		on_event(s->t, s->context);
-		return;
-	}
-	on_tick(s->t, s->context);
+	else
+		on_tick(s->t, s->context);
+	if (s->kind == SP_SIGNAL_EVENT && s->t->has_timer)
+		return; /* the ticks see to the rest */
 	if (sp_now_ns() - sp_load(&sp_agent.spool->now_ns) > TOTALS_NS)
 		sp_sample_update_totals();
 	sp_timeline_step(false);

@@ -1,11 +1,13 @@
 /* smartprof finish: started by the agent when its process ends; renders the process's spool, and
  * what other members of its tree have left behind.
  *
- * The process waits for the end of a pipe whose other end is our descriptor 3: it closes with us. */
+ * The process waits for the end of a pipe whose other end is our descriptor 3: it closes with us.
+ * What is written to it is a complaint. */
 #include "tools/tools.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -85,8 +87,8 @@ int sp_cmd_finish(int argc, char **argv)
 	setpriority(PRIO_PROCESS, 0, NICENESS);
 	read_tree(argv[1], tree, sizeof(tree));
 	err = sp_render_spool(argv[1], &options, &result);
-	if (err)
-		sp_complain("finish: %s %s; smartprof recover renders it later", argv[1], result.why);
+	if (err) /* stderr is /dev/null here: the process passes it on if it was asked to be verbose */
+		dprintf(READY_FD, "%s %s; `smartprof recover` renders it later", argv[1], result.why);
 	close(READY_FD); /* the process need not wait for its relatives */
 	render_relatives(argv[1], tree);
 	return err ? 1 : 0;

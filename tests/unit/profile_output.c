@@ -202,7 +202,8 @@ static void a_tree_has_an_index(void **state)
 	(void)state;
 	become_member(4000002, "second");
 	assert_int_equal(render(), 0);
-	assert_string_equal(latest(), "tree.20231114-221320.4000000.md");
+	assert_string_equal(latest(), "second.20231114-221320.4000002.md");
+	assert_int_equal(access(in_root(index), F_OK), 0);
 	become_member(4000003, "third");
 	spool.header->start_realtime_ns += 5000000000;
 	spool.header->exit_kind = SP_EXIT_SIGNAL;
