@@ -65,7 +65,7 @@ static void note_peak(uint64_t inuse)
 	}
 }
 
-static void site_add(const struct sp_live *e, uint64_t count, uint64_t variance)
+static void site_add(const struct sp_live *e)
 {
 	struct sp_heap_totals *h = &sp_agent.spool->heap;
 	struct sp_site *s = site_at(e->site);
@@ -75,16 +75,16 @@ static void site_add(const struct sp_live *e, uint64_t count, uint64_t variance)
 		class = SP_SIZE_CLASSES - 1;
 	settle_peak(s);
 	sp_add(&s->alloc_bytes, e->weight);
-	sp_add(&s->alloc_count, count);
+	sp_add(&s->alloc_count, e->count);
 	sp_add(&s->samples, 1);
 	sp_add(&s->inuse_samples, 1);
-	sp_add(&s->variance_alloc, variance);
-	sp_add(&s->variance_inuse, variance);
+	sp_add(&s->variance_alloc, e->variance);
+	sp_add(&s->variance_inuse, e->variance);
 	sp_add(&h->samples, 1);
 	sp_add(&h->live_entries, 1);
 	sp_add(&h->class_bytes[class], e->weight);
-	sp_add(&h->class_count[class], count);
-	sp_add(&h->inuse_count, count);
+	sp_add(&h->class_count[class], e->count);
+	sp_add(&h->inuse_count, e->count);
 	note_peak(sp_add(&h->inuse_bytes, e->weight) + e->weight);
 }
 
@@ -92,15 +92,14 @@ static void site_free(const struct sp_live *e)
 {
 	struct sp_heap_totals *h = &sp_agent.spool->heap;
 	struct sp_site *s = site_at(e->site);
-	uint64_t count = (uint64_t)(e->count + 0.5f);
 
 	settle_peak(s);
 	sp_add(&s->free_bytes, e->weight);
-	sp_add(&s->free_count, count);
+	sp_add(&s->free_count, e->count);
 	sp_add(&s->inuse_samples, -1ull);
-	sp_add(&s->variance_inuse, -(uint64_t)e->variance);
+	sp_add(&s->variance_inuse, -e->variance);
 	sp_add(&h->inuse_bytes, -e->weight);
-	sp_add(&h->inuse_count, -count);
+	sp_add(&h->inuse_count, -(uint64_t)e->count);
 	sp_add(&h->live_entries, -1ull);
 }
 
@@ -108,20 +107,27 @@ static void site_free_by_application(const struct sp_live *e)
 {
 	if (sp_tsc_ns(sp_tsc() - e->born_tsc) < SP_SHORT_LIVED_NS) {
 		sp_add(&site_at(e->site)->short_bytes, e->weight);
-		sp_add(&site_at(e->site)->short_count, (uint64_t)(e->count + 0.5f));
+		sp_add(&site_at(e->site)->short_count, e->count);
 	}
 	sp_add(&sp_agent.spool->heap.sampled_frees, 1);
 	site_free(e);
 }
 
-static void weigh(struct sp_live *e, uint64_t interval)
+/* A uniform number in [0, 1). */
+static double uniform(struct sp_thread *t)
+{
+	return (double)(sp_random(t) >> 11) / 9007199254740992.0;
+}
+
+static void weigh(struct sp_thread *t, struct sp_live *e, uint64_t interval)
 {
 	double p = sp_pick_probability(e->size, interval);
 	double weight = (double)e->size / p;
 
+	e->scale = (float)(1 / p);
 	e->weight = (uint64_t)(weight + 0.5);
-	e->count = (float)(1 / p);
-	e->variance = (float)(weight * weight * (1 - p) / SP_VARIANCE_UNIT);
+	e->count = (uint32_t)(1 / p + uniform(t));
+	e->variance = (uint64_t)(weight * weight * (1 - p) / SP_VARIANCE_UNIT + uniform(t));
 }
 
 struct thinning {
@@ -134,24 +140,23 @@ struct thinning {
 static bool thin_entry(struct sp_live *e, void *arg)
 {
 	struct thinning *th = arg;
+	struct sp_heap_totals *h = &sp_agent.spool->heap;
 	struct sp_live wider = *e;
 	struct sp_site *s = site_at(e->site);
-	double u;
 
-	weigh(&wider, th->interval);
-	if (wider.count <= e->count)
+	weigh(th->t, &wider, th->interval);
+	if (wider.scale <= e->scale)
 		return true;
-	u = (double)(sp_random(th->t) >> 11) / 9007199254740992.0;
-	if (u * (double)wider.count >= (double)e->count) {
+	if (uniform(th->t) * wider.scale >= e->scale) {
 		site_free(e);
 		return false;
 	}
 	settle_peak(s);
 	sp_add(&s->free_bytes, e->weight - wider.weight);
-	sp_add(&s->free_count, (uint64_t)(e->count + 0.5f) - (uint64_t)(wider.count + 0.5f));
-	sp_add(&s->variance_inuse, (uint64_t)wider.variance - (uint64_t)e->variance);
-	sp_add(&sp_agent.spool->heap.inuse_bytes, wider.weight - e->weight);
-	sp_add(&sp_agent.spool->heap.inuse_count, (uint64_t)(wider.count + 0.5f) - (uint64_t)(e->count + 0.5f));
+	sp_add(&s->free_count, (uint64_t)e->count - wider.count);
+	sp_add(&s->variance_inuse, wider.variance - e->variance);
+	sp_add(&h->inuse_bytes, wider.weight - e->weight);
+	sp_add(&h->inuse_count, (uint64_t)wider.count - e->count);
 	*e = wider;
 	return true;
 }
@@ -188,8 +193,8 @@ static void record_hit(void *arg)
 
 	sp_unwind(t, NULL, &walk);
 	entry.site = sp_stacks_site(sp_stacks_intern(t, &walk));
-	weigh(&entry, t->heap_interval);
-	site_add(&entry, (uint64_t)(entry.count + 0.5f), (uint64_t)entry.variance);
+	weigh(t, &entry, t->heap_interval);
+	site_add(&entry);
 	err = sp_live_insert(hit->p, &entry);
 	if (err == 1) { /* its free was never seen */
 		site_free(&entry);
@@ -260,6 +265,8 @@ static void hit(struct sp_tls *tls, const void *p, size_t size)
 		sp_thread_flush_dead();
 		return;
 	}
+	if (!size)
+		return; /* nothing to weigh; the next one is looked at again */
 	if (state != SP_AGENT_ACTIVE || !sp_agent.config.heap)
 		set_countdown(tls, state == SP_AGENT_ACTIVATING ? RETRY_BYTES : NEVER);
 	else

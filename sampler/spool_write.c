@@ -174,7 +174,7 @@ uint32_t sp_spool_allot(enum sp_section section, uint32_t n)
 	struct sp_section_entry *e = &sp_agent.spool->sections[section];
 	uint32_t at;
 
-	if (sp_load(&e->used) > e->capacity - n)
+	if (n > e->capacity || sp_load(&e->used) > e->capacity - n)
 		return 0;
 	at = sp_add(&e->used, n);
 	if (at > e->capacity - n || !commit_records(sp_agent.spool, e, at + n))

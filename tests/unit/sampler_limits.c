@@ -151,7 +151,7 @@ static int on_small_filesystem(unsigned kilobytes, int (*fn)(void))
 {
 	char options[32];
 	pid_t child;
-	int status;
+	int status = 0;
 
 	snprintf(options, sizeof(options), "size=%uk", kilobytes);
 	child = fork();

@@ -217,6 +217,8 @@ static void threads_do_not_lose_each_others_entries(void **state)
 
 static bool check_and_keep(struct sp_live *entry, void *arg)
 {
+	for (volatile int i = 0; i < 100; i++) /* long enough to be interrupted in */
+		;
 	if (entry->site >= TEST_THREADS || entry->size != entry->weight >> 4)
 		__atomic_fetch_add((unsigned *)arg, 1, __ATOMIC_RELAXED);
 	return true;

@@ -1,16 +1,21 @@
 /* The pool of thread blocks and the table of thread records. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "sampler/thread.h"
 #include "tests/unit/sampler_spool.h"
 
-#define HELD 60u
+#define HELD 3u /* few: a block that comes back at once is what a lock-free list gets wrong */
+#define MANY 240u
 #define MAX_BLOCKS 32768u
 #define SHORT_THREADS 2000u
 
@@ -54,11 +59,52 @@ static void no_block_is_handed_out_twice(void **state)
 	assert_int_equal(run_threads(take_and_give_back), 0);
 }
 
+/* Threads are made and end while there is memory: sanitizers need it for that. */
+static pthread_barrier_t together;
+
+static unsigned take_what_there_is(unsigned number)
+{
+	struct rlimit none = {1u << 20, RLIM_INFINITY}, all = {RLIM_INFINITY, RLIM_INFINITY};
+	unsigned errors = 0, taken = 0, step;
+
+	pthread_barrier_wait(&together);
+	for (step = 0; step < 1000000 && taken < 5000; step++) {
+		struct sp_thread *t;
+
+		if (number == 0) { /* memory is refused now and then */
+			setrlimit(RLIMIT_AS, step % 2 ? &none : &all);
+			if (step % 4 < 3)
+				continue;
+		}
+		t = sp_thread_take();
+		if (!t)
+			continue;
+		taken++;
+		errors += t->index >= MAX_BLOCKS || sp_add(&owners[t->index], 1) != 0;
+	}
+	if (number == 0)
+		setrlimit(RLIMIT_AS, &all);
+	pthread_barrier_wait(&together);
+	return errors;
+}
+
+static void no_block_is_handed_out_twice_when_memory_is_short(void **state)
+{
+	pid_t child = fork();
+	int status = 0;
+
+	(void)state;
+	if (!child && !pthread_barrier_init(&together, NULL, TEST_THREADS))
+		_exit(run_threads(take_what_there_is) > 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
 /* Blocks given back are used again, and each is whole: state below, private stack above. */
 static void blocks_are_recycled_and_do_not_overlap(void **state)
 {
-	struct sp_thread *taken[HELD * TEST_THREADS];
-	unsigned i, j, n = sizeof(taken) / sizeof(*taken);
+	struct sp_thread *taken[MANY];
+	unsigned i, j, n = MANY;
 
 	(void)state;
 	for (i = 0; i < n; i++) {
@@ -152,6 +198,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_block_is_handed_out_twice),
+		cmocka_unit_test(no_block_is_handed_out_twice_when_memory_is_short),
 		cmocka_unit_test(blocks_are_recycled_and_do_not_overlap),
 		cmocka_unit_test(short_threads_share_few_records_and_lose_nothing),
 		cmocka_unit_test(a_forked_child_keeps_only_its_own_block),
