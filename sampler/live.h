@@ -14,8 +14,9 @@ struct sp_live {
 	uint64_t variance; /* of that, SP_VARIANCE_UNIT */
 	uint64_t born_tsc;
 	uint32_t site;
-	uint32_t count; /* allocations it stands for: `scale`, rounded up or down at random, so that sums are unbiased */
-	float scale;    /* inverse of the probability of having been sampled */
+	uint32_t
+		count; /* allocations it stands for: `scale`, rounded up or down at random, so that sums are unbiased */
+	float scale;   /* inverse of the probability of having been sampled */
 };
 
 /* What free() looks at: a byte that is not zero means that a sampled pointer with this hash may be

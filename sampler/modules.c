@@ -88,18 +88,11 @@ static bool is_same_object(const struct sp_module *m, const struct dl_find_objec
 		!strcmp((const char *)sp_section(SP_SEC_TEXT) + m->path, object_path(object));
 }
 
-static uint32_t module_count(void)
-{
-	struct sp_section_entry *e = &sp_agent.spool->sections[SP_SEC_MODULES];
-	uint32_t used = sp_load(&e->used), committed = sp_load(&e->committed);
-	return used < committed ? used : committed;
-}
-
 /* The module that held `address` at `epoch`. */
 static struct sp_module *module_at(uint64_t address, uint64_t epoch)
 {
 	struct sp_module *modules = sp_section(SP_SEC_MODULES);
-	uint32_t i, n = module_count();
+	uint32_t i, n = sp_spool_count(SP_SEC_MODULES);
 
 	for (i = 1; i < n; i++) {
 		struct sp_module *m = &modules[i];
@@ -116,7 +109,7 @@ static void retire_overlapping(const struct dl_find_object *object)
 	struct sp_module *modules = sp_section(SP_SEC_MODULES);
 	uint64_t start = (uint64_t)(uintptr_t)object->dlfo_map_start, end = (uint64_t)(uintptr_t)object->dlfo_map_end;
 	uint64_t epoch = 0;
-	uint32_t i, n = module_count();
+	uint32_t i, n = sp_spool_count(SP_SEC_MODULES);
 
 	for (i = 1; i < n; i++) {
 		struct sp_module *m = &modules[i];
@@ -203,7 +196,7 @@ void sp_modules_unloaded(void)
 	if (!sp_agent.spool)
 		return;
 	modules = sp_section(SP_SEC_MODULES);
-	n = module_count();
+	n = sp_spool_count(SP_SEC_MODULES);
 	for (i = 1; i < n; i++) {
 		struct sp_module *m = &modules[i];
 		if (!__atomic_load_n(&m->ready, __ATOMIC_ACQUIRE) || sp_load(&m->epoch_to) != UINT64_MAX || m->retired)
@@ -223,7 +216,7 @@ bool sp_modules_cache_unsafe(const struct sp_thread *t)
 
 	if (sp_likely(!sp_load(&sp_agent.retired_modules)))
 		return false;
-	n = module_count();
+	n = sp_spool_count(SP_SEC_MODULES);
 	for (i = 1; i < n && sp_load(&sp_agent.taint_gen) < sp_load(&sp_agent.unload_gen); i++) {
 		struct sp_module *m = &modules[i];
 		/* Another object may cover any part of the old range. */

@@ -182,6 +182,14 @@ uint32_t sp_spool_allot(enum sp_section section, uint32_t n)
 	return at;
 }
 
+uint32_t sp_spool_count(enum sp_section section)
+{
+	struct sp_section_entry *e = &sp_agent.spool->sections[section];
+	uint32_t used = sp_load(&e->used), committed = sp_load(&e->committed);
+
+	return used < committed ? used : committed;
+}
+
 uint32_t sp_spool_text(const char *text, size_t length)
 {
 	uint32_t at = length < 65536 ? sp_spool_allot(SP_SEC_TEXT, (uint32_t)length + 1) : 0;

@@ -16,6 +16,9 @@ int sp_spool_create(const char *path, uint32_t sample_cap, struct sp_spool_heade
  * lock-free. */
 uint32_t sp_spool_allot(enum sp_section section, uint32_t n) SP_HIDDEN;
 
+/* Records of a section that may be looked at: handed out, and backed. Any context. */
+uint32_t sp_spool_count(enum sp_section section) SP_HIDDEN;
+
 /* Backs the page of hash bucket `bucket`; false when that fails: then the bucket must not be
  * touched. The bucket table alone is backed page by page, as it is hit at random. Any context. */
 bool sp_spool_back_bucket(uint32_t bucket) SP_HIDDEN;

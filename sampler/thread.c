@@ -115,16 +115,14 @@ void sp_thread_untake(struct sp_thread *t)
 static struct sp_thread_record *claim_record(void)
 {
 	struct sp_thread_record *records = sp_section(SP_SEC_THREADS);
-	struct sp_section_entry *entry = &sp_agent.spool->sections[SP_SEC_THREADS];
-	uint32_t used = sp_load(&entry->used), hint = sp_load(&pool.record_hint);
+	uint32_t count = sp_spool_count(SP_SEC_THREADS), hint = sp_load(&pool.record_hint);
 	uint32_t i;
 
 	/* A record given back is taken again before the table grows: look at a few past the hint. */
-	for (i = 0; i < 8 && used > 1; i++) {
-		uint32_t at = 1 + (hint + i) % (used - 1), expected = RECORD_FREE;
-		if (at < entry->capacity &&
-			__atomic_compare_exchange_n(&records[at].state, &expected, RECORD_RUNNING, false,
-				__ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+	for (i = 0; i < 8 && count > 1; i++) {
+		uint32_t at = 1 + (hint + i) % (count - 1), expected = RECORD_FREE;
+		if (__atomic_compare_exchange_n(&records[at].state, &expected, RECORD_RUNNING, false, __ATOMIC_ACQ_REL,
+			    __ATOMIC_RELAXED)) {
 			sp_store(&pool.record_hint, at);
 			return &records[at];
 		}
