@@ -49,13 +49,17 @@ static inline double sp_minus_log(uint64_t u)
 	return (53 - k) * 0.6931471805599453 - 2 * sum;
 }
 
-/* Bytes until the next pick: exponential of mean `interval`, cut off at SP_EXACT_INTERVALS
- * intervals, which only moves what is recorded exactly anyway. `random`: 64 random bits. */
+/* Bytes up to and including the next picked one: exponential of mean `interval`, rounded up, so
+ * that an allocation of s bytes is picked exactly when the pick is not above s; cut off at
+ * SP_EXACT_INTERVALS intervals, which only moves what is recorded exactly anyway. `random`: 64
+ * random bits. */
 static inline int64_t sp_next_pick(uint64_t random, uint64_t interval)
 {
 	double d = sp_minus_log((random >> 11) + 1);
 
-	return (int64_t)((d > SP_EXACT_INTERVALS ? SP_EXACT_INTERVALS : d) * (double)interval);
+	if (d >= SP_EXACT_INTERVALS)
+		return (int64_t)(SP_EXACT_INTERVALS * interval);
+	return (int64_t)(d * (double)interval) + 1;
 }
 
 /* Probability that an allocation of `size` bytes is picked. */

@@ -77,20 +77,29 @@ static bool ensure_chunk(uint32_t index)
 	return true;
 }
 
+/* Carves a block that was never in use. Its memory is there before its number is taken, so that a
+ * refusal takes nothing. */
+static struct sp_thread *carve(void)
+{
+	uint32_t index = __atomic_load_n(&pool.taken, __ATOMIC_ACQUIRE);
+	struct sp_thread *t;
+
+	do {
+		if (!ensure_chunk(index))
+			return NULL;
+	} while (!__atomic_compare_exchange_n(&pool.taken, &index, index + 1, false, __ATOMIC_ACQ_REL,
+		__ATOMIC_ACQUIRE));
+	t = block_at(index);
+	t->index = index;
+	return t;
+}
+
 struct sp_thread *sp_thread_take(void)
 {
 	struct sp_thread *t = pop_free();
-	uint32_t index;
 
-	if (!t) {
-		index = __atomic_fetch_add(&pool.taken, 1, __ATOMIC_RELAXED);
-		if (!ensure_chunk(index)) {
-			__atomic_fetch_sub(&pool.taken, 1, __ATOMIC_RELAXED);
-			return NULL;
-		}
-		t = block_at(index);
-		t->index = index;
-	}
+	if (!t && !(t = carve()))
+		return NULL;
 	t->tls = NULL;
 	t->record = NULL;
 	t->armed = t->has_timer = false;
