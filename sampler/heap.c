@@ -155,7 +155,7 @@ static bool thin_entry(struct sp_live *e, void *arg)
 	sp_add(&s->free_bytes, e->weight - wider.weight);
 	sp_add(&s->free_count, (uint64_t)e->count - wider.count);
 	sp_add(&s->variance_inuse, wider.variance - e->variance);
-	sp_add(&h->inuse_bytes, wider.weight - e->weight);
+	note_peak(sp_add(&h->inuse_bytes, wider.weight - e->weight) + wider.weight - e->weight);
 	sp_add(&h->inuse_count, (uint64_t)wider.count - e->count);
 	*e = wider;
 	return true;
@@ -187,7 +187,7 @@ static void record_hit(void *arg)
 	struct allocation *hit = arg;
 	struct sp_thread *t = hit->t;
 	uint64_t interval = sp_load(&sp_agent.spool->heap.interval_bytes);
-	struct sp_live entry = {.size = hit->size, .born_tsc = sp_tsc()};
+	struct sp_live entry = {.size = hit->size, .born_tsc = sp_tsc()}, missed;
 	struct sp_walk walk;
 	int err;
 
@@ -195,10 +195,10 @@ static void record_hit(void *arg)
 	entry.site = sp_stacks_site(sp_stacks_intern(t, &walk));
 	weigh(t, &entry, t->heap_interval);
 	site_add(&entry);
+	if (!sp_live_surely_not(hit->p) && sp_live_remove(hit->p, &missed))
+		site_free(&missed); /* its free was never seen */
 	err = sp_live_insert(hit->p, &entry);
-	if (err == 1) { /* its free was never seen */
-		site_free(&entry);
-	} else if (err) {
+	if (err) {
 		sp_drop(SP_DROP_LIVE);
 		site_free(&entry);
 	}

@@ -131,12 +131,10 @@ bool sp_live_remove(const void *p, struct sp_live *entry)
 	return true;
 }
 
-int sp_live_insert(const void *p, struct sp_live *entry)
+int sp_live_insert(const void *p, const struct sp_live *entry)
 {
 	uint64_t hash = sp_live_hash(p);
 	uint32_t two[2], b, s;
-	struct sp_live old;
-	int replaced = sp_live_remove(p, &old);
 
 	choose(hash, two);
 	for (s = 0; s < SLOTS; s++) {
@@ -149,9 +147,7 @@ int sp_live_insert(const void *p, struct sp_live *entry)
 			filter_add(hash, 1);
 			sp_add(&live.used, 1);
 			__atomic_store_n(key, (uint64_t)(uintptr_t)p, __ATOMIC_RELEASE);
-			if (replaced)
-				*entry = old;
-			return replaced;
+			return 0;
 		}
 	}
 	return -ENOSPC;

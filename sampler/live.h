@@ -50,9 +50,8 @@ void sp_live_boot_done(void) SP_HIDDEN;
 /* Back to the one-byte filter, in a forked child. */
 void sp_live_reset(void) SP_HIDDEN;
 
-/* Enters p. Returns 0; 1 when p was there already (its free was missed) and *entry now holds what
- * it was; -ENOSPC when there is no room. */
-int sp_live_insert(const void *p, struct sp_live *entry) SP_HIDDEN;
+/* Enters p, which must not be there. Returns 0, or -ENOSPC when there is no room. */
+int sp_live_insert(const void *p, const struct sp_live *entry) SP_HIDDEN;
 
 /* Takes p out into *entry; false when it is not there. Any context, the application's signal
  * handlers included. */

@@ -316,6 +316,20 @@ static void bytes_and_numbers_are_estimated_without_bias(void **state)
 	estimate_size(9000, 100);
 }
 
+/* Its free was missed: what comes to lie at the same address takes its place. */
+static void an_address_sampled_twice_is_in_use_once(void **state)
+{
+	const void *p = new_pointer();
+
+	(void)state;
+	allocate_0(p, 100000);
+	allocate_1(p, 200000);
+	assert_int_equal(sp_agent.spool->heap.inuse_bytes, 200000);
+	assert_int_equal(inuse(&sites()[1]), 0);
+	release(p);
+	assert_int_equal(sp_agent.spool->heap.inuse_bytes, 0);
+}
+
 /* malloc(0) is an allocation of nothing, also when the countdown happens to be used up. */
 static void an_allocation_of_no_bytes_weighs_nothing(void **state)
 {
@@ -367,6 +381,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_lazy_peak_is_the_peak, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_held_entry_is_restored_or_freed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bytes_and_numbers_are_estimated_without_bias, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(an_address_sampled_twice_is_in_use_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_allocation_of_no_bytes_weighs_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(thinning_out_keeps_the_estimate, set_up, tear_down),
 	};
