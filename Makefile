@@ -31,7 +31,7 @@ AGENT_LDFLAGS := -shared -Wl,-soname,libsmartprof.so -Wl,--version-script=preloa
 	-Wl,-z,now,-z,relro,-z,defs,-z,noseparate-code -Wl,--sort-section=name -Wl,--no-as-needed
 AGENT_LIBS := -lgcc_s $(shell $(PKG_CONFIG) --libs libunwind) -lc
 CMD_LIBS := $(if $(SAN),,-Wl,--no-as-needed $(shell $(PKG_CONFIG) --libs jemalloc)) -Wl,--as-needed \
-	$(shell $(PKG_CONFIG) --libs libdw libelf liblzma) -liberty -lm
+	$(shell $(PKG_CONFIG) --libs libdw libelf liblzma jansson) -liberty -lm
 
 .DEFAULT_GOAL := all
 .PHONY: all agent command
@@ -77,6 +77,23 @@ $(B)/unit/%: $(B)/obj/cmd/tests/unit/%.c.o $(UNIT_LIB)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -pthread -o $@ $< $(UNIT_LIB) -Wl,--as-needed -lcmocka \
 		$(CMD_LIBS) $(shell $(PKG_CONFIG) --libs libunwind)
+
+# --- fuzzing: tests/fuzz/fuzz_*.c, each over what it links from env/, from the seeds kept for it
+FUZZ_SECONDS ?= 10
+FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+.PHONY: fuzz
+fuzz: $(FUZZ:%=build/fuzz/fuzz_%)
+	@for name in $(FUZZ); do \
+		mkdir -p build/fuzz/corpus/$$name; \
+		build/fuzz/fuzz_$$name -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -verbosity=0 -print_final_stats=1 \
+			-artifact_prefix=build/fuzz/ build/fuzz/corpus/$$name tests/fuzz/seeds/$$name 2>build/fuzz/$$name.log \
+			|| { cat build/fuzz/$$name.log; exit 1; }; \
+		sed -n "s/^stat::number_of_executed_units: */  fuzz_$$name: runs /p" build/fuzz/$$name.log; done
+build/fuzz/%: tests/fuzz/%.c $(wildcard env/*.c env/*.h env/*.def)
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)clang $(CSTD) -D_GNU_SOURCE -I. -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+		-o $@ $< $(wildcard env/*.c)
 
 # --- programs with known behaviour: tests/targets/NAME.c, plugins in plugin_NAME.c or .cc
 T_DIR := build/targets
@@ -141,6 +158,7 @@ deps:
 # --- installing
 MAN := $(wildcard docs/man/*.1 docs/man/*.7)
 INSTALLED := bin/smartprof lib/libsmartprof.so include/smartprof.h lib/pkgconfig/smartprof.pc \
+	share/smartprof/.env.profiling \
 	$(foreach page,$(MAN),share/man/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
 .PHONY: install uninstall clean help
 install: all
@@ -148,6 +166,7 @@ install: all
 	install -D -m 755 build/libsmartprof.so $(DESTDIR)$(PREFIX)/lib/libsmartprof.so
 	install -D -m 644 preload/smartprof.h $(DESTDIR)$(PREFIX)/include/smartprof.h
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	install -D -m 644 .env.profiling $(DESTDIR)$(PREFIX)/share/smartprof/.env.profiling
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/smartprof.pc.in \
 		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/smartprof.pc
 	for page in $(MAN); do \
@@ -159,7 +178,7 @@ clean:
 help:
 	@echo 'make [CC=clang] [V=1] [SAN=1]   build/libsmartprof.so and build/smartprof'
 	@echo 'make deps                       install missing Debian packages (root or sudo)'
-	@echo 'make test | unit | e2e [T=file] | lint | format | demo | bench'
+	@echo 'make test | unit | fuzz [FUZZ_SECONDS=10] | e2e [T=file] | lint | format | demo | bench'
 	@echo 'make install | uninstall        PREFIX=$(PREFIX), DESTDIR honoured'
 
 -include $(shell find $(B) build/targets -name '*.d' 2>/dev/null)

@@ -12,7 +12,7 @@
 #define CGROUP_PATH_BYTES 384 /* a pod's is about 200 */
 
 /* The hierarchies that can limit us, and our place in each. */
-enum { UNIFIED, CPU, MEMORY, HIERARCHIES };
+enum { UNIFIED, CPU, MEMORY, CPUSET, HIERARCHIES };
 
 struct place {
 	bool known;
@@ -21,8 +21,8 @@ struct place {
 
 struct limits {
 	const char *root;
-	uint64_t *quota_millicores;
-	uint64_t *limit_bytes;
+	struct sp_machine *machine;
+	bool have_cpuset; /* the nearest group's is in force; those above may lend CPUs to others */
 };
 
 static void place_set(struct place *place, const char *path)
@@ -52,6 +52,8 @@ static void read_places(const char *root, struct place *places)
 			place_set(&places[CPU], path);
 		if (sp_text_listed(list, bytes, "memory"))
 			place_set(&places[MEMORY], path);
+		if (sp_text_listed(list, bytes, "cpuset"))
+			place_set(&places[CPUSET], path);
 	}
 	sp_lines_close(&lines);
 }
@@ -72,14 +74,90 @@ static void read_two(const char *root, const char *dir, const char *name, uint64
 	sp_text_number(&at, second);
 }
 
-static void lower_quota(struct limits *limits, uint64_t quota_us, uint64_t period_us)
+/* Remembers what limits, and the end of the group's path, which says more than its start. */
+static void set_limit(struct sp_limit *limit, const char *name, const char *dir)
+{
+	struct sp_text_out out = {limit->group, sizeof(limit->group), 0};
+	size_t bytes = strlen(dir);
+
+	limit->name = name;
+	if (bytes >= sizeof(limit->group)) {
+		dir += bytes - sizeof(limit->group) + sizeof("…");
+		sp_text_put(&out, "…");
+	}
+	sp_text_put(&out, dir);
+}
+
+static void lower_cores(struct limits *limits, uint64_t millicores, const char *name, const char *dir)
+{
+	uint64_t usable = limits->machine->usable_millicores;
+
+	if (millicores > UINT32_MAX || !sp_limit_lower(&usable, millicores))
+		return;
+	limits->machine->usable_millicores = (uint32_t)usable;
+	set_limit(&limits->machine->cores_limit, name, dir);
+}
+
+static void lower_quota(struct limits *limits, uint64_t quota_us, uint64_t period_us, const char *name, const char *dir)
 {
 	uint64_t millicores;
 
 	if (!quota_us || !period_us || quota_us > UINT64_MAX / 1000)
 		return;
 	millicores = quota_us * 1000 / period_us;
-	sp_limit_lower(limits->quota_millicores, millicores ? millicores : 1);
+	lower_cores(limits, millicores ? millicores : 1, name, dir);
+}
+
+static void lower_memory(struct limits *limits, uint64_t bytes, const char *name, const char *dir)
+{
+	if (sp_limit_lower(&limits->machine->memory_limit_bytes, bytes))
+		set_limit(&limits->machine->memory_limit, name, dir);
+}
+
+static void lower_memory_to_file(struct limits *limits, const char *dir, const char *name)
+{
+	uint64_t bytes, unused;
+
+	read_two(limits->root, dir, name, &bytes, &unused);
+	lower_memory(limits, bytes, name + 1, dir);
+}
+
+/* Version 1 tells of limits above the top of the mount, which a container cannot see otherwise. Not
+ * inlined, so that its buffers are not on the stack together with those of its neighbours. */
+static __attribute__((noinline)) void read_hierarchical_limit(struct limits *limits, const char *mount_point, const char *below)
+{
+	static const char label[] = "hierarchical_memory_limit ";
+	char dir[CGROUP_PATH_BYTES], path[SP_PATH_BYTES], line[96];
+	struct sp_lines lines;
+
+	if (!sp_path_join(dir, sizeof(dir), mount_point, below) || !sp_path_join(path, sizeof(path), dir, "/memory.stat") ||
+		sp_lines_open(&lines, limits->root, path) < 0)
+		return;
+	while (sp_lines_next(&lines, line, sizeof(line))) {
+		const char *at = line + sizeof(label) - 1;
+		uint64_t bytes;
+
+		if (strncmp(line, label, sizeof(label) - 1) == 0 && sp_text_number(&at, &bytes))
+			lower_memory(limits, bytes, "hierarchical_memory_limit", dir);
+	}
+	sp_lines_close(&lines);
+}
+
+static void read_cpuset(struct limits *limits, const char *dir, const char *name)
+{
+	char path[SP_PATH_BYTES], line[1024];
+	uint64_t cpus[SP_CPU_WORDS] = {0};
+	uint32_t millicores;
+
+	if (limits->have_cpuset || !sp_path_join(path, sizeof(path), dir, name) ||
+		!sp_file_line(limits->root, path, line, sizeof(line)))
+		return;
+	sp_cpus_parse(line, cpus);
+	millicores = sp_cpus_count(cpus) * 1000;
+	limits->have_cpuset = millicores > 0;
+	if (limits->machine->cores_limit.name && millicores == limits->machine->usable_millicores)
+		set_limit(&limits->machine->cores_limit, "cpuset", dir); /* it made the affinity mask */
+	lower_cores(limits, millicores, "cpuset", dir);
 }
 
 static void read_group(struct limits *limits, int hierarchy, const char *dir)
@@ -89,20 +167,21 @@ static void read_group(struct limits *limits, int hierarchy, const char *dir)
 	switch (hierarchy) {
 	case UNIFIED:
 		read_two(limits->root, dir, "/cpu.max", &value, &period);
-		lower_quota(limits, value, period);
-		read_two(limits->root, dir, "/memory.max", &value, &unused);
-		sp_limit_lower(limits->limit_bytes, value);
-		read_two(limits->root, dir, "/memory.high", &value, &unused);
-		sp_limit_lower(limits->limit_bytes, value);
+		lower_quota(limits, value, period, "cpu.max", dir);
+		lower_memory_to_file(limits, dir, "/memory.max");
+		lower_memory_to_file(limits, dir, "/memory.high");
+		read_cpuset(limits, dir, "/cpuset.cpus.effective");
 		break;
 	case CPU:
 		read_two(limits->root, dir, "/cpu.cfs_quota_us", &value, &unused);
 		read_two(limits->root, dir, "/cpu.cfs_period_us", &period, &unused);
-		lower_quota(limits, value, period);
+		lower_quota(limits, value, period, "cpu.cfs_quota_us", dir);
 		break;
 	case MEMORY:
-		read_two(limits->root, dir, "/memory.limit_in_bytes", &value, &unused);
-		sp_limit_lower(limits->limit_bytes, value);
+		lower_memory_to_file(limits, dir, "/memory.limit_in_bytes");
+		break;
+	case CPUSET:
+		read_cpuset(limits, dir, "/cpuset.effective_cpus");
 		break;
 	}
 }
@@ -141,6 +220,22 @@ static void climb(struct limits *limits, int hierarchy, const char *mount_point,
 	}
 }
 
+/* Blanks in paths stand in mountinfo as octal numbers. */
+static void decode_octal(char *text)
+{
+	char *to = text;
+
+	for (; *text; text++) {
+		if (text[0] == '\\' && text[1] >= '0' && text[1] <= '3' && text[2] && text[3]) {
+			*to++ = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 | (text[3] - '0'));
+			text += 3;
+		} else {
+			*to++ = *text;
+		}
+	}
+	*to = '\0';
+}
+
 static char *next_field(char **at)
 {
 	char *field = *at;
@@ -155,9 +250,10 @@ static char *next_field(char **at)
 /* A line is "id parent dev top mount-point options [optional...] - type source super-options". */
 static void read_mount(struct limits *limits, const struct place *places, char *line)
 {
-	static const char *const controllers[HIERARCHIES] = {NULL, "cpu", "memory"};
+	static const char *const controllers[HIERARCHIES] = {NULL, "cpu", "memory", "cpuset"};
 	char *rest = strstr(line, " - "), *at = line;
-	const char *top, *mount_point, *type, *options;
+	const char *type, *options;
+	char *top, *mount_point;
 
 	if (!rest)
 		return;
@@ -172,19 +268,24 @@ static void read_mount(struct limits *limits, const struct place *places, char *
 		next_field(&at);
 	top = next_field(&at);
 	mount_point = next_field(&at);
+	decode_octal(top);
+	decode_octal(mount_point);
 	for (int i = 0; i < HIERARCHIES; i++) {
 		bool ours = controllers[i] ? type[6] == '\0' && sp_text_listed(options, strlen(options), controllers[i])
 					   : type[6] == '2';
 		const char *below = ours && places[i].known ? path_below(places[i].path, top) : NULL;
 
-		if (below)
-			climb(limits, i, mount_point, below);
+		if (!below)
+			continue;
+		climb(limits, i, mount_point, below);
+		if (i == MEMORY && (!*below || top[1])) /* something may be above: the file is slow to read */
+			read_hierarchical_limit(limits, mount_point, below);
 	}
 }
 
-void sp_cgroup_limits(const char *root, uint64_t *quota_millicores, uint64_t *limit_bytes)
+void sp_cgroup_limits(struct sp_machine *machine, const char *root)
 {
-	struct limits limits = {root, quota_millicores, limit_bytes};
+	struct limits limits = {root, machine, false};
 	struct place places[HIERARCHIES] = {0};
 	struct sp_lines lines;
 	char line[CGROUP_PATH_BYTES + 256];

@@ -1,4 +1,4 @@
-/* Settles every setting: the environment's default, then resource rules, then variables. */
+/* Settles every setting: the environment's default, then rules, the file, variables and flags. */
 #include "env/env.h"
 
 #include <errno.h>
@@ -20,6 +20,11 @@ static bool cores_are_few(const struct sp_machine *machine)
 	return machine->usable_millicores && machine->usable_millicores < FEW_MILLICORES;
 }
 
+static bool processor_is_emulated(const struct sp_machine *machine)
+{
+	return machine->emulated;
+}
+
 /* Rules lower the load on a machine that has little to spare; they change defaults only. */
 static const struct rule {
 	bool (*holds)(const struct sp_machine *machine);
@@ -29,30 +34,27 @@ static const struct rule {
 } rules[] = {
 	{memory_is_small, SP_OPT_CPU_MAX_SAMPLES, 1, 2, "halved: less than 2 GB of memory usable"},
 	{cores_are_few, SP_OPT_CPU_INTERVAL, 2, 1, "doubled: fewer than 4 cores usable"},
+	{processor_is_emulated, SP_OPT_CPU_INTERVAL, 2, 1, "doubled: the processor is emulated"},
 };
 
 #define RULES (sizeof(rules) / sizeof(rules[0]))
 
-const char *sp_rule_reason(enum sp_option option)
+const char *sp_rule_reason(unsigned rule)
 {
-	for (size_t i = 0; i < RULES; i++)
-		if (rules[i].option == option)
-			return rules[i].reason;
-	return NULL;
+	return rule < RULES ? rules[rule].reason : NULL;
 }
 
-const char *sp_environment_name(enum sp_environment environment)
+static void apply_rules(struct sp_config *config)
 {
-	static const char *const names[SP_ENVIRONMENTS] = {"development", "production", "ci", "critical"};
+	for (size_t i = 0; i < RULES; i++) {
+		struct sp_value *value = &config->values[rules[i].option];
 
-	return (unsigned)environment < SP_ENVIRONMENTS ? names[environment] : "unknown";
-}
-
-const char *sp_source_name(enum sp_source source)
-{
-	static const char *const names[] = {"default", "rule", "variable", "flag"};
-
-	return (unsigned)source < sizeof(names) / sizeof(names[0]) ? names[source] : "unknown";
+		if (!rules[i].holds(&config->machine))
+			continue;
+		value->number = value->number * rules[i].multiply / rules[i].divide;
+		value->source = SP_SOURCE_RULE;
+		value->rules |= 1u << i;
+	}
 }
 
 const char *sp_environ_get(char *const *envp, const char *name)
@@ -65,14 +67,6 @@ const char *sp_environ_get(char *const *envp, const char *name)
 	return NULL;
 }
 
-/* An empty variable is an unset one. */
-static const char *variable_of(const struct sp_option_row *row, char *const *envp)
-{
-	const char *text = sp_environ_get(envp, row->variable);
-
-	return text && *text ? text : NULL;
-}
-
 static bool from_flag(const struct sp_option_row *row, char *const *envp)
 {
 	const char *names = sp_environ_get(envp, SP_VARIABLE_FLAGS);
@@ -80,112 +74,107 @@ static bool from_flag(const struct sp_option_row *row, char *const *envp)
 	return names && sp_text_listed(names, strlen(names), row->name);
 }
 
-static void settle_environment(struct sp_config *config, const char *root, char *const *envp)
+/* Takes the text for the value if it is allowed; else notes that it was not. */
+static bool accept(struct sp_value *value, const struct sp_option_row *row, const struct sp_file_setting *from,
+	enum sp_source source)
 {
-	const struct sp_option_row *row = &sp_option_rows[SP_OPT_ENVIRONMENT];
-	const char *text = variable_of(row, envp);
-	struct sp_text_out out = {config->reason_text, sizeof(config->reason_text), 0};
 	uint64_t number;
 
-	if (text && sp_option_parse(row, text, &number) == 0) {
-		config->environment = (enum sp_environment)number;
-		config->reason = from_flag(row, envp) ? "--env asks for it" : "SMARTPROF_ENV asks for it";
+	if (from->odd || sp_option_parse(row, from->text, &number) < 0) {
+		if (!value->refused.variable)
+			value->refused = (struct sp_refused){from->name, from->text, from->line};
+		return false;
+	}
+	value->number = number;
+	value->text = row->type == SP_TYPE_TEXT ? from->text : NULL;
+	value->variable = from->name;
+	value->line = from->line;
+	value->source = source;
+	return true;
+}
+
+/* An empty variable is an unset one. */
+static bool from_variable(struct sp_value *value, const struct sp_option_row *row, char *const *envp, const char *name)
+{
+	struct sp_file_setting from = {.name = name, .text = name ? sp_environ_get(envp, name) : NULL};
+
+	return from.text && *from.text &&
+		accept(value, row, &from, from_flag(row, envp) ? SP_SOURCE_FLAG : SP_SOURCE_VARIABLE);
+}
+
+static bool from_file(struct sp_value *value, const struct sp_option_row *row, const struct sp_file *file,
+	const char *name)
+{
+	const struct sp_file_setting *from = name ? sp_file_get(file, name) : NULL;
+
+	return from && (*from->text || from->odd) && accept(value, row, from, SP_SOURCE_FILE);
+}
+
+/* Looks at the sources from the strongest on: the first with an allowed value gives it. */
+static bool overlay(struct sp_value *value, enum sp_option option, char *const *envp, const struct sp_file *file)
+{
+	const struct sp_option_row *row = &sp_option_rows[option];
+
+	return from_variable(value, row, envp, row->variable) || from_variable(value, row, envp, row->alias) ||
+		(option != SP_OPT_CONFIG &&
+			(from_file(value, row, file, row->variable) || from_file(value, row, file, row->alias)));
+}
+
+void sp_value_load(struct sp_value *value, enum sp_option option, char *const *envp, const struct sp_file *file)
+{
+	memset(value, 0, sizeof(*value));
+	value->number = sp_option_rows[option].defaults[SP_ENV_DEVELOPMENT];
+	overlay(value, option, envp, file);
+}
+
+static void settle_environment(struct sp_config *config, const struct sp_where *where)
+{
+	struct sp_text_out out = {config->reason_text, sizeof(config->reason_text), 0};
+	struct sp_value *value = &config->values[SP_OPT_ENVIRONMENT];
+
+	sp_environment_detect(config, where);
+	if (overlay(value, SP_OPT_ENVIRONMENT, where->envp, config->file)) {
+		config->environment = (enum sp_environment)value->number;
+		config->reason = value->source == SP_SOURCE_FLAG ? "--env asks for it"
+			: value->source == SP_SOURCE_FILE        ? "SMARTPROF_ENV in the settings file asks for it"
+								 : "SMARTPROF_ENV asks for it";
 		return;
 	}
-	config->environment = sp_environment_detect(root, envp, &config->reason);
-	if (!text)
+	value->number = config->environment;
+	value->source = SP_SOURCE_DETECTED;
+	if (!value->refused.variable)
 		return;
-	sp_text_put(&out, config->reason);
+	if (config->reason != config->reason_text)
+		sp_text_put(&out, config->reason);
+	out.length = strlen(config->reason_text);
 	sp_text_put(&out, " (SMARTPROF_ENV has no known value)");
 	config->reason = config->reason_text;
 }
 
-static void apply_rules(struct sp_config *config)
+static void settle_file(struct sp_value *value, const struct sp_file *file)
 {
-	for (size_t i = 0; i < RULES; i++) {
-		struct sp_value *value = &config->values[rules[i].option];
-
-		if (!rules[i].holds(&config->machine))
-			continue;
-		value->number = value->number * rules[i].multiply / rules[i].divide;
-		value->source = SP_SOURCE_RULE;
-	}
+	if (!file || !file->path[0])
+		return;
+	value->text = file->problem && !file->count ? NULL : file->path;
+	if (value->source == SP_SOURCE_DEFAULT)
+		value->source = SP_SOURCE_DETECTED;
 }
 
-static void apply_variable(struct sp_value *value, const struct sp_option_row *row, char *const *envp)
-{
-	const char *text = variable_of(row, envp);
-	uint64_t number;
-
-	if (!text)
-		return;
-	if (sp_option_parse(row, text, &number) < 0) {
-		value->invalid = true;
-		return;
-	}
-	value->number = number;
-	value->text = row->type == SP_TYPE_TEXT ? text : NULL;
-	value->source = from_flag(row, envp) ? SP_SOURCE_FLAG : SP_SOURCE_VARIABLE;
-}
-
-void sp_config_load(struct sp_config *config, const char *root, char *const *envp)
+void sp_config_load(struct sp_config *config, const struct sp_where *where, const struct sp_file *file)
 {
 	int saved = errno;
 
 	memset(config, 0, sizeof(*config));
-	settle_environment(config, root, envp);
-	sp_machine_read(&config->machine, root);
+	config->file = file;
+	settle_environment(config, where);
+	sp_machine_read(&config->machine, where->root);
 	for (int i = 0; i < SP_OPTIONS; i++)
-		config->values[i].number = sp_option_rows[i].defaults[config->environment];
+		if (i != SP_OPT_ENVIRONMENT)
+			config->values[i].number = sp_option_rows[i].defaults[config->environment];
 	apply_rules(config);
 	for (int i = 0; i < SP_OPTIONS; i++)
-		apply_variable(&config->values[i], &sp_option_rows[i], envp);
+		if (i != SP_OPT_ENVIRONMENT)
+			overlay(&config->values[i], (enum sp_option)i, where->envp, file);
+	settle_file(&config->values[SP_OPT_CONFIG], file);
 	errno = saved;
-}
-
-/* `*` and `?` only. Backs up to the last star instead of recursing. */
-static bool glob_matches(const char *glob, size_t bytes, const char *name)
-{
-	const char *end = glob + bytes, *star = NULL, *retry = NULL;
-
-	while (*name) {
-		if (glob < end && *glob == '*') {
-			star = ++glob;
-			retry = name;
-		} else if (glob < end && (*glob == '?' || *glob == *name)) {
-			glob++;
-			name++;
-		} else if (star) {
-			glob = star;
-			name = ++retry;
-		} else {
-			return false;
-		}
-	}
-	while (glob < end && *glob == '*')
-		glob++;
-	return glob == end;
-}
-
-bool sp_program_wanted(char *const *envp, const char *program)
-{
-	const char *enabled = variable_of(&sp_option_rows[SP_OPT_ENABLED], envp);
-	const char *globs = variable_of(&sp_option_rows[SP_OPT_PROGRAM], envp);
-	uint64_t on;
-
-	if (enabled && sp_option_parse(&sp_option_rows[SP_OPT_ENABLED], enabled, &on) == 0 && !on)
-		return false;
-	if (!globs)
-		return true;
-	for (;;) {
-		size_t bytes;
-
-		globs += strspn(globs, " ");
-		bytes = strcspn(globs, ",");
-		if (glob_matches(globs, bytes, program))
-			return true;
-		globs += bytes;
-		if (*globs++ == '\0')
-			return false;
-	}
 }

@@ -2,75 +2,154 @@
 #include "env/internal.h"
 
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "env/text.h"
 
 enum group { GROUP_OTHER, GROUP_SERVICE, GROUP_USER };
 
+/* What /proc/self/mountinfo tells, as bits. */
+enum { MOUNT_DOCKER_FILES = 1, MOUNT_LXCFS = 2, MOUNT_ROOT_DOCKER = 4, MOUNT_ROOT_CONTAINERD = 8, MOUNT_ROOT_PODMAN = 16 };
+
 struct probe {
-	const char *root;
-	char *const *envp;
+	const struct sp_where *where;
 	/* What /proc/self/cgroup tells, once it has been read. */
-	bool have_cgroups;
+	bool have_cgroups, have_mounts;
 	uint32_t managers;        /* bits: index into the names of container managers */
 	enum group systemd_group; /* by systemd's own hierarchy: the unified one, or name=systemd */
+	uint32_t mounts;
 };
 
 struct clue {
-	bool (*holds)(struct probe *probe, const char *what);
+	bool (*holds)(struct probe *probe, const struct clue *clue);
 	const char *what;
-	enum sp_environment environment;
-	const char *reason;
+	const char *values;              /* of `says`: the spellings of development, production and test */
+	enum sp_environment environment; /* of all others */
+	const char *reason;              /* of `says`: the value follows */
 };
 
-/* CI=false is how one says "not CI"; an empty variable is none. */
-static bool is_true(struct probe *probe, const char *name)
+static int said(const struct clue *clue, char *const *envp)
 {
-	const char *value = sp_environ_get(probe->envp, name);
+	const char *value = sp_environ_get(envp, clue->what);
+
+	return value && *value ? sp_choice_find(clue->values, value) : -1;
+}
+
+static bool says(struct probe *probe, const struct clue *clue)
+{
+	return said(clue, probe->where->envp) >= 0;
+}
+
+/* CI=false is how one says "not CI"; an empty variable is none. */
+static bool is_true(struct probe *probe, const struct clue *clue)
+{
+	const char *value = sp_environ_get(probe->where->envp, clue->what);
 
 	return value && *value && sp_choice_find("0|false|no|off", value) < 0;
 }
 
-static bool is_set(struct probe *probe, const char *name)
+static bool variable_is_set(const struct probe *probe, const char *name)
 {
-	const char *value = sp_environ_get(probe->envp, name);
+	const char *value = sp_environ_get(probe->where->envp, name);
 
 	return value && *value;
 }
 
-static bool has_file(struct probe *probe, const char *path)
+static bool is_set(struct probe *probe, const struct clue *clue)
 {
-	return sp_file_exists(probe->root, path);
+	return variable_is_set(probe, clue->what);
+}
+
+static bool has_file(struct probe *probe, const struct clue *clue)
+{
+	return sp_file_exists(probe->where->root, clue->what);
+}
+
+/* "path word": the file's first line is that word. */
+static bool file_says(struct probe *probe, const struct clue *clue)
+{
+	char path[64], line[64];
+	const char *space = strchr(clue->what, ' ');
+	struct sp_text_out out = {path, sizeof(path), 0};
+
+	sp_text_put_some(&out, clue->what, (size_t)(space - clue->what));
+	return sp_file_line(probe->where->root, path, line, sizeof(line)) && strcmp(line, space + 1) == 0;
 }
 
 /* Field 5 of a line of /proc/self/mountinfo. */
-static bool mounted_at(const char *line, const char *where)
+static const char *mount_point(const char *line)
 {
-	size_t bytes = strlen(where);
-
-	for (int field = 1; field < 5; field++) {
+	for (int field = 1; line && field < 5; field++) {
 		line = strchr(line, ' ');
-		if (!line)
-			return false;
-		line++;
+		line += line != NULL;
 	}
-	return strncmp(line, where, bytes) == 0 && line[bytes] == ' ';
+	return line ? line : "";
+}
+
+static void read_mount(struct probe *probe, const char *line)
+{
+	const char *point = mount_point(line), *type = strstr(point, " - ");
+
+	if (sp_text_starts(point, "/etc/hosts ", 11) || sp_text_starts(point, "/etc/hostname ", 14))
+		probe->mounts |= MOUNT_DOCKER_FILES;
+	if (type && strncmp(point, "/proc/", 6) == 0 && strncmp(type, " - fuse.lxcfs ", 14) == 0)
+		probe->mounts |= MOUNT_LXCFS;
+	if (!type || strncmp(point, "/ ", 2) != 0)
+		return;
+	if (strstr(type, "/docker/overlay2/"))
+		probe->mounts |= MOUNT_ROOT_DOCKER;
+	if (strstr(type, "/io.containerd.snapshotter"))
+		probe->mounts |= MOUNT_ROOT_CONTAINERD;
+	if (strstr(type, "/containers/storage/overlay"))
+		probe->mounts |= MOUNT_ROOT_PODMAN;
+}
+
+static uint32_t read_mounts(struct probe *probe)
+{
+	struct sp_lines lines;
+	char line[768];
+
+	if (probe->have_mounts)
+		return probe->mounts;
+	probe->have_mounts = true;
+	if (sp_lines_open(&lines, probe->where->root, "/proc/self/mountinfo") < 0)
+		return 0;
+	while (sp_lines_next(&lines, line, sizeof(line)))
+		read_mount(probe, line);
+	sp_lines_close(&lines);
+	return probe->mounts;
 }
 
 /* The file alone proves little: it stays behind in virtual machines made from an image. Docker
  * itself always mounts its own /etc/hosts over the image's. */
-static bool has_docker_file(struct probe *probe, const char *path)
+static bool has_docker_file(struct probe *probe, const struct clue *clue)
 {
-	struct sp_lines lines;
-	char line[256];
-	bool found = false;
+	return has_file(probe, clue) && read_mounts(probe) & MOUNT_DOCKER_FILES;
+}
 
-	if (!sp_file_exists(probe->root, path) || sp_lines_open(&lines, probe->root, "/proc/self/mountinfo") < 0)
-		return false;
-	while (!found && sp_lines_next(&lines, line, sizeof(line)))
-		found = mounted_at(line, "/etc/hosts") || mounted_at(line, "/etc/hostname");
-	sp_lines_close(&lines);
-	return found;
+static bool root_of_docker(struct probe *probe, const struct clue *clue)
+{
+	(void)clue;
+	return read_mounts(probe) & MOUNT_ROOT_DOCKER;
+}
+
+static bool root_of_containerd(struct probe *probe, const struct clue *clue)
+{
+	(void)clue;
+	return read_mounts(probe) & MOUNT_ROOT_CONTAINERD;
+}
+
+static bool root_of_podman(struct probe *probe, const struct clue *clue)
+{
+	(void)clue;
+	return read_mounts(probe) & MOUNT_ROOT_PODMAN;
+}
+
+static bool has_lxcfs(struct probe *probe, const struct clue *clue)
+{
+	(void)clue;
+	return read_mounts(probe) & MOUNT_LXCFS;
 }
 
 static bool is_boundary(char c)
@@ -136,29 +215,31 @@ static void read_cgroups(struct probe *probe)
 	if (probe->have_cgroups)
 		return;
 	probe->have_cgroups = true;
-	if (sp_lines_open(&lines, probe->root, "/proc/self/cgroup") < 0)
+	if (sp_lines_open(&lines, probe->where->root, "/proc/self/cgroup") < 0)
 		return;
 	while (sp_lines_next(&lines, line, sizeof(line)))
 		read_cgroup(probe, line);
 	sp_lines_close(&lines);
 }
 
-static bool in_cgroup_of(struct probe *probe, const char *manager)
+static bool in_cgroup_of(struct probe *probe, const struct clue *clue)
 {
 	read_cgroups(probe);
 	for (size_t i = 0; i < MANAGERS; i++)
-		if (strcmp(managers[i], manager) == 0)
+		if (strcmp(managers[i], clue->what) == 0)
 			return probe->managers >> i & 1;
 	return false;
 }
 
-/* Someone sits at it, so it is no service; terminal programs do inherit a service's variables. */
-static bool has_terminal(struct probe *probe)
+/* A process with a controlling terminal was started by somebody who sits at it, so it is no
+ * service; terminal programs do inherit a service's variables. */
+static bool has_terminal(struct probe *probe, const struct clue *clue)
 {
 	char line[512];
 	const char *at;
 
-	if (!sp_file_line(probe->root, "/proc/self/stat", line, sizeof(line)))
+	(void)clue;
+	if (!sp_file_line(probe->where->root, "/proc/self/stat", line, sizeof(line)))
 		return false;
 	at = strrchr(line, ')'); /* then: state, ppid, pgrp, session, tty_nr */
 	for (int field = 0; at && field < 5; field++) {
@@ -168,60 +249,147 @@ static bool has_terminal(struct probe *probe)
 	return at && *at >= '1' && *at <= '9';
 }
 
-static bool has_service_variables(struct probe *probe, const char *what)
+static bool has_service_variables(struct probe *probe, const struct clue *clue)
 {
-	if (!is_set(probe, what) || !is_set(probe, "JOURNAL_STREAM"))
+	if (!variable_is_set(probe, clue->what) || !variable_is_set(probe, "JOURNAL_STREAM"))
 		return false;
 	read_cgroups(probe);
-	return probe->systemd_group != GROUP_USER && !has_terminal(probe);
+	return probe->systemd_group != GROUP_USER && !has_terminal(probe, clue);
 }
 
-static bool in_service_cgroup(struct probe *probe, const char *what)
+static bool in_service_cgroup(struct probe *probe, const struct clue *clue)
 {
-	(void)what;
 	read_cgroups(probe);
-	return probe->systemd_group == GROUP_SERVICE && !has_terminal(probe);
+	return probe->systemd_group == GROUP_SERVICE && !has_terminal(probe, clue);
 }
 
-static const struct clue clues[] = {
-	{is_true, "CI", SP_ENV_CI, "CI is set"},
-	{is_true, "GITHUB_ACTIONS", SP_ENV_CI, "GITHUB_ACTIONS is set"},
-	{is_true, "GITLAB_CI", SP_ENV_CI, "GITLAB_CI is set"},
-	{is_set, "JENKINS_URL", SP_ENV_CI, "JENKINS_URL is set"},
-	{is_true, "CIRCLECI", SP_ENV_CI, "CIRCLECI is set"},
-	{is_true, "TRAVIS", SP_ENV_CI, "TRAVIS is set"},
-	{is_true, "BUILDKITE", SP_ENV_CI, "BUILDKITE is set"},
-	{is_set, "TEAMCITY_VERSION", SP_ENV_CI, "TEAMCITY_VERSION is set"},
-	{is_true, "TF_BUILD", SP_ENV_CI, "TF_BUILD is set (Azure Pipelines)"},
-	{is_set, "BITBUCKET_BUILD_NUMBER", SP_ENV_CI, "BITBUCKET_BUILD_NUMBER is set"},
-	{is_true, "DRONE", SP_ENV_CI, "DRONE is set"},
-	{is_true, "APPVEYOR", SP_ENV_CI, "APPVEYOR is set"},
-	{is_set, "CODEBUILD_BUILD_ID", SP_ENV_CI, "CODEBUILD_BUILD_ID is set (AWS CodeBuild)"},
+static bool in_checkout(struct probe *probe, const struct clue *clue)
+{
+	char path[SP_PATH_BYTES];
 
-	{is_set, "KUBERNETES_SERVICE_HOST", SP_ENV_PRODUCTION, "KUBERNETES_SERVICE_HOST is set: a Kubernetes pod"},
-	{has_docker_file, "/.dockerenv", SP_ENV_PRODUCTION, "/.dockerenv exists: a Docker container"},
-	{has_file, "/run/.containerenv", SP_ENV_PRODUCTION, "/run/.containerenv exists: a Podman container"},
-	{is_set, "container", SP_ENV_PRODUCTION, "the variable container is set"},
-	{in_cgroup_of, "kubepods", SP_ENV_PRODUCTION, "the control group is a Kubernetes pod's"},
-	{in_cgroup_of, "docker", SP_ENV_PRODUCTION, "the control group is Docker's"},
-	{in_cgroup_of, "containerd", SP_ENV_PRODUCTION, "the control group is containerd's"},
-	{in_cgroup_of, "libpod", SP_ENV_PRODUCTION, "the control group is Podman's"},
-	{in_cgroup_of, "lxc", SP_ENV_PRODUCTION, "the control group is an LXC container's"},
-	{has_service_variables, "INVOCATION_ID", SP_ENV_PRODUCTION,
-		"started by systemd (INVOCATION_ID, JOURNAL_STREAM)"},
-	{in_service_cgroup, NULL, SP_ENV_PRODUCTION, "the control group is a systemd service's"},
+	return sp_find_upward(probe->where, clue->what, path, sizeof(path));
+}
+
+#define SAYS(variable, values) {says, variable, values, SP_ENVIRONMENTS, variable " is "}
+#define FOUND(environment, holds, what, reason) {holds, what, NULL, environment, reason}
+#define CI(holds, what, reason) FOUND(SP_ENV_CI, holds, what, reason)
+#define PRODUCTION(holds, what, reason) FOUND(SP_ENV_PRODUCTION, holds, what, reason)
+#define DEVELOPMENT(holds, what, reason) FOUND(SP_ENV_DEVELOPMENT, holds, what, reason)
+
+/* In the order of their weight. Staging is meant to behave as production does; tests run in CI's
+ * way wherever they run. */
+static const struct clue clues[] = {
+	SAYS("NODE_ENV", "development,dev,local|production,prod,staging|test,testing,ci"),
+	SAYS("RAILS_ENV", "development|production,staging|test"),
+	SAYS("RACK_ENV", "development|production,deployment,staging|test"),
+	SAYS("APP_ENV", "local,dev,development|prod,production,staging|test,testing"),
+	SAYS("FLASK_ENV", "development|production,staging|testing,test"),
+	SAYS("DJANGO_ENV", "development,dev,local|production,prod,staging|test,testing"),
+	SAYS("GO_ENV", "development,dev|production,prod,staging|test,testing"),
+	SAYS("ASPNETCORE_ENVIRONMENT", "Development|Production,Staging|Test,Testing"),
+	SAYS("ENVIRONMENT", "development,dev,local|production,prod,live,staging,stage|test,testing,ci"),
+
+	CI(is_true, "CI", "CI is set"),
+	CI(is_true, "GITHUB_ACTIONS", "GITHUB_ACTIONS is set"),
+	CI(is_true, "GITLAB_CI", "GITLAB_CI is set"),
+	CI(is_set, "JENKINS_URL", "JENKINS_URL is set"),
+	CI(is_true, "CIRCLECI", "CIRCLECI is set"),
+	CI(is_true, "TRAVIS", "TRAVIS is set"),
+	CI(is_true, "BUILDKITE", "BUILDKITE is set"),
+	CI(is_set, "TEAMCITY_VERSION", "TEAMCITY_VERSION is set"),
+	CI(is_true, "TF_BUILD", "TF_BUILD is set (Azure Pipelines)"),
+	CI(is_set, "BITBUCKET_BUILD_NUMBER", "BITBUCKET_BUILD_NUMBER is set"),
+	CI(is_true, "DRONE", "DRONE is set"),
+	CI(is_true, "APPVEYOR", "APPVEYOR is set"),
+	CI(is_set, "CODEBUILD_BUILD_ID", "CODEBUILD_BUILD_ID is set (AWS CodeBuild)"),
+
+	/* Containers that people work in. */
+	DEVELOPMENT(is_true, "CODESPACES", "CODESPACES is set"),
+	DEVELOPMENT(is_true, "REMOTE_CONTAINERS", "REMOTE_CONTAINERS is set: a development container"),
+	DEVELOPMENT(has_file, "/run/.toolboxenv", "/run/.toolboxenv exists: a toolbox container"),
+
+	PRODUCTION(is_set, "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_HOST is set: a Kubernetes pod"),
+	PRODUCTION(has_file, "/run/secrets/kubernetes.io", "/run/secrets/kubernetes.io exists: a Kubernetes pod"),
+	PRODUCTION(in_cgroup_of, "kubepods", "the control group is a Kubernetes pod's"),
+	PRODUCTION(has_docker_file, "/.dockerenv", "/.dockerenv exists: a Docker container"),
+	PRODUCTION(in_cgroup_of, "docker", "the control group is Docker's"),
+	PRODUCTION(root_of_docker, NULL, "the root filesystem is a Docker container's"),
+	PRODUCTION(has_file, "/run/.containerenv", "/run/.containerenv exists: a Podman container"),
+	PRODUCTION(in_cgroup_of, "libpod", "the control group is Podman's"),
+	PRODUCTION(root_of_podman, NULL, "the root filesystem is a Podman container's"),
+	PRODUCTION(in_cgroup_of, "containerd", "the control group is containerd's"),
+	PRODUCTION(root_of_containerd, NULL, "the root filesystem is a containerd container's"),
+	PRODUCTION(in_cgroup_of, "lxc", "the control group is an LXC container's"),
+	PRODUCTION(has_lxcfs, NULL, "lxcfs is mounted: an LXC container"),
+	PRODUCTION(file_says, "/run/systemd/container lxc", "/run/systemd/container says lxc"),
+	PRODUCTION(file_says, "/run/systemd/container systemd-nspawn", "/run/systemd/container says systemd-nspawn"),
+	PRODUCTION(file_says, "/run/host/container-manager systemd-nspawn",
+		"/run/host/container-manager says systemd-nspawn"),
+	{says, "container", "flatpak,snap,wsl|docker,podman,oci,lxc,lxc-libvirt,systemd-nspawn,rkt", SP_ENVIRONMENTS,
+		"the variable container is "},
+	PRODUCTION(has_service_variables, "INVOCATION_ID", "started by systemd (INVOCATION_ID, JOURNAL_STREAM)"),
+	PRODUCTION(in_service_cgroup, NULL, "the control group is a systemd service's"),
+
+	DEVELOPMENT(has_terminal, NULL, "started from an interactive terminal"),
+	DEVELOPMENT(in_checkout, ".git", "inside a source checkout (.git)"),
+	DEVELOPMENT(in_checkout, ".hg", "inside a source checkout (.hg)"),
+	DEVELOPMENT(in_checkout, ".svn", "inside a source checkout (.svn)"),
+	DEVELOPMENT(NULL, NULL, "no sign of CI, a container or a service"),
 };
 
-enum sp_environment sp_environment_detect(const char *root, char *const *envp, const char **reason)
-{
-	struct probe probe = {.root = root, .envp = envp};
+#define CLUES (sizeof(clues) / sizeof(clues[0]))
+_Static_assert(CLUES <= 64, "sp_config.clues has a bit for each");
 
-	for (size_t i = 0; i < sizeof(clues) / sizeof(clues[0]); i++) {
-		if (!clues[i].holds(&probe, clues[i].what))
+static enum sp_environment environment_of(const struct clue *clue, char *const *envp)
+{
+	static const enum sp_environment by_choice[] = {SP_ENV_DEVELOPMENT, SP_ENV_PRODUCTION, SP_ENV_CI};
+	int choice = clue->values ? said(clue, envp) : -1;
+
+	return choice >= 0 ? by_choice[choice] : clue->environment;
+}
+
+static void put_reason(struct sp_text_out *out, const struct clue *clue, char *const *envp)
+{
+	sp_text_put(out, clue->reason);
+	if (clue->values)
+		sp_text_put(out, sp_environ_get(envp, clue->what));
+}
+
+void sp_environment_detect(struct sp_config *config, const struct sp_where *where)
+{
+	struct sp_text_out out = {config->reason_text, sizeof(config->reason_text), 0};
+	struct probe probe = {.where = where};
+	size_t winner = CLUES - 1; /* which needs nothing to hold */
+
+	config->clues = 0;
+	for (size_t i = 0; i < CLUES - 1; i++) {
+		if (!clues[i].holds(&probe, &clues[i]))
 			continue;
-		*reason = clues[i].reason;
-		return clues[i].environment;
+		if (!config->clues)
+			winner = i;
+		config->clues |= 1ull << i;
 	}
-	*reason = "no sign of CI, a container or a service";
-	return SP_ENV_DEVELOPMENT;
+	config->environment = environment_of(&clues[winner], where->envp);
+	config->reason = clues[winner].reason;
+	if (clues[winner].values) {
+		put_reason(&out, &clues[winner], where->envp);
+		config->reason = config->reason_text;
+	}
+}
+
+bool sp_environment_outvoted(const struct sp_config *config, const struct sp_where *where, unsigned i,
+	enum sp_environment *environment, char *buffer, size_t size)
+{
+	struct sp_text_out out = {buffer, size, 0};
+
+	for (size_t clue = 0; clue < CLUES - 1; clue++) {
+		if (!(config->clues >> clue & 1))
+			continue;
+		*environment = environment_of(&clues[clue], where->envp);
+		if (*environment == config->environment || i-- > 0)
+			continue;
+		put_reason(&out, &clues[clue], where->envp);
+		return true;
+	}
+	return false;
 }

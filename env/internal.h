@@ -4,21 +4,40 @@
 
 #include "env/env.h"
 
-/* Which environment this looks like, SMARTPROF_ENV aside. *reason: a static phrase. */
-enum sp_environment sp_environment_detect(const char *root, char *const *envp, const char **reason);
+/* Which environment this looks like, SMARTPROF_ENV aside: sets environment, reason and clues. */
+void sp_environment_detect(struct sp_config *config, const struct sp_where *where);
 
-/* Fills in what the kernel grants; 0 (perf_event_paranoid: -2) where it cannot be read. */
+/* Fills in what the kernel grants and where this runs; what cannot be read stays unknown. */
 void sp_machine_read(struct sp_machine *machine, const char *root);
 
-/* Lowers *quota_millicores and *limit_bytes (0: none so far) to what the control groups of this
- * process, and all groups above that can be seen, allow. */
-void sp_cgroup_limits(const char *root, uint64_t *quota_millicores, uint64_t *limit_bytes);
+/* Kernel, architecture, libc, hypervisor. */
+void sp_platform_read(struct sp_machine *machine, const char *root);
 
-/* *limit = the smaller of both, where 0 stands for "no limit". */
-static inline void sp_limit_lower(uint64_t *limit, uint64_t candidate)
+/* Lowers what the machine grants to what the control groups of this process, and all groups above
+ * that can be seen, allow. */
+void sp_cgroup_limits(struct sp_machine *machine, const char *root);
+
+#define SP_MAX_CPUS 1024
+#define SP_CPU_WORDS (SP_MAX_CPUS / 64)
+
+/* Sets the bits of a list like "0-3,8", as in cpu/online and Cpus_allowed_list. */
+void sp_cpus_parse(const char *list, uint64_t *cpus);
+uint32_t sp_cpus_count(const uint64_t *cpus);
+
+/* *limit = the smaller of both, where 0 stands for "no limit". True when it was lowered. */
+static inline bool sp_limit_lower(uint64_t *limit, uint64_t candidate)
 {
-	if (candidate && (!*limit || candidate < *limit))
-		*limit = candidate;
+	if (!candidate || (*limit && candidate >= *limit))
+		return false;
+	*limit = candidate;
+	return true;
 }
+
+/* The nearest `name` in the working directory and those above: true when there is one, and its
+ * path is in `path`. */
+bool sp_find_upward(const struct sp_where *where, const char *name, char *path, size_t size);
+
+/* A resource or platform rule by its number, for sp_value.rules. */
+const char *sp_rule_reason(unsigned rule);
 
 #endif

@@ -9,11 +9,7 @@
 
 #include "env/text.h"
 
-#define MAX_CPUS 1024
-#define CPU_WORDS (MAX_CPUS / 64)
-
-/* "0-3,8" as in /sys/devices/system/cpu/online and Cpus_allowed_list. */
-static void parse_cpus(const char *list, uint64_t *cpus)
+void sp_cpus_parse(const char *list, uint64_t *cpus)
 {
 	for (;;) {
 		uint64_t first, last;
@@ -26,18 +22,18 @@ static void parse_cpus(const char *list, uint64_t *cpus)
 			if (!sp_text_number(&list, &last))
 				return;
 		}
-		for (; first <= last && first < MAX_CPUS; first++)
+		for (; first <= last && first < SP_MAX_CPUS; first++)
 			cpus[first / 64] |= 1ull << (first % 64);
 		if (*list++ != ',')
 			return;
 	}
 }
 
-static uint32_t count_cpus(const uint64_t *cpus)
+uint32_t sp_cpus_count(const uint64_t *cpus)
 {
 	uint32_t count = 0;
 
-	for (int i = 0; i < CPU_WORDS; i++)
+	for (int i = 0; i < SP_CPU_WORDS; i++)
 		for (uint64_t word = cpus[i]; word; word &= word - 1)
 			count++;
 	return count;
@@ -47,7 +43,7 @@ static uint32_t count_cpus(const uint64_t *cpus)
 static bool read_labelled(const char *root, const char *path, const char *label, char *value, size_t size)
 {
 	struct sp_lines lines;
-	char line[256];
+	char line[1024]; /* a list of every other CPU is long */
 	size_t bytes = strlen(label);
 	bool found = false;
 
@@ -64,7 +60,7 @@ static bool read_labelled(const char *root, const char *path, const char *label,
 
 static uint64_t read_labelled_number(const char *root, const char *path, const char *label)
 {
-	char value[256];
+	char value[128];
 	const char *at = value;
 	uint64_t number = 0;
 
@@ -76,29 +72,37 @@ static uint64_t read_labelled_number(const char *root, const char *path, const c
 /* Without /proc and /sys (a chroot) the live machine can still be asked directly. */
 static uint32_t cpus_by_syscall(void)
 {
-	uint64_t allowed[CPU_WORDS] = {0};
+	uint64_t allowed[SP_CPU_WORDS] = {0};
 
-	return syscall(SYS_sched_getaffinity, 0, sizeof(allowed), allowed) > 0 ? count_cpus(allowed) : 0;
+	return syscall(SYS_sched_getaffinity, 0, sizeof(allowed), allowed) > 0 ? sp_cpus_count(allowed) : 0;
 }
 
 static void read_cores(struct sp_machine *machine, const char *root)
 {
-	uint64_t online[CPU_WORDS] = {0}, allowed[CPU_WORDS] = {0};
-	char line[256];
+	uint64_t online[SP_CPU_WORDS] = {0}, allowed[SP_CPU_WORDS] = {0};
+	char line[1024];
 	uint32_t usable;
 
 	if (sp_file_line(root, "/sys/devices/system/cpu/online", line, sizeof(line)))
-		parse_cpus(line, online);
+		sp_cpus_parse(line, online);
 	if (read_labelled(root, "/proc/self/status", "Cpus_allowed_list:", line, sizeof(line)))
-		parse_cpus(line, allowed);
-	machine->host_cores = count_cpus(online);
-	if (machine->host_cores && count_cpus(allowed))
-		for (int i = 0; i < CPU_WORDS; i++)
+		sp_cpus_parse(line, allowed);
+	machine->host_cores = sp_cpus_count(online);
+	if (machine->host_cores && sp_cpus_count(allowed))
+		for (int i = 0; i < SP_CPU_WORDS; i++)
 			allowed[i] &= online[i];
-	usable = count_cpus(allowed);
+	usable = sp_cpus_count(allowed);
 	if (!usable && !*root)
 		usable = cpus_by_syscall();
 	machine->usable_millicores = (usable ? usable : machine->host_cores) * 1000;
+	if (usable && usable < machine->host_cores)
+		machine->cores_limit.name = "affinity mask";
+}
+
+static void lower_to_address_space(struct sp_machine *machine, uint64_t bytes)
+{
+	if (sp_limit_lower(&machine->memory_limit_bytes, bytes))
+		machine->memory_limit.name = "RLIMIT_AS (ulimit -v)";
 }
 
 static void read_memory(struct sp_machine *machine, const char *root)
@@ -110,10 +114,9 @@ static void read_memory(struct sp_machine *machine, const char *root)
 	if (!machine->memory_bytes && !*root && syscall(SYS_sysinfo, &info) == 0)
 		machine->memory_bytes = (uint64_t)info.totalram * info.mem_unit;
 	machine->memory_limit_bytes = machine->memory_bytes;
-	sp_limit_lower(&machine->memory_limit_bytes,
-		read_labelled_number(root, "/proc/self/limits", "Max address space"));
+	lower_to_address_space(machine, read_labelled_number(root, "/proc/self/limits", "Max address space"));
 	if (!*root && syscall(SYS_prlimit64, 0, RLIMIT_AS, NULL, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
-		sp_limit_lower(&machine->memory_limit_bytes, limit.rlim_cur);
+		lower_to_address_space(machine, limit.rlim_cur);
 }
 
 static int read_paranoid(const char *root)
@@ -132,12 +135,9 @@ static int read_paranoid(const char *root)
 
 void sp_machine_read(struct sp_machine *machine, const char *root)
 {
-	uint64_t quota_millicores = 0;
-
 	read_cores(machine, root);
 	read_memory(machine, root);
 	machine->perf_event_paranoid = read_paranoid(root);
-	sp_cgroup_limits(root, &quota_millicores, &machine->memory_limit_bytes);
-	if (quota_millicores && (!machine->usable_millicores || quota_millicores < machine->usable_millicores))
-		machine->usable_millicores = (uint32_t)quota_millicores;
+	sp_cgroup_limits(machine, root);
+	sp_platform_read(machine, root);
 }

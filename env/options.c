@@ -2,47 +2,64 @@
 #include "env/env.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #include "env/text.h"
 
 const struct sp_option_row sp_option_rows[SP_OPTIONS] = {
-#define SP_OPTION(id, name_, variable_, flag_, type_, choices_, min_, max_, ...) \
-	[SP_OPT_##id] = {name_, variable_, flag_, type_, choices_, min_, max_, __VA_ARGS__},
+#define SP_OPTION(id, name_, variable_, alias_, flag_, type_, choices_, min_, max_, ...) \
+	[SP_OPT_##id] = {name_, variable_, alias_, flag_, type_, choices_, min_, max_, __VA_ARGS__},
 #include "env/options.def"
 #undef SP_OPTION
 };
 
 const char *const sp_internal_variables[] = {"SMARTPROF_TREE", "SMARTPROF_PROGRESS_FD", SP_VARIABLE_FLAGS, NULL};
 
+int sp_signal_number(uint64_t choice)
+{
+	static const int numbers[] = {SIGPROF, SIGSTKFLT, SIGURG, SIGVTALRM, SIGUSR1, SIGUSR2};
+
+	return choice < sizeof(numbers) / sizeof(numbers[0]) ? numbers[choice] : SIGPROF;
+}
+
 struct unit {
 	const char *name;
 	uint64_t factor;
 };
 
-static const struct unit time_units[] = {{"us", 1}, {"µs", 1}, {"ms", 1000}, {"s", 1000000}, {NULL, 0}};
-static const struct unit percent_units[] = {{"%", 1}, {NULL, 0}};
-static const struct unit no_units[] = {{NULL, 0}};
-static const struct unit byte_units[] = {{"B", 1}, {"K", 1 << 10}, {"KiB", 1 << 10}, {"KB", 1000}, {"M", 1 << 20},
-	{"MiB", 1 << 20}, {"MB", 1000000}, {"G", 1 << 30}, {"GiB", 1 << 30}, {"GB", 1000000000}, {NULL, 0}};
+/* A type's bare numbers are in its own unit; its units' factors are in a smaller one, of which
+ * `base` make one of its own. */
+struct unit_set {
+	uint64_t base;
+	const char *printed;
+	struct unit units[14];
+};
 
-static const struct unit *units_of(enum sp_option_type type)
-{
-	switch (type) {
-	case SP_TYPE_US:
-		return time_units;
-	case SP_TYPE_BYTES:
-		return byte_units;
-	case SP_TYPE_PERCENT:
-		return percent_units;
-	default:
-		return no_units;
+#define BYTE_UNITS \
+	{ \
+		{"B", 1}, {"K", 1 << 10}, {"KiB", 1 << 10}, {"KB", 1000}, {"M", 1 << 20}, {"MiB", 1 << 20}, \
+			{"MB", 1000000}, {"G", 1 << 30}, {"GiB", 1 << 30}, {"GB", 1000000000}, {"TiB", 1ull << 40}, \
+			{"TB", 1000000000000}, {NULL, 0} \
 	}
-}
+#define TIME_UNITS \
+	{ \
+		{"us", 1}, {"µs", 1}, {"ms", 1000}, {"s", 1000000}, {"min", 60000000}, {NULL, 0} \
+	}
+
+static const struct unit_set unit_sets[] = {
+	[SP_TYPE_COUNT] = {1, "", {{NULL, 0}}},
+	[SP_TYPE_PERCENT] = {1, " %", {{"%", 1}, {NULL, 0}}},
+	[SP_TYPE_US] = {1, " us", TIME_UNITS},
+	[SP_TYPE_MS] = {1000, " ms", TIME_UNITS},
+	[SP_TYPE_BYTES] = {1, "", BYTE_UNITS},
+	[SP_TYPE_MB] = {1000000, " MB", BYTE_UNITS},
+};
 
 static int parse_number(const struct sp_option_row *row, const char *text, uint64_t *number)
 {
-	const struct unit *unit = units_of(row->type);
+	const struct unit_set *set = &unit_sets[row->type];
+	const struct unit *unit = set->units;
 	const char *at = text;
 	uint64_t value;
 
@@ -59,6 +76,7 @@ static int parse_number(const struct sp_option_row *row, const char *text, uint6
 			return -EINVAL;
 		if (__builtin_mul_overflow(value, unit->factor, &value))
 			return -ERANGE;
+		value = value / set->base + (value % set->base >= set->base - set->base / 2);
 	}
 	if (value < row->min || value > row->max)
 		return -ERANGE;
@@ -190,7 +208,7 @@ size_t sp_option_format(const struct sp_option_row *row, const struct sp_value *
 		break;
 	default:
 		sp_text_put_number(&out, value->number);
-		sp_text_put(&out, row->type == SP_TYPE_US ? " us" : row->type == SP_TYPE_PERCENT ? " %" : "");
+		sp_text_put(&out, unit_sets[row->type].printed);
 		break;
 	}
 	return out.length;

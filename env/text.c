@@ -73,13 +73,18 @@ bool sp_text_number(const char **text, uint64_t *number)
 	return true;
 }
 
-void sp_text_put(struct sp_text_out *out, const char *text)
+void sp_text_put_some(struct sp_text_out *out, const char *text, size_t bytes)
 {
 	if (out->size == 0)
 		return;
-	while (*text && out->length + 1 < out->size)
+	for (; bytes && *text && out->length + 1 < out->size; bytes--)
 		out->buffer[out->length++] = *text++;
 	out->buffer[out->length] = '\0';
+}
+
+void sp_text_put(struct sp_text_out *out, const char *text)
+{
+	sp_text_put_some(out, text, SIZE_MAX);
 }
 
 void sp_text_put_number(struct sp_text_out *out, uint64_t number)
@@ -113,7 +118,7 @@ int sp_lines_open(struct sp_lines *lines, const char *root, const char *path)
 
 	if (!sp_path_join(full, sizeof(full), root, path))
 		return -ENAMETOOLONG;
-	fd = syscall(SYS_openat, AT_FDCWD, full, O_RDONLY | O_CLOEXEC, 0);
+	fd = syscall(SYS_openat, AT_FDCWD, full, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0);
 	if (fd < 0)
 		return -errno;
 	lines->fd = (int)fd;
@@ -121,6 +126,7 @@ int sp_lines_open(struct sp_lines *lines, const char *root, const char *path)
 	return 0;
 }
 
+/* O_NONBLOCK above: a fifo in the place of a file must not hold the program up. */
 static bool refill(struct sp_lines *lines)
 {
 	long got;

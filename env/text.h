@@ -30,6 +30,7 @@ struct sp_text_out {
 	char *buffer;
 	size_t size, length;
 };
+void sp_text_put_some(struct sp_text_out *out, const char *text, size_t bytes); /* or up to its NUL */
 void sp_text_put(struct sp_text_out *out, const char *text);
 void sp_text_put_number(struct sp_text_out *out, uint64_t number);
 

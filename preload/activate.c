@@ -54,27 +54,25 @@ static uint32_t command_text(char **argv)
 	return at;
 }
 
+static struct sp_where here(void)
+{
+	return (struct sp_where){"", sp_process.cwd, sp_process.envp};
+}
+
 /* Lines "name\tvalue\tsource\n". */
 static uint32_t settings_text(const struct sp_config *config)
 {
-	char lines[4096], *to = lines;
+	enum { VALUE_BYTES = 1024, SOURCE_BYTES = 512, LINE_BYTES = VALUE_BYTES + SOURCE_BYTES + 64 };
+	const struct sp_where where = here();
+	char lines[8192], *to = lines;
 	int i;
 
-	for (i = 0; i < SP_OPTIONS && to - lines < (long)sizeof lines - 512; i++) {
-		const struct sp_value *v = &config->values[i];
-		size_t left;
-
+	for (i = 0; i < SP_OPTIONS && lines + sizeof lines - to > LINE_BYTES; i++) {
 		to = stpcpy(to, sp_option_rows[i].name);
 		*to++ = '\t';
-		left = (size_t)(lines + sizeof lines - to) - 256;
-		to += sp_option_format(&sp_option_rows[i], v, to, left < 1024 ? left : 1024);
+		to += sp_option_format(&sp_option_rows[i], &config->values[i], to, VALUE_BYTES);
 		*to++ = '\t';
-		to = stpcpy(to, sp_source_name(v->source));
-		if (v->source == SP_SOURCE_RULE && sp_rule_reason(i))
-			to = stpcpy(stpcpy(to, ": "), sp_rule_reason(i));
-		if (v->invalid)
-			to = stpcpy(stpcpy(stpcpy(to, " ("), sp_option_rows[i].variable),
-				" is set to something not allowed)");
+		to += sp_source_text(config, &where, i, to, SOURCE_BYTES);
 		*to++ = '\n';
 	}
 	*to = 0;
@@ -150,7 +148,7 @@ static bool is_event_deadly(struct sp_thread *t)
 	return !ok;
 }
 
-static bool under_valgrind(void)
+bool sp_under_valgrind(void)
 {
 	const char *preload = sp_environ_get(sp_process.envp, "LD_PRELOAD");
 	return preload && strstr(preload, "/vgpreload_");
@@ -182,7 +180,7 @@ static void choose_clock(struct activation *a, struct sp_spool_header *h)
 		h->text.clock_reason = text("CPU profiling is switched off");
 		return;
 	}
-	if (under_valgrind()) {
+	if (sp_under_valgrind()) {
 		h->text.clock_reason = text("under valgrind, where CPU time means nothing");
 		return;
 	}
@@ -254,8 +252,9 @@ static void activate_main(void *arg)
 	struct activation *a = arg;
 	struct sp_spool_header *h;
 	uint64_t ticks = sp_start_ticks(), user, sys;
+	struct sp_where where = here();
 
-	sp_config_load(&a->config, "", sp_process.envp);
+	sp_config_load(&a->config, &where, sp_process.file);
 	a->error = sp_spool_place(spool_path, sizeof spool_path, ticks, &a->why);
 	if (!a->error) {
 		a->error = make_alive_page();
@@ -299,6 +298,7 @@ void sp_activate(void)
 	struct activation *a;
 	struct sp_thread *t;
 	int expected = SP_AGENT_DORMANT, saved_errno = errno;
+	uint64_t mask;
 
 	if (sp_tls.guard) {
 		sp_start_clockwork(); /* in the middle of counting an allocation: in a moment */
@@ -319,14 +319,15 @@ void sp_activate(void)
 		memset(a, 0, sizeof *a);
 		a->t = t;
 		sp_calibrate_tsc();
+		mask = sp_block_signals();
 		sp_on_stack(activate_main, a, a);
+		sp_restore_signals(mask);
 		if (a->error)
 			sp_verbose("not profiling", a->why);
 		__atomic_store_n(&sp_agent.state, a->error ? SP_AGENT_OFF : SP_AGENT_ACTIVE, __ATOMIC_RELEASE);
 	}
 	if (sp_load(&sp_agent.state) == SP_AGENT_ACTIVE) {
 		sp_signals_watch_endings();
-		sp_heap_start_thread(t);
 		sp_threads_own(t);
 		sp_clock_arm(t);
 	}

@@ -7,6 +7,8 @@
 
 #include "sampler/agent.h"
 
+struct sp_file;
+
 /* --- start.c --------------------------------------------------------------------------------- */
 
 /* Facts of this process that must be taken down while they can be had: the application may change
@@ -21,6 +23,7 @@ struct sp_process {
 	const char *tree;        /* "<pid>.<ns>" of the tree's first process */
 	char **argv;
 	char **envp;
+	const struct sp_file *file; /* settings file */
 	int ppid;
 	bool is_root; /* of its tree */
 	bool verbose;
@@ -37,15 +40,12 @@ bool sp_start_clockwork(void) SP_HIDDEN;
 /* Says one line on stderr when SMARTPROF_VERBOSE is on. Any context. */
 void sp_verbose(const char *what, const char *why) SP_HIDDEN;
 
-/* --- malloc.c ---------------------------------------------------------------------------------- */
-
-/* Resolves what malloc's fast paths call without a look. */
-void sp_malloc_resolve(void) SP_HIDDEN;
-
 /* --- activate.c ------------------------------------------------------------------------------ */
 
 /* Makes the spool and arms the clocks of the calling thread: sp_agent.activate. */
 void sp_activate(void) SP_HIDDEN;
+
+bool sp_under_valgrind(void) SP_HIDDEN;
 
 /* --- fork.c ---------------------------------------------------------------------------------- */
 
@@ -61,13 +61,20 @@ bool sp_is_vfork_child(void) SP_HIDDEN;
 
 void sp_threads_init(void) SP_HIDDEN;
 
+/* Takes in the calling thread, which was made behind our back: sp_agent.adopt. */
+void sp_threads_adopt(void) SP_HIDDEN;
+
 /* Lets the calling thread's end be noticed. */
 void sp_threads_own(struct sp_thread *t) SP_HIDDEN;
 
 /* --- signals.c ------------------------------------------------------------------------------- */
 
-/* Takes SIGPROF over; the constructor's. */
+/* Takes the profiling signal over; the constructor's. */
 void sp_signals_init(void) SP_HIDDEN;
+
+/* An ignored signal stays ignored over execve, a handled one does not: shows the kernel what the
+ * application believes; `back` when execve has failed. */
+void sp_signals_before_exec(bool back) SP_HIDDEN;
 
 /* Takes over those of SIGINT, SIGTERM, SIGHUP that would kill the process, to render first. */
 void sp_signals_watch_endings(void) SP_HIDDEN;

@@ -1,4 +1,5 @@
 /* The ways a program ends by itself. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -11,6 +12,11 @@ static int quick_status; /* at_quick_exit handlers are not told */
 static void at_exit(int status, void *arg)
 {
 	(void)arg;
+	/* The C library would flush it after us: whoever reads must not wait for our renderer. */
+	if (fileno_unlocked(stdout) >= 0 && ftrylockfile(stdout) == 0) {
+		fflush_unlocked(stdout);
+		funlockfile(stdout);
+	}
 	sp_finish(SP_EXIT_CODE, status & 0xff);
 }
 

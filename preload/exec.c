@@ -2,8 +2,10 @@
  * is left for whoever renders next. */
 #include <alloca.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -62,6 +64,7 @@ static bool before_exec(void)
 	}
 	if (signal_is_blocked())
 		drain_blocked();
+	sp_signals_before_exec(false);
 	errno = saved_errno;
 	return true;
 }
@@ -70,6 +73,8 @@ static int after_failed_exec(bool undo, int result)
 {
 	int saved_errno = errno;
 
+	if (undo)
+		sp_signals_before_exec(true);
 	if (undo && sp_agent.state == SP_AGENT_DORMANT) {
 		sp_start_clockwork();
 	} else if (undo) {
@@ -81,41 +86,90 @@ static int after_failed_exec(bool undo, int result)
 	return result;
 }
 
-#define EXEC_AROUND(call) \
+#define TEXT_BYTES 4096u /* a longer LD_PRELOAD stays as it is */
+
+/* After a chroot the next program's ld.so may not find us, and would say so on its stderr. */
+static bool is_library_visible(void)
+{
+	return sp_agent.sealed || !*sp_process.library ||
+		sp_sys(SYS_faccessat, AT_FDCWD, sp_process.library, 0 /* F_OK */) == 0;
+}
+
+static bool names_us(const char *variable)
+{
+	return !strncmp(variable, "LD_PRELOAD=", 11) && strlen(variable) < TEXT_BYTES &&
+		strstr(variable, sp_process.library);
+}
+
+static size_t count_variables(char *const envp[])
+{
+	size_t n = 0;
+
+	while (envp && envp[n])
+		n++;
+	return n;
+}
+
+/* Copies an environment, LD_PRELOAD without our library (`text` has room for it). */
+static char *const *without_us(char *const envp[], char **out, char *text)
+{
+	size_t i, n = 0;
+
+	for (i = 0; envp && envp[i]; i++) {
+		char *from = envp[i], *found;
+
+		if (names_us(from)) {
+			found = strstr(from, sp_process.library);
+			*stpncpy(text, from, (size_t)(found - from)) = 0;
+			strcat(text, found + strlen(sp_process.library));
+			from = text;
+		}
+		out[n++] = from;
+	}
+	out[n] = NULL;
+	return out;
+}
+
+/* Calls the real function with the environment that fits. On the stack: malloc is not allowed in a
+ * vfork child. */
+#define EXEC_AROUND(envp, call) \
 	do { \
-		bool undo; \
-		undo = before_exec(); \
+		bool undo = before_exec(); \
+		char *const *environment = (envp); \
+		if (sp_unlikely(!is_library_visible())) \
+			environment = without_us(environment, \
+				alloca((count_variables(environment) + 1) * sizeof(char *)), alloca(TEXT_BYTES)); \
 		return after_failed_exec(undo, (call)); \
 	} while (0)
 
 SP_EXPORT int execve(const char *path, char *const argv[], char *const envp[])
 {
-	EXEC_AROUND(SP_REAL(execve)(path, argv, envp));
+	EXEC_AROUND(envp, SP_REAL(execve)(path, argv, environment));
 }
 
 SP_EXPORT int execv(const char *path, char *const argv[])
 {
-	EXEC_AROUND(SP_REAL(execv)(path, argv));
+	EXEC_AROUND(environ, SP_REAL(execve)(path, argv, environment));
 }
 
 SP_EXPORT int execvp(const char *file, char *const argv[])
 {
-	EXEC_AROUND(SP_REAL(execvp)(file, argv));
+	EXEC_AROUND(environ, SP_REAL(execvpe)(file, argv, environment));
 }
 
 SP_EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
 {
-	EXEC_AROUND(SP_REAL(execvpe)(file, argv, envp));
+	EXEC_AROUND(envp, SP_REAL(execvpe)(file, argv, environment));
 }
 
 SP_EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
 {
-	EXEC_AROUND(SP_REAL(fexecve)(fd, argv, envp));
+	EXEC_AROUND(envp, SP_REAL(fexecve)(fd, argv, environment));
 }
 
 SP_EXPORT int execveat(int fd, const char *path, char *const argv[], char *const envp[], int flags)
 {
-	EXEC_AROUND(SP_REAL(execveat)(fd, path, argv, envp, flags));
+	EXEC_AROUND(envp, SP_REAL(execveat)(fd, path, argv, environment, flags));
 }
 
 /* The variadic ones gather their arguments on the stack, as the C library does: malloc is not

@@ -31,6 +31,7 @@ struct spawn {
 	char *envp[MAX_ENV + 1];
 	int done_fd; /* write end of the pipe the target waits on */
 	int error;   /* errno of what failed, written by the children */
+	char found[SP_PATH_MAX];
 	char stack[2][STACK_BYTES] __attribute__((aligned(16)));
 };
 
@@ -179,17 +180,18 @@ static void wait_for_renderer(int fd)
 
 static int render(void)
 {
-	char buffer[4096];
 	struct spawn *s;
-	uint64_t all = ~0ull, mask;
+	uint64_t mask;
 	int fds[2], err;
 	long p;
 
+	if (sp_under_valgrind()) /* it makes a fork of a clone, which would run on in the program */
+		return -ENOTSUP;
 	p = sp_sys(SYS_mmap, NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (p < 0 && p > -4096)
 		return (int)p;
 	s = (struct spawn *)p;
-	s->path = find_command(buffer, sizeof buffer);
+	s->path = find_command(s->found, sizeof s->found);
 	if (!s->path)
 		return -ENOENT;
 	s->argv[0] = (char *)(uintptr_t)s->path;
@@ -201,10 +203,10 @@ static int render(void)
 		return err;
 	s->done_fd = fds[1];
 	/* No signal handler of the target's may run in the children, in our memory. */
-	sp_sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, 8);
+	mask = sp_block_signals();
 	if (clone(between_main, s->stack[0] + STACK_BYTES, CLONE_VM | CLONE_VFORK, s) < 0)
 		s->error = -EAGAIN;
-	sp_sys(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8);
+	sp_restore_signals(mask);
 	sp_sys(SYS_close, fds[1]);
 	if (s->error >= 0)
 		wait_for_renderer(fds[0]);
@@ -232,9 +234,10 @@ static void complete_spool(enum sp_exit_kind kind, int value)
 
 void sp_finish(enum sp_exit_kind kind, int value)
 {
-	static uint32_t ending, ended; /* atomic */
+	static uint32_t ending, ended; /* atomic; ending: tid of the thread that is at it */
 	static int ending_pid;
 	int saved_errno = errno, err, i;
+	uint32_t tid, none = 0;
 
 	if (sp_agent.sealed || sp_load(&sp_agent.state) < SP_AGENT_ACTIVE || sp_is_stale_child() || sp_is_vfork_child())
 		return;
@@ -242,10 +245,12 @@ void sp_finish(enum sp_exit_kind kind, int value)
 		ending = ended = 0; /* a forked child's own end */
 		sp_store(&ending_pid, sp_agent.pid);
 	}
-	if (__atomic_exchange_n(&ending, 1, __ATOMIC_ACQ_REL)) {
-		/* Another thread is at it: the process must not end under it. */
+	tid = (uint32_t)sp_sys(SYS_gettid);
+	if (!__atomic_compare_exchange_n(&ending, &none, tid, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+		/* Another thread is at it: the process must not end under it. When it is this very
+		 * thread, a signal has come in between: it need not wait, the renderer is on its own. */
 		struct timespec nap = {0, 10000000};
-		for (i = 0; i < WAIT_MS / 10 && !sp_load(&ended) && !sp_tls.guard; i++)
+		for (i = 0; i < WAIT_MS / 10 && !sp_load(&ended) && sp_load(&ending) != tid; i++)
 			sp_sys(SYS_nanosleep, &nap, NULL);
 		return;
 	}
@@ -256,7 +261,8 @@ void sp_finish(enum sp_exit_kind kind, int value)
 		complete_spool(kind, value);
 		err = render();
 		if (err)
-			sp_verbose("the profile is not rendered yet; `smartprof recover` will do it", strerror(-err));
+			sp_verbose("the profile is not rendered yet; `smartprof recover` will do it",
+				strerrordesc_np(-err));
 	}
 	sp_store(&ended, 1);
 	errno = saved_errno;

@@ -18,21 +18,19 @@
 static void before_fork(void)
 {
 	if (!sp_quiesce())
-		sp_agent.fork_unsafe = true;
+		sp_tls.fork_unsafe = 1;
 }
 
 static void after_fork_in_parent(void)
 {
-	sp_agent.fork_unsafe = false;
+	sp_tls.fork_unsafe = 0;
 	sp_resume();
 }
 
 static void after_fork_in_child(void)
 {
-	bool unsafe = sp_agent.fork_unsafe;
+	bool unsafe = sp_tls.fork_unsafe;
 
-	if (sp_agent.sealed)
-		return; /* stopped already, and system calls may be deadly */
 	sp_fork_child();
 	if (unsafe) {
 		sp_store(&sp_agent.state, SP_AGENT_OFF);
@@ -50,12 +48,14 @@ void sp_fork_child(void)
 	struct sp_thread *mine = sp_tls.thread;
 	int state = sp_agent.state;
 
+	if (sp_agent.sealed)
+		return; /* stopped already, and system calls may be deadly */
+
 	if (sp_agent.spool)
 		sp_spool_drop(sp_agent.spool);
 	sp_agent.spool = NULL;
 	sp_agent.spool_map = NULL;
 	sp_agent.paused = sp_agent.inflight = 0;
-	sp_agent.fork_unsafe = false;
 	sp_agent.taint_gen = sp_agent.unload_gen;
 	sp_agent.retired_modules = 0;
 	sp_agent.pid = (int)sp_sys(SYS_getpid);
@@ -66,7 +66,7 @@ void sp_fork_child(void)
 	if (mine)
 		mine->tid = sp_agent.pid;
 	memset(&sp_tls.heap, 0, sizeof sp_tls.heap);
-	sp_tls.guard = sp_tls.unwinding = sp_tls.pausing = 0;
+	sp_tls.guard = sp_tls.unwinding = sp_tls.pausing = sp_tls.fork_unsafe = 0;
 	sp_process.spool_path = NULL;
 	sp_process.is_root = false;
 	sp_process.ppid = (int)sp_sys(SYS_getppid);

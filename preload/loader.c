@@ -91,7 +91,7 @@ int sp_export_prctl(int option, unsigned long a, unsigned long b, unsigned long 
 {
 	int result;
 
-	if (sp_likely(option != PR_SET_SECCOMP))
+	if (sp_likely(option != PR_SET_SECCOMP) || sp_is_vfork_child())
 		return SP_REAL(prctl)(option, a, b, c, d);
 	sp_seal();
 	result = SP_REAL(prctl)(option, a, b, c, d);
@@ -108,6 +108,7 @@ static bool installs_filter(long number, long a)
 
 long sp_export_syscall(long number, long a, long b, long c, long d, long e, long f)
 {
+	bool seals;
 	long result;
 
 	if (sp_unlikely(number == SYS_write) && sp_tls.unwinding) {
@@ -116,12 +117,13 @@ long sp_export_syscall(long number, long a, long b, long c, long d, long e, long
 		errno = EFAULT;
 		return -1;
 	}
-	if (sp_unlikely(installs_filter(number, a)))
+	seals = sp_unlikely(installs_filter(number, a)) && !sp_is_vfork_child();
+	if (seals)
 		sp_seal();
 	result = sp_sys6(number, a, b, c, d, e, f);
 	if (result >= 0 || result < -4095)
 		return result;
-	if (sp_unlikely(installs_filter(number, a)))
+	if (seals)
 		sp_unseal();
 	errno = (int)-result;
 	return -1;

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "preload/agent.h"
 #include "preload/export.h"
 #include "preload/real.h"
 #include "sampler/arena.h"
@@ -20,14 +19,6 @@ static bool inside_agent(void)
 	return sp_tls.unwinding || sp_tls.resolving;
 }
 
-/* The functions that the fast paths call without a look. */
-void sp_malloc_resolve(void)
-{
-	(void)SP_REAL(malloc);
-	(void)SP_REAL(calloc);
-	(void)SP_REAL(free);
-}
-
 static NOINLINE void *malloc_slow(size_t size)
 {
 	void *p;
@@ -35,7 +26,7 @@ static NOINLINE void *malloc_slow(size_t size)
 	if (inside_agent())
 		return sp_arena_alloc(size, 16);
 	if (sp_unlikely(!sp_real.malloc))
-		sp_malloc_resolve();
+		sp_real_find_all();
 	p = sp_real.malloc(size);
 	if (p)
 		sp_heap_hit(p, size);
@@ -56,7 +47,7 @@ static NOINLINE void *calloc_slow(size_t n, size_t each, size_t size)
 	if (inside_agent())
 		return sp_arena_alloc(size, 16);
 	if (sp_unlikely(!sp_real.malloc))
-		sp_malloc_resolve();
+		sp_real_find_all();
 	p = sp_real.calloc(n, each);
 	if (p && size != SIZE_MAX)
 		sp_heap_hit(p, size);
@@ -92,10 +83,12 @@ SP_EXPORT void free(void *p)
 		sp_real.free(p);
 }
 
+/* Into the arena, or out of it. Inside the agent a block of the real malloc's is given up: freeing
+ * it could deadlock. */
 static void *arena_realloc(void *p, size_t size)
 {
 	void *q = inside_agent() ? sp_arena_alloc(size, 16) : malloc(size);
-	size_t old = p ? sp_arena_size(p) : 0;
+	size_t old = malloc_usable_size(p);
 
 	if (q && p)
 		memcpy(q, p, old < size ? old : size);
@@ -193,5 +186,7 @@ SP_EXPORT size_t malloc_usable_size(void *p)
 {
 	if (sp_arena_owns(p))
 		return sp_arena_size(p);
+	if (!p)
+		return 0;
 	return SP_REAL(malloc_usable_size)(p);
 }

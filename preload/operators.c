@@ -1,6 +1,7 @@
 /* operator new and delete. With libstdc++'s own, which call malloc, there is nothing to count; an
  * allocator library's are counted like its malloc. In a C program that loads C++ modules the next
- * definition is not in the global lookup order: then that of the loaded libstdc++ serves. */
+ * definition is not in the global lookup order: then that of the loaded libstdc++ serves, and where
+ * the module has linked its own statically, plain malloc and free. */
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,15 +50,22 @@ static struct {
 	bool counts; /* they are an allocator's own, and do not come by our malloc */
 } next;
 
+static void *new_aligned(size_t size, size_t alignment)
+{
+	return aligned_alloc(alignment, size);
+}
+
 static void *find(const char *mangled)
 {
 	void *p = dlsym(RTLD_NEXT, mangled), *library;
 
-	if (p || !(library = dlopen("libstdc++.so.6", RTLD_LAZY | RTLD_NOLOAD)))
+	if (!p && (library = dlopen("libstdc++.so.6", RTLD_LAZY | RTLD_NOLOAD)))
+		p = dlsym(library, mangled); /* and the library stays */
+	if (p)
 		return p;
-	p = dlsym(library, mangled);
-	dlclose(library);
-	return p;
+	if (!strncmp(mangled, "_Zd", 3))
+		return (void *)free;
+	return strstr(mangled, "align_val_t") ? (void *)new_aligned : (void *)malloc;
 }
 
 static void resolve(void)
@@ -69,7 +77,8 @@ static void resolve(void)
 	NEW_FORMS(X)
 #undef X
 	next.counts = next.new_one && _dl_find_object((void *)next.new_one, &object) == 0 &&
-		!strstr(object.dlfo_link_map->l_name, "libstdc++") && !strstr(object.dlfo_link_map->l_name, "libc++");
+		object.dlfo_map_start != sp_agent.own_start && !strstr(object.dlfo_link_map->l_name, "libstdc++") &&
+		!strstr(object.dlfo_link_map->l_name, "libc++");
 }
 
 static void *count(void *p, size_t size)

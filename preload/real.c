@@ -14,3 +14,10 @@ void *sp_real_find(const char *name)
 	sp_tls.resolving--;
 	return found;
 }
+
+void sp_real_find_all(void)
+{
+#define X(ret, name, args) (void)SP_REAL(name);
+	SP_REAL_FUNCTIONS(X)
+#undef X
+}

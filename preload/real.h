@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <threads.h>
 
 #include "sampler/agent.h"
 
@@ -24,13 +25,13 @@
 	X(void *, pvalloc, (size_t)) \
 	X(size_t, malloc_usable_size, (void *)) \
 	X(int, pthread_create, (pthread_t *, const pthread_attr_t *, void *(*)(void *), void *)) \
+	X(int, thrd_create, (thrd_t *, thrd_start_t, void *)) \
 	X(int, sigaction, (int, const struct sigaction *, struct sigaction *)) \
 	X(sighandler_t, signal, (int, sighandler_t)) \
 	X(sighandler_t, sysv_signal, (int, sighandler_t)) \
 	X(int, sigtimedwait, (const sigset_t *, siginfo_t *, const struct timespec *)) \
+	X(int, signalfd, (int, const sigset_t *, int)) \
 	X(int, execve, (const char *, char *const *, char *const *)) \
-	X(int, execv, (const char *, char *const *)) \
-	X(int, execvp, (const char *, char *const *)) \
 	X(int, execvpe, (const char *, char *const *, char *const *)) \
 	X(int, fexecve, (int, char *const *, char *const *)) \
 	X(int, execveat, (int, const char *, char *const *, char *const *, int)) \
@@ -49,8 +50,9 @@ struct sp_real {
 };
 extern struct sp_real sp_real SP_HIDDEN;
 
-/* The next definition of one function, looked up when it is first needed: SP_REAL(execve)(...).
- * A look-up costs half a microsecond, and most processes need but a few. */
+/* The next definition of one function: SP_REAL(execve)(...). All are looked up by the constructor,
+ * because a look-up takes the loader's lock, which must not happen wherever these are called; what
+ * is called before it is looked up then and there. */
 #define SP_REAL(name) \
 	({ \
 		if (sp_unlikely(!sp_real.name)) \
@@ -58,5 +60,6 @@ extern struct sp_real sp_real SP_HIDDEN;
 		sp_real.name; \
 	})
 void *sp_real_find(const char *name) SP_HIDDEN;
+void sp_real_find_all(void) SP_HIDDEN;
 
 #endif

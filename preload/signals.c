@@ -1,4 +1,4 @@
-/* Signals: SIGPROF shared with the application, and endings by signal. */
+/* Signals: the profiling signal (SIGPROF, unless set) shared with the application, and endings by signal. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -18,8 +18,8 @@ struct shared_signal {
 	struct sigaction app[2]; /* written alternately, so that a handler reads a whole one */
 };
 
-static struct shared_signal shared[] = {
-	{.signal = SIGPROF}, {.signal = SIGINT}, {.signal = SIGTERM}, {.signal = SIGHUP}};
+/* The first is the profiling signal, known once the constructor has run. */
+static struct shared_signal shared[] = {{.signal = 0}, {.signal = SIGINT}, {.signal = SIGTERM}, {.signal = SIGHUP}};
 #define SHARED_COUNT (sizeof shared / sizeof *shared)
 
 static struct shared_signal *find_shared(int signal)
@@ -60,13 +60,13 @@ static void die_by(int signal)
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
-/* A SIGPROF that is not ours: what the application asked for happens. */
-static void pass_on(struct shared_signal *s, siginfo_t *info, void *context)
+/* A profiling signal that is not ours: what the application asked for happens. */
+static __attribute__((noinline)) void pass_on(struct shared_signal *s, siginfo_t *info, ucontext_t *context)
 {
 	struct sigaction action = *app_action(s);
-	sigset_t before;
+	sigset_t mask = context->uc_sigmask;
 
-	if (action.sa_handler == SIG_IGN)
+	if (action.sa_handler == SIG_IGN || (action.sa_handler == SIG_DFL && s->signal == SIGURG))
 		return;
 	if (action.sa_handler == SIG_DFL) {
 		die_by(s->signal);
@@ -76,12 +76,15 @@ static void pass_on(struct shared_signal *s, siginfo_t *info, void *context)
 		struct sigaction reset = {.sa_handler = SIG_DFL};
 		set_app_action(s, &reset);
 	}
-	pthread_sigmask(SIG_BLOCK, &action.sa_mask, &before);
+	/* Our handler runs with everything blocked; the application's as it asked for. */
+	sigorset(&mask, &mask, &action.sa_mask);
+	if (!(action.sa_flags & SA_NODEFER))
+		sigaddset(&mask, s->signal);
+	pthread_sigmask(SIG_SETMASK, &mask, NULL);
 	if (action.sa_flags & SA_SIGINFO)
 		action.sa_sigaction(s->signal, info, context);
 	else
 		action.sa_handler(s->signal);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 static void on_sigprof(int signal, siginfo_t *info, void *context)
@@ -108,8 +111,8 @@ static int install(struct shared_signal *s, int app_flags)
 	int err;
 
 	memset(&action, 0, sizeof action);
-	sigemptyset(&action.sa_mask);
-	action.sa_sigaction = s->signal == SIGPROF ? on_sigprof : on_ending;
+	sigfillset(&action.sa_mask); /* no handler of the application's on the private stack */
+	action.sa_sigaction = s == &shared[0] ? on_sigprof : on_ending;
 	action.sa_flags = SA_SIGINFO | SA_ONSTACK | (app_flags & SA_RESTART);
 	err = SP_REAL(sigaction)(s->signal, &action, NULL);
 	s->ours = err == 0;
@@ -120,8 +123,9 @@ void sp_signals_init(void)
 {
 	struct sigaction before;
 
-	if (SP_REAL(sigaction)(SIGPROF, NULL, &before) != 0)
+	if (SP_REAL(sigaction)(sp_agent.config.signal, NULL, &before) != 0)
 		return;
+	shared[0].signal = sp_agent.config.signal;
 	set_app_action(&shared[0], &before);
 	install(&shared[0], SA_RESTART);
 }
@@ -141,19 +145,29 @@ void sp_signals_watch_endings(void)
 	}
 }
 
+/* Whether our handler is still there: the C library's sigset and the like go by us. */
+static bool is_installed(struct shared_signal *s)
+{
+	struct sigaction now;
+
+	s->ours = SP_REAL(sigaction)(s->signal, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) &&
+		(now.sa_sigaction == on_sigprof || now.sa_sigaction == on_ending);
+	return s->ours;
+}
+
 /* An application's new action for a signal that we handle. */
 static int change_shared(struct shared_signal *s, const struct sigaction *action, struct sigaction *old)
 {
 	struct sigaction before = *app_action(s);
 
 	if (action) {
-		if (s->signal != SIGPROF && action->sa_handler != SIG_DFL) {
+		if (s != &shared[0] && action->sa_handler != SIG_DFL) {
 			if (SP_REAL(sigaction)(s->signal, action, NULL) != 0)
 				return -1;
 			s->ours = false;
 		} else {
 			set_app_action(s, action);
-			if (s->signal == SIGPROF)
+			if (s == &shared[0])
 				install(s,
 					action->sa_handler == SIG_DFL || action->sa_handler == SIG_IGN
 						? SA_RESTART
@@ -172,13 +186,28 @@ SP_EXPORT int sigaction(int signal, const struct sigaction *action, struct sigac
 
 	if (sp_likely(!s) || sp_agent.sealed || sp_is_vfork_child())
 		return SP_REAL(sigaction)(signal, action, old);
-	if (s->ours)
+	if (s->ours && is_installed(s))
 		return change_shared(s, action, old);
 	result = SP_REAL(sigaction)(signal, action, old);
 	/* Back to the default: ours to watch again. */
 	if (result == 0 && action && action->sa_handler == SIG_DFL && sp_agent.spool)
 		sp_signals_watch_endings();
 	return result;
+}
+
+void sp_signals_before_exec(bool back)
+{
+	struct shared_signal *s = &shared[0];
+	struct sigaction ignore;
+
+	if (!s->ours || app_action(s)->sa_handler != SIG_IGN)
+		return;
+	memset(&ignore, 0, sizeof ignore);
+	ignore.sa_handler = SIG_IGN;
+	if (back)
+		install(s, SA_RESTART);
+	else
+		SP_REAL(sigaction)(s->signal, &ignore, NULL);
 }
 
 static void (*change_simply(int signal, void (*handler)(int), int flags))(int)

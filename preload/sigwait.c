@@ -9,7 +9,7 @@
 
 static bool is_ours(const siginfo_t *info)
 {
-	return info->si_signo == SIGPROF && sp_clock_recognize(sp_tls.thread, info) != SP_SIGNAL_FOREIGN;
+	return info->si_signo == sp_agent.config.signal && sp_clock_recognize(sp_tls.thread, info) != SP_SIGNAL_FOREIGN;
 }
 
 SP_EXPORT int sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *timeout)
@@ -21,13 +21,27 @@ SP_EXPORT int sigtimedwait(const sigset_t *set, siginfo_t *info, const struct ti
 		info = &own;
 	do
 		result = SP_REAL(sigtimedwait)(set, info, timeout);
-	while (sp_unlikely(result == SIGPROF) && is_ours(info));
+	while (sp_unlikely(result > 0 && result == sp_agent.config.signal) && is_ours(info));
 	return result;
 }
 
 SP_EXPORT int sigwaitinfo(const sigset_t *set, siginfo_t *info)
 {
 	return sigtimedwait(set, info, NULL);
+}
+
+/* A descriptor for every signal there is would be handed the profiler's too. One that names only
+ * some gets what it asks for. */
+SP_EXPORT int signalfd(int fd, const sigset_t *mask, int flags)
+{
+	sigset_t others = *mask;
+	int number, all = 1;
+
+	for (number = 1; number < 32 && all; number++)
+		all = number == SIGKILL || number == SIGSTOP || sigismember(mask, number) == 1;
+	if (all && sp_agent.config.signal > 0)
+		sigdelset(&others, sp_agent.config.signal);
+	return SP_REAL(signalfd)(fd, &others, flags);
 }
 
 /* As the C library's: no EINTR, and the error is the result. */

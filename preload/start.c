@@ -17,6 +17,8 @@
 #include "sampler/sys.h"
 #include "sampler/unwind.h"
 
+#define COMMAND_BYTES 32768u /* as much of the arguments as the profile shows */
+#define ENVIRONMENT_BYTES (1u << 20)
 #define TREE_VARIABLE "SMARTPROF_TREE"
 #define START_CPU_NS 1000000u /* CPU time after which the process is worth a spool: the next tick */
 
@@ -47,21 +49,29 @@ bool sp_start_clockwork(void)
 }
 
 /* Strings and pointers for the life of the process, one after the other. */
-static char SP_BIG pool[65536] __attribute__((aligned(16)));
-static size_t pool_used;
+static char SP_BIG first_pool[65536] __attribute__((aligned(16)));
+static char *pool = first_pool;
+static size_t pool_used, pool_size = sizeof first_pool;
+#define POOL_CHUNK_BYTES (1u << 20)
 
 static void *take(size_t bytes)
 {
-	size_t at = pool_used;
+	size_t at = pool_used, size;
 	long p;
 
 	bytes = (bytes + 7) & ~(size_t)7;
-	if (bytes <= sizeof pool - at) {
+	if (bytes <= pool_size - at) {
 		pool_used += bytes;
 		return pool + at;
 	}
-	p = sp_sys(SYS_mmap, NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	return p < 0 && p > -4096 ? NULL : (void *)p;
+	size = bytes > POOL_CHUNK_BYTES ? bytes : POOL_CHUNK_BYTES;
+	p = sp_sys(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p < 0 && p > -4096)
+		return NULL;
+	pool = (char *)p;
+	pool_size = size;
+	pool_used = bytes;
+	return pool;
 }
 
 static const char *join(const char *a, const char *between, const char *b)
@@ -87,12 +97,13 @@ static const char *absolute(const char *name)
 	return name[0] == '/' ? join(name, "", "") : join(sp_process.cwd, "/", name);
 }
 
-static char **copy_list(char **list)
+/* A copy of as many of the strings as come to `most` bytes. */
+static char **copy_list(char **list, size_t most)
 {
-	size_t n, i;
+	size_t n, i, bytes = 0;
 	char **to;
 
-	for (n = 0; list[n]; n++)
+	for (n = 0; list[n] && (bytes += strlen(list[n]) + 1) <= most; n++)
 		;
 	to = take((n + 1) * sizeof *to);
 	if (!to)
@@ -169,13 +180,21 @@ static void rewrite_preload(bool remove)
 		put_environment(slot, join("LD_PRELOAD=", "", text));
 }
 
+static struct sp_value setting(enum sp_option option)
+{
+	struct sp_value value;
+
+	sp_value_load(&value, option, sp_process.envp, sp_process.file);
+	return value;
+}
+
 /* The tree of processes: the first one settles where profiles go, and hands that on. It stays the
  * first when it replaces itself by execve, as wrapper scripts do. */
 static void join_tree(void)
 {
 	const char *inherited = sp_environ_get(sp_process.envp, TREE_VARIABLE), *colon;
-	const char *dir = sp_environ_get(sp_process.envp, "SMARTPROF_DIR");
-	const char *file = sp_environ_get(sp_process.envp, "SMARTPROF_OUTPUT");
+	const char *dir = setting(SP_OPT_DIR).text;
+	struct sp_value output = setting(SP_OPT_OUTPUT);
 	char *tree = take(48);
 
 	if (!tree)
@@ -188,15 +207,16 @@ static void join_tree(void)
 		sp_process.is_root = atoi(tree) == sp_agent.pid;
 	} else {
 		snprintf(tree, 48, "%d.%llu", sp_agent.pid, (unsigned long long)sp_process.start_realtime_ns);
-		sp_process.output_dir = absolute(dir && *dir ? dir : "profiles");
+		sp_process.output_dir = absolute(dir ? dir : "profiles");
 		sp_process.is_root = true;
 		put_environment(find_variable(TREE_VARIABLE),
 			join(join(TREE_VARIABLE "=", tree, ":"), "", sp_process.output_dir));
 	}
 	sp_process.tree = tree;
-	sp_process.output_file = absolute(file);
-	if (file && *file && *file != '/') /* children may run elsewhere */
-		put_environment(find_variable("SMARTPROF_OUTPUT"), join("SMARTPROF_OUTPUT=", "", sp_process.output_file));
+	sp_process.output_file = absolute(output.text);
+	if (output.source >= SP_SOURCE_VARIABLE && *output.text != '/') /* children may run elsewhere */
+		put_environment(find_variable("SMARTPROF_OUTPUT"),
+			join("SMARTPROF_OUTPUT=", "", sp_process.output_file));
 }
 
 static void learn_own_place(void)
@@ -208,21 +228,28 @@ static void learn_own_place(void)
 		sp_agent.own_end = object.dlfo_map_end;
 		sp_process.library = absolute(object.dlfo_link_map->l_name);
 	}
-	sp_process.command = absolute(sp_environ_get(sp_process.envp, "SMARTPROF_BIN"));
+	sp_process.command = absolute(setting(SP_OPT_BIN).text);
 }
 
 static void learn_cwd(void)
 {
 	char *cwd = take(0);
-	size_t room = sizeof pool - pool_used;
+	size_t room = pool_size - pool_used;
 	long n = room ? sp_sys(SYS_getcwd, cwd, room < SP_PATH_MAX ? room : SP_PATH_MAX) : 0;
 
 	sp_process.cwd = n > 1 && cwd[0] == '/' ? take((size_t)n) : "";
 }
 
-static bool is_on(const char *text)
+/* One that is named from here must be found by children who may run elsewhere. */
+static void learn_file(char **envp)
 {
-	return text && *text && strcmp(text, "0") && strcmp(text, "off") && strcmp(text, "no") && strcmp(text, "false");
+	static struct sp_file SP_BIG file;
+	const char *name = sp_environ_get(envp, "SMARTPROF_CONFIG");
+
+	sp_file_read(&file, &(struct sp_where){"", sp_process.cwd, envp});
+	sp_process.file = &file;
+	if (name && *name && *name != '/')
+		put_environment(find_variable("SMARTPROF_CONFIG"), join("SMARTPROF_CONFIG=", "", absolute(name)));
 }
 
 static void read_clocks(void)
@@ -237,33 +264,37 @@ static void read_clocks(void)
 
 __attribute__((constructor)) static void start(int argc, char **argv, char **envp)
 {
-	const char *follow;
+	enum { FOLLOW_EXEC, FOLLOW_FORK, FOLLOW_NONE } follow;
 	int saved_errno = errno;
 
 	(void)argc;
-	sp_malloc_resolve();
+	sp_real_find_all();
 	sp_live_boot_done();
 	sp_agent.pid = (int)sp_sys(SYS_getpid);
-	if (!sp_program_wanted(envp, program_invocation_short_name))
-		return;
+	if (!sp_program_wanted(envp, NULL, program_invocation_short_name))
+		goto out;
+	learn_cwd();
+	learn_file(envp);
+	if (sp_process.file->count && !sp_program_wanted(envp, sp_process.file, program_invocation_short_name))
+		goto out;
 	/* What was allocated before this counts, and the next allocation is looked at again. */
 	sp_tls.heap.bytes_base -= sp_tls.heap.countdown;
 	sp_tls.heap.countdown = 0;
 	read_clocks();
-	learn_cwd();
-	sp_process.argv = copy_list(argv);
-	sp_process.envp = copy_list(envp);
+	sp_process.argv = copy_list(argv, COMMAND_BYTES);
+	sp_process.envp = copy_list(envp, ENVIRONMENT_BYTES);
 	sp_process.spool_path = "";
-	sp_process.verbose = is_on(sp_environ_get(sp_process.envp, "SMARTPROF_VERBOSE"));
+	sp_process.verbose = setting(SP_OPT_VERBOSE).number;
 	sp_process.ppid = (int)sp_sys(SYS_getppid);
 	learn_own_place();
 	join_tree();
-	follow = sp_environ_get(sp_process.envp, "SMARTPROF_FOLLOW");
-	sp_process.follow_none = follow && !strcmp(follow, "none");
-	rewrite_preload(follow && (!strcmp(follow, "none") || !strcmp(follow, "fork")));
+	follow = setting(SP_OPT_FOLLOW).number; /* in the order of the table's choices */
+	sp_process.follow_none = follow == FOLLOW_NONE;
+	rewrite_preload(follow != FOLLOW_EXEC);
 	sp_unwind_init(getauxval(AT_ENTRY), getauxval(AT_BASE));
-	sp_agent.config.signal = SIGPROF;
+	sp_agent.config.signal = sp_signal_number(setting(SP_OPT_SIGNAL).number);
 	sp_agent.activate = sp_activate;
+	sp_agent.adopt = sp_threads_adopt;
 	sp_agent.forked = sp_fork_child;
 	sp_threads_init();
 	sp_fork_register();
@@ -272,5 +303,6 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	sp_store(&sp_agent.state, SP_AGENT_DORMANT);
 	if (!sp_start_clockwork())
 		sp_activate(); /* no timer to be had: nothing else would wake it */
+out:
 	errno = saved_errno;
 }

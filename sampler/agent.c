@@ -8,7 +8,7 @@
 struct sp_agent sp_agent;
 __thread struct sp_tls sp_tls __attribute__((tls_model("initial-exec")));
 
-#define QUIESCE_LIMIT_NS 20000000u
+#define QUIESCE_LIMIT_NS 5000000u /* fork may not be held up for longer */
 
 static uint64_t monotonic_ns(void)
 {
@@ -42,13 +42,6 @@ struct sp_thread *sp_enter(void)
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	if (!tls->thread || sp_load(&sp_agent.state) != SP_AGENT_ACTIVE)
 		goto refuse;
-	/* The order matters: a pauser raises `paused`, then waits for `inflight`. */
-	__atomic_fetch_add(&sp_agent.inflight, 1, __ATOMIC_SEQ_CST);
-	if (sp_unlikely(__atomic_load_n(&sp_agent.paused, __ATOMIC_SEQ_CST)) && !tls->pausing) {
-		__atomic_fetch_sub(&sp_agent.inflight, 1, __ATOMIC_SEQ_CST);
-		sp_drop(SP_DROP_QUIESCED);
-		goto refuse;
-	}
 	return tls->thread;
 refuse:
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
@@ -58,9 +51,24 @@ refuse:
 
 void sp_leave(struct sp_thread *t)
 {
-	__atomic_fetch_sub(&sp_agent.inflight, 1, __ATOMIC_SEQ_CST);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	t->tls->guard = 0;
+}
+
+bool sp_begin_unwind(struct sp_thread *t)
+{
+	/* The order matters: a pauser raises `paused`, then waits for `inflight`. */
+	__atomic_fetch_add(&sp_agent.inflight, 1, __ATOMIC_SEQ_CST);
+	if (sp_likely(!__atomic_load_n(&sp_agent.paused, __ATOMIC_SEQ_CST)) || t->tls->pausing)
+		return true;
+	sp_end_unwind();
+	sp_drop(SP_DROP_QUIESCED);
+	return false;
+}
+
+void sp_end_unwind(void)
+{
+	__atomic_fetch_sub(&sp_agent.inflight, 1, __ATOMIC_SEQ_CST);
 }
 
 bool sp_quiesce(void)

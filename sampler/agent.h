@@ -65,7 +65,7 @@ struct sp_thread {
 	uint64_t root_pc;                   /* return address into the C library's thread start; 0: main thread */
 	uint64_t user_assigned_ns, sys_assigned_ns; /* weights given to samples so far */
 	uint32_t exit_rounds;
-	void *(*start)(void *);
+	void *start; /* routine the thread was created with */
 	void *start_arg;
 	uint64_t frames[SP_MAX_FRAMES + 32]; /* unwinding buffer; +32 for our own frames at the leaf */
 };
@@ -76,11 +76,12 @@ struct sp_thread {
 struct sp_tls {
 	struct sp_heap_counters heap; /* first: addressed by the fast path */
 	struct sp_thread *thread;
-	uint32_t guard;     /* inside the agent */
-	uint32_t unwinding; /* inside libunwind, called by us: interposed functions serve the unwinder */
-	uint32_t dead;      /* the thread's state has been given back: it is ending */
-	uint32_t resolving; /* inside the loader on our behalf: what it allocates comes from the arena */
-	uint32_t pausing;   /* this thread is forking: it may go on recording, the others may not */
+	uint32_t guard;       /* inside the agent */
+	uint32_t unwinding;   /* inside libunwind, called by us: interposed functions serve the unwinder */
+	uint32_t dead;        /* the thread's state has been given back: it is ending */
+	uint32_t resolving;   /* inside the loader on our behalf: what it allocates comes from the arena */
+	uint32_t fork_unsafe; /* another thread was still recording when this one called fork */
+	uint32_t pausing;     /* this thread is forking: it may go on recording, the others may not */
 };
 _Static_assert(sizeof(struct sp_tls) <= 128, "TLS of a preloaded library shrinks every thread's stack");
 
@@ -101,10 +102,9 @@ struct sp_sampler_config {
 struct sp_agent {
 	int state;         /* atomic, enum sp_agent_state */
 	uint32_t sealed;   /* 1 + the state before the application installed a seccomp filter */
-	uint32_t paused;   /* atomic: fork or unload under way, samples are dropped */
-	uint32_t inflight; /* atomic: threads recording now */
+	uint32_t paused;   /* atomic: a fork is under way, no stack is walked */
+	uint32_t inflight; /* atomic: threads inside libunwind now */
 	uint32_t *alive;   /* SP_ALIVE on a MADV_WIPEONFORK page: 0 in a forked child */
-	bool fork_unsafe;  /* a thread was still recording when fork was called */
 	int pid;
 	struct sp_sampler_config config;
 	struct sp_spool_header *spool;
@@ -115,6 +115,7 @@ struct sp_agent {
 	uint64_t taint_gen;              /* atomic: unload_gen at which an address range changed hands, 0 never */
 	uint32_t retired_modules;        /* atomic: known objects that were unloaded */
 	void (*activate)(void);          /* preload's: make the spool, arm the clocks; any context */
+	void (*adopt)(void);             /* preload's: take the calling thread in; normal context */
 	void (*forked)(void);            /* preload's: this is a child made without atfork handlers */
 	const void *own_start, *own_end; /* the agent's own mapping */
 };
@@ -139,12 +140,17 @@ static inline bool sp_is_stale_child(void)
 }
 
 /* Enters the agent: the thread's state, or NULL when there is nothing to record into (not active,
- * re-entered, unknown thread, paused). Any context; never blocks. Pair with sp_leave. */
+ * re-entered, unknown thread). Any context; never blocks. Pair with sp_leave. */
 struct sp_thread *sp_enter(void) SP_HIDDEN;
 void sp_leave(struct sp_thread *t) SP_HIDDEN;
 
-/* Waits, at most 20 ms, until no other thread is recording, and keeps new ones out until
- * sp_resume. Returns false when a thread stayed inside. Normal context. */
+/* Around every use of libunwind: false when a fork is under way, whose child would inherit
+ * libunwind's locks as they are (counted). Any context. */
+bool sp_begin_unwind(struct sp_thread *t) SP_HIDDEN;
+void sp_end_unwind(void) SP_HIDDEN;
+
+/* Waits, at most 5 ms, until no other thread is inside libunwind, and keeps new ones out until
+ * sp_resume. Returns false when one stayed inside. Normal context. */
 bool sp_quiesce(void) SP_HIDDEN;
 void sp_resume(void) SP_HIDDEN;
 

@@ -1,5 +1,5 @@
 /* Memory for what allocates before the real malloc is known, or inside the agent where calling it
- * could deadlock (libunwind, the loader's thread vectors): 64 KiB, never given back. */
+ * could deadlock (libunwind, the loader's thread vectors): at most 64 MiB, never given back. */
 #ifndef SP_SAMPLER_ARENA_H
 #define SP_SAMPLER_ARENA_H
 
@@ -16,7 +16,7 @@ bool sp_arena_owns(const void *p) SP_HIDDEN;
 /* Size asked for, of a pointer the arena owns. */
 size_t sp_arena_size(const void *p) SP_HIDDEN;
 
-/* Calls fn with every pointer ever handed out. */
+/* Calls fn with every pointer handed out. */
 void sp_arena_each(void (*fn)(const void *p)) SP_HIDDEN;
 
 #endif

@@ -191,7 +191,8 @@ static void record_hit(void *arg)
 	struct sp_walk walk;
 	int err;
 
-	sp_unwind(t, NULL, &walk);
+	if (!sp_unwind(t, NULL, &walk))
+		return;
 	entry.site = sp_stacks_site(sp_stacks_intern(t, &walk));
 	weigh(t, &entry, t->heap_interval);
 	site_add(&entry);
@@ -209,11 +210,13 @@ static void record_hit(void *arg)
 
 static void sample(struct sp_tls *tls, const void *p, size_t size)
 {
-	uint64_t began = sp_tsc();
-	struct allocation hit = {sp_enter(), p, size};
+	struct allocation hit = {.p = p, .size = size};
+	uint64_t began = sp_tsc(), mask = sp_block_signals();
 
+	hit.t = sp_enter();
 	if (!hit.t) {
 		set_countdown(tls, RETRY_BYTES);
+		sp_restore_signals(mask);
 		return;
 	}
 	sp_thread_flush(hit.t, false);
@@ -221,11 +224,18 @@ static void sample(struct sp_tls *tls, const void *p, size_t size)
 	set_countdown(tls, sp_next_pick(sp_random(hit.t), hit.t->heap_interval));
 	sp_add(&sp_agent.spool->heap.slow_ns, sp_tsc_ns(sp_tsc() - began));
 	sp_leave(hit.t);
+	sp_restore_signals(mask);
 }
 
 void sp_heap_start_thread(struct sp_thread *t)
 {
-	t->heap_interval = sp_load(&sp_agent.spool->heap.interval_bytes);
+	struct sp_heap_totals *h = &sp_agent.spool->heap;
+
+	if (t->tid == sp_agent.pid) { /* the main thread, which has been running for a while */
+		h->before_bytes = (uint64_t)(t->tls->heap.bytes_base - t->tls->heap.countdown);
+		h->before_count = t->tls->heap.allocs;
+	}
+	t->heap_interval = sp_load(&h->interval_bytes);
 	set_countdown(t->tls, sp_agent.config.heap ? sp_next_pick(sp_random(t), t->heap_interval) : NEVER);
 }
 
@@ -246,12 +256,19 @@ static void dormant_hit(struct sp_tls *tls, size_t size)
 	sp_agent.activate();
 	if (sp_load(&sp_agent.state) != SP_AGENT_ACTIVE)
 		set_countdown(tls, NEVER);
+	else if (sp_agent.config.heap)
+		sp_heap_start_thread(tls->thread);
 }
 
 static void hit(struct sp_tls *tls, const void *p, size_t size)
 {
 	int state = sp_load(&sp_agent.state);
 
+	if (sp_unlikely(sp_agent.sealed)) {
+		count(tls, size);
+		set_countdown(tls, NEVER);
+		return;
+	}
 	if (sp_unlikely(sp_is_stale_child())) {
 		sp_agent.forked();
 		state = sp_load(&sp_agent.state);
@@ -267,8 +284,12 @@ static void hit(struct sp_tls *tls, const void *p, size_t size)
 	}
 	if (!size)
 		return; /* nothing to weigh; the next one is looked at again */
-	if (state != SP_AGENT_ACTIVE || !sp_agent.config.heap)
+	if (state == SP_AGENT_ACTIVE && !tls->thread)
+		sp_agent.adopt(); /* a thread made behind our back */
+	if (state != SP_AGENT_ACTIVE || !sp_agent.config.heap || !tls->thread)
 		set_countdown(tls, state == SP_AGENT_ACTIVATING ? RETRY_BYTES : NEVER);
+	else if (!tls->thread->heap_interval)
+		sp_heap_start_thread(tls->thread);
 	else
 		sample(tls, p, size);
 }

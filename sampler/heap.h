@@ -35,7 +35,8 @@ void sp_heap_hold(const void *p, struct sp_heap_held *held) SP_HIDDEN;
 void sp_heap_restore(const void *p, struct sp_heap_held *held) SP_HIDDEN;
 void sp_heap_drop_held(const struct sp_heap_held *held) SP_HIDDEN;
 
-/* Draws the calling thread's first countdown, when sampling begins. */
+/* Draws the calling thread's first countdown, when its sampling begins. Normal context: the fast path
+ * may not be interrupted by a change of the countdown. */
 void sp_heap_start_thread(struct sp_thread *t) SP_HIDDEN;
 
 #endif

@@ -14,44 +14,48 @@
 #define CLAIMED 2u  /* a slot being filled */
 #define STICKY 255u
 
-/* Set until the real free is known, and again once the arena is in use. */
-static uint8_t boot_filter[1] = {1};
+/* The filter's byte is set until the real free is known, and again once the arena is in use. */
+static struct {
+	uint64_t mask;
+	uint8_t bytes[8];
+} boot_filter = {0, {1}};
 static bool arena_used;
-struct sp_live_filter sp_live_filter = {boot_filter, 0};
+struct sp_live_filter *sp_live_filter = (struct sp_live_filter *)&boot_filter;
 
 static struct {
 	uint64_t (*keys)[SLOTS]; /* atomic */
 	struct sp_live (*entries)[SLOTS];
-	uint8_t *filter;
-	uint32_t used; /* atomic */
+	struct sp_live_filter *filter; /* in force from sp_live_init on */
+	uint32_t used;                 /* atomic */
 } live;
 
 static void mark(const void *p)
 {
-	live.filter[sp_live_hash(p) & (FILTER_BYTES - 1)] = STICKY;
+	sp_store(&live.filter->bytes[sp_live_hash(p) & (FILTER_BYTES - 1)], STICKY);
 }
 
 void sp_live_mark_arena(const void *p)
 {
 	arena_used = true;
-	boot_filter[0] = 1;
-	if (sp_live_filter.bytes == live.filter)
+	boot_filter.bytes[0] = 1;
+	if (live.filter)
 		mark(p);
 }
 
 void sp_live_boot_done(void)
 {
-	boot_filter[0] = arena_used;
+	boot_filter.bytes[0] = arena_used;
 }
 
 int sp_live_init(void)
 {
 	size_t keys = sizeof(uint64_t[SLOTS]) * BUCKETS, entries = sizeof(struct sp_live[SLOTS]) * BUCKETS;
+	size_t filter = sizeof(struct sp_live_filter) + FILTER_BYTES;
 	long p;
 
 	live.used = 0;
 	if (!live.keys) {
-		p = sp_sys(SYS_mmap, NULL, keys + entries + FILTER_BYTES, PROT_READ | PROT_WRITE,
+		p = sp_sys(SYS_mmap, NULL, keys + entries + filter, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 		if (p < 0 && p > -4096)
 			return (int)p;
@@ -59,24 +63,23 @@ int sp_live_init(void)
 		sp_sys(SYS_madvise, p, keys + entries, MADV_WIPEONFORK);
 		live.keys = (uint64_t(*)[SLOTS])p;
 		live.entries = (struct sp_live(*)[SLOTS])((char *)p + keys);
-		live.filter = (uint8_t *)p + keys + entries;
+		live.filter = (struct sp_live_filter *)((char *)p + keys + entries);
 	}
-	sp_sys(SYS_madvise, live.filter, FILTER_BYTES, MADV_DONTNEED);
+	sp_sys(SYS_madvise, live.filter, filter, MADV_DONTNEED);
+	live.filter->mask = FILTER_BYTES - 1;
 	sp_arena_each(mark);
-	sp_live_filter.bytes = live.filter;
-	__atomic_store_n(&sp_live_filter.mask, FILTER_BYTES - 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&sp_live_filter, live.filter, __ATOMIC_RELEASE);
 	return 0;
 }
 
 void sp_live_reset(void)
 {
-	__atomic_store_n(&sp_live_filter.mask, 0, __ATOMIC_RELEASE);
-	sp_live_filter.bytes = boot_filter;
+	sp_store(&sp_live_filter, (struct sp_live_filter *)&boot_filter);
 }
 
 static void filter_add(uint64_t hash, int delta)
 {
-	uint8_t *at = &live.filter[hash & (FILTER_BYTES - 1)];
+	uint8_t *at = &live.filter->bytes[hash & (FILTER_BYTES - 1)];
 	uint8_t old = sp_load(at);
 
 	while (old != STICKY &&
@@ -122,7 +125,7 @@ bool sp_live_remove(const void *p, struct sp_live *entry)
 {
 	uint32_t bucket, slot;
 
-	if (!live.keys || sp_live_filter.bytes != live.filter || !take_slot(p, &bucket, &slot))
+	if (!live.keys || sp_live_filter != live.filter || !take_slot(p, &bucket, &slot))
 		return false;
 	*entry = live.entries[bucket][slot];
 	__atomic_store_n(&live.keys[bucket][slot], 0, __ATOMIC_RELEASE);

@@ -22,10 +22,10 @@ struct sp_live {
 /* What free() looks at: a byte that is not zero means that a sampled pointer with this hash may be
  * alive. One byte only until the agent is active. Never freed. */
 struct sp_live_filter {
-	const uint8_t *bytes;
-	uint64_t mask;
+	uint64_t mask; /* of a hash, to the index of a byte */
+	uint8_t bytes[];
 };
-extern struct sp_live_filter sp_live_filter SP_HIDDEN;
+extern struct sp_live_filter *sp_live_filter SP_HIDDEN; /* one pointer: mask and bytes belong together */
 
 static inline uint64_t sp_live_hash(const void *p)
 {
@@ -35,7 +35,9 @@ static inline uint64_t sp_live_hash(const void *p)
 /* True when p need not be looked up. */
 static inline bool sp_live_surely_not(const void *p)
 {
-	return sp_likely(!sp_live_filter.bytes[sp_live_hash(p) & sp_live_filter.mask]);
+	const struct sp_live_filter *f = sp_load(&sp_live_filter);
+
+	return sp_likely(!f->bytes[sp_live_hash(p) & f->mask]);
 }
 
 /* Maps the table; 0 or a negative errno. In a forked child its contents are gone. Any context. */

@@ -24,12 +24,14 @@ struct sample {
 	enum sp_signal_kind kind;
 };
 
-static void add_sample(struct sp_thread *t, const ucontext_t *context, uint64_t user_ns, uint64_t sys_ns)
+/* False when the stack cannot be walked now: its time goes to later samples. */
+static bool add_sample(struct sp_thread *t, const ucontext_t *context, uint64_t user_ns, uint64_t sys_ns)
 {
 	struct sp_cpu_totals *cpu = &sp_agent.spool->cpu;
 	struct sp_walk walk;
 
-	sp_unwind(t, context, &walk);
+	if (!sp_unwind(t, context, &walk))
+		return false;
 	if (walk.flags & (SP_STACK_TRUNCATED | SP_STACK_BROKEN))
 		sp_add(&cpu->truncated, 1);
 	sp_stacks_add_cpu(sp_stacks_intern(t, &walk), user_ns, sys_ns);
@@ -45,6 +47,7 @@ static void add_sample(struct sp_thread *t, const ucontext_t *context, uint64_t 
 		t->record->user_samples += user_ns != 0;
 		t->record->sys_samples += sys_ns != 0;
 	}
+	return true;
 }
 
 /* Part of the drift that one sample of nominal weight may make up for. */
@@ -88,11 +91,11 @@ static void on_tick(struct sp_thread *t, const ucontext_t *context)
 			return;
 	} else {
 		user_grown = user - t->user_seen_ns;
-		t->user_seen_ns = user;
 	}
+	if ((!user_grown && !sys_grown) || !add_sample(t, context, user_grown, sys_grown))
+		return;
+	t->user_seen_ns = user;
 	t->sys_seen_ns = sys;
-	if (user_grown || sys_grown)
-		add_sample(t, context, user_grown, sys_grown);
 }
 
 void sp_sample_update_totals(void)

@@ -3,6 +3,7 @@
 #ifndef SP_SAMPLER_SYS_H
 #define SP_SAMPLER_SYS_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 
@@ -36,6 +37,21 @@ static inline long sp_sys6(long nr, long a, long b, long c, long d, long e, long
 #define SP_SYS6(n, a, b, c, d, e, f) \
 	sp_sys6(n, SP_SYS_ARG(a), SP_SYS_ARG(b), SP_SYS_ARG(c), SP_SYS_ARG(d), SP_SYS_ARG(e), SP_SYS_ARG(f))
 #define sp_sys(...) SP_SYS_PICK(__VA_ARGS__, SP_SYS6, SP_SYS5, SP_SYS4, SP_SYS3, SP_SYS2, SP_SYS1, SP_SYS0)(__VA_ARGS__)
+
+/* Blocks all signals of the calling thread and returns the mask before, for sp_restore_signals:
+ * nothing of the application's may run on a private stack. */
+static inline uint64_t sp_block_signals(void)
+{
+	uint64_t all = ~0ull, before = 0;
+
+	sp_sys(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, &all, &before, 8);
+	return before;
+}
+
+static inline void sp_restore_signals(uint64_t mask)
+{
+	sp_sys(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, &mask, NULL, 8);
+}
 
 /* Cycle counter, for the agent's own cost; calibrated against CLOCK_MONOTONIC. */
 static inline uint64_t sp_tsc(void)

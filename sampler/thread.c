@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/uio.h>
 #include <time.h>
 
 #include "sampler/spool_write.h"
@@ -106,6 +107,7 @@ struct sp_thread *sp_thread_take(void)
 	t->event_fd = -1;
 	t->event_page = NULL;
 	t->unwinds = 0;
+	t->heap_interval = 0;
 	t->user_base_ns = t->user_seen_ns = t->sys_seen_ns = 0;
 	t->user_assigned_ns = t->sys_assigned_ns = 0;
 	t->root_pc = 0;
@@ -195,6 +197,14 @@ void sp_process_cpu(uint64_t *user_ns, uint64_t *sys_ns, uint64_t *max_rss_bytes
 	rusage_ns(RUSAGE_SELF, user_ns, sys_ns, max_rss_bytes);
 }
 
+/* Another thread's memory may go away while it is read: the kernel finds out. */
+static void read_foreign(void *to, const void *from, size_t bytes)
+{
+	struct iovec local = {to, bytes}, remote = {(void *)(uintptr_t)from, bytes};
+
+	sp_sys(SYS_process_vm_readv, sp_agent.pid, &local, 1, &remote, 1, 0);
+}
+
 void sp_thread_flush(struct sp_thread *t, bool full)
 {
 	struct sp_thread_record *r = t->record;
@@ -202,7 +212,10 @@ void sp_thread_flush(struct sp_thread *t, bool full)
 
 	if (!r || !tls)
 		return;
-	r->heap = tls->heap;
+	if (tls == &sp_tls)
+		r->heap = tls->heap;
+	else
+		read_foreign(&r->heap, &tls->heap, sizeof r->heap);
 	if (full && tls == &sp_tls) {
 		sp_thread_cpu(&r->cpu_user_ns, &r->cpu_sys_ns);
 		sp_sys(SYS_prctl, PR_GET_NAME, r->name);
@@ -317,6 +330,7 @@ void sp_thread_reset_after_fork(struct sp_thread *mine)
 		mine->event_page = NULL;
 		mine->event_fd = -1;
 		mine->unwinds = 0;
+		mine->heap_interval = 0;
 		mine->user_assigned_ns = mine->sys_assigned_ns = 0;
 		mine->user_drift_ns = 0;
 	}

@@ -102,13 +102,15 @@ static uint32_t skip_agent(const uint64_t *frames, uint32_t n, const ucontext_t 
 	return i;
 }
 
-void sp_unwind(struct sp_thread *t, const ucontext_t *context, struct sp_walk *walk)
+bool sp_unwind(struct sp_thread *t, const ucontext_t *context, struct sp_walk *walk)
 {
 	struct sp_tls *tls = t->tls;
 	int64_t countdown = tls->heap.countdown;
 	bool fast = t->unwinds >= SLOW_WALKS && !sp_modules_cache_unsafe(t);
 	uint32_t n = 0, from = 0;
 
+	if (!sp_begin_unwind(t))
+		return false;
 	/* With no countdown left every allocation takes the slow path, which sees `unwinding`. */
 	tls->heap.countdown = 0;
 	tls->unwinding = 1;
@@ -126,6 +128,7 @@ void sp_unwind(struct sp_thread *t, const ucontext_t *context, struct sp_walk *w
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	tls->unwinding = 0;
 	tls->heap.countdown = countdown;
+	sp_end_unwind();
 
 	walk->frames = t->frames + from;
 	walk->depth = n - from;
@@ -136,4 +139,5 @@ void sp_unwind(struct sp_thread *t, const ucontext_t *context, struct sp_walk *w
 	} else if (!reaches_start(t, walk->frames, walk->depth)) {
 		walk->flags |= SP_STACK_BROKEN;
 	}
+	return true;
 }

@@ -14,8 +14,9 @@ struct sp_walk {
 
 /* Walks the interrupted stack described by `context` (CPU sample), or with NULL the caller's own
  * (heap sample; frames inside the agent are left out). Must run on the thread's private stack.
- * Never takes the loader lock; anything libunwind allocates comes from the agent's arena. */
-void sp_unwind(struct sp_thread *t, const ucontext_t *context, struct sp_walk *walk) SP_HIDDEN;
+ * Returns false when that is not
+ * possible at the moment (counted). Never takes the loader lock; anything libunwind allocates comes from the agent's arena. */
+bool sp_unwind(struct sp_thread *t, const ucontext_t *context, struct sp_walk *walk) SP_HIDDEN;
 
 /* Learns where stacks end: `entry` is the executable's entry point, (low, high) the dynamic
  * linker, `own` the agent's mapping. Called once from the constructor. */

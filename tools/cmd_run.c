@@ -15,7 +15,6 @@
 
 #define EXIT_CANNOT_EXECUTE 126 /* as shells have it */
 #define EXIT_NOT_FOUND 127
-#define LIBRARY "libsmartprof.so"
 
 static void print_help(void)
 {
@@ -93,54 +92,40 @@ static int parse_flags(int argc, char **argv)
 	return status ? status : -1;
 }
 
-static bool setting_is_on(enum sp_option option, bool otherwise)
+static bool setting_is_on(enum sp_option option)
 {
-	const char *text = getenv(sp_option_rows[option].variable);
-	uint64_t on;
+	struct sp_value value;
 
-	return text && sp_option_parse(&sp_option_rows[option], text, &on) == 0 ? on != 0 : otherwise;
+	sp_value_load(&value, option, environ, sp_settings_file());
+	return value.number != 0;
 }
 
 /* --- the agent's library */
 
-/* Beside the running command: as built, or as installed. */
-static int find_library(const char *self, char *library)
-{
-	static const char *const places[] = {"", "../lib/", "../lib/smartprof/", "../lib/x86_64-linux-gnu/"};
-	int dir_bytes = (int)(strrchr(self, '/') + 1 - self);
-
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		char path[PATH_MAX];
-
-		if (snprintf(path, sizeof(path), "%.*s%s" LIBRARY, dir_bytes, self, places[i]) >= (int)sizeof(path))
-			continue;
-		if (access(path, R_OK) == 0 && realpath(path, library))
-			return 0;
-	}
-	sp_complain("run: " LIBRARY " is neither in %.*s nor in the lib directories beside it; reinstall smartprof",
-		dir_bytes, self);
-	return 1;
-}
-
 static int prepare_library(char *library)
 {
 	char self[PATH_MAX];
-	ssize_t bytes = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	struct sp_value command;
+	int error = sp_library_find(self, library);
 
-	if (bytes <= 0 || self[0] != '/') {
-		sp_complain("run: cannot find " LIBRARY ": /proc/self/exe: %s; is /proc mounted?", strerror(errno));
+	switch (error) {
+	case 0:
+		sp_value_load(&command, SP_OPT_BIN, environ, sp_settings_file());
+		return command.text ? 0 : setenv(sp_option_rows[SP_OPT_BIN].variable, self, 1);
+	case -ENOENT:
+		sp_complain("run: " SP_LIBRARY " is neither in %.*s nor in the lib directories beside it; "
+			    "reinstall smartprof",
+			(int)(strrchr(self, '/') + 1 - self), self);
 		return 1;
-	}
-	self[bytes] = '\0';
-	if (find_library(self, library))
-		return 1;
-	if (strpbrk(library, " :")) {
+	case -EINVAL:
 		sp_complain("run: '%s' contains a space or a colon, which LD_PRELOAD cannot express; "
 			    "install smartprof elsewhere",
 			library);
 		return 1;
+	default:
+		sp_complain("run: cannot find " SP_LIBRARY ": /proc/self/exe: %s; is /proc mounted?", strerror(-error));
+		return 1;
 	}
-	return setenv(sp_option_rows[SP_OPT_BIN].variable, self, 0);
 }
 
 static bool preload_has(const char *list, const char *library)
@@ -312,9 +297,10 @@ int sp_cmd_run(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	argv += optind;
-	sp_settings_check();
-	enabled = setting_is_on(SP_OPT_ENABLED, true);
-	verbose = setting_is_on(SP_OPT_VERBOSE, false);
+	if (sp_settings_check() > 0)
+		return SP_EXIT_USAGE;
+	enabled = setting_is_on(SP_OPT_ENABLED);
+	verbose = setting_is_on(SP_OPT_VERBOSE);
 	status = sp_target_find(&target, argv[0]);
 	if (status < 0) {
 		sp_complain("run: %s: %s", argv[0], status == -ENOENT ? "no such program" : strerror(-status));

@@ -31,24 +31,26 @@ static void choices_text(const struct sp_option_row *row, char *text, size_t siz
 	text[length] = '\0';
 }
 
-static void allowed_text(const struct sp_option_row *row, char *text, size_t size)
+void sp_allowed_text(const struct sp_option_row *row, char *text, size_t size)
 {
 	struct sp_value low = {.number = row->min}, high = {.number = row->max};
 	char from[32], to[32];
 
 	switch (row->type) {
 	case SP_TYPE_BOOL:
-		snprintf(text, size, "allowed are on and off");
+		snprintf(text, size, "on, off");
 		break;
 	case SP_TYPE_CHOICE:
 	case SP_TYPE_MODE:
-		snprintf(text, size, "allowed are ");
-		choices_text(row, text + strlen(text), size - strlen(text));
+		choices_text(row, text, size);
+		break;
+	case SP_TYPE_TEXT:
+		snprintf(text, size, "any text");
 		break;
 	default:
 		sp_option_format(row, &low, from, sizeof(from));
 		sp_option_format(row, &high, to, sizeof(to));
-		snprintf(text, size, "allowed is %s to %s", from, to);
+		snprintf(text, size, "%s to %s", from, to);
 		break;
 	}
 }
@@ -61,8 +63,8 @@ static int check_value(const struct sp_option_row *row, const char *shown_as, co
 
 	if (error == 0)
 		return 0;
-	allowed_text(row, allowed, sizeof(allowed));
-	sp_complain("%s: '%s' is %s; %s", shown_as, value, error == -ERANGE ? "out of range" : "not valid", allowed);
+	sp_allowed_text(row, allowed, sizeof(allowed));
+	sp_complain("%s: '%s' is %s; allowed: %s", shown_as, value, error == -ERANGE ? "out of range" : "not valid", allowed);
 	return SP_EXIT_USAGE;
 }
 
@@ -96,38 +98,113 @@ int sp_settings_set(int option, const char *flag, const char *value)
 	return 0;
 }
 
-/* Complains about a variable that is ours by its prefix. Returns 1 if there was reason to. */
-static int check_variable(const char *name, const char *value)
+const struct sp_where *sp_settings_where(void)
+{
+	static char cwd[PATH_MAX];
+	static struct sp_where where = {.root = "", .cwd = cwd};
+
+	where.envp = environ;
+	if (!*cwd && !getcwd(cwd, sizeof(cwd)))
+		*cwd = '\0';
+	return &where;
+}
+
+const struct sp_file *sp_settings_file(void)
+{
+	static struct sp_file file;
+	static int done;
+
+	if (!done)
+		sp_file_read(&file, sp_settings_where());
+	done = 1;
+	return &file;
+}
+
+static const struct sp_option_row *row_of(const char *name)
+{
+	for (int i = 0; i < SP_OPTIONS; i++)
+		if (strcmp(sp_option_rows[i].variable, name) == 0 ||
+			(sp_option_rows[i].alias && strcmp(sp_option_rows[i].alias, name) == 0))
+			return &sp_option_rows[i];
+	return NULL;
+}
+
+/* Complains about a name that is ours by its prefix and unknown. Returns 1 if it is. */
+static int check_name(const char *what, const char *name)
 {
 	const char *names[SP_OPTIONS];
 
-	for (int i = 0; i < SP_OPTIONS; i++) {
-		if (strcmp(sp_option_rows[i].variable, name) == 0)
-			return *value && check_value(&sp_option_rows[i], name, value);
+	for (int i = 0; i < SP_OPTIONS; i++)
 		names[i] = sp_option_rows[i].variable + PREFIX_BYTES;
-	}
 	for (int i = 0; sp_internal_variables[i]; i++)
 		if (strcmp(sp_internal_variables[i], name) == 0)
 			return 0;
-	sp_complain_unknown("there is no setting", name, SP_VARIABLE_PREFIX,
-		sp_suggest(name + PREFIX_BYTES, names, SP_OPTIONS), "smartprof config --help");
+	sp_complain_unknown(what, name, SP_VARIABLE_PREFIX, sp_suggest(name + PREFIX_BYTES, names, SP_OPTIONS),
+		"smartprof config --help");
 	return 1;
 }
 
-int sp_settings_check(void)
+static int check_variables(void)
 {
 	int complaints = 0;
 
 	for (char **at = environ; *at; at++) {
-		char name[128];
+		const struct sp_option_row *row;
 		size_t bytes = strcspn(*at, "=");
+		char name[128];
 
-		if (strncmp(*at, SP_VARIABLE_PREFIX, PREFIX_BYTES) != 0 || (*at)[bytes] != '=')
+		if ((*at)[bytes] != '=')
 			continue;
 		snprintf(name, sizeof(name), "%.*s", (int)bytes, *at);
-		complaints += check_variable(name, *at + bytes + 1);
+		row = row_of(name);
+		if (row)
+			complaints += (*at)[bytes + 1] && check_value(row, name, *at + bytes + 1);
+		else if (strncmp(name, SP_VARIABLE_PREFIX, PREFIX_BYTES) == 0)
+			complaints += check_name("there is no setting", name);
 	}
 	return complaints;
+}
+
+static int check_line(const struct sp_file *file, const struct sp_file_setting *setting)
+{
+	const struct sp_option_row *row = row_of(setting->name);
+	char place[SP_FILE_PATH_BYTES + 128];
+
+	snprintf(place, sizeof(place), "%s line %u: %s", file->path, setting->line, setting->name);
+	if (!row) {
+		snprintf(place, sizeof(place), "%s line %u: there is no setting", file->path, setting->line);
+		return check_name(place, setting->name);
+	}
+	if (row == &sp_option_rows[SP_OPT_CONFIG]) {
+		sp_complain("%s: cannot be set in the settings file; set it in the environment", place);
+		return 1;
+	}
+	if (setting->odd) {
+		sp_complain("%s: the value is not plain; write NAME=value or NAME='value', without expansions", place);
+		return 1;
+	}
+	return *setting->text && check_value(row, place, setting->text);
+}
+
+static int check_file(const struct sp_file *file)
+{
+	const char *named = getenv(sp_option_rows[SP_OPT_CONFIG].variable);
+	int complaints = 0;
+
+	for (unsigned i = 0; i < file->count; i++)
+		complaints += check_line(file, &file->settings[i]);
+	/* One that was found and is not trusted is `config`'s to tell. */
+	if (file->problem && ((named && *named) || file->count)) {
+		sp_complain("%s: %s '%s': %s", sp_option_rows[SP_OPT_CONFIG].variable,
+			named && *named ? "cannot use" : "cannot use all of", file->path, file->problem);
+		complaints++;
+	}
+	return complaints;
+}
+
+int sp_settings_check(void)
+{
+	return check_variables() + check_file(sp_settings_file());
 }
 
 void sp_settings_help(void)
@@ -135,7 +212,9 @@ void sp_settings_help(void)
 	static const char *const kinds[] = {[SP_TYPE_BOOL] = "on|off",
 		[SP_TYPE_COUNT] = "N",
 		[SP_TYPE_US] = "US",
+		[SP_TYPE_MS] = "MS",
 		[SP_TYPE_BYTES] = "BYTES",
+		[SP_TYPE_MB] = "MB",
 		[SP_TYPE_PERCENT] = "PERCENT",
 		[SP_TYPE_TEXT] = "PATH",
 		[SP_TYPE_MODE] = "MODE",

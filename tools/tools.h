@@ -18,6 +18,10 @@
 
 #define SP_EXIT_USAGE 2
 
+struct sp_where;
+struct sp_file;
+struct sp_option_row;
+
 int sp_cmd_run(int argc, char **argv);
 int sp_cmd_config(int argc, char **argv);
 int sp_cmd_report(int argc, char **argv);
@@ -51,9 +55,22 @@ void sp_settings_help(void);
  * returns SP_EXIT_USAGE. option: enum sp_option. */
 int sp_settings_set(int option, const char *flag, const char *value);
 
-/* Complains about every SMARTPROF_ variable with an invalid value or an unknown name; returns how
- * many there were. */
+/* Complains about every setting in the environment and in the settings file that has an invalid
+ * value or an unknown name; returns how many there were. */
 int sp_settings_check(void);
+
+/* This process's place and environment, and the settings file it gives: read at the first call. */
+const struct sp_where *sp_settings_where(void);
+const struct sp_file *sp_settings_file(void);
+
+/* What a setting may be: "10 us to 1000000 us", "on, off". */
+void sp_allowed_text(const struct sp_option_row *row, char *text, size_t size);
+
+/* Finds the path of the running command and, beside it as built or as installed, that of the agent:
+ * both PATH_MAX bytes. 0; -ENOENT: no agent there; -EINVAL: LD_PRELOAD cannot express its path; or
+ * another negative errno: /proc/self/exe cannot be read. */
+#define SP_LIBRARY "libsmartprof.so"
+int sp_library_find(char *self, char *library);
 
 /* What a command line would start. */
 enum sp_target_kind {

@@ -34,7 +34,7 @@ static enum sp_environment detect(char *const *envp)
 {
 	struct sp_config config;
 
-	sp_config_load(&config, root, envp);
+	machine_load(&config, root, envp);
 	assert_non_null(config.reason);
 	assert_true(strlen(config.reason) > 5);
 	assert_int_equal(config.values[SP_OPT_ENVIRONMENT].number, config.environment);
@@ -71,6 +71,66 @@ static void every_ci_is_known(void **state)
 	assert_int_equal(detect(ENVIRONMENT("CIRCLE=true", "JENKINS_URL=")), SP_ENV_DEVELOPMENT);
 }
 
+static void ecosystems_are_heard_in_their_own_words(void **state)
+{
+	static const struct {
+		char *variable;
+		enum sp_environment environment;
+	} cases[] = {
+		{"NODE_ENV=production", SP_ENV_PRODUCTION},
+		{"NODE_ENV=test", SP_ENV_CI},
+		{"RAILS_ENV=development", SP_ENV_DEVELOPMENT},
+		{"RAILS_ENV=staging", SP_ENV_PRODUCTION},
+		{"RACK_ENV=deployment", SP_ENV_PRODUCTION},
+		{"APP_ENV=prod", SP_ENV_PRODUCTION},
+		{"APP_ENV=local", SP_ENV_DEVELOPMENT},
+		{"APP_ENV=testing", SP_ENV_CI},
+		{"FLASK_ENV=production", SP_ENV_PRODUCTION},
+		{"DJANGO_ENV=production", SP_ENV_PRODUCTION},
+		{"GO_ENV=test", SP_ENV_CI},
+		{"ASPNETCORE_ENVIRONMENT=Production", SP_ENV_PRODUCTION},
+		{"ASPNETCORE_ENVIRONMENT=Staging", SP_ENV_PRODUCTION},
+		{"ENVIRONMENT=dev", SP_ENV_DEVELOPMENT},
+		{"ENVIRONMENT=PROD", SP_ENV_PRODUCTION},
+		{"NODE_ENV=", SP_ENV_CI},
+		{"NODE_ENV=banana", SP_ENV_CI},
+		{"RAILS_ENV=prod", SP_ENV_CI},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(detect(ENVIRONMENT("CI=1", cases[i].variable)), cases[i].environment);
+	/* The order of the table decides, not that of the environment. */
+	assert_int_equal(detect(ENVIRONMENT("RAILS_ENV=test", "NODE_ENV=production")), SP_ENV_PRODUCTION);
+}
+
+static void the_losers_are_told(void **state)
+{
+	struct sp_where where = {.root = root,
+		.envp = ENVIRONMENT("RAILS_ENV=production", "CI=true", "KUBERNETES_SERVICE_HOST=x", "JENKINS_URL=x")};
+	enum sp_environment environment;
+	struct sp_config config;
+	char text[256];
+
+	(void)state;
+	sp_config_load(&config, &where, NULL);
+	assert_string_equal(config.reason, "RAILS_ENV is production");
+	assert_true(sp_environment_outvoted(&config, &where, 0, &environment, text, sizeof(text)));
+	assert_string_equal(text, "CI is set");
+	assert_int_equal(environment, SP_ENV_CI);
+	assert_true(sp_environment_outvoted(&config, &where, 1, &environment, text, sizeof(text)));
+	assert_string_equal(text, "JENKINS_URL is set");
+	assert_false(sp_environment_outvoted(&config, &where, 2, &environment, text, sizeof(text)));
+	sp_source_text(&config, &where, SP_OPT_ENVIRONMENT, text, sizeof(text));
+	assert_string_equal(
+		text, "detected: RAILS_ENV is production; against: CI is set (ci), JENKINS_URL is set (ci)");
+
+	where.envp = ENVIRONMENT("SMARTPROF_ENV=dev", "RAILS_ENV=production");
+	sp_config_load(&config, &where, NULL);
+	sp_source_text(&config, &where, SP_OPT_ENVIRONMENT, text, sizeof(text));
+	assert_string_equal(text, "variable SMARTPROF_ENV; against: RAILS_ENV is production (production)");
+}
+
 static void ci_in_a_container_is_ci(void **state)
 {
 	(void)state;
@@ -86,9 +146,9 @@ static void the_variable_decides(void **state)
 	assert_int_equal(detect(ENVIRONMENT("CI=true", "SMARTPROF_ENV=dev")), SP_ENV_DEVELOPMENT);
 	assert_int_equal(detect(ENVIRONMENT("SMARTPROF_ENV=prod")), SP_ENV_PRODUCTION);
 	assert_int_equal(detect(ENVIRONMENT("CI=true", "SMARTPROF_ENV=")), SP_ENV_CI);
-	sp_config_load(&config, root, ENVIRONMENT("CI=true", "SMARTPROF_ENV=staging"));
+	machine_load(&config, root, ENVIRONMENT("CI=true", "SMARTPROF_ENV=staging"));
 	assert_int_equal(config.environment, SP_ENV_CI);
-	assert_true(config.values[SP_OPT_ENVIRONMENT].invalid);
+	assert_true(config.values[SP_OPT_ENVIRONMENT].refused.variable);
 	assert_non_null(strstr(config.reason, "CI is set"));
 	assert_non_null(strstr(config.reason, "SMARTPROF_ENV"));
 }
@@ -98,6 +158,9 @@ static void containers_are_production(void **state)
 	(void)state;
 	assert_int_equal(detect(ENVIRONMENT("KUBERNETES_SERVICE_HOST=10.0.0.1")), SP_ENV_PRODUCTION);
 	assert_int_equal(detect(ENVIRONMENT("container=podman")), SP_ENV_PRODUCTION);
+	assert_int_equal(detect(ENVIRONMENT("container=systemd-nspawn")), SP_ENV_PRODUCTION);
+	assert_int_equal(detect(ENVIRONMENT("container=flatpak")), SP_ENV_DEVELOPMENT);
+	assert_int_equal(detect(ENVIRONMENT("container=podman", "REMOTE_CONTAINERS=true")), SP_ENV_DEVELOPMENT);
 	assert_int_equal(detect_in("0::/system.slice/docker-0123abcd.scope\n"), SP_ENV_PRODUCTION);
 	assert_int_equal(detect_in("12:memory:/docker/0123abcd\n0::/\n"), SP_ENV_PRODUCTION);
 	assert_int_equal(detect_in("3:cpu,cpuacct:/kubepods/burstable/podab/0123\n"), SP_ENV_PRODUCTION);
@@ -174,6 +237,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_plain_machine_is_for_development),
 		TEST(every_ci_is_known),
+		TEST(ecosystems_are_heard_in_their_own_words),
+		TEST(the_losers_are_told),
 		TEST(ci_in_a_container_is_ci),
 		TEST(the_variable_decides),
 		TEST(containers_are_production),

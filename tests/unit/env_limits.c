@@ -46,7 +46,7 @@ static struct sp_machine load(void)
 {
 	struct sp_config config;
 
-	sp_config_load(&config, root, NULL);
+	machine_load(&config, root, NULL);
 	return config.machine;
 }
 
@@ -158,6 +158,77 @@ static void v1_mounted_from_its_own_group(void **state)
 	assert_int_equal(load().memory_limit_bytes, 16 * GIB);
 }
 
+/* Groups above the top of the mount cannot be read, but version 1 tells their limit. */
+static void v1_tells_of_limits_above_the_mount(void **state)
+{
+	(void)state;
+	put_v1_mounts("/docker/0123");
+	machine_put("/proc/self/cgroup", "7:memory:/docker/0123\n");
+	machine_put("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
+	machine_put("/sys/fs/cgroup/memory/memory.stat", "cache 1\nhierarchical_memory_limit 1073741824\nrss 5\n");
+	assert_int_equal(load().memory_limit_bytes, GIB);
+	assert_string_equal(load().memory_limit.name, "hierarchical_memory_limit");
+	assert_string_equal(load().memory_limit.group, "/sys/fs/cgroup/memory");
+}
+
+static void cpusets_limit(void **state)
+{
+	(void)state;
+	/* The nearest group's is in force; those above may have lent theirs to a partition. */
+	machine_put("/sys/fs/cgroup/cpuset.cpus.effective", "0\n");
+	machine_put("/sys/fs/cgroup/a.slice/cpuset.cpus.effective", "2-6\n");
+	assert_int_equal(load().usable_millicores, 5000);
+	assert_string_equal(load().cores_limit.name, "cpuset");
+	assert_string_equal(load().cores_limit.group, "/sys/fs/cgroup/a.slice");
+	machine_put("/proc/self/status", "Cpus_allowed_list:\t2-6\n");
+	assert_string_equal(load().cores_limit.name, "cpuset");
+	machine_put("/proc/self/status", "Cpus_allowed_list:\t2\n");
+	assert_int_equal(load().usable_millicores, 1000);
+	assert_string_equal(load().cores_limit.name, "affinity mask");
+}
+
+static void mount_points_may_have_blanks(void **state)
+{
+	(void)state;
+	machine_put("/proc/self/mountinfo", "31 22 0:28 / /sys/fs/my\\040group rw - cgroup2 cgroup2 rw\n");
+	machine_put("/sys/fs/my group/a.slice/cpu.max", "50000 100000\n");
+	assert_int_equal(load().usable_millicores, 500);
+	assert_string_equal(load().cores_limit.group, "/sys/fs/my group/a.slice");
+}
+
+static void long_group_names_keep_their_end(void **state)
+{
+	char path[600] = "/sys/fs/cgroup", line[600];
+	struct sp_machine machine;
+
+	(void)state;
+	for (int i = 0; i < 6; i++)
+		strcat(path, "/0123456789012345678901234567890123456789.slice");
+	snprintf(line, sizeof(line), "0::%s\n", path + strlen("/sys/fs/cgroup"));
+	machine_put("/proc/self/cgroup", line);
+	strcat(path, "/cpu.max");
+	machine_put(path, "100000 100000\n");
+	machine = load();
+	assert_int_equal(machine.usable_millicores, 1000);
+	assert_memory_equal(machine.cores_limit.group, "…", strlen("…"));
+	assert_in_range(strlen(machine.cores_limit.group), SP_GROUP_BYTES - 4, SP_GROUP_BYTES - 1);
+	assert_non_null(strstr(machine.cores_limit.group, "6789.slice"));
+}
+
+/* Every other of many CPUs makes a long list. */
+static void long_lists_of_cpus(void **state)
+{
+	char list[1000] = "", line[1100];
+
+	(void)state;
+	for (int i = 0; i < 200; i += 2)
+		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%d", i ? "," : "", i);
+	snprintf(line, sizeof(line), "Cpus_allowed_list:\t%s\n", list);
+	machine_put("/proc/self/status", line);
+	machine_put("/sys/devices/system/cpu/online", "0-255\n");
+	assert_int_equal(load().usable_millicores, 100000);
+}
+
 static void address_space_limits_memory(void **state)
 {
 	(void)state;
@@ -213,22 +284,21 @@ static void rules_change_defaults_only(void **state)
 	(void)state;
 	machine_put("/sys/fs/cgroup/a.slice/cpu.max", "399999 100000\n");
 	machine_put("/sys/fs/cgroup/a.slice/memory.max", "1999999999\n");
-	sp_config_load(&config, root, ENVIRONMENT("SMARTPROF_ENV=production"));
+	machine_load(&config, root, ENVIRONMENT("SMARTPROF_ENV=production"));
 	assert_int_equal(config.values[SP_OPT_CPU_INTERVAL].number, 4000);
 	assert_int_equal(config.values[SP_OPT_CPU_INTERVAL].source, SP_SOURCE_RULE);
 	assert_int_equal(config.values[SP_OPT_CPU_MAX_SAMPLES].number, 25000);
 	assert_int_equal(config.values[SP_OPT_CPU_MAX_SAMPLES].source, SP_SOURCE_RULE);
 	assert_int_equal(config.values[SP_OPT_HEAP_INTERVAL].source, SP_SOURCE_DEFAULT);
-	assert_non_null(sp_rule_reason(SP_OPT_CPU_INTERVAL));
-	assert_null(sp_rule_reason(SP_OPT_HEAP_INTERVAL));
+	assert_int_equal(config.values[SP_OPT_CPU_INTERVAL].rules, 2);
 
-	sp_config_load(&config, root,
+	machine_load(&config, root,
 		ENVIRONMENT("SMARTPROF_CPU_SAMPLING_INTERVAL=300", "SMARTPROF_CPU_MAX_SAMPLES=x"));
 	assert_int_equal(config.values[SP_OPT_CPU_INTERVAL].number, 300);
 	assert_int_equal(config.values[SP_OPT_CPU_INTERVAL].source, SP_SOURCE_VARIABLE);
 	assert_int_equal(config.values[SP_OPT_CPU_MAX_SAMPLES].number, 100000);
 	assert_int_equal(config.values[SP_OPT_CPU_MAX_SAMPLES].source, SP_SOURCE_RULE);
-	assert_true(config.values[SP_OPT_CPU_MAX_SAMPLES].invalid);
+	assert_true(config.values[SP_OPT_CPU_MAX_SAMPLES].refused.variable);
 }
 
 static void rules_leave_a_big_machine_alone(void **state)
@@ -238,7 +308,7 @@ static void rules_leave_a_big_machine_alone(void **state)
 	(void)state;
 	machine_put("/sys/fs/cgroup/a.slice/cpu.max", "400000 100000\n");
 	machine_put("/sys/fs/cgroup/a.slice/memory.max", "2000000000\n");
-	sp_config_load(&config, root, NULL);
+	machine_load(&config, root, NULL);
 	assert_int_equal(config.values[SP_OPT_CPU_INTERVAL].number, 100);
 	assert_int_equal(config.values[SP_OPT_CPU_MAX_SAMPLES].number, 200000);
 	assert_int_equal(config.values[SP_OPT_CPU_INTERVAL].source, SP_SOURCE_DEFAULT);
@@ -249,7 +319,7 @@ static void flags_are_told_from_variables(void **state)
 	struct sp_config config;
 
 	(void)state;
-	sp_config_load(&config, root,
+	machine_load(&config, root,
 		ENVIRONMENT("SMARTPROF_FLAGS=dir,cpu_interval", "SMARTPROF_DIR=/p",
 			"SMARTPROF_CPU_SAMPLING_INTERVAL=1ms", "SMARTPROF_VERBOSE=1"));
 	assert_int_equal(config.values[SP_OPT_DIR].source, SP_SOURCE_FLAG);
@@ -266,7 +336,7 @@ static void errno_is_left_alone(void **state)
 
 	(void)state;
 	errno = ENOTTY;
-	sp_config_load(&config, "/nonexistent", NULL);
+	machine_load(&config, "/nonexistent", NULL);
 	assert_int_equal(errno, ENOTTY);
 }
 
@@ -280,7 +350,7 @@ static unsigned char stack[STACK_BYTES];
 
 static void load_on_painted_stack(void)
 {
-	sp_config_load(&deep_config, root, NULL);
+	machine_load(&deep_config, root, NULL);
 }
 
 static void run_on_painted_stack(void)
@@ -322,6 +392,11 @@ int main(void)
 		TEST(a_namespaced_container_sees_its_own_top),
 		TEST(v1_limits),
 		TEST(v1_mounted_from_its_own_group),
+		TEST(v1_tells_of_limits_above_the_mount),
+		TEST(cpusets_limit),
+		TEST(mount_points_may_have_blanks),
+		TEST(long_group_names_keep_their_end),
+		TEST(long_lists_of_cpus),
 		TEST(address_space_limits_memory),
 		TEST(paranoid_levels),
 		TEST(broken_trees_are_unknown),

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "env/env.h"
+
 static char root[64];
 
 const char *machine_new(void)
@@ -51,6 +53,13 @@ void machine_put_v2(const char *cgroup)
 		"31 22 0:28 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n");
 	snprintf(line, sizeof(line), "0::%s\n", cgroup);
 	machine_put("/proc/self/cgroup", line);
+}
+
+void machine_load(struct sp_config *config, const char *machine, char *const *envp)
+{
+	struct sp_where where = {.root = machine, .envp = envp};
+
+	sp_config_load(config, &where, NULL);
 }
 
 static int remove_one(const char *path, const struct stat *info, int type, struct FTW *walk)

@@ -1,6 +1,7 @@
 /* The table of settings: its rows, parsing and writing values, and which programs are wanted. */
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -26,6 +27,8 @@ static void rows_are_sound(void **state)
 		assert_non_null(a->name);
 		assert_int_equal(strncmp(a->variable, SP_VARIABLE_PREFIX, strlen(SP_VARIABLE_PREFIX)), 0);
 		assert_true(strlen(a->help) > 10);
+		if (a->alias)
+			assert_string_equal(a->alias, a->variable + strlen(SP_VARIABLE_PREFIX));
 		for (int e = 0; bounded && e < SP_ENVIRONMENTS; e++)
 			assert_in_range(a->defaults[e], a->min, a->max);
 		for (int j = 0; j < i; j++) {
@@ -48,6 +51,13 @@ static void defaults_differ_by_environment(void **state)
 		{SP_OPT_INLINES, {0, 0, 0, 1}},
 		{SP_OPT_SYSTEM_LIBRARIES, {1, 0, 0, 1}},
 		{SP_OPT_OVERHEAD_BUDGET, {10, 3, 5, 25}},
+		{SP_OPT_CPU_THRESHOLD, {70, 90, 85, 70}},
+		{SP_OPT_MEMORY_THRESHOLD, {512, 2048, 1536, 512}},
+		{SP_OPT_RESPONSE_TIME_THRESHOLD, {200, 1000, 750, 200}},
+		{SP_OPT_MEMORY_WARNING_THRESHOLD, {512, 512, 512, 512}},
+		{SP_OPT_MEMORY_CRITICAL_THRESHOLD, {1024, 1024, 1024, 1024}},
+		{SP_OPT_MEMORY_PROFILING_THRESHOLD, {2048, 2048, 2048, 2048}},
+		{SP_OPT_MEMORY_CHECK_INTERVAL, {5000, 5000, 5000, 5000}},
 	};
 
 	(void)state;
@@ -93,6 +103,18 @@ static void values_parse(void **state)
 		{SP_OPT_ENVIRONMENT, "Critical", SP_ENV_CRITICAL},
 		{SP_OPT_FOLLOW, "none", 2},
 		{SP_OPT_DIR, "anything at all", 0},
+		{SP_OPT_MEMORY_THRESHOLD, "512", 512},
+		{SP_OPT_MEMORY_THRESHOLD, "512MB", 512},
+		{SP_OPT_MEMORY_THRESHOLD, "2GB", 2000},
+		{SP_OPT_MEMORY_THRESHOLD, "512MiB", 537},
+		{SP_OPT_MEMORY_THRESHOLD, "500000B", 1},
+		{SP_OPT_MEMORY_CHECK_INTERVAL, "5s", 5000},
+		{SP_OPT_MEMORY_CHECK_INTERVAL, "250ms", 250},
+		{SP_OPT_MEMORY_CHECK_INTERVAL, "2min", 120000},
+		{SP_OPT_RESPONSE_TIME_THRESHOLD, "1499us", 1},
+		{SP_OPT_SIGNAL, "SIGPROF", 0},
+		{SP_OPT_SIGNAL, "usr2", 5},
+		{SP_OPT_SIGNAL, "10", 4},
 	};
 
 	(void)state;
@@ -134,6 +156,13 @@ static void bad_values_are_refused(void **state)
 		{SP_OPT_ENVIRONMENT, "productio", -EINVAL},
 		{SP_OPT_ENVIRONMENT, "development,dev", -EINVAL},
 		{SP_OPT_FOLLOW, "", -EINVAL},
+		{SP_OPT_MEMORY_THRESHOLD, "499999B", -ERANGE},
+		{SP_OPT_MEMORY_THRESHOLD, "0", -ERANGE},
+		{SP_OPT_MEMORY_THRESHOLD, "18446744073709551615TB", -ERANGE},
+		{SP_OPT_MEMORY_CHECK_INTERVAL, "5MB", -EINVAL},
+		{SP_OPT_MEMORY_CHECK_INTERVAL, "99ms", -ERANGE},
+		{SP_OPT_SIGNAL, "SIGKILL", -EINVAL},
+		{SP_OPT_SIGNAL, "34", -EINVAL},
 	};
 
 	(void)state;
@@ -176,6 +205,27 @@ static void values_are_written_as_people_do(void **state)
 	assert_string_equal(small, "123");
 }
 
+static void signals_have_their_numbers(void **state)
+{
+	static const struct {
+		const char *name;
+		int number;
+	} signals[] = {{"SIGPROF", SIGPROF}, {"SIGSTKFLT", SIGSTKFLT}, {"SIGURG", SIGURG}, {"SIGVTALRM", SIGVTALRM},
+		{"SIGUSR1", SIGUSR1}, {"SIGUSR2", SIGUSR2}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		uint64_t by_name, by_number;
+		char digits[8];
+
+		snprintf(digits, sizeof(digits), "%d", signals[i].number);
+		assert_int_equal(sp_option_parse(row(SP_OPT_SIGNAL), signals[i].name, &by_name), 0);
+		assert_int_equal(sp_option_parse(row(SP_OPT_SIGNAL), digits, &by_number), 0);
+		assert_int_equal(by_name, by_number);
+		assert_int_equal(sp_signal_number(by_name), signals[i].number);
+	}
+}
+
 /* What is printed can be given back. */
 static void written_values_parse_again(void **state)
 {
@@ -200,7 +250,7 @@ static int wanted(const char *enabled, const char *globs, const char *program)
 
 	snprintf(first, sizeof(first), "SMARTPROF_ENABLED=%s", enabled);
 	snprintf(second, sizeof(second), "SMARTPROF_PROGRAM=%s", globs);
-	return sp_program_wanted(envp, program);
+	return sp_program_wanted(envp, NULL, program);
 }
 
 static void programs_are_chosen_by_glob(void **state)
@@ -208,8 +258,8 @@ static void programs_are_chosen_by_glob(void **state)
 	char *nothing[] = {NULL};
 
 	(void)state;
-	assert_true(sp_program_wanted(nothing, "xz"));
-	assert_true(sp_program_wanted(NULL, "xz"));
+	assert_true(sp_program_wanted(nothing, NULL, "xz"));
+	assert_true(sp_program_wanted(NULL, NULL, "xz"));
 	assert_true(wanted("", "", "xz"));
 	assert_false(wanted("0", "", "xz"));
 	assert_false(wanted("off", "xz", "xz"));
@@ -250,6 +300,7 @@ int main(void)
 		cmocka_unit_test(values_parse),
 		cmocka_unit_test(bad_values_are_refused),
 		cmocka_unit_test(values_are_written_as_people_do),
+		cmocka_unit_test(signals_have_their_numbers),
 		cmocka_unit_test(written_values_parse_again),
 		cmocka_unit_test(programs_are_chosen_by_glob),
 		cmocka_unit_test(variables_are_found_exactly),
