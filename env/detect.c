@@ -82,7 +82,7 @@ static const char *mount_point(const char *line)
 {
 	for (int field = 1; line && field < 5; field++) {
 		line = strchr(line, ' ');
-		line += line != NULL;
+		line = line ? line + 1 : NULL;
 	}
 	return line ? line : "";
 }
@@ -244,7 +244,7 @@ static bool has_terminal(struct probe *probe, const struct clue *clue)
 	at = strrchr(line, ')'); /* then: state, ppid, pgrp, session, tty_nr */
 	for (int field = 0; at && field < 5; field++) {
 		at = strchr(at, ' ');
-		at += at != NULL;
+		at = at ? at + 1 : NULL;
 	}
 	return at && *at >= '1' && *at <= '9';
 }

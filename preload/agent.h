@@ -40,6 +40,11 @@ bool sp_start_clockwork(void) SP_HIDDEN;
 /* Says one line on stderr when SMARTPROF_VERBOSE is on. Any context. */
 void sp_verbose(const char *what, const char *why) SP_HIDDEN;
 
+/* --- malloc.c ---------------------------------------------------------------------------------- */
+
+/* Resolves what malloc's fast paths call without a look. */
+void sp_malloc_resolve(void) SP_HIDDEN;
+
 /* --- activate.c ------------------------------------------------------------------------------ */
 
 /* Makes the spool and arms the clocks of the calling thread: sp_agent.activate. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "preload/agent.h"
 #include "preload/export.h"
 #include "preload/real.h"
 #include "sampler/arena.h"
@@ -19,6 +20,14 @@ static bool inside_agent(void)
 	return sp_tls.unwinding || sp_tls.resolving;
 }
 
+/* The functions that the fast paths call without a look. */
+void sp_malloc_resolve(void)
+{
+	(void)SP_REAL(malloc);
+	(void)SP_REAL(calloc);
+	(void)SP_REAL(free);
+}
+
 static NOINLINE void *malloc_slow(size_t size)
 {
 	void *p;
@@ -26,7 +35,7 @@ static NOINLINE void *malloc_slow(size_t size)
 	if (inside_agent())
 		return sp_arena_alloc(size, 16);
 	if (sp_unlikely(!sp_real.malloc))
-		sp_real_find_all();
+		sp_malloc_resolve();
 	p = sp_real.malloc(size);
 	if (p)
 		sp_heap_hit(p, size);
@@ -47,7 +56,7 @@ static NOINLINE void *calloc_slow(size_t n, size_t each, size_t size)
 	if (inside_agent())
 		return sp_arena_alloc(size, 16);
 	if (sp_unlikely(!sp_real.malloc))
-		sp_real_find_all();
+		sp_malloc_resolve();
 	p = sp_real.calloc(n, each);
 	if (p && size != SIZE_MAX)
 		sp_heap_hit(p, size);

@@ -268,7 +268,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	int saved_errno = errno;
 
 	(void)argc;
-	sp_real_find_all();
+	sp_malloc_resolve();
 	sp_live_boot_done();
 	sp_agent.pid = (int)sp_sys(SYS_getpid);
 	if (!sp_program_wanted(envp, NULL, program_invocation_short_name))
