@@ -124,14 +124,15 @@ static void lower_memory_to_file(struct limits *limits, const char *dir, const c
 
 /* Version 1 tells of limits above the top of the mount, which a container cannot see otherwise. Not
  * inlined, so that its buffers are not on the stack together with those of its neighbours. */
-static __attribute__((noinline)) void read_hierarchical_limit(struct limits *limits, const char *mount_point, const char *below)
+static __attribute__((noinline)) void read_hierarchical_limit(struct limits *limits, const char *mount_point,
+	const char *below)
 {
 	static const char label[] = "hierarchical_memory_limit ";
 	char dir[CGROUP_PATH_BYTES], path[SP_PATH_BYTES], line[96];
 	struct sp_lines lines;
 
-	if (!sp_path_join(dir, sizeof(dir), mount_point, below) || !sp_path_join(path, sizeof(path), dir, "/memory.stat") ||
-		sp_lines_open(&lines, limits->root, path) < 0)
+	if (!sp_path_join(dir, sizeof(dir), mount_point, below) ||
+		!sp_path_join(path, sizeof(path), dir, "/memory.stat") || sp_lines_open(&lines, limits->root, path) < 0)
 		return;
 	while (sp_lines_next(&lines, line, sizeof(line))) {
 		const char *at = line + sizeof(label) - 1;
@@ -220,14 +221,19 @@ static void climb(struct limits *limits, int hierarchy, const char *mount_point,
 	}
 }
 
-/* Blanks in paths stand in mountinfo as octal numbers. */
+static bool is_octal(char c)
+{
+	return c >= '0' && c <= '7';
+}
+
+/* Blanks in paths stand in mountinfo as "\040". */
 static void decode_octal(char *text)
 {
 	char *to = text;
 
 	for (; *text; text++) {
-		if (text[0] == '\\' && text[1] >= '0' && text[1] <= '3' && text[2] && text[3]) {
-			*to++ = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 | (text[3] - '0'));
+		if (text[0] == '\\' && is_octal(text[1]) && is_octal(text[2]) && is_octal(text[3])) {
+			*to++ = (char)((text[1] & 7) * 64 + (text[2] & 7) * 8 + (text[3] & 7));
 			text += 3;
 		} else {
 			*to++ = *text;

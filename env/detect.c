@@ -10,7 +10,13 @@
 enum group { GROUP_OTHER, GROUP_SERVICE, GROUP_USER };
 
 /* What /proc/self/mountinfo tells, as bits. */
-enum { MOUNT_DOCKER_FILES = 1, MOUNT_LXCFS = 2, MOUNT_ROOT_DOCKER = 4, MOUNT_ROOT_CONTAINERD = 8, MOUNT_ROOT_PODMAN = 16 };
+enum {
+	MOUNT_DOCKER_FILES = 1,
+	MOUNT_LXCFS = 2,
+	MOUNT_ROOT_DOCKER = 4,
+	MOUNT_ROOT_CONTAINERD = 8,
+	MOUNT_ROOT_PODMAN = 16
+};
 
 struct probe {
 	const struct sp_where *where;
@@ -270,8 +276,14 @@ static bool in_checkout(struct probe *probe, const struct clue *clue)
 	return sp_find_upward(probe->where, clue->what, path, sizeof(path));
 }
 
-#define SAYS(variable, values) {says, variable, values, SP_ENVIRONMENTS, variable " is "}
-#define FOUND(environment, holds, what, reason) {holds, what, NULL, environment, reason}
+#define SAYS(variable, values) \
+	{ \
+		says, variable, values, SP_ENVIRONMENTS, variable " is " \
+	}
+#define FOUND(environment, holds, what, reason) \
+	{ \
+		holds, what, NULL, environment, reason \
+	}
 #define CI(holds, what, reason) FOUND(SP_ENV_CI, holds, what, reason)
 #define PRODUCTION(holds, what, reason) FOUND(SP_ENV_PRODUCTION, holds, what, reason)
 #define DEVELOPMENT(holds, what, reason) FOUND(SP_ENV_DEVELOPMENT, holds, what, reason)

@@ -187,8 +187,8 @@ const char *sp_source_name(enum sp_source source);
 /* Where a setting's value comes from and why, as "variable SMARTPROF_DIR" or "rule: doubled: fewer
  * than 4 cores usable", with a word on a value that was refused. No tab, no newline; always
  * NUL-terminated. Returns the length. */
-size_t sp_source_text(const struct sp_config *config, const struct sp_where *where, enum sp_option option,
-	char *buffer, size_t size);
+size_t sp_source_text(const struct sp_config *config, const struct sp_where *where, enum sp_option option, char *buffer,
+	size_t size);
 
 /* Parses a value of the row's type ("500us", "2ms", "16KiB", "512MB", "on", "cpu,heap"; bare
  * numbers are in the type's unit). Returns 0, or -EINVAL (does not parse), or -ERANGE. */

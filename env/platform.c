@@ -110,7 +110,8 @@ static void read_hypervisor(struct sp_machine *machine, const char *root)
 	memcpy(platform.text[RELEASE], machine->kernel, sizeof(platform.text[RELEASE]));
 	read_processor(&platform, root);
 	if (platform.virtual) {
-		sp_file_line(root, "/sys/class/dmi/id/sys_vendor", platform.text[VENDOR], sizeof(platform.text[VENDOR]));
+		sp_file_line(root, "/sys/class/dmi/id/sys_vendor", platform.text[VENDOR],
+			sizeof(platform.text[VENDOR]));
 		sp_file_line(root, "/sys/class/dmi/id/product_name", platform.text[PRODUCT],
 			sizeof(platform.text[PRODUCT]));
 	}

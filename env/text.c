@@ -142,16 +142,20 @@ static bool refill(struct sp_lines *lines)
 bool sp_lines_next(struct sp_lines *lines, char *line, size_t size)
 {
 	size_t length = 0;
-	bool some = false;
+	bool some = false, whole = false;
 
-	while (lines->at < lines->have || refill(lines)) {
-		char c = lines->chunk[lines->at++];
+	while (!whole && (lines->at < lines->have || refill(lines))) {
+		const char *from = lines->chunk + lines->at;
+		size_t left = lines->have - lines->at;
+		const char *newline = memchr(from, '\n', left);
+		size_t bytes = newline ? (size_t)(newline - from) : left;
+		size_t room = size - 1 - length;
 
+		memcpy(line + length, from, bytes < room ? bytes : room);
+		length += bytes < room ? bytes : room;
+		lines->at += bytes + (newline != NULL);
+		whole = newline != NULL;
 		some = true;
-		if (c == '\n')
-			break;
-		if (length + 1 < size)
-			line[length++] = c;
 	}
 	line[length] = '\0';
 	return some;

@@ -9,8 +9,8 @@
 #include "env/env.h"
 
 struct sp_warning {
-	const char *id;     /* stable, for scripts */
-	bool blocking;      /* there will be no profile */
+	const char *id; /* stable, for scripts */
+	bool blocking;  /* there will be no profile */
 	char message[PATH_MAX + 128];
 	char fix[PATH_MAX + 128]; /* a command that would mend it; empty: there is none */
 };

@@ -12,9 +12,9 @@
 #include "profiles/spool_find.h"
 #include "tools/tools.h"
 
-#define SPOOL_ROOM_BYTES (64ull << 20)      /* what the agent wants to be free where it puts its spool */
-#define SPOOL_BYTES_MIN (2ull << 20)        /* the smallest spool is a little smaller */
-#define SPOOLS_MAX 1000                     /* more in a directory and the agent adds none */
+#define SPOOL_ROOM_BYTES (64ull << 20) /* what the agent wants to be free where it puts its spool */
+#define SPOOL_BYTES_MIN (2ull << 20)   /* the smallest spool is a little smaller */
+#define SPOOLS_MAX 1000                /* more in a directory and the agent adds none */
 #define KERNEL_MAJOR 5
 #define KERNEL_MINOR 14
 
@@ -55,7 +55,8 @@ static void check_events(struct sp_plan *plan)
 	if (plan->events_error == SP_EVENTS_UNKNOWN) {
 		if (paranoid > 2)
 			sp_plan_warn(plan, "perf_events", false, "sudo sysctl kernel.perf_event_paranoid=2",
-				"kernel.perf_event_paranoid is %d: only root gets perf events, others sample at the kernel's tick",
+				"kernel.perf_event_paranoid is %d: only root gets perf events, others sample at the "
+				"kernel's tick",
 				paranoid);
 		return;
 	}
@@ -96,7 +97,8 @@ static void check_library(struct sp_plan *plan)
 	case 0:
 		break;
 	case -ENOENT:
-		sp_plan_warn(plan, "library", true, "make install", SP_LIBRARY " is not where %s would look for it", self);
+		sp_plan_warn(plan, "library", true, "make install", SP_LIBRARY " is not where %s would look for it",
+			self);
 		break;
 	case -EINVAL:
 		sp_plan_warn(plan, "library", true, "",
@@ -138,7 +140,8 @@ static void check_output(struct sp_plan *plan)
 		sp_plan_warn(plan, "output", false, "export SMARTPROF_DIR=\"$HOME/profiles\"",
 			"%s cannot be written to: profiles will go below %s", dir, state);
 	else
-		sp_plan_warn(plan, "output", true, "export SMARTPROF_DIR=/tmp/profiles", "%s cannot be written to", dir);
+		sp_plan_warn(plan, "output", true, "export SMARTPROF_DIR=/tmp/profiles", "%s cannot be written to",
+			dir);
 }
 
 static bool has_room(const char *path)

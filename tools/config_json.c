@@ -57,10 +57,11 @@ static json_t *machine_json(const struct sp_plan *plan)
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "kernel",
 		text_or_null(machine->kernel), "architecture", text_or_null(machine->architecture), "libc",
 		text_or_null(machine->libc), "host_cores", number_or_null(machine->host_cores), "usable_cores", cores,
-		"cores_limited", limit_json(&machine->cores_limit), "memory_bytes", number_or_null(machine->memory_bytes),
-		"memory_limit_bytes", number_or_null(machine->memory_limit_bytes), "memory_limited",
-		limit_json(&machine->memory_limit), "tick_us", number_or_null(machine->tick_us), "hypervisor",
-		text_or_null(machine->hypervisor), "emulated", machine->emulated, "perf_event_paranoid",
+		"cores_limited", limit_json(&machine->cores_limit), "memory_bytes",
+		number_or_null(machine->memory_bytes), "memory_limit_bytes",
+		number_or_null(machine->memory_limit_bytes), "memory_limited", limit_json(&machine->memory_limit),
+		"tick_us", number_or_null(machine->tick_us), "hypervisor", text_or_null(machine->hypervisor),
+		"emulated", machine->emulated, "perf_event_paranoid",
 		paranoid == -2 ? json_null() : json_integer(paranoid), "perf_events",
 		plan->events_error == SP_EVENTS_UNKNOWN ? json_null() : json_boolean(plan->events_error == 0));
 }
@@ -107,8 +108,8 @@ static json_t *settings_json(const struct sp_plan *plan)
 
 		sp_source_text(&plan->config, plan->where, (enum sp_option)i, why, sizeof(why));
 		json_array_append_new(settings,
-			json_pack("{s:s, s:s, s:o, s:o, s:s, s:o}", "name", row->name, "variable", row->variable, "value",
-				value_json(row, value), "unit", text_or_null(unit_of(row->type)), "source",
+			json_pack("{s:s, s:s, s:o, s:o, s:s, s:o}", "name", row->name, "variable", row->variable,
+				"value", value_json(row, value), "unit", text_or_null(unit_of(row->type)), "source",
 				sp_source_name(value->source), "why", text_or_null(why)));
 	}
 	return settings;
@@ -117,7 +118,7 @@ static json_t *settings_json(const struct sp_plan *plan)
 static json_t *plan_json(const struct sp_plan *plan)
 {
 	const struct sp_value *values = plan->config.values;
-	const char *clock = !plan->cpu                         ? "off"
+	const char *clock = !plan->cpu                    ? "off"
 		: plan->events_error == SP_EVENTS_UNKNOWN ? NULL
 		: plan->events_error == 0                 ? "event"
 							  : "timer";
@@ -142,8 +143,8 @@ static json_t *warnings_json(const struct sp_plan *plan)
 
 	for (unsigned i = 0; i < plan->warning_count; i++)
 		json_array_append_new(warnings,
-			json_pack("{s:s, s:b, s:o, s:o}", "id", plan->warnings[i].id, "blocking", plan->warnings[i].blocking,
-				"message", text_or_null(plan->warnings[i].message), "fix",
+			json_pack("{s:s, s:b, s:o, s:o}", "id", plan->warnings[i].id, "blocking",
+				plan->warnings[i].blocking, "message", text_or_null(plan->warnings[i].message), "fix",
 				text_or_null(plan->warnings[i].fix)));
 	return warnings;
 }
@@ -153,9 +154,9 @@ int sp_config_print_json(const struct sp_plan *plan, FILE *out)
 	const struct sp_config *config = &plan->config;
 	json_t *root = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", "smartprof-config/1",
 		"environment", sp_environment_name(config->environment), "environment_reason",
-		text_or_null(config->reason), "environment_against", environment_json(plan), "machine", machine_json(plan),
-		"settings_file", file_json(plan->file), "settings", settings_json(plan), "plan", plan_json(plan), "warnings",
-		warnings_json(plan));
+		text_or_null(config->reason), "environment_against", environment_json(plan), "machine",
+		machine_json(plan), "settings_file", file_json(plan->file), "settings", settings_json(plan), "plan",
+		plan_json(plan), "warnings", warnings_json(plan));
 	int error = root ? json_dumpf(root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) : -1;
 
 	json_decref(root);

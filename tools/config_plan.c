@@ -60,8 +60,9 @@ const char *sp_plan_events(const struct sp_plan *plan)
 		return "work here";
 	case -EACCES:
 	case -EPERM:
-		return plan->config.machine.perf_event_paranoid > 2 ? "are refused to users by kernel.perf_event_paranoid"
-								    : "are refused, as a container's seccomp filter does";
+		return plan->config.machine.perf_event_paranoid > 2
+			? "are refused to users by kernel.perf_event_paranoid"
+			: "are refused, as a container's seccomp filter does";
 	case -ENOENT:
 	case -ENOSYS:
 		return "do not exist in this kernel";

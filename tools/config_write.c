@@ -147,7 +147,8 @@ static int put_script(struct sp_buffer *out, const char *path)
 
 	sp_buffer_puts(out,
 		"# What follows is for shells: afterwards smartprof is on the PATH, and LD_PRELOAD=" SP_LIBRARY
-		" app finds the\n# library. In other shells than bash and zsh, source the file from its own directory.\n");
+		" app finds the\n# library. In other shells than bash and zsh, source the file from its own "
+		"directory.\n");
 	sp_buffer_puts(out, find_dir);
 	snprintf(here, sizeof(here), "%s", path);
 	slash = strrchr(here, '/');
@@ -157,8 +158,9 @@ static int put_script(struct sp_buffer *out, const char *path)
 		*strrchr(library, '/') = '\0';
 		if (strpbrk(self, "\"$`\\") || strpbrk(library, "\"$`\\"))
 			return -EINVAL;
-		sp_buffer_printf(out, "elif [ -x \"%s/smartprof\" ]; then\n\tsmartprof_bin=\"%s\" smartprof_lib=\"%s\"\n",
-			self, self, library);
+		sp_buffer_printf(out,
+			"elif [ -x \"%s/smartprof\" ]; then\n\tsmartprof_bin=\"%s\" smartprof_lib=\"%s\"\n", self, self,
+			library);
 	}
 	sp_buffer_puts(out, set_paths);
 	return 0;
@@ -170,13 +172,17 @@ static int compose(struct sp_buffer *out, const struct sp_plan *plan, const char
 
 	sp_buffer_printf(out, MARK ", made by `smartprof config --write%s`.\n", docker ? " --docker" : "");
 	if (docker)
-		sp_buffer_puts(out, "# For docker run --env-file: NAME=value, without quotes. The agent is loaded with\n"
-				    "# -e LD_PRELOAD=/path/in/the/container/" SP_LIBRARY "\n");
+		sp_buffer_puts(out,
+			"# For docker run --env-file: NAME=value, without quotes. The agent is loaded with\n"
+			"# -e LD_PRELOAD=/path/in/the/container/" SP_LIBRARY "\n");
 	else
 		sp_buffer_puts(out,
-			"# Take the # away from what you want to change. Programs that run in this directory or below follow\n"
-			"# this file even when no shell has read it; environment variables and flags are stronger. Where a\n"
-			"# default differs by environment, the one of development is shown. LD_PRELOAD is never set here.\n");
+			"# Take the # away from what you want to change. Programs that run in this directory or below "
+			"follow\n"
+			"# this file even when no shell has read it; environment variables and flags are stronger. "
+			"Where a\n"
+			"# default differs by environment, the one of development is shown. LD_PRELOAD is never set "
+			"here.\n");
 	for (int i = 0; i < SP_OPTIONS; i++) {
 		if (i == SP_OPT_CONFIG)
 			continue; /* names this file */

@@ -64,7 +64,8 @@ static int check_value(const struct sp_option_row *row, const char *shown_as, co
 	if (error == 0)
 		return 0;
 	sp_allowed_text(row, allowed, sizeof(allowed));
-	sp_complain("%s: '%s' is %s; allowed: %s", shown_as, value, error == -ERANGE ? "out of range" : "not valid", allowed);
+	sp_complain("%s: '%s' is %s; allowed: %s", shown_as, value, error == -ERANGE ? "out of range" : "not valid",
+		allowed);
 	return SP_EXIT_USAGE;
 }
 

@@ -1,18 +1,27 @@
 #!/bin/bash
-# What the agent adds to a process that does nothing: interleaved pairs of 50 x /bin/true, without
-# and with it, and the median of the pairs' ratios. ROUNDS=20 makes the thousand.
+# What the agent adds to a process that does nothing: interleaved rounds of 50 x /bin/true plain,
+# with an empty library that merely needs the same other libraries, and with the agent; medians of
+# the rounds' ratios. ROUNDS=20 makes the thousand.
 set -eu
 agent=$(realpath "$(dirname "$0")/../../build/libsmartprof.so")
 rounds=${ROUNDS:-20}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+: >"$work/empty.c"
+${CC:-cc} -shared -fPIC -o "$work/empty.so" "$work/empty.c" -Wl,-z,now -Wl,--no-as-needed -lgcc_s -lunwind -lc
 spawn() { for ((i = 0; i < 50; i++)); do /bin/true; done; }
 now() { date +%s%N; }
 for ((round = 0; round < rounds; round++)); do
 	t0=$(now)
 	(spawn)
 	t1=$(now)
-	(export LD_PRELOAD=$agent; spawn)
+	(export LD_PRELOAD=$work/empty.so; spawn)
 	t2=$(now)
-	echo "$((t1 - t0)) $((t2 - t1))"
-done | awk '{ print $2 / $1, ($2 - $1) / 50e6 }' | sort -n |
-	awk '{ ratio[NR] = $1; added[NR] = $2 } END { m = int((NR + 1) / 2);
-		printf "ratio, median of %d pairs: %.3f; added per process: %.2f ms\n", NR, ratio[m], added[m] }'
+	(export LD_PRELOAD=$agent; spawn)
+	t3=$(now)
+	echo "$((t1 - t0)) $((t2 - t1)) $((t3 - t2))"
+done >"$work/times"
+median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+printf 'empty library with the same needs: ratio %.3f\n' "$(awk '{ print $2 / $1 }' "$work/times" | median)"
+printf 'agent: ratio %.3f, %.2f ms added per process (medians of %d rounds of 50)\n' \
+	"$(awk '{ print $3 / $1 }' "$work/times" | median)" "$(awk '{ print ($3 - $1) / 50e6 }' "$work/times" | median)" "$rounds"

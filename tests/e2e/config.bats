@@ -8,6 +8,122 @@ load helpers
 	done
 }
 
+# json EXPRESSION FILE: what a Python expression says about the document j.
+json() {
+	python3 -c 'import json, sys; j = json.load(open(sys.argv[2])); s = {x["name"]: x for x in j["settings"]}
+v = eval(sys.argv[1]); print("" if v is None else "%g" % v if isinstance(v, float) else v)' "$1" "$2"
+}
+
+# agree PREFIX...: run behind the prefix, `config` and the profile of a program say the same.
+agree() {
+	local profile
+	rm -rf "$SMARTPROF_DIR"
+	"$@" "$SMARTPROF" config --json >config.json
+	timeout -k 5 "$PATIENCE" "$@" env LD_PRELOAD="$AGENT" "$TARGETS/cpu_truth" 0.3 >out
+	profile=$(profile_of cpu_truth)
+	same environment "$(json 'j["environment"]' config.json)" "$(front environment "$profile")"
+	same reason "$(json 'j["environment_reason"]' config.json)" "$(front environment_reason "$profile")"
+	same cores "$(json 'j["machine"]["usable_cores"]' config.json)" "$(front usable_cores "$profile")"
+	same memory "$(json 'j["machine"]["memory_limit_bytes"]' config.json)" "$(front memory_limit_bytes "$profile")"
+	same requested "$(json 'j["plan"]["cpu_interval_requested_us"]' config.json)" \
+		"$(front cpu_interval_requested_us "$profile")"
+	same clock "$(json 'j["plan"]["cpu_clock"]' config.json)" "$(front cpu_clock "$profile")"
+	same heap "$(json 'j["plan"]["heap_interval_bytes"]' config.json)" "$(front heap_interval_bytes "$profile")"
+	json '[x["message"] for x in j["warnings"] if x["blocking"]] or ""' config.json >blocking
+	[ ! -s blocking ] || [ "$(cat blocking)" = "" ] || fail "blocked: $(cat blocking)"
+}
+same() {
+	[ -n "$2" ] || fail "no $1"
+	[ "$2" = "$3" ] || fail "$1: config says '$2', the profile '$3'"
+}
+
+@test "config and the profile agree: this shell, CI, an empty environment, a terminal, a service" {
+	unset SMARTPROF_ENV
+	agree env
+	agree env CI=true
+	[ "$(json 'j["environment"]' config.json)" = ci ]
+	agree env -i SMARTPROF_DIR="$SMARTPROF_DIR" HOME="$HOME"
+	agree env INVOCATION_ID=0123 JOURNAL_STREAM=8:1
+	[ "$(json 'j["environment_reason"]' config.json)" = "started by systemd (INVOCATION_ID, JOURNAL_STREAM)" ]
+	agree env NODE_ENV=production CI=true
+	[ "$(json 'j["environment_reason"]' config.json)" = "NODE_ENV is production" ]
+	[ "$(json 'j["environment_against"][0]["reason"]' config.json)" = "CI is set" ]
+	section '# Settings' "$(profile_of cpu_truth)" | grep -q 'against: CI is set (ci)'
+	mkdir .git
+	agree env
+	[ "$(json 'j["environment_reason"]' config.json)" = "inside a source checkout (.git)" ]
+	agree taskset -c 0
+	[ "$(json 'j["machine"]["usable_cores"]' config.json)" = 1 ]
+	agree bash -c 'ulimit -v 3000000; exec "$@"' limited
+	[ "$(json 'j["machine"]["memory_limited"]["by"]' config.json)" = "RLIMIT_AS (ulimit -v)" ]
+	script -qec "$SMARTPROF config" /dev/null | grep -q 'started from an interactive terminal'
+}
+
+@test "half a CPU and 1 GB of a control group made for it (version 1)" {
+	unset SMARTPROF_ENV
+	cpu=/sys/fs/cgroup/cpu/smartprof-test-$$ memory=/sys/fs/cgroup/memory/smartprof-test-$$
+	mkdir "$cpu" "$memory" 2>/dev/null || skip "needs root and cgroup v1"
+	echo 50000 >"$cpu/cpu.cfs_quota_us"
+	echo 1000000000 >"$memory/memory.limit_in_bytes"
+	status=0
+	agree bash -c 'echo $$ >"$0/cgroup.procs" && echo $$ >"$1/cgroup.procs" && shift && exec "$@"' "$cpu" "$memory" ||
+		status=$?
+	sleep 0.2
+	rmdir "$cpu" "$memory"
+	[ "$status" -eq 0 ]
+	[ "$(json 'j["machine"]["usable_cores"]' config.json)" = 0.5 ]
+	near "$(json 'j["machine"]["memory_limit_bytes"]' config.json)" 1000000000 0.01
+	[ "$(json 'j["machine"]["cores_limited"]["by"]' config.json)" = cpu.cfs_quota_us ]
+	[ "$(json 's["cpu_max_samples"]["why"]' config.json)" = "rule: halved: less than 2 GB of memory usable" ]
+}
+
+@test "the same of version 2, and Docker's files, put over this machine's" {
+	unset SMARTPROF_ENV
+	export -f agree same json front profile_of check_profile fail
+	export ROOT AGENT SMARTPROF TARGETS PATIENCE
+	cat >over <<-'END'
+		machine=$ROOT/tests/fixtures/machines/docker_v2
+		for file in cgroup mountinfo; do mount --bind $machine/proc/self/$file /proc/$$/$file || exit 99; done
+		mount --bind $machine/proc/meminfo /proc/meminfo
+		exec "$@"
+	END
+	# Only the process that reads them sees its own files: hence the script as the prefix.
+	in_mount_namespace 'set -e
+		mount -t tmpfs none /sys/fs/cgroup
+		cp -r "$ROOT"/tests/fixtures/machines/docker_v2/sys/fs/cgroup/. /sys/fs/cgroup/
+		agree bash ./over'
+	[ "$(json 'j["environment"]' config.json)" = production ]
+	[ "$(json 'j["machine"]["usable_cores"]' config.json)" = 0.5 ]
+	[ "$(json 'j["machine"]["memory_limit_bytes"]' config.json)" = 1073741824 ]
+	[ "$(json 'j["machine"]["memory_limited"]["by"]' config.json)" = memory.max ]
+}
+
+@test "recorded machines can be looked at, and nothing is unexplained" {
+	unset SMARTPROF_ENV
+	for machine in "$ROOT"/tests/fixtures/machines/*/; do
+		mapfile -t variables < <(grep -a '^[A-Z_a-z]*=' "$machine/environ" | grep -v '^SMARTPROF' || true)
+		env -i "${variables[@]}" "$SMARTPROF" config --root "$machine" >out
+		env -i "${variables[@]}" "$SMARTPROF" config --root "$machine" --json >out.json
+		wanted=$(sed -n 's/^environment //p' "$machine/expect")
+		[ "$(json 'j["environment"]' out.json)" = "$wanted" ] || fail "$machine"
+		grep -q "^environment    $wanted: " out
+	done
+	machine=$ROOT/tests/fixtures/machines/docker_v2
+	env -i "$SMARTPROF" config --root "$machine" >out
+	grep -q '^cores          0.5 of 16 usable, by cpu.max of /sys/fs/cgroup$' out
+	grep -q '^memory         1024 MiB of 31.2 GiB usable, by memory.max of /sys/fs/cgroup$' out
+	grep -q 'to mend it: sudo sysctl kernel.perf_event_paranoid=2' out
+}
+
+@test "what is expected is what comes" {
+	"$SMARTPROF" config --json >config.json
+	[ "$(json 'j["plan"]["cpu_clock"]' config.json)" = event ] || skip "no perf events here"
+	profiled "$TARGETS/cpu_truth" 1 >out
+	near "$(front cpu_interval_achieved_us "$(profile_of cpu_truth)")" \
+		"$(json 'j["plan"]["cpu_interval_expected_us"]' config.json)" 35
+	"$SMARTPROF" config | grep -A1 'task-clock events, .* µs wished' | grep -q 'µs'
+}
+
 @test "the variable, CI hints and --env decide the environment" {
 	"$SMARTPROF" config | grep -i '^environment.*development'
 	SMARTPROF_ENV=prod "$SMARTPROF" config | grep -i '^environment.*production'
@@ -32,6 +148,132 @@ load helpers
 @test "a value that does not parse is told in the profile and changes nothing" {
 	SMARTPROF_CPU_SAMPLING_INTERVAL=often same_run "$TARGETS/cpu_truth" 0.3
 	section '# Settings' "$(profile_of cpu_truth)" | grep -q cpu_interval
+}
+
+@test "a value that is not allowed, or an unknown name, stops config and run with one line" {
+	for command in "config" "config --json" "config --check" "run -- true"; do
+		for bad in SMARTPROF_CPU_SAMPLING_INTERVAL=often SMARTPROF_OVERHEAD_BUDGET=0 MEMORY_CHECK_INTERVAL=1us \
+			SMARTPROF_CPU_SAMPLNG_INTERVAL=1ms SMARTPROF_SIGNAL=SIGKILL; do
+			# shellcheck disable=SC2086 # words
+			status_of 2 env "$bad" "$SMARTPROF" $command >out 2>err
+			[ "$(wc -l <err)" -eq 1 ] || fail "$bad: $(cat err)"
+			grep -q "${bad%%=*}" err || fail "$(cat err)"
+		done
+	done
+	SMARTPROF_OVERHEAD_BUDGET=0 "$SMARTPROF" config 2>&1 | grep "'0' is out of range; allowed: 1 % to 100 %"
+	SMARTPROF_CPU_SAMPLNG_INTERVAL=1 "$SMARTPROF" config 2>&1 | grep "did you mean 'SMARTPROF_CPU_SAMPLING_INTERVAL'"
+	printf 'SMARTPROF_DIR=x\nSMARTPROF_MODE=gpu\n' >.env.profiling
+	status_of 2 "$SMARTPROF" run -- true 2>err
+	grep -q "\.env\.profiling line 2: SMARTPROF_MODE: 'gpu' is not valid; allowed: cpu, heap" err
+	echo 'SMARTPROF_DIR=$HOME/x' >.env.profiling
+	"$SMARTPROF" config 2>&1 | grep 'line 1: SMARTPROF_DIR: the value is not plain'
+	echo 'SMARTPROF_FOLOW=none' >.env.profiling
+	"$SMARTPROF" config 2>&1 | grep "line 1: .*did you mean 'SMARTPROF_FOLLOW'"
+	SMARTPROF_CONFIG=/nowhere "$SMARTPROF" config 2>&1 | grep "SMARTPROF_CONFIG: cannot use '/nowhere'"
+}
+
+@test "the agent uses the default instead, and says so in the profile" {
+	printf 'SMARTPROF_HEAP_INTERVAL=$x\n' >.env.profiling # above the directories that same_run makes
+	SMARTPROF_CPU_SAMPLING_INTERVAL=often SMARTPROF_OVERHEAD_BUDGET=900 same_run "$TARGETS/cpu_truth" 0.3
+	profile=$(profile_of cpu_truth)
+	[ "$(front overhead_budget_percent "$profile")" = 10 ]
+	section '# Settings' "$profile" >settings
+	grep -q '^| cpu_interval .*SMARTPROF_CPU_SAMPLING_INTERVAL=often is not allowed' settings
+	grep -q '^| overhead_budget | 10 % | default; SMARTPROF_OVERHEAD_BUDGET=900 is not allowed' settings
+	grep -q "^| heap_interval .*in the file's line 1 is not allowed" settings
+}
+
+@test "the settings file counts for the agent too, from the directory above and by name" {
+	unset SMARTPROF_DIR SMARTPROF_ENV
+	mkdir -p project/src
+	cat >project/.env.profiling <<-END
+		export SMARTPROF_ENV=ci SMARTPROF_IGNORED
+		export SMARTPROF_ENV=ci # the last one counts
+		SMARTPROF_DIR='$WORK/from file'
+		export SMARTPROF_CPU_SAMPLING_INTERVAL=3ms
+		MEMORY_WARNING_THRESHOLD=77
+	END
+	(cd project/src && profiled "$TARGETS/cpu_truth" 0.3 >out)
+	export SMARTPROF_DIR="$WORK/from file"
+	profile=$(profile_of cpu_truth)
+	unset SMARTPROF_DIR
+	[ "$(front environment "$profile")" = ci ]
+	[ "$(front cpu_interval_requested_us "$profile")" = 3000 ]
+	section '# Settings' "$profile" >settings
+	grep -q '^| cpu_interval | 3000 us | file line 4 |' settings
+	grep -q '^| memory_warning_threshold | 77 MB | file line 5 |' settings
+	grep -q "^| config | $WORK/project/.env.profiling | detected" settings
+	sed -i 1d project/.env.profiling
+	(cd project/src && "$SMARTPROF" config --json >"$WORK/config.json")
+	[ "$(json 's["cpu_interval"]["source"]' config.json)" = file ]
+	[ "$(json 'j["plan"]["output"]' config.json)" = "$WORK/from file/ci" ]
+	[ "$(json 'j["settings_file"]["path"]' config.json)" = "$WORK/project/.env.profiling" ]
+	(cd project/src && SMARTPROF_CPU_SAMPLING_INTERVAL=4ms "$SMARTPROF" config) |
+		grep '^SMARTPROF_CPU_SAMPLING_INTERVAL  *4000 us  *variable SMARTPROF_CPU_SAMPLING_INTERVAL'
+	SMARTPROF_CONFIG=project/.env.profiling "$SMARTPROF" config --json >config.json
+	[ "$(json 's["cpu_interval"]["source"]' config.json)" = file ]
+	(cd project && SMARTPROF_CONFIG=/dev/null "$SMARTPROF" config --json) >config.json
+	[ "$(json 's["cpu_interval"]["source"]' config.json)" = rule ] ||
+		[ "$(json 's["cpu_interval"]["source"]' config.json)" = default ]
+}
+
+@test "what is needed at the start works from the file: off, follow, verbose, signal, output" {
+	unset SMARTPROF_DIR
+	echo SMARTPROF_ENABLED=off >.env.profiling
+	profiled "$TARGETS/cpu_truth" 0.3 >out
+	[ ! -e profiles ]
+	printf 'SMARTPROF_FOLLOW=none\nSMARTPROF_OUTPUT=asked.md\n' >.env.profiling
+	profiled bash -c 'for ((i = 0; i < 200000; i++)); do :; done; $0 0.3; echo done' "$TARGETS/cpu_truth" >out
+	[ "$(front program asked.md)" = bash ]
+	[ -z "$(find . -name '*cpu_truth*.md')" ]
+	export SMARTPROF_DIR=$WORK/profiles
+	printf 'SMARTPROF_SIGNAL=USR2\n' >.env.profiling
+	same_run "$TARGETS/cpu_truth" 0.3
+	section '# Settings' "$(profile_of cpu_truth)" | grep -q '^| signal | SIGUSR2 | file line 1 |'
+	printf 'SMARTPROF_VERBOSE=on\n' >.env.profiling
+	(ulimit -f 64; profiled "$TARGETS/cpu_truth" 0.1 2>&1 >out) | grep -q '^smartprof: '
+}
+
+@test "another signal samples as well, and SIGPROF is the program's" {
+	for signal in SIGSTKFLT SIGURG VTALRM 10 SIGUSR2; do
+		rm -rf "$SMARTPROF_DIR"
+		SMARTPROF_SIGNAL=$signal same_run "$TARGETS/cpu_truth" 0.3
+		at_least "$(front cpu_samples "$(profile_of cpu_truth)")" 50
+	done
+	SMARTPROF_SIGNAL=SIGUSR2 profiled "$TARGETS/sigprof_user" >out
+	timeout 20 python3 -c 'import signal, os
+os.kill(os.getpid(), signal.SIGURG)' # ignored by default
+	SMARTPROF_SIGNAL=SIGURG profiled /usr/bin/python3 -c 'import signal, os
+sum(i * i for i in range(1000000)); os.kill(os.getpid(), signal.SIGURG); sum(i * i for i in range(1000000))'
+}
+
+@test "check: silent when all is well, status 1 and the remedy when there would be no profile" {
+	"$SMARTPROF" config --check
+	mkdir -p alone
+	cp "$SMARTPROF" alone/
+	status_of 1 alone/smartprof config --check >out
+	grep -q 'no profile: libsmartprof.so is not where' out
+	(ulimit -f 64; status_of 1 "$SMARTPROF" config --check) | grep -A1 'ulimit -f' | grep 'to mend it: ulimit -f unlimited'
+	SMARTPROF_ENABLED=0 status_of 1 "$SMARTPROF" config --check | grep 'to mend it: unset SMARTPROF_ENABLED'
+	SMARTPROF_ENABLED=0 "$SMARTPROF" config | grep -A1 'What will happen' | grep nothing
+	echo SMARTPROF_MODE=cpu >.env.profiling
+	chmod 666 .env.profiling
+	"$SMARTPROF" config --check | grep 'is ignored: everyone may write to it'
+}
+
+@test "colour only on a terminal, and not with NO_COLOR" {
+	refuse grep -q $'\033' <("$SMARTPROF" config)
+	TERM=xterm script -qec "$SMARTPROF config" /dev/null | grep -q $'\033'
+	refuse grep -q $'\033' <(TERM=xterm NO_COLOR=1 script -qec "$SMARTPROF config" /dev/null)
+	refuse grep -q $'\033' <(TERM=dumb script -qec "$SMARTPROF config" /dev/null)
+}
+
+@test "usage errors" {
+	for words in "--write" "--docker" "--json --check" "--root / --write x" "extra" "--env moon" "--colour"; do
+		# shellcheck disable=SC2086 # words
+		status_of 2 "$SMARTPROF" config $words 2>err
+		[ "$(wc -l <err)" -eq 1 ] || fail "$words"
+	done
 }
 
 @test "off, and off by program name" {

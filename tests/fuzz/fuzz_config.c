@@ -43,7 +43,8 @@ static void check_config(const struct sp_where *where, const struct sp_file *fil
 	sp_config_load(&config, where, file);
 	for (int i = 0; i < SP_OPTIONS; i++) {
 		check_value(&sp_option_rows[i], &config.values[i]);
-		require(sp_source_text(&config, where, (enum sp_option)i, text, sizeof(text)) < sizeof(text), "too long");
+		require(sp_source_text(&config, where, (enum sp_option)i, text, sizeof(text)) < sizeof(text),
+			"too long");
 		require(!strpbrk(text, "\t\n"), "a source breaks its line");
 	}
 	sp_program_wanted(where->envp, file, "redis-server");

@@ -122,8 +122,8 @@ static void the_losers_are_told(void **state)
 	assert_string_equal(text, "JENKINS_URL is set");
 	assert_false(sp_environment_outvoted(&config, &where, 2, &environment, text, sizeof(text)));
 	sp_source_text(&config, &where, SP_OPT_ENVIRONMENT, text, sizeof(text));
-	assert_string_equal(
-		text, "detected: RAILS_ENV is production; against: CI is set (ci), JENKINS_URL is set (ci)");
+	assert_string_equal(text,
+		"detected: RAILS_ENV is production; against: CI is set (ci), JENKINS_URL is set (ci)");
 
 	where.envp = ENVIRONMENT("SMARTPROF_ENV=dev", "RAILS_ENV=production");
 	sp_config_load(&config, &where, NULL);

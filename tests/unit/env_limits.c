@@ -292,8 +292,7 @@ static void rules_change_defaults_only(void **state)
 	assert_int_equal(config.values[SP_OPT_HEAP_INTERVAL].source, SP_SOURCE_DEFAULT);
 	assert_int_equal(config.values[SP_OPT_CPU_INTERVAL].rules, 2);
 
-	machine_load(&config, root,
-		ENVIRONMENT("SMARTPROF_CPU_SAMPLING_INTERVAL=300", "SMARTPROF_CPU_MAX_SAMPLES=x"));
+	machine_load(&config, root, ENVIRONMENT("SMARTPROF_CPU_SAMPLING_INTERVAL=300", "SMARTPROF_CPU_MAX_SAMPLES=x"));
 	assert_int_equal(config.values[SP_OPT_CPU_INTERVAL].number, 300);
 	assert_int_equal(config.values[SP_OPT_CPU_INTERVAL].source, SP_SOURCE_VARIABLE);
 	assert_int_equal(config.values[SP_OPT_CPU_MAX_SAMPLES].number, 100000);
