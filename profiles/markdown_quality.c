@@ -15,10 +15,10 @@ static const char *const drop_texts[SP_DROPS] = {
 	[SP_DROP_FRAMES] = "%llu stacks found the frame table full and are counted in [overflow]; sample less often "
 			   "(SMARTPROF_CPU_SAMPLING_INTERVAL).",
 	[SP_DROP_SITES] = "%llu heap samples found the site table full and are counted in [overflow]; raise "
-			  "SMARTPROF_HEAP_SAMPLING_INTERVAL.",
+			  "SMARTPROF_HEAP_INTERVAL.",
 	[SP_DROP_LIVE] =
 		"%llu sampled allocations found the table of live blocks full: they count as allocated but not as "
-		"in use; raise SMARTPROF_HEAP_SAMPLING_INTERVAL.",
+		"in use; raise SMARTPROF_HEAP_INTERVAL.",
 	[SP_DROP_MODULES] = "%llu mapped files found the module table full; their frames are bare addresses.",
 	[SP_DROP_THREADS] = "%llu threads found the thread table full; their time is in the row of short threads.",
 	[SP_DROP_CLOCK] =

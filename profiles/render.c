@@ -49,6 +49,16 @@ static int claim(int fd, const char **why)
 	return 0;
 }
 
+/* Its process died while it was making it: nothing is in it, and nothing ever will be. */
+static bool is_stillborn(int fd, const char *path)
+{
+	struct sp_spool_file file;
+	uint64_t magic = 0;
+
+	return pread(fd, &magic, sizeof(magic), 0) >= 0 && !magic && sp_spool_file_parse(&file, path) &&
+		sp_spool_is_orphan(&file);
+}
+
 static bool is_small(const struct sp_snapshot *s)
 {
 	uint64_t used_ns = s->header.cpu.self_user_ns + s->header.cpu.self_sys_ns, sampled_ns = 0;
@@ -118,6 +128,11 @@ int sp_render_spool(const char *spool_path, const struct sp_render_options *opti
 	if (fd < 0)
 		return fd;
 	err = claim(fd, &result->why);
+	if (!err && options->only_orphan && is_stillborn(fd, spool_path)) {
+		unlink(spool_path);
+		close(fd);
+		return 0;
+	}
 	if (!err)
 		err = check_tree(fd, options->only_tree, &result->why);
 	if (!err)

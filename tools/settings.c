@@ -181,7 +181,8 @@ static int check_line(const struct sp_file *file, const struct sp_file_setting *
 		return 1;
 	}
 	if (setting->odd) {
-		sp_complain("%s: the value is not plain; write NAME=value or NAME='value', without expansions", place);
+		sp_complain("%s: '%s' is not a plain value; allowed: NAME=value or NAME='value', without expansions",
+			place, setting->text);
 		return 1;
 	}
 	return *setting->text && check_value(row, place, setting->text);

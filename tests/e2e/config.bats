@@ -166,7 +166,7 @@ same() {
 	status_of 2 "$SMARTPROF" run -- true 2>err
 	grep -q "\.env\.profiling line 2: SMARTPROF_MODE: 'gpu' is not valid; allowed: cpu, heap" err
 	echo 'SMARTPROF_DIR=$HOME/x' >.env.profiling
-	"$SMARTPROF" config 2>&1 | grep 'line 1: SMARTPROF_DIR: the value is not plain'
+	"$SMARTPROF" config 2>&1 | grep 'line 1: SMARTPROF_DIR: .* is not a plain value; allowed: '
 	echo 'SMARTPROF_FOLOW=none' >.env.profiling
 	"$SMARTPROF" config 2>&1 | grep "line 1: .*did you mean 'SMARTPROF_FOLLOW'"
 	SMARTPROF_CONFIG=/nowhere "$SMARTPROF" config 2>&1 | grep "SMARTPROF_CONFIG: cannot use '/nowhere'"
@@ -215,6 +215,13 @@ same() {
 	(cd project && SMARTPROF_CONFIG=/dev/null "$SMARTPROF" config --json) >config.json
 	[ "$(json 's["cpu_interval"]["source"]' config.json)" = rule ] ||
 		[ "$(json 's["cpu_interval"]["source"]' config.json)" = default ]
+}
+
+@test "a file named from here is found by children that run elsewhere" {
+	mkdir project
+	echo SMARTPROF_CPU_SAMPLING_INTERVAL=7ms >project/settings
+	SMARTPROF_CONFIG=project/settings profiled bash -c 'cd / && "$0" 0.3; exit 0' "$TARGETS/cpu_truth" >out
+	[ "$(front cpu_interval_requested_us "$(profile_of cpu_truth)")" = 7000 ]
 }
 
 @test "what is needed at the start works from the file: off, follow, verbose, signal, output" {

@@ -51,6 +51,14 @@ covers() { # FILE: at least 95 % of the 0.6 s
 	done
 }
 
+@test "a spool whose process died while making it is cleared away" {
+	local spool=/dev/shm/smartprof-$UID/4000000.1.5tillb0rn.spool
+	mkdir -p -m 700 "${spool%/*}"
+	(umask 077 && truncate -s 100000 "$spool")
+	"$SMARTPROF" recover
+	[ ! -e "$spool" ]
+}
+
 @test "recover renders a spool once and then has nothing left" {
 	profiled "$TARGETS/ends" kill9 0.3 || true
 	recovered ends

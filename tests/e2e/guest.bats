@@ -123,7 +123,7 @@ PY
 
 @test "plugins with thread-local storage come while many threads are sampled" {
 	for i in $(seq 60); do cp "$TARGETS/plugins/plugin_tls.so" "tls$i.so"; done
-	same_run "$TARGETS/tls_growth" "$(long 50 300)" "$WORK"/tls*.so
+	same_run "$TARGETS/tls_growth" "$(long 150 300)" "$WORK"/tls*.so
 	profile_of tls_growth
 }
 
@@ -131,7 +131,7 @@ PY
 	same_run "$TARGETS/fork_dlopen" "$TARGETS/plugins/plugin_cxx.so" "$(long 150 1000)"
 }
 
-@test "a _Fork child's threads are not in its parent's profile" {
+@test "threads of _Fork children are not in the profile of their parent" {
 	same_run "$TARGETS/fork_threads"
 	profile=$(grep -l parent_work "$SMARTPROF_DIR"/development/fork_threads.*.md)
 	check_profile "$profile"

@@ -1,5 +1,5 @@
-/* A child made with _Fork, which runs no fork handlers, computes in a thread (child_work) for longer
- * than its parent does (parent_work). Prints nothing but "done". */
+/* Children made with _Fork, which runs no fork handlers, compute in a thread of theirs (child_work),
+ * together for as long as their parent does (parent_work). */
 #include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,27 +13,30 @@ static NOINLINE void parent_work(void)
 
 static NOINLINE void *child_work(void *unused)
 {
-	spend(1);
+	spend(0.1);
 	return unused;
+}
+
+static void child(void)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, child_work, NULL) == 0)
+		pthread_join(thread, NULL);
+	_exit(0);
 }
 
 int main(void)
 {
-	void *volatile kept;
-	pthread_t thread;
-	pid_t pid;
-
 	parent_work();
-	kept = malloc(1000);
-	pid = _Fork();
-	check(pid >= 0, "_Fork");
-	if (pid == 0) {
-		if (pthread_create(&thread, NULL, child_work, NULL) == 0)
-			pthread_join(thread, NULL);
-		_exit(0);
+	for (int i = 0; i < 8; i++) {
+		pid_t pid = _Fork();
+
+		check(pid >= 0, "_Fork");
+		if (pid == 0)
+			child();
+		check(waitpid(pid, NULL, 0) == pid, "waitpid");
 	}
-	check(waitpid(pid, NULL, 0) == pid, "waitpid");
-	free(kept);
 	puts("done");
 	return 0;
 }

@@ -33,7 +33,7 @@ int main(int argc, char **argv)
 	for (int i = 2; i < argc; i++)
 		if (!dlopen(argv[i], RTLD_NOW))
 			puts(dlerror());
-	sleep(2);
+	sleep(1);
 	stop = 1;
 	for (int i = 0; i < threads; i++)
 		pthread_join(thread[i], NULL);
