@@ -61,8 +61,10 @@ struct sp_thread {
 	uint64_t user_seen_ns, sys_seen_ns; /* getrusage at the last tick that gave a sample */
 	int64_t user_drift_ns;              /* user time the event samples are behind (or ahead) of the clock */
 	uint64_t heap_interval;             /* at which the running countdown was drawn */
-	uint64_t unload_gen;                /* sp_agent.unload_gen when the thread started */
-	uint64_t root_pc;                   /* return address into the C library's thread start; 0: main thread */
+	uint64_t burst_began, burst_cycles; /* of the last few heap samples, in cycles */
+	uint32_t burst_samples;
+	uint64_t unload_gen; /* sp_agent.unload_gen when the thread started */
+	uint64_t root_pc;    /* return address into the C library's thread start; 0: main thread */
 	uint64_t user_assigned_ns, sys_assigned_ns; /* weights given to samples so far */
 	uint32_t exit_rounds;
 	void *start; /* routine the thread was created with */

@@ -6,12 +6,16 @@
  * heap may use up to half of the budget, the CPU clock the rest. */
 #include "sampler/governor.h"
 
+#include "sampler/heap.h"
+
 #include "sampler/sys.h"
 
 #define SIGNAL_COST_NS 25000u
-#define STEP_NS 40000000u /* CPU time between two looks */
+/* CPU time between two looks: closer together at first. */
+#define STEP_NS 40000000u
+#define FIRST_STEP_NS 8000000u
+#define SETTLING_NS 200000000u
 #define MAX_INTERVAL_NS 100000000u
-#define MAX_HEAP_STRETCH 4096u
 
 static struct {
 	uint32_t busy;      /* atomic try-lock */
@@ -62,7 +66,7 @@ static uint64_t govern_heap(struct sp_heap_totals *heap, uint64_t cpu_ns, uint64
 	uint64_t step = permille / max64(budget_permille, 1) + 1;
 
 	governor.heap_ns = spent;
-	if (permille > budget_permille && now < heap->requested_bytes * MAX_HEAP_STRETCH)
+	if (permille > budget_permille && now < heap->requested_bytes * SP_HEAP_STRETCH_MAX)
 		now *= step > 8 ? 8 : step;
 	else if (permille < budget_permille / 3 && now > heap->interval_floor)
 		now = max64(now / 2, heap->interval_floor);
@@ -80,7 +84,8 @@ void sp_governor_step(struct sp_thread *t)
 	if (__atomic_exchange_n(&governor.busy, 1, __ATOMIC_ACQUIRE))
 		return;
 	cpu_ns = sp_load(&h->cpu.self_user_ns) + sp_load(&h->cpu.self_sys_ns);
-	if (cpu_ns < governor.looked_ns || cpu_ns - governor.looked_ns > STEP_NS) {
+	if (cpu_ns < governor.looked_ns ||
+		cpu_ns - governor.looked_ns > (cpu_ns < SETTLING_NS ? FIRST_STEP_NS : STEP_NS)) {
 		if (cpu_ns < governor.looked_ns) /* a forked child starts again */
 			governor.looked_ns = governor.heap_ns = governor.thinned = 0;
 		sp_calibrate_tsc();

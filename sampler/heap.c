@@ -208,10 +208,34 @@ static void record_hit(void *arg)
 	t->heap_interval = interval;
 }
 
+#define BURST 64u
+
+/* The governor looks every few ticks; a program that allocates a million times a second has spent
+ * its budget by then. So each thread looks at its own share every few samples. */
+static void restrain(struct sp_thread *t, uint64_t cycles, uint64_t now)
+{
+	struct sp_heap_totals *h = &sp_agent.spool->heap;
+	uint64_t interval = sp_load(&h->interval_bytes), permille;
+
+	t->burst_cycles += cycles;
+	if (++t->burst_samples < BURST)
+		return;
+	permille = t->burst_cycles * 1000 / (now - t->burst_began + 1);
+	if (t->burst_began && permille > sp_agent.config.budget_permille / 2 &&
+		interval < h->requested_bytes * SP_HEAP_STRETCH_MAX) {
+		interval *= permille > sp_agent.config.budget_permille * 2 ? 4 : 2;
+		sp_store(&h->interval_bytes, interval);
+		if (interval > h->interval_max_bytes)
+			h->interval_max_bytes = interval;
+	}
+	t->burst_began = now;
+	t->burst_cycles = t->burst_samples = 0;
+}
+
 static void sample(struct sp_tls *tls, const void *p, size_t size)
 {
 	struct allocation hit = {.p = p, .size = size};
-	uint64_t began = sp_tsc(), mask = sp_block_signals();
+	uint64_t began = sp_tsc(), mask = sp_block_signals(), now;
 
 	hit.t = sp_enter();
 	if (!hit.t) {
@@ -222,7 +246,9 @@ static void sample(struct sp_tls *tls, const void *p, size_t size)
 	sp_thread_flush(hit.t, false);
 	sp_on_stack(record_hit, &hit, sp_thread_stack(hit.t));
 	set_countdown(tls, sp_next_pick(sp_random(hit.t), hit.t->heap_interval));
-	sp_add(&sp_agent.spool->heap.slow_ns, sp_tsc_ns(sp_tsc() - began));
+	now = sp_tsc();
+	sp_add(&sp_agent.spool->heap.slow_ns, sp_tsc_ns(now - began));
+	restrain(hit.t, now - began, now);
 	sp_leave(hit.t);
 	sp_restore_signals(mask);
 }
@@ -239,58 +265,60 @@ void sp_heap_start_thread(struct sp_thread *t)
 	set_countdown(t->tls, sp_agent.config.heap ? sp_next_pick(sp_random(t), t->heap_interval) : NEVER);
 }
 
-/* A dormant process is left alone until it has allocated enough to be worth a spool. */
-static void dormant_hit(struct sp_tls *tls, size_t size)
+/* A dormant process is left alone until it has allocated enough to be worth a spool. Returns false
+ * when it still is, and the allocation counted. */
+static bool wake(struct sp_tls *tls, size_t size)
 {
-	bool first = tls->heap.bytes_base < SP_DORMANT_BYTES;
-
+	if (tls->heap.bytes_base >= SP_DORMANT_BYTES || size >= SP_DORMANT_BYTES) {
+		sp_agent.activate();
+		return true;
+	}
 	tls->guard = 1; /* activation by the CPU timer has to wait for the counters to agree */
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	count(tls, size);
-	if (first)
-		set_countdown(tls, SP_DORMANT_BYTES);
+	set_countdown(tls, SP_DORMANT_BYTES);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	tls->guard = 0;
-	if (first)
-		return;
-	sp_agent.activate();
-	if (sp_load(&sp_agent.state) != SP_AGENT_ACTIVE)
-		set_countdown(tls, NEVER);
-	else if (sp_agent.config.heap)
-		sp_heap_start_thread(tls->thread);
+	return false;
+}
+
+/* A thread's first allocation that sampling can see is picked like any other. */
+static void begin(struct sp_tls *tls, const void *p, size_t size)
+{
+	sp_heap_start_thread(tls->thread);
+	count(tls, size);
+	if ((uint64_t)tls->heap.countdown <= size)
+		sample(tls, p, size);
+	else
+		set_countdown(tls, tls->heap.countdown - (int64_t)size);
 }
 
 static void hit(struct sp_tls *tls, const void *p, size_t size)
 {
-	int state = sp_load(&sp_agent.state);
+	int state;
 
 	if (sp_unlikely(sp_agent.sealed)) {
 		count(tls, size);
 		set_countdown(tls, NEVER);
 		return;
 	}
-	if (sp_unlikely(sp_is_stale_child())) {
+	if (sp_unlikely(sp_is_stale_child()))
 		sp_agent.forked();
-		state = sp_load(&sp_agent.state);
-	}
-	if (state == SP_AGENT_DORMANT) {
-		dormant_hit(tls, size);
+	if (sp_load(&sp_agent.state) == SP_AGENT_DORMANT && !wake(tls, size))
+		return;
+	state = sp_load(&sp_agent.state);
+	if (state == SP_AGENT_ACTIVE && !tls->thread && !tls->dead)
+		sp_agent.adopt(); /* a thread made behind our back */
+	if (state == SP_AGENT_ACTIVE && sp_agent.config.heap && tls->thread && !tls->thread->heap_interval) {
+		begin(tls, p, size);
 		return;
 	}
 	count(tls, size);
-	if (sp_unlikely(tls->dead)) {
+	if (sp_unlikely(tls->dead))
 		sp_thread_flush_dead();
-		return;
-	}
-	if (!size)
-		return; /* nothing to weigh; the next one is looked at again */
-	if (state == SP_AGENT_ACTIVE && !tls->thread)
-		sp_agent.adopt(); /* a thread made behind our back */
-	if (state != SP_AGENT_ACTIVE || !sp_agent.config.heap || !tls->thread)
-		set_countdown(tls, state == SP_AGENT_ACTIVATING ? RETRY_BYTES : NEVER);
-	else if (!tls->thread->heap_interval)
-		sp_heap_start_thread(tls->thread);
-	else
+	else if (state != SP_AGENT_ACTIVE || !sp_agent.config.heap || !tls->thread)
+		set_countdown(tls, state == SP_AGENT_DORMANT || state == SP_AGENT_ACTIVATING ? RETRY_BYTES : NEVER);
+	else if (size) /* nothing to weigh in an empty one: the next is looked at again */
 		sample(tls, p, size);
 }
 

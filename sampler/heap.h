@@ -16,6 +16,9 @@ static inline bool sp_heap_count_quickly(size_t size)
 	return true;
 }
 
+/* The governor widens the interval asked for by no more than this. */
+#define SP_HEAP_STRETCH_MAX 4096u
+
 /* Called for an allocation the fast path did not have the countdown for, after it succeeded: `p`
  * holds `size` bytes. Does the counting the fast path skipped, wakes a dormant agent, and samples.
  * Normal context (or an application's signal handler). */

@@ -108,6 +108,7 @@ struct sp_thread *sp_thread_take(void)
 	t->event_page = NULL;
 	t->unwinds = 0;
 	t->heap_interval = 0;
+	t->burst_began = t->burst_cycles = t->burst_samples = 0;
 	t->user_base_ns = t->user_seen_ns = t->sys_seen_ns = 0;
 	t->user_assigned_ns = t->sys_assigned_ns = 0;
 	t->root_pc = 0;
