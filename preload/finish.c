@@ -170,7 +170,7 @@ static void wait_for_renderer(int fd)
 			if (n <= 0)
 				return;
 			complaint[n] = 0;
-			sp_verbose("the profile could not be written", complaint);
+			sp_verbose("no profile", complaint);
 		}
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		left = (until.tv_sec - now.tv_sec) * 1000 + (until.tv_nsec - now.tv_nsec) / 1000000;
@@ -239,6 +239,8 @@ void sp_finish(enum sp_exit_kind kind, int value)
 	int saved_errno = errno, err, i;
 	uint32_t tid, none = 0;
 
+	if (sp_process.verbose && sp_load(&sp_agent.state) == SP_AGENT_DORMANT && !sp_is_vfork_child())
+		sp_verbose("no profile", "the process used next to no CPU time and memory");
 	if (sp_agent.sealed || sp_load(&sp_agent.state) < SP_AGENT_ACTIVE || sp_is_stale_child() || sp_is_vfork_child())
 		return;
 	if (sp_load(&ending_pid) != sp_agent.pid) {

@@ -262,6 +262,18 @@ static void read_clocks(void)
 	sp_agent.start_monotonic_ns = sp_now_ns();
 }
 
+static bool is_wanted(char **envp, const struct sp_file *file)
+{
+	struct sp_value verbose;
+
+	if (sp_program_wanted(envp, file, program_invocation_short_name))
+		return true;
+	sp_value_load(&verbose, SP_OPT_VERBOSE, envp, file);
+	sp_process.verbose = verbose.number;
+	sp_verbose("not profiling", "SMARTPROF_ENABLED is off, or SMARTPROF_PROGRAM names other programs");
+	return false;
+}
+
 __attribute__((constructor)) static void start(int argc, char **argv, char **envp)
 {
 	enum { FOLLOW_EXEC, FOLLOW_FORK, FOLLOW_NONE } follow;
@@ -271,11 +283,11 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	sp_malloc_resolve();
 	sp_live_boot_done();
 	sp_agent.pid = (int)sp_sys(SYS_getpid);
-	if (!sp_program_wanted(envp, NULL, program_invocation_short_name))
+	if (!is_wanted(envp, NULL))
 		goto out;
 	learn_cwd();
 	learn_file(envp);
-	if (sp_process.file->count && !sp_program_wanted(envp, sp_process.file, program_invocation_short_name))
+	if (sp_process.file->count && !is_wanted(envp, sp_process.file))
 		goto out;
 	/* What was allocated before this counts, and the next allocation is looked at again. */
 	sp_tls.heap.bytes_base -= sp_tls.heap.countdown;

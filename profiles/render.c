@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "profiles/facts.h"
@@ -103,18 +105,35 @@ static int render_file(struct sp_snapshot *snapshot, const struct sp_render_opti
 	return err;
 }
 
-static int check_tree(int fd, const char *only_tree, const char **why)
+static int check_tree(int fd, const struct sp_render_options *options, const char **why)
 {
 	struct sp_snapshot peek;
+	const char *tree;
 	int err;
 
-	if (!only_tree)
+	if (!options->only_tree && !options->only_root)
 		return 0;
 	err = sp_snapshot_peek(&peek, fd, why);
-	if (!err && strcmp(sp_snapshot_text(&peek, peek.header.text.tree), only_tree) != 0)
-		err = fail(why, -ECANCELED, "belongs to another tree");
+	if (!err) {
+		tree = sp_snapshot_text(&peek, peek.header.text.tree);
+		if ((options->only_tree && strcmp(tree, options->only_tree) != 0) ||
+			(options->only_root && atoi(tree) != options->only_root &&
+				peek.header.pid != options->only_root))
+			err = fail(why, -ECANCELED, "belongs to another tree");
+	}
 	sp_snapshot_free(&peek);
 	return err;
+}
+
+/* A parent knows what a process that was killed could not say. */
+static void add_ending(struct sp_spool_header *h, const struct sp_render_options *options)
+{
+	if (!options->only_root || h->pid != options->only_root || h->state != SP_STATE_RUNNING)
+		return;
+	h->state = SP_STATE_ENDED;
+	h->exit_kind = WIFSIGNALED(options->wait_status) ? SP_EXIT_SIGNAL : SP_EXIT_CODE;
+	h->exit_value =
+		WIFSIGNALED(options->wait_status) ? WTERMSIG(options->wait_status) : WEXITSTATUS(options->wait_status);
 }
 
 int sp_render_spool(const char *spool_path, const struct sp_render_options *options, struct sp_render_result *result)
@@ -134,11 +153,13 @@ int sp_render_spool(const char *spool_path, const struct sp_render_options *opti
 		return 0;
 	}
 	if (!err)
-		err = check_tree(fd, options->only_tree, &result->why);
+		err = check_tree(fd, options, &result->why);
 	if (!err)
 		err = sp_snapshot_read(&snapshot, fd, &result->why);
 	if (!err && options->only_orphan && sp_spool_file_parse(&file, spool_path) && !sp_spool_is_orphan(&file))
 		err = fail(&result->why, -ECANCELED, "is in use");
+	if (!err)
+		add_ending(&snapshot.header, options);
 	if (!err && !is_small(&snapshot))
 		err = render_file(&snapshot, options, result);
 	if (!err && unlink(spool_path) < 0 && errno != ENOENT)

@@ -13,6 +13,8 @@ struct sp_render_options {
 	sp_progress_fn *progress; /* NULL: none */
 	void *progress_context;
 	const char *only_tree; /* render only members of this tree ("<pid>.<ticks>"); NULL: any */
+	int only_root;         /* render only members of the tree whose first process has this pid; 0: any */
+	int wait_status;       /* how only_root's process ended, as wait() has it, where its spool does not say */
 	bool only_orphan; /* not when its process turns out to live: it had not mapped its new spool yet when looked at */
 };
 

@@ -89,6 +89,8 @@ int sp_cmd_finish(int argc, char **argv)
 	err = sp_render_spool(argv[1], &options, &result);
 	if (err) /* stderr is /dev/null here: the process passes it on if it was asked to be verbose */
 		dprintf(READY_FD, "%s %s; `smartprof recover` renders it later", argv[1], result.why);
+	else if (!result.path[0])
+		dprintf(READY_FD, "it used less than 20 ms of CPU and 1 MB of memory: too little for a profile");
 	close(READY_FD); /* the process need not wait for its relatives */
 	render_relatives(argv[1], tree);
 	return err ? 1 : 0;

@@ -26,12 +26,15 @@ struct mode {
 	bool complain;      /* about spools that cannot be rendered */
 	FILE *out;          /* for the paths of profiles; NULL: nowhere */
 	const char *prefix; /* of those lines */
+	pid_t only_root;    /* only what this process and its children left; 0: all */
+	int wait_status;    /* how it ended */
 };
 
 /* Returns 1 for a profile written, 0 for none, negative for a spool that cannot be rendered. */
 static int recover_one(const struct sp_spool_file *file, const struct mode *mode)
 {
-	struct sp_render_options options = {.only_orphan = true};
+	struct sp_render_options options = {
+		.only_orphan = true, .only_root = mode->only_root, .wait_status = mode->wait_status};
 	struct sp_render_result result;
 	int err = sp_render_spool(file->path, &options, &result);
 
@@ -91,9 +94,13 @@ static int recover_all(const struct mode *mode, int *failed)
 	return written ? written : err;
 }
 
-int sp_recover_orphans(int verbose)
+int sp_recover_tree(pid_t root, int wait_status, int verbose)
 {
-	const struct mode mode = {.complain = verbose, .out = verbose ? stderr : NULL, .prefix = "smartprof: "};
+	const struct mode mode = {.only_root = root,
+		.wait_status = wait_status,
+		.complain = verbose,
+		.out = verbose ? stderr : NULL,
+		.prefix = "smartprof: "};
 	int failed = 0;
 
 	return recover_all(&mode, &failed);

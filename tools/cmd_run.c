@@ -227,7 +227,8 @@ static void exec_target(const struct sp_target *target, char **argv)
 	_exit(exec_status(error));
 }
 
-/* argv[-1] must be writable. library: NULL to start without the agent. *status as of wait(2). */
+/* argv[-1] must be writable. library: NULL to start without the agent. *status as of wait(2). Returns
+ * the pid the child had, or a negative errno. */
 static int run_child(const struct sp_target *target, char **argv, const char *library, int *status)
 {
 	struct dispositions old;
@@ -242,18 +243,35 @@ static int run_child(const struct sp_target *target, char **argv, const char *li
 			_exit(EXIT_CANNOT_EXECUTE);
 		exec_target(target, argv);
 	}
-	error = pid < 0 ? -errno : 0;
+	error = pid < 0 ? -errno : pid;
 	child = pid;
 	sigprocmask(SIG_SETMASK, &old.mask, NULL);
 	if (pid > 0) {
 		do
 			ended = waitpid(pid, status, 0);
 		while (ended < 0 && errno == EINTR);
-		error = ended < 0 ? -errno : 0;
+		error = ended < 0 ? -errno : pid;
 	}
 	child = 0;
 	restore_signals(&old);
 	return error;
+}
+
+/* A file that was asked for and cannot be written is better known before the program has run. */
+static bool output_is_possible(const char *file)
+{
+	char directory[PATH_MAX] = ".";
+	const char *slash = file ? strrchr(file, '/') : NULL;
+
+	if (!file || !*file)
+		return true;
+	if (slash)
+		snprintf(directory, sizeof(directory), "%.*s", slash == file ? 1 : (int)(slash - file), file);
+	if (access(directory, W_OK | X_OK) == 0)
+		return true;
+	sp_complain("run: the profile cannot be written to %s: %s: %s; name a file in a directory you can write to",
+		file, directory, strerror(errno));
+	return false;
 }
 
 /* Ends like the child; a core dump of ours would only hide its own. */
@@ -292,7 +310,7 @@ int sp_cmd_run(int argc, char **argv)
 	char library[PATH_MAX];
 	struct sp_target target;
 	bool enabled, verbose;
-	int status = parse_flags(argc, argv), ended, rendered;
+	int status = parse_flags(argc, argv), ended;
 
 	if (status >= 0)
 		return status;
@@ -301,6 +319,8 @@ int sp_cmd_run(int argc, char **argv)
 		return SP_EXIT_USAGE;
 	enabled = setting_is_on(SP_OPT_ENABLED);
 	verbose = setting_is_on(SP_OPT_VERBOSE);
+	if (enabled && !output_is_possible(getenv("SMARTPROF_OUTPUT")))
+		return SP_EXIT_USAGE;
 	status = sp_target_find(&target, argv[0]);
 	if (status < 0) {
 		sp_complain("run: %s: %s", argv[0], status == -ENOENT ? "no such program" : strerror(-status));
@@ -315,8 +335,7 @@ int sp_cmd_run(int argc, char **argv)
 		sp_complain("run: cannot start %s: %s", target.path, strerror(-status));
 		return 1;
 	}
-	rendered = enabled ? sp_recover_orphans(verbose) : 0;
-	if (verbose && rendered == 0)
-		sp_complain("run: no spool was left behind to render");
+	if (enabled)
+		sp_recover_tree(status, ended, verbose);
 	return end_like(ended);
 }

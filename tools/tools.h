@@ -28,9 +28,10 @@ int sp_cmd_report(int argc, char **argv);
 int sp_cmd_recover(int argc, char **argv);
 int sp_cmd_finish(int argc, char **argv);
 
-/* Renders the spools whose process is gone. verbose: a line on stderr per profile written.
- * Returns the number of profiles, or a negative errno. In cmd_recover.c. */
-int sp_recover_orphans(int verbose);
+/* Renders what the process `root`, which ended with wait_status (as from wait()), and the processes
+ * it started have left behind. verbose: a line on stderr per profile written. Returns the number of
+ * profiles, or a negative errno. In cmd_recover.c. */
+int sp_recover_tree(pid_t root, int wait_status, int verbose);
 
 /* Prints "smartprof: " and the message and a newline to stderr. */
 void sp_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -157,6 +157,10 @@ PY
 	profile_of raw_thread_exit
 }
 
+@test "a cancelled thread goes on to its next cancellation point" {
+	same_run "$TARGETS/cancel_pending"
+}
+
 @test "C11 threads are profiled" {
 	same_run "$TARGETS/c11_threads"
 	profile=$(profile_of c11_threads)

@@ -80,6 +80,7 @@ static int set_up(void **state)
 	if (!t || agent_open("/tmp", 50000) || sp_live_init())
 		return -1;
 	sp_agent.config.heap = true;
+	sp_agent.config.budget_permille = 1000000; /* no interval moves by itself */
 	sp_agent.own_start = __executable_start;
 	sp_agent.own_end = __start_callers;
 	sp_agent.tsc_per_us_x1024 = 2560000000; /* a clock so slow that nothing here lives long */
