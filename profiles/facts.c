@@ -7,7 +7,6 @@
 #include <time.h>
 
 #include "profiles/git_info.h"
-#include "profiles/process.h"
 #include "profiles/redact.h"
 
 #define COMMAND_BYTES_MAX 2000
@@ -39,7 +38,7 @@ static void add_exit(struct sp_profile *p)
 		sp_profile_add_fact(p, "exit", "signal %d", h->exit_value);
 	else if (h->state == SP_STATE_EXEC)
 		sp_profile_add_fact(p, "exit", "exec");
-	else if (h->state == SP_STATE_RUNNING && sp_process_alive(h->pid, h->start_ticks))
+	else if (p->running)
 		sp_profile_add_fact(p, "exit", "running");
 	else
 		sp_profile_add_fact(p, "exit", "unknown");

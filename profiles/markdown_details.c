@@ -110,6 +110,8 @@ static size_t write_relatives(struct sp_writer *w, const struct relative *items,
 {
 	static const char *const titles[] = {
 		"- Callers (of its total time)", "- Callees (of its total time)", "- Hottest lines (of its self time)"};
+	static const char *const rest[] = {
+		"see Call Tree", "see Call Tree", "`smartprof report --full` shows them while the spool exists"};
 	size_t in_group = 0, used;
 
 	for (used = 0; used < count && items[used].hot == items[0].hot; used++) {
@@ -120,7 +122,7 @@ static size_t write_relatives(struct sp_writer *w, const struct relative *items,
 		if (in_group++ < w->limits.detail_rows)
 			write_relative(w, &items[used], self);
 		else if (in_group == w->limits.detail_rows + 1)
-			sp_buffer_puts(&w->out, "  - … more, see Call Tree\n");
+			sp_buffer_printf(&w->out, "  - … more, %s\n", rest[items[used].relation]);
 	}
 	return used;
 }

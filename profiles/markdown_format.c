@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SAMPLES_FOR_ERROR 5u
+
 void sp_put_name(struct sp_buffer *out, enum sp_escape how, const char *name)
 {
 	sp_escape_name(out, how, name);
@@ -67,6 +69,11 @@ void sp_put_module(struct sp_buffer *out, enum sp_escape how, const struct sp_pr
 double sp_percent(uint64_t part, uint64_t whole)
 {
 	return whole ? 100.0 * (double)part / (double)whole : 0;
+}
+
+bool sp_heap_is_rough(uint64_t bytes, double error_bytes, uint64_t samples)
+{
+	return samples < SAMPLES_FOR_ERROR || error_bytes >= (double)bytes;
 }
 
 void sp_put_cut(struct sp_buffer *out, size_t shown, size_t all, const char *what, const char *where)

@@ -40,6 +40,7 @@ struct site_table {
 	site_value *bytes;
 	uint64_t (*count)(const struct sp_heap_site *s);
 	double (*variance)(const struct sp_heap_site *s);
+	uint64_t (*samples)(const struct sp_heap_site *s);
 	uint64_t whole;
 };
 
@@ -63,6 +64,16 @@ static uint64_t short_count(const struct sp_heap_site *s)
 	return s->short_count;
 }
 
+static uint64_t all_samples(const struct sp_heap_site *s)
+{
+	return s->samples;
+}
+
+static uint64_t inuse_samples(const struct sp_heap_site *s)
+{
+	return s->inuse_samples;
+}
+
 static double inuse_variance(const struct sp_heap_site *s)
 {
 	return s->inuse_variance;
@@ -83,7 +94,8 @@ static void write_site(struct sp_writer *w, const struct site_table *t, uint32_t
 	const struct sp_profile *p = w->profile;
 	const struct sp_heap_site *s = &p->sites[index];
 	const struct sp_function *f = &p->functions[s->function];
-	uint64_t bytes = t->bytes(p, index);
+	uint64_t bytes = t->bytes(p, index), samples = t->samples(s);
+	double error = sp_heap_error(t->variance(s));
 
 	sp_buffer_printf(&w->out, "| %.1f%% | %llu | %llu | ", sp_percent(bytes, t->whole), (unsigned long long)bytes,
 		(unsigned long long)t->count(s));
@@ -93,7 +105,10 @@ static void write_site(struct sp_writer *w, const struct site_table *t, uint32_t
 		sp_put_location(&w->out, SP_ESCAPE_CELL, p, s->file, s->line);
 	else
 		sp_put_function_location(&w->out, SP_ESCAPE_CELL, p, f);
-	sp_buffer_printf(&w->out, " | %.0f | ", sp_heap_error(t->variance(s)));
+	if (sp_heap_is_rough(bytes, error, samples))
+		sp_buffer_printf(&w->out, " | rough: %llu samples | ", (unsigned long long)samples);
+	else
+		sp_buffer_printf(&w->out, " | %.0f | ", error);
 	sp_put_module(&w->out, SP_ESCAPE_CELL, p, f->module);
 	sp_buffer_puts(&w->out, " |\n");
 }
@@ -129,6 +144,16 @@ static void write_sites(struct sp_writer *w, const struct site_table *t)
 	free(order);
 }
 
+/* What was sampled may be the part that stays; what was not may be all that goes. */
+static void write_no_suspects(struct sp_writer *w)
+{
+	const struct sp_profile *p = w->profile;
+
+	sp_buffer_printf(&w->out,
+		"## Leak Suspects\n\nNot judged: %.1f %% of the bytes were allocated before sampling began.\n\n",
+		sp_percent(p->snapshot->header.heap.before_bytes, p->heap_allocated_bytes));
+}
+
 static void write_size_classes(struct sp_writer *w)
 {
 	const struct sp_heap_totals *heap = &w->profile->snapshot->header.heap;
@@ -138,7 +163,9 @@ static void write_size_classes(struct sp_writer *w)
 		whole += heap->class_bytes[i];
 	if (!whole)
 		return;
-	sp_buffer_puts(&w->out, "## Size Classes\n\n| Up to | % | Bytes | Count |\n|---:|---:|---:|---:|\n");
+	sp_buffer_printf(&w->out, "## Size Classes\n\nEstimates from %llu samples%s.\n\n",
+		(unsigned long long)heap->samples, sp_heap_is_rough(whole, 0, heap->samples) ? ": rough" : "");
+	sp_buffer_puts(&w->out, "| Up to | % | Bytes | Count |\n|---:|---:|---:|---:|\n");
 	for (unsigned i = 0; i < SP_SIZE_CLASSES; i++) {
 		if (!heap->class_bytes[i] && !heap->class_count[i])
 			continue;
@@ -177,23 +204,29 @@ void sp_write_heap(struct sp_writer *w)
 	const struct sp_profile *p = w->profile;
 	const struct sp_heap_totals *heap = &p->snapshot->header.heap;
 	const struct site_table tables[] = {
-		{"Heap Sites (In Use)", "", inuse_bytes, inuse_count, inuse_variance, heap->inuse_bytes},
-		{"Heap Sites (At Peak)", "", peak_bytes, peak_count, sp_peak_variance, heap->peak_bytes},
-		{"Heap Sites (Allocated)", "", alloc_bytes, alloc_count, alloc_variance, p->heap_allocated_bytes},
+		{"Heap Sites (In Use)", "", inuse_bytes, inuse_count, inuse_variance, inuse_samples,
+			heap->inuse_bytes},
+		{"Heap Sites (At Peak)", "", peak_bytes, peak_count, sp_peak_variance, all_samples,
+			heap->peak_bytes},
+		{"Heap Sites (Allocated)", "", alloc_bytes, alloc_count, alloc_variance, all_samples,
+			p->heap_allocated_bytes},
 		{"Leak Suspects",
 			"Sites that still hold nine tenths of all they ever allocated. A cache, or data that the "
 			"program "
 			"needs to its end, looks the same.\n\n",
-			suspect_bytes, inuse_count, inuse_variance, heap->inuse_bytes},
+			suspect_bytes, inuse_count, inuse_variance, inuse_samples, heap->inuse_bytes},
 		{"Short-Lived Allocations", "Freed within a millisecond; % of all allocated bytes.\n\n", short_bytes,
-			short_count, short_variance, p->heap_allocated_bytes},
+			short_count, short_variance, all_samples, p->heap_allocated_bytes},
 	};
 
 	if (!p->heap_on)
 		return;
 	write_summary(w);
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
-		write_sites(w, &tables[i]);
+		if (tables[i].bytes == suspect_bytes && sp_heap_mostly_before(p))
+			write_no_suspects(w);
+		else
+			write_sites(w, &tables[i]);
 	write_size_classes(w);
 	sp_write_heap_tree(w);
 }

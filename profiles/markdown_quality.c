@@ -54,6 +54,16 @@ static void write_clock(struct sp_writer *w)
 			"lower), or CAP\\_PERFMON, gives the finer clock.");
 }
 
+/* The governor needs some CPU time to learn what a sample costs. */
+static const char *over_budget(const struct sp_profile *p, const char *overhead, const char *budget)
+{
+	if (!budget || strtod(overhead, NULL) <= strtod(budget, NULL))
+		return "";
+	return p->cpu_user_ns + p->cpu_sys_ns < 1000000000u
+		? ": over the budget: the governor had no time to settle in a run this short"
+		: ": over the budget";
+}
+
 static void write_intervals(struct sp_writer *w)
 {
 	const struct sp_profile *p = w->profile;
@@ -71,8 +81,8 @@ static void write_intervals(struct sp_writer *w)
 			(unsigned long long)h->heap.requested_bytes, (unsigned long long)h->heap.interval_max_bytes,
 			(unsigned long long)h->heap.samples);
 	if (overhead)
-		sp_buffer_printf(&w->out, "- Sampling cost about %s %% of the CPU time (budget %s %%).\n", overhead,
-			budget ? budget : "unknown");
+		sp_buffer_printf(&w->out, "- Sampling cost about %s %% of the CPU time (budget %s %%)%s.\n", overhead,
+			budget ? budget : "unknown", over_budget(p, overhead, budget));
 	if (h->agent_bytes) {
 		sp_buffer_puts(&w->out, "- smartprof took ");
 		sp_put_size(&w->out, h->agent_bytes);
@@ -192,7 +202,11 @@ void sp_write_quality(struct sp_writer *w)
 	}
 	write_unnamed(w);
 	write_notes(w);
-	if (s->header.state == SP_STATE_RUNNING)
+	if (w->profile->end_unknown)
+		add_line(w,
+			"The process died without telling: wall time and averages reach until its last sample, and the "
+			"last moments may be missing.");
+	else if (s->header.state == SP_STATE_RUNNING)
 		add_line(w,
 			"The process had not told of its end when this was written: the last moments may be missing.");
 	if (s->damaged)
@@ -200,9 +214,19 @@ void sp_write_quality(struct sp_writer *w)
 	sp_buffer_puts(&w->out, "\n");
 }
 
+static bool is_threshold(const char *name, size_t length)
+{
+	static const char suffix[] = "_threshold", interval[] = "memory_check_interval";
+	const size_t n = sizeof(suffix) - 1;
+
+	return (length > n && strncmp(name + length - n, suffix, n) == 0) ||
+		(length == sizeof(interval) - 1 && strncmp(name, interval, length) == 0);
+}
+
 void sp_write_settings(struct sp_writer *w)
 {
 	const char *line = sp_snapshot_text(w->profile->snapshot, w->profile->snapshot->header.text.settings);
+	bool thresholds = false;
 
 	if (!*line)
 		return;
@@ -210,6 +234,7 @@ void sp_write_settings(struct sp_writer *w)
 	for (size_t n = 0; *line && n < 100; line += *line == '\n', n++) {
 		size_t length = strcspn(line, "\n"), at = 0;
 
+		thresholds = thresholds || is_threshold(line, strcspn(line, "\t\n"));
 		for (unsigned column = 0; column < 3; column++) {
 			size_t field = at < length ? strcspn(line + at, "\t\n") : 0;
 
@@ -220,5 +245,7 @@ void sp_write_settings(struct sp_writer *w)
 		sp_buffer_puts(&w->out, " |\n");
 		line += length;
 	}
-	sp_buffer_puts(&w->out, "\n");
+	sp_buffer_puts(&w->out,
+		thresholds ? "\nThe thresholds and memory\\_check\\_interval are only noted: nothing acts on them yet.\n\n"
+			   : "\n");
 }

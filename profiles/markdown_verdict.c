@@ -55,6 +55,7 @@ static const struct sp_function *write_cpu(struct sp_writer *w)
 	sp_put_duration(&w->out, p->cpu_sys_ns);
 	sp_buffer_puts(&w->out, " system) in ");
 	sp_put_duration(&w->out, p->wall_ns);
+	sp_buffer_puts(&w->out, p->end_unknown ? " until its last sample" : "");
 	sp_buffer_printf(&w->out, ", %.2f cores on average", p->wall_ns ? (double)used / (double)p->wall_ns : 0);
 	first = write_hottest(w);
 	sp_buffer_printf(&w->out, " (self time, %llu samples). ", (unsigned long long)p->samples);
@@ -66,13 +67,43 @@ static uint64_t rank_peak(const struct sp_profile *p, size_t i)
 	return p->sites[i].peak_bytes;
 }
 
+static void write_largest(struct sp_writer *w)
+{
+	const struct sp_profile *p = w->profile;
+	uint64_t peak_bytes = p->snapshot->header.heap.peak_bytes;
+	size_t count;
+	uint32_t *order = sp_rank(p->site_count, &count, rank_peak, p);
+
+	if (count && peak_bytes) {
+		const struct sp_heap_site *s = &p->sites[order[0]];
+		double error = sp_heap_error(sp_peak_variance(s));
+
+		sp_buffer_printf(
+			&w->out, "; the largest part of the peak, %.1f %% ", sp_percent(s->peak_bytes, peak_bytes));
+		if (sp_heap_is_rough(s->peak_bytes, error, s->samples))
+			sp_buffer_printf(&w->out, "(rough: %llu samples)", (unsigned long long)s->samples);
+		else
+			sp_buffer_printf(&w->out, "± %.1f", 100 * error / (double)peak_bytes);
+		sp_buffer_puts(&w->out, ", was allocated in ");
+		sp_put_name(&w->out, SP_ESCAPE_CELL, p->functions[s->function].name);
+	}
+	sp_buffer_puts(&w->out, ". ");
+	free(order);
+}
+
 static void write_memory(struct sp_writer *w)
 {
 	const struct sp_profile *p = w->profile;
 	const struct sp_heap_totals *heap = &p->snapshot->header.heap;
-	size_t count;
-	uint32_t *order = sp_rank(p->site_count, &count, rank_peak, p);
 
+	if (sp_heap_mostly_before(p)) {
+		sp_buffer_puts(&w->out, "Of ");
+		sp_put_size(&w->out, p->heap_allocated_bytes);
+		sp_buffer_puts(&w->out, " allocated, ");
+		sp_put_size(&w->out, heap->before_bytes);
+		sp_buffer_puts(&w->out, " were allocated before sampling began: where most of the heap came from is not known. ");
+		return;
+	}
 	sp_buffer_puts(&w->out, "The heap held ");
 	sp_put_size(&w->out, heap->peak_bytes);
 	sp_buffer_puts(&w->out, " at its peak and ");
@@ -80,16 +111,7 @@ static void write_memory(struct sp_writer *w)
 	sp_buffer_puts(&w->out, " at the end, out of ");
 	sp_put_size(&w->out, p->heap_allocated_bytes);
 	sp_buffer_puts(&w->out, " allocated");
-	if (count && heap->peak_bytes) {
-		const struct sp_heap_site *s = &p->sites[order[0]];
-		double error = sp_heap_error(sp_peak_variance(s));
-
-		sp_buffer_printf(&w->out, "; the largest part of the peak, %.1f %% ± %.1f, was allocated in ",
-			sp_percent(s->peak_bytes, heap->peak_bytes), 100 * error / (double)heap->peak_bytes);
-		sp_put_name(&w->out, SP_ESCAPE_CELL, p->functions[s->function].name);
-	}
-	sp_buffer_puts(&w->out, ". ");
-	free(order);
+	write_largest(w);
 }
 
 /* One piece of advice: the worst hindrance first, else where to look. */
@@ -113,8 +135,10 @@ static void write_next(struct sp_writer *w, const struct sp_function *first)
 		sp_buffer_puts(&w->out, "Next: see who calls ");
 		sp_put_name(&w->out, SP_ESCAPE_CELL, first->name);
 		sp_buffer_puts(&w->out, " under Function Details.");
-	} else
+	} else if (p->heap_on && !sp_heap_mostly_before(p))
 		sp_buffer_puts(&w->out, "Next: see Heap Sites.");
+	else
+		sp_buffer_puts(&w->out, "Next: let it run longer, this shows little more than its start.");
 }
 
 void sp_write_verdict(struct sp_writer *w)

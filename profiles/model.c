@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+#include "profiles/process.h"
 
 static const char *const pseudo_names[SP_PSEUDOS] = {
 	[SP_PSEUDO_UNSAMPLED] = "[unsampled]",
@@ -52,6 +55,24 @@ static bool setting_is_on(const struct sp_snapshot *snapshot, const char *name, 
 	return otherwise;
 }
 
+/* An idle process leaves no events behind, so while it runs the present is its end. The spool's
+ * start may come from another boot or be damaged: never earlier than the last event. */
+static void load_times(struct sp_profile *profile)
+{
+	const struct sp_spool_header *h = &profile->snapshot->header;
+	struct timespec ts;
+	uint64_t now_ns;
+
+	profile->running = h->state == SP_STATE_RUNNING && sp_process_alive(h->pid, h->start_ticks);
+	profile->end_unknown = h->state == SP_STATE_RUNNING && !profile->running && !h->end_ns;
+	profile->wall_ns = h->end_ns ? h->end_ns : h->now_ns;
+	if (!profile->running || clock_gettime(CLOCK_MONOTONIC, &ts) < 0)
+		return;
+	now_ns = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+	if (now_ns > h->start_monotonic_ns && now_ns - h->start_monotonic_ns > h->now_ns)
+		profile->wall_ns = now_ns - h->start_monotonic_ns;
+}
+
 static void load_process(struct sp_profile *profile)
 {
 	const struct sp_spool_header *h = &profile->snapshot->header;
@@ -59,7 +80,7 @@ static void load_process(struct sp_profile *profile)
 	profile->source_lines = setting_is_on(profile->snapshot, "source_lines", true);
 	profile->inlines = setting_is_on(profile->snapshot, "inlines", false);
 	profile->system_libraries = setting_is_on(profile->snapshot, "system_libraries", true);
-	profile->wall_ns = h->end_ns ? h->end_ns : h->now_ns;
+	load_times(profile);
 	/* The kernel updates its maximum at the tick, and may know less than was seen in between. */
 	profile->max_rss_bytes = h->max_rss_bytes > h->rss_bytes ? h->max_rss_bytes : h->rss_bytes;
 	profile->cpu_on = h->cpu.clock != SP_CLOCK_OFF;

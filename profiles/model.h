@@ -126,6 +126,8 @@ struct sp_profile {
 	uint64_t threads_seen;
 
 	bool source_lines, inlines, system_libraries; /* settings that shape the profile */
+	bool running;     /* when the spool was read: wall_ns reaches to that moment */
+	bool end_unknown; /* it died without telling: wall_ns reaches to its last sample */
 
 	uint64_t wall_ns, cpu_user_ns, cpu_sys_ns, max_rss_bytes; /* of the process */
 	uint64_t total_ns;                                        /* sum of self over functions[]: what 100 % means */
@@ -153,6 +155,10 @@ double sp_heap_error(double variance);
 /* The variance of a site's bytes at the peak: what is in use now, or was ever allocated, has the
  * same relation of variance to bytes. */
 double sp_peak_variance(const struct sp_heap_site *site);
+
+/* True when more was allocated before heap sampling began than since: the sites then show the
+ * smaller part, from which nothing follows for the whole. */
+bool sp_heap_mostly_before(const struct sp_profile *profile);
 
 /* The front matter's value, or NULL. */
 const char *sp_profile_fact(const struct sp_profile *profile, const char *key);

@@ -66,10 +66,11 @@ static uint32_t unnamed_function(struct resolver *r, uint32_t module, uint64_t a
 
 static uint32_t folded_function(struct resolver *r, uint32_t module)
 {
+	const struct sp_module_info *m = &r->profile->modules[module];
 	char name[270];
 	uint32_t id;
 
-	snprintf(name, sizeof(name), "[%.255s]", r->profile->modules[module].name);
+	snprintf(name, sizeof(name), strcmp(m->path, "[vdso]") == 0 ? "%.255s" : "[%.255s]", m->name);
 	id = sp_profile_function(r->profile, r->profile->modules[module].canonical, name, &r->functions);
 	r->profile->functions[id].flags |= SP_FUNCTION_FOLDED;
 	return id;
@@ -174,6 +175,39 @@ static uint32_t pseudo_frame(struct resolver *r, enum sp_pseudo which)
 	return frame_id(r, &frame);
 }
 
+static bool is_folded(const struct sp_profile *p, uint32_t frame)
+{
+	return p->functions[p->frames[frame].function].flags & SP_FUNCTION_FOLDED;
+}
+
+/* The executable's own entry point, which calls libc to start the program. */
+static bool is_entry(const struct sp_profile *p, uint32_t frame)
+{
+	const struct sp_function *f = &p->functions[p->frames[frame].function];
+	const char *exe = sp_snapshot_text(p->snapshot, p->snapshot->header.text.exe);
+
+	return strcmp(p->modules[f->module].path, exe) == 0 &&
+		((f->flags & SP_FUNCTION_UNNAMED) || strcmp(f->name, "_start") == 0);
+}
+
+/* Every stack starts in libc: folded, that would give the library's row nearly all of the time. So
+ * the libraries at the outer end go, when code inside of them remains. */
+static void drop_start(struct sp_profile *p, struct sp_path *path)
+{
+	uint32_t *ids = p->frame_ids + path->first;
+	uint32_t end = path->depth, from;
+
+	if (end && is_entry(p, ids[end - 1]))
+		end--;
+	for (from = end; from && is_folded(p, ids[from - 1]);)
+		from--;
+	if (!from || from == end)
+		return;
+	memmove(ids + from, ids + end, (path->depth - end) * sizeof(*ids));
+	p->frame_id_count -= end - from;
+	path->depth -= end - from;
+}
+
 /* Appends the stack's frames to the path; returns the frame that is its allocation site. */
 static uint32_t add_frames(struct resolver *r, struct sp_path *path, const struct sp_stack *stack)
 {
@@ -203,6 +237,8 @@ static uint32_t add_frames(struct resolver *r, struct sp_path *path, const struc
 		path_push(p, path, last = pseudo_frame(r, stack->depth ? SP_PSEUDO_AGENT : SP_PSEUDO_OVERFLOW));
 	if (stack->flags & (SP_STACK_TRUNCATED | SP_STACK_BROKEN))
 		path_push(p, path, pseudo_frame(r, SP_PSEUDO_TRUNCATED));
+	else
+		drop_start(p, path);
 	return has_site ? site : last;
 }
 

@@ -53,6 +53,11 @@ static struct sp_heap_site *site_of(struct sp_profile *p, uint32_t frame, struct
 	return &p->sites[*cell];
 }
 
+bool sp_heap_mostly_before(const struct sp_profile *profile)
+{
+	return profile->snapshot->header.heap.before_bytes > profile->heap_allocated_bytes / 2;
+}
+
 /* Differences are right modulo 2^64: thinning may have taken more off `freed` than was in it. */
 static uint64_t minus(uint64_t allocated, uint64_t freed)
 {

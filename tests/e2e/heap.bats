@@ -51,3 +51,10 @@ load helpers
 	profile=$(profile_of cpu_truth)
 	refuse grep -q '^## Heap Sites' "$profile"
 }
+
+@test "the first block is seen, however large" {
+	profiled "$TARGETS/big_first" >out
+	profile=$(profile_of big_first)
+	[ "$(front heap_inuse_bytes "$profile")" -ge 41943040 ]
+	[ "$(front heap_allocated_bytes "$profile")" -eq "$(front heap_inuse_bytes "$profile")" ]
+}

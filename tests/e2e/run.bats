@@ -65,3 +65,23 @@ load helpers
 	status_of 2 "$SMARTPROF" report noise 2>err
 	[ "$(wc -l <err)" -eq 1 ]
 }
+
+@test "run knows how its program ended, also when the program cannot tell" {
+	status_of 137 "$SMARTPROF" run -- "$TARGETS/ends" kill9 0.3 >out
+	[ "$(front exit "$(profile_of ends)")" = "signal 9" ]
+}
+
+@test "an --output that cannot be written is told before the program runs" {
+	status_of 2 "$SMARTPROF" run --output /proc/nowhere/x.md -- touch ran 2>err
+	[ "$(wc -l <err)" -eq 1 ]
+	[ ! -e ran ]
+}
+
+@test "SMARTPROF_VERBOSE tells why there is no profile" {
+	SMARTPROF_VERBOSE=1 LD_PRELOAD=$AGENT /bin/true 2>err
+	grep -q 'no profile: ' err
+	SMARTPROF_VERBOSE=1 SMARTPROF_ENABLED=0 LD_PRELOAD=$AGENT /bin/true 2>err
+	grep -q 'not profiling: SMARTPROF_ENABLED' err
+	SMARTPROF_VERBOSE=1 SMARTPROF_PROGRAM=other LD_PRELOAD=$AGENT /bin/true 2>err
+	grep -q 'not profiling: .*SMARTPROF_PROGRAM' err
+}
