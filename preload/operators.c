@@ -47,13 +47,9 @@ static struct {
 #define X(name, mangled, params, args) void(*name) params;
 	DELETE_FORMS(X)
 #undef X
+	bool tried;  /* looked up; where nothing was found, malloc and free serve from then on */
 	bool counts; /* they are an allocator's own, and do not come by our malloc */
 } next;
-
-static void *new_aligned(size_t size, size_t alignment)
-{
-	return aligned_alloc(alignment, size);
-}
 
 static void *find(const char *mangled)
 {
@@ -61,12 +57,31 @@ static void *find(const char *mangled)
 
 	if (!p && (library = dlopen("libstdc++.so.6", RTLD_LAZY | RTLD_NOLOAD)))
 		p = dlsym(library, mangled); /* and the library stays */
-	if (p)
-		return p;
-	if (!strncmp(mangled, "_Zd", 3))
-		return (void *)free;
-	return strstr(mangled, "align_val_t") ? (void *)new_aligned : (void *)malloc;
+	return p;
 }
+
+/* The definition inside the module that called: it knows how to throw its kind of bad_alloc. */
+static void *find_callers_own(const char *mangled, void *caller)
+{
+	struct dl_find_object object;
+	void *module, *p = NULL;
+
+	if (_dl_find_object(caller, &object) == 0 &&
+		(module = dlopen(object.dlfo_link_map->l_name, RTLD_LAZY | RTLD_NOLOAD))) {
+		p = dlsym(module, mangled);
+		dlclose(module); /* the caller keeps it */
+	}
+	return p;
+}
+
+/* Without a next definition: like the module's own, which calls malloc too. */
+static void *allocate(size_t size, const char *mangled, size_t alignment)
+{
+	return strstr(mangled, "align_val_t") ? aligned_alloc(alignment, size) : malloc(size ? size : 1);
+}
+
+#define SECOND(a, b, ...) b
+#define alignment_of(...) SECOND(__VA_ARGS__, 0, 0)
 
 static void resolve(void)
 {
@@ -76,6 +91,7 @@ static void resolve(void)
 	DELETE_FORMS(X)
 	NEW_FORMS(X)
 #undef X
+	next.tried = true;
 	next.counts = next.new_one && _dl_find_object((void *)next.new_one, &object) == 0 &&
 		object.dlfo_map_start != sp_agent.own_start && !strstr(object.dlfo_link_map->l_name, "libstdc++") &&
 		!strstr(object.dlfo_link_map->l_name, "libc++");
@@ -99,8 +115,14 @@ static void forget(void *p)
 	SP_EXPORT void *sp_export_##name params __asm__(mangled); \
 	void *sp_export_##name params \
 	{ \
-		if (sp_unlikely(!next.name)) \
+		if (sp_unlikely(!next.tried)) \
 			resolve(); \
+		if (sp_unlikely(!next.name)) { \
+			void *p = allocate(size, mangled, (size_t)(alignment_of args)); \
+			void *(*own)params = \
+				p ? NULL : (__typeof__(own))find_callers_own(mangled, __builtin_return_address(0)); \
+			return own ? own args : p; \
+		} \
 		if (sp_likely(!next.counts)) \
 			return next.name args; \
 		return count(next.name args, size); \
@@ -112,11 +134,14 @@ NEW_FORMS(X)
 	SP_EXPORT void sp_export_##name params __asm__(mangled); \
 	void sp_export_##name params \
 	{ \
-		if (sp_unlikely(!next.name)) \
+		if (sp_unlikely(!next.tried)) \
 			resolve(); \
 		if (sp_unlikely(next.counts)) \
 			forget(p); \
-		next.name args; \
+		if (sp_likely(next.name)) \
+			next.name args; \
+		else \
+			free(p); \
 	}
 DELETE_FORMS(X)
 #undef X

@@ -4,6 +4,7 @@
 
 #define UNW_LOCAL_ONLY
 #include <libunwind.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "sampler/modules.h"
@@ -108,9 +109,12 @@ bool sp_unwind(struct sp_thread *t, const ucontext_t *context, struct sp_walk *w
 	int64_t countdown = tls->heap.countdown;
 	bool fast = t->unwinds >= SLOW_WALKS && !sp_modules_cache_unsafe(t);
 	uint32_t n = 0, from = 0;
+	int cancel_state;
 
 	if (!sp_begin_unwind(t))
 		return false;
+	/* libunwind calls read(), where a thread with a cancellation pending would end. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
 	/* With no countdown left every allocation takes the slow path, which sees `unwinding`. */
 	tls->heap.countdown = 0;
 	tls->unwinding = 1;
@@ -128,6 +132,7 @@ bool sp_unwind(struct sp_thread *t, const ucontext_t *context, struct sp_walk *w
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	tls->unwinding = 0;
 	tls->heap.countdown = countdown;
+	pthread_setcancelstate(cancel_state, NULL);
 	sp_end_unwind();
 
 	walk->frames = t->frames + from;

@@ -143,6 +143,7 @@ PY
 @test "the child of a process with a filter that kills only allocates" {
 	same_run "$TARGETS/seccomp_fork"
 	[ "$(cat profiled.status)" -eq 7 ]
+	recovered seccomp_fork
 }
 
 @test "a vfork child's filter is not its parent's" {
@@ -196,4 +197,5 @@ PY
 	done
 	cmp plain.out profiled.out
 	cmp plain.err profiled.err
+	recovered cpu_truth
 }

@@ -245,6 +245,94 @@ static void damaged_profiles_do_no_harm(void **state)
 	}
 }
 
+static void the_cost_is_held_against_the_budget(void **state)
+{
+	(void)state;
+	fill_some();
+	spool.header->cpu.budget_permille = 30;
+	spool.header->heap.slow_ns = 2000000;
+	write_profile(false);
+	assert_non_null(strstr(text.data, "(budget 3 %): over the budget: the governor had no time to settle"));
+	sp_profile_free(profile);
+	sp_snapshot_free(&snapshot);
+	sp_buffer_clear(&text);
+	spool.header->cpu.self_user_ns += 5000000000;
+	spool.header->heap.slow_ns = 1000000000;
+	write_profile(false);
+	assert_non_null(strstr(text.data, "(budget 3 %): over the budget.\n"));
+	sp_profile_free(profile);
+	sp_snapshot_free(&snapshot);
+	sp_buffer_clear(&text);
+	spool.header->heap.slow_ns = 1000000;
+	write_profile(false);
+	assert_null(strstr(text.data, "over the budget"));
+}
+
+static void a_killed_process_is_told_of(void **state)
+{
+	(void)state;
+	fill_some();
+	spool.header->state = SP_STATE_RUNNING;
+	spool.header->end_ns = 0;
+	spool.header->now_ns = 1500000000;
+	write_profile(false);
+	assert_non_null(strstr(text.data, " in 1.50 s until its last sample, "));
+	assert_non_null(strstr(text.data, "averages reach until its last sample"));
+}
+
+static void few_samples_have_no_error_bar(void **state)
+{
+	struct sp_site *site;
+
+	(void)state;
+	fill_some();
+	spool.header->heap.peak_bytes = 200000;
+	spool.header->heap.peak_seq = 1;
+	spool.header->heap.samples = 3;
+	spool.header->heap.class_bytes[9] = 300;
+	spool_site(&spool, spool_stack(&spool, SP_STACK_IS_HEAP, STACK(8, 1)), 2000, 2);
+	site = spool_site(&spool, spool_stack(&spool, SP_STACK_IS_HEAP, STACK(7, 1)), 100000, 20);
+	site->samples = site->inuse_samples = 50;
+	write_profile(false);
+	assert_non_null(strstr(text.data, "rough: 3 samples | prog |"));
+	assert_non_null(strstr(text.data, "Estimates, rough: 3 samples."));
+	assert_non_null(strstr(text.data, "| 251 | prog |")); /* 1.96 sqrt(4 * 4096) */
+	assert_non_null(strstr(text.data, "the largest part of the peak, 50.0 % ± 0.1, was allocated in prog+0x70"));
+}
+
+static void what_came_before_sampling_is_no_ground_for_conclusions(void **state)
+{
+	(void)state;
+	fill_some();
+	spool.header->heap.peak_bytes = 4096;
+	spool.header->heap.peak_seq = 1;
+	spool.header->heap.before_bytes = 6000;
+	write_profile(false);
+	assert_non_null(strstr(text.data, "the largest part"));
+	assert_null(strstr(text.data, "Not judged"));
+	sp_profile_free(profile);
+	sp_snapshot_free(&snapshot);
+	sp_buffer_clear(&text);
+	spool.header->heap.before_bytes = 7000;
+	write_profile(false);
+	assert_null(strstr(text.data, "the largest part"));
+	assert_non_null(strstr(text.data, "allocated, 6.8 KiB were allocated before sampling began"));
+	assert_non_null(strstr(text.data, "## Leak Suspects\n\nNot judged: 56.7 % of the bytes"));
+}
+
+static void thresholds_are_said_to_be_idle(void **state)
+{
+	(void)state;
+	write_profile(false);
+	assert_null(strstr(text.data, "nothing acts on them yet"));
+	sp_profile_free(profile);
+	sp_snapshot_free(&snapshot);
+	sp_buffer_clear(&text);
+	spool.header->text.settings = spool_text(&spool, "cpu_threshold\t80 %\tdefault\nlast\ton\tdefault\n");
+	write_profile(false);
+	assert_non_null(strstr(text.data, "|\n\nThe thresholds and their check interval are only noted: nothing acts"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -258,6 +346,11 @@ int main(void)
 		TEST(a_missing_row_is_noticed),
 		TEST(other_schemas_are_refused),
 		TEST(damaged_profiles_do_no_harm),
+		TEST(the_cost_is_held_against_the_budget),
+		TEST(a_killed_process_is_told_of),
+		TEST(few_samples_have_no_error_bar),
+		TEST(what_came_before_sampling_is_no_ground_for_conclusions),
+		TEST(thresholds_are_said_to_be_idle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -228,6 +229,109 @@ static void system_libraries_fold(void **state)
 	assert_int_equal(profile->paths[1].depth, 4); /* the two liba frames at the leaf are one */
 }
 
+static void fold_system_libraries(void)
+{
+	spool.header->text.settings = spool_text(&spool, "system_libraries\toff\tdefault\n");
+	spool_module(&spool, "/lib/nowhere/libc.so.6", 0x7000000, 0x7001000, 0, UINT64_MAX);
+	spool_module(&spool, "[vdso]", 0x8000000, 0x8001000, 0, UINT64_MAX);
+}
+
+static void the_start_of_a_stack_is_left_out_of_its_library(void **state)
+{
+	static const uint64_t leaf[] = {0x7000010, SPOOL_BASE + 0x21, 0x7000021, SPOOL_BASE + 0x11};
+	static const uint64_t thread[] = {SPOOL_BASE + 0x20, 0x7000031, 0x7000041};
+	static const uint64_t alone[] = {0x8000010, 0x7000031};
+	static const uint64_t broken[] = {SPOOL_BASE + 0x20, 0x7000031};
+
+	(void)state;
+	fold_system_libraries();
+	spool_sample(&spool, spool_addresses(&spool, 0, 1, leaf, 4), 4 * MS, 0);
+	spool_sample(&spool, spool_addresses(&spool, 0, 1, thread, 3), 8 * MS, 0);
+	load();
+	assert_int_equal(total_ms("[libc.so.6]"), 4);
+	assert_int_equal(total_ms("prog+0x20"), 12);
+	assert_int_equal(total_ms("prog+0x10"), 4);
+	sp_profile_free(profile);
+	profile = NULL;
+	sp_snapshot_free(&snapshot);
+	spool_sample(&spool, spool_addresses(&spool, 0, 1, alone, 2), 16 * MS, 0);
+	spool_sample(&spool, spool_addresses(&spool, SP_STACK_BROKEN, 1, broken, 2), 32 * MS, 0);
+	load();
+	assert_int_equal(self_ms("[vdso]"), 16);
+	assert_int_equal(total_ms("[libc.so.6]"), 4 + 16 + 32);
+}
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static uint64_t own_start_ticks(void)
+{
+	unsigned long long ticks = 0;
+	char line[1024] = "";
+	FILE *file = fopen("/proc/self/stat", "re");
+
+	assert_non_null(file);
+	assert_non_null(fgets(line, sizeof(line), file));
+	fclose(file);
+	assert_int_equal(sscanf(strrchr(line, ')') + 1,
+				 " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+				 &ticks),
+		1);
+	return ticks;
+}
+
+static void a_running_process_has_run_until_now(void **state)
+{
+	struct sp_spool_header *h = spool.header;
+	uint64_t before_ns;
+
+	(void)state;
+	h->state = SP_STATE_RUNNING;
+	h->end_ns = 0;
+	h->now_ns = 1000000;
+	h->start_monotonic_ns = monotonic_ns() / 2;
+	h->pid = getpid();
+	h->start_ticks = own_start_ticks();
+	before_ns = monotonic_ns() - h->start_monotonic_ns;
+	load();
+	assert_true(profile->running && !profile->end_unknown);
+	assert_true(profile->wall_ns >= before_ns && profile->wall_ns <= monotonic_ns() - h->start_monotonic_ns);
+}
+
+static void a_start_in_the_future_is_not_believed(void **state)
+{
+	struct sp_spool_header *h = spool.header;
+
+	(void)state;
+	h->state = SP_STATE_RUNNING;
+	h->end_ns = 0;
+	h->now_ns = 1000000;
+	h->start_monotonic_ns = UINT64_MAX - 5;
+	h->pid = getpid();
+	h->start_ticks = own_start_ticks();
+	load();
+	assert_true(profile->running);
+	assert_int_equal(profile->wall_ns, 1000000);
+}
+
+static void a_dead_process_has_run_until_its_last_sample(void **state)
+{
+	(void)state;
+	spool.header->state = SP_STATE_RUNNING;
+	spool.header->end_ns = 0;
+	spool.header->now_ns = 1000000;
+	spool.header->pid = getpid();
+	spool.header->start_ticks = own_start_ticks() + 1;
+	load();
+	assert_true(!profile->running && profile->end_unknown);
+	assert_int_equal(profile->wall_ns, 1000000);
+}
+
 /* With equal weights the error bar must be the binomial one. */
 static void error_bars_are_binomial_for_equal_weights(void **state)
 {
@@ -348,6 +452,10 @@ int main(void)
 		TEST(a_library_loaded_twice_is_one_row),
 		TEST(the_profiler_is_not_shown),
 		TEST(system_libraries_fold),
+		TEST(the_start_of_a_stack_is_left_out_of_its_library),
+		TEST(a_running_process_has_run_until_now),
+		TEST(a_start_in_the_future_is_not_believed),
+		TEST(a_dead_process_has_run_until_its_last_sample),
 		TEST(error_bars_are_binomial_for_equal_weights),
 		TEST(peaks_are_settled_by_the_reader),
 		TEST(stacks_of_one_site_are_added),
