@@ -66,9 +66,10 @@ void sp_put_function_location(struct sp_buffer *out, enum sp_escape how, const s
 void sp_put_module(struct sp_buffer *out, enum sp_escape how, const struct sp_profile *p, uint32_t module);
 double sp_percent(uint64_t part, uint64_t whole);
 
-/* Whether an error bar would say more than is known: from a handful of samples, or as large as the
- * value itself. The number of samples is then printed in its place. */
+/* Whether an error bar would say more than is known: as large as the value itself, or from a handful
+ * of samples; a block far larger than the interval is known well from a single one, though. */
 bool sp_heap_is_rough(uint64_t bytes, double error_bytes, uint64_t samples);
+void sp_put_rough(struct sp_buffer *out, uint64_t samples); /* "rough: 3 samples", in place of the bar */
 
 /* "… 212 more rows, see All functions", when anything was cut. */
 void sp_put_cut(struct sp_buffer *out, size_t shown, size_t all, const char *what, const char *where);

@@ -73,7 +73,14 @@ double sp_percent(uint64_t part, uint64_t whole)
 
 bool sp_heap_is_rough(uint64_t bytes, double error_bytes, uint64_t samples)
 {
-	return samples < SAMPLES_FOR_ERROR || error_bytes >= (double)bytes;
+	bool few = samples < SAMPLES_FOR_ERROR && error_bytes > (double)bytes / 10;
+
+	return few || error_bytes >= (double)bytes;
+}
+
+void sp_put_rough(struct sp_buffer *out, uint64_t samples)
+{
+	sp_buffer_printf(out, "rough: %llu sample%s", (unsigned long long)samples, samples == 1 ? "" : "s");
 }
 
 void sp_put_cut(struct sp_buffer *out, size_t shown, size_t all, const char *what, const char *where)

@@ -105,10 +105,12 @@ static void write_site(struct sp_writer *w, const struct site_table *t, uint32_t
 		sp_put_location(&w->out, SP_ESCAPE_CELL, p, s->file, s->line);
 	else
 		sp_put_function_location(&w->out, SP_ESCAPE_CELL, p, f);
+	sp_buffer_puts(&w->out, " | ");
 	if (sp_heap_is_rough(bytes, error, samples))
-		sp_buffer_printf(&w->out, " | rough: %llu samples | ", (unsigned long long)samples);
+		sp_put_rough(&w->out, samples);
 	else
-		sp_buffer_printf(&w->out, " | %.0f | ", error);
+		sp_buffer_printf(&w->out, "%.0f", error);
+	sp_buffer_puts(&w->out, " | ");
 	sp_put_module(&w->out, SP_ESCAPE_CELL, p, f->module);
 	sp_buffer_puts(&w->out, " |\n");
 }
@@ -158,13 +160,20 @@ static void write_size_classes(struct sp_writer *w)
 {
 	const struct sp_heap_totals *heap = &w->profile->snapshot->header.heap;
 	uint64_t whole = 0;
+	double variance = 0;
 
 	for (unsigned i = 0; i < SP_SIZE_CLASSES; i++)
 		whole += heap->class_bytes[i];
 	if (!whole)
 		return;
-	sp_buffer_printf(&w->out, "## Size Classes\n\nEstimates from %llu samples%s.\n\n",
-		(unsigned long long)heap->samples, sp_heap_is_rough(whole, 0, heap->samples) ? ": rough" : "");
+	for (size_t i = 0; i < w->profile->site_count; i++)
+		variance += w->profile->sites[i].alloc_variance;
+	sp_buffer_puts(&w->out, "## Size Classes\n\n");
+	if (sp_heap_is_rough(whole, sp_heap_error(variance), heap->samples)) {
+		sp_buffer_puts(&w->out, "Estimates, ");
+		sp_put_rough(&w->out, heap->samples);
+		sp_buffer_puts(&w->out, ".\n\n");
+	}
 	sp_buffer_puts(&w->out, "| Up to | % | Bytes | Count |\n|---:|---:|---:|---:|\n");
 	for (unsigned i = 0; i < SP_SIZE_CLASSES; i++) {
 		if (!heap->class_bytes[i] && !heap->class_count[i])
@@ -204,10 +213,8 @@ void sp_write_heap(struct sp_writer *w)
 	const struct sp_profile *p = w->profile;
 	const struct sp_heap_totals *heap = &p->snapshot->header.heap;
 	const struct site_table tables[] = {
-		{"Heap Sites (In Use)", "", inuse_bytes, inuse_count, inuse_variance, inuse_samples,
-			heap->inuse_bytes},
-		{"Heap Sites (At Peak)", "", peak_bytes, peak_count, sp_peak_variance, all_samples,
-			heap->peak_bytes},
+		{"Heap Sites (In Use)", "", inuse_bytes, inuse_count, inuse_variance, inuse_samples, heap->inuse_bytes},
+		{"Heap Sites (At Peak)", "", peak_bytes, peak_count, sp_peak_variance, all_samples, heap->peak_bytes},
 		{"Heap Sites (Allocated)", "", alloc_bytes, alloc_count, alloc_variance, all_samples,
 			p->heap_allocated_bytes},
 		{"Leak Suspects",

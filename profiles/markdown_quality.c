@@ -246,6 +246,6 @@ void sp_write_settings(struct sp_writer *w)
 		line += length;
 	}
 	sp_buffer_puts(&w->out,
-		thresholds ? "\nThe thresholds and memory\\_check\\_interval are only noted: nothing acts on them yet.\n\n"
+		thresholds ? "\nThe thresholds and their check interval are only noted: nothing acts on them yet.\n\n"
 			   : "\n");
 }

@@ -78,12 +78,14 @@ static void write_largest(struct sp_writer *w)
 		const struct sp_heap_site *s = &p->sites[order[0]];
 		double error = sp_heap_error(sp_peak_variance(s));
 
-		sp_buffer_printf(
-			&w->out, "; the largest part of the peak, %.1f %% ", sp_percent(s->peak_bytes, peak_bytes));
-		if (sp_heap_is_rough(s->peak_bytes, error, s->samples))
-			sp_buffer_printf(&w->out, "(rough: %llu samples)", (unsigned long long)s->samples);
-		else
-			sp_buffer_printf(&w->out, "± %.1f", 100 * error / (double)peak_bytes);
+		sp_buffer_printf(&w->out, "; the largest part of the peak, %.1f %%",
+			sp_percent(s->peak_bytes, peak_bytes));
+		if (sp_heap_is_rough(s->peak_bytes, error, s->samples)) {
+			sp_buffer_puts(&w->out, " (");
+			sp_put_rough(&w->out, s->samples);
+			sp_buffer_puts(&w->out, ")");
+		} else
+			sp_buffer_printf(&w->out, " ± %.1f", 100 * error / (double)peak_bytes);
 		sp_buffer_puts(&w->out, ", was allocated in ");
 		sp_put_name(&w->out, SP_ESCAPE_CELL, p->functions[s->function].name);
 	}
@@ -101,7 +103,8 @@ static void write_memory(struct sp_writer *w)
 		sp_put_size(&w->out, p->heap_allocated_bytes);
 		sp_buffer_puts(&w->out, " allocated, ");
 		sp_put_size(&w->out, heap->before_bytes);
-		sp_buffer_puts(&w->out, " were allocated before sampling began: where most of the heap came from is not known. ");
+		sp_buffer_puts(&w->out,
+			" were allocated before sampling began: where the heap came from is mostly unknown. ");
 		return;
 	}
 	sp_buffer_puts(&w->out, "The heap held ");
