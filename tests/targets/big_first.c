@@ -12,5 +12,5 @@ int main(void)
 	memset(second, 1, 40u << 20);
 	for (long i = 0; i < 30000000; i++)
 		sum += i;
-	return first == second;
+	return first == second || sum < 0;
 }
