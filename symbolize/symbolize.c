@@ -358,7 +358,7 @@ size_t sp_symbolize(struct sp_symbolizer *s, int module, uint64_t address, struc
 		known = find_answer(s->answers, s->answers_capacity, address, (uint32_t)module);
 	if (known && known->count)
 		return copy_frames(out, max, s->frames + known->first, known->count);
-	if (m && m->source > SP_SYMBOLS_NONE) {
+	if (m && m->source >= SP_SYMBOLS_NONE) {
 		count = resolve(s, m, address - m->bias, frames);
 		remember(s, address, (uint32_t)module, frames, count);
 	} else {
