@@ -3,11 +3,7 @@
 
 #include <pthread.h>
 #include <string.h>
-#include <sys/mman.h>
 
-#include "env/env.h"
-#include "preload/real.h"
-#include "sampler/clock.h"
 #include "sampler/live.h"
 #include "sampler/spool_write.h"
 #include "sampler/sys.h"
@@ -50,7 +46,6 @@ void sp_fork_child(void)
 
 	if (sp_agent.sealed)
 		return; /* stopped already, and system calls may be deadly */
-
 	if (sp_agent.spool)
 		sp_spool_drop(sp_agent.spool);
 	sp_agent.spool = NULL;

@@ -8,8 +8,6 @@
 
 #include "sampler/heap.h"
 
-#include "sampler/sys.h"
-
 #define SIGNAL_COST_NS 25000u
 /* CPU time between two looks: closer together at first. */
 #define STEP_NS 40000000u
@@ -70,8 +68,7 @@ static uint64_t govern_heap(struct sp_heap_totals *heap, uint64_t cpu_ns, uint64
 		now *= step > 8 ? 8 : step;
 	else if (permille < budget_permille / 3 && now > heap->interval_floor)
 		now = max64(now / 2, heap->interval_floor);
-	sp_store(&heap->interval_bytes, now);
-	heap->interval_max_bytes = max64(heap->interval_max_bytes, now);
+	sp_heap_set_interval(now);
 	return permille;
 }
 

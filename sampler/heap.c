@@ -174,9 +174,7 @@ static void thin_live_set(struct sp_thread *t)
 	now = sp_load(&h->interval_bytes);
 	th.interval = 2 * (now > h->interval_floor ? now : h->interval_floor);
 	sp_store(&h->interval_floor, th.interval);
-	sp_store(&h->interval_bytes, th.interval);
-	if (th.interval > h->interval_max_bytes)
-		h->interval_max_bytes = th.interval;
+	sp_heap_set_interval(th.interval);
 	sp_live_sweep(thin_entry, &th);
 	__atomic_store_n(&busy, 0, __ATOMIC_RELEASE);
 }
@@ -203,7 +201,7 @@ static void record_hit(void *arg)
 		sp_drop(SP_DROP_LIVE);
 		site_free(&entry);
 	}
-	if (err < 0 || sp_live_permille() > LIVE_FULL_PERMILLE)
+	if (err || sp_live_permille() > LIVE_FULL_PERMILLE)
 		thin_live_set(t);
 	t->heap_interval = interval;
 }
@@ -222,12 +220,8 @@ static void restrain(struct sp_thread *t, uint64_t cycles, uint64_t now)
 		return;
 	permille = t->burst_cycles * 1000 / (now - t->burst_began + 1);
 	if (t->burst_began && permille > sp_agent.config.budget_permille / 2 &&
-		interval < h->requested_bytes * SP_HEAP_STRETCH_MAX) {
-		interval *= permille > sp_agent.config.budget_permille * 2 ? 4 : 2;
-		sp_store(&h->interval_bytes, interval);
-		if (interval > h->interval_max_bytes)
-			h->interval_max_bytes = interval;
-	}
+		interval < h->requested_bytes * SP_HEAP_STRETCH_MAX)
+		sp_heap_set_interval(interval * (permille > sp_agent.config.budget_permille * 2 ? 4 : 2));
 	t->burst_began = now;
 	t->burst_cycles = t->burst_samples = 0;
 }

@@ -85,3 +85,18 @@ load helpers
 	SMARTPROF_VERBOSE=1 SMARTPROF_PROGRAM=other LD_PRELOAD=$AGENT /bin/true 2>err
 	grep -q 'not profiling: .*SMARTPROF_PROGRAM' err
 }
+
+@test "SMARTPROF_FOLLOW says which children are profiled" {
+	cat >job.sh <<-'SH'
+		for ((i = 0; i < 60000; i++)); do :; done
+		(for ((i = 0; i < 60000; i++)); do :; done; :)
+		/usr/bin/python3 -c 'print(sum(i for i in range(3000000)))'
+	SH
+	for expected in "exec 2 1" "fork 2 0" "none 1 0"; do
+		set -- $expected
+		rm -rf "$SMARTPROF_DIR"
+		SMARTPROF_FOLLOW=$1 profiled bash job.sh >out
+		[ "$(find "$SMARTPROF_DIR" -name 'bash.*.md' | wc -l)" -eq "$2" ]
+		[ "$(find "$SMARTPROF_DIR" -name 'python3*.md' | wc -l)" -eq "$3" ]
+	done
+}

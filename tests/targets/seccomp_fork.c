@@ -1,14 +1,9 @@
 /* Installs a filter that kills whoever creates a timer or an event, then forks; the child only
  * allocates and computes. Exit status: the child's, or 1 when it was killed. */
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/targets/common.h"
+#include "tests/targets/seccomp.h"
 
 static void allocate(void)
 {
@@ -22,20 +17,11 @@ static void allocate(void)
 
 int main(void)
 {
-	struct sock_filter filter[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_perf_event_open, 2, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_timer_create, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-	};
-	struct sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
 	int status;
 	pid_t pid;
 
 	allocate();
-	check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "PR_SET_NO_NEW_PRIVS");
-	check(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0, "PR_SET_SECCOMP");
+	forbid_new_clocks(SECCOMP_RET_KILL_PROCESS);
 	pid = fork();
 	check(pid >= 0, "fork");
 	if (pid == 0) {
