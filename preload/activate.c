@@ -222,6 +222,12 @@ static void start_heap(struct sp_spool_header *h)
 
 	h->heap.before_bytes = (uint64_t)(tls->heap.bytes_base - tls->heap.countdown);
 	h->heap.before_count = tls->heap.allocs;
+	if (sp_agent.config.heap && sp_under_valgrind()) {
+		/* libunwind and its test of memory read what valgrind holds undefined: its user would
+		 * find our errors among the program's. */
+		sp_agent.config.heap = false;
+		h->text.notes = text("under valgrind no stack is walked: the heap is counted, not sampled\n");
+	}
 	if (sp_agent.config.heap && sp_live_init() != 0) {
 		sp_agent.config.heap = false;
 		h->text.notes = text("no memory for the set of live allocations: the heap is not profiled\n");

@@ -118,6 +118,8 @@ PY
 
 @test "under valgrind and under strace" {
 	status_of 0 timeout -k 5 "$PATIENCE" env LD_PRELOAD="$AGENT" valgrind -q --error-exitcode=9 /usr/bin/sort /etc/passwd >out
+	SMARTPROF_ENV=critical SMARTPROF_HEAP_INTERVAL=64 status_of 0 timeout -k 5 "$PATIENCE" env LD_PRELOAD="$AGENT" \
+		valgrind -q --error-exitcode=9 /usr/bin/sort /etc/passwd >out
 	cmp out <(/usr/bin/sort /etc/passwd)
 	strace -o /dev/null true 2>/dev/null || skip "strace is not allowed here"
 	status_of 7 timeout -k 5 "$PATIENCE" strace -f -o trace -E LD_PRELOAD="$AGENT" "$TARGETS/ends" exit 0.3
