@@ -120,6 +120,22 @@ static void check_sites(struct sp_snapshot *s)
 	}
 }
 
+/* Index 0 is never handed out; an entry without a weight was about to be written. */
+static void check_log(struct sp_snapshot *s)
+{
+	size_t kept = 0;
+
+	for (size_t i = 1; i < s->log_count; i++) {
+		if (!s->log[i].weight)
+			continue;
+		if (s->log[i].stack < s->stack_count)
+			s->log[kept++] = s->log[i];
+		else
+			s->damaged++;
+	}
+	s->log_count = kept;
+}
+
 static void check_modules(struct sp_snapshot *s)
 {
 	size_t kept = 0;
@@ -163,6 +179,8 @@ int sp_snapshot_read(struct sp_snapshot *snapshot, int fd, const char **why)
 	*s = (struct sp_snapshot){0};
 	err = read_header(&s->header, fd, why);
 	if (!err)
+		err = read_section(s, fd, SP_SEC_LOG, sizeof(*s->log), &s->log, &s->log_count, why);
+	if (!err)
 		err = read_section(s, fd, SP_SEC_SITES, sizeof(*s->sites), &s->sites, &s->site_count, why);
 	if (!err)
 		err = read_section(s, fd, SP_SEC_THREADS, sizeof(*s->threads), &s->threads, &s->thread_count, why);
@@ -180,6 +198,7 @@ int sp_snapshot_read(struct sp_snapshot *snapshot, int fd, const char **why)
 		return err;
 	check_stacks(s);
 	check_sites(s);
+	check_log(s);
 	check_modules(s);
 	check_threads(s);
 	return 0;
@@ -194,6 +213,7 @@ void sp_snapshot_free(struct sp_snapshot *snapshot)
 	free(snapshot->frames);
 	free(snapshot->sites);
 	free(snapshot->timeline);
+	free(snapshot->log);
 	*snapshot = (struct sp_snapshot){0};
 }
 

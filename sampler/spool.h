@@ -24,11 +24,12 @@
 #include <stdint.h>
 
 #define SP_SPOOL_MAGIC 0x31304c4f4f505053ULL /* "SPPOOL01" read as little-endian bytes */
-#define SP_SPOOL_VERSION 1u
+#define SP_SPOOL_VERSION 2u
 
 #define SP_MAX_FRAMES 256u   /* frames kept of one stack, leaf end first */
 #define SP_TIMELINE_MAX 512u /* when full, every second point is dropped and the period doubles */
 #define SP_SIZE_CLASSES 48u  /* class i counts allocations of (2^(i-1), 2^i] bytes */
+#define SP_TIME_CLASSES 48u  /* class i counts times of [t(i), t(i+1)) ns, t(2k) = 2^k, t(2k+1) = 3 * 2^(k-1) */
 
 enum sp_section {
 	SP_SEC_TEXT,     /* char: command line, paths, settings; NUL-terminated, see sp_text */
@@ -39,6 +40,7 @@ enum sp_section {
 	SP_SEC_FRAMES,   /* uint64_t: absolute addresses, leaf first; a stack is a run of them */
 	SP_SEC_SITES,    /* struct sp_site */
 	SP_SEC_TIMELINE, /* struct sp_timepoint */
+	SP_SEC_LOG,      /* struct sp_log_entry: CPU samples in the order they were taken */
 	SP_SECTIONS
 };
 
@@ -62,6 +64,14 @@ enum sp_cpu_clock {
 	SP_CLOCK_OFF = 0,
 	SP_CLOCK_EVENT = 1, /* perf task-clock events for user time, thread CPU timers for system time */
 	SP_CLOCK_TIMER = 2, /* thread CPU timers alone: one sample a kernel tick */
+	SP_CLOCK_PROCESS = 3, /* one CPU timer for all threads, at the kernel's tick: the last resort */
+};
+
+/* Where cpu.signal_cost_ns comes from. */
+enum sp_cost_source {
+	SP_COST_ASSUMED = 0, /* nothing was measured: a typical figure */
+	SP_COST_CACHED = 1,  /* measured by another process of this user since the machine started */
+	SP_COST_MEASURED = 2 /* measured here */
 };
 
 /* Why a sample, an allocation or a thread was not recorded; each is counted in the header. */
@@ -119,6 +129,11 @@ struct sp_cpu_totals {
 	uint64_t self_sys_ns;
 	uint32_t sample_cap;
 	uint32_t budget_permille;
+	uint64_t signal_cost_ns; /* interrupt, delivery and return of one clock signal, without our handler */
+	uint32_t signal_cost_source; /* enum sp_cost_source */
+	uint32_t thinned;            /* times the interval was doubled for the cap on samples */
+	uint64_t signals;            /* atomic: clock signals handled, those that gave no sample included */
+	uint64_t handler_class[SP_TIME_CLASSES]; /* atomic: handler runs by their duration */
 	uint64_t reserved[4];
 };
 
@@ -218,12 +233,26 @@ struct sp_thread_record {
 	uint64_t user_samples, sys_samples;
 	uint64_t merged; /* record 0: threads summed up here */
 	struct sp_heap_counters heap;
-	uint64_t reserved[6];
+	uint32_t clocks; /* SP_THREAD_EVENT | ...: what samples it */
+	uint32_t flags;  /* SP_THREAD_FOUND | ... */
+	uint64_t reserved[5];
 };
+
+/* Clocks of a thread. */
+#define SP_THREAD_EVENT 1u   /* a perf task-clock event: user time */
+#define SP_THREAD_TIMER 2u   /* a timer on its CPU time: system time, and user time where there is no event */
+#define SP_THREAD_PROCESS 4u /* the process's CPU timer, for want of one of its own */
+
+/* What is special about a thread. */
+#define SP_THREAD_FOUND 1u   /* was there before the agent, or was made behind its back */
+#define SP_THREAD_BLOCKED 2u /* had the profiling signal blocked when last looked at: not sampled then */
 
 enum sp_stack_flags {
 	SP_STACK_TRUNCATED = 1, /* deeper than SP_MAX_FRAMES: leaf end kept */
 	SP_STACK_BROKEN = 2,    /* the unwinder stopped before the thread's start */
+	SP_STACK_LATE = 4,      /* the unwinder's time was up: leaf end kept */
+	SP_STACK_ENTRY = 8,     /* the last frame is the entry function of the thread (an address in it, not a
+	                         * return address), put there because the stack does not reach it */
 };
 
 /* One unique stack. The first address is the interrupted instruction of a CPU sample, or the
@@ -276,5 +305,14 @@ struct sp_timepoint {
 	uint64_t heap_interval_bytes;
 	uint64_t reserved;
 };
+
+/* One CPU sample. The order is that of the samples' taking, all threads together; the log ends
+ * when its table is full, the sums in the stacks do not. */
+struct sp_log_entry {
+	uint32_t stack;  /* index into SP_SEC_STACKS */
+	uint32_t weight; /* SP_LOG_UNIT_NS; 0 not (yet) written */
+};
+
+#define SP_LOG_UNIT_NS 64u
 
 #endif

@@ -96,6 +96,18 @@ uint32_t sp_stacks_intern(struct sp_thread *t, const struct sp_walk *walk)
 	return 0;
 }
 
+static void append_log(uint32_t stack, uint64_t weight_ns)
+{
+	uint64_t units = (weight_ns + SP_LOG_UNIT_NS / 2) / SP_LOG_UNIT_NS;
+	uint32_t at = sp_spool_allot(SP_SEC_LOG, 1);
+	struct sp_log_entry *e = (struct sp_log_entry *)sp_section(SP_SEC_LOG) + at;
+
+	if (!at)
+		return; /* full: the reader knows by the number of samples */
+	e->stack = stack;
+	__atomic_store_n(&e->weight, units < UINT32_MAX ? (uint32_t)units : UINT32_MAX, __ATOMIC_RELEASE);
+}
+
 void sp_stacks_add_cpu(uint32_t stack, uint64_t user_ns, uint64_t sys_ns)
 {
 	struct sp_stack *s = stack_at(stack);
@@ -110,6 +122,7 @@ void sp_stacks_add_cpu(uint32_t stack, uint64_t user_ns, uint64_t sys_ns)
 		sp_add(&s->sys_samples, 1);
 	}
 	sp_add(&s->weight_sq_us2, us * us);
+	append_log(stack, user_ns + sys_ns);
 }
 
 uint32_t sp_stacks_site(uint32_t stack)
