@@ -102,6 +102,8 @@ static void fill_header(struct sp_spool_header *h, struct activation *a, uint64_
 	h->start_ticks = start_ticks;
 	h->start_realtime_ns = sp_process.start_realtime_ns;
 	h->start_monotonic_ns = sp_agent.start_monotonic_ns;
+	h->start_tsc = sp_agent.start_tsc;
+	h->tsc_per_us_x1024 = sp_agent.tsc_per_us_x1024;
 	h->memory_limit_bytes = c->machine.memory_limit_bytes;
 	h->usable_millicores = c->machine.usable_millicores;
 	h->host_cores = c->machine.host_cores;

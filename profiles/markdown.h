@@ -66,6 +66,9 @@ void sp_put_function_location(struct sp_buffer *out, enum sp_escape how, const s
 void sp_put_module(struct sp_buffer *out, enum sp_escape how, const struct sp_profile *p, uint32_t module);
 double sp_percent(uint64_t part, uint64_t whole);
 
+/* A drawing one character high: values of 0 to `most`. */
+void sp_put_bars(struct sp_buffer *out, const double *values, size_t n, double most);
+
 /* Whether an error bar would say more than is known: as large as the value itself, or from a handful
  * of samples; a block far larger than the interval is known well from a single one, though. */
 bool sp_heap_is_rough(uint64_t bytes, double error_bytes, uint64_t samples);

@@ -66,7 +66,7 @@ static void write_sites(struct sp_buffer *out, const struct sp_profile *p)
 	sp_buffer_printf(out,
 		"## All heap sites (%zu)\n\n```tsv\nalloc_bytes\talloc_count\tinuse_bytes\tinuse_count\t"
 		"peak_bytes\tpeak_count\tshort_bytes\tshort_count\tsamples\tinuse_samples\talloc_variance\t"
-		"inuse_variance\tfunction\tmodule\tfile\tline\n",
+		"inuse_variance\ttemp_bytes\ttemp_count\tleaked_bytes\tfunction\tmodule\tfile\tline\n",
 		count);
 	for (size_t i = 0; i < count; i++) {
 		const struct sp_heap_site *s = &p->sites[order[i]];
@@ -75,7 +75,9 @@ static void write_sites(struct sp_buffer *out, const struct sp_profile *p)
 
 		for (size_t k = 0; k < sizeof(numbers) / sizeof(numbers[0]); k++)
 			sp_buffer_printf(out, "%llu\t", (unsigned long long)numbers[k]);
-		sp_buffer_printf(out, "%llu\t%llu", whole(s->alloc_variance), whole(s->inuse_variance));
+		sp_buffer_printf(out, "%llu\t%llu\t%llu\t%llu\t%llu", whole(s->alloc_variance),
+			whole(s->inuse_variance), (unsigned long long)s->temp_bytes, (unsigned long long)s->temp_count,
+			(unsigned long long)sp_heap_leaked(s));
 		put_place(out, p, &p->functions[s->function], s->file, s->line);
 	}
 	sp_buffer_puts(out, "```\n\n");

@@ -138,3 +138,11 @@ uint32_t *sp_rank(size_t all, size_t *count, uint64_t (*key)(const struct sp_pro
 	free(ranked);
 	return order;
 }
+
+void sp_put_bars(struct sp_buffer *out, const double *values, size_t n, double most)
+{
+	static const char *const bars[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+
+	for (size_t i = 0; i < n; i++)
+		sp_buffer_puts(out, bars[most > 0 ? (size_t)(7.0 * values[i] / most + 0.5) : 0]);
+}

@@ -25,18 +25,18 @@ static uint64_t short_bytes(const struct sp_profile *p, size_t i)
 	return p->sites[i].short_bytes;
 }
 
-/* Held at the end, and hardly ever given back; a few samples at least, so that chance is no suspect. */
+/* A hundredth of the heap at least, so that trifles are no suspects. */
 static uint64_t suspect_bytes(const struct sp_profile *p, size_t i)
 {
-	const struct sp_heap_site *s = &p->sites[i];
-	bool held = s->inuse_bytes >= s->alloc_bytes - s->alloc_bytes / 10;
-	bool much = s->inuse_bytes >= p->snapshot->header.heap.inuse_bytes / 100;
+	uint64_t leaked = sp_heap_leaked(&p->sites[i]);
 
-	return held && much && s->inuse_samples >= 3 && s->inuse_count >= 2 ? s->inuse_bytes : 0;
+	return leaked >= p->snapshot->header.heap.inuse_bytes / 100 ? leaked : 0;
 }
 
 struct site_table {
 	const char *title, *note;
+	const char *more_titles; /* further columns, each "name |" */
+	void (*more)(struct sp_writer *w, const struct sp_heap_site *s);
 	site_value *bytes;
 	uint64_t (*count)(const struct sp_heap_site *s);
 	double (*variance)(const struct sp_heap_site *s);
@@ -112,7 +112,33 @@ static void write_site(struct sp_writer *w, const struct site_table *t, uint32_t
 		sp_buffer_printf(&w->out, "%.0f", error);
 	sp_buffer_puts(&w->out, " | ");
 	sp_put_module(&w->out, SP_ESCAPE_CELL, p, f->module);
-	sp_buffer_puts(&w->out, " |\n");
+	sp_buffer_puts(&w->out, " |");
+	if (t->more)
+		t->more(w, s);
+	sp_buffer_puts(&w->out, "\n");
+}
+
+/* When what is still there was allocated, and how long the oldest of it has been. */
+static void put_births(struct sp_writer *w, const struct sp_heap_site *s)
+{
+	double values[SP_RUN_PARTS], most = 0;
+
+	for (unsigned i = 0; i < SP_RUN_PARTS; i++) {
+		values[i] = (double)s->births.bytes[i];
+		most = values[i] > most ? values[i] : most;
+	}
+	sp_buffer_puts(&w->out, " ");
+	if (s->births.first_ns < w->profile->wall_ns)
+		sp_put_duration(&w->out, w->profile->wall_ns - s->births.first_ns);
+	sp_buffer_puts(&w->out, " | ");
+	if (most > 0)
+		sp_put_bars(&w->out, values, SP_RUN_PARTS, most);
+	sp_buffer_puts(&w->out, " |");
+}
+
+static void put_temporary(struct sp_writer *w, const struct sp_heap_site *s)
+{
+	sp_buffer_printf(&w->out, " %.1f%% |", sp_percent(s->temp_bytes, s->short_bytes));
 }
 
 static void write_before(struct sp_writer *w, const struct site_table *t)
@@ -134,9 +160,13 @@ static void write_sites(struct sp_writer *w, const struct site_table *t)
 	shown = count < w->limits.sites ? count : w->limits.sites;
 	if (count) {
 		sp_buffer_printf(&w->out, "## %s\n\n%s", t->title, t->note);
-		sp_buffer_puts(&w->out,
-			"| % | Bytes | Count | Function | Location | ± | Module |\n"
-			"|---:|---:|---:|:---|:---|---:|:---|\n");
+		sp_buffer_printf(&w->out,
+			"| %% | Bytes | Count | Function | Location | ± | Module |%s\n"
+			"|---:|---:|---:|:---|:---|---:|:---|%s\n",
+			t->more_titles ? t->more_titles : "",
+			t->more == put_births ? "---:|:---|"
+				: t->more     ? "---:|"
+					      : "");
 		for (size_t i = 0; i < shown; i++)
 			write_site(w, t, order[i]);
 		write_before(w, t);
@@ -212,18 +242,27 @@ void sp_write_heap(struct sp_writer *w)
 {
 	const struct sp_profile *p = w->profile;
 	const struct sp_heap_totals *heap = &p->snapshot->header.heap;
+	static const char births[] = " Oldest | Born (start to end of the run) |";
 	const struct site_table tables[] = {
-		{"Heap Sites (In Use)", "", inuse_bytes, inuse_count, inuse_variance, inuse_samples, heap->inuse_bytes},
-		{"Heap Sites (At Peak)", "", peak_bytes, peak_count, sp_peak_variance, all_samples, heap->peak_bytes},
-		{"Heap Sites (Allocated)", "", alloc_bytes, alloc_count, alloc_variance, all_samples,
+		{"Heap Sites (In Use)", "", births, put_births, inuse_bytes, inuse_count, inuse_variance, inuse_samples,
+			heap->inuse_bytes},
+		{"Heap Sites (At Peak)", "", NULL, NULL, peak_bytes, peak_count, sp_peak_variance, all_samples,
+			heap->peak_bytes},
+		{"Heap Sites (Allocated)", "", NULL, NULL, alloc_bytes, alloc_count, alloc_variance, all_samples,
 			p->heap_allocated_bytes},
 		{"Leak Suspects",
-			"Sites that still hold nine tenths of all they ever allocated. A cache, or data that the "
-			"program "
-			"needs to its end, looks the same.\n\n",
-			suspect_bytes, inuse_count, inuse_variance, inuse_samples, heap->inuse_bytes},
-		{"Short-Lived Allocations", "Freed within a millisecond; % of all allocated bytes.\n\n", short_bytes,
-			short_count, short_variance, all_samples, p->heap_allocated_bytes},
+			"Bytes still alive and older than the last tenth of the run, of sites that left some behind "
+			"all "
+			"through it. smartprof cannot see whether the program could still reach them: a cache that "
+			"grows, "
+			"or data kept to the end by design, looks the same.\n\n",
+			births, put_births, suspect_bytes, inuse_count, inuse_variance, inuse_samples,
+			heap->inuse_bytes},
+		{"Short-Lived Allocations",
+			"Freed within a millisecond, or before its thread had allocated eight times more; % of all "
+			"allocated bytes. Temporary: of these, freed before its thread's next allocation.\n\n",
+			" Temporary |", put_temporary, short_bytes, short_count, short_variance, all_samples,
+			p->heap_allocated_bytes},
 	};
 
 	if (!p->heap_on)

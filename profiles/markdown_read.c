@@ -9,9 +9,9 @@
 #include "profiles/facts.h"
 
 #define FACTS_MAX 1000u
-#define FIELDS_MAX 16u
+#define FIELDS_MAX 24u
 #define FUNCTION_NUMBERS 8u
-#define SITE_NUMBERS 12u
+#define SITE_NUMBERS 15u
 
 /* Walks the lines of a text. `at` ends with a NUL at `end`. */
 struct reader {
@@ -185,6 +185,7 @@ static bool read_site(struct reader *r, char *text)
 	s.samples = n[8], s.inuse_samples = n[9];
 	s.alloc_variance = (double)n[10];
 	s.inuse_variance = (double)n[11];
+	s.temp_bytes = n[12], s.temp_count = n[13]; /* n[14], what may have leaked, follows from more than is here */
 	sp_grow(&p->sites, &p->site_capacity, p->site_count + 1, sizeof(*p->sites));
 	p->sites[p->site_count++] = s;
 	return true;

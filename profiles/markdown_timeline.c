@@ -66,16 +66,16 @@ static double heap_of(const struct slice *s)
 static double write_bar(struct sp_buffer *out, const char *label, const struct slice *slices, size_t n,
 	double (*value)(const struct slice *))
 {
-	static const char *const bars[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
-	double most = 0;
+	double values[BAR_CELLS], most = 0;
 
-	for (size_t i = 0; i < n; i++)
-		most = value(&slices[i]) > most ? value(&slices[i]) : most;
+	for (size_t i = 0; i < n; i++) {
+		values[i] = value(&slices[i]);
+		most = values[i] > most ? values[i] : most;
+	}
 	if (most <= 0)
 		return 0;
 	sp_buffer_puts(out, label);
-	for (size_t i = 0; i < n; i++)
-		sp_buffer_puts(out, bars[(size_t)(7.0 * value(&slices[i]) / most + 0.5)]);
+	sp_put_bars(out, values, n, most);
 	return most;
 }
 

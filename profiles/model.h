@@ -82,13 +82,24 @@ struct sp_path {
 	uint64_t alloc_bytes, inuse_bytes; /* heap paths */
 };
 
+#define SP_RUN_PARTS 10u
+
+/* What a site holds in use, by when in the run it was allocated: its tenths, first to last. */
+struct sp_births {
+	uint64_t bytes[SP_RUN_PARTS];
+	uint32_t samples[SP_RUN_PARTS];
+	uint64_t first_ns; /* since start: birth of the oldest; UINT64_MAX none */
+};
+
 struct sp_heap_site {
 	uint32_t function;
 	const char *file; /* where in the function; NULL unknown */
 	unsigned line;
 	uint64_t alloc_bytes, alloc_count, inuse_bytes, inuse_count, peak_bytes, peak_count, short_bytes, short_count;
+	uint64_t temp_bytes, temp_count; /* freed by the thread's next call */
 	uint64_t samples, inuse_samples;
 	double alloc_variance, inuse_variance; /* square bytes */
+	struct sp_births births;
 };
 
 struct sp_thread_info {
@@ -155,6 +166,11 @@ double sp_heap_error(double variance);
 /* The variance of a site's bytes at the peak: what is in use now, or was ever allocated, has the
  * same relation of variance to bytes. */
 double sp_peak_variance(const struct sp_heap_site *site);
+
+/* What a site may have leaked: bytes that are alive and older than the last tenth of the run, where such
+ * bytes were left behind in the first half of the older time as in the second, and not only at the
+ * start; else 0. A cache that grows to the end looks the same. */
+uint64_t sp_heap_leaked(const struct sp_heap_site *site);
 
 /* True when more was allocated before heap sampling began than since: the sites then show the
  * smaller part, from which nothing follows for the whole. */

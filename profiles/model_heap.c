@@ -1,6 +1,7 @@
 /* Stage 3 of the model: allocation sites. */
 #include "profiles/model.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Functions that allocate for somebody else; `*` at the end matches any rest. Matched against the
@@ -47,8 +48,8 @@ static struct sp_heap_site *site_of(struct sp_profile *p, uint32_t frame, struct
 	if (!found) {
 		*cell = (uint32_t)p->site_count;
 		sp_grow(&p->sites, &p->site_capacity, p->site_count + 1, sizeof(*p->sites));
-		p->sites[p->site_count++] =
-			(struct sp_heap_site){.function = f->function, .file = f->file, .line = f->line};
+		p->sites[p->site_count++] = (struct sp_heap_site){
+			.function = f->function, .file = f->file, .line = f->line, .births.first_ns = UINT64_MAX};
 	}
 	return &p->sites[*cell];
 }
@@ -87,27 +88,68 @@ static void add_site(struct sp_heap_site *out, const struct sp_site *in, uint64_
 	out->peak_count += stale ? inuse_count : in->peak_count;
 	out->short_bytes += in->short_bytes;
 	out->short_count += in->short_count;
+	out->temp_bytes += in->temp_bytes;
+	out->temp_count += in->temp_count;
 	out->samples += in->samples;
 	out->inuse_samples += in->inuse_samples;
 	out->alloc_variance += variance_bytes2(in->variance_alloc);
 	out->inuse_variance += variance_bytes2(in->variance_inuse);
 }
 
+static void add_birth(struct sp_births *b, const struct sp_live *live, const struct sp_spool_header *h,
+	uint64_t wall_ns)
+{
+	double since = h->tsc_per_us_x1024 && live->born_tsc > h->start_tsc
+		? (double)(live->born_tsc - h->start_tsc) * 1024e3 / (double)h->tsc_per_us_x1024
+		: 0;
+	double part = wall_ns ? since / (double)wall_ns * SP_RUN_PARTS : 0;
+	unsigned i = part < SP_RUN_PARTS - 1 ? (unsigned)part : SP_RUN_PARTS - 1;
+	uint64_t born_ns = since < (double)wall_ns ? (uint64_t)since : wall_ns;
+
+	b->bytes[i] += live->weight;
+	b->samples[i]++;
+	if (born_ns < b->first_ns)
+		b->first_ns = born_ns;
+}
+
+uint64_t sp_heap_leaked(const struct sp_heap_site *site)
+{
+	const struct sp_births *b = &site->births;
+	uint64_t bytes = 0;
+	uint32_t earlier = 0, later = 0;
+
+	for (unsigned i = 0; i < SP_RUN_PARTS - 1; i++) {
+		bytes += b->bytes[i];
+		earlier += i >= 1 && i < SP_RUN_PARTS / 2 ? b->samples[i] : 0;
+		later += i >= SP_RUN_PARTS / 2 ? b->samples[i] : 0;
+	}
+	return earlier >= 2 && later >= 2 ? bytes : 0;
+}
+
 void sp_heap_add_up(struct sp_profile *profile, const uint32_t *site_frame)
 {
 	struct sp_snapshot *s = profile->snapshot;
 	struct sp_map index = {0};
+	uint32_t *rows = sp_alloc(s->site_count + 1, sizeof(*rows)); /* 1 + row of a site, 0 none */
 
 	for (size_t i = 0; profile->heap_on && i < s->site_count; i++) {
 		const struct sp_site *in = &s->sites[i];
 		uint32_t stack = i ? in->stack : 0;
+		struct sp_heap_site *row;
 
 		/* Record 0 collects what found the table full and is never marked ready. */
 		if ((i && !in->ready) || !in->alloc_bytes || stack >= profile->path_count)
 			continue;
-		add_site(site_of(profile, site_frame[stack], &index), in, s->header.heap.peak_seq);
+		row = site_of(profile, site_frame[stack], &index);
+		rows[i] = 1 + (uint32_t)(row - profile->sites);
+		add_site(row, in, s->header.heap.peak_seq);
 		profile->paths[stack].alloc_bytes += in->alloc_bytes;
 		profile->paths[stack].inuse_bytes += minus(in->alloc_bytes, in->free_bytes);
 	}
+	for (size_t i = 0; i < s->live_count; i++)
+		if (rows[s->live[i].site])
+			add_birth(&profile->sites[rows[s->live[i].site] - 1].births, &s->live[i], &s->header,
+				profile->wall_ns);
+	free(rows);
 	sp_map_free(&index);
 }

@@ -136,6 +136,21 @@ static void check_log(struct sp_snapshot *s)
 	s->log_count = kept;
 }
 
+static void check_live(struct sp_snapshot *s)
+{
+	size_t kept = 0;
+
+	for (size_t i = 1; i < s->live_count; i++) {
+		if (!s->live[i].alive)
+			continue;
+		if (s->live[i].site < s->site_count)
+			s->live[kept++] = s->live[i];
+		else
+			s->damaged++;
+	}
+	s->live_count = kept;
+}
+
 static void check_modules(struct sp_snapshot *s)
 {
 	size_t kept = 0;
@@ -181,6 +196,8 @@ int sp_snapshot_read(struct sp_snapshot *snapshot, int fd, const char **why)
 	if (!err)
 		err = read_section(s, fd, SP_SEC_LOG, sizeof(*s->log), &s->log, &s->log_count, why);
 	if (!err)
+		err = read_section(s, fd, SP_SEC_LIVE, sizeof(*s->live), &s->live, &s->live_count, why);
+	if (!err)
 		err = read_section(s, fd, SP_SEC_SITES, sizeof(*s->sites), &s->sites, &s->site_count, why);
 	if (!err)
 		err = read_section(s, fd, SP_SEC_THREADS, sizeof(*s->threads), &s->threads, &s->thread_count, why);
@@ -199,6 +216,7 @@ int sp_snapshot_read(struct sp_snapshot *snapshot, int fd, const char **why)
 	check_stacks(s);
 	check_sites(s);
 	check_log(s);
+	check_live(s);
 	check_modules(s);
 	check_threads(s);
 	return 0;
@@ -214,6 +232,7 @@ void sp_snapshot_free(struct sp_snapshot *snapshot)
 	free(snapshot->sites);
 	free(snapshot->timeline);
 	free(snapshot->log);
+	free(snapshot->live);
 	*snapshot = (struct sp_snapshot){0};
 }
 

@@ -15,7 +15,8 @@
 /* All arrays belong to the snapshot. Guaranteed after sp_snapshot_read returned 0: text ends with
  * a NUL (text[0] is one too); every module path offset is inside the text; every stack's frames
  * lie inside frames[] (a stack that did not has depth 0); every site's stack is inside stacks[]
- * (else it is 0, the overflow stack); every log entry's stack is too; thread names are terminated. */
+ * (else it is 0, the overflow stack); every log entry's stack is too; every live allocation's site is
+ * inside sites[]; thread names are terminated. */
 struct sp_snapshot {
 	struct sp_spool_header header;
 	char *text;
@@ -34,6 +35,8 @@ struct sp_snapshot {
 	size_t timeline_count;
 	struct sp_log_entry *log; /* only written entries */
 	size_t log_count;
+	struct sp_live *live; /* only those alive */
+	size_t live_count;
 	uint32_t damaged; /* records that failed a check and were left out */
 };
 

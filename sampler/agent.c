@@ -28,6 +28,8 @@ void sp_calibrate_tsc(void)
 
 	/* Too early to tell: 2.5 GHz will do until the governor asks again. */
 	sp_store(&sp_agent.tsc_per_us_x1024, us < 500 ? 2560000u : cycles / us * 1024);
+	if (sp_agent.spool)
+		sp_store(&sp_agent.spool->tsc_per_us_x1024, sp_load(&sp_agent.tsc_per_us_x1024));
 }
 
 struct sp_thread *sp_enter(void)

@@ -103,11 +103,31 @@ static void site_free(const struct sp_live *e)
 	sp_add(&h->live_entries, -1ull);
 }
 
+static uint32_t record_index(const struct sp_thread *t)
+{
+	return t && t->record ? (uint32_t)(t->record - (struct sp_thread_record *)sp_section(SP_SEC_THREADS)) : 0;
+}
+
+/* Allocations that the allocating thread has made since; many when another thread asks. */
+static uint32_t calls_since(const struct sp_live *e)
+{
+	uint32_t mine = record_index(sp_tls.thread);
+
+	return mine && mine == e->thread ? (uint32_t)sp_tls.heap.allocs - e->thread_allocs : UINT32_MAX;
+}
+
 static void site_free_by_application(const struct sp_live *e)
 {
-	if (sp_tsc_ns(sp_tsc() - e->born_tsc) < SP_SHORT_LIVED_NS) {
-		sp_add(&site_at(e->site)->short_bytes, e->weight);
-		sp_add(&site_at(e->site)->short_count, e->count);
+	struct sp_site *s = site_at(e->site);
+	uint32_t calls = calls_since(e);
+
+	if (calls < SP_SHORT_LIVED_CALLS || sp_tsc_ns(sp_tsc() - e->born_tsc) < SP_SHORT_LIVED_NS) {
+		sp_add(&s->short_bytes, e->weight);
+		sp_add(&s->short_count, e->count);
+	}
+	if (!calls) {
+		sp_add(&s->temp_bytes, e->weight);
+		sp_add(&s->temp_count, e->count);
 	}
 	sp_add(&sp_agent.spool->heap.sampled_frees, 1);
 	site_free(e);
@@ -185,7 +205,11 @@ static void record_hit(void *arg)
 	struct allocation *hit = arg;
 	struct sp_thread *t = hit->t;
 	uint64_t interval = sp_load(&sp_agent.spool->heap.interval_bytes);
-	struct sp_live entry = {.size = hit->size, .born_tsc = sp_tsc()}, missed;
+	struct sp_live entry = {.size = hit->size,
+		.born_tsc = sp_tsc(),
+		.thread = record_index(t),
+		.thread_allocs = (uint32_t)t->tls->heap.allocs};
+	struct sp_live missed;
 	struct sp_walk walk;
 	int err;
 

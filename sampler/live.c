@@ -1,18 +1,24 @@
-/* The live set: a two-choice hash table of 8-slot buckets, one cache line of keys each. */
+/* The live set: a two-choice hash table of 8-slot buckets, one cache line of keys each. A key is the
+ * pointer with the number of its entry in the upper bits. */
 #include "sampler/live.h"
 
 #include <errno.h>
 #include <sys/mman.h>
 
 #include "sampler/arena.h"
+#include "sampler/spool_write.h"
 #include "sampler/sys.h"
 
 #define SLOTS 8u
-#define BUCKETS 16384u /* 131,072 entries */
+#define BUCKETS (SP_LIVE_MAX / SLOTS)
 #define FILTER_BYTES 262144u
 #define SWEEPING 1u /* low bit of a key: the sweep has it for an instant */
 #define CLAIMED 2u  /* a slot being filled */
+#define FLAGS 7u
+#define POINTER_BITS 47
+#define POINTER_MASK (((1ull << POINTER_BITS) - 1) & ~(uint64_t)FLAGS)
 #define STICKY 255u
+_Static_assert(SP_LIVE_MAX <= 1u << (64 - POINTER_BITS), "an entry's number fits above the pointer");
 
 /* The filter's byte is set until the real free is known, and again once the arena is in use. */
 static struct {
@@ -23,9 +29,10 @@ static bool arena_used;
 struct sp_live_filter *sp_live_filter = (struct sp_live_filter *)&boot_filter;
 
 static struct {
-	uint64_t (*keys)[SLOTS]; /* atomic */
-	struct sp_live (*entries)[SLOTS];
+	uint64_t (*keys)[SLOTS];       /* atomic */
+	uint32_t *next_free;           /* of an entry not in use: the one below it on the stack of those, 0 none */
 	struct sp_live_filter *filter; /* in force from sp_live_init on */
+	uint64_t free_head;            /* atomic: tag << 32 | entry; the tag defeats ABA */
 	uint32_t used;                 /* atomic */
 } live;
 
@@ -49,21 +56,22 @@ void sp_live_boot_done(void)
 
 int sp_live_init(void)
 {
-	size_t keys = sizeof(uint64_t[SLOTS]) * BUCKETS, entries = sizeof(struct sp_live[SLOTS]) * BUCKETS;
+	size_t keys = sizeof(uint64_t[SLOTS]) * BUCKETS, links = sizeof(uint32_t) * SP_LIVE_MAX;
 	size_t filter = sizeof(struct sp_live_filter) + FILTER_BYTES;
 	long p;
 
 	live.used = 0;
+	live.free_head = 0;
 	if (!live.keys) {
-		p = sp_sys(SYS_mmap, NULL, keys + entries + filter, PROT_READ | PROT_WRITE,
+		p = sp_sys(SYS_mmap, NULL, keys + links + filter, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 		if (p < 0 && p > -4096)
 			return (int)p;
 		/* A forked child counts its own allocations, not copies of its parent's. */
-		sp_sys(SYS_madvise, p, keys + entries, MADV_WIPEONFORK);
+		sp_sys(SYS_madvise, p, keys + links, MADV_WIPEONFORK);
 		live.keys = (uint64_t(*)[SLOTS])p;
-		live.entries = (struct sp_live(*)[SLOTS])((char *)p + keys);
-		live.filter = (struct sp_live_filter *)((char *)p + keys + entries);
+		live.next_free = (uint32_t *)((char *)p + keys);
+		live.filter = (struct sp_live_filter *)((char *)p + keys + links);
 	}
 	sp_sys(SYS_madvise, live.filter, filter, MADV_DONTNEED);
 	live.filter->mask = FILTER_BYTES - 1;
@@ -94,92 +102,138 @@ static void choose(uint64_t hash, uint32_t out[2])
 	out[1] = (uint32_t)(hash * 0xc2b2ae3d27d4eb4fULL >> 33) % BUCKETS;
 }
 
-/* Finds p and makes its slot ours (0 in `key` words of others never matches). */
-static bool take_slot(const void *p, uint32_t *bucket, uint32_t *slot)
+static struct sp_live *entry_at(uint32_t index)
+{
+	return (struct sp_live *)sp_section(SP_SEC_LIVE) + index;
+}
+
+static uint32_t take_entry(void)
+{
+	uint64_t head = __atomic_load_n(&live.free_head, __ATOMIC_ACQUIRE);
+
+	while ((uint32_t)head) {
+		uint64_t next = ((head >> 32) + 1) << 32 | sp_load(&live.next_free[(uint32_t)head]);
+		if (__atomic_compare_exchange_n(&live.free_head, &head, next, false, __ATOMIC_ACQ_REL,
+			    __ATOMIC_ACQUIRE))
+			return (uint32_t)head;
+	}
+	return sp_spool_allot(SP_SEC_LIVE, 1);
+}
+
+static void give_back(uint32_t index)
+{
+	uint64_t head = __atomic_load_n(&live.free_head, __ATOMIC_ACQUIRE), next;
+
+	do {
+		sp_store(&live.next_free[index], (uint32_t)head);
+		next = ((head >> 32) + 1) << 32 | index;
+	} while (!__atomic_compare_exchange_n(&live.free_head, &head, next, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
+}
+
+/* Empties a slot that is ours. */
+static void vacate(uint64_t *key, const void *p, uint32_t index)
+{
+	__atomic_store_n(&entry_at(index)->alive, 0, __ATOMIC_RELEASE);
+	give_back(index);
+	__atomic_store_n(key, 0, __ATOMIC_RELEASE);
+	filter_add(sp_live_hash(p), -1);
+	__atomic_fetch_sub(&live.used, 1, __ATOMIC_RELAXED);
+}
+
+/* Finds p and makes its slot ours: the slot, or NULL. */
+static uint64_t *take_slot(const void *p, uint32_t *index)
 {
 	uint64_t want = (uint64_t)(uintptr_t)p;
-	uint32_t two[2], b, s, spins = 0;
+	uint32_t two[2], i, spins = 0;
 
 	choose(sp_live_hash(p), two);
-	for (b = 0; b < 2; b++) {
-		for (s = 0; s < SLOTS; s++) {
-			uint64_t *key = &live.keys[two[b]][s], found = __atomic_load_n(key, __ATOMIC_ACQUIRE);
+	for (i = 0; i < 2 * SLOTS; i++) {
+		uint64_t *key = &live.keys[two[i / SLOTS]][i % SLOTS], found = __atomic_load_n(key, __ATOMIC_ACQUIRE);
 
-			while (found == (want | SWEEPING) && spins++ < 100000)
+		while ((found & POINTER_MASK) == want) {
+			if (found & SWEEPING) {
+				if (spins++ > 100000)
+					break;
 				found = __atomic_load_n(key, __ATOMIC_ACQUIRE);
-			if (found != want)
-				continue;
-			if (__atomic_compare_exchange_n(key, &found, CLAIMED, false, __ATOMIC_ACQ_REL,
-				    __ATOMIC_RELAXED)) {
-				*bucket = two[b];
-				*slot = s;
-				return true;
+			} else if (__atomic_compare_exchange_n(key, &found, CLAIMED, false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_ACQUIRE)) {
+				*index = (uint32_t)(found >> POINTER_BITS);
+				return key;
 			}
-			s--; /* the sweep took it this very moment: look again */
 		}
 	}
-	return false;
+	return NULL;
 }
 
 bool sp_live_remove(const void *p, struct sp_live *entry)
 {
-	uint32_t bucket, slot;
+	uint64_t *key;
+	uint32_t index;
 
-	if (!live.keys || sp_live_filter != live.filter || !take_slot(p, &bucket, &slot))
+	if (!live.keys || sp_live_filter != live.filter || !(key = take_slot(p, &index)))
 		return false;
-	*entry = live.entries[bucket][slot];
-	__atomic_store_n(&live.keys[bucket][slot], 0, __ATOMIC_RELEASE);
-	filter_add(sp_live_hash(p), -1);
-	__atomic_fetch_sub(&live.used, 1, __ATOMIC_RELAXED);
+	*entry = *entry_at(index);
+	entry->alive = 0;
+	vacate(key, p, index);
 	return true;
+}
+
+/* An empty slot in one of two buckets, made ours; NULL when there is none. */
+static uint64_t *claim_slot(const uint32_t two[2])
+{
+	uint32_t i;
+
+	for (i = 0; i < 2 * SLOTS; i++) {
+		uint64_t *key = &live.keys[two[i % 2]][i / 2], empty = 0;
+		if (__atomic_compare_exchange_n(key, &empty, CLAIMED, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+			return key;
+	}
+	return NULL;
 }
 
 int sp_live_insert(const void *p, const struct sp_live *entry)
 {
-	uint64_t hash = sp_live_hash(p);
-	uint32_t two[2], b, s;
+	uint64_t hash = sp_live_hash(p), *key;
+	uint32_t two[2], index;
 
 	choose(hash, two);
-	for (s = 0; s < SLOTS; s++) {
-		for (b = 0; b < 2; b++) {
-			uint64_t *key = &live.keys[two[b]][s], empty = 0;
-			if (!__atomic_compare_exchange_n(key, &empty, CLAIMED, false, __ATOMIC_ACQ_REL,
-				    __ATOMIC_RELAXED))
-				continue;
-			live.entries[two[b]][s] = *entry;
-			filter_add(hash, 1);
-			sp_add(&live.used, 1);
-			__atomic_store_n(key, (uint64_t)(uintptr_t)p, __ATOMIC_RELEASE);
-			return 0;
-		}
+	if (((uint64_t)(uintptr_t)p & ~POINTER_MASK) || !(key = claim_slot(two)))
+		return -ENOSPC;
+	index = take_entry();
+	if (!index) {
+		__atomic_store_n(key, 0, __ATOMIC_RELEASE);
+		return -ENOSPC;
 	}
-	return -ENOSPC;
+	*entry_at(index) = *entry;
+	__atomic_store_n(&entry_at(index)->alive, 1, __ATOMIC_RELEASE);
+	filter_add(hash, 1);
+	sp_add(&live.used, 1);
+	__atomic_store_n(key, (uint64_t)(uintptr_t)p | (uint64_t)index << POINTER_BITS, __ATOMIC_RELEASE);
+	return 0;
+}
+
+static void sweep_slot(uint64_t *key, bool (*fn)(struct sp_live *, void *), void *arg)
+{
+	uint64_t found = __atomic_load_n(key, __ATOMIC_RELAXED);
+
+	if (!(found & POINTER_MASK) ||
+		!__atomic_compare_exchange_n(key, &found, found | SWEEPING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		return;
+	if (fn(entry_at((uint32_t)(found >> POINTER_BITS)), arg))
+		__atomic_store_n(key, found, __ATOMIC_RELEASE);
+	else
+		vacate(key, (void *)(found & POINTER_MASK), (uint32_t)(found >> POINTER_BITS));
 }
 
 void sp_live_sweep(bool (*fn)(struct sp_live *, void *), void *arg)
 {
-	uint32_t b, s;
+	uint32_t i;
 
-	for (b = 0; b < BUCKETS; b++) {
-		for (s = 0; s < SLOTS; s++) {
-			uint64_t *key = &live.keys[b][s], found = __atomic_load_n(key, __ATOMIC_RELAXED);
-
-			if (found < 4096 ||
-				!__atomic_compare_exchange_n(key, &found, found | SWEEPING, false, __ATOMIC_ACQ_REL,
-					__ATOMIC_RELAXED))
-				continue;
-			if (fn(&live.entries[b][s], arg)) {
-				__atomic_store_n(key, found, __ATOMIC_RELEASE);
-				continue;
-			}
-			filter_add(sp_live_hash((void *)found), -1);
-			__atomic_fetch_sub(&live.used, 1, __ATOMIC_RELAXED);
-			__atomic_store_n(key, 0, __ATOMIC_RELEASE);
-		}
-	}
+	for (i = 0; i < SP_LIVE_MAX; i++)
+		sweep_slot(&live.keys[i / SLOTS][i % SLOTS], fn, arg);
 }
 
 uint32_t sp_live_permille(void)
 {
-	return (uint32_t)((uint64_t)sp_load(&live.used) * 1000 / (SLOTS * BUCKETS));
+	return (uint32_t)((uint64_t)sp_load(&live.used) * 1000 / sp_agent.spool->sections[SP_SEC_LIVE].capacity);
 }

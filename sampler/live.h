@@ -1,4 +1,5 @@
-/* The live set: sampled allocations that have not been freed yet.
+/* The live set: sampled allocations that have not been freed yet. The entries stand in the spool,
+ * where a reader finds what was alive even after a kill; the hash over them is private.
  *
  * Lock-free. A key belongs to whoever owns the pointer: a correct program neither frees it twice
  * nor before it has it, so insertion and removal of one key never race; different keys meet only
@@ -8,16 +9,7 @@
 
 #include "sampler/agent.h"
 
-struct sp_live {
-	uint64_t size;     /* as requested */
-	uint64_t weight;   /* estimated bytes it stands for */
-	uint64_t variance; /* of that, SP_VARIANCE_UNIT */
-	uint64_t born_tsc;
-	uint32_t site;
-	uint32_t
-		count; /* allocations it stands for: `scale`, rounded up or down at random, so that sums are unbiased */
-	float scale;   /* inverse of the probability of having been sampled */
-};
+#define SP_LIVE_MAX 131072u /* entries there may be */
 
 /* What free() looks at: a byte that is not zero means that a sampled pointer with this hash may be
  * alive. One byte only until the agent is active. Never freed. */
@@ -40,7 +32,7 @@ static inline bool sp_live_surely_not(const void *p)
 	return sp_likely(!f->bytes[sp_live_hash(p) & f->mask]);
 }
 
-/* Maps the table; 0 or a negative errno. In a forked child its contents are gone. Any context. */
+/* Maps the hash; needs a spool. 0 or a negative errno. In a forked child its contents are gone. Any context. */
 int sp_live_init(void) SP_HIDDEN;
 
 /* Makes the next free() of the agent's own memory take the slow path: see sp_arena_owns. */
@@ -52,7 +44,8 @@ void sp_live_boot_done(void) SP_HIDDEN;
 /* Back to the one-byte filter, in a forked child. */
 void sp_live_reset(void) SP_HIDDEN;
 
-/* Enters p, which must not be there. Returns 0, or -ENOSPC when there is no room. */
+/* Enters p, which must not be there. Returns 0, or -ENOSPC when there is no room (or p is no address an
+ * allocator returns: below 2^47 and a multiple of 8). */
 int sp_live_insert(const void *p, const struct sp_live *entry) SP_HIDDEN;
 
 /* Takes p out into *entry; false when it is not there. Any context, the application's signal

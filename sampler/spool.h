@@ -41,6 +41,7 @@ enum sp_section {
 	SP_SEC_SITES,    /* struct sp_site */
 	SP_SEC_TIMELINE, /* struct sp_timepoint */
 	SP_SEC_LOG,      /* struct sp_log_entry: CPU samples in the order they were taken */
+	SP_SEC_LIVE,     /* struct sp_live: sampled allocations that are alive */
 	SP_SECTIONS
 };
 
@@ -62,8 +63,8 @@ enum sp_exit_kind { SP_EXIT_UNKNOWN = 0, SP_EXIT_CODE = 1, SP_EXIT_SIGNAL = 2 };
 
 enum sp_cpu_clock {
 	SP_CLOCK_OFF = 0,
-	SP_CLOCK_EVENT = 1, /* perf task-clock events for user time, thread CPU timers for system time */
-	SP_CLOCK_TIMER = 2, /* thread CPU timers alone: one sample a kernel tick */
+	SP_CLOCK_EVENT = 1,   /* perf task-clock events for user time, thread CPU timers for system time */
+	SP_CLOCK_TIMER = 2,   /* thread CPU timers alone: one sample a kernel tick */
 	SP_CLOCK_PROCESS = 3, /* one CPU timer for all threads, at the kernel's tick: the last resort */
 };
 
@@ -129,7 +130,7 @@ struct sp_cpu_totals {
 	uint64_t self_sys_ns;
 	uint32_t sample_cap;
 	uint32_t budget_permille;
-	uint64_t signal_cost_ns; /* interrupt, delivery and return of one clock signal, without our handler */
+	uint64_t signal_cost_ns;     /* interrupt, delivery and return of one clock signal, without our handler */
 	uint32_t signal_cost_source; /* enum sp_cost_source */
 	uint32_t thinned;            /* times the interval was doubled for the cap on samples */
 	uint64_t signals;            /* atomic: clock signals handled, those that gave no sample included */
@@ -182,17 +183,19 @@ struct sp_spool_header {
 	uint64_t usable_millicores;  /* 500 = half a core */
 	uint32_t host_cores;
 	uint32_t reserved1;
-	uint64_t max_rss_bytes; /* atomic */
-	uint64_t rss_bytes;     /* atomic: at the last timeline point */
-	uint64_t module_epoch;  /* atomic: raised when an address range changes hands */
-	uint64_t agent_bytes;   /* atomic: memory the agent has taken, the spool included */
-	uint64_t sealed_ns;     /* since start: sampling ended because the application installed a
+	uint64_t max_rss_bytes;    /* atomic */
+	uint64_t rss_bytes;        /* atomic: at the last timeline point */
+	uint64_t module_epoch;     /* atomic: raised when an address range changes hands */
+	uint64_t agent_bytes;      /* atomic: memory the agent has taken, the spool included */
+	uint64_t sealed_ns;        /* since start: sampling ended because the application installed a
 	                              * seccomp filter; 0 it did not */
+	uint64_t start_tsc;        /* cycle counter at start */
+	uint64_t tsc_per_us_x1024; /* atomic: cycles in a microsecond, times 1024 */
 	struct sp_text text;
 	struct sp_cpu_totals cpu;
 	struct sp_heap_totals heap;
 	uint64_t drops[SP_DROPS]; /* atomic, enum sp_drop */
-	uint64_t reserved[15];
+	uint64_t reserved[13];
 	struct sp_section_entry sections[SP_SECTIONS];
 };
 
@@ -283,7 +286,9 @@ struct sp_site {
 	uint64_t free_bytes, free_count;   /* atomic, estimates: of that, no longer in use; in use is the
 					      * difference. When the live set is thinned out this moves by
 					      * the weights' correction, so it may go down. */
-	uint64_t short_bytes, short_count; /* atomic, estimates: freed within SP_SHORT_LIVED_NS */
+	uint64_t short_bytes, short_count; /* atomic, estimates: freed within SP_SHORT_LIVED_NS, or before its
+	                                      * thread had made SP_SHORT_LIVED_CALLS more allocations */
+	uint64_t temp_bytes, temp_count;   /* atomic, estimates: of those, freed before its thread's next one */
 	uint64_t samples;                  /* atomic: sampled allocations */
 	uint64_t inuse_samples;            /* atomic: of those alive */
 	uint64_t variance_alloc;           /* atomic: estimated variance of alloc_bytes, in units of
@@ -295,6 +300,23 @@ struct sp_site {
 
 #define SP_VARIANCE_UNIT 4096.0
 #define SP_SHORT_LIVED_NS 1000000u
+#define SP_SHORT_LIVED_CALLS 8u
+
+/* A sampled allocation that has not been freed. Records are taken and given back all the time: one
+ * that is read while the process runs may be half of one allocation and half of the next. */
+struct sp_live {
+	uint32_t alive; /* atomic: 0 not in use */
+	uint32_t site;
+	uint64_t size;          /* as requested */
+	uint64_t weight;        /* estimated bytes it stands for */
+	uint64_t variance;      /* of that, SP_VARIANCE_UNIT */
+	uint64_t born_tsc;      /* see header.start_tsc */
+	uint32_t count;         /* allocations it stands for: `scale`, rounded up or down at random, so that sums are
+	                    * unbiased */
+	float scale;            /* inverse of the probability of having been sampled */
+	uint32_t thread;        /* index of the allocating thread's record, 0 unknown */
+	uint32_t thread_allocs; /* low bits of that thread's count of allocations, this one included */
+};
 
 struct sp_timepoint {
 	uint64_t t_ns;            /* since start */

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "sampler/live.h"
 #include "sampler/sys.h"
 
 #ifndef MADV_POPULATE_WRITE
@@ -51,8 +52,9 @@ static void plan_sections(struct section_plan plan[SP_SECTIONS], uint32_t sample
 	plan[SP_SEC_SITES] = (struct section_plan){sizeof(struct sp_site), stacks / 2u, 16u * 1024u};
 	plan[SP_SEC_TIMELINE] = (struct section_plan){
 		sizeof(struct sp_timepoint), SP_TIMELINE_MAX, SP_TIMELINE_MAX * sizeof(struct sp_timepoint)};
-	plan[SP_SEC_LOG] =
-		(struct section_plan){sizeof(struct sp_log_entry), clamp32(sample_cap, 1024, 1u << 20) >> halvings, PAGE};
+	plan[SP_SEC_LIVE] = (struct section_plan){sizeof(struct sp_live), SP_LIVE_MAX >> 2 * halvings, PAGE};
+	plan[SP_SEC_LOG] = (struct section_plan){
+		sizeof(struct sp_log_entry), clamp32(sample_cap, 1024, 1u << 20) >> halvings, PAGE};
 }
 
 static uint64_t place_sections(const struct section_plan plan[SP_SECTIONS], struct sp_section_entry out[SP_SECTIONS])

@@ -8,8 +8,8 @@
 
 static const uint32_t strides[SP_SECTIONS] = {1, sizeof(struct sp_module), sizeof(struct sp_thread_record),
 	sizeof(uint32_t), sizeof(struct sp_stack), sizeof(uint64_t), sizeof(struct sp_site),
-	sizeof(struct sp_timepoint), sizeof(struct sp_log_entry)};
-static const uint32_t capacities[SP_SECTIONS] = {8192, 16, 16, 64, 2048, 65536, 512, SP_TIMELINE_MAX, 4096};
+	sizeof(struct sp_timepoint), sizeof(struct sp_log_entry), sizeof(struct sp_live)};
+static const uint32_t capacities[SP_SECTIONS] = {8192, 16, 16, 64, 2048, 65536, 512, SP_TIMELINE_MAX, 4096, 1024};
 
 void *spool_records(struct spool *s, enum sp_section section)
 {

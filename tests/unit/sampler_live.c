@@ -38,7 +38,14 @@ static bool drop_all(struct sp_live *entry, void *arg)
 static int set_up(void **state)
 {
 	(void)state;
-	return sp_live_init();
+	return agent_open("/tmp", 50000) || sp_live_init();
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	agent_close();
+	return 0;
 }
 
 static int empty(void **state)
@@ -258,5 +265,5 @@ int main(void)
 		cmocka_unit_test(after_a_reset_nothing_is_found),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, NULL);
+	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
