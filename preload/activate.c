@@ -15,6 +15,7 @@
 #include "preload/real.h"
 #include "preload/spool_place.h"
 #include "sampler/clock.h"
+#include "sampler/early.h"
 #include "sampler/heap.h"
 #include "sampler/live.h"
 #include "sampler/sample.h"
@@ -222,8 +223,10 @@ static void start_heap(struct sp_spool_header *h)
 {
 	struct sp_tls *tls = &sp_tls;
 
-	h->heap.before_bytes = (uint64_t)(tls->heap.bytes_base - tls->heap.countdown);
-	h->heap.before_count = tls->heap.allocs;
+	if (!sp_early_before(&h->heap.before_bytes, &h->heap.before_count)) {
+		h->heap.before_bytes = (uint64_t)(tls->heap.bytes_base - tls->heap.countdown);
+		h->heap.before_count = tls->heap.allocs;
+	}
 	if (sp_agent.config.heap && sp_under_valgrind()) {
 		/* libunwind and its test of memory read what valgrind holds undefined: its user would
 		 * find our errors among the program's. */
@@ -288,6 +291,8 @@ static void activate_main(void *arg)
 	h->cpu.before_user_ns = user;
 	h->cpu.before_sys_ns = sys;
 	sp_thread_open_record(a->t, 0, user, sys);
+	if (h->heap.on)
+		sp_heap_replay(a->t);
 	sp_sample_update_totals();
 }
 

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "sampler/early.h"
 #include "sampler/live.h"
 #include "sampler/spool_write.h"
 #include "sampler/sys.h"
@@ -57,6 +58,7 @@ void sp_fork_child(void)
 	if (sp_agent.alive)
 		*sp_agent.alive = SP_ALIVE;
 	sp_live_reset();
+	sp_early_reset();
 	sp_thread_reset_after_fork(mine);
 	if (mine)
 		mine->tid = sp_agent.pid;

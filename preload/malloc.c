@@ -107,7 +107,7 @@ static void *arena_realloc(void *p, size_t size)
 /* A realloc that moved or resized is a free and an allocation; one that failed is neither. */
 static NOINLINE void *realloc_counted(void *p, size_t size)
 {
-	struct sp_heap_held held = {.held = false};
+	struct sp_heap_held held = {0};
 	void *q;
 
 	if (sp_unlikely(inside_agent() || sp_arena_owns(p)))

@@ -305,6 +305,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	rewrite_preload(follow != FOLLOW_EXEC);
 	sp_unwind_init(getauxval(AT_ENTRY), getauxval(AT_BASE));
 	sp_agent.config.signal = sp_signal_number(setting(SP_OPT_SIGNAL).number);
+	sp_agent.early_heap = (setting(SP_OPT_MODE).number & SP_MODE_HEAP) && !sp_under_valgrind();
 	sp_agent.activate = sp_activate;
 	sp_agent.adopt = sp_threads_adopt;
 	sp_agent.forked = sp_fork_child;

@@ -104,6 +104,7 @@ struct sp_sampler_config {
 struct sp_agent {
 	int state;         /* atomic, enum sp_agent_state */
 	uint32_t sealed;   /* 1 + the state before the application installed a seccomp filter */
+	bool early_heap;   /* a dormant process's allocations are sampled too */
 	uint32_t paused;   /* atomic: a fork is under way, no stack is walked */
 	uint32_t inflight; /* atomic: threads inside libunwind now */
 	uint32_t *alive;   /* SP_ALIVE on a MADV_WIPEONFORK page: 0 in a forked child */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "sampler/early.h"
 #include "sampler/estimate.h"
 #include "sampler/live.h"
 #include "sampler/stacks.h"
@@ -199,6 +200,30 @@ static void thin_live_set(struct sp_thread *t)
 	__atomic_store_n(&busy, 0, __ATOMIC_RELEASE);
 }
 
+/* A sample enters the site of its stack and, when `p` is alive, the live set. */
+static void enter(struct sp_thread *t, const struct sp_walk *walk, struct sp_live *entry, const void *p,
+	uint64_t interval)
+{
+	struct sp_live missed;
+
+	entry->site = sp_stacks_site(sp_stacks_intern(t, walk));
+	weigh(t, entry, interval);
+	site_add(entry);
+	if (!p) {
+		site_free_by_application(entry);
+		return;
+	}
+	if (!sp_live_surely_not(p) && sp_live_remove(p, &missed))
+		site_free(&missed); /* its free was never seen */
+	if (sp_live_insert(p, entry) != 0) {
+		sp_drop(SP_DROP_LIVE);
+		site_free(entry);
+		thin_live_set(t);
+	} else if (sp_live_permille() > LIVE_FULL_PERMILLE) {
+		thin_live_set(t);
+	}
+}
+
 /* Runs on the private stack. */
 static void record_hit(void *arg)
 {
@@ -209,25 +234,27 @@ static void record_hit(void *arg)
 		.born_tsc = sp_tsc(),
 		.thread = record_index(t),
 		.thread_allocs = (uint32_t)t->tls->heap.allocs};
-	struct sp_live missed;
 	struct sp_walk walk;
-	int err;
 
 	if (!sp_unwind(t, NULL, &walk))
 		return;
-	entry.site = sp_stacks_site(sp_stacks_intern(t, &walk));
-	weigh(t, &entry, t->heap_interval);
-	site_add(&entry);
-	if (!sp_live_surely_not(hit->p) && sp_live_remove(hit->p, &missed))
-		site_free(&missed); /* its free was never seen */
-	err = sp_live_insert(hit->p, &entry);
-	if (err) {
-		sp_drop(SP_DROP_LIVE);
-		site_free(&entry);
-	}
-	if (err || sp_live_permille() > LIVE_FULL_PERMILLE)
-		thin_live_set(t);
+	enter(t, &walk, &entry, hit->p, t->heap_interval);
 	t->heap_interval = interval;
+}
+
+static void replay_one(const struct sp_early_sample *s, void *arg)
+{
+	struct sp_thread *t = arg;
+	struct sp_live entry = {
+		.size = s->size, .born_tsc = s->born_tsc, .thread = record_index(t), .thread_allocs = s->thread_allocs};
+	struct sp_walk walk = {.frames = s->frames, .depth = s->depth, .flags = s->flags};
+
+	enter(t, &walk, &entry, s->p, SP_EARLY_INTERVAL);
+}
+
+void sp_heap_replay(struct sp_thread *t)
+{
+	sp_early_replay(replay_one, t);
 }
 
 #define BURST 64u
@@ -275,7 +302,8 @@ void sp_heap_start_thread(struct sp_thread *t)
 {
 	struct sp_heap_totals *h = &sp_agent.spool->heap;
 
-	if (t->tid == sp_agent.pid) { /* the main thread, which has been running for a while */
+	/* The main thread has been running for a while. */
+	if (t->tid == sp_agent.pid && !sp_early_before(&h->before_bytes, &h->before_count)) {
 		h->before_bytes = (uint64_t)(t->tls->heap.bytes_base - t->tls->heap.countdown);
 		h->before_count = t->tls->heap.allocs;
 	}
@@ -285,27 +313,35 @@ void sp_heap_start_thread(struct sp_thread *t)
 
 /* A dormant process is left alone until it has allocated enough to be worth a spool. Returns false
  * when it still is, and the allocation counted. */
-static bool wake(struct sp_tls *tls, size_t size)
+static bool wake(struct sp_tls *tls, const void *p, size_t size)
 {
-	if (tls->heap.bytes_base >= SP_DORMANT_BYTES || size >= SP_DORMANT_BYTES) {
+	uint64_t before = (uint64_t)(tls->heap.bytes_base - tls->heap.countdown);
+	bool nested = tls->guard;
+
+	if (before + size >= SP_DORMANT_BYTES || size >= SP_DORMANT_BYTES) {
 		sp_agent.activate();
 		return true;
 	}
 	tls->guard = 1; /* activation by the CPU timer has to wait for the counters to agree */
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	count(tls, size);
-	set_countdown(tls, SP_DORMANT_BYTES);
+	set_countdown(tls, nested ? RETRY_BYTES : sp_early_allocated(p, size, before));
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	tls->guard = 0;
+	tls->guard = nested;
 	return false;
 }
 
-/* A thread's first allocation that sampling can see is picked like any other. */
+/* A thread's first allocation that sampling can see is picked like any other; one that the early
+ * countdown had picked is. */
 static void begin(struct sp_tls *tls, const void *p, size_t size)
 {
+	bool picked = sp_early_due() && size;
+
 	sp_heap_start_thread(tls->thread);
 	count(tls, size);
-	if ((uint64_t)tls->heap.countdown <= size)
+	if (picked)
+		tls->thread->heap_interval = SP_EARLY_INTERVAL;
+	if (picked || (uint64_t)tls->heap.countdown <= size)
 		sample(tls, p, size);
 	else
 		set_countdown(tls, tls->heap.countdown - (int64_t)size);
@@ -322,7 +358,7 @@ static void hit(struct sp_tls *tls, const void *p, size_t size)
 	}
 	if (sp_unlikely(sp_is_stale_child()))
 		sp_agent.forked();
-	if (sp_load(&sp_agent.state) == SP_AGENT_DORMANT && !wake(tls, size))
+	if (sp_load(&sp_agent.state) == SP_AGENT_DORMANT && !wake(tls, p, size))
 		return;
 	state = sp_load(&sp_agent.state);
 	if (state == SP_AGENT_ACTIVE && !tls->thread && !tls->dead)
@@ -352,17 +388,21 @@ void sp_heap_forget(const void *p)
 {
 	struct sp_live entry;
 
-	if (sp_live_remove(p, &entry) && sp_agent.spool && !sp_is_stale_child())
+	if (sp_unlikely(!sp_agent.spool))
+		sp_early_forget(p);
+	else if (sp_live_remove(p, &entry) && !sp_is_stale_child())
 		site_free_by_application(&entry);
 }
 
 void sp_heap_hold(const void *p, struct sp_heap_held *held)
 {
-	held->held = sp_live_remove(p, &held->entry);
+	held->early = sp_agent.spool ? 0 : sp_early_forget(p);
+	held->held = sp_agent.spool && sp_live_remove(p, &held->entry);
 }
 
 void sp_heap_restore(const void *p, struct sp_heap_held *held)
 {
+	sp_early_restore(held->early, p);
 	if (held->held && sp_live_insert(p, &held->entry) != 0) {
 		sp_drop(SP_DROP_LIVE);
 		site_free(&held->entry);

@@ -42,11 +42,15 @@ void sp_heap_forget(const void *p) SP_HIDDEN;
  * the call fails, or accounted as freed if it succeeds. */
 struct sp_heap_held {
 	bool held;
+	uint32_t early; /* number in the early table, 0 none */
 	struct sp_live entry;
 };
 void sp_heap_hold(const void *p, struct sp_heap_held *held) SP_HIDDEN;
 void sp_heap_restore(const void *p, struct sp_heap_held *held) SP_HIDDEN;
 void sp_heap_drop_held(const struct sp_heap_held *held) SP_HIDDEN;
+
+/* Enters what was sampled before there was a spool. On the private stack, `t` being the caller's. */
+void sp_heap_replay(struct sp_thread *t) SP_HIDDEN;
 
 /* Draws the calling thread's first countdown, when its sampling begins. Normal context: the fast path
  * may not be interrupted by a change of the countdown. */

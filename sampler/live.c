@@ -3,6 +3,7 @@
 #include "sampler/live.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "sampler/arena.h"
@@ -20,10 +21,13 @@
 #define STICKY 255u
 _Static_assert(SP_LIVE_MAX <= 1u << (64 - POINTER_BITS), "an entry's number fits above the pointer");
 
-/* The filter's byte is set until the real free is known, and again once the arena is in use. */
+#define BOOT_BYTES 256u
+
+/* One byte that is set until the real free is known; then one of BOOT_BYTES for what was sampled
+ * early; all of them once the arena is in use. */
 static struct {
 	uint64_t mask;
-	uint8_t bytes[8];
+	uint8_t bytes[BOOT_BYTES];
 } boot_filter = {0, {1}};
 static bool arena_used;
 struct sp_live_filter *sp_live_filter = (struct sp_live_filter *)&boot_filter;
@@ -44,7 +48,7 @@ static void mark(const void *p)
 void sp_live_mark_arena(const void *p)
 {
 	arena_used = true;
-	boot_filter.bytes[0] = 1;
+	memset(boot_filter.bytes, 1, sizeof boot_filter.bytes);
 	if (live.filter)
 		mark(p);
 }
@@ -52,6 +56,12 @@ void sp_live_mark_arena(const void *p)
 void sp_live_boot_done(void)
 {
 	boot_filter.bytes[0] = arena_used;
+	boot_filter.mask = BOOT_BYTES - 1;
+}
+
+void sp_live_mark_early(const void *p)
+{
+	boot_filter.bytes[sp_live_hash(p) & (BOOT_BYTES - 1)] = 1;
 }
 
 int sp_live_init(void)
@@ -82,6 +92,7 @@ int sp_live_init(void)
 
 void sp_live_reset(void)
 {
+	memset(boot_filter.bytes, arena_used, sizeof boot_filter.bytes);
 	sp_store(&sp_live_filter, (struct sp_live_filter *)&boot_filter);
 }
 

@@ -12,7 +12,7 @@
 #define SP_LIVE_MAX 131072u /* entries there may be */
 
 /* What free() looks at: a byte that is not zero means that a sampled pointer with this hash may be
- * alive. One byte only until the agent is active. Never freed. */
+ * alive. A small one until the agent is active. Never freed. */
 struct sp_live_filter {
 	uint64_t mask; /* of a hash, to the index of a byte */
 	uint8_t bytes[];
@@ -38,10 +38,13 @@ int sp_live_init(void) SP_HIDDEN;
 /* Makes the next free() of the agent's own memory take the slow path: see sp_arena_owns. */
 void sp_live_mark_arena(const void *p) SP_HIDDEN;
 
+/* Makes the free() of a pointer sampled while the agent is dormant take the slow path. */
+void sp_live_mark_early(const void *p) SP_HIDDEN;
+
 /* The real free() is known: only the arena's pointers need the slow path from now on. */
 void sp_live_boot_done(void) SP_HIDDEN;
 
-/* Back to the one-byte filter, in a forked child. */
+/* Back to the small filter, in a forked child. */
 void sp_live_reset(void) SP_HIDDEN;
 
 /* Enters p, which must not be there. Returns 0, or -ENOSPC when there is no room (or p is no address an
