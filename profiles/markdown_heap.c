@@ -95,7 +95,7 @@ static void write_site(struct sp_writer *w, const struct site_table *t, uint32_t
 	const struct sp_heap_site *s = &p->sites[index];
 	const struct sp_function *f = &p->functions[s->function];
 	uint64_t bytes = t->bytes(p, index), samples = t->samples(s);
-	double error = sp_heap_error(t->variance(s));
+	double error = sp_heap_error(t->variance(s), samples);
 
 	sp_buffer_printf(&w->out, "| %.1f%% | %llu | %llu | ", sp_percent(bytes, t->whole), (unsigned long long)bytes,
 		(unsigned long long)t->count(s));
@@ -199,7 +199,7 @@ static void write_size_classes(struct sp_writer *w)
 	for (size_t i = 0; i < w->profile->site_count; i++)
 		variance += w->profile->sites[i].alloc_variance;
 	sp_buffer_puts(&w->out, "## Size Classes\n\n");
-	if (sp_heap_is_rough(whole, sp_heap_error(variance), heap->samples)) {
+	if (sp_heap_is_rough(whole, sp_heap_error(variance, heap->samples), heap->samples)) {
 		sp_buffer_puts(&w->out, "Estimates, ");
 		sp_put_rough(&w->out, heap->samples);
 		sp_buffer_puts(&w->out, ".\n\n");

@@ -76,7 +76,7 @@ static void write_largest(struct sp_writer *w)
 
 	if (count && peak_bytes) {
 		const struct sp_heap_site *s = &p->sites[order[0]];
-		double error = sp_heap_error(sp_peak_variance(s));
+		double error = sp_heap_error(sp_peak_variance(s), s->samples);
 
 		sp_buffer_printf(&w->out, "; the largest part of the peak, %.1f %%",
 			sp_percent(s->peak_bytes, peak_bytes));

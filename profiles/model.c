@@ -144,9 +144,9 @@ double sp_share_error(const struct sp_profile *profile, uint64_t part_ns, double
 	return variance > 0 ? 1.96 * sqrt(variance) * sampled / ((double)profile->total_ns / 1e3) : 0;
 }
 
-double sp_heap_error(double variance)
+double sp_heap_error(double variance, uint64_t samples)
 {
-	return variance > 0 ? 1.96 * sqrt(variance) : 0;
+	return variance > 0 && samples ? 1.96 * sqrt(variance * (1 + 1 / (double)samples)) : 0;
 }
 
 double sp_peak_variance(const struct sp_heap_site *site)

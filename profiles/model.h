@@ -160,8 +160,9 @@ void sp_profile_free(struct sp_profile *profile);
 /* 95 % half-width of the share that part_ns is of the profile's total CPU time, as a fraction. */
 double sp_share_error(const struct sp_profile *profile, uint64_t part_ns, double part_sq);
 
-/* 95 % half-width of a heap estimate in bytes, from a variance in square bytes. */
-double sp_heap_error(double variance);
+/* 95 % half-width of a heap estimate in bytes, from a variance in square bytes that was itself estimated
+ * from so many samples; sampler/estimate.md derives both. */
+double sp_heap_error(double variance, uint64_t samples);
 
 /* The variance of a site's bytes at the peak: what is in use now, or was ever allocated, has the
  * same relation of variance to bytes. */

@@ -2,8 +2,8 @@
  *
  * Bytes are picked by a Poisson process of mean distance I, so an allocation of s bytes is picked
  * with probability P = 1 - e^(-s/I), and a picked one stands for 1/P allocations of s bytes
- * (Horvitz and Thompson 1952; the scheme is that of tcmalloc's and jemalloc's profilers).
- * The variance of the estimated sum is estimated by the sum of (s/P)^2 (1 - P) over the picked. */
+ * (Horvitz and Thompson 1952; the scheme is that of tcmalloc's and jemalloc's profilers). estimate.md
+ * derives weight and variance. */
 #ifndef SP_SAMPLER_ESTIMATE_H
 #define SP_SAMPLER_ESTIMATE_H
 
