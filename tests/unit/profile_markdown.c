@@ -296,7 +296,7 @@ static void few_samples_have_no_error_bar(void **state)
 	write_profile(false);
 	assert_non_null(strstr(text.data, "rough: 3 samples | prog |"));
 	assert_non_null(strstr(text.data, "Estimates, rough: 3 samples."));
-	assert_non_null(strstr(text.data, "| 251 | prog |")); /* 1.96 sqrt(4 * 4096) */
+	assert_non_null(strstr(text.data, "| 253 | prog |")); /* 1.96 sqrt(4 * 4096 * 51 / 50) */
 	assert_non_null(strstr(text.data, "the largest part of the peak, 50.0 % ± 0.1, was allocated in prog+0x70"));
 }
 
