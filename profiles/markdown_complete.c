@@ -19,10 +19,10 @@ static void put_place(struct sp_buffer *out, const struct sp_profile *p, const s
 	sp_buffer_printf(out, "\t%u\n", line);
 }
 
-/* Sums of squares are doubles; the reader takes what fits 64 bits. */
+/* Errors and variances are doubles; the reader takes what fits 64 bits. */
 static unsigned long long whole(double value)
 {
-	return value < 0 ? 0 : value < 1.8e19 ? (unsigned long long)value : 18000000000000000000ULL;
+	return value < 0 ? 0 : value < 1.8e19 ? (unsigned long long)(value + 0.5) : 18000000000000000000ULL;
 }
 
 static uint64_t rank_function(const struct sp_profile *p, size_t i)
@@ -42,7 +42,7 @@ static void write_functions(struct sp_buffer *out, const struct sp_profile *p)
 
 	sp_buffer_printf(out,
 		"## All functions (%zu)\n\n```tsv\nself_user_ns\tself_sys_ns\ttotal_user_ns\ttotal_sys_ns\t"
-		"self_samples\ttotal_samples\tself_sq_us2\ttotal_sq_us2\tfunction\tmodule\tfile\tline\n",
+		"self_samples\ttotal_samples\tself_error_ns\ttotal_error_ns\tfunction\tmodule\tfile\tline\n",
 		count);
 	for (size_t i = 0; i < count; i++) {
 		const struct sp_function *f = &p->functions[order[i]];
@@ -50,8 +50,8 @@ static void write_functions(struct sp_buffer *out, const struct sp_profile *p)
 		sp_buffer_printf(out, "%llu\t%llu\t%llu\t%llu\t%llu\t%llu\t%llu\t%llu",
 			(unsigned long long)f->self_user_ns, (unsigned long long)f->self_sys_ns,
 			(unsigned long long)f->total_user_ns, (unsigned long long)f->total_sys_ns,
-			(unsigned long long)f->self_samples, (unsigned long long)f->total_samples, whole(f->self_sq),
-			whole(f->total_sq));
+			(unsigned long long)f->self_samples, (unsigned long long)f->total_samples,
+			whole(f->self_error * (double)p->total_ns), whole(f->total_error * (double)p->total_ns));
 		put_place(out, p, f, f->file, f->line);
 	}
 	sp_buffer_puts(out, "```\n\n");

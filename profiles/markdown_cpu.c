@@ -21,11 +21,9 @@ static void write_top(struct sp_writer *w, const uint32_t *order, size_t count)
 	sp_buffer_puts(&w->out, "\n\n");
 }
 
-static void put_error(struct sp_writer *w, uint64_t ns, double sq)
+static void put_error(struct sp_writer *w, double error)
 {
-	double error = sp_share_error(w->profile, ns, sq);
-
-	if (sq > 0)
+	if (error > 0)
 		sp_buffer_printf(&w->out, "%.1f", 100 * error);
 	else
 		sp_buffer_puts(&w->out, "-");
@@ -44,7 +42,7 @@ static void write_function(struct sp_writer *w, const struct sp_function *f)
 	sp_buffer_puts(&w->out, " | ");
 	sp_put_function_location(&w->out, SP_ESCAPE_CELL, p, f);
 	sp_buffer_puts(&w->out, " | ");
-	put_error(w, sp_function_self(f), f->self_sq);
+	put_error(w, f->self_error);
 	sp_buffer_puts(&w->out, " | ");
 	sp_put_module(&w->out, SP_ESCAPE_CELL, p, f->module);
 	sp_buffer_puts(&w->out, " |\n");
@@ -159,7 +157,7 @@ void sp_write_modules(struct sp_writer *w)
 		sp_buffer_printf(&w->out, " | %llu | ", (unsigned long long)m->samples);
 		sp_put_name(&w->out, SP_ESCAPE_CELL, m->name);
 		sp_buffer_puts(&w->out, " | ");
-		put_error(w, m->self_ns, m->self_sq);
+		put_error(w, m->self_error);
 		sp_buffer_printf(&w->out, " | %s | ",
 			m->handle < 0 || m->source > SP_SYMBOLS_DWARF ? "-" : sources[m->source]);
 		sp_put_name(&w->out, SP_ESCAPE_CELL, m->path);
@@ -173,7 +171,7 @@ void sp_write_modules(struct sp_writer *w)
 struct file_sum {
 	const char *file;
 	uint64_t ns;
-	double sq;
+	double error;
 };
 
 static int by_time(const void *a, const void *b)
@@ -185,31 +183,55 @@ static int by_time(const void *a, const void *b)
 	return strcmp(x->file, y->file);
 }
 
-static size_t sum_files(const struct sp_profile *p, struct file_sum **sums)
+/* The files of all frames; part_of[frame] is the frame's. File names are interned: equal texts have
+ * equal pointers. */
+static size_t find_files(const struct sp_profile *p, struct file_sum **sums, uint32_t *part_of)
 {
 	struct sp_map index = {0};
 	size_t count = 0, capacity = 0;
 
-	for (size_t i = 0; i < p->path_count; i++) {
-		const struct sp_path *path = &p->paths[i];
-		const struct sp_frame *leaf = path->depth ? &p->frames[p->frame_ids[path->first]] : NULL;
+	for (size_t i = 0; i < p->frame_count; i++) {
 		uint32_t *cell;
 		int found;
 
-		if (!leaf || !leaf->file || !(path->user_ns + path->sys_ns))
+		part_of[i] = SP_NO_PART;
+		if (!p->frames[i].file)
 			continue;
-		cell = sp_map_at(&index, (uint64_t)(uintptr_t)leaf->file, 0,
-			&found); /* interned: equal texts, equal pointers */
+		cell = sp_map_at(&index, (uint64_t)(uintptr_t)p->frames[i].file, 0, &found);
 		if (!found) {
 			*cell = (uint32_t)count;
 			sp_grow(sums, &capacity, count + 1, sizeof(**sums));
-			(*sums)[count++] = (struct file_sum){.file = leaf->file};
+			(*sums)[count++] = (struct file_sum){.file = p->frames[i].file};
 		}
-		(*sums)[*cell].ns += path->user_ns + path->sys_ns;
-		(*sums)[*cell].sq += path->sq;
+		part_of[i] = *cell;
 	}
 	sp_map_free(&index);
 	return count;
+}
+
+/* Files with time in them; *sums is the caller's to free. */
+static size_t sum_files(const struct sp_profile *p, struct file_sum **sums)
+{
+	uint32_t *part_of = sp_alloc(p->frame_count, sizeof(*part_of));
+	size_t count = find_files(p, sums, part_of), kept = 0;
+	double *errors = sp_alloc(count, sizeof(*errors));
+
+	for (size_t i = 0; i < p->path_count; i++) {
+		const struct sp_path *path = &p->paths[i];
+		uint32_t file = path->depth ? part_of[p->frame_ids[path->first]] : SP_NO_PART;
+
+		if (file != SP_NO_PART)
+			(*sums)[file].ns += path->user_ns + path->sys_ns;
+	}
+	sp_share_errors(p, part_of, false, errors, count);
+	for (size_t i = 0; i < count; i++) {
+		(*sums)[i].error = errors[i];
+		if ((*sums)[i].ns)
+			(*sums)[kept++] = (*sums)[i];
+	}
+	free(errors);
+	free(part_of);
+	return kept;
 }
 
 void sp_write_files(struct sp_writer *w)
@@ -218,15 +240,17 @@ void sp_write_files(struct sp_writer *w)
 	size_t count = sum_files(w->profile, &sums);
 	size_t shown = count < w->limits.files ? count : w->limits.files;
 
-	if (!count)
+	if (!count) {
+		free(sums);
 		return;
+	}
 	qsort(sums, count, sizeof(*sums), by_time);
 	sp_buffer_puts(&w->out, "## Files\n\n| Self% | Self | ± | File |\n|---:|---:|---:|:---|\n");
 	for (size_t i = 0; i < shown; i++) {
 		sp_buffer_printf(&w->out, "| %.1f%% | ", sp_percent(sums[i].ns, w->profile->total_ns));
 		sp_put_duration(&w->out, sums[i].ns);
 		sp_buffer_puts(&w->out, " | ");
-		put_error(w, sums[i].ns, sums[i].sq);
+		put_error(w, sums[i].error);
 		sp_buffer_puts(&w->out, " | ");
 		sp_put_location(&w->out, SP_ESCAPE_CELL, w->profile, sums[i].file, 0);
 		sp_buffer_puts(&w->out, " |\n");

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -161,8 +162,8 @@ static bool read_function(struct reader *r, char *text)
 	f->total_sys_ns += n[3];
 	f->self_samples += n[4];
 	f->total_samples += n[5];
-	f->self_sq += (double)n[6];
-	f->total_sq += (double)n[7];
+	f->self_error = hypot(f->self_error, (double)n[6]); /* still in ns: sum_up knows the total */
+	f->total_error = hypot(f->total_error, (double)n[7]);
 	f->file = file;
 	f->line = line;
 	return true;
@@ -252,12 +253,15 @@ static void sum_up(struct sp_profile *p)
 		const struct sp_function *f = &p->functions[i];
 
 		p->total_ns += sp_function_self(f);
-		p->sampled_sq += f->self_sq;
 		p->samples += f->self_samples;
 		if (i == SP_PSEUDO_UNSAMPLED || i == SP_PSEUDO_BEFORE)
 			continue;
 		p->sampled_user_ns += f->self_user_ns;
 		p->sampled_sys_ns += f->self_sys_ns;
+	}
+	for (size_t i = 0; p->total_ns && i < p->function_count; i++) {
+		p->functions[i].self_error /= (double)p->total_ns;
+		p->functions[i].total_error /= (double)p->total_ns;
 	}
 	p->unsampled_ns = sp_function_self(&p->functions[SP_PSEUDO_UNSAMPLED]);
 	p->wall_ns = fact_ns(p, "wall_seconds");

@@ -8,7 +8,7 @@ static void put_share(struct sp_writer *w, const struct sp_function *f)
 	const struct sp_profile *p = w->profile;
 
 	sp_buffer_printf(&w->out, "%.1f %% ± %.1f in ", sp_percent(sp_function_self(f), p->total_ns),
-		100 * sp_share_error(p, sp_function_self(f), f->self_sq));
+		100 * f->self_error);
 	sp_put_name(&w->out, SP_ESCAPE_CELL, f->name);
 	if (p->modules[f->module].system && !(f->flags & SP_FUNCTION_FOLDED)) {
 		sp_buffer_puts(&w->out, " (");
@@ -31,7 +31,7 @@ static const struct sp_function *write_hottest(struct sp_writer *w)
 
 		if (f->flags & SP_FUNCTION_PSEUDO)
 			continue;
-		if (said && (share < 0.03 || share < sp_share_error(p, sp_function_self(f), f->self_sq)))
+		if (said && (share < 0.03 || share < f->self_error))
 			break;
 		sp_buffer_puts(&w->out, said++ ? ", " : "; ");
 		put_share(w, f);

@@ -100,6 +100,7 @@ struct sp_profile *sp_profile_from_snapshot(struct sp_snapshot *snapshot, sp_pro
 	sp_frames_load(profile, symbolizer, site_frame, progress, context);
 	sp_threads_add_up(profile, symbolizer);
 	sp_cpu_add_up(profile);
+	sp_cpu_errors(profile);
 	sp_heap_add_up(profile, site_frame);
 	for (size_t i = 0; symbolizer && i < profile->module_count; i++)
 		if (profile->modules[i].handle >= 0)
@@ -124,24 +125,6 @@ void sp_profile_free(struct sp_profile *profile)
 	free(profile->sites);
 	free(profile->threads);
 	free(profile);
-}
-
-/* Each sample i weighs w_i; which samples there are, and in which function each falls, is random.
- * With F the weight of the part and W the weight of everything sampled, and samples counted as
- * Poisson: Var F = sum over the part of w², Var W = sum of all w², Cov(F, W) = Var F. The share
- * p = F/W then has, to first order, Var p = (Var F - 2p Cov + p² Var W) / W²; for equal weights
- * that is the binomial p(1-p)/n. What was not sampled is known and only dilutes the share. */
-double sp_share_error(const struct sp_profile *profile, uint64_t part_ns, double part_sq)
-{
-	double sampled = (double)(profile->sampled_user_ns + profile->sampled_sys_ns) / 1e3;
-	double part = (double)part_ns / 1e3;
-	double p, variance;
-
-	if (sampled <= 0 || profile->total_ns == 0)
-		return 0;
-	p = part / sampled;
-	variance = (part_sq * (1 - 2 * p) + p * p * profile->sampled_sq) / (sampled * sampled);
-	return variance > 0 ? 1.96 * sqrt(variance) * sampled / ((double)profile->total_ns / 1e3) : 0;
 }
 
 double sp_heap_error(double variance, uint64_t samples)

@@ -1,9 +1,8 @@
 /* The profile: everything a report or a comparison needs, whether it came out of a spool
  * (sp_profile_from_snapshot) or out of a written Markdown profile (sp_profile_read_markdown).
  *
- * Weights are nanoseconds of CPU time; `sq` fields are sums of squared sample weights in square
- * microseconds, from which error bars are computed (sp_share_error). Strings belong to the
- * profile. */
+ * Weights are nanoseconds of CPU time; an `error` is half the width of a share's 95 % interval, as
+ * a fraction of total_ns, 0 where no sample is (sp_share_errors). Strings belong to the profile. */
 #ifndef SP_PROFILES_MODEL_H
 #define SP_PROFILES_MODEL_H
 
@@ -32,7 +31,7 @@ struct sp_module_info {
 	bool allocator;     /* defines the malloc in use */
 	enum sp_symbol_source source;
 	uint64_t self_ns, samples;
-	double self_sq;
+	double self_error;
 	uint64_t unnamed_ns; /* of self_ns, in addresses without a name */
 };
 
@@ -50,7 +49,7 @@ struct sp_function {
 	unsigned line;
 	uint64_t self_user_ns, self_sys_ns, self_samples;
 	uint64_t total_user_ns, total_sys_ns, total_samples; /* a function counts once a stack */
-	double self_sq, total_sq;
+	double self_error, total_error;
 	uint64_t last_path; /* 1 + last path counted: keeps totals recursion-safe */
 };
 
@@ -78,7 +77,7 @@ struct sp_path {
 	uint32_t depth;
 	bool heap;
 	uint64_t user_ns, sys_ns, samples;
-	double sq;
+	double sq;                         /* sum of squared weights, in square microseconds */
 	uint64_t alloc_bytes, inuse_bytes; /* heap paths */
 };
 
@@ -143,7 +142,6 @@ struct sp_profile {
 	uint64_t wall_ns, cpu_user_ns, cpu_sys_ns, max_rss_bytes; /* of the process */
 	uint64_t total_ns;                                        /* sum of self over functions[]: what 100 % means */
 	uint64_t sampled_user_ns, sampled_sys_ns, samples;
-	double sampled_sq;
 	uint64_t unsampled_ns, truncated_ns;
 	double unnamed_frames, all_frames; /* weighted by time */
 	bool cpu_on, heap_on;
@@ -157,8 +155,32 @@ typedef void sp_progress_fn(void *context, size_t done, size_t total);
 struct sp_profile *sp_profile_from_snapshot(struct sp_snapshot *snapshot, sp_progress_fn *progress, void *context);
 void sp_profile_free(struct sp_profile *profile);
 
-/* 95 % half-width of the share that part_ns is of the profile's total CPU time, as a fraction. */
-double sp_share_error(const struct sp_profile *profile, uint64_t part_ns, double part_sq);
+#define SP_NO_PART UINT32_MAX
+
+/* errors[i] is half the width of the 95 % interval of the share that part i is of total_ns, as a
+ * fraction; 0 for a part without samples. Frame f belongs to part part_of[f] < count, or to
+ * SP_NO_PART; a sample counts for the part of its leaf frame or, with `total`, once for every part in
+ * its stack.
+ *
+ * If samples were independent draws, with weights w, their sum W and p the part's share of it, to
+ * first order  Var p = (sum of w² over the part · (1 - 2p) + p² · sum of all w²) / W²; for equal
+ * weights that is the binomial p(1-p)/n. One sample's square is added to the part's sum, which is
+ * what few samples need.
+ *
+ * They are not: they come at jittered but regular intervals, so a function that runs for longer
+ * than the interval is measured more precisely, and one in step with it less. The log shows which:
+ * it is cut in B <= 48 blocks of equal weight, r_b = W(part, b) - p W(b), and the variance is
+ * estimated from successive differences, sum (r_b - r_b+1)² / 2 · B/(B-1) (Wolter, Introduction to
+ * Variance Estimation, 2nd ed., ch. 8, systematic sampling: differences of neighbours, because
+ * the program's own phases would otherwise look like error). The ratio to the variance of independent
+ * draws, the design effect, is estimated with 2(B-1)/3 degrees of freedom (von Neumann 1941) and
+ * drawn towards 1 with the weight of 6; Student's t for their sum multiplies it. A
+ * difference beyond 3 standard deviations is a change of phase and counts as 3; the effect is
+ * taken to be at most 1.5: so much denser than the mean can the multiples of the period, spread over
+ * [1/2, 3/2] of the interval, lie on multiples of a cycle of the program. The
+ * effect of the logged beginning is applied to the whole run. Below 20 samples it is 1. */
+void sp_share_errors(const struct sp_profile *profile, const uint32_t *part_of, bool total, double *errors,
+	size_t count);
 
 /* 95 % half-width of a heap estimate in bytes, from a variance in square bytes that was itself estimated
  * from so many samples; sampler/estimate.md derives both. */
@@ -196,6 +218,7 @@ void sp_frames_load(struct sp_profile *profile, struct sp_symbolizer *symbolizer
 
 /* Stage 3: sums. site_frame[stack] is the frame that is the allocation site of a heap stack. */
 void sp_cpu_add_up(struct sp_profile *profile);
+void sp_cpu_errors(struct sp_profile *profile);
 void sp_heap_add_up(struct sp_profile *profile, const uint32_t *site_frame);
 void sp_threads_add_up(struct sp_profile *profile, struct sp_symbolizer *symbolizer);
 

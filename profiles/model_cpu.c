@@ -18,10 +18,8 @@ static void count_self(struct sp_profile *p, const struct sp_path *path)
 	f->self_user_ns += path->user_ns;
 	f->self_sys_ns += path->sys_ns;
 	f->self_samples += path->samples;
-	f->self_sq += path->sq;
 	m->self_ns += path_ns(path);
 	m->samples += path->samples;
-	m->self_sq += path->sq;
 	if (f->flags & SP_FUNCTION_UNNAMED)
 		m->unnamed_ns += path_ns(path);
 }
@@ -45,7 +43,6 @@ static void count_total(struct sp_profile *p, size_t index)
 		f->total_user_ns += path->user_ns;
 		f->total_sys_ns += path->sys_ns;
 		f->total_samples += path->samples;
-		f->total_sq += path->sq;
 		if (f == &p->functions[SP_PSEUDO_TRUNCATED])
 			p->truncated_ns += path_ns(path);
 	}
@@ -114,7 +111,6 @@ void sp_cpu_add_up(struct sp_profile *profile)
 		profile->sampled_user_ns += path->user_ns;
 		profile->sampled_sys_ns += path->sys_ns;
 		profile->samples += path->samples;
-		profile->sampled_sq += path->sq;
 		count_self(profile, path);
 		count_total(profile, i);
 	}

@@ -332,18 +332,21 @@ static void a_dead_process_has_run_until_its_last_sample(void **state)
 	assert_int_equal(profile->wall_ns, 1000000);
 }
 
-/* With equal weights the error bar must be the binomial one. */
-static void error_bars_are_binomial_for_equal_weights(void **state)
+static void functions_and_modules_get_their_error_bars(void **state)
 {
-	uint32_t a = spool_stack(&spool, 0, STACK(1)), b = spool_stack(&spool, 0, STACK(2));
-	double error;
+	uint32_t a = spool_stack(&spool, 0, STACK(1, 3)), b = spool_stack(&spool, 0, STACK(2, 3));
+	const struct sp_function *f;
 
 	(void)state;
 	for (int i = 0; i < 400; i++)
 		spool_sample(&spool, i % 4 ? b : a, 1 * MS, 0);
 	load();
-	error = sp_share_error(profile, function("prog+0x10")->self_user_ns, function("prog+0x10")->self_sq);
-	assert_true(error > 0.999 * 1.96 * 0.0216506 && error < 1.001 * 1.96 * 0.0216506); /* sqrt(p(1-p)/400) */
+	f = function("prog+0x10");
+	assert_true(f->self_error > 0.04 && f->self_error < 0.05); /* 1.96 sqrt(p(1-p)/400) = 0.042 */
+	assert_true(f->total_error == f->self_error);
+	f = function("prog+0x30");
+	assert_true(f->self_error == 0 && f->total_error > 0 && f->total_error < 0.01);
+	assert_true(profile->modules[f->module].self_error == f->total_error); /* both have every sample */
 }
 
 static struct sp_site *site(int caller, uint64_t bytes, uint64_t count)
@@ -456,7 +459,7 @@ int main(void)
 		TEST(a_running_process_has_run_until_now),
 		TEST(a_start_in_the_future_is_not_believed),
 		TEST(a_dead_process_has_run_until_its_last_sample),
-		TEST(error_bars_are_binomial_for_equal_weights),
+		TEST(functions_and_modules_get_their_error_bars),
 		TEST(peaks_are_settled_by_the_reader),
 		TEST(stacks_of_one_site_are_added),
 		TEST(the_allocators_own_module_is_no_site),
