@@ -6,6 +6,7 @@
 #include <sys/utsname.h>
 #include <time.h>
 
+#include "profiles/cost.h"
 #include "profiles/git_info.h"
 #include "profiles/redact.h"
 
@@ -132,24 +133,32 @@ static void add_usage(struct sp_profile *p)
 		sp_profile_add_fact(p, "threads", "%llu", (unsigned long long)p->threads_seen);
 }
 
-/* With the event clock the fine user-mode samples are the clock; system time comes at the tick. */
+/* With the event clock the fine user-mode samples are the clock; system time comes at the tick. A
+ * tick of the other clocks that finds both times grown counts as a sample of each. */
 static double achieved_interval_us(const struct sp_profile *p)
 {
 	const struct sp_cpu_totals *cpu = &p->snapshot->header.cpu;
+	uint64_t most = cpu->user_samples > cpu->sys_samples ? cpu->user_samples : cpu->sys_samples;
+	uint64_t ticks = cpu->signals > most ? cpu->signals : most;
 
 	if (cpu->clock == SP_CLOCK_EVENT && cpu->user_samples)
 		return (double)p->sampled_user_ns / 1e3 / (double)cpu->user_samples;
-	return p->samples ? (double)(p->sampled_user_ns + p->sampled_sys_ns) / 1e3 / (double)p->samples : 0;
+	if (ticks > p->samples)
+		ticks = p->samples;
+	return ticks ? (double)(p->sampled_user_ns + p->sampled_sys_ns) / 1e3 / (double)ticks : 0;
 }
 
 static void add_cpu(struct sp_profile *p)
 {
-	static const char *const clocks[] = {"off", "event", "timer"};
+	static const char *const clocks[] = {[SP_CLOCK_OFF] = "off",
+		[SP_CLOCK_EVENT] = "event",
+		[SP_CLOCK_TIMER] = "timer",
+		[SP_CLOCK_PROCESS] = "process"};
 	const struct sp_spool_header *h = &p->snapshot->header;
 	uint64_t dropped = h->drops[SP_DROP_REENTRY] + h->drops[SP_DROP_NO_THREAD] + h->drops[SP_DROP_QUIESCED];
 	double achieved = achieved_interval_us(p);
 
-	sp_profile_add_fact(p, "cpu_clock", "%s", h->cpu.clock < 3 ? clocks[h->cpu.clock] : "unknown");
+	sp_profile_add_fact(p, "cpu_clock", "%s", h->cpu.clock <= SP_CLOCK_PROCESS ? clocks[h->cpu.clock] : "unknown");
 	if (!p->cpu_on)
 		return;
 	sp_profile_add_fact(p, "cpu_interval_requested_us", "%g", (double)h->cpu.requested_ns / 1e3);
@@ -184,13 +193,18 @@ static void add_heap(struct sp_profile *p)
 static void add_overhead(struct sp_profile *p)
 {
 	const struct sp_spool_header *h = &p->snapshot->header;
-	double cpu_ns = (double)p->cpu_user_ns + (double)p->cpu_sys_ns;
-	double cost_ns = (double)p->samples * (double)h->cpu.sample_cost_ns + (double)h->heap.slow_ns;
+	struct sp_cost cost = sp_cost_of(p);
 
 	if (h->cpu.budget_permille)
 		sp_profile_add_fact(p, "overhead_budget_percent", "%g", (double)h->cpu.budget_permille / 10);
-	if (cpu_ns > 0)
-		sp_profile_add_fact(p, "overhead_measured_percent", "%.1f", 100 * cost_ns / cpu_ns);
+	if (p->cpu_user_ns + p->cpu_sys_ns == 0)
+		return;
+	sp_profile_add_fact(p, "overhead_measured_percent", "%.1f", sp_cost_percent(p, cost.cpu_ns + cost.heap_ns));
+	if (p->cpu_on)
+		sp_profile_add_fact(p, "overhead_cpu_percent", "%.1f", sp_cost_percent(p, cost.cpu_ns));
+	if (p->heap_on)
+		sp_profile_add_fact(p, "overhead_heap_percent", "%.1f", sp_cost_percent(p, cost.heap_ns));
+	sp_profile_add_fact(p, "overhead_hooks_percent", "%.2f", sp_cost_percent(p, cost.hooks_ns));
 }
 
 void sp_facts_collect(struct sp_profile *profile)

@@ -52,6 +52,8 @@ void sp_write_heap(struct sp_writer *w);
 void sp_write_heap_tree(struct sp_writer *w);
 void sp_write_timeline(struct sp_writer *w);
 void sp_write_quality(struct sp_writer *w);
+void sp_write_cost(struct sp_writer *w);              /* lines of Data Quality: clocks, intervals, own cost */
+void sp_write_unsampled_threads(struct sp_writer *w); /* lines of Data Quality */
 void sp_write_settings(struct sp_writer *w);
 void sp_write_complete(struct sp_buffer *out, const struct sp_profile *profile);
 

@@ -1,4 +1,4 @@
-/* `# CPU Profile`: summary, hot functions, threads, modules, files. */
+/* `# CPU Profile`: summary, hot functions, modules, files. */
 #include "profiles/markdown.h"
 
 #include <stdlib.h>
@@ -45,7 +45,10 @@ static void write_function(struct sp_writer *w, const struct sp_function *f)
 	put_error(w, f->self_error);
 	sp_buffer_puts(&w->out, " | ");
 	sp_put_module(&w->out, SP_ESCAPE_CELL, p, f->module);
-	sp_buffer_puts(&w->out, " |\n");
+	if (f->self_sys_ns)
+		sp_buffer_printf(&w->out, " | %.1f%% |\n", sp_percent(f->self_sys_ns, sp_function_self(f)));
+	else
+		sp_buffer_puts(&w->out, " | |\n");
 }
 
 static size_t functions_seen(const struct sp_profile *p)
@@ -77,58 +80,11 @@ void sp_write_cpu(struct sp_writer *w)
 	write_top(w, order, count);
 	sp_buffer_puts(&w->out,
 		"## Hot Functions (Self Time)\n\n"
-		"| Self% | Self | Total% | Total | Function | Location | ± | Module |\n"
-		"|---:|---:|---:|---:|:---|:---|---:|:---|\n");
+		"| Self% | Self | Total% | Total | Function | Location | ± | Module | Kernel% |\n"
+		"|---:|---:|---:|---:|:---|:---|---:|:---|---:|\n");
 	for (size_t i = 0; i < shown; i++)
 		write_function(w, &p->functions[order[i]]);
 	sp_put_cut(&w->out, shown, count, "rows", "All functions");
-	sp_buffer_puts(&w->out, "\n");
-	free(order);
-}
-
-static uint64_t rank_thread(const struct sp_profile *p, size_t i)
-{
-	return p->threads[i].cpu_user_ns + p->threads[i].cpu_sys_ns + p->threads[i].alloc_bytes / 1000 + 1;
-}
-
-static void write_thread(struct sp_writer *w, const struct sp_thread_info *t)
-{
-	const struct sp_profile *p = w->profile;
-	uint64_t cpu_ns = t->cpu_user_ns + t->cpu_sys_ns;
-
-	sp_buffer_printf(&w->out, "| %.1f%% | ", sp_percent(cpu_ns, p->cpu_user_ns + p->cpu_sys_ns));
-	sp_put_duration(&w->out, t->cpu_user_ns);
-	sp_buffer_puts(&w->out, " | ");
-	sp_put_duration(&w->out, t->cpu_sys_ns);
-	sp_buffer_printf(&w->out, " | %llu | ", (unsigned long long)t->samples);
-	if (t->tid)
-		sp_put_name(&w->out, SP_ESCAPE_CELL, *t->name ? t->name : "?");
-	else
-		sp_buffer_printf(&w->out, "%llu short threads", (unsigned long long)t->merged);
-	sp_buffer_puts(&w->out, " | ");
-	if (t->tid)
-		sp_buffer_printf(&w->out, "%d", t->tid);
-	sp_buffer_puts(&w->out, " | ");
-	sp_put_name(&w->out, SP_ESCAPE_CELL, t->start ? t->start : "");
-	sp_buffer_printf(&w->out, " | %llu |\n", (unsigned long long)t->alloc_bytes);
-}
-
-void sp_write_threads(struct sp_writer *w)
-{
-	const struct sp_profile *p = w->profile;
-	size_t count, shown;
-	uint32_t *order = sp_rank(p->thread_count, &count, rank_thread, p);
-
-	shown = count < w->limits.threads ? count : w->limits.threads;
-	sp_buffer_puts(&w->out,
-		"## Threads\n\n| CPU% | User | System | Samples | Thread | TID | Start | Allocated |\n"
-		"|---:|---:|---:|---:|:---|---:|:---|---:|\n");
-	for (size_t i = 0; i < shown; i++)
-		write_thread(w, &p->threads[order[i]]);
-	if (count > shown)
-		sp_buffer_printf(&w->out,
-			"\n… %zu more threads; `smartprof report --full` shows them while the spool exists\n",
-			count - shown);
 	sp_buffer_puts(&w->out, "\n");
 	free(order);
 }

@@ -127,18 +127,23 @@ static size_t write_relatives(struct sp_writer *w, const struct relative *items,
 	return used;
 }
 
+static void put_times(struct sp_writer *w, const char *what, uint64_t user_ns, uint64_t sys_ns)
+{
+	sp_buffer_printf(&w->out, "%s %.1f%% (", what, sp_percent(user_ns + sys_ns, w->profile->total_ns));
+	sp_put_duration(&w->out, user_ns);
+	sp_buffer_puts(&w->out, " user, ");
+	sp_put_duration(&w->out, sys_ns);
+	sp_buffer_puts(&w->out, " system), ");
+}
+
 static void write_function(struct sp_writer *w, const struct sp_function *f)
 {
-	const struct sp_profile *p = w->profile;
-
 	sp_buffer_puts(&w->out, "### ");
 	sp_put_name(&w->out, SP_ESCAPE_CELL, f->name);
-	sp_buffer_printf(&w->out, "\n\nself %.1f%% (", sp_percent(sp_function_self(f), p->total_ns));
-	sp_put_duration(&w->out, f->self_user_ns);
-	sp_buffer_puts(&w->out, " user, ");
-	sp_put_duration(&w->out, f->self_sys_ns);
-	sp_buffer_printf(&w->out, " system), total %.1f%%, ", sp_percent(sp_function_total(f), p->total_ns));
-	sp_put_function_location(&w->out, SP_ESCAPE_CELL, p, f);
+	sp_buffer_puts(&w->out, "\n\n");
+	put_times(w, "self", f->self_user_ns, f->self_sys_ns);
+	put_times(w, "total", f->total_user_ns, f->total_sys_ns);
+	sp_put_function_location(&w->out, SP_ESCAPE_CELL, w->profile, f);
 	sp_buffer_puts(&w->out, "\n\n");
 }
 

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One sentence for each kind of loss: what it means and what to do. %llu is the count. */
+/* One sentence for each kind of loss: what it means and what to do. %llu is the count. The thinning
+ * at the cap on samples stands with the intervals (markdown_cost.c). */
 static const char *const drop_texts[SP_DROPS] = {
 	[SP_DROP_REENTRY] =
 		"%llu samples fell into smartprof's own code and were left out; their time is shared out over "
@@ -24,70 +25,12 @@ static const char *const drop_texts[SP_DROPS] = {
 	[SP_DROP_CLOCK] =
 		"%llu times no clock could be armed for a thread, whose time is then in [unsampled]; raise the "
 		"limits on pending signals (ulimit -i), locked memory (ulimit -l) or open files (ulimit -n).",
-	[SP_DROP_SAMPLE_CAP] = "%llu times the interval was doubled because the cap on samples was reached; raise "
-			       "SMARTPROF_CPU_MAX_SAMPLES for finer results.",
 	[SP_DROP_QUIESCED] = "%llu samples fell into a fork or the unloading of a library and were left out.",
 };
 
 static void add_line(struct sp_writer *w, const char *text)
 {
 	sp_buffer_printf(&w->out, "- %s\n", text);
-}
-
-static void write_clock(struct sp_writer *w)
-{
-	static const char *const clocks[] = {
-		"off", "per-thread events for user time, kernel tick for system time", "kernel tick alone"};
-	const struct sp_spool_header *h = &w->profile->snapshot->header;
-	const char *why = sp_snapshot_text(w->profile->snapshot, h->text.clock_reason);
-
-	sp_buffer_printf(&w->out, "- CPU clock: %s", h->cpu.clock < 3 ? clocks[h->cpu.clock] : "unknown");
-	if (*why) {
-		sp_buffer_puts(&w->out, "; ");
-		sp_put_name(&w->out, SP_ESCAPE_CELL, why);
-	}
-	sp_buffer_puts(&w->out, ".\n");
-	if (h->cpu.clock == SP_CLOCK_TIMER)
-		add_line(w,
-			"The tick is coarse and keeps step with periodic work; `sysctl kernel.perf_event_paranoid=2` "
-			"(or "
-			"lower), or CAP\\_PERFMON, gives the finer clock.");
-}
-
-/* The governor needs some CPU time to learn what a sample costs. */
-static const char *over_budget(const struct sp_profile *p, const char *overhead, const char *budget)
-{
-	if (!budget || strtod(overhead, NULL) <= strtod(budget, NULL))
-		return "";
-	return p->cpu_user_ns + p->cpu_sys_ns < 1000000000u
-		? ": over the budget: the governor had no time to settle in a run this short"
-		: ": over the budget";
-}
-
-static void write_intervals(struct sp_writer *w)
-{
-	const struct sp_profile *p = w->profile;
-	const struct sp_spool_header *h = &p->snapshot->header;
-	const char *achieved = sp_profile_fact(p, "cpu_interval_achieved_us");
-	const char *overhead = sp_profile_fact(p, "overhead_measured_percent");
-	const char *budget = sp_profile_fact(p, "overhead_budget_percent");
-
-	if (p->cpu_on && achieved)
-		sp_buffer_printf(&w->out, "- CPU interval: %g µs asked for, %s µs achieved, at most %g µs in force.\n",
-			(double)h->cpu.requested_ns / 1e3, achieved, (double)h->cpu.interval_max_ns / 1e3);
-	if (p->heap_on)
-		sp_buffer_printf(&w->out,
-			"- Heap interval: %llu bytes asked for, at most %llu bytes in force; %llu samples.\n",
-			(unsigned long long)h->heap.requested_bytes, (unsigned long long)h->heap.interval_max_bytes,
-			(unsigned long long)h->heap.samples);
-	if (overhead)
-		sp_buffer_printf(&w->out, "- Sampling cost about %s %% of the CPU time (budget %s %%)%s.\n", overhead,
-			budget ? budget : "unknown", over_budget(p, overhead, budget));
-	if (h->agent_bytes) {
-		sp_buffer_puts(&w->out, "- smartprof took ");
-		sp_put_size(&w->out, h->agent_bytes);
-		sp_buffer_puts(&w->out, " of memory in the process.\n");
-	}
 }
 
 static void write_coverage(struct sp_writer *w)
@@ -190,11 +133,11 @@ void sp_write_quality(struct sp_writer *w)
 	const struct sp_snapshot *s = w->profile->snapshot;
 
 	sp_buffer_puts(&w->out, "# Data Quality\n\n");
-	write_clock(w);
-	write_intervals(w);
+	sp_write_cost(w);
 	write_coverage(w);
+	sp_write_unsampled_threads(w);
 	for (size_t i = 0; i < SP_DROPS; i++) {
-		if (!s->header.drops[i])
+		if (!s->header.drops[i] || !drop_texts[i])
 			continue;
 		sp_buffer_puts(&w->out, "- ");
 		sp_buffer_printf(&w->out, drop_texts[i], (unsigned long long)s->header.drops[i]);

@@ -6,9 +6,9 @@
 #define BAR_CELLS 60u
 #define TABLE_ROWS 12u
 
-/* What happened between two timeline points; levels are those at the end. */
+/* What happened between two timeline points; intervals are those in force at the end. */
 struct slice {
-	uint64_t end_ns, cpu_ns, rss_bytes, heap_bytes;
+	uint64_t end_ns, cpu_ns, rss_bytes, heap_bytes, cpu_interval_ns, heap_interval_bytes;
 	double cores;
 };
 
@@ -33,7 +33,9 @@ static size_t cut(const struct sp_snapshot *s, struct slice *slices, size_t most
 		struct slice *out = &slices[i];
 		uint64_t span;
 
-		*out = (struct slice){.end_ns = s->timeline[to - 1].t_ns};
+		*out = (struct slice){.end_ns = s->timeline[to - 1].t_ns,
+			.cpu_interval_ns = s->timeline[to - 1].cpu_interval_ns,
+			.heap_interval_bytes = s->timeline[to - 1].heap_interval_bytes};
 		for (; from < to; from++) {
 			const struct sp_timepoint *t = &s->timeline[from];
 
@@ -102,6 +104,26 @@ static void write_bars(struct sp_writer *w, const struct slice *slices, size_t n
 	sp_buffer_puts(&w->out, "```\n\n");
 }
 
+static void write_table(struct sp_writer *w, const struct slice *slices, size_t n)
+{
+	sp_buffer_puts(&w->out,
+		"| Until | CPU cores | CPU | RSS bytes | Heap in use bytes | CPU interval µs | Heap interval bytes |\n"
+		"|---:|---:|---:|---:|---:|---:|---:|\n");
+	for (size_t i = 0; i < n; i++) {
+		sp_buffer_printf(&w->out, "| %.2f s | %.2f | ", (double)slices[i].end_ns / 1e9, slices[i].cores);
+		sp_put_duration(&w->out, slices[i].cpu_ns);
+		sp_buffer_printf(&w->out, " | %llu | %llu | ", (unsigned long long)slices[i].rss_bytes,
+			(unsigned long long)slices[i].heap_bytes);
+		if (w->profile->cpu_on)
+			sp_buffer_printf(&w->out, "%.0f", (double)slices[i].cpu_interval_ns / 1e3);
+		sp_buffer_puts(&w->out, " | ");
+		if (w->profile->heap_on)
+			sp_buffer_printf(&w->out, "%llu", (unsigned long long)slices[i].heap_interval_bytes);
+		sp_buffer_puts(&w->out, " |\n");
+	}
+	sp_buffer_puts(&w->out, "\n");
+}
+
 void sp_write_timeline(struct sp_writer *w)
 {
 	const struct sp_snapshot *s = w->profile->snapshot;
@@ -114,13 +136,5 @@ void sp_write_timeline(struct sp_writer *w)
 	n = cut(s, slices, BAR_CELLS);
 	write_bars(w, slices, n);
 	n = cut(s, slices, TABLE_ROWS);
-	sp_buffer_puts(&w->out,
-		"| Until | CPU cores | CPU | RSS bytes | Heap in use bytes |\n|---:|---:|---:|---:|---:|\n");
-	for (size_t i = 0; i < n; i++) {
-		sp_buffer_printf(&w->out, "| %.2f s | %.2f | ", (double)slices[i].end_ns / 1e9, slices[i].cores);
-		sp_put_duration(&w->out, slices[i].cpu_ns);
-		sp_buffer_printf(&w->out, " | %llu | %llu |\n", (unsigned long long)slices[i].rss_bytes,
-			(unsigned long long)slices[i].heap_bytes);
-	}
-	sp_buffer_puts(&w->out, "\n");
+	write_table(w, slices, n);
 }

@@ -3,18 +3,27 @@
 
 #include <stdlib.h>
 
-static void put_share(struct sp_writer *w, const struct sp_function *f)
+#define KERNEL_PERCENT 20.0 /* of the CPU time, above which it is worth a sentence */
+
+static void put_function(struct sp_writer *w, const struct sp_function *f)
 {
 	const struct sp_profile *p = w->profile;
 
-	sp_buffer_printf(&w->out, "%.1f %% ± %.1f in ", sp_percent(sp_function_self(f), p->total_ns),
-		100 * f->self_error);
 	sp_put_name(&w->out, SP_ESCAPE_CELL, f->name);
 	if (p->modules[f->module].system && !(f->flags & SP_FUNCTION_FOLDED)) {
 		sp_buffer_puts(&w->out, " (");
 		sp_put_module(&w->out, SP_ESCAPE_CELL, p, f->module);
 		sp_buffer_puts(&w->out, ")");
 	}
+}
+
+static void put_share(struct sp_writer *w, const struct sp_function *f)
+{
+	const struct sp_profile *p = w->profile;
+
+	sp_buffer_printf(&w->out, "%.1f %% ± %.1f in ", sp_percent(sp_function_self(f), p->total_ns),
+		100 * f->self_error);
+	put_function(w, f);
 }
 
 /* The hottest real functions; a share below its own error bar is no finding. */
@@ -41,6 +50,35 @@ static const struct sp_function *write_hottest(struct sp_writer *w)
 	return first;
 }
 
+static uint64_t rank_kernel(const struct sp_profile *p, size_t i)
+{
+	return p->functions[i].flags & SP_FUNCTION_PSEUDO ? 0 : p->functions[i].self_sys_ns;
+}
+
+/* Time in the kernel is not tuned in the function's own code. Time inside a system call is the self time
+ * of the function that made the call. */
+static void write_kernel(struct sp_writer *w)
+{
+	const struct sp_profile *p = w->profile;
+	double share = sp_percent(p->cpu_sys_ns, p->cpu_user_ns + p->cpu_sys_ns);
+	size_t count;
+	uint32_t *order;
+
+	if (share <= KERNEL_PERCENT)
+		return;
+	order = sp_rank(p->function_count, &count, rank_kernel, p);
+	sp_buffer_printf(&w->out, "%.0f %% of the CPU time is kernel time", share);
+	if (count) {
+		const struct sp_function *f = &p->functions[order[0]];
+
+		sp_buffer_printf(&w->out, ", %.0f %% of that in system calls and faults of ",
+			sp_percent(f->self_sys_ns, p->cpu_sys_ns));
+		put_function(w, f);
+	}
+	sp_buffer_puts(&w->out, ". ");
+	free(order);
+}
+
 static const struct sp_function *write_cpu(struct sp_writer *w)
 {
 	const struct sp_profile *p = w->profile;
@@ -59,6 +97,7 @@ static const struct sp_function *write_cpu(struct sp_writer *w)
 	sp_buffer_printf(&w->out, ", %.2f cores on average", p->wall_ns ? (double)used / (double)p->wall_ns : 0);
 	first = write_hottest(w);
 	sp_buffer_printf(&w->out, " (self time, %llu samples). ", (unsigned long long)p->samples);
+	write_kernel(w);
 	return first;
 }
 

@@ -109,6 +109,7 @@ struct sp_thread_info {
 	bool ended;
 	uint64_t user_ns, sys_ns, samples; /* sampled */
 	uint64_t cpu_user_ns, cpu_sys_ns;  /* measured */
+	uint32_t clocks, flags;            /* SP_THREAD_EVENT | …, SP_THREAD_FOUND | … */
 	uint64_t alloc_bytes, allocs, frees;
 };
 

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "profiles/cost.h"
 #include "profiles/facts.h"
 #include "profiles/markdown.h"
 #include "tests/unit/profile_spool.h"
@@ -136,10 +137,12 @@ static void every_section_is_there(void **state)
 	static const char *const headings[] = {"---\nschema: smartprof/1\n", "**Verdict", "## Find things",
 		"\n# CPU Profile\n", "| Duration | Samples | Interval | Functions |", "**Top ",
 		"\n## Hot Functions (Self Time)\n",
-		"| Self% | Self | Total% | Total | Function | Location | ± | Module |", "\n## Call Tree (Total Time)\n",
-		"\n## Hot Paths\n", "\n## Function Details\n", "\n## Threads\n", "\n## Modules\n", "\n# Heap Profile\n",
-		"\n## Heap Sites (In Use)\n", "| % | Bytes | Count | Function | Location | ± | Module |",
-		"\n## Heap Sites (Allocated)\n", "\n# Data Quality\n", "\n# Settings\n", "\n<details>\n"};
+		"| Self% | Self | Total% | Total | Function | Location | ± | Module | Kernel% |",
+		"\n## Call Tree (Total Time)\n", "\n## Hot Paths\n", "\n## Function Details\n", "\n## Threads\n",
+		"| CPU% | User | System | Samples | Thread | TID | Start | Allocated | Clock | Unsampled | Why |",
+		"\n## Modules\n", "\n# Heap Profile\n", "\n## Heap Sites (In Use)\n",
+		"| % | Bytes | Count | Function | Location | ± | Module |", "\n## Heap Sites (Allocated)\n",
+		"\n# Data Quality\n", "\n# Settings\n", "\n<details>\n"};
 	const char *at;
 
 	(void)state;
@@ -248,6 +251,21 @@ static void damaged_profiles_do_no_harm(void **state)
 	}
 }
 
+/* Writes it again, after a change of the spool. */
+static void write_again(void)
+{
+	sp_profile_free(profile);
+	sp_snapshot_free(&snapshot);
+	sp_buffer_clear(&text);
+	write_profile(false);
+}
+
+static void assert_says(const char *what)
+{
+	if (!strstr(text.data, what))
+		fail_msg("not in the profile: %s", what);
+}
+
 static void the_cost_is_held_against_the_budget(void **state)
 {
 	(void)state;
@@ -255,20 +273,255 @@ static void the_cost_is_held_against_the_budget(void **state)
 	spool.header->cpu.budget_permille = 30;
 	spool.header->heap.slow_ns = 2000000;
 	write_profile(false);
-	assert_non_null(strstr(text.data, "(budget 3 %): over the budget: the governor had no time to settle"));
-	sp_profile_free(profile);
-	sp_snapshot_free(&snapshot);
-	sp_buffer_clear(&text);
+	assert_says("(budget 3 %): 0.0 % the CPU's");
+	assert_says("which is over the budget: the governor had no time to settle in a run this short.\n");
 	spool.header->cpu.self_user_ns += 5000000000;
 	spool.header->heap.slow_ns = 1000000000;
-	write_profile(false);
-	assert_non_null(strstr(text.data, "(budget 3 %): over the budget.\n"));
-	sp_profile_free(profile);
-	sp_snapshot_free(&snapshot);
-	sp_buffer_clear(&text);
+	write_again();
+	assert_says("which is over the budget: a larger SMARTPROF_HEAP_INTERVAL costs less.\n");
+	spool.header->cpu.handler_ns = 1500000000;
+	write_again();
+	assert_says("which is over the budget: a longer SMARTPROF_CPU_SAMPLING_INTERVAL costs less.\n");
+	spool.header->cpu.handler_ns = 0;
 	spool.header->heap.slow_ns = 1000000;
-	write_profile(false);
+	write_again();
 	assert_null(strstr(text.data, "over the budget"));
+}
+
+/* 2 s of CPU time: 1,000 signals of 20 us and 10 ms in the handler are 1.5 %, 50 ms of the heap 2.5 %,
+ * 10,000,000 calls at 1.3 ns 0.65 %. */
+static void cpu_and_heap_share_the_budget(void **state)
+{
+	struct sp_thread_record *threads = spool_records(&spool, SP_SEC_THREADS);
+
+	(void)state;
+	spool_sample(&spool, spool_stack(&spool, 0, STACK(3, 2, 1)), 2000000, 0);
+	threads[1].heap = (struct sp_heap_counters){.bytes_base = 1, .allocs = 6000000, .frees = 4000000};
+	spool.header->cpu.budget_permille = 100;
+	spool.header->cpu.signals = 1000;
+	spool.header->cpu.signal_cost_ns = 20000;
+	spool.header->cpu.signal_cost_source = SP_COST_CACHED;
+	spool.header->cpu.handler_ns = 10000000;
+	spool.header->heap.slow_ns = 50000000;
+	spool.header->heap.samples = 77;
+	write_profile(false);
+	assert_string_equal(sp_profile_fact(profile, "overhead_cpu_percent"), "1.5");
+	assert_string_equal(sp_profile_fact(profile, "overhead_heap_percent"), "2.5");
+	assert_string_equal(sp_profile_fact(profile, "overhead_measured_percent"), "4.0");
+	assert_string_equal(sp_profile_fact(profile, "overhead_hooks_percent"), "0.65");
+	assert_says(
+		"- Sampling cost 4.0 % of the CPU time (budget 10 %): 1.5 % the CPU's (1000 signals of 20.0 µs, and "
+		"10.0 ms in the handler), 2.5 % the heap's (77 samples, 50.0 ms).\n");
+	assert_says("- The hooks alone cost about 0.65 % more, outside of the budget: 10000000 calls");
+	assert_says("- A clock signal costs 20.0 µs besides its handler (interrupt, delivery, return), measured in an "
+		    "earlier process of this user.\n");
+	spool.header->cpu.signal_cost_source = SP_COST_MEASURED;
+	write_again();
+	assert_says("return), measured in this process.\n");
+	spool.header->cpu.signal_cost_source = SP_COST_ASSUMED;
+	write_again();
+	assert_says("return), assumed, because nothing was measured");
+	spool.header->heap.on = 0;
+	write_again();
+	assert_null(sp_profile_fact(profile, "overhead_heap_percent"));
+	assert_null(strstr(text.data, "the heap's"));
+}
+
+/* Class 22 begins at 2^11 ns, class 23 at 3 * 2^10, class 30 at 2^15. */
+static void the_handler_s_times_are_told(void **state)
+{
+	struct sp_cpu_totals *cpu = &spool.header->cpu;
+
+	(void)state;
+	fill_some();
+	cpu->handler_class[22] = 1998;
+	cpu->handler_class[30] = 2;
+	cpu->handler_ns = 5000000;
+	cpu->handler_max_ns = 40000;
+	write_profile(false);
+	assert_says("- The handler took 2.5 µs on average, at most 3.1 µs in 99.9 % of 2000 runs, 40.0 µs at the "
+		    "longest.\n");
+	assert_int_equal(sp_cost_handler_quantile_ns(cpu, 0.9991), 40000);
+	cpu->handler_max_ns = 60000;
+	assert_int_equal(sp_cost_handler_quantile_ns(cpu, 0.9991), 49152);
+	assert_int_equal(sp_cost_handler_quantile_ns(cpu, 0.5), 3072);
+	cpu->handler_class[30] = 0;
+	cpu->handler_class[SP_TIME_CLASSES - 1] = 1000;
+	cpu->handler_max_ns = 90000000;
+	assert_int_equal(sp_cost_handler_quantile_ns(cpu, 0.999), 90000000);
+}
+
+/* The last two cells of the row that starts like this. */
+static const char *row_end(const char *start)
+{
+	static char end[64];
+	const char *row = strstr(text.data, start), *cell;
+
+	if (!row)
+		fail_msg("no row: %s", start);
+	cell = strstr(row, " | prog |");
+	snprintf(end, sizeof(end), "%.*s", (int)strcspn(cell + 1, "\n"), cell + 1);
+	return end;
+}
+
+static void kernel_time_is_told_by_function(void **state)
+{
+	uint32_t stack = spool_stack(&spool, 0, STACK(3, 4, 1));
+
+	(void)state;
+	spool_sample(&spool, spool_stack(&spool, 0, STACK(4, 1)), 60000, 0);
+	spool_sample(&spool, stack, 30000, 10000);
+	write_profile(false);
+	assert_string_equal(row_end("| 40.0% | 40.0 ms | 40.0% | 40.0 ms | prog+0x30 |"), "| prog | 25.0% |");
+	assert_string_equal(row_end("| 60.0% | 60.0 ms | 100.0% | 100.0 ms | prog+0x40 |"), "| prog | |");
+	assert_says("self 40.0% (30.0 ms user, 10.0 ms system), total 40.0% (30.0 ms user, 10.0 ms system), ");
+	assert_says("self 60.0% (60.0 ms user, 0 µs system), total 100.0% (90.0 ms user, 10.0 ms system), ");
+	assert_null(strstr(text.data, "kernel time"));
+	spool_sample(&spool, stack, 0, 20000);
+	spool_sample(&spool, spool_stack(&spool, 0, STACK(4, 1)), 0, 10000);
+	write_again();
+	assert_says(" 31 % of the CPU time is kernel time, 75 % of that in system calls and faults of prog+0x30. ");
+}
+
+static void threads_tell_their_clocks_and_what_is_missing(void **state)
+{
+	struct sp_thread_record *t = spool_records(&spool, SP_SEC_THREADS);
+
+	(void)state;
+	t[1].clocks = SP_THREAD_EVENT | SP_THREAD_TIMER;
+	spool_sample(&spool, spool_stack(&spool, 0, STACK(3, 1)), 1000000, 0);
+	spool.header->cpu.interval_max_ns = 1000000;
+	t = spool_thread(&spool, "fine", 11, 50000, 0);
+	t->clocks = SP_THREAD_EVENT | SP_THREAD_TIMER;
+	t->user_ns = 49500000, t->user_samples = 50;
+	t = spool_thread(&spool, "deaf", 12, 100000, 20000);
+	t->clocks = SP_THREAD_EVENT | SP_THREAD_TIMER;
+	t->flags = SP_THREAD_BLOCKED;
+	spool_thread(&spool, "poor", 13, 70000, 0);
+	t = spool_thread(&spool, "late", 14, 90000, 0);
+	t->clocks = SP_THREAD_TIMER;
+	t->flags = SP_THREAD_FOUND;
+	t->user_ns = 60000000, t->user_samples = 20;
+	t = spool_thread(&spool, "sharing", 15, 40000, 0);
+	t->clocks = SP_THREAD_PROCESS;
+	t->user_ns = 10000000, t->user_samples = 3;
+	spool_thread(&spool, "short", 16, 700, 0)->clocks = SP_THREAD_EVENT;
+	write_profile(false);
+	assert_says("| 50 | fine | 11 |  | 0 | event, timer | 500 µs |  |\n");
+	assert_says("| 0 | deaf | 12 |  | 0 | event, timer | 120.0 ms | blocked the signal |\n");
+	assert_says("| 0 | poor | 13 |  | 0 | none | 70.0 ms | no clock to be had |\n");
+	assert_says("| 20 | late [found] | 14 |  | 0 | timer | 30.0 ms | found late |\n");
+	assert_says("| 3 | sharing | 15 |  | 0 | process timer | 30.0 ms | shares a timer |\n");
+	assert_says("| 0 | short | 16 |  | 0 | event | 700 µs | shorter than the interval |\n");
+	assert_says(
+		"- Threads sampled by an event: 4; by the kernel tick alone: 1; by the process's timer: 1; not at all: "
+		"1.\n");
+	assert_says("% of the CPU time (120.0 ms) is unsampled in 1 thread that blocked the profiling signal; choose");
+	assert_says("(70.0 ms) is unsampled in 1 thread that got no clock; raise the limits");
+	assert_null(strstr(text.data, "ended before a sample was due")); /* too little to matter */
+	spool.header->sealed_ns = 1;
+	write_again();
+	assert_says("| 3 | sharing | 15 |  | 0 | process timer | 30.0 ms | seccomp filter |\n");
+}
+
+/* What came before the first clock has a row of its own; the sum of short threads has one reason. */
+static void threads_are_not_blamed_for_what_came_before(void **state)
+{
+	struct sp_thread_record *threads = spool_records(&spool, SP_SEC_THREADS);
+
+	(void)state;
+	spool_sample(&spool, spool_stack(&spool, 0, STACK(3, 1)), 10000, 0);
+	spool.header->cpu.before_user_ns = 5000000;
+	spool.header->cpu.interval_max_ns = 1000000;
+	threads[1].cpu_user_ns = 15000000;
+	threads[1].clocks = SP_THREAD_EVENT;
+	threads[0].merged = 100;
+	threads[0].cpu_user_ns = 30000000;
+	threads[0].user_ns = 20000000;
+	write_profile(false);
+	assert_says("| 0 | prog | 4000000 |  | 0 | event |  |  |\n");
+	assert_says("| 100 short threads |  |  | 0 | - | 10.0 ms | shorter than the interval |\n");
+	assert_says("is unsampled in 100 threads that ended before a sample was due; a shorter "
+		    "SMARTPROF_CPU_SAMPLING_INTERVAL hits");
+}
+
+static void clocks_are_named(void **state)
+{
+	(void)state;
+	fill_some();
+	write_profile(false);
+	assert_string_equal(sp_profile_fact(profile, "cpu_clock"), "event");
+	assert_says("- CPU clock: per-thread events for user time, kernel tick for system time; it was told so.\n");
+	assert_null(strstr(text.data, "sampled by an event:"));
+	spool.header->cpu.clock = SP_CLOCK_TIMER;
+	write_again();
+	assert_string_equal(sp_profile_fact(profile, "cpu_clock"), "timer");
+	assert_says("`sysctl kernel.perf_event_paranoid=2`");
+	spool.header->cpu.clock = SP_CLOCK_PROCESS;
+	write_again();
+	assert_string_equal(sp_profile_fact(profile, "cpu_clock"), "process");
+	assert_says("- CPU clock: one timer for all threads, at the kernel tick; it was told so.\n");
+	assert_says("the limit on pending signals (`ulimit -i`)");
+	spool.header->cpu.clock = SP_CLOCK_OFF;
+	write_again();
+	assert_string_equal(sp_profile_fact(profile, "cpu_clock"), "off");
+	spool.header->cpu.clock = 17;
+	write_again();
+	assert_string_equal(sp_profile_fact(profile, "cpu_clock"), "unknown");
+}
+
+/* A tick that finds user and system time grown is one signal and counts as two samples. */
+static void a_tick_of_both_times_is_one_interval(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 10; i++)
+		spool_sample(&spool, spool_stack(&spool, 0, STACK(3, 1)), 3000, 1000);
+	spool.header->cpu.clock = SP_CLOCK_TIMER;
+	spool.header->cpu.user_samples = spool.header->cpu.sys_samples = 10;
+	spool.header->cpu.signals = 10;
+	write_profile(false);
+	assert_string_equal(sp_profile_fact(profile, "cpu_interval_achieved_us"), "4000.0");
+}
+
+static void the_interval_over_time_is_told(void **state)
+{
+	static const uint64_t course[] = {100, 101, 312, 290, 340, 300, 311, 640, 1300, 1290};
+	size_t arrows = 0;
+	const char *at;
+
+	(void)state;
+	fill_some();
+	spool.header->cpu.sample_cap = 500;
+	for (size_t i = 0; i < sizeof(course) / sizeof(course[0]); i++)
+		spool_timepoint(&spool, 50 * i, course[i])->heap_interval_bytes = 1024 << i / 5;
+	write_profile(false);
+	assert_says("- CPU interval over time: 100–101 µs → 290–340 µs from 0.10 s → 640 µs from 0.35 s → 1290–1300 µs "
+		    "from "
+		    "0.40 s.\n");
+	assert_says("| Until | CPU cores | CPU | RSS bytes | Heap in use bytes | CPU interval µs | Heap interval bytes "
+		    "|\n");
+	assert_says("| 0.10 s | 0.00 | 0 µs | 0 | 0 | 312 | 1024 |\n");
+	assert_says("| 0.45 s | 0.00 | 0 µs | 0 | 0 | 1290 | 2048 |\n");
+	assert_null(strstr(text.data, "doubled"));
+	spool.header->cpu.thinned = 2;
+	spool.header->drops[SP_DROP_SAMPLE_CAP] = 2;
+	for (uint64_t i = 1; i <= 20; i++)
+		spool_timepoint(&spool, 500 + 50 * i, 100ull << i);
+	write_again();
+	assert_says("- The interval doubled 2 times because the cap on samples (500) was near; raise");
+	for (at = strstr(text.data, "interval over time"); *at != '\n'; at++)
+		arrows += strncmp(at, " → ", strlen(" → ")) == 0;
+	assert_int_equal(arrows, 5);
+}
+
+static void an_interval_that_stays_is_told_once(void **state)
+{
+	(void)state;
+	fill_some();
+	for (uint64_t i = 0; i < 40; i++)
+		spool_timepoint(&spool, 50 * i, 4000);
+	write_profile(false);
+	assert_says("- CPU interval over time: 4000 µs throughout.\n");
 }
 
 static void a_killed_process_is_told_of(void **state)
@@ -350,6 +603,15 @@ int main(void)
 		TEST(other_schemas_are_refused),
 		TEST(damaged_profiles_do_no_harm),
 		TEST(the_cost_is_held_against_the_budget),
+		TEST(cpu_and_heap_share_the_budget),
+		TEST(the_handler_s_times_are_told),
+		TEST(kernel_time_is_told_by_function),
+		TEST(threads_tell_their_clocks_and_what_is_missing),
+		TEST(threads_are_not_blamed_for_what_came_before),
+		TEST(clocks_are_named),
+		TEST(a_tick_of_both_times_is_one_interval),
+		TEST(the_interval_over_time_is_told),
+		TEST(an_interval_that_stays_is_told_once),
 		TEST(a_killed_process_is_told_of),
 		TEST(few_samples_have_no_error_bar),
 		TEST(what_came_before_sampling_is_no_ground_for_conclusions),

@@ -94,6 +94,28 @@ void spool_sample(struct spool *s, uint32_t stack, uint64_t user_us, uint64_t sy
 	s->header->cpu.self_sys_ns += sys_us * 1000;
 }
 
+struct sp_thread_record *spool_thread(struct spool *s, const char *name, int tid, uint64_t user_us, uint64_t sys_us)
+{
+	uint32_t index = allot(s, SP_SEC_THREADS, 1);
+	struct sp_thread_record *t = (struct sp_thread_record *)spool_records(s, SP_SEC_THREADS) + index;
+
+	*t = (struct sp_thread_record){
+		.state = 2, .tid = tid, .cpu_user_ns = user_us * 1000, .cpu_sys_ns = sys_us * 1000};
+	strncpy(t->name, name, sizeof(t->name) - 1);
+	s->header->cpu.self_user_ns += user_us * 1000;
+	s->header->cpu.self_sys_ns += sys_us * 1000;
+	return t;
+}
+
+struct sp_timepoint *spool_timepoint(struct spool *s, uint64_t t_ms, uint64_t interval_us)
+{
+	uint32_t index = allot(s, SP_SEC_TIMELINE, 1);
+	struct sp_timepoint *t = (struct sp_timepoint *)spool_records(s, SP_SEC_TIMELINE) + index;
+
+	*t = (struct sp_timepoint){.t_ns = t_ms * 1000000, .cpu_interval_ns = interval_us * 1000};
+	return t;
+}
+
 struct sp_site *spool_site(struct spool *s, uint32_t stack, uint64_t bytes, uint64_t count)
 {
 	uint32_t index = allot(s, SP_SEC_SITES, 1);

@@ -32,6 +32,12 @@ uint32_t spool_addresses(struct spool *s, uint32_t flags, uint32_t epoch, const 
 /* Adds a CPU sample of `user_us` and one of `sys_us` to the stack (0: none), to its thread and to the totals. */
 void spool_sample(struct spool *s, uint32_t stack, uint64_t user_us, uint64_t sys_us);
 
+/* One more thread, ended, with this much CPU time measured and nothing sampled. */
+struct sp_thread_record *spool_thread(struct spool *s, const char *name, int tid, uint64_t user_us, uint64_t sys_us);
+
+/* A point of the timeline, with the CPU interval in force. */
+struct sp_timepoint *spool_timepoint(struct spool *s, uint64_t t_ms, uint64_t interval_us);
+
 struct sp_site *spool_site(struct spool *s, uint32_t stack, uint64_t bytes, uint64_t count);
 
 /* Writes it to `path` with mode 0600. */

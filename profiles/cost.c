@@ -1,0 +1,52 @@
+/* The profiler's own cost. */
+#include "profiles/cost.h"
+
+struct sp_cost sp_cost_of(const struct sp_profile *profile)
+{
+	const struct sp_spool_header *h = &profile->snapshot->header;
+	uint64_t calls = profile->heap_allocations + profile->heap_frees;
+
+	return (struct sp_cost){
+		.cpu_ns = (double)h->cpu.signals * (double)h->cpu.signal_cost_ns + (double)h->cpu.handler_ns,
+		.heap_ns = (double)h->heap.slow_ns,
+		.hooks_ns = (double)calls * SP_HOOK_CALL_NS,
+		.hook_calls = calls,
+	};
+}
+
+double sp_cost_percent(const struct sp_profile *profile, double ns)
+{
+	double used_ns = (double)profile->cpu_user_ns + (double)profile->cpu_sys_ns;
+
+	return used_ns > 0 ? 100 * ns / used_ns : 0;
+}
+
+uint64_t sp_cost_handler_runs(const struct sp_cpu_totals *cpu)
+{
+	uint64_t runs = 0;
+
+	for (unsigned i = 0; i < SP_TIME_CLASSES; i++)
+		runs += cpu->handler_class[i];
+	return runs;
+}
+
+/* Where class i begins, as spool.h has it. */
+static uint64_t class_start_ns(unsigned i)
+{
+	return i % 2 ? (3ull << i / 2) / 2 : 1ull << i / 2;
+}
+
+uint64_t sp_cost_handler_quantile_ns(const struct sp_cpu_totals *cpu, double share)
+{
+	double wanted = share * (double)sp_cost_handler_runs(cpu);
+	uint64_t seen = 0;
+
+	for (unsigned i = 0; i + 1 < SP_TIME_CLASSES; i++) {
+		seen += cpu->handler_class[i];
+		if ((double)seen >= wanted && class_start_ns(i + 1) < cpu->handler_max_ns)
+			return class_start_ns(i + 1);
+		if ((double)seen >= wanted)
+			break;
+	}
+	return cpu->handler_max_ns;
+}

@@ -1,0 +1,32 @@
+/* What profiling itself cost the process, from the spool's counters. */
+#ifndef SP_PROFILES_COST_H
+#define SP_PROFILES_COST_H
+
+#include "profiles/model.h"
+
+/* What one call of malloc, free or their like costs more for passing through the library: measured by
+ * tests/bench/hooks.sh, docs/BENCHMARKS.md has the figure. Real programs, whose caches are
+ * fuller than the benchmark's, may pay more. */
+#define SP_HOOK_CALL_NS 1.3
+
+/* CPU time. The budget is for the first two together. */
+struct sp_cost {
+	double cpu_ns;   /* CPU samples: delivery of every clock signal, and the handler */
+	double heap_ns;  /* heap samples */
+	double hooks_ns; /* passing allocations and frees on: an estimate */
+	uint64_t hook_calls;
+};
+
+struct sp_cost sp_cost_of(const struct sp_profile *profile);
+
+/* Share of the process's CPU time in percent; 0 when it used none. */
+double sp_cost_percent(const struct sp_profile *profile, double ns);
+
+/* Runs of the signal handler whose time was taken. */
+uint64_t sp_cost_handler_runs(const struct sp_cpu_totals *cpu);
+
+/* Nanoseconds within which at least this share of the handler's runs ended, rounded up to the bound
+ * of a class (at most half too long), and never beyond the longest run. */
+uint64_t sp_cost_handler_quantile_ns(const struct sp_cpu_totals *cpu, double share);
+
+#endif
