@@ -60,6 +60,7 @@ struct sp_thread {
 	bool met;             /* found: has been in our handler, so that `foreign` is known */
 	bool foreign;         /* found: has no thread-local storage of its own that we could use */
 	uint32_t seen;        /* found: last scan that saw it */
+	uint64_t measured_ns; /* found: when its CPU time was looked at from outside */
 	uint64_t start_ticks; /* found: with tid, names the thread */
 	uint64_t period_ns;   /* of the armed event */
 	uint32_t period_left; /* samples until a new random period */

@@ -25,6 +25,8 @@ static struct {
 	uint32_t busy;       /* atomic try-lock of what follows */
 	uint32_t scan;       /* number of the search */
 	uint32_t found;      /* threads found and not owned by themselves */
+	uint64_t live_ns;    /* CPU time of all threads seen in this search */
+	int64_t lost_ns;     /* after the last search: see lost_ns() */
 	int32_t settled;     /* threads too many after the last search */
 	uint64_t checked_ns; /* atomic */
 	uint64_t due_ns;     /* the next search, whatever changes */
@@ -132,6 +134,7 @@ static void take_in(int tid, const struct sp_task *task)
 	if (!t || !sp_thread_find(t, tid, task->user_ns, task->sys_ns))
 		return;
 	t->start_ticks = task->start_ticks;
+	t->measured_ns = sp_now_ns();
 	t->seen = found.scan;
 	t->root_pc = tid == sp_agent.pid ? 0 : sp_agent.thread_root_pc ? sp_agent.thread_root_pc : 1;
 	memcpy(t->record->name, task->name, sizeof t->record->name);
@@ -143,6 +146,52 @@ static void take_in(int tid, const struct sp_task *task)
 	found.found++;
 	if (sp_load(&sp_agent.state) == SP_AGENT_ACTIVE)
 		arm(t);
+}
+
+/* What a thread has used since it was last looked at. One that ticks is a tick behind at most; one that
+ * does not may have the signal blocked. */
+static void measure(struct sp_thread *t)
+{
+	struct sp_thread_record *r = t->record;
+	uint64_t total = sp_thread_clock(t->tid), known, user;
+	struct sp_task task;
+
+	if (!r || total <= (known = r->cpu_user_ns + r->cpu_sys_ns))
+		return;
+	user = r->cpu_user_ns + total - known;
+	if (total - known >= 2 * SP_TASK_TICK_NS && sp_task_read(t->tid, &task)) {
+		if (task.user_ns + task.sys_ns)
+			user = (uint64_t)((double)total * (double)task.user_ns / (double)(task.user_ns + task.sys_ns));
+		if (user < r->cpu_user_ns)
+			user = r->cpu_user_ns;
+		if (user > total - r->cpu_sys_ns)
+			user = total - r->cpu_sys_ns;
+		if (sp_task_blocks(t->tid))
+			r->flags |= SP_THREAD_BLOCKED;
+	}
+	r->cpu_user_ns = user;
+	r->cpu_sys_ns = total - user;
+	t->measured_ns = sp_now_ns();
+}
+
+/* What threads have used that are gone and in no record. */
+static int64_t lost_ns(void)
+{
+	uint64_t user, sys, rss;
+
+	sp_process_cpu(&user, &sys, &rss);
+	return (int64_t)(user + sys - found.live_ns - sp_thread_ended_ns());
+}
+
+static bool is_gone(const struct sp_thread *t)
+{
+	return t->found && !t->owned && t->seen != found.scan;
+}
+
+static void add_known(struct sp_thread *t, void *sum)
+{
+	if (is_gone(t) && t->record)
+		*(uint64_t *)sum += t->record->cpu_user_ns + t->record->cpu_sys_ns;
 }
 
 static void bury(struct sp_thread *t)
@@ -157,17 +206,19 @@ static void look_at(int tid)
 {
 	struct sp_thread *t = sp_tids_find(tid, NULL);
 	struct sp_task task;
-	uint64_t used;
+	uint64_t used = sp_thread_clock(tid);
 
+	found.live_ns += used;
 	if (t && (!t->found || t->owned))
 		return;
-	used = sp_thread_clock(tid);
 	if ((!t && (used < WORTH_NS || is_leaving(tid))) || !sp_task_read(tid, &task))
 		return;
 	if (t && t->start_ticks == task.start_ticks) {
 		t->seen = found.scan;
-		if (!t->armed)
+		if (!t->armed) {
+			measure(t);
 			arm(t);
+		}
 		return;
 	}
 	if (t)
@@ -176,11 +227,30 @@ static void look_at(int tid)
 		take_in(tid, &task);
 }
 
-static void bury_unseen(struct sp_thread *t, void *arg)
+/* It has ended since the last search: what has gone missing since then was its own, as far as the time
+ * that has passed allows. */
+static void bury_gone(struct sp_thread *t, void *missing)
 {
-	(void)arg;
-	if (t->found && !t->owned && t->seen != found.scan)
-		bury(t);
+	int64_t *lost = missing, most = (int64_t)(sp_now_ns() - t->measured_ns);
+
+	if (!is_gone(t))
+		return;
+	if (*lost > 0 && t->record) {
+		most = most < *lost ? most : *lost;
+		t->record->cpu_user_ns += (uint64_t)most;
+		*lost -= most;
+	}
+	bury(t);
+}
+
+static void bury_all_gone(void)
+{
+	uint64_t known = 0;
+	int64_t lost;
+
+	sp_thread_each(add_known, &known);
+	lost = lost_ns() - found.lost_ns - (int64_t)known;
+	sp_thread_each(bury_gone, &lost);
 }
 
 /* Threads of the process: the links of /proc/self/task but two. */
@@ -205,6 +275,7 @@ static bool try_lock(void)
 		found.pid = sp_agent.pid;
 		found.found = 0;
 		found.settled = 0;
+		found.lost_ns = 0;
 		found.due_ns = found.not_before_ns = 0;
 		found.period_ns = FIRST_PERIOD_NS;
 	}
@@ -221,10 +292,12 @@ static void scan(void)
 	uint64_t began = sp_now_ns(), ended;
 
 	found.scan++;
+	found.live_ns = 0;
 	if (!sp_task_each(look_at))
 		return;
 	if (found.found)
-		sp_thread_each(bury_unseen, NULL);
+		bury_all_gone();
+	found.lost_ns = lost_ns();
 	ended = sp_now_ns();
 	found.settled = too_many();
 	found.not_before_ns = ended + (ended - began) * COST_FACTOR;
@@ -268,32 +341,10 @@ void sp_found_take(int tid)
 	unlock();
 }
 
-/* What a thread has used since it was last looked at. One that ticks is a tick behind at most. */
-static void measure(struct sp_thread *t, void *caller)
+static void measure_but_caller(struct sp_thread *t, void *caller)
 {
-	struct sp_thread_record *r = t->record;
-	uint64_t total, known, user;
-	struct sp_task task;
-
-	if (!r || t->tid == *(const int *)caller)
-		return;
-	total = sp_thread_clock(t->tid);
-	known = r->cpu_user_ns + r->cpu_sys_ns;
-	if (total <= known)
-		return;
-	user = r->cpu_user_ns + total - known;
-	if (total - known >= 2 * SP_TASK_TICK_NS && sp_task_read(t->tid, &task)) {
-		if (task.user_ns + task.sys_ns)
-			user = (uint64_t)((double)total * (double)task.user_ns / (double)(task.user_ns + task.sys_ns));
-		if (user < r->cpu_user_ns)
-			user = r->cpu_user_ns;
-		if (user > total - r->cpu_sys_ns)
-			user = total - r->cpu_sys_ns;
-		if (sp_task_blocks(t->tid))
-			r->flags |= SP_THREAD_BLOCKED;
-	}
-	r->cpu_user_ns = user;
-	r->cpu_sys_ns = total - user;
+	if (t->tid != *(const int *)caller)
+		measure(t);
 }
 
 void sp_found_finish(void)
@@ -301,5 +352,5 @@ void sp_found_finish(void)
 	int self = (int)sp_sys(SYS_gettid);
 
 	sp_found_scan();
-	sp_thread_each(measure, &self);
+	sp_thread_each(measure_but_caller, &self);
 }

@@ -24,6 +24,7 @@ static struct {
 	char *chunks[MAX_CHUNKS]; /* atomic; BLOCKS_PER_CHUNK blocks each */
 	uint64_t free_head;       /* atomic: tag << 32 | index + 1; the tag defeats ABA */
 	uint32_t taken;           /* atomic: blocks ever carved */
+	uint64_t ended_ns;        /* atomic: CPU time of threads that have ended */
 	uint32_t record_hint;     /* atomic: where to look for a free record */
 } pool SP_BIG;
 
@@ -246,6 +247,11 @@ uint64_t sp_thread_clock(int tid)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
+uint64_t sp_thread_ended_ns(void)
+{
+	return sp_load(&pool.ended_ns);
+}
+
 bool sp_thread_blocks_signal(void)
 {
 	uint64_t mask = 0;
@@ -323,6 +329,7 @@ static void close_record(struct sp_thread *t)
 	struct sp_thread_record *r = t->record;
 
 	r->end_ns = sp_now_ns();
+	sp_add(&pool.ended_ns, r->cpu_user_ns + r->cpu_sys_ns);
 	sp_add(&sp_agent.spool->cpu.unsampled_user_ns, (int64_t)(r->cpu_user_ns - t->user_base_ns - r->user_ns));
 	sp_add(&sp_agent.spool->cpu.unsampled_sys_ns, (int64_t)(r->cpu_sys_ns - t->sys_seen_ns));
 	if (r->cpu_user_ns + r->cpu_sys_ns < KEEP_RECORD_NS) {
@@ -394,6 +401,7 @@ void sp_thread_reset_after_fork(struct sp_thread *mine)
 
 	pool.free_head = 0;
 	pool.record_hint = 0;
+	pool.ended_ns = 0;
 	for (i = 0; i < n && i / BLOCKS_PER_CHUNK < MAX_CHUNKS; i++) {
 		struct sp_thread *t = sp_thread_at(i);
 		if (t && t != mine)

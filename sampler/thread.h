@@ -53,8 +53,11 @@ void sp_thread_reset_after_fork(struct sp_thread *mine) SP_HIDDEN;
 /* User and system CPU time of the calling thread (getrusage RUSAGE_THREAD), any context. */
 void sp_thread_cpu(uint64_t *user_ns, uint64_t *sys_ns) SP_HIDDEN;
 
-/* User and system time of another thread in ns of CPU time together (its CPU clock); 0 when it is gone. */
+/* CPU time of any thread of this process; 0 when it is gone. */
 uint64_t sp_thread_clock(int tid) SP_HIDDEN;
+
+/* CPU time in the records of threads that have ended. */
+uint64_t sp_thread_ended_ns(void) SP_HIDDEN;
 
 /* Whether the calling thread has the profiling signal blocked. */
 bool sp_thread_blocks_signal(void) SP_HIDDEN;
