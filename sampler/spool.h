@@ -26,10 +26,11 @@
 #define SP_SPOOL_MAGIC 0x31304c4f4f505053ULL /* "SPPOOL01" read as little-endian bytes */
 #define SP_SPOOL_VERSION 2u
 
-#define SP_MAX_FRAMES 256u   /* frames kept of one stack, leaf end first */
-#define SP_TIMELINE_MAX 512u /* when full, every second point is dropped and the period doubles */
-#define SP_SIZE_CLASSES 48u  /* class i counts allocations of (2^(i-1), 2^i] bytes */
-#define SP_TIME_CLASSES 48u  /* class i counts times of [t(i), t(i+1)) ns, t(2k) = 2^k, t(2k+1) = 3 * 2^(k-1) */
+#define SP_MAX_FRAMES 256u                /* frames kept of one stack, leaf end first */
+#define SP_MAX_DEPTH (SP_MAX_FRAMES + 1u) /* of a stack: the kept frames and the SP_STACK_ENTRY one */
+#define SP_TIMELINE_MAX 512u              /* when full, every second point is dropped and the period doubles */
+#define SP_SIZE_CLASSES 48u               /* class i counts allocations of (2^(i-1), 2^i] bytes */
+#define SP_TIME_CLASSES 48u /* class i counts times of [t(i), t(i+1)) ns, t(2k) = 2^k, t(2k+1) = 3 * 2^(k-1) */
 
 enum sp_section {
 	SP_SEC_TEXT,     /* char: command line, paths, settings; NUL-terminated, see sp_text */
@@ -62,8 +63,8 @@ enum sp_exit_kind { SP_EXIT_UNKNOWN = 0, SP_EXIT_CODE = 1, SP_EXIT_SIGNAL = 2 };
 
 enum sp_cpu_clock {
 	SP_CLOCK_OFF = 0,
-	SP_CLOCK_EVENT = 1, /* perf task-clock events for user time, thread CPU timers for system time */
-	SP_CLOCK_TIMER = 2, /* thread CPU timers alone: one sample a kernel tick */
+	SP_CLOCK_EVENT = 1,   /* perf task-clock events for user time, thread CPU timers for system time */
+	SP_CLOCK_TIMER = 2,   /* thread CPU timers alone: one sample a kernel tick */
 	SP_CLOCK_PROCESS = 3, /* one CPU timer for all threads, at the kernel's tick: the last resort */
 };
 
@@ -129,7 +130,7 @@ struct sp_cpu_totals {
 	uint64_t self_sys_ns;
 	uint32_t sample_cap;
 	uint32_t budget_permille;
-	uint64_t signal_cost_ns; /* interrupt, delivery and return of one clock signal, without our handler */
+	uint64_t signal_cost_ns;     /* interrupt, delivery and return of one clock signal, without our handler */
 	uint32_t signal_cost_source; /* enum sp_cost_source */
 	uint32_t thinned;            /* times the interval was doubled for the cap on samples */
 	uint64_t signals;            /* atomic: clock signals handled, those that gave no sample included */
