@@ -26,11 +26,13 @@
 #define SP_SPOOL_MAGIC 0x31304c4f4f505053ULL /* "SPPOOL01" read as little-endian bytes */
 #define SP_SPOOL_VERSION 2u
 
-#define SP_MAX_FRAMES 256u                /* frames kept of one stack, leaf end first */
-#define SP_MAX_DEPTH (SP_MAX_FRAMES + 1u) /* of a stack: the kept frames and the SP_STACK_ENTRY one */
-#define SP_TIMELINE_MAX 512u              /* when full, every second point is dropped and the period doubles */
-#define SP_SIZE_CLASSES 48u               /* class i counts allocations of (2^(i-1), 2^i] bytes */
-#define SP_TIME_CLASSES 48u /* class i counts times of [t(i), t(i+1)) ns, t(2k) = 2^k, t(2k+1) = 3 * 2^(k-1) */
+#define SP_MAX_FRAMES 256u   /* frames kept of one stack, leaf end first */
+#define SP_TIMELINE_MAX 512u /* when full, every second point is dropped and the period doubles */
+#define SP_SIZE_CLASSES 48u  /* class i counts allocations of (2^(i-1), 2^i] bytes */
+#define SP_TIME_CLASSES 48u  /* class i counts times of [t(i), t(i+1)) ns, t(2k) = 2^k, t(2k+1) = 3 * 2^(k-1) */
+
+/* Frames of a stack in the spool: those kept, and the one of SP_STACK_ENTRY. */
+#define SP_MAX_DEPTH (SP_MAX_FRAMES + 1u)
 
 enum sp_section {
 	SP_SEC_TEXT,     /* char: command line, paths, settings; NUL-terminated, see sp_text */

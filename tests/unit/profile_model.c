@@ -459,12 +459,13 @@ static void a_stack_cut_off_meets_the_others_at_the_root(void **state)
 {
 	uint64_t cut[] = {SPOOL_BASE + 0x30, SPOOL_BASE + 0x41, SPOOL_BASE + 0x20};
 	uint64_t whole[] = {SPOOL_BASE + 0x30, SPOOL_BASE + 0x21, 0x7000011, 0x7000021, SPOOL_BASE + 0x11};
-	uint64_t elsewhere[] = {SPOOL_BASE + 0x30, SPOOL_BASE + 0x50};
+	uint64_t elsewhere[] = {SPOOL_BASE + 0x30, 0x7200000};
 	uint32_t a, b, c, late;
 
 	(void)state;
 	spool.header->text.exe = spool_text(&spool, SPOOL_PROGRAM);
 	spool_module(&spool, "/lib/nowhere/libc.so.6", 0x7000000, 0x7100000, 0, UINT64_MAX);
+	spool_module(&spool, "/nowhere/plugin.so", 0x7200000, 0x7300000, 0, UINT64_MAX);
 	a = spool_addresses(&spool, SP_STACK_TRUNCATED | SP_STACK_ENTRY, 1, cut, 3);
 	b = spool_addresses(&spool, 0, 1, whole, 5);
 	c = spool_addresses(&spool, SP_STACK_BROKEN | SP_STACK_ENTRY, 1, elsewhere, 2);
@@ -475,7 +476,7 @@ static void a_stack_cut_off_meets_the_others_at_the_root(void **state)
 	assert_string_equal(path_text(b), "prog+0x10 libc.so.6+0x20 libc.so.6+0x10 prog+0x20 prog+0x30");
 	assert_string_equal(path_text(a),
 		"prog+0x10 libc.so.6+0x20 libc.so.6+0x10 prog+0x20 [truncated] prog+0x40 prog+0x30");
-	assert_string_equal(path_text(c), "prog+0x50 [truncated] prog+0x30");
+	assert_string_equal(path_text(c), "plugin.so+0x0 [truncated] prog+0x30");
 	assert_string_equal(path_text(late), path_text(a));
 	assert_int_equal(profile->truncated_ns, 3000000);
 }
