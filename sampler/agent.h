@@ -78,7 +78,7 @@ struct sp_thread {
 	uint32_t exit_rounds;
 	void *start; /* routine the thread was created with */
 	void *start_arg;
-	uint64_t frames[SP_MAX_FRAMES + 32]; /* unwinding buffer; +32 for our own frames at the leaf */
+	uint64_t frames[SP_MAX_DEPTH + 32]; /* unwinding buffer; +32 for our own frames at the leaf */
 };
 
 /* Thread-local: initial-exec, and small, because it comes out of every thread's stack. The heap
