@@ -16,6 +16,7 @@
 #include "preload/spool_place.h"
 #include "sampler/clock.h"
 #include "sampler/early.h"
+#include "sampler/found.h"
 #include "sampler/heap.h"
 #include "sampler/live.h"
 #include "sampler/sample.h"
@@ -128,7 +129,7 @@ static int probe_main(void *arg)
 {
 	int *ok = arg;
 
-	sp_clock_probe_event();
+	sp_clock_event.probe();
 	*ok = 1;
 	sp_sys(SYS_exit, 0);
 	return 0;
@@ -144,7 +145,7 @@ static bool is_event_deadly(struct sp_thread *t)
 		return false;
 	sp_sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, 8);
 	/* Half of the private stack is the child's while we wait. */
-	pid = clone(probe_main, (char *)sp_thread_stack(t) - SP_BLOCK_BYTES / 2, CLONE_VM | CLONE_VFORK, &ok);
+	pid = __clone(probe_main, (char *)sp_thread_stack(t) - SP_BLOCK_BYTES / 2, CLONE_VM | CLONE_VFORK, &ok);
 	if (pid > 0)
 		sp_sys(SYS_wait4, pid, NULL, __WALL, NULL);
 	sp_sys(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8);
@@ -157,25 +158,30 @@ bool sp_under_valgrind(void)
 	return preload && strstr(preload, "/vgpreload_");
 }
 
-static const char *refusal(int error, int paranoid)
+static const char *event_refusal(int error, int paranoid)
 {
 	if ((error == -EACCES || error == -EPERM) && paranoid > 2)
 		return "perf events are refused to users here; setting kernel.perf_event_paranoid to 2 would allow "
 		       "them";
 	if (error == -EACCES || error == -EPERM)
 		return "perf events are refused here, as containers' seccomp filters do; adding perf_event_open to the "
-		       "profile "
-		       "would allow them";
+		       "profile would allow them";
 	if (error == -EMFILE || error == -ENFILE)
 		return "no file descriptor was left for a perf event; a higher `ulimit -n` would allow them";
+	if (error == -ENOMEM)
+		return "the limit on locked memory leaves no room for a perf event; a higher `ulimit -l` would allow "
+		       "them";
 	if (error == -ENOENT || error == -ENOSYS)
 		return "this kernel has no perf events";
 	return "perf events do not work here";
 }
 
+/* The best clock that works for this thread; the others may do worse and are counted then. */
 static void choose_clock(struct activation *a, struct sp_spool_header *h)
 {
-	int error;
+	const char *event = NULL;
+	char reason[256];
+	int error = -EPERM, timer_error;
 
 	h->cpu.tick_ns = (uint32_t)sp_clock_tick_ns();
 	h->cpu.clock = SP_CLOCK_OFF;
@@ -187,18 +193,28 @@ static void choose_clock(struct activation *a, struct sp_spool_header *h)
 		h->text.clock_reason = text("under valgrind, where CPU time means nothing");
 		return;
 	}
-	h->cpu.clock = SP_CLOCK_TIMER;
-	if (is_event_deadly(a->t)) {
-		h->text.clock_reason = text("a seccomp filter would kill the program for opening a perf event");
+	/* The last resort first, while there is a signal to be had for it. */
+	sp_clock_process.probe();
+	if (is_event_deadly(a->t))
+		event = "a seccomp filter would kill the program for opening a perf event";
+	else if ((error = sp_clock_event.probe()) != 0)
+		event = event_refusal(error, a->config.machine.perf_event_paranoid);
+	if (!event) {
+		h->cpu.clock = SP_CLOCK_EVENT;
+		h->text.clock_reason = text("perf events work here");
 		return;
 	}
-	error = sp_clock_probe_event();
-	if (error) {
-		h->text.clock_reason = text(refusal(error, a->config.machine.perf_event_paranoid));
+	timer_error = sp_clock_timer.probe();
+	if (!timer_error) {
+		h->cpu.clock = SP_CLOCK_TIMER;
+		h->text.clock_reason = text(event);
 		return;
 	}
-	h->cpu.clock = SP_CLOCK_EVENT;
-	h->text.clock_reason = text("perf events work here");
+	stpcpy(stpcpy(stpcpy(stpcpy(reason, sp_clock_event.name), " and "), sp_clock_timer.name),
+		timer_error == -EAGAIN ? " are refused here, the latter by the limit on pending signals (`ulimit -i`)"
+				       : " are refused here, as seccomp filters do");
+	h->cpu.clock = sp_clock_process.probe() == 0 ? SP_CLOCK_PROCESS : SP_CLOCK_OFF;
+	h->text.clock_reason = text(reason);
 }
 
 static void configure(const struct sp_config *c, struct sp_spool_header *h)
@@ -302,8 +318,14 @@ static struct sp_thread *own_block(void)
 	struct sp_thread *t = sp_tls.thread;
 
 	if (!t && (t = sp_thread_take()))
-		sp_thread_adopt(t, 0);
+		sp_thread_adopt(t, 0, 0, 0);
 	return t;
+}
+
+static void find_threads(void *unused)
+{
+	(void)unused;
+	sp_found_scan();
 }
 
 void sp_activate(void)
@@ -343,6 +365,8 @@ void sp_activate(void)
 		sp_signals_watch_endings();
 		sp_threads_own(t);
 		sp_clock_arm(t);
+		sp_found_learn();
+		sp_on_stack(find_threads, NULL, sp_thread_stack(t));
 	}
 	sp_tls.guard = 0;
 	errno = saved_errno;

@@ -17,6 +17,7 @@
 #include "preload/agent.h"
 #include "preload/real.h"
 #include "sampler/clock.h"
+#include "sampler/found.h"
 #include "sampler/sample.h"
 #include "sampler/sys.h"
 #include "sampler/thread.h"
@@ -95,7 +96,7 @@ static int renderer_main(void *arg)
 static int between_main(void *arg)
 {
 	struct spawn *s = arg;
-	long pid = clone(renderer_main, s->stack[1] + STACK_BYTES, CLONE_VM | CLONE_VFORK | SIGCHLD, s);
+	long pid = __clone(renderer_main, s->stack[1] + STACK_BYTES, CLONE_VM | CLONE_VFORK | SIGCHLD, s);
 
 	if (pid < 0)
 		s->error = -EAGAIN;
@@ -204,7 +205,7 @@ static int render(void)
 	s->done_fd = fds[1];
 	/* No signal handler of the target's may run in the children, in our memory. */
 	mask = sp_block_signals();
-	if (clone(between_main, s->stack[0] + STACK_BYTES, CLONE_VM | CLONE_VFORK, s) < 0)
+	if (__clone(between_main, s->stack[0] + STACK_BYTES, CLONE_VM | CLONE_VFORK, s) < 0)
 		s->error = -EAGAIN;
 	sp_restore_signals(mask);
 	sp_sys(SYS_close, fds[1]);
@@ -224,6 +225,7 @@ static void complete_spool(enum sp_exit_kind kind, int value)
 {
 	struct sp_spool_header *h = sp_agent.spool;
 
+	sp_found_finish();
 	sp_thread_each(flush_thread, NULL);
 	sp_timeline_step(true);
 	h->exit_kind = kind;
@@ -259,6 +261,7 @@ void sp_finish(enum sp_exit_kind kind, int value)
 	if (sp_load(&sp_agent.state) == SP_AGENT_ACTIVE) {
 		if (sp_tls.thread)
 			sp_clock_disarm(sp_tls.thread);
+		sp_clock_stop_process();
 		sp_store(&sp_agent.state, SP_AGENT_STOPPED);
 		complete_spool(kind, value);
 		err = render();

@@ -60,8 +60,6 @@ void sp_fork_child(void)
 	sp_live_reset();
 	sp_early_reset();
 	sp_thread_reset_after_fork(mine);
-	if (mine)
-		mine->tid = sp_agent.pid;
 	memset(&sp_tls.heap, 0, sizeof sp_tls.heap);
 	sp_tls.guard = sp_tls.unwinding = sp_tls.pausing = sp_tls.fork_unsafe = 0;
 	sp_process.spool_path = NULL;

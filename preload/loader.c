@@ -62,6 +62,7 @@ void sp_seal(void)
 		return;
 	if (t)
 		sp_clock_disarm(t);
+	sp_clock_stop_process();
 	sp_agent.sealed = 1 + (uint32_t)sp_load(&sp_agent.state);
 	if (sp_agent.spool)
 		sp_agent.spool->sealed_ns = sp_now_ns();

@@ -26,6 +26,7 @@
 	X(size_t, malloc_usable_size, (void *)) \
 	X(int, pthread_create, (pthread_t *, const pthread_attr_t *, void *(*)(void *), void *)) \
 	X(int, thrd_create, (thrd_t *, thrd_start_t, void *)) \
+	X(int, clone, (int (*)(void *), void *, int, void *, ...)) \
 	X(int, sigaction, (int, const struct sigaction *, struct sigaction *)) \
 	X(sighandler_t, signal, (int, sighandler_t)) \
 	X(sighandler_t, sysv_signal, (int, sighandler_t)) \
@@ -62,5 +63,8 @@ extern struct sp_real sp_real SP_HIDDEN;
 	})
 void *sp_real_find(const char *name) SP_HIDDEN;
 void sp_real_find_all(void) SP_HIDDEN;
+
+/* The C library's clone by its other name, for ourselves: no look-up in a handler. */
+extern int __clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);
 
 #endif

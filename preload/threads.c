@@ -1,14 +1,19 @@
 /* Threads: from pthread_create to the end of their thread-specific data. */
 #include <limits.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdarg.h>
 #include <threads.h>
 
 #include "preload/agent.h"
 #include "preload/export.h"
 #include "preload/real.h"
 #include "sampler/clock.h"
+#include "sampler/found.h"
 #include "sampler/heap.h"
+#include "sampler/sys.h"
 #include "sampler/thread.h"
+#include "sampler/tids.h"
 
 static pthread_key_t exit_key;
 static bool has_exit_key;
@@ -27,11 +32,10 @@ static void thread_exit(void *arg)
 	sp_thread_release(t);
 }
 
-/* A block for a thread to be, or NULL: it will not be profiled. */
-static struct sp_thread *prepare_thread(void *start, void *arg)
+/* There will be a second thread. */
+static void wake_agent(void)
 {
 	static bool looked_up;
-	struct sp_thread *t;
 
 	if (!looked_up)
 		sp_real_find_all();
@@ -40,6 +44,14 @@ static struct sp_thread *prepare_thread(void *start, void *arg)
 		sp_agent.forked();
 	if (sp_load(&sp_agent.state) == SP_AGENT_DORMANT && !sp_is_vfork_child())
 		sp_agent.activate(); /* while there is one thread only */
+}
+
+/* A block for a thread to be, or NULL: it will not be profiled. */
+static struct sp_thread *prepare_thread(void *start, void *arg)
+{
+	struct sp_thread *t;
+
+	wake_agent();
 	if (sp_load(&sp_agent.state) != SP_AGENT_ACTIVE || !(t = sp_thread_take()))
 		return NULL;
 	t->start = start;
@@ -52,9 +64,12 @@ static void begin_thread(struct sp_thread *t, void *return_address)
 {
 	t->exit_rounds = 0;
 	t->root_pc = (uint64_t)(uintptr_t)return_address;
-	sp_thread_adopt(t, (uint64_t)(uintptr_t)t->start);
+	sp_store(&sp_agent.thread_root_pc, t->root_pc);
+	sp_thread_adopt(t, (uint64_t)(uintptr_t)t->start, 0, 0);
 	if (sp_agent.config.heap)
 		sp_heap_start_thread(t);
+	if (sp_thread_blocks_signal())
+		sp_clock_stop_process();
 	if (has_exit_key && pthread_setspecific(exit_key, t) == 0)
 		sp_clock_arm(t); /* never without the means to disarm it */
 }
@@ -83,12 +98,23 @@ static int thrd_main(void *arg)
 
 void sp_threads_adopt(void)
 {
-	struct sp_thread *t = sp_thread_take();
+	struct sp_thread *t = sp_tids_find((int)sp_sys(SYS_gettid), NULL);
+	uint64_t user, sys;
 
-	if (!t)
-		return;
+	if (t) { /* found before */
+		if (t->foreign || (t->owned && t->tls != &sp_tls))
+			return;
+		sp_thread_own(t);
+	} else {
+		t = sp_thread_take();
+		if (!t)
+			return;
+		sp_thread_cpu(&user, &sys);
+		sp_thread_adopt(t, 0, user, sys);
+		if (t->record)
+			t->record->flags |= SP_THREAD_FOUND;
+	}
 	t->exit_rounds = 0;
-	sp_thread_adopt(t, 0);
 	if (has_exit_key && pthread_setspecific(exit_key, t) == 0)
 		sp_clock_arm(t);
 }
@@ -130,4 +156,26 @@ SP_EXPORT int thrd_create(thrd_t *thread, thrd_start_t start, void *arg)
 	if (result != thrd_success)
 		sp_thread_untake(t);
 	return result;
+}
+
+/* A new thread by clone itself: it begins at `fn` on a stack of its own and never comes by here, so
+ * it is armed from outside. What makes a process, vfork-like or not, goes its way untouched. */
+SP_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...)
+{
+	pid_t *parent_tid, *child_tid;
+	va_list more;
+	void *tls;
+	int tid;
+
+	va_start(more, arg);
+	parent_tid = va_arg(more, pid_t *);
+	tls = va_arg(more, void *);
+	child_tid = va_arg(more, pid_t *);
+	va_end(more);
+	if (flags & CLONE_THREAD)
+		wake_agent();
+	tid = SP_REAL(clone)(fn, stack, flags, arg, parent_tid, tls, child_tid);
+	if (tid > 0 && flags & CLONE_THREAD && sp_load(&sp_agent.state) == SP_AGENT_ACTIVE && !sp_is_stale_child())
+		sp_found_take(tid);
+	return tid;
 }

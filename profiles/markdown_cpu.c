@@ -96,7 +96,8 @@ static uint64_t rank_module(const struct sp_profile *p, size_t i)
 
 void sp_write_modules(struct sp_writer *w)
 {
-	static const char *const sources[] = {"file gone", "other build", "none", "dynamic only", "ELF", "DWARF"};
+	static const char *const sources[] = {
+		"file gone", "other build", "none", "dynamic only", "ELF", "DWARF", "perf map"};
 	const struct sp_profile *p = w->profile;
 	size_t count, shown;
 	uint32_t *order = sp_rank(p->module_count, &count, rank_module, p);
@@ -115,7 +116,7 @@ void sp_write_modules(struct sp_writer *w)
 		sp_buffer_puts(&w->out, " | ");
 		put_error(w, m->self_error);
 		sp_buffer_printf(&w->out, " | %s | ",
-			m->handle < 0 || m->source > SP_SYMBOLS_DWARF ? "-" : sources[m->source]);
+			m->handle < 0 || m->source > SP_SYMBOLS_PERF_MAP ? "-" : sources[m->source]);
 		sp_put_name(&w->out, SP_ESCAPE_CELL, m->path);
 		sp_buffer_puts(&w->out, " |\n");
 	}

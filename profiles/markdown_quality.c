@@ -34,6 +34,17 @@ static void add_line(struct sp_writer *w, const char *text)
 	sp_buffer_printf(&w->out, "- %s\n", text);
 }
 
+/* Time in stacks whose walk was given up for its length. */
+static uint64_t late_ns(const struct sp_snapshot *s)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < s->stack_count; i++)
+		if (s->stacks[i].flags & SP_STACK_LATE)
+			sum += s->stacks[i].user_ns + s->stacks[i].sys_ns;
+	return sum;
+}
+
 static void write_coverage(struct sp_writer *w)
 {
 	const struct sp_profile *p = w->profile;
@@ -58,6 +69,10 @@ static void write_coverage(struct sp_writer *w)
 			"- %.2f %% of the time has stacks that end early ([truncated]): deeper than %u frames, "
 			"or code without unwind information.\n",
 			sp_percent(p->truncated_ns, p->total_ns), SP_MAX_FRAMES);
+	if (late_ns(p->snapshot))
+		sp_buffer_printf(&w->out,
+			"- %.2f %% of the time has stacks whose walk was given up because it took too long.\n",
+			sp_percent(late_ns(p->snapshot), p->total_ns));
 	if (h->cpu.lost_signals)
 		sp_buffer_printf(&w->out, "- The kernel merged %llu clock signals; later samples carry their time.\n",
 			(unsigned long long)h->cpu.lost_signals);
@@ -74,7 +89,8 @@ static bool is_packaged(const struct sp_module_info *m)
 static const char *symbols_hint(const struct sp_module_info *m)
 {
 	if (m->handle < 0)
-		return "code outside of any file, such as a just-in-time compiler's";
+		return "code outside of any file, such as a just-in-time compiler's, which a perf map would name "
+		       "(node --perf-basic-prof)";
 	switch (m->source) {
 	case SP_SYMBOLS_GONE:
 		return "the file is gone: render while it is still installed";

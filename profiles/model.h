@@ -122,6 +122,7 @@ struct sp_profile {
 
 	struct sp_module_info *modules;
 	size_t module_count;
+	uint32_t unknown_module; /* of code in no file; the next one is of what a perf map names of that */
 	struct sp_function *functions;
 	size_t function_count, function_capacity;
 	struct sp_frame *frames;

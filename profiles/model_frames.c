@@ -9,9 +9,17 @@
 #define PATH_FRAMES_MAX (64u << 20) /* of all paths together: 256 MB; stacks beyond it count as overflow */
 #define PROGRESS_EVERY 256u
 
+#define STACK_ENDS_EARLY (SP_STACK_TRUNCATED | SP_STACK_BROKEN | SP_STACK_LATE)
+
 /* What an address turned into: frames[first .. first+count), innermost first. */
 struct resolved {
 	uint32_t first, count;
+};
+
+/* Where a complete path starts: frame_ids[first .. first+count) stand outside of some function. */
+struct start {
+	size_t first;
+	uint32_t count;
 };
 
 struct resolver {
@@ -24,8 +32,12 @@ struct resolver {
 	size_t resolved_count, resolved_capacity;
 	uint32_t *chain; /* frame ids of all resolved addresses */
 	size_t chain_count, chain_capacity;
+	struct sp_map start_of; /* function -> index into starts */
+	struct start *starts;
+	size_t start_count, start_capacity;
 	sp_progress_fn *progress;
 	void *context;
+	size_t loaded; /* paths so far, for the progress */
 };
 
 static uint32_t frame_id(struct resolver *r, const struct sp_frame *frame)
@@ -50,12 +62,11 @@ static uint32_t frame_id(struct resolver *r, const struct sp_frame *frame)
 static uint32_t unnamed_function(struct resolver *r, uint32_t module, uint64_t address, uint64_t function_address)
 {
 	const struct sp_module_info *m = &r->profile->modules[module];
-	bool anonymous = module == r->profile->module_count - 1;
 	char name[320];
 	uint32_t id;
 
-	if (anonymous)
-		snprintf(name, sizeof(name), "[anonymous]");
+	if (module == r->profile->unknown_module)
+		snprintf(name, sizeof(name), "[unknown]");
 	else
 		snprintf(name, sizeof(name), "%.250s+0x%llx", m->name,
 			(unsigned long long)(function_address ? function_address : address - m->bias));
@@ -117,24 +128,41 @@ static void add_frame(struct resolver *r, uint32_t module, uint64_t address, con
  * what was inlined. */
 static const struct resolved *resolve(struct resolver *r, uint32_t module, uint64_t address)
 {
+	const struct sp_profile *p = r->profile;
 	struct sp_symbol symbols[INLINES_MAX];
 	size_t n = 1, from = 0;
-	int found, handle = r->profile->modules[module].handle;
+	int found, handle;
 	uint32_t *cell = sp_map_at(&r->memo, address, module, &found);
 
 	if (found)
 		return &r->resolved[*cell];
 	*cell = (uint32_t)r->resolved_count;
 	symbols[0] = (struct sp_symbol){0};
+	if (module == p->unknown_module && p->modules[module + 1].handle >= 0 &&
+		sp_symbolize(r->symbolizer, p->modules[module + 1].handle, address, symbols, 1) && symbols[0].function)
+		module++;
+	handle = p->modules[module].handle;
 	if (handle >= 0)
 		n = sp_symbolize(r->symbolizer, handle, address, symbols, INLINES_MAX);
-	if (!r->profile->inlines && n)
+	if (!p->inlines && n)
 		from = n - 1;
 	sp_grow(&r->resolved, &r->resolved_capacity, r->resolved_count + 1, sizeof(*r->resolved));
 	r->resolved[r->resolved_count] = (struct resolved){(uint32_t)r->chain_count, (uint32_t)(n - from)};
 	for (size_t i = from; i < n; i++)
 		add_frame(r, module, address, &symbols[i]);
 	return &r->resolved[r->resolved_count++];
+}
+
+static bool has_entry(const struct sp_stack *stack)
+{
+	return (stack->flags & SP_STACK_ENTRY) && stack->depth;
+}
+
+/* The interrupted instruction and an entry function are themselves; a return address belongs to
+ * the call before it. */
+static bool is_exact(const struct sp_stack *stack, uint32_t i)
+{
+	return (i == 0 && !(stack->flags & SP_STACK_IS_HEAP)) || (i == stack->depth - 1u && has_entry(stack));
 }
 
 /* Frames of the profiler are not the program's: the agent's own wherever they are, the unwinder's
@@ -145,9 +173,7 @@ static uint32_t find_modules(struct sp_profile *p, const struct sp_stack *stack,
 	uint32_t skip = 0, unwinder = 0;
 
 	for (uint32_t i = 0; i < stack->depth; i++) {
-		bool exact = i == 0 && !(stack->flags & SP_STACK_IS_HEAP);
-
-		modules[i] = sp_modules_find(p, addresses[i] - !exact, stack->epoch);
+		modules[i] = sp_modules_find(p, addresses[i] - !is_exact(stack, i), stack->epoch);
 	}
 	while (unwinder < stack->depth && p->modules[modules[unwinder]].unwinder)
 		unwinder++;
@@ -180,6 +206,11 @@ static bool is_folded(const struct sp_profile *p, uint32_t frame)
 	return p->functions[p->frames[frame].function].flags & SP_FUNCTION_FOLDED;
 }
 
+static uint32_t frame_module(const struct sp_profile *p, uint32_t frame)
+{
+	return p->functions[p->frames[frame].function].module;
+}
+
 /* The executable's own entry point, which calls libc to start the program. */
 static bool is_entry(const struct sp_profile *p, uint32_t frame)
 {
@@ -208,21 +239,71 @@ static void drop_start(struct sp_profile *p, struct sp_path *path)
 	path->depth -= end - from;
 }
 
+/* What stands outside of `function` in complete paths: as remembered, else `otherwise` from now on. */
+static struct start start_of(struct resolver *r, uint32_t function, struct start otherwise)
+{
+	int found;
+	uint32_t *cell = sp_map_at(&r->start_of, function, 0, &found);
+
+	if (found)
+		return r->starts[*cell];
+	*cell = (uint32_t)r->start_count;
+	sp_grow(&r->starts, &r->start_capacity, r->start_count + 1, sizeof(*r->starts));
+	r->starts[r->start_count++] = otherwise;
+	return otherwise;
+}
+
+/* Remembers which frames of the C library, and which entry point, call the first function of a
+ * complete path: main, or a thread's start routine. */
+static void learn_start(struct resolver *r, const struct sp_path *path)
+{
+	struct sp_profile *p = r->profile;
+	const uint32_t *ids = p->frame_ids + path->first;
+	uint32_t inner = path->depth, library;
+
+	if (inner && is_entry(p, ids[inner - 1]))
+		inner--;
+	library = inner ? frame_module(p, ids[inner - 1]) : 0;
+	while (inner && p->modules[library].system && frame_module(p, ids[inner - 1]) == library)
+		inner--;
+	if (inner)
+		start_of(r, p->frames[ids[inner - 1]].function,
+			(struct start){path->first + inner, path->depth - inner});
+}
+
+/* The outer end of a stack that does not reach it: the function its thread entered by, and what
+ * calls that in stacks that are complete, so that all of a thread's stacks have one root. */
+static void push_entry(struct resolver *r, struct sp_path *path, uint32_t module, uint64_t address)
+{
+	struct sp_profile *p = r->profile;
+	const struct resolved *at;
+	struct start start;
+	uint32_t entry;
+
+	if (p->modules[module].agent)
+		return;
+	at = resolve(r, module, address);
+	entry = r->chain[at->first + at->count - 1];
+	path_push(p, path, entry);
+	start = start_of(r, p->frames[entry].function, (struct start){0, 0});
+	for (uint32_t i = 0; i < start.count; i++)
+		path_push(p, path, p->frame_ids[start.first + i]);
+}
+
 /* Appends the stack's frames to the path; returns the frame that is its allocation site. */
 static uint32_t add_frames(struct resolver *r, struct sp_path *path, const struct sp_stack *stack)
 {
 	struct sp_profile *p = r->profile;
 	const uint64_t *addresses = p->snapshot->frames + stack->frame;
-	uint32_t modules[SP_MAX_FRAMES], site = 0, last = 0;
+	uint32_t modules[SP_MAX_DEPTH], site = 0, last = 0, kept = stack->depth - has_entry(stack);
 	bool has_site = false, any = false;
 
-	for (uint32_t i = find_modules(p, stack, modules); i < stack->depth; i++) {
-		bool exact = i == 0 && !(stack->flags & SP_STACK_IS_HEAP);
+	for (uint32_t i = find_modules(p, stack, modules); i < kept; i++) {
 		const struct resolved *at;
 
 		if (p->modules[modules[i]].agent)
 			continue;
-		at = resolve(r, modules[i], addresses[i] - !exact);
+		at = resolve(r, modules[i], addresses[i] - !is_exact(stack, i));
 		for (uint32_t k = 0; k < at->count; k++) {
 			last = r->chain[at->first + k];
 			if (!has_site && !p->frames[last].allocator) {
@@ -235,10 +316,14 @@ static uint32_t add_frames(struct resolver *r, struct sp_path *path, const struc
 	}
 	if (!any)
 		path_push(p, path, last = pseudo_frame(r, stack->depth ? SP_PSEUDO_AGENT : SP_PSEUDO_OVERFLOW));
-	if (stack->flags & (SP_STACK_TRUNCATED | SP_STACK_BROKEN))
+	if (stack->flags & STACK_ENDS_EARLY) {
 		path_push(p, path, pseudo_frame(r, SP_PSEUDO_TRUNCATED));
-	else
+	} else {
 		drop_start(p, path);
+		learn_start(r, path);
+	}
+	if (has_entry(stack))
+		push_entry(r, path, modules[kept], addresses[kept]);
 	return has_site ? site : last;
 }
 
@@ -248,7 +333,7 @@ static void load_path(struct resolver *r, size_t index, uint32_t *site_frame)
 {
 	struct sp_profile *p = r->profile;
 	const struct sp_stack *stack = &p->snapshot->stacks[index];
-	struct sp_path *path = &p->paths[p->path_count++];
+	struct sp_path *path = &p->paths[index];
 
 	*path = (struct sp_path){
 		.first = p->frame_id_count,
@@ -259,6 +344,19 @@ static void load_path(struct resolver *r, size_t index, uint32_t *site_frame)
 		.sq = (double)stack->weight_sq_us2,
 	};
 	site_frame[index] = add_frames(r, path, p->frame_id_count > PATH_FRAMES_MAX ? &no_frames : stack);
+}
+
+static void load_paths(struct resolver *r, bool with_entry, uint32_t *site_frame)
+{
+	size_t total = r->profile->snapshot->stack_count;
+
+	for (size_t i = 0; i < total; i++) {
+		if (has_entry(&r->profile->snapshot->stacks[i]) != with_entry)
+			continue;
+		load_path(r, i, site_frame);
+		if (r->progress && r->loaded++ % PROGRESS_EVERY == 0)
+			r->progress(r->context, r->loaded, total);
+	}
 }
 
 void sp_frames_load(struct sp_profile *profile, struct sp_symbolizer *symbolizer, uint32_t *site_frame,
@@ -274,16 +372,16 @@ void sp_frames_load(struct sp_profile *profile, struct sp_symbolizer *symbolizer
 		*sp_map_at(&r.functions, 0, name, &found) = i;
 	}
 	profile->paths = sp_alloc(total, sizeof(*profile->paths));
-	for (size_t i = 0; i < total; i++) {
-		load_path(&r, i, site_frame);
-		if (progress && i % PROGRESS_EVERY == 0)
-			progress(context, i, total);
-	}
+	profile->path_count = total;
+	load_paths(&r, false, site_frame);
+	load_paths(&r, true, site_frame); /* what these start with is known now */
 	if (progress)
 		progress(context, total, total);
 	sp_map_free(&r.functions);
 	sp_map_free(&r.frames);
 	sp_map_free(&r.memo);
+	sp_map_free(&r.start_of);
+	free(r.starts);
 	free(r.resolved);
 	free(r.chain);
 }

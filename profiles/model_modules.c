@@ -1,6 +1,9 @@
 /* Stage 1 of the model: modules, and which one an address belongs to. */
 #include "profiles/model.h"
+#include "profiles/process.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,8 +72,50 @@ static uint32_t canonical(struct sp_names *seen, struct sp_map *seen_ids, const 
 	return *cell;
 }
 
-/* modules[0] holds the pseudo functions, modules[1..n] the snapshot's, modules[n+1] all code that
- * belongs to no file. */
+/* Its number among the processes of its own pid namespace, as it knows itself. */
+static int own_pid(int pid)
+{
+	char path[64], line[256];
+	const char *last;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file)) {
+		last = starts_with(line, "NSpid:") ? strrchr(line, '\t') : NULL;
+		if (last)
+			pid = atoi(last + 1);
+	}
+	if (file)
+		fclose(file);
+	return pid;
+}
+
+/* A living process may have a /tmp of its own; of a dead one only ours is left. */
+static int add_perf_map(const struct sp_profile *profile, struct sp_symbolizer *symbolizer)
+{
+	const struct sp_spool_header *h = &profile->snapshot->header;
+	char root[64];
+	int handle = -ENOENT;
+
+	if (!symbolizer || h->pid <= 0)
+		return handle;
+	if (sp_process_alive(h->pid, h->start_ticks)) {
+		snprintf(root, sizeof(root), "/proc/%d/root", h->pid);
+		handle = sp_symbolizer_add_perf_map(symbolizer, root, own_pid(h->pid), h->uid, h->start_realtime_ns);
+	}
+	if (handle < 0)
+		handle = sp_symbolizer_add_perf_map(symbolizer, "/", h->pid, h->uid, h->start_realtime_ns);
+	return handle;
+}
+
+static struct sp_module_info pseudo_module(const char *name, size_t index, int handle)
+{
+	return (struct sp_module_info){.path = name, .name = name, .handle = handle, .canonical = (uint32_t)index};
+}
+
+/* modules[0] holds the pseudo functions, modules[1..n] the snapshot's, modules[n+1] and [n+2] all
+ * code that belongs to no file. */
 void sp_modules_load(struct sp_profile *profile, struct sp_symbolizer *symbolizer)
 {
 	struct sp_snapshot *snapshot = profile->snapshot;
@@ -80,11 +125,12 @@ void sp_modules_load(struct sp_profile *profile, struct sp_symbolizer *symbolize
 
 	if (n)
 		qsort(snapshot->modules, n, sizeof(*snapshot->modules), by_start);
-	profile->modules = sp_alloc(n + 2, sizeof(*profile->modules));
-	profile->module_count = n + 2;
+	profile->modules = sp_alloc(n + 3, sizeof(*profile->modules));
+	profile->module_count = n + 3;
+	profile->unknown_module = (uint32_t)n + 1;
 	profile->modules[0] = (struct sp_module_info){.path = "", .name = "", .handle = -1};
-	profile->modules[n + 1] = (struct sp_module_info){
-		.path = "[anonymous]", .name = "[anonymous]", .handle = -1, .canonical = (uint32_t)n + 1};
+	profile->modules[n + 1] = pseudo_module("[unknown]", n + 1, -1);
+	profile->modules[n + 2] = pseudo_module("[jit]", n + 2, add_perf_map(profile, symbolizer));
 	for (size_t i = 0; i < n; i++) {
 		const struct sp_module *m = &snapshot->modules[i];
 		struct sp_module_info *info = &profile->modules[i + 1];
@@ -106,7 +152,7 @@ void sp_modules_load(struct sp_profile *profile, struct sp_symbolizer *symbolize
  * meets the right module first; the walk is bounded because a damaged spool may say anything. */
 uint32_t sp_modules_find(const struct sp_profile *profile, uint64_t address, uint64_t epoch)
 {
-	size_t n = profile->module_count - 2, low = 1, high = n + 1;
+	size_t n = profile->unknown_module - 1, low = 1, high = n + 1;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
@@ -122,5 +168,5 @@ uint32_t sp_modules_find(const struct sp_profile *profile, uint64_t address, uin
 		if (address < m->end && m->epoch_from <= epoch && epoch < m->epoch_to)
 			return (uint32_t)i;
 	}
-	return (uint32_t)n + 1;
+	return profile->unknown_module;
 }

@@ -102,7 +102,7 @@ static void check_stacks(struct sp_snapshot *s)
 		struct sp_stack *stack = &s->stacks[i];
 		bool inside = stack->frame <= s->frame_count && stack->depth <= s->frame_count - stack->frame;
 
-		if (inside && stack->depth <= SP_MAX_FRAMES)
+		if (inside && stack->depth <= SP_MAX_DEPTH)
 			continue;
 		stack->depth = 0;
 		stack->frame = 0;

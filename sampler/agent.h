@@ -46,13 +46,22 @@ struct sp_thread {
 	uint32_t next_free; /* pool link: index + 1 */
 	uint32_t index;
 	struct sp_thread_record *record; /* in the spool; NULL when the table was full */
-	int tid;
+	int tid;                         /* 0 while no thread has the block */
 	bool armed;
-	bool first_sample; /* the next user sample is this thread's first */
-	bool has_timer;
+	bool first_sample;    /* the next user sample is this thread's first */
+	uint32_t clocks;      /* SP_THREAD_EVENT | ...: those armed */
 	int event_fd;         /* number the event had when its signals were routed */
 	void *event_page;     /* mapping that keeps the event alive after close */
 	int timer;            /* kernel timer id */
+	uint64_t timer_ns;    /* its interval */
+	bool listed;          /* sp_tids_find knows it */
+	bool found;           /* there before the agent, or made behind its back: see found.h */
+	bool owned;           /* sp_tls.thread of its thread is this block: the thread's end will be noticed */
+	bool met;             /* found: has been in our handler, so that `foreign` is known */
+	bool foreign;         /* found: has no thread-local storage of its own that we could use */
+	uint32_t seen;        /* found: last scan that saw it */
+	uint64_t measured_ns; /* found: when its CPU time was looked at from outside */
+	uint64_t start_ticks; /* found: with tid, names the thread */
 	uint64_t period_ns;   /* of the armed event */
 	uint32_t period_left; /* samples until a new random period */
 	uint32_t unwinds;     /* stacks walked: decides when libunwind's per-thread cache pays */
@@ -69,7 +78,7 @@ struct sp_thread {
 	uint32_t exit_rounds;
 	void *start; /* routine the thread was created with */
 	void *start_arg;
-	uint64_t frames[SP_MAX_FRAMES + 32]; /* unwinding buffer; +32 for our own frames at the leaf */
+	uint64_t frames[SP_MAX_DEPTH + 32]; /* unwinding buffer; +32 for our own frames at the leaf */
 };
 
 /* Thread-local: initial-exec, and small, because it comes out of every thread's stack. The heap
@@ -120,6 +129,7 @@ struct sp_agent {
 	void (*activate)(void);          /* preload's: make the spool, arm the clocks; any context */
 	void (*adopt)(void);             /* preload's: take the calling thread in; normal context */
 	void (*forked)(void);            /* preload's: this is a child made without atfork handlers */
+	uint64_t thread_root_pc;         /* sp_thread.root_pc of some thread; 0 while there was none */
 	const void *own_start, *own_end; /* the agent's own mapping */
 };
 extern struct sp_agent sp_agent SP_HIDDEN;

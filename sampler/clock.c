@@ -1,23 +1,16 @@
-/* The CPU clocks: perf task-clock events and per-thread CPU timers. */
+/* Which clocks a thread gets, and whose a signal is. */
 #include "sampler/clock.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <linux/perf_event.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <time.h>
 
 #include "sampler/sys.h"
 
-#define PAGE 4096u
-#define PERIOD_SAMPLES 100u /* samples between two random periods */
+/* Samples between two random periods, and how widely they spread: few enough to fall out of step
+ * with any loop, enough to spread the cost of opening an event. */
+#define PERIOD_SAMPLES 32u
 #define MIN_PERIOD_NS 20000u
-
-/* sival_ptr of our timers: no application can have these addresses. */
-#define COOKIE_TICK ((void *)&sp_agent.state)
-#define COOKIE_START ((void *)&sp_agent.pid)
 
 #ifndef SIGEV_THREAD_ID
 #define SIGEV_THREAD_ID 4
@@ -36,88 +29,24 @@ uint64_t sp_clock_tick_ns(void)
 	return (uint64_t)ts.tv_nsec;
 }
 
-static long open_event(uint64_t period_ns)
-{
-	struct perf_event_attr attr;
-
-	memset(&attr, 0, sizeof attr);
-	attr.size = sizeof attr;
-	attr.type = PERF_TYPE_SOFTWARE;
-	attr.config = PERF_COUNT_SW_TASK_CLOCK;
-	attr.sample_period = period_ns;
-	attr.wakeup_events = 1;
-	attr.disabled = 1;
-	attr.exclude_kernel = 1;
-	attr.exclude_hv = 1;
-	return sp_sys(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
-}
-
-/* Opens, routes and starts an event for the calling thread; leaves no descriptor behind. */
-static int start_event(struct sp_thread *t, uint64_t period_ns)
-{
-	struct f_owner_ex owner = {F_OWNER_TID, t->tid};
-	long fd = open_event(period_ns), page, err;
-
-	if (fd < 0)
-		return (int)fd;
-	page = sp_sys(SYS_mmap, NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (page < 0 && page > -4096) {
-		sp_sys(SYS_close, fd);
-		return (int)page;
-	}
-	t->event_page = (void *)page;
-	t->event_fd = (int)fd;
-	t->period_ns = period_ns;
-	err = sp_sys(SYS_fcntl, fd, F_SETOWN_EX, &owner);
-	if (!err)
-		err = sp_sys(SYS_fcntl, fd, F_SETSIG, sp_agent.config.signal);
-	if (!err)
-		err = sp_sys(SYS_fcntl, fd, F_SETFL, O_ASYNC | O_NONBLOCK);
-	if (!err)
-		err = sp_sys(SYS_ioctl, fd, PERF_EVENT_IOC_ENABLE, 0);
-	sp_sys(SYS_close, fd);
-	if (err) {
-		sp_sys(SYS_munmap, t->event_page, PAGE);
-		t->event_page = NULL;
-	}
-	return (int)err;
-}
-
-static void stop_event(struct sp_thread *t)
-{
-	if (t->event_page)
-		sp_sys(SYS_munmap, t->event_page, PAGE);
-	t->event_page = NULL;
-}
-
-int sp_clock_probe_event(void)
-{
-	long fd = open_event(1000000), page;
-
-	if (fd < 0)
-		return (int)fd;
-	page = sp_sys(SYS_mmap, NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	sp_sys(SYS_close, fd);
-	if (page < 0 && page > -4096)
-		return (int)page;
-	sp_sys(SYS_munmap, page, PAGE);
-	return 0;
-}
-
-static int start_cpu_timer(int tid, void *cookie, uint64_t first_ns, uint64_t interval_ns, int *timer)
+int sp_clock_create_timer(int32_t clock, int tid, void *cookie, int *timer)
 {
 	struct sigevent event;
-	struct itimerspec when = {{(time_t)(interval_ns / 1000000000u), (long)(interval_ns % 1000000000u)},
-		{(time_t)(first_ns / 1000000000u), (long)(first_ns % 1000000000u)}};
-	int err;
 
 	memset(&event, 0, sizeof event);
-	event.sigev_notify = SIGEV_THREAD_ID;
+	event.sigev_notify = tid ? SIGEV_THREAD_ID : SIGEV_SIGNAL;
 	event.sigev_signo = sp_agent.config.signal;
 	event.sigev_value.sival_ptr = cookie;
 	event.sigev_tid = tid;
-	err = (int)sp_sys(SYS_timer_create, CLOCK_THREAD_CPUTIME_ID, &event, timer);
-	return err ? err : (int)sp_sys(SYS_timer_settime, *timer, 0, &when, NULL);
+	return (int)sp_sys(SYS_timer_create, clock, &event, timer);
+}
+
+int sp_clock_set_timer(int timer, uint64_t first_ns, uint64_t interval_ns)
+{
+	struct itimerspec when = {{(time_t)(interval_ns / 1000000000u), (long)(interval_ns % 1000000000u)},
+		{(time_t)(first_ns / 1000000000u), (long)(first_ns % 1000000000u)}};
+
+	return (int)sp_sys(SYS_timer_settime, timer, 0, &when, NULL);
 }
 
 int sp_clock_arm_start(uint64_t cpu_ns)
@@ -129,16 +58,16 @@ int sp_clock_arm_start(uint64_t cpu_ns)
 	start_timer = -1;
 	if (!cpu_ns)
 		return 0;
-	err = start_cpu_timer((int)sp_sys(SYS_gettid), COOKIE_START, cpu_ns, 0, &start_timer);
+	err = sp_clock_create_timer(CLOCK_THREAD_CPUTIME_ID, (int)sp_sys(SYS_gettid), SP_COOKIE_START, &start_timer);
 	if (err)
 		start_timer = -1;
-	return err;
+	return err ? err : sp_clock_set_timer(start_timer, cpu_ns, 0);
 }
 
-/* Uniform in [interval * 3/4, interval * 5/4): a loop in step with the interval falls out of it. */
+/* Uniform in [interval / 2, interval * 3/2): a loop in step with the interval falls out of it. */
 static uint64_t jittered(struct sp_thread *t, uint64_t interval_ns)
 {
-	uint64_t period = interval_ns * 3 / 4 + sp_random(t) % (interval_ns / 2 + 1);
+	uint64_t period = interval_ns / 2 + sp_random(t) % (interval_ns + 1);
 	return period < MIN_PERIOD_NS ? MIN_PERIOD_NS : period;
 }
 
@@ -146,55 +75,90 @@ void sp_clock_rearm_event(struct sp_thread *t)
 {
 	uint64_t period = jittered(t, sp_load(&sp_agent.spool->cpu.interval_ns));
 
-	stop_event(t);
-	t->period_left = PERIOD_SAMPLES;
-	if (start_event(t, period) != 0)
-		sp_drop(SP_DROP_CLOCK); /* the timer goes on alone for this thread */
+	t->period_left = PERIOD_SAMPLES - 1;
+	if (sp_clock_event.set_interval(t, period) == 0)
+		return;
+	sp_drop(SP_DROP_CLOCK); /* the timer goes on alone for this thread ... */
+	t->clocks &= ~SP_THREAD_EVENT;
+	t->user_seen_ns = t->user_base_ns + t->user_assigned_ns; /* ... from where the event has come */
+}
+
+/* A timer that is finer than the tick cannot be had. */
+static uint64_t timer_interval(void)
+{
+	const struct sp_cpu_totals *cpu = &sp_agent.spool->cpu;
+	uint64_t interval = sp_load(&cpu->interval_ns);
+
+	return interval < cpu->tick_ns ? cpu->tick_ns : interval;
+}
+
+void sp_clock_follow(struct sp_thread *t)
+{
+	if (t->clocks & SP_THREAD_TIMER)
+		sp_clock_timer.set_interval(t, timer_interval());
+	else if (t->clocks & SP_THREAD_PROCESS)
+		sp_clock_process.set_interval(t, timer_interval());
+}
+
+static bool arm_one(struct sp_thread *t, const struct sp_clock *clock, uint64_t first_ns, uint64_t interval_ns)
+{
+	if (clock->arm(t, first_ns, interval_ns) != 0) {
+		sp_drop(SP_DROP_CLOCK);
+		return false;
+	}
+	t->clocks |= clock->flag;
+	return true;
 }
 
 void sp_clock_arm(struct sp_thread *t)
 {
 	struct sp_spool_header *h = sp_agent.spool;
-	uint64_t interval = sp_load(&h->cpu.interval_ns), tick = h->cpu.tick_ns;
+	uint64_t interval = sp_load(&h->cpu.interval_ns), tick = timer_interval();
 	uint64_t first;
 
-	if (h->cpu.clock == SP_CLOCK_OFF || sp_agent.sealed || t->armed)
+	if (h->cpu.clock == SP_CLOCK_OFF || sp_agent.sealed || t->armed || !t->listed)
 		return;
 	t->armed = true;
 	t->first_sample = true;
 	t->period_left = 0;
+	t->clocks = 0;
 	if (h->cpu.clock == SP_CLOCK_EVENT) {
 		/* A first period anywhere in the interval, so that threads shorter than it are seen in
 		 * proportion to what they use. */
 		first = sp_random(t) % interval;
-		if (start_event(t, first < MIN_PERIOD_NS ? MIN_PERIOD_NS : first) != 0)
-			sp_drop(SP_DROP_CLOCK);
-		interval = tick;
+		arm_one(t, &sp_clock_event, first < MIN_PERIOD_NS ? MIN_PERIOD_NS : first, interval);
 	}
-	if (interval < tick)
-		interval = tick;
-	t->has_timer = start_cpu_timer(t->tid, COOKIE_TICK, 1 + sp_random(t) % interval, interval, &t->timer) == 0;
-	if (!t->has_timer)
-		sp_drop(SP_DROP_CLOCK);
+	first = 1 + sp_random(t) % tick;
+	if (h->cpu.clock == SP_CLOCK_PROCESS || !arm_one(t, &sp_clock_timer, first, tick))
+		if (sp_clock_process.arm(t, first, tick) == 0)
+			t->clocks |= SP_THREAD_PROCESS;
+	if (t->record)
+		t->record->clocks |= t->clocks;
 }
 
 void sp_clock_disarm(struct sp_thread *t)
 {
+	static const struct sp_clock *const all[] = {&sp_clock_event, &sp_clock_timer, &sp_clock_process};
+	size_t i;
+
 	if (!t->armed)
 		return;
 	t->armed = false;
-	stop_event(t);
-	if (t->has_timer)
-		sp_sys(SYS_timer_delete, t->timer);
-	t->has_timer = false;
+	for (i = 0; i < sizeof all / sizeof *all; i++)
+		if (t->clocks & all[i]->flag)
+			all[i]->disarm(t);
+	t->clocks = 0;
 }
 
 enum sp_signal_kind sp_clock_recognize(const struct sp_thread *t, const siginfo_t *info)
 {
-	if (info->si_code == SI_TIMER)
-		return info->si_value.sival_ptr == COOKIE_TICK     ? SP_SIGNAL_TICK
-			: info->si_value.sival_ptr == COOKIE_START ? SP_SIGNAL_START
-								   : SP_SIGNAL_FOREIGN;
+	if (info->si_code == SI_TIMER) {
+		const void *cookie = info->si_value.sival_ptr;
+		return cookie == SP_COOKIE_TICK       ? SP_SIGNAL_TICK
+			: cookie == SP_COOKIE_PROCESS ? SP_SIGNAL_PROCESS
+			: cookie == SP_COOKIE_START   ? SP_SIGNAL_START
+						      : SP_SIGNAL_FOREIGN;
+	}
 	if (info->si_code == POLL_IN && t && info->si_fd == t->event_fd)
 		return SP_SIGNAL_EVENT;
 	return SP_SIGNAL_FOREIGN;

@@ -1,9 +1,10 @@
-/* The CPU clocks of one thread.
+/* The CPU clocks.
  *
  * User time: a perf task-clock event that excludes the kernel, so that its signal never lands in
  * (and breaks) a system call; its control page stays mapped, which keeps it alive after its
  * descriptor is closed. System time, and both where events are refused: the per-thread CPU timer,
- * which the kernel runs at its tick and delivers on the way back to user mode. */
+ * which the kernel runs at its tick and delivers on the way back to user mode. Where that is refused
+ * too: one timer on the CPU time of the process, whose signal goes to the thread that runs. */
 #ifndef SP_SAMPLER_CLOCK_H
 #define SP_SAMPLER_CLOCK_H
 
@@ -11,29 +12,60 @@
 
 #include "sampler/agent.h"
 
-enum sp_signal_kind { SP_SIGNAL_FOREIGN, SP_SIGNAL_EVENT, SP_SIGNAL_TICK, SP_SIGNAL_START };
+/* One kind of clock. Intervals are nanoseconds of CPU time: the thread's, or for the process clock
+ * that of all threads. Functions return 0 or a negative errno; any context. */
+struct sp_clock {
+	const char *name;
+	uint32_t flag; /* SP_THREAD_EVENT, ...: in sp_thread.clocks while it is armed */
+	/* Whether this kernel lets us have one: tried on the calling thread. */
+	int (*probe)(void);
+	/* Arms it for t, the calling thread or another one of this process: first signal after
+	 * first_ns. */
+	int (*arm)(struct sp_thread *t, uint64_t first_ns, uint64_t interval_ns);
+	void (*disarm)(struct sp_thread *t);
+	/* Brings an armed one to another interval. The calling thread's. */
+	int (*set_interval)(struct sp_thread *t, uint64_t interval_ns);
+};
+extern const struct sp_clock sp_clock_event SP_HIDDEN;   /* clock_event.c */
+extern const struct sp_clock sp_clock_timer SP_HIDDEN;   /* clock_timer.c */
+extern const struct sp_clock sp_clock_process SP_HIDDEN; /* clock_process.c */
 
-/* Arms the calling thread's clocks as the header's clock says; falls back to the timer alone and
- * counts what could not be armed. Any context. */
+enum sp_signal_kind { SP_SIGNAL_FOREIGN, SP_SIGNAL_EVENT, SP_SIGNAL_TICK, SP_SIGNAL_PROCESS, SP_SIGNAL_START };
+
+/* Arms a thread's clocks as the header's clock says: the best there are for it; counts what could not
+ * be armed. The calling thread, or one that was found. Any context. */
 void sp_clock_arm(struct sp_thread *t) SP_HIDDEN;
 
-/* Stops the calling thread's clocks. A signal already under way may still arrive. */
+/* Stops a thread's clocks. A signal already under way may still arrive. */
 void sp_clock_disarm(struct sp_thread *t) SP_HIDDEN;
 
-/* Opens the event anew with a period drawn around the interval in force. */
+/* Opens the calling thread's event anew with a period drawn around the interval in force. */
 void sp_clock_rearm_event(struct sp_thread *t) SP_HIDDEN;
 
-/* Tries on the calling thread whether events work here: 0 or a negative errno. */
-int sp_clock_probe_event(void) SP_HIDDEN;
+/* Lets the calling thread's timer follow the interval in force. */
+void sp_clock_follow(struct sp_thread *t) SP_HIDDEN;
 
 /* Starts, or with 0 stops, the one-shot timer that wakes a dormant agent after some CPU time. Returns 0 or a
  * negative errno (-EAGAIN: RLIMIT_SIGPENDING). */
 int sp_clock_arm_start(uint64_t cpu_ns) SP_HIDDEN;
 
-/* Whose signal this is. */
+/* Stops the timer of the process, whoever relies on it: sampling is over. */
+void sp_clock_stop_process(void) SP_HIDDEN;
+
+/* Whose signal this is; `t` is the thread that got it, or NULL. */
 enum sp_signal_kind sp_clock_recognize(const struct sp_thread *t, const siginfo_t *info) SP_HIDDEN;
 
 /* Length of the kernel's tick. */
 uint64_t sp_clock_tick_ns(void) SP_HIDDEN;
+
+/* Creates a CPU timer, unarmed, whose signal carries `cookie`: `tid` gets it, or with 0 the process.
+ * For the clock_*.c. */
+int sp_clock_create_timer(int32_t clock, int tid, void *cookie, int *timer) SP_HIDDEN;
+int sp_clock_set_timer(int timer, uint64_t first_ns, uint64_t interval_ns) SP_HIDDEN;
+
+/* sival_ptr of our timers: no application can have these addresses. */
+#define SP_COOKIE_TICK ((void *)&sp_agent.state)
+#define SP_COOKIE_START ((void *)&sp_agent.pid)
+#define SP_COOKIE_PROCESS ((void *)&sp_agent.spool)
 
 #endif

@@ -58,7 +58,7 @@ static void take(const void *p, size_t size)
 		t = sp_thread_take();
 		if (!t)
 			return;
-		sp_thread_adopt(t, 0);
+		sp_thread_adopt(t, 0, 0, 0);
 	}
 	s->p = p;
 	s->size = size;

@@ -9,10 +9,12 @@
 #include <errno.h>
 
 #include "sampler/clock.h"
+#include "sampler/found.h"
 #include "sampler/governor.h"
 #include "sampler/stacks.h"
 #include "sampler/sys.h"
 #include "sampler/thread.h"
+#include "sampler/tids.h"
 #include "sampler/unwind.h"
 
 /* The process's totals are as old as this when it is killed; summing over threads has its price. */
@@ -24,13 +26,22 @@ struct sample {
 	enum sp_signal_kind kind;
 };
 
+/* The interrupted instruction: all that can be told without thread-local storage. */
+static void walk_leaf(struct sp_thread *t, const ucontext_t *context, struct sp_walk *walk)
+{
+	t->frames[0] = (uint64_t)context->uc_mcontext.gregs[REG_RIP];
+	*walk = (struct sp_walk){.frames = t->frames, .depth = 1, .flags = SP_STACK_BROKEN};
+}
+
 /* False when the stack cannot be walked now: its time goes to later samples. */
 static bool add_sample(struct sp_thread *t, const ucontext_t *context, uint64_t user_ns, uint64_t sys_ns)
 {
 	struct sp_cpu_totals *cpu = &sp_agent.spool->cpu;
 	struct sp_walk walk;
 
-	if (!sp_unwind(t, context, &walk))
+	if (t->foreign)
+		walk_leaf(t, context, &walk);
+	else if (!sp_unwind(t, context, &walk))
 		return false;
 	if (walk.flags & (SP_STACK_TRUNCATED | SP_STACK_BROKEN))
 		sp_add(&cpu->truncated, 1);
@@ -90,7 +101,7 @@ static void on_tick(struct sp_thread *t, const ucontext_t *context)
 		if (sys_grown < tick / 2)
 			return;
 	} else {
-		user_grown = user - t->user_seen_ns;
+		user_grown = user > t->user_seen_ns ? user - t->user_seen_ns : 0;
 	}
 	if ((!user_grown && !sys_grown) || !add_sample(t, context, user_grown, sys_grown))
 		return;
@@ -117,13 +128,15 @@ static void take_sample(void *arg)
 	sp_thread_flush(s->t, false);
 	if (s->kind == SP_SIGNAL_EVENT)
 		on_event(s->t, s->context);
-	else
+	else if (s->kind == SP_SIGNAL_TICK || !(s->t->clocks & SP_THREAD_TIMER))
 		on_tick(s->t, s->context);
-	if (s->kind == SP_SIGNAL_EVENT && s->t->has_timer)
+	if (s->kind == SP_SIGNAL_EVENT && s->t->clocks & SP_THREAD_TIMER)
 		return; /* the ticks see to the rest */
+	sp_clock_follow(s->t);
 	if (sp_now_ns() - sp_load(&sp_agent.spool->now_ns) > TOTALS_NS)
 		sp_sample_update_totals();
 	sp_timeline_step(false);
+	sp_found_check();
 	sp_governor_step(s->t);
 }
 
@@ -136,26 +149,51 @@ static void count_handler(uint64_t ns)
 		sp_store(&cpu->handler_max_ns, ns);
 }
 
+/* On the thread that t belongs to. A thread without thread-local storage of its own has no errno
+ * either: nothing that is done for it sets one. */
+static void handle(struct sample *s, uint64_t began)
+{
+	struct sp_thread *t = s->t;
+	int saved_errno = 0;
+
+	if (!t->armed || !(t->owned ? sp_enter() != NULL : sp_found_enter(t)))
+		return;
+	if (!t->foreign)
+		saved_errno = errno;
+	sp_on_stack(take_sample, s, sp_thread_stack(t));
+	count_handler(sp_tsc_ns(sp_tsc() - began));
+	if (!t->foreign)
+		errno = saved_errno;
+	if (t->owned)
+		sp_leave(t);
+	else
+		sp_found_leave(t);
+}
+
 bool sp_sample_signal(const siginfo_t *info, void *context)
 {
-	struct sp_thread *t = sp_tls.thread;
-	struct sample s = {.context = context, .kind = sp_clock_recognize(t, info)};
+	bool active = sp_load(&sp_agent.state) == SP_AGENT_ACTIVE;
+	struct sample s = {.context = context};
 	uint64_t began = sp_tsc();
-	int saved_errno = errno;
+	int saved_errno;
 
+	if (active && (info->si_code == SI_TIMER || info->si_code == POLL_IN))
+		s.t = sp_tids_find((int)sp_sys(SYS_gettid), NULL);
+	s.kind = sp_clock_recognize(s.t, info);
 	if (s.kind == SP_SIGNAL_FOREIGN) {
 		/* An event signal that was under way when its event or thread was retired. */
 		return info->si_code == POLL_IN && info->si_fd >= 0 && sp_load(&sp_agent.state) >= SP_AGENT_ACTIVE;
 	}
 	if (s.kind == SP_SIGNAL_START) {
+		saved_errno = errno;
 		sp_agent.activate();
-	} else if (!t) {
+		errno = saved_errno;
+	} else if (s.t) {
+		if (info->si_code == SI_TIMER && info->si_overrun > 0)
+			sp_add(&sp_agent.spool->cpu.lost_signals, (uint64_t)info->si_overrun);
+		handle(&s, began);
+	} else if (active) {
 		sp_drop(SP_DROP_NO_THREAD);
-	} else if (t->armed && (s.t = sp_enter())) {
-		sp_on_stack(take_sample, &s, sp_thread_stack(t));
-		count_handler(sp_tsc_ns(sp_tsc() - began));
-		sp_leave(t);
 	}
-	errno = saved_errno;
 	return true;
 }

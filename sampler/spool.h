@@ -31,6 +31,9 @@
 #define SP_SIZE_CLASSES 48u  /* class i counts allocations of (2^(i-1), 2^i] bytes */
 #define SP_TIME_CLASSES 48u  /* class i counts times of [t(i), t(i+1)) ns, t(2k) = 2^k, t(2k+1) = 3 * 2^(k-1) */
 
+/* Frames of a stack in the spool: those kept, and the one of SP_STACK_ENTRY. */
+#define SP_MAX_DEPTH (SP_MAX_FRAMES + 1u)
+
 enum sp_section {
 	SP_SEC_TEXT,     /* char: command line, paths, settings; NUL-terminated, see sp_text */
 	SP_SEC_MODULES,  /* struct sp_module */

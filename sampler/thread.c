@@ -10,6 +10,7 @@
 
 #include "sampler/spool_write.h"
 #include "sampler/sys.h"
+#include "sampler/tids.h"
 
 #define BLOCKS_PER_CHUNK 16u
 #define MAX_CHUNKS 2048u /* 32,768 threads at once */
@@ -23,12 +24,15 @@ static struct {
 	char *chunks[MAX_CHUNKS]; /* atomic; BLOCKS_PER_CHUNK blocks each */
 	uint64_t free_head;       /* atomic: tag << 32 | index + 1; the tag defeats ABA */
 	uint32_t taken;           /* atomic: blocks ever carved */
+	uint64_t ended_ns;        /* atomic: CPU time of threads that have ended */
 	uint32_t record_hint;     /* atomic: where to look for a free record */
 } pool SP_BIG;
 
-static struct sp_thread *block_at(uint32_t index)
+struct sp_thread *sp_thread_at(uint32_t index)
 {
-	char *chunk = __atomic_load_n(&pool.chunks[index / BLOCKS_PER_CHUNK], __ATOMIC_ACQUIRE);
+	char *chunk = index / BLOCKS_PER_CHUNK >= MAX_CHUNKS
+		? NULL
+		: __atomic_load_n(&pool.chunks[index / BLOCKS_PER_CHUNK], __ATOMIC_ACQUIRE);
 	return chunk ? (struct sp_thread *)(chunk + (size_t)(index % BLOCKS_PER_CHUNK) * SP_BLOCK_BYTES) : NULL;
 }
 
@@ -37,7 +41,7 @@ static struct sp_thread *pop_free(void)
 	uint64_t head = __atomic_load_n(&pool.free_head, __ATOMIC_ACQUIRE);
 
 	while (head & 0xffffffffu) {
-		struct sp_thread *t = block_at((uint32_t)head - 1);
+		struct sp_thread *t = sp_thread_at((uint32_t)head - 1);
 		uint64_t next = ((head >> 32) + 1) << 32 | t->next_free;
 		if (__atomic_compare_exchange_n(&pool.free_head, &head, next, false, __ATOMIC_ACQ_REL,
 			    __ATOMIC_ACQUIRE))
@@ -90,7 +94,7 @@ static struct sp_thread *carve(void)
 			return NULL;
 	} while (!__atomic_compare_exchange_n(&pool.taken, &index, index + 1, false, __ATOMIC_ACQ_REL,
 		__ATOMIC_ACQUIRE));
-	t = block_at(index);
+	t = sp_thread_at(index);
 	t->index = index;
 	return t;
 }
@@ -102,8 +106,10 @@ struct sp_thread *sp_thread_take(void)
 	if (!t && !(t = carve()))
 		return NULL;
 	t->tls = NULL;
+	t->tid = 0;
 	t->record = NULL;
-	t->armed = t->has_timer = false;
+	t->armed = t->listed = t->found = t->owned = t->met = t->foreign = false;
+	t->clocks = 0;
 	t->event_fd = -1;
 	t->event_page = NULL;
 	t->unwinds = 0;
@@ -120,6 +126,10 @@ struct sp_thread *sp_thread_take(void)
 
 void sp_thread_untake(struct sp_thread *t)
 {
+	if (t->listed)
+		sp_tids_remove(t);
+	t->listed = false;
+	t->tid = 0;
 	t->tls = NULL;
 	push_free(t);
 }
@@ -164,16 +174,45 @@ void sp_thread_open_record(struct sp_thread *t, uint64_t entry, uint64_t user_ns
 	sp_thread_flush(t, true);
 }
 
-void sp_thread_adopt(struct sp_thread *t, uint64_t entry)
+void sp_thread_adopt(struct sp_thread *t, uint64_t entry, uint64_t user_ns, uint64_t sys_ns)
 {
 	struct sp_tls *tls = &sp_tls;
 
 	t->tls = tls;
 	t->tid = (int)sp_sys(SYS_gettid);
+	t->listed = sp_tids_put(t);
+	t->owned = true;
 	if (sp_agent.spool)
-		sp_thread_open_record(t, entry, 0, 0);
+		sp_thread_open_record(t, entry, user_ns, sys_ns);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	tls->thread = t;
+}
+
+bool sp_thread_find(struct sp_thread *t, int tid, uint64_t user_ns, uint64_t sys_ns)
+{
+	t->tid = tid;
+	t->found = true;
+	sp_thread_open_record(t, 0, user_ns, sys_ns);
+	if (!t->record || !(t->listed = sp_tids_put(t)))
+		goto refuse;
+	t->record->flags = SP_THREAD_FOUND;
+	t->record->cpu_user_ns = user_ns;
+	t->record->cpu_sys_ns = sys_ns;
+	return true;
+refuse:
+	if (t->record)
+		__atomic_store_n(&t->record->state, RECORD_FREE, __ATOMIC_RELEASE);
+	t->record = NULL;
+	sp_thread_untake(t);
+	return false;
+}
+
+void sp_thread_own(struct sp_thread *t)
+{
+	t->tls = &sp_tls;
+	t->owned = true;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	sp_tls.thread = t;
 }
 
 static void rusage_ns(int who, uint64_t *user_ns, uint64_t *sys_ns, uint64_t *max_rss_bytes)
@@ -198,12 +237,35 @@ void sp_process_cpu(uint64_t *user_ns, uint64_t *sys_ns, uint64_t *max_rss_bytes
 	rusage_ns(RUSAGE_SELF, user_ns, sys_ns, max_rss_bytes);
 }
 
-/* Another thread's memory may go away while it is read: the kernel finds out. */
-static void read_foreign(void *to, const void *from, size_t bytes)
+uint64_t sp_thread_clock(int tid)
 {
+	struct timespec ts;
+
+	/* The clock id is the one pthread_getcpuclockid makes (kernel: MAKE_THREAD_CPUCLOCK). */
+	if (sp_sys(SYS_clock_gettime, (int32_t)(~(uint32_t)tid << 3 | 6), &ts) != 0)
+		return 0;
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t sp_thread_ended_ns(void)
+{
+	return sp_load(&pool.ended_ns);
+}
+
+bool sp_thread_blocks_signal(void)
+{
+	uint64_t mask = 0;
+
+	sp_sys(SYS_rt_sigprocmask, 0, NULL, &mask, 8);
+	return mask >> (sp_agent.config.signal - 1) & 1;
+}
+
+bool sp_thread_read(void *to, const void *from, size_t bytes)
+{
+	/* The kernel finds out whether it is there. */
 	struct iovec local = {to, bytes}, remote = {(void *)(uintptr_t)from, bytes};
 
-	sp_sys(SYS_process_vm_readv, sp_agent.pid, &local, 1, &remote, 1, 0);
+	return sp_sys(SYS_process_vm_readv, sp_agent.pid, &local, 1, &remote, 1, 0) == (long)bytes;
 }
 
 void sp_thread_flush(struct sp_thread *t, bool full)
@@ -216,7 +278,7 @@ void sp_thread_flush(struct sp_thread *t, bool full)
 	if (tls == &sp_tls)
 		r->heap = tls->heap;
 	else
-		read_foreign(&r->heap, &tls->heap, sizeof r->heap);
+		sp_thread_read(&r->heap, &tls->heap, sizeof r->heap);
 	if (full && tls == &sp_tls) {
 		sp_thread_cpu(&r->cpu_user_ns, &r->cpu_sys_ns);
 		sp_sys(SYS_prctl, PR_GET_NAME, r->name);
@@ -261,6 +323,34 @@ static uint64_t precise_user_ns(uint64_t user_ns, uint64_t sys_ns)
 	return total > user_ns + sys_ns ? total - sys_ns : user_ns;
 }
 
+/* A record whose numbers are final: kept, or given back when there is little in it. */
+static void close_record(struct sp_thread *t)
+{
+	struct sp_thread_record *r = t->record;
+
+	r->end_ns = sp_now_ns();
+	sp_add(&pool.ended_ns, r->cpu_user_ns + r->cpu_sys_ns);
+	sp_add(&sp_agent.spool->cpu.unsampled_user_ns, (int64_t)(r->cpu_user_ns - t->user_base_ns - r->user_ns));
+	sp_add(&sp_agent.spool->cpu.unsampled_sys_ns, (int64_t)(r->cpu_sys_ns - t->sys_seen_ns));
+	if (r->cpu_user_ns + r->cpu_sys_ns < KEEP_RECORD_NS) {
+		merge_record(r);
+		__atomic_store_n(&r->state, RECORD_FREE, __ATOMIC_RELEASE);
+		sp_store(&pool.record_hint, (uint32_t)(r - (struct sp_thread_record *)sp_section(SP_SEC_THREADS)) - 1);
+	} else {
+		__atomic_store_n(&r->state, RECORD_ENDED, __ATOMIC_RELEASE);
+	}
+	t->record = NULL;
+}
+
+void sp_thread_bury(struct sp_thread *t)
+{
+	if (sp_agent.spool && t->record)
+		close_record(t);
+	t->record = NULL;
+	t->found = false;
+	sp_thread_untake(t);
+}
+
 void sp_thread_release(struct sp_thread *t)
 {
 	struct sp_tls *tls = t->tls;
@@ -269,18 +359,9 @@ void sp_thread_release(struct sp_thread *t)
 	if (sp_agent.spool && r) {
 		sp_thread_flush(t, true);
 		r->cpu_user_ns = precise_user_ns(r->cpu_user_ns, r->cpu_sys_ns);
-		r->end_ns = sp_now_ns();
-		sp_add(&sp_agent.spool->cpu.unsampled_user_ns,
-			(int64_t)(r->cpu_user_ns - t->user_base_ns - r->user_ns));
-		sp_add(&sp_agent.spool->cpu.unsampled_sys_ns, (int64_t)(r->cpu_sys_ns - t->sys_seen_ns));
-		if (r->cpu_user_ns + r->cpu_sys_ns < KEEP_RECORD_NS) {
-			merge_record(r);
-			__atomic_store_n(&r->state, RECORD_FREE, __ATOMIC_RELEASE);
-			sp_store(&pool.record_hint,
-				(uint32_t)(r - (struct sp_thread_record *)sp_section(SP_SEC_THREADS)) - 1);
-		} else {
-			__atomic_store_n(&r->state, RECORD_ENDED, __ATOMIC_RELEASE);
-		}
+		if (sp_thread_blocks_signal())
+			r->flags |= SP_THREAD_BLOCKED;
+		close_record(t);
 	} else if (sp_agent.spool) {
 		merge_heap(&tls->heap);
 	}
@@ -290,8 +371,8 @@ void sp_thread_release(struct sp_thread *t)
 	tls->thread = NULL;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	t->record = NULL;
-	t->tls = NULL;
-	push_free(t);
+	t->found = false;
+	sp_thread_untake(t);
 }
 
 void sp_thread_flush_dead(void)
@@ -308,8 +389,8 @@ void sp_thread_each(void (*fn)(struct sp_thread *, void *), void *arg)
 	uint32_t i, n = __atomic_load_n(&pool.taken, __ATOMIC_RELAXED);
 
 	for (i = 0; i < n; i++) {
-		struct sp_thread *t = i / BLOCKS_PER_CHUNK < MAX_CHUNKS ? block_at(i) : NULL;
-		if (t && t->tls)
+		struct sp_thread *t = sp_thread_at(i);
+		if (t && sp_load(&t->tid))
 			fn(t, arg);
 	}
 }
@@ -320,14 +401,19 @@ void sp_thread_reset_after_fork(struct sp_thread *mine)
 
 	pool.free_head = 0;
 	pool.record_hint = 0;
+	pool.ended_ns = 0;
 	for (i = 0; i < n && i / BLOCKS_PER_CHUNK < MAX_CHUNKS; i++) {
-		struct sp_thread *t = block_at(i);
+		struct sp_thread *t = sp_thread_at(i);
 		if (t && t != mine)
 			sp_thread_untake(t);
 	}
 	if (mine) {
 		mine->record = NULL;
-		mine->armed = mine->has_timer = false;
+		sp_tids_remove(mine);
+		mine->tid = (int)sp_sys(SYS_gettid);
+		mine->listed = sp_tids_put(mine);
+		mine->armed = mine->found = false;
+		mine->clocks = 0;
 		mine->event_page = NULL;
 		mine->event_fd = -1;
 		mine->unwinds = 0;

@@ -9,12 +9,26 @@
 struct sp_thread *sp_thread_take(void) SP_HIDDEN;
 
 /* Makes `t` the calling thread's block and gives it a record in the spool (if there is a spool
- * and the table has room). `entry` is the start routine's address, 0 for the main thread. */
-void sp_thread_adopt(struct sp_thread *t, uint64_t entry) SP_HIDDEN;
+ * and the table has room). `entry` is the start routine's address, 0 for the main thread; the times are those
+ * of sp_thread_open_record. */
+void sp_thread_adopt(struct sp_thread *t, uint64_t entry, uint64_t user_ns, uint64_t sys_ns) SP_HIDDEN;
 
 /* Gives an adopted block a record, once a spool exists. `user_ns` and `sys_ns` are the thread's
  * CPU time that no sample can cover any more. */
 void sp_thread_open_record(struct sp_thread *t, uint64_t entry, uint64_t user_ns, uint64_t sys_ns) SP_HIDDEN;
+
+/* Makes `t` the block of thread `tid`, which is not the caller and may be anyone's, and gives it a
+ * record: it has used user_ns and sys_ns so far. False when there is no room: `t` is given back. */
+bool sp_thread_find(struct sp_thread *t, int tid, uint64_t user_ns, uint64_t sys_ns) SP_HIDDEN;
+
+/* The calling thread was found before it came here by itself: from now on it owns `t`. */
+void sp_thread_own(struct sp_thread *t) SP_HIDDEN;
+
+/* A found thread has ended unseen: its record is closed as it is, the block goes back to the pool. */
+void sp_thread_bury(struct sp_thread *t) SP_HIDDEN;
+
+/* The block at a place in the pool; NULL when there is none. */
+struct sp_thread *sp_thread_at(uint32_t index) SP_HIDDEN;
 
 /* The calling thread ends: final counters go to the record, the block back to the pool. Its clocks
  * must be disarmed. Normal context. */
@@ -30,7 +44,7 @@ void sp_thread_flush(struct sp_thread *t, bool full) SP_HIDDEN;
 /* Adds what an ending thread has counted after it gave its block back to record 0. */
 void sp_thread_flush_dead(void) SP_HIDDEN;
 
-/* Calls fn for every block that a thread owns now. */
+/* Calls fn for every block that is some thread's now. */
 void sp_thread_each(void (*fn)(struct sp_thread *, void *), void *arg) SP_HIDDEN;
 
 /* In a forked child: all blocks but the caller's are free. */
@@ -38,6 +52,18 @@ void sp_thread_reset_after_fork(struct sp_thread *mine) SP_HIDDEN;
 
 /* User and system CPU time of the calling thread (getrusage RUSAGE_THREAD), any context. */
 void sp_thread_cpu(uint64_t *user_ns, uint64_t *sys_ns) SP_HIDDEN;
+
+/* CPU time of any thread of this process; 0 when it is gone. */
+uint64_t sp_thread_clock(int tid) SP_HIDDEN;
+
+/* CPU time in the records of threads that have ended. */
+uint64_t sp_thread_ended_ns(void) SP_HIDDEN;
+
+/* Whether the calling thread has the profiling signal blocked. */
+bool sp_thread_blocks_signal(void) SP_HIDDEN;
+
+/* Copies memory of this process that may go away meanwhile: true when all of it was there. */
+bool sp_thread_read(void *to, const void *from, size_t bytes) SP_HIDDEN;
 
 /* The same of the whole process. */
 void sp_process_cpu(uint64_t *user_ns, uint64_t *sys_ns, uint64_t *max_rss_bytes) SP_HIDDEN;

@@ -7,6 +7,7 @@
 #include "symbolize/debugfile.h"
 #include "symbolize/dwarf.h"
 #include "symbolize/object.h"
+#include "symbolize/perfmap.h"
 #include "symbolize/plt.h"
 #include "symbolize/strings.h"
 #include "symbolize/symbolize.h"
@@ -31,6 +32,7 @@ struct module {
 	struct sp_dwarf *dwarf;
 	struct sp_unwind_table unwind; /* read when the first nameless address asks for it */
 	bool unwind_read;
+	struct sp_perfmap perfmap; /* instead of all that, for code that is in no file */
 };
 
 /* The answer for one address: frames[first .. first + count). */
@@ -71,6 +73,7 @@ static void free_module(struct module *m)
 {
 	if (!m)
 		return;
+	sp_perfmap_free(&m->perfmap);
 	sp_unwind_table_free(&m->unwind);
 	sp_dwarf_close(m->dwarf);
 	sp_plt_free(&m->plt);
@@ -98,10 +101,8 @@ void sp_symbolizer_free(struct sp_symbolizer *s)
 	free(s);
 }
 
-int sp_symbolizer_add_module(struct sp_symbolizer *s, const struct sp_symbol_module *module)
+static int add_module(struct sp_symbolizer *s, struct module *m)
 {
-	struct module *m = NULL;
-
 	if (s->modules_count == s->modules_capacity) {
 		size_t capacity = s->modules_capacity ? s->modules_capacity * 2 : 32;
 		struct module **modules = reallocarray(s->modules, capacity, sizeof(struct module *));
@@ -111,7 +112,15 @@ int sp_symbolizer_add_module(struct sp_symbolizer *s, const struct sp_symbol_mod
 		s->modules = modules;
 		s->modules_capacity = capacity;
 	}
-	m = calloc(1, sizeof(*m));
+	s->modules[s->modules_count] = m;
+	return (int)s->modules_count++;
+}
+
+int sp_symbolizer_add_module(struct sp_symbolizer *s, const struct sp_symbol_module *module)
+{
+	struct module *m = calloc(1, sizeof(*m));
+	int handle;
+
 	if (!m)
 		return -ENOMEM;
 	m->bias = module->bias;
@@ -124,8 +133,28 @@ int sp_symbolizer_add_module(struct sp_symbolizer *s, const struct sp_symbol_mod
 	if (module->build_id_bytes)
 		memcpy(m->build_id, module->build_id, module->build_id_bytes);
 	m->build_id_bytes = module->build_id_bytes;
-	s->modules[s->modules_count] = m;
-	return (int)s->modules_count++;
+	handle = add_module(s, m);
+	if (handle < 0)
+		free_module(m);
+	return handle;
+}
+
+int sp_symbolizer_add_perf_map(struct sp_symbolizer *s, const char *root, int pid, unsigned uid, uint64_t since_ns)
+{
+	struct module *m = calloc(1, sizeof(*m));
+	int handle;
+
+	if (!m)
+		return -ENOMEM;
+	handle = sp_perfmap_read(&m->perfmap, root, pid, uid, since_ns);
+	if (!handle) {
+		m->opened = true; /* there is no file to open */
+		m->source = SP_SYMBOLS_PERF_MAP;
+		handle = add_module(s, m);
+	}
+	if (handle < 0)
+		free_module(m);
+	return handle;
 }
 
 static bool is_the_mapped_one(const struct module *m)
@@ -245,6 +274,19 @@ static uint64_t unwind_entry(struct module *m, uint64_t address)
 	return sp_unwind_table_find(&m->unwind, address);
 }
 
+static size_t resolve_generated(struct sp_symbolizer *s, const struct module *m, uint64_t address,
+	struct sp_symbol *out)
+{
+	const struct sp_perfmap_entry *entry = sp_perfmap_find(&m->perfmap, address);
+
+	out[0] = (struct sp_symbol){0};
+	if (entry) {
+		out[0].function = sp_strings_keep(&s->strings, entry->name, strlen(entry->name));
+		out[0].function_address = entry->low;
+	}
+	return 1;
+}
+
 /* Works one address out. */
 static size_t resolve(struct sp_symbolizer *s, struct module *m, uint64_t address, struct sp_symbol *out)
 {
@@ -253,6 +295,8 @@ static size_t resolve(struct sp_symbolizer *s, struct module *m, uint64_t addres
 	bool linkage = false;
 	size_t count = 0;
 
+	if (m->source == SP_SYMBOLS_PERF_MAP)
+		return resolve_generated(s, m, address, out);
 	if (stub) {
 		out[0] = (struct sp_symbol){.function = stub_name(s, stub), .function_address = stub->address};
 		return 1;

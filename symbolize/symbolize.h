@@ -30,6 +30,7 @@ enum sp_symbol_source {
 	SP_SYMBOLS_DYNAMIC,  /* .dynsym only */
 	SP_SYMBOLS_ELF,      /* .symtab (of the file, of .gnu_debugdata or a separate file) */
 	SP_SYMBOLS_DWARF,    /* DWARF: files and lines too */
+	SP_SYMBOLS_PERF_MAP, /* a just-in-time compiler's own word */
 };
 
 /* One frame. Strings belong to the symbolizer and live until sp_symbolizer_free. */
@@ -52,6 +53,11 @@ void sp_symbolizer_free(struct sp_symbolizer *s);
 /* Makes a module known; returns its handle >= 0 or a negative errno (-ENOMEM). A file that is
  * missing or does not match is not an error: its addresses stay unnamed. */
 int sp_symbolizer_add_module(struct sp_symbolizer *s, const struct sp_symbol_module *module);
+
+/* Makes a module of what the perf map of process `pid` (its number in its own pid namespace) names,
+ * as sp_perfmap_read (symbolize/perfmap.h) finds it below `root`. Addresses outside of the map have
+ * no name. Returns its handle >= 0 or a negative errno. */
+int sp_symbolizer_add_perf_map(struct sp_symbolizer *s, const char *root, int pid, unsigned uid, uint64_t since_ns);
 
 /* Best source found for a module so far; opens the file if need be. */
 enum sp_symbol_source sp_symbolizer_source(struct sp_symbolizer *s, int module);

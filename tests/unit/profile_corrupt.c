@@ -150,7 +150,7 @@ static void references_out_of_range_are_left_out(void **state)
 
 	(void)state;
 	stacks[1].frame = UINT32_MAX;
-	stacks[3].depth = SP_MAX_FRAMES + 1;
+	stacks[3].depth = SP_MAX_DEPTH + 1;
 	stacks[5].frame = spool.header->sections[SP_SEC_FRAMES].used - 1;
 	stacks[5].depth = 2;
 	sites[1].stack = 1u << 30;

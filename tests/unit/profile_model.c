@@ -440,6 +440,61 @@ static void exact_totals_come_from_threads(void **state)
 	assert_int_equal(profile->threads_seen, 4);
 }
 
+/* The path of a stack as "outermost function first". */
+static const char *path_text(uint32_t stack)
+{
+	static char text[1024];
+	const struct sp_path *path = &profile->paths[stack];
+	size_t n = 0;
+
+	text[0] = '\0';
+	for (uint32_t i = path->depth; i-- > 0;)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s",
+			profile->functions[profile->frames[profile->frame_ids[path->first + i]].function].name,
+			i ? " " : "");
+	return text;
+}
+
+/* A stack that ends early goes on with its thread's entry function and what calls that elsewhere,
+ * also when it was met before a complete one. The entry is an address in the function: here its
+ * first byte, at which a return address would belong to the function before. */
+static void a_stack_cut_off_meets_the_others_at_the_root(void **state)
+{
+	uint64_t cut[] = {SPOOL_BASE + 0x30, SPOOL_BASE + 0x41, SPOOL_BASE + 0x20};
+	uint64_t whole[] = {SPOOL_BASE + 0x30, SPOOL_BASE + 0x21, 0x7000011, 0x7000021, SPOOL_BASE + 0x11};
+	uint64_t elsewhere[] = {SPOOL_BASE + 0x30, 0x7200000};
+	uint32_t a, b, c, late;
+
+	(void)state;
+	spool.header->text.exe = spool_text(&spool, SPOOL_PROGRAM);
+	spool_module(&spool, "/lib/nowhere/libc.so.6", 0x7000000, 0x7100000, 0, UINT64_MAX);
+	spool_module(&spool, "/nowhere/plugin.so", 0x7200000, 0x7300000, 0, UINT64_MAX);
+	a = spool_addresses(&spool, SP_STACK_TRUNCATED | SP_STACK_ENTRY, 1, cut, 3);
+	b = spool_addresses(&spool, 0, 1, whole, 5);
+	c = spool_addresses(&spool, SP_STACK_BROKEN | SP_STACK_ENTRY, 1, elsewhere, 2);
+	late = spool_addresses(&spool, SP_STACK_LATE | SP_STACK_ENTRY, 1, cut, 3);
+	for (uint32_t i = a; i <= late; i++)
+		spool_sample(&spool, i, MS, 0);
+	load();
+	assert_string_equal(path_text(b), "prog+0x10 libc.so.6+0x20 libc.so.6+0x10 prog+0x20 prog+0x30");
+	assert_string_equal(path_text(a),
+		"prog+0x10 libc.so.6+0x20 libc.so.6+0x10 prog+0x20 [truncated] prog+0x40 prog+0x30");
+	assert_string_equal(path_text(c), "plugin.so+0x0 [truncated] prog+0x30");
+	assert_string_equal(path_text(late), path_text(a));
+	assert_int_equal(profile->truncated_ns, 3000000);
+}
+
+static void code_outside_of_files_is_one_unknown_row(void **state)
+{
+	uint64_t first[] = {0x9000010}, second[] = {0x9000020};
+
+	(void)state;
+	spool_sample(&spool, spool_addresses(&spool, 0, 1, first, 1), 3 * MS, 0);
+	spool_sample(&spool, spool_addresses(&spool, 0, 1, second, 1), 4 * MS, 0);
+	load();
+	assert_int_equal(self_ms("[unknown]"), 7);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -465,6 +520,8 @@ int main(void)
 		TEST(the_allocators_own_module_is_no_site),
 		TEST(allocators_are_known_by_name),
 		TEST(exact_totals_come_from_threads),
+		TEST(a_stack_cut_off_meets_the_others_at_the_root),
+		TEST(code_outside_of_files_is_one_unknown_row),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

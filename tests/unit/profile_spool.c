@@ -65,7 +65,7 @@ uint32_t spool_addresses(struct spool *s, uint32_t flags, uint32_t epoch, const 
 
 uint32_t spool_stack(struct spool *s, uint32_t flags, const int *functions)
 {
-	uint64_t addresses[SP_MAX_FRAMES];
+	uint64_t addresses[SP_MAX_DEPTH];
 	uint32_t depth = 0;
 
 	for (; functions[depth] >= 0; depth++) {

@@ -84,7 +84,7 @@ static int set_up(void **state)
 	sp_agent.own_start = __executable_start;
 	sp_agent.own_end = __start_callers;
 	sp_agent.tsc_per_us_x1024 = 2560000000; /* a clock so slow that nothing here lives long */
-	sp_thread_adopt(t, 0);
+	sp_thread_adopt(t, 0, 0, 0);
 	t->random = 0x123456789abcdefu;
 	set_interval(1);
 	return 0;

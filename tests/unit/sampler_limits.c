@@ -195,7 +195,7 @@ static bool start_thread(struct sp_thread **t)
 {
 	*t = sp_thread_take();
 	sp_tls = (struct sp_tls){0};
-	sp_thread_adopt(*t, 0);
+	sp_thread_adopt(*t, 0, 0, 0);
 	return (*t)->record != NULL;
 }
 

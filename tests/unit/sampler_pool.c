@@ -129,7 +129,7 @@ static unsigned live_and_die(unsigned number)
 	for (i = 0; i < SHORT_THREADS; i++) {
 		struct sp_thread *t = sp_thread_take();
 
-		sp_thread_adopt(t, 0x1000 + number);
+		sp_thread_adopt(t, 0x1000 + number, 0, 0);
 		errors += !t->record || sp_enter() != t;
 		sp_leave(t);
 		sp_tls.heap.allocs += 3;
@@ -181,8 +181,8 @@ static void a_forked_child_keeps_only_its_own_block(void **state)
 	unsigned owned = 0;
 
 	(void)state;
-	sp_thread_adopt(mine, 0);
-	other->tls = &sp_tls;
+	sp_thread_adopt(mine, 0, 0, 0);
+	other->tid = 1;
 	sp_thread_each(count_block, &owned);
 	assert_int_equal(owned, 2);
 	sp_thread_reset_after_fork(mine);

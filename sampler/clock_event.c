@@ -1,0 +1,97 @@
+/* The perf task-clock event: user time at any rate. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/perf_event.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "sampler/clock.h"
+#include "sampler/sys.h"
+
+#define PAGE 4096u
+
+/* tid 0: the calling thread. */
+static long open_event(int tid, uint64_t period_ns)
+{
+	struct perf_event_attr attr;
+
+	memset(&attr, 0, sizeof attr);
+	attr.size = sizeof attr;
+	attr.type = PERF_TYPE_SOFTWARE;
+	attr.config = PERF_COUNT_SW_TASK_CLOCK;
+	attr.sample_period = period_ns;
+	attr.wakeup_events = 1;
+	attr.disabled = 1;
+	attr.exclude_kernel = 1;
+	attr.exclude_hv = 1;
+	return sp_sys(SYS_perf_event_open, &attr, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
+/* The page that keeps an event alive. The kernel says EPERM when RLIMIT_MEMLOCK is used up: to tell
+ * that from an event refused it becomes ENOMEM here. */
+static long map_event(long fd)
+{
+	long page = sp_sys(SYS_mmap, NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	return page == -EPERM ? -ENOMEM : page;
+}
+
+static int probe(void)
+{
+	long fd = open_event(0, 1000000), page;
+
+	if (fd < 0)
+		return (int)fd;
+	page = map_event(fd);
+	sp_sys(SYS_close, fd);
+	if (page < 0 && page > -4096)
+		return (int)page;
+	sp_sys(SYS_munmap, page, PAGE);
+	return 0;
+}
+
+static void disarm(struct sp_thread *t)
+{
+	if (t->event_page)
+		sp_sys(SYS_munmap, t->event_page, PAGE);
+	t->event_page = NULL;
+}
+
+/* Opens, routes and starts an event; leaves no descriptor behind. Its interval cannot be changed
+ * afterwards: first_ns is the period. */
+static int arm(struct sp_thread *t, uint64_t first_ns, uint64_t interval_ns)
+{
+	struct f_owner_ex owner = {F_OWNER_TID, t->tid};
+	long fd = open_event(t->found ? t->tid : 0, first_ns), page, err;
+
+	(void)interval_ns;
+	if (fd < 0)
+		return (int)fd;
+	page = map_event(fd);
+	if (page < 0 && page > -4096) {
+		sp_sys(SYS_close, fd);
+		return (int)page;
+	}
+	t->event_page = (void *)page;
+	t->event_fd = (int)fd;
+	t->period_ns = first_ns;
+	err = sp_sys(SYS_fcntl, fd, F_SETOWN_EX, &owner);
+	if (!err)
+		err = sp_sys(SYS_fcntl, fd, F_SETSIG, sp_agent.config.signal);
+	if (!err)
+		err = sp_sys(SYS_fcntl, fd, F_SETFL, O_ASYNC | O_NONBLOCK);
+	if (!err)
+		err = sp_sys(SYS_ioctl, fd, PERF_EVENT_IOC_ENABLE, 0);
+	sp_sys(SYS_close, fd);
+	if (err)
+		disarm(t);
+	return (int)err;
+}
+
+static int set_interval(struct sp_thread *t, uint64_t interval_ns)
+{
+	disarm(t);
+	return arm(t, interval_ns, interval_ns);
+}
+
+const struct sp_clock sp_clock_event = {"perf events", SP_THREAD_EVENT, probe, arm, disarm, set_interval};

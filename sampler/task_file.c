@@ -1,0 +1,125 @@
+/* Reading /proc/self/task without libc. */
+#include "sampler/task_file.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "sampler/sys.h"
+
+struct entry { /* struct linux_dirent64 */
+	uint64_t inode;
+	int64_t offset;
+	uint16_t bytes;
+	uint8_t type;
+	char name[];
+};
+
+static long read_file(int tid, const char *leaf, char *to, size_t size)
+{
+	static const char folder[] = "/proc/self/task/";
+	char path[64], digits[12], *p = path + sizeof folder - 1;
+	uint32_t n = (uint32_t)tid, i = 0;
+	long fd, got;
+
+	memcpy(path, folder, sizeof folder);
+	do
+		digits[i++] = (char)('0' + n % 10);
+	while (n /= 10);
+	while (i)
+		*p++ = digits[--i];
+	memcpy(p, leaf, strlen(leaf) + 1);
+	fd = sp_sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	got = sp_sys(SYS_read, fd, to, size - 1);
+	sp_sys(SYS_close, fd);
+	to[got > 0 ? got : 0] = 0;
+	return got;
+}
+
+static uint64_t read_decimal(const char *p)
+{
+	uint64_t n = 0;
+
+	for (; *p >= '0' && *p <= '9'; p++)
+		n = n * 10 + (uint64_t)(*p - '0');
+	return n;
+}
+
+bool sp_task_read(int tid, struct sp_task *task)
+{
+	char text[512];
+	const char *open = text, *close = NULL, *p;
+	size_t length;
+	int field;
+
+	if (read_file(tid, "/stat", text, sizeof text) <= 0)
+		return false;
+	while (*open && *open != '(')
+		open++;
+	for (p = open; *p; p++) /* the name may hold anything, parentheses too */
+		if (*p == ')')
+			close = p;
+	if (!close || !close[1])
+		return false;
+	memset(task, 0, sizeof *task);
+	length = (size_t)(close - open - 1);
+	memcpy(task->name, open + 1, length < sizeof task->name ? length : sizeof task->name - 1);
+	task->state = close[2];
+	/* proc_pid_stat(5): fields 3 state, 14 utime, 15 stime, 22 starttime. */
+	for (p = close + 2, field = 3; *p && field <= 22; field++) {
+		if (field == 14)
+			task->user_ns = read_decimal(p) * SP_TASK_TICK_NS;
+		else if (field == 15)
+			task->sys_ns = read_decimal(p) * SP_TASK_TICK_NS;
+		else if (field == 22)
+			task->start_ticks = read_decimal(p);
+		while (*p && *p != ' ')
+			p++;
+		while (*p == ' ')
+			p++;
+	}
+	return field > 22;
+}
+
+static uint64_t read_hexadecimal(const char *p)
+{
+	uint64_t n = 0;
+
+	for (; (*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'f'); p++)
+		n = n << 4 | (uint64_t)(*p <= '9' ? *p - '0' : *p - 'a' + 10);
+	return n;
+}
+
+bool sp_task_blocks(int tid)
+{
+	static const char key[] = "\nSigBlk:\t";
+	char text[2048];
+	const char *p;
+
+	if (read_file(tid, "/status", text, sizeof text) <= 0)
+		return false;
+	for (p = text; *p; p++)
+		if (!strncmp(p, key, sizeof key - 1))
+			return read_hexadecimal(p + sizeof key - 1) >> (sp_agent.config.signal - 1) & 1;
+	return false;
+}
+
+bool sp_task_each(void (*fn)(int tid))
+{
+	char buffer[1024] __attribute__((aligned(8)));
+	long fd = sp_sys(SYS_openat, AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC), got, at;
+
+	if (fd < 0)
+		return false;
+	while ((got = sp_sys(SYS_getdents64, fd, buffer, sizeof buffer)) > 0) {
+		for (at = 0; at < got;) {
+			const struct entry *e = (const struct entry *)(buffer + at);
+			if (e->name[0] != '.')
+				fn((int)read_decimal(e->name));
+			at += e->bytes;
+		}
+	}
+	sp_sys(SYS_close, fd);
+	return got == 0;
+}
