@@ -113,7 +113,7 @@ static void write_intervals(struct sp_writer *w)
 		write_course(w);
 	if (h->cpu.thinned)
 		sp_buffer_printf(&w->out,
-			"- The interval doubled %u times because the cap on samples (%u) was near; raise "
+			"- The interval doubled %u times so that the cap on samples (%u) lasts; raise "
 			"SMARTPROF_CPU_MAX_SAMPLES for finer results.\n",
 			h->cpu.thinned, h->cpu.sample_cap);
 	if (p->heap_on)

@@ -512,7 +512,7 @@ static void the_interval_over_time_is_told(void **state)
 	for (uint64_t i = 1; i <= 20; i++)
 		spool_timepoint(&spool, 500 + 50 * i, 100ull << i);
 	write_again();
-	assert_says("- The interval doubled 2 times because the cap on samples (500) was near; raise");
+	assert_says("- The interval doubled 2 times so that the cap on samples (500) lasts; raise");
 	for (at = strstr(text.data, "interval over time"); *at != '\n'; at++)
 		arrows += strncmp(at, " → ", strlen(" → ")) == 0;
 	assert_int_equal(arrows, 5);
