@@ -125,6 +125,7 @@ void sp_clock_arm(struct sp_thread *t)
 	if (h->cpu.clock == SP_CLOCK_EVENT) {
 		/* A first period anywhere in the interval, so that threads shorter than it are seen in
 		 * proportion to what they use. */
+		t->first_weight_ns = interval;
 		first = sp_random(t) % interval;
 		arm_one(t, &sp_clock_event, first < MIN_PERIOD_NS ? MIN_PERIOD_NS : first, interval);
 	}
