@@ -45,6 +45,17 @@ void sp_verbose(const char *what, const char *why) SP_HIDDEN;
 /* Resolves what malloc's fast paths call without a look. */
 void sp_malloc_resolve(void) SP_HIDDEN;
 
+/* The program's malloc, where it is not ours: the executable's own, or that of a library which stands before
+ * ours in LD_PRELOAD. NULL where it is ours. Any context. */
+const void *sp_malloc_bypass(void) SP_HIDDEN;
+
+/* --- malloc_extensions.c, operators.c ---------------------------------------------------------- */
+
+/* Look up what is behind the allocators' own functions, and operator new and delete, where there is a
+ * library that has them: before there is a second thread, see SP_REAL. */
+void sp_extensions_find_all(void) SP_HIDDEN;
+void sp_operators_find_all(void) SP_HIDDEN;
+
 /* --- activate.c ------------------------------------------------------------------------------ */
 
 /* Makes the spool and arms the clocks of the calling thread: sp_agent.activate. */
