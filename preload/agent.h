@@ -27,7 +27,8 @@ struct sp_process {
 	int ppid;
 	bool is_root; /* of its tree */
 	bool verbose;
-	bool follow_none; /* SMARTPROF_FOLLOW=none: forked children are left alone */
+	bool inherits_locks; /* forked from a process with threads, which may have held any of the C library's */
+	bool follow_none;    /* SMARTPROF_FOLLOW=none: forked children are left alone */
 	uint64_t start_realtime_ns;
 	char *spool_path; /* SP_PATH_MAX bytes; empty while there is no spool */
 };
@@ -77,6 +78,9 @@ bool sp_is_vfork_child(void) SP_HIDDEN;
 
 void sp_threads_init(void) SP_HIDDEN;
 
+/* True once this process or one it was forked from has made a thread. */
+bool sp_threads_made(void) SP_HIDDEN;
+
 /* Takes in the calling thread, which was made behind our back: sp_agent.adopt. */
 void sp_threads_adopt(void) SP_HIDDEN;
 
@@ -105,6 +109,11 @@ void sp_unseal(void) SP_HIDDEN;
 /* --- endings.c ------------------------------------------------------------------------------- */
 
 void sp_endings_init(void) SP_HIDDEN;
+
+/* --- allocator_stats.c ------------------------------------------------------------------------- */
+
+/* Puts the allocator's own statistics into the spool, where that is safe. At exit, in normal context. */
+void sp_allocator_ask(void) SP_HIDDEN;
 
 /* --- finish.c -------------------------------------------------------------------------------- */
 

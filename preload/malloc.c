@@ -148,7 +148,20 @@ static NOINLINE void *realloc_counted(void *p, size_t size)
 
 SP_EXPORT void *realloc(void *p, size_t size)
 {
-	return realloc_counted(p, size);
+	uint64_t allocs, frees, reallocs;
+	void *q;
+
+	if (sp_unlikely(inside_agent() || !sp_live_surely_not(p)))
+		return realloc_counted(p, size);
+	allocs = sp_tls.heap.allocs;
+	frees = sp_tls.heap.frees;
+	reallocs = sp_tls.heap.reallocs;
+	q = SP_REAL(realloc)(p, size);
+	if (sp_unlikely(!q) && (size || !p))
+		return NULL;
+	sp_counted_freed(p, frees);
+	sp_tls.heap.reallocs += p && sp_tls.heap.reallocs == reallocs;
+	return sp_counted(q, size, allocs);
 }
 
 SP_EXPORT void *reallocarray(void *p, size_t n, size_t each)

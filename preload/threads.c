@@ -27,15 +27,21 @@ static void thread_exit(void *arg)
 	sp_thread_release(t);
 }
 
+static bool made;
+
+bool sp_threads_made(void)
+{
+	return made;
+}
+
 /* A block for a thread to be, or NULL: it will not be profiled. */
 static struct sp_thread *prepare_thread(void *start, void *arg)
 {
-	static bool looked_up;
 	struct sp_thread *t;
 
-	if (!looked_up)
+	if (!made)
 		sp_real_find_all();
-	looked_up = true;
+	made = true;
 	if (sp_unlikely(sp_is_stale_child()))
 		sp_agent.forked();
 	if (sp_load(&sp_agent.state) == SP_AGENT_DORMANT && !sp_is_vfork_child())
