@@ -14,7 +14,9 @@
 #include "preload/agent.h"
 #include "preload/real.h"
 #include "preload/spool_place.h"
+#include "sampler/calibrate.h"
 #include "sampler/clock.h"
+#include "sampler/governor.h"
 #include "sampler/heap.h"
 #include "sampler/live.h"
 #include "sampler/sample.h"
@@ -275,6 +277,7 @@ static void activate_main(void *arg)
 	if (a->error)
 		return;
 	sp_process.spool_path = spool_path;
+	sp_calibrate_place(spool_path);
 	h->state = SP_STATE_RUNNING;
 	sp_agent.spool_map = (uint8_t *)h;
 	sp_agent.spool = h;
@@ -287,6 +290,7 @@ static void activate_main(void *arg)
 	h->cpu.before_sys_ns = sys;
 	sp_thread_open_record(a->t, 0, user, sys);
 	sp_sample_update_totals();
+	sp_governor_start();
 }
 
 /* Takes the caller's block from the pool, or finds that a forked child has it still. */

@@ -50,12 +50,16 @@ struct sp_thread {
 	bool armed;
 	bool first_sample; /* the next user sample is this thread's first */
 	bool has_timer;
-	int event_fd;         /* number the event had when its signals were routed */
-	void *event_page;     /* mapping that keeps the event alive after close */
-	int timer;            /* kernel timer id */
-	uint64_t period_ns;   /* of the armed event */
-	uint32_t period_left; /* samples until a new random period */
-	uint32_t unwinds;     /* stacks walked: decides when libunwind's per-thread cache pays */
+	int event_fd;                /* number the event had when its signals were routed */
+	void *event_page;            /* mapping that keeps the event alive after close */
+	int timer;                   /* kernel timer id */
+	uint64_t period_ns;          /* of the armed event */
+	uint64_t drawn_ns;           /* interval its period was drawn from */
+	uint32_t calibrating;        /* atomic: signals seen by a measurement of their cost; 0: none is under way */
+	uint64_t calibration_cycles; /* that the signal being handled has spent on one */
+	uint64_t window_switches, window_cpu_ns; /* where the current count of switches began */
+	uint32_t period_left;                    /* samples until a new random period */
+	uint32_t unwinds;                        /* stacks walked: decides when libunwind's per-thread cache pays */
 	uint64_t random;
 	uint64_t user_base_ns;              /* user time when the clocks were armed: no sample covers it */
 	uint64_t user_seen_ns, sys_seen_ns; /* getrusage at the last tick that gave a sample */

@@ -83,7 +83,7 @@ static int start_event(struct sp_thread *t, uint64_t period_ns)
 	return (int)err;
 }
 
-static void stop_event(struct sp_thread *t)
+void sp_clock_stop_event(struct sp_thread *t)
 {
 	if (t->event_page)
 		sp_sys(SYS_munmap, t->event_page, PAGE);
@@ -142,13 +142,19 @@ static uint64_t jittered(struct sp_thread *t, uint64_t interval_ns)
 	return period < MIN_PERIOD_NS ? MIN_PERIOD_NS : period;
 }
 
+int sp_clock_retime_event(struct sp_thread *t, uint64_t period_ns)
+{
+	sp_clock_stop_event(t);
+	return start_event(t, period_ns);
+}
+
 void sp_clock_rearm_event(struct sp_thread *t)
 {
-	uint64_t period = jittered(t, sp_load(&sp_agent.spool->cpu.interval_ns));
+	uint64_t interval = sp_load(&sp_agent.spool->cpu.interval_ns);
 
-	stop_event(t);
+	t->drawn_ns = interval;
 	t->period_left = PERIOD_SAMPLES;
-	if (start_event(t, period) != 0)
+	if (sp_clock_retime_event(t, jittered(t, interval)) != 0)
 		sp_drop(SP_DROP_CLOCK); /* the timer goes on alone for this thread */
 }
 
@@ -183,7 +189,7 @@ void sp_clock_disarm(struct sp_thread *t)
 	if (!t->armed)
 		return;
 	t->armed = false;
-	stop_event(t);
+	sp_clock_stop_event(t);
 	if (t->has_timer)
 		sp_sys(SYS_timer_delete, t->timer);
 	t->has_timer = false;

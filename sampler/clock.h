@@ -23,6 +23,12 @@ void sp_clock_disarm(struct sp_thread *t) SP_HIDDEN;
 /* Opens the event anew with a period drawn around the interval in force. */
 void sp_clock_rearm_event(struct sp_thread *t) SP_HIDDEN;
 
+/* Opens it anew with this very period: 0 or a negative errno, and then the thread has none. */
+int sp_clock_retime_event(struct sp_thread *t, uint64_t period_ns) SP_HIDDEN;
+
+/* Takes the calling thread's event away; the timer goes on alone. */
+void sp_clock_stop_event(struct sp_thread *t) SP_HIDDEN;
+
 /* Tries on the calling thread whether events work here: 0 or a negative errno. */
 int sp_clock_probe_event(void) SP_HIDDEN;
 

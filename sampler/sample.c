@@ -8,6 +8,7 @@
 
 #include <errno.h>
 
+#include "sampler/calibrate.h"
 #include "sampler/clock.h"
 #include "sampler/governor.h"
 #include "sampler/stacks.h"
@@ -17,6 +18,9 @@
 
 /* The process's totals are as old as this when it is killed; summing over threads has its price. */
 #define TOTALS_NS 10000000u
+
+/* CPU time over which a thread's switches are counted. */
+#define SWITCH_WINDOW_NS 20000000u
 
 struct sample {
 	struct sp_thread *t;
@@ -63,22 +67,58 @@ static int64_t take_drift(struct sp_thread *t, int64_t nominal)
 	return part;
 }
 
+/* From here on ticks give user time as well: that which no sample covers yet. */
+static void leave_event(struct sp_thread *t)
+{
+	sp_clock_stop_event(t);
+	t->user_seen_ns = t->user_base_ns + t->user_assigned_ns;
+}
+
+static void enter_event(struct sp_thread *t)
+{
+	t->user_base_ns = t->user_seen_ns - t->user_assigned_ns;
+	sp_clock_rearm_event(t);
+}
+
+/* A thread that is switched to thousands of times a second pays for its event at every switch: it
+ * does without while that is so. */
+static void watch_switches(struct sp_thread *t, uint64_t cpu_ns, uint64_t switches)
+{
+	uint64_t passed = cpu_ns - t->window_cpu_ns, grown = switches - t->window_switches;
+	bool has = t->event_page != NULL;
+
+	if (sp_agent.spool->cpu.clock != SP_CLOCK_EVENT || passed < SWITCH_WINDOW_NS)
+		return;
+	if (has && t->window_cpu_ns)
+		sp_add(&sp_agent.spool->cpu.switch_ns, grown * SP_SWITCH_COST_NS);
+	if (t->window_cpu_ns &&
+		has != sp_governor_allows_event(has, grown, passed, sp_budget_ppm(sp_agent.config.budget_permille))) {
+		if (has)
+			leave_event(t);
+		else
+			enter_event(t);
+	}
+	t->window_cpu_ns = cpu_ns;
+	t->window_switches = switches;
+}
+
 static void on_event(struct sp_thread *t, const ucontext_t *context)
 {
 	uint64_t interval = sp_load(&sp_agent.spool->cpu.interval_ns);
 	int64_t nominal = (int64_t)(t->first_sample ? interval : t->period_ns);
 
 	add_sample(t, context, (uint64_t)(nominal + take_drift(t, nominal)), 0);
-	if (t->first_sample || t->period_left-- == 0 || t->period_ns < interval / 2 || t->period_ns > interval * 2)
+	if (t->first_sample || t->period_left-- == 0 || t->drawn_ns != interval)
 		sp_clock_rearm_event(t);
 	t->first_sample = false;
 }
 
 static void on_tick(struct sp_thread *t, const ucontext_t *context)
 {
-	uint64_t tick = sp_agent.spool->cpu.tick_ns, user, sys, user_grown = 0, sys_grown;
+	uint64_t interval = sp_load(&sp_agent.spool->cpu.interval_ns), tick = sp_agent.spool->cpu.tick_ns;
+	uint64_t user, sys, switches, user_grown = 0, sys_grown, least = (tick > interval ? tick : interval) / 2;
 
-	sp_thread_cpu(&user, &sys);
+	sp_thread_cpu_switches(&user, &sys, &switches);
 	if (t->record) {
 		t->record->cpu_user_ns = user;
 		t->record->cpu_sys_ns = sys;
@@ -86,16 +126,19 @@ static void on_tick(struct sp_thread *t, const ucontext_t *context)
 	sys_grown = sys - t->sys_seen_ns;
 	if (t->event_page) {
 		t->user_drift_ns = (int64_t)(user - t->user_base_ns - t->user_assigned_ns);
-		/* Less than half a tick is the kernel's rounding: it waits for the next one. */
-		if (sys_grown < tick / 2)
-			return;
 	} else {
 		user_grown = user - t->user_seen_ns;
+		if ((int64_t)user_grown < 0) /* the last event sample reached ahead */
+			user_grown = 0;
 	}
-	if ((!user_grown && !sys_grown) || !add_sample(t, context, user_grown, sys_grown))
-		return;
-	t->user_seen_ns = user;
-	t->sys_seen_ns = sys;
+	/* Less than half a tick is the kernel's rounding, less than half an interval not worth a sample:
+	 * it waits for the next one. */
+	if (user_grown + sys_grown >= least && add_sample(t, context, user_grown, sys_grown)) {
+		if (user > t->user_seen_ns)
+			t->user_seen_ns = user;
+		t->sys_seen_ns = sys;
+	}
+	watch_switches(t, user + sys, switches);
 }
 
 void sp_sample_update_totals(void)
@@ -127,35 +170,64 @@ static void take_sample(void *arg)
 	sp_governor_step(s->t);
 }
 
-static void count_handler(uint64_t ns)
+/* Class of a time: two for each power of two (SP_TIME_CLASSES). */
+static uint32_t time_class(uint64_t ns)
+{
+	uint32_t k, class;
+
+	if (ns < 2)
+		return 0;
+	k = 63 - (uint32_t)__builtin_clzll(ns);
+	class = 2 * k + (ns >> (k - 1) & 1);
+	return class < SP_TIME_CLASSES ? class : SP_TIME_CLASSES - 1;
+}
+
+static void count_handler(uint64_t ns, uint64_t calibration_ns)
 {
 	struct sp_cpu_totals *cpu = &sp_agent.spool->cpu;
 
-	sp_add(&cpu->handler_ns, ns);
+	ns -= calibration_ns;
+	sp_add(&cpu->handler_ns, calibration_ns + sp_plausible_cost_ns(ns, cpu->sample_cost_ns - cpu->signal_cost_ns));
+	sp_add(&cpu->handler_class[time_class(ns)], 1);
 	if (ns > sp_load(&cpu->handler_max_ns))
 		sp_store(&cpu->handler_max_ns, ns);
+}
+
+static void handle(struct sp_thread *t, struct sample *s, uint64_t began)
+{
+	sp_add(&sp_agent.spool->cpu.signals, 1);
+	if (s->kind == SP_SIGNAL_TICK)
+		sp_add(&sp_agent.spool->cpu.ticks, 1);
+	if (!t->armed || !(s->t = sp_enter()))
+		return;
+	t->calibration_cycles = 0;
+	sp_on_stack(take_sample, s, sp_thread_stack(t));
+	count_handler(sp_tsc_ns(sp_tsc() - began), sp_tsc_ns(t->calibration_cycles));
+	sp_leave(t);
 }
 
 bool sp_sample_signal(const siginfo_t *info, void *context)
 {
 	struct sp_thread *t = sp_tls.thread;
-	struct sample s = {.context = context, .kind = sp_clock_recognize(t, info)};
 	uint64_t began = sp_tsc();
+	struct sample s = {.context = context, .kind = sp_clock_recognize(t, info)};
+	/* A foreign one may be an event's that was under way when the event or thread was retired. */
+	bool ours = s.kind != SP_SIGNAL_FOREIGN ||
+		(info->si_code == POLL_IN && info->si_fd >= 0 && sp_load(&sp_agent.state) >= SP_AGENT_ACTIVE);
 	int saved_errno = errno;
 
-	if (s.kind == SP_SIGNAL_FOREIGN) {
-		/* An event signal that was under way when its event or thread was retired. */
-		return info->si_code == POLL_IN && info->si_fd >= 0 && sp_load(&sp_agent.state) >= SP_AGENT_ACTIVE;
+	if (sp_unlikely(t && sp_load(&t->calibrating))) {
+		sp_calibrate_signal(t, s.kind == SP_SIGNAL_EVENT, ours, info, context);
+		return true;
 	}
-	if (s.kind == SP_SIGNAL_START) {
+	if (s.kind == SP_SIGNAL_FOREIGN)
+		return ours;
+	if (s.kind == SP_SIGNAL_START)
 		sp_agent.activate();
-	} else if (!t) {
+	else if (!t)
 		sp_drop(SP_DROP_NO_THREAD);
-	} else if (t->armed && (s.t = sp_enter())) {
-		sp_on_stack(take_sample, &s, sp_thread_stack(t));
-		count_handler(sp_tsc_ns(sp_tsc() - began));
-		sp_leave(t);
-	}
+	else if (sp_likely(sp_agent.spool != NULL))
+		handle(t, &s, began);
 	errno = saved_errno;
 	return true;
 }

@@ -62,8 +62,8 @@ enum sp_exit_kind { SP_EXIT_UNKNOWN = 0, SP_EXIT_CODE = 1, SP_EXIT_SIGNAL = 2 };
 
 enum sp_cpu_clock {
 	SP_CLOCK_OFF = 0,
-	SP_CLOCK_EVENT = 1, /* perf task-clock events for user time, thread CPU timers for system time */
-	SP_CLOCK_TIMER = 2, /* thread CPU timers alone: one sample a kernel tick */
+	SP_CLOCK_EVENT = 1,   /* perf task-clock events for user time, thread CPU timers for system time */
+	SP_CLOCK_TIMER = 2,   /* thread CPU timers alone: one sample a kernel tick */
 	SP_CLOCK_PROCESS = 3, /* one CPU timer for all threads, at the kernel's tick: the last resort */
 };
 
@@ -129,12 +129,14 @@ struct sp_cpu_totals {
 	uint64_t self_sys_ns;
 	uint32_t sample_cap;
 	uint32_t budget_permille;
-	uint64_t signal_cost_ns; /* interrupt, delivery and return of one clock signal, without our handler */
+	uint64_t signal_cost_ns;     /* interrupt, delivery and return of one clock signal, without our handler */
 	uint32_t signal_cost_source; /* enum sp_cost_source */
 	uint32_t thinned;            /* times the interval was doubled for the cap on samples */
 	uint64_t signals;            /* atomic: clock signals handled, those that gave no sample included */
 	uint64_t handler_class[SP_TIME_CLASSES]; /* atomic: handler runs by their duration */
-	uint64_t reserved[4];
+	uint64_t ticks;                          /* atomic: of the signals, those of the tick clock */
+	uint64_t switch_ns; /* atomic, estimate: what armed events added to switches between threads */
+	uint64_t reserved[2];
 };
 
 struct sp_heap_totals {
@@ -157,7 +159,8 @@ struct sp_heap_totals {
 	uint64_t interval_floor; /* atomic: the interval never goes below: raised when the live set fills */
 	uint64_t class_bytes[SP_SIZE_CLASSES]; /* atomic, estimates by size of the request */
 	uint64_t class_count[SP_SIZE_CLASSES];
-	uint64_t reserved[3];
+	uint64_t sample_cost_ns; /* what one sample costs, its free included, as the governor believes */
+	uint64_t reserved[2];
 };
 
 struct sp_spool_header {

@@ -51,8 +51,8 @@ static void plan_sections(struct section_plan plan[SP_SECTIONS], uint32_t sample
 	plan[SP_SEC_SITES] = (struct section_plan){sizeof(struct sp_site), stacks / 2u, 16u * 1024u};
 	plan[SP_SEC_TIMELINE] = (struct section_plan){
 		sizeof(struct sp_timepoint), SP_TIMELINE_MAX, SP_TIMELINE_MAX * sizeof(struct sp_timepoint)};
-	plan[SP_SEC_LOG] =
-		(struct section_plan){sizeof(struct sp_log_entry), clamp32(sample_cap, 1024, 1u << 20) >> halvings, PAGE};
+	plan[SP_SEC_LOG] = (struct section_plan){
+		sizeof(struct sp_log_entry), clamp32(sample_cap, 1024, 1u << 20) >> halvings, PAGE};
 }
 
 static uint64_t place_sections(const struct section_plan plan[SP_SECTIONS], struct sp_section_entry out[SP_SECTIONS])

@@ -38,6 +38,7 @@ void sp_thread_reset_after_fork(struct sp_thread *mine) SP_HIDDEN;
 
 /* User and system CPU time of the calling thread (getrusage RUSAGE_THREAD), any context. */
 void sp_thread_cpu(uint64_t *user_ns, uint64_t *sys_ns) SP_HIDDEN;
+void sp_thread_cpu_switches(uint64_t *user_ns, uint64_t *sys_ns, uint64_t *switches) SP_HIDDEN;
 
 /* The same of the whole process. */
 void sp_process_cpu(uint64_t *user_ns, uint64_t *sys_ns, uint64_t *max_rss_bytes) SP_HIDDEN;
