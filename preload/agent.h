@@ -66,6 +66,9 @@ bool sp_is_vfork_child(void) SP_HIDDEN;
 
 void sp_threads_init(void) SP_HIDDEN;
 
+/* There will be a second thread: activates a dormant agent. Normal context. */
+void sp_threads_wake(void) SP_HIDDEN;
+
 /* Takes in the calling thread, which was made behind our back: sp_agent.adopt. */
 void sp_threads_adopt(void) SP_HIDDEN;
 
