@@ -249,7 +249,9 @@ bool sp_sample_signal(const siginfo_t *info, void *context)
 	}
 	if (s.kind == SP_SIGNAL_FOREIGN)
 		return ours;
-	if (s.kind == SP_SIGNAL_START) {
+	if (s.kind == SP_SIGNAL_START && !sp_found_at_home()) {
+		sp_clock_start_later();
+	} else if (s.kind == SP_SIGNAL_START) {
 		saved_errno = errno;
 		sp_agent.activate();
 		errno = saved_errno;
@@ -257,6 +259,8 @@ bool sp_sample_signal(const siginfo_t *info, void *context)
 		if (info->si_code == SI_TIMER && info->si_overrun > 0)
 			sp_add(&sp_agent.spool->cpu.lost_signals, (uint64_t)info->si_overrun);
 		handle(&s, began);
+	} else if (active && s.kind == SP_SIGNAL_PROCESS) {
+		sp_found_stranger();
 	} else if (active) {
 		sp_drop(SP_DROP_NO_THREAD);
 	}
