@@ -153,6 +153,14 @@ void sp_sample_update_totals(void)
 	sp_store(&h->now_ns, sp_now_ns());
 }
 
+void sp_sample_keep_up(struct sp_thread *t)
+{
+	if (sp_now_ns() - sp_load(&sp_agent.spool->now_ns) > TOTALS_NS)
+		sp_sample_update_totals();
+	sp_timeline_step(false);
+	sp_governor_step(t);
+}
+
 static void take_sample(void *arg)
 {
 	struct sample *s = arg;
@@ -164,10 +172,7 @@ static void take_sample(void *arg)
 		on_tick(s->t, s->context);
 	if (s->kind == SP_SIGNAL_EVENT && s->t->has_timer)
 		return; /* the ticks see to the rest */
-	if (sp_now_ns() - sp_load(&sp_agent.spool->now_ns) > TOTALS_NS)
-		sp_sample_update_totals();
-	sp_timeline_step(false);
-	sp_governor_step(s->t);
+	sp_sample_keep_up(s->t);
 }
 
 /* Class of a time: two for each power of two (SP_TIME_CLASSES). */
