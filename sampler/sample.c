@@ -107,6 +107,8 @@ static void on_event(struct sp_thread *t, const ucontext_t *context)
 	uint64_t interval = sp_load(&sp_agent.spool->cpu.interval_ns);
 	int64_t nominal = (int64_t)(t->first_sample ? interval : t->period_ns);
 
+	if (!t->event_page) /* under way when it was given up: ticks give this time */
+		return;
 	add_sample(t, context, (uint64_t)(nominal + take_drift(t, nominal)), 0);
 	if (t->first_sample || t->period_left-- == 0 || t->drawn_ns != interval)
 		sp_clock_rearm_event(t);
