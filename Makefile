@@ -23,9 +23,11 @@ AGENT_OBJ := $(AGENT_SRC:%=$(B)/obj/agent/%.o)
 SAMPLER_OBJ := $(filter $(B)/obj/agent/sampler/%,$(AGENT_OBJ))
 CMD_OBJ := $(CMD_SRC:%=$(B)/obj/cmd/%.o)
 
+# To the compiler, malloc changes no memory of ours: here it counts.
+ALLOCATORS := malloc calloc realloc reallocarray free aligned_alloc memalign posix_memalign valloc pvalloc strdup strndup
 # No stack protector and no fortify in the agent: both end in abort(), which is the host's to call.
 AGENT_CFLAGS := $(CSTD) -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-plt -fno-stack-protector \
-	-fasynchronous-unwind-tables -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=0
+	-fasynchronous-unwind-tables -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=0 $(ALLOCATORS:%=-fno-builtin-%)
 # libgcc_s stands before libunwind so that C++ code loaded later binds _Unwind_* to libgcc's.
 AGENT_LDFLAGS := -shared -Wl,-soname,libsmartprof.so -Wl,--version-script=preload/exports.map -Wl,--hash-style=gnu \
 	-Wl,-z,now,-z,relro,-z,defs,-z,noseparate-code -Wl,--sort-section=name -Wl,--no-as-needed
