@@ -14,9 +14,11 @@
 #include "preload/agent.h"
 #include "preload/real.h"
 #include "preload/spool_place.h"
+#include "sampler/calibrate.h"
 #include "sampler/clock.h"
 #include "sampler/early.h"
 #include "sampler/found.h"
+#include "sampler/governor.h"
 #include "sampler/heap.h"
 #include "sampler/live.h"
 #include "sampler/sample.h"
@@ -303,6 +305,7 @@ static void activate_main(void *arg)
 	if (a->error)
 		return;
 	sp_process.spool_path = spool_path;
+	sp_calibrate_place(spool_path);
 	h->state = SP_STATE_RUNNING;
 	sp_agent.spool_map = (uint8_t *)h;
 	sp_agent.spool = h;
@@ -317,6 +320,7 @@ static void activate_main(void *arg)
 	if (h->heap.on)
 		sp_heap_replay(a->t);
 	sp_sample_update_totals();
+	sp_governor_start();
 }
 
 /* Takes the caller's block from the pool, or finds that a forked child has it still. */

@@ -73,14 +73,23 @@ static uint64_t jittered(struct sp_thread *t, uint64_t interval_ns)
 
 void sp_clock_rearm_event(struct sp_thread *t)
 {
-	uint64_t period = jittered(t, sp_load(&sp_agent.spool->cpu.interval_ns));
+	uint64_t interval = sp_load(&sp_agent.spool->cpu.interval_ns);
 
+	t->drawn_ns = interval;
 	t->period_left = PERIOD_SAMPLES - 1;
-	if (sp_clock_event.set_interval(t, period) == 0)
+	if (sp_clock_event.set_interval(t, jittered(t, interval)) == 0) {
+		t->clocks |= SP_THREAD_EVENT;
 		return;
-	sp_drop(SP_DROP_CLOCK); /* the timer goes on alone for this thread ... */
+	}
+	sp_drop(SP_DROP_CLOCK);
+	sp_clock_leave_event(t);
+}
+
+void sp_clock_leave_event(struct sp_thread *t)
+{
+	sp_clock_event.disarm(t);
 	t->clocks &= ~SP_THREAD_EVENT;
-	t->user_seen_ns = t->user_base_ns + t->user_assigned_ns; /* ... from where the event has come */
+	t->user_seen_ns = t->user_base_ns + t->user_assigned_ns; /* what no sample covers yet */
 }
 
 /* A timer that is finer than the tick cannot be had. */

@@ -42,6 +42,9 @@ void sp_clock_disarm(struct sp_thread *t) SP_HIDDEN;
 /* Opens the calling thread's event anew with a period drawn around the interval in force. */
 void sp_clock_rearm_event(struct sp_thread *t) SP_HIDDEN;
 
+/* Takes the calling thread's event away: from here on its ticks give user time as well. */
+void sp_clock_leave_event(struct sp_thread *t) SP_HIDDEN;
+
 /* Lets the calling thread's timer follow the interval in force. */
 void sp_clock_follow(struct sp_thread *t) SP_HIDDEN;
 

@@ -68,6 +68,13 @@ static void meet(struct sp_thread *t)
 	t->met = true;
 }
 
+struct sp_thread *sp_found_self(void)
+{
+	if (sp_likely(!sp_load(&found.found)))
+		return sp_tls.thread;
+	return sp_tids_find((int)sp_sys(SYS_gettid), NULL);
+}
+
 bool sp_found_enter(struct sp_thread *t)
 {
 	if (!t->met)

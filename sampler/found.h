@@ -23,6 +23,10 @@ void sp_found_scan(void) SP_HIDDEN;
 /* Takes in thread `tid`, which has just been made by clone. Same context. */
 void sp_found_take(int tid) SP_HIDDEN;
 
+/* The calling thread's block, or NULL: told without a look at thread-local storage while there is a
+ * found thread, which may have none. Signal context. */
+struct sp_thread *sp_found_self(void) SP_HIDDEN;
+
 /* Enters the agent in the handler of a found thread that does not own its block: false when it is
  * inside already. Pair with sp_found_leave. */
 bool sp_found_enter(struct sp_thread *t) SP_HIDDEN;

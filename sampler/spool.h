@@ -138,7 +138,9 @@ struct sp_cpu_totals {
 	uint32_t thinned;            /* times the interval was doubled for the cap on samples */
 	uint64_t signals;            /* atomic: clock signals handled, those that gave no sample included */
 	uint64_t handler_class[SP_TIME_CLASSES]; /* atomic: handler runs by their duration */
-	uint64_t reserved[4];
+	uint64_t ticks;                          /* atomic: of the signals, those of the tick clock */
+	uint64_t switch_ns; /* atomic, estimate: what armed events added to switches between threads */
+	uint64_t reserved[2];
 };
 
 struct sp_heap_totals {
@@ -161,7 +163,8 @@ struct sp_heap_totals {
 	uint64_t interval_floor; /* atomic: the interval never goes below: raised when the live set fills */
 	uint64_t class_bytes[SP_SIZE_CLASSES]; /* atomic, estimates by size of the request */
 	uint64_t class_count[SP_SIZE_CLASSES];
-	uint64_t reserved[3];
+	uint64_t sample_cost_ns; /* what one sample costs, its free included, as the governor believes */
+	uint64_t reserved[2];
 };
 
 enum sp_allocator {

@@ -119,6 +119,8 @@ struct sp_thread *sp_thread_take(void)
 	t->user_assigned_ns = t->sys_assigned_ns = 0;
 	t->root_pc = 0;
 	t->user_drift_ns = 0;
+	t->drawn_ns = t->window_switches = t->window_cpu_ns = t->calibration_cycles = 0;
+	t->calibrating = 0;
 	t->random = (sp_tsc() ^ (uint64_t)t->index << 32 ^ (uint64_t)(uintptr_t)t) * 0x9e3779b97f4a7c15ULL | 1;
 	t->unload_gen = sp_load(&sp_agent.unload_gen);
 	return t;
@@ -215,7 +217,7 @@ void sp_thread_own(struct sp_thread *t)
 	sp_tls.thread = t;
 }
 
-static void rusage_ns(int who, uint64_t *user_ns, uint64_t *sys_ns, uint64_t *max_rss_bytes)
+static void rusage_ns(int who, uint64_t *user_ns, uint64_t *sys_ns, uint64_t *max_rss_bytes, uint64_t *switches)
 {
 	struct rusage ru;
 
@@ -225,16 +227,23 @@ static void rusage_ns(int who, uint64_t *user_ns, uint64_t *sys_ns, uint64_t *ma
 	*sys_ns = (uint64_t)ru.ru_stime.tv_sec * 1000000000u + (uint64_t)ru.ru_stime.tv_usec * 1000u;
 	if (max_rss_bytes)
 		*max_rss_bytes = (uint64_t)ru.ru_maxrss * 1024u;
+	if (switches)
+		*switches = (uint64_t)(ru.ru_nvcsw + ru.ru_nivcsw);
 }
 
 void sp_thread_cpu(uint64_t *user_ns, uint64_t *sys_ns)
 {
-	rusage_ns(RUSAGE_THREAD, user_ns, sys_ns, NULL);
+	rusage_ns(RUSAGE_THREAD, user_ns, sys_ns, NULL, NULL);
+}
+
+void sp_thread_cpu_switches(uint64_t *user_ns, uint64_t *sys_ns, uint64_t *switches)
+{
+	rusage_ns(RUSAGE_THREAD, user_ns, sys_ns, NULL, switches);
 }
 
 void sp_process_cpu(uint64_t *user_ns, uint64_t *sys_ns, uint64_t *max_rss_bytes)
 {
-	rusage_ns(RUSAGE_SELF, user_ns, sys_ns, max_rss_bytes);
+	rusage_ns(RUSAGE_SELF, user_ns, sys_ns, max_rss_bytes, NULL);
 }
 
 uint64_t sp_thread_clock(int tid)
@@ -420,5 +429,6 @@ void sp_thread_reset_after_fork(struct sp_thread *mine)
 		mine->heap_interval = 0;
 		mine->user_assigned_ns = mine->sys_assigned_ns = 0;
 		mine->user_drift_ns = 0;
+		mine->window_switches = mine->window_cpu_ns = 0;
 	}
 }
