@@ -14,19 +14,22 @@ function quantile(list, q,    values, n, at) {
 	at = 1 + q * (n - 1)
 	return values[int(at)] + (at - int(at)) * (values[int(at) + (at < n)] - values[int(at)])
 }
-# 95 % interval of the median by order statistics: the ranks n/2 -+ 0.98 sqrt(n).
+# 95 % interval of the median by order statistics: the ranks n/2 -+ 0.98 sqrt(n). Fewer than 6 values
+# have none: then it is their range, and decides nothing.
 function bound(list, side,    values, n, k) {
 	n = sorted(list, values)
 	k = int(n / 2 - 0.98 * sqrt(n))
 	k = k < 0 ? 0 : k
 	return side < 0 ? values[k + 1] : values[n - k]
 }
-function judge(what, list, most, unit, scale,    middle, low, word) {
+function judge(what, list, most, unit, scale,    middle, low, word, values) {
 	middle = quantile(list, 0.5)
 	low = bound(list, -1)
-	word = middle <= most ? "holds" : low > most ? "MISSED" : "missed within noise"
-	if (middle > most)
-		status = low > most ? 1 : status == 1 ? 1 : 2
+	word = middle <= most ? "holds" : low > most && split(list, values, " ") > 5 ? "MISSED" : "missed within noise"
+	if (word == "MISSED")
+		status = 1
+	else if (word != "holds" && !status)
+		status = 2
 	printf "| %s | %.*f%s (%.*f to %.*f) | %.*f%s | %s |\n", what, scale, middle, unit, scale, low, scale,
 		bound(list, 1), scale, most, unit, word
 }
