@@ -36,7 +36,7 @@ static struct slot rules[1u << LOG_RULES] SP_BIG __attribute__((aligned(64)));
 static struct {
 	uint64_t entry;  /* the main thread's stack ends in _start ... */
 	uint64_t ldso;   /* ... or, before main, in the dynamic linker */
-	uint64_t main;   /* atomic: an address in main, as the first complete stack shows it; 0 before */
+	uint64_t main;   /* 0: unknown */
 	uint32_t in_use; /* atomic: the table has been used */
 } unwind;
 
@@ -50,12 +50,39 @@ struct walker {
 	uint8_t window[WINDOW_BYTES];
 };
 
-enum step { STEP_ON, STEP_END, STEP_LOST, STEP_COMPLEX };
+enum step { STEP_ON, STEP_END, STEP_HAND_MADE, STEP_LOST, STEP_COMPLEX };
+
+/* The C library's _start hands main to __libc_start_main: `lea main(%rip), %rdi` or `mov $main, %rdi`,
+ * then the call (glibc, sysdeps/x86_64/start.S). Returns 0 when the entry point looks otherwise. */
+static uint64_t find_main(uint64_t entry)
+{
+	struct dl_find_object program, found;
+	const uint8_t *code = (const uint8_t *)entry;
+	uint64_t bytes, main = 0, i;
+	int32_t operand;
+
+	if (_dl_find_object((void *)entry, &program) != 0)
+		return 0;
+	bytes = (uint64_t)((const uint8_t *)program.dlfo_map_end - code);
+	for (i = 0; !main && i < 64 && i + 9 <= bytes; i++) {
+		memcpy(&operand, code + i + 3, sizeof operand);
+		if (code[i + 7] != 0xe8 && code[i + 7] != 0x67 && (code[i + 7] != 0xff || code[i + 8] != 0x15))
+			continue;
+		if (code[i] == 0x48 && code[i + 1] == 0x8d && code[i + 2] == 0x3d)
+			main = entry + i + 7 + (uint64_t)(int64_t)operand;
+		else if (code[i] == 0x48 && code[i + 1] == 0xc7 && code[i + 2] == 0xc7)
+			main = (uint64_t)(int64_t)operand;
+	}
+	if (!main || _dl_find_object((void *)main, &found) != 0 || found.dlfo_link_map != program.dlfo_link_map)
+		return 0;
+	return main;
+}
 
 void sp_unwind_init(uint64_t entry, uint64_t ldso)
 {
 	unwind.entry = entry;
 	unwind.ldso = ldso;
+	unwind.main = find_main(entry);
 }
 
 bool sp_unwind_readable(const void *address)
@@ -249,6 +276,18 @@ static enum step step_guess(struct walker *w)
 	return STEP_ON;
 }
 
+/* A stack that was made by hand returns to the first byte of a function, before which no other one
+ * ends: makecontext's do, to __start_context. There it begins. */
+static bool is_made_by_hand(struct walker *w)
+{
+	struct sp_cfi_rule rule;
+
+	if (w->exact || w->distrust)
+		return false;
+	rule = rule_at(w, w->ip);
+	return rule.kind == SP_CFI_END || (rule.kind == SP_CFI_FRAME && !rule.flags && rule.cfa_offset == 8);
+}
+
 static enum step step(struct walker *w)
 {
 	struct sp_cfi_rule rule = rule_at(w, w->ip - !w->exact);
@@ -266,6 +305,8 @@ static enum step step(struct walker *w)
 	case SP_CFI_COMPLEX:
 		return STEP_COMPLEX;
 	default:
+		if (is_made_by_hand(w))
+			return STEP_HAND_MADE;
 		outcome = w->late ? STEP_LOST : step_guess(w);
 	}
 	/* Who starts a stack by hand ends it with a return address of 0 (psABI, 3.4.1). */
@@ -280,6 +321,10 @@ static uint32_t walk(struct sp_thread *t, struct walker *w, bool skip_own, enum 
 	for (*outcome = STEP_ON; *outcome == STEP_ON && n < SP_MAX_FRAMES; *outcome = step(w)) {
 		if (sp_likely(n || !skip_own || !is_own(w->ip)))
 			t->frames[n++] = w->ip;
+	}
+	if (n && *outcome == STEP_HAND_MADE) {
+		t->frames[n - 1]++; /* who looks a return address up takes one off */
+		*outcome = STEP_END;
 	}
 	return n;
 }
@@ -362,17 +407,6 @@ static bool reaches_start(const struct sp_thread *t, const uint64_t *frames, uin
 	return false;
 }
 
-/* A complete stack of the main thread ends with main, two frames of the C library, _start. */
-static void learn_main(const uint64_t *frames, uint32_t n)
-{
-	struct dl_find_object outer, inner;
-
-	if (n < 5 || frames[n - 1] - unwind.entry >= 64 || _dl_find_object((void *)frames[n - 2], &outer) != 0 ||
-		_dl_find_object((void *)frames[n - 3], &inner) != 0 || inner.dlfo_map_start != outer.dlfo_map_start)
-		return;
-	sp_store(&unwind.main, frames[n - 4] - 1); /* of a return address: inside the call before it */
-}
-
 static bool is_main_thread(const struct sp_thread *t)
 {
 	return !t->root_pc && t->tid == sp_agent.pid;
@@ -383,18 +417,15 @@ static uint64_t entry_of(const struct sp_thread *t)
 {
 	if (!is_main_thread(t))
 		return t->root_pc ? (uint64_t)(uintptr_t)t->start : 0;
-	return sp_load(&unwind.main) ? sp_load(&unwind.main) : unwind.entry;
+	return unwind.main ? unwind.main : unwind.entry;
 }
 
 static void finish(struct sp_thread *t, struct sp_walk *result, bool complete, bool late)
 {
 	uint64_t entry;
 
-	if (complete) {
-		if (is_main_thread(t) && sp_unlikely(!sp_load(&unwind.main)))
-			learn_main(t->frames, result->depth);
+	if (complete)
 		return;
-	}
 	result->flags |= late ? SP_STACK_LATE : result->depth >= SP_MAX_FRAMES ? SP_STACK_TRUNCATED : SP_STACK_BROKEN;
 	entry = entry_of(t);
 	if (!entry || !result->depth)

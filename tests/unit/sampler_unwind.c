@@ -1,6 +1,5 @@
 /* Walking stacks: the same frames as libunwind finds, in and outside of handlers, and no faith in a
  * frame pointer that is none. */
-#include <dlfcn.h>
 #include <math.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -234,20 +233,20 @@ static void walk_deep(int signal_number, siginfo_t *info, void *context)
 	sp_unwind(&thread, context, &deep);
 }
 
+int main(void);
+
 static void a_deep_stack_ends_with_its_entry(void **state)
 {
 	struct sigaction action = {.sa_sigaction = walk_deep, .sa_flags = SA_SIGINFO};
-	Dl_info main_is;
 
 	(void)state;
 	sigaction(SIGUSR2, &action, NULL);
-	raise(SIGUSR2); /* complete: shows where main is */
+	raise(SIGUSR2);
 	assert_int_equal(deep.flags, 0);
 	recurse(1000);
 	assert_int_equal(deep.flags, SP_STACK_TRUNCATED | SP_STACK_ENTRY);
 	assert_int_equal(deep.depth, SP_MAX_DEPTH);
-	assert_true(deep.frames[SP_MAX_DEPTH - 1] - getauxval(AT_ENTRY) > 64);
-	assert_true(dladdr((void *)deep.frames[SP_MAX_DEPTH - 1], &main_is));
+	assert_int_equal(deep.frames[SP_MAX_DEPTH - 1], (uint64_t)(uintptr_t)main);
 	thread.root_pc = 1; /* not the main thread */
 	thread.start = (void *)(uintptr_t)work;
 	recurse(1000);
