@@ -5,7 +5,7 @@ load helpers
 	SMARTPROF_CPU_MAX_SAMPLES=500 profiled "$TARGETS/phases" "$(long 6 60)" >out
 	profile=$(profile_of phases)
 	at_least 1500 "$(front cpu_samples "$profile")"
-	grep -q 'times the interval was doubled' "$profile"
+	grep -q 'the interval doubled' "$profile"
 	for phase in 1 2 3 4 5; do
 		# A fifth each, the clock's share included; the last have some 40 samples.
 		share=$(share_of "phase_$phase" "$profile")
@@ -20,7 +20,7 @@ intervals() {
 	import struct, sys
 	data = open(sys.argv[1], "rb").read()
 	header_bytes = struct.unpack_from("<I", data, 12)[0]
-	offset, stride, _, used, _ = struct.unpack_from("<QIIII", data, header_bytes - 9 * 24 + 7 * 24)
+	offset, stride, _, used, _ = struct.unpack_from("<QIIII", data, header_bytes - 10 * 24 + 7 * 24)
 	for i in range(used):
 	    p = struct.unpack_from("<8Q", data, offset + i * stride)
 	    print(p[1] + p[2], p[5], p[6])
