@@ -172,8 +172,11 @@ void sp_clock_arm(struct sp_thread *t)
 			sp_drop(SP_DROP_CLOCK);
 		interval = tick;
 	}
-	if (interval < tick)
-		interval = tick;
+	/* It fires at ticks only; finer than that, it fires at every tick that hits the thread. A thread
+	 * that is preempted has run for less than a tick at some, and the system time which those
+	 * account for would go to the stack that a later one finds. */
+	if (interval <= tick)
+		interval = tick / 8;
 	t->has_timer = start_cpu_timer(t->tid, COOKIE_TICK, 1 + sp_random(t) % interval, interval, &t->timer) == 0;
 	if (!t->has_timer)
 		sp_drop(SP_DROP_CLOCK);

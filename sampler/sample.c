@@ -74,11 +74,25 @@ static void on_event(struct sp_thread *t, const ucontext_t *context)
 	t->first_sample = false;
 }
 
+/* Whether this tick found the thread in the kernel. The kernel charges a tick to the mode it finds and
+ * then scales both sums to the exact run time, so that under preemption either may grow a little at any
+ * tick: the one that grew more since the last tick was charged. */
+static bool in_kernel(struct sp_thread *t, uint64_t user, uint64_t sys)
+{
+	bool answer = sys - t->sys_tick_ns > user - t->user_tick_ns;
+
+	t->user_tick_ns = user;
+	t->sys_tick_ns = sys;
+	return answer;
+}
+
 static void on_tick(struct sp_thread *t, const ucontext_t *context)
 {
 	uint64_t tick = sp_agent.spool->cpu.tick_ns, user, sys, user_grown = 0, sys_grown;
+	bool kernel;
 
 	sp_thread_cpu(&user, &sys);
+	kernel = in_kernel(t, user, sys);
 	if (t->record) {
 		t->record->cpu_user_ns = user;
 		t->record->cpu_sys_ns = sys;
@@ -87,7 +101,7 @@ static void on_tick(struct sp_thread *t, const ucontext_t *context)
 	if (t->event_page) {
 		t->user_drift_ns = (int64_t)(user - t->user_base_ns - t->user_assigned_ns);
 		/* Less than half a tick is the kernel's rounding: it waits for the next one. */
-		if (sys_grown < tick / 2)
+		if (!kernel || sys_grown < tick / 2)
 			return;
 	} else {
 		user_grown = user - t->user_seen_ns;
