@@ -110,13 +110,15 @@ void sp_clock_leave_event(struct sp_thread *t)
 	t->user_seen_ns = t->user_base_ns + t->user_assigned_ns; /* what no sample covers yet */
 }
 
-/* A timer that is finer than the tick cannot be had. */
+/* A timer fires at ticks only; finer than that, it fires at every tick that hits the thread. A thread that
+ * is preempted has run for less than a tick at some, and the system time which those account for would
+ * go to the stack that a later one finds. */
 static uint64_t timer_interval(void)
 {
 	const struct sp_cpu_totals *cpu = &sp_agent.spool->cpu;
 	uint64_t interval = sp_load(&cpu->interval_ns);
 
-	return interval < cpu->tick_ns ? cpu->tick_ns : interval;
+	return interval <= cpu->tick_ns ? cpu->tick_ns / 8 : interval;
 }
 
 void sp_clock_follow(struct sp_thread *t)

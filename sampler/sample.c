@@ -127,12 +127,26 @@ static void on_event(struct sp_thread *t, const ucontext_t *context)
 	t->first_sample = false;
 }
 
+/* Whether this tick found the thread in the kernel. The kernel charges a tick to the mode it finds and
+ * then scales both sums to the exact run time, so that under preemption either may grow a little at any
+ * tick: the one that grew more since the last tick was charged. */
+static bool in_kernel(struct sp_thread *t, uint64_t user, uint64_t sys)
+{
+	bool answer = sys - t->sys_tick_ns > user - t->user_tick_ns;
+
+	t->user_tick_ns = user;
+	t->sys_tick_ns = sys;
+	return answer;
+}
+
 static void on_tick(struct sp_thread *t, const ucontext_t *context)
 {
 	uint64_t interval = sp_load(&sp_agent.spool->cpu.interval_ns), tick = sp_agent.spool->cpu.tick_ns;
 	uint64_t user, sys, switches, user_grown = 0, sys_grown, least = (tick > interval ? tick : interval) / 2;
+	bool kernel;
 
 	sp_thread_cpu_switches(&user, &sys, &switches);
+	kernel = in_kernel(t, user, sys);
 	if (t->record) {
 		t->record->cpu_user_ns = user;
 		t->record->cpu_sys_ns = sys;
@@ -140,6 +154,8 @@ static void on_tick(struct sp_thread *t, const ucontext_t *context)
 	sys_grown = sys - t->sys_seen_ns;
 	if (t->event_page) {
 		t->user_drift_ns = (int64_t)(user - t->user_base_ns - t->user_assigned_ns);
+		if (!kernel)
+			sys_grown = 0;
 	} else {
 		user_grown = user > t->user_seen_ns ? user - t->user_seen_ns : 0;
 	}
@@ -237,6 +253,17 @@ static void handle(struct sample *s, uint64_t began)
 		sp_found_leave(t);
 }
 
+/* A timer finer than the tick overruns at every one. */
+static void count_lost_ticks(const struct sp_thread *t, const siginfo_t *info)
+{
+	struct sp_cpu_totals *cpu = &sp_agent.spool->cpu;
+	uint64_t expirations = 1 + (info->si_overrun > 0 ? (uint64_t)info->si_overrun : 0);
+	uint64_t signals = expirations * t->timer_ns / (t->timer_ns < cpu->tick_ns ? cpu->tick_ns : t->timer_ns);
+
+	if (signals > 1)
+		sp_add(&cpu->lost_signals, signals - 1);
+}
+
 bool sp_sample_signal(const siginfo_t *info, void *context)
 {
 	bool active = sp_load(&sp_agent.state) == SP_AGENT_ACTIVE, ours;
@@ -263,8 +290,8 @@ bool sp_sample_signal(const siginfo_t *info, void *context)
 		sp_agent.activate();
 		errno = saved_errno;
 	} else if (s.t) {
-		if (info->si_code == SI_TIMER && info->si_overrun > 0)
-			sp_add(&sp_agent.spool->cpu.lost_signals, (uint64_t)info->si_overrun);
+		if (s.kind == SP_SIGNAL_TICK)
+			count_lost_ticks(s.t, info);
 		handle(&s, began);
 	} else if (active && s.kind == SP_SIGNAL_PROCESS) {
 		sp_found_stranger();

@@ -116,6 +116,7 @@ struct sp_thread *sp_thread_take(void)
 	t->heap_interval = 0;
 	t->burst_began = t->burst_cycles = t->burst_samples = 0;
 	t->user_base_ns = t->user_seen_ns = t->sys_seen_ns = 0;
+	t->user_tick_ns = t->sys_tick_ns = 0;
 	t->user_assigned_ns = t->sys_assigned_ns = 0;
 	t->root_pc = 0;
 	t->user_drift_ns = 0;
@@ -164,8 +165,8 @@ void sp_thread_open_record(struct sp_thread *t, uint64_t entry, uint64_t user_ns
 	struct sp_thread_record *r = claim_record();
 
 	t->record = r;
-	t->user_base_ns = t->user_seen_ns = user_ns;
-	t->sys_seen_ns = sys_ns;
+	t->user_base_ns = t->user_seen_ns = t->user_tick_ns = user_ns;
+	t->sys_seen_ns = t->sys_tick_ns = sys_ns;
 	if (!r)
 		return;
 	memset((char *)r + sizeof r->state, 0, sizeof *r - sizeof r->state);
