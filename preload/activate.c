@@ -337,6 +337,7 @@ static void find_threads(void *unused)
 {
 	(void)unused;
 	sp_found_scan();
+	sp_clock_sentinel(true);
 }
 
 void sp_activate(void)
@@ -376,7 +377,6 @@ void sp_activate(void)
 		sp_signals_watch_endings();
 		sp_threads_own(t);
 		sp_clock_arm(t);
-		sp_found_learn();
 		sp_on_stack(find_threads, NULL, sp_thread_stack(t));
 	}
 	sp_tls.guard = 0;

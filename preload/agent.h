@@ -81,6 +81,9 @@ void sp_threads_init(void) SP_HIDDEN;
 /* True once this process or one it was forked from has made a thread. */
 bool sp_threads_made(void) SP_HIDDEN;
 
+/* There will be a second thread: activates a dormant agent. Normal context. */
+void sp_threads_wake(void) SP_HIDDEN;
+
 /* Takes in the calling thread, which was made behind our back: sp_agent.adopt. */
 void sp_threads_adopt(void) SP_HIDDEN;
 

@@ -11,6 +11,7 @@
  * with any loop, enough to spread the cost of opening an event. */
 #define PERIOD_SAMPLES 32u
 #define MIN_PERIOD_NS 20000u
+#define START_LATER_NS 1000000u
 
 #ifndef SIGEV_THREAD_ID
 #define SIGEV_THREAD_ID 4
@@ -49,7 +50,7 @@ int sp_clock_set_timer(int timer, uint64_t first_ns, uint64_t interval_ns)
 	return (int)sp_sys(SYS_timer_settime, timer, 0, &when, NULL);
 }
 
-int sp_clock_arm_start(uint64_t cpu_ns)
+static int arm_start(int32_t clock, int tid, uint64_t cpu_ns)
 {
 	int err;
 
@@ -58,10 +59,27 @@ int sp_clock_arm_start(uint64_t cpu_ns)
 	start_timer = -1;
 	if (!cpu_ns)
 		return 0;
-	err = sp_clock_create_timer(CLOCK_THREAD_CPUTIME_ID, (int)sp_sys(SYS_gettid), SP_COOKIE_START, &start_timer);
+	err = sp_clock_create_timer(clock, tid, SP_COOKIE_START, &start_timer);
 	if (err)
 		start_timer = -1;
 	return err ? err : sp_clock_set_timer(start_timer, cpu_ns, 0);
+}
+
+int sp_clock_arm_start(uint64_t cpu_ns)
+{
+	/* Whoever uses the time: it may be a thread that nobody has seen made. */
+	if (cpu_ns && sp_clock_prefers_running_thread())
+		return arm_start(CLOCK_PROCESS_CPUTIME_ID, 0, cpu_ns);
+	return arm_start(CLOCK_THREAD_CPUTIME_ID, (int)sp_sys(SYS_gettid), cpu_ns);
+}
+
+void sp_clock_start_later(void)
+{
+	static int done_pid; /* atomic */
+
+	if (__atomic_exchange_n(&done_pid, sp_agent.pid, __ATOMIC_RELAXED) == sp_agent.pid)
+		return;
+	arm_start(sp_clock_of_thread(sp_agent.pid), sp_agent.pid, START_LATER_NS);
 }
 
 /* Uniform in [interval / 2, interval * 3/2): a loop in step with the interval falls out of it. */

@@ -11,7 +11,7 @@
 #include "sampler/agent.h"
 
 /* What an armed event adds to a switch of its thread (out and in again): 1.28 to 1.5 us, two
- * threads that play ping-pong through pipes; tests/bench/switch.c. */
+ * threads that play ping-pong through pipes with an event of a second's period each. */
 #define SP_SWITCH_COST_NS 1300u
 
 /* Costs as parts per million of the CPU time, sampling included: of a budget of 10 % these are

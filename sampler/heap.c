@@ -8,6 +8,7 @@
 #include "sampler/estimate.h"
 #include "sampler/governor.h"
 #include "sampler/live.h"
+#include "sampler/sample.h"
 #include "sampler/stacks.h"
 #include "sampler/sys.h"
 #include "sampler/thread.h"
@@ -36,11 +37,13 @@ static void count(struct sp_tls *tls, size_t size)
 	tls->heap.bytes_base += (int64_t)size;
 }
 
+/* A fifth on top is for what a sample leaves cold: 146,000 samples in a python3 with
+ * PYTHONMALLOC=malloc added 154 ms to its CPU time, 128 ms by the cycle counter. */
 static void count_cost(uint64_t cycles)
 {
 	struct sp_heap_totals *h = &sp_agent.spool->heap;
 
-	sp_add(&h->slow_ns, sp_plausible_cost_ns(sp_tsc_ns(cycles), h->sample_cost_ns));
+	sp_add(&h->slow_ns, sp_plausible_cost_ns(sp_tsc_ns(cycles) * 6 / 5, h->sample_cost_ns));
 }
 
 static struct sp_site *site_at(uint32_t index)
@@ -314,6 +317,8 @@ static void restrain(struct sp_thread *t, uint64_t cycles, uint64_t now)
 	}
 	t->burst_began = now;
 	t->burst_cycles = t->burst_samples = 0;
+	if (cpu->clock == SP_CLOCK_OFF) /* no tick will do it */
+		sp_sample_keep_up(t);
 }
 
 static void sample(struct sp_tls *tls, const void *p, size_t size)
@@ -331,10 +336,10 @@ static void sample(struct sp_tls *tls, const void *p, size_t size)
 	sp_on_stack(record_hit, &hit, sp_thread_stack(hit.t));
 	set_countdown(tls, sp_next_pick(sp_random(hit.t), hit.t->heap_interval));
 	now = sp_tsc();
-	count_cost(now - began);
 	restrain(hit.t, now - began, now);
 	sp_leave(hit.t);
 	sp_restore_signals(mask);
+	count_cost(sp_tsc() - began);
 }
 
 void sp_heap_start_thread(struct sp_thread *t)

@@ -119,6 +119,8 @@ static void on_event(struct sp_thread *t, const ucontext_t *context)
 	uint64_t interval = sp_load(&sp_agent.spool->cpu.interval_ns);
 	int64_t nominal = (int64_t)(t->first_sample ? t->first_weight_ns : t->period_ns);
 
+	if (!t->event_page) /* under way when it was given up: ticks give this time */
+		return;
 	add_sample(t, context, (uint64_t)(nominal + take_drift(t, nominal)), 0);
 	if (t->first_sample || t->period_left-- == 0 || t->drawn_ns != interval)
 		sp_clock_rearm_event(t);
@@ -163,6 +165,14 @@ void sp_sample_update_totals(void)
 	sp_store(&h->now_ns, sp_now_ns());
 }
 
+void sp_sample_keep_up(struct sp_thread *t)
+{
+	if (sp_now_ns() - sp_load(&sp_agent.spool->now_ns) > TOTALS_NS)
+		sp_sample_update_totals();
+	sp_timeline_step(false);
+	sp_governor_step(t);
+}
+
 static void take_sample(void *arg)
 {
 	struct sample *s = arg;
@@ -175,11 +185,8 @@ static void take_sample(void *arg)
 	if (s->kind == SP_SIGNAL_EVENT && s->t->clocks & SP_THREAD_TIMER)
 		return; /* the ticks see to the rest */
 	sp_clock_follow(s->t);
-	if (sp_now_ns() - sp_load(&sp_agent.spool->now_ns) > TOTALS_NS)
-		sp_sample_update_totals();
-	sp_timeline_step(false);
 	sp_found_check();
-	sp_governor_step(s->t);
+	sp_sample_keep_up(s->t);
 }
 
 /* Class of a time: two for each power of two (SP_TIME_CLASSES). */
@@ -249,7 +256,9 @@ bool sp_sample_signal(const siginfo_t *info, void *context)
 	}
 	if (s.kind == SP_SIGNAL_FOREIGN)
 		return ours;
-	if (s.kind == SP_SIGNAL_START) {
+	if (s.kind == SP_SIGNAL_START && !sp_found_at_home()) {
+		sp_clock_start_later();
+	} else if (s.kind == SP_SIGNAL_START) {
 		saved_errno = errno;
 		sp_agent.activate();
 		errno = saved_errno;
@@ -257,6 +266,8 @@ bool sp_sample_signal(const siginfo_t *info, void *context)
 		if (info->si_code == SI_TIMER && info->si_overrun > 0)
 			sp_add(&sp_agent.spool->cpu.lost_signals, (uint64_t)info->si_overrun);
 		handle(&s, began);
+	} else if (active && s.kind == SP_SIGNAL_PROCESS) {
+		sp_found_stranger();
 	} else if (active) {
 		sp_drop(SP_DROP_NO_THREAD);
 	}

@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 #include <time.h>
 
+#include "sampler/clock.h"
 #include "sampler/spool_write.h"
 #include "sampler/sys.h"
 #include "sampler/tids.h"
@@ -250,8 +251,7 @@ uint64_t sp_thread_clock(int tid)
 {
 	struct timespec ts;
 
-	/* The clock id is the one pthread_getcpuclockid makes (kernel: MAKE_THREAD_CPUCLOCK). */
-	if (sp_sys(SYS_clock_gettime, (int32_t)(~(uint32_t)tid << 3 | 6), &ts) != 0)
+	if (sp_sys(SYS_clock_gettime, sp_clock_of_thread(tid), &ts) != 0)
 		return 0;
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }

@@ -40,8 +40,8 @@ behind() {
 @test "timers refused: events go on, system time is unsampled" {
 	behind timer=11
 	clock_line "$profile" | grep -q 'per-thread events'
-	grep -q 'no clock could be armed' "$profile"
-	at_least "$(front cpu_samples "$profile")" 300
+	grep -q 'a clock could not be armed' "$profile"
+	at_least "$(front cpu_samples "$profile")" 60
 }
 
 @test "timers of threads refused: the process's timer sees system time" {
@@ -77,7 +77,7 @@ behind() {
 	counted bash -c 'ulimit -n 30; exec "$0" 3 0.4' "$TARGETS/few_files"
 	profile=$(profile_of few_files)
 	accounted "$profile" usage
-	grep -q 'no clock could be armed' "$profile"
+	grep -q 'a clock could not be armed' "$profile"
 	unsampled_at_most "$profile" 10
 }
 
@@ -105,7 +105,7 @@ as_nobody() {
 	# shellcheck disable=SC2016
 	as_nobody "ulimit -l 0; USAGE_PRELOAD=\$AGENT \$TARGETS/usage usage \$TARGETS/threads_cpu $(($(nproc) * 129 + 20)) 0.005"
 	clock_line "$profile" | grep -q 'per-thread events'
-	grep -q 'no clock could be armed' "$profile"
+	grep -q 'a clock could not be armed' "$profile"
 }
 
 @test "pending signals used up: one is enough for the process's timer" {

@@ -78,7 +78,40 @@ thread_row() {
 	done
 }
 
+@test "a found thread alone, while all known ones sleep" {
+	[ "$(printf '6.4\n%s\n' "$(uname -r)" | sort -V | head -n 1)" = 6.4 ] || skip "kernel older than 6.4"
+	for how in libc namespace bare nowhere; do
+		found $how 0.02
+		at_least "$(share_of spend "$profile")" 80
+	done
+}
+
+@test "asynchronous I/O, names and notifications: the C library's own threads" {
+	same_run "$TARGETS/library_threads" 0.1
+	rm -rf "$SMARTPROF_DIR"
+	counted "$TARGETS/library_threads" 0.5
+	profile=$(profile_of library_threads)
+	accounted "$profile" usage
+	# They block all signals: nothing samples them, and no wait beside them may be broken.
+	at_least "$(front cpu_unsampled_seconds "$profile")" 0.8
+}
+
+@test "python with threads" {
+	echo 'import threading
+def work():
+    sum(i * i for i in range(1000000))
+threads = [threading.Thread(target=work) for i in range(4)]
+for t in threads: t.start()
+for t in threads: t.join()
+print("done")' >threads.py
+	same_run python3 "$WORK/threads.py"
+	profile=$(profile_of 'python3*')
+	[ "$(front threads "$profile")" -eq 5 ]
+	[ "$(section '## Threads' "$profile" | grep -c pythread_wrapper)" -eq 4 ]
+}
+
 @test "a thread that blocks the signal: its time is told" {
+	same_run "$TARGETS/found_threads" blocked 0.2 0
 	found blocked
 	[ "$(thread_row "$profile" | cut -d, -f3)" -eq 0 ]
 	at_least "$(front cpu_unsampled_seconds "$profile")" 0.7
