@@ -52,8 +52,6 @@ void sp_fork_child(void)
 	sp_agent.spool = NULL;
 	sp_agent.spool_map = NULL;
 	sp_agent.paused = sp_agent.inflight = 0;
-	sp_agent.taint_gen = sp_agent.unload_gen;
-	sp_agent.retired_modules = 0;
 	sp_agent.pid = (int)sp_sys(SYS_getpid);
 	if (sp_agent.alive)
 		*sp_agent.alive = SP_ALIVE;

@@ -9,8 +9,6 @@
 #define PATH_FRAMES_MAX (64u << 20) /* of all paths together: 256 MB; stacks beyond it count as overflow */
 #define PROGRESS_EVERY 256u
 
-#define STACK_ENDS_EARLY (SP_STACK_TRUNCATED | SP_STACK_BROKEN | SP_STACK_LATE)
-
 /* What an address turned into: frames[first .. first+count), innermost first. */
 struct resolved {
 	uint32_t first, count;
@@ -316,7 +314,7 @@ static uint32_t add_frames(struct resolver *r, struct sp_path *path, const struc
 	}
 	if (!any)
 		path_push(p, path, last = pseudo_frame(r, stack->depth ? SP_PSEUDO_AGENT : SP_PSEUDO_OVERFLOW));
-	if (stack->flags & STACK_ENDS_EARLY) {
+	if (stack->flags & SP_STACK_CUT) {
 		path_push(p, path, pseudo_frame(r, SP_PSEUDO_TRUNCATED));
 	} else {
 		drop_start(p, path);

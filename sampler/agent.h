@@ -69,7 +69,6 @@ struct sp_thread {
 	uint32_t calibrating;        /* atomic: signals seen by a measurement of their cost; 0: none is under way */
 	uint64_t calibration_cycles; /* that the signal being handled has spent on one */
 	uint64_t window_switches, window_cpu_ns; /* where the current count of switches began */
-	uint32_t unwinds;                        /* stacks walked: decides when libunwind's per-thread cache pays */
 	uint64_t random;
 	uint64_t user_base_ns;              /* user time when the clocks were armed: no sample covers it */
 	uint64_t user_seen_ns, sys_seen_ns; /* getrusage at the last tick that gave a sample */
@@ -77,13 +76,12 @@ struct sp_thread {
 	uint64_t heap_interval;             /* at which the running countdown was drawn */
 	uint64_t burst_began, burst_cycles; /* of the last few heap samples, in cycles */
 	uint32_t burst_samples;
-	uint64_t unload_gen; /* sp_agent.unload_gen when the thread started */
-	uint64_t root_pc;    /* return address into the C library's thread start; 0: main thread */
+	uint64_t root_pc; /* return address into the C library's thread start; 0: main thread */
 	uint64_t user_assigned_ns, sys_assigned_ns; /* weights given to samples so far */
 	uint32_t exit_rounds;
 	void *start; /* routine the thread was created with */
 	void *start_arg;
-	uint64_t frames[SP_MAX_DEPTH + 32]; /* unwinding buffer; +32 for our own frames at the leaf */
+	uint64_t frames[SP_MAX_DEPTH]; /* unwinding buffer */
 };
 
 /* Thread-local: initial-exec, and small, because it comes out of every thread's stack. The heap
@@ -129,8 +127,6 @@ struct sp_agent {
 	uint64_t start_monotonic_ns, start_tsc;
 	uint64_t tsc_per_us_x1024;       /* cycles in a microsecond, times 1024 */
 	uint64_t unload_gen;             /* atomic: raised by every dlclose */
-	uint64_t taint_gen;              /* atomic: unload_gen at which an address range changed hands, 0 never */
-	uint32_t retired_modules;        /* atomic: known objects that were unloaded */
 	void (*activate)(void);          /* preload's: make the spool, arm the clocks; any context */
 	void (*adopt)(void);             /* preload's: take the calling thread in; normal context */
 	void (*forked)(void);            /* preload's: this is a child made without atfork handlers */

@@ -94,9 +94,6 @@ bool sp_found_enter(struct sp_thread *t)
 	}
 	t->tls = &sp_tls;
 	sp_tls.guard = 1;
-	/* libunwind's cache registers thread-specific data, which would not be the right library's in
-	 * a thread of another namespace: see SLOW_WALKS in unwind.c. */
-	t->unwinds = 0;
 	return true;
 }
 

@@ -55,7 +55,7 @@ static bool add_sample(struct sp_thread *t, const ucontext_t *context, uint64_t 
 		walk_leaf(t, context, &walk);
 	else if (!sp_unwind(t, context, &walk))
 		return false;
-	if (walk.flags & (SP_STACK_TRUNCATED | SP_STACK_BROKEN))
+	if (walk.flags & SP_STACK_CUT)
 		sp_add(&cpu->truncated, 1);
 	sp_stacks_add_cpu(sp_stacks_intern(t, &walk), user_ns, sys_ns);
 	t->user_assigned_ns += user_ns;

@@ -238,7 +238,7 @@ struct sp_module {
 	uint64_t epoch_to; /* atomic: UINT64_MAX while mapped */
 	uint8_t build_id[SP_BUILD_ID_MAX];
 	uint32_t build_id_bytes;
-	uint32_t retired; /* agent's own: seen unloaded */
+	uint32_t reserved;
 };
 
 /* Allocation counters of one thread: plain stores by that thread only.
@@ -283,6 +283,9 @@ enum sp_stack_flags {
 	SP_STACK_ENTRY = 8,     /* the last frame is the entry function of the thread (an address in it, not a
 	                         * return address), put there because the stack does not reach it */
 };
+
+/* Any of these: the outer end is missing. */
+#define SP_STACK_CUT (SP_STACK_TRUNCATED | SP_STACK_BROKEN | SP_STACK_LATE)
 
 /* One unique stack. The first address is the interrupted instruction of a CPU sample, or the
  * return address into the allocation's caller; all others are return addresses. */

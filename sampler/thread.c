@@ -113,7 +113,6 @@ struct sp_thread *sp_thread_take(void)
 	t->clocks = 0;
 	t->event_fd = -1;
 	t->event_page = NULL;
-	t->unwinds = 0;
 	t->heap_interval = 0;
 	t->burst_began = t->burst_cycles = t->burst_samples = 0;
 	t->user_base_ns = t->user_seen_ns = t->sys_seen_ns = 0;
@@ -123,7 +122,6 @@ struct sp_thread *sp_thread_take(void)
 	t->drawn_ns = t->window_switches = t->window_cpu_ns = t->calibration_cycles = 0;
 	t->calibrating = 0;
 	t->random = (sp_tsc() ^ (uint64_t)t->index << 32 ^ (uint64_t)(uintptr_t)t) * 0x9e3779b97f4a7c15ULL | 1;
-	t->unload_gen = sp_load(&sp_agent.unload_gen);
 	return t;
 }
 
@@ -425,7 +423,6 @@ void sp_thread_reset_after_fork(struct sp_thread *mine)
 		mine->clocks = 0;
 		mine->event_page = NULL;
 		mine->event_fd = -1;
-		mine->unwinds = 0;
 		mine->heap_interval = 0;
 		mine->user_assigned_ns = mine->sys_assigned_ns = 0;
 		mine->user_drift_ns = 0;

@@ -73,6 +73,15 @@ void sp_allowed_text(const struct sp_option_row *row, char *text, size_t size);
 #define SP_LIBRARY "libsmartprof.so"
 int sp_library_find(char *self, char *library);
 
+/* For `run --allocator`: the path (PATH_MAX bytes) of the library of jemalloc, tcmalloc or mimalloc; empty
+ * for `system`, the C library's. 0; or complains, about the name or that it is not installed, and returns
+ * SP_EXIT_USAGE. */
+int sp_allocator_find(const char *name, char *path);
+
+/* LD_PRELOAD with that library in front (path may be empty) and without any other allocator's. list: the
+ * value so far, or NULL. To be freed; NULL: no memory. */
+char *sp_allocator_preload(const char *list, const char *path);
+
 /* What a command line would start. */
 enum sp_target_kind {
 	SP_TARGET_FINE,       /* the agent will be loaded, or nothing speaks against it */

@@ -138,3 +138,35 @@ exact() {
 		grep -q 'resident at the end .* hold no allocation of the program:' "$profile"
 	done
 }
+
+@test "run --allocator puts one under the program, and takes others away" {
+	for pair in jemalloc:libjemalloc tcmalloc:libtcmalloc mimalloc:libmimalloc system:libc.so.6; do
+		[ "${pair%%:*}" = system ] || [ -n "$(library "${pair#*:}")" ] || continue
+		LD_PRELOAD=$(library libjemalloc.so.2) "$SMARTPROF" run --allocator "${pair%%:*}" --output "$WORK/$pair.md" -- \
+			"$TARGETS/heap_truth" >out
+		[[ $(front allocator "$WORK/$pair.md") == *"${pair#*:}"* ]] || fail "$pair: $(front allocator "$WORK/$pair.md")"
+	done
+	SMARTPROF_ENABLED=0 "$SMARTPROF" run --allocator jemalloc -- /bin/cat /proc/self/maps >maps
+	grep -q libjemalloc maps
+	refuse grep -q libsmartprof maps
+}
+
+@test "run --allocator: an unknown name, one that is not installed, one of one's own" {
+	status_of 2 "$SMARTPROF" run --allocator dlmalloc -- true 2>err
+	grep -q 'jemalloc, tcmalloc, mimalloc and system' err
+	mkdir own && cp "$(library libjemalloc.so.2)" own/libjemalloc.so.2
+	LD_LIBRARY_PATH=/nonexistent:own "$SMARTPROF" run --allocator jemalloc -- /bin/cat /proc/self/maps >maps
+	grep -q "$WORK/own/libjemalloc.so.2" maps
+	"$SMARTPROF" run --allocator jemalloc -- "$TARGETS/cpu_truth_static" 0.1 >out 2>err
+	grep -qi static err
+	mkdir upper work
+	unshare -m mount -t overlay -o "lowerdir=/usr/lib/x86_64-linux-gnu,upperdir=$WORK/upper,workdir=$WORK/work" \
+		overlay /usr/lib/x86_64-linux-gnu 2>/dev/null || skip "needs overlay mounts"
+	in_mount_namespace "
+		mount -t overlay -o lowerdir=/usr/lib/x86_64-linux-gnu,upperdir=$WORK/upper,workdir=$WORK/work overlay \
+			/usr/lib/x86_64-linux-gnu && rm -f /usr/lib/x86_64-linux-gnu/libmimalloc.so* &&
+		$SMARTPROF run --allocator mimalloc -- true 2>err; echo \$? >status"
+	[ "$(cat status)" = 2 ]
+	grep -q 'apt-get install libmimalloc2.0' err
+	[ "$(wc -l <err)" -eq 1 ]
+}
