@@ -143,7 +143,7 @@ lint: agent
 format:
 	@tests/lint/format.sh --fix .
 
-.PHONY: e2e test demo bench deps
+.PHONY: e2e test demo bench bench-heap deps
 # One file: make e2e T=signals. LONG=1 runs the storms for as long as a release wants.
 e2e: all targets
 	@SP_LONG=$(LONG) bats --print-output-on-failure --timing $(if $(T),tests/e2e/$(T).bats,tests/e2e)
@@ -155,6 +155,8 @@ demo:
 	@.ci/demo
 bench: all
 	@for bench in tests/bench/*.sh; do echo "== $$bench"; $$bench || exit 1; done
+bench-heap: all targets
+	@tests/bench/heap.sh
 deps:
 	@.ci/deps build test demo
 
@@ -181,7 +183,7 @@ clean:
 help:
 	@echo 'make [CC=clang] [V=1] [SAN=1]   build/libsmartprof.so and build/smartprof'
 	@echo 'make deps                       install missing Debian packages (root or sudo)'
-	@echo 'make test | unit | fuzz [FUZZ_SECONDS=10] | e2e [T=file] | lint | format | demo | bench'
+	@echo 'make test | unit | fuzz [FUZZ_SECONDS=10] | e2e [T=file] | lint | format | demo | bench | bench-heap'
 	@echo 'make install | uninstall        PREFIX=$(PREFIX), DESTDIR honoured'
 
 -include $(shell find $(B) build/targets -name '*.d' 2>/dev/null)
