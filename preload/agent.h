@@ -49,6 +49,7 @@ void sp_malloc_resolve(void) SP_HIDDEN;
 /* The program's malloc, where it is not ours: the executable's own, or that of a library which stands before
  * ours in LD_PRELOAD. NULL where it is ours. Any context. */
 const void *sp_malloc_bypass(void) SP_HIDDEN;
+void sp_malloc_find_bypass(void) SP_HIDDEN; /* the constructor's */
 
 /* --- malloc_extensions.c, operators.c ---------------------------------------------------------- */
 

@@ -1,5 +1,6 @@
 /* The malloc family. An allocation that is not sampled costs a subtraction and an increment in
  * thread-local memory and a jump to the next malloc; a free, one byte looked up. */
+#include <dlfcn.h>
 #include <errno.h>
 #include <malloc.h>
 #include <stdint.h>
@@ -22,15 +23,27 @@ static bool inside_agent(void)
 	return !sp_heap_is_relocated() || sp_tls.unwinding || sp_tls.resolving;
 }
 
-/* The library's references are bound like the program's: to the first definition in the lookup order. */
+static const void *bypass;
+
 const void *sp_malloc_bypass(void)
 {
+	return bypass;
+}
+
+/* The library's references are bound like the program's: to the first definition in the lookup order. But in an
+ * executable that is not position-independent and takes malloc's address, that address is a stub of its own,
+ * whose symbol is not defined there. */
+void sp_malloc_find_bypass(void)
+{
 	struct dl_find_object first, ours;
+	const ElfW(Sym) *symbol = NULL;
+	Dl_info info;
 
 	if (_dl_find_object((void *)malloc, &first) != 0 || _dl_find_object((void *)&sp_real, &ours) != 0 ||
 		first.dlfo_map_start == ours.dlfo_map_start)
-		return NULL;
-	return (const void *)malloc;
+		return;
+	if (dladdr1((void *)malloc, &info, (void **)&symbol, RTLD_DL_SYMENT) && symbol && symbol->st_shndx != SHN_UNDEF)
+		bypass = (const void *)malloc;
 }
 
 /* The functions that the fast paths call without a look. */

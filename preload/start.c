@@ -282,6 +282,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 
 	(void)argc;
 	sp_malloc_resolve();
+	sp_malloc_find_bypass();
 	sp_live_boot_done();
 	sp_agent.pid = (int)sp_sys(SYS_getpid);
 	if (!is_wanted(envp, NULL))

@@ -43,16 +43,23 @@ uint32_t sp_profile_function(struct sp_profile *profile, uint32_t module, const 
 	return (uint32_t)profile->function_count++;
 }
 
-/* Finds "name\tvalue\t" among the settings lines. */
-static bool setting_is_on(const struct sp_snapshot *snapshot, const char *name, bool otherwise)
+/* Finds "name\tvalue\t" among the settings lines: where the value begins, or NULL. */
+static const char *setting(const struct sp_snapshot *snapshot, const char *name)
 {
 	const char *line = sp_snapshot_text(snapshot, snapshot->header.text.settings);
 	size_t length = strlen(name);
 
 	for (; *line; line += strcspn(line, "\n"), line += *line == '\n')
 		if (strncmp(line, name, length) == 0 && line[length] == '\t')
-			return strncmp(line + length + 1, "on\t", 3) == 0;
-	return otherwise;
+			return line + length + 1;
+	return NULL;
+}
+
+static bool setting_is_on(const struct sp_snapshot *snapshot, const char *name, bool otherwise)
+{
+	const char *value = setting(snapshot, name);
+
+	return value ? strncmp(value, "on\t", 3) == 0 : otherwise;
 }
 
 /* An idle process leaves no events behind, so while it runs the present is its end. The spool's
@@ -80,6 +87,7 @@ static void load_process(struct sp_profile *profile)
 	profile->source_lines = setting_is_on(profile->snapshot, "source_lines", true);
 	profile->inlines = setting_is_on(profile->snapshot, "inlines", false);
 	profile->system_libraries = setting_is_on(profile->snapshot, "system_libraries", true);
+	profile->heap_wrappers = setting(profile->snapshot, "heap_wrappers");
 	load_times(profile);
 	/* The kernel updates its maximum at the tick, and may know less than was seen in between. */
 	profile->max_rss_bytes = h->max_rss_bytes > h->rss_bytes ? h->max_rss_bytes : h->rss_bytes;

@@ -138,6 +138,7 @@ struct sp_profile {
 	uint64_t threads_seen;
 
 	bool source_lines, inlines, system_libraries; /* settings that shape the profile */
+	const char *heap_wrappers;                    /* to a tab; in the snapshot's text */
 	bool running;                                 /* when the spool was read: wall_ns reaches to that moment */
 	bool end_unknown;                             /* it died without telling: wall_ns reaches to its last sample */
 
@@ -226,5 +227,8 @@ void sp_threads_add_up(struct sp_profile *profile, struct sp_symbolizer *symboli
 
 /* True for a function that allocates on behalf of its caller: malloc, operator new, xmalloc, … */
 bool sp_is_allocator_name(const char *function);
+
+/* The same for what the setting heap_wrappers adds: `globs` with commas between, up to a tab or the end. */
+bool sp_is_wrapper_name(const char *globs, const char *function);
 
 #endif

@@ -104,7 +104,8 @@ static void add_frame(struct resolver *r, uint32_t module, uint64_t address, con
 	const struct sp_module_info *m = &p->modules[module];
 	struct sp_frame frame = {.inlined = symbol->inlined, .allocator = m->allocator};
 
-	if (symbol->function && sp_is_allocator_name(symbol->function))
+	if (symbol->function &&
+		(sp_is_allocator_name(symbol->function) || sp_is_wrapper_name(p->heap_wrappers, symbol->function)))
 		frame.allocator = true;
 	if (m->system && !p->system_libraries) {
 		frame.function = folded_function(r, module);

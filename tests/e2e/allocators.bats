@@ -170,3 +170,25 @@ exact() {
 	grep -q 'apt-get install libmimalloc2.0' err
 	[ "$(wc -l <err)" -eq 1 ]
 }
+
+@test "programs that came with an allocator, and programs given one" {
+	command -v dig >/dev/null || skip "needs dig"
+	: >names
+	for i in $(seq 3000); do echo "@127.0.0.1 -p 1 +tries=1 +time=1 host$i.example." >>names; done
+	LD_PRELOAD='' plain dig -f names >plain.out 2>plain.err || true
+	profiled dig -f names >profiled.out 2>profiled.err || true # linked with jemalloc: libisc calls mallocx, sdallocx
+	[ "$(grep -c 'connection refused' plain.out)" = "$(grep -c 'connection refused' profiled.out)" ]
+	profile=$(profile_of dig)
+	[[ $(front allocator "$profile") == *libjemalloc.so.2 ]]
+	at_least "$(front heap_allocations "$profile")" 10000
+	# What dig frees at its end, it must have been seen to allocate.
+	near "$(front heap_frees "$profile")" "$(front heap_allocations "$profile")" 20
+	for name in libtcmalloc_minimal.so.4 libmimalloc.so.2; do
+		path=$(library $name)
+		[ -n "$path" ] || continue
+		rm -rf "$SMARTPROF_DIR"
+		LD_PRELOAD=$AGENT:$path PYTHONMALLOC=malloc plain /usr/bin/python3 -c 'd = [str(i) for i in range(200000)]; print(len(d))' >out
+		[ "$(cat out)" = 200000 ]
+		[[ $(front allocator "$(profile_of python3*)") == *"${path##*/}" ]]
+	done
+}

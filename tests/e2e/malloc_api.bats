@@ -10,6 +10,8 @@ same_table() {
 	shift 2
 	status_of 0 timeout -k 5 "$PATIENCE" env LD_PRELOAD="$plain" "$TARGETS/malloc_api" "$@" >plain.out
 	status_of 0 timeout -k 5 "$PATIENCE" env LD_PRELOAD="$profiled" "$TARGETS/malloc_api" "$@" >profiled.out
+	# The full tcmalloc walks stacks with libunwind, which leaves EAGAIN behind where it had to look at memory.
+	[[ $plain != *libtcmalloc.so* ]] || sed -i '/\tblock\t/s/errno [0-9]*/errno/' plain.out profiled.out
 	[ "$(wc -l <plain.out)" -ge 50 ] || fail "short: $*"
 	cmp plain.out profiled.out || {
 		diff plain.out profiled.out | head -20 >&2
