@@ -23,9 +23,11 @@ AGENT_OBJ := $(AGENT_SRC:%=$(B)/obj/agent/%.o)
 SAMPLER_OBJ := $(filter $(B)/obj/agent/sampler/%,$(AGENT_OBJ))
 CMD_OBJ := $(CMD_SRC:%=$(B)/obj/cmd/%.o)
 
+# To the compiler, malloc changes no memory of ours: here it counts.
+ALLOCATORS := malloc calloc realloc reallocarray free aligned_alloc memalign posix_memalign valloc pvalloc strdup strndup
 # No stack protector and no fortify in the agent: both end in abort(), which is the host's to call.
 AGENT_CFLAGS := $(CSTD) -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-plt -fno-stack-protector \
-	-fasynchronous-unwind-tables -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=0
+	-fasynchronous-unwind-tables -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=0 $(ALLOCATORS:%=-fno-builtin-%)
 # libgcc_s stands before libunwind so that C++ code loaded later binds _Unwind_* to libgcc's.
 AGENT_LDFLAGS := -shared -Wl,-soname,libsmartprof.so -Wl,--version-script=preload/exports.map -Wl,--hash-style=gnu \
 	-Wl,-z,now,-z,relro,-z,defs,-z,noseparate-code -Wl,--sort-section=name -Wl,--no-as-needed
@@ -140,7 +142,7 @@ lint: agent
 format:
 	@tests/lint/format.sh --fix .
 
-.PHONY: e2e test demo bench deps
+.PHONY: e2e test demo bench bench-cpu deps
 # One file: make e2e T=signals. LONG=1 runs the storms for as long as a release wants.
 e2e: all targets
 	@SP_LONG=$(LONG) bats --print-output-on-failure --timing $(if $(T),tests/e2e/$(T).bats,tests/e2e)
@@ -151,7 +153,10 @@ demo:
 	@$(MAKE) --no-print-directory all
 	@.ci/demo
 bench: all
-	@for bench in tests/bench/*.sh; do echo "== $$bench"; $$bench || exit 1; done
+	@status=0; for bench in tests/bench/*.sh; do echo "== $$bench"; $$bench || status=1; done; exit $$status
+# Beside gperftools, perf and the bare limit. ROUNDS=9
+bench-cpu: all targets
+	@tests/bench/cpu.sh $(ROUNDS)
 deps:
 	@.ci/deps build test demo
 
@@ -178,7 +183,7 @@ clean:
 help:
 	@echo 'make [CC=clang] [V=1] [SAN=1]   build/libsmartprof.so and build/smartprof'
 	@echo 'make deps                       install missing Debian packages (root or sudo)'
-	@echo 'make test | unit | fuzz [FUZZ_SECONDS=10] | e2e [T=file] | lint | format | demo | bench'
+	@echo 'make test | unit | fuzz [FUZZ_SECONDS=10] | e2e [T=file] | lint | format | demo | bench | bench-cpu [ROUNDS=9]'
 	@echo 'make install | uninstall        PREFIX=$(PREFIX), DESTDIR honoured'
 
 -include $(shell find $(B) build/targets -name '*.d' 2>/dev/null)

@@ -81,13 +81,14 @@ static uint32_t settings_text(const struct sp_config *config)
 	return text(lines);
 }
 
-static const char *allocator_path(void)
+static const char *allocator_path(const char *exe)
 {
+	const void *bypass = sp_malloc_bypass();
 	struct dl_find_object object;
 
-	if (_dl_find_object((void *)sp_real.malloc, &object) != 0)
+	if (_dl_find_object(bypass ? (void *)(uintptr_t)bypass : (void *)sp_real.malloc, &object) != 0)
 		return "";
-	return object.dlfo_link_map->l_name;
+	return *object.dlfo_link_map->l_name ? object.dlfo_link_map->l_name : exe;
 }
 
 static void fill_header(struct sp_spool_header *h, struct activation *a, uint64_t start_ticks)
@@ -119,7 +120,7 @@ static void fill_header(struct sp_spool_header *h, struct activation *a, uint64_
 	h->text.environment = text(sp_environment_name(c->environment));
 	h->text.environment_reason = text(c->reason);
 	h->text.settings = settings_text(c);
-	h->text.allocator = text(allocator_path());
+	h->text.allocator = text(allocator_path(exe));
 	h->text.tree = text(sp_process.tree);
 }
 
@@ -248,6 +249,12 @@ static void start_heap(struct sp_spool_header *h)
 		 * find our errors among the program's. */
 		sp_agent.config.heap = false;
 		h->text.notes = text("under valgrind no stack is walked: the heap is counted, not sampled\n");
+	}
+	if (sp_agent.config.heap && sp_malloc_bypass()) {
+		sp_agent.config.heap = false;
+		h->text.notes = text("the program's malloc is not reached through libsmartprof.so: an allocator in the "
+				     "program itself, or one that stands before it in LD_PRELOAD (put "
+				     "libsmartprof.so first); the heap is not profiled\n");
 	}
 	if (sp_agent.config.heap && sp_live_init() != 0) {
 		sp_agent.config.heap = false;

@@ -64,6 +64,7 @@ void sp_fork_child(void)
 	sp_tls.guard = sp_tls.unwinding = sp_tls.pausing = sp_tls.fork_unsafe = 0;
 	sp_process.spool_path = NULL;
 	sp_process.is_root = false;
+	sp_process.inherits_locks = sp_threads_made();
 	sp_process.ppid = (int)sp_sys(SYS_getppid);
 	sp_store(&sp_agent.state, state == SP_AGENT_OFF || sp_process.follow_none ? SP_AGENT_OFF : SP_AGENT_DORMANT);
 	if (sp_agent.state == SP_AGENT_DORMANT)

@@ -32,14 +32,19 @@ static void thread_exit(void *arg)
 	sp_thread_release(t);
 }
 
+static bool made;
+
+bool sp_threads_made(void)
+{
+	return made;
+}
+
 /* There will be a second thread. */
 static void wake_agent(void)
 {
-	static bool looked_up;
-
-	if (!looked_up)
+	if (!made)
 		sp_real_find_all();
-	looked_up = true;
+	made = true;
 	if (sp_unlikely(sp_is_stale_child()))
 		sp_agent.forked();
 	if (sp_load(&sp_agent.state) == SP_AGENT_DORMANT && !sp_is_vfork_child())

@@ -48,23 +48,24 @@ struct sp_thread {
 	struct sp_thread_record *record; /* in the spool; NULL when the table was full */
 	int tid;                         /* 0 while no thread has the block */
 	bool armed;
-	bool first_sample;    /* the next user sample is this thread's first */
-	uint32_t clocks;      /* SP_THREAD_EVENT | ...: those armed */
-	int event_fd;         /* number the event had when its signals were routed */
-	void *event_page;     /* mapping that keeps the event alive after close */
-	int timer;            /* kernel timer id */
-	uint64_t timer_ns;    /* its interval */
-	bool listed;          /* sp_tids_find knows it */
-	bool found;           /* there before the agent, or made behind its back: see found.h */
-	bool owned;           /* sp_tls.thread of its thread is this block: the thread's end will be noticed */
-	bool met;             /* found: has been in our handler, so that `foreign` is known */
-	bool foreign;         /* found: has no thread-local storage of its own that we could use */
-	uint32_t seen;        /* found: last scan that saw it */
-	uint64_t measured_ns; /* found: when its CPU time was looked at from outside */
-	uint64_t start_ticks; /* found: with tid, names the thread */
-	uint64_t period_ns;   /* of the armed event */
-	uint32_t period_left; /* samples until a new random period */
-	uint32_t unwinds;     /* stacks walked: decides when libunwind's per-thread cache pays */
+	bool first_sample;        /* the next user sample is this thread's first ... */
+	uint64_t first_weight_ns; /* ... and stands for the interval its phase was drawn from */
+	uint32_t clocks;          /* SP_THREAD_EVENT | ...: those armed */
+	int event_fd;             /* number the event had when its signals were routed */
+	void *event_page;         /* mapping that keeps the event alive after close */
+	int timer;                /* kernel timer id */
+	uint64_t timer_ns;        /* its interval */
+	bool listed;              /* sp_tids_find knows it */
+	bool found;               /* there before the agent, or made behind its back: see found.h */
+	bool owned;               /* sp_tls.thread of its thread is this block: the thread's end will be noticed */
+	bool met;                 /* found: has been in our handler, so that `foreign` is known */
+	bool foreign;             /* found: has no thread-local storage of its own that we could use */
+	uint32_t seen;            /* found: last scan that saw it */
+	uint64_t measured_ns;     /* found: when its CPU time was looked at from outside */
+	uint64_t start_ticks;     /* found: with tid, names the thread */
+	uint64_t period_ns;       /* of the armed event */
+	uint32_t period_left;     /* samples until a new random period */
+	uint32_t unwinds;         /* stacks walked: decides when libunwind's per-thread cache pays */
 	uint64_t random;
 	uint64_t user_base_ns;              /* user time when the clocks were armed: no sample covers it */
 	uint64_t user_seen_ns, sys_seen_ns; /* getrusage at the last tick that gave a sample */

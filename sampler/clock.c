@@ -124,9 +124,11 @@ void sp_clock_arm(struct sp_thread *t)
 	t->clocks = 0;
 	if (h->cpu.clock == SP_CLOCK_EVENT) {
 		/* A first period anywhere in the interval, so that threads shorter than it are seen in
-		 * proportion to what they use. */
+		 * proportion to what they use. A moment too soon to be met is one in our own system calls
+		 * here: moved to later, it would make short threads out to be half again as long. */
+		t->first_weight_ns = interval;
 		first = sp_random(t) % interval;
-		arm_one(t, &sp_clock_event, first < MIN_PERIOD_NS ? MIN_PERIOD_NS : first, interval);
+		arm_one(t, &sp_clock_event, first < MIN_PERIOD_NS ? first + jittered(t, interval) : first, interval);
 	}
 	first = 1 + sp_random(t) % tick;
 	if (h->cpu.clock == SP_CLOCK_PROCESS || !arm_one(t, &sp_clock_timer, first, tick))

@@ -7,6 +7,7 @@
 #include "sampler/sample.h"
 
 #include <errno.h>
+#include <sys/single_threaded.h>
 
 #include "sampler/clock.h"
 #include "sampler/found.h"
@@ -26,7 +27,14 @@ struct sample {
 	enum sp_signal_kind kind;
 };
 
-/* The interrupted instruction: all that can be told without thread-local storage. */
+/* libunwind's locks do not lock while the C library believes that there is one thread: it was not asked
+ * to make those that another copy of it, or bare clone, has made. */
+static bool can_unwind(const struct sp_thread *t)
+{
+	return t->owned || !(t->foreign || __libc_single_threaded);
+}
+
+/* The interrupted instruction: all that can be told without libunwind. */
 static void walk_leaf(struct sp_thread *t, const ucontext_t *context, struct sp_walk *walk)
 {
 	t->frames[0] = (uint64_t)context->uc_mcontext.gregs[REG_RIP];
@@ -39,7 +47,7 @@ static bool add_sample(struct sp_thread *t, const ucontext_t *context, uint64_t 
 	struct sp_cpu_totals *cpu = &sp_agent.spool->cpu;
 	struct sp_walk walk;
 
-	if (t->foreign)
+	if (!can_unwind(t))
 		walk_leaf(t, context, &walk);
 	else if (!sp_unwind(t, context, &walk))
 		return false;
@@ -77,7 +85,7 @@ static int64_t take_drift(struct sp_thread *t, int64_t nominal)
 static void on_event(struct sp_thread *t, const ucontext_t *context)
 {
 	uint64_t interval = sp_load(&sp_agent.spool->cpu.interval_ns);
-	int64_t nominal = (int64_t)(t->first_sample ? interval : t->period_ns);
+	int64_t nominal = (int64_t)(t->first_sample ? t->first_weight_ns : t->period_ns);
 
 	add_sample(t, context, (uint64_t)(nominal + take_drift(t, nominal)), 0);
 	if (t->first_sample || t->period_left-- == 0 || t->period_ns < interval / 2 || t->period_ns > interval * 2)

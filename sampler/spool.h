@@ -164,6 +164,25 @@ struct sp_heap_totals {
 	uint64_t reserved[3];
 };
 
+enum sp_allocator {
+	SP_ALLOCATOR_UNKNOWN = 0, /* none of these, or it could not be asked */
+	SP_ALLOCATOR_GLIBC = 1,
+	SP_ALLOCATOR_JEMALLOC = 2,
+	SP_ALLOCATOR_TCMALLOC = 3,
+	SP_ALLOCATOR_MIMALLOC = 4
+};
+
+/* What the allocator said of itself when the process called exit, after its exit handlers; a figure it does
+ * not have is 0. docs/SPOOL.md tells what each allocator means by them. */
+struct sp_allocator_totals {
+	uint32_t asked; /* enum sp_allocator; unknown: the others mean nothing */
+	uint32_t reserved;
+	uint64_t allocated_bytes; /* in use by the program */
+	uint64_t active_bytes;    /* in pages that are in use, or held for use */
+	uint64_t resident_bytes;  /* in memory because of the allocator */
+	uint64_t retained_bytes;  /* free, and kept */
+};
+
 struct sp_spool_header {
 	uint64_t magic;
 	uint32_t version;
@@ -198,7 +217,8 @@ struct sp_spool_header {
 	struct sp_cpu_totals cpu;
 	struct sp_heap_totals heap;
 	uint64_t drops[SP_DROPS]; /* atomic, enum sp_drop */
-	uint64_t reserved[13];
+	struct sp_allocator_totals allocator;
+	uint64_t reserved[8];
 	struct sp_section_entry sections[SP_SECTIONS];
 };
 
