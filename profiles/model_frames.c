@@ -87,10 +87,23 @@ static uint32_t folded_function(struct resolver *r, uint32_t module)
 	return id;
 }
 
+/* A local function whose name local functions of other files have too is told apart by its file. */
+static const char *full_name(struct sp_profile *p, const struct sp_symbol *symbol)
+{
+	const char *kept = symbol->function;
+	char *name;
+
+	if (!symbol->local_to || asprintf(&name, "%s (%s)", symbol->function, symbol->local_to) < 0)
+		return kept;
+	kept = sp_names_text(&p->names, sp_names_id(&p->names, name));
+	free(name);
+	return kept;
+}
+
 static uint32_t named_function(struct resolver *r, uint32_t module, const struct sp_symbol *symbol)
 {
 	struct sp_profile *p = r->profile;
-	uint32_t id = sp_profile_function(p, p->modules[module].canonical, symbol->function, &r->functions);
+	uint32_t id = sp_profile_function(p, p->modules[module].canonical, full_name(p, symbol), &r->functions);
 	struct sp_function *f = &p->functions[id];
 
 	if (p->source_lines && !f->file && symbol->decl_file) {

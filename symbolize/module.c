@@ -225,7 +225,7 @@ static void add_symbol(struct sp_strings *strings, const struct sp_elf_symbol *s
 		outermost->function = sp_strings_function(strings, symbol->name);
 	for (size_t i = 0; i < count && !out[i].function_address; i++)
 		out[i].function_address = symbol->address;
-	if (symbol->file)
+	if (symbol->file && *symbol->file && *symbol->file != '<') /* "<artificial>": made by the linker */
 		outermost->local_to = sp_strings_keep(strings, symbol->file, strlen(symbol->file));
 }
 

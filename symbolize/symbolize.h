@@ -91,7 +91,7 @@ void sp_symbolizer_prepare(struct sp_symbolizer *s, struct sp_symbol_query *quer
  * counts); never more than max: of a longer chain, calls just inside the real function are left out. */
 size_t sp_symbolize(struct sp_symbolizer *s, int module, uint64_t address, struct sp_symbol *out, size_t max);
 
-/* Demangles C++, and Rust as far as binutils-style demanglers do, with limits on input length,
+/* Demangles C++, procedures of Fortran modules, and Rust as far as binutils-style demanglers do, with limits on input length,
  * output length and time against hostile names. Returns malloc'ed text, or NULL when `mangled` is
  * no mangled name or exceeds the limits (then use it as it is). The time limit is kept with SIGVTALRM, whose
  * disposition is ours from the first call on. */
