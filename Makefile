@@ -33,7 +33,7 @@ AGENT_LDFLAGS := -shared -Wl,-soname,libsmartprof.so -Wl,--version-script=preloa
 	-Wl,-z,now,-z,relro,-z,defs,-z,noseparate-code -Wl,--sort-section=name -Wl,--no-as-needed
 AGENT_LIBS := -lgcc_s $(shell $(PKG_CONFIG) --libs libunwind) -lc
 CMD_LIBS := $(if $(SAN),,-Wl,--no-as-needed $(shell $(PKG_CONFIG) --libs jemalloc)) -Wl,--as-needed \
-	$(shell $(PKG_CONFIG) --libs libdw libelf liblzma jansson) -liberty -lm
+	$(shell $(PKG_CONFIG) --libs libdw libelf liblzma jansson sqlite3) -liberty -lm -pthread
 
 .DEFAULT_GOAL := all
 .PHONY: all agent command

@@ -29,6 +29,7 @@ struct sp_module_info {
 	bool agent;         /* libsmartprof itself: its frames are not shown */
 	bool unwinder;      /* libunwind: not shown where it works for the agent */
 	bool allocator;     /* defines the malloc in use */
+	bool asked;         /* for the names of some of its addresses */
 	enum sp_symbol_source source;
 	uint64_t self_ns, samples;
 	double self_error;
@@ -154,8 +155,11 @@ struct sp_profile {
 /* Called now and then while rendering; done of total addresses. */
 typedef void sp_progress_fn(void *context, size_t done, size_t total);
 
-/* Builds the profile: symbolizes and adds up. The snapshot must outlive the profile. */
-struct sp_profile *sp_profile_from_snapshot(struct sp_snapshot *snapshot, sp_progress_fn *progress, void *context);
+/* Builds the profile: symbolizes and adds up. The snapshot must outlive the profile. symbols: how to
+ * symbolize, NULL for the defaults; the process, where it lives, and the settings of its spool are
+ * filled in. */
+struct sp_profile *sp_profile_from_snapshot(struct sp_snapshot *snapshot, const struct sp_symbolizer_options *symbols,
+	sp_progress_fn *progress, void *context);
 void sp_profile_free(struct sp_profile *profile);
 
 #define SP_NO_PART UINT32_MAX
@@ -218,6 +222,13 @@ uint32_t sp_modules_find(const struct sp_profile *profile, uint64_t address, uin
 /* Stage 2, model_frames.c: paths[] and frames[] from stacks[]. */
 void sp_frames_load(struct sp_profile *profile, struct sp_symbolizer *symbolizer, uint32_t *site_frame,
 	sp_progress_fn *progress, void *context);
+
+/* The interrupted instruction and an entry function are themselves; a return address belongs to the
+ * call before it. i: of the stack's frames. */
+bool sp_stack_is_exact(const struct sp_stack *stack, uint32_t i);
+
+/* Stage 2 begins with asking for all addresses at once, model_addresses.c. */
+void sp_addresses_prepare(struct sp_profile *profile, struct sp_symbolizer *symbolizer);
 
 /* Stage 3: sums. site_frame[stack] is the frame that is the allocation site of a heap stack. */
 void sp_cpu_add_up(struct sp_profile *profile);

@@ -91,7 +91,7 @@ static int render_file(struct sp_snapshot *snapshot, const struct sp_render_opti
 
 	if (err)
 		return fail(&result->why, err, "is readable, but no directory for its profile can be made");
-	profile = sp_profile_from_snapshot(snapshot, o->progress, o->progress_context);
+	profile = sp_profile_from_snapshot(snapshot, o->symbols, o->progress, o->progress_context);
 	render(profile, output.name, o->full, &text);
 	err = sp_output_write(&output, profile, &text);
 	if (err && sp_output_fall_back(&output, snapshot) == 0)
@@ -180,7 +180,8 @@ int sp_render_text(const char *spool_path, const struct sp_render_options *optio
 		return fd;
 	err = sp_snapshot_read(&snapshot, fd, why);
 	if (!err) {
-		profile = sp_profile_from_snapshot(&snapshot, options->progress, options->progress_context);
+		profile = sp_profile_from_snapshot(&snapshot, options->symbols, options->progress,
+			options->progress_context);
 		render(profile, "", options->full, out);
 		sp_profile_free(profile);
 	}

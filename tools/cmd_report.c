@@ -22,10 +22,10 @@
 
 static void print_help(void)
 {
-	printf("usage: smartprof report [--full] PID|SPOOL|PROFILE.md\n\n"
+	printf("usage: smartprof report [--full] [--debug-dir DIR] [--debuginfod] PID|SPOOL|PROFILE.md\n\n"
 	       "Prints a profile as Markdown: of a process that is running right now, of a spool, or the readable\n"
 	       "part of a profile written earlier.\n\n"
-	       "  --full          show everything: no limit on the length of tables\n"
+	       "  --full          show everything: no limit on the length of tables\n" SP_SYMBOLS_HELP
 	       "  --help          this text\n");
 }
 
@@ -65,10 +65,10 @@ static int print_text(const char *text, size_t length)
 	return 1;
 }
 
-static int report_spool(const char *path, bool full)
+static int report_spool(const char *path, bool full, const struct sp_symbolizer_options *symbols)
 {
 	struct progress progress = {.start_ns = now_ns()};
-	struct sp_render_options options = {.full = full};
+	struct sp_render_options options = {.full = full, .symbols = symbols};
 	struct sp_buffer out = {0};
 	const char *why = "";
 	int status;
@@ -155,7 +155,7 @@ static bool find_by_pid(int pid, char *path)
 	return found;
 }
 
-static int report(const char *what, bool full)
+static int report(const char *what, bool full, const struct sp_symbolizer_options *symbols)
 {
 	char path[PATH_MAX];
 	struct sp_buffer text = {0};
@@ -167,14 +167,14 @@ static int report(const char *what, bool full)
 				what);
 			return SP_EXIT_USAGE;
 		}
-		return report_spool(path, full);
+		return report_spool(path, full, symbols);
 	}
 	got = read_input(what, &text);
 	if (got < 0) {
 		sp_complain("report: %s: %s; give it a process id, a spool or a profile", what, strerror(-got));
 		status = SP_EXIT_USAGE;
 	} else {
-		status = got == 1 ? report_spool(what, full) : report_profile(what, &text, full);
+		status = got == 1 ? report_spool(what, full, symbols) : report_profile(what, &text, full);
 	}
 	sp_buffer_free(&text);
 	return status;
@@ -182,10 +182,13 @@ static int report(const char *what, bool full)
 
 int sp_cmd_report(int argc, char **argv)
 {
-	static const struct option flags[] = {
-		{"full", no_argument, NULL, 'f'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	static const struct option flags[] = {{"full", no_argument, NULL, 'f'}, SP_SYMBOLS_FLAGS,
+		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	struct sp_symbolizer_options symbols;
 	bool full = false;
-	int got;
+	int got, taken;
+
+	sp_symbols_options(&symbols, true);
 
 	opterr = 0;
 	while ((got = getopt_long(argc, argv, ":h", flags, NULL)) != -1) {
@@ -193,13 +196,16 @@ int sp_cmd_report(int argc, char **argv)
 			print_help();
 			return 0;
 		}
-		if (got != 'f')
+		taken = sp_symbols_flag(&symbols, got, optarg);
+		if (taken < 0)
+			return SP_EXIT_USAGE;
+		if (!taken && got != 'f')
 			return sp_flag_error("report", got, argv, flags);
-		full = true;
+		full |= got == 'f';
 	}
 	if (argc - optind != 1) {
 		sp_complain("report: it wants one process id, spool or profile; see smartprof report --help");
 		return SP_EXIT_USAGE;
 	}
-	return report(argv[optind], full);
+	return report(argv[optind], full, &symbols);
 }

@@ -17,6 +17,7 @@ static const struct command commands[] = {
 	{"config", sp_cmd_config, "show what was detected and every setting"},
 	{"report", sp_cmd_report, "print the profile of a running process, a spool or a profile file"},
 	{"recover", sp_cmd_recover, "write the profiles of processes that died without telling"},
+	{"cache", sp_cmd_cache, "look at the cache of symbols, or trim it"},
 	{"finish", sp_cmd_finish, NULL},
 	{"help", cmd_help, "explain a command"},
 };

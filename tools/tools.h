@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "symbolize/symbolize.h"
+
 #ifndef SP_VERSION
 #define SP_VERSION "unknown"
 #endif
@@ -26,12 +28,30 @@ int sp_cmd_run(int argc, char **argv);
 int sp_cmd_config(int argc, char **argv);
 int sp_cmd_report(int argc, char **argv);
 int sp_cmd_recover(int argc, char **argv);
+int sp_cmd_cache(int argc, char **argv);
 int sp_cmd_finish(int argc, char **argv);
 
 /* Renders what the process `root`, which ended with wait_status (as from wait()), and the processes
  * it started have left behind. verbose: a line on stderr per profile written. Returns the number of
  * profiles, or a negative errno. In cmd_recover.c. */
 int sp_recover_tree(pid_t root, int wait_status, int verbose);
+
+/* How to symbolize by the settings, with the cache. complain: warn on stderr when that cannot be used. */
+void sp_symbols_options(struct sp_symbolizer_options *options, int complain);
+
+/* The flags about symbols of a command: in its table, in its help, and when it got one. The last returns
+ * 1 when it was one of them, 0 when not, -1 after a complaint. */
+#define SP_FLAG_DEBUG_DIR 1000
+#define SP_FLAG_DEBUGINFOD 1001
+#define SP_SYMBOLS_FLAGS \
+	{"debug-dir", required_argument, NULL, SP_FLAG_DEBUG_DIR}, \
+	{ \
+		"debuginfod", no_argument, NULL, SP_FLAG_DEBUGINFOD \
+	}
+#define SP_SYMBOLS_HELP \
+	"  --debug-dir DIR look for separate debug files in DIR too, before /usr/lib/debug\n" \
+	"  --debuginfod    fetch missing debug files from the servers in DEBUGINFOD_URLS, a minute at most\n"
+int sp_symbols_flag(struct sp_symbolizer_options *options, int got, const char *value);
 
 /* Prints "smartprof: " and the message and a newline to stderr. */
 void sp_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
