@@ -61,6 +61,10 @@ void sp_write_complete(struct sp_buffer *out, const struct sp_profile *profile);
 void sp_put_name(struct sp_buffer *out, enum sp_escape how, const char *name);
 void sp_put_duration(struct sp_buffer *out, uint64_t ns); /* "1.23 s", "45.6 ms" */
 void sp_put_size(struct sp_buffer *out, uint64_t bytes);  /* "1.5 MiB" */
+
+/* A source file: relative to the profiled program's working directory where it is below that, else as
+ * the compiler wrote it, without "./" and "a/..". A function whose file is not known is placed by
+ * its module: a path below the working directory, or "libfoo.so.1". */
 void sp_put_location(struct sp_buffer *out, enum sp_escape how, const struct sp_profile *p, const char *file,
 	unsigned line);
 void sp_put_function_location(struct sp_buffer *out, enum sp_escape how, const struct sp_profile *p,
