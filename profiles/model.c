@@ -101,6 +101,7 @@ struct sp_profile *sp_profile_from_snapshot(struct sp_snapshot *snapshot, sp_pro
 	sp_threads_add_up(profile, symbolizer);
 	sp_cpu_add_up(profile);
 	sp_cpu_errors(profile);
+	sp_lines_add_up(profile);
 	sp_heap_add_up(profile, site_frame);
 	for (size_t i = 0; symbolizer && i < profile->module_count; i++)
 		if (profile->modules[i].handle >= 0)
@@ -123,6 +124,7 @@ void sp_profile_free(struct sp_profile *profile)
 	free(profile->frame_ids);
 	free(profile->paths);
 	free(profile->sites);
+	free(profile->lines);
 	free(profile->threads);
 	free(profile);
 }

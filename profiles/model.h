@@ -101,6 +101,15 @@ struct sp_heap_site {
 	struct sp_births births;
 };
 
+/* A source line and the time spent in it, without what it calls. */
+struct sp_line_info {
+	uint32_t function; /* the innermost one, inlined or not */
+	const char *file;
+	unsigned line;
+	uint64_t self_user_ns, self_sys_ns, self_samples;
+	double self_error;
+};
+
 struct sp_thread_info {
 	const char *name;
 	const char *start; /* start routine, NULL for the main thread */
@@ -133,6 +142,8 @@ struct sp_profile {
 	size_t path_count;
 	struct sp_heap_site *sites;
 	size_t site_count, site_capacity;
+	struct sp_line_info *lines; /* those with self time */
+	size_t line_count, line_capacity;
 	struct sp_thread_info *threads;
 	size_t thread_count;
 	uint64_t threads_seen;
@@ -221,6 +232,8 @@ void sp_frames_load(struct sp_profile *profile, struct sp_symbolizer *symbolizer
 /* Stage 3: sums. site_frame[stack] is the frame that is the allocation site of a heap stack. */
 void sp_cpu_add_up(struct sp_profile *profile);
 void sp_cpu_errors(struct sp_profile *profile);
+void sp_lines_add_up(struct sp_profile *profile);
+struct sp_line_info *sp_profile_line(struct sp_profile *profile); /* a new one, to be filled */
 void sp_heap_add_up(struct sp_profile *profile, const uint32_t *site_frame);
 void sp_threads_add_up(struct sp_profile *profile, struct sp_symbolizer *symbolizer);
 
