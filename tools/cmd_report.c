@@ -16,7 +16,6 @@
 #include "profiles/spool_find.h"
 #include "profiles/spool_read.h"
 
-#define PROFILE_MAX_BYTES (256u << 20)
 #define PROGRESS_AFTER_NS 500000000u
 #define PROGRESS_EVERY_NS 100000000u
 
@@ -100,37 +99,6 @@ static int report_profile(const char *path, const struct sp_buffer *text, bool f
 	return print_text(text->data, full ? text->length : sp_markdown_top(text->data, text->length));
 }
 
-/* Reads the file; a spool is only recognized. Returns 0, 1 for a spool, or a negative errno. */
-static int read_input(const char *path, struct sp_buffer *text)
-{
-	uint64_t magic = 0;
-	char block[65536];
-	struct stat st;
-	ssize_t n;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	int err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st) < 0)
-		err = -errno;
-	else if (!S_ISREG(st.st_mode))
-		err = S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
-	else if (pread(fd, &magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) && magic == SP_SPOOL_MAGIC)
-		err = 1;
-	else if (st.st_size > PROFILE_MAX_BYTES)
-		err = -EFBIG;
-	sp_buffer_puts(text, "");
-	while (!err && (n = read(fd, block, sizeof(block))) != 0) {
-		if (n > 0)
-			sp_buffer_add(text, block, (size_t)n);
-		else if (errno != EINTR)
-			err = -errno;
-	}
-	close(fd);
-	return err;
-}
-
 /* The spool of a process that is running; an earlier program of the same process may have left one. */
 static bool find_by_pid(int pid, char *path)
 {
@@ -169,12 +137,12 @@ static int report(const char *what, bool full)
 		}
 		return report_spool(path, full);
 	}
-	got = read_input(what, &text);
+	got = sp_input_read(what, &text);
 	if (got < 0) {
 		sp_complain("report: %s: %s; give it a process id, a spool or a profile", what, strerror(-got));
 		status = SP_EXIT_USAGE;
 	} else {
-		status = got == 1 ? report_spool(what, full) : report_profile(what, &text, full);
+		status = got == SP_INPUT_SPOOL ? report_spool(what, full) : report_profile(what, &text, full);
 	}
 	sp_buffer_free(&text);
 	return status;

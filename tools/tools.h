@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #ifndef SP_VERSION
@@ -18,6 +19,7 @@
 
 #define SP_EXIT_USAGE 2
 
+struct sp_buffer;
 struct sp_where;
 struct sp_file;
 struct sp_option_row;
@@ -25,6 +27,7 @@ struct sp_option_row;
 int sp_cmd_run(int argc, char **argv);
 int sp_cmd_config(int argc, char **argv);
 int sp_cmd_report(int argc, char **argv);
+int sp_cmd_validate(int argc, char **argv);
 int sp_cmd_recover(int argc, char **argv);
 int sp_cmd_finish(int argc, char **argv);
 
@@ -32,6 +35,18 @@ int sp_cmd_finish(int argc, char **argv);
  * it started have left behind. verbose: a line on stderr per profile written. Returns the number of
  * profiles, or a negative errno. In cmd_recover.c. */
 int sp_recover_tree(pid_t root, int wait_status, int verbose);
+
+/* Appends the file's content, at most 64 MB; of a spool nothing. Returns 0, SP_INPUT_SPOOL, or a negative
+ * errno. */
+#define SP_INPUT_SPOOL 1
+int sp_input_read(const char *path, struct sp_buffer *text);
+
+/* Lowers a limit of this process, never raises it. */
+void sp_limit(int resource, rlim_t most);
+
+/* Limits this process to what reading any profile or spool takes: 4 GB, and two minutes of CPU time, at
+ * whose end it says so and exits with 1. */
+void sp_limit_reading(void);
 
 /* Prints "smartprof: " and the message and a newline to stderr. */
 void sp_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
