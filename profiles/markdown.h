@@ -41,6 +41,7 @@ struct sp_writer {
 /* Sections, in the order they stand. */
 void sp_write_front_matter(struct sp_writer *w);
 void sp_write_verdict(struct sp_writer *w);
+void sp_write_next(struct sp_writer *w, const struct sp_function *hottest); /* the verdict's last sentence */
 void sp_write_cpu(struct sp_writer *w);
 void sp_write_call_tree(struct sp_writer *w);
 void sp_write_hot_paths(struct sp_writer *w);
@@ -70,6 +71,7 @@ void sp_put_location(struct sp_buffer *out, enum sp_escape how, const struct sp_
 void sp_put_function_location(struct sp_buffer *out, enum sp_escape how, const struct sp_profile *p,
 	const struct sp_function *f);
 void sp_put_module(struct sp_buffer *out, enum sp_escape how, const struct sp_profile *p, uint32_t module);
+uint64_t sp_whole(double value); /* rounded, and kept inside the type: a damaged spool may hold any number */
 double sp_percent(uint64_t part, uint64_t whole);
 
 /* A drawing one character high: values of 0 to `most`. */

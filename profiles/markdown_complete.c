@@ -19,12 +19,6 @@ static void put_place(struct sp_buffer *out, const struct sp_profile *p, const s
 	sp_buffer_printf(out, "\t%u\n", line);
 }
 
-/* Errors and variances are doubles; the reader takes what fits 64 bits. */
-static unsigned long long whole(double value)
-{
-	return value < 0 ? 0 : value < 1.8e19 ? (unsigned long long)(value + 0.5) : 18000000000000000000ULL;
-}
-
 static uint64_t rank_function(const struct sp_profile *p, size_t i)
 {
 	return sp_function_total(&p->functions[i]) + sp_function_self(&p->functions[i]);
@@ -51,7 +45,8 @@ static void write_functions(struct sp_buffer *out, const struct sp_profile *p)
 			(unsigned long long)f->self_user_ns, (unsigned long long)f->self_sys_ns,
 			(unsigned long long)f->total_user_ns, (unsigned long long)f->total_sys_ns,
 			(unsigned long long)f->self_samples, (unsigned long long)f->total_samples,
-			whole(f->self_error * (double)p->total_ns), whole(f->total_error * (double)p->total_ns));
+			(unsigned long long)sp_whole(f->self_error * (double)p->total_ns),
+			(unsigned long long)sp_whole(f->total_error * (double)p->total_ns));
 		put_place(out, p, f, f->file, f->line);
 	}
 	sp_buffer_puts(out, "```\n\n");
@@ -75,9 +70,9 @@ static void write_sites(struct sp_buffer *out, const struct sp_profile *p)
 
 		for (size_t k = 0; k < sizeof(numbers) / sizeof(numbers[0]); k++)
 			sp_buffer_printf(out, "%llu\t", (unsigned long long)numbers[k]);
-		sp_buffer_printf(out, "%llu\t%llu\t%llu\t%llu\t%llu", whole(s->alloc_variance),
-			whole(s->inuse_variance), (unsigned long long)s->temp_bytes, (unsigned long long)s->temp_count,
-			(unsigned long long)sp_heap_leaked(s));
+		sp_buffer_printf(out, "%llu\t%llu\t%llu\t%llu\t%llu", (unsigned long long)sp_whole(s->alloc_variance),
+			(unsigned long long)sp_whole(s->inuse_variance), (unsigned long long)s->temp_bytes,
+			(unsigned long long)s->temp_count, (unsigned long long)sp_heap_leaked(s));
 		put_place(out, p, &p->functions[s->function], s->file, s->line);
 	}
 	sp_buffer_puts(out, "```\n\n");
@@ -103,7 +98,7 @@ static void write_lines(struct sp_buffer *out, const struct sp_profile *p)
 
 		sp_buffer_printf(out, "%llu\t%llu\t%llu\t%llu", (unsigned long long)line->self_user_ns,
 			(unsigned long long)line->self_sys_ns, (unsigned long long)line->self_samples,
-			whole(line->self_error * (double)p->total_ns));
+			(unsigned long long)sp_whole(line->self_error * (double)p->total_ns));
 		put_place(out, p, &p->functions[line->function], line->file, line->line);
 	}
 	sp_buffer_puts(out, "```\n\n");
@@ -121,8 +116,8 @@ static void write_threads(struct sp_buffer *out, const struct sp_profile *p)
 
 		sp_buffer_printf(out, "%llu\t%llu\t%llu\t%llu\t%llu\t%u\t%llu", (unsigned long long)t->cpu_user_ns,
 			(unsigned long long)t->cpu_sys_ns, (unsigned long long)t->user_ns,
-			(unsigned long long)t->sys_ns, (unsigned long long)t->samples, (unsigned)t->tid,
-			(unsigned long long)t->merged);
+			(unsigned long long)t->sys_ns, (unsigned long long)t->samples,
+			t->tid > 0 ? (unsigned)t->tid : 0, (unsigned long long)t->merged);
 		put_field(out, t->name);
 		put_field(out, t->start ? t->start : "");
 		sp_buffer_puts(out, "\n");

@@ -106,6 +106,11 @@ void sp_put_module(struct sp_buffer *out, enum sp_escape how, const struct sp_pr
 	sp_escape_name(out, how, module < p->module_count ? p->modules[module].name : "");
 }
 
+uint64_t sp_whole(double value)
+{
+	return value > 0 ? value < 1.8e19 ? (uint64_t)(value + 0.5) : 18000000000000000000ULL : 0;
+}
+
 double sp_percent(uint64_t part, uint64_t whole)
 {
 	return whole ? 100.0 * (double)part / (double)whole : 0;
