@@ -16,7 +16,17 @@
  * budget. */
 void sp_markdown_write(struct sp_buffer *out, const struct sp_profile *profile, const char *file_name, bool full);
 
-/* Reads a written profile: facts, functions, sites. The text is untrusted. Returns NULL, and a
+/* The same with up to `top` rows in every table, and without a budget. */
+void sp_markdown_write_top(struct sp_buffer *out, const struct sp_profile *profile, const char *file_name, size_t top);
+
+enum sp_by { SP_BY_NOTHING, SP_BY_FUNCTION, SP_BY_LINE, SP_BY_FILE, SP_BY_MODULE, SP_BY_THREAD };
+
+/* Appends one table of CPU time with up to `top` rows. A profile read from Markdown has no stacks: there
+ * the filter (NULL: none) chooses rows. Returns NULL, or a phrase when the profile cannot answer. */
+const char *sp_markdown_by(struct sp_buffer *out, const struct sp_profile *profile, enum sp_by by, size_t top,
+	const struct sp_filter *filter);
+
+/* Reads a written profile: facts, functions, lines, threads, sites. The text is untrusted. Returns NULL, and a
  * phrase in *why, when it is no profile of a version known here. `text` is NUL-terminated. */
 struct sp_profile *sp_markdown_read(const char *text, size_t length, const char **why);
 

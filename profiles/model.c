@@ -16,6 +16,7 @@ static const char *const pseudo_names[SP_PSEUDOS] = {
 	[SP_PSEUDO_TRUNCATED] = "[truncated]",
 	[SP_PSEUDO_BEFORE] = "[before sampling]",
 	[SP_PSEUDO_AGENT] = "[smartprof]",
+	[SP_PSEUDO_FILTERED] = "[filtered]",
 };
 
 /* Module 0 and the pseudo functions exist in every profile. */
@@ -89,6 +90,12 @@ static void load_process(struct sp_profile *profile)
 
 struct sp_profile *sp_profile_from_snapshot(struct sp_snapshot *snapshot, sp_progress_fn *progress, void *context)
 {
+	return sp_profile_filtered(snapshot, NULL, progress, context);
+}
+
+struct sp_profile *sp_profile_filtered(struct sp_snapshot *snapshot, const struct sp_filter *filter,
+	sp_progress_fn *progress, void *context)
+{
 	struct sp_profile *profile = sp_alloc(1, sizeof(*profile));
 	struct sp_symbolizer *symbolizer = sp_symbolizer_new(NULL);
 	uint32_t *site_frame = sp_alloc(snapshot->stack_count, sizeof(*site_frame));
@@ -98,6 +105,8 @@ struct sp_profile *sp_profile_from_snapshot(struct sp_snapshot *snapshot, sp_pro
 	load_process(profile);
 	sp_modules_load(profile, symbolizer);
 	sp_frames_load(profile, symbolizer, site_frame, progress, context);
+	if (filter && (filter->focus || filter->ignore))
+		sp_frames_filter(profile, filter, site_frame);
 	sp_threads_add_up(profile, symbolizer);
 	sp_cpu_add_up(profile);
 	sp_cpu_errors(profile);

@@ -6,6 +6,7 @@
 #ifndef SP_PROFILES_MODEL_H
 #define SP_PROFILES_MODEL_H
 
+#include <regex.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -60,6 +61,7 @@ enum sp_pseudo {
 	SP_PSEUDO_TRUNCATED,
 	SP_PSEUDO_BEFORE,
 	SP_PSEUDO_AGENT,
+	SP_PSEUDO_FILTERED,
 	SP_PSEUDOS
 };
 
@@ -168,6 +170,19 @@ typedef void sp_progress_fn(void *context, size_t done, size_t total);
 struct sp_profile *sp_profile_from_snapshot(struct sp_snapshot *snapshot, sp_progress_fn *progress, void *context);
 void sp_profile_free(struct sp_profile *profile);
 
+/* Which stacks are wanted: those with a function, file or module that matches `focus`, and none that matches
+ * `ignore`; NULL: any. */
+struct sp_filter {
+	const regex_t *focus, *ignore;
+};
+
+/* The same of these stacks only: all others are one row, [filtered], so that shares are of the whole. */
+struct sp_profile *sp_profile_filtered(struct sp_snapshot *snapshot, const struct sp_filter *filter,
+	sp_progress_fn *progress, void *context);
+
+/* file and module may be NULL. */
+bool sp_filter_matches(const regex_t *regex, const char *function, const char *file, const char *module);
+
 #define SP_NO_PART UINT32_MAX
 
 /* errors[i] is half the width of the 95 % interval of the share that part i is of total_ns, as a
@@ -228,6 +243,9 @@ uint32_t sp_modules_find(const struct sp_profile *profile, uint64_t address, uin
 /* Stage 2, model_frames.c: paths[] and frames[] from stacks[]. */
 void sp_frames_load(struct sp_profile *profile, struct sp_symbolizer *symbolizer, uint32_t *site_frame,
 	sp_progress_fn *progress, void *context);
+
+/* Between them, model_filter.c. */
+void sp_frames_filter(struct sp_profile *profile, const struct sp_filter *filter, uint32_t *site_frame);
 
 /* Stage 3: sums. site_frame[stack] is the frame that is the allocation site of a heap stack. */
 void sp_cpu_add_up(struct sp_profile *profile);
