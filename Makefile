@@ -80,22 +80,35 @@ $(B)/unit/%: $(B)/obj/cmd/tests/unit/%.c.o $(UNIT_LIB)
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -pthread -o $@ $< $(UNIT_LIB) -Wl,--as-needed -lcmocka \
 		$(CMD_LIBS) $(shell $(PKG_CONFIG) --libs libunwind)
 
-# --- fuzzing: tests/fuzz/fuzz_*.c, each over what it links from env/, from the seeds kept for it
+# --- fuzzing: tests/fuzz/fuzz_*.c, from the seeds kept for it and those that make_seeds composes
 FUZZ_SECONDS ?= 10
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_OBJ := $(patsubst %.c,build/fuzz/obj/%.o,$(wildcard env/*.c profiles/*.c symbolize/*.c) tests/unit/profile_spool.c)
+FUZZ_CC := clang $(CSTD) $(CPPFLAGS) -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 .PHONY: fuzz
-fuzz: $(FUZZ:%=build/fuzz/fuzz_%)
+fuzz: $(FUZZ:%=build/fuzz/fuzz_%) build/fuzz/make_seeds
+	@build/fuzz/make_seeds build/fuzz/seeds
 	@for name in $(FUZZ); do \
-		mkdir -p build/fuzz/corpus/$$name; \
-		build/fuzz/fuzz_$$name -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -verbosity=0 -print_final_stats=1 \
-			-artifact_prefix=build/fuzz/ build/fuzz/corpus/$$name tests/fuzz/seeds/$$name 2>build/fuzz/$$name.log \
+		mkdir -p build/fuzz/corpus/$$name build/fuzz/seeds/$$name tests/fuzz/seeds/$$name; \
+		build/fuzz/fuzz_$$name -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -timeout=10 -rss_limit_mb=1024 \
+			-verbosity=0 -print_final_stats=1 -artifact_prefix=build/fuzz/ build/fuzz/corpus/$$name \
+			tests/fuzz/seeds/$$name build/fuzz/seeds/$$name 2>build/fuzz/$$name.log \
 			|| { cat build/fuzz/$$name.log; exit 1; }; \
 		sed -n "s/^stat::number_of_executed_units: */  fuzz_$$name: runs /p" build/fuzz/$$name.log; done
-build/fuzz/%: tests/fuzz/%.c $(wildcard env/*.c env/*.h env/*.def)
-	$(call say,CC,$@)
+build/fuzz/obj/%.o: %.c
+	$(call say,CC,$< (fuzz))
 	@mkdir -p $(@D)
-	$(Q)clang $(CSTD) -D_GNU_SOURCE -I. -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-		-o $@ $< $(wildcard env/*.c)
+	$(Q)$(FUZZ_CC) -fsanitize=fuzzer-no-link,address,undefined -c -o $@ $<
+build/fuzz/libfuzzed.a: $(FUZZ_OBJ)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+FUZZ_LIBS := $(shell $(PKG_CONFIG) --libs libdw libelf liblzma) -liberty -lm
+build/fuzz/make_seeds: build/fuzz/obj/tests/fuzz/make_seeds.o build/fuzz/libfuzzed.a
+	$(call say,LD,$@)
+	$(Q)$(FUZZ_CC) -fsanitize=address,undefined -o $@ $^ $(FUZZ_LIBS)
+build/fuzz/fuzz_%: build/fuzz/obj/tests/fuzz/fuzz_%.o build/fuzz/libfuzzed.a
+	$(call say,LD,$@)
+	$(Q)$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(FUZZ_LIBS)
 
 # --- programs with known behaviour: tests/targets/NAME.c, plugins in plugin_NAME.c or .cc
 T_DIR := build/targets

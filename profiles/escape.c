@@ -5,12 +5,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include <strings.h>
 
-#include "profiles/memory.h"
+#include "profiles/shorten.h"
 
-/* Length of the well-formed UTF-8 sequence at p (Unicode table 3-7), 0 if there is none. */
-static size_t utf8_length(const unsigned char *p, size_t left, uint32_t *code)
+size_t sp_utf8_length(const char *text, size_t left, uint32_t *code)
 {
+	const unsigned char *p = (const unsigned char *)text;
 	size_t need;
 	uint32_t least;
 
@@ -39,12 +40,19 @@ static size_t utf8_length(const unsigned char *p, size_t left, uint32_t *code)
 	return need;
 }
 
-/* Characters that change what a terminal or a reader shows without being seen themselves. */
-static bool is_invisible(uint32_t c)
+bool sp_is_invisible(uint32_t c)
 {
-	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xad || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
-		(c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
-		(c >= 0xfff9 && c <= 0xfffb) || (c >= 0xe0000 && c <= 0xe0fff);
+	static const struct {
+		uint32_t first, last;
+	} ranges[] = {{0, 0x1f}, {0x7f, 0x9f}, {0xad, 0xad}, {0x34f, 0x34f}, {0x61c, 0x61c}, {0x115f, 0x1160},
+		{0x17b4, 0x17b5}, {0x180b, 0x180f}, {0x200b, 0x200f}, {0x2028, 0x202e}, {0x2060, 0x206f},
+		{0x3164, 0x3164}, {0xfe00, 0xfe0f}, {0xfeff, 0xfeff}, {0xffa0, 0xffa0}, {0xfff9, 0xfffb},
+		{0x1d173, 0x1d17a}, {0xe0000, 0xe0fff}};
+
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]) && c >= ranges[i].first; i++)
+		if (c <= ranges[i].last)
+			return true;
+	return false;
 }
 
 /* Whether the markup character at text[i] could act as markup there. `_` and `]` are left alone
@@ -74,6 +82,8 @@ static bool needs_backslash(const char *text, size_t length, size_t i)
 		return i + 1 < length && strchr("([:", text[i + 1]) != NULL && text[i + 1];
 	case ':':
 		return i + 1 < length && text[i + 1] == '/';
+	case '.': /* "www.x" is a link to GFM */
+		return i >= 3 && strncasecmp(text + i - 3, "www", 3) == 0;
 	case '!':
 		return i + 1 < length && text[i + 1] == '[';
 	default:
@@ -81,52 +91,67 @@ static bool needs_backslash(const char *text, size_t length, size_t i)
 	}
 }
 
-/* Markup that counts only at the start of a line. */
-static bool starts_block(char c)
+/* Markup that counts only at the start of a line: a bullet, a heading, "1." or "1)" of a list, the
+ * "[x]" of a task. */
+static bool starts_block(const char *text, size_t length, size_t i)
 {
-	return c && strchr("#+-=>:\"'(", c) != NULL;
+	if (i && i < 10 && (text[i] == '.' || text[i] == ')')) {
+		while (i && isdigit((unsigned char)text[i - 1]))
+			i--;
+		return i == 0;
+	}
+	if (i)
+		return false;
+	return strchr("#+-=>:\"'(", text[0]) != NULL ||
+		(text[0] == '[' && length > 2 && strchr(" xX", text[1]) && text[2] == ']');
+}
+
+/* GFM makes a link of "a@b.c" without any markup that a backslash could take away. */
+static bool is_mail_at(const char *text, size_t length, size_t i)
+{
+	bool dot = false, letter = false;
+
+	if (text[i] != '@' || !i || !(isalnum((unsigned char)text[i - 1]) || strchr(".-_+", text[i - 1])))
+		return false;
+	for (i++; i < length && (isalnum((unsigned char)text[i]) || strchr(".-_", text[i])) && text[i]; i++) {
+		dot = dot || text[i] == '.';
+		letter = dot && (letter || isalpha((unsigned char)text[i]));
+	}
+	return letter;
+}
+
+static void put_bytes(struct sp_buffer *out, enum sp_escape how, const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		sp_buffer_printf(out, how == SP_ESCAPE_CELL ? "\\\\x%02x" : "\\x%02x", (unsigned char)text[i]);
 }
 
 void sp_escape(struct sp_buffer *out, enum sp_escape how, const char *text, size_t length)
 {
-	for (size_t i = 0; i < length;) {
-		uint32_t code = 0;
-		size_t n = utf8_length((const unsigned char *)text + i, length - i, &code);
+	bool cell = how == SP_ESCAPE_CELL;
 
-		if (n == 0 || is_invisible(code)) {
-			for (size_t k = 0; k < (n ? n : 1); k++)
-				sp_buffer_printf(out, how == SP_ESCAPE_CELL ? "\\\\x%02x" : "\\x%02x",
-					(unsigned char)text[i + k]);
-			i += n ? n : 1;
+	for (size_t i = 0, n; i < length; i += n) {
+		uint32_t code = 0;
+
+		n = sp_utf8_length(text + i, length - i, &code);
+		if (n == 0 || sp_is_invisible(code) || (cell && is_mail_at(text, length, i))) {
+			n = n ? n : 1;
+			put_bytes(out, how, text + i, n);
 			continue;
 		}
-		if (text[i] == '\\' ||
-			(how == SP_ESCAPE_CELL &&
-				(needs_backslash(text, length, i) || (i == 0 && starts_block(text[0])))))
+		if (text[i] == '\\' || (cell && (needs_backslash(text, length, i) || starts_block(text, length, i))))
 			sp_buffer_puts(out, "\\");
 		sp_buffer_add(out, text + i, n);
-		i += n;
 	}
 }
 
 void sp_escape_name(struct sp_buffer *out, enum sp_escape how, const char *name)
 {
-	size_t length = strlen(name), cut = 0, chars = 0;
+	struct sp_buffer shortened = {0};
 
-	for (size_t i = 0; i < length && chars <= SP_NAME_CHARS; chars++) {
-		uint32_t code;
-		size_t n = utf8_length((const unsigned char *)name + i, length - i, &code);
-
-		if (chars == SP_NAME_CHARS - 10)
-			cut = i;
-		i += n ? n : 1;
-	}
-	if (chars <= SP_NAME_CHARS) {
-		sp_escape(out, how, name, length);
-		return;
-	}
-	sp_escape(out, how, name, cut);
-	sp_buffer_printf(out, "…#%08x", (uint32_t)(sp_hash_bytes(name, length) >> 32));
+	sp_shorten_name(&shortened, name);
+	sp_escape(out, how, shortened.data, shortened.length);
+	sp_buffer_free(&shortened);
 }
 
 static bool yaml_plain(const char *text)

@@ -16,7 +16,17 @@
  * budget. */
 void sp_markdown_write(struct sp_buffer *out, const struct sp_profile *profile, const char *file_name, bool full);
 
-/* Reads a written profile: facts, functions, sites. The text is untrusted. Returns NULL, and a
+/* The same with up to `top` rows in every table, and without a budget. */
+void sp_markdown_write_top(struct sp_buffer *out, const struct sp_profile *profile, const char *file_name, size_t top);
+
+enum sp_by { SP_BY_NOTHING, SP_BY_FUNCTION, SP_BY_LINE, SP_BY_FILE, SP_BY_MODULE, SP_BY_THREAD };
+
+/* Appends one table of CPU time with up to `top` rows. A profile read from Markdown has no stacks: there
+ * the filter (NULL: none) chooses rows. Returns NULL, or a phrase when the profile cannot answer. */
+const char *sp_markdown_by(struct sp_buffer *out, const struct sp_profile *profile, enum sp_by by, size_t top,
+	const struct sp_filter *filter);
+
+/* Reads a written profile: facts, functions, lines, threads, sites. The text is untrusted. Returns NULL, and a
  * phrase in *why, when it is no profile of a version known here. `text` is NUL-terminated. */
 struct sp_profile *sp_markdown_read(const char *text, size_t length, const char **why);
 
@@ -41,6 +51,7 @@ struct sp_writer {
 /* Sections, in the order they stand. */
 void sp_write_front_matter(struct sp_writer *w);
 void sp_write_verdict(struct sp_writer *w);
+void sp_write_next(struct sp_writer *w, const struct sp_function *hottest); /* the verdict's last sentence */
 void sp_write_cpu(struct sp_writer *w);
 void sp_write_call_tree(struct sp_writer *w);
 void sp_write_hot_paths(struct sp_writer *w);
@@ -61,11 +72,16 @@ void sp_write_complete(struct sp_buffer *out, const struct sp_profile *profile);
 void sp_put_name(struct sp_buffer *out, enum sp_escape how, const char *name);
 void sp_put_duration(struct sp_buffer *out, uint64_t ns); /* "1.23 s", "45.6 ms" */
 void sp_put_size(struct sp_buffer *out, uint64_t bytes);  /* "1.5 MiB" */
+
+/* A source file: relative to the profiled program's working directory where it is below that, else as
+ * the compiler wrote it, without "./" and "a/..". A function whose file is not known is placed by
+ * its module: a path below the working directory, or "libfoo.so.1". */
 void sp_put_location(struct sp_buffer *out, enum sp_escape how, const struct sp_profile *p, const char *file,
 	unsigned line);
 void sp_put_function_location(struct sp_buffer *out, enum sp_escape how, const struct sp_profile *p,
 	const struct sp_function *f);
 void sp_put_module(struct sp_buffer *out, enum sp_escape how, const struct sp_profile *p, uint32_t module);
+uint64_t sp_whole(double value); /* rounded, and kept inside the type: a damaged spool may hold any number */
 double sp_percent(uint64_t part, uint64_t whole);
 
 /* The interval at which samples can come when the governor has set this one: clocks other than

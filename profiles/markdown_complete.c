@@ -1,4 +1,4 @@
-/* The complete part: every function and every heap site, raw, one a line; markdown_read.c reads it. */
+/* The complete part: every function, line, thread and heap site, raw, one a row; markdown_read.c reads it. */
 #include "profiles/markdown.h"
 
 #include <stdlib.h>
@@ -17,12 +17,6 @@ static void put_place(struct sp_buffer *out, const struct sp_profile *p, const s
 	put_field(out, f->module < p->module_count ? p->modules[f->module].path : "");
 	put_field(out, file ? file : "");
 	sp_buffer_printf(out, "\t%u\n", line);
-}
-
-/* Errors and variances are doubles; the reader takes what fits 64 bits. */
-static unsigned long long whole(double value)
-{
-	return value < 0 ? 0 : value < 1.8e19 ? (unsigned long long)(value + 0.5) : 18000000000000000000ULL;
 }
 
 static uint64_t rank_function(const struct sp_profile *p, size_t i)
@@ -51,7 +45,8 @@ static void write_functions(struct sp_buffer *out, const struct sp_profile *p)
 			(unsigned long long)f->self_user_ns, (unsigned long long)f->self_sys_ns,
 			(unsigned long long)f->total_user_ns, (unsigned long long)f->total_sys_ns,
 			(unsigned long long)f->self_samples, (unsigned long long)f->total_samples,
-			whole(f->self_error * (double)p->total_ns), whole(f->total_error * (double)p->total_ns));
+			(unsigned long long)sp_whole(f->self_error * (double)p->total_ns),
+			(unsigned long long)sp_whole(f->total_error * (double)p->total_ns));
 		put_place(out, p, f, f->file, f->line);
 	}
 	sp_buffer_puts(out, "```\n\n");
@@ -75,20 +70,69 @@ static void write_sites(struct sp_buffer *out, const struct sp_profile *p)
 
 		for (size_t k = 0; k < sizeof(numbers) / sizeof(numbers[0]); k++)
 			sp_buffer_printf(out, "%llu\t", (unsigned long long)numbers[k]);
-		sp_buffer_printf(out, "%llu\t%llu\t%llu\t%llu\t%llu", whole(s->alloc_variance),
-			whole(s->inuse_variance), (unsigned long long)s->temp_bytes, (unsigned long long)s->temp_count,
-			(unsigned long long)sp_heap_leaked(s));
+		sp_buffer_printf(out, "%llu\t%llu\t%llu\t%llu\t%llu", (unsigned long long)sp_whole(s->alloc_variance),
+			(unsigned long long)sp_whole(s->inuse_variance), (unsigned long long)s->temp_bytes,
+			(unsigned long long)s->temp_count, (unsigned long long)sp_heap_leaked(s));
 		put_place(out, p, &p->functions[s->function], s->file, s->line);
 	}
 	sp_buffer_puts(out, "```\n\n");
 	free(order);
 }
 
+static uint64_t rank_line(const struct sp_profile *p, size_t i)
+{
+	return p->lines[i].self_user_ns + p->lines[i].self_sys_ns;
+}
+
+static void write_lines(struct sp_buffer *out, const struct sp_profile *p)
+{
+	size_t count;
+	uint32_t *order = sp_rank(p->line_count, &count, rank_line, p);
+
+	sp_buffer_printf(out,
+		"## All lines (%zu)\n\n```tsv\nself_user_ns\tself_sys_ns\tself_samples\tself_error_ns\tfunction\t"
+		"module\tfile\tline\n",
+		count);
+	for (size_t i = 0; i < count; i++) {
+		const struct sp_line_info *line = &p->lines[order[i]];
+
+		sp_buffer_printf(out, "%llu\t%llu\t%llu\t%llu", (unsigned long long)line->self_user_ns,
+			(unsigned long long)line->self_sys_ns, (unsigned long long)line->self_samples,
+			(unsigned long long)sp_whole(line->self_error * (double)p->total_ns));
+		put_place(out, p, &p->functions[line->function], line->file, line->line);
+	}
+	sp_buffer_puts(out, "```\n\n");
+	free(order);
+}
+
+static void write_threads(struct sp_buffer *out, const struct sp_profile *p)
+{
+	sp_buffer_printf(out,
+		"## All threads (%zu)\n\n```tsv\ncpu_user_ns\tcpu_sys_ns\tsampled_user_ns\tsampled_sys_ns\t"
+		"samples\ttid\tmerged\tname\tstart\n",
+		p->thread_count);
+	for (size_t i = 0; i < p->thread_count; i++) {
+		const struct sp_thread_info *t = &p->threads[i];
+
+		sp_buffer_printf(out, "%llu\t%llu\t%llu\t%llu\t%llu\t%u\t%llu", (unsigned long long)t->cpu_user_ns,
+			(unsigned long long)t->cpu_sys_ns, (unsigned long long)t->user_ns,
+			(unsigned long long)t->sys_ns, (unsigned long long)t->samples,
+			t->tid > 0 ? (unsigned)t->tid : 0, (unsigned long long)t->merged);
+		put_field(out, t->name);
+		put_field(out, t->start ? t->start : "");
+		sp_buffer_puts(out, "\n");
+	}
+	sp_buffer_puts(out, "```\n\n");
+}
+
 void sp_write_complete(struct sp_buffer *out, const struct sp_profile *profile)
 {
-	sp_buffer_puts(out, "<details>\n<summary>Every function and every heap site, raw</summary>\n\n");
-	if (profile->cpu_on)
+	sp_buffer_puts(out, "<details>\n<summary>Every function, line, thread and heap site, raw</summary>\n\n");
+	if (profile->cpu_on) {
 		write_functions(out, profile);
+		write_lines(out, profile);
+	}
+	write_threads(out, profile);
 	if (profile->heap_on)
 		write_sites(out, profile);
 	sp_buffer_puts(out, "</details>\n");

@@ -73,7 +73,7 @@ void sp_write_cpu(struct sp_writer *w)
 	sp_put_duration(&w->out, p->wall_ns);
 	sp_buffer_printf(&w->out, " | %llu | ", (unsigned long long)p->samples);
 	if (interval)
-		sp_put_duration(&w->out, (uint64_t)(strtod(interval, NULL) * 1e3));
+		sp_put_duration(&w->out, sp_whole(strtod(interval, NULL) * 1e3));
 	else
 		sp_buffer_puts(&w->out, "-");
 	sp_buffer_printf(&w->out, " | %zu |\n\n", functions_seen(p));

@@ -38,32 +38,77 @@ void sp_put_size(struct sp_buffer *out, uint64_t bytes)
 	sp_buffer_printf(out, unit && value < 100 ? "%.1f %s" : "%.0f %s", value, units[unit]);
 }
 
-/* Files below the working directory are shown relative to it. */
-void sp_put_location(struct sp_buffer *out, enum sp_escape how, const struct sp_profile *p, const char *file,
-	unsigned line)
+/* Takes "./" and "a/.." out of a path, as it is written: what is shown need not exist here. */
+static void put_clean(struct sp_buffer *out, const char *path)
+{
+	size_t base = out->length;
+
+	if (*path == '/')
+		sp_buffer_puts(out, "/");
+	while (*path) {
+		size_t n = strcspn(path, "/"), from = out->length;
+
+		while (from > base && out->data[from - 1] == '/')
+			from--;
+		while (from > base && out->data[from - 1] != '/')
+			from--;
+		if (n == 2 && strncmp(path, "..", 2) == 0 && out->length > base && out->data[out->length - 1] == '/' &&
+			out->length > from + 1 && strncmp(out->data + from, "../", 3) != 0) {
+			out->length = from;
+			out->data[from] = '\0';
+		} else if (n && !(n == 1 && *path == '.')) {
+			sp_buffer_add(out, path, n + (path[n] == '/'));
+		}
+		path += n + (path[n] == '/');
+	}
+}
+
+/* The part of the path below the working directory of the profiled program, or NULL. */
+static const char *below_cwd(const struct sp_profile *p, const char *path)
 {
 	const char *cwd = p->snapshot ? sp_snapshot_text(p->snapshot, p->snapshot->header.text.cwd) : "";
 	size_t length = strlen(cwd);
 
-	if (length > 1 && strncmp(file, cwd, length) == 0 && file[length] == '/' && file[length + 1])
-		file += length + 1;
-	sp_escape_name(out, how, file);
+	if (length > 1 && strncmp(path, cwd, length) == 0 && path[length] == '/' && path[length + 1])
+		return path + length + 1;
+	return NULL;
+}
+
+void sp_put_location(struct sp_buffer *out, enum sp_escape how, const struct sp_profile *p, const char *file,
+	unsigned line)
+{
+	struct sp_buffer clean = {0};
+	const char *relative;
+
+	sp_buffer_puts(&clean, "");
+	put_clean(&clean, file);
+	relative = below_cwd(p, clean.data);
+	sp_escape_name(out, how, relative ? relative : clean.data);
 	if (line)
 		sp_buffer_printf(out, ":%u", line);
+	sp_buffer_free(&clean);
 }
 
 void sp_put_function_location(struct sp_buffer *out, enum sp_escape how, const struct sp_profile *p,
 	const struct sp_function *f)
 {
+	const struct sp_module_info *m = f->module < p->module_count ? &p->modules[f->module] : NULL;
+	const char *relative = m ? below_cwd(p, m->path) : NULL;
+
 	if (f->file)
 		sp_put_location(out, how, p, f->file, f->line);
-	else
-		sp_escape_name(out, how, f->module < p->module_count ? p->modules[f->module].path : "");
+	else if (m)
+		sp_escape_name(out, how, relative ? relative : m->name);
 }
 
 void sp_put_module(struct sp_buffer *out, enum sp_escape how, const struct sp_profile *p, uint32_t module)
 {
 	sp_escape_name(out, how, module < p->module_count ? p->modules[module].name : "");
+}
+
+uint64_t sp_whole(double value)
+{
+	return value > 0 ? value < 1.8e19 ? (uint64_t)(value + 0.5) : 18000000000000000000ULL : 0;
 }
 
 double sp_percent(uint64_t part, uint64_t whole)

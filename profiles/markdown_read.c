@@ -13,6 +13,9 @@
 #define FIELDS_MAX 24u
 #define FUNCTION_NUMBERS 8u
 #define SITE_NUMBERS 15u
+#define LINE_NUMBERS 4u
+#define THREAD_NUMBERS 7u
+#define ROWS_MAX 1000000u /* of all tables together: keeps what is read below half a gigabyte */
 
 /* Walks the lines of a text. `at` ends with a NUL at `end`. */
 struct reader {
@@ -20,7 +23,7 @@ struct reader {
 	struct sp_profile *profile;
 	struct sp_map functions; /* (module, name id) */
 	struct sp_names modules;
-	size_t module_capacity;
+	size_t module_capacity, thread_capacity, rows;
 	const char *why;
 };
 
@@ -192,6 +195,46 @@ static bool read_site(struct reader *r, char *text)
 	return true;
 }
 
+static bool read_line(struct reader *r, char *text)
+{
+	char *fields[FIELDS_MAX];
+	uint64_t n[LINE_NUMBERS];
+	struct sp_line_info line = {0};
+
+	if (split(text, fields) != LINE_NUMBERS + 4 || !parse_numbers(fields, LINE_NUMBERS, n) ||
+		!parse_place(r, fields + LINE_NUMBERS, &line.function, &line.file, &line.line) || !line.file)
+		return fail(r, "a row of All lines is damaged");
+	line.self_user_ns = n[0];
+	line.self_sys_ns = n[1];
+	line.self_samples = n[2];
+	line.self_error = (double)n[3]; /* still in ns: sum_up knows the total */
+	*sp_profile_line(r->profile) = line;
+	return true;
+}
+
+static bool read_thread(struct reader *r, char *text)
+{
+	struct sp_profile *p = r->profile;
+	char *fields[FIELDS_MAX];
+	uint64_t n[THREAD_NUMBERS];
+	struct sp_thread_info t = {0};
+
+	if (split(text, fields) != THREAD_NUMBERS + 2 || !parse_numbers(fields, THREAD_NUMBERS, n) || n[5] > INT32_MAX)
+		return fail(r, "a row of All threads is damaged");
+	t.cpu_user_ns = n[0], t.cpu_sys_ns = n[1];
+	t.user_ns = n[2], t.sys_ns = n[3];
+	t.samples = n[4];
+	t.tid = (int)n[5];
+	t.merged = n[6];
+	sp_unescape(fields[THREAD_NUMBERS]);
+	sp_unescape(fields[THREAD_NUMBERS + 1]);
+	t.name = fields[THREAD_NUMBERS];
+	t.start = fields[THREAD_NUMBERS + 1][0] ? fields[THREAD_NUMBERS + 1] : NULL;
+	sp_grow(&p->threads, &r->thread_capacity, p->thread_count + 1, sizeof(*p->threads));
+	p->threads[p->thread_count++] = t;
+	return true;
+}
+
 /* Reads the fenced rows below a heading "## <title> (<count>)". */
 static bool read_rows(struct reader *r, const char *heading, bool (*row)(struct reader *, char *))
 {
@@ -204,6 +247,8 @@ static bool read_rows(struct reader *r, const char *heading, bool (*row)(struct 
 	next_line(r); /* column names */
 	while ((line = next_line(r)) && strcmp(line, "```") != 0) {
 		count++;
+		if (r->rows++ >= ROWS_MAX)
+			return fail(r, "it has more rows than any profile");
 		if (!row(r, line))
 			return false;
 	}
@@ -214,22 +259,24 @@ static bool read_rows(struct reader *r, const char *heading, bool (*row)(struct 
 
 static bool read_complete(struct reader *r)
 {
+	static const struct {
+		const char *heading;
+		bool (*row)(struct reader *, char *);
+	} tables[] = {{"## All functions (", read_function}, {"## All lines (", read_line},
+		{"## All threads (", read_thread}, {"## All heap sites (", read_site}};
 	char *line;
 
-	while ((line = next_line(r))) {
-		if (strncmp(line, "## All functions (", 18) == 0) {
-			r->profile->cpu_on = true;
-			if (!read_rows(r, line, read_function))
+	while ((line = next_line(r)) && strcmp(line, "</details>") != 0)
+		for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+			if (strncmp(line, tables[i].heading, strlen(tables[i].heading)) != 0)
+				continue;
+			r->profile->cpu_on |= tables[i].row == read_function;
+			r->profile->heap_on |= tables[i].row == read_site;
+			if (!read_rows(r, line, tables[i].row))
 				return false;
-		} else if (strncmp(line, "## All heap sites (", 19) == 0) {
-			r->profile->heap_on = true;
-			if (!read_rows(r, line, read_site))
-				return false;
-		} else if (strcmp(line, "</details>") == 0) {
-			return true;
+			break;
 		}
-	}
-	return fail(r, "it ends before its complete part does");
+	return line ? true : fail(r, "it ends before its complete part does");
 }
 
 static uint64_t fact_ns(const struct sp_profile *p, const char *key)
@@ -254,6 +301,8 @@ static void sum_up(struct sp_profile *p)
 
 		p->total_ns += sp_function_self(f);
 		p->samples += f->self_samples;
+		p->modules[f->module].self_ns += sp_function_self(f);
+		p->modules[f->module].samples += f->self_samples;
 		if (i == SP_PSEUDO_UNSAMPLED || i == SP_PSEUDO_BEFORE)
 			continue;
 		p->sampled_user_ns += f->self_user_ns;
@@ -263,6 +312,8 @@ static void sum_up(struct sp_profile *p)
 		p->functions[i].self_error /= (double)p->total_ns;
 		p->functions[i].total_error /= (double)p->total_ns;
 	}
+	for (size_t i = 0; p->total_ns && i < p->line_count; i++)
+		p->lines[i].self_error /= (double)p->total_ns;
 	p->unsampled_ns = sp_function_self(&p->functions[SP_PSEUDO_UNSAMPLED]);
 	p->wall_ns = fact_ns(p, "wall_seconds");
 	p->cpu_user_ns = fact_ns(p, "cpu_user_seconds");

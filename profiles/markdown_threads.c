@@ -120,10 +120,7 @@ void sp_write_threads(struct sp_writer *w)
 		"|---:|---:|---:|---:|:---|---:|:---|---:|:---|---:|:---|\n");
 	for (size_t i = 0; i < shown; i++)
 		write_thread(w, &p->threads[order[i]]);
-	if (count > shown)
-		sp_buffer_printf(&w->out,
-			"\n… %zu more threads; `smartprof report --full` shows them while the spool exists\n",
-			count - shown);
+	sp_put_cut(&w->out, shown, count, "threads", "All threads");
 	sp_buffer_puts(&w->out, "\n");
 	free(order);
 }

@@ -92,13 +92,13 @@ static void write_bars(struct sp_writer *w, const struct slice *slices, size_t n
 	most = write_bar(&w->out, "RSS  ", slices, n, rss_of);
 	if (most > 0) {
 		sp_buffer_puts(&w->out, "  at most ");
-		sp_put_size(&w->out, (uint64_t)most);
+		sp_put_size(&w->out, sp_whole(most));
 		sp_buffer_puts(&w->out, "\n");
 	}
 	most = write_bar(&w->out, "Heap ", slices, n, heap_of);
 	if (most > 0) {
 		sp_buffer_puts(&w->out, "  at most ");
-		sp_put_size(&w->out, (uint64_t)most);
+		sp_put_size(&w->out, sp_whole(most));
 		sp_buffer_puts(&w->out, "\n");
 	}
 	sp_buffer_puts(&w->out, "```\n\n");

@@ -1,4 +1,4 @@
-/* The verdict: two to four sentences that are true of this profile. */
+/* The verdict: two to four sentences that are true of this profile; the last is markdown_next.c's. */
 #include "profiles/markdown.h"
 
 #include <stdlib.h>
@@ -96,7 +96,11 @@ static const struct sp_function *write_cpu(struct sp_writer *w)
 	sp_buffer_puts(&w->out, p->end_unknown ? " until its last sample" : "");
 	sp_buffer_printf(&w->out, ", %.2f cores on average", p->wall_ns ? (double)used / (double)p->wall_ns : 0);
 	first = write_hottest(w);
-	sp_buffer_printf(&w->out, " (self time, %llu samples). ", (unsigned long long)p->samples);
+	if (p->samples)
+		sp_buffer_printf(&w->out, " (self time, %llu sample%s). ", (unsigned long long)p->samples,
+			p->samples == 1 ? "" : "s");
+	else
+		sp_buffer_puts(&w->out, "; it was not sampled. ");
 	write_kernel(w);
 	return first;
 }
@@ -156,33 +160,6 @@ static void write_memory(struct sp_writer *w)
 	write_largest(w);
 }
 
-/* One piece of advice: the worst hindrance first, else where to look. */
-static void write_next(struct sp_writer *w, const struct sp_function *first)
-{
-	const struct sp_profile *p = w->profile;
-	double unnamed = p->all_frames > 0 ? 100 * p->unnamed_frames / p->all_frames : 0;
-
-	if (p->cpu_on && sp_percent(p->unsampled_ns, p->total_ns) > 20)
-		sp_buffer_printf(&w->out, "Next: %.0f %% of the CPU time was not sampled, see Data Quality.",
-			sp_percent(p->unsampled_ns, p->total_ns));
-	else if (unnamed > 30)
-		sp_buffer_printf(&w->out,
-			"Next: %.0f %% of the frames have no name, Data Quality says what would fix it.", unnamed);
-	else if (p->cpu_on && p->samples < 100)
-		sp_buffer_puts(&w->out,
-			"Next: so few samples only show the coarse picture; let it run longer or sample more often.");
-	else if (p->wall_ns && (double)(p->cpu_user_ns + p->cpu_sys_ns) < 0.1 * (double)p->wall_ns)
-		sp_buffer_puts(&w->out, "Next: the process mostly waited, so its CPU time is not what makes it slow.");
-	else if (first) {
-		sp_buffer_puts(&w->out, "Next: see who calls ");
-		sp_put_name(&w->out, SP_ESCAPE_CELL, first->name);
-		sp_buffer_puts(&w->out, " under Function Details.");
-	} else if (p->heap_on && !sp_heap_mostly_before(p))
-		sp_buffer_puts(&w->out, "Next: see Heap Sites.");
-	else
-		sp_buffer_puts(&w->out, "Next: let it run longer, this shows little more than its start.");
-}
-
 void sp_write_verdict(struct sp_writer *w)
 {
 	const struct sp_function *first = NULL;
@@ -195,6 +172,6 @@ void sp_write_verdict(struct sp_writer *w)
 		first = write_cpu(w);
 	if (w->profile->heap_on)
 		write_memory(w);
-	write_next(w, first);
+	sp_write_next(w, first);
 	sp_buffer_puts(&w->out, "\n\n");
 }

@@ -31,6 +31,22 @@ static const struct sp_limits unlimited = {.functions = FULL,
 	.heap_tree_lines = FULL,
 	.notes = FULL};
 
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Trees and notes are not counted in rows. */
+static struct sp_limits rows(size_t top)
+{
+	struct sp_limits l = usual;
+
+	l.functions = l.modules = l.files = l.threads = l.sites = top;
+	l.paths = least(top, unlimited.paths);
+	l.details = least(top, unlimited.details);
+	return l;
+}
+
 static size_t less(size_t limit, unsigned step)
 {
 	return limit >> step ? limit >> step : 1;
@@ -149,6 +165,16 @@ void sp_markdown_write(struct sp_buffer *out, const struct sp_profile *profile, 
 		if (full || w.out.length <= SP_TOP_BUDGET_BYTES)
 			break;
 	}
+	sp_buffer_add(out, w.out.data, w.out.length);
+	sp_write_complete(out, profile);
+	sp_buffer_free(&w.out);
+}
+
+void sp_markdown_write_top(struct sp_buffer *out, const struct sp_profile *profile, const char *file_name, size_t top)
+{
+	struct sp_writer w = {.profile = profile, .file_name = file_name, .limits = rows(top)};
+
+	write_top(&w);
 	sp_buffer_add(out, w.out.data, w.out.length);
 	sp_write_complete(out, profile);
 	sp_buffer_free(&w.out);

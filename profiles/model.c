@@ -16,6 +16,7 @@ static const char *const pseudo_names[SP_PSEUDOS] = {
 	[SP_PSEUDO_TRUNCATED] = "[truncated]",
 	[SP_PSEUDO_BEFORE] = "[before sampling]",
 	[SP_PSEUDO_AGENT] = "[smartprof]",
+	[SP_PSEUDO_FILTERED] = "[filtered]",
 };
 
 /* Module 0 and the pseudo functions exist in every profile. */
@@ -130,6 +131,12 @@ static struct sp_symbolizer *make_symbolizer(const struct sp_profile *profile,
 struct sp_profile *sp_profile_from_snapshot(struct sp_snapshot *snapshot, const struct sp_symbolizer_options *symbols,
 	sp_progress_fn *progress, void *context)
 {
+	return sp_profile_filtered(snapshot, symbols, NULL, progress, context);
+}
+
+struct sp_profile *sp_profile_filtered(struct sp_snapshot *snapshot, const struct sp_symbolizer_options *symbols,
+	const struct sp_filter *filter, sp_progress_fn *progress, void *context)
+{
 	struct sp_profile *profile = sp_alloc(1, sizeof(*profile));
 	struct sp_symbolizer *symbolizer;
 	uint32_t *site_frame = sp_alloc(snapshot->stack_count, sizeof(*site_frame));
@@ -140,9 +147,12 @@ struct sp_profile *sp_profile_from_snapshot(struct sp_snapshot *snapshot, const 
 	symbolizer = make_symbolizer(profile, symbols);
 	sp_modules_load(profile, symbolizer);
 	sp_frames_load(profile, symbolizer, site_frame, progress, context);
+	if (filter && (filter->focus || filter->ignore))
+		sp_frames_filter(profile, filter, site_frame);
 	sp_threads_add_up(profile, symbolizer);
 	sp_cpu_add_up(profile);
 	sp_cpu_errors(profile);
+	sp_lines_add_up(profile);
 	sp_heap_add_up(profile, site_frame);
 	for (size_t i = 0; symbolizer && i < profile->module_count; i++)
 		if (profile->modules[i].asked)
@@ -165,6 +175,7 @@ void sp_profile_free(struct sp_profile *profile)
 	free(profile->frame_ids);
 	free(profile->paths);
 	free(profile->sites);
+	free(profile->lines);
 	free(profile->threads);
 	free(profile);
 }

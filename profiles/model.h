@@ -6,6 +6,7 @@
 #ifndef SP_PROFILES_MODEL_H
 #define SP_PROFILES_MODEL_H
 
+#include <regex.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -61,6 +62,7 @@ enum sp_pseudo {
 	SP_PSEUDO_TRUNCATED,
 	SP_PSEUDO_BEFORE,
 	SP_PSEUDO_AGENT,
+	SP_PSEUDO_FILTERED,
 	SP_PSEUDOS
 };
 
@@ -102,6 +104,15 @@ struct sp_heap_site {
 	struct sp_births births;
 };
 
+/* A source line and the time spent in it, without what it calls. */
+struct sp_line_info {
+	uint32_t function; /* the innermost one, inlined or not */
+	const char *file;
+	unsigned line;
+	uint64_t self_user_ns, self_sys_ns, self_samples;
+	double self_error;
+};
+
 struct sp_thread_info {
 	const char *name;
 	const char *start; /* start routine, NULL for the main thread */
@@ -134,6 +145,8 @@ struct sp_profile {
 	size_t path_count;
 	struct sp_heap_site *sites;
 	size_t site_count, site_capacity;
+	struct sp_line_info *lines; /* those with self time */
+	size_t line_count, line_capacity;
 	struct sp_thread_info *threads;
 	size_t thread_count;
 	uint64_t threads_seen;
@@ -161,6 +174,19 @@ typedef void sp_progress_fn(void *context, size_t done, size_t total);
 struct sp_profile *sp_profile_from_snapshot(struct sp_snapshot *snapshot, const struct sp_symbolizer_options *symbols,
 	sp_progress_fn *progress, void *context);
 void sp_profile_free(struct sp_profile *profile);
+
+/* Which stacks are wanted: those with a function, file or module that matches `focus`, and none that matches
+ * `ignore`; NULL: any. */
+struct sp_filter {
+	const regex_t *focus, *ignore;
+};
+
+/* The same of these stacks only: all others are one row, [filtered], so that shares are of the whole. */
+struct sp_profile *sp_profile_filtered(struct sp_snapshot *snapshot, const struct sp_symbolizer_options *symbols,
+	const struct sp_filter *filter, sp_progress_fn *progress, void *context);
+
+/* file and module may be NULL. */
+bool sp_filter_matches(const regex_t *regex, const char *function, const char *file, const char *module);
 
 #define SP_NO_PART UINT32_MAX
 
@@ -230,9 +256,14 @@ bool sp_stack_is_exact(const struct sp_stack *stack, uint32_t i);
 /* Stage 2 begins with asking for all addresses at once, model_addresses.c. */
 void sp_addresses_prepare(struct sp_profile *profile, struct sp_symbolizer *symbolizer);
 
+/* Between them, model_filter.c. */
+void sp_frames_filter(struct sp_profile *profile, const struct sp_filter *filter, uint32_t *site_frame);
+
 /* Stage 3: sums. site_frame[stack] is the frame that is the allocation site of a heap stack. */
 void sp_cpu_add_up(struct sp_profile *profile);
 void sp_cpu_errors(struct sp_profile *profile);
+void sp_lines_add_up(struct sp_profile *profile);
+struct sp_line_info *sp_profile_line(struct sp_profile *profile); /* a new one, to be filled */
 void sp_heap_add_up(struct sp_profile *profile, const uint32_t *site_frame);
 void sp_threads_add_up(struct sp_profile *profile, struct sp_symbolizer *symbolizer);
 

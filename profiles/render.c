@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "profiles/facts.h"
-#include "profiles/markdown.h"
 #include "profiles/output.h"
 #include "profiles/spool_find.h"
 
@@ -169,6 +168,21 @@ int sp_render_spool(const char *spool_path, const struct sp_render_options *opti
 	return err;
 }
 
+static int render_part(struct sp_profile *profile, const struct sp_render_options *options, struct sp_buffer *out,
+	const char **why)
+{
+	if (!options->by && !options->top) {
+		render(profile, "", options->full, out);
+		return 0;
+	}
+	sp_facts_collect(profile);
+	if (options->by)
+		*why = sp_markdown_by(out, profile, options->by, options->top, &options->filter);
+	else
+		sp_markdown_write_top(out, profile, "", options->top);
+	return options->by && *why ? -ENODATA : 0;
+}
+
 int sp_render_text(const char *spool_path, const struct sp_render_options *options, struct sp_buffer *out,
 	const char **why)
 {
@@ -180,9 +194,9 @@ int sp_render_text(const char *spool_path, const struct sp_render_options *optio
 		return fd;
 	err = sp_snapshot_read(&snapshot, fd, why);
 	if (!err) {
-		profile = sp_profile_from_snapshot(&snapshot, options->symbols, options->progress,
+		profile = sp_profile_filtered(&snapshot, options->symbols, &options->filter, options->progress,
 			options->progress_context);
-		render(profile, "", options->full, out);
+		err = render_part(profile, options, out, why);
 		sp_profile_free(profile);
 	}
 	sp_snapshot_free(&snapshot);

@@ -6,10 +6,14 @@
 #include <stdbool.h>
 
 #include "profiles/buffer.h"
+#include "profiles/markdown.h"
 #include "profiles/model.h"
 
 struct sp_render_options {
 	bool full;                                   /* no budget */
+	size_t top;                                  /* rows of every table; 0: as usual. With `by`: of that table */
+	enum sp_by by;                               /* sp_render_text: this table alone */
+	struct sp_filter filter;                     /* sp_render_text: these stacks alone */
 	const struct sp_symbolizer_options *symbols; /* NULL: the defaults; see sp_profile_from_snapshot */
 	sp_progress_fn *progress;                    /* NULL: none */
 	void *progress_context;
@@ -30,7 +34,8 @@ struct sp_render_result {
  * spool is then left alone. */
 int sp_render_spool(const char *spool_path, const struct sp_render_options *options, struct sp_render_result *result);
 
-/* Renders a spool into *out and leaves it; the process may still run. 0 or a negative errno. */
+/* Renders a spool into *out and leaves it; the process may still run. 0 or a negative errno (-ENODATA: it
+ * holds nothing of what was asked for). */
 int sp_render_text(const char *spool_path, const struct sp_render_options *options, struct sp_buffer *out,
 	const char **why);
 

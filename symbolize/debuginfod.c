@@ -43,6 +43,7 @@ static bool load(struct library *library)
 {
 	void *handle = dlopen("libdebuginfod.so.1", RTLD_NOW | RTLD_LOCAL); /* stays for the process's life */
 
+	*library = (struct library){0};
 	if (!handle)
 		return false;
 	*(void **)&library->begin = dlsym(handle, "debuginfod_begin");

@@ -22,17 +22,6 @@
 #define NICENESS 10
 #define READY_FD 3
 
-static void limit(int resource, rlim_t most)
-{
-	struct rlimit r;
-
-	if (getrlimit(resource, &r) < 0)
-		return;
-	if (r.rlim_cur == RLIM_INFINITY || r.rlim_cur > most)
-		r.rlim_cur = most;
-	setrlimit(resource, &r);
-}
-
 /* The tree's first process, "<pid>.<ticks>"; false when the spool cannot be read. */
 static int read_tree(const char *path, char *tree, size_t size)
 {
@@ -82,9 +71,9 @@ int sp_cmd_finish(int argc, char **argv)
 		sp_complain("finish: it wants one spool; the agent starts it, see smartprof recover --help");
 		return SP_EXIT_USAGE;
 	}
-	limit(RLIMIT_AS, MEMORY_LIMIT_BYTES);
-	limit(RLIMIT_CPU, CPU_LIMIT_SECONDS);
-	limit(RLIMIT_CORE, 0);
+	sp_limit(RLIMIT_AS, MEMORY_LIMIT_BYTES);
+	sp_limit(RLIMIT_CPU, CPU_LIMIT_SECONDS);
+	sp_limit(RLIMIT_CORE, 0);
 	setpriority(PRIO_PROCESS, 0, NICENESS);
 	read_tree(argv[1], tree, sizeof(tree));
 	sp_symbols_options(&symbols, false);

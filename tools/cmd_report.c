@@ -2,12 +2,11 @@
 #include "tools/tools.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <regex.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,18 +15,31 @@
 #include "profiles/spool_find.h"
 #include "profiles/spool_read.h"
 
-#define PROFILE_MAX_BYTES (256u << 20)
+#define TOP_USUAL 30u
 #define PROGRESS_AFTER_NS 500000000u
 #define PROGRESS_EVERY_NS 100000000u
 
 static void print_help(void)
 {
-	printf("usage: smartprof report [--full] [--debug-dir DIR] [--debuginfod] PID|SPOOL|PROFILE.md\n\n"
+	printf("usage: smartprof report [FLAGS] PID|SPOOL|PROFILE.md\n\n"
 	       "Prints a profile as Markdown: of a process that is running right now, of a spool, or the readable\n"
 	       "part of a profile written earlier.\n\n"
+	       "  --by WHAT       one table of CPU time: by function, line, file, module or thread\n"
+	       "  --top N         N rows in each table\n"
+	       "  --focus REGEX   only stacks with a function, file or module that matches; others are [filtered]\n"
+	       "  --ignore REGEX  no stacks with a function, file or module that matches\n"
 	       "  --full          show everything: no limit on the length of tables\n" SP_SYMBOLS_HELP
-	       "  --help          this text\n");
+	       "  --help          this text\n\n"
+	       "A profile written earlier holds no stacks: --top, --focus and --ignore then choose rows of one table,\n"
+	       "by function unless --by says otherwise. REGEX is a POSIX extended regular expression.\n");
 }
+
+/* What was asked for. */
+struct wish {
+	struct sp_render_options options;
+	struct sp_symbolizer_options symbols;
+	regex_t focus, ignore;
+};
 
 struct progress {
 	uint64_t start_ns, shown_ns;
@@ -65,70 +77,59 @@ static int print_text(const char *text, size_t length)
 	return 1;
 }
 
-static int report_spool(const char *path, bool full, const struct sp_symbolizer_options *symbols)
+/* -ENODATA: the question was fine, and has no answer here. */
+static int complain_of(const char *path, int err, const char *why)
+{
+	if (err == -ENODATA) {
+		sp_complain("report: %s: %s", path, why);
+		return 1;
+	}
+	sp_complain("report: %s: %s; give it a process id, a spool or a profile", path, why);
+	return SP_EXIT_USAGE;
+}
+
+static int report_spool(const char *path, struct wish *wish)
 {
 	struct progress progress = {.start_ns = now_ns()};
-	struct sp_render_options options = {.full = full, .symbols = symbols};
 	struct sp_buffer out = {0};
 	const char *why = "";
-	int status;
+	int err, status;
 
 	if (isatty(STDERR_FILENO)) {
-		options.progress = show_progress;
-		options.progress_context = &progress;
+		wish->options.progress = show_progress;
+		wish->options.progress_context = &progress;
 	}
-	if (sp_render_text(path, &options, &out, &why) < 0) {
-		sp_complain("report: %s: %s; give it a process id, a spool or a profile", path, why);
-		status = SP_EXIT_USAGE;
-	} else {
-		status = print_text(out.data, out.length);
-	}
+	err = sp_render_text(path, &wish->options, &out, &why);
+	status = err < 0 ? complain_of(path, err, why) : print_text(out.data, out.length);
 	sp_buffer_free(&out);
 	return status;
 }
 
-static int report_profile(const char *path, const struct sp_buffer *text, bool full)
+static int report_table(const char *path, const struct sp_profile *profile, const struct sp_render_options *o)
+{
+	struct sp_buffer out = {0};
+	const char *why =
+		sp_markdown_by(&out, profile, o->by ? o->by : SP_BY_FUNCTION, o->top ? o->top : TOP_USUAL, &o->filter);
+	int status = why ? complain_of(path, -ENODATA, why) : print_text(out.data, out.length);
+
+	sp_buffer_free(&out);
+	return status;
+}
+
+static int report_profile(const char *path, const struct sp_buffer *text, const struct sp_render_options *o)
 {
 	const char *why = "";
 	struct sp_profile *profile = sp_markdown_read(text->data, text->length, &why);
+	int status;
 
-	if (!profile) {
-		sp_complain("report: %s: %s; give it a process id, a spool or a profile", path, why);
-		return SP_EXIT_USAGE;
-	}
+	if (!profile)
+		return complain_of(path, -EINVAL, why);
+	if (o->by || o->top || o->filter.focus || o->filter.ignore)
+		status = report_table(path, profile, o);
+	else
+		status = print_text(text->data, o->full ? text->length : sp_markdown_top(text->data, text->length));
 	sp_profile_free(profile);
-	return print_text(text->data, full ? text->length : sp_markdown_top(text->data, text->length));
-}
-
-/* Reads the file; a spool is only recognized. Returns 0, 1 for a spool, or a negative errno. */
-static int read_input(const char *path, struct sp_buffer *text)
-{
-	uint64_t magic = 0;
-	char block[65536];
-	struct stat st;
-	ssize_t n;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	int err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st) < 0)
-		err = -errno;
-	else if (!S_ISREG(st.st_mode))
-		err = S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
-	else if (pread(fd, &magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) && magic == SP_SPOOL_MAGIC)
-		err = 1;
-	else if (st.st_size > PROFILE_MAX_BYTES)
-		err = -EFBIG;
-	sp_buffer_puts(text, "");
-	while (!err && (n = read(fd, block, sizeof(block))) != 0) {
-		if (n > 0)
-			sp_buffer_add(text, block, (size_t)n);
-		else if (errno != EINTR)
-			err = -errno;
-	}
-	close(fd);
-	return err;
+	return status;
 }
 
 /* The spool of a process that is running; an earlier program of the same process may have left one. */
@@ -155,7 +156,7 @@ static bool find_by_pid(int pid, char *path)
 	return found;
 }
 
-static int report(const char *what, bool full, const struct sp_symbolizer_options *symbols)
+static int report(const char *what, struct wish *wish)
 {
 	char path[PATH_MAX];
 	struct sp_buffer text = {0};
@@ -167,45 +168,134 @@ static int report(const char *what, bool full, const struct sp_symbolizer_option
 				what);
 			return SP_EXIT_USAGE;
 		}
-		return report_spool(path, full, symbols);
+		return report_spool(path, wish);
 	}
-	got = read_input(what, &text);
-	if (got < 0) {
-		sp_complain("report: %s: %s; give it a process id, a spool or a profile", what, strerror(-got));
-		status = SP_EXIT_USAGE;
-	} else {
-		status = got == 1 ? report_spool(what, full, symbols) : report_profile(what, &text, full);
-	}
+	got = sp_input_read(what, &text);
+	if (got < 0)
+		status = complain_of(what, got, strerror(-got));
+	else
+		status = got == SP_INPUT_SPOOL ? report_spool(what, wish) : report_profile(what, &text, &wish->options);
 	sp_buffer_free(&text);
 	return status;
 }
 
-int sp_cmd_report(int argc, char **argv)
+static int parse_top(const char *text, size_t *top)
 {
-	static const struct option flags[] = {{"full", no_argument, NULL, 'f'}, SP_SYMBOLS_FLAGS,
-		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
-	struct sp_symbolizer_options symbols;
-	bool full = false;
-	int got, taken;
+	size_t digits = strspn(text, "0123456789");
 
-	sp_symbols_options(&symbols, true);
+	*top = digits && digits < 8 && !text[digits] ? (size_t)atol(text) : 0;
+	if (*top)
+		return 0;
+	sp_complain("report: --top: '%s' is no number of rows; give it 1 to 9999999", text);
+	return SP_EXIT_USAGE;
+}
 
-	opterr = 0;
-	while ((got = getopt_long(argc, argv, ":h", flags, NULL)) != -1) {
-		if (got == 'h') {
-			print_help();
-			return 0;
-		}
-		taken = sp_symbols_flag(&symbols, got, optarg);
-		if (taken < 0)
-			return SP_EXIT_USAGE;
-		if (!taken && got != 'f')
-			return sp_flag_error("report", got, argv, flags);
-		full |= got == 'f';
+static int parse_by(const char *text, enum sp_by *by)
+{
+	static const char *const words[] = {"function", "line", "file", "module", "thread"};
+	const size_t count = sizeof(words) / sizeof(words[0]);
+
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(text, words[i]) != 0)
+			continue;
+		*by = (enum sp_by)(SP_BY_FUNCTION + i);
+		return 0;
 	}
-	if (argc - optind != 1) {
+	return sp_complain_unknown("report: unknown table", text, "", sp_suggest(text, words, count),
+		"smartprof report --help");
+}
+
+static int parse_regex(const char *flag, const char *text, regex_t *regex, const regex_t **used)
+{
+	char why[128];
+	int err;
+
+	if (*used) {
+		sp_complain("report: --%s: it is given twice; join the expressions with |", flag);
+		return SP_EXIT_USAGE;
+	}
+	err = regcomp(regex, text, REG_EXTENDED | REG_NOSUB);
+	if (!err) {
+		*used = regex;
+		return 0;
+	}
+	regerror(err, regex, why, sizeof(why));
+	sp_complain("report: --%s: '%s' is no regular expression: %s", flag, text, why);
+	return SP_EXIT_USAGE;
+}
+
+static int parse_flag(int got, char **argv, const struct option *flags, struct wish *wish)
+{
+	struct sp_render_options *o = &wish->options;
+	int taken = sp_symbols_flag(&wish->symbols, got, optarg);
+
+	if (taken)
+		return taken < 0 ? SP_EXIT_USAGE : 0;
+	switch (got) {
+	case 'f':
+		o->full = true;
+		return 0;
+	case 't':
+		return parse_top(optarg, &o->top);
+	case 'b':
+		return parse_by(optarg, &o->by);
+	case 'o':
+		return parse_regex("focus", optarg, &wish->focus, &o->filter.focus);
+	case 'i':
+		return parse_regex("ignore", optarg, &wish->ignore, &o->filter.ignore);
+	default:
+		return sp_flag_error("report", got, argv, flags);
+	}
+}
+
+static int check_wish(int left, struct sp_render_options *o)
+{
+	if (left != 1) {
 		sp_complain("report: it wants one process id, spool or profile; see smartprof report --help");
 		return SP_EXIT_USAGE;
 	}
-	return report(argv[optind], full, &symbols);
+	if (o->by == SP_BY_THREAD && (o->filter.focus || o->filter.ignore)) {
+		sp_complain("report: --by thread: stacks are not known by thread; leave --focus and --ignore out");
+		return SP_EXIT_USAGE;
+	}
+	if (o->full && o->top) {
+		sp_complain("report: --full and --top: they exclude each other; leave one out");
+		return SP_EXIT_USAGE;
+	}
+	if (o->by && !o->top)
+		o->top = o->full ? SIZE_MAX : TOP_USUAL;
+	return 0;
+}
+
+int sp_cmd_report(int argc, char **argv)
+{
+	static const struct option flags[] = {{"full", no_argument, NULL, 'f'}, {"top", required_argument, NULL, 't'},
+		{"by", required_argument, NULL, 'b'}, {"focus", required_argument, NULL, 'o'},
+		{"ignore", required_argument, NULL, 'i'}, SP_SYMBOLS_FLAGS, {"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0}};
+	struct wish wish = {0};
+	int got, status = 0;
+
+	sp_symbols_options(&wish.symbols, true);
+	wish.options.symbols = &wish.symbols;
+	opterr = 0;
+	while (!status && (got = getopt_long(argc, argv, ":h", flags, NULL)) != -1) {
+		if (got == 'h') {
+			print_help();
+			goto out;
+		}
+		status = parse_flag(got, argv, flags, &wish);
+	}
+	if (!status)
+		status = check_wish(argc - optind, &wish.options);
+	if (!status) {
+		sp_limit_reading();
+		status = report(argv[optind], &wish);
+	}
+out:
+	if (wish.options.filter.focus)
+		regfree(&wish.focus);
+	if (wish.options.filter.ignore)
+		regfree(&wish.ignore);
+	return status;
 }

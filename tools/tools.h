@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "symbolize/symbolize.h"
@@ -20,6 +21,7 @@
 
 #define SP_EXIT_USAGE 2
 
+struct sp_buffer;
 struct sp_where;
 struct sp_file;
 struct sp_option_row;
@@ -27,6 +29,7 @@ struct sp_option_row;
 int sp_cmd_run(int argc, char **argv);
 int sp_cmd_config(int argc, char **argv);
 int sp_cmd_report(int argc, char **argv);
+int sp_cmd_validate(int argc, char **argv);
 int sp_cmd_recover(int argc, char **argv);
 int sp_cmd_cache(int argc, char **argv);
 int sp_cmd_finish(int argc, char **argv);
@@ -52,6 +55,18 @@ void sp_symbols_options(struct sp_symbolizer_options *options, int complain);
 	"  --debug-dir DIR look for separate debug files in DIR too, before /usr/lib/debug\n" \
 	"  --debuginfod    fetch missing debug files from the servers in DEBUGINFOD_URLS, a minute at most\n"
 int sp_symbols_flag(struct sp_symbolizer_options *options, int got, const char *value);
+
+/* Appends the file's content, at most 64 MB; of a spool nothing. Returns 0, SP_INPUT_SPOOL, or a negative
+ * errno. */
+#define SP_INPUT_SPOOL 1
+int sp_input_read(const char *path, struct sp_buffer *text);
+
+/* Lowers a limit of this process, never raises it. */
+void sp_limit(int resource, rlim_t most);
+
+/* Limits this process to what reading any profile or spool takes: 4 GB, and two minutes of CPU time, at
+ * whose end it says so and exits with 1. */
+void sp_limit_reading(void);
 
 /* Prints "smartprof: " and the message and a newline to stderr. */
 void sp_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -19,6 +19,23 @@ setup() {
 	cd "$WORK" || return
 }
 
+# Whatever a test made is what a reader is promised: every profile follows the schema, and GFM shows
+# each table as a table, and nothing that is not the template's.
+teardown() {
+	local -a profiles indexes
+	mapfile -d '' profiles < <(find "$WORK" -type f -name '*.md' -not -name '.*' \
+		-exec grep -lZ -m 1 '^schema: smartprof/1$' {} + 2>/dev/null)
+	mapfile -d '' indexes < <(find "$WORK" -type f -name 'tree.*.md' -print0 2>/dev/null)
+	if [ "${#profiles[@]}" -gt 0 ]; then
+		"$SMARTPROF" validate "${profiles[@]}" >validate.log || {
+			grep -v '^  ' validate.log | head -n 40 >&2
+			fail "not as the schema says"
+		}
+	fi
+	[ $((${#profiles[@]} + ${#indexes[@]})) -eq 0 ] ||
+		"$ROOT/tests/e2e/gfm.py" "${profiles[@]}" "${indexes[@]}"
+}
+
 # long SHORT LONG: the size of a storm, LONG when asked for with LONG=1.
 long() {
 	if [ -n "${SP_LONG-}" ]; then echo "$2"; else echo "$1"; fi

@@ -12,6 +12,7 @@
 
 #include "profiles/escape.h"
 #include "profiles/redact.h"
+#include "profiles/shorten.h"
 
 static const char *const hostile[] = {
 	"a|b",
@@ -59,6 +60,13 @@ static const char *const hostile[] = {
 	"\xef\xbb\xbf"
 	"bom",
 	"http://x.y/z",
+	"www.x.y",
+	"WWW.example.com/a",
+	"mail@example.com",
+	"memcpy@GLIBC_2.14",
+	"[x] done",
+	"\xe3\x85\xa4"
+	"filler",
 	"$HOME",
 	"| a | b |",
 	"",
@@ -90,6 +98,10 @@ static void cells_are_escaped_where_needed(void **state)
 	assert_escaped(SP_ESCAPE_CELL, "vector<int>&", "vector\\<int\\>\\&");
 	assert_escaped(SP_ESCAPE_CELL, "a\nb", "a\\\\x0ab");
 	assert_escaped(SP_ESCAPE_CELL, "\\|", "\\\\\\|");
+	assert_escaped(SP_ESCAPE_CELL, "memcpy@@GLIBC_2.14", "memcpy@@GLIBC_2.14");
+	assert_escaped(SP_ESCAPE_CELL, "a@b.c", "a\\\\x40b.c");
+	assert_escaped(SP_ESCAPE_CELL, "1. one", "1\\. one");
+	assert_escaped(SP_ESCAPE_CELL, "libfoo.so.1", "libfoo.so.1");
 	assert_escaped(SP_ESCAPE_PLAIN, "a|b\n\\", "a|b\\x0a\\\\");
 	assert_escaped(SP_ESCAPE_PLAIN, "\xe2\x80\xae", "\\xe2\\x80\\xae");
 	assert_escaped(SP_ESCAPE_PLAIN, "\xffgröße", "\\xffgröße");
@@ -143,13 +155,70 @@ static void long_names_are_shortened_and_stay_apart(void **state)
 	sp_escape_name(&y, SP_ESCAPE_CELL, b);
 	assert_true(x.length <= SP_NAME_CHARS + 4);
 	assert_string_not_equal(x.data, y.data);
-	assert_non_null(strstr(x.data, "…#"));
+	assert_non_null(strstr(x.data, "a…a"));
+	assert_int_equal(x.data[x.length - 9], '#');
 	sp_buffer_clear(&x);
 	a[SP_NAME_CHARS] = '\0';
 	sp_escape_name(&x, SP_ESCAPE_CELL, a);
 	assert_string_equal(x.data, a);
 	sp_buffer_free(&x);
 	sp_buffer_free(&y);
+}
+
+static void assert_shortened(const char *name, const char *expected)
+{
+	struct sp_buffer out = {0};
+
+	sp_shorten_name(&out, name);
+	out.data[out.length - 8] = '\0';
+	assert_string_equal(out.data, expected);
+	sp_buffer_free(&out);
+}
+
+/* Template arguments go first, from the inside, and only as many levels as it takes; operators'
+ * brackets are none. */
+static void template_arguments_go_first(void **state)
+{
+	(void)state;
+	assert_shortened("std::map<std::pair<aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, "
+			 "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb>, int>::at(int const&)",
+		"std::map<std::pair<…>, int>::at(int const&)#");
+	assert_shortened("ns::operator<< <aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, "
+			 "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb>(ns::out&)",
+		"ns::operator<< <…>(ns::out&)#");
+	assert_shortened("p<aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, "
+			 "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb>::operator->() const",
+		"p<…>::operator->() const#");
+	assert_shortened(
+		"first_half_of_a_name_without_any_arguments_that_is_much_longer_than_a_line_can_take_and_goes_on_"
+		"and_on_until_it_gets_to_its_end",
+		"first_half_of_a_name_without_any_arguments_that_is_much_longer_tha…_and_goes_on_and_on_until_it_gets_"
+		"to_its_end#");
+}
+
+static void names_of_any_length_and_nesting_fit(void **state)
+{
+	static const char *const pieces[] = {"<", ">", "a<", "b<c>", "<<>", "operator<", "\xc3\xa4", "\xff", "->"};
+	char *name = malloc(70000);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+		struct sp_buffer out = {0};
+		size_t n = 0, chars = 0;
+
+		for (; n + 10 < 65536; n += strlen(pieces[i]))
+			strcpy(name + n, pieces[i]);
+		sp_shorten_name(&out, name);
+		for (size_t at = 0, bytes; at < out.length; at += bytes, chars++) {
+			uint32_t code;
+
+			bytes = sp_utf8_length(out.data + at, out.length - at, &code);
+			bytes = bytes ? bytes : 1;
+		}
+		assert_true(chars <= SP_NAME_CHARS);
+		sp_buffer_free(&out);
+	}
+	free(name);
 }
 
 static int lines_with(const char *text, const char *needle)
@@ -300,6 +369,8 @@ int main(void)
 		cmocka_unit_test(plain_escapes_are_undone),
 		cmocka_unit_test(every_byte_survives_a_round_trip),
 		cmocka_unit_test(long_names_are_shortened_and_stay_apart),
+		cmocka_unit_test(template_arguments_go_first),
+		cmocka_unit_test(names_of_any_length_and_nesting_fit),
 		cmocka_unit_test(tables_stay_tables),
 		cmocka_unit_test(yaml_is_quoted_where_it_must_be),
 		cmocka_unit_test(secrets_are_redacted),

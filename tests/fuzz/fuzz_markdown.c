@@ -1,0 +1,58 @@
+/* Fuzzes what reads written profiles: the validator and the reader.
+ *
+ * Besides not crashing: what follows the schema can be read, and what was read and written again is
+ * read as the same. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiles/markdown.h"
+#include "profiles/validate.h"
+
+static void require(int condition, const char *what)
+{
+	if (!condition) {
+		fprintf(stderr, "fuzz_markdown: %s\n", what);
+		abort();
+	}
+}
+
+static void check_again(const struct sp_profile *profile)
+{
+	struct sp_buffer out = {0};
+	struct sp_profile *again;
+	const char *why = "";
+
+	sp_buffer_puts(&out, "---\nschema: smartprof/1\n---\n\n");
+	sp_write_complete(&out, profile);
+	again = sp_markdown_read(out.data, out.length, &why);
+	require(again != NULL, why);
+	require(again->total_ns == profile->total_ns, "another total");
+	require(again->samples == profile->samples, "other samples");
+	require(again->thread_count == profile->thread_count, "other threads");
+	sp_profile_free(again);
+	sp_buffer_free(&out);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct sp_validation *validation = sp_alloc(1, sizeof(*validation));
+	struct sp_profile *profile;
+	const char *why = NULL;
+	char *text = malloc(size + 1);
+
+	memcpy(text, data, size);
+	text[size] = '\0';
+	sp_validate(validation, text, size);
+	profile = sp_markdown_read(text, size, &why);
+	require(profile || why, "no reason");
+	require(profile || validation->count, "it follows the schema and cannot be read");
+	if (profile)
+		check_again(profile);
+	sp_profile_free(profile);
+	sp_validation_free(validation);
+	free(validation);
+	free(text);
+	return 0;
+}

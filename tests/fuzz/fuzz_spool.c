@@ -1,0 +1,61 @@
+/* Fuzzes what reads spools, to the end: snapshot, model, Markdown.
+ *
+ * Besides not crashing: whatever names and numbers a spool holds, its profile's tables are tables, its
+ * text is inert, and its complete part is complete. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "profiles/facts.h"
+#include "profiles/markdown.h"
+#include "profiles/validate.h"
+
+/* What damage explains: keys without a value, numbers that do not add up. */
+static int is_excused(const char *what)
+{
+	return strstr(what, "missing") || strstr(what, "add up") || strstr(what, "self time") || strstr(what, "` is ");
+}
+
+static void check(const struct sp_buffer *text)
+{
+	struct sp_validation *v = sp_alloc(1, sizeof(*v));
+
+	sp_validate(v, text->data, text->length);
+	for (size_t i = 0; i < v->count && i < SP_VIOLATIONS_MAX; i++) {
+		if (is_excused(v->violations[i].what))
+			continue;
+		fprintf(stderr, "%s\nfuzz_spool: line %zu: %s\n", text->data, v->violations[i].line,
+			v->violations[i].what);
+		abort();
+	}
+	sp_validation_free(v);
+	free(v);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct sp_snapshot snapshot;
+	struct sp_buffer text = {0};
+	struct sp_profile *profile;
+	const char *why = NULL;
+	int fd = memfd_create("spool", MFD_CLOEXEC);
+
+	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
+		abort();
+	if (sp_snapshot_read(&snapshot, fd, &why) == 0) {
+		profile = sp_profile_from_snapshot(&snapshot, NULL, NULL, NULL);
+		sp_facts_collect(profile);
+		sp_markdown_write(&text, profile, "prog.md", size % 2);
+		check(&text);
+		sp_profile_free(profile);
+	} else if (!why) {
+		abort();
+	}
+	sp_buffer_free(&text);
+	sp_snapshot_free(&snapshot);
+	close(fd);
+	return 0;
+}

@@ -1,0 +1,127 @@
+/* Composes the seeds of fuzz_spool and fuzz_markdown: usage: make_seeds DIRECTORY */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "profiles/facts.h"
+#include "profiles/markdown.h"
+#include "tests/unit/profile_spool.h"
+
+#define STACK(...) ((const int[]){__VA_ARGS__, -1})
+
+static void write_file(const char *directory, const char *kind, const char *name, const void *data, size_t size)
+{
+	char path[512];
+	int fd;
+
+	mkdir(directory, 0777);
+	snprintf(path, sizeof(path), "%s/%s", directory, kind);
+	mkdir(path, 0777);
+	snprintf(path, sizeof(path), "%s/%s/%s", directory, kind, name);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+	if (fd < 0 || write(fd, data, size) != (ssize_t)size) {
+		perror(path);
+		exit(1);
+	}
+	close(fd);
+}
+
+/* The same spool without room for more: what a fuzzer changes is then mostly used. */
+static char *compact(const struct spool *s, size_t *size)
+{
+	struct sp_spool_header *h;
+	char *out = calloc(1, s->header->total_bytes);
+	uint64_t at = sizeof(*h);
+
+	memcpy(out, s->header, sizeof(*h));
+	h = (struct sp_spool_header *)out;
+	for (int i = 0; i < SP_SECTIONS; i++) {
+		struct sp_section_entry *e = &h->sections[i];
+		uint64_t bytes = (uint64_t)e->used * e->stride;
+
+		memcpy(out + at, (const char *)s->header + e->offset, bytes);
+		e->offset = at;
+		e->capacity = e->committed = e->used;
+		at += (bytes + 7) & ~7ull;
+	}
+	h->total_bytes = *size = at;
+	return out;
+}
+
+static void write_seeds(const char *directory, const char *name, struct spool *s)
+{
+	char path[] = "/tmp/smartprof-seed-XXXXXX";
+	struct sp_snapshot snapshot;
+	struct sp_buffer text = {0};
+	const char *why = "";
+	size_t size;
+	char *data = compact(s, &size);
+	int fd = mkstemp(path);
+
+	unlink(path);
+	if (write(fd, data, size) != (ssize_t)size || sp_snapshot_read(&snapshot, fd, &why) < 0) {
+		fprintf(stderr, "make_seeds: %s: %s\n", name, why);
+		exit(1);
+	}
+	struct sp_profile *profile = sp_profile_from_snapshot(&snapshot, NULL, NULL, NULL);
+	sp_facts_collect(profile);
+	sp_markdown_write(&text, profile, "prog.md", false);
+	write_file(directory, "spool", name, data, size);
+	write_file(directory, "markdown", name, text.data, text.length);
+	sp_profile_free(profile);
+	sp_snapshot_free(&snapshot);
+	sp_buffer_free(&text);
+	free(data);
+	close(fd);
+}
+
+static void fill(struct spool *s)
+{
+	struct sp_log_entry *log = spool_records(s, SP_SEC_LOG);
+	struct sp_live *live = spool_records(s, SP_SEC_LIVE);
+	uint32_t stack = spool_stack(s, 0, STACK(3, 2, 3, 2, 1));
+
+	spool_module(s, "/nowhere/e|v`i<l>\n.so", 0x7000000, 0x7001000, 0, UINT64_MAX);
+	spool_sample(s, stack, 30000, 4000);
+	spool_sample(s, spool_stack(s, SP_STACK_TRUNCATED, STACK(4, 2)), 1000, 0);
+	spool_sample(s, spool_addresses(s, 0, 1, (const uint64_t[]){0x7000011, SPOOL_BASE + 1}, 2), 5000, 0);
+	spool_site(s, spool_stack(s, SP_STACK_IS_HEAP, STACK(6, 5, 1)), 4096, 2)->free_bytes = 96;
+	spool_thread(s, "worker|`<", 11, 50000, 0)->clocks = SP_THREAD_EVENT;
+	for (uint64_t i = 0; i < 4; i++)
+		spool_timepoint(s, 50 * i, 100 << i)->rss_bytes = 1 << 20;
+	for (unsigned i = 1; i < 5; i++)
+		log[s->header->sections[SP_SEC_LOG].used++] = (struct sp_log_entry){.stack = stack, .weight = 1000 * i};
+	live[s->header->sections[SP_SEC_LIVE].used++] =
+		(struct sp_live){.alive = 1, .site = 1, .size = 64, .weight = 4000, .born_tsc = 100};
+	s->header->heap.class_bytes[6] = 4096;
+	s->header->heap.class_count[6] = 2;
+	s->header->tsc_per_us_x1024 = 1 << 20;
+}
+
+int main(int argc, char **argv)
+{
+	struct spool s;
+
+	if (argc != 2)
+		return 1;
+	spool_open(&s);
+	write_seeds(argv[1], "empty", &s);
+	fill(&s);
+	write_seeds(argv[1], "some", &s);
+	s.header->state = SP_STATE_RUNNING;
+	s.header->end_ns = 0;
+	s.header->cpu.clock = SP_CLOCK_TIMER;
+	s.header->text.notes = spool_text(&s, "[x] a note\n1. another\n\x1b[1m|<b>`\n");
+	s.header->drops[SP_DROP_STACKS] = 3;
+	write_seeds(argv[1], "running", &s);
+	s.header->heap.on = 0;
+	write_seeds(argv[1], "cpu", &s);
+	s.header->heap.on = 1;
+	s.header->cpu.clock = SP_CLOCK_OFF;
+	write_seeds(argv[1], "heap", &s);
+	spool_close(&s);
+	return 0;
+}

@@ -1,0 +1,78 @@
+/* What a command reads, and how much it may take for it: files of unknown origin. */
+#include "tools/tools.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "profiles/buffer.h"
+#include "profiles/spool_read.h"
+
+#define PROFILE_MAX_BYTES (64u << 20)
+#define MEMORY_LIMIT_BYTES (4ULL << 30)
+#define CPU_LIMIT_SECONDS 120
+
+int sp_input_read(const char *path, struct sp_buffer *text)
+{
+	uint64_t magic = 0;
+	char block[65536];
+	struct stat st;
+	ssize_t n;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0)
+		err = -errno;
+	else if (!S_ISREG(st.st_mode))
+		err = S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
+	else if (pread(fd, &magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) && magic == SP_SPOOL_MAGIC)
+		err = SP_INPUT_SPOOL;
+	sp_buffer_puts(text, "");
+	while (!err && (n = read(fd, block, sizeof(block))) != 0) {
+		if (n > 0)
+			sp_buffer_add(text, block, (size_t)n);
+		else if (errno != EINTR)
+			err = -errno;
+		if (text->length > PROFILE_MAX_BYTES)
+			err = -EFBIG;
+	}
+	close(fd);
+	return err;
+}
+
+void sp_limit(int resource, rlim_t most)
+{
+	struct rlimit r;
+
+	if (getrlimit(resource, &r) < 0)
+		return;
+	if (r.rlim_cur == RLIM_INFINITY || r.rlim_cur > most)
+		r.rlim_cur = most;
+	setrlimit(resource, &r);
+}
+
+static void time_is_up(int signal)
+{
+	static const char message[] = "smartprof: it takes more than two minutes of CPU time; the input is damaged, "
+				      "or far larger than any profile\n";
+
+	(void)signal;
+	(void)!write(STDERR_FILENO, message, sizeof(message) - 1);
+	_exit(1);
+}
+
+void sp_limit_reading(void)
+{
+	signal(SIGXCPU, time_is_up);
+	sp_limit(RLIMIT_CPU, CPU_LIMIT_SECONDS);
+#ifndef __SANITIZE_ADDRESS__ /* which maps terabytes it does not use */
+	sp_limit(RLIMIT_AS, MEMORY_LIMIT_BYTES);
+#endif
+}
