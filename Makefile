@@ -80,6 +80,12 @@ $(B)/unit/%: $(B)/obj/cmd/tests/unit/%.c.o $(UNIT_LIB)
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -pthread -o $@ $< $(UNIT_LIB) -Wl,--as-needed -lcmocka \
 		$(CMD_LIBS) $(shell $(PKG_CONFIG) --libs libunwind)
 
+# --- programs that benchmarks need: tests/bench/NAME.c over the command's objects
+build/bench/%: tests/bench/%.c $(UNIT_LIB)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(CSTD) -MF $@.d -o $@ $< $(UNIT_LIB) -Wl,--as-needed $(CMD_LIBS)
+
 # --- fuzzing: tests/fuzz/fuzz_*.c, from the seeds kept for it and those that make_seeds composes
 FUZZ_SECONDS ?= 10
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -102,7 +108,7 @@ build/fuzz/obj/%.o: %.c
 build/fuzz/libfuzzed.a: $(FUZZ_OBJ)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
-FUZZ_LIBS := $(shell $(PKG_CONFIG) --libs libdw libelf liblzma) -liberty -lm
+FUZZ_LIBS := $(shell $(PKG_CONFIG) --libs libdw libelf liblzma sqlite3) -liberty -lm -pthread
 build/fuzz/make_seeds: build/fuzz/obj/tests/fuzz/make_seeds.o build/fuzz/libfuzzed.a
 	$(call say,LD,$@)
 	$(Q)$(FUZZ_CC) -fsanitize=address,undefined -o $@ $^ $(FUZZ_LIBS)

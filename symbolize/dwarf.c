@@ -2,6 +2,7 @@
 #include <dwarf.h>
 #include <elfutils/libdw.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -253,6 +254,27 @@ static int read_lines(struct sp_dwarf *dwarf, struct sp_unit *unit)
 	return rc;
 }
 
+/* Where libdw looks for the unit's split part. */
+static void note_split(struct sp_dwarf *dwarf, struct sp_unit *unit)
+{
+	Dwarf_Attribute attribute;
+	const char *name = dwarf_formstring(dwarf_attr(&unit->die, DW_AT_dwo_name, &attribute));
+	const char *directory;
+	char path[PATH_MAX];
+
+	if (!name)
+		name = dwarf_formstring(dwarf_attr(&unit->die, DW_AT_GNU_dwo_name, &attribute));
+	if (!name)
+		return;
+	directory = *name == '/' ? NULL : dwarf_formstring(dwarf_attr(&unit->die, DW_AT_comp_dir, &attribute));
+	if (snprintf(path, sizeof(path), "%s%s%s", directory ? directory : "", directory ? "/" : "", name) >=
+		(int)sizeof(path))
+		return;
+	pthread_mutex_lock(&dwarf->context->lock);
+	sp_deps_add(dwarf->deps, path);
+	pthread_mutex_unlock(&dwarf->context->lock);
+}
+
 /* libdw never gives single units back, so the memory limit is kept by starting over. */
 static struct sp_unit *ready_unit(struct sp_dwarf *dwarf, uint64_t address)
 {
@@ -266,7 +288,10 @@ static struct sp_unit *ready_unit(struct sp_dwarf *dwarf, uint64_t address)
 			return NULL;
 		unit = find_unit(dwarf, address);
 	}
-	if (unit && read_lines(dwarf, unit))
+	if (!unit)
+		return NULL;
+	note_split(dwarf, unit);
+	if (read_lines(dwarf, unit))
 		sp_lines_free(&unit->lines);
 	return unit;
 }
