@@ -5,7 +5,7 @@ load helpers
 	SMARTPROF_CPU_MAX_SAMPLES=500 profiled "$TARGETS/phases" "$(long 6 60)" >out
 	profile=$(profile_of phases)
 	at_least 1500 "$(front cpu_samples "$profile")"
-	grep -q 'the interval doubled' "$profile"
+	grep -q 'The interval doubled' "$profile"
 	for phase in 1 2 3 4 5; do
 		# A fifth each, the clock's share included; the last have some 40 samples.
 		share=$(share_of "phase_$phase" "$profile")
