@@ -88,7 +88,7 @@ static bool in_kernel(struct sp_thread *t, uint64_t user, uint64_t sys)
 
 static void on_tick(struct sp_thread *t, const ucontext_t *context)
 {
-	uint64_t tick = sp_agent.spool->cpu.tick_ns, user, sys, user_grown = 0, sys_grown;
+	uint64_t user, sys, user_grown = 0, sys_grown;
 	bool kernel;
 
 	sp_thread_cpu(&user, &sys);
@@ -100,8 +100,7 @@ static void on_tick(struct sp_thread *t, const ucontext_t *context)
 	sys_grown = sys - t->sys_seen_ns;
 	if (t->event_page) {
 		t->user_drift_ns = (int64_t)(user - t->user_base_ns - t->user_assigned_ns);
-		/* Less than half a tick is the kernel's rounding: it waits for the next one. */
-		if (!kernel || sys_grown < tick / 2)
+		if (!kernel)
 			return;
 	} else {
 		user_grown = user - t->user_seen_ns;
