@@ -142,7 +142,7 @@ static bool in_kernel(struct sp_thread *t, uint64_t user, uint64_t sys)
 static void on_tick(struct sp_thread *t, const ucontext_t *context)
 {
 	uint64_t interval = sp_load(&sp_agent.spool->cpu.interval_ns), tick = sp_agent.spool->cpu.tick_ns;
-	uint64_t user, sys, switches, user_grown = 0, sys_grown, least = (tick > interval ? tick : interval) / 2;
+	uint64_t user, sys, switches, user_grown = 0, sys_grown, least = interval > tick ? interval / 2 : 1;
 	bool kernel;
 
 	sp_thread_cpu_switches(&user, &sys, &switches);
@@ -159,8 +159,7 @@ static void on_tick(struct sp_thread *t, const ucontext_t *context)
 	} else {
 		user_grown = user > t->user_seen_ns ? user - t->user_seen_ns : 0;
 	}
-	/* Less than half a tick is the kernel's rounding, less than half an interval not worth a sample:
-	 * it waits for the next one. */
+	/* At a long interval less than half of it is not worth a sample: it waits for the next tick. */
 	if (user_grown + sys_grown >= least && add_sample(t, context, user_grown, sys_grown)) {
 		if (user > t->user_seen_ns)
 			t->user_seen_ns = user;

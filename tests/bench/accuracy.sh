@@ -66,16 +66,17 @@ split_threads() {
 	judge "75/25 split over two threads, error, median of $runs" "$(median <"$work/errors")" "x <= 1" "<= 1"
 }
 
-# against_perf NAME COMMAND…: the largest difference to perf among functions that perf gives more than 2 % of
-# user time. The profile's system time is left out, as it is in perf's cpu-clock:u.
+# against_perf NAME COMMAND…: the largest difference to perf among named functions that perf gives more
+# than 2 % of user time (perf has only addresses for stripped code). The profile's system time is left
+# out, as it is in perf's cpu-clock:u; memcpy and memmove are one code, which either may name first.
 against_perf() {
 	local name=$1 file
 	shift
 	perf record -q -e cpu-clock:u -F 9999 -o "$work/perf.data" "$@" >/dev/null 2>&1 || { echo "| $name | perf refused | | missed |"; missed=1; return; }
 	perf report -i "$work/perf.data" --stdio --no-children -g none --comm "${comm:-$name}" -F overhead,symbol 2>/dev/null |
-		sed -nE 's/^ *([0-9.]+)% +\[.\] ([^ ]+).*/\2\t\1/p' >"$work/theirs"
+		sed -nE 's/__memmove_/__memcpy_/; s/^ *([0-9.]+)% +\[.\] ([^ ]+).*/\2\t\1/p' >"$work/theirs"
 	file=$(program=${comm:-$name} profile "$work/p" "$@")
-	awk -F'\t' '/^## All functions/ { on = 1 } on && $1 ~ /^[0-9]+$/ { user[$9] += $1; all += $1 }
+	awk -F'\t' '/^## All functions/ { on = 1 } on && $1 ~ /^[0-9]+$/ { sub("__memmove_", "__memcpy_", $9); user[$9] += $1; all += $1 }
 		END { for (f in user) printf "%s\t%.4f\n", f, 100 * user[f] / all }' "$file" >"$work/ours"
 	awk -F'\t' 'NR == FNR { ours[$1] = $2; next } { all += $2; if ($2 > 2 && $1 !~ /^0x/) { d = ours[$1] - $2
 		n++; if (d < 0) d = -d; if (d >= m) { m = d; which = $1 } } } END { printf "%.2f %s %d\n", m, which, n }' \

