@@ -12,19 +12,25 @@
 #include "preload/real.h"
 #include "sampler/arena.h"
 
-/* One row a form: X(C name, mangled name, further parameters, further arguments). */
+/* One row a form: X(C name, mangled name, parameters, arguments, as without a next definition: like the
+ * module's own, which calls malloc too). */
 #define NEW_FORMS(X) \
-	X(new_one, "_Znwm", (size_t size), (size)) \
-	X(new_array, "_Znam", (size_t size), (size)) \
-	X(new_one_nothrow, "_ZnwmRKSt9nothrow_t", (size_t size, const void *tag), (size, tag)) \
-	X(new_array_nothrow, "_ZnamRKSt9nothrow_t", (size_t size, const void *tag), (size, tag)) \
-	X(new_one_aligned, "_ZnwmSt11align_val_t", (size_t size, size_t align), (size, align)) \
-	X(new_array_aligned, "_ZnamSt11align_val_t", (size_t size, size_t align), (size, align)) \
+	X(new_one, "_Znwm", (size_t size), (size), malloc(size ? size : 1)) \
+	X(new_array, "_Znam", (size_t size), (size), malloc(size ? size : 1)) \
+	X(new_one_nothrow, "_ZnwmRKSt9nothrow_t", (size_t size, const void *tag), (size, tag), \
+		malloc(size ? size : 1)) \
+	X(new_array_nothrow, "_ZnamRKSt9nothrow_t", (size_t size, const void *tag), (size, tag), \
+		malloc(size ? size : 1)) \
+	X(new_one_aligned, "_ZnwmSt11align_val_t", (size_t size, size_t align), (size, align), \
+		aligned_alloc(align, size)) \
+	X(new_array_aligned, "_ZnamSt11align_val_t", (size_t size, size_t align), (size, align), \
+		aligned_alloc(align, size)) \
 	X(new_one_aligned_nothrow, "_ZnwmSt11align_val_tRKSt9nothrow_t", (size_t size, size_t align, const void *tag), \
-		(size, align, tag)) \
+		(size, align, tag), aligned_alloc(align, size)) \
 	X(new_array_aligned_nothrow, "_ZnamSt11align_val_tRKSt9nothrow_t", \
-		(size_t size, size_t align, const void *tag), (size, align, tag))
+		(size_t size, size_t align, const void *tag), (size, align, tag), aligned_alloc(align, size))
 
+/* X(C name, mangled name, parameters, arguments) */
 #define DELETE_FORMS(X) \
 	X(delete_one, "_ZdlPv", (void *p), (p)) \
 	X(delete_array, "_ZdaPv", (void *p), (p)) \
@@ -50,7 +56,7 @@ enum mode {
 };
 
 static struct {
-#define X(name, mangled, params, args) void *(*name)params;
+#define X(name, mangled, params, args, otherwise) void *(*name)params;
 	NEW_FORMS(X)
 #undef X
 #define X(name, mangled, params, args) void(*name) params;
@@ -78,7 +84,7 @@ static void resolve(void)
 {
 	bool all = true;
 
-#define X(name, mangled, params, args) \
+#define X(name, mangled, params, args, ...) \
 	next.name = (__typeof__(next.name))find(mangled); \
 	all = all && next.name;
 	DELETE_FORMS(X)
@@ -96,18 +102,10 @@ void sp_operators_find_all(void)
 		resolve();
 }
 
-/* Without a next definition: like the module's own, which calls malloc too. */
-static void *allocate(size_t size, const char *mangled, size_t alignment)
-{
-	return strstr(mangled, "align_val_t") ? aligned_alloc(alignment, size) : malloc(size ? size : 1);
-}
-
-#define SECOND(a, b, ...) b
-#define alignment_of(...) SECOND(__VA_ARGS__, 0, 0)
 #define and_caller(...) (__VA_ARGS__, __builtin_return_address(0))
 #define and_caller_parameter(...) (__VA_ARGS__, const void *caller)
 
-#define X(name, mangled, params, args) \
+#define X(name, mangled, params, args, otherwise) \
 	static __attribute__((noinline)) void *name##_slow and_caller_parameter params \
 	{ \
 		void *(*own)params, *p; \
@@ -120,7 +118,7 @@ static void *allocate(size_t size, const char *mangled, size_t alignment)
 		allocs = sp_tls.heap.allocs; \
 		if (next.name) \
 			return sp_counted(next.name args, size, allocs); \
-		p = allocate(size, mangled, (size_t)(alignment_of args)); \
+		p = otherwise; \
 		own = p ? NULL : (__typeof__(own))sp_real_find_beside(mangled, caller, NULL); \
 		return own ? own args : p; \
 	} \

@@ -253,6 +253,20 @@ static void after_a_reset_nothing_is_found(void **state)
 	assert_false(sp_live_surely_not(p));
 }
 
+/* An empty slot looks like NULL's: it is nobody's to vacate. */
+static void null_is_never_there(void **state)
+{
+	const struct sp_live e = {.weight = 1};
+	struct sp_live out;
+	int block[4];
+
+	(void)state;
+	assert_false(sp_live_remove(NULL, &out));
+	assert_int_equal(sp_live_insert(block, &e), 0);
+	assert_false(sp_live_remove(NULL, &out));
+	assert_true(sp_live_remove(block, &out));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -262,6 +276,7 @@ int main(void)
 		cmocka_unit_test_teardown(the_sweep_changes_keeps_and_drops, empty),
 		cmocka_unit_test_teardown(threads_do_not_lose_each_others_entries, empty),
 		cmocka_unit_test_teardown(a_sweep_that_keeps_everything_loses_nothing, empty),
+		cmocka_unit_test_teardown(null_is_never_there, empty),
 		cmocka_unit_test(after_a_reset_nothing_is_found),
 	};
 
