@@ -86,7 +86,7 @@ build/bench/%: tests/bench/%.c $(UNIT_LIB)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(CSTD) -MF $@.d -o $@ $< $(UNIT_LIB) -Wl,--as-needed $(CMD_LIBS)
 
-# --- fuzzing: tests/fuzz/fuzz_*.c, each over what it links from env/, from the seeds kept for it
+# --- fuzzing: tests/fuzz/fuzz_*.c, each over what it links, from the seeds kept for it
 FUZZ_SECONDS ?= 10
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 .PHONY: fuzz
@@ -97,11 +97,16 @@ fuzz: $(FUZZ:%=build/fuzz/fuzz_%)
 			-artifact_prefix=build/fuzz/ build/fuzz/corpus/$$name tests/fuzz/seeds/$$name 2>build/fuzz/$$name.log \
 			|| { cat build/fuzz/$$name.log; exit 1; }; \
 		sed -n "s/^stat::number_of_executed_units: */  fuzz_$$name: runs /p" build/fuzz/$$name.log; done
+FUZZ_FLAGS := $(CSTD) -D_GNU_SOURCE -I. -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+build/fuzz/fuzz_symbolize: tests/fuzz/fuzz_symbolize.c $(wildcard symbolize/*.c symbolize/*.h)
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)clang $(FUZZ_FLAGS) -o $@ $< $(wildcard symbolize/*.c) $(shell $(PKG_CONFIG) --libs \
+		libdw libelf liblzma sqlite3) -liberty -pthread
 build/fuzz/%: tests/fuzz/%.c $(wildcard env/*.c env/*.h env/*.def)
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(Q)clang $(CSTD) -D_GNU_SOURCE -I. -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-		-o $@ $< $(wildcard env/*.c)
+	$(Q)clang $(FUZZ_FLAGS) -o $@ $< $(wildcard env/*.c)
 
 # --- programs with known behaviour: tests/targets/NAME.c, plugins in plugin_NAME.c or .cc
 T_DIR := build/targets

@@ -30,11 +30,12 @@ static struct dep look_at(const char *path)
 /* Reads the entry at *at and goes on to the next; returns its path, or NULL at the end and at damage. */
 static const char *next_dep(const uint8_t *bytes, size_t count, size_t *at, struct dep *dep)
 {
-	const char *path = (const char *)bytes + *at + sizeof(*dep);
+	const char *path;
 	size_t length;
 
 	if (count - *at <= sizeof(*dep))
 		return NULL;
+	path = (const char *)bytes + *at + sizeof(*dep);
 	memcpy(dep, bytes + *at, sizeof(*dep));
 	length = strnlen(path, count - *at - sizeof(*dep));
 	if (length == count - *at - sizeof(*dep))

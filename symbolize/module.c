@@ -252,7 +252,8 @@ size_t sp_symbols_resolve(struct sp_symbols *m, struct sp_symbols_context *conte
 		count = 1;
 	}
 	/* The function's own symbol, which is not that of its cold part. */
-	symbol = sp_symtab_find(&m->symtab, out[count - 1].function_address ? out[count - 1].function_address : address);
+	symbol =
+		sp_symtab_find(&m->symtab, out[count - 1].function_address ? out[count - 1].function_address : address);
 	if (symbol)
 		add_symbol(&context->strings, symbol, linkage, out, count);
 	if (!out[count - 1].function && !out[count - 1].function_address)

@@ -31,7 +31,8 @@ static void write_program(const char *name, const char *factor)
 		factor);
 	for (int i = 0; i < FUNCTIONS; i++)
 		fprintf(file,
-			"__attribute__((noinline)) int f%d(int x)\n{\n\tfor (int i = 0; i < %d; i++)\n\t\tx += leaf(x + i) "
+			"__attribute__((noinline)) int f%d(int x)\n{\n\tfor (int i = 0; i < %d; i++)\n\t\tx += leaf(x "
+			"+ i) "
 			"^ rand();\n\treturn x;\n}\n",
 			i, i + 3);
 	fprintf(file, "int main(int argc, char **argv)\n{\n\t(void)argv;\n");
