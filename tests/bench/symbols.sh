@@ -1,5 +1,5 @@
 #!/bin/bash
-# How fast addresses become names, beside addr2line -i, perf script and pprof, on the same addresses of the
+# How fast addresses become names, beside addr2line -i and pprof, on the same addresses of the
 # same program in one run. Usage: symbols.sh [PROGRAM]: with debug information; without one, a C++ program is
 # built. ADDRESSES=10000 random ones. A tool that is not installed, or not done after LIMIT=120 s, is told so.
 set -eu
