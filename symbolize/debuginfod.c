@@ -46,10 +46,13 @@ static bool load(struct library *library)
 	*library = (struct library){0};
 	if (!handle)
 		return false;
-	*(void **)&library->begin = dlsym(handle, "debuginfod_begin");
-	*(void **)&library->end = dlsym(handle, "debuginfod_end");
-	*(void **)&library->find = dlsym(handle, "debuginfod_find_debuginfo");
-	*(void **)&library->on_progress = dlsym(handle, "debuginfod_set_progressfn");
+	*library = (struct library){
+		.begin = (client * (*)(void)) dlsym(handle, "debuginfod_begin"),
+		.end = (void (*)(client *))dlsym(handle, "debuginfod_end"),
+		.find = (int (*)(client *, const unsigned char *, int, char **))dlsym(handle,
+			"debuginfod_find_debuginfo"),
+		.on_progress = (void (*)(client *, progress_fn *))dlsym(handle, "debuginfod_set_progressfn"),
+	};
 	return library->begin && library->end && library->find && library->on_progress;
 }
 

@@ -23,6 +23,8 @@ struct sp_dwarf {
 	struct sp_object alt_object;
 	Dwarf *alt, *main;
 	Elf_Data *line_section;
+	struct sp_file_texts texts;
+	struct sp_unit *current; /* being asked */
 	struct sp_units units;
 	size_t cost;
 };
@@ -37,15 +39,32 @@ static void unload(struct sp_dwarf *dwarf)
 }
 
 /* To be called once libdw has unpacked the sections. */
-static Elf_Data *find_line_section(const struct sp_object *object)
+static Elf_Data *find_section(const struct sp_object *object, const char *name, const char *old_name)
 {
-	Elf_Scn *scn = sp_object_section(object, ".debug_line", NULL);
+	Elf_Scn *scn = sp_object_section(object, name, NULL);
 	Elf_Data *data;
 
 	if (!scn)
-		scn = sp_object_section(object, ".zdebug_line", NULL);
+		scn = sp_object_section(object, old_name, NULL);
 	data = scn ? elf_getdata(scn, NULL) : NULL;
 	return data && data->d_buf ? data : NULL;
+}
+
+static void find_line_sections(struct sp_dwarf *dwarf)
+{
+	Elf_Data *line_str = find_section(dwarf->object, ".debug_line_str", ".zdebug_line_str");
+	Elf_Data *str = find_section(dwarf->object, ".debug_str", ".zdebug_str");
+
+	dwarf->line_section = find_section(dwarf->object, ".debug_line", ".zdebug_line");
+	dwarf->texts = (struct sp_file_texts){0};
+	if (line_str) {
+		dwarf->texts.line_str = line_str->d_buf;
+		dwarf->texts.line_str_bytes = line_str->d_size;
+	}
+	if (str) {
+		dwarf->texts.str = str->d_buf;
+		dwarf->texts.str_bytes = str->d_size;
+	}
 }
 
 static int open_alt(struct sp_dwarf *dwarf)
@@ -65,7 +84,7 @@ static int load(struct sp_dwarf *dwarf)
 	dwarf->main = dwarf_begin_elf(dwarf->object->elf, DWARF_C_READ, NULL);
 	if (!dwarf->main)
 		return -ENOEXEC;
-	dwarf->line_section = find_line_section(dwarf->object);
+	find_line_sections(dwarf);
 	if (!dwarf->alt_object.elf)
 		rc = open_alt(dwarf);
 	/* Without its shared part a dwz file has hardly any names, and libdw would go and take any file. */
@@ -130,11 +149,29 @@ static const char *keep_path(struct sp_dwarf *dwarf, Dwarf_Die *unit, const char
 	return kept;
 }
 
+/* A file of the unit's own table. */
+static const char *own_file(struct sp_dwarf *dwarf, struct sp_unit *unit, Dwarf_Word index)
+{
+	struct sp_file_entry *file = index < unit->files.count ? &unit->files.list[index] : NULL;
+	char path[PATH_MAX];
+
+	if (!file || !file->name)
+		return NULL;
+	if (!file->kept && (*file->name == '/' || !file->directory || !*file->directory))
+		file->kept = keep_path(dwarf, &unit->die, file->name);
+	else if (!file->kept && snprintf(path, sizeof(path), "%s/%s", file->directory, file->name) < (int)sizeof(path))
+		file->kept = keep_path(dwarf, &unit->die, path);
+	return file->kept;
+}
+
 static const char *file_of(struct sp_dwarf *dwarf, Dwarf_CU *cu, Dwarf_Word index)
 {
 	Dwarf_Files *files;
 	size_t count;
 	Dwarf_Die unit;
+
+	if (cu == dwarf->current->die.cu && dwarf->current->files.count)
+		return own_file(dwarf, dwarf->current, index);
 
 	if (dwarf_cu_info(cu, NULL, NULL, &unit, NULL, NULL, NULL, NULL) || dwarf_getsrcfiles(&unit, &files, &count))
 		return NULL;
@@ -250,8 +287,8 @@ static int read_lines(struct sp_dwarf *dwarf, struct sp_unit *unit)
 	if (!dwarf->line_section || !get_number(&unit->die, DW_AT_stmt_list, &offset))
 		return 0;
 	rc = sp_lines_read(&unit->lines, dwarf->line_section->d_buf, dwarf->line_section->d_size, offset, dwarf->code);
-	dwarf->cost += unit->lines.count * 2; /* libdw will read them too, for the names of the files */
-	return rc;
+	dwarf->cost += unit->lines.count;
+	return rc ? rc : sp_files_read(&unit->files, &unit->lines.tables, &dwarf->texts);
 }
 
 /* Where libdw looks for the unit's split part. */
@@ -292,7 +329,7 @@ static struct sp_unit *ready_unit(struct sp_dwarf *dwarf, uint64_t address)
 		return NULL;
 	note_split(dwarf, unit);
 	if (read_lines(dwarf, unit))
-		sp_lines_free(&unit->lines);
+		sp_lines_free(&unit->lines); /* out of memory */
 	return unit;
 }
 
@@ -306,6 +343,7 @@ size_t sp_dwarf_frames(struct sp_dwarf *dwarf, uint64_t address, struct sp_symbo
 	*linkage = false;
 	if (!unit)
 		return 0;
+	dwarf->current = unit;
 	memset(out, 0, max * sizeof(*out));
 	describe_line(dwarf, unit, address, &out[0]);
 	function = sp_unit_function(unit, address, dwarf->code, &dwarf->cost);

@@ -142,6 +142,7 @@ void sp_units_free(struct sp_units *units)
 	for (size_t i = 0; i < units->count; i++) {
 		free_functions(&units->list[i]);
 		sp_lines_free(&units->list[i].lines);
+		sp_files_free(&units->list[i].files);
 	}
 	free(units->list);
 	sp_spans_free(&units->spans);

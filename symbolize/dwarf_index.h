@@ -5,6 +5,7 @@
 #include <elfutils/libdw.h>
 #include <stdbool.h>
 
+#include "symbolize/files.h"
 #include "symbolize/lines.h"
 #include "symbolize/spans.h"
 
@@ -36,7 +37,8 @@ struct sp_unit {
 	struct sp_function *functions;
 	size_t count, capacity;
 	struct sp_spans spans; /* index into functions */
-	struct sp_lines lines; /* filled by who reads the unit first */
+	struct sp_lines lines; /* filled by who reads the unit first, */
+	struct sp_files files; /* and so are these */
 };
 
 struct sp_units {

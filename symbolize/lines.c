@@ -5,100 +5,58 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "symbolize/input.h"
 #include "symbolize/lines.h"
 
 /* Rows in one unit's table: larger ones come from no compiler. */
 #define ROWS_LIMIT (32u << 20)
 
-/* Little-endian input; reading past the end gives zeros and sets `bad`. */
-struct input {
-	const uint8_t *at, *end;
-	bool bad;
-};
-
 struct program {
-	struct input in;
+	struct sp_input in;
 	uint8_t min_instruction_bytes, line_range, opcode_base;
 	int8_t line_base;
 	const uint8_t *operand_counts; /* of the standard opcodes, from 1 */
+	struct sp_line_tables tables;
 	struct sp_row row;
 	size_t sequence; /* index of its first row */
 };
 
-static uint64_t take(struct input *in, size_t bytes)
-{
-	uint64_t value = 0;
-
-	if ((size_t)(in->end - in->at) < bytes || bytes > sizeof(value)) {
-		in->bad = true;
-		in->at = in->end;
-		return 0;
-	}
-	memcpy(&value, in->at, bytes);
-	in->at += bytes;
-	return value;
-}
-
-static void skip(struct input *in, uint64_t bytes)
-{
-	if ((uint64_t)(in->end - in->at) < bytes) {
-		in->bad = true;
-		bytes = (uint64_t)(in->end - in->at);
-	}
-	in->at += bytes;
-}
-
-static uint64_t take_leb(struct input *in, bool is_signed)
-{
-	uint64_t value = 0;
-	unsigned shift = 0;
-	uint8_t byte;
-
-	do {
-		byte = (uint8_t)take(in, 1);
-		if (shift < 64)
-			value |= (uint64_t)(byte & 0x7f) << shift;
-		shift += 7;
-	} while ((byte & 0x80) && !in->bad);
-	if (is_signed && (byte & 0x40) && shift < 64)
-		value |= ~(uint64_t)0 << shift;
-	return value;
-}
-
 /* Leaves program->in at the first instruction. */
 static bool read_header(struct program *program)
 {
-	struct input *in = &program->in;
+	struct sp_input *in = &program->in;
 	size_t offset_bytes = 4;
-	uint64_t length = take(in, 4), header_bytes;
+	uint64_t length = sp_take(in, 4), header_bytes;
 	const uint8_t *first;
 	unsigned version;
 
 	if (length == 0xffffffffu) {
 		offset_bytes = 8;
-		length = take(in, 8);
+		length = sp_take(in, 8);
 	}
 	if (in->bad || length > (uint64_t)(in->end - in->at))
 		return false;
 	in->end = in->at + length;
-	version = (unsigned)take(in, 2);
+	version = (unsigned)sp_take(in, 2);
 	if (version < 2 || version > 5)
 		return false;
 	if (version == 5)
-		skip(in, 2); /* sizes of addresses and segment selectors */
-	header_bytes = take(in, offset_bytes);
+		sp_skip(in, 2); /* sizes of addresses and segment selectors */
+	header_bytes = sp_take(in, offset_bytes);
 	if (in->bad || header_bytes > (uint64_t)(in->end - in->at))
 		return false;
 	first = in->at + header_bytes;
-	program->min_instruction_bytes = (uint8_t)take(in, 1);
-	skip(in, version >= 4 ? 2 : 1); /* instructions per operation, default of is_stmt */
-	program->line_base = (int8_t)take(in, 1);
-	program->line_range = (uint8_t)take(in, 1);
-	program->opcode_base = (uint8_t)take(in, 1);
+	program->min_instruction_bytes = (uint8_t)sp_take(in, 1);
+	sp_skip(in, version >= 4 ? 2 : 1); /* instructions per operation, default of is_stmt */
+	program->line_base = (int8_t)sp_take(in, 1);
+	program->line_range = (uint8_t)sp_take(in, 1);
+	program->opcode_base = (uint8_t)sp_take(in, 1);
 	program->operand_counts = in->at - 1;
-	skip(in, program->opcode_base ? program->opcode_base - 1u : 0);
+	sp_skip(in, program->opcode_base ? program->opcode_base - 1u : 0);
 	if (in->bad || !program->line_range || !program->opcode_base || in->at > first)
 		return false;
+	program->tables = (struct sp_line_tables){
+		.at = in->at, .end = first, .version = version, .offset_bytes = (uint8_t)offset_bytes};
 	in->at = first;
 	return true;
 }
@@ -143,8 +101,8 @@ static int end_sequence(struct sp_lines *lines, struct program *program, const s
 
 static int run_extended(struct sp_lines *lines, struct program *program, const struct sp_spans *code)
 {
-	struct input *in = &program->in;
-	uint64_t bytes = take_leb(in, false);
+	struct sp_input *in = &program->in;
+	uint64_t bytes = sp_take_leb(in, false);
 	const uint8_t *next;
 	int rc = 0;
 
@@ -153,12 +111,12 @@ static int run_extended(struct sp_lines *lines, struct program *program, const s
 		return 0;
 	}
 	next = in->at + bytes;
-	switch (take(in, 1)) {
+	switch (sp_take(in, 1)) {
 	case DW_LNE_end_sequence:
 		rc = end_sequence(lines, program, code);
 		break;
 	case DW_LNE_set_address:
-		program->row.address = take(in, bytes - 1);
+		program->row.address = sp_take(in, bytes - 1);
 		break;
 	}
 	in->at = next;
@@ -167,30 +125,30 @@ static int run_extended(struct sp_lines *lines, struct program *program, const s
 
 static int run_standard(struct sp_lines *lines, struct program *program, unsigned opcode)
 {
-	struct input *in = &program->in;
+	struct sp_input *in = &program->in;
 	struct sp_row *row = &program->row;
 
 	switch (opcode) {
 	case DW_LNS_copy:
 		return add_row(lines, program);
 	case DW_LNS_advance_pc:
-		row->address += take_leb(in, false) * program->min_instruction_bytes;
+		row->address += sp_take_leb(in, false) * program->min_instruction_bytes;
 		break;
 	case DW_LNS_advance_line:
-		row->line += (uint32_t)take_leb(in, true);
+		row->line += (uint32_t)sp_take_leb(in, true);
 		break;
 	case DW_LNS_set_file:
-		row->file = (uint32_t)take_leb(in, false);
+		row->file = (uint32_t)sp_take_leb(in, false);
 		break;
 	case DW_LNS_const_add_pc:
 		row->address += (255u - program->opcode_base) / program->line_range * program->min_instruction_bytes;
 		break;
 	case DW_LNS_fixed_advance_pc:
-		row->address += take(in, 2);
+		row->address += sp_take(in, 2);
 		break;
 	default:
 		for (unsigned i = program->operand_counts[opcode]; i && !in->bad; i--)
-			take_leb(in, false);
+			sp_take_leb(in, false);
 	}
 	return 0;
 }
@@ -212,13 +170,14 @@ int sp_lines_read(struct sp_lines *lines, const uint8_t *section, size_t bytes, 
 
 	if (offset >= bytes)
 		return 0;
-	program.in = (struct input){.at = section + offset, .end = section + bytes};
+	program.in = (struct sp_input){.at = section + offset, .end = section + bytes};
 	program.sequence = lines->count;
 	if (!read_header(&program))
 		return 0;
+	lines->tables = program.tables;
 	reset_row(&program);
 	while (program.in.at < program.in.end && !program.in.bad && !rc && lines->count < ROWS_LIMIT) {
-		unsigned opcode = (unsigned)take(&program.in, 1);
+		unsigned opcode = (unsigned)sp_take(&program.in, 1);
 
 		if (opcode >= program.opcode_base)
 			rc = run_special(lines, &program, opcode);

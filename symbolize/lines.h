@@ -2,7 +2,7 @@
  *
  * libdw decodes them too, but sorts the rows of all sequences of a unit together. A linker that
  * drops functions leaves their sequences at address 0, where they reach into live code and would
- * be mistaken for its lines. Here sequences stay apart. File names remain libdw's business. */
+ * be mistaken for its lines. Here sequences stay apart. */
 #ifndef SP_SYMBOLIZE_LINES_H
 #define SP_SYMBOLIZE_LINES_H
 
@@ -17,10 +17,18 @@ struct sp_row {
 	uint32_t line; /* 0: no source line */
 };
 
+/* The names of directories and files in a program's header, for sp_files_read. */
+struct sp_line_tables {
+	const uint8_t *at, *end; /* NULL: none */
+	unsigned version;
+	uint8_t offset_bytes;
+};
+
 struct sp_lines {
 	struct sp_row *rows;
 	size_t count, capacity;
-	struct sp_spans sequences; /* index: the first row, rank: the number of rows */
+	struct sp_spans sequences;    /* index: the first row, rank: the number of rows */
+	struct sp_line_tables tables; /* in the section */
 };
 
 /* Runs the program at `offset` of a .debug_line section, keeping the sequences that start within

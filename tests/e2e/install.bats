@@ -20,7 +20,7 @@ load helpers
 	for page in "$ROOT"/docs/man/*.[17]; do
 		[ -z "$(man --warnings -l -Tutf8 -Z "$page" 2>&1 >/dev/null)" ] || fail "$page"
 	done
-	for command in run config report recover; do
+	for command in run config report recover cache; do
 		[ -f "$ROOT/docs/man/smartprof-$command.1" ]
 	done
 	for variable in $(grep -o 'SMARTPROF_[A-Z_]*' "$ROOT/env/options.def" | sort -u); do

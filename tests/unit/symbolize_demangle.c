@@ -50,6 +50,10 @@ static void test_known(void **state)
 	check("_ZNSt6vectorIiSaIiEE9push_backERKi", "std::vector<int, std::allocator<int> >::push_back(int const&)");
 	check("_ZN4core3fmt9Formatter3pad17h0123456789abcdefE", "core::fmt::Formatter::pad");
 	check("_RNvCs1234_7mycrate3foo", "mycrate::foo");
+	check("__physics_MOD_step", "physics::step");
+	check("__physics_MOD_", NULL);
+	check("___MOD_x", NULL);
+	check("__GI_memcpy", NULL);
 }
 
 static void test_not_mangled(void **state)

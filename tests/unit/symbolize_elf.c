@@ -161,6 +161,67 @@ static void test_libc_against_nm(void **state)
 	sp_symbolizer_free(s);
 }
 
+/* Two files have a local function of one name, cold part and all; a third name is in one file only. */
+static void test_local_names(void **state)
+{
+	static const char *const files[] = {"one", "two"};
+	struct sp_symbolizer *s;
+	struct sp_symbol frame;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		FILE *file = fopen(in_scratch(i ? "two.c" : "one.c"), "w");
+
+		fprintf(file,
+			"#include <stdlib.h>\n__attribute__((noinline)) static int twin(int x) { if (x == 7) abort(); "
+			"return x * %zu; }\n"
+			"__attribute__((noinline)) static int only_%s(int x) { return x + %zu; }\n"
+			"int call_%s(int x) { return twin(x) ^ only_%s(x + 1); }\n",
+			i + 3, files[i], i + 5, files[i], files[i]);
+		fclose(file);
+	}
+	write_file("both.c",
+		"int call_one(int), call_two(int);\nint main(int c, char **v)\n{\n\t(void)v;\n\treturn "
+		"call_one(c) + call_two(c);\n}\n");
+	shell("gcc -O2 -g0 -o both both.c one.c two.c");
+	s = open_file("both");
+	for (size_t i = 0; i < 2; i++) {
+		char command[128];
+
+		snprintf(command, sizeof(command), "nm -n both | awk '$3 == \"twin\" {print $1}' | sed -n %zup", i + 1);
+		sp_symbolize(s, 0, strtoull(shell_line(command), NULL, 16), &frame, 1);
+		assert_string_equal(frame.function, "twin");
+		assert_string_equal(frame.local_to, i ? "two.c" : "one.c");
+		snprintf(command, sizeof(command), "nm -n both | awk '$3 ~ /^twin.cold/ {print $1}' | sed -n %zup",
+			i + 1);
+		sp_symbolize(s, 0, strtoull(shell_line(command), NULL, 16), &frame, 1);
+		assert_string_equal(frame.function, "twin");
+		assert_string_equal(frame.local_to, i ? "two.c" : "one.c");
+	}
+	sp_symbolize(s, 0, address_of("both", "only_two"), &frame, 1);
+	assert_string_equal(frame.function, "only_two");
+	assert_null(frame.local_to);
+	sp_symbolizer_free(s);
+}
+
+/* What an indirect function resolves to has its own name, and the resolver that of the function. */
+static void test_ifunc(void **state)
+{
+	struct sp_symbolizer *s;
+
+	(void)state;
+	write_file("ifunc.c",
+		"__attribute__((noinline)) static int fast(int x) { return x * 3; }\n"
+		"static int (*choose(void))(int) { return fast; }\n"
+		"int chosen(int) __attribute__((ifunc(\"choose\")));\n"
+		"int main(int c, char **v) { (void)v; return chosen(c); }\n");
+	shell("gcc -O2 -g0 -o ifunc ifunc.c");
+	s = open_file("ifunc");
+	assert_string_equal(name_at(s, address_of("ifunc", "fast")), "fast");
+	assert_string_equal(name_at(s, address_of("ifunc", "chosen")), "chosen");
+	sp_symbolizer_free(s);
+}
+
 static void test_popular_alias(void **state)
 {
 	struct sp_symbolizer *s = open_file("libc.so");
@@ -280,6 +341,8 @@ int main(void)
 		cmocka_unit_test(test_plt),
 		cmocka_unit_test(test_libc_against_nm),
 		cmocka_unit_test(test_popular_alias),
+		cmocka_unit_test(test_local_names),
+		cmocka_unit_test(test_ifunc),
 		cmocka_unit_test(test_build_id),
 		cmocka_unit_test(test_gone),
 		cmocka_unit_test(test_vdso),

@@ -1,0 +1,62 @@
+#!/bin/bash
+# How fast addresses become names, beside addr2line -i and pprof, on the same addresses of the
+# same program in one run. Usage: symbols.sh [PROGRAM]: with debug information; without one, a C++ program is
+# built. ADDRESSES=10000 random ones. A tool that is not installed, or not done after LIMIT=120 s, is told so.
+set -eu
+root=$(realpath "$(dirname "$0")/../..")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+addresses=${ADDRESSES:-10000} limit=${LIMIT:-120} rounds=${ROUNDS:-3}
+make -s -C "$root" build/bench/symbolize_list
+if [ $# -eq 0 ]; then
+	"$root/tests/bench/programs.sh" "$work"
+	set -- "$work/program_cxx"
+fi
+program=$(realpath "$1")
+nm -S --defined-only "$program" | awk '$3 ~ /^[tTwW]$/ && $2 != "0000000000000000"' |
+	python3 -c '
+import random, sys
+random.seed(1)
+spans = sorted({(int(a, 16), int(b, 16)) for a, b, *_ in (line.split(None, 3) for line in sys.stdin)})
+for low, size in random.choices(spans, weights=[s for _, s in spans], k=int(sys.argv[1])):
+    print("0x%x" % random.randrange(low, low + size))' "$addresses" >"$work/addresses"
+# A profile in pprof's old CPU format (64-bit words: header, one sample an address, trailer, maps).
+python3 - "$work/addresses" "$program" "$work/cpu.prof" <<'END'
+import struct, sys
+base = 0x10000000
+words = [0, 3, 0, 1000, 0]
+for line in open(sys.argv[1]):
+    words += [1, 1, base + int(line, 16)]
+words += [0, 1, 0]
+with open(sys.argv[3], "wb") as f:
+    f.write(struct.pack(f"<{len(words)}Q", *words))
+    f.write(f"{base:x}-{base + 0x10000000:x} r-xp 00000000 00:00 1 {sys.argv[2]}\n".encode())
+END
+# seconds COMMAND…: of wall time; "-" when it fails or takes too long.
+seconds() {
+	local from to
+	from=$(date +%s%N)
+	timeout "$limit" "$@" >"$work/out" 2>"$work/err" <"$work/addresses" || { echo -; return; }
+	to=$(date +%s%N)
+	[ -s "$work/out" ] || { echo -; return; }
+	echo "$(((to - from) / 1000000))" | awk '{ printf "%.3f\n", $1 / 1000 }'
+}
+median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+for ((round = 0; round < rounds; round++)); do
+	rm -rf "$work/cache"
+	cold=$(seconds "$root/build/bench/symbolize_list" --cache "$work/cache/symbols.db" "$program")
+	warm=$(seconds "$root/build/bench/symbolize_list" --cache "$work/cache/symbols.db" "$program")
+	echo "$cold $warm $(seconds addr2line -aCfie "$program")"
+done >"$work/times"
+cold=$(cut -d' ' -f1 "$work/times" | median)
+warm=$(cut -d' ' -f2 "$work/times" | median)
+report() { # NAME SECONDS
+	awk -v name="$1" -v s="$2" -v cold="$cold" -v warm="$warm" 'BEGIN {
+		if (s == "-") printf "%-22s not available, or not done in time\n", name
+		else printf "%-22s %8.3f s: %.1f times smartprof cold, %.1f times warm\n", name, s, s / cold, s / warm }'
+}
+printf '%d addresses of %s (%d MB)\n' "$addresses" "$(basename "$program")" $(($(stat -c %s "$program") / 1000000))
+printf '%-22s %8.3f s\n%-22s %8.3f s\n' "smartprof cold" "$cold" "smartprof warm" "$warm"
+report "addr2line -i" "$(cut -d' ' -f3 "$work/times" | median)"
+pprof=$(command -v google-pprof || command -v pprof || true)
+report "pprof --lines" "$(if [ -n "$pprof" ]; then seconds "$pprof" --text --lines "$program" "$work/cpu.prof"; else echo -; fi)"
