@@ -200,7 +200,8 @@ static int parse_by(const char *text, enum sp_by *by)
 		*by = (enum sp_by)(SP_BY_FUNCTION + i);
 		return 0;
 	}
-	return sp_complain_unknown("report: unknown table", text, "", sp_suggest(text, words, count), "smartprof report --help");
+	return sp_complain_unknown("report: unknown table", text, "", sp_suggest(text, words, count),
+		"smartprof report --help");
 }
 
 static int parse_regex(const char *flag, const char *text, regex_t *regex, const regex_t **used)

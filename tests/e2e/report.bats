@@ -1,0 +1,114 @@
+# The report: what a reader sees, whatever the names are; and its questions and answers.
+load helpers
+
+hostile() { "$ROOT/tests/e2e/hostile.py" "$@"; }
+
+@test "hostile names of functions, threads, programs, directories and arguments stay text" {
+	mkdir 'we|ird <b>dir`'
+	hostile elf "$TARGETS/hostile" 'we|ird <b>dir`/pro|gram<i>`'
+	cd 'we|ird <b>dir`'
+	mapfile -d '' names < <(hostile names)
+	profiled ./'pro|gram<i>`' "${names[@]}"
+	cd ..
+	profile=$(find "$SMARTPROF_DIR" -name 'pro*.md')
+	[ "$(wc -l <<<"$profile")" -eq 1 ]
+	check_profile "$profile"
+	hostile found "$profile"
+	hostile pager "$profile"
+	[ "$(front program "$profile")" = 'pro|gram<i>`' ]
+	"$SMARTPROF" validate "$profile"
+	for by in function module thread; do
+		"$SMARTPROF" report --by $by --full "$profile" >"by.$by.md"
+		hostile pager "by.$by.md"
+		"$ROOT/tests/e2e/gfm.py" "by.$by.md"
+	done
+	"$SMARTPROF" validate "$profile" >shown
+	hostile pager shown
+}
+
+@test "the checks of tables, elements and the pager can fail" {
+	printf '\x1b[31mred\n' >bad
+	refuse hostile pager bad 2>err
+	grep -q "control character '.x1b'" err
+	table='| A | B |\n|---|---|\n'
+	printf "${table}| 1 | 2 |\n" >good.md
+	"$ROOT/tests/e2e/gfm.py" good.md
+	for bad in '| 1 | 2 | 3 |' '| 1 |' '| 1 | <b>2</b> |' '| 1 | *2* |' '| 1 | [2](x) |' '| 1 | `2` |' '| 1 | www.x.yy |' \
+		'| 1 | a@b.cc |' '| 1 | **2** |'; do
+		printf "$table%s\n" "$bad" >bad.md
+		refuse "$ROOT/tests/e2e/gfm.py" bad.md 2>err
+		[ -s err ]
+	done
+	printf 'text\n\n<img src=x>\n' >bad.md
+	refuse "$ROOT/tests/e2e/gfm.py" bad.md 2>err
+}
+
+@test "totals of functions that call each other count every moment once" {
+	profiled "$TARGETS/mutual"
+	profile=$(profile_of mutual)
+	section '## All functions' "$profile" | awk -F'\t' '
+		$1 ~ /^[0-9]+$/ { all += $1 + $2; total[$9] = $3 + $4 }
+		END { exit !(total["ping"] <= all && total["pong"] <= total["ping"] && total["pong"] > 0.9 * all) }'
+	grep -q '↻' "$profile"
+}
+
+@test "--by answers from a written profile and from the running process alike" {
+	"$TARGETS/ends" exit 0.1 || true
+	LD_PRELOAD=$AGENT "$TARGETS/cpu_truth" 3 >out 3>&- &
+	pid=$!
+	for try in $(seq 100); do
+		"$SMARTPROF" report --by function $pid >live.function 2>err && grep -q '|' live.function && break
+		sleep 0.05
+	done
+	for by in function line file module thread; do
+		"$SMARTPROF" report --by $by --top 2 $pid >live.$by
+		[ "$(grep -c '^| [0-9]' live.$by)" -le 2 ]
+		[ "$(grep -c '^| [0-9]' live.$by)" -ge 1 ]
+	done
+	wait $pid
+	profile=$(profile_of cpu_truth)
+	for by in function line file module thread; do
+		"$SMARTPROF" report --by $by "$profile" >written.$by
+		[ "$(head -n 1 written.$by)" = "$(head -n 1 live.$by)" ]
+		[ "$(grep '^| Self' written.$by)" = "$(grep '^| Self' live.$by)" ]
+	done
+	grep -q 'cpu_truth.c:[0-9]' written.line
+	[ "$(top_function "$profile")" = "$(awk -F'|' '/^\| [0-9]/ { gsub(/[ \\]/, "", $8); print $8; exit }' written.function)" ]
+}
+
+@test "--focus and --ignore choose stacks, and rows of a written profile" {
+	profiled "$TARGETS/mutual" &
+	for try in $(seq 100); do
+		pid=$(pgrep -n -x mutual) && "$SMARTPROF" report --focus pong --top 5 "$pid" >focus.md 2>err &&
+			grep -q '→ pong' focus.md && break
+		sleep 0.05
+	done
+	"$SMARTPROF" report --ignore 'p[io]ng' --by function "$pid" >ignore
+	wait
+	grep -q '→ pong' focus.md
+	grep -q '| \[filtered\] |' ignore
+	refuse grep -q '| p[io]ng |' ignore
+	"$SMARTPROF" validate focus.md
+	profile=$(profile_of mutual)
+	[ "$("$SMARTPROF" report --focus '^p[io]ng$' "$profile" | grep -c '^| [0-9]')" -eq 2 ]
+	[ "$("$SMARTPROF" report --focus '^p[io]ng$' --ignore pong "$profile" | grep -c '^| [0-9]')" -eq 1 ]
+	[ "$("$SMARTPROF" report --top 3 "$profile" | grep -c '^| [0-9]')" -eq 3 ]
+}
+
+@test "questions that make no sense, or have no answer here, are told in one line" {
+	SMARTPROF_ENV=production profiled "$TARGETS/mutual"
+	profile=$(profile_of mutual)
+	for flags in '--top 0' '--top x' '--top 5x' '--focus (' '--ignore [' '--by lines' '--by thread --focus x' '--focus a --focus b' \
+		'--full --top 3' '--top' '--bogus'; do
+		# shellcheck disable=SC2086
+		status_of 2 "$SMARTPROF" report $flags "$profile" >out 2>err
+		[ ! -s out ]
+		[ "$(wc -l <err)" -eq 1 ]
+	done
+	for flags in '--by line' '--by file' '--focus nothing_like_it'; do
+		# shellcheck disable=SC2086
+		status_of 1 "$SMARTPROF" report $flags "$profile" >out 2>err
+		[ ! -s out ]
+		[ "$(wc -l <err)" -eq 1 ]
+	done
+}
