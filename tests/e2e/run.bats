@@ -52,7 +52,7 @@ load helpers
 
 @test "--help everywhere, --version, and near misses" {
 	"$SMARTPROF" --version | grep -q '[0-9]\.[0-9]'
-	for command in run config report recover; do
+	for command in run config report validate recover; do
 		"$SMARTPROF" --help | grep -q "$command"
 		"$SMARTPROF" $command --help | grep -qi usage
 	done

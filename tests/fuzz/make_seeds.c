@@ -10,8 +10,6 @@
 #include "profiles/markdown.h"
 #include "tests/unit/profile_spool.h"
 
-#define STACK(...) ((const int[]){__VA_ARGS__, -1})
-
 static void write_file(const char *directory, const char *kind, const char *name, const void *data, size_t size)
 {
 	char path[512];
@@ -78,29 +76,6 @@ static void write_seeds(const char *directory, const char *name, struct spool *s
 	close(fd);
 }
 
-static void fill(struct spool *s)
-{
-	struct sp_log_entry *log = spool_records(s, SP_SEC_LOG);
-	struct sp_live *live = spool_records(s, SP_SEC_LIVE);
-	uint32_t stack = spool_stack(s, 0, STACK(3, 2, 3, 2, 1));
-
-	spool_module(s, "/nowhere/e|v`i<l>\n.so", 0x7000000, 0x7001000, 0, UINT64_MAX);
-	spool_sample(s, stack, 30000, 4000);
-	spool_sample(s, spool_stack(s, SP_STACK_TRUNCATED, STACK(4, 2)), 1000, 0);
-	spool_sample(s, spool_addresses(s, 0, 1, (const uint64_t[]){0x7000011, SPOOL_BASE + 1}, 2), 5000, 0);
-	spool_site(s, spool_stack(s, SP_STACK_IS_HEAP, STACK(6, 5, 1)), 4096, 2)->free_bytes = 96;
-	spool_thread(s, "worker|`<", 11, 50000, 0)->clocks = SP_THREAD_EVENT;
-	for (uint64_t i = 0; i < 4; i++)
-		spool_timepoint(s, 50 * i, 100 << i)->rss_bytes = 1 << 20;
-	for (unsigned i = 1; i < 5; i++)
-		log[s->header->sections[SP_SEC_LOG].used++] = (struct sp_log_entry){.stack = stack, .weight = 1000 * i};
-	live[s->header->sections[SP_SEC_LIVE].used++] =
-		(struct sp_live){.alive = 1, .site = 1, .size = 64, .weight = 4000, .born_tsc = 100};
-	s->header->heap.class_bytes[6] = 4096;
-	s->header->heap.class_count[6] = 2;
-	s->header->tsc_per_us_x1024 = 1 << 20;
-}
-
 int main(int argc, char **argv)
 {
 	struct spool s;
@@ -109,7 +84,7 @@ int main(int argc, char **argv)
 		return 1;
 	spool_open(&s);
 	write_seeds(argv[1], "empty", &s);
-	fill(&s);
+	spool_fill(&s);
 	write_seeds(argv[1], "some", &s);
 	s.header->state = SP_STATE_RUNNING;
 	s.header->end_ns = 0;

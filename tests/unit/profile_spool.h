@@ -40,6 +40,9 @@ struct sp_timepoint *spool_timepoint(struct spool *s, uint64_t t_ms, uint64_t in
 
 struct sp_site *spool_site(struct spool *s, uint32_t stack, uint64_t bytes, uint64_t count);
 
+/* Puts some of everything in: recursion, cut stacks, hostile names, sites, threads, a timeline, a log. */
+void spool_fill(struct spool *s);
+
 /* Writes it to `path` with mode 0600. */
 void spool_write(struct spool *s, const char *path);
 
