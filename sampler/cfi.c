@@ -479,6 +479,17 @@ static bool find_fde(const struct dl_find_object *object, uint64_t pc, struct re
 	return true;
 }
 
+/* Whether a function marked as a signal frame is the kernel's way back, mov $15, %rax; syscall: others are
+ * marked so to have their callers' addresses looked up as they are. Its table entry begins a byte early
+ * (glibc, sysdeps/unix/sysv/linux/x86_64/libc_sigaction.c). */
+static bool is_signal_return(const uint8_t *start, uint64_t size)
+{
+	static const uint8_t code[] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05};
+
+	return (size >= sizeof code && !memcmp(start, code, sizeof code)) ||
+		(size > sizeof code && !memcmp(start + 1, code, sizeof code));
+}
+
 struct sp_cfi_rule sp_cfi_find(uint64_t pc)
 {
 	static const struct sp_cfi_rule none = {.kind = SP_CFI_NONE}, complex = {.kind = SP_CFI_COMPLEX};
@@ -511,7 +522,7 @@ struct sp_cfi_rule sp_cfi_find(uint64_t pc)
 		return complex;
 	if (pc - start >= size)
 		return none;
-	if (cie.signal)
+	if (cie.signal && is_signal_return((const uint8_t *)start, size))
 		return (struct sp_cfi_rule){.kind = SP_CFI_SIGNAL};
 	m.cie = &cie;
 	m.depth = 0;
