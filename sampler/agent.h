@@ -136,6 +136,21 @@ struct sp_agent {
 };
 extern struct sp_agent sp_agent SP_HIDDEN;
 
+/* A try-lock that a forked child does not inherit from a thread that it does not have: the word tells whose
+ * process holds it. 0 is free. */
+static inline bool sp_try_lock(uint32_t *lock)
+{
+	uint32_t mine = 1u << 31 | (uint32_t)sp_agent.pid, held = sp_load(lock);
+
+	return held != mine &&
+		__atomic_compare_exchange_n(lock, &held, mine, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
+static inline void sp_unlock(uint32_t *lock)
+{
+	__atomic_store_n(lock, 0, __ATOMIC_RELEASE);
+}
+
 /* Counts something that was not recorded. */
 static inline void sp_drop(enum sp_drop why)
 {
