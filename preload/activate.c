@@ -377,7 +377,9 @@ void sp_activate(void)
 		sp_signals_watch_endings();
 		sp_threads_own(t);
 		sp_clock_arm(t);
+		mask = sp_block_signals(); /* no handler of the application's on the private stack */
 		sp_on_stack(find_threads, NULL, sp_thread_stack(t));
+		sp_restore_signals(mask);
 	}
 	sp_tls.guard = 0;
 	errno = saved_errno;

@@ -305,7 +305,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	follow = setting(SP_OPT_FOLLOW).number; /* in the order of the table's choices */
 	sp_process.follow_none = follow == FOLLOW_NONE;
 	rewrite_preload(follow != FOLLOW_EXEC);
-	sp_unwind_init(getauxval(AT_ENTRY), getauxval(AT_BASE));
+	sp_unwind_init(getauxval(AT_ENTRY), getauxval(AT_BASE), getauxval(AT_RANDOM));
 	sp_agent.config.signal = sp_signal_number(setting(SP_OPT_SIGNAL).number);
 	sp_agent.early_heap = (setting(SP_OPT_MODE).number & SP_MODE_HEAP) && !sp_under_valgrind();
 	sp_agent.activate = sp_activate;

@@ -50,8 +50,27 @@ void sp_threads_wake(void)
 		sp_agent.activate(); /* while there is one thread only */
 }
 
+/* What of a new thread's stack is mapped for sure, below its thread pointer: the C library puts that
+ * within the last page of the stack (nptl/allocatestack.c). */
+static uint64_t stack_bytes(const pthread_attr_t *attr)
+{
+	pthread_attr_t usual;
+	size_t size, guard;
+
+	if (!attr) {
+		if (pthread_attr_init(&usual) != 0)
+			return 0;
+		attr = &usual;
+	}
+	if (pthread_attr_getstacksize(attr, &size) != 0 || pthread_attr_getguardsize(attr, &guard) != 0)
+		size = guard = 0;
+	if (attr == &usual)
+		pthread_attr_destroy(&usual);
+	return size > guard + 4096 ? size - guard - 4096 : 0;
+}
+
 /* A block for a thread to be, or NULL: it will not be profiled. */
-static struct sp_thread *prepare_thread(void *start, void *arg)
+static struct sp_thread *prepare_thread(const pthread_attr_t *attr, void *start, void *arg)
 {
 	struct sp_thread *t;
 
@@ -60,6 +79,7 @@ static struct sp_thread *prepare_thread(void *start, void *arg)
 		return NULL;
 	t->start = start;
 	t->start_arg = arg;
+	t->stack_bytes = stack_bytes(attr);
 	return t;
 }
 
@@ -68,6 +88,7 @@ static void begin_thread(struct sp_thread *t, void *return_address)
 {
 	t->exit_rounds = 0;
 	t->root_pc = (uint64_t)(uintptr_t)return_address;
+	t->stack_high = (uint64_t)pthread_self(); /* the thread pointer */
 	sp_store(&sp_agent.thread_root_pc, t->root_pc);
 	sp_thread_adopt(t, (uint64_t)(uintptr_t)t->start, 0, 0);
 	if (sp_agent.config.heap)
@@ -140,7 +161,7 @@ SP_EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void
 	struct sp_thread *t;
 	int err;
 
-	t = prepare_thread((void *)start, arg);
+	t = prepare_thread(attr, (void *)start, arg);
 	if (!t)
 		return SP_REAL(pthread_create)(thread, attr, start, arg);
 	err = SP_REAL(pthread_create)(thread, attr, thread_main, t);
@@ -151,7 +172,7 @@ SP_EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void
 
 SP_EXPORT int thrd_create(thrd_t *thread, thrd_start_t start, void *arg)
 {
-	struct sp_thread *t = prepare_thread((void *)start, arg);
+	struct sp_thread *t = prepare_thread(NULL, (void *)start, arg);
 	int result;
 
 	if (!t)

@@ -77,7 +77,8 @@ struct sp_thread {
 	uint64_t heap_interval;             /* at which the running countdown was drawn */
 	uint64_t burst_began, burst_cycles; /* of the last few heap samples, in cycles */
 	uint32_t burst_samples;
-	uint64_t root_pc; /* return address into the C library's thread start; 0: main thread */
+	uint64_t root_pc;                 /* return address into the C library's thread start; 0: main thread */
+	uint64_t stack_high, stack_bytes; /* of the thread's own stack, what is mapped for sure; 0: unknown */
 	uint64_t user_assigned_ns, sys_assigned_ns; /* weights given to samples so far */
 	uint32_t exit_rounds;
 	void *start; /* routine the thread was created with */
@@ -135,6 +136,21 @@ struct sp_agent {
 	const void *own_start, *own_end; /* the agent's own mapping */
 };
 extern struct sp_agent sp_agent SP_HIDDEN;
+
+/* A try-lock that a forked child does not inherit from a thread that it does not have: the word tells whose
+ * process holds it. 0 is free. */
+static inline bool sp_try_lock(uint32_t *lock)
+{
+	uint32_t mine = 1u << 31 | (uint32_t)sp_agent.pid, held = sp_load(lock);
+
+	return held != mine &&
+		__atomic_compare_exchange_n(lock, &held, mine, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
+static inline void sp_unlock(uint32_t *lock)
+{
+	__atomic_store_n(lock, 0, __ATOMIC_RELEASE);
+}
 
 /* Counts something that was not recorded. */
 static inline void sp_drop(enum sp_drop why)

@@ -29,7 +29,7 @@ _Static_assert(sizeof(struct block) == 16, "keeps the memory behind it aligned")
 static struct {
 	struct chunk chunks[MAX_CHUNKS];
 	uint32_t count;   /* atomic: chunks in use */
-	uint32_t growing; /* atomic try-lock */
+	uint32_t growing; /* sp_try_lock */
 } arena = {.chunks = {{first_bytes, FIRST_BYTES, 0}}, .count = 1};
 
 /* An alignment above 16 leaves a gap: a block of its own, so that the chunk can be walked. */
@@ -68,13 +68,13 @@ static bool grow(uint32_t n)
 
 	if (n >= MAX_CHUNKS)
 		return false;
-	if (__atomic_exchange_n(&arena.growing, 1, __ATOMIC_ACQUIRE)) {
+	if (!sp_try_lock(&arena.growing)) {
 		while (sp_load(&arena.growing) && spins++ < PATIENCE) /* for the time of an mmap */
 			__builtin_ia32_pause();
 		return sp_load(&arena.count) > n;
 	}
 	if (sp_load(&arena.count) > n) {
-		__atomic_store_n(&arena.growing, 0, __ATOMIC_RELEASE);
+		sp_unlock(&arena.growing);
 		return true;
 	}
 	p = sp_sys(SYS_mmap, NULL, CHUNK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -82,7 +82,7 @@ static bool grow(uint32_t n)
 		arena.chunks[n] = (struct chunk){(char *)p, CHUNK_BYTES, 0};
 		__atomic_store_n(&arena.count, n + 1, __ATOMIC_RELEASE);
 	}
-	__atomic_store_n(&arena.growing, 0, __ATOMIC_RELEASE);
+	sp_unlock(&arena.growing);
 	return sp_load(&arena.count) > n;
 }
 

@@ -450,8 +450,9 @@ static struct sp_cfi_rule reduce(const struct row *row, uint64_t pc)
 }
 
 /* Finds the table entry of the function that holds pc with .eh_frame_hdr's search table. False when
- * that has an unusual form; r->at is NULL when no function is there. */
-static bool find_fde(const struct dl_find_object *object, uint64_t pc, struct reader *r)
+ * that has an unusual form; r->at is NULL when no function is there. From limits->at to limits->end the
+ * table may be. */
+static bool find_fde(const struct dl_find_object *object, uint64_t pc, struct reader *r, struct reader *limits)
 {
 	const uint8_t *header = object->dlfo_eh_frame;
 	int64_t relative = (int64_t)(pc - (uint64_t)(uintptr_t)header);
@@ -461,11 +462,22 @@ static bool find_fde(const struct dl_find_object *object, uint64_t pc, struct re
 	*r = (struct reader){NULL, NULL, false};
 	if (!header)
 		return true;
-	r->end = header + INT32_MAX; /* of an object with gaps only the segment that holds pc is told */
+	/* A table may be damaged, and must not lead out of its object. Of one with gaps only the segment that
+	 * holds pc is told. */
+	limits->at = header - INT32_MAX;
+	limits->end = header + INT32_MAX;
+	if (header > (const uint8_t *)object->dlfo_map_start && header < (const uint8_t *)object->dlfo_map_end) {
+		limits->at = object->dlfo_map_start;
+		limits->end = object->dlfo_map_end;
+	}
+	if (limits->end - header < 12)
+		return true;
 	if (header[0] != 1 || header[1] != ENC_PCREL4 || header[2] != ENC_UDATA4 || header[3] != ENC_DATAREL4)
 		return false;
 	memcpy(&count, header + 8, sizeof count);
 	table = (const int32_t *)(const void *)(header + 12);
+	if (count > (uint64_t)(limits->end - header - 12) / (2 * sizeof *table))
+		return true;
 	for (high = count; low < high;) {
 		uint32_t middle = low + (high - low) / 2;
 
@@ -474,9 +486,25 @@ static bool find_fde(const struct dl_find_object *object, uint64_t pc, struct re
 		else
 			high = middle;
 	}
-	if (low)
-		r->at = header + table[2 * (low - 1) + 1];
+	if (!low)
+		return true;
+	relative = table[2 * (low - 1) + 1];
+	if (relative >= limits->at - header && relative < limits->end - header) {
+		r->at = header + relative;
+		r->end = limits->end;
+	}
 	return true;
+}
+
+/* Whether a function marked as a signal frame is the kernel's way back, mov $15, %rax; syscall: others are
+ * marked so to have their callers' addresses looked up as they are. Its table entry begins a byte early
+ * (glibc, sysdeps/unix/sysv/linux/x86_64/libc_sigaction.c). */
+static bool is_signal_return(const uint8_t *start, uint64_t size)
+{
+	static const uint8_t code[] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05};
+
+	return (size >= sizeof code && !memcmp(start, code, sizeof code)) ||
+		(size > sizeof code && !memcmp(start + 1, code, sizeof code));
 }
 
 struct sp_cfi_rule sp_cfi_find(uint64_t pc)
@@ -484,21 +512,21 @@ struct sp_cfi_rule sp_cfi_find(uint64_t pc)
 	static const struct sp_cfi_rule none = {.kind = SP_CFI_NONE}, complex = {.kind = SP_CFI_COMPLEX};
 	struct dl_find_object object;
 	struct machine m;
-	struct reader fde, back;
+	struct reader fde, back, limits;
 	struct cie cie;
 	uint64_t start, size, distance;
 
 	if (_dl_find_object((void *)pc, &object) != 0)
 		return none;
-	if (!find_fde(&object, pc, &fde))
+	if (!find_fde(&object, pc, &fde, &limits))
 		return complex;
 	if (!fde.at)
 		return none;
 	fde = read_entry(fde);
 	back = (struct reader){fde.at, fde.end, fde.bad};
 	distance = read_fixed(&fde, 4);
-	if (fde.bad || distance > INT32_MAX)
-		return complex;
+	if (fde.bad || distance == 0 || distance > (uint64_t)(back.at - limits.at))
+		return none;
 	back.at -= distance;
 	if (!read_cie(back, &cie))
 		return complex;
@@ -511,7 +539,7 @@ struct sp_cfi_rule sp_cfi_find(uint64_t pc)
 		return complex;
 	if (pc - start >= size)
 		return none;
-	if (cie.signal)
+	if (cie.signal && is_signal_return((const uint8_t *)start, size))
 		return (struct sp_cfi_rule){.kind = SP_CFI_SIGNAL};
 	m.cie = &cie;
 	m.depth = 0;

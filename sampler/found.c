@@ -23,7 +23,7 @@
 #define WORTH_NS 1000000u
 
 static struct {
-	uint32_t busy;       /* atomic try-lock of what follows */
+	uint32_t busy;       /* sp_try_lock of what follows */
 	uint32_t scan;       /* number of the search */
 	uint32_t found;      /* threads found and not owned by themselves */
 	uint64_t live_ns;    /* CPU time of all threads seen in this search */
@@ -280,7 +280,7 @@ static int32_t too_many(void)
 
 static bool try_lock(void)
 {
-	if (__atomic_exchange_n(&found.busy, 1, __ATOMIC_ACQUIRE))
+	if (!sp_try_lock(&found.busy))
 		return false;
 	if (found.pid != sp_agent.pid) {
 		found.pid = sp_agent.pid;
@@ -291,11 +291,6 @@ static bool try_lock(void)
 		found.period_ns = FIRST_PERIOD_NS;
 	}
 	return true;
-}
-
-static void unlock(void)
-{
-	__atomic_store_n(&found.busy, 0, __ATOMIC_RELEASE);
 }
 
 static void scan(void)
@@ -322,7 +317,7 @@ void sp_found_scan(void)
 	if (sp_agent.sealed || !try_lock())
 		return;
 	scan();
-	unlock();
+	sp_unlock(&found.busy);
 }
 
 void sp_found_check(void)
@@ -339,7 +334,7 @@ void sp_found_check(void)
 		found.period_ns = FIRST_PERIOD_NS;
 	if (now >= found.not_before_ns && (more != found.settled || ((more > 0 || found.found) && now >= found.due_ns)))
 		scan();
-	unlock();
+	sp_unlock(&found.busy);
 }
 
 static void scan_main(void *unused)
@@ -367,7 +362,7 @@ void sp_found_take(int tid)
 		return;
 	if (!sp_tids_find(tid, NULL) && sp_task_read(tid, &task))
 		take_in(tid, &task);
-	unlock();
+	sp_unlock(&found.busy);
 }
 
 static void measure_but_caller(struct sp_thread *t, void *caller)

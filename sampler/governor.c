@@ -22,7 +22,7 @@
 #define HEAP_GRACE_NS 20000000u
 
 static struct {
-	uint32_t busy;      /* atomic try-lock */
+	uint32_t busy;      /* sp_try_lock */
 	uint64_t looked_ns; /* process CPU time at the last look */
 	uint64_t spent_ns;  /* cost of sampling up to then */
 	uint64_t signals, ticks, switch_ns, handler_total_ns, heap_ns, heap_samples; /* the header's counters then */
@@ -220,7 +220,7 @@ void sp_governor_step(struct sp_thread *t)
 	struct sp_spool_header *h = sp_agent.spool;
 	uint64_t cpu_ns;
 
-	if (__atomic_exchange_n(&governor.busy, 1, __ATOMIC_ACQUIRE))
+	if (!sp_try_lock(&governor.busy))
 		return;
 	cpu_ns = sp_load(&h->cpu.self_user_ns) + sp_load(&h->cpu.self_sys_ns);
 	if (cpu_ns > governor.looked_ns + (cpu_ns < SETTLING_NS ? FIRST_STEP_NS : STEP_NS)) {
@@ -228,5 +228,5 @@ void sp_governor_step(struct sp_thread *t)
 		sp_calibrate_step(t, cpu_ns);
 		look(h, cpu_ns);
 	}
-	__atomic_store_n(&governor.busy, 0, __ATOMIC_RELEASE);
+	sp_unlock(&governor.busy);
 }

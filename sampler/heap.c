@@ -202,14 +202,14 @@ static void thin_live_set(struct sp_thread *t)
 	struct thinning th = {t, 0};
 	uint64_t now;
 
-	if (__atomic_exchange_n(&busy, 1, __ATOMIC_ACQUIRE))
+	if (!sp_try_lock(&busy))
 		return;
 	now = sp_load(&h->interval_bytes);
 	th.interval = 2 * (now > h->interval_floor ? now : h->interval_floor);
 	sp_store(&h->interval_floor, th.interval);
 	sp_heap_set_interval(th.interval);
 	sp_live_sweep(thin_entry, &th);
-	__atomic_store_n(&busy, 0, __ATOMIC_RELEASE);
+	sp_unlock(&busy);
 }
 
 /* A sample enters the site of its stack and, when `p` is alive, the live set. */

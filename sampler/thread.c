@@ -118,7 +118,7 @@ struct sp_thread *sp_thread_take(void)
 	t->user_base_ns = t->user_seen_ns = t->sys_seen_ns = 0;
 	t->user_tick_ns = t->sys_tick_ns = 0;
 	t->user_assigned_ns = t->sys_assigned_ns = 0;
-	t->root_pc = 0;
+	t->root_pc = t->stack_high = t->stack_bytes = 0;
 	t->user_drift_ns = 0;
 	t->drawn_ns = t->window_switches = t->window_cpu_ns = t->calibration_cycles = 0;
 	t->calibrating = 0;

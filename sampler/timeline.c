@@ -7,7 +7,7 @@
 #define FIRST_PERIOD_NS 50000000u
 
 static struct {
-	uint32_t busy;      /* atomic try-lock */
+	uint32_t busy;      /* sp_try_lock */
 	uint64_t period_ns; /* between points; doubles when the table is full */
 	uint64_t due_ns;
 	int pid; /* whose timeline this is: a forked child starts anew */
@@ -74,7 +74,7 @@ void sp_timeline_step(bool force)
 
 	if (!force && now < sp_load(&timeline.due_ns) && timeline.pid == sp_agent.pid)
 		return;
-	if (__atomic_exchange_n(&timeline.busy, 1, __ATOMIC_ACQUIRE))
+	if (!sp_try_lock(&timeline.busy))
 		return;
 	if (timeline.pid != sp_agent.pid) {
 		timeline.pid = sp_agent.pid;
@@ -83,5 +83,5 @@ void sp_timeline_step(bool force)
 	sp_sample_update_totals();
 	add_point(now);
 	sp_store(&timeline.due_ns, now + timeline.period_ns);
-	__atomic_store_n(&timeline.busy, 0, __ATOMIC_RELEASE);
+	sp_unlock(&timeline.busy);
 }

@@ -3,7 +3,11 @@
  * Frame by frame, with what the objects' unwind tables say about each address (cfi.c), remembered in
  * a table that all threads share. Where they say nothing (generated code) the frame pointer is
  * believed as far as it can be checked. What the tables say in an unusual form is left to libunwind,
- * which then walks the whole stack, 20 to 60 times slower. */
+ * which then walks the whole stack, 20 to 60 times slower.
+ *
+ * Tables can be wrong: code that switches stacks by hand is described as if it did not. So only what is
+ * known to be mapped, the thread's own stack from the interrupted frame up, is read directly, all
+ * else through the kernel. */
 #include "sampler/unwind.h"
 
 #define UNW_LOCAL_ONLY
@@ -37,6 +41,7 @@ static struct {
 	uint64_t entry;  /* the main thread's stack ends in _start ... */
 	uint64_t ldso;   /* ... or, before main, in the dynamic linker */
 	uint64_t main;   /* 0: unknown */
+	uint64_t top;    /* of the main thread's stack: mapped from there down to where it is in use */
 	uint32_t in_use; /* atomic: the table has been used */
 } unwind;
 
@@ -44,8 +49,10 @@ struct walker {
 	uint64_t ip, sp, bp;
 	uint64_t began, limit; /* cycles */
 	bool exact;            /* ip is an instruction; else a return address */
-	bool distrust;         /* sp or bp may be anything: memory is read through the kernel */
+	bool distrust;         /* sp or bp may be anything */
 	bool late;
+	const struct sp_thread *thread;
+	uint64_t low, bytes;              /* an 8-byte word from low to below low + bytes can be read */
 	uint64_t window_at, window_bytes; /* what `window` is a copy of */
 	uint8_t window[WINDOW_BYTES];
 };
@@ -78,10 +85,11 @@ static uint64_t find_main(uint64_t entry)
 	return main;
 }
 
-void sp_unwind_init(uint64_t entry, uint64_t ldso)
+void sp_unwind_init(uint64_t entry, uint64_t ldso, uint64_t top)
 {
 	unwind.entry = entry;
 	unwind.ldso = ldso;
+	unwind.top = top;
 	unwind.main = find_main(entry);
 }
 
@@ -123,9 +131,39 @@ static bool fill_window(struct walker *w, uint64_t at)
 	return n >= 8;
 }
 
+/* Deeper than this below its top the main thread's stack is not known to be. The kernel keeps 128 MB free for
+ * it, whatever its limit (arch/x86/mm/mmap.c, mmap_base). */
+#define MAIN_STACK_BYTES (64u << 20)
+
+static bool is_main_thread(const struct sp_thread *t)
+{
+	return !t->root_pc && t->tid == sp_agent.pid;
+}
+
+/* From a stack pointer up to `high`, if it is on the stack of `bytes` that ends there. */
+static bool trust(struct walker *w, uint64_t sp, uint64_t high, uint64_t bytes)
+{
+	if (high - sp > bytes || high - sp < 8)
+		return false;
+	w->low = sp;
+	w->bytes = high - sp - 7;
+	return true;
+}
+
+/* The walk goes on at `sp`: what can be read from there on? */
+static void enter_stack(struct walker *w, uint64_t sp)
+{
+	const struct sp_thread *t = w->thread;
+	bool known = is_main_thread(t) ? trust(w, sp, unwind.top, MAIN_STACK_BYTES)
+				       : trust(w, sp, t->stack_high, t->stack_bytes);
+
+	if (!known && !trust(w, sp, (uint64_t)(uintptr_t)t + SP_BLOCK_BYTES, SP_BLOCK_BYTES))
+		w->bytes = 0;
+}
+
 static bool read_word(struct walker *w, uint64_t at, uint64_t *value)
 {
-	if (sp_likely(!w->distrust)) {
+	if (sp_likely(at - w->low < w->bytes)) {
 		memcpy(value, (const void *)at, sizeof *value);
 		return true;
 	}
@@ -204,8 +242,12 @@ static enum step step_frame(struct walker *w, struct sp_cfi_rule rule)
 		cfa += (uint64_t)(int64_t)rule.after;
 	}
 	/* Stacks grow down, and few frames are large. Our own switch of stacks goes anywhere. */
-	if (cfa - w->sp - 1 >= FRAME_BYTES_MAX && !is_own(w->ip))
-		w->distrust = true;
+	if (sp_unlikely(cfa - w->sp - 1 >= FRAME_BYTES_MAX)) {
+		if (is_own(w->ip))
+			enter_stack(w, cfa - 16);
+		else
+			w->distrust = true;
+	}
 	saved_at = (rule.flags & SP_CFI_BP_AT_BP ? w->bp : cfa) + (uint64_t)(int64_t)rule.bp_offset;
 	if (rule.flags & SP_CFI_BP_SAVED && !read_word(w, saved_at, &w->bp))
 		return STEP_LOST;
@@ -222,6 +264,7 @@ static enum step step_signal(struct walker *w)
 		!read_word(w, registers + 8 * REG_RSP, &w->sp))
 		return STEP_LOST;
 	w->exact = true;
+	enter_stack(w, w->sp); /* the handler may have had one of its own */
 	return STEP_ON;
 }
 
@@ -329,7 +372,7 @@ static uint32_t walk(struct sp_thread *t, struct walker *w, bool skip_own, enum 
 	return n;
 }
 
-static void start_walk(struct walker *w)
+static void start_walk(struct walker *w, const struct sp_thread *t)
 {
 	uint64_t per_us_x1024 = sp_load(&sp_agent.tsc_per_us_x1024);
 
@@ -338,6 +381,8 @@ static void start_walk(struct walker *w)
 	w->distrust = w->late = false;
 	w->window_at = w->window_bytes = 0;
 	w->exact = true;
+	w->thread = t;
+	enter_stack(w, w->sp);
 }
 
 /* libunwind's way from the leaf on, frame by frame. */
@@ -407,11 +452,6 @@ static bool reaches_start(const struct sp_thread *t, const uint64_t *frames, uin
 	return false;
 }
 
-static bool is_main_thread(const struct sp_thread *t)
-{
-	return !t->root_pc && t->tid == sp_agent.pid;
-}
-
 /* The function that the thread entered by; 0 unknown. */
 static uint64_t entry_of(const struct sp_thread *t)
 {
@@ -443,7 +483,6 @@ bool sp_unwind(struct sp_thread *t, const ucontext_t *context, struct sp_walk *r
 	if (sp_unlikely(!sp_load(&unwind.in_use)) && sp_agent.spool &&
 		!__atomic_exchange_n(&unwind.in_use, 1, __ATOMIC_RELAXED))
 		sp_add(&sp_agent.spool->agent_bytes, sizeof rules);
-	start_walk(&w);
 	if (context) {
 		w.ip = (uint64_t)context->uc_mcontext.gregs[REG_RIP];
 		w.sp = (uint64_t)context->uc_mcontext.gregs[REG_RSP];
@@ -452,6 +491,7 @@ bool sp_unwind(struct sp_thread *t, const ucontext_t *context, struct sp_walk *r
 		__asm__ volatile("leaq 0(%%rip), %0\n\tmovq %%rsp, %1\n\tmovq %%rbp, %2"
 				 : "=&r"(w.ip), "=&r"(w.sp), "=&r"(w.bp));
 	}
+	start_walk(&w, t);
 	n = walk(t, &w, !context, &outcome);
 	if (sp_unlikely(outcome == STEP_COMPLEX) && !walk_with_libunwind(t, &w, context, &n))
 		return false;

@@ -18,9 +18,9 @@ struct sp_walk {
  * possible at the moment (counted). Never takes the loader lock; anything libunwind allocates comes from the agent's arena. */
 bool sp_unwind(struct sp_thread *t, const ucontext_t *context, struct sp_walk *walk) SP_HIDDEN;
 
-/* Learns where stacks end: `entry` is the executable's entry point, (low, high) the dynamic
- * linker, `own` the agent's mapping. Called once from the constructor. */
-void sp_unwind_init(uint64_t entry, uint64_t ldso) SP_HIDDEN;
+/* Learns where stacks end: `entry` is the executable's entry point, `ldso` where the dynamic linker is
+ * loaded, `top` an address on the main thread's stack above its frames. Called once from the constructor. */
+void sp_unwind_init(uint64_t entry, uint64_t ldso, uint64_t top) SP_HIDDEN;
 
 /* Forgets what libunwind has cached about code that is gone. Normal context. */
 void sp_unwind_flush(void) SP_HIDDEN;

@@ -79,6 +79,18 @@ below() {
 	tree "$profile" | head -n 1 | grep -q '^__start_context'
 }
 
+@test "tables that say nothing of a switch of stacks" {
+	same_run "$TARGETS/stacks" switch
+	tree "$(profile_of stacks)" | grep -q switch_stack
+}
+
+@test "a function marked as a signal frame is none" {
+	same_run "$TARGETS/stacks" marked
+	profile=$(profile_of stacks)
+	complete "$profile"
+	[ "$(below in_marked "$profile")" = marked_work ]
+}
+
 @test "100,000 calls deep: the entry, [truncated], and 256 frames" {
 	profiled "$TARGETS/recursion"
 	profile=$(profile_of recursion)

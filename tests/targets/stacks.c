@@ -3,6 +3,8 @@
  *   leaf       in the first and last instructions of a tiny function
  *   vdso       reading the clock
  *   coroutine  in a context of makecontext's, with a stack of its own
+ *   switch     in coroutines switched to by hand, on a stack that ends at a forbidden page
+ *   marked     in a function marked as a signal frame, which it is not
  *   jit        in generated code with frame pointers, named by /tmp/perf-PID.map
  *   garbage    in generated code that keeps in rbp: nothing, numbers, and unmapped and forbidden pages
  *   gone       in generated code on a stack whose rbp was good once: the pages it meant are unmapped */
@@ -80,6 +82,67 @@ static NOINLINE void in_coroutine(void)
 	makecontext(&there, coroutine, 0);
 	swapcontext(&here, &there);
 	munmap(stack, bytes);
+}
+
+/* Leaves the stack pointer at *from, and goes on with that at *to: the table says nothing of it. */
+static NOINLINE void switch_stack(void **from, void **to)
+{
+	volatile char frame[2048];
+
+	frame[0] = 1;
+	__asm__ volatile("push %%rbx; push %%rbp; push %%r12; push %%r13; push %%r14; push %%r15\n"
+			 "lea 1f(%%rip), %%rax; push %%rax; mov %%rsp, (%0); mov (%1), %%rsp\n"
+			 "nop; nop; nop; nop; nop; nop; nop; nop; ret\n"
+			 "1: pop %%r15; pop %%r14; pop %%r13; pop %%r12; pop %%rbp; pop %%rbx"
+			 :
+			 : "D"(from), "S"(to)
+			 : "rax", "rcx", "rdx", "r8", "r9", "r10", "r11", "memory", "cc");
+	(void)frame[1];
+}
+
+static void *switched_from, *switched_back;
+
+/* Where its return address would be, the forbidden page begins. */
+static void switched(void)
+{
+	switch_stack(&switched_back, &switched_from);
+}
+
+static NOINLINE void in_switch(void)
+{
+	double end = clock_seconds(CLOCK_PROCESS_CPUTIME_ID) + seconds;
+	char *pages = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void **first = (void **)(void *)(pages + 61440) - 1, *to = first;
+
+	check(pages != MAP_FAILED && mprotect(pages + 61440, 4096, PROT_NONE) == 0, "stack");
+	while (clock_seconds(CLOCK_PROCESS_CPUTIME_ID) < end) {
+		for (int i = 0; i < 1000; i++) {
+			*first = (void *)switched;
+			switch_stack(&switched_from, &to);
+		}
+	}
+	munmap(pages, 65536);
+}
+
+/* clang-format off */
+__asm__(".text\n.type marked_work, @function\nmarked_work:\n.cfi_startproc\n.cfi_signal_frame\n"
+	"1: dec %rdi\njnz 1b\nret\n.cfi_endproc\n.size marked_work, . - marked_work\n");
+/* clang-format on */
+extern void marked_work(uint64_t rounds);
+
+/* Where a signal's context would have rip and rsp there are an instruction and an address of nothing. */
+static NOINLINE void in_marked(void)
+{
+	double end = clock_seconds(CLOCK_PROCESS_CPUTIME_ID) + seconds;
+	volatile uint64_t words[64];
+
+	for (int odd = 0; odd < 2; odd++) {
+		for (int i = 0; i < 64; i++)
+			words[i] = i % 2 == odd ? (uint64_t)(uintptr_t)in_marked : 0x10000;
+		while (clock_seconds(CLOCK_PROCESS_CPUTIME_ID) < end - (odd ? 0 : seconds / 2))
+			marked_work(1000000);
+	}
+	(void)words[0];
 }
 
 /* outer: push rbp; mov rbp, rsp; call inner; pop rbp; ret
@@ -180,7 +243,8 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*run)(void);
 	} places[] = {{"handler", in_handler}, {"leaf", in_leaf}, {"vdso", in_vdso}, {"coroutine", in_coroutine},
-		{"jit", in_jit}, {"garbage", in_garbage}, {"gone", in_gone}};
+		{"switch", in_switch}, {"marked", in_marked}, {"jit", in_jit}, {"garbage", in_garbage},
+		{"gone", in_gone}};
 
 	seconds = argument(argc, argv, 2, seconds);
 	for (size_t i = 0; argc > 1 && i < sizeof(places) / sizeof(*places); i++) {

@@ -194,6 +194,28 @@ static void a_forked_child_keeps_only_its_own_block(void **state)
 	sp_tls = (struct sp_tls){0};
 }
 
+/* The thread that held it has not come along. */
+static void a_lock_held_at_the_fork_is_free_in_the_child(void **state)
+{
+	static uint32_t lock;
+	int status;
+	pid_t child;
+
+	(void)state;
+	sp_agent.pid = getpid();
+	assert_true(sp_try_lock(&lock));
+	assert_false(sp_try_lock(&lock));
+	child = fork();
+	if (child == 0) {
+		sp_agent.pid = getpid();
+		_exit(!sp_try_lock(&lock) || sp_try_lock(&lock) || (sp_unlock(&lock), !sp_try_lock(&lock)));
+	}
+	waitpid(child, &status, 0);
+	assert_int_equal(status, 0);
+	sp_unlock(&lock);
+	assert_true(sp_try_lock(&lock));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -202,6 +224,7 @@ int main(void)
 		cmocka_unit_test(blocks_are_recycled_and_do_not_overlap),
 		cmocka_unit_test(short_threads_share_few_records_and_lose_nothing),
 		cmocka_unit_test(a_forked_child_keeps_only_its_own_block),
+		cmocka_unit_test(a_lock_held_at_the_fork_is_free_in_the_child),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

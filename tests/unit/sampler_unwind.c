@@ -36,7 +36,7 @@ static int set_up(void **state)
 	thread.tid = sp_agent.pid = getpid();
 	sp_agent.spool = &header;
 	sp_agent.tsc_per_us_x1024 = 0;
-	sp_unwind_init(getauxval(AT_ENTRY), getauxval(AT_BASE));
+	sp_unwind_init(getauxval(AT_ENTRY), getauxval(AT_BASE), getauxval(AT_RANDOM));
 	compared = differing = cut = 0;
 	return 0;
 }
