@@ -139,7 +139,7 @@ $(T_DIR)/%: tests/targets/%.c
 $(T_DIR)/%: tests/targets/%.cc
 	$(call say,CXX,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CXX) -std=gnu++17 $(T_CFLAGS) -o $@ $< -pthread
+	$(Q)$(CXX) -std=gnu++17 -fsized-deallocation $(T_CFLAGS) -o $@ $< -pthread
 $(T_DIR)/plugins/%.so: tests/targets/%.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
@@ -147,7 +147,7 @@ $(T_DIR)/plugins/%.so: tests/targets/%.c
 $(T_DIR)/plugins/%.so: tests/targets/%.cc
 	$(call say,CXX,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CXX) -std=gnu++17 $(T_CFLAGS) $(T_CXXFLAGS) -fPIC -shared -o $@ $<
+	$(Q)$(CXX) -std=gnu++17 -fsized-deallocation $(T_CFLAGS) $(T_CXXFLAGS) -fPIC -shared -o $@ $<
 
 # --- checks
 .PHONY: lint format

@@ -9,7 +9,7 @@ static void serve()
 {
 }
 
-static void (*resolve())()
+__attribute__((used)) static void (*resolve())()
 {
 	char *p = (char *)calloc(10, 10);
 
