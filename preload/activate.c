@@ -337,7 +337,7 @@ static void find_threads(void *unused)
 {
 	(void)unused;
 	sp_found_scan();
-	sp_clock_sentinel(true);
+	sp_clock_sentinel();
 }
 
 void sp_activate(void)

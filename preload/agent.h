@@ -96,6 +96,9 @@ void sp_threads_own(struct sp_thread *t) SP_HIDDEN;
 /* Takes the profiling signal over; the constructor's. */
 void sp_signals_init(void) SP_HIDDEN;
 
+/* The application installs a handler: it may run with the profiling signal blocked (blocked.c). */
+void sp_blocked_note_handler(const struct sigaction *action) SP_HIDDEN;
+
 /* An ignored signal stays ignored over execve, a handled one does not: shows the kernel what the
  * application believes; `back` when execve has failed. */
 void sp_signals_before_exec(bool back) SP_HIDDEN;

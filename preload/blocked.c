@@ -1,5 +1,5 @@
 /* Threads that block the profiling signal. While one of them may run, a timer of the process would be
- * delivered to another one, asleep, and break its system call: so the sentinel gives way to them. */
+ * delivered to another one, asleep, and break its system call: so it gives way to them. */
 #include <signal.h>
 
 #include "preload/agent.h"
@@ -16,7 +16,13 @@ static void note(int result, int how, const sigset_t *set)
 		return;
 	if (state == SP_AGENT_DORMANT)
 		sp_clock_start_later();
-	sp_clock_sentinel(false);
+	sp_clock_give_up_process();
+}
+
+void sp_blocked_note_handler(const struct sigaction *action)
+{
+	if (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN)
+		note(0, SIG_BLOCK, &action->sa_mask);
 }
 
 SP_EXPORT int pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
@@ -39,7 +45,7 @@ SP_EXPORT int sigprocmask(int how, const sigset_t *set, sigset_t *old)
 static void before_helper(void)
 {
 	sp_threads_wake();
-	sp_clock_sentinel(false);
+	sp_clock_give_up_process();
 }
 
 SP_EXPORT int aio_read(struct aiocb *block)

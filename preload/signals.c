@@ -184,6 +184,8 @@ SP_EXPORT int sigaction(int signal, const struct sigaction *action, struct sigac
 	struct shared_signal *s = find_shared(signal);
 	int result;
 
+	if (action)
+		sp_blocked_note_handler(action);
 	if (sp_likely(!s) || sp_agent.sealed || sp_is_vfork_child())
 		return SP_REAL(sigaction)(signal, action, old);
 	if (s->ours && is_installed(s))

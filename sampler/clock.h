@@ -60,8 +60,12 @@ void sp_clock_start_later(void) SP_HIDDEN;
 void sp_clock_stop_process(void) SP_HIDDEN;
 
 /* Puts the sentinel off: 100 ms of the process's CPU time from now on its signal goes to the thread that
- * runs. Off: never again, because there may be threads that block the signal. Any context. */
-void sp_clock_sentinel(bool on) SP_HIDDEN;
+ * runs. Any context. */
+void sp_clock_sentinel(void) SP_HIDDEN;
+
+/* There may be threads that run with the signal blocked from now on: no timer of the process any more, as
+ * sentinel or for those who rely on it. Any context. */
+void sp_clock_give_up_process(void) SP_HIDDEN;
 
 /* Whether the signal of a process's timer goes to the running thread. */
 bool sp_clock_prefers_running_thread(void) SP_HIDDEN;

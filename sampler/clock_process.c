@@ -23,7 +23,7 @@ static struct {
 	uint32_t users;       /* atomic: threads that rely on it */
 	uint64_t interval_ns; /* atomic: in force */
 	uint32_t stopped;     /* atomic: a thread that blocks the signal was met */
-	uint32_t unguarded;   /* atomic: no sentinel any more */
+	uint32_t given_up;    /* atomic: there may be threads that block the signal, in forked children too */
 } process;
 
 static uint32_t read_number(const char **text)
@@ -70,7 +70,7 @@ static int probe(void)
 static int arm(struct sp_thread *t, uint64_t first_ns, uint64_t interval_ns)
 {
 	(void)t;
-	if (process.pid != sp_agent.pid || sp_load(&process.stopped))
+	if (process.pid != sp_agent.pid || sp_load(&process.stopped) || sp_load(&process.given_up))
 		return -ENOTSUP;
 	if (__atomic_fetch_add(&process.users, 1, __ATOMIC_ACQ_REL) != 0)
 		return 0;
@@ -100,16 +100,18 @@ void sp_clock_stop_process(void)
 		sp_clock_set_timer(process.timer, 0, 0);
 }
 
-void sp_clock_sentinel(bool on)
+void sp_clock_sentinel(void)
 {
-	if (!on && __atomic_exchange_n(&process.unguarded, 1, __ATOMIC_RELAXED))
+	if (process.pid != sp_agent.pid || sp_load(&process.users) || sp_load(&process.stopped) ||
+		sp_load(&process.given_up))
 		return;
-	if (process.pid != sp_agent.pid || sp_load(&process.users) || sp_load(&process.stopped))
-		return;
-	if (on && !sp_load(&process.unguarded))
-		sp_clock_set_timer(process.timer, SENTINEL_NS, 0);
-	else if (!on)
-		sp_clock_set_timer(process.timer, 0, 0);
+	sp_clock_set_timer(process.timer, SENTINEL_NS, 0);
+}
+
+void sp_clock_give_up_process(void)
+{
+	if (!__atomic_exchange_n(&process.given_up, 1, __ATOMIC_RELAXED))
+		sp_clock_stop_process();
 }
 
 const struct sp_clock sp_clock_process = {"CPU timers", SP_THREAD_PROCESS, probe, arm, disarm, set_interval};

@@ -328,7 +328,7 @@ void sp_found_check(void)
 	if (now - sp_load(&found.checked_ns) < CHECK_NS || sp_agent.sealed || !try_lock())
 		return;
 	sp_store(&found.checked_ns, now);
-	sp_clock_sentinel(true);
+	sp_clock_sentinel();
 	more = too_many();
 	if (more != found.settled)
 		found.period_ns = FIRST_PERIOD_NS;
@@ -341,7 +341,7 @@ static void scan_main(void *unused)
 {
 	(void)unused;
 	sp_found_scan();
-	sp_clock_sentinel(true);
+	sp_clock_sentinel();
 }
 
 void sp_found_stranger(void)

@@ -121,3 +121,10 @@ as_nobody() {
 	clock_line "$profile" | grep -q 'per-thread events'
 	unsampled_at_most "$profile" 25
 }
+
+@test "no sleep is broken while a thread runs with the signal blocked" {
+	for how in handler mask; do
+		same_run "$TARGETS/sleepers" "$how"
+		same_run "$TARGETS/deny" event=13,threadtimer=1 "$TARGETS/sleepers" "$how"
+	done
+}
