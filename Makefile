@@ -23,15 +23,17 @@ AGENT_OBJ := $(AGENT_SRC:%=$(B)/obj/agent/%.o)
 SAMPLER_OBJ := $(filter $(B)/obj/agent/sampler/%,$(AGENT_OBJ))
 CMD_OBJ := $(CMD_SRC:%=$(B)/obj/cmd/%.o)
 
+# To the compiler, malloc changes no memory of ours: here it counts.
+ALLOCATORS := malloc calloc realloc reallocarray free aligned_alloc memalign posix_memalign valloc pvalloc strdup strndup
 # No stack protector and no fortify in the agent: both end in abort(), which is the host's to call.
 AGENT_CFLAGS := $(CSTD) -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-plt -fno-stack-protector \
-	-fasynchronous-unwind-tables -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=0
+	-fasynchronous-unwind-tables -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=0 $(ALLOCATORS:%=-fno-builtin-%)
 # libgcc_s stands before libunwind so that C++ code loaded later binds _Unwind_* to libgcc's.
 AGENT_LDFLAGS := -shared -Wl,-soname,libsmartprof.so -Wl,--version-script=preload/exports.map -Wl,--hash-style=gnu \
 	-Wl,-z,now,-z,relro,-z,defs,-z,noseparate-code -Wl,--sort-section=name -Wl,--no-as-needed
 AGENT_LIBS := -lgcc_s $(shell $(PKG_CONFIG) --libs libunwind) -lc
 CMD_LIBS := $(if $(SAN),,-Wl,--no-as-needed $(shell $(PKG_CONFIG) --libs jemalloc)) -Wl,--as-needed \
-	$(shell $(PKG_CONFIG) --libs libdw libelf liblzma jansson) -liberty -lm
+	$(shell $(PKG_CONFIG) --libs libdw libelf liblzma jansson sqlite3) -liberty -lm -pthread
 
 .DEFAULT_GOAL := all
 .PHONY: all agent command
@@ -78,6 +80,12 @@ $(B)/unit/%: $(B)/obj/cmd/tests/unit/%.c.o $(UNIT_LIB)
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -pthread -o $@ $< $(UNIT_LIB) -Wl,--as-needed -lcmocka \
 		$(CMD_LIBS) $(shell $(PKG_CONFIG) --libs libunwind)
 
+# --- programs that benchmarks need: tests/bench/NAME.c over the command's objects
+build/bench/%: tests/bench/%.c $(UNIT_LIB)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(CSTD) -MF $@.d -o $@ $< $(UNIT_LIB) -Wl,--as-needed $(CMD_LIBS)
+
 # --- fuzzing: tests/fuzz/fuzz_*.c, from the seeds kept for it and those that make_seeds composes
 FUZZ_SECONDS ?= 10
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -100,7 +108,7 @@ build/fuzz/obj/%.o: %.c
 build/fuzz/libfuzzed.a: $(FUZZ_OBJ)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
-FUZZ_LIBS := $(shell $(PKG_CONFIG) --libs libdw libelf liblzma) -liberty -lm
+FUZZ_LIBS := $(shell $(PKG_CONFIG) --libs libdw libelf liblzma sqlite3) -liberty -lm -pthread
 build/fuzz/make_seeds: build/fuzz/obj/tests/fuzz/make_seeds.o build/fuzz/libfuzzed.a
 	$(call say,LD,$@)
 	$(Q)$(FUZZ_CC) -fsanitize=address,undefined -o $@ $^ $(FUZZ_LIBS)
@@ -118,6 +126,7 @@ TARGETS := $(T_PROGRAM:%=$(T_DIR)/%) $(T_PLUGIN:%=$(T_DIR)/plugins/%.so) $(T_DIR
 targets: $(TARGETS)
 
 $(T_DIR)/runpath_host: T_LDFLAGS := -Wl,--enable-new-dtags,-rpath,'$$ORIGIN/plugins'
+$(T_DIR)/plugins/plugin_malloc_early.so: T_CXXFLAGS = -fno-plt # its resolver calls before the PLT is there
 $(T_DIR)/plugins/plugin_python.so: T_CXXFLAGS = $(shell /usr/bin/python3-config --includes)
 $(T_DIR)/cpu_truth_static: tests/targets/cpu_truth.c
 	$(call say,CC,$< (static))
@@ -153,7 +162,7 @@ lint: agent
 format:
 	@tests/lint/format.sh --fix .
 
-.PHONY: e2e test demo bench deps
+.PHONY: e2e test demo bench bench-cpu bench-heap deps
 # One file: make e2e T=signals. LONG=1 runs the storms for as long as a release wants.
 e2e: all targets
 	@SP_LONG=$(LONG) bats --print-output-on-failure --timing $(if $(T),tests/e2e/$(T).bats,tests/e2e)
@@ -164,7 +173,13 @@ demo:
 	@$(MAKE) --no-print-directory all
 	@.ci/demo
 bench: all
-	@for bench in tests/bench/*.sh; do echo "== $$bench"; $$bench || exit 1; done
+	@status=0; for bench in tests/bench/*.sh; do echo "== $$bench"; $$bench || status=1; done; exit $$status
+# Beside gperftools, perf and the bare limit. ROUNDS=9
+bench-cpu: all targets
+	@tests/bench/cpu.sh $(ROUNDS)
+# Beside jemalloc's, tcmalloc's and heaptrack's heap profiling.
+bench-heap: all targets
+	@tests/bench/heap.sh
 deps:
 	@.ci/deps build test demo
 
@@ -191,7 +206,7 @@ clean:
 help:
 	@echo 'make [CC=clang] [V=1] [SAN=1]   build/libsmartprof.so and build/smartprof'
 	@echo 'make deps                       install missing Debian packages (root or sudo)'
-	@echo 'make test | unit | fuzz [FUZZ_SECONDS=10] | e2e [T=file] | lint | format | demo | bench'
+	@echo 'make test | unit | fuzz [FUZZ_SECONDS=10] | e2e [T=file] | lint | format | demo | bench | bench-cpu [ROUNDS=9] | bench-heap'
 	@echo 'make install | uninstall        PREFIX=$(PREFIX), DESTDIR honoured'
 
 -include $(shell find $(B) build/targets -name '*.d' 2>/dev/null)

@@ -14,9 +14,11 @@
 #include "preload/agent.h"
 #include "preload/real.h"
 #include "preload/spool_place.h"
+#include "sampler/calibrate.h"
 #include "sampler/clock.h"
 #include "sampler/early.h"
 #include "sampler/found.h"
+#include "sampler/governor.h"
 #include "sampler/heap.h"
 #include "sampler/live.h"
 #include "sampler/sample.h"
@@ -81,13 +83,14 @@ static uint32_t settings_text(const struct sp_config *config)
 	return text(lines);
 }
 
-static const char *allocator_path(void)
+static const char *allocator_path(const char *exe)
 {
+	const void *bypass = sp_malloc_bypass();
 	struct dl_find_object object;
 
-	if (_dl_find_object((void *)sp_real.malloc, &object) != 0)
+	if (_dl_find_object(bypass ? (void *)(uintptr_t)bypass : (void *)sp_real.malloc, &object) != 0)
 		return "";
-	return object.dlfo_link_map->l_name;
+	return *object.dlfo_link_map->l_name ? object.dlfo_link_map->l_name : exe;
 }
 
 static void fill_header(struct sp_spool_header *h, struct activation *a, uint64_t start_ticks)
@@ -119,7 +122,7 @@ static void fill_header(struct sp_spool_header *h, struct activation *a, uint64_
 	h->text.environment = text(sp_environment_name(c->environment));
 	h->text.environment_reason = text(c->reason);
 	h->text.settings = settings_text(c);
-	h->text.allocator = text(allocator_path());
+	h->text.allocator = text(allocator_path(exe));
 	h->text.tree = text(sp_process.tree);
 }
 
@@ -249,6 +252,12 @@ static void start_heap(struct sp_spool_header *h)
 		sp_agent.config.heap = false;
 		h->text.notes = text("under valgrind no stack is walked: the heap is counted, not sampled\n");
 	}
+	if (sp_agent.config.heap && sp_malloc_bypass()) {
+		sp_agent.config.heap = false;
+		h->text.notes = text("the program's malloc is not reached through libsmartprof.so: an allocator in the "
+				     "program itself, or one that stands before it in LD_PRELOAD (put "
+				     "libsmartprof.so first); the heap is not profiled\n");
+	}
 	if (sp_agent.config.heap && sp_live_init() != 0) {
 		sp_agent.config.heap = false;
 		h->text.notes = text("no memory for the set of live allocations: the heap is not profiled\n");
@@ -296,6 +305,7 @@ static void activate_main(void *arg)
 	if (a->error)
 		return;
 	sp_process.spool_path = spool_path;
+	sp_calibrate_place(spool_path);
 	h->state = SP_STATE_RUNNING;
 	sp_agent.spool_map = (uint8_t *)h;
 	sp_agent.spool = h;
@@ -310,6 +320,7 @@ static void activate_main(void *arg)
 	if (h->heap.on)
 		sp_heap_replay(a->t);
 	sp_sample_update_totals();
+	sp_governor_start();
 }
 
 /* Takes the caller's block from the pool, or finds that a forked child has it still. */
@@ -326,6 +337,7 @@ static void find_threads(void *unused)
 {
 	(void)unused;
 	sp_found_scan();
+	sp_clock_sentinel(true);
 }
 
 void sp_activate(void)
@@ -365,7 +377,6 @@ void sp_activate(void)
 		sp_signals_watch_endings();
 		sp_threads_own(t);
 		sp_clock_arm(t);
-		sp_found_learn();
 		sp_on_stack(find_threads, NULL, sp_thread_stack(t));
 	}
 	sp_tls.guard = 0;

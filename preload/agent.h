@@ -27,7 +27,8 @@ struct sp_process {
 	int ppid;
 	bool is_root; /* of its tree */
 	bool verbose;
-	bool follow_none; /* SMARTPROF_FOLLOW=none: forked children are left alone */
+	bool inherits_locks; /* forked from a process with threads, which may have held any of the C library's */
+	bool follow_none;    /* SMARTPROF_FOLLOW=none: forked children are left alone */
 	uint64_t start_realtime_ns;
 	char *spool_path; /* SP_PATH_MAX bytes; empty while there is no spool */
 };
@@ -44,6 +45,18 @@ void sp_verbose(const char *what, const char *why) SP_HIDDEN;
 
 /* Resolves what malloc's fast paths call without a look. */
 void sp_malloc_resolve(void) SP_HIDDEN;
+
+/* The program's malloc, where it is not ours: the executable's own, or that of a library which stands before
+ * ours in LD_PRELOAD. NULL where it is ours. Any context. */
+const void *sp_malloc_bypass(void) SP_HIDDEN;
+void sp_malloc_find_bypass(void) SP_HIDDEN; /* the constructor's */
+
+/* --- malloc_extensions.c, operators.c ---------------------------------------------------------- */
+
+/* Look up what is behind the allocators' own functions, and operator new and delete, where there is a
+ * library that has them: before there is a second thread, see SP_REAL. */
+void sp_extensions_find_all(void) SP_HIDDEN;
+void sp_operators_find_all(void) SP_HIDDEN;
 
 /* --- activate.c ------------------------------------------------------------------------------ */
 
@@ -65,6 +78,12 @@ bool sp_is_vfork_child(void) SP_HIDDEN;
 /* --- threads.c ------------------------------------------------------------------------------- */
 
 void sp_threads_init(void) SP_HIDDEN;
+
+/* True once this process or one it was forked from has made a thread. */
+bool sp_threads_made(void) SP_HIDDEN;
+
+/* There will be a second thread: activates a dormant agent. Normal context. */
+void sp_threads_wake(void) SP_HIDDEN;
 
 /* Takes in the calling thread, which was made behind our back: sp_agent.adopt. */
 void sp_threads_adopt(void) SP_HIDDEN;
@@ -94,6 +113,11 @@ void sp_unseal(void) SP_HIDDEN;
 /* --- endings.c ------------------------------------------------------------------------------- */
 
 void sp_endings_init(void) SP_HIDDEN;
+
+/* --- allocator_stats.c ------------------------------------------------------------------------- */
+
+/* Puts the allocator's own statistics into the spool, where that is safe. At exit, in normal context. */
+void sp_allocator_ask(void) SP_HIDDEN;
 
 /* --- finish.c -------------------------------------------------------------------------------- */
 

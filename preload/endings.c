@@ -17,6 +17,7 @@ static void at_exit(int status, void *arg)
 		fflush_unlocked(stdout);
 		funlockfile(stdout);
 	}
+	sp_allocator_ask();
 	sp_finish(SP_EXIT_CODE, status & 0xff);
 }
 

@@ -52,8 +52,6 @@ void sp_fork_child(void)
 	sp_agent.spool = NULL;
 	sp_agent.spool_map = NULL;
 	sp_agent.paused = sp_agent.inflight = 0;
-	sp_agent.taint_gen = sp_agent.unload_gen;
-	sp_agent.retired_modules = 0;
 	sp_agent.pid = (int)sp_sys(SYS_getpid);
 	if (sp_agent.alive)
 		*sp_agent.alive = SP_ALIVE;
@@ -64,6 +62,7 @@ void sp_fork_child(void)
 	sp_tls.guard = sp_tls.unwinding = sp_tls.pausing = sp_tls.fork_unsafe = 0;
 	sp_process.spool_path = NULL;
 	sp_process.is_root = false;
+	sp_process.inherits_locks = sp_threads_made();
 	sp_process.ppid = (int)sp_sys(SYS_getppid);
 	sp_store(&sp_agent.state, state == SP_AGENT_OFF || sp_process.follow_none ? SP_AGENT_OFF : SP_AGENT_DORMANT);
 	if (sp_agent.state == SP_AGENT_DORMANT)

@@ -25,12 +25,13 @@ SP_EXPORT int dlclose(void *handle)
 {
 	int result;
 
+	/* What is known of code that goes is forgotten before another thread can load something else in
+	 * its place, and what its destructors have shown afterwards. */
+	sp_add(&sp_agent.unload_gen, 1);
 	result = SP_REAL(dlclose)(handle);
-	if (sp_load(&sp_agent.state) == SP_AGENT_ACTIVE && !sp_is_stale_child()) {
-		sp_add(&sp_agent.unload_gen, 1);
-		sp_modules_unloaded();
+	sp_add(&sp_agent.unload_gen, 1);
+	if (sp_load(&sp_agent.state) == SP_AGENT_ACTIVE && !sp_is_stale_child())
 		sp_unwind_flush();
-	}
 	return result;
 }
 

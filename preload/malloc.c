@@ -1,5 +1,6 @@
 /* The malloc family. An allocation that is not sampled costs a subtraction and an increment in
  * thread-local memory and a jump to the next malloc; a free, one byte looked up. */
+#include <dlfcn.h>
 #include <errno.h>
 #include <malloc.h>
 #include <stdint.h>
@@ -7,6 +8,7 @@
 #include <string.h>
 
 #include "preload/agent.h"
+#include "preload/counted.h"
 #include "preload/export.h"
 #include "preload/real.h"
 #include "sampler/arena.h"
@@ -14,10 +16,34 @@
 
 #define NOINLINE __attribute__((noinline))
 
-/* True when the agent or the resolver itself allocates, so that the real malloc must not be called. */
+/* True when the agent or the resolver itself allocates, or nothing has been relocated yet, so that the
+ * real malloc must not be called. */
 static bool inside_agent(void)
 {
-	return sp_tls.unwinding || sp_tls.resolving;
+	return !sp_heap_is_relocated() || sp_tls.unwinding || sp_tls.resolving;
+}
+
+static const void *bypass;
+
+const void *sp_malloc_bypass(void)
+{
+	return bypass;
+}
+
+/* The library's references are bound like the program's: to the first definition in the lookup order. But in an
+ * executable that is not position-independent and takes malloc's address, that address is a stub of its own,
+ * whose symbol is not defined there. */
+void sp_malloc_find_bypass(void)
+{
+	struct dl_find_object first, ours;
+	const ElfW(Sym) *symbol = NULL;
+	Dl_info info;
+
+	if (_dl_find_object((void *)malloc, &first) != 0 || _dl_find_object((void *)&sp_real, &ours) != 0 ||
+		first.dlfo_map_start == ours.dlfo_map_start)
+		return;
+	if (dladdr1((void *)malloc, &info, (void **)&symbol, RTLD_DL_SYMENT) && symbol && symbol->st_shndx != SHN_UNDEF)
+		bypass = (const void *)malloc;
 }
 
 /* The functions that the fast paths call without a look. */
@@ -76,7 +102,7 @@ SP_EXPORT void *calloc(size_t n, size_t each)
 
 static NOINLINE void free_slow(void *p)
 {
-	if (sp_arena_owns(p))
+	if (sp_arena_owns(p) || !sp_heap_is_relocated())
 		return;
 	/* Before the memory can be handed out again. */
 	sp_heap_forget(p);
@@ -85,51 +111,70 @@ static NOINLINE void free_slow(void *p)
 
 SP_EXPORT void free(void *p)
 {
-	sp_tls.heap.frees += p != NULL;
-	if (sp_unlikely(!sp_live_surely_not(p)))
+	if (sp_unlikely(!sp_heap_count_free(p)) || sp_unlikely(!sp_live_surely_not(p)))
 		free_slow(p);
 	else
 		sp_real.free(p);
+}
+
+static size_t usable_size(void *p)
+{
+	if (sp_arena_owns(p))
+		return sp_arena_size(p);
+	if (!p || !sp_heap_is_relocated())
+		return 0;
+	return SP_REAL(malloc_usable_size)(p);
 }
 
 /* Into the arena, or out of it. Inside the agent a block of the real malloc's is given up: freeing
  * it could deadlock. */
 static void *arena_realloc(void *p, size_t size)
 {
-	void *q = inside_agent() ? sp_arena_alloc(size, 16) : malloc(size);
-	size_t old = malloc_usable_size(p);
+	size_t bytes = usable_size(p);
+	void *q, *to;
 
-	if (q && p)
-		memcpy(q, p, old < size ? old : size);
+	if (!inside_agent() && p && !size) /* as the C library has it: freed */
+		return NULL;
+	q = to = inside_agent() ? sp_arena_alloc(size, 16) : malloc(size);
+	if (bytes > size)
+		bytes = size;
+	if (q) /* memcpy may not be there yet */
+		__asm__ volatile("rep movsb" : "+D"(to), "+S"(p), "+c"(bytes) : : "memory");
 	return q;
 }
 
-/* A realloc that moved or resized is a free and an allocation; one that failed is neither. */
 static NOINLINE void *realloc_counted(void *p, size_t size)
 {
-	struct sp_heap_held held = {0};
+	struct sp_counted_realloc counted;
 	void *q;
 
 	if (sp_unlikely(inside_agent() || sp_arena_owns(p)))
 		return arena_realloc(p, size);
-	if (p && !sp_live_surely_not(p))
-		sp_heap_hold(p, &held);
+	sp_counted_realloc_begin(&counted, p);
 	q = SP_REAL(realloc)(p, size);
-	if (!q && (size || !p)) {
-		sp_heap_restore(p, &held);
-		return q;
-	}
-	sp_heap_drop_held(&held);
-	sp_tls.heap.frees += p != NULL;
-	sp_tls.heap.reallocs += p != NULL;
-	if (q && !sp_heap_count_quickly(size))
-		sp_heap_hit(q, size);
+	if (!q && (size || !p))
+		sp_counted_realloc_failed(&counted, p);
+	else
+		sp_counted_realloc_done(&counted, p, q, size);
 	return q;
 }
 
 SP_EXPORT void *realloc(void *p, size_t size)
 {
-	return realloc_counted(p, size);
+	uint64_t allocs, frees, reallocs;
+	void *q;
+
+	if (sp_unlikely(inside_agent() || !sp_live_surely_not(p)))
+		return realloc_counted(p, size);
+	allocs = sp_tls.heap.allocs;
+	frees = sp_tls.heap.frees;
+	reallocs = sp_tls.heap.reallocs;
+	q = SP_REAL(realloc)(p, size);
+	if (sp_unlikely(!q) && (size || !p))
+		return NULL;
+	sp_counted_freed(p, frees);
+	sp_tls.heap.reallocs += p && sp_tls.heap.reallocs == reallocs;
+	return sp_counted(q, size, allocs);
 }
 
 SP_EXPORT void *reallocarray(void *p, size_t n, size_t each)
@@ -143,59 +188,73 @@ SP_EXPORT void *reallocarray(void *p, size_t n, size_t each)
 	return realloc_counted(p, size);
 }
 
-/* The rest of the family is rare: one path for all. */
-static void *counted(void *p, size_t size)
-{
-	if (p && !sp_heap_count_quickly(size))
-		sp_heap_hit(p, size);
-	return p;
-}
-
+/* The rest of the family is rare. */
 SP_EXPORT int posix_memalign(void **out, size_t alignment, size_t size)
 {
+	uint64_t allocs;
 	int err;
 
 	if (inside_agent())
 		return (*out = sp_arena_alloc(size, alignment)) ? 0 : ENOMEM;
+	allocs = sp_tls.heap.allocs;
 	err = SP_REAL(posix_memalign)(out, alignment, size);
 	if (!err)
-		counted(*out, size);
+		sp_counted(*out, size, allocs);
 	return err;
 }
 
-SP_EXPORT void *aligned_alloc(size_t alignment, size_t size)
-{
-	if (inside_agent())
-		return sp_arena_alloc(size, alignment);
-	return counted(SP_REAL(aligned_alloc)(alignment, size), size);
-}
+/* X(name, parameters, arguments, alignment, bytes in the arena) */
+#define ALIGNED(X) \
+	X(aligned_alloc, (size_t alignment, size_t size), (alignment, size), alignment, size) \
+	X(memalign, (size_t alignment, size_t size), (alignment, size), alignment, size) \
+	X(valloc, (size_t size), (size), 4096, size) \
+	X(pvalloc, (size_t size), (size), 4096, (size + 4095) & ~(size_t)4095)
 
-SP_EXPORT void *memalign(size_t alignment, size_t size)
-{
-	if (inside_agent())
-		return sp_arena_alloc(size, alignment);
-	return counted(SP_REAL(memalign)(alignment, size), size);
-}
-
-SP_EXPORT void *valloc(size_t size)
-{
-	if (inside_agent())
-		return sp_arena_alloc(size, 4096);
-	return counted(SP_REAL(valloc)(size), size);
-}
-
-SP_EXPORT void *pvalloc(size_t size)
-{
-	if (inside_agent())
-		return sp_arena_alloc((size + 4095) & ~(size_t)4095, 4096);
-	return counted(SP_REAL(pvalloc)(size), size);
-}
+#define X(name, params, args, alignment, bytes) \
+	SP_EXPORT void *name params \
+	{ \
+		uint64_t allocs; \
+\
+		if (inside_agent()) \
+			return sp_arena_alloc(bytes, alignment); \
+		allocs = sp_tls.heap.allocs; \
+		return sp_counted(SP_REAL(name) args, size, allocs); \
+	}
+ALIGNED(X)
+#undef X
 
 SP_EXPORT size_t malloc_usable_size(void *p)
 {
-	if (sp_arena_owns(p))
-		return sp_arena_size(p);
-	if (!p)
-		return 0;
-	return SP_REAL(malloc_usable_size)(p);
+	return usable_size(p);
 }
+
+/* Names for free that not every C library has, and an old one's. */
+#define FREES(X) \
+	X(free_sized, (void *p, size_t size), (p, size)) \
+	X(free_aligned_sized, (void *p, size_t alignment, size_t size), (p, alignment, size)) \
+	X(cfree, (void *p), (p))
+
+#define X(name, params, args) \
+	SP_EXPORT void name params; \
+	void name params \
+	{ \
+		static void(*next) params; \
+		static bool looked_up; \
+		uint64_t frees; \
+\
+		if (sp_arena_owns(p)) \
+			return; \
+		if (sp_unlikely(!looked_up)) { \
+			next = (__typeof__(next))sp_real_find(#name); \
+			looked_up = true; \
+		} \
+		if (!next) { \
+			free(p); \
+			return; \
+		} \
+		frees = sp_counted_free(p); \
+		next args; \
+		sp_counted_freed(p, frees); \
+	}
+FREES(X)
+#undef X

@@ -1,14 +1,16 @@
-/* operator new and delete. With libstdc++'s own, which call malloc, there is nothing to count; an
- * allocator library's are counted like its malloc. In a C program that loads C++ modules the next
+/* operator new and delete. With libstdc++'s own, which call malloc, there is nothing to count; another
+ * library's are counted like malloc, unless they come by it. In a C program that loads C++ modules the next
  * definition is not in the global lookup order: then that of the loaded libstdc++ serves, and where
  * the module has linked its own statically, plain malloc and free. */
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "preload/agent.h"
+#include "preload/counted.h"
 #include "preload/export.h"
 #include "preload/real.h"
-#include "sampler/heap.h"
+#include "sampler/arena.h"
 
 /* One row a form: X(C name, mangled name, further parameters, further arguments). */
 #define NEW_FORMS(X) \
@@ -40,6 +42,13 @@
 	X(delete_array_aligned_nothrow, "_ZdaPvSt11align_val_tRKSt9nothrow_t", \
 		(void *p, size_t align, const void *tag), (p, align, tag))
 
+/* Where they lead, once that is known. */
+enum mode {
+	UNKNOWN,
+	FORWARD, /* to libstdc++'s own, or libc++'s: every form is there */
+	COUNT    /* to another library's, or for some forms to nothing */
+};
+
 static struct {
 #define X(name, mangled, params, args) void *(*name)params;
 	NEW_FORMS(X)
@@ -47,31 +56,44 @@ static struct {
 #define X(name, mangled, params, args) void(*name) params;
 	DELETE_FORMS(X)
 #undef X
-	bool tried;  /* looked up; where nothing was found, malloc and free serve from then on */
-	bool counts; /* they are an allocator's own, and do not come by our malloc */
+	enum mode mode;
 } next;
 
 static void *find(const char *mangled)
 {
-	void *p = dlsym(RTLD_NEXT, mangled), *library;
+	void *p = sp_real_find(mangled);
 
-	if (!p && (library = dlopen("libstdc++.so.6", RTLD_LAZY | RTLD_NOLOAD)))
-		p = dlsym(library, mangled); /* and the library stays */
-	return p;
+	return p ? p : sp_real_find_beside(mangled, NULL, "libstdc++.so.6");
 }
 
-/* The definition inside the module that called: it knows how to throw its kind of bad_alloc. */
-static void *find_callers_own(const char *mangled, void *caller)
+static bool is_of_the_run_time(void *function)
 {
 	struct dl_find_object object;
-	void *module, *p = NULL;
 
-	if (_dl_find_object(caller, &object) == 0 &&
-		(module = dlopen(object.dlfo_link_map->l_name, RTLD_LAZY | RTLD_NOLOAD))) {
-		p = dlsym(module, mangled);
-		dlclose(module); /* the caller keeps it */
-	}
-	return p;
+	return _dl_find_object(function, &object) == 0 &&
+		(strstr(object.dlfo_link_map->l_name, "libstdc++") || strstr(object.dlfo_link_map->l_name, "libc++"));
+}
+
+static void resolve(void)
+{
+	bool all = true;
+
+#define X(name, mangled, params, args) \
+	next.name = (__typeof__(next.name))find(mangled); \
+	all = all && next.name;
+	DELETE_FORMS(X)
+	NEW_FORMS(X)
+#undef X
+	__atomic_store_n(&next.mode, all && is_of_the_run_time((void *)next.new_one) ? FORWARD : COUNT,
+		__ATOMIC_RELEASE);
+}
+
+extern char __cxa_throw[] __attribute__((weak));
+
+void sp_operators_find_all(void)
+{
+	if (__cxa_throw && next.mode == UNKNOWN)
+		resolve();
 }
 
 /* Without a next definition: like the module's own, which calls malloc too. */
@@ -82,66 +104,60 @@ static void *allocate(size_t size, const char *mangled, size_t alignment)
 
 #define SECOND(a, b, ...) b
 #define alignment_of(...) SECOND(__VA_ARGS__, 0, 0)
-
-static void resolve(void)
-{
-	struct dl_find_object object;
-
-#define X(name, mangled, params, args) next.name = (__typeof__(next.name))find(mangled);
-	DELETE_FORMS(X)
-	NEW_FORMS(X)
-#undef X
-	next.tried = true;
-	next.counts = next.new_one && _dl_find_object((void *)next.new_one, &object) == 0 &&
-		object.dlfo_map_start != sp_agent.own_start && !strstr(object.dlfo_link_map->l_name, "libstdc++") &&
-		!strstr(object.dlfo_link_map->l_name, "libc++");
-}
-
-static void *count(void *p, size_t size)
-{
-	if (p && !sp_heap_count_quickly(size))
-		sp_heap_hit(p, size);
-	return p;
-}
-
-static void forget(void *p)
-{
-	sp_tls.heap.frees += p != NULL;
-	if (p && !sp_live_surely_not(p))
-		sp_heap_forget(p);
-}
+#define and_caller(...) (__VA_ARGS__, __builtin_return_address(0))
+#define and_caller_parameter(...) (__VA_ARGS__, const void *caller)
 
 #define X(name, mangled, params, args) \
+	static __attribute__((noinline)) void *name##_slow and_caller_parameter params \
+	{ \
+		void *(*own)params, *p; \
+		uint64_t allocs; \
+\
+		if (!sp_heap_is_relocated()) \
+			return sp_arena_alloc(size, 16); \
+		if (next.mode == UNKNOWN) \
+			resolve(); \
+		allocs = sp_tls.heap.allocs; \
+		if (next.name) \
+			return sp_counted(next.name args, size, allocs); \
+		p = allocate(size, mangled, (size_t)(alignment_of args)); \
+		own = p ? NULL : (__typeof__(own))sp_real_find_beside(mangled, caller, NULL); \
+		return own ? own args : p; \
+	} \
 	SP_EXPORT void *sp_export_##name params __asm__(mangled); \
 	void *sp_export_##name params \
 	{ \
-		if (sp_unlikely(!next.tried)) \
-			resolve(); \
-		if (sp_unlikely(!next.name)) { \
-			void *p = allocate(size, mangled, (size_t)(alignment_of args)); \
-			void *(*own)params = \
-				p ? NULL : (__typeof__(own))find_callers_own(mangled, __builtin_return_address(0)); \
-			return own ? own args : p; \
-		} \
-		if (sp_likely(!next.counts)) \
+		if (sp_likely(next.mode == FORWARD)) \
 			return next.name args; \
-		return count(next.name args, size); \
+		return name##_slow and_caller args; \
 	}
 NEW_FORMS(X)
 #undef X
 
 #define X(name, mangled, params, args) \
+	static __attribute__((noinline)) void name##_slow params \
+	{ \
+		uint64_t frees; \
+\
+		if (sp_arena_owns(p) || !sp_heap_is_relocated()) \
+			return; \
+		if (next.mode == UNKNOWN) \
+			resolve(); \
+		if (!next.name) { \
+			free(p); \
+			return; \
+		} \
+		frees = sp_counted_free(p); \
+		next.name args; \
+		sp_counted_freed(p, frees); \
+	} \
 	SP_EXPORT void sp_export_##name params __asm__(mangled); \
 	void sp_export_##name params \
 	{ \
-		if (sp_unlikely(!next.tried)) \
-			resolve(); \
-		if (sp_unlikely(next.counts)) \
-			forget(p); \
-		if (sp_likely(next.name)) \
+		if (sp_likely(next.mode == FORWARD)) \
 			next.name args; \
 		else \
-			free(p); \
+			name##_slow args; \
 	}
 DELETE_FORMS(X)
 #undef X

@@ -3,6 +3,8 @@
 
 #include <dlfcn.h>
 
+#include "preload/agent.h"
+
 struct sp_real sp_real;
 
 void *sp_real_find(const char *name)
@@ -15,8 +17,35 @@ void *sp_real_find(const char *name)
 	return found;
 }
 
+static bool is_ours(void *p)
+{
+	struct dl_find_object its, ours;
+
+	return _dl_find_object(p, &its) == 0 && _dl_find_object((void *)&sp_real, &ours) == 0 &&
+		its.dlfo_map_start == ours.dlfo_map_start;
+}
+
+void *sp_real_find_beside(const char *name, const void *caller, const char *loaded)
+{
+	struct dl_find_object object;
+	void *module, *found = NULL;
+
+	sp_tls.resolving++;
+	if (_dl_find_object((void *)(uintptr_t)caller, &object) == 0 &&
+		(module = dlopen(object.dlfo_link_map->l_name, RTLD_LAZY | RTLD_NOLOAD))) {
+		found = dlsym(module, name);
+		dlclose(module); /* the caller keeps it */
+	}
+	if ((!found || is_ours(found)) && loaded && (module = dlopen(loaded, RTLD_LAZY | RTLD_NOLOAD)))
+		found = dlsym(module, name); /* and the library stays */
+	sp_tls.resolving--;
+	return is_ours(found) ? NULL : found;
+}
+
 void sp_real_find_all(void)
 {
+	sp_extensions_find_all();
+	sp_operators_find_all();
 #define X(ret, name, args) (void)SP_REAL(name);
 	SP_REAL_FUNCTIONS(X)
 #undef X

@@ -2,12 +2,16 @@
 #ifndef SP_PRELOAD_REAL_H
 #define SP_PRELOAD_REAL_H
 
+#include <aio.h>
 #include <link.h>
+#include <mqueue.h>
+#include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <threads.h>
+#include <time.h>
 
 #include "sampler/agent.h"
 
@@ -27,6 +31,15 @@
 	X(int, pthread_create, (pthread_t *, const pthread_attr_t *, void *(*)(void *), void *)) \
 	X(int, thrd_create, (thrd_t *, thrd_start_t, void *)) \
 	X(int, clone, (int (*)(void *), void *, int, void *, ...)) \
+	X(int, pthread_sigmask, (int, const sigset_t *, sigset_t *)) \
+	X(int, sigprocmask, (int, const sigset_t *, sigset_t *)) \
+	X(int, aio_read, (struct aiocb *)) \
+	X(int, aio_write, (struct aiocb *)) \
+	X(int, aio_fsync, (int, struct aiocb *)) \
+	X(int, lio_listio, (int, struct aiocb *const *, int, struct sigevent *)) \
+	X(int, timer_create, (clockid_t, struct sigevent *, timer_t *)) \
+	X(int, mq_notify, (mqd_t, const struct sigevent *)) \
+	X(int, getaddrinfo_a, (int, struct gaicb **, int, struct sigevent *)) \
 	X(int, sigaction, (int, const struct sigaction *, struct sigaction *)) \
 	X(sighandler_t, signal, (int, sighandler_t)) \
 	X(sighandler_t, sysv_signal, (int, sighandler_t)) \
@@ -66,5 +79,10 @@ void sp_real_find_all(void) SP_HIDDEN;
 
 /* The C library's clone by its other name, for ourselves: no look-up in a handler. */
 extern int __clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);
+
+/* The definition that the object which `caller` lies in would find in itself and in what it was linked
+ * with, or in the object `loaded` if that is not NULL, by soname, and in the process; NULL when there is
+ * none but ours. For what is not in the global lookup order: modules loaded by dlopen and their libraries. */
+void *sp_real_find_beside(const char *name, const void *caller, const char *loaded) SP_HIDDEN;
 
 #endif

@@ -13,6 +13,7 @@
 #include "preload/agent.h"
 #include "preload/real.h"
 #include "sampler/clock.h"
+#include "sampler/found.h"
 #include "sampler/live.h"
 #include "sampler/sys.h"
 #include "sampler/unwind.h"
@@ -281,6 +282,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 
 	(void)argc;
 	sp_malloc_resolve();
+	sp_malloc_find_bypass();
 	sp_live_boot_done();
 	sp_agent.pid = (int)sp_sys(SYS_getpid);
 	if (!is_wanted(envp, NULL))
@@ -313,6 +315,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	sp_fork_register();
 	sp_endings_init();
 	sp_signals_init();
+	sp_found_learn();
 	sp_store(&sp_agent.state, SP_AGENT_DORMANT);
 	if (!sp_start_clockwork())
 		sp_activate(); /* no timer to be had: nothing else would wake it */

@@ -32,14 +32,18 @@ static void thread_exit(void *arg)
 	sp_thread_release(t);
 }
 
-/* There will be a second thread. */
-static void wake_agent(void)
-{
-	static bool looked_up;
+static bool made;
 
-	if (!looked_up)
+bool sp_threads_made(void)
+{
+	return made;
+}
+
+void sp_threads_wake(void)
+{
+	if (!made)
 		sp_real_find_all();
-	looked_up = true;
+	made = true;
 	if (sp_unlikely(sp_is_stale_child()))
 		sp_agent.forked();
 	if (sp_load(&sp_agent.state) == SP_AGENT_DORMANT && !sp_is_vfork_child())
@@ -51,7 +55,7 @@ static struct sp_thread *prepare_thread(void *start, void *arg)
 {
 	struct sp_thread *t;
 
-	wake_agent();
+	sp_threads_wake();
 	if (sp_load(&sp_agent.state) != SP_AGENT_ACTIVE || !(t = sp_thread_take()))
 		return NULL;
 	t->start = start;
@@ -173,7 +177,7 @@ SP_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...)
 	child_tid = va_arg(more, pid_t *);
 	va_end(more);
 	if (flags & CLONE_THREAD)
-		wake_agent();
+		sp_threads_wake();
 	tid = SP_REAL(clone)(fn, stack, flags, arg, parent_tid, tls, child_tid);
 	if (tid > 0 && flags & CLONE_THREAD && sp_load(&sp_agent.state) == SP_AGENT_ACTIVE && !sp_is_stale_child())
 		sp_found_take(tid);

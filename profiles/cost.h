@@ -4,10 +4,10 @@
 
 #include "profiles/model.h"
 
-/* What one call of malloc, free or their like costs more for passing through the library: measured by
- * tests/bench/hooks.sh, docs/BENCHMARKS.md has the figure. Real programs, whose caches are
- * fuller than the benchmark's, may pay more. */
-#define SP_HOOK_CALL_NS 1.3
+/* What one call of malloc, free or their like costs more for passing through the library:
+ * tests/bench/hooks.sh found 0.73 ns (docs/BENCHMARKS.md). Programs whose caches are fuller than the
+ * benchmark's may pay more. */
+#define SP_HOOK_CALL_NS 0.8
 
 /* CPU time. The budget is for the first two together. */
 struct sp_cost {

@@ -173,6 +173,25 @@ static void add_cpu(struct sp_profile *p)
 		sp_profile_add_fact(p, "frames_unsymbolized_percent", "%.1f", 100 * p->unnamed_frames / p->all_frames);
 }
 
+static void add_bytes(struct sp_profile *p, const char *key, uint64_t bytes)
+{
+	if (bytes)
+		sp_profile_add_fact(p, key, "%llu", (unsigned long long)bytes);
+}
+
+static void add_allocator(struct sp_profile *p)
+{
+	const struct sp_allocator_totals *a = &p->snapshot->header.allocator;
+
+	add_text(p, "allocator", p->snapshot->header.text.allocator);
+	if (!a->asked)
+		return;
+	add_bytes(p, "allocator_allocated_bytes", a->allocated_bytes);
+	add_bytes(p, "allocator_active_bytes", a->active_bytes);
+	add_bytes(p, "allocator_resident_bytes", a->resident_bytes);
+	add_bytes(p, "allocator_retained_bytes", a->retained_bytes);
+}
+
 static void add_heap(struct sp_profile *p)
 {
 	const struct sp_heap_totals *heap = &p->snapshot->header.heap;
@@ -187,7 +206,6 @@ static void add_heap(struct sp_profile *p)
 	sp_profile_add_fact(p, "heap_frees", "%llu", (unsigned long long)p->heap_frees);
 	sp_profile_add_fact(p, "heap_inuse_bytes", "%llu", (unsigned long long)heap->inuse_bytes);
 	sp_profile_add_fact(p, "heap_peak_bytes", "%llu", (unsigned long long)heap->peak_bytes);
-	add_text(p, "allocator", p->snapshot->header.text.allocator);
 }
 
 static void add_overhead(struct sp_profile *p)
@@ -215,5 +233,6 @@ void sp_facts_collect(struct sp_profile *profile)
 	add_usage(profile);
 	add_cpu(profile);
 	add_heap(profile);
+	add_allocator(profile);
 	add_overhead(profile);
 }

@@ -84,6 +84,10 @@ void sp_put_module(struct sp_buffer *out, enum sp_escape how, const struct sp_pr
 uint64_t sp_whole(double value); /* rounded, and kept inside the type: a damaged spool may hold any number */
 double sp_percent(uint64_t part, uint64_t whole);
 
+/* The interval at which samples can come when the governor has set this one: clocks other than
+ * events fire at the kernel tick at most. */
+uint64_t sp_clock_interval_ns(const struct sp_profile *p, uint64_t set_ns);
+
 /* A drawing one character high: values of 0 to `most`. */
 void sp_put_bars(struct sp_buffer *out, const double *values, size_t n, double most);
 

@@ -77,7 +77,7 @@ static void write_course(struct sp_writer *w)
 	size_t count = 0;
 
 	for (size_t i = 0; i < s->timeline_count && count < SP_TIMELINE_MAX; i++) {
-		uint64_t ns = s->timeline[i].cpu_interval_ns;
+		uint64_t ns = sp_clock_interval_ns(w->profile, s->timeline[i].cpu_interval_ns);
 
 		if (ns)
 			steps[count++] = (struct step){s->timeline[i].t_ns, ns, ns};
@@ -107,12 +107,13 @@ static void write_intervals(struct sp_writer *w)
 
 	if (p->cpu_on && achieved)
 		sp_buffer_printf(&w->out, "- CPU interval: %g µs asked for, %s µs achieved, at most %g µs in force.\n",
-			(double)h->cpu.requested_ns / 1e3, achieved, (double)h->cpu.interval_max_ns / 1e3);
+			(double)h->cpu.requested_ns / 1e3, achieved,
+			(double)sp_clock_interval_ns(p, h->cpu.interval_max_ns) / 1e3);
 	if (p->cpu_on)
 		write_course(w);
 	if (h->cpu.thinned)
 		sp_buffer_printf(&w->out,
-			"- The interval doubled %u times because the cap on samples (%u) was near; raise "
+			"- The interval doubled %u times so that the cap on samples (%u) lasts; raise "
 			"SMARTPROF_CPU_MAX_SAMPLES for finer results.\n",
 			h->cpu.thinned, h->cpu.sample_cap);
 	if (p->heap_on)

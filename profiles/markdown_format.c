@@ -116,6 +116,13 @@ double sp_percent(uint64_t part, uint64_t whole)
 	return whole ? 100.0 * (double)part / (double)whole : 0;
 }
 
+uint64_t sp_clock_interval_ns(const struct sp_profile *p, uint64_t set_ns)
+{
+	const struct sp_cpu_totals *cpu = &p->snapshot->header.cpu;
+
+	return cpu->clock != SP_CLOCK_EVENT && set_ns && set_ns < cpu->tick_ns ? cpu->tick_ns : set_ns;
+}
+
 bool sp_heap_is_rough(uint64_t bytes, double error_bytes, uint64_t samples)
 {
 	bool few = samples < SAMPLES_FOR_ERROR && error_bytes > (double)bytes / 10;

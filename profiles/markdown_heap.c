@@ -216,6 +216,81 @@ static void write_size_classes(struct sp_writer *w)
 	sp_buffer_puts(&w->out, "\n");
 }
 
+static void write_allocator_row(struct sp_writer *w, const char *what, uint64_t bytes)
+{
+	if (bytes)
+		sp_buffer_printf(&w->out, "| %s | %llu | |\n", what, (unsigned long long)bytes);
+}
+
+static void write_allocator(struct sp_writer *w)
+{
+	const struct sp_spool_header *h = &w->profile->snapshot->header;
+	const struct sp_allocator_totals *a = &h->allocator;
+
+	if (a->asked) {
+		write_allocator_row(w, "Allocator: allocated", a->allocated_bytes);
+		write_allocator_row(w, "Allocator: active", a->active_bytes);
+		write_allocator_row(w, "Allocator: resident", a->resident_bytes);
+		write_allocator_row(w, "Allocator: retained", a->retained_bytes);
+	}
+	if (h->rss_bytes > h->heap.inuse_bytes)
+		write_allocator_row(w, "RSS at end beyond what is in use", h->rss_bytes - h->heap.inuse_bytes);
+}
+
+#define GAP_BYTES (32u << 20)
+#define GAP_PERCENT 30
+
+static const char *advice(uint32_t allocator)
+{
+	switch (allocator) {
+	case SP_ALLOCATOR_GLIBC:
+		return "fewer arenas (`MALLOC_ARENA_MAX=2`), `malloc_trim(0)` after a peak, or another allocator may "
+		       "give "
+		       "it back: compare with `smartprof run --allocator jemalloc`";
+	case SP_ALLOCATOR_JEMALLOC:
+		return "a shorter decay (`MALLOC_CONF=dirty_decay_ms:1000,muzzy_decay_ms:0`) or fewer arenas "
+		       "(`narenas:2`) may give it back";
+	case SP_ALLOCATOR_TCMALLOC:
+		return "`TCMALLOC_RELEASE_RATE=10`, or a smaller `TCMALLOC_MAX_TOTAL_THREAD_CACHE_BYTES`, may give it "
+		       "back";
+	case SP_ALLOCATOR_MIMALLOC:
+		return "`MIMALLOC_PAGE_RESET=1` with a short `MIMALLOC_RESET_DELAY` may give it back";
+	default:
+		return "another allocator may do better: compare with `smartprof run --allocator jemalloc`";
+	}
+}
+
+/* Memory the process has that no allocation of its own is in: said where it is much, and who has it where
+ * the allocator has told. */
+static void write_gap(struct sp_writer *w)
+{
+	const struct sp_spool_header *h = &w->profile->snapshot->header;
+	const struct sp_allocator_totals *a = &h->allocator;
+	uint64_t inuse = h->heap.inuse_bytes, gap = h->rss_bytes > inuse ? h->rss_bytes - inuse : 0;
+	uint64_t held = a->resident_bytes ? a->resident_bytes : a->active_bytes;
+	uint64_t kept = (held < h->rss_bytes ? held : h->rss_bytes) - inuse; /* meaningless without a gap */
+
+	if (gap <= GAP_BYTES || gap <= h->rss_bytes / 100 * GAP_PERCENT)
+		return;
+	sp_put_size(&w->out, gap);
+	sp_buffer_printf(&w->out, " of the %.0f MiB resident at the end (%.0f %%) hold no allocation of the program",
+		(double)h->rss_bytes / (1 << 20), sp_percent(gap, h->rss_bytes));
+	if (!a->asked) {
+		sp_buffer_printf(&w->out,
+			": freed memory the allocator has kept, code, stacks, mapped files. If it is the "
+			"allocator's, %s.\n\n",
+			advice(a->asked));
+	} else if (held > inuse && kept > gap / 2) {
+		sp_buffer_puts(&w->out, "; the allocator keeps about ");
+		sp_put_size(&w->out, kept);
+		sp_buffer_printf(&w->out, " of it: %s.\n\n", advice(a->asked));
+	} else {
+		sp_buffer_puts(&w->out,
+			", and most of it is not the allocator's: code, stacks, mapped files, or memory "
+			"the program has mapped itself.\n\n");
+	}
+}
+
 static void write_summary(struct sp_writer *w)
 {
 	const struct sp_profile *p = w->profile;
@@ -233,9 +308,11 @@ static void write_summary(struct sp_writer *w)
 		sp_buffer_printf(&w->out, "| RSS at end | %llu | |\n", (unsigned long long)h->rss_bytes);
 	if (p->max_rss_bytes)
 		sp_buffer_printf(&w->out, "| RSS at peak | %llu | |\n", (unsigned long long)p->max_rss_bytes);
+	write_allocator(w);
 	sp_buffer_puts(&w->out,
 		"\nIn use and at peak are estimates from samples; allocated bytes and the counts of "
 		"allocations and frees are exact.\n\n");
+	write_gap(w);
 }
 
 void sp_write_heap(struct sp_writer *w)

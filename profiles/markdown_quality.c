@@ -23,8 +23,9 @@ static const char *const drop_texts[SP_DROPS] = {
 	[SP_DROP_MODULES] = "%llu mapped files found the module table full; their frames are bare addresses.",
 	[SP_DROP_THREADS] = "%llu threads found the thread table full; their time is in the row of short threads.",
 	[SP_DROP_CLOCK] =
-		"%llu times no clock could be armed for a thread, whose time is then in [unsampled]; raise the "
-		"limits on pending signals (ulimit -i), locked memory (ulimit -l) or open files (ulimit -n).",
+		"%llu times a clock could not be armed for a thread (Threads tells what samples it, and what is "
+		"unsampled); raise the limits on pending signals (ulimit -i), locked memory (ulimit -l) or open files "
+		"(ulimit -n).",
 	[SP_DROP_QUIESCED] = "%llu samples fell into a fork or the unloading of a library and were left out.",
 };
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 /* Why a thread's CPU time has no samples, the first that holds. */
-enum reason { NO_REASON, BLOCKED, SEALED, NO_CLOCK, FOUND_LATE, SHARED_TIMER, SHORT, REASONS };
+enum reason { NO_REASON, BLOCKED, SEALED, NO_CLOCK, NO_TIMER, FOUND_LATE, SHARED_TIMER, SHORT, REASONS };
 
 static const struct {
 	const char *cell, *sentence;
@@ -16,9 +16,11 @@ static const struct {
 	[NO_CLOCK] = {"no clock to be had",
 		"got no clock; raise the limits on pending signals (ulimit -i), locked memory (ulimit -l) or open "
 		"files (ulimit -n)"},
+	[NO_TIMER] = {"no timer",
+		"got no timer, which would sample system time and keep user time in step; raise "
+		"the limit on pending signals (ulimit -i)"},
 	[FOUND_LATE] = {"found late", "smartprof did not see start and found later"},
-	[SHARED_TIMER] = {"shares a timer",
-		"had no timer to themselves; raise the limit on pending signals (ulimit -i)"},
+	[SHARED_TIMER] = {"shares a timer", "had to share one timer; raise the limit on pending signals (ulimit -i)"},
 	[SHORT] = {"shorter than the interval",
 		"ended before a sample was due; a shorter SMARTPROF_CPU_SAMPLING_INTERVAL hits more of them"},
 };
@@ -53,6 +55,8 @@ static enum reason reason_of(const struct sp_profile *p, const struct sp_thread_
 		return SEALED;
 	if (!t->clocks && !t->samples)
 		return NO_CLOCK;
+	if (t->clocks == SP_THREAD_EVENT)
+		return NO_TIMER;
 	if (t->flags & SP_THREAD_FOUND)
 		return FOUND_LATE;
 	return t->clocks == SP_THREAD_PROCESS ? SHARED_TIMER : NO_REASON;

@@ -115,7 +115,8 @@ static void write_table(struct sp_writer *w, const struct slice *slices, size_t 
 		sp_buffer_printf(&w->out, " | %llu | %llu | ", (unsigned long long)slices[i].rss_bytes,
 			(unsigned long long)slices[i].heap_bytes);
 		if (w->profile->cpu_on)
-			sp_buffer_printf(&w->out, "%.0f", (double)slices[i].cpu_interval_ns / 1e3);
+			sp_buffer_printf(&w->out, "%.0f",
+				(double)sp_clock_interval_ns(w->profile, slices[i].cpu_interval_ns) / 1e3);
 		sp_buffer_puts(&w->out, " | ");
 		if (w->profile->heap_on)
 			sp_buffer_printf(&w->out, "%llu", (unsigned long long)slices[i].heap_interval_bytes);

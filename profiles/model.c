@@ -44,16 +44,23 @@ uint32_t sp_profile_function(struct sp_profile *profile, uint32_t module, const 
 	return (uint32_t)profile->function_count++;
 }
 
-/* Finds "name\tvalue\t" among the settings lines. */
-static bool setting_is_on(const struct sp_snapshot *snapshot, const char *name, bool otherwise)
+/* Finds "name\tvalue\t" among the settings lines; returns the value, or NULL. */
+static const char *find_setting(const struct sp_snapshot *snapshot, const char *name)
 {
 	const char *line = sp_snapshot_text(snapshot, snapshot->header.text.settings);
 	size_t length = strlen(name);
 
 	for (; *line; line += strcspn(line, "\n"), line += *line == '\n')
 		if (strncmp(line, name, length) == 0 && line[length] == '\t')
-			return strncmp(line + length + 1, "on\t", 3) == 0;
-	return otherwise;
+			return line + length + 1;
+	return NULL;
+}
+
+static bool setting_is_on(const struct sp_snapshot *snapshot, const char *name, bool otherwise)
+{
+	const char *value = find_setting(snapshot, name);
+
+	return value ? strncmp(value, "on\t", 3) == 0 : otherwise;
 }
 
 /* An idle process leaves no events behind, so while it runs the present is its end. The spool's
@@ -81,6 +88,7 @@ static void load_process(struct sp_profile *profile)
 	profile->source_lines = setting_is_on(profile->snapshot, "source_lines", true);
 	profile->inlines = setting_is_on(profile->snapshot, "inlines", false);
 	profile->system_libraries = setting_is_on(profile->snapshot, "system_libraries", true);
+	profile->heap_wrappers = find_setting(profile->snapshot, "heap_wrappers");
 	load_times(profile);
 	/* The kernel updates its maximum at the tick, and may know less than was seen in between. */
 	profile->max_rss_bytes = h->max_rss_bytes > h->rss_bytes ? h->max_rss_bytes : h->rss_bytes;
@@ -88,21 +96,55 @@ static void load_process(struct sp_profile *profile)
 	profile->heap_on = h->heap.on != 0;
 }
 
-struct sp_profile *sp_profile_from_snapshot(struct sp_snapshot *snapshot, sp_progress_fn *progress, void *context)
+/* The directories asked for on rendering, else those that were when the program was profiled, before
+ * the usual one. Malloc'ed. */
+static char *debug_dirs(const struct sp_snapshot *snapshot, const struct sp_symbolizer_options *symbols)
 {
-	return sp_profile_filtered(snapshot, NULL, progress, context);
+	const char *asked = symbols ? symbols->debug_dirs : NULL, *line;
+	char *dirs = NULL;
+	size_t bytes = 0;
+
+	if (asked) {
+		bytes = strlen(asked);
+	} else {
+		line = find_setting(snapshot, "debug_dir");
+		asked = line ? line : "";
+		bytes = line ? strcspn(line, "\t\n") : 0;
+	}
+	return asprintf(&dirs, "%.*s%s%s", (int)bytes, asked, bytes ? ":" : "", SP_DEBUG_DIR) < 0 ? NULL : dirs;
 }
 
-struct sp_profile *sp_profile_filtered(struct sp_snapshot *snapshot, const struct sp_filter *filter,
+static struct sp_symbolizer *make_symbolizer(const struct sp_profile *profile,
+	const struct sp_symbolizer_options *symbols)
+{
+	struct sp_symbolizer_options options = symbols ? *symbols : (struct sp_symbolizer_options){0};
+	char *dirs = debug_dirs(profile->snapshot, symbols);
+	struct sp_symbolizer *symbolizer;
+
+	options.debug_dirs = dirs;
+	options.pid = profile->running ? profile->snapshot->header.pid : 0;
+	symbolizer = sp_symbolizer_new(&options);
+	free(dirs);
+	return symbolizer;
+}
+
+struct sp_profile *sp_profile_from_snapshot(struct sp_snapshot *snapshot, const struct sp_symbolizer_options *symbols,
 	sp_progress_fn *progress, void *context)
 {
+	return sp_profile_filtered(snapshot, symbols, NULL, progress, context);
+}
+
+struct sp_profile *sp_profile_filtered(struct sp_snapshot *snapshot, const struct sp_symbolizer_options *symbols,
+	const struct sp_filter *filter, sp_progress_fn *progress, void *context)
+{
 	struct sp_profile *profile = sp_alloc(1, sizeof(*profile));
-	struct sp_symbolizer *symbolizer = sp_symbolizer_new(NULL);
+	struct sp_symbolizer *symbolizer;
 	uint32_t *site_frame = sp_alloc(snapshot->stack_count, sizeof(*site_frame));
 
 	profile->snapshot = snapshot;
 	sp_profile_setup(profile);
 	load_process(profile);
+	symbolizer = make_symbolizer(profile, symbols);
 	sp_modules_load(profile, symbolizer);
 	sp_frames_load(profile, symbolizer, site_frame, progress, context);
 	if (filter && (filter->focus || filter->ignore))
@@ -113,7 +155,7 @@ struct sp_profile *sp_profile_filtered(struct sp_snapshot *snapshot, const struc
 	sp_lines_add_up(profile);
 	sp_heap_add_up(profile, site_frame);
 	for (size_t i = 0; symbolizer && i < profile->module_count; i++)
-		if (profile->modules[i].handle >= 0)
+		if (profile->modules[i].asked)
 			profile->modules[i].source = sp_symbolizer_source(symbolizer, profile->modules[i].handle);
 	free(site_frame);
 	sp_symbolizer_free(symbolizer);

@@ -30,6 +30,7 @@ struct sp_module_info {
 	bool agent;         /* libsmartprof itself: its frames are not shown */
 	bool unwinder;      /* libunwind: not shown where it works for the agent */
 	bool allocator;     /* defines the malloc in use */
+	bool asked;         /* for the names of some of its addresses */
 	enum sp_symbol_source source;
 	uint64_t self_ns, samples;
 	double self_error;
@@ -151,6 +152,7 @@ struct sp_profile {
 	uint64_t threads_seen;
 
 	bool source_lines, inlines, system_libraries; /* settings that shape the profile */
+	const char *heap_wrappers;                    /* to a tab; in the snapshot's text */
 	bool running;                                 /* when the spool was read: wall_ns reaches to that moment */
 	bool end_unknown;                             /* it died without telling: wall_ns reaches to its last sample */
 
@@ -166,8 +168,11 @@ struct sp_profile {
 /* Called now and then while rendering; done of total addresses. */
 typedef void sp_progress_fn(void *context, size_t done, size_t total);
 
-/* Builds the profile: symbolizes and adds up. The snapshot must outlive the profile. */
-struct sp_profile *sp_profile_from_snapshot(struct sp_snapshot *snapshot, sp_progress_fn *progress, void *context);
+/* Builds the profile: symbolizes and adds up. The snapshot must outlive the profile. symbols: how to
+ * symbolize, NULL for the defaults; the process, where it lives, and the settings of its spool are
+ * filled in. */
+struct sp_profile *sp_profile_from_snapshot(struct sp_snapshot *snapshot, const struct sp_symbolizer_options *symbols,
+	sp_progress_fn *progress, void *context);
 void sp_profile_free(struct sp_profile *profile);
 
 /* Which stacks are wanted: those with a function, file or module that matches `focus`, and none that matches
@@ -177,8 +182,8 @@ struct sp_filter {
 };
 
 /* The same of these stacks only: all others are one row, [filtered], so that shares are of the whole. */
-struct sp_profile *sp_profile_filtered(struct sp_snapshot *snapshot, const struct sp_filter *filter,
-	sp_progress_fn *progress, void *context);
+struct sp_profile *sp_profile_filtered(struct sp_snapshot *snapshot, const struct sp_symbolizer_options *symbols,
+	const struct sp_filter *filter, sp_progress_fn *progress, void *context);
 
 /* file and module may be NULL. */
 bool sp_filter_matches(const regex_t *regex, const char *function, const char *file, const char *module);
@@ -244,6 +249,13 @@ uint32_t sp_modules_find(const struct sp_profile *profile, uint64_t address, uin
 void sp_frames_load(struct sp_profile *profile, struct sp_symbolizer *symbolizer, uint32_t *site_frame,
 	sp_progress_fn *progress, void *context);
 
+/* The interrupted instruction and an entry function are themselves; a return address belongs to the
+ * call before it. i: of the stack's frames. */
+bool sp_stack_is_exact(const struct sp_stack *stack, uint32_t i);
+
+/* Stage 2 begins with asking for all addresses at once, model_addresses.c. */
+void sp_addresses_prepare(struct sp_profile *profile, struct sp_symbolizer *symbolizer);
+
 /* Between them, model_filter.c. */
 void sp_frames_filter(struct sp_profile *profile, const struct sp_filter *filter, uint32_t *site_frame);
 
@@ -257,5 +269,8 @@ void sp_threads_add_up(struct sp_profile *profile, struct sp_symbolizer *symboli
 
 /* True for a function that allocates on behalf of its caller: malloc, operator new, xmalloc, … */
 bool sp_is_allocator_name(const char *function);
+
+/* The same for what the setting heap_wrappers adds: `globs` with commas between, up to a tab or the end. */
+bool sp_is_wrapper_name(const char *globs, const char *function);
 
 #endif

@@ -9,8 +9,6 @@
 #define PATH_FRAMES_MAX (64u << 20) /* of all paths together: 256 MB; stacks beyond it count as overflow */
 #define PROGRESS_EVERY 256u
 
-#define STACK_ENDS_EARLY (SP_STACK_TRUNCATED | SP_STACK_BROKEN | SP_STACK_LATE)
-
 /* What an address turned into: frames[first .. first+count), innermost first. */
 struct resolved {
 	uint32_t first, count;
@@ -87,10 +85,23 @@ static uint32_t folded_function(struct resolver *r, uint32_t module)
 	return id;
 }
 
+/* A local function whose name local functions of other files have too is told apart by its file. */
+static const char *full_name(struct sp_profile *p, const struct sp_symbol *symbol)
+{
+	const char *kept = symbol->function;
+	char *name;
+
+	if (!symbol->local_to || asprintf(&name, "%s (%s)", symbol->function, symbol->local_to) < 0)
+		return kept;
+	kept = sp_names_text(&p->names, sp_names_id(&p->names, name));
+	free(name);
+	return kept;
+}
+
 static uint32_t named_function(struct resolver *r, uint32_t module, const struct sp_symbol *symbol)
 {
 	struct sp_profile *p = r->profile;
-	uint32_t id = sp_profile_function(p, p->modules[module].canonical, symbol->function, &r->functions);
+	uint32_t id = sp_profile_function(p, p->modules[module].canonical, full_name(p, symbol), &r->functions);
 	struct sp_function *f = &p->functions[id];
 
 	if (p->source_lines && !f->file && symbol->decl_file) {
@@ -106,7 +117,8 @@ static void add_frame(struct resolver *r, uint32_t module, uint64_t address, con
 	const struct sp_module_info *m = &p->modules[module];
 	struct sp_frame frame = {.inlined = symbol->inlined, .allocator = m->allocator};
 
-	if (symbol->function && sp_is_allocator_name(symbol->function))
+	if (symbol->function &&
+		(sp_is_allocator_name(symbol->function) || sp_is_wrapper_name(p->heap_wrappers, symbol->function)))
 		frame.allocator = true;
 	if (m->system && !p->system_libraries) {
 		frame.function = folded_function(r, module);
@@ -158,9 +170,7 @@ static bool has_entry(const struct sp_stack *stack)
 	return (stack->flags & SP_STACK_ENTRY) && stack->depth;
 }
 
-/* The interrupted instruction and an entry function are themselves; a return address belongs to
- * the call before it. */
-static bool is_exact(const struct sp_stack *stack, uint32_t i)
+bool sp_stack_is_exact(const struct sp_stack *stack, uint32_t i)
 {
 	return (i == 0 && !(stack->flags & SP_STACK_IS_HEAP)) || (i == stack->depth - 1u && has_entry(stack));
 }
@@ -173,7 +183,7 @@ static uint32_t find_modules(struct sp_profile *p, const struct sp_stack *stack,
 	uint32_t skip = 0, unwinder = 0;
 
 	for (uint32_t i = 0; i < stack->depth; i++) {
-		modules[i] = sp_modules_find(p, addresses[i] - !is_exact(stack, i), stack->epoch);
+		modules[i] = sp_modules_find(p, addresses[i] - !sp_stack_is_exact(stack, i), stack->epoch);
 	}
 	while (unwinder < stack->depth && p->modules[modules[unwinder]].unwinder)
 		unwinder++;
@@ -303,7 +313,7 @@ static uint32_t add_frames(struct resolver *r, struct sp_path *path, const struc
 
 		if (p->modules[modules[i]].agent)
 			continue;
-		at = resolve(r, modules[i], addresses[i] - !is_exact(stack, i));
+		at = resolve(r, modules[i], addresses[i] - !sp_stack_is_exact(stack, i));
 		for (uint32_t k = 0; k < at->count; k++) {
 			last = r->chain[at->first + k];
 			if (!has_site && !p->frames[last].allocator) {
@@ -316,7 +326,7 @@ static uint32_t add_frames(struct resolver *r, struct sp_path *path, const struc
 	}
 	if (!any)
 		path_push(p, path, last = pseudo_frame(r, stack->depth ? SP_PSEUDO_AGENT : SP_PSEUDO_OVERFLOW));
-	if (stack->flags & STACK_ENDS_EARLY) {
+	if (stack->flags & SP_STACK_CUT) {
 		path_push(p, path, pseudo_frame(r, SP_PSEUDO_TRUNCATED));
 	} else {
 		drop_start(p, path);
@@ -373,6 +383,7 @@ void sp_frames_load(struct sp_profile *profile, struct sp_symbolizer *symbolizer
 	}
 	profile->paths = sp_alloc(total, sizeof(*profile->paths));
 	profile->path_count = total;
+	sp_addresses_prepare(profile, symbolizer);
 	load_paths(&r, false, site_frame);
 	load_paths(&r, true, site_frame); /* what these start with is known now */
 	if (progress)

@@ -1,6 +1,8 @@
 /* Stage 3 of the model: allocation sites. */
 #include "profiles/model.h"
 
+#include <fnmatch.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +20,8 @@ static const char *const allocator_names[] = {"malloc", "calloc", "realloc", "re
 	"sysmalloc", "tcmalloc::*", "rust_alloc*", "__rust_alloc*", "__rdl_alloc*", "__rg_alloc*", "alloc::alloc::*",
 	"sqlite3MemMalloc", "sqlite3MemRealloc", "sqlite3Malloc", "sqlite3_malloc*", "sqlite3Realloc",
 	"sqlite3_realloc*", "sqlite3MallocZero", "sqlite3DbMallocRaw*", "sqlite3DbMallocZero", "sqlite3DbRealloc*",
-	"sqlite3DbStrDup", "sqlite3DbStrNDup", "mallocWithAlarm", "ggc_internal_alloc*", "do_xmalloc", "do_xcalloc"};
+	"sqlite3DbStrDup", "sqlite3DbStrNDup", "mallocx", "rallocx", "mallocWithAlarm", "ggc_internal_alloc*",
+	"do_xmalloc", "do_xcalloc"};
 
 /* The name without return type, parameters and template arguments' effect on neither: cut at the
  * first '(' outside of "operator()"; a template function's return type is left in, and such
@@ -33,6 +36,26 @@ bool sp_is_allocator_name(const char *function)
 
 		if (name[n - 1] == '*' ? length >= n - 1 && strncmp(function, name, n - 1) == 0
 				       : length == n && strncmp(function, name, n) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool sp_is_wrapper_name(const char *globs, const char *function)
+{
+	size_t length = strcspn(function, "(@"), bytes;
+	char name[512], glob[256];
+
+	if (!globs || length >= sizeof(name))
+		return false;
+	snprintf(name, sizeof(name), "%.*s", (int)length, function);
+	for (; *globs && *globs != '\t' && *globs != '\n'; globs += bytes + (globs[bytes] == ',')) {
+		globs += strspn(globs, " ");
+		bytes = strcspn(globs, ",\t\n");
+		if (!bytes || bytes >= sizeof(glob))
+			continue;
+		snprintf(glob, sizeof(glob), "%.*s", (int)bytes, globs);
+		if (fnmatch(glob, name, 0) == 0)
 			return true;
 	}
 	return false;

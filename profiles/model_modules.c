@@ -139,6 +139,7 @@ void sp_modules_load(struct sp_profile *profile, struct sp_symbolizer *symbolize
 		*info = module_info(snapshot, m);
 		info->canonical = canonical(&seen, &seen_ids, m, info->path, (uint32_t)i + 1);
 		symbols = (struct sp_symbol_module){.path = info->path,
+			.start = m->start,
 			.bias = m->bias,
 			.build_id = m->build_id,
 			.build_id_bytes = m->build_id_bytes};

@@ -90,7 +90,7 @@ static int render_file(struct sp_snapshot *snapshot, const struct sp_render_opti
 
 	if (err)
 		return fail(&result->why, err, "is readable, but no directory for its profile can be made");
-	profile = sp_profile_from_snapshot(snapshot, o->progress, o->progress_context);
+	profile = sp_profile_from_snapshot(snapshot, o->symbols, o->progress, o->progress_context);
 	render(profile, output.name, o->full, &text);
 	err = sp_output_write(&output, profile, &text);
 	if (err && sp_output_fall_back(&output, snapshot) == 0)
@@ -194,8 +194,8 @@ int sp_render_text(const char *spool_path, const struct sp_render_options *optio
 		return fd;
 	err = sp_snapshot_read(&snapshot, fd, why);
 	if (!err) {
-		profile =
-			sp_profile_filtered(&snapshot, &options->filter, options->progress, options->progress_context);
+		profile = sp_profile_filtered(&snapshot, options->symbols, &options->filter, options->progress,
+			options->progress_context);
 		err = render_part(profile, options, out, why);
 		sp_profile_free(profile);
 	}

@@ -10,11 +10,12 @@
 #include "profiles/model.h"
 
 struct sp_render_options {
-	bool full;                /* no budget */
-	size_t top;               /* rows of every table; 0: as usual. With `by`: of that table */
-	enum sp_by by;            /* sp_render_text: this table alone */
-	struct sp_filter filter;  /* sp_render_text: these stacks alone */
-	sp_progress_fn *progress; /* NULL: none */
+	bool full;                                   /* no budget */
+	size_t top;                                  /* rows of every table; 0: as usual. With `by`: of that table */
+	enum sp_by by;                               /* sp_render_text: this table alone */
+	struct sp_filter filter;                     /* sp_render_text: these stacks alone */
+	const struct sp_symbolizer_options *symbols; /* NULL: the defaults; see sp_profile_from_snapshot */
+	sp_progress_fn *progress;                    /* NULL: none */
 	void *progress_context;
 	const char *only_tree; /* render only members of this tree ("<pid>.<ticks>"); NULL: any */
 	int only_root;         /* render only members of the tree whose first process has this pid; 0: any */

@@ -24,7 +24,8 @@ static void fold_cycle(struct sp_sequences *s, struct sp_sequence *seq)
 	uint32_t *end = s->steps + seq->first + seq->depth;
 
 	for (uint32_t period = 1; period <= SP_CYCLE_MAX && 2 * period <= seq->depth; period++) {
-		if (memcmp(end - period, end - 2 * period, period * sizeof(*end)) != 0)
+		if (end[-1] != end[-1 - (ptrdiff_t)period] || /* mostly decides, without a call */
+			memcmp(end - period, end - 2 * period, period * sizeof(*end)) != 0)
 			continue;
 		s->repeated[seq->first + seq->depth - 2 * period] = true;
 		seq->depth -= period;

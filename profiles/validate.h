@@ -44,7 +44,7 @@ struct sp_schema_table {
 	const char *columns; /* each ended by a blank; more may stand among them */
 };
 
-#define SP_SCHEMA_KEYS 46u
+#define SP_SCHEMA_KEYS 50u
 #define SP_SCHEMA_SECTIONS 24u
 #define SP_SCHEMA_TABLES 4u
 extern const struct sp_schema_key sp_schema_keys[SP_SCHEMA_KEYS];

@@ -3,6 +3,7 @@
 
 #define UNKNOWN_TO_AGENT "the library could not find it out"
 #define NO_CPU_USED "no CPU time was used"
+#define ALLOCATOR_SILENT "the allocator has no such figure, or could not be asked safely"
 #define NO_LINES "no sample hit code whose lines are known, or source_lines is off"
 
 const struct sp_schema_key sp_schema_keys[] = {
@@ -47,6 +48,10 @@ const struct sp_schema_key sp_schema_keys[] = {
 	{"heap_inuse_bytes", SP_KEY_COUNT, SP_WITH_HEAP, NULL},
 	{"heap_peak_bytes", SP_KEY_COUNT, SP_WITH_HEAP, NULL},
 	{"allocator", SP_KEY_TEXT, SP_OPTIONAL, UNKNOWN_TO_AGENT},
+	{"allocator_allocated_bytes", SP_KEY_COUNT, SP_OPTIONAL, ALLOCATOR_SILENT},
+	{"allocator_active_bytes", SP_KEY_COUNT, SP_OPTIONAL, ALLOCATOR_SILENT},
+	{"allocator_resident_bytes", SP_KEY_COUNT, SP_OPTIONAL, ALLOCATOR_SILENT},
+	{"allocator_retained_bytes", SP_KEY_COUNT, SP_OPTIONAL, ALLOCATOR_SILENT},
 	{"overhead_budget_percent", SP_KEY_DECIMAL, SP_OPTIONAL, "no budget was set"},
 	{"overhead_measured_percent", SP_KEY_DECIMAL, SP_OPTIONAL, NO_CPU_USED},
 	{"overhead_cpu_percent", SP_KEY_DECIMAL, SP_OPTIONAL, NO_CPU_USED},

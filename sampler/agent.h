@@ -48,37 +48,41 @@ struct sp_thread {
 	struct sp_thread_record *record; /* in the spool; NULL when the table was full */
 	int tid;                         /* 0 while no thread has the block */
 	bool armed;
-	bool first_sample;    /* the next user sample is this thread's first */
-	uint32_t clocks;      /* SP_THREAD_EVENT | ...: those armed */
-	int event_fd;         /* number the event had when its signals were routed */
-	void *event_page;     /* mapping that keeps the event alive after close */
-	int timer;            /* kernel timer id */
-	uint64_t timer_ns;    /* its interval */
-	bool listed;          /* sp_tids_find knows it */
-	bool found;           /* there before the agent, or made behind its back: see found.h */
-	bool owned;           /* sp_tls.thread of its thread is this block: the thread's end will be noticed */
-	bool met;             /* found: has been in our handler, so that `foreign` is known */
-	bool foreign;         /* found: has no thread-local storage of its own that we could use */
-	uint32_t seen;        /* found: last scan that saw it */
-	uint64_t measured_ns; /* found: when its CPU time was looked at from outside */
-	uint64_t start_ticks; /* found: with tid, names the thread */
-	uint64_t period_ns;   /* of the armed event */
-	uint32_t period_left; /* samples until a new random period */
-	uint32_t unwinds;     /* stacks walked: decides when libunwind's per-thread cache pays */
+	bool first_sample;           /* the next user sample is this thread's first ... */
+	uint64_t first_weight_ns;    /* ... and stands for the interval its phase was drawn from */
+	uint32_t clocks;             /* SP_THREAD_EVENT | ...: those armed */
+	int event_fd;                /* number the event had when its signals were routed */
+	void *event_page;            /* mapping that keeps the event alive after close */
+	int timer;                   /* kernel timer id */
+	uint64_t timer_ns;           /* its interval */
+	bool listed;                 /* sp_tids_find knows it */
+	bool found;                  /* there before the agent, or made behind its back: see found.h */
+	bool owned;                  /* sp_tls.thread of its thread is this block: the thread's end will be noticed */
+	bool met;                    /* found: has been in our handler, so that `foreign` is known */
+	bool foreign;                /* found: has no thread-local storage of its own that we could use */
+	uint32_t seen;               /* found: last scan that saw it */
+	uint64_t measured_ns;        /* found: when its CPU time was looked at from outside */
+	uint64_t start_ticks;        /* found: with tid, names the thread */
+	uint64_t period_ns;          /* of the armed event */
+	uint64_t drawn_ns;           /* interval its period was drawn from */
+	uint32_t period_left;        /* samples until a new random period */
+	uint32_t calibrating;        /* atomic: signals seen by a measurement of their cost; 0: none is under way */
+	uint64_t calibration_cycles; /* that the signal being handled has spent on one */
+	uint64_t window_switches, window_cpu_ns; /* where the current count of switches began */
 	uint64_t random;
 	uint64_t user_base_ns;              /* user time when the clocks were armed: no sample covers it */
 	uint64_t user_seen_ns, sys_seen_ns; /* getrusage at the last tick that gave a sample */
+	uint64_t user_tick_ns, sys_tick_ns; /* getrusage at the last tick */
 	int64_t user_drift_ns;              /* user time the event samples are behind (or ahead) of the clock */
 	uint64_t heap_interval;             /* at which the running countdown was drawn */
 	uint64_t burst_began, burst_cycles; /* of the last few heap samples, in cycles */
 	uint32_t burst_samples;
-	uint64_t unload_gen; /* sp_agent.unload_gen when the thread started */
-	uint64_t root_pc;    /* return address into the C library's thread start; 0: main thread */
+	uint64_t root_pc; /* return address into the C library's thread start; 0: main thread */
 	uint64_t user_assigned_ns, sys_assigned_ns; /* weights given to samples so far */
 	uint32_t exit_rounds;
 	void *start; /* routine the thread was created with */
 	void *start_arg;
-	uint64_t frames[SP_MAX_DEPTH + 32]; /* unwinding buffer; +32 for our own frames at the leaf */
+	uint64_t frames[SP_MAX_DEPTH]; /* unwinding buffer */
 };
 
 /* Thread-local: initial-exec, and small, because it comes out of every thread's stack. The heap
@@ -124,8 +128,6 @@ struct sp_agent {
 	uint64_t start_monotonic_ns, start_tsc;
 	uint64_t tsc_per_us_x1024;       /* cycles in a microsecond, times 1024 */
 	uint64_t unload_gen;             /* atomic: raised by every dlclose */
-	uint64_t taint_gen;              /* atomic: unload_gen at which an address range changed hands, 0 never */
-	uint32_t retired_modules;        /* atomic: known objects that were unloaded */
 	void (*activate)(void);          /* preload's: make the spool, arm the clocks; any context */
 	void (*adopt)(void);             /* preload's: take the calling thread in; normal context */
 	void (*forked)(void);            /* preload's: this is a child made without atfork handlers */

@@ -94,6 +94,7 @@ void *sp_arena_alloc(size_t bytes, size_t alignment)
 
 	if (bytes > CHUNK_BYTES / 2 || align > 4096)
 		return NULL;
+	arena.chunks[0].bytes = first_bytes; /* as the loader will have it, or has it already */
 	do {
 		n = __atomic_load_n(&arena.count, __ATOMIC_ACQUIRE);
 		p = allot(&arena.chunks[n - 1], bytes, align);

@@ -8,7 +8,7 @@
 
 #include "sampler/agent.h"
 
-/* Zeroed memory, or NULL when it is used up. Any context. */
+/* Zeroed memory, or NULL when it is used up. Any context, even before the library is relocated. */
 void *sp_arena_alloc(size_t bytes, size_t alignment) SP_HIDDEN;
 
 bool sp_arena_owns(const void *p) SP_HIDDEN;

@@ -11,6 +11,7 @@
  * with any loop, enough to spread the cost of opening an event. */
 #define PERIOD_SAMPLES 32u
 #define MIN_PERIOD_NS 20000u
+#define START_LATER_NS 1000000u
 
 #ifndef SIGEV_THREAD_ID
 #define SIGEV_THREAD_ID 4
@@ -49,7 +50,7 @@ int sp_clock_set_timer(int timer, uint64_t first_ns, uint64_t interval_ns)
 	return (int)sp_sys(SYS_timer_settime, timer, 0, &when, NULL);
 }
 
-int sp_clock_arm_start(uint64_t cpu_ns)
+static int arm_start(int32_t clock, int tid, uint64_t cpu_ns)
 {
 	int err;
 
@@ -58,10 +59,27 @@ int sp_clock_arm_start(uint64_t cpu_ns)
 	start_timer = -1;
 	if (!cpu_ns)
 		return 0;
-	err = sp_clock_create_timer(CLOCK_THREAD_CPUTIME_ID, (int)sp_sys(SYS_gettid), SP_COOKIE_START, &start_timer);
+	err = sp_clock_create_timer(clock, tid, SP_COOKIE_START, &start_timer);
 	if (err)
 		start_timer = -1;
 	return err ? err : sp_clock_set_timer(start_timer, cpu_ns, 0);
+}
+
+int sp_clock_arm_start(uint64_t cpu_ns)
+{
+	/* Whoever uses the time: it may be a thread that nobody has seen made. */
+	if (cpu_ns && sp_clock_prefers_running_thread())
+		return arm_start(CLOCK_PROCESS_CPUTIME_ID, 0, cpu_ns);
+	return arm_start(CLOCK_THREAD_CPUTIME_ID, (int)sp_sys(SYS_gettid), cpu_ns);
+}
+
+void sp_clock_start_later(void)
+{
+	static int done_pid; /* atomic */
+
+	if (__atomic_exchange_n(&done_pid, sp_agent.pid, __ATOMIC_RELAXED) == sp_agent.pid)
+		return;
+	arm_start(sp_clock_of_thread(sp_agent.pid), sp_agent.pid, START_LATER_NS);
 }
 
 /* Uniform in [interval / 2, interval * 3/2): a loop in step with the interval falls out of it. */
@@ -73,23 +91,34 @@ static uint64_t jittered(struct sp_thread *t, uint64_t interval_ns)
 
 void sp_clock_rearm_event(struct sp_thread *t)
 {
-	uint64_t period = jittered(t, sp_load(&sp_agent.spool->cpu.interval_ns));
+	uint64_t interval = sp_load(&sp_agent.spool->cpu.interval_ns);
 
+	t->drawn_ns = interval;
 	t->period_left = PERIOD_SAMPLES - 1;
-	if (sp_clock_event.set_interval(t, period) == 0)
+	if (sp_clock_event.set_interval(t, jittered(t, interval)) == 0) {
+		t->clocks |= SP_THREAD_EVENT;
 		return;
-	sp_drop(SP_DROP_CLOCK); /* the timer goes on alone for this thread ... */
-	t->clocks &= ~SP_THREAD_EVENT;
-	t->user_seen_ns = t->user_base_ns + t->user_assigned_ns; /* ... from where the event has come */
+	}
+	sp_drop(SP_DROP_CLOCK);
+	sp_clock_leave_event(t);
 }
 
-/* A timer that is finer than the tick cannot be had. */
+void sp_clock_leave_event(struct sp_thread *t)
+{
+	sp_clock_event.disarm(t);
+	t->clocks &= ~SP_THREAD_EVENT;
+	t->user_seen_ns = t->user_base_ns + t->user_assigned_ns; /* what no sample covers yet */
+}
+
+/* A timer fires at ticks only; finer than that, it fires at every tick that hits the thread. A thread that
+ * is preempted has run for less than a tick at some, and the system time which those account for would
+ * go to the stack that a later one finds. */
 static uint64_t timer_interval(void)
 {
 	const struct sp_cpu_totals *cpu = &sp_agent.spool->cpu;
 	uint64_t interval = sp_load(&cpu->interval_ns);
 
-	return interval < cpu->tick_ns ? cpu->tick_ns : interval;
+	return interval <= cpu->tick_ns ? cpu->tick_ns / 8 : interval;
 }
 
 void sp_clock_follow(struct sp_thread *t)
@@ -124,9 +153,11 @@ void sp_clock_arm(struct sp_thread *t)
 	t->clocks = 0;
 	if (h->cpu.clock == SP_CLOCK_EVENT) {
 		/* A first period anywhere in the interval, so that threads shorter than it are seen in
-		 * proportion to what they use. */
+		 * proportion to what they use. A moment too soon to be met is one in our own system calls
+		 * here: moved to later, it would make short threads out to be half again as long. */
+		t->first_weight_ns = interval;
 		first = sp_random(t) % interval;
-		arm_one(t, &sp_clock_event, first < MIN_PERIOD_NS ? MIN_PERIOD_NS : first, interval);
+		arm_one(t, &sp_clock_event, first < MIN_PERIOD_NS ? first + jittered(t, interval) : first, interval);
 	}
 	first = 1 + sp_random(t) % tick;
 	if (h->cpu.clock == SP_CLOCK_PROCESS || !arm_one(t, &sp_clock_timer, first, tick))

@@ -42,6 +42,9 @@ void sp_clock_disarm(struct sp_thread *t) SP_HIDDEN;
 /* Opens the calling thread's event anew with a period drawn around the interval in force. */
 void sp_clock_rearm_event(struct sp_thread *t) SP_HIDDEN;
 
+/* Takes the calling thread's event away: from here on its ticks give user time as well. */
+void sp_clock_leave_event(struct sp_thread *t) SP_HIDDEN;
+
 /* Lets the calling thread's timer follow the interval in force. */
 void sp_clock_follow(struct sp_thread *t) SP_HIDDEN;
 
@@ -49,14 +52,32 @@ void sp_clock_follow(struct sp_thread *t) SP_HIDDEN;
  * negative errno (-EAGAIN: RLIMIT_SIGPENDING). */
 int sp_clock_arm_start(uint64_t cpu_ns) SP_HIDDEN;
 
+/* The dormant agent's timer has gone off in a thread where nothing can be done, or may go off in one
+ * that blocks its signal: the main thread's CPU time alone counts from now on. */
+void sp_clock_start_later(void) SP_HIDDEN;
+
 /* Stops the timer of the process, whoever relies on it: sampling is over. */
 void sp_clock_stop_process(void) SP_HIDDEN;
+
+/* Puts the sentinel off: 100 ms of the process's CPU time from now on its signal goes to the thread that
+ * runs. Off: never again, because there may be threads that block the signal. Any context. */
+void sp_clock_sentinel(bool on) SP_HIDDEN;
+
+/* Whether the signal of a process's timer goes to the running thread. */
+bool sp_clock_prefers_running_thread(void) SP_HIDDEN;
 
 /* Whose signal this is; `t` is the thread that got it, or NULL. */
 enum sp_signal_kind sp_clock_recognize(const struct sp_thread *t, const siginfo_t *info) SP_HIDDEN;
 
 /* Length of the kernel's tick. */
 uint64_t sp_clock_tick_ns(void) SP_HIDDEN;
+
+/* The CPU clock of a thread of this process, as pthread_getcpuclockid makes it (kernel:
+ * MAKE_THREAD_CPUCLOCK). */
+static inline int32_t sp_clock_of_thread(int tid)
+{
+	return (int32_t)(~(uint32_t)tid << 3 | 6);
+}
 
 /* Creates a CPU timer, unarmed, whose signal carries `cookie`: `tid` gets it, or with 0 the process.
  * For the clock_*.c. */

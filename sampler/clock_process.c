@@ -3,7 +3,10 @@
  * Its signal goes to the thread that runs when it expires, and that thread is sampled if it has no
  * timer of its own. So since Linux 6.4 ("posix-timers: Prefer delivery of signals to the current
  * thread"); before, the kernel would pick a sleeping thread and break its system call. It still does
- * when the running thread has the signal blocked: then this clock is not used. */
+ * when the running thread has the signal blocked: then this clock is not used.
+ *
+ * Where nobody needs it, the same timer is the sentinel: put off by every look for new threads, it fires
+ * when much CPU time has passed without a tick of a known thread, in the thread that uses it. */
 #include <errno.h>
 #include <signal.h>
 #include <sys/utsname.h>
@@ -12,12 +15,15 @@
 #include "sampler/clock.h"
 #include "sampler/sys.h"
 
+#define SENTINEL_NS 100000000u
+
 static struct {
 	int pid; /* whose timer it is: a forked child has none */
 	int timer;
 	uint32_t users;       /* atomic: threads that rely on it */
 	uint64_t interval_ns; /* atomic: in force */
 	uint32_t stopped;     /* atomic: a thread that blocks the signal was met */
+	uint32_t unguarded;   /* atomic: no sentinel any more */
 } process;
 
 static uint32_t read_number(const char **text)
@@ -29,7 +35,7 @@ static uint32_t read_number(const char **text)
 	return n;
 }
 
-static bool prefers_running_thread(void)
+bool sp_clock_prefers_running_thread(void)
 {
 	struct utsname name;
 	const char *at = name.release;
@@ -48,7 +54,7 @@ static int probe(void)
 {
 	int err;
 
-	if (!prefers_running_thread())
+	if (!sp_clock_prefers_running_thread())
 		return -ENOTSUP;
 	if (process.pid == sp_agent.pid)
 		return 0;
@@ -90,9 +96,19 @@ static int set_interval(struct sp_thread *t, uint64_t interval_ns)
 
 void sp_clock_stop_process(void)
 {
-	if (process.pid != sp_agent.pid || __atomic_exchange_n(&process.stopped, 1, __ATOMIC_RELAXED))
+	if (process.pid == sp_agent.pid && !__atomic_exchange_n(&process.stopped, 1, __ATOMIC_RELAXED))
+		sp_clock_set_timer(process.timer, 0, 0);
+}
+
+void sp_clock_sentinel(bool on)
+{
+	if (!on && __atomic_exchange_n(&process.unguarded, 1, __ATOMIC_RELAXED))
 		return;
-	if (sp_load(&process.users))
+	if (process.pid != sp_agent.pid || sp_load(&process.users) || sp_load(&process.stopped))
+		return;
+	if (on && !sp_load(&process.unguarded))
+		sp_clock_set_timer(process.timer, SENTINEL_NS, 0);
+	else if (!on)
 		sp_clock_set_timer(process.timer, 0, 0);
 }
 

@@ -4,10 +4,9 @@
 #include "sampler/clock.h"
 #include "sampler/sys.h"
 
-/* Another thread's CPU clock, as pthread_getcpuclockid makes it (kernel: MAKE_THREAD_CPUCLOCK). */
 static int32_t clock_of(const struct sp_thread *t)
 {
-	return t->found ? (int32_t)(~(uint32_t)t->tid << 3 | 6) : CLOCK_THREAD_CPUTIME_ID;
+	return t->found ? sp_clock_of_thread(t->tid) : CLOCK_THREAD_CPUTIME_ID;
 }
 
 static int probe(void)

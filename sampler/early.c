@@ -35,7 +35,6 @@ static void walk(void *arg)
 	struct sp_thread *t = sp_tls.thread;
 	struct sp_walk found;
 
-	t->unwinds = 0; /* the slow way: who knows whether the process goes on */
 	if (!sp_unwind(t, NULL, &found))
 		return;
 	s->depth = found.depth;

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/single_threaded.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -59,19 +60,32 @@ void sp_found_learn(void)
 	found.to_tls = (intptr_t)((uintptr_t)&sp_tls - head);
 }
 
-static void meet(struct sp_thread *t)
+/* Whether the calling thread has thread-local storage of its own, as the C library makes it. */
+static bool has_storage(void)
 {
 	uintptr_t pointer = 0, head = robust_head(0);
 
-	t->foreign = !head || !found.to_pointer || sp_sys(SYS_arch_prctl, ARCH_GET_FS, &pointer) != 0 ||
-		head + (uintptr_t)found.to_pointer != pointer;
-	t->met = true;
+	return head && found.to_pointer && sp_sys(SYS_arch_prctl, ARCH_GET_FS, &pointer) == 0 &&
+		head + (uintptr_t)found.to_pointer == pointer;
+}
+
+bool sp_found_at_home(void)
+{
+	return (int)sp_sys(SYS_gettid) == sp_agent.pid || (!__libc_single_threaded && has_storage());
+}
+
+struct sp_thread *sp_found_self(void)
+{
+	if (sp_likely(!sp_load(&found.found)))
+		return sp_tls.thread;
+	return sp_tids_find((int)sp_sys(SYS_gettid), NULL);
 }
 
 bool sp_found_enter(struct sp_thread *t)
 {
 	if (!t->met)
-		meet(t);
+		t->foreign = !has_storage();
+	t->met = true;
 	if (t->foreign)
 		return true; /* all signals are blocked: that is guard enough */
 	if (sp_tls.guard || sp_tls.dead) {
@@ -80,9 +94,6 @@ bool sp_found_enter(struct sp_thread *t)
 	}
 	t->tls = &sp_tls;
 	sp_tls.guard = 1;
-	/* libunwind's cache registers thread-specific data, which would not be the right library's in
-	 * a thread of another namespace: see SLOW_WALKS in unwind.c. */
-	t->unwinds = 0;
 	return true;
 }
 
@@ -322,12 +333,30 @@ void sp_found_check(void)
 	if (now - sp_load(&found.checked_ns) < CHECK_NS || sp_agent.sealed || !try_lock())
 		return;
 	sp_store(&found.checked_ns, now);
+	sp_clock_sentinel(true);
 	more = too_many();
 	if (more != found.settled)
 		found.period_ns = FIRST_PERIOD_NS;
 	if (now >= found.not_before_ns && (more != found.settled || ((more > 0 || found.found) && now >= found.due_ns)))
 		scan();
 	unlock();
+}
+
+static void scan_main(void *unused)
+{
+	(void)unused;
+	sp_found_scan();
+	sp_clock_sentinel(true);
+}
+
+void sp_found_stranger(void)
+{
+	struct sp_thread *t = sp_thread_take();
+
+	if (!t)
+		return;
+	sp_on_stack(scan_main, NULL, sp_thread_stack(t));
+	sp_thread_untake(t);
 }
 
 void sp_found_take(int tid)

@@ -13,6 +13,10 @@
  * from others. Any context. */
 void sp_found_learn(void) SP_HIDDEN;
 
+/* Whether the calling thread is one in which the agent may begin its work: with thread-local storage of
+ * its own, and known to the C library as one of several. */
+bool sp_found_at_home(void) SP_HIDDEN;
+
 /* Looks for threads if it is time and there seem to be some. Any context, 8 KiB of stack. A look costs
  * a system call every CHECK_NS; searches are at most half a percent of the time. */
 void sp_found_check(void) SP_HIDDEN;
@@ -20,8 +24,15 @@ void sp_found_check(void) SP_HIDDEN;
 /* Searches now. Same context. */
 void sp_found_scan(void) SP_HIDDEN;
 
+/* The sentinel has fired in a thread that is not known: searches, on a stack of our own. Its handler. */
+void sp_found_stranger(void) SP_HIDDEN;
+
 /* Takes in thread `tid`, which has just been made by clone. Same context. */
 void sp_found_take(int tid) SP_HIDDEN;
+
+/* The calling thread's block, or NULL: told without a look at thread-local storage while there is a
+ * found thread, which may have none. Signal context. */
+struct sp_thread *sp_found_self(void) SP_HIDDEN;
 
 /* Enters the agent in the handler of a found thread that does not own its block: false when it is
  * inside already. Pair with sp_found_leave. */

@@ -5,15 +5,55 @@
 #include "sampler/agent.h"
 #include "sampler/live.h"
 
+/* False while the loader has not relocated the library: then nothing thread-local may be touched, and
+ * no function of another library called. What allocates so early is the resolver of an indirect function
+ * (STT_GNU_IFUNC) in a library that is relocated before ours. */
+static inline bool sp_heap_is_relocated(void)
+{
+	uintptr_t at; /* of sp_tls, from the thread pointer: below it, once it is known */
+
+	__asm__("movq sp_tls@gottpoff(%%rip), %0" : "=r"(at));
+	return sp_likely(at != 0);
+}
+
 /* Counts what the fast path can: true when no sample is due. A thread's countdown starts at 0, so
- * its first call is a slow one. */
+ * its first call is a slow one. A signal handler may come in anywhere: bytes_base - countdown, the bytes
+ * so far, is at any instant the same with or without this allocation. */
 static inline bool sp_heap_count_quickly(size_t size)
 {
-	if (sp_unlikely((uint64_t)sp_tls.heap.countdown <= size))
-		return false;
-	sp_tls.heap.countdown -= (int64_t)size;
-	sp_tls.heap.allocs++;
+	__asm__ goto("movq sp_tls@gottpoff(%%rip), %%rax\n\t"
+		     "testq %%rax, %%rax\n\t"
+		     "jz %l[early]\n\t"
+		     "subq %0, %%fs:%c1(%%rax)\n\t"
+		     "jbe %l[due]\n\t"
+		     "addq $1, %%fs:%c2(%%rax)"
+		     :
+		     : "r"(size), "i"(offsetof(struct sp_tls, heap.countdown)),
+		     "i"(offsetof(struct sp_tls, heap.allocs))
+		     : "rax", "cc", "memory"
+		     : early, due);
 	return true;
+due:
+	sp_tls.heap.countdown += (int64_t)size;
+early:
+	return false;
+}
+
+/* Counts a free of p; false where sp_heap_is_relocated() is. */
+static inline bool sp_heap_count_free(const void *p)
+{
+	__asm__ goto("movq sp_tls@gottpoff(%%rip), %%rax\n\t"
+		     "testq %%rax, %%rax\n\t"
+		     "jz %l[early]\n\t"
+		     "cmpq $1, %0\n\t" /* borrows for NULL alone */
+		     "sbbq $-1, %%fs:%c1(%%rax)"
+		     :
+		     : "r"(p), "i"(offsetof(struct sp_tls, heap.frees))
+		     : "rax", "cc", "memory"
+		     : early);
+	return true;
+early:
+	return false;
 }
 
 /* The governor widens the interval asked for by no more than this. */

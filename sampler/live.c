@@ -42,7 +42,7 @@ static struct {
 
 static void mark(const void *p)
 {
-	sp_store(&live.filter->bytes[sp_live_hash(p) & (FILTER_BYTES - 1)], STICKY);
+	sp_store(&live.filter->bytes[sp_live_place(p) & (FILTER_BYTES - 1)], STICKY);
 }
 
 void sp_live_mark_arena(const void *p)
@@ -61,7 +61,7 @@ void sp_live_boot_done(void)
 
 void sp_live_mark_early(const void *p)
 {
-	boot_filter.bytes[sp_live_hash(p) & (BOOT_BYTES - 1)] = 1;
+	boot_filter.bytes[sp_live_place(p) & (BOOT_BYTES - 1)] = 1;
 }
 
 int sp_live_init(void)
@@ -96,9 +96,9 @@ void sp_live_reset(void)
 	sp_store(&sp_live_filter, (struct sp_live_filter *)&boot_filter);
 }
 
-static void filter_add(uint64_t hash, int delta)
+static void filter_add(const void *p, int delta)
 {
-	uint8_t *at = &live.filter->bytes[hash & (FILTER_BYTES - 1)];
+	uint8_t *at = &live.filter->bytes[sp_live_place(p) & (FILTER_BYTES - 1)];
 	uint8_t old = sp_load(at);
 
 	while (old != STICKY &&
@@ -147,7 +147,7 @@ static void vacate(uint64_t *key, const void *p, uint32_t index)
 	__atomic_store_n(&entry_at(index)->alive, 0, __ATOMIC_RELEASE);
 	give_back(index);
 	__atomic_store_n(key, 0, __ATOMIC_RELEASE);
-	filter_add(sp_live_hash(p), -1);
+	filter_add(p, -1);
 	__atomic_fetch_sub(&live.used, 1, __ATOMIC_RELAXED);
 }
 
@@ -181,7 +181,7 @@ bool sp_live_remove(const void *p, struct sp_live *entry)
 	uint64_t *key;
 	uint32_t index;
 
-	if (!live.keys || sp_live_filter != live.filter || !(key = take_slot(p, &index)))
+	if (!p || !live.keys || sp_live_filter != live.filter || !(key = take_slot(p, &index)))
 		return false;
 	*entry = *entry_at(index);
 	entry->alive = 0;
@@ -204,10 +204,10 @@ static uint64_t *claim_slot(const uint32_t two[2])
 
 int sp_live_insert(const void *p, const struct sp_live *entry)
 {
-	uint64_t hash = sp_live_hash(p), *key;
+	uint64_t *key;
 	uint32_t two[2], index;
 
-	choose(hash, two);
+	choose(sp_live_hash(p), two);
 	if (((uint64_t)(uintptr_t)p & ~POINTER_MASK) || !(key = claim_slot(two)))
 		return -ENOSPC;
 	index = take_entry();
@@ -217,7 +217,7 @@ int sp_live_insert(const void *p, const struct sp_live *entry)
 	}
 	*entry_at(index) = *entry;
 	__atomic_store_n(&entry_at(index)->alive, 1, __ATOMIC_RELEASE);
-	filter_add(hash, 1);
+	filter_add(p, 1);
 	sp_add(&live.used, 1);
 	__atomic_store_n(key, (uint64_t)(uintptr_t)p | (uint64_t)index << POINTER_BITS, __ATOMIC_RELEASE);
 	return 0;

@@ -118,7 +118,6 @@ static void retire_overlapping(const struct dl_find_object *object)
 			continue;
 		if (!epoch) {
 			epoch = sp_add(&sp_agent.spool->module_epoch, 1) + 1;
-			sp_store(&sp_agent.taint_gen, sp_load(&sp_agent.unload_gen));
 		}
 		sp_store(&m->epoch_to, epoch);
 	}
@@ -143,7 +142,6 @@ static void register_object(const struct dl_find_object *object)
 	m->bias = object->dlfo_link_map->l_addr;
 	m->epoch_from = sp_load(&sp_agent.spool->module_epoch);
 	m->epoch_to = UINT64_MAX;
-	m->retired = 0;
 	read_build_id(object, m);
 	__atomic_store_n(&m->ready, 1, __ATOMIC_RELEASE);
 }
@@ -185,46 +183,4 @@ bool sp_modules_same(const uint64_t *frames, uint32_t n, uint32_t epoch)
 			return false;
 	}
 	return true;
-}
-
-void sp_modules_unloaded(void)
-{
-	struct sp_module *modules;
-	struct dl_find_object object;
-	uint32_t i, n;
-
-	if (!sp_agent.spool)
-		return;
-	modules = sp_section(SP_SEC_MODULES);
-	n = sp_spool_count(SP_SEC_MODULES);
-	for (i = 1; i < n; i++) {
-		struct sp_module *m = &modules[i];
-		if (!__atomic_load_n(&m->ready, __ATOMIC_ACQUIRE) || sp_load(&m->epoch_to) != UINT64_MAX || m->retired)
-			continue;
-		if (!find_object(m->start, &object) || !is_same_object(m, &object)) {
-			sp_store(&m->retired, 1);
-			sp_add(&sp_agent.retired_modules, 1);
-		}
-	}
-}
-
-bool sp_modules_cache_unsafe(const struct sp_thread *t)
-{
-	struct sp_module *modules = sp_section(SP_SEC_MODULES);
-	struct dl_find_object object;
-	uint32_t i, n;
-
-	if (sp_likely(!sp_load(&sp_agent.retired_modules)))
-		return false;
-	n = sp_spool_count(SP_SEC_MODULES);
-	for (i = 1; i < n && sp_load(&sp_agent.taint_gen) < sp_load(&sp_agent.unload_gen); i++) {
-		struct sp_module *m = &modules[i];
-		/* Another object may cover any part of the old range. */
-		if (__atomic_load_n(&m->ready, __ATOMIC_ACQUIRE) && sp_load(&m->retired) &&
-			((find_object(m->start, &object) && !is_same_object(m, &object)) ||
-				(find_object((m->start + m->end) / 2, &object) && !is_same_object(m, &object)) ||
-				(find_object(m->end - 1, &object) && !is_same_object(m, &object))))
-			sp_store(&sp_agent.taint_gen, sp_load(&sp_agent.unload_gen));
-	}
-	return t->unload_gen < sp_load(&sp_agent.taint_gen);
 }

@@ -7,7 +7,9 @@
 #include "sampler/sample.h"
 
 #include <errno.h>
+#include <sys/single_threaded.h>
 
+#include "sampler/calibrate.h"
 #include "sampler/clock.h"
 #include "sampler/found.h"
 #include "sampler/governor.h"
@@ -20,13 +22,23 @@
 /* The process's totals are as old as this when it is killed; summing over threads has its price. */
 #define TOTALS_NS 10000000u
 
+/* CPU time over which a thread's switches are counted. */
+#define SWITCH_WINDOW_NS 20000000u
+
 struct sample {
 	struct sp_thread *t;
 	const ucontext_t *context;
 	enum sp_signal_kind kind;
 };
 
-/* The interrupted instruction: all that can be told without thread-local storage. */
+/* libunwind's locks do not lock while the C library believes that there is one thread: it was not asked
+ * to make those that another copy of it, or bare clone, has made. */
+static bool can_unwind(const struct sp_thread *t)
+{
+	return t->owned || !(t->foreign || __libc_single_threaded);
+}
+
+/* The interrupted instruction: all that can be told without libunwind. */
 static void walk_leaf(struct sp_thread *t, const ucontext_t *context, struct sp_walk *walk)
 {
 	t->frames[0] = (uint64_t)context->uc_mcontext.gregs[REG_RIP];
@@ -39,11 +51,11 @@ static bool add_sample(struct sp_thread *t, const ucontext_t *context, uint64_t 
 	struct sp_cpu_totals *cpu = &sp_agent.spool->cpu;
 	struct sp_walk walk;
 
-	if (t->foreign)
+	if (!can_unwind(t))
 		walk_leaf(t, context, &walk);
 	else if (!sp_unwind(t, context, &walk))
 		return false;
-	if (walk.flags & (SP_STACK_TRUNCATED | SP_STACK_BROKEN))
+	if (walk.flags & SP_STACK_CUT)
 		sp_add(&cpu->truncated, 1);
 	sp_stacks_add_cpu(sp_stacks_intern(t, &walk), user_ns, sys_ns);
 	t->user_assigned_ns += user_ns;
@@ -74,22 +86,67 @@ static int64_t take_drift(struct sp_thread *t, int64_t nominal)
 	return part;
 }
 
+static void enter_event(struct sp_thread *t)
+{
+	t->user_base_ns = t->user_seen_ns - t->user_assigned_ns;
+	sp_clock_rearm_event(t);
+}
+
+/* A thread that is switched to thousands of times a second pays for its event at every switch: it
+ * does without while that is so. */
+static void watch_switches(struct sp_thread *t, uint64_t cpu_ns, uint64_t switches)
+{
+	uint64_t passed = cpu_ns - t->window_cpu_ns, grown = switches - t->window_switches;
+	bool has = t->event_page != NULL;
+
+	if (sp_agent.spool->cpu.clock != SP_CLOCK_EVENT || !(t->clocks & SP_THREAD_TIMER) || passed < SWITCH_WINDOW_NS)
+		return;
+	if (has && t->window_cpu_ns)
+		sp_add(&sp_agent.spool->cpu.switch_ns, grown * SP_SWITCH_COST_NS);
+	if (t->window_cpu_ns &&
+		has != sp_governor_allows_event(has, grown, passed, sp_budget_ppm(sp_agent.config.budget_permille))) {
+		if (has)
+			sp_clock_leave_event(t);
+		else
+			enter_event(t);
+	}
+	t->window_cpu_ns = cpu_ns;
+	t->window_switches = switches;
+}
+
 static void on_event(struct sp_thread *t, const ucontext_t *context)
 {
 	uint64_t interval = sp_load(&sp_agent.spool->cpu.interval_ns);
-	int64_t nominal = (int64_t)(t->first_sample ? interval : t->period_ns);
+	int64_t nominal = (int64_t)(t->first_sample ? t->first_weight_ns : t->period_ns);
 
+	if (!t->event_page) /* under way when it was given up: ticks give this time */
+		return;
 	add_sample(t, context, (uint64_t)(nominal + take_drift(t, nominal)), 0);
-	if (t->first_sample || t->period_left-- == 0 || t->period_ns < interval / 2 || t->period_ns > interval * 2)
+	if (t->first_sample || t->period_left-- == 0 || t->drawn_ns != interval)
 		sp_clock_rearm_event(t);
 	t->first_sample = false;
 }
 
+/* Whether this tick found the thread in the kernel. The kernel charges a tick to the mode it finds and
+ * then scales both sums to the exact run time, so that under preemption either may grow a little at any
+ * tick: the one that grew more since the last tick was charged. */
+static bool in_kernel(struct sp_thread *t, uint64_t user, uint64_t sys)
+{
+	bool answer = sys - t->sys_tick_ns > user - t->user_tick_ns;
+
+	t->user_tick_ns = user;
+	t->sys_tick_ns = sys;
+	return answer;
+}
+
 static void on_tick(struct sp_thread *t, const ucontext_t *context)
 {
-	uint64_t tick = sp_agent.spool->cpu.tick_ns, user, sys, user_grown = 0, sys_grown;
+	uint64_t interval = sp_load(&sp_agent.spool->cpu.interval_ns), tick = sp_agent.spool->cpu.tick_ns;
+	uint64_t user, sys, switches, user_grown = 0, sys_grown, least = (tick > interval ? tick : interval) / 2;
+	bool kernel;
 
-	sp_thread_cpu(&user, &sys);
+	sp_thread_cpu_switches(&user, &sys, &switches);
+	kernel = in_kernel(t, user, sys);
 	if (t->record) {
 		t->record->cpu_user_ns = user;
 		t->record->cpu_sys_ns = sys;
@@ -97,16 +154,19 @@ static void on_tick(struct sp_thread *t, const ucontext_t *context)
 	sys_grown = sys - t->sys_seen_ns;
 	if (t->event_page) {
 		t->user_drift_ns = (int64_t)(user - t->user_base_ns - t->user_assigned_ns);
-		/* Less than half a tick is the kernel's rounding: it waits for the next one. */
-		if (sys_grown < tick / 2)
-			return;
+		if (!kernel)
+			sys_grown = 0;
 	} else {
 		user_grown = user > t->user_seen_ns ? user - t->user_seen_ns : 0;
 	}
-	if ((!user_grown && !sys_grown) || !add_sample(t, context, user_grown, sys_grown))
-		return;
-	t->user_seen_ns = user;
-	t->sys_seen_ns = sys;
+	/* Less than half a tick is the kernel's rounding, less than half an interval not worth a sample:
+	 * it waits for the next one. */
+	if (user_grown + sys_grown >= least && add_sample(t, context, user_grown, sys_grown)) {
+		if (user > t->user_seen_ns)
+			t->user_seen_ns = user;
+		t->sys_seen_ns = sys;
+	}
+	watch_switches(t, user + sys, switches);
 }
 
 void sp_sample_update_totals(void)
@@ -121,6 +181,14 @@ void sp_sample_update_totals(void)
 	sp_store(&h->now_ns, sp_now_ns());
 }
 
+void sp_sample_keep_up(struct sp_thread *t)
+{
+	if (sp_now_ns() - sp_load(&sp_agent.spool->now_ns) > TOTALS_NS)
+		sp_sample_update_totals();
+	sp_timeline_step(false);
+	sp_governor_step(t);
+}
+
 static void take_sample(void *arg)
 {
 	struct sample *s = arg;
@@ -133,18 +201,29 @@ static void take_sample(void *arg)
 	if (s->kind == SP_SIGNAL_EVENT && s->t->clocks & SP_THREAD_TIMER)
 		return; /* the ticks see to the rest */
 	sp_clock_follow(s->t);
-	if (sp_now_ns() - sp_load(&sp_agent.spool->now_ns) > TOTALS_NS)
-		sp_sample_update_totals();
-	sp_timeline_step(false);
 	sp_found_check();
-	sp_governor_step(s->t);
+	sp_sample_keep_up(s->t);
 }
 
-static void count_handler(uint64_t ns)
+/* Class of a time: two for each power of two (SP_TIME_CLASSES). */
+static uint32_t time_class(uint64_t ns)
+{
+	uint32_t k, class;
+
+	if (ns < 2)
+		return 0;
+	k = 63 - (uint32_t)__builtin_clzll(ns);
+	class = 2 * k + (ns >> (k - 1) & 1);
+	return class < SP_TIME_CLASSES ? class : SP_TIME_CLASSES - 1;
+}
+
+static void count_handler(uint64_t ns, uint64_t calibration_ns)
 {
 	struct sp_cpu_totals *cpu = &sp_agent.spool->cpu;
 
-	sp_add(&cpu->handler_ns, ns);
+	ns -= calibration_ns;
+	sp_add(&cpu->handler_ns, calibration_ns + sp_plausible_cost_ns(ns, cpu->sample_cost_ns - cpu->signal_cost_ns));
+	sp_add(&cpu->handler_class[time_class(ns)], 1);
 	if (ns > sp_load(&cpu->handler_max_ns))
 		sp_store(&cpu->handler_max_ns, ns);
 }
@@ -156,12 +235,16 @@ static void handle(struct sample *s, uint64_t began)
 	struct sp_thread *t = s->t;
 	int saved_errno = 0;
 
+	sp_add(&sp_agent.spool->cpu.signals, 1);
+	if (s->kind != SP_SIGNAL_EVENT)
+		sp_add(&sp_agent.spool->cpu.ticks, 1);
 	if (!t->armed || !(t->owned ? sp_enter() != NULL : sp_found_enter(t)))
 		return;
 	if (!t->foreign)
 		saved_errno = errno;
+	t->calibration_cycles = 0;
 	sp_on_stack(take_sample, s, sp_thread_stack(t));
-	count_handler(sp_tsc_ns(sp_tsc() - began));
+	count_handler(sp_tsc_ns(sp_tsc() - began), sp_tsc_ns(t->calibration_cycles));
 	if (!t->foreign)
 		errno = saved_errno;
 	if (t->owned)
@@ -170,28 +253,48 @@ static void handle(struct sample *s, uint64_t began)
 		sp_found_leave(t);
 }
 
+/* A timer finer than the tick overruns at every one. */
+static void count_lost_ticks(const struct sp_thread *t, const siginfo_t *info)
+{
+	struct sp_cpu_totals *cpu = &sp_agent.spool->cpu;
+	uint64_t expirations = 1 + (info->si_overrun > 0 ? (uint64_t)info->si_overrun : 0);
+	uint64_t signals = expirations * t->timer_ns / (t->timer_ns < cpu->tick_ns ? cpu->tick_ns : t->timer_ns);
+
+	if (signals > 1)
+		sp_add(&cpu->lost_signals, signals - 1);
+}
+
 bool sp_sample_signal(const siginfo_t *info, void *context)
 {
-	bool active = sp_load(&sp_agent.state) == SP_AGENT_ACTIVE;
+	bool active = sp_load(&sp_agent.state) == SP_AGENT_ACTIVE, ours;
 	struct sample s = {.context = context};
 	uint64_t began = sp_tsc();
 	int saved_errno;
 
 	if (active && (info->si_code == SI_TIMER || info->si_code == POLL_IN))
-		s.t = sp_tids_find((int)sp_sys(SYS_gettid), NULL);
+		s.t = sp_found_self();
 	s.kind = sp_clock_recognize(s.t, info);
-	if (s.kind == SP_SIGNAL_FOREIGN) {
-		/* An event signal that was under way when its event or thread was retired. */
-		return info->si_code == POLL_IN && info->si_fd >= 0 && sp_load(&sp_agent.state) >= SP_AGENT_ACTIVE;
+	/* A foreign one may be an event's that was under way when the event or thread was retired. */
+	ours = s.kind != SP_SIGNAL_FOREIGN ||
+		(info->si_code == POLL_IN && info->si_fd >= 0 && sp_load(&sp_agent.state) >= SP_AGENT_ACTIVE);
+	if (sp_unlikely(s.t && sp_load(&s.t->calibrating))) {
+		sp_calibrate_signal(s.t, s.kind == SP_SIGNAL_EVENT, ours, info, context);
+		return true;
 	}
-	if (s.kind == SP_SIGNAL_START) {
+	if (s.kind == SP_SIGNAL_FOREIGN)
+		return ours;
+	if (s.kind == SP_SIGNAL_START && !sp_found_at_home()) {
+		sp_clock_start_later();
+	} else if (s.kind == SP_SIGNAL_START) {
 		saved_errno = errno;
 		sp_agent.activate();
 		errno = saved_errno;
 	} else if (s.t) {
-		if (info->si_code == SI_TIMER && info->si_overrun > 0)
-			sp_add(&sp_agent.spool->cpu.lost_signals, (uint64_t)info->si_overrun);
+		if (s.kind == SP_SIGNAL_TICK)
+			count_lost_ticks(s.t, info);
 		handle(&s, began);
+	} else if (active && s.kind == SP_SIGNAL_PROCESS) {
+		sp_found_stranger();
 	} else if (active) {
 		sp_drop(SP_DROP_NO_THREAD);
 	}

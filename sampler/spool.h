@@ -138,7 +138,9 @@ struct sp_cpu_totals {
 	uint32_t thinned;            /* times the interval was doubled for the cap on samples */
 	uint64_t signals;            /* atomic: clock signals handled, those that gave no sample included */
 	uint64_t handler_class[SP_TIME_CLASSES]; /* atomic: handler runs by their duration */
-	uint64_t reserved[4];
+	uint64_t ticks;                          /* atomic: of the signals, those of the tick clock */
+	uint64_t switch_ns; /* atomic, estimate: what armed events added to switches between threads */
+	uint64_t reserved[2];
 };
 
 struct sp_heap_totals {
@@ -161,7 +163,27 @@ struct sp_heap_totals {
 	uint64_t interval_floor; /* atomic: the interval never goes below: raised when the live set fills */
 	uint64_t class_bytes[SP_SIZE_CLASSES]; /* atomic, estimates by size of the request */
 	uint64_t class_count[SP_SIZE_CLASSES];
-	uint64_t reserved[3];
+	uint64_t sample_cost_ns; /* what one sample costs, its free included, as the governor believes */
+	uint64_t reserved[2];
+};
+
+enum sp_allocator {
+	SP_ALLOCATOR_UNKNOWN = 0, /* none of these, or it could not be asked */
+	SP_ALLOCATOR_GLIBC = 1,
+	SP_ALLOCATOR_JEMALLOC = 2,
+	SP_ALLOCATOR_TCMALLOC = 3,
+	SP_ALLOCATOR_MIMALLOC = 4
+};
+
+/* What the allocator said of itself when the process called exit, after its exit handlers; a figure it does
+ * not have is 0. docs/SPOOL.md tells what each allocator means by them. */
+struct sp_allocator_totals {
+	uint32_t asked; /* enum sp_allocator; unknown: the others mean nothing */
+	uint32_t reserved;
+	uint64_t allocated_bytes; /* in use by the program */
+	uint64_t active_bytes;    /* in pages that are in use, or held for use */
+	uint64_t resident_bytes;  /* in memory because of the allocator */
+	uint64_t retained_bytes;  /* free, and kept */
 };
 
 struct sp_spool_header {
@@ -198,7 +220,8 @@ struct sp_spool_header {
 	struct sp_cpu_totals cpu;
 	struct sp_heap_totals heap;
 	uint64_t drops[SP_DROPS]; /* atomic, enum sp_drop */
-	uint64_t reserved[13];
+	struct sp_allocator_totals allocator;
+	uint64_t reserved[8];
 	struct sp_section_entry sections[SP_SECTIONS];
 };
 
@@ -215,7 +238,7 @@ struct sp_module {
 	uint64_t epoch_to; /* atomic: UINT64_MAX while mapped */
 	uint8_t build_id[SP_BUILD_ID_MAX];
 	uint32_t build_id_bytes;
-	uint32_t retired; /* agent's own: seen unloaded */
+	uint32_t reserved;
 };
 
 /* Allocation counters of one thread: plain stores by that thread only.
@@ -260,6 +283,9 @@ enum sp_stack_flags {
 	SP_STACK_ENTRY = 8,     /* the last frame is the entry function of the thread (an address in it, not a
 	                         * return address), put there because the stack does not reach it */
 };
+
+/* Any of these: the outer end is missing. */
+#define SP_STACK_CUT (SP_STACK_TRUNCATED | SP_STACK_BROKEN | SP_STACK_LATE)
 
 /* One unique stack. The first address is the interrupted instruction of a CPU sample, or the
  * return address into the allocation's caller; all others are return addresses. */

@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 #include <time.h>
 
+#include "sampler/clock.h"
 #include "sampler/spool_write.h"
 #include "sampler/sys.h"
 #include "sampler/tids.h"
@@ -112,15 +113,16 @@ struct sp_thread *sp_thread_take(void)
 	t->clocks = 0;
 	t->event_fd = -1;
 	t->event_page = NULL;
-	t->unwinds = 0;
 	t->heap_interval = 0;
 	t->burst_began = t->burst_cycles = t->burst_samples = 0;
 	t->user_base_ns = t->user_seen_ns = t->sys_seen_ns = 0;
+	t->user_tick_ns = t->sys_tick_ns = 0;
 	t->user_assigned_ns = t->sys_assigned_ns = 0;
 	t->root_pc = 0;
 	t->user_drift_ns = 0;
+	t->drawn_ns = t->window_switches = t->window_cpu_ns = t->calibration_cycles = 0;
+	t->calibrating = 0;
 	t->random = (sp_tsc() ^ (uint64_t)t->index << 32 ^ (uint64_t)(uintptr_t)t) * 0x9e3779b97f4a7c15ULL | 1;
-	t->unload_gen = sp_load(&sp_agent.unload_gen);
 	return t;
 }
 
@@ -163,8 +165,8 @@ void sp_thread_open_record(struct sp_thread *t, uint64_t entry, uint64_t user_ns
 	struct sp_thread_record *r = claim_record();
 
 	t->record = r;
-	t->user_base_ns = t->user_seen_ns = user_ns;
-	t->sys_seen_ns = sys_ns;
+	t->user_base_ns = t->user_seen_ns = t->user_tick_ns = user_ns;
+	t->sys_seen_ns = t->sys_tick_ns = sys_ns;
 	if (!r)
 		return;
 	memset((char *)r + sizeof r->state, 0, sizeof *r - sizeof r->state);
@@ -215,7 +217,7 @@ void sp_thread_own(struct sp_thread *t)
 	sp_tls.thread = t;
 }
 
-static void rusage_ns(int who, uint64_t *user_ns, uint64_t *sys_ns, uint64_t *max_rss_bytes)
+static void rusage_ns(int who, uint64_t *user_ns, uint64_t *sys_ns, uint64_t *max_rss_bytes, uint64_t *switches)
 {
 	struct rusage ru;
 
@@ -225,24 +227,30 @@ static void rusage_ns(int who, uint64_t *user_ns, uint64_t *sys_ns, uint64_t *ma
 	*sys_ns = (uint64_t)ru.ru_stime.tv_sec * 1000000000u + (uint64_t)ru.ru_stime.tv_usec * 1000u;
 	if (max_rss_bytes)
 		*max_rss_bytes = (uint64_t)ru.ru_maxrss * 1024u;
+	if (switches)
+		*switches = (uint64_t)(ru.ru_nvcsw + ru.ru_nivcsw);
 }
 
 void sp_thread_cpu(uint64_t *user_ns, uint64_t *sys_ns)
 {
-	rusage_ns(RUSAGE_THREAD, user_ns, sys_ns, NULL);
+	rusage_ns(RUSAGE_THREAD, user_ns, sys_ns, NULL, NULL);
+}
+
+void sp_thread_cpu_switches(uint64_t *user_ns, uint64_t *sys_ns, uint64_t *switches)
+{
+	rusage_ns(RUSAGE_THREAD, user_ns, sys_ns, NULL, switches);
 }
 
 void sp_process_cpu(uint64_t *user_ns, uint64_t *sys_ns, uint64_t *max_rss_bytes)
 {
-	rusage_ns(RUSAGE_SELF, user_ns, sys_ns, max_rss_bytes);
+	rusage_ns(RUSAGE_SELF, user_ns, sys_ns, max_rss_bytes, NULL);
 }
 
 uint64_t sp_thread_clock(int tid)
 {
 	struct timespec ts;
 
-	/* The clock id is the one pthread_getcpuclockid makes (kernel: MAKE_THREAD_CPUCLOCK). */
-	if (sp_sys(SYS_clock_gettime, (int32_t)(~(uint32_t)tid << 3 | 6), &ts) != 0)
+	if (sp_sys(SYS_clock_gettime, sp_clock_of_thread(tid), &ts) != 0)
 		return 0;
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
@@ -416,9 +424,9 @@ void sp_thread_reset_after_fork(struct sp_thread *mine)
 		mine->clocks = 0;
 		mine->event_page = NULL;
 		mine->event_fd = -1;
-		mine->unwinds = 0;
 		mine->heap_interval = 0;
 		mine->user_assigned_ns = mine->sys_assigned_ns = 0;
 		mine->user_drift_ns = 0;
+		mine->window_switches = mine->window_cpu_ns = 0;
 	}
 }

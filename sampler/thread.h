@@ -52,6 +52,7 @@ void sp_thread_reset_after_fork(struct sp_thread *mine) SP_HIDDEN;
 
 /* User and system CPU time of the calling thread (getrusage RUSAGE_THREAD), any context. */
 void sp_thread_cpu(uint64_t *user_ns, uint64_t *sys_ns) SP_HIDDEN;
+void sp_thread_cpu_switches(uint64_t *user_ns, uint64_t *sys_ns, uint64_t *switches) SP_HIDDEN;
 
 /* CPU time of any thread of this process; 0 when it is gone. */
 uint64_t sp_thread_clock(int tid) SP_HIDDEN;

@@ -9,28 +9,55 @@
 #include <string.h>
 
 #include "symbolize/debugfile.h"
+#include "symbolize/debuginfod.h"
+#include "symbolize/module.h"
 
 #define UNPACKED_LIMIT_BYTES (64u << 20)
 #define LZMA_MEMORY_BYTES (128u << 20)
 #define BUILD_ID_LIMIT_BYTES 64u
 
-static int open_by_build_id(struct sp_object *found, const uint8_t *id, size_t bytes, const char *root)
+/* The next of the debug directories, which are separated by colons; NULL after the last one. */
+static const char *next_directory(const char **rest, size_t *bytes)
 {
-	char hex[BUILD_ID_LIMIT_BYTES * 2 + 1], path[PATH_MAX];
-	int rc;
+	const char *directory = *rest + strspn(*rest, ":");
+
+	*bytes = strcspn(directory, ":");
+	*rest = directory + *bytes;
+	return *bytes ? directory : NULL;
+}
+
+static int open_in_directory(struct sp_object *found, const uint8_t *id, size_t id_bytes, const char *hex,
+	const char *directory, size_t directory_bytes, struct sp_deps *deps)
+{
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%.*s/.build-id/%.2s/%s.debug", (int)directory_bytes, directory, hex,
+		    hex + 2) >= (int)sizeof(path))
+		return -ENOENT;
+	sp_deps_add(deps, path);
+	if (sp_object_open(found, path))
+		return -ENOENT;
+	if (sp_object_has_build_id(found, id, id_bytes))
+		return 0;
+	sp_object_close(found);
+	return -ENOENT;
+}
+
+static int open_by_build_id(struct sp_object *found, const uint8_t *id, size_t bytes,
+	const struct sp_symbols_context *context, struct sp_deps *deps)
+{
+	const char *rest = context->options.debug_dirs, *directory;
+	char hex[BUILD_ID_LIMIT_BYTES * 2 + 1];
+	size_t length;
 
 	if (bytes < 2 || bytes > BUILD_ID_LIMIT_BYTES)
 		return -ENOENT;
 	for (size_t i = 0; i < bytes; i++)
 		snprintf(hex + 2 * i, 3, "%02x", id[i]);
-	if (snprintf(path, sizeof(path), "%s/.build-id/%.2s/%s.debug", root, hex, hex + 2) >= (int)sizeof(path))
-		return -ENOENT;
-	rc = sp_object_open(found, path);
-	if (!rc && !sp_object_has_build_id(found, id, bytes)) {
-		sp_object_close(found);
-		rc = -ENOENT;
-	}
-	return rc ? -ENOENT : 0;
+	while ((directory = next_directory(&rest, &length)))
+		if (!open_in_directory(found, id, bytes, hex, directory, length, deps))
+			return 0;
+	return -ENOENT;
 }
 
 /* CRC-32 as in zlib, over the whole file. */
@@ -52,10 +79,12 @@ static bool crc_matches(const struct sp_object *object, uint32_t wanted)
 	return ~crc == wanted;
 }
 
-static int open_linked(struct sp_object *found, const struct sp_object *object, const char *path, uint32_t crc)
+static int open_linked(struct sp_object *found, const struct sp_object *object, const char *path, uint32_t crc,
+	struct sp_deps *deps)
 {
 	bool ours;
 
+	sp_deps_add(deps, path);
 	if (sp_object_open(found, path))
 		return -ENOENT;
 	if (found->device == object->device && found->inode == object->inode)
@@ -70,36 +99,62 @@ static int open_linked(struct sp_object *found, const struct sp_object *object, 
 	return -ENOENT;
 }
 
-static int open_by_link(struct sp_object *found, const struct sp_object *object, const char *root)
+/* What .gnu_debuglink says, relative to where the module stands. */
+struct link {
+	const char *name;
+	GElf_Word crc;
+	const char *module_directory;
+	int module_directory_bytes;
+};
+
+/* Tries DIRECTORY + the module's directory + below/NAME. */
+static int open_link_in(struct sp_object *found, const struct sp_object *object, const struct link *link,
+	const char *directory, size_t directory_bytes, const char *below, struct sp_deps *deps)
 {
-	/* What goes before and after the module's directory. */
-	const char *const places[][2] = {{"", ""}, {"", "/.debug"}, {root, ""}};
-	GElf_Word crc = 0;
-	const char *name = dwelf_elf_gnu_debuglink(object->elf, &crc);
-	int directory_bytes;
+	char path[PATH_MAX];
+	int bytes = snprintf(path, sizeof(path), "%.*s%.*s%s/%s", (int)directory_bytes, directory,
+		link->module_directory_bytes, link->module_directory, below, link->name);
 
-	if (!name || !*name || strchr(name, '/') || !object->path)
+	return bytes < (int)sizeof(path) ? open_linked(found, object, path, link->crc, deps) : -ENOENT;
+}
+
+static int open_by_link(struct sp_object *found, const struct sp_object *object,
+	const struct sp_symbols_context *context, struct sp_deps *deps)
+{
+	struct link link = {0};
+	const char *rest = context->options.debug_dirs, *directory;
+	size_t length;
+
+	link.name = dwelf_elf_gnu_debuglink(object->elf, &link.crc);
+	if (!link.name || !*link.name || strchr(link.name, '/') || !object->path)
 		return -ENOENT;
-	directory_bytes = (int)(strrchr(object->path, '/') - object->path);
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		char path[PATH_MAX];
-		int bytes = snprintf(path, sizeof(path), "%s%.*s%s/%s", places[i][0], directory_bytes, object->path,
-			places[i][1], name);
-
-		if (bytes < (int)sizeof(path) && !open_linked(found, object, path, crc))
+	link.module_directory = object->path;
+	link.module_directory_bytes = (int)(strrchr(object->path, '/') - object->path);
+	if (!open_link_in(found, object, &link, "", 0, "", deps) ||
+		!open_link_in(found, object, &link, "", 0, "/.debug", deps))
+		return 0;
+	while ((directory = next_directory(&rest, &length)))
+		if (!open_link_in(found, object, &link, directory, length, "", deps))
 			return 0;
-	}
 	return -ENOENT;
 }
 
-int sp_debugfile_open(struct sp_object *found, const struct sp_object *object, const char *root)
+int sp_debugfile_open(struct sp_object *found, const struct sp_object *object, struct sp_symbols_context *context,
+	struct sp_deps *deps)
 {
-	if (!open_by_build_id(found, object->build_id, object->build_id_bytes, root))
+	if (!open_by_build_id(found, object->build_id, object->build_id_bytes, context, deps) ||
+		!open_by_link(found, object, context, deps))
 		return 0;
-	return open_by_link(found, object, root);
+	if (!context->options.debuginfod_seconds)
+		return -ENOENT;
+	if (!sp_debuginfod_open(found, object, context))
+		return 0;
+	deps->unusable = true; /* the server may have it tomorrow */
+	return -ENOENT;
 }
 
-int sp_debugfile_open_alt(struct sp_object *found, Dwarf *dwarf, const struct sp_object *object, const char *root)
+int sp_debugfile_open_alt(struct sp_object *found, Dwarf *dwarf, const struct sp_object *object,
+	const struct sp_symbols_context *context, struct sp_deps *deps)
 {
 	const char *name = NULL;
 	const void *id = NULL;
@@ -117,13 +172,16 @@ int sp_debugfile_open_alt(struct sp_object *found, Dwarf *dwarf, const struct sp
 		length = snprintf(path, sizeof(path), "%.*s/%s", (int)(strrchr(object->path, '/') - object->path),
 			object->path, name);
 	else
-		return open_by_build_id(found, id, (size_t)bytes, root);
-	if (length < (int)sizeof(path) && !sp_object_open(found, path)) {
-		if (sp_object_has_build_id(found, id, (size_t)bytes))
-			return 0;
-		sp_object_close(found);
+		return open_by_build_id(found, id, (size_t)bytes, context, deps);
+	if (length < (int)sizeof(path)) {
+		sp_deps_add(deps, path);
+		if (!sp_object_open(found, path)) {
+			if (sp_object_has_build_id(found, id, (size_t)bytes))
+				return 0;
+			sp_object_close(found);
+		}
 	}
-	return open_by_build_id(found, id, (size_t)bytes, root);
+	return open_by_build_id(found, id, (size_t)bytes, context, deps);
 }
 
 /* Returns malloc'ed text of *bytes, or NULL. */

@@ -1,19 +1,26 @@
 /* Where a module's debug information may live when it is not in the module itself. Nothing is
- * ever fetched from the network. */
+ * fetched from the network unless the options ask for debuginfod. */
 #ifndef SP_SYMBOLIZE_DEBUGFILE_H
 #define SP_SYMBOLIZE_DEBUGFILE_H
 
 #include <elfutils/libdw.h>
 
+#include "symbolize/deps.h"
 #include "symbolize/object.h"
 
-/* The separate debug file of `object`: by build-id under `root`, then by .gnu_debuglink. A file is
- * taken only if its build-id agrees or, where one side has none, its CRC. Returns 0 or -ENOENT. */
-int sp_debugfile_open(struct sp_object *found, const struct sp_object *object, const char *root);
+struct sp_symbols_context;
+
+/* The separate debug file of `object`: by build-id in the debug directories, then by .gnu_debuglink
+ * beside the object and in those directories, then from debuginfod where that is asked for. A file is
+ * taken only if its build-id agrees or, where one side has none, its CRC. What was looked for is
+ * noted in *deps. Returns 0 or -ENOENT. */
+int sp_debugfile_open(struct sp_object *found, const struct sp_object *object, struct sp_symbols_context *context,
+	struct sp_deps *deps);
 
 /* The file that `dwarf`, read from `object`, shares entries with (dwz, .gnu_debugaltlink).
  * Returns 1 when it needs none, 0 when it was opened, -ENOENT when it is needed and missing. */
-int sp_debugfile_open_alt(struct sp_object *found, Dwarf *dwarf, const struct sp_object *object, const char *root);
+int sp_debugfile_open_alt(struct sp_object *found, Dwarf *dwarf, const struct sp_object *object,
+	const struct sp_symbols_context *context, struct sp_deps *deps);
 
 /* The small symbol table some distributions pack into .gnu_debugdata. Returns 0 or -ENOENT. */
 int sp_debugfile_open_mini(struct sp_object *found, const struct sp_object *object);

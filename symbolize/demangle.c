@@ -6,8 +6,11 @@
  * limits leave libiberty by a jump. That is sound: the C++ demangler keeps all its state on the
  * stack (its callback form exists for callers that must not allocate), and the Rust one, which may
  * hold one heap buffer, is only left from our callback, never from the signal handler. */
+#include <ctype.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -105,12 +108,36 @@ static int demangle_rust(const char *mangled, struct output *out)
 	return ok;
 }
 
+static bool is_identifier(const char *text, size_t bytes)
+{
+	for (size_t i = 0; i < bytes; i++)
+		if (!islower((unsigned char)text[i]) && !isdigit((unsigned char)text[i]) && text[i] != '_')
+			return false;
+	return bytes && islower((unsigned char)text[0]);
+}
+
+/* A procedure of a Fortran module, as gfortran names it: __module_MOD_procedure. */
+static char *demangle_fortran(const char *mangled)
+{
+	const char *mark = strstr(mangled, "_MOD_");
+	size_t module_bytes = mark ? (size_t)(mark - mangled) - 2 : 0;
+	char *result = NULL;
+
+	if (!mark || !is_identifier(mangled + 2, module_bytes) || !is_identifier(mark + 5, strlen(mark + 5)))
+		return NULL;
+	if (asprintf(&result, "%.*s::%s", (int)module_bytes, mangled + 2, mark + 5) < 0)
+		return NULL;
+	return result;
+}
+
 char *sp_demangle(const char *mangled)
 {
 	struct output out = {.capacity = OUTPUT_LIMIT_BYTES};
 	char *result = NULL;
 	int ok;
 
+	if (mangled[0] == '_' && mangled[1] == '_' && strnlen(mangled, INPUT_LIMIT_BYTES + 1) <= INPUT_LIMIT_BYTES)
+		return demangle_fortran(mangled);
 	if (mangled[0] != '_' || (mangled[1] != 'Z' && mangled[1] != 'R'))
 		return NULL;
 	if (strnlen(mangled, INPUT_LIMIT_BYTES + 1) > INPUT_LIMIT_BYTES)

@@ -2,6 +2,7 @@
 #include <dwarf.h>
 #include <elfutils/libdw.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,15 +10,16 @@
 #include "symbolize/debugfile.h"
 #include "symbolize/dwarf.h"
 #include "symbolize/dwarf_index.h"
-
-/* Line table rows and index entries (about 48 bytes each) held before all is dropped and read anew. */
-#define COST_LIMIT (6u << 20)
+#include "symbolize/module.h"
 
 struct sp_dwarf {
 	const struct sp_object *object;
+	struct sp_object reopened; /* what object is, where this reader has a handle of its own */
 	const struct sp_spans *code;
-	const char *root;
+	struct sp_symbols_context *context;
 	struct sp_strings *strings;
+	struct sp_deps *deps;
+	size_t cost_limit;
 	struct sp_object alt_object;
 	Dwarf *alt, *main;
 	Elf_Data *line_section;
@@ -46,6 +48,16 @@ static Elf_Data *find_line_section(const struct sp_object *object)
 	return data && data->d_buf ? data : NULL;
 }
 
+static int open_alt(struct sp_dwarf *dwarf)
+{
+	int rc;
+
+	pthread_mutex_lock(&dwarf->context->lock);
+	rc = sp_debugfile_open_alt(&dwarf->alt_object, dwarf->main, dwarf->object, dwarf->context, dwarf->deps);
+	pthread_mutex_unlock(&dwarf->context->lock);
+	return rc;
+}
+
 static int load(struct sp_dwarf *dwarf)
 {
 	int rc = 0;
@@ -55,7 +67,7 @@ static int load(struct sp_dwarf *dwarf)
 		return -ENOEXEC;
 	dwarf->line_section = find_line_section(dwarf->object);
 	if (!dwarf->alt_object.elf)
-		rc = sp_debugfile_open_alt(&dwarf->alt_object, dwarf->main, dwarf->object, dwarf->root);
+		rc = open_alt(dwarf);
 	/* Without its shared part a dwz file has hardly any names, and libdw would go and take any file. */
 	if (rc < 0)
 		return rc;
@@ -68,18 +80,20 @@ static int load(struct sp_dwarf *dwarf)
 	return sp_units_load(&dwarf->units, dwarf->main, dwarf->code);
 }
 
-struct sp_dwarf *sp_dwarf_open(const struct sp_object *object, const struct sp_spans *code, const char *root,
-	struct sp_strings *strings)
+struct sp_dwarf *sp_dwarf_open(const struct sp_object *object, const struct sp_spans *code,
+	struct sp_symbols_context *context, struct sp_deps *deps, size_t cost_limit, bool reopen)
 {
 	struct sp_dwarf *dwarf = calloc(1, sizeof(*dwarf));
 
 	if (!dwarf)
 		return NULL;
-	dwarf->object = object;
 	dwarf->code = code;
-	dwarf->root = root;
-	dwarf->strings = strings;
-	if (!load(dwarf) && dwarf->units.count)
+	dwarf->context = context;
+	dwarf->strings = &context->strings;
+	dwarf->deps = deps;
+	dwarf->cost_limit = cost_limit;
+	dwarf->object = reopen ? &dwarf->reopened : object;
+	if ((!reopen || !sp_object_reopen(&dwarf->reopened, object)) && !load(dwarf) && dwarf->units.count)
 		return dwarf;
 	sp_dwarf_close(dwarf);
 	return NULL;
@@ -91,6 +105,7 @@ void sp_dwarf_close(struct sp_dwarf *dwarf)
 		return;
 	unload(dwarf);
 	sp_object_close(&dwarf->alt_object);
+	sp_object_close(&dwarf->reopened);
 	free(dwarf);
 }
 
@@ -239,6 +254,27 @@ static int read_lines(struct sp_dwarf *dwarf, struct sp_unit *unit)
 	return rc;
 }
 
+/* Where libdw looks for the unit's split part. */
+static void note_split(struct sp_dwarf *dwarf, struct sp_unit *unit)
+{
+	Dwarf_Attribute attribute;
+	const char *name = dwarf_formstring(dwarf_attr(&unit->die, DW_AT_dwo_name, &attribute));
+	const char *directory;
+	char path[PATH_MAX];
+
+	if (!name)
+		name = dwarf_formstring(dwarf_attr(&unit->die, DW_AT_GNU_dwo_name, &attribute));
+	if (!name)
+		return;
+	directory = *name == '/' ? NULL : dwarf_formstring(dwarf_attr(&unit->die, DW_AT_comp_dir, &attribute));
+	if (snprintf(path, sizeof(path), "%s%s%s", directory ? directory : "", directory ? "/" : "", name) >=
+		(int)sizeof(path))
+		return;
+	pthread_mutex_lock(&dwarf->context->lock);
+	sp_deps_add(dwarf->deps, path);
+	pthread_mutex_unlock(&dwarf->context->lock);
+}
+
 /* libdw never gives single units back, so the memory limit is kept by starting over. */
 static struct sp_unit *ready_unit(struct sp_dwarf *dwarf, uint64_t address)
 {
@@ -246,13 +282,16 @@ static struct sp_unit *ready_unit(struct sp_dwarf *dwarf, uint64_t address)
 
 	if (!unit || unit->depth != SP_UNIT_UNREAD)
 		return unit;
-	if (dwarf->cost > COST_LIMIT) {
+	if (dwarf->cost > dwarf->cost_limit) {
 		unload(dwarf);
 		if (load(dwarf))
 			return NULL;
 		unit = find_unit(dwarf, address);
 	}
-	if (unit && read_lines(dwarf, unit))
+	if (!unit)
+		return NULL;
+	note_split(dwarf, unit);
+	if (read_lines(dwarf, unit))
 		sp_lines_free(&unit->lines);
 	return unit;
 }

@@ -2,18 +2,22 @@
 #ifndef SP_SYMBOLIZE_DWARF_H
 #define SP_SYMBOLIZE_DWARF_H
 
+#include "symbolize/deps.h"
 #include "symbolize/object.h"
-#include "symbolize/strings.h"
 #include "symbolize/symbolize.h"
 
 struct sp_dwarf;
+struct sp_symbols_context;
 
 /* Indexes the compilation units of `object`; functions and lines are read when first asked for.
  * `code` are the executable ranges of the module, all else in the DWARF is what the linker threw
- * away. `root` is where shared (dwz) debug files live. What is passed must outlive the result.
- * Returns NULL when the DWARF is unusable or memory is out. */
-struct sp_dwarf *sp_dwarf_open(const struct sp_object *object, const struct sp_spans *code, const char *root,
-	struct sp_strings *strings);
+ * away. Shared (dwz) and split files are looked for by the context's options and noted in *deps, under
+ * the context's lock. cost_limit: line table rows and index entries (about 48 bytes each) held before
+ * all is dropped and read anew. reopen: with a handle of its own on the file, to work in another thread.
+ * What is passed must outlive the result.
+ * Returns NULL when the DWARF is unusable, the file cannot be opened again, or memory is out. */
+struct sp_dwarf *sp_dwarf_open(const struct sp_object *object, const struct sp_spans *code,
+	struct sp_symbols_context *context, struct sp_deps *deps, size_t cost_limit, bool reopen);
 void sp_dwarf_close(struct sp_dwarf *dwarf);
 
 /* Fills out[0..n) as sp_symbolize does and returns n <= max (max >= 1). The last frame's function is

@@ -73,6 +73,16 @@ int sp_object_open_image(struct sp_object *object, void *image, size_t bytes)
 	return rc;
 }
 
+int sp_object_reopen(struct sp_object *another, const struct sp_object *object)
+{
+	int rc = object->path ? sp_object_open(another, object->path) : -ESTALE;
+
+	if (rc || (another->device == object->device && another->inode == object->inode))
+		return rc;
+	sp_object_close(another);
+	return -ESTALE;
+}
+
 static size_t vdso_bytes(uintptr_t start)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
@@ -172,6 +182,19 @@ bool sp_object_has_dwarf(const struct sp_object *object)
 		}
 	}
 	return found && unpacked < UNPACKED_LIMIT_BYTES;
+}
+
+bool sp_object_is_compressed(const struct sp_object *object)
+{
+	Elf_Scn *scn = NULL;
+	GElf_Shdr header;
+
+	while ((scn = elf_nextscn(object->elf, scn))) {
+		if (gelf_getshdr(scn, &header) &&
+			((header.sh_flags & SHF_COMPRESSED) || !strncmp(section_name(object, &header), ".zdebug", 7)))
+			return true;
+	}
+	return false;
 }
 
 int sp_object_code(const struct sp_object *object, struct sp_spans *code)

@@ -30,6 +30,10 @@ int sp_object_open_vdso(struct sp_object *object);
 /* An image in memory; `image` is malloc'ed and belongs to the object from here on, even on failure. */
 int sp_object_open_image(struct sp_object *object, void *image, size_t bytes);
 
+/* Opens the object's file once more, for another thread: handles are not to be used by two. Returns 0, or
+ * a negative errno: -ESTALE when the path does not lead to the same file any more. */
+int sp_object_reopen(struct sp_object *another, const struct sp_object *object);
+
 /* Closing a closed (zeroed) object does nothing. */
 void sp_object_close(struct sp_object *object);
 
@@ -41,6 +45,9 @@ Elf_Scn *sp_object_section(const struct sp_object *object, const char *name, GEl
 
 /* Has the object DWARF that can be read within the memory limit for compressed sections? */
 bool sp_object_has_dwarf(const struct sp_object *object);
+
+/* Are debug sections compressed? Every handle then unpacks them for itself. */
+bool sp_object_is_compressed(const struct sp_object *object);
 
 /* The object's executable segments. Returns 0 or -ENOMEM. */
 int sp_object_code(const struct sp_object *object, struct sp_spans *code);

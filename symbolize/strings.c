@@ -12,7 +12,8 @@
 
 struct sp_string {
 	uint64_t hash;
-	const char *function; /* as sp_strings_function answers; NULL: not asked yet */
+	const char *function; /* as sp_strings_function answers; NULL: not asked yet. Atomic: threads
+			       * that work it out at once come to the same */
 	size_t bytes;
 	char text[];
 };
@@ -50,8 +51,7 @@ static struct sp_string **find_slot(const struct sp_strings *strings, uint64_t h
 
 static int grow(struct sp_strings *strings)
 {
-	struct sp_strings bigger = {
-		.capacity = strings->capacity ? strings->capacity * 2 : 1024, .used = strings->used};
+	struct sp_strings bigger = {.capacity = strings->capacity ? strings->capacity * 2 : 1024};
 
 	bigger.slots = calloc(bigger.capacity, sizeof(*bigger.slots));
 	if (!bigger.slots)
@@ -63,13 +63,13 @@ static int grow(struct sp_strings *strings)
 			*find_slot(&bigger, s->hash, s->text, s->bytes) = s;
 	}
 	free(strings->slots);
-	*strings = bigger;
+	strings->slots = bigger.slots;
+	strings->capacity = bigger.capacity;
 	return 0;
 }
 
-static struct sp_string *keep(struct sp_strings *strings, const char *text, size_t bytes)
+static struct sp_string *keep_hashed(struct sp_strings *strings, uint64_t hash, const char *text, size_t bytes)
 {
-	uint64_t hash = hash_text(text, bytes);
 	struct sp_string **slot, *s;
 
 	if (strings->used * 2 >= strings->capacity && grow(strings))
@@ -85,6 +85,17 @@ static struct sp_string *keep(struct sp_strings *strings, const char *text, size
 	s->text[bytes] = '\0';
 	*slot = s;
 	strings->used++;
+	return s;
+}
+
+static struct sp_string *keep(struct sp_strings *strings, const char *text, size_t bytes)
+{
+	uint64_t hash = hash_text(text, bytes);
+	struct sp_string *s;
+
+	pthread_mutex_lock(&strings->lock);
+	s = keep_hashed(strings, hash, text, bytes);
+	pthread_mutex_unlock(&strings->lock);
 	return s;
 }
 
@@ -111,10 +122,16 @@ static size_t cut_cold(const char *name, size_t bytes)
 	return bytes;
 }
 
+size_t sp_strings_cut(const char *name, size_t bytes)
+{
+	const char *at = bytes ? memchr(name + 1, '@', bytes - 1) : NULL;
+
+	return cut_cold(name, at ? (size_t)(at - name) : bytes);
+}
+
 static const char *shown_name(struct sp_strings *strings, const struct sp_string *raw)
 {
-	const char *at = raw->bytes ? memchr(raw->text + 1, '@', raw->bytes - 1) : NULL;
-	size_t bytes = cut_cold(raw->text, at ? (size_t)(at - raw->text) : raw->bytes);
+	size_t bytes = sp_strings_cut(raw->text, raw->bytes);
 	const char *shown = bytes == raw->bytes ? raw->text : sp_strings_keep(strings, raw->text, bytes);
 	char *demangled = shown ? sp_demangle(shown) : NULL;
 
@@ -128,8 +145,11 @@ static const char *shown_name(struct sp_strings *strings, const struct sp_string
 const char *sp_strings_function(struct sp_strings *strings, const char *name)
 {
 	struct sp_string *raw = name && *name ? keep(strings, name, strnlen(name, NAME_LIMIT_BYTES)) : NULL;
+	const char *function = raw ? __atomic_load_n(&raw->function, __ATOMIC_ACQUIRE) : NULL;
 
-	if (raw && !raw->function)
-		raw->function = shown_name(strings, raw);
-	return raw ? raw->function : NULL;
+	if (raw && !function) {
+		function = shown_name(strings, raw);
+		__atomic_store_n(&raw->function, function, __ATOMIC_RELEASE);
+	}
+	return function;
 }

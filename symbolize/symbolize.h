@@ -2,9 +2,9 @@
  *
  * One symbolizer per render. It opens a module's file at most once, checks its build-id against
  * the one recorded in the target, and answers from DWARF, else from ELF symbols, else says so:
- * a wrong name is worse than none. Files are read from the local disk only. Answers are kept, so
- * asking again is cheap; asking in address order makes the most of the memory limits. One thread at
- * a time. */
+ * a wrong name is worse than none. Files are read from the local disk only, unless the options ask
+ * for debuginfod. Answers are kept, so asking again is cheap; asking for many at once
+ * (sp_symbolizer_prepare) uses all processors and the cache. To be called by one thread at a time. */
 #ifndef SP_SYMBOLIZE_SYMBOLIZE_H
 #define SP_SYMBOLIZE_SYMBOLIZE_H
 
@@ -14,9 +14,21 @@
 
 struct sp_symbolizer;
 
+/* How to go about it. All zero is fine. Texts are copied. */
+struct sp_symbolizer_options {
+	const char *debug_dirs;         /* where separate debug files live, separated by colons; NULL: SP_DEBUG_DIR */
+	const char *cache;              /* path of the database of answers (symbolize/cache.h); NULL: none */
+	int pid;                        /* the process the modules are of, if it lives; 0: it does not */
+	unsigned debuginfod_seconds;    /* ask debuginfod, for at most so long altogether; 0: do not */
+	void (*warn)(const char *text); /* told once when the cache cannot be used; NULL: nobody */
+};
+
+#define SP_DEBUG_DIR "/usr/lib/debug"
+
 /* A module as the target saw it. */
 struct sp_symbol_module {
 	const char *path;        /* absolute, or "[vdso]" */
+	uint64_t start;          /* runtime address of its first byte; 0: unknown */
 	uint64_t bias;           /* runtime address - ELF virtual address */
 	const uint8_t *build_id; /* as read from the target's memory */
 	size_t build_id_bytes;   /* 0: the module had none */
@@ -43,11 +55,18 @@ struct sp_symbol {
 	uint64_t function_address; /* ELF virtual address of the enclosing symbol, or of the
 	                            * function's unwind entry where nothing names it; 0 unknown */
 	bool inlined;              /* this function's code was inlined into the next frame of the answer */
+	const char *local_to;      /* source file of a local function, when the module has local functions
+				    * of this name in several files; else NULL */
 };
 
-/* debug_root: where separate debug files live ("/usr/lib/debug"); NULL for that default.
- * Returns NULL when out of memory. */
-struct sp_symbolizer *sp_symbolizer_new(const char *debug_root);
+/* One address to be asked for. */
+struct sp_symbol_query {
+	uint64_t address; /* as for sp_symbolize */
+	int module;
+};
+
+/* options: NULL for the defaults. Returns NULL when out of memory. */
+struct sp_symbolizer *sp_symbolizer_new(const struct sp_symbolizer_options *options);
 void sp_symbolizer_free(struct sp_symbolizer *s);
 
 /* Makes a module known; returns its handle >= 0 or a negative errno (-ENOMEM). A file that is
@@ -62,12 +81,17 @@ int sp_symbolizer_add_perf_map(struct sp_symbolizer *s, const char *root, int pi
 /* Best source found for a module so far; opens the file if need be. */
 enum sp_symbol_source sp_symbolizer_source(struct sp_symbolizer *s, int module);
 
+/* Works many addresses out ahead, so that sp_symbolize finds them in memory: from the cache, else in
+ * parallel; what was worked out goes to the cache. Sorts the queries. An address not prepared, or one
+ * for which memory ran out, is worked out when asked for. */
+void sp_symbolizer_prepare(struct sp_symbolizer *s, struct sp_symbol_query *queries, size_t count);
+
 /* Resolves one runtime address. For a return address pass address - 1. Fills out[0..n), innermost
  * inlined function first and the real function last, and returns n >= 1 (a frame without a name
  * counts); never more than max: of a longer chain, calls just inside the real function are left out. */
 size_t sp_symbolize(struct sp_symbolizer *s, int module, uint64_t address, struct sp_symbol *out, size_t max);
 
-/* Demangles C++, and Rust as far as binutils-style demanglers do, with limits on input length,
+/* Demangles C++, procedures of Fortran modules, and Rust as far as binutils-style demanglers do, with limits on input length,
  * output length and time against hostile names. Returns malloc'ed text, or NULL when `mangled` is
  * no mangled name or exceeds the limits (then use it as it is). The time limit is kept with SIGVTALRM, whose
  * disposition is ours from the first call on. */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "symbolize/strings.h"
 #include "symbolize/symtab.h"
 
 #define SYMBOL_LIMIT (16u << 20)
@@ -13,6 +14,8 @@ struct candidate {
 	uint64_t low, high; /* high == low: no size given */
 	uint64_t section_end;
 	uint32_t rank;
+	uint32_t file; /* of a local symbol: 1 + index into files; 0: none */
+	bool ambiguous;
 };
 
 #define RANK_EXPORTED (1u << 6)
@@ -22,6 +25,8 @@ struct loader {
 	struct candidate *list;
 	size_t count, capacity;
 	struct sp_spans sections; /* executable ones of the file being read */
+	const char **files;       /* names of STT_FILE symbols, as they come */
+	size_t files_count, files_capacity;
 };
 
 static int load_sections(struct loader *loader, const struct sp_object *object)
@@ -87,7 +92,78 @@ static int add_candidate(struct loader *loader, const GElf_Sym *symbol, const ch
 		.high = symbol->st_value + size,
 		.section_end = section->high,
 		.rank = rank_of(symbol, name),
+		.file = GELF_ST_BIND(symbol->st_info) == STB_LOCAL ? (uint32_t)loader->files_count : 0,
 	};
+	return 0;
+}
+
+/* The local symbols that follow are this source file's. */
+static int add_file(struct loader *loader, const char *name)
+{
+	if (loader->files_count == loader->files_capacity) {
+		size_t capacity = loader->files_capacity ? loader->files_capacity * 2 : 64;
+		const char **files = reallocarray(loader->files, capacity, sizeof(*files));
+
+		if (!files)
+			return -ENOMEM;
+		loader->files = files;
+		loader->files_capacity = capacity;
+	}
+	loader->files[loader->files_count++] = name ? name : "";
+	return 0;
+}
+
+static uint64_t hash_name(const char *name, size_t bytes)
+{
+	uint64_t hash = 0xcbf29ce484222325u;
+
+	for (size_t i = 0; i < bytes; i++)
+		hash = (hash ^ (unsigned char)name[i]) * 0x100000001b3u;
+	return hash ^ hash >> 32;
+}
+
+/* The slot of a local symbol's name in a hash table of 1 + index into the list: empty, or that of the
+ * first symbol of this name. A function and its cold part have one name. */
+static uint32_t *name_slot(const struct loader *loader, uint32_t *slots, size_t mask, const char *name)
+{
+	size_t bytes = sp_strings_cut(name, strlen(name)), at = hash_name(name, bytes) & mask;
+
+	for (; slots[at]; at = (at + 1) & mask) {
+		const char *other = loader->list[slots[at] - 1].name;
+
+		if (!strncmp(other, name, bytes) && sp_strings_cut(other, strlen(other)) == bytes)
+			break;
+	}
+	return &slots[at];
+}
+
+/* Marks local symbols whose name local symbols of other files have too. */
+static int mark_ambiguous(struct loader *loader)
+{
+	size_t capacity = 64;
+	uint32_t *slots;
+
+	while (capacity < loader->count * 2)
+		capacity *= 2;
+	slots = calloc(capacity, sizeof(*slots));
+	if (!slots)
+		return -ENOMEM;
+	for (size_t i = 0; i < loader->count; i++) {
+		const struct candidate *c = &loader->list[i];
+		uint32_t *slot = c->file ? name_slot(loader, slots, capacity - 1, c->name) : NULL;
+
+		if (slot && !*slot)
+			*slot = (uint32_t)i + 1;
+		else if (slot && loader->list[*slot - 1].file != c->file)
+			loader->list[*slot - 1].ambiguous = true;
+	}
+	for (size_t i = 0; i < loader->count; i++) {
+		struct candidate *c = &loader->list[i];
+
+		if (c->file)
+			c->ambiguous = loader->list[*name_slot(loader, slots, capacity - 1, c->name) - 1].ambiguous;
+	}
+	free(slots);
 	return 0;
 }
 
@@ -107,7 +183,9 @@ static long load_table(struct loader *loader, const struct sp_object *object, co
 
 		if (!gelf_getsym(data, (int)i, &symbol))
 			break;
-		if (is_code_symbol(&symbol) && (symbol.st_size || want_unsized))
+		if (GELF_ST_TYPE(symbol.st_info) == STT_FILE)
+			rc = add_file(loader, elf_strptr(object->elf, header.sh_link, symbol.st_name));
+		else if (is_code_symbol(&symbol) && (symbol.st_size || want_unsized))
 			rc = add_candidate(loader, &symbol, elf_strptr(object->elf, header.sh_link, symbol.st_name));
 	}
 	return rc ? rc : (long)(loader->count - before);
@@ -130,6 +208,7 @@ static int add_sized(struct sp_symtab *table, const struct loader *loader)
 		table->symbols[i] = (struct sp_elf_symbol){
 			.name = c->name,
 			.address = c->low,
+			.file = c->ambiguous ? loader->files[c->file - 1] : NULL,
 			.exported = c->rank & RANK_EXPORTED,
 		};
 		rc = sp_spans_add(&table->sized, c->low, c->high, c->rank, (uint32_t)i);
@@ -165,6 +244,9 @@ static int build_spans(struct sp_symtab *table, struct loader *loader)
 	if (!table->symbols)
 		return -ENOMEM;
 	table->count = loader->count;
+	rc = mark_ambiguous(loader);
+	if (rc)
+		return rc;
 	if (loader->count)
 		qsort(loader->list, loader->count, sizeof(*loader->list), compare_low);
 	rc = add_sized(table, loader);
@@ -196,6 +278,7 @@ int sp_symtab_load(struct sp_symtab *table, const struct sp_object *main, const 
 	if (got >= 0)
 		got = build_spans(table, &loader);
 	free(loader.list);
+	free(loader.files);
 	sp_spans_free(&loader.sections);
 	return got < 0 ? (int)got : 0;
 }

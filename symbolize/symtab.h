@@ -7,6 +7,7 @@
 
 struct sp_elf_symbol {
 	const char *name; /* as in the file; lives as long as the object it was loaded from */
+	const char *file; /* its source file, when other files have local functions of the same name; else NULL */
 	uint64_t address;
 	bool exported;
 };

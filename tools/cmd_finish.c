@@ -39,9 +39,9 @@ static int read_tree(const char *path, char *tree, size_t size)
 	return 0;
 }
 
-static void render_relatives(const char *spool, const char *tree)
+static void render_relatives(const char *spool, const char *tree, const struct sp_symbolizer_options *symbols)
 {
-	struct sp_render_options options = {.only_tree = tree, .only_orphan = true};
+	struct sp_render_options options = {.only_tree = tree, .only_orphan = true, .symbols = symbols};
 	struct sp_spool_file *files;
 	struct sp_render_result result;
 	char directory[PATH_MAX] = "";
@@ -61,7 +61,8 @@ static void render_relatives(const char *spool, const char *tree)
 
 int sp_cmd_finish(int argc, char **argv)
 {
-	struct sp_render_options options = {0};
+	struct sp_symbolizer_options symbols;
+	struct sp_render_options options = {.symbols = &symbols};
 	struct sp_render_result result;
 	char tree[64];
 	int err;
@@ -75,12 +76,13 @@ int sp_cmd_finish(int argc, char **argv)
 	sp_limit(RLIMIT_CORE, 0);
 	setpriority(PRIO_PROCESS, 0, NICENESS);
 	read_tree(argv[1], tree, sizeof(tree));
+	sp_symbols_options(&symbols, false);
 	err = sp_render_spool(argv[1], &options, &result);
 	if (err) /* stderr is /dev/null here: the process passes it on if it was asked to be verbose */
 		dprintf(READY_FD, "%s %s; `smartprof recover` renders it later", argv[1], result.why);
 	else if (!result.path[0])
 		dprintf(READY_FD, "it used less than 20 ms of CPU and 1 MB of memory: too little for a profile");
 	close(READY_FD); /* the process need not wait for its relatives */
-	render_relatives(argv[1], tree);
+	render_relatives(argv[1], tree, &symbols);
 	return err ? 1 : 0;
 }

@@ -12,12 +12,11 @@
 
 static void print_help(void)
 {
-	printf("usage: smartprof recover [--list] [DIRECTORY]\n\n"
+	printf("usage: smartprof recover [--list] [--debug-dir DIR] [--debuginfod] [DIRECTORY]\n\n"
 	       "Renders what was measured of processes that were killed, crashed or replaced themselves by\n"
 	       "another program, and prints the path of each profile written. Looks where agents of this\n"
 	       "user leave their spools, or in DIRECTORY.\n\n"
-	       "  --list          only list such spools\n"
-	       "  --help          this text\n");
+	       "  --list          only list such spools\n" SP_SYMBOLS_HELP "  --help          this text\n");
 }
 
 /* How to go about it. */
@@ -28,13 +27,16 @@ struct mode {
 	const char *prefix; /* of those lines */
 	pid_t only_root;    /* only what this process and its children left; 0: all */
 	int wait_status;    /* how it ended */
+	struct sp_symbolizer_options symbols;
 };
 
 /* Returns 1 for a profile written, 0 for none, negative for a spool that cannot be rendered. */
 static int recover_one(const struct sp_spool_file *file, const struct mode *mode)
 {
-	struct sp_render_options options = {
-		.only_orphan = true, .only_root = mode->only_root, .wait_status = mode->wait_status};
+	struct sp_render_options options = {.only_orphan = true,
+		.only_root = mode->only_root,
+		.wait_status = mode->wait_status,
+		.symbols = &mode->symbols};
 	struct sp_render_result result;
 	int err = sp_render_spool(file->path, &options, &result);
 
@@ -96,32 +98,37 @@ static int recover_all(const struct mode *mode, int *failed)
 
 int sp_recover_tree(pid_t root, int wait_status, int verbose)
 {
-	const struct mode mode = {.only_root = root,
+	struct mode mode = {.only_root = root,
 		.wait_status = wait_status,
 		.complain = verbose,
 		.out = verbose ? stderr : NULL,
 		.prefix = "smartprof: "};
 	int failed = 0;
 
+	sp_symbols_options(&mode.symbols, verbose);
 	return recover_all(&mode, &failed);
 }
 
 int sp_cmd_recover(int argc, char **argv)
 {
-	static const struct option flags[] = {
-		{"list", no_argument, NULL, 'l'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	static const struct option flags[] = {{"list", no_argument, NULL, 'l'}, SP_SYMBOLS_FLAGS,
+		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	struct mode mode = {.complain = true, .out = stdout, .prefix = ""};
-	int got, failed = 0;
+	int got, taken, failed = 0;
 
+	sp_symbols_options(&mode.symbols, true);
 	opterr = 0;
 	while ((got = getopt_long(argc, argv, ":h", flags, NULL)) != -1) {
 		if (got == 'h') {
 			print_help();
 			return 0;
 		}
-		if (got != 'l')
+		taken = sp_symbols_flag(&mode.symbols, got, optarg);
+		if (taken < 0)
+			return SP_EXIT_USAGE;
+		if (!taken && got != 'l')
 			return sp_flag_error("recover", got, argv, flags);
-		mode.list = true;
+		mode.list |= got == 'l';
 	}
 	if (argc - optind > 1) {
 		sp_complain("recover: unexpected argument '%s'; see smartprof recover --help", argv[optind + 1]);

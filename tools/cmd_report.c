@@ -28,7 +28,7 @@ static void print_help(void)
 	       "  --top N         N rows in each table\n"
 	       "  --focus REGEX   only stacks with a function, file or module that matches; others are [filtered]\n"
 	       "  --ignore REGEX  no stacks with a function, file or module that matches\n"
-	       "  --full          show everything: no limit on the length of tables\n"
+	       "  --full          show everything: no limit on the length of tables\n" SP_SYMBOLS_HELP
 	       "  --help          this text\n\n"
 	       "A profile written earlier holds no stacks: --top, --focus and --ignore then choose rows of one table,\n"
 	       "by function unless --by says otherwise. REGEX is a POSIX extended regular expression.\n");
@@ -37,6 +37,7 @@ static void print_help(void)
 /* What was asked for. */
 struct wish {
 	struct sp_render_options options;
+	struct sp_symbolizer_options symbols;
 	regex_t focus, ignore;
 };
 
@@ -226,7 +227,10 @@ static int parse_regex(const char *flag, const char *text, regex_t *regex, const
 static int parse_flag(int got, char **argv, const struct option *flags, struct wish *wish)
 {
 	struct sp_render_options *o = &wish->options;
+	int taken = sp_symbols_flag(&wish->symbols, got, optarg);
 
+	if (taken)
+		return taken < 0 ? SP_EXIT_USAGE : 0;
 	switch (got) {
 	case 'f':
 		o->full = true;
@@ -267,10 +271,13 @@ int sp_cmd_report(int argc, char **argv)
 {
 	static const struct option flags[] = {{"full", no_argument, NULL, 'f'}, {"top", required_argument, NULL, 't'},
 		{"by", required_argument, NULL, 'b'}, {"focus", required_argument, NULL, 'o'},
-		{"ignore", required_argument, NULL, 'i'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+		{"ignore", required_argument, NULL, 'i'}, SP_SYMBOLS_FLAGS, {"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0}};
 	struct wish wish = {0};
 	int got, status = 0;
 
+	sp_symbols_options(&wish.symbols, true);
+	wish.options.symbols = &wish.symbols;
 	opterr = 0;
 	while (!status && (got = getopt_long(argc, argv, ":h", flags, NULL)) != -1) {
 		if (got == 'h') {

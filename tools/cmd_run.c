@@ -25,13 +25,16 @@ static void print_help(void)
 	sp_settings_help();
 	printf("  --cpu           profile CPU time only\n"
 	       "  --heap          profile memory only\n"
+	       "  --allocator NAME\n"
+	       "                  malloc to put under PROGRAM: jemalloc, tcmalloc, mimalloc; system: the C library's\n"
+	       "                  (takes others out of LD_PRELOAD; one that PROGRAM is linked with stays)\n"
 	       "  --help          this text\n\n"
 	       "smartprof config shows the settings that apply here.\n");
 }
 
 /* --- flags */
 
-enum { FLAG_CPU = 1000, FLAG_HEAP };
+enum { FLAG_CPU = 1000, FLAG_HEAP, FLAG_ALLOCATOR };
 
 /* One flag for each row of the table that has one; their `val` is the row's index. */
 static void fill_flags(struct option *flags)
@@ -43,6 +46,7 @@ static void fill_flags(struct option *flags)
 			flags[count++] = (struct option){sp_option_rows[i].flag, required_argument, NULL, i};
 	flags[count++] = (struct option){"cpu", no_argument, NULL, FLAG_CPU};
 	flags[count++] = (struct option){"heap", no_argument, NULL, FLAG_HEAP};
+	flags[count++] = (struct option){"allocator", required_argument, NULL, FLAG_ALLOCATOR};
 	flags[count++] = (struct option){"help", no_argument, NULL, 'h'};
 	flags[count] = (struct option){NULL, 0, NULL, 0};
 }
@@ -55,10 +59,10 @@ static int set_from_flag(int option, const char *value)
 	return sp_settings_set(option, shown_as, value);
 }
 
-/* Returns -1 to go on, else the exit status. */
-static int parse_flags(int argc, char **argv)
+/* *allocator: the name after --allocator, else unchanged. Returns -1 to go on, else the exit status. */
+static int parse_flags(int argc, char **argv, const char **allocator)
 {
-	struct option flags[SP_OPTIONS + 4];
+	struct option flags[SP_OPTIONS + 5];
 	unsigned mode = 0;
 	int got, status = 0;
 
@@ -69,6 +73,8 @@ static int parse_flags(int argc, char **argv)
 			mode |= SP_MODE_CPU;
 		} else if (got == FLAG_HEAP) {
 			mode |= SP_MODE_HEAP;
+		} else if (got == FLAG_ALLOCATOR) {
+			*allocator = optarg;
 		} else if (got == 'h') {
 			print_help();
 			return 0;
@@ -155,6 +161,21 @@ static int set_preload(const char *library)
 	if (asprintf(&list, "%s:%s", library, before) < 0)
 		return -1;
 	return setenv("LD_PRELOAD", list, 1); /* list: kept until exec */
+}
+
+/* In our own environment, for the target to inherit. */
+static int prepare_allocator(const char *name, const struct sp_target *target)
+{
+	char path[PATH_MAX], *list;
+	int status = sp_allocator_find(name, path);
+
+	if (status || !sp_target_preloadable(target))
+		return status;
+	list = sp_allocator_preload(getenv("LD_PRELOAD"), path);
+	if (!list || (*list ? setenv("LD_PRELOAD", list, 1) : unsetenv("LD_PRELOAD")) != 0)
+		status = 1;
+	free(list);
+	return status;
 }
 
 /* --- starting and waiting */
@@ -310,7 +331,8 @@ int sp_cmd_run(int argc, char **argv)
 	char library[PATH_MAX];
 	struct sp_target target;
 	bool enabled, verbose;
-	int status = parse_flags(argc, argv), ended;
+	const char *allocator = NULL;
+	int status = parse_flags(argc, argv, &allocator), ended;
 
 	if (status >= 0)
 		return status;
@@ -326,6 +348,8 @@ int sp_cmd_run(int argc, char **argv)
 		sp_complain("run: %s: %s", argv[0], status == -ENOENT ? "no such program" : strerror(-status));
 		return exec_status(-status);
 	}
+	if (allocator && (status = prepare_allocator(allocator, &target)) != 0)
+		return status;
 	if (enabled && prepare_library(library))
 		return 1;
 	if (enabled)

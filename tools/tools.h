@@ -13,6 +13,8 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+#include "symbolize/symbolize.h"
+
 #ifndef SP_VERSION
 #define SP_VERSION "unknown"
 #endif
@@ -29,12 +31,30 @@ int sp_cmd_config(int argc, char **argv);
 int sp_cmd_report(int argc, char **argv);
 int sp_cmd_validate(int argc, char **argv);
 int sp_cmd_recover(int argc, char **argv);
+int sp_cmd_cache(int argc, char **argv);
 int sp_cmd_finish(int argc, char **argv);
 
 /* Renders what the process `root`, which ended with wait_status (as from wait()), and the processes
  * it started have left behind. verbose: a line on stderr per profile written. Returns the number of
  * profiles, or a negative errno. In cmd_recover.c. */
 int sp_recover_tree(pid_t root, int wait_status, int verbose);
+
+/* How to symbolize by the settings, with the cache. complain: warn on stderr when that cannot be used. */
+void sp_symbols_options(struct sp_symbolizer_options *options, int complain);
+
+/* The flags about symbols of a command: in its table, in its help, and when it got one. The last returns
+ * 1 when it was one of them, 0 when not, -1 after a complaint. */
+#define SP_FLAG_DEBUG_DIR 1000
+#define SP_FLAG_DEBUGINFOD 1001
+#define SP_SYMBOLS_FLAGS \
+	{"debug-dir", required_argument, NULL, SP_FLAG_DEBUG_DIR}, \
+	{ \
+		"debuginfod", no_argument, NULL, SP_FLAG_DEBUGINFOD \
+	}
+#define SP_SYMBOLS_HELP \
+	"  --debug-dir DIR look for separate debug files in DIR too, before /usr/lib/debug\n" \
+	"  --debuginfod    fetch missing debug files from the servers in DEBUGINFOD_URLS, a minute at most\n"
+int sp_symbols_flag(struct sp_symbolizer_options *options, int got, const char *value);
 
 /* Appends the file's content, at most 64 MB; of a spool nothing. Returns 0, SP_INPUT_SPOOL, or a negative
  * errno. */
@@ -87,6 +107,15 @@ void sp_allowed_text(const struct sp_option_row *row, char *text, size_t size);
  * another negative errno: /proc/self/exe cannot be read. */
 #define SP_LIBRARY "libsmartprof.so"
 int sp_library_find(char *self, char *library);
+
+/* For `run --allocator`: the path (PATH_MAX bytes) of the library of jemalloc, tcmalloc or mimalloc; empty
+ * for `system`, the C library's. 0; or complains, about the name or that it is not installed, and returns
+ * SP_EXIT_USAGE. */
+int sp_allocator_find(const char *name, char *path);
+
+/* LD_PRELOAD with that library in front (path may be empty) and without any other allocator's. list: the
+ * value so far, or NULL. To be freed; NULL: no memory. */
+char *sp_allocator_preload(const char *list, const char *path);
 
 /* What a command line would start. */
 enum sp_target_kind {

@@ -58,3 +58,12 @@ load helpers
 	[ "$(front heap_inuse_bytes "$profile")" -ge 41943040 ]
 	[ "$(front heap_allocated_bytes "$profile")" -eq "$(front heap_inuse_bytes "$profile")" ]
 }
+
+@test "a site is outside of what SMARTPROF_HEAP_WRAPPERS names" {
+	SMARTPROF_HEAP_WRAPPERS='site_malloc_*,nothing' profiled "$TARGETS/heap_truth" >out
+	profile=$(profile_of heap_truth)
+	section '## Heap Sites (Allocated)' "$profile" | tr -d '\\' >sites
+	grep -q '| site_calloc |' sites
+	grep -q '| main |' sites
+	refuse grep -q '| site_malloc' sites
+}

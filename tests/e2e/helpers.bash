@@ -150,6 +150,20 @@ all_functions_seconds() {
 	section '## All functions' "$1" | awk -F'\t' '$1 ~ /^-?[0-9]+$/ { s += $1 + $2 } END { printf "%.4f\n", s / 1e9 }'
 }
 
+# accounted FILE USAGE: samples and the explicit rest together are the CPU time the kernel counted.
+accounted() {
+	local kernel sum
+	kernel=$(awk '{ print $1 + $2 }' "$2")
+	sum=$(all_functions_seconds "$1")
+	near "$sum" "$kernel" 2
+	near "$(awk -v a="$(front cpu_user_seconds "$1")" -v b="$(front cpu_system_seconds "$1")" 'BEGIN { print a + b }')" \
+		"$kernel" 2
+}
+
+counted() { # COMMAND…: profiled, with the kernel's count in ./usage
+	timeout -k 5 "$PATIENCE" env USAGE_PRELOAD="$AGENT" "$TARGETS/usage" usage "$@"
+}
+
 # top_function FILE: the first named row of the hot functions.
 top_function() {
 	section '## Hot Functions' "$1" | awk -F'|' '/^\|/ && ++n > 2 { gsub(/^ +| +$|`/, "", $6); print $6; exit }'

@@ -1,20 +1,6 @@
 # Many threads, short threads, and whether the weights add up.
 load helpers
 
-# accounted FILE USAGE: samples and the explicit rest together are the CPU time the kernel counted.
-accounted() {
-	local kernel sum
-	kernel=$(awk '{ print $1 + $2 }' "$2")
-	sum=$(all_functions_seconds "$1")
-	near "$sum" "$kernel" 2
-	near "$(awk -v a="$(front cpu_user_seconds "$1")" -v b="$(front cpu_system_seconds "$1")" 'BEGIN { print a + b }')" \
-		"$kernel" 2
-}
-
-counted() { # COMMAND…: profiled, with the kernel's count in ./usage
-	timeout -k 5 "$PATIENCE" env USAGE_PRELOAD="$AGENT" "$TARGETS/usage" usage "$@"
-}
-
 @test "CPU weights add up for 1, 2 and 16 threads" {
 	for threads in 1:2.0 2:1.0 16:0.15; do
 		rm -rf "$SMARTPROF_DIR"
@@ -58,4 +44,76 @@ counted() { # COMMAND…: profiled, with the kernel's count in ./usage
 @test "a million C++ exceptions" {
 	same_run "$TARGETS/exc" "$(long 300000 1000000)"
 	profile_of exc
+}
+
+# found HOW [MAIN]: a thread made in that way behaves as without the agent; the profile is in $profile.
+found() {
+	same_run "$TARGETS/found_threads" "$1" 0.1 "${2-0.1}"
+	rm -rf "$SMARTPROF_DIR"
+	counted "$TARGETS/found_threads" "$1" 0.8 "${2-0.2}"
+	profile=$(profile_of found_threads)
+	accounted "$profile" usage
+}
+
+# thread_row FILE: the thread with the most CPU time: user time, system time, samples.
+thread_row() {
+	section '## Threads' "$1" | awk -F'|' '/^\| *[0-9]/ { print $3 "," $4 "," $5; exit }'
+}
+
+@test "threads of the C library's own making are found" {
+	for how in libc namespace; do
+		found $how
+		at_least "$(share_of spend "$profile")" 90
+		# The unwinder's locks are of no use while the C library knows of no second thread.
+		[ $how = namespace ] || grep -q 'start_thread → run → found_work → spend' "$profile"
+		[ "$(front threads "$profile")" -eq 2 ]
+	done
+}
+
+@test "threads by clone, with storage of their own or none, are found and harmed by nothing" {
+	for how in clone bare nowhere; do
+		found $how
+		at_least "$(share_of spend "$profile")" 90
+		at_least "$(thread_row "$profile" | cut -d, -f3)" 100
+	done
+}
+
+@test "a found thread alone, while all known ones sleep" {
+	[ "$(printf '6.4\n%s\n' "$(uname -r)" | sort -V | head -n 1)" = 6.4 ] || skip "kernel older than 6.4"
+	for how in libc namespace bare nowhere; do
+		found $how 0.02
+		at_least "$(share_of spend "$profile")" 80
+	done
+}
+
+@test "asynchronous I/O, names and notifications: the C library's own threads" {
+	same_run "$TARGETS/library_threads" 0.1
+	rm -rf "$SMARTPROF_DIR"
+	counted "$TARGETS/library_threads" 0.5
+	profile=$(profile_of library_threads)
+	accounted "$profile" usage
+	# They block all signals: nothing samples them, and no wait beside them may be broken.
+	at_least "$(front cpu_unsampled_seconds "$profile")" 0.8
+}
+
+@test "python with threads" {
+	echo 'import threading
+def work():
+    sum(i * i for i in range(1000000))
+threads = [threading.Thread(target=work) for i in range(4)]
+for t in threads: t.start()
+for t in threads: t.join()
+print("done")' >threads.py
+	same_run python3 "$WORK/threads.py"
+	profile=$(profile_of 'python3*')
+	[ "$(front threads "$profile")" -eq 5 ]
+	[ "$(section '## Threads' "$profile" | grep -c pythread_wrapper)" -eq 4 ]
+}
+
+@test "a thread that blocks the signal: its time is told" {
+	same_run "$TARGETS/found_threads" blocked 0.2 0
+	found blocked
+	[ "$(thread_row "$profile" | cut -d, -f3)" -eq 0 ]
+	at_least "$(front cpu_unsampled_seconds "$profile")" 0.7
+	section '## Threads' "$profile" | awk -F'|' '/^\| *[0-9]/ { exit !($2 + 0 > 70) }'
 }

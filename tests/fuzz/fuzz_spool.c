@@ -46,7 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
 		abort();
 	if (sp_snapshot_read(&snapshot, fd, &why) == 0) {
-		profile = sp_profile_from_snapshot(&snapshot, NULL, NULL);
+		profile = sp_profile_from_snapshot(&snapshot, NULL, NULL, NULL);
 		sp_facts_collect(profile);
 		sp_markdown_write(&text, profile, "prog.md", size % 2);
 		check(&text);

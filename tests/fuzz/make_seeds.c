@@ -64,7 +64,7 @@ static void write_seeds(const char *directory, const char *name, struct spool *s
 		fprintf(stderr, "make_seeds: %s: %s\n", name, why);
 		exit(1);
 	}
-	struct sp_profile *profile = sp_profile_from_snapshot(&snapshot, NULL, NULL);
+	struct sp_profile *profile = sp_profile_from_snapshot(&snapshot, NULL, NULL, NULL);
 	sp_facts_collect(profile);
 	sp_markdown_write(&text, profile, "prog.md", false);
 	write_file(directory, "spool", name, data, size);

@@ -1,7 +1,9 @@
 /* Ten functions whose costs stand as 1:2:…:10, each under a stack 30 frames deep. Function k runs
  * k times 18 us, so that all of them take 0.99 ms: each is shorter than most sampling intervals, and
  * a clock of 1 ms without jitter falls nearly into step with them.
- * Usage: cpu_truth [CPU-SECONDS [THREADS]]; prints "function<TAB>share of the CPU time". */
+ * Usage: cpu_truth [CPU-SECONDS [THREADS [ITERATIONS]]]; prints "function<TAB>share of the CPU time". With
+ * ITERATIONS, a fixed amount of work: a thousand cycles a second, with that many iterations of
+ * spin() for each unit. */
 #include <pthread.h>
 
 #include "tests/targets/common.h"
@@ -25,7 +27,7 @@ static NOINLINE uint64_t descend(work f, uint64_t unit, int depth)
 }
 
 static double seconds = 1.7;
-static uint64_t unit;
+static uint64_t unit, cycles; /* cycles: 0 as many as fit into the time */
 
 /* Iterations that take UNIT_NS here: the best of some tries, since whatever disturbs one makes it slower. */
 static void calibrate(void)
@@ -48,7 +50,7 @@ static void *run(void *result)
 	double end = clock_seconds(CLOCK_THREAD_CPUTIME_ID) + seconds;
 	uint64_t x = 0;
 
-	while (clock_seconds(CLOCK_THREAD_CPUTIME_ID) < end)
+	for (uint64_t n = 0; cycles ? n < cycles : clock_seconds(CLOCK_THREAD_CPUTIME_ID) < end; n++)
 		for (int i = 0; i < 10; i++)
 			x += descend(works[i], unit, DEPTH);
 	*(uint64_t *)result = x;
@@ -61,8 +63,12 @@ int main(int argc, char **argv)
 	pthread_t thread[64];
 	uint64_t result[64];
 
-	calibrate();
 	seconds = argument(argc, argv, 1, seconds) / threads;
+	unit = (uint64_t)argument(argc, argv, 3, 0);
+	if (unit)
+		cycles = (uint64_t)(seconds * 1000);
+	else
+		calibrate();
 	for (int i = 1; i < threads; i++)
 		check(pthread_create(&thread[i], NULL, run, &result[i]) == 0, "pthread_create");
 	run(&result[0]);

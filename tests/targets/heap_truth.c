@@ -1,7 +1,7 @@
 /* Allocations of known size at known sites, from 16 B to 1 MB, more than 64 MB of them alive at
  * exit. Prints the truth as "site<TAB>in use bytes<TAB>count<TAB>allocated bytes<TAB>count" and a
  * line "total"; the program itself never lets libc allocate. A realloc counts as an allocation of
- * the new size and a free of the old. */
+ * the new size and a free of the old. Usage: heap_truth [TIMES]: so often as much is given back at once. */
 #include <malloc.h>
 #include <unistd.h>
 
@@ -160,9 +160,10 @@ static void print(const struct truth *t)
 	check(write(STDOUT_FILENO, line, (size_t)n) == n, "write");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct truth total = {.site = "total"};
+	int times = (int)argument(argc, argv, 1, 1);
 
 	site_malloc_small(150000);
 	site_malloc_medium(5000);
@@ -171,7 +172,7 @@ int main(void)
 	site_aligned_alloc(3000);
 	site_posix_memalign(600);
 	site_large(12);
-	site_churn(200000);
+	site_churn(200000 * times);
 	for (int i = 0; i < used; i++) {
 		total.inuse_bytes += truths[i].inuse_bytes;
 		total.inuse_count += truths[i].inuse_count;

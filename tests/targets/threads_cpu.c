@@ -1,4 +1,4 @@
-/* N threads that compute for S CPU seconds each, every tenth of it in system calls.
+/* N threads, all there before the first begins, that compute for S CPU seconds each, every tenth of it in system calls.
  * Usage: threads_cpu [THREADS [SECONDS]] */
 #include <fcntl.h>
 #include <pthread.h>
@@ -7,6 +7,7 @@
 #include "tests/targets/common.h"
 
 static double seconds = 1;
+static pthread_barrier_t together;
 
 static NOINLINE void in_kernel(int fd)
 {
@@ -18,6 +19,7 @@ static NOINLINE void in_kernel(int fd)
 
 static void *run(void *unused)
 {
+	pthread_barrier_wait(&together);
 	double end = clock_seconds(CLOCK_THREAD_CPUTIME_ID) + seconds;
 	int fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
 
@@ -32,9 +34,10 @@ static void *run(void *unused)
 int main(int argc, char **argv)
 {
 	int threads = (int)argument(argc, argv, 1, 2);
-	pthread_t thread[256];
+	pthread_t thread[512];
 
 	seconds = argument(argc, argv, 2, seconds);
+	pthread_barrier_init(&together, NULL, (unsigned)threads);
 	for (int i = 0; i < threads; i++)
 		check(pthread_create(&thread[i], NULL, run, NULL) == 0, "pthread_create");
 	for (int i = 0; i < threads; i++)

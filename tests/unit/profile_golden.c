@@ -37,7 +37,7 @@ static void render(struct spool *spool, struct sp_buffer *text)
 	assert_int_equal(sp_snapshot_read(&snapshot, fd, &why), 0);
 	close(fd);
 	unlink(path);
-	profile = sp_profile_from_snapshot(&snapshot, NULL, NULL);
+	profile = sp_profile_from_snapshot(&snapshot, NULL, NULL, NULL);
 	sp_facts_collect(profile);
 	normalize(profile);
 	sp_markdown_write(text, profile, "prog.md", false);

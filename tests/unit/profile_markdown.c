@@ -51,7 +51,7 @@ static void write_profile(bool full)
 	assert_int_equal(sp_snapshot_read(&snapshot, fd, &why), 0);
 	close(fd);
 	unlink(path);
-	profile = sp_profile_from_snapshot(&snapshot, NULL, NULL);
+	profile = sp_profile_from_snapshot(&snapshot, NULL, NULL, NULL);
 	sp_facts_collect(profile);
 	sp_markdown_write(&text, profile, "prog.md", full);
 }
@@ -289,7 +289,7 @@ static void the_cost_is_held_against_the_budget(void **state)
 }
 
 /* 2 s of CPU time: 1,000 signals of 20 us and 10 ms in the handler are 1.5 %, 50 ms of the heap 2.5 %,
- * 10,000,000 calls at 1.3 ns 0.65 %. */
+ * 10,000,000 calls at 0.8 ns 0.40 %. */
 static void cpu_and_heap_share_the_budget(void **state)
 {
 	struct sp_thread_record *threads = spool_records(&spool, SP_SEC_THREADS);
@@ -308,11 +308,11 @@ static void cpu_and_heap_share_the_budget(void **state)
 	assert_string_equal(sp_profile_fact(profile, "overhead_cpu_percent"), "1.5");
 	assert_string_equal(sp_profile_fact(profile, "overhead_heap_percent"), "2.5");
 	assert_string_equal(sp_profile_fact(profile, "overhead_measured_percent"), "4.0");
-	assert_string_equal(sp_profile_fact(profile, "overhead_hooks_percent"), "0.65");
+	assert_string_equal(sp_profile_fact(profile, "overhead_hooks_percent"), "0.40");
 	assert_says(
 		"- Sampling cost 4.0 % of the CPU time (budget 10 %): 1.5 % the CPU's (1000 signals of 20.0 µs, and "
 		"10.0 ms in the handler), 2.5 % the heap's (77 samples, 50.0 ms).\n");
-	assert_says("- The hooks alone cost about 0.65 % more, outside of the budget: 10000000 calls");
+	assert_says("- The hooks alone cost about 0.40 % more, outside of the budget: 10000000 calls");
 	assert_says("- A clock signal costs 20.0 µs besides its handler (interrupt, delivery, return), measured in an "
 		    "earlier process of this user.\n");
 	spool.header->cpu.signal_cost_source = SP_COST_MEASURED;
@@ -407,6 +407,9 @@ static void threads_tell_their_clocks_and_what_is_missing(void **state)
 	t = spool_thread(&spool, "sharing", 15, 40000, 0);
 	t->clocks = SP_THREAD_PROCESS;
 	t->user_ns = 10000000, t->user_samples = 3;
+	t = spool_thread(&spool, "half", 17, 50000, 20000);
+	t->clocks = SP_THREAD_EVENT;
+	t->user_ns = 50000000, t->user_samples = 50;
 	spool_thread(&spool, "short", 16, 700, 0)->clocks = SP_THREAD_EVENT;
 	write_profile(false);
 	assert_says("| 50 | fine | 11 |  | 0 | event, timer | 500 µs |  |\n");
@@ -414,9 +417,10 @@ static void threads_tell_their_clocks_and_what_is_missing(void **state)
 	assert_says("| 0 | poor | 13 |  | 0 | none | 70.0 ms | no clock to be had |\n");
 	assert_says("| 20 | late [found] | 14 |  | 0 | timer | 30.0 ms | found late |\n");
 	assert_says("| 3 | sharing | 15 |  | 0 | process timer | 30.0 ms | shares a timer |\n");
+	assert_says("| 50 | half | 17 |  | 0 | event | 20.0 ms | no timer |\n");
 	assert_says("| 0 | short | 16 |  | 0 | event | 700 µs | shorter than the interval |\n");
 	assert_says(
-		"- Threads sampled by an event: 4; by the kernel tick alone: 1; by the process's timer: 1; not at all: "
+		"- Threads sampled by an event: 5; by the kernel tick alone: 1; by the process's timer: 1; not at all: "
 		"1.\n");
 	assert_says("% of the CPU time (120.0 ms) is unsampled in 1 thread that blocked the profiling signal; choose");
 	assert_says("(70.0 ms) is unsampled in 1 thread that got no clock; raise the limits");
@@ -510,10 +514,26 @@ static void the_interval_over_time_is_told(void **state)
 	for (uint64_t i = 1; i <= 20; i++)
 		spool_timepoint(&spool, 500 + 50 * i, 100ull << i);
 	write_again();
-	assert_says("- The interval doubled 2 times because the cap on samples (500) was near; raise");
+	assert_says("- The interval doubled 2 times so that the cap on samples (500) lasts; raise");
 	for (at = strstr(text.data, "interval over time"); *at != '\n'; at++)
 		arrows += strncmp(at, " → ", strlen(" → ")) == 0;
 	assert_int_equal(arrows, 5);
+}
+
+static void no_interval_is_told_that_the_tick_cannot_keep(void **state)
+{
+	(void)state;
+	fill_some();
+	spool.header->cpu.clock = SP_CLOCK_TIMER;
+	spool.header->cpu.tick_ns = 4000000;
+	spool.header->cpu.user_samples = 3;
+	spool.header->cpu.interval_max_ns = 900000;
+	spool_timepoint(&spool, 50, 100);
+	spool_timepoint(&spool, 100, 900);
+	write_profile(false);
+	assert_says("µs achieved, at most 4000 µs in force.\n");
+	assert_says("- CPU interval over time: 4000 µs throughout.\n");
+	assert_says("| 0.10 s | 0.00 | 0 µs | 0 | 0 | 4000 | 0 |\n");
 }
 
 static void an_interval_that_stays_is_told_once(void **state)
@@ -613,6 +633,7 @@ int main(void)
 		TEST(clocks_are_named),
 		TEST(a_tick_of_both_times_is_one_interval),
 		TEST(the_interval_over_time_is_told),
+		TEST(no_interval_is_told_that_the_tick_cannot_keep),
 		TEST(an_interval_that_stays_is_told_once),
 		TEST(a_killed_process_is_told_of),
 		TEST(few_samples_have_no_error_bar),

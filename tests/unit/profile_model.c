@@ -50,7 +50,7 @@ static void load(void)
 	assert_int_equal(sp_snapshot_read(&snapshot, fd, &why), 0);
 	close(fd);
 	unlink(path);
-	profile = sp_profile_from_snapshot(&snapshot, NULL, NULL);
+	profile = sp_profile_from_snapshot(&snapshot, NULL, NULL, NULL);
 }
 
 static const struct sp_function *function(const char *name)
@@ -425,6 +425,21 @@ static void allocators_are_known_by_name(void **state)
 		assert_false(sp_is_allocator_name(no[i]));
 }
 
+static void more_wrappers_are_named_by_a_setting(void **state)
+{
+	static const char globs[] = "my_alloc*, Pool::get,[ab]_new\tvariable";
+
+	(void)state;
+	assert_true(sp_is_wrapper_name(globs, "my_alloc_array(int)"));
+	assert_true(sp_is_wrapper_name(globs, "Pool::get(unsigned long)"));
+	assert_true(sp_is_wrapper_name(globs, "b_new"));
+	assert_false(sp_is_wrapper_name(globs, "Pool::getter()"));
+	assert_false(sp_is_wrapper_name(globs, "variable"));
+	assert_false(sp_is_wrapper_name(globs, "main"));
+	assert_false(sp_is_wrapper_name("\tdefault", "main"));
+	assert_false(sp_is_wrapper_name(NULL, "main"));
+}
+
 static void exact_totals_come_from_threads(void **state)
 {
 	struct sp_thread_record *threads = spool_records(&spool, SP_SEC_THREADS);
@@ -519,6 +534,7 @@ int main(void)
 		TEST(stacks_of_one_site_are_added),
 		TEST(the_allocators_own_module_is_no_site),
 		TEST(allocators_are_known_by_name),
+		TEST(more_wrappers_are_named_by_a_setting),
 		TEST(exact_totals_come_from_threads),
 		TEST(a_stack_cut_off_meets_the_others_at_the_root),
 		TEST(code_outside_of_files_is_one_unknown_row),

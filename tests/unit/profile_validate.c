@@ -33,7 +33,7 @@ static void write_profile(bool full)
 	assert_int_equal(sp_snapshot_read(&snapshot, fd, &why), 0);
 	close(fd);
 	unlink(path);
-	profile = sp_profile_from_snapshot(&snapshot, NULL, NULL);
+	profile = sp_profile_from_snapshot(&snapshot, NULL, NULL, NULL);
 	sp_facts_collect(profile);
 	sp_buffer_clear(&text);
 	sp_markdown_write(&text, profile, "prog.md", full);

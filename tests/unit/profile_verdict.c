@@ -46,7 +46,7 @@ static void write_profile(void (*adjust)(struct sp_profile *))
 	assert_int_equal(sp_snapshot_read(&snapshot, fd, &why), 0);
 	close(fd);
 	unlink(path);
-	profile = sp_profile_from_snapshot(&snapshot, NULL, NULL);
+	profile = sp_profile_from_snapshot(&snapshot, NULL, NULL, NULL);
 	profile->unnamed_frames = 0; /* prog+0x10 passes for a name here */
 	for (size_t i = 0; i < profile->function_count; i++)
 		profile->functions[i].flags &= ~(uint32_t)SP_FUNCTION_UNNAMED;

@@ -174,7 +174,8 @@ static void test_popular_alias(void **state)
 static enum sp_symbol_source source_of(const char *path, const uint8_t *id, size_t bytes)
 {
 	struct sp_symbol_module module = {.path = path, .build_id = id, .build_id_bytes = bytes};
-	struct sp_symbolizer *s = sp_symbolizer_new(in_scratch("debugroot"));
+	struct sp_symbolizer *s =
+		sp_symbolizer_new(&(struct sp_symbolizer_options){.debug_dirs = in_scratch("debugroot")});
 	struct sp_symbol frame = {.function = "untouched"};
 	enum sp_symbol_source source;
 

@@ -91,7 +91,8 @@ __attribute__((unused)) static size_t build_id_of(const char *name, uint8_t id[6
 __attribute__((unused)) static struct sp_symbolizer *open_file(const char *name)
 {
 	struct sp_symbol_module module = {.path = name[0] == '/' || name[0] == '[' ? name : in_scratch(name)};
-	struct sp_symbolizer *s = sp_symbolizer_new(in_scratch("debugroot"));
+	struct sp_symbolizer *s =
+		sp_symbolizer_new(&(struct sp_symbolizer_options){.debug_dirs = in_scratch("debugroot")});
 
 	assert_non_null(s);
 	assert_int_equal(sp_symbolizer_add_module(s, &module), 0);

@@ -1,0 +1,234 @@
+/* What a clock signal costs: measuring it, and remembering it. */
+#include "sampler/calibrate.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "sampler/clock.h"
+#include "sampler/sys.h"
+
+#define ASSUMED_NS 28000u /* measured on virtual machines at 24 to 32 us */
+#define ASSUMED_HEAP_NS 5000u
+#define LEAST_NS 1000u /* what is outside of this range was not a signal's cost */
+#define MOST_NS 1000000u
+#define DAY_NS 86400000000000ull
+
+#define FIRST_NS 50000000u /* of CPU time: a shorter process is not worth it */
+#define AGAIN_NS 2000000000u
+#define GAPS 12u
+#define FEWEST_GAPS 5u
+#define PERIOD_NS 50000u
+#define LIMIT_NS 1000000u
+
+#define FILE_NAME "signal-cost"
+
+static struct {
+	const char *spool_path;
+	uint64_t due_ns; /* process CPU time of the next measurement */
+} calibrate;
+
+static uint64_t realtime_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static uint64_t checksum(const struct sp_cost_file *f)
+{
+	return f->magic ^ f->realtime_ns ^ f->signal_cost_ns ^ f->heap_cost_ns;
+}
+
+static bool is_believable(uint64_t cost_ns)
+{
+	return cost_ns >= LEAST_NS && cost_ns <= MOST_NS;
+}
+
+bool sp_cost_read(const char *path, uint64_t now_ns, struct sp_cost_file *f)
+{
+	long fd = sp_sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), n;
+	struct stat st;
+	bool ours;
+
+	if (fd < 0)
+		return false;
+	ours = sp_sys(SYS_fstat, fd, &st) == 0 && S_ISREG(st.st_mode) && !(st.st_mode & 077) &&
+		st.st_uid == (uid_t)sp_sys(SYS_geteuid) && st.st_size == sizeof *f;
+	n = sp_sys(SYS_read, fd, f, sizeof *f);
+	sp_sys(SYS_close, fd);
+	return ours && n == sizeof *f && f->magic == SP_COST_MAGIC && f->check == checksum(f) &&
+		f->realtime_ns <= now_ns && now_ns - f->realtime_ns <= DAY_NS && is_believable(f->signal_cost_ns) &&
+		f->heap_cost_ns >= LEAST_NS / 2 && f->heap_cost_ns <= MOST_NS;
+}
+
+/* The limit on file size ends a process that exceeds it. */
+static bool may_write_files(void)
+{
+	struct rlimit limit;
+
+	return sp_sys(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &limit) == 0 &&
+		limit.rlim_cur >= sizeof(struct sp_cost_file);
+}
+
+int sp_cost_write(const char *path, struct sp_cost_file *f)
+{
+	char temporary[256];
+	size_t length = strlen(path);
+	long fd, n;
+	int err;
+
+	if (length + 5 > sizeof temporary || !may_write_files())
+		return -EFBIG;
+	f->magic = SP_COST_MAGIC;
+	f->check = checksum(f);
+	memcpy(temporary, path, length);
+	memcpy(temporary + length, ".new", 5);
+	/* What another process left half-done, or is at right now: the next one succeeds. */
+	fd = sp_sys(SYS_openat, AT_FDCWD, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0) {
+		sp_sys(SYS_unlink, temporary);
+		return (int)fd;
+	}
+	n = sp_sys(SYS_write, fd, f, sizeof *f);
+	sp_sys(SYS_close, fd);
+	err = n == sizeof *f ? (int)sp_sys(SYS_rename, temporary, path) : -ENOSPC;
+	if (err)
+		sp_sys(SYS_unlink, temporary);
+	return err;
+}
+
+/* The file's path, in `path`; false when it has none. */
+static bool find_file(char path[static 256])
+{
+	size_t length = calibrate.spool_path ? strlen(calibrate.spool_path) : 0;
+
+	while (length && calibrate.spool_path[length - 1] != '/')
+		length--;
+	if (!length || length + sizeof FILE_NAME > 240)
+		return false;
+	memcpy(path, calibrate.spool_path, length);
+	memcpy(path + length, FILE_NAME, sizeof FILE_NAME);
+	return true;
+}
+
+void sp_calibrate_place(const char *spool_path)
+{
+	calibrate.spool_path = spool_path;
+}
+
+void sp_calibrate_start(void)
+{
+	struct sp_spool_header *h = sp_agent.spool;
+	struct sp_cost_file f;
+	char path[256];
+	bool known = find_file(path) && sp_cost_read(path, realtime_ns(), &f);
+
+	h->cpu.signal_cost_ns = known ? f.signal_cost_ns : ASSUMED_NS;
+	h->cpu.signal_cost_source = known ? SP_COST_CACHED : SP_COST_ASSUMED;
+	h->heap.sample_cost_ns = known ? f.heap_cost_ns : ASSUMED_HEAP_NS;
+	calibrate.due_ns = known ? AGAIN_NS : FIRST_NS;
+}
+
+uint64_t sp_calibrate_cost_ns(uint64_t *gaps, uint32_t n)
+{
+	uint32_t i, j;
+
+	if (n < FEWEST_GAPS)
+		return 0;
+	for (i = 1; i < n; i++) {
+		uint64_t gap = gaps[i];
+		for (j = i; j && gaps[j - 1] > gap; j--)
+			gaps[j] = gaps[j - 1];
+		gaps[j] = gap;
+	}
+	return sp_tsc_ns(gaps[n / 2]) * 6 / 5;
+}
+
+void sp_calibrate_signal(struct sp_thread *t, bool is_event, bool is_ours, const siginfo_t *info, ucontext_t *context)
+{
+	/* A tick costs less than an event's signal: two at a time are not counted as a gap. */
+	sp_store(&t->calibrating, t->calibrating + (is_event ? 1 : 2));
+	if (is_ours)
+		return;
+	context->uc_sigmask.__val[0] |= 1ul << (info->si_signo - 1);
+	sp_sys(SYS_rt_tgsigqueueinfo, sp_agent.pid, t->tid, info->si_signo, info);
+}
+
+/* Watches the cycle counter for gaps that one event's signal made. */
+static uint32_t collect(struct sp_thread *t, uint64_t *gaps)
+{
+	uint64_t last = sp_tsc(), until = last + LIMIT_NS * sp_agent.tsc_per_us_x1024 / 1024000u, now;
+	uint32_t n = 0, seen = sp_load(&t->calibrating), hits;
+
+	while (n < GAPS && last < until) {
+		now = sp_tsc();
+		hits = sp_load(&t->calibrating);
+		if (hits != seen) {
+			now = sp_tsc();
+			if (hits == seen + 1)
+				gaps[n++] = now - last;
+			seen = hits;
+		}
+		last = now;
+	}
+	return n;
+}
+
+/* Lets the profiling signal through while fn's measurement runs. The nested signal must come in on
+ * this stack: the application's signal stack may hold the handler that we were called from. */
+static uint32_t measure(struct sp_thread *t, uint64_t *gaps)
+{
+	uint64_t all_but_ours = ~(1ull << (sp_agent.config.signal - 1)), mask;
+	stack_t none = {.ss_flags = SS_DISABLE}, before;
+	bool had_stack;
+	uint32_t n = 0;
+
+	if (sp_sys(SYS_sigaltstack, NULL, &before) != 0)
+		return 0;
+	had_stack = !(before.ss_flags & SS_DISABLE);
+	if (had_stack && sp_sys(SYS_sigaltstack, &none, NULL) != 0)
+		return 0;
+	sp_store(&t->calibrating, 1);
+	if (sp_clock_event.set_interval(t, PERIOD_NS) == 0) {
+		sp_sys(SYS_rt_sigprocmask, SIG_SETMASK, &all_but_ours, &mask, 8);
+		n = collect(t, gaps);
+		sp_sys(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8);
+	}
+	sp_store(&t->calibrating, 0);
+	sp_clock_rearm_event(t);
+	if (had_stack)
+		sp_sys(SYS_sigaltstack, &before, NULL);
+	return n;
+}
+
+void sp_calibrate_step(struct sp_thread *t, uint64_t cpu_ns)
+{
+	struct sp_cpu_totals *cpu = &sp_agent.spool->cpu;
+	struct sp_cost_file f = {.heap_cost_ns = sp_agent.spool->heap.sample_cost_ns};
+	uint64_t gaps[GAPS], began, cost;
+	char path[256];
+
+	if (!t->event_page || cpu_ns < calibrate.due_ns)
+		return;
+	began = sp_tsc();
+	calibrate.due_ns = cpu_ns + AGAIN_NS;
+	cost = sp_calibrate_cost_ns(gaps, measure(t, gaps));
+	if (cost >= LEAST_NS) {
+		/* It moves with what the machine's other threads do: one look is not the whole truth. */
+		if (cpu->signal_cost_source != SP_COST_ASSUMED)
+			cost = (cost + cpu->signal_cost_ns) / 2;
+		cpu->sample_cost_ns += cost - cpu->signal_cost_ns; /* the handler's part stays */
+		cpu->signal_cost_ns = cost;
+		cpu->signal_cost_source = SP_COST_MEASURED;
+		f.signal_cost_ns = cost;
+		f.realtime_ns = realtime_ns();
+		if (is_believable(cost) && find_file(path))
+			sp_cost_write(path, &f);
+	}
+	t->calibration_cycles = sp_tsc() - began;
+}

@@ -1,0 +1,95 @@
+/* Answers by address: see answers.h. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "symbolize/answers.h"
+
+void sp_answers_free(struct sp_answers *answers)
+{
+	free(answers->slots);
+	free(answers->frames);
+	*answers = (struct sp_answers){0};
+}
+
+static size_t hash_address(uint32_t module, uint64_t address)
+{
+	uint64_t hash = (address + module * 0x9e3779b97f4a7c15u) * 0xff51afd7ed558ccdu;
+
+	return (size_t)(hash ^ hash >> 32);
+}
+
+static struct sp_answer *find_slot(const struct sp_answers *answers, uint32_t module, uint64_t address)
+{
+	size_t i = hash_address(module, address) & (answers->capacity - 1);
+	struct sp_answer *slots = answers->slots;
+
+	while (slots[i].count && (slots[i].address != address || slots[i].module != module))
+		i = (i + 1) & (answers->capacity - 1);
+	return &slots[i];
+}
+
+static int grow(struct sp_answers *answers)
+{
+	struct sp_answers bigger = *answers;
+
+	bigger.capacity = answers->capacity ? answers->capacity * 2 : 4096;
+	bigger.slots = calloc(bigger.capacity, sizeof(*bigger.slots));
+	if (!bigger.slots)
+		return -ENOMEM;
+	for (size_t i = 0; i < answers->capacity; i++) {
+		const struct sp_answer *a = &answers->slots[i];
+
+		if (a->count)
+			*find_slot(&bigger, a->module, a->address) = *a;
+	}
+	free(answers->slots);
+	*answers = bigger;
+	return 0;
+}
+
+static int reserve_frames(struct sp_answers *answers, size_t count)
+{
+	size_t capacity = answers->frames_capacity * 2 + SP_FRAMES_MAX;
+	struct sp_symbol *bigger;
+
+	if (answers->frames_count + count <= answers->frames_capacity)
+		return 0;
+	bigger = reallocarray(answers->frames, capacity, sizeof(*bigger));
+	if (!bigger)
+		return -ENOMEM;
+	answers->frames = bigger;
+	answers->frames_capacity = capacity;
+	return 0;
+}
+
+int sp_answers_add(struct sp_answers *answers, uint32_t module, uint64_t address, const struct sp_symbol *frames,
+	size_t count)
+{
+	struct sp_answer *slot;
+
+	if (answers->used * 2 >= answers->capacity && grow(answers))
+		return -ENOMEM;
+	slot = find_slot(answers, module, address);
+	if (slot->count)
+		return 0;
+	if (reserve_frames(answers, count))
+		return -ENOMEM;
+	memcpy(answers->frames + answers->frames_count, frames, count * sizeof(*frames));
+	*slot = (struct sp_answer){
+		.address = address,
+		.module = module,
+		.count = (uint32_t)count,
+		.first = answers->frames_count,
+	};
+	answers->frames_count += count;
+	answers->used++;
+	return 0;
+}
+
+const struct sp_answer *sp_answers_find(const struct sp_answers *answers, uint32_t module, uint64_t address)
+{
+	const struct sp_answer *slot = answers->capacity ? find_slot(answers, module, address) : NULL;
+
+	return slot && slot->count ? slot : NULL;
+}

@@ -1,0 +1,117 @@
+/* What answers rest on: see deps.h. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "symbolize/deps.h"
+
+/* A list is a row of these, each followed by the path and its NUL. */
+struct dep {
+	uint64_t size, mtime_ns, ctime_ns, inode; /* all 0: there is no such file */
+};
+
+static uint64_t to_ns(const struct timespec *time)
+{
+	return (uint64_t)time->tv_sec * 1000000000u + (uint64_t)time->tv_nsec;
+}
+
+static struct dep look_at(const char *path)
+{
+	struct stat status;
+
+	if (stat(path, &status))
+		return (struct dep){0};
+	return (struct dep){.size = (uint64_t)status.st_size,
+		.mtime_ns = to_ns(&status.st_mtim),
+		.ctime_ns = to_ns(&status.st_ctim),
+		.inode = status.st_ino};
+}
+
+/* Reads the entry at *at and goes on to the next; returns its path, or NULL at the end and at damage. */
+static const char *next_dep(const uint8_t *bytes, size_t count, size_t *at, struct dep *dep)
+{
+	const char *path;
+	size_t length;
+
+	if (count - *at <= sizeof(*dep))
+		return NULL;
+	path = (const char *)bytes + *at + sizeof(*dep);
+	memcpy(dep, bytes + *at, sizeof(*dep));
+	length = strnlen(path, count - *at - sizeof(*dep));
+	if (length == count - *at - sizeof(*dep))
+		return NULL;
+	*at += sizeof(*dep) + length + 1;
+	return path;
+}
+
+static bool has_path(const struct sp_deps *deps, const char *wanted)
+{
+	const char *path;
+	struct dep dep;
+	size_t at = 0;
+
+	while ((path = next_dep(deps->bytes, deps->count, &at, &dep)))
+		if (!strcmp(path, wanted))
+			return true;
+	return false;
+}
+
+static void append(struct sp_deps *deps, const char *path, const struct dep *dep)
+{
+	size_t path_bytes = strlen(path) + 1, wanted = deps->count + sizeof(*dep) + path_bytes;
+
+	if (wanted > deps->capacity) {
+		uint8_t *bigger = realloc(deps->bytes, wanted * 2);
+
+		if (!bigger) {
+			deps->unusable = true;
+			return;
+		}
+		deps->bytes = bigger;
+		deps->capacity = wanted * 2;
+	}
+	memcpy(deps->bytes + deps->count, dep, sizeof(*dep));
+	memcpy(deps->bytes + deps->count + sizeof(*dep), path, path_bytes);
+	deps->count = wanted;
+}
+
+void sp_deps_add(struct sp_deps *deps, const char *path)
+{
+	struct dep dep;
+
+	if (has_path(deps, path))
+		return;
+	dep = look_at(path);
+	append(deps, path, &dep);
+}
+
+void sp_deps_merge(struct sp_deps *deps, const uint8_t *bytes, size_t count)
+{
+	const char *path;
+	struct dep dep;
+	size_t at = 0;
+
+	while ((path = next_dep(bytes, count, &at, &dep)))
+		if (!has_path(deps, path))
+			append(deps, path, &dep);
+}
+
+void sp_deps_free(struct sp_deps *deps)
+{
+	free(deps->bytes);
+	*deps = (struct sp_deps){0};
+}
+
+bool sp_deps_hold(const uint8_t *bytes, size_t count)
+{
+	const char *path;
+	struct dep then, now;
+	size_t at = 0;
+
+	while ((path = next_dep(bytes, count, &at, &then))) {
+		now = look_at(path);
+		if (memcmp(&then, &now, sizeof(now)) != 0)
+			return false;
+	}
+	return at == count;
+}

@@ -1,0 +1,262 @@
+/* One module: see module.h. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "symbolize/debugfile.h"
+#include "symbolize/module.h"
+#include "symbolize/process.h"
+
+#define DELETED " (deleted)"
+/* Line table rows and index entries (about 48 bytes each) that the first reader holds. */
+#define COST_LIMIT (6u << 20)
+
+struct sp_symbols *sp_symbols_new(const struct sp_symbol_module *module)
+{
+	struct sp_symbols *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return NULL;
+	m->bias = module->bias;
+	m->start = module->start;
+	m->path = strdup(module->path);
+	m->build_id = malloc(module->build_id_bytes + 1);
+	if (!m->path || !m->build_id) {
+		sp_symbols_free(m);
+		return NULL;
+	}
+	if (module->build_id_bytes)
+		memcpy(m->build_id, module->build_id, module->build_id_bytes);
+	m->build_id_bytes = module->build_id_bytes;
+	return m;
+}
+
+void sp_symbols_free(struct sp_symbols *m)
+{
+	if (!m)
+		return;
+	sp_deps_free(&m->deps);
+	sp_perfmap_free(&m->perfmap);
+	sp_unwind_table_free(&m->unwind);
+	sp_dwarf_close(m->dwarf);
+	sp_plt_free(&m->plt);
+	sp_symtab_free(&m->symtab);
+	sp_spans_free(&m->code);
+	sp_object_close(&m->mini);
+	sp_object_close(&m->debug);
+	sp_object_close(&m->object);
+	free(m->build_id);
+	free(m->path);
+	free(m);
+}
+
+static bool is_the_mapped_one(const struct sp_symbols *m)
+{
+	return !m->build_id_bytes || sp_object_has_build_id(&m->object, m->build_id, m->build_id_bytes);
+}
+
+/* Opens what stands at the path now. Returns 0, or a negative errno: -ESTALE for another build. */
+static int open_path(struct sp_symbols *m)
+{
+	size_t length = strlen(m->path), mark = strlen(DELETED);
+	bool deleted = length > mark && !strcmp(m->path + length - mark, DELETED);
+	int rc;
+
+	sp_deps_add(&m->deps, m->path);
+	rc = m->path[0] == '/' ? sp_object_open(&m->object, m->path) : -ENOENT;
+	if (rc == -ENOENT && deleted && m->build_id_bytes) {
+		/* A rebuild that came out the same, or a reinstalled package: the build-id tells. */
+		m->path[length - mark] = '\0';
+		sp_deps_add(&m->deps, m->path);
+		rc = sp_object_open(&m->object, m->path);
+		if (!rc && !is_the_mapped_one(m)) {
+			sp_object_close(&m->object);
+			rc = -ENOENT;
+		}
+	}
+	if (rc)
+		return rc == -ENOEXEC && m->build_id_bytes ? -ESTALE : rc;
+	if (is_the_mapped_one(m))
+		return 0;
+	sp_object_close(&m->object);
+	return -ESTALE;
+}
+
+/* What the living process still has mapped, when the path leads elsewhere by now. */
+static int open_mapped(struct sp_symbols *m, int pid)
+{
+	int rc = pid > 0 && m->start ? sp_process_open_mapped(&m->object, pid, m->start) : -ENOENT;
+
+	m->deps.unusable = true; /* it will not be there next time */
+	if (rc || is_the_mapped_one(m))
+		return rc;
+	sp_object_close(&m->object);
+	return -ENOENT;
+}
+
+/* Opens the module's own file; returns whether its contents may be used, else says why not. */
+static bool open_object(struct sp_symbols *m, const struct sp_symbols_context *context)
+{
+	int rc;
+
+	if (!strcmp(m->path, "[vdso]")) {
+		m->deps.unusable = true;
+		rc = sp_object_open_vdso(&m->object);
+		if (!rc && !is_the_mapped_one(m)) {
+			sp_object_close(&m->object);
+			rc = -ESTALE;
+		}
+	} else {
+		rc = open_path(m);
+		if (rc && !open_mapped(m, context->options.pid))
+			rc = 0;
+	}
+	if (rc == -ESTALE)
+		m->source = SP_SYMBOLS_MISMATCH;
+	else
+		m->source = !rc || rc == -ENOEXEC ? SP_SYMBOLS_NONE : SP_SYMBOLS_GONE;
+	return !rc;
+}
+
+static int load_tables(struct sp_symbols *m)
+{
+	int rc = sp_object_code(&m->object, &m->code);
+
+	if (!rc)
+		rc = sp_symtab_load(&m->symtab, &m->object, m->debug.elf ? &m->debug : NULL,
+			m->mini.elf ? &m->mini : NULL);
+	return rc ? rc : sp_plt_load(&m->plt, &m->object);
+}
+
+void sp_symbols_open(struct sp_symbols *m, struct sp_symbols_context *context)
+{
+	bool full;
+
+	if (m->opened)
+		return;
+	m->opened = true;
+	if (!open_object(m, context))
+		return;
+	full = sp_symtab_is_full(&m->object);
+	if (sp_object_has_dwarf(&m->object))
+		m->with_dwarf = &m->object;
+	if ((!full || !m->with_dwarf) && !sp_debugfile_open(&m->debug, &m->object, context, &m->deps) &&
+		!m->with_dwarf && sp_object_has_dwarf(&m->debug))
+		m->with_dwarf = &m->debug;
+	if (!full && !(m->debug.elf && sp_symtab_is_full(&m->debug)))
+		sp_debugfile_open_mini(&m->mini, &m->object);
+	if (load_tables(m))
+		return;
+	m->source = m->symtab.source;
+	if (m->with_dwarf)
+		m->dwarf = sp_dwarf_open(m->with_dwarf, &m->code, context, &m->deps, COST_LIMIT, false);
+	if (m->dwarf)
+		m->source = SP_SYMBOLS_DWARF;
+}
+
+struct sp_dwarf *sp_symbols_reader(struct sp_symbols *m, struct sp_symbols_context *context, size_t cost_limit)
+{
+	return sp_dwarf_open(m->with_dwarf, &m->code, context, &m->deps, cost_limit, true);
+}
+
+bool sp_symbols_are_shareable(const struct sp_symbols *m)
+{
+	return !m->dwarf || !sp_object_is_compressed(m->with_dwarf);
+}
+
+static const char *stub_name(struct sp_strings *strings, const struct sp_plt_stub *stub)
+{
+	const char *target = sp_strings_function(strings, stub->target), *kept;
+	char *name;
+	int bytes;
+
+	if (!target)
+		return sp_strings_keep(strings, "[plt]", 5);
+	bytes = asprintf(&name, "%s@plt", target);
+	if (bytes < 0)
+		return NULL;
+	kept = sp_strings_keep(strings, name, (size_t)bytes);
+	free(name);
+	return kept;
+}
+
+/* C libraries compile a function under one name (`__GI___libc_malloc`) and export it under another
+ * (`malloc`): people, and other profilers, know the latter. Of a class inside a function DWARF gives
+ * the method's bare name, the symbol all of it. */
+static bool is_better_known(const struct sp_elf_symbol *symbol, const struct sp_symbol *frame, bool linkage)
+{
+	bool mangled = symbol->name[0] == '_' && (symbol->name[1] == 'Z' || symbol->name[1] == 'R');
+
+	return symbol->address == frame->function_address && (mangled ? !linkage : symbol->exported);
+}
+
+/* Stripped code keeps its unwind table, so that samples without a name still add up by function. */
+static uint64_t unwind_entry(struct sp_symbols *m, struct sp_symbols_context *context, uint64_t address)
+{
+	pthread_mutex_lock(&context->lock);
+	if (!m->unwind_read && m->object.elf)
+		sp_unwind_table_read(&m->unwind, &m->object); /* without memory: addresses stay as they are */
+	m->unwind_read = true;
+	pthread_mutex_unlock(&context->lock);
+	return sp_unwind_table_find(&m->unwind, address);
+}
+
+static size_t resolve_generated(struct sp_strings *strings, const struct sp_symbols *m, uint64_t address,
+	struct sp_symbol *out)
+{
+	const struct sp_perfmap_entry *entry = sp_perfmap_find(&m->perfmap, address);
+
+	out[0] = (struct sp_symbol){0};
+	if (entry) {
+		out[0].function = sp_strings_keep(strings, entry->name, strlen(entry->name));
+		out[0].function_address = entry->low;
+	}
+	return 1;
+}
+
+/* What the symbol table knows better or alone. */
+static void add_symbol(struct sp_strings *strings, const struct sp_elf_symbol *symbol, bool linkage,
+	struct sp_symbol *out, size_t count)
+{
+	struct sp_symbol *outermost = &out[count - 1];
+
+	if (!outermost->function || is_better_known(symbol, outermost, linkage))
+		outermost->function = sp_strings_function(strings, symbol->name);
+	for (size_t i = 0; i < count && !out[i].function_address; i++)
+		out[i].function_address = symbol->address;
+	if (symbol->file && *symbol->file && *symbol->file != '<') /* "<artificial>": made by the linker */
+		outermost->local_to = sp_strings_keep(strings, symbol->file, strlen(symbol->file));
+}
+
+size_t sp_symbols_resolve(struct sp_symbols *m, struct sp_symbols_context *context, struct sp_dwarf *reader,
+	uint64_t address, struct sp_symbol *out)
+{
+	const struct sp_plt_stub *stub;
+	const struct sp_elf_symbol *symbol;
+	bool linkage = false;
+	size_t count = 0;
+
+	if (m->source == SP_SYMBOLS_PERF_MAP)
+		return resolve_generated(&context->strings, m, address, out);
+	stub = sp_plt_find(&m->plt, address);
+	if (stub) {
+		out[0] = (struct sp_symbol){
+			.function = stub_name(&context->strings, stub), .function_address = stub->address};
+		return 1;
+	}
+	if (reader)
+		count = sp_dwarf_frames(reader, address, out, SP_FRAMES_MAX, &linkage);
+	if (!count) {
+		out[0] = (struct sp_symbol){0};
+		count = 1;
+	}
+	/* The function's own symbol, which is not that of its cold part. */
+	symbol =
+		sp_symtab_find(&m->symtab, out[count - 1].function_address ? out[count - 1].function_address : address);
+	if (symbol)
+		add_symbol(&context->strings, symbol, linkage, out, count);
+	if (!out[count - 1].function && !out[count - 1].function_address)
+		out[count - 1].function_address = unwind_entry(m, context, address);
+	return count;
+}

@@ -1,0 +1,65 @@
+/* One module: the files that may name its addresses, and what they answer. */
+#ifndef SP_SYMBOLIZE_MODULE_H
+#define SP_SYMBOLIZE_MODULE_H
+
+#include <pthread.h>
+
+#include "symbolize/answers.h"
+#include "symbolize/deps.h"
+#include "symbolize/dwarf.h"
+#include "symbolize/object.h"
+#include "symbolize/perfmap.h"
+#include "symbolize/plt.h"
+#include "symbolize/strings.h"
+#include "symbolize/symtab.h"
+#include "symbolize/unwind_table.h"
+
+/* What all modules of a symbolizer share. */
+struct sp_symbols_context {
+	struct sp_symbolizer_options options; /* its texts belong to the symbolizer */
+	struct sp_strings strings;
+	pthread_mutex_t lock;         /* over what modules read late: dependencies, unwind tables */
+	uint64_t debuginfod_until_ns; /* CLOCK_MONOTONIC; 0: it was not asked yet */
+};
+
+struct sp_symbols {
+	char *path;
+	uint64_t bias, start;
+	uint8_t *build_id;
+	size_t build_id_bytes;
+	bool opened;
+	bool cached; /* source and some answers came from the cache */
+	enum sp_symbol_source source;
+	struct sp_object object, debug, mini; /* the last two where needed */
+	const struct sp_object *with_dwarf;   /* one of them, or NULL */
+	struct sp_spans code;
+	struct sp_symtab symtab;
+	struct sp_plt plt;
+	struct sp_dwarf *dwarf;        /* the first reader */
+	bool dwarf_taken;              /* atomic: some thread is at it */
+	struct sp_unwind_table unwind; /* read when the first nameless address asks for it */
+	bool unwind_read;
+	struct sp_perfmap perfmap; /* instead of all that, for code that is in no file */
+	struct sp_deps deps;
+};
+
+/* NULL when out of memory. */
+struct sp_symbols *sp_symbols_new(const struct sp_symbol_module *module);
+void sp_symbols_free(struct sp_symbols *m);
+
+/* Finds and opens the files, unless that has been done. One thread a module. */
+void sp_symbols_open(struct sp_symbols *m, struct sp_symbols_context *context);
+
+/* Another reader of the opened module's DWARF, for a thread that does not get the first one; NULL when
+ * there can be none. It must be closed before the module is freed. cost_limit: see sp_dwarf_open. */
+struct sp_dwarf *sp_symbols_reader(struct sp_symbols *m, struct sp_symbols_context *context, size_t cost_limit);
+
+/* May several readers work at once? Not where each of them would unpack the sections for itself. */
+bool sp_symbols_are_shareable(const struct sp_symbols *m);
+
+/* Works one ELF virtual address out: fills out[0..n), n >= 1, n <= SP_FRAMES_MAX. Threads may do so at
+ * once, each with a reader of its own (NULL: without DWARF). */
+size_t sp_symbols_resolve(struct sp_symbols *m, struct sp_symbols_context *context, struct sp_dwarf *reader,
+	uint64_t address, struct sp_symbol *out);
+
+#endif

@@ -1,0 +1,275 @@
+/* Many addresses at once: the cache first, then all processors.
+ *
+ * Modules are opened by one thread each, then every module's addresses, in order, are cut into jobs. A
+ * thread reads DWARF with handles of its own (libdw's are not to be shared) and keeps its answers to
+ * itself until all are done. */
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "symbolize/cached.h"
+
+#define THREADS_MAX 8u
+#define STACK_BYTES (8u << 20)
+/* Fewer addresses are not worth a reader of their own. */
+#define JOB_ADDRESSES_MIN 512u
+#define JOBS_PER_THREAD 3u
+/* See sp_dwarf_open; of all readers together, the modules' first ones apart. */
+#define COST_LIMIT (6u << 20)
+
+/* The addresses of one module: list[first .. first + count), ascending. */
+struct group {
+	uint32_t module;
+	size_t first, count;
+};
+
+struct job {
+	uint32_t module;
+	const uint64_t *addresses;
+	size_t count;
+	struct sp_symbol *frames; /* of all its answers, in order; malloc'ed */
+	uint32_t *counts;         /* frames of each; 0: not worked out */
+};
+
+/* A thread's own reader of a module's DWARF. */
+struct own_reader {
+	struct sp_dwarf *dwarf;
+	uint32_t module;
+};
+
+struct work {
+	struct sp_symbolizer *s;
+	struct group *groups;
+	size_t group_count;
+	struct job *jobs;
+	size_t job_count;
+	unsigned threads;
+	void (*each)(struct work *work, struct own_reader *own, size_t i);
+	size_t next, end; /* atomic: the next one to be taken */
+};
+
+static void open_group(struct work *work, struct own_reader *own, size_t i)
+{
+	(void)own;
+	sp_symbols_open(work->s->modules[work->groups[i].module], &work->s->context);
+}
+
+static bool add_frames(struct job *job, size_t *used, size_t *capacity, const struct sp_symbol *frames, size_t count)
+{
+	if (*used + count > *capacity) {
+		size_t bigger_capacity = *capacity * 2 + job->count * 2 + SP_FRAMES_MAX;
+		struct sp_symbol *bigger = reallocarray(job->frames, bigger_capacity, sizeof(*bigger));
+
+		if (!bigger)
+			return false;
+		job->frames = bigger;
+		*capacity = bigger_capacity;
+	}
+	memcpy(job->frames + *used, frames, count * sizeof(*frames));
+	*used += count;
+	return true;
+}
+
+/* The module's first reader, if no other thread has it, else one of this thread's own, which is kept:
+ * threads take jobs in order, so it mostly serves several of them. */
+static struct sp_dwarf *get_reader(struct work *work, struct own_reader *own, uint32_t module)
+{
+	struct sp_symbols *m = work->s->modules[module];
+
+	if (!__atomic_exchange_n(&m->dwarf_taken, true, __ATOMIC_ACQUIRE))
+		return m->dwarf;
+	if (!own->dwarf || own->module != module) {
+		sp_dwarf_close(own->dwarf);
+		own->dwarf = sp_symbols_reader(m, &work->s->context, COST_LIMIT / work->threads);
+		own->module = module;
+	}
+	return own->dwarf;
+}
+
+static void run_job(struct work *work, struct own_reader *own, size_t i)
+{
+	struct job *job = &work->jobs[i];
+	struct sp_symbols *m = work->s->modules[job->module];
+	struct sp_dwarf *reader = m->dwarf ? get_reader(work, own, job->module) : NULL;
+	struct sp_symbol frames[SP_FRAMES_MAX];
+	size_t used = 0, capacity = 0;
+
+	/* What a thread that gets no reader leaves undone is worked out when asked for. */
+	for (size_t k = 0; k < job->count && (reader || !m->dwarf); k++) {
+		size_t count = sp_symbols_resolve(m, &work->s->context, reader, job->addresses[k], frames);
+
+		if (!add_frames(job, &used, &capacity, frames, count))
+			break;
+		job->counts[k] = (uint32_t)count;
+	}
+	if (reader && reader == m->dwarf)
+		__atomic_store_n(&m->dwarf_taken, false, __ATOMIC_RELEASE);
+}
+
+static void *run_thread(void *argument)
+{
+	struct work *work = argument;
+	struct own_reader own = {0};
+	size_t i;
+
+	while ((i = __atomic_fetch_add(&work->next, 1, __ATOMIC_RELAXED)) < work->end)
+		work->each(work, &own, i);
+	sp_dwarf_close(own.dwarf);
+	return NULL;
+}
+
+/* Does each(0) .. each(count - 1) in all threads, this one among them: of the others as many as there
+ * can be. */
+static void run_all(struct work *work, void (*each)(struct work *, struct own_reader *, size_t), size_t count)
+{
+	pthread_t others[THREADS_MAX];
+	unsigned started = 0;
+	pthread_attr_t attributes;
+
+	work->each = each;
+	work->next = 0;
+	work->end = count;
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, STACK_BYTES);
+	while (started + 1 < work->threads && started + 1 < count &&
+		!pthread_create(&others[started], &attributes, run_thread, work))
+		started++;
+	pthread_attr_destroy(&attributes);
+	run_thread(work);
+	while (started)
+		pthread_join(others[--started], NULL);
+}
+
+static unsigned usable_processors(void)
+{
+	cpu_set_t set;
+	int count = sched_getaffinity(0, sizeof(set), &set) ? 1 : CPU_COUNT(&set);
+
+	return count < 1 ? 1 : (unsigned)count < THREADS_MAX ? (unsigned)count : THREADS_MAX;
+}
+
+/* A module's jobs: several, when there is enough to do and its sections need not be unpacked. */
+static int add_jobs(struct work *work, const struct group *group, const uint64_t *list)
+{
+	const struct sp_symbols *m = work->s->modules[group->module];
+	size_t most = sp_symbols_are_shareable(m) ? work->threads * JOBS_PER_THREAD : 1;
+	size_t wanted = group->count / JOB_ADDRESSES_MIN, done = 0;
+
+	wanted = work->threads == 1 || !wanted ? 1 : wanted < most ? wanted : most;
+	for (size_t i = 0; i < wanted; i++) {
+		struct job *job = &work->jobs[work->job_count];
+		size_t until = group->count * (i + 1) / wanted;
+
+		*job = (struct job){.module = group->module,
+			.addresses = list + group->first + done,
+			.count = until - done,
+			.counts = calloc(until - done, sizeof(*job->counts))};
+		if (!job->counts)
+			return -ENOMEM;
+		work->job_count++;
+		done = until;
+	}
+	return 0;
+}
+
+static void take_answers(struct sp_symbolizer *s, struct job *job)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < job->count && job->counts[i]; i++) {
+		if (sp_answers_add(&s->answers, job->module, job->addresses[i], job->frames + used, job->counts[i]))
+			break;
+		used += job->counts[i];
+	}
+	free(job->frames);
+	free(job->counts);
+}
+
+static void work_out(struct sp_symbolizer *s, struct group *groups, size_t count, const uint64_t *list)
+{
+	struct work work = {.s = s, .groups = groups, .group_count = count, .threads = usable_processors()};
+	int rc = 0;
+
+	run_all(&work, open_group, count);
+	work.jobs = calloc(count * (size_t)work.threads * JOBS_PER_THREAD + 1, sizeof(*work.jobs));
+	for (size_t i = 0; work.jobs && i < count && !rc; i++)
+		if (s->modules[groups[i].module]->source >= SP_SYMBOLS_NONE)
+			rc = add_jobs(&work, &groups[i], list);
+	run_all(&work, run_job, work.job_count);
+	for (size_t i = 0; i < work.job_count; i++)
+		take_answers(s, &work.jobs[i]);
+	free(work.jobs);
+	for (size_t i = 0; i < count; i++)
+		sp_cached_store(s, groups[i].module, list + groups[i].first, groups[i].count);
+}
+
+static int compare_queries(const void *left, const void *right)
+{
+	const struct sp_symbol_query *a = left, *b = right;
+
+	if (a->module != b->module)
+		return a->module < b->module ? -1 : 1;
+	return a->address < b->address ? -1 : a->address > b->address;
+}
+
+/* The module's addresses go to list[group->first ..), each once. Returns the number of queries read. */
+static size_t gather(struct sp_symbolizer *s, const struct sp_symbol_query *queries, size_t count, struct group *group,
+	uint64_t *list)
+{
+	const struct sp_symbols *m = s->modules[queries[0].module];
+	size_t i;
+
+	group->module = (uint32_t)queries[0].module;
+	group->count = 0;
+	for (i = 0; i < count && queries[i].module == queries[0].module; i++) {
+		if (i && queries[i].address == queries[i - 1].address)
+			continue;
+		list[group->first + group->count++] = queries[i].address - m->bias;
+	}
+	return i;
+}
+
+/* Leaves only the addresses that have no answer yet. */
+static void drop_known(const struct sp_symbolizer *s, struct group *group, uint64_t *list)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < group->count; i++) {
+		uint64_t address = list[group->first + i];
+
+		if (!sp_answers_find(&s->answers, group->module, address))
+			list[group->first + kept++] = address;
+	}
+	group->count = kept;
+}
+
+void sp_symbolizer_prepare(struct sp_symbolizer *s, struct sp_symbol_query *queries, size_t count)
+{
+	struct group *groups = calloc(s->modules_count + 1, sizeof(*groups));
+	uint64_t *list = calloc(count + 1, sizeof(*list));
+	size_t group_count = 0, used = 0, at = 0;
+
+	if (count)
+		qsort(queries, count, sizeof(*queries), compare_queries);
+	while (at < count && queries[at].module < 0)
+		at++;
+	while (groups && list && at < count && (size_t)queries[at].module < s->modules_count) {
+		struct group *group = &groups[group_count];
+
+		group->first = used;
+		at += gather(s, queries + at, count - at, group, list);
+		drop_known(s, group, list);
+		if (group->count)
+			sp_cached_load(s, group->module, list + group->first, group->count);
+		drop_known(s, group, list);
+		used += group->count;
+		group_count += group->count != 0;
+	}
+	if (group_count)
+		work_out(s, groups, group_count, list);
+	free(groups);
+	free(list);
+}

@@ -1,0 +1,19 @@
+/* Internal to the symbolizer: its state. */
+#ifndef SP_SYMBOLIZE_SYMBOLIZER_H
+#define SP_SYMBOLIZE_SYMBOLIZER_H
+
+#include "symbolize/answers.h"
+#include "symbolize/cache.h"
+#include "symbolize/module.h"
+
+struct sp_symbolizer {
+	struct sp_symbols_context context;
+	char *debug_dirs, *cache_path;
+	struct sp_symbols **modules;
+	size_t modules_count, modules_capacity;
+	struct sp_answers answers;
+	struct sp_cache *cache; /* NULL: none, or not opened yet */
+	bool cache_tried;
+};
+
+#endif

@@ -1,0 +1,80 @@
+# The governor: intervals that pay, a cap that thins, a cost that is measured and remembered.
+load helpers
+
+@test "at the cap sampling thins: every phase keeps its share" {
+	SMARTPROF_CPU_MAX_SAMPLES=500 profiled "$TARGETS/phases" "$(long 6 60)" >out
+	profile=$(profile_of phases)
+	at_least 1500 "$(front cpu_samples "$profile")"
+	grep -q 'the interval doubled' "$profile"
+	for phase in 1 2 3 4 5; do
+		# A fifth each, the clock's share included; the last have some 40 samples.
+		share=$(share_of "phase_$phase" "$profile")
+		at_least "$share" 8
+		at_least 34 "$share"
+	done
+}
+
+# intervals SPOOL: CPU time in ns, CPU interval in ns and heap interval in bytes of each timeline point.
+intervals() {
+	/usr/bin/python3 -S - "$1" <<-'PY'
+	import struct, sys
+	data = open(sys.argv[1], "rb").read()
+	header_bytes = struct.unpack_from("<I", data, 12)[0]
+	offset, stride, _, used, _ = struct.unpack_from("<QIIII", data, header_bytes - 10 * 24 + 7 * 24)
+	for i in range(used):
+	    p = struct.unpack_from("<8Q", data, offset + i * stride)
+	    print(p[1] + p[2], p[5], p[6])
+	PY
+}
+
+# steady SECONDS COMMAND…: runs it so long, kills it, and looks at the intervals after 200 ms of CPU.
+steady() {
+	local pid spool
+	env LD_PRELOAD="$AGENT" "${@:2}" >out &
+	pid=$!
+	sleep "$1"
+	kill -9 $pid
+	wait $pid || true
+	spool=$(find "/dev/shm/smartprof-$(id -u)" -name "$pid.*.spool")
+	intervals "$spool" >intervals
+	rm -f "$spool"
+	awk '$1 >= 200e6 { n++; if (n == 1 || $2 < low) low = $2; if ($2 > high) high = $2
+			if (n == 1 || $3 < least) least = $3; if ($3 > most) most = $3 }
+		END { exit !(n >= 5 && high <= 2 * low && most <= 2 * least) }' intervals || fail "$(cat intervals)"
+}
+
+@test "both intervals stay within a factor of two once 200 ms of CPU are used" {
+	steady 2.5 "$TARGETS/phases" 30
+	PYTHONMALLOC=malloc steady 2.5 /usr/bin/python3 -S -c 'while True: [str(i) for i in range(1000)]'
+}
+
+@test "heap samples stay inside the budget however much is allocated" {
+	SMARTPROF_MODE=heap PYTHONMALLOC=malloc profiled /usr/bin/python3 -S -c 'for i in range(2000000): str(i)'
+	profile=$(profile_of 'python3*')
+	at_least "$(front overhead_budget_percent "$profile")" "$(front overhead_measured_percent "$profile")"
+	at_least "$(front heap_interval_max_bytes "$profile")" 1025
+}
+
+@test "a program that allocates little keeps the interval asked for" {
+	profiled "$TARGETS/phases" 0.5 >out
+	[ "$(front heap_interval_max_bytes "$(profile_of phases)")" -eq 1024 ]
+}
+
+@test "what a signal costs is left for the next process, and is no spool" {
+	file=/dev/shm/smartprof-$(id -u)/signal-cost
+	profiled "$TARGETS/phases" 3 >out
+	grep -q '^cpu_clock: event' "$(profile_of phases)" || skip "no perf events here"
+	[ "$(stat -c %a "$file")" = 600 ]
+	[ "$(head -c 6 "$file")" = SPCOST ]
+	"$SMARTPROF" recover >recover.log 2>&1 || true # other spools are others' matter
+	refuse grep -q signal-cost recover.log
+	[ -f "$file" ]
+}
+
+@test "threads that wake each other all the time do without events, and lose no time" {
+	profiled "$TARGETS/pingpong" 150000 >out
+	[ "$(cat out)" = done ]
+	profile=$(profile_of pingpong)
+	cpu=$(awk -v u="$(front cpu_user_seconds "$profile")" -v s="$(front cpu_system_seconds "$profile")" 'BEGIN { print u + s }')
+	near "$(front cpu_sampled_seconds "$profile")" "$cpu" 4
+}
