@@ -91,18 +91,18 @@ static bool say_waited(struct sp_writer *w, const struct sp_function *hottest)
 		return false;
 	sp_buffer_printf(&w->out,
 		"the process mostly waited (it kept a core busy for %.1f %% of the time), so its CPU time is not what "
-		"makes it slow; `strace -f -c` tells which system calls it waits in.",
+		"makes it slow; if it was not for want of a free core, `strace -f -c` tells which system calls it "
+		"waits in.",
 		busy);
 	return true;
 }
 
-/* CPU time that gives as many samples as are wanted. */
+/* CPU time that gives as many samples as are wanted, at the rate they came so far. */
 static uint64_t enough_ns(const struct sp_profile *p)
 {
-	const char *achieved = sp_profile_fact(p, "cpu_interval_achieved_us");
-	double interval_us = achieved ? strtod(achieved, NULL) : (double)p->snapshot->header.cpu.requested_ns / 1e3;
-
-	return (uint64_t)(SAMPLES_WANTED * (interval_us < 1e9 ? interval_us : 1e9) * 1e3);
+	if (p->samples)
+		return sp_whole((double)used_ns(p) * SAMPLES_WANTED / (double)p->samples);
+	return sp_whole((double)p->snapshot->header.cpu.requested_ns * SAMPLES_WANTED);
 }
 
 static bool say_few_samples(struct sp_writer *w, const struct sp_function *hottest)
