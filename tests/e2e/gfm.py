@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 # Elements of the template; `code` outside of fences only with our own words in it.
 ELEMENTS = {"h1", "h2", "h3", "p", "ul", "li", "pre", "code", "table", "thead", "tbody", "tr", "th", "td",
             "details", "summary", "strong"}
+LINK = re.compile(r"[\w.%+-]+\.md")  # of a tree's index to its members
 STRONG = re.compile(r"Verdict \(.*\):|Top \d+:", re.S)
 CODE = re.compile(r"strace -f -c|sysctl [a-z_.=0-9-]+|ulimit -[a-z]|smartprof [a-z -]+|[A-Z_]+")
 ATTRIBUTES = {("align", "left"), ("align", "right"), ("align", "center"), ("class", "language-text"), ("class", "language-sh"),
@@ -23,7 +24,9 @@ class Page(HTMLParser):
         self.problems, self.stack, self.tables, self.texts = [], [], [], []
 
     def handle_starttag(self, tag, attrs):
-        if tag not in ELEMENTS or any(a not in ATTRIBUTES for a in attrs):
+        if tag == "a" and [k for k, _ in attrs] == ["href"] and LINK.fullmatch(attrs[0][1]):
+            pass
+        elif tag not in ELEMENTS or any(a not in ATTRIBUTES for a in attrs):
             self.problems.append(f"element <{tag} {attrs}> at {self.getpos()}")
         self.stack.append(tag)
         if tag == "table":

@@ -1,6 +1,9 @@
 # Whether samples weigh what the kernel says was used: in all, user and system, and by thread.
 load helpers
 
+# What is compared here is measured, and the machine may be doing something else just then.
+export BATS_TEST_RETRIES=2
+
 # counted COMMAND…: profiled, with the kernel's count in ./usage, standard output in ./out, and what the
 # samples add up to in ./sums (tests/targets/spool_sums.c).
 counted() {
