@@ -111,11 +111,8 @@ static int add_perf_map(const struct sp_profile *profile, struct sp_symbolizer *
 
 static struct sp_module_info pseudo_module(const char *name, size_t index, int handle)
 {
-	return (struct sp_module_info){.path = name,
-		.name = name,
-		.handle = handle,
-		.canonical = (uint32_t)index,
-		.asked = handle >= 0};
+	return (struct sp_module_info){
+		.path = name, .name = name, .handle = handle, .canonical = (uint32_t)index, .asked = handle >= 0};
 }
 
 /* modules[0] holds the pseudo functions, modules[1..n] the snapshot's, modules[n+1] and [n+2] all
