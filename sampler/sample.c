@@ -151,7 +151,7 @@ static void on_tick(struct sp_thread *t, const ucontext_t *context)
 		t->record->cpu_user_ns = user;
 		t->record->cpu_sys_ns = sys;
 	}
-	sys_grown = sys - t->sys_seen_ns;
+	sys_grown = sys > t->sys_seen_ns ? sys - t->sys_seen_ns : 0;
 	if (t->event_page) {
 		t->user_drift_ns = (int64_t)(user - t->user_base_ns - t->user_assigned_ns);
 		if (!kernel)
