@@ -1,9 +1,9 @@
 /* CPU samples: from a signal to a weight on a stack.
  *
  * Weights: an event sample stands for one period of user time, corrected a little so that their
- * sum follows the thread's user time as getrusage has it; a tick that finds the thread's system
- * time grown by a tick gives that growth to the interrupted stack, which after a system call is
- * its caller's. With the timer alone a tick carries the growth of both. */
+ * sum follows the thread's user time as getrusage has it; a tick that found the thread in the
+ * kernel gives what its system time has grown to the interrupted stack, which after a system call
+ * is its caller's. With the timer alone a tick carries the growth of both. */
 #include "sampler/sample.h"
 
 #include <errno.h>
