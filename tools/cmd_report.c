@@ -100,8 +100,7 @@ static int report_profile(const char *path, const struct sp_buffer *text, bool f
 	return print_text(text->data, full ? text->length : sp_markdown_top(text->data, text->length));
 }
 
-/* Reads the file; a spool is only recognized. Returns 0, 1 for a spool, or a negative errno. */
-static int read_input(const char *path, struct sp_buffer *text)
+int sp_input_read(const char *path, struct sp_buffer *text)
 {
 	uint64_t magic = 0;
 	char block[65536];
@@ -169,7 +168,7 @@ static int report(const char *what, bool full)
 		}
 		return report_spool(path, full);
 	}
-	got = read_input(what, &text);
+	got = sp_input_read(what, &text);
 	if (got < 0) {
 		sp_complain("report: %s: %s; give it a process id, a spool or a profile", what, strerror(-got));
 		status = SP_EXIT_USAGE;

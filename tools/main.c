@@ -16,6 +16,7 @@ static const struct command commands[] = {
 	{"run", sp_cmd_run, "run a program and profile it"},
 	{"config", sp_cmd_config, "show what was detected and every setting"},
 	{"report", sp_cmd_report, "print the profile of a running process, a spool or a profile file"},
+	{"compare", sp_cmd_compare, "tell whether a program came to cost more: score, verdict, exit status"},
 	{"recover", sp_cmd_recover, "write the profiles of processes that died without telling"},
 	{"finish", sp_cmd_finish, NULL},
 	{"help", cmd_help, "explain a command"},

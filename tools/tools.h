@@ -19,6 +19,7 @@
 #define SP_EXIT_USAGE 2
 
 struct sp_where;
+struct sp_buffer;
 struct sp_file;
 struct sp_option_row;
 
@@ -26,12 +27,17 @@ int sp_cmd_run(int argc, char **argv);
 int sp_cmd_config(int argc, char **argv);
 int sp_cmd_report(int argc, char **argv);
 int sp_cmd_recover(int argc, char **argv);
+int sp_cmd_compare(int argc, char **argv);
 int sp_cmd_finish(int argc, char **argv);
 
 /* Renders what the process `root`, which ended with wait_status (as from wait()), and the processes
  * it started have left behind. verbose: a line on stderr per profile written. Returns the number of
  * profiles, or a negative errno. In cmd_recover.c. */
 int sp_recover_tree(pid_t root, int wait_status, int verbose);
+
+/* Reads a file of at most 256 MiB into *text (NUL-terminated); a spool is only recognized. Returns 0, 1 for a
+ * spool, or a negative errno. In cmd_report.c. */
+int sp_input_read(const char *path, struct sp_buffer *text);
 
 /* Prints "smartprof: " and the message and a newline to stderr. */
 void sp_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
