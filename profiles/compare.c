@@ -10,12 +10,12 @@
 #include "profiles/stats.h"
 
 const struct sp_metric_info sp_metric_info[SP_METRICS] = {
-	[SP_METRIC_CPU] = {"CPU time", "cpu", SP_UNIT_NS, 0.15, SP_COMPARE_LEAST_NS},
-	[SP_METRIC_PEAK] = {"Peak heap", "peak", SP_UNIT_BYTES, 0.03, SP_COMPARE_LEAST_BYTES},
-	[SP_METRIC_ALLOCATED] = {"Allocated", "allocated", SP_UNIT_BYTES, 0.01, SP_COMPARE_LEAST_BYTES},
-	[SP_METRIC_WALL] = {"Wall time", "wall", SP_UNIT_NS, 0.3, SP_COMPARE_LEAST_NS},
-	[SP_METRIC_INUSE] = {"In use at end", "in_use", SP_UNIT_BYTES, 0.03, SP_COMPARE_LEAST_BYTES},
-	[SP_METRIC_ALLOCATIONS] = {"Allocations", "allocations", SP_UNIT_NUMBER, 0.01, 100},
+	[SP_METRIC_CPU] = {"CPU time", "cpu", SP_UNIT_NS, 0.15, SP_COMPARE_LEAST_NS, 0.44},
+	[SP_METRIC_PEAK] = {"Peak heap", "peak", SP_UNIT_BYTES, 0.03, SP_COMPARE_LEAST_BYTES, 0.22},
+	[SP_METRIC_ALLOCATED] = {"Allocated", "allocated", SP_UNIT_BYTES, 0.01, SP_COMPARE_LEAST_BYTES, 0.22},
+	[SP_METRIC_WALL] = {"Wall time", "wall", SP_UNIT_NS, 0.3, SP_COMPARE_LEAST_NS, 0.12},
+	[SP_METRIC_INUSE] = {"In use at end", "in_use", SP_UNIT_BYTES, 0.03, SP_COMPARE_LEAST_BYTES, 0.5},
+	[SP_METRIC_ALLOCATIONS] = {"Allocations", "allocations", SP_UNIT_NUMBER, 0.01, 100, 0.5},
 };
 
 static double fact_value(const struct sp_profile *profile, const char *key)
@@ -203,40 +203,49 @@ static const char *obstacle(struct sp_comparison *c, enum sp_metric metric, stru
 }
 
 /* Holm's order, and each test's own level in it, so that interval and test agree. */
-static void correct(struct sp_comparison *c, struct test *tests, const unsigned *family, size_t count)
+static void correct(struct sp_comparison *c, const struct test *tests, const unsigned *family, size_t count)
 {
-	double p[SP_METRICS], adjusted[SP_METRICS];
+	double p[SP_METRICS], parts[SP_METRICS], adjusted[SP_METRICS];
 
-	for (size_t i = 0; i < count; i++)
-		p[i] = c->totals[family[i]].p;
-	sp_stats_holm(p, count, adjusted);
 	for (size_t i = 0; i < count; i++) {
-		size_t before = 0;
+		p[i] = c->totals[family[i]].p;
+		parts[i] = sp_metric_info[family[i]].part;
+	}
+	sp_stats_holm(p, parts, count, adjusted);
+	for (size_t i = 0; i < count; i++) {
+		double left = 0;
 
 		for (size_t k = 0; k < count; k++)
-			before += k < i ? p[k] <= p[i] : p[k] < p[i];
+			left += k < i ? (p[k] / parts[k] > p[i] / parts[i] ? parts[k] : 0)
+				: p[k] / parts[k] >= p[i] / parts[i] ? parts[k]
+								     : 0;
 		c->totals[family[i]].corrected_p = adjusted[i];
-		estimate(c, &c->totals[family[i]], &tests[family[i]], SP_COMPARE_ALPHA / (double)(count - before));
+		estimate(c, &c->totals[family[i]], &tests[family[i]], SP_COMPARE_ALPHA * parts[i] / left);
 	}
 }
 
-/* A metric on which all runs agree needs no test: so says the order of the runs' values alone, so leaving it
- * out of the count of tests is no peeking. */
-static void test_family(struct sp_comparison *c, struct test *tests, unsigned first, unsigned end)
+/* A metric on which all runs agree needs no test. That is known from all values together, whichever side they
+ * are on, so leaving it out of the family is no peeking. */
+static void test_family(struct sp_comparison *c, const struct test *tests, unsigned first, unsigned end)
 {
 	unsigned family[SP_METRICS];
+	double parts = 0, least = sp_stats_rank_least(c->input->count[0], c->input->count[1]);
 	size_t count = 0;
-	const size_t *n = c->input->count;
 
 	for (unsigned m = first; m < end; m++)
-		if (c->totals[m].compared && !c->totals[m].same)
+		if (c->totals[m].compared && !c->totals[m].same) {
 			family[count++] = m;
+			parts += sp_metric_info[m].part;
+		}
 	for (unsigned m = first; m < end; m++) {
-		c->totals[m].exact = sp_stats_rank_least(n[0], n[1]) <= SP_COMPARE_ALPHA / (double)(count ? count : 1);
-		if (c->totals[m].compared)
-			test_total(c, &c->totals[m], &tests[m]);
-		if (c->totals[m].compared && c->totals[m].same)
-			estimate(c, &c->totals[m], &tests[m], SP_COMPARE_ALPHA);
+		struct sp_total *total = &c->totals[m];
+		double part = sp_metric_info[m].part;
+
+		total->exact = least <= SP_COMPARE_ALPHA * (total->same || parts <= 0 ? 1 : part / parts);
+		if (total->compared)
+			test_total(c, total, &tests[m]);
+		if (total->compared && total->same)
+			estimate(c, total, &tests[m], SP_COMPARE_ALPHA);
 	}
 	correct(c, tests, family, count);
 }

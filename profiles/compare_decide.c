@@ -76,7 +76,7 @@ static void set_runs_needed(struct sp_comparison *c)
 
 	for (unsigned m = 0; m < SP_METRICS; m++)
 		c->totals[m].runs_needed = sp_stats_runs_needed(is_measured(c, &c->totals[m]) ? c->totals[m].spread : 0,
-			effect, SP_COMPARE_ALPHA / SP_GATING);
+			effect, SP_COMPARE_ALPHA * sp_metric_info[m].part);
 }
 
 /* One total whose interval leaves room for the growth the gate looks for. */

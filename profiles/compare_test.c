@@ -104,7 +104,7 @@ static void correct(struct sp_comparison *c)
 			if (c->rows[i].tested && (kind == SP_ROW_KINDS || c->rows[i].kind == kind))
 				p[count++] = c->rows[i].p;
 		if (kind == SP_ROW_KINDS)
-			sp_stats_holm(p, count, adjusted);
+			sp_stats_holm(p, NULL, count, adjusted);
 		else
 			sp_stats_benjamini_hochberg(p, count, adjusted);
 		for (size_t i = 0; i < c->row_count; i++) {

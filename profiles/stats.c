@@ -256,16 +256,23 @@ static struct ordered *in_order(const double *p, size_t n)
 	return order;
 }
 
-void sp_stats_holm(const double *p, size_t n, double *adjusted)
+void sp_stats_holm(const double *p, const double *weights, size_t n, double *adjusted)
 {
-	struct ordered *order = in_order(p, n);
-	double most = 0;
+	double *scaled = sp_alloc(n, sizeof(*scaled)), left = 0, most = 0;
+	struct ordered *order;
 
 	for (size_t i = 0; i < n; i++) {
-		most = fmax(most, fmin(order[i].p * (double)(n - i), 1));
+		scaled[i] = p[i] / (weights ? weights[i] : 1);
+		left += weights ? weights[i] : 1;
+	}
+	order = in_order(scaled, n);
+	for (size_t i = 0; i < n; i++) {
+		most = fmax(most, fmin(order[i].p * left, 1));
 		adjusted[order[i].index] = most;
+		left -= weights ? weights[order[i].index] : 1;
 	}
 	free(order);
+	free(scaled);
 }
 
 void sp_stats_benjamini_hochberg(const double *p, size_t n, double *adjusted)

@@ -38,8 +38,9 @@ struct sp_shift {
 struct sp_shift sp_stats_shift(const double *a, size_t na, const double *b, size_t nb, double alpha);
 
 /* Adjusted p-values, in the order given. Holm, Scandinavian Journal of Statistics 6 (1979): the chance
- * of any false finding; Benjamini & Hochberg, JRSS B 57 (1995): the expected share of false ones. */
-void sp_stats_holm(const double *p, size_t n, double *adjusted);
+ * of any false finding, shared out by weights (his section 4; NULL: evenly); Benjamini & Hochberg, JRSS B 57
+ * (1995): the expected share of false ones. */
+void sp_stats_holm(const double *p, const double *weights, size_t n, double *adjusted);
 void sp_stats_benjamini_hochberg(const double *p, size_t n, double *adjusted);
 
 /* How many runs a side tell an effect from none in nine of ten cases, with a rank test at level alpha, when

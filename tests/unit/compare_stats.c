@@ -111,13 +111,25 @@ static void several_tests(void **state)
 		rejected += adjusted[i] <= 0.05;
 	assert_int_equal(rejected, 4);
 	assert_near(adjusted[4], 0.0095 * 15 / 4);
-	sp_stats_holm(p, COUNT(p), adjusted);
+	sp_stats_holm(p, NULL, COUNT(p), adjusted);
 	rejected = 0;
 	for (size_t i = 0; i < COUNT(p); i++)
 		rejected += adjusted[i] <= 0.05;
 	assert_int_equal(rejected, 3);
 	assert_near(adjusted[3], 0.0019 * 13);
 	assert_near(adjusted[14], 1);
+}
+
+/* By hand: .01/3 < .02/1, so first .01 * 4 / 3, then .02 * 1 / 1. */
+static void weighted_holm(void **state)
+{
+	static const double p[] = {0.02, 0.01}, weights[] = {1, 3};
+	double adjusted[2];
+
+	(void)state;
+	sp_stats_holm(p, weights, 2, adjusted);
+	assert_near(adjusted[1], 0.01 * 4 / 3);
+	assert_near(adjusted[0], 0.02);
 }
 
 static void runs_needed(void **state)
@@ -152,6 +164,7 @@ int main(void)
 		cmocka_unit_test(hodges_lehmann),
 		cmocka_unit_test(the_interval_agrees_with_the_test),
 		cmocka_unit_test(several_tests),
+		cmocka_unit_test(weighted_holm),
 		cmocka_unit_test(runs_needed),
 		cmocka_unit_test(spread),
 	};
