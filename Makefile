@@ -162,7 +162,7 @@ lint: agent
 format:
 	@tests/lint/format.sh --fix .
 
-.PHONY: e2e test demo bench bench-cpu bench-heap deps
+.PHONY: e2e test demo bench bench-cpu bench-heap bench-compare deps
 # One file: make e2e T=signals. LONG=1 runs the storms for as long as a release wants.
 e2e: all targets
 	@SP_LONG=$(LONG) bats --print-output-on-failure --timing $(if $(T),tests/e2e/$(T).bats,tests/e2e)
@@ -180,6 +180,9 @@ bench-cpu: all targets
 # Beside jemalloc's, tcmalloc's and heaptrack's heap profiling.
 bench-heap: all targets
 	@tests/bench/heap.sh
+# How often a comparison is wrong. RUNS=24 COMPARISONS=100
+bench-compare: all
+	@tests/bench/compare.sh $(RUNS) $(COMPARISONS)
 deps:
 	@.ci/deps build test demo
 
@@ -206,7 +209,7 @@ clean:
 help:
 	@echo 'make [CC=clang] [V=1] [SAN=1]   build/libsmartprof.so and build/smartprof'
 	@echo 'make deps                       install missing Debian packages (root or sudo)'
-	@echo 'make test | unit | fuzz [FUZZ_SECONDS=10] | e2e [T=file] | lint | format | demo | bench | bench-cpu [ROUNDS=9] | bench-heap'
+	@echo 'make test | unit | fuzz [FUZZ_SECONDS=10] | e2e [T=file] | lint | format | demo | bench | bench-cpu [ROUNDS=9] | bench-heap | bench-compare'
 	@echo 'make install | uninstall        PREFIX=$(PREFIX), DESTDIR honoured'
 
 -include $(shell find $(B) build/targets -name '*.d' 2>/dev/null)

@@ -28,13 +28,17 @@ static void print_help(void)
 	       "  --allocator NAME\n"
 	       "                  malloc to put under PROGRAM: jemalloc, tcmalloc, mimalloc; system: the C library's\n"
 	       "                  (takes others out of LD_PRELOAD; one that PROGRAM is linked with stays)\n"
+	       "  --repeat N      run it N times, a profile each; the exit status is that of the first run that "
+	       "failed\n"
 	       "  --help          this text\n\n"
 	       "smartprof config shows the settings that apply here.\n");
 }
 
 /* --- flags */
 
-enum { FLAG_CPU = 1000, FLAG_HEAP, FLAG_ALLOCATOR };
+enum { FLAG_CPU = 1000, FLAG_HEAP, FLAG_ALLOCATOR, FLAG_REPEAT };
+
+#define REPEAT_MAX 1000
 
 /* One flag for each row of the table that has one; their `val` is the row's index. */
 static void fill_flags(struct option *flags)
@@ -47,6 +51,7 @@ static void fill_flags(struct option *flags)
 	flags[count++] = (struct option){"cpu", no_argument, NULL, FLAG_CPU};
 	flags[count++] = (struct option){"heap", no_argument, NULL, FLAG_HEAP};
 	flags[count++] = (struct option){"allocator", required_argument, NULL, FLAG_ALLOCATOR};
+	flags[count++] = (struct option){"repeat", required_argument, NULL, FLAG_REPEAT};
 	flags[count++] = (struct option){"help", no_argument, NULL, 'h'};
 	flags[count] = (struct option){NULL, 0, NULL, 0};
 }
@@ -59,10 +64,21 @@ static int set_from_flag(int option, const char *value)
 	return sp_settings_set(option, shown_as, value);
 }
 
-/* *allocator: the name after --allocator, else unchanged. Returns -1 to go on, else the exit status. */
-static int parse_flags(int argc, char **argv, const char **allocator)
+static int set_repeat(const char *text, long *repeat)
 {
-	struct option flags[SP_OPTIONS + 5];
+	char *end;
+
+	*repeat = strtol(text, &end, 10);
+	if (end > text && !*end && *repeat >= 1 && *repeat <= REPEAT_MAX)
+		return 0;
+	sp_complain("run: --repeat: '%s' is not valid; allowed: 1 to %d", text, REPEAT_MAX);
+	return SP_EXIT_USAGE;
+}
+
+/* *allocator and *repeat: what follows their flags, else unchanged. Returns -1 to go on, else the exit status. */
+static int parse_flags(int argc, char **argv, const char **allocator, long *repeat)
+{
+	struct option flags[SP_OPTIONS + 6];
 	unsigned mode = 0;
 	int got, status = 0;
 
@@ -75,6 +91,8 @@ static int parse_flags(int argc, char **argv, const char **allocator)
 			mode |= SP_MODE_HEAP;
 		} else if (got == FLAG_ALLOCATOR) {
 			*allocator = optarg;
+		} else if (got == FLAG_REPEAT) {
+			status = set_repeat(optarg, repeat);
 		} else if (got == 'h') {
 			print_help();
 			return 0;
@@ -326,13 +344,35 @@ static void announce(const struct sp_target *target)
 		sp_complain("%s is a script: profiling its interpreter, %s", target->path, target->program);
 }
 
+/* Runs it so many times, or until one run ends by a signal. *ended: as of wait(2), of the first run that
+ * failed, else of the last. Returns 0 or a negative errno. */
+static int run_times(const struct sp_target *target, char **argv, const char *library, long times, bool verbose,
+	int *ended)
+{
+	*ended = 0;
+	for (long i = 0; i < times; i++) {
+		int status, pid = run_child(target, argv, library, &status);
+
+		if (pid < 0)
+			return pid;
+		if (setting_is_on(SP_OPT_ENABLED))
+			sp_recover_tree(pid, status, verbose);
+		if (*ended == 0)
+			*ended = status;
+		if (WIFSIGNALED(status))
+			break;
+	}
+	return 0;
+}
+
 int sp_cmd_run(int argc, char **argv)
 {
 	char library[PATH_MAX];
 	struct sp_target target;
 	bool enabled, verbose;
-	const char *allocator = NULL;
-	int status = parse_flags(argc, argv, &allocator), ended;
+	const char *allocator = NULL, *output;
+	long repeat = 1;
+	int status = parse_flags(argc, argv, &allocator, &repeat), ended;
 
 	if (status >= 0)
 		return status;
@@ -341,8 +381,13 @@ int sp_cmd_run(int argc, char **argv)
 		return SP_EXIT_USAGE;
 	enabled = setting_is_on(SP_OPT_ENABLED);
 	verbose = setting_is_on(SP_OPT_VERBOSE);
-	if (enabled && !output_is_possible(getenv("SMARTPROF_OUTPUT")))
+	output = getenv("SMARTPROF_OUTPUT");
+	if (enabled && !output_is_possible(output))
 		return SP_EXIT_USAGE;
+	if (repeat > 1 && output && *output) {
+		sp_complain("run: --repeat: every run would write %s again; use --dir", output);
+		return SP_EXIT_USAGE;
+	}
 	status = sp_target_find(&target, argv[0]);
 	if (status < 0) {
 		sp_complain("run: %s: %s", argv[0], status == -ENOENT ? "no such program" : strerror(-status));
@@ -354,12 +399,11 @@ int sp_cmd_run(int argc, char **argv)
 		return 1;
 	if (enabled)
 		announce(&target);
-	status = run_child(&target, argv, enabled && sp_target_preloadable(&target) ? library : NULL, &ended);
+	status = run_times(&target, argv, enabled && sp_target_preloadable(&target) ? library : NULL, repeat, verbose,
+		&ended);
 	if (status < 0) {
 		sp_complain("run: cannot start %s: %s", target.path, strerror(-status));
 		return 1;
 	}
-	if (enabled)
-		sp_recover_tree(status, ended, verbose);
 	return end_like(ended);
 }

@@ -1,0 +1,52 @@
+/* Statistics of comparisons: pure functions of numbers. All p-values are two-sided. */
+#ifndef SP_PROFILES_STATS_H
+#define SP_PROFILES_STATS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* P(T > t) for Student's t with so many degrees of freedom, INFINITY for the normal distribution.
+ * Abramowitz & Stegun, Handbook of Mathematical Functions, 26.7.3 and 26.7.4; freedom is rounded down
+ * to a whole number, which is the cautious side. */
+double sp_stats_t_tail(double t, double freedom);
+
+/* The t that a share p < 0.5 lies above. */
+double sp_stats_t_quantile(double p, double freedom);
+
+/* n > 0. */
+double sp_stats_median(const double *values, size_t n);
+
+/* Pooled standard deviation within the sides; *freedom = na + nb - 2, or 0 (and 0 is returned) when there is
+ * but one value a side. */
+double sp_stats_spread(const double *a, size_t na, const double *b, size_t nb, double *freedom);
+
+/* Mann & Whitney, Annals of Mathematical Statistics 18 (1947): the p-value of the rank sum, exact and conditional
+ * on ties (mid-ranks), twice the smaller tail. From SP_STATS_EXACT_PAIRS pairs on the normal approximation with the
+ * corrections for ties and continuity (Lehmann, Nonparametrics, 1.3 and 1.4). */
+#define SP_STATS_EXACT_PAIRS 900u
+double sp_stats_rank_test(const double *a, size_t na, const double *b, size_t nb);
+
+/* The smallest p-value that so many runs can give: 2 / (na + nb choose na). */
+double sp_stats_rank_least(size_t na, size_t nb);
+
+/* Hodges & Lehmann, Annals of Mathematical Statistics 34 (1963): how much larger b is than a, the median of all
+ * differences; the interval of confidence 1 - alpha are the differences at the critical values of the rank
+ * sum (Hollander & Wolfe, Nonparametric Statistical Methods, 4.3). Infinite when too few runs. */
+struct sp_shift {
+	double estimate, low, high;
+};
+struct sp_shift sp_stats_shift(const double *a, size_t na, const double *b, size_t nb, double alpha);
+
+/* Adjusted p-values, in the order given. Holm, Scandinavian Journal of Statistics 6 (1979): the chance
+ * of any false finding, shared out by weights (his section 4; NULL: evenly); Benjamini & Hochberg, JRSS B 57
+ * (1995): the expected share of false ones. */
+void sp_stats_holm(const double *p, const double *weights, size_t n, double *adjusted);
+void sp_stats_benjamini_hochberg(const double *p, size_t n, double *adjusted);
+
+/* How many runs a side tell an effect from none in nine of ten cases, with a rank test at level alpha, when
+ * single runs have that standard deviation: 2 (z_alpha/2 + z_.1)² spread² / effect², over the rank test's efficiency
+ * of 3/π (Lehmann, Nonparametrics, 2.4); at least what makes significance possible. At most SP_STATS_RUNS_MAX. */
+#define SP_STATS_RUNS_MAX 9999u
+size_t sp_stats_runs_needed(double spread, double effect, double alpha);
+
+#endif

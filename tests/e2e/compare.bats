@@ -1,0 +1,95 @@
+# smartprof compare on profiles of real runs: verdicts, gates, formats, bad input.
+load helpers
+
+# runs DIRECTORY N SECONDS: so many profiles of a program that computes that long.
+runs() {
+	SMARTPROF_DIR=$WORK/$1 SMARTPROF_ENV=ci timeout -k 5 "$PATIENCE" "$SMARTPROF" run --repeat "$2" -- \
+		"$TARGETS/cpu_truth" "$3" >/dev/null
+}
+
+@test "run --repeat leaves a profile a run and ends like the first that failed" {
+	runs a 3 0.1
+	[ "$(find a/ci -name 'cpu_truth.*.md' | wc -l)" -eq 3 ]
+	status_of 7 "$SMARTPROF" run --repeat 2 -- sh -c 'exit 7'
+	status_of 2 "$SMARTPROF" run --repeat 0 -- true
+	status_of 2 "$SMARTPROF" run --repeat 2 --output x.md -- true 2>err
+	grep -q 'every run would write x.md' err
+}
+
+@test "a program that came to cost twice as much fails, the other way round it does not" {
+	runs a 6 0.3
+	runs b 6 0.9
+	status_of 1 "$SMARTPROF" compare a/ci b/ci >report.md
+	grep -q '^\*\*Verdict:\*\* Regression: cpu_truth, 6 baseline and 6 current runs; CPU time +' report.md
+	grep -qE '^\*\*Score:\*\* Score [0-9.]+ of 100, grade [B-F]' report.md
+	section '## Regressions' report.md | grep -q '| self time | .* | confirmed | '
+	grep -q 'One side ran wholly before the other' report.md
+	status_of 0 "$SMARTPROF" compare b/ci a/ci --fail-on-regression 20 --output better.md >out
+	[ ! -s out ]
+	grep -q 'Score 100.0 of 100, grade A' better.md
+	status_of 1 "$SMARTPROF" compare --max-cpu 0.001 --format text --baseline b/ci --current a/ci >out
+	grep -q 'CPU time: .* is above the limit of 1.0 ms' out
+}
+
+@test "too few runs are said to be too few; strict makes that a failure" {
+	runs a 2 0.2
+	files=(a/ci/cpu_truth.*.md)
+	status_of 3 "$SMARTPROF" compare --format text "${files[@]}" >out
+	grep -q 'Not enough evidence' out
+	grep -q 'Run 6 a side' out
+	status_of 1 "$SMARTPROF" compare --strict "${files[@]}" >out
+	status_of 0 "$SMARTPROF" compare --max-cpu 1000 "${files[@]}" >out
+}
+
+@test "json and github say the same, and a job summary is added to" {
+	runs a 2 0.2
+	files=(a/ci/cpu_truth.*.md)
+	status_of 3 "$SMARTPROF" compare --format json "${files[@]}" >out.json
+	python3 - <<-'END'
+		import json
+		j = json.load(open("out.json"))
+		assert j["schema"] == "smartprof-compare/1" and j["verdict"] == "unknown" and j["score"] == 100
+		assert [t["metric"] for t in j["totals"]] == ["cpu", "peak", "allocated", "wall", "in_use", "allocations"]
+		assert j["rows"] and len(j["baseline"]) == len(j["current"]) == 1
+	END
+	echo before >summary
+	GITHUB_STEP_SUMMARY=summary status_of 3 "$SMARTPROF" compare --format github "${files[@]}" >out
+	grep -q '^::warning title=smartprof compare::Not enough evidence' out
+	[ "$(head -n 1 summary)" = before ]
+	grep -q '^# Comparison of cpu' summary
+	cmark-gfm -e table summary | grep -q '<th>Total</th>\|>Total<'
+}
+
+@test "calibrated noise narrows what one run against one can say" {
+	runs a 2 0.2
+	SMARTPROF_DIR=$WORK/a SMARTPROF_ENV=ci "$SMARTPROF" compare --calibrate --runs 3 -- "$TARGETS/cpu_truth" 0.2 >out
+	grep -q 'cpu_truth.noise.json: from 3 runs' out
+	[ -s a/ci/cpu_truth.noise.json ]
+	"$SMARTPROF" compare --format json a/ci/cpu_truth.*.md >out.json || true
+	grep -q '"calibrated_runs": 3' out.json
+	status_of 1 "$SMARTPROF" compare --calibrate --runs 3 -- false 2>err
+	grep -q 'ended with status 1' err
+	status_of 2 "$SMARTPROF" compare --calibrate
+}
+
+@test "what cannot be read is named, each on a line, and nothing is compared" {
+	runs a 1 0.1
+	good=$(echo a/ci/cpu_truth.*.md)
+	head -c 3000 "$good" >cut.md
+	echo '# Hello' >foreign.md
+	status_of 2 "$SMARTPROF" compare --baseline "$good" cut.md --current foreign.md missing.md 2>err >out
+	[ ! -s out ]
+	grep -q 'cut.md: it ends before its complete part does' err
+	grep -q 'foreign.md: it does not start with the front matter' err
+	grep -q 'missing.md: No such file' err
+	[ "$(wc -l <err)" -eq 3 ]
+	status_of 2 "$SMARTPROF" compare "$good"
+	mkdir empty
+	status_of 2 "$SMARTPROF" compare empty "$good"
+	status_of 2 "$SMARTPROF" compare --fail-below 101 "$good" "$good"
+	status_of 2 "$SMARTPROF" compare --format xml "$good" "$good"
+	status_of 2 "$SMARTPROF" compare "$good" "$good" "$good"
+	sed 's/^program: .*/program: other/' "$good" >other.md
+	status_of 2 "$SMARTPROF" compare --baseline "$good" other.md --current "$good" 2>err
+	grep -q 'are of several programs' err
+}

@@ -1,0 +1,517 @@
+/* Comparisons of profiles made by hand: the score's properties, matching, gates. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "profiles/compare.h"
+#include "profiles/markdown.h"
+
+#define RUNS_MAX 12
+#define ROWS_MAX 8
+#define MS 1000000.0
+
+struct made_row {
+	const char *name, *file;
+	double ms;
+};
+
+/* A run: cost of its functions, and its heap. */
+struct made {
+	struct made_row rows[ROWS_MAX];
+	double wall_ms, peak, allocated; /* negative: no heap profile */
+	const char *extra;               /* more front matter */
+};
+
+static struct sp_profile *profiles[SP_SIDES][RUNS_MAX];
+static const char *names[SP_SIDES][RUNS_MAX];
+static struct sp_comparison_input input;
+static struct sp_comparison *result;
+
+static int set_up(void **state)
+{
+	(void)state;
+	input = (struct sp_comparison_input){
+		.weights = {50, 25, 15, 10}, .gate = {NAN, NAN, {NAN, NAN, NAN, NAN}, false}};
+	for (int side = 0; side < SP_SIDES; side++) {
+		input.profiles[side] = profiles[side];
+		input.names[side] = names[side];
+	}
+	return 0;
+}
+
+static void forget(void)
+{
+	sp_comparison_free(result);
+	result = NULL;
+	for (int side = 0; side < SP_SIDES; side++)
+		for (size_t i = 0; i < input.count[side]; i++)
+			sp_profile_free(profiles[side][i]);
+	input.count[0] = input.count[1] = 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	forget();
+	return 0;
+}
+
+static void put_run(struct sp_buffer *out, const struct made *made)
+{
+	double cpu = 0;
+	size_t n = 0;
+
+	for (; n < ROWS_MAX && made->rows[n].name; n++)
+		cpu += made->rows[n].ms;
+	sp_buffer_printf(out,
+		"---\nschema: smartprof/1\nprogram: app\nexit: 0\ncpu_user_seconds: %.6f\ncpu_system_seconds: 0\n"
+		"wall_seconds: %.6f\n%s",
+		cpu / 1e3, made->wall_ms / 1e3, made->extra ? made->extra : "");
+	if (made->peak >= 0)
+		sp_buffer_printf(out, "heap_peak_bytes: %.0f\nheap_allocated_bytes: %.0f\n", made->peak,
+			made->allocated);
+	sp_buffer_printf(out, "---\n\n<details>\n\n## All functions (%zu)\n\n```tsv\nhead\n", n);
+	for (size_t i = 0; i < n; i++)
+		sp_buffer_printf(out, "%.0f\t0\t%.0f\t0\t100\t100\t%.0f\t0\t%s\t/bin/app\t%s\t%d\n",
+			made->rows[i].ms * MS, made->rows[i].ms * MS, made->rows[i].ms * MS / 20, made->rows[i].name,
+			made->rows[i].file ? made->rows[i].file : "", made->rows[i].file ? 7 : 0);
+	sp_buffer_puts(out, "```\n\n</details>\n");
+}
+
+static void add_run(enum sp_side side, const struct made *made)
+{
+	struct sp_buffer text = {0};
+	const char *why = "";
+
+	put_run(&text, made);
+	profiles[side][input.count[side]] = sp_markdown_read(text.data, text.length, &why);
+	assert_non_null(profiles[side][input.count[side]]);
+	names[side][input.count[side]++] = "run.md";
+	sp_buffer_free(&text);
+}
+
+/* n runs like this one, a little noise on each: up to `noise` either way. */
+static void add_runs(enum sp_side side, struct made made, size_t n, double noise)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct made one = made;
+		double factor = 1 + noise * (2.0 * (double)((i * 7 + (size_t)side * 3) % 11) / 10 - 1);
+
+		for (size_t k = 0; k < ROWS_MAX; k++)
+			one.rows[k].ms *= factor;
+		one.wall_ms *= factor;
+		add_run(side, &one);
+	}
+}
+
+static void compare(void)
+{
+	sp_comparison_free(result);
+	result = sp_compare(&input);
+}
+
+static const struct made plain = {
+	{{"parse", "a.c", 400}, {"lex", "a.c", 300}, {"main", "b.c", 300}}, 1100, 8e6, 64e6, NULL};
+
+static const struct sp_row *row(const char *name)
+{
+	for (size_t i = 0; i < result->row_count; i++)
+		if (!result->rows[i].gone && strcmp(result->rows[i].function, name) == 0)
+			return &result->rows[i];
+	return NULL;
+}
+
+static double score_with(double cpu, double peak, double allocated)
+{
+	struct made other = plain;
+
+	for (size_t i = 0; i < 3; i++)
+		other.rows[i].ms *= cpu;
+	other.peak *= peak;
+	other.allocated *= allocated;
+	forget();
+	add_runs(SP_BASELINE, plain, 6, 0.01);
+	add_runs(SP_CURRENT, other, 6, 0.01);
+	compare();
+	return result->score;
+}
+
+static void identical_is_100(void **state)
+{
+	(void)state;
+	add_runs(SP_BASELINE, plain, 6, 0);
+	add_runs(SP_CURRENT, plain, 6, 0);
+	compare();
+	assert_true(result->score == 100);
+	assert_int_equal(result->grade, SP_GRADE_A);
+	assert_int_equal(result->verdict, SP_VERDICT_PASS);
+	forget();
+	add_run(SP_BASELINE, &plain);
+	add_run(SP_CURRENT, &plain);
+	compare();
+	assert_true(result->score == 100);
+}
+
+static void half_is_surely_twice(void **state)
+{
+	double factors[SP_GATING] = {2, 2, 2, 2}, weights[SP_GATING] = {50, 25, 15, 10};
+
+	(void)state;
+	assert_true(fabs(sp_compare_score(factors, weights, SP_GATING) - 50) < 1e-9);
+	factors[0] = 0.1; /* improvements buy nothing */
+	factors[1] = factors[2] = factors[3] = 1;
+	assert_true(sp_compare_score(factors, weights, SP_GATING) == 100);
+	factors[1] = -1; /* not compared */
+	factors[2] = 4;
+	assert_true(fabs(sp_compare_score(factors, weights, SP_GATING) - 100 / pow(4, 0.2)) < 1e-9);
+	assert_int_equal(sp_compare_grade(90), SP_GRADE_A);
+	assert_int_equal(sp_compare_grade(59.9), SP_GRADE_F);
+}
+
+static void the_score_is_monotone(void **state)
+{
+	double last = 101;
+
+	(void)state;
+	for (double growth = 1; growth < 3; growth *= 1.2) {
+		double score = score_with(growth, 1, 1);
+
+		assert_true(growth == 1 ? score == 100 : score < last);
+		last = score;
+	}
+	assert_true(score_with(1, 1.5, 1) < 100);
+	assert_true(score_with(1, 1.5, 1.5) < score_with(1, 1.5, 1));
+	assert_true(score_with(0.5, 1.5, 1) == score_with(1, 1.5, 1));
+}
+
+static void swapping_sides_turns_it_over(void **state)
+{
+	struct made slow = plain;
+	struct sp_total forth;
+
+	(void)state;
+	slow.rows[0].ms *= 2;
+	add_runs(SP_BASELINE, plain, 6, 0.01);
+	add_runs(SP_CURRENT, slow, 6, 0.01);
+	compare();
+	forth = result->totals[SP_METRIC_CPU];
+	assert_int_equal(row("parse")->state, SP_ROW_REGRESSION);
+	assert_int_equal(row("parse")->evidence, SP_EVIDENCE_CONFIRMED);
+	assert_int_equal(row("lex")->state, SP_ROW_STEADY);
+	assert_true(result->score < 100);
+	input.profiles[0] = profiles[1];
+	input.profiles[1] = profiles[0];
+	compare();
+	input.profiles[0] = profiles[0];
+	input.profiles[1] = profiles[1];
+	assert_int_equal(row("parse")->state, SP_ROW_IMPROVEMENT);
+	assert_true(result->score == 100);
+	assert_true(fabs(result->totals[SP_METRIC_CPU].ratio * forth.ratio - 1) < 1e-9);
+	assert_true(fabs(result->totals[SP_METRIC_CPU].low * forth.high - 1) < 1e-9);
+}
+
+static void renaming_and_moving_leave_the_score(void **state)
+{
+	struct made moved = plain, renamed = plain;
+
+	(void)state;
+	moved.rows[0].ms = 500; /* parse takes over from lex, in the same file */
+	moved.rows[1].ms = 200;
+	add_runs(SP_BASELINE, plain, 6, 0.01);
+	add_runs(SP_CURRENT, moved, 6, 0.01);
+	compare();
+	assert_true(result->score == 100);
+	assert_int_equal(row("parse")->state, SP_ROW_SHIFT);
+	assert_int_equal(row("lex")->state, SP_ROW_SHIFT);
+	forget();
+	renamed.rows[0].name = "parse_all";
+	add_runs(SP_BASELINE, plain, 6, 0.01);
+	add_runs(SP_CURRENT, renamed, 6, 0.01);
+	compare();
+	assert_true(result->score == 100);
+	assert_null(row("parse"));
+	assert_int_equal(row("parse_all")->presence, SP_ROW_RENAMED);
+	assert_string_equal(row("parse_all")->old_function, "parse");
+	assert_int_equal(row("parse_all")->state, SP_ROW_STEADY);
+}
+
+static void a_rise_elsewhere_is_no_shift(void **state)
+{
+	struct made moved = plain;
+
+	(void)state;
+	moved.rows[0].ms = 500; /* a.c */
+	moved.rows[2].ms = 200; /* b.c */
+	add_runs(SP_BASELINE, plain, 6, 0.01);
+	add_runs(SP_CURRENT, moved, 6, 0.01);
+	compare();
+	assert_int_equal(row("parse")->state, SP_ROW_REGRESSION);
+	assert_int_equal(row("main")->state, SP_ROW_IMPROVEMENT);
+	assert_true(result->score == 100);
+	assert_int_equal(result->verdict, SP_VERDICT_PASS);
+}
+
+static void one_against_one_is_a_candidate(void **state)
+{
+	struct made slow = plain;
+
+	(void)state;
+	slow.rows[0].ms *= 1.3;
+	add_run(SP_BASELINE, &plain);
+	add_run(SP_CURRENT, &slow);
+	compare();
+	assert_true(result->score == 100); /* within the assumed floor */
+	assert_int_equal(result->verdict, SP_VERDICT_UNKNOWN);
+	assert_non_null(strstr(result->reasons.items[0], "Run 6 a side"));
+	forget();
+	slow.rows[0].ms *= 10;
+	add_run(SP_BASELINE, &plain);
+	add_run(SP_CURRENT, &slow);
+	compare();
+	assert_int_equal(row("parse")->evidence, SP_EVIDENCE_CANDIDATE);
+	assert_int_equal(result->totals[SP_METRIC_CPU].evidence, SP_EVIDENCE_CANDIDATE);
+	assert_true(result->totals[SP_METRIC_CPU].factor < result->totals[SP_METRIC_CPU].ratio);
+	assert_int_equal(result->verdict, SP_VERDICT_REGRESSION);
+}
+
+static void four_a_side_are_too_few(void **state)
+{
+	struct made slow = plain;
+
+	(void)state;
+	slow.rows[0].ms *= 1.2;
+	for (size_t n = 4; n <= 6; n += 2) {
+		forget();
+		add_runs(SP_BASELINE, plain, n, 0.01);
+		add_runs(SP_CURRENT, slow, n, 0.01);
+		compare();
+		assert_int_equal(result->totals[SP_METRIC_CPU].exact, n == 6);
+		assert_int_equal(result->verdict, n == 6 ? SP_VERDICT_REGRESSION : SP_VERDICT_UNKNOWN);
+	}
+}
+
+static void noise_learned_is_the_floor(void **state)
+{
+	struct made slow = plain;
+	struct sp_noise *noise;
+	char *text, path[] = "/tmp/compare_noise.XXXXXX";
+	const char *why;
+	int fd = mkstemp(path);
+
+	(void)state;
+	add_runs(SP_BASELINE, plain, 10, 0.02);
+	noise = sp_noise_learn(profiles[0], names[0], 10);
+	text = sp_noise_text(noise);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	free(text);
+	sp_noise_free(noise);
+	noise = sp_noise_read(path, &why);
+	unlink(path);
+	assert_non_null(noise);
+	assert_int_equal(noise->runs, 10);
+	assert_true(noise->metrics[SP_METRIC_CPU] > 0.005 && noise->metrics[SP_METRIC_CPU] < 0.03);
+	assert_true(sp_noise_function(noise, "parse", "(program)") > 0.005);
+	assert_true(sp_noise_function(noise, "nobody", "(program)") < 0);
+	forget();
+	slow.rows[0].ms *= 1.5;
+	add_run(SP_BASELINE, &plain);
+	add_run(SP_CURRENT, &slow);
+	compare();
+	assert_true(result->score == 100);
+	input.noise = noise;
+	compare();
+	assert_true(result->score < 100);
+	assert_int_equal(result->totals[SP_METRIC_CPU].evidence, SP_EVIDENCE_CANDIDATE);
+	sp_noise_free(noise);
+}
+
+static void gates(void **state)
+{
+	struct made slow = plain;
+
+	(void)state;
+	slow.rows[0].ms *= 1.5; /* CPU +20 % */
+	add_runs(SP_BASELINE, plain, 6, 0.01);
+	add_runs(SP_CURRENT, slow, 6, 0.01);
+	input.gate.fail_on_regression = 0.15;
+	compare();
+	assert_int_equal(result->verdict, SP_VERDICT_REGRESSION);
+	input.gate.fail_on_regression = 0.5;
+	compare();
+	assert_int_equal(result->verdict, SP_VERDICT_PASS);
+	input.gate.fail_on_regression = NAN;
+	input.gate.fail_below = 95;
+	compare();
+	assert_int_equal(result->verdict, SP_VERDICT_REGRESSION);
+	input.gate.fail_below = 50;
+	compare();
+	assert_int_equal(result->verdict, SP_VERDICT_PASS);
+	input.gate.most[SP_METRIC_PEAK] = 7e6;
+	compare();
+	assert_int_equal(result->verdict, SP_VERDICT_REGRESSION);
+	input.gate.most[SP_METRIC_PEAK] = 9e6;
+	compare();
+	assert_int_equal(result->verdict, SP_VERDICT_PASS);
+}
+
+static void what_is_missing_is_not_compared(void **state)
+{
+	struct made no_heap = plain;
+
+	(void)state;
+	no_heap.peak = -1;
+	add_runs(SP_BASELINE, plain, 6, 0.01);
+	add_runs(SP_CURRENT, no_heap, 6, 0.01);
+	compare();
+	assert_false(result->totals[SP_METRIC_PEAK].compared);
+	assert_true(result->not_compared.count >= 2);
+	assert_true(result->score == 100);
+}
+
+static bool warned(const char *about)
+{
+	for (size_t i = 0; i < result->warnings.count; i++)
+		if (strstr(result->warnings.items[i], about))
+			return true;
+	return false;
+}
+
+static void warnings(void **state)
+{
+	struct made other = plain, killed = plain;
+
+	(void)state;
+	other.extra = "environment: ci\ncpu_interval_achieved_us: 5000\nusable_cores: 1\n"
+		      "cpu_samples: 50\ncpu_samples_dropped: 50\n";
+	killed.extra = "environment: production\ncpu_interval_achieved_us: 100\nusable_cores: 4\n";
+	add_run(SP_BASELINE, &killed);
+	add_run(SP_CURRENT, &other);
+	compare();
+	assert_true(warned("environments: production and ci"));
+	assert_true(warned("core limits: 4 and 1"));
+	assert_true(warned("differs by more than 4 times"));
+	assert_true(warned("50 % of the samples were dropped"));
+	assert_false(warned("Different programs"));
+	assert_false(warned("wholly before"));
+}
+
+static void order_of_runs(void **state)
+{
+	struct made early = plain, late = plain;
+
+	(void)state;
+	early.extra = "started: 2026-01-01T10:00:00+00:00\n";
+	late.extra = "started: 2026-01-01T11:00:00+00:00\n";
+	add_runs(SP_BASELINE, early, 2, 0);
+	add_runs(SP_CURRENT, late, 2, 0);
+	compare();
+	assert_true(warned("wholly before"));
+}
+
+static void check_name(const char *name, const char *expected)
+{
+	struct sp_buffer out = {0};
+
+	sp_compare_name(&out, name);
+	assert_string_equal(out.data, expected);
+	sp_buffer_free(&out);
+}
+
+static void check_module(const char *path, const char *expected)
+{
+	struct sp_buffer out = {0};
+
+	sp_compare_module(&out, path, "app");
+	assert_string_equal(out.data, expected);
+	sp_buffer_free(&out);
+}
+
+static void names_are_normalized(void **state)
+{
+	(void)state;
+	check_name("parse", "parse");
+	check_name("parse.cold", "parse");
+	check_name("parse.part.0.isra.12.constprop.3", "parse");
+	check_name("parse.llvm.123456", "parse");
+	check_name("parse(int) [clone .isra.0]", "parse(int)");
+	check_name("std::vector<std::vector<int> >::at", "std::vector<std::vector<int>>::at");
+	check_name("std::__cxx11::basic_string<char, x>", "std::basic_string<char,x>");
+	check_name(".cold", ".cold");
+	check_name("a.0", "a.0");
+	check_name("my.partial", "my.partial");
+	check_module("/opt/v1/app", "(program)");
+	check_module("/lib/libfoo.so.1.2", "libfoo.so");
+	check_module("/lib/libfoo.so", "libfoo.so");
+	check_module("/lib/libfoo.sourcery", "libfoo.sourcery");
+}
+
+static void reports(void **state)
+{
+	struct made slow = plain;
+	struct sp_buffer out = {0};
+	json_t *root;
+
+	(void)state;
+	slow.rows[0].ms *= 1.5;
+	slow.rows[0].name = plain.rows[0].name;
+	slow.rows[2].name = "evil|`%\\x0a";
+	slow.rows[2].ms = 900;
+	add_runs(SP_BASELINE, plain, 6, 0.01);
+	add_runs(SP_CURRENT, slow, 6, 0.01);
+	compare();
+	sp_compare_json(&out, result);
+	root = json_loadb(out.data, out.length, 0, NULL);
+	assert_non_null(root);
+	assert_string_equal(json_string_value(json_object_get(root, "verdict")), "regression");
+	assert_int_equal(json_array_size(json_object_get(root, "totals")), SP_METRICS);
+	json_decref(root);
+	sp_buffer_clear(&out);
+	sp_compare_github(&out, result);
+	assert_int_equal(strncmp(out.data, "::error title=smartprof compare::Regression: app", 47), 0);
+	for (const char *at = out.data; at && *at; at = strchr(at, '\n') ? strchr(at, '\n') + 1 : NULL)
+		assert_int_equal(strncmp(at, "::", 2), 0);
+	assert_null(strstr(out.data, " % "));
+	sp_buffer_clear(&out);
+	sp_compare_markdown(&out, result);
+	assert_non_null(strstr(out.data, "evil\\|\\`"));
+	assert_non_null(strstr(out.data, "## Regressions"));
+	sp_buffer_clear(&out);
+	sp_compare_text(&out, result);
+	assert_non_null(strstr(out.data, "regressions:\n  "));
+	sp_buffer_free(&out);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(identical_is_100),
+		TEST(half_is_surely_twice),
+		TEST(the_score_is_monotone),
+		TEST(swapping_sides_turns_it_over),
+		TEST(renaming_and_moving_leave_the_score),
+		TEST(a_rise_elsewhere_is_no_shift),
+		TEST(one_against_one_is_a_candidate),
+		TEST(four_a_side_are_too_few),
+		TEST(noise_learned_is_the_floor),
+		TEST(gates),
+		TEST(what_is_missing_is_not_compared),
+		TEST(warnings),
+		TEST(order_of_runs),
+		TEST(names_are_normalized),
+		TEST(reports),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

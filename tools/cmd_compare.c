@@ -1,0 +1,314 @@
+/* smartprof compare: did a program come to cost more? */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "env/env.h"
+#include "tools/compare.h"
+#include "tools/tools.h"
+
+#define RUNS_DEFAULT 10u
+
+enum {
+	FLAG_BELOW = 1000,
+	FLAG_REGRESSION,
+	FLAG_MAX,
+	FLAG_MAX_END = FLAG_MAX + SP_GATING,
+	FLAG_STRICT,
+	FLAG_FORMAT,
+	FLAG_OUTPUT,
+	FLAG_CALIBRATE,
+	FLAG_RUNS
+};
+
+static const struct option flags[] = {
+	{"baseline", optional_argument, NULL, 'b'},
+	{"current", optional_argument, NULL, 'c'},
+	{"fail-below", required_argument, NULL, FLAG_BELOW},
+	{"fail-on-regression", required_argument, NULL, FLAG_REGRESSION},
+	{"max-cpu", required_argument, NULL, FLAG_MAX + SP_METRIC_CPU},
+	{"max-peak", required_argument, NULL, FLAG_MAX + SP_METRIC_PEAK},
+	{"max-allocated", required_argument, NULL, FLAG_MAX + SP_METRIC_ALLOCATED},
+	{"max-wall", required_argument, NULL, FLAG_MAX + SP_METRIC_WALL},
+	{"strict", no_argument, NULL, FLAG_STRICT},
+	{"format", required_argument, NULL, FLAG_FORMAT},
+	{"output", required_argument, NULL, FLAG_OUTPUT},
+	{"calibrate", no_argument, NULL, FLAG_CALIBRATE},
+	{"runs", required_argument, NULL, FLAG_RUNS},
+	{"help", no_argument, NULL, 'h'},
+	{NULL, 0, NULL, 0},
+};
+
+enum format { FORMAT_MARKDOWN, FORMAT_TEXT, FORMAT_JSON, FORMAT_GITHUB, FORMATS };
+static const char *const format_names[FORMATS] = {"markdown", "text", "json", "github"};
+
+struct request {
+	struct sp_side_files sides[SP_SIDES];
+	int loose; /* arguments named without a side */
+	struct sp_gate gate;
+	enum format format;
+	const char *output;
+	bool calibrate;
+	size_t runs;
+	int unreadable;
+};
+
+static void print_help(void)
+{
+	printf("usage: smartprof compare [FLAGS] BASELINE CURRENT\n"
+	       "       smartprof compare [FLAGS] --baseline FILE… --current FILE…\n"
+	       "       smartprof compare --calibrate [--runs N] -- PROGRAM [ARGUMENTS]\n\n"
+	       "Tells whether a program came to cost more: a score from 0 to 100 (100: no evidence of growth; 50: "
+	       "surely\n"
+	       "twice as much), the functions and heap sites it comes from, and an exit status to gate on. A side is\n"
+	       "any number of profiles, or a directory of them; 6 runs a side, made in turns, are needed to be "
+	       "sure.\n\n"
+	       "  --fail-below SCORE         fail when the score is lower\n"
+	       "  --fail-on-regression PCT   fail when a total surely grew, by PCT percent or more\n"
+	       "  --max-cpu SECONDS          fail when the current median is higher; also --max-wall SECONDS,\n"
+	       "  --max-peak BYTES           --max-allocated BYTES\n"
+	       "  --strict                   not enough evidence counts as failure\n"
+	       "  --format FORMAT            markdown, text, json or github (annotations, and a page in\n"
+	       "                             $GITHUB_STEP_SUMMARY)\n"
+	       "  --output FILE              write the report there\n"
+	       "  --calibrate                run PROGRAM --runs times (10) and keep what its runs differ by beside "
+	       "its\n"
+	       "                             profiles; comparisons of profiles in that directory use it\n"
+	       "  --help                     this text\n\n"
+	       "Without a --fail or --max flag any total that surely grew fails. Exit status: 0 pass, 1 regression, 2 "
+	       "bad\n"
+	       "usage or unreadable input, 3 not enough evidence.\n");
+}
+
+static int bad_value(const char *flag, const char *value, const char *allowed)
+{
+	sp_complain("compare: --%s: '%s' is not valid; allowed: %s", flag, value, allowed);
+	return SP_EXIT_USAGE;
+}
+
+static int set_number(const char *flag, const char *text, double scale, const char *allowed, double *number)
+{
+	char *end;
+
+	*number = strtod(text, &end) * scale;
+	return end == text || *end || !isfinite(*number) || *number < 0 ? bad_value(flag, text, allowed) : 0;
+}
+
+/* "512MiB" and the like, as settings are written. */
+static int set_bytes(const char *flag, const char *text, double *number)
+{
+	struct sp_option_row row = {.type = SP_TYPE_BYTES, .max = INT64_MAX};
+	uint64_t bytes;
+
+	if (sp_option_parse(&row, text, &bytes))
+		return bad_value(flag, text, "a size such as 300MB or 1GiB");
+	*number = (double)bytes;
+	return 0;
+}
+
+static int set_format(struct request *r, const char *name)
+{
+	for (int i = 0; i < FORMATS; i++)
+		if (strcmp(format_names[i], name) == 0) {
+			r->format = i;
+			return 0;
+		}
+	return bad_value("format", name, "markdown, text, json, github");
+}
+
+static int set_gate(struct request *r, int flag)
+{
+	double runs;
+	int status;
+
+	switch (flag) {
+	case FLAG_BELOW:
+		status = set_number("fail-below", optarg, 1, "0 to 100", &r->gate.fail_below);
+		return status || r->gate.fail_below <= 100 ? status : bad_value("fail-below", optarg, "0 to 100");
+	case FLAG_REGRESSION:
+		return set_number("fail-on-regression", optarg, 0.01, "a percentage", &r->gate.fail_on_regression);
+	case FLAG_MAX + SP_METRIC_CPU:
+		return set_number("max-cpu", optarg, 1e9, "seconds", &r->gate.most[SP_METRIC_CPU]);
+	case FLAG_MAX + SP_METRIC_WALL:
+		return set_number("max-wall", optarg, 1e9, "seconds", &r->gate.most[SP_METRIC_WALL]);
+	case FLAG_MAX + SP_METRIC_PEAK:
+		return set_bytes("max-peak", optarg, &r->gate.most[SP_METRIC_PEAK]);
+	case FLAG_MAX + SP_METRIC_ALLOCATED:
+		return set_bytes("max-allocated", optarg, &r->gate.most[SP_METRIC_ALLOCATED]);
+	case FLAG_RUNS:
+		status = set_number("runs", optarg, 1, "3 to 1000", &runs);
+		if (!status && (runs < 3 || runs > 1000 || runs != floor(runs)))
+			status = bad_value("runs", optarg, "3 to 1000");
+		r->runs = status ? 0 : (size_t)runs;
+		return status;
+	default:
+		return 0;
+	}
+}
+
+/* compare BASELINE CURRENT */
+static int add_loose(struct request *r, const char *path)
+{
+	if (r->loose < SP_SIDES) {
+		r->unreadable += sp_side_add(&r->sides[r->loose++], path);
+		return 0;
+	}
+	sp_complain("compare: %s: on which side? say --baseline FILE… --current FILE…", path);
+	return SP_EXIT_USAGE;
+}
+
+/* Returns -1 to go on, else the exit status. */
+static int parse_flags(int argc, char **argv, struct request *r)
+{
+	struct sp_side_files *side = NULL;
+	int got, status = 0;
+
+	opterr = 0;
+	while (!status && (got = getopt_long(argc, argv, "-:h", flags, NULL)) != -1) {
+		if (got == 'h') {
+			print_help();
+			return 0;
+		}
+		if (got == '?' || got == ':')
+			return sp_flag_error("compare", got, argv, flags);
+		if (got == 'b' || got == 'c')
+			side = &r->sides[got == 'b' ? SP_BASELINE : SP_CURRENT];
+		if (got == 1 && !side)
+			status = add_loose(r, optarg);
+		else if (got == 1 || ((got == 'b' || got == 'c') && optarg))
+			r->unreadable += sp_side_add(side, optarg);
+		r->gate.strict = r->gate.strict || got == FLAG_STRICT;
+		r->calibrate = r->calibrate || got == FLAG_CALIBRATE;
+		if (got == FLAG_OUTPUT)
+			r->output = optarg;
+		if (!status)
+			status = got == FLAG_FORMAT ? set_format(r, optarg) : set_gate(r, got);
+	}
+	return status ? status : -1;
+}
+
+static double weight(enum sp_option option)
+{
+	struct sp_value value;
+
+	sp_value_load(&value, option, environ, sp_settings_file());
+	return (double)value.number;
+}
+
+/* Beside the baseline, else beside the current profiles. */
+static struct sp_noise *find_noise(const struct request *r)
+{
+	for (int side = 0; side < SP_SIDES; side++) {
+		char *copy = strdup(r->sides[side].names[0]), path[PATH_MAX];
+		const char *why = NULL;
+		struct sp_noise *noise;
+
+		if (!copy)
+			return NULL;
+		sp_noise_path(path, dirname(copy), r->sides[side].profiles[0]);
+		free(copy);
+		noise = sp_noise_read(path, &why);
+		if (why)
+			sp_complain("compare: %s: %s; it is not used: calibrate again", path, why);
+		if (noise)
+			return noise;
+	}
+	return NULL;
+}
+
+static int write_to(const char *path, const struct sp_buffer *text, int how)
+{
+	int fd = path ? open(path, O_WRONLY | O_CREAT | O_CLOEXEC | how, 0666) : STDOUT_FILENO;
+	int error = fd < 0 ? -errno : sp_buffer_write(text, fd);
+
+	if (path && fd >= 0 && close(fd) < 0 && !error)
+		error = -errno;
+	if (error)
+		sp_complain("compare: %s: %s", path ? path : "standard output", strerror(-error));
+	return error ? SP_EXIT_USAGE : 0;
+}
+
+static int write_report(const struct request *r, const struct sp_comparison *c)
+{
+	static void (*const writers[FORMATS])(struct sp_buffer *, const struct sp_comparison *) = {
+		sp_compare_markdown, sp_compare_text, sp_compare_json, sp_compare_github};
+	const char *summary = getenv("GITHUB_STEP_SUMMARY");
+	struct sp_buffer text = {0};
+	int status;
+
+	writers[r->format](&text, c);
+	status = write_to(r->output, &text, O_TRUNC);
+	if (r->format == FORMAT_GITHUB && summary && *summary) {
+		sp_buffer_clear(&text);
+		sp_compare_markdown(&text, c);
+		status = write_to(summary, &text, O_APPEND) ? SP_EXIT_USAGE : status;
+	}
+	sp_buffer_free(&text);
+	return status;
+}
+
+static int compare(const struct request *r)
+{
+	struct sp_comparison_input input = {.gate = r->gate};
+	struct sp_noise *noise = find_noise(r);
+	struct sp_comparison *c;
+	int status;
+
+	input.noise = noise;
+	for (int side = 0; side < SP_SIDES; side++) {
+		input.profiles[side] = r->sides[side].profiles;
+		input.names[side] = r->sides[side].names;
+		input.count[side] = r->sides[side].count;
+	}
+	input.weights[SP_METRIC_CPU] = weight(SP_OPT_SCORE_WEIGHT_CPU);
+	input.weights[SP_METRIC_PEAK] = weight(SP_OPT_SCORE_WEIGHT_PEAK);
+	input.weights[SP_METRIC_ALLOCATED] = weight(SP_OPT_SCORE_WEIGHT_ALLOCATED);
+	input.weights[SP_METRIC_WALL] = weight(SP_OPT_SCORE_WEIGHT_WALL);
+	c = sp_compare(&input);
+	status = write_report(r, c);
+	if (!status)
+		status = c->verdict == SP_VERDICT_UNKNOWN && r->gate.strict ? SP_VERDICT_REGRESSION : (int)c->verdict;
+	sp_comparison_free(c);
+	sp_noise_free(noise);
+	return status;
+}
+
+static int run_request(struct request *r, char **program)
+{
+	int status;
+
+	if (sp_settings_check() > 0)
+		return SP_EXIT_USAGE;
+	if (r->calibrate) {
+		if (*program)
+			return sp_calibrate(program, r->runs);
+		sp_complain("compare: --calibrate: no program given; see smartprof compare --help");
+		return SP_EXIT_USAGE;
+	}
+	status = r->unreadable ? SP_EXIT_USAGE : 0;
+	if (!status)
+		status = sp_side_check(&r->sides[SP_BASELINE], "baseline");
+	if (!status)
+		status = sp_side_check(&r->sides[SP_CURRENT], "current");
+	return status ? status : compare(r);
+}
+
+int sp_cmd_compare(int argc, char **argv)
+{
+	struct request r = {.gate = {.fail_below = NAN, .fail_on_regression = NAN}, .runs = RUNS_DEFAULT};
+	int status;
+
+	for (unsigned m = 0; m < SP_GATING; m++)
+		r.gate.most[m] = NAN;
+	status = parse_flags(argc, argv, &r);
+	if (status < 0)
+		status = run_request(&r, argv + optind);
+	for (int side = 0; side < SP_SIDES; side++)
+		sp_side_free(&r.sides[side]);
+	return status;
+}

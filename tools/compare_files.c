@@ -1,0 +1,128 @@
+/* Reading the two sides of a comparison. */
+#include "tools/compare.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "profiles/markdown.h"
+#include "profiles/output.h"
+#include "tools/tools.h"
+
+static int complain(const char *path, const char *why)
+{
+	sp_complain("compare: %s: %s; give it profiles or directories of profiles", path, why);
+	return 1;
+}
+
+static void keep(struct sp_side_files *side, struct sp_profile *profile, const char *path)
+{
+	sp_grow(&side->profiles, &side->profile_capacity, side->count + 1, sizeof(struct sp_profile *));
+	sp_grow(&side->names, &side->name_capacity, side->count + 1, sizeof(char *));
+	side->profiles[side->count] = profile;
+	side->names[side->count++] = sp_pool_copy(&profile->arena, path, strlen(path));
+}
+
+/* in_directory: found, not named, so that what is no run of its own is passed over. */
+static int add_file(struct sp_side_files *side, const char *path, bool in_directory)
+{
+	struct sp_buffer text = {0};
+	struct sp_profile *profile = NULL;
+	const char *why = NULL, *role;
+	int error = sp_input_read(path, &text);
+
+	if (error == 1)
+		why = "it is a spool; smartprof report makes a profile of it";
+	else if (error < 0)
+		why = strerror(-error);
+	else
+		profile = sp_markdown_read(text.data, text.length, &why);
+	sp_buffer_free(&text);
+	if (!profile)
+		return complain(path, why);
+	role = sp_profile_fact(profile, "tree_role");
+	if (in_directory && role && strcmp(role, "member") == 0) {
+		side->skipped++;
+		sp_profile_free(profile);
+		return 0;
+	}
+	keep(side, profile, path);
+	return 0;
+}
+
+static int is_profile_name(const struct dirent *entry)
+{
+	const char *dot = strrchr(entry->d_name, '.');
+
+	return entry->d_name[0] != '.' && dot && strcmp(dot, ".md") == 0 && strcmp(entry->d_name, "latest.md") != 0 &&
+		strncmp(entry->d_name, "tree.", 5) != 0;
+}
+
+static int add_directory(struct sp_side_files *side, const char *path)
+{
+	struct dirent **entries;
+	int count = scandir(path, &entries, is_profile_name, alphasort), bad = 0;
+
+	if (count < 0)
+		return complain(path, "cannot be listed");
+	for (int i = 0; i < count; i++) {
+		char *file;
+
+		if (asprintf(&file, "%s/%s", path, entries[i]->d_name) >= 0) {
+			bad += add_file(side, file, true);
+			free(file);
+		}
+		free(entries[i]);
+	}
+	free(entries);
+	return bad;
+}
+
+int sp_side_add(struct sp_side_files *side, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return add_directory(side, path);
+	return add_file(side, path, false);
+}
+
+int sp_side_check(const struct sp_side_files *side, const char *what)
+{
+	const char *first;
+
+	if (!side->count) {
+		sp_complain("compare: no %s profile; see smartprof compare --help", what);
+		return SP_EXIT_USAGE;
+	}
+	first = sp_profile_fact(side->profiles[0], "program");
+	for (size_t i = 1; i < side->count; i++) {
+		const char *program = sp_profile_fact(side->profiles[i], "program");
+
+		if (first && program && strcmp(first, program) == 0)
+			continue;
+		sp_complain("compare: the %s profiles are of several programs (%s: %s; %s: %s); name the files of one",
+			what, side->names[0], first ? first : "unknown", side->names[i], program ? program : "unknown");
+		return SP_EXIT_USAGE;
+	}
+	return 0;
+}
+
+void sp_side_free(struct sp_side_files *side)
+{
+	for (size_t i = 0; i < side->count; i++)
+		sp_profile_free(side->profiles[i]);
+	free(side->profiles);
+	free(side->names);
+}
+
+void sp_noise_path(char *path, const char *directory, const struct sp_profile *profile)
+{
+	const char *program = sp_profile_fact(profile, "program");
+	char name[128];
+
+	sp_output_safe_name(name, sizeof(name), program ? program : "unknown");
+	snprintf(path, PATH_MAX, "%s/%s.noise.json", directory, name);
+}
