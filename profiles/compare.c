@@ -13,7 +13,7 @@ const struct sp_metric_info sp_metric_info[SP_METRICS] = {
 	[SP_METRIC_CPU] = {"CPU time", "cpu", SP_UNIT_NS, 0.15, SP_COMPARE_LEAST_NS, 0.44},
 	[SP_METRIC_PEAK] = {"Peak heap", "peak", SP_UNIT_BYTES, 0.03, SP_COMPARE_LEAST_BYTES, 0.22},
 	[SP_METRIC_ALLOCATED] = {"Allocated", "allocated", SP_UNIT_BYTES, 0.01, SP_COMPARE_LEAST_BYTES, 0.22},
-	[SP_METRIC_WALL] = {"Wall time", "wall", SP_UNIT_NS, 0.3, SP_COMPARE_LEAST_NS, 0.12},
+	[SP_METRIC_WALL] = {"Wall time", "wall", SP_UNIT_NS, 0.5, SP_COMPARE_LEAST_NS, 0.12},
 	[SP_METRIC_INUSE] = {"In use at end", "in_use", SP_UNIT_BYTES, 0.03, SP_COMPARE_LEAST_BYTES, 0.5},
 	[SP_METRIC_ALLOCATIONS] = {"Allocations", "allocations", SP_UNIT_NUMBER, 0.01, 100, 0.5},
 };

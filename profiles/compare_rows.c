@@ -101,13 +101,30 @@ static void load_functions(struct loader *l, const struct sp_profile *p, enum sp
 	}
 }
 
+/* What makes the sites' estimates add up to what the process is known to have allocated (a ratio estimate, Cochran,
+ * Sampling Techniques, ch. 6): the error they share is no change of any of them. */
+static double allocated_scale(const struct sp_profile *p)
+{
+	double exact = (double)p->heap_allocated_bytes, estimated = 0;
+
+	for (size_t i = 0; i < p->site_count; i++) {
+		if (p->functions[p->sites[i].function].flags & SP_FUNCTION_PSEUDO)
+			exact -= (double)p->sites[i].alloc_bytes;
+		else
+			estimated += (double)p->sites[i].alloc_bytes;
+	}
+	return exact > 0 && estimated > 0 ? exact / estimated : 1;
+}
+
 static void load_sites(struct loader *l, const struct sp_profile *p, enum sp_side side, size_t run)
 {
+	double scale = allocated_scale(p);
+
 	for (size_t i = 0; i < p->site_count; i++) {
 		const struct sp_heap_site *s = &p->sites[i];
 		const struct sp_function *f = &p->functions[s->function];
-		const double values[] = {(double)s->peak_bytes, (double)s->alloc_bytes, (double)s->inuse_bytes};
-		const double variances[] = {sp_peak_variance(s), s->alloc_variance, s->inuse_variance};
+		const double values[] = {(double)s->peak_bytes, (double)s->alloc_bytes * scale, (double)s->inuse_bytes};
+		const double variances[] = {sp_peak_variance(s), s->alloc_variance * scale * scale, s->inuse_variance};
 
 		if (f->flags & SP_FUNCTION_PSEUDO)
 			continue;

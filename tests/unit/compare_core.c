@@ -29,6 +29,7 @@ struct made {
 	struct made_row rows[ROWS_MAX];
 	double wall_ms, peak, allocated; /* negative: no heap profile */
 	const char *extra;               /* more front matter */
+	double site;                     /* what sampling made of `allocated`, all at one site; 0: no sites */
 };
 
 static struct sp_profile *profiles[SP_SIDES][RUNS_MAX];
@@ -84,7 +85,14 @@ static void put_run(struct sp_buffer *out, const struct made *made)
 		sp_buffer_printf(out, "%.0f\t0\t%.0f\t0\t100\t100\t%.0f\t0\t%s\t/bin/app\t%s\t%d\n",
 			made->rows[i].ms * MS, made->rows[i].ms * MS, made->rows[i].ms * MS / 20, made->rows[i].name,
 			made->rows[i].file ? made->rows[i].file : "", made->rows[i].file ? 7 : 0);
-	sp_buffer_puts(out, "```\n\n</details>\n");
+	sp_buffer_puts(out, "```\n\n");
+	if (made->site > 0)
+		sp_buffer_printf(out,
+			"## All heap sites "
+			"(1)\n\n```tsv\nhead\n%.0f\t9\t0\t0\t0\t0\t0\t0\t9\t0\t0\t0\t0\t0\t0\tstore\t/bin/app"
+			"\t\t0\n```\n\n",
+			made->site);
+	sp_buffer_puts(out, "</details>\n");
 }
 
 static void add_run(enum sp_side side, const struct made *made)
@@ -120,7 +128,7 @@ static void compare(void)
 }
 
 static const struct made plain = {
-	{{"parse", "a.c", 400}, {"lex", "a.c", 300}, {"main", "b.c", 300}}, 1100, 8e6, 64e6, NULL};
+	{{"parse", "a.c", 400}, {"lex", "a.c", 300}, {"main", "b.c", 300}}, 1100, 8e6, 64e6, NULL, 0};
 
 static const struct sp_row *row(const char *name)
 {
@@ -386,6 +394,22 @@ static bool warned(const char *about)
 	return false;
 }
 
+/* Sites are estimates, the total is known: what all sites have in common is the estimate's error. */
+static void sites_add_up_to_the_total(void **state)
+{
+	struct made less = plain, more = plain;
+
+	(void)state;
+	less.site = 60e6;
+	more.site = 70e6;
+	add_runs(SP_BASELINE, less, 6, 0);
+	add_runs(SP_CURRENT, more, 6, 0);
+	compare();
+	assert_true(fabs(row("store")->baseline - 64e6) < 1);
+	assert_true(fabs(row("store")->current - 64e6) < 1);
+	assert_int_equal(row("store")->state, SP_ROW_STEADY);
+}
+
 static void warnings(void **state)
 {
 	struct made other = plain, killed = plain;
@@ -507,6 +531,7 @@ int main(void)
 		TEST(noise_learned_is_the_floor),
 		TEST(gates),
 		TEST(what_is_missing_is_not_compared),
+		TEST(sites_add_up_to_the_total),
 		TEST(warnings),
 		TEST(order_of_runs),
 		TEST(names_are_normalized),
