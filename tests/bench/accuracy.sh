@@ -31,7 +31,7 @@ profile() {
 
 # functions FILE: "name<TAB>self share<TAB>half-width", in percent, of each.
 functions() {
-	awk -F'\t' '/^## All functions/ { on = 1 } /^## All heap/ { on = 0 }
+	awk -F'\t' '/^## / { on = /^## All functions/ }
 		on && $1 ~ /^[0-9]+$/ { n++; name[n] = $9; self[n] = $1 + $2; error[n] = $7; all += $1 + $2 }
 		END { for (i = 1; i <= n; i++) printf "%s\t%.4f\t%.4f\n", name[i], 100 * self[i] / all, 100 * error[i] / all }' "$1"
 }
@@ -79,7 +79,7 @@ against_perf() {
 	for i in 1 2 3 4 5; do
 		file=$(program=${comm:-$name} profile "$work/p" "$@")
 		cat "$file"
-	done | awk -F'\t' '/^## All functions/ { on = 1 } /^## All heap|^<\/details>/ { on = 0 } on && $1 ~ /^[0-9]+$/ { sub("__memmove_", "__memcpy_", $9); user[$9] += $1; all += $1 }
+	done | awk -F'\t' '/^## / { on = /^## All functions/ } on && $1 ~ /^[0-9]+$/ { sub("__memmove_", "__memcpy_", $9); user[$9] += $1; all += $1 }
 		END { for (f in user) printf "%s\t%.4f\n", f, 100 * user[f] / all }' >"$work/ours"
 	awk -F'\t' 'NR == FNR { ours[$1] = $2; next } { all += $2; if ($2 > 2 && $1 !~ /^0x/) { d = ours[$1] - $2
 		n++; if (d < 0) d = -d; if (d >= m) { m = d; which = $1 } } } END { printf "%.2f %s %d\n", m, which, n }' \

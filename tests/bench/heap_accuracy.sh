@@ -12,7 +12,7 @@ for ((run = 0; run < runs; run++)); do
 	LD_PRELOAD=$PWD/build/libsmartprof.so SMARTPROF_OUTPUT=$work/profile.md build/targets/heap_truth >"$work/truth"
 	awk -F'\t' '
 		NR == FNR { if ($1 != "total") { inuse[$1] = $2; alloc[$1] = $4 } next }
-		/^## All heap sites/ { on = 1 }
+		/^## / { on = /^## All heap sites/ }
 		on && $1 == "alloc_bytes" { for (i = 1; i <= NF; i++) col[$i] = i; next }
 		on && NF > 10 { f = $col["function"]; A[f] += $1; I[f] += $col["inuse_bytes"]; n[f] += $col["samples"]
 			m[f] += $col["inuse_samples"]; VA[f] += $col["alloc_variance"]; VI[f] += $col["inuse_variance"] }
