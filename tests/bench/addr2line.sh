@@ -11,7 +11,7 @@ trap 'rm -rf "$work"' EXIT
 addresses=${ADDRESSES:-10000}
 make -s -C "$root" build/bench/symbolize_list
 if [ $# -eq 0 ]; then
-	"$root/tests/bench/programs.sh" "$work"
+	"$root/tests/bench/make-programs" "$work"
 	set -- "$work"/program_*
 fi
 for program in "$@"; do

@@ -9,7 +9,7 @@ trap 'rm -rf "$work"' EXIT
 addresses=${ADDRESSES:-10000} limit=${LIMIT:-120} rounds=${ROUNDS:-3}
 make -s -C "$root" build/bench/symbolize_list
 if [ $# -eq 0 ]; then
-	"$root/tests/bench/programs.sh" "$work"
+	"$root/tests/bench/make-programs" "$work"
 	set -- "$work/program_cxx"
 fi
 program=$(realpath "$1")
