@@ -57,32 +57,36 @@ static uint64_t read_fixed(struct reader *r, unsigned bytes)
 	return value;
 }
 
+/* Groups of seven bits, lowest first. *shift: how many bits there were, *last: the last byte. */
+static uint64_t read_leb(struct reader *r, unsigned *shift, uint64_t *last)
+{
+	uint64_t value = 0;
+
+	*shift = 0;
+	do {
+		*last = read_fixed(r, 1);
+		if (*shift < 64)
+			value |= (*last & 0x7f) << *shift;
+		*shift += 7;
+	} while (*last & 0x80 && !r->bad);
+	return value;
+}
+
 static uint64_t read_uleb(struct reader *r)
 {
-	uint64_t value = 0, byte;
-	unsigned shift = 0;
+	uint64_t last;
+	unsigned shift;
 
-	do {
-		byte = read_fixed(r, 1);
-		if (shift < 64)
-			value |= (byte & 0x7f) << shift;
-		shift += 7;
-	} while (byte & 0x80 && !r->bad);
-	return value;
+	return read_leb(r, &shift, &last);
 }
 
 static int64_t read_sleb(struct reader *r)
 {
-	uint64_t value = 0, byte;
-	unsigned shift = 0;
+	uint64_t last, value;
+	unsigned shift;
 
-	do {
-		byte = read_fixed(r, 1);
-		if (shift < 64)
-			value |= (byte & 0x7f) << shift;
-		shift += 7;
-	} while (byte & 0x80 && !r->bad);
-	if (byte & 0x40 && shift < 64)
+	value = read_leb(r, &shift, &last);
+	if (last & 0x40 && shift < 64)
 		value |= ~0ull << shift;
 	return (int64_t)value;
 }
