@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "sampler/clock.h"
 #include "sampler/sys.h"
@@ -30,14 +29,6 @@ static struct {
 	const char *spool_path;
 	uint64_t due_ns; /* process CPU time of the next measurement */
 } calibrate;
-
-static uint64_t realtime_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 static uint64_t checksum(const struct sp_cost_file *f)
 {
@@ -126,7 +117,7 @@ void sp_calibrate_start(void)
 	struct sp_spool_header *h = sp_agent.spool;
 	struct sp_cost_file f;
 	char path[256];
-	bool known = find_file(path) && sp_cost_read(path, realtime_ns(), &f);
+	bool known = find_file(path) && sp_cost_read(path, sp_clock_read_ns(CLOCK_REALTIME), &f);
 
 	h->cpu.signal_cost_ns = known ? f.signal_cost_ns : ASSUMED_NS;
 	h->cpu.signal_cost_source = known ? SP_COST_CACHED : SP_COST_ASSUMED;
@@ -226,7 +217,7 @@ void sp_calibrate_step(struct sp_thread *t, uint64_t cpu_ns)
 		cpu->signal_cost_ns = cost;
 		cpu->signal_cost_source = SP_COST_MEASURED;
 		f.signal_cost_ns = cost;
-		f.realtime_ns = realtime_ns();
+		f.realtime_ns = sp_clock_read_ns(CLOCK_REALTIME);
 		if (is_believable(cost) && find_file(path))
 			sp_cost_write(path, &f);
 	}

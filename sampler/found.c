@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/single_threaded.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "sampler/clock.h"
 #include "sampler/sys.h"
@@ -106,12 +105,8 @@ void sp_found_leave(struct sp_thread *t)
 /* Since the process's start, from clock ticks since the machine's. */
 static uint64_t started_ns(uint64_t start_ticks)
 {
-	struct timespec ts;
-	uint64_t boot_ns, age_ns, now = sp_now_ns();
+	uint64_t age_ns = sp_clock_read_ns(CLOCK_BOOTTIME) - start_ticks * SP_TASK_TICK_NS, now = sp_now_ns();
 
-	sp_sys(SYS_clock_gettime, CLOCK_BOOTTIME, &ts);
-	boot_ns = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-	age_ns = boot_ns - start_ticks * SP_TASK_TICK_NS;
 	return age_ns < now ? now - age_ns : 0;
 }
 

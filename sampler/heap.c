@@ -2,7 +2,6 @@
 #include "sampler/heap.h"
 
 #include <errno.h>
-#include <time.h>
 
 #include "sampler/early.h"
 #include "sampler/estimate.h"
@@ -271,15 +270,6 @@ void sp_heap_replay(struct sp_thread *t)
 
 #define BURST 16u
 
-static uint64_t process_cpu_ns(void)
-{
-	struct timespec ts;
-
-	if (sp_sys(SYS_clock_gettime, CLOCK_PROCESS_CPUTIME_ID, &ts) != 0)
-		return 0;
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 /* What BURST samples cost as a rule, of the time between them and that: the first samples of a
  * process cost more than those that follow. */
 static uint64_t burst_share_ppm(const struct sp_thread *t, uint64_t now)
@@ -306,7 +296,7 @@ static void restrain(struct sp_thread *t, uint64_t cycles, uint64_t now)
 	if (t->burst_began &&
 		sp_load(&h->slow_ns) >
 			sp_governor_heap_allowance_ns(sp_load(&cpu->self_user_ns) + sp_load(&cpu->self_sys_ns)) &&
-		sp_load(&h->slow_ns) > sp_governor_heap_allowance_ns(process_cpu_ns())) {
+		sp_load(&h->slow_ns) > sp_governor_heap_allowance_ns(sp_clock_read_ns(CLOCK_PROCESS_CPUTIME_ID))) {
 		c = (struct sp_heap_costs){.interval_bytes = sp_load(&h->interval_bytes),
 			.floor_bytes = sp_load(&h->interval_floor),
 			.ceiling_bytes = h->requested_bytes * SP_HEAP_STRETCH_MAX,

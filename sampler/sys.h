@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #ifndef __x86_64__
 #error "smartprof's agent knows x86-64 only"
@@ -51,6 +52,16 @@ static inline uint64_t sp_block_signals(void)
 static inline void sp_restore_signals(uint64_t mask)
 {
 	sp_sys(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, &mask, NULL, 8);
+}
+
+/* A clock of clock_gettime(2) in nanoseconds; 0 when it cannot be read, such as that of a thread that is gone. */
+static inline uint64_t sp_clock_read_ns(int32_t clock)
+{
+	struct timespec ts;
+
+	if (sp_sys(SYS_clock_gettime, clock, &ts) != 0)
+		return 0;
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
 /* Cycle counter, for the agent's own cost; calibrated against CLOCK_MONOTONIC. */

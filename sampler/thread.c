@@ -6,7 +6,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/uio.h>
-#include <time.h>
 
 #include "sampler/clock.h"
 #include "sampler/spool_write.h"
@@ -248,11 +247,7 @@ void sp_process_cpu(uint64_t *user_ns, uint64_t *sys_ns, uint64_t *max_rss_bytes
 
 uint64_t sp_thread_clock(int tid)
 {
-	struct timespec ts;
-
-	if (sp_sys(SYS_clock_gettime, sp_clock_of_thread(tid), &ts) != 0)
-		return 0;
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+	return sp_clock_read_ns(sp_clock_of_thread(tid));
 }
 
 uint64_t sp_thread_ended_ns(void)
@@ -322,12 +317,8 @@ static void merge_record(const struct sp_thread_record *r)
  * exact, and what it has beyond the system time is user time. */
 static uint64_t precise_user_ns(uint64_t user_ns, uint64_t sys_ns)
 {
-	struct timespec ts;
-	uint64_t total;
+	uint64_t total = sp_clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
 
-	if (sp_sys(SYS_clock_gettime, CLOCK_THREAD_CPUTIME_ID, &ts) != 0)
-		return user_ns;
-	total = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 	return total > user_ns + sys_ns ? total - sys_ns : user_ns;
 }
 
