@@ -68,22 +68,27 @@ void sp_lines_add(struct sp_comparison *c, struct sp_lines *lines, const char *f
 	free(text);
 }
 
-/* Logarithms of the runs' values, both sides; NULL when a run has none. Zero counts as one unit. */
+/* The runs' values of a side; NULL when a run has none. */
 static double *load_values(const struct sp_comparison *c, enum sp_metric metric, enum sp_side side)
 {
 	size_t n = c->input->count[side];
 	double *values = sp_alloc(n, sizeof(*values));
 
 	for (size_t i = 0; i < n; i++) {
-		double value = sp_metric_value(c->input->profiles[side][i], metric);
-
-		if (value < 0) {
+		values[i] = sp_metric_value(c->input->profiles[side][i], metric);
+		if (values[i] < 0) {
 			free(values);
 			return NULL;
 		}
-		values[i] = log(fmax(value, 1));
 	}
 	return values;
+}
+
+/* What is too small to count is all the same: whether a heap of one buffer was sampled is no growth from nothing. */
+static void take_logarithms(double *values, size_t n, double least)
+{
+	for (size_t i = 0; i < n; i++)
+		values[i] = log(fmax(values[i], least));
 }
 
 /* Relative variance of one run's heap estimate by sampling alone, mean over a side. */
@@ -95,20 +100,21 @@ static double sampling_variance(const struct sp_comparison *c, enum sp_metric me
 		return 0;
 	for (size_t i = 0; i < c->input->count[side]; i++) {
 		const struct sp_profile *p = c->input->profiles[side][i];
-		double bytes = sp_metric_value(p, metric), variance = 0;
+		double bytes = fmax(sp_metric_value(p, metric), sp_metric_info[metric].least), variance = 0;
 
 		for (size_t k = 0; k < p->site_count; k++)
 			variance +=
 				metric == SP_METRIC_PEAK ? sp_peak_variance(&p->sites[k]) : p->sites[k].inuse_variance;
-		sum += bytes > 0 ? variance / (bytes * bytes) : 0;
+		sum += variance / (bytes * bytes);
 	}
 	return sum / (double)c->input->count[side];
 }
 
 struct test {
-	double *values[SP_SIDES];
-	double floor, freedom; /* standard deviation of one run's logarithm where runs are too few to tell */
-	double error;          /* of the difference, by the floor */
+	double *values[SP_SIDES]; /* logarithms */
+	double middle;            /* the difference between the sides' medians */
+	double floor, freedom;    /* standard deviation of one run's logarithm where runs are too few to tell */
+	double error;             /* of the difference, by the floor */
 };
 
 static void prepare(struct sp_comparison *c, enum sp_metric metric, struct test *t)
@@ -118,6 +124,11 @@ static void prepare(struct sp_comparison *c, enum sp_metric metric, struct test 
 	const struct sp_noise *noise = in->noise;
 	struct sp_total *total = &c->totals[metric];
 
+	total->baseline = sp_stats_median(t->values[0], in->count[0]);
+	total->current = sp_stats_median(t->values[1], in->count[1]);
+	for (int side = 0; side < SP_SIDES; side++)
+		take_logarithms(t->values[side], in->count[side], sp_metric_info[metric].least);
+	t->middle = sp_stats_median(t->values[1], in->count[1]) - sp_stats_median(t->values[0], in->count[0]);
 	t->floor = sp_metric_info[metric].floor;
 	t->freedom = INFINITY;
 	if (noise && noise->metrics[metric] >= 0) {
@@ -131,8 +142,6 @@ static void prepare(struct sp_comparison *c, enum sp_metric metric, struct test 
 	/* Medians of few values are less precise than means: by π/2 at worst. */
 	t->error = sqrt((fmax(t->floor * t->floor, measured * measured) + sampled) * (1 / na + 1 / nb) *
 		(na + nb > 2 ? M_PI / 2 : 1));
-	total->baseline = exp(sp_stats_median(t->values[0], in->count[0]));
-	total->current = exp(sp_stats_median(t->values[1], in->count[1]));
 	total->same = true;
 	for (size_t i = 0; i < in->count[0]; i++)
 		total->same = total->same && t->values[0][i] == t->values[0][0];
@@ -150,13 +159,13 @@ static void test_total(struct sp_comparison *c, struct sp_total *total, const st
 	if (total->exact)
 		total->p = sp_stats_rank_test(t->values[0], n[0], t->values[1], n[1]);
 	else if (!total->same)
-		total->p = 2 * sp_stats_t_tail(fabs(log(total->current / total->baseline)) / t->error, t->freedom);
+		total->p = 2 * sp_stats_t_tail(fabs(t->middle) / t->error, t->freedom);
 }
 
 static void estimate(struct sp_comparison *c, struct sp_total *total, const struct test *t, double alpha)
 {
 	const size_t *n = c->input->count;
-	struct sp_shift shift = {.estimate = log(total->current / total->baseline)};
+	struct sp_shift shift = {.estimate = t->middle};
 
 	if (total->same && total->exact)
 		return;

@@ -42,7 +42,7 @@ struct sp_metric_info {
 	const char *name, *key; /* for people; for programs, and in a noise file */
 	enum sp_unit unit;
 	double floor; /* run-to-run standard deviation of the logarithm, assumed where it was never measured */
-	double least; /* smaller differences are none */
+	double least; /* smaller differences are none, smaller values all the same */
 	/* Its part of SP_COMPARE_ALPHA: as much as lets CPU time pass a rank test of 6 against 6 at the second strongest
 	 * result (p = .0043), the heap's totals at the strongest (.0022), wall time at that of 7 against 7. */
 	double part;

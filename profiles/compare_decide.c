@@ -118,7 +118,8 @@ static void gate_regressions(struct sp_comparison *c)
 				100 * (total->ratio - 1), 100 * (total->low - 1), 100 * (total->high - 1),
 				sp_evidence_name(total->evidence));
 		} else if (m != SP_METRIC_WALL && total->high > 1 + effect &&
-			fabs(total->high - 1) * total->baseline > sp_metric_info[m].least) {
+			fabs(total->high - 1) * fmax(total->baseline, sp_metric_info[m].least) >
+				sp_metric_info[m].least) {
 			not_enough(c, m, effect);
 		}
 	}

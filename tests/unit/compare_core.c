@@ -386,6 +386,33 @@ static void what_is_missing_is_not_compared(void **state)
 	assert_true(result->score == 100);
 }
 
+/* Whether the one small buffer of a program was sampled is chance: no growth, and no doubt about growth. */
+static void small_heaps_are_all_the_same(void **state)
+{
+	struct made none = plain, sampled = plain;
+
+	(void)state;
+	none.peak = 0;
+	sampled.peak = 18518;
+	add_runs(SP_BASELINE, none, 3, 0);
+	add_runs(SP_BASELINE, sampled, 3, 0);
+	add_runs(SP_CURRENT, none, 5, 0);
+	add_runs(SP_CURRENT, sampled, 1, 0);
+	input.gate.fail_on_regression = 0.2;
+	compare();
+	assert_true(result->totals[SP_METRIC_PEAK].same);
+	assert_true(result->totals[SP_METRIC_PEAK].current == 0);
+	assert_int_equal(result->verdict, SP_VERDICT_PASS);
+
+	forget();
+	sampled.peak = 1e6;
+	add_runs(SP_BASELINE, none, 6, 0);
+	add_runs(SP_CURRENT, sampled, 6, 0);
+	compare();
+	assert_int_equal(result->verdict, SP_VERDICT_REGRESSION);
+	assert_true(result->totals[SP_METRIC_PEAK].baseline == 0);
+}
+
 static bool warned(const char *about)
 {
 	for (size_t i = 0; i < result->warnings.count; i++)
@@ -531,6 +558,7 @@ int main(void)
 		TEST(noise_learned_is_the_floor),
 		TEST(gates),
 		TEST(what_is_missing_is_not_compared),
+		TEST(small_heaps_are_all_the_same),
 		TEST(sites_add_up_to_the_total),
 		TEST(warnings),
 		TEST(order_of_runs),
