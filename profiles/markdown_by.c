@@ -70,46 +70,18 @@ static void add_lines(struct table *t)
 	}
 }
 
-/* ± of a sum of lines follows from the order of the samples, which a written profile no longer has. */
-static void add_file_errors(const struct sp_profile *p, struct sp_names *files, struct row *rows, size_t count)
-{
-	uint32_t *part_of = sp_alloc(p->frame_count, sizeof(*part_of));
-	double *errors = sp_alloc(count, sizeof(*errors));
-
-	for (size_t i = 0; i < p->frame_count; i++) {
-		uint32_t id = p->frames[i].file ? sp_names_id(files, p->frames[i].file) : SP_NO_PART;
-
-		part_of[i] = id < count ? id : SP_NO_PART;
-	}
-	sp_share_errors(p, part_of, false, errors, count);
-	for (size_t i = 0; i < count; i++)
-		rows[i].error = errors[i];
-	free(errors);
-	free(part_of);
-}
-
 static void add_files(struct table *t)
 {
-	struct sp_names files = {0};
-	struct row *rows = NULL;
-	size_t count = 0, capacity = 0;
+	size_t count;
+	struct sp_file_sum *sums = sp_files_add_up(t->p, &count);
 
-	for (size_t i = 0; i < t->p->line_count; i++) {
-		const struct sp_line_info *line = &t->p->lines[i];
-		uint32_t id = sp_names_id(&files, line->file);
-
-		sp_grow(&rows, &capacity, id + (size_t)1, sizeof(*rows));
-		if (id == count)
-			rows[count++] = (struct row){.file = line->file};
-		rows[id].self_ns += line->self_user_ns + line->self_sys_ns;
-		rows[id].samples += line->self_samples;
-	}
-	if (t->p->snapshot)
-		add_file_errors(t->p, &files, rows, count);
 	for (size_t i = 0; i < count; i++)
-		add(t, rows[i]);
-	sp_names_free(&files);
-	free(rows);
+		add(t,
+			(struct row){.self_ns = sums[i].self_ns,
+				.samples = sums[i].samples,
+				.error = sums[i].error,
+				.file = sums[i].file});
+	free(sums);
 }
 
 static void add_modules(struct table *t)

@@ -125,87 +125,18 @@ void sp_write_modules(struct sp_writer *w)
 	free(order);
 }
 
-struct file_sum {
-	const char *file;
-	uint64_t ns;
-	double error;
-};
-
-static int by_time(const void *a, const void *b)
-{
-	const struct file_sum *x = a, *y = b;
-
-	if (x->ns != y->ns)
-		return x->ns > y->ns ? -1 : 1;
-	return strcmp(x->file, y->file);
-}
-
-/* The files of all frames; part_of[frame] is the frame's. File names are interned: equal texts have
- * equal pointers. */
-static size_t find_files(const struct sp_profile *p, struct file_sum **sums, uint32_t *part_of)
-{
-	struct sp_map index = {0};
-	size_t count = 0, capacity = 0;
-
-	for (size_t i = 0; i < p->frame_count; i++) {
-		uint32_t *cell;
-		int found;
-
-		part_of[i] = SP_NO_PART;
-		if (!p->frames[i].file)
-			continue;
-		cell = sp_map_at(&index, (uint64_t)(uintptr_t)p->frames[i].file, 0, &found);
-		if (!found) {
-			*cell = (uint32_t)count;
-			sp_grow(sums, &capacity, count + 1, sizeof(**sums));
-			(*sums)[count++] = (struct file_sum){.file = p->frames[i].file};
-		}
-		part_of[i] = *cell;
-	}
-	sp_map_free(&index);
-	return count;
-}
-
-/* Files with time in them; *sums is the caller's to free. */
-static size_t sum_files(const struct sp_profile *p, struct file_sum **sums)
-{
-	uint32_t *part_of = sp_alloc(p->frame_count, sizeof(*part_of));
-	size_t count = find_files(p, sums, part_of), kept = 0;
-	double *errors = sp_alloc(count, sizeof(*errors));
-
-	for (size_t i = 0; i < p->path_count; i++) {
-		const struct sp_path *path = &p->paths[i];
-		uint32_t file = path->depth ? part_of[p->frame_ids[path->first]] : SP_NO_PART;
-
-		if (file != SP_NO_PART)
-			(*sums)[file].ns += path->user_ns + path->sys_ns;
-	}
-	sp_share_errors(p, part_of, false, errors, count);
-	for (size_t i = 0; i < count; i++) {
-		(*sums)[i].error = errors[i];
-		if ((*sums)[i].ns)
-			(*sums)[kept++] = (*sums)[i];
-	}
-	free(errors);
-	free(part_of);
-	return kept;
-}
-
 void sp_write_files(struct sp_writer *w)
 {
-	struct file_sum *sums = NULL;
-	size_t count = sum_files(w->profile, &sums);
+	size_t count;
+	struct sp_file_sum *sums = sp_files_add_up(w->profile, &count);
 	size_t shown = count < w->limits.files ? count : w->limits.files;
 
-	if (!count) {
-		free(sums);
+	if (!count)
 		return;
-	}
-	qsort(sums, count, sizeof(*sums), by_time);
 	sp_buffer_puts(&w->out, "## Files\n\n| Self% | Self | ± | File |\n|---:|---:|---:|:---|\n");
 	for (size_t i = 0; i < shown; i++) {
-		sp_buffer_printf(&w->out, "| %.1f%% | ", sp_percent(sums[i].ns, w->profile->total_ns));
-		sp_put_duration(&w->out, sums[i].ns);
+		sp_buffer_printf(&w->out, "| %.1f%% | ", sp_percent(sums[i].self_ns, w->profile->total_ns));
+		sp_put_duration(&w->out, sums[i].self_ns);
 		sp_buffer_puts(&w->out, " | ");
 		put_error(w, sums[i].error);
 		sp_buffer_puts(&w->out, " | ");

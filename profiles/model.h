@@ -113,6 +113,13 @@ struct sp_line_info {
 	double self_error;
 };
 
+/* What a source file's lines add up to. */
+struct sp_file_sum {
+	const char *file;
+	uint64_t self_ns, samples;
+	double error;
+};
+
 struct sp_thread_info {
 	const char *name;
 	const char *start; /* start routine, NULL for the main thread */
@@ -214,6 +221,10 @@ bool sp_filter_matches(const regex_t *regex, const char *function, const char *f
  * effect of the logged beginning is applied to the whole run. Below 20 samples it is 1. */
 void sp_share_errors(const struct sp_profile *profile, const uint32_t *part_of, bool total, double *errors,
 	size_t count);
+
+/* The files of the lines with self time, most time first; the caller's to free, NULL for none. Without the
+ * snapshot a profile came from, their errors are unknown: 0. */
+struct sp_file_sum *sp_files_add_up(const struct sp_profile *profile, size_t *count);
 
 /* 95 % half-width of a heap estimate in bytes, from a variance in square bytes that was itself estimated
  * from so many samples; sampler/estimate.md derives both. */

@@ -43,14 +43,8 @@ static int tear_down(void **state)
 
 static void write_profile(bool full)
 {
-	char path[] = "/tmp/profile_markdown.XXXXXX";
-	const char *why = "";
-	int fd = mkstemp(path);
 
-	spool_write(&spool, path);
-	assert_int_equal(sp_snapshot_read(&snapshot, fd, &why), 0);
-	close(fd);
-	unlink(path);
+	spool_snapshot(&spool, &snapshot);
 	profile = sp_profile_from_snapshot(&snapshot, NULL, NULL, NULL);
 	sp_facts_collect(profile);
 	sp_markdown_write(&text, profile, "prog.md", full);

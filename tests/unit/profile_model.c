@@ -42,14 +42,7 @@ static int tear_down(void **state)
 
 static void load(void)
 {
-	char path[] = "/tmp/profile_model.XXXXXX";
-	const char *why = "";
-	int fd = mkstemp(path);
-
-	spool_write(&spool, path);
-	assert_int_equal(sp_snapshot_read(&snapshot, fd, &why), 0);
-	close(fd);
-	unlink(path);
+	spool_snapshot(&spool, &snapshot);
 	profile = sp_profile_from_snapshot(&snapshot, NULL, NULL, NULL);
 }
 

@@ -2,6 +2,7 @@
 #include "tests/unit/profile_spool.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -203,6 +204,21 @@ void spool_write(struct spool *s, const char *path)
 	if (fd < 0 || write(fd, s->header, s->header->total_bytes) != (ssize_t)s->header->total_bytes)
 		abort();
 	close(fd);
+}
+
+void spool_snapshot(struct spool *s, struct sp_snapshot *snapshot)
+{
+	char path[] = "/tmp/profile_spool.XXXXXX";
+	const char *why = "";
+	int fd = mkstemp(path);
+
+	spool_write(s, path);
+	if (sp_snapshot_read(snapshot, fd, &why) < 0) {
+		fprintf(stderr, "%s\n", why);
+		abort();
+	}
+	close(fd);
+	unlink(path);
 }
 
 #define STACK(...) ((const int[]){__VA_ARGS__, -1})

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "profiles/spool_read.h"
 #include "sampler/spool.h"
 
 /* "Functions" of a module that exists nowhere: number n stands at SPOOL_BASE + 16 n and comes out as
@@ -45,5 +46,8 @@ void spool_fill(struct spool *s);
 
 /* Writes it to `path` with mode 0600. */
 void spool_write(struct spool *s, const char *path);
+
+/* What `smartprof finish` would read of it; the caller frees it. */
+void spool_snapshot(struct spool *s, struct sp_snapshot *snapshot);
 
 #endif

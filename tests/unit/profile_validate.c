@@ -23,16 +23,10 @@ static struct sp_validation validation;
 
 static void write_profile(bool full)
 {
-	char path[] = "/tmp/profile_validate.XXXXXX";
 	struct sp_snapshot snapshot;
 	struct sp_profile *profile;
-	const char *why = "";
-	int fd = mkstemp(path);
 
-	spool_write(&spool, path);
-	assert_int_equal(sp_snapshot_read(&snapshot, fd, &why), 0);
-	close(fd);
-	unlink(path);
+	spool_snapshot(&spool, &snapshot);
 	profile = sp_profile_from_snapshot(&snapshot, NULL, NULL, NULL);
 	sp_facts_collect(profile);
 	sp_buffer_clear(&text);
