@@ -6,11 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "profiles/memory.h"
 #include "profiles/output.h"
 #include "profiles/process.h"
+#include "sampler/spool.h"
 
 size_t sp_spool_directories(char paths[SP_SPOOL_DIRECTORIES][PATH_MAX])
 {
@@ -64,4 +66,28 @@ long sp_spool_list(struct sp_spool_file **files, const char *directory)
 bool sp_spool_is_orphan(const struct sp_spool_file *file)
 {
 	return !sp_process_alive(file->pid, file->start_ticks) || !sp_process_maps(file->pid, file->path);
+}
+
+uint64_t sp_spool_signal_cost_ns(void)
+{
+	char directories[SP_SPOOL_DIRECTORIES][PATH_MAX], path[PATH_MAX];
+	size_t count = sp_spool_directories(directories);
+	struct sp_cost_file file;
+	struct timespec now;
+	bool good = false;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	for (size_t i = 0; i < count && !good; i++) {
+		FILE *in;
+
+		if (snprintf(path, sizeof(path), "%s/" SP_COST_FILE, directories[i]) >= (int)sizeof(path))
+			continue;
+		in = fopen(path, "re");
+		if (!in)
+			continue;
+		good = fread(&file, sizeof(file), 1, in) == 1 &&
+			sp_cost_is_good(&file, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+		fclose(in);
+	}
+	return good ? file.signal_cost_ns : 0;
 }

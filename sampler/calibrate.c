@@ -10,11 +10,7 @@
 #include "sampler/clock.h"
 #include "sampler/sys.h"
 
-#define ASSUMED_NS 28000u /* measured on virtual machines at 24 to 32 us */
 #define ASSUMED_HEAP_NS 5000u
-#define LEAST_NS 1000u /* what is outside of this range was not a signal's cost */
-#define MOST_NS 1000000u
-#define DAY_NS 86400000000000ull
 
 #define FIRST_NS 50000000u /* of CPU time: a shorter process is not worth it */
 #define AGAIN_NS 2000000000u
@@ -23,22 +19,10 @@
 #define PERIOD_NS 50000u
 #define LIMIT_NS 1000000u
 
-#define FILE_NAME "signal-cost"
-
 static struct {
 	const char *spool_path;
 	uint64_t due_ns; /* process CPU time of the next measurement */
 } calibrate;
-
-static uint64_t checksum(const struct sp_cost_file *f)
-{
-	return f->magic ^ f->realtime_ns ^ f->signal_cost_ns ^ f->heap_cost_ns;
-}
-
-static bool is_believable(uint64_t cost_ns)
-{
-	return cost_ns >= LEAST_NS && cost_ns <= MOST_NS;
-}
 
 bool sp_cost_read(const char *path, uint64_t now_ns, struct sp_cost_file *f)
 {
@@ -52,9 +36,7 @@ bool sp_cost_read(const char *path, uint64_t now_ns, struct sp_cost_file *f)
 		st.st_uid == (uid_t)sp_sys(SYS_geteuid) && st.st_size == sizeof *f;
 	n = sp_sys(SYS_read, fd, f, sizeof *f);
 	sp_sys(SYS_close, fd);
-	return ours && n == sizeof *f && f->magic == SP_COST_MAGIC && f->check == checksum(f) &&
-		f->realtime_ns <= now_ns && now_ns - f->realtime_ns <= DAY_NS && is_believable(f->signal_cost_ns) &&
-		f->heap_cost_ns >= LEAST_NS / 2 && f->heap_cost_ns <= MOST_NS;
+	return ours && n == sizeof *f && sp_cost_is_good(f, now_ns);
 }
 
 /* The limit on file size ends a process that exceeds it. */
@@ -76,7 +58,7 @@ int sp_cost_write(const char *path, struct sp_cost_file *f)
 	if (length + 5 > sizeof temporary || !may_write_files())
 		return -EFBIG;
 	f->magic = SP_COST_MAGIC;
-	f->check = checksum(f);
+	f->check = sp_cost_check(f);
 	memcpy(temporary, path, length);
 	memcpy(temporary + length, ".new", 5);
 	/* What another process left half-done, or is at right now: the next one succeeds. */
@@ -100,10 +82,10 @@ static bool find_file(char path[static 256])
 
 	while (length && calibrate.spool_path[length - 1] != '/')
 		length--;
-	if (!length || length + sizeof FILE_NAME > 240)
+	if (!length || length + sizeof SP_COST_FILE > 240)
 		return false;
 	memcpy(path, calibrate.spool_path, length);
-	memcpy(path + length, FILE_NAME, sizeof FILE_NAME);
+	memcpy(path + length, SP_COST_FILE, sizeof SP_COST_FILE);
 	return true;
 }
 
@@ -119,7 +101,7 @@ void sp_calibrate_start(void)
 	char path[256];
 	bool known = find_file(path) && sp_cost_read(path, sp_clock_read_ns(CLOCK_REALTIME), &f);
 
-	h->cpu.signal_cost_ns = known ? f.signal_cost_ns : ASSUMED_NS;
+	h->cpu.signal_cost_ns = known ? f.signal_cost_ns : SP_COST_ASSUMED_NS;
 	h->cpu.signal_cost_source = known ? SP_COST_CACHED : SP_COST_ASSUMED;
 	h->heap.sample_cost_ns = known ? f.heap_cost_ns : ASSUMED_HEAP_NS;
 	calibrate.due_ns = known ? AGAIN_NS : FIRST_NS;
@@ -209,7 +191,7 @@ void sp_calibrate_step(struct sp_thread *t, uint64_t cpu_ns)
 	began = sp_tsc();
 	calibrate.due_ns = cpu_ns + AGAIN_NS;
 	cost = sp_calibrate_cost_ns(gaps, measure(t, gaps));
-	if (cost >= LEAST_NS) {
+	if (cost >= SP_COST_LEAST_NS && cost <= SP_COST_MOST_NS) {
 		/* It moves with what the machine's other threads do: one look is not the whole truth. */
 		if (cpu->signal_cost_source != SP_COST_ASSUMED)
 			cost = (cost + cpu->signal_cost_ns) / 2;
@@ -218,7 +200,7 @@ void sp_calibrate_step(struct sp_thread *t, uint64_t cpu_ns)
 		cpu->signal_cost_source = SP_COST_MEASURED;
 		f.signal_cost_ns = cost;
 		f.realtime_ns = sp_clock_read_ns(CLOCK_REALTIME);
-		if (is_believable(cost) && find_file(path))
+		if (find_file(path))
 			sp_cost_write(path, &f);
 	}
 	t->calibration_cycles = sp_tsc() - began;

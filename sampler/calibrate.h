@@ -33,17 +33,6 @@ void sp_calibrate_signal(struct sp_thread *t, bool is_event, bool is_ours, const
 /* The cost in nanoseconds that these gaps, in cycles, tell of; 0 when there are too few. Sorts them. */
 uint64_t sp_calibrate_cost_ns(uint64_t *gaps, uint32_t n) SP_HIDDEN;
 
-#define SP_COST_MAGIC 0x54534f435053ull /* "SPCOST" */
-
-/* The file. */
-struct sp_cost_file {
-	uint64_t magic;
-	uint64_t realtime_ns; /* when it was measured */
-	uint64_t signal_cost_ns;
-	uint64_t heap_cost_ns; /* of a heap sample */
-	uint64_t check;        /* xor of the others */
-};
-
 /* Reads what was measured less than a day before `now_ns` (CLOCK_REALTIME), or nonsense: false.
  * Writing fills in magic and check and replaces the file at once or not at all; returns 0 or a
  * negative errno. Any context. */

@@ -20,6 +20,7 @@
 #ifndef SP_SAMPLER_SPOOL_H
 #define SP_SAMPLER_SPOOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -365,5 +366,35 @@ struct sp_log_entry {
 };
 
 #define SP_LOG_UNIT_NS 64u
+
+/* The file SP_COST_FILE beside the spools: what sampling was last found to cost here. */
+struct sp_cost_file {
+	uint64_t magic;
+	uint64_t realtime_ns; /* when it was measured */
+	uint64_t signal_cost_ns;
+	uint64_t heap_cost_ns; /* of a heap sample */
+	uint64_t check;        /* sp_cost_check */
+};
+
+#define SP_COST_FILE "signal-cost"
+#define SP_COST_MAGIC 0x54534f435053ull /* "SPCOST" */
+#define SP_COST_LEAST_NS 1000u          /* what is outside of this range was not a signal's cost */
+#define SP_COST_MOST_NS 1000000u
+#define SP_COST_AGE_NS 86400000000000ull
+#define SP_COST_ASSUMED_NS 28000u /* of a signal, where none was measured: virtual machines take 24 to 32 us */
+
+static inline uint64_t sp_cost_check(const struct sp_cost_file *f)
+{
+	return f->magic ^ f->realtime_ns ^ f->signal_cost_ns ^ f->heap_cost_ns;
+}
+
+/* Whole, believable, and measured less than a day before `now_ns` (CLOCK_REALTIME). */
+static inline bool sp_cost_is_good(const struct sp_cost_file *f, uint64_t now_ns)
+{
+	return f->magic == SP_COST_MAGIC && f->check == sp_cost_check(f) && f->realtime_ns <= now_ns &&
+		now_ns - f->realtime_ns <= SP_COST_AGE_NS && f->signal_cost_ns >= SP_COST_LEAST_NS &&
+		f->signal_cost_ns <= SP_COST_MOST_NS && f->heap_cost_ns >= SP_COST_LEAST_NS / 2 &&
+		f->heap_cost_ns <= SP_COST_MOST_NS;
+}
 
 #endif

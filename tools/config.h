@@ -26,6 +26,7 @@ struct sp_plan {
 	bool live;        /* this machine and not a recorded one */
 	int events_error; /* 0: perf events work; negative errno: why not; or SP_EVENTS_UNKNOWN */
 	bool cpu, heap;
+	uint64_t signal_cost_us;  /* as measured here; 0: it was not */
 	uint64_t cpu_expected_us; /* where the interval will settle; 0: not known */
 	char output[PATH_MAX];    /* directory or file of the profile */
 	unsigned warning_count;

@@ -8,9 +8,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What the governor (sampler/governor.c) reckons a sample to cost: 25 us for interrupt and signal,
- * and the handler's time, which it measures; 2 to 5 us is usual. */
-#define SAMPLE_COST_US 30
+#include "profiles/spool_find.h"
+
+/* What the governor (sampler/governor.c) reckons a sample to cost: the signal, as processes here have measured
+ * it, and the handler's time, of which 5 to 12 us is usual. */
+#define SIGNAL_COST_US 28
+#define HANDLER_COST_US 7
 
 void sp_plan_warn(struct sp_plan *plan, const char *id, bool blocking, const char *fix, const char *format, ...)
 {
@@ -75,11 +78,13 @@ static void expect_interval(struct sp_plan *plan)
 {
 	const struct sp_value *values = plan->config.values;
 	uint64_t wanted = values[SP_OPT_CPU_INTERVAL].number;
-	uint64_t affordable = SAMPLE_COST_US * 100 / values[SP_OPT_OVERHEAD_BUDGET].number;
-	uint64_t tick = plan->config.machine.tick_us;
+	uint64_t tick = plan->config.machine.tick_us, affordable;
 
 	if (!plan->cpu || plan->events_error == SP_EVENTS_UNKNOWN || (plan->events_error && !tick))
 		return;
+	plan->signal_cost_us = plan->live ? sp_spool_signal_cost_ns() / 1000 : 0;
+	affordable = (HANDLER_COST_US + (plan->signal_cost_us ? plan->signal_cost_us : SIGNAL_COST_US)) * 100 /
+		values[SP_OPT_OVERHEAD_BUDGET].number;
 	plan->cpu_expected_us = wanted > affordable ? wanted : affordable;
 	if (plan->events_error && plan->cpu_expected_us < tick)
 		plan->cpu_expected_us = tick;

@@ -161,11 +161,12 @@ static void print_cpu(const struct sp_plan *plan)
 	else if (plan->cpu_expected_us)
 		printf(",\n            which is affordable");
 	if (plan->cpu_expected_us && plan->events_error)
-		printf(", the tick\n");
+		printf(", the tick");
 	else if (plan->cpu_expected_us)
-		printf(" at %llu %%\n", (unsigned long long)config->values[SP_OPT_OVERHEAD_BUDGET].number);
-	else
-		printf("\n");
+		printf(" at %llu %%", (unsigned long long)config->values[SP_OPT_OVERHEAD_BUDGET].number);
+	if (plan->signal_cost_us && plan->cpu_expected_us && !plan->events_error)
+		printf(": a clock signal costs %llu µs here", (unsigned long long)plan->signal_cost_us);
+	printf("\n");
 }
 
 static void print_plan(const struct sp_plan *plan, const struct ink *ink)

@@ -1,4 +1,4 @@
-# Table and targets of cpu.sh, from lines "slow-down rate error program variant round".
+# Table and targets of cpu.sh, from lines "slow-down rate error program variant round"; of pair-B, B over A.
 function sorted(list, values,    n, i, j, v) {
 	n = split(list, values, " ")
 	for (i = 2; i <= n; i++) {
@@ -34,12 +34,10 @@ function judge(what, list, most, unit, scale,    middle, low, word, values) {
 		bound(list, 1), scale, most, unit, word
 }
 {
-	slow[$4, $5, $6] = $1
 	ratios[$4, $5] = ratios[$4, $5] " " $1
 	rates[$5] = rates[$5] " " $2
 	if ($3 != "-") {
 		errors[$5] = errors[$5] " " $3
-		error[$5, $6] = $3
 	}
 }
 function label(v) {
@@ -72,13 +70,14 @@ END {
 	}
 	printf "\n\n| target | median (its 95 %% interval) | at most | |\n|---|---:|---:|---|\n"
 	for (i = 1; i <= count; i++) {
+		n = split(ratios[program[i], "pair-at-1000"], values, " ")
 		list = ""
-		for (r = 1; r <= rounds; r++)
-			list = list " " 100 * (slow[program[i], "at-1000", r] - slow[program[i], "bare-1000", r])
+		for (k = 1; k <= n; k++)
+			list = list " " 100 * (values[k] - 1)
 		judge(program[i] ": 1000 µs above the bare limit", list, 0.5, " points", 2)
 	}
 	for (i = 1; i <= count; i++)
-		judge(program[i] ": production", ratios[program[i], "production"], 1.015, "", 3)
+		judge(program[i] ": production", ratios[program[i], "pair-production"], 1.015, "", 3)
 	for (k = 1; k <= no && errors[our[k]] != ""; k++) {
 		most = 1.1 * quantile(errors["peer-of-" our[k]], 0.5)
 		judge("error, " label(our[k]) ": perf's at this rate, and a tenth", errors[our[k]], most, " points", 2)

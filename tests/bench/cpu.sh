@@ -2,12 +2,15 @@
 # CPU sampling beside its peers, interleaved in one run: what it costs, how often it samples, and how
 # far its shares of the ground truth are off. Prints a Markdown table and the targets.
 # Slow-down is the CPU time (user + system, of the program alone) over the plain run of the same round.
+# Targets on slow-down are judged by pairs of runs that follow each other, PAIRS (default 4) a round: the
+# machine drifts by more than they allow between runs a minute apart.
 # Exit status: 0 every target holds; 1 one is missed beyond noise (the whole 95 % interval of its
 # median); 2 one is missed, but within noise: more rounds would tell.
 # Usage: cpu.sh [ROUNDS [PROGRAM…]]. SP_LOCK=FILE: holds that lock during each program's turn.
 set -eu
 cd "$(dirname "$0")/../.."
 rounds=${1:-9}
+pairs=${PAIRS:-4}
 shift || true
 programs=${*:-xz sqlite3 python3 cc1 cpu_truth}
 root=$PWD
@@ -122,6 +125,21 @@ take() { # VARIANT: one measurement into ./results
 variants='bare-1000 at-1000 bare-2000 production ci development critical gperftools-100 gperftools-1000 perf-999 perf-9999'
 ours='at-1000 production ci development critical'
 
+seconds_of() {
+	run "$1"
+	cat seconds
+}
+pair() { # A B: the ratio of B's CPU time to A's, in an order of its own
+	local a b
+	if [ $((RANDOM % 2)) -eq 0 ]; then
+		a=$(seconds_of "$1") b=$(seconds_of "$2")
+	else
+		b=$(seconds_of "$2") a=$(seconds_of "$1")
+	fi
+	awk -v a="$a" -v b="$b" 'BEGIN { printf "%.5f 0 - ", b / a }' >>results
+	echo "$program pair-$2 $round" >>results
+}
+
 turn() { # one round of $program, in an order of its own
 	job "$program"
 	[ "$program" != cpu_truth ] || "$truth" 0.01 >true
@@ -135,6 +153,10 @@ turn() { # one round of $program, in an order of its own
 			run "perf-$(awk '{ printf "%d", $1 + 0.5 }' rate)"
 			echo "1 $(cat rate) $(error_of) $program peer-of-$variant $round" >>results
 		fi ;; esac
+	done
+	for _ in $(seq "$pairs"); do
+		pair bare-1000 at-1000
+		pair plain production
 	done
 }
 
