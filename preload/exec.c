@@ -59,7 +59,7 @@ static bool before_exec(void)
 			sp_clock_disarm(sp_tls.thread);
 			sp_thread_flush(sp_tls.thread, true);
 		}
-		sp_timeline_step(true);
+		sp_timeline_step(sp_now_ns(), true);
 		sp_store(&sp_agent.spool->state, SP_STATE_EXEC);
 	}
 	if (signal_is_blocked())

@@ -227,7 +227,7 @@ static void complete_spool(enum sp_exit_kind kind, int value)
 
 	sp_found_finish();
 	sp_thread_each(flush_thread, NULL);
-	sp_timeline_step(true);
+	sp_timeline_step(sp_now_ns(), true);
 	h->exit_kind = kind;
 	h->exit_value = value;
 	h->end_ns = sp_now_ns();

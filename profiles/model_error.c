@@ -8,7 +8,6 @@
 
 #define BLOCKS_MAX 48u
 #define BLOCKS_MIN 8u
-#define BLOCK_SAMPLES 32u /* at least: as many as the event clock takes with one period */
 #define FEW_SAMPLES 20u
 #define PRIOR_FREEDOM 6.0
 #define LARGEST_EFFECT 1.5
@@ -169,12 +168,12 @@ static void compare_blocks(struct errors *e)
 
 static void load_log(struct errors *e)
 {
-	size_t blocks;
+	const struct sp_snapshot *s = e->profile->snapshot;
+	size_t blocks = s ? s->log_count / sp_period_samples(e->profile->total_ns / (e->profile->samples + 1)) : 0;
 
-	if (!e->profile->snapshot || e->profile->snapshot->log_count / BLOCK_SAMPLES < BLOCKS_MIN)
+	if (blocks < BLOCKS_MIN)
 		return;
 	sum_log(e);
-	blocks = e->profile->snapshot->log_count / BLOCK_SAMPLES;
 	e->blocks = blocks < BLOCKS_MAX ? (uint32_t)blocks : BLOCKS_MAX;
 	for (size_t i = 0; i < e->count; i++)
 		if (e->parts[i].logged.samples)

@@ -13,7 +13,7 @@
 #define ASSUMED_HEAP_NS 5000u
 
 #define FIRST_NS 50000000u /* of CPU time: a shorter process is not worth it */
-#define AGAIN_NS 2000000000u
+#define AGAIN_NS 5000000000u
 #define GAPS 12u
 #define FEWEST_GAPS 5u
 #define PERIOD_NS 50000u

@@ -7,9 +7,6 @@
 
 #include "sampler/sys.h"
 
-/* Samples between two random periods, and how widely they spread: few enough to fall out of step
- * with any loop, enough to spread the cost of opening an event. */
-#define PERIOD_SAMPLES 32u
 #define MIN_PERIOD_NS 20000u
 #define START_LATER_NS 1000000u
 
@@ -96,7 +93,7 @@ void sp_clock_rearm_event(struct sp_thread *t)
 	uint64_t interval = sp_load(&sp_agent.spool->cpu.interval_ns);
 
 	t->drawn_ns = interval;
-	t->period_left = PERIOD_SAMPLES - 1;
+	t->period_left = sp_period_samples(interval) - 1;
 	if (sp_clock_event.set_interval(t, jittered(t, interval)) == 0) {
 		t->clocks |= SP_THREAD_EVENT;
 		return;

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <linux/perf_event.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 
 #include "sampler/clock.h"
@@ -22,7 +21,6 @@ static long open_event(int tid, uint64_t period_ns)
 	attr.config = PERF_COUNT_SW_TASK_CLOCK;
 	attr.sample_period = period_ns;
 	attr.wakeup_events = 1;
-	attr.disabled = 1;
 	attr.exclude_kernel = 1;
 	attr.exclude_hv = 1;
 	return sp_sys(SYS_perf_event_open, &attr, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
@@ -57,8 +55,8 @@ static void disarm(struct sp_thread *t)
 	t->event_page = NULL;
 }
 
-/* Opens, routes and starts an event; leaves no descriptor behind. Its interval cannot be changed
- * afterwards: first_ns is the period. */
+/* Opens and routes an event; leaves no descriptor behind. It counts at once, and signals once the last of it is
+ * set. Its interval cannot be changed afterwards: first_ns is the period. */
 static int arm(struct sp_thread *t, uint64_t first_ns, uint64_t interval_ns)
 {
 	struct f_owner_ex owner = {F_OWNER_TID, t->tid};
@@ -80,8 +78,6 @@ static int arm(struct sp_thread *t, uint64_t first_ns, uint64_t interval_ns)
 		err = sp_sys(SYS_fcntl, fd, F_SETSIG, sp_agent.config.signal);
 	if (!err)
 		err = sp_sys(SYS_fcntl, fd, F_SETFL, O_ASYNC | O_NONBLOCK);
-	if (!err)
-		err = sp_sys(SYS_ioctl, fd, PERF_EVENT_IOC_ENABLE, 0);
 	sp_sys(SYS_close, fd);
 	if (err)
 		disarm(t);

@@ -12,8 +12,9 @@
 #include "sampler/thread.h"
 #include "sampler/tids.h"
 
-#define CHECK_NS 20000000u
-#define FIRST_PERIOD_NS 20000000u /* between searches while nothing changes; doubles up to ... */
+#define CHECK_NS 40000000u /* between looks while nothing changes; doubles up to ... */
+#define CHECK_MAX_NS 160000000u
+#define FIRST_PERIOD_NS 40000000u /* between searches while nothing changes; doubles up to ... */
 #define PERIOD_NS 320000000u
 #define COST_FACTOR 200u /* a search is paid for by this many times its duration without one */
 
@@ -29,6 +30,7 @@ static struct {
 	int64_t lost_ns;     /* after the last search: see lost_ns() */
 	int32_t settled;     /* threads too many after the last search */
 	uint64_t checked_ns; /* atomic */
+	uint64_t check_ns;   /* atomic: between two looks */
 	uint64_t due_ns;     /* the next search, whatever changes */
 	uint64_t not_before_ns;
 	uint64_t period_ns;
@@ -315,18 +317,21 @@ void sp_found_scan(void)
 	sp_unlock(&found.busy);
 }
 
-void sp_found_check(void)
+void sp_found_check(uint64_t now)
 {
-	uint64_t now = sp_now_ns();
 	int32_t more;
 
-	if (now - sp_load(&found.checked_ns) < CHECK_NS || sp_agent.sealed || !try_lock())
+	if (now - sp_load(&found.checked_ns) < sp_load(&found.check_ns) || sp_agent.sealed || !try_lock())
 		return;
 	sp_store(&found.checked_ns, now);
 	sp_clock_sentinel();
 	more = too_many();
 	if (more != found.settled)
 		found.period_ns = FIRST_PERIOD_NS;
+	if (more != found.settled || found.check_ns < CHECK_NS)
+		sp_store(&found.check_ns, CHECK_NS);
+	else if (found.check_ns < CHECK_MAX_NS)
+		sp_store(&found.check_ns, found.check_ns * 2);
 	if (now >= found.not_before_ns && (more != found.settled || ((more > 0 || found.found) && now >= found.due_ns)))
 		scan();
 	sp_unlock(&found.busy);

@@ -17,9 +17,9 @@ void sp_found_learn(void) SP_HIDDEN;
  * its own, and known to the C library as one of several. */
 bool sp_found_at_home(void) SP_HIDDEN;
 
-/* Looks for threads if it is time and there seem to be some. Any context, 8 KiB of stack. A look costs
+/* Looks for threads if by `now` (sp_now_ns()) it is time and there seem to be some. Any context, 8 KiB of stack. A look costs
  * a system call every CHECK_NS; searches are at most half a percent of the time. */
-void sp_found_check(void) SP_HIDDEN;
+void sp_found_check(uint64_t now) SP_HIDDEN;
 
 /* Searches now. Same context. */
 void sp_found_scan(void) SP_HIDDEN;

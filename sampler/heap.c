@@ -308,7 +308,7 @@ static void restrain(struct sp_thread *t, uint64_t cycles, uint64_t now)
 	t->burst_began = now;
 	t->burst_cycles = t->burst_samples = 0;
 	if (cpu->clock == SP_CLOCK_OFF) /* no tick will do it */
-		sp_sample_keep_up(t);
+		sp_sample_keep_up(t, sp_now_ns());
 }
 
 static void sample(struct sp_tls *tls, const void *p, size_t size)

@@ -180,17 +180,18 @@ void sp_sample_update_totals(void)
 	sp_store(&h->now_ns, sp_now_ns());
 }
 
-void sp_sample_keep_up(struct sp_thread *t)
+void sp_sample_keep_up(struct sp_thread *t, uint64_t now)
 {
-	if (sp_now_ns() - sp_load(&sp_agent.spool->now_ns) > TOTALS_NS)
+	if (now - sp_load(&sp_agent.spool->now_ns) > TOTALS_NS)
 		sp_sample_update_totals();
-	sp_timeline_step(false);
+	sp_timeline_step(now, false);
 	sp_governor_step(t);
 }
 
 static void take_sample(void *arg)
 {
 	struct sample *s = arg;
+	uint64_t now;
 
 	sp_thread_flush(s->t, false);
 	if (s->kind == SP_SIGNAL_EVENT)
@@ -200,8 +201,9 @@ static void take_sample(void *arg)
 	if (s->kind == SP_SIGNAL_EVENT && s->t->clocks & SP_THREAD_TIMER)
 		return; /* the ticks see to the rest */
 	sp_clock_follow(s->t);
-	sp_found_check();
-	sp_sample_keep_up(s->t);
+	now = sp_now_ns();
+	sp_found_check(now);
+	sp_sample_keep_up(s->t, now);
 }
 
 /* Class of a time: two for each power of two (SP_TIME_CLASSES). */

@@ -13,10 +13,11 @@ bool sp_sample_signal(const siginfo_t *info, void *context) SP_HIDDEN;
 /* Brings the process's running totals in the header up to now. Any context. */
 void sp_sample_update_totals(void) SP_HIDDEN;
 
-/* What is due now and then: totals, timeline, governor. Any context, signals blocked. */
-void sp_sample_keep_up(struct sp_thread *t) SP_HIDDEN;
+/* What is due now and then: totals, timeline, governor. `now` is sp_now_ns(), here and below. Any context,
+ * signals blocked. */
+void sp_sample_keep_up(struct sp_thread *t, uint64_t now) SP_HIDDEN;
 
 /* Adds a point to the timeline if one is due (`force`: in any case). Any context. */
-void sp_timeline_step(bool force) SP_HIDDEN;
+void sp_timeline_step(uint64_t now, bool force) SP_HIDDEN;
 
 #endif

@@ -367,6 +367,16 @@ struct sp_log_entry {
 
 #define SP_LOG_UNIT_NS 64u
 
+/* How many samples a thread's event takes with one random period at this interval. A new period is a new event, 75 to
+ * 95 us where nothing of the kernel's part is in the cache: 0.1 % of a tenth of a second. A period in step with a
+ * loop costs the estimate as much variance whether there are few long such stretches or many short ones. */
+static inline uint32_t sp_period_samples(uint64_t interval_ns)
+{
+	uint64_t n = 100000000u / (interval_ns ? interval_ns : 1);
+
+	return n < 16 ? 16 : n > 128 ? 128 : (uint32_t)n;
+}
+
 /* The file SP_COST_FILE beside the spools: what sampling was last found to cost here. */
 struct sp_cost_file {
 	uint64_t magic;

@@ -19,8 +19,11 @@
 #define BUCKETS_MAX 262144u
 #define CHUNK (128u * 1024u) /* how much of a section is backed at a time */
 
-/* One bit a page of the bucket table; a page backed twice does no harm. */
-static uint64_t SP_BIG bucket_backed[BUCKETS_MAX * 4 / PAGE / 64];
+#define BUCKET_CHUNK (64u * 1024u) /* and of the bucket table, which is hit everywhere from the start */
+
+/* One bit a chunk of the bucket table; one backed twice does no harm. */
+static uint64_t bucket_backed;
+_Static_assert(BUCKETS_MAX * sizeof(uint32_t) <= 64 * BUCKET_CHUNK, "a bit a chunk");
 
 struct section_plan {
 	uint32_t stride;
@@ -165,7 +168,7 @@ int sp_spool_create(const char *path, uint32_t sample_cap, struct sp_spool_heade
 		sp_sys(SYS_munmap, h, total);
 		return err;
 	}
-	memset(bucket_backed, 0, sizeof bucket_backed);
+	bucket_backed = 0;
 	h->header_bytes = sizeof *h;
 	h->version = SP_SPOOL_VERSION;
 	__atomic_store_n(&h->magic, SP_SPOOL_MAGIC, __ATOMIC_RELEASE);
@@ -209,14 +212,17 @@ uint32_t sp_spool_text(const char *text, size_t length)
 bool sp_spool_back_bucket(uint32_t bucket)
 {
 	struct sp_section_entry *e = &sp_agent.spool->sections[SP_SEC_BUCKETS];
-	uint32_t page = bucket / (PAGE / 4);
-	uint64_t bit = 1ull << page % 64, at = e->offset + (uint64_t)page * PAGE;
+	uint32_t chunk = bucket / (BUCKET_CHUNK / (uint32_t)sizeof bucket);
+	uint64_t bit = 1ull << chunk, at = (uint64_t)chunk * BUCKET_CHUNK, end = (uint64_t)e->capacity * e->stride;
 
-	if (sp_likely(sp_load(&bucket_backed[page / 64]) & bit))
+	if (sp_likely(sp_load(&bucket_backed) & bit))
 		return true;
-	if (back_range(sp_agent.spool, at, at + PAGE) != 0)
+	if (end > at + BUCKET_CHUNK)
+		end = at + BUCKET_CHUNK;
+	if (back_range(sp_agent.spool, e->offset + at, e->offset + end) != 0)
 		return false;
-	__atomic_fetch_or(&bucket_backed[page / 64], bit, __ATOMIC_RELAXED);
+	if (!(__atomic_fetch_or(&bucket_backed, bit, __ATOMIC_RELAXED) & bit))
+		sp_add(&sp_agent.spool->agent_bytes, end - at);
 	return true;
 }
 

@@ -68,10 +68,8 @@ static void add_point(uint64_t now)
 	__atomic_store_n(&e->used, n + 1, __ATOMIC_RELEASE);
 }
 
-void sp_timeline_step(bool force)
+void sp_timeline_step(uint64_t now, bool force)
 {
-	uint64_t now = sp_now_ns();
-
 	if (!force && now < sp_load(&timeline.due_ns) && timeline.pid == sp_agent.pid)
 		return;
 	if (!sp_try_lock(&timeline.busy))

@@ -103,6 +103,7 @@ static void foreign_files_are_refused(void **state)
 	spool.header->version++;
 	spool_write(&spool, path);
 	assert_int_not_equal(render(), 0);
+	unlink(path);
 	strcpy(path, "/dev/null");
 	assert_int_not_equal(render(), 0);
 	strcpy(path, "/nowhere/at/all");

@@ -239,8 +239,8 @@ static void no_room_at_all_is_an_error(void **state)
 static void a_filesystem_that_fills_up_ends_in_counted_drops(void **state)
 {
 	(void)state;
-	assert_int_equal(on_small_filesystem(400, intern_on_full), 0);
-	assert_int_equal(on_small_filesystem(1500, intern_on_full), 0);
+	assert_int_equal(on_small_filesystem(1200, intern_on_full), 0);
+	assert_int_equal(on_small_filesystem(2500, intern_on_full), 0);
 }
 
 static void threads_can_start_on_a_full_filesystem(void **state)
