@@ -287,7 +287,8 @@ static void activate_main(void *arg)
 	static char SP_BIG spool_path[SP_PATH_MAX];
 	struct activation *a = arg;
 	struct sp_spool_header *h;
-	uint64_t ticks = sp_start_ticks(), user, sys;
+	uint64_t ticks = sp_start_ticks();
+	struct sp_usage usage;
 	struct sp_where where = here();
 
 	sp_config_load(&a->config, &where, sp_process.file);
@@ -313,10 +314,10 @@ static void activate_main(void *arg)
 	fill_header(h, a, ticks);
 	choose_clock(a, h);
 	start_heap(h);
-	sp_thread_cpu(&user, &sys);
-	h->cpu.before_user_ns = user;
-	h->cpu.before_sys_ns = sys;
-	sp_thread_open_record(a->t, 0, user, sys);
+	sp_thread_usage(&usage);
+	h->cpu.before_user_ns = usage.user_ns;
+	h->cpu.before_sys_ns = usage.sys_ns;
+	sp_thread_open_record(a->t, 0, usage.user_ns, usage.sys_ns);
 	if (h->heap.on)
 		sp_heap_replay(a->t);
 	sp_sample_update_totals();

@@ -124,7 +124,7 @@ static int thrd_main(void *arg)
 void sp_threads_adopt(void)
 {
 	struct sp_thread *t = sp_tids_find((int)sp_sys(SYS_gettid), NULL);
-	uint64_t user, sys;
+	struct sp_usage usage;
 
 	if (t) { /* found before */
 		if (t->foreign || (t->owned && t->tls != &sp_tls))
@@ -134,8 +134,8 @@ void sp_threads_adopt(void)
 		t = sp_thread_take();
 		if (!t)
 			return;
-		sp_thread_cpu(&user, &sys);
-		sp_thread_adopt(t, 0, user, sys);
+		sp_thread_usage(&usage);
+		sp_thread_adopt(t, 0, usage.user_ns, usage.sys_ns);
 		if (t->record)
 			t->record->flags |= SP_THREAD_FOUND;
 	}

@@ -133,19 +133,14 @@ static void add_usage(struct sp_profile *p)
 		sp_profile_add_fact(p, "threads", "%llu", (unsigned long long)p->threads_seen);
 }
 
-/* With the event clock the fine user-mode samples are the clock; system time comes at the tick. A
- * tick of the other clocks that finds both times grown counts as a sample of each. */
+/* With the event clock the fine user-mode samples are the clock; system time comes at the tick. */
 static double achieved_interval_us(const struct sp_profile *p)
 {
 	const struct sp_cpu_totals *cpu = &p->snapshot->header.cpu;
-	uint64_t most = cpu->user_samples > cpu->sys_samples ? cpu->user_samples : cpu->sys_samples;
-	uint64_t ticks = cpu->signals > most ? cpu->signals : most;
 
 	if (cpu->clock == SP_CLOCK_EVENT && cpu->user_samples)
 		return (double)p->sampled_user_ns / 1e3 / (double)cpu->user_samples;
-	if (ticks > p->samples)
-		ticks = p->samples;
-	return ticks ? (double)(p->sampled_user_ns + p->sampled_sys_ns) / 1e3 / (double)ticks : 0;
+	return p->samples ? (double)(p->sampled_user_ns + p->sampled_sys_ns) / 1e3 / (double)p->samples : 0;
 }
 
 static void add_cpu(struct sp_profile *p)

@@ -169,7 +169,7 @@ static void compare_blocks(struct errors *e)
 static void load_log(struct errors *e)
 {
 	const struct sp_snapshot *s = e->profile->snapshot;
-	size_t blocks = s ? s->log_count / sp_period_samples(e->profile->total_ns / (e->profile->samples + 1)) : 0;
+	size_t blocks = s ? s->log_count / SP_PERIOD_SAMPLES : 0;
 
 	if (blocks < BLOCKS_MIN)
 		return;

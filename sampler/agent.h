@@ -73,6 +73,8 @@ struct sp_thread {
 	uint64_t user_base_ns;              /* user time when the clocks were armed: no sample covers it */
 	uint64_t user_seen_ns, sys_seen_ns; /* getrusage at the last tick that gave a sample */
 	uint64_t user_tick_ns, sys_tick_ns; /* getrusage at the last tick */
+	uint64_t faults_tick;               /* and page faults */
+	uint64_t interrupts_ns;             /* system time to be spread over the next event samples */
 	int64_t user_drift_ns;              /* user time the event samples are behind (or ahead) of the clock */
 	uint64_t heap_interval;             /* at which the running countdown was drawn */
 	uint64_t burst_began, burst_cycles; /* of the last few heap samples, in cycles */

@@ -185,10 +185,10 @@ static void measure(struct sp_thread *t)
 /* What threads have used that are gone and in no record. */
 static int64_t lost_ns(void)
 {
-	uint64_t user, sys, rss;
+	struct sp_usage usage;
 
-	sp_process_cpu(&user, &sys, &rss);
-	return (int64_t)(user + sys - found.live_ns - sp_thread_ended_ns());
+	sp_process_usage(&usage);
+	return (int64_t)(usage.user_ns + usage.sys_ns - found.live_ns - sp_thread_ended_ns());
 }
 
 static bool is_gone(const struct sp_thread *t)

@@ -66,8 +66,8 @@ uint64_t sp_governor_cpu_interval(const struct sp_cpu_costs *c)
 	uint64_t wanted = c->sample_ns * 1000000 / max64(left, max64(budget / 4, 1));
 
 	wanted = min64(max64(wanted, c->requested_ns << c->doublings), MAX_INTERVAL_NS);
-	/* Small moves are noise: they would only make threads open their event again. */
-	if (wanted > c->interval_ns + c->interval_ns / 8 || wanted < c->interval_ns - c->interval_ns / 4)
+	/* Small moves are noise: they would only make threads open their event again. The end of a debt is a move. */
+	if (wanted > c->interval_ns + c->interval_ns / 8 || wanted < c->interval_ns - c->interval_ns / 5)
 		return wanted;
 	return c->interval_ns;
 }

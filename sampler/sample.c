@@ -3,7 +3,8 @@
  * Weights: an event sample stands for one period of user time, corrected a little so that their
  * sum follows the thread's user time as getrusage has it; a tick that found the thread in the
  * kernel gives what its system time has grown to the interrupted stack, which after a system call
- * is its caller's. With the timer alone a tick carries the growth of both. */
+ * is its caller's. What interrupts took, our own clock's among them, goes to the next event samples a little
+ * each: it belongs to nobody's code. With the timer alone a tick carries the growth of both. */
 #include "sampler/sample.h"
 
 #include <errno.h>
@@ -60,20 +61,17 @@ static bool add_sample(struct sp_thread *t, const ucontext_t *context, uint64_t 
 	sp_stacks_add_cpu(sp_stacks_intern(t, &walk), user_ns, sys_ns);
 	t->user_assigned_ns += user_ns;
 	t->sys_assigned_ns += sys_ns;
-	if (user_ns)
-		sp_add(&cpu->user_samples, 1);
-	if (sys_ns)
-		sp_add(&cpu->sys_samples, 1);
+	sp_add(user_ns ? &cpu->user_samples : &cpu->sys_samples, 1);
 	if (t->record) {
 		t->record->user_ns = t->user_assigned_ns;
 		t->record->sys_ns = t->sys_assigned_ns;
 		t->record->user_samples += user_ns != 0;
-		t->record->sys_samples += sys_ns != 0;
+		t->record->sys_samples += !user_ns;
 	}
 	return true;
 }
 
-/* Part of the drift that one sample of nominal weight may make up for. */
+/* Part of the drift that one sample of nominal weight may make up for; below, of the interrupts' time. */
 static int64_t take_drift(struct sp_thread *t, int64_t nominal)
 {
 	int64_t part = t->user_drift_ns / 8;
@@ -83,6 +81,16 @@ static int64_t take_drift(struct sp_thread *t, int64_t nominal)
 	if (part > nominal * 3)
 		part = nominal * 3;
 	t->user_drift_ns -= part;
+	return part;
+}
+
+static uint64_t take_interrupts(struct sp_thread *t, uint64_t nominal)
+{
+	uint64_t part = t->interrupts_ns / 8;
+
+	if (part > nominal)
+		part = nominal;
+	t->interrupts_ns -= part;
 	return part;
 }
 
@@ -121,7 +129,7 @@ static void on_event(struct sp_thread *t, const ucontext_t *context)
 
 	if (!t->event_page) /* under way when it was given up: ticks give this time */
 		return;
-	add_sample(t, context, (uint64_t)(nominal + take_drift(t, nominal)), 0);
+	add_sample(t, context, (uint64_t)(nominal + take_drift(t, nominal)), take_interrupts(t, (uint64_t)nominal));
 	if (t->first_sample || t->period_left-- == 0 || t->drawn_ns != interval)
 		sp_clock_rearm_event(t);
 	t->first_sample = false;
@@ -139,44 +147,66 @@ static bool in_kernel(struct sp_thread *t, uint64_t user, uint64_t sys)
 	return answer;
 }
 
+/* Whether the context is that of a return from a system call, or to one that is made again: the instruction has
+ * left its address and the flags in two registers (Intel SDM, SYSCALL). */
+static bool after_call(const ucontext_t *context)
+{
+	const greg_t *r = context->uc_mcontext.gregs;
+
+	return (r[REG_RCX] == r[REG_RIP] || r[REG_RCX] == r[REG_RIP] + 2) && r[REG_R11] == r[REG_EFL];
+}
+
+/* In the kernel for no call of the thread's and no page fault: interrupts are, our clock's among them. Whose
+ * instruction they hit is chance, and one tick would stand for all of their time since the last one. */
+static bool was_interrupted(const struct sp_thread *t, const ucontext_t *context, const struct sp_usage *usage)
+{
+	return !after_call(context) && usage->faults == t->faults_tick;
+}
+
 static void on_tick(struct sp_thread *t, const ucontext_t *context)
 {
 	uint64_t interval = sp_load(&sp_agent.spool->cpu.interval_ns), tick = sp_agent.spool->cpu.tick_ns;
-	uint64_t user, sys, switches, user_grown = 0, sys_grown, least = interval > tick ? interval / 2 : 1;
+	uint64_t user_grown = 0, sys_grown, least = interval > tick ? interval / 2 : 1;
+	struct sp_usage usage;
 	bool kernel;
 
-	sp_thread_cpu_switches(&user, &sys, &switches);
-	kernel = in_kernel(t, user, sys);
+	sp_thread_usage(&usage);
+	kernel = in_kernel(t, usage.user_ns, usage.sys_ns);
 	if (t->record) {
-		t->record->cpu_user_ns = user;
-		t->record->cpu_sys_ns = sys;
+		t->record->cpu_user_ns = usage.user_ns;
+		t->record->cpu_sys_ns = usage.sys_ns;
 	}
-	sys_grown = sys > t->sys_seen_ns ? sys - t->sys_seen_ns : 0;
+	sys_grown = usage.sys_ns > t->sys_seen_ns ? usage.sys_ns - t->sys_seen_ns : 0;
 	if (t->event_page) {
-		t->user_drift_ns = (int64_t)(user - t->user_base_ns - t->user_assigned_ns);
-		if (!kernel)
+		t->user_drift_ns = (int64_t)(usage.user_ns - t->user_base_ns - t->user_assigned_ns);
+		if (kernel && was_interrupted(t, context, &usage)) {
+			t->interrupts_ns += sys_grown;
+			t->sys_seen_ns += sys_grown;
+		}
+		if (!kernel || t->sys_seen_ns == usage.sys_ns)
 			sys_grown = 0;
 	} else {
-		user_grown = user > t->user_seen_ns ? user - t->user_seen_ns : 0;
+		user_grown = usage.user_ns > t->user_seen_ns ? usage.user_ns - t->user_seen_ns : 0;
 	}
+	t->faults_tick = usage.faults;
 	/* At a long interval less than half of it is not worth a sample: it waits for the next tick. */
 	if (user_grown + sys_grown >= least && add_sample(t, context, user_grown, sys_grown)) {
-		if (user > t->user_seen_ns)
-			t->user_seen_ns = user;
-		t->sys_seen_ns = sys;
+		if (usage.user_ns > t->user_seen_ns)
+			t->user_seen_ns = usage.user_ns;
+		t->sys_seen_ns = usage.sys_ns;
 	}
-	watch_switches(t, user + sys, switches);
+	watch_switches(t, usage.user_ns + usage.sys_ns, usage.switches);
 }
 
 void sp_sample_update_totals(void)
 {
 	struct sp_spool_header *h = sp_agent.spool;
-	uint64_t user, sys, rss;
+	struct sp_usage usage;
 
-	sp_process_cpu(&user, &sys, &rss);
-	sp_store(&h->cpu.self_user_ns, user);
-	sp_store(&h->cpu.self_sys_ns, sys);
-	sp_store(&h->max_rss_bytes, rss);
+	sp_process_usage(&usage);
+	sp_store(&h->cpu.self_user_ns, usage.user_ns);
+	sp_store(&h->cpu.self_sys_ns, usage.sys_ns);
+	sp_store(&h->max_rss_bytes, usage.max_rss_bytes);
 	sp_store(&h->now_ns, sp_now_ns());
 }
 

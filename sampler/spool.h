@@ -119,8 +119,8 @@ struct sp_cpu_totals {
 	uint64_t requested_ns; /* interval asked for */
 	uint64_t interval_ns;  /* atomic: interval in force */
 	uint64_t interval_max_ns;
-	uint64_t user_samples; /* atomic */
-	uint64_t sys_samples;  /* atomic */
+	uint64_t user_samples; /* atomic: those with user time */
+	uint64_t sys_samples;  /* atomic: those of system time alone */
 	uint64_t lost_signals; /* atomic: overruns told by the kernel */
 	uint64_t truncated;    /* atomic: samples whose stack did not reach the thread's start */
 	uint64_t handler_ns;   /* atomic: time inside our SIGPROF handler */
@@ -300,7 +300,7 @@ struct sp_stack {
 	uint32_t site;    /* atomic: index into SP_SEC_SITES, 0 none */
 	uint32_t reserved;
 	uint64_t user_ns, sys_ns;           /* atomic: weights */
-	uint32_t user_samples, sys_samples; /* atomic */
+	uint32_t user_samples, sys_samples; /* atomic: as in the totals */
 	uint64_t weight_sq_us2;             /* atomic: sum of squared weights, in square microseconds */
 };
 
@@ -367,15 +367,10 @@ struct sp_log_entry {
 
 #define SP_LOG_UNIT_NS 64u
 
-/* How many samples a thread's event takes with one random period at this interval. A new period is a new event, 75 to
- * 95 us where nothing of the kernel's part is in the cache: 0.1 % of a tenth of a second. A period in step with a
- * loop costs the estimate as much variance whether there are few long such stretches or many short ones. */
-static inline uint32_t sp_period_samples(uint64_t interval_ns)
-{
-	uint64_t n = 100000000u / (interval_ns ? interval_ns : 1);
-
-	return n < 16 ? 16 : n > 128 ? 128 : (uint32_t)n;
-}
+/* Samples that a thread's event takes with one random period. A new period is a new event, 75 to 95 us where nothing
+ * of the kernel's part is in the cache. A period in step with a loop costs the estimate as much variance whether there
+ * are few long such stretches or many short ones; but few make large errors likelier. */
+#define SP_PERIOD_SAMPLES 64u
 
 /* The file SP_COST_FILE beside the spools: what sampling was last found to cost here. */
 struct sp_cost_file {

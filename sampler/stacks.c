@@ -113,14 +113,11 @@ void sp_stacks_add_cpu(uint32_t stack, uint64_t user_ns, uint64_t sys_ns)
 	struct sp_stack *s = stack_at(stack);
 	uint64_t us = (user_ns + sys_ns) / 1000;
 
-	if (user_ns) {
+	sp_add(user_ns ? &s->user_samples : &s->sys_samples, 1);
+	if (user_ns)
 		sp_add(&s->user_ns, user_ns);
-		sp_add(&s->user_samples, 1);
-	}
-	if (sys_ns) {
+	if (sys_ns)
 		sp_add(&s->sys_ns, sys_ns);
-		sp_add(&s->sys_samples, 1);
-	}
 	sp_add(&s->weight_sq_us2, us * us);
 	append_log(stack, user_ns + sys_ns);
 }

@@ -166,6 +166,7 @@ void sp_thread_open_record(struct sp_thread *t, uint64_t entry, uint64_t user_ns
 	t->record = r;
 	t->user_base_ns = t->user_seen_ns = t->user_tick_ns = user_ns;
 	t->sys_seen_ns = t->sys_tick_ns = sys_ns;
+	t->faults_tick = t->interrupts_ns = 0;
 	if (!r)
 		return;
 	memset((char *)r + sizeof r->state, 0, sizeof *r - sizeof r->state);
@@ -216,33 +217,27 @@ void sp_thread_own(struct sp_thread *t)
 	sp_tls.thread = t;
 }
 
-static void rusage_ns(int who, uint64_t *user_ns, uint64_t *sys_ns, uint64_t *max_rss_bytes, uint64_t *switches)
+static void read_usage(int who, struct sp_usage *usage)
 {
 	struct rusage ru;
 
 	if (sp_sys(SYS_getrusage, who, &ru) != 0)
 		memset(&ru, 0, sizeof ru);
-	*user_ns = (uint64_t)ru.ru_utime.tv_sec * 1000000000u + (uint64_t)ru.ru_utime.tv_usec * 1000u;
-	*sys_ns = (uint64_t)ru.ru_stime.tv_sec * 1000000000u + (uint64_t)ru.ru_stime.tv_usec * 1000u;
-	if (max_rss_bytes)
-		*max_rss_bytes = (uint64_t)ru.ru_maxrss * 1024u;
-	if (switches)
-		*switches = (uint64_t)(ru.ru_nvcsw + ru.ru_nivcsw);
+	usage->user_ns = (uint64_t)ru.ru_utime.tv_sec * 1000000000u + (uint64_t)ru.ru_utime.tv_usec * 1000u;
+	usage->sys_ns = (uint64_t)ru.ru_stime.tv_sec * 1000000000u + (uint64_t)ru.ru_stime.tv_usec * 1000u;
+	usage->max_rss_bytes = (uint64_t)ru.ru_maxrss * 1024u;
+	usage->switches = (uint64_t)(ru.ru_nvcsw + ru.ru_nivcsw);
+	usage->faults = (uint64_t)(ru.ru_minflt + ru.ru_majflt);
 }
 
-void sp_thread_cpu(uint64_t *user_ns, uint64_t *sys_ns)
+void sp_thread_usage(struct sp_usage *usage)
 {
-	rusage_ns(RUSAGE_THREAD, user_ns, sys_ns, NULL, NULL);
+	read_usage(RUSAGE_THREAD, usage);
 }
 
-void sp_thread_cpu_switches(uint64_t *user_ns, uint64_t *sys_ns, uint64_t *switches)
+void sp_process_usage(struct sp_usage *usage)
 {
-	rusage_ns(RUSAGE_THREAD, user_ns, sys_ns, NULL, switches);
-}
-
-void sp_process_cpu(uint64_t *user_ns, uint64_t *sys_ns, uint64_t *max_rss_bytes)
-{
-	rusage_ns(RUSAGE_SELF, user_ns, sys_ns, max_rss_bytes, NULL);
+	read_usage(RUSAGE_SELF, usage);
 }
 
 uint64_t sp_thread_clock(int tid)
@@ -275,6 +270,7 @@ void sp_thread_flush(struct sp_thread *t, bool full)
 {
 	struct sp_thread_record *r = t->record;
 	struct sp_tls *tls = t->tls;
+	struct sp_usage usage;
 
 	if (!r || !tls)
 		return;
@@ -283,7 +279,9 @@ void sp_thread_flush(struct sp_thread *t, bool full)
 	else
 		sp_thread_read(&r->heap, &tls->heap, sizeof r->heap);
 	if (full && tls == &sp_tls) {
-		sp_thread_cpu(&r->cpu_user_ns, &r->cpu_sys_ns);
+		sp_thread_usage(&usage);
+		r->cpu_user_ns = usage.user_ns;
+		r->cpu_sys_ns = usage.sys_ns;
 		sp_sys(SYS_prctl, PR_GET_NAME, r->name);
 	}
 }

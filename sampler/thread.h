@@ -50,9 +50,14 @@ void sp_thread_each(void (*fn)(struct sp_thread *, void *), void *arg) SP_HIDDEN
 /* In a forked child: all blocks but the caller's are free. */
 void sp_thread_reset_after_fork(struct sp_thread *mine) SP_HIDDEN;
 
-/* User and system CPU time of the calling thread (getrusage RUSAGE_THREAD), any context. */
-void sp_thread_cpu(uint64_t *user_ns, uint64_t *sys_ns) SP_HIDDEN;
-void sp_thread_cpu_switches(uint64_t *user_ns, uint64_t *sys_ns, uint64_t *switches) SP_HIDDEN;
+/* What getrusage(2) tells of the calling thread, or of the process. Any context. */
+struct sp_usage {
+	uint64_t user_ns, sys_ns;
+	uint64_t switches, faults;
+	uint64_t max_rss_bytes; /* of the process */
+};
+void sp_thread_usage(struct sp_usage *usage) SP_HIDDEN;
+void sp_process_usage(struct sp_usage *usage) SP_HIDDEN;
 
 /* CPU time of any thread of this process; 0 when it is gone. */
 uint64_t sp_thread_clock(int tid) SP_HIDDEN;
@@ -65,8 +70,5 @@ bool sp_thread_blocks_signal(void) SP_HIDDEN;
 
 /* Copies memory of this process that may go away meanwhile: true when all of it was there. */
 bool sp_thread_read(void *to, const void *from, size_t bytes) SP_HIDDEN;
-
-/* The same of the whole process. */
-void sp_process_cpu(uint64_t *user_ns, uint64_t *sys_ns, uint64_t *max_rss_bytes) SP_HIDDEN;
 
 #endif

@@ -41,13 +41,13 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 gcc -D_GNU_SOURCE -O2 -shared -fPIC -o bare.so "$root/tests/bench/bare.c"
-seq 1 3000000 >numbers
-sql="create table t(a,b); with recursive c(x) as (select 1 union all select x+1 from c where x<1000000)
+seq 1 6000000 >numbers
+sql="create table t(a,b); with recursive c(x) as (select 1 union all select x+1 from c where x<2000000)
 	insert into t select x, hex(x*7919%1000003) from c; create index i on t(b);
 	select count(*), sum(a) from t where b like '3%'; select b from t order by b desc limit 3;"
 script='d = {}
-for i in range(7000000): d[i % 5000] = str(i)'
-awk 'BEGIN { for (i = 0; i < 900; i++) printf "int g%d; int f%d(int *p, int n) { int s = g%d; for (int i = 0; i < n; i++) "\
+for i in range(14000000): d[i % 5000] = str(i)'
+awk 'BEGIN { for (i = 0; i < 1700; i++) printf "int g%d; int f%d(int *p, int n) { int s = g%d; for (int i = 0; i < n; i++) "\
 	"{ s += p[i] * %d; if (s & 8) s ^= p[n - i - 1]; } switch (s & 7) { case 0: return s; case 3: return n; "\
 	"default: return g%d++; } }\n", i, i, i, i, i }' >large.c
 

@@ -180,7 +180,7 @@ static void phases_are_no_error(void **state)
 static void a_log_that_ends_early_speaks_for_the_rest(void **state)
 {
 	(void)state;
-	t.log_room = 2000;
+	t.log_room = 4000;
 	for (int i = 0; i < 8000; i++)
 		sample(1 + i / 10 % 4, 1000);
 	finish();

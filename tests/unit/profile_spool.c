@@ -85,7 +85,7 @@ void spool_sample(struct spool *s, uint32_t stack, uint64_t user_us, uint64_t sy
 	st->user_ns += user_us * 1000;
 	st->sys_ns += sys_us * 1000;
 	st->user_samples += user_us > 0;
-	st->sys_samples += sys_us > 0;
+	st->sys_samples += sys_us && !user_us;
 	st->weight_sq_us2 += user_us * user_us + sys_us * sys_us;
 	t->user_ns += user_us * 1000;
 	t->sys_ns += sys_us * 1000;

@@ -106,7 +106,7 @@ static void weights_and_sites_belong_to_their_stack(void **state)
 	assert_int_equal(s.stacks[cpu].user_ns, 5000000);
 	assert_int_equal(s.stacks[cpu].sys_ns, 1000000);
 	assert_int_equal(s.stacks[cpu].user_samples, 2);
-	assert_int_equal(s.stacks[cpu].sys_samples, 1);
+	assert_int_equal(s.stacks[cpu].sys_samples, 0);
 	assert_int_equal(s.stacks[cpu].weight_sq_us2, 2 * 3000 * 3000);
 	assert_int_equal(s.sites[site].stack, heap);
 	sp_snapshot_free(&s);
