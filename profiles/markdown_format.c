@@ -135,6 +135,22 @@ void sp_put_rough(struct sp_buffer *out, uint64_t samples)
 	sp_buffer_printf(out, "rough: %llu sample%s", (unsigned long long)samples, samples == 1 ? "" : "s");
 }
 
+void sp_put_heap_total(struct sp_buffer *out, const struct sp_profile *p, uint64_t bytes,
+	double (*variance)(const struct sp_heap_site *))
+{
+	double error = sp_heap_total_error(p, variance);
+	uint64_t samples = p->snapshot->header.heap.samples;
+
+	sp_put_size(out, bytes);
+	if (!bytes || error < (double)bytes / 100)
+		return;
+	sp_buffer_puts(out, sp_heap_is_rough(bytes, error, samples) ? ", " : " ± ");
+	if (sp_heap_is_rough(bytes, error, samples))
+		sp_put_rough(out, samples);
+	else
+		sp_put_size(out, sp_whole(error));
+}
+
 void sp_put_cut(struct sp_buffer *out, size_t shown, size_t all, const char *what, const char *where)
 {
 	if (all > shown)

@@ -74,11 +74,6 @@ static uint64_t inuse_samples(const struct sp_heap_site *s)
 	return s->inuse_samples;
 }
 
-static double inuse_variance(const struct sp_heap_site *s)
-{
-	return s->inuse_variance;
-}
-
 static double alloc_variance(const struct sp_heap_site *s)
 {
 	return s->alloc_variance;
@@ -190,16 +185,13 @@ static void write_size_classes(struct sp_writer *w)
 {
 	const struct sp_heap_totals *heap = &w->profile->snapshot->header.heap;
 	uint64_t whole = 0;
-	double variance = 0;
 
 	for (unsigned i = 0; i < SP_SIZE_CLASSES; i++)
 		whole += heap->class_bytes[i];
 	if (!whole)
 		return;
-	for (size_t i = 0; i < w->profile->site_count; i++)
-		variance += w->profile->sites[i].alloc_variance;
 	sp_buffer_puts(&w->out, "## Size Classes\n\n");
-	if (sp_heap_is_rough(whole, sp_heap_error(variance, heap->samples), heap->samples)) {
+	if (sp_heap_is_rough(whole, sp_heap_total_error(w->profile, alloc_variance), heap->samples)) {
 		sp_buffer_puts(&w->out, "Estimates, ");
 		sp_put_rough(&w->out, heap->samples);
 		sp_buffer_puts(&w->out, ".\n\n");
@@ -309,9 +301,13 @@ static void write_summary(struct sp_writer *w)
 	if (p->max_rss_bytes)
 		sp_buffer_printf(&w->out, "| RSS at peak | %llu | |\n", (unsigned long long)p->max_rss_bytes);
 	write_allocator(w);
+	sp_buffer_puts(&w->out, "\nIn use (");
+	sp_put_heap_total(&w->out, p, h->heap.inuse_bytes, sp_inuse_variance);
+	sp_buffer_puts(&w->out, ") and at peak (");
+	sp_put_heap_total(&w->out, p, h->heap.peak_bytes, sp_peak_variance);
 	sp_buffer_puts(&w->out,
-		"\nIn use and at peak are estimates from samples; allocated bytes and the counts of "
-		"allocations and frees are exact.\n\n");
+		", the largest estimate, which is seldom below the true peak) are estimates from samples; allocated "
+		"bytes and the counts of allocations and frees are exact.\n\n");
 	write_gap(w);
 }
 
@@ -321,8 +317,8 @@ void sp_write_heap(struct sp_writer *w)
 	const struct sp_heap_totals *heap = &p->snapshot->header.heap;
 	static const char births[] = " Oldest | Born (start to end of the run) |";
 	const struct site_table tables[] = {
-		{"Heap Sites (In Use)", "", births, put_births, inuse_bytes, inuse_count, inuse_variance, inuse_samples,
-			heap->inuse_bytes},
+		{"Heap Sites (In Use)", "", births, put_births, inuse_bytes, inuse_count, sp_inuse_variance,
+			inuse_samples, heap->inuse_bytes},
 		{"Heap Sites (At Peak)", "", NULL, NULL, peak_bytes, peak_count, sp_peak_variance, all_samples,
 			heap->peak_bytes},
 		{"Heap Sites (Allocated)", "", NULL, NULL, alloc_bytes, alloc_count, alloc_variance, all_samples,
@@ -333,7 +329,7 @@ void sp_write_heap(struct sp_writer *w)
 			"through it. smartprof cannot see whether the program could still reach them: a cache that "
 			"grows, "
 			"or data kept to the end by design, looks the same.\n\n",
-			births, put_births, suspect_bytes, inuse_count, inuse_variance, inuse_samples,
+			births, put_births, suspect_bytes, inuse_count, sp_inuse_variance, inuse_samples,
 			heap->inuse_bytes},
 		{"Short-Lived Allocations",
 			"Freed within a millisecond, or before its thread had allocated eight times more; % of all "

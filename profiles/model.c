@@ -192,6 +192,20 @@ double sp_peak_variance(const struct sp_heap_site *site)
 	return site->alloc_bytes ? site->alloc_variance * (double)site->peak_bytes / (double)site->alloc_bytes : 0;
 }
 
+double sp_inuse_variance(const struct sp_heap_site *site)
+{
+	return site->inuse_variance;
+}
+
+double sp_heap_total_error(const struct sp_profile *profile, double (*variance)(const struct sp_heap_site *))
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < profile->site_count; i++)
+		sum += variance(&profile->sites[i]);
+	return sp_heap_error(sum, profile->snapshot->header.heap.samples);
+}
+
 const char *sp_profile_fact(const struct sp_profile *profile, const char *key)
 {
 	for (size_t i = 0; i < profile->fact_count; i++)

@@ -233,6 +233,10 @@ double sp_heap_error(double variance, uint64_t samples);
 /* The variance of a site's bytes at the peak: what is in use now, or was ever allocated, has the
  * same relation of variance to bytes. */
 double sp_peak_variance(const struct sp_heap_site *site);
+double sp_inuse_variance(const struct sp_heap_site *site);
+
+/* 95 % half-width of what all sites add up to. */
+double sp_heap_total_error(const struct sp_profile *profile, double (*variance)(const struct sp_heap_site *));
 
 /* What a site may have leaked: bytes that are alive and older than the last tenth of the run, where such
  * bytes were left behind in the first half of the older time as in the second, and not only at the
