@@ -45,7 +45,7 @@ static void write_function(struct sp_writer *w, const struct sp_function *f)
 	put_error(w, f->self_error);
 	sp_buffer_puts(&w->out, " | ");
 	sp_put_module(&w->out, SP_ESCAPE_CELL, p, f->module);
-	if (f->self_sys_ns)
+	if (sp_percent(f->self_sys_ns, sp_function_self(f)) >= 0.05)
 		sp_buffer_printf(&w->out, " | %.1f%% |\n", sp_percent(f->self_sys_ns, sp_function_self(f)));
 	else
 		sp_buffer_puts(&w->out, " | |\n");

@@ -144,11 +144,12 @@ void sp_put_heap_total(struct sp_buffer *out, const struct sp_profile *p, uint64
 	sp_put_size(out, bytes);
 	if (!bytes || error < (double)bytes / 100)
 		return;
-	sp_buffer_puts(out, sp_heap_is_rough(bytes, error, samples) ? ", " : " ± ");
-	if (sp_heap_is_rough(bytes, error, samples))
-		sp_put_rough(out, samples);
-	else
-		sp_put_size(out, sp_whole(error));
+	if (sp_heap_is_rough(bytes, error, samples)) {
+		sp_buffer_puts(out, " (rough)");
+		return;
+	}
+	sp_buffer_puts(out, " ± ");
+	sp_put_size(out, sp_whole(error));
 }
 
 void sp_put_cut(struct sp_buffer *out, size_t shown, size_t all, const char *what, const char *where)

@@ -16,7 +16,7 @@ trap 'rm -rf "$work"' EXIT
 unset LD_PRELOAD MALLOC_CONF
 export SMARTPROF_DIR=$work/profiles SMARTPROF_MODE=heap
 script='d = {}
-for i in range(1000000): d[i % 5000] = str(i)'
+for i in range(6000000): d[i % 5000] = str(i)'
 
 find_library() { find /usr/lib/x86_64-linux-gnu -name "$1" | head -n 1; }
 jemalloc=$(find_library libjemalloc.so.2)
@@ -51,7 +51,7 @@ run_redis() {
 	start "$1" redis-server --port 0 --unixsocket "$socket" --save '' --appendonly no --daemonize no >/dev/null &
 	local pid=$!
 	until redis-cli -s "$socket" ping >/dev/null 2>&1; do sleep 0.05; done
-	redis-benchmark -s "$socket" -q -n 100000 -r 50000 -d 64 -P 16 -t set,get,lpush,hset >/dev/null
+	redis-benchmark -s "$socket" -q -n 400000 -r 50000 -d 64 -P 16 -t set,get,lpush,hset >/dev/null
 	ticks=$(redis-cli -s "$socket" info cpu | tr -d '\r' |
 		awk -F: '/^used_cpu_(sys|user):/ { s += $2 } END { printf "%.3f\n", s }')
 	redis-cli -s "$socket" shutdown nosave >/dev/null 2>&1 || true
@@ -66,11 +66,11 @@ run() { # VARIANT PROGRAM: prints the CPU seconds of the program and what it wai
 		return
 	fi
 	{ time case $2 in
-		tiny-malloc) start "$1" "$targets/malloc_loop" 1 40000000 ;;
-		cross-thread-free) start "$1" "$targets/malloc_loop" 2 5000000 cross ;;
+		tiny-malloc) start "$1" "$targets/malloc_loop" 1 100000000 ;;
+		cross-thread-free) start "$1" "$targets/malloc_loop" 2 12000000 cross ;;
 		python3) PYTHONMALLOC=malloc start "$1" /usr/bin/python3 -c "$script" ;;
 		ground-truth) start "$1" "$targets/heap_truth" 400 ;;
-		threads-*) start "$1" "$targets/malloc_loop" "${2#threads-}" $((8000000 / ${2#threads-})) ;;
+		threads-*) start "$1" "$targets/malloc_loop" "${2#threads-}" $((64000000 / ${2#threads-})) ;;
 	esac >"$work/out" 2>"$work/err"; } 2>&1 | awk 'END { print $1 + $2 }'
 }
 
@@ -97,9 +97,14 @@ echo
 for program in $programs; do
 	if [ "$program" = redis ] && ! command -v redis-server >/dev/null; then continue; fi
 	rm -f "$work"/*.ratio "$work"/*.cpu
-	for _ in $(seq "$rounds"); do
+	for round in $(seq "$rounds"); do
 		for variant in $variants; do
-			case $variant-$program in heaptrack-redis) continue ;; esac # its process is not the server
+			# heaptrack's process is not the server. What takes half a minute is measured once.
+			case $variant-$program-$round in
+			heaptrack-redis-* | heaptrack-threads-* | jemalloc-1k-threads-*) continue ;;
+			heaptrack-*-1 | jemalloc-1k-*-1) ;;
+			heaptrack-* | jemalloc-1k-*) continue ;;
+			esac
 			cpu=$(run "$variant" "$program")
 			echo "$cpu" >>"$work/$variant.cpu"
 			paste -d' ' <(echo "$cpu") <(tail -n 1 "$work/$(reference "$variant").cpu") |
