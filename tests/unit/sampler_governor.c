@@ -92,6 +92,18 @@ static void a_step_is_followed_at_once(void **state)
 	assert_in_range(sp_governor_cpu_interval(&c), 329000, 331000);
 }
 
+static void a_debt_is_repaid_and_forgotten(void **state)
+{
+	struct sp_cpu_costs c = cpu_costs(330000, 30000);
+
+	(void)state;
+	c.overdrawn = true;
+	c.interval_ns = sp_governor_cpu_interval(&c);
+	assert_in_range(c.interval_ns, 439000, 441000);
+	c.overdrawn = false;
+	assert_in_range(sp_governor_cpu_interval(&c), 329000, 331000);
+}
+
 static void the_rate_falls_like_one_over_time(void **state)
 {
 	const uint64_t cap = 16000;
@@ -269,6 +281,7 @@ int main(void)
 		cmocka_unit_test(the_interval_is_what_the_budget_pays),
 		cmocka_unit_test(noise_moves_the_interval_by_less_than_two),
 		cmocka_unit_test(a_step_is_followed_at_once),
+		cmocka_unit_test(a_debt_is_repaid_and_forgotten),
 		cmocka_unit_test(the_rate_falls_like_one_over_time),
 		cmocka_unit_test(the_heap_settles_inside_its_part),
 		cmocka_unit_test(heap_samples_may_use_their_part_in_advance),
