@@ -272,7 +272,7 @@ static int make_alive_page(void)
 
 	if (!sp_agent.alive) {
 		p = sp_sys(SYS_mmap, NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (p < 0 && p > -4096)
+		if (sp_is_error(p))
 			return (int)p;
 		if (sp_sys(SYS_madvise, p, 4096, MADV_WIPEONFORK) != 0)
 			return -ENOSYS;

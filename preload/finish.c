@@ -189,7 +189,7 @@ static int render(void)
 	if (sp_under_valgrind()) /* it makes a fork of a clone, which would run on in the program */
 		return -ENOTSUP;
 	p = sp_sys(SYS_mmap, NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (p < 0 && p > -4096)
+	if (sp_is_error(p))
 		return (int)p;
 	s = (struct spawn *)p;
 	s->path = find_command(s->found, sizeof s->found);

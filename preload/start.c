@@ -67,7 +67,7 @@ static void *take(size_t bytes)
 	}
 	size = bytes > POOL_CHUNK_BYTES ? bytes : POOL_CHUNK_BYTES;
 	p = sp_sys(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (p < 0 && p > -4096)
+	if (sp_is_error(p))
 		return NULL;
 	pool = (char *)p;
 	pool_size = size;

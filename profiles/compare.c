@@ -100,12 +100,10 @@ static double sampling_variance(const struct sp_comparison *c, enum sp_metric me
 		return 0;
 	for (size_t i = 0; i < c->input->count[side]; i++) {
 		const struct sp_profile *p = c->input->profiles[side][i];
-		double bytes = fmax(sp_metric_value(p, metric), sp_metric_info[metric].least), variance = 0;
+		double bytes = fmax(sp_metric_value(p, metric), sp_metric_info[metric].least);
 
-		for (size_t k = 0; k < p->site_count; k++)
-			variance +=
-				metric == SP_METRIC_PEAK ? sp_peak_variance(&p->sites[k]) : p->sites[k].inuse_variance;
-		sum += variance / (bytes * bytes);
+		sum += sp_heap_total_variance(p, metric == SP_METRIC_PEAK ? sp_peak_variance : sp_inuse_variance) /
+			(bytes * bytes);
 	}
 	return sum / (double)c->input->count[side];
 }

@@ -197,13 +197,18 @@ double sp_inuse_variance(const struct sp_heap_site *site)
 	return site->inuse_variance;
 }
 
-double sp_heap_total_error(const struct sp_profile *profile, double (*variance)(const struct sp_heap_site *))
+double sp_heap_total_variance(const struct sp_profile *profile, double (*variance)(const struct sp_heap_site *))
 {
 	double sum = 0;
 
 	for (size_t i = 0; i < profile->site_count; i++)
 		sum += variance(&profile->sites[i]);
-	return sp_heap_error(sum, profile->snapshot->header.heap.samples);
+	return sum;
+}
+
+double sp_heap_total_error(const struct sp_profile *profile, double (*variance)(const struct sp_heap_site *))
+{
+	return sp_heap_error(sp_heap_total_variance(profile, variance), profile->snapshot->header.heap.samples);
 }
 
 const char *sp_profile_fact(const struct sp_profile *profile, const char *key)

@@ -235,7 +235,8 @@ double sp_heap_error(double variance, uint64_t samples);
 double sp_peak_variance(const struct sp_heap_site *site);
 double sp_inuse_variance(const struct sp_heap_site *site);
 
-/* 95 % half-width of what all sites add up to. */
+/* The variance of what all sites add up to, and its 95 % half-width. */
+double sp_heap_total_variance(const struct sp_profile *profile, double (*variance)(const struct sp_heap_site *));
 double sp_heap_total_error(const struct sp_profile *profile, double (*variance)(const struct sp_heap_site *));
 
 /* What a site may have leaked: bytes that are alive and older than the last tenth of the run, where such

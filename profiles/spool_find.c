@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,16 +79,16 @@ uint64_t sp_spool_signal_cost_ns(void)
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	for (size_t i = 0; i < count && !good; i++) {
-		FILE *in;
+		int fd;
 
 		if (snprintf(path, sizeof(path), "%s/" SP_COST_FILE, directories[i]) >= (int)sizeof(path))
 			continue;
-		in = fopen(path, "re");
-		if (!in)
+		fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+		if (fd < 0)
 			continue;
-		good = fread(&file, sizeof(file), 1, in) == 1 &&
+		good = read(fd, &file, sizeof(file)) == (ssize_t)sizeof(file) &&
 			sp_cost_is_good(&file, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
-		fclose(in);
+		close(fd);
 	}
 	return good ? file.signal_cost_ns : 0;
 }

@@ -42,7 +42,7 @@ static int probe(void)
 		return (int)fd;
 	page = map_event(fd);
 	sp_sys(SYS_close, fd);
-	if (page < 0 && page > -4096)
+	if (sp_is_error(page))
 		return (int)page;
 	sp_sys(SYS_munmap, page, PAGE);
 	return 0;
@@ -66,7 +66,7 @@ static int arm(struct sp_thread *t, uint64_t first_ns, uint64_t interval_ns)
 	if (fd < 0)
 		return (int)fd;
 	page = map_event(fd);
-	if (page < 0 && page > -4096) {
+	if (sp_is_error(page)) {
 		sp_sys(SYS_close, fd);
 		return (int)page;
 	}

@@ -75,7 +75,7 @@ int sp_live_init(void)
 	if (!live.keys) {
 		p = sp_sys(SYS_mmap, NULL, keys + links + filter, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-		if (p < 0 && p > -4096)
+		if (sp_is_error(p))
 			return (int)p;
 		/* A forked child counts its own allocations, not copies of its parent's. */
 		sp_sys(SYS_madvise, p, keys + links, MADV_WIPEONFORK);

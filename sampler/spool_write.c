@@ -146,7 +146,7 @@ int sp_spool_create(const char *path, uint32_t sample_cap, struct sp_spool_heade
 	err = (int)sp_sys(SYS_ftruncate, fd, total);
 	map = err ? err : sp_sys(SYS_mmap, NULL, total, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	sp_sys(SYS_close, fd);
-	if (map < 0 && map > -4096) {
+	if (sp_is_error(map)) {
 		sp_sys(SYS_unlink, path);
 		return (int)map;
 	}

@@ -3,6 +3,7 @@
 #ifndef SP_SAMPLER_SYS_H
 #define SP_SAMPLER_SYS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/syscall.h>
@@ -38,6 +39,12 @@ static inline long sp_sys6(long nr, long a, long b, long c, long d, long e, long
 #define SP_SYS6(n, a, b, c, d, e, f) \
 	sp_sys6(n, SP_SYS_ARG(a), SP_SYS_ARG(b), SP_SYS_ARG(c), SP_SYS_ARG(d), SP_SYS_ARG(e), SP_SYS_ARG(f))
 #define sp_sys(...) SP_SYS_PICK(__VA_ARGS__, SP_SYS6, SP_SYS5, SP_SYS4, SP_SYS3, SP_SYS2, SP_SYS1, SP_SYS0)(__VA_ARGS__)
+
+/* Whether a system call that returns an address or a number failed. */
+static inline bool sp_is_error(long result)
+{
+	return result < 0 && result > -4096;
+}
 
 /* Blocks all signals of the calling thread and returns the mask before, for sp_restore_signals:
  * nothing of the application's may run on a private stack. */

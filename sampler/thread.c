@@ -74,7 +74,7 @@ static bool ensure_chunk(uint32_t index)
 	if (__atomic_load_n(&pool.chunks[c], __ATOMIC_ACQUIRE))
 		return true;
 	p = sp_sys(SYS_mmap, NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (p < 0 && p > -4096)
+	if (sp_is_error(p))
 		return false;
 	if (!__atomic_compare_exchange_n(&pool.chunks[c], &expected, (char *)p, false, __ATOMIC_ACQ_REL,
 		    __ATOMIC_ACQUIRE))
