@@ -7,7 +7,7 @@ struct sp_cost sp_cost_of(const struct sp_profile *profile)
 	uint64_t calls = profile->heap_allocations + profile->heap_frees;
 
 	return (struct sp_cost){
-		.cpu_ns = (double)h->cpu.signals * (double)h->cpu.signal_cost_ns + (double)h->cpu.handler_ns,
+		.cpu_ns = (double)sp_signals_cost_ns(&h->cpu, h->cpu.signals, h->cpu.ticks) + (double)h->cpu.handler_ns,
 		.heap_ns = (double)h->heap.slow_ns,
 		.hooks_ns = (double)calls * SP_HOOK_CALL_NS,
 		.hook_calls = calls,

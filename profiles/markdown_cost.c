@@ -137,6 +137,11 @@ static const char *over_budget(const struct sp_profile *p, const struct sp_cost 
 		: ", which is over the budget: a larger SMARTPROF_HEAP_INTERVAL costs less";
 }
 
+static double event_cost_us(const struct sp_cpu_totals *cpu)
+{
+	return (double)sp_signal_cost_ns(cpu->signal_gap_ns, cpu->fresh_pages) / 1e3;
+}
+
 static void write_shares(struct sp_writer *w)
 {
 	const struct sp_profile *p = w->profile;
@@ -151,9 +156,12 @@ static void write_shares(struct sp_writer *w)
 	if (h->cpu.budget_permille)
 		sp_buffer_printf(&w->out, " (budget %g %%)", (double)h->cpu.budget_permille / 10);
 	if (p->cpu_on) {
-		sp_buffer_printf(&w->out, "%s%.1f %% the CPU's (%llu signals of %.1f µs, and ", between,
-			sp_cost_percent(p, cost.cpu_ns), (unsigned long long)h->cpu.signals,
-			(double)h->cpu.signal_cost_ns / 1e3);
+		sp_buffer_printf(&w->out, "%s%.1f %% the CPU's (", between, sp_cost_percent(p, cost.cpu_ns));
+		if (h->cpu.signals > h->cpu.ticks)
+			sp_buffer_printf(&w->out, "%llu signals of %.1f µs, ",
+				(unsigned long long)(h->cpu.signals - h->cpu.ticks), event_cost_us(&h->cpu));
+		sp_buffer_printf(&w->out, "%llu ticks of %.1f µs, and ", (unsigned long long)h->cpu.ticks,
+			(double)sp_tick_cost_ns(h->cpu.signal_gap_ns) / 1e3);
 		sp_put_duration(&w->out, h->cpu.handler_ns);
 		sp_buffer_puts(&w->out, " in the handler)");
 		between = ", ";
@@ -180,12 +188,15 @@ static void write_signal(struct sp_writer *w)
 	const struct sp_cpu_totals *cpu = &w->profile->snapshot->header.cpu;
 	uint64_t runs = sp_cost_handler_runs(cpu);
 
-	if (cpu->signal_cost_ns)
+	if (cpu->signal_gap_ns)
 		sp_buffer_printf(&w->out,
-			"- A clock signal costs %.1f µs besides its handler (interrupt, delivery, return), %s.\n",
-			(double)cpu->signal_cost_ns / 1e3,
+			"- A clock signal takes %.1f µs besides its handler (interrupt, delivery, return), %s; %.1f µs "
+			"with "
+			"what it leaves cold here: %u of %u samples found code on a page of its own.\n",
+			(double)cpu->signal_gap_ns / 1e3,
 			cpu->signal_cost_source <= SP_COST_MEASURED ? sources[cpu->signal_cost_source]
-								    : "source unknown");
+								    : "source unknown",
+			event_cost_us(cpu), cpu->fresh_pages, SP_FRESH_SAMPLES);
 	if (runs)
 		sp_buffer_printf(&w->out,
 			"- The handler took %.1f µs on average, at most %.1f µs in 99.9 %% of %llu runs, %.1f µs at "

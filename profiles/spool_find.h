@@ -29,8 +29,8 @@ long sp_spool_list(struct sp_spool_file **files, const char *directory);
 /* True when the process that wrote it is gone, is a zombie, or now runs another program. */
 bool sp_spool_is_orphan(const struct sp_spool_file *file);
 
-/* What a clock signal costs here besides its handler, as an agent of this user measured it within the last
- * day (struct sp_cost_file); 0 when none has. */
+/* What a clock signal costs here besides its handler, in a program of narrow code, as an agent of this user
+ * measured it within the last day (struct sp_cost_file); 0 when none has. */
 uint64_t sp_spool_signal_cost_ns(void);
 
 #endif

@@ -19,9 +19,15 @@
 #define PERIOD_NS 50000u
 #define LIMIT_NS 1000000u
 
+#define PAGE_SHIFT 12
+#define PAGE_ORDER 10u
+
 static struct {
 	const char *spool_path;
 	uint64_t due_ns; /* process CPU time of the next measurement */
+	uint64_t pages[(1u << PAGE_ORDER) /
+		64];             /* atomic: bits of the pages of code that samples were on lately, by hash */
+	uint32_t samples, fresh; /* atomic: since the bits were cleared */
 } calibrate;
 
 bool sp_cost_read(const char *path, uint64_t now_ns, struct sp_cost_file *f)
@@ -101,13 +107,13 @@ void sp_calibrate_start(void)
 	char path[256];
 	bool known = find_file(path) && sp_cost_read(path, sp_clock_read_ns(CLOCK_REALTIME), &f);
 
-	h->cpu.signal_cost_ns = known ? f.signal_cost_ns : SP_COST_ASSUMED_NS;
+	h->cpu.signal_gap_ns = known ? f.signal_gap_ns : SP_GAP_ASSUMED_NS;
 	h->cpu.signal_cost_source = known ? SP_COST_CACHED : SP_COST_ASSUMED;
 	h->heap.sample_cost_ns = known ? f.heap_cost_ns : ASSUMED_HEAP_NS;
 	calibrate.due_ns = known ? AGAIN_NS : FIRST_NS;
 }
 
-uint64_t sp_calibrate_cost_ns(uint64_t *gaps, uint32_t n)
+uint64_t sp_calibrate_gap_ns(uint64_t *gaps, uint32_t n)
 {
 	uint32_t i, j;
 
@@ -119,7 +125,28 @@ uint64_t sp_calibrate_cost_ns(uint64_t *gaps, uint32_t n)
 			gaps[j] = gaps[j - 1];
 		gaps[j] = gap;
 	}
-	return sp_tsc_ns(gaps[n / 2]) * 6 / 5;
+	return sp_tsc_ns(gaps[n / 2]);
+}
+
+void sp_calibrate_code(uint64_t address)
+{
+	uint32_t bit = (uint32_t)((address >> PAGE_SHIFT) * 0x9e3779b97f4a7c15u >> (64 - PAGE_ORDER));
+	uint64_t *word = &calibrate.pages[bit / 64], mask = 1ull << bit % 64;
+	uint32_t *mean = &sp_agent.spool->cpu.fresh_pages, last;
+
+	if (!(sp_load(word) & mask)) {
+		sp_store(word, sp_load(word) | mask);
+		sp_store(&calibrate.fresh, sp_load(&calibrate.fresh) + 1);
+	}
+	sp_store(&calibrate.samples, sp_load(&calibrate.samples) + 1);
+	if (sp_load(&calibrate.samples) < SP_FRESH_SAMPLES)
+		return;
+	last = sp_load(&calibrate.fresh);
+	sp_store(mean, sp_load(mean) ? (sp_load(mean) * 3 + last + 2) / 4 : last);
+	for (uint32_t i = 0; i < sizeof calibrate.pages / sizeof *calibrate.pages; i++)
+		sp_store(&calibrate.pages[i], 0);
+	sp_store(&calibrate.fresh, 0);
+	sp_store(&calibrate.samples, 0);
 }
 
 void sp_calibrate_signal(struct sp_thread *t, bool is_event, bool is_ours, const siginfo_t *info, ucontext_t *context)
@@ -183,22 +210,21 @@ void sp_calibrate_step(struct sp_thread *t, uint64_t cpu_ns)
 {
 	struct sp_cpu_totals *cpu = &sp_agent.spool->cpu;
 	struct sp_cost_file f = {.heap_cost_ns = sp_agent.spool->heap.sample_cost_ns};
-	uint64_t gaps[GAPS], began, cost;
+	uint64_t gaps[GAPS], began, gap;
 	char path[256];
 
 	if (!t->event_page || cpu_ns < calibrate.due_ns)
 		return;
 	began = sp_tsc();
 	calibrate.due_ns = cpu_ns + AGAIN_NS;
-	cost = sp_calibrate_cost_ns(gaps, measure(t, gaps));
-	if (cost >= SP_COST_LEAST_NS && cost <= SP_COST_MOST_NS) {
+	gap = sp_calibrate_gap_ns(gaps, measure(t, gaps));
+	if (gap >= SP_COST_LEAST_NS && gap <= SP_COST_MOST_NS) {
 		/* It moves with what the machine's other threads do: one look is not the whole truth. */
 		if (cpu->signal_cost_source != SP_COST_ASSUMED)
-			cost = (cost + cpu->signal_cost_ns) / 2;
-		cpu->sample_cost_ns += cost - cpu->signal_cost_ns; /* the handler's part stays */
-		cpu->signal_cost_ns = cost;
+			gap = (gap + cpu->signal_gap_ns) / 2;
+		cpu->signal_gap_ns = gap;
 		cpu->signal_cost_source = SP_COST_MEASURED;
-		f.signal_cost_ns = cost;
+		f.signal_gap_ns = gap;
 		f.realtime_ns = sp_clock_read_ns(CLOCK_REALTIME);
 		if (find_file(path))
 			sp_cost_write(path, &f);

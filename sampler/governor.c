@@ -90,6 +90,11 @@ bool sp_governor_allows_event(bool has, uint64_t switches, uint64_t cpu_ns, uint
 	return ppm(switches * SP_SWITCH_COST_NS, cpu_ns) <= (has ? budget_ppm / 4 : budget_ppm / 8);
 }
 
+uint64_t sp_governor_handler_ns(void)
+{
+	return governor.handler_ns;
+}
+
 uint64_t sp_governor_heap_ppm(void)
 {
 	return sp_load(&governor.heap_ppm);
@@ -100,9 +105,16 @@ uint64_t sp_governor_heap_allowance_ns(uint64_t cpu_ns)
 	return (cpu_ns + HEAP_GRACE_NS) / 1000 * sp_governor_heap_ppm() / 1000;
 }
 
+static uint64_t tick_cost_ns(const struct sp_cpu_totals *cpu)
+{
+	return sp_tick_cost_ns(cpu->signal_gap_ns) + governor.handler_ns;
+}
+
 static uint64_t sample_cost_ns(const struct sp_cpu_totals *cpu)
 {
-	return cpu->signal_cost_ns + governor.handler_ns;
+	if (cpu->clock != SP_CLOCK_EVENT)
+		return tick_cost_ns(cpu);
+	return sp_signal_cost_ns(cpu->signal_gap_ns, sp_load(&cpu->fresh_pages)) + governor.handler_ns;
 }
 
 /* Half of the budget, or what CPU sampling at the interval asked for would leave. */
@@ -126,7 +138,7 @@ void sp_governor_start(void)
 	governor.handler_ns = FIRST_HANDLER_NS;
 	sp_calibrate_start();
 	governor.heap_ppm = heap_part(&h->cpu, budget, 0);
-	c.sample_ns = h->cpu.sample_cost_ns = sample_cost_ns(&h->cpu);
+	c.sample_ns = sample_cost_ns(&h->cpu);
 	c.budget_ppm = h->heap.on ? budget - governor.heap_ppm : budget;
 	h->cpu.interval_ns = h->cpu.interval_max_ns = sp_governor_cpu_interval(&c);
 }
@@ -164,7 +176,7 @@ static void govern_cpu(struct sp_cpu_totals *cpu, uint64_t budget_ppm, uint64_t 
 
 	thin_out(cpu);
 	c.doublings = cpu->thinned;
-	c.sample_ns = cpu->sample_cost_ns = sample_cost_ns(cpu);
+	c.sample_ns = sample_cost_ns(cpu);
 	c.interval_ns = sp_governor_cpu_interval(&c);
 	sp_store(&cpu->interval_ns, c.interval_ns);
 	cpu->interval_max_ns = max64(cpu->interval_max_ns, c.interval_ns);
@@ -195,11 +207,11 @@ static void look(struct sp_spool_header *h, uint64_t cpu_ns)
 	learn_heap(&h->heap, heap - governor.heap_ns, heap_samples - governor.heap_samples);
 	/* Without events it is the ticks that follow the interval. */
 	if (cpu->clock == SP_CLOCK_EVENT)
-		fixed += (ticks - governor.ticks) * sample_cost_ns(cpu);
+		fixed += (ticks - governor.ticks) * tick_cost_ns(cpu);
 	fixed = ppm(fixed, passed);
 	heap_share = ppm(heap - governor.heap_ns, passed);
-	governor.spent_ns += (signals - governor.signals) * cpu->signal_cost_ns + handler - governor.handler_total_ns +
-		switches - governor.switch_ns + heap - governor.heap_ns;
+	governor.spent_ns += sp_signals_cost_ns(cpu, signals - governor.signals, ticks - governor.ticks) + handler -
+		governor.handler_total_ns + switches - governor.switch_ns + heap - governor.heap_ns;
 	sp_store(&governor.heap_ppm, heap_part(cpu, budget, fixed));
 	if (h->heap.on)
 		govern_heap(&h->heap, heap_share, cpu_ns);

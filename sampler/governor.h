@@ -69,6 +69,9 @@ void sp_governor_start(void) SP_HIDDEN;
  * borrowed to measure the cost of a signal. Signal context, on the private stack. */
 void sp_governor_step(struct sp_thread *t) SP_HIDDEN;
 
+/* The mean time of the handler lately. Any context. */
+uint64_t sp_governor_handler_ns(void) SP_HIDDEN;
+
 /* The part of the budget that heap samples may use. Any context. */
 uint64_t sp_governor_heap_ppm(void) SP_HIDDEN;
 

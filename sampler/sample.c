@@ -129,6 +129,7 @@ static void on_event(struct sp_thread *t, const ucontext_t *context)
 
 	if (!t->event_page) /* under way when it was given up: ticks give this time */
 		return;
+	sp_calibrate_code((uint64_t)context->uc_mcontext.gregs[REG_RIP]);
 	add_sample(t, context, (uint64_t)(nominal + take_drift(t, nominal)), take_interrupts(t, (uint64_t)nominal));
 	if (t->first_sample || t->period_left-- == 0 || t->drawn_ns != interval)
 		sp_clock_rearm_event(t);
@@ -253,7 +254,7 @@ static void count_handler(uint64_t ns, uint64_t calibration_ns)
 	struct sp_cpu_totals *cpu = &sp_agent.spool->cpu;
 
 	ns -= calibration_ns;
-	sp_add(&cpu->handler_ns, calibration_ns + sp_plausible_cost_ns(ns, cpu->sample_cost_ns - cpu->signal_cost_ns));
+	sp_add(&cpu->handler_ns, calibration_ns + sp_plausible_cost_ns(ns, sp_governor_handler_ns()));
 	sp_add(&cpu->handler_class[time_class(ns)], 1);
 	if (ns > sp_load(&cpu->handler_max_ns))
 		sp_store(&cpu->handler_max_ns, ns);

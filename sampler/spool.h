@@ -25,7 +25,7 @@
 #include <stdint.h>
 
 #define SP_SPOOL_MAGIC 0x31304c4f4f505053ULL /* "SPPOOL01" read as little-endian bytes */
-#define SP_SPOOL_VERSION 2u
+#define SP_SPOOL_VERSION 3u
 
 #define SP_MAX_FRAMES 256u   /* frames kept of one stack, leaf end first */
 #define SP_TIMELINE_MAX 512u /* when full, every second point is dropped and the period doubles */
@@ -72,7 +72,7 @@ enum sp_cpu_clock {
 	SP_CLOCK_PROCESS = 3, /* one CPU timer for all threads, at the kernel's tick: the last resort */
 };
 
-/* Where cpu.signal_cost_ns comes from. */
+/* Where cpu.signal_gap_ns comes from. */
 enum sp_cost_source {
 	SP_COST_ASSUMED = 0, /* nothing was measured: a typical figure */
 	SP_COST_CACHED = 1,  /* measured by another process of this user since the machine started */
@@ -125,7 +125,6 @@ struct sp_cpu_totals {
 	uint64_t truncated;    /* atomic: samples whose stack did not reach the thread's start */
 	uint64_t handler_ns;   /* atomic: time inside our SIGPROF handler */
 	uint64_t handler_max_ns;
-	uint64_t sample_cost_ns;   /* what one sample costs altogether, as the governor believes */
 	int64_t unsampled_user_ns; /* atomic: CPU time of ended threads not covered by samples */
 	int64_t unsampled_sys_ns;  /* atomic; both signed: a short thread's only sample weighs a whole interval */
 	uint64_t before_user_ns;   /* process CPU time spent before the first clock was armed */
@@ -134,13 +133,16 @@ struct sp_cpu_totals {
 	uint64_t self_sys_ns;
 	uint32_t sample_cap;
 	uint32_t budget_permille;
-	uint64_t signal_cost_ns;     /* interrupt, delivery and return of one clock signal, without our handler */
+	uint64_t signal_gap_ns;      /* interrupt, delivery and return of one event's signal, without our handler */
 	uint32_t signal_cost_source; /* enum sp_cost_source */
 	uint32_t thinned;            /* times the interval was doubled for the cap on samples */
 	uint64_t signals;            /* atomic: clock signals handled, those that gave no sample included */
 	uint64_t handler_class[SP_TIME_CLASSES]; /* atomic: handler runs by their duration */
 	uint64_t ticks;                          /* atomic: of the signals, those of the tick clock */
 	uint64_t switch_ns; /* atomic, estimate: what armed events added to switches between threads */
+	uint32_t
+		fresh_pages; /* atomic: of SP_FRESH_SAMPLES, those that found code on a page that none before had been on */
+	uint32_t reserved0;
 	uint64_t reserved[2];
 };
 
@@ -376,30 +378,57 @@ struct sp_log_entry {
 struct sp_cost_file {
 	uint64_t magic;
 	uint64_t realtime_ns; /* when it was measured */
-	uint64_t signal_cost_ns;
+	uint64_t signal_gap_ns;
 	uint64_t heap_cost_ns; /* of a heap sample */
 	uint64_t check;        /* sp_cost_check */
 };
 
 #define SP_COST_FILE "signal-cost"
-#define SP_COST_MAGIC 0x54534f435053ull /* "SPCOST" */
-#define SP_COST_LEAST_NS 1000u          /* what is outside of this range was not a signal's cost */
+#define SP_COST_MAGIC 0x50414750535032ull /* "2PSPGAP" */
+#define SP_COST_LEAST_NS 1000u            /* what is outside of this range was not a signal's cost */
 #define SP_COST_MOST_NS 1000000u
 #define SP_COST_AGE_NS 86400000000000ull
-#define SP_COST_ASSUMED_NS 28000u /* of a signal, where none was measured: virtual machines take 24 to 32 us */
+#define SP_GAP_ASSUMED_NS 23000u /* of a signal, where none was measured: virtual machines take 20 to 27 us */
 
 static inline uint64_t sp_cost_check(const struct sp_cost_file *f)
 {
-	return f->magic ^ f->realtime_ns ^ f->signal_cost_ns ^ f->heap_cost_ns;
+	return f->magic ^ f->realtime_ns ^ f->signal_gap_ns ^ f->heap_cost_ns;
 }
 
 /* Whole, believable, and measured less than a day before `now_ns` (CLOCK_REALTIME). */
 static inline bool sp_cost_is_good(const struct sp_cost_file *f, uint64_t now_ns)
 {
 	return f->magic == SP_COST_MAGIC && f->check == sp_cost_check(f) && f->realtime_ns <= now_ns &&
-		now_ns - f->realtime_ns <= SP_COST_AGE_NS && f->signal_cost_ns >= SP_COST_LEAST_NS &&
-		f->signal_cost_ns <= SP_COST_MOST_NS && f->heap_cost_ns >= SP_COST_LEAST_NS / 2 &&
+		now_ns - f->realtime_ns <= SP_COST_AGE_NS && f->signal_gap_ns >= SP_COST_LEAST_NS &&
+		f->signal_gap_ns <= SP_COST_MOST_NS && f->heap_cost_ns >= SP_COST_LEAST_NS / 2 &&
 		f->heap_cost_ns <= SP_COST_MOST_NS;
+}
+
+/* How wide the program's running code is, out of so many samples (cpu.fresh_pages). */
+#define SP_FRESH_SAMPLES 64u
+#define SP_FRESH_USUAL 24u
+
+/* What one event's signal costs a program altogether. An interrupt leaves caches and branch predictors cold: work is
+ * slowed down by a fifth more than a spinning loop feels, and code that runs all over a large program by as much again
+ * and more. FIGURES */
+static inline uint64_t sp_signal_cost_ns(uint64_t gap_ns, uint32_t fresh_pages)
+{
+	uint64_t wide = fresh_pages > SP_FRESH_USUAL ? fresh_pages - SP_FRESH_USUAL : 0;
+	return gap_ns * 6 / 5 + gap_ns * 2 * wide / SP_FRESH_SAMPLES;
+}
+
+/* A tick's interrupt comes anyway: only the signal is ours. A gap with one is 4 to 6 us longer than one without, where an
+ * event's is 23. */
+static inline uint64_t sp_tick_cost_ns(uint64_t gap_ns)
+{
+	return gap_ns / 4;
+}
+
+/* Of `signals` signals, `ticks` of them the tick clock's. */
+static inline uint64_t sp_signals_cost_ns(const struct sp_cpu_totals *cpu, uint64_t signals, uint64_t ticks)
+{
+	return (signals - ticks) * sp_signal_cost_ns(cpu->signal_gap_ns, cpu->fresh_pages) +
+		ticks * sp_tick_cost_ns(cpu->signal_gap_ns);
 }
 
 #endif

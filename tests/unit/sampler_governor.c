@@ -214,16 +214,41 @@ static void the_median_gap_counts(void **state)
 
 	(void)state;
 	sp_agent.tsc_per_us_x1024 = 2000 * 1024;
-	assert_int_equal(sp_calibrate_cost_ns(gaps, 5), 36000); /* 30 us and a fifth */
-	assert_int_equal(sp_calibrate_cost_ns(gaps, 4), 0);
+	assert_int_equal(sp_calibrate_gap_ns(gaps, 5), 30000);
+	assert_int_equal(sp_calibrate_gap_ns(gaps, 4), 0);
 	sp_agent.tsc_per_us_x1024 = 0;
+}
+
+static void code_that_runs_all_over_costs_more(void **state)
+{
+	uint32_t *fresh;
+
+	(void)state;
+	assert_int_equal(agent_open("/tmp", 1000), 0);
+	fresh = &sp_agent.spool->cpu.fresh_pages;
+	for (unsigned i = 0; i < SP_FRESH_SAMPLES - 1; i++)
+		sp_calibrate_code(0x400000 + 40 * i);
+	assert_int_equal(*fresh, 0); /* not known before so many samples are there */
+	sp_calibrate_code(0x400000);
+	assert_int_equal(*fresh, 1);
+	for (unsigned i = 0; i < 40 * SP_FRESH_SAMPLES; i++)
+		sp_calibrate_code(0x400000 + 4096 * i);
+	assert_in_range(*fresh, 58, SP_FRESH_SAMPLES); /* a few share a bit by chance */
+	for (unsigned i = 0; i < 40 * SP_FRESH_SAMPLES; i++)
+		sp_calibrate_code(0x400000 + 4096 * (i % 5));
+	assert_in_range(*fresh, 4, 7);
+	agent_close();
+	/* A fifth on top of a narrow program's gap; as wide as can be: 2.45 of it. */
+	assert_int_equal(sp_signal_cost_ns(20000, 5), 24000);
+	assert_int_equal(sp_signal_cost_ns(20000, SP_FRESH_USUAL), 24000);
+	assert_int_equal(sp_signal_cost_ns(20000, SP_FRESH_SAMPLES), 49000);
 }
 
 #define NOW 1800000000000000000u
 
 static void write_cost(const char *path, uint64_t when, uint64_t signal, uint64_t heap)
 {
-	struct sp_cost_file f = {.realtime_ns = when, .signal_cost_ns = signal, .heap_cost_ns = heap};
+	struct sp_cost_file f = {.realtime_ns = when, .signal_gap_ns = signal, .heap_cost_ns = heap};
 
 	assert_int_equal(sp_cost_write(path, &f), 0);
 }
@@ -242,7 +267,7 @@ static void the_file_is_believed_when_it_makes_sense(void **state)
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
 	assert_true(sp_cost_read(path, NOW, &f));
-	assert_int_equal(f.signal_cost_ns, 25000);
+	assert_int_equal(f.signal_gap_ns, 25000);
 	assert_int_equal(f.heap_cost_ns, 4000);
 	/* Too old, from the future, absurd. */
 	assert_false(sp_cost_read(path, NOW + 86400000000000u, &f));
@@ -287,6 +312,7 @@ int main(void)
 		cmocka_unit_test(heap_samples_may_use_their_part_in_advance),
 		cmocka_unit_test(a_thread_that_is_switched_often_does_without),
 		cmocka_unit_test(the_median_gap_counts),
+		cmocka_unit_test(code_that_runs_all_over_costs_more),
 		cmocka_unit_test(the_file_is_believed_when_it_makes_sense),
 	};
 
