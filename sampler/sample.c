@@ -1,10 +1,4 @@
-/* CPU samples: from a signal to a weight on a stack.
- *
- * Weights: an event sample stands for one period of user time, corrected a little so that their
- * sum follows the thread's user time as getrusage has it; a tick that found the thread in the
- * kernel gives what its system time has grown to the interrupted stack, which after a system call
- * is its caller's. What interrupts took, our own clock's among them, goes to the next event samples a little
- * each: it belongs to nobody's code. With the timer alone a tick carries the growth of both. */
+/* CPU samples: from a signal to a weight (weights.h) on a stack. */
 #include "sampler/sample.h"
 
 #include <errno.h>
@@ -19,6 +13,7 @@
 #include "sampler/thread.h"
 #include "sampler/tids.h"
 #include "sampler/unwind.h"
+#include "sampler/weights.h"
 
 /* The process's totals are as old as this when it is killed; summing over threads has its price. */
 #define TOTALS_NS 10000000u
@@ -47,7 +42,7 @@ static void walk_leaf(struct sp_thread *t, const ucontext_t *context, struct sp_
 }
 
 /* False when the stack cannot be walked now: its time goes to later samples. */
-static bool add_sample(struct sp_thread *t, const ucontext_t *context, uint64_t user_ns, uint64_t sys_ns)
+static bool add_sample(struct sp_thread *t, const ucontext_t *context, struct sp_weight weight)
 {
 	struct sp_cpu_totals *cpu = &sp_agent.spool->cpu;
 	struct sp_walk walk;
@@ -58,40 +53,17 @@ static bool add_sample(struct sp_thread *t, const ucontext_t *context, uint64_t 
 		return false;
 	if (walk.flags & SP_STACK_CUT)
 		sp_add(&cpu->truncated, 1);
-	sp_stacks_add_cpu(sp_stacks_intern(t, &walk), user_ns, sys_ns);
-	t->user_assigned_ns += user_ns;
-	t->sys_assigned_ns += sys_ns;
-	sp_add(user_ns ? &cpu->user_samples : &cpu->sys_samples, 1);
+	sp_stacks_add_cpu(sp_stacks_intern(t, &walk), weight.user_ns, weight.sys_ns);
+	t->user_assigned_ns += weight.user_ns;
+	t->sys_assigned_ns += weight.sys_ns;
+	sp_add(weight.user_ns ? &cpu->user_samples : &cpu->sys_samples, 1);
 	if (t->record) {
 		t->record->user_ns = t->user_assigned_ns;
 		t->record->sys_ns = t->sys_assigned_ns;
-		t->record->user_samples += user_ns != 0;
-		t->record->sys_samples += !user_ns;
+		t->record->user_samples += weight.user_ns != 0;
+		t->record->sys_samples += !weight.user_ns;
 	}
 	return true;
-}
-
-/* Part of the drift that one sample of nominal weight may make up for; below, of the interrupts' time. */
-static int64_t take_drift(struct sp_thread *t, int64_t nominal)
-{
-	int64_t part = t->user_drift_ns / 8;
-
-	if (part < -nominal / 2)
-		part = -nominal / 2;
-	if (part > nominal * 3)
-		part = nominal * 3;
-	t->user_drift_ns -= part;
-	return part;
-}
-
-static uint64_t take_interrupts(struct sp_thread *t, uint64_t nominal)
-{
-	uint64_t part = t->interrupts_ns / 8;
-
-	if (part > nominal)
-		part = nominal;
-	t->interrupts_ns -= part;
-	return part;
 }
 
 static void enter_event(struct sp_thread *t)
@@ -124,78 +96,30 @@ static void watch_switches(struct sp_thread *t, uint64_t cpu_ns, uint64_t switch
 
 static void on_event(struct sp_thread *t, const ucontext_t *context)
 {
-	uint64_t interval = sp_load(&sp_agent.spool->cpu.interval_ns);
-	int64_t nominal = (int64_t)(t->first_sample ? t->first_weight_ns : t->period_ns);
-
 	if (!t->event_page) /* under way when it was given up: ticks give this time */
 		return;
 	sp_calibrate_code((uint64_t)context->uc_mcontext.gregs[REG_RIP]);
-	add_sample(t, context, (uint64_t)(nominal + take_drift(t, nominal)), take_interrupts(t, (uint64_t)nominal));
-	if (t->first_sample || t->period_left-- == 0 || t->drawn_ns != interval)
+	add_sample(t, context, sp_weight_event(t));
+	if (t->first_sample || t->period_left-- == 0 || t->drawn_ns != sp_load(&sp_agent.spool->cpu.interval_ns))
 		sp_clock_rearm_event(t);
 	t->first_sample = false;
-}
-
-/* Whether this tick found the thread in the kernel. The kernel charges a tick to the mode it finds and
- * then scales both sums to the exact run time, so that under preemption either may grow a little at any
- * tick: the one that grew more since the last tick was charged. */
-static bool in_kernel(struct sp_thread *t, uint64_t user, uint64_t sys)
-{
-	bool answer = sys - t->sys_tick_ns > user - t->user_tick_ns;
-
-	t->user_tick_ns = user;
-	t->sys_tick_ns = sys;
-	return answer;
-}
-
-/* Whether the context is that of a return from a system call, or to one that is made again: the instruction has
- * left its address and the flags in two registers (Intel SDM, SYSCALL). */
-static bool after_call(const ucontext_t *context)
-{
-	const greg_t *r = context->uc_mcontext.gregs;
-
-	return (r[REG_RCX] == r[REG_RIP] || r[REG_RCX] == r[REG_RIP] + 2) && r[REG_R11] == r[REG_EFL];
-}
-
-/* In the kernel for no call of the thread's and no page fault: interrupts are, our clock's among them. Whose
- * instruction they hit is chance, and one tick would stand for all of their time since the last one. */
-static bool was_interrupted(const struct sp_thread *t, const ucontext_t *context, const struct sp_usage *usage)
-{
-	return !after_call(context) && usage->faults == t->faults_tick;
 }
 
 static void on_tick(struct sp_thread *t, const ucontext_t *context)
 {
 	uint64_t interval = sp_load(&sp_agent.spool->cpu.interval_ns), tick = sp_agent.spool->cpu.tick_ns;
-	uint64_t user_grown = 0, sys_grown, least = interval > tick ? interval / 2 : 1;
 	struct sp_usage usage;
-	bool kernel;
+	struct sp_weight weight;
 
 	sp_thread_usage(&usage);
-	kernel = in_kernel(t, usage.user_ns, usage.sys_ns);
 	if (t->record) {
 		t->record->cpu_user_ns = usage.user_ns;
 		t->record->cpu_sys_ns = usage.sys_ns;
 	}
-	sys_grown = usage.sys_ns > t->sys_seen_ns ? usage.sys_ns - t->sys_seen_ns : 0;
-	if (t->event_page) {
-		t->user_drift_ns = (int64_t)(usage.user_ns - t->user_base_ns - t->user_assigned_ns);
-		if (kernel && was_interrupted(t, context, &usage)) {
-			t->interrupts_ns += sys_grown;
-			t->sys_seen_ns += sys_grown;
-		}
-		if (!kernel || t->sys_seen_ns == usage.sys_ns)
-			sys_grown = 0;
-	} else {
-		user_grown = usage.user_ns > t->user_seen_ns ? usage.user_ns - t->user_seen_ns : 0;
-	}
-	t->faults_tick = usage.faults;
 	/* At a long interval less than half of it is not worth a sample: it waits for the next tick. */
-	if (user_grown + sys_grown >= least && add_sample(t, context, user_grown, sys_grown)) {
-		if (usage.user_ns > t->user_seen_ns)
-			t->user_seen_ns = usage.user_ns;
-		t->sys_seen_ns = usage.sys_ns;
-	}
+	weight = sp_weight_tick(t, &usage, context, interval > tick ? interval / 2 : 1);
+	if (weight.user_ns + weight.sys_ns && add_sample(t, context, weight))
+		sp_weight_given(t, &usage);
 	watch_switches(t, usage.user_ns + usage.sys_ns, usage.switches);
 }
 

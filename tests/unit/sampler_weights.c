@@ -1,0 +1,158 @@
+/* What event samples and ticks stand for, on made-up figures of a thread. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "sampler/weights.h"
+
+#define MS 1000000u
+
+static struct sp_thread thread;
+static struct sp_usage usage;
+static ucontext_t context;
+
+static int fresh_thread(void **state)
+{
+	(void)state;
+	memset(&thread, 0, sizeof thread);
+	memset(&usage, 0, sizeof usage);
+	memset(&context, 0, sizeof context);
+	context.uc_mcontext.gregs[REG_RIP] = 0x401000;
+	context.uc_mcontext.gregs[REG_EFL] = 0x246;
+	thread.event_page = &thread;
+	thread.period_ns = MS;
+	return 0;
+}
+
+static void returns_from_a_call(bool again)
+{
+	greg_t *r = context.uc_mcontext.gregs;
+
+	r[REG_RCX] = r[REG_RIP] + (again ? 2 : 0);
+	r[REG_R11] = r[REG_EFL];
+}
+
+/* The next tick, after so much more user and system time. */
+static struct sp_weight tick(uint64_t user_ns, uint64_t sys_ns)
+{
+	struct sp_weight weight;
+
+	usage.user_ns += user_ns;
+	usage.sys_ns += sys_ns;
+	weight = sp_weight_tick(&thread, &usage, &context, 1);
+	if (weight.user_ns + weight.sys_ns)
+		sp_weight_given(&thread, &usage);
+	return weight;
+}
+
+static void assert_weight(struct sp_weight weight, uint64_t user_ns, uint64_t sys_ns)
+{
+	assert_int_equal(weight.user_ns, user_ns);
+	assert_int_equal(weight.sys_ns, sys_ns);
+}
+
+static void a_tick_in_user_mode_leaves_system_time_for_one_in_the_kernel(void **state)
+{
+	(void)state;
+	returns_from_a_call(false);
+	assert_weight(tick(4 * MS, MS), 0, 0);
+	assert_weight(tick(0, 4 * MS), 0, 5 * MS);
+	assert_weight(tick(0, 4 * MS), 0, 4 * MS);
+	returns_from_a_call(true);
+	assert_weight(tick(MS, 3 * MS), 0, 3 * MS);
+}
+
+static void interrupts_are_spread_over_event_samples(void **state)
+{
+	uint64_t spread = 0;
+
+	(void)state;
+	/* In the kernel, neither after a system call nor after a page fault. */
+	assert_weight(tick(0, 4 * MS), 0, 0);
+	assert_int_equal(thread.interrupts_ns, 4 * MS);
+	thread.user_drift_ns = 0;
+	for (int i = 0; i < 100; i++) {
+		struct sp_weight weight = sp_weight_event(&thread);
+
+		assert_int_equal(weight.user_ns, MS);
+		assert_in_range(weight.sys_ns, 0, MS); /* no more than its own weight */
+		spread += weight.sys_ns;
+	}
+	assert_in_range(spread, 4 * MS - 16, 4 * MS);
+	/* Nothing of it is given a second time. */
+	returns_from_a_call(false);
+	assert_weight(tick(0, MS), 0, MS);
+}
+
+static void a_page_fault_is_the_instruction_s(void **state)
+{
+	(void)state;
+	usage.faults = 7;
+	assert_weight(tick(0, 4 * MS), 0, 4 * MS);
+	assert_weight(tick(0, 4 * MS), 0, 0); /* the same faults: an interrupt */
+	usage.faults++;
+	assert_weight(tick(0, 4 * MS), 0, 4 * MS);
+}
+
+static void registers_that_only_look_like_a_call(void **state)
+{
+	greg_t *r = context.uc_mcontext.gregs;
+
+	(void)state;
+	r[REG_RCX] = r[REG_RIP];
+	r[REG_R11] = r[REG_EFL] + 1;
+	assert_weight(tick(0, 4 * MS), 0, 0);
+	r[REG_RCX] = r[REG_RIP] - 2;
+	r[REG_R11] = r[REG_EFL];
+	assert_weight(tick(0, 4 * MS), 0, 0);
+}
+
+static void event_samples_follow_the_user_time(void **state)
+{
+	int64_t behind;
+
+	(void)state;
+	/* 16 ms used, 8 samples of 1 ms taken: 8 ms behind. */
+	thread.user_assigned_ns = 8 * MS;
+	tick(16 * MS, 0);
+	behind = thread.user_drift_ns;
+	assert_int_equal(behind, 8 * MS);
+	assert_weight(sp_weight_event(&thread), 2 * MS, 0); /* an eighth of it */
+	assert_int_equal(thread.user_drift_ns, 7 * MS);
+	thread.user_drift_ns = 80 * (int64_t)MS;
+	assert_weight(sp_weight_event(&thread), 4 * MS, 0);
+	thread.user_drift_ns = -80 * (int64_t)MS;
+	assert_weight(sp_weight_event(&thread), MS / 2, 0);
+	thread.first_sample = true;
+	thread.first_weight_ns = 3 * MS;
+	thread.user_drift_ns = 0;
+	assert_weight(sp_weight_event(&thread), 3 * MS, 0);
+}
+
+static void without_an_event_a_tick_carries_both(void **state)
+{
+	(void)state;
+	thread.event_page = NULL;
+	assert_weight(tick(3 * MS, MS), 3 * MS, MS);
+	assert_weight(tick(4 * MS, 0), 4 * MS, 0);
+	usage.user_ns += 2 * MS;
+	assert_weight(sp_weight_tick(&thread, &usage, &context, 3 * MS), 0, 0); /* too little: kept */
+	assert_weight(tick(2 * MS, 0), 4 * MS, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(a_tick_in_user_mode_leaves_system_time_for_one_in_the_kernel, fresh_thread),
+		cmocka_unit_test_setup(interrupts_are_spread_over_event_samples, fresh_thread),
+		cmocka_unit_test_setup(a_page_fault_is_the_instruction_s, fresh_thread),
+		cmocka_unit_test_setup(registers_that_only_look_like_a_call, fresh_thread),
+		cmocka_unit_test_setup(event_samples_follow_the_user_time, fresh_thread),
+		cmocka_unit_test_setup(without_an_event_a_tick_carries_both, fresh_thread),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
