@@ -156,7 +156,7 @@ static void add_cpu(struct sp_profile *p)
 	sp_profile_add_fact(p, "cpu_clock", "%s", h->cpu.clock <= SP_CLOCK_PROCESS ? clocks[h->cpu.clock] : "unknown");
 	if (!p->cpu_on)
 		return;
-	sp_profile_add_fact(p, "cpu_interval_requested_us", "%g", (double)h->cpu.requested_ns / 1e3);
+	sp_profile_add_fact(p, "cpu_interval_requested_us", "%.10g", (double)h->cpu.requested_ns / 1e3);
 	if (achieved > 0)
 		sp_profile_add_fact(p, "cpu_interval_achieved_us", "%.1f", achieved);
 	sp_profile_add_fact(p, "cpu_samples", "%llu", (unsigned long long)p->samples);

@@ -114,8 +114,6 @@ static bool is_decimal(const char *value)
 	if (point)
 		part = strspn(rest, "0123456789");
 	rest += part;
-	if (*rest == 'e') /* %g of a number beyond a million */
-		rest += 1 + strspn(rest + 1, "+-0123456789");
 	return whole && (!point || part) && !*rest;
 }
 
