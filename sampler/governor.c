@@ -80,7 +80,7 @@ uint64_t sp_governor_heap_interval(const struct sp_heap_costs *c)
 	wanted = now > UINT64_MAX / 1000000 ? now : now * min64(c->share_ppm, 1000000) / budget;
 	if (c->overdrawn && wanted > now + now / 8)
 		return max64(now, min64(min64(wanted, now * 8), c->ceiling_bytes));
-	if (!c->overdrawn && wanted < now - now / 4)
+	if (!c->overdrawn && wanted < now - now / 5) /* the end of a debt is a move */
 		return max64(max64(wanted, now / 2), c->floor_bytes);
 	return max64(now, c->floor_bytes);
 }
