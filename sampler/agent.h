@@ -37,7 +37,8 @@ enum sp_agent_state {
 /* Bytes a process may allocate before a spool is made for it. */
 #define SP_DORMANT_BYTES (256 * 1024)
 
-#define SP_BLOCK_BYTES 65536u /* one struct sp_thread and the private stack above it */
+#define SP_BLOCK_BYTES 65536u   /* one struct sp_thread and the private stack above it */
+#define SP_BLOCK_TOUCHED 16384u /* of it, by a thread that is sampled */
 
 /* Per-thread state in the agent's own memory, from the pool in thread.c; recycled. The private
  * stack for unwinding is the rest of the block. */

@@ -96,6 +96,8 @@ static struct sp_thread *carve(void)
 		__ATOMIC_ACQUIRE));
 	t = sp_thread_at(index);
 	t->index = index;
+	if (sp_agent.spool)
+		sp_spool_take(SP_BLOCK_TOUCHED, SP_BLOCK_TOUCHED);
 	return t;
 }
 
