@@ -80,6 +80,7 @@ struct sp_thread {
 	uint64_t heap_interval;             /* at which the running countdown was drawn */
 	uint64_t burst_began, burst_cycles; /* of the last few heap samples, in cycles */
 	uint32_t burst_samples;
+	uint64_t sampled_tsc;             /* when the last heap sample was taken */
 	uint64_t root_pc;                 /* return address into the C library's thread start; 0: main thread */
 	uint64_t stack_high, stack_bytes; /* of the thread's own stack, what is mapped for sure; 0: unknown */
 	uint64_t user_assigned_ns, sys_assigned_ns; /* weights given to samples so far */

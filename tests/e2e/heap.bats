@@ -70,6 +70,7 @@ load helpers
 
 @test "redis has in use what it says itself, and gives back what it drops" {
 	command -v redis-server >/dev/null || skip "needs redis-server"
+	export SMARTPROF_HEAP_INTERVAL=16KiB SMARTPROF_OVERHEAD_BUDGET=100
 	LD_PRELOAD=$AGENT timeout -k 5 "$PATIENCE" redis-server --port 0 --unixsocket "$WORK/s" --save '' --daemonize no \
 		--dir "$WORK" >redis.log 2>&1 3>&- &
 	for try in $(seq 100); do
