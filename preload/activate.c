@@ -318,6 +318,7 @@ static void activate_main(void *arg)
 	h->cpu.before_user_ns = usage.user_ns;
 	h->cpu.before_sys_ns = usage.sys_ns;
 	sp_thread_open_record(a->t, 0, usage.user_ns, usage.sys_ns);
+	sp_spool_take(SP_BLOCK_TOUCHED, SP_BLOCK_TOUCHED);
 	if (h->heap.on)
 		sp_heap_replay(a->t);
 	sp_sample_update_totals();

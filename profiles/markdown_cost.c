@@ -217,6 +217,8 @@ void sp_write_cost(struct sp_writer *w)
 	if (w->profile->snapshot->header.agent_bytes) {
 		sp_buffer_puts(&w->out, "- smartprof took ");
 		sp_put_size(&w->out, w->profile->snapshot->header.agent_bytes);
-		sp_buffer_puts(&w->out, " of memory in the process.\n");
+		sp_buffer_puts(&w->out, " of memory in the process, of at most ");
+		sp_put_size(&w->out, w->profile->snapshot->header.agent_bytes_max);
+		sp_buffer_puts(&w->out, ".\n");
 	}
 }

@@ -96,18 +96,45 @@ static int read_text(struct sp_snapshot *s, int fd, const char **why)
 	return err;
 }
 
-static void check_stacks(struct sp_snapshot *s)
+/* Copies the addresses of a stack, which may be in several runs. False when they lead out of the section, or from
+ * one jump to the next. */
+static bool read_frames(const struct sp_snapshot *s, const struct sp_stack *stack, uint64_t *to)
 {
+	size_t at = stack->frame;
+
+	for (uint32_t i = 0; i < stack->depth; i++) {
+		if (at < s->frame_count && sp_frame_is_jump(s->frames[at]))
+			at = (uint32_t)s->frames[at];
+		if (at >= s->frame_count || sp_frame_is_jump(s->frames[at]))
+			return false;
+		to[i] = s->frames[at++];
+	}
+	return true;
+}
+
+/* No agent writes stacks that have more frames together. */
+#define FRAMES_MAX ((size_t)1 << 26)
+
+/* Gives every stack its addresses in one run. */
+static void unfold_stacks(struct sp_snapshot *s)
+{
+	uint64_t *frames = NULL;
+	size_t count = 0, capacity = 0;
+
 	for (size_t i = 0; i < s->stack_count; i++) {
 		struct sp_stack *stack = &s->stacks[i];
-		bool inside = stack->frame <= s->frame_count && stack->depth <= s->frame_count - stack->frame;
 
-		if (inside && stack->depth <= SP_MAX_DEPTH)
-			continue;
-		stack->depth = 0;
-		stack->frame = 0;
-		s->damaged++;
+		sp_grow(&frames, &capacity, count + SP_MAX_DEPTH, sizeof(*frames));
+		if (stack->depth > SP_MAX_DEPTH || count > FRAMES_MAX || !read_frames(s, stack, frames + count)) {
+			stack->depth = 0;
+			s->damaged++;
+		}
+		stack->frame = (uint32_t)count;
+		count += stack->depth;
 	}
+	free(s->frames);
+	s->frames = frames;
+	s->frame_count = count;
 }
 
 static void check_sites(struct sp_snapshot *s)
@@ -213,7 +240,7 @@ int sp_snapshot_read(struct sp_snapshot *snapshot, int fd, const char **why)
 		err = read_text(s, fd, why);
 	if (err)
 		return err;
-	check_stacks(s);
+	unfold_stacks(s);
 	check_sites(s);
 	check_log(s);
 	check_live(s);

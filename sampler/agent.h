@@ -37,7 +37,8 @@ enum sp_agent_state {
 /* Bytes a process may allocate before a spool is made for it. */
 #define SP_DORMANT_BYTES (256 * 1024)
 
-#define SP_BLOCK_BYTES 65536u /* one struct sp_thread and the private stack above it */
+#define SP_BLOCK_BYTES 65536u   /* one struct sp_thread and the private stack above it */
+#define SP_BLOCK_TOUCHED 16384u /* of it, by a thread that is sampled */
 
 /* Per-thread state in the agent's own memory, from the pool in thread.c; recycled. The private
  * stack for unwinding is the rest of the block. */
@@ -79,6 +80,7 @@ struct sp_thread {
 	uint64_t heap_interval;             /* at which the running countdown was drawn */
 	uint64_t burst_began, burst_cycles; /* of the last few heap samples, in cycles */
 	uint32_t burst_samples;
+	uint64_t sampled_tsc;             /* when the last heap sample was taken */
 	uint64_t root_pc;                 /* return address into the C library's thread start; 0: main thread */
 	uint64_t stack_high, stack_bytes; /* of the thread's own stack, what is mapped for sure; 0: unknown */
 	uint64_t user_assigned_ns, sys_assigned_ns; /* weights given to samples so far */

@@ -108,6 +108,7 @@ uint32_t sp_early_forget(const void *p)
 	for (i = 0; i < early.count; i++) {
 		if (samples[i].p == p) {
 			samples[i].p = NULL;
+			sp_live_unmark_early(p);
 			return i + 1;
 		}
 	}
@@ -116,8 +117,10 @@ uint32_t sp_early_forget(const void *p)
 
 void sp_early_restore(uint32_t number, const void *p)
 {
-	if (number)
+	if (number) {
 		samples[number - 1].p = p;
+		sp_live_mark_early(p);
+	}
 }
 
 bool sp_early_before(uint64_t *bytes, uint64_t *count)
@@ -131,8 +134,11 @@ void sp_early_replay(void (*fn)(const struct sp_early_sample *, void *), void *a
 {
 	uint32_t i;
 
-	for (i = 0; i < early.count; i++)
+	for (i = 0; i < early.count; i++) {
+		if (samples[i].p)
+			sp_live_unmark_early(samples[i].p);
 		fn(&samples[i], arg);
+	}
 	early.count = 0;
 }
 

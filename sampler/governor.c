@@ -20,6 +20,7 @@
 /* No profile is written of a process that used less CPU: heap samples may spend this time's share
  * in advance, so that what a program allocates while it starts is seen at the interval asked for. */
 #define HEAP_GRACE_NS 20000000u
+#define UNCOUNTED_PPM 12000u
 
 static struct {
 	uint32_t busy;      /* sp_try_lock */
@@ -80,7 +81,7 @@ uint64_t sp_governor_heap_interval(const struct sp_heap_costs *c)
 	wanted = now > UINT64_MAX / 1000000 ? now : now * min64(c->share_ppm, 1000000) / budget;
 	if (c->overdrawn && wanted > now + now / 8)
 		return max64(now, min64(min64(wanted, now * 8), c->ceiling_bytes));
-	if (!c->overdrawn && wanted < now - now / 4)
+	if (!c->overdrawn && wanted < now - now / 5) /* the end of a debt is a move */
 		return max64(max64(wanted, now / 2), c->floor_bytes);
 	return max64(now, c->floor_bytes);
 }
@@ -117,14 +118,16 @@ static uint64_t sample_cost_ns(const struct sp_cpu_totals *cpu)
 	return sp_signal_cost_ns(cpu->signal_gap_ns, sp_load(&cpu->fresh_pages)) + governor.handler_ns;
 }
 
-/* Half of the budget, or what CPU sampling at the interval asked for would leave. */
+/* Half of the budget, or what CPU sampling at the interval asked for would leave; but some stays for what is no
+ * sample's: making the spool, the first touch of tables, frees of other blocks. */
 static uint64_t heap_part(const struct sp_cpu_totals *cpu, uint64_t budget, uint64_t fixed_ppm)
 {
 	uint64_t needed = fixed_ppm + ppm(sample_cost_ns(cpu), cpu->requested_ns);
 
 	if (cpu->clock == SP_CLOCK_OFF)
-		return budget;
-	return budget - min64(needed, budget / 2);
+		needed = 0;
+	return min64(budget - min64(needed, budget / 2),
+		min64(budget * 3 / 4, budget - min64(budget / 2, UNCOUNTED_PPM)));
 }
 
 void sp_governor_start(void)

@@ -12,7 +12,7 @@
 
 #define SLOTS 8u
 #define BUCKETS (SP_LIVE_MAX / SLOTS)
-#define FILTER_BYTES 262144u
+#define FILTER_BYTES (1u << SP_LIVE_PLACE_BITS)
 #define SWEEPING 1u /* low bit of a key: the sweep has it for an instant */
 #define CLAIMED 2u  /* a slot being filled */
 #define FLAGS 7u
@@ -21,47 +21,103 @@
 #define STICKY 255u
 _Static_assert(SP_LIVE_MAX <= 1u << (64 - POINTER_BITS), "an entry's number fits above the pointer");
 
-#define BOOT_BYTES 256u
+/* 2^64 / golden ratio, as fractions of a place for each byte of address space. */
+#define FINE_FACTOR (0x9e3779b97f4a7c15ULL >> 21)
+#define COARSE_FACTOR (0x9e3779b97f4a7c15ULL >> 25)
+/* Bytes in use for each live sample: with more of them the coarse filter is in force, with less than a half of it
+ * the fine one. */
+#define SPARSE_BYTES 32768u
 
-/* One byte that is set until the real free is known; then one of BOOT_BYTES for what was sampled
- * early; all of them once the arena is in use. */
-static struct {
-	uint64_t mask;
-	uint8_t bytes[BOOT_BYTES];
+/* Until the real free is known every pointer is looked up. */
+static const struct {
+	uint64_t factor;
+	uint8_t bytes[8];
 } boot_filter = {0, {1}};
-static bool arena_used;
+/* The coarse filter needs no activation; of its pages a small process touches two. */
+static struct {
+	uint8_t unused[4096 - sizeof(uint64_t)]; /* the bytes begin a page */
+	uint64_t factor;
+	uint8_t bytes[FILTER_BYTES];
+} coarse SP_BIG __attribute__((aligned(4096)));
 struct sp_live_filter *sp_live_filter = (struct sp_live_filter *)&boot_filter;
 
 static struct {
-	uint64_t (*keys)[SLOTS];       /* atomic */
-	uint32_t *next_free;           /* of an entry not in use: the one below it on the stack of those, 0 none */
-	struct sp_live_filter *filter; /* in force from sp_live_init on */
-	uint64_t free_head;            /* atomic: tag << 32 | entry; the tag defeats ABA */
-	uint32_t used;                 /* atomic */
+	uint64_t (*keys)[SLOTS]; /* atomic */
+	uint32_t *next_free;     /* of an entry not in use: the one below it on the stack of those, 0 none */
+	struct sp_live_filter *fine;
+	bool ready;         /* sp_live_init has been called in this process */
+	uint64_t free_head; /* atomic: tag << 32 | entry; the tag defeats ABA */
+	uint32_t used;      /* atomic */
 } live;
 
-static void mark(const void *p)
+static struct sp_live_filter *coarse_filter(void)
 {
-	sp_store(&live.filter->bytes[sp_live_place(p) & (FILTER_BYTES - 1)], STICKY);
+	return (struct sp_live_filter *)&coarse.factor;
+}
+
+static void mark_coarse(const void *p)
+{
+	sp_store(&coarse.bytes[sp_live_place(coarse_filter(), p)], STICKY);
+}
+
+static void mark_fine(const void *p)
+{
+	sp_store(&live.fine->bytes[sp_live_place(live.fine, p)], STICKY);
 }
 
 void sp_live_mark_arena(const void *p)
 {
-	arena_used = true;
-	memset(boot_filter.bytes, 1, sizeof boot_filter.bytes);
-	if (live.filter)
-		mark(p);
+	coarse.factor = COARSE_FACTOR;
+	mark_coarse(p);
+	if (live.fine)
+		mark_fine(p);
 }
 
 void sp_live_boot_done(void)
 {
-	boot_filter.bytes[0] = arena_used;
-	boot_filter.mask = BOOT_BYTES - 1;
+	coarse.factor = COARSE_FACTOR;
+	sp_store(&sp_live_filter, coarse_filter());
+}
+
+static void filter_add(struct sp_live_filter *f, const void *p, int delta)
+{
+	uint8_t *at = &f->bytes[sp_live_place(f, p)], old = sp_load(at);
+
+	while (old != STICKY &&
+		!__atomic_compare_exchange_n(at, &old, (uint8_t)(old + delta), true, __ATOMIC_RELAXED,
+			__ATOMIC_RELAXED))
+		;
+}
+
+static void filters_add(const void *p, int delta)
+{
+	filter_add(coarse_filter(), p, delta);
+	filter_add(live.fine, p, delta);
+}
+
+/* Which of the two is in force follows from how far apart samples are: both are kept up to date. */
+static void choose_filter(void)
+{
+	uint64_t bytes = sp_load(&sp_agent.spool->heap.inuse_bytes),
+		 sparse = (uint64_t)sp_load(&live.used) * SPARSE_BYTES;
+	struct sp_live_filter *now = sp_load(&sp_live_filter), *other = NULL;
+
+	if (now == live.fine && bytes > sparse)
+		other = coarse_filter();
+	else if (now != live.fine && bytes < sparse / 2)
+		other = live.fine;
+	if (other)
+		sp_store(&sp_live_filter, other);
 }
 
 void sp_live_mark_early(const void *p)
 {
-	boot_filter.bytes[sp_live_place(p) & (BOOT_BYTES - 1)] = 1;
+	filter_add(coarse_filter(), p, 1);
+}
+
+void sp_live_unmark_early(const void *p)
+{
+	filter_add(coarse_filter(), p, -1);
 }
 
 int sp_live_init(void)
@@ -81,30 +137,22 @@ int sp_live_init(void)
 		sp_sys(SYS_madvise, p, keys + links, MADV_WIPEONFORK);
 		live.keys = (uint64_t(*)[SLOTS])p;
 		live.next_free = (uint32_t *)((char *)p + keys);
-		live.filter = (struct sp_live_filter *)((char *)p + keys + links);
+		live.fine = (struct sp_live_filter *)((char *)p + keys + links);
 	}
-	sp_sys(SYS_madvise, live.filter, filter, MADV_DONTNEED);
-	live.filter->mask = FILTER_BYTES - 1;
-	sp_arena_each(mark);
-	__atomic_store_n(&sp_live_filter, live.filter, __ATOMIC_RELEASE);
+	sp_sys(SYS_madvise, live.fine, filter, MADV_DONTNEED);
+	live.fine->factor = FINE_FACTOR;
+	sp_arena_each(mark_fine);
+	sp_spool_take(keys + links + filter + sizeof coarse, 0);
+	__atomic_store_n(&live.ready, true, __ATOMIC_RELEASE);
 	return 0;
 }
 
 void sp_live_reset(void)
 {
-	memset(boot_filter.bytes, arena_used, sizeof boot_filter.bytes);
-	sp_store(&sp_live_filter, (struct sp_live_filter *)&boot_filter);
-}
-
-static void filter_add(const void *p, int delta)
-{
-	uint8_t *at = &live.filter->bytes[sp_live_place(p) & (FILTER_BYTES - 1)];
-	uint8_t old = sp_load(at);
-
-	while (old != STICKY &&
-		!__atomic_compare_exchange_n(at, &old, (uint8_t)(old + delta), true, __ATOMIC_RELAXED,
-			__ATOMIC_RELAXED))
-		;
+	live.ready = false;
+	sp_store(&sp_live_filter, coarse_filter());
+	sp_sys(SYS_madvise, coarse.bytes, sizeof coarse.bytes, MADV_DONTNEED);
+	sp_arena_each(mark_coarse);
 }
 
 static void choose(uint64_t hash, uint32_t out[2])
@@ -147,7 +195,7 @@ static void vacate(uint64_t *key, const void *p, uint32_t index)
 	__atomic_store_n(&entry_at(index)->alive, 0, __ATOMIC_RELEASE);
 	give_back(index);
 	__atomic_store_n(key, 0, __ATOMIC_RELEASE);
-	filter_add(p, -1);
+	filters_add(p, -1);
 	__atomic_fetch_sub(&live.used, 1, __ATOMIC_RELAXED);
 }
 
@@ -181,7 +229,7 @@ bool sp_live_remove(const void *p, struct sp_live *entry)
 	uint64_t *key;
 	uint32_t index;
 
-	if (!p || !live.keys || sp_live_filter != live.filter || !(key = take_slot(p, &index)))
+	if (!p || !live.ready || !live.fine->bytes[sp_live_place(live.fine, p)] || !(key = take_slot(p, &index)))
 		return false;
 	*entry = *entry_at(index);
 	entry->alive = 0;
@@ -217,9 +265,10 @@ int sp_live_insert(const void *p, const struct sp_live *entry)
 	}
 	*entry_at(index) = *entry;
 	__atomic_store_n(&entry_at(index)->alive, 1, __ATOMIC_RELEASE);
-	filter_add(p, 1);
+	filters_add(p, 1);
 	sp_add(&live.used, 1);
 	__atomic_store_n(key, (uint64_t)(uintptr_t)p | (uint64_t)index << POINTER_BITS, __ATOMIC_RELEASE);
+	choose_filter();
 	return 0;
 }
 

@@ -12,23 +12,25 @@
 #define SP_LIVE_MAX 131072u /* entries there may be */
 
 /* What free() looks at: a byte that is not zero means that a sampled pointer with this place may be
- * alive. A small one until the agent is active. Never freed. */
+ * alive. A multiplication by `factor` maps neighbours to neighbours, so that what a program frees together
+ * shares cache lines. There are two: while samples are far apart the coarse one is in force, a byte of which
+ * stands for 207 bytes of address space; else the fine one, 13 bytes. Never freed. */
 struct sp_live_filter {
-	uint64_t mask; /* of a place, to the index of a byte */
+	uint64_t factor;
 	uint8_t bytes[];
 };
-extern struct sp_live_filter *sp_live_filter SP_HIDDEN; /* one pointer: mask and bytes belong together */
+extern struct sp_live_filter *sp_live_filter SP_HIDDEN; /* one pointer: factor and bytes belong together */
+
+#define SP_LIVE_PLACE_BITS 18
 
 static inline uint64_t sp_live_hash(const void *p)
 {
 	return ((uint64_t)(uintptr_t)p >> 4) * 0x9e3779b97f4a7c15ULL >> 40;
 }
 
-/* One multiplication by a constant that fits the instruction. Blocks that are neighbours have bytes that
- * are: what a program frees together shares cache lines. */
-static inline uint64_t sp_live_place(const void *p)
+static inline uint64_t sp_live_place(const struct sp_live_filter *f, const void *p)
 {
-	return (uint64_t)(uintptr_t)p * 0x61c88647u >> 32;
+	return (uint64_t)(uintptr_t)p * f->factor >> (64 - SP_LIVE_PLACE_BITS);
 }
 
 /* True when p need not be looked up. */
@@ -36,7 +38,7 @@ static inline bool sp_live_surely_not(const void *p)
 {
 	const struct sp_live_filter *f = sp_load(&sp_live_filter);
 
-	return sp_likely(!f->bytes[sp_live_place(p) & f->mask]);
+	return sp_likely(!f->bytes[sp_live_place(f, p)]);
 }
 
 /* Maps the hash; needs a spool. 0 or a negative errno. In a forked child its contents are gone. Any context. */
@@ -45,13 +47,14 @@ int sp_live_init(void) SP_HIDDEN;
 /* Makes the next free() of the agent's own memory take the slow path: see sp_arena_owns. */
 void sp_live_mark_arena(const void *p) SP_HIDDEN;
 
-/* Makes the free() of a pointer sampled while the agent is dormant take the slow path. */
+/* Makes the free() of a pointer sampled while the agent is dormant take the slow path, and no longer so. */
 void sp_live_mark_early(const void *p) SP_HIDDEN;
+void sp_live_unmark_early(const void *p) SP_HIDDEN;
 
 /* The real free() is known: only the arena's pointers need the slow path from now on. */
 void sp_live_boot_done(void) SP_HIDDEN;
 
-/* Back to the small filter, in a forked child. */
+/* Nothing is alive, in a forked child. */
 void sp_live_reset(void) SP_HIDDEN;
 
 /* Enters p, which must not be there. Returns 0, or -ENOSPC when there is no room (or p is no address an

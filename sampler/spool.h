@@ -41,7 +41,7 @@ enum sp_section {
 	SP_SEC_THREADS,  /* struct sp_thread_record; 0 sums up ended threads that gave their record back */
 	SP_SEC_BUCKETS,  /* uint32_t: open-addressing hash over stacks, 0 empty, else index of stack */
 	SP_SEC_STACKS,   /* struct sp_stack */
-	SP_SEC_FRAMES,   /* uint64_t: absolute addresses, leaf first; a stack is a run of them */
+	SP_SEC_FRAMES,   /* uint64_t: absolute addresses, leaf first; a stack is a run of them: see SP_FRAME_JUMP */
 	SP_SEC_SITES,    /* struct sp_site */
 	SP_SEC_TIMELINE, /* struct sp_timepoint */
 	SP_SEC_LOG,      /* struct sp_log_entry: CPU samples in the order they were taken */
@@ -215,6 +215,7 @@ struct sp_spool_header {
 	uint64_t rss_bytes;        /* atomic: at the last timeline point */
 	uint64_t module_epoch;     /* atomic: raised when an address range changes hands */
 	uint64_t agent_bytes;      /* atomic: memory the agent has taken, the spool included */
+	uint64_t agent_bytes_max;  /* atomic: tables count as full before there is more; a thread raises it */
 	uint64_t sealed_ns;        /* since start: sampling ended because the application installed a
 	                              * seccomp filter; 0 it did not */
 	uint64_t start_tsc;        /* cycle counter at start */
@@ -224,7 +225,7 @@ struct sp_spool_header {
 	struct sp_heap_totals heap;
 	uint64_t drops[SP_DROPS]; /* atomic, enum sp_drop */
 	struct sp_allocator_totals allocator;
-	uint64_t reserved[8];
+	uint64_t reserved[7];
 	struct sp_section_entry sections[SP_SECTIONS];
 };
 
@@ -305,6 +306,15 @@ struct sp_stack {
 	uint32_t user_samples, sys_samples; /* atomic: as in the totals */
 	uint64_t weight_sq_us2;             /* atomic: sum of squared weights, in square microseconds */
 };
+
+/* A word of SP_SEC_FRAMES with this upper half, which no address has, is none: the run goes on at the index in its
+ * lower half, in another stack's. What stands there is an address. */
+#define SP_FRAME_JUMP (0x80000000ull << 32)
+
+static inline bool sp_frame_is_jump(uint64_t word)
+{
+	return word >> 32 == SP_FRAME_JUMP >> 32;
+}
 
 #define SP_STACK_IS_HEAP 0x100u /* frames[0] is a return address too */
 

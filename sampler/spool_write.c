@@ -23,6 +23,7 @@
 
 /* One bit a chunk of the bucket table; one backed twice does no harm. */
 static uint64_t bucket_backed;
+static uint32_t generation;
 _Static_assert(BUCKETS_MAX * sizeof(uint32_t) <= 64 * BUCKET_CHUNK, "a bit a chunk");
 
 struct section_plan {
@@ -37,7 +38,7 @@ static uint32_t clamp32(uint64_t v, uint32_t low, uint32_t high)
 }
 
 /* The tables' sizes follow the cap on samples: a stack is unique for every fourth sample at the
- * most in the programs looked at, and has some 32 frames. `halvings` makes them smaller for a
+ * most in the programs looked at, and adds some 16 frames. `halvings` makes them smaller for a
  * limit on file size. */
 static void plan_sections(struct section_plan plan[SP_SECTIONS], uint32_t sample_cap, unsigned halvings)
 {
@@ -51,7 +52,7 @@ static void plan_sections(struct section_plan plan[SP_SECTIONS], uint32_t sample
 	plan[SP_SEC_THREADS] = (struct section_plan){sizeof(struct sp_thread_record), 4096u >> halvings, PAGE};
 	plan[SP_SEC_BUCKETS] = (struct section_plan){sizeof(uint32_t), buckets, PAGE};
 	plan[SP_SEC_STACKS] = (struct section_plan){sizeof(struct sp_stack), stacks, 32u * 1024u};
-	plan[SP_SEC_FRAMES] = (struct section_plan){sizeof(uint64_t), stacks * 32u, 64u * 1024u};
+	plan[SP_SEC_FRAMES] = (struct section_plan){sizeof(uint64_t), stacks * 16u, 64u * 1024u};
 	plan[SP_SEC_SITES] = (struct section_plan){sizeof(struct sp_site), stacks / 2u, 16u * 1024u};
 	plan[SP_SEC_TIMELINE] = (struct section_plan){
 		sizeof(struct sp_timepoint), SP_TIMELINE_MAX, SP_TIMELINE_MAX * sizeof(struct sp_timepoint)};
@@ -87,6 +88,24 @@ static int back_range(struct sp_spool_header *spool, uint64_t from, uint64_t to)
 	return r == 0 ? 0 : r == -EFAULT || r == -ENOMEM ? -ENOSPC : (int)r;
 }
 
+/* Memory that the agent may take: 16 MB at development's cap on samples. Which tables take most of it depends on the
+ * program. */
+static uint64_t most_bytes(uint32_t sample_cap)
+{
+	return 16000000ull * (sample_cap > 200000 ? sample_cap : 200000) / 200000;
+}
+
+/* Of that, what is left for threads, modules and text when the tables that grow with the samples are stopped. */
+#define KEPT_BYTES 1000000u
+
+static bool may_take(const struct sp_spool_header *spool, enum sp_section section, uint64_t bytes)
+{
+	if (section == SP_SEC_TEXT || section == SP_SEC_MODULES || section == SP_SEC_THREADS ||
+		section == SP_SEC_TIMELINE)
+		return true;
+	return sp_load(&spool->agent_bytes) + bytes + KEPT_BYTES <= sp_load(&spool->agent_bytes_max);
+}
+
 /* Makes at least `want` records of a section usable. Several threads may do so at once: backing a
  * page twice does no harm. */
 static bool commit_records(struct sp_spool_header *spool, struct sp_section_entry *e, uint32_t want)
@@ -102,7 +121,8 @@ static bool commit_records(struct sp_spool_header *spool, struct sp_section_entr
 	if (have) /* what a new spool needs is known; growth goes by chunks */
 		bytes = (bytes + CHUNK - 1) / CHUNK * CHUNK;
 	now = clamp32(bytes / e->stride, want, e->capacity);
-	if (back_range(spool, e->offset + (uint64_t)have * e->stride, e->offset + (uint64_t)now * e->stride) != 0)
+	if (!may_take(spool, (enum sp_section)(e - spool->sections), (uint64_t)(now - have) * e->stride) ||
+		back_range(spool, e->offset + (uint64_t)have * e->stride, e->offset + (uint64_t)now * e->stride) != 0)
 		return false;
 	while (now > have &&
 		!__atomic_compare_exchange_n(&e->committed, &have, now, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
@@ -156,6 +176,7 @@ int sp_spool_create(const char *path, uint32_t sample_cap, struct sp_spool_heade
 		memcpy(h->sections, entries, sizeof entries);
 		h->total_bytes = total;
 		h->agent_bytes = sizeof *h;
+		h->agent_bytes_max = most_bytes(sample_cap);
 	}
 	for (i = 0; i < SP_SECTIONS && !err; i++) {
 		struct sp_section_entry *e = &h->sections[i];
@@ -169,6 +190,7 @@ int sp_spool_create(const char *path, uint32_t sample_cap, struct sp_spool_heade
 		return err;
 	}
 	bucket_backed = 0;
+	generation++;
 	h->header_bytes = sizeof *h;
 	h->version = SP_SPOOL_VERSION;
 	__atomic_store_n(&h->magic, SP_SPOOL_MAGIC, __ATOMIC_RELEASE);
@@ -219,11 +241,23 @@ bool sp_spool_back_bucket(uint32_t bucket)
 		return true;
 	if (end > at + BUCKET_CHUNK)
 		end = at + BUCKET_CHUNK;
-	if (back_range(sp_agent.spool, e->offset + at, e->offset + end) != 0)
+	if (!may_take(sp_agent.spool, SP_SEC_BUCKETS, end - at) ||
+		back_range(sp_agent.spool, e->offset + at, e->offset + end) != 0)
 		return false;
 	if (!(__atomic_fetch_or(&bucket_backed, bit, __ATOMIC_RELAXED) & bit))
 		sp_add(&sp_agent.spool->agent_bytes, end - at);
 	return true;
+}
+
+uint32_t sp_spool_generation(void)
+{
+	return generation;
+}
+
+void sp_spool_take(uint64_t bytes, uint64_t more)
+{
+	sp_add(&sp_agent.spool->agent_bytes, bytes);
+	sp_add(&sp_agent.spool->agent_bytes_max, more);
 }
 
 void sp_spool_drop(struct sp_spool_header *spool)

@@ -12,7 +12,7 @@
 int sp_spool_create(const char *path, uint32_t sample_cap, struct sp_spool_header **spool) SP_HIDDEN;
 
 /* Hands out `n` consecutive records of a section and returns the index of the first, 0 when the
- * table is full or memory is refused (index 0 is every section's overflow record). Any context,
+ * table is full, memory is refused, or the agent has taken all it may (header.agent_bytes_max) (index 0 is every section's overflow record). Any context,
  * lock-free. */
 uint32_t sp_spool_allot(enum sp_section section, uint32_t n) SP_HIDDEN;
 
@@ -26,6 +26,12 @@ bool sp_spool_back_bucket(uint32_t bucket) SP_HIDDEN;
 /* Appends a string of `length` bytes (a NUL is added) to the text section; returns its offset, 0
  * when it is full. Any context. */
 uint32_t sp_spool_text(const char *text, size_t length) SP_HIDDEN;
+
+/* Differs for every spool made in this process, a forked one's parent included. */
+uint32_t sp_spool_generation(void) SP_HIDDEN;
+
+/* Counts memory that the agent takes outside of the spool, and raises the limit by `more`. Any context. */
+void sp_spool_take(uint64_t bytes, uint64_t more) SP_HIDDEN;
 
 /* Unmaps a spool; in a forked child, the parent's. */
 void sp_spool_drop(struct sp_spool_header *spool) SP_HIDDEN;

@@ -96,6 +96,8 @@ static struct sp_thread *carve(void)
 		__ATOMIC_ACQUIRE));
 	t = sp_thread_at(index);
 	t->index = index;
+	if (sp_agent.spool)
+		sp_spool_take(SP_BLOCK_TOUCHED, SP_BLOCK_TOUCHED);
 	return t;
 }
 
@@ -114,6 +116,7 @@ struct sp_thread *sp_thread_take(void)
 	t->event_page = NULL;
 	t->heap_interval = 0;
 	t->burst_began = t->burst_cycles = t->burst_samples = 0;
+	t->sampled_tsc = 0;
 	t->user_base_ns = t->user_seen_ns = t->sys_seen_ns = 0;
 	t->user_tick_ns = t->sys_tick_ns = 0;
 	t->user_assigned_ns = t->sys_assigned_ns = 0;

@@ -19,6 +19,7 @@
 #include <sys/uio.h>
 
 #include "sampler/cfi.h"
+#include "sampler/spool_write.h"
 #include "sampler/sys.h"
 
 /* A walk is given up after this time, which is ten times what a sample costs otherwise: it takes a
@@ -482,7 +483,7 @@ bool sp_unwind(struct sp_thread *t, const ucontext_t *context, struct sp_walk *r
 
 	if (sp_unlikely(!sp_load(&unwind.in_use)) && sp_agent.spool &&
 		!__atomic_exchange_n(&unwind.in_use, 1, __ATOMIC_RELAXED))
-		sp_add(&sp_agent.spool->agent_bytes, sizeof rules);
+		sp_spool_take(sizeof rules, 0);
 	if (context) {
 		w.ip = (uint64_t)context->uc_mcontext.gregs[REG_RIP];
 		w.sp = (uint64_t)context->uc_mcontext.gregs[REG_RSP];

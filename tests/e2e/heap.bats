@@ -67,3 +67,28 @@ load helpers
 	grep -q '| main |' sites
 	refuse grep -q '| site_malloc' sites
 }
+
+@test "redis has in use what it says itself, and gives back what it drops" {
+	command -v redis-server >/dev/null || skip "needs redis-server"
+	export SMARTPROF_HEAP_INTERVAL=16KiB SMARTPROF_OVERHEAD_BUDGET=100
+	LD_PRELOAD=$AGENT timeout -k 5 "$PATIENCE" redis-server --port 0 --unixsocket "$WORK/s" --save '' --daemonize no \
+		--dir "$WORK" >redis.log 2>&1 3>&- &
+	for try in $(seq 100); do
+		[ "$(redis-cli -s s ping 2>/dev/null)" = PONG ] && break
+		sleep 0.1
+	done
+	redis-benchmark -s s -q -n 30000 -r 20000 -d 1000 -P 16 -t set,lpush >benchmark.log
+	redis-cli -s s info memory | tr -d '\r' >memory
+	server=$(redis-cli -s s info server | tr -d '\r' | sed -n 's/^process_id://p')
+	"$SMARTPROF" report "$server" >running.md
+	# zmalloc counts what malloc_usable_size says, a few per cent more than was asked for.
+	near "$(front heap_inuse_bytes running.md)" "$(sed -n 's/^used_memory://p' memory)" 15
+	redis-cli -s s flushall >flushed
+	kill -TERM "$server"
+	wait $!
+	profile=$(profile_of 'redis-*')
+	near "$(front heap_peak_bytes "$profile")" "$(sed -n 's/^used_memory_peak://p' memory)" 15
+	at_least "$(($(front heap_peak_bytes "$profile") / 5))" "$(front heap_inuse_bytes "$profile")"
+	[[ $(front allocator "$profile") == *libjemalloc.so.2 ]]
+	near "$(front allocator_allocated_bytes "$profile")" "$(front heap_inuse_bytes "$profile")" 60
+}

@@ -85,6 +85,7 @@ int main(int argc, char **argv)
 	spool_open(&s);
 	write_seeds(argv[1], "empty", &s);
 	spool_fill(&s);
+	spool_addresses(&s, 0, 1, (uint64_t[]){SPOOL_BASE + 0x21, SP_FRAME_JUMP | 1}, 2);
 	write_seeds(argv[1], "some", &s);
 	s.header->state = SP_STATE_RUNNING;
 	s.header->end_ns = 0;

@@ -168,6 +168,35 @@ static void references_out_of_range_are_left_out(void **state)
 	assert_int_equal(render(), 0);
 }
 
+static void jumps_lead_to_addresses_or_nowhere(void **state)
+{
+	const uint64_t base = SPOOL_BASE + 1, run[3] = {base, base + 16, base + 32};
+	struct sp_stack *stacks = spool_records(&spool, SP_SEC_STACKS);
+	uint32_t first = spool_addresses(&spool, 0, 1, run, 3), good, far, loop, twice;
+	struct sp_snapshot s;
+	const char *why;
+	int fd;
+
+	(void)state;
+	good = spool_addresses(&spool, 0, 1, (uint64_t[]){base + 48, SP_FRAME_JUMP | (stacks[first].frame + 1)}, 2);
+	stacks[good].depth = 3;
+	far = spool_addresses(&spool, 0, 1, (uint64_t[]){base, SP_FRAME_JUMP | UINT32_MAX}, 2);
+	loop = spool_addresses(&spool, 0, 1, (uint64_t[]){SP_FRAME_JUMP | spool.header->sections[SP_SEC_FRAMES].used},
+		1);
+	twice = spool_addresses(&spool, 0, 1, (uint64_t[]){SP_FRAME_JUMP | (stacks[good].frame + 1)}, 1);
+	spool_write(&spool, path);
+	fd = open(path, O_RDONLY);
+	assert_int_equal(sp_snapshot_read(&s, fd, &why), 0);
+	close(fd);
+	assert_int_equal(s.damaged, 3);
+	assert_int_equal(s.stacks[good].depth, 3);
+	assert_int_equal(s.frames[s.stacks[good].frame], base + 48);
+	assert_memory_equal(s.frames + s.stacks[good].frame + 1, run + 1, 2 * sizeof(*run));
+	assert_int_equal(s.stacks[far].depth + s.stacks[loop].depth + s.stacks[twice].depth, 0);
+	sp_snapshot_free(&s);
+	assert_int_equal(render(), 0);
+}
+
 /* Any value in any word of the header and the records in use. */
 static void random_damage_does_no_harm(void **state)
 {
@@ -213,6 +242,7 @@ int main(void)
 		TEST(bad_directories_are_refused),
 		TEST(full_tables_are_read_to_their_capacity),
 		TEST(references_out_of_range_are_left_out),
+		TEST(jumps_lead_to_addresses_or_nowhere),
 		TEST(random_damage_does_no_harm),
 	};
 

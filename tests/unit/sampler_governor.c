@@ -172,6 +172,23 @@ static void the_heap_settles_inside_its_part(void **state)
 	assert_in_range(high, 4096 * 1024, 4096 * 1024);
 }
 
+static void the_heap_s_debt_is_repaid_and_forgotten(void **state)
+{
+	struct sp_heap_costs c = {
+		.interval_bytes = 40000, .floor_bytes = 1024, .ceiling_bytes = 1024 * 4096, .budget_ppm = 45000};
+
+	(void)state;
+	c.share_ppm = c.budget_ppm;
+	c.overdrawn = true;
+	c.interval_bytes = sp_governor_heap_interval(&c);
+	assert_in_range(c.interval_bytes, 53000, 54000);
+	/* The cost goes with 1 / interval, but samples are never spread evenly. */
+	c.share_ppm = c.budget_ppm * 40000 / c.interval_bytes * 102 / 100;
+	assert_int_equal(sp_governor_heap_interval(&c), c.interval_bytes);
+	c.overdrawn = false;
+	assert_in_range(sp_governor_heap_interval(&c), 39000, 42000);
+}
+
 static void heap_samples_may_use_their_part_in_advance(void **state)
 {
 	(void)state;
@@ -189,11 +206,14 @@ static void heap_samples_may_use_their_part_in_advance(void **state)
 	/* What CPU samples at their wide interval do not use is the heap's. */
 	sp_agent.spool->cpu.requested_ns = 10000000;
 	sp_governor_start();
-	assert_in_range(sp_governor_heap_ppm(), 87000, 89000);
+	assert_in_range(sp_governor_heap_ppm(), 68181, 68182);
 	assert_int_equal(sp_agent.spool->cpu.interval_ns, 10000000);
 	sp_agent.spool->cpu.clock = SP_CLOCK_OFF;
 	sp_governor_start();
-	assert_int_equal(sp_governor_heap_ppm(), 90909);
+	assert_in_range(sp_governor_heap_ppm(), 68181, 68182);
+	sp_agent.config.budget_permille = 30;
+	sp_governor_start();
+	assert_in_range(sp_governor_heap_ppm(), 17000, 17200);
 	agent_close();
 }
 
@@ -309,6 +329,7 @@ int main(void)
 		cmocka_unit_test(a_debt_is_repaid_and_forgotten),
 		cmocka_unit_test(the_rate_falls_like_one_over_time),
 		cmocka_unit_test(the_heap_settles_inside_its_part),
+		cmocka_unit_test(the_heap_s_debt_is_repaid_and_forgotten),
 		cmocka_unit_test(heap_samples_may_use_their_part_in_advance),
 		cmocka_unit_test(a_thread_that_is_switched_often_does_without),
 		cmocka_unit_test(the_median_gap_counts),

@@ -152,7 +152,7 @@ static void a_full_frame_pool_is_counted_too(void **state)
 	for (i = 0; i < SP_MAX_FRAMES; i++)
 		frames[i] = NOWHERE + i;
 	for (i = 0; i < 200; i++) {
-		frames[9] = NOWHERE + 16 * i;
+		frames[SP_MAX_FRAMES - 1] = NOWHERE + 16 * i; /* nothing in common */
 		refused += intern(frames, SP_MAX_FRAMES, SP_STACK_TRUNCATED) == 0;
 	}
 	assert_true(refused > 0);
@@ -161,6 +161,56 @@ static void a_full_frame_pool_is_counted_too(void **state)
 	assert_int_not_equal(intern(frames, 1, 0), 0); /* a short one still fits */
 	snapshot(&s);
 	sp_snapshot_free(&s);
+}
+
+static void stacks_share_their_outer_ends(void **state)
+{
+	uint64_t frames[100], other[100];
+	uint32_t index[3], before, i;
+	struct sp_snapshot s;
+
+	(void)state;
+	for (i = 0; i < 100; i++)
+		frames[i] = other[i] = NOWHERE + i;
+	index[0] = intern(frames, 100, 0);
+	before = sp_spool_count(SP_SEC_FRAMES);
+	for (i = 0; i < 10; i++)
+		other[i] = NOWHERE + 1000 + i;
+	index[1] = intern(other, 100, 0);
+	index[2] = intern(frames, 100, SP_STACK_IS_HEAP);
+	/* Ten frames, up to three that the table does not know, and the jump. */
+	assert_in_range(sp_spool_count(SP_SEC_FRAMES) - before, 11, 14);
+	snapshot(&s);
+	assert_memory_equal(s.frames + s.stacks[index[0]].frame, frames, sizeof(frames));
+	assert_memory_equal(s.frames + s.stacks[index[1]].frame, other, sizeof(other));
+	assert_memory_equal(s.frames + s.stacks[index[2]].frame, frames, sizeof(frames));
+	sp_snapshot_free(&s);
+}
+
+static void the_agent_takes_no_more_than_it_may(void **state)
+{
+	uint64_t frames[40];
+	uint32_t refused = 0;
+
+	(void)state;
+	agent_close();
+	assert_int_equal(agent_open("/tmp", 200000), 0);
+	for (uint32_t n = 0; n < 100000; n++) {
+		uint32_t index;
+
+		for (uint32_t i = 0; i < 40; i++)
+			frames[i] = NOWHERE + 40 * n + i;
+		index = intern(frames, 40, SP_STACK_IS_HEAP);
+		refused += index == 0;
+		sp_stacks_site(index);
+	}
+	assert_in_range(sp_agent.spool->agent_bytes, 14000000, 16000000);
+	assert_int_equal(drops(SP_DROP_FRAMES) + drops(SP_DROP_STACKS), refused);
+	assert_in_range(refused, 10000, 90000);
+	/* What is not a sample still finds room. */
+	for (uint32_t n = 0; n < 4000; n++)
+		assert_int_not_equal(sp_spool_allot(SP_SEC_THREADS, 1), 0);
+	assert_in_range(sp_agent.spool->agent_bytes, 14000000, 16000000);
 }
 
 static void a_full_site_table_overflows_to_site_0(void **state)
@@ -258,6 +308,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(weights_and_sites_belong_to_their_stack, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_full_stack_table_overflows_to_record_0, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_full_frame_pool_is_counted_too, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(stacks_share_their_outer_ends, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_agent_takes_no_more_than_it_may, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_full_site_table_overflows_to_site_0, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(threads_agree_and_the_reader_accepts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(texts_are_kept_until_the_section_is_full, set_up, tear_down),
