@@ -38,6 +38,7 @@ static bool drop_all(struct sp_live *entry, void *arg)
 static int set_up(void **state)
 {
 	(void)state;
+	sp_live_boot_done();
 	return agent_open("/tmp", 50000) || sp_live_init();
 }
 
