@@ -11,14 +11,16 @@ static const char *const drop_texts[SP_DROPS] = {
 		"%llu samples fell into smartprof's own code and were left out; their time is shared out over "
 		"the thread's other samples.",
 	[SP_DROP_NO_THREAD] = "%llu samples hit threads that were starting or ending; their time is in [unsampled].",
-	[SP_DROP_STACKS] = "%llu samples found the stack table full and are counted in [overflow]; sample less often "
-			   "(SMARTPROF_CPU_SAMPLING_INTERVAL) to have fewer different stacks.",
-	[SP_DROP_FRAMES] = "%llu stacks found the frame table full and are counted in [overflow]; sample less often "
-			   "(SMARTPROF_CPU_SAMPLING_INTERVAL).",
-	[SP_DROP_SITES] = "%llu heap samples found the site table full and are counted in [overflow]; raise "
+	[SP_DROP_STACKS] =
+		"%llu samples found no room for another stack and are counted in [overflow]; sample less often "
+		"(SMARTPROF_CPU_SAMPLING_INTERVAL, SMARTPROF_HEAP_INTERVAL) to have fewer different stacks.",
+	[SP_DROP_FRAMES] =
+		"%llu samples found no room for another stack's frames and are counted in [overflow]; sample less "
+		"often (SMARTPROF_CPU_SAMPLING_INTERVAL, SMARTPROF_HEAP_INTERVAL).",
+	[SP_DROP_SITES] = "%llu heap samples found no room for another site and are counted in [overflow]; raise "
 			  "SMARTPROF_HEAP_INTERVAL.",
 	[SP_DROP_LIVE] =
-		"%llu sampled allocations found the table of live blocks full: they count as allocated but not as "
+		"%llu sampled allocations found no room among the live blocks: they count as allocated but not as "
 		"in use; raise SMARTPROF_HEAP_INTERVAL.",
 	[SP_DROP_MODULES] = "%llu mapped files found the module table full; their frames are bare addresses.",
 	[SP_DROP_THREADS] = "%llu threads found the thread table full; their time is in the row of short threads.",

@@ -436,11 +436,16 @@ void sp_heap_hit(const void *p, size_t size)
 void sp_heap_forget(const void *p)
 {
 	struct sp_live entry;
-	uint64_t began = sp_tsc();
+	uint64_t began;
 
 	if (sp_unlikely(!sp_agent.spool)) {
 		sp_early_forget(p);
-	} else if (sp_live_remove(p, &entry) && !sp_is_stale_child()) {
+		return;
+	}
+	if (!sp_live_may_have(p)) /* a neighbour of one that is sampled: often freed, perhaps */
+		return;
+	began = sp_tsc();
+	if (sp_live_remove(p, &entry) && !sp_is_stale_child()) {
 		site_free_by_application(&entry);
 		count_cost(sp_tsc() - began);
 	}

@@ -41,6 +41,9 @@ static inline bool sp_live_surely_not(const void *p)
 	return sp_likely(!f->bytes[sp_live_place(f, p)]);
 }
 
+/* The fine filter's word on a pointer that the one in force lets through. Any context. */
+bool sp_live_may_have(const void *p) SP_HIDDEN;
+
 /* Maps the hash; needs a spool. 0 or a negative errno. In a forked child its contents are gone. Any context. */
 int sp_live_init(void) SP_HIDDEN;
 

@@ -77,6 +77,7 @@ static int set_up(void **state)
 	struct sp_thread *t = sp_thread_take();
 
 	(void)state;
+	sp_live_boot_done();
 	if (!t || agent_open("/tmp", 50000) || sp_live_init())
 		return -1;
 	sp_agent.config.heap = true;

@@ -38,6 +38,7 @@ static bool drop_all(struct sp_live *entry, void *arg)
 static int set_up(void **state)
 {
 	(void)state;
+	sp_live_boot_done();
 	return agent_open("/tmp", 50000) || sp_live_init();
 }
 
@@ -98,6 +99,44 @@ static void the_filter_never_denies_a_live_pointer(void **state)
 			assert_true(sp_live_surely_not(pointer(i, strides[s])));
 		assert_int_equal(sp_live_permille(), 0);
 	}
+}
+
+static void insert_all(uint32_t from, uint32_t to)
+{
+	for (uint32_t i = from; i < to; i++) {
+		struct sp_live e = entry_of(pointer(i, 64), i);
+
+		assert_int_equal(sp_live_insert(pointer(i, 64), &e), 0);
+	}
+	for (uint32_t i = 0; i < to; i++)
+		assert_false(sp_live_surely_not(pointer(i, 64)));
+}
+
+/* Which filter is in force follows from what is in use: none of them misses what came in under the other. */
+static void both_filters_know_every_live_pointer(void **state)
+{
+	uint64_t *inuse = &sp_agent.spool->heap.inuse_bytes;
+	const struct sp_live_filter *coarse, *fine;
+	struct sp_live e;
+
+	(void)state;
+	*inuse = 1ull << 40;
+	insert_all(0, 100);
+	coarse = sp_live_filter;
+	*inuse = 0;
+	insert_all(100, 1000);
+	fine = sp_live_filter;
+	*inuse = 1ull << 40;
+	insert_all(1000, 1100);
+	assert_ptr_equal(sp_live_filter, coarse);
+	assert_ptr_not_equal(fine, coarse);
+	/* A byte of the coarse one stands for neighbours too; they are found not to be there. */
+	assert_false(sp_live_remove((const char *)pointer(1, 64) + 16, &e));
+	for (uint32_t i = 0; i < 1100; i++)
+		assert_true(sp_live_remove(pointer(i, 64), &e));
+	for (uint32_t i = 0; i < 1100; i++)
+		assert_true(sp_live_surely_not(pointer(i, 64)));
+	*inuse = 0;
 }
 
 /* sampler/heap.c thins the set out from 700 permille on: up to there it must not refuse. */
@@ -272,6 +311,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(what_goes_in_comes_out_once, empty),
 		cmocka_unit_test_teardown(the_filter_never_denies_a_live_pointer, empty),
+		cmocka_unit_test_teardown(both_filters_know_every_live_pointer, empty),
 		cmocka_unit_test_teardown(a_full_set_refuses_and_keeps_what_it_has, empty),
 		cmocka_unit_test_teardown(the_sweep_changes_keeps_and_drops, empty),
 		cmocka_unit_test_teardown(threads_do_not_lose_each_others_entries, empty),
