@@ -42,7 +42,7 @@ static json_t *plain_json(const char *markdown)
 		}
 		if (markdown[0] == '\\' && markdown[1])
 			markdown++;
-		sp_buffer_add(&out, markdown, 1);
+		sp_buffer_add(&out, *markdown == '\n' ? " " : markdown, 1);
 	}
 	text = sp_json_text(out.data);
 	sp_buffer_free(&out);

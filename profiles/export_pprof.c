@@ -58,6 +58,7 @@ struct pprof {
 	struct sp_map locations; /* (chain, 0) -> location */
 	uint32_t location_count;
 	bool *functions, *modules; /* that a location names */
+	const char **files;        /* of functions: where the lines of their locations are */
 	struct sp_buffer out, message, part;
 };
 
@@ -88,6 +89,8 @@ static void put_location(struct pprof *w, const uint32_t *frames, size_t count)
 		const struct sp_frame *frame = &p->frames[frames[i]];
 
 		w->functions[frame->function] = true;
+		if (frame->file)
+			w->files[frame->function] = frame->file;
 		sp_pb_number(&w->part, 1, frame->function + 1);
 		sp_pb_number(&w->part, 2, frame->line);
 		sp_pb_message(&w->message, 4, &w->part);
@@ -179,24 +182,35 @@ static void put_samples(struct pprof *w)
 }
 
 /* Nothing is left to symbolize where pprof is told that there are functions. */
+static void put_mapping(struct pprof *w, size_t i)
+{
+	const struct sp_module_info *m = &w->profile->modules[i];
+
+	sp_pb_number(&w->message, 1, i);
+	sp_pb_number(&w->message, 2, m->start);
+	sp_pb_number(&w->message, 3, m->end);
+	sp_pb_number(&w->message, 5, string_id(w, m->path));
+	sp_pb_number(&w->message, 6, string_id(w, m->build_id));
+	for (unsigned has = 7; has <= 10; has++)
+		sp_pb_number(&w->message, has, 1);
+	sp_pb_message(&w->out, PROFILE_MAPPING, &w->message);
+}
+
+/* The first one is the executable's. */
 static void put_mappings(struct pprof *w)
 {
 	const struct sp_profile *p = w->profile;
+	const char *build_id = sp_profile_fact(p, "build_id");
+	size_t main = 0;
 
-	for (size_t i = 1; i < p->module_count; i++) {
-		const struct sp_module_info *m = &p->modules[i];
-
-		if (!w->modules[i])
-			continue;
-		sp_pb_number(&w->message, 1, i);
-		sp_pb_number(&w->message, 2, m->start);
-		sp_pb_number(&w->message, 3, m->end);
-		sp_pb_number(&w->message, 5, string_id(w, m->path));
-		sp_pb_number(&w->message, 6, string_id(w, m->build_id));
-		for (unsigned has = 7; has <= 10; has++)
-			sp_pb_number(&w->message, has, 1);
-		sp_pb_message(&w->out, PROFILE_MAPPING, &w->message);
-	}
+	for (size_t i = 1; i < p->module_count && !main; i++)
+		if (w->modules[i] && build_id && strcmp(p->modules[i].build_id, build_id) == 0)
+			main = i;
+	if (main)
+		put_mapping(w, main);
+	for (size_t i = 1; i < p->module_count; i++)
+		if (w->modules[i] && i != main)
+			put_mapping(w, i);
 }
 
 static void put_functions(struct pprof *w)
@@ -213,7 +227,7 @@ static void put_functions(struct pprof *w)
 		sp_pb_number(&w->message, 1, i + 1);
 		sp_pb_number(&w->message, 2, name);
 		sp_pb_number(&w->message, 3, name);
-		sp_pb_number(&w->message, 4, string_id(w, f->file ? f->file : ""));
+		sp_pb_number(&w->message, 4, string_id(w, w->files[i] ? w->files[i] : f->file ? f->file : ""));
 		sp_pb_number(&w->message, 5, f->line);
 		sp_pb_message(&w->out, PROFILE_FUNCTION, &w->message);
 	}
@@ -288,6 +302,7 @@ void sp_export_pprof(struct sp_buffer *out, const struct sp_profile *profile, en
 
 	w.type_count = heap ? sizeof(heap_types) / sizeof(heap_types[0]) : sizeof(cpu_types) / sizeof(cpu_types[0]);
 	w.functions = sp_alloc(profile->function_count, sizeof(*w.functions));
+	w.files = sp_alloc(profile->function_count, sizeof(*w.files));
 	w.modules = sp_alloc(profile->module_count, sizeof(*w.modules));
 	string_id(&w, "");
 	for (size_t i = 0; i < w.type_count; i++)
@@ -304,5 +319,6 @@ void sp_export_pprof(struct sp_buffer *out, const struct sp_profile *profile, en
 	sp_buffer_free(&w.message);
 	sp_buffer_free(&w.part);
 	free(w.functions);
+	free(w.files);
 	free(w.modules);
 }

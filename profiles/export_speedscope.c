@@ -53,6 +53,7 @@ static json_t *view_json(const struct sp_profile *p, enum sp_view view)
 
 void sp_export_speedscope(struct sp_buffer *out, const struct sp_profile *profile, enum sp_view view)
 {
+	const char *program = sp_profile_fact(profile, "program");
 	json_t *profiles = json_array(), *root;
 	size_t active = 0;
 
@@ -65,7 +66,7 @@ void sp_export_speedscope(struct sp_buffer *out, const struct sp_profile *profil
 	}
 	root = json_pack("{s:s, s:o, s:i, s:s, s:{s:o}, s:o}", "$schema",
 		"https://www.speedscope.app/file-format-schema.json", "name",
-		sp_json_text(sp_profile_fact(profile, "program")), "activeProfileIndex", (int)active, "exporter",
+		sp_json_text(program ? program : "profile"), "activeProfileIndex", (int)active, "exporter",
 		"smartprof " SP_VERSION, "shared", "frames", frames_json(profile), "profiles", profiles);
 	sp_json_put(out, root, false);
 	sp_buffer_puts(out, "\n");

@@ -2,7 +2,15 @@
  * is text, never markup. */
 "use strict";
 (() => {
-const data = JSON.parse(document.getElementById("data").textContent);
+
+/* Characters that change what is shown without being seen themselves show as their numbers. */
+function visibleText(text) {
+	const seen = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cs}]/gu, (it) => "\\u" + it.codePointAt(0).toString(16).padStart(4, "0"));
+	return seen.length <= 2000 ? seen : seen.slice(0, 1400) + "…" + seen.slice(-500);
+}
+
+const data = JSON.parse(document.getElementById("data").textContent, (key, value) =>
+	typeof value === "string" ? visibleText(value) : value);
 const comparing = data.kind === "compare";
 const NAME = 0, MODULE = 1, FILE = 2, LINE = 3, FLAGS = 4, PSEUDO = 1;
 const ROW = 19, LETTER = 6.95, LEAST = 0.6, SHOWN = 50;
@@ -175,7 +183,8 @@ function paint(frame, it) {
 		frame.style("--h", number(hueOf(it.f), 0)).style("--j", jitter(it.f));
 }
 
-const nameOf = (it) => it.f < 0 ? "all" : data.functions[it.f][NAME];
+const shorten = (name) => name.length <= 160 ? name : name.slice(0, 110) + "…" + name.slice(-48);
+const nameOf = (it) => it.f < 0 ? "all" : shorten(data.functions[it.f][NAME]);
 
 function label(it, width) {
 	const name = nameOf(it), room = Math.floor((width - 8) / LETTER);
@@ -328,7 +337,7 @@ function changeCell(values, view) {
 	return element("td", {class: "number " + (delta > 0 ? "bad" : delta < 0 ? "good" : "")}, delta ? signed(delta, view) : "0");
 }
 
-const button = (f) => element("button", {type: "button", onclick: () => { state.zoom = null; choose(f); }}, data.functions[f][NAME]);
+const button = (f) => element("button", {type: "button", onclick: () => { state.zoom = null; choose(f); }}, shorten(data.functions[f][NAME]));
 
 function drawDetails() {
 	const box = byId("details"), f = state.chosen, row = f >= 0 && treeOf(state.view).functions.get(f);
@@ -339,7 +348,7 @@ function drawDetails() {
 	const line = comparing
 		? `self ${amount(row.self[0])} became ${amount(row.self[1])}, total ${amount(row.total[0])} became ${amount(row.total[1])}`
 		: `self ${amount(row.self[0])} (${percent(row.self[0], whole[0])}), total ${amount(row.total[0])} (${percent(row.total[0], whole[0])})`;
-	box.replaceChildren(element("h2", {}, data.functions[f][NAME]),
+	box.replaceChildren(element("h2", {}, nameOf({f})),
 		element("div", {class: "soft"}, [place(f), data.functions[f][FILE] ? data.functions[f][MODULE] : ""].filter(Boolean).join(" · ")),
 		element("div", {}, line),
 		element("div", {class: "columns"}, neighbourTable("Called by", callers), neighbourTable("Calls", callees)));
@@ -402,12 +411,12 @@ function through(row) {
 	const f = data.functions.findIndex((it) => it[NAME] === row.function && it[MODULE] === row.module);
 	const view = data.views.find((it) => it.key === row.metric);
 	if (f < 0 || !view)
-		return row.function;
+		return shorten(row.function);
 	return element("button", {type: "button", onclick: () => {
 		show(view.key);
 		choose(f);
 		byId("chart").scrollIntoView();
-	}}, row.function);
+	}}, shorten(row.function));
 }
 
 function verdictTable(title, rows) {
