@@ -140,7 +140,7 @@ function treeOf(view) {
 
 /* --- the flame graph */
 
-const svg = d3.select("#flame").append("svg").attr("role", "img");
+const svg = d3.select("#flame").append("svg").attr("role", "img").attr("preserveAspectRatio", "xMinYMin");
 
 /* Hues far from each other for modules that hold most, the same in every view. */
 const hues = new Map();
@@ -399,7 +399,7 @@ function drawTable() {
 		}),
 		element("td", {class: "name"}, button(row.f)),
 		element("td", {class: "place"}, data.functions[row.f][FILE] ? place(row.f) : ""),
-		element("td", {class: "place"}, (data.functions[row.f][MODULE] || "").split("/").pop())))));
+		element("td", {class: "module"}, (data.functions[row.f][MODULE] || "").split("/").pop())))));
 	byId("more").hidden = shown.length === rows.length;
 	byId("more").textContent = `Show all ${rows.length} functions`;
 }
@@ -431,7 +431,7 @@ function verdictTable(title, rows) {
 		changeCell([0, row.change * scale(row)], unit(row)),
 		element("td", {}, sure(row.evidence)),
 		element("td", {class: "place"}, row.file ? row.file + (row.line ? ":" + row.line : "") : ""),
-		element("td", {class: "place"}, row.module || "")));
+		element("td", {class: "module"}, row.module || "")));
 	return element("div", {class: "card"}, element("h2", {}, title), element("div", {class: "scroll"}, element("table", {},
 		element("thead", {}, element("tr", {}, ...["Function", "Of", "Baseline", "Current", "Change", "Evidence", "Location", "Module"]
 			.map((text, i) => element("th", {class: i > 1 && i < 5 ? "number" : ""}, text)))),

@@ -1,4 +1,4 @@
-/* Fuzzes what reads written profiles: the validator and the reader.
+/* Fuzzes what reads written profiles, the validator and the reader, and what makes other formats of them.
  *
  * Besides not crashing: what follows the schema can be read, and what was read and written again is
  * read as the same. */
