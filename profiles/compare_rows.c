@@ -101,30 +101,33 @@ static void load_functions(struct loader *l, const struct sp_profile *p, enum sp
 	}
 }
 
-/* What makes the sites' estimates add up to what the process is known to have allocated (a ratio estimate, Cochran,
- * Sampling Techniques, ch. 6): the error they share is no change of any of them. */
-static double allocated_scale(const struct sp_profile *p)
+/* What the sites' estimates are above or below what the process is known to have allocated, in standard variances
+ * of their sum. Each site is moved by its own variance times that, and keeps var - var² / sum: the best linear
+ * unbiased estimates of independent ones whose sum is known (calibration: Deville & Särndal, JASA 87, 1992). So sites
+ * that were recorded exactly stay what they are. */
+static double allocated_gap(const struct sp_profile *p, double *variance)
 {
 	double exact = (double)p->heap_allocated_bytes, estimated = 0;
 
+	*variance = 0;
 	for (size_t i = 0; i < p->site_count; i++) {
-		if (p->functions[p->sites[i].function].flags & SP_FUNCTION_PSEUDO)
-			exact -= (double)p->sites[i].alloc_bytes;
-		else
-			estimated += (double)p->sites[i].alloc_bytes;
+		estimated += (double)p->sites[i].alloc_bytes;
+		*variance += p->sites[i].alloc_variance;
 	}
-	return exact > 0 && estimated > 0 ? exact / estimated : 1;
+	return exact > 0 && *variance > 0 ? (exact - estimated) / *variance : 0;
 }
 
 static void load_sites(struct loader *l, const struct sp_profile *p, enum sp_side side, size_t run)
 {
-	double scale = allocated_scale(p);
+	double sum, gap = allocated_gap(p, &sum);
 
 	for (size_t i = 0; i < p->site_count; i++) {
 		const struct sp_heap_site *s = &p->sites[i];
 		const struct sp_function *f = &p->functions[s->function];
-		const double values[] = {(double)s->peak_bytes, (double)s->alloc_bytes * scale, (double)s->inuse_bytes};
-		const double variances[] = {sp_peak_variance(s), s->alloc_variance * scale * scale, s->inuse_variance};
+		const double own = s->alloc_variance, left = gap != 0 ? own - own * own / sum : own;
+		const double values[] = {
+			(double)s->peak_bytes, fmax((double)s->alloc_bytes + gap * own, 0), (double)s->inuse_bytes};
+		const double variances[] = {sp_peak_variance(s), left, s->inuse_variance};
 
 		if (f->flags & SP_FUNCTION_PSEUDO)
 			continue;

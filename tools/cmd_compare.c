@@ -48,6 +48,8 @@ enum format { FORMAT_MARKDOWN, FORMAT_TEXT, FORMAT_JSON, FORMAT_GITHUB, FORMATS 
 static const char *const format_names[FORMATS] = {"markdown", "text", "json", "github"};
 
 struct request {
+	const char **paths[SP_SIDES]; /* as named */
+	size_t path_count[SP_SIDES];
 	struct sp_side_files sides[SP_SIDES];
 	int loose; /* arguments named without a side */
 	struct sp_gate gate;
@@ -55,7 +57,6 @@ struct request {
 	const char *output;
 	bool calibrate;
 	size_t runs;
-	int unreadable;
 };
 
 static void print_help(void)
@@ -151,11 +152,16 @@ static int set_gate(struct request *r, int flag)
 	}
 }
 
+static void add_path(struct request *r, enum sp_side side, const char *path)
+{
+	r->paths[side][r->path_count[side]++] = path;
+}
+
 /* compare BASELINE CURRENT */
 static int add_loose(struct request *r, const char *path)
 {
 	if (r->loose < SP_SIDES) {
-		r->unreadable += sp_side_add(&r->sides[r->loose++], path);
+		add_path(r, r->loose++, path);
 		return 0;
 	}
 	sp_complain("compare: %s: on which side? say --baseline FILE… --current FILE…", path);
@@ -165,8 +171,7 @@ static int add_loose(struct request *r, const char *path)
 /* Returns -1 to go on, else the exit status. */
 static int parse_flags(int argc, char **argv, struct request *r)
 {
-	struct sp_side_files *side = NULL;
-	int got, status = 0;
+	int got, status = 0, side = -1;
 
 	opterr = 0;
 	while (!status && (got = getopt_long(argc, argv, "-:h", flags, NULL)) != -1) {
@@ -177,11 +182,11 @@ static int parse_flags(int argc, char **argv, struct request *r)
 		if (got == '?' || got == ':')
 			return sp_flag_error("compare", got, argv, flags);
 		if (got == 'b' || got == 'c')
-			side = &r->sides[got == 'b' ? SP_BASELINE : SP_CURRENT];
-		if (got == 1 && !side)
+			side = got == 'b' ? SP_BASELINE : SP_CURRENT;
+		if (got == 1 && side < 0)
 			status = add_loose(r, optarg);
 		else if (got == 1 || ((got == 'b' || got == 'c') && optarg))
-			r->unreadable += sp_side_add(side, optarg);
+			add_path(r, side, optarg);
 		r->gate.strict = r->gate.strict || got == FLAG_STRICT;
 		r->calibrate = r->calibrate || got == FLAG_CALIBRATE;
 		if (got == FLAG_OUTPUT)
@@ -280,7 +285,7 @@ static int compare(const struct request *r)
 
 static int run_request(struct request *r, char **program)
 {
-	int status;
+	int status, unreadable = 0;
 
 	if (sp_settings_check() > 0)
 		return SP_EXIT_USAGE;
@@ -290,7 +295,11 @@ static int run_request(struct request *r, char **program)
 		sp_complain("compare: --calibrate: no program given; see smartprof compare --help");
 		return SP_EXIT_USAGE;
 	}
-	status = r->unreadable ? SP_EXIT_USAGE : 0;
+	sp_limit_reading();
+	for (int side = 0; side < SP_SIDES; side++)
+		for (size_t i = 0; i < r->path_count[side]; i++)
+			unreadable += sp_side_add(&r->sides[side], r->paths[side][i]);
+	status = unreadable ? SP_EXIT_USAGE : 0;
 	if (!status)
 		status = sp_side_check(&r->sides[SP_BASELINE], "baseline");
 	if (!status)
@@ -305,10 +314,14 @@ int sp_cmd_compare(int argc, char **argv)
 
 	for (unsigned m = 0; m < SP_GATING; m++)
 		r.gate.most[m] = NAN;
+	for (int side = 0; side < SP_SIDES; side++)
+		r.paths[side] = sp_alloc((size_t)argc, sizeof(*r.paths[side]));
 	status = parse_flags(argc, argv, &r);
 	if (status < 0)
 		status = run_request(&r, argv + optind);
-	for (int side = 0; side < SP_SIDES; side++)
+	for (int side = 0; side < SP_SIDES; side++) {
 		sp_side_free(&r.sides[side]);
+		free(r.paths[side]);
+	}
 	return status;
 }

@@ -119,11 +119,14 @@ static int report_table(const char *path, const struct sp_profile *profile, cons
 static int report_profile(const char *path, const struct sp_buffer *text, const struct sp_render_options *o)
 {
 	const char *why = "";
-	struct sp_profile *profile = sp_markdown_read(text->data, text->length, &why);
+	size_t line;
+	struct sp_profile *profile = sp_markdown_read_at(text->data, text->length, &why, &line);
 	int status;
 
-	if (!profile)
-		return complain_of(path, -EINVAL, why);
+	if (!profile) {
+		sp_complain("report: %s: line %zu: %s; give it a process id, a spool or a profile", path, line, why);
+		return SP_EXIT_USAGE;
+	}
 	if (o->by || o->top || o->filter.focus || o->filter.ignore)
 		status = report_table(path, profile, o);
 	else
@@ -172,7 +175,7 @@ static int report(const char *what, struct wish *wish)
 	}
 	got = sp_input_read(what, &text);
 	if (got < 0)
-		status = complain_of(what, got, strerror(-got));
+		status = complain_of(what, got, sp_input_error(got));
 	else
 		status = got == SP_INPUT_SPOOL ? report_spool(what, wish) : report_profile(what, &text, &wish->options);
 	sp_buffer_free(&text);

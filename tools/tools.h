@@ -62,6 +62,9 @@ int sp_symbols_flag(struct sp_symbolizer_options *options, int got, const char *
 #define SP_INPUT_SPOOL 1
 int sp_input_read(const char *path, struct sp_buffer *text);
 
+/* What such an errno means, a phrase. */
+const char *sp_input_error(int err);
+
 /* Lowers a limit of this process, never raises it. */
 void sp_limit(int resource, rlim_t most);
 
