@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "profiles/facts.h"
+#include "profiles/folded.h"
 
 #define FACTS_MAX 1000u
 #define FIELDS_MAX 24u
@@ -15,7 +16,10 @@
 #define SITE_NUMBERS 15u
 #define LINE_NUMBERS 4u
 #define THREAD_NUMBERS 7u
-#define ROWS_MAX 1000000u /* of all tables together: keeps what is read below half a gigabyte */
+#define CPU_NUMBERS SP_CPU_WEIGHTS
+#define HEAP_NUMBERS (SP_WEIGHTS - SP_CPU_WEIGHTS)
+#define PATH_FRAMES_MAX (64u << 20) /* of all stacks together: 256 MB */
+#define ROWS_MAX 1000000u           /* of all tables together: keeps what is read below half a gigabyte */
 
 /* Walks the lines of a text. `at` ends with a NUL at `end`. */
 struct reader {
@@ -23,7 +27,8 @@ struct reader {
 	struct sp_profile *profile;
 	struct sp_map functions; /* (module, name id) */
 	struct sp_names modules;
-	size_t module_capacity, thread_capacity, rows;
+	size_t module_capacity, thread_capacity, path_capacity, rows;
+	struct sp_front front; /* the stack of the row before */
 	const char *why;
 };
 
@@ -128,8 +133,11 @@ static uint32_t module_id(struct reader *r, const char *path)
 	sp_grow(&p->modules, &r->module_capacity, p->module_count + 1, sizeof(*p->modules));
 	path = sp_pool_copy(&p->arena, path, strlen(path));
 	slash = strrchr(path, '/');
-	p->modules[p->module_count++] = (struct sp_module_info){
-		.path = path, .name = slash && slash[1] ? slash + 1 : path, .handle = -1, .canonical = id};
+	p->modules[p->module_count++] = (struct sp_module_info){.path = path,
+		.name = slash && slash[1] ? slash + 1 : path,
+		.build_id = "",
+		.handle = -1,
+		.canonical = id};
 	return id;
 }
 
@@ -239,6 +247,110 @@ static bool read_thread(struct reader *r, char *text)
 	return true;
 }
 
+static bool read_module(struct reader *r, char *text)
+{
+	char *fields[FIELDS_MAX];
+	uint64_t n[3], id;
+	struct sp_module_info *m;
+
+	if (split(text, fields) != 5)
+		return fail(r, "a row of All modules is damaged");
+	for (size_t i = 0; i < 3; i++)
+		if (!sp_hex_parse(fields[i], strlen(fields[i]), &n[i]))
+			return fail(r, "a row of All modules is damaged");
+	sp_unescape(fields[4]);
+	id = module_id(r, fields[4]);
+	m = &r->profile->modules[id];
+	m->start = n[0], m->end = n[1], m->bias = n[2];
+	if (fields[3][strspn(fields[3], "0123456789abcdef")])
+		return fail(r, "a row of All modules is damaged");
+	m->build_id = fields[3];
+	return true;
+}
+
+/* Where the function is left out, it and its file are those of the row above. */
+static bool read_frame(struct reader *r, char *text)
+{
+	struct sp_profile *p = r->profile;
+	struct sp_frame frame = {0};
+	char *fields[FIELDS_MAX];
+	uint64_t n[2];
+
+	if (split(text, fields) != 6 || !sp_hex_parse(fields[0], strlen(fields[0]), &frame.address) ||
+		!parse_numbers(fields + 1, 2, n) || n[0] > UINT32_MAX || n[1] > 1 || (!fields[3][0] && !p->frame_count))
+		return fail(r, "a row of All frames is damaged");
+	for (size_t i = 3; i < 6; i++)
+		sp_unescape(fields[i]);
+	if (fields[3][0]) {
+		frame.function = sp_profile_function(p, module_id(r, fields[4]), fields[3], &r->functions);
+		frame.file = fields[5][0] ? fields[5] : NULL;
+	} else {
+		frame.function = p->frames[p->frame_count - 1].function;
+		frame.file = p->frames[p->frame_count - 1].file;
+	}
+	frame.line = (unsigned)n[0];
+	frame.inlined = n[1];
+	sp_grow(&p->frames, &p->frame_capacity, p->frame_count + 1, sizeof(*p->frames));
+	p->frames[p->frame_count++] = frame;
+	return true;
+}
+
+/* The two last fields of a row; the path is leaf first. */
+static struct sp_path *read_stack(struct reader *r, char **fields, bool heap)
+{
+	struct sp_profile *p = r->profile;
+	const char *why =
+		sp_front_next(&r->front, fields[0], strlen(fields[0]), fields[1], strlen(fields[1]), p->frame_count);
+
+	if (!why && p->frame_id_count + r->front.depth > PATH_FRAMES_MAX)
+		why = "its stacks have more frames than any profile";
+	if (why) {
+		fail(r, why);
+		return NULL;
+	}
+	sp_grow(&p->paths, &r->path_capacity, p->path_count + 1, sizeof(*p->paths));
+	p->paths[p->path_count] =
+		(struct sp_path){.first = p->frame_id_count, .depth = (uint32_t)r->front.depth, .heap = heap};
+	sp_grow(&p->frame_ids, &p->frame_id_capacity, p->frame_id_count + r->front.depth, sizeof(*p->frame_ids));
+	for (size_t i = r->front.depth; i-- > 0;)
+		p->frame_ids[p->frame_id_count++] = r->front.ids[i];
+	return &p->paths[p->path_count++];
+}
+
+static bool read_cpu_stack(struct reader *r, char *text)
+{
+	char *fields[FIELDS_MAX];
+	uint64_t n[CPU_NUMBERS];
+	struct sp_path *path;
+
+	if (split(text, fields) != CPU_NUMBERS + 2 || !parse_numbers(fields, CPU_NUMBERS, n))
+		return fail(r, "a row of All CPU stacks is damaged");
+	path = read_stack(r, fields + CPU_NUMBERS, false);
+	if (!path)
+		return false;
+	path->user_ns = n[0], path->sys_ns = n[1];
+	path->samples = n[2];
+	return true;
+}
+
+static bool read_heap_stack(struct reader *r, char *text)
+{
+	char *fields[FIELDS_MAX];
+	uint64_t n[HEAP_NUMBERS];
+	struct sp_path *path;
+
+	if (split(text, fields) != HEAP_NUMBERS + 2 || !parse_numbers(fields, HEAP_NUMBERS, n))
+		return fail(r, "a row of All heap stacks is damaged");
+	path = read_stack(r, fields + HEAP_NUMBERS, true);
+	if (!path)
+		return false;
+	path->alloc_bytes = n[0], path->alloc_count = n[1];
+	path->inuse_bytes = n[2], path->inuse_count = n[3];
+	path->peak_bytes = n[4], path->peak_count = n[5];
+	path->heap_samples = n[6];
+	return true;
+}
+
 /* Reads the fenced rows below a heading "## <title> (<count>)". */
 static bool read_rows(struct reader *r, const char *heading, bool (*row)(struct reader *, char *))
 {
@@ -253,6 +365,7 @@ static bool read_rows(struct reader *r, const char *heading, bool (*row)(struct 
 	while (line && strcmp(line, "```tsv") != 0)
 		line = next_line(r);
 	next_line(r); /* column names */
+	r->front.depth = 0;
 	while ((line = next_line(r)) && strcmp(line, "```") != 0) {
 		if (count++ == expected)
 			return fail(r, "it has more rows than its heading says");
@@ -270,7 +383,9 @@ static bool read_complete(struct reader *r)
 		const char *heading;
 		bool (*row)(struct reader *, char *);
 	} tables[] = {{"## All functions (", read_function}, {"## All lines (", read_line},
-		{"## All threads (", read_thread}, {"## All heap sites (", read_site}};
+		{"## All threads (", read_thread}, {"## All heap sites (", read_site},
+		{"## All modules (", read_module}, {"## All frames (", read_frame},
+		{"## All CPU stacks (", read_cpu_stack}, {"## All heap stacks (", read_heap_stack}};
 	char *line;
 
 	while ((line = next_line(r)) && strcmp(line, "</details>") != 0)
@@ -389,6 +504,7 @@ struct sp_profile *sp_markdown_read_at(const char *text, size_t length, const ch
 		sum_up(r.profile);
 	sp_map_free(&r.functions);
 	sp_names_free(&r.modules);
+	sp_front_free(&r.front);
 	*why = r.why;
 	if (ok)
 		return r.profile;
