@@ -66,8 +66,7 @@ static void learn_rows(struct sp_noise *noise, struct sp_profile **profiles, con
 			add_row(noise, row->function, row->module, spread_of(logs, count));
 	}
 	free(logs);
-	free(c.rows);
-	sp_pool_free(&c.arena);
+	sp_compare_rows_free(&c);
 }
 
 static const char *copy(struct sp_noise *noise, const char *text)

@@ -29,6 +29,7 @@ struct made {
 	struct made_row rows[ROWS_MAX];
 	double wall_ms, peak, allocated; /* negative: no heap profile */
 	const char *extra;               /* more front matter */
+	int caller[ROWS_MAX];            /* of the row: 1 + another's index, 0 none; all 0: no stacks */
 	double site;                     /* what sampling made of `allocated` but 4 MB, at one site; 0: no sites */
 };
 
@@ -66,6 +67,31 @@ static int tear_down(void **state)
 	return 0;
 }
 
+/* Every row's self time is one stack, up its callers. */
+static void put_stacks(struct sp_buffer *out, const struct made *made, size_t n)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < n; i++)
+		any = any || made->caller[i];
+	if (!any)
+		return;
+	sp_buffer_printf(out, "## All frames (%zu)\n\n```tsv\nhead\n", n);
+	for (size_t i = 0; i < n; i++)
+		sp_buffer_printf(out, "0\t1\t0\t%s\t/bin/app\t\n", made->rows[i].name);
+	sp_buffer_printf(out, "```\n\n## All CPU stacks (%zu)\n\n```tsv\nhead\n", n);
+	for (size_t i = 0; i < n; i++) {
+		char chain[100] = "", longer[100];
+
+		for (int at = (int)i + 1; at; at = made->caller[at - 1]) {
+			snprintf(longer, sizeof(longer), "%d%s%.80s", at - 1, *chain ? " " : "", chain);
+			strcpy(chain, longer);
+		}
+		sp_buffer_printf(out, "%.0f\t0\t10\t0\t%s\n", made->rows[i].ms * MS, chain);
+	}
+	sp_buffer_puts(out, "```\n\n");
+}
+
 static void put_run(struct sp_buffer *out, const struct made *made)
 {
 	double cpu = 0;
@@ -86,6 +112,7 @@ static void put_run(struct sp_buffer *out, const struct made *made)
 			made->rows[i].ms * MS, made->rows[i].ms * MS, made->rows[i].ms * MS / 20, made->rows[i].name,
 			made->rows[i].file ? made->rows[i].file : "", made->rows[i].file ? 7 : 0);
 	sp_buffer_puts(out, "```\n\n");
+	put_stacks(out, made, n);
 	if (made->site > 0)
 		sp_buffer_printf(out,
 			"## All heap sites "
@@ -128,7 +155,7 @@ static void compare(void)
 }
 
 static const struct made plain = {
-	{{"parse", "a.c", 400}, {"lex", "a.c", 300}, {"main", "b.c", 300}}, 1100, 8e6, 64e6, NULL, 0};
+	{{"parse", "a.c", 400}, {"lex", "a.c", 300}, {"main", "b.c", 300}}, 1100, 8e6, 64e6, NULL, {0}, 0};
 
 static const struct sp_row *row(const char *name)
 {
@@ -266,6 +293,106 @@ static void a_rise_elsewhere_is_no_shift(void **state)
 	assert_int_equal(row("main")->state, SP_ROW_IMPROVEMENT);
 	assert_true(result->score == 100);
 	assert_int_equal(result->verdict, SP_VERDICT_PASS);
+}
+
+/* main calls work and idle; work calls parse and lex; parse calls copy. */
+static const struct made called = {{{"main", "a.c", 20}, {"work", "b.c", 100}, {"idle", "c.c", 300},
+					   {"parse", "d.c", 200}, {"lex", "e.c", 200}, {"copy", "f.c", 200}},
+	1100, 8e6, 64e6, NULL, {0, 1, 1, 2, 2, 4}, 0};
+
+static void compare_made(const struct made *old, const struct made *new)
+{
+	forget();
+	add_runs(SP_BASELINE, *old, 6, 0.01);
+	add_runs(SP_CURRENT, *new, 6, 0.01);
+	compare();
+}
+
+static void callers_and_callees_tell_renames(void **state)
+{
+	struct made other = called;
+
+	(void)state;
+	other.rows[3] = (struct made_row){"parse_all", "elsewhere.c", 300}; /* dearer, in another file */
+	compare_made(&called, &other);
+	assert_int_equal(row("parse_all")->presence, SP_ROW_RENAMED);
+	assert_string_equal(row("parse_all")->old_function, "parse");
+	assert_int_equal(row("parse_all")->state, SP_ROW_REGRESSION);
+	assert_null(row("parse"));
+
+	other = called;
+	other.rows[3].name = "parse_all"; /* a chain of renamed functions */
+	other.rows[5].name = "copy_all";
+	compare_made(&called, &other);
+	assert_string_equal(row("parse_all")->old_function, "parse");
+	assert_string_equal(row("copy_all")->old_function, "copy");
+
+	other = called;
+	other.rows[3] = (struct made_row){"scan", "d.c", 200};
+	other.caller[3] = 3; /* the same cost in the same file, but idle calls it */
+	compare_made(&called, &other);
+	assert_int_equal(row("scan")->presence, SP_ROW_APPEARED);
+	assert_int_equal(row("parse")->presence, SP_ROW_DISAPPEARED);
+
+	other = called;
+	other.rows[4] = (struct made_row){"tokens", "e.c", 200};
+	other.caller[5] = 5; /* the same cost and caller, but it calls copy now, which lex did not */
+	compare_made(&called, &other);
+	assert_int_equal(row("tokens")->presence, SP_ROW_APPEARED);
+}
+
+static void cost_shifts_within_the_callers_subtree(void **state)
+{
+	struct made other = called;
+
+	(void)state;
+	other.rows[4].ms = 290; /* lex takes over from copy, below work */
+	other.rows[5].ms = 110;
+	compare_made(&called, &other);
+	assert_int_equal(row("lex")->state, SP_ROW_SHIFT);
+	assert_int_equal(row("copy")->state, SP_ROW_SHIFT);
+	assert_string_equal(row("lex")->within, "work");
+	assert_true(result->score == 100);
+
+	other = called;
+	other.rows[3].ms = 290; /* parse does what it called copy for */
+	other.rows[5].ms = 110;
+	compare_made(&called, &other);
+	assert_string_equal(row("parse")->within, "parse");
+
+	other = called;
+	other.rows[5].ms = 290; /* copy grows, what is not below its caller falls */
+	other.rows[2].ms = 210;
+	compare_made(&called, &other);
+	assert_int_equal(row("copy")->state, SP_ROW_REGRESSION);
+	assert_int_equal(row("idle")->state, SP_ROW_IMPROVEMENT);
+
+	other = called;
+	other.rows[4].ms = 260; /* a fall that is larger than the rise stays a gain */
+	other.rows[5].ms = 40;
+	compare_made(&called, &other);
+	assert_int_equal(row("lex")->state, SP_ROW_SHIFT);
+	assert_int_equal(row("copy")->state, SP_ROW_IMPROVEMENT);
+}
+
+/* How finely was sampled is no cost: samples, errors, intervals. */
+static void the_interval_leaves_the_score(void **state)
+{
+	struct made fine = plain, coarse = plain;
+
+	(void)state;
+	fine.extra = "cpu_interval_achieved_us: 100\nheap_interval_bytes: 1024\ncpu_samples: 10000\n";
+	coarse.extra = "cpu_interval_achieved_us: 4000\nheap_interval_bytes: 524288\ncpu_samples: 250\n";
+	compare_made(&fine, &coarse);
+	assert_true(result->score == 100);
+	assert_int_equal(result->verdict, SP_VERDICT_PASS);
+	coarse.rows[0].ms *= 2;
+	compare_made(&fine, &coarse);
+	fine.extra = coarse.extra;
+	assert_true(result->score < 100);
+	double score = result->score;
+	compare_made(&fine, &coarse);
+	assert_true(fabs(result->score - score) < 1e-9);
 }
 
 static void one_against_one_is_a_candidate(void **state)
@@ -555,6 +682,9 @@ int main(void)
 		TEST(swapping_sides_turns_it_over),
 		TEST(renaming_and_moving_leave_the_score),
 		TEST(a_rise_elsewhere_is_no_shift),
+		TEST(callers_and_callees_tell_renames),
+		TEST(cost_shifts_within_the_callers_subtree),
+		TEST(the_interval_leaves_the_score),
 		TEST(one_against_one_is_a_candidate),
 		TEST(four_a_side_are_too_few),
 		TEST(noise_learned_is_the_floor),
