@@ -202,8 +202,8 @@ double sp_noise_function(const struct sp_noise *noise, const char *function, con
 
 /* Learns it from runs of one binary; free with sp_noise_free. */
 struct sp_noise *sp_noise_learn(struct sp_profile **profiles, const char **names, size_t count);
-/* NULL and a phrase in *why (NULL: there is no such file). */
-struct sp_noise *sp_noise_read(const char *path, const char **why);
+/* Untrusted text. NULL, a phrase in *why, and the line it is about. */
+struct sp_noise *sp_noise_parse(const char *text, size_t length, const char **why, size_t *line);
 char *sp_noise_text(const struct sp_noise *noise); /* JSON; free() it */
 void sp_noise_free(struct sp_noise *noise);
 

@@ -121,10 +121,13 @@ static void judge(const struct sp_comparison *c, struct sp_row *row)
 {
 	const struct sp_total *total = &c->totals[sp_row_metric(row->kind)];
 	double whole = fmax(c->row_totals[row->kind][0], c->row_totals[row->kind][1]), size = fabs(row->change);
-	double least = fmax(SP_COMPARE_LEAST_ROW, learned_spread(c, row));
 	bool along = total->evidence == SP_EVIDENCE_CONFIRMED && (total->ratio > 1) == (row->change > 0);
+	double least;
 
-	if (!row->tested || row->q > SP_COMPARE_LISTED || size < SP_COMPARE_LEAST * whole ||
+	if (!row->tested)
+		return;
+	least = fmax(SP_COMPARE_LEAST_ROW, learned_spread(c, row));
+	if (row->q > SP_COMPARE_LISTED || size < SP_COMPARE_LEAST * whole ||
 		size < least * fmax(row->baseline, row->current) ||
 		size < sp_metric_info[sp_row_metric(row->kind)].least || (row->low <= 0 && row->high >= 0))
 		return;

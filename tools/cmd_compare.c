@@ -205,25 +205,42 @@ static double weight(enum sp_option option)
 	return (double)value.number;
 }
 
-/* Beside the baseline, else beside the current profiles. */
-static struct sp_noise *find_noise(const struct request *r)
+/* The noise file at that place, NULL for none. Returns 0, or SP_EXIT_USAGE after a complaint. */
+static int read_noise(const char *path, struct sp_noise **noise)
 {
-	for (int side = 0; side < SP_SIDES; side++) {
+	struct sp_buffer text = {0};
+	const char *why = NULL;
+	size_t line = 0;
+	int error = sp_input_read(path, &text), status = SP_EXIT_USAGE;
+
+	*noise = error ? NULL : sp_noise_parse(text.data, text.length, &why, &line);
+	sp_buffer_free(&text);
+	if (*noise || error == -ENOENT)
+		status = 0;
+	else if (error)
+		sp_complain("compare: %s: %s; remove it or calibrate again", path,
+			error < 0 ? sp_input_error(error) : "it is no noise file");
+	else
+		sp_complain("compare: %s: line %zu: %s; remove it or calibrate again", path, line, why);
+	return status;
+}
+
+/* Beside the baseline, else beside the current profiles. */
+static int find_noise(const struct request *r, struct sp_noise **noise)
+{
+	int status = 0;
+
+	*noise = NULL;
+	for (int side = 0; side < SP_SIDES && !*noise && !status; side++) {
 		char *copy = strdup(r->sides[side].names[0]), path[PATH_MAX];
-		const char *why = NULL;
-		struct sp_noise *noise;
 
 		if (!copy)
-			return NULL;
+			return 1;
 		sp_noise_path(path, dirname(copy), r->sides[side].profiles[0]);
 		free(copy);
-		noise = sp_noise_read(path, &why);
-		if (why)
-			sp_complain("compare: %s: %s; it is not used: calibrate again", path, why);
-		if (noise)
-			return noise;
+		status = read_noise(path, noise);
 	}
-	return NULL;
+	return status;
 }
 
 static int write_to(const char *path, const struct sp_buffer *text, int how)
@@ -260,10 +277,12 @@ static int write_report(const struct request *r, const struct sp_comparison *c)
 static int compare(const struct request *r)
 {
 	struct sp_comparison_input input = {.gate = r->gate};
-	struct sp_noise *noise = find_noise(r);
+	struct sp_noise *noise;
 	struct sp_comparison *c;
-	int status;
+	int status = find_noise(r, &noise);
 
+	if (status)
+		return status;
 	input.noise = noise;
 	for (int side = 0; side < SP_SIDES; side++) {
 		input.profiles[side] = r->sides[side].profiles;

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 #include <jansson.h>
@@ -438,20 +437,17 @@ static void noise_learned_is_the_floor(void **state)
 {
 	struct made slow = plain;
 	struct sp_noise *noise;
-	char *text, path[] = "/tmp/compare_noise.XXXXXX";
 	const char *why;
-	int fd = mkstemp(path);
+	size_t line;
+	char *text;
 
 	(void)state;
 	add_runs(SP_BASELINE, plain, 10, 0.02);
 	noise = sp_noise_learn(profiles[0], names[0], 10);
 	text = sp_noise_text(noise);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	close(fd);
-	free(text);
 	sp_noise_free(noise);
-	noise = sp_noise_read(path, &why);
-	unlink(path);
+	noise = sp_noise_parse(text, strlen(text), &why, &line);
+	free(text);
 	assert_non_null(noise);
 	assert_int_equal(noise->runs, 10);
 	assert_true(noise->metrics[SP_METRIC_CPU] > 0.005 && noise->metrics[SP_METRIC_CPU] < 0.03);
@@ -468,6 +464,24 @@ static void noise_learned_is_the_floor(void **state)
 	assert_true(result->score < 100);
 	assert_int_equal(result->totals[SP_METRIC_CPU].evidence, SP_EVIDENCE_CANDIDATE);
 	sp_noise_free(noise);
+}
+
+static void damaged_noise_is_refused(void **state)
+{
+	static const char *const bad[] = {"", "[]", "{}", "{\"schema\": \"smartprof-noise/2\", \"runs\": 10}",
+		"{\"schema\": \"smartprof-noise/1\", \"runs\": 1}", "{\"schema\": \"smartprof-noise/1\",\n\n \"runs"};
+	size_t line = 0, large = 2 << 20;
+	char *text = sp_alloc(large, 1);
+	const char *why;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_null(sp_noise_parse(bad[i], strlen(bad[i]), &why, &line));
+	assert_int_equal(line, 3);
+	memset(text, '[', large);
+	assert_null(sp_noise_parse(text, large, &why, &line));
+	assert_non_null(strstr(why, "larger"));
+	free(text);
 }
 
 static void gates(void **state)
@@ -688,6 +702,7 @@ int main(void)
 		TEST(one_against_one_is_a_candidate),
 		TEST(four_a_side_are_too_few),
 		TEST(noise_learned_is_the_floor),
+		TEST(damaged_noise_is_refused),
 		TEST(gates),
 		TEST(what_is_missing_is_not_compared),
 		TEST(small_heaps_are_all_the_same),
