@@ -21,8 +21,8 @@ void sp_markdown_write_top(struct sp_buffer *out, const struct sp_profile *profi
 
 enum sp_by { SP_BY_NOTHING, SP_BY_FUNCTION, SP_BY_LINE, SP_BY_FILE, SP_BY_MODULE, SP_BY_THREAD };
 
-/* Appends one table of CPU time with up to `top` rows. A profile read from Markdown has no stacks: there
- * the filter (NULL: none) chooses rows. Returns NULL, or a phrase when the profile cannot answer. */
+/* Appends one table of CPU time with up to `top` rows. Of a profile read from Markdown
+ * the filter (NULL: none) chooses rows, not stacks. Returns NULL, or a phrase when the profile cannot answer. */
 const char *sp_markdown_by(struct sp_buffer *out, const struct sp_profile *profile, enum sp_by by, size_t top,
 	const struct sp_filter *filter);
 

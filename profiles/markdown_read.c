@@ -394,6 +394,7 @@ static bool read_complete(struct reader *r)
 				continue;
 			r->profile->cpu_on |= tables[i].row == read_function;
 			r->profile->heap_on |= tables[i].row == read_site;
+			r->profile->has_stacks |= tables[i].row == read_frame;
 			if (!read_rows(r, line, tables[i].row))
 				return false;
 			break;

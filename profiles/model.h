@@ -153,6 +153,8 @@ struct sp_profile {
 	size_t frame_id_count, frame_id_capacity;
 	struct sp_path *paths;
 	size_t path_count;
+	bool filtered;   /* stacks that were not asked for are one */
+	bool has_stacks; /* false: read from Markdown that holds none */
 	struct sp_heap_site *sites;
 	size_t site_count, site_capacity;
 	struct sp_line_info *lines; /* those with self time */
@@ -275,7 +277,7 @@ bool sp_stack_is_exact(const struct sp_stack *stack, uint32_t i);
 /* Stage 2 begins with asking for all addresses at once, model_addresses.c. */
 void sp_addresses_prepare(struct sp_profile *profile, struct sp_symbolizer *symbolizer);
 
-/* Between them, model_filter.c. */
+/* Between them, model_filter.c; and later with no site_frame (NULL), when only stacks matter. */
 void sp_frames_filter(struct sp_profile *profile, const struct sp_filter *filter, uint32_t *site_frame);
 
 /* Stage 3: sums. site_frame[stack] is the frame that is the allocation site of a heap stack. */

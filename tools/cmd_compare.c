@@ -1,5 +1,4 @@
 /* smartprof compare: did a program come to cost more? */
-#include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <math.h>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include "env/env.h"
+#include "profiles/export.h"
 #include "tools/compare.h"
 #include "tools/tools.h"
 
@@ -44,8 +44,8 @@ static const struct option flags[] = {
 	{NULL, 0, NULL, 0},
 };
 
-enum format { FORMAT_MARKDOWN, FORMAT_TEXT, FORMAT_JSON, FORMAT_GITHUB, FORMATS };
-static const char *const format_names[FORMATS] = {"markdown", "text", "json", "github"};
+enum format { FORMAT_MARKDOWN, FORMAT_TEXT, FORMAT_JSON, FORMAT_GITHUB, FORMAT_HTML, FORMATS };
+static const char *const format_names[FORMATS] = {"markdown", "text", "json", "github", "html"};
 
 struct request {
 	const char **paths[SP_SIDES]; /* as named */
@@ -74,8 +74,9 @@ static void print_help(void)
 	       "  --max-cpu SECONDS          fail when the current median is higher; also --max-wall SECONDS,\n"
 	       "  --max-peak BYTES           --max-allocated BYTES\n"
 	       "  --strict                   not enough evidence counts as failure\n"
-	       "  --format FORMAT            markdown, text, json or github (annotations, and a page in\n"
-	       "                             $GITHUB_STEP_SUMMARY)\n"
+	       "  --format FORMAT            markdown, text, json, github (annotations, and a page in\n"
+	       "                             $GITHUB_STEP_SUMMARY) or html: one page with the tables and a\n"
+	       "                             differential flame graph\n"
 	       "  --output FILE              write the report there\n"
 	       "  --calibrate                run PROGRAM --runs times (10) and keep what its runs differ by beside "
 	       "its\n"
@@ -119,7 +120,7 @@ static int set_format(struct request *r, const char *name)
 			r->format = i;
 			return 0;
 		}
-	return bad_value("format", name, "markdown, text, json, github");
+	return bad_value("format", name, "markdown, text, json, github, html");
 }
 
 static int set_gate(struct request *r, int flag)
@@ -243,32 +244,20 @@ static int find_noise(const struct request *r, struct sp_noise **noise)
 	return status;
 }
 
-static int write_to(const char *path, const struct sp_buffer *text, int how)
-{
-	int fd = path ? open(path, O_WRONLY | O_CREAT | O_CLOEXEC | how, 0666) : STDOUT_FILENO;
-	int error = fd < 0 ? -errno : sp_buffer_write(text, fd);
-
-	if (path && fd >= 0 && close(fd) < 0 && !error)
-		error = -errno;
-	if (error)
-		sp_complain("compare: %s: %s", path ? path : "standard output", strerror(-error));
-	return error ? SP_EXIT_USAGE : 0;
-}
-
 static int write_report(const struct request *r, const struct sp_comparison *c)
 {
 	static void (*const writers[FORMATS])(struct sp_buffer *, const struct sp_comparison *) = {
-		sp_compare_markdown, sp_compare_text, sp_compare_json, sp_compare_github};
+		sp_compare_markdown, sp_compare_text, sp_compare_json, sp_compare_github, sp_compare_html};
 	const char *summary = getenv("GITHUB_STEP_SUMMARY");
 	struct sp_buffer text = {0};
 	int status;
 
 	writers[r->format](&text, c);
-	status = write_to(r->output, &text, O_TRUNC);
+	status = sp_write_output("compare", r->output, &text, O_TRUNC) ? SP_EXIT_USAGE : 0;
 	if (r->format == FORMAT_GITHUB && summary && *summary) {
 		sp_buffer_clear(&text);
 		sp_compare_markdown(&text, c);
-		status = write_to(summary, &text, O_APPEND) ? SP_EXIT_USAGE : status;
+		status = sp_write_output("compare", summary, &text, O_APPEND) ? SP_EXIT_USAGE : status;
 	}
 	sp_buffer_free(&text);
 	return status;
@@ -294,6 +283,9 @@ static int compare(const struct request *r)
 	input.weights[SP_METRIC_ALLOCATED] = weight(SP_OPT_SCORE_WEIGHT_ALLOCATED);
 	input.weights[SP_METRIC_WALL] = weight(SP_OPT_SCORE_WEIGHT_WALL);
 	c = sp_compare(&input);
+	for (int side = 0; side < SP_SIDES && r->format == FORMAT_HTML; side++)
+		for (size_t i = 0; i < r->sides[side].count; i++)
+			sp_export_prepare(r->sides[side].profiles[i], NULL);
 	status = write_report(r, c);
 	if (!status)
 		status = c->verdict == SP_VERDICT_UNKNOWN && r->gate.strict ? SP_VERDICT_REGRESSION : (int)c->verdict;

@@ -597,6 +597,14 @@ static void warnings(void **state)
 	assert_true(warned("50 % of the samples were dropped"));
 	assert_false(warned("Different programs"));
 	assert_false(warned("wholly before"));
+	assert_false(warned("several versions")); /* one a side */
+	other.extra = "build_id: aa\n";
+	killed.extra = "build_id: bb\n";
+	add_run(SP_BASELINE, &other);
+	add_run(SP_BASELINE, &killed);
+	compare();
+	assert_true(warned("The baseline runs are of several versions of the program: builds"));
+	assert_false(warned("The current runs"));
 }
 
 static void order_of_runs(void **state)

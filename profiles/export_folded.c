@@ -1,0 +1,44 @@
+/* Folded stacks, the input of flamegraph.pl, inferno and others: "main;parse;lex 1200". */
+#include "profiles/escape.h"
+#include "profiles/export.h"
+#include "profiles/folded.h"
+#include "profiles/markdown.h"
+
+#include <string.h>
+
+/* A semicolon separates frames: in a name it becomes a colon, as in the collapsing scripts of FlameGraph. */
+static void put_name(struct sp_buffer *out, const char *name)
+{
+	size_t from = out->length;
+
+	sp_escape(out, SP_ESCAPE_PLAIN, name, strlen(name));
+	for (char *at = out->data + from; *at; at++)
+		if (*at == ';')
+			*at = ':';
+}
+
+void sp_export_folded(struct sp_buffer *out, const struct sp_profile *profile, enum sp_view view)
+{
+	struct sp_folded f = {0};
+
+	for (size_t i = 0; i < profile->path_count; i++) {
+		const struct sp_path *path = &profile->paths[i];
+		uint64_t weight = sp_view_weight(path, view);
+
+		if (!weight)
+			continue;
+		sp_folded_add(&f)->values[0] = (double)weight;
+		for (uint32_t k = path->depth; k-- > 0;)
+			sp_folded_push(&f, profile->frames[profile->frame_ids[path->first + k]].function);
+	}
+	sp_folded_merge(&f);
+	sp_buffer_puts(out, "");
+	for (size_t i = 0; i < f.count; i++) {
+		for (uint32_t k = 0; k < f.rows[i].depth; k++) {
+			sp_buffer_puts(out, k ? ";" : "");
+			put_name(out, profile->functions[f.ids[f.rows[i].first + k]].name);
+		}
+		sp_buffer_printf(out, " %llu\n", (unsigned long long)sp_whole(f.rows[i].values[0]));
+	}
+	sp_folded_free(&f);
+}
