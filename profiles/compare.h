@@ -132,6 +132,7 @@ struct sp_comparison_input {
 	const char **names[SP_SIDES]; /* of the files */
 	size_t count[SP_SIDES];       /* 1 or more */
 	const struct sp_noise *noise; /* NULL: none learned */
+	const char *sources;          /* directory of the sources, for annotations; NULL unknown */
 	double weights[SP_GATING];
 	struct sp_gate gate;
 };

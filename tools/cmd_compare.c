@@ -1,4 +1,5 @@
 /* smartprof compare: did a program come to cost more? */
+#include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <math.h>
@@ -273,6 +274,7 @@ static int compare(const struct request *r)
 	if (status)
 		return status;
 	input.noise = noise;
+	input.sources = getenv("GITHUB_WORKSPACE");
 	for (int side = 0; side < SP_SIDES; side++) {
 		input.profiles[side] = r->sides[side].profiles;
 		input.names[side] = r->sides[side].names;

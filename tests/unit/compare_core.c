@@ -417,6 +417,29 @@ static void one_against_one_is_a_candidate(void **state)
 	assert_int_equal(result->verdict, SP_VERDICT_REGRESSION);
 }
 
+/* Python: d = statistics.NormalDist(); h = -d.inv_cdf(.005) * .15 * sqrt(2); 1.12 * exp(h); the tail 2 * (1 - d.cdf(
+ * log(1.12) / (.15 * sqrt(2)))). Of the function: e = sqrt((20 / 1.959964)**2 + (26 / 1.959964)**2 + .15**2 * (400**2 +
+ * 520**2)); 120 + d.inv_cdf(.975) * e. With three a side h * sqrt(1 / 3 * pi / 2), for medians (the efficiency of a median is
+ * 2 / pi: Lehmann, Theory of Point Estimation, 5.3). */
+static void the_noise_floor_is_what_it_says(void **state)
+{
+	struct made slow = plain;
+
+	(void)state;
+	slow.rows[0].ms *= 1.3;
+	add_run(SP_BASELINE, &plain);
+	add_run(SP_CURRENT, &slow);
+	compare();
+	assert_true(fabs(result->totals[SP_METRIC_CPU].high - 1.9342982431) < 1e-6);
+	assert_true(fabs(result->totals[SP_METRIC_CPU].p - 0.5931778874) < 1e-6);
+	assert_true(fabs(row("parse")->high / MS - 315.644287) < 1e-3);
+	forget();
+	add_runs(SP_BASELINE, plain, 3, 0);
+	add_runs(SP_CURRENT, slow, 3, 0);
+	compare();
+	assert_true(fabs(result->totals[SP_METRIC_CPU].high - 1.6631542060) < 1e-6);
+}
+
 static void four_a_side_are_too_few(void **state)
 {
 	struct made slow = plain;
@@ -665,7 +688,7 @@ static void reports(void **state)
 
 	(void)state;
 	slow.rows[0].ms *= 1.5;
-	slow.rows[0].name = plain.rows[0].name;
+	slow.rows[0].file = "/src/odd, name.c";
 	slow.rows[2].name = "evil|`%\\x0a";
 	slow.rows[2].ms = 900;
 	add_runs(SP_BASELINE, plain, 6, 0.01);
@@ -683,6 +706,13 @@ static void reports(void **state)
 	for (const char *at = out.data; at && *at; at = strchr(at, '\n') ? strchr(at, '\n') + 1 : NULL)
 		assert_int_equal(strncmp(at, "::", 2), 0);
 	assert_null(strstr(out.data, " % "));
+	assert_null(strstr(out.data, "file="));
+	sp_buffer_clear(&out);
+	input.sources = "/src/";
+	sp_compare_github(&out, result);
+	assert_non_null(strstr(out.data,
+		"::warning file=odd%2C name.c,line=7,title=smartprof compare::parse (program): self"));
+	input.sources = NULL;
 	sp_buffer_clear(&out);
 	sp_compare_markdown(&out, result);
 	assert_non_null(strstr(out.data, "evil\\|\\`"));
@@ -708,6 +738,7 @@ int main(void)
 		TEST(cost_shifts_within_the_callers_subtree),
 		TEST(the_interval_leaves_the_score),
 		TEST(one_against_one_is_a_candidate),
+		TEST(the_noise_floor_is_what_it_says),
 		TEST(four_a_side_are_too_few),
 		TEST(noise_learned_is_the_floor),
 		TEST(damaged_noise_is_refused),
