@@ -41,11 +41,11 @@ static json_t *row_json(const struct sp_comparison *c, const struct sp_row *row)
 	static const char *const presences[] = {"both", "appeared", "disappeared", "renamed"};
 	enum sp_metric m = sp_row_metric(row->kind);
 	enum sp_unit unit = sp_metric_info[m].unit;
-	json_t *item = json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:s, s:s, s:s, s:b}", "metric", sp_metric_info[m].key,
-		"function", sp_json_text(row->function), "was", sp_json_text(row->old_function), "module",
-		sp_json_text(row->module), "file", sp_json_text(row->file), "line", (json_int_t)row->line, "state",
-		states[row->state], "presence", presences[row->presence], "evidence", sp_evidence_name(row->evidence),
-		"tested", (int)row->tested);
+	json_t *item = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:s, s:s, s:s, s:b}", "metric",
+		sp_metric_info[m].key, "function", sp_json_text(row->function), "was", sp_json_text(row->old_function),
+		"within", sp_json_text(row->within), "module", sp_json_text(row->module), "file",
+		sp_json_text(row->file), "line", (json_int_t)row->line, "state", states[row->state], "presence",
+		presences[row->presence], "evidence", sp_evidence_name(row->evidence), "tested", (int)row->tested);
 	const struct {
 		const char *key;
 		double value;

@@ -30,6 +30,9 @@ const char *sp_markdown_by(struct sp_buffer *out, const struct sp_profile *profi
  * phrase in *why, when it is no profile of a version known here. `text` is NUL-terminated. */
 struct sp_profile *sp_markdown_read(const char *text, size_t length, const char **why);
 
+/* The same, and the number of the line in which reading ended, counted from 1, when it is no profile. */
+struct sp_profile *sp_markdown_read_at(const char *text, size_t length, const char **why, size_t *line);
+
 /* Length of the part above the complete one. */
 size_t sp_markdown_top(const char *text, size_t length);
 

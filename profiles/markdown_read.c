@@ -54,10 +54,17 @@ static bool fail(struct reader *r, const char *why)
 	return false;
 }
 
+static bool check_schema(struct reader *r, const char *schema)
+{
+	if (strncmp(schema, "smartprof/", 10) != 0)
+		return fail(r, "its schema is not one of smartprof's");
+	return strcmp(schema, SP_PROFILE_SCHEMA) == 0 ||
+		fail(r, "its schema is of another version of smartprof, this one reads " SP_PROFILE_SCHEMA);
+}
+
 static bool read_front_matter(struct reader *r)
 {
 	char *line = next_line(r);
-	const char *schema;
 
 	if (!line || strcmp(line, "---") != 0)
 		return fail(r, "it does not start with the front matter of a profile");
@@ -76,16 +83,13 @@ static bool read_front_matter(struct reader *r)
 		}
 		if (r->profile->fact_count >= FACTS_MAX)
 			return fail(r, "its front matter is too long");
+		if (strcmp(line, "schema") == 0 && !check_schema(r, value))
+			return false;
 		sp_profile_add_fact(r->profile, line, "%s", value);
 	}
 	if (!line)
 		return fail(r, "its front matter does not end");
-	schema = sp_profile_fact(r->profile, "schema");
-	if (!schema || strncmp(schema, "smartprof/", 10) != 0)
-		return fail(r, "it names no smartprof schema");
-	if (strcmp(schema, SP_PROFILE_SCHEMA) != 0)
-		return fail(r, "its schema is of another version of smartprof");
-	return true;
+	return sp_profile_fact(r->profile, "schema") ? true : fail(r, "it names no smartprof schema");
 }
 
 /* Cuts a line at its tabs; returns the number of fields. */
@@ -352,16 +356,19 @@ static bool read_rows(struct reader *r, const char *heading, bool (*row)(struct 
 {
 	const char *open = strrchr(heading, '(');
 	unsigned long long expected = open ? strtoull(open + 1, NULL, 10) : 0, count = 0;
-	char *line = next_line(r);
+	char *line;
 
+	if (expected > ROWS_MAX - r->rows)
+		return fail(r, "it has more rows than any profile");
+	r->rows += expected;
+	line = next_line(r);
 	while (line && strcmp(line, "```tsv") != 0)
 		line = next_line(r);
 	next_line(r); /* column names */
 	r->front.depth = 0;
 	while ((line = next_line(r)) && strcmp(line, "```") != 0) {
-		count++;
-		if (r->rows++ >= ROWS_MAX)
-			return fail(r, "it has more rows than any profile");
+		if (count++ == expected)
+			return fail(r, "it has more rows than its heading says");
 		if (!row(r, line))
 			return false;
 	}
@@ -446,9 +453,38 @@ size_t sp_markdown_top(const char *text, size_t length)
 	return at ? (size_t)(at + 1 - text) : length;
 }
 
+/* A file that was cut is refused before its rows are read. */
+static bool find_end(struct reader *r, const char *top)
+{
+	static const char end[] = "\n</details>";
+
+	if (memmem(top, (size_t)(r->end - top), end, strlen(end)))
+		return true;
+	r->at = r->end;
+	return fail(r, "it ends before its complete part does");
+}
+
+/* That of the line read last. */
+static size_t line_number(const struct reader *r, const char *text)
+{
+	size_t number = 1;
+
+	for (const char *at = text; at + 1 < r->at && (at = memchr(at, '\n', (size_t)(r->at - 1 - at))); at++)
+		number++;
+	return number;
+}
+
 struct sp_profile *sp_markdown_read(const char *text, size_t length, const char **why)
 {
+	size_t line;
+
+	return sp_markdown_read_at(text, length, why, &line);
+}
+
+struct sp_profile *sp_markdown_read_at(const char *text, size_t length, const char **why, size_t *line)
+{
 	struct reader r = {.at = text, .end = text + length};
+	const char *top = text + sp_markdown_top(text, length);
 	bool ok;
 
 	r.profile = sp_alloc(1, sizeof(*r.profile));
@@ -460,8 +496,11 @@ struct sp_profile *sp_markdown_read(const char *text, size_t length, const char 
 		*sp_map_at(&r.functions, 0, sp_names_id(&r.profile->names, r.profile->functions[i].name), &found) = i;
 	}
 	ok = read_front_matter(&r);
-	r.at = text + sp_markdown_top(text, length);
-	ok = ok && read_complete(&r);
+	if (ok && find_end(&r, top)) {
+		r.at = top;
+		ok = read_complete(&r);
+	}
+	ok = ok && !r.why;
 	if (ok)
 		sum_up(r.profile);
 	sp_map_free(&r.functions);
@@ -470,6 +509,7 @@ struct sp_profile *sp_markdown_read(const char *text, size_t length, const char 
 	*why = r.why;
 	if (ok)
 		return r.profile;
+	*line = line_number(&r, text);
 	sp_profile_free(r.profile);
 	return NULL;
 }

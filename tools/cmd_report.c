@@ -151,13 +151,16 @@ static int report_profile(const char *path, struct sp_buffer *text, const struct
 	const struct sp_render_options *o = &wish->options;
 	const char *why = "";
 	struct sp_profile *profile;
+	size_t line;
 	int status;
 
 	if (wish->export.format != SP_REPORT_MARKDOWN)
 		return report_export(path, wish, text);
-	profile = sp_markdown_read(text->data, text->length, &why);
-	if (!profile)
-		return complain_of(path, -EINVAL, why);
+	profile = sp_markdown_read_at(text->data, text->length, &why, &line);
+	if (!profile) {
+		sp_complain("report: %s: line %zu: %s; give it a process id, a spool or a profile", path, line, why);
+		return SP_EXIT_USAGE;
+	}
 	if (!o->full)
 		text->length = sp_markdown_top(text->data, text->length);
 	if (o->by || o->top || o->filter.focus || o->filter.ignore)
@@ -208,7 +211,7 @@ static int report(const char *what, struct wish *wish)
 	}
 	got = sp_input_read(what, &text);
 	if (got < 0)
-		status = complain_of(what, got, strerror(-got));
+		status = complain_of(what, got, sp_input_error(got));
 	else
 		status = got == SP_INPUT_SPOOL ? report_spool(what, wish) : report_profile(what, &text, wish);
 	sp_buffer_free(&text);
