@@ -21,7 +21,11 @@ AGENT_SRC := $(wildcard sampler/*.c sampler/*.S preload/*.c preload/*.S env/*.c)
 CMD_SRC := $(wildcard tools/*.c profiles/*.c symbolize/*.c env/*.c)
 AGENT_OBJ := $(AGENT_SRC:%=$(B)/obj/agent/%.o)
 SAMPLER_OBJ := $(filter $(B)/obj/agent/sampler/%,$(AGENT_OBJ))
-CMD_OBJ := $(CMD_SRC:%=$(B)/obj/cmd/%.o)
+CMD_OBJ := $(CMD_SRC:%=$(B)/obj/cmd/%.o) $(B)/obj/cmd/profiles/page_files.S.o
+# The chart library of the HTML page goes into the command, as Debian's node-d3-* have it.
+D3_DIR ?= /usr/share/nodejs
+D3_SELECTION := $(D3_DIR)/d3-selection/dist/d3-selection.min.js
+D3_HIERARCHY := $(D3_DIR)/d3-hierarchy/dist/d3-hierarchy.min.js
 
 # To the compiler, malloc changes no memory of ours: here it counts.
 ALLOCATORS := malloc calloc realloc reallocarray free aligned_alloc memalign posix_memalign valloc pvalloc strdup strndup
@@ -33,7 +37,7 @@ AGENT_LDFLAGS := -shared -Wl,-soname,libsmartprof.so -Wl,--version-script=preloa
 	-Wl,-z,now,-z,relro,-z,defs,-z,noseparate-code -Wl,--sort-section=name -Wl,--no-as-needed
 AGENT_LIBS := -lgcc_s $(shell $(PKG_CONFIG) --libs libunwind) -lc
 CMD_LIBS := $(if $(SAN),,-Wl,--no-as-needed $(shell $(PKG_CONFIG) --libs jemalloc)) -Wl,--as-needed \
-	$(shell $(PKG_CONFIG) --libs libdw libelf liblzma jansson sqlite3) -liberty -lm -pthread
+	$(shell $(PKG_CONFIG) --libs libdw libelf liblzma jansson sqlite3 zlib) -liberty -lm -pthread
 
 .DEFAULT_GOAL := all
 .PHONY: all agent command
@@ -58,6 +62,11 @@ $(B)/obj/cmd/%.o: %
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(CSTD) $(SANFLAGS) -c -o $@ $<
+
+$(B)/obj/cmd/profiles/page_files.S.o: CPPFLAGS += -DD3_SELECTION='"$(D3_SELECTION)"' -DD3_HIERARCHY='"$(D3_HIERARCHY)"'
+$(B)/obj/cmd/profiles/page_files.S.o: $(wildcard profiles/page.html profiles/page.css profiles/page.js profiles/page_*.txt) $(D3_SELECTION) $(D3_HIERARCHY)
+$(D3_DIR)/%.min.js:
+	@echo 'make: no $@: install node-d3-selection and node-d3-hierarchy (make deps), or say D3_DIR=' >&2; exit 1
 
 # --- unit tests: tests/unit/*.c with a main() are tests, the others help all of them
 UNIT_ALL := $(wildcard tests/unit/*.c)
@@ -108,7 +117,7 @@ build/fuzz/obj/%.o: %.c
 build/fuzz/libfuzzed.a: $(FUZZ_OBJ)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
-FUZZ_LIBS := $(shell $(PKG_CONFIG) --libs libdw libelf liblzma sqlite3) -liberty -lm -pthread
+FUZZ_LIBS := $(shell $(PKG_CONFIG) --libs libdw libelf liblzma jansson sqlite3 zlib) -liberty -lm -pthread
 build/fuzz/make_seeds: build/fuzz/obj/tests/fuzz/make_seeds.o build/fuzz/libfuzzed.a
 	$(call say,LD,$@)
 	$(Q)$(FUZZ_CC) -fsanitize=address,undefined -o $@ $^ $(FUZZ_LIBS)

@@ -305,8 +305,7 @@ void sp_comparison_free(struct sp_comparison *c)
 {
 	if (!c)
 		return;
-	sp_pool_free(&c->arena);
-	free(c->rows);
+	sp_compare_rows_free(c);
 	free(c->reasons.items);
 	free(c->warnings.items);
 	free(c->not_compared.items);

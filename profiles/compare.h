@@ -97,7 +97,9 @@ struct sp_row {
 	enum sp_evidence evidence;
 	const char *function, *module; /* normalized */
 	const char *old_function;      /* SP_ROW_RENAMED: the baseline's name */
-	const char *file;              /* NULL unknown */
+	const char *within; /* SP_ROW_SHIFT: the function whose cost with all it calls stayed; NULL unknown */
+	uint32_t node;      /* its number in the call graph */
+	const char *file;   /* NULL unknown */
 	unsigned line;
 	double *values[SP_SIDES];  /* one per run */
 	double variance[SP_SIDES]; /* of sampling, summed over runs */
@@ -107,6 +109,10 @@ struct sp_row {
 	double change, low, high;  /* difference; 95 % interval */
 	double p, q, holm;         /* of the test; Benjamini–Hochberg; Holm. 1 when not tested */
 	bool tested, gone;         /* gone: merged into another row */
+};
+
+struct sp_compare_node {
+	const char *function, *module; /* normalized */
 };
 
 enum sp_grade { SP_GRADE_A, SP_GRADE_B, SP_GRADE_C, SP_GRADE_D, SP_GRADE_F };
@@ -126,6 +132,7 @@ struct sp_comparison_input {
 	const char **names[SP_SIDES]; /* of the files */
 	size_t count[SP_SIDES];       /* 1 or more */
 	const struct sp_noise *noise; /* NULL: none learned */
+	const char *sources;          /* directory of the sources, for annotations; NULL unknown */
 	double weights[SP_GATING];
 	struct sp_gate gate;
 };
@@ -142,6 +149,9 @@ struct sp_comparison {
 	struct sp_total totals[SP_METRICS];
 	struct sp_row *rows;
 	size_t row_count, row_capacity;
+	struct sp_calls *calls;
+	struct sp_compare_node *nodes; /* the functions of all runs, by number */
+	size_t node_capacity;
 	double row_totals[SP_ROW_KINDS][SP_SIDES]; /* medians of what the rows are shares of */
 	double score, worst_score;                 /* worst: were every total at the upper end of its interval */
 	enum sp_grade grade;
@@ -167,6 +177,9 @@ double sp_metric_value(const struct sp_profile *profile, enum sp_metric metric);
  * " [clone …]") and with one spelling of templates; appended to out. */
 void sp_compare_name(struct sp_buffer *out, const char *name);
 
+/* module+0x123: code without a symbol. */
+bool sp_compare_is_unnamed(const char *name);
+
 /* A module's name without directory and version; the program itself is "(program)". */
 void sp_compare_module(struct sp_buffer *out, const char *path, const char *program);
 
@@ -176,6 +189,10 @@ void sp_lines_add(struct sp_comparison *c, struct sp_lines *lines, const char *f
 	__attribute__((format(printf, 3, 4)));
 void sp_compare_totals(struct sp_comparison *c);
 void sp_compare_rows_load(struct sp_comparison *c); /* matched, renames found */
+void sp_compare_rows_free(struct sp_comparison *c);
+void sp_compare_renames(struct sp_comparison *c);
+void sp_compare_shifts(struct sp_comparison *c);
+double sp_row_mean(const struct sp_comparison *c, const struct sp_row *row, enum sp_side side);
 void sp_compare_rows_test(struct sp_comparison *c); /* needs totals */
 void sp_compare_check(struct sp_comparison *c);     /* warnings */
 void sp_compare_decide(struct sp_comparison *c);    /* score, verdict, reasons */
@@ -186,8 +203,8 @@ double sp_noise_function(const struct sp_noise *noise, const char *function, con
 
 /* Learns it from runs of one binary; free with sp_noise_free. */
 struct sp_noise *sp_noise_learn(struct sp_profile **profiles, const char **names, size_t count);
-/* NULL and a phrase in *why (NULL: there is no such file). */
-struct sp_noise *sp_noise_read(const char *path, const char **why);
+/* Untrusted text. NULL, a phrase in *why, and the line it is about. */
+struct sp_noise *sp_noise_parse(const char *text, size_t length, const char **why, size_t *line);
 char *sp_noise_text(const struct sp_noise *noise); /* JSON; free() it */
 void sp_noise_free(struct sp_noise *noise);
 

@@ -80,6 +80,27 @@ static void check_run(struct sp_comparison *c, const struct sp_profile *p, const
 			100 * unsampled / (sampled + unsampled));
 }
 
+/* Between the sides versions differ: that is what is compared. Within one they must not. */
+static void check_version(struct sp_comparison *c, const char *key, const char *what)
+{
+	static const char *const sides[] = {"baseline", "current"};
+	const struct sp_comparison_input *in = c->input;
+
+	for (int side = 0; side < SP_SIDES; side++)
+		for (size_t i = 1; i < in->count[side]; i++) {
+			const char *first = fact_or(in->profiles[side][0], key);
+			const char *value = fact_or(in->profiles[side][i], key);
+
+			if (strcmp(value, first) == 0)
+				continue;
+			sp_lines_add(c, &c->warnings,
+				"The %s runs are of several versions of the program: %s %s and %s. What differs "
+				"between them counts as noise.",
+				sides[side], what, first, value);
+			break;
+		}
+}
+
 /* Starts are known to the second. */
 static bool all_before(const struct sp_comparison_input *in, enum sp_side early, enum sp_side late)
 {
@@ -110,6 +131,8 @@ void sp_compare_check(struct sp_comparison *c)
 	check_same(c, "cpu_clock", "CPU clocks", "Functions are measured differently; totals are not.");
 	check_same(c, "allocator", "allocators", "Heap figures depend on them.");
 	check_same(c, "exit", "exit status", "Runs that failed do other work.");
+	check_version(c, "build_id", "builds");
+	check_version(c, "git_commit", "commits");
 	check_interval(c, "cpu_interval_achieved_us", "CPU sampling interval");
 	check_interval(c, "heap_interval_bytes", "heap sampling interval");
 	for (int side = 0; side < SP_SIDES; side++)

@@ -2,31 +2,10 @@
  * without a new number. What is not known is null. */
 #include "profiles/compare.h"
 
-#include <jansson.h>
-#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "profiles/escape.h"
-
-/* Names from profiles need not be UTF-8 once unescaped. */
-static json_t *text_json(const char *text)
-{
-	json_t *value = text ? json_string(text) : json_null();
-	struct sp_buffer plain = {0};
-
-	if (value)
-		return value;
-	sp_escape(&plain, SP_ESCAPE_PLAIN, text, strlen(text));
-	value = json_string(plain.data);
-	sp_buffer_free(&plain);
-	return value ? value : json_null();
-}
-
-static json_t *number_json(double value)
-{
-	return isfinite(value) ? json_real(value) : json_null();
-}
+#include "profiles/json.h"
+#include "profiles/page.h"
 
 static double in_units(enum sp_unit unit, double value)
 {
@@ -45,15 +24,15 @@ static json_t *total_json(const struct sp_comparison *c, enum sp_metric m)
 
 	if (!t->compared)
 		return json_pack("{s:s, s:b, s:o}", "metric", sp_metric_info[m].key, "compared", 0, "why_not",
-			text_json(t->why_not));
+			sp_json_text(t->why_not));
 	return json_pack("{s:s, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:s, s:I}", "metric",
 		sp_metric_info[m].key, "compared", 1, "unit", unit_name(unit), "baseline",
-		number_json(in_units(unit, t->baseline)), "current", number_json(in_units(unit, t->current)), "ratio",
-		number_json(t->ratio), "ratio_low", number_json(t->low), "ratio_high", number_json(t->high), "p",
-		number_json(t->p), "p_corrected", number_json(t->corrected_p), "spread", number_json(t->spread),
-		"evidence", sp_evidence_name(t->evidence), "factor", number_json(t->factor), "weight",
-		number_json(t->weight), "method", t->exact ? "mann-whitney" : "noise-floor", "runs_needed",
-		(json_int_t)t->runs_needed);
+		sp_json_number(in_units(unit, t->baseline)), "current", sp_json_number(in_units(unit, t->current)),
+		"ratio", sp_json_number(t->ratio), "ratio_low", sp_json_number(t->low), "ratio_high",
+		sp_json_number(t->high), "p", sp_json_number(t->p), "p_corrected", sp_json_number(t->corrected_p),
+		"spread", sp_json_number(t->spread), "evidence", sp_evidence_name(t->evidence), "factor",
+		sp_json_number(t->factor), "weight", sp_json_number(t->weight), "method",
+		t->exact ? "mann-whitney" : "noise-floor", "runs_needed", (json_int_t)t->runs_needed);
 }
 
 static json_t *row_json(const struct sp_comparison *c, const struct sp_row *row)
@@ -62,11 +41,11 @@ static json_t *row_json(const struct sp_comparison *c, const struct sp_row *row)
 	static const char *const presences[] = {"both", "appeared", "disappeared", "renamed"};
 	enum sp_metric m = sp_row_metric(row->kind);
 	enum sp_unit unit = sp_metric_info[m].unit;
-	json_t *item = json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:s, s:s, s:s, s:b}", "metric", sp_metric_info[m].key,
-		"function", text_json(row->function), "was", text_json(row->old_function), "module",
-		text_json(row->module), "file", text_json(row->file), "line", (json_int_t)row->line, "state",
-		states[row->state], "presence", presences[row->presence], "evidence", sp_evidence_name(row->evidence),
-		"tested", (int)row->tested);
+	json_t *item = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:s, s:s, s:s, s:b}", "metric",
+		sp_metric_info[m].key, "function", sp_json_text(row->function), "was", sp_json_text(row->old_function),
+		"within", sp_json_text(row->within), "module", sp_json_text(row->module), "file",
+		sp_json_text(row->file), "line", (json_int_t)row->line, "state", states[row->state], "presence",
+		presences[row->presence], "evidence", sp_evidence_name(row->evidence), "tested", (int)row->tested);
 	const struct {
 		const char *key;
 		double value;
@@ -75,13 +54,13 @@ static json_t *row_json(const struct sp_comparison *c, const struct sp_row *row)
 		{"current_share", row->share[SP_CURRENT]}};
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		json_object_set_new(item, numbers[i].key, number_json(numbers[i].value));
+		json_object_set_new(item, numbers[i].key, sp_json_number(numbers[i].value));
 	if (row->tested) {
-		json_object_set_new(item, "change_low", number_json(in_units(unit, row->low)));
-		json_object_set_new(item, "change_high", number_json(in_units(unit, row->high)));
-		json_object_set_new(item, "p", number_json(row->p));
-		json_object_set_new(item, "q", number_json(row->q));
-		json_object_set_new(item, "p_holm", number_json(row->holm));
+		json_object_set_new(item, "change_low", sp_json_number(in_units(unit, row->low)));
+		json_object_set_new(item, "change_high", sp_json_number(in_units(unit, row->high)));
+		json_object_set_new(item, "p", sp_json_number(row->p));
+		json_object_set_new(item, "q", sp_json_number(row->q));
+		json_object_set_new(item, "p_holm", sp_json_number(row->holm));
 	}
 	(void)c;
 	return item;
@@ -92,7 +71,7 @@ static json_t *lines_json(const struct sp_lines *lines)
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < lines->count; i++)
-		json_array_append_new(array, text_json(lines->items[i]));
+		json_array_append_new(array, sp_json_text(lines->items[i]));
 	return array;
 }
 
@@ -101,7 +80,7 @@ static json_t *files_json(const struct sp_comparison *c, enum sp_side side)
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < c->input->count[side]; i++)
-		json_array_append_new(array, text_json(c->input->names[side][i]));
+		json_array_append_new(array, sp_json_text(c->input->names[side][i]));
 	return array;
 }
 
@@ -110,10 +89,10 @@ static const char *verdict_name(enum sp_verdict verdict)
 	return verdict == SP_VERDICT_PASS ? "pass" : verdict == SP_VERDICT_REGRESSION ? "regression" : "unknown";
 }
 
-void sp_compare_json(struct sp_buffer *out, const struct sp_comparison *c)
+json_t *sp_compare_tree(const struct sp_comparison *c)
 {
 	json_t *totals = json_array(), *rows = json_array(), *root;
-	char grade[2] = {"ABCDF"[c->grade], '\0'}, *text;
+	char grade[2] = {"ABCDF"[c->grade], '\0'};
 
 	for (unsigned m = 0; m < SP_METRICS; m++)
 		json_array_append_new(totals, total_json(c, m));
@@ -121,13 +100,19 @@ void sp_compare_json(struct sp_buffer *out, const struct sp_comparison *c)
 		if (!c->rows[i].gone && c->totals[sp_row_metric(c->rows[i].kind)].compared)
 			json_array_append_new(rows, row_json(c, &c->rows[i]));
 	root = json_pack("{s:s, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema",
-		"smartprof-compare/1", "program", text_json(c->program), "verdict", verdict_name(c->verdict), "score",
-		number_json(c->score), "worst_score", number_json(c->worst_score), "grade", grade, "reasons",
-		lines_json(&c->reasons), "totals", totals, "rows", rows, "not_compared", lines_json(&c->not_compared),
-		"warnings", lines_json(&c->warnings), "baseline", files_json(c, SP_BASELINE), "current",
-		files_json(c, SP_CURRENT), "calibrated_runs",
+		"smartprof-compare/1", "program", sp_json_text(c->program), "verdict", verdict_name(c->verdict),
+		"score", sp_json_number(c->score), "worst_score", sp_json_number(c->worst_score), "grade", grade,
+		"reasons", lines_json(&c->reasons), "totals", totals, "rows", rows, "not_compared",
+		lines_json(&c->not_compared), "warnings", lines_json(&c->warnings), "baseline",
+		files_json(c, SP_BASELINE), "current", files_json(c, SP_CURRENT), "calibrated_runs",
 		c->input->noise ? json_integer(c->input->noise->runs) : json_null());
-	text = root ? json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
+	return root;
+}
+
+void sp_compare_json(struct sp_buffer *out, const struct sp_comparison *c)
+{
+	json_t *root = sp_compare_tree(c);
+	char *text = root ? json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
 	sp_buffer_puts(out, text ? text : "null");
 	sp_buffer_puts(out, "\n");
 	free(text);

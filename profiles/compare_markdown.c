@@ -97,6 +97,10 @@ static void put_row(struct sp_buffer *out, const struct sp_comparison *c, const 
 		put_cell(out, row->old_function);
 		sp_buffer_puts(out, ")");
 	}
+	if (row->within) {
+		sp_buffer_puts(out, ", within ");
+		put_cell(out, row->within);
+	}
 	sp_buffer_printf(out, " | %s | %+.1f%% | ",
 		row->kind == SP_ROW_CPU ? "self time" : sp_metric_info[sp_row_metric(row->kind)].name,
 		whole > 0 ? 100 * row->change / whole : 0);

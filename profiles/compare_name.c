@@ -62,6 +62,13 @@ void sp_compare_name(struct sp_buffer *out, const char *name)
 	sp_buffer_puts(out, "");
 }
 
+bool sp_compare_is_unnamed(const char *name)
+{
+	const char *plus = strrchr(name, '+');
+
+	return plus && strncmp(plus, "+0x", 3) == 0 && plus[3 + strspn(plus + 3, "0123456789abcdef")] == '\0';
+}
+
 void sp_compare_module(struct sp_buffer *out, const char *path, const char *program)
 {
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *so = strstr(name, ".so");

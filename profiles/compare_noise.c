@@ -3,7 +3,6 @@
 
 #include <jansson.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +10,7 @@
 
 #define SCHEMA "smartprof-noise/1"
 #define LOG_LEAST 1e-9
+#define TEXT_MAX_BYTES (1u << 20)
 
 static double spread_of(const double *logs, size_t n)
 {
@@ -66,8 +66,7 @@ static void learn_rows(struct sp_noise *noise, struct sp_profile **profiles, con
 			add_row(noise, row->function, row->module, spread_of(logs, count));
 	}
 	free(logs);
-	free(c.rows);
-	sp_pool_free(&c.arena);
+	sp_compare_rows_free(&c);
 }
 
 static const char *copy(struct sp_noise *noise, const char *text)
@@ -152,24 +151,21 @@ static bool read_root(struct sp_noise *noise, const json_t *root)
 	return true;
 }
 
-struct sp_noise *sp_noise_read(const char *path, const char **why)
+struct sp_noise *sp_noise_parse(const char *text, size_t length, const char **why, size_t *line)
 {
 	struct sp_noise *noise;
-	json_error_t error;
-	FILE *file = fopen(path, "re");
-	json_t *root;
+	json_error_t error = {.line = 1};
+	json_t *root = length <= TEXT_MAX_BYTES ? json_loadb(text, length, JSON_REJECT_DUPLICATES, &error) : NULL;
 
-	*why = NULL;
-	if (!file)
-		return NULL;
-	root = json_loadf(file, 0, &error);
-	fclose(file);
 	noise = sp_alloc(1, sizeof(*noise));
+	*line = root || error.line < 1 ? 1 : (size_t)error.line;
+	*why = length > TEXT_MAX_BYTES ? "it is larger than any noise file"
+		: root                 ? "it is no noise file of this version"
+				       : "it is no JSON from here on";
 	if (root && read_root(noise, root)) {
 		json_decref(root);
 		return noise;
 	}
-	*why = "it is no noise file of this version";
 	json_decref(root);
 	sp_noise_free(noise);
 	return NULL;

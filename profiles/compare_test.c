@@ -7,8 +7,6 @@
 
 #include "profiles/stats.h"
 
-#define SHIFTED 0.25 /* of a rise: what may remain of it in the group it moved within */
-
 static double mean(const double *values, size_t n)
 {
 	double sum = 0;
@@ -123,45 +121,19 @@ static void judge(const struct sp_comparison *c, struct sp_row *row)
 {
 	const struct sp_total *total = &c->totals[sp_row_metric(row->kind)];
 	double whole = fmax(c->row_totals[row->kind][0], c->row_totals[row->kind][1]), size = fabs(row->change);
-	double least = fmax(SP_COMPARE_LEAST_ROW, learned_spread(c, row));
 	bool along = total->evidence == SP_EVIDENCE_CONFIRMED && (total->ratio > 1) == (row->change > 0);
+	double least;
 
-	if (!row->tested || row->q > SP_COMPARE_LISTED || size < SP_COMPARE_LEAST * whole ||
+	if (!row->tested)
+		return;
+	least = fmax(SP_COMPARE_LEAST_ROW, learned_spread(c, row));
+	if (row->q > SP_COMPARE_LISTED || size < SP_COMPARE_LEAST * whole ||
 		size < least * fmax(row->baseline, row->current) ||
 		size < sp_metric_info[sp_row_metric(row->kind)].least || (row->low <= 0 && row->high >= 0))
 		return;
 	row->state = row->change > 0 ? SP_ROW_REGRESSION : SP_ROW_IMPROVEMENT;
 	row->evidence =
 		is_exact(c) && (along || row->holm <= SP_COMPARE_ALPHA) ? SP_EVIDENCE_CONFIRMED : SP_EVIDENCE_CANDIDATE;
-}
-
-static bool same_place(const struct sp_row *a, const struct sp_row *b)
-{
-	if (a->kind != b->kind || strcmp(a->module, b->module) != 0)
-		return false;
-	return a->file && b->file ? strcmp(a->file, b->file) == 0 : !a->file && !b->file;
-}
-
-/* A rise that falls in the same file (where that is not known: module) make up for is a shift of cost, unless the
- * total rose too. */
-static void find_shifts(struct sp_comparison *c)
-{
-	for (size_t i = 0; i < c->row_count; i++) {
-		struct sp_row *row = &c->rows[i];
-		const struct sp_total *total = &c->totals[sp_row_metric(row->kind)];
-		double net = 0;
-
-		if (row->state != SP_ROW_REGRESSION || (total->evidence && total->ratio > 1))
-			continue;
-		for (size_t k = 0; k < c->row_count; k++)
-			if (same_place(row, &c->rows[k]) && !c->rows[k].gone)
-				net += c->rows[k].change;
-		if (net > SHIFTED * row->change)
-			continue;
-		for (size_t k = 0; k < c->row_count; k++)
-			if (same_place(row, &c->rows[k]) && c->rows[k].state != SP_ROW_STEADY)
-				c->rows[k].state = SP_ROW_SHIFT;
-	}
 }
 
 void sp_compare_rows_test(struct sp_comparison *c)
@@ -174,5 +146,5 @@ void sp_compare_rows_test(struct sp_comparison *c)
 	correct(c);
 	for (size_t i = 0; i < c->row_count; i++)
 		judge(c, &c->rows[i]);
-	find_shifts(c);
+	sp_compare_shifts(c);
 }

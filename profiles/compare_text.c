@@ -149,6 +149,18 @@ static void put_total(struct sp_buffer *out, const struct sp_comparison *c, enum
 			100 * (t->high - 1), t->evidence ? sp_evidence_name(t->evidence) : "");
 }
 
+static void put_row(struct sp_buffer *out, const struct sp_row *row)
+{
+	enum sp_metric m = sp_row_metric(row->kind);
+
+	put_function(out, row);
+	sp_buffer_printf(out, ": %s ", row->kind == SP_ROW_CPU ? "self time" : sp_metric_info[m].name);
+	sp_compare_put_value(out, sp_metric_info[m].unit, row->baseline);
+	sp_buffer_puts(out, " -> ");
+	sp_compare_put_value(out, sp_metric_info[m].unit, row->current);
+	sp_buffer_printf(out, ", %s", sp_evidence_name(row->evidence));
+}
+
 static void put_rows(struct sp_buffer *out, const struct sp_comparison *c, enum sp_row_state state, const char *title)
 {
 	size_t count;
@@ -157,15 +169,9 @@ static void put_rows(struct sp_buffer *out, const struct sp_comparison *c, enum 
 	if (count)
 		sp_buffer_printf(out, "%s\n", title);
 	for (size_t i = 0; i < count && i < ROWS_SHOWN; i++) {
-		enum sp_metric m = sp_row_metric(rows[i]->kind);
-
 		sp_buffer_puts(out, "  ");
-		put_function(out, rows[i]);
-		sp_buffer_printf(out, ": %s ", rows[i]->kind == SP_ROW_CPU ? "self time" : sp_metric_info[m].name);
-		sp_compare_put_value(out, sp_metric_info[m].unit, rows[i]->baseline);
-		sp_buffer_puts(out, " -> ");
-		sp_compare_put_value(out, sp_metric_info[m].unit, rows[i]->current);
-		sp_buffer_printf(out, ", %s\n", sp_evidence_name(rows[i]->evidence));
+		put_row(out, rows[i]);
+		sp_buffer_puts(out, "\n");
 	}
 	if (count > ROWS_SHOWN)
 		sp_buffer_printf(out, "  ... %zu more, see --format markdown\n", count - ROWS_SHOWN);
@@ -200,19 +206,59 @@ void sp_compare_text(struct sp_buffer *out, const struct sp_comparison *c)
 /* --- GitHub's workflow commands: one line each, % and line ends escaped (docs.github.com, "Workflow commands
  * for GitHub Actions") */
 
-static void put_command(struct sp_buffer *out, const char *command, const char *text)
+/* property: of a command, where : and , act too. */
+static void put_escaped(struct sp_buffer *out, const char *text, bool property)
 {
 	struct sp_buffer plain = {0};
 
 	sp_escape(&plain, SP_ESCAPE_PLAIN, text, strlen(text));
-	sp_buffer_printf(out, "::%s title=smartprof compare::", command);
 	for (size_t i = 0; i < plain.length; i++)
-		if (plain.data[i] == '%')
-			sp_buffer_puts(out, "%25");
+		if (plain.data[i] == '%' || (property && strchr(":,", plain.data[i])))
+			sp_buffer_printf(out, "%%%02X", (unsigned)plain.data[i]);
 		else
 			sp_buffer_add(out, plain.data + i, 1);
-	sp_buffer_puts(out, "\n");
 	sp_buffer_free(&plain);
+}
+
+static void put_command(struct sp_buffer *out, const char *command, const char *text)
+{
+	sp_buffer_printf(out, "::%s title=smartprof compare::", command);
+	put_escaped(out, text, false);
+	sp_buffer_puts(out, "\n");
+}
+
+/* The path below the directory, or NULL. */
+static const char *below(const char *directory, const char *path)
+{
+	size_t n = directory ? strlen(directory) : 0;
+
+	while (n && directory[n - 1] == '/')
+		n--;
+	return n && path && strncmp(path, directory, n) == 0 && path[n] == '/' ? path + n + 1 : NULL;
+}
+
+/* At the line that grew, where that is in the repository. */
+static void put_annotations(struct sp_buffer *out, const struct sp_comparison *c)
+{
+	size_t count;
+	const struct sp_row **rows = sp_compare_pick(c, SP_ROW_REGRESSION, &count);
+
+	for (size_t i = 0, put = 0; i < count && put < ROWS_SHOWN; i++) {
+		const char *file = below(c->input->sources, rows[i]->file);
+		struct sp_buffer text = {0};
+
+		if (!file)
+			continue;
+		put++;
+		sp_buffer_puts(out, "::warning file=");
+		put_escaped(out, file, true);
+		sp_buffer_printf(out, ",line=%u,title=smartprof compare::", rows[i]->line ? rows[i]->line : 1);
+		put_row(&text, rows[i]);
+		put_escaped(out, text.data, false);
+		sp_buffer_puts(out, "\n");
+		sp_buffer_free(&text);
+	}
+	free(rows);
 }
 
 void sp_compare_github(struct sp_buffer *out, const struct sp_comparison *c)
@@ -231,5 +277,6 @@ void sp_compare_github(struct sp_buffer *out, const struct sp_comparison *c)
 		put_command(out, c->verdict == SP_VERDICT_REGRESSION ? "error" : "warning", c->reasons.items[i]);
 	for (size_t i = 0; i < c->warnings.count; i++)
 		put_command(out, "warning", c->warnings.items[i]);
+	put_annotations(out, c);
 	sp_buffer_free(&text);
 }

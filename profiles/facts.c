@@ -63,18 +63,14 @@ static void add_command(struct sp_profile *p)
 
 static void add_build_id(struct sp_profile *p)
 {
-	const struct sp_snapshot *s = p->snapshot;
-	const char *exe = sp_snapshot_text(s, s->header.text.exe);
-	char hex[2 * SP_BUILD_ID_MAX + 1];
+	const char *exe = sp_snapshot_text(p->snapshot, p->snapshot->header.text.exe);
 
-	for (size_t i = 0; i < s->module_count; i++) {
-		const struct sp_module *m = &s->modules[i];
+	for (size_t i = 0; i < p->module_count; i++) {
+		const struct sp_module_info *m = &p->modules[i];
 
-		if (!m->build_id_bytes || strcmp(sp_snapshot_text(s, m->path), exe) != 0)
+		if (!*m->build_id || strcmp(m->path, exe) != 0)
 			continue;
-		for (uint32_t k = 0; k < m->build_id_bytes; k++)
-			snprintf(hex + (size_t)2 * k, 3, "%02x", m->build_id[k]);
-		sp_profile_add_fact(p, "build_id", "%s", hex);
+		sp_profile_add_fact(p, "build_id", "%s", m->build_id);
 		return;
 	}
 }

@@ -21,14 +21,17 @@ void sp_markdown_write_top(struct sp_buffer *out, const struct sp_profile *profi
 
 enum sp_by { SP_BY_NOTHING, SP_BY_FUNCTION, SP_BY_LINE, SP_BY_FILE, SP_BY_MODULE, SP_BY_THREAD };
 
-/* Appends one table of CPU time with up to `top` rows. A profile read from Markdown has no stacks: there
- * the filter (NULL: none) chooses rows. Returns NULL, or a phrase when the profile cannot answer. */
+/* Appends one table of CPU time with up to `top` rows. Of a profile read from Markdown
+ * the filter (NULL: none) chooses rows, not stacks. Returns NULL, or a phrase when the profile cannot answer. */
 const char *sp_markdown_by(struct sp_buffer *out, const struct sp_profile *profile, enum sp_by by, size_t top,
 	const struct sp_filter *filter);
 
 /* Reads a written profile: facts, functions, lines, threads, sites. The text is untrusted. Returns NULL, and a
  * phrase in *why, when it is no profile of a version known here. `text` is NUL-terminated. */
 struct sp_profile *sp_markdown_read(const char *text, size_t length, const char **why);
+
+/* The same, and the number of the line in which reading ended, counted from 1, when it is no profile. */
+struct sp_profile *sp_markdown_read_at(const char *text, size_t length, const char **why, size_t *line);
 
 /* Length of the part above the complete one. */
 size_t sp_markdown_top(const char *text, size_t length);

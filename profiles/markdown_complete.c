@@ -1,4 +1,5 @@
-/* The complete part: every function, line, thread and heap site, raw, one a row; markdown_read.c reads it. */
+/* The complete part: every function, line, thread, heap site and stack, raw, one a row; markdown_read.c reads it. */
+#include "profiles/folded.h"
 #include "profiles/markdown.h"
 
 #include <stdlib.h>
@@ -127,7 +128,7 @@ static void write_threads(struct sp_buffer *out, const struct sp_profile *p)
 
 void sp_write_complete(struct sp_buffer *out, const struct sp_profile *profile)
 {
-	sp_buffer_puts(out, "<details>\n<summary>Every function, line, thread and heap site, raw</summary>\n\n");
+	sp_buffer_puts(out, "<details>\n<summary>Every function, line, thread, heap site and stack, raw</summary>\n\n");
 	if (profile->cpu_on) {
 		write_functions(out, profile);
 		write_lines(out, profile);
@@ -135,5 +136,6 @@ void sp_write_complete(struct sp_buffer *out, const struct sp_profile *profile)
 	write_threads(out, profile);
 	if (profile->heap_on)
 		write_sites(out, profile);
+	sp_write_stacks(out, profile);
 	sp_buffer_puts(out, "</details>\n");
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "profiles/facts.h"
+#include "profiles/folded.h"
 
 #define FACTS_MAX 1000u
 #define FIELDS_MAX 24u
@@ -15,7 +16,10 @@
 #define SITE_NUMBERS 15u
 #define LINE_NUMBERS 4u
 #define THREAD_NUMBERS 7u
-#define ROWS_MAX 1000000u /* of all tables together: keeps what is read below half a gigabyte */
+#define CPU_NUMBERS SP_CPU_WEIGHTS
+#define HEAP_NUMBERS (SP_WEIGHTS - SP_CPU_WEIGHTS)
+#define PATH_FRAMES_MAX (64u << 20) /* of all stacks together: 256 MB */
+#define ROWS_MAX 1000000u           /* of all tables together: keeps what is read below half a gigabyte */
 
 /* Walks the lines of a text. `at` ends with a NUL at `end`. */
 struct reader {
@@ -23,7 +27,8 @@ struct reader {
 	struct sp_profile *profile;
 	struct sp_map functions; /* (module, name id) */
 	struct sp_names modules;
-	size_t module_capacity, thread_capacity, rows;
+	size_t module_capacity, thread_capacity, path_capacity, rows;
+	struct sp_front front; /* the stack of the row before */
 	const char *why;
 };
 
@@ -49,10 +54,17 @@ static bool fail(struct reader *r, const char *why)
 	return false;
 }
 
+static bool check_schema(struct reader *r, const char *schema)
+{
+	if (strncmp(schema, "smartprof/", 10) != 0)
+		return fail(r, "its schema is not one of smartprof's");
+	return strcmp(schema, SP_PROFILE_SCHEMA) == 0 ||
+		fail(r, "its schema is of another version of smartprof, this one reads " SP_PROFILE_SCHEMA);
+}
+
 static bool read_front_matter(struct reader *r)
 {
 	char *line = next_line(r);
-	const char *schema;
 
 	if (!line || strcmp(line, "---") != 0)
 		return fail(r, "it does not start with the front matter of a profile");
@@ -71,16 +83,13 @@ static bool read_front_matter(struct reader *r)
 		}
 		if (r->profile->fact_count >= FACTS_MAX)
 			return fail(r, "its front matter is too long");
+		if (strcmp(line, "schema") == 0 && !check_schema(r, value))
+			return false;
 		sp_profile_add_fact(r->profile, line, "%s", value);
 	}
 	if (!line)
 		return fail(r, "its front matter does not end");
-	schema = sp_profile_fact(r->profile, "schema");
-	if (!schema || strncmp(schema, "smartprof/", 10) != 0)
-		return fail(r, "it names no smartprof schema");
-	if (strcmp(schema, SP_PROFILE_SCHEMA) != 0)
-		return fail(r, "its schema is of another version of smartprof");
-	return true;
+	return sp_profile_fact(r->profile, "schema") ? true : fail(r, "it names no smartprof schema");
 }
 
 /* Cuts a line at its tabs; returns the number of fields. */
@@ -124,8 +133,11 @@ static uint32_t module_id(struct reader *r, const char *path)
 	sp_grow(&p->modules, &r->module_capacity, p->module_count + 1, sizeof(*p->modules));
 	path = sp_pool_copy(&p->arena, path, strlen(path));
 	slash = strrchr(path, '/');
-	p->modules[p->module_count++] = (struct sp_module_info){
-		.path = path, .name = slash && slash[1] ? slash + 1 : path, .handle = -1, .canonical = id};
+	p->modules[p->module_count++] = (struct sp_module_info){.path = path,
+		.name = slash && slash[1] ? slash + 1 : path,
+		.build_id = "",
+		.handle = -1,
+		.canonical = id};
 	return id;
 }
 
@@ -235,20 +247,128 @@ static bool read_thread(struct reader *r, char *text)
 	return true;
 }
 
+static bool read_module(struct reader *r, char *text)
+{
+	char *fields[FIELDS_MAX];
+	uint64_t n[3], id;
+	struct sp_module_info *m;
+
+	if (split(text, fields) != 5)
+		return fail(r, "a row of All modules is damaged");
+	for (size_t i = 0; i < 3; i++)
+		if (!sp_hex_parse(fields[i], strlen(fields[i]), &n[i]))
+			return fail(r, "a row of All modules is damaged");
+	sp_unescape(fields[4]);
+	id = module_id(r, fields[4]);
+	m = &r->profile->modules[id];
+	m->start = n[0], m->end = n[1], m->bias = n[2];
+	if (fields[3][strspn(fields[3], "0123456789abcdef")])
+		return fail(r, "a row of All modules is damaged");
+	m->build_id = fields[3];
+	return true;
+}
+
+/* Where the function is left out, it and its file are those of the row above. */
+static bool read_frame(struct reader *r, char *text)
+{
+	struct sp_profile *p = r->profile;
+	struct sp_frame frame = {0};
+	char *fields[FIELDS_MAX];
+	uint64_t n[2];
+
+	if (split(text, fields) != 6 || !sp_hex_parse(fields[0], strlen(fields[0]), &frame.address) ||
+		!parse_numbers(fields + 1, 2, n) || n[0] > UINT32_MAX || n[1] > 1 || (!fields[3][0] && !p->frame_count))
+		return fail(r, "a row of All frames is damaged");
+	for (size_t i = 3; i < 6; i++)
+		sp_unescape(fields[i]);
+	if (fields[3][0]) {
+		frame.function = sp_profile_function(p, module_id(r, fields[4]), fields[3], &r->functions);
+		frame.file = fields[5][0] ? fields[5] : NULL;
+	} else {
+		frame.function = p->frames[p->frame_count - 1].function;
+		frame.file = p->frames[p->frame_count - 1].file;
+	}
+	frame.line = (unsigned)n[0];
+	frame.inlined = n[1];
+	sp_grow(&p->frames, &p->frame_capacity, p->frame_count + 1, sizeof(*p->frames));
+	p->frames[p->frame_count++] = frame;
+	return true;
+}
+
+/* The two last fields of a row; the path is leaf first. */
+static struct sp_path *read_stack(struct reader *r, char **fields, bool heap)
+{
+	struct sp_profile *p = r->profile;
+	const char *why =
+		sp_front_next(&r->front, fields[0], strlen(fields[0]), fields[1], strlen(fields[1]), p->frame_count);
+
+	if (!why && p->frame_id_count + r->front.depth > PATH_FRAMES_MAX)
+		why = "its stacks have more frames than any profile";
+	if (why) {
+		fail(r, why);
+		return NULL;
+	}
+	sp_grow(&p->paths, &r->path_capacity, p->path_count + 1, sizeof(*p->paths));
+	p->paths[p->path_count] =
+		(struct sp_path){.first = p->frame_id_count, .depth = (uint32_t)r->front.depth, .heap = heap};
+	sp_grow(&p->frame_ids, &p->frame_id_capacity, p->frame_id_count + r->front.depth, sizeof(*p->frame_ids));
+	for (size_t i = r->front.depth; i-- > 0;)
+		p->frame_ids[p->frame_id_count++] = r->front.ids[i];
+	return &p->paths[p->path_count++];
+}
+
+static bool read_cpu_stack(struct reader *r, char *text)
+{
+	char *fields[FIELDS_MAX];
+	uint64_t n[CPU_NUMBERS];
+	struct sp_path *path;
+
+	if (split(text, fields) != CPU_NUMBERS + 2 || !parse_numbers(fields, CPU_NUMBERS, n))
+		return fail(r, "a row of All CPU stacks is damaged");
+	path = read_stack(r, fields + CPU_NUMBERS, false);
+	if (!path)
+		return false;
+	path->user_ns = n[0], path->sys_ns = n[1];
+	path->samples = n[2];
+	return true;
+}
+
+static bool read_heap_stack(struct reader *r, char *text)
+{
+	char *fields[FIELDS_MAX];
+	uint64_t n[HEAP_NUMBERS];
+	struct sp_path *path;
+
+	if (split(text, fields) != HEAP_NUMBERS + 2 || !parse_numbers(fields, HEAP_NUMBERS, n))
+		return fail(r, "a row of All heap stacks is damaged");
+	path = read_stack(r, fields + HEAP_NUMBERS, true);
+	if (!path)
+		return false;
+	path->alloc_bytes = n[0], path->alloc_count = n[1];
+	path->inuse_bytes = n[2], path->inuse_count = n[3];
+	path->peak_bytes = n[4], path->peak_count = n[5];
+	path->heap_samples = n[6];
+	return true;
+}
+
 /* Reads the fenced rows below a heading "## <title> (<count>)". */
 static bool read_rows(struct reader *r, const char *heading, bool (*row)(struct reader *, char *))
 {
 	const char *open = strrchr(heading, '(');
 	unsigned long long expected = open ? strtoull(open + 1, NULL, 10) : 0, count = 0;
-	char *line = next_line(r);
+	char *line;
 
+	if (expected > ROWS_MAX - r->rows)
+		return fail(r, "it has more rows than any profile");
+	r->rows += expected;
+	line = next_line(r);
 	while (line && strcmp(line, "```tsv") != 0)
 		line = next_line(r);
 	next_line(r); /* column names */
+	r->front.depth = 0;
 	while ((line = next_line(r)) && strcmp(line, "```") != 0) {
-		count++;
-		if (r->rows++ >= ROWS_MAX)
-			return fail(r, "it has more rows than any profile");
+		if (count++ == expected)
+			return fail(r, "it has more rows than its heading says");
 		if (!row(r, line))
 			return false;
 	}
@@ -263,7 +383,9 @@ static bool read_complete(struct reader *r)
 		const char *heading;
 		bool (*row)(struct reader *, char *);
 	} tables[] = {{"## All functions (", read_function}, {"## All lines (", read_line},
-		{"## All threads (", read_thread}, {"## All heap sites (", read_site}};
+		{"## All threads (", read_thread}, {"## All heap sites (", read_site},
+		{"## All modules (", read_module}, {"## All frames (", read_frame},
+		{"## All CPU stacks (", read_cpu_stack}, {"## All heap stacks (", read_heap_stack}};
 	char *line;
 
 	while ((line = next_line(r)) && strcmp(line, "</details>") != 0)
@@ -272,6 +394,7 @@ static bool read_complete(struct reader *r)
 				continue;
 			r->profile->cpu_on |= tables[i].row == read_function;
 			r->profile->heap_on |= tables[i].row == read_site;
+			r->profile->has_stacks |= tables[i].row == read_frame;
 			if (!read_rows(r, line, tables[i].row))
 				return false;
 			break;
@@ -330,9 +453,38 @@ size_t sp_markdown_top(const char *text, size_t length)
 	return at ? (size_t)(at + 1 - text) : length;
 }
 
+/* A file that was cut is refused before its rows are read. */
+static bool find_end(struct reader *r, const char *top)
+{
+	static const char end[] = "\n</details>";
+
+	if (memmem(top, (size_t)(r->end - top), end, strlen(end)))
+		return true;
+	r->at = r->end;
+	return fail(r, "it ends before its complete part does");
+}
+
+/* That of the line read last. */
+static size_t line_number(const struct reader *r, const char *text)
+{
+	size_t number = 1;
+
+	for (const char *at = text; at + 1 < r->at && (at = memchr(at, '\n', (size_t)(r->at - 1 - at))); at++)
+		number++;
+	return number;
+}
+
 struct sp_profile *sp_markdown_read(const char *text, size_t length, const char **why)
 {
+	size_t line;
+
+	return sp_markdown_read_at(text, length, why, &line);
+}
+
+struct sp_profile *sp_markdown_read_at(const char *text, size_t length, const char **why, size_t *line)
+{
 	struct reader r = {.at = text, .end = text + length};
+	const char *top = text + sp_markdown_top(text, length);
 	bool ok;
 
 	r.profile = sp_alloc(1, sizeof(*r.profile));
@@ -344,15 +496,20 @@ struct sp_profile *sp_markdown_read(const char *text, size_t length, const char 
 		*sp_map_at(&r.functions, 0, sp_names_id(&r.profile->names, r.profile->functions[i].name), &found) = i;
 	}
 	ok = read_front_matter(&r);
-	r.at = text + sp_markdown_top(text, length);
-	ok = ok && read_complete(&r);
+	if (ok && find_end(&r, top)) {
+		r.at = top;
+		ok = read_complete(&r);
+	}
+	ok = ok && !r.why;
 	if (ok)
 		sum_up(r.profile);
 	sp_map_free(&r.functions);
 	sp_names_free(&r.modules);
+	sp_front_free(&r.front);
 	*why = r.why;
 	if (ok)
 		return r.profile;
+	*line = line_number(&r, text);
 	sp_profile_free(r.profile);
 	return NULL;
 }

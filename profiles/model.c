@@ -142,6 +142,7 @@ struct sp_profile *sp_profile_filtered(struct sp_snapshot *snapshot, const struc
 	uint32_t *site_frame = sp_alloc(snapshot->stack_count, sizeof(*site_frame));
 
 	profile->snapshot = snapshot;
+	profile->has_stacks = true;
 	sp_profile_setup(profile);
 	load_process(profile);
 	symbolizer = make_symbolizer(profile, symbols);

@@ -22,7 +22,8 @@ struct sp_fact {
 
 struct sp_module_info {
 	const char *path;
-	const char *name; /* base name; "" for module 0, which holds the pseudo functions */
+	const char *name;     /* base name; "" for module 0, which holds the pseudo functions */
+	const char *build_id; /* hexadecimal, "" when it has none */
 	uint64_t start, end, bias, epoch_from, epoch_to;
 	int handle;         /* of the symbolizer; -1 none */
 	uint32_t canonical; /* first module with the same path and build-id: its functions are the same rows */
@@ -70,18 +71,20 @@ struct sp_frame {
 	uint32_t function;
 	const char *file; /* of the instruction; NULL unknown */
 	unsigned line;
-	bool inlined;   /* into the next frame */
-	bool allocator; /* allocation function or wrapper of one: never a heap site */
+	uint64_t address; /* in the module's file, of the first of its instructions that was met; 0 none */
+	bool inlined;     /* into the next frame */
+	bool allocator;   /* allocation function or wrapper of one: never a heap site */
 };
 
-/* A symbolized stack: frame_ids[first .. first+depth) index frames[], leaf first. */
+/* A symbolized stack, of which one read from Markdown has what is said there: frame_ids[first .. first+depth) index frames[], leaf first. */
 struct sp_path {
 	size_t first;
 	uint32_t depth;
 	bool heap;
 	uint64_t user_ns, sys_ns, samples;
-	double sq;                         /* sum of squared weights, in square microseconds */
-	uint64_t alloc_bytes, inuse_bytes; /* heap paths */
+	double sq; /* sum of squared weights, in square microseconds */
+	uint64_t alloc_bytes, alloc_count, inuse_bytes, inuse_count, peak_bytes, peak_count,
+		heap_samples; /* heap paths */
 };
 
 #define SP_RUN_PARTS 10u
@@ -150,6 +153,8 @@ struct sp_profile {
 	size_t frame_id_count, frame_id_capacity;
 	struct sp_path *paths;
 	size_t path_count;
+	bool filtered;   /* stacks that were not asked for are one */
+	bool has_stacks; /* false: read from Markdown that holds none */
 	struct sp_heap_site *sites;
 	size_t site_count, site_capacity;
 	struct sp_line_info *lines; /* those with self time */
@@ -272,7 +277,7 @@ bool sp_stack_is_exact(const struct sp_stack *stack, uint32_t i);
 /* Stage 2 begins with asking for all addresses at once, model_addresses.c. */
 void sp_addresses_prepare(struct sp_profile *profile, struct sp_symbolizer *symbolizer);
 
-/* Between them, model_filter.c. */
+/* Between them, model_filter.c; and later with no site_frame (NULL), when only stacks matter. */
 void sp_frames_filter(struct sp_profile *profile, const struct sp_filter *filter, uint32_t *site_frame);
 
 /* Stage 3: sums. site_frame[stack] is the frame that is the allocation site of a heap stack. */

@@ -47,7 +47,9 @@ void sp_frames_filter(struct sp_profile *profile, const struct sp_filter *filter
 			continue;
 		profile->frame_ids[path->first] = filtered;
 		path->depth = 1;
-		site_frame[i] = filtered;
+		if (site_frame)
+			site_frame[i] = filtered;
 	}
+	profile->filtered = true;
 	free(verdicts);
 }

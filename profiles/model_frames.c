@@ -115,7 +115,7 @@ static void add_frame(struct resolver *r, uint32_t module, uint64_t address, con
 {
 	struct sp_profile *p = r->profile;
 	const struct sp_module_info *m = &p->modules[module];
-	struct sp_frame frame = {.inlined = symbol->inlined, .allocator = m->allocator};
+	struct sp_frame frame = {.inlined = symbol->inlined, .allocator = m->allocator, .address = address - m->bias};
 
 	if (symbol->function &&
 		(sp_is_allocator_name(symbol->function) || sp_is_wrapper_name(p->heap_wrappers, symbol->function)))

@@ -119,6 +119,17 @@ static void add_site(struct sp_heap_site *out, const struct sp_site *in, uint64_
 	out->inuse_variance += variance_bytes2(in->variance_inuse);
 }
 
+static void add_to_path(struct sp_path *path, const struct sp_heap_site *s)
+{
+	path->alloc_bytes += s->alloc_bytes;
+	path->alloc_count += s->alloc_count;
+	path->inuse_bytes += s->inuse_bytes;
+	path->inuse_count += s->inuse_count;
+	path->peak_bytes += s->peak_bytes;
+	path->peak_count += s->peak_count;
+	path->heap_samples += s->samples;
+}
+
 static void add_birth(struct sp_births *b, const struct sp_live *live, const struct sp_spool_header *h,
 	uint64_t wall_ns)
 {
@@ -158,7 +169,7 @@ void sp_heap_add_up(struct sp_profile *profile, const uint32_t *site_frame)
 	for (size_t i = 0; profile->heap_on && i < s->site_count; i++) {
 		const struct sp_site *in = &s->sites[i];
 		uint32_t stack = i ? in->stack : 0;
-		struct sp_heap_site *row;
+		struct sp_heap_site *row, alone = {0};
 
 		/* Record 0 collects what found the table full and is never marked ready. */
 		if ((i && !in->ready) || !in->alloc_bytes || stack >= profile->path_count)
@@ -166,8 +177,8 @@ void sp_heap_add_up(struct sp_profile *profile, const uint32_t *site_frame)
 		row = site_of(profile, site_frame[stack], &index);
 		rows[i] = 1 + (uint32_t)(row - profile->sites);
 		add_site(row, in, s->header.heap.peak_seq);
-		profile->paths[stack].alloc_bytes += in->alloc_bytes;
-		profile->paths[stack].inuse_bytes += minus(in->alloc_bytes, in->free_bytes);
+		add_site(&alone, in, s->header.heap.peak_seq);
+		add_to_path(&profile->paths[stack], &alone);
 	}
 	for (size_t i = 0; i < s->live_count; i++)
 		if (rows[s->live[i].site])

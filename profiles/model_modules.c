@@ -36,7 +36,21 @@ static int by_start(const void *a, const void *b)
 	return x->epoch_from < y->epoch_from ? -1 : x->epoch_from > y->epoch_from;
 }
 
-static struct sp_module_info module_info(const struct sp_snapshot *snapshot, const struct sp_module *m)
+static const char *hex_build_id(struct sp_pool *pool, const struct sp_module *m)
+{
+	static const char digits[] = "0123456789abcdef";
+	size_t bytes = m->build_id_bytes <= SP_BUILD_ID_MAX ? m->build_id_bytes : 0;
+	char *text = sp_pool_alloc(pool, 2 * bytes + 1);
+
+	for (size_t i = 0; i < bytes; i++) {
+		text[2 * i] = digits[m->build_id[i] >> 4];
+		text[2 * i + 1] = digits[m->build_id[i] & 15];
+	}
+	return text;
+}
+
+static struct sp_module_info module_info(const struct sp_snapshot *snapshot, const struct sp_module *m,
+	struct sp_pool *pool)
 {
 	const char *path = sp_snapshot_text(snapshot, m->path);
 	const char *exe = sp_snapshot_text(snapshot, snapshot->header.text.exe);
@@ -46,6 +60,7 @@ static struct sp_module_info module_info(const struct sp_snapshot *snapshot, con
 	return (struct sp_module_info){
 		.path = path,
 		.name = *name ? name : "[unnamed]",
+		.build_id = hex_build_id(pool, m),
 		.start = m->start,
 		.end = m->end,
 		.bias = m->bias,
@@ -111,8 +126,12 @@ static int add_perf_map(const struct sp_profile *profile, struct sp_symbolizer *
 
 static struct sp_module_info pseudo_module(const char *name, size_t index, int handle)
 {
-	return (struct sp_module_info){
-		.path = name, .name = name, .handle = handle, .canonical = (uint32_t)index, .asked = handle >= 0};
+	return (struct sp_module_info){.path = name,
+		.name = name,
+		.build_id = "",
+		.handle = handle,
+		.canonical = (uint32_t)index,
+		.asked = handle >= 0};
 }
 
 /* modules[0] holds the pseudo functions, modules[1..n] the snapshot's, modules[n+1] and [n+2] all
@@ -129,7 +148,7 @@ void sp_modules_load(struct sp_profile *profile, struct sp_symbolizer *symbolize
 	profile->modules = sp_alloc(n + 3, sizeof(*profile->modules));
 	profile->module_count = n + 3;
 	profile->unknown_module = (uint32_t)n + 1;
-	profile->modules[0] = (struct sp_module_info){.path = "", .name = "", .handle = -1};
+	profile->modules[0] = (struct sp_module_info){.path = "", .name = "", .build_id = "", .handle = -1};
 	profile->modules[n + 1] = pseudo_module("[unknown]", n + 1, -1);
 	profile->modules[n + 2] = pseudo_module("[jit]", n + 2, add_perf_map(profile, symbolizer));
 	for (size_t i = 0; i < n; i++) {
@@ -137,7 +156,7 @@ void sp_modules_load(struct sp_profile *profile, struct sp_symbolizer *symbolize
 		struct sp_module_info *info = &profile->modules[i + 1];
 		struct sp_symbol_module symbols;
 
-		*info = module_info(snapshot, m);
+		*info = module_info(snapshot, m, &profile->arena);
 		info->canonical = canonical(&seen, &seen_ids, m, info->path, (uint32_t)i + 1);
 		symbols = (struct sp_symbol_module){.path = info->path,
 			.start = m->start,

@@ -38,15 +38,19 @@ struct sp_schema_section {
 	const char *absent;
 };
 
+/* What is checked beside numbers and escapes. */
+enum sp_table_kind { SP_TABLE_FUNCTIONS, SP_TABLE_OTHER, SP_TABLE_MODULES, SP_TABLE_FRAMES, SP_TABLE_STACKS };
+
 /* A TSV table of the complete part. */
 struct sp_schema_table {
 	const char *heading;
 	const char *columns; /* each ended by a blank; more may stand among them */
+	enum sp_table_kind kind;
 };
 
 #define SP_SCHEMA_KEYS 50u
-#define SP_SCHEMA_SECTIONS 24u
-#define SP_SCHEMA_TABLES 4u
+#define SP_SCHEMA_SECTIONS 28u
+#define SP_SCHEMA_TABLES 8u
 extern const struct sp_schema_key sp_schema_keys[SP_SCHEMA_KEYS];
 extern const struct sp_schema_section sp_schema_sections[SP_SCHEMA_SECTIONS];
 extern const struct sp_schema_table sp_schema_tables[SP_SCHEMA_TABLES];
@@ -67,8 +71,9 @@ struct sp_validation {
 	struct sp_violation *unknown_keys;       /* no violations: later versions add some */
 	struct sp_violation *unknown_sections;
 	size_t unknown_key_count, unknown_key_capacity, unknown_section_count, unknown_section_capacity;
-	bool foreign;   /* of another schema, or of none: nothing else was checked */
-	bool cpu, heap; /* what was profiled */
+	size_t frame_count; /* rows of All frames */
+	bool foreign;       /* of another schema, or of none: nothing else was checked */
+	bool cpu, heap;     /* what was profiled */
 };
 
 /* Checks a text, which is untrusted and NUL-terminated, in time and memory linear in its length.

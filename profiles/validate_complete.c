@@ -5,15 +5,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiles/folded.h"
+
 #define COLUMNS_MAX 64u
+#define UINT64_DIGITS "18446744073709551615"
 
 /* Where some columns stand in a table, -1: nowhere. */
 struct table {
 	const struct sp_schema_table *schema;
 	size_t columns;
+	bool named; /* all columns of the schema are there */
 	bool number[COLUMNS_MAX];
 	int self_user, self_sys, total_user, total_sys;
-	double self_ns; /* sum */
+	double self_ns;        /* sum */
+	struct sp_front front; /* of the row above */
+};
+
+struct field {
+	const char *text;
+	size_t length;
 };
 
 static bool ends_with(const char *text, size_t length, const char *end)
@@ -54,11 +64,16 @@ static void read_columns(struct sp_validation *v, const struct sp_line *line, st
 {
 	size_t at = 0;
 
+	t->named = true;
 	for (const char *name = t->schema->columns; *name;) {
 		size_t n = strcspn(name, " ");
 
-		if (find_column(line, name, n) < 0)
-			sp_violation_add(v, line->number, "the table has no column `%.*s`", (int)n, name);
+		if (find_column(line, name, n) >= 0) {
+			name += n + 1;
+			continue;
+		}
+		t->named = false;
+		sp_violation_add(v, line->number, "the table has no column `%.*s`", (int)n, name);
 		name += n + 1;
 	}
 	for (; at <= line->length && t->columns < COLUMNS_MAX; t->columns++) {
@@ -80,7 +95,7 @@ static bool is_number(const char *text, size_t length)
 
 	while (i < length && isdigit((unsigned char)text[i]))
 		i++;
-	return i == length && length > 0 && length <= 20;
+	return i == length && length > 0 && (length < 20 || (length == 20 && memcmp(text, UINT64_DIGITS, 20) <= 0));
 }
 
 /* "\\" and "\xNN" are all there is. */
@@ -100,6 +115,56 @@ static bool is_escaped(const char *text, size_t length)
 	return true;
 }
 
+static bool is_hex(struct field field)
+{
+	uint64_t number;
+
+	return sp_hex_parse(field.text, field.length, &number);
+}
+
+static void check_module(struct sp_validation *v, size_t line, const struct field *fields)
+{
+	size_t digits = 0;
+
+	for (size_t i = 0; i < 3; i++)
+		if (!is_hex(fields[i]))
+			sp_violation_add(v, line, "field %zu is no hexadecimal number", i + 1);
+	while (digits < fields[3].length && strchr("0123456789abcdef", fields[3].text[digits]))
+		digits++;
+	if (digits < fields[3].length)
+		sp_violation_add(v, line, "the build-id is not hexadecimal");
+}
+
+static void check_frame(struct sp_validation *v, size_t line, const struct field *fields)
+{
+	if (!is_hex(fields[0]))
+		sp_violation_add(v, line, "the address is no hexadecimal number");
+	if (strtoull(fields[1].text, NULL, 10) > UINT32_MAX)
+		sp_violation_add(v, line, "no file has such a line");
+	if (fields[2].length != 1 || (fields[2].text[0] != '0' && fields[2].text[0] != '1'))
+		sp_violation_add(v, line, "`inlined` is neither 0 nor 1");
+	if (!fields[3].length && !v->frame_count)
+		sp_violation_add(v, line, "the first frame has no function");
+	v->frame_count++;
+}
+
+/* What the columns of the tables of stacks promise beside being numbers. */
+static void check_stacks(struct sp_validation *v, size_t line, struct table *t, const struct field *fields)
+{
+	const struct field *last = &fields[t->columns - 2];
+	const char *why;
+
+	if (t->schema->kind == SP_TABLE_MODULES)
+		check_module(v, line, fields);
+	if (t->schema->kind == SP_TABLE_FRAMES)
+		check_frame(v, line, fields);
+	if (t->schema->kind != SP_TABLE_STACKS)
+		return;
+	why = sp_front_next(&t->front, last[0].text, last[0].length, last[1].text, last[1].length, v->frame_count);
+	if (why)
+		sp_violation_add(v, line, "%s", why);
+}
+
 static double value_of(const double *values, int column)
 {
 	return column >= 0 && column < (int)COLUMNS_MAX ? values[column] : 0;
@@ -108,12 +173,15 @@ static double value_of(const double *values, int column)
 static void check_row(struct sp_validation *v, const struct sp_line *line, struct table *t)
 {
 	double values[COLUMNS_MAX] = {0}, self, total;
+	struct field fields[COLUMNS_MAX] = {0};
 	size_t at = 0, column = 0;
 
 	for (; at <= line->length; column++) {
 		const char *tab = memchr(line->text + at, '\t', line->length - at);
 		size_t n = (tab ? (size_t)(tab - line->text) : line->length) - at;
 
+		if (column < COLUMNS_MAX)
+			fields[column] = (struct field){line->text + at, n};
 		if (column < t->columns && t->number[column]) {
 			if (!is_number(line->text + at, n))
 				sp_violation_add(v, line->number, "field %zu is no whole number", column + 1);
@@ -130,6 +198,8 @@ static void check_row(struct sp_validation *v, const struct sp_line *line, struc
 	self = value_of(values, t->self_user) + value_of(values, t->self_sys);
 	total = value_of(values, t->total_user) + value_of(values, t->total_sys);
 	t->self_ns += self;
+	if (t->named)
+		check_stacks(v, line->number, t, fields);
 	if (t->total_user >= 0 && self > total)
 		sp_violation_add(v, line->number, "more self time than total time");
 }
@@ -173,7 +243,7 @@ static const struct sp_schema_table *find_table(const struct sp_line *line)
 /* 2 ms: the sums in the front matter are rounded. */
 static void check_sum(struct sp_validation *v, const struct table *t, size_t number, double cpu_ns)
 {
-	if (t->schema == &sp_schema_tables[0] && t->self_ns + 2e6 < cpu_ns)
+	if (t->schema->kind == SP_TABLE_FUNCTIONS && t->self_ns + 2e6 < cpu_ns)
 		sp_violation_add(v, number, "self times add up to %.3f s, less than the %.3f s of CPU time",
 			t->self_ns / 1e9, cpu_ns / 1e9);
 }
@@ -194,7 +264,10 @@ void sp_validate_complete(struct sp_validation *v, struct sp_line *line, double 
 		if (!fence && sp_line_starts(line, "## "))
 			sp_validate_heading(v, line);
 		if (t.schema) {
-			if (!check_table(v, line, &t))
+			bool ended = check_table(v, line, &t);
+
+			sp_front_free(&t.front);
+			if (!ended)
 				break;
 			check_sum(v, &t, number, cpu_ns);
 			continue;

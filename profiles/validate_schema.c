@@ -4,6 +4,7 @@
 #define UNKNOWN_TO_AGENT "the library could not find it out"
 #define NO_CPU_USED "no CPU time was used"
 #define ALLOCATOR_SILENT "the allocator has no such figure, or could not be asked safely"
+#define NO_STACKS "the profile was written before profiles had stacks"
 #define NO_LINES "no sample hit code whose lines are known, or source_lines is off"
 
 const struct sp_schema_key sp_schema_keys[] = {
@@ -88,18 +89,32 @@ const struct sp_schema_section sp_schema_sections[] = {
 	{"## All lines (", SP_OPTIONAL, NULL, "CPU time was not sampled"},
 	{"## All threads (", SP_OPTIONAL, NULL, "the profile was written before there was this table"},
 	{"## All heap sites (", SP_WITH_HEAP, NULL, NULL},
+	{"## All modules (", SP_OPTIONAL, NULL, NO_STACKS},
+	{"## All frames (", SP_OPTIONAL, NULL, NO_STACKS},
+	{"## All CPU stacks (", SP_OPTIONAL, NULL, NO_STACKS ", or CPU time was not sampled"},
+	{"## All heap stacks (", SP_OPTIONAL, NULL, NO_STACKS ", or the heap was not sampled"},
 };
 
 const struct sp_schema_table sp_schema_tables[] = {
 	{"## All functions (",
 		"self_user_ns self_sys_ns total_user_ns total_sys_ns self_samples total_samples "
-		"self_error_ns total_error_ns function module file line "},
-	{"## All lines (", "self_user_ns self_sys_ns self_samples self_error_ns function module file line "},
-	{"## All threads (", "cpu_user_ns cpu_sys_ns sampled_user_ns sampled_sys_ns samples tid merged name start "},
+		"self_error_ns total_error_ns function module file line ",
+		SP_TABLE_FUNCTIONS},
+	{"## All lines (", "self_user_ns self_sys_ns self_samples self_error_ns function module file line ",
+		SP_TABLE_OTHER},
+	{"## All threads (", "cpu_user_ns cpu_sys_ns sampled_user_ns sampled_sys_ns samples tid merged name start ",
+		SP_TABLE_OTHER},
 	{"## All heap sites (",
 		"alloc_bytes alloc_count inuse_bytes inuse_count peak_bytes peak_count short_bytes short_count "
 		"samples inuse_samples alloc_variance inuse_variance temp_bytes temp_count leaked_bytes function "
-		"module file line "},
+		"module file line ",
+		SP_TABLE_OTHER},
+	{"## All modules (", "start end bias build_id module ", SP_TABLE_MODULES},
+	{"## All frames (", "address line inlined function module file ", SP_TABLE_FRAMES},
+	{"## All CPU stacks (", "user_ns sys_ns samples shared frames ", SP_TABLE_STACKS},
+	{"## All heap stacks (",
+		"alloc_bytes alloc_count inuse_bytes inuse_count peak_bytes peak_count samples shared frames ",
+		SP_TABLE_STACKS},
 };
 
 _Static_assert(sizeof(sp_schema_keys) / sizeof(sp_schema_keys[0]) == SP_SCHEMA_KEYS, "count in validate.h");

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "env/env.h"
+#include "profiles/export.h"
 #include "tools/compare.h"
 #include "tools/tools.h"
 
@@ -44,10 +45,12 @@ static const struct option flags[] = {
 	{NULL, 0, NULL, 0},
 };
 
-enum format { FORMAT_MARKDOWN, FORMAT_TEXT, FORMAT_JSON, FORMAT_GITHUB, FORMATS };
-static const char *const format_names[FORMATS] = {"markdown", "text", "json", "github"};
+enum format { FORMAT_MARKDOWN, FORMAT_TEXT, FORMAT_JSON, FORMAT_GITHUB, FORMAT_HTML, FORMATS };
+static const char *const format_names[FORMATS] = {"markdown", "text", "json", "github", "html"};
 
 struct request {
+	const char **paths[SP_SIDES]; /* as named */
+	size_t path_count[SP_SIDES];
 	struct sp_side_files sides[SP_SIDES];
 	int loose; /* arguments named without a side */
 	struct sp_gate gate;
@@ -55,7 +58,6 @@ struct request {
 	const char *output;
 	bool calibrate;
 	size_t runs;
-	int unreadable;
 };
 
 static void print_help(void)
@@ -73,8 +75,9 @@ static void print_help(void)
 	       "  --max-cpu SECONDS          fail when the current median is higher; also --max-wall SECONDS,\n"
 	       "  --max-peak BYTES           --max-allocated BYTES\n"
 	       "  --strict                   not enough evidence counts as failure\n"
-	       "  --format FORMAT            markdown, text, json or github (annotations, and a page in\n"
-	       "                             $GITHUB_STEP_SUMMARY)\n"
+	       "  --format FORMAT            markdown, text, json, github (annotations, and a page in\n"
+	       "                             $GITHUB_STEP_SUMMARY) or html: one page with the tables and a\n"
+	       "                             differential flame graph\n"
 	       "  --output FILE              write the report there\n"
 	       "  --calibrate                run PROGRAM --runs times (10) and keep what its runs differ by beside "
 	       "its\n"
@@ -118,7 +121,7 @@ static int set_format(struct request *r, const char *name)
 			r->format = i;
 			return 0;
 		}
-	return bad_value("format", name, "markdown, text, json, github");
+	return bad_value("format", name, "markdown, text, json, github, html");
 }
 
 static int set_gate(struct request *r, int flag)
@@ -151,11 +154,16 @@ static int set_gate(struct request *r, int flag)
 	}
 }
 
+static void add_path(struct request *r, enum sp_side side, const char *path)
+{
+	r->paths[side][r->path_count[side]++] = path;
+}
+
 /* compare BASELINE CURRENT */
 static int add_loose(struct request *r, const char *path)
 {
 	if (r->loose < SP_SIDES) {
-		r->unreadable += sp_side_add(&r->sides[r->loose++], path);
+		add_path(r, r->loose++, path);
 		return 0;
 	}
 	sp_complain("compare: %s: on which side? say --baseline FILE… --current FILE…", path);
@@ -165,8 +173,7 @@ static int add_loose(struct request *r, const char *path)
 /* Returns -1 to go on, else the exit status. */
 static int parse_flags(int argc, char **argv, struct request *r)
 {
-	struct sp_side_files *side = NULL;
-	int got, status = 0;
+	int got, status = 0, side = -1;
 
 	opterr = 0;
 	while (!status && (got = getopt_long(argc, argv, "-:h", flags, NULL)) != -1) {
@@ -177,11 +184,11 @@ static int parse_flags(int argc, char **argv, struct request *r)
 		if (got == '?' || got == ':')
 			return sp_flag_error("compare", got, argv, flags);
 		if (got == 'b' || got == 'c')
-			side = &r->sides[got == 'b' ? SP_BASELINE : SP_CURRENT];
-		if (got == 1 && !side)
+			side = got == 'b' ? SP_BASELINE : SP_CURRENT;
+		if (got == 1 && side < 0)
 			status = add_loose(r, optarg);
 		else if (got == 1 || ((got == 'b' || got == 'c') && optarg))
-			r->unreadable += sp_side_add(side, optarg);
+			add_path(r, side, optarg);
 		r->gate.strict = r->gate.strict || got == FLAG_STRICT;
 		r->calibrate = r->calibrate || got == FLAG_CALIBRATE;
 		if (got == FLAG_OUTPUT)
@@ -200,53 +207,58 @@ static double weight(enum sp_option option)
 	return (double)value.number;
 }
 
-/* Beside the baseline, else beside the current profiles. */
-static struct sp_noise *find_noise(const struct request *r)
+/* The noise file at that place, NULL for none. Returns 0, or SP_EXIT_USAGE after a complaint. */
+static int read_noise(const char *path, struct sp_noise **noise)
 {
-	for (int side = 0; side < SP_SIDES; side++) {
-		char *copy = strdup(r->sides[side].names[0]), path[PATH_MAX];
-		const char *why = NULL;
-		struct sp_noise *noise;
+	struct sp_buffer text = {0};
+	const char *why = NULL;
+	size_t line = 0;
+	int error = sp_input_read(path, &text), status = SP_EXIT_USAGE;
 
-		if (!copy)
-			return NULL;
-		sp_noise_path(path, dirname(copy), r->sides[side].profiles[0]);
-		free(copy);
-		noise = sp_noise_read(path, &why);
-		if (why)
-			sp_complain("compare: %s: %s; it is not used: calibrate again", path, why);
-		if (noise)
-			return noise;
-	}
-	return NULL;
+	*noise = error ? NULL : sp_noise_parse(text.data, text.length, &why, &line);
+	sp_buffer_free(&text);
+	if (*noise || error == -ENOENT)
+		status = 0;
+	else if (error)
+		sp_complain("compare: %s: %s; remove it or calibrate again", path,
+			error < 0 ? sp_input_error(error) : "it is no noise file");
+	else
+		sp_complain("compare: %s: line %zu: %s; remove it or calibrate again", path, line, why);
+	return status;
 }
 
-static int write_to(const char *path, const struct sp_buffer *text, int how)
+/* Beside the baseline, else beside the current profiles. */
+static int find_noise(const struct request *r, struct sp_noise **noise)
 {
-	int fd = path ? open(path, O_WRONLY | O_CREAT | O_CLOEXEC | how, 0666) : STDOUT_FILENO;
-	int error = fd < 0 ? -errno : sp_buffer_write(text, fd);
+	int status = 0;
 
-	if (path && fd >= 0 && close(fd) < 0 && !error)
-		error = -errno;
-	if (error)
-		sp_complain("compare: %s: %s", path ? path : "standard output", strerror(-error));
-	return error ? SP_EXIT_USAGE : 0;
+	*noise = NULL;
+	for (int side = 0; side < SP_SIDES && !*noise && !status; side++) {
+		char *copy = strdup(r->sides[side].names[0]), path[PATH_MAX];
+
+		if (!copy)
+			return 1;
+		sp_noise_path(path, dirname(copy), r->sides[side].profiles[0]);
+		free(copy);
+		status = read_noise(path, noise);
+	}
+	return status;
 }
 
 static int write_report(const struct request *r, const struct sp_comparison *c)
 {
 	static void (*const writers[FORMATS])(struct sp_buffer *, const struct sp_comparison *) = {
-		sp_compare_markdown, sp_compare_text, sp_compare_json, sp_compare_github};
+		sp_compare_markdown, sp_compare_text, sp_compare_json, sp_compare_github, sp_compare_html};
 	const char *summary = getenv("GITHUB_STEP_SUMMARY");
 	struct sp_buffer text = {0};
 	int status;
 
 	writers[r->format](&text, c);
-	status = write_to(r->output, &text, O_TRUNC);
+	status = sp_write_output("compare", r->output, &text, O_TRUNC) ? SP_EXIT_USAGE : 0;
 	if (r->format == FORMAT_GITHUB && summary && *summary) {
 		sp_buffer_clear(&text);
 		sp_compare_markdown(&text, c);
-		status = write_to(summary, &text, O_APPEND) ? SP_EXIT_USAGE : status;
+		status = sp_write_output("compare", summary, &text, O_APPEND) ? SP_EXIT_USAGE : status;
 	}
 	sp_buffer_free(&text);
 	return status;
@@ -255,11 +267,14 @@ static int write_report(const struct request *r, const struct sp_comparison *c)
 static int compare(const struct request *r)
 {
 	struct sp_comparison_input input = {.gate = r->gate};
-	struct sp_noise *noise = find_noise(r);
+	struct sp_noise *noise;
 	struct sp_comparison *c;
-	int status;
+	int status = find_noise(r, &noise);
 
+	if (status)
+		return status;
 	input.noise = noise;
+	input.sources = getenv("GITHUB_WORKSPACE");
 	for (int side = 0; side < SP_SIDES; side++) {
 		input.profiles[side] = r->sides[side].profiles;
 		input.names[side] = r->sides[side].names;
@@ -270,6 +285,9 @@ static int compare(const struct request *r)
 	input.weights[SP_METRIC_ALLOCATED] = weight(SP_OPT_SCORE_WEIGHT_ALLOCATED);
 	input.weights[SP_METRIC_WALL] = weight(SP_OPT_SCORE_WEIGHT_WALL);
 	c = sp_compare(&input);
+	for (int side = 0; side < SP_SIDES && r->format == FORMAT_HTML; side++)
+		for (size_t i = 0; i < r->sides[side].count; i++)
+			sp_export_prepare(r->sides[side].profiles[i], NULL);
 	status = write_report(r, c);
 	if (!status)
 		status = c->verdict == SP_VERDICT_UNKNOWN && r->gate.strict ? SP_VERDICT_REGRESSION : (int)c->verdict;
@@ -280,7 +298,7 @@ static int compare(const struct request *r)
 
 static int run_request(struct request *r, char **program)
 {
-	int status;
+	int status, unreadable = 0;
 
 	if (sp_settings_check() > 0)
 		return SP_EXIT_USAGE;
@@ -290,7 +308,11 @@ static int run_request(struct request *r, char **program)
 		sp_complain("compare: --calibrate: no program given; see smartprof compare --help");
 		return SP_EXIT_USAGE;
 	}
-	status = r->unreadable ? SP_EXIT_USAGE : 0;
+	sp_limit_reading();
+	for (int side = 0; side < SP_SIDES; side++)
+		for (size_t i = 0; i < r->path_count[side]; i++)
+			unreadable += sp_side_add(&r->sides[side], r->paths[side][i]);
+	status = unreadable ? SP_EXIT_USAGE : 0;
 	if (!status)
 		status = sp_side_check(&r->sides[SP_BASELINE], "baseline");
 	if (!status)
@@ -305,10 +327,14 @@ int sp_cmd_compare(int argc, char **argv)
 
 	for (unsigned m = 0; m < SP_GATING; m++)
 		r.gate.most[m] = NAN;
+	for (int side = 0; side < SP_SIDES; side++)
+		r.paths[side] = sp_alloc((size_t)argc, sizeof(*r.paths[side]));
 	status = parse_flags(argc, argv, &r);
 	if (status < 0)
 		status = run_request(&r, argv + optind);
-	for (int side = 0; side < SP_SIDES; side++)
+	for (int side = 0; side < SP_SIDES; side++) {
 		sp_side_free(&r.sides[side]);
+		free(r.paths[side]);
+	}
 	return status;
 }

@@ -1,7 +1,8 @@
 /* smartprof report: prints the profile of a running process, of a spool, or of a written profile. */
-#include "tools/tools.h"
+#include "tools/report.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <regex.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,24 +15,33 @@
 #include "profiles/render.h"
 #include "profiles/spool_find.h"
 #include "profiles/spool_read.h"
+#include "tools/tools.h"
 
 #define TOP_USUAL 30u
 #define PROGRESS_AFTER_NS 500000000u
 #define PROGRESS_EVERY_NS 100000000u
 
+enum { FLAG_FORMAT = 2000, FLAG_METRIC, FLAG_OUTPUT };
+
 static void print_help(void)
 {
 	printf("usage: smartprof report [FLAGS] PID|SPOOL|PROFILE.md\n\n"
-	       "Prints a profile as Markdown: of a process that is running right now, of a spool, or the readable\n"
-	       "part of a profile written earlier.\n\n"
+	       "Shows a profile, as Markdown or in another format: of a process that is running right now, of a "
+	       "spool,\n"
+	       "or one written earlier (of which Markdown is the readable part).\n\n"
 	       "  --by WHAT       one table of CPU time: by function, line, file, module or thread\n"
 	       "  --top N         N rows in each table\n"
 	       "  --focus REGEX   only stacks with a function, file or module that matches; others are [filtered]\n"
 	       "  --ignore REGEX  no stacks with a function, file or module that matches\n"
-	       "  --full          show everything: no limit on the length of tables\n" SP_SYMBOLS_HELP
-	       "  --help          this text\n\n"
-	       "A profile written earlier holds no stacks: --top, --focus and --ignore then choose rows of one table,\n"
-	       "by function unless --by says otherwise. REGEX is a POSIX extended regular expression.\n");
+	       "  --full          show everything: no limit on the length of tables\n"
+	       "  --format FORMAT markdown; html: one page with flame graphs; folded, speedscope, pprof,\n"
+	       "                  gperftools or json: for other programs\n"
+	       "  --metric WHAT   cpu, in_use, peak or allocated: what folded, pprof and gperftools tell, what\n"
+	       "                  html and speedscope show first\n"
+	       "  --output FILE   write there\n" SP_SYMBOLS_HELP "  --help          this text\n\n"
+	       "Of a profile written earlier, --top, --focus and --ignore choose rows of one table in Markdown, by\n"
+	       "function unless --by says otherwise; in the other formats they choose stacks. REGEX is a POSIX\n"
+	       "extended regular expression.\n");
 }
 
 /* What was asked for. */
@@ -39,6 +49,8 @@ struct wish {
 	struct sp_render_options options;
 	struct sp_symbolizer_options symbols;
 	regex_t focus, ignore;
+	struct sp_report_wish export;
+	const char *output; /* NULL: standard output */
 };
 
 struct progress {
@@ -69,12 +81,9 @@ static void show_progress(void *context, size_t done, size_t total)
 	fprintf(stderr, "\rsmartprof: symbolizing %zu of %zu stacks", done, total);
 }
 
-static int print_text(const char *text, size_t length)
+static int print_text(const struct wish *wish, const struct sp_buffer *text)
 {
-	if (fwrite(text, 1, length, stdout) == length && fflush(stdout) == 0)
-		return 0;
-	sp_complain("report: standard output: %s; nothing more is printed", strerror(errno));
-	return 1;
+	return sp_write_output("report", wish->output, text, O_TRUNC) ? 1 : 0;
 }
 
 /* -ENODATA: the question was fine, and has no answer here. */
@@ -88,46 +97,76 @@ static int complain_of(const char *path, int err, const char *why)
 	return SP_EXIT_USAGE;
 }
 
+static int report_export(const char *path, const struct wish *wish, const struct sp_buffer *markdown)
+{
+	struct sp_buffer out = {0};
+	const char *why = "";
+	int err = sp_report_export(&out, markdown, &wish->export, &why);
+	int status = err < 0 ? complain_of(path, err, why) : print_text(wish, &out);
+
+	sp_buffer_free(&out);
+	return status;
+}
+
+/* Other formats choose among the stacks of the whole profile. */
 static int report_spool(const char *path, struct wish *wish)
 {
 	struct progress progress = {.start_ns = now_ns()};
+	struct sp_render_options options = wish->options;
 	struct sp_buffer out = {0};
 	const char *why = "";
 	int err, status;
 
 	if (isatty(STDERR_FILENO)) {
-		wish->options.progress = show_progress;
-		wish->options.progress_context = &progress;
+		options.progress = show_progress;
+		options.progress_context = &progress;
 	}
-	err = sp_render_text(path, &wish->options, &out, &why);
-	status = err < 0 ? complain_of(path, err, why) : print_text(out.data, out.length);
+	if (wish->export.format != SP_REPORT_MARKDOWN)
+		options.filter = (struct sp_filter){0};
+	err = sp_render_text(path, &options, &out, &why);
+	if (err < 0)
+		status = complain_of(path, err, why);
+	else if (wish->export.format == SP_REPORT_MARKDOWN)
+		status = print_text(wish, &out);
+	else
+		status = report_export(path, wish, &out);
 	sp_buffer_free(&out);
 	return status;
 }
 
-static int report_table(const char *path, const struct sp_profile *profile, const struct sp_render_options *o)
+static int report_table(const char *path, const struct sp_profile *profile, const struct wish *wish)
 {
+	const struct sp_render_options *o = &wish->options;
 	struct sp_buffer out = {0};
 	const char *why =
 		sp_markdown_by(&out, profile, o->by ? o->by : SP_BY_FUNCTION, o->top ? o->top : TOP_USUAL, &o->filter);
-	int status = why ? complain_of(path, -ENODATA, why) : print_text(out.data, out.length);
+	int status = why ? complain_of(path, -ENODATA, why) : print_text(wish, &out);
 
 	sp_buffer_free(&out);
 	return status;
 }
 
-static int report_profile(const char *path, const struct sp_buffer *text, const struct sp_render_options *o)
+static int report_profile(const char *path, struct sp_buffer *text, const struct wish *wish)
 {
+	const struct sp_render_options *o = &wish->options;
 	const char *why = "";
-	struct sp_profile *profile = sp_markdown_read(text->data, text->length, &why);
+	struct sp_profile *profile;
+	size_t line;
 	int status;
 
-	if (!profile)
-		return complain_of(path, -EINVAL, why);
+	if (wish->export.format != SP_REPORT_MARKDOWN)
+		return report_export(path, wish, text);
+	profile = sp_markdown_read_at(text->data, text->length, &why, &line);
+	if (!profile) {
+		sp_complain("report: %s: line %zu: %s; give it a process id, a spool or a profile", path, line, why);
+		return SP_EXIT_USAGE;
+	}
+	if (!o->full)
+		text->length = sp_markdown_top(text->data, text->length);
 	if (o->by || o->top || o->filter.focus || o->filter.ignore)
-		status = report_table(path, profile, o);
+		status = report_table(path, profile, wish);
 	else
-		status = print_text(text->data, o->full ? text->length : sp_markdown_top(text->data, text->length));
+		status = print_text(wish, text);
 	sp_profile_free(profile);
 	return status;
 }
@@ -172,9 +211,9 @@ static int report(const char *what, struct wish *wish)
 	}
 	got = sp_input_read(what, &text);
 	if (got < 0)
-		status = complain_of(what, got, strerror(-got));
+		status = complain_of(what, got, sp_input_error(got));
 	else
-		status = got == SP_INPUT_SPOOL ? report_spool(what, wish) : report_profile(what, &text, &wish->options);
+		status = got == SP_INPUT_SPOOL ? report_spool(what, wish) : report_profile(what, &text, wish);
 	sp_buffer_free(&text);
 	return status;
 }
@@ -241,6 +280,13 @@ static int parse_flag(int got, char **argv, const struct option *flags, struct w
 		return parse_by(optarg, &o->by);
 	case 'o':
 		return parse_regex("focus", optarg, &wish->focus, &o->filter.focus);
+	case FLAG_FORMAT:
+		return sp_report_parse_format(optarg, &wish->export.format);
+	case FLAG_METRIC:
+		return sp_report_parse_metric(optarg, &wish->export.view);
+	case FLAG_OUTPUT:
+		wish->output = optarg;
+		return 0;
 	case 'i':
 		return parse_regex("ignore", optarg, &wish->ignore, &o->filter.ignore);
 	default:
@@ -248,8 +294,35 @@ static int parse_flag(int got, char **argv, const struct option *flags, struct w
 	}
 }
 
-static int check_wish(int left, struct sp_render_options *o)
+/* What only some formats know. */
+static int check_format(const struct wish *wish)
 {
+	const struct sp_render_options *o = &wish->options;
+
+	if (wish->export.format == SP_REPORT_MARKDOWN) {
+		if (wish->export.view == SP_VIEWS)
+			return 0;
+		sp_complain("report: --metric: Markdown tells all of them; name another --format, or leave it out");
+		return SP_EXIT_USAGE;
+	}
+	if (o->by || o->top || o->full) {
+		sp_complain("report: --%s: it is for Markdown, other formats tell everything; leave it out",
+			o->by            ? "by"
+				: o->top ? "top"
+					 : "full");
+		return SP_EXIT_USAGE;
+	}
+	if (wish->export.format == SP_REPORT_PPROF && !wish->output && isatty(STDOUT_FILENO)) {
+		sp_complain("report: --format pprof: it is not for terminals; name a file with --output");
+		return SP_EXIT_USAGE;
+	}
+	return 0;
+}
+
+static int check_wish(int left, struct wish *wish)
+{
+	struct sp_render_options *o = &wish->options;
+
 	if (left != 1) {
 		sp_complain("report: it wants one process id, spool or profile; see smartprof report --help");
 		return SP_EXIT_USAGE;
@@ -262,6 +335,8 @@ static int check_wish(int left, struct sp_render_options *o)
 		sp_complain("report: --full and --top: they exclude each other; leave one out");
 		return SP_EXIT_USAGE;
 	}
+	if (check_format(wish))
+		return SP_EXIT_USAGE;
 	if (o->by && !o->top)
 		o->top = o->full ? SIZE_MAX : TOP_USUAL;
 	return 0;
@@ -271,13 +346,15 @@ int sp_cmd_report(int argc, char **argv)
 {
 	static const struct option flags[] = {{"full", no_argument, NULL, 'f'}, {"top", required_argument, NULL, 't'},
 		{"by", required_argument, NULL, 'b'}, {"focus", required_argument, NULL, 'o'},
-		{"ignore", required_argument, NULL, 'i'}, SP_SYMBOLS_FLAGS, {"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0}};
-	struct wish wish = {0};
+		{"ignore", required_argument, NULL, 'i'}, {"format", required_argument, NULL, FLAG_FORMAT},
+		{"metric", required_argument, NULL, FLAG_METRIC}, {"output", required_argument, NULL, FLAG_OUTPUT},
+		SP_SYMBOLS_FLAGS, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	struct wish wish = {.export = {.view = SP_VIEWS}};
 	int got, status = 0;
 
 	sp_symbols_options(&wish.symbols, true);
 	wish.options.symbols = &wish.symbols;
+	wish.export.filter = &wish.options.filter;
 	opterr = 0;
 	while (!status && (got = getopt_long(argc, argv, ":h", flags, NULL)) != -1) {
 		if (got == 'h') {
@@ -287,7 +364,7 @@ int sp_cmd_report(int argc, char **argv)
 		status = parse_flag(got, argv, flags, &wish);
 	}
 	if (!status)
-		status = check_wish(argc - optind, &wish.options);
+		status = check_wish(argc - optind, &wish);
 	if (!status) {
 		sp_limit_reading();
 		status = report(argv[optind], &wish);

@@ -115,7 +115,7 @@ static int validate(const char *path, json_t *files)
 	int err = sp_input_read(path, &text), status = SP_EXIT_USAGE;
 
 	if (err < 0) {
-		sp_complain("validate: %s: %s; give it a profile", path, strerror(-err));
+		sp_complain("validate: %s: %s; give it a profile", path, sp_input_error(err));
 	} else if (err == SP_INPUT_SPOOL) {
 		sp_complain("validate: %s: it is a spool; give it a profile, such as `smartprof report` makes of it",
 			path);

@@ -138,7 +138,12 @@ int sp_calibrate(char **argv, size_t runs)
 		if (status)
 			sp_complain("compare: --calibrate: run %zu ended with status %d; nothing is learned from that",
 				i + 1, status);
-		else if (access(output, F_OK) == 0)
+	}
+	if (!status)
+		sp_limit_reading(); /* which runs must not inherit */
+	for (size_t i = 0; i < runs && !status; i++) {
+		snprintf(output, sizeof(output), "%s/%zu.md", directory, i);
+		if (access(output, F_OK) == 0)
 			sp_side_add(&side, output);
 	}
 	status = status ? 1 : learn(&side);

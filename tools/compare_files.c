@@ -11,9 +11,17 @@
 #include "profiles/output.h"
 #include "tools/tools.h"
 
+#define TEXT_MAX_BYTES (128u << 20) /* of a side's files together: keeps what is read below 2 GB */
+
 static int complain(const char *path, const char *why)
 {
 	sp_complain("compare: %s: %s; give it profiles or directories of profiles", path, why);
+	return 1;
+}
+
+static int complain_line(const char *path, size_t line, const char *why)
+{
+	sp_complain("compare: %s: line %zu: %s; give it profiles or directories of profiles", path, line, why);
 	return 1;
 }
 
@@ -32,16 +40,20 @@ static int add_file(struct sp_side_files *side, const char *path, bool in_direct
 	struct sp_profile *profile = NULL;
 	const char *why = NULL, *role;
 	int error = sp_input_read(path, &text);
+	size_t line = 0;
 
-	if (error == 1)
+	side->text_bytes += text.length;
+	if (error == SP_INPUT_SPOOL)
 		why = "it is a spool; smartprof report makes a profile of it";
 	else if (error < 0)
-		why = strerror(-error);
+		why = sp_input_error(error);
+	else if (side->text_bytes > TEXT_MAX_BYTES)
+		why = "with it, a side's profiles are larger than 128 MB together";
 	else
-		profile = sp_markdown_read(text.data, text.length, &why);
+		profile = sp_markdown_read_at(text.data, text.length, &why, &line);
 	sp_buffer_free(&text);
 	if (!profile)
-		return complain(path, why);
+		return line ? complain_line(path, line, why) : complain(path, why);
 	role = sp_profile_fact(profile, "tree_role");
 	if (in_directory && role && strcmp(role, "member") == 0) {
 		side->skipped++;

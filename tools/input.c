@@ -34,6 +34,8 @@ int sp_input_read(const char *path, struct sp_buffer *text)
 		err = S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
 	else if (pread(fd, &magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) && magic == SP_SPOOL_MAGIC)
 		err = SP_INPUT_SPOOL;
+	else if (st.st_size > PROFILE_MAX_BYTES)
+		err = -EFBIG;
 	sp_buffer_puts(text, "");
 	while (!err && (n = read(fd, block, sizeof(block))) != 0) {
 		if (n > 0)
@@ -45,6 +47,13 @@ int sp_input_read(const char *path, struct sp_buffer *text)
 	}
 	close(fd);
 	return err;
+}
+
+const char *sp_input_error(int err)
+{
+	return err == -EFBIG     ? "it is larger than 64 MB, which no profile is"
+		: err == -EINVAL ? "it is no regular file"
+				 : strerror(-err);
 }
 
 void sp_limit(int resource, rlim_t most)

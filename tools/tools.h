@@ -62,6 +62,13 @@ int sp_symbols_flag(struct sp_symbolizer_options *options, int got, const char *
 #define SP_INPUT_SPOOL 1
 int sp_input_read(const char *path, struct sp_buffer *text);
 
+/* What such an errno means, a phrase. */
+const char *sp_input_error(int err);
+
+/* Writes the text to the file, opened with `how` (O_TRUNC or O_APPEND), or with path NULL to standard output. Returns
+ * 0, or a negative errno after a complaint that names the command. */
+int sp_write_output(const char *command, const char *path, const struct sp_buffer *text, int how);
+
 /* Lowers a limit of this process, never raises it. */
 void sp_limit(int resource, rlim_t most);
 

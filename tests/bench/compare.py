@@ -1,9 +1,15 @@
-"""Compares random disjoint subsets of a pool of profiles: python3 compare.py BINARY COMMAND …
+"""How often comparisons of random disjoint sets out of a pool of profiles are wrong: python3 compare.py BINARY …
 
-aa PER_SIDE TIMES DIRECTORY…          false findings
-found PER_SIDE TIMES FUNCTION OLD NEW  true ones: NEW costs more in FUNCTION
+aa PER_SIDE TIMES DIRECTORY…                        sets of one program: false findings
+found PER_SIDE TIMES OLD METRIC:FUNCTION=NEW…       NEW costs more of METRIC in FUNCTION
+
+Beside it what others would say of the same files:
+benchstat    Mann-Whitney at .05 on each total, uncorrected: one that grew
+pprof        -diff_base, the runs of a side added up: a function whose own cost grew by 1 % of the total
+difffolded   the first run of each side, stack by stack: one that grew by 1 % of the total
 """
 import collections
+import functools
 import glob
 import json
 import random
@@ -12,70 +18,183 @@ import subprocess
 import sys
 
 random.seed(20240607)
+METRICS = ("cpu", "peak", "allocated", "wall")
 
 
 def pool(directory):
     return sorted(f for f in glob.glob(directory + "/*/*.md") if "/latest" not in f and "/tree." not in f)
 
 
-def compare(old, new):
-    run = subprocess.run([sys.argv[1], "compare", "--format", "json", "--baseline", *old, "--current", *new],
+def compare(old, new, *flags):
+    run = subprocess.run([sys.argv[1], "compare", "--format", "json", *flags, "--baseline", *old, "--current", *new],
                          capture_output=True, text=True)
     return run.returncode, json.loads(run.stdout)
 
 
-def subtraction(old, new):
-    """What pprof -diff_base and difffolded show of one pair: a function that rose by 1 % of the total is red."""
-    _, result = compare(old[:1], new[:1])
-    return any(r["metric"] == "cpu" and r["change"] > 0 and r["current_share"] - r["baseline_share"] > 0.01
-               for r in result["rows"])
+def table(lines, heading):
+    """The rows of a table of the complete part, as dictionaries."""
+    at = next(i for i, line in enumerate(lines) if line.startswith("## " + heading + " ("))
+    while lines[at] != "```tsv":
+        at += 1
+    names, rows = lines[at + 1].split("\t"), []
+    for line in lines[at + 2:]:
+        if line == "```":
+            return rows
+        rows.append(dict(zip(names, line.split("\t"))))
 
 
-def rank_tests(old, new):
-    """benchstat's view: Mann-Whitney at .05 on every total, uncorrected; p comes with the result."""
-    _, result = compare(old, new)
-    return any(t["compared"] and t["metric"] in ("cpu", "peak", "allocated", "wall") and t["p"] < 0.05
-               for t in result["totals"])
+@functools.lru_cache(maxsize=None)
+def load(path):
+    """Totals, own CPU time by function, CPU time by stack."""
+    lines = open(path, encoding="utf-8").read().split("\n")
+    facts = dict(line.split(": ", 1) for line in lines[1:lines.index("---", 1)])
+    totals = {"cpu": float(facts["cpu_user_seconds"]) + float(facts["cpu_system_seconds"]),
+              "peak": float(facts["heap_peak_bytes"]), "allocated": float(facts["heap_allocated_bytes"]),
+              "wall": float(facts["wall_seconds"])}
+    own, stacks, names, stack, last = collections.Counter(), collections.Counter(), [], [], ""
+    for row in table(lines, "All functions"):
+        own[row["function"]] += int(row["self_user_ns"]) + int(row["self_sys_ns"])
+    for row in table(lines, "All frames"):
+        last = row["function"] or last
+        names.append(last)
+    for row in table(lines, "All CPU stacks"):
+        stack = stack[:int(row["shared"])] + [names[int(i)] for i in row["frames"].split()]
+        stacks[tuple(stack)] += int(row["user_ns"]) + int(row["sys_ns"])
+    return totals, own, stacks
+
+
+def rank_test(a, b):
+    """The exact two-sided p-value of Mann and Whitney's test, conditional on ties."""
+    both = sorted(a + b)
+    ranks = [2 * both.index(x) + both.count(x) + 1 for x in a + b]
+    ways = [collections.Counter({0: 1})] + [collections.Counter() for _ in a]
+    for rank in ranks:
+        for k in range(len(a), 0, -1):
+            for total, number in ways[k - 1].items():
+                ways[k][total + rank] += number
+    got, every = sum(ranks[:len(a)]), sum(ways[-1].values())
+    below = sum(number for total, number in ways[-1].items() if total <= got)
+    above = sum(number for total, number in ways[-1].items() if total >= got)
+    return min(1, 2 * min(below, above) / every)
+
+
+def benchstat(old, new):
+    found = []
+    for metric in METRICS:
+        a, b = ([load(f)[0][metric] for f in side] for side in (old, new))
+        if statistics.median(b) > statistics.median(a) and rank_test(a, b) < 0.05:
+            found.append(metric)
+    return found
+
+
+def grown(a, b):
+    whole = sum(a.values())
+    return [name for name in set(a) | set(b) if b[name] - a[name] > 0.01 * whole]
+
+
+def pprof(old, new):
+    return grown(*(sum((load(f)[1] for f in side), collections.Counter()) for side in (old, new)))
+
+
+def difffolded(old, new):
+    return grown(load(old[0])[2], load(new[0])[2])
+
+
+def others(count, old, new):
+    if len(old) > 1:
+        count["benchstat"] += bool(benchstat(old, new))
+    count["pprof"] += bool(pprof(old, new))
+    count["difffolded"] += bool(difffolded(old, new))
+
+
+def percent(count, key):
+    return f"{100 * count[key] / count['comparisons']:.1f} %"
 
 
 def aa(n, times, directories):
+    columns = ("finding", "exit 1", "exit 3", "benchstat", "pprof", "difffolded")
     total = collections.Counter()
+    print(f"\n| A/A, {n} against {n} | runs | CPU spread | comparisons | " + " | ".join(columns) + " |")
+    print("|:---|---:|---:|---:|" + "---:|" * len(columns))
     for directory in directories:
         files, count = pool(directory), collections.Counter()
+        cpu = [load(f)[0]["cpu"] for f in files]
         for _ in range(times):
             chosen = random.sample(files, 2 * n)
             status, result = compare(chosen[:n], chosen[n:])
-            confirmed = [t for t in result["totals"][:4] if t["compared"] and t["evidence"] != "none"]
-            confirmed += [r for r in result["rows"] if r["evidence"] == "confirmed"]
+            findings = [t for t in result["totals"][:4] if t["compared"] and t["evidence"] != "none"]
+            findings += [r for r in result["rows"] if r["evidence"] == "confirmed"]
             count["comparisons"] += 1
-            count["confirmed finding or score under 98"] += bool(confirmed or result["score"] < 98)
-            count["exit 1"] += status == 1
-            count["exit 3"] += status == 3
-            count["benchstat: p < .05 on a total"] += rank_tests(chosen[:n], chosen[n:])
-            count["subtraction of two: a function up by 1 %"] += subtraction(chosen, chosen[n:])
-        print(f"  {directory.split('/')[-1]}, {len(files)} runs:", dict(count))
+            count["finding"] += bool(findings or result["score"] < 98)
+            count[f"exit {status}"] += 1
+            others(count, chosen[:n], chosen[n:])
+        print(f"| {directory.split('/')[-1]} | {len(files)} | {100 * statistics.stdev(cpu) / statistics.mean(cpu):.1f} % "
+              f"| {times} | " + " | ".join(percent(count, key) for key in columns) + " |")
         total += count
-    print("  all:", dict(total))
-    return total["confirmed finding or score under 98"] <= 0.01 * total["comparisons"]
+    print(f"| all | | | {total['comparisons']} | " + " | ".join(percent(total, key) for key in columns) + " |")
+    return total["finding"] <= 0.01 * total["comparisons"]
 
 
-def found(n, times, function, old, new):
+def regressions(result, metric):
+    return [r for r in result["rows"] if r["state"] == "regression" and r["metric"] == metric]
+
+
+def found_once(n, old, new, metric, function):
+    """How a comparison went, and the JSON of it."""
     count = collections.Counter()
-    spreads, needed = [], []
-    for _ in range(times):
-        status, result = compare(random.sample(pool(old), n), random.sample(pool(new), n))
-        rows = [r for r in result["rows"] if r["state"] == "regression"]
-        count["comparisons"] += 1
-        count["exit 1"] += status == 1
-        count["exit 3"] += status == 3
-        count["function listed"] += any(r["function"] == function for r in rows)
-        count["another function listed"] += any(r["function"] != function for r in rows)
-        spreads += [t["spread"] for t in result["totals"] if t["metric"] == "cpu"]
-        needed += [t["runs_needed"] for t in result["totals"] if t["metric"] == "cpu"]
-    print(f"  {new.split('/')[-1]}: CPU spread {100 * statistics.median(spreads):.1f} %,",
-          f"runs needed {statistics.median(needed):.0f};", dict(count))
+    a, b = random.sample(old, n), random.sample(new, n)
+    status, result = compare(a, b)
+    rows = regressions(result, metric)
+    rows.sort(key=lambda r: -r["change"])
+    total = next(t for t in result["totals"] if t["metric"] == metric)
+    count["comparisons"] += 1
+    count["found"] += bool(rows) and rows[0]["function"] == function
+    count["another first"] += bool(rows) and rows[0]["function"] != function
+    count["total confirmed"] += total["evidence"] == "confirmed" and total["ratio"] > 1
+    count[f"exit {status}"] += 1
+    count["benchstat"] += metric in benchstat(a, b)
+    if metric == "cpu":
+        count["pprof"] += function in pprof(a, b)
+        count["pprof, others"] += any(name != function for name in pprof(a, b))
+        count["difffolded"] += any(stack[-1:] == (function,) for stack in difffolded(a, b))
+    row = next((r for r in result["rows"] if r["metric"] == metric and r["function"] == function), None)
+    return count, total, row
+
+
+def found(n, times, old, cases):
+    columns = ("found", "another first", "total confirmed", "exit 1", "exit 3", "benchstat", "pprof",
+               "pprof, others", "difffolded")
+    print(f"\n| planted, {n} against {n} | in | spread of the total | growth of the total | runs needed | "
+          + " | ".join(columns) + " |")
+    print("|:---|:---|---:|---:|---:|" + "---:|" * len(columns))
+    good, later = True, []
+    for case in cases:
+        (metric, function), new = case.split("=")[0].split(":"), case.split("=", 1)[1]
+        count, spreads, needed, ratios = collections.Counter(), [], [], []
+        for _ in range(times):
+            once, total, _ = found_once(n, pool(old), pool(new), metric, function)
+            count += once
+            spreads.append(total["spread"])
+            needed.append(total["runs_needed"])
+            ratios.append(total["ratio"])
+        spread, runs = statistics.median(spreads), int(statistics.median(needed))
+        print(f"| {new.split('/')[-1]} | {function} | {100 * spread:.1f} % | {100 * statistics.median(ratios) - 100:+.1f} % "
+              f"| {runs} | " + " | ".join("" if metric != "cpu" and key.startswith(("pprof", "diff"))
+                                          else percent(count, key) for key in columns) + " |")
+        if spread <= 0.03 and count["found"] < 0.95 * times:
+            good = False
+        if count["found"] < 0.95 * times or count["exit 3"]:
+            later.append((metric, function, new, runs))
+    for metric, function, new, runs in later:
+        most = min(len(pool(old)), len(pool(new)))
+        if n < runs <= most:
+            count = sum((found_once(runs, pool(old), pool(new), metric, function)[0] for _ in range(times)),
+                        collections.Counter())
+            print(f"\n{new.split('/')[-1]} with the {runs} runs a side it asked for: exit 3 in {percent(count, 'exit 3')}, "
+                  f"found in {percent(count, 'found')}.")
+    return good
 
 
 if sys.argv[2] == "aa":
     sys.exit(0 if aa(int(sys.argv[3]), int(sys.argv[4]), sys.argv[5:]) else 1)
-found(int(sys.argv[3]), int(sys.argv[4]), *sys.argv[5:8])
+sys.exit(0 if found(int(sys.argv[3]), int(sys.argv[4]), sys.argv[5], sys.argv[6:]) else 1)

@@ -79,8 +79,8 @@ runs() {
 	echo '# Hello' >foreign.md
 	status_of 2 "$SMARTPROF" compare --baseline "$good" cut.md --current foreign.md missing.md 2>err >out
 	[ ! -s out ]
-	grep -q 'cut.md: it ends before its complete part does' err
-	grep -q 'foreign.md: it does not start with the front matter' err
+	grep -q 'cut.md: line [0-9]*: it ends before its complete part does' err
+	grep -q 'foreign.md: line 1: it does not start with the front matter' err
 	grep -q 'missing.md: No such file' err
 	[ "$(wc -l <err)" -eq 3 ]
 	status_of 2 "$SMARTPROF" compare "$good"
@@ -93,4 +93,81 @@ runs() {
 	status_of 2 "$SMARTPROF" compare --baseline "$good" other.md --current "$good" 2>err
 	grep -q 'are of several programs' err
 	rm cut.md # every other profile must be whole
+}
+
+# refused FILE WHAT: one line about it, exit status 2, nothing compared.
+refused() {
+	status_of 2 "$SMARTPROF" compare "$good" "$1" 2>err >out
+	[ ! -s out ]
+	[ "$(wc -l <err)" -eq 1 ]
+	grep -q "$1: $2" err || fail "$(cat err)"
+}
+
+@test "edited, foreign, endless and huge inputs are refused in one line that tells where" {
+	runs a 1 0.1
+	good=$(echo a/ci/cpu_truth.*.md)
+	first=$(($(grep -n '^self_user_ns' "$good" | head -n 1 | cut -d: -f1) + 1))
+	mkdir bad
+	sed "${first}s/^[0-9]*/x/" "$good" >bad/edited
+	refused bad/edited "line $first: a row of All functions is damaged"
+	sed "${first}d" "$good" >bad/missing
+	refused bad/missing "line [0-9]*: its complete part is not complete"
+	sed 's/^## All functions (.*/## All functions (99999999)/' "$good" >bad/rows
+	refused bad/rows "line $((first - 4)): it has more rows than any profile"
+	sed 's/^schema: .*/schema: smartprof\/2/' "$good" >bad/version
+	refused bad/version "line 2: its schema is of another version"
+	head -c 100000 "$SMARTPROF" >bad/binary
+	refused bad/binary 'line 1: '
+	: >bad/empty
+	refused bad/empty 'line 1: '
+	truncate -s 5G bad/huge
+	refused bad/huge 'it is larger than 64 MB'
+	refused /dev/zero 'it is no regular file'
+	mkfifo bad/fifo
+	refused bad/fifo 'it is no regular file'
+	for i in $(seq 6); do truncate -s 30M "bad/part$i"; done
+	status_of 2 "$SMARTPROF" compare --baseline bad/part* --current "$good" 2>err
+	grep -q 'larger than 128 MB together' err
+	printf '{"schema": "smartprof-noise/1",\n "runs": }' >a/ci/cpu_truth.noise.json
+	status_of 2 "$SMARTPROF" compare "$good" "$good" 2>err >out
+	grep -q 'cpu_truth.noise.json: line 2: it is no JSON' err
+	rm a/ci/cpu_truth.noise.json
+	mkfifo a/ci/cpu_truth.noise.json
+	status_of 2 "$SMARTPROF" compare "$good" "$good" 2>err >out
+	grep -q 'cpu_truth.noise.json: it is no regular file' err
+	rm -r bad
+}
+
+# made NAME FLAG…: a program of which the flags rename functions or move their cost.
+made() {
+	local name=$1
+	shift
+	mkdir -p "$name"
+	cat >"$name/made.c" <<-'END'
+		__attribute__((noipa)) long spin(long n) { long x = n; while (n-- > 0) x = x * 3 + n; return x; }
+		__attribute__((noipa)) long PARSE(long n) { long x = n; while (n-- > 0) x = x * 5 + n; return x + spin(9); }
+		__attribute__((noipa)) long lex(long n) { long x = n; while (n-- > 0) x = x * 7 + n; return x + spin(9); }
+		__attribute__((noipa)) long work(long n) { return PARSE(n * P) + lex(n * L) + spin(n); }
+		int main(void) { long x = 0; for (int i = 0; i < 300; i++) x += work(60000); return x == 42; }
+	END
+	gcc -g -O2 "$@" -o "$name/made" "$name/made.c"
+	SMARTPROF_DIR=$WORK/$name timeout -k 5 "$PATIENCE" "$SMARTPROF" run --repeat 6 -- "$name/made"
+}
+
+@test "renames and cost shifts are found by callers and callees" {
+	export SMARTPROF_ENV=ci
+	made old -DPARSE=parse -DP=4 -DL=2
+	made renamed -DPARSE=read_words -DP=4 -DL=2
+	made moved -DPARSE=parse -DP=2 -DL=4
+	"$SMARTPROF" compare --baseline old/ci --current renamed/ci --format json >renamed.json || true
+	"$SMARTPROF" compare --baseline old/ci --current moved/ci --format json >moved.json || true
+	python3 - <<-'END'
+		import json
+		rows = {r["function"]: r for r in json.load(open("renamed.json"))["rows"] if r["metric"] == "cpu"}
+		assert rows["read_words"]["presence"] == "renamed" and rows["read_words"]["was"] == "parse", rows
+		assert "parse" not in rows
+		rows = {r["function"]: r for r in json.load(open("moved.json"))["rows"] if r["metric"] == "cpu"}
+		assert rows["lex"]["state"] == rows["parse"]["state"] == "shift", rows
+		assert rows["lex"]["within"] == "work", rows
+	END
 }

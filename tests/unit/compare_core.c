@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 #include <jansson.h>
@@ -29,7 +28,8 @@ struct made {
 	struct made_row rows[ROWS_MAX];
 	double wall_ms, peak, allocated; /* negative: no heap profile */
 	const char *extra;               /* more front matter */
-	double site;                     /* what sampling made of `allocated`, all at one site; 0: no sites */
+	int caller[ROWS_MAX];            /* of the row: 1 + another's index, 0 none; all 0: no stacks */
+	double site;                     /* what sampling made of `allocated` but 4 MB, at one site; 0: no sites */
 };
 
 static struct sp_profile *profiles[SP_SIDES][RUNS_MAX];
@@ -66,6 +66,31 @@ static int tear_down(void **state)
 	return 0;
 }
 
+/* Every row's self time is one stack, up its callers. */
+static void put_stacks(struct sp_buffer *out, const struct made *made, size_t n)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < n; i++)
+		any = any || made->caller[i];
+	if (!any)
+		return;
+	sp_buffer_printf(out, "## All frames (%zu)\n\n```tsv\nhead\n", n);
+	for (size_t i = 0; i < n; i++)
+		sp_buffer_printf(out, "0\t1\t0\t%s\t/bin/app\t\n", made->rows[i].name);
+	sp_buffer_printf(out, "```\n\n## All CPU stacks (%zu)\n\n```tsv\nhead\n", n);
+	for (size_t i = 0; i < n; i++) {
+		char chain[100] = "", longer[100];
+
+		for (int at = (int)i + 1; at; at = made->caller[at - 1]) {
+			snprintf(longer, sizeof(longer), "%d%s%.80s", at - 1, *chain ? " " : "", chain);
+			strcpy(chain, longer);
+		}
+		sp_buffer_printf(out, "%.0f\t0\t10\t0\t%s\n", made->rows[i].ms * MS, chain);
+	}
+	sp_buffer_puts(out, "```\n\n");
+}
+
 static void put_run(struct sp_buffer *out, const struct made *made)
 {
 	double cpu = 0;
@@ -86,12 +111,13 @@ static void put_run(struct sp_buffer *out, const struct made *made)
 			made->rows[i].ms * MS, made->rows[i].ms * MS, made->rows[i].ms * MS / 20, made->rows[i].name,
 			made->rows[i].file ? made->rows[i].file : "", made->rows[i].file ? 7 : 0);
 	sp_buffer_puts(out, "```\n\n");
+	put_stacks(out, made, n);
 	if (made->site > 0)
 		sp_buffer_printf(out,
 			"## All heap sites "
-			"(1)\n\n```tsv\nhead\n%.0f\t9\t0\t0\t0\t0\t0\t0\t9\t0\t0\t0\t0\t0\t0\tstore\t/bin/app"
-			"\t\t0\n```\n\n",
-			made->site);
+			"(2)\n\n```tsv\nhead\n%.0f\t9\t0\t0\t0\t0\t0\t0\t9\t0\t%.0f\t0\t0\t0\t0\tstore\t/bin/app"
+			"\t\t0\n4000000\t1\t0\t0\t0\t0\t0\t0\t1\t0\t0\t0\t0\t0\t0\tlarge\t/bin/app\t\t0\n```\n\n",
+			made->site, made->site * 1e5);
 	sp_buffer_puts(out, "</details>\n");
 }
 
@@ -128,7 +154,7 @@ static void compare(void)
 }
 
 static const struct made plain = {
-	{{"parse", "a.c", 400}, {"lex", "a.c", 300}, {"main", "b.c", 300}}, 1100, 8e6, 64e6, NULL, 0};
+	{{"parse", "a.c", 400}, {"lex", "a.c", 300}, {"main", "b.c", 300}}, 1100, 8e6, 64e6, NULL, {0}, 0};
 
 static const struct sp_row *row(const char *name)
 {
@@ -268,6 +294,106 @@ static void a_rise_elsewhere_is_no_shift(void **state)
 	assert_int_equal(result->verdict, SP_VERDICT_PASS);
 }
 
+/* main calls work and idle; work calls parse and lex; parse calls copy. */
+static const struct made called = {{{"main", "a.c", 20}, {"work", "b.c", 100}, {"idle", "c.c", 300},
+					   {"parse", "d.c", 200}, {"lex", "e.c", 200}, {"copy", "f.c", 200}},
+	1100, 8e6, 64e6, NULL, {0, 1, 1, 2, 2, 4}, 0};
+
+static void compare_made(const struct made *old, const struct made *new)
+{
+	forget();
+	add_runs(SP_BASELINE, *old, 6, 0.01);
+	add_runs(SP_CURRENT, *new, 6, 0.01);
+	compare();
+}
+
+static void callers_and_callees_tell_renames(void **state)
+{
+	struct made other = called;
+
+	(void)state;
+	other.rows[3] = (struct made_row){"parse_all", "elsewhere.c", 300}; /* dearer, in another file */
+	compare_made(&called, &other);
+	assert_int_equal(row("parse_all")->presence, SP_ROW_RENAMED);
+	assert_string_equal(row("parse_all")->old_function, "parse");
+	assert_int_equal(row("parse_all")->state, SP_ROW_REGRESSION);
+	assert_null(row("parse"));
+
+	other = called;
+	other.rows[3].name = "parse_all"; /* a chain of renamed functions */
+	other.rows[5].name = "copy_all";
+	compare_made(&called, &other);
+	assert_string_equal(row("parse_all")->old_function, "parse");
+	assert_string_equal(row("copy_all")->old_function, "copy");
+
+	other = called;
+	other.rows[3] = (struct made_row){"scan", "d.c", 200};
+	other.caller[3] = 3; /* the same cost in the same file, but idle calls it */
+	compare_made(&called, &other);
+	assert_int_equal(row("scan")->presence, SP_ROW_APPEARED);
+	assert_int_equal(row("parse")->presence, SP_ROW_DISAPPEARED);
+
+	other = called;
+	other.rows[4] = (struct made_row){"tokens", "e.c", 200};
+	other.caller[5] = 5; /* the same cost and caller, but it calls copy now, which lex did not */
+	compare_made(&called, &other);
+	assert_int_equal(row("tokens")->presence, SP_ROW_APPEARED);
+}
+
+static void cost_shifts_within_the_callers_subtree(void **state)
+{
+	struct made other = called;
+
+	(void)state;
+	other.rows[4].ms = 290; /* lex takes over from copy, below work */
+	other.rows[5].ms = 110;
+	compare_made(&called, &other);
+	assert_int_equal(row("lex")->state, SP_ROW_SHIFT);
+	assert_int_equal(row("copy")->state, SP_ROW_SHIFT);
+	assert_string_equal(row("lex")->within, "work");
+	assert_true(result->score == 100);
+
+	other = called;
+	other.rows[3].ms = 290; /* parse does what it called copy for */
+	other.rows[5].ms = 110;
+	compare_made(&called, &other);
+	assert_string_equal(row("parse")->within, "parse");
+
+	other = called;
+	other.rows[5].ms = 290; /* copy grows, what is not below its caller falls */
+	other.rows[2].ms = 210;
+	compare_made(&called, &other);
+	assert_int_equal(row("copy")->state, SP_ROW_REGRESSION);
+	assert_int_equal(row("idle")->state, SP_ROW_IMPROVEMENT);
+
+	other = called;
+	other.rows[4].ms = 260; /* a fall that is larger than the rise stays a gain */
+	other.rows[5].ms = 40;
+	compare_made(&called, &other);
+	assert_int_equal(row("lex")->state, SP_ROW_SHIFT);
+	assert_int_equal(row("copy")->state, SP_ROW_IMPROVEMENT);
+}
+
+/* How finely was sampled is no cost: samples, errors, intervals. */
+static void the_interval_leaves_the_score(void **state)
+{
+	struct made fine = plain, coarse = plain;
+
+	(void)state;
+	fine.extra = "cpu_interval_achieved_us: 100\nheap_interval_bytes: 1024\ncpu_samples: 10000\n";
+	coarse.extra = "cpu_interval_achieved_us: 4000\nheap_interval_bytes: 524288\ncpu_samples: 250\n";
+	compare_made(&fine, &coarse);
+	assert_true(result->score == 100);
+	assert_int_equal(result->verdict, SP_VERDICT_PASS);
+	coarse.rows[0].ms *= 2;
+	compare_made(&fine, &coarse);
+	fine.extra = coarse.extra;
+	assert_true(result->score < 100);
+	double score = result->score;
+	compare_made(&fine, &coarse);
+	assert_true(fabs(result->score - score) < 1e-9);
+}
+
 static void one_against_one_is_a_candidate(void **state)
 {
 	struct made slow = plain;
@@ -291,6 +417,29 @@ static void one_against_one_is_a_candidate(void **state)
 	assert_int_equal(result->verdict, SP_VERDICT_REGRESSION);
 }
 
+/* Python: d = statistics.NormalDist(); h = -d.inv_cdf(.005) * .15 * sqrt(2); 1.12 * exp(h); the tail 2 * (1 - d.cdf(
+ * log(1.12) / (.15 * sqrt(2)))). Of the function: e = sqrt((20 / 1.959964)**2 + (26 / 1.959964)**2 + .15**2 * (400**2 +
+ * 520**2)); 120 + d.inv_cdf(.975) * e. With three a side h * sqrt(1 / 3 * pi / 2), for medians (the efficiency of a median is
+ * 2 / pi: Lehmann, Theory of Point Estimation, 5.3). */
+static void the_noise_floor_is_what_it_says(void **state)
+{
+	struct made slow = plain;
+
+	(void)state;
+	slow.rows[0].ms *= 1.3;
+	add_run(SP_BASELINE, &plain);
+	add_run(SP_CURRENT, &slow);
+	compare();
+	assert_true(fabs(result->totals[SP_METRIC_CPU].high - 1.9342982431) < 1e-6);
+	assert_true(fabs(result->totals[SP_METRIC_CPU].p - 0.5931778874) < 1e-6);
+	assert_true(fabs(row("parse")->high / MS - 315.644287) < 1e-3);
+	forget();
+	add_runs(SP_BASELINE, plain, 3, 0);
+	add_runs(SP_CURRENT, slow, 3, 0);
+	compare();
+	assert_true(fabs(result->totals[SP_METRIC_CPU].high - 1.6631542060) < 1e-6);
+}
+
 static void four_a_side_are_too_few(void **state)
 {
 	struct made slow = plain;
@@ -311,20 +460,17 @@ static void noise_learned_is_the_floor(void **state)
 {
 	struct made slow = plain;
 	struct sp_noise *noise;
-	char *text, path[] = "/tmp/compare_noise.XXXXXX";
 	const char *why;
-	int fd = mkstemp(path);
+	size_t line;
+	char *text;
 
 	(void)state;
 	add_runs(SP_BASELINE, plain, 10, 0.02);
 	noise = sp_noise_learn(profiles[0], names[0], 10);
 	text = sp_noise_text(noise);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	close(fd);
-	free(text);
 	sp_noise_free(noise);
-	noise = sp_noise_read(path, &why);
-	unlink(path);
+	noise = sp_noise_parse(text, strlen(text), &why, &line);
+	free(text);
 	assert_non_null(noise);
 	assert_int_equal(noise->runs, 10);
 	assert_true(noise->metrics[SP_METRIC_CPU] > 0.005 && noise->metrics[SP_METRIC_CPU] < 0.03);
@@ -341,6 +487,24 @@ static void noise_learned_is_the_floor(void **state)
 	assert_true(result->score < 100);
 	assert_int_equal(result->totals[SP_METRIC_CPU].evidence, SP_EVIDENCE_CANDIDATE);
 	sp_noise_free(noise);
+}
+
+static void damaged_noise_is_refused(void **state)
+{
+	static const char *const bad[] = {"", "[]", "{}", "{\"schema\": \"smartprof-noise/2\", \"runs\": 10}",
+		"{\"schema\": \"smartprof-noise/1\", \"runs\": 1}", "{\"schema\": \"smartprof-noise/1\",\n\n \"runs"};
+	size_t line = 0, large = 2 << 20;
+	char *text = sp_alloc(large, 1);
+	const char *why;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_null(sp_noise_parse(bad[i], strlen(bad[i]), &why, &line));
+	assert_int_equal(line, 3);
+	memset(text, '[', large);
+	assert_null(sp_noise_parse(text, large, &why, &line));
+	assert_non_null(strstr(why, "larger"));
+	free(text);
 }
 
 static void gates(void **state)
@@ -427,13 +591,15 @@ static void sites_add_up_to_the_total(void **state)
 	struct made less = plain, more = plain;
 
 	(void)state;
-	less.site = 60e6;
+	less.site = 55e6;
 	more.site = 70e6;
 	add_runs(SP_BASELINE, less, 6, 0);
 	add_runs(SP_CURRENT, more, 6, 0);
 	compare();
-	assert_true(fabs(row("store")->baseline - 64e6) < 1);
-	assert_true(fabs(row("store")->current - 64e6) < 1);
+	assert_true(fabs(row("store")->baseline - 60e6) < 1);
+	assert_true(fabs(row("store")->current - 60e6) < 1);
+	assert_true(row("large")->baseline == 4e6); /* recorded exactly */
+	assert_true(row("large")->current == 4e6);
 	assert_int_equal(row("store")->state, SP_ROW_STEADY);
 }
 
@@ -454,6 +620,14 @@ static void warnings(void **state)
 	assert_true(warned("50 % of the samples were dropped"));
 	assert_false(warned("Different programs"));
 	assert_false(warned("wholly before"));
+	assert_false(warned("several versions")); /* one a side */
+	other.extra = "build_id: aa\n";
+	killed.extra = "build_id: bb\n";
+	add_run(SP_BASELINE, &other);
+	add_run(SP_BASELINE, &killed);
+	compare();
+	assert_true(warned("The baseline runs are of several versions of the program: builds"));
+	assert_false(warned("The current runs"));
 }
 
 static void order_of_runs(void **state)
@@ -514,7 +688,7 @@ static void reports(void **state)
 
 	(void)state;
 	slow.rows[0].ms *= 1.5;
-	slow.rows[0].name = plain.rows[0].name;
+	slow.rows[0].file = "/src/odd, name.c";
 	slow.rows[2].name = "evil|`%\\x0a";
 	slow.rows[2].ms = 900;
 	add_runs(SP_BASELINE, plain, 6, 0.01);
@@ -532,6 +706,13 @@ static void reports(void **state)
 	for (const char *at = out.data; at && *at; at = strchr(at, '\n') ? strchr(at, '\n') + 1 : NULL)
 		assert_int_equal(strncmp(at, "::", 2), 0);
 	assert_null(strstr(out.data, " % "));
+	assert_null(strstr(out.data, "file="));
+	sp_buffer_clear(&out);
+	input.sources = "/src/";
+	sp_compare_github(&out, result);
+	assert_non_null(strstr(out.data,
+		"::warning file=odd%2C name.c,line=7,title=smartprof compare::parse (program): self"));
+	input.sources = NULL;
 	sp_buffer_clear(&out);
 	sp_compare_markdown(&out, result);
 	assert_non_null(strstr(out.data, "evil\\|\\`"));
@@ -553,9 +734,14 @@ int main(void)
 		TEST(swapping_sides_turns_it_over),
 		TEST(renaming_and_moving_leave_the_score),
 		TEST(a_rise_elsewhere_is_no_shift),
+		TEST(callers_and_callees_tell_renames),
+		TEST(cost_shifts_within_the_callers_subtree),
+		TEST(the_interval_leaves_the_score),
 		TEST(one_against_one_is_a_candidate),
+		TEST(the_noise_floor_is_what_it_says),
 		TEST(four_a_side_are_too_few),
 		TEST(noise_learned_is_the_floor),
+		TEST(damaged_noise_is_refused),
 		TEST(gates),
 		TEST(what_is_missing_is_not_compared),
 		TEST(small_heaps_are_all_the_same),

@@ -209,6 +209,38 @@ static void a_missing_row_is_noticed(void **state)
 	assert_non_null(why);
 }
 
+/* Where it ends: that is the line a person looks at. */
+static void the_bad_line_is_told(void **state)
+{
+	const struct {
+		const char *find, *put; /* as long */
+		const char *expect;     /* of the line */
+	} edits[] = {{"---", "+++", "+++"}, {"smartprof/1", "smartprof/2", "schema: smartprof/2"},
+		{"\nself_user_ns\t", "\nself_user_ns\t", NULL}};
+	const char *why = NULL, *at;
+	size_t line = 0;
+
+	(void)state;
+	fill_some();
+	write_profile(false);
+	for (size_t i = 0; i < 3; i++) {
+		char *copy = strdup(text.data), *place = strstr(copy, edits[i].find);
+
+		if (edits[i].expect)
+			memcpy(place, edits[i].put, strlen(edits[i].put));
+		else
+			strchr(place + 1, '\n')[1] = 'x'; /* the first row's first number */
+		assert_null(sp_markdown_read_at(copy, text.length, &why, &line));
+		for (at = copy; line > 1; line--)
+			at = strchr(at, '\n') + 1;
+		assert_int_equal(*at, edits[i].expect ? edits[i].expect[0] : 'x');
+		free(copy);
+	}
+	text.data[text.length / 2] = '\0';
+	assert_null(sp_markdown_read_at(text.data, text.length / 2, &why, &line));
+	assert_true(line > 20);
+}
+
 static void other_schemas_are_refused(void **state)
 {
 	static const char *const bad[] = {"", "hello", "---\n", "---\na: b\n---\n", "---\nschema: smartprof/2\n---\n",
@@ -619,6 +651,7 @@ int main(void)
 		TEST(the_budget_holds_and_cuts_are_told),
 		TEST(what_is_cut_off_is_refused),
 		TEST(a_missing_row_is_noticed),
+		TEST(the_bad_line_is_told),
 		TEST(other_schemas_are_refused),
 		TEST(damaged_profiles_do_no_harm),
 		TEST(the_cost_is_held_against_the_budget),

@@ -1,0 +1,185 @@
+/* Folded stacks: merging them, and reading their front-coded text. */
+#include "profiles/folded.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+
+struct sp_folded_row *sp_folded_add(struct sp_folded *f)
+{
+	sp_grow(&f->rows, &f->capacity, f->count + 1, sizeof(*f->rows));
+	f->rows[f->count] = (struct sp_folded_row){.first = f->id_count};
+	return &f->rows[f->count++];
+}
+
+void sp_folded_push(struct sp_folded *f, uint32_t id)
+{
+	sp_grow(&f->ids, &f->id_capacity, f->id_count + 1, sizeof(*f->ids));
+	f->ids[f->id_count++] = id;
+	f->rows[f->count - 1].depth++;
+}
+
+static int compare(const void *a, const void *b, void *context)
+{
+	const struct sp_folded *f = context;
+	const struct sp_folded_row *x = a, *y = b;
+	uint32_t n = x->depth < y->depth ? x->depth : y->depth;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t u = f->ids[x->first + i], v = f->ids[y->first + i];
+
+		if (u != v)
+			return u < v ? -1 : 1;
+	}
+	return x->depth < y->depth ? -1 : x->depth > y->depth;
+}
+
+void sp_folded_merge(struct sp_folded *f)
+{
+	size_t kept = 0;
+
+	if (f->count)
+		qsort_r(f->rows, f->count, sizeof(*f->rows), compare, f);
+	for (size_t i = 0; i < f->count; i++) {
+		struct sp_folded_row *last = kept ? &f->rows[kept - 1] : NULL;
+
+		if (!last || compare(last, &f->rows[i], f) != 0) {
+			f->rows[kept++] = f->rows[i];
+			continue;
+		}
+		for (size_t v = 0; v < SP_FOLDED_VALUES; v++)
+			last->values[v] += f->rows[i].values[v];
+	}
+	f->count = kept;
+}
+
+uint32_t sp_folded_shared(const struct sp_folded *f, size_t i)
+{
+	const struct sp_folded_row *last, *row = &f->rows[i];
+	uint32_t n = 0;
+
+	if (!i)
+		return 0;
+	last = &f->rows[i - 1];
+	while (n < last->depth && n < row->depth && f->ids[last->first + n] == f->ids[row->first + n])
+		n++;
+	return n;
+}
+
+void sp_folded_free(struct sp_folded *f)
+{
+	free(f->ids);
+	free(f->rows);
+	*f = (struct sp_folded){0};
+}
+
+uint64_t sp_path_weight(const struct sp_path *path, enum sp_weight weight)
+{
+	switch (weight) {
+	case SP_WEIGHT_USER_NS:
+		return path->user_ns;
+	case SP_WEIGHT_SYS_NS:
+		return path->sys_ns;
+	case SP_WEIGHT_CPU_SAMPLES:
+		return path->samples;
+	case SP_WEIGHT_ALLOC_BYTES:
+		return path->alloc_bytes;
+	case SP_WEIGHT_ALLOC_COUNT:
+		return path->alloc_count;
+	case SP_WEIGHT_INUSE_BYTES:
+		return path->inuse_bytes;
+	case SP_WEIGHT_INUSE_COUNT:
+		return path->inuse_count;
+	case SP_WEIGHT_PEAK_BYTES:
+		return path->peak_bytes;
+	case SP_WEIGHT_PEAK_COUNT:
+		return path->peak_count;
+	case SP_WEIGHT_HEAP_SAMPLES:
+		return path->heap_samples;
+	default:
+		return 0;
+	}
+}
+
+bool sp_path_weighs(const struct sp_path *path, bool heap)
+{
+	for (enum sp_weight w = heap ? SP_CPU_WEIGHTS : 0; w < (heap ? SP_WEIGHTS : SP_CPU_WEIGHTS); w++)
+		if (sp_path_weight(path, w))
+			return true;
+	return false;
+}
+
+void sp_fold_functions(struct sp_folded *f, const struct sp_profile *profile, bool heap)
+{
+	for (size_t i = 0; i < profile->path_count; i++) {
+		const struct sp_path *path = &profile->paths[i];
+		struct sp_folded_row *row;
+
+		if (!sp_path_weighs(path, heap))
+			continue;
+		row = sp_folded_add(f);
+		for (enum sp_weight w = 0; w < SP_WEIGHTS; w++)
+			row->values[w] = (double)sp_path_weight(path, w);
+		for (uint32_t k = path->depth; k-- > 0;)
+			sp_folded_push(f, profile->frames[profile->frame_ids[path->first + k]].function);
+	}
+	sp_folded_merge(f);
+}
+
+/* A whole number up to 2^32 - 1; advances *at. */
+static bool take_number(const char **at, const char *end, uint64_t *number)
+{
+	const char *digit = *at;
+
+	for (*number = 0; digit < end && isdigit((unsigned char)*digit) && *number <= UINT32_MAX; digit++)
+		*number = *number * 10 + (uint64_t)(*digit - '0');
+	if (digit == *at || *number > UINT32_MAX)
+		return false;
+	*at = digit;
+	return true;
+}
+
+const char *sp_front_next(struct sp_front *front, const char *shared, size_t shared_bytes, const char *rest,
+	size_t rest_bytes, size_t frames)
+{
+	const char *end = shared + shared_bytes;
+	uint64_t number;
+
+	if (!take_number(&shared, end, &number) || shared != end)
+		return "`shared` is no whole number";
+	if (number > front->depth)
+		return "it shares more frames than the row above has";
+	front->depth = (size_t)number;
+	for (end = rest + rest_bytes; rest < end;) {
+		if (!take_number(&rest, end, &number) || (rest < end && *rest != ' '))
+			return "`frames` are not numbers with blanks between";
+		if (number >= frames)
+			return "a frame is not in All frames";
+		if (front->depth >= SP_FRONT_DEPTH_MAX)
+			return "a stack has more frames than any";
+		sp_grow(&front->ids, &front->capacity, front->depth + 1, sizeof(*front->ids));
+		front->ids[front->depth++] = (uint32_t)number;
+		rest += rest < end;
+	}
+	return front->depth ? NULL : "a stack without frames";
+}
+
+void sp_front_free(struct sp_front *front)
+{
+	free(front->ids);
+	*front = (struct sp_front){0};
+}
+
+bool sp_hex_parse(const char *text, size_t length, uint64_t *number)
+{
+	*number = 0;
+	if (!length || length > 16)
+		return false;
+	for (size_t i = 0; i < length; i++) {
+		bool digit = isdigit((unsigned char)text[i]);
+
+		if (!digit && (text[i] < 'a' || text[i] > 'f'))
+			return false;
+		*number = *number << 4 | (uint64_t)(digit ? text[i] - '0' : text[i] - 'a' + 10);
+	}
+	return true;
+}

@@ -1,0 +1,57 @@
+/* JSON by jansson, with text of any bytes. */
+#include "profiles/json.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiles/escape.h"
+
+json_t *sp_json_text(const char *text)
+{
+	json_t *value = text ? json_string(text) : json_null();
+	struct sp_buffer plain = {0};
+
+	if (value)
+		return value;
+	sp_escape(&plain, SP_ESCAPE_PLAIN, text, strlen(text));
+	value = json_string(plain.data);
+	sp_buffer_free(&plain);
+	return value ? value : json_null();
+}
+
+json_t *sp_json_number(double value)
+{
+	return isfinite(value) ? json_real(value) : json_null();
+}
+
+json_t *sp_json_count(uint64_t value)
+{
+	return value <= INT64_MAX ? json_integer((json_int_t)value) : json_real((double)value);
+}
+
+/* These stand in strings only. */
+static void put_inert(struct sp_buffer *out, const char *text)
+{
+	for (;;) {
+		size_t n = strcspn(text, "<>&");
+
+		sp_buffer_add(out, text, n);
+		if (!text[n])
+			return;
+		sp_buffer_puts(out, text[n] == '<' ? "\\u003c" : text[n] == '>' ? "\\u003e" : "\\u0026");
+		text += n + 1;
+	}
+}
+
+void sp_json_put(struct sp_buffer *out, json_t *value, bool inert)
+{
+	char *text = json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(9) | (inert ? JSON_ENSURE_ASCII : 0));
+
+	if (inert)
+		put_inert(out, text ? text : "null");
+	else
+		sp_buffer_puts(out, text ? text : "null");
+	free(text);
+	json_decref(value);
+}

@@ -1,0 +1,36 @@
+/* The parts of `smartprof report`. */
+#ifndef SP_TOOLS_REPORT_H
+#define SP_TOOLS_REPORT_H
+
+#include <stdbool.h>
+
+#include "profiles/export.h"
+
+enum sp_report_format {
+	SP_REPORT_MARKDOWN,
+	SP_REPORT_HTML,
+	SP_REPORT_FOLDED,
+	SP_REPORT_SPEEDSCOPE,
+	SP_REPORT_PPROF,
+	SP_REPORT_GPERFTOOLS,
+	SP_REPORT_JSON,
+	SP_REPORT_FORMATS
+};
+
+/* What to make of a profile's Markdown. */
+struct sp_report_wish {
+	enum sp_report_format format; /* not Markdown */
+	enum sp_view view;            /* SP_VIEWS: none was asked for */
+	const struct sp_filter *filter;
+};
+
+/* Each sets what the word says and returns 0, or complains and returns SP_EXIT_USAGE. */
+int sp_report_parse_format(const char *word, enum sp_report_format *format);
+int sp_report_parse_metric(const char *word, enum sp_view *view);
+
+/* Appends it to *out. Returns 0, or a negative errno and a phrase in *why: -ENODATA when the profile does not hold
+ * what was asked for, else it cannot be read. */
+int sp_report_export(struct sp_buffer *out, const struct sp_buffer *markdown, const struct sp_report_wish *wish,
+	const char **why);
+
+#endif

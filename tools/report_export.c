@@ -1,0 +1,106 @@
+/* smartprof report --format: a profile in the formats of other programs, and as a page. */
+#include "tools/report.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "profiles/markdown.h"
+#include "tools/tools.h"
+
+static int parse_word(const char *what, const char *word, const char *const *words, size_t count, int *index)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(word, words[i]) != 0)
+			continue;
+		*index = (int)i;
+		return 0;
+	}
+	return sp_complain_unknown(what, word, "", sp_suggest(word, words, count), "smartprof report --help");
+}
+
+int sp_report_parse_format(const char *word, enum sp_report_format *format)
+{
+	static const char *const words[SP_REPORT_FORMATS] = {
+		"markdown", "html", "folded", "speedscope", "pprof", "gperftools", "json"};
+	int index = 0, status = parse_word("report: unknown format", word, words, SP_REPORT_FORMATS, &index);
+
+	*format = (enum sp_report_format)index;
+	return status;
+}
+
+int sp_report_parse_metric(const char *word, enum sp_view *view)
+{
+	const char *words[SP_VIEWS];
+	int index = 0, status;
+
+	for (enum sp_view v = 0; v < SP_VIEWS; v++)
+		words[v] = sp_view_info[v].key;
+	status = parse_word("report: unknown metric", word, words, SP_VIEWS, &index);
+	*view = (enum sp_view)index;
+	return status;
+}
+
+/* The paragraph that begins with "**Verdict". */
+static void copy_verdict(struct sp_buffer *out, const struct sp_buffer *markdown)
+{
+	size_t top = sp_markdown_top(markdown->data, markdown->length);
+	const char *from = memmem(markdown->data, top, "\n**Verdict", 10), *end;
+
+	sp_buffer_puts(out, "");
+	if (!from)
+		return;
+	end = memmem(from, top - (size_t)(from - markdown->data), "\n\n", 2);
+	if (end)
+		sp_buffer_add(out, from + 1, (size_t)(end - from - 1));
+}
+
+static void export_profile(struct sp_buffer *out, const struct sp_profile *p, const struct sp_buffer *markdown,
+	enum sp_report_format format, enum sp_view view)
+{
+	struct sp_buffer verdict = {0};
+
+	switch (format) {
+	case SP_REPORT_FOLDED:
+		sp_export_folded(out, p, view);
+		break;
+	case SP_REPORT_SPEEDSCOPE:
+		sp_export_speedscope(out, p, view);
+		break;
+	case SP_REPORT_PPROF:
+		sp_export_pprof(out, p, view);
+		break;
+	case SP_REPORT_GPERFTOOLS:
+		sp_export_gperftools(out, p, view);
+		break;
+	case SP_REPORT_JSON:
+		sp_export_json(out, p);
+		break;
+	default:
+		copy_verdict(&verdict, markdown);
+		sp_export_html(out, p, verdict.data, view);
+		sp_buffer_free(&verdict);
+	}
+}
+
+int sp_report_export(struct sp_buffer *out, const struct sp_buffer *markdown, const struct sp_report_wish *wish,
+	const char **why)
+{
+	struct sp_profile *profile = sp_markdown_read(markdown->data, markdown->length, why);
+	enum sp_view view = wish->view;
+	int err = -ENODATA;
+
+	if (!profile)
+		return -EINVAL;
+	if (view == SP_VIEWS)
+		view = profile->cpu_on ? SP_VIEW_CPU : SP_VIEW_INUSE;
+	*why = sp_export_prepare(profile, wish->filter);
+	if (!*why && !sp_view_on(profile, view))
+		*why = view == SP_VIEW_CPU ? "it holds no CPU time: CPU sampling was off"
+					   : "it holds no heap: heap sampling was off";
+	if (!*why) {
+		export_profile(out, profile, markdown, wish->format, view);
+		err = 0;
+	}
+	sp_profile_free(profile);
+	return err;
+}

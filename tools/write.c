@@ -1,0 +1,22 @@
+/* Where reports go. */
+#include "tools/tools.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "profiles/buffer.h"
+
+int sp_write_output(const char *command, const char *path, const struct sp_buffer *text, int how)
+{
+	int fd = path ? open(path, O_WRONLY | O_CREAT | O_CLOEXEC | how, 0666) : STDOUT_FILENO;
+	int error = fd < 0 ? -errno : sp_buffer_write(text, fd);
+
+	if (path && fd >= 0 && close(fd) < 0 && !error)
+		error = -errno;
+	if (error)
+		sp_complain("%s: %s: %s; the report is not complete", command, path ? path : "standard output",
+			strerror(-error));
+	return error;
+}
