@@ -78,6 +78,7 @@ void sp_put_size(struct sp_buffer *out, uint64_t bytes);  /* "1.5 MiB" */
  * its module: a path below the working directory, or "libfoo.so.1". */
 void sp_put_location(struct sp_buffer *out, enum sp_escape how, const struct sp_profile *p, const char *file,
 	unsigned line);
+/* Without a place, the module; `[gone]` marks what has no name because that one's file is not to be had any more. */
 void sp_put_function_location(struct sp_buffer *out, enum sp_escape how, const struct sp_profile *p,
 	const struct sp_function *f);
 void sp_put_module(struct sp_buffer *out, enum sp_escape how, const struct sp_profile *p, uint32_t module);

@@ -257,6 +257,9 @@ void sp_profile_add_fact(struct sp_profile *profile, const char *key, const char
 uint32_t sp_profile_function(struct sp_profile *profile, uint32_t module, const char *name, struct sp_map *index);
 void sp_profile_setup(struct sp_profile *profile);
 
+/* Was the code that ran not to be had when names were asked for? Its file is not there, or is another build. */
+bool sp_module_is_gone(const struct sp_module_info *module);
+
 /* Stage 1, model_modules.c: modules[] from the snapshot, and the lookup of an address. */
 void sp_modules_load(struct sp_profile *profile, struct sp_symbolizer *symbolizer);
 uint32_t sp_modules_find(const struct sp_profile *profile, uint64_t address, uint64_t epoch);
