@@ -151,6 +151,7 @@ struct sp_profile *sp_profile_filtered(struct sp_snapshot *snapshot, const struc
 		sp_frames_filter(profile, filter, site_frame);
 	sp_threads_add_up(profile, symbolizer);
 	sp_cpu_add_up(profile);
+	profile->log = sp_log_add_up(profile);
 	sp_cpu_errors(profile);
 	sp_lines_add_up(profile);
 	sp_heap_add_up(profile, site_frame);
@@ -175,6 +176,7 @@ void sp_profile_free(struct sp_profile *profile)
 	free(profile->frame_ids);
 	free(profile->paths);
 	free(profile->sites);
+	sp_log_free(profile->log);
 	free(profile->lines);
 	free(profile->threads);
 	free(profile);

@@ -152,6 +152,7 @@ struct sp_profile {
 	size_t path_count;
 	struct sp_heap_site *sites;
 	size_t site_count, site_capacity;
+	struct sp_log_sums *log;    /* the snapshot's log by path and block, NULL: too short to tell anything */
 	struct sp_line_info *lines; /* those with self time */
 	size_t line_count, line_capacity;
 	struct sp_thread_info *threads;
@@ -280,6 +281,8 @@ void sp_frames_filter(struct sp_profile *profile, const struct sp_filter *filter
 
 /* Stage 3: sums. site_frame[stack] is the frame that is the allocation site of a heap stack. */
 void sp_cpu_add_up(struct sp_profile *profile);
+struct sp_log_sums *sp_log_add_up(const struct sp_profile *profile); /* for profile->log; NULL as there */
+void sp_log_free(struct sp_log_sums *sums);
 void sp_cpu_errors(struct sp_profile *profile);
 void sp_lines_add_up(struct sp_profile *profile);
 struct sp_line_info *sp_profile_line(struct sp_profile *profile); /* a new one, to be filled */
