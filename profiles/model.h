@@ -269,12 +269,22 @@ uint32_t sp_modules_find(const struct sp_profile *profile, uint64_t address, uin
 void sp_frames_load(struct sp_profile *profile, struct sp_symbolizer *symbolizer, uint32_t *site_frame,
 	sp_progress_fn *progress, void *context);
 
-/* The interrupted instruction and an entry function are themselves; a return address belongs to the
- * call before it. i: of the stack's frames. */
-bool sp_stack_is_exact(const struct sp_stack *stack, uint32_t i);
+/* Stage 2 begins with the addresses, model_addresses.c: those that stacks hold, each once an epoch. The
+ * symbolizer (NULL: none) is asked for all of them. */
+struct sp_address {
+	uint64_t address; /* as it is to be looked up: of a call, not of what it returns to */
+	uint32_t module;
+	uint32_t first, count; /* for model_frames.c */
+};
 
-/* Stage 2 begins with asking for all addresses at once, model_addresses.c. */
-void sp_addresses_prepare(struct sp_profile *profile, struct sp_symbolizer *symbolizer);
+struct sp_addresses {
+	struct sp_address *list;
+	size_t count, capacity;
+	uint32_t *of_frame; /* of the snapshot's frames: index into the list */
+};
+
+void sp_addresses_load(struct sp_addresses *addresses, struct sp_profile *profile, struct sp_symbolizer *symbolizer);
+void sp_addresses_free(struct sp_addresses *addresses);
 
 /* Between them, model_filter.c. */
 void sp_frames_filter(struct sp_profile *profile, const struct sp_filter *filter, uint32_t *site_frame);
