@@ -30,7 +30,11 @@ void sp_profile_setup(struct sp_profile *profile)
 
 uint32_t sp_profile_function(struct sp_profile *profile, uint32_t module, const char *name, struct sp_map *index)
 {
-	uint32_t name_id = sp_names_id(&profile->names, name);
+	return sp_profile_function_id(profile, module, sp_names_id(&profile->names, name), index);
+}
+
+uint32_t sp_profile_function_id(struct sp_profile *profile, uint32_t module, uint32_t name_id, struct sp_map *index)
+{
 	int found;
 	uint32_t *cell = sp_map_at(index, module, name_id, &found);
 

@@ -47,6 +47,7 @@ struct sp_function {
 	const char *name;
 	uint32_t module;
 	uint32_t flags;
+	bool allocator;   /* or a wrapper of one, by its name */
 	const char *file; /* declaration; NULL unknown */
 	unsigned line;
 	uint64_t self_user_ns, self_sys_ns, self_samples;
@@ -256,6 +257,7 @@ void sp_profile_add_fact(struct sp_profile *profile, const char *key, const char
 
 /* Shared by the stages that build a profile (profiles/model*.c, markdown_read.c). */
 uint32_t sp_profile_function(struct sp_profile *profile, uint32_t module, const char *name, struct sp_map *index);
+uint32_t sp_profile_function_id(struct sp_profile *profile, uint32_t module, uint32_t name_id, struct sp_map *index);
 void sp_profile_setup(struct sp_profile *profile);
 
 /* Was the code that ran not to be had when names were asked for? Its file is not there, or is another build. */

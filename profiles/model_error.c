@@ -39,9 +39,9 @@ struct sp_log_sums {
 
 struct part {
 	struct sum all, logged;
-	double variance;  /* of logged.weight as a share, if its samples were drawn independently */
-	double now, last; /* weight in this block, residual of the block before */
-	double effect;    /* sum over the differences between blocks */
+	double variance; /* of logged.weight as a share, if its samples were drawn independently */
+	double last;     /* residual of the block before */
+	double effect;   /* sum over the differences between blocks */
 };
 
 struct errors {
@@ -50,6 +50,7 @@ struct errors {
 	uint32_t *parts_of;            /* of path i, each once: [first[i], first[i + 1]) */
 	size_t *first;
 	struct part *parts;
+	double *now; /* weight of each in the block that is being looked at */
 	size_t count;
 	struct sum all;
 };
@@ -214,20 +215,26 @@ static double independent_variance(const struct sum *part, const struct sum *all
 	return (fmax(part->sq * (1 - 2 * p) + p * p * all->sq, 0) + one) / (all->weight * all->weight);
 }
 
-static void close_block(struct errors *e, bool first, double weight)
+/* Whether the log holds enough of both, the part and the rest, to compare blocks of it. */
+static bool is_comparable(const struct part *part, const struct sp_log_sums *log)
+{
+	return log && fmin(part->logged.samples, log->all.samples - part->logged.samples) >= FEW_SAMPLES;
+}
+
+static void close_block(struct errors *e, const uint32_t *ids, size_t count, bool first, double weight)
 {
 	const struct sp_log_sums *log = e->log;
 
-	for (size_t i = 0; i < e->count; i++) {
-		struct part *part = &e->parts[i];
-		double residual = (part->now - weight * part->logged.weight / log->all.weight) / log->all.weight;
+	for (size_t i = 0; i < count; i++) {
+		struct part *part = &e->parts[ids[i]];
+		double residual = (e->now[ids[i]] - weight * part->logged.weight / log->all.weight) / log->all.weight;
 		double difference = residual - part->last;
 
 		if (!first && part->variance > 0)
 			part->effect += fmin(difference * difference / 2 * log->block_count / part->variance,
 				LARGEST_DIFFERENCE);
 		part->last = residual;
-		part->now = 0;
+		e->now[ids[i]] = 0;
 	}
 }
 
@@ -235,20 +242,27 @@ static void close_block(struct errors *e, bool first, double weight)
 static void compare_blocks(struct errors *e)
 {
 	const struct sp_log_sums *log = e->log;
-	size_t at = 0;
+	uint32_t *ids = sp_alloc(e->count, sizeof(*ids));
+	size_t count = 0, at = 0;
 
-	for (size_t i = 0; i < e->count; i++)
-		if (e->parts[i].logged.samples > 0)
-			e->parts[i].variance = independent_variance(&e->parts[i].logged, &log->all);
+	for (size_t i = 0; i < e->count; i++) {
+		if (!is_comparable(&e->parts[i], log))
+			continue;
+		ids[count++] = (uint32_t)i;
+		e->parts[i].variance = independent_variance(&e->parts[i].logged, &log->all);
+	}
+	e->now = sp_alloc(e->count, sizeof(*e->now));
 	for (uint32_t b = 0; b < log->block_count; b++) {
 		for (; at < log->blocks[b].end; at++) {
 			const struct block_path *entry = &log->list[at];
 
 			for (size_t k = e->first[entry->path]; k < e->first[entry->path + 1]; k++)
-				e->parts[e->parts_of[k]].now += entry->weight;
+				e->now[e->parts_of[k]] += entry->weight;
 		}
-		close_block(e, b == 0, log->blocks[b].weight);
+		close_block(e, ids, count, b == 0, log->blocks[b].weight);
 	}
+	free(e->now);
+	free(ids);
 }
 
 /* Student's t, 97.5 %: Abramowitz & Stegun 26.7.5; for 10 degrees of freedom right to 0.001. */
@@ -265,7 +279,7 @@ static double width(const struct errors *e, const struct part *part)
 {
 	double differences, freedom, effect, width;
 
-	if (!e->log || fmin(part->logged.samples, e->log->all.samples - part->logged.samples) < FEW_SAMPLES)
+	if (!is_comparable(part, e->log))
 		return Z95;
 	differences = e->log->block_count - 1;
 	freedom = 2 * differences / 3;

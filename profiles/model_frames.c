@@ -18,6 +18,7 @@ struct start {
 struct resolver {
 	struct sp_profile *profile;
 	struct sp_symbolizer *symbolizer;
+	struct sp_map texts;     /* a text of the symbolizer, which keeps each once -> name id */
 	struct sp_map functions; /* (module, name id) -> function */
 	struct sp_map frames;    /* see frame_id */
 	struct sp_addresses addresses;
@@ -34,7 +35,7 @@ struct resolver {
 static uint32_t frame_id(struct resolver *r, const struct sp_frame *frame)
 {
 	struct sp_profile *p = r->profile;
-	uint64_t where = frame->file ? sp_names_id(&p->names, frame->file) + 1 : 0;
+	uint64_t where = (uintptr_t)frame->file; /* interned */
 	uint64_t flags = (uint64_t)frame->inlined << 1 | frame->allocator;
 	int found;
 	uint32_t *cell =
@@ -78,27 +79,50 @@ static uint32_t folded_function(struct resolver *r, uint32_t module)
 	return id;
 }
 
-/* A local function whose name local functions of other files have too is told apart by its file. */
-static const char *full_name(struct sp_profile *p, const struct sp_symbol *symbol)
+static uint32_t text_id(struct resolver *r, const char *text)
 {
-	const char *kept = symbol->function;
+	int found;
+	uint32_t *cell = sp_map_at(&r->texts, (uintptr_t)text, 0, &found);
+
+	if (!found)
+		*cell = sp_names_id(&r->profile->names, text);
+	return *cell;
+}
+
+static const char *keep_text(struct resolver *r, const char *text)
+{
+	return sp_names_text(&r->profile->names, text_id(r, text));
+}
+
+/* A local function whose name local functions of other files have too is told apart by its file. */
+static uint32_t full_name(struct resolver *r, const struct sp_symbol *symbol)
+{
+	uint32_t id;
 	char *name;
 
 	if (!symbol->local_to || asprintf(&name, "%s (%s)", symbol->function, symbol->local_to) < 0)
-		return kept;
-	kept = sp_names_text(&p->names, sp_names_id(&p->names, name));
+		return text_id(r, symbol->function);
+	id = sp_names_id(&r->profile->names, name);
 	free(name);
-	return kept;
+	return id;
+}
+
+static bool is_allocator(const struct sp_profile *p, const char *function)
+{
+	return sp_is_allocator_name(function) || sp_is_wrapper_name(p->heap_wrappers, function);
 }
 
 static uint32_t named_function(struct resolver *r, uint32_t module, const struct sp_symbol *symbol)
 {
 	struct sp_profile *p = r->profile;
-	uint32_t id = sp_profile_function(p, p->modules[module].canonical, full_name(p, symbol), &r->functions);
+	size_t before = p->function_count;
+	uint32_t id = sp_profile_function_id(p, p->modules[module].canonical, full_name(r, symbol), &r->functions);
 	struct sp_function *f = &p->functions[id];
 
+	if (p->function_count > before)
+		f->allocator = is_allocator(p, symbol->function);
 	if (p->source_lines && !f->file && symbol->decl_file) {
-		f->file = sp_names_text(&p->names, sp_names_id(&p->names, symbol->decl_file));
+		f->file = keep_text(r, symbol->decl_file);
 		f->line = symbol->decl_line;
 	}
 	return id;
@@ -110,16 +134,15 @@ static void add_frame(struct resolver *r, uint32_t module, uint64_t address, con
 	const struct sp_module_info *m = &p->modules[module];
 	struct sp_frame frame = {.inlined = symbol->inlined, .allocator = m->allocator};
 
-	if (symbol->function &&
-		(sp_is_allocator_name(symbol->function) || sp_is_wrapper_name(p->heap_wrappers, symbol->function)))
-		frame.allocator = true;
 	if (m->system && !p->system_libraries) {
+		frame.allocator = frame.allocator || (symbol->function && is_allocator(p, symbol->function));
 		frame.function = folded_function(r, module);
 		frame.inlined = false;
 	} else if (symbol->function && *symbol->function) {
 		frame.function = named_function(r, module, symbol);
+		frame.allocator = frame.allocator || p->functions[frame.function].allocator;
 		if (p->source_lines && symbol->file) {
-			frame.file = sp_names_text(&p->names, sp_names_id(&p->names, symbol->file));
+			frame.file = keep_text(r, symbol->file);
 			frame.line = symbol->line;
 		}
 	} else {
@@ -379,6 +402,7 @@ void sp_frames_load(struct sp_profile *profile, struct sp_symbolizer *symbolizer
 	load_paths(&r, true, site_frame); /* what these start with is known now */
 	if (progress)
 		progress(context, total, total);
+	sp_map_free(&r.texts);
 	sp_map_free(&r.functions);
 	sp_map_free(&r.frames);
 	sp_map_free(&r.start_of);
