@@ -9,6 +9,7 @@
 #include "profiles/buffer.h"
 #include "profiles/escape.h"
 #include "profiles/model.h"
+#include "profiles/tree.h"
 
 #define SP_TOP_BUDGET_BYTES 40000u /* everything above the complete part */
 
@@ -44,12 +45,27 @@ struct sp_limits {
 		notes;
 };
 
+/* What sections show parts of: added up once, however often they are written until they fit. */
+struct sp_sums {
+	struct sp_sequences calls, allocations;
+	enum sp_tree_weight allocations_by;
+	struct sp_details *details;
+	uint64_t allocator_ns; /* in functions that allocate and free, and what they call */
+};
+
 struct sp_writer {
 	const struct sp_profile *profile;
 	const char *file_name;
 	struct sp_limits limits;
+	struct sp_sums sums;
 	struct sp_buffer out;
 };
+
+/* markdown_details.c: what is related to the `hot` hottest functions. */
+struct sp_details *sp_details_add_up(const struct sp_profile *profile, size_t hot);
+void sp_details_free(struct sp_details *details);
+
+uint64_t sp_allocator_ns(const struct sp_profile *profile); /* markdown_next.c */
 
 /* Sections, in the order they stand. */
 void sp_write_front_matter(struct sp_writer *w);
@@ -81,6 +97,7 @@ void sp_put_size(struct sp_buffer *out, uint64_t bytes);  /* "1.5 MiB" */
  * its module: a path below the working directory, or "libfoo.so.1". */
 void sp_put_location(struct sp_buffer *out, enum sp_escape how, const struct sp_profile *p, const char *file,
 	unsigned line);
+/* Without a place, the module; `[gone]` marks what has no name because that one's file is not to be had any more. */
 void sp_put_function_location(struct sp_buffer *out, enum sp_escape how, const struct sp_profile *p,
 	const struct sp_function *f);
 void sp_put_module(struct sp_buffer *out, enum sp_escape how, const struct sp_profile *p, uint32_t module);

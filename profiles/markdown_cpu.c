@@ -97,7 +97,7 @@ static uint64_t rank_module(const struct sp_profile *p, size_t i)
 void sp_write_modules(struct sp_writer *w)
 {
 	static const char *const sources[] = {
-		"file gone", "other build", "none", "dynamic only", "ELF", "DWARF", "perf map"};
+		"[gone]", "[gone], other build", "none", "dynamic only", "ELF", "DWARF", "perf map"};
 	const struct sp_profile *p = w->profile;
 	size_t count, shown;
 	uint32_t *order = sp_rank(p->module_count, &count, rank_module, p);

@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DETAILS_FULL 100u
-
 enum relation { CALLER, CALLEE, LINE, RELATIONS };
 
 /* Something related to a hot function: another function, or a line of its own. */
@@ -19,15 +17,16 @@ struct relative {
 	enum relation relation;
 };
 
-struct details {
+struct sp_details {
 	const struct sp_profile *p;
+	uint32_t *hot;    /* functions, hottest first */
 	uint32_t *hot_of; /* function -> 1 + index of the hot function, 0 none */
 	struct sp_map index[RELATIONS];
-	struct relative *items;
-	size_t count, capacity;
+	struct relative *items; /* by hot function */
+	size_t hot_count, count, capacity;
 };
 
-static void add(struct details *d, struct relative key, size_t path, uint64_t ns)
+static void add(struct sp_details *d, struct relative key, size_t path, uint64_t ns)
 {
 	uint64_t other = key.relation == LINE ? (uint64_t)(uintptr_t)key.file : key.function;
 	int found;
@@ -44,7 +43,7 @@ static void add(struct details *d, struct relative key, size_t path, uint64_t ns
 	d->items[*cell].ns += ns;
 }
 
-static void add_path(struct details *d, size_t index)
+static void add_path(struct sp_details *d, size_t index)
 {
 	const struct sp_profile *p = d->p;
 	const struct sp_path *path = &p->paths[index];
@@ -147,32 +146,48 @@ static void write_function(struct sp_writer *w, const struct sp_function *f)
 	sp_buffer_puts(&w->out, "\n\n");
 }
 
+struct sp_details *sp_details_add_up(const struct sp_profile *profile, size_t hot)
+{
+	struct sp_details *d = sp_alloc(1, sizeof(*d));
+	size_t ranked;
+
+	d->p = profile;
+	d->hot = sp_rank(profile->function_count, &ranked, sp_rank_self, profile);
+	d->hot_of = sp_alloc(profile->function_count, sizeof(*d->hot_of));
+	for (size_t i = 0; i < ranked && d->hot_count < hot; i++)
+		if (!(profile->functions[d->hot[i]].flags & SP_FUNCTION_PSEUDO)) {
+			d->hot[d->hot_count++] = d->hot[i];
+			d->hot_of[d->hot[i]] = (uint32_t)d->hot_count;
+		}
+	for (size_t i = 0; d->hot_count && i < profile->path_count; i++)
+		add_path(d, i);
+	if (d->count)
+		qsort(d->items, d->count, sizeof(*d->items), by_hot_function);
+	return d;
+}
+
+void sp_details_free(struct sp_details *d)
+{
+	for (size_t i = 0; i < RELATIONS; i++)
+		sp_map_free(&d->index[i]);
+	free(d->items);
+	free(d->hot_of);
+	free(d->hot);
+	free(d);
+}
+
 void sp_write_function_details(struct sp_writer *w)
 {
-	struct details d = {.p = w->profile};
-	size_t ranked, hot = 0, at = 0, limit = w->limits.details < DETAILS_FULL ? w->limits.details : DETAILS_FULL;
-	uint32_t *order = sp_rank(d.p->function_count, &ranked, sp_rank_self, d.p);
+	const struct sp_details *d = w->sums.details;
+	size_t hot = d->hot_count < w->limits.details ? d->hot_count : w->limits.details, at = 0;
 
-	d.hot_of = sp_alloc(d.p->function_count, sizeof(*d.hot_of));
-	for (size_t i = 0; i < ranked && hot < limit; i++)
-		if (!(d.p->functions[order[i]].flags & SP_FUNCTION_PSEUDO)) {
-			d.hot_of[order[i]] = (uint32_t)++hot;
-			order[hot - 1] = order[i];
-		}
-	for (size_t i = 0; hot && i < d.p->path_count; i++)
-		add_path(&d, i);
-	if (d.count)
-		qsort(d.items, d.count, sizeof(*d.items), by_hot_function);
 	sp_buffer_puts(&w->out, "## Function Details\n\n");
 	for (uint32_t i = 0; i < hot; i++) {
-		write_function(w, &d.p->functions[order[i]]);
-		if (at < d.count && d.items[at].hot == i + 1)
-			at += write_relatives(w, d.items + at, d.count - at, &d.p->functions[order[i]]);
+		const struct sp_function *f = &d->p->functions[d->hot[i]];
+
+		write_function(w, f);
+		if (at < d->count && d->items[at].hot == i + 1)
+			at += write_relatives(w, d->items + at, d->count - at, f);
 		sp_buffer_puts(&w->out, "\n");
 	}
-	for (size_t i = 0; i < RELATIONS; i++)
-		sp_map_free(&d.index[i]);
-	free(d.items);
-	free(d.hot_of);
-	free(order);
 }

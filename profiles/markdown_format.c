@@ -99,6 +99,8 @@ void sp_put_function_location(struct sp_buffer *out, enum sp_escape how, const s
 		sp_put_location(out, how, p, f->file, f->line);
 	else if (m)
 		sp_escape_name(out, how, relative ? relative : m->name);
+	if (m && (f->flags & SP_FUNCTION_UNNAMED) && sp_module_is_gone(m))
+		sp_buffer_puts(out, " [gone]");
 }
 
 void sp_put_module(struct sp_buffer *out, enum sp_escape how, const struct sp_profile *p, uint32_t module)

@@ -223,7 +223,7 @@ static bool is_allocator(const struct sp_profile *p, const struct sp_function *f
 	return sp_is_allocator_name(f->name);
 }
 
-static uint64_t allocator_ns(const struct sp_profile *p)
+uint64_t sp_allocator_ns(const struct sp_profile *p)
 {
 	bool *of = sp_alloc(p->function_count, sizeof(*of));
 	uint64_t sum = 0;
@@ -250,7 +250,7 @@ static uint64_t rank_count(const struct sp_profile *p, size_t i)
 static bool say_allocator(struct sp_writer *w, const struct sp_function *hottest)
 {
 	const struct sp_profile *p = w->profile;
-	double share = sp_percent(allocator_ns(p), p->total_ns);
+	double share = sp_percent(w->sums.allocator_ns, p->total_ns);
 	size_t count;
 	uint32_t *order;
 

@@ -95,9 +95,9 @@ static const char *symbols_hint(const struct sp_module_info *m)
 		       "(node --perf-basic-prof)";
 	switch (m->source) {
 	case SP_SYMBOLS_GONE:
-		return "the file is gone: render while it is still installed";
+		return "[gone], its file is not there any more: render while it still is";
 	case SP_SYMBOLS_MISMATCH:
-		return "the file was replaced since by another build: render before updating";
+		return "[gone], its file was replaced since by another build: render before updating";
 	case SP_SYMBOLS_NONE:
 	case SP_SYMBOLS_DYNAMIC:
 		return is_packaged(m) ? "install its -dbgsym package"
@@ -109,25 +109,35 @@ static const char *symbols_hint(const struct sp_module_info *m)
 
 static uint64_t rank_unnamed(const struct sp_profile *p, size_t i)
 {
-	return p->modules[i].unnamed_ns;
+	const struct sp_module_info *m = &p->modules[i];
+
+	return m->unnamed_ns + (m->canonical == i && sp_module_is_gone(m));
 }
 
+static void put_unnamed(struct sp_writer *w, const struct sp_module_info *m)
+{
+	sp_buffer_printf(&w->out, "- %.1f %% of the time is in addresses of ",
+		sp_percent(m->unnamed_ns, w->profile->total_ns));
+	sp_put_name(&w->out, SP_ESCAPE_CELL, m->path);
+	sp_buffer_printf(&w->out, " without a name: %s.\n", symbols_hint(m));
+}
+
+/* Modules that are gone all have their line, whatever their share. */
 static void write_unnamed(struct sp_writer *w)
 {
 	const struct sp_profile *p = w->profile;
-	size_t count;
+	size_t count, told = 0;
 	uint32_t *order = sp_rank(p->module_count, &count, rank_unnamed, p);
 
-	for (size_t i = 0; i < count && i < 5; i++) {
+	for (size_t i = 0; i < count; i++) {
 		const struct sp_module_info *m = &p->modules[order[i]];
+		bool much = i < 5 && sp_percent(m->unnamed_ns, p->total_ns) >= 0.5;
 
-		if (sp_percent(m->unnamed_ns, p->total_ns) < 0.5)
-			break;
-		sp_buffer_printf(&w->out, "- %.1f %% of the time is in addresses of ",
-			sp_percent(m->unnamed_ns, p->total_ns));
-		sp_put_name(&w->out, SP_ESCAPE_CELL, m->path);
-		sp_buffer_printf(&w->out, " without a name: %s.\n", symbols_hint(m));
+		if ((much || sp_module_is_gone(m)) && told++ < w->limits.notes)
+			put_unnamed(w, m);
 	}
+	if (told > w->limits.notes)
+		sp_buffer_printf(&w->out, "- … %zu more modules are [gone].\n", told - w->limits.notes);
 	free(order);
 }
 

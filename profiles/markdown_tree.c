@@ -1,9 +1,9 @@
 /* Call trees and hot paths. They stand in fences: nothing in a name is markup there, and grep
  * finds it as it is. */
 #include "profiles/markdown.h"
-#include "profiles/tree.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define INDENT_MAX 40u
 #define PATH_HEAD 5u
@@ -46,36 +46,23 @@ static void write_tree(struct sp_writer *w, const struct sp_sequences *s, uint64
 
 void sp_write_call_tree(struct sp_writer *w)
 {
-	const struct sp_profile *p = w->profile;
-	struct sp_sequences s;
-
-	sp_sequences_build(&s, p, SP_TREE_CPU);
 	sp_buffer_puts(&w->out,
 		"## Call Tree (Total Time)\n\nBranches of at least 1 %; ↻ marks a recursion shown once.\n\n");
-	write_tree(w, &s, p->total_ns, w->limits.tree_lines);
+	write_tree(w, &w->sums.calls, w->profile->total_ns, w->limits.tree_lines);
 	sp_buffer_puts(&w->out, "\n");
-	sp_sequences_free(&s);
 }
 
 void sp_write_heap_tree(struct sp_writer *w)
 {
-	const struct sp_profile *p = w->profile;
-	enum sp_tree_weight weight = SP_TREE_INUSE;
-	struct sp_sequences s;
+	const struct sp_sequences *s = &w->sums.allocations;
 
-	sp_sequences_build(&s, p, weight);
-	if (!s.total) {
-		sp_sequences_free(&s);
-		sp_sequences_build(&s, p, weight = SP_TREE_ALLOCATED);
-	}
-	if (s.total) {
-		sp_buffer_printf(&w->out,
-			"## Heap Call Tree (%s)\n\nBranches of at least 1 %%; ↻ marks a recursion shown once.\n\n",
-			weight == SP_TREE_INUSE ? "In Use" : "Allocated");
-		write_tree(w, &s, s.total, w->limits.heap_tree_lines);
-		sp_buffer_puts(&w->out, "\n");
-	}
-	sp_sequences_free(&s);
+	if (!s->total)
+		return;
+	sp_buffer_printf(&w->out,
+		"## Heap Call Tree (%s)\n\nBranches of at least 1 %%; ↻ marks a recursion shown once.\n\n",
+		w->sums.allocations_by == SP_TREE_INUSE ? "In Use" : "Allocated");
+	write_tree(w, s, s->total, w->limits.heap_tree_lines);
+	sp_buffer_puts(&w->out, "\n");
 }
 
 static int heaviest_first(const void *a, const void *b)
@@ -107,18 +94,19 @@ static void write_path(struct sp_writer *w, const struct sp_sequences *s, const 
 
 void sp_write_hot_paths(struct sp_writer *w)
 {
-	struct sp_sequences s;
-	size_t shown;
+	const struct sp_sequences *s = &w->sums.calls;
+	size_t shown = s->count < w->limits.paths ? s->count : w->limits.paths;
+	struct sp_sequence *order = sp_alloc(s->count, sizeof(*order));
 
-	sp_sequences_build(&s, w->profile, SP_TREE_CPU);
-	shown = s.count < w->limits.paths ? s.count : w->limits.paths;
-	if (s.count)
-		qsort(s.items, s.count, sizeof(*s.items), heaviest_first);
+	if (s->count) {
+		memcpy(order, s->items, s->count * sizeof(*order));
+		qsort(order, s->count, sizeof(*order), heaviest_first);
+	}
 	sp_buffer_puts(&w->out, "## Hot Paths\n\n```text\n");
 	for (size_t i = 0; i < shown; i++)
-		write_path(w, &s, &s.items[i]);
+		write_path(w, s, &order[i]);
 	sp_buffer_puts(&w->out, "```\n");
-	sp_put_cut(&w->out, shown, s.count, "paths", "Call Tree");
+	sp_put_cut(&w->out, shown, s->count, "paths", "Call Tree");
 	sp_buffer_puts(&w->out, "\n");
-	sp_sequences_free(&s);
+	free(order);
 }

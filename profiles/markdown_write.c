@@ -157,28 +157,52 @@ static void write_top(struct sp_writer *w)
 	sp_write_settings(w);
 }
 
+static void add_up(struct sp_writer *w)
+{
+	const struct sp_profile *p = w->profile;
+	struct sp_sums *sums = &w->sums;
+
+	sums->allocator_ns = sp_allocator_ns(p);
+	sums->details = sp_details_add_up(p, w->limits.details);
+	sp_sequences_build(&sums->calls, p, SP_TREE_CPU);
+	sums->allocations_by = SP_TREE_INUSE;
+	sp_sequences_build(&sums->allocations, p, sums->allocations_by);
+	if (sums->allocations.total)
+		return;
+	sp_sequences_free(&sums->allocations);
+	sums->allocations_by = SP_TREE_ALLOCATED;
+	sp_sequences_build(&sums->allocations, p, sums->allocations_by);
+}
+
+static void finish(struct sp_writer *w, struct sp_buffer *out)
+{
+	sp_buffer_add(out, w->out.data, w->out.length);
+	sp_write_complete(out, w->profile);
+	sp_buffer_free(&w->out);
+	sp_details_free(w->sums.details);
+	sp_sequences_free(&w->sums.calls);
+	sp_sequences_free(&w->sums.allocations);
+}
+
 void sp_markdown_write(struct sp_buffer *out, const struct sp_profile *profile, const char *file_name, bool full)
 {
-	struct sp_writer w = {.profile = profile, .file_name = file_name};
+	struct sp_writer w = {.profile = profile, .file_name = file_name, .limits = full ? unlimited : usual};
 
-	for (unsigned step = 0; step <= TIGHTEST; step++) {
+	add_up(&w);
+	write_top(&w);
+	for (unsigned step = 1; step <= TIGHTEST && !full && w.out.length > SP_TOP_BUDGET_BYTES; step++) {
 		sp_buffer_clear(&w.out);
-		w.limits = full ? unlimited : tighten(&usual, step);
+		w.limits = tighten(&usual, step);
 		write_top(&w);
-		if (full || w.out.length <= SP_TOP_BUDGET_BYTES)
-			break;
 	}
-	sp_buffer_add(out, w.out.data, w.out.length);
-	sp_write_complete(out, profile);
-	sp_buffer_free(&w.out);
+	finish(&w, out);
 }
 
 void sp_markdown_write_top(struct sp_buffer *out, const struct sp_profile *profile, const char *file_name, size_t top)
 {
 	struct sp_writer w = {.profile = profile, .file_name = file_name, .limits = rows(top)};
 
+	add_up(&w);
 	write_top(&w);
-	sp_buffer_add(out, w.out.data, w.out.length);
-	sp_write_complete(out, profile);
-	sp_buffer_free(&w.out);
+	finish(&w, out);
 }

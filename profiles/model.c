@@ -30,7 +30,11 @@ void sp_profile_setup(struct sp_profile *profile)
 
 uint32_t sp_profile_function(struct sp_profile *profile, uint32_t module, const char *name, struct sp_map *index)
 {
-	uint32_t name_id = sp_names_id(&profile->names, name);
+	return sp_profile_function_id(profile, module, sp_names_id(&profile->names, name), index);
+}
+
+uint32_t sp_profile_function_id(struct sp_profile *profile, uint32_t module, uint32_t name_id, struct sp_map *index)
+{
 	int found;
 	uint32_t *cell = sp_map_at(index, module, name_id, &found);
 
@@ -152,6 +156,7 @@ struct sp_profile *sp_profile_filtered(struct sp_snapshot *snapshot, const struc
 		sp_frames_filter(profile, filter, site_frame);
 	sp_threads_add_up(profile, symbolizer);
 	sp_cpu_add_up(profile);
+	profile->log = sp_log_add_up(profile);
 	sp_cpu_errors(profile);
 	sp_lines_add_up(profile);
 	sp_heap_add_up(profile, site_frame);
@@ -176,6 +181,7 @@ void sp_profile_free(struct sp_profile *profile)
 	free(profile->frame_ids);
 	free(profile->paths);
 	free(profile->sites);
+	sp_log_free(profile->log);
 	free(profile->lines);
 	free(profile->threads);
 	free(profile);

@@ -48,6 +48,7 @@ struct sp_function {
 	const char *name;
 	uint32_t module;
 	uint32_t flags;
+	bool allocator;   /* or a wrapper of one, by its name */
 	const char *file; /* declaration; NULL unknown */
 	unsigned line;
 	uint64_t self_user_ns, self_sys_ns, self_samples;
@@ -157,6 +158,7 @@ struct sp_profile {
 	bool has_stacks; /* false: read from Markdown that holds none */
 	struct sp_heap_site *sites;
 	size_t site_count, site_capacity;
+	struct sp_log_sums *log;    /* the snapshot's log by path and block, NULL: too short to tell anything */
 	struct sp_line_info *lines; /* those with self time */
 	size_t line_count, line_capacity;
 	struct sp_thread_info *threads;
@@ -260,7 +262,11 @@ void sp_profile_add_fact(struct sp_profile *profile, const char *key, const char
 
 /* Shared by the stages that build a profile (profiles/model*.c, markdown_read.c). */
 uint32_t sp_profile_function(struct sp_profile *profile, uint32_t module, const char *name, struct sp_map *index);
+uint32_t sp_profile_function_id(struct sp_profile *profile, uint32_t module, uint32_t name_id, struct sp_map *index);
 void sp_profile_setup(struct sp_profile *profile);
+
+/* Was the code that ran not to be had when names were asked for? Its file is not there, or is another build. */
+bool sp_module_is_gone(const struct sp_module_info *module);
 
 /* Stage 1, model_modules.c: modules[] from the snapshot, and the lookup of an address. */
 void sp_modules_load(struct sp_profile *profile, struct sp_symbolizer *symbolizer);
@@ -270,18 +276,30 @@ uint32_t sp_modules_find(const struct sp_profile *profile, uint64_t address, uin
 void sp_frames_load(struct sp_profile *profile, struct sp_symbolizer *symbolizer, uint32_t *site_frame,
 	sp_progress_fn *progress, void *context);
 
-/* The interrupted instruction and an entry function are themselves; a return address belongs to the
- * call before it. i: of the stack's frames. */
-bool sp_stack_is_exact(const struct sp_stack *stack, uint32_t i);
+/* Stage 2 begins with the addresses, model_addresses.c: those that stacks hold, each once an epoch. The
+ * symbolizer (NULL: none) is asked for all of them. */
+struct sp_address {
+	uint64_t address; /* as it is to be looked up: of a call, not of what it returns to */
+	uint32_t module;
+	uint32_t first, count; /* for model_frames.c */
+};
 
-/* Stage 2 begins with asking for all addresses at once, model_addresses.c. */
-void sp_addresses_prepare(struct sp_profile *profile, struct sp_symbolizer *symbolizer);
+struct sp_addresses {
+	struct sp_address *list;
+	size_t count, capacity;
+	uint32_t *of_frame; /* of the snapshot's frames: index into the list */
+};
+
+void sp_addresses_load(struct sp_addresses *addresses, struct sp_profile *profile, struct sp_symbolizer *symbolizer);
+void sp_addresses_free(struct sp_addresses *addresses);
 
 /* Between them, model_filter.c; and later with no site_frame (NULL), when only stacks matter. */
 void sp_frames_filter(struct sp_profile *profile, const struct sp_filter *filter, uint32_t *site_frame);
 
 /* Stage 3: sums. site_frame[stack] is the frame that is the allocation site of a heap stack. */
 void sp_cpu_add_up(struct sp_profile *profile);
+struct sp_log_sums *sp_log_add_up(const struct sp_profile *profile); /* for profile->log; NULL as there */
+void sp_log_free(struct sp_log_sums *sums);
 void sp_cpu_errors(struct sp_profile *profile);
 void sp_lines_add_up(struct sp_profile *profile);
 struct sp_line_info *sp_profile_line(struct sp_profile *profile); /* a new one, to be filled */

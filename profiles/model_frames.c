@@ -9,11 +9,6 @@
 #define PATH_FRAMES_MAX (64u << 20) /* of all paths together: 256 MB; stacks beyond it count as overflow */
 #define PROGRESS_EVERY 256u
 
-/* What an address turned into: frames[first .. first+count), innermost first. */
-struct resolved {
-	uint32_t first, count;
-};
-
 /* Where a complete path starts: frame_ids[first .. first+count) stand outside of some function. */
 struct start {
 	size_t first;
@@ -23,12 +18,11 @@ struct start {
 struct resolver {
 	struct sp_profile *profile;
 	struct sp_symbolizer *symbolizer;
+	struct sp_map texts;     /* a text of the symbolizer, which keeps each once -> name id */
 	struct sp_map functions; /* (module, name id) -> function */
 	struct sp_map frames;    /* see frame_id */
-	struct sp_map memo;      /* (address, module) -> index into resolved */
-	struct resolved *resolved;
-	size_t resolved_count, resolved_capacity;
-	uint32_t *chain; /* frame ids of all resolved addresses */
+	struct sp_addresses addresses;
+	uint32_t *chain; /* frame ids of all resolved addresses: [first .. first + count) of each, innermost first */
 	size_t chain_count, chain_capacity;
 	struct sp_map start_of; /* function -> index into starts */
 	struct start *starts;
@@ -41,7 +35,7 @@ struct resolver {
 static uint32_t frame_id(struct resolver *r, const struct sp_frame *frame)
 {
 	struct sp_profile *p = r->profile;
-	uint64_t where = frame->file ? sp_names_id(&p->names, frame->file) + 1 : 0;
+	uint64_t where = (uintptr_t)frame->file; /* interned */
 	uint64_t flags = (uint64_t)frame->inlined << 1 | frame->allocator;
 	int found;
 	uint32_t *cell =
@@ -85,27 +79,50 @@ static uint32_t folded_function(struct resolver *r, uint32_t module)
 	return id;
 }
 
-/* A local function whose name local functions of other files have too is told apart by its file. */
-static const char *full_name(struct sp_profile *p, const struct sp_symbol *symbol)
+static uint32_t text_id(struct resolver *r, const char *text)
 {
-	const char *kept = symbol->function;
+	int found;
+	uint32_t *cell = sp_map_at(&r->texts, (uintptr_t)text, 0, &found);
+
+	if (!found)
+		*cell = sp_names_id(&r->profile->names, text);
+	return *cell;
+}
+
+static const char *keep_text(struct resolver *r, const char *text)
+{
+	return sp_names_text(&r->profile->names, text_id(r, text));
+}
+
+/* A local function whose name local functions of other files have too is told apart by its file. */
+static uint32_t full_name(struct resolver *r, const struct sp_symbol *symbol)
+{
+	uint32_t id;
 	char *name;
 
 	if (!symbol->local_to || asprintf(&name, "%s (%s)", symbol->function, symbol->local_to) < 0)
-		return kept;
-	kept = sp_names_text(&p->names, sp_names_id(&p->names, name));
+		return text_id(r, symbol->function);
+	id = sp_names_id(&r->profile->names, name);
 	free(name);
-	return kept;
+	return id;
+}
+
+static bool is_allocator(const struct sp_profile *p, const char *function)
+{
+	return sp_is_allocator_name(function) || sp_is_wrapper_name(p->heap_wrappers, function);
 }
 
 static uint32_t named_function(struct resolver *r, uint32_t module, const struct sp_symbol *symbol)
 {
 	struct sp_profile *p = r->profile;
-	uint32_t id = sp_profile_function(p, p->modules[module].canonical, full_name(p, symbol), &r->functions);
+	size_t before = p->function_count;
+	uint32_t id = sp_profile_function_id(p, p->modules[module].canonical, full_name(r, symbol), &r->functions);
 	struct sp_function *f = &p->functions[id];
 
+	if (p->function_count > before)
+		f->allocator = is_allocator(p, symbol->function);
 	if (p->source_lines && !f->file && symbol->decl_file) {
-		f->file = sp_names_text(&p->names, sp_names_id(&p->names, symbol->decl_file));
+		f->file = keep_text(r, symbol->decl_file);
 		f->line = symbol->decl_line;
 	}
 	return id;
@@ -117,16 +134,15 @@ static void add_frame(struct resolver *r, uint32_t module, uint64_t address, con
 	const struct sp_module_info *m = &p->modules[module];
 	struct sp_frame frame = {.inlined = symbol->inlined, .allocator = m->allocator, .address = address - m->bias};
 
-	if (symbol->function &&
-		(sp_is_allocator_name(symbol->function) || sp_is_wrapper_name(p->heap_wrappers, symbol->function)))
-		frame.allocator = true;
 	if (m->system && !p->system_libraries) {
+		frame.allocator = frame.allocator || (symbol->function && is_allocator(p, symbol->function));
 		frame.function = folded_function(r, module);
 		frame.inlined = false;
 	} else if (symbol->function && *symbol->function) {
 		frame.function = named_function(r, module, symbol);
+		frame.allocator = frame.allocator || p->functions[frame.function].allocator;
 		if (p->source_lines && symbol->file) {
-			frame.file = sp_names_text(&p->names, sp_names_id(&p->names, symbol->file));
+			frame.file = keep_text(r, symbol->file);
 			frame.line = symbol->line;
 		}
 	} else {
@@ -138,17 +154,15 @@ static void add_frame(struct resolver *r, uint32_t module, uint64_t address, con
 
 /* Without inlines an address becomes its outermost, real function, at the line where that called
  * what was inlined. */
-static const struct resolved *resolve(struct resolver *r, uint32_t module, uint64_t address)
+static void resolve_now(struct resolver *r, struct sp_address *at)
 {
 	const struct sp_profile *p = r->profile;
 	struct sp_symbol symbols[INLINES_MAX];
+	uint64_t address = at->address;
+	uint32_t module = at->module;
 	size_t n = 1, from = 0;
-	int found, handle;
-	uint32_t *cell = sp_map_at(&r->memo, address, module, &found);
+	int handle;
 
-	if (found)
-		return &r->resolved[*cell];
-	*cell = (uint32_t)r->resolved_count;
 	symbols[0] = (struct sp_symbol){0};
 	if (module == p->unknown_module && p->modules[module + 1].handle >= 0 &&
 		sp_symbolize(r->symbolizer, p->modules[module + 1].handle, address, symbols, 1) && symbols[0].function)
@@ -158,11 +172,19 @@ static const struct resolved *resolve(struct resolver *r, uint32_t module, uint6
 		n = sp_symbolize(r->symbolizer, handle, address, symbols, INLINES_MAX);
 	if (!p->inlines && n)
 		from = n - 1;
-	sp_grow(&r->resolved, &r->resolved_capacity, r->resolved_count + 1, sizeof(*r->resolved));
-	r->resolved[r->resolved_count] = (struct resolved){(uint32_t)r->chain_count, (uint32_t)(n - from)};
+	at->first = (uint32_t)r->chain_count;
+	at->count = (uint32_t)(n - from);
 	for (size_t i = from; i < n; i++)
 		add_frame(r, module, address, &symbols[i]);
-	return &r->resolved[r->resolved_count++];
+}
+
+static const struct sp_address *resolve(struct resolver *r, uint32_t id)
+{
+	struct sp_address *at = &r->addresses.list[id];
+
+	if (!at->count)
+		resolve_now(r, at);
+	return at;
 }
 
 static bool has_entry(const struct sp_stack *stack)
@@ -170,26 +192,17 @@ static bool has_entry(const struct sp_stack *stack)
 	return (stack->flags & SP_STACK_ENTRY) && stack->depth;
 }
 
-bool sp_stack_is_exact(const struct sp_stack *stack, uint32_t i)
-{
-	return (i == 0 && !(stack->flags & SP_STACK_IS_HEAP)) || (i == stack->depth - 1u && has_entry(stack));
-}
-
 /* Frames of the profiler are not the program's: the agent's own wherever they are, the unwinder's
- * where the agent called it. Fills modules[] and returns how many leaf frames to skip. */
-static uint32_t find_modules(struct sp_profile *p, const struct sp_stack *stack, uint32_t *modules)
+ * where the agent called it. Returns how many leaf frames to skip. */
+static uint32_t own_frames(const struct resolver *r, const uint32_t *ids, uint32_t depth)
 {
-	const uint64_t *addresses = p->snapshot->frames + stack->frame;
-	uint32_t skip = 0, unwinder = 0;
+	const struct sp_module_info *modules = r->profile->modules;
+	const struct sp_address *list = r->addresses.list;
+	uint32_t unwinder = 0;
 
-	for (uint32_t i = 0; i < stack->depth; i++) {
-		modules[i] = sp_modules_find(p, addresses[i] - !sp_stack_is_exact(stack, i), stack->epoch);
-	}
-	while (unwinder < stack->depth && p->modules[modules[unwinder]].unwinder)
+	while (unwinder < depth && modules[list[ids[unwinder]].module].unwinder)
 		unwinder++;
-	if (unwinder < stack->depth && p->modules[modules[unwinder]].agent)
-		skip = unwinder + 1;
-	return skip;
+	return unwinder < depth && modules[list[ids[unwinder]].module].agent ? unwinder + 1 : 0;
 }
 
 static void path_push(struct sp_profile *p, struct sp_path *path, uint32_t frame)
@@ -199,7 +212,8 @@ static void path_push(struct sp_profile *p, struct sp_path *path, uint32_t frame
 	if (path->depth && p->frames[frame].function == p->frames[previous].function &&
 		(p->functions[p->frames[frame].function].flags & SP_FUNCTION_FOLDED))
 		return;
-	sp_grow(&p->frame_ids, &p->frame_id_capacity, p->frame_id_count + 1, sizeof(*p->frame_ids));
+	if (p->frame_id_count == p->frame_id_capacity)
+		sp_grow(&p->frame_ids, &p->frame_id_capacity, p->frame_id_count + 1, sizeof(*p->frame_ids));
 	p->frame_ids[p->frame_id_count++] = frame;
 	path->depth++;
 }
@@ -283,16 +297,16 @@ static void learn_start(struct resolver *r, const struct sp_path *path)
 
 /* The outer end of a stack that does not reach it: the function its thread entered by, and what
  * calls that in stacks that are complete, so that all of a thread's stacks have one root. */
-static void push_entry(struct resolver *r, struct sp_path *path, uint32_t module, uint64_t address)
+static void push_entry(struct resolver *r, struct sp_path *path, uint32_t id)
 {
 	struct sp_profile *p = r->profile;
-	const struct resolved *at;
+	const struct sp_address *at;
 	struct start start;
 	uint32_t entry;
 
-	if (p->modules[module].agent)
+	if (p->modules[r->addresses.list[id].module].agent)
 		return;
-	at = resolve(r, module, address);
+	at = resolve(r, id);
 	entry = r->chain[at->first + at->count - 1];
 	path_push(p, path, entry);
 	start = start_of(r, p->frames[entry].function, (struct start){0, 0});
@@ -304,16 +318,16 @@ static void push_entry(struct resolver *r, struct sp_path *path, uint32_t module
 static uint32_t add_frames(struct resolver *r, struct sp_path *path, const struct sp_stack *stack)
 {
 	struct sp_profile *p = r->profile;
-	const uint64_t *addresses = p->snapshot->frames + stack->frame;
-	uint32_t modules[SP_MAX_DEPTH], site = 0, last = 0, kept = stack->depth - has_entry(stack);
+	const uint32_t *ids = r->addresses.of_frame + stack->frame;
+	uint32_t site = 0, last = 0, kept = stack->depth - has_entry(stack);
 	bool has_site = false, any = false;
 
-	for (uint32_t i = find_modules(p, stack, modules); i < kept; i++) {
-		const struct resolved *at;
+	for (uint32_t i = own_frames(r, ids, stack->depth); i < kept; i++) {
+		const struct sp_address *at;
 
-		if (p->modules[modules[i]].agent)
+		if (p->modules[r->addresses.list[ids[i]].module].agent)
 			continue;
-		at = resolve(r, modules[i], addresses[i] - !sp_stack_is_exact(stack, i));
+		at = resolve(r, ids[i]);
 		for (uint32_t k = 0; k < at->count; k++) {
 			last = r->chain[at->first + k];
 			if (!has_site && !p->frames[last].allocator) {
@@ -333,7 +347,7 @@ static uint32_t add_frames(struct resolver *r, struct sp_path *path, const struc
 		learn_start(r, path);
 	}
 	if (has_entry(stack))
-		push_entry(r, path, modules[kept], addresses[kept]);
+		push_entry(r, path, ids[kept]);
 	return has_site ? site : last;
 }
 
@@ -383,16 +397,16 @@ void sp_frames_load(struct sp_profile *profile, struct sp_symbolizer *symbolizer
 	}
 	profile->paths = sp_alloc(total, sizeof(*profile->paths));
 	profile->path_count = total;
-	sp_addresses_prepare(profile, symbolizer);
+	sp_addresses_load(&r.addresses, profile, symbolizer);
 	load_paths(&r, false, site_frame);
 	load_paths(&r, true, site_frame); /* what these start with is known now */
 	if (progress)
 		progress(context, total, total);
+	sp_map_free(&r.texts);
 	sp_map_free(&r.functions);
 	sp_map_free(&r.frames);
-	sp_map_free(&r.memo);
 	sp_map_free(&r.start_of);
 	free(r.starts);
-	free(r.resolved);
+	sp_addresses_free(&r.addresses);
 	free(r.chain);
 }

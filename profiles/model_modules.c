@@ -169,6 +169,11 @@ void sp_modules_load(struct sp_profile *profile, struct sp_symbolizer *symbolize
 	sp_map_free(&seen_ids);
 }
 
+bool sp_module_is_gone(const struct sp_module_info *module)
+{
+	return module->asked && module->handle >= 0 && module->source <= SP_SYMBOLS_MISMATCH;
+}
+
 /* Ranges of one epoch do not overlap, so walking back from the last start at or below the address
  * meets the right module first; the walk is bounded because a damaged spool may say anything. */
 uint32_t sp_modules_find(const struct sp_profile *profile, uint64_t address, uint64_t epoch)

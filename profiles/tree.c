@@ -18,30 +18,39 @@ static uint64_t weight_of(const struct sp_path *path, enum sp_tree_weight weight
 	}
 }
 
-/* Drops the last round of a cycle once it has come twice in a row. */
-static void fold_cycle(struct sp_sequences *s, struct sp_sequence *seq)
-{
-	uint32_t *end = s->steps + seq->first + seq->depth;
+/* For each period up to SP_CYCLE_MAX: how many of the last steps equal the step one period before
+ * them. A round of the cycle is complete when that is the period itself, and then dropped: it never is more. */
+struct runs {
+	uint8_t of[SP_CYCLE_MAX];
+};
 
-	for (uint32_t period = 1; period <= SP_CYCLE_MAX && 2 * period <= seq->depth; period++) {
-		if (end[-1] != end[-1 - (ptrdiff_t)period] || /* mostly decides, without a call */
-			memcmp(end - period, end - 2 * period, period * sizeof(*end)) != 0)
+struct sequencer {
+	struct sp_sequences *s;
+	struct runs *runs; /* after each step of the sequence being built */
+	size_t runs_capacity;
+};
+
+static void push_step(struct sequencer *b, struct sp_sequence *seq, uint32_t step)
+{
+	struct sp_sequences *s = b->s;
+	uint32_t *at = s->steps + seq->first + seq->depth;
+	uint32_t most = seq->depth < SP_CYCLE_MAX ? seq->depth : SP_CYCLE_MAX;
+	struct runs *now = &b->runs[seq->depth], before = seq->depth ? now[-1] : (struct runs){0};
+
+	*at = step;
+	s->repeated[seq->first + seq->depth] = false;
+	*now = (struct runs){0};
+	seq->depth++;
+	for (uint32_t period = 1; period <= most; period++) {
+		if (at[-(ptrdiff_t)period] != step)
 			continue;
-		s->repeated[seq->first + seq->depth - 2 * period] = true;
+		now->of[period - 1] = before.of[period - 1] + 1;
+		if (now->of[period - 1] < period)
+			continue;
 		seq->depth -= period;
-		s->step_count -= period;
+		s->repeated[seq->first + seq->depth - period] = true;
 		return;
 	}
-}
-
-static void push_step(struct sp_sequences *s, struct sp_sequence *seq, uint32_t step)
-{
-	sp_grow(&s->steps, &s->step_capacity, s->step_count + 1, sizeof(*s->steps));
-	sp_grow(&s->repeated, &s->repeated_capacity, s->step_count + 1, sizeof(*s->repeated));
-	s->steps[s->step_count] = step;
-	s->repeated[s->step_count++] = false;
-	seq->depth++;
-	fold_cycle(s, seq);
 }
 
 /* The allocator's own frames say nothing about who allocates. */
@@ -56,18 +65,23 @@ static uint32_t leaf_of(const struct sp_profile *p, const struct sp_path *path, 
 	return leaf;
 }
 
-static void add_sequence(struct sp_sequences *s, const struct sp_profile *p, const struct sp_path *path,
+static void add_sequence(struct sequencer *b, const struct sp_profile *p, const struct sp_path *path,
 	enum sp_tree_weight weight)
 {
+	struct sp_sequences *s = b->s;
 	struct sp_sequence *seq = &s->items[s->count++];
 	uint32_t leaf = leaf_of(p, path, weight);
 
+	sp_grow(&s->steps, &s->step_capacity, s->step_count + path->depth, sizeof(*s->steps));
+	sp_grow(&s->repeated, &s->repeated_capacity, s->step_count + path->depth, sizeof(*s->repeated));
+	sp_grow(&b->runs, &b->runs_capacity, path->depth, sizeof(*b->runs));
 	*seq = (struct sp_sequence){.first = s->step_count, .weight = weight_of(path, weight)};
 	for (uint32_t i = path->depth; i-- > leaf;) {
 		const struct sp_frame *f = &p->frames[p->frame_ids[path->first + i]];
 
-		push_step(s, seq, f->function << 1 | f->inlined);
+		push_step(b, seq, f->function << 1 | f->inlined);
 	}
+	s->step_count += seq->depth;
 	s->total += seq->weight;
 }
 
@@ -106,11 +120,14 @@ static void merge_equal(struct sp_sequences *s)
 
 void sp_sequences_build(struct sp_sequences *s, const struct sp_profile *profile, enum sp_tree_weight weight)
 {
+	struct sequencer b = {.s = s};
+
 	*s = (struct sp_sequences){0};
 	s->items = sp_alloc(profile->path_count, sizeof(*s->items));
 	for (size_t i = 0; i < profile->path_count; i++)
 		if (weight_of(&profile->paths[i], weight))
-			add_sequence(s, profile, &profile->paths[i], weight);
+			add_sequence(&b, profile, &profile->paths[i], weight);
+	free(b.runs);
 	qsort_r(s->items, s->count, sizeof(*s->items), compare, s);
 	merge_equal(s);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "symbolize/answers.h"
+#include "symbolize/array.h"
 
 void sp_answers_free(struct sp_answers *answers)
 {
@@ -48,21 +49,6 @@ static int grow(struct sp_answers *answers)
 	return 0;
 }
 
-static int reserve_frames(struct sp_answers *answers, size_t count)
-{
-	size_t capacity = answers->frames_capacity * 2 + SP_FRAMES_MAX;
-	struct sp_symbol *bigger;
-
-	if (answers->frames_count + count <= answers->frames_capacity)
-		return 0;
-	bigger = reallocarray(answers->frames, capacity, sizeof(*bigger));
-	if (!bigger)
-		return -ENOMEM;
-	answers->frames = bigger;
-	answers->frames_capacity = capacity;
-	return 0;
-}
-
 int sp_answers_add(struct sp_answers *answers, uint32_t module, uint64_t address, const struct sp_symbol *frames,
 	size_t count)
 {
@@ -73,7 +59,7 @@ int sp_answers_add(struct sp_answers *answers, uint32_t module, uint64_t address
 	slot = find_slot(answers, module, address);
 	if (slot->count)
 		return 0;
-	if (reserve_frames(answers, count))
+	if (sp_array_room(&answers->frames, &answers->frames_capacity, answers->frames_count + count, sizeof(*frames)))
 		return -ENOMEM;
 	memcpy(answers->frames + answers->frames_count, frames, count * sizeof(*frames));
 	*slot = (struct sp_answer){

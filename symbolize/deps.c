@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "symbolize/array.h"
 #include "symbolize/deps.h"
 
 /* A list is a row of these, each followed by the path and its NUL. */
@@ -60,15 +61,9 @@ static void append(struct sp_deps *deps, const char *path, const struct dep *dep
 {
 	size_t path_bytes = strlen(path) + 1, wanted = deps->count + sizeof(*dep) + path_bytes;
 
-	if (wanted > deps->capacity) {
-		uint8_t *bigger = realloc(deps->bytes, wanted * 2);
-
-		if (!bigger) {
-			deps->unusable = true;
-			return;
-		}
-		deps->bytes = bigger;
-		deps->capacity = wanted * 2;
+	if (sp_array_room(&deps->bytes, &deps->capacity, wanted, 1)) {
+		deps->unusable = true;
+		return;
 	}
 	memcpy(deps->bytes + deps->count, dep, sizeof(*dep));
 	memcpy(deps->bytes + deps->count + sizeof(*dep), path, path_bytes);

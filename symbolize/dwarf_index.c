@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "symbolize/array.h"
 #include "symbolize/dwarf_index.h"
 
 #define DEPTH_LIMIT 256u
@@ -50,15 +51,8 @@ static bool has_code(Dwarf_Die *die)
 
 static int add_unit(struct sp_units *units, const Dwarf_Die *die)
 {
-	if (units->count == units->capacity) {
-		size_t capacity = units->capacity ? units->capacity * 2 : 64;
-		struct sp_unit *list = reallocarray(units->list, capacity, sizeof(*list));
-
-		if (!list)
-			return -ENOMEM;
-		units->list = list;
-		units->capacity = capacity;
-	}
+	if (sp_array_room(&units->list, &units->capacity, units->count + 1, sizeof(*units->list)))
+		return -ENOMEM;
 	units->list[units->count++] = (struct sp_unit){.die = *die};
 	return 0;
 }
@@ -156,15 +150,8 @@ static int add_function(struct sp_unit *unit, Dwarf_Die *die, const struct sp_sp
 
 	if (!has_code(die))
 		return 0;
-	if (unit->count == unit->capacity) {
-		size_t capacity = unit->capacity ? unit->capacity * 2 : 16;
-		struct sp_function *list = reallocarray(unit->functions, capacity, sizeof(*list));
-
-		if (!list)
-			return -ENOMEM;
-		unit->functions = list;
-		unit->capacity = capacity;
-	}
+	if (sp_array_room(&unit->functions, &unit->capacity, unit->count + 1, sizeof(*unit->functions)))
+		return -ENOMEM;
 	rc = add_ranges(&unit->spans, die, code, 0, unit->count);
 	if (!rc && unit->spans.count > before)
 		unit->functions[unit->count++] = (struct sp_function){.die = *die};
@@ -231,15 +218,8 @@ struct sp_function *sp_unit_function(struct sp_unit *unit, uint64_t address, con
 
 static int add_inline(struct sp_inlines *inlines, Dwarf_Die *die, uint32_t parent, unsigned depth)
 {
-	if (inlines->count == inlines->capacity) {
-		size_t capacity = inlines->capacity ? inlines->capacity * 2 : 8;
-		struct sp_inline *list = reallocarray(inlines->list, capacity, sizeof(*list));
-
-		if (!list)
-			return -ENOMEM;
-		inlines->list = list;
-		inlines->capacity = capacity;
-	}
+	if (sp_array_room(&inlines->list, &inlines->capacity, inlines->count + 1, sizeof(*inlines->list)))
+		return -ENOMEM;
 	inlines->list[inlines->count] = (struct sp_inline){.die = *die, .parent = parent};
 	return add_ranges(&inlines->spans, die, NULL, depth, inlines->count++);
 }

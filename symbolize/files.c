@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "symbolize/array.h"
 #include "symbolize/files.h"
 #include "symbolize/input.h"
 
@@ -27,15 +28,8 @@ struct list {
 
 static int add(struct list *list, const char *directory, const char *name)
 {
-	if (list->count == list->capacity) {
-		size_t capacity = list->capacity ? list->capacity * 2 : 32;
-		struct sp_file_entry *items = reallocarray(list->items, capacity, sizeof(*items));
-
-		if (!items)
-			return -ENOMEM;
-		list->items = items;
-		list->capacity = capacity;
-	}
+	if (sp_array_room(&list->items, &list->capacity, list->count + 1, sizeof(*list->items)))
+		return -ENOMEM;
 	list->items[list->count++] = (struct sp_file_entry){.directory = directory, .name = name};
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "symbolize/array.h"
 #include "symbolize/input.h"
 #include "symbolize/lines.h"
 
@@ -63,15 +64,8 @@ static bool read_header(struct program *program)
 
 static int add_row(struct sp_lines *lines, const struct program *program)
 {
-	if (lines->count == lines->capacity) {
-		size_t capacity = lines->capacity ? lines->capacity * 2 : 512;
-		struct sp_row *rows = reallocarray(lines->rows, capacity, sizeof(*rows));
-
-		if (!rows)
-			return -ENOMEM;
-		lines->rows = rows;
-		lines->capacity = capacity;
-	}
+	if (sp_array_room(&lines->rows, &lines->capacity, lines->count + 1, sizeof(*lines->rows)))
+		return -ENOMEM;
 	lines->rows[lines->count++] = program->row;
 	return 0;
 }

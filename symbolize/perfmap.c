@@ -12,6 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "symbolize/array.h"
+
 #define BYTES_MAX (64u << 20)
 #define LINES_MAX (1u << 20)
 #define NAME_MAX_BYTES 4096u
@@ -103,19 +105,14 @@ static bool parse_line(char *text, struct sp_perfmap_entry *entry)
 
 static struct line *parse(char *text, size_t bytes, size_t *count)
 {
-	struct line *lines = NULL, *grown;
+	struct line *lines = NULL;
 	size_t n = 0, capacity = 0;
 	char *end;
 
 	for (char *at = text; n < LINES_MAX && (end = memchr(at, '\n', bytes - (size_t)(at - text))); at = end + 1) {
 		*end = '\0';
-		if (n == capacity) {
-			capacity = capacity ? capacity * 2 : 1024;
-			grown = reallocarray(lines, capacity, sizeof(*lines));
-			if (!grown)
-				break;
-			lines = grown;
-		}
+		if (sp_array_room(&lines, &capacity, n + 1, sizeof(*lines)))
+			break;
 		lines[n].order = n;
 		n += parse_line(at, &lines[n].entry);
 	}

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "symbolize/array.h"
 #include "symbolize/plt.h"
 
 #define STUB_BYTES 16u
@@ -25,15 +26,8 @@ struct slots {
 
 static int add_slot(struct slots *slots, uint64_t address, const char *target)
 {
-	if (slots->count == slots->capacity) {
-		size_t capacity = slots->capacity ? slots->capacity * 2 : 256;
-		struct slot *list = reallocarray(slots->list, capacity, sizeof(*list));
-
-		if (!list)
-			return -ENOMEM;
-		slots->list = list;
-		slots->capacity = capacity;
-	}
+	if (sp_array_room(&slots->list, &slots->capacity, slots->count + 1, sizeof(*slots->list)))
+		return -ENOMEM;
 	slots->list[slots->count++] = (struct slot){.address = address, .target = target};
 	return 0;
 }
@@ -100,15 +94,8 @@ static uint64_t decode_jump(const unsigned char *code, size_t bytes, uint64_t ad
 
 static int add_stub(struct sp_plt *plt, uint64_t address, size_t bytes, const char *target)
 {
-	if (plt->count == plt->capacity) {
-		size_t capacity = plt->capacity ? plt->capacity * 2 : 256;
-		struct sp_plt_stub *stubs = reallocarray(plt->stubs, capacity, sizeof(*stubs));
-
-		if (!stubs)
-			return -ENOMEM;
-		plt->stubs = stubs;
-		plt->capacity = capacity;
-	}
+	if (sp_array_room(&plt->stubs, &plt->capacity, plt->count + 1, sizeof(*plt->stubs)))
+		return -ENOMEM;
 	plt->stubs[plt->count] = (struct sp_plt_stub){.target = target, .address = address};
 	return sp_spans_add(&plt->spans, address, address + bytes, 0, (uint32_t)plt->count++);
 }

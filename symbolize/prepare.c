@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "symbolize/array.h"
 #include "symbolize/cached.h"
 
 #define THREADS_MAX 8u
@@ -59,15 +60,8 @@ static void open_group(struct work *work, struct own_reader *own, size_t i)
 
 static bool add_frames(struct job *job, size_t *used, size_t *capacity, const struct sp_symbol *frames, size_t count)
 {
-	if (*used + count > *capacity) {
-		size_t bigger_capacity = *capacity * 2 + job->count * 2 + SP_FRAMES_MAX;
-		struct sp_symbol *bigger = reallocarray(job->frames, bigger_capacity, sizeof(*bigger));
-
-		if (!bigger)
-			return false;
-		job->frames = bigger;
-		*capacity = bigger_capacity;
-	}
+	if (sp_array_room(&job->frames, capacity, *used + count, sizeof(*frames)))
+		return false;
 	memcpy(job->frames + *used, frames, count * sizeof(*frames));
 	*used += count;
 	return true;

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "symbolize/array.h"
 #include "symbolize/spans.h"
 
 /* Spans looked at per query: overlaps deeper than this do not come from a compiler. */
@@ -17,15 +18,8 @@ int sp_spans_add(struct sp_spans *spans, uint64_t low, uint64_t high, uint32_t r
 {
 	if (high <= low)
 		return 0;
-	if (spans->count == spans->capacity) {
-		size_t capacity = spans->capacity ? spans->capacity * 2 : 64;
-		struct sp_span *list = reallocarray(spans->list, capacity, sizeof(*list));
-
-		if (!list)
-			return -ENOMEM;
-		spans->list = list;
-		spans->capacity = capacity;
-	}
+	if (sp_array_room(&spans->list, &spans->capacity, spans->count + 1, sizeof(*spans->list)))
+		return -ENOMEM;
 	spans->list[spans->count++] = (struct sp_span){.low = low, .high = high, .rank = rank, .index = index};
 	return 0;
 }

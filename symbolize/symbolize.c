@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "symbolize/array.h"
 #include "symbolize/symbolizer.h"
 
 static char *copy_text(const char *text)
@@ -48,15 +49,8 @@ void sp_symbolizer_free(struct sp_symbolizer *s)
 
 static int add_module(struct sp_symbolizer *s, struct sp_symbols *m)
 {
-	if (s->modules_count == s->modules_capacity) {
-		size_t capacity = s->modules_capacity ? s->modules_capacity * 2 : 32;
-		struct sp_symbols **modules = reallocarray(s->modules, capacity, sizeof(struct sp_symbols *));
-
-		if (!modules)
-			return -ENOMEM;
-		s->modules = modules;
-		s->modules_capacity = capacity;
-	}
+	if (sp_array_room(&s->modules, &s->modules_capacity, s->modules_count + 1, sizeof(*s->modules)))
+		return -ENOMEM;
 	s->modules[s->modules_count] = m;
 	return (int)s->modules_count++;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "symbolize/array.h"
 #include "symbolize/strings.h"
 #include "symbolize/symtab.h"
 
@@ -75,15 +76,8 @@ static int add_candidate(struct loader *loader, const GElf_Sym *symbol, const ch
 
 	if (!section || !name || !*name)
 		return 0;
-	if (loader->count == loader->capacity) {
-		size_t capacity = loader->capacity ? loader->capacity * 2 : 1024;
-		struct candidate *list = reallocarray(loader->list, capacity, sizeof(*list));
-
-		if (!list)
-			return -ENOMEM;
-		loader->list = list;
-		loader->capacity = capacity;
-	}
+	if (sp_array_room(&loader->list, &loader->capacity, loader->count + 1, sizeof(*loader->list)))
+		return -ENOMEM;
 	if (size > section->high - symbol->st_value)
 		size = section->high - symbol->st_value;
 	loader->list[loader->count++] = (struct candidate){
@@ -100,15 +94,8 @@ static int add_candidate(struct loader *loader, const GElf_Sym *symbol, const ch
 /* The local symbols that follow are this source file's. */
 static int add_file(struct loader *loader, const char *name)
 {
-	if (loader->files_count == loader->files_capacity) {
-		size_t capacity = loader->files_capacity ? loader->files_capacity * 2 : 64;
-		const char **files = reallocarray(loader->files, capacity, sizeof(*files));
-
-		if (!files)
-			return -ENOMEM;
-		loader->files = files;
-		loader->files_capacity = capacity;
-	}
+	if (sp_array_room(&loader->files, &loader->files_capacity, loader->files_count + 1, sizeof(*loader->files)))
+		return -ENOMEM;
 	loader->files[loader->files_count++] = name ? name : "";
 	return 0;
 }

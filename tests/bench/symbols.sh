@@ -1,5 +1,5 @@
 #!/bin/bash
-# How fast addresses become names, beside addr2line -i and pprof, on the same addresses of the
+# How fast addresses become names, beside addr2line -i, perf and pprof, on the same addresses of the
 # same program in one run. Usage: symbols.sh [PROGRAM]: with debug information; without one, a C++ program is
 # built. ADDRESSES=10000 random ones. A tool that is not installed, or not done after LIMIT=120 s, is told so.
 set -eu
@@ -32,6 +32,26 @@ with open(sys.argv[3], "wb") as f:
     f.write(struct.pack(f"<{len(words)}Q", *words))
     f.write(f"{base:x}-{base + 0x10000000:x} r-xp 00000000 00:00 1 {sys.argv[2]}\n".encode())
 END
+# The same for perf: struct perf_file_header, one perf_event_attr (cpu-clock; IP, TID, TIME, PERIOD), records
+# COMM, MMAP2 and a SAMPLE an address (linux/tools/perf/Documentation/perf.data-file-format.txt).
+python3 - "$work/addresses" "$program" "$work/perf.data" <<'END'
+import re, struct, subprocess, sys
+headers = subprocess.run(["readelf", "-hlW", sys.argv[2]], capture_output=True, text=True, check=True).stdout
+base = 0x10000000 if "DYN (" in headers else 0
+offset, low, size = (int(x, 16) for x in re.search(r"LOAD +(0x\S+) (0x\S+) 0x\S+ (0x\S+) \S+ +R E", headers).groups())
+def record(kind, body, misc=2):
+    return struct.pack("<IHH", kind, misc, 8 + len(body)) + body
+def text(name):
+    return name.encode() + bytes(8 - len(name.encode()) % 8)
+data = record(3, struct.pack("<II", 1, 1) + text("program"))
+data += record(10, struct.pack("<IIQQQIIQQII", 1, 1, base + low, size, offset, 0, 0, 0, 0, 5, 2) + text(sys.argv[2]))
+for i, line in enumerate(open(sys.argv[1])):
+    data += record(9, struct.pack("<QIIQQ", base + int(line, 16), 1, 1, i + 1, 1))
+attr = struct.pack("<IIQQQ", 1, 112, 0, 1, 0x107) + bytes(112 - 32) + struct.pack("<QQ", 0, 0)
+with open(sys.argv[3], "wb") as f:
+    f.write(b"PERFILE2" + struct.pack("<QQQQQQQQ", 104, len(attr), 104, len(attr), 104 + len(attr), len(data), 0, 0))
+    f.write(bytes(32) + attr + data)
+END
 # seconds COMMAND…: of wall time; "-" when it fails or takes too long.
 seconds() {
 	local from to
@@ -58,5 +78,14 @@ report() { # NAME SECONDS
 printf '%d addresses of %s (%d MB)\n' "$addresses" "$(basename "$program")" $(($(stat -c %s "$program") / 1000000))
 printf '%-22s %8.3f s\n%-22s %8.3f s\n' "smartprof cold" "$cold" "smartprof warm" "$warm"
 report "addr2line -i" "$(cut -d' ' -f3 "$work/times" | median)"
-pprof=$(command -v google-pprof || command -v pprof || true)
-report "pprof --lines" "$(if [ -n "$pprof" ]; then seconds "$pprof" --text --lines "$program" "$work/cpu.prof"; else echo -; fi)"
+# once: they take long
+with() { # PROGRAM COMMAND…
+	local name=$1
+	shift
+	if command -v "$name" >/dev/null; then seconds "$@"; else echo -; fi
+}
+report "perf script, names" "$(with perf perf script -i "$work/perf.data" -F ip,sym)"
+report "perf script, lines" "$(with perf perf script -i "$work/perf.data" -F ip,sym,srcline)"
+report "perf report, lines" "$(with perf perf report -i "$work/perf.data" --stdio -s sym,srcline)"
+pprof=$(command -v google-pprof || command -v pprof || echo pprof)
+report "pprof --lines" "$(with "$pprof" "$pprof" --text --lines "$program" "$work/cpu.prof")"

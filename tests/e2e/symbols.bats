@@ -71,7 +71,26 @@ start() {
 	profile=$(recovered spin)
 	refuse grep -q other_name "$profile"
 	grep -q 'spin+0x' "$profile"
-	grep -q 'replaced since by another build' "$profile"
+	grep -q '\[gone\], its file was replaced since by another build' "$profile"
+	grep -q '| \[gone\], other build |' "$profile"
+	grep -q '| spin \[gone\] |' "$profile"
+}
+
+@test "a file deleted while its process runs is read through the process; afterwards it is [gone]" {
+	make_program
+	cp full spin
+	start ./spin
+	rm spin
+	"$SMARTPROF" report "$pid" >live.md
+	[ "$(id -u)" -ne 0 ] || { grep -q burn_here live.md && refuse grep -q '\[gone\]' live.md; }
+	kill -9 "$pid"
+	wait || true
+	rm -rf "$XDG_CACHE_HOME"
+	profile=$(recovered spin)
+	grep -q 'spin+0x' "$profile"
+	grep -q '| spin \[gone\] |' "$profile"
+	grep -q '| \[gone\] |' "$profile"
+	grep -q '\[gone\], its file is not there any more' "$profile"
 }
 
 @test "the cache answers the second time, and follows when debug files come and go" {

@@ -72,8 +72,10 @@ static void sample(uint32_t function, uint64_t us)
 
 static void finish(void)
 {
+	t.profile.log = sp_log_add_up(&t.profile);
 	sp_share_errors(&t.profile, t.part_of, false, t.self, FUNCTIONS);
 	sp_share_errors(&t.profile, t.part_of, true, t.total, FUNCTIONS);
+	sp_log_free(t.profile.log);
 }
 
 /* sqrt(p(1-p)/n) for k of n equal samples, as one sample more of the rarer kind has it. */

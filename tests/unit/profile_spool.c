@@ -166,11 +166,16 @@ static void describe_process(struct spool *s)
 
 void spool_open(struct spool *s)
 {
+	spool_open_large(s, 1);
+}
+
+void spool_open_large(struct spool *s, uint32_t times)
+{
 	uint64_t offset = sizeof(struct sp_spool_header);
 	struct sp_thread_record *threads;
 
 	for (int i = 0; i < SP_SECTIONS; i++)
-		offset += (uint64_t)strides[i] * capacities[i];
+		offset += (uint64_t)strides[i] * capacities[i] * times;
 	s->header = calloc(1, offset);
 	*s->header = (struct sp_spool_header){.magic = SP_SPOOL_MAGIC,
 		.version = SP_SPOOL_VERSION,
@@ -180,10 +185,10 @@ void spool_open(struct spool *s)
 	for (int i = 0; i < SP_SECTIONS; i++) {
 		s->header->sections[i] = (struct sp_section_entry){.offset = offset,
 			.stride = strides[i],
-			.capacity = capacities[i],
+			.capacity = capacities[i] * times,
 			.used = 1,
-			.committed = capacities[i]};
-		offset += (uint64_t)strides[i] * capacities[i];
+			.committed = capacities[i] * times};
+		offset += (uint64_t)strides[i] * capacities[i] * times;
 	}
 	s->header->sections[SP_SEC_TIMELINE].used = 0;
 	describe_process(s);

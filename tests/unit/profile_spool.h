@@ -18,6 +18,7 @@ struct spool {
 
 /* A new spool with one module, SPOOL_PROGRAM, and the overflow records. */
 void spool_open(struct spool *s);
+void spool_open_large(struct spool *s, uint32_t times); /* with so many times the room */
 void spool_close(struct spool *s);
 
 void *spool_records(struct spool *s, enum sp_section section);
