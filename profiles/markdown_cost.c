@@ -106,7 +106,8 @@ static void write_intervals(struct sp_writer *w)
 	const char *achieved = sp_profile_fact(p, "cpu_interval_achieved_us");
 
 	if (p->cpu_on && achieved)
-		sp_buffer_printf(&w->out, "- CPU interval: %.10g µs asked for, %s µs achieved, at most %.10g µs in force.\n",
+		sp_buffer_printf(&w->out,
+			"- CPU interval: %.10g µs asked for, %s µs achieved, at most %.10g µs in force.\n",
 			(double)h->cpu.requested_ns / 1e3, achieved,
 			(double)sp_clock_interval_ns(p, h->cpu.interval_max_ns) / 1e3);
 	if (p->cpu_on)
