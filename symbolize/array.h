@@ -13,7 +13,7 @@
 static inline int sp_array_room(void *list, size_t *capacity, size_t wanted, size_t size)
 {
 	size_t room = *capacity * 2;
-	void *items, *grown;
+	void *items;
 
 	if (wanted <= *capacity)
 		return 0;
@@ -22,10 +22,10 @@ static inline int sp_array_room(void *list, size_t *capacity, size_t wanted, siz
 	if (room < SP_ARRAY_LEAST)
 		room = SP_ARRAY_LEAST;
 	memcpy(&items, list, sizeof(items));
-	grown = reallocarray(items, room, size);
-	if (!grown)
+	items = reallocarray(items, room, size);
+	if (!items)
 		return -ENOMEM;
-	memcpy(list, &grown, sizeof(grown));
+	memcpy(list, &items, sizeof(items));
 	*capacity = room;
 	return 0;
 }
