@@ -20,7 +20,6 @@
 /* No profile is written of a process that used less CPU: heap samples may spend this time's share
  * in advance, so that what a program allocates while it starts is seen at the interval asked for. */
 #define HEAP_GRACE_NS 20000000u
-#define UNCOUNTED_PPM 12000u
 
 static struct {
 	uint32_t busy;      /* sp_try_lock */
@@ -118,16 +117,16 @@ static uint64_t sample_cost_ns(const struct sp_cpu_totals *cpu)
 	return sp_signal_cost_ns(cpu->signal_gap_ns, sp_load(&cpu->fresh_pages)) + governor.handler_ns;
 }
 
-/* Half of the budget, or what CPU sampling at the interval asked for would leave; but some stays for what is no
- * sample's: making the spool, the first touch of tables, frees of other blocks. */
+/* Half of the budget, or what CPU sampling at the interval asked for would leave; but at most three fifths: the rest
+ * is for what is no sample's (making the spool, the first touch of tables, frees of other blocks), and for samples
+ * that leave more cold than is counted. */
 static uint64_t heap_part(const struct sp_cpu_totals *cpu, uint64_t budget, uint64_t fixed_ppm)
 {
 	uint64_t needed = fixed_ppm + ppm(sample_cost_ns(cpu), cpu->requested_ns);
 
 	if (cpu->clock == SP_CLOCK_OFF)
 		needed = 0;
-	return min64(budget - min64(needed, budget / 2),
-		min64(budget * 3 / 4, budget - min64(budget / 2, UNCOUNTED_PPM)));
+	return min64(budget - min64(needed, budget / 2), budget * 3 / 5);
 }
 
 void sp_governor_start(void)
