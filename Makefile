@@ -117,7 +117,7 @@ build/fuzz/obj/%.o: %.c
 build/fuzz/libfuzzed.a: $(FUZZ_OBJ)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
-FUZZ_LIBS := $(shell $(PKG_CONFIG) --libs libdw libelf liblzma jansson sqlite3) -liberty -lm -pthread
+FUZZ_LIBS := $(shell $(PKG_CONFIG) --libs libdw libelf liblzma jansson sqlite3 zlib) -liberty -lm -pthread
 build/fuzz/make_seeds: build/fuzz/obj/tests/fuzz/make_seeds.o build/fuzz/libfuzzed.a
 	$(call say,LD,$@)
 	$(Q)$(FUZZ_CC) -fsanitize=address,undefined -o $@ $^ $(FUZZ_LIBS)

@@ -16,18 +16,21 @@ bool sp_view_on(const struct sp_profile *profile, enum sp_view view)
 	return view == SP_VIEW_CPU ? profile->cpu_on : profile->heap_on;
 }
 
+static const enum sp_weight view_weights[SP_VIEWS] = {
+	[SP_VIEW_CPU] = SP_WEIGHT_USER_NS,
+	[SP_VIEW_INUSE] = SP_WEIGHT_INUSE_BYTES,
+	[SP_VIEW_PEAK] = SP_WEIGHT_PEAK_BYTES,
+	[SP_VIEW_ALLOCATED] = SP_WEIGHT_ALLOC_BYTES,
+};
+
 uint64_t sp_view_weight(const struct sp_path *path, enum sp_view view)
 {
-	switch (view) {
-	case SP_VIEW_CPU:
-		return path->user_ns + path->sys_ns;
-	case SP_VIEW_INUSE:
-		return path->inuse_bytes;
-	case SP_VIEW_PEAK:
-		return path->peak_bytes;
-	default:
-		return path->alloc_bytes;
-	}
+	return sp_path_weight(path, view_weights[view]) + (view == SP_VIEW_CPU ? path->sys_ns : 0);
+}
+
+uint64_t sp_view_value(const double *values, enum sp_view view)
+{
+	return sp_whole(values[view_weights[view]] + (view == SP_VIEW_CPU ? values[SP_WEIGHT_SYS_NS] : 0));
 }
 
 /* CPU time without samples stands in the table of functions alone. */

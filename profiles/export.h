@@ -21,6 +21,7 @@ extern const struct sp_view_info sp_view_info[SP_VIEWS];
 /* Whether the profile was made with it. */
 bool sp_view_on(const struct sp_profile *profile, enum sp_view view);
 uint64_t sp_view_weight(const struct sp_path *path, enum sp_view view);
+uint64_t sp_view_value(const double *values, enum sp_view view); /* by enum sp_weight */
 
 /* Makes a profile read from Markdown ready for the writers below, once: keeps the stacks that the filter wants (the
  * others become [filtered]) and adds those of CPU time that no sample stands for. Returns NULL, or a phrase when it holds
@@ -36,6 +37,10 @@ void sp_export_speedscope(struct sp_buffer *out, const struct sp_profile *profil
 /* A gzipped perftools.profiles.Profile (github.com/google/pprof, proto/profile.proto): samples and CPU time, or
  * for a view of the heap objects and space allocated, in use and at peak, the view's type the default. */
 void sp_export_pprof(struct sp_buffer *out, const struct sp_profile *profile, enum sp_view view);
+
+/* The older format of gperftools, CPU time in microseconds; of the heap in use or, for SP_VIEW_PEAK, at peak, and
+ * allocated. */
+void sp_export_gperftools(struct sp_buffer *out, const struct sp_profile *profile, enum sp_view view);
 
 /* Everything; docs/FORMATS.md has the schema. */
 void sp_export_json(struct sp_buffer *out, const struct sp_profile *profile);

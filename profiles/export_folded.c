@@ -2,7 +2,6 @@
 #include "profiles/escape.h"
 #include "profiles/export.h"
 #include "profiles/folded.h"
-#include "profiles/markdown.h"
 
 #include <string.h>
 
@@ -21,24 +20,17 @@ void sp_export_folded(struct sp_buffer *out, const struct sp_profile *profile, e
 {
 	struct sp_folded f = {0};
 
-	for (size_t i = 0; i < profile->path_count; i++) {
-		const struct sp_path *path = &profile->paths[i];
-		uint64_t weight = sp_view_weight(path, view);
-
-		if (!weight)
-			continue;
-		sp_folded_add(&f)->values[0] = (double)weight;
-		for (uint32_t k = path->depth; k-- > 0;)
-			sp_folded_push(&f, profile->frames[profile->frame_ids[path->first + k]].function);
-	}
-	sp_folded_merge(&f);
+	sp_fold_functions(&f, profile, view != SP_VIEW_CPU);
 	sp_buffer_puts(out, "");
 	for (size_t i = 0; i < f.count; i++) {
-		for (uint32_t k = 0; k < f.rows[i].depth; k++) {
+		uint64_t value = sp_view_value(f.rows[i].values, view);
+
+		for (uint32_t k = 0; value && k < f.rows[i].depth; k++) {
 			sp_buffer_puts(out, k ? ";" : "");
 			put_name(out, profile->functions[f.ids[f.rows[i].first + k]].name);
 		}
-		sp_buffer_printf(out, " %llu\n", (unsigned long long)sp_whole(f.rows[i].values[0]));
+		if (value)
+			sp_buffer_printf(out, " %llu\n", (unsigned long long)value);
 	}
 	sp_folded_free(&f);
 }

@@ -108,6 +108,23 @@ bool sp_path_weighs(const struct sp_path *path, bool heap)
 	return false;
 }
 
+void sp_fold_functions(struct sp_folded *f, const struct sp_profile *profile, bool heap)
+{
+	for (size_t i = 0; i < profile->path_count; i++) {
+		const struct sp_path *path = &profile->paths[i];
+		struct sp_folded_row *row;
+
+		if (!sp_path_weighs(path, heap))
+			continue;
+		row = sp_folded_add(f);
+		for (enum sp_weight w = 0; w < SP_WEIGHTS; w++)
+			row->values[w] = (double)sp_path_weight(path, w);
+		for (uint32_t k = path->depth; k-- > 0;)
+			sp_folded_push(f, profile->frames[profile->frame_ids[path->first + k]].function);
+	}
+	sp_folded_merge(f);
+}
+
 /* A whole number up to 2^32 - 1; advances *at. */
 static bool take_number(const char **at, const char *end, uint64_t *number)
 {

@@ -126,8 +126,11 @@ static void write_find(struct sp_writer *w)
 	put_example(&w->out, w->profile);
 	sp_buffer_printf(&w->out, "' %s   # one function, wherever it appears\n", w->file_name);
 	sp_buffer_printf(&w->out, "sed -n '/^## Call Tree/,/^## Hot/p' %s   # the call tree\n", w->file_name);
-	sp_buffer_printf(&w->out, "sed -n '/^# Data Quality/,/^# Settings/p' %s   # how far to trust this\n```\n\n",
+	sp_buffer_printf(&w->out, "sed -n '/^# Data Quality/,/^# Settings/p' %s   # how far to trust this\n",
 		w->file_name);
+	sp_buffer_printf(&w->out,
+		"smartprof report --format html --output page.html %s   # flame graphs for a browser\n", w->file_name);
+	sp_buffer_puts(&w->out, "```\n\n");
 }
 
 static void write_top(struct sp_writer *w)

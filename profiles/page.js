@@ -122,13 +122,19 @@ function sizeOf(values) {
 	return state.widths === "current" ? values[1] : (values[0] + values[1]) / 2;
 }
 
+function grown(view) {
+	if (!trees.has(view.key)) {
+		const tree = grow(view);
+		tree.functions = addUp(tree);
+		trees.set(view.key, tree);
+	}
+	return trees.get(view.key);
+}
+
 function treeOf(view) {
-	const key = view.key + "/" + state.widths;
+	const key = view.key + "/" + state.widths, tree = grown(view);
 	if (trees.has(key))
 		return trees.get(key);
-	const tree = trees.get(view.key) || grow(view);
-	trees.set(view.key, tree);
-	tree.functions = tree.functions || addUp(tree);
 	const root = d3.hierarchy(tree.root, (it) => it.children.filter((child) => sizeOf(child.total) > 0))
 		.sum((it) => sizeOf(it.self))
 		.sort((a, b) => b.value - a.value || a.data.f - b.data.f);
@@ -140,7 +146,7 @@ function treeOf(view) {
 
 /* --- the flame graph */
 
-const svg = d3.select("#flame").append("svg").attr("role", "img");
+const svg = d3.select("#flame").append("svg").attr("role", "img").attr("preserveAspectRatio", "xMinYMin");
 
 /* Hues far from each other for modules that hold most, the same in every view. */
 const hues = new Map();
@@ -150,9 +156,9 @@ function hueOf(f) {
 function chooseHues() {
 	const sizes = new Map();
 	for (const view of data.views)
-		for (const row of treeOf(view).functions.values()) {
-			const module = data.functions[row.f][MODULE];
-			const share = (row.self[0] + row.self[1]) / ((treeOf(view).totals[0] + treeOf(view).totals[1]) || 1);
+		for (const row of grown(view).functions.values()) {
+			const module = data.functions[row.f][MODULE], total = grown(view).root.total;
+			const share = (row.self[0] + row.self[1]) / ((total[0] + total[1]) || 1);
 			sizes.set(module, (sizes.get(module) || 0) + share);
 		}
 	[...sizes].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).forEach(([module], i) => hues.set(module, (28 + i * 137.5) % 360));
@@ -399,7 +405,7 @@ function drawTable() {
 		}),
 		element("td", {class: "name"}, button(row.f)),
 		element("td", {class: "place"}, data.functions[row.f][FILE] ? place(row.f) : ""),
-		element("td", {class: "place"}, (data.functions[row.f][MODULE] || "").split("/").pop())))));
+		element("td", {class: "module"}, (data.functions[row.f][MODULE] || "").split("/").pop())))));
 	byId("more").hidden = shown.length === rows.length;
 	byId("more").textContent = `Show all ${rows.length} functions`;
 }
@@ -431,7 +437,7 @@ function verdictTable(title, rows) {
 		changeCell([0, row.change * scale(row)], unit(row)),
 		element("td", {}, sure(row.evidence)),
 		element("td", {class: "place"}, row.file ? row.file + (row.line ? ":" + row.line : "") : ""),
-		element("td", {class: "place"}, row.module || "")));
+		element("td", {class: "module"}, row.module || "")));
 	return element("div", {class: "card"}, element("h2", {}, title), element("div", {class: "scroll"}, element("table", {},
 		element("thead", {}, element("tr", {}, ...["Function", "Of", "Baseline", "Current", "Change", "Evidence", "Location", "Module"]
 			.map((text, i) => element("th", {class: i > 1 && i < 5 ? "number" : ""}, text)))),

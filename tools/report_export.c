@@ -21,7 +21,7 @@ static int parse_word(const char *what, const char *word, const char *const *wor
 int sp_report_parse_format(const char *word, enum sp_report_format *format)
 {
 	static const char *const words[SP_REPORT_FORMATS] = {
-		"markdown", "html", "folded", "speedscope", "pprof", "json"};
+		"markdown", "html", "folded", "speedscope", "pprof", "gperftools", "json"};
 	int index = 0, status = parse_word("report: unknown format", word, words, SP_REPORT_FORMATS, &index);
 
 	*format = (enum sp_report_format)index;
@@ -68,6 +68,9 @@ static void export_profile(struct sp_buffer *out, const struct sp_profile *p, co
 		break;
 	case SP_REPORT_PPROF:
 		sp_export_pprof(out, p, view);
+		break;
+	case SP_REPORT_GPERFTOOLS:
+		sp_export_gperftools(out, p, view);
 		break;
 	case SP_REPORT_JSON:
 		sp_export_json(out, p);

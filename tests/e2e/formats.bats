@@ -15,7 +15,7 @@ folded() { # FILE METRIC: the sum of the folded stacks
 	"$SMARTPROF" report --format folded --metric "$2" "$1" | awk '{ s += $NF } END { printf "%.0f\n", s }'
 }
 
-@test "folded stacks, speedscope, pprof and json add up to the profile" {
+@test "folded stacks, speedscope, pprof, gperftools and json add up to the profile" {
 	SMARTPROF_ENV=critical profiled "$TARGETS/heap_truth" >out
 	profile=$(profile_of heap_truth)
 	cpu=$(cpu_ns "$profile") in_use=$(site_bytes 3 "$profile")
@@ -44,6 +44,14 @@ folded() { # FILE METRIC: the sum of the folded stacks
 	grep -qxF "inuse_space	bytes	$in_use" sums
 	grep -qxF "alloc_space	bytes	$allocated" sums
 	grep -qxF "peak_space	bytes	$peak" sums
+
+	"$SMARTPROF" report --format gperftools "$profile" >cpu.prof
+	google-pprof --text cpu.prof 2>err >text
+	near "$(awk '/^Total: [0-9]+ samples/ { print $2 * 1000 }' text)" "$cpu" 1
+	"$SMARTPROF" report --format gperftools --metric in_use "$profile" >heap.prof
+	google-pprof --text --show_bytes --alloc_space heap.prof 2>err >text
+	grep -q "^Total: $allocated B" text
+	grep -Eq ' site_(large|churn)$' text
 
 	"$SMARTPROF" report --format json "$profile" >p.json
 	formats json p.json >sums
@@ -115,7 +123,7 @@ folded() { # FILE METRIC: the sum of the folded stacks
 	grep -q "did you mean 'folded'" < <("$SMARTPROF" report --format foldde "$profile" 2>&1)
 	status_of 2 "$SMARTPROF" compare --format htm "$profile" "$profile" 2>err
 	grep -q html err
-	for format in markdown html folded speedscope pprof json; do
+	for format in markdown html folded speedscope pprof gperftools json; do
 		status_of 1 "$SMARTPROF" report --format $format --output /dev/full "$profile" >shown 2>err
 		[ "$(wc -l <err)" -eq 1 ]
 		status_of 1 "$SMARTPROF" report --format $format "$profile" >/dev/full 2>err

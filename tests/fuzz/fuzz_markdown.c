@@ -1,4 +1,4 @@
-/* Fuzzes what reads written profiles: the validator and the reader.
+/* Fuzzes what reads written profiles, the validator and the reader, and what makes other formats of them.
  *
  * Besides not crashing: what follows the schema can be read, and what was read and written again is
  * read as the same. */
@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiles/export.h"
 #include "profiles/markdown.h"
 #include "profiles/validate.h"
 
@@ -35,6 +36,23 @@ static void check_again(const struct sp_profile *profile)
 	sp_buffer_free(&out);
 }
 
+static void export_all(struct sp_profile *profile)
+{
+	static void (*const writers[])(struct sp_buffer *, const struct sp_profile *, enum sp_view) = {
+		sp_export_folded, sp_export_speedscope, sp_export_pprof, sp_export_gperftools};
+	struct sp_buffer out = {0};
+
+	if (sp_export_prepare(profile, NULL))
+		return;
+	for (size_t i = 0; i < sizeof(writers) / sizeof(writers[0]); i++)
+		for (enum sp_view view = 0; view < SP_VIEWS; view++) {
+			sp_buffer_clear(&out);
+			writers[i](&out, profile, view);
+		}
+	sp_export_json(&out, profile);
+	sp_buffer_free(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct sp_validation *validation = sp_alloc(1, sizeof(*validation));
@@ -50,6 +68,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	require(profile || validation->count, "it follows the schema and cannot be read");
 	if (profile)
 		check_again(profile);
+	if (profile)
+		export_all(profile);
 	sp_profile_free(profile);
 	sp_validation_free(validation);
 	free(validation);
