@@ -108,6 +108,8 @@ def others(count, old, new):
 
 
 def percent(count, key):
+    if key == "benchstat" and key not in count:
+        return "–"  # of one run a side it says nothing
     return f"{100 * count[key] / count['comparisons']:.1f} %"
 
 

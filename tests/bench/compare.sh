@@ -37,7 +37,7 @@ for i in $(seq "$runs"); do
 	[ $((i % 2)) -eq 0 ] || for name in plain slower leak copy; do
 		into "$name" "$planted/xz/$name/src/xz/xz" -k -c --lzma2=preset=0,mf=hc4,depth=64,nice=64 "$planted/input"
 	done
-	[ $((i % 2)) -eq 0 ] || for name in O2 O1; do into "$name" "$planted/lua/$name" "$planted/input.lua"; done
+	[ $((i % 2)) -eq 0 ] || for name in O2 O1; do into "$name" "$planted/lua/$name/lua" "$planted/input.lua"; done
 done
 check() {
 	python3 tests/bench/compare.py "$smartprof" "$@"
