@@ -1,7 +1,8 @@
 """How often comparisons of random disjoint sets out of a pool of profiles are wrong: python3 compare.py BINARY …
 
 aa PER_SIDE TIMES DIRECTORY…                        sets of one program: false findings
-found PER_SIDE TIMES [METRIC:FUNCTION OLD NEW]…     NEW costs more of METRIC in FUNCTION
+found PER_SIDE TIMES [METRIC:FUNCTION OLD NEW]…     NEW costs more of METRIC in FUNCTION;
+                                                    asked for with --fail-on-regression 3
 
 Beside it what others would say of the same files:
 benchstat    Mann-Whitney at .05 on each total, uncorrected: one that grew
@@ -145,7 +146,7 @@ def found_once(n, old, new, metric, function):
     """How a comparison went, and what it said of the total."""
     count = collections.Counter()
     a, b = random.sample(old, n), random.sample(new, n)
-    status, result = compare(a, b)
+    status, result = compare(a, b, "--fail-on-regression", "3")
     rows = regressions(result, metric)
     rows.sort(key=lambda r: -r["change"])
     total = next(t for t in result["totals"] if t["metric"] == metric)
