@@ -80,9 +80,10 @@ static void put_cause(struct sp_buffer *out, const struct sp_comparison *c)
 	const struct sp_row **rows = sp_compare_pick(c, SP_ROW_REGRESSION, &count);
 
 	if (count) {
-		sp_buffer_puts(out, " Most of it is in ");
+		sp_buffer_puts(out, c->score < 100 ? " Most of it is in " : " No total is sure to have grown, but ");
 		put_function(out, rows[0]);
-		sp_buffer_printf(out, ", %s: ", sp_evidence_name(rows[0]->evidence));
+		sp_buffer_printf(out, "%s, %s: ", c->score < 100 ? "" : " costs more",
+			sp_evidence_name(rows[0]->evidence));
 		sp_compare_put_value(out, sp_metric_info[sp_row_metric(rows[0]->kind)].unit, rows[0]->baseline);
 		sp_buffer_puts(out, " became ");
 		sp_compare_put_value(out, sp_metric_info[sp_row_metric(rows[0]->kind)].unit, rows[0]->current);

@@ -1,7 +1,8 @@
 """How often comparisons of random disjoint sets out of a pool of profiles are wrong: python3 compare.py BINARY …
 
 aa PER_SIDE TIMES DIRECTORY…                        sets of one program: false findings
-found PER_SIDE TIMES OLD METRIC:FUNCTION=NEW…       NEW costs more of METRIC in FUNCTION
+found PER_SIDE TIMES [METRIC:FUNCTION OLD NEW]…     NEW costs more of METRIC in FUNCTION;
+                                                    asked for with --fail-on-regression 3
 
 Beside it what others would say of the same files:
 benchstat    Mann-Whitney at .05 on each total, uncorrected: one that grew
@@ -108,6 +109,8 @@ def others(count, old, new):
 
 
 def percent(count, key):
+    if key == "benchstat" and key not in count:
+        return "–"  # of one run a side it says nothing
     return f"{100 * count[key] / count['comparisons']:.1f} %"
 
 
@@ -140,10 +143,10 @@ def regressions(result, metric):
 
 
 def found_once(n, old, new, metric, function):
-    """How a comparison went, and the JSON of it."""
+    """How a comparison went, and what it said of the total."""
     count = collections.Counter()
     a, b = random.sample(old, n), random.sample(new, n)
-    status, result = compare(a, b)
+    status, result = compare(a, b, "--fail-on-regression", "3")
     rows = regressions(result, metric)
     rows.sort(key=lambda r: -r["change"])
     total = next(t for t in result["totals"] if t["metric"] == metric)
@@ -157,22 +160,21 @@ def found_once(n, old, new, metric, function):
         count["pprof"] += function in pprof(a, b)
         count["pprof, others"] += any(name != function for name in pprof(a, b))
         count["difffolded"] += any(stack[-1:] == (function,) for stack in difffolded(a, b))
-    row = next((r for r in result["rows"] if r["metric"] == metric and r["function"] == function), None)
-    return count, total, row
+    return count, total
 
 
-def found(n, times, old, cases):
+def found(n, times, cases):
     columns = ("found", "another first", "total confirmed", "exit 1", "exit 3", "benchstat", "pprof",
                "pprof, others", "difffolded")
     print(f"\n| planted, {n} against {n} | in | spread of the total | growth of the total | runs needed | "
           + " | ".join(columns) + " |")
     print("|:---|:---|---:|---:|---:|" + "---:|" * len(columns))
     good, later = True, []
-    for case in cases:
-        (metric, function), new = case.split("=")[0].split(":"), case.split("=", 1)[1]
+    for case, old, new in zip(cases[::3], cases[1::3], cases[2::3]):
+        metric, function = case.split(":")
         count, spreads, needed, ratios = collections.Counter(), [], [], []
         for _ in range(times):
-            once, total, _ = found_once(n, pool(old), pool(new), metric, function)
+            once, total = found_once(n, pool(old), pool(new), metric, function)
             count += once
             spreads.append(total["spread"])
             needed.append(total["runs_needed"])
@@ -184,8 +186,8 @@ def found(n, times, old, cases):
         if spread <= 0.03 and count["found"] < 0.95 * times:
             good = False
         if count["found"] < 0.95 * times or count["exit 3"]:
-            later.append((metric, function, new, runs))
-    for metric, function, new, runs in later:
+            later.append((metric, function, old, new, runs))
+    for metric, function, old, new, runs in later:
         most = min(len(pool(old)), len(pool(new)))
         if n < runs <= most:
             count = sum((found_once(runs, pool(old), pool(new), metric, function)[0] for _ in range(times)),
@@ -197,4 +199,4 @@ def found(n, times, old, cases):
 
 if sys.argv[2] == "aa":
     sys.exit(0 if aa(int(sys.argv[3]), int(sys.argv[4]), sys.argv[5:]) else 1)
-sys.exit(0 if found(int(sys.argv[3]), int(sys.argv[4]), sys.argv[5], sys.argv[6:]) else 1)
+sys.exit(0 if found(int(sys.argv[3]), int(sys.argv[4]), sys.argv[5:]) else 1)

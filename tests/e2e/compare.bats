@@ -45,12 +45,15 @@ runs() {
 	runs a 2 0.2
 	files=(a/ci/cpu_truth.*.md)
 	status_of 3 "$SMARTPROF" compare --format json "${files[@]}" >out.json
-	python3 - <<-'END'
-		import json
+	python3 - "$ROOT/docs/COMPARE.md" <<-'END'
+		import json, re, sys
 		j = json.load(open("out.json"))
 		assert j["schema"] == "smartprof-compare/1" and j["verdict"] == "unknown" and j["score"] == 100
 		assert [t["metric"] for t in j["totals"]] == ["cpu", "peak", "allocated", "wall", "in_use", "allocations"]
 		assert j["rows"] and len(j["baseline"]) == len(j["current"]) == 1
+		documented = set(re.findall(r"`(\w+)(?:\[\])?`", open(sys.argv[1]).read()))
+		for part in [j, *j["totals"], *j["rows"]]:
+			assert documented >= set(part), set(part) - documented
 	END
 	echo before >summary
 	GITHUB_STEP_SUMMARY=summary status_of 3 "$SMARTPROF" compare --format github "${files[@]}" >out

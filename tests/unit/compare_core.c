@@ -281,6 +281,7 @@ static void renaming_and_moving_leave_the_score(void **state)
 static void a_rise_elsewhere_is_no_shift(void **state)
 {
 	struct made moved = plain;
+	struct sp_buffer text = {0};
 
 	(void)state;
 	moved.rows[0].ms = 500; /* a.c */
@@ -292,6 +293,10 @@ static void a_rise_elsewhere_is_no_shift(void **state)
 	assert_int_equal(row("main")->state, SP_ROW_IMPROVEMENT);
 	assert_true(result->score == 100);
 	assert_int_equal(result->verdict, SP_VERDICT_PASS);
+	sp_compare_verdict_text(&text, result);
+	assert_non_null(strstr(text.data,
+		"No total is sure to have grown, but parse (program) costs more, confirmed: "));
+	sp_buffer_free(&text);
 }
 
 /* main calls work and idle; work calls parse and lex; parse calls copy. */
