@@ -86,6 +86,8 @@ const struct sp_schema_section sp_schema_sections[] = {
 	{"# Settings", SP_OPTIONAL, "| Setting | Value | Source |", "the spool held none"},
 	{"## All functions (", SP_WITH_CPU, NULL, NULL},
 	{"## All lines (", SP_OPTIONAL, NULL, "CPU time was not sampled"},
+	{"## All files (", SP_OPTIONAL, NULL, "CPU time was not sampled"},
+	{"## All modules (", SP_OPTIONAL, NULL, "CPU time was not sampled"},
 	{"## All threads (", SP_OPTIONAL, NULL, "the profile was written before there was this table"},
 	{"## All heap sites (", SP_WITH_HEAP, NULL, NULL},
 };
@@ -95,6 +97,8 @@ const struct sp_schema_table sp_schema_tables[] = {
 		"self_user_ns self_sys_ns total_user_ns total_sys_ns self_samples total_samples "
 		"self_error_ns total_error_ns function module file line "},
 	{"## All lines (", "self_user_ns self_sys_ns self_samples self_error_ns function module file line "},
+	{"## All files (", "self_ns self_samples self_error_ns file "},
+	{"## All modules (", "self_ns self_samples self_error_ns module "},
 	{"## All threads (", "cpu_user_ns cpu_sys_ns sampled_user_ns sampled_sys_ns samples tid merged name start "},
 	{"## All heap sites (",
 		"alloc_bytes alloc_count inuse_bytes inuse_count peak_bytes peak_count short_bytes short_count "
