@@ -199,6 +199,26 @@ static void test_zdebug(void **state)
 	assert_true(compare_file("prog", "full") >= 50);
 }
 
+/* What this libelf cannot unpack is as if it were not there: names then come from the symbol table. */
+static void test_zstd(void **state)
+{
+	struct sp_symbolizer *s;
+	struct sp_symbol frame;
+
+	(void)state;
+	if (system("objcopy --help | grep -q zstd"))
+		skip();
+	shell("gcc -g -O2 -o full p.c && objcopy --compress-debug-sections=zstd full prog");
+	s = open_file("prog");
+	sp_symbolize(s, 0, address_of("full", "outer"), &frame, 1);
+	assert_string_equal(frame.function, "outer");
+	if (sp_symbolizer_source(s, 0) == SP_SYMBOLS_DWARF)
+		assert_true(compare_file("prog", "full") >= 50);
+	else
+		assert_int_equal(sp_symbolizer_source(s, 0), SP_SYMBOLS_ELF);
+	sp_symbolizer_free(s);
+}
+
 static void test_inlines(void **state)
 {
 	struct sp_symbolizer *s;
@@ -535,6 +555,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_compilers),
 		cmocka_unit_test(test_zdebug),
+		cmocka_unit_test(test_zstd),
 		cmocka_unit_test(test_inlines),
 		cmocka_unit_test(test_bias),
 		cmocka_unit_test(test_separate_by_link),
