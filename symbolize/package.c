@@ -337,10 +337,38 @@ static struct slice from_base(const struct sp_package *package, const char *name
 static const char section_names[] = "\0.debug_info\0.debug_abbrev\0.debug_str\0.debug_str_offsets\0.debug_rnglists"
 				    "\0.debug_addr\0.debug_ranges\0.shstrtab";
 
+static Elf *begin_elf(void)
+{
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC); /* nothing is ever written */
+	Elf *elf = fd < 0 ? NULL : elf_begin(fd, ELF_C_WRITE, NULL);
+	Elf64_Ehdr *header = elf ? elf64_newehdr(elf) : NULL;
+
+	if (elf)
+		elf_cntl(elf, ELF_C_FDDONE);
+	if (fd >= 0)
+		close(fd);
+	if (!header) {
+		elf_end(elf);
+		return NULL;
+	}
+	header->e_ident[EI_DATA] = ELFDATA2LSB;
+	header->e_type = ET_EXEC;
+	header->e_machine = EM_X86_64;
+	header->e_version = EV_CURRENT;
+	return elf;
+}
+
 static int make_elf(struct unit *unit, const struct sp_package *package, uint32_t row, Dwarf_Die *skeleton,
 	struct slice info, struct slice abbrev)
 {
-	bool five = package->index.version == 5;
+	struct slice rnglists = {0}, ranges = {0}, names = {(const uint8_t *)section_names, sizeof(section_names)};
+	Elf64_Half index = 0;
+	int rc = 0;
+
+	if (package->index.version == 5)
+		rnglists = contribution(package, row, RNGLISTS, ".debug_rnglists.dwo");
+	else
+		ranges = from_base(package, ".debug_ranges", skeleton, DW_AT_GNU_ranges_base, 0);
 	const struct {
 		const char *name;
 		struct slice contents;
@@ -349,36 +377,19 @@ static int make_elf(struct unit *unit, const struct sp_package *package, uint32_
 		{".debug_abbrev", abbrev},
 		{".debug_str", section(&package->file, ".debug_str.dwo")},
 		{".debug_str_offsets", contribution(package, row, STR_OFFSETS, ".debug_str_offsets.dwo")},
-		{".debug_rnglists",
-			five ? contribution(package, row, RNGLISTS, ".debug_rnglists.dwo") : (struct slice){0}},
+		{".debug_rnglists", rnglists},
 		{".debug_addr", from_base(package, ".debug_addr", skeleton, DW_AT_addr_base, DW_AT_GNU_addr_base)},
-		{".debug_ranges",
-			five ? (struct slice){0}
-			     : from_base(package, ".debug_ranges", skeleton, DW_AT_GNU_ranges_base, 0)},
-		{".shstrtab", {(const uint8_t *)section_names, sizeof(section_names)}},
+		{".debug_ranges", ranges},
+		{".shstrtab", names},
 	};
-	const size_t count = sizeof(sections) / sizeof(sections[0]);
-	int fd = open("/dev/null", O_RDWR | O_CLOEXEC), rc = 0; /* nothing is ever written */
-	size_t index = 0;
-	Elf64_Ehdr *header;
-
-	unit->elf = fd < 0 ? NULL : elf_begin(fd, ELF_C_WRITE, NULL);
-	if (unit->elf)
-		elf_cntl(unit->elf, ELF_C_FDDONE);
-	if (fd >= 0)
-		close(fd);
-	header = unit->elf ? elf64_newehdr(unit->elf) : NULL;
-	if (!header)
+	unit->elf = begin_elf();
+	if (!unit->elf)
 		return -ENOMEM;
-	header->e_ident[EI_DATA] = ELFDATA2LSB;
-	header->e_type = ET_EXEC;
-	header->e_machine = EM_X86_64;
-	header->e_version = EV_CURRENT;
-	for (size_t i = 0; i < count && !rc; i++) {
-		rc = add_section(unit->elf, sections[count - 1].contents, sections[i].name, sections[i].contents);
+	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]) && !rc; i++) {
+		rc = add_section(unit->elf, names, sections[i].name, sections[i].contents);
 		index += sections[i].contents.at != NULL;
 	}
-	header->e_shstrndx = (Elf64_Half)index;
+	elf64_getehdr(unit->elf)->e_shstrndx = index;
 	return rc;
 }
 
