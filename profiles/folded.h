@@ -77,7 +77,7 @@ const char *sp_front_next(struct sp_front *front, const char *shared, size_t sha
 bool sp_hex_parse(const char *text, size_t length, uint64_t *number);
 void sp_front_free(struct sp_front *front);
 
-/* The tables All modules, All frames, All CPU stacks and All heap stacks of the complete part. */
+/* The tables All mappings, All frames, All CPU stacks and All heap stacks of the complete part. */
 void sp_write_stacks(struct sp_buffer *out, const struct sp_profile *profile);
 
 #endif

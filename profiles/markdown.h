@@ -50,6 +50,8 @@ struct sp_sums {
 	struct sp_sequences calls, allocations;
 	enum sp_tree_weight allocations_by;
 	struct sp_details *details;
+	struct sp_file_sum *files;
+	size_t file_count;
 	uint64_t allocator_ns; /* in functions that allocate and free, and what they call */
 };
 
@@ -85,7 +87,7 @@ void sp_write_quality(struct sp_writer *w);
 void sp_write_cost(struct sp_writer *w);              /* lines of Data Quality: clocks, intervals, own cost */
 void sp_write_unsampled_threads(struct sp_writer *w); /* lines of Data Quality */
 void sp_write_settings(struct sp_writer *w);
-void sp_write_complete(struct sp_buffer *out, const struct sp_profile *profile);
+void sp_write_complete(const struct sp_writer *w, struct sp_buffer *out);
 
 /* markdown_format.c: pieces of a line. */
 void sp_put_name(struct sp_buffer *out, enum sp_escape how, const char *name);

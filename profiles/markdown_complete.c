@@ -106,6 +106,49 @@ static void write_lines(struct sp_buffer *out, const struct sp_profile *p)
 	free(order);
 }
 
+static void put_sum(struct sp_buffer *out, const struct sp_profile *p, uint64_t self_ns, uint64_t samples, double error)
+{
+	sp_buffer_printf(out, "%llu\t%llu\t%llu", (unsigned long long)self_ns, (unsigned long long)samples,
+		(unsigned long long)sp_whole(error * (double)p->total_ns));
+}
+
+/* Their ± does not follow from those of lines and functions. */
+static void write_files(struct sp_buffer *out, const struct sp_profile *p, const struct sp_sums *sums)
+{
+	sp_buffer_printf(out, "## All files (%zu)\n\n```tsv\nself_ns\tself_samples\tself_error_ns\tfile\n",
+		sums->file_count);
+	for (size_t i = 0; i < sums->file_count; i++) {
+		const struct sp_file_sum *file = &sums->files[i];
+
+		put_sum(out, p, file->self_ns, file->samples, file->error);
+		put_field(out, file->file);
+		sp_buffer_puts(out, "\n");
+	}
+	sp_buffer_puts(out, "```\n\n");
+}
+
+static uint64_t rank_module(const struct sp_profile *p, size_t i)
+{
+	return i ? p->modules[i].self_ns : 0;
+}
+
+static void write_modules(struct sp_buffer *out, const struct sp_profile *p)
+{
+	size_t count;
+	uint32_t *order = sp_rank(p->module_count, &count, rank_module, p);
+
+	sp_buffer_printf(out, "## All modules (%zu)\n\n```tsv\nself_ns\tself_samples\tself_error_ns\tmodule\n", count);
+	for (size_t i = 0; i < count; i++) {
+		const struct sp_module_info *m = &p->modules[order[i]];
+
+		put_sum(out, p, m->self_ns, m->samples, m->self_error);
+		put_field(out, m->path);
+		sp_buffer_puts(out, "\n");
+	}
+	sp_buffer_puts(out, "```\n\n");
+	free(order);
+}
+
 static void write_threads(struct sp_buffer *out, const struct sp_profile *p)
 {
 	sp_buffer_printf(out,
@@ -126,12 +169,17 @@ static void write_threads(struct sp_buffer *out, const struct sp_profile *p)
 	sp_buffer_puts(out, "```\n\n");
 }
 
-void sp_write_complete(struct sp_buffer *out, const struct sp_profile *profile)
+void sp_write_complete(const struct sp_writer *w, struct sp_buffer *out)
 {
-	sp_buffer_puts(out, "<details>\n<summary>Every function, line, thread, heap site and stack, raw</summary>\n\n");
+	const struct sp_profile *profile = w->profile;
+
+	sp_buffer_puts(out,
+		"<details>\n<summary>Every function, line, file, module, thread, heap site and stack, raw</summary>\n\n");
 	if (profile->cpu_on) {
 		write_functions(out, profile);
 		write_lines(out, profile);
+		write_files(out, profile, &w->sums);
+		write_modules(out, profile);
 	}
 	write_threads(out, profile);
 	if (profile->heap_on)

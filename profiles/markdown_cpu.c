@@ -127,8 +127,8 @@ void sp_write_modules(struct sp_writer *w)
 
 void sp_write_files(struct sp_writer *w)
 {
-	size_t count;
-	struct sp_file_sum *sums = sp_files_add_up(w->profile, &count);
+	const struct sp_file_sum *sums = w->sums.files;
+	size_t count = w->sums.file_count;
 	size_t shown = count < w->limits.files ? count : w->limits.files;
 
 	if (!count)
@@ -145,5 +145,4 @@ void sp_write_files(struct sp_writer *w)
 	}
 	sp_put_cut(&w->out, shown, count, "files", "the location column of All functions");
 	sp_buffer_puts(&w->out, "\n");
-	free(sums);
 }

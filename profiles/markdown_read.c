@@ -14,6 +14,7 @@
 #define FUNCTION_NUMBERS 8u
 #define SITE_NUMBERS 15u
 #define LINE_NUMBERS 4u
+#define SUM_NUMBERS 3u
 #define THREAD_NUMBERS 7u
 #define ROWS_MAX 1000000u /* of all tables together: keeps what is read below half a gigabyte */
 
@@ -208,6 +209,45 @@ static bool read_line(struct sp_reader *r, char *text)
 	return true;
 }
 
+/* Of what other tables add up to, only the error is news. */
+static bool read_sum(char *text, double *error_ns, const char **name)
+{
+	char *fields[SP_READER_FIELDS];
+	uint64_t n[SUM_NUMBERS];
+
+	if (sp_reader_split(text, fields) != SUM_NUMBERS + 1 || !sp_reader_numbers(fields, SUM_NUMBERS, n))
+		return false;
+	sp_unescape(fields[SUM_NUMBERS]);
+	*error_ns = (double)n[2];
+	*name = fields[SUM_NUMBERS];
+	return true;
+}
+
+static bool read_file(struct sp_reader *r, char *text)
+{
+	struct sp_profile *p = r->profile;
+	struct sp_file_sum sum = {0};
+
+	if (!read_sum(text, &sum.error, &sum.file))
+		return sp_reader_fail(r, "a row of All files is damaged");
+	sp_grow(&p->file_errors, &p->file_error_capacity, p->file_error_count + 1, sizeof(*p->file_errors));
+	p->file_errors[p->file_error_count++] = sum;
+	return true;
+}
+
+static bool read_module(struct sp_reader *r, char *text)
+{
+	const char *path;
+	double error_ns;
+	uint32_t id;
+
+	if (!read_sum(text, &error_ns, &path))
+		return sp_reader_fail(r, "a row of All modules is damaged");
+	id = sp_reader_module(r, path);
+	r->profile->modules[id].self_error = error_ns;
+	return true;
+}
+
 static bool read_thread(struct sp_reader *r, char *text)
 {
 	struct sp_profile *p = r->profile;
@@ -264,9 +304,10 @@ static bool read_complete(struct sp_reader *r)
 		const char *heading;
 		bool (*row)(struct sp_reader *, char *);
 	} tables[] = {{"## All functions (", read_function}, {"## All lines (", read_line},
-		{"## All threads (", read_thread}, {"## All heap sites (", read_site},
-		{"## All modules (", sp_read_module}, {"## All frames (", sp_read_frame},
-		{"## All CPU stacks (", sp_read_cpu_stack}, {"## All heap stacks (", sp_read_heap_stack}};
+		{"## All files (", read_file}, {"## All modules (", read_module}, {"## All threads (", read_thread},
+		{"## All heap sites (", read_site}, {"## All mappings (", sp_read_mapping},
+		{"## All frames (", sp_read_frame}, {"## All CPU stacks (", sp_read_cpu_stack},
+		{"## All heap stacks (", sp_read_heap_stack}};
 	char *line;
 
 	while ((line = next_line(r)) && strcmp(line, "</details>") != 0)
@@ -318,6 +359,10 @@ static void sum_up(struct sp_profile *p)
 	}
 	for (size_t i = 0; p->total_ns && i < p->line_count; i++)
 		p->lines[i].self_error /= (double)p->total_ns;
+	for (size_t i = 0; p->total_ns && i < p->file_error_count; i++)
+		p->file_errors[i].error /= (double)p->total_ns;
+	for (size_t i = 0; p->total_ns && i < p->module_count; i++)
+		p->modules[i].self_error /= (double)p->total_ns;
 	p->unsampled_ns = sp_function_self(&p->functions[SP_PSEUDO_UNSAMPLED]);
 	p->wall_ns = fact_ns(p, "wall_seconds");
 	p->cpu_user_ns = fact_ns(p, "cpu_user_seconds");

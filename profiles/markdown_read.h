@@ -31,7 +31,7 @@ bool sp_reader_numbers(char **fields, size_t count, uint64_t *numbers);
 uint32_t sp_reader_module(struct sp_reader *r, const char *path);
 
 /* Each reads a row, which it changes, of the table it is named after. */
-bool sp_read_module(struct sp_reader *r, char *text);
+bool sp_read_mapping(struct sp_reader *r, char *text);
 bool sp_read_frame(struct sp_reader *r, char *text);
 bool sp_read_cpu_stack(struct sp_reader *r, char *text);
 bool sp_read_heap_stack(struct sp_reader *r, char *text);

@@ -8,23 +8,23 @@
 #define HEAP_NUMBERS (SP_WEIGHTS - SP_CPU_WEIGHTS)
 #define PATH_FRAMES_MAX (64u << 20) /* of all stacks together: 256 MB */
 
-bool sp_read_module(struct sp_reader *r, char *text)
+bool sp_read_mapping(struct sp_reader *r, char *text)
 {
 	char *fields[SP_READER_FIELDS];
 	uint64_t n[3], id;
 	struct sp_module_info *m;
 
 	if (sp_reader_split(text, fields) != 5)
-		return sp_reader_fail(r, "a row of All modules is damaged");
+		return sp_reader_fail(r, "a row of All mappings is damaged");
 	for (size_t i = 0; i < 3; i++)
 		if (!sp_hex_parse(fields[i], strlen(fields[i]), &n[i]))
-			return sp_reader_fail(r, "a row of All modules is damaged");
+			return sp_reader_fail(r, "a row of All mappings is damaged");
 	sp_unescape(fields[4]);
 	id = sp_reader_module(r, fields[4]);
 	m = &r->profile->modules[id];
 	m->start = n[0], m->end = n[1], m->bias = n[2];
 	if (fields[3][strspn(fields[3], "0123456789abcdef")])
-		return sp_reader_fail(r, "a row of All modules is damaged");
+		return sp_reader_fail(r, "a row of All mappings is damaged");
 	m->build_id = fields[3];
 	return true;
 }

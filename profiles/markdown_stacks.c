@@ -1,4 +1,4 @@
-/* The complete part's stacks: All modules, All frames, All CPU stacks, All heap stacks. */
+/* The complete part's stacks: All mappings, All frames, All CPU stacks, All heap stacks. */
 #include "profiles/folded.h"
 #include "profiles/markdown.h"
 
@@ -97,7 +97,7 @@ static void write_modules(struct sp_buffer *out, const struct stacks *s)
 		count += module && !used[module];
 		used[module] = module != 0;
 	}
-	sp_buffer_printf(out, "## All modules (%zu)\n\n```tsv\nstart\tend\tbias\tbuild_id\tmodule\n", count);
+	sp_buffer_printf(out, "## All mappings (%zu)\n\n```tsv\nstart\tend\tbias\tbuild_id\tmodule\n", count);
 	for (size_t i = 0; i < p->module_count; i++) {
 		const struct sp_module_info *m = &p->modules[i];
 

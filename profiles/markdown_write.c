@@ -163,6 +163,7 @@ static void add_up(struct sp_writer *w)
 	struct sp_sums *sums = &w->sums;
 
 	sums->allocator_ns = sp_allocator_ns(p);
+	sums->files = sp_files_add_up(p, &sums->file_count);
 	sums->details = sp_details_add_up(p, w->limits.details);
 	sp_sequences_build(&sums->calls, p, SP_TREE_CPU);
 	sums->allocations_by = SP_TREE_INUSE;
@@ -177,8 +178,9 @@ static void add_up(struct sp_writer *w)
 static void finish(struct sp_writer *w, struct sp_buffer *out)
 {
 	sp_buffer_add(out, w->out.data, w->out.length);
-	sp_write_complete(out, w->profile);
+	sp_write_complete(w, out);
 	sp_buffer_free(&w->out);
+	free(w->sums.files);
 	sp_details_free(w->sums.details);
 	sp_sequences_free(&w->sums.calls);
 	sp_sequences_free(&w->sums.allocations);

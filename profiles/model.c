@@ -181,6 +181,7 @@ void sp_profile_free(struct sp_profile *profile)
 	free(profile->frame_ids);
 	free(profile->paths);
 	free(profile->sites);
+	free(profile->file_errors);
 	sp_log_free(profile->log);
 	free(profile->lines);
 	free(profile->threads);

@@ -158,7 +158,9 @@ struct sp_profile {
 	bool has_stacks; /* false: read from Markdown that holds none */
 	struct sp_heap_site *sites;
 	size_t site_count, site_capacity;
-	struct sp_log_sums *log;    /* the snapshot's log by path and block, NULL: too short to tell anything */
+	struct sp_log_sums *log;         /* the snapshot's log by path and block, NULL: too short to tell anything */
+	struct sp_file_sum *file_errors; /* as a written profile has them */
+	size_t file_error_count, file_error_capacity;
 	struct sp_line_info *lines; /* those with self time */
 	size_t line_count, line_capacity;
 	struct sp_thread_info *threads;
@@ -230,7 +232,7 @@ void sp_share_errors(const struct sp_profile *profile, const uint32_t *part_of, 
 	size_t count);
 
 /* The files of the lines with self time, most time first; the caller's to free, NULL for none. Without the
- * snapshot a profile came from, their errors are unknown: 0. */
+ * snapshot a profile came from, their errors are those that were written, or unknown: 0. */
 struct sp_file_sum *sp_files_add_up(const struct sp_profile *profile, size_t *count);
 
 /* 95 % half-width of a heap estimate in bytes, from a variance in square bytes that was itself estimated

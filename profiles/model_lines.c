@@ -81,6 +81,16 @@ static void add_file_errors(const struct sp_profile *p, struct sp_names *names, 
 	free(part_of);
 }
 
+static void take_file_errors(const struct sp_profile *p, struct sp_names *names, struct sp_file_sum *sums, size_t count)
+{
+	for (size_t i = 0; i < p->file_error_count; i++) {
+		uint32_t id = sp_names_id(names, p->file_errors[i].file);
+
+		if (id < count)
+			sums[id].error = p->file_errors[i].error;
+	}
+}
+
 static int by_time(const void *a, const void *b)
 {
 	const struct sp_file_sum *x = a, *y = b;
@@ -109,6 +119,8 @@ struct sp_file_sum *sp_files_add_up(const struct sp_profile *profile, size_t *co
 	}
 	if (profile->snapshot && *count)
 		add_file_errors(profile, &names, sums, *count);
+	else if (*count)
+		take_file_errors(profile, &names, sums, *count);
 	if (*count)
 		qsort(sums, *count, sizeof(*sums), by_time);
 	sp_names_free(&names);

@@ -154,7 +154,7 @@ static void check_stacks(struct sp_validation *v, size_t line, struct table *t, 
 	const struct field *last = &fields[t->columns - 2];
 	const char *why;
 
-	if (t->schema->kind == SP_TABLE_MODULES)
+	if (t->schema->kind == SP_TABLE_MAPPINGS)
 		check_module(v, line, fields);
 	if (t->schema->kind == SP_TABLE_FRAMES)
 		check_frame(v, line, fields);

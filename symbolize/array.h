@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define SP_ARRAY_LEAST 16u
 
@@ -13,7 +12,7 @@
 static inline int sp_array_room(void *list, size_t *capacity, size_t wanted, size_t size)
 {
 	size_t room = *capacity * 2;
-	void *items;
+	void **items = list, *bigger;
 
 	if (wanted <= *capacity)
 		return 0;
@@ -21,11 +20,10 @@ static inline int sp_array_room(void *list, size_t *capacity, size_t wanted, siz
 		room = wanted;
 	if (room < SP_ARRAY_LEAST)
 		room = SP_ARRAY_LEAST;
-	memcpy(&items, list, sizeof(items));
-	items = reallocarray(items, room, size);
-	if (!items)
+	bigger = reallocarray(*items, room, size);
+	if (!bigger)
 		return -ENOMEM;
-	memcpy(list, &items, sizeof(items));
+	*items = bigger;
 	*capacity = room;
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include "symbolize/dwarf.h"
 #include "symbolize/dwarf_index.h"
 #include "symbolize/module.h"
+#include "symbolize/package.h"
 
 struct sp_dwarf {
 	const struct sp_object *object;
@@ -26,12 +27,17 @@ struct sp_dwarf {
 	struct sp_file_texts texts;
 	struct sp_unit *current; /* being asked */
 	struct sp_units units;
+	struct sp_package *package; /* NULL: none, or not looked for yet */
+	bool package_tried;
 	size_t cost;
 };
 
 static void unload(struct sp_dwarf *dwarf)
 {
 	sp_units_free(&dwarf->units);
+	sp_package_close(dwarf->package);
+	dwarf->package = NULL;
+	dwarf->package_tried = false;
 	dwarf_end(dwarf->main);
 	dwarf_end(dwarf->alt);
 	dwarf->main = dwarf->alt = NULL;
@@ -149,10 +155,10 @@ static const char *keep_path(struct sp_dwarf *dwarf, Dwarf_Die *unit, const char
 	return kept;
 }
 
-/* A file of the unit's own table. */
-static const char *own_file(struct sp_dwarf *dwarf, struct sp_unit *unit, Dwarf_Word index)
+/* A file of one of the unit's own tables. */
+static const char *own_file(struct sp_dwarf *dwarf, struct sp_unit *unit, struct sp_files *files, Dwarf_Word index)
 {
-	struct sp_file_entry *file = index < unit->files.count ? &unit->files.list[index] : NULL;
+	struct sp_file_entry *file = index < files->count ? &files->list[index] : NULL;
 	char path[PATH_MAX];
 
 	if (!file || !file->name)
@@ -166,12 +172,16 @@ static const char *own_file(struct sp_dwarf *dwarf, struct sp_unit *unit, Dwarf_
 
 static const char *file_of(struct sp_dwarf *dwarf, Dwarf_CU *cu, Dwarf_Word index)
 {
+	struct sp_unit *current = dwarf->current;
 	Dwarf_Files *files;
 	size_t count;
 	Dwarf_Die unit;
 
-	if (cu == dwarf->current->die.cu && dwarf->current->files.count)
-		return own_file(dwarf, dwarf->current, index);
+	if (current->packaged && cu == current->body.cu)
+		return own_file(dwarf, current, current->body_files.count ? &current->body_files : &current->files,
+			index);
+	if (cu == current->die.cu && current->files.count)
+		return own_file(dwarf, current, &current->files, index);
 
 	if (dwarf_cu_info(cu, NULL, NULL, &unit, NULL, NULL, NULL, NULL) || dwarf_getsrcfiles(&unit, &files, &count))
 		return NULL;
@@ -312,6 +322,42 @@ static void note_split(struct sp_dwarf *dwarf, struct sp_unit *unit)
 	pthread_mutex_unlock(&dwarf->context->lock);
 }
 
+/* Opens PROGRAM.dwp, beside the file the DWARF is in. */
+static void open_package(struct sp_dwarf *dwarf)
+{
+	char path[PATH_MAX];
+
+	dwarf->package_tried = true;
+	if (!dwarf->object->path || snprintf(path, sizeof(path), "%s.dwp", dwarf->object->path) >= (int)sizeof(path))
+		return;
+	pthread_mutex_lock(&dwarf->context->lock);
+	sp_deps_add(dwarf->deps, path);
+	pthread_mutex_unlock(&dwarf->context->lock);
+	dwarf->package = sp_package_open(path, dwarf->object);
+}
+
+/* The unit's functions, where they are in a file of their own that libdw found, or in a package. */
+static void find_body(struct sp_dwarf *dwarf, struct sp_unit *unit)
+{
+	Dwarf_Die split = {0};
+	uint8_t type = 0;
+
+	unit->body = unit->die;
+	if (dwarf_cu_info(unit->die.cu, NULL, &type, NULL, &split, NULL, NULL, NULL) || type != DW_UT_skeleton)
+		return;
+	note_split(dwarf, unit);
+	if (split.addr) {
+		unit->body = split;
+		return;
+	}
+	if (!dwarf->package_tried)
+		open_package(dwarf);
+	if (dwarf->package && !sp_package_find(dwarf->package, &unit->die, &split, &unit->body_files)) {
+		unit->body = split;
+		unit->packaged = true;
+	}
+}
+
 /* libdw never gives single units back, so the memory limit is kept by starting over. */
 static struct sp_unit *ready_unit(struct sp_dwarf *dwarf, uint64_t address)
 {
@@ -327,7 +373,7 @@ static struct sp_unit *ready_unit(struct sp_dwarf *dwarf, uint64_t address)
 	}
 	if (!unit)
 		return NULL;
-	note_split(dwarf, unit);
+	find_body(dwarf, unit);
 	if (read_lines(dwarf, unit))
 		sp_lines_free(&unit->lines); /* out of memory */
 	return unit;

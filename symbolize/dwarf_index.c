@@ -137,6 +137,7 @@ void sp_units_free(struct sp_units *units)
 		free_functions(&units->list[i]);
 		sp_lines_free(&units->list[i].lines);
 		sp_files_free(&units->list[i].files);
+		sp_files_free(&units->list[i].body_files);
 	}
 	free(units->list);
 	sp_spans_free(&units->spans);
@@ -188,13 +189,6 @@ static void read_functions(struct sp_unit *unit, enum sp_unit_depth depth, const
 {
 	struct walk walk = {.code = code, .deep = depth == SP_UNIT_DEEP};
 
-	if (unit->depth == SP_UNIT_UNREAD) {
-		Dwarf_Die split = {0};
-
-		unit->body = unit->die;
-		if (!dwarf_cu_info(unit->die.cu, NULL, NULL, NULL, &split, NULL, NULL, NULL) && split.addr)
-			unit->body = split;
-	}
 	free_functions(unit);
 	collect_functions(&walk, unit, &unit->body, 0);
 	sp_spans_sort(&unit->spans);

@@ -37,8 +37,11 @@ struct sp_unit {
 	struct sp_function *functions;
 	size_t count, capacity;
 	struct sp_spans spans; /* index into functions */
-	struct sp_lines lines; /* filled by who reads the unit first, */
-	struct sp_files files; /* and so are these */
+	/* Filled by who reads the unit first, as is the body. */
+	struct sp_lines lines;
+	struct sp_files files;
+	struct sp_files body_files; /* the body's own, where it is packaged: from a package (symbolize/package.h) */
+	bool packaged;
 };
 
 struct sp_units {

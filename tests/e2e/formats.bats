@@ -131,7 +131,7 @@ folded() { # FILE METRIC: the sum of the folded stacks
 	done
 	status_of 2 "$SMARTPROF" compare --format html --output /dev/full "$profile" "$profile" 2>err
 	[ "$(wc -l <err)" -eq 1 ]
-	sed '/^## All modules/,$d' "$profile" >old.md
+	sed '/^## All mappings/,$d' "$profile" >old.md
 	echo '</details>' >>old.md
 	"$SMARTPROF" report old.md >shown
 	status_of 1 "$SMARTPROF" report --format folded old.md >shown 2>err

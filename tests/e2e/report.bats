@@ -79,6 +79,10 @@ hostile() { "$ROOT/tests/e2e/hostile.py" "$@"; }
 		[ "$(head -n 1 written.$by)" = "$(head -n 1 live.$by)" ]
 		[ "$(grep '^| Self' written.$by)" = "$(grep '^| Self' live.$by)" ]
 	done
+	for by in function line file module; do # a share has its error, written or not
+		awk -F'|' '/^\| Self/ { for (i = 1; i <= NF; i++) if ($i ~ /±/) at = i }
+			/^\| [0-9]/ { exit $at !~ /[0-9]/ }' written.$by
+	done
 	grep -q 'cpu_truth.c:[0-9]' written.line
 	[ "$(top_function "$profile")" = "$(awk -F'|' '/^\| [0-9]/ { gsub(/[ \\]/, "", $8); print $8; exit }' written.function)" ]
 }

@@ -102,6 +102,18 @@ static void the_complete_part_comes_back(void **state)
 		compared++;
 	}
 	assert_true(compared >= 5);
+	compared = 0;
+	for (size_t i = 1; i < back->module_count; i++)
+		for (size_t k = 1; k < profile->module_count; k++) {
+			const struct sp_module_info *a = &profile->modules[k], *b = &back->modules[i];
+
+			if (strcmp(a->path, b->path) != 0 || !(a->self_error > 0))
+				continue;
+			assert_true(fabs(a->self_error - b->self_error) * (double)profile->total_ns < 1);
+			assert_int_equal(a->self_ns, b->self_ns);
+			compared++;
+		}
+	assert_true(compared >= 1);
 	assert_int_equal(back->total_ns, profile->total_ns);
 	assert_int_equal(back->site_count, 1);
 	assert_int_equal(back->sites[0].inuse_bytes, 3000);

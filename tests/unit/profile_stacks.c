@@ -173,8 +173,8 @@ static void damage_is_refused(void **state)
 	assert_refused("## All frames", "\n10\t0\t0\t", "\n1g\t0\t0\t");
 	assert_refused("## All frames", "\n10\t0\t0\t", "\n10\t0\t2\t");
 	assert_refused("## All frames", "\n10\t0\t0\t", "\n10\t4294967296\t0\t");
-	assert_refused("## All modules", "400000\t410000", "400000\t41000O");
-	assert_refused("## All modules", "400000\t\t/nowhere", "400000\txyz\t/nowhere");
+	assert_refused("## All mappings", "400000\t410000", "400000\t41000O");
+	assert_refused("## All mappings", "400000\t\t/nowhere", "400000\txyz\t/nowhere");
 }
 
 static void a_profile_without_stacks_is_a_profile(void **state)
@@ -185,7 +185,7 @@ static void a_profile_without_stacks_is_a_profile(void **state)
 	const char *why = NULL;
 
 	(void)state;
-	sp_buffer_add(&old, text.data, (size_t)(strstr(text.data, "## All modules") - text.data));
+	sp_buffer_add(&old, text.data, (size_t)(strstr(text.data, "## All mappings") - text.data));
 	sp_buffer_puts(&old, "</details>\n");
 	read = sp_markdown_read(old.data, old.length, &why);
 	assert_non_null(read);

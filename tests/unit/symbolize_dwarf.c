@@ -199,6 +199,26 @@ static void test_zdebug(void **state)
 	assert_true(compare_file("prog", "full") >= 50);
 }
 
+/* What this libelf cannot unpack is as if it were not there: names then come from the symbol table. */
+static void test_zstd(void **state)
+{
+	struct sp_symbolizer *s;
+	struct sp_symbol frame;
+
+	(void)state;
+	if (system("objcopy --help | grep -q zstd"))
+		skip();
+	shell("gcc -g -O2 -o full p.c && objcopy --compress-debug-sections=zstd full prog");
+	s = open_file("prog");
+	sp_symbolize(s, 0, address_of("full", "outer"), &frame, 1);
+	assert_string_equal(frame.function, "outer");
+	if (sp_symbolizer_source(s, 0) == SP_SYMBOLS_DWARF)
+		assert_true(compare_file("prog", "full") >= 50);
+	else
+		assert_int_equal(sp_symbolizer_source(s, 0), SP_SYMBOLS_ELF);
+	sp_symbolizer_free(s);
+}
+
 static void test_inlines(void **state)
 {
 	struct sp_symbolizer *s;
@@ -350,6 +370,87 @@ static void test_split(void **state)
 	}
 }
 
+/* Compiles `source` and a second unit, so that the first is not all there is. */
+static void compile_two(const char *compiler, const char *flags, const char *source, const char *output)
+{
+	shell("%s -g -O2 %s -c %s -o p.o && %s -g -O2 %s -c q.c -o q.o && %s -o %s p.o q.o", compiler, flags, source,
+		compiler, flags, compiler, output);
+}
+
+/* Puts the split parts of prog in one package. */
+static void make_package(const char *tool)
+{
+	shell("rm -f *.dwp && timeout 20 %s -e prog -o prog.dwp && rm *.dwo", tool);
+}
+
+static void test_package(void **state)
+{
+	static const struct {
+		const char *tool, *compiler, *version, *source;
+	} builds[] = {
+		{"dwp", "gcc", "4", "p.c"},
+		{"dwp", "g++", "4", "p.cc"},
+		{"llvm-dwp", "clang", "4", "p.c"},
+		{"llvm-dwp", "clang", "5", "p.c"},
+		{"llvm-dwp", "clang++", "5", "p.cc"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(builds) / sizeof(builds[0]); i++) {
+		char missing[64], flags[64];
+
+		snprintf(missing, sizeof(missing), "! command -v %s >/dev/null", builds[i].tool);
+		if (!system(missing))
+			continue;
+		/* addr2line 2.40 follows neither packages nor clang's range lists of DWARF 5 */
+		compile_two(builds[i].compiler, "-gdwarf-4", builds[i].source, "full");
+		snprintf(flags, sizeof(flags), "-gsplit-dwarf -gdwarf-%s", builds[i].version);
+		compile_two(builds[i].compiler, flags, builds[i].source, "prog");
+		make_package(builds[i].tool);
+		if (compare_file("prog", "full") < 50)
+			fail_msg("hardly any address: %s %s", builds[i].tool, builds[i].compiler);
+	}
+}
+
+/* A damaged package gives fewer names, or others, but always some answer. */
+static void test_damaged_package(void **state)
+{
+	static uint8_t bytes[65536];
+	struct sp_symbol frames[FRAMES_MAX];
+	unsigned random_state = 7;
+	size_t size;
+	FILE *file;
+
+	(void)state;
+	if (system("command -v llvm-dwp >/dev/null"))
+		skip();
+	compile_two("clang", "-gsplit-dwarf -gdwarf-5", "p.c", "prog");
+	make_package("llvm-dwp");
+	file = fopen(in_scratch("prog.dwp"), "r");
+	size = fread(bytes, 1, sizeof(bytes), file);
+	fclose(file);
+	for (unsigned round = 0; round < 300; round++) {
+		uint8_t saved[4];
+		size_t at[4];
+		struct sp_symbolizer *s;
+
+		for (unsigned i = 0; i < 4; i++) {
+			random_state = random_state * 1103515245u + 12345u;
+			at[i] = (random_state >> 8) % size;
+			saved[i] = bytes[at[i]];
+			bytes[at[i]] ^= 1u << (random_state >> 28 & 7);
+		}
+		file = fopen(in_scratch("prog.dwp"), "w");
+		fwrite(bytes, 1, round % 16 ? size : at[0], file);
+		fclose(file);
+		s = open_file("prog");
+		assert_true(sp_symbolize(s, 0, address_of("prog", "outer") + 1, frames, FRAMES_MAX) >= 1);
+		sp_symbolizer_free(s);
+		for (unsigned i = 4; i-- > 0;)
+			bytes[at[i]] = saved[i];
+	}
+}
+
 /* dwz moves what two files share into a third. */
 static void test_dwz(void **state)
 {
@@ -444,6 +545,7 @@ static int set_up(void **state)
 	if (!rc) {
 		write_file("p.c", c_program);
 		write_file("p.cc", cxx_program);
+		write_file("q.c", "int unused(int x)\n{\n\treturn x * 2 + (x >> 1);\n}\n");
 	}
 	return rc;
 }
@@ -453,12 +555,15 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_compilers),
 		cmocka_unit_test(test_zdebug),
+		cmocka_unit_test(test_zstd),
 		cmocka_unit_test(test_inlines),
 		cmocka_unit_test(test_bias),
 		cmocka_unit_test(test_separate_by_link),
 		cmocka_unit_test(test_separate_by_id),
 		cmocka_unit_test(test_minidebug),
 		cmocka_unit_test(test_split),
+		cmocka_unit_test(test_package),
+		cmocka_unit_test(test_damaged_package),
 		cmocka_unit_test(test_dwz),
 		cmocka_unit_test(test_dropped_functions),
 		cmocka_unit_test(test_damaged),

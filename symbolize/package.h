@@ -1,0 +1,23 @@
+/* DWARF packages: the split parts of all of a program's units in one file, PROGRAM.dwp (DWARF 5, 7.3.5, and
+ * the GNU format before it, gcc.gnu.org/wiki/DebugFissionDWP). libdw reads split parts only from files of
+ * their own, so each one that is asked for is made a plain unit in memory. */
+#ifndef SP_SYMBOLIZE_PACKAGE_H
+#define SP_SYMBOLIZE_PACKAGE_H
+
+#include <elfutils/libdw.h>
+
+#include "symbolize/files.h"
+#include "symbolize/object.h"
+
+struct sp_package;
+
+/* Opens the package of `object`, at `path`; both must outlive it. NULL: there is none, or it is damaged. */
+struct sp_package *sp_package_open(const char *path, const struct sp_object *object);
+void sp_package_close(struct sp_package *package); /* NULL: nothing */
+
+/* Finds the split part of a skeleton unit of the object. *body: its entry, which lives until
+ * sp_package_close, as do *files: its own file table, empty when it shares the skeleton's. Returns 0, -ENOENT when
+ * the package has it not or in no form known here, or -ENOMEM. */
+int sp_package_find(struct sp_package *package, Dwarf_Die *skeleton, Dwarf_Die *body, struct sp_files *files);
+
+#endif
