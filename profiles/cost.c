@@ -1,13 +1,27 @@
 /* The profiler's own cost. */
 #include "profiles/cost.h"
 
+/* The interval that the cost of a signal goes by: the mean of the run. */
+static uint64_t mean_interval_ns(const struct sp_cpu_totals *cpu)
+{
+	if (cpu->signals <= cpu->ticks || cpu->self_user_ns <= cpu->before_user_ns)
+		return cpu->interval_ns;
+	return (cpu->self_user_ns - cpu->before_user_ns) / (cpu->signals - cpu->ticks);
+}
+
+uint64_t sp_cost_event_ns(const struct sp_cpu_totals *cpu)
+{
+	return sp_signal_cost_ns(cpu->signal_gap_ns, cpu->fresh_pages, mean_interval_ns(cpu));
+}
+
 struct sp_cost sp_cost_of(const struct sp_profile *profile)
 {
 	const struct sp_spool_header *h = &profile->snapshot->header;
 	uint64_t calls = profile->heap_allocations + profile->heap_frees;
 
 	return (struct sp_cost){
-		.cpu_ns = (double)sp_signals_cost_ns(&h->cpu, h->cpu.signals, h->cpu.ticks) + (double)h->cpu.handler_ns,
+		.cpu_ns = (double)sp_signals_cost_ns(&h->cpu, h->cpu.signals, h->cpu.ticks, mean_interval_ns(&h->cpu)) +
+			(double)h->cpu.handler_ns,
 		.heap_ns = (double)h->heap.slow_ns,
 		.hooks_ns = (double)calls * SP_HOOK_CALL_NS,
 		.hook_calls = calls,

@@ -19,6 +19,9 @@ struct sp_cost {
 
 struct sp_cost sp_cost_of(const struct sp_profile *profile);
 
+/* What one event's signal cost besides its handler, at the mean interval of the run. */
+uint64_t sp_cost_event_ns(const struct sp_cpu_totals *cpu);
+
 /* Share of the process's CPU time in percent; 0 when it used none. */
 double sp_cost_percent(const struct sp_profile *profile, double ns);
 

@@ -138,11 +138,6 @@ static const char *over_budget(const struct sp_profile *p, const struct sp_cost 
 		: ", which is over the budget: a larger SMARTPROF_HEAP_INTERVAL costs less";
 }
 
-static double event_cost_us(const struct sp_cpu_totals *cpu)
-{
-	return (double)sp_signal_cost_ns(cpu->signal_gap_ns, cpu->fresh_pages) / 1e3;
-}
-
 static void write_shares(struct sp_writer *w)
 {
 	const struct sp_profile *p = w->profile;
@@ -160,7 +155,8 @@ static void write_shares(struct sp_writer *w)
 		sp_buffer_printf(&w->out, "%s%.1f %% the CPU's (", between, sp_cost_percent(p, cost.cpu_ns));
 		if (h->cpu.signals > h->cpu.ticks)
 			sp_buffer_printf(&w->out, "%llu signals of %.1f µs, ",
-				(unsigned long long)(h->cpu.signals - h->cpu.ticks), event_cost_us(&h->cpu));
+				(unsigned long long)(h->cpu.signals - h->cpu.ticks),
+				(double)sp_cost_event_ns(&h->cpu) / 1e3);
 		sp_buffer_printf(&w->out, "%llu ticks of %.1f µs, and ", (unsigned long long)h->cpu.ticks,
 			(double)sp_tick_cost_ns(h->cpu.signal_gap_ns) / 1e3);
 		sp_put_duration(&w->out, h->cpu.handler_ns);
@@ -197,7 +193,7 @@ static void write_signal(struct sp_writer *w)
 			(double)cpu->signal_gap_ns / 1e3,
 			cpu->signal_cost_source <= SP_COST_MEASURED ? sources[cpu->signal_cost_source]
 								    : "source unknown",
-			event_cost_us(cpu), cpu->fresh_pages, SP_FRESH_SAMPLES);
+			(double)sp_cost_event_ns(cpu) / 1e3, cpu->fresh_pages, SP_FRESH_SAMPLES);
 	if (runs)
 		sp_buffer_printf(&w->out,
 			"- The handler took %.1f µs on average, at most %.1f µs in 99.9 %% of %llu runs, %.1f µs at "

@@ -90,5 +90,5 @@ uint64_t sp_spool_signal_cost_ns(void)
 			sp_cost_is_good(&file, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
 		close(fd);
 	}
-	return good ? sp_signal_cost_ns(file.signal_gap_ns, 0) : 0;
+	return good ? sp_signal_cost_ns(file.signal_gap_ns, 0, 500000) : 0;
 }

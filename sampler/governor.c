@@ -14,6 +14,7 @@
 #define MAX_INTERVAL_NS 2000000000u
 #define MAX_DOUBLINGS 24u
 #define FIRST_HANDLER_NS 4000u /* before one has been measured */
+#define TYPICAL_INTERVAL_NS 400000u
 #define MAX_HANDLER_NS 20000000u
 #define MIN_SIGNALS 8u /* fewer tell little about a handler's time */
 #define MIN_HEAP_SAMPLES 64u
@@ -114,7 +115,8 @@ static uint64_t sample_cost_ns(const struct sp_cpu_totals *cpu)
 {
 	if (cpu->clock != SP_CLOCK_EVENT)
 		return tick_cost_ns(cpu);
-	return sp_signal_cost_ns(cpu->signal_gap_ns, sp_load(&cpu->fresh_pages)) + governor.handler_ns;
+	return sp_signal_cost_ns(cpu->signal_gap_ns, sp_load(&cpu->fresh_pages), sp_load(&cpu->interval_ns)) +
+		governor.handler_ns;
 }
 
 /* Half of the budget, or what CPU sampling at the interval asked for would leave; but at most three fifths: the rest
@@ -139,6 +141,7 @@ void sp_governor_start(void)
 	governor.looked_ns = h->cpu.before_user_ns + h->cpu.before_sys_ns;
 	governor.handler_ns = FIRST_HANDLER_NS;
 	sp_calibrate_start();
+	h->cpu.interval_ns = max64(h->cpu.requested_ns, TYPICAL_INTERVAL_NS);
 	governor.heap_ppm = heap_part(&h->cpu, budget, 0);
 	c.sample_ns = sample_cost_ns(&h->cpu);
 	c.budget_ppm = h->heap.on ? budget - governor.heap_ppm : budget;
@@ -212,8 +215,9 @@ static void look(struct sp_spool_header *h, uint64_t cpu_ns)
 		fixed += (ticks - governor.ticks) * tick_cost_ns(cpu);
 	fixed = ppm(fixed, passed);
 	heap_share = ppm(heap - governor.heap_ns, passed);
-	governor.spent_ns += sp_signals_cost_ns(cpu, signals - governor.signals, ticks - governor.ticks) + handler -
-		governor.handler_total_ns + switches - governor.switch_ns + heap - governor.heap_ns;
+	governor.spent_ns += sp_signals_cost_ns(cpu, signals - governor.signals, ticks - governor.ticks,
+				     sp_load(&cpu->interval_ns)) +
+		handler - governor.handler_total_ns + switches - governor.switch_ns + heap - governor.heap_ns;
 	sp_store(&governor.heap_ppm, heap_part(cpu, budget, fixed));
 	if (h->heap.on)
 		govern_heap(&h->heap, heap_share, cpu_ns);

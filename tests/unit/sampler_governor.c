@@ -258,10 +258,24 @@ static void code_that_runs_all_over_costs_more(void **state)
 		sp_calibrate_code(0x400000 + 4096 * (i % 5));
 	assert_in_range(*fresh, 4, 7);
 	agent_close();
-	/* A fifth on top of a narrow program's gap; as wide as can be: 2.45 of it. */
-	assert_int_equal(sp_signal_cost_ns(20000, 5), 24000);
-	assert_int_equal(sp_signal_cost_ns(20000, SP_FRESH_USUAL), 24000);
-	assert_int_equal(sp_signal_cost_ns(20000, SP_FRESH_SAMPLES), 49000);
+}
+
+static void the_fit_gives_what_was_measured(void **state)
+{
+	(void)state;
+	/* See sp_signal_cost_ns: measured in us at a gap of 23. */
+	assert_in_range(sp_signal_cost_ns(23000, 1, 100000), 23000, 25000);
+	assert_in_range(sp_signal_cost_ns(23000, 1, 350000), 25500, 27000);
+	assert_in_range(sp_signal_cost_ns(23000, 1, 1000000), 28000, 30000);
+	assert_in_range(sp_signal_cost_ns(23000, 3, 250000), 22500, 26000);
+	assert_in_range(sp_signal_cost_ns(23000, 21, 250000), 27500, 29500);
+	assert_in_range(sp_signal_cost_ns(23000, 21, 1000000), 31000, 36000);
+	assert_in_range(sp_signal_cost_ns(23000, 56, 250000), 46000, 52500);
+	assert_in_range(sp_signal_cost_ns(23000, 59, 250000), 48000, 52000);
+	assert_in_range(sp_signal_cost_ns(23000, 59, 1000000), 60000, 65000);
+	/* What is beyond the measured does not run away. */
+	assert_int_equal(sp_signal_cost_ns(23000, 5, 4000000), sp_signal_cost_ns(23000, 5, 400000000000));
+	assert_int_equal(sp_signal_cost_ns(23000, 5, 125000), sp_signal_cost_ns(23000, 5, 0));
 }
 
 #define NOW 1800000000000000000u
@@ -334,6 +348,7 @@ int main(void)
 		cmocka_unit_test(a_thread_that_is_switched_often_does_without),
 		cmocka_unit_test(the_median_gap_counts),
 		cmocka_unit_test(code_that_runs_all_over_costs_more),
+		cmocka_unit_test(the_fit_gives_what_was_measured),
 		cmocka_unit_test(the_file_is_believed_when_it_makes_sense),
 	};
 
