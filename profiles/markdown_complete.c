@@ -174,7 +174,8 @@ void sp_write_complete(const struct sp_writer *w, struct sp_buffer *out)
 	const struct sp_profile *profile = w->profile;
 
 	sp_buffer_puts(out,
-		"<details>\n<summary>Every function, line, file, module, thread, heap site and stack, raw</summary>\n\n");
+		"<details>\n<summary>Every function, line, file, module, thread, heap site and stack, "
+		"raw</summary>\n\n");
 	if (profile->cpu_on) {
 		write_functions(out, profile);
 		write_lines(out, profile);
