@@ -1,5 +1,5 @@
 /* Reading a written profile back: front matter and complete part. Untrusted input. */
-#include "profiles/markdown.h"
+#include "profiles/markdown_read.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -8,32 +8,17 @@
 #include <string.h>
 
 #include "profiles/facts.h"
-#include "profiles/folded.h"
+#include "profiles/markdown.h"
 
 #define FACTS_MAX 1000u
-#define FIELDS_MAX 24u
 #define FUNCTION_NUMBERS 8u
 #define SITE_NUMBERS 15u
 #define LINE_NUMBERS 4u
 #define THREAD_NUMBERS 7u
-#define CPU_NUMBERS SP_CPU_WEIGHTS
-#define HEAP_NUMBERS (SP_WEIGHTS - SP_CPU_WEIGHTS)
-#define PATH_FRAMES_MAX (64u << 20) /* of all stacks together: 256 MB */
-#define ROWS_MAX 1000000u           /* of all tables together: keeps what is read below half a gigabyte */
-
-/* Walks the lines of a text. `at` ends with a NUL at `end`. */
-struct reader {
-	const char *at, *end;
-	struct sp_profile *profile;
-	struct sp_map functions; /* (module, name id) */
-	struct sp_names modules;
-	size_t module_capacity, thread_capacity, path_capacity, rows;
-	struct sp_front front; /* the stack of the row before */
-	const char *why;
-};
+#define ROWS_MAX 1000000u /* of all tables together: keeps what is read below half a gigabyte */
 
 /* The next line as a copy that may be changed and lives as long as the profile; NULL at the end. */
-static char *next_line(struct reader *r)
+static char *next_line(struct sp_reader *r)
 {
 	const char *newline;
 	char *line;
@@ -48,32 +33,32 @@ static char *next_line(struct reader *r)
 	return line;
 }
 
-static bool fail(struct reader *r, const char *why)
+bool sp_reader_fail(struct sp_reader *r, const char *why)
 {
 	r->why = why;
 	return false;
 }
 
-static bool check_schema(struct reader *r, const char *schema)
+static bool check_schema(struct sp_reader *r, const char *schema)
 {
 	if (strncmp(schema, "smartprof/", 10) != 0)
-		return fail(r, "its schema is not one of smartprof's");
+		return sp_reader_fail(r, "its schema is not one of smartprof's");
 	return strcmp(schema, SP_PROFILE_SCHEMA) == 0 ||
-		fail(r, "its schema is of another version of smartprof, this one reads " SP_PROFILE_SCHEMA);
+		sp_reader_fail(r, "its schema is of another version of smartprof, this one reads " SP_PROFILE_SCHEMA);
 }
 
-static bool read_front_matter(struct reader *r)
+static bool read_front_matter(struct sp_reader *r)
 {
 	char *line = next_line(r);
 
 	if (!line || strcmp(line, "---") != 0)
-		return fail(r, "it does not start with the front matter of a profile");
+		return sp_reader_fail(r, "it does not start with the front matter of a profile");
 	while ((line = next_line(r)) && strcmp(line, "---") != 0) {
 		char *value = strstr(line, ": ");
 		size_t length;
 
 		if (!value || value == line)
-			return fail(r, "its front matter has a line that is no `key: value`");
+			return sp_reader_fail(r, "its front matter has a line that is no `key: value`");
 		*value = '\0';
 		value += 2;
 		length = strlen(value);
@@ -82,22 +67,21 @@ static bool read_front_matter(struct reader *r)
 			sp_unescape(++value);
 		}
 		if (r->profile->fact_count >= FACTS_MAX)
-			return fail(r, "its front matter is too long");
+			return sp_reader_fail(r, "its front matter is too long");
 		if (strcmp(line, "schema") == 0 && !check_schema(r, value))
 			return false;
 		sp_profile_add_fact(r->profile, line, "%s", value);
 	}
 	if (!line)
-		return fail(r, "its front matter does not end");
-	return sp_profile_fact(r->profile, "schema") ? true : fail(r, "it names no smartprof schema");
+		return sp_reader_fail(r, "its front matter does not end");
+	return sp_profile_fact(r->profile, "schema") ? true : sp_reader_fail(r, "it names no smartprof schema");
 }
 
-/* Cuts a line at its tabs; returns the number of fields. */
-static size_t split(char *line, char **fields)
+size_t sp_reader_split(char *line, char **fields)
 {
 	size_t n = 0;
 
-	while (n < FIELDS_MAX) {
+	while (n < SP_READER_FIELDS) {
 		char *tab = strchr(line, '\t');
 
 		fields[n++] = line;
@@ -109,7 +93,7 @@ static size_t split(char *line, char **fields)
 	return n;
 }
 
-static bool parse_numbers(char **fields, size_t count, uint64_t *numbers)
+bool sp_reader_numbers(char **fields, size_t count, uint64_t *numbers)
 {
 	for (size_t i = 0; i < count; i++) {
 		char *end;
@@ -122,7 +106,7 @@ static bool parse_numbers(char **fields, size_t count, uint64_t *numbers)
 	return true;
 }
 
-static uint32_t module_id(struct reader *r, const char *path)
+uint32_t sp_reader_module(struct sp_reader *r, const char *path)
 {
 	struct sp_profile *p = r->profile;
 	uint32_t id = sp_names_id(&r->modules, path);
@@ -142,34 +126,34 @@ static uint32_t module_id(struct reader *r, const char *path)
 }
 
 /* The last four fields of a row: function, module, file, line. */
-static bool parse_place(struct reader *r, char **fields, uint32_t *function, const char **file, unsigned *line)
+static bool parse_place(struct sp_reader *r, char **fields, uint32_t *function, const char **file, unsigned *line)
 {
 	uint64_t number;
 	uint32_t module;
 
-	if (!parse_numbers(fields + 3, 1, &number) || number > UINT32_MAX)
+	if (!sp_reader_numbers(fields + 3, 1, &number) || number > UINT32_MAX)
 		return false;
 	for (size_t i = 0; i < 3; i++)
 		sp_unescape(fields[i]);
-	module = module_id(r, fields[1]);
+	module = sp_reader_module(r, fields[1]);
 	*function = sp_profile_function(r->profile, module, fields[0], &r->functions);
 	*file = fields[2][0] ? fields[2] : NULL;
 	*line = (unsigned)number;
 	return true;
 }
 
-static bool read_function(struct reader *r, char *text)
+static bool read_function(struct sp_reader *r, char *text)
 {
-	char *fields[FIELDS_MAX];
+	char *fields[SP_READER_FIELDS];
 	uint64_t n[FUNCTION_NUMBERS];
 	struct sp_function *f;
 	uint32_t id;
 	const char *file;
 	unsigned line;
 
-	if (split(text, fields) != FUNCTION_NUMBERS + 4 || !parse_numbers(fields, FUNCTION_NUMBERS, n) ||
+	if (sp_reader_split(text, fields) != FUNCTION_NUMBERS + 4 || !sp_reader_numbers(fields, FUNCTION_NUMBERS, n) ||
 		!parse_place(r, fields + FUNCTION_NUMBERS, &id, &file, &line))
-		return fail(r, "a row of All functions is damaged");
+		return sp_reader_fail(r, "a row of All functions is damaged");
 	f = &r->profile->functions[id];
 	f->self_user_ns += n[0];
 	f->self_sys_ns += n[1];
@@ -184,16 +168,16 @@ static bool read_function(struct reader *r, char *text)
 	return true;
 }
 
-static bool read_site(struct reader *r, char *text)
+static bool read_site(struct sp_reader *r, char *text)
 {
 	struct sp_profile *p = r->profile;
-	char *fields[FIELDS_MAX];
+	char *fields[SP_READER_FIELDS];
 	uint64_t n[SITE_NUMBERS];
 	struct sp_heap_site s = {0};
 
-	if (split(text, fields) != SITE_NUMBERS + 4 || !parse_numbers(fields, SITE_NUMBERS, n) ||
+	if (sp_reader_split(text, fields) != SITE_NUMBERS + 4 || !sp_reader_numbers(fields, SITE_NUMBERS, n) ||
 		!parse_place(r, fields + SITE_NUMBERS, &s.function, &s.file, &s.line))
-		return fail(r, "a row of All heap sites is damaged");
+		return sp_reader_fail(r, "a row of All heap sites is damaged");
 	s.alloc_bytes = n[0], s.alloc_count = n[1];
 	s.inuse_bytes = n[2], s.inuse_count = n[3];
 	s.peak_bytes = n[4], s.peak_count = n[5];
@@ -207,15 +191,15 @@ static bool read_site(struct reader *r, char *text)
 	return true;
 }
 
-static bool read_line(struct reader *r, char *text)
+static bool read_line(struct sp_reader *r, char *text)
 {
-	char *fields[FIELDS_MAX];
+	char *fields[SP_READER_FIELDS];
 	uint64_t n[LINE_NUMBERS];
 	struct sp_line_info line = {0};
 
-	if (split(text, fields) != LINE_NUMBERS + 4 || !parse_numbers(fields, LINE_NUMBERS, n) ||
+	if (sp_reader_split(text, fields) != LINE_NUMBERS + 4 || !sp_reader_numbers(fields, LINE_NUMBERS, n) ||
 		!parse_place(r, fields + LINE_NUMBERS, &line.function, &line.file, &line.line) || !line.file)
-		return fail(r, "a row of All lines is damaged");
+		return sp_reader_fail(r, "a row of All lines is damaged");
 	line.self_user_ns = n[0];
 	line.self_sys_ns = n[1];
 	line.self_samples = n[2];
@@ -224,15 +208,16 @@ static bool read_line(struct reader *r, char *text)
 	return true;
 }
 
-static bool read_thread(struct reader *r, char *text)
+static bool read_thread(struct sp_reader *r, char *text)
 {
 	struct sp_profile *p = r->profile;
-	char *fields[FIELDS_MAX];
+	char *fields[SP_READER_FIELDS];
 	uint64_t n[THREAD_NUMBERS];
 	struct sp_thread_info t = {0};
 
-	if (split(text, fields) != THREAD_NUMBERS + 2 || !parse_numbers(fields, THREAD_NUMBERS, n) || n[5] > INT32_MAX)
-		return fail(r, "a row of All threads is damaged");
+	if (sp_reader_split(text, fields) != THREAD_NUMBERS + 2 || !sp_reader_numbers(fields, THREAD_NUMBERS, n) ||
+		n[5] > INT32_MAX)
+		return sp_reader_fail(r, "a row of All threads is damaged");
 	t.cpu_user_ns = n[0], t.cpu_sys_ns = n[1];
 	t.user_ns = n[2], t.sys_ns = n[3];
 	t.samples = n[4];
@@ -247,119 +232,15 @@ static bool read_thread(struct reader *r, char *text)
 	return true;
 }
 
-static bool read_module(struct reader *r, char *text)
-{
-	char *fields[FIELDS_MAX];
-	uint64_t n[3], id;
-	struct sp_module_info *m;
-
-	if (split(text, fields) != 5)
-		return fail(r, "a row of All modules is damaged");
-	for (size_t i = 0; i < 3; i++)
-		if (!sp_hex_parse(fields[i], strlen(fields[i]), &n[i]))
-			return fail(r, "a row of All modules is damaged");
-	sp_unescape(fields[4]);
-	id = module_id(r, fields[4]);
-	m = &r->profile->modules[id];
-	m->start = n[0], m->end = n[1], m->bias = n[2];
-	if (fields[3][strspn(fields[3], "0123456789abcdef")])
-		return fail(r, "a row of All modules is damaged");
-	m->build_id = fields[3];
-	return true;
-}
-
-/* Where the function is left out, it and its file are those of the row above. */
-static bool read_frame(struct reader *r, char *text)
-{
-	struct sp_profile *p = r->profile;
-	struct sp_frame frame = {0};
-	char *fields[FIELDS_MAX];
-	uint64_t n[2];
-
-	if (split(text, fields) != 6 || !sp_hex_parse(fields[0], strlen(fields[0]), &frame.address) ||
-		!parse_numbers(fields + 1, 2, n) || n[0] > UINT32_MAX || n[1] > 1 || (!fields[3][0] && !p->frame_count))
-		return fail(r, "a row of All frames is damaged");
-	for (size_t i = 3; i < 6; i++)
-		sp_unescape(fields[i]);
-	if (fields[3][0]) {
-		frame.function = sp_profile_function(p, module_id(r, fields[4]), fields[3], &r->functions);
-		frame.file = fields[5][0] ? fields[5] : NULL;
-	} else {
-		frame.function = p->frames[p->frame_count - 1].function;
-		frame.file = p->frames[p->frame_count - 1].file;
-	}
-	frame.line = (unsigned)n[0];
-	frame.inlined = n[1];
-	sp_grow(&p->frames, &p->frame_capacity, p->frame_count + 1, sizeof(*p->frames));
-	p->frames[p->frame_count++] = frame;
-	return true;
-}
-
-/* The two last fields of a row; the path is leaf first. */
-static struct sp_path *read_stack(struct reader *r, char **fields, bool heap)
-{
-	struct sp_profile *p = r->profile;
-	const char *why =
-		sp_front_next(&r->front, fields[0], strlen(fields[0]), fields[1], strlen(fields[1]), p->frame_count);
-
-	if (!why && p->frame_id_count + r->front.depth > PATH_FRAMES_MAX)
-		why = "its stacks have more frames than any profile";
-	if (why) {
-		fail(r, why);
-		return NULL;
-	}
-	sp_grow(&p->paths, &r->path_capacity, p->path_count + 1, sizeof(*p->paths));
-	p->paths[p->path_count] =
-		(struct sp_path){.first = p->frame_id_count, .depth = (uint32_t)r->front.depth, .heap = heap};
-	sp_grow(&p->frame_ids, &p->frame_id_capacity, p->frame_id_count + r->front.depth, sizeof(*p->frame_ids));
-	for (size_t i = r->front.depth; i-- > 0;)
-		p->frame_ids[p->frame_id_count++] = r->front.ids[i];
-	return &p->paths[p->path_count++];
-}
-
-static bool read_cpu_stack(struct reader *r, char *text)
-{
-	char *fields[FIELDS_MAX];
-	uint64_t n[CPU_NUMBERS];
-	struct sp_path *path;
-
-	if (split(text, fields) != CPU_NUMBERS + 2 || !parse_numbers(fields, CPU_NUMBERS, n))
-		return fail(r, "a row of All CPU stacks is damaged");
-	path = read_stack(r, fields + CPU_NUMBERS, false);
-	if (!path)
-		return false;
-	path->user_ns = n[0], path->sys_ns = n[1];
-	path->samples = n[2];
-	return true;
-}
-
-static bool read_heap_stack(struct reader *r, char *text)
-{
-	char *fields[FIELDS_MAX];
-	uint64_t n[HEAP_NUMBERS];
-	struct sp_path *path;
-
-	if (split(text, fields) != HEAP_NUMBERS + 2 || !parse_numbers(fields, HEAP_NUMBERS, n))
-		return fail(r, "a row of All heap stacks is damaged");
-	path = read_stack(r, fields + HEAP_NUMBERS, true);
-	if (!path)
-		return false;
-	path->alloc_bytes = n[0], path->alloc_count = n[1];
-	path->inuse_bytes = n[2], path->inuse_count = n[3];
-	path->peak_bytes = n[4], path->peak_count = n[5];
-	path->heap_samples = n[6];
-	return true;
-}
-
 /* Reads the fenced rows below a heading "## <title> (<count>)". */
-static bool read_rows(struct reader *r, const char *heading, bool (*row)(struct reader *, char *))
+static bool read_rows(struct sp_reader *r, const char *heading, bool (*row)(struct sp_reader *, char *))
 {
 	const char *open = strrchr(heading, '(');
 	unsigned long long expected = open ? strtoull(open + 1, NULL, 10) : 0, count = 0;
 	char *line;
 
 	if (expected > ROWS_MAX - r->rows)
-		return fail(r, "it has more rows than any profile");
+		return sp_reader_fail(r, "it has more rows than any profile");
 	r->rows += expected;
 	line = next_line(r);
 	while (line && strcmp(line, "```tsv") != 0)
@@ -368,24 +249,24 @@ static bool read_rows(struct reader *r, const char *heading, bool (*row)(struct 
 	r->front.depth = 0;
 	while ((line = next_line(r)) && strcmp(line, "```") != 0) {
 		if (count++ == expected)
-			return fail(r, "it has more rows than its heading says");
+			return sp_reader_fail(r, "it has more rows than its heading says");
 		if (!row(r, line))
 			return false;
 	}
 	if (!line || count != expected)
-		return fail(r, "its complete part is not complete");
+		return sp_reader_fail(r, "its complete part is not complete");
 	return true;
 }
 
-static bool read_complete(struct reader *r)
+static bool read_complete(struct sp_reader *r)
 {
 	static const struct {
 		const char *heading;
-		bool (*row)(struct reader *, char *);
+		bool (*row)(struct sp_reader *, char *);
 	} tables[] = {{"## All functions (", read_function}, {"## All lines (", read_line},
 		{"## All threads (", read_thread}, {"## All heap sites (", read_site},
-		{"## All modules (", read_module}, {"## All frames (", read_frame},
-		{"## All CPU stacks (", read_cpu_stack}, {"## All heap stacks (", read_heap_stack}};
+		{"## All modules (", sp_read_module}, {"## All frames (", sp_read_frame},
+		{"## All CPU stacks (", sp_read_cpu_stack}, {"## All heap stacks (", sp_read_heap_stack}};
 	char *line;
 
 	while ((line = next_line(r)) && strcmp(line, "</details>") != 0)
@@ -394,12 +275,12 @@ static bool read_complete(struct reader *r)
 				continue;
 			r->profile->cpu_on |= tables[i].row == read_function;
 			r->profile->heap_on |= tables[i].row == read_site;
-			r->profile->has_stacks |= tables[i].row == read_frame;
+			r->profile->has_stacks |= tables[i].row == sp_read_frame;
 			if (!read_rows(r, line, tables[i].row))
 				return false;
 			break;
 		}
-	return line ? true : fail(r, "it ends before its complete part does");
+	return line ? true : sp_reader_fail(r, "it ends before its complete part does");
 }
 
 static uint64_t fact_ns(const struct sp_profile *p, const char *key)
@@ -454,18 +335,18 @@ size_t sp_markdown_top(const char *text, size_t length)
 }
 
 /* A file that was cut is refused before its rows are read. */
-static bool find_end(struct reader *r, const char *top)
+static bool find_end(struct sp_reader *r, const char *top)
 {
 	static const char end[] = "\n</details>";
 
 	if (memmem(top, (size_t)(r->end - top), end, strlen(end)))
 		return true;
 	r->at = r->end;
-	return fail(r, "it ends before its complete part does");
+	return sp_reader_fail(r, "it ends before its complete part does");
 }
 
 /* That of the line read last. */
-static size_t line_number(const struct reader *r, const char *text)
+static size_t line_number(const struct sp_reader *r, const char *text)
 {
 	size_t number = 1;
 
@@ -483,13 +364,13 @@ struct sp_profile *sp_markdown_read(const char *text, size_t length, const char 
 
 struct sp_profile *sp_markdown_read_at(const char *text, size_t length, const char **why, size_t *line)
 {
-	struct reader r = {.at = text, .end = text + length};
+	struct sp_reader r = {.at = text, .end = text + length};
 	const char *top = text + sp_markdown_top(text, length);
 	bool ok;
 
 	r.profile = sp_alloc(1, sizeof(*r.profile));
 	sp_profile_setup(r.profile);
-	module_id(&r, "");
+	sp_reader_module(&r, "");
 	for (uint32_t i = 0; i < SP_PSEUDOS; i++) {
 		int found;
 
