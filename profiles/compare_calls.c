@@ -104,8 +104,8 @@ void sp_calls_add(struct sp_calls *calls, const struct sp_profile *p, const uint
 	size_t capacity = 0;
 
 	sp_grow(&calls->nodes, &calls->node_capacity, node_count, sizeof(*calls->nodes));
-	memset(calls->nodes + calls->node_count, 0, (node_count - calls->node_count) * sizeof(*calls->nodes));
-	calls->node_count = node_count;
+	while (calls->node_count < node_count)
+		calls->nodes[calls->node_count++] = (struct node){0};
 	for (size_t i = 0; i < p->path_count; i++) {
 		const struct sp_path *path = &p->paths[i];
 		size_t depth = 0;

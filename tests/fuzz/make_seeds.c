@@ -69,6 +69,7 @@ static void write_seeds(const char *directory, const char *name, struct spool *s
 	sp_markdown_write(&text, profile, "prog.md", false);
 	write_file(directory, "spool", name, data, size);
 	write_file(directory, "markdown", name, text.data, text.length);
+	write_file(directory, "compare", name, text.data, text.length);
 	sp_profile_free(profile);
 	sp_snapshot_free(&snapshot);
 	sp_buffer_free(&text);
