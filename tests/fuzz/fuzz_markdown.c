@@ -21,12 +21,14 @@ static void require(int condition, const char *what)
 
 static void check_again(const struct sp_profile *profile)
 {
+	struct sp_writer writer = {.profile = profile};
 	struct sp_buffer out = {0};
 	struct sp_profile *again;
 	const char *why = "";
 
 	sp_buffer_puts(&out, "---\nschema: smartprof/1\n---\n\n");
-	sp_write_complete(&out, profile);
+	writer.sums.files = sp_files_add_up(profile, &writer.sums.file_count);
+	sp_write_complete(&writer, &out);
 	again = sp_markdown_read(out.data, out.length, &why);
 	require(again != NULL, why);
 	require(again->total_ns == profile->total_ns, "another total");
@@ -34,6 +36,7 @@ static void check_again(const struct sp_profile *profile)
 	require(again->thread_count == profile->thread_count, "other threads");
 	sp_profile_free(again);
 	sp_buffer_free(&out);
+	free(writer.sums.files);
 }
 
 static void export_all(struct sp_profile *profile)
