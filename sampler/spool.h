@@ -421,31 +421,29 @@ static inline bool sp_cost_is_good(const struct sp_cost_file *f, uint64_t now_ns
 static inline int64_t sp_interval_octaves(uint64_t interval_ns)
 {
 	uint64_t x = interval_ns * 64 / 250000;
-	int64_t octaves = -6 * 64;
+	int64_t octaves = 0;
 
-	if (x <= 32)
-		return -64;
 	if (x >= 16 * 64)
 		return 4 * 64;
-	while (x >= 128) {
-		x /= 2;
+	if (x < 64)
+		return x > 32 ? 2 * ((int64_t)x - 64) : -64;
+	for (; x >= 128; x /= 2)
 		octaves += 64;
-	}
-	return octaves + 6 * 64 + (int64_t)x - 64;
+	return octaves + (int64_t)x - 64;
 }
 
 /* What one event's signal costs a program altogether: besides the gap that a spinning loop sees, what the interrupt
  * leaves cold in caches and branch predictors. That is the more the more code runs all over, and the more of it was
  * warm again since the signal before. The fit is to bare events with an empty handler, in pairs, us a signal where the gap
  * was 23: every 250 us gzip (3 pages of 64) 22.5, python3 (19) 29.2, sqlite3 (21) 28.3, cc1 (59) 48 and 51, clang (56) 50 and 52;
- * every 1000 us sqlite3 36, cc1 61; one loop (1 page) every 100, 350 and 1000 us 24.5, 26.4 and 29. */
+ * every 1000 us sqlite3 29 and 36, cc1 61, 71 and 87, every 2000 us cc1 90; one loop (1 page) every 100, 350 and 1000 us 24.5, 26.4 and 29. */
 static inline uint64_t sp_signal_cost_ns(uint64_t gap_ns, uint32_t fresh_pages, uint64_t interval_ns)
 {
 	uint64_t octaves = (uint64_t)(sp_interval_octaves(interval_ns) + 64); /* from 125 us */
 	uint64_t wide = 1250 * (uint64_t)fresh_pages * fresh_pages / (SP_FRESH_SAMPLES * SP_FRESH_SAMPLES);
 
 	/* In thousandths of the gap. */
-	return gap_ns * (1000 + 20 + 85 * octaves / 64 + wide * (64 * 4 + octaves) / (64 * 5)) / 1000;
+	return gap_ns * (1000 + 20 + 85 * octaves / 64 + wide * (64 * 13 + 7 * octaves) / (64 * 20)) / 1000;
 }
 
 /* A tick's interrupt comes anyway: only the signal is ours. A gap with one is 4 to 6 us longer than one without, where an
