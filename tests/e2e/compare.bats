@@ -1,8 +1,9 @@
 # smartprof compare on profiles of real runs: verdicts, gates, formats, bad input.
 load helpers
 
-# runs DIRECTORY N SECONDS: so many profiles of a program that computes that long.
+# runs DIRECTORY N SECONDS: so many profiles of a program that computes that long, and none of an earlier try.
 runs() {
+	rm -rf "$1"
 	SMARTPROF_DIR=$WORK/$1 SMARTPROF_ENV=ci timeout -k 5 "$PATIENCE" "$SMARTPROF" run --repeat "$2" -- \
 		"$TARGETS/cpu_truth" "$3" >/dev/null
 }
@@ -145,6 +146,7 @@ refused() {
 made() {
 	local name=$1
 	shift
+	rm -rf "$name"
 	mkdir -p "$name"
 	cat >"$name/made.c" <<-'END'
 		__attribute__((noipa)) long spin(long n) { long x = n; while (n-- > 0) x = x * 3 + n; return x; }
