@@ -394,8 +394,8 @@ struct sp_cost_file {
 };
 
 #define SP_COST_FILE "signal-cost"
-#define SP_COST_MAGIC 0x50414750535032ull /* "2PSPGAP" */
-#define SP_COST_LEAST_NS 1000u            /* what is outside of this range was not a signal's cost */
+#define SP_COST_MAGIC 0x325041475053ull /* "SPGAP2" */
+#define SP_COST_LEAST_NS 1000u          /* what is outside of this range was not a signal's cost */
 #define SP_COST_MOST_NS 1000000u
 #define SP_COST_AGE_NS 86400000000000ull
 #define SP_GAP_ASSUMED_NS 23000u /* of a signal, where none was measured: virtual machines take 20 to 27 us */

@@ -68,7 +68,7 @@ steady() {
 	profiled "$TARGETS/phases" 3 >out
 	grep -q '^cpu_clock: event' "$(profile_of phases)" || skip "no perf events here"
 	[ "$(stat -c %a "$file")" = 600 ]
-	[ "$(head -c 6 "$file")" = SPCOST ]
+	[ "$(head -c 6 "$file")" = SPGAP2 ]
 	"$SMARTPROF" recover >recover.log 2>&1 || true # other spools are others' matter
 	refuse grep -q signal-cost recover.log
 	[ -f "$file" ]
