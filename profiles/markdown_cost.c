@@ -187,13 +187,16 @@ static void write_signal(struct sp_writer *w)
 
 	if (cpu->signal_gap_ns)
 		sp_buffer_printf(&w->out,
-			"- A clock signal takes %.1f µs besides its handler (interrupt, delivery, return), %s; %.1f µs "
-			"with "
-			"what it leaves cold here: %u of %u samples found code on a page of its own.\n",
+			"- A clock signal takes %.1f µs besides its handler (interrupt, delivery, return), %s",
 			(double)cpu->signal_gap_ns / 1e3,
 			cpu->signal_cost_source <= SP_COST_MEASURED ? sources[cpu->signal_cost_source]
-								    : "source unknown",
-			(double)sp_cost_event_ns(cpu) / 1e3, cpu->fresh_pages, SP_FRESH_SAMPLES);
+								    : "source unknown");
+	if (cpu->signal_gap_ns && cpu->fresh_pages)
+		sp_buffer_printf(&w->out,
+			"; %.1f µs with what it leaves cold here, where %u samples are on %u pages of code",
+			(double)sp_cost_event_ns(cpu) / 1e3, SP_FRESH_SAMPLES, cpu->fresh_pages);
+	if (cpu->signal_gap_ns)
+		sp_buffer_puts(&w->out, ".\n");
 	if (runs)
 		sp_buffer_printf(&w->out,
 			"- The handler took %.1f µs on average, at most %.1f µs in 99.9 %% of %llu runs, %.1f µs at "

@@ -100,6 +100,14 @@ void sp_calibrate_place(const char *spool_path)
 	calibrate.spool_path = spool_path;
 }
 
+static void forget_pages(void)
+{
+	for (uint32_t i = 0; i < sizeof calibrate.pages / sizeof *calibrate.pages; i++)
+		sp_store(&calibrate.pages[i], 0);
+	sp_store(&calibrate.fresh, 0);
+	sp_store(&calibrate.samples, 0);
+}
+
 void sp_calibrate_start(void)
 {
 	struct sp_spool_header *h = sp_agent.spool;
@@ -111,6 +119,7 @@ void sp_calibrate_start(void)
 	h->cpu.signal_cost_source = known ? SP_COST_CACHED : SP_COST_ASSUMED;
 	h->heap.sample_cost_ns = known ? f.heap_cost_ns : ASSUMED_HEAP_NS;
 	calibrate.due_ns = known ? AGAIN_NS : FIRST_NS;
+	forget_pages();
 }
 
 uint64_t sp_calibrate_gap_ns(uint64_t *gaps, uint32_t n)
@@ -138,15 +147,11 @@ void sp_calibrate_code(uint64_t address)
 		sp_store(word, sp_load(word) | mask);
 		sp_store(&calibrate.fresh, sp_load(&calibrate.fresh) + 1);
 	}
-	sp_store(&calibrate.samples, sp_load(&calibrate.samples) + 1);
-	if (sp_load(&calibrate.samples) < SP_FRESH_SAMPLES)
+	if (__atomic_add_fetch(&calibrate.samples, 1, __ATOMIC_RELAXED) != SP_FRESH_SAMPLES)
 		return;
-	last = sp_load(&calibrate.fresh);
+	last = sp_load(&calibrate.fresh) < SP_FRESH_SAMPLES ? sp_load(&calibrate.fresh) : SP_FRESH_SAMPLES;
 	sp_store(mean, sp_load(mean) ? (sp_load(mean) * 3 + last + 2) / 4 : last);
-	for (uint32_t i = 0; i < sizeof calibrate.pages / sizeof *calibrate.pages; i++)
-		sp_store(&calibrate.pages[i], 0);
-	sp_store(&calibrate.fresh, 0);
-	sp_store(&calibrate.samples, 0);
+	forget_pages();
 }
 
 void sp_calibrate_signal(struct sp_thread *t, bool is_event, bool is_ours, const siginfo_t *info, ucontext_t *context)

@@ -34,7 +34,7 @@ struct sp_early_sample {
 	uint64_t born_tsc;
 	uint32_t thread_allocs;
 	uint32_t depth, flags; /* of the stack */
-	uint64_t frames[SP_MAX_FRAMES];
+	uint64_t frames[SP_MAX_DEPTH];
 };
 void sp_early_replay(void (*fn)(const struct sp_early_sample *, void *), void *arg) SP_HIDDEN;
 

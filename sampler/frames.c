@@ -72,8 +72,10 @@ static uint32_t find_end(const uint64_t *frames, uint32_t depth, const uint64_t 
 uint32_t sp_frames_put(const uint64_t *frames, uint32_t depth)
 {
 	uint64_t hash[ENDS], *pool = sp_section(SP_SEC_FRAMES);
+	static uint32_t spool; /* atomic: the one that has counted the table */
 	uint32_t at, end_at = 0, shared, own, n;
 
+	sp_spool_take_once(&spool, sizeof known);
 	hash_ends(frames, depth, hash);
 	shared = find_end(frames, depth, hash, &end_at);
 	own = depth - shared;
@@ -82,7 +84,8 @@ uint32_t sp_frames_put(const uint64_t *frames, uint32_t depth)
 	at = sp_spool_allot(SP_SEC_FRAMES, own + (shared != 0));
 	if (!at)
 		return 0;
-	memcpy(pool + at, frames, own * sizeof *frames);
+	for (n = 0; n < own; n++) /* a word of a damaged stack may be anything */
+		pool[at + n] = sp_frame_is_jump(frames[n]) ? 0 : frames[n];
 	if (shared)
 		pool[at + own] = SP_FRAME_JUMP | end_at;
 	for (n = shared / STEP + 1; n <= depth / STEP; n++)

@@ -1,10 +1,10 @@
 /* Keeps the cost of sampling inside the budget, and the samples under the cap.
  *
  * The budget is a share of the CPU time the process would use without sampling. What sampling
- * costs is known as it goes: every clock signal costs what calibrate.h says and what the handler
- * measures itself to take; a heap sample what its path takes; a switch to or from a thread with an
- * event SP_SWITCH_COST_NS. Heap samples may use half of the budget, or what CPU sampling leaves;
- * the CPU clock gets the rest. The decisions are pure functions of such figures. */
+ * costs is known as it goes: every clock signal costs what spool.h makes of the measured gap (sp_signals_cost_ns) and
+ * what the handler measures itself to take; a heap sample what its path takes and leaves cold; a switch to or from
+ * a thread with an event SP_SWITCH_COST_NS. Heap samples may use half of the budget, or what CPU sampling leaves, but
+ * three fifths at the most; the CPU clock gets the rest. The decisions are pure functions of such figures. */
 #ifndef SP_SAMPLER_GOVERNOR_H
 #define SP_SAMPLER_GOVERNOR_H
 

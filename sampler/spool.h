@@ -457,7 +457,9 @@ static inline uint64_t sp_tick_cost_ns(uint64_t gap_ns)
 static inline uint64_t sp_signals_cost_ns(const struct sp_cpu_totals *cpu, uint64_t signals, uint64_t ticks,
 	uint64_t interval_ns)
 {
-	return (signals - ticks) * sp_signal_cost_ns(cpu->signal_gap_ns, cpu->fresh_pages, interval_ns) +
+	uint64_t events = signals > ticks ? signals - ticks : 0; /* they are counted one after the other */
+
+	return events * sp_signal_cost_ns(cpu->signal_gap_ns, cpu->fresh_pages, interval_ns) +
 		ticks * sp_tick_cost_ns(cpu->signal_gap_ns);
 }
 

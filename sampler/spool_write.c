@@ -88,20 +88,30 @@ static int back_range(struct sp_spool_header *spool, uint64_t from, uint64_t to)
 	return r == 0 ? 0 : r == -EFAULT || r == -ENOMEM ? -ENOSPC : (int)r;
 }
 
+/* Outside of the spool at the most: the live set's index and filters, the tables of unwinding and of shared frames. */
+#define OUTSIDE_BYTES 4000000u
+
 /* Memory that the agent may take: 16 MB at development's cap on samples. Which tables take most of it depends on the
  * program. */
-static uint64_t most_bytes(uint32_t sample_cap)
+static uint64_t most_bytes(uint32_t sample_cap, uint64_t spool_bytes)
 {
-	return 16000000ull * (sample_cap > 200000 ? sample_cap : 200000) / 200000;
+	uint64_t most = 16000000ull * (sample_cap > 200000 ? sample_cap : 200000) / 200000;
+	uint64_t whole = spool_bytes + OUTSIDE_BYTES;
+
+	return most < whole ? most : whole;
 }
 
-/* Of that, what is left for threads, modules and text when the tables that grow with the samples are stopped. */
-#define KEPT_BYTES 1000000u
+/* Of that, what is left when the tables that grow with the samples are stopped: for all threads, modules and text
+ * (1.7 MB), the live set's first part, and what threads that grow tables at once do not see of each other. */
+#define KEPT_BYTES 2900000u
 
-static bool may_take(const struct sp_spool_header *spool, enum sp_section section, uint64_t bytes)
+/* Allocations alive that the live set always has room for: with very few it would only thin out. */
+#define LIVE_KEPT 8192u
+
+static bool may_take(const struct sp_spool_header *spool, enum sp_section section, uint32_t records, uint64_t bytes)
 {
 	if (section == SP_SEC_TEXT || section == SP_SEC_MODULES || section == SP_SEC_THREADS ||
-		section == SP_SEC_TIMELINE)
+		section == SP_SEC_TIMELINE || (section == SP_SEC_LIVE && records <= LIVE_KEPT))
 		return true;
 	return sp_load(&spool->agent_bytes) + bytes + KEPT_BYTES <= sp_load(&spool->agent_bytes_max);
 }
@@ -121,7 +131,7 @@ static bool commit_records(struct sp_spool_header *spool, struct sp_section_entr
 	if (have) /* what a new spool needs is known; growth goes by chunks */
 		bytes = (bytes + CHUNK - 1) / CHUNK * CHUNK;
 	now = clamp32(bytes / e->stride, want, e->capacity);
-	if (!may_take(spool, (enum sp_section)(e - spool->sections), (uint64_t)(now - have) * e->stride) ||
+	if (!may_take(spool, (enum sp_section)(e - spool->sections), now, (uint64_t)(now - have) * e->stride) ||
 		back_range(spool, e->offset + (uint64_t)have * e->stride, e->offset + (uint64_t)now * e->stride) != 0)
 		return false;
 	while (now > have &&
@@ -176,7 +186,7 @@ int sp_spool_create(const char *path, uint32_t sample_cap, struct sp_spool_heade
 		memcpy(h->sections, entries, sizeof entries);
 		h->total_bytes = total;
 		h->agent_bytes = sizeof *h;
-		h->agent_bytes_max = most_bytes(sample_cap);
+		h->agent_bytes_max = most_bytes(sample_cap, total);
 	}
 	for (i = 0; i < SP_SECTIONS && !err; i++) {
 		struct sp_section_entry *e = &h->sections[i];
@@ -241,7 +251,7 @@ bool sp_spool_back_bucket(uint32_t bucket)
 		return true;
 	if (end > at + BUCKET_CHUNK)
 		end = at + BUCKET_CHUNK;
-	if (!may_take(sp_agent.spool, SP_SEC_BUCKETS, end - at) ||
+	if (!may_take(sp_agent.spool, SP_SEC_BUCKETS, 0, end - at) ||
 		back_range(sp_agent.spool, e->offset + at, e->offset + end) != 0)
 		return false;
 	if (!(__atomic_fetch_or(&bucket_backed, bit, __ATOMIC_RELAXED) & bit))
@@ -252,6 +262,14 @@ bool sp_spool_back_bucket(uint32_t bucket)
 uint32_t sp_spool_generation(void)
 {
 	return generation;
+}
+
+void sp_spool_take_once(uint32_t *spool, uint64_t bytes)
+{
+	if (sp_likely(sp_load(spool) == generation) || !sp_agent.spool)
+		return;
+	if (__atomic_exchange_n(spool, generation, __ATOMIC_RELAXED) != generation)
+		sp_spool_take(bytes, 0);
 }
 
 void sp_spool_take(uint64_t bytes, uint64_t more)

@@ -33,6 +33,9 @@ uint32_t sp_spool_generation(void) SP_HIDDEN;
 /* Counts memory that the agent takes outside of the spool, and raises the limit by `more`. Any context. */
 void sp_spool_take(uint64_t bytes, uint64_t more) SP_HIDDEN;
 
+/* The same of a table that is there whether used or not, when a spool first uses it: `*spool` remembers which one has. */
+void sp_spool_take_once(uint32_t *spool, uint64_t bytes) SP_HIDDEN;
+
 /* Unmaps a spool; in a forked child, the parent's. */
 void sp_spool_drop(struct sp_spool_header *spool) SP_HIDDEN;
 

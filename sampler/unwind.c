@@ -39,11 +39,11 @@ struct slot {
 static struct slot rules[1u << LOG_RULES] SP_BIG __attribute__((aligned(64)));
 
 static struct {
-	uint64_t entry;  /* the main thread's stack ends in _start ... */
-	uint64_t ldso;   /* ... or, before main, in the dynamic linker */
-	uint64_t main;   /* 0: unknown */
-	uint64_t top;    /* of the main thread's stack: mapped from there down to where it is in use */
-	uint32_t in_use; /* atomic: the table has been used */
+	uint64_t entry; /* the main thread's stack ends in _start ... */
+	uint64_t ldso;  /* ... or, before main, in the dynamic linker */
+	uint64_t main;  /* 0: unknown */
+	uint64_t top;   /* of the main thread's stack: mapped from there down to where it is in use */
+	uint32_t spool; /* atomic: the one that has counted the table */
 } unwind;
 
 struct walker {
@@ -481,9 +481,7 @@ bool sp_unwind(struct sp_thread *t, const ucontext_t *context, struct sp_walk *r
 	enum step outcome;
 	uint32_t n;
 
-	if (sp_unlikely(!sp_load(&unwind.in_use)) && sp_agent.spool &&
-		!__atomic_exchange_n(&unwind.in_use, 1, __ATOMIC_RELAXED))
-		sp_spool_take(sizeof rules, 0);
+	sp_spool_take_once(&unwind.spool, sizeof rules);
 	if (context) {
 		w.ip = (uint64_t)context->uc_mcontext.gregs[REG_RIP];
 		w.sp = (uint64_t)context->uc_mcontext.gregs[REG_RSP];

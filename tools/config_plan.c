@@ -78,13 +78,15 @@ static void expect_interval(struct sp_plan *plan)
 {
 	const struct sp_value *values = plan->config.values;
 	uint64_t wanted = values[SP_OPT_CPU_INTERVAL].number;
-	uint64_t tick = plan->config.machine.tick_us, affordable;
+	uint64_t tick = plan->config.machine.tick_us, affordable, signal;
 
 	if (!plan->cpu || plan->events_error == SP_EVENTS_UNKNOWN || (plan->events_error && !tick))
 		return;
 	plan->signal_cost_us = plan->live ? sp_spool_signal_cost_ns() / 1000 : 0;
-	affordable = (HANDLER_COST_US + (plan->signal_cost_us ? plan->signal_cost_us : SIGNAL_COST_US)) * 100 /
-		values[SP_OPT_OVERHEAD_BUDGET].number;
+	signal = plan->signal_cost_us ? plan->signal_cost_us : SIGNAL_COST_US;
+	if (plan->events_error) /* a tick's interrupt comes anyway */
+		signal /= 4;
+	affordable = (HANDLER_COST_US + signal) * 100 / values[SP_OPT_OVERHEAD_BUDGET].number;
 	plan->cpu_expected_us = wanted > affordable ? wanted : affordable;
 	if (plan->events_error && plan->cpu_expected_us < tick)
 		plan->cpu_expected_us = tick;

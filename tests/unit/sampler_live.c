@@ -276,7 +276,7 @@ static void a_sweep_that_keeps_everything_loses_nothing(void **state)
 	assert_int_equal(sp_live_permille(), 0);
 }
 
-/* Until the real free is known every pointer takes the slow path; a forked child starts that way again. */
+/* Until the real free is known every pointer takes the slow path. */
 static void after_a_reset_nothing_is_found(void **state)
 {
 	const void *p = pointer(9, 64);
