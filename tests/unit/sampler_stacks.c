@@ -12,6 +12,7 @@
 
 #include "profiles/spool_read.h"
 #include "sampler/spool_write.h"
+#include "sampler/frames.h"
 #include "sampler/stacks.h"
 #include "tests/unit/sampler_spool.h"
 
@@ -210,7 +211,23 @@ static void the_agent_takes_no_more_than_it_may(void **state)
 	/* What is not a sample still finds room. */
 	for (uint32_t n = 0; n < 4000; n++)
 		assert_int_not_equal(sp_spool_allot(SP_SEC_THREADS, 1), 0);
+	for (uint32_t n = 0; n < 8000; n++)
+		assert_int_not_equal(sp_spool_allot(SP_SEC_LIVE, 1), 0);
 	assert_in_range(sp_agent.spool->agent_bytes, 13000000, 16000000);
+}
+
+static void a_garbage_word_is_no_jump(void **state)
+{
+	const uint64_t frames[] = {NOWHERE, SP_FRAME_JUMP | 7, SP_FRAME_JUMP, NOWHERE + 1};
+	const uint64_t *pool = sp_section(SP_SEC_FRAMES);
+	uint32_t at = sp_frames_put(frames, 4);
+
+	(void)state;
+	assert_int_not_equal(at, 0);
+	assert_int_equal(pool[at], NOWHERE);
+	assert_int_equal(pool[at + 1], 0);
+	assert_int_equal(pool[at + 2], 0);
+	assert_int_equal(pool[at + 3], NOWHERE + 1);
 }
 
 static void a_full_site_table_overflows_to_site_0(void **state)
@@ -310,6 +327,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_full_frame_pool_is_counted_too, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(stacks_share_their_outer_ends, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_agent_takes_no_more_than_it_may, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_garbage_word_is_no_jump, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_full_site_table_overflows_to_site_0, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(threads_agree_and_the_reader_accepts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(texts_are_kept_until_the_section_is_full, set_up, tear_down),
