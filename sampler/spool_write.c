@@ -131,7 +131,7 @@ static bool commit_records(struct sp_spool_header *spool, struct sp_section_entr
 	if (have) /* what a new spool needs is known; growth goes by chunks */
 		bytes = (bytes + CHUNK - 1) / CHUNK * CHUNK;
 	now = clamp32(bytes / e->stride, want, e->capacity);
-	if (!may_take(spool, (enum sp_section)(e - spool->sections), now, (uint64_t)(now - have) * e->stride) ||
+	if (!may_take(spool, (enum sp_section)(e - spool->sections), want, (uint64_t)(now - have) * e->stride) ||
 		back_range(spool, e->offset + (uint64_t)have * e->stride, e->offset + (uint64_t)now * e->stride) != 0)
 		return false;
 	while (now > have &&
