@@ -193,8 +193,9 @@ static void write_signal(struct sp_writer *w)
 								    : "source unknown");
 	if (cpu->signal_gap_ns && cpu->fresh_pages)
 		sp_buffer_printf(&w->out,
-			"; %.1f µs with what it leaves cold here, where %u samples are on %u pages of code",
-			(double)sp_cost_event_ns(cpu) / 1e3, SP_FRESH_SAMPLES, cpu->fresh_pages);
+			"; %.1f µs with what it leaves cold here, where %u samples are on %u page%s of code",
+			(double)sp_cost_event_ns(cpu) / 1e3, SP_FRESH_SAMPLES, cpu->fresh_pages,
+			cpu->fresh_pages == 1 ? "" : "s");
 	if (cpu->signal_gap_ns)
 		sp_buffer_puts(&w->out, ".\n");
 	if (runs)
