@@ -116,12 +116,12 @@ static int set_bytes(const char *flag, const char *text, double *number)
 
 static int set_format(struct request *r, const char *name)
 {
-	for (int i = 0; i < FORMATS; i++)
-		if (strcmp(format_names[i], name) == 0) {
-			r->format = i;
-			return 0;
-		}
-	return bad_value("format", name, "markdown, text, json, github, html");
+	int index = 0,
+	    status = sp_word_parse("compare: unknown format", name, format_names, FORMATS, "smartprof compare --help",
+		    &index);
+
+	r->format = (enum format)index;
+	return status;
 }
 
 static int set_gate(struct request *r, int flag)

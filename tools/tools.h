@@ -79,6 +79,10 @@ void sp_limit_reading(void);
 /* Prints "smartprof: " and the message and a newline to stderr. */
 void sp_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* The word's index among the `count` known ones; or complains as below and returns SP_EXIT_USAGE. */
+int sp_word_parse(const char *what, const char *word, const char *const *words, size_t count, const char *see,
+	int *index);
+
 /* Complains about a word that is not known: with the nearest known one (meant, after `dashes`), or
  * where meant is NULL with the place to look. Returns SP_EXIT_USAGE. */
 int sp_complain_unknown(const char *what, const char *word, const char *dashes, const char *meant, const char *see);
