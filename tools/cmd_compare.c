@@ -234,12 +234,10 @@ static int find_noise(const struct request *r, struct sp_noise **noise)
 
 	*noise = NULL;
 	for (int side = 0; side < SP_SIDES && !*noise && !status; side++) {
-		char *copy = strdup(r->sides[side].names[0]), path[PATH_MAX];
+		char copy[PATH_MAX], path[PATH_MAX];
 
-		if (!copy)
-			return 1;
+		snprintf(copy, sizeof(copy), "%s", r->sides[side].names[0]);
 		sp_noise_path(path, dirname(copy), r->sides[side].profiles[0]);
-		free(copy);
 		status = read_noise(path, noise);
 	}
 	return status;
