@@ -73,27 +73,41 @@ static void put_function(struct sp_buffer *out, const struct sp_row *row)
 	}
 }
 
+/* The largest rise; where totals surely grew, of what one of them consists of. NULL: none. */
+static const struct sp_row *largest_rise(const struct sp_comparison *c)
+{
+	size_t count;
+	const struct sp_row **rows = sp_compare_pick(c, SP_ROW_REGRESSION, &count), *found = NULL;
+
+	for (size_t i = 0; i < count && !found; i++) {
+		enum sp_metric m = sp_row_metric(rows[i]->kind);
+		bool grew = m < SP_GATING && c->totals[m].evidence && c->totals[m].ratio > 1;
+
+		if (c->score == 100 || grew)
+			found = rows[i];
+	}
+	free(rows);
+	return found;
+}
+
 /* Where it came from: the largest rise that counts, or that nothing stands out. */
 static void put_cause(struct sp_buffer *out, const struct sp_comparison *c)
 {
-	size_t count;
-	const struct sp_row **rows = sp_compare_pick(c, SP_ROW_REGRESSION, &count);
+	const struct sp_row *row = largest_rise(c);
 
-	if (count) {
+	if (row) {
 		sp_buffer_puts(out, c->score < 100 ? " Most of it is in " : " No total is sure to have grown, but ");
-		put_function(out, rows[0]);
-		sp_buffer_printf(out, "%s, %s: ", c->score < 100 ? "" : " costs more",
-			sp_evidence_name(rows[0]->evidence));
-		sp_compare_put_value(out, sp_metric_info[sp_row_metric(rows[0]->kind)].unit, rows[0]->baseline);
+		put_function(out, row);
+		sp_buffer_printf(out, "%s, %s: ", c->score < 100 ? "" : " costs more", sp_evidence_name(row->evidence));
+		sp_compare_put_value(out, sp_metric_info[sp_row_metric(row->kind)].unit, row->baseline);
 		sp_buffer_puts(out, " became ");
-		sp_compare_put_value(out, sp_metric_info[sp_row_metric(rows[0]->kind)].unit, rows[0]->current);
+		sp_compare_put_value(out, sp_metric_info[sp_row_metric(row->kind)].unit, row->current);
 		sp_buffer_puts(out, ".");
 	} else if (c->score < 100) {
 		sp_buffer_puts(out, " No single function or heap site stands out.");
 	} else {
 		sp_buffer_puts(out, " No function or heap site is sure to cost more.");
 	}
-	free(rows);
 }
 
 void sp_compare_verdict_text(struct sp_buffer *out, const struct sp_comparison *c)

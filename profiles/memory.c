@@ -24,10 +24,19 @@ struct sp_name {
 	uint64_t hash;
 };
 
+static int failure_status = 1;
+static const char *failure_text = "rendering: out of memory; the spool is kept, try again with more memory";
+
+void sp_memory_set_failure(int status, const char *text)
+{
+	failure_status = status;
+	failure_text = text;
+}
+
 static _Noreturn void die_of_memory(void)
 {
-	fputs("smartprof: rendering: out of memory; the spool is kept, try again with more memory\n", stderr);
-	exit(1);
+	fprintf(stderr, "smartprof: %s\n", failure_text);
+	exit(failure_status);
 }
 
 void *sp_alloc(size_t count, size_t size)

@@ -2,12 +2,16 @@
  * profile, a hash index and string interning on top of it.
  *
  * The command may die where the agent may not: when memory runs out these functions print one line
- * and exit(1). Nothing is lost by that, the spool stays where it is. Normal context only. */
+ * and exit, with 1 unless told otherwise. Nothing is lost by that, the spool stays where it is. Normal
+ * context only. */
 #ifndef SP_PROFILES_MEMORY_H
 #define SP_PROFILES_MEMORY_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+/* What they exit with and say from now on, for commands that do not render. text: static, without "smartprof: ". */
+void sp_memory_set_failure(int status, const char *text);
 
 /* Zeroed; free() it. */
 void *sp_alloc(size_t count, size_t size);

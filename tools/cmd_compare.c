@@ -116,12 +116,12 @@ static int set_bytes(const char *flag, const char *text, double *number)
 
 static int set_format(struct request *r, const char *name)
 {
-	for (int i = 0; i < FORMATS; i++)
-		if (strcmp(format_names[i], name) == 0) {
-			r->format = i;
-			return 0;
-		}
-	return bad_value("format", name, "markdown, text, json, github, html");
+	int index = 0,
+	    status = sp_word_parse("compare: unknown format", name, format_names, FORMATS, "smartprof compare --help",
+		    &index);
+
+	r->format = (enum format)index;
+	return status;
 }
 
 static int set_gate(struct request *r, int flag)
@@ -234,12 +234,10 @@ static int find_noise(const struct request *r, struct sp_noise **noise)
 
 	*noise = NULL;
 	for (int side = 0; side < SP_SIDES && !*noise && !status; side++) {
-		char *copy = strdup(r->sides[side].names[0]), path[PATH_MAX];
+		char copy[PATH_MAX], path[PATH_MAX];
 
-		if (!copy)
-			return 1;
+		snprintf(copy, sizeof(copy), "%s", r->sides[side].names[0]);
 		sp_noise_path(path, dirname(copy), r->sides[side].profiles[0]);
-		free(copy);
 		status = read_noise(path, noise);
 	}
 	return status;

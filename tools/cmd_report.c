@@ -86,14 +86,18 @@ static int print_text(const struct wish *wish, const struct sp_buffer *text)
 	return sp_write_output("report", wish->output, text, O_TRUNC) ? 1 : 0;
 }
 
-/* -ENODATA: the question was fine, and has no answer here. */
-static int complain_of(const char *path, int err, const char *why)
+/* -ENODATA: the question was fine, and has no answer here. line: of the file, 0 for all of it. */
+static int complain_of(const char *path, int err, const char *why, size_t line)
 {
+	char at[40] = "";
+
 	if (err == -ENODATA) {
 		sp_complain("report: %s: %s", path, why);
 		return 1;
 	}
-	sp_complain("report: %s: %s; give it a process id, a spool or a profile", path, why);
+	if (line)
+		snprintf(at, sizeof(at), "line %zu: ", line);
+	sp_complain("report: %s: %s%s; give it a process id, a spool or a profile", path, at, why);
 	return SP_EXIT_USAGE;
 }
 
@@ -101,8 +105,9 @@ static int report_export(const char *path, const struct wish *wish, const struct
 {
 	struct sp_buffer out = {0};
 	const char *why = "";
-	int err = sp_report_export(&out, markdown, &wish->export, &why);
-	int status = err < 0 ? complain_of(path, err, why) : print_text(wish, &out);
+	size_t line = 0;
+	int err = sp_report_export(&out, markdown, &wish->export, &why, &line);
+	int status = err < 0 ? complain_of(path, err, why, line) : print_text(wish, &out);
 
 	sp_buffer_free(&out);
 	return status;
@@ -125,7 +130,7 @@ static int report_spool(const char *path, struct wish *wish)
 		options.filter = (struct sp_filter){0};
 	err = sp_render_text(path, &options, &out, &why);
 	if (err < 0)
-		status = complain_of(path, err, why);
+		status = complain_of(path, err, why, 0);
 	else if (wish->export.format == SP_REPORT_MARKDOWN)
 		status = print_text(wish, &out);
 	else
@@ -140,7 +145,7 @@ static int report_table(const char *path, const struct sp_profile *profile, cons
 	struct sp_buffer out = {0};
 	const char *why =
 		sp_markdown_by(&out, profile, o->by ? o->by : SP_BY_FUNCTION, o->top ? o->top : TOP_USUAL, &o->filter);
-	int status = why ? complain_of(path, -ENODATA, why) : print_text(wish, &out);
+	int status = why ? complain_of(path, -ENODATA, why, 0) : print_text(wish, &out);
 
 	sp_buffer_free(&out);
 	return status;
@@ -157,10 +162,8 @@ static int report_profile(const char *path, struct sp_buffer *text, const struct
 	if (wish->export.format != SP_REPORT_MARKDOWN)
 		return report_export(path, wish, text);
 	profile = sp_markdown_read_at(text->data, text->length, &why, &line);
-	if (!profile) {
-		sp_complain("report: %s: line %zu: %s; give it a process id, a spool or a profile", path, line, why);
-		return SP_EXIT_USAGE;
-	}
+	if (!profile)
+		return complain_of(path, -EINVAL, why, line);
 	if (!o->full)
 		text->length = sp_markdown_top(text->data, text->length);
 	if (o->by || o->top || o->filter.focus || o->filter.ignore)
@@ -211,7 +214,7 @@ static int report(const char *what, struct wish *wish)
 	}
 	got = sp_input_read(what, &text);
 	if (got < 0)
-		status = complain_of(what, got, sp_input_error(got));
+		status = complain_of(what, got, sp_input_error(got), 0);
 	else
 		status = got == SP_INPUT_SPOOL ? report_spool(what, wish) : report_profile(what, &text, wish);
 	sp_buffer_free(&text);
@@ -232,16 +235,12 @@ static int parse_top(const char *text, size_t *top)
 static int parse_by(const char *text, enum sp_by *by)
 {
 	static const char *const words[] = {"function", "line", "file", "module", "thread"};
-	const size_t count = sizeof(words) / sizeof(words[0]);
+	int index = 0,
+	    status = sp_word_parse("report: unknown table", text, words, sizeof(words) / sizeof(words[0]),
+		    "smartprof report --help", &index);
 
-	for (size_t i = 0; i < count; i++) {
-		if (strcmp(text, words[i]) != 0)
-			continue;
-		*by = (enum sp_by)(SP_BY_FUNCTION + i);
-		return 0;
-	}
-	return sp_complain_unknown("report: unknown table", text, "", sp_suggest(text, words, count),
-		"smartprof report --help");
+	*by = (enum sp_by)(SP_BY_FUNCTION + index);
+	return status;
 }
 
 static int parse_regex(const char *flag, const char *text, regex_t *regex, const regex_t **used)
@@ -299,12 +298,15 @@ static int check_format(const struct wish *wish)
 {
 	const struct sp_render_options *o = &wish->options;
 
-	if (wish->export.format == SP_REPORT_MARKDOWN) {
-		if (wish->export.view == SP_VIEWS)
-			return 0;
-		sp_complain("report: --metric: Markdown tells all of them; name another --format, or leave it out");
+	const bool markdown = wish->export.format == SP_REPORT_MARKDOWN;
+
+	if ((markdown || wish->export.format == SP_REPORT_JSON) && wish->export.view != SP_VIEWS) {
+		sp_complain("report: --metric: %s tells all of them; name another --format, or leave it out",
+			markdown ? "Markdown" : "json");
 		return SP_EXIT_USAGE;
 	}
+	if (markdown)
+		return 0;
 	if (o->by || o->top || o->full) {
 		sp_complain("report: --%s: it is for Markdown, other formats tell everything; leave it out",
 			o->by            ? "by"

@@ -11,8 +11,8 @@ struct sp_side_files {
 	struct sp_profile **profiles;
 	const char **names;
 	size_t count, profile_capacity, name_capacity;
-	size_t text_bytes; /* of the files */
-	size_t skipped;    /* profiles of child processes in a directory */
+	size_t text_bytes, frames; /* of the profiles: of their files, and of all their stacks */
+	size_t skipped;            /* profiles of child processes in a directory */
 };
 
 /* Adds a profile, or all of a directory's that are of a run's first process. Complains about every file that

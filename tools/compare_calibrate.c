@@ -18,10 +18,20 @@
 
 #define RUNS_LEAST 3u
 
-/* `smartprof run` with the profile in that file. Returns the exit status, or 128 and the signal. */
-static int run_once(char **argv, const char *output)
+/* Returns the exit status, 128 and the signal, or 127 for no process. */
+static int wait_for(pid_t pid)
 {
 	int status;
+
+	while (pid > 0 && waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return 127;
+	return pid < 0 ? 127 : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* `smartprof run` with the profile in that file. Returns the status as above. */
+static int run_once(char **argv, const char *output)
+{
 	pid_t pid = fork();
 
 	if (pid == 0) {
@@ -39,10 +49,7 @@ static int run_once(char **argv, const char *output)
 		execv("/proc/self/exe", command);
 		_exit(127);
 	}
-	while (pid > 0 && waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return 127;
-	return pid < 0 ? 127 : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	return wait_for(pid);
 }
 
 static void remove_all(const char *directory)
@@ -118,10 +125,40 @@ static int learn(struct sp_side_files *side)
 	return status;
 }
 
+static int read_and_learn(const char *directory, size_t runs)
+{
+	struct sp_side_files side = {0};
+	char output[64];
+	int status;
+
+	sp_limit_reading();
+	for (size_t i = 0; i < runs; i++) {
+		snprintf(output, sizeof(output), "%s/%zu.md", directory, i);
+		if (access(output, F_OK) == 0)
+			sp_side_add(&side, output);
+	}
+	status = learn(&side);
+	sp_side_free(&side);
+	return status;
+}
+
+/* In a process that may die of its limits: the directory is still to be removed. */
+static int learn_apart(const char *directory, size_t runs)
+{
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0)
+		exit(read_and_learn(directory, runs));
+	if (pid < 0)
+		sp_complain("compare: --calibrate: no process to read the runs in: %s", strerror(errno));
+	return wait_for(pid);
+}
+
 int sp_calibrate(char **argv, size_t runs)
 {
 	char directory[] = "/tmp/smartprof-calibrate.XXXXXX", output[64];
-	struct sp_side_files side = {0};
 	int status = 0;
 
 	if (runs < RUNS_LEAST) {
@@ -139,15 +176,7 @@ int sp_calibrate(char **argv, size_t runs)
 			sp_complain("compare: --calibrate: run %zu ended with status %d; nothing is learned from that",
 				i + 1, status);
 	}
-	if (!status)
-		sp_limit_reading(); /* which runs must not inherit */
-	for (size_t i = 0; i < runs && !status; i++) {
-		snprintf(output, sizeof(output), "%s/%zu.md", directory, i);
-		if (access(output, F_OK) == 0)
-			sp_side_add(&side, output);
-	}
-	status = status ? 1 : learn(&side);
-	sp_side_free(&side);
+	status = status ? 1 : learn_apart(directory, runs);
 	remove_all(directory);
 	return status;
 }

@@ -11,7 +11,10 @@
 #include "profiles/output.h"
 #include "tools/tools.h"
 
-#define TEXT_MAX_BYTES (128u << 20) /* of a side's files together: keeps what is read below 2 GB */
+/* Of a side's profiles together. Text is kept about as it is; the frames of its stacks are numbers of 4 bytes, and a few
+ * bytes of text can stand for thousands of them. What still does not fit sp_limit_reading() ends there. */
+#define TEXT_MAX_BYTES (128u << 20)
+#define FRAMES_MAX (128u << 20)
 
 static int complain(const char *path, const char *why)
 {
@@ -33,6 +36,17 @@ static void keep(struct sp_side_files *side, struct sp_profile *profile, const c
 	side->names[side->count++] = sp_pool_copy(&profile->arena, path, strlen(path));
 }
 
+/* NULL, or why the side cannot have another profile of that size. */
+static const char *count_in(struct sp_side_files *side, size_t bytes, size_t frames)
+{
+	side->text_bytes += bytes;
+	side->frames += frames;
+	if (side->text_bytes > TEXT_MAX_BYTES)
+		return "with it, a side's profiles are larger than 128 MB together";
+	return side->frames > FRAMES_MAX ? "with it, the stacks of a side's profiles are larger than of any program"
+					 : NULL;
+}
+
 /* in_directory: found, not named, so that what is no run of its own is passed over. */
 static int add_file(struct sp_side_files *side, const char *path, bool in_directory)
 {
@@ -40,15 +54,12 @@ static int add_file(struct sp_side_files *side, const char *path, bool in_direct
 	struct sp_profile *profile = NULL;
 	const char *why = NULL, *role;
 	int error = sp_input_read(path, &text);
-	size_t line = 0;
+	size_t line = 0, length = text.length;
 
-	side->text_bytes += text.length;
 	if (error == SP_INPUT_SPOOL)
 		why = "it is a spool; smartprof report makes a profile of it";
 	else if (error < 0)
 		why = sp_input_error(error);
-	else if (side->text_bytes > TEXT_MAX_BYTES)
-		why = "with it, a side's profiles are larger than 128 MB together";
 	else
 		profile = sp_markdown_read_at(text.data, text.length, &why, &line);
 	sp_buffer_free(&text);
@@ -59,6 +70,11 @@ static int add_file(struct sp_side_files *side, const char *path, bool in_direct
 		side->skipped++;
 		sp_profile_free(profile);
 		return 0;
+	}
+	why = count_in(side, length, profile->frame_id_count);
+	if (why) {
+		sp_profile_free(profile);
+		return complain(path, why);
 	}
 	keep(side, profile, path);
 	return 0;
@@ -80,12 +96,11 @@ static int add_directory(struct sp_side_files *side, const char *path)
 	if (count < 0)
 		return complain(path, "cannot be listed");
 	for (int i = 0; i < count; i++) {
-		char *file;
+		struct sp_buffer file = {0};
 
-		if (asprintf(&file, "%s/%s", path, entries[i]->d_name) >= 0) {
-			bad += add_file(side, file, true);
-			free(file);
-		}
+		sp_buffer_printf(&file, "%s/%s", path, entries[i]->d_name);
+		bad += add_file(side, file.data, true);
+		sp_buffer_free(&file);
 		free(entries[i]);
 	}
 	free(entries);

@@ -29,6 +29,18 @@ int sp_complain_unknown(const char *what, const char *word, const char *dashes, 
 	return SP_EXIT_USAGE;
 }
 
+int sp_word_parse(const char *what, const char *word, const char *const *words, size_t count, const char *see,
+	int *index)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(word, words[i]) != 0)
+			continue;
+		*index = (int)i;
+		return 0;
+	}
+	return sp_complain_unknown(what, word, "", sp_suggest(word, words, count), see);
+}
+
 static size_t smallest(size_t a, size_t b, size_t c)
 {
 	size_t least = a < b ? a : b;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "profiles/buffer.h"
+#include "profiles/memory.h"
 #include "profiles/spool_read.h"
 
 #define PROFILE_MAX_BYTES (64u << 20)
@@ -74,11 +75,13 @@ static void time_is_up(int signal)
 
 	(void)signal;
 	(void)!write(STDERR_FILENO, message, sizeof(message) - 1);
-	_exit(1);
+	_exit(SP_EXIT_USAGE);
 }
 
 void sp_limit_reading(void)
 {
+	sp_memory_set_failure(SP_EXIT_USAGE,
+		"out of memory, of which it takes 4 GB at most; the input is damaged, or far larger than any profile");
 	signal(SIGXCPU, time_is_up);
 	sp_limit(RLIMIT_CPU, CPU_LIMIT_SECONDS);
 #ifndef __SANITIZE_ADDRESS__ /* which maps terabytes it does not use */

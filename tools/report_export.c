@@ -7,22 +7,13 @@
 #include "profiles/markdown.h"
 #include "tools/tools.h"
 
-static int parse_word(const char *what, const char *word, const char *const *words, size_t count, int *index)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (strcmp(word, words[i]) != 0)
-			continue;
-		*index = (int)i;
-		return 0;
-	}
-	return sp_complain_unknown(what, word, "", sp_suggest(word, words, count), "smartprof report --help");
-}
-
 int sp_report_parse_format(const char *word, enum sp_report_format *format)
 {
 	static const char *const words[SP_REPORT_FORMATS] = {
 		"markdown", "html", "folded", "speedscope", "pprof", "gperftools", "json"};
-	int index = 0, status = parse_word("report: unknown format", word, words, SP_REPORT_FORMATS, &index);
+	int index = 0,
+	    status = sp_word_parse("report: unknown format", word, words, SP_REPORT_FORMATS, "smartprof report --help",
+		    &index);
 
 	*format = (enum sp_report_format)index;
 	return status;
@@ -35,7 +26,7 @@ int sp_report_parse_metric(const char *word, enum sp_view *view)
 
 	for (enum sp_view v = 0; v < SP_VIEWS; v++)
 		words[v] = sp_view_info[v].key;
-	status = parse_word("report: unknown metric", word, words, SP_VIEWS, &index);
+	status = sp_word_parse("report: unknown metric", word, words, SP_VIEWS, "smartprof report --help", &index);
 	*view = (enum sp_view)index;
 	return status;
 }
@@ -83,9 +74,9 @@ static void export_profile(struct sp_buffer *out, const struct sp_profile *p, co
 }
 
 int sp_report_export(struct sp_buffer *out, const struct sp_buffer *markdown, const struct sp_report_wish *wish,
-	const char **why)
+	const char **why, size_t *line)
 {
-	struct sp_profile *profile = sp_markdown_read(markdown->data, markdown->length, why);
+	struct sp_profile *profile = sp_markdown_read_at(markdown->data, markdown->length, why, line);
 	enum sp_view view = wish->view;
 	int err = -ENODATA;
 
@@ -94,7 +85,7 @@ int sp_report_export(struct sp_buffer *out, const struct sp_buffer *markdown, co
 	if (view == SP_VIEWS)
 		view = profile->cpu_on ? SP_VIEW_CPU : SP_VIEW_INUSE;
 	*why = sp_export_prepare(profile, wish->filter);
-	if (!*why && !sp_view_on(profile, view))
+	if (!*why && wish->format != SP_REPORT_JSON && !sp_view_on(profile, view))
 		*why = view == SP_VIEW_CPU ? "it holds no CPU time: CPU sampling was off"
 					   : "it holds no heap: heap sampling was off";
 	if (!*why) {

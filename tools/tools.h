@@ -72,12 +72,17 @@ int sp_write_output(const char *command, const char *path, const struct sp_buffe
 /* Lowers a limit of this process, never raises it. */
 void sp_limit(int resource, rlim_t most);
 
-/* Limits this process to what reading any profile or spool takes: 4 GB, and two minutes of CPU time, at
- * whose end it says so and exits with 1. */
+/* Limits this process to what reading any profile or spool takes: 4 GB, and two minutes of CPU time. At the end of
+ * either it says so and exits with SP_EXIT_USAGE, as for any input that cannot be read: 1 is an answer of compare
+ * and validate. */
 void sp_limit_reading(void);
 
 /* Prints "smartprof: " and the message and a newline to stderr. */
 void sp_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The word's index among the `count` known ones; or complains as below and returns SP_EXIT_USAGE. */
+int sp_word_parse(const char *what, const char *word, const char *const *words, size_t count, const char *see,
+	int *index);
 
 /* Complains about a word that is not known: with the nearest known one (meant, after `dashes`), or
  * where meant is NULL with the place to look. Returns SP_EXIT_USAGE. */

@@ -129,9 +129,18 @@ refused() {
 	refused /dev/zero 'it is no regular file'
 	mkfifo bad/fifo
 	refused bad/fifo 'it is no regular file'
-	for i in $(seq 6); do truncate -s 30M "bad/part$i"; done
-	status_of 2 "$SMARTPROF" compare --baseline bad/part* --current "$good" 2>err
-	grep -q 'larger than 128 MB together' err
+	cut=$(grep -n -m 1 '^<details>$' "$good" | cut -d: -f1)
+	{ head -n $((cut - 1)) "$good"; head -c 30M /dev/zero | tr '\0' '\n'; tail -n +"$cut" "$good"; } >large.md
+	mkdir parts
+	for i in $(seq 6); do ln large.md "parts/part$i.md"; done
+	status_of 2 "$SMARTPROF" compare --baseline parts --current "$good" 2>err
+	grep -q 'part5.md: with it, .* larger than 128 MB together' err
+	sed -i 's/^tree_role: .*/tree_role: member/' large.md
+	grep -q '^tree_role: member' large.md
+	for i in $(seq 6); do ln -f large.md "parts/part$i.md"; done
+	cp "$good" parts/root.md
+	status_of 3 "$SMARTPROF" compare --baseline parts --current "$good" >out 2>err # children count for nothing
+	rm -r parts large.md
 	printf '{"schema": "smartprof-noise/1",\n "runs": }' >a/ci/cpu_truth.noise.json
 	status_of 2 "$SMARTPROF" compare "$good" "$good" 2>err >out
 	grep -q 'cpu_truth.noise.json: line 2: it is no JSON' err
@@ -140,6 +149,52 @@ refused() {
 	status_of 2 "$SMARTPROF" compare "$good" "$good" 2>err >out
 	grep -q 'cpu_truth.noise.json: it is no regular file' err
 	rm -r bad
+}
+
+# bomb FILE: of that profile, with 64 million frames in 100 kB: rows that share all but nothing with the one before.
+bomb() {
+	awk '/^## All CPU stacks/ {
+			print "## All CPU stacks (3200)\n\n```tsv\nuser_ns\tsys_ns\tsamples\tshared\tframes"
+			printf "1\t0\t1\t0\t0"
+			for (i = 1; i < 20000; i++) printf " 0"
+			print ""
+			for (i = 1; i < 3200; i++) print i "\t0\t1\t20000\t"
+			skip = 2
+		}
+		/^```/ && skip { skip-- }
+		!skip' "$1"
+}
+
+@test "input that takes too much memory or time is unreadable, which is no regression" {
+	runs a 1 0.1
+	good=$(echo a/ci/cpu_truth.*.md)
+	bomb "$good" >bomb
+	at_least 200000 "$(wc -c <bomb)"
+	status_of 2 "$SMARTPROF" compare --baseline bomb bomb bomb --current "$good" 2>err
+	grep -q "bomb: with it, the stacks of a side's profiles are larger" err
+	[ "$(wc -l <err)" -eq 1 ]
+	(ulimit -v 250000; status_of 2 "$SMARTPROF" compare bomb "$good" 2>err)
+	grep -q 'smartprof: out of memory, .*; the input is damaged' err
+	(ulimit -S -t 1; status_of 2 "$SMARTPROF" compare bomb bomb 2>err)
+	grep -q 'more than two minutes of CPU time' err
+	(ulimit -v 250000; status_of 2 "$SMARTPROF" report --format json bomb 2>err)
+}
+
+@test "a calibration that runs out of memory leaves nothing in /tmp" {
+	runs a 1 0.1
+	bomb "$(echo a/ci/cpu_truth.*.md)" >bomb
+	cat >spoils <<-'END'
+		#!/bin/sh
+		dirname "$SMARTPROF_OUTPUT" >place
+		[ ! -e "$(cat place)/0.md" ] || cp bomb "$(cat place)/0.md"
+		exec "$TARGETS/cpu_truth" 0.1
+	END
+	chmod +x spoils
+	export TARGETS
+	(ulimit -v 250000; status_of 2 "$SMARTPROF" compare --calibrate --runs 3 -- ./spoils 2>err >out)
+	grep -q 'out of memory' err
+	[ -s place ]
+	[ ! -e "$(cat place)" ]
 }
 
 # made NAME FLAG…: a program of which the flags rename functions or move their cost.

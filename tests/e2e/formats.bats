@@ -115,14 +115,15 @@ folded() { # FILE METRIC: the sum of the folded stacks
 	profiled "$TARGETS/cpu_truth" 0.2 >out
 	profile=$(profile_of cpu_truth)
 	for wish in '--format fold' '--format' '--metric cpu' '--format json --metric rss' '--format html --top 3' \
-		'--format json --by line' '--format folded --full'; do
+		'--format json --by line' '--format folded --full' '--format json --metric cpu'; do
 		# shellcheck disable=SC2086
 		status_of 2 "$SMARTPROF" report $wish "$profile" >shown 2>err
 		[ "$(wc -l <err)" -eq 1 ] && [ ! -s shown ]
 	done
 	grep -q "did you mean 'folded'" < <("$SMARTPROF" report --format foldde "$profile" 2>&1)
+	grep -q "did you mean 'line'" < <("$SMARTPROF" report --by lin "$profile" 2>&1)
 	status_of 2 "$SMARTPROF" compare --format htm "$profile" "$profile" 2>err
-	grep -q html err
+	grep -q "did you mean 'html'" err
 	for format in markdown html folded speedscope pprof gperftools json; do
 		status_of 1 "$SMARTPROF" report --format $format --output /dev/full "$profile" >shown 2>err
 		[ "$(wc -l <err)" -eq 1 ]
@@ -131,6 +132,20 @@ folded() { # FILE METRIC: the sum of the folded stacks
 	done
 	status_of 2 "$SMARTPROF" compare --format html --output /dev/full "$profile" "$profile" 2>err
 	[ "$(wc -l <err)" -eq 1 ]
+	first=$(($(grep -n '^self_user_ns' "$profile" | head -n 1 | cut -d: -f1) + 1))
+	sed "${first}s/^[0-9]*/x/" "$profile" >damaged
+	for format in markdown html json; do
+		status_of 2 "$SMARTPROF" report --format $format damaged >shown 2>err
+		grep -q "damaged: line $first: a row of All functions is damaged" err
+	done
+	awk '/^## / { drop = /All (functions|lines|files|modules|CPU stacks|heap sites|heap stacks) / }
+		/^<\/details>/ { drop = 0 } !drop' "$profile" >unsampled
+	"$SMARTPROF" report --format json unsampled | python3 -c '
+import json, sys
+j = json.load(sys.stdin)
+assert j["facts"] and j["threads"] and "functions" not in j and "heap_sites" not in j'
+	status_of 1 "$SMARTPROF" report --format html unsampled >shown 2>err
+	grep -q 'heap sampling was off' err
 	sed '/^## All mappings/,$d' "$profile" >old.md
 	echo '</details>' >>old.md
 	"$SMARTPROF" report old.md >shown

@@ -666,6 +666,39 @@ static void check_module(const char *path, const char *expected)
 	sp_buffer_free(&out);
 }
 
+/* A function that took over from a faster one is not what made the heap grow. */
+static void the_cause_is_of_a_total_that_grew(void **state)
+{
+	struct made other = plain;
+	struct sp_buffer text = {0};
+
+	(void)state;
+	other.rows[0].ms = 500; /* a.c */
+	other.rows[2].ms = 200; /* b.c */
+	other.peak *= 2;
+	add_runs(SP_BASELINE, plain, 6, 0.01);
+	add_runs(SP_CURRENT, other, 6, 0.01);
+	compare();
+	assert_int_equal(row("parse")->state, SP_ROW_REGRESSION);
+	assert_true(result->score < 100);
+	sp_compare_verdict_text(&text, result);
+	assert_non_null(strstr(text.data, " +100.0 %. No single function or heap site stands out."));
+	sp_buffer_clear(&text);
+
+	forget();
+	other = plain;
+	other.rows[0].ms = 500;
+	other.rows[2].ms = 200;
+	other.site = 120e6;
+	other.allocated = 124e6;
+	add_runs(SP_BASELINE, plain, 6, 0.01);
+	add_runs(SP_CURRENT, other, 6, 0.01);
+	compare();
+	sp_compare_verdict_text(&text, result);
+	assert_non_null(strstr(text.data, " Most of it is in store (program)"));
+	sp_buffer_free(&text);
+}
+
 static void names_are_normalized(void **state)
 {
 	(void)state;
@@ -753,6 +786,7 @@ int main(void)
 		TEST(sites_add_up_to_the_total),
 		TEST(warnings),
 		TEST(order_of_runs),
+		TEST(the_cause_is_of_a_total_that_grew),
 		TEST(names_are_normalized),
 		TEST(reports),
 	};
