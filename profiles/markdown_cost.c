@@ -99,6 +99,11 @@ static void write_course(struct sp_writer *w)
 	sp_buffer_puts(&w->out, count > 1 ? ".\n" : " throughout.\n");
 }
 
+static double tenths_of_us(uint64_t ns)
+{
+	return (double)((ns + 50) / 100) / 10;
+}
+
 static void write_intervals(struct sp_writer *w)
 {
 	const struct sp_profile *p = w->profile;
@@ -108,8 +113,8 @@ static void write_intervals(struct sp_writer *w)
 	if (p->cpu_on && achieved)
 		sp_buffer_printf(&w->out,
 			"- CPU interval: %.10g µs asked for, %s µs achieved, at most %.10g µs in force.\n",
-			(double)h->cpu.requested_ns / 1e3, achieved,
-			(double)sp_clock_interval_ns(p, h->cpu.interval_max_ns) / 1e3);
+			tenths_of_us(h->cpu.requested_ns), achieved,
+			tenths_of_us(sp_clock_interval_ns(p, h->cpu.interval_max_ns)));
 	if (p->cpu_on)
 		write_course(w);
 	if (h->cpu.thinned)
