@@ -185,8 +185,8 @@ folded() { # FILE METRIC: the sum of the folded stacks
 	"$ROOT/tests/e2e/hostile.py" elf "$TARGETS/hostile" 'pro<b>gram'
 	profiled ./'pro<b>gram' '</script><img src=x>'
 	profile=$(find "$SMARTPROF_DIR" -name 'pro*.md' -not -name 'tree*')
-	sed -i "s/^allocator: .*/allocator: $(printf 'x\xcd\x8f\xe1\x85\x9f\xe1\x85\xa0\xe1\x9e\xb4\xe1\x9e\xb5\xe1\xa0\x8b\xe3\x85\xa4\xef\xb8\x80\xef\xb8\x8f\xef\xbe\xa0y')/" "$profile"
-	"$SMARTPROF" report --format html --output page.html "$profile"
+	sed "s/^kernel: .*/kernel: $(printf 'x\xcd\x8f\xe1\x85\x9f\xe1\x85\xa0\xe1\x9e\xb4\xe1\x9e\xb5\xe1\xa0\x8b\xe3\x85\xa4\xef\xb8\x80\xef\xb8\x8f\xef\xbe\xa0y')/" "$profile" >invisible
+	"$SMARTPROF" report --format html --output page.html invisible
 	refuse grep -q 'alert(1)</script>' page.html
 	cat >steps <<-'STEPS'
 		js document.scripts.length === 4 && document.querySelectorAll("img, iframe, a, body b, #title i").length === 0
