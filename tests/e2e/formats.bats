@@ -104,7 +104,7 @@ folded() { # FILE METRIC: the sum of the folded stacks
 	LD_PRELOAD=$AGENT "$TARGETS/cpu_truth" 3 >out 3>&- &
 	pid=$!
 	for try in $(seq 100); do
-		"$SMARTPROF" report --format folded --focus main $pid >live 2>err && grep -q ';main' live && break
+		"$SMARTPROF" report --format folded --focus main $pid >live 2>err && grep -q ';main;.* [0-9]*$' live && break
 		sleep 0.05
 	done
 	grep -q ';main;.* [0-9]*$' live
