@@ -112,8 +112,9 @@ json_t *sp_compare_tree(const struct sp_comparison *c)
 void sp_compare_json(struct sp_buffer *out, const struct sp_comparison *c)
 {
 	json_t *root = sp_compare_tree(c);
-	char *text = root ? json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
-	sp_buffer_puts(out, text ? text : "null");
+	char *text = json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
+
+	sp_buffer_puts(out, text);
 	sp_buffer_puts(out, "\n");
 	free(text);
 	json_decref(root);

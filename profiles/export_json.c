@@ -24,7 +24,11 @@ static json_t *facts_json(const struct sp_profile *p)
 		const struct sp_fact *fact = &p->facts[i];
 		json_t *number = is_number_key(fact->key) ? json_loads(fact->value, JSON_DECODE_ANY, NULL) : NULL;
 
-		json_object_set_new(facts, fact->key, number ? number : sp_json_text(fact->value));
+		if (!json_is_number(number)) {
+			json_decref(number);
+			number = NULL;
+		}
+		sp_json_set(facts, fact->key, number ? number : sp_json_text(fact->value));
 	}
 	return facts;
 }
@@ -123,8 +127,9 @@ static json_t *sites_json(const struct sp_profile *p)
 				{"inuse_bytes", s->inuse_bytes}, {"inuse_count", s->inuse_count},
 				{"peak_bytes", s->peak_bytes}, {"peak_count", s->peak_count},
 				{"short_bytes", s->short_bytes}, {"short_count", s->short_count},
-				{"temp_bytes", s->temp_bytes}, {"temp_count", s->temp_count}, {"samples", s->samples}},
-			11);
+				{"temp_bytes", s->temp_bytes}, {"temp_count", s->temp_count}, {"samples", s->samples},
+				{"inuse_samples", s->inuse_samples}},
+			12);
 		json_object_set_new(row, "alloc_error_bytes",
 			sp_json_number(sp_heap_error(s->alloc_variance, s->samples)));
 		json_object_set_new(row, "inuse_error_bytes",

@@ -7,6 +7,7 @@
 #include "profiles/folded.h"
 #include "profiles/protobuf.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -243,7 +244,7 @@ static uint64_t start_ns(const struct sp_profile *p)
 	if (!rest)
 		return 0;
 	seconds += timegm(&tm);
-	return seconds > 0 ? (uint64_t)seconds * 1000000000u : 0;
+	return seconds > 0 && seconds <= INT64_MAX / 1000000000 ? (uint64_t)seconds * 1000000000u : 0;
 }
 
 static uint64_t fact_number(const struct sp_profile *p, const char *key, double scale)
@@ -275,24 +276,40 @@ static void put_rest(struct pprof *w, enum sp_view view)
 	}
 }
 
+static void *alloc_for_zlib(void *context, unsigned items, unsigned bytes)
+{
+	(void)context;
+	return sp_alloc(items, bytes);
+}
+
+static void free_for_zlib(void *context, void *memory)
+{
+	(void)context;
+	free(memory);
+}
+
 static void put_gzip(struct sp_buffer *out, const struct sp_buffer *plain)
 {
-	z_stream z = {.next_in = (void *)plain->data};
+	z_stream z = {.next_in = (void *)plain->data, .zalloc = alloc_for_zlib, .zfree = free_for_zlib};
 	char block[65536];
 	size_t left = plain->length;
 	int status = deflateInit2(&z, Z_BEST_COMPRESSION, Z_DEFLATED, GZIP_WINDOW, 8, Z_DEFAULT_STRATEGY);
 
 	while (status == Z_OK) {
-		z.avail_in = left < 1u << 30 ? (uInt)left : 1u << 30;
-		left -= z.avail_in;
-		do {
-			z.next_out = (void *)block;
-			z.avail_out = sizeof(block);
-			status = deflate(&z, left ? Z_NO_FLUSH : Z_FINISH);
-			sp_buffer_add(out, block, sizeof(block) - z.avail_out);
-		} while (status == Z_OK && !z.avail_out);
+		if (!z.avail_in) {
+			z.avail_in = left < 1u << 30 ? (uInt)left : 1u << 30;
+			left -= z.avail_in;
+		}
+		z.next_out = (void *)block;
+		z.avail_out = sizeof(block);
+		status = deflate(&z, left ? Z_NO_FLUSH : Z_FINISH);
+		sp_buffer_add(out, block, sizeof(block) - z.avail_out);
 	}
 	deflateEnd(&z);
+	if (status != Z_STREAM_END) {
+		fprintf(stderr, "smartprof: compressing: %s\n", zError(status));
+		exit(1);
+	}
 }
 
 void sp_export_pprof(struct sp_buffer *out, const struct sp_profile *profile, enum sp_view view)

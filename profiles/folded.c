@@ -108,7 +108,7 @@ bool sp_path_weighs(const struct sp_path *path, bool heap)
 	return false;
 }
 
-void sp_fold_functions(struct sp_folded *f, const struct sp_profile *profile, bool heap)
+void sp_fold_frames(struct sp_folded *f, const struct sp_profile *profile, bool heap)
 {
 	for (size_t i = 0; i < profile->path_count; i++) {
 		const struct sp_path *path = &profile->paths[i];
@@ -120,8 +120,15 @@ void sp_fold_functions(struct sp_folded *f, const struct sp_profile *profile, bo
 		for (enum sp_weight w = 0; w < SP_WEIGHTS; w++)
 			row->values[w] = (double)sp_path_weight(path, w);
 		for (uint32_t k = path->depth; k-- > 0;)
-			sp_folded_push(f, profile->frames[profile->frame_ids[path->first + k]].function);
+			sp_folded_push(f, profile->frame_ids[path->first + k]);
 	}
+}
+
+void sp_fold_functions(struct sp_folded *f, const struct sp_profile *profile, bool heap)
+{
+	sp_fold_frames(f, profile, heap);
+	for (size_t i = 0; i < f->id_count; i++)
+		f->ids[i] = profile->frames[f->ids[i]].function;
 	sp_folded_merge(f);
 }
 

@@ -49,7 +49,10 @@ void sp_folded_push(struct sp_folded *f, uint32_t id);
 /* Sorts the rows and adds the values of equal ones up. */
 void sp_folded_merge(struct sp_folded *f);
 
-/* The profile's stacks of CPU time, or of the heap, by function, merged; values by enum sp_weight. */
+/* The profile's stacks of CPU time, or of the heap, by frame, not merged yet; values by enum sp_weight. */
+void sp_fold_frames(struct sp_folded *f, const struct sp_profile *profile, bool heap);
+
+/* The same by function, merged. */
 void sp_fold_functions(struct sp_folded *f, const struct sp_profile *profile, bool heap);
 
 /* How many frames rows[i] shares with rows[i - 1]; 0 for the first. */

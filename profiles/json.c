@@ -6,6 +6,12 @@
 #include <string.h>
 
 #include "profiles/escape.h"
+#include "profiles/memory.h"
+
+void sp_json_init(void)
+{
+	json_set_alloc_funcs(sp_alloc_bytes, free);
+}
 
 json_t *sp_json_text(const char *text)
 {
@@ -17,7 +23,7 @@ json_t *sp_json_text(const char *text)
 	sp_escape(&plain, SP_ESCAPE_PLAIN, text, strlen(text));
 	value = json_string(plain.data);
 	sp_buffer_free(&plain);
-	return value ? value : json_null();
+	return value;
 }
 
 json_t *sp_json_number(double value)
@@ -28,6 +34,14 @@ json_t *sp_json_number(double value)
 json_t *sp_json_count(uint64_t value)
 {
 	return value <= INT64_MAX ? json_integer((json_int_t)value) : json_real((double)value);
+}
+
+void sp_json_set(json_t *object, const char *key, json_t *value)
+{
+	json_t *text = sp_json_text(key);
+
+	json_object_set_new_nocheck(object, json_string_value(text), value);
+	json_decref(text);
 }
 
 /* These stand in strings only. */
@@ -49,9 +63,9 @@ void sp_json_put(struct sp_buffer *out, json_t *value, bool inert)
 	char *text = json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(9) | (inert ? JSON_ENSURE_ASCII : 0));
 
 	if (inert)
-		put_inert(out, text ? text : "null");
+		put_inert(out, text);
 	else
-		sp_buffer_puts(out, text ? text : "null");
+		sp_buffer_puts(out, text);
 	free(text);
 	json_decref(value);
 }

@@ -133,5 +133,6 @@ uint64_t sp_function_total(const struct sp_function *f);
 uint32_t *sp_rank(size_t all, size_t *count, uint64_t (*key)(const struct sp_profile *, size_t),
 	const struct sp_profile *profile);
 uint64_t sp_rank_self(const struct sp_profile *profile, size_t function);
+uint64_t sp_rank_module(const struct sp_profile *profile, size_t module);
 
 #endif

@@ -127,15 +127,10 @@ static void write_files(struct sp_buffer *out, const struct sp_profile *p, const
 	sp_buffer_puts(out, "```\n\n");
 }
 
-static uint64_t rank_module(const struct sp_profile *p, size_t i)
-{
-	return i ? p->modules[i].self_ns : 0;
-}
-
 static void write_modules(struct sp_buffer *out, const struct sp_profile *p)
 {
 	size_t count;
-	uint32_t *order = sp_rank(p->module_count, &count, rank_module, p);
+	uint32_t *order = sp_rank(p->module_count, &count, sp_rank_module, p);
 
 	sp_buffer_printf(out, "## All modules (%zu)\n\n```tsv\nself_ns\tself_samples\tself_error_ns\tmodule\n", count);
 	for (size_t i = 0; i < count; i++) {

@@ -89,18 +89,13 @@ void sp_write_cpu(struct sp_writer *w)
 	free(order);
 }
 
-static uint64_t rank_module(const struct sp_profile *p, size_t i)
-{
-	return i ? p->modules[i].self_ns : 0;
-}
-
 void sp_write_modules(struct sp_writer *w)
 {
 	static const char *const sources[] = {
 		"[gone]", "[gone], other build", "none", "dynamic only", "ELF", "DWARF", "perf map"};
 	const struct sp_profile *p = w->profile;
 	size_t count, shown;
-	uint32_t *order = sp_rank(p->module_count, &count, rank_module, p);
+	uint32_t *order = sp_rank(p->module_count, &count, sp_rank_module, p);
 
 	shown = count < w->limits.modules ? count : w->limits.modules;
 	sp_buffer_puts(&w->out,

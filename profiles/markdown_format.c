@@ -175,6 +175,11 @@ uint64_t sp_rank_self(const struct sp_profile *profile, size_t function)
 	return sp_function_self(&profile->functions[function]);
 }
 
+uint64_t sp_rank_module(const struct sp_profile *profile, size_t module)
+{
+	return module ? profile->modules[module].self_ns : 0;
+}
+
 struct ranked {
 	uint64_t key;
 	uint32_t index;

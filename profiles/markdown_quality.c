@@ -137,7 +137,8 @@ static void write_unnamed(struct sp_writer *w)
 			put_unnamed(w, m);
 	}
 	if (told > w->limits.notes)
-		sp_buffer_printf(&w->out, "- … %zu more modules are [gone].\n", told - w->limits.notes);
+		sp_buffer_printf(&w->out, "- … %zu more modules are [gone] or have addresses without a name.\n",
+			told - w->limits.notes);
 	free(order);
 }
 

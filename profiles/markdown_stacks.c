@@ -15,24 +15,6 @@ struct stacks {
 	size_t frame_count;
 };
 
-static void collect(struct stacks *s, struct sp_folded *f, bool heap)
-{
-	const struct sp_profile *p = s->profile;
-
-	for (size_t i = 0; i < p->path_count; i++) {
-		const struct sp_path *path = &p->paths[i];
-		struct sp_folded_row *row;
-
-		if (!sp_path_weighs(path, heap))
-			continue;
-		row = sp_folded_add(f);
-		for (enum sp_weight w = 0; w < SP_WEIGHTS; w++)
-			row->values[w] = (double)sp_path_weight(path, w);
-		for (uint32_t k = path->depth; k-- > 0;)
-			sp_folded_push(f, p->frame_ids[path->first + k]);
-	}
-}
-
 /* A function's frames stand together: only the first one names it. */
 static int by_place(const void *a, const void *b, void *context)
 {
@@ -157,9 +139,9 @@ void sp_write_stacks(struct sp_buffer *out, const struct sp_profile *profile)
 	struct stacks s = {.profile = profile};
 
 	if (profile->cpu_on)
-		collect(&s, &s.cpu, false);
+		sp_fold_frames(&s.cpu, profile, false);
 	if (profile->heap_on)
-		collect(&s, &s.heap, true);
+		sp_fold_frames(&s.heap, profile, true);
 	order_frames(&s);
 	write_modules(out, &s);
 	write_frames(out, &s);

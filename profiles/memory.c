@@ -48,6 +48,15 @@ void *sp_alloc(size_t count, size_t size)
 	return p;
 }
 
+void *sp_alloc_bytes(size_t bytes)
+{
+	void *p = malloc(bytes ? bytes : 1);
+
+	if (!p)
+		die_of_memory();
+	return p;
+}
+
 void sp_grow(void *array, size_t *capacity, size_t wanted, size_t size)
 {
 	void **slot = array;

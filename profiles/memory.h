@@ -16,6 +16,9 @@ void sp_memory_set_failure(int status, const char *text);
 /* Zeroed; free() it. */
 void *sp_alloc(size_t count, size_t size);
 
+/* Not zeroed, for libraries that ask for their memory. free() it. */
+void *sp_alloc_bytes(size_t bytes);
+
 /* Makes room for `wanted` items of `size` bytes in *array (of *capacity items), at least doubling. */
 void sp_grow(void *array, size_t *capacity, size_t wanted, size_t size);
 

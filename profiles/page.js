@@ -5,7 +5,7 @@
 
 /* Characters that change what is shown without being seen themselves show as their numbers. */
 function visibleText(text) {
-	const seen = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cs}]/gu, (it) => "\\u" + it.codePointAt(0).toString(16).padStart(4, "0"));
+	const seen = text.replace(/[\p{Cc}\p{Cf}\p{DI}\p{Zl}\p{Zp}\p{Co}\p{Cs}]/gu, (it) => "\\u" + it.codePointAt(0).toString(16).padStart(4, "0"));
 	return seen.length <= 2000 ? seen : seen.slice(0, 1400) + "…" + seen.slice(-500);
 }
 
@@ -33,7 +33,8 @@ function element(tag, properties = {}, ...children) {
 		else
 			made[key] = value;
 	}
-	made.append(...children);
+	for (const child of children.flat())
+		made.append(child);
 	return made;
 }
 
@@ -49,7 +50,7 @@ function amount(value, view = state.view) {
 
 const signed = (value, view) => (value > 0 ? "+" : "") + amount(value, view);
 const percent = (part, whole) => whole > 0 ? number(100 * part / whole, 1) + " %" : "–";
-const change = (from, to) => from > 0 ? (to >= from ? "+" : "−") + number(Math.abs(100 * (to / from - 1)), 1) + " %" : "new";
+const change = (from, to) => to === null ? "–" : from > 0 ? (to >= from ? "+" : "−") + number(Math.abs(100 * (to / from - 1)), 1) + " %" : "new";
 const sure = (evidence) => evidence && evidence !== "none" ? evidence : "";
 
 function place(f) {
@@ -275,7 +276,8 @@ function drawMatched(tree, focus) {
 		if (matches.has(it.data.f))
 			sum += it.value;
 		else
-			todo.push(...(it.children || []));
+			for (const child of it.children || [])
+				todo.push(child);
 	}
 	byId("matched").textContent = !state.query ? "" : matches.size ? percent(sum, focus.value) + " matched" : "no match";
 }
@@ -398,7 +400,7 @@ function drawTable() {
 		return cell;
 	}), element("th", {}, "Function"), element("th", {}, "Location"), element("th", {}, "Module"));
 	const shown = state.all ? rows : rows.slice(0, SHOWN);
-	table.replaceChildren(element("thead", {}, head), element("tbody", {}, ...shown.map((row) => element("tr", {class: row.f === state.chosen ? "chosen" : ""},
+	table.replaceChildren(element("thead", {}, head), element("tbody", {}, shown.map((row) => element("tr", {class: row.f === state.chosen ? "chosen" : ""},
 		...list.map(([, , show]) => {
 			const value = show(row);
 			return value instanceof Node ? value : element("td", {class: "number"}, value);
@@ -487,7 +489,7 @@ function drawSummary() {
 		: data.facts;
 	byId("facts").append(element("details", {open: comparing && data.comparison.warnings.length > 0},
 		element("summary", {}, comparing ? "Inputs" : "About this run"),
-		element("table", {}, element("tbody", {}, ...rows.map(([key, value]) => element("tr", {},
+		element("table", {}, element("tbody", {}, rows.map(([key, value]) => element("tr", {},
 			element("td", {class: "soft"}, key), element("td", {class: "name"}, value)))))));
 }
 

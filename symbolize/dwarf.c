@@ -13,6 +13,8 @@
 #include "symbolize/module.h"
 #include "symbolize/package.h"
 
+#define COST_BYTES 48u /* a unit of cost: see dwarf.h */
+
 struct sp_dwarf {
 	const struct sp_object *object;
 	struct sp_object reopened; /* what object is, where this reader has a handle of its own */
@@ -341,6 +343,7 @@ static void find_body(struct sp_dwarf *dwarf, struct sp_unit *unit)
 {
 	Dwarf_Die split = {0};
 	uint8_t type = 0;
+	size_t bytes;
 
 	unit->body = unit->die;
 	if (dwarf_cu_info(unit->die.cu, NULL, &type, NULL, &split, NULL, NULL, NULL) || type != DW_UT_skeleton)
@@ -352,9 +355,10 @@ static void find_body(struct sp_dwarf *dwarf, struct sp_unit *unit)
 	}
 	if (!dwarf->package_tried)
 		open_package(dwarf);
-	if (dwarf->package && !sp_package_find(dwarf->package, &unit->die, &split, &unit->body_files)) {
+	if (dwarf->package && !sp_package_find(dwarf->package, &unit->die, &split, &unit->body_files, &bytes)) {
 		unit->body = split;
 		unit->packaged = true;
+		dwarf->cost += bytes / COST_BYTES;
 	}
 }
 

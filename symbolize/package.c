@@ -12,6 +12,9 @@
 
 #define UNITS_LIMIT (1u << 24)
 #define COLUMNS_LIMIT 16u
+/* At least a third of an index is empty (DWARF 5, 7.3.5.3): (2/3)^256 of ids are further away. */
+#define PROBES_LIMIT 256u
+#define HANDLES_BYTES 8192u /* about what libdw and libelf hold for a unit */
 /* Of tables in the program that do not tell where the unit's part ends. */
 #define REST_LIMIT_BYTES (1u << 20)
 
@@ -33,6 +36,7 @@ struct unit {
 	Elf *elf;
 	Dwarf *dwarf;
 	uint8_t *info, *abbrev;
+	size_t bytes; /* held */
 };
 
 struct sp_package {
@@ -130,7 +134,7 @@ static uint32_t find_row(const struct index *index, uint64_t id)
 {
 	uint32_t mask = index->slot_count - 1, at = (uint32_t)id & mask, step = ((uint32_t)(id >> 32) & mask) | 1;
 
-	for (uint32_t probes = 0; probes <= mask; probes++, at = (at + step) & mask) {
+	for (uint32_t probes = 0; probes <= mask && probes < PROBES_LIMIT; probes++, at = (at + step) & mask) {
 		uint32_t row = (uint32_t)number_at(index->rows + (size_t)at * 4, 4);
 
 		if (!row)
@@ -415,6 +419,7 @@ static int make_unit(struct unit *unit, const struct sp_package *package, uint32
 		(struct slice){unit->abbrev, abbrev.bytes + (size_t)more});
 	if (more)
 		return more;
+	unit->bytes = info.bytes + abbrev.bytes + HANDLES_BYTES;
 	unit->dwarf = dwarf_begin_elf(unit->elf, DWARF_C_READ, NULL);
 	return unit->dwarf && !dwarf_get_units(unit->dwarf, NULL, &cu, NULL, NULL, body, NULL) ? 0 : -ENOENT;
 }
@@ -434,7 +439,8 @@ static int read_files(const struct sp_package *package, uint32_t row, struct sp_
 	return rc;
 }
 
-int sp_package_find(struct sp_package *package, Dwarf_Die *skeleton, Dwarf_Die *body, struct sp_files *files)
+int sp_package_find(struct sp_package *package, Dwarf_Die *skeleton, Dwarf_Die *body, struct sp_files *files,
+	size_t *bytes)
 {
 	struct unit unit = {0};
 	uint8_t type;
@@ -452,9 +458,11 @@ int sp_package_find(struct sp_package *package, Dwarf_Die *skeleton, Dwarf_Die *
 	rc = make_unit(&unit, package, row, skeleton, body);
 	if (!rc)
 		rc = read_files(package, row, files);
-	if (rc)
+	if (rc) {
 		free_unit(&unit);
-	else
-		package->units[package->count++] = unit;
-	return rc;
+		return rc;
+	}
+	package->units[package->count++] = unit;
+	*bytes = unit.bytes + files->count * sizeof(*files->list);
+	return 0;
 }

@@ -16,8 +16,9 @@ struct sp_package *sp_package_open(const char *path, const struct sp_object *obj
 void sp_package_close(struct sp_package *package); /* NULL: nothing */
 
 /* Finds the split part of a skeleton unit of the object. *body: its entry, which lives until
- * sp_package_close, as do *files: its own file table, empty when it shares the skeleton's. Returns 0, -ENOENT when
- * the package has it not or in no form known here, or -ENOMEM. */
-int sp_package_find(struct sp_package *package, Dwarf_Die *skeleton, Dwarf_Die *body, struct sp_files *files);
+ * sp_package_close, as do *files: its own file table, empty when it shares the skeleton's; *bytes: what is held for
+ * it until then. Returns 0, -ENOENT when the package has it not or in no form known here, or -ENOMEM. */
+int sp_package_find(struct sp_package *package, Dwarf_Die *skeleton, Dwarf_Die *body, struct sp_files *files,
+	size_t *bytes);
 
 #endif

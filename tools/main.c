@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "profiles/json.h"
+
 struct command {
 	const char *name;
 	int (*fn)(int argc, char **argv);
@@ -80,6 +82,7 @@ int main(int argc, char **argv)
 {
 	const struct command *command;
 
+	sp_json_init();
 	if (argc < 2) {
 		print_help(stderr);
 		return SP_EXIT_USAGE;

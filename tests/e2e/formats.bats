@@ -104,7 +104,7 @@ folded() { # FILE METRIC: the sum of the folded stacks
 	LD_PRELOAD=$AGENT "$TARGETS/cpu_truth" 3 >out 3>&- &
 	pid=$!
 	for try in $(seq 100); do
-		"$SMARTPROF" report --format folded --focus main $pid >live 2>err && grep -q ';main' live && break
+		"$SMARTPROF" report --format folded --focus main $pid >live 2>err && grep -q ';main;.* [0-9]*$' live && break
 		sleep 0.05
 	done
 	grep -q ';main;.* [0-9]*$' live
@@ -200,13 +200,15 @@ assert j["facts"] and j["threads"] and "functions" not in j and "heap_sites" not
 	"$ROOT/tests/e2e/hostile.py" elf "$TARGETS/hostile" 'pro<b>gram'
 	profiled ./'pro<b>gram' '</script><img src=x>'
 	profile=$(find "$SMARTPROF_DIR" -name 'pro*.md' -not -name 'tree*')
-	"$SMARTPROF" report --format html --output page.html "$profile"
+	sed "s/^kernel: .*/kernel: $(printf 'x\xcd\x8f\xe1\x85\x9f\xe1\x85\xa0\xe1\x9e\xb4\xe1\x9e\xb5\xe1\xa0\x8b\xe3\x85\xa4\xef\xb8\x80\xef\xb8\x8f\xef\xbe\xa0y')/" "$profile" >invisible
+	"$SMARTPROF" report --format html --output page.html invisible
 	refuse grep -q 'alert(1)</script>' page.html
 	cat >steps <<-'STEPS'
 		js document.scripts.length === 4 && document.querySelectorAll("img, iframe, a, body b, #title i").length === 0
 		js document.getElementById("title").textContent === "Profile of pro<b>gram"
 		js [...document.querySelectorAll("#table td.name")].some((it) => it.textContent === "<script>alert(1)</script>")
 		js !/[\p{Cc}\p{Cf}]/u.test(document.getElementById("table").textContent)
+		js document.getElementById("facts").textContent.includes(String.raw`x\u034f\u115f\u1160\u17b4\u17b5\u180b\u3164\ufe00\ufe0f\uffa0y`)
 		hover [...document.querySelectorAll("g.frame")].pop()
 		js document.querySelectorAll("#tip b").length === 1
 	STEPS

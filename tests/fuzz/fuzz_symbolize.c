@@ -1,11 +1,12 @@
 /* Fuzzes the symbolizer with ELF files of unknown origin, DWARF and all: nothing may crash, and it must
- * end in bounded time and memory. Every answer must make sense. */
+ * end in bounded time and memory. Every answer must make sense. Where a second ELF file begins in the data, that is
+ * the first one's DWARF package. */
+#include <elf.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "symbolize/symbolize.h"
@@ -33,20 +34,55 @@ static void ask(struct sp_symbolizer *s, uint64_t address)
 	}
 }
 
+static char directory[] = "/tmp/smartprof-fuzz-XXXXXX";
+
+static const char *in_directory(const char *name)
+{
+	static char path[64];
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	return path;
+}
+
+static void remove_directory(void)
+{
+	unlink(in_directory("object"));
+	unlink(in_directory("object.dwp"));
+	rmdir(directory);
+}
+
+/* A package is looked for beside a path without links. */
+static int make_file(const char *name)
+{
+	int fd = open(in_directory(name), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	require(fd >= 0, "no file");
+	return fd;
+}
+
+static void fill(int fd, const uint8_t *data, size_t size)
+{
+	require(ftruncate(fd, 0) == 0 && pwrite(fd, data, size, 0) == (ssize_t)size, "no contents");
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct sp_symbolizer_options options = {.debug_dirs = "/nonexistent"};
 	struct sp_symbol_module module = {0};
 	struct sp_symbol_query queries[64];
 	struct sp_symbolizer *s = sp_symbolizer_new(&options);
-	static int fd = -1;
-	char path[64];
+	const uint8_t *second = size > SELFMAG ? memmem(data + 1, size - 1, ELFMAG, SELFMAG) : NULL;
+	size_t first_bytes = second ? (size_t)(second - data) : size;
+	static int object = -1, package;
 
-	if (fd < 0)
-		fd = memfd_create("object", MFD_CLOEXEC);
-	require(ftruncate(fd, 0) == 0 && pwrite(fd, data, size, 0) == (ssize_t)size, "no file");
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	module.path = path;
+	if (object < 0) {
+		require(mkdtemp(directory) != NULL && atexit(remove_directory) == 0, "no directory");
+		object = make_file("object");
+		package = make_file("object.dwp");
+	}
+	fill(object, data, first_bytes);
+	fill(package, second ? second : data, size - first_bytes);
+	module.path = in_directory("object");
 	require(s && sp_symbolizer_add_module(s, &module) == 0, "no module");
 	for (unsigned i = 0; i < 64; i++)
 		queries[i] = (struct sp_symbol_query){.address = 0x400000 + i * 5};

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <jansson.h>
@@ -97,18 +99,33 @@ static void speedscope_has_a_profile_a_view(void **state)
 	json_decref(root);
 }
 
+/* Gives a fact that the profile has another value. */
+static void change_fact(const char *key, const char *value)
+{
+	for (size_t i = 0; i < profile->fact_count; i++)
+		if (strcmp(profile->facts[i].key, key) == 0)
+			profile->facts[i].value = value;
+	assert_string_equal(sp_profile_fact(profile, key), value);
+}
+
 static void json_tells_of_everything(void **state)
 {
 	json_t *root, *facts;
 
 	(void)state;
+	change_fact("threads", "[1]");
+	sp_profile_add_fact(profile, "k\xff", "%s", "v\xff");
 	sp_export_json(&out, profile);
 	root = json_loads(out.data, 0, NULL);
 	assert_non_null(root);
 	facts = json_object_get(root, "facts");
 	assert_true(json_is_integer(json_object_get(facts, "pid")));
 	assert_true(json_is_string(json_object_get(facts, "program")));
+	assert_string_equal(json_string_value(json_object_get(facts, "threads")), "[1]"); /* no number, so text */
+	assert_string_equal(json_string_value(json_object_get(facts, "k\\xff")), "v\\xff");
 	assert_int_equal(json_array_size(json_object_get(root, "heap_sites")), profile->site_count);
+	assert_true(json_is_integer(json_object_get(json_array_get(json_object_get(root, "heap_sites"), 0),
+		"inuse_samples")));
 	assert_true(json_array_size(json_object_get(root, "functions")) >= 5);
 	json_decref(root);
 }
@@ -128,6 +145,70 @@ static void pprof_is_gzip_of_a_message(void **state)
 	assert_int_equal(plain[0], 1 << 3 | 2); /* sample_type comes first */
 	assert_non_null(memmem(plain, z.total_out, "nanoseconds", 11));
 	inflateEnd(&z);
+}
+
+static uint64_t take_varint(const unsigned char **at)
+{
+	uint64_t value = 0;
+
+	for (unsigned shift = 0;; shift += 7) {
+		value |= (uint64_t)(**at & 0x7f) << shift;
+		if (!(*(*at)++ & 0x80))
+			return value;
+	}
+}
+
+/* Of a field of the whole message; 0: it is not there. */
+static uint64_t number_in_pprof(unsigned field)
+{
+	static unsigned char plain[65536];
+	z_stream z = {.next_out = plain, .avail_out = sizeof(plain)};
+	const unsigned char *at = plain;
+	uint64_t found = 0;
+
+	sp_buffer_clear(&out);
+	sp_export_pprof(&out, profile, SP_VIEW_CPU);
+	z.next_in = (void *)out.data;
+	z.avail_in = (uInt)out.length;
+	assert_int_equal(inflateInit2(&z, 15 + 16), Z_OK);
+	assert_int_equal(inflate(&z, Z_FINISH), Z_STREAM_END);
+	inflateEnd(&z);
+	while (at < plain + z.total_out) {
+		uint64_t tag = take_varint(&at), value = take_varint(&at);
+
+		if (tag >> 3 == field)
+			found = value;
+		if ((tag & 7) == 2)
+			at += value;
+	}
+	return found;
+}
+
+static void times_past_the_format_are_left_out(void **state)
+{
+	(void)state;
+	change_fact("started", "2262-04-11T00:00:00+00:00");
+	assert_int_equal(number_in_pprof(9), 9223286400000000000);
+	change_fact("started", "9999-01-01T00:00:00+00:00");
+	assert_int_equal(number_in_pprof(9), 0);
+}
+
+/* Half a document is worse than none. */
+static void json_without_memory_is_the_end(void **state)
+{
+	pid_t child = fork();
+	int status;
+
+	(void)state;
+	if (!child) {
+		json_malloc_t ask;
+
+		sp_json_init();
+		json_get_alloc_funcs(&ask, NULL);
+		_exit(ask(SIZE_MAX / 4) ? 3 : 4);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
 }
 
 static void protobuf_fields_are_encoded(void **state)
@@ -196,6 +277,8 @@ int main(void)
 		TEST(speedscope_has_a_profile_a_view),
 		TEST(json_tells_of_everything),
 		TEST(pprof_is_gzip_of_a_message),
+		TEST(times_past_the_format_are_left_out),
+		TEST(json_without_memory_is_the_end),
 		TEST(protobuf_fields_are_encoded),
 		TEST(inert_json_starts_no_markup),
 		TEST(the_page_holds_its_data_and_nothing_foreign),

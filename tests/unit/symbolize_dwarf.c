@@ -2,7 +2,11 @@
 #include "tests/unit/symbolize_helpers.h"
 
 #include <ctype.h>
+#include <dwarf.h>
 #include <libgen.h>
+
+#include "symbolize/object.h"
+#include "symbolize/package.h"
 
 static const char c_program[] = "#include <stdio.h>\n"
 				"#include <stdlib.h>\n"
@@ -412,6 +416,48 @@ static void test_package(void **state)
 	}
 }
 
+/* What units of a package hold is told, so that readers can keep to a limit. */
+static void test_package_cost(void **state)
+{
+	struct sp_object object = {0};
+	struct sp_package *package;
+	size_t sum = 0, wanted, units = 0;
+	Dwarf_CU *cu = NULL;
+	Dwarf *dwarf;
+	Dwarf_Die die;
+	uint8_t type;
+
+	(void)state;
+	if (system("command -v llvm-dwp >/dev/null"))
+		skip();
+	compile_two("clang", "-gsplit-dwarf -gdwarf-5", "p.c", "prog");
+	make_package("llvm-dwp");
+	wanted = (size_t)strtoul(shell_line("readelf -SW prog.dwp | sed -n 's/^.*debug_info.dwo *PROGBITS *[0-9a-f]* "
+					    "[0-9a-f]* \\([0-9a-f]*\\) .*/0x\\1/p'"),
+		NULL, 16);
+	assert_int_equal(sp_object_open(&object, in_scratch("prog")), 0);
+	package = sp_package_open(in_scratch("prog.dwp"), &object);
+	dwarf = dwarf_begin_elf(object.elf, DWARF_C_READ, NULL);
+	assert_non_null(package);
+	while (!dwarf_get_units(dwarf, cu, &cu, NULL, &type, &die, NULL)) {
+		struct sp_files files = {0};
+		size_t bytes = 0;
+		Dwarf_Die body;
+
+		if (type != DW_UT_skeleton)
+			continue;
+		assert_int_equal(sp_package_find(package, &die, &body, &files, &bytes), 0);
+		sp_files_free(&files);
+		sum += bytes;
+		units++;
+	}
+	assert_int_equal(units, 2);
+	assert_true(wanted > 0 && sum > wanted);
+	dwarf_end(dwarf);
+	sp_package_close(package);
+	sp_object_close(&object);
+}
+
 /* A damaged package gives fewer names, or others, but always some answer. */
 static void test_damaged_package(void **state)
 {
@@ -563,6 +609,7 @@ int main(void)
 		cmocka_unit_test(test_minidebug),
 		cmocka_unit_test(test_split),
 		cmocka_unit_test(test_package),
+		cmocka_unit_test(test_package_cost),
 		cmocka_unit_test(test_damaged_package),
 		cmocka_unit_test(test_dwz),
 		cmocka_unit_test(test_dropped_functions),
