@@ -18,6 +18,7 @@
 #include "sampler/clock.h"
 #include "sampler/early.h"
 #include "sampler/found.h"
+#include "sampler/frames.h"
 #include "sampler/governor.h"
 #include "sampler/heap.h"
 #include "sampler/live.h"
@@ -25,6 +26,7 @@
 #include "sampler/spool_write.h"
 #include "sampler/sys.h"
 #include "sampler/thread.h"
+#include "sampler/unwind.h"
 
 struct activation {
 	struct sp_thread *t;
@@ -318,6 +320,7 @@ static void activate_main(void *arg)
 	h->cpu.before_user_ns = usage.user_ns;
 	h->cpu.before_sys_ns = usage.sys_ns;
 	sp_thread_open_record(a->t, 0, usage.user_ns, usage.sys_ns);
+	sp_spool_take(SP_UNWIND_TABLE_BYTES + SP_FRAMES_TABLE_BYTES, 0);
 	sp_spool_take(SP_BLOCK_TOUCHED, SP_BLOCK_TOUCHED);
 	if (h->heap.on)
 		sp_heap_replay(a->t);

@@ -16,6 +16,8 @@
 /* Upper half: of the end's hash; lower half: where it stands. 0: nothing. */
 static uint64_t known[1u << LOG_KNOWN] SP_BIG; /* atomic */
 
+_Static_assert(sizeof known == SP_FRAMES_TABLE_BYTES, "as its header says");
+
 static uint64_t *slot_of(uint64_t hash)
 {
 	return &known[hash & ((1u << LOG_KNOWN) - 1)];
@@ -72,10 +74,8 @@ static uint32_t find_end(const uint64_t *frames, uint32_t depth, const uint64_t 
 uint32_t sp_frames_put(const uint64_t *frames, uint32_t depth)
 {
 	uint64_t hash[ENDS], *pool = sp_section(SP_SEC_FRAMES);
-	static uint32_t spool; /* atomic: the one that has counted the table */
 	uint32_t at, end_at = 0, shared, own, n;
 
-	sp_spool_take_once(&spool, sizeof known);
 	hash_ends(frames, depth, hash);
 	shared = find_end(frames, depth, hash, &end_at);
 	own = depth - shared;

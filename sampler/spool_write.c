@@ -264,14 +264,6 @@ uint32_t sp_spool_generation(void)
 	return generation;
 }
 
-void sp_spool_take_once(uint32_t *spool, uint64_t bytes)
-{
-	if (sp_likely(sp_load(spool) == generation) || !sp_agent.spool)
-		return;
-	if (__atomic_exchange_n(spool, generation, __ATOMIC_RELAXED) != generation)
-		sp_spool_take(bytes, 0);
-}
-
 void sp_spool_take(uint64_t bytes, uint64_t more)
 {
 	sp_add(&sp_agent.spool->agent_bytes, bytes);

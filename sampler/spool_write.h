@@ -12,8 +12,8 @@
 int sp_spool_create(const char *path, uint32_t sample_cap, struct sp_spool_header **spool) SP_HIDDEN;
 
 /* Hands out `n` consecutive records of a section and returns the index of the first, 0 when the
- * table is full, memory is refused, or the agent has taken all it may (header.agent_bytes_max) (index 0 is every section's overflow record). Any context,
- * lock-free. */
+ * table is full, memory is refused, or the agent has taken all it may (header.agent_bytes_max);
+ * index 0 is every section's overflow record. Any context, lock-free. */
 uint32_t sp_spool_allot(enum sp_section section, uint32_t n) SP_HIDDEN;
 
 /* Records of a section that may be looked at: handed out, and backed. Any context. */
@@ -32,9 +32,6 @@ uint32_t sp_spool_generation(void) SP_HIDDEN;
 
 /* Counts memory that the agent takes outside of the spool, and raises the limit by `more`. Any context. */
 void sp_spool_take(uint64_t bytes, uint64_t more) SP_HIDDEN;
-
-/* The same of a table that is there whether used or not, when a spool first uses it: `*spool` remembers which one has. */
-void sp_spool_take_once(uint32_t *spool, uint64_t bytes) SP_HIDDEN;
 
 /* Unmaps a spool; in a forked child, the parent's. */
 void sp_spool_drop(struct sp_spool_header *spool) SP_HIDDEN;

@@ -19,7 +19,6 @@
 #include <sys/uio.h>
 
 #include "sampler/cfi.h"
-#include "sampler/spool_write.h"
 #include "sampler/sys.h"
 
 /* A walk is given up after this time, which is ten times what a sample costs otherwise: it takes a
@@ -37,13 +36,13 @@ struct slot {
 };
 
 static struct slot rules[1u << LOG_RULES] SP_BIG __attribute__((aligned(64)));
+_Static_assert(sizeof rules == SP_UNWIND_TABLE_BYTES, "as its header says");
 
 static struct {
 	uint64_t entry; /* the main thread's stack ends in _start ... */
 	uint64_t ldso;  /* ... or, before main, in the dynamic linker */
 	uint64_t main;  /* 0: unknown */
 	uint64_t top;   /* of the main thread's stack: mapped from there down to where it is in use */
-	uint32_t spool; /* atomic: the one that has counted the table */
 } unwind;
 
 struct walker {
@@ -481,7 +480,6 @@ bool sp_unwind(struct sp_thread *t, const ucontext_t *context, struct sp_walk *r
 	enum step outcome;
 	uint32_t n;
 
-	sp_spool_take_once(&unwind.spool, sizeof rules);
 	if (context) {
 		w.ip = (uint64_t)context->uc_mcontext.gregs[REG_RIP];
 		w.sp = (uint64_t)context->uc_mcontext.gregs[REG_RSP];

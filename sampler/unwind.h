@@ -6,6 +6,8 @@
 
 #include "sampler/agent.h"
 
+#define SP_UNWIND_TABLE_BYTES 262144u /* outside of the spool */
+
 struct sp_walk {
 	const uint64_t *frames; /* in the thread's buffer: valid until its next walk */
 	uint32_t depth;
