@@ -190,19 +190,19 @@ static void write_signal(struct sp_writer *w)
 	const struct sp_cpu_totals *cpu = &w->profile->snapshot->header.cpu;
 	uint64_t runs = sp_cost_handler_runs(cpu);
 
-	if (cpu->signal_gap_ns)
+	if (cpu->signal_gap_ns) {
 		sp_buffer_printf(&w->out,
 			"- A clock signal takes %.1f µs besides its handler (interrupt, delivery, return), %s",
 			(double)cpu->signal_gap_ns / 1e3,
 			cpu->signal_cost_source <= SP_COST_MEASURED ? sources[cpu->signal_cost_source]
 								    : "source unknown");
-	if (cpu->signal_gap_ns && cpu->fresh_pages)
-		sp_buffer_printf(&w->out,
-			"; %.1f µs with what it leaves cold here, where %u samples are on %u page%s of code",
-			(double)sp_cost_event_ns(cpu) / 1e3, SP_FRESH_SAMPLES, cpu->fresh_pages,
-			cpu->fresh_pages == 1 ? "" : "s");
-	if (cpu->signal_gap_ns)
+		if (cpu->fresh_pages)
+			sp_buffer_printf(&w->out,
+				"; %.1f µs with what it leaves cold here, where %u samples are on %u page%s of code",
+				(double)sp_cost_event_ns(cpu) / 1e3, SP_FRESH_SAMPLES, cpu->fresh_pages,
+				cpu->fresh_pages == 1 ? "" : "s");
 		sp_buffer_puts(&w->out, ".\n");
+	}
 	if (runs)
 		sp_buffer_printf(&w->out,
 			"- The handler took %.1f µs on average, at most %.1f µs in 99.9 %% of %llu runs, %.1f µs at "

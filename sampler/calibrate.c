@@ -21,13 +21,13 @@
 
 #define PAGE_SHIFT 12
 #define PAGE_ORDER 10u
+#define PAGE_WORDS ((1u << PAGE_ORDER) / 64)
 
 static struct {
 	const char *spool_path;
-	uint64_t due_ns; /* process CPU time of the next measurement */
-	uint64_t pages[(1u << PAGE_ORDER) /
-		64];             /* atomic: bits of the pages of code that samples were on lately, by hash */
-	uint32_t samples, fresh; /* atomic: since the bits were cleared */
+	uint64_t due_ns;            /* process CPU time of the next measurement */
+	uint64_t pages[PAGE_WORDS]; /* atomic: bits of the pages of code that samples were on lately, by hash */
+	uint32_t samples, fresh;    /* atomic: since the bits were cleared */
 } calibrate;
 
 bool sp_cost_read(const char *path, uint64_t now_ns, struct sp_cost_file *f)
@@ -102,7 +102,7 @@ void sp_calibrate_place(const char *spool_path)
 
 static void forget_pages(void)
 {
-	for (uint32_t i = 0; i < sizeof calibrate.pages / sizeof *calibrate.pages; i++)
+	for (uint32_t i = 0; i < PAGE_WORDS; i++)
 		sp_store(&calibrate.pages[i], 0);
 	sp_store(&calibrate.fresh, 0);
 	sp_store(&calibrate.samples, 0);

@@ -434,9 +434,11 @@ static inline int64_t sp_interval_octaves(uint64_t interval_ns)
 
 /* What one event's signal costs a program altogether: besides the gap that a spinning loop sees, what the interrupt
  * leaves cold in caches and branch predictors. That is the more the more code runs all over, and the more of it was
- * warm again since the signal before. The fit is to bare events with an empty handler, in pairs, us a signal where the gap
- * was 23: every 250 us gzip (3 pages of 64) 22.5, python3 (19) 29.2, sqlite3 (21) 28.3, cc1 (59) 48 and 51, clang (56) 50 and 52;
- * every 1000 us sqlite3 29 and 36, cc1 61, 71 and 87, every 2000 us cc1 90; one loop (1 page) every 100, 350 and 1000 us 24.5, 26.4 and 29. */
+ * warm again since the signal before. The fit is to bare events with an empty handler, in pairs, us a signal where
+ * the gap was 23 (pages of code under 64 samples in brackets):
+ * every 250 us gzip (3) 22.5, python3 (19) 29.2, sqlite3 (21) 28.3, clang (56) 50 and 52, cc1 (59) 48 and 51;
+ * every 1000 us sqlite3 29 and 36, cc1 61, 71 and 87; every 2000 us cc1 90;
+ * one loop (1) every 100, 350 and 1000 us 24.5, 26.4 and 29. */
 static inline uint64_t sp_signal_cost_ns(uint64_t gap_ns, uint32_t fresh_pages, uint64_t interval_ns)
 {
 	uint64_t octaves = (uint64_t)(sp_interval_octaves(interval_ns) + 64); /* from 125 us */
