@@ -18,19 +18,22 @@ void sp_folded_push(struct sp_folded *f, uint32_t id)
 	f->rows[f->count - 1].depth++;
 }
 
+int sp_ids_compare(const uint32_t *x, uint32_t x_count, const uint32_t *y, uint32_t y_count)
+{
+	uint32_t n = x_count < y_count ? x_count : y_count;
+
+	for (uint32_t i = 0; i < n; i++)
+		if (x[i] != y[i])
+			return x[i] < y[i] ? -1 : 1;
+	return x_count < y_count ? -1 : x_count > y_count;
+}
+
 static int compare(const void *a, const void *b, void *context)
 {
 	const struct sp_folded *f = context;
 	const struct sp_folded_row *x = a, *y = b;
-	uint32_t n = x->depth < y->depth ? x->depth : y->depth;
 
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t u = f->ids[x->first + i], v = f->ids[y->first + i];
-
-		if (u != v)
-			return u < v ? -1 : 1;
-	}
-	return x->depth < y->depth ? -1 : x->depth > y->depth;
+	return sp_ids_compare(f->ids + x->first, x->depth, f->ids + y->first, y->depth);
 }
 
 void sp_folded_merge(struct sp_folded *f)

@@ -49,6 +49,9 @@ void sp_folded_push(struct sp_folded *f, uint32_t id);
 /* Sorts the rows and adds the values of equal ones up. */
 void sp_folded_merge(struct sp_folded *f);
 
+/* The order of runs of numbers: by the first that differs, a run before what begins with it. */
+int sp_ids_compare(const uint32_t *x, uint32_t x_count, const uint32_t *y, uint32_t y_count);
+
 /* The profile's stacks of CPU time, or of the heap, by frame, not merged yet; values by enum sp_weight. */
 void sp_fold_frames(struct sp_folded *f, const struct sp_profile *profile, bool heap);
 

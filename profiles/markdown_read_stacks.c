@@ -57,13 +57,18 @@ bool sp_read_frame(struct sp_reader *r, char *text)
 	return true;
 }
 
-/* The two last fields of a row; the path is leaf first. */
-static struct sp_path *read_stack(struct sp_reader *r, char **fields, bool heap)
+/* A row of `count` numbers, for n, and the two fields of a stack; the path is leaf first. */
+static struct sp_path *read_stack(struct sp_reader *r, char *text, size_t count, uint64_t *n, bool heap)
 {
 	struct sp_profile *p = r->profile;
-	const char *why =
-		sp_front_next(&r->front, fields[0], strlen(fields[0]), fields[1], strlen(fields[1]), p->frame_count);
+	char *fields[SP_READER_FIELDS], **stack = fields + count;
+	const char *why;
 
+	if (sp_reader_split(text, fields) != count + 2 || !sp_reader_numbers(fields, count, n)) {
+		sp_reader_fail(r, heap ? "a row of All heap stacks is damaged" : "a row of All CPU stacks is damaged");
+		return NULL;
+	}
+	why = sp_front_next(&r->front, stack[0], strlen(stack[0]), stack[1], strlen(stack[1]), p->frame_count);
 	if (!why && p->frame_id_count + r->front.depth > PATH_FRAMES_MAX)
 		why = "its stacks have more frames than any profile";
 	if (why) {
@@ -81,13 +86,9 @@ static struct sp_path *read_stack(struct sp_reader *r, char **fields, bool heap)
 
 bool sp_read_cpu_stack(struct sp_reader *r, char *text)
 {
-	char *fields[SP_READER_FIELDS];
 	uint64_t n[CPU_NUMBERS];
-	struct sp_path *path;
+	struct sp_path *path = read_stack(r, text, CPU_NUMBERS, n, false);
 
-	if (sp_reader_split(text, fields) != CPU_NUMBERS + 2 || !sp_reader_numbers(fields, CPU_NUMBERS, n))
-		return sp_reader_fail(r, "a row of All CPU stacks is damaged");
-	path = read_stack(r, fields + CPU_NUMBERS, false);
 	if (!path)
 		return false;
 	path->user_ns = n[0], path->sys_ns = n[1];
@@ -97,13 +98,9 @@ bool sp_read_cpu_stack(struct sp_reader *r, char *text)
 
 bool sp_read_heap_stack(struct sp_reader *r, char *text)
 {
-	char *fields[SP_READER_FIELDS];
 	uint64_t n[HEAP_NUMBERS];
-	struct sp_path *path;
+	struct sp_path *path = read_stack(r, text, HEAP_NUMBERS, n, true);
 
-	if (sp_reader_split(text, fields) != HEAP_NUMBERS + 2 || !sp_reader_numbers(fields, HEAP_NUMBERS, n))
-		return sp_reader_fail(r, "a row of All heap stacks is damaged");
-	path = read_stack(r, fields + HEAP_NUMBERS, true);
 	if (!path)
 		return false;
 	path->alloc_bytes = n[0], path->alloc_count = n[1];

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiles/folded.h"
+
 #define NODES_MAX 100000u
 
 static uint64_t weight_of(const struct sp_path *path, enum sp_tree_weight weight)
@@ -89,15 +91,8 @@ static int compare(const void *a, const void *b, void *context)
 {
 	const struct sp_sequences *s = context;
 	const struct sp_sequence *x = a, *y = b;
-	uint32_t n = x->depth < y->depth ? x->depth : y->depth;
 
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t u = s->steps[x->first + i], v = s->steps[y->first + i];
-
-		if (u != v)
-			return u < v ? -1 : 1;
-	}
-	return x->depth < y->depth ? -1 : x->depth > y->depth;
+	return sp_ids_compare(s->steps + x->first, x->depth, s->steps + y->first, y->depth);
 }
 
 static void merge_equal(struct sp_sequences *s)
