@@ -71,15 +71,9 @@ load helpers
 @test "redis has in use what it says itself, and gives back what it drops" {
 	command -v redis-server >/dev/null || skip "needs redis-server"
 	export SMARTPROF_HEAP_INTERVAL=16KiB SMARTPROF_OVERHEAD_BUDGET=100
-	LD_PRELOAD=$AGENT timeout -k 5 "$PATIENCE" redis-server --port 0 --unixsocket "$WORK/s" --save '' --daemonize no \
-		--dir "$WORK" >redis.log 2>&1 3>&- &
-	for try in $(seq 100); do
-		[ "$(redis-cli -s s ping 2>/dev/null)" = PONG ] && break
-		sleep 0.1
-	done
+	start_redis
 	redis-benchmark -s s -q -n 30000 -r 20000 -d 1000 -P 16 -t set,lpush >benchmark.log
 	redis-cli -s s info memory | tr -d '\r' >memory
-	server=$(redis-cli -s s info server | tr -d '\r' | sed -n 's/^process_id://p')
 	"$SMARTPROF" report "$server" >running.md
 	# zmalloc counts what malloc_usable_size says, a few per cent more than was asked for.
 	near "$(front heap_inuse_bytes running.md)" "$(sed -n 's/^used_memory://p' memory)" 15

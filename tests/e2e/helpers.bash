@@ -181,3 +181,14 @@ in_mount_namespace() {
 	unshare -m true 2>/dev/null || skip "needs the right to mount"
 	timeout -k 5 "$PATIENCE" unshare -m bash -c "$1"
 }
+
+# A preloaded redis that answers at the socket s; $server is its process, $! what to wait for.
+start_redis() {
+	LD_PRELOAD=$AGENT timeout -k 5 "$PATIENCE" redis-server --port 0 --unixsocket "$WORK/s" --save '' --daemonize no \
+		--dir "$WORK" >redis.log 2>&1 3>&- &
+	for try in $(seq 100); do
+		[ "$(redis-cli -s s ping 2>/dev/null)" = PONG ] && break
+		sleep 0.1
+	done
+	server=$(redis-cli -s s info server | tr -d '\r' | sed -n 's/^process_id://p')
+}

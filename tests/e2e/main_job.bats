@@ -92,14 +92,8 @@ SQL
 
 @test "redis under load, stopped with SIGTERM and with SIGKILL" {
 	for signal in TERM KILL; do
-		LD_PRELOAD=$AGENT timeout -k 5 "$PATIENCE" redis-server --port 0 --unixsocket "$WORK/s" --save '' --daemonize no \
-			--dir "$WORK" >redis.log 2>&1 3>&- &
-		for try in $(seq 100); do
-			[ "$(redis-cli -s s ping 2>/dev/null)" = PONG ] && break
-			sleep 0.1
-		done
+		start_redis
 		redis-benchmark -s s -q -n "$(long 20000 100000)" -t set,get,lpush,lrange_100 >benchmark.log
-		server=$(redis-cli -s s info server | tr -d '\r' | sed -n 's/^process_id://p')
 		kill -"$signal" "$server"
 		status=0
 		wait $! || status=$?

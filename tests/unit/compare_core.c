@@ -399,23 +399,26 @@ static void the_interval_leaves_the_score(void **state)
 	assert_true(fabs(result->score - score) < 1e-9);
 }
 
+static void compare_one(const struct made *old, const struct made *new)
+{
+	forget();
+	add_run(SP_BASELINE, old);
+	add_run(SP_CURRENT, new);
+	compare();
+}
+
 static void one_against_one_is_a_candidate(void **state)
 {
 	struct made slow = plain;
 
 	(void)state;
 	slow.rows[0].ms *= 1.3;
-	add_run(SP_BASELINE, &plain);
-	add_run(SP_CURRENT, &slow);
-	compare();
+	compare_one(&plain, &slow);
 	assert_true(result->score == 100); /* within the assumed floor */
 	assert_int_equal(result->verdict, SP_VERDICT_UNKNOWN);
 	assert_non_null(strstr(result->reasons.items[0], "Run 6 a side"));
-	forget();
 	slow.rows[0].ms *= 10;
-	add_run(SP_BASELINE, &plain);
-	add_run(SP_CURRENT, &slow);
-	compare();
+	compare_one(&plain, &slow);
 	assert_int_equal(row("parse")->evidence, SP_EVIDENCE_CANDIDATE);
 	assert_int_equal(result->totals[SP_METRIC_CPU].evidence, SP_EVIDENCE_CANDIDATE);
 	assert_true(result->totals[SP_METRIC_CPU].factor < result->totals[SP_METRIC_CPU].ratio);
@@ -432,9 +435,7 @@ static void the_noise_floor_is_what_it_says(void **state)
 
 	(void)state;
 	slow.rows[0].ms *= 1.3;
-	add_run(SP_BASELINE, &plain);
-	add_run(SP_CURRENT, &slow);
-	compare();
+	compare_one(&plain, &slow);
 	assert_true(fabs(result->totals[SP_METRIC_CPU].high - 1.9342982431) < 1e-6);
 	assert_true(fabs(result->totals[SP_METRIC_CPU].p - 0.5931778874) < 1e-6);
 	assert_true(fabs(row("parse")->high / MS - 315.644287) < 1e-3);
@@ -481,11 +482,8 @@ static void noise_learned_is_the_floor(void **state)
 	assert_true(noise->metrics[SP_METRIC_CPU] > 0.005 && noise->metrics[SP_METRIC_CPU] < 0.03);
 	assert_true(sp_noise_function(noise, "parse", "(program)") > 0.005);
 	assert_true(sp_noise_function(noise, "nobody", "(program)") < 0);
-	forget();
 	slow.rows[0].ms *= 1.5;
-	add_run(SP_BASELINE, &plain);
-	add_run(SP_CURRENT, &slow);
-	compare();
+	compare_one(&plain, &slow);
 	assert_true(result->score == 100);
 	input.noise = noise;
 	compare();
