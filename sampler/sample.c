@@ -123,7 +123,7 @@ static void on_tick(struct sp_thread *t, const ucontext_t *context)
 	watch_switches(t, usage.user_ns + usage.sys_ns, usage.switches);
 }
 
-void sp_sample_update_totals(void)
+uint64_t sp_sample_update_totals(void)
 {
 	struct sp_spool_header *h = sp_agent.spool;
 	struct sp_usage usage;
@@ -133,6 +133,7 @@ void sp_sample_update_totals(void)
 	sp_store(&h->cpu.self_sys_ns, usage.sys_ns);
 	sp_store(&h->max_rss_bytes, usage.max_rss_bytes);
 	sp_store(&h->now_ns, sp_now_ns());
+	return usage.faults;
 }
 
 void sp_sample_keep_up(struct sp_thread *t, uint64_t now)

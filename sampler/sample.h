@@ -10,8 +10,8 @@
  * caller passes it on to the application. Signal context. */
 bool sp_sample_signal(const siginfo_t *info, void *context) SP_HIDDEN;
 
-/* Brings the process's running totals in the header up to now. Any context. */
-void sp_sample_update_totals(void) SP_HIDDEN;
+/* Brings the process's running totals in the header up to now. Returns its page faults. Any context. */
+uint64_t sp_sample_update_totals(void) SP_HIDDEN;
 
 /* What is due now and then: totals, timeline, governor. `now` is sp_now_ns(), here and below. Any context,
  * signals blocked. */

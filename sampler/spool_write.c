@@ -16,12 +16,12 @@
 #endif
 
 #define PAGE 4096u
-#define BUCKETS_MAX 262144u
-#define CHUNK (128u * 1024u) /* how much of a section is backed at a time */
+#define BUCKETS_MAX 524288u
+#define CHUNK (128u * 1024u) /* how much of a section is backed at a time, once it has as much */
 
-#define BUCKET_CHUNK (64u * 1024u) /* and of the bucket table, which is hit everywhere from the start */
+#define BUCKET_CHUNK (32u * 1024u) /* and of the bucket tables, which are hit all over */
 
-/* One bit a chunk of the bucket table; one backed twice does no harm. */
+/* One bit a chunk of the bucket tables; one backed twice does no harm. */
 static uint64_t bucket_backed;
 static uint32_t generation;
 _Static_assert(BUCKETS_MAX * sizeof(uint32_t) <= 64 * BUCKET_CHUNK, "a bit a chunk");
@@ -43,9 +43,9 @@ static uint32_t clamp32(uint64_t v, uint32_t low, uint32_t high)
 static void plan_sections(struct section_plan plan[SP_SECTIONS], uint32_t sample_cap, unsigned halvings)
 {
 	uint32_t stacks = clamp32(sample_cap / 2, 1024, 131072) >> halvings;
-	uint32_t buckets = 1024;
+	uint32_t buckets = 2048; /* tables of 1024, 2048, ..., the last of twice the stacks (stacks.c) */
 
-	while (buckets < stacks * 2)
+	while (buckets < stacks * 4)
 		buckets *= 2;
 	plan[SP_SEC_TEXT] = (struct section_plan){1, 512u * 1024u >> halvings, 32u * 1024u};
 	plan[SP_SEC_MODULES] = (struct section_plan){sizeof(struct sp_module), 4096u >> halvings, PAGE};
@@ -116,6 +116,16 @@ static bool may_take(const struct sp_spool_header *spool, enum sp_section sectio
 	return sp_load(&spool->agent_bytes) + bytes + KEPT_BYTES <= sp_load(&spool->agent_bytes_max);
 }
 
+/* Growth doubles a section up to a chunk: a page takes 4 us, and most programs fill few. */
+static uint64_t round_up_growth(uint64_t bytes, uint64_t had)
+{
+	uint64_t step = PAGE;
+
+	while (step < had && step < CHUNK)
+		step *= 2;
+	return (bytes + step - 1) / step * step;
+}
+
 /* Makes at least `want` records of a section usable. Several threads may do so at once: backing a
  * page twice does no harm. */
 static bool commit_records(struct sp_spool_header *spool, struct sp_section_entry *e, uint32_t want)
@@ -128,8 +138,8 @@ static bool commit_records(struct sp_spool_header *spool, struct sp_section_entr
 		return true;
 	if (want > e->capacity)
 		return false;
-	if (have) /* what a new spool needs is known; growth goes by chunks */
-		bytes = (bytes + CHUNK - 1) / CHUNK * CHUNK;
+	if (have) /* what a new spool needs is known */
+		bytes = round_up_growth(bytes, (uint64_t)have * e->stride);
 	now = clamp32(bytes / e->stride, want, e->capacity);
 	if (!may_take(spool, (enum sp_section)(e - spool->sections), want, (uint64_t)(now - have) * e->stride) ||
 		back_range(spool, e->offset + (uint64_t)have * e->stride, e->offset + (uint64_t)now * e->stride) != 0)

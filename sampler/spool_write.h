@@ -19,8 +19,8 @@ uint32_t sp_spool_allot(enum sp_section section, uint32_t n) SP_HIDDEN;
 /* Records of a section that may be looked at: handed out, and backed. Any context. */
 uint32_t sp_spool_count(enum sp_section section) SP_HIDDEN;
 
-/* Backs the page of hash bucket `bucket`; false when that fails: then the bucket must not be
- * touched. The bucket table alone is backed page by page, as it is hit at random. Any context. */
+/* Backs the part of the bucket tables that `bucket` is in; false when that fails: then the bucket must not be
+ * touched. They are hit at random. Any context. */
 bool sp_spool_back_bucket(uint32_t bucket) SP_HIDDEN;
 
 /* Appends a string of `length` bytes (a NUL is added) to the text section; returns its offset, 0

@@ -7,6 +7,21 @@
 
 #define MAX_PROBES 64u
 
+/* The bucket section holds a table of n buckets from bucket n on for every power of two: the one that has twice as many
+ * as there are stacks is in use. So a program with few stacks touches few pages, each of which takes 4 us. Those entered
+ * when a smaller table was in use are found there, and entered once more. */
+#define BUCKETS_MIN 1024u
+
+static uint32_t buckets_in_use(void)
+{
+	const struct sp_section_entry *sections = sp_agent.spool->sections;
+	uint32_t stacks = sp_load(&sections[SP_SEC_STACKS].used), n = BUCKETS_MIN;
+
+	while (n / 2 < stacks && n < sections[SP_SEC_BUCKETS].capacity / 2)
+		n *= 2;
+	return n;
+}
+
 static uint64_t hash_frames(const struct sp_walk *walk)
 {
 	uint64_t h = 0x9e3779b97f4a7c15ULL ^ walk->depth ^ (uint64_t)walk->flags << 32;
@@ -66,32 +81,61 @@ static uint32_t make_entry(struct sp_thread *t, const struct sp_walk *walk, uint
 	return index;
 }
 
-uint32_t sp_stacks_intern(struct sp_thread *t, const struct sp_walk *walk)
+/* The stack in the table of `size` buckets; 0 none. *empty: the bucket for it then; 0: there is none. */
+static uint32_t look_up(const struct sp_walk *walk, uint64_t hash, uint32_t size, uint32_t *empty)
 {
-	uint32_t *buckets = sp_section(SP_SEC_BUCKETS);
-	uint32_t mask = sp_agent.spool->sections[SP_SEC_BUCKETS].capacity - 1;
-	uint64_t hash = hash_frames(walk);
-	uint32_t probe, mine = 0, found;
+	const uint32_t *buckets = sp_section(SP_SEC_BUCKETS);
+	uint32_t probe, found;
 
+	*empty = 0;
 	for (probe = 0; probe < MAX_PROBES; probe++) {
-		uint32_t b = ((uint32_t)hash + probe) & mask;
+		uint32_t b = size + (((uint32_t)hash + probe) & (size - 1));
 
 		if (!sp_spool_back_bucket(b))
-			break;
+			return 0;
 		found = __atomic_load_n(&buckets[b], __ATOMIC_ACQUIRE);
 		if (!found) {
-			if (!mine && !(mine = make_entry(t, walk, hash)))
-				return 0;
-			if (__atomic_compare_exchange_n(&buckets[b], &found, mine, false, __ATOMIC_ACQ_REL,
-				    __ATOMIC_ACQUIRE))
-				return mine;
+			*empty = b;
+			return 0;
 		}
-		/* An entry made in vain because another thread was first stays empty and unseen. */
 		if (is_match(stack_at(found), walk, hash))
 			return found;
 	}
-	sp_drop(SP_DROP_STACKS);
 	return 0;
+}
+
+/* Enters a stack into the table in use, where it is not. */
+static uint32_t enter(uint32_t stack, const struct sp_walk *walk, uint64_t hash, uint32_t size, uint32_t empty)
+{
+	uint32_t *buckets = sp_section(SP_SEC_BUCKETS), none = 0, found;
+
+	while (empty &&
+		!__atomic_compare_exchange_n(&buckets[empty], &none, stack, false, __ATOMIC_ACQ_REL,
+			__ATOMIC_ACQUIRE)) {
+		/* An entry made in vain because another thread was first stays empty and unseen. */
+		found = look_up(walk, hash, size, &empty);
+		if (found)
+			return found;
+		none = 0;
+	}
+	return stack;
+}
+
+uint32_t sp_stacks_intern(struct sp_thread *t, const struct sp_walk *walk)
+{
+	uint32_t in_use = buckets_in_use(), size, empty, unused, found;
+	uint64_t hash = hash_frames(walk);
+
+	found = look_up(walk, hash, in_use, &empty);
+	if (sp_likely(found))
+		return found;
+	for (size = in_use / 2; !found && size >= BUCKETS_MIN; size /= 2)
+		found = look_up(walk, hash, size, &unused);
+	if (!found && !empty)
+		sp_drop(SP_DROP_STACKS);
+	else if (found || (found = make_entry(t, walk, hash)))
+		found = enter(found, walk, hash, in_use, empty);
+	return found;
 }
 
 static void append_log(uint32_t stack, uint64_t weight_ns)

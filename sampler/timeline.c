@@ -5,12 +5,15 @@
 #include "sampler/sys.h"
 
 #define FIRST_PERIOD_NS 50000000u
+#define RSS_FAULTS 16u
+#define RSS_NS 500000000u
 
 static struct {
 	uint32_t busy;      /* sp_try_lock */
 	uint64_t period_ns; /* between points; doubles when the table is full */
 	uint64_t due_ns;
-	int pid; /* whose timeline this is: a forked child starts anew */
+	uint64_t rss_faults, rss_ns; /* when the resident size was last read */
+	int pid;                     /* whose timeline this is: a forked child starts anew */
 } timeline;
 
 /* Resident bytes: second number of /proc/self/statm, in pages. */
@@ -35,6 +38,17 @@ static uint64_t read_rss(void)
 	return pages * 4096;
 }
 
+/* The resident size grows by page faults, and reading it takes 40 us where nothing of the kernel's part is in the
+ * cache: without faults it is looked at now and then, for it may have shrunk. */
+static void follow_rss(uint64_t now, uint64_t faults, bool force)
+{
+	if (!force && faults - timeline.rss_faults < RSS_FAULTS && now - timeline.rss_ns < RSS_NS)
+		return;
+	timeline.rss_faults = faults;
+	timeline.rss_ns = now;
+	sp_store(&sp_agent.spool->rss_bytes, read_rss());
+}
+
 /* Keeps every second point. */
 static uint32_t halve(struct sp_timepoint *points, uint32_t n)
 {
@@ -55,7 +69,6 @@ static void add_point(uint64_t now)
 
 	if (n >= e->capacity)
 		n = halve(points, n);
-	sp_store(&h->rss_bytes, read_rss());
 	points[n] = (struct sp_timepoint){
 		.t_ns = now,
 		.user_ns = sp_load(&h->cpu.self_user_ns),
@@ -77,8 +90,9 @@ void sp_timeline_step(uint64_t now, bool force)
 	if (timeline.pid != sp_agent.pid) {
 		timeline.pid = sp_agent.pid;
 		timeline.period_ns = FIRST_PERIOD_NS;
+		timeline.rss_ns = 0;
 	}
-	sp_sample_update_totals();
+	follow_rss(now, sp_sample_update_totals(), force);
 	add_point(now);
 	sp_store(&timeline.due_ns, now + timeline.period_ns);
 	sp_unlock(&timeline.busy);

@@ -90,6 +90,48 @@ static void the_same_stack_has_one_index(void **state)
 	assert_int_equal(drops(SP_DROP_STACKS) + drops(SP_DROP_FRAMES), 0);
 }
 
+static void stacks_keep_their_index_while_the_table_grows(void **state)
+{
+	enum { FIRST = 300, ALL = 20000 };
+	uint64_t frames[2] = {NOWHERE, 0};
+	uint32_t index[FIRST], i, round;
+
+	(void)state;
+	agent_close();
+	assert_int_equal(agent_open("/tmp", 100000), 0);
+	for (i = 0; i < ALL; i++) {
+		uint32_t made;
+
+		frames[1] = NOWHERE + 16 * i;
+		made = intern(frames, 2, 0);
+		if (i < FIRST)
+			index[i] = made;
+	}
+	for (round = 0; round < 2; round++) /* found in the small table, then in the one in use */
+		for (i = 0; i < FIRST; i++) {
+			frames[1] = NOWHERE + 16 * i;
+			assert_int_equal(intern(frames, 2, 0), index[i]);
+		}
+	assert_int_equal(sp_spool_count(SP_SEC_STACKS), ALL + 1);
+	assert_int_equal(drops(SP_DROP_STACKS), 0);
+}
+
+static void few_stacks_touch_little_of_the_table(void **state)
+{
+	uint64_t frames[2] = {NOWHERE, 0}, before;
+	uint32_t i;
+
+	(void)state;
+	agent_close();
+	assert_int_equal(agent_open("/tmp", 200000), 0);
+	before = sp_load(&sp_agent.spool->agent_bytes);
+	for (i = 0; i < 100; i++) {
+		frames[1] = NOWHERE + 16 * i;
+		intern(frames, 2, 0);
+	}
+	assert_in_range(sp_load(&sp_agent.spool->agent_bytes) - before, 1, 64 * 1024);
+}
+
 static void weights_and_sites_belong_to_their_stack(void **state)
 {
 	uint64_t frames[2] = {NOWHERE, NOWHERE + 16};
@@ -322,6 +364,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_same_stack_has_one_index, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(stacks_keep_their_index_while_the_table_grows, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(few_stacks_touch_little_of_the_table, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(weights_and_sites_belong_to_their_stack, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_full_stack_table_overflows_to_record_0, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_full_frame_pool_is_counted_too, set_up, tear_down),
