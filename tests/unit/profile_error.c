@@ -151,9 +151,9 @@ static void regular_sampling_of_long_functions_is_more_precise(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 4000; i++)
-		sample(1 + i / 10 % 4, 1000);
+		sample(1 + i / 6 % 4, 1000);
 	finish();
-	assert_true(t.self[1] < 0.65 * binomial(1000, 4000));
+	assert_true(t.self[1] < 0.6 * binomial(1000, 4000));
 	assert_true(t.self[1] > 0.3 * binomial(1000, 4000)); /* some doubt remains */
 }
 
@@ -185,9 +185,9 @@ static void a_log_that_ends_early_speaks_for_the_rest(void **state)
 	(void)state;
 	t.log_room = 4000;
 	for (int i = 0; i < 8000; i++)
-		sample(1 + i / 10 % 4, 1000);
+		sample(1 + i / 6 % 4, 1000);
 	finish();
-	assert_true(t.self[1] < 0.65 * binomial(2000, 8000));
+	assert_true(t.self[1] < 0.6 * binomial(2000, 8000));
 	assert_true(t.self[1] > 0.3 * binomial(2000, 8000));
 }
 
