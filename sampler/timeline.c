@@ -6,7 +6,8 @@
 
 #define FIRST_PERIOD_NS 50000000u
 #define RSS_FAULTS 16u
-#define RSS_NS 500000000u
+#define RSS_GROWING_NS 100000000u /* between readings while it grows, */
+#define RSS_NS 500000000u         /* and else */
 
 static struct {
 	uint32_t busy;      /* sp_try_lock */
@@ -42,7 +43,9 @@ static uint64_t read_rss(void)
  * cache: without faults it is looked at now and then, for it may have shrunk. */
 static void follow_rss(uint64_t now, uint64_t faults, bool force)
 {
-	if (!force && faults - timeline.rss_faults < RSS_FAULTS && now - timeline.rss_ns < RSS_NS)
+	uint64_t rest_ns = faults - timeline.rss_faults < RSS_FAULTS ? RSS_NS : RSS_GROWING_NS;
+
+	if (!force && timeline.rss_ns && now - timeline.rss_ns < rest_ns)
 		return;
 	timeline.rss_faults = faults;
 	timeline.rss_ns = now;
