@@ -121,7 +121,7 @@ static void cut_log(struct sp_log_sums *sums, const struct sp_snapshot *s, uint3
 struct sp_log_sums *sp_log_add_up(const struct sp_profile *profile)
 {
 	const struct sp_snapshot *s = profile->snapshot;
-	size_t blocks = s ? s->log_count / sp_period_samples(s->header.cpu.interval_ns) : 0;
+	size_t blocks = s ? s->log_count / SP_PERIOD_SAMPLES : 0;
 	struct sp_log_sums *sums;
 
 	if (blocks < BLOCKS_MIN)

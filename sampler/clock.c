@@ -93,7 +93,7 @@ void sp_clock_rearm_event(struct sp_thread *t)
 	uint64_t interval = sp_load(&sp_agent.spool->cpu.interval_ns);
 
 	t->drawn_ns = interval;
-	t->period_left = sp_period_samples(interval) - 1;
+	t->period_left = SP_PERIOD_SAMPLES - 1;
 	if (sp_clock_event.set_interval(t, jittered(t, interval)) == 0) {
 		t->clocks |= SP_THREAD_EVENT;
 		return;

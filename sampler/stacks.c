@@ -15,7 +15,7 @@
 static uint32_t buckets_in_use(void)
 {
 	const struct sp_section_entry *sections = sp_agent.spool->sections;
-	uint32_t stacks = sp_load(&sections[SP_SEC_STACKS].used), n = BUCKETS_MIN;
+	uint32_t stacks = __atomic_load_n(&sections[SP_SEC_STACKS].used, __ATOMIC_SEQ_CST), n = BUCKETS_MIN;
 
 	while (n / 2 < stacks && n < sections[SP_SEC_BUCKETS].capacity / 2)
 		n *= 2;
@@ -110,7 +110,7 @@ static uint32_t enter(uint32_t stack, const struct sp_walk *walk, uint64_t hash,
 	uint32_t *buckets = sp_section(SP_SEC_BUCKETS), none = 0, found;
 
 	while (empty &&
-		!__atomic_compare_exchange_n(&buckets[empty], &none, stack, false, __ATOMIC_ACQ_REL,
+		!__atomic_compare_exchange_n(&buckets[empty], &none, stack, false, __ATOMIC_SEQ_CST,
 			__ATOMIC_ACQUIRE)) {
 		/* An entry made in vain because another thread was first stays empty and unseen. */
 		found = look_up(walk, hash, size, &empty);
@@ -135,7 +135,8 @@ uint32_t sp_stacks_intern(struct sp_thread *t, const struct sp_walk *walk)
 		sp_drop(SP_DROP_STACKS);
 	else if (found || (found = make_entry(t, walk, hash)))
 		found = enter(found, walk, hash, in_use, empty);
-	return found;
+	/* Another thread may have entered it into a table that is in use by now, and looked here too early. */
+	return found && empty && buckets_in_use() != in_use ? sp_stacks_intern(t, walk) : found;
 }
 
 static void append_log(uint32_t stack, uint64_t weight_ns)

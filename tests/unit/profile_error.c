@@ -43,7 +43,6 @@ static int set_up(void **state)
 	random_state = 12345;
 	t.log_room = SAMPLES_MAX;
 	t.snapshot.log = t.log;
-	t.snapshot.header.cpu.interval_ns = 1000000;
 	t.profile.snapshot = &t.snapshot;
 	t.profile.frames = t.frames;
 	t.profile.frame_count = FUNCTIONS;
@@ -151,7 +150,7 @@ static void regular_sampling_of_long_functions_is_more_precise(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 4000; i++)
-		sample(1 + i / 6 % 4, 1000);
+		sample(1 + i / 8 % 4, 1000);
 	finish();
 	assert_true(t.self[1] < 0.6 * binomial(1000, 4000));
 	assert_true(t.self[1] > 0.3 * binomial(1000, 4000)); /* some doubt remains */
@@ -174,10 +173,10 @@ static void samples_that_stick_together_are_less_precise(void **state)
 static void phases_are_no_error(void **state)
 {
 	(void)state;
-	for (int i = 0; i < 4000; i++)
-		sample(i < 1700 ? 1 : 2, 1000);
+	for (int i = 0; i < 8000; i++)
+		sample(i < 3400 ? 1 : 2, 1000);
 	finish();
-	assert_true(t.self[1] < 0.8 * binomial(1700, 4000));
+	assert_true(t.self[1] < 0.8 * binomial(3400, 8000));
 }
 
 static void a_log_that_ends_early_speaks_for_the_rest(void **state)
@@ -185,7 +184,7 @@ static void a_log_that_ends_early_speaks_for_the_rest(void **state)
 	(void)state;
 	t.log_room = 4000;
 	for (int i = 0; i < 8000; i++)
-		sample(1 + i / 6 % 4, 1000);
+		sample(1 + i / 8 % 4, 1000);
 	finish();
 	assert_true(t.self[1] < 0.6 * binomial(2000, 8000));
 	assert_true(t.self[1] > 0.3 * binomial(2000, 8000));
@@ -215,14 +214,13 @@ static int truth_covered(double interval_us, double run_us)
 	uint32_t held = 0;
 	int covered = 0;
 
-	t.snapshot.header.cpu.interval_ns = (uint64_t)(interval_us * 1000);
 	while (now < end) {
 		double at;
 		uint32_t function = 1;
 
 		if (held-- == 0) {
 			period = floor(interval_us * (0.75 + uniform() / 2));
-			held = sp_period_samples(t.snapshot.header.cpu.interval_ns) - 1;
+			held = SP_PERIOD_SAMPLES - 1;
 		}
 		now += period;
 		for (at = fmod(now, cycle_us) / 18; at > function; function++)
