@@ -29,6 +29,7 @@ struct sp_dwarf {
 	struct sp_file_texts texts;
 	struct sp_unit *current; /* being asked */
 	struct sp_units units;
+	struct sp_wanted wanted;
 	struct sp_package *package; /* NULL: none, or not looked for yet */
 	bool package_tried;
 	size_t cost;
@@ -264,21 +265,24 @@ static uint64_t entry_of(Dwarf_Die *function)
 static size_t inlined_frames(struct sp_dwarf *dwarf, struct sp_function *function, uint64_t address,
 	struct sp_symbol *out, size_t max)
 {
-	const struct sp_inlines *inlines = sp_function_inlines(function, &dwarf->cost);
+	const struct sp_inlines *inlines = sp_function_inlines(dwarf->current, function, &dwarf->wanted, &dwarf->cost);
 	const struct sp_span *span = inlines ? sp_spans_find(&inlines->spans, address) : NULL;
 	uint32_t at = span ? span->index : SP_INLINE_NONE;
 	size_t count = 0;
 
 	while (at != SP_INLINE_NONE) {
-		struct sp_inline *call = &inlines->list[at];
+		const struct sp_inline *call = &inlines->list[at];
+		Dwarf_Die die;
 
+		if (!sp_entry_die(&dwarf->current->entries, call->at, &die))
+			break;
 		if (count + 1 < max) {
-			describe_function(dwarf, &call->die, &out[count]);
+			describe_function(dwarf, &die, &out[count]);
 			out[count++].inlined = true;
 		}
 		out[count].file = NULL;
 		out[count].line = 0;
-		describe_call(dwarf, &call->die, &out[count]);
+		describe_call(dwarf, &die, &out[count]);
 		at = call->parent;
 	}
 	return count;
@@ -387,6 +391,7 @@ size_t sp_dwarf_frames(struct sp_dwarf *dwarf, uint64_t address, struct sp_symbo
 {
 	struct sp_unit *unit = ready_unit(dwarf, address);
 	struct sp_function *function;
+	Dwarf_Die die;
 	uint64_t entry;
 	size_t count;
 
@@ -397,11 +402,11 @@ size_t sp_dwarf_frames(struct sp_dwarf *dwarf, uint64_t address, struct sp_symbo
 	memset(out, 0, max * sizeof(*out));
 	describe_line(dwarf, unit, address, &out[0]);
 	function = sp_unit_function(unit, address, dwarf->code, &dwarf->cost);
-	if (!function)
+	if (!function || !sp_entry_die(&unit->entries, function->at, &die))
 		return 1;
 	count = inlined_frames(dwarf, function, address, out, max);
-	*linkage = describe_function(dwarf, &function->die, &out[count++]);
-	entry = entry_of(&function->die);
+	*linkage = describe_function(dwarf, &die, &out[count++]);
+	entry = entry_of(&die);
 	for (size_t i = 0; i < count; i++)
 		out[i].function_address = entry;
 	return count;
