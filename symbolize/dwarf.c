@@ -30,6 +30,8 @@ struct sp_dwarf {
 	struct sp_unit *current; /* being asked */
 	struct sp_units units;
 	struct sp_wanted wanted;
+	struct sp_unit *temporary;  /* was read for what is wanted */
+	size_t cost_before;         /* of that */
 	struct sp_package *package; /* NULL: none, or not looked for yet */
 	bool package_tried;
 	size_t cost;
@@ -44,6 +46,7 @@ static void unload(struct sp_dwarf *dwarf)
 	dwarf_end(dwarf->main);
 	dwarf_end(dwarf->alt);
 	dwarf->main = dwarf->alt = NULL;
+	dwarf->temporary = NULL;
 	dwarf->cost = 0;
 }
 
@@ -225,12 +228,12 @@ static bool describe_function(struct sp_dwarf *dwarf, Dwarf_Die *die, struct sp_
 
 static void describe_line(struct sp_dwarf *dwarf, struct sp_unit *unit, uint64_t address, struct sp_symbol *out)
 {
-	const struct sp_row *row = sp_lines_find(&unit->lines, address);
+	struct sp_row row;
 
-	if (!row || !row->line)
+	if (!sp_lines_find(&unit->lines, address, &row) || !row.line)
 		return;
-	out->file = file_of(dwarf, unit->die.cu, row->file);
-	out->line = out->file ? row->line : 0;
+	out->file = file_of(dwarf, unit->die.cu, row.file);
+	out->line = out->file ? row.line : 0;
 }
 
 static bool get_number(Dwarf_Die *die, unsigned name, Dwarf_Word *value)
@@ -288,11 +291,18 @@ static size_t inlined_frames(struct sp_dwarf *dwarf, struct sp_function *functio
 	return count;
 }
 
-static struct sp_unit *find_unit(struct sp_dwarf *dwarf, uint64_t address)
+size_t sp_dwarf_unit(const struct sp_dwarf *dwarf, uint64_t address)
 {
 	const struct sp_span *span = sp_spans_find(&dwarf->units.spans, address);
 
-	return span ? &dwarf->units.list[span->index] : NULL;
+	return span ? span->index : SIZE_MAX;
+}
+
+static struct sp_unit *find_unit(struct sp_dwarf *dwarf, uint64_t address)
+{
+	size_t number = sp_dwarf_unit(dwarf, address);
+
+	return number == SIZE_MAX ? NULL : &dwarf->units.list[number];
 }
 
 static int read_lines(struct sp_dwarf *dwarf, struct sp_unit *unit)
@@ -381,10 +391,25 @@ static struct sp_unit *ready_unit(struct sp_dwarf *dwarf, uint64_t address)
 	}
 	if (!unit)
 		return NULL;
-	find_body(dwarf, unit);
+	if (!unit->body.addr)
+		find_body(dwarf, unit);
+	if (dwarf->wanted.count) {
+		dwarf->temporary = unit;
+		dwarf->cost_before = dwarf->cost;
+	}
 	if (read_lines(dwarf, unit))
 		sp_lines_free(&unit->lines); /* out of memory */
 	return unit;
+}
+
+void sp_dwarf_expect(struct sp_dwarf *dwarf, const uint64_t *addresses, size_t count)
+{
+	if (dwarf->temporary) {
+		sp_unit_release(dwarf->temporary);
+		dwarf->cost = dwarf->cost_before;
+		dwarf->temporary = NULL;
+	}
+	dwarf->wanted = (struct sp_wanted){addresses, count};
 }
 
 size_t sp_dwarf_frames(struct sp_dwarf *dwarf, uint64_t address, struct sp_symbol *out, size_t max, bool *linkage)

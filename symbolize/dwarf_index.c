@@ -147,14 +147,20 @@ static void free_functions(struct sp_unit *unit)
 	unit->count = unit->capacity = 0;
 }
 
+void sp_unit_release(struct sp_unit *unit)
+{
+	free_functions(unit);
+	sp_lines_free(&unit->lines);
+	sp_files_free(&unit->files);
+	sp_entries_close(&unit->entries);
+	unit->depth = SP_UNIT_UNREAD;
+}
+
 void sp_units_free(struct sp_units *units)
 {
 	for (size_t i = 0; i < units->count; i++) {
-		free_functions(&units->list[i]);
-		sp_lines_free(&units->list[i].lines);
-		sp_files_free(&units->list[i].files);
+		sp_unit_release(&units->list[i]);
 		sp_files_free(&units->list[i].body_files);
-		sp_entries_close(&units->list[i].entries);
 	}
 	free(units->list);
 	sp_spans_free(&units->spans);

@@ -29,7 +29,7 @@ struct sp_function {
 	struct sp_inlines *inlines; /* NULL until asked for */
 };
 
-/* The addresses that will be asked for, ascending; NULL: any. */
+/* The addresses that will be asked for, ascending; none: any. */
 struct sp_wanted {
 	const uint64_t *list;
 	size_t count;
@@ -62,11 +62,14 @@ struct sp_units {
 int sp_units_load(struct sp_units *units, Dwarf *dwarf, const struct sp_spans *code);
 void sp_units_free(struct sp_units *units);
 
+/* Gives back what was read of the unit, but for where its body is. */
+void sp_unit_release(struct sp_unit *unit);
+
 /* The function of the unit at the address, or NULL. Reads the unit's functions at the first call;
  * adds the number of entries kept to *cost. */
 struct sp_function *sp_unit_function(struct sp_unit *unit, uint64_t address, const struct sp_spans *code, size_t *cost);
 
-/* The calls inlined into the function, read at the first call; NULL when out of memory. */
+/* The calls inlined into the function where code is wanted, read at the first call; NULL when out of memory. */
 const struct sp_inlines *sp_function_inlines(const struct sp_unit *unit, struct sp_function *function,
 	const struct sp_wanted *wanted, size_t *cost);
 

@@ -9,7 +9,7 @@
 #include "symbolize/process.h"
 
 #define DELETED " (deleted)"
-/* Line table rows and index entries (about 48 bytes each) that the first reader holds. */
+/* Line table marks and index entries (about 48 bytes each) that the first reader holds. */
 #define COST_LIMIT (6u << 20)
 
 struct sp_symbols *sp_symbols_new(const struct sp_symbol_module *module)
