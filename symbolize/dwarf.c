@@ -15,6 +15,16 @@
 
 #define COST_BYTES 48u /* a unit of cost: see dwarf.h */
 
+/* What is remembered of a function, by where its entry is: it may be inlined in many places. */
+#define MEMORIES 1024u
+
+struct memory {
+	const void *entry; /* NULL: free */
+	const char *name, *decl_file;
+	unsigned decl_line;
+	bool linkage;
+};
+
 struct sp_dwarf {
 	const struct sp_object *object;
 	struct sp_object reopened; /* what object is, where this reader has a handle of its own */
@@ -35,6 +45,7 @@ struct sp_dwarf {
 	struct sp_package *package; /* NULL: none, or not looked for yet */
 	bool package_tried;
 	size_t cost;
+	struct memory memories[MEMORIES];
 };
 
 static void unload(struct sp_dwarf *dwarf)
@@ -48,6 +59,7 @@ static void unload(struct sp_dwarf *dwarf)
 	dwarf->main = dwarf->alt = NULL;
 	dwarf->temporary = NULL;
 	dwarf->cost = 0;
+	memset(dwarf->memories, 0, sizeof(dwarf->memories));
 }
 
 /* To be called once libdw has unpacked the sections. */
@@ -195,7 +207,7 @@ static const char *file_of(struct sp_dwarf *dwarf, Dwarf_CU *cu, Dwarf_Word inde
 }
 
 /* dwarf_decl_file() would do, but aborts on units whose line table cannot be read. */
-static void describe_declaration(struct sp_dwarf *dwarf, Dwarf_Die *die, struct sp_symbol *out)
+static void read_declaration(struct sp_dwarf *dwarf, Dwarf_Die *die, struct memory *out)
 {
 	Dwarf_Attribute attribute;
 	Dwarf_Word file;
@@ -208,22 +220,39 @@ static void describe_declaration(struct sp_dwarf *dwarf, Dwarf_Die *die, struct 
 		out->decl_line = (unsigned)line;
 }
 
+static void read_function(struct sp_dwarf *dwarf, Dwarf_Die *die, struct memory *out)
+{
+	Dwarf_Attribute attribute;
+	const char *name;
+
+	*out = (struct memory){.entry = die->addr};
+	name = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_linkage_name, &attribute));
+	if (!name)
+		name = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_MIPS_linkage_name, &attribute));
+	out->linkage = name;
+	if (!name)
+		name = dwarf_diename(die);
+	out->name = sp_strings_function(dwarf->strings, name);
+	read_declaration(dwarf, die, out);
+}
+
 /* Returns whether the function has a linkage name. */
 static bool describe_function(struct sp_dwarf *dwarf, Dwarf_Die *die, struct sp_symbol *out)
 {
 	Dwarf_Attribute attribute;
-	const char *name;
-	bool linkage;
+	struct memory *known;
+	Dwarf_Die origin;
 
-	name = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_linkage_name, &attribute));
-	if (!name)
-		name = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_MIPS_linkage_name, &attribute));
-	linkage = name;
-	if (!name)
-		name = dwarf_diename(die);
-	out->function = sp_strings_function(dwarf->strings, name);
-	describe_declaration(dwarf, die, out);
-	return linkage;
+	if (dwarf_tag(die) == DW_TAG_inlined_subroutine &&
+		dwarf_formref_die(dwarf_attr(die, DW_AT_abstract_origin, &attribute), &origin))
+		die = &origin;
+	known = &dwarf->memories[((uintptr_t)die->addr * 0x9e3779b97f4a7c15u >> 40) % MEMORIES];
+	if (known->entry != die->addr)
+		read_function(dwarf, die, known);
+	out->function = known->name;
+	out->decl_file = known->decl_file;
+	out->decl_line = known->decl_line;
+	return known->linkage;
 }
 
 static void describe_line(struct sp_dwarf *dwarf, struct sp_unit *unit, uint64_t address, struct sp_symbol *out)
@@ -254,13 +283,16 @@ static void describe_call(struct sp_dwarf *dwarf, Dwarf_Die *call, struct sp_sym
 	caller->line = caller->file && line < UINT32_MAX ? (unsigned)line : 0;
 }
 
-static uint64_t entry_of(Dwarf_Die *function)
+static uint64_t entry_of(struct sp_function *function, Dwarf_Die *die)
 {
 	Dwarf_Addr base, low, high;
 
-	if (!dwarf_entrypc(function, &low))
-		return low;
-	return dwarf_ranges(function, 0, &base, &low, &high) > 0 ? low : 0;
+	if (!function->entry_read && dwarf_entrypc(die, &low) && dwarf_ranges(die, 0, &base, &low, &high) <= 0)
+		low = 0;
+	if (!function->entry_read)
+		function->entry = low;
+	function->entry_read = true;
+	return function->entry;
 }
 
 /* Frames of the inlined calls around the address, innermost first; out[0] has its line already and
@@ -282,6 +314,7 @@ static size_t inlined_frames(struct sp_dwarf *dwarf, struct sp_function *functio
 		if (count + 1 < max) {
 			describe_function(dwarf, &die, &out[count]);
 			out[count++].inlined = true;
+			out[count] = (struct sp_symbol){0};
 		}
 		out[count].file = NULL;
 		out[count].line = 0;
@@ -424,14 +457,14 @@ size_t sp_dwarf_frames(struct sp_dwarf *dwarf, uint64_t address, struct sp_symbo
 	if (!unit)
 		return 0;
 	dwarf->current = unit;
-	memset(out, 0, max * sizeof(*out));
+	out[0] = (struct sp_symbol){0};
 	describe_line(dwarf, unit, address, &out[0]);
 	function = sp_unit_function(unit, address, dwarf->code, &dwarf->cost);
 	if (!function || !sp_entry_die(&unit->entries, function->at, &die))
 		return 1;
 	count = inlined_frames(dwarf, function, address, out, max);
 	*linkage = describe_function(dwarf, &die, &out[count++]);
-	entry = entry_of(&die);
+	entry = entry_of(function, &die);
 	for (size_t i = 0; i < count; i++)
 		out[i].function_address = entry;
 	return count;

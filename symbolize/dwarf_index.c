@@ -167,17 +167,35 @@ void sp_units_free(struct sp_units *units)
 	*units = (struct sp_units){0};
 }
 
+/* Adds those of a list; -ENOENT: libdw must read it. */
+static int add_list(const struct walk *walk, struct sp_spans *spans, uint64_t offset, uint32_t rank, size_t index)
+{
+	struct sp_range_walk ranges = sp_ranges_begin(&walk->entries.entries->lists, offset);
+	uint64_t low, high;
+	int rc = 0;
+
+	for (unsigned i = 0; i < RANGES_LIMIT && !rc && sp_ranges_next(&ranges, &low, &high); i++)
+		rc = add_range(walk, spans, low, high, rank, index);
+	return ranges.foreign ? -ENOENT : rc;
+}
+
 /* Adds the entry's ranges, as far as they are code (NULL: all) and wanted. */
 static int add_code(struct walk *walk, struct sp_spans *spans, const struct sp_entry *entry, uint32_t rank,
 	size_t index)
 {
+	size_t before = spans->count;
 	Dwarf_Die die;
+	int rc;
 
+	if (entry->code == SP_CODE_NONE)
+		return 0;
 	if (entry->code == SP_CODE_RANGE)
 		return add_range(walk, spans, entry->low, entry->high, rank, index);
-	if (entry->code == SP_CODE_LISTED && sp_entry_die(walk->entries.entries, entry->at, &die))
-		return add_ranges(walk, spans, &die, rank, index);
-	return 0;
+	rc = entry->code == SP_CODE_LIST ? add_list(walk, spans, entry->low, rank, index) : -ENOENT;
+	if (rc != -ENOENT)
+		return rc;
+	spans->count = before;
+	return sp_entry_die(walk->entries.entries, entry->at, &die) ? add_ranges(walk, spans, &die, rank, index) : 0;
 }
 
 static void add_function(struct walk *walk, struct sp_unit *unit, const struct sp_entry *entry)
@@ -222,7 +240,7 @@ static void read_functions(struct sp_unit *unit, enum sp_unit_depth depth, const
 
 	free_functions(unit);
 	if (!unit->entries.header)
-		walk.rc = sp_entries_open(&unit->entries, &unit->body);
+		walk.rc = sp_entries_open(&unit->entries, &unit->body, unit->body.addr == unit->die.addr);
 	walk.entries = (struct sp_entry_walk){.entries = &unit->entries, .at = unit->body.addr};
 	if (!walk.rc && sp_entry_next(&walk.entries, &body) && body.children)
 		collect_functions(&walk, unit, 0);

@@ -27,6 +27,8 @@ struct sp_inlines {
 struct sp_function {
 	const uint8_t *at;          /* its entry */
 	struct sp_inlines *inlines; /* NULL until asked for */
+	uint64_t entry;             /* for the user, as is the next */
+	bool entry_read;
 };
 
 /* The addresses that will be asked for, ascending; none: any. */

@@ -182,6 +182,23 @@ static Elf_Data *section_with(Elf *elf, const char *const *names)
 	return NULL;
 }
 
+/* Lists of split units are relative to what their skeletons say: libdw reads those. */
+static void find_lists(struct sp_entries *entries, Elf *elf, Dwarf_Die *unit)
+{
+	static const char *const names[] = {".debug_rnglists", ".zdebug_rnglists", NULL};
+	static const char *const old_names[] = {".debug_ranges", ".zdebug_ranges", NULL};
+	Elf_Data *data = section_with(elf, entries->version < 5 ? old_names : names);
+	Dwarf_Addr base = 0;
+
+	if (data && data->d_buf && (!dwarf_hasattr(unit, DW_AT_low_pc) || !dwarf_lowpc(unit, &base)) &&
+		!dwarf_hasattr(unit, DW_AT_entry_pc))
+		entries->lists = (struct sp_range_lists){.section = data->d_buf,
+			.bytes = data->d_size,
+			.base = base,
+			.version = entries->version,
+			.address_bytes = entries->address_bytes};
+}
+
 static bool holds(const Elf_Data *data, const uint8_t *at)
 {
 	const uint8_t *start = data ? data->d_buf : NULL;
@@ -216,7 +233,7 @@ static uint64_t read_header(struct sp_entries *entries, const uint8_t *header, c
 	return abbreviations;
 }
 
-int sp_entries_open(struct sp_entries *entries, Dwarf_Die *unit)
+int sp_entries_open(struct sp_entries *entries, Dwarf_Die *unit, bool own_lists)
 {
 	static const char *const info_names[] = {".debug_info", ".zdebug_info", NULL};
 	static const char *const abbrev_names[] = {".debug_abbrev", ".zdebug_abbrev", NULL};
@@ -238,6 +255,8 @@ int sp_entries_open(struct sp_entries *entries, Dwarf_Die *unit)
 	offset = read_header(entries, header, (const uint8_t *)info->d_buf + info->d_size);
 	if (!entries->header || offset >= abbrev->d_size)
 		return 0;
+	if (!split && own_lists)
+		find_lists(entries, elf, unit);
 	return read_abbreviations(entries,
 		(struct sp_input){.at = (const uint8_t *)abbrev->d_buf + offset,
 			.end = (const uint8_t *)abbrev->d_buf + abbrev->d_size});
@@ -355,7 +374,8 @@ static const uint8_t *sibling_at(const struct sp_entries *entries, struct sp_inp
 
 /* What is known of the code after its attributes so far. */
 struct pieces {
-	bool low, length, address, listed;
+	bool low, length, address, listed, list;
+	uint64_t offset; /* of the list */
 };
 
 static void read_step(const struct sp_entries *entries, const struct sp_step *step, struct sp_input value,
@@ -379,6 +399,8 @@ static void read_step(const struct sp_entries *entries, const struct sp_step *st
 		break;
 	case DW_AT_ranges:
 		pieces->listed = true;
+		pieces->list = step->form == DW_FORM_sec_offset && entries->lists.section;
+		pieces->offset = pieces->list ? sp_take(&value, entries->offset_bytes) : 0;
 		break;
 	}
 }
@@ -386,7 +408,8 @@ static void read_step(const struct sp_entries *entries, const struct sp_step *st
 static void settle_code(struct sp_entry *entry, const struct pieces *pieces)
 {
 	if (!pieces->low || (!pieces->length && !pieces->address)) {
-		entry->code = pieces->listed ? SP_CODE_LISTED : SP_CODE_NONE;
+		entry->code = pieces->list ? SP_CODE_LIST : pieces->listed ? SP_CODE_LISTED : SP_CODE_NONE;
+		entry->low = pieces->offset;
 		return;
 	}
 	entry->code = SP_CODE_RANGE;

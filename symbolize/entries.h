@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "symbolize/ranges.h"
+
 /* A unit's table of abbreviations, as far as needed here. */
 struct sp_abbreviations {
 	struct sp_abbreviation *list; /* by code */
@@ -27,12 +29,14 @@ struct sp_entries {
 	const uint8_t *end;
 	uint8_t address_bytes, offset_bytes;
 	uint16_t version;
+	struct sp_range_lists lists;
 };
 
 /* What an entry tells of its code. */
 enum sp_entry_code {
 	SP_CODE_NONE,
 	SP_CODE_RANGE,  /* low to high */
+	SP_CODE_LIST,   /* of ranges, at the offset in `low` */
 	SP_CODE_LISTED, /* libdw knows */
 };
 
@@ -51,9 +55,9 @@ struct sp_entry_walk {
 	const uint8_t *at;
 };
 
-/* Prepares for the entries of the unit whose own entry this is. A unit that cannot be read has none. Returns 0
- * or -ENOMEM. */
-int sp_entries_open(struct sp_entries *entries, Dwarf_Die *unit);
+/* Prepares for the entries of the unit whose own entry this is. own_lists: it is no part of a split unit. A unit that
+ * cannot be read has no entries. Returns 0 or -ENOMEM. */
+int sp_entries_open(struct sp_entries *entries, Dwarf_Die *unit, bool own_lists);
 void sp_entries_close(struct sp_entries *entries);
 
 /* Reads the entry at walk->at and goes on to what follows it: its first child, if it has children, else its next
