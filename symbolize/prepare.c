@@ -283,7 +283,7 @@ static void drop_known(const struct sp_symbolizer *s, struct group *group, uint6
 	for (size_t i = 0; i < group->count; i++) {
 		uint64_t address = list[group->first + i];
 
-		if (!sp_answers_find(&s->answers, group->module, address))
+		if (!sp_answers_find(&s->answers, group->module, address) && !sp_cached_has(s, group->module, address))
 			list[group->first + kept++] = address;
 	}
 	group->count = kept;
