@@ -19,8 +19,9 @@ struct sp_cached_chunk {
 static char *make_key(const struct sp_symbolizer *s, const struct sp_symbols *m, size_t *bytes)
 {
 	char *text, *key;
-	int length = asprintf(&text, "%u\t%d\t%s\t%s\t", SP_SYMBOLIZER_VERSION,
-		s->context.options.debuginfod_seconds != 0, s->context.options.debug_dirs, m->path);
+	const struct sp_symbolizer_options *options = &s->context.options;
+	int length = asprintf(&text, "%u%s\t%d\t%s\t%s\t", SP_SYMBOLIZER_VERSION, options->names_only ? "n" : "",
+		options->debuginfod_seconds != 0, options->debug_dirs, m->path);
 
 	if (length < 0)
 		return NULL;

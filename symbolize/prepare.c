@@ -217,6 +217,18 @@ static int add_jobs(struct work *work, const struct group *group, const uint64_t
 	return rc;
 }
 
+static void reserve_answers(struct sp_symbolizer *s, const struct work *work)
+{
+	size_t addresses = 0, frames = 0;
+
+	for (size_t i = 0; i < work->job_count; i++) {
+		addresses += work->jobs[i].count;
+		for (size_t k = 0; k < work->jobs[i].count; k++)
+			frames += work->jobs[i].counts[k];
+	}
+	sp_answers_reserve(&s->answers, addresses, frames); /* without memory they grow as they can */
+}
+
 static void take_answers(struct sp_symbolizer *s, struct job *job)
 {
 	size_t used = 0;
@@ -242,6 +254,7 @@ static void work_out(struct sp_symbolizer *s, struct group *groups, size_t count
 		if (s->modules[groups[i].module]->source >= SP_SYMBOLS_NONE)
 			rc = add_jobs(&work, &groups[i], list, by_unit);
 	run_all(&work, run_job, work.job_count);
+	reserve_answers(s, &work);
 	for (size_t i = 0; i < work.job_count; i++)
 		take_answers(s, &work.jobs[i]);
 	free(work.jobs);

@@ -71,10 +71,10 @@ static void next_line(struct reference *r)
 	r->line[strcspn(r->line, "\n")] = '\0';
 }
 
-/* addr2line marks parts of functions, we report the function. */
+/* addr2line marks parts and clones of functions, we report the function. */
 static bool same_function(const char *ours, char *theirs)
 {
-	char *clone = strstr(theirs, " [clone .cold");
+	char *clone = strstr(theirs, " [clone ");
 
 	if (clone)
 		*clone = '\0';
