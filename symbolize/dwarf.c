@@ -26,6 +26,7 @@ struct memory {
 };
 
 struct sp_dwarf {
+	const struct sp_symbols *module;
 	const struct sp_object *object;
 	struct sp_object reopened; /* what object is, where this reader has a handle of its own */
 	const struct sp_spans *code;
@@ -123,17 +124,19 @@ static int load(struct sp_dwarf *dwarf)
 	return sp_units_load(&dwarf->units, dwarf->main, dwarf->code);
 }
 
-struct sp_dwarf *sp_dwarf_open(const struct sp_object *object, const struct sp_spans *code,
-	struct sp_symbols_context *context, struct sp_deps *deps, size_t cost_limit, bool reopen)
+struct sp_dwarf *sp_dwarf_open(struct sp_symbols *module, struct sp_symbols_context *context, size_t cost_limit,
+	bool reopen)
 {
+	const struct sp_object *object = module->with_dwarf;
 	struct sp_dwarf *dwarf = calloc(1, sizeof(*dwarf));
 
 	if (!dwarf)
 		return NULL;
-	dwarf->code = code;
+	dwarf->module = module;
+	dwarf->code = &module->code;
 	dwarf->context = context;
 	dwarf->strings = &context->strings;
-	dwarf->deps = deps;
+	dwarf->deps = &module->deps;
 	dwarf->cost_limit = cost_limit;
 	dwarf->object = reopen ? &dwarf->reopened : object;
 	if ((!reopen || !sp_object_reopen(&dwarf->reopened, object)) && !load(dwarf) && dwarf->units.count)
@@ -371,18 +374,31 @@ static void note_split(struct sp_dwarf *dwarf, struct sp_unit *unit)
 	pthread_mutex_unlock(&dwarf->context->lock);
 }
 
-/* Opens PROGRAM.dwp, beside the file the DWARF is in. */
-static void open_package(struct sp_dwarf *dwarf)
+/* Opens the package with the unit's split part; one without it only for want of another. */
+static void open_package(struct sp_dwarf *dwarf, struct sp_unit *unit)
 {
+	const struct sp_symbols *m = dwarf->module;
 	char path[PATH_MAX];
 
 	dwarf->package_tried = true;
-	if (!dwarf->object->path || snprintf(path, sizeof(path), "%s.dwp", dwarf->object->path) >= (int)sizeof(path))
-		return;
-	pthread_mutex_lock(&dwarf->context->lock);
-	sp_deps_add(dwarf->deps, path);
-	pthread_mutex_unlock(&dwarf->context->lock);
-	dwarf->package = sp_package_open(path, dwarf->object);
+	for (size_t i = 0; sp_debugfile_package(path, i, dwarf->object, &m->object, m->path, dwarf->context); i++) {
+		struct sp_package *found;
+
+		if (!*path)
+			continue;
+		pthread_mutex_lock(&dwarf->context->lock);
+		sp_deps_add(dwarf->deps, path);
+		pthread_mutex_unlock(&dwarf->context->lock);
+		found = sp_package_open(path, dwarf->object);
+		if (found && (!dwarf->package || sp_package_has(found, &unit->die))) {
+			sp_package_close(dwarf->package);
+			dwarf->package = found;
+		} else {
+			sp_package_close(found);
+		}
+		if (dwarf->package && sp_package_has(dwarf->package, &unit->die))
+			return;
+	}
 }
 
 /* The unit's functions, where they are in a file of their own that libdw found, or in a package. */
@@ -401,7 +417,7 @@ static void find_body(struct sp_dwarf *dwarf, struct sp_unit *unit)
 		return;
 	}
 	if (!dwarf->package_tried)
-		open_package(dwarf);
+		open_package(dwarf, unit);
 	if (dwarf->package && !sp_package_find(dwarf->package, &unit->die, &split, &unit->body_files, &bytes)) {
 		unit->body = split;
 		unit->packaged = true;

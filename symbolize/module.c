@@ -151,14 +151,14 @@ void sp_symbols_open(struct sp_symbols *m, struct sp_symbols_context *context)
 	m->source = m->symtab.source;
 	m->names_only = context->options.names_only && m->symtab.full;
 	if (m->with_dwarf && !m->names_only)
-		m->dwarf = sp_dwarf_open(m->with_dwarf, &m->code, context, &m->deps, COST_LIMIT, false);
+		m->dwarf = sp_dwarf_open(m, context, COST_LIMIT, false);
 	if (m->dwarf)
 		m->source = SP_SYMBOLS_DWARF;
 }
 
 struct sp_dwarf *sp_symbols_reader(struct sp_symbols *m, struct sp_symbols_context *context, size_t cost_limit)
 {
-	return sp_dwarf_open(m->with_dwarf, &m->code, context, &m->deps, cost_limit, true);
+	return sp_dwarf_open(m, context, cost_limit, true);
 }
 
 bool sp_symbols_are_shareable(const struct sp_symbols *m)
