@@ -126,6 +126,7 @@ static struct sp_symbolizer *make_symbolizer(const struct sp_profile *profile,
 	struct sp_symbolizer *symbolizer;
 
 	options.debug_dirs = dirs;
+	options.names_only = !profile->source_lines && !profile->inlines;
 	options.pid = profile->running ? profile->snapshot->header.pid : 0;
 	symbolizer = sp_symbolizer_new(&options);
 	free(dirs);

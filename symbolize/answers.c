@@ -30,11 +30,15 @@ static struct sp_answer *find_slot(const struct sp_answers *answers, uint32_t mo
 	return &slots[i];
 }
 
-static int grow(struct sp_answers *answers)
+/* Room for this number of answers; at most half of the slots are used. */
+static int grow(struct sp_answers *answers, size_t wanted)
 {
 	struct sp_answers bigger = *answers;
 
-	bigger.capacity = answers->capacity ? answers->capacity * 2 : 4096;
+	while (bigger.capacity < wanted * 2 || !bigger.capacity)
+		bigger.capacity = bigger.capacity ? bigger.capacity * 2 : 4096;
+	if (bigger.capacity == answers->capacity)
+		return 0;
 	bigger.slots = calloc(bigger.capacity, sizeof(*bigger.slots));
 	if (!bigger.slots)
 		return -ENOMEM;
@@ -49,12 +53,21 @@ static int grow(struct sp_answers *answers)
 	return 0;
 }
 
+int sp_answers_reserve(struct sp_answers *answers, size_t more, size_t frames)
+{
+	int rc = grow(answers, answers->used + more);
+
+	return rc ? rc
+		  : sp_array_room(&answers->frames, &answers->frames_capacity, answers->frames_count + frames,
+			    sizeof(*answers->frames));
+}
+
 int sp_answers_add(struct sp_answers *answers, uint32_t module, uint64_t address, const struct sp_symbol *frames,
 	size_t count)
 {
 	struct sp_answer *slot;
 
-	if (answers->used * 2 >= answers->capacity && grow(answers))
+	if (grow(answers, answers->used + 1))
 		return -ENOMEM;
 	slot = find_slot(answers, module, address);
 	if (slot->count)

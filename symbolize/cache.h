@@ -1,8 +1,7 @@
 /* The cache of answers on disk: one SQLite database, shared by all renders of a user.
  *
- * A module's answers stand under its path, its build-id, the debug directories and the version of the
- * symbolizer; they hold for as long as the files they rest on (symbolize/deps.h) are as they were. They
- * always have lines and inlined calls, so that one entry serves every setting.
+ * A module's answers stand under its path, its build-id, the debug directories, whether only names are wanted, and the
+ * version of the symbolizer; they hold for as long as the files they rest on (symbolize/deps.h) are as they were.
  *
  * A cache never makes a render wait or fail: another process's lock is waited for some tenths of a
  * second at most, once, and one that cannot be used is done without, with one warning. */
@@ -14,7 +13,7 @@
 #include <stdint.h>
 
 /* To be raised whenever other answers are given for the same files. */
-#define SP_SYMBOLIZER_VERSION 2u
+#define SP_SYMBOLIZER_VERSION 3u
 
 #define SP_CACHE_BYTES (256ull << 20)
 #define SP_CACHE_DAYS 90u

@@ -18,7 +18,10 @@
 #define DAY_S 86400
 
 /* No fsync: after a power failure a cache may be damaged, which is found and told. */
-static const char settings[] = "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;";
+static const char settings[] = "PRAGMA synchronous=OFF;";
+
+/* What the file remembers: for a new one. A chunk of answers takes some 10 to 100 KB. */
+static const char file_settings[] = "PRAGMA page_size=16384; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL;";
 
 static const char schema[] =
 	"BEGIN IMMEDIATE;"
@@ -131,6 +134,8 @@ int sp_cache_db_open(sqlite3 **db, const char *path, bool create)
 	if (rc == SQLITE_OK)
 		rc = user_version(*db, &version);
 	if (rc == SQLITE_OK && version != SCHEMA_VERSION)
+		rc = sqlite3_exec(*db, file_settings, NULL, NULL, NULL);
+	if (rc == SQLITE_OK && version != SCHEMA_VERSION)
 		rc = sqlite3_exec(*db, schema, NULL, NULL, NULL);
 	if (rc == SQLITE_OK)
 		return 0;
@@ -224,12 +229,10 @@ static int count_chunks(sqlite3 *db, struct sp_cache_stats *stats)
 		if (copy && bytes)
 			memcpy(copy, sqlite3_column_blob(statement, 0), bytes);
 		stats->chunks++;
-		if (!copy || sp_chunk_open(&chunk, copy, bytes)) {
+		if (!copy || sp_chunk_open(&chunk, copy, bytes))
 			stats->damaged++;
-		} else {
+		else
 			stats->answers += sp_chunk_count(&chunk);
-			sp_chunk_close(&chunk);
-		}
 		free(copy);
 	}
 	sqlite3_finalize(statement);

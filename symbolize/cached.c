@@ -3,15 +3,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "symbolize/array.h"
 #include "symbolize/cached.h"
 #include "symbolize/chunk.h"
+
+/* chunks are sorted by module and number. */
+struct sp_cached_chunk {
+	uint32_t module;
+	uint64_t number;
+	struct sp_chunk chunk;
+	void *data; /* of the chunk, malloc'ed */
+};
 
 /* A module's key: a text, and its build-id behind it. Malloc'ed; NULL when memory is out. */
 static char *make_key(const struct sp_symbolizer *s, const struct sp_symbols *m, size_t *bytes)
 {
 	char *text, *key;
-	int length = asprintf(&text, "%u\t%d\t%s\t%s\t", SP_SYMBOLIZER_VERSION,
-		s->context.options.debuginfod_seconds != 0, s->context.options.debug_dirs, m->path);
+	const struct sp_symbolizer_options *options = &s->context.options;
+	int length = asprintf(&text, "%u%s\t%d\t%s\t%s\t", SP_SYMBOLIZER_VERSION, options->names_only ? "n" : "",
+		options->debuginfod_seconds != 0, options->debug_dirs, m->path);
 
 	if (length < 0)
 		return NULL;
@@ -34,7 +44,8 @@ static size_t same_chunk(const uint64_t *addresses, size_t count)
 	return n;
 }
 
-/* Opens the module's chunk around the address. Returns its bytes, to be freed, or NULL: none. */
+/* Opens the module's chunk around the address. Returns its bytes, to be freed, or NULL: there is none, and the chunk is
+ * empty. */
 static void *open_chunk(struct sp_symbolizer *s, struct sp_chunk *chunk, int64_t row, uint64_t address)
 {
 	size_t bytes = 0;
@@ -43,6 +54,7 @@ static void *open_chunk(struct sp_symbolizer *s, struct sp_chunk *chunk, int64_t
 	if (data && !sp_chunk_open(chunk, data, bytes))
 		return data;
 	free(data);
+	*chunk = (struct sp_chunk){0};
 	return NULL;
 }
 
@@ -51,21 +63,62 @@ static uint32_t offset_of(uint64_t address)
 	return address & ((1u << SP_CHUNK_BITS) - 1);
 }
 
+static int compare_chunks(const void *left, const void *right)
+{
+	const struct sp_cached_chunk *a = left, *b = right;
+
+	if (a->module != b->module)
+		return a->module < b->module ? -1 : 1;
+	return a->number < b->number ? -1 : a->number > b->number;
+}
+
+static const struct sp_chunk *find_chunk(const struct sp_symbolizer *s, uint32_t module, uint64_t address)
+{
+	const struct sp_cached_chunk wanted = {.module = module, .number = address >> SP_CHUNK_BITS}, *found = NULL;
+
+	if (s->chunks_count)
+		found = bsearch(&wanted, s->chunks, s->chunks_count, sizeof(wanted), compare_chunks);
+	return found ? &found->chunk : NULL;
+}
+
 static void load_chunks(struct sp_symbolizer *s, uint32_t module, int64_t row, const uint64_t *addresses, size_t count)
 {
-	for (size_t at = 0, n; at < count; at += n) {
-		struct sp_chunk chunk;
-		void *data = open_chunk(s, &chunk, row, addresses[at]);
+	size_t known = s->chunks_count;
 
-		n = same_chunk(addresses + at, count - at);
-		if (!data)
+	for (size_t at = 0; at < count; at += same_chunk(addresses + at, count - at)) {
+		struct sp_cached_chunk c = {.module = module, .number = addresses[at] >> SP_CHUNK_BITS};
+
+		if (known && bsearch(&c, s->chunks, known, sizeof(c), compare_chunks))
 			continue;
-		for (size_t i = at; i < at + n; i++)
-			sp_chunk_take(&chunk, offset_of(addresses[i]), &s->answers, &s->context.strings, module,
-				addresses[i]);
-		sp_chunk_close(&chunk);
-		free(data);
+		if (sp_array_room(&s->chunks, &s->chunks_capacity, s->chunks_count + 1, sizeof(c)))
+			break;
+		c.data = open_chunk(s, &c.chunk, row, addresses[at]);
+		if (c.data)
+			s->chunks[s->chunks_count++] = c;
 	}
+	if (s->chunks_count > known)
+		qsort(s->chunks, s->chunks_count, sizeof(*s->chunks), compare_chunks);
+}
+
+size_t sp_cached_frames(const struct sp_symbolizer *s, uint32_t module, uint64_t address, struct sp_symbol *out)
+{
+	const struct sp_chunk *chunk = find_chunk(s, module, address);
+
+	return chunk ? sp_chunk_frames(chunk, offset_of(address), out) : 0;
+}
+
+bool sp_cached_has(const struct sp_symbolizer *s, uint32_t module, uint64_t address)
+{
+	const struct sp_chunk *chunk = find_chunk(s, module, address);
+
+	return chunk && sp_chunk_has(chunk, offset_of(address));
+}
+
+void sp_cached_free(struct sp_symbolizer *s)
+{
+	for (size_t i = 0; i < s->chunks_count; i++)
+		free(s->chunks[i].data);
+	free(s->chunks);
 }
 
 static bool open_cache(struct sp_symbolizer *s)
@@ -106,10 +159,35 @@ static int compare_addresses(const void *left, const void *right)
 	return a < b ? -1 : a > b;
 }
 
+/* The symbolizer's own copy of a text; false when memory is out. */
+static bool keep_text(struct sp_symbolizer *s, const char **text)
+{
+	*text = sp_strings_keep(&s->context.strings, *text, strlen(*text));
+	return *text;
+}
+
+/* Adds to the answers in memory what the chunk has for the offset. */
+static bool take_answer(struct sp_symbolizer *s, uint32_t module, const struct sp_chunk *chunk, uint32_t offset,
+	uint64_t address)
+{
+	struct sp_symbol frames[SP_FRAMES_MAX];
+	size_t count = sp_chunk_frames(chunk, offset, frames);
+
+	for (size_t i = 0; i < count; i++) {
+		const char **const texts[] = {
+			&frames[i].function, &frames[i].file, &frames[i].decl_file, &frames[i].local_to};
+
+		for (size_t k = 0; k < sizeof(texts) / sizeof(texts[0]); k++)
+			if (*texts[k] && !keep_text(s, texts[k]))
+				return false;
+	}
+	return count && !sp_answers_add(&s->answers, module, address, frames, count);
+}
+
 /* The addresses to be written: these, and those of the chunk as it stands, whose answers are taken into
  * memory. Malloc'ed, *count of them; NULL when memory is out. */
-static uint64_t *merge(struct sp_symbolizer *s, uint32_t module, struct sp_chunk *chunk, const uint64_t *addresses,
-	size_t *count)
+static uint64_t *merge(struct sp_symbolizer *s, uint32_t module, const struct sp_chunk *chunk,
+	const uint64_t *addresses, size_t *count)
 {
 	uint64_t base = addresses[0] >> SP_CHUNK_BITS << SP_CHUNK_BITS, *all;
 	size_t old = chunk->header ? sp_chunk_count(chunk) : 0, used = 0, kept = 0;
@@ -123,7 +201,7 @@ static uint64_t *merge(struct sp_symbolizer *s, uint32_t module, struct sp_chunk
 	for (size_t i = 0; i < old; i++) {
 		uint32_t offset = sp_chunk_offset(chunk, i);
 
-		if (sp_chunk_take(chunk, offset, &s->answers, &s->context.strings, module, base + offset) == 1)
+		if (take_answer(s, module, chunk, offset, base + offset))
 			all[used++] = base + offset;
 	}
 	if (used)
@@ -137,14 +215,12 @@ static uint64_t *merge(struct sp_symbolizer *s, uint32_t module, struct sp_chunk
 
 static int store_chunk(struct sp_symbolizer *s, uint32_t module, int64_t row, const uint64_t *addresses, size_t count)
 {
-	struct sp_chunk chunk = {0};
+	struct sp_chunk chunk;
 	void *old = open_chunk(s, &chunk, row, addresses[0]), *data = NULL;
 	uint64_t *all;
 	size_t bytes = 0;
 	int rc = 0;
 
-	if (!old)
-		chunk = (struct sp_chunk){0};
 	all = merge(s, module, &chunk, addresses, &count);
 	if (all && count)
 		data = sp_chunk_write(&s->answers, module, all, count, &bytes);
@@ -152,7 +228,6 @@ static int store_chunk(struct sp_symbolizer *s, uint32_t module, int64_t row, co
 		rc = sp_cache_write(s->cache, row, addresses[0] >> SP_CHUNK_BITS, data, bytes);
 	free(data);
 	free(all);
-	sp_chunk_close(&chunk);
 	free(old);
 	return rc;
 }

@@ -212,14 +212,7 @@ int sp_chunk_open(struct sp_chunk *chunk, const void *data, size_t bytes)
 	if (bytes != (size_t)(chunk->text - (const char *)data) + h->text_bytes ||
 		h->checksum != checksum_of(h, bytes) || !is_sound(chunk))
 		return -EINVAL;
-	chunk->kept = calloc(h->strings + 1u, sizeof(*chunk->kept));
-	return chunk->kept ? 0 : -ENOMEM;
-}
-
-void sp_chunk_close(struct sp_chunk *chunk)
-{
-	free(chunk->kept);
-	*chunk = (struct sp_chunk){0};
+	return 0;
 }
 
 size_t sp_chunk_count(const struct sp_chunk *chunk)
@@ -247,43 +240,35 @@ static const struct sp_chunk_answer *find(const struct sp_chunk *chunk, uint32_t
 	return low < chunk->header->answers && chunk->answers[low].offset == offset ? &chunk->answers[low] : NULL;
 }
 
-/* The kept string for 1 + its index; false when memory is out. */
-static bool get_string(struct sp_chunk *chunk, struct sp_strings *strings, uint32_t id, const char **text)
+/* The text for 1 + its index. */
+static const char *get_string(const struct sp_chunk *chunk, uint32_t id)
 {
-	const char *packed;
-
-	*text = NULL;
-	if (!id)
-		return true;
-	if (!chunk->kept[id]) {
-		packed = chunk->text + chunk->strings[id - 1];
-		chunk->kept[id] = sp_strings_keep(strings, packed, strlen(packed));
-	}
-	*text = chunk->kept[id];
-	return *text;
+	return id ? chunk->text + chunk->strings[id - 1] : NULL;
 }
 
-int sp_chunk_take(struct sp_chunk *chunk, uint32_t offset, struct sp_answers *answers, struct sp_strings *strings,
-	uint32_t module, uint64_t address)
+bool sp_chunk_has(const struct sp_chunk *chunk, uint32_t offset)
+{
+	return find(chunk, offset);
+}
+
+size_t sp_chunk_frames(const struct sp_chunk *chunk, uint32_t offset, struct sp_symbol *out)
 {
 	const struct sp_chunk_answer *answer = find(chunk, offset);
-	struct sp_symbol symbols[SP_FRAMES_MAX];
+	uint32_t count = answer ? answer->count : 0;
 
-	if (!answer)
-		return 0;
-	for (uint32_t i = 0; i < answer->count; i++) {
+	for (uint32_t i = 0; i < count; i++) {
 		const struct sp_chunk_frame *f = &chunk->frames[answer->first + i];
-		struct sp_symbol *s = &symbols[i];
 
-		*s = (struct sp_symbol){.line = f->line,
+		out[i] = (struct sp_symbol){
+			.function = get_string(chunk, f->function),
+			.file = get_string(chunk, f->file),
+			.line = f->line,
+			.decl_file = get_string(chunk, f->decl_file),
 			.decl_line = f->decl_line,
 			.function_address = f->function_address,
-			.inlined = f->inlined};
-		if (!get_string(chunk, strings, f->function, &s->function) ||
-			!get_string(chunk, strings, f->file, &s->file) ||
-			!get_string(chunk, strings, f->decl_file, &s->decl_file) ||
-			!get_string(chunk, strings, f->local_to, &s->local_to))
-			return -ENOMEM;
+			.inlined = f->inlined,
+			.local_to = get_string(chunk, f->local_to),
+		};
 	}
-	return sp_answers_add(answers, module, address, symbols, answer->count) ? -ENOMEM : 1;
+	return count;
 }

@@ -184,6 +184,48 @@ int sp_debugfile_open_alt(struct sp_object *found, Dwarf *dwarf, const struct sp
 	return open_by_build_id(found, id, (size_t)bytes, context, deps);
 }
 
+/* Of each debug directory there are two places: below it where the program is in the file system, and in itself. */
+static bool package_in_directory(char path[PATH_MAX], size_t i, const char *program,
+	const struct sp_symbols_context *context)
+{
+	const char *rest = context->options.debug_dirs, *directory;
+	size_t length, at = 0;
+
+	while ((directory = next_directory(&rest, &length)) && at < i / 2)
+		at++;
+	if (directory &&
+		snprintf(path, PATH_MAX, "%.*s%s.dwp", (int)length, directory,
+			i % 2 ? strrchr(program, '/') : program) >= PATH_MAX)
+		*path = '\0';
+	return directory;
+}
+
+bool sp_debugfile_package(char path[PATH_MAX], size_t i, const struct sp_object *with_dwarf,
+	const struct sp_object *program, const char *program_path, const struct sp_symbols_context *context)
+{
+	const char *here = with_dwarf->path ? with_dwarf->path : "", *real = program->path ? program->path : here;
+	const char *const beside[] = {here, real, program_path};
+	const size_t places = sizeof(beside) / sizeof(beside[0]);
+	size_t same = 0;
+
+	if (i > places)
+		return *real == '/' && package_in_directory(path, i - places - 1, real, context);
+	*path = '\0';
+	if (i == places) {
+		/* beside the debug file, under the program's name */
+		if (strcmp(here, real) && *here && *real == '/' &&
+			snprintf(path, PATH_MAX, "%.*s%s.dwp", (int)(strrchr(here, '/') - here), here,
+				strrchr(real, '/')) >= PATH_MAX)
+			*path = '\0';
+		return true;
+	}
+	while (same < i && strcmp(beside[same], beside[i]) != 0)
+		same++;
+	if (same == i && *beside[i] == '/' && snprintf(path, PATH_MAX, "%s.dwp", beside[i]) >= PATH_MAX)
+		*path = '\0';
+	return true;
+}
+
 /* Returns malloc'ed text of *bytes, or NULL. */
 static void *unpack_xz(const void *packed, size_t packed_bytes, size_t *bytes)
 {

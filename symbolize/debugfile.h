@@ -4,6 +4,8 @@
 #define SP_SYMBOLIZE_DEBUGFILE_H
 
 #include <elfutils/libdw.h>
+#include <limits.h>
+#include <stdbool.h>
 
 #include "symbolize/deps.h"
 #include "symbolize/object.h"
@@ -21,6 +23,12 @@ int sp_debugfile_open(struct sp_object *found, const struct sp_object *object, s
  * Returns 1 when it needs none, 0 when it was opened, -ENOENT when it is needed and missing. */
 int sp_debugfile_open_alt(struct sp_object *found, Dwarf *dwarf, const struct sp_object *object,
 	const struct sp_symbols_context *context, struct sp_deps *deps);
+
+/* Place number `i` where the DWARF package may be: beside the file with the DWARF, beside the program, and in the debug
+ * directories, as gdb and lldb look for it. Puts its path, or "" for a place that is the same as another one. program_path:
+ * as the target saw it. False: there are no more places. */
+bool sp_debugfile_package(char path[PATH_MAX], size_t i, const struct sp_object *with_dwarf,
+	const struct sp_object *program, const char *program_path, const struct sp_symbols_context *context);
 
 /* The small symbol table some distributions pack into .gnu_debugdata. Returns 0 or -ENOENT. */
 int sp_debugfile_open_mini(struct sp_object *found, const struct sp_object *object);

@@ -7,9 +7,12 @@
  * stack (its callback form exists for callers that must not allocate), and the Rust one, which may
  * hold one heap buffer, is only left from our callback, never from the signal handler. */
 #include <ctype.h>
+#include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,19 +35,62 @@
 #endif
 
 struct output {
-	char *text;
-	size_t used, capacity;
+	char text[OUTPUT_LIMIT_BYTES];
+	size_t used;
 	sigjmp_buf give_up;
 };
 
-/* Where the watchdog's signal jumps to; NULL while no demangler runs in this thread. */
-static __thread sigjmp_buf *volatile watched;
+/* A thread's watchdog. Its timer is set only where it is not running anyway, which makes it one system call in
+ * thousands of names: when it goes off during another name than it was set for, that one gets the whole limit again. */
+struct watchdog {
+	sigjmp_buf *volatile give_up; /* where the signal jumps to; NULL while no demangler runs */
+	volatile uint64_t name, set_for;
+	volatile bool running;
+	timer_t timer;
+	bool made;
+};
 
+static __thread struct watchdog watchdog;
+static pthread_once_t prepared = PTHREAD_ONCE_INIT;
+static pthread_key_t ending; /* a thread that ends takes its timer along */
+
+static void set_timer(struct watchdog *w)
+{
+	struct itimerspec limit = {.it_value = {.tv_nsec = TIME_LIMIT_NS}};
+
+	w->set_for = w->name;
+	w->running = !timer_settime(w->timer, 0, &limit, NULL);
+}
+
+/* Does not block itself: the jump leaves the signal mask as it is. */
 static void on_time_limit(int signo)
 {
+	struct watchdog *w = &watchdog;
+	int saved = errno;
+
 	(void)signo;
-	if (watched)
-		siglongjmp(*watched, 1);
+	w->running = false;
+	if (w->give_up && w->name == w->set_for)
+		siglongjmp(*w->give_up, 1);
+	if (w->give_up)
+		set_timer(w);
+	errno = saved;
+}
+
+static void end_watchdog(void *opaque)
+{
+	struct watchdog *w = opaque;
+
+	timer_delete(w->timer);
+	w->made = w->running = false;
+}
+
+static void prepare(void)
+{
+	struct sigaction action = {.sa_handler = on_time_limit, .sa_flags = SA_RESTART | SA_NODEFER};
+
+	sigaction(SIGVTALRM, &action, NULL);
+	pthread_key_create(&ending, end_watchdog);
 }
 
 static void append(const char *piece, size_t bytes, void *opaque)
@@ -53,49 +99,53 @@ static void append(const char *piece, size_t bytes, void *opaque)
 
 	if (!bytes)
 		return;
-	if (out->used + bytes >= out->capacity)
+	if (out->used + bytes >= sizeof(out->text))
 		siglongjmp(out->give_up, 1);
 	memcpy(out->text + out->used, piece, bytes);
 	out->used += bytes;
 }
 
-static int watchdog_start(timer_t *timer)
+static int make_watchdog(struct watchdog *w)
 {
-	struct sigaction action = {.sa_handler = on_time_limit};
 	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGVTALRM};
-	struct itimerspec limit = {.it_value = {.tv_nsec = TIME_LIMIT_NS}};
 	sigset_t signals;
 
+	pthread_once(&prepared, prepare);
 	event.sigev_notify_thread_id = (int)syscall(SYS_gettid);
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGVTALRM);
-	if (sigaction(SIGVTALRM, &action, NULL) || pthread_sigmask(SIG_UNBLOCK, &signals, NULL))
+	if (pthread_sigmask(SIG_UNBLOCK, &signals, NULL) || timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &w->timer))
 		return -1;
-	if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, timer))
+	w->made = true;
+	if (!pthread_setspecific(ending, w))
+		return 0;
+	end_watchdog(w);
+	return -1;
+}
+
+/* To be called when give_up is set: a signal that came before that left the timer unset. */
+static int watch(struct watchdog *w)
+{
+	if (!w->made && make_watchdog(w))
 		return -1;
-	if (timer_settime(*timer, 0, &limit, NULL)) {
-		timer_delete(*timer);
-		return -1;
-	}
-	return 0;
+	if (!w->running)
+		set_timer(w);
+	return w->running ? 0 : -1;
 }
 
 static int demangle_cxx(const char *mangled, struct output *out)
 {
-	bool guard = strlen(mangled) > HARMLESS_BYTES;
+	bool harmless = strlen(mangled) <= HARMLESS_BYTES;
+	struct watchdog *w = &watchdog;
 	volatile int ok = 0;
-	timer_t timer;
 
-	if (guard && watchdog_start(&timer))
-		return 0;
-	if (!sigsetjmp(out->give_up, 1)) {
-		watched = &out->give_up;
-		ok = cplus_demangle_v3_callback(mangled, DMGL_PARAMS | DMGL_ANSI, append, out);
+	w->name++;
+	if (!sigsetjmp(out->give_up, 0)) {
+		w->give_up = &out->give_up;
+		if (harmless || !watch(w))
+			ok = cplus_demangle_v3_callback(mangled, DMGL_PARAMS | DMGL_ANSI, append, out);
 	}
-	watched = NULL;
-	/* A signal still pending is delivered to our handler before this call returns. */
-	if (guard)
-		timer_delete(timer);
+	w->give_up = NULL;
 	return ok;
 }
 
@@ -132,8 +182,7 @@ static char *demangle_fortran(const char *mangled)
 
 char *sp_demangle(const char *mangled)
 {
-	struct output out = {.capacity = OUTPUT_LIMIT_BYTES};
-	char *result = NULL;
+	struct output out;
 	int ok;
 
 	if (mangled[0] == '_' && mangled[1] == '_' && strnlen(mangled, INPUT_LIMIT_BYTES + 1) <= INPUT_LIMIT_BYTES)
@@ -142,19 +191,15 @@ char *sp_demangle(const char *mangled)
 		return NULL;
 	if (strnlen(mangled, INPUT_LIMIT_BYTES + 1) > INPUT_LIMIT_BYTES)
 		return NULL;
-	out.text = malloc(out.capacity);
-	if (!out.text)
-		return NULL;
+	out.used = 0;
 	/* Old-style Rust names are C++ names too: the stricter test goes first. */
 	ok = demangle_rust(mangled, &out);
 	if (!ok) {
 		out.used = 0;
 		ok = demangle_cxx(mangled, &out);
 	}
-	if (ok && out.used) {
-		out.text[out.used] = '\0';
-		result = strdup(out.text);
-	}
-	free(out.text);
-	return result;
+	if (!ok || !out.used)
+		return NULL;
+	out.text[out.used] = '\0';
+	return strdup(out.text);
 }

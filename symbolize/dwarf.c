@@ -15,7 +15,18 @@
 
 #define COST_BYTES 48u /* a unit of cost: see dwarf.h */
 
+/* What is remembered of a function, by where its entry is: it may be inlined in many places. */
+#define MEMORIES 1024u
+
+struct memory {
+	const void *entry; /* NULL: free */
+	const char *name, *decl_file;
+	unsigned decl_line;
+	bool linkage;
+};
+
 struct sp_dwarf {
+	const struct sp_symbols *module;
 	const struct sp_object *object;
 	struct sp_object reopened; /* what object is, where this reader has a handle of its own */
 	const struct sp_spans *code;
@@ -29,9 +40,13 @@ struct sp_dwarf {
 	struct sp_file_texts texts;
 	struct sp_unit *current; /* being asked */
 	struct sp_units units;
+	struct sp_wanted wanted;
+	struct sp_unit *temporary;  /* was read for what is wanted */
+	size_t cost_before;         /* of that */
 	struct sp_package *package; /* NULL: none, or not looked for yet */
 	bool package_tried;
 	size_t cost;
+	struct memory memories[MEMORIES];
 };
 
 static void unload(struct sp_dwarf *dwarf)
@@ -43,7 +58,9 @@ static void unload(struct sp_dwarf *dwarf)
 	dwarf_end(dwarf->main);
 	dwarf_end(dwarf->alt);
 	dwarf->main = dwarf->alt = NULL;
+	dwarf->temporary = NULL;
 	dwarf->cost = 0;
+	memset(dwarf->memories, 0, sizeof(dwarf->memories));
 }
 
 /* To be called once libdw has unpacked the sections. */
@@ -107,17 +124,19 @@ static int load(struct sp_dwarf *dwarf)
 	return sp_units_load(&dwarf->units, dwarf->main, dwarf->code);
 }
 
-struct sp_dwarf *sp_dwarf_open(const struct sp_object *object, const struct sp_spans *code,
-	struct sp_symbols_context *context, struct sp_deps *deps, size_t cost_limit, bool reopen)
+struct sp_dwarf *sp_dwarf_open(struct sp_symbols *module, struct sp_symbols_context *context, size_t cost_limit,
+	bool reopen)
 {
+	const struct sp_object *object = module->with_dwarf;
 	struct sp_dwarf *dwarf = calloc(1, sizeof(*dwarf));
 
 	if (!dwarf)
 		return NULL;
-	dwarf->code = code;
+	dwarf->module = module;
+	dwarf->code = &module->code;
 	dwarf->context = context;
 	dwarf->strings = &context->strings;
-	dwarf->deps = deps;
+	dwarf->deps = &module->deps;
 	dwarf->cost_limit = cost_limit;
 	dwarf->object = reopen ? &dwarf->reopened : object;
 	if ((!reopen || !sp_object_reopen(&dwarf->reopened, object)) && !load(dwarf) && dwarf->units.count)
@@ -191,7 +210,7 @@ static const char *file_of(struct sp_dwarf *dwarf, Dwarf_CU *cu, Dwarf_Word inde
 }
 
 /* dwarf_decl_file() would do, but aborts on units whose line table cannot be read. */
-static void describe_declaration(struct sp_dwarf *dwarf, Dwarf_Die *die, struct sp_symbol *out)
+static void read_declaration(struct sp_dwarf *dwarf, Dwarf_Die *die, struct memory *out)
 {
 	Dwarf_Attribute attribute;
 	Dwarf_Word file;
@@ -204,32 +223,49 @@ static void describe_declaration(struct sp_dwarf *dwarf, Dwarf_Die *die, struct 
 		out->decl_line = (unsigned)line;
 }
 
+static void read_function(struct sp_dwarf *dwarf, Dwarf_Die *die, struct memory *out)
+{
+	Dwarf_Attribute attribute;
+	const char *name;
+
+	*out = (struct memory){.entry = die->addr};
+	name = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_linkage_name, &attribute));
+	if (!name)
+		name = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_MIPS_linkage_name, &attribute));
+	out->linkage = name;
+	if (!name)
+		name = dwarf_diename(die);
+	out->name = sp_strings_function(dwarf->strings, name);
+	read_declaration(dwarf, die, out);
+}
+
 /* Returns whether the function has a linkage name. */
 static bool describe_function(struct sp_dwarf *dwarf, Dwarf_Die *die, struct sp_symbol *out)
 {
 	Dwarf_Attribute attribute;
-	const char *name;
-	bool linkage;
+	struct memory *known;
+	Dwarf_Die origin;
 
-	name = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_linkage_name, &attribute));
-	if (!name)
-		name = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_MIPS_linkage_name, &attribute));
-	linkage = name;
-	if (!name)
-		name = dwarf_diename(die);
-	out->function = sp_strings_function(dwarf->strings, name);
-	describe_declaration(dwarf, die, out);
-	return linkage;
+	if (dwarf_tag(die) == DW_TAG_inlined_subroutine &&
+		dwarf_formref_die(dwarf_attr(die, DW_AT_abstract_origin, &attribute), &origin))
+		die = &origin;
+	known = &dwarf->memories[((uintptr_t)die->addr * 0x9e3779b97f4a7c15u >> 40) % MEMORIES];
+	if (known->entry != die->addr)
+		read_function(dwarf, die, known);
+	out->function = known->name;
+	out->decl_file = known->decl_file;
+	out->decl_line = known->decl_line;
+	return known->linkage;
 }
 
 static void describe_line(struct sp_dwarf *dwarf, struct sp_unit *unit, uint64_t address, struct sp_symbol *out)
 {
-	const struct sp_row *row = sp_lines_find(&unit->lines, address);
+	struct sp_row row;
 
-	if (!row || !row->line)
+	if (!sp_lines_find(&unit->lines, address, &row) || !row.line)
 		return;
-	out->file = file_of(dwarf, unit->die.cu, row->file);
-	out->line = out->file ? row->line : 0;
+	out->file = file_of(dwarf, unit->die.cu, row.file);
+	out->line = out->file ? row.line : 0;
 }
 
 static bool get_number(Dwarf_Die *die, unsigned name, Dwarf_Word *value)
@@ -250,13 +286,16 @@ static void describe_call(struct sp_dwarf *dwarf, Dwarf_Die *call, struct sp_sym
 	caller->line = caller->file && line < UINT32_MAX ? (unsigned)line : 0;
 }
 
-static uint64_t entry_of(Dwarf_Die *function)
+static uint64_t entry_of(struct sp_function *function, Dwarf_Die *die)
 {
 	Dwarf_Addr base, low, high;
 
-	if (!dwarf_entrypc(function, &low))
-		return low;
-	return dwarf_ranges(function, 0, &base, &low, &high) > 0 ? low : 0;
+	if (!function->entry_read && dwarf_entrypc(die, &low) && dwarf_ranges(die, 0, &base, &low, &high) <= 0)
+		low = 0;
+	if (!function->entry_read)
+		function->entry = low;
+	function->entry_read = true;
+	return function->entry;
 }
 
 /* Frames of the inlined calls around the address, innermost first; out[0] has its line already and
@@ -264,31 +303,42 @@ static uint64_t entry_of(Dwarf_Die *function)
 static size_t inlined_frames(struct sp_dwarf *dwarf, struct sp_function *function, uint64_t address,
 	struct sp_symbol *out, size_t max)
 {
-	const struct sp_inlines *inlines = sp_function_inlines(function, &dwarf->cost);
+	const struct sp_inlines *inlines = sp_function_inlines(dwarf->current, function, &dwarf->wanted, &dwarf->cost);
 	const struct sp_span *span = inlines ? sp_spans_find(&inlines->spans, address) : NULL;
 	uint32_t at = span ? span->index : SP_INLINE_NONE;
 	size_t count = 0;
 
 	while (at != SP_INLINE_NONE) {
-		struct sp_inline *call = &inlines->list[at];
+		const struct sp_inline *call = &inlines->list[at];
+		Dwarf_Die die;
 
+		if (!sp_entry_die(&dwarf->current->entries, call->at, &die))
+			break;
 		if (count + 1 < max) {
-			describe_function(dwarf, &call->die, &out[count]);
+			describe_function(dwarf, &die, &out[count]);
 			out[count++].inlined = true;
+			out[count] = (struct sp_symbol){0};
 		}
 		out[count].file = NULL;
 		out[count].line = 0;
-		describe_call(dwarf, &call->die, &out[count]);
+		describe_call(dwarf, &die, &out[count]);
 		at = call->parent;
 	}
 	return count;
 }
 
-static struct sp_unit *find_unit(struct sp_dwarf *dwarf, uint64_t address)
+size_t sp_dwarf_unit(const struct sp_dwarf *dwarf, uint64_t address)
 {
 	const struct sp_span *span = sp_spans_find(&dwarf->units.spans, address);
 
-	return span ? &dwarf->units.list[span->index] : NULL;
+	return span ? span->index : SIZE_MAX;
+}
+
+static struct sp_unit *find_unit(struct sp_dwarf *dwarf, uint64_t address)
+{
+	size_t number = sp_dwarf_unit(dwarf, address);
+
+	return number == SIZE_MAX ? NULL : &dwarf->units.list[number];
 }
 
 static int read_lines(struct sp_dwarf *dwarf, struct sp_unit *unit)
@@ -324,18 +374,31 @@ static void note_split(struct sp_dwarf *dwarf, struct sp_unit *unit)
 	pthread_mutex_unlock(&dwarf->context->lock);
 }
 
-/* Opens PROGRAM.dwp, beside the file the DWARF is in. */
-static void open_package(struct sp_dwarf *dwarf)
+/* Opens the package with the unit's split part; one without it only for want of another. */
+static void open_package(struct sp_dwarf *dwarf, struct sp_unit *unit)
 {
+	const struct sp_symbols *m = dwarf->module;
 	char path[PATH_MAX];
 
 	dwarf->package_tried = true;
-	if (!dwarf->object->path || snprintf(path, sizeof(path), "%s.dwp", dwarf->object->path) >= (int)sizeof(path))
-		return;
-	pthread_mutex_lock(&dwarf->context->lock);
-	sp_deps_add(dwarf->deps, path);
-	pthread_mutex_unlock(&dwarf->context->lock);
-	dwarf->package = sp_package_open(path, dwarf->object);
+	for (size_t i = 0; sp_debugfile_package(path, i, dwarf->object, &m->object, m->path, dwarf->context); i++) {
+		struct sp_package *found;
+
+		if (!*path)
+			continue;
+		pthread_mutex_lock(&dwarf->context->lock);
+		sp_deps_add(dwarf->deps, path);
+		pthread_mutex_unlock(&dwarf->context->lock);
+		found = sp_package_open(path, dwarf->object);
+		if (found && (!dwarf->package || sp_package_has(found, &unit->die))) {
+			sp_package_close(dwarf->package);
+			dwarf->package = found;
+		} else {
+			sp_package_close(found);
+		}
+		if (dwarf->package && sp_package_has(dwarf->package, &unit->die))
+			return;
+	}
 }
 
 /* The unit's functions, where they are in a file of their own that libdw found, or in a package. */
@@ -354,7 +417,7 @@ static void find_body(struct sp_dwarf *dwarf, struct sp_unit *unit)
 		return;
 	}
 	if (!dwarf->package_tried)
-		open_package(dwarf);
+		open_package(dwarf, unit);
 	if (dwarf->package && !sp_package_find(dwarf->package, &unit->die, &split, &unit->body_files, &bytes)) {
 		unit->body = split;
 		unit->packaged = true;
@@ -377,16 +440,32 @@ static struct sp_unit *ready_unit(struct sp_dwarf *dwarf, uint64_t address)
 	}
 	if (!unit)
 		return NULL;
-	find_body(dwarf, unit);
+	if (!unit->body.addr)
+		find_body(dwarf, unit);
+	if (dwarf->wanted.count) {
+		dwarf->temporary = unit;
+		dwarf->cost_before = dwarf->cost;
+	}
 	if (read_lines(dwarf, unit))
 		sp_lines_free(&unit->lines); /* out of memory */
 	return unit;
+}
+
+void sp_dwarf_expect(struct sp_dwarf *dwarf, const uint64_t *addresses, size_t count)
+{
+	if (dwarf->temporary) {
+		sp_unit_release(dwarf->temporary);
+		dwarf->cost = dwarf->cost_before;
+		dwarf->temporary = NULL;
+	}
+	dwarf->wanted = (struct sp_wanted){addresses, count};
 }
 
 size_t sp_dwarf_frames(struct sp_dwarf *dwarf, uint64_t address, struct sp_symbol *out, size_t max, bool *linkage)
 {
 	struct sp_unit *unit = ready_unit(dwarf, address);
 	struct sp_function *function;
+	Dwarf_Die die;
 	uint64_t entry;
 	size_t count;
 
@@ -394,14 +473,14 @@ size_t sp_dwarf_frames(struct sp_dwarf *dwarf, uint64_t address, struct sp_symbo
 	if (!unit)
 		return 0;
 	dwarf->current = unit;
-	memset(out, 0, max * sizeof(*out));
+	out[0] = (struct sp_symbol){0};
 	describe_line(dwarf, unit, address, &out[0]);
 	function = sp_unit_function(unit, address, dwarf->code, &dwarf->cost);
-	if (!function)
+	if (!function || !sp_entry_die(&unit->entries, function->at, &die))
 		return 1;
 	count = inlined_frames(dwarf, function, address, out, max);
-	*linkage = describe_function(dwarf, &function->die, &out[count++]);
-	entry = entry_of(&function->die);
+	*linkage = describe_function(dwarf, &die, &out[count++]);
+	entry = entry_of(function, &die);
 	for (size_t i = 0; i < count; i++)
 		out[i].function_address = entry;
 	return count;

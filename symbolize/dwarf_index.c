@@ -1,7 +1,6 @@
 /* Indices over DWARF: see dwarf_index.h.
  *
- * Debug information may be damaged or hostile. Walks go strictly forward through a unit (`cursor`),
- * so that neither loops nor entries that claim the same children again can hold us up. */
+ * Debug information may be damaged or hostile: see entries.h. */
 #include <dwarf.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -13,22 +12,39 @@
 #define RANGES_LIMIT 65536u
 
 struct walk {
+	struct sp_entry_walk entries;
 	const struct sp_spans *code;
-	const void *cursor; /* entries up to here have been seen */
+	const struct sp_wanted *wanted;
 	bool deep;
 	int rc;
 };
 
-static bool advance(struct walk *walk, const Dwarf_Die *die)
+static bool is_wanted(const struct sp_wanted *wanted, uint64_t low, uint64_t high)
 {
-	if (walk->rc || (const char *)die->addr <= (const char *)walk->cursor)
-		return false;
-	walk->cursor = die->addr;
-	return true;
+	size_t from = 0, to = wanted->count;
+
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+
+		if (wanted->list[middle] < low)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from < wanted->count && wanted->list[from] < high;
 }
 
-/* Adds the entry's ranges; those outside of code are remains of functions the linker dropped. */
-static int add_ranges(struct sp_spans *spans, Dwarf_Die *die, const struct sp_spans *code, uint32_t rank, size_t index)
+/* Adds a range, if it is wanted; one outside of code is what remains of a function the linker dropped. */
+static int add_range(const struct walk *walk, struct sp_spans *spans, uint64_t low, uint64_t high, uint32_t rank,
+	size_t index)
+{
+	if ((walk->code && !sp_spans_find(walk->code, low)) || (walk->wanted && !is_wanted(walk->wanted, low, high)))
+		return 0;
+	return sp_spans_add(spans, low, high, rank, (uint32_t)index);
+}
+
+/* Adds those of the entry. */
+static int add_ranges(const struct walk *walk, struct sp_spans *spans, Dwarf_Die *die, uint32_t rank, size_t index)
 {
 	Dwarf_Addr base, low, high;
 	ptrdiff_t offset = 0;
@@ -38,8 +54,7 @@ static int add_ranges(struct sp_spans *spans, Dwarf_Die *die, const struct sp_sp
 		offset = dwarf_ranges(die, offset, &base, &low, &high);
 		if (offset <= 0)
 			break;
-		if (!code || sp_spans_find(code, low))
-			rc = sp_spans_add(spans, low, high, rank, (uint32_t)index);
+		rc = add_range(walk, spans, low, high, rank, index);
 	}
 	return rc;
 }
@@ -89,6 +104,7 @@ static int add_aranges(struct sp_units *units, Dwarf *dwarf, const struct sp_spa
 
 int sp_units_load(struct sp_units *units, Dwarf *dwarf, const struct sp_spans *code)
 {
+	struct walk walk = {.code = code};
 	bool rangeless = false;
 	Dwarf_CU *cu = NULL;
 	Dwarf_Die die;
@@ -104,7 +120,7 @@ int sp_units_load(struct sp_units *units, Dwarf *dwarf, const struct sp_spans *c
 			rangeless = true;
 			continue;
 		}
-		rc = add_ranges(&units->spans, &die, code, 0, units->count);
+		rc = add_ranges(&walk, &units->spans, &die, 0, units->count);
 		if (!rc && units->spans.count > before)
 			rc = add_unit(units, &die);
 	}
@@ -131,12 +147,19 @@ static void free_functions(struct sp_unit *unit)
 	unit->count = unit->capacity = 0;
 }
 
+void sp_unit_release(struct sp_unit *unit)
+{
+	free_functions(unit);
+	sp_lines_free(&unit->lines);
+	sp_files_free(&unit->files);
+	sp_entries_close(&unit->entries);
+	unit->depth = SP_UNIT_UNREAD;
+}
+
 void sp_units_free(struct sp_units *units)
 {
 	for (size_t i = 0; i < units->count; i++) {
-		free_functions(&units->list[i]);
-		sp_lines_free(&units->list[i].lines);
-		sp_files_free(&units->list[i].files);
+		sp_unit_release(&units->list[i]);
 		sp_files_free(&units->list[i].body_files);
 	}
 	free(units->list);
@@ -144,53 +167,83 @@ void sp_units_free(struct sp_units *units)
 	*units = (struct sp_units){0};
 }
 
-static int add_function(struct sp_unit *unit, Dwarf_Die *die, const struct sp_spans *code)
+/* Adds those of a list; -ENOENT: libdw must read it. */
+static int add_list(const struct walk *walk, struct sp_spans *spans, uint64_t offset, uint32_t rank, size_t index)
 {
-	size_t before = unit->spans.count;
+	struct sp_range_walk ranges = sp_ranges_begin(&walk->entries.entries->lists, offset);
+	uint64_t low, high;
+	int rc = 0;
+
+	for (unsigned i = 0; i < RANGES_LIMIT && !rc && sp_ranges_next(&ranges, &low, &high); i++)
+		rc = add_range(walk, spans, low, high, rank, index);
+	return ranges.foreign ? -ENOENT : rc;
+}
+
+/* Adds the entry's ranges, as far as they are code (NULL: all) and wanted. */
+static int add_code(struct walk *walk, struct sp_spans *spans, const struct sp_entry *entry, uint32_t rank,
+	size_t index)
+{
+	size_t before = spans->count;
+	Dwarf_Die die;
 	int rc;
 
-	if (!has_code(die))
+	if (entry->code == SP_CODE_NONE)
 		return 0;
-	if (sp_array_room(&unit->functions, &unit->capacity, unit->count + 1, sizeof(*unit->functions)))
-		return -ENOMEM;
-	rc = add_ranges(&unit->spans, die, code, 0, unit->count);
-	if (!rc && unit->spans.count > before)
-		unit->functions[unit->count++] = (struct sp_function){.die = *die};
-	return rc;
+	if (entry->code == SP_CODE_RANGE)
+		return add_range(walk, spans, entry->low, entry->high, rank, index);
+	rc = entry->code == SP_CODE_LIST ? add_list(walk, spans, entry->low, rank, index) : -ENOENT;
+	if (rc != -ENOENT)
+		return rc;
+	spans->count = before;
+	return sp_entry_die(walk->entries.entries, entry->at, &die) ? add_ranges(walk, spans, &die, rank, index) : 0;
+}
+
+static void add_function(struct walk *walk, struct sp_unit *unit, const struct sp_entry *entry)
+{
+	size_t before = unit->spans.count;
+
+	if (entry->code == SP_CODE_NONE)
+		return;
+	walk->rc = sp_array_room(&unit->functions, &unit->capacity, unit->count + 1, sizeof(*unit->functions));
+	if (!walk->rc)
+		walk->rc = add_code(walk, &unit->spans, entry, 0, unit->count);
+	if (!walk->rc && unit->spans.count > before)
+		unit->functions[unit->count++] = (struct sp_function){.at = entry->at};
 }
 
 /* Where compilers put functions: in units and namespaces. The deep walk, made only when that was
  * not enough, also looks into types and other functions. */
-static bool may_hold_functions(Dwarf_Die *die, int tag, bool deep)
+static bool may_hold_functions(unsigned tag, bool deep)
 {
-	return tag == DW_TAG_namespace || tag == DW_TAG_module || (deep && dwarf_haschildren(die) > 0);
+	return deep || tag == DW_TAG_namespace || tag == DW_TAG_module;
 }
 
-static void collect_functions(struct walk *walk, struct sp_unit *unit, Dwarf_Die *parent, unsigned depth)
+/* The walk stands at the first child. */
+static void collect_functions(struct walk *walk, struct sp_unit *unit, unsigned depth)
 {
-	Dwarf_Die die;
+	struct sp_entry entry;
 
-	if (dwarf_child(parent, &die))
-		return;
-	do {
-		int tag;
-
-		if (!advance(walk, &die))
-			return;
-		tag = dwarf_tag(&die);
-		if (tag == DW_TAG_subprogram)
-			walk->rc = add_function(unit, &die, walk->code);
-		if (depth < DEPTH_LIMIT && may_hold_functions(&die, tag, walk->deep))
-			collect_functions(walk, unit, &die, depth + 1);
-	} while (!dwarf_siblingof(&die, &die));
+	while (!walk->rc && sp_entry_next(&walk->entries, &entry)) {
+		if (entry.tag == DW_TAG_subprogram)
+			add_function(walk, unit, &entry);
+		if (entry.children && depth < DEPTH_LIMIT && may_hold_functions(entry.tag, walk->deep))
+			collect_functions(walk, unit, depth + 1);
+		else
+			sp_entry_skip_children(&walk->entries, &entry);
+	}
 }
 
 static void read_functions(struct sp_unit *unit, enum sp_unit_depth depth, const struct sp_spans *code, size_t *cost)
 {
 	struct walk walk = {.code = code, .deep = depth == SP_UNIT_DEEP};
+	struct sp_entry body;
 
 	free_functions(unit);
-	collect_functions(&walk, unit, &unit->body, 0);
+	if (!unit->entries.header)
+		walk.rc = sp_entries_open(&unit->entries, &unit->body, unit->body.addr == unit->die.addr);
+	walk.entries = (struct sp_entry_walk){.entries = &unit->entries, .at = unit->body.addr};
+	if (!walk.rc && sp_entry_next(&walk.entries, &body) && body.children)
+		collect_functions(&walk, unit, 0);
 	sp_spans_sort(&unit->spans);
 	unit->depth = depth;
 	*cost += unit->count * 2;
@@ -210,54 +263,55 @@ struct sp_function *sp_unit_function(struct sp_unit *unit, uint64_t address, con
 	return span ? &unit->functions[span->index] : NULL;
 }
 
-static int add_inline(struct sp_inlines *inlines, Dwarf_Die *die, uint32_t parent, unsigned depth)
+static void add_inline(struct walk *walk, struct sp_inlines *inlines, const struct sp_entry *entry, uint32_t parent,
+	unsigned depth)
 {
-	if (sp_array_room(&inlines->list, &inlines->capacity, inlines->count + 1, sizeof(*inlines->list)))
-		return -ENOMEM;
-	inlines->list[inlines->count] = (struct sp_inline){.die = *die, .parent = parent};
-	return add_ranges(&inlines->spans, die, NULL, depth, inlines->count++);
+	walk->rc = sp_array_room(&inlines->list, &inlines->capacity, inlines->count + 1, sizeof(*inlines->list));
+	if (walk->rc)
+		return;
+	inlines->list[inlines->count] = (struct sp_inline){.at = entry->at, .parent = parent};
+	walk->rc = add_code(walk, &inlines->spans, entry, depth, inlines->count++);
 }
 
-static bool is_scope(int tag)
+static bool is_scope(unsigned tag)
 {
 	return tag == DW_TAG_inlined_subroutine || tag == DW_TAG_lexical_block || tag == DW_TAG_try_block ||
 		tag == DW_TAG_catch_block || tag == DW_TAG_with_stmt;
 }
 
-/* Blocks are entered whatever their own ranges say: compilers do not always let a block cover what
- * was inlined in it. */
-static void collect_inlines(struct walk *walk, struct sp_inlines *inlines, Dwarf_Die *parent, uint32_t around,
-	unsigned depth)
+/* The walk stands at the first child. Blocks are entered whatever their own ranges say: compilers do not
+ * always let a block cover what was inlined in it. */
+static void collect_inlines(struct walk *walk, struct sp_inlines *inlines, uint32_t around, unsigned depth)
 {
-	Dwarf_Die die;
+	struct sp_entry entry;
 
-	if (dwarf_child(parent, &die))
-		return;
-	do {
+	while (!walk->rc && sp_entry_next(&walk->entries, &entry)) {
 		uint32_t inner = around;
-		int tag;
 
-		if (!advance(walk, &die))
-			return;
-		tag = dwarf_tag(&die);
-		if (tag == DW_TAG_inlined_subroutine) {
+		if (entry.tag == DW_TAG_inlined_subroutine) {
 			inner = (uint32_t)inlines->count;
-			walk->rc = add_inline(inlines, &die, around, depth);
+			add_inline(walk, inlines, &entry, around, depth);
 		}
-		if (depth < DEPTH_LIMIT && is_scope(tag))
-			collect_inlines(walk, inlines, &die, inner, depth + 1);
-	} while (!dwarf_siblingof(&die, &die));
+		if (entry.children && depth < DEPTH_LIMIT && is_scope(entry.tag))
+			collect_inlines(walk, inlines, inner, depth + 1);
+		else
+			sp_entry_skip_children(&walk->entries, &entry);
+	}
 }
 
-const struct sp_inlines *sp_function_inlines(struct sp_function *function, size_t *cost)
+const struct sp_inlines *sp_function_inlines(const struct sp_unit *unit, struct sp_function *function,
+	const struct sp_wanted *wanted, size_t *cost)
 {
-	struct walk walk = {0};
+	struct walk walk = {
+		.entries = {.entries = &unit->entries, .at = function->at}, .wanted = wanted->count ? wanted : NULL};
+	struct sp_entry entry;
 
 	if (!function->inlines) {
 		function->inlines = calloc(1, sizeof(*function->inlines));
 		if (!function->inlines)
 			return NULL;
-		collect_inlines(&walk, function->inlines, &function->die, SP_INLINE_NONE, 0);
+		if (sp_entry_next(&walk.entries, &entry) && entry.children)
+			collect_inlines(&walk, function->inlines, SP_INLINE_NONE, 0);
 		sp_spans_sort(&function->inlines->spans);
 		*cost += function->inlines->count * 2;
 	}

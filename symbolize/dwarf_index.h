@@ -5,14 +5,15 @@
 #include <elfutils/libdw.h>
 #include <stdbool.h>
 
+#include "symbolize/entries.h"
 #include "symbolize/files.h"
 #include "symbolize/lines.h"
 #include "symbolize/spans.h"
 
 /* One inlined call. */
 struct sp_inline {
-	Dwarf_Die die;
-	uint32_t parent; /* index of the inlined call around it, or SP_INLINE_NONE */
+	const uint8_t *at; /* its entry */
+	uint32_t parent;   /* index of the inlined call around it, or SP_INLINE_NONE */
 };
 
 #define SP_INLINE_NONE UINT32_MAX
@@ -24,15 +25,24 @@ struct sp_inlines {
 };
 
 struct sp_function {
-	Dwarf_Die die;
+	const uint8_t *at;          /* its entry */
 	struct sp_inlines *inlines; /* NULL until asked for */
+	uint64_t entry;             /* for the user, as is the next */
+	bool entry_read;
+};
+
+/* The addresses that will be asked for, ascending; none: any. */
+struct sp_wanted {
+	const uint64_t *list;
+	size_t count;
 };
 
 enum sp_unit_depth { SP_UNIT_UNREAD, SP_UNIT_SHALLOW, SP_UNIT_DEEP };
 
 struct sp_unit {
-	Dwarf_Die die;  /* has the line table */
-	Dwarf_Die body; /* has the functions: another one with split DWARF */
+	Dwarf_Die die;             /* has the line table */
+	Dwarf_Die body;            /* has the functions: another one with split DWARF */
+	struct sp_entries entries; /* the body's */
 	enum sp_unit_depth depth;
 	struct sp_function *functions;
 	size_t count, capacity;
@@ -54,11 +64,15 @@ struct sp_units {
 int sp_units_load(struct sp_units *units, Dwarf *dwarf, const struct sp_spans *code);
 void sp_units_free(struct sp_units *units);
 
+/* Gives back what was read of the unit, but for where its body is. */
+void sp_unit_release(struct sp_unit *unit);
+
 /* The function of the unit at the address, or NULL. Reads the unit's functions at the first call;
  * adds the number of entries kept to *cost. */
 struct sp_function *sp_unit_function(struct sp_unit *unit, uint64_t address, const struct sp_spans *code, size_t *cost);
 
-/* The calls inlined into the function, read at the first call; NULL when out of memory. */
-const struct sp_inlines *sp_function_inlines(struct sp_function *function, size_t *cost);
+/* The calls inlined into the function where code is wanted, read at the first call; NULL when out of memory. */
+const struct sp_inlines *sp_function_inlines(const struct sp_unit *unit, struct sp_function *function,
+	const struct sp_wanted *wanted, size_t *cost);
 
 #endif

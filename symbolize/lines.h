@@ -6,6 +6,7 @@
 #ifndef SP_SYMBOLIZE_LINES_H
 #define SP_SYMBOLIZE_LINES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,20 +25,36 @@ struct sp_line_tables {
 	uint8_t offset_bytes;
 };
 
-struct sp_lines {
-	struct sp_row *rows;
-	size_t count, capacity;
-	struct sp_spans sequences;    /* index: the first row, rank: the number of rows */
-	struct sp_line_tables tables; /* in the section */
+/* How to run a program's instructions. */
+struct sp_line_rules {
+	const uint8_t *operand_counts; /* of the standard opcodes, from 1 */
+	const uint8_t *end;            /* of the instructions */
+	uint8_t min_instruction_bytes, line_range, opcode_base;
+	int8_t line_base;
 };
 
-/* Runs the program at `offset` of a .debug_line section, keeping the sequences that start within
- * `code`. Damaged programs yield what came before the damage. Returns 0 or -ENOMEM. */
+/* A row, and where the program goes on behind it. */
+struct sp_line_mark {
+	struct sp_row row;
+	const uint8_t *at;
+};
+
+/* Of the rows, which are many, only some are kept: the others are worked out again from there. */
+struct sp_lines {
+	struct sp_line_mark *marks;
+	size_t count, capacity;
+	struct sp_spans sequences;    /* index: the first mark, rank: the number of marks */
+	struct sp_line_tables tables; /* in the section */
+	struct sp_line_rules rules;
+};
+
+/* Runs the program at `offset` of a .debug_line section, which must live as long as the lines, keeping the sequences
+ * that start within `code`. Damaged programs yield what came before the damage. Returns 0 or -ENOMEM. */
 int sp_lines_read(struct sp_lines *lines, const uint8_t *section, size_t bytes, uint64_t offset,
 	const struct sp_spans *code);
 void sp_lines_free(struct sp_lines *lines);
 
-/* The row in force at the address, or NULL. */
-const struct sp_row *sp_lines_find(const struct sp_lines *lines, uint64_t address);
+/* Fills in the row in force at the address; false: there is none. */
+bool sp_lines_find(const struct sp_lines *lines, uint64_t address, struct sp_row *row);
 
 #endif

@@ -9,7 +9,7 @@
 #include "symbolize/process.h"
 
 #define DELETED " (deleted)"
-/* Line table rows and index entries (about 48 bytes each) that the first reader holds. */
+/* Line table marks and index entries (about 48 bytes each) that the first reader holds. */
 #define COST_LIMIT (6u << 20)
 
 struct sp_symbols *sp_symbols_new(const struct sp_symbol_module *module)
@@ -149,15 +149,16 @@ void sp_symbols_open(struct sp_symbols *m, struct sp_symbols_context *context)
 	if (load_tables(m))
 		return;
 	m->source = m->symtab.source;
-	if (m->with_dwarf)
-		m->dwarf = sp_dwarf_open(m->with_dwarf, &m->code, context, &m->deps, COST_LIMIT, false);
+	m->names_only = context->options.names_only && m->symtab.full;
+	if (m->with_dwarf && !m->names_only)
+		m->dwarf = sp_dwarf_open(m, context, COST_LIMIT, false);
 	if (m->dwarf)
 		m->source = SP_SYMBOLS_DWARF;
 }
 
 struct sp_dwarf *sp_symbols_reader(struct sp_symbols *m, struct sp_symbols_context *context, size_t cost_limit)
 {
-	return sp_dwarf_open(m->with_dwarf, &m->code, context, &m->deps, cost_limit, true);
+	return sp_dwarf_open(m, context, cost_limit, true);
 }
 
 bool sp_symbols_are_shareable(const struct sp_symbols *m)
@@ -215,14 +216,28 @@ static size_t resolve_generated(struct sp_strings *strings, const struct sp_symb
 	return 1;
 }
 
+/* Of clones (`foo.isra.0`) DWARF has their origin's name: so have symbols where there is DWARF, whether it was read or
+ * not. Threads that work a name out at once come to the same. */
+static const char *shown_name(struct sp_strings *strings, const struct sp_symbols *m, struct sp_elf_symbol *symbol)
+{
+	const char *name = __atomic_load_n(&symbol->shown, __ATOMIC_ACQUIRE);
+
+	if (!name) {
+		name = m->with_dwarf ? sp_strings_origin(strings, symbol->name)
+				     : sp_strings_function(strings, symbol->name);
+		__atomic_store_n(&symbol->shown, name, __ATOMIC_RELEASE);
+	}
+	return name;
+}
+
 /* What the symbol table knows better or alone. */
-static void add_symbol(struct sp_strings *strings, const struct sp_elf_symbol *symbol, bool linkage,
-	struct sp_symbol *out, size_t count)
+static void add_symbol(struct sp_strings *strings, const struct sp_symbols *m, struct sp_elf_symbol *symbol,
+	bool linkage, struct sp_symbol *out, size_t count)
 {
 	struct sp_symbol *outermost = &out[count - 1];
 
 	if (!outermost->function || is_better_known(symbol, outermost, linkage))
-		outermost->function = sp_strings_function(strings, symbol->name);
+		outermost->function = shown_name(strings, m, symbol);
 	for (size_t i = 0; i < count && !out[i].function_address; i++)
 		out[i].function_address = symbol->address;
 	if (symbol->file && *symbol->file && *symbol->file != '<') /* "<artificial>": made by the linker */
@@ -233,7 +248,7 @@ size_t sp_symbols_resolve(struct sp_symbols *m, struct sp_symbols_context *conte
 	uint64_t address, struct sp_symbol *out)
 {
 	const struct sp_plt_stub *stub;
-	const struct sp_elf_symbol *symbol;
+	struct sp_elf_symbol *symbol;
 	bool linkage = false;
 	size_t count = 0;
 
@@ -255,7 +270,7 @@ size_t sp_symbols_resolve(struct sp_symbols *m, struct sp_symbols_context *conte
 	symbol =
 		sp_symtab_find(&m->symtab, out[count - 1].function_address ? out[count - 1].function_address : address);
 	if (symbol)
-		add_symbol(&context->strings, symbol, linkage, out, count);
+		add_symbol(&context->strings, m, symbol, linkage, out, count);
 	if (!out[count - 1].function && !out[count - 1].function_address)
 		out[count - 1].function_address = unwind_entry(m, context, address);
 	return count;

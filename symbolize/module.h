@@ -34,6 +34,7 @@ struct sp_symbols {
 	const struct sp_object *with_dwarf;   /* one of them, or NULL */
 	struct sp_spans code;
 	struct sp_symtab symtab;
+	bool names_only; /* its DWARF is not read, as the symbols tell all that is wanted */
 	struct sp_plt plt;
 	struct sp_dwarf *dwarf;        /* the first reader */
 	bool dwarf_taken;              /* atomic: some thread is at it */

@@ -156,32 +156,41 @@ Elf_Scn *sp_object_section(const struct sp_object *object, const char *name, GEl
 	return NULL;
 }
 
-bool sp_object_has_dwarf(const struct sp_object *object)
+static bool is_old_compressed(const char *name)
+{
+	return !strncmp(name, ".zdebug", 7);
+}
+
+/* Adds what a section takes when it is unpacked. */
+static void add_unpacked(Elf_Scn *scn, const GElf_Shdr *header, const char *name, uint64_t *bytes)
+{
+	GElf_Chdr compressed;
+	ssize_t old;
+
+	if ((header->sh_flags & SHF_COMPRESSED) && gelf_getchdr(scn, &compressed)) {
+		*bytes += compressed.ch_size < UNPACKED_LIMIT_BYTES ? compressed.ch_size : UNPACKED_LIMIT_BYTES;
+	} else if (is_old_compressed(name)) {
+		old = dwelf_scn_gnu_compressed_size(scn);
+		*bytes += old < 0 ? 0 : (uint64_t)old;
+	}
+}
+
+bool sp_object_can_unpack(const struct sp_object *object)
 {
 	uint64_t unpacked = 0;
-	bool found = false;
 	Elf_Scn *scn = NULL;
 	GElf_Shdr header;
-	GElf_Chdr compressed;
 
-	while ((scn = elf_nextscn(object->elf, scn))) {
-		const char *name;
+	while ((scn = elf_nextscn(object->elf, scn)))
+		if (gelf_getshdr(scn, &header) && header.sh_type != SHT_NOBITS)
+			add_unpacked(scn, &header, section_name(object, &header), &unpacked);
+	return unpacked < UNPACKED_LIMIT_BYTES;
+}
 
-		if (!gelf_getshdr(scn, &header) || header.sh_type == SHT_NOBITS)
-			continue;
-		name = section_name(object, &header);
-		if (!strcmp(name, ".debug_info") || !strcmp(name, ".zdebug_info"))
-			found = true;
-		if ((header.sh_flags & SHF_COMPRESSED) && gelf_getchdr(scn, &compressed))
-			unpacked +=
-				compressed.ch_size < UNPACKED_LIMIT_BYTES ? compressed.ch_size : UNPACKED_LIMIT_BYTES;
-		else if (!strncmp(name, ".zdebug", 7)) {
-			ssize_t bytes = dwelf_scn_gnu_compressed_size(scn);
-
-			unpacked += bytes < 0 ? 0 : (uint64_t)bytes;
-		}
-	}
-	return found && unpacked < UNPACKED_LIMIT_BYTES;
+bool sp_object_has_dwarf(const struct sp_object *object)
+{
+	return (sp_object_section(object, ".debug_info", NULL) || sp_object_section(object, ".zdebug_info", NULL)) &&
+		sp_object_can_unpack(object);
 }
 
 bool sp_object_is_compressed(const struct sp_object *object)
@@ -191,7 +200,7 @@ bool sp_object_is_compressed(const struct sp_object *object)
 
 	while ((scn = elf_nextscn(object->elf, scn))) {
 		if (gelf_getshdr(scn, &header) &&
-			((header.sh_flags & SHF_COMPRESSED) || !strncmp(section_name(object, &header), ".zdebug", 7)))
+			((header.sh_flags & SHF_COMPRESSED) || is_old_compressed(section_name(object, &header))))
 			return true;
 	}
 	return false;

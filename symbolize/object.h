@@ -43,6 +43,9 @@ bool sp_object_has_build_id(const struct sp_object *object, const uint8_t *build
 /* The section of this name that has contents in this file, or NULL. header may be NULL. */
 Elf_Scn *sp_object_section(const struct sp_object *object, const char *name, GElf_Shdr *header);
 
+/* Can all compressed sections be read within the memory limit? */
+bool sp_object_can_unpack(const struct sp_object *object);
+
 /* Has the object DWARF that can be read within the memory limit for compressed sections? */
 bool sp_object_has_dwarf(const struct sp_object *object);
 

@@ -47,10 +47,13 @@ struct sp_package {
 	size_t count, capacity;
 };
 
+/* The contents, unpacked where they are compressed. */
 static struct slice section(const struct sp_object *object, const char *name)
 {
-	Elf_Scn *scn = sp_object_section(object, name, NULL);
-	Elf_Data *data = scn ? elf_getdata(scn, NULL) : NULL;
+	GElf_Shdr header;
+	Elf_Scn *scn = sp_object_section(object, name, &header);
+	bool packed = scn && (header.sh_flags & SHF_COMPRESSED);
+	Elf_Data *data = scn && (!packed || elf_compress(scn, 0, 0) >= 0) ? elf_getdata(scn, NULL) : NULL;
 
 	return data && data->d_buf ? (struct slice){data->d_buf, data->d_size} : (struct slice){0};
 }
@@ -101,7 +104,7 @@ struct sp_package *sp_package_open(const char *path, const struct sp_object *obj
 	if (!package)
 		return NULL;
 	package->program = object;
-	if (!sp_object_open(&package->file, path) && !sp_object_is_compressed(&package->file)) {
+	if (!sp_object_open(&package->file, path) && sp_object_can_unpack(&package->file)) {
 		index = section(&package->file, ".debug_cu_index");
 		if (index.at && !read_index(&package->index, index))
 			return package;
@@ -439,18 +442,29 @@ static int read_files(const struct sp_package *package, uint32_t row, struct sp_
 	return rc;
 }
 
+/* The row of a skeleton unit's split part; 0: none. */
+static uint32_t find_unit(const struct sp_package *package, Dwarf_Die *skeleton)
+{
+	uint8_t type;
+	uint64_t id;
+
+	if (dwarf_cu_info(skeleton->cu, NULL, &type, NULL, NULL, &id, NULL, NULL) || type != DW_UT_skeleton)
+		return 0;
+	return find_row(&package->index, id);
+}
+
+bool sp_package_has(const struct sp_package *package, Dwarf_Die *skeleton)
+{
+	return find_unit(package, skeleton);
+}
+
 int sp_package_find(struct sp_package *package, Dwarf_Die *skeleton, Dwarf_Die *body, struct sp_files *files,
 	size_t *bytes)
 {
+	uint32_t row = find_unit(package, skeleton);
 	struct unit unit = {0};
-	uint8_t type;
-	uint64_t id;
-	uint32_t row;
 	int rc;
 
-	if (dwarf_cu_info(skeleton->cu, NULL, &type, NULL, NULL, &id, NULL, NULL) || type != DW_UT_skeleton)
-		return -ENOENT;
-	row = find_row(&package->index, id);
 	if (!row)
 		return -ENOENT;
 	if (sp_array_room(&package->units, &package->capacity, package->count + 1, sizeof(unit)))

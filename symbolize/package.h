@@ -11,9 +11,12 @@
 
 struct sp_package;
 
-/* Opens the package of `object`, at `path`; both must outlive it. NULL: there is none, or it is damaged. */
+/* Opens the package of `object`, at `path`; both must outlive it. NULL: there is none, or none that can be read. */
 struct sp_package *sp_package_open(const char *path, const struct sp_object *object);
 void sp_package_close(struct sp_package *package); /* NULL: nothing */
+
+/* Is the split part of a skeleton unit in it? */
+bool sp_package_has(const struct sp_package *package, Dwarf_Die *skeleton);
 
 /* Finds the split part of a skeleton unit of the object. *body: its entry, which lives until
  * sp_package_close, as do *files: its own file table, empty when it shares the skeleton's; *bytes: what is held for

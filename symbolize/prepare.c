@@ -1,6 +1,6 @@
 /* Many addresses at once: the cache first, then all processors.
  *
- * Modules are opened by one thread each, then every module's addresses, in order, are cut into jobs. A
+ * Modules are opened by one thread each, then every module's addresses, by compilation unit, are cut into jobs. A
  * thread reads DWARF with handles of its own (libdw's are not to be shared) and keeps its answers to
  * itself until all are done. */
 #include <errno.h>
@@ -15,7 +15,7 @@
 
 #define THREADS_MAX 8u
 #define STACK_BYTES (8u << 20)
-/* Fewer addresses are not worth a reader of their own. */
+/* Of one unit's addresses fewer are not worth reading the unit twice. */
 #define JOB_ADDRESSES_MIN 512u
 #define JOBS_PER_THREAD 3u
 /* See sp_dwarf_open; of all readers together, the modules' first ones apart. */
@@ -27,6 +27,7 @@ struct group {
 	size_t first, count;
 };
 
+/* Addresses are by unit, and ascending in each. */
 struct job {
 	uint32_t module;
 	const uint64_t *addresses;
@@ -46,7 +47,7 @@ struct work {
 	struct group *groups;
 	size_t group_count;
 	struct job *jobs;
-	size_t job_count;
+	size_t job_count, job_capacity;
 	unsigned threads;
 	void (*each)(struct work *work, struct own_reader *own, size_t i);
 	size_t next, end; /* atomic: the next one to be taken */
@@ -83,22 +84,39 @@ static struct sp_dwarf *get_reader(struct work *work, struct own_reader *own, ui
 	return own->dwarf;
 }
 
+/* How many of a job's addresses, from `first` on, are in one unit. */
+static size_t same_unit(const struct job *job, const struct sp_dwarf *reader, size_t first)
+{
+	size_t unit = sp_dwarf_unit(reader, job->addresses[first]), n = 1;
+
+	while (first + n < job->count && sp_dwarf_unit(reader, job->addresses[first + n]) == unit)
+		n++;
+	return n;
+}
+
 static void run_job(struct work *work, struct own_reader *own, size_t i)
 {
 	struct job *job = &work->jobs[i];
 	struct sp_symbols *m = work->s->modules[job->module];
 	struct sp_dwarf *reader = m->dwarf ? get_reader(work, own, job->module) : NULL;
 	struct sp_symbol frames[SP_FRAMES_MAX];
-	size_t used = 0, capacity = 0;
+	size_t used = 0, capacity = 0, unit_end = 0;
 
 	/* What a thread that gets no reader leaves undone is worked out when asked for. */
 	for (size_t k = 0; k < job->count && (reader || !m->dwarf); k++) {
-		size_t count = sp_symbols_resolve(m, &work->s->context, reader, job->addresses[k], frames);
+		size_t count;
 
+		if (reader && k == unit_end) {
+			unit_end += same_unit(job, reader, k);
+			sp_dwarf_expect(reader, job->addresses + k, unit_end - k);
+		}
+		count = sp_symbols_resolve(m, &work->s->context, reader, job->addresses[k], frames);
 		if (!add_frames(job, &used, &capacity, frames, count))
 			break;
 		job->counts[k] = (uint32_t)count;
 	}
+	if (reader)
+		sp_dwarf_expect(reader, NULL, 0);
 	if (reader && reader == m->dwarf)
 		__atomic_store_n(&m->dwarf_taken, false, __ATOMIC_RELEASE);
 }
@@ -145,28 +163,70 @@ static unsigned usable_processors(void)
 	return count < 1 ? 1 : (unsigned)count < THREADS_MAX ? (unsigned)count : THREADS_MAX;
 }
 
-/* A module's jobs: several, when there is enough to do and its sections need not be unpacked. */
-static int add_jobs(struct work *work, const struct group *group, const uint64_t *list)
+struct place {
+	size_t unit;
+	uint64_t address;
+};
+
+static int compare_places(const void *left, const void *right)
+{
+	const struct place *a = left, *b = right;
+
+	if (a->unit != b->unit)
+		return a->unit < b->unit ? -1 : 1;
+	return a->address < b->address ? -1 : a->address > b->address;
+}
+
+static int add_job(struct work *work, uint32_t module, const uint64_t *addresses, size_t count)
+{
+	struct job job = {.module = module, .addresses = addresses, .count = count};
+
+	if (sp_array_room(&work->jobs, &work->job_capacity, work->job_count + 1, sizeof(job)))
+		return -ENOMEM;
+	job.counts = calloc(count, sizeof(*job.counts));
+	if (!job.counts)
+		return -ENOMEM;
+	work->jobs[work->job_count++] = job;
+	return 0;
+}
+
+/* A module's jobs: one a unit, more where a unit has very many, but a single one when its sections must be
+ * unpacked. by_unit: gets the group's addresses. */
+static int add_jobs(struct work *work, const struct group *group, const uint64_t *list, uint64_t *by_unit)
 {
 	const struct sp_symbols *m = work->s->modules[group->module];
-	size_t most = sp_symbols_are_shareable(m) ? work->threads * JOBS_PER_THREAD : 1;
-	size_t wanted = group->count / JOB_ADDRESSES_MIN, done = 0;
+	struct place *places = calloc(group->count, sizeof(*places));
+	size_t most = group->count / (work->threads * JOBS_PER_THREAD), first = 0;
+	bool single = work->threads == 1 || !sp_symbols_are_shareable(m);
+	int rc = places ? 0 : -ENOMEM;
 
-	wanted = work->threads == 1 || !wanted ? 1 : wanted < most ? wanted : most;
-	for (size_t i = 0; i < wanted; i++) {
-		struct job *job = &work->jobs[work->job_count];
-		size_t until = group->count * (i + 1) / wanted;
-
-		*job = (struct job){.module = group->module,
-			.addresses = list + group->first + done,
-			.count = until - done,
-			.counts = calloc(until - done, sizeof(*job->counts))};
-		if (!job->counts)
-			return -ENOMEM;
-		work->job_count++;
-		done = until;
+	most = most < JOB_ADDRESSES_MIN ? JOB_ADDRESSES_MIN : most;
+	for (size_t i = 0; i < group->count && !rc; i++)
+		places[i] = (struct place){
+			m->dwarf ? sp_dwarf_unit(m->dwarf, list[group->first + i]) : 0, list[group->first + i]};
+	if (!rc)
+		qsort(places, group->count, sizeof(*places), compare_places);
+	for (size_t i = 0; i < group->count && !rc; i++) {
+		by_unit[group->first + i] = places[i].address;
+		if (i + 1 < group->count && (single || (places[i + 1].unit == places[i].unit && i + 1 - first < most)))
+			continue;
+		rc = add_job(work, group->module, by_unit + group->first + first, i + 1 - first);
+		first = i + 1;
 	}
-	return 0;
+	free(places);
+	return rc;
+}
+
+static void reserve_answers(struct sp_symbolizer *s, const struct work *work)
+{
+	size_t addresses = 0, frames = 0;
+
+	for (size_t i = 0; i < work->job_count; i++) {
+		addresses += work->jobs[i].count;
+		for (size_t k = 0; k < work->jobs[i].count; k++)
+			frames += work->jobs[i].counts[k];
+	}
+	sp_answers_reserve(&s->answers, addresses, frames); /* without memory they grow as they can */
 }
 
 static void take_answers(struct sp_symbolizer *s, struct job *job)
@@ -182,17 +242,19 @@ static void take_answers(struct sp_symbolizer *s, struct job *job)
 	free(job->counts);
 }
 
-static void work_out(struct sp_symbolizer *s, struct group *groups, size_t count, const uint64_t *list)
+/* by_unit: as large as the list. */
+static void work_out(struct sp_symbolizer *s, struct group *groups, size_t count, const uint64_t *list,
+	uint64_t *by_unit)
 {
 	struct work work = {.s = s, .groups = groups, .group_count = count, .threads = usable_processors()};
 	int rc = 0;
 
 	run_all(&work, open_group, count);
-	work.jobs = calloc(count * (size_t)work.threads * JOBS_PER_THREAD + 1, sizeof(*work.jobs));
-	for (size_t i = 0; work.jobs && i < count && !rc; i++)
+	for (size_t i = 0; i < count && !rc; i++)
 		if (s->modules[groups[i].module]->source >= SP_SYMBOLS_NONE)
-			rc = add_jobs(&work, &groups[i], list);
+			rc = add_jobs(&work, &groups[i], list, by_unit);
 	run_all(&work, run_job, work.job_count);
+	reserve_answers(s, &work);
 	for (size_t i = 0; i < work.job_count; i++)
 		take_answers(s, &work.jobs[i]);
 	free(work.jobs);
@@ -234,7 +296,7 @@ static void drop_known(const struct sp_symbolizer *s, struct group *group, uint6
 	for (size_t i = 0; i < group->count; i++) {
 		uint64_t address = list[group->first + i];
 
-		if (!sp_answers_find(&s->answers, group->module, address))
+		if (!sp_answers_find(&s->answers, group->module, address) && !sp_cached_has(s, group->module, address))
 			list[group->first + kept++] = address;
 	}
 	group->count = kept;
@@ -243,7 +305,7 @@ static void drop_known(const struct sp_symbolizer *s, struct group *group, uint6
 void sp_symbolizer_prepare(struct sp_symbolizer *s, struct sp_symbol_query *queries, size_t count)
 {
 	struct group *groups = calloc(s->modules_count + 1, sizeof(*groups));
-	uint64_t *list = calloc(count + 1, sizeof(*list));
+	uint64_t *list = calloc(count + 1, 2 * sizeof(*list));
 	size_t group_count = 0, used = 0, at = 0;
 
 	if (count)
@@ -263,7 +325,7 @@ void sp_symbolizer_prepare(struct sp_symbolizer *s, struct sp_symbol_query *quer
 		group_count += group->count != 0;
 	}
 	if (group_count)
-		work_out(s, groups, group_count, list);
+		work_out(s, groups, group_count, list, list + count);
 	free(groups);
 	free(list);
 }

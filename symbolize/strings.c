@@ -20,61 +20,71 @@ struct sp_string {
 
 void sp_strings_free(struct sp_strings *strings)
 {
-	for (size_t i = 0; i < strings->capacity; i++)
-		free(strings->slots[i]);
-	free(strings->slots);
+	for (size_t k = 0; k < SP_STRINGS_PARTS; k++) {
+		struct sp_strings_part *part = &strings->parts[k];
+
+		for (size_t i = 0; i < part->capacity; i++)
+			free(part->slots[i]);
+		free(part->slots);
+	}
 	*strings = (struct sp_strings){0};
 }
 
-static uint64_t hash_text(const char *text, size_t bytes)
+uint64_t sp_strings_hash(const char *text, size_t bytes)
 {
-	uint64_t hash = 0xcbf29ce484222325u;
+	uint64_t hash = bytes, word;
 
-	for (size_t i = 0; i < bytes; i++)
-		hash = (hash ^ (unsigned char)text[i]) * 0x100000001b3u;
+	for (; bytes >= sizeof(word); text += sizeof(word), bytes -= sizeof(word)) {
+		memcpy(&word, text, sizeof(word));
+		hash = (hash ^ word) * 0xff51afd7ed558ccdu;
+		hash ^= hash >> 32;
+	}
+	word = 0;
+	memcpy(&word, text, bytes);
+	hash = (hash ^ word) * 0xff51afd7ed558ccdu;
 	return hash ^ hash >> 32;
 }
 
-static struct sp_string **find_slot(const struct sp_strings *strings, uint64_t hash, const char *text, size_t bytes)
+static struct sp_string **find_slot(const struct sp_strings_part *part, uint64_t hash, const char *text, size_t bytes)
 {
-	size_t i = hash & (strings->capacity - 1);
+	size_t i = hash & (part->capacity - 1);
 
-	while (strings->slots[i]) {
-		const struct sp_string *s = strings->slots[i];
+	while (part->slots[i]) {
+		const struct sp_string *s = part->slots[i];
 
 		if (s->hash == hash && s->bytes == bytes && !memcmp(s->text, text, bytes))
 			break;
-		i = (i + 1) & (strings->capacity - 1);
+		i = (i + 1) & (part->capacity - 1);
 	}
-	return &strings->slots[i];
+	return &part->slots[i];
 }
 
-static int grow(struct sp_strings *strings)
+static int grow(struct sp_strings_part *part)
 {
-	struct sp_strings bigger = {.capacity = strings->capacity ? strings->capacity * 2 : 1024};
+	struct sp_strings_part bigger = {.capacity = part->capacity ? part->capacity * 2 : 64};
 
 	bigger.slots = calloc(bigger.capacity, sizeof(*bigger.slots));
 	if (!bigger.slots)
 		return -ENOMEM;
-	for (size_t i = 0; i < strings->capacity; i++) {
-		struct sp_string *s = strings->slots[i];
+	for (size_t i = 0; i < part->capacity; i++) {
+		struct sp_string *s = part->slots[i];
 
 		if (s)
 			*find_slot(&bigger, s->hash, s->text, s->bytes) = s;
 	}
-	free(strings->slots);
-	strings->slots = bigger.slots;
-	strings->capacity = bigger.capacity;
+	free(part->slots);
+	part->slots = bigger.slots;
+	part->capacity = bigger.capacity;
 	return 0;
 }
 
-static struct sp_string *keep_hashed(struct sp_strings *strings, uint64_t hash, const char *text, size_t bytes)
+static struct sp_string *keep_hashed(struct sp_strings_part *part, uint64_t hash, const char *text, size_t bytes)
 {
 	struct sp_string **slot, *s;
 
-	if (strings->used * 2 >= strings->capacity && grow(strings))
+	if (part->used * 2 >= part->capacity && grow(part))
 		return NULL;
-	slot = find_slot(strings, hash, text, bytes);
+	slot = find_slot(part, hash, text, bytes);
 	if (*slot)
 		return *slot;
 	s = malloc(sizeof(*s) + bytes + 1);
@@ -84,18 +94,20 @@ static struct sp_string *keep_hashed(struct sp_strings *strings, uint64_t hash, 
 	memcpy(s->text, text, bytes);
 	s->text[bytes] = '\0';
 	*slot = s;
-	strings->used++;
+	part->used++;
 	return s;
 }
 
 static struct sp_string *keep(struct sp_strings *strings, const char *text, size_t bytes)
 {
-	uint64_t hash = hash_text(text, bytes);
+	uint64_t hash = sp_strings_hash(text, bytes);
+	struct sp_strings_part *part = &strings->parts[hash >> 60];
 	struct sp_string *s;
 
-	pthread_mutex_lock(&strings->lock);
-	s = keep_hashed(strings, hash, text, bytes);
-	pthread_mutex_unlock(&strings->lock);
+	_Static_assert(SP_STRINGS_PARTS == 16, "the upper 4 bits of the hash");
+	pthread_mutex_lock(&part->lock);
+	s = keep_hashed(part, hash, text, bytes);
+	pthread_mutex_unlock(&part->lock);
 	return s;
 }
 
@@ -106,10 +118,10 @@ const char *sp_strings_keep(struct sp_strings *strings, const char *text, size_t
 	return s ? s->text : NULL;
 }
 
-/* Length of `name` without GCC's `.cold` or `.cold.12`. */
-static size_t cut_cold(const char *name, size_t bytes)
+/* Length of `name` without `.mark` or `.mark.12` at its end. */
+static size_t cut_mark(const char *name, size_t bytes, const char *mark)
 {
-	size_t end = bytes;
+	size_t end = bytes, mark_bytes = strlen(mark);
 
 	while (end && isdigit((unsigned char)name[end - 1]))
 		end--;
@@ -117,8 +129,8 @@ static size_t cut_cold(const char *name, size_t bytes)
 		end = bytes;
 	else
 		end--;
-	if (end > 5 && !memcmp(name + end - 5, ".cold", 5))
-		return end - 5;
+	if (end > mark_bytes && !memcmp(name + end - mark_bytes, mark, mark_bytes))
+		return end - mark_bytes;
 	return bytes;
 }
 
@@ -126,7 +138,7 @@ size_t sp_strings_cut(const char *name, size_t bytes)
 {
 	const char *at = bytes ? memchr(name + 1, '@', bytes - 1) : NULL;
 
-	return cut_cold(name, at ? (size_t)(at - name) : bytes);
+	return cut_mark(name, at ? (size_t)(at - name) : bytes, ".cold");
 }
 
 static const char *shown_name(struct sp_strings *strings, const struct sp_string *raw)
@@ -152,4 +164,17 @@ const char *sp_strings_function(struct sp_strings *strings, const char *name)
 		__atomic_store_n(&raw->function, function, __ATOMIC_RELEASE);
 	}
 	return function;
+}
+
+const char *sp_strings_origin(struct sp_strings *strings, const char *name)
+{
+	static const char *const marks[] = {".isra", ".constprop", ".part", ".lto_priv"};
+	size_t whole = strnlen(name, NAME_LIMIT_BYTES), bytes = sp_strings_cut(name, whole), before;
+
+	do {
+		before = bytes;
+		for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
+			bytes = cut_mark(name, bytes, marks[i]);
+	} while (bytes < before);
+	return sp_strings_function(strings, bytes < whole ? sp_strings_keep(strings, name, bytes) : name);
 }

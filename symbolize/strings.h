@@ -4,17 +4,25 @@
 
 #include <pthread.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct sp_string;
 
+/* So that threads seldom wait for each other. */
+#define SP_STRINGS_PARTS 16u
+
 /* All zero is valid and empty. */
 struct sp_strings {
-	pthread_mutex_t lock;
-	struct sp_string **slots; /* hash table, open addressing */
-	size_t capacity, used;
+	struct sp_strings_part {
+		pthread_mutex_t lock;
+		struct sp_string **slots; /* hash table, open addressing */
+		size_t capacity, used;
+	} parts[SP_STRINGS_PARTS]; /* by hash */
 };
 
 void sp_strings_free(struct sp_strings *strings);
+
+uint64_t sp_strings_hash(const char *text, size_t bytes);
 
 /* The kept copy of the first `bytes` of text; lives until sp_strings_free. NULL when text is NULL or
  * memory is out. */
@@ -27,5 +35,8 @@ const char *sp_strings_function(struct sp_strings *strings, const char *name);
 
 /* Length of a linkage name without its version and the mark of a cold split. */
 size_t sp_strings_cut(const char *name, size_t bytes);
+
+/* The name a person should see for the function that this is a clone of (`foo.isra.0`, `foo.part.0.cold`), as DWARF names clones. */
+const char *sp_strings_origin(struct sp_strings *strings, const char *name);
 
 #endif

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "symbolize/array.h"
-#include "symbolize/symbolizer.h"
+#include "symbolize/cached.h"
 
 static char *copy_text(const char *text)
 {
@@ -39,6 +39,7 @@ void sp_symbolizer_free(struct sp_symbolizer *s)
 	for (size_t i = 0; i < s->modules_count; i++)
 		sp_symbols_free(s->modules[i]);
 	free(s->modules);
+	sp_cached_free(s);
 	sp_answers_free(&s->answers);
 	sp_strings_free(&s->context.strings);
 	pthread_mutex_destroy(&s->context.lock);
@@ -115,16 +116,21 @@ static size_t copy_frames(struct sp_symbol *out, size_t max, const struct sp_sym
 size_t sp_symbolize(struct sp_symbolizer *s, int module, uint64_t address, struct sp_symbol *out, size_t max)
 {
 	struct sp_symbols *m = get_module(s, module);
-	struct sp_symbol frames[SP_FRAMES_MAX] = {0};
+	struct sp_symbol frames[SP_FRAMES_MAX];
 	const struct sp_answer *known;
 	size_t count = 1;
 
+	frames[0] = (struct sp_symbol){0};
 	if (!m)
 		return copy_frames(out, max, frames, count);
 	address -= m->bias;
 	known = sp_answers_find(&s->answers, (uint32_t)module, address);
 	if (known)
 		return copy_frames(out, max, s->answers.frames + known->first, known->count);
+	count = sp_cached_frames(s, (uint32_t)module, address, frames);
+	if (count)
+		return copy_frames(out, max, frames, count);
+	count = 1;
 	sp_symbols_open(m, &s->context);
 	if (m->source >= SP_SYMBOLS_NONE) {
 		count = sp_symbols_resolve(m, &s->context, m->dwarf, address, frames);

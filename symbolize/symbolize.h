@@ -19,6 +19,8 @@ struct sp_symbolizer_options {
 	const char *debug_dirs;         /* where separate debug files live, separated by colons; NULL: SP_DEBUG_DIR */
 	const char *cache;              /* path of the database of answers (symbolize/cache.h); NULL: none */
 	int pid;                        /* the process the modules are of, if it lives; 0: it does not */
+	bool names_only;                /* of an address only the function's name and local_to are wanted, no lines
+					 * and no inlined calls: where a .symtab tells, no DWARF is read */
 	unsigned debuginfod_seconds;    /* ask debuginfod, for at most so long altogether; 0: do not */
 	void (*warn)(const char *text); /* told once when the cache cannot be used; NULL: nobody */
 };

@@ -12,6 +12,8 @@ struct sp_symbolizer {
 	struct sp_symbols **modules;
 	size_t modules_count, modules_capacity;
 	struct sp_answers answers;
+	struct sp_cached_chunk *chunks; /* of answers, as read from the cache */
+	size_t chunks_count, chunks_capacity;
 	struct sp_cache *cache; /* NULL: none, or not opened yet */
 	bool cache_tried;
 };

@@ -17,6 +17,8 @@ struct candidate {
 	uint32_t rank;
 	uint32_t file; /* of a local symbol: 1 + index into files; 0: none */
 	bool ambiguous;
+	bool several;   /* the first of a name: there are other functions of this name */
+	uint64_t whole; /* address of the function that this is the cold part of; 0: it is none */
 };
 
 #define RANK_EXPORTED (1u << 6)
@@ -100,44 +102,53 @@ static int add_file(struct loader *loader, const char *name)
 	return 0;
 }
 
-static uint64_t hash_name(const char *name, size_t bytes)
+/* A hash table of 1 + index into the list. A function and its cold part have one name. */
+struct name_table {
+	const struct loader *loader;
+	bool by_file; /* the same name in two files is two */
+	uint32_t *slots;
+	size_t mask;
+};
+
+/* The slot of a name: empty, or that of the first such symbol. file: as in a candidate. */
+static uint32_t *name_slot(const struct name_table *table, const char *name, uint32_t file)
 {
-	uint64_t hash = 0xcbf29ce484222325u;
+	size_t bytes = sp_strings_cut(name, strlen(name));
+	size_t at = (sp_strings_hash(name, bytes) + (table->by_file ? file * 0x9e3779b9u : 0)) & table->mask;
 
-	for (size_t i = 0; i < bytes; i++)
-		hash = (hash ^ (unsigned char)name[i]) * 0x100000001b3u;
-	return hash ^ hash >> 32;
-}
+	for (; table->slots[at]; at = (at + 1) & table->mask) {
+		const struct candidate *other = &table->loader->list[table->slots[at] - 1];
 
-/* The slot of a local symbol's name in a hash table of 1 + index into the list: empty, or that of the
- * first symbol of this name. A function and its cold part have one name. */
-static uint32_t *name_slot(const struct loader *loader, uint32_t *slots, size_t mask, const char *name)
-{
-	size_t bytes = sp_strings_cut(name, strlen(name)), at = hash_name(name, bytes) & mask;
-
-	for (; slots[at]; at = (at + 1) & mask) {
-		const char *other = loader->list[slots[at] - 1].name;
-
-		if (!strncmp(other, name, bytes) && sp_strings_cut(other, strlen(other)) == bytes)
+		if ((!table->by_file || other->file == file) && !strncmp(other->name, name, bytes) &&
+			sp_strings_cut(other->name, strlen(other->name)) == bytes)
 			break;
 	}
-	return &slots[at];
+	return &table->slots[at];
 }
 
-/* Marks local symbols whose name local symbols of other files have too. */
-static int mark_ambiguous(struct loader *loader)
+static int make_table(struct name_table *table, const struct loader *loader, bool by_file)
 {
 	size_t capacity = 64;
-	uint32_t *slots;
 
 	while (capacity < loader->count * 2)
 		capacity *= 2;
-	slots = calloc(capacity, sizeof(*slots));
-	if (!slots)
+	*table = (struct name_table){.loader = loader,
+		.by_file = by_file,
+		.slots = calloc(capacity, sizeof(*table->slots)),
+		.mask = capacity - 1};
+	return table->slots ? 0 : -ENOMEM;
+}
+
+/* Marks local symbols whose name local symbols of other files have too. Cold parts have their functions' names. */
+static int mark_ambiguous(struct loader *loader)
+{
+	struct name_table table;
+
+	if (make_table(&table, loader, false))
 		return -ENOMEM;
 	for (size_t i = 0; i < loader->count; i++) {
 		const struct candidate *c = &loader->list[i];
-		uint32_t *slot = c->file ? name_slot(loader, slots, capacity - 1, c->name) : NULL;
+		uint32_t *slot = c->file && !c->whole ? name_slot(&table, c->name, c->file) : NULL;
 
 		if (slot && !*slot)
 			*slot = (uint32_t)i + 1;
@@ -147,11 +158,78 @@ static int mark_ambiguous(struct loader *loader)
 	for (size_t i = 0; i < loader->count; i++) {
 		struct candidate *c = &loader->list[i];
 
-		if (c->file)
-			c->ambiguous = loader->list[*name_slot(loader, slots, capacity - 1, c->name) - 1].ambiguous;
+		if (c->file && !c->whole)
+			c->ambiguous = loader->list[*name_slot(&table, c->name, c->file) - 1].ambiguous;
 	}
-	free(slots);
+	free(table.slots);
 	return 0;
+}
+
+static bool is_cold(const char *name)
+{
+	const char *mark = strstr(name, ".cold");
+
+	return mark && !strchr(mark, '@') && sp_strings_cut(name, strlen(name)) < strlen(name);
+}
+
+/* Functions by name and file, and by name alone. */
+struct whole_tables {
+	struct name_table in_file, anywhere;
+};
+
+static void add_whole(struct loader *loader, const struct whole_tables *tables, size_t i)
+{
+	const struct candidate *c = &loader->list[i];
+	uint32_t *slot = name_slot(&tables->in_file, c->name, c->file);
+
+	if (!*slot)
+		*slot = (uint32_t)i + 1;
+	slot = name_slot(&tables->anywhere, c->name, c->file);
+	if (!*slot)
+		*slot = (uint32_t)i + 1;
+	else if (loader->list[*slot - 1].low != c->low)
+		loader->list[*slot - 1].several = true;
+}
+
+/* 1 + index of the function that a cold part is of: one in its own file, else an exported one, else the only one of
+ * the name, as linkers put functions that they make local behind all files. 0: none. */
+static uint32_t whole_of(const struct loader *loader, const struct whole_tables *tables, const struct candidate *cold)
+{
+	uint32_t found = *name_slot(&tables->in_file, cold->name, cold->file);
+
+	if (!found)
+		found = *name_slot(&tables->in_file, cold->name, 0);
+	if (found)
+		return found;
+	found = *name_slot(&tables->anywhere, cold->name, 0);
+	return found && !loader->list[found - 1].several ? found : 0;
+}
+
+static int find_whole(struct loader *loader)
+{
+	struct whole_tables tables = {0};
+	size_t cold = 0;
+	int rc;
+
+	while (cold < loader->count && !is_cold(loader->list[cold].name))
+		cold++;
+	if (cold == loader->count)
+		return 0;
+	rc = make_table(&tables.in_file, loader, true);
+	if (!rc)
+		rc = make_table(&tables.anywhere, loader, false);
+	for (size_t i = 0; i < loader->count && !rc; i++)
+		if (!is_cold(loader->list[i].name))
+			add_whole(loader, &tables, i);
+	for (size_t i = 0; i < loader->count && !rc; i++) {
+		struct candidate *c = &loader->list[i];
+		uint32_t whole = is_cold(c->name) ? whole_of(loader, &tables, c) : 0;
+
+		c->whole = whole ? loader->list[whole - 1].low : 0;
+	}
+	free(tables.in_file.slots);
+	free(tables.anywhere.slots);
+	return rc;
 }
 
 /* Reads one table of the object. Returns the number of symbols taken or -ENOMEM. */
@@ -196,6 +274,7 @@ static int add_sized(struct sp_symtab *table, const struct loader *loader)
 			.name = c->name,
 			.address = c->low,
 			.file = c->ambiguous ? loader->files[c->file - 1] : NULL,
+			.whole = c->whole,
 			.exported = c->rank & RANK_EXPORTED,
 		};
 		rc = sp_spans_add(&table->sized, c->low, c->high, c->rank, (uint32_t)i);
@@ -231,7 +310,9 @@ static int build_spans(struct sp_symtab *table, struct loader *loader)
 	if (!table->symbols)
 		return -ENOMEM;
 	table->count = loader->count;
-	rc = mark_ambiguous(loader);
+	rc = find_whole(loader);
+	if (!rc)
+		rc = mark_ambiguous(loader);
 	if (rc)
 		return rc;
 	if (loader->count)
@@ -253,7 +334,8 @@ int sp_symtab_load(struct sp_symtab *table, const struct sp_object *main, const 
 
 	if (!got && debug)
 		got = load_table(&loader, debug, ".symtab", true);
-	table->source = got > 0 ? SP_SYMBOLS_ELF : SP_SYMBOLS_NONE;
+	table->full = got > 0;
+	table->source = table->full ? SP_SYMBOLS_ELF : SP_SYMBOLS_NONE;
 	if (!got) {
 		long more = mini ? load_table(&loader, mini, ".symtab", false) : 0;
 
@@ -278,11 +360,15 @@ void sp_symtab_free(struct sp_symtab *table)
 	*table = (struct sp_symtab){0};
 }
 
-const struct sp_elf_symbol *sp_symtab_find(const struct sp_symtab *table, uint64_t address)
+struct sp_elf_symbol *sp_symtab_find(const struct sp_symtab *table, uint64_t address)
 {
-	const struct sp_span *span = sp_spans_find(&table->sized, address);
+	const struct sp_span *span = sp_spans_find(&table->sized, address), *whole;
 
 	if (!span)
 		span = sp_spans_find(&table->unsized, address);
-	return span ? &table->symbols[span->index] : NULL;
+	if (!span)
+		return NULL;
+	whole = table->symbols[span->index].whole ? sp_spans_find(&table->sized, table->symbols[span->index].whole)
+						  : NULL;
+	return &table->symbols[whole ? whole->index : span->index];
 }

@@ -9,7 +9,9 @@ struct sp_elf_symbol {
 	const char *name; /* as in the file; lives as long as the object it was loaded from */
 	const char *file; /* its source file, when other files have local functions of the same name; else NULL */
 	uint64_t address;
+	uint64_t whole; /* address of the function that this is the cold part of; 0: it is none */
 	bool exported;
+	const char *shown; /* for the user, atomic: its name as people should see it; NULL: not worked out */
 };
 
 struct sp_symtab {
@@ -18,6 +20,7 @@ struct sp_symtab {
 	struct sp_spans sized;        /* symbols that tell their size */
 	struct sp_spans unsized;      /* hand-written code: up to the next symbol or the section's end */
 	enum sp_symbol_source source; /* SP_SYMBOLS_NONE, _DYNAMIC or _ELF */
+	bool full;                    /* from a .symtab: all functions are there */
 };
 
 /* Loads the best tables there are: .symtab of `main` or else of `debug`, else .dynsym of `main`
@@ -30,7 +33,7 @@ void sp_symtab_free(struct sp_symtab *table);
 /* Has this file a .symtab? */
 bool sp_symtab_is_full(const struct sp_object *object);
 
-/* The symbol whose code covers the address, or NULL: never merely the nearest one. */
-const struct sp_elf_symbol *sp_symtab_find(const struct sp_symtab *table, uint64_t address);
+/* The symbol whose code covers the address, or NULL: never merely the nearest one. Of a cold part its function's. */
+struct sp_elf_symbol *sp_symtab_find(const struct sp_symtab *table, uint64_t address);
 
 #endif

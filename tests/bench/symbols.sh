@@ -1,7 +1,8 @@
 #!/bin/bash
 # How fast addresses become names, beside addr2line -i, perf and pprof, on the same addresses of the
 # same program in one run. Usage: symbols.sh [PROGRAM]: with debug information; without one, a C++ program is
-# built. ADDRESSES=10000 random ones. A tool that is not installed, or not done after LIMIT=120 s, is told so.
+# built. "names": of the functions themselves only, without lines and inlined calls. ADDRESSES=10000 random ones. A tool
+# that is not installed, or not done after LIMIT=120 s, is told so.
 set -eu
 root=$(realpath "$(dirname "$0")/../..")
 work=$(mktemp -d)
@@ -55,37 +56,43 @@ END
 # seconds COMMAND…: of wall time; "-" when it fails or takes too long.
 seconds() {
 	local from to
-	from=$(date +%s%N)
+	from=${EPOCHREALTIME/[.,]/}
 	timeout "$limit" "$@" >"$work/out" 2>"$work/err" <"$work/addresses" || { echo -; return; }
-	to=$(date +%s%N)
+	to=${EPOCHREALTIME/[.,]/}
 	[ -s "$work/out" ] || { echo -; return; }
-	echo "$(((to - from) / 1000000))" | awk '{ printf "%.3f\n", $1 / 1000 }'
+	echo "$((to - from))" | awk '{ printf "%.4f\n", $1 / 1000000 }'
 }
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
-for ((round = 0; round < rounds; round++)); do
-	rm -rf "$work/cache"
-	cold=$(seconds "$root/build/bench/symbolize_list" --cache "$work/cache/symbols.db" "$program")
-	warm=$(seconds "$root/build/bench/symbolize_list" --cache "$work/cache/symbols.db" "$program")
-	echo "$cold $warm $(seconds addr2line -aCfie "$program")"
-done >"$work/times"
-cold=$(cut -d' ' -f1 "$work/times" | median)
-warm=$(cut -d' ' -f2 "$work/times" | median)
-report() { # NAME SECONDS
-	awk -v name="$1" -v s="$2" -v cold="$cold" -v warm="$warm" 'BEGIN {
-		if (s == "-") printf "%-22s not available, or not done in time\n", name
-		else printf "%-22s %8.3f s: %.1f times smartprof cold, %.1f times warm\n", name, s, s / cold, s / warm }'
-}
-printf '%d addresses of %s (%d MB)\n' "$addresses" "$(basename "$program")" $(($(stat -c %s "$program") / 1000000))
-printf '%-22s %8.3f s\n%-22s %8.3f s\n' "smartprof cold" "$cold" "smartprof warm" "$warm"
-report "addr2line -i" "$(cut -d' ' -f3 "$work/times" | median)"
-# once: they take long
+list="$root/build/bench/symbolize_list"
 with() { # PROGRAM COMMAND…
 	local name=$1
 	shift
 	if command -v "$name" >/dev/null; then seconds "$@"; else echo -; fi
 }
-report "perf script, names" "$(with perf perf script -i "$work/perf.data" -F ip,sym)"
-report "perf script, lines" "$(with perf perf script -i "$work/perf.data" -F ip,sym,srcline)"
-report "perf report, lines" "$(with perf perf report -i "$work/perf.data" --stdio -s sym,srcline)"
+for ((round = 0; round < rounds; round++)); do
+	rm -rf "$work/cache" "$work/names"
+	cold=$(seconds "$list" --cache "$work/cache/symbols.db" "$program")
+	warm=$(seconds "$list" --cache "$work/cache/symbols.db" "$program")
+	names_cold=$(seconds "$list" --names --cache "$work/names/symbols.db" "$program")
+	names_warm=$(seconds "$list" --names --cache "$work/names/symbols.db" "$program")
+	echo "$cold $warm $(seconds addr2line -aCfie "$program") $names_cold $names_warm" \
+		"$(with perf perf script -i "$work/perf.data" -F ip,sym)"
+done >"$work/times"
+column() { cut -d' ' -f"$1" "$work/times" | median; }
+report() { # NAME SECONDS COLD WARM
+	awk -v name="$1" -v s="$2" -v cold="$3" -v warm="$4" 'BEGIN {
+		if (s == "-") printf "%-22s not available, or not done in time\n", name
+		else printf "%-22s %8.3f s: %.1f times smartprof cold, %.1f times warm\n", name, s, s / cold, s / warm }'
+}
+cold=$(column 1)
+warm=$(column 2)
+printf '%d addresses of %s (%d MB)\n' "$addresses" "$(basename "$program")" $(($(stat -c %s "$program") / 1000000))
+printf '%-22s %8.3f s\n%-22s %8.3f s\n' "smartprof cold" "$cold" "smartprof warm" "$warm"
+report "addr2line -i" "$(column 3)" "$cold" "$warm"
+# once: they take long
+report "perf script, lines" "$(with perf perf script -i "$work/perf.data" -F ip,sym,srcline)" "$cold" "$warm"
+report "perf report, lines" "$(with perf perf report -i "$work/perf.data" --stdio -s sym,srcline)" "$cold" "$warm"
 pprof=$(command -v google-pprof || command -v pprof || echo pprof)
-report "pprof --lines" "$(with "$pprof" "$pprof" --text --lines "$program" "$work/cpu.prof")"
+report "pprof --lines" "$(with "$pprof" "$pprof" --text --lines "$program" "$work/cpu.prof")" "$cold" "$warm"
+printf '%-22s %8.3f s\n%-22s %8.3f s\n' "names, smartprof cold" "$(column 4)" "names, smartprof warm" "$(column 5)"
+report "names, perf script" "$(column 6)" "$(column 4)" "$(column 5)"

@@ -15,6 +15,7 @@
 static struct sp_symbol_query queries[ADDRESSES];
 static char warning[1024];
 static int warnings;
+static bool names_only; /* what is asked for */
 
 static void on_warning(const char *text)
 {
@@ -44,7 +45,8 @@ static void write_program(const char *name, const char *factor)
 
 static struct sp_symbolizer *open_cached(const char *file, const char *cache)
 {
-	struct sp_symbolizer_options options = {.debug_dirs = in_scratch("debugroot"), .warn = on_warning};
+	struct sp_symbolizer_options options = {
+		.debug_dirs = in_scratch("debugroot"), .warn = on_warning, .names_only = names_only};
 	struct sp_symbol_module module = {.path = in_scratch(file)};
 	struct sp_symbolizer *s;
 
@@ -150,6 +152,19 @@ static void test_from_disk(void **state)
 	assert_string_equal(frame.function, "main");
 	sp_symbolizer_free(s);
 	prepare_and_compare("prog", "c/symbols.db");
+}
+
+/* Who wants names only does not get, nor leave behind, what others want. */
+static void test_names_apart(void **state)
+{
+	(void)state;
+	shell("rm -rf c && gcc -g -O2 -o prog p.c");
+	for (int i = 0; i < 4; i++) {
+		names_only = i % 2;
+		prepare_and_compare("prog", "c/symbols.db");
+	}
+	names_only = false;
+	assert_int_equal(stats_of("c/symbols.db").modules, 2);
 }
 
 /* Whatever an answer rests on may change. */
@@ -319,6 +334,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_prepared),
 		cmocka_unit_test(test_from_disk),
+		cmocka_unit_test(test_names_apart),
 		cmocka_unit_test(test_invalidation),
 		cmocka_unit_test(test_unusable),
 		cmocka_unit_test(test_locked),

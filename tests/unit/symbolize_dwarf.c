@@ -71,10 +71,10 @@ static void next_line(struct reference *r)
 	r->line[strcspn(r->line, "\n")] = '\0';
 }
 
-/* addr2line marks parts of functions, we report the function. */
+/* addr2line marks parts and clones of functions, we report the function. */
 static bool same_function(const char *ours, char *theirs)
 {
-	char *clone = strstr(theirs, " [clone .cold");
+	char *clone = strstr(theirs, " [clone ");
 
 	if (clone)
 		*clone = '\0';
@@ -416,6 +416,70 @@ static void test_package(void **state)
 	}
 }
 
+/* The frames of `outer` in prog: 1 without the split parts. */
+static size_t frames_of_outer(uint64_t address)
+{
+	struct sp_symbol frames[FRAMES_MAX];
+	struct sp_symbolizer *s = open_file("prog");
+	size_t count = sp_symbolize(s, 0, address, frames, FRAMES_MAX);
+
+	assert_string_equal(frames[count - 1].function, "outer");
+	sp_symbolizer_free(s);
+	return count;
+}
+
+/* Where gdb and lldb look for a package too: beside the program when its DWARF is elsewhere, beside the DWARF under the
+ * program's name, in the debug directories; a package of another build does not stand in the way. */
+static void test_package_places(void **state)
+{
+	static const char *const places[] = {
+		"prog.dwp", ".debug/prog.dwp", ".debug/prog.debug.dwp", "debugroot/prog.dwp", "debugroot%s/prog.dwp"};
+	uint64_t address;
+
+	(void)state;
+	if (system("command -v llvm-dwp >/dev/null"))
+		skip();
+	compile_two("clang", "-gsplit-dwarf -gdwarf-5 -Dleaf=trunk", "p.c", "prog");
+	make_package("llvm-dwp");
+	shell("mv prog.dwp another");
+	compile_two("clang", "-gsplit-dwarf -gdwarf-5", "p.c", "prog");
+	make_package("llvm-dwp");
+	address = address_of("prog", "outer") + 1;
+	shell("mv prog.dwp package && mkdir -p .debug debugroot%s && objcopy --only-keep-debug prog .debug/prog.debug "
+	      "&& "
+	      "strip prog && objcopy --add-gnu-debuglink=.debug/prog.debug prog",
+		scratch);
+	assert_int_equal(frames_of_outer(address), 1);
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		char place[512];
+
+		snprintf(place, sizeof(place), places[i], scratch);
+		shell("cp package %s", place);
+		if (frames_of_outer(address) < 2)
+			fail_msg("not found: %s", place);
+		shell("rm %s", place);
+	}
+	shell("cp package debugroot/prog.dwp && cp another prog.dwp");
+	assert_true(frames_of_outer(address) > 1);
+	shell("rm -rf .debug debugroot *.dwp");
+}
+
+/* As llvm-dwp or objcopy compress them. */
+static void test_compressed_package(void **state)
+{
+	uint64_t address;
+
+	(void)state;
+	if (system("command -v llvm-dwp >/dev/null"))
+		skip();
+	compile_two("clang", "-gsplit-dwarf -gdwarf-5", "p.c", "prog");
+	make_package("llvm-dwp");
+	address = address_of("prog", "outer") + 1;
+	shell("objcopy --compress-debug-sections=zlib prog.dwp");
+	assert_string_equal(shell_line("readelf -tW prog.dwp | grep -q COMPRESSED && echo packed"), "packed");
+	assert_true(frames_of_outer(address) > 1);
+}
+
 /* What units of a package hold is told, so that readers can keep to a limit. */
 static void test_package_cost(void **state)
 {
@@ -609,6 +673,8 @@ int main(void)
 		cmocka_unit_test(test_minidebug),
 		cmocka_unit_test(test_split),
 		cmocka_unit_test(test_package),
+		cmocka_unit_test(test_package_places),
+		cmocka_unit_test(test_compressed_package),
 		cmocka_unit_test(test_package_cost),
 		cmocka_unit_test(test_damaged_package),
 		cmocka_unit_test(test_dwz),
