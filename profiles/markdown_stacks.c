@@ -2,63 +2,68 @@
 #include "profiles/folded.h"
 #include "profiles/markdown.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define NOT_USED UINT32_MAX
+/* The row of a frame in All frames, as it stands in a stack's row. */
+struct cell {
+	char text[15];
+	uint8_t length; /* 0: the frame is in no stack */
+};
 
 struct stacks {
 	const struct sp_profile *profile;
-	struct sp_folded cpu, heap;
-	uint32_t *order; /* rows of All frames: indices into profile->frames */
-	uint32_t *row;   /* of a frame, or NOT_USED */
-	size_t frame_count;
+	uint32_t *order;    /* rows of All frames: indices into profile->frames */
+	struct cell *cells; /* by frame */
+	size_t frame_count, cpu_count, heap_count;
 };
 
-/* A function's frames stand together: only the first one names it. */
-static int by_place(const void *a, const void *b, void *context)
-{
-	const struct sp_profile *p = context;
-	const struct sp_frame *x = &p->frames[*(const uint32_t *)a], *y = &p->frames[*(const uint32_t *)b];
-	int files;
+typedef bool wanted_fn(const struct sp_profile *profile, size_t path);
 
-	if (x->function != y->function)
-		return x->function < y->function ? -1 : 1;
-	files = strcmp(x->file ? x->file : "", y->file ? y->file : "");
-	if (files)
-		return files;
-	if (x->line != y->line)
-		return x->line < y->line ? -1 : 1;
-	return x < y ? -1 : x > y;
+static bool has_cpu(const struct sp_profile *profile, size_t path)
+{
+	return sp_path_weighs(&profile->paths[path], false);
+}
+
+static bool has_heap(const struct sp_profile *profile, size_t path)
+{
+	return sp_path_weighs(&profile->paths[path], true);
+}
+
+/* Marks the frames of all stacks that are wanted; returns how many different stacks there are. */
+static size_t mark_frames(struct stacks *s, wanted_fn *wanted)
+{
+	const struct sp_profile *p = s->profile;
+	struct sp_walk walk = {0};
+	size_t count = 0;
+
+	while (sp_walk_next(&walk, p, wanted)) {
+		const struct sp_path *path = &p->paths[walk.path];
+
+		count += !count || path->depth > walk.shared;
+		for (uint32_t k = 0; k < path->depth - walk.shared; k++)
+			s->cells[p->frame_ids[path->first + k]].length = 1;
+	}
+	return count;
 }
 
 static void order_frames(struct stacks *s)
 {
-	const struct sp_folded *const sets[] = {&s->cpu, &s->heap};
 	const struct sp_profile *p = s->profile;
 
 	s->order = sp_alloc(p->frame_count, sizeof(*s->order));
-	s->row = sp_alloc(p->frame_count, sizeof(*s->row));
-	memset(s->row, 0xff, p->frame_count * sizeof(*s->row));
-	for (size_t set = 0; set < 2; set++)
-		for (size_t i = 0; i < sets[set]->id_count; i++) {
-			uint32_t id = sets[set]->ids[i];
+	s->cells = sp_alloc(p->frame_count, sizeof(*s->cells));
+	s->cpu_count = p->cpu_on ? mark_frames(s, has_cpu) : 0;
+	s->heap_count = p->heap_on ? mark_frames(s, has_heap) : 0;
+	for (size_t i = 0; i < p->frame_count; i++) {
+		struct cell *cell = &s->cells[p->by_place[i]];
 
-			if (s->row[id] != NOT_USED)
-				continue;
-			s->row[id] = 0;
-			s->order[s->frame_count++] = id;
-		}
-	if (s->frame_count)
-		qsort_r(s->order, s->frame_count, sizeof(*s->order), by_place, (void *)p);
-	for (size_t i = 0; i < s->frame_count; i++)
-		s->row[s->order[i]] = (uint32_t)i;
-	for (size_t i = 0; i < s->cpu.id_count; i++)
-		s->cpu.ids[i] = s->row[s->cpu.ids[i]];
-	for (size_t i = 0; i < s->heap.id_count; i++)
-		s->heap.ids[i] = s->row[s->heap.ids[i]];
-	sp_folded_merge(&s->cpu);
-	sp_folded_merge(&s->heap);
+		if (!cell->length)
+			continue;
+		cell->length = (uint8_t)snprintf(cell->text, sizeof(cell->text), "%u ", (unsigned)s->frame_count);
+		s->order[s->frame_count++] = p->by_place[i];
+	}
 }
 
 static void put_field(struct sp_buffer *out, const char *text)
@@ -118,19 +123,62 @@ static void write_frames(struct sp_buffer *out, const struct stacks *s)
 	sp_buffer_puts(out, "```\n\n");
 }
 
-static void write_rows(struct sp_buffer *out, const struct sp_folded *f, enum sp_weight from, enum sp_weight to)
+/* The frames that the stack does not share with the one before it, from the root. */
+static void put_frames(struct sp_buffer *out, const struct stacks *s, const struct sp_path *path, uint32_t shared)
 {
-	for (size_t i = 0; i < f->count; i++) {
-		const struct sp_folded_row *row = &f->rows[i];
-		uint32_t shared = sp_folded_shared(f, i);
+	const uint32_t *ids = s->profile->frame_ids + path->first;
+	char *at = sp_buffer_room(out, (path->depth - shared) * sizeof(struct cell)), *from = at;
 
-		for (enum sp_weight w = from; w < to; w++)
-			sp_buffer_printf(out, "%llu\t", (unsigned long long)sp_whole(row->values[w]));
-		sp_buffer_printf(out, "%u\t", shared);
-		for (uint32_t k = shared; k < row->depth; k++)
-			sp_buffer_printf(out, "%s%u", k > shared ? " " : "", f->ids[row->first + k]);
-		sp_buffer_puts(out, "\n");
+	for (uint32_t k = path->depth - shared; k-- > 0;) {
+		const struct cell *cell = &s->cells[ids[k]];
+
+		memcpy(at, cell->text, sizeof(cell->text)); /* a fixed length is cheaper than the right one */
+		at += cell->length;
 	}
+	out->length += (size_t)(at - from);
+	if (at > from)
+		out->length--;
+}
+
+struct row {
+	struct sp_walk walk; /* of the first of equal stacks */
+	double values[SP_WEIGHTS];
+};
+
+static void put_row(struct sp_buffer *out, const struct stacks *s, const struct row *row, enum sp_weight from,
+	enum sp_weight to)
+{
+	const struct sp_path *path = &s->profile->paths[row->walk.path];
+
+	for (enum sp_weight w = from; w < to; w++)
+		sp_buffer_number(out, sp_whole(row->values[w]), '\t');
+	sp_buffer_number(out, row->walk.shared, '\t');
+	put_frames(out, s, path, row->walk.shared);
+	sp_buffer_puts(out, "\n");
+}
+
+static void write_rows(struct sp_buffer *out, const struct stacks *s, wanted_fn *wanted, enum sp_weight from,
+	enum sp_weight to)
+{
+	const struct sp_profile *p = s->profile;
+	struct sp_walk walk = {0};
+	struct row row = {0};
+	bool any = false;
+
+	while (sp_walk_next(&walk, p, wanted)) {
+		const struct sp_path *path = &p->paths[walk.path];
+
+		if (!any || path->depth > walk.shared) {
+			if (any)
+				put_row(out, s, &row, from, to);
+			row = (struct row){.walk = walk};
+			any = true;
+		}
+		for (enum sp_weight w = from; w < to; w++)
+			row.values[w] += (double)sp_path_weight(path, w);
+	}
+	if (any)
+		put_row(out, s, &row, from, to);
 	sp_buffer_puts(out, "```\n\n");
 }
 
@@ -138,27 +186,21 @@ void sp_write_stacks(struct sp_buffer *out, const struct sp_profile *profile)
 {
 	struct stacks s = {.profile = profile};
 
-	if (profile->cpu_on)
-		sp_fold_frames(&s.cpu, profile, false);
-	if (profile->heap_on)
-		sp_fold_frames(&s.heap, profile, true);
 	order_frames(&s);
 	write_modules(out, &s);
 	write_frames(out, &s);
 	if (profile->cpu_on) {
 		sp_buffer_printf(out, "## All CPU stacks (%zu)\n\n```tsv\nuser_ns\tsys_ns\tsamples\tshared\tframes\n",
-			s.cpu.count);
-		write_rows(out, &s.cpu, SP_WEIGHT_USER_NS, SP_CPU_WEIGHTS);
+			s.cpu_count);
+		write_rows(out, &s, has_cpu, SP_WEIGHT_USER_NS, SP_CPU_WEIGHTS);
 	}
 	if (profile->heap_on) {
 		sp_buffer_printf(out,
 			"## All heap stacks (%zu)\n\n```tsv\nalloc_bytes\talloc_count\tinuse_bytes\tinuse_count\t"
 			"peak_bytes\tpeak_count\tsamples\tshared\tframes\n",
-			s.heap.count);
-		write_rows(out, &s.heap, SP_WEIGHT_ALLOC_BYTES, SP_WEIGHTS);
+			s.heap_count);
+		write_rows(out, &s, has_heap, SP_WEIGHT_ALLOC_BYTES, SP_WEIGHTS);
 	}
-	sp_folded_free(&s.cpu);
-	sp_folded_free(&s.heap);
 	free(s.order);
-	free(s.row);
+	free(s.cells);
 }

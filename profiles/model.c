@@ -154,6 +154,7 @@ struct sp_profile *sp_profile_filtered(struct sp_snapshot *snapshot, const struc
 	sp_frames_load(profile, symbolizer, site_frame, progress, context);
 	if (filter && (filter->focus || filter->ignore))
 		sp_frames_filter(profile, filter, site_frame);
+	sp_paths_sort(profile);
 	sp_threads_add_up(profile, symbolizer);
 	sp_cpu_add_up(profile);
 	profile->log = sp_log_add_up(profile);
@@ -180,6 +181,8 @@ void sp_profile_free(struct sp_profile *profile)
 	free(profile->frames);
 	free(profile->frame_ids);
 	free(profile->paths);
+	free(profile->order);
+	free(profile->by_place);
 	free(profile->sites);
 	free(profile->file_errors);
 	sp_log_free(profile->log);

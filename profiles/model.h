@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "profiles/memory.h"
+#include "profiles/runs.h"
 #include "profiles/spool_read.h"
 #include "symbolize/symbolize.h"
 
@@ -154,8 +155,10 @@ struct sp_profile {
 	size_t frame_id_count, frame_id_capacity;
 	struct sp_path *paths;
 	size_t path_count;
-	bool filtered;   /* stacks that were not asked for are one */
-	bool has_stacks; /* false: read from Markdown that holds none */
+	struct sp_run *order; /* of all paths; NULL: read from Markdown */
+	uint32_t *by_place;   /* frames in that order */
+	bool filtered;        /* stacks that were not asked for are one */
+	bool has_stacks;      /* false: read from Markdown that holds none */
 	struct sp_heap_site *sites;
 	size_t site_count, site_capacity;
 	struct sp_log_sums *log;         /* the snapshot's log by path and block, NULL: too short to tell anything */
@@ -297,6 +300,21 @@ void sp_addresses_free(struct sp_addresses *addresses);
 
 /* Between them, model_filter.c; and later with no site_frame (NULL), when only stacks matter. */
 void sp_frames_filter(struct sp_profile *profile, const struct sp_filter *filter, uint32_t *site_frame);
+
+/* Then order[], model_order.c: paths by their frames from the root, frames by function, file and line. Neighbours so
+ * have in common what they can, and what concerns whole stacks looks only at the rest: the nodes of the call tree. */
+void sp_paths_sort(struct sp_profile *profile);
+
+/* One path after the other in that order, of those that are wanted. All-zero to begin with. */
+struct sp_walk {
+	size_t next;     /* in order[] */
+	uint32_t path;   /* of paths[] */
+	uint32_t shared; /* how many of its outer frames it has in common with the one before; 0 the first */
+};
+
+/* False at the end. */
+bool sp_walk_next(struct sp_walk *walk, const struct sp_profile *profile,
+	bool (*wanted)(const struct sp_profile *profile, size_t path));
 
 /* Stage 3: sums. site_frame[stack] is the frame that is the allocation site of a heap stack. */
 void sp_cpu_add_up(struct sp_profile *profile);

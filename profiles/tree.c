@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "profiles/folded.h"
+#include "profiles/runs.h"
 
 #define NODES_MAX 100000u
 
@@ -87,29 +87,38 @@ static void add_sequence(struct sequencer *b, const struct sp_profile *p, const 
 	s->total += seq->weight;
 }
 
-static int compare(const void *a, const void *b, void *context)
+static int compare(const void *context, uint32_t x, uint32_t y, uint32_t *shared)
 {
 	const struct sp_sequences *s = context;
-	const struct sp_sequence *x = a, *y = b;
+	const struct sp_sequence *a = &s->items[x], *b = &s->items[y];
 
-	return sp_ids_compare(s->steps + x->first, x->depth, s->steps + y->first, y->depth);
+	return sp_ids_compare(s->steps + a->first, a->depth, s->steps + b->first, b->depth, shared);
 }
 
-static void merge_equal(struct sp_sequences *s)
+static void sort_and_merge(struct sp_sequences *s)
 {
+	struct sp_run *order = sp_alloc(s->count, sizeof(*order));
+	struct sp_sequence *items = sp_alloc(s->count, sizeof(*items));
 	size_t kept = 0;
 
+	for (size_t i = 0; i < s->count; i++)
+		order[i].item = (uint32_t)i;
+	sp_runs_sort(order, s->count, compare, s);
 	for (size_t i = 0; i < s->count; i++) {
-		struct sp_sequence *last = kept ? &s->items[kept - 1] : NULL;
+		const struct sp_sequence *item = &s->items[order[i].item];
+		struct sp_sequence *last = kept ? &items[kept - 1] : NULL;
 
-		if (!last || compare(last, &s->items[i], s) != 0) {
-			s->items[kept++] = s->items[i];
+		if (!last || order[i].shared < item->depth || order[i].shared < last->depth) {
+			items[kept++] = *item;
 			continue;
 		}
-		last->weight += s->items[i].weight;
+		last->weight += item->weight;
 		for (uint32_t k = 0; k < last->depth; k++)
-			s->repeated[last->first + k] |= s->repeated[s->items[i].first + k];
+			s->repeated[last->first + k] |= s->repeated[item->first + k];
 	}
+	free(s->items);
+	free(order);
+	s->items = items;
 	s->count = kept;
 }
 
@@ -123,8 +132,7 @@ void sp_sequences_build(struct sp_sequences *s, const struct sp_profile *profile
 		if (weight_of(&profile->paths[i], weight))
 			add_sequence(&b, profile, &profile->paths[i], weight);
 	free(b.runs);
-	qsort_r(s->items, s->count, sizeof(*s->items), compare, s);
-	merge_equal(s);
+	sort_and_merge(s);
 }
 
 void sp_sequences_free(struct sp_sequences *s)

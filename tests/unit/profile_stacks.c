@@ -130,9 +130,9 @@ static void equal_stacks_are_merged(void **state)
 	assert_int_equal(f.rows[0].depth, 2);
 	assert_true(f.rows[0].values[0] == 4);
 	assert_true(f.rows[1].values[0] == 1 + 3);
-	assert_int_equal(sp_folded_shared(&f, 0), 0);
-	assert_int_equal(sp_folded_shared(&f, 1), 2);
-	assert_int_equal(sp_folded_shared(&f, 2), 2);
+	assert_int_equal(f.rows[0].shared, 0);
+	assert_int_equal(f.rows[1].shared, 2);
+	assert_int_equal(f.rows[2].shared, 2);
 	sp_folded_free(&f);
 }
 
