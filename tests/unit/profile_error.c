@@ -72,10 +72,13 @@ static void sample(uint32_t function, uint64_t us)
 
 static void finish(void)
 {
+	sp_paths_sort(&t.profile);
 	t.profile.log = sp_log_add_up(&t.profile);
 	sp_share_errors(&t.profile, t.part_of, false, t.self, FUNCTIONS);
 	sp_share_errors(&t.profile, t.part_of, true, t.total, FUNCTIONS);
 	sp_log_free(t.profile.log);
+	free(t.profile.order);
+	free(t.profile.by_place);
 }
 
 /* sqrt(p(1-p)/n) for k of n equal samples, as one sample more of the rarer kind has it. */
