@@ -200,6 +200,7 @@ static void a_stack_counts_once_however_often_it_recurses(void **state)
 	(void)state;
 	t.log_room = 0;
 	t.profile.frame_ids = ids;
+	t.profile.path_count = 3;
 	t.paths[1] = (struct sp_path){.first = 0, .depth = 5};
 	t.paths[2] = (struct sp_path){.first = 1, .depth = 1};
 	for (int i = 0; i < 400; i++)
