@@ -158,7 +158,7 @@ struct sp_profile *sp_profile_filtered(struct sp_snapshot *snapshot, const struc
 	sp_threads_add_up(profile, symbolizer);
 	sp_cpu_add_up(profile);
 	profile->log = sp_log_add_up(profile);
-	sp_cpu_errors(profile);
+	sp_cpu_totals(profile);
 	sp_lines_add_up(profile);
 	sp_heap_add_up(profile, site_frame);
 	for (size_t i = 0; symbolizer && i < profile->module_count; i++)

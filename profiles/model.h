@@ -55,7 +55,6 @@ struct sp_function {
 	uint64_t self_user_ns, self_sys_ns, self_samples;
 	uint64_t total_user_ns, total_sys_ns, total_samples; /* a function counts once a stack */
 	double self_error, total_error;
-	uint64_t last_path; /* 1 + last path counted: keeps totals recursion-safe */
 };
 
 /* Pseudo functions: fixed indices at the start of functions[]. */
@@ -320,7 +319,7 @@ bool sp_walk_next(struct sp_walk *walk, const struct sp_profile *profile,
 void sp_cpu_add_up(struct sp_profile *profile);
 struct sp_log_sums *sp_log_add_up(const struct sp_profile *profile); /* for profile->log; NULL as there */
 void sp_log_free(struct sp_log_sums *sums);
-void sp_cpu_errors(struct sp_profile *profile);
+void sp_cpu_totals(struct sp_profile *profile); /* of functions, with the errors of functions and modules */
 void sp_lines_add_up(struct sp_profile *profile);
 struct sp_line_info *sp_profile_line(struct sp_profile *profile); /* a new one, to be filled */
 void sp_heap_add_up(struct sp_profile *profile, const uint32_t *site_frame);

@@ -24,28 +24,42 @@ static void count_self(struct sp_profile *p, const struct sp_path *path)
 		m->unnamed_ns += path_ns(path);
 }
 
-/* A function counts once a path, however often it stands in it. */
-static void count_total(struct sp_profile *p, size_t index)
+static bool is_sampled(const struct sp_profile *p, size_t path)
 {
-	const struct sp_path *path = &p->paths[index];
-	double weight = (double)path_ns(path);
+	return path_ns(&p->paths[path]) || p->paths[path].samples;
+}
 
-	for (uint32_t i = 0; i < path->depth; i++) {
-		struct sp_function *f = &p->functions[p->frames[p->frame_ids[path->first + i]].function];
+/* How many of a stack's outer frames are code, and of those have no name. */
+struct named {
+	uint32_t all, unnamed;
+};
 
-		if (!(f->flags & SP_FUNCTION_PSEUDO)) {
-			p->all_frames += weight;
-			p->unnamed_frames += f->flags & SP_FUNCTION_UNNAMED ? weight : 0;
-		}
-		if (f->last_path == index + 1)
-			continue;
-		f->last_path = index + 1;
-		f->total_user_ns += path->user_ns;
-		f->total_sys_ns += path->sys_ns;
-		f->total_samples += path->samples;
-		if (f == &p->functions[SP_PSEUDO_TRUNCATED])
-			p->truncated_ns += path_ns(path);
+static struct named with(struct named before, const struct sp_function *f)
+{
+	bool code = !(f->flags & SP_FUNCTION_PSEUDO);
+
+	return (struct named){before.all + code, before.unnamed + (code && f->flags & SP_FUNCTION_UNNAMED)};
+}
+
+static void count_frames(struct sp_profile *p)
+{
+	struct sp_walk walk = {0};
+	struct named *until = NULL; /* until[i]: of the i outermost */
+	size_t capacity = 0;
+
+	while (sp_walk_next(&walk, p, is_sampled)) {
+		const struct sp_path *path = &p->paths[walk.path];
+		const uint32_t *ids = p->frame_ids + path->first;
+		double weight = (double)path_ns(path);
+
+		sp_grow(&until, &capacity, path->depth + (size_t)1, sizeof(*until));
+		until[0] = (struct named){0};
+		for (uint32_t i = walk.shared; i < path->depth; i++)
+			until[i + 1] = with(until[i], &p->functions[p->frames[ids[path->depth - 1 - i]].function]);
+		p->all_frames += weight * until[path->depth].all;
+		p->unnamed_frames += weight * until[path->depth].unnamed;
 	}
+	free(until);
 }
 
 static void add_pseudo(struct sp_profile *p, enum sp_pseudo which, uint64_t user_ns, uint64_t sys_ns)
@@ -106,14 +120,14 @@ void sp_cpu_add_up(struct sp_profile *profile)
 	for (size_t i = 0; i < profile->path_count; i++) {
 		const struct sp_path *path = &profile->paths[i];
 
-		if (!path_ns(path) && !path->samples)
+		if (!is_sampled(profile, i))
 			continue;
 		profile->sampled_user_ns += path->user_ns;
 		profile->sampled_sys_ns += path->sys_ns;
 		profile->samples += path->samples;
 		count_self(profile, path);
-		count_total(profile, i);
 	}
+	count_frames(profile);
 	profile->cpu_user_ns = newest(h->cpu.self_user_ns, profile->sampled_user_ns + h->cpu.before_user_ns, h);
 	profile->cpu_sys_ns = newest(h->cpu.self_sys_ns, profile->sampled_sys_ns + h->cpu.before_sys_ns, h);
 	if (profile->cpu_on)

@@ -15,6 +15,7 @@
 
 /* What a part or a stack weighs, altogether and in each block of the log. */
 struct row {
+	uint64_t user_ns, sys_ns, samples;
 	struct sp_sum all, logged;
 	uint32_t blocks[SP_BLOCKS_MAX]; /* sp_log_sums.unit */
 };
@@ -53,11 +54,15 @@ static bool has_samples(const struct sp_profile *profile, size_t path)
 {
 	const struct sp_path *p = &profile->paths[path];
 
-	return p->depth && (p->user_ns || p->sys_ns || (profile->log && profile->log->paths[path].samples > 0));
+	return p->depth &&
+		(p->user_ns || p->sys_ns || p->samples || (profile->log && profile->log->paths[path].samples > 0));
 }
 
 static void add_row(struct row *restrict to, const struct row *restrict what)
 {
+	to->user_ns += what->user_ns;
+	to->sys_ns += what->sys_ns;
+	to->samples += what->samples;
 	sp_sum_add(&to->all, &what->all);
 	sp_sum_add(&to->logged, &what->logged);
 	for (unsigned b = 0; b < SP_BLOCKS_MAX; b++)
@@ -70,7 +75,7 @@ static void fill_row(struct row *row, const struct errors *e, size_t index)
 	const struct sp_log_sums *log = e->log;
 	double weight = (double)(path->user_ns + path->sys_ns) / 1e3;
 
-	*row = (struct row){0};
+	*row = (struct row){.user_ns = path->user_ns, .sys_ns = path->sys_ns, .samples = path->samples};
 	if (weight > 0)
 		row->all = (struct sp_sum){weight, path->sq, (double)path->samples};
 	if (!log)
@@ -219,30 +224,61 @@ static double width(const struct errors *e, const struct row *part)
 	return fmin(width, Z95 * sqrt(LARGEST_EFFECT));
 }
 
-void sp_share_errors(const struct sp_profile *profile, const uint32_t *part_of, bool total, double *errors,
-	size_t count)
+static void add_up(struct errors *e, bool total, size_t count)
 {
-	struct errors e = {.profile = profile, .log = profile->log, .part_of = part_of};
-	double sampled;
-
-	e.parts = sp_alloc(count, sizeof(*e.parts));
+	e->log = e->profile->log;
+	e->parts = sp_alloc(count, sizeof(*e->parts));
 	if (total)
-		sum_totals(&e, count);
+		sum_totals(e, count);
 	else
-		sum_selves(&e);
+		sum_selves(e);
+}
+
+static void take_errors(const struct errors *e, double *errors, size_t count)
+{
 	/* What was not sampled is known and only dilutes the share. */
-	sampled = profile->total_ns ? e.all.weight * 1e3 / (double)profile->total_ns : 0;
+	double sampled = e->profile->total_ns ? e->all.weight * 1e3 / (double)e->profile->total_ns : 0;
+
 	for (size_t i = 0; i < count; i++) {
-		const struct row *part = &e.parts[i];
+		const struct row *part = &e->parts[i];
 
 		errors[i] = 0;
 		if (part->all.samples > 0)
-			errors[i] = width(&e, part) * sqrt(independent_variance(&part->all, &e.all)) * sampled;
+			errors[i] = width(e, part) * sqrt(independent_variance(&part->all, &e->all)) * sampled;
 	}
+}
+
+void sp_share_errors(const struct sp_profile *profile, const uint32_t *part_of, bool total, double *errors,
+	size_t count)
+{
+	struct errors e = {.profile = profile, .part_of = part_of};
+
+	add_up(&e, total, count);
+	take_errors(&e, errors, count);
 	free(e.parts);
 }
 
-void sp_cpu_errors(struct sp_profile *profile)
+static void add_totals(struct sp_profile *p, const uint32_t *part_of, double *errors)
+{
+	struct errors e = {.profile = p, .part_of = part_of};
+	const struct row *truncated;
+
+	add_up(&e, true, p->function_count);
+	take_errors(&e, errors, p->function_count);
+	for (size_t i = 0; i < p->function_count; i++) {
+		struct sp_function *f = &p->functions[i];
+
+		f->total_user_ns += e.parts[i].user_ns;
+		f->total_sys_ns += e.parts[i].sys_ns;
+		f->total_samples += e.parts[i].samples;
+		f->total_error = errors[i];
+	}
+	truncated = &e.parts[SP_PSEUDO_TRUNCATED];
+	p->truncated_ns = truncated->user_ns + truncated->sys_ns;
+	free(e.parts);
+}
+
+void sp_cpu_totals(struct sp_profile *profile)
 {
 	uint32_t *part_of = sp_alloc(profile->frame_count, sizeof(*part_of));
 	size_t count =
@@ -254,9 +290,7 @@ void sp_cpu_errors(struct sp_profile *profile)
 	sp_share_errors(profile, part_of, false, errors, profile->function_count);
 	for (size_t i = 0; i < profile->function_count; i++)
 		profile->functions[i].self_error = errors[i];
-	sp_share_errors(profile, part_of, true, errors, profile->function_count);
-	for (size_t i = 0; i < profile->function_count; i++)
-		profile->functions[i].total_error = errors[i];
+	add_totals(profile, part_of, errors);
 	for (size_t i = 0; i < profile->frame_count; i++)
 		part_of[i] = profile->functions[part_of[i]].module;
 	sp_share_errors(profile, part_of, false, errors, profile->module_count);
