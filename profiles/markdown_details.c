@@ -83,25 +83,24 @@ static void end_marks(struct sp_details *d, uint32_t shared)
 }
 
 /* Looks only at calls that the stack before did not have. */
-static void add_calls(struct sp_details *d, const struct sp_path *path, uint32_t shared)
+static void add_calls(struct sp_details *d, const struct sp_walk *walk)
 {
 	const struct sp_frame *frames = d->p->frames;
 
-	end_marks(d, shared);
-	for (uint32_t i = shared ? shared : 1; i < path->depth; i++) {
-		const uint32_t *ids = d->p->frame_ids + path->first + (path->depth - 1 - i);
-		uint32_t callee = d->hot_of[ids[0]], caller = d->hot_of[ids[1]];
+	end_marks(d, walk->shared);
+	for (uint32_t i = walk->shared ? walk->shared : 1; i < walk->depth; i++) {
+		uint32_t outer = walk->frames[i - 1], inner = walk->frames[i];
+		struct relative caller = {
+			.hot = d->hot_of[inner], .relation = CALLER, .function = frames[outer].function};
+		struct relative callee = {
+			.hot = d->hot_of[outer], .relation = CALLEE, .function = frames[inner].function};
 
-		if (callee)
-			begin_mark(d, i,
-				(struct relative){
-					.hot = callee, .relation = CALLER, .function = frames[ids[1]].function});
-		if (caller)
-			begin_mark(d, i,
-				(struct relative){
-					.hot = caller, .relation = CALLEE, .function = frames[ids[0]].function});
+		if (caller.hot)
+			begin_mark(d, i, caller);
+		if (callee.hot)
+			begin_mark(d, i, callee);
 	}
-	d->ns += path->user_ns + path->sys_ns;
+	d->ns += walk->path->user_ns + walk->path->sys_ns;
 }
 
 static bool has_time(const struct sp_profile *p, size_t path)
@@ -118,7 +117,7 @@ static void add_up(struct sp_details *d)
 		if (has_time(p, i))
 			add_line(d, &p->paths[i]);
 	while (sp_walk_next(&walk, p, has_time))
-		add_calls(d, &p->paths[walk.path], walk.shared);
+		add_calls(d, &walk);
 	end_marks(d, 0);
 }
 

@@ -239,16 +239,13 @@ uint64_t sp_allocator_ns(const struct sp_profile *p)
 	for (size_t i = 0; i < p->function_count; i++)
 		of[i] = is_allocator(p, &p->functions[i]);
 	while (sp_walk_next(&walk, p, has_time)) {
-		const struct sp_path *path = &p->paths[walk.path];
-		const uint32_t *ids = p->frame_ids + path->first;
-
 		if (walk.shared < frames) {
 			frames = walk.shared;
 			inside = false;
 		}
-		while (!inside && frames < path->depth)
-			inside = of[p->frames[ids[path->depth - 1 - frames++]].function];
-		sum += inside ? path->user_ns + path->sys_ns : 0;
+		while (!inside && frames < walk.depth)
+			inside = of[p->frames[walk.frames[frames++]].function];
+		sum += inside ? walk.path->user_ns + walk.path->sys_ns : 0;
 	}
 	free(of);
 	return sum;

@@ -39,11 +39,9 @@ static size_t mark_frames(struct stacks *s, wanted_fn *wanted)
 	size_t count = 0;
 
 	while (sp_walk_next(&walk, p, wanted)) {
-		const struct sp_path *path = &p->paths[walk.path];
-
-		count += !count || path->depth > walk.shared;
-		for (uint32_t k = 0; k < path->depth - walk.shared; k++)
-			s->cells[p->frame_ids[path->first + k]].length = 1;
+		count += !count || walk.depth > walk.shared;
+		for (uint32_t i = walk.shared; i < walk.depth; i++)
+			s->cells[walk.frames[i]].length = 1;
 	}
 	return count;
 }
@@ -123,14 +121,13 @@ static void write_frames(struct sp_buffer *out, const struct stacks *s)
 	sp_buffer_puts(out, "```\n\n");
 }
 
-/* The frames that the stack does not share with the one before it, from the root. */
-static void put_frames(struct sp_buffer *out, const struct stacks *s, const struct sp_path *path, uint32_t shared)
+/* The frames that the stack does not share with the one before it. */
+static void put_frames(struct sp_buffer *out, const struct stacks *s, const struct sp_walk *walk)
 {
-	const uint32_t *ids = s->profile->frame_ids + path->first;
-	char *at = sp_buffer_room(out, (path->depth - shared) * sizeof(struct cell)), *from = at;
+	char *at = sp_buffer_room(out, (walk->depth - walk->shared) * sizeof(struct cell)), *from = at;
 
-	for (uint32_t k = path->depth - shared; k-- > 0;) {
-		const struct cell *cell = &s->cells[ids[k]];
+	for (uint32_t i = walk->shared; i < walk->depth; i++) {
+		const struct cell *cell = &s->cells[walk->frames[i]];
 
 		memcpy(at, cell->text, sizeof(cell->text)); /* a fixed length is cheaper than the right one */
 		at += cell->length;
@@ -140,46 +137,39 @@ static void put_frames(struct sp_buffer *out, const struct stacks *s, const stru
 		out->length--;
 }
 
-struct row {
-	struct sp_walk walk; /* of the first of equal stacks */
-	double values[SP_WEIGHTS];
-};
-
-static void put_row(struct sp_buffer *out, const struct stacks *s, const struct row *row, enum sp_weight from,
-	enum sp_weight to)
+/* A stack's numbers come before its frames, and are known when the last of equal stacks has been met. */
+static void put_row(struct sp_buffer *out, const double *values, enum sp_weight from, enum sp_weight to,
+	struct sp_buffer *frames)
 {
-	const struct sp_path *path = &s->profile->paths[row->walk.path];
-
 	for (enum sp_weight w = from; w < to; w++)
-		sp_buffer_number(out, sp_whole(row->values[w]), '\t');
-	sp_buffer_number(out, row->walk.shared, '\t');
-	put_frames(out, s, path, row->walk.shared);
+		sp_buffer_number(out, sp_whole(values[w]), '\t');
+	sp_buffer_add(out, frames->data, frames->length);
 	sp_buffer_puts(out, "\n");
+	sp_buffer_clear(frames);
 }
 
 static void write_rows(struct sp_buffer *out, const struct stacks *s, wanted_fn *wanted, enum sp_weight from,
 	enum sp_weight to)
 {
-	const struct sp_profile *p = s->profile;
+	double values[SP_WEIGHTS] = {0};
+	struct sp_buffer frames = {0};
 	struct sp_walk walk = {0};
-	struct row row = {0};
-	bool any = false;
 
-	while (sp_walk_next(&walk, p, wanted)) {
-		const struct sp_path *path = &p->paths[walk.path];
-
-		if (!any || path->depth > walk.shared) {
-			if (any)
-				put_row(out, s, &row, from, to);
-			row = (struct row){.walk = walk};
-			any = true;
+	while (sp_walk_next(&walk, s->profile, wanted)) {
+		if (!frames.length || walk.depth > walk.shared) {
+			if (frames.length)
+				put_row(out, values, from, to, &frames);
+			memset(values, 0, sizeof(values));
+			sp_buffer_number(&frames, walk.shared, '\t');
+			put_frames(&frames, s, &walk);
 		}
 		for (enum sp_weight w = from; w < to; w++)
-			row.values[w] += (double)sp_path_weight(path, w);
+			values[w] += (double)sp_path_weight(walk.path, w);
 	}
-	if (any)
-		put_row(out, s, &row, from, to);
+	if (frames.length)
+		put_row(out, values, from, to, &frames);
 	sp_buffer_puts(out, "```\n\n");
+	sp_buffer_free(&frames);
 }
 
 void sp_write_stacks(struct sp_buffer *out, const struct sp_profile *profile)

@@ -182,6 +182,7 @@ void sp_profile_free(struct sp_profile *profile)
 	free(profile->frame_ids);
 	free(profile->paths);
 	free(profile->order);
+	free(profile->tree);
 	free(profile->by_place);
 	free(profile->sites);
 	free(profile->file_errors);

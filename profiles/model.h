@@ -154,10 +154,11 @@ struct sp_profile {
 	size_t frame_id_count, frame_id_capacity;
 	struct sp_path *paths;
 	size_t path_count;
-	struct sp_run *order; /* of all paths; NULL: read from Markdown */
-	uint32_t *by_place;   /* frames in that order */
-	bool filtered;        /* stacks that were not asked for are one */
-	bool has_stacks;      /* false: read from Markdown that holds none */
+	struct sp_ordered *order; /* all paths; NULL: read from Markdown */
+	uint32_t *tree;           /* frame_ids of the nodes of the call tree, as order[] meets them */
+	uint32_t *by_place;       /* frames in that order */
+	bool filtered;            /* stacks that were not asked for are one */
+	bool has_stacks;          /* false: read from Markdown that holds none */
 	struct sp_heap_site *sites;
 	size_t site_count, site_capacity;
 	struct sp_log_sums *log;         /* the snapshot's log by path and block, NULL: too short to tell anything */
@@ -304,14 +305,23 @@ void sp_frames_filter(struct sp_profile *profile, const struct sp_filter *filter
  * have in common what they can, and what concerns whole stacks looks only at the rest: the nodes of the call tree. */
 void sp_paths_sort(struct sp_profile *profile);
 
-/* One path after the other in that order, of those that are wanted. All-zero to begin with. */
-struct sp_walk {
-	size_t next;     /* in order[] */
-	uint32_t path;   /* of paths[] */
+struct sp_ordered {
+	uint32_t path;
+	uint32_t depth;
 	uint32_t shared; /* how many of its outer frames it has in common with the one before; 0 the first */
 };
 
-/* False at the end. */
+/* One path after the other in that order, of those that are wanted. All-zero to begin with. */
+struct sp_walk {
+	const struct sp_path *path;
+	uint32_t index, depth; /* the path's */
+	uint32_t shared;       /* as above, with the one that was wanted before */
+	uint32_t *frames;      /* the path's frame_ids from the root */
+	size_t next, node;     /* in order[], in tree[] */
+	size_t capacity;
+};
+
+/* False at the end; nothing needs to be freed then. */
 bool sp_walk_next(struct sp_walk *walk, const struct sp_profile *profile,
 	bool (*wanted)(const struct sp_profile *profile, size_t path));
 

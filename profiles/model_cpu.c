@@ -34,32 +34,44 @@ struct named {
 	uint32_t all, unnamed;
 };
 
-static struct named with(struct named before, const struct sp_function *f)
-{
-	bool code = !(f->flags & SP_FUNCTION_PSEUDO);
+enum { PSEUDO, NAMED, UNNAMED };
 
-	return (struct named){before.all + code, before.unnamed + (code && f->flags & SP_FUNCTION_UNNAMED)};
+static unsigned char *kinds_of_frames(const struct sp_profile *p)
+{
+	unsigned char *kinds = sp_alloc(p->frame_count, 1);
+
+	for (size_t i = 0; i < p->frame_count; i++) {
+		uint32_t flags = p->functions[p->frames[i].function].flags;
+
+		kinds[i] = flags & SP_FUNCTION_PSEUDO ? PSEUDO : flags & SP_FUNCTION_UNNAMED ? UNNAMED : NAMED;
+	}
+	return kinds;
+}
+
+static struct named with(struct named before, unsigned char kind)
+{
+	return (struct named){before.all + (kind != PSEUDO), before.unnamed + (kind == UNNAMED)};
 }
 
 static void count_frames(struct sp_profile *p)
 {
 	struct sp_walk walk = {0};
 	struct named *until = NULL; /* until[i]: of the i outermost */
+	unsigned char *kinds = kinds_of_frames(p);
 	size_t capacity = 0;
 
 	while (sp_walk_next(&walk, p, is_sampled)) {
-		const struct sp_path *path = &p->paths[walk.path];
-		const uint32_t *ids = p->frame_ids + path->first;
-		double weight = (double)path_ns(path);
+		double weight = (double)path_ns(walk.path);
 
-		sp_grow(&until, &capacity, path->depth + (size_t)1, sizeof(*until));
+		sp_grow(&until, &capacity, walk.depth + (size_t)1, sizeof(*until));
 		until[0] = (struct named){0};
-		for (uint32_t i = walk.shared; i < path->depth; i++)
-			until[i + 1] = with(until[i], &p->functions[p->frames[ids[path->depth - 1 - i]].function]);
-		p->all_frames += weight * until[path->depth].all;
-		p->unnamed_frames += weight * until[path->depth].unnamed;
+		for (uint32_t i = walk.shared; i < walk.depth; i++)
+			until[i + 1] = with(until[i], kinds[walk.frames[i]]);
+		p->all_frames += weight * until[walk.depth].all;
+		p->unnamed_frames += weight * until[walk.depth].unnamed;
 	}
 	free(until);
+	free(kinds);
 }
 
 static void add_pseudo(struct sp_profile *p, enum sp_pseudo which, uint64_t user_ns, uint64_t sys_ns)

@@ -128,13 +128,11 @@ static void end_nodes(struct errors *e, uint32_t outer)
 	e->rests[e->rest_count++] = (struct rest){outer, e->now};
 }
 
-static void begin_nodes(struct errors *e, const struct sp_path *path)
+static void begin_nodes(struct errors *e, const struct sp_walk *walk)
 {
-	const uint32_t *ids = e->profile->frame_ids + path->first;
-
-	sp_grow(&e->nodes, &e->node_capacity, path->depth, sizeof(*e->nodes));
-	while (e->depth < path->depth) {
-		uint32_t part = e->part_of[ids[path->depth - 1 - e->depth]];
+	sp_grow(&e->nodes, &e->node_capacity, walk->depth, sizeof(*e->nodes));
+	while (e->depth < walk->depth) {
+		uint32_t part = e->part_of[walk->frames[e->depth]];
 		bool counts = part != SP_NO_PART && !e->inside[part];
 
 		if (counts)
@@ -153,8 +151,8 @@ static void sum_totals(struct errors *e, size_t count)
 	while (sp_walk_next(&walk, p, has_samples)) {
 		if (e->depth)
 			end_nodes(e, walk.shared);
-		begin_nodes(e, &p->paths[walk.path]);
-		fill_row(&e->now, e, walk.path);
+		begin_nodes(e, &walk);
+		fill_row(&e->now, e, walk.index);
 		sp_sum_add(&e->all, &e->now.all);
 	}
 	if (e->depth)

@@ -52,19 +52,40 @@ static int compare(const void *context, uint32_t x, uint32_t y, uint32_t *shared
 	return a->depth < b->depth ? -1 : a->depth > b->depth;
 }
 
+static void lay_out_tree(struct sp_profile *p, const struct sp_run *runs)
+{
+	size_t nodes = 0;
+
+	for (size_t i = 0; i < p->path_count; i++)
+		nodes += p->paths[runs[i].item].depth - runs[i].shared;
+	p->order = sp_alloc(p->path_count, sizeof(*p->order));
+	p->tree = sp_alloc(nodes, sizeof(*p->tree));
+	for (size_t i = 0, node = 0; i < p->path_count; i++) {
+		const struct sp_path *path = &p->paths[runs[i].item];
+
+		p->order[i] = (struct sp_ordered){runs[i].item, path->depth, runs[i].shared};
+		for (uint32_t k = path->depth - runs[i].shared; k-- > 0;)
+			p->tree[node++] = p->frame_ids[path->first + k];
+	}
+}
+
 void sp_paths_sort(struct sp_profile *profile)
 {
 	struct ranked r = {profile, sp_alloc(profile->frame_count, sizeof(*r.rank))};
+	struct sp_run *runs = sp_alloc(profile->path_count, sizeof(*runs));
 
 	sort_frames(profile);
 	for (size_t i = 0; i < profile->frame_count; i++)
 		r.rank[profile->by_place[i]] = (uint32_t)i;
-	profile->order = sp_alloc(profile->path_count, sizeof(*profile->order));
 	for (size_t i = 0; i < profile->path_count; i++)
-		profile->order[i].item = (uint32_t)i;
-	sp_runs_sort(profile->order, profile->path_count, compare, &r);
+		runs[i].item = (uint32_t)i;
+	sp_runs_sort(runs, profile->path_count, compare, &r);
+	lay_out_tree(profile, runs);
+	free(runs);
 	free(r.rank);
 }
+
+#define PREFETCH 8u
 
 bool sp_walk_next(struct sp_walk *walk, const struct sp_profile *profile,
 	bool (*wanted)(const struct sp_profile *profile, size_t path))
@@ -72,14 +93,24 @@ bool sp_walk_next(struct sp_walk *walk, const struct sp_profile *profile,
 	uint32_t shared = UINT32_MAX;
 
 	while (walk->next < profile->path_count) {
-		const struct sp_run *run = &profile->order[walk->next++];
+		const struct sp_ordered *at = &profile->order[walk->next++];
+		uint32_t count = at->depth - at->shared;
 
-		shared = run->shared < shared ? run->shared : shared;
-		walk->path = run->item;
-		if (!wanted(profile, run->item))
+		if (walk->next + PREFETCH < profile->path_count)
+			__builtin_prefetch(&profile->paths[at[PREFETCH].path].user_ns);
+		sp_grow(&walk->frames, &walk->capacity, at->depth, sizeof(*walk->frames));
+		memcpy(walk->frames + at->shared, profile->tree + walk->node, count * sizeof(*walk->frames));
+		walk->node += count;
+		shared = at->shared < shared ? at->shared : shared;
+		if (!wanted(profile, at->path))
 			continue;
+		walk->path = &profile->paths[at->path];
+		walk->index = at->path;
+		walk->depth = at->depth;
 		walk->shared = shared;
 		return true;
 	}
+	free(walk->frames);
+	walk->frames = NULL;
 	return false;
 }

@@ -78,6 +78,7 @@ static void finish(void)
 	sp_share_errors(&t.profile, t.part_of, true, t.total, FUNCTIONS);
 	sp_log_free(t.profile.log);
 	free(t.profile.order);
+	free(t.profile.tree);
 	free(t.profile.by_place);
 }
 
