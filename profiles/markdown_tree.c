@@ -71,7 +71,7 @@ static int heaviest_first(const void *a, const void *b)
 
 	if (x->weight != y->weight)
 		return x->weight > y->weight ? -1 : 1;
-	return x->first < y->first ? -1 : 1;
+	return x->path < y->path ? -1 : 1;
 }
 
 static void write_path(struct sp_writer *w, const struct sp_sequences *s, const struct sp_sequence *seq)
