@@ -7,6 +7,7 @@
 
 #define INLINES_MAX 64u
 #define PATH_FRAMES_MAX (64u << 20) /* of all paths together: 256 MB; stacks beyond it count as overflow */
+#define LIKELY_INLINES 4u           /* frames of an address, at most, on average */
 #define PROGRESS_EVERY 256u
 
 /* Where a complete path starts: frame_ids[first .. first+count) stand outside of some function. */
@@ -209,7 +210,7 @@ static void path_push(struct sp_profile *p, struct sp_path *path, uint32_t frame
 {
 	uint32_t previous = path->depth ? p->frame_ids[path->first + path->depth - 1] : 0;
 
-	if (path->depth && p->frames[frame].function == p->frames[previous].function &&
+	if (!p->system_libraries && path->depth && p->frames[frame].function == p->frames[previous].function &&
 		(p->functions[p->frames[frame].function].flags & SP_FUNCTION_FOLDED))
 		return;
 	if (p->frame_id_count == p->frame_id_capacity)
@@ -320,7 +321,7 @@ static uint32_t add_frames(struct resolver *r, struct sp_path *path, const struc
 	struct sp_profile *p = r->profile;
 	const uint32_t *ids = r->addresses.of_frame + stack->frame;
 	uint32_t site = 0, last = 0, kept = stack->depth - has_entry(stack);
-	bool has_site = false, any = false;
+	bool has_site = false;
 
 	for (uint32_t i = own_frames(r, ids, stack->depth); i < kept; i++) {
 		const struct sp_address *at;
@@ -335,10 +336,9 @@ static uint32_t add_frames(struct resolver *r, struct sp_path *path, const struc
 				has_site = true;
 			}
 			path_push(p, path, last);
-			any = true;
 		}
 	}
-	if (!any)
+	if (!path->depth)
 		path_push(p, path, last = pseudo_frame(r, stack->depth ? SP_PSEUDO_AGENT : SP_PSEUDO_OVERFLOW));
 	if (stack->flags & SP_STACK_CUT) {
 		path_push(p, path, pseudo_frame(r, SP_PSEUDO_TRUNCATED));
@@ -398,6 +398,8 @@ void sp_frames_load(struct sp_profile *profile, struct sp_symbolizer *symbolizer
 	profile->paths = sp_alloc(total, sizeof(*profile->paths));
 	profile->path_count = total;
 	sp_addresses_load(&r.addresses, profile, symbolizer);
+	sp_grow(&profile->frame_ids, &profile->frame_id_capacity, LIKELY_INLINES * profile->snapshot->frame_count,
+		sizeof(*profile->frame_ids));
 	load_paths(&r, false, site_frame);
 	load_paths(&r, true, site_frame); /* what these start with is known now */
 	if (progress)

@@ -118,14 +118,23 @@ static bool read_frames(const struct sp_snapshot *s, const struct sp_stack *stac
 /* Gives every stack its addresses in one run. */
 static void unfold_stacks(struct sp_snapshot *s)
 {
-	uint64_t *frames = NULL;
-	size_t count = 0, capacity = 0;
+	uint64_t *frames;
+	size_t count = 0, all = 0;
 
 	for (size_t i = 0; i < s->stack_count; i++) {
 		struct sp_stack *stack = &s->stacks[i];
 
-		sp_grow(&frames, &capacity, count + SP_MAX_DEPTH, sizeof(*frames));
-		if (stack->depth > SP_MAX_DEPTH || count > FRAMES_MAX || !read_frames(s, stack, frames + count)) {
+		if (stack->depth > SP_MAX_DEPTH || all + stack->depth > FRAMES_MAX) {
+			stack->depth = 0;
+			s->damaged++;
+		}
+		all += stack->depth;
+	}
+	frames = sp_alloc_bytes(all * sizeof(*frames));
+	for (size_t i = 0; i < s->stack_count; i++) {
+		struct sp_stack *stack = &s->stacks[i];
+
+		if (!read_frames(s, stack, frames + count)) {
 			stack->depth = 0;
 			s->damaged++;
 		}

@@ -215,6 +215,8 @@ void sp_sequences_build(struct sp_sequences *s, const struct sp_profile *profile
 
 	*s = (struct sp_sequences){0};
 	s->items = sp_alloc(profile->path_count, sizeof(*s->items));
+	sp_grow(&s->steps, &s->step_capacity, profile->frame_id_count, sizeof(*s->steps));
+	sp_grow(&s->repeated, &s->repeated_capacity, profile->frame_id_count, sizeof(*s->repeated));
 	while (sp_walk_next(&walk, profile, wanted[weight]))
 		add_sequence(&b, &walk, weight);
 	free(b.steps);

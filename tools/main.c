@@ -78,11 +78,6 @@ static int cmd_help(int argc, char **argv)
 	return command->fn(2, (char *[]){argv[1], flag, NULL});
 }
 
-/* Read by jemalloc(3), the command's allocator. A report of a million samples touches a hundred megabytes once; in
- * small pages a fifth of its time are page faults. */
-extern const char *malloc_conf;
-const char *malloc_conf = "thp:always";
-
 int main(int argc, char **argv)
 {
 	const struct command *command;
