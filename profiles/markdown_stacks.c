@@ -6,6 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Bytes, at most, on average: of a row's numbers and of each of its frames. */
+#define LIKELY_NUMBERS 64u
+#define LIKELY_CELL 7u
+
 /* The row of a frame in All frames, as it stands in a stack's row. */
 struct cell {
 	char text[15];
@@ -17,6 +21,7 @@ struct stacks {
 	uint32_t *order;    /* rows of All frames: indices into profile->frames */
 	struct cell *cells; /* by frame */
 	size_t frame_count, cpu_count, heap_count;
+	size_t node_count; /* frames in all their rows */
 };
 
 typedef bool wanted_fn(const struct sp_profile *profile, size_t path);
@@ -40,6 +45,7 @@ static size_t mark_frames(struct stacks *s, wanted_fn *wanted)
 
 	while (sp_walk_next(&walk, p, wanted)) {
 		count += !count || walk.depth > walk.shared;
+		s->node_count += walk.depth - walk.shared;
 		for (uint32_t i = walk.shared; i < walk.depth; i++)
 			s->cells[walk.frames[i]].length = 1;
 	}
@@ -177,6 +183,7 @@ void sp_write_stacks(struct sp_buffer *out, const struct sp_profile *profile)
 	struct stacks s = {.profile = profile};
 
 	order_frames(&s);
+	sp_buffer_room(out, (s.cpu_count + s.heap_count) * LIKELY_NUMBERS + s.node_count * LIKELY_CELL);
 	write_modules(out, &s);
 	write_frames(out, &s);
 	if (profile->cpu_on) {

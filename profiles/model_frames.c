@@ -219,6 +219,35 @@ static void path_push(struct sp_profile *p, struct sp_path *path, uint32_t frame
 	path->depth++;
 }
 
+/* An address's frames. Only folded ones may be left out. */
+static void path_push_chain(struct resolver *r, struct sp_path *path, const struct sp_address *at)
+{
+	struct sp_profile *p = r->profile;
+
+	if (!p->system_libraries) {
+		for (uint32_t k = 0; k < at->count; k++)
+			path_push(p, path, r->chain[at->first + k]);
+		return;
+	}
+	if (p->frame_id_capacity - p->frame_id_count < at->count)
+		sp_grow(&p->frame_ids, &p->frame_id_capacity, p->frame_id_count + at->count, sizeof(*p->frame_ids));
+	for (uint32_t k = 0; k < at->count; k++)
+		p->frame_ids[p->frame_id_count + k] = r->chain[at->first + k];
+	p->frame_id_count += at->count;
+	path->depth += at->count;
+}
+
+/* The first frame of an address that does not belong to the allocator; false: all do. */
+static bool find_site(const struct resolver *r, const struct sp_address *at, uint32_t *site)
+{
+	for (uint32_t k = 0; k < at->count; k++)
+		if (!r->profile->frames[r->chain[at->first + k]].allocator) {
+			*site = r->chain[at->first + k];
+			return true;
+		}
+	return false;
+}
+
 static uint32_t pseudo_frame(struct resolver *r, enum sp_pseudo which)
 {
 	struct sp_frame frame = {.function = which};
@@ -329,14 +358,11 @@ static uint32_t add_frames(struct resolver *r, struct sp_path *path, const struc
 		if (p->modules[r->addresses.list[ids[i]].module].agent)
 			continue;
 		at = resolve(r, ids[i]);
-		for (uint32_t k = 0; k < at->count; k++) {
-			last = r->chain[at->first + k];
-			if (!has_site && !p->frames[last].allocator) {
-				site = last;
-				has_site = true;
-			}
-			path_push(p, path, last);
-		}
+		if (!at->count)
+			continue;
+		last = r->chain[at->first + at->count - 1];
+		has_site = has_site || find_site(r, at, &site);
+		path_push_chain(r, path, at);
 	}
 	if (!path->depth)
 		path_push(p, path, last = pseudo_frame(r, stack->depth ? SP_PSEUDO_AGENT : SP_PSEUDO_OVERFLOW));
