@@ -69,36 +69,39 @@ static void add_row(struct row *restrict to, const struct row *restrict what)
 		to->blocks[b] += what->blocks[b];
 }
 
-static void fill_row(struct row *row, const struct errors *e, size_t index)
+/* Once for each path: the sum of all is kept here too. */
+static void add_path(struct errors *e, size_t index, struct row *row)
 {
 	const struct sp_path *path = &e->profile->paths[index];
 	const struct sp_log_sums *log = e->log;
-	double weight = (double)(path->user_ns + path->sys_ns) / 1e3;
+	const struct sp_sum all = {(double)(path->user_ns + path->sys_ns) / 1e3, path->sq, (double)path->samples};
 
-	*row = (struct row){.user_ns = path->user_ns, .sys_ns = path->sys_ns, .samples = path->samples};
-	if (weight > 0)
-		row->all = (struct sp_sum){weight, path->sq, (double)path->samples};
+	row->user_ns += path->user_ns;
+	row->sys_ns += path->sys_ns;
+	row->samples += path->samples;
+	if (all.weight > 0) {
+		sp_sum_add(&row->all, &all);
+		sp_sum_add(&e->all, &all);
+	}
 	if (!log)
 		return;
-	row->logged = log->paths[index];
+	sp_sum_add(&row->logged, &log->paths[index]);
 	for (size_t i = log->first[index]; i < log->first[index + 1]; i++)
-		row->blocks[log->list[i].block] = log->list[i].units;
+		row->blocks[log->list[i].block] += log->list[i].units;
 }
 
 static void sum_selves(struct errors *e)
 {
 	const struct sp_profile *p = e->profile;
+	struct row nowhere = {0};
 
 	for (size_t i = 0; i < p->path_count; i++) {
 		uint32_t part;
 
 		if (!has_samples(p, i))
 			continue;
-		fill_row(&e->now, e, i);
-		sp_sum_add(&e->all, &e->now.all);
 		part = e->part_of[p->frame_ids[p->paths[i].first]];
-		if (part != SP_NO_PART)
-			add_row(&e->parts[part], &e->now);
+		add_path(e, i, part == SP_NO_PART ? &nowhere : &e->parts[part]);
 	}
 }
 
@@ -152,8 +155,8 @@ static void sum_totals(struct errors *e, size_t count)
 		if (e->depth)
 			end_nodes(e, walk.shared);
 		begin_nodes(e, &walk);
-		fill_row(&e->now, e, walk.index);
-		sp_sum_add(&e->all, &e->now.all);
+		e->now = (struct row){0};
+		add_path(e, walk.index, &e->now);
 	}
 	if (e->depth)
 		end_nodes(e, 0);
