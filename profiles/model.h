@@ -292,7 +292,8 @@ struct sp_address {
 struct sp_addresses {
 	struct sp_address *list;
 	size_t count, capacity;
-	uint32_t *of_frame; /* of the snapshot's frames: index into the list */
+	uint32_t *of_frame; /* of all stacks' frames, one stack after the other: index into the list */
+	size_t *first;      /* of a stack's, in of_frame[] */
 };
 
 void sp_addresses_load(struct sp_addresses *addresses, struct sp_profile *profile, struct sp_symbolizer *symbolizer);

@@ -345,10 +345,9 @@ static void push_entry(struct resolver *r, struct sp_path *path, uint32_t id)
 }
 
 /* Appends the stack's frames to the path; returns the frame that is its allocation site. */
-static uint32_t add_frames(struct resolver *r, struct sp_path *path, const struct sp_stack *stack)
+static uint32_t add_frames(struct resolver *r, struct sp_path *path, const struct sp_stack *stack, const uint32_t *ids)
 {
 	struct sp_profile *p = r->profile;
-	const uint32_t *ids = r->addresses.of_frame + stack->frame;
 	uint32_t site = 0, last = 0, kept = stack->depth - has_entry(stack);
 	bool has_site = false;
 
@@ -393,7 +392,8 @@ static void load_path(struct resolver *r, size_t index, uint32_t *site_frame)
 		.samples = (uint64_t)stack->user_samples + stack->sys_samples,
 		.sq = (double)stack->weight_sq_us2,
 	};
-	site_frame[index] = add_frames(r, path, p->frame_id_count > PATH_FRAMES_MAX ? &no_frames : stack);
+	site_frame[index] = add_frames(r, path, p->frame_id_count > PATH_FRAMES_MAX ? &no_frames : stack,
+		r->addresses.of_frame + r->addresses.first[index]);
 }
 
 static void load_paths(struct resolver *r, bool with_entry, uint32_t *site_frame)
@@ -424,7 +424,7 @@ void sp_frames_load(struct sp_profile *profile, struct sp_symbolizer *symbolizer
 	profile->paths = sp_alloc(total, sizeof(*profile->paths));
 	profile->path_count = total;
 	sp_addresses_load(&r.addresses, profile, symbolizer);
-	sp_grow(&profile->frame_ids, &profile->frame_id_capacity, LIKELY_INLINES * profile->snapshot->frame_count,
+	sp_grow(&profile->frame_ids, &profile->frame_id_capacity, LIKELY_INLINES * profile->snapshot->depth_sum,
 		sizeof(*profile->frame_ids));
 	load_paths(&r, false, site_frame);
 	load_paths(&r, true, site_frame); /* what these start with is known now */
