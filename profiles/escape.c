@@ -126,12 +126,28 @@ static void put_bytes(struct sp_buffer *out, enum sp_escape how, const char *tex
 		sp_buffer_printf(out, how == SP_ESCAPE_CELL ? "\\\\x%02x" : "\\x%02x", (unsigned char)text[i]);
 }
 
+/* How much of the text is, outside of Markdown, what it looks like: most often all of it. */
+static size_t plain_length(const char *text, size_t length)
+{
+	size_t n = 0;
+
+	while (n < length && text[n] >= ' ' && text[n] <= '~' && text[n] != '\\')
+		n++;
+	return n;
+}
+
 void sp_escape(struct sp_buffer *out, enum sp_escape how, const char *text, size_t length)
 {
 	bool cell = how == SP_ESCAPE_CELL;
 
 	for (size_t i = 0, n; i < length; i += n) {
 		uint32_t code = 0;
+
+		n = cell ? 0 : plain_length(text + i, length - i);
+		if (n) {
+			sp_buffer_add(out, text + i, n);
+			continue;
+		}
 
 		n = sp_utf8_length(text + i, length - i, &code);
 		if (n == 0 || sp_is_invisible(code) || (cell && is_mail_at(text, length, i))) {

@@ -4,6 +4,8 @@
 #include <ctype.h>
 #include <stdlib.h>
 
+#include "profiles/runs.h"
+
 struct sp_folded_row *sp_folded_add(struct sp_folded *f)
 {
 	sp_grow(&f->rows, &f->capacity, f->count + 1, sizeof(*f->rows));
@@ -18,54 +20,39 @@ void sp_folded_push(struct sp_folded *f, uint32_t id)
 	f->rows[f->count - 1].depth++;
 }
 
-int sp_ids_compare(const uint32_t *x, uint32_t x_count, const uint32_t *y, uint32_t y_count)
-{
-	uint32_t n = x_count < y_count ? x_count : y_count;
-
-	for (uint32_t i = 0; i < n; i++)
-		if (x[i] != y[i])
-			return x[i] < y[i] ? -1 : 1;
-	return x_count < y_count ? -1 : x_count > y_count;
-}
-
-static int compare(const void *a, const void *b, void *context)
+static int compare(const void *context, uint32_t x, uint32_t y, uint32_t *shared)
 {
 	const struct sp_folded *f = context;
-	const struct sp_folded_row *x = a, *y = b;
+	const struct sp_folded_row *a = &f->rows[x], *b = &f->rows[y];
 
-	return sp_ids_compare(f->ids + x->first, x->depth, f->ids + y->first, y->depth);
+	return sp_ids_compare(f->ids + a->first, a->depth, f->ids + b->first, b->depth, shared);
 }
 
 void sp_folded_merge(struct sp_folded *f)
 {
+	struct sp_run *order = sp_alloc(f->count, sizeof(*order));
+	struct sp_folded_row *rows = sp_alloc(f->count, sizeof(*rows));
 	size_t kept = 0;
 
-	if (f->count)
-		qsort_r(f->rows, f->count, sizeof(*f->rows), compare, f);
+	for (size_t i = 0; i < f->count; i++)
+		order[i].item = (uint32_t)i;
+	sp_runs_sort(order, f->count, compare, f);
 	for (size_t i = 0; i < f->count; i++) {
-		struct sp_folded_row *last = kept ? &f->rows[kept - 1] : NULL;
+		const struct sp_folded_row *row = &f->rows[order[i].item];
 
-		if (!last || compare(last, &f->rows[i], f) != 0) {
-			f->rows[kept++] = f->rows[i];
+		if (!kept || order[i].shared < row->depth || order[i].shared < rows[kept - 1].depth) {
+			rows[kept] = *row;
+			rows[kept++].shared = order[i].shared;
 			continue;
 		}
 		for (size_t v = 0; v < SP_FOLDED_VALUES; v++)
-			last->values[v] += f->rows[i].values[v];
+			rows[kept - 1].values[v] += row->values[v];
 	}
+	free(f->rows);
+	free(order);
+	f->rows = rows;
+	f->capacity = f->count;
 	f->count = kept;
-}
-
-uint32_t sp_folded_shared(const struct sp_folded *f, size_t i)
-{
-	const struct sp_folded_row *last, *row = &f->rows[i];
-	uint32_t n = 0;
-
-	if (!i)
-		return 0;
-	last = &f->rows[i - 1];
-	while (n < last->depth && n < row->depth && f->ids[last->first + n] == f->ids[row->first + n])
-		n++;
-	return n;
 }
 
 void sp_folded_free(struct sp_folded *f)

@@ -30,6 +30,7 @@ enum sp_weight {
 struct sp_folded_row {
 	size_t first; /* index into ids[] */
 	uint32_t depth;
+	uint32_t shared; /* once merged: how many frames it has in common with the row before; 0 the first */
 	double values[SP_FOLDED_VALUES];
 };
 
@@ -49,17 +50,12 @@ void sp_folded_push(struct sp_folded *f, uint32_t id);
 /* Sorts the rows and adds the values of equal ones up. */
 void sp_folded_merge(struct sp_folded *f);
 
-/* The order of runs of numbers: by the first that differs, a run before what begins with it. */
-int sp_ids_compare(const uint32_t *x, uint32_t x_count, const uint32_t *y, uint32_t y_count);
-
 /* The profile's stacks of CPU time, or of the heap, by frame, not merged yet; values by enum sp_weight. */
 void sp_fold_frames(struct sp_folded *f, const struct sp_profile *profile, bool heap);
 
 /* The same by function, merged. */
 void sp_fold_functions(struct sp_folded *f, const struct sp_profile *profile, bool heap);
 
-/* How many frames rows[i] shares with rows[i - 1]; 0 for the first. */
-uint32_t sp_folded_shared(const struct sp_folded *f, size_t i);
 void sp_folded_free(struct sp_folded *f);
 
 uint64_t sp_path_weight(const struct sp_path *path, enum sp_weight weight);

@@ -12,21 +12,31 @@ struct relative {
 	const char *file;  /* LINE */
 	unsigned line;
 	uint64_t ns;
-	size_t last_path; /* 1 + last path counted: each relation counts once a path */
-	uint32_t hot;     /* index of the hot function */
+	bool open;    /* the stack that is being looked at has counted */
+	uint32_t hot; /* index of the hot function */
 	enum relation relation;
+};
+
+/* A call in the stack that is being looked at, by which a relation counts: once a stack. */
+struct mark {
+	uint32_t callee; /* its number from the root */
+	uint32_t item;
+	uint64_t before_ns; /* what stacks before the first with this call took */
 };
 
 struct sp_details {
 	const struct sp_profile *p;
 	uint32_t *hot;    /* functions, hottest first */
-	uint32_t *hot_of; /* function -> 1 + index of the hot function, 0 none */
+	uint32_t *hot_of; /* frame -> 1 + index of the hot function, 0 none */
 	struct sp_map index[RELATIONS];
 	struct relative *items; /* by hot function */
 	size_t hot_count, count, capacity;
+	struct mark *marks;
+	size_t mark_count, mark_capacity;
+	uint64_t ns; /* of all stacks so far */
 };
 
-static void add(struct sp_details *d, struct relative key, size_t path, uint64_t ns)
+static uint32_t item_of(struct sp_details *d, struct relative key)
 {
 	uint64_t other = key.relation == LINE ? (uint64_t)(uintptr_t)key.file : key.function;
 	int found;
@@ -37,35 +47,78 @@ static void add(struct sp_details *d, struct relative key, size_t path, uint64_t
 		sp_grow(&d->items, &d->capacity, d->count + 1, sizeof(*d->items));
 		d->items[d->count++] = key;
 	}
-	if (d->items[*cell].last_path == path + 1)
-		return;
-	d->items[*cell].last_path = path + 1;
-	d->items[*cell].ns += ns;
+	return *cell;
 }
 
-static void add_path(struct sp_details *d, size_t index)
+static void add_line(struct sp_details *d, const struct sp_path *path)
+{
+	uint32_t leaf = d->p->frame_ids[path->first], hot = d->hot_of[leaf], item;
+	const struct sp_frame *f = &d->p->frames[leaf];
+
+	if (!hot || !f->file)
+		return;
+	item = item_of(d, (struct relative){.hot = hot, .relation = LINE, .file = f->file, .line = f->line});
+	d->items[item].ns += path->user_ns + path->sys_ns;
+}
+
+static void begin_mark(struct sp_details *d, uint32_t callee, struct relative key)
+{
+	uint32_t item = item_of(d, key);
+
+	if (d->items[item].open)
+		return;
+	d->items[item].open = true;
+	sp_grow(&d->marks, &d->mark_capacity, d->mark_count + 1, sizeof(*d->marks));
+	d->marks[d->mark_count++] = (struct mark){callee, item, d->ns};
+}
+
+static void end_marks(struct sp_details *d, uint32_t shared)
+{
+	for (; d->mark_count && d->marks[d->mark_count - 1].callee >= shared; d->mark_count--) {
+		const struct mark *mark = &d->marks[d->mark_count - 1];
+
+		d->items[mark->item].ns += d->ns - mark->before_ns;
+		d->items[mark->item].open = false;
+	}
+}
+
+/* Looks only at calls that the stack before did not have. */
+static void add_calls(struct sp_details *d, const struct sp_walk *walk)
+{
+	const struct sp_frame *frames = d->p->frames;
+
+	end_marks(d, walk->shared);
+	for (uint32_t i = walk->shared ? walk->shared : 1; i < walk->depth; i++) {
+		uint32_t outer = walk->frames[i - 1], inner = walk->frames[i];
+		struct relative caller = {
+			.hot = d->hot_of[inner], .relation = CALLER, .function = frames[outer].function};
+		struct relative callee = {
+			.hot = d->hot_of[outer], .relation = CALLEE, .function = frames[inner].function};
+
+		if (caller.hot)
+			begin_mark(d, i, caller);
+		if (callee.hot)
+			begin_mark(d, i, callee);
+	}
+	d->ns += walk->path->user_ns + walk->path->sys_ns;
+}
+
+static bool has_time(const struct sp_profile *p, size_t path)
+{
+	return p->paths[path].user_ns || p->paths[path].sys_ns;
+}
+
+static void add_up(struct sp_details *d)
 {
 	const struct sp_profile *p = d->p;
-	const struct sp_path *path = &p->paths[index];
-	uint64_t ns = path->user_ns + path->sys_ns;
+	struct sp_walk walk = {0};
 
-	for (uint32_t i = 0; i < path->depth && ns; i++) {
-		const struct sp_frame *f = &p->frames[p->frame_ids[path->first + i]];
-		const struct sp_frame *caller =
-			i + 1 < path->depth ? &p->frames[p->frame_ids[path->first + i + 1]] : NULL;
-		uint32_t hot = d->hot_of[f->function];
-		uint32_t hot_caller = caller ? d->hot_of[caller->function] : 0;
-
-		if (hot && i == 0 && f->file)
-			add(d, (struct relative){.hot = hot, .relation = LINE, .file = f->file, .line = f->line}, index,
-				ns);
-		if (hot && caller)
-			add(d, (struct relative){.hot = hot, .relation = CALLER, .function = caller->function}, index,
-				ns);
-		if (hot_caller)
-			add(d, (struct relative){.hot = hot_caller, .relation = CALLEE, .function = f->function}, index,
-				ns);
-	}
+	for (size_t i = 0; i < p->path_count; i++)
+		if (has_time(p, i))
+			add_line(d, &p->paths[i]);
+	while (sp_walk_next(&walk, p, has_time))
+		add_calls(d, &walk);
+	end_marks(d, 0);
 }
 
 static int by_hot_function(const void *a, const void *b)
@@ -149,18 +202,22 @@ static void write_function(struct sp_writer *w, const struct sp_function *f)
 struct sp_details *sp_details_add_up(const struct sp_profile *profile, size_t hot)
 {
 	struct sp_details *d = sp_alloc(1, sizeof(*d));
+	uint32_t *rank = sp_alloc(profile->function_count, sizeof(*rank));
 	size_t ranked;
 
 	d->p = profile;
 	d->hot = sp_rank(profile->function_count, &ranked, sp_rank_self, profile);
-	d->hot_of = sp_alloc(profile->function_count, sizeof(*d->hot_of));
+	d->hot_of = sp_alloc(profile->frame_count, sizeof(*d->hot_of));
 	for (size_t i = 0; i < ranked && d->hot_count < hot; i++)
 		if (!(profile->functions[d->hot[i]].flags & SP_FUNCTION_PSEUDO)) {
 			d->hot[d->hot_count++] = d->hot[i];
-			d->hot_of[d->hot[i]] = (uint32_t)d->hot_count;
+			rank[d->hot[i]] = (uint32_t)d->hot_count;
 		}
-	for (size_t i = 0; d->hot_count && i < profile->path_count; i++)
-		add_path(d, i);
+	for (size_t i = 0; i < profile->frame_count; i++)
+		d->hot_of[i] = rank[profile->frames[i].function];
+	free(rank);
+	if (d->hot_count)
+		add_up(d);
 	if (d->count)
 		qsort(d->items, d->count, sizeof(*d->items), by_hot_function);
 	return d;
@@ -171,6 +228,7 @@ void sp_details_free(struct sp_details *d)
 	for (size_t i = 0; i < RELATIONS; i++)
 		sp_map_free(&d->index[i]);
 	free(d->items);
+	free(d->marks);
 	free(d->hot_of);
 	free(d->hot);
 	free(d);

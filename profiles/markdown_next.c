@@ -223,20 +223,29 @@ static bool is_allocator(const struct sp_profile *p, const struct sp_function *f
 	return sp_is_allocator_name(f->name);
 }
 
+static bool has_time(const struct sp_profile *p, size_t path)
+{
+	return p->paths[path].user_ns || p->paths[path].sys_ns;
+}
+
 uint64_t sp_allocator_ns(const struct sp_profile *p)
 {
 	bool *of = sp_alloc(p->function_count, sizeof(*of));
+	struct sp_walk walk = {0};
+	uint32_t frames = 0; /* the outermost ones up to the first such function, or all of the stack's */
+	bool inside = false;
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < p->function_count; i++)
 		of[i] = is_allocator(p, &p->functions[i]);
-	for (size_t i = 0; i < p->path_count; i++) {
-		const struct sp_path *path = &p->paths[i];
-		bool inside = false;
-
-		for (uint32_t k = 0; k < path->depth && !inside; k++)
-			inside = of[p->frames[p->frame_ids[path->first + k]].function];
-		sum += inside ? path->user_ns + path->sys_ns : 0;
+	while (sp_walk_next(&walk, p, has_time)) {
+		if (walk.shared < frames) {
+			frames = walk.shared;
+			inside = false;
+		}
+		while (!inside && frames < walk.depth)
+			inside = of[p->frames[walk.frames[frames++]].function];
+		sum += inside ? walk.path->user_ns + walk.path->sys_ns : 0;
 	}
 	free(of);
 	return sum;

@@ -2,63 +2,72 @@
 #include "profiles/folded.h"
 #include "profiles/markdown.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define NOT_USED UINT32_MAX
+/* Bytes, at most, on average: of a row's numbers and of each of its frames. */
+#define LIKELY_NUMBERS 64u
+#define LIKELY_CELL 7u
+
+/* The row of a frame in All frames, as it stands in a stack's row. */
+struct cell {
+	char text[15];
+	uint8_t length; /* 0: the frame is in no stack */
+};
 
 struct stacks {
 	const struct sp_profile *profile;
-	struct sp_folded cpu, heap;
-	uint32_t *order; /* rows of All frames: indices into profile->frames */
-	uint32_t *row;   /* of a frame, or NOT_USED */
-	size_t frame_count;
+	uint32_t *order;    /* rows of All frames: indices into profile->frames */
+	struct cell *cells; /* by frame */
+	size_t frame_count, cpu_count, heap_count;
+	size_t node_count; /* frames in all their rows */
 };
 
-/* A function's frames stand together: only the first one names it. */
-static int by_place(const void *a, const void *b, void *context)
-{
-	const struct sp_profile *p = context;
-	const struct sp_frame *x = &p->frames[*(const uint32_t *)a], *y = &p->frames[*(const uint32_t *)b];
-	int files;
+typedef bool wanted_fn(const struct sp_profile *profile, size_t path);
 
-	if (x->function != y->function)
-		return x->function < y->function ? -1 : 1;
-	files = strcmp(x->file ? x->file : "", y->file ? y->file : "");
-	if (files)
-		return files;
-	if (x->line != y->line)
-		return x->line < y->line ? -1 : 1;
-	return x < y ? -1 : x > y;
+static bool has_cpu(const struct sp_profile *profile, size_t path)
+{
+	return sp_path_weighs(&profile->paths[path], false);
+}
+
+static bool has_heap(const struct sp_profile *profile, size_t path)
+{
+	return sp_path_weighs(&profile->paths[path], true);
+}
+
+/* Marks the frames of all stacks that are wanted; returns how many different stacks there are. */
+static size_t mark_frames(struct stacks *s, wanted_fn *wanted)
+{
+	const struct sp_profile *p = s->profile;
+	struct sp_walk walk = {0};
+	size_t count = 0;
+
+	while (sp_walk_next(&walk, p, wanted)) {
+		count += !count || walk.depth > walk.shared;
+		s->node_count += walk.depth - walk.shared;
+		for (uint32_t i = walk.shared; i < walk.depth; i++)
+			s->cells[walk.frames[i]].length = 1;
+	}
+	return count;
 }
 
 static void order_frames(struct stacks *s)
 {
-	const struct sp_folded *const sets[] = {&s->cpu, &s->heap};
 	const struct sp_profile *p = s->profile;
 
 	s->order = sp_alloc(p->frame_count, sizeof(*s->order));
-	s->row = sp_alloc(p->frame_count, sizeof(*s->row));
-	memset(s->row, 0xff, p->frame_count * sizeof(*s->row));
-	for (size_t set = 0; set < 2; set++)
-		for (size_t i = 0; i < sets[set]->id_count; i++) {
-			uint32_t id = sets[set]->ids[i];
+	s->cells = sp_alloc(p->frame_count, sizeof(*s->cells));
+	s->cpu_count = p->cpu_on ? mark_frames(s, has_cpu) : 0;
+	s->heap_count = p->heap_on ? mark_frames(s, has_heap) : 0;
+	for (size_t i = 0; i < p->frame_count; i++) {
+		struct cell *cell = &s->cells[p->by_place[i]];
 
-			if (s->row[id] != NOT_USED)
-				continue;
-			s->row[id] = 0;
-			s->order[s->frame_count++] = id;
-		}
-	if (s->frame_count)
-		qsort_r(s->order, s->frame_count, sizeof(*s->order), by_place, (void *)p);
-	for (size_t i = 0; i < s->frame_count; i++)
-		s->row[s->order[i]] = (uint32_t)i;
-	for (size_t i = 0; i < s->cpu.id_count; i++)
-		s->cpu.ids[i] = s->row[s->cpu.ids[i]];
-	for (size_t i = 0; i < s->heap.id_count; i++)
-		s->heap.ids[i] = s->row[s->heap.ids[i]];
-	sp_folded_merge(&s->cpu);
-	sp_folded_merge(&s->heap);
+		if (!cell->length)
+			continue;
+		cell->length = (uint8_t)snprintf(cell->text, sizeof(cell->text), "%u ", (unsigned)s->frame_count);
+		s->order[s->frame_count++] = p->by_place[i];
+	}
 }
 
 static void put_field(struct sp_buffer *out, const char *text)
@@ -118,47 +127,77 @@ static void write_frames(struct sp_buffer *out, const struct stacks *s)
 	sp_buffer_puts(out, "```\n\n");
 }
 
-static void write_rows(struct sp_buffer *out, const struct sp_folded *f, enum sp_weight from, enum sp_weight to)
+/* The frames that the stack does not share with the one before it. */
+static void put_frames(struct sp_buffer *out, const struct stacks *s, const struct sp_walk *walk)
 {
-	for (size_t i = 0; i < f->count; i++) {
-		const struct sp_folded_row *row = &f->rows[i];
-		uint32_t shared = sp_folded_shared(f, i);
+	char *at = sp_buffer_room(out, (walk->depth - walk->shared) * sizeof(struct cell)), *from = at;
 
-		for (enum sp_weight w = from; w < to; w++)
-			sp_buffer_printf(out, "%llu\t", (unsigned long long)sp_whole(row->values[w]));
-		sp_buffer_printf(out, "%u\t", shared);
-		for (uint32_t k = shared; k < row->depth; k++)
-			sp_buffer_printf(out, "%s%u", k > shared ? " " : "", f->ids[row->first + k]);
-		sp_buffer_puts(out, "\n");
+	for (uint32_t i = walk->shared; i < walk->depth; i++) {
+		const struct cell *cell = &s->cells[walk->frames[i]];
+
+		memcpy(at, cell->text, sizeof(cell->text)); /* a fixed length is cheaper than the right one */
+		at += cell->length;
 	}
+	out->length += (size_t)(at - from);
+	if (at > from)
+		out->length--;
+}
+
+/* A stack's numbers come before its frames, and are known when the last of equal stacks has been met. */
+static void put_row(struct sp_buffer *out, const double *values, enum sp_weight from, enum sp_weight to,
+	struct sp_buffer *frames)
+{
+	for (enum sp_weight w = from; w < to; w++)
+		sp_buffer_number(out, sp_whole(values[w]), '\t');
+	sp_buffer_add(out, frames->data, frames->length);
+	sp_buffer_puts(out, "\n");
+	sp_buffer_clear(frames);
+}
+
+static void write_rows(struct sp_buffer *out, const struct stacks *s, wanted_fn *wanted, enum sp_weight from,
+	enum sp_weight to)
+{
+	double values[SP_WEIGHTS] = {0};
+	struct sp_buffer frames = {0};
+	struct sp_walk walk = {0};
+
+	while (sp_walk_next(&walk, s->profile, wanted)) {
+		if (!frames.length || walk.depth > walk.shared) {
+			if (frames.length)
+				put_row(out, values, from, to, &frames);
+			memset(values, 0, sizeof(values));
+			sp_buffer_number(&frames, walk.shared, '\t');
+			put_frames(&frames, s, &walk);
+		}
+		for (enum sp_weight w = from; w < to; w++)
+			values[w] += (double)sp_path_weight(walk.path, w);
+	}
+	if (frames.length)
+		put_row(out, values, from, to, &frames);
 	sp_buffer_puts(out, "```\n\n");
+	sp_buffer_free(&frames);
 }
 
 void sp_write_stacks(struct sp_buffer *out, const struct sp_profile *profile)
 {
 	struct stacks s = {.profile = profile};
 
-	if (profile->cpu_on)
-		sp_fold_frames(&s.cpu, profile, false);
-	if (profile->heap_on)
-		sp_fold_frames(&s.heap, profile, true);
 	order_frames(&s);
+	sp_buffer_room(out, (s.cpu_count + s.heap_count) * LIKELY_NUMBERS + s.node_count * LIKELY_CELL);
 	write_modules(out, &s);
 	write_frames(out, &s);
 	if (profile->cpu_on) {
 		sp_buffer_printf(out, "## All CPU stacks (%zu)\n\n```tsv\nuser_ns\tsys_ns\tsamples\tshared\tframes\n",
-			s.cpu.count);
-		write_rows(out, &s.cpu, SP_WEIGHT_USER_NS, SP_CPU_WEIGHTS);
+			s.cpu_count);
+		write_rows(out, &s, has_cpu, SP_WEIGHT_USER_NS, SP_CPU_WEIGHTS);
 	}
 	if (profile->heap_on) {
 		sp_buffer_printf(out,
 			"## All heap stacks (%zu)\n\n```tsv\nalloc_bytes\talloc_count\tinuse_bytes\tinuse_count\t"
 			"peak_bytes\tpeak_count\tsamples\tshared\tframes\n",
-			s.heap.count);
-		write_rows(out, &s.heap, SP_WEIGHT_ALLOC_BYTES, SP_WEIGHTS);
+			s.heap_count);
+		write_rows(out, &s, has_heap, SP_WEIGHT_ALLOC_BYTES, SP_WEIGHTS);
 	}
-	sp_folded_free(&s.cpu);
-	sp_folded_free(&s.heap);
 	free(s.order);
-	free(s.row);
+	free(s.cells);
 }

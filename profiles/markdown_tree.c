@@ -65,13 +65,27 @@ void sp_write_heap_tree(struct sp_writer *w)
 	sp_buffer_puts(&w->out, "\n");
 }
 
-static int heaviest_first(const void *a, const void *b)
+static bool is_heavier(const struct sp_sequence *x, const struct sp_sequence *y)
 {
-	const struct sp_sequence *x = a, *y = b;
+	return x->weight != y->weight ? x->weight > y->weight : x->path < y->path;
+}
 
-	if (x->weight != y->weight)
-		return x->weight > y->weight ? -1 : 1;
-	return x->first < y->first ? -1 : 1;
+/* Copies the `most` heaviest to `to`, heaviest first; they are few of many. Returns how many. */
+static size_t take_heaviest(struct sp_sequence *to, size_t most, const struct sp_sequences *s)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < s->count; i++) {
+		size_t at;
+
+		if (count == most && (!most || !is_heavier(&s->items[i], &to[most - 1])))
+			continue;
+		at = count < most ? count++ : most - 1;
+		for (; at && is_heavier(&s->items[i], &to[at - 1]); at--)
+			to[at] = to[at - 1];
+		to[at] = s->items[i];
+	}
+	return count;
 }
 
 static void write_path(struct sp_writer *w, const struct sp_sequences *s, const struct sp_sequence *seq)
@@ -95,13 +109,9 @@ static void write_path(struct sp_writer *w, const struct sp_sequences *s, const 
 void sp_write_hot_paths(struct sp_writer *w)
 {
 	const struct sp_sequences *s = &w->sums.calls;
-	size_t shown = s->count < w->limits.paths ? s->count : w->limits.paths;
-	struct sp_sequence *order = sp_alloc(s->count, sizeof(*order));
+	struct sp_sequence *order = sp_alloc(w->limits.paths, sizeof(*order));
+	size_t shown = take_heaviest(order, w->limits.paths, s);
 
-	if (s->count) {
-		memcpy(order, s->items, s->count * sizeof(*order));
-		qsort(order, s->count, sizeof(*order), heaviest_first);
-	}
 	sp_buffer_puts(&w->out, "## Hot Paths\n\n```text\n");
 	for (size_t i = 0; i < shown; i++)
 		write_path(w, s, &order[i]);

@@ -16,10 +16,11 @@ void sp_memory_set_failure(int status, const char *text);
 /* Zeroed; free() it. */
 void *sp_alloc(size_t count, size_t size);
 
-/* Not zeroed, for libraries that ask for their memory. free() it. */
+/* Not zeroed. free() it. */
 void *sp_alloc_bytes(size_t bytes);
 
-/* Makes room for `wanted` items of `size` bytes in *array (of *capacity items), at least doubling. */
+/* Makes room for `wanted` items of `size` bytes in *array (of *capacity items), at least doubling. Of what is never
+ * filled nothing is paid for: room for more than is likely is cheaper than to copy a large array. */
 void sp_grow(void *array, size_t *capacity, size_t wanted, size_t size);
 
 struct sp_pool {

@@ -155,10 +155,11 @@ struct sp_profile *sp_profile_filtered(struct sp_snapshot *snapshot, const struc
 	sp_frames_load(profile, symbolizer, site_frame, progress, context);
 	if (filter && (filter->focus || filter->ignore))
 		sp_frames_filter(profile, filter, site_frame);
+	sp_paths_sort(profile);
 	sp_threads_add_up(profile, symbolizer);
 	sp_cpu_add_up(profile);
 	profile->log = sp_log_add_up(profile);
-	sp_cpu_errors(profile);
+	sp_cpu_totals(profile);
 	sp_lines_add_up(profile);
 	sp_heap_add_up(profile, site_frame);
 	for (size_t i = 0; symbolizer && i < profile->module_count; i++)
@@ -181,6 +182,9 @@ void sp_profile_free(struct sp_profile *profile)
 	free(profile->frames);
 	free(profile->frame_ids);
 	free(profile->paths);
+	free(profile->order);
+	free(profile->tree);
+	free(profile->by_place);
 	free(profile->sites);
 	free(profile->file_errors);
 	sp_log_free(profile->log);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "profiles/memory.h"
+#include "profiles/runs.h"
 #include "profiles/spool_read.h"
 #include "symbolize/symbolize.h"
 
@@ -54,7 +55,6 @@ struct sp_function {
 	uint64_t self_user_ns, self_sys_ns, self_samples;
 	uint64_t total_user_ns, total_sys_ns, total_samples; /* a function counts once a stack */
 	double self_error, total_error;
-	uint64_t last_path; /* 1 + last path counted: keeps totals recursion-safe */
 };
 
 /* Pseudo functions: fixed indices at the start of functions[]. */
@@ -154,8 +154,11 @@ struct sp_profile {
 	size_t frame_id_count, frame_id_capacity;
 	struct sp_path *paths;
 	size_t path_count;
-	bool filtered;   /* stacks that were not asked for are one */
-	bool has_stacks; /* false: read from Markdown that holds none */
+	struct sp_ordered *order; /* all paths; NULL: read from Markdown */
+	uint32_t *tree;           /* frame_ids of the nodes of the call tree, as order[] meets them */
+	uint32_t *by_place;       /* frames in that order */
+	bool filtered;            /* stacks that were not asked for are one */
+	bool has_stacks;          /* false: read from Markdown that holds none */
 	struct sp_heap_site *sites;
 	size_t site_count, site_capacity;
 	struct sp_log_sums *log;         /* the snapshot's log by path and block, NULL: too short to tell anything */
@@ -289,7 +292,8 @@ struct sp_address {
 struct sp_addresses {
 	struct sp_address *list;
 	size_t count, capacity;
-	uint32_t *of_frame; /* of the snapshot's frames: index into the list */
+	uint32_t *of_frame; /* of all stacks' frames, one stack after the other: index into the list */
+	size_t *first;      /* of a stack's, in of_frame[] */
 };
 
 void sp_addresses_load(struct sp_addresses *addresses, struct sp_profile *profile, struct sp_symbolizer *symbolizer);
@@ -298,11 +302,35 @@ void sp_addresses_free(struct sp_addresses *addresses);
 /* Between them, model_filter.c; and later with no site_frame (NULL), when only stacks matter. */
 void sp_frames_filter(struct sp_profile *profile, const struct sp_filter *filter, uint32_t *site_frame);
 
+/* Then order[], model_order.c: paths by their frames from the root, frames by function, file and line. Neighbours so
+ * have in common what they can, and what concerns whole stacks looks only at the rest: the nodes of the call tree. */
+void sp_paths_sort(struct sp_profile *profile);
+
+struct sp_ordered {
+	uint32_t path;
+	uint32_t depth;
+	uint32_t shared; /* how many of its outer frames it has in common with the one before; 0 the first */
+};
+
+/* One path after the other in that order, of those that are wanted. All-zero to begin with. */
+struct sp_walk {
+	const struct sp_path *path;
+	uint32_t index, depth; /* the path's */
+	uint32_t shared;       /* as above, with the one that was wanted before */
+	uint32_t *frames;      /* the path's frame_ids from the root */
+	size_t next, node;     /* in order[], in tree[] */
+	size_t capacity;
+};
+
+/* False at the end; nothing needs to be freed then. */
+bool sp_walk_next(struct sp_walk *walk, const struct sp_profile *profile,
+	bool (*wanted)(const struct sp_profile *profile, size_t path));
+
 /* Stage 3: sums. site_frame[stack] is the frame that is the allocation site of a heap stack. */
 void sp_cpu_add_up(struct sp_profile *profile);
 struct sp_log_sums *sp_log_add_up(const struct sp_profile *profile); /* for profile->log; NULL as there */
 void sp_log_free(struct sp_log_sums *sums);
-void sp_cpu_errors(struct sp_profile *profile);
+void sp_cpu_totals(struct sp_profile *profile); /* of functions, with the errors of functions and modules */
 void sp_lines_add_up(struct sp_profile *profile);
 struct sp_line_info *sp_profile_line(struct sp_profile *profile); /* a new one, to be filled */
 void sp_heap_add_up(struct sp_profile *profile, const uint32_t *site_frame);

@@ -34,29 +34,35 @@ static uint32_t address_id(struct loader *l, uint64_t address, uint64_t epoch)
 	return (uint32_t)all->count++;
 }
 
+/* A stack of the table and its addresses. */
+struct unfolded {
+	const struct sp_stack *stack;
+	uint64_t addresses[SP_MAX_DEPTH];
+	uint32_t *ids; /* of them: in of_frame[] */
+};
+
 /* Neighbours in the table mostly were called by the same functions: what they share at the outer end is
  * copied. Returns how many frames that are. */
-static uint32_t copy_outer(struct loader *l, const struct sp_stack *stack, const struct sp_stack *last)
+static uint32_t copy_outer(const struct unfolded *now, const struct unfolded *last)
 {
-	const uint64_t *addresses = l->profile->snapshot->frames;
-	uint64_t here = stack->frame + stack->depth, there = last->frame + last->depth;
-	uint32_t least = stack->depth < last->depth ? stack->depth : last->depth, n = 0;
+	const struct sp_stack *x = now->stack, *y = last->stack;
+	uint32_t least = x->depth < y->depth ? x->depth : y->depth, n = 0;
 
-	if (stack->epoch != last->epoch || (stack->flags & SP_STACK_ENTRY) != (last->flags & SP_STACK_ENTRY))
+	if (x->epoch != y->epoch || (x->flags & SP_STACK_ENTRY) != (y->flags & SP_STACK_ENTRY))
 		return 0;
-	while (n + 1 < least && addresses[here - n - 1] == addresses[there - n - 1])
+	while (n + 1 < least && now->addresses[x->depth - n - 1] == last->addresses[y->depth - n - 1])
 		n++;
-	memmove(l->all->of_frame + here - n, l->all->of_frame + there - n, n * sizeof(*l->all->of_frame));
+	memcpy(now->ids + x->depth - n, last->ids + y->depth - n, n * sizeof(*now->ids));
 	return n;
 }
 
-static void load_stack(struct loader *l, const struct sp_stack *stack, const struct sp_stack *last)
+static void load_stack(struct loader *l, const struct unfolded *now, const struct unfolded *last)
 {
-	const uint64_t *addresses = l->profile->snapshot->frames + stack->frame;
-	uint32_t rest = stack->depth - (stack->depth ? copy_outer(l, stack, last) : 0);
+	const struct sp_stack *stack = now->stack;
+	uint32_t rest = stack->depth - (stack->depth && last->stack ? copy_outer(now, last) : 0);
 
 	for (uint32_t k = 0; k < rest; k++)
-		l->all->of_frame[stack->frame + k] = address_id(l, addresses[k] - !is_exact(stack, k), stack->epoch);
+		now->ids[k] = address_id(l, now->addresses[k] - !is_exact(stack, k), stack->epoch);
 }
 
 static void prepare(struct sp_profile *profile, const struct sp_addresses *all, struct sp_symbolizer *symbolizer)
@@ -81,14 +87,23 @@ void sp_addresses_load(struct sp_addresses *addresses, struct sp_profile *profil
 {
 	const struct sp_snapshot *snapshot = profile->snapshot;
 	struct loader l = {.profile = profile, .all = addresses};
-	const struct sp_stack none = {0}, *last = &none;
+	struct unfolded *stacks = sp_alloc(2, sizeof(*stacks)); /* this one and the last, by turns */
+	size_t count = 0;
 
 	*addresses = (struct sp_addresses){0};
-	addresses->of_frame = sp_alloc(snapshot->frame_count, sizeof(*addresses->of_frame));
+	addresses->of_frame = sp_alloc(snapshot->depth_sum, sizeof(*addresses->of_frame));
+	addresses->first = sp_alloc(snapshot->stack_count, sizeof(*addresses->first));
 	for (size_t i = 0; i < snapshot->stack_count; i++) {
-		load_stack(&l, &snapshot->stacks[i], last);
-		last = &snapshot->stacks[i];
+		struct unfolded *now = &stacks[i % 2];
+
+		now->stack = &snapshot->stacks[i];
+		now->ids = addresses->of_frame + count;
+		addresses->first[i] = count;
+		sp_snapshot_stack(snapshot, i, now->addresses);
+		load_stack(&l, now, &stacks[1 - i % 2]);
+		count += now->stack->depth;
 	}
+	free(stacks);
 	sp_map_free(&l.ids);
 	prepare(profile, addresses, symbolizer);
 }
@@ -97,5 +112,6 @@ void sp_addresses_free(struct sp_addresses *addresses)
 {
 	free(addresses->list);
 	free(addresses->of_frame);
+	free(addresses->first);
 	*addresses = (struct sp_addresses){0};
 }

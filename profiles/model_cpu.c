@@ -24,28 +24,54 @@ static void count_self(struct sp_profile *p, const struct sp_path *path)
 		m->unnamed_ns += path_ns(path);
 }
 
-/* A function counts once a path, however often it stands in it. */
-static void count_total(struct sp_profile *p, size_t index)
+static bool is_sampled(const struct sp_profile *p, size_t path)
 {
-	const struct sp_path *path = &p->paths[index];
-	double weight = (double)path_ns(path);
+	return path_ns(&p->paths[path]) || p->paths[path].samples;
+}
 
-	for (uint32_t i = 0; i < path->depth; i++) {
-		struct sp_function *f = &p->functions[p->frames[p->frame_ids[path->first + i]].function];
+/* How many of a stack's outer frames are code, and of those have no name. */
+struct named {
+	uint32_t all, unnamed;
+};
 
-		if (!(f->flags & SP_FUNCTION_PSEUDO)) {
-			p->all_frames += weight;
-			p->unnamed_frames += f->flags & SP_FUNCTION_UNNAMED ? weight : 0;
-		}
-		if (f->last_path == index + 1)
-			continue;
-		f->last_path = index + 1;
-		f->total_user_ns += path->user_ns;
-		f->total_sys_ns += path->sys_ns;
-		f->total_samples += path->samples;
-		if (f == &p->functions[SP_PSEUDO_TRUNCATED])
-			p->truncated_ns += path_ns(path);
+enum { PSEUDO, NAMED, UNNAMED };
+
+static unsigned char *kinds_of_frames(const struct sp_profile *p)
+{
+	unsigned char *kinds = sp_alloc(p->frame_count, 1);
+
+	for (size_t i = 0; i < p->frame_count; i++) {
+		uint32_t flags = p->functions[p->frames[i].function].flags;
+
+		kinds[i] = flags & SP_FUNCTION_PSEUDO ? PSEUDO : flags & SP_FUNCTION_UNNAMED ? UNNAMED : NAMED;
 	}
+	return kinds;
+}
+
+static struct named with(struct named before, unsigned char kind)
+{
+	return (struct named){before.all + (kind != PSEUDO), before.unnamed + (kind == UNNAMED)};
+}
+
+static void count_frames(struct sp_profile *p)
+{
+	struct sp_walk walk = {0};
+	struct named *until = NULL; /* until[i]: of the i outermost */
+	unsigned char *kinds = kinds_of_frames(p);
+	size_t capacity = 0;
+
+	while (sp_walk_next(&walk, p, is_sampled)) {
+		double weight = (double)path_ns(walk.path);
+
+		sp_grow(&until, &capacity, walk.depth + (size_t)1, sizeof(*until));
+		until[0] = (struct named){0};
+		for (uint32_t i = walk.shared; i < walk.depth; i++)
+			until[i + 1] = with(until[i], kinds[walk.frames[i]]);
+		p->all_frames += weight * until[walk.depth].all;
+		p->unnamed_frames += weight * until[walk.depth].unnamed;
+	}
+	free(until);
+	free(kinds);
 }
 
 static void add_pseudo(struct sp_profile *p, enum sp_pseudo which, uint64_t user_ns, uint64_t sys_ns)
@@ -106,14 +132,14 @@ void sp_cpu_add_up(struct sp_profile *profile)
 	for (size_t i = 0; i < profile->path_count; i++) {
 		const struct sp_path *path = &profile->paths[i];
 
-		if (!path_ns(path) && !path->samples)
+		if (!is_sampled(profile, i))
 			continue;
 		profile->sampled_user_ns += path->user_ns;
 		profile->sampled_sys_ns += path->sys_ns;
 		profile->samples += path->samples;
 		count_self(profile, path);
-		count_total(profile, i);
 	}
+	count_frames(profile);
 	profile->cpu_user_ns = newest(h->cpu.self_user_ns, profile->sampled_user_ns + h->cpu.before_user_ns, h);
 	profile->cpu_sys_ns = newest(h->cpu.self_sys_ns, profile->sampled_sys_ns + h->cpu.before_sys_ns, h);
 	if (profile->cpu_on)

@@ -4,206 +4,170 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "profiles/model_log.h"
+
 #define Z95 1.959964
 
-#define BLOCKS_MAX 48u
-#define BLOCKS_MIN 8u
 #define FEW_SAMPLES 20u
 #define PRIOR_FREEDOM 6.0
 #define LARGEST_EFFECT 1.5
 #define LARGEST_DIFFERENCE 9.0 /* 3 standard deviations, squared */
 
-/* Weights in microseconds, so that their squares are those of the spool. */
-struct sum {
-	double weight, sq, samples;
+/* What a part or a stack weighs, altogether and in each block of the log. */
+struct row {
+	uint64_t user_ns, sys_ns, samples;
+	struct sp_sum all, logged;
+	uint32_t blocks[SP_BLOCKS_MAX]; /* sp_log_sums.unit */
 };
 
-/* What the samples of a block weigh on one path. */
-struct block_path {
-	double weight;
-	uint32_t path;
+/* A frame of the stack that is being looked at. */
+struct node {
+	uint32_t part;
+	bool counts; /* no frame outside of it belongs to the same part */
 };
 
-struct block {
-	double weight;
-	size_t end; /* in list[]: its paths stand between the end of the block before and this */
-};
-
-struct sp_log_sums {
-	struct sum all, *paths; /* by path */
-	struct block blocks[BLOCKS_MAX];
-	uint32_t block_count;
-	struct block_path *list;
-	size_t count, capacity;
-};
-
-struct part {
-	struct sum all, logged;
-	double variance; /* of logged.weight as a share, if its samples were drawn independently */
-	double last;     /* residual of the block before */
-	double effect;   /* sum over the differences between blocks */
+/* What is complete of a node of the call tree while its stacks are walked: of the frames outside of `depth`. */
+struct rest {
+	uint32_t depth;
+	struct row row;
 };
 
 struct errors {
 	const struct sp_profile *profile;
 	const struct sp_log_sums *log; /* NULL: none */
-	uint32_t *parts_of;            /* of path i, each once: [first[i], first[i + 1]) */
-	size_t *first;
-	struct part *parts;
-	double *now; /* weight of each in the block that is being looked at */
-	size_t count;
-	struct sum all;
+	const uint32_t *part_of;
+	struct row *parts;
+	struct sp_sum all;
+	/* for totals: */
+	bool *inside;       /* of part: some node counts for it */
+	struct node *nodes; /* from the root */
+	size_t depth, node_capacity;
+	struct row now; /* of nodes[depth - 1], but for what is in rests[] */
+	struct rest *rests;
+	size_t rest_count, rest_capacity;
 };
-
-static void add(struct sum *to, const struct sum *what)
-{
-	to->weight += what->weight;
-	to->sq += what->sq;
-	to->samples += what->samples;
-}
-
-/* --- the log ---------------------------------------------------------------------------------- */
-
-static double entry_weight(const struct sp_log_entry *entry)
-{
-	return (double)entry->weight * SP_LOG_UNIT_NS / 1e3;
-}
-
-static void sum_log(struct sp_log_sums *sums, const struct sp_snapshot *s, size_t paths)
-{
-	for (size_t i = 0; i < s->log_count; i++) {
-		double weight = entry_weight(&s->log[i]);
-
-		add(&sums->paths[s->log[i].stack], &(struct sum){weight, weight * weight, 1});
-	}
-	for (size_t i = 0; i < paths; i++)
-		add(&sums->all, &sums->paths[i]);
-}
-
-/* Ends a block: what `now` holds of the paths that were met in it goes behind their list. */
-static void end_block(struct sp_log_sums *sums, double *now, double weight)
-{
-	struct block *block = &sums->blocks[sums->block_count++];
-	size_t from = sums->block_count > 1 ? block[-1].end : 0;
-
-	for (size_t i = from; i < sums->count; i++) {
-		sums->list[i].weight = now[sums->list[i].path];
-		now[sums->list[i].path] = 0;
-	}
-	*block = (struct block){.weight = weight, .end = sums->count};
-}
-
-/* Cuts the log into blocks of equal weight. A sample belongs to the block its middle lies in. */
-static void cut_log(struct sp_log_sums *sums, const struct sp_snapshot *s, uint32_t blocks, size_t paths)
-{
-	double *now = sp_alloc(paths, sizeof(*now)), before = 0, begin = 0;
-
-	for (size_t i = 0; i < s->log_count; i++) {
-		double weight = entry_weight(&s->log[i]);
-		uint32_t path = s->log[i].stack;
-
-		while (sums->block_count + 1 < blocks &&
-			before + weight / 2 >= sums->all.weight * (sums->block_count + 1) / blocks) {
-			end_block(sums, now, before - begin);
-			begin = before;
-		}
-		if (now[path] <= 0) {
-			sp_grow(&sums->list, &sums->capacity, sums->count + 1, sizeof(*sums->list));
-			sums->list[sums->count++].path = path;
-		}
-		now[path] += weight;
-		before += weight;
-	}
-	end_block(sums, now, before - begin);
-	free(now);
-}
-
-struct sp_log_sums *sp_log_add_up(const struct sp_profile *profile)
-{
-	const struct sp_snapshot *s = profile->snapshot;
-	size_t blocks = s ? s->log_count / SP_PERIOD_SAMPLES : 0;
-	struct sp_log_sums *sums;
-
-	if (blocks < BLOCKS_MIN)
-		return NULL;
-	sums = sp_alloc(1, sizeof(*sums));
-	sums->paths = sp_alloc(profile->path_count, sizeof(*sums->paths));
-	sum_log(sums, s, profile->path_count);
-	cut_log(sums, s, blocks < BLOCKS_MAX ? (uint32_t)blocks : BLOCKS_MAX, profile->path_count);
-	return sums;
-}
-
-void sp_log_free(struct sp_log_sums *sums)
-{
-	if (!sums)
-		return;
-	free(sums->paths);
-	free(sums->list);
-	free(sums);
-}
 
 /* --- the parts -------------------------------------------------------------------------------- */
 
 /* Of most heap stacks there is no sample. */
-static bool has_samples(const struct errors *e, size_t i)
+static bool has_samples(const struct sp_profile *profile, size_t path)
 {
-	const struct sp_path *path = &e->profile->paths[i];
+	const struct sp_path *p = &profile->paths[path];
 
-	return path->user_ns || path->sys_ns || (e->log && e->log->paths[i].samples > 0);
+	return p->depth &&
+		(p->user_ns || p->sys_ns || p->samples || (profile->log && profile->log->paths[path].samples > 0));
 }
 
-static void list_parts(struct errors *e, const uint32_t *part_of, bool total)
+static void add_row(struct row *restrict to, const struct row *restrict what)
+{
+	to->user_ns += what->user_ns;
+	to->sys_ns += what->sys_ns;
+	to->samples += what->samples;
+	sp_sum_add(&to->all, &what->all);
+	sp_sum_add(&to->logged, &what->logged);
+	for (unsigned b = 0; b < SP_BLOCKS_MAX; b++)
+		to->blocks[b] += what->blocks[b];
+}
+
+/* Once for each path: the sum of all is kept here too. */
+static void add_path(struct errors *e, size_t index, struct row *row)
+{
+	const struct sp_path *path = &e->profile->paths[index];
+	const struct sp_log_sums *log = e->log;
+	const struct sp_sum all = {(double)(path->user_ns + path->sys_ns) / 1e3, path->sq, (double)path->samples};
+
+	row->user_ns += path->user_ns;
+	row->sys_ns += path->sys_ns;
+	row->samples += path->samples;
+	if (all.weight > 0) {
+		sp_sum_add(&row->all, &all);
+		sp_sum_add(&e->all, &all);
+	}
+	if (!log)
+		return;
+	sp_sum_add(&row->logged, &log->paths[index]);
+	for (size_t i = log->first[index]; i < log->first[index + 1]; i++)
+		row->blocks[log->list[i].block] += log->list[i].units;
+}
+
+static void sum_selves(struct errors *e)
 {
 	const struct sp_profile *p = e->profile;
-	size_t *seen = sp_alloc(e->count, sizeof(*seen)), used = 0, capacity = 0; /* 1 + last path */
+	struct row nowhere = {0};
 
-	e->first = sp_alloc(p->path_count + 1, sizeof(*e->first));
 	for (size_t i = 0; i < p->path_count; i++) {
-		const struct sp_path *path = &p->paths[i];
-		uint32_t depth = total || !path->depth ? path->depth : 1;
+		uint32_t part;
 
-		e->first[i] = used;
-		if (!has_samples(e, i))
+		if (!has_samples(p, i))
 			continue;
-		sp_grow(&e->parts_of, &capacity, used + depth, sizeof(*e->parts_of));
-		for (uint32_t k = 0; k < depth; k++) {
-			uint32_t id = part_of[p->frame_ids[path->first + k]];
-
-			if (id == SP_NO_PART || seen[id] == i + 1)
-				continue;
-			seen[id] = i + 1;
-			e->parts_of[used++] = id;
-		}
+		part = e->part_of[p->frame_ids[p->paths[i].first]];
+		add_path(e, i, part == SP_NO_PART ? &nowhere : &e->parts[part]);
 	}
-	e->first[p->path_count] = used;
-	free(seen);
 }
 
-static void sum_paths(struct errors *e)
+/* Ends the nodes inside of the `outer` outermost ones: each counts with all its stacks. What these weigh is kept for
+ * the nodes that remain. */
+static void end_nodes(struct errors *e, uint32_t outer)
+{
+	struct rest *rest;
+
+	while (e->depth > outer) {
+		const struct node *node = &e->nodes[e->depth - 1];
+
+		if (e->rest_count && e->rests[e->rest_count - 1].depth == e->depth)
+			add_row(&e->now, &e->rests[--e->rest_count].row);
+		if (node->counts) {
+			add_row(&e->parts[node->part], &e->now);
+			e->inside[node->part] = false;
+		}
+		e->depth--;
+	}
+	rest = e->rest_count ? &e->rests[e->rest_count - 1] : NULL;
+	if (rest && rest->depth == outer) {
+		add_row(&rest->row, &e->now);
+		return;
+	}
+	sp_grow(&e->rests, &e->rest_capacity, e->rest_count + 1, sizeof(*e->rests));
+	e->rests[e->rest_count++] = (struct rest){outer, e->now};
+}
+
+static void begin_nodes(struct errors *e, const struct sp_walk *walk)
+{
+	sp_grow(&e->nodes, &e->node_capacity, walk->depth, sizeof(*e->nodes));
+	while (e->depth < walk->depth) {
+		uint32_t part = e->part_of[walk->frames[e->depth]];
+		bool counts = part != SP_NO_PART && !e->inside[part];
+
+		if (counts)
+			e->inside[part] = true;
+		e->nodes[e->depth++] = (struct node){part, counts};
+	}
+}
+
+/* A sum over a node's stacks is taken once, not once for each of its stacks. */
+static void sum_totals(struct errors *e, size_t count)
 {
 	const struct sp_profile *p = e->profile;
+	struct sp_walk walk = {0};
 
-	for (size_t i = 0; i < p->path_count; i++) {
-		const struct sp_path *path = &p->paths[i];
-		struct sum what = {(double)(path->user_ns + path->sys_ns) / 1e3, path->sq, (double)path->samples};
-		const struct sum *logged = e->log && e->log->paths[i].samples > 0 ? &e->log->paths[i] : NULL;
-
-		if (what.weight > 0)
-			add(&e->all, &what);
-		for (size_t k = e->first[i]; k < e->first[i + 1]; k++) {
-			struct part *part = &e->parts[e->parts_of[k]];
-
-			if (what.weight > 0)
-				add(&part->all, &what);
-			if (logged)
-				add(&part->logged, logged);
-		}
+	e->inside = sp_alloc(count, sizeof(*e->inside));
+	while (sp_walk_next(&walk, p, has_samples)) {
+		if (e->depth)
+			end_nodes(e, walk.shared);
+		begin_nodes(e, &walk);
+		e->now = (struct row){0};
+		add_path(e, walk.index, &e->now);
 	}
+	if (e->depth)
+		end_nodes(e, 0);
+	free(e->inside);
+	free(e->nodes);
+	free(e->rests);
 }
 
 /* Variance of part/all when the samples counted as Poisson, and one sample more than there are,
  * of the rarer kind: that makes few samples, down to none, cover what a score interval covers. */
-static double independent_variance(const struct sum *part, const struct sum *all)
+static double independent_variance(const struct sp_sum *part, const struct sp_sum *all)
 {
 	double p = part->weight / all->weight, others = all->samples - part->samples;
 	double one = all->sq / all->samples;
@@ -216,53 +180,26 @@ static double independent_variance(const struct sum *part, const struct sum *all
 }
 
 /* Whether the log holds enough of both, the part and the rest, to compare blocks of it. */
-static bool is_comparable(const struct part *part, const struct sp_log_sums *log)
+static bool is_comparable(const struct row *part, const struct sp_log_sums *log)
 {
 	return log && fmin(part->logged.samples, log->all.samples - part->logged.samples) >= FEW_SAMPLES;
 }
 
-static void close_block(struct errors *e, const uint32_t *ids, size_t count, bool first, double weight)
+/* The sum over the squared differences between neighbouring blocks, each in units of what independent draws give. */
+static double compare_blocks(const struct row *part, const struct sp_log_sums *log)
 {
-	const struct sp_log_sums *log = e->log;
+	double variance = independent_variance(&part->logged, &log->all), last = 0, sum = 0;
 
-	for (size_t i = 0; i < count; i++) {
-		struct part *part = &e->parts[ids[i]];
-		double residual = (e->now[ids[i]] - weight * part->logged.weight / log->all.weight) / log->all.weight;
-		double difference = residual - part->last;
-
-		if (!first && part->variance > 0)
-			part->effect += fmin(difference * difference / 2 * log->block_count / part->variance,
-				LARGEST_DIFFERENCE);
-		part->last = residual;
-		e->now[ids[i]] = 0;
-	}
-}
-
-/* Compares neighbouring blocks of the log. */
-static void compare_blocks(struct errors *e)
-{
-	const struct sp_log_sums *log = e->log;
-	uint32_t *ids = sp_alloc(e->count, sizeof(*ids));
-	size_t count = 0, at = 0;
-
-	for (size_t i = 0; i < e->count; i++) {
-		if (!is_comparable(&e->parts[i], log))
-			continue;
-		ids[count++] = (uint32_t)i;
-		e->parts[i].variance = independent_variance(&e->parts[i].logged, &log->all);
-	}
-	e->now = sp_alloc(e->count, sizeof(*e->now));
 	for (uint32_t b = 0; b < log->block_count; b++) {
-		for (; at < log->blocks[b].end; at++) {
-			const struct block_path *entry = &log->list[at];
+		double share = log->blocks[b] * part->logged.weight / log->all.weight;
+		double residual = (part->blocks[b] * log->unit - share) / log->all.weight;
+		double difference = residual - last;
 
-			for (size_t k = e->first[entry->path]; k < e->first[entry->path + 1]; k++)
-				e->now[e->parts_of[k]] += entry->weight;
-		}
-		close_block(e, ids, count, b == 0, log->blocks[b].weight);
+		if (b && variance > 0)
+			sum += fmin(difference * difference / 2 * log->block_count / variance, LARGEST_DIFFERENCE);
+		last = residual;
 	}
-	free(e->now);
-	free(ids);
+	return sum;
 }
 
 /* Student's t, 97.5 %: Abramowitz & Stegun 26.7.5; for 10 degrees of freedom right to 0.001. */
@@ -275,7 +212,7 @@ static double student_t(double freedom)
 }
 
 /* The half-width in units of the independent draws' standard deviation. */
-static double width(const struct errors *e, const struct part *part)
+static double width(const struct errors *e, const struct row *part)
 {
 	double differences, freedom, effect, width;
 
@@ -283,37 +220,66 @@ static double width(const struct errors *e, const struct part *part)
 		return Z95;
 	differences = e->log->block_count - 1;
 	freedom = 2 * differences / 3;
-	effect = (part->effect / differences * freedom + PRIOR_FREEDOM) / (freedom + PRIOR_FREEDOM);
+	effect = (compare_blocks(part, e->log) / differences * freedom + PRIOR_FREEDOM) / (freedom + PRIOR_FREEDOM);
 	width = student_t(freedom + PRIOR_FREEDOM) * sqrt(effect);
 	return fmin(width, Z95 * sqrt(LARGEST_EFFECT));
+}
+
+static void add_up(struct errors *e, bool total, size_t count)
+{
+	e->log = e->profile->log;
+	e->parts = sp_alloc(count, sizeof(*e->parts));
+	if (total)
+		sum_totals(e, count);
+	else
+		sum_selves(e);
+}
+
+static void take_errors(const struct errors *e, double *errors, size_t count)
+{
+	/* What was not sampled is known and only dilutes the share. */
+	double sampled = e->profile->total_ns ? e->all.weight * 1e3 / (double)e->profile->total_ns : 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct row *part = &e->parts[i];
+
+		errors[i] = 0;
+		if (part->all.samples > 0)
+			errors[i] = width(e, part) * sqrt(independent_variance(&part->all, &e->all)) * sampled;
+	}
 }
 
 void sp_share_errors(const struct sp_profile *profile, const uint32_t *part_of, bool total, double *errors,
 	size_t count)
 {
-	struct errors e = {.profile = profile, .log = profile->log, .count = count};
-	double sampled;
+	struct errors e = {.profile = profile, .part_of = part_of};
 
-	e.parts = sp_alloc(count, sizeof(*e.parts));
-	list_parts(&e, part_of, total);
-	sum_paths(&e);
-	if (e.log)
-		compare_blocks(&e);
-	/* What was not sampled is known and only dilutes the share. */
-	sampled = profile->total_ns ? e.all.weight * 1e3 / (double)profile->total_ns : 0;
-	for (size_t i = 0; i < count; i++) {
-		const struct part *part = &e.parts[i];
-
-		errors[i] = 0;
-		if (part->all.samples > 0)
-			errors[i] = width(&e, part) * sqrt(independent_variance(&part->all, &e.all)) * sampled;
-	}
-	free(e.first);
-	free(e.parts_of);
+	add_up(&e, total, count);
+	take_errors(&e, errors, count);
 	free(e.parts);
 }
 
-void sp_cpu_errors(struct sp_profile *profile)
+static void add_totals(struct sp_profile *p, const uint32_t *part_of, double *errors)
+{
+	struct errors e = {.profile = p, .part_of = part_of};
+	const struct row *truncated;
+
+	add_up(&e, true, p->function_count);
+	take_errors(&e, errors, p->function_count);
+	for (size_t i = 0; i < p->function_count; i++) {
+		struct sp_function *f = &p->functions[i];
+
+		f->total_user_ns += e.parts[i].user_ns;
+		f->total_sys_ns += e.parts[i].sys_ns;
+		f->total_samples += e.parts[i].samples;
+		f->total_error = errors[i];
+	}
+	truncated = &e.parts[SP_PSEUDO_TRUNCATED];
+	p->truncated_ns = truncated->user_ns + truncated->sys_ns;
+	free(e.parts);
+}
+
+void sp_cpu_totals(struct sp_profile *profile)
 {
 	uint32_t *part_of = sp_alloc(profile->frame_count, sizeof(*part_of));
 	size_t count =
@@ -325,9 +291,7 @@ void sp_cpu_errors(struct sp_profile *profile)
 	sp_share_errors(profile, part_of, false, errors, profile->function_count);
 	for (size_t i = 0; i < profile->function_count; i++)
 		profile->functions[i].self_error = errors[i];
-	sp_share_errors(profile, part_of, true, errors, profile->function_count);
-	for (size_t i = 0; i < profile->function_count; i++)
-		profile->functions[i].total_error = errors[i];
+	add_totals(profile, part_of, errors);
 	for (size_t i = 0; i < profile->frame_count; i++)
 		part_of[i] = profile->functions[part_of[i]].module;
 	sp_share_errors(profile, part_of, false, errors, profile->module_count);

@@ -7,6 +7,7 @@
 
 #define INLINES_MAX 64u
 #define PATH_FRAMES_MAX (64u << 20) /* of all paths together: 256 MB; stacks beyond it count as overflow */
+#define LIKELY_INLINES 4u           /* frames of an address, at most, on average */
 #define PROGRESS_EVERY 256u
 
 /* Where a complete path starts: frame_ids[first .. first+count) stand outside of some function. */
@@ -209,13 +210,42 @@ static void path_push(struct sp_profile *p, struct sp_path *path, uint32_t frame
 {
 	uint32_t previous = path->depth ? p->frame_ids[path->first + path->depth - 1] : 0;
 
-	if (path->depth && p->frames[frame].function == p->frames[previous].function &&
+	if (!p->system_libraries && path->depth && p->frames[frame].function == p->frames[previous].function &&
 		(p->functions[p->frames[frame].function].flags & SP_FUNCTION_FOLDED))
 		return;
 	if (p->frame_id_count == p->frame_id_capacity)
 		sp_grow(&p->frame_ids, &p->frame_id_capacity, p->frame_id_count + 1, sizeof(*p->frame_ids));
 	p->frame_ids[p->frame_id_count++] = frame;
 	path->depth++;
+}
+
+/* An address's frames. Only folded ones may be left out. */
+static void path_push_chain(struct resolver *r, struct sp_path *path, const struct sp_address *at)
+{
+	struct sp_profile *p = r->profile;
+
+	if (!p->system_libraries) {
+		for (uint32_t k = 0; k < at->count; k++)
+			path_push(p, path, r->chain[at->first + k]);
+		return;
+	}
+	if (p->frame_id_capacity - p->frame_id_count < at->count)
+		sp_grow(&p->frame_ids, &p->frame_id_capacity, p->frame_id_count + at->count, sizeof(*p->frame_ids));
+	for (uint32_t k = 0; k < at->count; k++)
+		p->frame_ids[p->frame_id_count + k] = r->chain[at->first + k];
+	p->frame_id_count += at->count;
+	path->depth += at->count;
+}
+
+/* The first frame of an address that does not belong to the allocator; false: all do. */
+static bool find_site(const struct resolver *r, const struct sp_address *at, uint32_t *site)
+{
+	for (uint32_t k = 0; k < at->count; k++)
+		if (!r->profile->frames[r->chain[at->first + k]].allocator) {
+			*site = r->chain[at->first + k];
+			return true;
+		}
+	return false;
 }
 
 static uint32_t pseudo_frame(struct resolver *r, enum sp_pseudo which)
@@ -315,12 +345,11 @@ static void push_entry(struct resolver *r, struct sp_path *path, uint32_t id)
 }
 
 /* Appends the stack's frames to the path; returns the frame that is its allocation site. */
-static uint32_t add_frames(struct resolver *r, struct sp_path *path, const struct sp_stack *stack)
+static uint32_t add_frames(struct resolver *r, struct sp_path *path, const struct sp_stack *stack, const uint32_t *ids)
 {
 	struct sp_profile *p = r->profile;
-	const uint32_t *ids = r->addresses.of_frame + stack->frame;
 	uint32_t site = 0, last = 0, kept = stack->depth - has_entry(stack);
-	bool has_site = false, any = false;
+	bool has_site = false;
 
 	for (uint32_t i = own_frames(r, ids, stack->depth); i < kept; i++) {
 		const struct sp_address *at;
@@ -328,17 +357,13 @@ static uint32_t add_frames(struct resolver *r, struct sp_path *path, const struc
 		if (p->modules[r->addresses.list[ids[i]].module].agent)
 			continue;
 		at = resolve(r, ids[i]);
-		for (uint32_t k = 0; k < at->count; k++) {
-			last = r->chain[at->first + k];
-			if (!has_site && !p->frames[last].allocator) {
-				site = last;
-				has_site = true;
-			}
-			path_push(p, path, last);
-			any = true;
-		}
+		if (!at->count)
+			continue;
+		last = r->chain[at->first + at->count - 1];
+		has_site = has_site || find_site(r, at, &site);
+		path_push_chain(r, path, at);
 	}
-	if (!any)
+	if (!path->depth)
 		path_push(p, path, last = pseudo_frame(r, stack->depth ? SP_PSEUDO_AGENT : SP_PSEUDO_OVERFLOW));
 	if (stack->flags & SP_STACK_CUT) {
 		path_push(p, path, pseudo_frame(r, SP_PSEUDO_TRUNCATED));
@@ -367,7 +392,8 @@ static void load_path(struct resolver *r, size_t index, uint32_t *site_frame)
 		.samples = (uint64_t)stack->user_samples + stack->sys_samples,
 		.sq = (double)stack->weight_sq_us2,
 	};
-	site_frame[index] = add_frames(r, path, p->frame_id_count > PATH_FRAMES_MAX ? &no_frames : stack);
+	site_frame[index] = add_frames(r, path, p->frame_id_count > PATH_FRAMES_MAX ? &no_frames : stack,
+		r->addresses.of_frame + r->addresses.first[index]);
 }
 
 static void load_paths(struct resolver *r, bool with_entry, uint32_t *site_frame)
@@ -398,6 +424,8 @@ void sp_frames_load(struct sp_profile *profile, struct sp_symbolizer *symbolizer
 	profile->paths = sp_alloc(total, sizeof(*profile->paths));
 	profile->path_count = total;
 	sp_addresses_load(&r.addresses, profile, symbolizer);
+	sp_grow(&profile->frame_ids, &profile->frame_id_capacity, LIKELY_INLINES * profile->snapshot->depth_sum,
+		sizeof(*profile->frame_ids));
 	load_paths(&r, false, site_frame);
 	load_paths(&r, true, site_frame); /* what these start with is known now */
 	if (progress)

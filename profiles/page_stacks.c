@@ -103,12 +103,11 @@ static json_t *rows_json(struct sp_folded *f, size_t values)
 	sp_folded_merge(f);
 	for (size_t i = 0; i < f->count; i++) {
 		const struct sp_folded_row *row = &f->rows[i];
-		uint32_t shared = sp_folded_shared(f, i);
 		json_t *item = json_array(), *rest = json_array();
 
-		for (uint32_t k = shared; k < row->depth; k++)
+		for (uint32_t k = row->shared; k < row->depth; k++)
 			json_array_append_new(rest, json_integer(f->ids[row->first + k]));
-		json_array_append_new(item, json_integer(shared));
+		json_array_append_new(item, json_integer(row->shared));
 		json_array_append_new(item, rest);
 		for (size_t v = 0; v < values; v++)
 			json_array_append_new(item, sp_json_count(sp_whole(row->values[v])));

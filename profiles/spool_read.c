@@ -115,26 +115,25 @@ static bool read_frames(const struct sp_snapshot *s, const struct sp_stack *stac
 /* No agent writes stacks that have more frames together. */
 #define FRAMES_MAX ((size_t)1 << 26)
 
-/* Gives every stack its addresses in one run. */
-static void unfold_stacks(struct sp_snapshot *s)
+static void check_stacks(struct sp_snapshot *s)
 {
-	uint64_t *frames = NULL;
-	size_t count = 0, capacity = 0;
+	uint64_t scratch[SP_MAX_DEPTH];
 
 	for (size_t i = 0; i < s->stack_count; i++) {
 		struct sp_stack *stack = &s->stacks[i];
 
-		sp_grow(&frames, &capacity, count + SP_MAX_DEPTH, sizeof(*frames));
-		if (stack->depth > SP_MAX_DEPTH || count > FRAMES_MAX || !read_frames(s, stack, frames + count)) {
+		if (stack->depth > SP_MAX_DEPTH || s->depth_sum + stack->depth > FRAMES_MAX ||
+			!read_frames(s, stack, scratch)) {
 			stack->depth = 0;
 			s->damaged++;
 		}
-		stack->frame = (uint32_t)count;
-		count += stack->depth;
+		s->depth_sum += stack->depth;
 	}
-	free(s->frames);
-	s->frames = frames;
-	s->frame_count = count;
+}
+
+void sp_snapshot_stack(const struct sp_snapshot *snapshot, size_t stack, uint64_t *addresses)
+{
+	read_frames(snapshot, &snapshot->stacks[stack], addresses);
 }
 
 static void check_sites(struct sp_snapshot *s)
@@ -240,7 +239,7 @@ int sp_snapshot_read(struct sp_snapshot *snapshot, int fd, const char **why)
 		err = read_text(s, fd, why);
 	if (err)
 		return err;
-	unfold_stacks(s);
+	check_stacks(s);
 	check_sites(s);
 	check_log(s);
 	check_live(s);

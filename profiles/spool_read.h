@@ -13,8 +13,8 @@
 #include "sampler/spool.h"
 
 /* All arrays belong to the snapshot. Guaranteed after sp_snapshot_read returned 0: text ends with
- * a NUL (text[0] is one too); every module path offset is inside the text; every stack's frames
- * lie inside frames[] (a stack that did not has depth 0); every site's stack is inside stacks[]
+ * a NUL (text[0] is one too); every module path offset is inside the text; every stack's
+ * addresses can be copied (a stack whose could not has depth 0); every site's stack is inside stacks[]
  * (else it is 0, the overflow stack); every log entry's stack is too; every live allocation's site is
  * inside sites[]; thread names are terminated. */
 struct sp_snapshot {
@@ -27,8 +27,9 @@ struct sp_snapshot {
 	size_t thread_count;
 	struct sp_stack *stacks;
 	size_t stack_count;
-	uint64_t *frames;
+	uint64_t *frames; /* with jumps: see sp_snapshot_stack */
 	size_t frame_count;
+	size_t depth_sum; /* of all stacks */
 	struct sp_site *sites;
 	size_t site_count;
 	struct sp_timepoint *timeline;
@@ -48,6 +49,9 @@ int sp_snapshot_read(struct sp_snapshot *snapshot, int fd, const char **why);
 int sp_snapshot_peek(struct sp_snapshot *snapshot, int fd, const char **why);
 
 void sp_snapshot_free(struct sp_snapshot *snapshot);
+
+/* Copies the addresses of stacks[stack], its `depth` many, at most SP_MAX_DEPTH. */
+void sp_snapshot_stack(const struct sp_snapshot *snapshot, size_t stack, uint64_t *addresses);
 
 /* True for the first process of its tree, also after it has replaced itself by another program. */
 bool sp_snapshot_is_root(const struct sp_snapshot *snapshot);

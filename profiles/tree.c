@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "profiles/folded.h"
+#include "profiles/runs.h"
 
 #define NODES_MAX 100000u
 
@@ -20,111 +20,209 @@ static uint64_t weight_of(const struct sp_path *path, enum sp_tree_weight weight
 	}
 }
 
+static bool takes_time(const struct sp_profile *p, size_t path)
+{
+	return weight_of(&p->paths[path], SP_TREE_CPU) > 0;
+}
+
+static bool is_in_use(const struct sp_profile *p, size_t path)
+{
+	return weight_of(&p->paths[path], SP_TREE_INUSE) > 0;
+}
+
+static bool is_allocated(const struct sp_profile *p, size_t path)
+{
+	return weight_of(&p->paths[path], SP_TREE_ALLOCATED) > 0;
+}
+
 /* For each period up to SP_CYCLE_MAX: how many of the last steps equal the step one period before
  * them. A round of the cycle is complete when that is the period itself, and then dropped: it never is more. */
 struct runs {
 	uint8_t of[SP_CYCLE_MAX];
 };
 
-struct sequencer {
-	struct sp_sequences *s;
-	struct runs *runs; /* after each step of the sequence being built */
-	size_t runs_capacity;
+/* The sequence being built, and after each of its steps the runs. */
+struct slot {
+	struct runs runs;
+	bool repeated;
 };
 
-static void push_step(struct sequencer *b, struct sp_sequence *seq, uint32_t step)
-{
-	struct sp_sequences *s = b->s;
-	uint32_t *at = s->steps + seq->first + seq->depth;
-	uint32_t most = seq->depth < SP_CYCLE_MAX ? seq->depth : SP_CYCLE_MAX;
-	struct runs *now = &b->runs[seq->depth], before = seq->depth ? now[-1] : (struct runs){0};
+#define NO_FLAG UINT32_MAX
+#define NO_STEP UINT32_MAX
 
-	*at = step;
-	s->repeated[seq->first + seq->depth] = false;
-	*now = (struct runs){0};
-	seq->depth++;
-	for (uint32_t period = 1; period <= most; period++) {
-		if (at[-(ptrdiff_t)period] != step)
+/* What a frame's step replaced. */
+struct undo {
+	uint32_t depth; /* of the sequence before it: where the step went */
+	uint32_t step;  /* what was there */
+	struct slot slot;
+	uint32_t flag; /* slot that it marked as repeated */
+};
+
+struct sequencer {
+	struct sp_sequences *s;
+	const struct sp_profile *profile;
+	uint32_t *steps; /* of the sequence, behind SP_CYCLE_MAX that no step equals */
+	struct slot *slots;
+	uint32_t depth;
+	struct undo *undo; /* by frame, from the root */
+	uint32_t frames;
+	size_t step_capacity, slot_capacity, undo_capacity;
+};
+
+/* Whether the step is among the last SP_CYCLE_MAX: as a rule it is not. */
+static bool is_near(const uint32_t *at, uint32_t step)
+{
+	uint32_t same = 0;
+
+	for (uint32_t i = 0; i < SP_CYCLE_MAX; i++)
+		same |= at[(ptrdiff_t)i - (ptrdiff_t)SP_CYCLE_MAX] == step;
+	return same;
+}
+
+/* Drops the round of a cycle that is complete with the step at `at`. */
+static void fold(struct sequencer *b, uint32_t at, struct undo *undo)
+{
+	const uint32_t *steps = b->steps + SP_CYCLE_MAX + at;
+	struct slot *now = &b->slots[at];
+
+	for (uint32_t period = 1; period <= SP_CYCLE_MAX; period++) {
+		if (steps[-(ptrdiff_t)period] != *steps)
 			continue;
-		now->of[period - 1] = before.of[period - 1] + 1;
-		if (now->of[period - 1] < period)
+		now->runs.of[period - 1] = now[-1].runs.of[period - 1] + 1;
+		if (now->runs.of[period - 1] < period)
 			continue;
-		seq->depth -= period;
-		s->repeated[seq->first + seq->depth - period] = true;
+		b->depth -= period;
+		undo->flag = b->slots[b->depth - period].repeated ? NO_FLAG : b->depth - period;
+		b->slots[b->depth - period].repeated = true;
 		return;
 	}
 }
 
-/* The allocator's own frames say nothing about who allocates. */
-static uint32_t leaf_of(const struct sp_profile *p, const struct sp_path *path, enum sp_tree_weight weight)
+static void push_frame(struct sequencer *b, uint32_t id)
 {
-	uint32_t leaf = 0;
+	const struct sp_frame *f = &b->profile->frames[id];
+	uint32_t step = f->function << 1 | f->inlined, *at = b->steps + SP_CYCLE_MAX + b->depth;
+	struct undo *undo = &b->undo[b->frames++];
 
-	if (weight == SP_TREE_CPU)
-		return 0;
-	while (leaf + 1 < path->depth && p->frames[p->frame_ids[path->first + leaf]].allocator)
-		leaf++;
-	return leaf;
+	*undo = (struct undo){b->depth, *at, b->slots[b->depth], NO_FLAG};
+	*at = step;
+	b->slots[b->depth++] = (struct slot){0};
+	if (is_near(at, step))
+		fold(b, b->depth - 1, undo);
 }
 
-static void add_sequence(struct sequencer *b, const struct sp_profile *p, const struct sp_path *path,
-	enum sp_tree_weight weight)
+static void pop_frame(struct sequencer *b)
 {
+	const struct undo *undo = &b->undo[--b->frames];
+
+	if (undo->flag != NO_FLAG)
+		b->slots[undo->flag].repeated = false;
+	b->depth = undo->depth;
+	b->steps[SP_CYCLE_MAX + b->depth] = undo->step;
+	b->slots[b->depth] = undo->slot;
+}
+
+/* Without the allocator's own frames, which say nothing about who allocates. */
+static uint32_t frames_of(const struct sp_profile *p, const struct sp_walk *walk, enum sp_tree_weight weight)
+{
+	uint32_t frames = walk->depth;
+
+	if (weight == SP_TREE_CPU)
+		return frames;
+	while (frames > 1 && p->frames[walk->frames[frames - 1]].allocator)
+		frames--;
+	return frames;
+}
+
+static void make_room(struct sequencer *b, uint32_t depth)
+{
+	size_t had = b->step_capacity;
+
+	sp_grow(&b->steps, &b->step_capacity, depth + SP_CYCLE_MAX, sizeof(*b->steps));
+	sp_grow(&b->slots, &b->slot_capacity, depth, sizeof(*b->slots));
+	sp_grow(&b->undo, &b->undo_capacity, depth, sizeof(*b->undo));
+	for (uint32_t i = 0; !had && i < SP_CYCLE_MAX; i++)
+		b->steps[i] = NO_STEP;
+}
+
+/* The path's frames are pushed that the path before did not have. */
+static void add_sequence(struct sequencer *b, const struct sp_walk *walk, enum sp_tree_weight weight)
+{
+	uint32_t frames = frames_of(b->profile, walk, weight);
 	struct sp_sequences *s = b->s;
 	struct sp_sequence *seq = &s->items[s->count++];
-	uint32_t leaf = leaf_of(p, path, weight);
 
-	sp_grow(&s->steps, &s->step_capacity, s->step_count + path->depth, sizeof(*s->steps));
-	sp_grow(&s->repeated, &s->repeated_capacity, s->step_count + path->depth, sizeof(*s->repeated));
-	sp_grow(&b->runs, &b->runs_capacity, path->depth, sizeof(*b->runs));
-	*seq = (struct sp_sequence){.first = s->step_count, .weight = weight_of(path, weight)};
-	for (uint32_t i = path->depth; i-- > leaf;) {
-		const struct sp_frame *f = &p->frames[p->frame_ids[path->first + i]];
-
-		push_step(b, seq, f->function << 1 | f->inlined);
-	}
+	make_room(b, frames);
+	while (b->frames > walk->shared || b->frames > frames)
+		pop_frame(b);
+	while (b->frames < frames)
+		push_frame(b, walk->frames[b->frames]);
+	*seq = (struct sp_sequence){.first = s->step_count,
+		.depth = b->depth,
+		.path = walk->index,
+		.weight = weight_of(walk->path, weight)};
+	sp_grow(&s->steps, &s->step_capacity, s->step_count + b->depth, sizeof(*s->steps));
+	sp_grow(&s->repeated, &s->repeated_capacity, s->step_count + b->depth, sizeof(*s->repeated));
+	memcpy(s->steps + s->step_count, b->steps + SP_CYCLE_MAX, b->depth * sizeof(*s->steps));
+	for (uint32_t i = 0; i < b->depth; i++)
+		s->repeated[s->step_count + i] = b->slots[i].repeated;
 	s->step_count += seq->depth;
 	s->total += seq->weight;
 }
 
-static int compare(const void *a, const void *b, void *context)
+static int compare(const void *context, uint32_t x, uint32_t y, uint32_t *shared)
 {
 	const struct sp_sequences *s = context;
-	const struct sp_sequence *x = a, *y = b;
+	const struct sp_sequence *a = &s->items[x], *b = &s->items[y];
 
-	return sp_ids_compare(s->steps + x->first, x->depth, s->steps + y->first, y->depth);
+	return sp_ids_compare(s->steps + a->first, a->depth, s->steps + b->first, b->depth, shared);
 }
 
-static void merge_equal(struct sp_sequences *s)
+static void sort_and_merge(struct sp_sequences *s)
 {
+	struct sp_run *order = sp_alloc(s->count, sizeof(*order));
+	struct sp_sequence *items = sp_alloc(s->count, sizeof(*items));
 	size_t kept = 0;
 
+	for (size_t i = 0; i < s->count; i++)
+		order[i].item = (uint32_t)i;
+	sp_runs_sort(order, s->count, compare, s);
 	for (size_t i = 0; i < s->count; i++) {
-		struct sp_sequence *last = kept ? &s->items[kept - 1] : NULL;
+		const struct sp_sequence *item = &s->items[order[i].item];
+		struct sp_sequence *last = kept ? &items[kept - 1] : NULL;
 
-		if (!last || compare(last, &s->items[i], s) != 0) {
-			s->items[kept++] = s->items[i];
+		if (!last || order[i].shared < item->depth || order[i].shared < last->depth) {
+			items[kept++] = *item;
 			continue;
 		}
-		last->weight += s->items[i].weight;
+		last->weight += item->weight;
+		last->path = item->path < last->path ? item->path : last->path;
 		for (uint32_t k = 0; k < last->depth; k++)
-			s->repeated[last->first + k] |= s->repeated[s->items[i].first + k];
+			s->repeated[last->first + k] |= s->repeated[item->first + k];
 	}
+	free(s->items);
+	free(order);
+	s->items = items;
 	s->count = kept;
 }
 
 void sp_sequences_build(struct sp_sequences *s, const struct sp_profile *profile, enum sp_tree_weight weight)
 {
-	struct sequencer b = {.s = s};
+	bool (*const wanted[])(const struct sp_profile *, size_t) = {
+		[SP_TREE_CPU] = takes_time, [SP_TREE_INUSE] = is_in_use, [SP_TREE_ALLOCATED] = is_allocated};
+	struct sequencer b = {.s = s, .profile = profile};
+	struct sp_walk walk = {0};
 
 	*s = (struct sp_sequences){0};
 	s->items = sp_alloc(profile->path_count, sizeof(*s->items));
-	for (size_t i = 0; i < profile->path_count; i++)
-		if (weight_of(&profile->paths[i], weight))
-			add_sequence(&b, profile, &profile->paths[i], weight);
-	free(b.runs);
-	qsort_r(s->items, s->count, sizeof(*s->items), compare, s);
-	merge_equal(s);
+	sp_grow(&s->steps, &s->step_capacity, profile->frame_id_count, sizeof(*s->steps));
+	sp_grow(&s->repeated, &s->repeated_capacity, profile->frame_id_count, sizeof(*s->repeated));
+	while (sp_walk_next(&walk, profile, wanted[weight]))
+		add_sequence(&b, &walk, weight);
+	free(b.steps);
+	free(b.slots);
+	free(b.undo);
+	sort_and_merge(s);
 }
 
 void sp_sequences_free(struct sp_sequences *s)

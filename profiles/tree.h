@@ -13,6 +13,7 @@
 struct sp_sequence {
 	size_t first; /* index into steps[] */
 	uint32_t depth;
+	uint32_t path; /* the first of those it comes from */
 	uint64_t weight;
 };
 

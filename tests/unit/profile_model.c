@@ -127,6 +127,52 @@ static void a_cycle_is_one_round_in_the_tree(void **state)
 	sp_sequences_free(&s);
 }
 
+/* The sequence of so many steps, of which there is one. */
+static const struct sp_sequence *sequence(const struct sp_sequences *s, uint32_t depth)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (s->items[i].depth == depth)
+			return &s->items[i];
+	fail_msg("no sequence of %u steps", depth);
+	return NULL;
+}
+
+static void a_cycle_in_one_stack_is_none_in_its_neighbour(void **state)
+{
+	struct sp_sequences s;
+
+	(void)state;
+	spool_sample(&spool, spool_stack(&spool, 0, STACK(2, 2, 1)), 5 * MS, 0);
+	spool_sample(&spool, spool_stack(&spool, 0, STACK(3, 2, 1)), 5 * MS, 0);
+	load();
+	sp_sequences_build(&s, profile, SP_TREE_CPU);
+	assert_int_equal(s.count, 2);
+	assert_true(s.repeated[sequence(&s, 2)->first + 1]);
+	assert_false(s.repeated[sequence(&s, 3)->first + 1]);
+	sp_sequences_free(&s);
+}
+
+static void an_allocator_at_the_end_of_one_stack_is_inside_of_another(void **state)
+{
+	struct sp_sequences s;
+
+	(void)state;
+	spool_sample(&spool, spool_stack(&spool, 0, STACK(2, 4, 1)), 5 * MS, 0);
+	spool_sample(&spool, spool_stack(&spool, 0, STACK(3, 4, 1)), 5 * MS, 0);
+	load();
+	for (size_t i = 0; i < profile->path_count; i++)
+		profile->paths[i].alloc_bytes = profile->paths[i].user_ns;
+	for (size_t i = 0; i < profile->frame_count; i++) {
+		const char *name = profile->functions[profile->frames[i].function].name;
+
+		profile->frames[i].allocator = strcmp(name, "prog+0x40") == 0 || strcmp(name, "prog+0x30") == 0;
+	}
+	sp_sequences_build(&s, profile, SP_TREE_ALLOCATED);
+	assert_int_equal(s.count, 2);
+	assert_int_equal(sequence(&s, 3)->weight, sequence(&s, 1)->weight);
+	sp_sequences_free(&s);
+}
+
 static void all_time_is_accounted_for(void **state)
 {
 	uint64_t sum = 0;
@@ -512,6 +558,8 @@ int main(void)
 		TEST(recursion_counts_once),
 		TEST(mutual_recursion_counts_once),
 		TEST(a_cycle_is_one_round_in_the_tree),
+		TEST(a_cycle_in_one_stack_is_none_in_its_neighbour),
+		TEST(an_allocator_at_the_end_of_one_stack_is_inside_of_another),
 		TEST(all_time_is_accounted_for),
 		TEST(a_surplus_of_one_clock_is_taken_from_the_other),
 		TEST(an_address_belongs_to_the_module_of_its_epoch),

@@ -114,6 +114,46 @@ static void stacks_add_up_to_the_tables(void **state)
 	assert_true(heap > 0);
 }
 
+#define RUNS 2000u
+#define RUN_NUMBERS 12u
+
+struct many {
+	uint32_t depth[RUNS], ids[RUNS][RUN_NUMBERS];
+};
+
+static int compare_runs(const void *context, uint32_t x, uint32_t y, uint32_t *shared)
+{
+	const struct many *m = context;
+
+	return sp_ids_compare(m->ids[x], m->depth[x], m->ids[y], m->depth[y], shared);
+}
+
+/* Of numbers 0 and 1, so that there are all kinds: equal ones, and such that begin with others. */
+static void runs_are_sorted_by_what_they_share(void **state)
+{
+	static struct many m;
+	struct sp_run runs[RUNS];
+	uint32_t seed = 1;
+
+	(void)state;
+	for (uint32_t i = 0; i < RUNS; i++) {
+		runs[i].item = i;
+		seed = seed * 1103515245 + 12345;
+		m.depth[i] = (seed >> 16) % (RUN_NUMBERS + 1);
+		for (uint32_t k = 0; k < m.depth[i]; k++)
+			m.ids[i][k] = (seed >> (4 + k)) & 1;
+	}
+	sp_runs_sort(runs, RUNS, compare_runs, &m);
+	assert_int_equal(runs[0].shared, 0);
+	for (uint32_t i = 1; i < RUNS; i++) {
+		uint32_t shared = 0;
+		int order = compare_runs(&m, runs[i - 1].item, runs[i].item, &shared);
+
+		assert_true(order < 0 || (order == 0 && runs[i - 1].item < runs[i].item));
+		assert_int_equal(runs[i].shared, shared);
+	}
+}
+
 static void equal_stacks_are_merged(void **state)
 {
 	static const uint32_t stacks[][3] = {{1, 2, 3}, {1, 2, 4}, {1, 2, 3}, {1, 2, 0}};
@@ -130,9 +170,9 @@ static void equal_stacks_are_merged(void **state)
 	assert_int_equal(f.rows[0].depth, 2);
 	assert_true(f.rows[0].values[0] == 4);
 	assert_true(f.rows[1].values[0] == 1 + 3);
-	assert_int_equal(sp_folded_shared(&f, 0), 0);
-	assert_int_equal(sp_folded_shared(&f, 1), 2);
-	assert_int_equal(sp_folded_shared(&f, 2), 2);
+	assert_int_equal(f.rows[0].shared, 0);
+	assert_int_equal(f.rows[1].shared, 2);
+	assert_int_equal(f.rows[2].shared, 2);
 	sp_folded_free(&f);
 }
 
@@ -205,6 +245,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(every_stack_comes_back),
 		TEST(stacks_add_up_to_the_tables),
+		TEST(runs_are_sorted_by_what_they_share),
 		TEST(equal_stacks_are_merged),
 		TEST(damage_is_refused),
 		TEST(a_profile_without_stacks_is_a_profile),

@@ -71,6 +71,15 @@ static void snapshot(struct sp_snapshot *s)
 	assert_int_equal(s->damaged, 0);
 }
 
+static void assert_addresses(const struct sp_snapshot *s, uint32_t stack, const uint64_t *addresses, size_t bytes)
+{
+	uint64_t got[SP_MAX_DEPTH];
+
+	assert_int_equal(s->stacks[stack].depth * sizeof(*addresses), bytes);
+	sp_snapshot_stack(s, stack, got);
+	assert_memory_equal(got, addresses, bytes);
+}
+
 static void the_same_stack_has_one_index(void **state)
 {
 	uint64_t frames[3] = {NOWHERE, NOWHERE + 16, NOWHERE + 32}, swapped[3] = {NOWHERE + 16, NOWHERE, NOWHERE + 32};
@@ -224,9 +233,9 @@ static void stacks_share_their_outer_ends(void **state)
 	/* Ten frames, up to three that the table does not know, and the jump. */
 	assert_in_range(sp_spool_count(SP_SEC_FRAMES) - before, 11, 14);
 	snapshot(&s);
-	assert_memory_equal(s.frames + s.stacks[index[0]].frame, frames, sizeof(frames));
-	assert_memory_equal(s.frames + s.stacks[index[1]].frame, other, sizeof(other));
-	assert_memory_equal(s.frames + s.stacks[index[2]].frame, frames, sizeof(frames));
+	assert_addresses(&s, index[0], frames, sizeof(frames));
+	assert_addresses(&s, index[1], other, sizeof(other));
+	assert_addresses(&s, index[2], frames, sizeof(frames));
 	sp_snapshot_free(&s);
 }
 
@@ -329,7 +338,7 @@ static void threads_agree_and_the_reader_accepts(void **state)
 		/* Kinds of depth 0, and those that differ in nothing but their number, are one stack. */
 		assert_int_equal(s.stacks[index].depth, depth);
 		if (depth)
-			assert_memory_equal(s.frames + s.stacks[index].frame, frames, depth * sizeof(*frames));
+			assert_addresses(&s, index, frames, depth * sizeof(*frames));
 	}
 	for (size_t i = 0; i < s.stack_count; i++)
 		samples += s.stacks[i].user_samples;
