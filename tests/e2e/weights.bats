@@ -109,7 +109,9 @@ matches() {
 		counted "$TARGETS/short_threads" 20000 30000
 	profile=$(profile_of short_threads)
 	ours=$(section '## All functions' "$profile" | awk -F'\t' '$9 == "short_work" { print ($1 + $2) / 1e9 }')
-	within "$ours" "$truth" 20 0 short_work
+	# Four at a time are slower than four for long where two processors share a core: by up to a third here, in one hour
+	# of the day and not in the next. A first sample that comes too late makes it half.
+	within "$ours" "$truth" 38 0 short_work
 	near "$(all_functions_seconds "$profile")" "$(awk '{ print $1 + $2 }' usage)" 2
 }
 
