@@ -235,7 +235,7 @@ static void read_function(struct sp_dwarf *dwarf, Dwarf_Die *die, struct memory 
 	out->linkage = name;
 	if (!name)
 		name = dwarf_diename(die);
-	out->name = sp_strings_function(dwarf->strings, name);
+	out->name = sp_strings_origin(dwarf->strings, name); /* link-time optimization marks clones here too */
 	read_declaration(dwarf, die, out);
 }
 
