@@ -235,7 +235,7 @@ static void read_function(struct sp_dwarf *dwarf, Dwarf_Die *die, struct memory 
 	out->linkage = name;
 	if (!name)
 		name = dwarf_diename(die);
-	out->name = sp_strings_function(dwarf->strings, name);
+	out->name = sp_strings_origin(dwarf->strings, name); /* link-time optimization marks clones here too */
 	read_declaration(dwarf, die, out);
 }
 
@@ -303,7 +303,9 @@ static uint64_t entry_of(struct sp_function *function, Dwarf_Die *die)
 static size_t inlined_frames(struct sp_dwarf *dwarf, struct sp_function *function, uint64_t address,
 	struct sp_symbol *out, size_t max)
 {
-	const struct sp_inlines *inlines = sp_function_inlines(dwarf->current, function, &dwarf->wanted, &dwarf->cost);
+	/* of a unit that stays all is kept, as others will be asked for later */
+	const struct sp_wanted *wanted = dwarf->current == dwarf->temporary ? &dwarf->wanted : &(struct sp_wanted){0};
+	const struct sp_inlines *inlines = sp_function_inlines(dwarf->current, function, wanted, &dwarf->cost);
 	const struct sp_span *span = inlines ? sp_spans_find(&inlines->spans, address) : NULL;
 	uint32_t at = span ? span->index : SP_INLINE_NONE;
 	size_t count = 0;

@@ -118,17 +118,21 @@ const char *sp_strings_keep(struct sp_strings *strings, const char *text, size_t
 	return s ? s->text : NULL;
 }
 
-/* Length of `name` without `.mark` or `.mark.12` at its end. */
-static size_t cut_mark(const char *name, size_t bytes, const char *mark)
+/* Length of `name` without `.12` at its end. */
+static size_t cut_number(const char *name, size_t bytes)
 {
-	size_t end = bytes, mark_bytes = strlen(mark);
+	size_t end = bytes;
 
 	while (end && isdigit((unsigned char)name[end - 1]))
 		end--;
-	if (end == bytes || !end || name[end - 1] != '.')
-		end = bytes;
-	else
-		end--;
+	return end < bytes && end > 1 && name[end - 1] == '.' ? end - 1 : bytes;
+}
+
+/* Length of `name` without `.mark` or `.mark.12` at its end. */
+static size_t cut_mark(const char *name, size_t bytes, const char *mark)
+{
+	size_t end = cut_number(name, bytes), mark_bytes = strlen(mark);
+
 	if (end > mark_bytes && !memcmp(name + end - mark_bytes, mark, mark_bytes))
 		return end - mark_bytes;
 	return bytes;
@@ -166,15 +170,25 @@ const char *sp_strings_function(struct sp_strings *strings, const char *name)
 	return function;
 }
 
-const char *sp_strings_origin(struct sp_strings *strings, const char *name)
+/* Compilers number clones: a Go function may be called main.part. */
+size_t sp_strings_cut_origin(const char *name, size_t whole)
 {
 	static const char *const marks[] = {".isra", ".constprop", ".part", ".lto_priv"};
-	size_t whole = strnlen(name, NAME_LIMIT_BYTES), bytes = sp_strings_cut(name, whole), before;
+	size_t bytes = sp_strings_cut(name, whole), before;
 
 	do {
 		before = bytes;
-		for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
+		for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]) && cut_number(name, bytes) < bytes; i++)
 			bytes = cut_mark(name, bytes, marks[i]);
 	} while (bytes < before);
+	/* `inner.0`: a function inside another one; what has more dots is none (`outer._omp_fn.0`) */
+	return memchr(name, '.', cut_number(name, bytes)) ? bytes : cut_number(name, bytes);
+}
+
+const char *sp_strings_origin(struct sp_strings *strings, const char *name)
+{
+	size_t whole = name ? strnlen(name, NAME_LIMIT_BYTES) : 0,
+	       bytes = whole ? sp_strings_cut_origin(name, whole) : 0;
+
 	return sp_strings_function(strings, bytes < whole ? sp_strings_keep(strings, name, bytes) : name);
 }

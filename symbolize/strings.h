@@ -36,7 +36,11 @@ const char *sp_strings_function(struct sp_strings *strings, const char *name);
 /* Length of a linkage name without its version and the mark of a cold split. */
 size_t sp_strings_cut(const char *name, size_t bytes);
 
-/* The name a person should see for the function that this is a clone of (`foo.isra.0`, `foo.part.0.cold`), as DWARF names clones. */
+/* Length of a linkage name without what compilers add to those of clones (`foo.isra.0`, `foo.part.0.cold`) and of
+ * functions inside functions (`foo.0`). */
+size_t sp_strings_cut_origin(const char *name, size_t bytes);
+
+/* As sp_strings_function, for what sp_strings_cut_origin leaves, as DWARF names clones. */
 const char *sp_strings_origin(struct sp_strings *strings, const char *name);
 
 #endif

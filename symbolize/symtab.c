@@ -30,6 +30,7 @@ struct loader {
 	struct sp_spans sections; /* executable ones of the file being read */
 	const char **files;       /* names of STT_FILE symbols, as they come */
 	size_t files_count, files_capacity;
+	bool locals; /* there are local functions */
 };
 
 static int load_sections(struct loader *loader, const struct sp_object *object)
@@ -80,6 +81,8 @@ static int add_candidate(struct loader *loader, const GElf_Sym *symbol, const ch
 		return 0;
 	if (sp_array_room(&loader->list, &loader->capacity, loader->count + 1, sizeof(*loader->list)))
 		return -ENOMEM;
+	if (GELF_ST_BIND(symbol->st_info) == STB_LOCAL && GELF_ST_TYPE(symbol->st_info) == STT_FUNC)
+		loader->locals = true;
 	if (size > section->high - symbol->st_value)
 		size = section->high - symbol->st_value;
 	loader->list[loader->count++] = (struct candidate){
@@ -102,10 +105,11 @@ static int add_file(struct loader *loader, const char *name)
 	return 0;
 }
 
-/* A hash table of 1 + index into the list. A function and its cold part have one name. */
+/* A hash table of 1 + index into the list. */
 struct name_table {
 	const struct loader *loader;
-	bool by_file; /* the same name in two files is two */
+	bool by_file;                                  /* the same name in two files is two */
+	size_t (*cut)(const char *name, size_t bytes); /* to what counts as the name */
 	uint32_t *slots;
 	size_t mask;
 };
@@ -113,20 +117,21 @@ struct name_table {
 /* The slot of a name: empty, or that of the first such symbol. file: as in a candidate. */
 static uint32_t *name_slot(const struct name_table *table, const char *name, uint32_t file)
 {
-	size_t bytes = sp_strings_cut(name, strlen(name));
+	size_t bytes = table->cut(name, strlen(name));
 	size_t at = (sp_strings_hash(name, bytes) + (table->by_file ? file * 0x9e3779b9u : 0)) & table->mask;
 
 	for (; table->slots[at]; at = (at + 1) & table->mask) {
 		const struct candidate *other = &table->loader->list[table->slots[at] - 1];
 
 		if ((!table->by_file || other->file == file) && !strncmp(other->name, name, bytes) &&
-			sp_strings_cut(other->name, strlen(other->name)) == bytes)
+			table->cut(other->name, strlen(other->name)) == bytes)
 			break;
 	}
 	return &table->slots[at];
 }
 
-static int make_table(struct name_table *table, const struct loader *loader, bool by_file)
+static int make_table(struct name_table *table, const struct loader *loader, bool by_file,
+	size_t (*cut)(const char *name, size_t bytes))
 {
 	size_t capacity = 64;
 
@@ -134,17 +139,19 @@ static int make_table(struct name_table *table, const struct loader *loader, boo
 		capacity *= 2;
 	*table = (struct name_table){.loader = loader,
 		.by_file = by_file,
+		.cut = cut,
 		.slots = calloc(capacity, sizeof(*table->slots)),
 		.mask = capacity - 1};
 	return table->slots ? 0 : -ENOMEM;
 }
 
-/* Marks local symbols whose name local symbols of other files have too. Cold parts have their functions' names. */
+/* Marks local symbols whose name local symbols of other files have too, once clones have their origins' names. Cold
+ * parts have their functions'. */
 static int mark_ambiguous(struct loader *loader)
 {
 	struct name_table table;
 
-	if (make_table(&table, loader, false))
+	if (make_table(&table, loader, false, sp_strings_cut_origin))
 		return -ENOMEM;
 	for (size_t i = 0; i < loader->count; i++) {
 		const struct candidate *c = &loader->list[i];
@@ -215,9 +222,9 @@ static int find_whole(struct loader *loader)
 		cold++;
 	if (cold == loader->count)
 		return 0;
-	rc = make_table(&tables.in_file, loader, true);
+	rc = make_table(&tables.in_file, loader, true, sp_strings_cut);
 	if (!rc)
-		rc = make_table(&tables.anywhere, loader, false);
+		rc = make_table(&tables.anywhere, loader, false, sp_strings_cut);
 	for (size_t i = 0; i < loader->count && !rc; i++)
 		if (!is_cold(loader->list[i].name))
 			add_whole(loader, &tables, i);
@@ -334,8 +341,8 @@ int sp_symtab_load(struct sp_symtab *table, const struct sp_object *main, const 
 
 	if (!got && debug)
 		got = load_table(&loader, debug, ".symtab", true);
-	table->full = got > 0;
-	table->source = table->full ? SP_SYMBOLS_ELF : SP_SYMBOLS_NONE;
+	table->full = got > 0 && loader.locals;
+	table->source = got > 0 ? SP_SYMBOLS_ELF : SP_SYMBOLS_NONE;
 	if (!got) {
 		long more = mini ? load_table(&loader, mini, ".symtab", false) : 0;
 

@@ -20,7 +20,7 @@ struct sp_symtab {
 	struct sp_spans sized;        /* symbols that tell their size */
 	struct sp_spans unsized;      /* hand-written code: up to the next symbol or the section's end */
 	enum sp_symbol_source source; /* SP_SYMBOLS_NONE, _DYNAMIC or _ELF */
-	bool full;                    /* from a .symtab: all functions are there */
+	bool full; /* from a .symtab that has kept local functions (ld -x drops them): all are there */
 };
 
 /* Loads the best tables there are: .symtab of `main` or else of `debug`, else .dynsym of `main`

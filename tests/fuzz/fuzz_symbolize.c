@@ -1,6 +1,6 @@
 /* Fuzzes the symbolizer with ELF files of unknown origin, DWARF and all: nothing may crash, and it must
  * end in bounded time and memory. Every answer must make sense. Where a second ELF file begins in the data, that is
- * the first one's DWARF package. */
+ * the first one's DWARF package; a bit in the first one's padding asks for names only. */
 #include <elf.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -67,7 +67,8 @@ static void fill(int fd, const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct sp_symbolizer_options options = {.debug_dirs = "/nonexistent"};
+	struct sp_symbolizer_options options = {
+		.debug_dirs = "/nonexistent", .names_only = size >= EI_NIDENT && data[EI_NIDENT - 1] & 1};
 	struct sp_symbol_module module = {0};
 	struct sp_symbol_query queries[64];
 	struct sp_symbolizer *s = sp_symbolizer_new(&options);

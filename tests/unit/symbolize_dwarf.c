@@ -660,6 +660,47 @@ static int set_up(void **state)
 	return rc;
 }
 
+/* Asking for one address, then for some at once, then for another one: each answer is whole, whatever was read for
+ * those before. */
+static void test_asked_by_turns(void **state)
+{
+	static const char source[] =
+		"int printf(const char *, ...);\n"
+		"static inline __attribute__((always_inline)) int leaf(int x) { return printf(\"%d\", x); }\n"
+		"int first(int x) { return x + 1; }\n"
+		"int second(int x)\n"
+		"{\n"
+		"\tx += leaf(x);\n"
+		"\t__asm__ volatile(\"between: nop; nop\");\n"
+		"\treturn x + leaf(x) * 2;\n"
+		"}\n"
+		"int main(int argc, char **argv) { return first(argc) + second(argc) + !argv; }\n";
+	struct sp_symbol_query query = {0};
+	struct sp_symbol frames[FRAMES_MAX];
+	struct sp_symbolizer *s;
+	uint64_t second, between;
+
+	(void)state;
+	write_file("turns.c", source);
+	shell("gcc -g -O2 -o turns turns.c");
+	second = address_of("turns", "second");
+	between = address_of("turns", "between");
+	s = open_file("turns");
+	sp_symbolize(s, 0, address_of("turns", "first"), frames, FRAMES_MAX);
+	query.address = between;
+	sp_symbolizer_prepare(s, &query, 1);
+	for (uint64_t at = second; at < between + 24; at++) {
+		struct sp_symbolizer *fresh = open_file("turns");
+		struct sp_symbol expected[FRAMES_MAX];
+
+		assert_int_equal(sp_symbolize(s, 0, at, frames, FRAMES_MAX),
+			sp_symbolize(fresh, 0, at, expected, FRAMES_MAX));
+		assert_string_equal(frames[0].function, expected[0].function);
+		sp_symbolizer_free(fresh);
+	}
+	sp_symbolizer_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -680,6 +721,7 @@ int main(void)
 		cmocka_unit_test(test_dwz),
 		cmocka_unit_test(test_dropped_functions),
 		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_asked_by_turns),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, remove_scratch);

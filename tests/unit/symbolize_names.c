@@ -93,6 +93,95 @@ static void test_same_names(void **state)
 	}
 }
 
+static const char oddities[] = "#include <stdio.h>\n"
+			       "#include <stdlib.h>\n"
+			       "static __attribute__((noinline)) int run(int (*f)(int), int x) { return f(x) + 1; }\n"
+			       "int outer(int y)\n"
+			       "{\n"
+			       "\t__attribute__((noinline)) int inner(int x) { return x * y + puts(\"i\"); }\n"
+			       "\treturn run(inner, y);\n"
+			       "}\n"
+			       "int method(int x) __asm__(\"main.part\");\n"
+			       "int method(int x) { return x * 3 + puts(\"m\"); }\n"
+			       "static __attribute__((noinline)) int many(int *a, int n)\n"
+			       "{\n"
+			       "\tint sum = 0;\n"
+			       "#pragma omp parallel for reduction(+ : sum)\n"
+			       "\tfor (int i = 0; i < n; i++)\n"
+			       "\t\tsum += a[i] * i;\n"
+			       "\treturn sum;\n"
+			       "}\n"
+			       "int main(int argc, char **argv)\n"
+			       "{\n"
+			       "\tint a[50] = {argc};\n"
+			       "\treturn outer(argc) + method(argc) + many(a, argc) + !argv;\n"
+			       "}\n";
+
+/* Functions inside functions, marks that are names, link-time optimization's clones. */
+static void test_odd_names(void **state)
+{
+	(void)state;
+	write_file("odd.c", oddities);
+	shell("gcc -g -O2 -fopenmp -o prog odd.c 2>/dev/null");
+	compare("prog");
+	write_file("p.cc", program);
+	shell("cp p.cc q.cc && g++ -g -O3 -flto -DMAIN -DFACTOR=3 -c -o main.o p.cc && g++ -g -O3 -flto -DFACTOR=5 -c "
+	      "-o other.o q.cc && g++ -g -O3 -flto -o prog main.o other.o");
+	assert_string_equal(shell_line("nm prog | grep -q '\\.constprop\\|\\.isra\\|\\.lto_priv' && echo clones"),
+		"clones");
+	compare("prog");
+}
+
+/* A clone in one file, the function itself in another. */
+static void test_clones_of_two_files(void **state)
+{
+	struct sp_symbolizer *s;
+	struct sp_symbol frame;
+
+	(void)state;
+	write_file("a.c",
+		"#include <stdio.h>\n"
+		"static __attribute__((noinline)) int same(int x, int k) { return x * k + puts(\"a\"); }\n"
+		"int a(int x) { return same(x, 3); }\n");
+	write_file("b.c",
+		"#include <stdio.h>\n"
+		"static __attribute__((noinline)) int same(int x, int k) { return x + k + puts(\"b\"); }\n"
+		"int (*kept)(int, int) = same;\n"
+		"int a(int);\n"
+		"int main(int argc, char **argv) { return a(argc) + kept(argc, !argv); }\n");
+	shell("gcc -g -O2 -o two a.c b.c");
+	s = open_names("two");
+	assert_true(address_of("two", "same.constprop.0"));
+	assert_int_equal(sp_symbolize(s, 0, address_of("two", "same.constprop.0"), &frame, 1), 1);
+	assert_string_equal(frame.function, "same");
+	assert_string_equal(frame.local_to ? frame.local_to : "-", "a.c");
+	assert_int_equal(sp_symbolize(s, 0, address_of("two", "same"), &frame, 1), 1);
+	assert_string_equal(frame.local_to ? frame.local_to : "-", "b.c");
+	sp_symbolizer_free(s);
+}
+
+/* Nor does a .symtab tell all when the linker has dropped what is local. */
+static void test_dropped_locals(void **state)
+{
+	struct sp_symbolizer *s;
+	struct sp_symbol frame;
+	uint64_t address;
+
+	(void)state;
+	write_file("x.c",
+		"#include <stdio.h>\n"
+		"static __attribute__((noinline)) int hidden(int x) { return x * 5 + puts(\"h\"); }\n"
+		"int main(int argc, char **argv) { return hidden(argc) + hidden(argc + !argv); }\n");
+	shell("gcc -g -O2 -o whole x.c && gcc -g -O2 -Wl,--discard-all -o prog x.c");
+	address = address_of("whole", "hidden");
+	assert_int_equal(address_of("prog", "main"), address_of("whole", "main"));
+	assert_int_equal(address_of("prog", "hidden"), 0);
+	s = open_names("prog");
+	sp_symbolize(s, 0, address, &frame, 1);
+	assert_string_equal(frame.function ? frame.function : "-", "hidden");
+	sp_symbolizer_free(s);
+}
+
 /* Without a .symtab the DWARF is read after all. */
 static void test_without_symtab(void **state)
 {
@@ -165,6 +254,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_same_names),
+		cmocka_unit_test(test_odd_names),
+		cmocka_unit_test(test_clones_of_two_files),
+		cmocka_unit_test(test_dropped_locals),
 		cmocka_unit_test(test_without_symtab),
 		cmocka_unit_test(test_cold_parts),
 	};
