@@ -103,20 +103,15 @@ static void add_calls(struct sp_details *d, const struct sp_walk *walk)
 	d->ns += walk->path->user_ns + walk->path->sys_ns;
 }
 
-static bool has_time(const struct sp_profile *p, size_t path)
-{
-	return p->paths[path].user_ns || p->paths[path].sys_ns;
-}
-
 static void add_up(struct sp_details *d)
 {
 	const struct sp_profile *p = d->p;
 	struct sp_walk walk = {0};
 
 	for (size_t i = 0; i < p->path_count; i++)
-		if (has_time(p, i))
+		if (sp_path_has_time(p, i))
 			add_line(d, &p->paths[i]);
-	while (sp_walk_next(&walk, p, has_time))
+	while (sp_walk_next(&walk, p, sp_path_has_time))
 		add_calls(d, &walk);
 	end_marks(d, 0);
 }

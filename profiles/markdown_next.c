@@ -223,11 +223,6 @@ static bool is_allocator(const struct sp_profile *p, const struct sp_function *f
 	return sp_is_allocator_name(f->name);
 }
 
-static bool has_time(const struct sp_profile *p, size_t path)
-{
-	return p->paths[path].user_ns || p->paths[path].sys_ns;
-}
-
 uint64_t sp_allocator_ns(const struct sp_profile *p)
 {
 	bool *of = sp_alloc(p->function_count, sizeof(*of));
@@ -238,7 +233,7 @@ uint64_t sp_allocator_ns(const struct sp_profile *p)
 
 	for (size_t i = 0; i < p->function_count; i++)
 		of[i] = is_allocator(p, &p->functions[i]);
-	while (sp_walk_next(&walk, p, has_time)) {
+	while (sp_walk_next(&walk, p, sp_path_has_time)) {
 		if (walk.shared < frames) {
 			frames = walk.shared;
 			inside = false;

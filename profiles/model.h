@@ -326,6 +326,9 @@ struct sp_walk {
 bool sp_walk_next(struct sp_walk *walk, const struct sp_profile *profile,
 	bool (*wanted)(const struct sp_profile *profile, size_t path));
 
+/* One to want: the stacks with CPU time. */
+bool sp_path_has_time(const struct sp_profile *profile, size_t path);
+
 /* Stage 3: sums. site_frame[stack] is the frame that is the allocation site of a heap stack. */
 void sp_cpu_add_up(struct sp_profile *profile);
 struct sp_log_sums *sp_log_add_up(const struct sp_profile *profile); /* for profile->log; NULL as there */

@@ -114,3 +114,8 @@ bool sp_walk_next(struct sp_walk *walk, const struct sp_profile *profile,
 	walk->frames = NULL;
 	return false;
 }
+
+bool sp_path_has_time(const struct sp_profile *profile, size_t path)
+{
+	return profile->paths[path].user_ns || profile->paths[path].sys_ns;
+}
