@@ -5,7 +5,7 @@
 #include "sampler/sys.h"
 
 #define FIRST_PERIOD_NS 50000000u
-#define RSS_FAULTS 16u
+#define RSS_FAULTS 16u            /* page faults after which the resident size may have grown */
 #define RSS_GROWING_NS 100000000u /* between readings while it grows, */
 #define RSS_NS 500000000u         /* and else */
 

@@ -63,24 +63,13 @@ static void unload(struct sp_dwarf *dwarf)
 	memset(dwarf->memories, 0, sizeof(dwarf->memories));
 }
 
-/* To be called once libdw has unpacked the sections. */
-static Elf_Data *find_section(const struct sp_object *object, const char *name, const char *old_name)
-{
-	Elf_Scn *scn = sp_object_section(object, name, NULL);
-	Elf_Data *data;
-
-	if (!scn)
-		scn = sp_object_section(object, old_name, NULL);
-	data = scn ? elf_getdata(scn, NULL) : NULL;
-	return data && data->d_buf ? data : NULL;
-}
-
 static void find_line_sections(struct sp_dwarf *dwarf)
 {
-	Elf_Data *line_str = find_section(dwarf->object, ".debug_line_str", ".zdebug_line_str");
-	Elf_Data *str = find_section(dwarf->object, ".debug_str", ".zdebug_str");
+	Elf *elf = dwarf->object->elf;
+	Elf_Data *line_str = sp_elf_debug_section(elf, ".debug_line_str");
+	Elf_Data *str = sp_elf_debug_section(elf, ".debug_str");
 
-	dwarf->line_section = find_section(dwarf->object, ".debug_line", ".zdebug_line");
+	dwarf->line_section = sp_elf_debug_section(elf, ".debug_line");
 	dwarf->texts = (struct sp_file_texts){0};
 	if (line_str) {
 		dwarf->texts.line_str = line_str->d_buf;

@@ -7,6 +7,7 @@
 #include "symbolize/array.h"
 #include "symbolize/entries.h"
 #include "symbolize/input.h"
+#include "symbolize/object.h"
 
 #define ABBREVIATIONS_LIMIT (1u << 20)
 #define VARIABLE (-1)
@@ -162,35 +163,13 @@ static const struct sp_abbreviation *find_abbreviation(const struct sp_abbreviat
 
 /* --- the unit --------------------------------------------------------------------------------- */
 
-static Elf_Data *section_with(Elf *elf, const char *const *names)
-{
-	Elf_Scn *scn = NULL;
-	size_t strings;
-
-	if (elf_getshdrstrndx(elf, &strings))
-		return NULL;
-	while ((scn = elf_nextscn(elf, scn))) {
-		GElf_Shdr header;
-		const char *name = gelf_getshdr(scn, &header) ? elf_strptr(elf, strings, header.sh_name) : NULL;
-
-		if (header.sh_type == SHT_NOBITS)
-			continue;
-		for (size_t i = 0; name && names[i]; i++)
-			if (!strcmp(name, names[i]))
-				return elf_getdata(scn, NULL);
-	}
-	return NULL;
-}
-
 /* Lists of split units are relative to what their skeletons say: libdw reads those. */
 static void find_lists(struct sp_entries *entries, Elf *elf, Dwarf_Die *unit)
 {
-	static const char *const names[] = {".debug_rnglists", ".zdebug_rnglists", NULL};
-	static const char *const old_names[] = {".debug_ranges", ".zdebug_ranges", NULL};
-	Elf_Data *data = section_with(elf, entries->version < 5 ? old_names : names);
+	Elf_Data *data = sp_elf_debug_section(elf, entries->version < 5 ? ".debug_ranges" : ".debug_rnglists");
 	Dwarf_Addr base = 0;
 
-	if (data && data->d_buf && (!dwarf_hasattr(unit, DW_AT_low_pc) || !dwarf_lowpc(unit, &base)) &&
+	if (data && (!dwarf_hasattr(unit, DW_AT_low_pc) || !dwarf_lowpc(unit, &base)) &&
 		!dwarf_hasattr(unit, DW_AT_entry_pc))
 		entries->lists = (struct sp_range_lists){.section = data->d_buf,
 			.bytes = data->d_size,
@@ -235,22 +214,18 @@ static uint64_t read_header(struct sp_entries *entries, const uint8_t *header, c
 
 int sp_entries_open(struct sp_entries *entries, Dwarf_Die *unit, bool own_lists)
 {
-	static const char *const info_names[] = {".debug_info", ".zdebug_info", NULL};
-	static const char *const abbrev_names[] = {".debug_abbrev", ".zdebug_abbrev", NULL};
-	static const char *const split_info_names[] = {".debug_info.dwo", ".zdebug_info.dwo", NULL};
-	static const char *const split_abbrev_names[] = {".debug_abbrev.dwo", ".zdebug_abbrev.dwo", NULL};
 	Dwarf *dwarf = dwarf_cu_getdwarf(unit->cu);
 	Elf *elf = dwarf_getelf(dwarf);
 	const uint8_t *header = (const uint8_t *)unit->addr - dwarf_cuoffset(unit);
-	Elf_Data *info = section_with(elf, info_names), *abbrev;
+	Elf_Data *info = sp_elf_debug_section(elf, ".debug_info"), *abbrev;
 	bool split = !holds(info, header);
 	uint64_t offset;
 
 	*entries = (struct sp_entries){.dwarf = dwarf};
 	if (split)
-		info = section_with(elf, split_info_names);
-	abbrev = section_with(elf, split ? split_abbrev_names : abbrev_names);
-	if (!holds(info, header) || !abbrev || !abbrev->d_buf)
+		info = sp_elf_debug_section(elf, ".debug_info.dwo");
+	abbrev = sp_elf_debug_section(elf, split ? ".debug_abbrev.dwo" : ".debug_abbrev");
+	if (!holds(info, header) || !abbrev)
 		return 0;
 	offset = read_header(entries, header, (const uint8_t *)info->d_buf + info->d_size);
 	if (!entries->header || offset >= abbrev->d_size)
@@ -322,24 +297,24 @@ static void skip_value(const struct sp_entries *entries, struct sp_input *in, un
 	}
 }
 
-/* A number in the forms that tell a function's length. */
-static bool take_number(struct sp_input *in, unsigned form, uint64_t *number)
+/* A number of a form that has a fixed length or is a LEB128. */
+static uint64_t take_number(const struct sp_entries *entries, struct sp_input *in, unsigned form)
+{
+	int bytes = form_bytes(entries, form);
+
+	return bytes == VARIABLE ? sp_take_leb(in, false) : sp_take(in, (size_t)bytes);
+}
+
+/* A function's length. */
+static bool take_length(const struct sp_entries *entries, struct sp_input *in, unsigned form, uint64_t *length)
 {
 	switch (form) {
 	case DW_FORM_data1:
-		*number = sp_take(in, 1);
-		return true;
 	case DW_FORM_data2:
-		*number = sp_take(in, 2);
-		return true;
 	case DW_FORM_data4:
-		*number = sp_take(in, 4);
-		return true;
 	case DW_FORM_data8:
-		*number = sp_take(in, 8);
-		return true;
 	case DW_FORM_udata:
-		*number = sp_take_leb(in, false);
+		*length = take_number(entries, in, form);
 		return true;
 	default:
 		return false;
@@ -352,19 +327,11 @@ static const uint8_t *sibling_at(const struct sp_entries *entries, struct sp_inp
 
 	switch (form) {
 	case DW_FORM_ref1:
-		offset = sp_take(&in, 1);
-		break;
 	case DW_FORM_ref2:
-		offset = sp_take(&in, 2);
-		break;
 	case DW_FORM_ref4:
-		offset = sp_take(&in, 4);
-		break;
 	case DW_FORM_ref8:
-		offset = sp_take(&in, 8);
-		break;
 	case DW_FORM_ref_udata:
-		offset = sp_take_leb(&in, false);
+		offset = take_number(entries, &in, form);
 		break;
 	default:
 		return NULL;
@@ -395,7 +362,7 @@ static void read_step(const struct sp_entries *entries, const struct sp_step *st
 		if (pieces->address)
 			entry->high = sp_take(&value, entries->address_bytes);
 		else
-			pieces->length = take_number(&value, step->form, &entry->high);
+			pieces->length = take_length(entries, &value, step->form, &entry->high);
 		break;
 	case DW_AT_ranges:
 		pieces->listed = true;

@@ -1,4 +1,4 @@
-/* Internal to the readers of line number programs: bytes that may be damaged. */
+/* Internal to the readers of debug information: bytes that may be damaged. */
 #ifndef SP_SYMBOLIZE_INPUT_H
 #define SP_SYMBOLIZE_INPUT_H
 

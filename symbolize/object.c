@@ -129,31 +129,49 @@ bool sp_object_has_build_id(const struct sp_object *object, const uint8_t *build
 	return object->build_id_bytes == bytes && bytes && !memcmp(object->build_id, build_id, bytes);
 }
 
-static const char *section_name(const struct sp_object *object, const GElf_Shdr *header)
+static const char *section_name(Elf *elf, const GElf_Shdr *header)
 {
 	size_t names;
 
-	if (elf_getshdrstrndx(object->elf, &names))
+	if (elf_getshdrstrndx(elf, &names))
 		return "";
-	const char *name = elf_strptr(object->elf, names, header->sh_name);
+	const char *name = elf_strptr(elf, names, header->sh_name);
 	return name ? name : "";
 }
 
-Elf_Scn *sp_object_section(const struct sp_object *object, const char *name, GElf_Shdr *header)
+static Elf_Scn *find_section(Elf *elf, const char *name, GElf_Shdr *header)
 {
 	GElf_Shdr local;
 	Elf_Scn *scn = NULL;
 
-	while ((scn = elf_nextscn(object->elf, scn))) {
+	while ((scn = elf_nextscn(elf, scn))) {
 		if (!gelf_getshdr(scn, &local) || local.sh_type == SHT_NOBITS)
 			continue;
-		if (strcmp(section_name(object, &local), name))
+		if (strcmp(section_name(elf, &local), name))
 			continue;
 		if (header)
 			*header = local;
 		return scn;
 	}
 	return NULL;
+}
+
+Elf_Scn *sp_object_section(const struct sp_object *object, const char *name, GElf_Shdr *header)
+{
+	return find_section(object->elf, name, header);
+}
+
+Elf_Data *sp_elf_debug_section(Elf *elf, const char *name)
+{
+	Elf_Scn *scn = find_section(elf, name, NULL);
+	char old_name[64];
+	Elf_Data *data;
+
+	snprintf(old_name, sizeof(old_name), ".z%s", name + 1);
+	if (!scn)
+		scn = find_section(elf, old_name, NULL);
+	data = scn ? elf_getdata(scn, NULL) : NULL;
+	return data && data->d_buf ? data : NULL;
 }
 
 static bool is_old_compressed(const char *name)
@@ -183,7 +201,7 @@ bool sp_object_can_unpack(const struct sp_object *object)
 
 	while ((scn = elf_nextscn(object->elf, scn)))
 		if (gelf_getshdr(scn, &header) && header.sh_type != SHT_NOBITS)
-			add_unpacked(scn, &header, section_name(object, &header), &unpacked);
+			add_unpacked(scn, &header, section_name(object->elf, &header), &unpacked);
 	return unpacked < UNPACKED_LIMIT_BYTES;
 }
 
@@ -200,7 +218,7 @@ bool sp_object_is_compressed(const struct sp_object *object)
 
 	while ((scn = elf_nextscn(object->elf, scn))) {
 		if (gelf_getshdr(scn, &header) &&
-			((header.sh_flags & SHF_COMPRESSED) || is_old_compressed(section_name(object, &header))))
+			((header.sh_flags & SHF_COMPRESSED) || is_old_compressed(section_name(object->elf, &header))))
 			return true;
 	}
 	return false;
