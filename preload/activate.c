@@ -22,6 +22,7 @@
 #include "sampler/governor.h"
 #include "sampler/heap.h"
 #include "sampler/live.h"
+#include "sampler/mapped.h"
 #include "sampler/sample.h"
 #include "sampler/spool_write.h"
 #include "sampler/sys.h"
@@ -95,13 +96,41 @@ static const char *allocator_path(const char *exe)
 	return *object.dlfo_link_map->l_name ? object.dlfo_link_map->l_name : exe;
 }
 
+/* Of a program that the dynamic linker was told to run /proc/self/exe is the linker. */
+static void find_program(char exe[SP_PATH_MAX])
+{
+	struct sp_mapped mapped;
+	long n;
+
+	if (sp_process.entry && sp_mapped_find(sp_process.entry, &mapped)) {
+		memcpy(exe, mapped.path, SP_PATH_MAX);
+		return;
+	}
+	n = sp_sys(SYS_readlink, "/proc/self/exe", exe, SP_PATH_MAX - 1);
+	exe[n > 0 ? n : 0] = 0;
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* Programs write other texts over their arguments, for ps to show: those it was started with count. */
+static const char *program_name(const char *exe)
+{
+	const char *called = sp_process.argv[0] ? base_name(sp_process.argv[0]) : "";
+
+	return *called ? called : base_name(exe);
+}
+
 static void fill_header(struct sp_spool_header *h, struct activation *a, uint64_t start_ticks)
 {
 	const struct sp_config *c = &a->config;
 	char exe[SP_PATH_MAX];
-	long n = sp_sys(SYS_readlink, "/proc/self/exe", exe, sizeof exe - 1);
 
-	exe[n > 0 ? n : 0] = 0;
+	find_program(exe);
 	h->pid = sp_agent.pid;
 	h->ppid = sp_process.ppid;
 	h->uid = (uint32_t)sp_sys(SYS_geteuid);
@@ -116,7 +145,7 @@ static void fill_header(struct sp_spool_header *h, struct activation *a, uint64_
 	h->host_cores = c->machine.host_cores;
 	h->text.exe = text(exe);
 	/* As it was called: one file may be many programs. */
-	h->text.program = text(program_invocation_short_name);
+	h->text.program = text(program_name(exe));
 	h->text.command = command_text(sp_process.argv);
 	h->text.cwd = text(sp_process.cwd);
 	h->text.output_dir = text(sp_process.output_dir);

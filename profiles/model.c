@@ -122,12 +122,14 @@ static struct sp_symbolizer *make_symbolizer(const struct sp_profile *profile,
 	const struct sp_symbolizer_options *symbols)
 {
 	struct sp_symbolizer_options options = symbols ? *symbols : (struct sp_symbolizer_options){0};
+	const struct sp_spool_header *h = &profile->snapshot->header;
 	char *dirs = debug_dirs(profile->snapshot, symbols);
 	struct sp_symbolizer *symbolizer;
 
 	options.debug_dirs = dirs;
 	options.names_only = !profile->source_lines && !profile->inlines;
-	options.pid = profile->running ? profile->snapshot->header.pid : 0;
+	/* One that has told of its end waits for this. */
+	options.pid = sp_process_alive(h->pid, h->start_ticks) ? h->pid : 0;
 	symbolizer = sp_symbolizer_new(&options);
 	free(dirs);
 	return symbolizer;

@@ -74,13 +74,18 @@ static struct sp_module_info module_info(const struct sp_snapshot *snapshot, con
 	};
 }
 
+static uint64_t hash_identity(const struct sp_module *m)
+{
+	return m->build_id_bytes ? sp_hash_bytes(m->build_id, m->build_id_bytes)
+				 : sp_hash_bytes(&m->file, sizeof(m->file));
+}
+
 /* The same library loaded twice is one row in every table. */
 static uint32_t canonical(struct sp_names *seen, struct sp_map *seen_ids, const struct sp_module *m, const char *path,
 	uint32_t index)
 {
 	int found;
-	uint32_t *cell =
-		sp_map_at(seen_ids, sp_names_id(seen, path), sp_hash_bytes(m->build_id, m->build_id_bytes), &found);
+	uint32_t *cell = sp_map_at(seen_ids, sp_names_id(seen, path), hash_identity(m), &found);
 
 	if (!found)
 		*cell = index;
@@ -154,6 +159,11 @@ void sp_modules_load(struct sp_profile *profile, struct sp_symbolizer *symbolize
 	for (size_t i = 0; i < n; i++) {
 		const struct sp_module *m = &snapshot->modules[i];
 		struct sp_module_info *info = &profile->modules[i + 1];
+		const struct sp_symbol_file file = {.device = m->file.device,
+			.inode = m->file.inode,
+			.bytes = m->file.bytes,
+			.modified_ns = m->file.modified_ns,
+			.changed_ns = m->file.changed_ns};
 		struct sp_symbol_module symbols;
 
 		*info = module_info(snapshot, m, &profile->arena);
@@ -162,7 +172,8 @@ void sp_modules_load(struct sp_profile *profile, struct sp_symbolizer *symbolize
 			.start = m->start,
 			.bias = m->bias,
 			.build_id = m->build_id,
-			.build_id_bytes = m->build_id_bytes};
+			.build_id_bytes = m->build_id_bytes,
+			.file = &file};
 		info->handle = symbolizer ? sp_symbolizer_add_module(symbolizer, &symbols) : -1;
 	}
 	sp_names_free(&seen);

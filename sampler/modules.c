@@ -3,9 +3,16 @@
 
 #include <dlfcn.h>
 #include <elf.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "sampler/mapped.h"
 #include "sampler/spool_write.h"
+#include "sampler/sys.h"
+
+#define HEAD_BYTES 4096u       /* of an object: headers, and mostly names and hashes of its symbols */
+#define TABLE_BYTES_MAX 16384u /* of its table of functions */
 
 static bool find_object(uint64_t address, struct dl_find_object *found)
 {
@@ -82,10 +89,122 @@ static const char *object_path(const struct dl_find_object *object)
 	return (const char *)sp_section(SP_SEC_TEXT) + sp_agent.spool->text.exe;
 }
 
-static bool is_same_object(const struct sp_module *m, const struct dl_find_object *object)
+static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t count)
 {
-	return m->start == (uint64_t)(uintptr_t)object->dlfo_map_start && m->bias == object->dlfo_link_map->l_addr &&
-		!strcmp((const char *)sp_section(SP_SEC_TEXT) + m->path, object_path(object));
+	const uint8_t *p = bytes;
+	uint64_t word = 0;
+
+	for (; count >= sizeof word; count -= sizeof word, p += sizeof word) {
+		memcpy(&word, p, sizeof word);
+		hash = (hash ^ word) * 0xff51afd7ed558ccdull, hash ^= hash >> 32;
+	}
+	for (; count; count--)
+		hash = (hash ^ *p++) * 0xff51afd7ed558ccdull;
+	return hash ^ hash >> 32;
+}
+
+/* Tells builds apart that have no build-id: the headers, and where functions start (.eh_frame_hdr). */
+static uint64_t hash_content(const struct dl_find_object *object)
+{
+	const ElfW(Ehdr) *ehdr = object_header(object);
+	uint64_t bias = object->dlfo_link_map->l_addr, hash;
+	int i;
+
+	if (!ehdr)
+		return 0;
+	hash = hash_bytes(0, ehdr, HEAD_BYTES);
+	for (i = 0; i < ehdr->e_phnum; i++) {
+		const ElfW(Phdr) *ph = (const ElfW(Phdr) *)((const char *)ehdr + ehdr->e_phoff) + i;
+		const char *at = (const char *)(bias + ph->p_vaddr);
+
+		if (ph->p_type == PT_GNU_EH_FRAME && at >= (char *)object->dlfo_map_start &&
+			at + ph->p_memsz <= (char *)object->dlfo_map_end)
+			hash = hash_bytes(hash, at, ph->p_memsz < TABLE_BYTES_MAX ? ph->p_memsz : TABLE_BYTES_MAX);
+	}
+	return hash;
+}
+
+static uint64_t hash_name(const struct dl_find_object *object)
+{
+	const char *name = object->dlfo_link_map->l_name;
+
+	return name ? hash_bytes(0, name, strlen(name)) : 0;
+}
+
+/* What is mapped, as far as that can be told from memory. */
+static void read_identity(const struct dl_find_object *object, struct sp_module *m)
+{
+	m->loaded_as = hash_name(object);
+	read_build_id(object, m);
+	m->content = m->build_id_bytes ? 0 : hash_content(object);
+}
+
+/* File systems that make devices up (major number 0) may tell a file's another way than its mapping's. */
+static bool is_mapped_file(const struct sp_mapped_file *file, const struct sp_mapped *mapped)
+{
+	return file->inode == mapped->inode && (file->device == mapped->device || !(file->device >> 8 & 0xfff));
+}
+
+static bool look_at(const char *path, struct sp_mapped_file *file)
+{
+	struct stat st;
+
+	if (sp_sys(SYS_newfstatat, AT_FDCWD, path, &st, 0) != 0)
+		return false;
+	*file = (struct sp_mapped_file){.device = st.st_dev,
+		.inode = st.st_ino,
+		.bytes = (uint64_t)st.st_size,
+		.modified_ns = st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec,
+		.changed_ns = st.st_ctim.tv_sec * 1000000000 + st.st_ctim.tv_nsec};
+	return true;
+}
+
+/* What the path leads to now may be another file than the one that was mapped. mapped: NULL unknown. */
+static void note_file(struct sp_mapped_file *file, const char *path, const struct sp_mapped *mapped)
+{
+	struct sp_mapped_file found;
+
+	if (mapped)
+		*file = (struct sp_mapped_file){.device = mapped->device, .inode = mapped->inode};
+	if (look_at(path, &found) && (!mapped || is_mapped_file(&found, mapped)))
+		*file = found;
+}
+
+/* Builds of one layout are told apart by their files, as long as there are such. */
+static bool is_same_file(const struct sp_module *m)
+{
+	const char *path = (const char *)sp_section(SP_SEC_TEXT) + m->path;
+	struct sp_mapped_file now;
+	struct sp_mapped mapped;
+
+	return (look_at(path, &now) && !memcmp(&now, &m->file, sizeof now)) || !sp_mapped_find(m->start, &mapped) ||
+		is_mapped_file(&m->file, &mapped);
+}
+
+/* Another build may have come to the same place under the same name. */
+static bool is_same_build(const struct sp_module *m, const struct dl_find_object *object)
+{
+	struct sp_module now = {0};
+
+	read_identity(object, &now);
+	return now.content == m->content && now.build_id_bytes == m->build_id_bytes &&
+		!memcmp(now.build_id, m->build_id, sizeof now.build_id) && (m->build_id_bytes || is_same_file(m));
+}
+
+static bool is_same_object(struct sp_module *m, const struct dl_find_object *object)
+{
+	uint32_t generation = (uint32_t)sp_load(&sp_agent.unload_gen);
+
+	if (m->start != (uint64_t)(uintptr_t)object->dlfo_map_start || m->bias != object->dlfo_link_map->l_addr ||
+		m->loaded_as != hash_name(object))
+		return false;
+	if (sp_likely(sp_load(&m->checked) == generation))
+		return true;
+	/* The program itself, which has no name there, is never unloaded. */
+	if (*object->dlfo_link_map->l_name && !is_same_build(m, object))
+		return false;
+	sp_store(&m->checked, generation);
+	return true;
 }
 
 /* The module that held `address` at `epoch`. */
@@ -123,10 +242,28 @@ static void retire_overlapping(const struct dl_find_object *object)
 	}
 }
 
+/* The path, and what is told of the file where there is no build-id. A program may give the loader a path that is
+ * relative to where it was then. */
+static uint32_t note_path(struct sp_module *m, const struct dl_find_object *object)
+{
+	const char *text = sp_section(SP_SEC_TEXT), *path = object_path(object);
+	struct sp_mapped mapped;
+	bool known;
+
+	if (path[0] == '[' || (path[0] == '/' && m->build_id_bytes))
+		return path == text + sp_agent.spool->text.exe ? sp_agent.spool->text.exe
+							       : sp_spool_text(path, strlen(path));
+	known = sp_mapped_find(m->start, &mapped);
+	if (path[0] != '/' && known)
+		path = mapped.path;
+	if (!m->build_id_bytes)
+		note_file(&m->file, path, known ? &mapped : NULL);
+	return sp_spool_text(path, strlen(path));
+}
+
 static void register_object(const struct dl_find_object *object)
 {
 	uint32_t index = sp_spool_allot(SP_SEC_MODULES, 1);
-	const char *path = object_path(object);
 	struct sp_module *m;
 
 	if (!index) {
@@ -134,15 +271,14 @@ static void register_object(const struct dl_find_object *object)
 		return;
 	}
 	m = (struct sp_module *)sp_section(SP_SEC_MODULES) + index;
-	m->path = path == (const char *)sp_section(SP_SEC_TEXT) + sp_agent.spool->text.exe
-		? sp_agent.spool->text.exe
-		: sp_spool_text(path, strlen(path));
 	m->start = (uint64_t)(uintptr_t)object->dlfo_map_start;
 	m->end = (uint64_t)(uintptr_t)object->dlfo_map_end;
 	m->bias = object->dlfo_link_map->l_addr;
 	m->epoch_from = sp_load(&sp_agent.spool->module_epoch);
 	m->epoch_to = UINT64_MAX;
-	read_build_id(object, m);
+	m->checked = (uint32_t)sp_load(&sp_agent.unload_gen);
+	read_identity(object, m);
+	m->path = note_path(m, object);
 	__atomic_store_n(&m->ready, 1, __ATOMIC_RELEASE);
 }
 

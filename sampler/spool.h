@@ -25,7 +25,7 @@
 #include <stdint.h>
 
 #define SP_SPOOL_MAGIC 0x31304c4f4f505053ULL /* "SPPOOL01" read as little-endian bytes */
-#define SP_SPOOL_VERSION 3u
+#define SP_SPOOL_VERSION 4u
 
 #define SP_MAX_FRAMES 256u   /* frames kept of one stack, leaf end first */
 #define SP_TIMELINE_MAX 512u /* when full, every second point is dropped and the period doubles */
@@ -231,6 +231,13 @@ struct sp_spool_header {
 
 #define SP_BUILD_ID_MAX 32u
 
+/* The file that was mapped, as it was when its module was entered. Where the path did not lead to it any more, device
+ * and inode are the kernel's word and all else is 0; all 0: nothing is known of it. */
+struct sp_mapped_file {
+	uint64_t device, inode, bytes;
+	int64_t modified_ns, changed_ns; /* st_mtim and st_ctim */
+};
+
 /* A mapped object. An address in a stack of epoch E belongs to the module whose range holds it
  * with epoch_from <= E < epoch_to. */
 struct sp_module {
@@ -242,7 +249,10 @@ struct sp_module {
 	uint64_t epoch_to; /* atomic: UINT64_MAX while mapped */
 	uint8_t build_id[SP_BUILD_ID_MAX];
 	uint32_t build_id_bytes;
-	uint32_t reserved;
+	uint32_t checked;           /* atomic, the agent's: the count of unloads when it was last found in its place */
+	uint64_t loaded_as;         /* the agent's: hash of the name the loader has for it */
+	uint64_t content;           /* the agent's: hash of what tells builds apart, where there is no build-id */
+	struct sp_mapped_file file; /* what is mapped, where there is no build-id */
 };
 
 /* Allocation counters of one thread: plain stores by that thread only.

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "sampler/digits.h"
 #include "sampler/sys.h"
 
 struct entry { /* struct linux_dirent64 */
@@ -39,11 +40,7 @@ static long read_file(int tid, const char *leaf, char *to, size_t size)
 
 static uint64_t read_decimal(const char *p)
 {
-	uint64_t n = 0;
-
-	for (; *p >= '0' && *p <= '9'; p++)
-		n = n * 10 + (uint64_t)(*p - '0');
-	return n;
+	return sp_take_decimal(&p);
 }
 
 bool sp_task_read(int tid, struct sp_task *task)
@@ -82,15 +79,6 @@ bool sp_task_read(int tid, struct sp_task *task)
 	return field > 22;
 }
 
-static uint64_t read_hexadecimal(const char *p)
-{
-	uint64_t n = 0;
-
-	for (; (*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'f'); p++)
-		n = n << 4 | (uint64_t)(*p <= '9' ? *p - '0' : *p - 'a' + 10);
-	return n;
-}
-
 bool sp_task_blocks(int tid)
 {
 	static const char key[] = "\nSigBlk:\t";
@@ -100,8 +88,10 @@ bool sp_task_blocks(int tid)
 	if (read_file(tid, "/status", text, sizeof text) <= 0)
 		return false;
 	for (p = text; *p; p++)
-		if (!strncmp(p, key, sizeof key - 1))
-			return read_hexadecimal(p + sizeof key - 1) >> (sp_agent.config.signal - 1) & 1;
+		if (!strncmp(p, key, sizeof key - 1)) {
+			p += sizeof key - 1;
+			return sp_take_hexadecimal(&p) >> (sp_agent.config.signal - 1) & 1;
+		}
 	return false;
 }
 

@@ -15,7 +15,7 @@ struct sp_cached_chunk {
 	void *data; /* of the chunk, malloc'ed */
 };
 
-/* A module's key: a text, and its build-id behind it. Malloc'ed; NULL when memory is out. */
+/* A module's key: a text, and its build-id or file behind it. Malloc'ed; NULL when memory is out. */
 static char *make_key(const struct sp_symbolizer *s, const struct sp_symbols *m, size_t *bytes)
 {
 	char *text, *key;
@@ -25,10 +25,12 @@ static char *make_key(const struct sp_symbolizer *s, const struct sp_symbols *m,
 
 	if (length < 0)
 		return NULL;
-	*bytes = (size_t)length + m->build_id_bytes;
+	*bytes = (size_t)length + (m->has_file ? sizeof(m->file) : m->build_id_bytes);
 	key = realloc(text, *bytes + 1);
 	if (!key)
 		free(text);
+	else if (m->has_file)
+		memcpy(key + length, &m->file, sizeof(m->file));
 	else if (m->build_id_bytes)
 		memcpy(key + length, m->build_id, m->build_id_bytes);
 	return key;

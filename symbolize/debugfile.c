@@ -87,7 +87,7 @@ static int open_linked(struct sp_object *found, const struct sp_object *object, 
 	sp_deps_add(deps, path);
 	if (sp_object_open(found, path))
 		return -ENOENT;
-	if (found->device == object->device && found->inode == object->inode)
+	if (sp_object_is_file(found, object->file.device, object->file.inode))
 		ours = false;
 	else if (found->build_id_bytes && object->build_id_bytes)
 		ours = sp_object_has_build_id(found, object->build_id, object->build_id_bytes);

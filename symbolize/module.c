@@ -29,6 +29,9 @@ struct sp_symbols *sp_symbols_new(const struct sp_symbol_module *module)
 	if (module->build_id_bytes)
 		memcpy(m->build_id, module->build_id, module->build_id_bytes);
 	m->build_id_bytes = module->build_id_bytes;
+	m->has_file = module->file && !m->build_id_bytes;
+	if (m->has_file)
+		m->file = *module->file;
 	return m;
 }
 
@@ -53,7 +56,18 @@ void sp_symbols_free(struct sp_symbols *m)
 
 static bool is_the_mapped_one(const struct sp_symbols *m)
 {
-	return !m->build_id_bytes || sp_object_has_build_id(&m->object, m->build_id, m->build_id_bytes);
+	if (m->build_id_bytes)
+		return sp_object_has_build_id(&m->object, m->build_id, m->build_id_bytes);
+	return !m->has_file || !memcmp(&m->file, &m->object.file, sizeof(m->file));
+}
+
+/* The same of a file that the kernel says is mapped: another name or none, which changes st_ctim, is no matter. */
+static bool is_still_the_mapped_one(const struct sp_symbols *m)
+{
+	const struct sp_symbol_file *then = &m->file, *now = &m->object.file;
+
+	return m->has_file ? !then->changed_ns || (then->bytes == now->bytes && then->modified_ns == now->modified_ns)
+			   : is_the_mapped_one(m);
 }
 
 /* Opens what stands at the path now. Returns 0, or a negative errno: -ESTALE for another build. */
@@ -76,7 +90,7 @@ static int open_path(struct sp_symbols *m)
 		}
 	}
 	if (rc)
-		return rc == -ENOEXEC && m->build_id_bytes ? -ESTALE : rc;
+		return rc == -ENOEXEC && (m->build_id_bytes || m->has_file) ? -ESTALE : rc;
 	if (is_the_mapped_one(m))
 		return 0;
 	sp_object_close(&m->object);
@@ -89,7 +103,7 @@ static int open_mapped(struct sp_symbols *m, int pid)
 	int rc = pid > 0 && m->start ? sp_process_open_mapped(&m->object, pid, m->start) : -ENOENT;
 
 	m->deps.unusable = true; /* it will not be there next time */
-	if (rc || is_the_mapped_one(m))
+	if (rc || is_still_the_mapped_one(m))
 		return rc;
 	sp_object_close(&m->object);
 	return -ENOENT;

@@ -27,6 +27,8 @@ struct sp_symbols {
 	uint64_t bias, start;
 	uint8_t *build_id;
 	size_t build_id_bytes;
+	struct sp_symbol_file file; /* without a build-id: see struct sp_symbol_module */
+	bool has_file;
 	bool opened;
 	bool cached; /* source and some answers came from the cache */
 	enum sp_symbol_source source;

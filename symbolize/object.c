@@ -33,6 +33,15 @@ static int adopt(struct sp_object *object, Elf *elf)
 	return 0;
 }
 
+static struct sp_symbol_file file_of(const struct stat *status)
+{
+	return (struct sp_symbol_file){.device = status->st_dev,
+		.inode = status->st_ino,
+		.bytes = (uint64_t)status->st_size,
+		.modified_ns = status->st_mtim.tv_sec * 1000000000 + status->st_mtim.tv_nsec,
+		.changed_ns = status->st_ctim.tv_sec * 1000000000 + status->st_ctim.tv_nsec};
+}
+
 int sp_object_open(struct sp_object *object, const char *path)
 {
 	struct stat status;
@@ -54,8 +63,7 @@ int sp_object_open(struct sp_object *object, const char *path)
 	rc = adopt(object, elf);
 	if (rc)
 		goto out;
-	object->device = status.st_dev;
-	object->inode = status.st_ino;
+	object->file = file_of(&status);
 	object->path = realpath(path, NULL);
 out:
 	close(fd);
@@ -77,7 +85,7 @@ int sp_object_reopen(struct sp_object *another, const struct sp_object *object)
 {
 	int rc = object->path ? sp_object_open(another, object->path) : -ESTALE;
 
-	if (rc || (another->device == object->device && another->inode == object->inode))
+	if (rc || !memcmp(&another->file, &object->file, sizeof(object->file)))
 		return rc;
 	sp_object_close(another);
 	return -ESTALE;
@@ -122,6 +130,11 @@ void sp_object_close(struct sp_object *object)
 	free(object->image);
 	free(object->path);
 	*object = (struct sp_object){0};
+}
+
+bool sp_object_is_file(const struct sp_object *object, uint64_t device, uint64_t inode)
+{
+	return object->file.device == device && object->file.inode == inode;
 }
 
 bool sp_object_has_build_id(const struct sp_object *object, const uint8_t *build_id, size_t bytes)

@@ -6,9 +6,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "symbolize/spans.h"
+#include "symbolize/symbolize.h"
 
 struct sp_object {
 	Elf *elf;                /* NULL: closed */
@@ -16,8 +16,7 @@ struct sp_object {
 	void *image;             /* what elf reads, where it is no file */
 	const uint8_t *build_id; /* lives as long as elf */
 	size_t build_id_bytes;
-	dev_t device;
-	ino_t inode;
+	struct sp_symbol_file file; /* as it was when it was opened; all 0 for an image */
 };
 
 /* Opens a regular file; holds no descriptor afterwards, so that thousands of modules fit any
@@ -36,6 +35,9 @@ int sp_object_reopen(struct sp_object *another, const struct sp_object *object);
 
 /* Closing a closed (zeroed) object does nothing. */
 void sp_object_close(struct sp_object *object);
+
+/* Are they the same file, whatever has been written to it? */
+bool sp_object_is_file(const struct sp_object *object, uint64_t device, uint64_t inode);
 
 /* True when the object carries exactly this build-id. */
 bool sp_object_has_build_id(const struct sp_object *object, const uint8_t *build_id, size_t bytes);

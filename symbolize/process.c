@@ -17,7 +17,7 @@ struct mapping {
 static int find_mapping(struct mapping *found, int pid, uint64_t address)
 {
 	char path[64], line[512];
-	unsigned major, minor;
+	unsigned device_major, device_minor;
 	uint64_t inode;
 	int rc = -ENOENT;
 	FILE *maps;
@@ -27,12 +27,12 @@ static int find_mapping(struct mapping *found, int pid, uint64_t address)
 	if (!maps)
 		return -errno;
 	while (rc && fgets(line, sizeof(line), maps)) {
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*4s %*x %x:%x %" SCNu64, &found->low, &found->high, &major,
-			    &minor, &inode) != 5)
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*4s %*x %x:%x %" SCNu64, &found->low, &found->high,
+			    &device_major, &device_minor, &inode) != 5)
 			continue; /* the rest of a long line */
 		if (address < found->low || address >= found->high || !inode)
 			continue;
-		found->device = makedev(major, minor);
+		found->device = makedev(device_major, device_minor);
 		found->inode = inode;
 		rc = 0;
 	}
@@ -54,7 +54,9 @@ int sp_process_open_mapped(struct sp_object *object, int pid, uint64_t address)
 	if (!rc)
 		return 0;
 	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
-	if (stat(path, &status) || status.st_ino != mapping.inode || status.st_dev != mapping.device)
+	/* File systems that make devices up may tell a file's another way than its mapping's. */
+	if (stat(path, &status) || status.st_ino != mapping.inode ||
+		(status.st_dev != mapping.device && major(status.st_dev)))
 		return rc;
 	return sp_object_open(object, path);
 }

@@ -27,13 +27,21 @@ struct sp_symbolizer_options {
 
 #define SP_DEBUG_DIR "/usr/lib/debug"
 
+/* A file as stat(2) tells it. */
+struct sp_symbol_file {
+	uint64_t device, inode, bytes;
+	int64_t modified_ns, changed_ns;
+};
+
 /* A module as the target saw it. */
 struct sp_symbol_module {
-	const char *path;        /* absolute, or "[vdso]" */
-	uint64_t start;          /* runtime address of its first byte; 0: unknown */
-	uint64_t bias;           /* runtime address - ELF virtual address */
-	const uint8_t *build_id; /* as read from the target's memory */
-	size_t build_id_bytes;   /* 0: the module had none */
+	const char *path;                  /* absolute, or "[vdso]" */
+	uint64_t start;                    /* runtime address of its first byte; 0: unknown */
+	uint64_t bias;                     /* runtime address - ELF virtual address */
+	const uint8_t *build_id;           /* as read from the target's memory */
+	size_t build_id_bytes;             /* 0: the module had none */
+	const struct sp_symbol_file *file; /* what was mapped, for want of a build-id; changed_ns 0: the path did not
+	                                    * lead to it. NULL: whatever the path leads to is taken for it */
 };
 
 /* What a module's names rest on, worst first; for the Data Quality section. */

@@ -1,0 +1,26 @@
+/* Numbers in the kernel's texts, without libc. Any context. */
+#ifndef SP_SAMPLER_DIGITS_H
+#define SP_SAMPLER_DIGITS_H
+
+#include <stdint.h>
+
+/* Reads a number and leaves *at behind it; 0 where there is none. */
+static inline uint64_t sp_take_decimal(const char **at)
+{
+	uint64_t n = 0;
+
+	for (; **at >= '0' && **at <= '9'; ++*at)
+		n = n * 10 + (uint64_t)(**at - '0');
+	return n;
+}
+
+static inline uint64_t sp_take_hexadecimal(const char **at)
+{
+	uint64_t n = 0;
+
+	for (; (**at >= '0' && **at <= '9') || (**at >= 'a' && **at <= 'f'); ++*at)
+		n = n << 4 | (uint64_t)(**at <= '9' ? **at - '0' : **at - 'a' + 10);
+	return n;
+}
+
+#endif

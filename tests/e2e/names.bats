@@ -1,0 +1,190 @@
+# Names: which file an address belongs to, and what may be believed of it.
+load helpers
+
+# burner NAME FILE [FLAG…]: a program, or with -shared a plugin, that burns its time in a function of that name.
+burner() {
+	local name=$1 file=$2
+	shift 2
+	[ -e burner.c ] || cat >burner.c <<-'END'
+		#include <stdlib.h>
+		#include <string.h>
+		#include <time.h>
+		static volatile unsigned sink;
+		__attribute__((noinline)) static void NAME(unsigned n)
+		{
+			for (unsigned i = 0; i < n; i++)
+				sink = sink * 3 + i;
+		}
+		void entry(double seconds)
+		{
+			clock_t end = clock() + (clock_t)(seconds * CLOCKS_PER_SEC);
+			while (clock() < end)
+				NAME(100000);
+		}
+		#ifndef PLUGIN
+		int main(int argc, char **argv)
+		{
+			if (argc > 2) /* as for ps */
+				memset(argv[0], 0, strlen(argv[0]));
+			entry(argc > 1 ? atof(argv[1]) : 0.3);
+			return 0;
+		}
+		#endif
+	END
+	cc -g -O1 -fPIC -DNAME="$name" "$@" -o "$file" burner.c
+}
+
+# percent REGEX FILE: share of CPU time in stacks that match.
+percent() {
+	"$SMARTPROF" report --format folded "$2" |
+		awk -v re="$1" '{ v = $NF; t += v; if ($0 ~ re) m += v } END { printf "%d\n", t ? 100 * m / t : 0 }'
+}
+
+# start COMMAND…: in the background, as $pid, until it has been sampled for a while.
+start() {
+	env LD_PRELOAD="$AGENT" "$@" 3>&- &
+	pid=$!
+	sleep 0.7
+}
+
+reloader() {
+	cat >host.c <<-'END'
+		#include <dlfcn.h>
+		#include <stdio.h>
+		#include <stdlib.h>
+		static void use(const char *path)
+		{
+			void *handle = dlopen(path, RTLD_NOW);
+			void (*entry)(double) = handle ? (void (*)(double))dlsym(handle, "entry") : NULL;
+			if (!entry) {
+				puts(dlerror());
+				exit(1);
+			}
+			entry(0.3);
+			dlclose(handle);
+		}
+		int main(int argc, char **argv)
+		{
+			use(argv[1]);
+			if (argc > 2 && system(argv[2]) == 0)
+				use(argv[1]);
+			return 0;
+		}
+	END
+	cc -o host host.c
+}
+
+@test "a program started by the dynamic linker has its own names" {
+	for id in none sha1; do
+		burner burn_here app -Wl,--build-id=$id
+		profiled /lib64/ld-linux-x86-64.so.2 ./app
+		profile=$(profile_of app)
+		at_least "$(percent 'main;.*burn_here' "$profile")" 80
+		[ "$(front program "$profile")" = app ]
+		rm -r profiles
+	done
+}
+
+@test "a program without build-id that was replaced: its names while it lives, then none" {
+	burner first_build app -Wl,--build-id=none
+	burner other_build app.new -Wl,--build-id=none
+	cp app app.old
+	start ./app 60
+	mv app.new app
+	kill "$pid"
+	wait "$pid" || true
+	at_least "$(percent first_build "$(profile_of app)")" 80
+	rm -r profiles
+	cp app app.new
+	mv app.old app
+	start ./app 60
+	mv app.new app
+	kill -9 "$pid"
+	wait "$pid" || true
+	profile=$(recovered app)
+	[ "$(percent 'first_build|other_build' "$profile")" -eq 0 ]
+	grep -q '\[gone\], its file was replaced since by another build' "$profile"
+}
+
+@test "a file written anew in place, with its old time, is not what was mapped" {
+	burner first_build plugin.so -shared -DPLUGIN -Wl,--build-id=none
+	burner other_build other.so -shared -DPLUGIN -Wl,--build-id=none
+	reloader
+	start ./host ./plugin.so 'cp plugin.so old.so; cat other.so >plugin.so; touch -r old.so plugin.so; kill -9 $PPID'
+	wait "$pid" || true
+	profile=$(recovered host)
+	[ "$(percent 'first_build|other_build' "$profile")" -eq 0 ]
+}
+
+@test "a plugin that comes back as another build at the same address is two mappings" {
+	reloader
+	for id in none sha1; do
+		burner first_build plugin.so -shared -DPLUGIN -Wl,--build-id=$id
+		burner other_build plugin.new -shared -DPLUGIN -Wl,--build-id=$id
+		profiled ./host "$WORK/plugin.so" 'mv plugin.new plugin.so'
+		profile=$(profile_of host)
+		[ "$(percent first_build "$profile")" -eq 0 ]
+		at_least "$(percent other_build "$profile")" 30
+		at_least 70 "$(percent other_build "$profile")"
+		[ "$(section '## All mappings' "$profile" | grep -c 'plugin\.so')" -eq 2 ]
+		grep -q 'plugin.so \[gone\]' "$profile"
+		rm -r profiles
+	done
+}
+
+@test "a plugin loaded by a relative path has names" {
+	reloader
+	for id in none sha1; do
+		burner burn_here plugin.so -shared -DPLUGIN -Wl,--build-id=$id
+		profiled ./host ./plugin.so
+		at_least "$(percent burn_here "$(profile_of host)")" 80
+		rm -r profiles
+	done
+}
+
+@test "upgraded, deleted and memory-only programs have names at their end" {
+	cat >memfd.c <<-'END'
+		#define _GNU_SOURCE
+		#include <fcntl.h>
+		#include <sys/mman.h>
+		#include <sys/sendfile.h>
+		#include <unistd.h>
+		int main(int argc, char **argv)
+		{
+			int from = open(argv[1], O_RDONLY), to = memfd_create("anonymous", 0);
+			while (sendfile(to, from, NULL, 1 << 20) > 0)
+				;
+			fexecve(to, argv + 1, environ);
+			return 1;
+		}
+	END
+	cc -o memfd memfd.c
+	for id in none sha1; do
+		for how in 'cp app app.new; mv app.new app' 'rm app'; do
+			burner burn_here app -Wl,--build-id=$id
+			start ./app 60
+			sh -c "$how"
+			kill "$pid"
+			wait "$pid" || true
+			at_least "$(percent burn_here "$(profile_of app)")" 80
+			rm -r profiles
+		done
+		burner burn_here app -Wl,--build-id=$id
+		profiled ./memfd ./app
+		at_least "$(percent burn_here "$(profile_of app)")" 80
+		rm -r profiles
+	done
+}
+
+@test "a program that writes over its arguments keeps its name" {
+	burner burn_here app
+	profiled ./app 0.3 rewritten
+	profile=$(profile_of app)
+	[ "$(front program "$profile")" = app ]
+	[ "$(front command "$profile")" = './app 0.3 rewritten' ]
+	for title in '' 'worker: 127.0.0.1(52202) idle'; do
+		rm -r profiles
+		profiled perl -e '$0 = "'"$title"'"; for (1 .. 3e6) { $s += $_ }'
+		[ "$(front program "$(profile_of perl)")" = perl ]
+	done
+}
