@@ -345,9 +345,10 @@ static void activate_main(void *arg)
 	fill_header(h, a, ticks);
 	choose_clock(a, h);
 	start_heap(h);
-	sp_thread_usage(&usage);
+	sp_process_usage(&usage);
 	h->cpu.before_user_ns = usage.user_ns;
 	h->cpu.before_sys_ns = usage.sys_ns;
+	sp_thread_usage_now(a->t->tid, &usage);
 	sp_thread_open_record(a->t, 0, usage.user_ns, usage.sys_ns);
 	sp_spool_take(SP_UNWIND_TABLE_BYTES + SP_FRAMES_TABLE_BYTES, 0);
 	sp_spool_take(SP_BLOCK_TOUCHED, SP_BLOCK_TOUCHED);

@@ -36,6 +36,9 @@ struct sp_process {
 #define SP_PATH_MAX 4096u
 extern struct sp_process sp_process SP_HIDDEN;
 
+/* Time counts from now. */
+void sp_start_time(void) SP_HIDDEN;
+
 /* Sets the timer that wakes the dormant agent; false when there is none to be had. */
 bool sp_start_clockwork(void) SP_HIDDEN;
 

@@ -57,6 +57,8 @@ void sp_fork_child(void)
 		*sp_agent.alive = SP_ALIVE;
 	sp_live_reset();
 	sp_early_reset();
+	sp_usage_forked();
+	sp_start_time();
 	sp_thread_reset_after_fork(mine);
 	memset(&sp_tls.heap, 0, sizeof sp_tls.heap);
 	sp_tls.guard = sp_tls.unwinding = sp_tls.pausing = sp_tls.fork_unsafe = 0;

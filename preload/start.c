@@ -17,6 +17,7 @@
 #include "sampler/live.h"
 #include "sampler/sys.h"
 #include "sampler/unwind.h"
+#include "sampler/usage.h"
 
 #define COMMAND_BYTES 32768u /* as much of the arguments as the profile shows */
 #define ENVIRONMENT_BYTES (1u << 20)
@@ -253,15 +254,27 @@ static void learn_file(char **envp)
 		put_environment(find_variable("SMARTPROF_CONFIG"), join("SMARTPROF_CONFIG=", "", absolute(name)));
 }
 
-static void read_clocks(void)
+void sp_start_time(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	sp_process.start_realtime_ns = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+	sp_process.start_realtime_ns = sp_clock_read_ns(CLOCK_REALTIME);
 	sp_agent.start_tsc = sp_tsc();
-	sp_agent.start_monotonic_ns = sp_now_ns();
+	sp_agent.start_monotonic_ns = sp_clock_read_ns(CLOCK_MONOTONIC);
 }
+
+static void loaded_main(void)
+{
+}
+
+/* The loader resolves an indirect function while it binds this library: all that the program needs is mapped, and
+ * no constructor has run. Those of the libraries that it needs run before ours, and are part of it. */
+static void (*note_begin(void))(void)
+{
+	sp_usage_begin();
+	sp_start_time();
+	return loaded_main;
+}
+
+static void loaded(void) __attribute__((ifunc("note_begin")));
 
 static bool is_wanted(char **envp, const struct sp_file *file)
 {
@@ -281,6 +294,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	int saved_errno = errno;
 
 	(void)argc;
+	loaded();
 	sp_malloc_resolve();
 	sp_malloc_find_bypass();
 	sp_live_boot_done();
@@ -294,7 +308,6 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	/* What was allocated before this counts, and the next allocation is looked at again. */
 	sp_tls.heap.bytes_base -= sp_tls.heap.countdown;
 	sp_tls.heap.countdown = 0;
-	read_clocks();
 	sp_process.argv = copy_list(argv, COMMAND_BYTES);
 	sp_process.entry = getauxval(AT_BASE) ? 0 : getauxval(AT_ENTRY);
 	sp_process.envp = copy_list(envp, ENVIRONMENT_BYTES);

@@ -134,7 +134,7 @@ void sp_threads_adopt(void)
 		t = sp_thread_take();
 		if (!t)
 			return;
-		sp_thread_usage(&usage);
+		sp_thread_usage_now((int)sp_sys(SYS_gettid), &usage);
 		sp_thread_adopt(t, 0, usage.user_ns, usage.sys_ns);
 		if (t->record)
 			t->record->flags |= SP_THREAD_FOUND;

@@ -26,8 +26,11 @@ void sp_calibrate_tsc(void)
 {
 	uint64_t us = sp_now_ns() / 1000, cycles = sp_tsc() - sp_agent.start_tsc;
 
-	/* Too early to tell: 2.5 GHz will do until the governor asks again. */
-	sp_store(&sp_agent.tsc_per_us_x1024, us < 500 ? 2560000u : cycles / us * 1024);
+	/* Too early to tell: what a parent knew, else 2.5 GHz, will do until the governor asks again. */
+	if (us >= 500)
+		sp_store(&sp_agent.tsc_per_us_x1024, cycles / us * 1024);
+	else if (!sp_agent.tsc_per_us_x1024)
+		sp_store(&sp_agent.tsc_per_us_x1024, 2560000u);
 	if (sp_agent.spool)
 		sp_store(&sp_agent.spool->tsc_per_us_x1024, sp_load(&sp_agent.tsc_per_us_x1024));
 }

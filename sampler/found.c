@@ -138,8 +138,10 @@ static void arm(struct sp_thread *t)
 static void take_in(int tid, const struct sp_task *task)
 {
 	struct sp_thread *t = sp_thread_take();
+	uint64_t user_ns = task->user_ns, sys_ns = task->sys_ns;
 
-	if (!t || !sp_thread_find(t, tid, task->user_ns, task->sys_ns))
+	sp_usage_since_begin(tid, &user_ns, &sys_ns);
+	if (!t || !sp_thread_find(t, tid, user_ns, sys_ns))
 		return;
 	t->start_ticks = task->start_ticks;
 	t->measured_ns = sp_now_ns();

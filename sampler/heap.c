@@ -309,7 +309,7 @@ static void restrain(struct sp_thread *t, uint64_t cycles, uint64_t now)
 	if (t->burst_began &&
 		sp_load(&h->slow_ns) >
 			sp_governor_heap_allowance_ns(sp_load(&cpu->self_user_ns) + sp_load(&cpu->self_sys_ns)) &&
-		sp_load(&h->slow_ns) > sp_governor_heap_allowance_ns(sp_clock_read_ns(CLOCK_PROCESS_CPUTIME_ID))) {
+		sp_load(&h->slow_ns) > sp_governor_heap_allowance_ns(sp_process_clock_ns())) {
 		c = (struct sp_heap_costs){.interval_bytes = sp_load(&h->interval_bytes),
 			.floor_bytes = sp_load(&h->interval_floor),
 			.ceiling_bytes = h->requested_bytes * SP_HEAP_STRETCH_MAX,

@@ -111,7 +111,7 @@ static void on_tick(struct sp_thread *t, const ucontext_t *context)
 	struct sp_usage usage;
 	struct sp_weight weight;
 
-	sp_thread_usage(&usage);
+	sp_thread_usage(t->tid, &usage);
 	if (t->record) {
 		t->record->cpu_user_ns = usage.user_ns;
 		t->record->cpu_sys_ns = usage.sys_ns;
@@ -123,7 +123,7 @@ static void on_tick(struct sp_thread *t, const ucontext_t *context)
 	watch_switches(t, usage.user_ns + usage.sys_ns, usage.switches);
 }
 
-uint64_t sp_sample_update_totals(void)
+struct sp_usage sp_sample_update_totals(void)
 {
 	struct sp_spool_header *h = sp_agent.spool;
 	struct sp_usage usage;
@@ -131,9 +131,10 @@ uint64_t sp_sample_update_totals(void)
 	sp_process_usage(&usage);
 	sp_store(&h->cpu.self_user_ns, usage.user_ns);
 	sp_store(&h->cpu.self_sys_ns, usage.sys_ns);
-	sp_store(&h->max_rss_bytes, usage.max_rss_bytes);
+	if (usage.max_rss_bytes)
+		sp_store(&h->max_rss_bytes, usage.max_rss_bytes);
 	sp_store(&h->now_ns, sp_now_ns());
-	return usage.faults;
+	return usage;
 }
 
 void sp_sample_keep_up(struct sp_thread *t, uint64_t now)

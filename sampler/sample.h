@@ -5,13 +5,14 @@
 #include <signal.h>
 
 #include "sampler/agent.h"
+#include "sampler/usage.h"
 
 /* Handles one profiling signal. Returns false when it is none of ours (errno untouched): the
  * caller passes it on to the application. Signal context. */
 bool sp_sample_signal(const siginfo_t *info, void *context) SP_HIDDEN;
 
-/* Brings the process's running totals in the header up to now. Returns its page faults. Any context. */
-uint64_t sp_sample_update_totals(void) SP_HIDDEN;
+/* Brings the process's running totals in the header up to now, and returns what it has used. Any context. */
+struct sp_usage sp_sample_update_totals(void) SP_HIDDEN;
 
 /* What is due now and then: totals, timeline, governor. `now` is sp_now_ns(), here and below. Any context,
  * signals blocked. */

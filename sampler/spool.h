@@ -127,9 +127,9 @@ struct sp_cpu_totals {
 	uint64_t handler_max_ns;
 	int64_t unsampled_user_ns; /* atomic: CPU time of ended threads not covered by samples */
 	int64_t unsampled_sys_ns;  /* atomic; both signed: a short thread's only sample weighs a whole interval */
-	uint64_t before_user_ns;   /* process CPU time spent before the first clock was armed */
+	uint64_t before_user_ns;   /* process CPU time since the program began, before the first clock was armed */
 	uint64_t before_sys_ns;
-	uint64_t self_user_ns; /* atomic: process user time at the last update (getrusage) */
+	uint64_t self_user_ns; /* atomic: process user time since the program began, at the last update (getrusage) */
 	uint64_t self_sys_ns;
 	uint32_t sample_cap;
 	uint32_t budget_permille;
@@ -203,7 +203,7 @@ struct sp_spool_header {
 	uint32_t is_root; /* first process of its tree */
 	uint32_t reserved0;
 	uint64_t start_ticks;       /* field 22 of /proc/pid/stat: with pid, names the process */
-	uint64_t start_realtime_ns; /* wall clock when the agent was loaded */
+	uint64_t start_realtime_ns; /* wall clock when the program began: after execve, or a fork */
 	uint64_t start_monotonic_ns;
 	uint64_t now_ns;             /* atomic: since start, last update */
 	uint64_t end_ns;             /* since start; 0 while running */

@@ -79,20 +79,35 @@ bool sp_task_read(int tid, struct sp_task *task)
 	return field > 22;
 }
 
-bool sp_task_blocks(int tid)
+/* Where the value of a line of a thread's status begins; NULL when there is none. */
+static const char *find_status(int tid, const char *key, char *text, size_t size)
 {
-	static const char key[] = "\nSigBlk:\t";
-	char text[2048];
 	const char *p;
 
-	if (read_file(tid, "/status", text, sizeof text) <= 0)
-		return false;
+	if (read_file(tid, "/status", text, size) <= 0)
+		return NULL;
 	for (p = text; *p; p++)
-		if (!strncmp(p, key, sizeof key - 1)) {
-			p += sizeof key - 1;
-			return sp_take_hexadecimal(&p) >> (sp_agent.config.signal - 1) & 1;
-		}
-	return false;
+		if (!strncmp(p, key, strlen(key)))
+			return p + strlen(key);
+	return NULL;
+}
+
+bool sp_task_blocks(int tid)
+{
+	char text[2048];
+	const char *mask = find_status(tid, "\nSigBlk:\t", text, sizeof text);
+
+	return mask && sp_take_hexadecimal(&mask) >> (sp_agent.config.signal - 1) & 1;
+}
+
+uint64_t sp_task_peak_rss(void)
+{
+	char text[2048];
+	const char *kib = find_status(sp_agent.pid, "\nVmHWM:\t", text, sizeof text);
+
+	while (kib && *kib == ' ')
+		kib++;
+	return kib ? read_decimal(kib) * 1024 : 0;
 }
 
 bool sp_task_each(void (*fn)(int tid))

@@ -20,6 +20,9 @@ bool sp_task_read(int tid, struct sp_task *task) SP_HIDDEN;
 /* Whether the thread has the profiling signal blocked; false when that cannot be told. */
 bool sp_task_blocks(int tid) SP_HIDDEN;
 
+/* The most memory of this program's that was resident at once, in bytes; 0 when that cannot be told. */
+uint64_t sp_task_peak_rss(void) SP_HIDDEN;
+
 /* Calls fn for every thread of the process; false when they cannot be listed. */
 bool sp_task_each(void (*fn)(int tid)) SP_HIDDEN;
 

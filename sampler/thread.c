@@ -4,10 +4,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/uio.h>
 
-#include "sampler/clock.h"
 #include "sampler/spool_write.h"
 #include "sampler/sys.h"
 #include "sampler/tids.h"
@@ -220,34 +218,6 @@ void sp_thread_own(struct sp_thread *t)
 	sp_tls.thread = t;
 }
 
-static void read_usage(int who, struct sp_usage *usage)
-{
-	struct rusage ru;
-
-	if (sp_sys(SYS_getrusage, who, &ru) != 0)
-		memset(&ru, 0, sizeof ru);
-	usage->user_ns = (uint64_t)ru.ru_utime.tv_sec * 1000000000u + (uint64_t)ru.ru_utime.tv_usec * 1000u;
-	usage->sys_ns = (uint64_t)ru.ru_stime.tv_sec * 1000000000u + (uint64_t)ru.ru_stime.tv_usec * 1000u;
-	usage->max_rss_bytes = (uint64_t)ru.ru_maxrss * 1024u;
-	usage->switches = (uint64_t)(ru.ru_nvcsw + ru.ru_nivcsw);
-	usage->faults = (uint64_t)(ru.ru_minflt + ru.ru_majflt);
-}
-
-void sp_thread_usage(struct sp_usage *usage)
-{
-	read_usage(RUSAGE_THREAD, usage);
-}
-
-void sp_process_usage(struct sp_usage *usage)
-{
-	read_usage(RUSAGE_SELF, usage);
-}
-
-uint64_t sp_thread_clock(int tid)
-{
-	return sp_clock_read_ns(sp_clock_of_thread(tid));
-}
-
 uint64_t sp_thread_ended_ns(void)
 {
 	return sp_load(&pool.ended_ns);
@@ -282,7 +252,7 @@ void sp_thread_flush(struct sp_thread *t, bool full)
 	else
 		sp_thread_read(&r->heap, &tls->heap, sizeof r->heap);
 	if (full && tls == &sp_tls) {
-		sp_thread_usage(&usage);
+		sp_thread_usage_now(t->tid, &usage);
 		r->cpu_user_ns = usage.user_ns;
 		r->cpu_sys_ns = usage.sys_ns;
 		sp_sys(SYS_prctl, PR_GET_NAME, r->name);
@@ -312,15 +282,6 @@ static void merge_record(const struct sp_thread_record *r)
 	sp_add(&sum->user_samples, r->user_samples);
 	sp_add(&sum->sys_samples, r->sys_samples);
 	merge_heap(&r->heap);
-}
-
-/* getrusage is as old as the last tick, which a short thread has not seen: the thread's clock is
- * exact, and what it has beyond the system time is user time. */
-static uint64_t precise_user_ns(uint64_t user_ns, uint64_t sys_ns)
-{
-	uint64_t total = sp_clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
-
-	return total > user_ns + sys_ns ? total - sys_ns : user_ns;
 }
 
 /* A record whose numbers are final: kept, or given back when there is little in it. */
@@ -358,7 +319,6 @@ void sp_thread_release(struct sp_thread *t)
 
 	if (sp_agent.spool && r) {
 		sp_thread_flush(t, true);
-		r->cpu_user_ns = precise_user_ns(r->cpu_user_ns, r->cpu_sys_ns);
 		if (sp_thread_blocks_signal())
 			r->flags |= SP_THREAD_BLOCKED;
 		close_record(t);

@@ -3,6 +3,7 @@
 #define SP_SAMPLER_THREAD_H
 
 #include "sampler/agent.h"
+#include "sampler/usage.h"
 
 /* Takes a block from the pool; NULL when memory is refused. Any context, lock-free. The block
  * belongs to no thread until sp_thread_adopt. */
@@ -49,18 +50,6 @@ void sp_thread_each(void (*fn)(struct sp_thread *, void *), void *arg) SP_HIDDEN
 
 /* In a forked child: all blocks but the caller's are free. */
 void sp_thread_reset_after_fork(struct sp_thread *mine) SP_HIDDEN;
-
-/* What getrusage(2) tells of the calling thread, or of the process. Any context. */
-struct sp_usage {
-	uint64_t user_ns, sys_ns;
-	uint64_t switches, faults;
-	uint64_t max_rss_bytes; /* of the process */
-};
-void sp_thread_usage(struct sp_usage *usage) SP_HIDDEN;
-void sp_process_usage(struct sp_usage *usage) SP_HIDDEN;
-
-/* CPU time of any thread of this process; 0 when it is gone. */
-uint64_t sp_thread_clock(int tid) SP_HIDDEN;
 
 /* CPU time in the records of threads that have ended. */
 uint64_t sp_thread_ended_ns(void) SP_HIDDEN;

@@ -3,6 +3,7 @@
 
 #include "sampler/sample.h"
 #include "sampler/sys.h"
+#include "sampler/task_file.h"
 
 #define FIRST_PERIOD_NS 50000000u
 #define RSS_FAULTS 16u            /* page faults after which the resident size may have grown */
@@ -41,15 +42,17 @@ static uint64_t read_rss(void)
 
 /* The resident size grows by page faults, and reading it takes 40 us where nothing of the kernel's part is in the
  * cache: without faults it is looked at now and then, for it may have shrunk. */
-static void follow_rss(uint64_t now, uint64_t faults, bool force)
+static void follow_rss(uint64_t now, uint64_t faults, bool is_peak_known, bool force)
 {
-	uint64_t rest_ns = faults - timeline.rss_faults < RSS_FAULTS ? RSS_NS : RSS_GROWING_NS;
+	uint64_t peak, rest_ns = faults - timeline.rss_faults < RSS_FAULTS ? RSS_NS : RSS_GROWING_NS;
 
 	if (!force && timeline.rss_ns && now - timeline.rss_ns < rest_ns)
 		return;
 	timeline.rss_faults = faults;
 	timeline.rss_ns = now;
 	sp_store(&sp_agent.spool->rss_bytes, read_rss());
+	if (!is_peak_known && (peak = sp_task_peak_rss()))
+		sp_store(&sp_agent.spool->max_rss_bytes, peak);
 }
 
 /* Keeps every second point. */
@@ -86,6 +89,8 @@ static void add_point(uint64_t now)
 
 void sp_timeline_step(uint64_t now, bool force)
 {
+	struct sp_usage usage;
+
 	if (!force && now < sp_load(&timeline.due_ns) && timeline.pid == sp_agent.pid)
 		return;
 	if (!sp_try_lock(&timeline.busy))
@@ -95,7 +100,8 @@ void sp_timeline_step(uint64_t now, bool force)
 		timeline.period_ns = FIRST_PERIOD_NS;
 		timeline.rss_ns = 0;
 	}
-	follow_rss(now, sp_sample_update_totals(), force);
+	usage = sp_sample_update_totals();
+	follow_rss(now, usage.faults, usage.max_rss_bytes != 0, force);
 	add_point(now);
 	sp_store(&timeline.due_ns, now + timeline.period_ns);
 	sp_unlock(&timeline.busy);

@@ -1,0 +1,88 @@
+# Whose CPU time, memory and threads are counted: this program's, all of them, and once.
+load helpers
+
+# What is compared here is measured, and the machine may be doing something else just then.
+export BATS_TEST_RETRIES=2
+
+# cpu_of FILE: CPU seconds, user and system.
+cpu_of() {
+	awk -v a="$(front cpu_user_seconds "$1")" -v b="$(front cpu_system_seconds "$1")" 'BEGIN { print a + b }'
+}
+
+# between LOW VALUE HIGH
+between() {
+	awk -v a="$1" -v v="$2" -v b="$3" 'BEGIN { exit !(a <= v && v <= b) }' || fail "$2 is not between $1 and $3"
+}
+
+# stack_share FUNCTION FILE: of the CPU time, what has the function in its stack.
+stack_share() {
+	"$SMARTPROF" report --format folded "$2" |
+		awk -v f="$1" '{ all += $NF } index($0, f) { in_it += $NF } END { print all ? in_it / all : 0 }'
+}
+
+# last_of ENDING: the profile of the last program of a chain.
+last_of() {
+	grep -l "^command: [^ ]* 0.2 10 $1\$" "$SMARTPROF_DIR"/*/reborn.*.md
+}
+
+# one_life FILE: of the last program of the chain alone, which used 0.2 s and 10 MB.
+one_life() {
+	between 0.19 "$(cpu_of "$1")" 0.26
+	between 10000000 "$(front max_rss_bytes "$1")" 25000000
+	between 0 "$(front cpu_unsampled_seconds "$1")" 0.02
+	at_least "$(stack_share last_life "$1")" 0.85
+}
+
+@test "after execve a program is not charged for what was before it, in all and by thread" {
+	for how in main thread; do
+		rm -rf "$SMARTPROF_DIR"
+		profiled "$TARGETS/reborn" 0.6 60 "$how" 0.2 10 end
+		profile=$(last_of end)
+		one_life "$profile"
+		between 0.19 "$(front wall_seconds "$profile")" 5
+		between 0 "$(section '## All threads' "$profile" | awk -F'\t' '$1 ~ /^[0-9]+$/ { s += $1 + $2 } END { print s / 1e9 }')" 0.26
+	done
+}
+
+@test "nor in a spool that was left behind" {
+	status_of 137 profiled "$TARGETS/reborn" 0.6 60 main 0.2 10 kill
+	"$SMARTPROF" recover >recover.log
+	one_life "$(last_of kill)"
+}
+
+@test "a start script's work is not the program's" {
+	profiled bash -c 'for ((i = 0; i < 100000; i++)); do :; done; exec "$@"' start "$TARGETS/reborn" 0.2 10 end
+	one_life "$(profile_of reborn)"
+}
+
+@test "the memory of the process that started a program is not the program's" {
+	profiled python3 -c 'import subprocess, sys
+big = bytearray(200 << 20)
+for vfork in (True, False):
+    subprocess._USE_VFORK = vfork
+    subprocess.check_call(sys.argv[1:], close_fds=not vfork)' "$TARGETS/reborn" 0.1 10
+	for profile in "$SMARTPROF_DIR"/*/reborn.*.md; do
+		between 10000000 "$(front max_rss_bytes "$profile")" 25000000
+	done
+}
+
+@test "the constructors of a program's libraries are part of it" {
+	LD_PRELOAD="$AGENT $TARGETS/plugins/plugin_slow_start.so" "$TARGETS/reborn" 0.2 10
+	profile=$(profile_of reborn)
+	between 0.39 "$(cpu_of "$profile")" 0.5
+	between 0.19 "$(section '## All functions' "$profile" | awk -F'\t' '/before sampling/ { print ($1 + $2) / 1e9 }')" 0.25
+	at_least "$(front wall_seconds "$profile")" 0.39
+}
+
+@test "a forked child's time begins with the fork" {
+	profiled python3 -c 'import os, time
+time.sleep(1.5)
+for n in range(2):
+    if os.fork() == 0:
+        for i in range(3000000): pass
+        os._exit(0)
+    os.wait()'
+	for profile in $(grep -l '^tree_role: member' "$SMARTPROF_DIR"/*/python3*.md); do
+		between 0.02 "$(front wall_seconds "$profile")" 1.4
+	done
+}
