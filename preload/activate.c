@@ -372,7 +372,7 @@ static void find_threads(void *unused)
 {
 	(void)unused;
 	sp_found_scan();
-	sp_clock_sentinel();
+	sp_clock_sentinel(sp_now_ns());
 }
 
 void sp_activate(void)
@@ -401,7 +401,7 @@ void sp_activate(void)
 		memset(a, 0, sizeof *a);
 		a->t = t;
 		sp_calibrate_tsc();
-		mask = sp_block_signals();
+		mask = sp_block_others();
 		sp_on_stack(activate_main, a, a);
 		sp_restore_signals(mask);
 		if (a->error)
@@ -412,7 +412,7 @@ void sp_activate(void)
 		sp_signals_watch_endings();
 		sp_threads_own(t);
 		sp_clock_arm(t);
-		mask = sp_block_signals(); /* no handler of the application's on the private stack */
+		mask = sp_block_others(); /* no handler of the application's on the private stack */
 		sp_on_stack(find_threads, NULL, sp_thread_stack(t));
 		sp_restore_signals(mask);
 	}

@@ -100,6 +100,13 @@ void sp_threads_own(struct sp_thread *t) SP_HIDDEN;
 /* Takes the profiling signal over; the constructor's. */
 void sp_signals_init(void) SP_HIDDEN;
 
+/* From now on no signal of ours is directed at the process, and our handler blocks its own: an alternate stack
+ * or a handler of the application's for this signal do not go with being entered again. Any context. */
+void sp_signals_shut(void) SP_HIDDEN;
+
+/* Gives up what is directed at the process: it may be delivered where it breaks a system call. Any context. */
+void sp_blocked_give_up(void) SP_HIDDEN;
+
 /* The application installs a handler: it may run with the profiling signal blocked (blocked.c). */
 void sp_blocked_note_handler(const struct sigaction *action) SP_HIDDEN;
 

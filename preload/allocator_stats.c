@@ -128,7 +128,7 @@ static bool is_safe(void)
 	if (sp_process.inherits_locks || sp_load(&sp_agent.state) != SP_AGENT_ACTIVE || sp_is_stale_child() ||
 		sp_is_vfork_child() || sp_under_valgrind())
 		return false;
-	mask = sp_block_signals();
+	mask = sp_block_others();
 	l.t = sp_enter();
 	if (l.t) {
 		sp_on_stack(look, &l, sp_thread_stack(l.t));

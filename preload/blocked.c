@@ -7,6 +7,13 @@
 #include "preload/real.h"
 #include "sampler/clock.h"
 
+void sp_blocked_give_up(void)
+{
+	if (sp_load(&sp_agent.state) == SP_AGENT_DORMANT)
+		sp_clock_start_later();
+	sp_clock_give_up_process();
+}
+
 static void note(int result, int how, const sigset_t *set)
 {
 	int state = sp_load(&sp_agent.state);
@@ -14,9 +21,7 @@ static void note(int result, int how, const sigset_t *set)
 	if (result != 0 || !set || how == SIG_UNBLOCK || (state != SP_AGENT_DORMANT && state != SP_AGENT_ACTIVE) ||
 		sigismember(set, sp_agent.config.signal) != 1 || sp_is_stale_child() || sp_is_vfork_child())
 		return;
-	if (state == SP_AGENT_DORMANT)
-		sp_clock_start_later();
-	sp_clock_give_up_process();
+	sp_blocked_give_up();
 }
 
 void sp_blocked_note_handler(const struct sigaction *action)

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "sampler/clock.h"
 #include "sampler/early.h"
 #include "sampler/live.h"
 #include "sampler/spool_write.h"
@@ -14,6 +15,8 @@
  * whose locks the child would inherit locked. */
 static void before_fork(void)
 {
+	if (!sp_agent.sealed)
+		sp_clock_hold_process(true);
 	if (!sp_quiesce())
 		sp_tls.fork_unsafe = 1;
 }
@@ -22,6 +25,8 @@ static void after_fork_in_parent(void)
 {
 	sp_tls.fork_unsafe = 0;
 	sp_resume();
+	if (!sp_agent.sealed)
+		sp_clock_hold_process(false);
 }
 
 static void after_fork_in_child(void)

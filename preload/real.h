@@ -41,6 +41,7 @@
 	X(int, mq_notify, (mqd_t, const struct sigevent *)) \
 	X(int, getaddrinfo_a, (int, struct gaicb **, int, struct sigevent *)) \
 	X(int, sigaction, (int, const struct sigaction *, struct sigaction *)) \
+	X(int, sigaltstack, (const stack_t *, stack_t *)) \
 	X(sighandler_t, signal, (int, sighandler_t)) \
 	X(sighandler_t, sysv_signal, (int, sighandler_t)) \
 	X(int, sigtimedwait, (const sigset_t *, siginfo_t *, const struct timespec *)) \

@@ -45,6 +45,11 @@ static void set_app_action(struct shared_signal *s, const struct sigaction *acti
 	__atomic_store_n(&s->current, next, __ATOMIC_RELEASE);
 }
 
+static bool is_handler(const struct sigaction *action)
+{
+	return action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN;
+}
+
 /* Dies of the signal as if no handler had been there. */
 static void die_by(int signal)
 {
@@ -87,11 +92,26 @@ static __attribute__((noinline)) void pass_on(struct shared_signal *s, siginfo_t
 		action.sa_handler(s->signal);
 }
 
-static void on_sigprof(int signal, siginfo_t *info, void *context)
+static void on_shut(int signal, siginfo_t *info, void *context)
 {
 	(void)signal;
 	if (!sp_sample_signal(info, context))
 		pass_on(&shared[0], info, context);
+}
+
+/* This handler may be entered again by our own signal, which is blocked only once there is none left that is
+ * directed at the process: it would be handed to a sleeping thread. On an alternate stack it must be, since
+ * the second entry would begin at the top of it as soon as the first has moved to the private stack. */
+static void on_open(int signal, siginfo_t *info, void *context)
+{
+	const ucontext_t *uc = context;
+	uint64_t ours = 1ull << (signal - 1);
+
+	if (sp_unlikely(!(uc->uc_stack.ss_flags & SS_DISABLE))) {
+		sp_signals_shut();
+		sp_sys(SYS_rt_sigprocmask, SIG_BLOCK, &ours, NULL, 8);
+	}
+	on_shut(signal, info, context);
 }
 
 static void on_ending(int signal, siginfo_t *info, void *context)
@@ -103,6 +123,13 @@ static void on_ending(int signal, siginfo_t *info, void *context)
 	die_by(signal);
 }
 
+static bool is_one_of_ours(const struct sigaction *action)
+{
+	return (action->sa_flags & SA_SIGINFO) &&
+		(action->sa_sigaction == on_open || action->sa_sigaction == on_shut ||
+			action->sa_sigaction == on_ending);
+}
+
 /* Puts our handler in place. The flags of the application's that change what system calls do are
  * taken over. */
 static int install(struct shared_signal *s, int app_flags)
@@ -112,11 +139,37 @@ static int install(struct shared_signal *s, int app_flags)
 
 	memset(&action, 0, sizeof action);
 	sigfillset(&action.sa_mask); /* no handler of the application's on the private stack */
-	action.sa_sigaction = s == &shared[0] ? on_sigprof : on_ending;
+	action.sa_sigaction = s == &shared[0] ? on_shut : on_ending;
 	action.sa_flags = SA_SIGINFO | SA_ONSTACK | (app_flags & SA_RESTART);
+	if (!sp_load(&sp_agent.shut)) {
+		sigdelset(&action.sa_mask, shared[0].signal);
+		action.sa_flags |= s == &shared[0] ? SA_NODEFER : 0;
+		action.sa_sigaction = s == &shared[0] ? on_open : on_ending;
+	}
 	err = SP_REAL(sigaction)(s->signal, &action, NULL);
 	s->ours = err == 0;
 	return err;
+}
+
+void sp_signals_shut(void)
+{
+	struct sigaction now;
+	size_t i;
+
+	if (sp_agent.sealed || __atomic_exchange_n(&sp_agent.shut, 1, __ATOMIC_ACQ_REL))
+		return;
+	sp_blocked_give_up();
+	for (i = 0; i < SHARED_COUNT; i++)
+		if (shared[i].ours && SP_REAL(sigaction)(shared[i].signal, NULL, &now) == 0 && is_one_of_ours(&now))
+			install(&shared[i], now.sa_flags);
+}
+
+SP_EXPORT int sigaltstack(const stack_t *stack, stack_t *old)
+{
+	if (stack && !(stack->ss_flags & SS_DISABLE) && shared[0].ours && !sp_load(&sp_agent.shut) &&
+		!sp_is_vfork_child())
+		sp_signals_shut();
+	return SP_REAL(sigaltstack)(stack, old);
 }
 
 void sp_signals_init(void)
@@ -127,6 +180,8 @@ void sp_signals_init(void)
 		return;
 	shared[0].signal = sp_agent.config.signal;
 	set_app_action(&shared[0], &before);
+	if (is_handler(&before))
+		sp_signals_shut();
 	install(&shared[0], SA_RESTART);
 }
 
@@ -150,8 +205,7 @@ static bool is_installed(struct shared_signal *s)
 {
 	struct sigaction now;
 
-	s->ours = SP_REAL(sigaction)(s->signal, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) &&
-		(now.sa_sigaction == on_sigprof || now.sa_sigaction == on_ending);
+	s->ours = SP_REAL(sigaction)(s->signal, NULL, &now) == 0 && is_one_of_ours(&now);
 	return s->ours;
 }
 
@@ -166,12 +220,11 @@ static int change_shared(struct shared_signal *s, const struct sigaction *action
 				return -1;
 			s->ours = false;
 		} else {
+			if (is_handler(action))
+				sp_signals_shut(); /* not on our private stack, and it blocks the signal itself */
 			set_app_action(s, action);
 			if (s == &shared[0])
-				install(s,
-					action->sa_handler == SIG_DFL || action->sa_handler == SIG_IGN
-						? SA_RESTART
-						: action->sa_flags);
+				install(s, is_handler(action) ? action->sa_flags : SA_RESTART);
 		}
 	}
 	if (old)

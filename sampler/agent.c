@@ -1,6 +1,7 @@
 /* The agent's two globals, entering and leaving, and the pause around fork and unload. */
 #include "sampler/agent.h"
 
+#include <signal.h>
 #include <time.h>
 
 #include "sampler/sys.h"
@@ -58,6 +59,19 @@ void sp_leave(struct sp_thread *t)
 {
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	t->tls->guard = 0;
+}
+
+uint64_t sp_block_others(void)
+{
+	uint64_t set = ~0ull, before = 0;
+	stack_t now;
+
+	/* Inside a handler on an alternate stack, a signal that finds us on a private one would begin at its top
+	 * again and overwrite that handler. */
+	if (!sp_load(&sp_agent.shut) && sp_sys(SYS_sigaltstack, NULL, &now) == 0 && !(now.ss_flags & SS_ONSTACK))
+		set &= ~(1ull << (sp_agent.config.signal - 1));
+	sp_sys(SYS_rt_sigprocmask, SIG_SETMASK, &set, &before, 8);
+	return before;
 }
 
 bool sp_begin_unwind(struct sp_thread *t)

@@ -61,6 +61,7 @@ struct sp_thread {
 	bool owned;                  /* sp_tls.thread of its thread is this block: the thread's end will be noticed */
 	bool met;                    /* found: has been in our handler, so that `foreign` is known */
 	bool foreign;                /* found: has no thread-local storage of its own that we could use */
+	bool inside;                 /* foreign: in our handler */
 	uint32_t seen;               /* found: last scan that saw it */
 	uint64_t measured_ns;        /* found: when its CPU time was looked at from outside */
 	uint64_t start_ticks;        /* found: with tid, names the thread */
@@ -120,10 +121,12 @@ struct sp_sampler_config {
 #define SP_ALIVE 0x5350u
 
 struct sp_agent {
-	int state;         /* atomic, enum sp_agent_state */
-	uint32_t sealed;   /* 1 + the state before the application installed a seccomp filter */
-	bool early_heap;   /* a dormant process's allocations are sampled too */
-	uint32_t paused;   /* atomic: a fork is under way, no stack is walked */
+	int state;       /* atomic, enum sp_agent_state */
+	uint32_t sealed; /* 1 + the state before the application installed a seccomp filter */
+	uint32_t shut;   /* atomic: our handler and sp_block_others block our own signal, too; none of ours is directed
+	                    * at the process any more */
+	bool early_heap; /* a dormant process's allocations are sampled too */
+	uint32_t paused; /* atomic: a fork is under way, no stack is walked */
 	uint32_t inflight; /* atomic: threads inside libunwind now */
 	uint32_t *alive;   /* SP_ALIVE on a MADV_WIPEONFORK page: 0 in a forked child */
 	int pid;
@@ -200,6 +203,11 @@ static inline uint64_t sp_tsc_ns(uint64_t cycles)
 {
 	return sp_agent.tsc_per_us_x1024 ? cycles * 1024000u / sp_agent.tsc_per_us_x1024 : 0;
 }
+
+/* As sp_block_signals (sys.h), but lets our own signal come in where no harm is in it. A process-directed one
+ * of ours that is pending while its thread blocks it is handed to a sleeping thread, whose system call it
+ * breaks (kernel: retarget_shared_pending); here the guard turns it away instead, so hold it. */
+uint64_t sp_block_others(void) SP_HIDDEN;
 
 /* Runs fn(arg) on the stack that ends at `top`. Unwindable: a plain frame-pointer frame. */
 void sp_on_stack(void (*fn)(void *), void *arg, void *top) SP_HIDDEN;

@@ -59,9 +59,12 @@ void sp_clock_start_later(void) SP_HIDDEN;
 /* Stops the timer of the process, whoever relies on it: sampling is over. */
 void sp_clock_stop_process(void) SP_HIDDEN;
 
-/* Puts the sentinel off: 100 ms of the process's CPU time from now on its signal goes to the thread that
- * runs. Any context. */
-void sp_clock_sentinel(void) SP_HIDDEN;
+/* Puts the sentinel off: 100 ms of the process's CPU time from now (sp_now_ns) on its signal goes to the
+ * thread that runs. Any context. */
+void sp_clock_sentinel(uint64_t now) SP_HIDDEN;
+
+/* Holds the timer of the process while the calling thread has all signals blocked, or lets it go on. */
+void sp_clock_hold_process(bool hold) SP_HIDDEN;
 
 /* There may be threads that run with the signal blocked from now on: no timer of the process any more, as
  * sentinel or for those who rely on it. Any context. */

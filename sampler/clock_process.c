@@ -5,8 +5,8 @@
  * thread"); before, the kernel would pick a sleeping thread and break its system call. It still does
  * when the running thread has the signal blocked: then this clock is not used.
  *
- * Where nobody needs it, the same timer is the sentinel: put off by every look for new threads, it fires
- * when much CPU time has passed without a tick of a known thread, in the thread that uses it. */
+ * Where nobody needs it, the same timer is the sentinel: put off by ticks of known threads, it fires when much
+ * CPU time has passed without one, in the thread that uses it. */
 #include <errno.h>
 #include <signal.h>
 #include <sys/utsname.h>
@@ -23,6 +23,7 @@ static struct {
 	uint32_t users;       /* atomic: threads that rely on it */
 	uint64_t interval_ns; /* atomic: in force */
 	uint32_t stopped;     /* atomic: a thread that blocks the signal was met */
+	uint64_t put_off_ns;  /* atomic: when the sentinel was */
 	uint32_t given_up;    /* atomic: there may be threads that block the signal, in forked children too */
 } process;
 
@@ -62,6 +63,7 @@ static int probe(void)
 	if (err)
 		return err;
 	process.users = process.stopped = 0;
+	process.put_off_ns = 0;
 	process.interval_ns = 0;
 	process.pid = sp_agent.pid;
 	return 0;
@@ -100,12 +102,29 @@ void sp_clock_stop_process(void)
 		sp_clock_set_timer(process.timer, 0, 0);
 }
 
-void sp_clock_sentinel(void)
+void sp_clock_sentinel(uint64_t now)
 {
+	uint32_t cores = sp_agent.spool->host_cores;
+
+	/* Often enough that it does not fire beside ticks, however many threads run. */
 	if (process.pid != sp_agent.pid || sp_load(&process.users) || sp_load(&process.stopped) ||
-		sp_load(&process.given_up))
+		sp_load(&process.given_up) ||
+		now - sp_load(&process.put_off_ns) < SENTINEL_NS / 4 / (cores ? cores : 1))
 		return;
+	sp_store(&process.put_off_ns, now);
 	sp_clock_set_timer(process.timer, SENTINEL_NS, 0);
+}
+
+/* In the kernel's part of a fork, however long, all signals are blocked. */
+void sp_clock_hold_process(bool hold)
+{
+	uint64_t interval = sp_load(&process.interval_ns);
+
+	if (process.pid != sp_agent.pid || sp_load(&process.stopped) || sp_load(&process.given_up))
+		return;
+	if (!sp_load(&process.users))
+		interval = 0;
+	sp_clock_set_timer(process.timer, hold ? 0 : interval ? interval : SENTINEL_NS, hold ? 0 : interval);
 }
 
 void sp_clock_give_up_process(void)

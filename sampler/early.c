@@ -63,7 +63,7 @@ static void take(const void *p, size_t size)
 	s->size = size;
 	s->born_tsc = sp_tsc();
 	s->thread_allocs = (uint32_t)sp_tls.heap.allocs;
-	mask = sp_block_signals();
+	mask = sp_block_others();
 	sp_on_stack(walk, s, sp_thread_stack(t));
 	sp_restore_signals(mask);
 }

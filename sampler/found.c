@@ -87,11 +87,13 @@ bool sp_found_enter(struct sp_thread *t)
 	if (!t->met)
 		t->foreign = !has_storage();
 	t->met = true;
-	if (t->foreign)
-		return true; /* all signals are blocked: that is guard enough */
-	if (sp_tls.guard || sp_tls.dead) {
+	if (t->foreign ? t->inside : sp_tls.guard || sp_tls.dead) {
 		sp_drop(SP_DROP_REENTRY);
 		return false;
+	}
+	if (t->foreign) {
+		t->inside = true;
+		return true;
 	}
 	t->tls = &sp_tls;
 	sp_tls.guard = 1;
@@ -100,7 +102,9 @@ bool sp_found_enter(struct sp_thread *t)
 
 void sp_found_leave(struct sp_thread *t)
 {
-	if (!t->foreign)
+	if (t->foreign)
+		t->inside = false;
+	else
 		sp_leave(t);
 }
 
@@ -326,7 +330,6 @@ void sp_found_check(uint64_t now)
 	if (now - sp_load(&found.checked_ns) < sp_load(&found.check_ns) || sp_agent.sealed || !try_lock())
 		return;
 	sp_store(&found.checked_ns, now);
-	sp_clock_sentinel();
 	more = too_many();
 	if (more != found.settled)
 		found.period_ns = FIRST_PERIOD_NS;
@@ -343,7 +346,7 @@ static void scan_main(void *unused)
 {
 	(void)unused;
 	sp_found_scan();
-	sp_clock_sentinel();
+	sp_clock_sentinel(sp_now_ns());
 }
 
 void sp_found_stranger(void)

@@ -327,7 +327,7 @@ static void restrain(struct sp_thread *t, uint64_t cycles, uint64_t now)
 static void sample(struct sp_tls *tls, const void *p, size_t size)
 {
 	struct allocation hit = {.p = p, .size = size};
-	uint64_t began = sp_tsc(), mask = sp_block_signals(), now, after;
+	uint64_t began = sp_tsc(), mask = sp_block_others(), now, after;
 
 	hit.t = sp_enter();
 	if (!hit.t) {

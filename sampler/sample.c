@@ -159,6 +159,7 @@ static void take_sample(void *arg)
 		return; /* the ticks see to the rest */
 	sp_clock_follow(s->t);
 	now = sp_now_ns();
+	sp_clock_sentinel(now);
 	sp_found_check(now);
 	sp_sample_keep_up(s->t, now);
 }

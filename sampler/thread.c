@@ -108,7 +108,7 @@ struct sp_thread *sp_thread_take(void)
 	t->tls = NULL;
 	t->tid = 0;
 	t->record = NULL;
-	t->armed = t->listed = t->found = t->owned = t->met = t->foreign = false;
+	t->armed = t->listed = t->found = t->owned = t->met = t->foreign = t->inside = false;
 	t->clocks = 0;
 	t->event_fd = -1;
 	t->event_page = NULL;
