@@ -21,12 +21,14 @@ void sp_facts_started(const struct sp_spool_header *header, char *out, size_t si
 		out[0] = '\0';
 }
 
-static void add_text(struct sp_profile *p, const char *key, uint32_t offset)
+static void add_text(struct sp_profile *p, const char *key, const char *text)
 {
-	const char *text = sp_snapshot_text(p->snapshot, offset);
+	struct sp_buffer shown = {0};
 
-	if (*text)
-		sp_profile_add_fact(p, key, "%s", text);
+	sp_redact_text(&shown, text, strlen(text));
+	if (shown.length)
+		sp_profile_add_fact(p, key, "%s", shown.data);
+	sp_buffer_free(&shown);
 }
 
 static void add_exit(struct sp_profile *p)
@@ -81,19 +83,19 @@ static void add_process(struct sp_profile *p)
 	char started[64];
 	size_t n;
 
-	add_text(p, "program", h->text.program);
+	add_text(p, "program", sp_snapshot_text(p->snapshot, h->text.program));
 	add_command(p);
 	sp_profile_add_fact(p, "pid", "%d", h->pid);
 	sp_profile_add_fact(p, "ppid", "%d", h->ppid);
-	add_text(p, "tree", h->text.tree);
+	add_text(p, "tree", sp_snapshot_text(p->snapshot, h->text.tree));
 	sp_profile_add_fact(p, "tree_role", "%s", sp_snapshot_is_root(p->snapshot) ? "root" : "member");
 	add_exit(p);
 	sp_facts_started(h, started, sizeof(started), "%Y-%m-%dT%H:%M:%S%z");
 	n = strlen(started);
 	if (n > 5) /* RFC 3339 wants the colon strftime leaves out */
 		sp_profile_add_fact(p, "started", "%.*s:%s", (int)n - 2, started, started + n - 2);
-	add_text(p, "environment", h->text.environment);
-	add_text(p, "environment_reason", h->text.environment_reason);
+	add_text(p, "environment", sp_snapshot_text(p->snapshot, h->text.environment));
+	add_text(p, "environment_reason", sp_snapshot_text(p->snapshot, h->text.environment_reason));
 }
 
 static void add_machine(struct sp_profile *p)
@@ -114,7 +116,7 @@ static void add_machine(struct sp_profile *p)
 	if (git.commit[0])
 		sp_profile_add_fact(p, "git_commit", "%s", git.commit);
 	if (git.branch[0])
-		sp_profile_add_fact(p, "git_branch", "%s", git.branch);
+		add_text(p, "git_branch", git.branch);
 	add_build_id(p);
 }
 
@@ -174,7 +176,7 @@ static void add_allocator(struct sp_profile *p)
 {
 	const struct sp_allocator_totals *a = &p->snapshot->header.allocator;
 
-	add_text(p, "allocator", p->snapshot->header.text.allocator);
+	add_text(p, "allocator", sp_snapshot_text(p->snapshot, p->snapshot->header.text.allocator));
 	if (!a->asked)
 		return;
 	add_bytes(p, "allocator_allocated_bytes", a->allocated_bytes);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiles/redact.h"
+
 static uint64_t path_ns(const struct sp_path *path)
 {
 	return path->user_ns + path->sys_ns;
@@ -169,6 +171,17 @@ static uint64_t not_negative(int64_t value)
 	return value > 0 ? (uint64_t)value : 0;
 }
 
+static const char *thread_name(struct sp_profile *profile, const struct sp_thread_record *r)
+{
+	struct sp_buffer shown = {0};
+	const char *name;
+
+	sp_redact_text(&shown, r->name, strlen(r->name));
+	name = sp_pool_copy(&profile->arena, shown.data, shown.length);
+	sp_buffer_free(&shown);
+	return name;
+}
+
 void sp_threads_add_up(struct sp_profile *profile, struct sp_symbolizer *symbolizer)
 {
 	struct sp_snapshot *s = profile->snapshot;
@@ -182,7 +195,7 @@ void sp_threads_add_up(struct sp_profile *profile, struct sp_symbolizer *symboli
 			continue;
 		*t = (struct sp_thread_info){
 			.tid = i ? r->tid : 0, .merged = i ? 0 : r->merged, .ended = r->state == 2};
-		t->name = r->name;
+		t->name = thread_name(profile, r);
 		t->start = start_name(profile, symbolizer, r->entry);
 		t->user_ns = r->user_ns;
 		t->sys_ns = r->sys_ns;

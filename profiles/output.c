@@ -13,21 +13,26 @@
 #include <unistd.h>
 
 #include "profiles/facts.h"
+#include "profiles/redact.h"
 
 #define SAFE_NAME_MAX 64u
 #define SAME_NAME_MAX 100
 
 void sp_output_safe_name(char *out, size_t size, const char *name)
 {
+	struct sp_buffer shown = {0};
+	const char *p;
 	size_t n = 0;
 
-	while (*name == '.')
-		name++;
-	for (; *name && n + 1 < size && n < SAFE_NAME_MAX; name++)
-		out[n++] = isalnum((unsigned char)*name) || strchr(".-_+", *name) ? *name : '_';
+	sp_redact_text(&shown, name, strlen(name));
+	for (p = shown.data; *p == '.';)
+		p++;
+	for (; *p && n + 1 < size && n < SAFE_NAME_MAX; p++)
+		out[n++] = isalnum((unsigned char)*p) || strchr(".-_+", *p) ? *p : '_';
 	if (!n && size > 1)
 		out[n++] = '_';
 	out[n] = '\0';
+	sp_buffer_free(&shown);
 }
 
 static int make_directories(const char *path)

@@ -32,7 +32,7 @@ int sp_output_write(struct sp_output *output, const struct sp_profile *profile, 
 /* $XDG_STATE_HOME/smartprof or ~/.local/state/smartprof, followed by `rest`; 0 or -ENOENT. */
 int sp_output_state_path(char *path, size_t size, const char *rest);
 
-/* Only letters, digits, dot, dash, underscore and plus, at most 64 of them, no leading dot. */
+/* Without secrets; only letters, digits, dot, dash, underscore and plus, at most 64 of them, no leading dot. */
 void sp_output_safe_name(char *out, size_t size, const char *name);
 
 /* Writes a file at once: temporary name in the same directory, then rename. replace false: returns

@@ -1,21 +1,22 @@
-/* Takes secrets out of a command line before it is written anywhere. */
+/* Takes secrets out of text that other people's programs were started with, before it is written anywhere. */
 #ifndef SP_PROFILES_REDACT_H
 #define SP_PROFILES_REDACT_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "profiles/buffer.h"
 
 #define SP_REDACTED "[redacted]"
 
-/* True for a flag's or variable's name that says its value is secret: "--db-password", "API_KEY". */
-bool sp_redact_is_secret_name(const char *name, size_t length);
-
-/* Appends the arguments (each NUL-terminated, an empty one or the end of `size` ends the list),
- * joined by spaces, with secret-looking values replaced by [redacted]: the value of a secret-named
- * flag or variable (joined by = or :, or the next argument), credentials inside a URL, and bearer
- * tokens of well-known shapes. Guesses on the side of hiding. Not escaped. */
+/* Appends the arguments (each NUL-terminated, an empty one or the end of `size` ends the list), joined by spaces,
+ * with what looks like a secret replaced by [redacted]: the value of a secret-named flag, variable or key (behind = or
+ * : the rest of the argument, else the next argument), passwords inside URLs and behind user names, what follows the
+ * flags that mean a password to well-known programs, and tokens of well-known shapes or of much randomness. Guesses on
+ * the side of hiding; tests/fixtures/secrets.txt has what is hidden and what stays. Takes time linear in `size`. Not
+ * escaped. */
 void sp_redact_command(struct sp_buffer *out, const char *args, size_t size);
+
+/* The same for one piece of text: a program's or thread's name, a branch, a message with a path in it. */
+void sp_redact_text(struct sp_buffer *out, const char *text, size_t length);
 
 #endif

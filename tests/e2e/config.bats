@@ -296,7 +296,14 @@ sum(i * i for i in range(1000000)); os.kill(os.getpid(), signal.SIGURG); sum(i *
 
 @test "secrets in arguments and variables do not reach the profile" {
 	API_TOKEN=hunter2secret profiled /usr/bin/python3 -c 'print(sum(i * i for i in range(1500000)))' \
-		--password=hunter2secret --token hunter2secret https://user:hunter2secret@host/ >out
+		--password=hunter2secret --token hunter2secret https://user:hunter2secret@host/ \
+		-phunter2secret -u joe:hunter2secret --password "a hunter2secret" \
+		"Authorization: Token hunter2secret" "https://h/?sig=hunter2secret&x=stays" -p 8080 >out
 	refuse grep -rq hunter2secret "$SMARTPROF_DIR"
 	grep -q redacted "$(profile_of 'python3*')"
+	profiled bash -c 'exec -a "app token=hunter2secret" "$@"' bash "$TARGETS/cpu_truth" 0.3 >out
+	profile_of 'app_token_*'
+	refuse grep -rq hunter2secret "$SMARTPROF_DIR"
+	[ -z "$(find "$SMARTPROF_DIR" -name '*hunter2*')" ]
+	grep -q 'x=stays -p 8080' "$(profile_of 'python3*')"
 }

@@ -11,7 +11,6 @@
 #include <cmocka.h>
 
 #include "profiles/escape.h"
-#include "profiles/redact.h"
 #include "profiles/shorten.h"
 
 static const char *const hostile[] = {
@@ -287,81 +286,6 @@ static void yaml_is_quoted_where_it_must_be(void **state)
 	}
 }
 
-/* Arguments separated by '\x01' for readability. */
-static void assert_redacted(const char *args, const char *expected)
-{
-	char list[1024] = {0};
-	struct sp_buffer out = {0};
-	size_t n = strlen(args);
-
-	memcpy(list, args, n);
-	for (size_t i = 0; i < n; i++)
-		if (list[i] == '\x01')
-			list[i] = '\0';
-	sp_buffer_puts(&out, "");
-	sp_redact_command(&out, list, n + 2);
-	assert_string_equal(out.data, expected);
-	sp_buffer_free(&out);
-}
-
-static void secrets_are_redacted(void **state)
-{
-	(void)state;
-	assert_redacted("app\x01--password=x", "app --password=[redacted]");
-	assert_redacted("app\x01--token\x01"
-			"abc\x01-v",
-		"app --token [redacted] -v");
-	assert_redacted("app\x01--token\x01-v", "app --token -v");
-	assert_redacted("env\x01"
-			"API_KEY=abc\x01"
-			"A=b",
-		"env API_KEY=[redacted] A=b");
-	assert_redacted("app\x01--dbPassword:x", "app --dbPassword:[redacted]");
-	assert_redacted("curl\x01-H\x01"
-			"Authorization: Bearer abc",
-		"curl -H Authorization: [redacted] [redacted]");
-	assert_redacted("curl\x01https://u:p@host/x?token=1&b=2",
-		"curl https://[redacted]@host/x?token=[redacted]&b=2");
-	assert_redacted("app\x01--url=postgres://u:p@h/db", "app --url=postgres://[redacted]@h/db");
-	assert_redacted("sh\x01-c\x01"
-			"PGPASSWORD=x psql",
-		"sh -c PGPASSWORD=[redacted] psql");
-	assert_redacted("app\x01-e\x01SECRET_KEY=a:b=c", "app -e SECRET_KEY=[redacted]");
-	assert_redacted("app\x01ghp_0123456789abcdefghij", "app [redacted]");
-	assert_redacted("app\x01--secret-file\x01", "app --secret-file");
-}
-
-static void harmless_arguments_are_kept(void **state)
-{
-	(void)state;
-	assert_redacted("xz\x01-T1\x01-k\x01"
-			"file.txt",
-		"xz -T1 -k file.txt");
-	assert_redacted("gcc\x01-O2\x01-DFOO=1\x01/usr/include:x", "gcc -O2 -DFOO=1 /usr/include:x");
-	assert_redacted("python3\x01-c\x01print(1)", "python3 -c print(1)");
-	assert_redacted("app\x01http://host:80/path?q=1", "app http://host:80/path?q=1");
-	assert_redacted("redis-server\x01--port\x01"
-			"6400",
-		"redis-server --port 6400");
-	assert_redacted("keyboard\x01--monkey=1", "keyboard --monkey=1");
-}
-
-static void a_long_argument_is_no_problem(void **state)
-{
-	size_t size = 1 << 20;
-	char *args = malloc(size + 2);
-	struct sp_buffer out = {0};
-
-	(void)state;
-	for (size_t i = 0; i < size; i++)
-		args[i] = "a =:?&@/"[i % 8];
-	args[size] = args[size + 1] = '\0';
-	sp_redact_command(&out, args, size + 2);
-	assert_true(out.length > 0);
-	sp_buffer_free(&out);
-	free(args);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -373,9 +297,6 @@ int main(void)
 		cmocka_unit_test(names_of_any_length_and_nesting_fit),
 		cmocka_unit_test(tables_stay_tables),
 		cmocka_unit_test(yaml_is_quoted_where_it_must_be),
-		cmocka_unit_test(secrets_are_redacted),
-		cmocka_unit_test(harmless_arguments_are_kept),
-		cmocka_unit_test(a_long_argument_is_no_problem),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
