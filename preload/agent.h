@@ -133,6 +133,25 @@ void sp_endings_init(void) SP_HIDDEN;
 /* Puts the allocator's own statistics into the spool, where that is safe. At exit, in normal context. */
 void sp_allocator_ask(void) SP_HIDDEN;
 
+/* --- hold.c ------------------------------------------------------------------------------------ */
+
+/* From here to sp_hold_end no signal that is sent to the process ends it. The calling thread has all signals blocked;
+ * `before` is its mask before that, and after sp_hold_end. Default actions stand again then. Any context. */
+void sp_hold_signals(uint64_t before) SP_HIDDEN;
+void sp_hold_end(void) SP_HIDDEN;
+
+/* In our handler of a signal whose default action would end the process: true when it must not now. */
+bool sp_hold_takes(int signal) SP_HIDDEN;
+
+/* Whether one has come meanwhile that asks the process to end. */
+bool sp_hold_is_hurried(void) SP_HIDDEN;
+
+/* --- renderer.c -------------------------------------------------------------------------------- */
+
+/* Starts the renderer on the spool and waits for it a bounded time, signals held. Returns 0, or a negative
+ * errno when it did not start. */
+int sp_render(void) SP_HIDDEN;
+
 /* --- finish.c -------------------------------------------------------------------------------- */
 
 /* Ends the profile: once, by whichever thread is first; others wait for it. Starts the renderer

@@ -74,7 +74,8 @@ static __attribute__((noinline)) void pass_on(struct shared_signal *s, siginfo_t
 	if (action.sa_handler == SIG_IGN || (action.sa_handler == SIG_DFL && s->signal == SIGURG))
 		return;
 	if (action.sa_handler == SIG_DFL) {
-		die_by(s->signal);
+		if (!sp_hold_takes(s->signal))
+			die_by(s->signal);
 		return;
 	}
 	if (action.sa_flags & SA_RESETHAND) {
@@ -118,6 +119,8 @@ static void on_ending(int signal, siginfo_t *info, void *context)
 {
 	(void)info;
 	(void)context;
+	if (sp_hold_takes(signal))
+		return; /* the process is ending already */
 	if (!sp_agent.sealed && !sp_is_vfork_child())
 		sp_finish(SP_EXIT_SIGNAL, signal);
 	die_by(signal);

@@ -2,7 +2,7 @@
  * what other members of its tree have left behind.
  *
  * The process waits for the end of a pipe whose other end is our descriptor 3: it closes with us.
- * What is written to it is a complaint. */
+ * What is written to it is "+" when all went well, else a complaint. */
 #include "tools/tools.h"
 
 #include <errno.h>
@@ -82,6 +82,8 @@ int sp_cmd_finish(int argc, char **argv)
 		dprintf(READY_FD, "%s %s; `smartprof recover` renders it later", argv[1], result.why);
 	else if (!result.path[0])
 		dprintf(READY_FD, "it used less than 20 ms of CPU and 1 MB of memory: too little for a profile");
+	else
+		dprintf(READY_FD, "+");
 	close(READY_FD); /* the process need not wait for its relatives */
 	render_relatives(argv[1], tree, &symbols);
 	return err ? 1 : 0;

@@ -1,0 +1,282 @@
+/* Starts the renderer, which the target cannot notice, and waits for it.
+ *
+ * The renderer is a grandchild. The child in between has exit signal 0 (no SIGCHLD, invisible to wait without
+ * __WALL) and ignores SIGCHLD itself: so the kernel reaps the renderer, nobody is charged its CPU time, and when
+ * the child in between, which did nothing, is reaped by us there is no orphan for anybody above to find. It runs
+ * in the target's memory and with its descriptors; the renderer does so until exec, as after vfork: nothing is
+ * copied and nothing may be changed. Should the target be killed meanwhile, it goes at once, for it holds the
+ * target's memory. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <linux/futex.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "preload/agent.h"
+#include "preload/real.h"
+#include "sampler/sys.h"
+
+#define MAX_ENV 4096
+#define STACK_BYTES 65536u
+#define WAIT_MS 10000
+#define HURRIED_MS 500   /* once a signal wants the process to end */
+#define RELATIVES_MS 250 /* for what the renderer does when the profile stands: it need not be waited for */
+#define SLICE_MS 50      /* between two looks at what does not wake the wait */
+struct spawn {
+	const char *path;
+	char *argv[4];
+	char *envp[MAX_ENV + 1];
+	int done_fd;  /* write end of the pipe the target waits on */
+	int target;   /* its pid */
+	uint32_t tid; /* atomic: of the child in between; the kernel clears it when that ends */
+	int failed;   /* atomic: negative errno of what failed, written by the children */
+	char found[SP_PATH_MAX];
+	char stack[2][STACK_BYTES] __attribute__((aligned(16)));
+};
+
+static void close_from(unsigned from, unsigned to)
+{
+	if (from > to || sp_sys(SYS_close_range, from, to, 0) != -ENOSYS)
+		return;
+	for (; from <= to && from < 65536; from++)
+		sp_sys(SYS_close, from);
+}
+
+/* Leaves /dev/null on 0 to 2 and the pipe on 3, whatever the target had open, and however few
+ * descriptors it may have. */
+static int keep_only(int pipe_fd)
+{
+	long err = 0;
+	int i;
+
+	if (pipe_fd > 0)
+		close_from(0, (unsigned)pipe_fd - 1);
+	close_from((unsigned)pipe_fd + 1, ~0u);
+	if (pipe_fd != 3)
+		err = sp_sys(SYS_dup3, pipe_fd, 3, 0);
+	else
+		err = sp_sys(SYS_fcntl, 3, F_SETFD, 0);
+	close_from(0, 2);
+	close_from(4, ~0u);
+	for (i = 0; i < 3 && err >= 0; i++)
+		err = sp_sys(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR);
+	return err < 0 ? (int)err : 0;
+}
+
+/* struct kernel_sigaction of x86-64: all zero is SIG_DFL. */
+struct raw_sigaction {
+	void *handler;
+	unsigned long flags;
+	void *restorer;
+	uint64_t mask;
+};
+
+/* In the grandchild: everything of the target's is let go of, then exec. */
+static int renderer_main(void *arg)
+{
+	struct spawn *s = arg;
+	struct raw_sigaction dfl = {0};
+	uint64_t none = 0;
+	int i, err;
+
+	sp_sys(SYS_setpriority, PRIO_PROCESS, 0, 10);
+	for (i = 1; i < 65; i++) /* ignored ones would be inherited */
+		sp_sys(SYS_rt_sigaction, i, &dfl, NULL, 8);
+	err = keep_only(s->done_fd);
+	sp_sys(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, 8);
+	if (!err)
+		err = (int)sp_sys(SYS_execve, s->path, s->argv, s->envp);
+	sp_store(&s->failed, err);
+	sp_sys(SYS_exit, 127);
+	return 0;
+}
+
+/* In the child in between, on the target's thread-local storage: system calls alone. */
+static int between_main(void *arg)
+{
+	struct spawn *s = arg;
+	struct raw_sigaction ignore = {.handler = (void *)1};
+
+	sp_sys(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	if (sp_sys(SYS_getppid) == s->target) {
+		sp_sys(SYS_setsid); /* no signal to the target's group */
+		sp_sys(SYS_rt_sigaction, SIGCHLD, &ignore, NULL, 8);
+		if (__clone(renderer_main, s->stack[1] + STACK_BYTES, CLONE_VM | CLONE_VFORK | SIGCHLD, s) < 0)
+			sp_store(&s->failed, -EAGAIN);
+		sp_sys(SYS_close, s->done_fd);
+		while (sp_sys(SYS_wait4, -1, NULL, 0, NULL) == -EINTR)
+			;
+	}
+	sp_sys(SYS_exit, 0);
+	return 0;
+}
+
+/* The environment for the renderer: the target's, without what would profile the renderer. */
+static void build_environment(struct spawn *s)
+{
+	static const char *const drop[] = {
+		"LD_PRELOAD=", "LD_AUDIT=", "LD_LIBRARY_PATH=", "DEBUGINFOD_URLS=", "MALLOC_CONF=", "ASAN_OPTIONS="};
+	char **from;
+	size_t n = 0, i;
+
+	for (from = sp_process.envp; from && *from && n < MAX_ENV; from++) {
+		for (i = 0; i < sizeof drop / sizeof *drop && strncmp(*from, drop[i], strlen(drop[i])) != 0; i++)
+			;
+		if (i == sizeof drop / sizeof *drop)
+			s->envp[n++] = *from;
+	}
+	s->envp[n] = NULL;
+}
+
+static bool is_executable(const char *path)
+{
+	return sp_sys(SYS_faccessat, AT_FDCWD, path, 1 /* X_OK */) == 0;
+}
+
+/* <directory of the library><suffix>, as `out`. */
+static bool beside_library(const char *suffix, char *out, size_t size)
+{
+	const char *slash = strrchr(sp_process.library, '/');
+	size_t n = slash ? (size_t)(slash - sp_process.library) : 0;
+
+	if (!slash || n + strlen(suffix) + 1 > size)
+		return false;
+	memcpy(out, sp_process.library, n);
+	strcpy(out + n, suffix);
+	return is_executable(out);
+}
+
+/* The command: told, else where it stands in a build tree or an installation. */
+static const char *find_command(char *buffer, size_t size)
+{
+	static const char *const places[] = {
+		"/smartprof", "/../bin/smartprof", "/../../bin/smartprof", "/../../../bin/smartprof"};
+	size_t i;
+
+	if (*sp_process.command && is_executable(sp_process.command))
+		return sp_process.command;
+	for (i = 0; i < sizeof places / sizeof *places; i++)
+		if (beside_library(places[i], buffer, size))
+			return buffer;
+	return NULL;
+}
+
+static long remaining_ms(uint64_t until_ns)
+{
+	uint64_t now = sp_clock_read_ns(CLOCK_MONOTONIC);
+
+	return now < until_ns ? (long)((until_ns - now) / 1000000) + 1 : 0;
+}
+
+/* What the renderer writes: "+" when the profile stands, or a complaint. False at the end. */
+static bool take_word(int fd, bool *done)
+{
+	char word[512];
+	long n = sp_sys(SYS_read, fd, word, sizeof word - 1);
+
+	if (n <= 0)
+		return false;
+	word[n] = 0;
+	*done = true;
+	if (*word != '+')
+		sp_verbose("no profile", word);
+	return true;
+}
+
+/* Waits until the renderer has closed its end, or time is up. */
+static void wait_for_profile(struct spawn *s, int fd)
+{
+	uint64_t until_ns = sp_clock_read_ns(CLOCK_MONOTONIC) + WAIT_MS * 1000000ull;
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	bool hurried = false, done = false;
+	long left;
+
+	while ((left = remaining_ms(until_ns)) > 0) {
+		bool gone = !sp_load(&s->tid);
+
+		if (sp_sys(SYS_poll, &p, 1, gone ? 0 : left < SLICE_MS ? left : SLICE_MS) > 0) {
+			if (!take_word(fd, &done))
+				break;
+		} else if (gone) {
+			break;
+		}
+		if (!hurried && sp_hold_is_hurried()) {
+			hurried = true;
+			until_ns = sp_clock_read_ns(CLOCK_MONOTONIC) + HURRIED_MS * 1000000ull;
+		}
+	}
+	if (left <= 0)
+		sp_verbose("the profile is not waited for any longer", "it comes a little later");
+	else if (!done && !sp_load(&s->failed))
+		sp_verbose("the profile is not rendered yet; `smartprof recover` will do it",
+			"the renderer ended early, as in want of memory");
+}
+
+/* Leaves no child behind. A renderer that goes on after this is nobody's we know. */
+static void reap(struct spawn *s, int pid)
+{
+	uint64_t until_ns = sp_clock_read_ns(CLOCK_MONOTONIC) + RELATIVES_MS * 1000000ull;
+	uint32_t tid;
+	long left;
+
+	while ((tid = sp_load(&s->tid)) != 0 && (left = remaining_ms(until_ns)) > 0) {
+		struct timespec slice = {0, (left < SLICE_MS ? left : SLICE_MS) * 1000000};
+
+		if (sp_hold_is_hurried())
+			break;
+		sp_sys(SYS_futex, &s->tid, FUTEX_WAIT, tid, &slice);
+	}
+	if (sp_load(&s->tid))
+		sp_sys(SYS_kill, pid, SIGKILL);
+	sp_sys(SYS_wait4, pid, NULL, __WCLONE, NULL);
+}
+
+static int start(struct spawn *s)
+{
+	const int flags = CLONE_VM | CLONE_FILES | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
+
+	s->target = sp_agent.pid;
+	return __clone(between_main, s->stack[0] + STACK_BYTES, flags, s, &s->tid, (void *)0, &s->tid);
+}
+
+int sp_render(void)
+{
+	struct spawn *s;
+	int fds[2], err, pid;
+	long p;
+
+	if (sp_under_valgrind()) /* it makes a fork of a clone, which would run on in the program */
+		return -ENOTSUP;
+	p = sp_sys(SYS_mmap, NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (sp_is_error(p))
+		return (int)p;
+	s = (struct spawn *)p;
+	s->path = find_command(s->found, sizeof s->found);
+	if (!s->path)
+		return -ENOENT;
+	s->argv[0] = (char *)(uintptr_t)s->path;
+	s->argv[1] = (char *)(uintptr_t) "finish";
+	s->argv[2] = sp_process.spool_path;
+	build_environment(s);
+	err = (int)sp_sys(SYS_pipe2, fds, O_CLOEXEC);
+	if (err)
+		return err;
+	s->done_fd = fds[1];
+	pid = start(s);
+	if (pid < 0) {
+		sp_sys(SYS_close, fds[1]);
+		sp_store(&s->failed, -EAGAIN);
+	} else {
+		wait_for_profile(s, fds[0]);
+		reap(s, pid);
+	}
+	sp_sys(SYS_close, fds[0]);
+	return sp_load(&s->failed);
+}
