@@ -60,23 +60,11 @@ static int open_by_build_id(struct sp_object *found, const uint8_t *id, size_t b
 	return -ENOENT;
 }
 
-/* CRC-32 as in zlib, over the whole file. */
 static bool crc_matches(const struct sp_object *object, uint32_t wanted)
 {
-	uint32_t table[256], crc = 0xffffffffu;
-	size_t bytes = 0;
-	const unsigned char *raw = (const unsigned char *)elf_rawfile(object->elf, &bytes);
+	uint32_t crc;
 
-	if (!raw)
-		return false;
-	for (uint32_t i = 0; i < 256; i++) {
-		table[i] = i;
-		for (int bit = 0; bit < 8; bit++)
-			table[i] = table[i] & 1 ? table[i] >> 1 ^ 0xedb88320u : table[i] >> 1;
-	}
-	for (size_t i = 0; i < bytes; i++)
-		crc = table[(crc ^ raw[i]) & 0xff] ^ crc >> 8;
-	return ~crc == wanted;
+	return sp_object_crc(object, &crc) && crc == wanted;
 }
 
 static int open_linked(struct sp_object *found, const struct sp_object *object, const char *path, uint32_t crc,
@@ -262,7 +250,8 @@ int sp_debugfile_open_mini(struct sp_object *found, const struct sp_object *obje
 	size_t bytes = 0;
 	void *image = packed && packed->d_buf ? unpack_xz(packed->d_buf, packed->d_size, &bytes) : NULL;
 
-	if (!image)
-		return -ENOENT;
-	return sp_object_open_image(found, image, bytes) ? -ENOENT : 0;
+	int rc = image ? sp_object_open_memory(found, image, bytes) : -ENOENT;
+
+	free(image);
+	return rc ? -ENOENT : 0;
 }

@@ -217,6 +217,16 @@ static uint64_t unwind_entry(struct sp_symbols *m, struct sp_symbols_context *co
 	return sp_unwind_table_find(&m->unwind, address);
 }
 
+/* A symbol without a size is believed where no other function starts before the address, and, where the local
+ * functions may have been dropped, only of a function that the unwind table knows. */
+static bool reaches(struct sp_symbols *m, struct sp_symbols_context *context, const struct sp_elf_symbol *symbol,
+	uint64_t address)
+{
+	uint64_t entry = symbol->sized ? 0 : unwind_entry(m, context, address);
+
+	return symbol->sized || entry == symbol->address || (m->symtab.full && entry < symbol->address);
+}
+
 static size_t resolve_generated(struct sp_strings *strings, const struct sp_symbols *m, uint64_t address,
 	struct sp_symbol *out)
 {
@@ -264,6 +274,7 @@ size_t sp_symbols_resolve(struct sp_symbols *m, struct sp_symbols_context *conte
 	const struct sp_plt_stub *stub;
 	struct sp_elf_symbol *symbol;
 	bool linkage = false;
+	uint64_t start;
 	size_t count = 0;
 
 	if (m->source == SP_SYMBOLS_PERF_MAP)
@@ -281,9 +292,9 @@ size_t sp_symbols_resolve(struct sp_symbols *m, struct sp_symbols_context *conte
 		count = 1;
 	}
 	/* The function's own symbol, which is not that of its cold part. */
-	symbol =
-		sp_symtab_find(&m->symtab, out[count - 1].function_address ? out[count - 1].function_address : address);
-	if (symbol)
+	start = out[count - 1].function_address ? out[count - 1].function_address : address;
+	symbol = sp_symtab_find(&m->symtab, start);
+	if (symbol && reaches(m, context, symbol, start))
 		add_symbol(&context->strings, m, symbol, linkage, out, count);
 	if (!out[count - 1].function && !out[count - 1].function_address)
 		out[count - 1].function_address = unwind_entry(m, context, address);

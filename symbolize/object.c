@@ -1,22 +1,25 @@
 /* Opening ELF objects that may be missing, truncated, or no ELF at all. */
 #include <elfutils/libdwelf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/stat.h>
+#include <sys/mman.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "symbolize/object.h"
 
 /* Compressed debug sections are unpacked into memory; beyond this a module makes do with its ELF symbols. */
 #define UNPACKED_LIMIT_BYTES (1024ull << 20)
 #define VDSO_LIMIT_BYTES (1u << 20)
+#define TRIES 3
+#define RETRY_US 20000u
 
-static int adopt(struct sp_object *object, Elf *elf)
+static int adopt(struct sp_object *object)
 {
+	Elf *elf = elf_memory((char *)object->image.bytes, object->image.size);
 	const void *build_id;
 	ssize_t bytes;
 
@@ -42,40 +45,52 @@ static struct sp_symbol_file file_of(const struct stat *status)
 		.changed_ns = status->st_ctim.tv_sec * 1000000000 + status->st_ctim.tv_nsec};
 }
 
-int sp_object_open(struct sp_object *object, const char *path)
+/* A file that is being written is looked at again in a moment. */
+static int read_image(struct sp_object *object, const char *path)
 {
-	struct stat status;
-	Elf *elf = NULL;
-	int rc, fd;
+	struct sp_disk_file file;
+	int rc = -EAGAIN;
 
-	*object = (struct sp_object){0};
-	/* A path from a module table may name anything: a FIFO must not make us wait. */
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0)
-		return -errno;
-	rc = -ENOENT;
-	if (fstat(fd, &status) || !S_ISREG(status.st_mode))
-		goto out;
-	/* Mapped, not read: the pages of a huge debug file then stay the page cache's and can be reclaimed. */
-	elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
-	if (elf)
-		elf_cntl(elf, ELF_C_FDREAD);
-	rc = adopt(object, elf);
-	if (rc)
-		goto out;
-	object->file = file_of(&status);
-	object->path = realpath(path, NULL);
-out:
-	close(fd);
+	for (int tries = 0; tries < TRIES && rc == -EAGAIN; tries++) {
+		if (tries)
+			usleep(RETRY_US);
+		rc = sp_disk_open(&file, path);
+		if (rc)
+			return rc;
+		rc = sp_image_read(&object->image, &file);
+		object->file = file_of(&file.status);
+		sp_disk_close(&file);
+	}
 	return rc;
 }
 
-int sp_object_open_image(struct sp_object *object, void *image, size_t bytes)
+int sp_object_open(struct sp_object *object, const char *path)
 {
 	int rc;
 
-	*object = (struct sp_object){.image = image};
-	rc = adopt(object, elf_memory(image, bytes));
+	*object = (struct sp_object){0};
+	rc = read_image(object, path);
+	if (!rc)
+		rc = adopt(object);
+	if (rc) {
+		sp_object_close(object);
+		return rc;
+	}
+	object->path = realpath(path, NULL);
+	return 0;
+}
+
+int sp_object_open_memory(struct sp_object *object, const void *bytes, size_t count)
+{
+	void *at = mmap(NULL, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int rc;
+
+	*object = (struct sp_object){0};
+	if (at == MAP_FAILED)
+		return -errno;
+	memcpy(at, bytes, count);
+	object->image = (struct sp_image){.bytes = at, .size = count};
+	rc = adopt(object);
 	if (rc)
 		sp_object_close(object);
 	return rc;
@@ -83,12 +98,31 @@ int sp_object_open_image(struct sp_object *object, void *image, size_t bytes)
 
 int sp_object_reopen(struct sp_object *another, const struct sp_object *object)
 {
-	int rc = object->path ? sp_object_open(another, object->path) : -ESTALE;
+	*another = (struct sp_object){.image = object->image, .shared = true, .file = object->file};
+	another->path = object->path ? strdup(object->path) : NULL;
+	return adopt(another);
+}
 
-	if (rc || !memcmp(&another->file, &object->file, sizeof(object->file)))
-		return rc;
-	sp_object_close(another);
-	return -ESTALE;
+bool sp_object_crc(const struct sp_object *object, uint32_t *crc)
+{
+	struct sp_disk_file file;
+	uint64_t left, at = 0;
+	uint8_t piece[65536];
+	int rc = object->path ? sp_disk_open(&file, object->path) : -ENOENT;
+
+	if (rc)
+		return false;
+	*crc = (uint32_t)crc32(0, NULL, 0);
+	for (left = (uint64_t)file.status.st_size; left && !rc;) {
+		size_t bytes = left < sizeof(piece) ? (size_t)left : sizeof(piece);
+
+		rc = sp_disk_read(&file, piece, bytes, at);
+		*crc = (uint32_t)crc32(*crc, piece, (uInt)bytes);
+		left -= bytes;
+		at += bytes;
+	}
+	sp_disk_close(&file);
+	return !rc;
 }
 
 static size_t vdso_bytes(uintptr_t start)
@@ -112,22 +146,16 @@ int sp_object_open_vdso(struct sp_object *object)
 {
 	uintptr_t start = getauxval(AT_SYSINFO_EHDR);
 	size_t bytes = start ? vdso_bytes(start) : 0;
-	void *copy;
 
 	*object = (struct sp_object){0};
-	if (!bytes)
-		return -ENOENT;
-	copy = malloc(bytes);
-	if (!copy)
-		return -ENOMEM;
-	memcpy(copy, (const void *)start, bytes);
-	return sp_object_open_image(object, copy, bytes);
+	return bytes ? sp_object_open_memory(object, (const void *)start, bytes) : -ENOENT;
 }
 
 void sp_object_close(struct sp_object *object)
 {
 	elf_end(object->elf);
-	free(object->image);
+	if (!object->shared)
+		sp_image_free(&object->image);
 	free(object->path);
 	*object = (struct sp_object){0};
 }

@@ -7,30 +7,32 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "symbolize/image.h"
 #include "symbolize/spans.h"
 #include "symbolize/symbolize.h"
 
 struct sp_object {
 	Elf *elf;                /* NULL: closed */
 	char *path;              /* symbolic links resolved; NULL for an image */
-	void *image;             /* what elf reads, where it is no file */
+	struct sp_image image;   /* what elf reads */
+	bool shared;             /* the image belongs to another object */
 	const uint8_t *build_id; /* lives as long as elf */
 	size_t build_id_bytes;
 	struct sp_symbol_file file; /* as it was when it was opened; all 0 for an image */
 };
 
-/* Opens a regular file; holds no descriptor afterwards, so that thousands of modules fit any
- * RLIMIT_NOFILE. Returns 0, -ENOENT (or what open() says), or -ENOEXEC: no ELF. */
+/* Opens a regular file, of which an image (symbolize/image.h) is taken: no descriptor is held afterwards. Returns 0,
+ * -ENOENT, -ENOEXEC (no ELF), or what kept the file from being read, which says nothing of the file. */
 int sp_object_open(struct sp_object *object, const char *path);
 
 /* The vdso this process runs on. Returns 0 or negative errno. */
 int sp_object_open_vdso(struct sp_object *object);
 
-/* An image in memory; `image` is malloc'ed and belongs to the object from here on, even on failure. */
-int sp_object_open_image(struct sp_object *object, void *image, size_t bytes);
+/* An ELF file in memory, of which a copy is taken. */
+int sp_object_open_memory(struct sp_object *object, const void *bytes, size_t count);
 
-/* Opens the object's file once more, for another thread: handles are not to be used by two. Returns 0, or
- * a negative errno: -ESTALE when the path does not lead to the same file any more. */
+/* Another handle of the same image, for another thread: handles are not to be used by two. The object must live longer.
+ * Returns 0 or a negative errno. */
 int sp_object_reopen(struct sp_object *another, const struct sp_object *object);
 
 /* Closing a closed (zeroed) object does nothing. */
@@ -38,6 +40,9 @@ void sp_object_close(struct sp_object *object);
 
 /* Are they the same file, whatever has been written to it? */
 bool sp_object_is_file(const struct sp_object *object, uint64_t device, uint64_t inode);
+
+/* CRC-32 as in zlib, over the whole file. False when it cannot be read. */
+bool sp_object_crc(const struct sp_object *object, uint32_t *crc);
 
 /* True when the object carries exactly this build-id. */
 bool sp_object_has_build_id(const struct sp_object *object, const uint8_t *build_id, size_t bytes);

@@ -283,6 +283,7 @@ static int add_sized(struct sp_symtab *table, const struct loader *loader)
 			.file = c->ambiguous ? loader->files[c->file - 1] : NULL,
 			.whole = c->whole,
 			.exported = c->rank & RANK_EXPORTED,
+			.sized = c->high > c->low,
 		};
 		rc = sp_spans_add(&table->sized, c->low, c->high, c->rank, (uint32_t)i);
 	}

@@ -11,6 +11,7 @@ struct sp_elf_symbol {
 	uint64_t address;
 	uint64_t whole; /* address of the function that this is the cold part of; 0: it is none */
 	bool exported;
+	bool sized;        /* tells where it ends; else it is taken to reach to the next symbol */
 	const char *shown; /* for the user, atomic: its name as people should see it; NULL: not worked out */
 };
 
@@ -33,7 +34,8 @@ void sp_symtab_free(struct sp_symtab *table);
 /* Has this file a .symtab? */
 bool sp_symtab_is_full(const struct sp_object *object);
 
-/* The symbol whose code covers the address, or NULL: never merely the nearest one. Of a cold part its function's. */
+/* The symbol whose code covers the address, or NULL: never merely the nearest one. Of a cold part its function's. One
+ * without a size may have functions behind it whose symbols were dropped: see the unwind table. */
 struct sp_elf_symbol *sp_symtab_find(const struct sp_symtab *table, uint64_t address);
 
 #endif

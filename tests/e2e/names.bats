@@ -188,3 +188,116 @@ reloader() {
 		[ "$(front program "$(profile_of perl)")" = perl ]
 	done
 }
+
+@test "a symbol without a size does not reach over functions whose symbols were dropped" {
+	cat >tiny.S <<-'END'
+		.globl tiny_add
+		.type tiny_add, @function
+		tiny_add:
+			lea (%rdi,%rsi), %eax
+			ret
+		.section .note.GNU-stack,"",@progbits
+	END
+	cat >work.c <<-'END'
+		static volatile unsigned sink;
+		int tiny_add(int, int);
+		__attribute__((noinline)) static void burn_here(unsigned n)
+		{
+			for (unsigned i = 0; i < n; i++)
+				sink = sink * 3 + i;
+		}
+		int main(void)
+		{
+			for (int i = 0; i < 2000; i++)
+				burn_here(100000);
+			return tiny_add(0, 0);
+		}
+	END
+	for how in 'strip -x' 'strip -g -x' 'strip --strip-unneeded'; do
+		cc -O1 -o app tiny.S work.c
+		$how app
+		profiled ./app
+		[ "$(percent tiny_add "$(profile_of app)")" -le 2 ]
+		rm -r profiles
+	done
+}
+
+@test "files of many gigabytes have names: data behind the program, data in it, zeros in memory" {
+	burner burn_here app
+	cp app small
+	truncate -s 5000M app
+	profiled ./app
+	at_least "$(percent burn_here "$(profile_of app)")" 80
+	rm -r profiles
+	objcopy --add-section .payload=/dev/null small app
+	# The section's contents: far behind everything else, as large as the limit on memory and a half.
+	python3 - <<-'END'
+		import struct
+		f = open('app', 'r+b')
+		head = f.read(64)
+		shoff, = struct.unpack_from('<Q', head, 40)
+		entry, count, names = struct.unpack_from('<HHH', head, 58)
+		f.seek(shoff)
+		table = bytearray(f.read(entry * count))
+		f.seek(struct.unpack_from('<Q', table, names * entry + 24)[0])
+		text = f.read(4096)
+		here = [i for i in range(count) if text[struct.unpack_from('<I', table, i * entry)[0]:].startswith(b'.payload\0')]
+		struct.pack_into('<QQ', table, here[0] * entry + 24, 1 << 20, 6000 << 20)
+		f.seek(shoff)
+		f.write(table)
+		f.truncate(6100 << 20)
+	END
+	profiled ./app
+	at_least "$(percent burn_here "$(profile_of app)")" 80
+	rm -r profiles
+	sed '1i char huge[2400000000ul];' burner.c >zeros.c
+	cc -g -O1 -mcmodel=large -DNAME=burn_here -o app zeros.c
+	profiled ./app
+	at_least "$(percent burn_here "$(profile_of app)")" 80
+}
+
+@test "what could not be read under a limit is read the next time" {
+	export XDG_CACHE_HOME=$WORK/cache
+	burner burn_here app -Wl,--compress-debug-sections=zlib
+	head -c 300000000 /dev/zero >data
+	objcopy --add-section .payload=data app
+	rm data
+	for kilobytes in 60000 100000 250000; do
+		(ulimit -v $kilobytes && profiled ./app) || true
+		rm -rf profiles "$XDG_STATE_HOME"
+		profiled ./app
+		profile=$(profile_of app)
+		at_least "$(percent burn_here "$profile")" 80
+		section '## All lines' "$profile" | grep -q burner.c
+		rm -rf profiles "$XDG_CACHE_HOME"
+	done
+}
+
+@test "a file that is written and cut while it is read ends no report" {
+	reloader
+	sed -i 's/use(argv\[1\]);/use(argv[1]); pause();/; 1i #include <unistd.h>' host.c
+	cc -o host host.c
+	burner burn_here plugin.so -shared -DPLUGIN
+	cp plugin.so whole
+	start ./host "$WORK/plugin.so"
+	kill -STOP "$pid"
+	while [ ! -e enough ]; do
+		cat whole >plugin.so
+		head -c 3000 whole >plugin.so
+		cat whole whole >plugin.so
+		truncate -s 5000 plugin.so
+	done 3>&- &
+	writer=$!
+	failed=0
+	for try in $(seq "$(long 40 300)"); do
+		"$SMARTPROF" report "$pid" >report.md || failed=$((failed + 1))
+		rm -rf "$HOME/.cache"
+	done
+	touch enough
+	wait "$writer"
+	[ "$failed" -eq 0 ]
+	cat whole >plugin.so
+	"$SMARTPROF" report "$pid" >report.md
+	kill -9 "$pid"
+	grep -q burn_here report.md
+}
