@@ -53,6 +53,13 @@ void sp_malloc_resolve(void) SP_HIDDEN;
 /* The program's malloc, where it is not ours: the executable's own, or that of a library which stands before
  * ours in LD_PRELOAD. NULL where it is ours. Any context. */
 const void *sp_malloc_bypass(void) SP_HIDDEN;
+
+/* From now on malloc and calloc may well return NULL: the counters look whether they did. */
+void sp_malloc_may_be_refused(void) SP_HIDDEN;
+
+/* Does so if a limit is in force that lets them. Any context. */
+void sp_limits_look(void) SP_HIDDEN;
+
 void sp_malloc_find_bypass(void) SP_HIDDEN; /* the constructor's */
 
 /* --- malloc_extensions.c, operators.c ---------------------------------------------------------- */

@@ -1,5 +1,6 @@
 /* The malloc family. An allocation that is not sampled costs a subtraction and an increment in
- * thread-local memory and a jump to the next malloc; a free, one byte looked up. */
+ * thread-local memory and a jump to the next malloc; a free, one byte looked up. What came back is looked at only
+ * where it may be nothing: a call in the place of the jump costs as much again as all of that. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <malloc.h>
@@ -46,12 +47,47 @@ void sp_malloc_find_bypass(void)
 		bypass = (const void *)malloc;
 }
 
+/* Where the fast paths of allocations go on. */
+static struct {
+	void *(*malloc)(size_t);
+	void *(*calloc)(size_t, size_t);
+	bool checked; /* what they return is looked at */
+} onward;
+
+static void *checked_malloc(size_t size)
+{
+	void *p = sp_real.malloc(size);
+
+	if (!p)
+		sp_heap_uncount(size);
+	return p;
+}
+
+static void *checked_calloc(size_t n, size_t each)
+{
+	void *p = sp_real.calloc(n, each);
+
+	if (!p)
+		sp_heap_uncount(n * each);
+	return p;
+}
+
 /* The functions that the fast paths call without a look. */
 void sp_malloc_resolve(void)
 {
 	(void)SP_REAL(malloc);
 	(void)SP_REAL(calloc);
 	(void)SP_REAL(free);
+	sp_store(&onward.malloc, onward.checked ? checked_malloc : sp_real.malloc);
+	sp_store(&onward.calloc, onward.checked ? checked_calloc : sp_real.calloc);
+}
+
+void sp_malloc_may_be_refused(void)
+{
+	if (sp_load(&onward.checked))
+		return;
+	sp_store(&onward.checked, true);
+	sp_malloc_resolve();
 }
 
 static NOINLINE void *malloc_slow(size_t size)
@@ -60,11 +96,13 @@ static NOINLINE void *malloc_slow(size_t size)
 
 	if (inside_agent())
 		return sp_arena_alloc(size, 16);
-	if (sp_unlikely(!sp_real.malloc))
+	if (sp_unlikely(!onward.malloc))
 		sp_malloc_resolve();
 	p = sp_real.malloc(size);
-	if (p)
+	if (sp_likely(p))
 		sp_heap_hit(p, size);
+	else
+		sp_malloc_may_be_refused();
 	return p;
 }
 
@@ -72,7 +110,7 @@ SP_EXPORT void *malloc(size_t size)
 {
 	if (sp_unlikely(!sp_heap_count_quickly(size)))
 		return malloc_slow(size);
-	return sp_real.malloc(size);
+	return onward.malloc(size);
 }
 
 static NOINLINE void *calloc_slow(size_t n, size_t each, size_t size)
@@ -81,11 +119,13 @@ static NOINLINE void *calloc_slow(size_t n, size_t each, size_t size)
 
 	if (inside_agent())
 		return sp_arena_alloc(size, 16);
-	if (sp_unlikely(!sp_real.malloc))
+	if (sp_unlikely(!onward.malloc))
 		sp_malloc_resolve();
 	p = sp_real.calloc(n, each);
-	if (p && size != SIZE_MAX)
+	if (sp_likely(p))
 		sp_heap_hit(p, size);
+	else
+		sp_malloc_may_be_refused();
 	return p;
 }
 
@@ -97,7 +137,7 @@ SP_EXPORT void *calloc(size_t n, size_t each)
 		size = SIZE_MAX; /* the real one refuses it */
 	if (sp_unlikely(!sp_heap_count_quickly(size)))
 		return calloc_slow(n, each, size);
-	return sp_real.calloc(n, each);
+	return onward.calloc(n, each);
 }
 
 static NOINLINE void free_slow(void *p)

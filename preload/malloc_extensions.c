@@ -394,8 +394,9 @@ SP_EXPORT size_t xallocx(void *p, size_t size, size_t extra, int flags);
 size_t xallocx(void *p, size_t size, size_t extra, int flags)
 {
 	__typeof__(&xallocx) behind = NEXT(xallocx);
+	__typeof__(&sallocx) ask = NEXT(sallocx); /* the caller's too: called by name it would be ours */
 	struct sp_counted_realloc counted;
-	size_t before = sallocx(p, flags), now;
+	size_t before = ask ? ask(p, flags) : malloc_usable_size(p), now;
 
 	if (!behind)
 		return before;

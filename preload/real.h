@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/resource.h>
 #include <threads.h>
 #include <time.h>
 
@@ -56,6 +57,8 @@
 	X(int, mincore, (void *, size_t, unsigned char *)) \
 	X(void, _exit, (int)) \
 	X(void, quick_exit, (int)) \
+	X(int, setrlimit, (int, const struct rlimit *)) \
+	X(int, prlimit, (pid_t, int, const struct rlimit *, struct rlimit *)) \
 	X(int, prctl, (int, unsigned long, unsigned long, unsigned long, unsigned long))
 
 struct sp_real {

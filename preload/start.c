@@ -297,6 +297,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	loaded();
 	sp_malloc_resolve();
 	sp_malloc_find_bypass();
+	sp_limits_look();
 	sp_live_boot_done();
 	sp_agent.pid = (int)sp_sys(SYS_getpid);
 	if (!is_wanted(envp, NULL))

@@ -39,6 +39,13 @@ early:
 	return false;
 }
 
+/* Takes back what sp_heap_count_quickly has counted: the allocation was refused. */
+static inline void sp_heap_uncount(size_t size)
+{
+	sp_tls.heap.countdown += (int64_t)size;
+	sp_tls.heap.allocs--;
+}
+
 /* Counts a free of p; false where sp_heap_is_relocated() is. */
 static inline bool sp_heap_count_free(const void *p)
 {

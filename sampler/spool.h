@@ -260,7 +260,7 @@ struct sp_module {
 struct sp_heap_counters {
 	int64_t countdown; /* bytes until the next sample */
 	int64_t bytes_base;
-	uint64_t allocs;   /* successful or not: calls that asked for memory, reallocs that moved or not included */
+	uint64_t allocs;   /* calls that got memory, reallocs that moved or not included */
 	uint64_t frees;    /* calls that gave memory back, free(NULL) excepted */
 	uint64_t reallocs; /* of allocs and frees both, those made by realloc */
 };

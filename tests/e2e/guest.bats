@@ -190,6 +190,14 @@ PY
 	[ "$(cat profiled.out)" = fine ]
 }
 
+@test "under valgrind there is no message more" {
+	for how in plain profiled; do
+		$how valgrind "$TARGETS/heap_truth" 2>$how.err >$how.out
+		sed -i '/^==[0-9]*== *\(total heap usage\|in use at exit\|[a-z]* lost\|still reachable\|Command\)/d; s/^==[0-9]*==//' $how.err
+	done
+	diff plain.err profiled.err
+}
+
 @test "under valgrind nothing is written twice" {
 	for how in plain profiled; do
 		$how valgrind -q "$TARGETS/cpu_truth" 0.2 2>$how.err | cat >$how.out

@@ -73,3 +73,49 @@ other_allocator() {
 @test "mimalloc" {
 	other_allocator libmimalloc.so.2
 }
+
+@test "an allocator of a module's own answers for its blocks, another of the same kind beside it" {
+	cat >own.c <<-'END'
+		#include <stdlib.h>
+		void *mallocx(size_t size, int flags) { size_t *p = malloc(size + 64); *p = size + MORE; return p + 8; }
+		void dallocx(void *p, int flags) { free((size_t *)p - 8); }
+		size_t sallocx(void *p, int flags) { return ((size_t *)p)[-8]; }
+		size_t xallocx(void *p, size_t size, size_t extra, int flags) { return ((size_t *)p)[-8]; }
+	END
+	cat >module.c <<-'END'
+		#include <stdio.h>
+		#include <stdlib.h>
+		void *mallocx(size_t, int);
+		void dallocx(void *, int);
+		size_t sallocx(void *, int), xallocx(void *, size_t, size_t, int);
+		void run(void) {
+			for (int i = 0; i < 3000; i++) {
+				void *p = mallocx(100000, 0);
+				if (i == 2999)
+					printf("%zu %zu\n", sallocx(p, 0), xallocx(p, 1 << 30, 0, 0));
+				else
+					xallocx(p, 1 << 30, 0, 0);
+				dallocx(p, 0);
+			}
+		}
+	END
+	cat >host.c <<-'END'
+		#include <dlfcn.h>
+		int main(int argc, char **argv) {
+			void *m = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL) ? dlopen(argv[2], RTLD_NOW | RTLD_LOCAL) : 0;
+			if (!m) return 2;
+			((void (*)(void))dlsym(m, "run"))();
+			return 0;
+		}
+	END
+	gcc -w -O1 -shared -fPIC -DMORE=7 -Wl,-Bsymbolic -o libown.so own.c
+	sed 's/return ((size_t.*/abort(); }/' own.c >beside.c
+	gcc -w -O1 -shared -fPIC -DMORE=9 -Wl,-Bsymbolic,-soname,libjemalloc.so.2 -o beside.so beside.c
+	gcc -O1 -shared -fPIC -o module.so module.c -L. -lown -Wl,-rpath,"$PWD"
+	gcc -O1 -o host host.c
+	same_run "$PWD/host" "$PWD/beside.so" "$PWD/module.so"
+	[ "$(cat profiled.out)" = "100007 100007" ] || fail "$(cat profiled.out)"
+	profile=$(profile_of host)
+	at_least 310000000 "$(front heap_allocated_bytes "$profile")"
+	at_least "$(front heap_allocated_bytes "$profile")" 300000000
+}
