@@ -83,15 +83,39 @@ static struct sp_thread *prepare_thread(const pthread_attr_t *attr, void *start,
 	return t;
 }
 
-/* In the new thread, before anything of the application's. */
+/* A wrapper of pthread_create that stands behind ours works in the new thread before it comes to us: the thread may
+ * have been taken in already, by its first malloc or a search. Its block stays, and learns what was prepared. */
+static struct sp_thread *join(struct sp_thread *known, struct sp_thread *prepared)
+{
+	if (!known->start) {
+		known->start = prepared->start;
+		known->stack_bytes = prepared->stack_bytes;
+		if (known->record) {
+			known->record->entry = (uint64_t)(uintptr_t)prepared->start;
+			known->record->flags &= ~SP_THREAD_FOUND;
+		}
+	}
+	sp_thread_untake(prepared);
+	return known;
+}
+
+/* In the new thread, before anything of the application's, unless a wrapper was first. */
 static void begin_thread(struct sp_thread *t, void *return_address)
 {
+	struct sp_thread *known = sp_tls.thread ? sp_tls.thread : sp_found_own();
+	struct sp_usage usage;
+
+	if (known)
+		t = join(known, t);
+	else
+		sp_thread_usage_now((int)sp_sys(SYS_gettid), &usage);
 	t->exit_rounds = 0;
 	t->root_pc = (uint64_t)(uintptr_t)return_address;
 	t->stack_high = (uint64_t)pthread_self(); /* the thread pointer */
 	sp_store(&sp_agent.thread_root_pc, t->root_pc);
-	sp_thread_adopt(t, (uint64_t)(uintptr_t)t->start, 0, 0);
-	if (sp_agent.config.heap)
+	if (!known)
+		sp_thread_adopt(t, (uint64_t)(uintptr_t)t->start, usage.user_ns, usage.sys_ns);
+	if (sp_agent.config.heap && !t->heap_interval)
 		sp_heap_start_thread(t);
 	if (sp_thread_blocks_signal())
 		sp_clock_stop_process();
@@ -123,18 +147,18 @@ static int thrd_main(void *arg)
 
 void sp_threads_adopt(void)
 {
-	struct sp_thread *t = sp_tids_find((int)sp_sys(SYS_gettid), NULL);
+	int tid = (int)sp_sys(SYS_gettid);
+	struct sp_thread *t = sp_found_own(), *other;
 	struct sp_usage usage;
 
-	if (t) { /* found before */
-		if (t->foreign || (t->owned && t->tls != &sp_tls))
+	if (!t) {
+		other = sp_tids_find(tid, NULL);
+		if (other && (other->foreign || (other->owned && other->tls != &sp_tls)))
 			return;
-		sp_thread_own(t);
-	} else {
 		t = sp_thread_take();
 		if (!t)
 			return;
-		sp_thread_usage_now((int)sp_sys(SYS_gettid), &usage);
+		sp_thread_usage_now(tid, &usage);
 		sp_thread_adopt(t, 0, usage.user_ns, usage.sys_ns);
 		if (t->record)
 			t->record->flags |= SP_THREAD_FOUND;

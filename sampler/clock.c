@@ -144,9 +144,9 @@ void sp_clock_arm(struct sp_thread *t)
 	uint64_t interval = sp_load(&h->cpu.interval_ns), tick = timer_interval();
 	uint64_t first;
 
-	if (h->cpu.clock == SP_CLOCK_OFF || sp_agent.sealed || t->armed || !t->listed)
+	if (h->cpu.clock == SP_CLOCK_OFF || sp_agent.sealed || !t->listed ||
+		__atomic_exchange_n(&t->armed, true, __ATOMIC_ACQ_REL)) /* a search may be at it from outside */
 		return;
-	t->armed = true;
 	t->first_sample = true;
 	t->period_left = 0;
 	t->clocks = 0;

@@ -25,7 +25,7 @@
 static struct {
 	uint32_t busy;       /* sp_try_lock of what follows */
 	uint32_t scan;       /* number of the search */
-	uint32_t found;      /* threads found and not owned by themselves */
+	uint32_t found;      /* atomic: threads found and not owned by themselves */
 	uint64_t live_ns;    /* CPU time of all threads seen in this search */
 	int64_t lost_ns;     /* after the last search: see lost_ns() */
 	int32_t settled;     /* threads too many after the last search */
@@ -80,6 +80,21 @@ struct sp_thread *sp_found_self(void)
 	if (sp_likely(!sp_load(&found.found)))
 		return sp_tls.thread;
 	return sp_tids_find((int)sp_sys(SYS_gettid), NULL);
+}
+
+struct sp_thread *sp_found_own(void)
+{
+	int tid = (int)sp_sys(SYS_gettid);
+	struct sp_thread *t = sp_load(&found.found) ? sp_tids_find(tid, NULL) : NULL;
+	struct sp_task task;
+
+	if (!t || !t->found || t->owned || t->foreign)
+		return NULL;
+	if (!sp_task_read(tid, &task) || task.start_ticks != t->start_ticks)
+		return NULL; /* of another thread that had this id */
+	sp_thread_own(t);
+	sp_add(&found.found, -1u);
+	return t;
 }
 
 bool sp_found_enter(struct sp_thread *t)
@@ -139,6 +154,16 @@ static void arm(struct sp_thread *t)
 	}
 }
 
+/* Whether the thread, now that its block is listed, has come by itself meanwhile, or ended: a search may be preempted
+ * for as long as many a thread lives. One that comes from now on finds the block. */
+static bool has_come_or_gone(const struct sp_thread *t, uint64_t start_ticks)
+{
+	struct sp_task task;
+
+	return sp_tids_find(t->tid, t) || is_leaving(t->tid) || !sp_task_read(t->tid, &task) || task.exiting ||
+		task.start_ticks != start_ticks;
+}
+
 static void take_in(int tid, const struct sp_task *task)
 {
 	struct sp_thread *t = sp_thread_take();
@@ -153,11 +178,11 @@ static void take_in(int tid, const struct sp_task *task)
 	t->root_pc = tid == sp_agent.pid ? 0 : sp_agent.thread_root_pc ? sp_agent.thread_root_pc : 1;
 	memcpy(t->record->name, task->name, sizeof t->record->name);
 	t->record->start_ns = started_ns(task->start_ticks);
-	if (sp_tids_find(tid, t)) { /* it has come by itself meanwhile */
-		sp_thread_bury(t);
+	if (has_come_or_gone(t, task->start_ticks)) {
+		sp_thread_forget(t);
 		return;
 	}
-	found.found++;
+	sp_add(&found.found, 1);
 	if (sp_load(&sp_agent.state) == SP_AGENT_ACTIVE)
 		arm(t);
 }
@@ -212,18 +237,37 @@ static void bury(struct sp_thread *t)
 {
 	sp_clock_disarm(t);
 	sp_thread_bury(t);
-	found.found--;
+	sp_add(&found.found, -1u);
+}
+
+static bool is_ours(const struct sp_thread *t)
+{
+	return t->found && !t->owned;
+}
+
+/* The one block of a thread that was found in the moment in which it came by itself: of two, its own. */
+static struct sp_thread *only_block(int tid)
+{
+	struct sp_thread *t = sp_tids_find(tid, NULL), *other = t ? sp_tids_find(tid, t) : NULL, *twin;
+
+	if (!other || (!is_ours(t) && !is_ours(other)))
+		return t;
+	twin = is_ours(t) ? t : other;
+	sp_clock_disarm(twin);
+	sp_thread_forget(twin);
+	sp_add(&found.found, -1u);
+	return twin == t ? other : t;
 }
 
 /* A thread in /proc/self/task. */
 static void look_at(int tid)
 {
-	struct sp_thread *t = sp_tids_find(tid, NULL);
+	struct sp_thread *t = only_block(tid);
 	struct sp_task task;
 	uint64_t used = sp_thread_clock(tid);
 
 	found.live_ns += used;
-	if (t && (!t->found || t->owned))
+	if (t && !is_ours(t))
 		return;
 	if ((!t && (used < WORTH_NS || is_leaving(tid))) || !sp_task_read(tid, &task))
 		return;
@@ -237,7 +281,7 @@ static void look_at(int tid)
 	}
 	if (t)
 		bury(t); /* the id is another thread's now */
-	if (task.state != 'Z' && task.state != 'X')
+	if (!task.exiting)
 		take_in(tid, &task);
 }
 

@@ -30,6 +30,10 @@ void sp_found_stranger(void) SP_HIDDEN;
 /* Takes in thread `tid`, which has just been made by clone. Same context. */
 void sp_found_take(int tid) SP_HIDDEN;
 
+/* The calling thread has come here by itself: its block, if it was found before; from now on it owns it. Else NULL. Normal
+ * context. */
+struct sp_thread *sp_found_own(void) SP_HIDDEN;
+
 /* The calling thread's block, or NULL: told without a look at thread-local storage while there is a
  * found thread, which may have none. Signal context. */
 struct sp_thread *sp_found_self(void) SP_HIDDEN;

@@ -7,6 +7,8 @@
 #include "sampler/digits.h"
 #include "sampler/sys.h"
 
+#define PF_EXITING 4u /* include/linux/sched.h */
+
 struct entry { /* struct linux_dirent64 */
 	uint64_t inode;
 	int64_t offset;
@@ -62,10 +64,11 @@ bool sp_task_read(int tid, struct sp_task *task)
 	memset(task, 0, sizeof *task);
 	length = (size_t)(close - open - 1);
 	memcpy(task->name, open + 1, length < sizeof task->name ? length : sizeof task->name - 1);
-	task->state = close[2];
-	/* proc_pid_stat(5): fields 3 state, 14 utime, 15 stime, 22 starttime. */
+	/* proc_pid_stat(5): fields 9 flags, 14 utime, 15 stime, 22 starttime. */
 	for (p = close + 2, field = 3; *p && field <= 22; field++) {
-		if (field == 14)
+		if (field == 9)
+			task->exiting = read_decimal(p) & PF_EXITING;
+		else if (field == 14)
 			task->user_ns = read_decimal(p) * SP_TASK_TICK_NS;
 		else if (field == 15)
 			task->sys_ns = read_decimal(p) * SP_TASK_TICK_NS;

@@ -9,7 +9,7 @@
 
 struct sp_task {
 	char name[16];
-	char state;               /* 'R', 'S', ... 'Z' */
+	bool exiting;             /* on its way out of the kernel, or a zombie */
 	uint64_t user_ns, sys_ns; /* rounded down to SP_TASK_TICK_NS */
 	uint64_t start_ticks;     /* since the machine's start, in SP_TASK_TICK_NS */
 };

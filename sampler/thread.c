@@ -119,6 +119,7 @@ struct sp_thread *sp_thread_take(void)
 	t->user_tick_ns = t->sys_tick_ns = 0;
 	t->user_assigned_ns = t->sys_assigned_ns = 0;
 	t->root_pc = t->stack_high = t->stack_bytes = 0;
+	t->start = NULL;
 	t->user_drift_ns = 0;
 	t->drawn_ns = t->window_switches = t->window_cpu_ns = t->calibration_cycles = 0;
 	t->calibrating = 0;
@@ -203,10 +204,7 @@ bool sp_thread_find(struct sp_thread *t, int tid, uint64_t user_ns, uint64_t sys
 	t->record->cpu_sys_ns = sys_ns;
 	return true;
 refuse:
-	if (t->record)
-		__atomic_store_n(&t->record->state, RECORD_FREE, __ATOMIC_RELEASE);
-	t->record = NULL;
-	sp_thread_untake(t);
+	sp_thread_forget(t);
 	return false;
 }
 
@@ -307,6 +305,15 @@ void sp_thread_bury(struct sp_thread *t)
 {
 	if (sp_agent.spool && t->record)
 		close_record(t);
+	t->record = NULL;
+	t->found = false;
+	sp_thread_untake(t);
+}
+
+void sp_thread_forget(struct sp_thread *t)
+{
+	if (t->record)
+		__atomic_store_n(&t->record->state, RECORD_FREE, __ATOMIC_RELEASE);
 	t->record = NULL;
 	t->found = false;
 	sp_thread_untake(t);

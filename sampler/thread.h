@@ -28,6 +28,9 @@ void sp_thread_own(struct sp_thread *t) SP_HIDDEN;
 /* A found thread has ended unseen: its record is closed as it is, the block goes back to the pool. */
 void sp_thread_bury(struct sp_thread *t) SP_HIDDEN;
 
+/* A block was taken for a thread that has one already: the record is given back, and counts for nothing. */
+void sp_thread_forget(struct sp_thread *t) SP_HIDDEN;
+
 /* The block at a place in the pool; NULL when there is none. */
 struct sp_thread *sp_thread_at(uint32_t index) SP_HIDDEN;
 

@@ -86,3 +86,38 @@ for n in range(2):
 		between 0.02 "$(front wall_seconds "$profile")" 1.4
 	done
 }
+
+# known_once FILE THREADS: so many threads, and what samples stand for is what they used.
+known_once() {
+	[ "$(front threads "$1")" = "$2" ] || fail "$(front threads "$1") threads instead of $2"
+	near "$(front cpu_sampled_seconds "$1")" "$(cpu_of "$1")" 6
+	refuse grep -q '\[found\]' "$1"
+}
+
+@test "a thread is known once, whoever wraps pthread_create around us" {
+	wrapper=$TARGETS/plugins/plugin_wrap_threads.so
+	for preload in "$AGENT $wrapper" "$wrapper $AGENT"; do
+		rm -rf "$SMARTPROF_DIR"
+		LD_PRELOAD=$preload "$TARGETS/threads_cpu" 4 0.3
+		known_once "$(profile_of threads_cpu)" 5
+	done
+	rm -rf "$SMARTPROF_DIR"
+	gcc -g -O1 -fsanitize=leak -I "$ROOT" -o leaks "$ROOT/tests/targets/threads_cpu.c"
+	profiled ./leaks 4 0.3
+	known_once "$(profile_of leaks)" 5
+}
+
+@test "thousands of threads are counted exactly, on a busy machine too" {
+	for ((i = 0; i <= $(nproc); i++)); do
+		timeout 60 sh -c 'while :; do :; done' 3>&- &
+	done
+	for run in "$(long 2000 4000) alive" "$(long 3000 10000)"; do
+		rm -rf "$SMARTPROF_DIR"
+		# shellcheck disable=SC2086 # words on purpose
+		counted "$TARGETS/crowd" $run
+		profile=$(profile_of crowd)
+		[ "$(front threads "$profile")" = $((${run% *} + 1)) ] || fail "$run: $(front threads "$profile") threads"
+		accounted "$profile" usage
+	done
+	kill $(jobs -p)
+}
