@@ -74,19 +74,23 @@ static bool from_flag(const struct sp_option_row *row, char *const *envp)
 	return names && sp_text_listed(names, strlen(names), row->name);
 }
 
+static bool refuse(struct sp_value *value, const struct sp_file_setting *from)
+{
+	if (!value->refused.variable)
+		value->refused = (struct sp_refused){from->name, from->text, from->line};
+	return false;
+}
+
 /* Takes the text for the value if it is allowed; else notes that it was not. */
 static bool accept(struct sp_value *value, const struct sp_option_row *row, const struct sp_file_setting *from,
 	enum sp_source source)
 {
 	uint64_t number;
 
-	if (from->odd || sp_option_parse(row, from->text, &number) < 0) {
-		if (!value->refused.variable)
-			value->refused = (struct sp_refused){from->name, from->text, from->line};
-		return false;
-	}
+	if (from->odd || sp_option_parse(row, from->text, &number) < 0)
+		return refuse(value, from);
 	value->number = number;
-	value->text = row->type == SP_TYPE_TEXT ? from->text : NULL;
+	value->text = row->type == SP_TYPE_TEXT || row->type == SP_TYPE_PATH ? from->text : NULL;
 	value->variable = from->name;
 	value->line = from->line;
 	value->source = source;
@@ -107,7 +111,11 @@ static bool from_file(struct sp_value *value, const struct sp_option_row *row, c
 {
 	const struct sp_file_setting *from = name ? sp_file_get(file, name) : NULL;
 
-	return from && (*from->text || from->odd) && accept(value, row, from, SP_SOURCE_FILE);
+	if (!from || (!*from->text && !from->odd))
+		return false;
+	if (file->found && row->type == SP_TYPE_PATH)
+		return refuse(value, from);
+	return accept(value, row, from, SP_SOURCE_FILE);
 }
 
 /* Looks at the sources from the strongest on: the first with an allowed value gives it. */

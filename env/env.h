@@ -45,6 +45,7 @@ enum sp_option_type {
 	SP_TYPE_MB, /* 10^6 bytes */
 	SP_TYPE_PERCENT,
 	SP_TYPE_TEXT,
+	SP_TYPE_PATH, /* text that says what is run, read or written: never taken from a file that was only found */
 	SP_TYPE_MODE,
 	SP_TYPE_CHOICE
 };
@@ -95,6 +96,7 @@ struct sp_file_setting {
  * from it, which point into it. */
 struct sp_file {
 	char path[SP_FILE_PATH_BYTES]; /* without the root; empty: there is none */
+	bool found;                    /* nobody has named it */
 	const char *problem;           /* why (the rest of) it is not used, a static phrase; NULL: nothing wrong */
 	unsigned count;
 	struct sp_file_setting settings[SP_FILE_SETTINGS];
@@ -103,8 +105,8 @@ struct sp_file {
 };
 
 /* Finds and reads the file: what SMARTPROF_CONFIG names ("/dev/null": none), else .env.profiling in
- * the working directory or the nearest directory above. One that was found, not named, must belong
- * to this user or root and not be writable by everyone: it says which command is run.
+ * the working directory or the nearest directory above. Nobody but this user and root may be able to write to
+ * it; where it was found, not named, it is no link, and nobody else can put another one in its place either.
  * Understands lines "[export ]NAME=value" with shell quotes, without expansions; skips all others.
  * Takes up SMARTPROF_ names and aliases only. */
 void sp_file_read(struct sp_file *file, const struct sp_where *where);
@@ -148,7 +150,7 @@ int sp_perf_try(void);
 struct sp_value {
 	enum sp_source source;
 	uint64_t number;      /* bool, count, …, SP_MODE_ bits, index of the choice */
-	const char *text;     /* SP_TYPE_TEXT: points into the environment or file given; NULL when unset */
+	const char *text;     /* SP_TYPE_TEXT and _PATH: points into the environment or file given; NULL when unset */
 	const char *variable; /* the spelling that was set, for SP_SOURCE_FILE and up */
 	unsigned line;        /* SP_SOURCE_FILE */
 	unsigned rules;       /* SP_SOURCE_RULE: which, for sp_source_text() */

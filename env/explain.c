@@ -83,7 +83,7 @@ static void put_origin(struct sp_text_out *out, const struct sp_config *config, 
 }
 
 /* The text was set by somebody and goes into lines with tabs between fields. */
-static void put_refused(struct sp_text_out *out, const struct sp_refused *refused)
+static void put_refused(struct sp_text_out *out, const struct sp_refused *refused, const char *why)
 {
 	size_t from;
 
@@ -99,7 +99,7 @@ static void put_refused(struct sp_text_out *out, const struct sp_refused *refuse
 		sp_text_put(out, " in the file's");
 		put_line(out, refused->line);
 	}
-	sp_text_put(out, " is not allowed");
+	sp_text_put(out, why);
 }
 
 size_t sp_source_text(const struct sp_config *config, const struct sp_where *where, enum sp_option option, char *buffer,
@@ -113,7 +113,10 @@ size_t sp_source_text(const struct sp_config *config, const struct sp_where *whe
 	if (option == SP_OPT_ENVIRONMENT)
 		put_outvoted(&out, config, where);
 	if (value->refused.variable)
-		put_refused(&out, &value->refused);
+		put_refused(&out, &value->refused,
+			value->refused.line && config->file->found && sp_option_rows[option].type == SP_TYPE_PATH
+				? " does not count: nobody named the file"
+				: " is not allowed");
 	if (option == SP_OPT_CONFIG && config->file && config->file->problem) {
 		sp_text_put(&out, value->text ? "; the rest of it is ignored: " : "; ");
 		sp_text_put(&out, value->text ? "" : config->file->path);

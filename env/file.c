@@ -1,13 +1,16 @@
 /* The settings file: finding it, and reading the assignments that a shell would make of it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "env/internal.h"
 #include "env/text.h"
+#include "env/trust.h"
 
 #define FILE_BYTES_MAX 65536
 #define LINE_BYTES 1024
@@ -123,35 +126,38 @@ static void parse_line(struct sp_file *file, const char *line, unsigned number)
 }
 
 /* Why an open file is not to be read, or NULL. */
-static const char *objection(int fd, bool asked)
+static const char *objection(int fd)
 {
+	struct statfs fs;
 	struct stat info;
 
-	if (syscall(SYS_fstat, fd, &info) < 0)
+	if (syscall(SYS_fstat, fd, &info) < 0 || syscall(SYS_fstatfs, fd, &fs) < 0)
 		return "it cannot be read";
-	if (!S_ISREG(info.st_mode))
+	/* What stands in /proc belongs to a process's user, and says what the process likes. */
+	if (!S_ISREG(info.st_mode) || fs.f_type == PROC_SUPER_MAGIC)
 		return "it is not a regular file";
 	if (info.st_size > FILE_BYTES_MAX)
 		return "it is larger than 64 KiB";
-	if (asked)
-		return NULL;
-	if (info.st_uid && info.st_uid != (uid_t)syscall(SYS_geteuid))
-		return "it belongs to another user";
-	return info.st_mode & S_IWOTH ? "everyone may write to it" : NULL;
+	return sp_trust_objection(&info);
 }
 
 /* Reads root + path, which is there; a file that does not open is a problem too. */
-static void read_file(struct sp_file *file, const char *root, bool asked)
+static void read_file(struct sp_file *file, const char *root)
 {
 	struct sp_lines lines;
 	char line[LINE_BYTES];
-	int error = sp_lines_open(&lines, root, file->path);
+	int error =
+		file->found ? sp_lines_open_itself(&lines, root, file->path) : sp_lines_open(&lines, root, file->path);
 
 	if (error < 0) {
-		file->problem = error == -ENOENT || error == -ENOTDIR ? "there is no such file" : "it cannot be read";
+		file->problem = error == -ENOENT || error == -ENOTDIR ? "there is no such file"
+			: error == -ELOOP                             ? "it is a link"
+								      : "it cannot be read";
 		return;
 	}
-	file->problem = objection(lines.fd, asked);
+	file->problem = objection(lines.fd);
+	if (!file->problem && file->found)
+		file->problem = sp_trust_directories(root, file->path);
 	for (unsigned number = 1; !file->problem && sp_lines_next(&lines, line, sizeof(line)); number++)
 		parse_line(file, line, number);
 	sp_lines_close(&lines);
@@ -206,11 +212,12 @@ void sp_file_read(struct sp_file *file, const struct sp_where *where)
 	file->problem = NULL;
 	file->count = 0;
 	file->used = 0;
-	if (asked && *asked) {
+	file->found = !asked || !*asked;
+	if (!file->found) {
 		if (strcmp(asked, "/dev/null") != 0 && named(file, where, asked))
-			read_file(file, where->root, true);
+			read_file(file, where->root);
 	} else if (sp_find_upward(where, SP_FILE_NAME, file->path, sizeof(file->path))) {
-		read_file(file, where->root, false);
+		read_file(file, where->root);
 	} else {
 		file->path[0] = '\0';
 	}

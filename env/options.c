@@ -133,6 +133,7 @@ int sp_option_parse(const struct sp_option_row *row, const char *text, uint64_t 
 	case SP_TYPE_CHOICE:
 		return parse_choice(row->choices, text, number);
 	case SP_TYPE_TEXT:
+	case SP_TYPE_PATH:
 		*number = 0;
 		return 0;
 	default:
@@ -207,6 +208,7 @@ size_t sp_option_format(const struct sp_option_row *row, const struct sp_value *
 		put_choice(&out, row->choices, value->number);
 		break;
 	case SP_TYPE_TEXT:
+	case SP_TYPE_PATH:
 		sp_text_put(&out, value->text ? value->text : "");
 		break;
 	case SP_TYPE_BYTES:

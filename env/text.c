@@ -111,19 +111,29 @@ bool sp_path_join(char *out, size_t size, const char *a, const char *b)
 	return true;
 }
 
-int sp_lines_open(struct sp_lines *lines, const char *root, const char *path)
+static int open_lines(struct sp_lines *lines, const char *root, const char *path, int flags)
 {
 	char full[SP_PATH_BYTES];
 	long fd;
 
 	if (!sp_path_join(full, sizeof(full), root, path))
 		return -ENAMETOOLONG;
-	fd = syscall(SYS_openat, AT_FDCWD, full, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0);
+	fd = syscall(SYS_openat, AT_FDCWD, full, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags, 0);
 	if (fd < 0)
 		return -errno;
 	lines->fd = (int)fd;
 	lines->at = lines->have = 0;
 	return 0;
+}
+
+int sp_lines_open(struct sp_lines *lines, const char *root, const char *path)
+{
+	return open_lines(lines, root, path, 0);
+}
+
+int sp_lines_open_itself(struct sp_lines *lines, const char *root, const char *path)
+{
+	return open_lines(lines, root, path, O_NOFOLLOW);
 }
 
 /* O_NONBLOCK above: a fifo in the place of a file must not hold the program up. */

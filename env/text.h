@@ -43,6 +43,7 @@ struct sp_lines {
 
 /* Opens root + path. 0 or a negative errno; close only what was opened. */
 int sp_lines_open(struct sp_lines *lines, const char *root, const char *path);
+int sp_lines_open_itself(struct sp_lines *lines, const char *root, const char *path); /* -ELOOP: it is a link */
 
 /* The next line without its newline; one longer than size - 1 is cut. False at the end. */
 bool sp_lines_next(struct sp_lines *lines, char *line, size_t size);

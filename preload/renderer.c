@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "env/trust.h"
 #include "preload/agent.h"
 #include "preload/real.h"
 #include "sampler/sys.h"
@@ -30,14 +31,13 @@
 #define RELATIVES_MS 250 /* for what the renderer does when the profile stands: it need not be waited for */
 #define SLICE_MS 50      /* between two looks at what does not wake the wait */
 struct spawn {
-	const char *path;
+	char name[SP_PATH_MAX], path[SP_PATH_MAX]; /* of the command: as looked for, and without links */
 	char *argv[4];
 	char *envp[MAX_ENV + 1];
 	int done_fd;  /* write end of the pipe the target waits on */
 	int target;   /* its pid */
 	uint32_t tid; /* atomic: of the child in between; the kernel clears it when that ends */
 	int failed;   /* atomic: negative errno of what failed, written by the children */
-	char found[SP_PATH_MAX];
 	char stack[2][STACK_BYTES] __attribute__((aligned(16)));
 };
 
@@ -135,37 +135,51 @@ static void build_environment(struct spawn *s)
 	s->envp[n] = NULL;
 }
 
-static bool is_executable(const char *path)
+/* Whether s->name is there to be run, by nobody's doing but this user's or root's; then as s->path. */
+static bool is_usable(struct spawn *s)
 {
-	return sp_sys(SYS_faccessat, AT_FDCWD, path, 1 /* X_OK */) == 0;
+	const char *problem;
+
+	if (sp_sys(SYS_faccessat, AT_FDCWD, s->name, 1 /* X_OK */) != 0)
+		return false;
+	problem = sp_trust_program(s->name, s->path, sizeof s->path);
+	if (problem) {
+		sp_verbose(s->path, problem);
+		sp_store(&s->failed, -EPERM);
+	}
+	return !problem;
 }
 
-/* <directory of the library><suffix>, as `out`. */
-static bool beside_library(const char *suffix, char *out, size_t size)
+/* <directory of the library><suffix> */
+static bool is_beside_library(struct spawn *s, const char *suffix)
 {
 	const char *slash = strrchr(sp_process.library, '/');
 	size_t n = slash ? (size_t)(slash - sp_process.library) : 0;
 
-	if (!slash || n + strlen(suffix) + 1 > size)
+	if (!slash || n + strlen(suffix) + 1 > sizeof s->name)
 		return false;
-	memcpy(out, sp_process.library, n);
-	strcpy(out + n, suffix);
-	return is_executable(out);
+	memcpy(s->name, sp_process.library, n);
+	strcpy(s->name + n, suffix);
+	return is_usable(s);
 }
 
 /* The command: told, else where it stands in a build tree or an installation. */
-static const char *find_command(char *buffer, size_t size)
+static int find_command(struct spawn *s)
 {
 	static const char *const places[] = {
 		"/smartprof", "/../bin/smartprof", "/../../bin/smartprof", "/../../../bin/smartprof"};
-	size_t i;
+	size_t n = strlen(sp_process.command), i;
 
-	if (*sp_process.command && is_executable(sp_process.command))
-		return sp_process.command;
+	sp_store(&s->failed, -ENOENT);
+	if (n && n < sizeof s->name) {
+		memcpy(s->name, sp_process.command, n + 1);
+		if (is_usable(s))
+			return 0;
+	}
 	for (i = 0; i < sizeof places / sizeof *places; i++)
-		if (beside_library(places[i], buffer, size))
-			return buffer;
-	return NULL;
+		if (is_beside_library(s, places[i]))
+			return 0;
+	return sp_load(&s->failed);
 }
 
 static long remaining_ms(uint64_t until_ns)
@@ -258,10 +272,11 @@ int sp_render(void)
 	if (sp_is_error(p))
 		return (int)p;
 	s = (struct spawn *)p;
-	s->path = find_command(s->found, sizeof s->found);
-	if (!s->path)
-		return -ENOENT;
-	s->argv[0] = (char *)(uintptr_t)s->path;
+	err = find_command(s);
+	if (err)
+		return err;
+	s->failed = 0;
+	s->argv[0] = s->path;
 	s->argv[1] = (char *)(uintptr_t) "finish";
 	s->argv[2] = sp_process.spool_path;
 	build_environment(s);

@@ -299,6 +299,9 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	sp_malloc_find_bypass();
 	sp_limits_look();
 	sp_live_boot_done();
+	/* One with more rights than its caller: the environment and the directory are the caller's. */
+	if (getauxval(AT_SECURE))
+		goto out;
 	sp_agent.pid = (int)sp_sys(SYS_getpid);
 	if (!is_wanted(envp, NULL))
 		goto out;

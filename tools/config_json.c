@@ -75,6 +75,7 @@ static json_t *value_json(const struct sp_option_row *row, const struct sp_value
 	case SP_TYPE_BOOL:
 		return json_boolean(value->number != 0);
 	case SP_TYPE_TEXT:
+	case SP_TYPE_PATH:
 		return text_or_null(value->text);
 	case SP_TYPE_MODE:
 	case SP_TYPE_CHOICE:

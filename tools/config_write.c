@@ -50,13 +50,18 @@ static const char set_paths[] =
 	"fi\n"
 	"unset smartprof_dir smartprof_bin smartprof_lib\n";
 
+static bool is_text(const struct sp_option_row *row)
+{
+	return row->type == SP_TYPE_TEXT || row->type == SP_TYPE_PATH;
+}
+
 /* Values as they can be written without quotes: "2000us". */
 static void short_value(const struct sp_option_row *row, const struct sp_value *value, char *text, size_t size)
 {
 	char *to = text;
 
 	sp_option_format(row, value, text, size);
-	if (row->type == SP_TYPE_TEXT)
+	if (is_text(row))
 		return;
 	for (const char *from = text; *from; from++)
 		if (*from != ' ')
@@ -87,11 +92,11 @@ static void put_remarks(struct sp_buffer *out, const struct sp_option_row *row)
 	if (row->alias)
 		sp_buffer_printf(out, " (also %s)", row->alias);
 	sp_allowed_text(row, allowed, sizeof(allowed));
-	if (row->type != SP_TYPE_TEXT)
+	if (!is_text(row))
 		sp_buffer_printf(out, "\n# Allowed: %s.", allowed);
 	if (row == &sp_option_rows[SP_OPT_ENVIRONMENT]) {
 		sp_buffer_puts(out, " Default: detected.");
-	} else if (row->type != SP_TYPE_TEXT) {
+	} else if (!is_text(row)) {
 		sp_buffer_puts(out, " Default: ");
 		for (int e = 0; e < (same_everywhere(row) ? 1 : SP_ENVIRONMENTS); e++) {
 			default_text(row, e, text, sizeof(text));
@@ -126,9 +131,14 @@ static int put_row(struct sp_buffer *out, const struct sp_plan *plan, int option
 	const struct sp_option_row *row = &sp_option_rows[option];
 	const struct sp_value *value = &plan->config.values[option];
 	const char *export = docker ? "" : "export ";
+	const struct sp_file_setting *kept = sp_file_get(plan->file, row->variable);
 	char text[PATH_MAX];
 
 	put_remarks(out, row);
+	if (value->source < SP_SOURCE_FILE && kept && !kept->odd && *kept->text) { /* for shells that read it */
+		sp_buffer_printf(out, "%s%s=", export, row->variable);
+		return put_value(out, kept->text, docker);
+	}
 	if (value->source < SP_SOURCE_FILE) {
 		default_text(row, 0, text, sizeof(text));
 		sp_buffer_printf(out, "#%s%s=%s\n", export, row->variable, text);
@@ -179,10 +189,11 @@ static int compose(struct sp_buffer *out, const struct sp_plan *plan, const char
 		sp_buffer_puts(out,
 			"# Take the # away from what you want to change. Programs that run in this directory or below "
 			"follow\n"
-			"# this file even when no shell has read it; environment variables and flags are stronger. "
-			"Where a\n"
-			"# default differs by environment, the one of development is shown. LD_PRELOAD is never set "
-			"here.\n");
+			"# this file even when no shell has read it, but for its paths (DIR, OUTPUT, BIN, DEBUG_DIR); "
+			"environment\n"
+			"# variables and flags are stronger. Where a default differs by environment, the one of "
+			"development is shown.\n"
+			"# LD_PRELOAD is never set here.\n");
 	for (int i = 0; i < SP_OPTIONS; i++) {
 		if (i == SP_OPT_CONFIG)
 			continue; /* names this file */

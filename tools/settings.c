@@ -45,6 +45,7 @@ void sp_allowed_text(const struct sp_option_row *row, char *text, size_t size)
 		choices_text(row, text, size);
 		break;
 	case SP_TYPE_TEXT:
+	case SP_TYPE_PATH:
 		snprintf(text, size, "any text");
 		break;
 	default:
@@ -218,7 +219,7 @@ void sp_settings_help(void)
 		[SP_TYPE_BYTES] = "BYTES",
 		[SP_TYPE_MB] = "MB",
 		[SP_TYPE_PERCENT] = "PERCENT",
-		[SP_TYPE_TEXT] = "PATH",
+		[SP_TYPE_PATH] = "PATH",
 		[SP_TYPE_MODE] = "MODE",
 		[SP_TYPE_CHOICE] = "NAME"};
 

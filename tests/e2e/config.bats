@@ -197,23 +197,26 @@ same() {
 		MEMORY_WARNING_THRESHOLD=77
 	END
 	(cd project/src && profiled "$TARGETS/cpu_truth" 0.3 >out)
-	export SMARTPROF_DIR="$WORK/from file"
-	profile=$(profile_of cpu_truth)
-	unset SMARTPROF_DIR
+	[ ! -e "from file" ] || fail "a file that nobody named says where profiles go"
+	SMARTPROF_DIR=project/src/profiles profile_of cpu_truth
+	(cd project/src && SMARTPROF_CONFIG=../.env.profiling profiled "$TARGETS/cpu_truth" 0.3 >out)
+	profile=$(SMARTPROF_DIR="$WORK/from file" profile_of cpu_truth)
 	[ "$(front environment "$profile")" = ci ]
 	[ "$(front cpu_interval_requested_us "$profile")" = 3000 ]
 	section '# Settings' "$profile" >settings
 	grep -q '^| cpu_interval | 3000 us | file line 4 |' settings
 	grep -q '^| memory_warning_threshold | 77 MB | file line 5 |' settings
-	grep -q "^| config | $WORK/project/.env.profiling | detected" settings
+	grep -q "^| config | $WORK/project/.env.profiling | detected" <(section '# Settings' "$(SMARTPROF_DIR=project/src/profiles profile_of cpu_truth)")
 	sed -i 1d project/.env.profiling
 	(cd project/src && "$SMARTPROF" config --json >"$WORK/config.json")
 	[ "$(json 's["cpu_interval"]["source"]' config.json)" = file ]
-	[ "$(json 'j["plan"]["output"]' config.json)" = "$WORK/from file/ci" ]
+	[ "$(json 'j["plan"]["output"]' config.json)" = "$WORK/project/src/profiles/ci" ]
+	(cd project/src && "$SMARTPROF" config) | grep "SMARTPROF_DIR=.*line [23] does not count"
 	[ "$(json 'j["settings_file"]["path"]' config.json)" = "$WORK/project/.env.profiling" ]
 	(cd project/src && SMARTPROF_CPU_SAMPLING_INTERVAL=4ms "$SMARTPROF" config) |
 		grep '^SMARTPROF_CPU_SAMPLING_INTERVAL  *4000 us  *variable SMARTPROF_CPU_SAMPLING_INTERVAL'
 	SMARTPROF_CONFIG=project/.env.profiling "$SMARTPROF" config --json >config.json
+	[ "$(json 'j["plan"]["output"]' config.json)" = "$WORK/from file/ci" ]
 	[ "$(json 's["cpu_interval"]["source"]' config.json)" = file ]
 	(cd project && SMARTPROF_CONFIG=/dev/null "$SMARTPROF" config --json) >config.json
 	[ "$(json 's["cpu_interval"]["source"]' config.json)" = rule ] ||
@@ -227,13 +230,13 @@ same() {
 	[ "$(front cpu_interval_requested_us "$(profile_of cpu_truth)")" = 7000 ]
 }
 
-@test "what is needed at the start works from the file: off, follow, verbose, signal, output" {
+@test "what is needed at the start works from the file: off, follow, verbose, signal" {
 	unset SMARTPROF_DIR
 	echo SMARTPROF_ENABLED=off >.env.profiling
 	profiled "$TARGETS/cpu_truth" 0.3 >out
 	[ ! -e profiles ]
-	printf 'SMARTPROF_FOLLOW=none\nSMARTPROF_OUTPUT=asked.md\n' >.env.profiling
-	profiled bash -c 'for ((i = 0; i < 200000; i++)); do :; done; $0 0.3; echo done' "$TARGETS/cpu_truth" >out
+	printf 'SMARTPROF_FOLLOW=none\n' >.env.profiling
+	SMARTPROF_OUTPUT=asked.md profiled bash -c 'for ((i = 0; i < 200000; i++)); do :; done; $0 0.3; echo done' "$TARGETS/cpu_truth" >out
 	[ "$(front program asked.md)" = bash ]
 	[ -z "$(find . -name '*cpu_truth*.md')" ]
 	export SMARTPROF_DIR=$WORK/profiles
@@ -268,7 +271,7 @@ sum(i * i for i in range(1000000)); os.kill(os.getpid(), signal.SIGURG); sum(i *
 	SMARTPROF_ENABLED=0 "$SMARTPROF" config | grep -A1 'What will happen' | grep nothing
 	echo SMARTPROF_MODE=cpu >.env.profiling
 	chmod 666 .env.profiling
-	"$SMARTPROF" config --check | grep 'is ignored: everyone may write to it'
+	"$SMARTPROF" config --check | grep 'is ignored: others may write to it'
 }
 
 @test "colour only on a terminal, and not with NO_COLOR" {

@@ -22,7 +22,7 @@ setup_checkout() {
 @test "every line of it that sets something is accepted" {
 	setup_checkout
 	sed 's/^#export/export/' "$ROOT/.env.profiling" >.env.profiling
-	build/smartprof config --json >config.json
+	SMARTPROF_CONFIG=.env.profiling build/smartprof config --json >config.json
 	python3 -c 'import json, sys
 j = json.load(open("config.json"))
 sources = {s["name"]: s["source"] for s in j["settings"] if s["value"] is not None and s["name"] != "config"}

@@ -70,6 +70,23 @@ static void change_mode(const char *path, mode_t mode)
 	assert_int_equal(chmod(full, mode), 0);
 }
 
+#define FOUND "/home/ada/project/.env.profiling"
+
+static void change_owner(const char *path, uid_t user, gid_t group)
+{
+	char full[512];
+
+	snprintf(full, sizeof(full), "%s%s", where.root, path);
+	assert_int_equal(chown(full, user, group), 0);
+}
+
+static void assert_refused(const char *problem)
+{
+	sp_file_read(&file, &where);
+	assert_int_equal(file.count, 0);
+	assert_string_equal(file.problem, problem);
+}
+
 static void the_nearest_file_upward_is_read(void **state)
 {
 	(void)state;
@@ -122,25 +139,106 @@ static void one_can_be_named(void **state)
 static void strangers_do_not_set_our_settings(void **state)
 {
 	(void)state;
-	read_text("SMARTPROF_BIN=/tmp/evil\n");
-	change_mode("/home/ada/project/.env.profiling", 0666);
+	read_text("SMARTPROF_MODE=cpu\n");
+	assert_int_equal(file.count, 1);
+	change_mode(FOUND, 0666);
+	assert_refused("others may write to it");
+	change_mode(FOUND, 0644);
+	change_mode("/home/ada/project", 0757);
+	assert_refused("others may write to a directory above it");
+	change_mode("/home/ada/project", 01777);
 	sp_file_read(&file, &where);
-	assert_int_equal(file.count, 0);
-	assert_string_equal(file.problem, "everyone may write to it");
-	where.envp = ENVIRONMENT("SMARTPROF_CONFIG=/home/ada/project/.env.profiling");
+	assert_int_equal(file.count, 1); /* nobody can replace it there */
+	change_mode("/home/ada/project", 0755);
+	change_mode("/home", 0757);
+	assert_refused("others may write to a directory above it");
+	change_mode("/home", 0755);
+}
+
+static void groups_and_owners_are_strangers_too(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	read_text("SMARTPROF_MODE=cpu\n");
+	change_owner(FOUND, 0, 1234);
+	change_mode(FOUND, 0664);
+	assert_refused("others may write to it");
+	change_mode(FOUND, 0644);
+	change_owner("/home/ada", 0, 1234);
+	change_mode("/home/ada", 0775);
+	assert_refused("others may write to a directory above it");
+	change_mode("/home/ada", 0755);
+	change_owner("/home/ada", 1234, 1234);
+	assert_refused("a directory above it belongs to another user");
+	change_owner("/home/ada", 0, 0);
+	change_owner(FOUND, 1234, 1234);
+	assert_refused("it belongs to another user");
+	where.envp = ENVIRONMENT("SMARTPROF_CONFIG=" FOUND);
+	assert_refused("it belongs to another user");
+	change_mode("", 0755);
+	assert_int_equal(seteuid(1234), 0);
 	sp_file_read(&file, &where);
 	assert_int_equal(file.count, 1);
-	where.envp = NULL;
-	if (geteuid() == 0) {
-		char full[512];
+	change_mode(FOUND, 0664); /* a user's own group */
+	sp_file_read(&file, &where);
+	assert_int_equal(file.count, 1);
+	assert_int_equal(seteuid(0), 0);
+}
 
-		change_mode("/home/ada/project/.env.profiling", 0644);
-		snprintf(full, sizeof(full), "%s/home/ada/project/.env.profiling", where.root);
-		assert_int_equal(chown(full, 1234, 1234), 0);
-		sp_file_read(&file, &where);
-		assert_int_equal(file.count, 0);
-		assert_string_equal(file.problem, "it belongs to another user");
+static void one_that_is_named_may_stand_anywhere(void **state)
+{
+	(void)state;
+	read_text("SMARTPROF_DIR=/x\n");
+	change_mode("/home/ada/project", 0777);
+	where.envp = ENVIRONMENT("SMARTPROF_CONFIG=" FOUND);
+	sp_file_read(&file, &where);
+	assert_int_equal(file.count, 1);
+	change_mode(FOUND, 0666);
+	assert_refused("others may write to it");
+	where.envp = NULL;
+}
+
+static void what_is_run_and_written_is_not_told_by_a_found_file(void **state)
+{
+	static const enum sp_option options[] = {SP_OPT_BIN, SP_OPT_DIR, SP_OPT_OUTPUT, SP_OPT_DEBUG_DIR};
+	struct sp_config config;
+	char text[256];
+
+	(void)state;
+	read_text("SMARTPROF_BIN=/evil\nSMARTPROF_DIR=/evil\nSMARTPROF_OUTPUT=/evil\nSMARTPROF_DEBUG_DIR=/evil\n");
+	sp_config_load(&config, &where, &file);
+	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
+		struct sp_value value;
+
+		assert_null(config.values[options[i]].text);
+		sp_source_text(&config, &where, options[i], text, sizeof(text));
+		assert_non_null(strstr(text, "does not count: nobody named the file"));
+		sp_value_load(&value, options[i], NULL, &file);
+		assert_null(value.text);
 	}
+	where.envp = ENVIRONMENT("SMARTPROF_CONFIG=" FOUND);
+	sp_file_read(&file, &where);
+	sp_config_load(&config, &where, &file);
+	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
+		assert_string_equal(config.values[options[i]].text, "/evil");
+}
+
+static void links_and_proc_are_not_followed(void **state)
+{
+	char full[512];
+
+	(void)state;
+	machine_put("/etc/settings", "SMARTPROF_MODE=cpu\n");
+	snprintf(full, sizeof(full), "%s" FOUND, where.root);
+	assert_int_equal(symlink("/proc/self/cmdline", full), 0);
+	assert_refused("it is a link");
+	assert_int_equal(unlink(full), 0);
+	assert_int_equal(symlink("../../../etc/settings", full), 0);
+	assert_refused("it is a link");
+	assert_int_equal(unlink(full), 0);
+	sp_file_read(&file, &(struct sp_where){"", "/", ENVIRONMENT("SMARTPROF_CONFIG=/proc/self/cmdline")});
+	assert_string_equal(file.problem, "it is not a regular file");
 }
 
 static void what_is_no_file_is_not_waited_for(void **state)
@@ -330,6 +428,10 @@ int main(void)
 		TEST(the_nearest_file_upward_is_read),
 		TEST(one_can_be_named),
 		TEST(strangers_do_not_set_our_settings),
+		TEST(groups_and_owners_are_strangers_too),
+		TEST(one_that_is_named_may_stand_anywhere),
+		TEST(what_is_run_and_written_is_not_told_by_a_found_file),
+		TEST(links_and_proc_are_not_followed),
 		TEST(what_is_no_file_is_not_waited_for),
 		TEST(assignments_are_read_as_a_shell_would),
 		TEST(what_only_a_shell_can_do_is_refused),

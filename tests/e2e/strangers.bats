@@ -1,0 +1,78 @@
+# What other users put in a program's way: settings, a renderer, a caller with fewer rights.
+load helpers
+
+needs_root() { [ "$(id -u)" = 0 ] || skip "needs another user"; }
+
+@test "a settings file of another user's, or in another's directory, does not count" {
+	needs_root
+	chmod 755 "$WORK"
+	mkdir theirs
+	printf 'SMARTPROF_ENABLED=off\nSMARTPROF_BIN=%s/evil\n' "$WORK" >theirs/.env.profiling
+	printf '#!/bin/sh\n: >%s/ran\n' "$WORK" >evil
+	chmod 755 evil
+	chown -R nobody theirs
+	(cd theirs && profiled "$TARGETS/cpu_truth" 0.3 >../out)
+	profile_of cpu_truth
+	(cd theirs && "$SMARTPROF" config >../config.out)
+	grep 'theirs/.env.profiling.* ignored: it belongs to another user' config.out
+	chown root theirs/.env.profiling # it could be replaced
+	(cd theirs && "$SMARTPROF" config >../config.out)
+	grep ' ignored: a directory above it belongs to another user' config.out
+	rm theirs/.env.profiling
+	ln -s /proc/$$/environ theirs/.env.profiling
+	chown -R root theirs
+	(cd theirs && "$SMARTPROF" config >../config.out)
+	grep ' ignored: it is a link' config.out
+	[ ! -e ran ]
+}
+
+@test "a renderer that others can replace is not run" {
+	needs_root
+	chmod 755 "$WORK"
+	mkdir -p lib bin
+	cp "$AGENT" lib/
+	printf '#!/bin/sh\n: >%s/ran\n' "$WORK" >bin/smartprof
+	chmod 755 bin/smartprof
+	for how in "chown nobody bin/smartprof" "chmod 757 bin/smartprof" "chown nobody bin" "chmod 777 bin" \
+		"chgrp users bin; chmod 775 bin"; do
+		chown root:root bin bin/smartprof
+		chmod 755 bin bin/smartprof
+		rm -f ran
+		LD_PRELOAD=$WORK/lib/libsmartprof.so plain "$TARGETS/cpu_truth" 0.1 >out
+		[ -e ran ] || fail "not run at all"
+		rm ran
+		eval "$how"
+		SMARTPROF_VERBOSE=1 LD_PRELOAD=$WORK/lib/libsmartprof.so plain "$TARGETS/cpu_truth" 0.1 2>err >out
+		[ ! -e ran ] || fail "run: $how"
+		grep -q "^smartprof: $WORK/bin/smartprof: .*\(another user\|others may\)" err || fail "$(cat err)"
+		SMARTPROF_BIN=$WORK/bin/smartprof LD_PRELOAD=$WORK/lib/libsmartprof.so plain "$TARGETS/cpu_truth" 0.1 >out
+		[ ! -e ran ] || fail "run by SMARTPROF_BIN: $how"
+	done
+}
+
+# Loaded for everybody by /etc/ld.so.preload, in a root directory of its own.
+@test "in a process with more rights than its caller it does nothing" {
+	needs_root
+	export AGENT SMARTPROF TARGETS WORK
+	in_mount_namespace '
+		set -e
+		mkdir -p "$WORK/root"
+		mount --rbind / "$WORK/root"
+		mount -t tmpfs -o mode=755 own "$WORK/root/etc"
+		cd "$WORK/root/etc"
+		cp /etc/ld.so.cache "$AGENT" "$SMARTPROF" .
+		cp "$TARGETS/cpu_truth" plainly
+		cp "$TARGETS/cpu_truth" setuid
+		chmod 4755 setuid
+		mkdir -m 777 theirs
+		echo /etc/libsmartprof.so >ld.so.preload
+		for program in plainly setuid; do
+			env -i SMARTPROF_VERBOSE=1 SMARTPROF_DIR="/etc/theirs/$program" \
+				"$(command -v chroot)" --userspec=65534:65534 "$WORK/root" "/etc/$program" 0.3 \
+				2>"$WORK/$program.err" >"$WORK/out" || cat "$WORK/$program.err"
+		done
+		find theirs >"$WORK/found"'
+	grep "theirs/plainly/.*/plainly.*md" found || fail "$(cat found plainly.err)"
+	refuse grep setuid found
+	[ ! -s setuid.err ] || fail "$(cat setuid.err)"
+}
