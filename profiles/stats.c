@@ -2,6 +2,7 @@
 #include "profiles/stats.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,13 +60,19 @@ static double median_of_sorted(const double *sorted, size_t n)
 	return n % 2 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
 }
 
-double sp_stats_median(const double *values, size_t n)
+static double *sorted_copy(const double *values, size_t n)
 {
-	double *sorted = sp_alloc(n, sizeof(*sorted)), median;
+	double *sorted = sp_alloc(n, sizeof(*sorted));
 
 	memcpy(sorted, values, n * sizeof(*sorted));
 	qsort(sorted, n, sizeof(*sorted), by_value);
-	median = median_of_sorted(sorted, n);
+	return sorted;
+}
+
+double sp_stats_median(const double *values, size_t n)
+{
+	double *sorted = sorted_copy(values, n), median = median_of_sorted(sorted, n);
+
 	free(sorted);
 	return median;
 }
@@ -89,11 +96,29 @@ double sp_stats_spread(const double *a, size_t na, const double *b, size_t nb, d
 
 /* --- ranks */
 
+/* In these functions the side with fewer runs comes first: what is counted grows with it. */
+
 struct ranks {
-	size_t *doubled; /* twice the mid-rank of every value, a's first */
-	size_t sum;      /* of a's */
+	size_t *doubled; /* twice the mid-rank of every value of both */
+	size_t sum;      /* of the first side's */
 	double ties;     /* sum of t³ - t over groups of t equal values */
 };
+
+/* Of n sorted values, how many are below; with `equal` also those that equal it. */
+static size_t count_below(const double *sorted, size_t n, double value, bool equal)
+{
+	size_t low = 0, high = n;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (sorted[middle] < value || (equal && sorted[middle] == value))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
 
 static void rank_all(struct ranks *r, const double *a, size_t na, const double *b, size_t nb)
 {
@@ -106,12 +131,9 @@ static void rank_all(struct ranks *r, const double *a, size_t na, const double *
 	*r = (struct ranks){.doubled = sp_alloc(n, sizeof(*r->doubled))};
 	for (size_t i = 0; i < n; i++) {
 		double value = i < na ? a[i] : b[i - na];
-		size_t below = 0, equal = 0;
+		size_t below = count_below(sorted, n, value, false);
+		size_t equal = count_below(sorted, n, value, true) - below;
 
-		while (below < n && sorted[below] < value)
-			below++;
-		while (below + equal < n && sorted[below + equal] == value)
-			equal++;
 		r->doubled[i] = 2 * below + equal + 1;
 		r->ties += (double)equal * (double)equal - 1;
 		if (i < na)
@@ -120,20 +142,21 @@ static void rank_all(struct ranks *r, const double *a, size_t na, const double *
 	free(sorted);
 }
 
-/* The number of ways to choose `chosen` of the n numbers, by their sum; *size sums. free() it. */
+/* The number of ways to choose `chosen` of the n numbers, by their sum; *size sums. Room and time go with the square
+ * of `chosen` times n at the most: choose from the smaller side. free() it. */
 static double *count_sums(const size_t *numbers, size_t n, size_t chosen, size_t *size)
 {
-	size_t all = 0;
+	size_t largest = 0;
 	double *ways, *result;
 
 	for (size_t i = 0; i < n; i++)
-		all += numbers[i];
-	*size = all + 1;
+		largest = numbers[i] > largest ? numbers[i] : largest;
+	*size = chosen * largest + 1;
 	ways = sp_alloc((chosen + 1) * *size, sizeof(*ways));
 	ways[0] = 1;
 	for (size_t i = 0; i < n; i++)
 		for (size_t k = i + 1 < chosen ? i + 1 : chosen; k > 0; k--)
-			for (size_t sum = all; sum >= numbers[i]; sum--)
+			for (size_t sum = numbers[i]; sum <= k * largest; sum++)
 				ways[k * *size + sum] += ways[(k - 1) * *size + sum - numbers[i]];
 	result = sp_alloc(*size, sizeof(*result));
 	memcpy(result, ways + chosen * *size, *size * sizeof(*result));
@@ -174,6 +197,8 @@ double sp_stats_rank_test(const double *a, size_t na, const double *b, size_t nb
 	struct ranks r;
 	double p;
 
+	if (nb < na)
+		return sp_stats_rank_test(b, nb, a, na);
 	rank_all(&r, a, na, b, nb);
 	p = na * nb < SP_STATS_EXACT_PAIRS ? exact_p(&r, na, nb) : approximate_p(&r, (double)na, (double)nb);
 	free(r.doubled);
@@ -194,6 +219,8 @@ static size_t critical(size_t na, size_t nb, double alpha)
 	size_t *numbers, c = 0, size;
 	double *ways;
 
+	if (nb < na)
+		return critical(nb, na, alpha);
 	if (na * nb >= SP_STATS_EXACT_PAIRS) {
 		double at = m * n / 2 - sp_stats_t_quantile(alpha / 2, INFINITY) * sqrt(m * n * (m + n + 1) / 12);
 
@@ -213,22 +240,69 @@ static size_t critical(size_t na, size_t nb, double alpha)
 	return c;
 }
 
+/* Numbers in the order of the doubles they are the bits of. */
+static uint64_t to_ordered(double value)
+{
+	uint64_t bits;
+
+	memcpy(&bits, &value, sizeof(bits));
+	return bits >> 63 ? ~bits : bits | 1ull << 63;
+}
+
+static double from_ordered(uint64_t ordered)
+{
+	uint64_t bits = ordered >> 63 ? ordered & ~(1ull << 63) : ~ordered;
+	double value;
+
+	memcpy(&value, &bits, sizeof(value));
+	return value;
+}
+
+/* How many of the differences b[k] - a[i] are at most x. */
+static size_t count_differences(const double *a, size_t na, const double *b, size_t nb, double x)
+{
+	size_t count = 0, k = 0;
+
+	for (size_t i = 0; i < na; i++) {
+		while (k < nb && b[k] - a[i] <= x)
+			k++;
+		count += k;
+	}
+	return count;
+}
+
+/* The difference at index k of all of them in order, without writing them down: by halving the numbers it may be.
+ * Both sides are sorted. */
+static double difference_at(const double *a, size_t na, const double *b, size_t nb, size_t k)
+{
+	uint64_t low = to_ordered(b[0] - a[na - 1]), high = to_ordered(b[nb - 1] - a[0]);
+
+	while (low < high) {
+		uint64_t middle = low + (high - low) / 2;
+
+		if (count_differences(a, na, b, nb, from_ordered(middle)) > k)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return from_ordered(low) + 0.0; /* -0 is 0 */
+}
+
 struct sp_shift sp_stats_shift(const double *a, size_t na, const double *b, size_t nb, double alpha)
 {
 	size_t n = na * nb, c = critical(na, nb, alpha);
-	double *differences = sp_alloc(n, sizeof(*differences));
+	double *x = sorted_copy(a, na), *y = sorted_copy(b, nb);
 	struct sp_shift shift = {.low = -INFINITY, .high = INFINITY};
 
-	for (size_t i = 0; i < na; i++)
-		for (size_t k = 0; k < nb; k++)
-			differences[i * nb + k] = b[k] - a[i];
-	qsort(differences, n, sizeof(*differences), by_value);
-	shift.estimate = median_of_sorted(differences, n);
+	shift.estimate = difference_at(x, na, y, nb, n / 2);
+	if (n % 2 == 0)
+		shift.estimate = (difference_at(x, na, y, nb, n / 2 - 1) + shift.estimate) / 2;
 	if (c > 0) {
-		shift.low = differences[c - 1];
-		shift.high = differences[n - c];
+		shift.low = difference_at(x, na, y, nb, c - 1);
+		shift.high = difference_at(x, na, y, nb, n - c);
 	}
-	free(differences);
+	free(x);
+	free(y);
 	return shift;
 }
 

@@ -22,7 +22,8 @@ double sp_stats_spread(const double *a, size_t na, const double *b, size_t nb, d
 
 /* Mann & Whitney, Annals of Mathematical Statistics 18 (1947): the p-value of the rank sum, exact and conditional
  * on ties (mid-ranks), twice the smaller tail. From SP_STATS_EXACT_PAIRS pairs on the normal approximation with the
- * corrections for ties and continuity (Lehmann, Nonparametrics, 1.3 and 1.4). */
+ * corrections for ties and continuity (Lehmann, Nonparametrics, 1.3 and 1.4). Neither takes more than a few milliseconds
+ * and 1 MB, and 32 bytes a run, however unequal the sides are. */
 #define SP_STATS_EXACT_PAIRS 900u
 double sp_stats_rank_test(const double *a, size_t na, const double *b, size_t nb);
 

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -58,6 +59,64 @@ static void rank_test_of_many(void **state)
 	assert_near(sp_stats_rank_test(a, COUNT(a), b, COUNT(b)), 0.13398568997336022);
 	shift = sp_stats_shift(a, COUNT(a), b, COUNT(b), 0.05);
 	assert_true(shift.low < 0 && shift.high > shift.estimate && shift.estimate > 0);
+}
+
+/* Sides of very unequal size are as the sides swapped, and cost next to nothing: by the larger side it would be
+ * gigabytes. With one run, its rank is as good as any other; with two, sums of two ranks. */
+static void unequal_sides(void **state)
+{
+	static double many[899], two[] = {-2, -1};
+	struct sp_shift forth, back;
+	double middle = 449.25;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(many); i++)
+		many[i] = (double)i;
+	assert_near(sp_stats_rank_test(many, 899, two, 1), 2.0 / 900);
+	assert_near(sp_stats_rank_test(two, 1, many, 899), 2.0 / 900);
+	assert_near(sp_stats_rank_test(many, 899, &middle, 1), 1);
+	assert_near(sp_stats_rank_test(many, 300, two, 2), 2.0 / (302 * 301 / 2));
+	assert_near(sp_stats_rank_test(two, 2, many, 300), 2.0 / (302 * 301 / 2));
+	forth = sp_stats_shift(many, 300, two, 2, 0.01);
+	back = sp_stats_shift(two, 2, many, 300, 0.01);
+	assert_near(forth.estimate, -back.estimate);
+	assert_near(forth.low, -back.high);
+	assert_near(forth.high, -back.low);
+	/* Of differences -1 - i and -2 - i, two of each number: 301 down to 1. */
+	assert_near(back.estimate, 151);
+	assert_true(isfinite(back.low) && back.low < 20);
+}
+
+#define SHIFT_C 38 /* 2 P(U < 38) = .0474 for 13 against 11, counted */
+
+/* The medians of all differences against those written down and sorted; ties, signs and zeros among them. */
+static int by_size(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void differences_in_order(void **state)
+{
+	double a[13], b[11], all[13 * 11];
+
+	(void)state;
+	for (unsigned round = 0; round < 50; round++) {
+		struct sp_shift shift;
+
+		for (size_t i = 0; i < COUNT(a); i++)
+			a[i] = (double)(i * 7919 * (round + 1) % 23) / (round % 5 + 1) - 9;
+		for (size_t i = 0; i < COUNT(b); i++)
+			b[i] = (double)(i * 104729 * (round + 3) % 19) / (round % 3 + 1) - 9;
+		for (size_t i = 0; i < COUNT(all); i++)
+			all[i] = b[i % COUNT(b)] - a[i / COUNT(b)];
+		qsort(all, COUNT(all), sizeof(*all), by_size);
+		shift = sp_stats_shift(a, COUNT(a), b, COUNT(b), 0.05);
+		assert_true(shift.estimate == all[COUNT(all) / 2]);
+		assert_true(shift.low == all[SHIFT_C - 1]);
+		assert_true(shift.high == all[COUNT(all) - SHIFT_C]);
+	}
 }
 
 static void least_p(void **state)
@@ -160,6 +219,8 @@ int main(void)
 		cmocka_unit_test(student),
 		cmocka_unit_test(rank_test),
 		cmocka_unit_test(rank_test_of_many),
+		cmocka_unit_test(unequal_sides),
+		cmocka_unit_test(differences_in_order),
 		cmocka_unit_test(least_p),
 		cmocka_unit_test(hodges_lehmann),
 		cmocka_unit_test(the_interval_agrees_with_the_test),
