@@ -101,7 +101,8 @@ struct sp_row {
 	uint32_t node;      /* its number in the call graph */
 	const char *file;   /* NULL unknown */
 	unsigned line;
-	double *values[SP_SIDES];  /* one per run */
+	uint32_t costs[SP_SIDES];  /* 1 + the index of its last cost, 0 none */
+	double sum[SP_SIDES];      /* of them */
 	double variance[SP_SIDES]; /* of sampling, summed over runs */
 	double total[SP_SIDES];    /* CPU rows: what it called included, mean over runs */
 	double baseline, current;  /* medians */
@@ -113,6 +114,12 @@ struct sp_row {
 
 struct sp_compare_node {
 	const char *function, *module; /* normalized */
+};
+
+/* What a row cost in one run. Most functions are in few of many runs: what is not there is none. */
+struct sp_cost {
+	uint32_t run, next; /* next: as in struct sp_row */
+	double value;
 };
 
 enum sp_grade { SP_GRADE_A, SP_GRADE_B, SP_GRADE_C, SP_GRADE_D, SP_GRADE_F };
@@ -149,9 +156,12 @@ struct sp_comparison {
 	struct sp_total totals[SP_METRICS];
 	struct sp_row *rows;
 	size_t row_count, row_capacity;
+	struct sp_cost *costs;
+	size_t cost_count, cost_capacity;
 	struct sp_calls *calls;
 	struct sp_compare_node *nodes; /* the functions of all runs, by number */
 	size_t node_capacity;
+	uint32_t *family; /* of a node: the first of those that only numbers in their names tell apart */
 	double row_totals[SP_ROW_KINDS][SP_SIDES]; /* medians of what the rows are shares of */
 	double score, worst_score;                 /* worst: were every total at the upper end of its interval */
 	enum sp_grade grade;
@@ -177,6 +187,10 @@ double sp_metric_value(const struct sp_profile *profile, enum sp_metric metric);
  * " [clone …]") and with one spelling of templates; appended to out. */
 void sp_compare_name(struct sp_buffer *out, const char *name);
 
+/* A normalized name without the numbers that compilers count lambdas, closures, local statics and outlined code with, so
+ * that one more in front shifts those behind; appended to out. False: it has none. */
+bool sp_compare_family(struct sp_buffer *out, const char *name);
+
 /* module+0x123: code without a symbol. */
 bool sp_compare_is_unnamed(const char *name);
 
@@ -191,8 +205,17 @@ void sp_compare_totals(struct sp_comparison *c);
 void sp_compare_rows_load(struct sp_comparison *c); /* matched, renames found */
 void sp_compare_rows_free(struct sp_comparison *c);
 void sp_compare_renames(struct sp_comparison *c);
+void sp_compare_numbered(struct sp_comparison *c); /* before the renames */
+void sp_row_set_presence(struct sp_row *row);
+/* How unlike two rows are as one function before and after, 0 to 1: by what it costs, and, where that is known, by what
+ * calls it and what it calls. */
+double sp_row_distance(const struct sp_comparison *c, const struct sp_row *old, const struct sp_row *new);
+void sp_row_become(struct sp_row *new, const struct sp_row *old); /* takes the old one's baseline and name */
 void sp_compare_shifts(struct sp_comparison *c);
 double sp_row_mean(const struct sp_comparison *c, const struct sp_row *row, enum sp_side side);
+/* One value a run into values[]. */
+void sp_row_values(const struct sp_comparison *c, const struct sp_row *row, enum sp_side side, double *values);
+double sp_row_median(const struct sp_comparison *c, const struct sp_row *row, enum sp_side side);
 void sp_compare_rows_test(struct sp_comparison *c); /* needs totals */
 void sp_compare_check(struct sp_comparison *c);     /* warnings */
 void sp_compare_decide(struct sp_comparison *c);    /* score, verdict, reasons */

@@ -13,6 +13,7 @@ struct edge {
 };
 
 struct node {
+	bool there[SP_ROW_KINDS][SP_SIDES]; /* it or another of its family has cost */
 	size_t last_path;
 	double cost[SP_ROW_KINDS][SP_SIDES]; /* with all it calls */
 };
@@ -23,7 +24,8 @@ struct sp_calls {
 	struct edge *edges;
 	size_t edge_count, edge_capacity, path_count;
 	struct sp_map index;             /* (kind and caller, callee) */
-	uint32_t *by_caller, *by_callee; /* edges in the order of kind and that end */
+	uint32_t *by_caller, *by_callee; /* edges in the order of kind, that end, and the other end's family */
+	const uint32_t *family;
 	bool missing[SP_ROW_KINDS];
 };
 
@@ -141,36 +143,48 @@ static int order_edges(const struct edge *x, const struct edge *y, bool callee)
 	return (end_of(x, callee) > end_of(y, callee)) - (end_of(x, callee) < end_of(y, callee));
 }
 
-/* Those of one end by the other, so that two nodes' neighbours can be compared in one pass. */
-static int order_all(const uint32_t *a, const uint32_t *b, const struct edge *edges, bool callee)
+/* Those of one end by the other's family, so that two nodes' neighbours can be compared in one pass. */
+static int order_all(const uint32_t *a, const uint32_t *b, const struct sp_calls *calls, bool callee)
 {
-	int order = order_edges(&edges[*a], &edges[*b], callee);
+	const struct edge *x = &calls->edges[*a], *y = &calls->edges[*b];
+	uint32_t p = calls->family[end_of(x, !callee)], q = calls->family[end_of(y, !callee)];
+	int order = order_edges(x, y, callee);
 
-	return order ? order : order_edges(&edges[*a], &edges[*b], !callee);
+	return order ? order : (p > q) - (p < q);
 }
 
-static int by_caller(const void *a, const void *b, void *edges)
+static int by_caller(const void *a, const void *b, void *calls)
 {
-	return order_all(a, b, edges, false);
+	return order_all(a, b, calls, false);
 }
 
-static int by_callee(const void *a, const void *b, void *edges)
+static int by_callee(const void *a, const void *b, void *calls)
 {
-	return order_all(a, b, edges, true);
+	return order_all(a, b, calls, true);
 }
 
-void sp_calls_sort(struct sp_calls *calls)
+static void find_families(struct sp_calls *calls)
+{
+	for (size_t i = 0; i < calls->node_count; i++)
+		for (unsigned k = 0; k < SP_ROW_KINDS * SP_SIDES; k++)
+			if (calls->nodes[i].cost[k / SP_SIDES][k % SP_SIDES] > 0)
+				calls->nodes[calls->family[i]].there[k / SP_SIDES][k % SP_SIDES] = true;
+}
+
+void sp_calls_sort(struct sp_calls *calls, const uint32_t *family)
 {
 	size_t n = calls->edge_count;
 
+	calls->family = family;
+	find_families(calls);
 	calls->by_caller = sp_alloc(n + 1, sizeof(*calls->by_caller));
 	calls->by_callee = sp_alloc(n + 1, sizeof(*calls->by_callee));
 	for (size_t i = 0; i < n; i++)
 		calls->by_caller[i] = calls->by_callee[i] = (uint32_t)i;
 	if (!n)
 		return;
-	qsort_r(calls->by_caller, n, sizeof(*calls->by_caller), by_caller, calls->edges);
-	qsort_r(calls->by_callee, n, sizeof(*calls->by_callee), by_callee, calls->edges);
+	qsort_r(calls->by_caller, n, sizeof(*calls->by_caller), by_caller, calls);
+	qsort_r(calls->by_callee, n, sizeof(*calls->by_callee), by_callee, calls);
 }
 
 /* The edges that the node is the callee (else the caller) of. */
@@ -216,12 +230,20 @@ struct neighbours {
 	double whole, alone, rest; /* its cost; of neighbours the other side does not have; of none */
 };
 
-static uint32_t neighbour(const struct neighbours *n, size_t i, double *share)
+/* The family that neighbour i begins, what it is of the node's cost, and the next one. */
+static uint32_t neighbour(const struct neighbours *n, size_t i, double *share, size_t *next)
 {
-	const struct edge *edge = &n->calls->edges[n->order[i]];
+	const uint32_t family = n->calls->family[end_of(&n->calls->edges[n->order[i]], n->callees)];
 
-	*share = edge->cost[n->side] / n->whole;
-	return end_of(edge, n->callees);
+	for (*share = 0; i < n->count; i++) {
+		const struct edge *edge = &n->calls->edges[n->order[i]];
+
+		if (n->calls->family[end_of(edge, n->callees)] != family)
+			break;
+		*share += edge->cost[n->side] / n->whole;
+	}
+	*next = i;
+	return family;
 }
 
 static struct neighbours look_around(const struct sp_calls *calls, enum sp_row_kind kind, bool callees, uint32_t node,
@@ -231,12 +253,12 @@ static struct neighbours look_around(const struct sp_calls *calls, enum sp_row_k
 
 	n.whole = fmax(calls->nodes[node].cost[kind][side], 1);
 	n.order = edges_of(calls, kind, !callees, node, &n.count);
-	for (size_t i = 0; i < n.count; i++) {
+	for (size_t i = 0; i < n.count;) {
 		double share;
-		uint32_t other = neighbour(&n, i, &share);
+		uint32_t other = neighbour(&n, i, &share, &i);
 
 		n.rest -= share;
-		if (calls->nodes[other].cost[kind][!side] <= 0)
+		if (!calls->nodes[other].there[kind][!side])
 			n.alone += share;
 	}
 	n.rest = fmax(n.rest, 0);
@@ -250,13 +272,14 @@ double sp_calls_alike(const struct sp_calls *calls, enum sp_row_kind kind, bool 
 	double same = fmin(a.rest, b.rest) + fmin(a.alone, b.alone);
 
 	for (size_t i = 0, k = 0; i < a.count && k < b.count;) {
+		size_t next_i, next_k;
 		double x, y;
-		uint32_t p = neighbour(&a, i, &x), q = neighbour(&b, k, &y);
+		uint32_t p = neighbour(&a, i, &x, &next_i), q = neighbour(&b, k, &y, &next_k);
 
 		if (p == q)
 			same += fmin(x, y);
-		i += p <= q;
-		k += q <= p;
+		i = p <= q ? next_i : i;
+		k = q <= p ? next_k : k;
 	}
 	return fmin(same, 1);
 }

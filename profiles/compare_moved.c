@@ -35,35 +35,45 @@ static bool in_different_files(const struct sp_row *a, const struct sp_row *b)
 	return x && y && *x && *y && strcmp(x, y) != 0;
 }
 
-/* How unlike the two are as one function before and after; 1 or more: not the same. By what calls them and what
- * they call, or, where stacks are not known, by file and cost. */
+double sp_row_distance(const struct sp_comparison *c, const struct sp_row *old, const struct sp_row *new)
+{
+	double self = unlikeness(sp_row_mean(c, old, SP_BASELINE), sp_row_mean(c, new, SP_CURRENT));
+	double total = unlikeness(old->total[SP_BASELINE], new->total[SP_CURRENT]);
+
+	if (!sp_calls_known(c->calls, old->kind))
+		return (self + total) / 2;
+	return (self + total + 2 - sp_calls_alike(c->calls, old->kind, false, old->node, new->node) -
+		       sp_calls_alike(c->calls, old->kind, true, old->node, new->node)) /
+		4;
+}
+
+/* 1 or more: not the same. By what calls them and what they call, or, where stacks are not known, by file and
+ * cost. */
 static double rename_distance(const struct sp_comparison *c, const struct sp_row *old, const struct sp_row *new)
 {
 	double self = unlikeness(sp_row_mean(c, old, SP_BASELINE), sp_row_mean(c, new, SP_CURRENT));
-	double total = unlikeness(old->total[SP_BASELINE], new->total[SP_CURRENT]), callers, callees;
+	double total = unlikeness(old->total[SP_BASELINE], new->total[SP_CURRENT]);
 	bool known = sp_calls_known(c->calls, old->kind);
 	double most = known ? RENAMED_KNOWN : RENAMED_ALIKE;
 
 	if (old->kind != new->kind || strcmp(old->module, new->module) != 0 || self > most || total > most ||
 		sp_compare_is_unnamed(old->function) || sp_compare_is_unnamed(new->function))
 		return 1;
-	if (!known)
-		return in_different_files(old, new) ? 1 : (self + total) / 2;
-	callers = sp_calls_alike(c->calls, old->kind, false, old->node, new->node);
-	callees = sp_calls_alike(c->calls, old->kind, true, old->node, new->node);
-	if (callers < RENAMED_CONTEXT || callees < RENAMED_CONTEXT)
+	if (!known ? in_different_files(old, new)
+		   : sp_calls_alike(c->calls, old->kind, false, old->node, new->node) < RENAMED_CONTEXT ||
+				sp_calls_alike(c->calls, old->kind, true, old->node, new->node) < RENAMED_CONTEXT)
 		return 1;
-	return (self + total + 2 - callers - callees) / 4;
+	return sp_row_distance(c, old, new);
 }
 
-static void merge(struct sp_comparison *c, struct sp_row *old, struct sp_row *new)
+void sp_row_become(struct sp_row *new, const struct sp_row *old)
 {
-	new->presence = SP_ROW_RENAMED;
-	new->old_function = old->function;
-	memcpy(new->values[SP_BASELINE], old->values[SP_BASELINE], c->input->count[SP_BASELINE] * sizeof(double));
+	new->costs[SP_BASELINE] = old->costs[SP_BASELINE];
+	new->sum[SP_BASELINE] = old->sum[SP_BASELINE];
 	new->variance[SP_BASELINE] = old->variance[SP_BASELINE];
 	new->total[SP_BASELINE] = old->total[SP_BASELINE];
-	old->gone = true;
+	new->presence = SP_ROW_RENAMED;
+	new->old_function = old->function;
 }
 
 void sp_compare_renames(struct sp_comparison *c)
@@ -86,8 +96,10 @@ void sp_compare_renames(struct sp_comparison *c)
 				best = old;
 			}
 		}
-		if (best)
-			merge(c, best, new);
+		if (best) {
+			sp_row_become(new, best);
+			best->gone = true;
+		}
 	}
 }
 

@@ -51,21 +51,21 @@ static void learn_rows(struct sp_noise *noise, struct sp_profile **profiles, con
 	struct sp_comparison_input in = {
 		.profiles = {profiles, profiles}, .names = {names, names}, .count = {count, count}};
 	struct sp_comparison c = {.input = &in};
-	double *logs = sp_alloc(count, sizeof(*logs));
+	double *values = sp_alloc(count, sizeof(*values));
 
 	sp_compare_rows_load(&c);
 	for (size_t i = 0; i < c.row_count; i++) {
 		const struct sp_row *row = &c.rows[i];
-		double sum = 0;
 
-		for (size_t k = 0; k < count; k++) {
-			sum += row->values[0][k];
-			logs[k] = log(fmax(row->values[0][k], 1));
-		}
-		if (row->kind == SP_ROW_CPU && sum / (double)count >= SP_COMPARE_SHARE * c.row_totals[SP_ROW_CPU][0])
-			add_row(noise, row->function, row->module, spread_of(logs, count));
+		if (row->kind != SP_ROW_CPU ||
+			sp_row_mean(&c, row, SP_BASELINE) < SP_COMPARE_SHARE * c.row_totals[SP_ROW_CPU][0])
+			continue;
+		sp_row_values(&c, row, SP_BASELINE, values);
+		for (size_t k = 0; k < count; k++)
+			values[k] = log(fmax(values[k], 1));
+		add_row(noise, row->function, row->module, spread_of(values, count));
 	}
-	free(logs);
+	free(values);
 	sp_compare_rows_free(&c);
 }
 

@@ -7,6 +7,7 @@
 
 #include "profiles/compare_calls.h"
 #include "profiles/markdown.h"
+#include "profiles/stats.h"
 
 #define Z95 1.959964
 
@@ -84,9 +85,20 @@ static struct sp_row *row_of(struct loader *l, enum sp_row_kind kind, uint32_t n
 	*row = (struct sp_row){.kind = kind, .node = node, .p = 1, .q = 1, .holm = 1};
 	row->function = c->nodes[node].function;
 	row->module = c->nodes[node].module;
-	for (int side = 0; side < SP_SIDES; side++)
-		row->values[side] = sp_pool_alloc(&c->arena, c->input->count[side] * sizeof(double));
 	return row;
+}
+
+/* Runs come in order. */
+static void add_cost(struct sp_comparison *c, struct sp_row *row, enum sp_side side, size_t run, double value)
+{
+	row->sum[side] += value;
+	if (row->costs[side] && c->costs[row->costs[side] - 1].run == run) {
+		c->costs[row->costs[side] - 1].value += value;
+		return;
+	}
+	sp_grow(&c->costs, &c->cost_capacity, c->cost_count + 1, sizeof(*c->costs));
+	c->costs[c->cost_count++] = (struct sp_cost){(uint32_t)run, row->costs[side], value};
+	row->costs[side] = (uint32_t)c->cost_count;
 }
 
 static struct sp_row *add(struct loader *l, enum sp_row_kind kind, uint32_t node, enum sp_side side, size_t run,
@@ -97,7 +109,7 @@ static struct sp_row *add(struct loader *l, enum sp_row_kind kind, uint32_t node
 	if (value <= 0 || node == SP_NO_NODE)
 		return NULL;
 	row = row_of(l, kind, node);
-	row->values[side][run] += value;
+	add_cost(l->c, row, side, run, value);
 	row->variance[side] += variance;
 	return row;
 }
@@ -158,23 +170,61 @@ static void load_sites(struct loader *l, const struct sp_profile *p, enum sp_sid
 
 double sp_row_mean(const struct sp_comparison *c, const struct sp_row *row, enum sp_side side)
 {
-	double sum = 0;
-
-	for (size_t i = 0; i < c->input->count[side]; i++)
-		sum += row->values[side][i];
-	return sum / (double)c->input->count[side];
+	return row->sum[side] / (double)c->input->count[side];
 }
 
-static void set_presence(struct sp_comparison *c)
+void sp_row_values(const struct sp_comparison *c, const struct sp_row *row, enum sp_side side, double *values)
 {
-	for (size_t i = 0; i < c->row_count; i++) {
-		struct sp_row *row = &c->rows[i];
+	memset(values, 0, c->input->count[side] * sizeof(*values));
+	for (uint32_t at = row->costs[side]; at; at = c->costs[at - 1].next)
+		values[c->costs[at - 1].run] = c->costs[at - 1].value;
+}
 
-		if (sp_row_mean(c, row, SP_BASELINE) <= 0)
-			row->presence = SP_ROW_APPEARED;
-		else if (sp_row_mean(c, row, SP_CURRENT) <= 0)
-			row->presence = SP_ROW_DISAPPEARED;
+double sp_row_median(const struct sp_comparison *c, const struct sp_row *row, enum sp_side side)
+{
+	size_t runs = c->input->count[side], there = 0;
+	double *values, median;
+
+	for (uint32_t at = row->costs[side]; at; at = c->costs[at - 1].next)
+		there++;
+	if (there < runs - there)
+		return 0;
+	values = sp_alloc(runs, sizeof(*values));
+	sp_row_values(c, row, side, values);
+	median = sp_stats_median(values, runs);
+	free(values);
+	return median;
+}
+
+void sp_row_set_presence(struct sp_row *row)
+{
+	row->presence = row->sum[SP_BASELINE] <= 0 ? SP_ROW_APPEARED
+		: row->sum[SP_CURRENT] <= 0        ? SP_ROW_DISAPPEARED
+						   : SP_ROW_BOTH;
+}
+
+/* The families of functions, by module and name without numbers. */
+static void find_families(struct loader *l)
+{
+	struct sp_comparison *c = l->c;
+	struct sp_map index = {0};
+
+	c->family = sp_alloc(l->node_count + 1, sizeof(*c->family));
+	for (size_t i = 0; i < l->node_count; i++) {
+		int found;
+		uint32_t *cell;
+
+		c->family[i] = (uint32_t)i;
+		sp_buffer_clear(&l->name);
+		if (!sp_compare_family(&l->name, c->nodes[i].function))
+			continue;
+		cell = sp_map_at(&index, sp_names_id(&l->modules, c->nodes[i].module),
+			sp_names_id(&l->functions, l->name.data), &found);
+		if (!found)
+			*cell = (uint32_t)i;
+		c->family[i] = *cell;
 	}
+	sp_map_free(&index);
 }
 
 /* What rows are shares of: the sum of their means, whether they are tested or not. */
@@ -217,9 +267,12 @@ void sp_compare_rows_load(struct sp_comparison *c)
 	for (int side = 0; side < SP_SIDES; side++)
 		for (size_t run = 0; run < c->input->count[side]; run++)
 			load_run(&l, side, run);
-	sp_calls_sort(c->calls);
+	find_families(&l);
+	sp_calls_sort(c->calls, c->family);
 	sum_rows(c);
-	set_presence(c);
+	for (size_t i = 0; i < c->row_count; i++)
+		sp_row_set_presence(&c->rows[i]);
+	sp_compare_numbered(c);
 	sp_compare_renames(c);
 	sp_map_free(&l.rows);
 	sp_map_free(&l.nodes);
@@ -234,6 +287,8 @@ void sp_compare_rows_free(struct sp_comparison *c)
 {
 	sp_calls_free(c->calls);
 	free(c->nodes);
+	free(c->family);
 	free(c->rows);
+	free(c->costs);
 	sp_pool_free(&c->arena);
 }

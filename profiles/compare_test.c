@@ -7,21 +7,11 @@
 
 #include "profiles/stats.h"
 
-static double mean(const double *values, size_t n)
-{
-	double sum = 0;
-
-	for (size_t i = 0; i < n; i++)
-		sum += values[i];
-	return sum / (double)n;
-}
-
 /* At least SP_COMPARE_SHARE of the pooled cost. */
 static bool is_worth_testing(const struct sp_comparison *c, const struct sp_row *row)
 {
-	const size_t *n = c->input->count;
 	const double *all = c->row_totals[row->kind];
-	double pooled = mean(row->values[0], n[0]) + mean(row->values[1], n[1]);
+	double pooled = sp_row_mean(c, row, SP_BASELINE) + sp_row_mean(c, row, SP_CURRENT);
 
 	return !row->gone && c->totals[sp_row_metric(row->kind)].compared && pooled > 0 &&
 		pooled >= SP_COMPARE_SHARE * (all[0] + all[1]);
@@ -44,7 +34,7 @@ static double floor_error(const struct sp_comparison *c, const struct sp_row *ro
 	if (floor < 0)
 		floor = noise && noise->metrics[metric] >= 0 ? noise->metrics[metric] : sp_metric_info[metric].floor;
 	for (int side = 0; side < SP_SIDES; side++) {
-		double n = (double)c->input->count[side], middle = mean(row->values[side], c->input->count[side]);
+		double n = (double)c->input->count[side], middle = sp_row_mean(c, row, side);
 
 		sum += row->variance[side] / (n * n) + floor * floor * middle * middle / n;
 	}
@@ -53,14 +43,12 @@ static double floor_error(const struct sp_comparison *c, const struct sp_row *ro
 
 static void measure(const struct sp_comparison *c, struct sp_row *row)
 {
-	const size_t *n = c->input->count;
-
-	row->baseline = sp_stats_median(row->values[0], n[0]);
-	row->current = sp_stats_median(row->values[1], n[1]);
+	row->baseline = sp_row_median(c, row, SP_BASELINE);
+	row->current = sp_row_median(c, row, SP_CURRENT);
 	row->change = row->current - row->baseline;
 	for (int side = 0; side < SP_SIDES; side++)
 		row->share[side] = c->row_totals[row->kind][side] > 0
-			? mean(row->values[side], n[side]) / c->row_totals[row->kind][side]
+			? sp_row_mean(c, row, side) / c->row_totals[row->kind][side]
 			: 0;
 }
 
@@ -69,19 +57,32 @@ static bool is_exact(const struct sp_comparison *c)
 	return sp_stats_rank_least(c->input->count[0], c->input->count[1]) <= SP_COMPARE_LISTED;
 }
 
-static void test_row(const struct sp_comparison *c, struct sp_row *row)
+static void test_ranks(const struct sp_comparison *c, struct sp_row *row)
 {
 	const size_t *n = c->input->count;
+	double *values[SP_SIDES];
+	struct sp_shift shift;
+
+	for (int side = 0; side < SP_SIDES; side++) {
+		values[side] = sp_alloc(n[side], sizeof(double));
+		sp_row_values(c, row, side, values[side]);
+	}
+	shift = sp_stats_shift(values[0], n[0], values[1], n[1], SP_COMPARE_LISTED);
+	row->p = sp_stats_rank_test(values[0], n[0], values[1], n[1]);
+	row->change = shift.estimate;
+	row->low = shift.low;
+	row->high = shift.high;
+	free(values[0]);
+	free(values[1]);
+}
+
+static void test_row(const struct sp_comparison *c, struct sp_row *row)
+{
 	double error;
 
 	row->tested = true;
 	if (is_exact(c)) {
-		struct sp_shift shift = sp_stats_shift(row->values[0], n[0], row->values[1], n[1], SP_COMPARE_LISTED);
-
-		row->p = sp_stats_rank_test(row->values[0], n[0], row->values[1], n[1]);
-		row->change = shift.estimate;
-		row->low = shift.low;
-		row->high = shift.high;
+		test_ranks(c, row);
 		return;
 	}
 	error = floor_error(c, row);
