@@ -152,7 +152,7 @@ static void test_total(struct sp_comparison *c, struct sp_total *total, const st
 	const size_t *n = c->input->count;
 
 	total->ratio = total->low = total->high = total->p = total->corrected_p = 1;
-	if (total->same && total->exact)
+	if (c->same_runs || (total->same && total->exact))
 		return;
 	if (total->exact)
 		total->p = sp_stats_rank_test(t->values[0], n[0], t->values[1], n[1]);
@@ -165,7 +165,7 @@ static void estimate(struct sp_comparison *c, struct sp_total *total, const stru
 	const size_t *n = c->input->count;
 	struct sp_shift shift = {.estimate = t->middle};
 
-	if (total->same && total->exact)
+	if (c->same_runs || (total->same && total->exact))
 		return;
 	if (total->exact) {
 		shift = sp_stats_shift(t->values[0], n[0], t->values[1], n[1], alpha);

@@ -131,8 +131,10 @@ struct sp_gate {
 	bool strict;
 };
 
-/* The exit status too, but for strictness. */
-enum sp_verdict { SP_VERDICT_PASS = 0, SP_VERDICT_REGRESSION = 1, SP_VERDICT_UNKNOWN = 3 };
+enum sp_verdict { SP_VERDICT_PASS, SP_VERDICT_REGRESSION, SP_VERDICT_UNKNOWN };
+
+/* Exit statuses of a comparison that was made. */
+enum { SP_STATUS_PASS = 0, SP_STATUS_REGRESSION = 1, SP_STATUS_NO_EVIDENCE = 3 };
 
 struct sp_comparison_input {
 	struct sp_profile **profiles[SP_SIDES];
@@ -164,8 +166,9 @@ struct sp_comparison {
 	uint32_t *family; /* of a node: the first of those that only numbers in their names tell apart */
 	double row_totals[SP_ROW_KINDS][SP_SIDES]; /* medians of what the rows are shares of */
 	double score, worst_score;                 /* worst: were every total at the upper end of its interval */
-	enum sp_grade grade;
+	enum sp_grade grade;                       /* of the score; a regression's is B at the best */
 	enum sp_verdict verdict;
+	bool same_runs;           /* the sides are of the same runs */
 	struct sp_lines reasons;  /* of the verdict, with what would be enough */
 	struct sp_lines warnings; /* comparability */
 	struct sp_lines not_compared;
@@ -174,6 +177,9 @@ struct sp_comparison {
 /* The input, with its profiles, must outlive the comparison. */
 struct sp_comparison *sp_compare(const struct sp_comparison_input *input);
 void sp_comparison_free(struct sp_comparison *c);
+
+/* By the verdict, and by whether the gate is strict. */
+int sp_compare_status(const struct sp_comparison *c);
 
 /* 100 / r, r the geometric mean of the factors (1 or more) by their weights; negative factors are left out. 100
  * when no weight is left. */
@@ -217,7 +223,7 @@ double sp_row_mean(const struct sp_comparison *c, const struct sp_row *row, enum
 void sp_row_values(const struct sp_comparison *c, const struct sp_row *row, enum sp_side side, double *values);
 double sp_row_median(const struct sp_comparison *c, const struct sp_row *row, enum sp_side side);
 void sp_compare_rows_test(struct sp_comparison *c); /* needs totals */
-void sp_compare_check(struct sp_comparison *c);     /* warnings */
+void sp_compare_check(struct sp_comparison *c);     /* warnings; same_runs */
 void sp_compare_decide(struct sp_comparison *c);    /* score, verdict, reasons */
 enum sp_metric sp_row_metric(enum sp_row_kind kind);
 double sp_noise_function(const struct sp_noise *noise, const char *function, const char *module); /* negative: none */

@@ -101,21 +101,43 @@ static void check_version(struct sp_comparison *c, const char *key, const char *
 		}
 }
 
-/* Starts are known to the second. */
+/* The first and the last of a side's starts, which are known to the second. */
+static void find_starts(const struct sp_comparison_input *in, enum sp_side side, const char **first, const char **last)
+{
+	*first = *last = fact_or(in->profiles[side][0], "started");
+	for (size_t i = 1; i < in->count[side]; i++) {
+		const char *at = fact_or(in->profiles[side][i], "started");
+
+		*first = strcmp(at, *first) < 0 ? at : *first;
+		*last = strcmp(at, *last) > 0 ? at : *last;
+	}
+}
+
 static bool all_before(const struct sp_comparison_input *in, enum sp_side early, enum sp_side late)
 {
-	bool any = false;
+	const char *first[SP_SIDES], *last[SP_SIDES];
 
-	for (size_t i = 0; i < in->count[early]; i++)
-		for (size_t k = 0; k < in->count[late]; k++) {
-			int order = strcmp(fact_or(in->profiles[early][i], "started"),
-				fact_or(in->profiles[late][k], "started"));
+	find_starts(in, early, &first[0], &last[0]);
+	find_starts(in, late, &first[1], &last[1]);
+	return strcmp(last[0], first[1]) <= 0 && strcmp(first[0], last[1]) < 0;
+}
 
-			if (order > 0)
+/* A file compared with itself or a copy. */
+static bool are_same_runs(const struct sp_comparison_input *in)
+{
+	static const char *const keys[] = {"pid", "started", "wall_seconds", "cpu_user_seconds"};
+
+	if (in->count[0] != in->count[1])
+		return false;
+	for (size_t i = 0; i < in->count[0]; i++)
+		for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++) {
+			const char *a = sp_profile_fact(in->profiles[0][i], keys[k]);
+			const char *b = sp_profile_fact(in->profiles[1][i], keys[k]);
+
+			if (!a || !b || strcmp(a, b) != 0)
 				return false;
-			any = any || order < 0;
 		}
-	return any;
+	return true;
 }
 
 void sp_compare_check(struct sp_comparison *c)
@@ -138,7 +160,10 @@ void sp_compare_check(struct sp_comparison *c)
 	for (int side = 0; side < SP_SIDES; side++)
 		for (size_t i = 0; i < in->count[side]; i++)
 			check_run(c, in->profiles[side][i], in->names[side][i]);
-	if (in->count[0] > 1 && in->count[1] > 1 &&
+	c->same_runs = are_same_runs(in);
+	if (c->same_runs)
+		sp_lines_add(c, &c->warnings, "Both sides are of the same runs: nothing can differ.");
+	else if (in->count[0] > 1 && in->count[1] > 1 &&
 		(all_before(in, SP_BASELINE, SP_CURRENT) || all_before(in, SP_CURRENT, SP_BASELINE)))
 		sp_lines_add(c, &c->warnings,
 			"One side ran wholly before the other: a machine that grew faster or slower in between looks "

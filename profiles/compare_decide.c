@@ -2,6 +2,7 @@
 #include "profiles/compare.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "profiles/stats.h"
 
@@ -42,7 +43,18 @@ static void set_scores(struct sp_comparison *c)
 	}
 	c->score = sp_compare_score(now, weights, SP_GATING);
 	c->worst_score = sp_compare_score(worst, weights, SP_GATING);
-	c->grade = sp_compare_grade(c->score);
+}
+
+/* Whether the profiled program did not do its work, as far as that can be seen. Servers are ended by these signals. */
+static bool has_failed(const struct sp_profile *p)
+{
+	static const char *const ends[] = {"0", "exec", "signal 1", "signal 2", "signal 15"};
+	const char *ended = sp_profile_fact(p, "exit");
+
+	for (size_t i = 0; ended && i < sizeof(ends) / sizeof(ends[0]); i++)
+		if (strcmp(ended, ends[i]) == 0)
+			return false;
+	return ended != NULL;
 }
 
 static void say(struct sp_comparison *c, enum sp_verdict verdict)
@@ -169,6 +181,45 @@ static void gate_limits(struct sp_comparison *c)
 	}
 }
 
+/* What failed runs cost tells nothing of what the program's work costs. */
+static void gate_failures(struct sp_comparison *c)
+{
+	const struct sp_comparison_input *in = c->input;
+	size_t count[SP_SIDES] = {0}, first = 0;
+	int side_of_first = -1;
+
+	for (int side = SP_SIDES - 1; side >= 0; side--)
+		for (size_t i = in->count[side]; i-- > 0;) {
+			if (!has_failed(in->profiles[side][i]))
+				continue;
+			count[side]++;
+			first = i;
+			side_of_first = side;
+		}
+	if (side_of_first < 0)
+		return;
+	say(c, SP_VERDICT_UNKNOWN);
+	sp_lines_add(c, &c->reasons,
+		"%zu of %zu baseline and %zu of %zu current runs failed (%s: exit %s): they may not have done their "
+		"work.",
+		count[SP_BASELINE], in->count[SP_BASELINE], count[SP_CURRENT], in->count[SP_CURRENT],
+		in->names[side_of_first][first], sp_profile_fact(in->profiles[side_of_first][first], "exit"));
+}
+
+static void set_grade(struct sp_comparison *c)
+{
+	c->grade = sp_compare_grade(c->score);
+	if (c->verdict == SP_VERDICT_REGRESSION && c->grade == SP_GRADE_A)
+		c->grade = SP_GRADE_B;
+}
+
+int sp_compare_status(const struct sp_comparison *c)
+{
+	if (c->verdict == SP_VERDICT_REGRESSION)
+		return SP_STATUS_REGRESSION;
+	return c->verdict == SP_VERDICT_UNKNOWN && c->input->gate.strict ? SP_STATUS_NO_EVIDENCE : SP_STATUS_PASS;
+}
+
 void sp_compare_decide(struct sp_comparison *c)
 {
 	const struct sp_gate *gate = &c->input->gate;
@@ -189,4 +240,6 @@ void sp_compare_decide(struct sp_comparison *c)
 		say(c, SP_VERDICT_UNKNOWN);
 		sp_lines_add(c, &c->reasons, "There is no total that both sides have.");
 	}
+	gate_failures(c);
+	set_grade(c);
 }

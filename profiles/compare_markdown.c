@@ -258,7 +258,8 @@ void sp_compare_markdown(struct sp_buffer *out, const struct sp_comparison *c)
 	sp_buffer_puts(out, "\n\n");
 	put_lines(out, "Reasons", &c->reasons);
 	put_totals(out, c);
-	put_rows(out, c, SP_ROW_REGRESSION, "Regressions", "None that the evidence supports.\n");
+	put_rows(out, c, SP_ROW_REGRESSION, c->verdict == SP_VERDICT_REGRESSION ? "Regressions" : "Costs more",
+		"None that the evidence supports.\n");
 	put_suspects(out, c);
 	put_rows(out, c, SP_ROW_IMPROVEMENT, "Improvements", "None that the evidence supports.\n");
 	put_rows(out, c, SP_ROW_SHIFT, "Cost Shifts", NULL);

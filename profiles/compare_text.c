@@ -211,7 +211,7 @@ void sp_compare_text(struct sp_buffer *out, const struct sp_comparison *c)
 	put_lines(out, "", &c->reasons);
 	for (unsigned m = 0; m < SP_METRICS; m++)
 		put_total(out, c, m);
-	put_rows(out, c, SP_ROW_REGRESSION, "regressions:");
+	put_rows(out, c, SP_ROW_REGRESSION, c->verdict == SP_VERDICT_REGRESSION ? "regressions:" : "costs more:");
 	put_rows(out, c, SP_ROW_IMPROVEMENT, "improvements:");
 	put_rows(out, c, SP_ROW_SHIFT, "cost shifts:");
 	put_lines(out, "not compared: ", &c->not_compared);

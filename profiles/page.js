@@ -472,7 +472,7 @@ function drawComparison(box) {
 	box.append(element("div", {class: "score"},
 		element("div", {class: "value" + tone}, c.score === null ? "–" : number(c.score, c.score % 1 ? 1 : 0), element("span", {class: "grade"}, "of 100, grade " + c.grade)),
 		element("p", {}, data.verdict)), ...c.reasons.map((reason) => element("p", {class: "soft"}, reason)), totalsTable(c.totals));
-	for (const [what, title] of [["regression", "Regressions"], ["improvement", "Improvements"], ["shift", "Cost shifts"]])
+	for (const [what, title] of [["regression", c.verdict === "regression" ? "Regressions" : "Costs more"], ["improvement", "Improvements"], ["shift", "Cost shifts"]])
 		if (rows(what).length)
 			box.append(verdictTable(title, rows(what)));
 }

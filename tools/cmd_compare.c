@@ -74,7 +74,7 @@ static void print_help(void)
 	       "  --fail-on-regression PCT   fail when a total surely grew, by PCT percent or more\n"
 	       "  --max-cpu SECONDS          fail when the current median is higher; also --max-wall SECONDS,\n"
 	       "  --max-peak BYTES           --max-allocated BYTES\n"
-	       "  --strict                   not enough evidence counts as failure\n"
+	       "  --strict                   not enough evidence, or failed runs, are exit status 3\n"
 	       "  --format FORMAT            markdown, text, json, github (annotations, and a page in\n"
 	       "                             $GITHUB_STEP_SUMMARY) or html: one page with the tables and a\n"
 	       "                             differential flame graph\n"
@@ -85,7 +85,8 @@ static void print_help(void)
 	       "  --help                     this text\n\n"
 	       "Without a --fail or --max flag any total that surely grew fails. Exit status: 0 pass, 1 regression, 2 "
 	       "bad\n"
-	       "usage or unreadable input, 3 not enough evidence.\n");
+	       "usage or unreadable input; with --strict 3 where evidence is missing, which is else 0 and a "
+	       "warning.\n");
 }
 
 static int bad_value(const char *flag, const char *value, const char *allowed)
@@ -287,8 +288,10 @@ static int compare(const struct request *r)
 		for (size_t i = 0; i < r->sides[side].count; i++)
 			sp_export_prepare(r->sides[side].profiles[i], NULL);
 	status = write_report(r, c);
-	if (!status)
-		status = c->verdict == SP_VERDICT_UNKNOWN && r->gate.strict ? SP_VERDICT_REGRESSION : (int)c->verdict;
+	if (!status && c->verdict == SP_VERDICT_UNKNOWN)
+		sp_complain("compare: warning: this is no evidence%s: %s",
+			r->gate.strict ? "" : ", and no failure without --strict", c->reasons.items[0]);
+	status = status ? status : sp_compare_status(c);
 	sp_comparison_free(c);
 	sp_noise_free(noise);
 	return status;

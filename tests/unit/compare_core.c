@@ -99,9 +99,10 @@ static void put_run(struct sp_buffer *out, const struct made *made)
 	for (; n < ROWS_MAX && made->rows[n].name; n++)
 		cpu += made->rows[n].ms;
 	sp_buffer_printf(out,
-		"---\nschema: smartprof/1\nprogram: app\nexit: 0\ncpu_user_seconds: %.6f\ncpu_system_seconds: 0\n"
+		"---\nschema: smartprof/1\nprogram: app\n%scpu_user_seconds: %.6f\ncpu_system_seconds: 0\n"
 		"wall_seconds: %.6f\n%s",
-		cpu / 1e3, made->wall_ms / 1e3, made->extra ? made->extra : "");
+		made->extra && strstr(made->extra, "exit: ") ? "" : "exit: 0\n", cpu / 1e3, made->wall_ms / 1e3,
+		made->extra ? made->extra : "");
 	if (made->peak >= 0)
 		sp_buffer_printf(out, "heap_peak_bytes: %.0f\nheap_allocated_bytes: %.0f\n", made->peak,
 			made->allocated);
@@ -345,6 +346,56 @@ static void callers_and_callees_tell_renames(void **state)
 	assert_int_equal(row("tokens")->presence, SP_ROW_APPEARED);
 }
 
+/* main runs three lambdas, the second of which calls mix. */
+static const struct made lambdas = {
+	{{"main", "a.c", 20}, {"f()::{lambda(int)#1}::operator()(int) const", "a.c", 200},
+		{"f()::{lambda(int)#2}::operator()(int) const", "a.c", 100},
+		{"f()::{lambda(int)#3}::operator()(int) const", "a.c", 400}, {"mix", "a.c", 300}},
+	1100, 8e6, 64e6, NULL, {0, 1, 1, 1, 3}, 0};
+
+static void lambdas_are_matched_in_order(void **state)
+{
+	struct made other = lambdas;
+
+	(void)state;
+	/* One more in front, next to nothing of cost; mix has another name; the last one grew. */
+	other.rows[5] = (struct made_row){"f()::{lambda(int)#4}::operator()(int) const", "a.c", 520};
+	other.caller[5] = 1;
+	other.rows[3].ms = 100;
+	other.rows[2].ms = 200;
+	other.rows[1].ms = 1;
+	other.rows[4].name = "blend";
+	other.caller[4] = 4;
+	compare_made(&lambdas, &other);
+	assert_string_equal(row(other.rows[2].name)->old_function, lambdas.rows[1].name);
+	assert_string_equal(row(other.rows[3].name)->old_function, lambdas.rows[2].name);
+	assert_string_equal(row(other.rows[5].name)->old_function, lambdas.rows[3].name);
+	assert_int_equal(row(other.rows[2].name)->state, SP_ROW_STEADY);
+	assert_int_equal(row(other.rows[5].name)->state, SP_ROW_REGRESSION);
+	assert_string_equal(row("blend")->old_function, "mix");
+	assert_int_equal(row("blend")->state, SP_ROW_STEADY);
+	compare_made(&other, &lambdas); /* and one taken away */
+	assert_string_equal(row(lambdas.rows[3].name)->old_function, other.rows[5].name);
+	assert_int_equal(row(lambdas.rows[1].name)->state, SP_ROW_STEADY);
+	memset(other.caller, 0, sizeof(other.caller)); /* profiles without stacks */
+	compare_made(&lambdas, &other);
+	assert_int_equal(row(other.rows[2].name)->state, SP_ROW_STEADY);
+}
+
+static void numbers_stay_where_nothing_came_or_went(void **state)
+{
+	struct made other = lambdas;
+
+	(void)state;
+	for (size_t i = 1; i < 4; i++) /* as dear as the next one was */
+		other.rows[i].ms *= 2;
+	compare_made(&lambdas, &other);
+	for (size_t i = 1; i < 4; i++) {
+		assert_int_equal(row(other.rows[i].name)->presence, SP_ROW_BOTH);
+		assert_int_equal(row(other.rows[i].name)->state, SP_ROW_REGRESSION);
+	}
+}
+
 static void cost_shifts_within_the_callers_subtree(void **state)
 {
 	struct made other = called;
@@ -539,6 +590,111 @@ static void gates(void **state)
 	assert_int_equal(result->verdict, SP_VERDICT_PASS);
 }
 
+/* The table of docs/COMPARE.md. */
+static void check_consistency(bool flags)
+{
+	int status = sp_compare_status(result);
+	bool strict = input.gate.strict;
+
+	switch (result->verdict) {
+	case SP_VERDICT_PASS:
+		assert_int_equal(status, 0);
+		break;
+	case SP_VERDICT_UNKNOWN:
+		assert_int_equal(status, strict ? 3 : 0);
+		break;
+	default:
+		assert_int_equal(status, 1);
+		assert_true(result->grade > SP_GRADE_A);
+	}
+	if (result->verdict == SP_VERDICT_REGRESSION && sp_compare_grade(result->score) == SP_GRADE_A)
+		assert_int_equal(result->grade, SP_GRADE_B);
+	else
+		assert_int_equal(result->grade, sp_compare_grade(result->score));
+	if (!flags && result->verdict != SP_VERDICT_REGRESSION)
+		assert_true(result->score == 100 && result->grade == SP_GRADE_A);
+	if (!flags && result->verdict == SP_VERDICT_REGRESSION)
+		assert_true(result->score < 100);
+	assert_true(result->verdict == SP_VERDICT_PASS || result->reasons.count);
+}
+
+static void check_gates(void)
+{
+	static const double percent[] = {NAN, 0.05, 3}, below[] = {NAN, 89, 95};
+
+	for (unsigned i = 0; i < 3 * 3 * 2 * 2; i++) {
+		input.gate = (struct sp_gate){
+			below[i / 3 % 3], percent[i % 3], {NAN, i / 9 % 2 ? 9e6 : NAN, NAN, NAN}, i / 18};
+		compare();
+		check_consistency(i % 18 != 0);
+	}
+}
+
+/* Verdict, score, grade and exit status tell one story: over growths of every total, numbers of runs, noise, gates, and
+ * runs that failed. */
+static void verdict_score_grade_and_status_agree(void **state)
+{
+	static const double growths[] = {0.5, 0.97, 1, 1.03, 1.08, 1.12, 1.3, 2, 10};
+	static const size_t counts[] = {1, 2, 6, 12};
+	unsigned regressions = 0, unknown = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 9 * 4 * 4 * 2; i++) {
+		double growth = growths[i % 9], noise = i / 144 ? 0.05 : 0.002;
+		struct made other = plain;
+
+		for (size_t k = 0; k < 3 && i / 36 % 4 != 1; k++)
+			other.rows[k].ms *= growth;
+		other.peak *= i / 36 % 4 ? growth : 1;
+		other.wall_ms *= i / 36 % 4 == 2 ? growth : 1;
+		other.extra = i / 36 % 4 == 3 ? "exit: signal 11\n" : NULL;
+		forget();
+		add_runs(SP_BASELINE, plain, counts[i / 9 % 4], noise);
+		add_runs(SP_CURRENT, other, counts[i / 9 % 4], noise);
+		check_gates();
+		regressions += result->verdict == SP_VERDICT_REGRESSION;
+		unknown += result->verdict == SP_VERDICT_UNKNOWN;
+		set_up(NULL);
+	}
+	assert_true(regressions > 50 && unknown > 20);
+}
+
+static void failed_runs_are_no_evidence(void **state)
+{
+	struct made other = plain;
+
+	(void)state;
+	other.extra = "exit: 2\n";
+	add_runs(SP_BASELINE, plain, 6, 0);
+	add_runs(SP_CURRENT, plain, 5, 0);
+	add_run(SP_CURRENT, &other);
+	compare();
+	assert_int_equal(result->verdict, SP_VERDICT_UNKNOWN);
+	assert_string_equal(result->reasons.items[0],
+		"0 of 6 baseline and 1 of 6 current runs failed (run.md: exit 2): they may not have done their work.");
+	assert_int_equal(sp_compare_status(result), 0);
+	input.gate.strict = true;
+	assert_int_equal(sp_compare_status(result), 3);
+	other.extra = "exit: signal 15\n"; /* as servers are ended */
+	compare_made(&other, &other);
+	assert_int_equal(result->verdict, SP_VERDICT_PASS);
+}
+
+static void the_same_run_is_no_change(void **state)
+{
+	struct made one = plain;
+
+	(void)state;
+	one.extra = "pid: 7\nstarted: 2026-01-01T00:00:00+00:00\n";
+	input.gate.strict = true;
+	add_run(SP_BASELINE, &one);
+	add_run(SP_CURRENT, &one);
+	compare();
+	assert_int_equal(result->verdict, SP_VERDICT_PASS);
+	assert_int_equal(sp_compare_status(result), 0);
+	assert_true(result->score == 100 && result->worst_score == 100);
+}
+
 static void what_is_missing_is_not_compared(void **state)
 {
 	struct made no_heap = plain;
@@ -655,6 +811,15 @@ static void check_name(const char *name, const char *expected)
 	sp_buffer_free(&out);
 }
 
+static void check_family(const char *name, const char *expected)
+{
+	struct sp_buffer family = {0};
+
+	assert_int_equal(sp_compare_family(&family, name), strcmp(name, expected) != 0);
+	assert_string_equal(family.data, expected);
+	sp_buffer_free(&family);
+}
+
 static void check_module(const char *path, const char *expected)
 {
 	struct sp_buffer out = {0};
@@ -714,6 +879,25 @@ static void names_are_normalized(void **state)
 	check_module("/lib/libfoo.so.1.2", "libfoo.so");
 	check_module("/lib/libfoo.so", "libfoo.so");
 	check_module("/lib/libfoo.sourcery", "libfoo.sourcery");
+	check_name("core::fmt::write::h0123456789abcdef", "core::fmt::write");
+	check_name("core::fmt::write::h0123456789abcdeg", "core::fmt::write::h0123456789abcdeg");
+	check_name("<alloc[8f2ab3c4d5e6f708]::vec::Vec<u8> as core[b7fd1c0a9e8d7c6b]::clone::Clone>::clone",
+		"<alloc::vec::Vec<u8> as core::clone::Clone>::clone");
+	check_module("/opt/v2/libw-1.3.so", "libw.so");
+	check_module("/opt/v2/libw-1.3.so.4", "libw.so");
+	check_module("/usr/lib/libpython3.11.so.1.0", "libpython.so");
+	check_module("/usr/lib/libz2.so.1", "libz2.so");
+	check_family("f(int)::{lambda(int)#12}::operator()(int) const",
+		"f(int)::{lambda(int)#}::operator()(int) const");
+	check_family("f()::$_3::operator()() const", "f()::$_::operator()() const");
+	check_family("f()::'lambda0'()::operator()() const", "f()::'lambda'()::operator()() const");
+	check_family("work._omp_fn.1", "work._omp_fn.");
+	check_family("counter.4711", "counter.");
+	check_family("app::run::{closure#2}", "app::run::{closure#}");
+	check_family("camlList__map_34", "camlList__map_");
+	check_family("mul_64", "mul_64");
+	check_family("vec3<2>::at(4)", "vec3<2>::at(4)");
+	check_family("sha256_x2.avx512", "sha256_x2.avx512");
 }
 
 static void reports(void **state)
@@ -779,6 +963,11 @@ int main(void)
 		TEST(noise_learned_is_the_floor),
 		TEST(damaged_noise_is_refused),
 		TEST(gates),
+		TEST(verdict_score_grade_and_status_agree),
+		TEST(failed_runs_are_no_evidence),
+		TEST(the_same_run_is_no_change),
+		TEST(lambdas_are_matched_in_order),
+		TEST(numbers_stay_where_nothing_came_or_went),
 		TEST(what_is_missing_is_not_compared),
 		TEST(small_heaps_are_all_the_same),
 		TEST(sites_add_up_to_the_total),
