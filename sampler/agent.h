@@ -77,6 +77,7 @@ struct sp_thread {
 	uint64_t user_tick_ns, sys_tick_ns; /* getrusage at the last tick */
 	uint64_t faults_tick;               /* and page faults */
 	uint64_t interrupts_ns;             /* system time to be spread over the next event samples */
+	uint32_t uncalled_ppm;              /* of the last ticks, those in the kernel for no call and no page fault */
 	int64_t user_drift_ns;              /* user time the event samples are behind (or ahead) of the clock */
 	uint64_t heap_interval;             /* at which the running countdown was drawn */
 	uint64_t burst_began, burst_cycles; /* of the last few heap samples, in cycles */

@@ -168,7 +168,7 @@ void sp_thread_open_record(struct sp_thread *t, uint64_t entry, uint64_t user_ns
 	t->record = r;
 	t->user_base_ns = t->user_seen_ns = t->user_tick_ns = user_ns;
 	t->sys_seen_ns = t->sys_tick_ns = sys_ns;
-	t->faults_tick = t->interrupts_ns = 0;
+	t->faults_tick = t->interrupts_ns = t->uncalled_ppm = 0;
 	if (!r)
 		return;
 	memset((char *)r + sizeof r->state, 0, sizeof *r - sizeof r->state);

@@ -121,3 +121,15 @@ known_once() {
 	done
 	kill $(jobs -p)
 }
+
+@test "the kernel's time for exceptions is the instruction's, not unsampled" {
+	for how in segv jump masked fpe ill trap bus raise; do
+		rm -rf "$SMARTPROF_DIR"
+		counted "$TARGETS/exceptions" "$how" 0.5
+		profile=$(profile_of exceptions)
+		accounted "$profile" usage
+		awk -v u="$(front cpu_unsampled_seconds "$profile")" -v all="$(cpu_of "$profile")" 'BEGIN { exit !(u <= 0.06 * all) }' ||
+			fail "$how: $(front cpu_unsampled_seconds "$profile") s unsampled"
+		at_least "$(stack_share refused "$profile")" 0.7
+	done
+}

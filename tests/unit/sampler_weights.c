@@ -97,6 +97,50 @@ static void a_page_fault_is_the_instruction_s(void **state)
 	assert_weight(tick(0, 4 * MS), 0, 4 * MS);
 }
 
+static void enters_a_handler(void)
+{
+	greg_t *r = context.uc_mcontext.gregs;
+
+	r[REG_RSP] = 0x7ffffff8;
+	r[REG_RDI] = 11;
+	r[REG_RSI] = r[REG_RSP] + 312;
+	r[REG_RDX] = r[REG_RSP] + 8;
+}
+
+static void time_that_made_a_signal_is_its_handler_s(void **state)
+{
+	(void)state;
+	enters_a_handler();
+	assert_weight(tick(0, 4 * MS), 0, 4 * MS);
+	context.uc_mcontext.gregs[REG_RDI] = 65;
+	assert_weight(tick(0, 4 * MS), 0, 0);
+}
+
+/* A thread that is in the kernel at `every`th tick for no call: what its ticks and events are given of 1,000 ticks. */
+static uint64_t given_of_uncalled(unsigned every)
+{
+	uint64_t given = 0;
+
+	for (unsigned i = 0; i < 1000; i++) {
+		given += tick(i % every ? 4 * MS : 0, i % every ? 0 : 4 * MS).sys_ns;
+		given += i % every ? sp_weight_event(&thread).sys_ns : 0;
+	}
+	return given;
+}
+
+static void many_exceptions_are_no_interrupts(void **state)
+{
+	(void)state;
+	for (unsigned every = 1; every < 4; every++) {
+		fresh_thread(NULL);
+		assert_in_range(given_of_uncalled(every), 3900 * MS / every, 4000 * MS / every + 4 * MS);
+		assert_int_equal(thread.interrupts_ns, 0);
+	}
+	fresh_thread(NULL);
+	given_of_uncalled(10);
+	assert_true(thread.interrupts_ns > 0); /* still spread */
+}
+
 static void registers_that_only_look_like_a_call(void **state)
 {
 	greg_t *r = context.uc_mcontext.gregs;
@@ -149,6 +193,8 @@ int main(void)
 		cmocka_unit_test_setup(a_tick_in_user_mode_leaves_system_time_for_one_in_the_kernel, fresh_thread),
 		cmocka_unit_test_setup(interrupts_are_spread_over_event_samples, fresh_thread),
 		cmocka_unit_test_setup(a_page_fault_is_the_instruction_s, fresh_thread),
+		cmocka_unit_test_setup(time_that_made_a_signal_is_its_handler_s, fresh_thread),
+		cmocka_unit_test_setup(many_exceptions_are_no_interrupts, fresh_thread),
 		cmocka_unit_test_setup(registers_that_only_look_like_a_call, fresh_thread),
 		cmocka_unit_test_setup(event_samples_follow_the_user_time, fresh_thread),
 		cmocka_unit_test_setup(without_an_event_a_tick_carries_both, fresh_thread),
