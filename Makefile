@@ -33,7 +33,10 @@ ALLOCATORS := malloc calloc realloc reallocarray free aligned_alloc memalign pos
 AGENT_CFLAGS := $(CSTD) -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-plt -fno-stack-protector \
 	-fasynchronous-unwind-tables -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=0 $(ALLOCATORS:%=-fno-builtin-%)
 # libgcc_s stands before libunwind so that C++ code loaded later binds _Unwind_* to libgcc's.
-AGENT_LDFLAGS := -shared -Wl,-soname,libsmartprof.so -Wl,--version-script=preload/exports.map -Wl,--hash-style=gnu \
+# Nothing of the agent may be bound to the program's names (preload/libc.h): no start files, which refer to some, and
+# of our own exports those alone are looked up that the program's calls would be (preload/shared.list).
+AGENT_LDFLAGS := -shared -nostartfiles -Wl,-soname,libsmartprof.so -Wl,--version-script=preload/exports.map \
+	-Wl,--dynamic-list=preload/shared.list -Wl,--hash-style=gnu \
 	-Wl,-z,now,-z,relro,-z,defs,-z,noseparate-code -Wl,--sort-section=name -Wl,--no-as-needed
 AGENT_LIBS := -lgcc_s $(shell $(PKG_CONFIG) --libs libunwind) -lc
 CMD_LIBS := $(if $(SAN),,-Wl,--no-as-needed $(shell $(PKG_CONFIG) --libs jemalloc)) -Wl,--as-needed \
@@ -45,7 +48,7 @@ all: $(if $(SAN),command,agent command)
 agent: $(B)/libsmartprof.so
 command: $(B)/smartprof
 
-$(B)/libsmartprof.so: $(AGENT_OBJ) preload/exports.map
+$(B)/libsmartprof.so: $(AGENT_OBJ) preload/exports.map preload/shared.list
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(AGENT_LDFLAGS) -o $@ $(AGENT_OBJ) $(AGENT_LIBS)
 
@@ -57,6 +60,8 @@ $(B)/obj/agent/%.o: %
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(AGENT_CFLAGS) -c -o $@ $<
+
+$(B)/obj/agent/preload/own_string.c.o: AGENT_CFLAGS += -fno-builtin
 
 $(B)/obj/cmd/%.o: %
 	$(call say,CC,$<)
@@ -166,6 +171,7 @@ lint: agent
 	@tests/lint/layers.sh .
 	@tests/lint/sampler-symbols.sh tests/lint/sampler-symbols.allow $(SAMPLER_OBJ)
 	@tests/lint/exports.sh build/libsmartprof.so preload/exports.map
+	@tests/lint/bindings.sh build/libsmartprof.so tests/lint/bindings.allow
 	@tests/lint/needed.sh build/libsmartprof.so
 	@echo "lint: all checks passed"
 format:

@@ -13,6 +13,7 @@
 #include "env/internal.h"
 #include "env/text.h"
 
+#define PAGE_BYTES 4096
 #define CPUINFO_BYTES 4096 /* the first processor's paragraph: reading all takes a large machine milliseconds */
 
 enum { RELEASE, PROCESSOR, VENDOR, PRODUCT, PLACES };
@@ -164,7 +165,7 @@ void sp_platform_read(struct sp_machine *machine, const char *root)
 int sp_perf_try(void)
 {
 	struct perf_event_attr attr;
-	long fd, page, size = sysconf(_SC_PAGESIZE);
+	long fd, page;
 	int error = 0, saved = errno;
 
 	memset(&attr, 0, sizeof(attr));
@@ -181,11 +182,11 @@ int sp_perf_try(void)
 		goto out;
 	}
 	/* The page that is mapped to keep an event alive counts against RLIMIT_MEMLOCK. */
-	page = syscall(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	page = syscall(SYS_mmap, NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (page == -1)
 		error = -errno;
 	else
-		syscall(SYS_munmap, page, size);
+		syscall(SYS_munmap, page, PAGE_BYTES);
 	syscall(SYS_close, fd);
 out:
 	errno = saved;

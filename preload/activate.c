@@ -12,6 +12,7 @@
 
 #include "env/env.h"
 #include "preload/agent.h"
+#include "preload/libc.h"
 #include "preload/real.h"
 #include "preload/spool_place.h"
 #include "sampler/calibrate.h"

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "preload/agent.h"
+#include "preload/libc.h"
 #include "preload/real.h"
 #include "sampler/sample.h"
 #include "sampler/sys.h"
@@ -63,7 +64,7 @@ static void ask_mimalloc(struct sp_allocator_totals *a)
 
 static void ask_glibc(struct sp_allocator_totals *a)
 {
-	struct mallinfo2 m = mallinfo2();
+	struct mallinfo2 (*ask)(void) = (struct mallinfo2(*)(void))sp_libc_symbol("mallinfo2"), m = ask();
 
 	a->allocated_bytes = m.uordblks + m.hblkhd;
 	a->active_bytes = m.arena + m.hblkhd;
@@ -74,7 +75,7 @@ static void ask_glibc(struct sp_allocator_totals *a)
 static enum sp_allocator which(void)
 {
 	struct dl_find_object theirs;
-	const void *const asked[] = {[SP_ALLOCATOR_GLIBC] = (const void *)mallinfo2,
+	const void *const asked[] = {[SP_ALLOCATOR_GLIBC] = sp_libc_symbol("mallinfo2"),
 		[SP_ALLOCATOR_JEMALLOC] = (const void *)mallctl,
 		[SP_ALLOCATOR_TCMALLOC] = (const void *)MallocExtension_GetNumericProperty,
 		[SP_ALLOCATOR_MIMALLOC] = (const void *)mi_process_info};

@@ -5,24 +5,33 @@
 
 #include "preload/agent.h"
 #include "preload/export.h"
+#include "preload/libc.h"
 #include "preload/real.h"
 
 static int quick_status; /* at_quick_exit handlers are not told */
 
+/* The C library would flush it after us: whoever reads must not wait for our renderer. */
+static void flush_stdout(void)
+{
+	FILE *out = sp_libc_symbol("_IO_2_1_stdout_");
+
+	if (!out || fileno_unlocked(out) < 0 || ftrylockfile(out) != 0)
+		return;
+	fflush_unlocked(out);
+	funlockfile(out);
+}
+
 static void at_exit(int status, void *arg)
 {
 	(void)arg;
-	/* The C library would flush it after us: whoever reads must not wait for our renderer. */
-	if (fileno_unlocked(stdout) >= 0 && ftrylockfile(stdout) == 0) {
-		fflush_unlocked(stdout);
-		funlockfile(stdout);
-	}
+	flush_stdout();
 	sp_allocator_ask();
 	sp_finish(SP_EXIT_CODE, status & 0xff);
 }
 
-static void at_quick_exit_(void)
+static void at_quick_exit_(void *arg)
 {
+	(void)arg;
 	sp_finish(SP_EXIT_CODE, quick_status & 0xff);
 }
 
@@ -31,7 +40,7 @@ static void at_quick_exit_(void)
 void sp_endings_init(void)
 {
 	on_exit(at_exit, NULL);
-	at_quick_exit(at_quick_exit_);
+	__cxa_at_quick_exit(at_quick_exit_, &quick_status);
 }
 
 SP_EXPORT void quick_exit(int status)

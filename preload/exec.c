@@ -11,6 +11,7 @@
 
 #include "preload/agent.h"
 #include "preload/export.h"
+#include "preload/libc.h"
 #include "preload/real.h"
 #include "sampler/clock.h"
 #include "sampler/sample.h"
@@ -120,8 +121,8 @@ static char *const *without_us(char *const envp[], char **out, char *text)
 
 		if (names_us(from)) {
 			found = strstr(from, sp_process.library);
-			*stpncpy(text, from, (size_t)(found - from)) = 0;
-			strcat(text, found + strlen(sp_process.library));
+			memcpy(text, from, (size_t)(found - from));
+			strcpy(text + (found - from), found + strlen(sp_process.library));
 			from = text;
 		}
 		out[n++] = from;
@@ -149,12 +150,12 @@ SP_EXPORT int execve(const char *path, char *const argv[], char *const envp[])
 
 SP_EXPORT int execv(const char *path, char *const argv[])
 {
-	EXEC_AROUND(environ, SP_REAL(execve)(path, argv, environment));
+	EXEC_AROUND(__environ, SP_REAL(execve)(path, argv, environment));
 }
 
 SP_EXPORT int execvp(const char *file, char *const argv[])
 {
-	EXEC_AROUND(environ, SP_REAL(execvpe)(file, argv, environment));
+	EXEC_AROUND(__environ, SP_REAL(execvpe)(file, argv, environment));
 }
 
 SP_EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])

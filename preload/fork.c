@@ -1,9 +1,9 @@
 /* Forks: a child starts again with a spool of its own. */
 #include "preload/agent.h"
 
-#include <pthread.h>
 #include <string.h>
 
+#include "preload/libc.h"
 #include "sampler/clock.h"
 #include "sampler/early.h"
 #include "sampler/live.h"
@@ -78,5 +78,5 @@ void sp_fork_child(void)
 
 void sp_fork_register(void)
 {
-	pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+	__register_atfork(before_fork, after_fork_in_parent, after_fork_in_child, &sp_agent);
 }

@@ -50,8 +50,8 @@ enum family { JEMALLOC, TCMALLOC, MIMALLOC, FAMILIES };
 	X(MIMALLOC, mi_aligned_alloc, (size_t align, size_t size), (align, size), size, aligned_alloc(align, size)) \
 	X(MIMALLOC, mi_valloc, (size_t size), (size), size, valloc(size)) \
 	X(MIMALLOC, mi_pvalloc, (size_t size), (size), size, pvalloc(size)) \
-	X(MIMALLOC, mi_strdup, (const char *s), (s), strlen(s) + 1, strdup(s)) \
-	X(MIMALLOC, mi_strndup, (const char *s, size_t n), (s, n), strnlen(s, n) + 1, strndup(s, n)) \
+	X(MIMALLOC, mi_strdup, (const char *s), (s), strlen(s) + 1, copy_text(s, strlen(s))) \
+	X(MIMALLOC, mi_strndup, (const char *s, size_t n), (s, n), strnlen(s, n) + 1, copy_text(s, strnlen(s, n))) \
 	X(MIMALLOC, mi_new, (size_t size), (size), size, throwing_new(size)) \
 	X(MIMALLOC, mi_new_n, (size_t n, size_t size), (n, size), product(n, size), throwing_new(product(n, size))) \
 	X(MIMALLOC, mi_new_nothrow, (size_t size), (size), size, malloc(size)) \
@@ -261,6 +261,17 @@ static void *throwing_realloc(void *p, size_t size)
 	if (!p && size)
 		p = throwing_new(SIZE_MAX); /* which throws */
 	return p;
+}
+
+static char *copy_text(const char *s, size_t length)
+{
+	char *copy = malloc(length + 1);
+
+	if (copy) {
+		memcpy(copy, s, length);
+		copy[length] = 0;
+	}
+	return copy;
 }
 
 static void *zeroed(size_t align, size_t n, size_t size)

@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 
 #include "preload/agent.h"
+#include "preload/libc.h"
 
 struct sp_real sp_real;
 
@@ -12,7 +13,7 @@ void *sp_real_find(const char *name)
 	void *found;
 
 	sp_tls.resolving++;
-	found = dlsym(RTLD_NEXT, name);
+	found = sp_libc_next(name);
 	sp_tls.resolving--;
 	return found;
 }

@@ -81,9 +81,6 @@ extern struct sp_real sp_real SP_HIDDEN;
 void *sp_real_find(const char *name) SP_HIDDEN;
 void sp_real_find_all(void) SP_HIDDEN;
 
-/* The C library's clone by its other name, for ourselves: no look-up in a handler. */
-extern int __clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);
-
 /* The definition that the object which `caller` lies in would find in itself and in what it was linked
  * with, or in the object `loaded` if that is not NULL, by soname, and in the process; NULL when there is
  * none but ours. For what is not in the global lookup order: modules loaded by dlopen and their libraries. */

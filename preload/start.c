@@ -1,16 +1,16 @@
 /* The constructor: what every process pays, so it does only what cannot be done later. The rest
  * waits in activate.c until the process has shown that it uses CPU or memory. */
+#include <elf.h>
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "env/env.h"
+#include "env/text.h"
 #include "preload/agent.h"
+#include "preload/libc.h"
 #include "preload/real.h"
 #include "sampler/clock.h"
 #include "sampler/found.h"
@@ -22,6 +22,7 @@
 #define COMMAND_BYTES 32768u /* as much of the arguments as the profile shows */
 #define ENVIRONMENT_BYTES (1u << 20)
 #define TREE_VARIABLE "SMARTPROF_TREE"
+#define TREE_BYTES 48
 #define START_CPU_NS 1000000u /* CPU time after which the process is worth a spool: the next tick */
 
 struct sp_process sp_process = {
@@ -116,7 +117,7 @@ static char **copy_list(char **list, size_t most)
 	return to;
 }
 
-/* Replaces `*slot`, or appends to environ. */
+/* Replaces `*slot`, or appends to the environment. */
 static void put_environment(char **slot, const char *text)
 {
 	char **room;
@@ -126,15 +127,15 @@ static void put_environment(char **slot, const char *text)
 		*slot = (char *)(uintptr_t)text;
 		return;
 	}
-	for (n = 0; environ[n]; n++)
+	for (n = 0; __environ[n]; n++)
 		;
 	room = take((n + 2) * sizeof *room);
 	if (!room)
 		return;
-	memcpy(room, environ, n * sizeof *room);
+	memcpy(room, __environ, n * sizeof *room);
 	room[n] = (char *)(uintptr_t)text;
 	room[n + 1] = NULL;
-	environ = room;
+	__environ = room;
 }
 
 static char **find_variable(const char *name)
@@ -142,7 +143,7 @@ static char **find_variable(const char *name)
 	size_t length = strlen(name);
 	char **e;
 
-	for (e = environ; e && *e; e++)
+	for (e = __environ; e && *e; e++)
 		if (!strncmp(*e, name, length) && (*e)[length] == '=')
 			return e;
 	return NULL;
@@ -197,18 +198,22 @@ static void join_tree(void)
 	const char *inherited = sp_environ_get(sp_process.envp, TREE_VARIABLE), *colon;
 	const char *dir = setting(SP_OPT_DIR).text;
 	struct sp_value output = setting(SP_OPT_OUTPUT);
-	char *tree = take(48);
+	char *tree = take(TREE_BYTES);
+	struct sp_text_out name = {tree, TREE_BYTES, 0};
+	uint64_t first;
 
 	if (!tree)
 		return;
 	colon = inherited ? strchr(inherited, ':') : NULL;
-	if (colon && colon[1] == '/' && colon - inherited < 48) {
+	if (colon && colon[1] == '/' && colon - inherited < TREE_BYTES) {
 		memcpy(tree, inherited, (size_t)(colon - inherited));
 		tree[colon - inherited] = 0;
 		sp_process.output_dir = colon + 1;
-		sp_process.is_root = atoi(tree) == sp_agent.pid;
+		sp_process.is_root = sp_text_number(&(const char *){tree}, &first) && (int)first == sp_agent.pid;
 	} else {
-		snprintf(tree, 48, "%d.%llu", sp_agent.pid, (unsigned long long)sp_process.start_realtime_ns);
+		sp_text_put_number(&name, (uint64_t)sp_agent.pid);
+		sp_text_put(&name, ".");
+		sp_text_put_number(&name, sp_process.start_realtime_ns);
 		sp_process.output_dir = absolute(dir ? dir : "profiles");
 		sp_process.is_root = true;
 		put_environment(find_variable(TREE_VARIABLE),
@@ -276,11 +281,13 @@ static void (*note_begin(void))(void)
 
 static void loaded(void) __attribute__((ifunc("note_begin")));
 
+static const char *program = ""; /* base name of argv[0] */
+
 static bool is_wanted(char **envp, const struct sp_file *file)
 {
 	struct sp_value verbose;
 
-	if (sp_program_wanted(envp, file, program_invocation_short_name))
+	if (sp_program_wanted(envp, file, program))
 		return true;
 	sp_value_load(&verbose, SP_OPT_VERBOSE, envp, file);
 	sp_process.verbose = verbose.number;
@@ -291,10 +298,15 @@ static bool is_wanted(char **envp, const struct sp_file *file)
 __attribute__((constructor)) static void start(int argc, char **argv, char **envp)
 {
 	enum { FOLLOW_EXEC, FOLLOW_FORK, FOLLOW_NONE } follow;
-	int saved_errno = errno;
+	int saved_errno;
 
-	(void)argc;
 	loaded();
+	if (!sp_libc_find(envp))
+		return;
+	saved_errno = errno;
+	if (argc)
+		program = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0];
+	sp_agent.single_threaded = sp_libc_symbol("__libc_single_threaded");
 	sp_malloc_resolve();
 	sp_malloc_find_bypass();
 	sp_limits_look();
@@ -323,7 +335,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	follow = setting(SP_OPT_FOLLOW).number; /* in the order of the table's choices */
 	sp_process.follow_none = follow == FOLLOW_NONE;
 	rewrite_preload(follow != FOLLOW_EXEC);
-	sp_unwind_init(getauxval(AT_ENTRY), getauxval(AT_BASE), getauxval(AT_RANDOM));
+	sp_unwind_init(sp_libc_aux(AT_ENTRY), sp_libc_aux(AT_BASE), sp_libc_aux(AT_RANDOM));
 	sp_agent.config.signal = sp_signal_number(setting(SP_OPT_SIGNAL).number);
 	sp_agent.early_heap = (setting(SP_OPT_MODE).number & SP_MODE_HEAP) && !sp_under_valgrind();
 	sp_agent.activate = sp_activate;

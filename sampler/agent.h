@@ -133,7 +133,8 @@ struct sp_agent {
 	int pid;
 	struct sp_sampler_config config;
 	struct sp_spool_header *spool;
-	uint8_t *spool_map; /* same address, for offsets */
+	uint8_t *spool_map;          /* same address, for offsets */
+	const char *single_threaded; /* the C library's __libc_single_threaded */
 	uint64_t start_monotonic_ns, start_tsc;
 	uint64_t tsc_per_us_x1024;       /* cycles in a microsecond, times 1024 */
 	uint64_t unload_gen;             /* atomic: raised by every dlclose */
@@ -170,6 +171,12 @@ static inline void sp_drop(enum sp_drop why)
 static inline void *sp_section(enum sp_section section)
 {
 	return sp_agent.spool_map + sp_agent.spool->sections[section].offset;
+}
+
+/* Whether the C library believes that there is one thread. */
+static inline bool sp_is_single_threaded(void)
+{
+	return sp_agent.single_threaded && *(volatile const char *)sp_agent.single_threaded;
 }
 
 /* True in a child made by fork, _Fork or a raw clone whose parent's state this still is. */

@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/single_threaded.h>
 #include <sys/stat.h>
 
 #include "sampler/clock.h"
@@ -72,7 +71,7 @@ static bool has_storage(void)
 
 bool sp_found_at_home(void)
 {
-	return (int)sp_sys(SYS_gettid) == sp_agent.pid || (!__libc_single_threaded && has_storage());
+	return (int)sp_sys(SYS_gettid) == sp_agent.pid || (!sp_is_single_threaded() && has_storage());
 }
 
 struct sp_thread *sp_found_self(void)

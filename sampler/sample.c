@@ -2,7 +2,6 @@
 #include "sampler/sample.h"
 
 #include <errno.h>
-#include <sys/single_threaded.h>
 
 #include "sampler/calibrate.h"
 #include "sampler/clock.h"
@@ -31,7 +30,7 @@ struct sample {
  * to make those that another copy of it, or bare clone, has made. */
 static bool can_unwind(const struct sp_thread *t)
 {
-	return t->owned || !(t->foreign || __libc_single_threaded);
+	return t->owned || !(t->foreign || sp_is_single_threaded());
 }
 
 /* The interrupted instruction: all that can be told without libunwind. */

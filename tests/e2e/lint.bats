@@ -66,6 +66,28 @@ setup_tree() {
 	status_of 1 "$ROOT/tests/lint/exports.sh" good.so map
 }
 
+@test "bindings: fails on a call by name, on a call of an export that can be interposed, on a row too many" {
+	printf 'extern int allowed;\nint inner(void) { return allowed; }\nint outer(void) { return inner(); }\n' >good.c
+	printf 'unsigned long strlen(const char *);\n' | cat - good.c >bad.c
+	echo 'int length(const char *s) { return (int)strlen(s); }' >>bad.c
+	build() { gcc -fno-builtin -fno-plt -O0 -shared -fPIC -nostartfiles -o a.so "$@"; }
+	echo 'allowed # a variable' >allow
+	build -Wl,-Bsymbolic good.c
+	"$ROOT/tests/lint/bindings.sh" a.so allow
+	build -Wl,-Bsymbolic bad.c
+	status_of 1 "$ROOT/tests/lint/bindings.sh" a.so allow 2>err
+	grep -q "'strlen' by name" err
+	build good.c
+	status_of 1 "$ROOT/tests/lint/bindings.sh" a.so allow 2>err
+	grep -q "'inner' by name" err
+	build -Wl,-Bsymbolic good.c
+	echo gone >>allow
+	status_of 1 "$ROOT/tests/lint/bindings.sh" a.so allow 2>err
+	grep -q "lists 'gone'" err
+	touch empty.c && build empty.c
+	status_of 1 "$ROOT/tests/lint/bindings.sh" a.so allow
+}
+
 @test "needed: fails on a library too many, on the wrong order, on lazy binding, on large TLS" {
 	echo '_Thread_local char t[TLS]; char *f(void) { return t; }' >a.c
 	build() { gcc -DTLS="$1" -ftls-model=initial-exec -shared -fPIC -o a.so a.c -Wl,--no-as-needed "${@:2}"; }

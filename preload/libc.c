@@ -1,0 +1,299 @@
+/* Finding the C library's own functions: in the loader's list of objects, by the protocol for debuggers
+ * (link.h), and in their symbol tables. See elf(5), and "ELF: symbol hash table" of the gABI's GNU supplement. */
+#include "preload/libc.h"
+
+#include <dlfcn.h>
+#include <elf.h>
+#include <fcntl.h>
+#include <link.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "sampler/sys.h"
+
+/* One row a function: X(return type, name, parameters, arguments). */
+#define LIBC_FUNCTIONS(X) \
+	X(int, clock_gettime, (clockid_t clock, struct timespec * now), (clock, now)) \
+	X(int, _dl_find_object, (void *pc, struct dl_find_object *found), (pc, found)) \
+	X(int, dladdr1, (const void *address, Dl_info *info, void **extra, int flags), (address, info, extra, flags)) \
+	X(void *, dlopen, (const char *name, int mode), (name, mode)) \
+	X(void *, dlsym, (void *object, const char *name), (object, name)) \
+	X(int, pthread_attr_init, (pthread_attr_t * attr), (attr)) \
+	X(int, pthread_attr_destroy, (pthread_attr_t * attr), (attr)) \
+	X(int, pthread_attr_getstacksize, (const pthread_attr_t *attr, size_t *size), (attr, size)) \
+	X(int, pthread_attr_getguardsize, (const pthread_attr_t *attr, size_t *size), (attr, size)) \
+	X(int, pthread_key_create, (pthread_key_t * key, void (*destructor)(void *)), (key, destructor)) \
+	X(int, pthread_setspecific, (pthread_key_t key, const void *value), (key, value)) \
+	X(int, pthread_setcancelstate, (int state, int *before), (state, before)) \
+	X(int, __clone, (int (*fn)(void *), void *stack, int flags, void *arg), (fn, stack, flags, arg)) \
+	X(int, on_exit, (void (*fn)(int, void *), void *arg), (fn, arg)) \
+	X(int, __register_atfork, (void (*prepare)(void), void (*parent)(void), void (*child)(void), void *object), \
+		(prepare, parent, child, object)) \
+	X(int, __cxa_at_quick_exit, (void (*fn)(void *), void *object), (fn, object)) \
+	X(int, fileno_unlocked, (FILE * file), (file)) \
+	X(int, fflush_unlocked, (FILE * file), (file)) \
+	X(int, ftrylockfile, (FILE * file), (file)) \
+	X(void, funlockfile, (FILE * file), (file)) \
+	X(const char *, strerrordesc_np, (int error), (error))
+
+#define AUX_ENTRIES 64
+
+static struct {
+#define X(ret, name, params, args) ret(*name) params;
+	LIBC_FUNCTIONS(X)
+#undef X
+	long errno_offset; /* of a thread's errno from its thread pointer: libc.so.6 is there from the start */
+	const struct link_map *objects;
+	ElfW(auxv_t) aux[AUX_ENTRIES];
+} libc;
+
+/* --- one object's symbols */
+
+struct symbols {
+	ElfW(Addr) base;
+	const ElfW(Sym) * table;
+	const char *names, *soname;
+	const uint32_t *hash;
+	const uint16_t *versions;
+};
+
+static bool read_dynamic(const struct link_map *object, struct symbols *s)
+{
+	ElfW(Addr) at[DT_NUM] = {0}, hash = 0, versions = 0;
+	const ElfW(Dyn) * d;
+
+	for (d = object->l_ld; d && d->d_tag != DT_NULL; d++) {
+		if (d->d_tag > 0 && d->d_tag < DT_NUM)
+			at[d->d_tag] = d->d_un.d_ptr;
+		else if (d->d_tag == DT_GNU_HASH)
+			hash = d->d_un.d_ptr;
+		else if (d->d_tag == DT_VERSYM)
+			versions = d->d_un.d_ptr;
+	}
+	/* The loader has put addresses in place of offsets, where it can write. */
+	if (!hash || hash < object->l_addr)
+		return false;
+	*s = (struct symbols){object->l_addr, (const ElfW(Sym) *)at[DT_SYMTAB], (const char *)at[DT_STRTAB],
+		at[DT_SONAME] ? (const char *)at[DT_STRTAB] + at[DT_SONAME] : "", (const uint32_t *)hash,
+		(const uint16_t *)versions};
+	return s->table && s->names;
+}
+
+static uint32_t hash_of(const char *name)
+{
+	uint32_t h = 5381;
+
+	for (; *name; name++)
+		h = h * 33 + (uint8_t)*name;
+	return h;
+}
+
+/* The default version of a name: its definition, or NULL. */
+static void *lookup(const struct symbols *s, const char *name)
+{
+	uint32_t hash = hash_of(name), buckets = s->hash[0], first = s->hash[1], words = s->hash[2];
+	const uint64_t *bloom = (const uint64_t *)(s->hash + 4);
+	const uint32_t *bucket = (const uint32_t *)(bloom + words), *chain = bucket + buckets;
+	uint64_t bits = 1ull << hash % 64 | 1ull << (hash >> s->hash[3]) % 64;
+	uint32_t i;
+
+	if ((bloom[hash / 64 % words] & bits) != bits)
+		return NULL;
+	for (i = bucket[hash % buckets]; i >= first; i++) {
+		const ElfW(Sym) *symbol = &s->table[i];
+
+		if ((chain[i - first] | 1) == (hash | 1) && symbol->st_shndx != SHN_UNDEF &&
+			!(s->versions && s->versions[i] & 0x8000) && strcmp(s->names + symbol->st_name, name) == 0)
+			return (void *)(s->base + symbol->st_value);
+		if (chain[i - first] & 1)
+			break;
+	}
+	return NULL;
+}
+
+/* --- the list of objects */
+
+static void read_aux(char **envp)
+{
+	const ElfW(auxv_t) * from;
+	size_t i;
+	long fd;
+
+	if (envp) {
+		while (*envp)
+			envp++;
+		from = (const ElfW(auxv_t) *)(envp + 1);
+		for (i = 0; i + 1 < AUX_ENTRIES && from[i].a_type != AT_NULL; i++)
+			libc.aux[i] = from[i];
+		libc.aux[i].a_type = AT_NULL;
+	} else if ((fd = sp_sys(SYS_openat, AT_FDCWD, "/proc/self/auxv", O_RDONLY | O_CLOEXEC)) >= 0) {
+		sp_sys(SYS_read, fd, libc.aux, sizeof libc.aux - sizeof *libc.aux);
+		sp_sys(SYS_close, fd);
+	}
+}
+
+unsigned long sp_libc_aux(unsigned long type)
+{
+	const ElfW(auxv_t) * a;
+
+	for (a = libc.aux; a->a_type != AT_NULL; a++)
+		if (a->a_type == type)
+			return a->a_un.a_val;
+	return 0;
+}
+
+/* What the program's dynamic section says; NULL if it says nothing. */
+static const struct r_debug *from_program(void)
+{
+	const ElfW(Phdr) *headers = (const ElfW(Phdr) *)sp_libc_aux(AT_PHDR);
+	const ElfW(Dyn) *d = NULL;
+	uintptr_t base = 0;
+	size_t i;
+
+	for (i = 0; headers && i < sp_libc_aux(AT_PHNUM); i++) {
+		if (headers[i].p_type == PT_PHDR)
+			base = (uintptr_t)headers - headers[i].p_vaddr;
+		else if (headers[i].p_type == PT_DYNAMIC)
+			d = (const ElfW(Dyn) *)(base + headers[i].p_vaddr);
+	}
+	for (; d && d->d_tag != DT_NULL; d++)
+		if (d->d_tag == DT_DEBUG)
+			return (const struct r_debug *)d->d_un.d_ptr;
+	return NULL;
+}
+
+extern struct r_debug _r_debug __attribute__((weak)); /* so that the loader need not be linked with */
+
+/* The one name that we must trust when we are called before our constructor: if it looks like the loader's. */
+static const struct r_debug *from_loader(void)
+{
+	const struct r_debug *debug = &_r_debug;
+	bool good = debug && debug->r_version >= 1 && debug->r_version <= 2 && debug->r_map && debug->r_ldbase &&
+		debug->r_ldbase % 4096 == 0 && (unsigned)debug->r_state <= RT_DELETE;
+
+	return good ? debug : NULL;
+}
+
+static const struct link_map *objects(char **envp)
+{
+	const struct r_debug *debug = envp ? NULL : from_loader();
+
+	if (!debug) {
+		read_aux(envp);
+		debug = from_program();
+	}
+	if (!debug)
+		debug = from_loader();
+	return debug ? debug->r_map : NULL;
+}
+
+/* --- the table */
+
+static bool is_libc(const struct symbols *s)
+{
+	return strcmp(s->soname, "libc.so.6") == 0 || strcmp(s->soname, "ld-linux-x86-64.so.2") == 0;
+}
+
+static char *thread_pointer(void)
+{
+	char *p;
+
+	__asm__("mov %%fs:0, %0" : "=r"(p));
+	return p;
+}
+
+static void fill(const struct symbols *s)
+{
+	void *p = lookup(s, "__errno_location");
+
+	if (p)
+		libc.errno_offset = (char *)((int *(*)(void))p)() - thread_pointer();
+#define X(ret, name, params, args) \
+	if ((p = lookup(s, #name))) \
+		libc.name = (__typeof__(libc.name))p;
+	LIBC_FUNCTIONS(X)
+#undef X
+}
+
+bool sp_libc_find(char **envp)
+{
+	const struct link_map *o;
+	struct symbols s;
+	bool complete;
+
+	libc.objects = objects(envp);
+	for (o = libc.objects; o; o = o->l_next)
+		if (read_dynamic(o, &s) && is_libc(&s))
+			fill(&s);
+	complete = libc.errno_offset != 0;
+#define X(ret, name, params, args) complete = complete && libc.name;
+	LIBC_FUNCTIONS(X)
+#undef X
+	return complete;
+}
+
+void *sp_libc_symbol(const char *name)
+{
+	const struct link_map *o;
+	struct symbols s;
+	void *found = NULL;
+
+	for (o = libc.objects; o && !found; o = o->l_next)
+		if (read_dynamic(o, &s) && is_libc(&s))
+			found = lookup(&s, name);
+	return found;
+}
+
+void *sp_libc_next(const char *name)
+{
+	const struct link_map *o;
+	struct symbols s;
+	void *found = NULL;
+	bool behind = false;
+
+	if (!libc.objects)
+		sp_libc_find(NULL);
+	if (libc.dlsym)
+		return libc.dlsym(RTLD_NEXT, name);
+	for (o = libc.objects; o && !found; o = o->l_next) {
+		if (behind && read_dynamic(o, &s))
+			found = lookup(&s, name);
+		behind = behind || o->l_ld == _DYNAMIC;
+	}
+	return found;
+}
+
+/* --- the functions */
+
+int *__errno_location(void)
+{
+	static int none;
+
+	if (sp_unlikely(!libc.errno_offset))
+		sp_libc_find(NULL);
+	return libc.errno_offset ? (int *)((char *)thread_pointer() + libc.errno_offset) : &none;
+}
+
+pthread_t pthread_self(void)
+{
+	return (pthread_t)thread_pointer();
+}
+
+int clock_getres(clockid_t clock, struct timespec *step)
+{
+	return sp_sys(SYS_clock_getres, clock, step) == 0 ? 0 : -1;
+}
+
+#define X(ret, name, params, args) \
+	ret name params \
+	{ \
+		if (sp_unlikely(!libc.name)) \
+			sp_libc_find(NULL); \
+		return libc.name args; \
+	}
+LIBC_FUNCTIONS(X)
+#undef X

@@ -1,0 +1,39 @@
+/* The C library's own functions, whoever else defines their names.
+ *
+ * A preloaded library's references by name are bound to the program first: one that defines memcpy,
+ * clock_gettime or dlsym for itself would be called by us, from signal handlers too. So the agent refers to
+ * nothing by name that a program may define (`make lint` looks): what it calls like the C library's is
+ * either defined here a second time, hidden (own_string.c), or leads through a table of what libc.so.6 and
+ * the loader themselves define (libc.c). Both go by the usual names and the usual headers. */
+#ifndef SP_PRELOAD_LIBC_H
+#define SP_PRELOAD_LIBC_H
+
+#include <stdbool.h>
+
+#include "sampler/agent.h"
+
+/* Fills the table, from the constructor: envp as the loader hands it out, which the auxiliary vector stands
+ * behind. False when something is missing: this is an older C library, or none, and the agent must stay
+ * off. What is called earlier fills it by itself. */
+bool sp_libc_find(char **envp) SP_HIDDEN;
+
+/* What getauxval(3) tells; after sp_libc_find. */
+unsigned long sp_libc_aux(unsigned long type) SP_HIDDEN;
+
+/* A symbol of the C library's or the loader's, NULL if there is none; after sp_libc_find. */
+void *sp_libc_symbol(const char *name) SP_HIDDEN;
+
+/* What dlsym(RTLD_NEXT, name) tells us, or would tell where there is no dlsym. */
+void *sp_libc_next(const char *name) SP_HIDDEN;
+
+/* The C library's clone by its other name, for ourselves. */
+int __clone(int (*fn)(void *), void *stack, int flags, void *arg);
+
+/* What pthread_atfork and at_quick_exit are made of; `object`: any address of ours. */
+int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void), void *object);
+int __cxa_at_quick_exit(void (*fn)(void *), void *object);
+
+/* The program's environment, as the C library has it: bound like its own reference. */
+extern char **__environ;
+
+#endif
