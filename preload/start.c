@@ -325,7 +325,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	sp_tls.heap.bytes_base -= sp_tls.heap.countdown;
 	sp_tls.heap.countdown = 0;
 	sp_process.argv = copy_list(argv, COMMAND_BYTES);
-	sp_process.entry = getauxval(AT_BASE) ? 0 : getauxval(AT_ENTRY);
+	sp_process.entry = sp_libc_aux(AT_BASE) ? 0 : sp_libc_aux(AT_ENTRY);
 	sp_process.envp = copy_list(envp, ENVIRONMENT_BYTES);
 	sp_process.spool_path = "";
 	sp_process.verbose = setting(SP_OPT_VERBOSE).number;
