@@ -180,7 +180,8 @@ static bool is_event_deadly(struct sp_thread *t)
 		return false;
 	sp_sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, 8);
 	/* Half of the private stack is the child's while we wait. */
-	pid = __clone(probe_main, (char *)sp_thread_stack(t) - SP_BLOCK_BYTES / 2, CLONE_VM | CLONE_VFORK, &ok);
+	pid = __clone(probe_main, (char *)sp_thread_stack(t) - SP_BLOCK_BYTES / 2, CLONE_VM | CLONE_VFORK, &ok, NULL,
+		NULL, NULL);
 	if (pid > 0)
 		sp_sys(SYS_wait4, pid, NULL, __WALL, NULL);
 	sp_sys(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8);

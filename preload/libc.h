@@ -27,7 +27,7 @@ void *sp_libc_symbol(const char *name) SP_HIDDEN;
 void *sp_libc_next(const char *name) SP_HIDDEN;
 
 /* The C library's clone by its other name, for ourselves. */
-int __clone(int (*fn)(void *), void *stack, int flags, void *arg);
+int __clone(int (*fn)(void *), void *stack, int flags, void *arg, void *parent_tid, void *tls, void *child_tid);
 
 /* What pthread_atfork and at_quick_exit are made of; `object`: any address of ours. */
 int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void), void *object);

@@ -21,7 +21,7 @@
 
 #include "env/trust.h"
 #include "preload/agent.h"
-#include "preload/real.h"
+#include "preload/libc.h"
 #include "sampler/sys.h"
 
 #define MAX_ENV 4096
@@ -108,7 +108,8 @@ static int between_main(void *arg)
 	if (sp_sys(SYS_getppid) == s->target) {
 		sp_sys(SYS_setsid); /* no signal to the target's group */
 		sp_sys(SYS_rt_sigaction, SIGCHLD, &ignore, NULL, 8);
-		if (__clone(renderer_main, s->stack[1] + STACK_BYTES, CLONE_VM | CLONE_VFORK | SIGCHLD, s) < 0)
+		if (__clone(renderer_main, s->stack[1] + STACK_BYTES, CLONE_VM | CLONE_VFORK | SIGCHLD, s, NULL, NULL,
+			    NULL) < 0)
 			sp_store(&s->failed, -EAGAIN);
 		sp_sys(SYS_close, s->done_fd);
 		while (sp_sys(SYS_wait4, -1, NULL, 0, NULL) == -EINTR)
@@ -257,7 +258,7 @@ static int start(struct spawn *s)
 	const int flags = CLONE_VM | CLONE_FILES | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
 
 	s->target = sp_agent.pid;
-	return __clone(between_main, s->stack[0] + STACK_BYTES, flags, s, &s->tid, (void *)0, &s->tid);
+	return __clone(between_main, s->stack[0] + STACK_BYTES, flags, s, &s->tid, NULL, &s->tid);
 }
 
 int sp_render(void)
