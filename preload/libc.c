@@ -32,6 +32,7 @@
 	X(int, __clone, \
 		(int (*fn)(void *), void *stack, int flags, void *arg, void *parent_tid, void *tls, void *child_tid), \
 		(fn, stack, flags, arg, parent_tid, tls, child_tid)) \
+	X(int, on_exit, (void (*fn)(int, void *), void *arg), (fn, arg)) \
 	X(int, __register_atfork, (void (*prepare)(void), void (*parent)(void), void (*child)(void), void *object), \
 		(prepare, parent, child, object)) \
 	X(int, __cxa_at_quick_exit, (void (*fn)(void *), void *object), (fn, object)) \
