@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <time.h>
 
 #include "sampler/sys.h"
@@ -138,7 +139,7 @@ static void read_aux(char **envp)
 	}
 }
 
-unsigned long sp_libc_aux(unsigned long type)
+unsigned long getauxval(unsigned long type)
 {
 	const ElfW(auxv_t) * a;
 
@@ -151,12 +152,12 @@ unsigned long sp_libc_aux(unsigned long type)
 /* What the program's dynamic section says; NULL if it says nothing. */
 static const struct r_debug *from_program(void)
 {
-	const ElfW(Phdr) *headers = (const ElfW(Phdr) *)sp_libc_aux(AT_PHDR);
+	const ElfW(Phdr) *headers = (const ElfW(Phdr) *)getauxval(AT_PHDR);
 	const ElfW(Dyn) *d = NULL;
 	uintptr_t base = 0;
 	size_t i;
 
-	for (i = 0; headers && i < sp_libc_aux(AT_PHNUM); i++) {
+	for (i = 0; headers && i < getauxval(AT_PHNUM); i++) {
 		if (headers[i].p_type == PT_PHDR)
 			base = (uintptr_t)headers - headers[i].p_vaddr;
 		else if (headers[i].p_type == PT_DYNAMIC)

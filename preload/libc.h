@@ -17,9 +17,6 @@
  * off. What is called earlier fills it by itself. */
 bool sp_libc_find(char **envp) SP_HIDDEN;
 
-/* What getauxval(3) tells; after sp_libc_find. */
-unsigned long sp_libc_aux(unsigned long type) SP_HIDDEN;
-
 /* A symbol of the C library's or the loader's, NULL if there is none; after sp_libc_find. */
 void *sp_libc_symbol(const char *name) SP_HIDDEN;
 

@@ -1,8 +1,8 @@
 /* The constructor: what every process pays, so it does only what cannot be done later. The rest
  * waits in activate.c until the process has shown that it uses CPU or memory. */
-#include <elf.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -325,7 +325,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	sp_tls.heap.bytes_base -= sp_tls.heap.countdown;
 	sp_tls.heap.countdown = 0;
 	sp_process.argv = copy_list(argv, COMMAND_BYTES);
-	sp_process.entry = sp_libc_aux(AT_BASE) ? 0 : sp_libc_aux(AT_ENTRY);
+	sp_process.entry = getauxval(AT_BASE) ? 0 : getauxval(AT_ENTRY);
 	sp_process.envp = copy_list(envp, ENVIRONMENT_BYTES);
 	sp_process.spool_path = "";
 	sp_process.verbose = setting(SP_OPT_VERBOSE).number;
@@ -335,7 +335,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	follow = setting(SP_OPT_FOLLOW).number; /* in the order of the table's choices */
 	sp_process.follow_none = follow == FOLLOW_NONE;
 	rewrite_preload(follow != FOLLOW_EXEC);
-	sp_unwind_init(sp_libc_aux(AT_ENTRY), sp_libc_aux(AT_BASE), sp_libc_aux(AT_RANDOM));
+	sp_unwind_init(getauxval(AT_ENTRY), getauxval(AT_BASE), getauxval(AT_RANDOM));
 	sp_agent.config.signal = sp_signal_number(setting(SP_OPT_SIGNAL).number);
 	sp_agent.early_heap = (setting(SP_OPT_MODE).number & SP_MODE_HEAP) && !sp_under_valgrind();
 	sp_agent.activate = sp_activate;
