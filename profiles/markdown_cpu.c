@@ -91,8 +91,8 @@ void sp_write_cpu(struct sp_writer *w)
 
 void sp_write_modules(struct sp_writer *w)
 {
-	static const char *const sources[] = {
-		"[gone]", "[gone], other build", "none", "dynamic only", "ELF", "DWARF", "perf map"};
+	static const char *const sources[] = {"[gone]", "[gone], unreadable", "[gone], other build", "none",
+		"dynamic only", "ELF", "DWARF", "perf map"};
 	const struct sp_profile *p = w->profile;
 	size_t count, shown;
 	uint32_t *order = sp_rank(p->module_count, &count, sp_rank_module, p);

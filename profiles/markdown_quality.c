@@ -94,6 +94,8 @@ static const char *symbols_hint(const struct sp_module_info *m)
 		return "code outside of any file, such as a just-in-time compiler's, which a perf map would name "
 		       "(node --perf-basic-prof)";
 	switch (m->source) {
+	case SP_SYMBOLS_UNREADABLE:
+		return "[gone], its file could not be read";
 	case SP_SYMBOLS_GONE:
 		return "[gone], its file is not there any more: render while it still is";
 	case SP_SYMBOLS_MISMATCH:
@@ -142,6 +144,43 @@ static void write_unnamed(struct sp_writer *w)
 	free(order);
 }
 
+static uint64_t rank_troubled(const struct sp_profile *p, size_t i)
+{
+	const struct sp_module_info *m = &p->modules[i];
+
+	return m->debug_missing || m->read_error ? 1 + m->self_ns : 0;
+}
+
+/* Names there are, but lines and inlined calls are missing, or were not read. */
+static void write_trouble(struct sp_writer *w)
+{
+	const struct sp_profile *p = w->profile;
+	size_t count;
+	uint32_t *order = sp_rank(p->module_count, &count, rank_troubled, p);
+
+	for (size_t i = 0; i < count && i < w->limits.notes; i++) {
+		const struct sp_module_info *m = &p->modules[order[i]];
+
+		if (m->read_error) {
+			sp_buffer_puts(&w->out, "- A file that names addresses of ");
+			sp_put_name(&w->out, SP_ESCAPE_CELL, m->path);
+			sp_buffer_printf(&w->out, " could not be read: %s.\n", strerror(m->read_error));
+		}
+		if (!m->debug_missing)
+			continue;
+		sp_buffer_puts(&w->out, "- Debug information of ");
+		sp_put_name(&w->out, SP_ESCAPE_CELL, m->path);
+		sp_buffer_puts(&w->out, " is missing: ");
+		sp_put_name(&w->out, SP_ESCAPE_CELL, m->debug_missing);
+		if (m->debug_missing_count > 1)
+			sp_buffer_printf(&w->out, " and %zu more", m->debug_missing_count - 1);
+		sp_buffer_puts(&w->out,
+			"; without it inlined calls are not told: keep such files where the compiler "
+			"put them, or make a package of them (dwp).\n");
+	}
+	free(order);
+}
+
 static void write_notes(struct sp_writer *w)
 {
 	const char *line = sp_snapshot_text(w->profile->snapshot, w->profile->snapshot->header.text.notes);
@@ -174,6 +213,7 @@ void sp_write_quality(struct sp_writer *w)
 		sp_buffer_puts(&w->out, "\n");
 	}
 	write_unnamed(w);
+	write_trouble(w);
 	write_notes(w);
 	if (w->profile->end_unknown)
 		add_line(w,

@@ -166,7 +166,7 @@ struct sp_profile *sp_profile_filtered(struct sp_snapshot *snapshot, const struc
 	sp_heap_add_up(profile, site_frame);
 	for (size_t i = 0; symbolizer && i < profile->module_count; i++)
 		if (profile->modules[i].asked)
-			profile->modules[i].source = sp_symbolizer_source(symbolizer, profile->modules[i].handle);
+			sp_module_take_source(profile, &profile->modules[i], symbolizer);
 	free(site_frame);
 	sp_symbolizer_free(symbolizer);
 	return profile;

@@ -34,6 +34,9 @@ struct sp_module_info {
 	bool allocator;     /* defines the malloc in use */
 	bool asked;         /* for the names of some of its addresses */
 	enum sp_symbol_source source;
+	int read_error;            /* errno: a file of its could not be read; 0: none */
+	const char *debug_missing; /* a file with its debug information that is not there; NULL: none */
+	size_t debug_missing_count;
 	uint64_t self_ns, samples;
 	double self_error;
 	uint64_t unnamed_ns; /* of self_ns, in addresses without a name */
@@ -275,6 +278,9 @@ bool sp_module_is_gone(const struct sp_module_info *module);
 
 /* Stage 1, model_modules.c: modules[] from the snapshot, and the lookup of an address. */
 void sp_modules_load(struct sp_profile *profile, struct sp_symbolizer *symbolizer);
+
+/* At the end: what the module's names rest on, and what they lack. */
+void sp_module_take_source(struct sp_profile *profile, struct sp_module_info *module, struct sp_symbolizer *symbolizer);
 uint32_t sp_modules_find(const struct sp_profile *profile, uint64_t address, uint64_t epoch);
 
 /* Stage 2, model_frames.c: paths[] and frames[] from stacks[]. */

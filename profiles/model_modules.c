@@ -180,6 +180,18 @@ void sp_modules_load(struct sp_profile *profile, struct sp_symbolizer *symbolize
 	sp_map_free(&seen_ids);
 }
 
+void sp_module_take_source(struct sp_profile *profile, struct sp_module_info *module, struct sp_symbolizer *symbolizer)
+{
+	struct sp_symbol_trouble trouble;
+
+	module->source = sp_symbolizer_source(symbolizer, module->handle);
+	sp_symbolizer_trouble(symbolizer, module->handle, &trouble);
+	module->read_error = -trouble.error;
+	module->debug_missing_count = trouble.missing_count;
+	if (trouble.missing)
+		module->debug_missing = sp_pool_copy(&profile->arena, trouble.missing, strlen(trouble.missing));
+}
+
 bool sp_module_is_gone(const struct sp_module_info *module)
 {
 	return module->asked && module->handle >= 0 && module->source <= SP_SYMBOLS_MISMATCH;

@@ -31,16 +31,17 @@ struct sp_cache {
 	char path[512];
 	bool off;    /* not to be used any more by this render */
 	bool failed; /* the transaction is to be undone */
+	bool damaged;
 };
 
 static void tell(void (*warn)(const char *text), const char *path, int error)
 {
 	char text[768];
 
-	if (!warn || error == -EBUSY)
+	if (!warn || error == -EBUSY || error == -EBADMSG)
 		return;
 	snprintf(text, sizeof(text), "the cache of symbols %s: %s; it is not used: try `smartprof cache clear`", path,
-		error == -EBADMSG ? "it is damaged" : strerror(-error));
+		strerror(-error));
 	warn(text);
 }
 
@@ -51,6 +52,7 @@ static int check(struct sp_cache *cache, int result)
 
 	if (error && !cache->off)
 		tell(cache->warn, cache->path, error);
+	cache->damaged |= error == -EBADMSG;
 	cache->off |= error != 0;
 	cache->failed |= error != 0;
 	return error;
@@ -66,6 +68,8 @@ struct sp_cache *sp_cache_open(const char *path, void (*warn)(const char *text))
 	cache->warn = warn;
 	snprintf(cache->path, sizeof(cache->path), "%s", path);
 	rc = sp_cache_db_open(&cache->db, path, true);
+	if (rc == -EBADMSG && !sp_cache_clear(path))
+		rc = sp_cache_db_open(&cache->db, path, true);
 	if (!rc)
 		return cache;
 	tell(warn, path, rc);
@@ -80,6 +84,8 @@ void sp_cache_close(struct sp_cache *cache)
 	for (int i = 0; i < QUERIES; i++)
 		sqlite3_finalize(cache->statements[i]);
 	sqlite3_close(cache->db);
+	if (cache->damaged) /* the next render makes a new one */
+		sp_cache_clear(cache->path);
 	free(cache);
 }
 

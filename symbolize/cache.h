@@ -4,7 +4,7 @@
  * version of the symbolizer; they hold for as long as the files they rest on (symbolize/deps.h) are as they were.
  *
  * A cache never makes a render wait or fail: another process's lock is waited for some tenths of a
- * second at most, once, and one that cannot be used is done without, with one warning. */
+ * second at most, once; a damaged one is removed, and one that cannot be used is done without, with one warning. */
 #ifndef SP_SYMBOLIZE_CACHE_H
 #define SP_SYMBOLIZE_CACHE_H
 

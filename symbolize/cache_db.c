@@ -17,7 +17,7 @@
 #define SCHEMA_VERSION 1
 #define DAY_S 86400
 
-/* No fsync: after a power failure a cache may be damaged, which is found and told. */
+/* No fsync: after a power failure a cache may be damaged, which is found. */
 static const char settings[] = "PRAGMA synchronous=OFF;";
 
 /* What the file remembers: for a new one. A chunk of answers takes some 10 to 100 KB. */

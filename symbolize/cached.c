@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "symbolize/array.h"
 #include "symbolize/cached.h"
@@ -234,6 +235,22 @@ static int store_chunk(struct sp_symbolizer *s, uint32_t module, int64_t row, co
 	return rc;
 }
 
+/* What was worked out close to the limit on memory may lack what there was no room for. */
+static bool memory_was_short(void)
+{
+	FILE *status = fopen("/proc/self/status", "re");
+	unsigned long long peak_kb = 0;
+	struct rlimit limit;
+	char line[256];
+
+	while (status && !peak_kb && fgets(line, sizeof(line), status))
+		sscanf(line, "VmPeak: %llu", &peak_kb);
+	if (status)
+		fclose(status);
+	return !getrlimit(RLIMIT_AS, &limit) && limit.rlim_cur != RLIM_INFINITY &&
+		peak_kb * 1024 > limit.rlim_cur / 4 * 3;
+}
+
 void sp_cached_store(struct sp_symbolizer *s, uint32_t module, const uint64_t *addresses, size_t count)
 {
 	struct sp_symbols *m = s->modules[module];
@@ -241,7 +258,7 @@ void sp_cached_store(struct sp_symbolizer *s, uint32_t module, const uint64_t *a
 	char *key = NULL;
 	int64_t row = 0;
 
-	if (!s->cache || !count || m->deps.unusable || m->source < SP_SYMBOLS_NONE)
+	if (!s->cache || !count || m->deps.unusable || m->source < SP_SYMBOLS_NONE || memory_was_short())
 		return;
 	key = make_key(s, m, &key_bytes);
 	if (key)

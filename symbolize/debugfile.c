@@ -26,6 +26,17 @@ static const char *next_directory(const char **rest, size_t *bytes)
 	return *bytes ? directory : NULL;
 }
 
+static int open_noted(struct sp_object *found, const char *path, struct sp_deps *deps)
+{
+	int rc = sp_object_open(found, path);
+
+	if (rc)
+		sp_deps_failed(deps, rc);
+	else
+		deps->unusable |= found->image.partial;
+	return rc;
+}
+
 static int open_in_directory(struct sp_object *found, const uint8_t *id, size_t id_bytes, const char *hex,
 	const char *directory, size_t directory_bytes, struct sp_deps *deps)
 {
@@ -35,7 +46,7 @@ static int open_in_directory(struct sp_object *found, const uint8_t *id, size_t 
 		    hex + 2) >= (int)sizeof(path))
 		return -ENOENT;
 	sp_deps_add(deps, path);
-	if (sp_object_open(found, path))
+	if (open_noted(found, path, deps))
 		return -ENOENT;
 	if (sp_object_has_build_id(found, id, id_bytes))
 		return 0;
@@ -73,7 +84,7 @@ static int open_linked(struct sp_object *found, const struct sp_object *object, 
 	bool ours;
 
 	sp_deps_add(deps, path);
-	if (sp_object_open(found, path))
+	if (open_noted(found, path, deps))
 		return -ENOENT;
 	if (sp_object_is_file(found, object->file.device, object->file.inode))
 		ours = false;
@@ -161,15 +172,21 @@ int sp_debugfile_open_alt(struct sp_object *found, Dwarf *dwarf, const struct sp
 			object->path, name);
 	else
 		return open_by_build_id(found, id, (size_t)bytes, context, deps);
-	if (length < (int)sizeof(path)) {
+	if (length >= (int)sizeof(path))
+		*path = '\0';
+	if (*path) {
 		sp_deps_add(deps, path);
-		if (!sp_object_open(found, path)) {
+		if (!open_noted(found, path, deps)) {
 			if (sp_object_has_build_id(found, id, (size_t)bytes))
 				return 0;
 			sp_object_close(found);
 		}
 	}
-	return open_by_build_id(found, id, (size_t)bytes, context, deps);
+	if (!open_by_build_id(found, id, (size_t)bytes, context, deps))
+		return 0;
+	if (*path)
+		sp_deps_miss(deps, path);
+	return -ENOENT;
 }
 
 /* Of each debug directory there are two places: below it where the program is in the file system, and in itself. */

@@ -1,4 +1,5 @@
 /* What answers rest on: see deps.h. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,6 +10,7 @@
 /* A list is a row of these, each followed by the path and its NUL. */
 struct dep {
 	uint64_t size, mtime_ns, ctime_ns, inode; /* all 0: there is no such file */
+	uint64_t missed;                          /* 1: there should be one, with debug information */
 };
 
 static uint64_t to_ns(const struct timespec *time)
@@ -45,16 +47,23 @@ static const char *next_dep(const uint8_t *bytes, size_t count, size_t *at, stru
 	return path;
 }
 
-static bool has_path(const struct sp_deps *deps, const char *wanted)
+/* Where the path's entry begins; SIZE_MAX: there is none. */
+static size_t find(const struct sp_deps *deps, const char *wanted, struct dep *dep)
 {
 	const char *path;
-	struct dep dep;
-	size_t at = 0;
+	size_t at = 0, from;
 
-	while ((path = next_dep(deps->bytes, deps->count, &at, &dep)))
+	while (from = at, (path = next_dep(deps->bytes, deps->count, &at, dep)))
 		if (!strcmp(path, wanted))
-			return true;
-	return false;
+			return from;
+	return SIZE_MAX;
+}
+
+static bool has_path(const struct sp_deps *deps, const char *wanted)
+{
+	struct dep dep;
+
+	return find(deps, wanted, &dep) != SIZE_MAX;
 }
 
 static void append(struct sp_deps *deps, const char *path, const struct dep *dep)
@@ -78,6 +87,40 @@ void sp_deps_add(struct sp_deps *deps, const char *path)
 		return;
 	dep = look_at(path);
 	append(deps, path, &dep);
+}
+
+void sp_deps_miss(struct sp_deps *deps, const char *path)
+{
+	struct dep dep;
+	size_t at = find(deps, path, &dep);
+
+	if (at == SIZE_MAX)
+		return;
+	dep.missed = 1;
+	memcpy(deps->bytes + at, &dep, sizeof(dep));
+}
+
+const char *sp_deps_missed(const struct sp_deps *deps, size_t *count)
+{
+	const char *path, *first = NULL;
+	struct dep dep;
+	size_t at = 0;
+
+	*count = 0;
+	while ((path = next_dep(deps->bytes, deps->count, &at, &dep))) {
+		*count += dep.missed != 0;
+		if (!first && dep.missed)
+			first = path;
+	}
+	return first;
+}
+
+void sp_deps_failed(struct sp_deps *deps, int error)
+{
+	if (error == -ENOENT || error == -ENOTDIR || error == -ENOEXEC || error == -ESTALE)
+		return;
+	deps->unusable = true;
+	deps->error = deps->error ? deps->error : error;
 }
 
 void sp_deps_merge(struct sp_deps *deps, const uint8_t *bytes, size_t count)
@@ -105,6 +148,7 @@ bool sp_deps_hold(const uint8_t *bytes, size_t count)
 
 	while ((path = next_dep(bytes, count, &at, &then))) {
 		now = look_at(path);
+		now.missed = then.missed;
 		if (memcmp(&then, &now, sizeof(now)) != 0)
 			return false;
 	}

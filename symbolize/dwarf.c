@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "symbolize/array.h"
 #include "symbolize/debugfile.h"
 #include "symbolize/dwarf.h"
 #include "symbolize/dwarf_index.h"
@@ -45,6 +46,8 @@ struct sp_dwarf {
 	size_t cost_before;         /* of that */
 	struct sp_package *package; /* NULL: none, or not looked for yet */
 	bool package_tried;
+	struct sp_package **splits; /* files of single sources */
+	size_t splits_count, splits_capacity;
 	size_t cost;
 	struct memory memories[MEMORIES];
 };
@@ -53,6 +56,11 @@ static void unload(struct sp_dwarf *dwarf)
 {
 	sp_units_free(&dwarf->units);
 	sp_package_close(dwarf->package);
+	for (size_t i = 0; i < dwarf->splits_count; i++)
+		sp_package_close(dwarf->splits[i]);
+	free(dwarf->splits);
+	dwarf->splits = NULL;
+	dwarf->splits_count = dwarf->splits_capacity = 0;
 	dwarf->package = NULL;
 	dwarf->package_tried = false;
 	dwarf_end(dwarf->main);
@@ -79,6 +87,22 @@ static void find_line_sections(struct sp_dwarf *dwarf)
 		dwarf->texts.str = str->d_buf;
 		dwarf->texts.str_bytes = str->d_size;
 	}
+}
+
+static void note(struct sp_dwarf *dwarf, const char *path)
+{
+	pthread_mutex_lock(&dwarf->context->lock);
+	sp_deps_add(dwarf->deps, path);
+	pthread_mutex_unlock(&dwarf->context->lock);
+}
+
+static void note_failure(struct sp_dwarf *dwarf, int error)
+{
+	if (!error)
+		return;
+	pthread_mutex_lock(&dwarf->context->lock);
+	sp_deps_failed(dwarf->deps, error);
+	pthread_mutex_unlock(&dwarf->context->lock);
 }
 
 static int open_alt(struct sp_dwarf *dwarf)
@@ -118,9 +142,12 @@ struct sp_dwarf *sp_dwarf_open(struct sp_symbols *module, struct sp_symbols_cont
 {
 	const struct sp_object *object = module->with_dwarf;
 	struct sp_dwarf *dwarf = calloc(1, sizeof(*dwarf));
+	int rc = 0;
 
-	if (!dwarf)
+	if (!dwarf) {
+		sp_deps_failed(&module->deps, -ENOMEM);
 		return NULL;
+	}
 	dwarf->module = module;
 	dwarf->code = &module->code;
 	dwarf->context = context;
@@ -128,8 +155,13 @@ struct sp_dwarf *sp_dwarf_open(struct sp_symbols *module, struct sp_symbols_cont
 	dwarf->deps = &module->deps;
 	dwarf->cost_limit = cost_limit;
 	dwarf->object = reopen ? &dwarf->reopened : object;
-	if ((!reopen || !sp_object_reopen(&dwarf->reopened, object)) && !load(dwarf) && dwarf->units.count)
+	if (reopen)
+		rc = sp_object_reopen(&dwarf->reopened, object);
+	if (!rc)
+		rc = load(dwarf);
+	if (!rc && dwarf->units.count)
 		return dwarf;
+	note_failure(dwarf, rc);
 	sp_dwarf_close(dwarf);
 	return NULL;
 }
@@ -344,24 +376,66 @@ static int read_lines(struct sp_dwarf *dwarf, struct sp_unit *unit)
 	return rc ? rc : sp_files_read(&unit->files, &unit->lines.tables, &dwarf->texts);
 }
 
-/* Where libdw looks for the unit's split part. */
-static void note_split(struct sp_dwarf *dwarf, struct sp_unit *unit)
+static const char *unit_text(struct sp_unit *unit, unsigned name, unsigned old_name)
 {
 	Dwarf_Attribute attribute;
-	const char *name = dwarf_formstring(dwarf_attr(&unit->die, DW_AT_dwo_name, &attribute));
-	const char *directory;
+	const char *text = dwarf_formstring(dwarf_attr(&unit->die, name, &attribute));
+
+	return text || !old_name ? text : dwarf_formstring(dwarf_attr(&unit->die, old_name, &attribute));
+}
+
+/* Place number i of the unit's split part: where the compiler put it, else beside the program. False: no more. */
+static bool split_path(char path[PATH_MAX], size_t i, const struct sp_dwarf *dwarf, struct sp_unit *unit)
+{
+	const char *name = unit_text(unit, DW_AT_dwo_name, DW_AT_GNU_dwo_name);
+	const char *directory = unit_text(unit, DW_AT_comp_dir, 0), *real = dwarf->module->object.path;
+	int bytes = PATH_MAX;
+
+	if (!name || !*name || i > 1)
+		return false;
+	if (*name == '/' || (!i && !directory))
+		bytes = i ? PATH_MAX : snprintf(path, PATH_MAX, "%s", name);
+	else if (!i)
+		bytes = snprintf(path, PATH_MAX, "%s/%s", directory, name);
+	else if (real)
+		bytes = snprintf(path, PATH_MAX, "%.*s/%s", (int)(strrchr(real, '/') - real), real, name);
+	if (bytes >= PATH_MAX)
+		*path = '\0';
+	return true;
+}
+
+/* The file with the unit's split part, kept open; NULL: there is none. */
+static struct sp_package *open_split(struct sp_dwarf *dwarf, struct sp_unit *unit)
+{
 	char path[PATH_MAX];
 
-	if (!name)
-		name = dwarf_formstring(dwarf_attr(&unit->die, DW_AT_GNU_dwo_name, &attribute));
-	if (!name)
-		return;
-	directory = *name == '/' ? NULL : dwarf_formstring(dwarf_attr(&unit->die, DW_AT_comp_dir, &attribute));
-	if (snprintf(path, sizeof(path), "%s%s%s", directory ? directory : "", directory ? "/" : "", name) >=
-		(int)sizeof(path))
+	for (size_t i = 0; split_path(path, i, dwarf, unit); i++) {
+		struct sp_package *found;
+		int error;
+
+		if (!*path)
+			continue;
+		note(dwarf, path);
+		found = sp_package_open_split(path, dwarf->object, &error);
+		note_failure(dwarf, error);
+		if (found && sp_package_has(found, &unit->die) &&
+			!sp_array_room(&dwarf->splits, &dwarf->splits_capacity, dwarf->splits_count + 1,
+				sizeof(*dwarf->splits)))
+			return dwarf->splits[dwarf->splits_count++] = found;
+		sp_package_close(found);
+	}
+	return NULL;
+}
+
+/* Its debug information is missed, which is told. */
+static void note_missing(struct sp_dwarf *dwarf, struct sp_unit *unit)
+{
+	char path[PATH_MAX];
+
+	if (!split_path(path, 0, dwarf, unit) || !*path)
 		return;
 	pthread_mutex_lock(&dwarf->context->lock);
-	sp_deps_add(dwarf->deps, path);
+	sp_deps_miss(dwarf->deps, path);
 	pthread_mutex_unlock(&dwarf->context->lock);
 }
 
@@ -374,13 +448,13 @@ static void open_package(struct sp_dwarf *dwarf, struct sp_unit *unit)
 	dwarf->package_tried = true;
 	for (size_t i = 0; sp_debugfile_package(path, i, dwarf->object, &m->object, m->path, dwarf->context); i++) {
 		struct sp_package *found;
+		int error;
 
 		if (!*path)
 			continue;
-		pthread_mutex_lock(&dwarf->context->lock);
-		sp_deps_add(dwarf->deps, path);
-		pthread_mutex_unlock(&dwarf->context->lock);
-		found = sp_package_open(path, dwarf->object);
+		note(dwarf, path);
+		found = sp_package_open(path, dwarf->object, &error);
+		note_failure(dwarf, error);
 		if (found && (!dwarf->package || sp_package_has(found, &unit->die))) {
 			sp_package_close(dwarf->package);
 			dwarf->package = found;
@@ -392,28 +466,33 @@ static void open_package(struct sp_dwarf *dwarf, struct sp_unit *unit)
 	}
 }
 
-/* The unit's functions, where they are in a file of their own that libdw found, or in a package. */
-static void find_body(struct sp_dwarf *dwarf, struct sp_unit *unit)
+static bool take_body(struct sp_dwarf *dwarf, struct sp_unit *unit, struct sp_package *package)
 {
-	Dwarf_Die split = {0};
-	uint8_t type = 0;
 	size_t bytes;
 
+	if (!package || sp_package_find(package, &unit->die, &unit->body, &unit->body_files, &bytes))
+		return false;
+	unit->packaged = true;
+	dwarf->cost += bytes / COST_BYTES;
+	return true;
+}
+
+/* The unit's functions, where they are in a file of their own, in an object file, or in a package. */
+static void find_body(struct sp_dwarf *dwarf, struct sp_unit *unit)
+{
+	uint8_t type = 0;
+
 	unit->body = unit->die;
-	if (dwarf_cu_info(unit->die.cu, NULL, &type, NULL, &split, NULL, NULL, NULL) || type != DW_UT_skeleton)
+	/* libdw is not asked for the split part: it maps files, and does not look into object files. */
+	if (dwarf_cu_info(unit->die.cu, NULL, &type, NULL, NULL, NULL, NULL, NULL) || type != DW_UT_skeleton ||
+		take_body(dwarf, unit, open_split(dwarf, unit)))
 		return;
-	note_split(dwarf, unit);
-	if (split.addr) {
-		unit->body = split;
-		return;
-	}
 	if (!dwarf->package_tried)
 		open_package(dwarf, unit);
-	if (dwarf->package && !sp_package_find(dwarf->package, &unit->die, &split, &unit->body_files, &bytes)) {
-		unit->body = split;
-		unit->packaged = true;
-		dwarf->cost += bytes / COST_BYTES;
-	}
+	if (take_body(dwarf, unit, dwarf->package))
+		return;
+	unit->body = unit->die;
+	note_missing(dwarf, unit);
 }
 
 /* libdw never gives single units back, so the memory limit is kept by starting over. */

@@ -126,8 +126,13 @@ static bool open_object(struct sp_symbols *m, const struct sp_symbols_context *c
 		if (rc && !open_mapped(m, context->options.pid))
 			rc = 0;
 	}
+	if (rc)
+		sp_deps_failed(&m->deps, rc);
+	m->deps.unusable |= m->object.image.partial;
 	if (rc == -ESTALE)
 		m->source = SP_SYMBOLS_MISMATCH;
+	else if (m->deps.error)
+		m->source = SP_SYMBOLS_UNREADABLE;
 	else
 		m->source = !rc || rc == -ENOEXEC ? SP_SYMBOLS_NONE : SP_SYMBOLS_GONE;
 	return !rc;
@@ -146,6 +151,7 @@ static int load_tables(struct sp_symbols *m)
 void sp_symbols_open(struct sp_symbols *m, struct sp_symbols_context *context)
 {
 	bool full;
+	int rc;
 
 	if (m->opened)
 		return;
@@ -160,8 +166,11 @@ void sp_symbols_open(struct sp_symbols *m, struct sp_symbols_context *context)
 		m->with_dwarf = &m->debug;
 	if (!full && !(m->debug.elf && sp_symtab_is_full(&m->debug)))
 		sp_debugfile_open_mini(&m->mini, &m->object);
-	if (load_tables(m))
+	rc = load_tables(m);
+	if (rc) {
+		sp_deps_failed(&m->deps, rc);
 		return;
+	}
 	m->source = m->symtab.source;
 	m->names_only = context->options.names_only && m->symtab.full;
 	if (m->with_dwarf && !m->names_only)

@@ -11,6 +11,7 @@
 #include "symbolize/package.h"
 
 #define UNITS_LIMIT (1u << 24)
+#define SPLIT_UNITS_LIMIT 4096u
 #define COLUMNS_LIMIT 16u
 /* At least a third of an index is empty (DWARF 5, 7.3.5.3): (2/3)^256 of ids are further away. */
 #define PROBES_LIMIT 256u
@@ -43,6 +44,7 @@ struct sp_package {
 	struct sp_object file;
 	const struct sp_object *program;
 	struct index index;
+	bool split;         /* one source's: there is no index, and the sections are the units' */
 	struct unit *units; /* made so far */
 	size_t count, capacity;
 };
@@ -96,19 +98,43 @@ static int read_index(struct index *index, struct slice from)
 	return in.bad ? -EINVAL : 0;
 }
 
-struct sp_package *sp_package_open(const char *path, const struct sp_object *object)
+static struct sp_package *open_file(const char *path, const struct sp_object *object, int *error)
 {
 	struct sp_package *package = calloc(1, sizeof(*package));
+
+	*error = package ? sp_object_open(&package->file, path) : -ENOMEM;
+	if (*error) {
+		free(package);
+		return NULL;
+	}
+	if (package->file.image.partial)
+		*error = -ENOMEM;
+	package->program = object;
+	return package;
+}
+
+struct sp_package *sp_package_open(const char *path, const struct sp_object *object, int *error)
+{
+	struct sp_package *package = open_file(path, object, error);
 	struct slice index;
 
-	if (!package)
-		return NULL;
-	package->program = object;
-	if (!sp_object_open(&package->file, path) && sp_object_can_unpack(&package->file)) {
+	if (package && sp_object_can_unpack(&package->file)) {
 		index = section(&package->file, ".debug_cu_index");
 		if (index.at && !read_index(&package->index, index))
 			return package;
 	}
+	sp_package_close(package);
+	return NULL;
+}
+
+struct sp_package *sp_package_open_split(const char *path, const struct sp_object *object, int *error)
+{
+	struct sp_package *package = open_file(path, object, error);
+
+	if (package)
+		package->split = true;
+	if (package && sp_object_can_unpack(&package->file) && section(&package->file, ".debug_info.dwo").at)
+		return package;
 	sp_package_close(package);
 	return NULL;
 }
@@ -148,11 +174,29 @@ static uint32_t find_row(const struct index *index, uint64_t id)
 	return 0;
 }
 
+/* Unit number `row`, counted from 1, of a file without an index. */
+static struct slice split_unit(const struct sp_package *package, uint32_t row)
+{
+	struct slice info = section(&package->file, ".debug_info.dwo"), unit = {0};
+
+	for (uint32_t i = 0; i < row; i++) {
+		uint64_t length = info.bytes > 4 ? number_at(info.at, 4) : 0;
+
+		unit = length ? part(info, 0, length + 4) : (struct slice){0};
+		if (!unit.at)
+			return unit;
+		info = part(info, unit.bytes, info.bytes - unit.bytes);
+	}
+	return unit;
+}
+
 /* What a unit has of the section in this column. */
 static struct slice contribution(const struct sp_package *package, uint32_t row, enum column column, const char *name)
 {
 	const struct index *index = &package->index;
 
+	if (package->split)
+		return column == INFO ? split_unit(package, row) : section(&package->file, name);
 	for (uint32_t i = 0; i < index->column_count; i++) {
 		size_t cell = ((size_t)(row - 1) * index->column_count + i) * 4;
 
@@ -267,37 +311,50 @@ static bool skip_value(struct sp_input *in, uint64_t form)
 	}
 }
 
-/* Before DWARF 5 the id is an attribute of 8 bytes: that becomes the address. */
-static int make_plain_4(struct unit *unit, struct slice info, struct slice abbrev, uint64_t base)
+/* Before DWARF 5 the id is an attribute of 8 bytes. */
+struct id_place {
+	size_t attribute, value; /* where it stands in the abbreviations, and in the unit */
+	bool found;
+};
+
+static struct id_place find_id_4(struct slice info, struct slice abbrev)
 {
 	const size_t header = 11;
-	struct sp_input in = {.at = info.at + header, .end = info.at + info.bytes};
+	struct sp_input in = {.at = info.at + header, .end = info.at + info.bytes}, list;
 	struct abbreviation entry;
-	struct sp_input list;
 
 	if (info.bytes <= header || info.at[10] != 8)
-		return -ENOENT;
+		return (struct id_place){0};
 	entry = find_abbreviation(abbrev, sp_take_leb(&in, false));
 	list = (struct sp_input){.at = abbrev.at + entry.attributes, .end = abbrev.at + abbrev.bytes};
 	while (entry.found && !in.bad && !list.bad) {
 		size_t at = (size_t)(list.at - abbrev.at);
 		uint64_t name = sp_take_leb(&list, false), form = sp_take_leb(&list, false);
 
-		if (name == DW_AT_GNU_dwo_id && form == DW_FORM_data8 && in.end - in.at >= 8) {
-			unit->abbrev = malloc(abbrev.bytes);
-			if (!unit->abbrev)
-				return -ENOMEM;
-			memcpy(unit->abbrev, abbrev.at, abbrev.bytes);
-			unit->abbrev[at] = DW_AT_low_pc | 0x80; /* the name's two bytes of LEB128 */
-			unit->abbrev[at + 1] = 0;
-			unit->abbrev[at + 2] = DW_FORM_addr;
-			memcpy(unit->info + (in.at - info.at), &base, sizeof(base));
-			return 0;
-		}
+		if (name == DW_AT_GNU_dwo_id && form == DW_FORM_data8 && in.end - in.at >= 8)
+			return (struct id_place){at, (size_t)(in.at - info.at), true};
 		if ((!name && !form) || !skip_value(&in, form))
 			break;
 	}
-	return -ENOENT;
+	return (struct id_place){0};
+}
+
+/* The id becomes the address of the code. */
+static int make_plain_4(struct unit *unit, struct slice info, struct slice abbrev, uint64_t base)
+{
+	struct id_place id = find_id_4(info, abbrev);
+
+	if (!id.found)
+		return -ENOENT;
+	unit->abbrev = malloc(abbrev.bytes);
+	if (!unit->abbrev)
+		return -ENOMEM;
+	memcpy(unit->abbrev, abbrev.at, abbrev.bytes);
+	unit->abbrev[id.attribute] = DW_AT_low_pc | 0x80; /* the name's two bytes of LEB128 */
+	unit->abbrev[id.attribute + 1] = 0;
+	unit->abbrev[id.attribute + 2] = DW_FORM_addr;
+	memcpy(unit->info + id.value, &base, sizeof(base));
+	return 0;
 }
 
 /* --- an ELF object of them -------------------------------------------------------------------- */
@@ -372,7 +429,7 @@ static int make_elf(struct unit *unit, const struct sp_package *package, uint32_
 	Elf64_Half index = 0;
 	int rc = 0;
 
-	if (package->index.version == 5)
+	if (number_at(info.at + 4, 2) == 5)
 		rnglists = contribution(package, row, RNGLISTS, ".debug_rnglists.dwo");
 	else
 		ranges = from_base(package, ".debug_ranges", skeleton, DW_AT_GNU_ranges_base, 0);
@@ -400,21 +457,45 @@ static int make_elf(struct unit *unit, const struct sp_package *package, uint32_
 	return rc;
 }
 
+/* The unit's version, 4 or 5; 0: none of them. */
+static uint64_t version_of(struct slice info)
+{
+	uint64_t version = info.bytes > 12 && number_at(info.at, 4) < 0xfffffff0u ? number_at(info.at + 4, 2) : 0;
+
+	return version == 4 || version == 5 ? version : 0;
+}
+
+/* Where in its header a unit tells where its abbreviations are. */
+static size_t abbreviations_at(uint64_t version)
+{
+	return version == 5 ? 8 : 6;
+}
+
+/* The unit's abbreviations, from the first one on. */
+static struct slice abbreviations(const struct sp_package *package, uint32_t row, struct slice info)
+{
+	struct slice all = contribution(package, row, ABBREV, ".debug_abbrev.dwo");
+	uint64_t offset = version_of(info) ? number_at(info.at + abbreviations_at(version_of(info)), 4) : 0;
+
+	return offset <= all.bytes ? part(all, offset, all.bytes - offset) : (struct slice){0};
+}
+
 static int make_unit(struct unit *unit, const struct sp_package *package, uint32_t row, Dwarf_Die *skeleton,
 	Dwarf_Die *body)
 {
 	struct slice info = contribution(package, row, INFO, ".debug_info.dwo");
-	struct slice abbrev = contribution(package, row, ABBREV, ".debug_abbrev.dwo");
-	uint64_t version = info.bytes > 6 ? number_at(info.at + 4, 2) : 0, base = base_address(skeleton);
+	struct slice abbrev = abbreviations(package, row, info);
+	uint64_t version = version_of(info), base = base_address(skeleton);
 	Dwarf_CU *cu = NULL;
 	int more;
 
-	if (!info.at || !abbrev.at || number_at(info.at, 4) == 0xffffffffu || (version != 4 && version != 5))
+	if (!info.at || !abbrev.at || !version)
 		return -ENOENT;
 	unit->info = malloc(info.bytes);
 	if (!unit->info)
 		return -ENOMEM;
 	memcpy(unit->info, info.at, info.bytes);
+	memset(unit->info + abbreviations_at(version), 0, 4);
 	more = version == 5 ? make_plain_5(unit, info, abbrev, base) : make_plain_4(unit, info, abbrev, base);
 	if (more < 0)
 		return more;
@@ -442,6 +523,28 @@ static int read_files(const struct sp_package *package, uint32_t row, struct sp_
 	return rc;
 }
 
+static bool has_id(const struct sp_package *package, uint32_t row, struct slice info, uint64_t id)
+{
+	struct id_place place;
+
+	if (version_of(info) == 5)
+		return info.bytes > 20 && info.at[6] == DW_UT_split_compile && number_at(info.at + 12, 8) == id;
+	if (version_of(info) != 4)
+		return false;
+	place = find_id_4(info, abbreviations(package, row, info));
+	return place.found && number_at(info.at + place.value, 8) == id;
+}
+
+static uint32_t find_split(const struct sp_package *package, uint64_t id)
+{
+	struct slice info;
+
+	for (uint32_t row = 1; row < SPLIT_UNITS_LIMIT && (info = split_unit(package, row)).at; row++)
+		if (has_id(package, row, info, id))
+			return row;
+	return 0;
+}
+
 /* The row of a skeleton unit's split part; 0: none. */
 static uint32_t find_unit(const struct sp_package *package, Dwarf_Die *skeleton)
 {
@@ -450,7 +553,7 @@ static uint32_t find_unit(const struct sp_package *package, Dwarf_Die *skeleton)
 
 	if (dwarf_cu_info(skeleton->cu, NULL, &type, NULL, NULL, &id, NULL, NULL) || type != DW_UT_skeleton)
 		return 0;
-	return find_row(&package->index, id);
+	return package->split ? find_split(package, id) : find_row(&package->index, id);
 }
 
 bool sp_package_has(const struct sp_package *package, Dwarf_Die *skeleton)

@@ -1,6 +1,6 @@
-/* DWARF packages: the split parts of all of a program's units in one file, PROGRAM.dwp (DWARF 5, 7.3.5, and
- * the GNU format before it, gcc.gnu.org/wiki/DebugFissionDWP). libdw reads split parts only from files of
- * their own, so each one that is asked for is made a plain unit in memory. */
+/* Split parts of units: of all of a program's in one file, PROGRAM.dwp (DWARF 5, 7.3.5, and the GNU format before it,
+ * gcc.gnu.org/wiki/DebugFissionDWP), or of one source in a .dwo file, or in the object file beside its code
+ * (-gsplit-dwarf=single). Each one that is asked for is made a plain unit in memory. */
 #ifndef SP_SYMBOLIZE_PACKAGE_H
 #define SP_SYMBOLIZE_PACKAGE_H
 
@@ -11,8 +11,12 @@
 
 struct sp_package;
 
-/* Opens the package of `object`, at `path`; both must outlive it. NULL: there is none, or none that can be read. */
-struct sp_package *sp_package_open(const char *path, const struct sp_object *object);
+/* Opens the package of `object`, at `path`; both must outlive it. NULL: there is none, or none that can be read; *error:
+ * 0, or why the file could not be opened. */
+struct sp_package *sp_package_open(const char *path, const struct sp_object *object, int *error);
+
+/* The same for a file of one source's split parts. */
+struct sp_package *sp_package_open_split(const char *path, const struct sp_object *object, int *error);
 void sp_package_close(struct sp_package *package); /* NULL: nothing */
 
 /* Is the split part of a skeleton unit in it? */

@@ -101,6 +101,17 @@ enum sp_symbol_source sp_symbolizer_source(struct sp_symbolizer *s, int module)
 	return m->source;
 }
 
+void sp_symbolizer_trouble(struct sp_symbolizer *s, int module, struct sp_symbol_trouble *trouble)
+{
+	struct sp_symbols *m = get_module(s, module);
+
+	*trouble = (struct sp_symbol_trouble){0};
+	if (!m)
+		return;
+	trouble->error = m->deps.error;
+	trouble->missing = sp_deps_missed(&m->deps, &trouble->missing_count);
+}
+
 /* Hands out a chain: when it does not fit, calls between the innermost ones and the function are left out. */
 static size_t copy_frames(struct sp_symbol *out, size_t max, const struct sp_symbol *frames, size_t count)
 {

@@ -46,13 +46,14 @@ struct sp_symbol_module {
 
 /* What a module's names rest on, worst first; for the Data Quality section. */
 enum sp_symbol_source {
-	SP_SYMBOLS_GONE,     /* no file at the path any more, or none we may read */
-	SP_SYMBOLS_MISMATCH, /* the file has another build-id than the target mapped */
-	SP_SYMBOLS_NONE,     /* readable, but without any symbol table */
-	SP_SYMBOLS_DYNAMIC,  /* .dynsym only */
-	SP_SYMBOLS_ELF,      /* .symtab (of the file, of .gnu_debugdata or a separate file) */
-	SP_SYMBOLS_DWARF,    /* DWARF: files and lines too */
-	SP_SYMBOLS_PERF_MAP, /* a just-in-time compiler's own word */
+	SP_SYMBOLS_GONE,       /* no file at the path any more */
+	SP_SYMBOLS_UNREADABLE, /* one that we may not, or could not, read */
+	SP_SYMBOLS_MISMATCH,   /* another file or build-id than the target mapped */
+	SP_SYMBOLS_NONE,       /* readable, but without any symbol table */
+	SP_SYMBOLS_DYNAMIC,    /* .dynsym only */
+	SP_SYMBOLS_ELF,        /* .symtab (of the file, of .gnu_debugdata or a separate file) */
+	SP_SYMBOLS_DWARF,      /* DWARF: files and lines too */
+	SP_SYMBOLS_PERF_MAP,   /* a just-in-time compiler's own word */
 };
 
 /* One frame. Strings belong to the symbolizer and live until sp_symbolizer_free. */
@@ -90,6 +91,15 @@ int sp_symbolizer_add_perf_map(struct sp_symbolizer *s, const char *root, int pi
 
 /* Best source found for a module so far; opens the file if need be. */
 enum sp_symbol_source sp_symbolizer_source(struct sp_symbolizer *s, int module);
+
+/* What a module's answers lack, for the Data Quality section. */
+struct sp_symbol_trouble {
+	int error;           /* a negative errno: a file could not be read; 0: none */
+	const char *missing; /* a file with debug information (.dwo) that is not there; NULL: none. Lives until the next
+	                      * question */
+	size_t missing_count;
+};
+void sp_symbolizer_trouble(struct sp_symbolizer *s, int module, struct sp_symbol_trouble *trouble);
 
 /* Works many addresses out ahead, so that sp_symbolize finds them in memory: from the cache, else in
  * parallel; what was worked out goes to the cache. Sorts the queries. An address not prepared, or one

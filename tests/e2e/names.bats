@@ -301,3 +301,37 @@ reloader() {
 	kill -9 "$pid"
 	grep -q burn_here report.md
 }
+
+@test "split DWARF is read from .dwo and object files; missing ones are told" {
+	export SMARTPROF_ENV=critical XDG_CACHE_HOME=$WORK/cache
+	cat >split.c <<-'END'
+		static volatile unsigned sink;
+		static inline __attribute__((always_inline)) void inlined_step(unsigned i)
+		{
+			sink = sink * 3 + i;
+		}
+		int main(void)
+		{
+			for (unsigned i = 0; i < 150000000; i++)
+				inlined_step(i);
+			return 0;
+		}
+	END
+	for how in '-gdwarf-4 -gsplit-dwarf=single' '-gdwarf-5 -gsplit-dwarf=single' '-gdwarf-4 -gsplit-dwarf' \
+		'-gdwarf-5 -gsplit-dwarf'; do
+		# shellcheck disable=SC2086 # several flags
+		clang -O1 -fsplit-dwarf-inlining $how -fno-split-dwarf-inlining -c split.c -o split.o
+		clang split.o -o app
+		profiled ./app
+		at_least "$(percent 'main;inlined_step' "$(profile_of app)")" 50
+		refuse grep 'Debug information' "$(profile_of app)"
+		rm -rf profiles split.o split.dwo
+		for time in first cached; do
+			profiled ./app
+			profile=$(profile_of app)
+			at_least "$(percent main "$profile")" 50
+			grep -q "Debug information of .*/app.* is missing: .*/split\.d\?w\?o" "$profile"
+			rm -r profiles
+		done
+	done
+}

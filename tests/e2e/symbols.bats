@@ -117,19 +117,33 @@ start() {
 	status_of 2 "$SMARTPROF" cache stat
 }
 
-@test "a damaged cache is told once, by report, and stops nothing" {
+@test "a damaged cache is replaced, and nobody need know" {
 	make_program
-	mkdir -p -m 700 "$XDG_CACHE_HOME/smartprof"
-	head -c 50000 /dev/urandom >"$XDG_CACHE_HOME/smartprof/symbols.db"
-	profiled ./spin
-	profile_of spin
+	db=$XDG_CACHE_HOME/smartprof/symbols.db
 	start "$WORK/full"
+	report() {
+		"$SMARTPROF" report "$pid" >live.md 2>err
+		[ ! -s err ]
+		grep -q burn_here live.md
+	}
+	report
+	for damage in 'head -c 50000 /dev/urandom >$db' 'truncate -s 20000 $db' ': >$db' \
+		'dd if=/dev/urandom of=$db bs=4096 seek=3 count=20 conv=notrunc status=none' \
+		'head -c 3000 /dev/urandom >$db-wal'; do
+		eval "$damage"
+		report
+		report
+		report
+		"$SMARTPROF" cache verify | grep -q ' 0 damaged'
+		"$SMARTPROF" cache stats | grep -q '^modules  *[1-9]'
+	done
+	rm -r "$XDG_CACHE_HOME"/smartprof
+	mkdir -p -m 700 "$db"
 	"$SMARTPROF" report "$pid" >live.md 2>err
 	[ "$(grep -c 'cache of symbols' err)" -eq 1 ]
 	grep -q burn_here live.md
 	kill -9 "$pid"
 	wait || true
-	status_of 1 "$SMARTPROF" cache verify
 }
 
 @test "debuginfod is asked only with --debuginfod, and only for so long" {

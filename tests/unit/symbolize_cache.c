@@ -205,18 +205,17 @@ static void test_invalidation(void **state)
 	prepare_and_compare("prog", "c/symbols.db");
 }
 
-/* A cache that cannot be used is told once and does not matter. */
+/* A damaged cache is replaced; one that cannot be used is told once and does not matter. */
 static void test_unusable(void **state)
 {
 	struct sp_cache_stats stats;
 
 	(void)state;
 	shell("rm -rf c && gcc -g -O2 -o prog p.c && mkdir -m 700 c && head -c 100000 /dev/urandom >c/symbols.db");
-	prepare_and_compare("prog", "c/symbols.db");
-	assert_int_equal(warnings, 1);
-	assert_non_null(strstr(warning, "damaged"));
 	assert_int_equal(sp_cache_stats(in_scratch("c/symbols.db"), &stats), -EBADMSG);
-	assert_int_equal(sp_cache_clear(in_scratch("c/symbols.db")), 0);
+	prepare_and_compare("prog", "c/symbols.db"); /* replaced */
+	assert_int_equal(warnings, 0);
+	assert_true(stats_of("c/symbols.db").modules > 0);
 	prepare_and_compare("prog", "c/symbols.db");
 	assert_int_equal(warnings, 0);
 	/* damaged in the middle: chunks that do not check are worked out anew */

@@ -490,6 +490,7 @@ static void test_package_cost(void **state)
 	Dwarf *dwarf;
 	Dwarf_Die die;
 	uint8_t type;
+	int error;
 
 	(void)state;
 	if (system("command -v llvm-dwp >/dev/null"))
@@ -500,7 +501,7 @@ static void test_package_cost(void **state)
 					    "[0-9a-f]* \\([0-9a-f]*\\) .*/0x\\1/p'"),
 		NULL, 16);
 	assert_int_equal(sp_object_open(&object, in_scratch("prog")), 0);
-	package = sp_package_open(in_scratch("prog.dwp"), &object);
+	package = sp_package_open(in_scratch("prog.dwp"), &object, &error);
 	dwarf = dwarf_begin_elf(object.elf, DWARF_C_READ, NULL);
 	assert_non_null(package);
 	while (!dwarf_get_units(dwarf, cu, &cu, NULL, &type, &die, NULL)) {
