@@ -207,9 +207,11 @@ double sp_stats_rank_test(const double *a, size_t na, const double *b, size_t nb
 
 double sp_stats_rank_least(size_t na, size_t nb)
 {
-	double ways = lgamma((double)(na + nb + 1)) - lgamma((double)na + 1) - lgamma((double)nb + 1);
+	double m = (double)na, n = (double)nb;
 
-	return fmin(2 * exp(-ways), 1);
+	if (na * nb >= SP_STATS_EXACT_PAIRS)
+		return 2 * sp_stats_t_tail((m * n - 1) / 2 / sqrt(m * n * (m + n + 1) / 12), INFINITY);
+	return fmin(2 * exp(lgamma(m + 1) + lgamma(n + 1) - lgamma(m + n + 1)), 1);
 }
 
 /* The largest c with P(U < c) <= alpha / 2 when nothing differs. */

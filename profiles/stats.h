@@ -27,7 +27,8 @@ double sp_stats_spread(const double *a, size_t na, const double *b, size_t nb, d
 #define SP_STATS_EXACT_PAIRS 900u
 double sp_stats_rank_test(const double *a, size_t na, const double *b, size_t nb);
 
-/* The smallest p-value that so many runs can give: 2 / (na + nb choose na). */
+/* The smallest p-value that the test can give for so many runs: 2 / (na + nb choose na), or the approximation's, which is
+ * never small for one run against many. */
 double sp_stats_rank_least(size_t na, size_t nb);
 
 /* Hodges & Lehmann, Annals of Mathematical Statistics 34 (1963): how much larger b is than a, the median of all

@@ -57,7 +57,7 @@ struct request {
 	enum format format;
 	const char *output;
 	bool calibrate;
-	size_t runs;
+	size_t runs; /* 0: not told */
 };
 
 static void print_help(void)
@@ -95,11 +95,14 @@ static int bad_value(const char *flag, const char *value, const char *allowed)
 	return SP_EXIT_USAGE;
 }
 
-static int set_number(const char *flag, const char *text, double scale, const char *allowed, double *number)
+/* unit: what may follow it */
+static int set_number(const char *flag, const char *text, double scale, char unit, const char *allowed, double *number)
 {
 	char *end;
 
 	*number = strtod(text, &end) * scale;
+	if (end > text && unit && *end == unit)
+		end++;
 	return end == text || *end || !isfinite(*number) || *number < 0 ? bad_value(flag, text, allowed) : 0;
 }
 
@@ -117,9 +120,7 @@ static int set_bytes(const char *flag, const char *text, double *number)
 
 static int set_format(struct request *r, const char *name)
 {
-	int index = 0,
-	    status = sp_word_parse("compare: unknown format", name, format_names, FORMATS, "smartprof compare --help",
-		    &index);
+	int index = 0, status = sp_word_parse("compare: unknown format", name, format_names, FORMATS, &index);
 
 	r->format = (enum format)index;
 	return status;
@@ -132,20 +133,21 @@ static int set_gate(struct request *r, int flag)
 
 	switch (flag) {
 	case FLAG_BELOW:
-		status = set_number("fail-below", optarg, 1, "0 to 100", &r->gate.fail_below);
+		status = set_number("fail-below", optarg, 1, '\0', "0 to 100", &r->gate.fail_below);
 		return status || r->gate.fail_below <= 100 ? status : bad_value("fail-below", optarg, "0 to 100");
 	case FLAG_REGRESSION:
-		return set_number("fail-on-regression", optarg, 0.01, "a percentage", &r->gate.fail_on_regression);
+		return set_number("fail-on-regression", optarg, 0.01, '%', "a percentage such as 10",
+			&r->gate.fail_on_regression);
 	case FLAG_MAX + SP_METRIC_CPU:
-		return set_number("max-cpu", optarg, 1e9, "seconds", &r->gate.most[SP_METRIC_CPU]);
+		return set_number("max-cpu", optarg, 1e9, 's', "seconds such as 2.5", &r->gate.most[SP_METRIC_CPU]);
 	case FLAG_MAX + SP_METRIC_WALL:
-		return set_number("max-wall", optarg, 1e9, "seconds", &r->gate.most[SP_METRIC_WALL]);
+		return set_number("max-wall", optarg, 1e9, 's', "seconds such as 2.5", &r->gate.most[SP_METRIC_WALL]);
 	case FLAG_MAX + SP_METRIC_PEAK:
 		return set_bytes("max-peak", optarg, &r->gate.most[SP_METRIC_PEAK]);
 	case FLAG_MAX + SP_METRIC_ALLOCATED:
 		return set_bytes("max-allocated", optarg, &r->gate.most[SP_METRIC_ALLOCATED]);
 	case FLAG_RUNS:
-		status = set_number("runs", optarg, 1, "3 to 1000", &runs);
+		status = set_number("runs", optarg, 1, '\0', "3 to 1000", &runs);
 		if (!status && (runs < 3 || runs > 1000 || runs != floor(runs)))
 			status = bad_value("runs", optarg, "3 to 1000");
 		r->runs = status ? 0 : (size_t)runs;
@@ -197,6 +199,8 @@ static int parse_flags(int argc, char **argv, struct request *r)
 		if (!status)
 			status = got == FLAG_FORMAT ? set_format(r, optarg) : set_gate(r, got);
 	}
+	for (int i = optind; !status && !r->calibrate && i < argc; i++) /* behind -- */
+		status = add_loose(r, argv[i]);
 	return status ? status : -1;
 }
 
@@ -305,8 +309,13 @@ static int run_request(struct request *r, char **program)
 		return SP_EXIT_USAGE;
 	if (r->calibrate) {
 		if (*program)
-			return sp_calibrate(program, r->runs);
-		sp_complain("compare: --calibrate: no program given; see smartprof compare --help");
+			return sp_calibrate(program, r->runs ? r->runs : RUNS_DEFAULT);
+		sp_complain("compare: --calibrate: no program given; name it behind --: "
+			    "smartprof compare --calibrate -- app args");
+		return SP_EXIT_USAGE;
+	}
+	if (r->runs) {
+		sp_complain("compare: --runs: only --calibrate runs anything; smartprof run --repeat N makes profiles");
 		return SP_EXIT_USAGE;
 	}
 	sp_limit_reading();
@@ -323,7 +332,7 @@ static int run_request(struct request *r, char **program)
 
 int sp_cmd_compare(int argc, char **argv)
 {
-	struct request r = {.gate = {.fail_below = NAN, .fail_on_regression = NAN}, .runs = RUNS_DEFAULT};
+	struct request r = {.gate = {.fail_below = NAN, .fail_on_regression = NAN}};
 	int status;
 
 	for (unsigned m = 0; m < SP_GATING; m++)

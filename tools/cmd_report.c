@@ -236,8 +236,7 @@ static int parse_by(const char *text, enum sp_by *by)
 {
 	static const char *const words[] = {"function", "line", "file", "module", "thread"};
 	int index = 0,
-	    status = sp_word_parse("report: unknown table", text, words, sizeof(words) / sizeof(words[0]),
-		    "smartprof report --help", &index);
+	    status = sp_word_parse("report: unknown table", text, words, sizeof(words) / sizeof(words[0]), &index);
 
 	*by = (enum sp_by)(SP_BY_FUNCTION + index);
 	return status;

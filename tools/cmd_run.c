@@ -390,7 +390,8 @@ int sp_cmd_run(int argc, char **argv)
 	}
 	status = sp_target_find(&target, argv[0]);
 	if (status < 0) {
-		sp_complain("run: %s: %s", argv[0], status == -ENOENT ? "no such program" : strerror(-status));
+		sp_complain("run: %s: %s", *argv[0] ? argv[0] : "''",
+			status == -ENOENT ? "no such program" : strerror(-status));
 		return exec_status(-status);
 	}
 	if (allocator && (status = prepare_allocator(allocator, &target)) != 0)

@@ -2,6 +2,7 @@
 #include "tools/compare.h"
 
 #include <dirent.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,7 @@
 
 static int complain(const char *path, const char *why)
 {
-	sp_complain("compare: %s: %s; give it profiles or directories of profiles", path, why);
+	sp_complain("compare: %s: %s; give it profiles or directories of profiles", *path ? path : "''", why);
 	return 1;
 }
 
@@ -88,10 +89,31 @@ static int is_profile_name(const struct dirent *entry)
 		strncmp(entry->d_name, "tree.", 5) != 0;
 }
 
+/* profiles/ has a directory for each environment. */
+static int complain_empty(const char *path, bool children)
+{
+	struct sp_buffer pattern = {0};
+	glob_t found;
+
+	if (children)
+		return complain(path, "it has child processes' profiles alone, which count when they are named");
+	sp_buffer_printf(&pattern, "%s/*/latest.md", path);
+	if (glob(pattern.data, GLOB_NOESCAPE, NULL, &found) == 0) {
+		*strrchr(found.gl_pathv[0], '/') = '\0';
+		sp_complain("compare: %s: there are no profiles in it; did you mean %s?", path, found.gl_pathv[0]);
+		globfree(&found);
+	} else {
+		complain(path, "there are no profiles in it");
+	}
+	sp_buffer_free(&pattern);
+	return 1;
+}
+
 static int add_directory(struct sp_side_files *side, const char *path)
 {
 	struct dirent **entries;
 	int count = scandir(path, &entries, is_profile_name, alphasort), bad = 0;
+	size_t before = side->count, skipped = side->skipped;
 
 	if (count < 0)
 		return complain(path, "cannot be listed");
@@ -104,7 +126,7 @@ static int add_directory(struct sp_side_files *side, const char *path)
 		free(entries[i]);
 	}
 	free(entries);
-	return bad;
+	return !bad && side->count == before ? complain_empty(path, side->skipped > skipped) : bad;
 }
 
 int sp_side_add(struct sp_side_files *side, const char *path)

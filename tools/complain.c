@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "profiles/buffer.h"
+
 #define WORD_MAX 63
 
 void sp_complain(const char *format, ...)
@@ -29,16 +31,24 @@ int sp_complain_unknown(const char *what, const char *word, const char *dashes, 
 	return SP_EXIT_USAGE;
 }
 
-int sp_word_parse(const char *what, const char *word, const char *const *words, size_t count, const char *see,
-	int *index)
+int sp_word_parse(const char *what, const char *word, const char *const *words, size_t count, int *index)
 {
+	const char *meant = sp_suggest(word, words, count);
+	struct sp_buffer all = {0};
+
 	for (size_t i = 0; i < count; i++) {
 		if (strcmp(word, words[i]) != 0)
 			continue;
 		*index = (int)i;
 		return 0;
 	}
-	return sp_complain_unknown(what, word, "", sp_suggest(word, words, count), see);
+	if (meant)
+		return sp_complain_unknown(what, word, "", meant, "");
+	for (size_t i = 0; i < count; i++)
+		sp_buffer_printf(&all, "%s%s", !i ? "" : i + 1 < count ? ", " : " and ", words[i]);
+	sp_complain("%s '%s'; there are %s", what, word, all.data);
+	sp_buffer_free(&all);
+	return SP_EXIT_USAGE;
 }
 
 static size_t smallest(size_t a, size_t b, size_t c)

@@ -11,9 +11,7 @@ int sp_report_parse_format(const char *word, enum sp_report_format *format)
 {
 	static const char *const words[SP_REPORT_FORMATS] = {
 		"markdown", "html", "folded", "speedscope", "pprof", "gperftools", "json"};
-	int index = 0,
-	    status = sp_word_parse("report: unknown format", word, words, SP_REPORT_FORMATS, "smartprof report --help",
-		    &index);
+	int index = 0, status = sp_word_parse("report: unknown format", word, words, SP_REPORT_FORMATS, &index);
 
 	*format = (enum sp_report_format)index;
 	return status;
@@ -26,7 +24,7 @@ int sp_report_parse_metric(const char *word, enum sp_view *view)
 
 	for (enum sp_view v = 0; v < SP_VIEWS; v++)
 		words[v] = sp_view_info[v].key;
-	status = sp_word_parse("report: unknown metric", word, words, SP_VIEWS, "smartprof report --help", &index);
+	status = sp_word_parse("report: unknown metric", word, words, SP_VIEWS, &index);
 	*view = (enum sp_view)index;
 	return status;
 }

@@ -80,9 +80,9 @@ void sp_limit_reading(void);
 /* Prints "smartprof: " and the message and a newline to stderr. */
 void sp_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The word's index among the `count` known ones; or complains as below and returns SP_EXIT_USAGE. */
-int sp_word_parse(const char *what, const char *word, const char *const *words, size_t count, const char *see,
-	int *index);
+/* The word's index among the `count` known ones; or complains, with the nearest known one or with all of them, and
+ * returns SP_EXIT_USAGE. */
+int sp_word_parse(const char *what, const char *word, const char *const *words, size_t count, int *index);
 
 /* Complains about a word that is not known: with the nearest known one (meant, after `dashes`), or
  * where meant is NULL with the place to look. Returns SP_EXIT_USAGE. */

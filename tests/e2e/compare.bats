@@ -183,6 +183,50 @@ bomb() {
 		!skip' "$1"
 }
 
+# mistaken PATTERN ARGUMENTS…: compare says what is wrong in one line, and ends with status 2.
+mistaken() {
+	local pattern=$1
+	shift
+	status_of 2 "$SMARTPROF" compare "$@" >out 2>err
+	[ "$(wc -l <err)" -eq 1 ] && grep -qE "$pattern" err || fail "$*: $(cat err)"
+}
+
+@test "a mistake gets one line that says what to do" {
+	runs a 1 0.1
+	good=$(echo a/ci/cpu_truth.*.md)
+	mkdir empty
+	mistaken 'no baseline profile; see smartprof compare --help'
+	mistaken 'no current profile' "$good"
+	mistaken "'': No such file.*; give it profiles or directories of profiles" '' "$good"
+	mistaken 'empty: there are no profiles in it; give it' empty "$good"
+	mistaken 'a: there are no profiles in it; did you mean a/ci\?' a "$good"
+	mistaken 'on which side\? say --baseline' -- "$good" "$good" "$good"
+	mistaken "'90%' is not valid; allowed: 0 to 100" --fail-below 90% "$good" "$good"
+	mistaken "'ten' is not valid; allowed: a percentage such as 10" --fail-on-regression ten "$good" "$good"
+	mistaken "'3m' is not valid; allowed: seconds such as 2.5" --max-cpu 3m "$good" "$good"
+	mistaken 'allowed: a size such as 300MB' --max-peak -5 "$good" "$good"
+	mistaken "unknown format 'pdf'; there are markdown, text, json, github and html" --format pdf "$good" "$good"
+	mistaken "did you mean 'json'" --format jsn "$good" "$good"
+	mistaken "did you mean '--strict'" --strct "$good" "$good"
+	mistaken 'runs: only --calibrate runs anything' --runs 5 "$good" "$good"
+	mistaken 'no program given; name it behind --: ' --calibrate "$good"
+	mistaken 'the report is not complete' --output empty "$good" "$good"
+	status_of 0 "$SMARTPROF" compare --fail-on-regression 10% --max-cpu 30s -- "$good" "$good" >out
+}
+
+@test "hundreds of runs against one, in either order, are compared in little memory" {
+	runs a 2 0.1
+	files=(a/ci/cpu_truth.*.md)
+	mkdir many
+	local sides
+	for i in $(seq 899); do ln "${files[0]}" "many/$i.md"; done
+	for sides in "many ${files[1]}" "${files[1]} many"; do
+		# shellcheck disable=SC2086 # words
+		(ulimit -v 1000000 && timeout -k 5 "$PATIENCE" "$SMARTPROF" compare --format text $sides >out 2>err)
+		grep -qE 'cpu_truth, (899 baseline and 1|1 baseline and 899) current runs' out
+	done
+}
+
 @test "input that takes too much memory or time is unreadable, which is no regression" {
 	runs a 1 0.1
 	good=$(echo a/ci/cpu_truth.*.md)

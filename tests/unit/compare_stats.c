@@ -127,6 +127,9 @@ static void least_p(void **state)
 	assert_near(sp_stats_rank_least(5, 5), 2.0 / 252);
 	assert_near(sp_stats_rank_least(6, 6), 2.0 / 924);
 	assert_near(sp_stats_rank_least(1, 1), 1);
+	assert_near(sp_stats_rank_least(899, 1), 2.0 / 900);
+	assert_true(sp_stats_rank_least(2000, 1) > 0.05); /* by the normal approximation */
+	assert_true(sp_stats_rank_least(30, 30) < 1e-9);
 }
 
 static void hodges_lehmann(void **state)
