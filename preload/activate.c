@@ -42,8 +42,8 @@ static uint32_t text(const char *s)
 	return s && *s ? sp_spool_text(s, strlen(s)) : 0;
 }
 
-/* Arguments, each NUL-terminated, and an empty one. */
-static uint32_t command_text(char **argv)
+/* Arguments, each NUL-terminated. */
+static uint32_t command_text(char **argv, uint32_t *bytes)
 {
 	size_t length = 1;
 	uint32_t at;
@@ -59,6 +59,7 @@ static uint32_t command_text(char **argv)
 	for (i = 0; i < n; i++)
 		to = stpcpy(to, argv[i]) + 1;
 	*to = 0;
+	*bytes = (uint32_t)length - 1;
 	return at;
 }
 
@@ -147,7 +148,8 @@ static void fill_header(struct sp_spool_header *h, struct activation *a, uint64_
 	h->text.exe = text(exe);
 	/* As it was called: one file may be many programs. */
 	h->text.program = text(program_name(exe));
-	h->text.command = command_text(sp_process.argv);
+	h->text.command = command_text(sp_process.argv, &h->text.command_bytes);
+	h->text.kernel = text(c->machine.kernel);
 	h->text.cwd = text(sp_process.cwd);
 	h->text.output_dir = text(sp_process.output_dir);
 	h->text.output_file = text(sp_process.output_file);

@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <time.h>
 
 #include "profiles/cost.h"
@@ -49,12 +48,14 @@ static void add_exit(struct sp_profile *p)
 
 static void add_command(struct sp_profile *p)
 {
-	uint32_t offset = p->snapshot->header.text.command;
+	uint32_t offset = p->snapshot->header.text.command, bytes = p->snapshot->header.text.command_bytes;
 	struct sp_buffer command = {0};
 
 	if (!offset || offset >= p->snapshot->text_bytes)
 		return;
-	sp_redact_command(&command, p->snapshot->text + offset, p->snapshot->text_bytes - offset);
+	if (bytes >= p->snapshot->text_bytes - offset)
+		bytes = p->snapshot->text_bytes - offset - 1;
+	sp_redact_command(&command, p->snapshot->text + offset, bytes + 1);
 	if (command.length > COMMAND_BYTES_MAX)
 		sp_profile_add_fact(p, "command", "%.*s … %zu more bytes", COMMAND_BYTES_MAX, command.data,
 			command.length - COMMAND_BYTES_MAX);
@@ -102,7 +103,6 @@ static void add_machine(struct sp_profile *p)
 {
 	const struct sp_spool_header *h = &p->snapshot->header;
 	struct sp_git_info git;
-	struct utsname uts;
 
 	if (h->host_cores)
 		sp_profile_add_fact(p, "host_cores", "%u", h->host_cores);
@@ -110,12 +110,12 @@ static void add_machine(struct sp_profile *p)
 		sp_profile_add_fact(p, "usable_cores", "%g", (double)h->usable_millicores / 1e3);
 	if (h->memory_limit_bytes)
 		sp_profile_add_fact(p, "memory_limit_bytes", "%llu", (unsigned long long)h->memory_limit_bytes);
-	if (uname(&uts) == 0)
-		sp_profile_add_fact(p, "kernel", "%s", uts.release);
+	add_text(p, "kernel", sp_snapshot_text(p->snapshot, h->text.kernel));
 	sp_git_info(&git, sp_snapshot_text(p->snapshot, h->text.cwd));
-	if (git.commit[0])
+	/* What was checked out since is not what ran. */
+	if (git.commit[0] && git.changed_ns <= (long long)h->start_realtime_ns)
 		sp_profile_add_fact(p, "git_commit", "%s", git.commit);
-	if (git.branch[0])
+	if (git.branch[0] && git.changed_ns <= (long long)h->start_realtime_ns)
 		add_text(p, "git_branch", git.branch);
 	add_build_id(p);
 }

@@ -92,13 +92,28 @@ static void find_packed(struct sp_git_info *info, const char *common, const char
 	fclose(file);
 }
 
+/* A branch moves by a write to HEAD, to its own file, or to the packed ones. */
+static void note_change(struct sp_git_info *info, const char *directory, const char *name)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	long long ns;
+
+	if (!join(path, sizeof(path), directory, name) || stat(path, &st) < 0)
+		return;
+	ns = st.st_mtim.tv_sec * 1000000000ll + st.st_mtim.tv_nsec;
+	if (ns > info->changed_ns)
+		info->changed_ns = ns;
+}
+
 void sp_git_info(struct sp_git_info *info, const char *directory)
 {
 	char git[PATH_MAX], common[PATH_MAX], line[PATH_MAX], head[PATH_MAX];
 
-	*info = (struct sp_git_info){{0}, {0}};
+	*info = (struct sp_git_info){{0}, {0}, 0};
 	if (!find_git_directory(git, sizeof(git), directory) || !read_line(git, "HEAD", head, sizeof(head)))
 		return;
+	note_change(info, git, "HEAD");
 	if (strncmp(head, "ref: ", 5) != 0) {
 		take_commit(info, head);
 		return;
@@ -109,6 +124,10 @@ void sp_git_info(struct sp_git_info *info, const char *directory)
 		memcpy(common, git, sizeof(common));
 	if (strstr(head, "..") != NULL)
 		return;
-	if (!read_line(common, head + 5, line, sizeof(line)) || !take_commit(info, line))
+	if (read_line(common, head + 5, line, sizeof(line)) && take_commit(info, line)) {
+		note_change(info, common, head + 5);
+	} else {
 		find_packed(info, common, head + 5);
+		note_change(info, common, "packed-refs");
+	}
 }

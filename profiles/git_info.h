@@ -3,8 +3,9 @@
 #define SP_PROFILES_GIT_INFO_H
 
 struct sp_git_info {
-	char commit[65];  /* hexadecimal; "" unknown */
-	char branch[256]; /* "" unknown or detached */
+	char commit[65];      /* hexadecimal; "" unknown */
+	char branch[256];     /* "" unknown or detached */
+	long long changed_ns; /* since 1970: when what says so was last written */
 };
 
 /* Looks in `directory` and its parents. Worktrees and packed refs are understood. */

@@ -507,14 +507,17 @@ void sp_redact_command(struct sp_buffer *out, const char *args, size_t size)
 {
 	struct walk w = {.out = out};
 
-	for (size_t at = 0; at < size && args[at];) {
+	for (size_t at = 0; at + 1 < size;) {
 		size_t length = strnlen(args + at, size - at);
 
 		if (at + length >= size)
 			break;
 		if (at)
 			sp_buffer_puts(out, " ");
-		add_argument(&w, args + at, length);
+		if (length)
+			add_argument(&w, args + at, length);
+		else
+			sp_buffer_puts(out, "''");
 		at += length + 1;
 	}
 }

@@ -8,8 +8,8 @@
 
 #define SP_REDACTED "[redacted]"
 
-/* Appends the arguments (each NUL-terminated, an empty one or the end of `size` ends the list), joined by spaces,
- * with what looks like a secret replaced by [redacted]: the value of a secret-named flag, variable or key (behind = or
+/* Appends the arguments (each NUL-terminated, and a NUL behind the last one's, `size` bytes in all), joined by spaces,
+ * an empty one as '', with what looks like a secret replaced by [redacted]: the value of a secret-named flag, variable or key (behind = or
  * : the rest of the argument, else the next argument), passwords inside URLs and behind user names, what follows the
  * flags that mean a password to well-known programs, and tokens of well-known shapes or of much randomness. Guesses on
  * the side of hiding; tests/fixtures/secrets.txt has what is hidden and what stays. Takes time linear in `size`. Not

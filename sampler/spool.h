@@ -99,7 +99,7 @@ enum sp_drop {
 struct sp_text {
 	uint32_t exe;                /* absolute path of the executable */
 	uint32_t program;            /* name it was called by, without directory */
-	uint32_t command;            /* arguments, each NUL-terminated, an empty one ends the list; raw, not redacted */
+	uint32_t command;            /* arguments, each NUL-terminated, command_bytes of them; raw, not redacted */
 	uint32_t cwd;                /* working directory at start */
 	uint32_t output_dir;         /* absolute; profiles go to <output_dir>/<environment>/ */
 	uint32_t output_file;        /* absolute path asked for with --output, or empty */
@@ -110,7 +110,9 @@ struct sp_text {
 	uint32_t clock_reason;       /* why this CPU clock, one phrase */
 	uint32_t allocator;          /* path of the object that defines the malloc forwarded to */
 	uint32_t tree;               /* "<pid>.<start_ticks>" of the first process of the tree */
-	uint32_t reserved[3];
+	uint32_t command_bytes;      /* no offset */
+	uint32_t kernel;             /* its release */
+	uint32_t reserved[1];
 };
 
 struct sp_cpu_totals {

@@ -8,10 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "env/env.h"
+#include "profiles/output.h"
 
 #define EXIT_CANNOT_EXECUTE 126 /* as shells have it */
 #define EXIT_NOT_FOUND 127
@@ -301,16 +303,50 @@ static bool output_is_possible(const char *file)
 {
 	char directory[PATH_MAX] = ".";
 	const char *slash = file ? strrchr(file, '/') : NULL;
+	struct stat info;
 
-	if (!file || !*file)
-		return true;
 	if (slash)
 		snprintf(directory, sizeof(directory), "%.*s", slash == file ? 1 : (int)(slash - file), file);
-	if (access(directory, W_OK | X_OK) == 0)
+	if (stat(file, &info) == 0 && S_ISDIR(info.st_mode))
+		errno = EISDIR;
+	else if (access(directory, W_OK | X_OK) == 0)
 		return true;
 	sp_complain("run: the profile cannot be written to %s: %s: %s; name a file in a directory you can write to",
-		file, directory, strerror(errno));
+		file, errno == EISDIR ? file : directory, strerror(errno));
 	return false;
+}
+
+/* So is a directory; the working directory's own gives way to the state directory. */
+static bool directory_is_possible(const char *asked)
+{
+	char state[PATH_MAX];
+	int error;
+
+	if (sp_can_write(asked ? asked : "profiles"))
+		return true;
+	error = errno;
+	if (asked) {
+		sp_complain("run: profiles cannot be written to %s: %s; name a directory you can write to", asked,
+			strerror(error));
+		return false;
+	}
+	if (sp_output_state_path(state, sizeof(state), "profiles") == 0 && sp_can_write(state)) {
+		sp_complain("run: profiles cannot be written to the working directory: %s; they go to %s",
+			strerror(error), state);
+		return true;
+	}
+	sp_complain("run: profiles cannot be written to the working directory: %s; name another by --dir",
+		strerror(error));
+	return false;
+}
+
+static bool place_is_possible(void)
+{
+	struct sp_value output, dir;
+
+	sp_value_load(&output, SP_OPT_OUTPUT, environ, sp_settings_file());
+	sp_value_load(&dir, SP_OPT_DIR, environ, sp_settings_file());
+	return output.text ? output_is_possible(output.text) : directory_is_possible(dir.text);
 }
 
 /* Ends like the child; a core dump of ours would only hide its own. */
@@ -382,7 +418,7 @@ int sp_cmd_run(int argc, char **argv)
 	enabled = setting_is_on(SP_OPT_ENABLED);
 	verbose = setting_is_on(SP_OPT_VERBOSE);
 	output = getenv("SMARTPROF_OUTPUT");
-	if (enabled && !output_is_possible(output))
+	if (enabled && !place_is_possible())
 		return SP_EXIT_USAGE;
 	if (repeat > 1 && output && *output) {
 		sp_complain("run: --repeat: every run would write %s again; use --dir", output);

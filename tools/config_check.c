@@ -110,21 +110,6 @@ static void check_library(struct sp_plan *plan)
 	}
 }
 
-/* Whether the directory, or the nearest one above that exists, may be written to. */
-static bool can_write(const char *path)
-{
-	char at[PATH_MAX], *slash;
-
-	snprintf(at, sizeof(at), "%s", path);
-	while (access(at, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR)) {
-		slash = strrchr(at, '/');
-		if (!slash || !at[1])
-			return false;
-		slash[slash == at] = '\0';
-	}
-	return access(at, W_OK | X_OK) == 0;
-}
-
 static void check_output(struct sp_plan *plan)
 {
 	bool is_file = plan->config.values[SP_OPT_OUTPUT].text != NULL;
@@ -134,9 +119,9 @@ static void check_output(struct sp_plan *plan)
 	slash = strrchr(dir, '/');
 	if (is_file && slash)
 		slash[slash == dir] = '\0';
-	if (can_write(dir))
+	if (sp_can_write(dir))
 		return;
-	if (!is_file && sp_output_state_path(state, sizeof(state), "profiles") == 0 && can_write(state))
+	if (!is_file && sp_output_state_path(state, sizeof(state), "profiles") == 0 && sp_can_write(state))
 		sp_plan_warn(plan, "output", false, "export SMARTPROF_DIR=\"$HOME/profiles\"",
 			"%s cannot be written to: profiles will go below %s", dir, state);
 	else
@@ -156,7 +141,7 @@ static bool has_room(const char *path)
 			return false;
 		slash[slash == at] = '\0';
 	}
-	return (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize >= SPOOL_ROOM_BYTES && can_write(path);
+	return (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize >= SPOOL_ROOM_BYTES && sp_can_write(path);
 }
 
 static bool is_crowded(const char *directory)

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -55,6 +56,25 @@ const char *sp_input_error(int err)
 	return err == -EFBIG     ? "it is larger than 64 MB, which no profile is"
 		: err == -EINVAL ? "it is no regular file"
 				 : strerror(-err);
+}
+
+bool sp_can_write(const char *path)
+{
+	char at[PATH_MAX], *slash;
+	struct stat info;
+
+	snprintf(at, sizeof(at), "%s%s", *path == '/' ? "" : "./", path);
+	while (stat(at, &info) < 0 && errno == ENOENT) {
+		slash = strrchr(at, '/');
+		if (!slash || !at[1])
+			return false;
+		slash[slash == at] = '\0';
+	}
+	if (stat(at, &info) == 0 && !S_ISDIR(info.st_mode)) {
+		errno = ENOTDIR;
+		return false;
+	}
+	return access(at, W_OK | X_OK) == 0;
 }
 
 void sp_limit(int resource, rlim_t most)

@@ -161,3 +161,24 @@ hostile() { "$ROOT/tests/e2e/hostile.py" "$@"; }
 	head -c "$(grep -abom1 '^<details>$' "$profile" | cut -d: -f1)" "$profile" | wc -c >top
 	at_least 40000 "$(cat top)"
 }
+
+@test "an empty argument is one, and what follows it is there; the kernel is told" {
+	status_of 7 profiled "$TARGETS/ends" return 0.3 '' 'last one' '' >out
+	profile=$(profile_of ends)
+	[[ $(front command "$profile") == *"ends return 0.3 '''' last one ''''" ]] ||
+		[[ $(front command "$profile") == *"ends return 0.3 '' last one ''" ]] || fail "$(front command "$profile")"
+	[ "$(front kernel "$profile")" = "$(uname -r)" ]
+}
+
+@test "the commit is the one that ran" {
+	git init -q -b main . && git -c user.name=a -c user.email=a@b commit -q --allow-empty -m one
+	first=$(git rev-parse HEAD)
+	profiled "$TARGETS/cpu_truth" 0.3 >out
+	[ "$(front git_commit "$(profile_of cpu_truth)")" = "$first" ]
+	rm -rf "$SMARTPROF_DIR"
+	profiled "$TARGETS/ends" kill9 0.3 || true
+	git -c user.name=a -c user.email=a@b commit -q --allow-empty -m two
+	profile=$(recovered ends)
+	[ -z "$(front git_commit "$profile")$(front git_branch "$profile")" ]
+	grep -q '^program: ends' "$profile"
+}

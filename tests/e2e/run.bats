@@ -100,3 +100,25 @@ load helpers
 		[ "$(find "$SMARTPROF_DIR" -name 'python3*.md' | wc -l)" -eq "$3" ]
 	done
 }
+
+@test "a --dir that cannot be written is told before the program runs" {
+	echo mine >file
+	for place in file file/below; do
+		status_of 2 "$SMARTPROF" run --dir $place -- touch ran 2>err
+		[ ! -e ran ] && [ "$(wc -l <err)" -eq 1 ] && grep -q "run: profiles cannot be written to $place: " err || fail "$(cat err)"
+		SMARTPROF_DIR=$place status_of 2 "$SMARTPROF" run -- touch ran 2>err
+		[ ! -e ran ]
+	done
+	mkdir directory
+	status_of 2 "$SMARTPROF" run --output directory -- touch ran 2>err
+	grep -q 'directory: Is a directory' err
+	[ ! -e ran ]
+	"$SMARTPROF" run --dir new/one -- "$TARGETS/cpu_truth" 0.1 >out
+	SMARTPROF_DIR=new/one profile_of cpu_truth
+	unset SMARTPROF_DIR
+	echo mine >profiles
+	"$SMARTPROF" run -- "$TARGETS/cpu_truth" 0.1 >out 2>err
+	grep -q "they go to $XDG_STATE_HOME/smartprof/profiles" err
+	XDG_STATE_HOME=$WORK/file status_of 2 "$SMARTPROF" run -- touch ran 2>err
+	[ ! -e ran ]
+}

@@ -114,8 +114,9 @@ static void what_is_around_secrets_stays(void **state)
 			"file",
 		"curl -u joe:[redacted] -o file");
 	assert_redacted("app\x01x/ghp_0123456789abcdefghij;y", "app x/[redacted];y");
-	assert_redacted("app\x01--secret-file\x01", "app --secret-file");
-	assert_redacted("", "");
+	assert_redacted("app\x01--secret-file", "app --secret-file");
+	assert_redacted("app\x01\x01last\x01", "app '' last ''");
+	assert_redacted("", "''");
 }
 
 static void one_text(void **state)

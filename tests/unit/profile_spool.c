@@ -144,6 +144,8 @@ static void describe_process(struct spool *s)
 	spool_text(s, "--token");
 	spool_text(s, "hunter2");
 	spool_text(s, "");
+	h->text.command_bytes = spool_text(s, "") - h->text.command - 1;
+	h->text.kernel = spool_text(s, "6.1.0-13-amd64");
 	h->text.cwd = spool_text(s, "/nowhere");
 	h->text.environment = spool_text(s, "development");
 	h->text.environment_reason = spool_text(s, "a test");
