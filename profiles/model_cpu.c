@@ -120,17 +120,8 @@ static void account_for_rest(struct sp_profile *p)
 	add_pseudo(p, SP_PSEUDO_BEFORE, cpu->before_user_ns, cpu->before_sys_ns);
 }
 
-/* A spool that was cut off mid-run holds samples newer than its last reading of the process's
- * totals. */
-static uint64_t newest(uint64_t measured_ns, uint64_t sampled_ns, const struct sp_spool_header *h)
-{
-	return h->state == SP_STATE_ENDED || measured_ns > sampled_ns ? measured_ns : sampled_ns;
-}
-
 void sp_cpu_add_up(struct sp_profile *profile)
 {
-	const struct sp_spool_header *h = &profile->snapshot->header;
-
 	for (size_t i = 0; i < profile->path_count; i++) {
 		const struct sp_path *path = &profile->paths[i];
 
@@ -142,8 +133,7 @@ void sp_cpu_add_up(struct sp_profile *profile)
 		count_self(profile, path);
 	}
 	count_frames(profile);
-	profile->cpu_user_ns = newest(h->cpu.self_user_ns, profile->sampled_user_ns + h->cpu.before_user_ns, h);
-	profile->cpu_sys_ns = newest(h->cpu.self_sys_ns, profile->sampled_sys_ns + h->cpu.before_sys_ns, h);
+	sp_snapshot_cpu(profile->snapshot, &profile->cpu_user_ns, &profile->cpu_sys_ns);
 	if (profile->cpu_on)
 		account_for_rest(profile);
 	for (size_t i = 0; i < profile->function_count; i++)

@@ -62,7 +62,7 @@ static bool is_stillborn(int fd, const char *path)
 
 static bool is_small(const struct sp_snapshot *s)
 {
-	uint64_t used_ns = s->header.cpu.self_user_ns + s->header.cpu.self_sys_ns, sampled_ns = 0;
+	uint64_t user_ns, sys_ns, sampled_ns = 0;
 	int64_t bytes = 0;
 
 	if (*sp_snapshot_text(s, s->header.text.output_file) && sp_snapshot_is_root(s))
@@ -72,7 +72,8 @@ static bool is_small(const struct sp_snapshot *s)
 	for (size_t i = 0; i < s->thread_count; i++)
 		bytes = (int64_t)((uint64_t)bytes + (uint64_t)s->threads[i].heap.bytes_base -
 			(uint64_t)s->threads[i].heap.countdown);
-	return used_ns < SMALL_CPU_NS && sampled_ns < SMALL_CPU_NS && bytes < SMALL_ALLOC_BYTES;
+	sp_snapshot_cpu(s, &user_ns, &sys_ns);
+	return user_ns + sys_ns < SMALL_CPU_NS && sampled_ns < SMALL_CPU_NS && bytes < SMALL_ALLOC_BYTES;
 }
 
 static void render(struct sp_profile *profile, const char *name, bool full, struct sp_buffer *out)

@@ -267,6 +267,26 @@ const char *sp_snapshot_text(const struct sp_snapshot *snapshot, uint32_t offset
 	return offset && offset < snapshot->text_bytes ? snapshot->text + offset : "";
 }
 
+void sp_snapshot_cpu(const struct sp_snapshot *s, uint64_t *user_ns, uint64_t *sys_ns)
+{
+	uint64_t user = 0, sys = 0;
+
+	*user_ns = s->header.cpu.self_user_ns;
+	*sys_ns = s->header.cpu.self_sys_ns;
+	if (s->header.end_ns)
+		return;
+	for (size_t i = 0; i < s->thread_count; i++) {
+		if (i && s->threads[i].state == 0)
+			continue; /* given back: record 0 has it */
+		user += s->threads[i].cpu_user_ns;
+		sys += s->threads[i].cpu_sys_ns;
+	}
+	if (user + sys > *user_ns + *sys_ns) {
+		*user_ns = user;
+		*sys_ns = sys;
+	}
+}
+
 bool sp_snapshot_is_root(const struct sp_snapshot *snapshot)
 {
 	const struct sp_spool_header *h = &snapshot->header;

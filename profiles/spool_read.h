@@ -53,6 +53,10 @@ void sp_snapshot_free(struct sp_snapshot *snapshot);
 /* Copies the addresses of stacks[stack], its `depth` many, at most SP_MAX_DEPTH. */
 void sp_snapshot_stack(const struct sp_snapshot *snapshot, size_t stack, uint64_t *addresses);
 
+/* CPU time of the process. One that ended in order has told; of any other the last reading of the whole is some
+ * milliseconds old, and its threads' readings together may be newer. */
+void sp_snapshot_cpu(const struct sp_snapshot *snapshot, uint64_t *user_ns, uint64_t *sys_ns);
+
 /* True for the first process of its tree, also after it has replaced itself by another program. */
 bool sp_snapshot_is_root(const struct sp_snapshot *snapshot);
 

@@ -14,8 +14,10 @@
 #include "sampler/unwind.h"
 #include "sampler/weights.h"
 
-/* The process's totals are as old as this when it is killed; summing over threads has its price. */
-#define TOTALS_NS 10000000u
+/* The process's totals are as old as this when it is killed, or older by so many times what reading them takes: the
+ * kernel sums up over threads. */
+#define TOTALS_US 1000u
+#define TOTALS_PRICE 200u
 
 /* CPU time over which a thread's switches are counted. */
 #define SWITCH_WINDOW_NS 20000000u
@@ -122,12 +124,28 @@ static void on_tick(struct sp_thread *t, const ucontext_t *context)
 	watch_switches(t, usage.user_ns + usage.sys_ns, usage.switches);
 }
 
+static uint64_t totals_due_tsc, totals_cycles; /* atomic: when the next reading is due, and what one takes */
+
+/* One that took much longer than those before was preempted: the next may come all the same. */
+static uint64_t reading_cycles(uint64_t measured, uint64_t per_us)
+{
+	uint64_t most = 2 * sp_load(&totals_cycles) + per_us;
+	uint64_t cycles = measured < most ? measured : most;
+
+	sp_store(&totals_cycles, cycles);
+	return cycles;
+}
+
 struct sp_usage sp_sample_update_totals(void)
 {
 	struct sp_spool_header *h = sp_agent.spool;
+	uint64_t began = sp_tsc(), per_us = sp_load(&sp_agent.tsc_per_us_x1024) / 1024, ended, rest;
 	struct sp_usage usage;
 
 	sp_process_usage(&usage);
+	ended = sp_tsc();
+	rest = TOTALS_PRICE * reading_cycles(ended - began, per_us);
+	sp_store(&totals_due_tsc, ended + (rest > TOTALS_US * per_us ? rest : TOTALS_US * per_us));
 	sp_store(&h->cpu.self_user_ns, usage.user_ns);
 	sp_store(&h->cpu.self_sys_ns, usage.sys_ns);
 	if (usage.max_rss_bytes)
@@ -136,10 +154,15 @@ struct sp_usage sp_sample_update_totals(void)
 	return usage;
 }
 
+void sp_sample_follow_totals(void)
+{
+	if ((int64_t)(sp_tsc() - sp_load(&totals_due_tsc)) >= 0)
+		sp_sample_update_totals();
+}
+
 void sp_sample_keep_up(struct sp_thread *t, uint64_t now)
 {
-	if (now - sp_load(&sp_agent.spool->now_ns) > TOTALS_NS)
-		sp_sample_update_totals();
+	sp_sample_follow_totals();
 	sp_timeline_step(now, false);
 	sp_governor_step(t);
 }
@@ -154,8 +177,10 @@ static void take_sample(void *arg)
 		on_event(s->t, s->context);
 	else if (s->kind == SP_SIGNAL_TICK || !(s->t->clocks & SP_THREAD_TIMER))
 		on_tick(s->t, s->context);
-	if (s->kind == SP_SIGNAL_EVENT && s->t->clocks & SP_THREAD_TIMER)
+	if (s->kind == SP_SIGNAL_EVENT && s->t->clocks & SP_THREAD_TIMER) {
+		sp_sample_follow_totals();
 		return; /* the ticks see to the rest */
+	}
 	sp_clock_follow(s->t);
 	now = sp_now_ns();
 	sp_clock_sentinel(now);

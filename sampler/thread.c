@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <sys/uio.h>
 
+#include "sampler/sample.h"
 #include "sampler/spool_write.h"
 #include "sampler/sys.h"
 #include "sampler/tids.h"
@@ -329,6 +330,7 @@ void sp_thread_release(struct sp_thread *t)
 		if (sp_thread_blocks_signal())
 			r->flags |= SP_THREAD_BLOCKED;
 		close_record(t);
+		sp_sample_follow_totals();
 	} else if (sp_agent.spool) {
 		merge_heap(&tls->heap);
 	}

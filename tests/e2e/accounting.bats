@@ -133,3 +133,18 @@ known_once() {
 		at_least "$(stack_share refused "$profile")" 0.7
 	done
 }
+
+@test "kill -9 amid short threads: what was used until then is told to some milliseconds" {
+	good=0
+	for after in 10 11 12 13 14 15 16 17 18 19 20 21; do
+		rm -rf "$SMARTPROF_DIR"
+		counted timeout --foreground -s KILL "0.$after" "$TARGETS/crowd" 1000000 || true
+		"$SMARTPROF" recover >recover.log 2>&1
+		profile=$(find "$SMARTPROF_DIR" -name 'crowd.*.md')
+		kernel=$(awk '{ print $1 + $2 }' usage)
+		[ -n "$profile" ] || { at_least 0.03 "$kernel" && continue; }
+		# timeout's own time, and the loader's, are in the kernel's count.
+		awk -v p="$(cpu_of "$profile")" -v k="$kernel" 'BEGIN { exit !(p <= k + 0.001 && p >= k - 0.014) }' && good=$((good + 1))
+	done
+	at_least "$good" 9
+}
