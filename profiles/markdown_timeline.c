@@ -22,6 +22,34 @@ static uint64_t later(uint64_t a, uint64_t b)
 	return a > b ? a - b : 0;
 }
 
+/* No interval has more CPU time than its cores could give. The kernel brings what a thread on another processor has used
+ * up to date at ticks alone, and who takes a point may be preempted between the clock and the count: what is too much
+ * for an interval was used in those before. */
+static void spread(struct slice *slices, size_t n, double cores)
+{
+	for (size_t i = n; i-- > 1;) {
+		uint64_t span = later(slices[i].end_ns, slices[i - 1].end_ns), most = sp_whole(cores * (double)span);
+		uint64_t excess = later(slices[i].cpu_ns, most);
+
+		slices[i].cpu_ns -= excess;
+		slices[i - 1].cpu_ns += excess;
+	}
+	for (size_t i = 0; i < n; i++) {
+		uint64_t span = i ? later(slices[i].end_ns, slices[i - 1].end_ns) : slices[i].end_ns;
+
+		slices[i].cores = span ? (double)slices[i].cpu_ns / (double)span : 0;
+	}
+}
+
+/* Cores that the process can have had at any moment: a quota, which is seldom a whole number, lets it have all for a
+ * while. */
+static double most_cores(const struct sp_spool_header *h)
+{
+	if (h->usable_millicores && h->usable_millicores % 1000 == 0)
+		return (double)h->usable_millicores / 1e3;
+	return h->host_cores ? h->host_cores : 1e6;
+}
+
 /* Cuts the timeline into `slices` of about equally many points; returns how many there are. */
 static size_t cut(const struct sp_snapshot *s, struct slice *slices, size_t most)
 {
@@ -31,7 +59,6 @@ static size_t cut(const struct sp_snapshot *s, struct slice *slices, size_t most
 	for (size_t i = 0; i < n; i++) {
 		size_t to = (i + 1) * s->timeline_count / n;
 		struct slice *out = &slices[i];
-		uint64_t span;
 
 		*out = (struct slice){.end_ns = s->timeline[to - 1].t_ns,
 			.cpu_interval_ns = s->timeline[to - 1].cpu_interval_ns,
@@ -43,10 +70,9 @@ static size_t cut(const struct sp_snapshot *s, struct slice *slices, size_t most
 			out->heap_bytes = t->heap_inuse_bytes > out->heap_bytes ? t->heap_inuse_bytes : out->heap_bytes;
 		}
 		out->cpu_ns = later(cpu_ns(&s->timeline[to - 1]), cpu_ns(&last));
-		span = later(out->end_ns, last.t_ns);
-		out->cores = span ? (double)out->cpu_ns / (double)span : 0;
 		last = s->timeline[to - 1];
 	}
+	spread(slices, n, most_cores(&s->header));
 	return n;
 }
 

@@ -66,7 +66,7 @@ static uint32_t halve(struct sp_timepoint *points, uint32_t n)
 	return n / 2;
 }
 
-static void add_point(uint64_t now)
+static void add_point(uint64_t now, const struct sp_usage *usage)
 {
 	struct sp_spool_header *h = sp_agent.spool;
 	struct sp_section_entry *e = &h->sections[SP_SEC_TIMELINE];
@@ -77,8 +77,8 @@ static void add_point(uint64_t now)
 		n = halve(points, n);
 	points[n] = (struct sp_timepoint){
 		.t_ns = now,
-		.user_ns = sp_load(&h->cpu.self_user_ns),
-		.sys_ns = sp_load(&h->cpu.self_sys_ns),
+		.user_ns = usage->user_ns,
+		.sys_ns = usage->sys_ns,
 		.rss_bytes = sp_load(&h->rss_bytes),
 		.heap_inuse_bytes = sp_load(&h->heap.inuse_bytes),
 		.cpu_interval_ns = sp_load(&h->cpu.interval_ns),
@@ -101,8 +101,9 @@ void sp_timeline_step(uint64_t now, bool force)
 		timeline.rss_ns = 0;
 	}
 	usage = sp_sample_update_totals();
+	now = sp_now_ns(); /* this thread may have waited since the caller looked */
 	follow_rss(now, usage.faults, usage.max_rss_bytes != 0, force);
-	add_point(now);
+	add_point(now, &usage);
 	sp_store(&timeline.due_ns, now + timeline.period_ns);
 	sp_unlock(&timeline.busy);
 }

@@ -575,6 +575,27 @@ static void no_interval_is_told_that_the_tick_cannot_keep(void **state)
 	assert_says("| 0.10 s | 0.00 | 0 µs | 0 | 0 | 4000 | 0 |\n");
 }
 
+static void no_interval_has_more_time_than_its_cores(void **state)
+{
+	static const uint64_t used_ms[] = {80, 130, 280, 380};
+
+	(void)state;
+	fill_some();
+	spool.header->host_cores = 4;
+	spool.header->usable_millicores = 2000;
+	for (size_t i = 0; i < 4; i++)
+		spool_timepoint(&spool, 50 * (i + 1), 100)->user_ns = used_ms[i] * 1000000;
+	write_profile(false);
+	assert_says("at most 2.00 cores\n");
+	assert_says("| 0.05 s | 1.60 | 80.0 ms |");
+	assert_says("| 0.10 s | 2.00 | 100.0 ms |"); /* what came late in the next */
+	assert_says("| 0.15 s | 2.00 | 100.0 ms |");
+	assert_says("| 0.20 s | 2.00 | 100.0 ms |");
+	spool.header->usable_millicores = 1500; /* a quota: for a moment all cores may run */
+	write_profile(false);
+	assert_says("at most 3.00 cores\n");
+}
+
 static void an_interval_that_stays_is_told_once(void **state)
 {
 	(void)state;
@@ -674,6 +695,7 @@ int main(void)
 		TEST(a_tick_of_both_times_is_one_interval),
 		TEST(the_interval_over_time_is_told),
 		TEST(no_interval_is_told_that_the_tick_cannot_keep),
+		TEST(no_interval_has_more_time_than_its_cores),
 		TEST(an_interval_that_stays_is_told_once),
 		TEST(a_killed_process_is_told_of),
 		TEST(few_samples_have_no_error_bar),
