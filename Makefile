@@ -139,6 +139,7 @@ TARGETS := $(T_PROGRAM:%=$(T_DIR)/%) $(T_PLUGIN:%=$(T_DIR)/plugins/%.so) $(T_DIR
 .PHONY: targets
 targets: $(TARGETS)
 
+$(T_DIR)/own_libc: T_LDFLAGS := -rdynamic
 $(T_DIR)/runpath_host: T_LDFLAGS := -Wl,--enable-new-dtags,-rpath,'$$ORIGIN/plugins'
 $(T_DIR)/plugins/plugin_malloc_early.so: T_CXXFLAGS = -fno-plt # its resolver calls before the PLT is there
 $(T_DIR)/plugins/plugin_python.so: T_CXXFLAGS = $(shell /usr/bin/python3-config --includes)
