@@ -12,37 +12,28 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* clang-format off */
 #define NAMES(X) \
-	X(clock_gettime) \
-	X(clock_getres) X(gettimeofday) X(time) X(getrusage) X(times) X(memcpy) X(memmove) X(memset) X(memcmp) X(bcmp) X( \
-		memchr) X(mempcpy) X(strlen) X(strnlen) X(strcmp) X(strncmp) X(strchr) X(strrchr) X(strstr) X(strspn) \
-		X(strcspn) X(stpcpy) X(stpncpy) X(strcpy) X(strcat) X(strdup) X(strndup) X(strtol) X(strtoul) X( \
-			strtod) X(atoi) X(snprintf) X(sprintf) X(vsnprintf) X(fprintf) X(dprintf) X(puts) X(fwrite) \
-			X(fflush) X(fflush_unlocked) X(fileno) X(fileno_unlocked) X(ftrylockfile) X(funlockfile) X(getenv) X( \
-				setenv) X(secure_getenv) X(putenv) X(getauxval) X(sysconf) X(getpagesize) X(read) X(write) X(pread) \
-				X(pwrite) X(open) X(openat) X(close) X(fstat) X(stat) X(lstat) X(access) X(faccessat) X( \
-					mkdir) X(unlink) X(rename) X(readlink) X(getcwd) X(pipe) X(pipe2) X(dup2) X(fcntl) \
-					X(ioctl) X(mmap) X(munmap) X(mprotect) X(madvise) X(mincore) X(fallocate) X( \
-						ftruncate) X(sigaction) X(signal) X(sigprocmask) X(pthread_sigmask) X(sigaltstack) \
-						X(sigemptyset) X(sigfillset) X(sigaddset) X(sigdelset) X(sigismember) X( \
-							sigorset) X(raise) X(kill) X(tgkill) X(nanosleep) X(clock_nanosleep) X(usleep) \
-							X(sleep) X(poll) X(select) X(sched_yield) X(syscall) X(prctl) X( \
-								gettid) X(getpid) X(getppid) X(getuid) X(geteuid) X(isatty) X(uname) \
-								X(waitpid) X(wait4) X(execve) X(execv) X(execvp) X(clone) X(__clone) X( \
-									vfork) X(timer_create) X(timer_settime) X(timer_delete) X(setitimer) \
-									X(dlopen) X(dlclose) X(dladdr) X(dladdr1) X(_dl_find_object) X( \
-										dl_iterate_phdr) X(pthread_self) X(pthread_key_create) X(pthread_getspecific) \
-										X(pthread_setspecific) X(pthread_setcancelstate) X( \
-											pthread_attr_init) X(pthread_attr_destroy) X(pthread_attr_getstacksize) \
-											X(pthread_attr_getguardsize) X(pthread_mutex_lock) X( \
-												pthread_mutex_unlock) X(pthread_once) \
-												X(on_exit) X(__cxa_atexit) X( \
-													__cxa_at_quick_exit) X(__register_atfork) \
-													X(__errno_location) X( \
-														mallinfo2) X(strerror) \
-														X(strerrordesc_np) X( \
-															qsort) \
-															X(abort)
+	X(clock_gettime) X(clock_getres) X(gettimeofday) X(time) X(getrusage) X(times) X(memcpy) X(memmove) \
+	X(memset) X(memcmp) X(bcmp) X(memchr) X(mempcpy) X(strlen) X(strnlen) X(strcmp) X(strncmp) X(strchr) \
+	X(strrchr) X(strstr) X(strspn) X(strcspn) X(stpcpy) X(stpncpy) X(strcpy) X(strcat) X(strdup) X(strndup) \
+	X(strtol) X(strtoul) X(strtod) X(atoi) X(snprintf) X(sprintf) X(vsnprintf) X(fprintf) X(dprintf) X(puts) \
+	X(fwrite) X(fflush) X(fflush_unlocked) X(fileno) X(fileno_unlocked) X(ftrylockfile) X(funlockfile) \
+	X(getenv) X(setenv) X(secure_getenv) X(putenv) X(getauxval) X(sysconf) X(getpagesize) X(read) X(write) \
+	X(pread) X(pwrite) X(open) X(openat) X(close) X(fstat) X(stat) X(lstat) X(access) X(faccessat) X(mkdir) \
+	X(unlink) X(rename) X(readlink) X(getcwd) X(pipe) X(pipe2) X(dup2) X(fcntl) X(ioctl) X(mmap) X(munmap) \
+	X(mprotect) X(madvise) X(mincore) X(fallocate) X(ftruncate) X(sigaction) X(signal) X(sigprocmask) \
+	X(pthread_sigmask) X(sigaltstack) X(sigemptyset) X(sigfillset) X(sigaddset) X(sigdelset) X(sigismember) \
+	X(sigorset) X(raise) X(kill) X(tgkill) X(nanosleep) X(clock_nanosleep) X(usleep) X(sleep) X(poll) X(select) \
+	X(sched_yield) X(syscall) X(prctl) X(gettid) X(getpid) X(getppid) X(getuid) X(geteuid) X(isatty) X(uname) \
+	X(waitpid) X(wait4) X(execve) X(execv) X(execvp) X(clone) X(__clone) X(vfork) X(timer_create) \
+	X(timer_settime) X(timer_delete) X(setitimer) X(dlopen) X(dlclose) X(dladdr) X(dladdr1) X(_dl_find_object) \
+	X(dl_iterate_phdr) X(pthread_self) X(pthread_key_create) X(pthread_getspecific) X(pthread_setspecific) \
+	X(pthread_setcancelstate) X(pthread_attr_init) X(pthread_attr_destroy) X(pthread_attr_getstacksize) \
+	X(pthread_attr_getguardsize) X(pthread_mutex_lock) X(pthread_mutex_unlock) X(pthread_once) X(on_exit) \
+	X(__cxa_atexit) X(__cxa_at_quick_exit) X(__register_atfork) X(__errno_location) X(mallinfo2) X(strerror) \
+	X(strerrordesc_np) X(qsort) X(abort)
+/* clang-format on */
 
 struct r_debug _r_debug; /* never filled */
 
