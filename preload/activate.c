@@ -63,6 +63,20 @@ static uint32_t command_text(char **argv, uint32_t *bytes)
 	return at;
 }
 
+static char SP_BIG notes[1024];
+
+void sp_note(const char *line)
+{
+	size_t used = strlen(notes);
+
+	if (used + strlen(line) + 2 > sizeof notes)
+		return;
+	stpcpy(stpcpy(notes + used, line), "\n");
+	sp_verbose("note", line);
+	if (sp_agent.spool)
+		sp_agent.spool->text.notes = text(notes);
+}
+
 static struct sp_where here(void)
 {
 	return (struct sp_where){"", sp_process.cwd, sp_process.envp};
@@ -285,17 +299,17 @@ static void start_heap(struct sp_spool_header *h)
 		/* libunwind and its test of memory read what valgrind holds undefined: its user would
 		 * find our errors among the program's. */
 		sp_agent.config.heap = false;
-		h->text.notes = text("under valgrind no stack is walked: the heap is counted, not sampled\n");
+		sp_note("under valgrind no stack is walked: the heap is counted, not sampled");
 	}
 	if (sp_agent.config.heap && sp_malloc_bypass()) {
 		sp_agent.config.heap = false;
-		h->text.notes = text("the program's malloc is not reached through libsmartprof.so: an allocator in the "
-				     "program itself, or one that stands before it in LD_PRELOAD (put "
-				     "libsmartprof.so first); the heap is not profiled\n");
+		sp_note("the program's malloc is not reached through libsmartprof.so: an allocator in the "
+			"program itself, or one that stands before it in LD_PRELOAD (put "
+			"libsmartprof.so first); the heap is not profiled");
 	}
 	if (sp_agent.config.heap && sp_live_init() != 0) {
 		sp_agent.config.heap = false;
-		h->text.notes = text("no memory for the set of live allocations: the heap is not profiled\n");
+		sp_note("no memory for the set of live allocations: the heap is not profiled");
 	}
 	h->heap.on = sp_agent.config.heap;
 }
@@ -345,6 +359,7 @@ static void activate_main(void *arg)
 	h->state = SP_STATE_RUNNING;
 	sp_agent.spool_map = (uint8_t *)h;
 	sp_agent.spool = h;
+	h->text.notes = text(notes);
 	configure(&a->config, h);
 	fill_header(h, a, ticks);
 	choose_clock(a, h);
@@ -410,6 +425,7 @@ void sp_activate(void)
 		return;
 	sp_tls.guard = 1;
 	sp_clock_arm_start(0);
+	sp_signals_look();
 	t = own_block();
 	if (!t) {
 		sp_verbose("not profiling", "no memory");

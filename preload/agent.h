@@ -28,8 +28,9 @@ struct sp_process {
 	int ppid;
 	bool is_root; /* of its tree */
 	bool verbose;
-	bool inherits_locks; /* forked from a process with threads, which may have held any of the C library's */
-	bool follow_none;    /* SMARTPROF_FOLLOW=none: forked children are left alone */
+	bool signal_is_asked; /* SMARTPROF_SIGNAL is set */
+	bool inherits_locks;  /* forked from a process with threads, which may have held any of the C library's */
+	bool follow_none;     /* SMARTPROF_FOLLOW=none: forked children are left alone */
 	uint64_t start_realtime_ns;
 	char *spool_path; /* SP_PATH_MAX bytes; empty while there is no spool */
 };
@@ -74,6 +75,15 @@ void sp_operators_find_all(void) SP_HIDDEN;
 /* Makes the spool and arms the clocks of the calling thread: sp_agent.activate. */
 void sp_activate(void) SP_HIDDEN;
 
+/* Problems met, for the reader of the profile and, with SMARTPROF_VERBOSE, of stderr. Any context. */
+#define SP_NOTE_SIGNAL_BLOCKED \
+	"the program was started with the profiling signal and those that could take its place blocked: its CPU time " \
+	"is not sampled until it unblocks one and starts again"
+#define SP_NOTE_SIGNAL_TAKEN \
+	"the program took the profiling signal for itself, past the C library's functions: CPU sampling has stopped " \
+	"(SMARTPROF_SIGNAL names another signal)"
+void sp_note(const char *line) SP_HIDDEN;
+
 bool sp_under_valgrind(void) SP_HIDDEN;
 
 /* --- fork.c ---------------------------------------------------------------------------------- */
@@ -106,6 +116,16 @@ void sp_threads_own(struct sp_thread *t) SP_HIDDEN;
 
 /* Takes the profiling signal over; the constructor's. */
 void sp_signals_init(void) SP_HIDDEN;
+
+/* Looks whether our handler is still the one that the profiling signal runs: the C library's own functions and bare
+ * system calls go by our hooks. Where it is not, another signal is taken, or sampling stops. Any context. */
+void sp_signals_look(void) SP_HIDDEN;
+
+/* The same, once what `number` does has changed. */
+void sp_signals_look_at(int number) SP_HIDDEN;
+
+/* In a forked child of a process whose clocks were stopped. */
+void sp_signals_after_fork(void) SP_HIDDEN;
 
 /* From now on no signal of ours is directed at the process, and our handler blocks its own: an alternate stack
  * or a handler of the application's for this signal do not go with being entered again. Any context. */

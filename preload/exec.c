@@ -30,7 +30,7 @@ static void drain_blocked(void)
 	sigemptyset(&prof);
 	sigaddset(&prof, sp_agent.config.signal);
 	while (left-- && sp_sys(SYS_rt_sigtimedwait, &prof, &info, &none, 8) > 0) {
-		if (sp_clock_recognize(sp_tls.thread, &info) == SP_SIGNAL_FOREIGN && info.si_code != POLL_IN)
+		if (sp_clock_recognize(sp_tls.thread, &info) == SP_SIGNAL_FOREIGN)
 			foreign = 1;
 	}
 	if (foreign)

@@ -8,8 +8,10 @@
 #include "sampler/sample.h"
 #include "sampler/sys.h"
 #include "sampler/thread.h"
+#include "sampler/usage.h"
 
 #define WAIT_MS 10000 /* for another thread that is at it */
+#define LEAST_CPU_NS 20000000u
 
 static void flush_thread(struct sp_thread *t, void *arg)
 {
@@ -30,6 +32,24 @@ static void complete_spool(enum sp_exit_kind kind, int value)
 	__atomic_store_n(&h->state, SP_STATE_ENDED, __ATOMIC_RELEASE);
 }
 
+static bool is_worth_a_profile(void)
+{
+	struct sp_usage usage;
+
+	if (sp_is_stale_child() || sp_is_vfork_child())
+		return false;
+	sp_process_usage(&usage);
+	return usage.user_ns + usage.sys_ns >= LEAST_CPU_NS;
+}
+
+/* No signal of ours came through: what was used until now is unsampled. */
+static void activate_late(void)
+{
+	sp_activate();
+	if (sp_agent.spool)
+		sp_agent.spool->cpu.before_user_ns = sp_agent.spool->cpu.before_sys_ns = 0;
+}
+
 void sp_finish(enum sp_exit_kind kind, int value)
 {
 	static uint32_t ending, ended; /* atomic; ending: tid of the thread that is at it */
@@ -38,6 +58,8 @@ void sp_finish(enum sp_exit_kind kind, int value)
 	uint32_t tid, none = 0;
 	uint64_t mask;
 
+	if (sp_load(&sp_agent.state) == SP_AGENT_DORMANT && !sp_agent.sealed && is_worth_a_profile())
+		activate_late();
 	if (sp_process.verbose && sp_load(&sp_agent.state) == SP_AGENT_DORMANT && !sp_is_vfork_child())
 		sp_verbose("no profile", "the process used next to no CPU time and memory");
 	if (sp_agent.sealed || sp_load(&sp_agent.state) < SP_AGENT_ACTIVE || sp_is_stale_child() || sp_is_vfork_child())

@@ -72,8 +72,10 @@ void sp_fork_child(void)
 	sp_process.inherits_locks = sp_threads_made();
 	sp_process.ppid = (int)sp_sys(SYS_getppid);
 	sp_store(&sp_agent.state, state == SP_AGENT_OFF || sp_process.follow_none ? SP_AGENT_OFF : SP_AGENT_DORMANT);
-	if (sp_agent.state == SP_AGENT_DORMANT)
+	if (sp_agent.state == SP_AGENT_DORMANT) {
+		sp_signals_after_fork();
 		sp_start_clockwork();
+	}
 }
 
 void sp_fork_register(void)

@@ -9,6 +9,7 @@
 #include "sampler/clock.h"
 #include "sampler/modules.h"
 #include "sampler/sys.h"
+#include "sampler/thread.h"
 #include "sampler/unwind.h"
 
 /* AddressSanitizer's run time ends a program in which another library stands before it. What it wants to be first
@@ -96,17 +97,37 @@ SP_EXPORT int mincore(void *start, size_t length, unsigned char *vector)
 	return SP_REAL(mincore)(start, length, vector);
 }
 
+static void find_busy(struct sp_thread *t, void *busy)
+{
+	struct sp_tls tls;
+
+	if (t->owned && t->tls && t->tls != &sp_tls && sp_thread_read(&tls, t->tls, sizeof tls) && tls.guard)
+		*(bool *)busy = true;
+}
+
+/* The filter may be for all threads, and not allow one that is inside the agent to come out of it. */
+static void let_others_out(void)
+{
+	struct timespec nap = {0, 1000000};
+	bool busy = true;
+	int i;
+
+	for (i = 0; i < 50 && busy; i++) {
+		sp_sys(SYS_nanosleep, &nap, NULL);
+		busy = false;
+		sp_thread_each(find_busy, &busy);
+	}
+}
+
 void sp_seal(void)
 {
-	struct sp_thread *t = sp_tls.thread;
-
 	if (sp_load(&sp_agent.state) == SP_AGENT_DORMANT)
 		sp_clock_arm_start(0);
 	else if (sp_load(&sp_agent.state) != SP_AGENT_ACTIVE)
 		return;
-	if (t)
-		sp_clock_disarm(t);
-	sp_clock_stop_process();
+	sp_clock_stop_all();
+	if (sp_threads_made())
+		let_others_out();
 	sp_agent.sealed = 1 + (uint32_t)sp_load(&sp_agent.state);
 	if (sp_agent.spool)
 		sp_agent.spool->sealed_ns = sp_now_ns();
@@ -123,8 +144,8 @@ void sp_unseal(void)
 		sp_agent.spool->sealed_ns = 0;
 	if (sp_agent.state == SP_AGENT_DORMANT)
 		sp_start_clockwork();
-	else if (sp_tls.thread)
-		sp_clock_arm(sp_tls.thread);
+	else
+		sp_clock_resume_all();
 }
 
 /* All the words a caller of a variadic prctl or syscall may have passed. */
@@ -136,7 +157,8 @@ int sp_export_prctl(int option, unsigned long a, unsigned long b, unsigned long 
 {
 	int result;
 
-	if (sp_likely(option != PR_SET_SECCOMP) || sp_is_vfork_child())
+	/* Under one filter there may be no call to see whose child this is. */
+	if (sp_likely(option != PR_SET_SECCOMP) || sp_agent.sealed || sp_is_vfork_child())
 		return SP_REAL(prctl)(option, a, b, c, d);
 	sp_seal();
 	result = SP_REAL(prctl)(option, a, b, c, d);
@@ -162,10 +184,12 @@ long sp_export_syscall(long number, long a, long b, long c, long d, long e, long
 		errno = EFAULT;
 		return -1;
 	}
-	seals = sp_unlikely(installs_filter(number, a)) && !sp_is_vfork_child();
+	seals = sp_unlikely(installs_filter(number, a)) && !sp_agent.sealed && !sp_is_vfork_child();
 	if (seals)
 		sp_seal();
 	result = sp_sys6(number, a, b, c, d, e, f);
+	if (sp_unlikely(number == SYS_rt_sigaction) && !sp_agent.sealed && !sp_is_vfork_child())
+		sp_signals_look();
 	if (result >= 0 || result < -4095)
 		return result;
 	if (seals)

@@ -13,6 +13,8 @@
 #include <sys/resource.h>
 #include <threads.h>
 #include <time.h>
+#include <sys/time.h>
+#include <sys/profil.h>
 
 #include "sampler/agent.h"
 
@@ -44,6 +46,12 @@
 	X(int, sigaction, (int, const struct sigaction *, struct sigaction *)) \
 	X(int, sigaltstack, (const stack_t *, stack_t *)) \
 	X(sighandler_t, signal, (int, sighandler_t)) \
+	X(sighandler_t, sigset, (int, sighandler_t)) \
+	X(int, sigignore, (int)) \
+	X(int, profil, (unsigned short *, size_t, size_t, unsigned)) \
+	X(int, sprofil, (struct prof *, int, struct timeval *, unsigned)) \
+	X(void, __monstartup, (unsigned long, unsigned long)) \
+	X(void, moncontrol, (int)) \
 	X(sighandler_t, sysv_signal, (int, sighandler_t)) \
 	X(int, sigtimedwait, (const sigset_t *, siginfo_t *, const struct timespec *)) \
 	X(int, signalfd, (int, const sigset_t *, int)) \

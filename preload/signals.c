@@ -7,8 +7,10 @@
 #include "preload/agent.h"
 #include "preload/export.h"
 #include "preload/real.h"
+#include "sampler/clock.h"
 #include "sampler/sample.h"
 #include "sampler/sys.h"
+#include "sampler/thread.h"
 
 /* A signal whose handler is ours while the application believes that `app` is in force. */
 struct shared_signal {
@@ -65,6 +67,12 @@ static void die_by(int signal)
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
+static bool is_sent_by_another(const siginfo_t *info)
+{
+	return (info->si_code == SI_USER || info->si_code == SI_TKILL || info->si_code == SI_QUEUE) &&
+		info->si_pid != (int)sp_sys(SYS_getpid);
+}
+
 /* A profiling signal that is not ours: what the application asked for happens. */
 static __attribute__((noinline)) void pass_on(struct shared_signal *s, siginfo_t *info, ucontext_t *context)
 {
@@ -74,7 +82,8 @@ static __attribute__((noinline)) void pass_on(struct shared_signal *s, siginfo_t
 	if (action.sa_handler == SIG_IGN || (action.sa_handler == SIG_DFL && s->signal == SIGURG))
 		return;
 	if (action.sa_handler == SIG_DFL) {
-		if (!sp_hold_takes(s->signal))
+		/* A tracer that has stopped a signal of ours on its way sends it on as its own. */
+		if (!is_sent_by_another(info) && !sp_hold_takes(s->signal))
 			die_by(s->signal);
 		return;
 	}
@@ -175,17 +184,96 @@ SP_EXPORT int sigaltstack(const stack_t *stack, stack_t *old)
 	return SP_REAL(sigaltstack)(stack, old);
 }
 
-void sp_signals_init(void)
+/* Takes a signal over for sampling. */
+static void take_over(int signal)
 {
 	struct sigaction before;
 
-	if (SP_REAL(sigaction)(sp_agent.config.signal, NULL, &before) != 0)
+	if (SP_REAL(sigaction)(signal, NULL, &before) != 0)
 		return;
-	shared[0].signal = sp_agent.config.signal;
+	sp_agent.config.signal = signal;
+	shared[0].signal = signal;
 	set_app_action(&shared[0], &before);
 	if (is_handler(&before))
 		sp_signals_shut();
 	install(&shared[0], SA_RESTART);
+}
+
+/* Another signal to sample with: nobody handles it and the calling thread does not block it. Neither is one that
+ * programs wait for. 0: none. */
+static int pick_free(void)
+{
+	static const int rarely_used[] = {SIGSTKFLT, SIGURG};
+	struct sigaction now;
+	uint64_t mask = 0;
+	size_t i;
+
+	if (sp_process.signal_is_asked)
+		return 0;
+	sp_sys(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &mask, 8);
+	for (i = 0; i < sizeof rarely_used / sizeof *rarely_used; i++)
+		if (!(mask >> (rarely_used[i] - 1) & 1) && rarely_used[i] != shared[0].signal &&
+			SP_REAL(sigaction)(rarely_used[i], NULL, &now) == 0 && now.sa_handler == SIG_DFL)
+			return rarely_used[i];
+	return 0;
+}
+
+void sp_signals_init(void)
+{
+	int signal = 0;
+
+	if (sp_thread_blocks_signal() && !(signal = pick_free()))
+		sp_note(SP_NOTE_SIGNAL_BLOCKED);
+	take_over(signal ? signal : sp_agent.config.signal);
+}
+
+/* The profiling signal is somebody else's now: theirs is the handler that it would run. */
+static void give_way(void)
+{
+	int signal = pick_free();
+
+	sp_clock_arm_start(0);
+	sp_clock_stop_all();
+	shared[0].ours = false;
+	if (!signal) {
+		sp_note(SP_NOTE_SIGNAL_TAKEN);
+		return;
+	}
+	take_over(signal);
+	sp_clock_resume_all();
+	if (sp_load(&sp_agent.state) == SP_AGENT_DORMANT)
+		sp_start_clockwork();
+}
+
+void sp_signals_after_fork(void)
+{
+	int signal;
+
+	if (sp_clock_are_stopped() && (signal = pick_free())) {
+		take_over(signal);
+		sp_clock_resume_all();
+	}
+}
+
+void sp_signals_look(void)
+{
+	struct shared_signal *s = &shared[0];
+	struct sigaction now;
+
+	if (!s->ours || sp_agent.sealed || SP_REAL(sigaction)(s->signal, NULL, &now) != 0 || is_one_of_ours(&now))
+		return;
+	if (is_handler(&now)) {
+		give_way();
+		return;
+	}
+	set_app_action(s, &now);
+	install(s, SA_RESTART);
+}
+
+void sp_signals_look_at(int number)
+{
+	if (number == shared[0].signal && !sp_is_vfork_child())
+		sp_signals_look();
 }
 
 void sp_signals_watch_endings(void)

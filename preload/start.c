@@ -337,10 +337,12 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	rewrite_preload(follow != FOLLOW_EXEC);
 	sp_unwind_init(getauxval(AT_ENTRY), getauxval(AT_BASE), getauxval(AT_RANDOM));
 	sp_agent.config.signal = sp_signal_number(setting(SP_OPT_SIGNAL).number);
+	sp_process.signal_is_asked = setting(SP_OPT_SIGNAL).source >= SP_SOURCE_FILE;
 	sp_agent.early_heap = (setting(SP_OPT_MODE).number & SP_MODE_HEAP) && !sp_under_valgrind();
 	sp_agent.activate = sp_activate;
 	sp_agent.adopt = sp_threads_adopt;
 	sp_agent.forked = sp_fork_child;
+	sp_agent.look = sp_signals_look;
 	sp_threads_init();
 	sp_fork_register();
 	sp_endings_init();

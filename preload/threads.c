@@ -75,6 +75,7 @@ static struct sp_thread *prepare_thread(const pthread_attr_t *attr, void *start,
 	struct sp_thread *t;
 
 	sp_threads_wake();
+	sp_signals_look();
 	if (sp_load(&sp_agent.state) != SP_AGENT_ACTIVE || !(t = sp_thread_take()))
 		return NULL;
 	t->start = start;

@@ -53,6 +53,7 @@ struct sp_thread {
 	uint64_t first_weight_ns;    /* ... and stands for the interval its phase was drawn from */
 	uint32_t clocks;             /* SP_THREAD_EVENT | ...: those armed */
 	int event_fd;                /* number the event had when its signals were routed */
+	bool event_shared;           /* the application has that number, and its signals as well */
 	void *event_page;            /* mapping that keeps the event alive after close */
 	int timer;                   /* kernel timer id */
 	uint64_t timer_ns;           /* its interval */
@@ -140,6 +141,7 @@ struct sp_agent {
 	uint64_t unload_gen;             /* atomic: raised by every dlclose */
 	void (*activate)(void);          /* preload's: make the spool, arm the clocks; any context */
 	void (*adopt)(void);             /* preload's: take the calling thread in; normal context */
+	void (*look)(void);              /* preload's: whether the profiling signal is still ours; any context */
 	void (*forked)(void);            /* preload's: this is a child made without atfork handlers */
 	uint64_t thread_root_pc;         /* sp_thread.root_pc of some thread; 0 while there was none */
 	const void *own_start, *own_end; /* the agent's own mapping */

@@ -1,11 +1,13 @@
 /* Which clocks a thread gets, and whose a signal is. */
 #include "sampler/clock.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <time.h>
 
 #include "sampler/sys.h"
+#include "sampler/thread.h"
 
 #define MIN_PERIOD_NS 20000u
 #define START_LATER_NS 1000000u
@@ -16,6 +18,7 @@
 #define sigev_tid _sigev_un._tid
 
 static int start_timer = -1;
+static uint32_t stopped; /* atomic: no clock is to be armed */
 
 uint64_t sp_clock_tick_ns(void)
 {
@@ -56,6 +59,8 @@ static int arm_start(int32_t clock, int tid, uint64_t cpu_ns)
 	start_timer = -1;
 	if (!cpu_ns)
 		return 0;
+	if (sp_clock_are_stopped())
+		return -ENOTSUP;
 	err = sp_clock_create_timer(clock, tid, SP_COOKIE_START, &start_timer);
 	if (err)
 		start_timer = -1;
@@ -92,10 +97,14 @@ void sp_clock_rearm_event(struct sp_thread *t)
 {
 	uint64_t interval = sp_load(&sp_agent.spool->cpu.interval_ns);
 
+	if (sp_clock_are_stopped())
+		return;
 	t->drawn_ns = interval;
 	t->period_left = SP_PERIOD_SAMPLES - 1;
 	if (sp_clock_event.set_interval(t, jittered(t, interval)) == 0) {
 		t->clocks |= SP_THREAD_EVENT;
+		if (sp_clock_are_stopped())
+			sp_clock_event.disarm(t);
 		return;
 	}
 	sp_drop(SP_DROP_CLOCK);
@@ -144,7 +153,7 @@ void sp_clock_arm(struct sp_thread *t)
 	uint64_t interval = sp_load(&h->cpu.interval_ns), tick = timer_interval();
 	uint64_t first;
 
-	if (h->cpu.clock == SP_CLOCK_OFF || sp_agent.sealed || !t->listed ||
+	if (h->cpu.clock == SP_CLOCK_OFF || sp_agent.sealed || sp_clock_are_stopped() || !t->listed ||
 		__atomic_exchange_n(&t->armed, true, __ATOMIC_ACQ_REL)) /* a search may be at it from outside */
 		return;
 	t->first_sample = true;
@@ -171,13 +180,55 @@ void sp_clock_disarm(struct sp_thread *t)
 	static const struct sp_clock *const all[] = {&sp_clock_event, &sp_clock_timer, &sp_clock_process};
 	size_t i;
 
-	if (!t->armed)
+	if (!__atomic_exchange_n(&t->armed, false, __ATOMIC_ACQ_REL))
 		return;
-	t->armed = false;
 	for (i = 0; i < sizeof all / sizeof *all; i++)
 		if (t->clocks & all[i]->flag)
 			all[i]->disarm(t);
 	t->clocks = 0;
+}
+
+static void disarm_one(struct sp_thread *t, void *unused)
+{
+	(void)unused;
+	sp_clock_disarm(t);
+}
+
+static void rearm_one(struct sp_thread *t, void *unused)
+{
+	(void)unused;
+	sp_clock_arm(t);
+}
+
+bool sp_clock_are_stopped(void)
+{
+	return sp_load(&stopped);
+}
+
+void sp_clock_stop_all(void)
+{
+	sp_store(&stopped, 1);
+	sp_clock_stop_process();
+	sp_thread_each(disarm_one, NULL);
+}
+
+void sp_clock_resume_all(void)
+{
+	sp_store(&stopped, 0);
+	if (sp_agent.spool)
+		sp_thread_each(rearm_one, NULL);
+}
+
+/* Our descriptors are closed when their signals come. One that is open and sends such signals to this thread is
+ * the application's, whatever number an event of ours had. */
+static bool is_applications(int fd)
+{
+	long flags = sp_sys(SYS_fcntl, fd, F_GETFL);
+	struct f_owner_ex owner;
+
+	return flags >= 0 && flags & O_ASYNC && sp_sys(SYS_fcntl, fd, F_GETSIG) == sp_agent.config.signal &&
+		sp_sys(SYS_fcntl, fd, F_GETOWN_EX, &owner) == 0 &&
+		(owner.type != F_OWNER_TID || owner.pid == (int)sp_sys(SYS_gettid));
 }
 
 enum sp_signal_kind sp_clock_recognize(const struct sp_thread *t, const siginfo_t *info)
@@ -189,7 +240,8 @@ enum sp_signal_kind sp_clock_recognize(const struct sp_thread *t, const siginfo_
 			: cookie == SP_COOKIE_START   ? SP_SIGNAL_START
 						      : SP_SIGNAL_FOREIGN;
 	}
-	if (info->si_code == POLL_IN && t && info->si_fd == t->event_fd)
-		return SP_SIGNAL_EVENT;
-	return SP_SIGNAL_FOREIGN;
+	if (info->si_code != POLL_IN || !sp_clock_event_had(info->si_fd) ||
+		(!sp_agent.sealed && is_applications(info->si_fd)))
+		return SP_SIGNAL_FOREIGN;
+	return t && info->si_fd == t->event_fd ? SP_SIGNAL_EVENT : SP_SIGNAL_LATE;
 }

@@ -30,7 +30,14 @@ extern const struct sp_clock sp_clock_event SP_HIDDEN;   /* clock_event.c */
 extern const struct sp_clock sp_clock_timer SP_HIDDEN;   /* clock_timer.c */
 extern const struct sp_clock sp_clock_process SP_HIDDEN; /* clock_process.c */
 
-enum sp_signal_kind { SP_SIGNAL_FOREIGN, SP_SIGNAL_EVENT, SP_SIGNAL_TICK, SP_SIGNAL_PROCESS, SP_SIGNAL_START };
+enum sp_signal_kind {
+	SP_SIGNAL_FOREIGN,
+	SP_SIGNAL_EVENT,
+	SP_SIGNAL_TICK,
+	SP_SIGNAL_PROCESS,
+	SP_SIGNAL_START,
+	SP_SIGNAL_LATE, /* an event's that was under way when the event or its thread was retired */
+};
 
 /* Arms a thread's clocks as the header's clock says: the best there are for it; counts what could not
  * be armed. The calling thread, or one that was found. Any context. */
@@ -38,6 +45,12 @@ void sp_clock_arm(struct sp_thread *t) SP_HIDDEN;
 
 /* Stops a thread's clocks. A signal already under way may still arrive. */
 void sp_clock_disarm(struct sp_thread *t) SP_HIDDEN;
+
+/* Stops the clocks of all threads, which may be sampling at this moment, and the process's; no clock is armed
+ * any more until all are resumed. Any context. */
+void sp_clock_stop_all(void) SP_HIDDEN;
+void sp_clock_resume_all(void) SP_HIDDEN;
+bool sp_clock_are_stopped(void) SP_HIDDEN;
 
 /* Opens the calling thread's event anew with a period drawn around the interval in force. */
 void sp_clock_rearm_event(struct sp_thread *t) SP_HIDDEN;
@@ -76,6 +89,9 @@ bool sp_clock_prefers_running_thread(void) SP_HIDDEN;
 /* Whose signal this is; `t` is the thread that got it, or NULL. */
 enum sp_signal_kind sp_clock_recognize(const struct sp_thread *t, const siginfo_t *info) SP_HIDDEN;
 
+/* Whether an event of ours has had this descriptor number when its signals were routed. */
+bool sp_clock_event_had(int fd) SP_HIDDEN;
+
 /* Length of the kernel's tick. */
 uint64_t sp_clock_tick_ns(void) SP_HIDDEN;
 
@@ -84,6 +100,11 @@ uint64_t sp_clock_tick_ns(void) SP_HIDDEN;
 static inline int32_t sp_clock_of_thread(int tid)
 {
 	return (int32_t)(~(uint32_t)tid << 3 | 6);
+}
+
+static inline bool sp_clock_is_callers(const struct sp_thread *t)
+{
+	return !t->found && t == sp_tls.thread;
 }
 
 /* Creates a CPU timer, unarmed, whose signal carries `cookie`: `tid` gets it, or with 0 the process.

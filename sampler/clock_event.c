@@ -10,6 +10,31 @@
 
 #define PAGE 4096u
 
+/* The kernel names an event by the descriptor number it had when its signals were routed, and who opens events
+ * as we do has the lowest one free: ours have their own. */
+#define OWN_NUMBER 53
+#define NUMBERS 1024u
+
+static uint64_t numbers[NUMBERS / 64]; /* atomic: bits of the numbers that events of ours have had, modulo NUMBERS */
+
+bool sp_clock_event_had(int fd)
+{
+	return fd >= 0 && sp_load(&numbers[(uint32_t)fd % NUMBERS / 64]) >> ((uint32_t)fd % 64) & 1;
+}
+
+/* Gives an event's descriptor our number, or the next one free; where there is none it stays as it is. */
+static long renumber(long fd)
+{
+	long own = sp_sys(SYS_fcntl, fd, F_DUPFD_CLOEXEC, OWN_NUMBER);
+
+	if (own >= 0) {
+		sp_sys(SYS_close, fd);
+		fd = own;
+	}
+	__atomic_fetch_or(&numbers[(uint32_t)fd % NUMBERS / 64], 1ull << ((uint32_t)fd % 64), __ATOMIC_RELAXED);
+	return fd;
+}
+
 /* tid 0: the calling thread. */
 static long open_event(int tid, uint64_t period_ns)
 {
@@ -50,9 +75,10 @@ static int probe(void)
 
 static void disarm(struct sp_thread *t)
 {
-	if (t->event_page)
-		sp_sys(SYS_munmap, t->event_page, PAGE);
-	t->event_page = NULL;
+	void *page = __atomic_exchange_n(&t->event_page, NULL, __ATOMIC_ACQ_REL);
+
+	if (page)
+		sp_sys(SYS_munmap, page, PAGE);
 }
 
 /* Opens and routes an event; leaves no descriptor behind. It counts at once, and signals once the last of it is
@@ -60,7 +86,7 @@ static void disarm(struct sp_thread *t)
 static int arm(struct sp_thread *t, uint64_t first_ns, uint64_t interval_ns)
 {
 	struct f_owner_ex owner = {F_OWNER_TID, t->tid};
-	long fd = open_event(t->found ? t->tid : 0, first_ns), page, err;
+	long fd = open_event(sp_clock_is_callers(t) ? 0 : t->tid, first_ns), page, err;
 
 	(void)interval_ns;
 	if (fd < 0)
@@ -70,8 +96,10 @@ static int arm(struct sp_thread *t, uint64_t first_ns, uint64_t interval_ns)
 		sp_sys(SYS_close, fd);
 		return (int)page;
 	}
+	fd = renumber(fd);
 	t->event_page = (void *)page;
 	t->event_fd = (int)fd;
+	t->event_shared = false;
 	t->period_ns = first_ns;
 	err = sp_sys(SYS_fcntl, fd, F_SETOWN_EX, &owner);
 	if (!err)

@@ -6,7 +6,7 @@
 
 static int32_t clock_of(const struct sp_thread *t)
 {
-	return t->found ? sp_clock_of_thread(t->tid) : CLOCK_THREAD_CPUTIME_ID;
+	return sp_clock_is_callers(t) ? CLOCK_THREAD_CPUTIME_ID : sp_clock_of_thread(t->tid);
 }
 
 static int probe(void)

@@ -320,6 +320,7 @@ static void restrain(struct sp_thread *t, uint64_t cycles, uint64_t now)
 	}
 	t->burst_began = now;
 	t->burst_cycles = t->burst_samples = 0;
+	sp_agent.look();
 	if (cpu->clock == SP_CLOCK_OFF) /* no tick will do it */
 		sp_sample_keep_up(t, sp_now_ns());
 }

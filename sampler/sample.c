@@ -121,6 +121,8 @@ static void on_tick(struct sp_thread *t, const ucontext_t *context)
 	weight = sp_weight_tick(t, &usage, context, interval > tick ? interval / 2 : 1);
 	if (weight.user_ns + weight.sys_ns && add_sample(t, context, weight))
 		sp_weight_given(t, &usage);
+	if (t->event_page && t->event_shared)
+		sp_clock_rearm_event(t);
 	watch_switches(t, usage.user_ns + usage.sys_ns, usage.switches);
 }
 
@@ -249,7 +251,7 @@ static void count_lost_ticks(const struct sp_thread *t, const siginfo_t *info)
 
 bool sp_sample_signal(const siginfo_t *info, void *context)
 {
-	bool active = sp_load(&sp_agent.state) == SP_AGENT_ACTIVE, ours;
+	bool active = sp_load(&sp_agent.state) == SP_AGENT_ACTIVE;
 	struct sample s = {.context = context};
 	uint64_t began = sp_tsc();
 	int saved_errno;
@@ -257,15 +259,17 @@ bool sp_sample_signal(const siginfo_t *info, void *context)
 	if (active && (info->si_code == SI_TIMER || info->si_code == POLL_IN))
 		s.t = sp_found_self();
 	s.kind = sp_clock_recognize(s.t, info);
-	/* A foreign one may be an event's that was under way when the event or thread was retired. */
-	ours = s.kind != SP_SIGNAL_FOREIGN ||
-		(info->si_code == POLL_IN && info->si_fd >= 0 && sp_load(&sp_agent.state) >= SP_AGENT_ACTIVE);
 	if (sp_unlikely(s.t && sp_load(&s.t->calibrating))) {
-		sp_calibrate_signal(s.t, s.kind == SP_SIGNAL_EVENT, ours, info, context);
+		sp_calibrate_signal(s.t, s.kind == SP_SIGNAL_EVENT, s.kind != SP_SIGNAL_FOREIGN, info, context);
 		return true;
 	}
-	if (s.kind == SP_SIGNAL_FOREIGN)
-		return ours;
+	if (s.kind == SP_SIGNAL_FOREIGN) {
+		if (s.t && info->si_code == POLL_IN && info->si_fd == s.t->event_fd)
+			s.t->event_shared = true;
+		return false;
+	}
+	if (s.kind == SP_SIGNAL_LATE)
+		return true;
 	if (s.kind == SP_SIGNAL_START && !sp_found_at_home()) {
 		sp_clock_start_later();
 	} else if (s.kind == SP_SIGNAL_START) {

@@ -106,7 +106,7 @@ struct sp_text {
 	uint32_t environment;        /* development, production, ci, critical */
 	uint32_t environment_reason; /* one phrase */
 	uint32_t settings;           /* lines "name\tvalue\tsource\n" */
-	uint32_t notes;              /* lines: problems met at start, for Data Quality */
+	uint32_t notes;              /* lines: problems met, for Data Quality */
 	uint32_t clock_reason;       /* why this CPU clock, one phrase */
 	uint32_t allocator;          /* path of the object that defines the malloc forwarded to */
 	uint32_t tree;               /* "<pid>.<start_ticks>" of the first process of the tree */

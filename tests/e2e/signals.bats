@@ -29,3 +29,93 @@ waits_hold() {
 	waits_hold "$TARGETS/deny" event=13 "$TARGETS/waits" "$(long 40 400)" 3 1
 	waits_hold "$TARGETS/deny" event=13,threadtimer=1 "$TARGETS/waits" "$(long 40 400)" 3 1
 }
+
+# near A B PERCENT: two counts.
+near() {
+	awk -v a="$1" -v b="$2" -v p="$3" 'BEGIN { exit !(b > a * (1 - p / 100) - 3 && b < a * (1 + p / 100) + 3) }' ||
+		fail "$2 instead of $1"
+}
+
+@test "signals of the program's own perf events and descriptors arrive" {
+	for how in open closed; do
+		plain "$TARGETS/own_events" "$how" >plain.out
+		profiled "$TARGETS/own_events" "$how" >out
+		[ "$(cut -d' ' -f2 out)" -eq 50 ]
+		near "$(cut -d' ' -f1 plain.out)" "$(cut -d' ' -f1 out)" 35
+	done
+	at_least "$(front cpu_samples "$(profile_of own_events)")" 50
+}
+
+@test "SIGPROF taken from inside the C library or by a system call: not one of ours goes there" {
+	for how in profil syscall sigset; do
+		for earlier in 0 0.3; do
+			rm -rf "$SMARTPROF_DIR"
+			profiled "$TARGETS/takes_sigprof" "$how" "$earlier" "$((RANDOM % 2 * 1000000))" >out
+			near 54 "$(cat out)" 40
+			at_least "$(front cpu_samples "$(profile_of takes_sigprof)")" 100
+		done
+	done
+	profiled "$TARGETS/takes_sigprof" bare 0 1000000 >out
+	near 54 "$(cat out)" 40
+}
+
+@test "SIGPROF taken although it was asked for: sampling stops, and the reason is told" {
+	SMARTPROF_SIGNAL=SIGPROF SMARTPROF_VERBOSE=1 profiled "$TARGETS/takes_sigprof" profil 0.3 >out 2>reason
+	near 54 "$(cat out)" 40
+	grep -q 'took the profiling signal' reason
+	grep -q 'took the profiling signal' "$(profile_of takes_sigprof)"
+}
+
+@test "a program built for gprof" {
+	cat >both.c <<-'END'
+		static unsigned long turn(unsigned long n)
+		{
+			volatile unsigned long x = 1;
+			while (n--)
+				x = x * 3 + 1;
+			return x;
+		}
+		int main(void) { return turn(300000000) == 7; }
+	END
+	gcc -O1 -g -pg -o both both.c
+	profiled ./both
+	at_least "$(front cpu_samples "$(profile_of both)")" 50
+	gprof -b -p both gmon.out | awk '/main|turn/ { sum += $3 } END { exit !(sum > 0.05 && sum < 3) }'
+}
+
+@test "the signal blocked at the start: another one samples, or the time is told as unsampled" {
+	SMARTPROF_VERBOSE=1 profiled env --block-signal=PROF "$TARGETS/ends" exit 0.3 2>reason || true
+	at_least "$(front cpu_samples "$(profile_of ends)")" 50
+	rm -rf "$SMARTPROF_DIR"
+	SMARTPROF_VERBOSE=1 profiled env --block-signal=PROF,STKFLT,URG "$TARGETS/ends" exit 0.3 2>reason || true
+	at_least "$(front cpu_unsampled_seconds "$(profile_of ends)")" 0.25
+	grep -q 'started with the profiling signal' reason
+}
+
+@test "who waits for all signals but a few gets none of ours" {
+	for how in most 'most wait'; do
+		# shellcheck disable=SC2086
+		same_run "$TARGETS/signalfd_full" $how
+	done
+}
+
+@test "a signal of ours that comes back as somebody else's does not kill" {
+	LD_PRELOAD="$AGENT" "$TARGETS/ends" exit 0.5 >out 3>&- &
+	sleep 0.3
+	kill -PROF $!
+	kill -PROF $!
+	status=0
+	wait $! || status=$?
+	[ "$status" -eq 7 ]
+	# What a program does to itself happens as it does without us.
+	same_run python3 -c 'import os, signal
+sum(range(2000000)); os.kill(os.getpid(), signal.SIGPROF)'
+	[ "$(cat profiled.status)" -eq 155 ]
+}
+
+@test "a second seccomp filter, and threads that are caught by one" {
+	for threads in 0 3; do
+		same_run "$TARGETS/seccomp_twice" "$threads"
+		[ "$(cat profiled.status)" -eq 0 ]
+	done
+}
