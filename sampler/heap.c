@@ -320,7 +320,6 @@ static void restrain(struct sp_thread *t, uint64_t cycles, uint64_t now)
 	}
 	t->burst_began = now;
 	t->burst_cycles = t->burst_samples = 0;
-	sp_agent.look();
 	if (cpu->clock == SP_CLOCK_OFF) /* no tick will do it */
 		sp_sample_keep_up(t, sp_now_ns());
 }
@@ -346,6 +345,8 @@ static void sample(struct sp_tls *tls, const void *p, size_t size)
 	sp_leave(hit.t);
 	sp_restore_signals(mask);
 	count_cost(sp_tsc() - began + after);
+	if (!hit.t->burst_samples && sp_agent.look)
+		sp_agent.look();
 }
 
 void sp_heap_start_thread(struct sp_thread *t)

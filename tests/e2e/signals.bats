@@ -30,6 +30,11 @@ waits_hold() {
 	waits_hold "$TARGETS/deny" event=13,threadtimer=1 "$TARGETS/waits" "$(long 40 400)" 3 1
 }
 
+@test "an alternate signal stack that nobody told of is not overwritten" {
+	SMARTPROF_HEAP_INTERVAL=16K SMARTPROF_OVERHEAD_BUDGET=50 same_run "$TARGETS/altstack" 0.3
+	profile_of altstack
+}
+
 # near A B PERCENT: two counts.
 near() {
 	awk -v a="$1" -v b="$2" -v p="$3" 'BEGIN { exit !(b > a * (1 - p / 100) - 3 && b < a * (1 + p / 100) + 3) }' ||

@@ -64,12 +64,12 @@ int main(int argc, char **argv)
 
 	for (int i = 0; i < threads && i < 16; i++)
 		check(pthread_create(&thread[i], NULL, busy, NULL) == 0, "pthread_create");
-	work(5000);
+	work(1500);
 	check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "PR_SET_NO_NEW_PRIVS");
 	forbid(SECCOMP_FILTER_FLAG_TSYNC);
-	work(5000);
+	work(1500);
 	forbid(0);
-	work(5000);
+	work(1500);
 	stop = 1;
 	for (int i = 0; i < threads && i < 16; i++)
 		pthread_join(thread[i], NULL);
