@@ -19,6 +19,7 @@ struct walk {
 	char quote; /* a hidden value's, that is still open */
 	bool pem;   /* inside a key's BEGIN and END */
 	size_t arguments;
+	enum sp_secrecy named;    /* what the last "name" was the name of */
 	const char *start, *stop; /* the argument */
 	const char *done;         /* written up to here */
 };
@@ -35,72 +36,11 @@ static const char *skip_spaces(const char *p, const char *end)
 	return p;
 }
 
-/* --- writing: what is not hidden by its place may still be a token */
-
-static bool is_token_byte(char c)
-{
-	return isalnum((unsigned char)c) || (c && strchr("_-.+/~", c));
-}
-
-static void put_piece(struct sp_buffer *out, const char *piece, const char *end)
-{
-	if (sp_redact_is_random(piece, (size_t)(end - piece)))
-		sp_buffer_puts(out, SP_REDACTED);
-	else
-		sp_buffer_add(out, piece, (size_t)(end - piece));
-}
-
-/* One run of such bytes: as a whole, by its pieces between slashes, and by what begins at any of its words. */
-static void put_run(struct sp_buffer *out, const char *run, const char *end)
-{
-	const char *piece = run;
-
-	if (sp_redact_is_random(run, (size_t)(end - run))) {
-		sp_buffer_puts(out, SP_REDACTED);
-		return;
-	}
-	for (const char *p = run; p < end; p++) {
-		bool begins = p == run || !isalnum((unsigned char)p[-1]);
-
-		if (begins && sp_redact_is_token(p, (size_t)(end - p))) {
-			sp_buffer_add(out, piece, (size_t)(p - piece));
-			sp_buffer_puts(out, SP_REDACTED);
-			return;
-		}
-		if (*p != '/' && *p != '.')
-			continue;
-		put_piece(out, piece, p);
-		sp_buffer_add(out, p, 1);
-		piece = p + 1;
-	}
-	put_piece(out, piece, end);
-}
-
-static void put_open(struct sp_buffer *out, const char *text, const char *end)
-{
-	static const char hook[] = "hooks.slack.com/services/";
-	const char *p = memmem(text, (size_t)(end - text), hook, sizeof(hook) - 1),
-		   *stop = p ? p + sizeof(hook) - 1 : end;
-
-	for (p = text; p < stop;) {
-		const char *run = p;
-
-		while (p < stop && is_token_byte(*p))
-			p++;
-		put_run(out, run, p);
-		for (run = p; p < stop && !is_token_byte(*p);)
-			p++;
-		sp_buffer_add(out, run, (size_t)(p - run));
-	}
-	if (stop < end)
-		sp_buffer_puts(out, SP_REDACTED);
-}
-
 static void write_up_to(struct walk *w, const char *p)
 {
 	if (p <= w->done)
 		return;
-	put_open(w->out, w->done, p);
+	sp_redact_put(w->out, w->done, p); /* what is not hidden by its place may still be a token */
 	w->done = p;
 }
 
@@ -219,14 +159,34 @@ static bool hide_user(struct walk *w, const char *text, const char *end)
 
 /* --- separators: name=value, name: value */
 
-/* The separator's length at p: =, :, and %3D, %3A of a URL inside a URL. */
+/* The separator's length at p: =, :, the > of <password>, and %3D, %3A of a URL inside a URL. */
 static size_t separator(const char *p, const char *end)
 {
-	if (*p == '=')
+	if (*p == '=' || *p == '>')
 		return 1;
 	if (*p == ':')
 		return p + 1 < end && p[1] == ':' ? 0 : 1;
 	return end - p >= 3 && (strncasecmp(p, "%3d", 3) == 0 || strncasecmp(p, "%3a", 3) == 0) ? 3 : 0;
+}
+
+/* {"name": "TOKEN", "value": "..."}: what "value" is, is told before. */
+static enum sp_secrecy told_before(struct walk *w, const char *name, size_t length, const char *value)
+{
+	enum sp_secrecy told = w->named;
+	size_t n = 0;
+
+	if (length == 5 && strncasecmp(name, "value", 5) == 0) {
+		w->named = SP_OPEN;
+		return told;
+	}
+	if (length != 4 || strncasecmp(name, "name", 4) != 0)
+		return SP_OPEN;
+	while (value < w->stop && (is_space(*value) || *value == '"' || *value == '\''))
+		value++;
+	while (value + n < w->stop && n < NAME_LOOK && is_name_byte(value[n]))
+		n++;
+	w->named = sp_redact_name(value, n);
+	return SP_OPEN;
 }
 
 /* A host's port (auth:8080), a volume's place (/run/secrets:/x), a namespace (token::x), a scheme (key://). */
@@ -256,6 +216,15 @@ static const char *query_end(const struct walk *w, bool url, const char *name, c
 	return value;
 }
 
+static size_t name_length(const char *name, const char *sep)
+{
+	size_t n = 0;
+
+	while (name + n < sep && is_name_byte(name[n]))
+		n++;
+	return n;
+}
+
 /* True when the rest of the argument is done. */
 static bool take_separator(struct walk *w, bool url, const char *sep, size_t width, const char *end)
 {
@@ -264,6 +233,10 @@ static bool take_separator(struct walk *w, bool url, const char *sep, size_t wid
 
 	if (*sep == '=' && is_user_flag(name, (size_t)(sep - name)))
 		return hide_user(w, value, end);
+	if (*sep == '>' && (name == w->start || name[-1] != '<'))
+		return false;
+	if (secrecy == SP_OPEN)
+		secrecy = told_before(w, name, name_length(name, sep), value);
 	if (secrecy == SP_OPEN || is_other_colon(w->start, name, sep, end))
 		return false;
 	if (text == w->stop) {
@@ -343,7 +316,7 @@ static bool take_short_flag(struct walk *w, const char *word, const char *end)
 	if (value == end) {
 		if (secret || user)
 			w->expected = secret ? EXPECT_SECRET : EXPECT_USER;
-		else if ((flag == 'p' || flag == 'a') && !open)
+		else if (has_flag("paPW", flag) && !open)
 			w->expected = EXPECT_MAYBE;
 		return false;
 	}

@@ -174,8 +174,8 @@ bool sp_redact_is_scheme(const char *word, size_t length)
 
 bool sp_redact_is_bare_name(const char *word, size_t length)
 {
-	static const char *const names[] = {
-		"password", "passwd", "passphrase", "requirepass", "masterauth", "bearer", "psk", "identified"};
+	static const char *const names[] = {"password", "passwd", "passphrase", "requirepass", "masterauth", "bearer",
+		"psk", "identified", "authorization"};
 
 	return is_word(word, length, names, COUNT(names));
 }

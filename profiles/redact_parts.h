@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "profiles/buffer.h"
+
 enum sp_secrecy {
 	SP_OPEN,   /* no secret's name */
 	SP_ABOUT,  /* about a secret, or a switch (--token-limit, --ask-pass): hidden when the value looks like one */
@@ -27,10 +29,9 @@ bool sp_redact_hides(enum sp_secrecy secrecy, const char *value, size_t length);
  * version. */
 bool sp_redact_looks_secret(const char *text, size_t length);
 
-/* A token of a well-known shape (a JWT, AKIA..., ghp_...); 40 and more random characters. The text is a run of what
- * tokens are made of. */
-bool sp_redact_is_token(const char *text, size_t length);
-bool sp_redact_is_random(const char *text, size_t length);
+/* Appends the text with tokens of well-known shapes (a JWT, AKIA..., ghp_...) and of 40 and more random characters
+ * hidden. */
+void sp_redact_put(struct sp_buffer *out, const char *text, const char *end);
 
 /* What single-letter flags mean to a program, by its name without directory; NULL: not known. */
 struct sp_redact_program {

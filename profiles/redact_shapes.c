@@ -1,16 +1,10 @@
 /* Values: whether they are secrets by what they look like. */
 #include <ctype.h>
-#include <math.h>
 #include <string.h>
 
 #include "profiles/redact_parts.h"
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
-#define TOKEN_LEAST 20
-#define TOKEN_LOOK 256 /* what is longer has its digit or capital before */
-#define RANDOM_LEAST 40
-#define WORD_LEAST 4
-#define RANDOM_LOOK 64 /* of these the randomness is told */
 
 /* --- values behind a name */
 
@@ -112,15 +106,18 @@ static bool is_version(const char *text, size_t length)
 
 bool sp_redact_looks_secret(const char *text, size_t length)
 {
-	bool letters = false, signs = false;
+	bool upper = false, lower = false, digits = false, signs = false;
 
 	if (length < 5 || is_number(text, length) || is_version(text, length) || is_path(text, length))
 		return false;
 	for (size_t i = 0; i < length; i++) {
-		letters = letters || isalnum((unsigned char)text[i]);
+		upper = upper || isupper((unsigned char)text[i]);
+		lower = lower || islower((unsigned char)text[i]);
+		digits = digits || isdigit((unsigned char)text[i]);
 		signs = signs || (text[i] && strchr("!$%^&*#@", text[i]));
 	}
-	return has_mixed_piece(text, length, 5) || (letters && signs && !memchr(text, ' ', length));
+	return has_mixed_piece(text, length, 5) || (length >= 8 && upper && lower && digits) ||
+		((upper || lower || digits) && signs && !memchr(text, ' ', length));
 }
 
 /* Without quotes and what a list goes on with. */
@@ -144,88 +141,4 @@ bool sp_redact_hides(enum sp_secrecy secrecy, const char *value, size_t length)
 	if (secrecy == SP_WEAK)
 		return !(length <= 3 && is_number(value, length)) && !is_path(value, length);
 	return sp_redact_looks_secret(value, length) && !memmem(value, length, "://", 3);
-}
-
-/* --- tokens anywhere */
-
-struct makeup {
-	size_t length, upper, lower, digits, hex, groups; /* of digits */
-	size_t in_words;                                  /* letters of which four or more in a row may be a word's */
-	unsigned char seen[256];
-};
-
-/* Small letters, behind one capital or none; capitals alone. Returns the end. */
-static size_t skip_word(const char *text, size_t length, size_t start)
-{
-	size_t end = start;
-
-	while (end < length && isupper((unsigned char)text[end]))
-		end++;
-	if (end - start <= 1)
-		while (end < length && islower((unsigned char)text[end]))
-			end++;
-	return end;
-}
-
-static void look_at(struct makeup *m, const char *text, size_t length)
-{
-	*m = (struct makeup){.length = length};
-	for (size_t i = 0; i < length; i++) {
-		unsigned char c = (unsigned char)text[i];
-
-		m->upper += isupper(c) != 0;
-		m->lower += islower(c) != 0;
-		m->digits += isdigit(c) != 0;
-		m->hex += isxdigit(c) != 0;
-		m->groups += isdigit(c) && (!i || !isdigit((unsigned char)text[i - 1]));
-		m->seen[c]++;
-	}
-	for (size_t i = 0, end; i<length; i = end> i ? end : i + 1) {
-		end = skip_word(text, length, i);
-		m->in_words += end - i >= WORD_LEAST ? end - i : 0;
-	}
-}
-
-static double bits_a_byte(const struct makeup *m)
-{
-	double bits = 0;
-
-	for (size_t i = 0; i < sizeof(m->seen); i++)
-		if (m->seen[i])
-			bits -= m->seen[i] / (double)m->length * log2(m->seen[i] / (double)m->length);
-	return bits;
-}
-
-/* What words, paths, hashes in hexadecimal and mangled names are not. */
-bool sp_redact_is_random(const char *text, size_t length)
-{
-	struct makeup m;
-
-	if (length < RANDOM_LEAST || (text[0] == '_' && (text[1] == 'Z' || text[1] == 'R')))
-		return false;
-	look_at(&m, text, length < RANDOM_LOOK ? length : RANDOM_LOOK);
-	if (m.hex == m.length || !m.digits || m.seen['.'] || m.seen['/'] * 16u > m.length + 8)
-		return false;
-	if (m.upper && m.lower)
-		return m.upper >= 4 && m.lower >= 4 && m.in_words * 3 < m.length * 2 && bits_a_byte(&m) >= 4.2;
-	return m.upper + m.lower + m.digits == m.length && m.groups >= 4 && bits_a_byte(&m) >= 4.2;
-}
-
-static const char *const token_prefixes[] = {"ghp_", "gho_", "ghs_", "ghu_", "ghr_", "github_pat_", "glpat-", "gldt-",
-	"glrt-", "xoxb-", "xoxp-", "xoxa-", "xoxr-", "xoxs-", "xapp-", "sk-", "sk_live_", "sk_test_", "rk_live_",
-	"pk_live_", "whsec_", "AKIA", "ASIA", "AIza", "eyJ", "hf_", "npm_", "pypi-", "dop_v1_", "ya29.", "SG.",
-	"shpat_", "shpss_", "dckr_pat_", "ATATT", "lin_api_", "sq0atp-", "hvs.", "AGE-SECRET-KEY-"};
-
-bool sp_redact_is_token(const char *text, size_t length)
-{
-	for (size_t i = 0; i < COUNT(token_prefixes) && length >= TOKEN_LEAST; i++) {
-		size_t prefix = strlen(token_prefixes[i]);
-
-		if (memcmp(text, token_prefixes[i], prefix) != 0)
-			continue;
-		for (size_t k = prefix; k < length && k < TOKEN_LOOK; k++)
-			if (isdigit((unsigned char)text[k]) || isupper((unsigned char)text[k]))
-				return true;
-	}
-	return false;
 }
