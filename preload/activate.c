@@ -152,6 +152,7 @@ static void fill_header(struct sp_spool_header *h, struct activation *a, uint64_
 	h->uid = (uint32_t)sp_sys(SYS_geteuid);
 	h->is_root = sp_process.is_root;
 	h->start_ticks = start_ticks;
+	h->pid_namespace = sp_pid_namespace();
 	h->start_realtime_ns = sp_process.start_realtime_ns;
 	h->start_monotonic_ns = sp_agent.start_monotonic_ns;
 	h->start_tsc = sp_agent.start_tsc;
@@ -331,37 +332,73 @@ static int make_alive_page(void)
 	return 0;
 }
 
+/* In the best place that takes it: what cannot be written to shows only then (read-only, no inodes left). */
+static void make_spool(struct activation *a, char *path, uint64_t ticks, struct sp_spool_header **h)
+{
+	uint32_t cap = (uint32_t)a->config.values[SP_OPT_CPU_MAX_SAMPLES].number;
+	const char *why;
+	int err;
+
+	a->error = -ENOSPC;
+	for (enum sp_spool_place place = SP_PLACE_SHM; place < SP_PLACES && a->error; place++) {
+		err = sp_spool_place(path, SP_PATH_MAX, place, ticks, &why);
+		if (!err) {
+			err = sp_spool_create(path, cap, h);
+			why = err == -EFBIG ? "the limit on file size (ulimit -f) is too small for a spool"
+				: err       ? strerrordesc_np(-err)
+					    : NULL;
+		}
+		if (!err || !a->why ||
+			err != -ENOSPC) /* the first reason, unless this place is there and does not work */
+			a->why = why;
+		a->error = err;
+		if (err == -EFBIG || err == -EDQUOT)
+			return;
+	}
+}
+
+/* Readers find it from here on. */
+static void publish_spool(struct activation *a, char *path, struct sp_spool_header *h)
+{
+	a->error = sp_spool_publish(path);
+	if (!a->error) {
+		sp_process.spool_path = path;
+		sp_calibrate_place(path);
+		return;
+	}
+	a->why = strerrordesc_np(-a->error);
+	sp_agent.spool = NULL;
+	sp_agent.spool_map = NULL;
+	sp_spool_drop(h);
+}
+
 static void activate_main(void *arg)
 {
 	static char SP_BIG spool_path[SP_PATH_MAX];
 	struct activation *a = arg;
-	struct sp_spool_header *h;
+	struct sp_spool_header *h = NULL;
 	uint64_t ticks = sp_start_ticks();
 	struct sp_usage usage;
 	struct sp_where where = here();
 
 	sp_config_load(&a->config, &where, sp_process.file);
-	a->error = sp_spool_place(spool_path, sizeof spool_path, ticks, &a->why);
+	a->error = make_alive_page();
+	a->why = "the kernel is too old (MADV_WIPEONFORK)";
 	if (!a->error) {
-		a->error = make_alive_page();
-		a->why = "the kernel is too old (MADV_WIPEONFORK)";
-	}
-	if (!a->error) {
-		a->error = sp_spool_create(spool_path, (uint32_t)a->config.values[SP_OPT_CPU_MAX_SAMPLES].number, &h);
-		a->why = a->error == -EFBIG ? "the limit on file size (ulimit -f) is too small for a spool"
-			: a->error          ? strerrordesc_np(-a->error)
-					    : NULL;
+		a->why = NULL;
+		make_spool(a, spool_path, ticks, &h);
 	}
 	if (a->error)
 		return;
-	sp_process.spool_path = spool_path;
-	sp_calibrate_place(spool_path);
 	h->state = SP_STATE_RUNNING;
 	sp_agent.spool_map = (uint8_t *)h;
 	sp_agent.spool = h;
 	h->text.notes = text(notes);
 	configure(&a->config, h);
 	fill_header(h, a, ticks);
+	publish_spool(a, spool_path, h);
+	if (a->error)
+		return;
 	choose_clock(a, h);
 	start_heap(h);
 	sp_process_usage(&usage);

@@ -58,28 +58,32 @@ uint64_t sp_start_ticks(void)
 	return value;
 }
 
+/* The application's umask must not leave directories that nobody can use. */
+static long make_directory(const char *path)
+{
+	long err = sp_sys(SYS_mkdir, path, 0700);
+
+	return err ? err : sp_sys(SYS_chmod, path, 0700);
+}
+
 /* Makes `path` if it is missing, parents too; true when it then is a private directory of ours. */
 static bool private_directory(char *path)
 {
 	struct stat st;
 	char *slash;
-	long fd;
-	bool ok;
 
-	if (sp_sys(SYS_mkdir, path, 0700) == -ENOENT) {
+	if (make_directory(path) == -ENOENT) {
 		for (slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 			*slash = 0;
-			sp_sys(SYS_mkdir, path, 0700);
+			make_directory(path);
 			*slash = '/';
 		}
-		sp_sys(SYS_mkdir, path, 0700);
+		make_directory(path);
 	}
-	fd = sp_sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
+	if (sp_sys(SYS_lstat, path, &st) != 0 || !S_ISDIR(st.st_mode) || st.st_uid != (uid_t)sp_sys(SYS_geteuid) ||
+		st.st_mode & 077)
 		return false;
-	ok = sp_sys(SYS_fstat, fd, &st) == 0 && st.st_uid == (uid_t)sp_sys(SYS_geteuid) && !(st.st_mode & 077);
-	sp_sys(SYS_close, fd);
-	return ok;
+	return (st.st_mode & 0700) == 0700 || sp_sys(SYS_chmod, path, 0700) == 0;
 }
 
 static bool has_room(const char *path)
@@ -124,18 +128,23 @@ static bool state_directory(char *path, size_t size)
 	return true;
 }
 
-int sp_spool_place(char *path, size_t size, uint64_t start_ticks, const char **why)
+static bool place_directory(char *path, size_t size, enum sp_spool_place place)
 {
-	uint64_t random = sp_tsc() * 0x9e3779b97f4a7c15ULL;
-
+	if (place == SP_PLACE_STATE)
+		return state_directory(path, size);
 	path[0] = 0;
 	append(path, size, "/dev/shm/smartprof-");
 	append_number(path, size, (uint64_t)sp_sys(SYS_geteuid), 10);
-	if (!private_directory(path) || !has_room(path)) {
-		if (!state_directory(path, size) || !private_directory(path) || !has_room(path)) {
-			*why = "no private directory with 64 MB of room in /dev/shm or the state directory";
-			return -ENOSPC;
-		}
+	return true;
+}
+
+int sp_spool_place(char *path, size_t size, enum sp_spool_place place, uint64_t start_ticks, const char **why)
+{
+	uint64_t random = sp_tsc() * 0x9e3779b97f4a7c15ULL;
+
+	if (!place_directory(path, size, place) || !private_directory(path) || !has_room(path)) {
+		*why = "no private directory with 64 MB of room in /dev/shm or the state directory";
+		return -ENOSPC;
 	}
 	if (is_crowded(path)) {
 		*why = "too many spools of dead processes: run `smartprof recover`";
@@ -148,6 +157,36 @@ int sp_spool_place(char *path, size_t size, uint64_t start_ticks, const char **w
 	append_number(path, size, start_ticks, 10);
 	append(path, size, ".");
 	append_number(path, size, random, 16);
-	append(path, size, ".spool");
+	append(path, size, SP_SPOOL_SUFFIX SP_SPOOL_NEW_SUFFIX);
 	return 0;
+}
+
+int sp_spool_publish(char *path)
+{
+	size_t length = strlen(path) - strlen(SP_SPOOL_NEW_SUFFIX);
+	char final[SP_PATH_MAX];
+	long err;
+
+	memcpy(final, path, length);
+	final[length] = 0;
+	err = sp_sys(SYS_rename, path, final);
+	if (err)
+		sp_sys(SYS_unlink, path);
+	else
+		path[length] = 0;
+	return (int)err;
+}
+
+uint64_t sp_pid_namespace(void)
+{
+	char text[64];
+	long n = sp_sys(SYS_readlink, "/proc/self/ns/pid", text, sizeof text - 1);
+	const char *p;
+	uint64_t value = 0;
+
+	text[n > 0 ? n : 0] = 0;
+	p = strchr(text, '[');
+	for (p = p ? p + 1 : ""; *p >= '0' && *p <= '9'; p++)
+		value = value * 10 + (uint64_t)(*p - '0');
+	return value;
 }

@@ -75,7 +75,7 @@ static void load_times(struct sp_profile *profile)
 	struct timespec ts;
 	uint64_t now_ns;
 
-	profile->running = h->state == SP_STATE_RUNNING && sp_process_alive(h->pid, h->start_ticks);
+	profile->running = h->state == SP_STATE_RUNNING && profile->snapshot->running;
 	profile->end_unknown = h->state == SP_STATE_RUNNING && !profile->running && !h->end_ns;
 	profile->wall_ns = h->end_ns ? h->end_ns : h->now_ns;
 	if (!profile->running || clock_gettime(CLOCK_MONOTONIC, &ts) < 0)

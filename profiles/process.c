@@ -1,6 +1,7 @@
 /* Looking at a process through /proc. */
 #include "profiles/process.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,24 +32,44 @@ bool sp_process_alive(int pid, uint64_t start_ticks)
 	return ticks == start_ticks && state != 'Z' && state != 'X';
 }
 
-bool sp_process_maps(int pid, const char *path)
+static bool file_mentions(const char *maps, const char *name)
 {
-	char maps[64], *line = NULL;
-	size_t size = 0, length = strlen(path);
+	char *line = NULL;
+	size_t size = 0, length = strlen(name);
 	ssize_t n;
 	bool found = false;
-	FILE *file;
+	FILE *file = fopen(maps, "re");
 
-	snprintf(maps, sizeof(maps), "/proc/%d/maps", pid);
-	file = fopen(maps, "re");
 	if (!file)
 		return errno != ENOENT && errno != ESRCH;
 	while (!found && (n = getline(&line, &size, file)) > 0) {
-		const char *at = strstr(line, path);
+		const char *at = strstr(line, name);
 
-		found = at && at > line && at[-1] == ' ' && (at[length] == '\n' || at[length] == ' ');
+		found = at && at > line && (at[length] == '\n' || at[length] == ' ');
 	}
 	free(line);
 	fclose(file);
+	return found;
+}
+
+/* The first thread may have ended before the others: its own entry is empty then. */
+bool sp_process_maps(int pid, const char *name)
+{
+	char path[300];
+	bool found = false;
+	struct dirent *entry;
+	DIR *tasks;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	tasks = opendir(path);
+	if (!tasks)
+		return errno != ENOENT && errno != ESRCH;
+	while (!found && (entry = readdir(tasks))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/task/%s/maps", pid, entry->d_name);
+		found = file_mentions(path, name);
+	}
+	closedir(tasks);
 	return found;
 }

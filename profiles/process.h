@@ -9,8 +9,8 @@
  * exists and is no zombie. What cannot be found out counts as alive. */
 bool sp_process_alive(int pid, uint64_t start_ticks);
 
-/* True while the process has `path` mapped; after execve it has not. What cannot be found out
- * counts as mapped. */
-bool sp_process_maps(int pid, const char *path);
+/* True while the process has a file mapped whose path ends in `name`, of which there must be only one; after execve it
+ * has not. What cannot be found out counts as mapped. */
+bool sp_process_maps(int pid, const char *name);
 
 #endif

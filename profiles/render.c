@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,9 +26,9 @@ static int fail(const char **why, int error, const char *phrase)
 
 static int open_spool(const char *path, const char **why)
 {
-	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	int fd = sp_spool_open(path);
 
-	return fd < 0 ? fail(why, -errno, strerror(errno)) : fd;
+	return fd < 0 ? fail(why, fd, strerror(-fd)) : fd;
 }
 
 /* Only what we may remove is rendered into a file, and only by one renderer. */
@@ -43,21 +42,11 @@ static int claim(int fd, const char **why)
 		return fail(why, -EINVAL, "is not a regular file");
 	if (st.st_uid != geteuid() || (st.st_mode & 077))
 		return fail(why, -EPERM, "does not belong to this user alone");
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+	if (!sp_spool_claim(fd))
 		return fail(why, -EWOULDBLOCK, "is being rendered already");
 	if (fstat(fd, &st) < 0 || st.st_nlink == 0)
 		return fail(why, -ENOENT, "has been rendered meanwhile");
 	return 0;
-}
-
-/* Its process died while it was making it: nothing is in it, and nothing ever will be. */
-static bool is_stillborn(int fd, const char *path)
-{
-	struct sp_spool_file file;
-	uint64_t magic = 0;
-
-	return pread(fd, &magic, sizeof(magic), 0) >= 0 && !magic && sp_spool_file_parse(&file, path) &&
-		sp_spool_is_orphan(&file);
 }
 
 static bool is_small(const struct sp_snapshot *s)
@@ -139,7 +128,6 @@ static void add_ending(struct sp_spool_header *h, const struct sp_render_options
 int sp_render_spool(const char *spool_path, const struct sp_render_options *options, struct sp_render_result *result)
 {
 	struct sp_snapshot snapshot = {0};
-	struct sp_spool_file file;
 	int fd, err;
 
 	*result = (struct sp_render_result){.why = ""};
@@ -147,16 +135,11 @@ int sp_render_spool(const char *spool_path, const struct sp_render_options *opti
 	if (fd < 0)
 		return fd;
 	err = claim(fd, &result->why);
-	if (!err && options->only_orphan && is_stillborn(fd, spool_path)) {
-		unlink(spool_path);
-		close(fd);
-		return 0;
-	}
 	if (!err)
 		err = check_tree(fd, options, &result->why);
 	if (!err)
 		err = sp_snapshot_read(&snapshot, fd, &result->why);
-	if (!err && options->only_orphan && sp_spool_file_parse(&file, spool_path) && !sp_spool_is_orphan(&file))
+	if (!err && options->only_orphan && snapshot.running)
 		err = fail(&result->why, -ECANCELED, "is in use");
 	if (!err)
 		add_ending(&snapshot.header, options);

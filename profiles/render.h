@@ -20,7 +20,7 @@ struct sp_render_options {
 	const char *only_tree; /* render only members of this tree ("<pid>.<ticks>"); NULL: any */
 	int only_root;         /* render only members of the tree whose first process has this pid; 0: any */
 	int wait_status;       /* how only_root's process ended, as wait() has it, where its spool does not say */
-	bool only_orphan; /* not when its process turns out to live: it had not mapped its new spool yet when looked at */
+	bool only_orphan;      /* not while its process lives */
 };
 
 struct sp_render_result {

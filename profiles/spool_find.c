@@ -4,9 +4,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,6 +16,8 @@
 #include "profiles/output.h"
 #include "profiles/process.h"
 #include "sampler/spool.h"
+
+#define UNPUBLISHED_SECONDS 60 /* the agent needs milliseconds */
 
 size_t sp_spool_directories(char paths[SP_SPOOL_DIRECTORIES][PATH_MAX])
 {
@@ -28,7 +32,7 @@ bool sp_spool_file_parse(struct sp_spool_file *file, const char *path)
 	unsigned long long ticks;
 	int pid;
 
-	if (length < 7 || strcmp(name + length - 6, ".spool") != 0)
+	if (length < 7 || strcmp(name + length - 6, SP_SPOOL_SUFFIX) != 0)
 		return false;
 	if (name[0] < '1' || name[0] > '9' || sscanf(name, "%9d.%llu.", &pid, &ticks) != 2)
 		return false;
@@ -64,9 +68,111 @@ long sp_spool_list(struct sp_spool_file **files, const char *directory)
 	return (long)count;
 }
 
+int sp_spool_open(const char *path)
+{
+	int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0 && (errno == EACCES || errno == EROFS))
+		fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	return fd < 0 ? -errno : fd;
+}
+
+static struct flock lock_of(off_t byte)
+{
+	return (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+}
+
+bool sp_spool_claim(int fd)
+{
+	struct flock lock = lock_of(SP_LOCK_RENDERER);
+
+	return fcntl(fd, F_OFD_SETLK, &lock) == 0;
+}
+
+/* What cannot be found out counts as locked. */
+static bool writer_has_lock(int fd)
+{
+	struct flock lock = lock_of(SP_LOCK_WRITER);
+
+	return fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type != F_UNLCK;
+}
+
+/* Its pid says something about it only in the pid namespace that it counts in. */
+static bool is_our_namespace(uint64_t namespace)
+{
+	struct stat st;
+
+	return namespace && stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == namespace;
+}
+
+static const char *name_of(int fd, char path[static PATH_MAX])
+{
+	char link[64];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, PATH_MAX - 1);
+	path[n > 0 ? n : 0] = '\0';
+	return strrchr(path, '/') ? strrchr(path, '/') : path;
+}
+
+bool sp_spool_is_live(int fd, const struct sp_spool_header *h)
+{
+	bool near = h->pid > 0 && is_our_namespace(h->pid_namespace);
+	char path[PATH_MAX];
+
+	if (h->locked && !writer_has_lock(fd))
+		return false;
+	/* A child that was forked behind the agent's back keeps its parent's mapping, and so the lock. */
+	if (near && kill(h->pid, 0) < 0 && errno == ESRCH)
+		return false;
+	return h->locked || !near || sp_process_maps(h->pid, name_of(fd, path));
+}
+
 bool sp_spool_is_orphan(const struct sp_spool_file *file)
 {
-	return !sp_process_alive(file->pid, file->start_ticks) || !sp_process_maps(file->pid, file->path);
+	struct sp_spool_header header;
+	int fd = sp_spool_open(file->path);
+	bool live = false;
+
+	if (fd < 0)
+		return fd != -ENOENT;
+	if (pread(fd, &header, sizeof(header), 0) == (ssize_t)sizeof(header) && header.magic == SP_SPOOL_MAGIC)
+		live = header.version == SP_SPOOL_VERSION ? sp_spool_is_live(fd, &header)
+							  : sp_process_maps(file->pid, strrchr(file->path, '/'));
+	close(fd);
+	return !live;
+}
+
+/* The name of a spool that is being made, or was when its process died; NULL: it is none. */
+static bool is_unpublished(const char *name)
+{
+	size_t length = strlen(name), suffix = strlen(SP_SPOOL_SUFFIX SP_SPOOL_NEW_SUFFIX);
+
+	return length > suffix && strcmp(name + length - suffix, SP_SPOOL_SUFFIX SP_SPOOL_NEW_SUFFIX) == 0;
+}
+
+void sp_spool_clean(const char *directory)
+{
+	DIR *dir = opendir(directory);
+	struct dirent *entry;
+	struct stat st;
+
+	while (dir && (entry = readdir(dir))) {
+		int fd;
+
+		if (!is_unpublished(entry->d_name) ||
+			fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) ||
+			st.st_uid != geteuid() || time(NULL) - st.st_mtime < UNPUBLISHED_SECONDS)
+			continue;
+		fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+		if (fd >= 0 && !writer_has_lock(fd))
+			unlinkat(dirfd(dir), entry->d_name, 0);
+		if (fd >= 0)
+			close(fd);
+	}
+	if (dir)
+		closedir(dir);
 }
 
 uint64_t sp_spool_signal_cost_ns(void)

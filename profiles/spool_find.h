@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct sp_spool_header;
+
 #define SP_SPOOL_DIRECTORIES 2
 
 /* The directories agents of this user put spools in; returns how many paths it filled in. */
@@ -26,8 +28,22 @@ bool sp_spool_file_parse(struct sp_spool_file *file, const char *path);
  * a negative errno. */
 long sp_spool_list(struct sp_spool_file **files, const char *directory);
 
-/* True when the process that wrote it is gone, is a zombie, or now runs another program. */
+/* Opens a spool for reading and, where that is possible, for claiming it. Returns a descriptor or a negative errno. */
+int sp_spool_open(const char *path);
+
+/* Takes the right to render the open spool, which goes with the descriptor; false: another renderer has it. */
+bool sp_spool_claim(int fd);
+
+/* Whether the process that writes the open spool is there and still the same program, in whatever pid namespace, as
+ * its lock tells. Where the file system knows no such locks the process is looked for; one that runs in another pid
+ * namespace then counts as living. */
+bool sp_spool_is_live(int fd, const struct sp_spool_header *header);
+
+/* True when it is not: the process is gone or now runs another program. What is no spool counts as an orphan. */
 bool sp_spool_is_orphan(const struct sp_spool_file *file);
+
+/* Removes what processes left that died while they were making their spools. */
+void sp_spool_clean(const char *directory);
 
 /* What a clock signal costs here besides its handler, in a program of narrow code, as an agent of this user
  * measured it within the last day (struct sp_cost_file); 0 when none has. */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "profiles/memory.h"
+#include "profiles/spool_find.h"
 
 #define SPOOL_MAX_BYTES (1ULL << 31)
 
@@ -239,6 +240,7 @@ int sp_snapshot_read(struct sp_snapshot *snapshot, int fd, const char **why)
 		err = read_text(s, fd, why);
 	if (err)
 		return err;
+	s->running = sp_spool_is_live(fd, &s->header);
 	check_stacks(s);
 	check_sites(s);
 	check_log(s);

@@ -38,6 +38,7 @@ struct sp_snapshot {
 	size_t log_count;
 	struct sp_live *live; /* only those alive */
 	size_t live_count;
+	bool running;     /* its process was still there when it was read */
 	uint32_t damaged; /* records that failed a check and were left out */
 };
 

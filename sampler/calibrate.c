@@ -73,6 +73,7 @@ int sp_cost_write(const char *path, struct sp_cost_file *f)
 		sp_sys(SYS_unlink, temporary);
 		return (int)fd;
 	}
+	sp_sys(SYS_fchmod, fd, 0600); /* whatever the umask */
 	n = sp_sys(SYS_write, fd, f, sizeof *f);
 	sp_sys(SYS_close, fd);
 	err = n == sizeof *f ? (int)sp_sys(SYS_rename, temporary, path) : -ENOSPC;

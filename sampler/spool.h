@@ -27,6 +27,15 @@
 #define SP_SPOOL_MAGIC 0x31304c4f4f505053ULL /* "SPPOOL01" read as little-endian bytes */
 #define SP_SPOOL_VERSION 4u
 
+/* Names of spools end so; those of spools that are being made, which nobody looks at, in both. */
+#define SP_SPOOL_SUFFIX ".spool"
+#define SP_SPOOL_NEW_SUFFIX ".new"
+
+/* Bytes of the file on which there are locks (F_OFD_SETLK). The writer's goes with the last mapping of the file, in
+ * whatever way that ends; renderers hold the other while they are at it. */
+#define SP_LOCK_WRITER 0
+#define SP_LOCK_RENDERER 1
+
 #define SP_MAX_FRAMES 256u   /* frames kept of one stack, leaf end first */
 #define SP_TIMELINE_MAX 512u /* when full, every second point is dropped and the period doubles */
 #define SP_SIZE_CLASSES 48u  /* class i counts allocations of (2^(i-1), 2^i] bytes */
@@ -227,7 +236,10 @@ struct sp_spool_header {
 	struct sp_heap_totals heap;
 	uint64_t drops[SP_DROPS]; /* atomic, enum sp_drop */
 	struct sp_allocator_totals allocator;
-	uint64_t reserved[7];
+	uint64_t pid_namespace; /* inode number of the one in which `pid` counts; 0 unknown */
+	uint32_t locked;        /* the writer's lock works on this file system: without it the process is gone */
+	uint32_t reserved2;
+	uint64_t reserved[5];
 	struct sp_section_entry sections[SP_SECTIONS];
 };
 

@@ -168,6 +168,27 @@ static int choose_layout(uint32_t sample_cap, struct section_plan plan[SP_SECTIO
 	return -EFBIG;
 }
 
+/* The lock belongs to the open file, which the mapping keeps: it goes with the process, in every namespace. */
+static void lock_writer(long fd)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = SP_LOCK_WRITER, .l_len = 1};
+
+	sp_sys(SYS_fcntl, fd, F_OFD_SETLK, &lock);
+}
+
+/* Some file systems (overlayfs) map another file than the one that was locked, whose lock ended with its descriptor. */
+static bool is_locked(const char *path)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = SP_LOCK_WRITER, .l_len = 1};
+	long fd = sp_sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), err;
+
+	if (fd < 0)
+		return false;
+	err = sp_sys(SYS_fcntl, fd, F_OFD_GETLK, &lock);
+	sp_sys(SYS_close, fd);
+	return err == 0 && lock.l_type != F_UNLCK;
+}
+
 int sp_spool_create(const char *path, uint32_t sample_cap, struct sp_spool_header **spool)
 {
 	struct section_plan plan[SP_SECTIONS];
@@ -183,6 +204,8 @@ int sp_spool_create(const char *path, uint32_t sample_cap, struct sp_spool_heade
 	fd = sp_sys(SYS_openat, AT_FDCWD, path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return (int)fd;
+	sp_sys(SYS_fchmod, fd, 0600); /* whatever the umask */
+	lock_writer(fd);
 	err = (int)sp_sys(SYS_ftruncate, fd, total);
 	map = err ? err : sp_sys(SYS_mmap, NULL, total, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	sp_sys(SYS_close, fd);
@@ -211,6 +234,7 @@ int sp_spool_create(const char *path, uint32_t sample_cap, struct sp_spool_heade
 	}
 	bucket_backed = 0;
 	generation++;
+	h->locked = is_locked(path);
 	h->header_bytes = sizeof *h;
 	h->version = SP_SPOOL_VERSION;
 	__atomic_store_n(&h->magic, SP_SPOOL_MAGIC, __ATOMIC_RELEASE);

@@ -40,8 +40,8 @@ static int recover_one(const struct sp_spool_file *file, const struct mode *mode
 	struct sp_render_result result;
 	int err = sp_render_spool(file->path, &options, &result);
 
-	if (err == -EWOULDBLOCK || err == -ENOENT || err == -ECANCELED || (err && !sp_spool_is_orphan(file)))
-		return 0; /* somebody else is at it, or its process has only just made it */
+	if (err == -EWOULDBLOCK || err == -ENOENT || err == -ECANCELED)
+		return 0; /* somebody else is at it, or has been */
 	if (err) {
 		if (mode->complain)
 			sp_complain("recover: %s %s; it is left as it is", file->path, result.why);
@@ -62,6 +62,8 @@ static int recover_directory(const char *directory, const struct mode *mode, int
 
 	if (count < 0)
 		return (int)count;
+	if (!mode->list)
+		sp_spool_clean(directory);
 	for (long i = 0; i < count; i++) {
 		int got;
 

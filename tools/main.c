@@ -98,5 +98,7 @@ int main(int argc, char **argv)
 	command = find_command(argv[1]);
 	if (!command)
 		return unknown_command(argv[1]);
+	if (command->fn != sp_cmd_run) /* which hands the caller's on to the program */
+		sp_set_umask();
 	return command->fn(argc - 1, argv + 1);
 }

@@ -69,9 +69,14 @@ const char *sp_input_error(int err);
  * 0, or a negative errno after a complaint that names the command. */
 int sp_write_output(const char *command, const char *path, const struct sp_buffer *text, int how);
 
+
 /* Whether profiles can go to that directory: it, or the nearest one above that exists, can be written to. Sets
  * errno where not. */
 bool sp_can_write(const char *path);
+
+/* From here on files and directories that this process makes are their owner's to use and to change, and nobody
+ * else's to change; whether others may read them is for the umask it was started with. */
+void sp_set_umask(void);
 
 /* Lowers a limit of this process, never raises it. */
 void sp_limit(int resource, rlim_t most);

@@ -4,9 +4,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "profiles/buffer.h"
+
+void sp_set_umask(void)
+{
+	mode_t given = umask(077);
+
+	umask((given & 077) | 022);
+}
 
 int sp_write_output(const char *command, const char *path, const struct sp_buffer *text, int how)
 {

@@ -51,10 +51,13 @@ covers() { # FILE: at least 95 % of the 0.6 s
 	done
 }
 
-@test "a spool whose process died while making it is cleared away" {
-	local spool=/dev/shm/smartprof-$UID/4000000.1.5tillb0rn.spool
+@test "what a process left that died while it made its spool is cleared away" {
+	local spool=/dev/shm/smartprof-$UID/4000000.1.5tillb0rn.spool.new
 	mkdir -p -m 700 "${spool%/*}"
 	(umask 077 && truncate -s 100000 "$spool")
+	"$SMARTPROF" recover
+	[ -e "$spool" ] # it might be at it
+	touch -d '5 minutes ago' "$spool"
 	"$SMARTPROF" recover
 	[ ! -e "$spool" ]
 }

@@ -1,5 +1,5 @@
 /* Spends CPU time, then ends the way asked for. Usage: ends WAY [CPU-SECONDS]
- * WAY: return exit _exit quick_exit abort kill9 segv term-self int-self hup-self thread-exit wait */
+ * WAY: return exit _exit quick_exit abort kill9 segv term-self int-self hup-self thread-exit leader-exit wait */
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
@@ -9,6 +9,13 @@
 static void *exit_here(void *unused)
 {
 	exit(7);
+	return unused;
+}
+
+static void *wait_here(void *unused)
+{
+	for (;;)
+		pause();
 	return unused;
 }
 
@@ -38,6 +45,10 @@ static void end(const char *way)
 		kill(getpid(), SIGHUP);
 	if (!strcmp(way, "thread-exit"))
 		pthread_create(&thread, NULL, exit_here, NULL);
+	if (!strcmp(way, "leader-exit")) { /* the others run on */
+		pthread_create(&thread, NULL, wait_here, NULL);
+		pthread_exit(NULL);
+	}
 	for (;;)
 		pause();
 }

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -253,8 +252,8 @@ static void only_one_renderer_gets_a_spool(void **state)
 
 	(void)state;
 	spool_write(&spool, spool_path);
-	fd = open(spool_path, O_RDONLY);
-	assert_int_equal(flock(fd, LOCK_EX), 0);
+	fd = sp_spool_open(spool_path);
+	assert_true(sp_spool_claim(fd));
 	assert_int_equal(sp_render_spool(spool_path, &options, &result), -EWOULDBLOCK);
 	assert_int_equal(access(spool_path, F_OK), 0);
 	close(fd);
@@ -275,38 +274,47 @@ static void what_is_not_ours_is_left_alone(void **state)
 	assert_int_equal(access(spool_path, F_OK), 0);
 }
 
-static uint64_t ticks_of(int pid)
+/* Maps the spool and locks it as its writer does: nothing but the mapping holds the lock then. */
+static void *map_as_writer(void)
 {
-	char path[64];
-	unsigned long long ticks = 0;
-	char *text;
+	struct flock lock = {.l_type = F_WRLCK, .l_start = SP_LOCK_WRITER, .l_len = 1};
+	int fd = open(spool_path, O_RDWR);
+	void *map;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	text = strrchr(contents(path), ')') + 2;
-	for (int i = 0; i < 19; i++)
-		text = strchr(text, ' ') + 1;
-	sscanf(text, "%llu", &ticks);
-	return ticks;
+	assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
+	map = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+	assert_ptr_not_equal(map, MAP_FAILED);
+	close(fd);
+	return map;
 }
 
-/* A process that lives and has the spool mapped by now is no orphan, whatever was seen before. */
+static uint64_t own_namespace(void)
+{
+	struct stat st;
+
+	assert_int_equal(stat("/proc/self/ns/pid", &st), 0);
+	return st.st_ino;
+}
+
+static bool is_orphan(void)
+{
+	struct sp_spool_file file;
+
+	assert_true(sp_spool_file_parse(&file, spool_path));
+	return sp_spool_is_orphan(&file);
+}
+
+/* Whatever was seen before: while something maps it, a spool is no orphan. */
 static void a_spool_in_use_is_left_alone(void **state)
 {
 	struct sp_render_options options = {.only_orphan = true};
-	struct sp_spool_file file;
 	void *map;
-	int fd;
 
 	(void)state;
-	snprintf(spool_path, sizeof(spool_path), "%s/%d.%llu.abc.spool", root, getpid(),
-		(unsigned long long)ticks_of(getpid()));
-	assert_true(sp_spool_file_parse(&file, spool_path));
 	spool_write(&spool, spool_path);
-	fd = open(spool_path, O_RDONLY);
-	map = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+	map = map_as_writer();
 	assert_int_equal(sp_render_spool(spool_path, &options, &result), -ECANCELED);
 	munmap(map, 4096);
-	close(fd);
 	assert_int_equal(sp_render_spool(spool_path, &options, &result), 0);
 	assert_string_not_equal(result.path, "");
 }
@@ -325,41 +333,78 @@ static void spool_names_are_understood(void **state)
 		assert_false(sp_spool_file_parse(&file, bad[i]));
 }
 
-static struct sp_spool_file spool_of(int pid, uint64_t ticks)
+static void the_lock_tells_the_living_in_any_namespace(void **state)
 {
-	struct sp_spool_file file;
-	char path[160];
-
-	snprintf(path, sizeof(path), "%s/%d.%llu.a.spool", root, pid, (unsigned long long)ticks);
-	assert_true(sp_spool_file_parse(&file, path));
-	return file;
-}
-
-static void orphans_are_told_from_the_living(void **state)
-{
-	struct sp_spool_file file = spool_of(getpid(), ticks_of(getpid()));
-	int fd = open(file.path, O_RDWR | O_CREAT, 0600);
-	siginfo_t info;
 	void *map;
-	pid_t pid;
 
 	(void)state;
-	assert_int_equal(ftruncate(fd, 4096), 0);
-	assert_true(sp_spool_is_orphan(&file)); /* alive, but not mapped: as after execve */
-	map = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
-	assert_false(sp_spool_is_orphan(&file));
-	file.start_ticks++;
-	assert_true(sp_spool_is_orphan(&file)); /* the pid has been used again */
+	spool.header->pid = 1;
+	spool.header->pid_namespace = own_namespace() + 1;
+	spool_write(&spool, spool_path);
+	assert_true(is_orphan()); /* there is a process 1, but it is another */
+	map = map_as_writer();
+	assert_false(is_orphan());
 	munmap(map, 4096);
-	close(fd);
-	pid = fork();
+	assert_true(is_orphan());
+}
+
+/* A child that was forked behind the agent's back keeps its parent's mapping. */
+static void a_lock_does_not_outlive_its_process(void **state)
+{
+	void *map;
+	pid_t pid = fork();
+
+	(void)state;
 	if (pid == 0)
 		_exit(0);
-	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
-	file = spool_of(pid, ticks_of(pid));
-	assert_true(sp_spool_is_orphan(&file)); /* a zombie */
-	waitpid(pid, NULL, 0);
-	assert_true(sp_spool_is_orphan(&file)); /* gone */
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	spool.header->pid = pid;
+	spool.header->pid_namespace = own_namespace();
+	spool_write(&spool, spool_path);
+	map = map_as_writer();
+	assert_true(is_orphan());
+	munmap(map, 4096);
+}
+
+/* Where the writer's lock does not work, as on overlayfs. */
+static void without_locks_the_process_is_looked_for(void **state)
+{
+	void *map;
+	int fd;
+
+	(void)state;
+	spool.header->locked = 0;
+	spool.header->pid = getpid();
+	spool.header->pid_namespace = own_namespace();
+	spool_write(&spool, spool_path);
+	assert_true(is_orphan()); /* alive, but not mapped: as after execve */
+	fd = open(spool_path, O_RDONLY);
+	map = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+	assert_false(is_orphan());
+	munmap(map, 4096);
+	close(fd);
+	spool.header->pid_namespace++; /* who knows */
+	spool_write(&spool, spool_path);
+	assert_false(is_orphan());
+}
+
+static void leftovers_of_spools_in_the_making_go(void **state)
+{
+	struct timespec old[2] = {{.tv_sec = 1700000000}, {.tv_sec = 1700000000}};
+	void *map;
+
+	(void)state;
+	strcpy(spool_path, in_root("12.13.af.spool.new"));
+	spool_write(&spool, spool_path);
+	sp_spool_clean(root); /* a moment old */
+	assert_int_equal(access(spool_path, F_OK), 0);
+	map = map_as_writer();
+	assert_int_equal(utimensat(AT_FDCWD, spool_path, old, 0), 0);
+	sp_spool_clean(root); /* old, but somebody is at it */
+	assert_int_equal(access(spool_path, F_OK), 0);
+	munmap(map, 4096);
+	sp_spool_clean(root);
+	assert_int_equal(access(spool_path, F_OK), -1);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -382,7 +427,10 @@ int main(void)
 		TEST(what_is_not_ours_is_left_alone),
 		TEST(a_spool_in_use_is_left_alone),
 		TEST(spool_names_are_understood),
-		TEST(orphans_are_told_from_the_living),
+		TEST(the_lock_tells_the_living_in_any_namespace),
+		TEST(a_lock_does_not_outlive_its_process),
+		TEST(without_locks_the_process_is_looked_for),
+		TEST(leftovers_of_spools_in_the_making_go),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -156,6 +156,7 @@ static void describe_process(struct spool *s)
 	h->state = SP_STATE_ENDED;
 	h->exit_kind = SP_EXIT_CODE;
 	h->pid = 4000000;
+	h->locked = 1;
 	h->ppid = 1;
 	h->is_root = 1;
 	h->start_ticks = 77;
