@@ -149,7 +149,7 @@ static void fill_header(struct sp_spool_header *h, struct activation *a, uint64_
 	find_program(exe);
 	h->pid = sp_agent.pid;
 	h->ppid = sp_process.ppid;
-	h->uid = (uint32_t)sp_sys(SYS_geteuid);
+	sp_agent.uid = h->uid = (uint32_t)sp_sys(SYS_geteuid);
 	h->is_root = sp_process.is_root;
 	h->start_ticks = start_ticks;
 	h->pid_namespace = sp_pid_namespace();

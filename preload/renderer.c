@@ -90,6 +90,9 @@ static int renderer_main(void *arg)
 	for (i = 1; i < 65; i++) /* ignored ones would be inherited */
 		sp_sys(SYS_rt_sigaction, i, &dfl, NULL, 8);
 	err = keep_only(s->done_fd);
+	if ((uint32_t)sp_sys(SYS_geteuid) !=
+		sp_agent.uid) /* for the time being: the spool's owner can be come back to */
+		sp_sys(SYS_setresuid, sp_agent.uid, sp_agent.uid, sp_agent.uid);
 	sp_sys(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, 8);
 	if (!err)
 		err = (int)sp_sys(SYS_execve, s->path, s->argv, s->envp);

@@ -128,13 +128,18 @@ static bool state_directory(char *path, size_t size)
 	return true;
 }
 
+static void shm_directory(char *path, size_t size, uint32_t uid)
+{
+	path[0] = 0;
+	append(path, size, "/dev/shm/smartprof-");
+	append_number(path, size, uid, 10);
+}
+
 static bool place_directory(char *path, size_t size, enum sp_spool_place place)
 {
 	if (place == SP_PLACE_STATE)
 		return state_directory(path, size);
-	path[0] = 0;
-	append(path, size, "/dev/shm/smartprof-");
-	append_number(path, size, (uint64_t)sp_sys(SYS_geteuid), 10);
+	shm_directory(path, size, (uint32_t)sp_sys(SYS_geteuid));
 	return true;
 }
 
@@ -161,20 +166,148 @@ int sp_spool_place(char *path, size_t size, enum sp_spool_place place, uint64_t 
 	return 0;
 }
 
+/* `path` without the ending `suffix`, with `more` behind it. */
+static void change_suffix(char *out, const char *path, const char *suffix, const char *more)
+{
+	size_t length = strlen(path) - strlen(suffix);
+
+	memcpy(out, path, length);
+	out[length] = 0;
+	append(out, SP_PATH_MAX, more);
+}
+
+/* Only root can write there, which this process may not be for long. */
+static void leave_place(const char *path, const char *suffix)
+{
+	const char kind[] = {*sp_process.output_file ? SP_PLACE_FILE : SP_PLACE_DIRECTORY, 0};
+	char link[SP_PATH_MAX], text[SP_PATH_MAX];
+
+	text[0] = 0;
+	append(text, sizeof text, kind);
+	append(text, sizeof text, *sp_process.output_file ? sp_process.output_file : sp_process.output_dir);
+	change_suffix(link, path, suffix, SP_PLACE_SUFFIX);
+	sp_sys(SYS_symlink, text, link);
+}
+
 int sp_spool_publish(char *path)
 {
 	size_t length = strlen(path) - strlen(SP_SPOOL_NEW_SUFFIX);
 	char final[SP_PATH_MAX];
 	long err;
 
-	memcpy(final, path, length);
-	final[length] = 0;
+	change_suffix(final, path, SP_SPOOL_NEW_SUFFIX, "");
+	if (sp_sys(SYS_geteuid) == 0)
+		leave_place(path, SP_SPOOL_SUFFIX SP_SPOOL_NEW_SUFFIX);
 	err = sp_sys(SYS_rename, path, final);
 	if (err)
 		sp_sys(SYS_unlink, path);
 	else
 		path[length] = 0;
 	return (int)err;
+}
+
+/* Opens a directory that is, or is made to be, that user's; a new one is given to them. Negative errno else. */
+static long user_directory(long at, const char *name, uint32_t uid, uint32_t mode)
+{
+	bool made = sp_sys(SYS_mkdirat, at, name, mode) == 0;
+	long fd = sp_sys(SYS_openat, at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || sp_sys(SYS_fstat, fd, &st) != 0)
+		return fd;
+	if (made && st.st_uid == (uid_t)sp_sys(SYS_geteuid)) {
+		sp_sys(SYS_fchmod, fd, 0700 | (st.st_mode & mode));
+		sp_sys(SYS_fchown, fd, uid, sp_sys(SYS_getegid));
+		return fd;
+	}
+	if (st.st_uid == uid && !(st.st_mode & 0777 & ~mode))
+		return fd;
+	sp_sys(SYS_close, fd);
+	return -EPERM;
+}
+
+/* Opens a directory in which nobody but root can put anything. */
+static long root_directory(long at, const char *name)
+{
+	long fd = sp_sys(SYS_openat, at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd >= 0 && sp_sys(SYS_fstat, fd, &st) == 0 && st.st_uid == 0 && !(st.st_mode & 022))
+		return fd;
+	if (fd >= 0)
+		sp_sys(SYS_close, fd);
+	return fd < 0 ? fd : -EPERM;
+}
+
+/* Where others can write, they need no help to write, and could put something of theirs in the way. */
+static long open_output(const char *path)
+{
+	const char *name = strrchr(path, '/');
+	char parent[SP_PATH_MAX];
+	long fd = root_directory(AT_FDCWD, path), at;
+
+	if (fd != -ENOENT || !name)
+		return fd;
+	change_suffix(parent, path, name, name == path ? "/" : "");
+	at = root_directory(AT_FDCWD, parent);
+	if (at < 0)
+		return at;
+	fd = user_directory(at, name + 1, 0, 0755);
+	sp_sys(SYS_close, at);
+	return fd;
+}
+
+void sp_place_for_user(const char *output_dir, uint32_t uid)
+{
+	char name[32];
+	long fd = open_output(output_dir), made;
+
+	if (fd < 0)
+		return;
+	name[0] = 0;
+	append(name, sizeof name, "user-");
+	append_number(name, sizeof name, uid, 10);
+	made = user_directory(fd, name, uid, 0755);
+	if (made >= 0)
+		sp_sys(SYS_close, made);
+	sp_sys(SYS_close, fd);
+}
+
+char *sp_spool_hand_over(const char *path, uint32_t uid)
+{
+	static char SP_BIG paths[2][SP_PATH_MAX]; /* whoever reads one now must not see it change */
+	char *to = path == paths[0] ? paths[1] : paths[0], link[SP_PATH_MAX];
+	const char *name = strrchr(path, '/');
+	long directory, err;
+
+	shm_directory(to, SP_PATH_MAX, (uint32_t)sp_sys(SYS_geteuid));
+	if (strncmp(path, to, strlen(to)) != 0 || path + strlen(to) != name)
+		return NULL; /* in the state directory, where the new user has no business */
+	shm_directory(to, SP_PATH_MAX, uid);
+	directory = user_directory(AT_FDCWD, to, uid, 0700);
+	if (directory < 0)
+		return NULL;
+	append(to, SP_PATH_MAX, name);
+	err = sp_sys(SYS_chown, path, uid, sp_sys(SYS_getegid));
+	if (!err)
+		err = sp_sys(SYS_renameat, AT_FDCWD, path, directory, name + 1);
+	sp_sys(SYS_close, directory);
+	if (err) {
+		sp_sys(SYS_chown, path, sp_sys(SYS_geteuid), sp_sys(SYS_getegid));
+		return NULL;
+	}
+	change_suffix(link, path, SP_SPOOL_SUFFIX, SP_PLACE_SUFFIX);
+	sp_sys(SYS_unlink, link);
+	return to;
+}
+
+void sp_spool_take_back(const char *path, const char *to, uint32_t uid)
+{
+	if (sp_sys(SYS_rename, path, to) != 0)
+		return;
+	sp_sys(SYS_chown, to, uid, sp_sys(SYS_getegid));
+	if (uid == 0)
+		leave_place(to, SP_SPOOL_SUFFIX);
 }
 
 uint64_t sp_pid_namespace(void)

@@ -27,4 +27,15 @@ int sp_spool_place(char *path, size_t size, enum sp_spool_place place, uint64_t 
  * negative errno: then the file is gone. Async-signal-safe. */
 int sp_spool_publish(char *path) SP_HIDDEN;
 
+/* While this process is root and is about to become the user: makes <output_dir>/user-<uid>, theirs, where their
+ * profiles go if they may not write beside it. Normal context. */
+void sp_place_for_user(const char *output_dir, uint32_t uid) SP_HIDDEN;
+
+/* Gives the spool to the user and moves it to their directory. Returns its new path, which stays until the next but one
+ * call; NULL: it is as it was. Normal context. */
+char *sp_spool_hand_over(const char *path, uint32_t uid) SP_HIDDEN;
+
+/* Moves it back to where it was: the change of user was refused. */
+void sp_spool_take_back(const char *path, const char *to, uint32_t uid) SP_HIDDEN;
+
 #endif

@@ -181,10 +181,8 @@ static void write_trouble(struct sp_writer *w)
 	free(order);
 }
 
-static void write_notes(struct sp_writer *w)
+static void write_notes(struct sp_writer *w, const char *line)
 {
-	const char *line = sp_snapshot_text(w->profile->snapshot, w->profile->snapshot->header.text.notes);
-
 	for (size_t n = 0; *line; line += *line == '\n') {
 		size_t length = strcspn(line, "\n");
 
@@ -214,7 +212,9 @@ void sp_write_quality(struct sp_writer *w)
 	}
 	write_unnamed(w);
 	write_trouble(w);
-	write_notes(w);
+	write_notes(w, sp_snapshot_text(s, s->header.text.notes));
+	if (w->profile->place_note)
+		write_notes(w, w->profile->place_note);
 	if (w->profile->end_unknown)
 		add_line(w,
 			"The process died without telling: wall time and averages reach until its last sample, and the "

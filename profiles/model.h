@@ -143,6 +143,7 @@ struct sp_profile {
 	struct sp_pool arena;
 	struct sp_names names;        /* interned function names and files */
 	struct sp_snapshot *snapshot; /* not owned; NULL when read from Markdown */
+	const char *place_note;       /* not owned: lines about where it is; NULL: none */
 	struct sp_fact *facts;
 	size_t fact_count, fact_capacity;
 

@@ -8,14 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "profiles/directory.h"
 #include "profiles/facts.h"
 #include "profiles/redact.h"
 
-#define SAFE_NAME_MAX 64u
 #define SAME_NAME_MAX 100
 
 void sp_output_safe_name(char *out, size_t size, const char *name)
@@ -33,28 +33,6 @@ void sp_output_safe_name(char *out, size_t size, const char *name)
 		out[n++] = '_';
 	out[n] = '\0';
 	sp_buffer_free(&shown);
-}
-
-static int make_directories(const char *path)
-{
-	char copy[PATH_MAX];
-	struct stat st;
-
-	if (path[0] != '/' || snprintf(copy, sizeof(copy), "%s", path) >= (int)sizeof(copy))
-		return -ENAMETOOLONG;
-	for (char *p = copy + 1;; p++) {
-		char c = *p;
-
-		if (c != '/' && c)
-			continue;
-		*p = '\0';
-		if (mkdir(copy, 0777) < 0 && errno != EEXIST && stat(copy, &st) < 0)
-			return -errno;
-		if (!c)
-			break;
-		*p = c;
-	}
-	return access(path, W_OK | X_OK) < 0 ? -errno : 0;
 }
 
 int sp_output_state_path(char *path, size_t size, const char *rest)
@@ -77,97 +55,152 @@ int sp_output_state_path(char *path, size_t size, const char *rest)
 	return n > 0 && (size_t)n < size ? 0 : -ENOENT;
 }
 
-/* The file asked for, split into directory and name. */
-static int open_chosen(struct sp_output *o, const struct sp_snapshot *s, const char *file)
+static void write_gitignore(int directory_fd)
 {
-	const char *slash = strrchr(file, '/'), *name = slash ? slash + 1 : file;
-	size_t length = strlen(name);
-	char program[SAFE_NAME_MAX + 1];
+	int fd = openat(directory_fd, ".gitignore", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
 
-	if (file[0] != '/' || !length || (size_t)(slash - file) >= sizeof(o->directory))
-		return -EINVAL;
-	o->chosen = true;
-	snprintf(o->directory, sizeof(o->directory), "%.*s", (int)(slash - file), file);
-	if (!o->directory[0])
-		strcpy(o->directory, "/");
-	if (sp_snapshot_is_root(s))
-		return snprintf(o->name, sizeof(o->name), "%s", name) < (int)sizeof(o->name) ? 0 : -ENAMETOOLONG;
-	if (length > 3 && strcmp(name + length - 3, ".md") == 0)
-		length -= 3;
-	sp_output_safe_name(program, sizeof(program), sp_snapshot_text(s, s->header.text.program));
-	return snprintf(o->name, sizeof(o->name), "%.*s.%s.%d.md", (int)length, name, program, s->header.pid) <
-			(int)sizeof(o->name)
-		? 0
-		: -ENAMETOOLONG;
-}
-
-static void write_gitignore(const char *directory)
-{
-	char path[PATH_MAX + 16];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/.gitignore", directory);
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
 	if (fd < 0)
 		return;
 	if (write(fd, "*\n", 2) != 2)
-		unlink(path);
+		unlinkat(directory_fd, ".gitignore", 0);
 	close(fd);
+}
+
+static bool is_trusted(const struct stat *st)
+{
+	return st->st_uid == geteuid() || st->st_uid == 0;
+}
+
+/* Whoever owns the directory can change what is in it: the reader is told. */
+static void look_at_owner(struct sp_output *o)
+{
+	struct stat st;
+
+	if (fstat(o->fd, &st) < 0 || is_trusted(&st))
+		if (fstatat(o->fd, "..", &st, 0) < 0 || is_trusted(&st))
+			return;
+	snprintf(o->note + strlen(o->note), sizeof(o->note) - strlen(o->note),
+		"%s belongs to another user (%u), who can change or remove this profile.\n", o->directory,
+		(unsigned)st.st_uid);
 }
 
 /* Settles on base/environment when that can be written to. */
 static int try_directory(struct sp_output *o, const char *base, const char *environment)
 {
-	int err;
+	bool made;
 
-	if (snprintf(o->directory, sizeof(o->directory), "%s/%s", base, environment) >= (int)sizeof(o->directory))
+	if (base[0] != '/' ||
+		snprintf(o->directory, sizeof(o->directory), "%s/%s", base, environment) >= (int)sizeof(o->directory))
 		return -ENAMETOOLONG;
-	err = make_directories(o->directory);
-	if (!err)
-		write_gitignore(o->directory);
-	return err;
+	o->fd = sp_directory_open(o->directory, &made);
+	if (o->fd < 0)
+		return o->fd;
+	if (made)
+		write_gitignore(o->fd);
+	look_at_owner(o);
+	return 0;
 }
 
-int sp_output_open(struct sp_output *output, const struct sp_snapshot *snapshot)
+/* <output directory>/user-<uid>: made by the agent when its process gave up the rights to write beside it. */
+static int try_user_directory(struct sp_output *o, const char *base, const char *environment)
 {
-	const struct sp_spool_header *h = &snapshot->header;
-	const char *file = sp_snapshot_text(snapshot, h->text.output_file);
-	const char *base = sp_snapshot_text(snapshot, h->text.output_dir);
-	char program[SAFE_NAME_MAX + 1], environment[SAFE_NAME_MAX + 1], started[32];
-	int err;
+	char own[PATH_MAX];
 
-	*output = (struct sp_output){.chosen = false};
-	if (*file) {
-		err = open_chosen(output, snapshot, file);
-		return err ? err : make_directories(output->directory);
-	}
-	sp_output_safe_name(program, sizeof(program), sp_snapshot_text(snapshot, h->text.program));
-	sp_output_safe_name(environment, sizeof(environment), sp_snapshot_text(snapshot, h->text.environment));
-	sp_facts_started(h, started, sizeof(started), "%Y%m%d-%H%M%S");
-	snprintf(output->name, sizeof(output->name), "%s.%s.%d.md", program, started, h->pid);
-	err = base[0] == '/' ? try_directory(output, base, environment) : -ENOENT;
-	return err ? sp_output_fall_back(output, snapshot) : 0;
+	if (!*base || snprintf(own, sizeof(own), "%s/user-%u", base, (unsigned)geteuid()) >= (int)sizeof(own))
+		return -ENAMETOOLONG;
+	if (o->chosen && access(own, W_OK) < 0)
+		return -errno;
+	return try_directory(o, own, environment);
 }
 
-int sp_output_fall_back(struct sp_output *output, const struct sp_snapshot *snapshot)
+static int try_state(struct sp_output *o, const char *environment)
 {
-	char environment[SAFE_NAME_MAX + 1], state[PATH_MAX];
+	char state[PATH_MAX];
+	int err = sp_output_state_path(state, sizeof(state), "profiles");
+
+	return err ? err : try_directory(o, state, environment);
+}
+
+/* What was wrong with the place before, for the reader and for those who are told why. */
+static void note_failure(struct sp_output *o, int err)
+{
+	size_t length = strlen(o->note);
+
+	snprintf(o->note + length, sizeof(o->note) - length, "It was to go to %s%s%s, which did not work: %s.\n",
+		o->directory, o->chosen ? "/" : "", o->chosen ? o->name : "", sp_output_error(err));
+}
+
+const char *sp_output_error(int err)
+{
+	return err == -EEXIST     ? "what is there is not a profile and is not replaced"
+		: err == -EPERM   ? "a link of another user's is in the way, or the directory is not to be written to"
+		: err == -ENXIO   ? "nobody reads from it"
+		: err == -ENOTBLK ? "it is a block device"
+				  : strerror(-err);
+}
+
+static void name_profile(struct sp_output *o, const struct sp_snapshot *s)
+{
+	char program[SAFE_NAME_MAX + 1], started[32];
+
+	sp_output_safe_name(program, sizeof(program), sp_snapshot_text(s, s->header.text.program));
+	sp_facts_started(&s->header, started, sizeof(started), "%Y%m%d-%H%M%S");
+	snprintf(o->name, sizeof(o->name), "%s.%s.%d.md", program, started, s->header.pid);
+}
+
+int sp_output_open(struct sp_output *output, const struct sp_snapshot *snapshot, const struct sp_output_wish *wish)
+{
 	int err;
 
-	if (output->chosen)
-		return -ENOENT;
-	sp_output_safe_name(environment, sizeof(environment),
+	*output = (struct sp_output){.fd = -1, .wish = *wish};
+	sp_output_safe_name(output->environment, sizeof(output->environment),
 		sp_snapshot_text(snapshot, snapshot->header.text.environment));
-	err = sp_output_state_path(state, sizeof(state), "profiles");
-	return err ? err : try_directory(output, state, environment);
+	if (*wish->file) {
+		output->chosen = true;
+		err = sp_output_choose(output, snapshot, wish->file);
+	} else {
+		name_profile(output, snapshot);
+		err = try_directory(output, wish->directory, output->environment);
+	}
+	return err ? sp_output_fall_back(output, snapshot, err) : 0;
+}
+
+int sp_output_fall_back(struct sp_output *o, const struct sp_snapshot *snapshot, int err)
+{
+	if (*o->wish.directory || *o->wish.file)
+		note_failure(o, err);
+	sp_output_close(o);
+	if (o->tried == SP_TRIED_WISH) {
+		o->tried = SP_TRIED_USER;
+		err = try_user_directory(o, o->wish.directory, o->environment);
+	}
+	if (err && o->tried == SP_TRIED_USER) {
+		o->tried = SP_TRIED_STATE;
+		err = try_state(o, o->environment);
+	}
+	if (err)
+		return err;
+	o->chosen = o->through = false;
+	name_profile(o, snapshot);
+	return 0;
+}
+
+void sp_output_close(struct sp_output *output)
+{
+	if (output->fd >= 0)
+		close(output->fd);
+	output->fd = -1;
 }
 
 int sp_output_put(int directory_fd, const char *name, const struct sp_buffer *text, bool replace)
 {
 	char temporary[64];
+	struct timespec now;
 	int fd, err;
 
-	snprintf(temporary, sizeof(temporary), ".smartprof.%d.tmp", getpid());
+	/* Processes of other pid namespaces may write here, too. */
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	snprintf(temporary, sizeof(temporary), ".smartprof.%d.%ld.tmp", getpid(), now.tv_nsec);
 	unlinkat(directory_fd, temporary, 0);
 	fd = openat(directory_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
 	if (fd < 0)
@@ -206,19 +239,16 @@ static int put_new(struct sp_output *o, int directory_fd, const struct sp_buffer
 
 int sp_output_write(struct sp_output *output, const struct sp_profile *profile, const struct sp_buffer *text)
 {
-	int err, fd = open(output->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int err, lock;
 
-	if (fd < 0)
-		return -errno;
-	/* Renderers of one tree take turns; a file system without locks still gets its profiles. */
-	flock(fd, LOCK_EX);
-	if (output->chosen) {
-		err = sp_output_put(fd, output->name, text, true);
-	} else {
-		err = put_new(output, fd, text);
-		if (!err)
-			sp_output_tree_update(fd, profile, output->name);
-	}
-	close(fd);
+	if (output->chosen)
+		return sp_output_write_chosen(output, text);
+	/* Renderers of one tree take turns; where that is not possible there are profiles all the same. */
+	lock = sp_directory_lock(output->fd);
+	err = put_new(output, output->fd, text);
+	if (!err)
+		sp_output_tree_update(output->fd, profile, output->name);
+	if (lock >= 0)
+		close(lock);
 	return err;
 }

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "profiles/directory.h"
 #include "profiles/escape.h"
 #include "profiles/facts.h"
 
@@ -55,7 +56,7 @@ static int by_cpu(const void *a, const void *b)
 /* Reads at most `size` - 1 bytes of a file of ours; false when there is none. */
 static bool read_head(int directory_fd, const char *name, char *text, size_t size)
 {
-	int fd = openat(directory_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	int fd = sp_regular_open(directory_fd, name);
 	ssize_t n;
 
 	if (fd < 0)
@@ -133,7 +134,7 @@ static bool find_file(int directory_fd, const char *tree, bool index, char *foun
 
 static void read_index(int directory_fd, const char *name, struct members *members)
 {
-	int fd = openat(directory_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	int fd = sp_regular_open(directory_fd, name);
 	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
 	char line[1024];
 
@@ -221,7 +222,10 @@ static void write_index(int directory_fd, const char *name, const char *tree, st
 static void point_latest(int directory_fd, const char *name)
 {
 	char temporary[64];
+	struct stat st;
 
+	if (fstatat(directory_fd, "latest.md", &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISLNK(st.st_mode))
+		return; /* not ours */
 	snprintf(temporary, sizeof(temporary), ".smartprof.%d.link", getpid());
 	unlinkat(directory_fd, temporary, 0);
 	if (symlinkat(name, directory_fd, temporary) == 0 &&

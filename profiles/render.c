@@ -71,24 +71,47 @@ static void render(struct sp_profile *profile, const char *name, bool full, stru
 	sp_markdown_write(out, profile, name, full);
 }
 
-static int render_file(struct sp_snapshot *snapshot, const struct sp_render_options *o, struct sp_render_result *result)
+/* Where the profile of a spool is to go. A process that was root when it made its spool may have become somebody
+ * else and have written anything since, so root goes by what it left where only root can: a link beside the spool. */
+static struct sp_output_wish wish_of(const char *spool_path, const struct sp_snapshot *s, char place[static PATH_MAX])
+{
+	const struct sp_text *text = &s->header.text;
+	char link[PATH_MAX];
+	ssize_t n;
+
+	if (geteuid() != 0)
+		return (struct sp_output_wish){
+			sp_snapshot_text(s, text->output_dir), sp_snapshot_text(s, text->output_file)};
+	n = sp_spool_place_path(link, spool_path) ? readlink(link, place, PATH_MAX - 1) : -1;
+	place[n > 0 ? n : 0] = '\0';
+	return (struct sp_output_wish){
+		place[0] == SP_PLACE_DIRECTORY ? place + 1 : "", place[0] == SP_PLACE_FILE ? place + 1 : ""};
+}
+
+static int render_file(struct sp_snapshot *snapshot, const struct sp_output_wish *wish,
+	const struct sp_render_options *o, struct sp_render_result *result)
 {
 	struct sp_output output;
 	struct sp_profile *profile;
 	struct sp_buffer text = {0};
-	int err = sp_output_open(&output, snapshot);
+	int err = sp_output_open(&output, snapshot, wish);
 
-	if (err)
+	if (err) {
+		sp_output_close(&output);
 		return fail(&result->why, err, "is readable, but no directory for its profile can be made");
+	}
 	profile = sp_profile_from_snapshot(snapshot, o->symbols, o->progress, o->progress_context);
-	render(profile, output.name, o->full, &text);
-	err = sp_output_write(&output, profile, &text);
-	if (err && sp_output_fall_back(&output, snapshot) == 0)
+	do {
+		profile->place_note = output.note;
+		sp_buffer_free(&text);
+		render(profile, output.name, o->full, &text);
 		err = sp_output_write(&output, profile, &text);
+	} while (err && sp_output_fall_back(&output, snapshot, err) == 0);
 	if (err)
 		result->why = "is readable, but its profile cannot be written";
 	else
 		snprintf(result->path, sizeof(result->path), "%s/%s", output.directory, output.name);
+	sp_output_close(&output);
 	sp_buffer_free(&text);
 	sp_profile_free(profile);
 	return err;
@@ -125,9 +148,22 @@ static void add_ending(struct sp_spool_header *h, const struct sp_render_options
 		WIFSIGNALED(options->wait_status) ? WTERMSIG(options->wait_status) : WEXITSTATUS(options->wait_status);
 }
 
+static int remove_spool(const char *path, const char **why)
+{
+	char place[PATH_MAX];
+
+	if (unlink(path) < 0 && errno != ENOENT)
+		return fail(why, -errno, "has been rendered but cannot be removed");
+	if (sp_spool_place_path(place, path))
+		unlink(place);
+	return 0;
+}
+
 int sp_render_spool(const char *spool_path, const struct sp_render_options *options, struct sp_render_result *result)
 {
 	struct sp_snapshot snapshot = {0};
+	struct sp_output_wish wish;
+	char place[PATH_MAX];
 	int fd, err;
 
 	*result = (struct sp_render_result){.why = ""};
@@ -141,12 +177,14 @@ int sp_render_spool(const char *spool_path, const struct sp_render_options *opti
 		err = sp_snapshot_read(&snapshot, fd, &result->why);
 	if (!err && options->only_orphan && snapshot.running)
 		err = fail(&result->why, -ECANCELED, "is in use");
-	if (!err)
+	if (!err) {
 		add_ending(&snapshot.header, options);
+		wish = wish_of(spool_path, &snapshot, place);
+	}
 	if (!err && !is_small(&snapshot))
-		err = render_file(&snapshot, options, result);
-	if (!err && unlink(spool_path) < 0 && errno != ENOENT)
-		err = fail(&result->why, -errno, "has been rendered but cannot be removed");
+		err = render_file(&snapshot, &wish, options, result);
+	if (!err)
+		err = remove_spool(spool_path, &result->why);
 	sp_snapshot_free(&snapshot);
 	close(fd);
 	return err;

@@ -68,6 +68,20 @@ long sp_spool_list(struct sp_spool_file **files, const char *directory)
 	return (long)count;
 }
 
+/* `path` with another ending; false when it does not end in `from`. */
+static bool change_suffix(char out[static PATH_MAX], const char *path, const char *from, const char *to)
+{
+	size_t length = strlen(path), n = strlen(from);
+
+	return length > n && strcmp(path + length - n, from) == 0 &&
+		snprintf(out, PATH_MAX, "%.*s%s", (int)(length - n), path, to) < PATH_MAX;
+}
+
+bool sp_spool_place_path(char *place, const char *path)
+{
+	return change_suffix(place, path, SP_SPOOL_SUFFIX, SP_PLACE_SUFFIX);
+}
+
 int sp_spool_open(const char *path)
 {
 	int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -144,12 +158,29 @@ bool sp_spool_is_orphan(const struct sp_spool_file *file)
 	return !live;
 }
 
-/* The name of a spool that is being made, or was when its process died; NULL: it is none. */
-static bool is_unpublished(const char *name)
+/* A spool in the making whose process died meanwhile. */
+static bool is_stillborn(int directory, const char *name)
 {
-	size_t length = strlen(name), suffix = strlen(SP_SPOOL_SUFFIX SP_SPOOL_NEW_SUFFIX);
+	char other[PATH_MAX];
+	int fd = -1;
+	bool gone;
 
-	return length > suffix && strcmp(name + length - suffix, SP_SPOOL_SUFFIX SP_SPOOL_NEW_SUFFIX) == 0;
+	if (change_suffix(other, name, SP_SPOOL_SUFFIX SP_SPOOL_NEW_SUFFIX, ""))
+		fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	gone = fd >= 0 && !writer_has_lock(fd);
+	if (fd >= 0)
+		close(fd);
+	return gone;
+}
+
+/* The link beside a spool that is no more. */
+static bool is_widowed(int directory, const char *name)
+{
+	char other[PATH_MAX];
+	struct stat st;
+
+	return change_suffix(other, name, SP_PLACE_SUFFIX, SP_SPOOL_SUFFIX) &&
+		fstatat(directory, other, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
 }
 
 void sp_spool_clean(const char *directory)
@@ -159,17 +190,14 @@ void sp_spool_clean(const char *directory)
 	struct stat st;
 
 	while (dir && (entry = readdir(dir))) {
-		int fd;
+		int at = dirfd(dir);
 
-		if (!is_unpublished(entry->d_name) ||
-			fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) ||
-			st.st_uid != geteuid() || time(NULL) - st.st_mtime < UNPUBLISHED_SECONDS)
+		if (fstatat(at, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_uid != geteuid() ||
+			time(NULL) - st.st_mtime < UNPUBLISHED_SECONDS)
 			continue;
-		fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-		if (fd >= 0 && !writer_has_lock(fd))
-			unlinkat(dirfd(dir), entry->d_name, 0);
-		if (fd >= 0)
-			close(fd);
+		if (S_ISLNK(st.st_mode) ? is_widowed(at, entry->d_name)
+					: S_ISREG(st.st_mode) && is_stillborn(at, entry->d_name))
+			unlinkat(at, entry->d_name, 0);
 	}
 	if (dir)
 		closedir(dir);

@@ -28,6 +28,9 @@ bool sp_spool_file_parse(struct sp_spool_file *file, const char *path);
  * a negative errno. */
 long sp_spool_list(struct sp_spool_file **files, const char *directory);
 
+/* The path (PATH_MAX bytes) of the link beside a spool, see docs/SPOOL.md; false when `path` is no spool's. */
+bool sp_spool_place_path(char *place, const char *path);
+
 /* Opens a spool for reading and, where that is possible, for claiming it. Returns a descriptor or a negative errno. */
 int sp_spool_open(const char *path);
 

@@ -132,6 +132,7 @@ struct sp_agent {
 	uint32_t inflight; /* atomic: threads inside libunwind now */
 	uint32_t *alive;   /* SP_ALIVE on a MADV_WIPEONFORK page: 0 in a forked child */
 	int pid;
+	uint32_t uid; /* whose the spool is */
 	struct sp_sampler_config config;
 	struct sp_spool_header *spool;
 	uint8_t *spool_map;          /* same address, for offsets */

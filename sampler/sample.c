@@ -16,6 +16,7 @@
 
 /* The process's totals are as old as this when it is killed, or older by so many times what reading them takes: the
  * kernel sums up over threads. */
+#define USER_LOOK_NS 10000000u /* between looks at who the process is */
 #define TOTALS_US 1000u
 #define TOTALS_PRICE 200u
 
@@ -162,9 +163,34 @@ void sp_sample_follow_totals(void)
 		sp_sample_update_totals();
 }
 
+void sp_sample_retire(struct sp_thread *t)
+{
+	if (t)
+		sp_clock_disarm(t);
+	sp_clock_stop_process();
+	sp_store(&sp_agent.state, SP_AGENT_STOPPED);
+}
+
+/* Looked at every now and then. One that can go back to being the spool's owner still is. */
+static bool is_another_user(uint64_t now)
+{
+	static uint64_t looked_ns; /* atomic */
+	uint32_t ids[3];
+
+	if (now - sp_load(&looked_ns) < USER_LOOK_NS)
+		return false;
+	sp_store(&looked_ns, now);
+	return (uint32_t)sp_sys(SYS_geteuid) != sp_agent.uid && sp_sys(SYS_getresuid, &ids[0], &ids[1], &ids[2]) == 0 &&
+		ids[0] != sp_agent.uid && ids[2] != sp_agent.uid;
+}
+
 void sp_sample_keep_up(struct sp_thread *t, uint64_t now)
 {
 	sp_sample_follow_totals();
+	if (is_another_user(now)) {
+		sp_sample_retire(t);
+		return;
+	}
 	sp_timeline_step(now, false);
 	sp_governor_step(t);
 }

@@ -21,6 +21,10 @@ void sp_sample_follow_totals(void) SP_HIDDEN;
  * signals blocked. */
 void sp_sample_keep_up(struct sp_thread *t, uint64_t now) SP_HIDDEN;
 
+/* The process has become another user, who must not write what the spool's owner trusts: ends the sampling, and leaves
+ * the spool to be recovered. t: the calling thread's, or NULL. Any context. */
+void sp_sample_retire(struct sp_thread *t) SP_HIDDEN;
+
 /* Adds a point to the timeline if one is due (`force`: in any case). Any context. */
 void sp_timeline_step(uint64_t now, bool force) SP_HIDDEN;
 

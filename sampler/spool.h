@@ -31,6 +31,12 @@
 #define SP_SPOOL_SUFFIX ".spool"
 #define SP_SPOOL_NEW_SUFFIX ".new"
 
+/* Beside the spool of a root process, a symbolic link whose text tells where its profile goes, for root's renderers:
+ * one of these letters and an absolute path. The spool itself stays writable for a process that is no longer root. */
+#define SP_PLACE_SUFFIX ".place"
+#define SP_PLACE_DIRECTORY 'd'
+#define SP_PLACE_FILE 'f'
+
 /* Bytes of the file on which there are locks (F_OFD_SETLK). The writer's goes with the last mapping of the file, in
  * whatever way that ends; renderers hold the other while they are at it. */
 #define SP_LOCK_WRITER 0

@@ -2,10 +2,14 @@
 #include "tools/tools.h"
 
 #include <errno.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "profiles/render.h"
 #include "profiles/spool_find.h"
@@ -15,7 +19,7 @@ static void print_help(void)
 	printf("usage: smartprof recover [--list] [--debug-dir DIR] [--debuginfod] [DIRECTORY]\n\n"
 	       "Renders what was measured of processes that were killed, crashed or replaced themselves by\n"
 	       "another program, and prints the path of each profile written. Looks where agents of this\n"
-	       "user leave their spools, or in DIRECTORY.\n\n"
+	       "user leave their spools, or in DIRECTORY: as root with the rights of the user whose it is.\n\n"
 	       "  --list          only list such spools\n" SP_SYMBOLS_HELP "  --help          this text\n");
 }
 
@@ -98,6 +102,23 @@ static int recover_all(const struct mode *mode, int *failed)
 	return written ? written : err;
 }
 
+/* Root looks at what is another user's with that user's rights, and in that user's place. */
+static int become_owner(const char *directory)
+{
+	struct stat st;
+	struct passwd *user;
+
+	if (geteuid() != 0 || stat(directory, &st) < 0 || st.st_uid == 0)
+		return 0;
+	user = getpwuid(st.st_uid);
+	unsetenv("XDG_STATE_HOME");
+	unsetenv("XDG_CACHE_HOME");
+	if ((user ? initgroups(user->pw_name, user->pw_gid) : setgroups(0, NULL)) < 0 ||
+		setgid(user ? user->pw_gid : st.st_gid) < 0 || setuid(st.st_uid) < 0)
+		return -errno;
+	return setenv("HOME", user ? user->pw_dir : "/nonexistent", 1) < 0 ? -errno : 0;
+}
+
 int sp_recover_tree(pid_t root, int wait_status, int verbose)
 {
 	struct mode mode = {.only_root = root,
@@ -136,7 +157,9 @@ int sp_cmd_recover(int argc, char **argv)
 		sp_complain("recover: unexpected argument '%s'; see smartprof recover --help", argv[optind + 1]);
 		return SP_EXIT_USAGE;
 	}
-	got = optind < argc ? recover_directory(argv[optind], &mode, &failed) : recover_all(&mode, &failed);
+	got = optind < argc ? become_owner(argv[optind]) : 0;
+	if (!got)
+		got = optind < argc ? recover_directory(argv[optind], &mode, &failed) : recover_all(&mode, &failed);
 	if (got < 0) {
 		sp_complain("recover: %s: %s; name a directory that holds spools",
 			optind < argc ? argv[optind] : "the spool directory", strerror(-got));

@@ -69,7 +69,6 @@ const char *sp_input_error(int err);
  * 0, or a negative errno after a complaint that names the command. */
 int sp_write_output(const char *command, const char *path, const struct sp_buffer *text, int how);
 
-
 /* Whether profiles can go to that directory: it, or the nearest one above that exists, can be written to. Sets
  * errno where not. */
 bool sp_can_write(const char *path);

@@ -18,13 +18,19 @@ void sp_set_umask(void)
 
 int sp_write_output(const char *command, const char *path, const struct sp_buffer *text, int how)
 {
-	int fd = path ? open(path, O_WRONLY | O_CREAT | O_CLOEXEC | how, 0666) : STDOUT_FILENO;
-	int error = fd < 0 ? -errno : sp_buffer_write(text, fd);
+	/* O_NONBLOCK: a FIFO without a reader would hold us up. */
+	int fd = path ? open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | how, 0666) : STDOUT_FILENO;
+	int error = fd < 0 ? -errno : 0;
+
+	if (path && fd >= 0)
+		fcntl(fd, F_SETFL, how & O_APPEND);
+	if (!error)
+		error = sp_buffer_write(text, fd);
 
 	if (path && fd >= 0 && close(fd) < 0 && !error)
 		error = -errno;
 	if (error)
 		sp_complain("%s: %s: %s; the report is not complete", command, path ? path : "standard output",
-			strerror(-error));
+			error == -ENXIO ? "nobody reads from it" : strerror(-error));
 	return error;
 }

@@ -99,3 +99,111 @@ spools() {
 	done
 	rm -rf /dev/shm/smartprof-65534
 }
+
+# drops HOW ARGUMENTS…: runs drop, and counts the profiles it has at its end, by owner.
+drops() {
+	rm -rf "${SMARTPROF_DIR:?}" /dev/shm/smartprof-*/*.spool
+	mkdir "$SMARTPROF_DIR"
+	[ -z "$MODE" ] || chmod "$MODE" "$SMARTPROF_DIR"
+	profiled "${BEFORE[@]}" "$TARGETS/drop" "$@"
+	find "$SMARTPROF_DIR" "$XDG_STATE_HOME" -name 'drop.*.md' -printf '%U %h\n' | sort
+}
+
+@test "who starts as root and becomes another user has a profile: theirs, before and after the change" {
+	[ "$UID" -eq 0 ] || skip "needs root"
+	local how before profile
+	open_to_all .
+	for how in setuid setreuid setresuid; do
+		for before in 0 0.2; do
+			[ "$(drops $how $before)" = "65534 $SMARTPROF_DIR/user-65534/development" ]
+			profile=$(find "$SMARTPROF_DIR" -name 'drop.*.md')
+			at_least "$(front cpu_user_seconds "$profile")" "$(awk "BEGIN { print 0.18 + $before * 0.9 }")"
+			near "$(all_functions_seconds "$profile")" "$(front cpu_user_seconds "$profile")" 15
+		done
+	done
+	# The directory that root would have made.
+	rm -rf "$SMARTPROF_DIR"
+	(mkdir -m 755 roots && cd roots && unset SMARTPROF_DIR && profiled "$TARGETS/drop" setuid)
+	[ "$(find roots -name 'drop.*.md' -printf '%U %h')" = "65534 roots/profiles/user-65534/development" ]
+	[ "$(drops setuid 0.2 0.2 fork | uniq -c | tr -s ' ')" = " 2 65534 $SMARTPROF_DIR/user-65534/development" ]
+	# A directory that everybody may write to is used as it is.
+	MODE=777
+	[ "$(drops setuid)" = "65534 $SMARTPROF_DIR/development" ]
+	[ -z "$(spools 0)$(spools 65534)" ]
+	[ -z "$(find /dev/shm/smartprof-* -name '*.place')" ]
+}
+
+@test "a change of user that is refused or for a while leaves the profile root's" {
+	[ "$UID" -eq 0 ] || skip "needs root"
+	open_to_all .
+	BEFORE=(setpriv --bounding-set -setuid)
+	[ "$(drops refused)" = "0 $SMARTPROF_DIR/development" ]
+	at_least "$(front cpu_user_seconds "$(profile_of drop)")" 0.35
+	BEFORE=()
+	[ "$(drops seteuid)" = "0 $SMARTPROF_DIR/development" ]
+	at_least "$(front cpu_user_seconds "$(profile_of drop)")" 0.35
+}
+
+@test "a change of user behind the agent's back ends the sampling, and root recovers what was before" {
+	[ "$UID" -eq 0 ] || skip "needs root"
+	open_to_all .
+	[ -z "$(drops raw 0.3 0.5)" ]
+	"$SMARTPROF" recover
+	profile=$(profile_of drop)
+	[ "${profile%/*}" = "$SMARTPROF_DIR/development" ]
+	near "$(all_functions_seconds "$profile")" 0.3 35
+}
+
+@test "another user's spools are recovered on request, with that user's rights, in that user's place" {
+	[ "$UID" -eq 0 ] || skip "needs root"
+	open_to_all .
+	mkdir theirs && chown 65534 theirs
+	(cd theirs && SMARTPROF_DIR=$PWD/p profiled setpriv --reuid=65534 --regid=65534 --clear-groups "$TARGETS/ends" kill9 0.3) || true
+	"$SMARTPROF" recover 2>err
+	[ -z "$(find . -name 'ends.*.md')" ]
+	"$SMARTPROF" recover /dev/shm/smartprof-65534 >out
+	[ "$(stat -c %u "$(cat out)")" = 65534 ]
+	[[ $(cat out) == $PWD/theirs/p/development/* ]]
+}
+
+@test "an output that is a device, a FIFO or a link stays one and gets the profile" {
+	[ "$UID" -eq 0 ] || skip "needs root"
+	local run
+	mkdir dev
+	mknod -m 666 dev/null c 1 3
+	mknod -m 666 dev/full c 1 7
+	mkfifo dev/fifo
+	ln -s real.md dev/link
+	for run in "env LD_PRELOAD=$AGENT" "$SMARTPROF run --"; do
+		for device in null full; do
+			SMARTPROF_OUTPUT=$WORK/dev/$device $run "$TARGETS/ends" exit 0.2 || true
+			[ -c dev/$device ]
+		done
+		timeout 20 cat dev/fifo >got 3>&- &
+		SMARTPROF_OUTPUT=$WORK/dev/fifo $run "$TARGETS/ends" exit 0.2 || true
+		wait $!
+		[ -p dev/fifo ]
+		check_profile got
+		SMARTPROF_OUTPUT=$WORK/dev/link $run "$TARGETS/ends" exit 0.2 || true
+		[ -L dev/link ]
+		check_profile dev/real.md
+	done
+	# What could not be written is in the state directory, and says why.
+	grep -l "$WORK/dev/full, which did not work: No space left on device" "$XDG_STATE_HOME"/smartprof/profiles/development/ends.*.md
+	[ -z "$(find dev -name '*.*' -not -name real.md)" ]
+	# Children write through it, too, and not beside it.
+	SMARTPROF_OUTPUT=$WORK/dev/null profiled sh -c "$TARGETS/ends exit 0.2; $TARGETS/ends exit 0.2" || true
+	[ "$(find dev | wc -l)" -eq 6 ]
+	for device in null full fifo; do
+		"$SMARTPROF" report --format html --output dev/$device dev/real.md 2>err || true
+		[ ! -f dev/$device ]
+	done
+	grep -q 'dev/fifo: .*nobody reads' err
+}
+
+@test "a file asked for that is not a profile is not replaced" {
+	echo mine >out.md
+	profiled env SMARTPROF_OUTPUT="$WORK/out.md" "$TARGETS/ends" exit 0.2 || true
+	[ "$(cat out.md)" = mine ]
+	grep -q 'out.md, which did not work: what is there is not a profile' "$(find "$XDG_STATE_HOME" -name 'ends.*.md')"
+}

@@ -308,22 +308,6 @@ static uint64_t monotonic_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-static uint64_t own_start_ticks(void)
-{
-	unsigned long long ticks = 0;
-	char line[1024] = "";
-	FILE *file = fopen("/proc/self/stat", "re");
-
-	assert_non_null(file);
-	assert_non_null(fgets(line, sizeof(line), file));
-	fclose(file);
-	assert_int_equal(sscanf(strrchr(line, ')') + 1,
-				 " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-				 &ticks),
-		1);
-	return ticks;
-}
-
 static void a_running_process_has_run_until_now(void **state)
 {
 	struct sp_spool_header *h = spool.header;
@@ -334,8 +318,7 @@ static void a_running_process_has_run_until_now(void **state)
 	h->end_ns = 0;
 	h->now_ns = 1000000;
 	h->start_monotonic_ns = monotonic_ns() / 2;
-	h->pid = getpid();
-	h->start_ticks = own_start_ticks();
+	h->locked = 0; /* so that nobody can tell: it counts as living */
 	before_ns = monotonic_ns() - h->start_monotonic_ns;
 	load();
 	assert_true(profile->running && !profile->end_unknown);
@@ -351,8 +334,7 @@ static void a_start_in_the_future_is_not_believed(void **state)
 	h->end_ns = 0;
 	h->now_ns = 1000000;
 	h->start_monotonic_ns = UINT64_MAX - 5;
-	h->pid = getpid();
-	h->start_ticks = own_start_ticks();
+	h->locked = 0; /* so that nobody can tell: it counts as living */
 	load();
 	assert_true(profile->running);
 	assert_int_equal(profile->wall_ns, 1000000);
@@ -365,7 +347,6 @@ static void a_dead_process_has_run_until_its_last_sample(void **state)
 	spool.header->end_ns = 0;
 	spool.header->now_ns = 1000000;
 	spool.header->pid = getpid();
-	spool.header->start_ticks = own_start_ticks() + 1;
 	load();
 	assert_true(!profile->running && profile->end_unknown);
 	assert_int_equal(profile->wall_ns, 1000000);

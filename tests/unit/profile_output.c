@@ -9,9 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -60,11 +62,26 @@ static int tear_down(void **state)
 	return system(command);
 }
 
+/* What the agent of a root process leaves, beside its spool. */
+static void leave_place(char kind, uint32_t text)
+{
+	const char *path = (const char *)spool_records(&spool, SP_SEC_TEXT) + text;
+	char place[256], target[512];
+
+	snprintf(place, sizeof(place), "%.*s.place", (int)(strlen(spool_path) - strlen(".spool")), spool_path);
+	snprintf(target, sizeof(target), "%c%s", kind, path);
+	unlink(place);
+	assert_int_equal(symlink(target, place), 0);
+}
+
 static int render(void)
 {
 	struct sp_render_options options = {0};
+	struct sp_text *text = &spool.header->text;
 
 	spool_write(&spool, spool_path);
+	leave_place(text->output_file ? SP_PLACE_FILE : SP_PLACE_DIRECTORY,
+		text->output_file ? text->output_file : text->output_dir);
 	return sp_render_spool(spool_path, &options, &result);
 }
 
@@ -182,6 +199,131 @@ static void an_unwritable_place_falls_back(void **state)
 	assert_int_equal(render(), 0);
 	assert_string_equal(result.path,
 		in_root("state/smartprof/profiles/development/prog.20231114-221320.4000000.md"));
+}
+
+static void root_follows_no_wish_that_another_may_have_written(void **state)
+{
+	struct sp_render_options options = {0};
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	spool.header->text.output_file = spool_text(&spool, in_root("etc/passwd.md"));
+	spool_write(&spool, spool_path);
+	assert_int_equal(sp_render_spool(spool_path, &options, &result), 0);
+	assert_string_equal(result.path,
+		in_root("state/smartprof/profiles/development/prog.20231114-221320.4000000.md"));
+	assert_int_equal(access(in_root("etc"), F_OK), -1);
+}
+
+static void only_a_profile_or_an_empty_file_is_replaced(void **state)
+{
+	FILE *file = fopen(in_root("mine"), "w");
+
+	(void)state;
+	fputs("---\nmine: all of it\n", file);
+	fclose(file);
+	spool.header->text.output_file = spool_text(&spool, in_root("mine"));
+	assert_int_equal(render(), 0);
+	assert_string_equal(contents(in_root("mine")), "---\nmine: all of it\n");
+	assert_string_equal(result.path,
+		in_root("state/smartprof/profiles/development/prog.20231114-221320.4000000.md"));
+	assert_non_null(strstr(contents(result.path), "/mine, which did not work: what is there is not a profile"));
+	assert_int_equal(truncate(in_root("mine"), 0), 0);
+	assert_int_equal(render(), 0);
+	assert_string_equal(result.path, in_root("mine"));
+	assert_int_equal(render(), 0);
+	assert_string_equal(result.path, in_root("mine"));
+}
+
+static void a_latest_that_is_no_link_stays(void **state)
+{
+	FILE *file;
+
+	(void)state;
+	assert_int_equal(render(), 0);
+	assert_int_equal(unlink(in_root("profiles/development/latest.md")), 0);
+	file = fopen(in_root("profiles/development/latest.md"), "w");
+	fputs("mine", file);
+	fclose(file);
+	assert_int_equal(render(), 0);
+	assert_string_equal(contents(in_root("profiles/development/latest.md")), "mine");
+}
+
+static void what_is_no_file_is_written_through(void **state)
+{
+	static char got[200000];
+	struct stat st;
+	int fd;
+
+	(void)state;
+	assert_int_equal(mkfifo(in_root("fifo"), 0600), 0);
+	spool.header->text.output_file = spool_text(&spool, in_root("fifo"));
+	assert_int_equal(render(), 0); /* nobody reads: it goes elsewhere, and does not wait */
+	assert_non_null(strstr(contents(result.path), "/fifo, which did not work: nobody reads from it"));
+	fd = open(in_root("fifo"), O_RDONLY | O_NONBLOCK);
+	assert_int_equal(render(), 0);
+	assert_string_equal(result.path, in_root("fifo"));
+	assert_true(read(fd, got, sizeof(got)) > 1000);
+	assert_memory_equal(got, "---\nschema: smartprof/1\n", 24);
+	close(fd);
+	assert_int_equal(lstat(in_root("fifo"), &st), 0);
+	assert_true(S_ISFIFO(st.st_mode));
+}
+
+static void a_link_stays_and_its_target_is_written(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(symlink("real.md", in_root("link.md")), 0);
+	spool.header->text.output_file = spool_text(&spool, in_root("link.md"));
+	assert_int_equal(render(), 0);
+	assert_non_null(strstr(contents(in_root("real.md")), "smartprof"));
+	assert_int_equal(lstat(in_root("link.md"), &st), 0);
+	assert_true(S_ISLNK(st.st_mode));
+}
+
+static void a_link_of_another_users_is_not_followed(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(mkdir(in_root("mine"), 0700), 0);
+	assert_int_equal(symlink(in_root("mine"), in_root("profiles")), 0);
+	assert_int_equal(lchown(in_root("profiles"), 65534, 65534), 0);
+	assert_int_equal(render(), 0);
+	assert_int_equal(rmdir(in_root("mine")), 0); /* empty */
+	assert_non_null(strstr(contents(result.path), "a link of another user"));
+}
+
+static void a_directory_of_another_users_is_told(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(mkdir(in_root("profiles"), 0755), 0);
+	assert_int_equal(chown(in_root("profiles"), 65534, 65534), 0);
+	assert_int_equal(render(), 0);
+	assert_non_null(strstr(contents(result.path), "belongs to another user (65534)"));
+}
+
+/* Anybody who may read a directory can lock it, for good. */
+static void a_lock_of_another_users_does_not_hold_us_up(void **state)
+{
+	struct timespec began, ended;
+	int fd;
+
+	(void)state;
+	assert_int_equal(render(), 0);
+	fd = open(in_root("profiles/development"), O_RDONLY | O_DIRECTORY);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	clock_gettime(CLOCK_MONOTONIC, &began);
+	assert_int_equal(render(), 0);
+	clock_gettime(CLOCK_MONOTONIC, &ended);
+	assert_true(ended.tv_sec - began.tv_sec < 5);
+	close(fd);
+	assert_int_equal(access(in_root("profiles/development/.smartprof.lock"), F_OK), 0);
 }
 
 static void without_any_place_the_spool_stays(void **state)
@@ -420,6 +562,14 @@ int main(void)
 		TEST(the_file_asked_for_is_written),
 		TEST(members_write_beside_the_file_asked_for),
 		TEST(an_unwritable_place_falls_back),
+		TEST(root_follows_no_wish_that_another_may_have_written),
+		TEST(only_a_profile_or_an_empty_file_is_replaced),
+		TEST(a_latest_that_is_no_link_stays),
+		TEST(what_is_no_file_is_written_through),
+		TEST(a_link_stays_and_its_target_is_written),
+		TEST(a_link_of_another_users_is_not_followed),
+		TEST(a_directory_of_another_users_is_told),
+		TEST(a_lock_of_another_users_does_not_hold_us_up),
 		TEST(without_any_place_the_spool_stays),
 		TEST(a_tree_has_an_index),
 		TEST(a_root_alone_has_no_index_until_a_member_comes),
