@@ -1,24 +1,50 @@
-/* Reading HEAD and refs of a git repository (gitrepository-layout(5)). */
+/* Reading HEAD and refs of a git repository (gitrepository-layout(5)).
+ *
+ * The directory may be anybody's, and what is read goes into a profile that others may read: only regular files are
+ * opened, through no link below the repository's directory, and nothing comes out but a commit's id or a branch's name. */
 #include "profiles/git_info.h"
 
 #include <ctype.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define PACKED_MAX_BYTES (16u << 20)
+
+static FILE *open_below(const char *directory, const char *name)
+{
+	struct open_how how = {.flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
+	int at = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC), fd;
+	FILE *file = NULL;
+	struct stat st;
+
+	if (at < 0)
+		return NULL;
+	fd = (int)syscall(SYS_openat2, at, name, &how, sizeof(how));
+	close(at);
+	if (fd < 0)
+		return NULL;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= PACKED_MAX_BYTES)
+		file = fdopen(fd, "r");
+	if (!file)
+		close(fd);
+	return file;
+}
 
 /* First line of a file without its newline. */
 static bool read_line(const char *directory, const char *name, char *line, size_t size)
 {
-	char path[PATH_MAX];
-	FILE *file;
+	FILE *file = open_below(directory, name);
 	bool ok;
 
-	if (snprintf(path, sizeof(path), "%s/%s", directory, name) >= (int)sizeof(path))
-		return false;
-	file = fopen(path, "re");
 	if (!file)
 		return false;
 	ok = fgets(line, (int)size, file) != NULL;
@@ -59,13 +85,14 @@ static bool find_git_directory(char *git, size_t size, const char *directory)
 	}
 }
 
-static bool take_commit(struct sp_git_info *info, const char *text)
+/* The id of a commit, and nothing behind it but what `end` says. */
+static bool take_commit(struct sp_git_info *info, const char *text, char end)
 {
 	size_t n = 0;
 
 	while (isxdigit((unsigned char)text[n]))
 		n++;
-	if (n < 40 || n >= sizeof(info->commit))
+	if ((n != 40 && n != 64) || text[n] != end)
 		return false;
 	memcpy(info->commit, text, n);
 	info->commit[n] = '\0';
@@ -74,19 +101,16 @@ static bool take_commit(struct sp_git_info *info, const char *text)
 
 static void find_packed(struct sp_git_info *info, const char *common, const char *ref)
 {
-	char path[PATH_MAX], line[PATH_MAX];
-	FILE *file;
+	FILE *file = open_below(common, "packed-refs");
+	char line[PATH_MAX];
 
-	if (!join(path, sizeof(path), common, "packed-refs"))
-		return;
-	file = fopen(path, "re");
 	if (!file)
 		return;
 	while (fgets(line, sizeof(line), file)) {
 		char *space = strchr(line, ' ');
 
 		line[strcspn(line, "\r\n")] = '\0';
-		if (space && strcmp(space + 1, ref) == 0 && take_commit(info, line))
+		if (space && strcmp(space + 1, ref) == 0 && take_commit(info, line, ' '))
 			break;
 	}
 	fclose(file);
@@ -106,6 +130,17 @@ static void note_change(struct sp_git_info *info, const char *directory, const c
 		info->changed_ns = ns;
 }
 
+/* As git-check-ref-format(1) has it, roughly: nothing that could be anything else. */
+static bool is_ref(const char *ref)
+{
+	if (strncmp(ref, "refs/", 5) != 0 || strstr(ref, "..") || strstr(ref, "//"))
+		return false;
+	for (; *ref; ref++)
+		if ((unsigned char)*ref <= ' ' || *ref == 0x7f || strchr("~^:?*[\\", *ref))
+			return false;
+	return true;
+}
+
 void sp_git_info(struct sp_git_info *info, const char *directory)
 {
 	char git[PATH_MAX], common[PATH_MAX], line[PATH_MAX], head[PATH_MAX];
@@ -115,16 +150,16 @@ void sp_git_info(struct sp_git_info *info, const char *directory)
 		return;
 	note_change(info, git, "HEAD");
 	if (strncmp(head, "ref: ", 5) != 0) {
-		take_commit(info, head);
+		take_commit(info, head, '\0');
 		return;
 	}
+	if (!is_ref(head + 5))
+		return;
 	if (strncmp(head, "ref: refs/heads/", 16) == 0 && strlen(head + 16) < sizeof(info->branch))
 		strcpy(info->branch, head + 16);
 	if (!read_line(git, "commondir", line, sizeof(line)) || !join(common, sizeof(common), git, line))
 		memcpy(common, git, sizeof(common));
-	if (strstr(head, "..") != NULL)
-		return;
-	if (read_line(common, head + 5, line, sizeof(line)) && take_commit(info, line)) {
+	if (read_line(common, head + 5, line, sizeof(line)) && take_commit(info, line, '\0')) {
 		note_change(info, common, head + 5);
 	} else {
 		find_packed(info, common, head + 5);

@@ -35,7 +35,8 @@ void sp_memory_set_failure(int status, const char *text)
 
 static _Noreturn void die_of_memory(void)
 {
-	fprintf(stderr, "smartprof: %s\n", failure_text);
+	if (failure_text)
+		fprintf(stderr, "smartprof: %s\n", failure_text);
 	exit(failure_status);
 }
 

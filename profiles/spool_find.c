@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "profiles/directory.h"
 #include "profiles/memory.h"
 #include "profiles/output.h"
 #include "profiles/process.h"
@@ -33,6 +34,8 @@ bool sp_spool_file_parse(struct sp_spool_file *file, const char *path)
 	int pid;
 
 	if (length < 7 || strcmp(name + length - 6, SP_SPOOL_SUFFIX) != 0)
+		return false;
+	if (strspn(name, "0123456789abcdefghijklmnopqrstuvwxyz.") != length) /* it will be printed */
 		return false;
 	if (name[0] < '1' || name[0] > '9' || sscanf(name, "%9d.%llu.", &pid, &ticks) != 2)
 		return false;
@@ -209,6 +212,7 @@ uint64_t sp_spool_signal_cost_ns(void)
 	size_t count = sp_spool_directories(directories);
 	struct sp_cost_file file;
 	struct timespec now;
+	struct stat st;
 	bool good = false;
 
 	clock_gettime(CLOCK_REALTIME, &now);
@@ -217,10 +221,11 @@ uint64_t sp_spool_signal_cost_ns(void)
 
 		if (snprintf(path, sizeof(path), "%s/" SP_COST_FILE, directories[i]) >= (int)sizeof(path))
 			continue;
-		fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+		fd = sp_regular_open(AT_FDCWD, path);
 		if (fd < 0)
 			continue;
-		good = read(fd, &file, sizeof(file)) == (ssize_t)sizeof(file) &&
+		good = fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
+			read(fd, &file, sizeof(file)) == (ssize_t)sizeof(file) &&
 			sp_cost_is_good(&file, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
 		close(fd);
 	}

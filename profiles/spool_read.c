@@ -10,7 +10,9 @@
 #include "profiles/memory.h"
 #include "profiles/spool_find.h"
 
-#define SPOOL_MAX_BYTES (1ULL << 31)
+/* Of each section, in their order. */
+static const uint32_t records_max[SP_SECTIONS] = {SP_TEXT_MAX, SP_MODULES_MAX, SP_THREADS_MAX, SP_BUCKETS_MAX,
+	SP_STACKS_MAX, SP_FRAMES_MAX, SP_SITES_MAX, SP_TIMELINE_MAX, SP_LOG_MAX, SP_LIVE_MAX};
 
 static int fail(const char **why, int error, const char *phrase)
 {
@@ -45,7 +47,7 @@ static int read_header(struct sp_spool_header *header, int fd, const char **why)
 		return fail(why, -errno, "cannot be examined");
 	if (!S_ISREG(st.st_mode))
 		return fail(why, -EINVAL, "is not a regular file");
-	if ((uint64_t)st.st_size > SPOOL_MAX_BYTES)
+	if ((uint64_t)st.st_size > SP_SPOOL_MAX_BYTES)
 		return fail(why, -EFBIG, "is larger than any spool");
 	if ((uint64_t)st.st_size < sizeof(*header) || read_at(fd, header, sizeof(*header), 0) < 0)
 		return fail(why, -EINVAL, "is too short for a spool");
@@ -76,6 +78,8 @@ static int read_section(const struct sp_snapshot *s, int fd, enum sp_section whi
 		return fail(why, -EINVAL, "has a damaged section directory");
 	if ((uint64_t)entry.stride * entry.capacity > file_bytes - entry.offset)
 		return fail(why, -EINVAL, "has a section that does not fit into the file");
+	if (entry.capacity > records_max[which])
+		return fail(why, -EFBIG, "has a section that is larger than any agent makes");
 	*count = entry.used < entry.committed ? entry.used : entry.committed;
 	if (*count > entry.capacity)
 		*count = entry.capacity;

@@ -9,8 +9,6 @@
 
 #include "sampler/agent.h"
 
-#define SP_LIVE_MAX 131072u /* entries there may be */
-
 /* What free() looks at: a byte that is not zero means that a sampled pointer with this place may be
  * alive. A multiplication by `factor` maps neighbours to neighbours, so that what a program frees together
  * shares cache lines. There are two: while samples are far apart the coarse one is in force, a byte of which

@@ -64,6 +64,18 @@ enum sp_section {
 	SP_SECTIONS
 };
 
+/* Records that no agent makes room for more of: a spool with more is damaged. Timeline: SP_TIMELINE_MAX. */
+#define SP_TEXT_MAX (512u * 1024u)
+#define SP_MODULES_MAX 4096u
+#define SP_THREADS_MAX 4096u
+#define SP_STACKS_MAX 131072u
+#define SP_BUCKETS_MAX (SP_STACKS_MAX * 4u)
+#define SP_FRAMES_MAX (SP_STACKS_MAX * 16u)
+#define SP_SITES_MAX (SP_STACKS_MAX / 2u)
+#define SP_LOG_MAX (1u << 20)
+#define SP_LIVE_MAX SP_STACKS_MAX
+#define SP_SPOOL_MAX_BYTES (128u << 20)
+
 struct sp_section_entry {
 	uint64_t offset;    /* from the start of the file */
 	uint32_t stride;    /* bytes of one record */

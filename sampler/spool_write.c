@@ -16,7 +16,6 @@
 #endif
 
 #define PAGE 4096u
-#define BUCKETS_MAX 524288u
 #define CHUNK (128u * 1024u) /* how much of a section is backed at a time, once it has as much */
 
 #define BUCKET_CHUNK (32u * 1024u) /* and of the bucket tables, which are hit all over */
@@ -24,7 +23,7 @@
 /* One bit a chunk of the bucket tables; one backed twice does no harm. */
 static uint64_t bucket_backed;
 static uint32_t generation;
-_Static_assert(BUCKETS_MAX * sizeof(uint32_t) <= 64 * BUCKET_CHUNK, "a bit a chunk");
+_Static_assert(SP_BUCKETS_MAX * sizeof(uint32_t) <= 64 * BUCKET_CHUNK, "a bit a chunk");
 
 struct section_plan {
 	uint32_t stride;
@@ -42,14 +41,14 @@ static uint32_t clamp32(uint64_t v, uint32_t low, uint32_t high)
  * limit on file size. */
 static void plan_sections(struct section_plan plan[SP_SECTIONS], uint32_t sample_cap, unsigned halvings)
 {
-	uint32_t stacks = clamp32(sample_cap / 2, 1024, 131072) >> halvings;
+	uint32_t stacks = clamp32(sample_cap / 2, 1024, SP_STACKS_MAX) >> halvings;
 	uint32_t buckets = 2048; /* tables of 1024, 2048, ..., the last of twice the stacks (stacks.c) */
 
 	while (buckets < stacks * 4)
 		buckets *= 2;
-	plan[SP_SEC_TEXT] = (struct section_plan){1, 512u * 1024u >> halvings, 32u * 1024u};
-	plan[SP_SEC_MODULES] = (struct section_plan){sizeof(struct sp_module), 4096u >> halvings, PAGE};
-	plan[SP_SEC_THREADS] = (struct section_plan){sizeof(struct sp_thread_record), 4096u >> halvings, PAGE};
+	plan[SP_SEC_TEXT] = (struct section_plan){1, SP_TEXT_MAX >> halvings, 32u * 1024u};
+	plan[SP_SEC_MODULES] = (struct section_plan){sizeof(struct sp_module), SP_MODULES_MAX >> halvings, PAGE};
+	plan[SP_SEC_THREADS] = (struct section_plan){sizeof(struct sp_thread_record), SP_THREADS_MAX >> halvings, PAGE};
 	plan[SP_SEC_BUCKETS] = (struct section_plan){sizeof(uint32_t), buckets, PAGE};
 	plan[SP_SEC_STACKS] = (struct section_plan){sizeof(struct sp_stack), stacks, 32u * 1024u};
 	plan[SP_SEC_FRAMES] = (struct section_plan){sizeof(uint64_t), stacks * 16u, 64u * 1024u};
@@ -58,7 +57,7 @@ static void plan_sections(struct section_plan plan[SP_SECTIONS], uint32_t sample
 		sizeof(struct sp_timepoint), SP_TIMELINE_MAX, SP_TIMELINE_MAX * sizeof(struct sp_timepoint)};
 	plan[SP_SEC_LIVE] = (struct section_plan){sizeof(struct sp_live), SP_LIVE_MAX >> 2 * halvings, PAGE};
 	plan[SP_SEC_LOG] = (struct section_plan){
-		sizeof(struct sp_log_entry), clamp32(sample_cap, 1024, 1u << 20) >> halvings, PAGE};
+		sizeof(struct sp_log_entry), clamp32(sample_cap, 1024, SP_LOG_MAX) >> halvings, PAGE};
 }
 
 static uint64_t place_sections(const struct section_plan plan[SP_SECTIONS], struct sp_section_entry out[SP_SECTIONS])

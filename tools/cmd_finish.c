@@ -17,8 +17,7 @@
 #include "profiles/spool_find.h"
 #include "profiles/spool_read.h"
 
-#define MEMORY_LIMIT_BYTES (4ULL << 30)
-#define CPU_LIMIT_SECONDS 120
+#define WALL_LIMIT_SECONDS 300 /* what it waits for does not come any more */
 #define NICENESS 10
 #define READY_FD 3
 
@@ -54,7 +53,7 @@ static void render_relatives(const char *spool, const char *tree, const struct s
 	count = sp_spool_list(&files, directory);
 	for (long i = 0; i < count; i++)
 		if (strcmp(files[i].path, spool) != 0 && sp_spool_is_orphan(&files[i]))
-			sp_render_spool(files[i].path, &options, &result);
+			sp_render_watched(files[i].path, &options, &result);
 	if (count >= 0)
 		free(files);
 }
@@ -71,9 +70,8 @@ int sp_cmd_finish(int argc, char **argv)
 		sp_complain("finish: it wants one spool; the agent starts it, see smartprof recover --help");
 		return SP_EXIT_USAGE;
 	}
-	sp_limit(RLIMIT_AS, MEMORY_LIMIT_BYTES);
-	sp_limit(RLIMIT_CPU, CPU_LIMIT_SECONDS);
-	sp_limit(RLIMIT_CORE, 0);
+	sp_limit_rendering();
+	alarm(WALL_LIMIT_SECONDS);
 	setpriority(PRIO_PROCESS, 0, NICENESS);
 	read_tree(argv[1], tree, sizeof(tree));
 	sp_symbols_options(&symbols, false);
@@ -85,6 +83,7 @@ int sp_cmd_finish(int argc, char **argv)
 	else
 		dprintf(READY_FD, "+");
 	close(READY_FD); /* the process need not wait for its relatives */
+	alarm(0);
 	render_relatives(argv[1], tree, &symbols);
 	return err ? 1 : 0;
 }

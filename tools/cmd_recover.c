@@ -42,7 +42,7 @@ static int recover_one(const struct sp_spool_file *file, const struct mode *mode
 		.wait_status = mode->wait_status,
 		.symbols = &mode->symbols};
 	struct sp_render_result result;
-	int err = sp_render_spool(file->path, &options, &result);
+	int err = sp_render_watched(file->path, &options, &result);
 
 	if (err == -EWOULDBLOCK || err == -ENOENT || err == -ECANCELED)
 		return 0; /* somebody else is at it, or has been */
@@ -85,6 +85,19 @@ static int recover_directory(const char *directory, const struct mode *mode, int
 	return written;
 }
 
+/* What somebody else has put in the place of one of this user's directories is neither read nor an error. */
+static bool is_others(const char *directory, const struct mode *mode)
+{
+	struct stat st;
+
+	if (lstat(directory, &st) < 0 || (S_ISDIR(st.st_mode) && st.st_uid == geteuid()))
+		return false;
+	if (mode->complain)
+		sp_complain("recover: %s belongs to another user (%u); what is in it is left alone", directory,
+			(unsigned)st.st_uid);
+	return true;
+}
+
 static int recover_all(const struct mode *mode, int *failed)
 {
 	char directories[SP_SPOOL_DIRECTORIES][PATH_MAX];
@@ -92,7 +105,7 @@ static int recover_all(const struct mode *mode, int *failed)
 	int written = 0, err = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		int got = recover_directory(directories[i], mode, failed);
+		int got = is_others(directories[i], mode) ? 0 : recover_directory(directories[i], mode, failed);
 
 		if (got > 0)
 			written += got;

@@ -14,12 +14,17 @@ void sp_complain(const char *format, ...)
 {
 	va_list arguments;
 
+	char text[2 * PATH_MAX];
+
 	fflush(stdout);
 	va_start(arguments, format);
-	fputs("smartprof: ", stderr);
-	vfprintf(stderr, format, arguments);
-	fputc('\n', stderr);
+	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
+	/* Names of files may be anybody's, and the terminal is the reader's. */
+	for (char *p = text; *p; p++)
+		if (iscntrl((unsigned char)*p) || (*p == '\xc2' && (p[1] & 0xe0) == 0x80))
+			*p = '?';
+	fprintf(stderr, "smartprof: %s\n", text);
 }
 
 int sp_complain_unknown(const char *what, const char *word, const char *dashes, const char *meant, const char *see)

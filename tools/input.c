@@ -98,6 +98,16 @@ static void time_is_up(int signal)
 	_exit(SP_EXIT_USAGE);
 }
 
+void sp_limit_rendering(void)
+{
+	sp_memory_set_failure(1, NULL);
+	sp_limit(RLIMIT_CPU, CPU_LIMIT_SECONDS);
+	sp_limit(RLIMIT_CORE, 0);
+#ifndef __SANITIZE_ADDRESS__ /* which maps terabytes it does not use */
+	sp_limit(RLIMIT_AS, MEMORY_LIMIT_BYTES);
+#endif
+}
+
 void sp_limit_reading(void)
 {
 	sp_memory_set_failure(SP_EXIT_USAGE,

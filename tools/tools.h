@@ -85,6 +85,16 @@ void sp_limit(int resource, rlim_t most);
  * and validate. */
 void sp_limit_reading(void);
 
+/* The same limits for rendering in a process of its own, which says nothing when it ends by them. */
+void sp_limit_rendering(void);
+
+struct sp_render_options;
+struct sp_render_result;
+
+/* sp_render_spool in a child process with these limits, which is ended, too, when it waits for something for 10 s (-ETIMEDOUT).
+ * -EFBIG: it came to a limit. result->why stays until the next call. */
+int sp_render_watched(const char *path, const struct sp_render_options *options, struct sp_render_result *result);
+
 /* Prints "smartprof: " and the message and a newline to stderr. */
 void sp_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
