@@ -102,7 +102,10 @@ static __attribute__((noinline)) void pass_on(struct shared_signal *s, siginfo_t
 		action.sa_handler(s->signal);
 }
 
-static void on_shut(int signal, siginfo_t *info, void *context)
+/* Emulators (qemu's before 8.1) enter handlers with a stack that is not aligned as the psABI promises. */
+#define SP_ANY_STACK __attribute__((force_align_arg_pointer))
+
+static SP_ANY_STACK void on_shut(int signal, siginfo_t *info, void *context)
 {
 	(void)signal;
 	if (!sp_sample_signal(info, context))
@@ -112,7 +115,7 @@ static void on_shut(int signal, siginfo_t *info, void *context)
 /* This handler may be entered again by our own signal, which is blocked only once there is none left that is
  * directed at the process: it would be handed to a sleeping thread. On an alternate stack it must be, since
  * the second entry would begin at the top of it as soon as the first has moved to the private stack. */
-static void on_open(int signal, siginfo_t *info, void *context)
+static SP_ANY_STACK void on_open(int signal, siginfo_t *info, void *context)
 {
 	const ucontext_t *uc = context;
 	uint64_t ours = 1ull << (signal - 1);
@@ -124,7 +127,7 @@ static void on_open(int signal, siginfo_t *info, void *context)
 	on_shut(signal, info, context);
 }
 
-static void on_ending(int signal, siginfo_t *info, void *context)
+static SP_ANY_STACK void on_ending(int signal, siginfo_t *info, void *context)
 {
 	(void)info;
 	(void)context;

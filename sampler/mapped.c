@@ -24,66 +24,98 @@ static void copy_path(char *to, const char *from)
 	to[i] = 0;
 }
 
-/* "LOW-HIGH perms OFFSET MAJOR:MINOR INODE   PATH". False: another address's line. */
-static bool parse(const char *line, uint64_t address, struct sp_mapped *out)
+static const char *skip_field(const char *p)
 {
-	const char *p = line;
-	uint64_t low = sp_take_hexadecimal(&p), high = *p == '-' ? (p++, sp_take_hexadecimal(&p)) : 0, major, minor;
-
-	if (address < low || address >= high)
-		return false;
-	p += *p == ' ';
 	while (*p && *p != ' ')
 		p++;
-	p += *p == ' ';
-	sp_take_hexadecimal(&p);
-	p += *p == ' ';
-	major = sp_take_hexadecimal(&p);
-	p += *p == ':';
-	minor = sp_take_hexadecimal(&p);
-	p += *p == ' ';
-	out->device = device_number(major, minor);
-	out->inode = sp_take_decimal(&p);
 	while (*p == ' ')
 		p++;
-	copy_path(out->path, p);
-	return true;
+	return p;
 }
 
-/* Looks through the whole lines of the text; *used: their bytes. */
-static bool search(char *text, size_t bytes, size_t *used, uint64_t address, struct sp_mapped *out)
+/* "LOW-HIGH rwxp OFFSET MAJOR:MINOR INODE   PATH". */
+static struct sp_mapping parse(const char *line)
+{
+	struct sp_mapping m = {0};
+	const char *p = line;
+	uint64_t major;
+
+	m.low = sp_take_hexadecimal(&p);
+	p += *p == '-';
+	m.high = sp_take_hexadecimal(&p);
+	p = skip_field(p);
+	m.executable = p[0] && p[1] && p[2] == 'x';
+	p = skip_field(skip_field(p));
+	major = sp_take_hexadecimal(&p);
+	p += *p == ':';
+	m.device = device_number(major, sp_take_hexadecimal(&p));
+	p = skip_field(p);
+	m.inode = sp_take_decimal(&p);
+	m.path = skip_field(p);
+	return m;
+}
+
+/* Goes through the whole lines of the text; *used: their bytes. Returns whether fn is satisfied. */
+static bool each_line(char *text, size_t bytes, size_t *used, bool (*fn)(const struct sp_mapping *, void *), void *arg)
 {
 	size_t i;
 
 	for (*used = i = 0; i < bytes; i++) {
+		struct sp_mapping mapping;
+
 		if (text[i] != '\n')
 			continue;
 		text[i] = 0;
-		if (parse(text + *used, address, out))
+		mapping = parse(text + *used);
+		if (fn(&mapping, arg))
 			return true;
 		*used = i + 1;
 	}
 	return false;
 }
 
-bool sp_mapped_find(uint64_t address, struct sp_mapped *out)
+bool sp_mapped_each(bool (*fn)(const struct sp_mapping *mapping, void *arg), void *arg)
 {
 	char text[2 * LINE_BYTES];
 	size_t kept = 0, used, total = 0, i;
-	bool found = false;
+	bool done = false;
 	long fd = sp_sys(SYS_openat, AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC), got;
 
 	if (fd < 0)
 		return false;
-	while (!found && total < READ_LIMIT_BYTES &&
-		(got = sp_sys(SYS_read, fd, text + kept, sizeof text - kept)) > 0) {
+	while (!done && total < READ_LIMIT_BYTES && (got = sp_sys(SYS_read, fd, text + kept, sizeof text - kept)) > 0) {
 		total += (size_t)got;
 		kept += (size_t)got;
-		found = search(text, kept, &used, address, out);
-		for (i = used; i < kept && !found; i++)
+		done = each_line(text, kept, &used, fn, arg);
+		for (i = used; i < kept && !done; i++)
 			text[i - used] = text[i];
 		kept -= used;
 	}
 	sp_sys(SYS_close, fd);
-	return found && out->inode;
+	return true;
+}
+
+struct search {
+	uint64_t address;
+	struct sp_mapped *out;
+};
+
+static bool is_wanted(const struct sp_mapping *mapping, void *arg)
+{
+	const struct search *search = arg;
+
+	if (search->address < mapping->low || search->address >= mapping->high)
+		return false;
+	search->out->device = mapping->device;
+	search->out->inode = mapping->inode;
+	copy_path(search->out->path, mapping->path);
+	return true;
+}
+
+bool sp_mapped_find(uint64_t address, struct sp_mapped *out)
+{
+	struct search search = {address, out};
+
+	out->inode = 0;
+	return sp_mapped_each(is_wanted, &search) && out->inode;
 }

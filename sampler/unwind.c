@@ -19,6 +19,7 @@
 #include <sys/uio.h>
 
 #include "sampler/cfi.h"
+#include "sampler/generated.h"
 #include "sampler/sys.h"
 
 /* A walk is given up after this time, which is ten times what a sample costs otherwise: it takes a
@@ -304,6 +305,17 @@ static bool is_return_address(struct walker *w, uint64_t ip)
 	return true;
 }
 
+/* Interpreters, such as HotSpot's, push where they go on and jump: no call stands before it. That is believed of
+ * generated code from which the chain of frame pointers goes on to such, or to what follows a call. */
+static bool is_pushed(struct walker *w, uint64_t frame)
+{
+	uint64_t above;
+
+	if (w->bp <= frame || w->bp - frame > FRAME_BYTES_MAX || w->bp & 7 || !sp_generated_holds(w->ip))
+		return false;
+	return read_word(w, w->bp + 8, &above) && (is_return_address(w, above) || sp_generated_holds(above));
+}
+
 /* Code without tables, such as a just-in-time compiler's, often keeps a frame pointer; rbp may as
  * well be any number, then one below sp too, which here is far above it. */
 static enum step step_guess(struct walker *w)
@@ -312,7 +324,7 @@ static enum step step_guess(struct walker *w)
 
 	w->distrust = true;
 	if (bp - w->sp > FRAME_BYTES_MAX || bp & 7 || !read_word(w, bp + 8, &w->ip) || !read_word(w, bp, &w->bp) ||
-		!is_return_address(w, w->ip))
+		!(is_return_address(w, w->ip) || is_pushed(w, bp)))
 		return STEP_LOST;
 	w->sp = bp + 16;
 	w->exact = false;

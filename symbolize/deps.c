@@ -6,6 +6,7 @@
 
 #include "symbolize/array.h"
 #include "symbolize/deps.h"
+#include "symbolize/patience.h"
 
 /* A list is a row of these, each followed by the path and its NUL. */
 struct dep {
@@ -18,16 +19,33 @@ static uint64_t to_ns(const struct timespec *time)
 	return (uint64_t)time->tv_sec * 1000000000u + (uint64_t)time->tv_nsec;
 }
 
-static struct dep look_at(const char *path)
+struct look {
+	const char *path;
+	struct dep dep;
+};
+
+static int stat_file(void *arg)
 {
+	struct look *look = arg;
 	struct stat status;
 
-	if (stat(path, &status))
-		return (struct dep){0};
-	return (struct dep){.size = (uint64_t)status.st_size,
+	if (stat(look->path, &status))
+		return -errno;
+	look->dep = (struct dep){.size = (uint64_t)status.st_size,
 		.mtime_ns = to_ns(&status.st_mtim),
 		.ctime_ns = to_ns(&status.st_ctim),
 		.inode = status.st_ino};
+	return 0;
+}
+
+/* Returns 0 or a negative errno. */
+static int look_at(const char *path, struct dep *dep)
+{
+	struct look look = {.path = path};
+	int rc = sp_patiently(stat_file, &look, path);
+
+	*dep = look.dep;
+	return rc;
 }
 
 /* Reads the entry at *at and goes on to the next; returns its path, or NULL at the end and at damage. */
@@ -85,7 +103,7 @@ void sp_deps_add(struct sp_deps *deps, const char *path)
 
 	if (has_path(deps, path))
 		return;
-	dep = look_at(path);
+	sp_deps_failed(deps, look_at(path, &dep));
 	append(deps, path, &dep);
 }
 
@@ -117,7 +135,7 @@ const char *sp_deps_missed(const struct sp_deps *deps, size_t *count)
 
 void sp_deps_failed(struct sp_deps *deps, int error)
 {
-	if (error == -ENOENT || error == -ENOTDIR || error == -ENOEXEC || error == -ESTALE)
+	if (!error || error == -ENOENT || error == -ENOTDIR || error == -ENOEXEC || error == -ESTALE)
 		return;
 	deps->unusable = true;
 	deps->error = deps->error ? deps->error : error;
@@ -147,7 +165,7 @@ bool sp_deps_hold(const uint8_t *bytes, size_t count)
 	size_t at = 0;
 
 	while ((path = next_dep(bytes, count, &at, &then))) {
-		now = look_at(path);
+		look_at(path, &now);
 		now.missed = then.missed;
 		if (memcmp(&then, &now, sizeof(now)) != 0)
 			return false;

@@ -1,6 +1,7 @@
 /* Opening ELF objects that may be missing, truncated, or no ELF at all. */
 #include <elfutils/libdwelf.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include <zlib.h>
 
 #include "symbolize/object.h"
+#include "symbolize/patience.h"
 
 /* Compressed debug sections are unpacked into memory; beyond this a module makes do with its ELF symbols. */
 #define UNPACKED_LIMIT_BYTES (1024ull << 20)
@@ -45,9 +47,18 @@ static struct sp_symbol_file file_of(const struct stat *status)
 		.changed_ns = status->st_ctim.tv_sec * 1000000000 + status->st_ctim.tv_nsec};
 }
 
+struct reading {
+	char path[PATH_MAX];
+	struct sp_image image;
+	struct sp_symbol_file file;
+	char *real_path;
+};
+
 /* A file that is being written is looked at again in a moment. */
-static int read_image(struct sp_object *object, const char *path)
+static int read_image(void *arg)
 {
+	struct reading *reading = arg;
+	const char *path = reading->path;
 	struct sp_disk_file file;
 	int rc = -EAGAIN;
 
@@ -57,27 +68,36 @@ static int read_image(struct sp_object *object, const char *path)
 		rc = sp_disk_open(&file, path);
 		if (rc)
 			return rc;
-		rc = sp_image_read(&object->image, &file);
-		object->file = file_of(&file.status);
+		rc = sp_image_read(&reading->image, &file);
+		reading->file = file_of(&file.status);
 		sp_disk_close(&file);
 	}
+	if (!rc)
+		reading->real_path = realpath(path, NULL);
 	return rc;
 }
 
 int sp_object_open(struct sp_object *object, const char *path)
 {
-	int rc;
+	struct reading *reading = calloc(1, sizeof(*reading));
+	int rc = !reading ? -ENOMEM : strlen(path) < PATH_MAX ? 0 : -ENAMETOOLONG;
 
 	*object = (struct sp_object){0};
-	rc = read_image(object, path);
-	if (!rc)
-		rc = adopt(object);
-	if (rc) {
-		sp_object_close(object);
-		return rc;
+	if (!rc) {
+		strcpy(reading->path, path);
+		rc = sp_patiently(read_image, reading, path);
 	}
-	object->path = realpath(path, NULL);
-	return 0;
+	if (rc == -ETIMEDOUT)
+		return rc; /* what it works on stays */
+	if (!rc) {
+		*object =
+			(struct sp_object){.image = reading->image, .file = reading->file, .path = reading->real_path};
+		rc = adopt(object);
+	}
+	free(reading);
+	if (rc)
+		sp_object_close(object);
+	return rc;
 }
 
 int sp_object_open_memory(struct sp_object *object, const void *bytes, size_t count)
@@ -103,25 +123,40 @@ int sp_object_reopen(struct sp_object *another, const struct sp_object *object)
 	return adopt(another);
 }
 
-bool sp_object_crc(const struct sp_object *object, uint32_t *crc)
+struct sum {
+	const char *path;
+	uint32_t crc;
+};
+
+static int add_up(void *arg)
 {
+	struct sum *sum = arg;
 	struct sp_disk_file file;
 	uint64_t left, at = 0;
 	uint8_t piece[65536];
-	int rc = object->path ? sp_disk_open(&file, object->path) : -ENOENT;
+	int rc = sp_disk_open(&file, sum->path);
 
 	if (rc)
-		return false;
-	*crc = (uint32_t)crc32(0, NULL, 0);
+		return rc;
+	sum->crc = (uint32_t)crc32(0, NULL, 0);
 	for (left = (uint64_t)file.status.st_size; left && !rc;) {
 		size_t bytes = left < sizeof(piece) ? (size_t)left : sizeof(piece);
 
 		rc = sp_disk_read(&file, piece, bytes, at);
-		*crc = (uint32_t)crc32(*crc, piece, (uInt)bytes);
+		sum->crc = (uint32_t)crc32(sum->crc, piece, (uInt)bytes);
 		left -= bytes;
 		at += bytes;
 	}
 	sp_disk_close(&file);
+	return rc;
+}
+
+bool sp_object_crc(const struct sp_object *object, uint32_t *crc)
+{
+	struct sum sum = {.path = object->path};
+	int rc = object->path ? sp_patiently(add_up, &sum, object->path) : -ENOENT;
+
+	*crc = sum.crc;
 	return !rc;
 }
 

@@ -262,7 +262,7 @@ reloader() {
 	head -c 300000000 /dev/zero >data
 	objcopy --add-section .payload=data app
 	rm data
-	for kilobytes in 60000 100000 250000; do
+	for kilobytes in 60000 250000; do
 		(ulimit -v $kilobytes && profiled ./app) || true
 		rm -rf profiles "$XDG_STATE_HOME"
 		profiled ./app
@@ -289,7 +289,7 @@ reloader() {
 	done 3>&- &
 	writer=$!
 	failed=0
-	for try in $(seq "$(long 40 300)"); do
+	for try in $(seq "$(long 25 300)"); do
 		"$SMARTPROF" report "$pid" >report.md || failed=$((failed + 1))
 		rm -rf "$HOME/.cache"
 	done
@@ -334,4 +334,51 @@ reloader() {
 			rm -r profiles
 		done
 	done
+}
+
+@test "modules on a file system that does not answer: the others have names, in a moment" {
+	reloader
+	mkdir hangs
+	burner burn_here hangs/plugin.so -shared -DPLUGIN
+	mount_hanging() {
+		unshare -m "$TARGETS/hang_mount" "$WORK/hangs" "$@"
+	}
+	mount_hanging true 2>/dev/null || skip "needs /dev/fuse and the right to mount"
+	start ./host "$WORK/hangs/plugin.so" 'sleep 60'
+	began=$SECONDS
+	mount_hanging timeout -k 5 60 "$SMARTPROF" report "$pid" >live.md
+	[ $((SECONDS - began)) -le 20 ]
+	kill -9 "$pid"
+	grep -q 'host' live.md
+	grep -q 'could not be read' live.md
+}
+
+@test "Java's interpreter is walked by its frame pointers" {
+	command -v java >/dev/null && command -v javac >/dev/null || skip "needs a JDK"
+	cat >Spin.java <<-'END'
+		public class Spin {
+			static long spin(int depth) {
+				long sum = 0;
+				for (int i = 0; i < 2000; i++)
+					sum += i * depth;
+				return depth == 0 ? sum : sum + spin(depth - 1);
+			}
+			public static void main(String[] arguments) {
+				long sum = 0;
+				for (long end = System.nanoTime() + 1500000000L; System.nanoTime() < end;)
+					sum += spin(20);
+				System.out.println(sum != 0);
+			}
+		}
+	END
+	javac Spin.java
+	profiled java -Xint -XX:+PreserveFramePointer Spin
+	[ "$(percent '[[]truncated' "$(profile_of java)")" -le 10 ]
+}
+
+@test "an emulator's guest is profiled, whose handlers begin on a stack that is not aligned" {
+	command -v qemu-x86_64 >/dev/null || skip "needs qemu-user"
+	burner burn_here app
+	plain qemu-x86_64 -E LD_PRELOAD="$AGENT" ./app
+	at_least "$(percent burn_here "$(recovered app)")" 80 # it cannot start a renderer
 }
