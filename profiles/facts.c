@@ -198,7 +198,9 @@ static void add_heap(struct sp_profile *p)
 	sp_profile_add_fact(p, "heap_allocations", "%llu", (unsigned long long)p->heap_allocations);
 	sp_profile_add_fact(p, "heap_frees", "%llu", (unsigned long long)p->heap_frees);
 	sp_profile_add_fact(p, "heap_inuse_bytes", "%llu", (unsigned long long)heap->inuse_bytes);
+	sp_profile_add_fact(p, "heap_inuse_error_bytes", "%.0f", sp_heap_inuse_error(p));
 	sp_profile_add_fact(p, "heap_peak_bytes", "%llu", (unsigned long long)heap->peak_bytes);
+	sp_profile_add_fact(p, "heap_peak_error_bytes", "%.0f", sp_heap_peak_error(p));
 }
 
 static void add_overhead(struct sp_profile *p)

@@ -118,9 +118,9 @@ void sp_put_bars(struct sp_buffer *out, const double *values, size_t n, double m
 bool sp_heap_is_rough(uint64_t bytes, double error_bytes, uint64_t samples);
 void sp_put_rough(struct sp_buffer *out, uint64_t samples); /* "rough: 3 samples", in place of the bar */
 
-/* A total of the heap with its error, "4.0 MiB ± 31.2 KiB" or "15.8 KiB (rough)", left out below a hundredth of it. */
-void sp_put_heap_total(struct sp_buffer *out, const struct sp_profile *p, uint64_t bytes,
-	double (*variance)(const struct sp_heap_site *));
+/* A total of the heap with its error, "4.0 MiB ± 31.2 KiB" or "15.8 KiB (rough: at most 47 KiB)", left out below a hundredth
+ * of it. */
+void sp_put_heap_total(struct sp_buffer *out, const struct sp_profile *p, uint64_t bytes, double error);
 
 /* "… 212 more rows, see All functions", when anything was cut. */
 void sp_put_cut(struct sp_buffer *out, size_t shown, size_t all, const char *what, const char *where);

@@ -137,17 +137,15 @@ void sp_put_rough(struct sp_buffer *out, uint64_t samples)
 	sp_buffer_printf(out, "rough: %llu sample%s", (unsigned long long)samples, samples == 1 ? "" : "s");
 }
 
-void sp_put_heap_total(struct sp_buffer *out, const struct sp_profile *p, uint64_t bytes,
-	double (*variance)(const struct sp_heap_site *))
+void sp_put_heap_total(struct sp_buffer *out, const struct sp_profile *p, uint64_t bytes, double error)
 {
-	double error = sp_heap_total_error(p, variance);
-	uint64_t samples = p->snapshot->header.heap.samples;
-
 	sp_put_size(out, bytes);
-	if (!bytes || error < (double)bytes / 100)
+	if (error < 1 || error < (double)bytes / 100)
 		return;
-	if (sp_heap_is_rough(bytes, error, samples)) {
-		sp_buffer_puts(out, " (rough)");
+	if (sp_heap_is_rough(bytes, error, p->snapshot->header.heap.samples)) {
+		sp_buffer_puts(out, bytes ? " (rough: at most " : " (at most ");
+		sp_put_size(out, sp_whole((double)bytes + error));
+		sp_buffer_puts(out, ")");
 		return;
 	}
 	sp_buffer_puts(out, " ± ");

@@ -302,12 +302,15 @@ static void write_summary(struct sp_writer *w)
 		sp_buffer_printf(&w->out, "| RSS at peak | %llu | |\n", (unsigned long long)p->max_rss_bytes);
 	write_allocator(w);
 	sp_buffer_puts(&w->out, "\nIn use (");
-	sp_put_heap_total(&w->out, p, h->heap.inuse_bytes, sp_inuse_variance);
+	sp_put_heap_total(&w->out, p, h->heap.inuse_bytes, sp_heap_inuse_error(p));
 	sp_buffer_puts(&w->out, ") and at peak (");
-	sp_put_heap_total(&w->out, p, h->heap.peak_bytes, sp_peak_variance);
+	sp_put_heap_total(&w->out, p, h->heap.peak_bytes, sp_heap_peak_error(p));
 	sp_buffer_puts(&w->out,
-		", the largest estimate, which is seldom below the true peak) are estimates from samples; allocated "
-		"bytes and the counts of allocations and frees are exact.\n\n");
+		") are estimates from samples; allocated bytes and the counts of allocations and frees are exact");
+	if (p->heap_allocations > p->heap_frees)
+		sp_buffer_printf(&w->out, ": by these %llu blocks were in use at the end",
+			(unsigned long long)(p->heap_allocations - p->heap_frees));
+	sp_buffer_puts(&w->out, ".\n\n");
 	write_gap(w);
 }
 

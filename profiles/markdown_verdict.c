@@ -151,9 +151,9 @@ static void write_memory(struct sp_writer *w)
 		return;
 	}
 	sp_buffer_puts(&w->out, "The heap held ");
-	sp_put_heap_total(&w->out, p, heap->peak_bytes, sp_peak_variance);
+	sp_put_heap_total(&w->out, p, heap->peak_bytes, sp_heap_peak_error(p));
 	sp_buffer_puts(&w->out, " at its peak and ");
-	sp_put_heap_total(&w->out, p, heap->inuse_bytes, sp_inuse_variance);
+	sp_put_heap_total(&w->out, p, heap->inuse_bytes, sp_heap_inuse_error(p));
 	sp_buffer_puts(&w->out, " at the end, out of ");
 	sp_put_size(&w->out, p->heap_allocated_bytes);
 	sp_buffer_puts(&w->out, " allocated");

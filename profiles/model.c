@@ -163,6 +163,7 @@ struct sp_profile *sp_profile_filtered(struct sp_snapshot *snapshot, const struc
 	profile->log = sp_log_add_up(profile);
 	sp_cpu_totals(profile);
 	sp_lines_add_up(profile);
+	sp_heap_settle(profile);
 	sp_heap_add_up(profile, site_frame);
 	for (size_t i = 0; symbolizer && i < profile->module_count; i++)
 		if (profile->modules[i].asked)
@@ -224,6 +225,17 @@ double sp_heap_total_variance(const struct sp_profile *profile, double (*varianc
 double sp_heap_total_error(const struct sp_profile *profile, double (*variance)(const struct sp_heap_site *))
 {
 	return sp_heap_error(sp_heap_total_variance(profile, variance), profile->snapshot->header.heap.samples);
+}
+
+double sp_heap_inuse_error(const struct sp_profile *profile)
+{
+	return profile->heap_inuse_error > 0 ? profile->heap_inuse_error
+					     : sp_heap_total_error(profile, sp_inuse_variance);
+}
+
+double sp_heap_peak_error(const struct sp_profile *profile)
+{
+	return profile->heap_peak_error > 0 ? profile->heap_peak_error : sp_heap_total_error(profile, sp_peak_variance);
 }
 
 const char *sp_profile_fact(const struct sp_profile *profile, const char *key)

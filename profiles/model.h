@@ -186,6 +186,7 @@ struct sp_profile {
 	double unnamed_frames, all_frames; /* weighted by time */
 	bool cpu_on, heap_on;
 	uint64_t heap_allocated_bytes, heap_allocations, heap_frees, heap_reallocs; /* exact */
+	double heap_inuse_error, heap_peak_error; /* 95 % half-widths of the totals, bytes; 0 none or unknown */
 };
 
 /* Called now and then while rendering; done of total addresses. */
@@ -254,6 +255,10 @@ double sp_inuse_variance(const struct sp_heap_site *site);
 /* The variance of what all sites add up to, and its 95 % half-width. */
 double sp_heap_total_variance(const struct sp_profile *profile, double (*variance)(const struct sp_heap_site *));
 double sp_heap_total_error(const struct sp_profile *profile, double (*variance)(const struct sp_heap_site *));
+
+/* Of the totals of what is in use and at the peak. */
+double sp_heap_inuse_error(const struct sp_profile *profile);
+double sp_heap_peak_error(const struct sp_profile *profile);
 
 /* What a site may have leaked: bytes that are alive and older than the last tenth of the run, where such
  * bytes were left behind in the first half of the older time as in the second, and not only at the
@@ -343,6 +348,7 @@ void sp_log_free(struct sp_log_sums *sums);
 void sp_cpu_totals(struct sp_profile *profile); /* of functions, with the errors of functions and modules */
 void sp_lines_add_up(struct sp_profile *profile);
 struct sp_line_info *sp_profile_line(struct sp_profile *profile); /* a new one, to be filled */
+void sp_heap_settle(struct sp_profile *profile); /* the totals, with their errors; sites are made to agree with them */
 void sp_heap_add_up(struct sp_profile *profile, const uint32_t *site_frame);
 void sp_threads_add_up(struct sp_profile *profile, struct sp_symbolizer *symbolizer);
 

@@ -48,7 +48,7 @@ struct sp_schema_table {
 	enum sp_table_kind kind;
 };
 
-#define SP_SCHEMA_KEYS 50u
+#define SP_SCHEMA_KEYS 52u
 #define SP_SCHEMA_SECTIONS 30u
 #define SP_SCHEMA_TABLES 10u
 extern const struct sp_schema_key sp_schema_keys[SP_SCHEMA_KEYS];

@@ -5,6 +5,7 @@
 #define NO_CPU_USED "no CPU time was used"
 #define ALLOCATOR_SILENT "the allocator has no such figure, or could not be asked safely"
 #define NO_STACKS "the profile was written before profiles had stacks"
+#define NO_ERRORS "heap sampling was off, or the profile was written before totals had errors"
 #define NO_LINES "no sample hit code whose lines are known, or source_lines is off"
 
 const struct sp_schema_key sp_schema_keys[] = {
@@ -47,7 +48,9 @@ const struct sp_schema_key sp_schema_keys[] = {
 	{"heap_allocations", SP_KEY_COUNT, SP_WITH_HEAP, NULL},
 	{"heap_frees", SP_KEY_COUNT, SP_WITH_HEAP, NULL},
 	{"heap_inuse_bytes", SP_KEY_COUNT, SP_WITH_HEAP, NULL},
+	{"heap_inuse_error_bytes", SP_KEY_COUNT, SP_OPTIONAL, NO_ERRORS},
 	{"heap_peak_bytes", SP_KEY_COUNT, SP_WITH_HEAP, NULL},
+	{"heap_peak_error_bytes", SP_KEY_COUNT, SP_OPTIONAL, NO_ERRORS},
 	{"allocator", SP_KEY_TEXT, SP_OPTIONAL, UNKNOWN_TO_AGENT},
 	{"allocator_allocated_bytes", SP_KEY_COUNT, SP_OPTIONAL, ALLOCATOR_SILENT},
 	{"allocator_active_bytes", SP_KEY_COUNT, SP_OPTIONAL, ALLOCATOR_SILENT},

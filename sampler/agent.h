@@ -81,6 +81,7 @@ struct sp_thread {
 	uint32_t uncalled_ppm;              /* of the last ticks, those in the kernel for no call and no page fault */
 	int64_t user_drift_ns;              /* user time the event samples are behind (or ahead) of the clock */
 	uint64_t heap_interval;             /* at which the running countdown was drawn */
+	int64_t heap_left;                  /* bytes until the next sample beyond the countdown */
 	uint64_t burst_began, burst_cycles; /* of the last few heap samples, in cycles */
 	uint32_t burst_samples;
 	uint64_t sampled_tsc;             /* when the last heap sample was taken */

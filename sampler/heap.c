@@ -7,6 +7,7 @@
 #include "sampler/estimate.h"
 #include "sampler/governor.h"
 #include "sampler/live.h"
+#include "sampler/peak.h"
 #include "sampler/sample.h"
 #include "sampler/stacks.h"
 #include "sampler/sys.h"
@@ -17,10 +18,18 @@
 #define RETRY_BYTES 4096
 #define LIVE_FULL_PERMILLE 700u
 
+/* Blocks of this size are looked at one by one, however wide the interval, and sampled for their size alone, as long as
+ * ALWAYS_FIRST and a quarter of all samples are not used up: which is known before, so each has a probability of 1. */
+#define ALWAYS_BYTES (256 * 1024)
+#define ALWAYS_FIRST 64u
+#define ALWAYS_PART 4u
+
 struct allocation {
 	struct sp_thread *t;
 	const void *p;
 	size_t size;
+	bool always; /* sampled for its size alone */
+	bool picked; /* and would have been without */
 };
 
 /* Sets the countdown without changing the number of bytes counted so far. */
@@ -28,6 +37,13 @@ static void set_countdown(struct sp_tls *tls, int64_t bytes)
 {
 	tls->heap.bytes_base += bytes - tls->heap.countdown;
 	tls->heap.countdown = bytes;
+}
+
+/* Counts down to a sample `bytes` from now, in steps that no large block is missed in. */
+static void count_down(struct sp_thread *t, int64_t bytes)
+{
+	t->heap_left = bytes > ALWAYS_BYTES ? bytes - ALWAYS_BYTES : 0;
+	set_countdown(t->tls, bytes - t->heap_left);
 }
 
 static void count(struct sp_tls *tls, size_t size)
@@ -80,13 +96,42 @@ static void note_peak(uint64_t inuse)
 	struct sp_heap_totals *h = &sp_agent.spool->heap;
 	uint64_t peak = sp_load(&h->peak_bytes);
 
-	while (inuse > peak && (int64_t)inuse > 0) {
-		if (__atomic_compare_exchange_n(&h->peak_bytes, &peak, inuse, false, __ATOMIC_ACQ_REL,
-			    __ATOMIC_RELAXED)) {
-			sp_store(&h->peak_time_ns, sp_now_ns());
-			__atomic_fetch_add(&h->peak_seq, 1, __ATOMIC_RELEASE);
-			return;
-		}
+	while (inuse > peak && (int64_t)inuse > 0 &&
+		!__atomic_compare_exchange_n(&h->peak_bytes, &peak, inuse, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		;
+	if (sp_peak_allocated()) {
+		sp_store(&h->peak_time_ns, sp_now_ns());
+		__atomic_fetch_add(&h->peak_seq, 1, __ATOMIC_RELEASE);
+	}
+}
+
+static bool is_exact(const struct sp_live *e)
+{
+	return e->scale == 1;
+}
+
+/* An entry comes into use, or (sign -1) goes out of it. */
+static void add_in_use(const struct sp_live *e, uint64_t sign)
+{
+	struct sp_heap_totals *h = &sp_agent.spool->heap;
+
+	sp_add(&h->inuse_variance, sign * e->variance);
+	sp_add(&h->live_entries, sign);
+	sp_add(&h->inuse_count, sign * e->count);
+	sp_add(&h->inuse_bytes, sign * e->weight);
+	if (is_exact(e)) {
+		sp_add(&h->exact_bytes, sign * e->size);
+		sp_add(&h->exact_count, sign);
+	}
+}
+
+static void add_exact_allocation(const struct sp_live *e, uint64_t sign)
+{
+	struct sp_heap_totals *h = &sp_agent.spool->heap;
+
+	if (is_exact(e)) {
+		sp_add(&h->exact_allocated_bytes, sign * e->size);
+		sp_add(&h->exact_allocs, sign);
 	}
 }
 
@@ -106,16 +151,15 @@ static void site_add(const struct sp_live *e)
 	sp_add(&s->variance_alloc, e->variance);
 	sp_add(&s->variance_inuse, e->variance);
 	sp_add(&h->samples, 1);
-	sp_add(&h->live_entries, 1);
 	sp_add(&h->class_bytes[class], e->weight);
 	sp_add(&h->class_count[class], e->count);
-	sp_add(&h->inuse_count, e->count);
-	note_peak(sp_add(&h->inuse_bytes, e->weight) + e->weight);
+	add_exact_allocation(e, 1);
+	add_in_use(e, 1);
+	note_peak(sp_load(&h->inuse_bytes));
 }
 
 static void site_free(const struct sp_live *e)
 {
-	struct sp_heap_totals *h = &sp_agent.spool->heap;
 	struct sp_site *s = site_at(e->site);
 
 	settle_peak(s);
@@ -123,9 +167,7 @@ static void site_free(const struct sp_live *e)
 	sp_add(&s->free_count, e->count);
 	sp_add(&s->inuse_samples, -1ull);
 	sp_add(&s->variance_inuse, -e->variance);
-	sp_add(&h->inuse_bytes, -e->weight);
-	sp_add(&h->inuse_count, -(uint64_t)e->count);
-	sp_add(&h->live_entries, -1ull);
+	add_in_use(e, -1ull);
 }
 
 static uint32_t record_index(const struct sp_thread *t)
@@ -139,6 +181,17 @@ static uint32_t calls_since(const struct sp_live *e)
 	uint32_t mine = record_index(sp_tls.thread);
 
 	return mine && mine == e->thread ? (uint32_t)sp_tls.heap.allocs - e->thread_allocs : UINT32_MAX;
+}
+
+/* Brings the process's counters up to date with the calling thread's. */
+static void flush_mine(void)
+{
+	struct sp_thread *t = sp_tls.guard ? NULL : sp_enter();
+
+	if (t) {
+		sp_thread_flush(t, false);
+		sp_leave(t);
+	}
 }
 
 static void site_free_by_application(const struct sp_live *e)
@@ -155,7 +208,9 @@ static void site_free_by_application(const struct sp_live *e)
 		sp_add(&s->temp_count, e->count);
 	}
 	sp_add(&sp_agent.spool->heap.sampled_frees, 1);
+	flush_mine();
 	site_free(e);
+	sp_peak_freed(e->born_clock, is_exact(e));
 }
 
 /* A uniform number in [0, 1). */
@@ -185,13 +240,13 @@ struct thinning {
 static bool thin_entry(struct sp_live *e, void *arg)
 {
 	struct thinning *th = arg;
-	struct sp_heap_totals *h = &sp_agent.spool->heap;
 	struct sp_live wider = *e;
 	struct sp_site *s = site_at(e->site);
 
 	weigh(th->t, &wider, th->interval);
 	if (wider.scale <= e->scale)
 		return true;
+	add_exact_allocation(e, -1ull); /* from now on one of those that may be missed */
 	if (uniform(th->t) * wider.scale >= e->scale) {
 		site_free(e);
 		return false;
@@ -200,8 +255,8 @@ static bool thin_entry(struct sp_live *e, void *arg)
 	sp_add(&s->free_bytes, e->weight - wider.weight);
 	sp_add(&s->free_count, (uint64_t)e->count - wider.count);
 	sp_add(&s->variance_inuse, wider.variance - e->variance);
-	note_peak(sp_add(&h->inuse_bytes, wider.weight - e->weight) + wider.weight - e->weight);
-	sp_add(&h->inuse_count, (uint64_t)wider.count - e->count);
+	add_in_use(e, -1ull);
+	add_in_use(&wider, 1);
 	*e = wider;
 	return true;
 }
@@ -230,6 +285,7 @@ static void enter(struct sp_thread *t, const struct sp_walk *walk, struct sp_liv
 {
 	struct sp_live missed;
 
+	entry->born_clock = sp_peak_clock();
 	entry->site = sp_stacks_site(sp_stacks_intern(t, walk));
 	weigh(t, entry, interval);
 	site_add(entry);
@@ -262,8 +318,9 @@ static void record_hit(void *arg)
 
 	if (!sp_unwind(t, NULL, &walk))
 		return;
-	enter(t, &walk, &entry, hit->p, t->heap_interval);
-	t->heap_interval = interval;
+	enter(t, &walk, &entry, hit->p, hit->always ? 1 : t->heap_interval);
+	if (hit->picked)
+		t->heap_interval = interval;
 }
 
 static void replay_one(const struct sp_early_sample *s, void *arg)
@@ -324,20 +381,35 @@ static void restrain(struct sp_thread *t, uint64_t cycles, uint64_t now)
 		sp_sample_keep_up(t, sp_now_ns());
 }
 
-static void sample(struct sp_tls *tls, const void *p, size_t size)
+static bool is_always_sampled(size_t size)
 {
-	struct allocation hit = {.p = p, .size = size};
+	struct sp_heap_totals *h = &sp_agent.spool->heap;
+	uint64_t taken;
+
+	if (size < ALWAYS_BYTES)
+		return false;
+	taken = sp_load(&h->always_samples);
+	return taken < ALWAYS_FIRST + sp_load(&h->samples) / ALWAYS_PART &&
+		__atomic_compare_exchange_n(&h->always_samples, &taken, taken + 1, false, __ATOMIC_RELAXED,
+			__ATOMIC_RELAXED);
+}
+
+/* left: bytes to the next one that is picked, if this was taken for its size alone. */
+static void sample(struct sp_tls *tls, const void *p, size_t size, bool always, int64_t left)
+{
+	struct allocation hit = {.p = p, .size = size, .always = always, .picked = left <= 0};
 	uint64_t began = sp_tsc(), mask = sp_block_others(), now, after;
 
 	hit.t = sp_enter();
 	if (!hit.t) {
+		tls->thread->heap_left = 0;
 		set_countdown(tls, RETRY_BYTES);
 		sp_restore_signals(mask);
 		return;
 	}
 	sp_thread_flush(hit.t, false);
 	sp_on_stack(record_hit, &hit, sp_thread_stack(hit.t));
-	set_countdown(tls, sp_next_pick(sp_random(hit.t), hit.t->heap_interval));
+	count_down(hit.t, hit.picked ? sp_next_pick(sp_random(hit.t), hit.t->heap_interval) : left);
 	now = sp_tsc();
 	after = after_cycles(began - hit.t->sampled_tsc);
 	hit.t->sampled_tsc = now;
@@ -359,7 +431,10 @@ void sp_heap_start_thread(struct sp_thread *t)
 		h->before_count = t->tls->heap.allocs;
 	}
 	t->heap_interval = sp_load(&h->interval_bytes);
-	set_countdown(t->tls, sp_agent.config.heap ? sp_next_pick(sp_random(t), t->heap_interval) : NEVER);
+	if (sp_agent.config.heap)
+		count_down(t, sp_next_pick(sp_random(t), t->heap_interval));
+	else
+		set_countdown(t->tls, NEVER);
 }
 
 /* A dormant process is left alone until it has allocated enough to be worth a spool. Returns false
@@ -382,6 +457,20 @@ static bool wake(struct sp_tls *tls, const void *p, size_t size)
 	return false;
 }
 
+/* The countdown of a thread that is sampled was too short for this allocation, which is counted already. */
+static void sample_if_due(struct sp_tls *tls, const void *p, size_t size)
+{
+	struct sp_thread *t = tls->thread;
+	int64_t left = tls->heap.countdown + t->heap_left;
+	bool always = is_always_sampled(size);
+
+	left = (uint64_t)left <= size ? 0 : left - (int64_t)size;
+	if (always || !left)
+		sample(tls, p, size, always, left);
+	else
+		count_down(t, left);
+}
+
 /* A thread's first allocation that sampling can see is picked like any other; one that the early
  * countdown had picked is. */
 static void begin(struct sp_tls *tls, const void *p, size_t size)
@@ -392,10 +481,10 @@ static void begin(struct sp_tls *tls, const void *p, size_t size)
 	count(tls, size);
 	if (picked)
 		tls->thread->heap_interval = SP_EARLY_INTERVAL;
-	if (picked || (uint64_t)tls->heap.countdown <= size)
-		sample(tls, p, size);
+	if (picked)
+		sample(tls, p, size, false, 0);
 	else
-		set_countdown(tls, tls->heap.countdown - (int64_t)size);
+		sample_if_due(tls, p, size);
 }
 
 static void hit(struct sp_tls *tls, const void *p, size_t size)
@@ -424,7 +513,7 @@ static void hit(struct sp_tls *tls, const void *p, size_t size)
 	else if (state != SP_AGENT_ACTIVE || !sp_agent.config.heap || !tls->thread)
 		set_countdown(tls, state == SP_AGENT_DORMANT || state == SP_AGENT_ACTIVATING ? RETRY_BYTES : NEVER);
 	else if (size) /* nothing to weigh in an empty one: the next is looked at again */
-		sample(tls, p, size);
+		sample_if_due(tls, p, size);
 }
 
 void sp_heap_hit(const void *p, size_t size)

@@ -175,6 +175,29 @@ struct sp_cpu_totals {
 	uint64_t reserved[2];
 };
 
+/* Totals at one moment, without the blocks that are sampled for certain. */
+struct sp_peak_totals {
+	double bytes, allocs;  /* exact: allocated so far */
+	double count;          /* exact: in use */
+	double small, entries; /* estimate of the bytes in use, and samples it rests on */
+	double set;            /* 0 before the first time */
+};
+
+/* What the peak is made of: see sampler/peak.h. The clock counts allocated bytes, in intervals. */
+struct sp_heap_peak {
+	double smooth, smooth_variance; /* largest of the estimates that exact counts are in, and its variance */
+	double largest, largest_exact,
+		largest_variance; /* of the estimates from samples alone, what of it is exact, ... */
+	double largest_interval;  /* ... and the interval then */
+	double clock;
+	double all_lives, all_freed,
+		all_freed_sq; /* samples alive, summed up over the clock; of those that have been freed
+	                                              their lives, and these squared */
+	/* The writer's own. */
+	double began, older, counted, window, sampled_sum, counted_sum, lives, freed, freed_sq;
+	struct sp_peak_totals last;
+};
+
 struct sp_heap_totals {
 	uint32_t on; /* heap sampling active */
 	uint32_t reserved0;
@@ -185,8 +208,8 @@ struct sp_heap_totals {
 	uint64_t sampled_frees;      /* atomic: of those, freed again */
 	uint64_t inuse_bytes;        /* atomic, estimate: sum over sites */
 	uint64_t inuse_count;        /* atomic, estimate */
-	uint64_t peak_bytes;         /* atomic, estimate: highest inuse_bytes */
-	uint64_t peak_time_ns;       /* since start */
+	uint64_t peak_bytes;         /* atomic, estimate: highest inuse_bytes; biased upward, see `peak` */
+	uint64_t peak_time_ns;       /* since start: when peak.smooth was reached */
 	uint64_t peak_seq;           /* atomic: raised at every new peak; see struct sp_site */
 	uint64_t before_bytes;       /* exact: allocated before sampling started, belongs to no site */
 	uint64_t before_count;
@@ -195,7 +218,14 @@ struct sp_heap_totals {
 	uint64_t interval_floor; /* atomic: the interval never goes below: raised when the live set fills */
 	uint64_t class_bytes[SP_SIZE_CLASSES]; /* atomic, estimates by size of the request */
 	uint64_t class_count[SP_SIZE_CLASSES];
-	uint64_t sample_cost_ns; /* what one sample costs, its free included, as the governor believes */
+	uint64_t sample_cost_ns;           /* what one sample costs, its free included, as the governor believes */
+	uint64_t always_samples;           /* atomic: of the samples, those taken for their size alone */
+	uint64_t inuse_variance;           /* atomic: of inuse_bytes, in units of SP_VARIANCE_UNIT */
+	uint64_t exact_bytes, exact_count; /* atomic: in use, in blocks that are sampled for certain */
+	uint64_t exact_allocated_bytes, exact_allocs; /* atomic: allocated in such */
+	uint64_t flushed_bytes, flushed_allocs,
+		flushed_frees; /* atomic, exact: what threads had counted when last looked at */
+	struct sp_heap_peak peak;
 	uint64_t reserved[2];
 };
 
@@ -400,6 +430,7 @@ struct sp_live {
 	float scale;            /* inverse of the probability of having been sampled */
 	uint32_t thread;        /* index of the allocating thread's record, 0 unknown */
 	uint32_t thread_allocs; /* low bits of that thread's count of allocations, this one included */
+	double born_clock;      /* heap.peak.clock at birth */
 };
 
 struct sp_timepoint {

@@ -114,6 +114,7 @@ struct sp_thread *sp_thread_take(void)
 	t->event_fd = -1;
 	t->event_page = NULL;
 	t->heap_interval = 0;
+	t->heap_left = 0;
 	t->burst_began = t->burst_cycles = t->burst_samples = 0;
 	t->sampled_tsc = 0;
 	t->user_base_ns = t->user_seen_ns = t->sys_seen_ns = 0;
@@ -238,6 +239,17 @@ bool sp_thread_read(void *to, const void *from, size_t bytes)
 	return sp_sys(SYS_process_vm_readv, sp_agent.pid, &local, 1, &remote, 1, 0) == (long)bytes;
 }
 
+/* The process's counters follow the threads' by what each has counted since. */
+static void add_progress(const struct sp_heap_counters *before, const struct sp_heap_counters *now)
+{
+	struct sp_heap_totals *h = &sp_agent.spool->heap;
+
+	sp_add(&h->flushed_bytes,
+		(uint64_t)(now->bytes_base - now->countdown - (before->bytes_base - before->countdown)));
+	sp_add(&h->flushed_allocs, now->allocs - before->allocs);
+	sp_add(&h->flushed_frees, now->frees - before->frees);
+}
+
 void sp_thread_flush(struct sp_thread *t, bool full)
 {
 	struct sp_thread_record *r = t->record;
@@ -246,9 +258,10 @@ void sp_thread_flush(struct sp_thread *t, bool full)
 
 	if (!r || !tls)
 		return;
-	if (tls == &sp_tls)
+	if (tls == &sp_tls) {
+		add_progress(&r->heap, &tls->heap);
 		r->heap = tls->heap;
-	else
+	} else
 		sp_thread_read(&r->heap, &tls->heap, sizeof r->heap);
 	if (full && tls == &sp_tls) {
 		sp_thread_usage_now(t->tid, &usage);
@@ -386,6 +399,7 @@ void sp_thread_reset_after_fork(struct sp_thread *mine)
 		mine->event_page = NULL;
 		mine->event_fd = -1;
 		mine->heap_interval = 0;
+		mine->heap_left = 0;
 		mine->user_assigned_ns = mine->sys_assigned_ns = 0;
 		mine->user_drift_ns = 0;
 		mine->window_switches = mine->window_cpu_ns = 0;

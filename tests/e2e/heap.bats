@@ -109,3 +109,53 @@ counted_as_got() {
 	[[ $(front allocator "$profile") == *libjemalloc.so.2 ]]
 	near "$(front allocator_allocated_bytes "$profile")" "$(front heap_inuse_bytes "$profile")" 60
 }
+
+# a_peak COMMAND…: runs it, and sets peak, error (its half-width) and truth.
+a_peak() {
+	rm -rf "$SMARTPROF_DIR"
+	timeout -k 5 "$PATIENCE" "$@" >truth
+	profile=$(profile_of peak_truth)
+	peak=$(front heap_peak_bytes "$profile") error=$(front heap_peak_error_bytes "$profile")
+	truth=$(tail -n 1 truth)
+}
+
+@test "the peak of threads that allocate all the time, in every environment and on every allocator" {
+	for name in '' libjemalloc.so.2 libtcmalloc_minimal.so.4 libmimalloc.so.2; do
+		path=
+		[ -z "$name" ] || path=$(find /usr/lib/x86_64-linux-gnu -name "$name*" | sort | head -n 1)
+		[ -z "$name" ] || [ -n "$path" ] || continue
+		for environment in development ci production critical; do
+			a_peak env SMARTPROF_ENV=$environment LD_PRELOAD="$AGENT${path:+:$path}" "$TARGETS/peak_truth"
+			near "$peak" "$truth" 60 || fail "${name:-glibc}, $environment"
+		done
+	done
+}
+
+@test "the true peak lies within its error" {
+	misses=0 runs=$(long 20 200)
+	for _ in $(seq "$runs"); do
+		a_peak env SMARTPROF_ENV=production LD_PRELOAD="$AGENT" "$TARGETS/peak_truth" 2 400000
+		awk -v p="$peak" -v e="$error" -v t="$truth" 'BEGIN { exit !(p - t <= e && t - p <= e) }' || misses=$((misses + 1))
+	done
+	at_least $((runs / 10 + 1)) $misses || fail "$misses of $runs"
+}
+
+@test "no sample left is not nothing in use, and exact counts say how many blocks" {
+	cat >left.c <<-'END'
+		#include <stdlib.h>
+		static void *volatile sink;
+		int main(void) {
+			for (int i = 0; i < 3000000; i++) { sink = malloc(200 + i % 1000); free(sink); }
+			for (int i = 0; i < 80; i++) sink = malloc(1000);
+			for (int i = 0; i < 3000000; i++) { sink = malloc(200 + i % 1000); free(sink); }
+			return 0;
+		}
+	END
+	gcc -O1 -fno-builtin -o left left.c
+	SMARTPROF_ENV=production profiled ./left
+	profile=$(profile_of left)
+	[ "$(front heap_inuse_bytes "$profile")" -gt 0 ] || grep -q 'and 0 B (at most .*) at the end' "$profile" ||
+		fail "$(grep 'at the end' "$profile")"
+	at_least "$(($(front heap_inuse_bytes "$profile") + $(front heap_inuse_error_bytes "$profile")))" 80000
+	grep -q 'by these 8[0-9] blocks were in use at the end' "$profile"
+}
