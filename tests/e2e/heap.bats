@@ -30,7 +30,7 @@ counted_as_got() {
 @test "what is refused is not counted, with the limit set late and early, on every allocator" {
 	export SMARTPROF_HEAP_INTERVAL=512KiB
 	counted_as_got "$TARGETS/refused"
-	(ulimit -v 200000 && counted_as_got "$TARGETS/refused" inherited)
+	(ulimit -S -v 200000 && counted_as_got "$TARGETS/refused" inherited)
 	for name in libjemalloc.so.2 libmimalloc.so.2; do # tcmalloc gives up
 		path=$(find /usr/lib/x86_64-linux-gnu -name "$name*" | head -n 1)
 		[ -n "$path" ] || continue

@@ -60,11 +60,9 @@ static void ask_in_vain(size_t size)
 int main(int argc, char **)
 {
 	struct rlimit limit;
-	rlim_t before;
 
 	got(malloc(4000000), 4000000);
 	getrlimit(RLIMIT_AS, &limit);
-	before = limit.rlim_cur;
 	if (argc < 2)
 		limit.rlim_cur = 1 << 20;
 	if (setrlimit(RLIMIT_AS, &limit) != 0)
@@ -75,7 +73,7 @@ int main(int argc, char **)
 		;
 	for (int i = 0; i < 3000; i++)
 		ask_in_vain(i % 2 ? 24 : 5000);
-	limit.rlim_cur = before;
+	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_AS, &limit);
 	printf("%zu %zu\n", bytes, count);
 	return 0;
