@@ -344,15 +344,16 @@ static void make_spool(struct activation *a, char *path, uint64_t ticks, struct 
 		err = sp_spool_place(path, SP_PATH_MAX, place, ticks, &why);
 		if (!err) {
 			err = sp_spool_create(path, cap, h);
-			why = err == -EFBIG ? "the limit on file size (ulimit -f) is too small for a spool"
-				: err       ? strerrordesc_np(-err)
-					    : NULL;
+			why = err == -EFBIG     ? "the limit on file size (ulimit -f) is too small for a spool"
+				: err == -E2BIG ? "the limit on address space (ulimit -v) leaves no room for a spool"
+				: err           ? strerrordesc_np(-err)
+						: NULL;
 		}
 		if (!err || !a->why ||
 			err != -ENOSPC) /* the first reason, unless this place is there and does not work */
 			a->why = why;
 		a->error = err;
-		if (err == -EFBIG || err == -EDQUOT)
+		if (err == -EFBIG || err == -E2BIG || err == -EDQUOT)
 			return;
 	}
 }

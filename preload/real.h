@@ -66,6 +66,7 @@
 	X(int, dl_iterate_phdr, (int (*)(struct dl_phdr_info *, size_t, void *), void *)) \
 	X(int, dlclose, (void *)) \
 	X(int, pipe2, (int *, int)) \
+	X(int, mlockall, (int)) \
 	X(int, mincore, (void *, size_t, unsigned char *)) \
 	X(void, _exit, (int)) \
 	X(void, quick_exit, (int)) \

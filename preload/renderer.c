@@ -78,6 +78,31 @@ struct raw_sigaction {
 	uint64_t mask;
 };
 
+/* The program's limits are not the renderer's, as far as that is allowed: it has its own. */
+static void lift_limits(void)
+{
+	static const unsigned char limits[] = {
+		RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK, RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_NPROC, RLIMIT_NOFILE};
+	struct rlimit now, want;
+	size_t i;
+
+	for (i = 0; i < sizeof limits; i++) {
+		if (sp_sys(SYS_prlimit64, 0, limits[i], NULL, &now) != 0)
+			continue;
+		/* What threads get for their stacks, and how many descriptors there can be, goes by these two. */
+		want.rlim_cur = limits[i] == RLIMIT_STACK ? 8u << 20
+			: limits[i] == RLIMIT_NOFILE      ? 1024
+							  : RLIM_INFINITY;
+		want.rlim_max = RLIM_INFINITY;
+		if (limits[i] == RLIMIT_NOFILE || sp_sys(SYS_prlimit64, 0, limits[i], &want, NULL) != 0) {
+			want.rlim_max = now.rlim_max;
+			if (want.rlim_cur > want.rlim_max)
+				want.rlim_cur = want.rlim_max;
+			sp_sys(SYS_prlimit64, 0, limits[i], &want, NULL);
+		}
+	}
+}
+
 /* In the grandchild: everything of the target's is let go of, then exec. */
 static int renderer_main(void *arg)
 {
@@ -90,6 +115,7 @@ static int renderer_main(void *arg)
 	for (i = 1; i < 65; i++) /* ignored ones would be inherited */
 		sp_sys(SYS_rt_sigaction, i, &dfl, NULL, 8);
 	err = keep_only(s->done_fd);
+	lift_limits();
 	if ((uint32_t)sp_sys(SYS_geteuid) !=
 		sp_agent.uid) /* for the time being: the spool's owner can be come back to */
 		sp_sys(SYS_setresuid, sp_agent.uid, sp_agent.uid, sp_agent.uid);

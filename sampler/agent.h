@@ -128,10 +128,11 @@ struct sp_agent {
 	uint32_t sealed; /* 1 + the state before the application installed a seccomp filter */
 	uint32_t shut;   /* atomic: our handler and sp_block_others block our own signal, too; none of ours is directed
 	                    * at the process any more */
-	bool early_heap; /* a dormant process's allocations are sampled too */
-	uint32_t paused; /* atomic: a fork is under way, no stack is walked */
-	uint32_t inflight; /* atomic: threads inside libunwind now */
-	uint32_t *alive;   /* SP_ALIVE on a MADV_WIPEONFORK page: 0 in a forked child */
+	uint32_t locks_memory; /* atomic: what is mapped from now on will be locked (mlockall) */
+	bool early_heap;       /* a dormant process's allocations are sampled too */
+	uint32_t paused;       /* atomic: a fork is under way, no stack is walked */
+	uint32_t inflight;     /* atomic: threads inside libunwind now */
+	uint32_t *alive;       /* SP_ALIVE on a MADV_WIPEONFORK page: 0 in a forked child */
 	int pid;
 	uint32_t uid; /* whose the spool is */
 	struct sp_sampler_config config;

@@ -147,6 +147,13 @@ int sp_live_init(void)
 	return 0;
 }
 
+bool sp_live_holds(const void *p)
+{
+	const char *start = (const char *)live.keys, *end = (const char *)(live.fine + 1) + FILTER_BYTES;
+
+	return start && (const char *)p >= start && (const char *)p < end;
+}
+
 void sp_live_reset(void)
 {
 	live.ready = false;

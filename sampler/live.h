@@ -45,6 +45,9 @@ bool sp_live_may_have(const void *p) SP_HIDDEN;
 /* Maps the hash; needs a spool. 0 or a negative errno. In a forked child its contents are gone. Any context. */
 int sp_live_init(void) SP_HIDDEN;
 
+/* Whether the address lies in what sp_live_init has mapped. */
+bool sp_live_holds(const void *p) SP_HIDDEN;
+
 /* Makes the next free() of the agent's own memory take the slow path: see sp_arena_owns. */
 void sp_live_mark_arena(const void *p) SP_HIDDEN;
 

@@ -16,7 +16,9 @@
 #endif
 
 #define PAGE 4096u
-#define CHUNK (128u * 1024u) /* how much of a section is backed at a time, once it has as much */
+#define LOCKED_BYTES (4ull << 20) /* of a file whose every page would be taken */
+#define CUT_BYTES (128u * 1024u)  /* what a section that is cut back still has room for */
+#define CHUNK (128u * 1024u)      /* how much of a section is backed at a time, once it has as much */
 
 #define BUCKET_CHUNK (32u * 1024u) /* and of the bucket tables, which are hit all over */
 
@@ -125,9 +127,26 @@ static uint64_t round_up_growth(uint64_t bytes, uint64_t had)
 	return (bytes + step - 1) / step * step;
 }
 
+/* While the mapping is being cut back no section grows. */
+static uint32_t growing, frozen;
+
+static bool begin_growth(void)
+{
+	__atomic_fetch_add(&growing, 1, __ATOMIC_SEQ_CST);
+	if (sp_likely(!__atomic_load_n(&frozen, __ATOMIC_SEQ_CST)))
+		return true;
+	__atomic_fetch_sub(&growing, 1, __ATOMIC_SEQ_CST);
+	return false;
+}
+
+static void end_growth(void)
+{
+	__atomic_fetch_sub(&growing, 1, __ATOMIC_SEQ_CST);
+}
+
 /* Makes at least `want` records of a section usable. Several threads may do so at once: backing a
  * page twice does no harm. */
-static bool commit_records(struct sp_spool_header *spool, struct sp_section_entry *e, uint32_t want)
+static bool back_records(struct sp_spool_header *spool, struct sp_section_entry *e, uint32_t want)
 {
 	uint32_t have = __atomic_load_n(&e->committed, __ATOMIC_ACQUIRE);
 	uint64_t bytes = (uint64_t)want * e->stride;
@@ -135,7 +154,7 @@ static bool commit_records(struct sp_spool_header *spool, struct sp_section_entr
 
 	if (want <= have)
 		return true;
-	if (want > e->capacity)
+	if (want > sp_load(&e->capacity))
 		return false;
 	if (have) /* what a new spool needs is known */
 		bytes = round_up_growth(bytes, (uint64_t)have * e->stride);
@@ -150,21 +169,46 @@ static bool commit_records(struct sp_spool_header *spool, struct sp_section_entr
 	return true;
 }
 
-/* Sizes the file; falls back to smaller tables while RLIMIT_FSIZE asks for it. */
+static bool commit_records(struct sp_spool_header *spool, struct sp_section_entry *e, uint32_t want)
+{
+	bool ok;
+
+	if (sp_likely(want <= __atomic_load_n(&e->committed, __ATOMIC_ACQUIRE)))
+		return true;
+	if (!begin_growth())
+		return false;
+	ok = back_records(spool, e, want);
+	end_growth();
+	return ok;
+}
+
+/* What the limits leave for the file, which is all mapped. */
+static uint64_t room_bytes(uint64_t *space)
+{
+	struct rlimit file = {RLIM_INFINITY, RLIM_INFINITY}, address = file;
+
+	sp_sys(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &file);
+	sp_sys(SYS_prlimit64, 0, RLIMIT_AS, NULL, &address);
+	*space = address.rlim_cur == RLIM_INFINITY ? RLIM_INFINITY : address.rlim_cur / 16;
+	if (sp_load(&sp_agent.locks_memory) && *space > LOCKED_BYTES)
+		*space = LOCKED_BYTES;
+	return file.rlim_cur;
+}
+
+/* Sizes the file; falls back to smaller tables while limits ask for it. */
 static int choose_layout(uint32_t sample_cap, struct section_plan plan[SP_SECTIONS],
 	struct sp_section_entry entries[SP_SECTIONS], uint64_t *total)
 {
-	struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+	uint64_t space, file = room_bytes(&space);
 	unsigned halvings;
 
-	sp_sys(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &limit);
 	for (halvings = 0; halvings <= 5; halvings++) {
 		plan_sections(plan, sample_cap, halvings);
 		*total = place_sections(plan, entries);
-		if (*total <= limit.rlim_cur)
+		if (*total <= file && *total <= space)
 			return 0;
 	}
-	return -EFBIG;
+	return *total > file ? -EFBIG : -E2BIG;
 }
 
 /* The lock belongs to the open file, which the mapping keeps: it goes with the process, in every namespace. */
@@ -303,7 +347,51 @@ void sp_spool_take(uint64_t bytes, uint64_t more)
 	sp_add(&sp_agent.spool->agent_bytes_max, more);
 }
 
+static uint64_t section_end(const struct sp_section_entry *e)
+{
+	return (e->offset + (uint64_t)e->stride * e->capacity + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+}
+
+/* Between sections that were cut back there may be mappings of the application's. */
 void sp_spool_drop(struct sp_spool_header *spool)
 {
-	sp_sys(SYS_munmap, spool, spool->total_bytes);
+	struct sp_section_entry sections[SP_SECTIONS];
+	int i;
+
+	memcpy(sections, spool->sections, sizeof sections);
+	for (i = 0; i < SP_SECTIONS; i++)
+		sp_sys(SYS_munmap, (char *)spool + sections[i].offset, section_end(&sections[i]) - sections[i].offset);
+	sp_sys(SYS_munmap, spool, sections[0].offset);
+}
+
+void sp_spool_cut(struct sp_spool_header *spool)
+{
+	int i, left;
+
+	__atomic_store_n(&frozen, 1, __ATOMIC_SEQ_CST);
+	for (left = 1000; left && __atomic_load_n(&growing, __ATOMIC_SEQ_CST); left--)
+		sp_sys(SYS_sched_yield);
+	for (i = 0; left && i < SP_SECTIONS; i++) {
+		struct sp_section_entry *e = &spool->sections[i];
+		uint64_t end = section_end(e), want = CUT_BYTES / e->stride;
+
+		if (i == SP_SEC_BUCKETS || i == SP_SEC_TIMELINE) /* their records are not handed out in order */
+			continue;
+		if (want < 2ull * e->committed)
+			want = 2ull * e->committed;
+		if (want < e->capacity)
+			sp_store(&e->capacity, (uint32_t)want);
+		if (section_end(e) < end)
+			sp_sys(SYS_munmap, (char *)spool + section_end(e), end - section_end(e));
+	}
+	__atomic_store_n(&frozen, 0, __ATOMIC_SEQ_CST);
+}
+
+void sp_spool_unlock(struct sp_spool_header *spool)
+{
+	int i;
+
+	for (i = 0; i < SP_SECTIONS; i++)
+		sp_sys(SYS_munlock, (char *)spool + spool->sections[i].offset,
+			section_end(&spool->sections[i]) - spool->sections[i].offset);
 }

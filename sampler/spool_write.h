@@ -7,7 +7,8 @@
 /* Creates the spool file `path` (O_EXCL, 0600) with tables for `sample_cap` samples, maps it and
  * fills in the header's identity. On success *spool is the mapping. Nothing of it is a hole that
  * could fault later: every record handed out is backed first. Checks RLIMIT_FSIZE, so that no
- * SIGXFSZ is raised. Returns 0 or a negative errno (-EFBIG: RLIMIT_FSIZE; -ENOSPC: no room).
+ * SIGXFSZ is raised. It takes a sixteenth of a limited address space at the most, and little of memory that will
+ * be locked. Returns 0 or a negative errno (-EFBIG: RLIMIT_FSIZE; -E2BIG: RLIMIT_AS; -ENOSPC: no room).
  * Any context; does not touch sp_agent. */
 int sp_spool_create(const char *path, uint32_t sample_cap, struct sp_spool_header **spool) SP_HIDDEN;
 
@@ -32,6 +33,12 @@ uint32_t sp_spool_generation(void) SP_HIDDEN;
 
 /* Counts memory that the agent takes outside of the spool, and raises the limit by `more`. Any context. */
 void sp_spool_take(uint64_t bytes, uint64_t more) SP_HIDDEN;
+
+/* The process is about to lock its memory: takes away the room that sections may never need. Normal context. */
+void sp_spool_cut(struct sp_spool_header *spool) SP_HIDDEN;
+
+/* It has locked it: ours may be paged out as ever. */
+void sp_spool_unlock(struct sp_spool_header *spool) SP_HIDDEN;
 
 /* Unmaps a spool; in a forked child, the parent's. */
 void sp_spool_drop(struct sp_spool_header *spool) SP_HIDDEN;

@@ -35,6 +35,17 @@ struct sp_thread *sp_thread_at(uint32_t index)
 	return chunk ? (struct sp_thread *)(chunk + (size_t)(index % BLOCKS_PER_CHUNK) * SP_BLOCK_BYTES) : NULL;
 }
 
+bool sp_thread_holds(const void *p)
+{
+	const size_t bytes = (size_t)BLOCKS_PER_CHUNK * SP_BLOCK_BYTES;
+	uint32_t c;
+
+	for (c = 0; c < MAX_CHUNKS && sp_load(&pool.chunks[c]); c++)
+		if ((const char *)p >= pool.chunks[c] && (const char *)p < pool.chunks[c] + bytes)
+			return true;
+	return false;
+}
+
 static struct sp_thread *pop_free(void)
 {
 	uint64_t head = __atomic_load_n(&pool.free_head, __ATOMIC_ACQUIRE);

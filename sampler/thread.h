@@ -34,6 +34,9 @@ void sp_thread_forget(struct sp_thread *t) SP_HIDDEN;
 /* The block at a place in the pool; NULL when there is none. */
 struct sp_thread *sp_thread_at(uint32_t index) SP_HIDDEN;
 
+/* Whether the address lies in the pool. */
+bool sp_thread_holds(const void *p) SP_HIDDEN;
+
 /* The calling thread ends: final counters go to the record, the block back to the pool. Its clocks
  * must be disarmed. Normal context. */
 void sp_thread_release(struct sp_thread *t) SP_HIDDEN;

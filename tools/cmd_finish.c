@@ -13,11 +13,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "env/env.h"
 #include "profiles/render.h"
 #include "profiles/spool_find.h"
 #include "profiles/spool_read.h"
 
 #define WALL_LIMIT_SECONDS 300 /* what it waits for does not come any more */
+#define MEMORY_LEAST_BYTES (256ULL << 20)
 #define NICENESS 10
 #define READY_FD 3
 
@@ -58,6 +60,25 @@ static void render_relatives(const char *spool, const char *tree, const struct s
 		free(files);
 }
 
+/* Where memory is short the program and what runs beside it come first: the spool can wait. */
+static void yield_memory(void)
+{
+	static struct sp_config config;
+	uint64_t most;
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		if (write(fd, "1000", 4) < 0)
+			perror("smartprof: oom_score_adj"); /* then it is as likely to go as others */
+		close(fd);
+	}
+	sp_config_load(&config, sp_settings_where(), NULL);
+	most = config.machine.memory_limit_bytes / 2;
+	if (most < MEMORY_LEAST_BYTES)
+		most = MEMORY_LEAST_BYTES;
+	sp_limit(RLIMIT_DATA, most);
+}
+
 int sp_cmd_finish(int argc, char **argv)
 {
 	struct sp_symbolizer_options symbols;
@@ -72,6 +93,7 @@ int sp_cmd_finish(int argc, char **argv)
 	}
 	sp_limit_rendering();
 	alarm(WALL_LIMIT_SECONDS);
+	yield_memory();
 	setpriority(PRIO_PROCESS, 0, NICENESS);
 	read_tree(argv[1], tree, sizeof(tree));
 	sp_symbols_options(&symbols, false);
