@@ -27,7 +27,7 @@ def pool(directory):
 
 
 def compare(old, new, *flags):
-    run = subprocess.run([sys.argv[1], "compare", "--format", "json", *flags, "--baseline", *old, "--current", *new],
+    run = subprocess.run([sys.argv[1], "compare", "--strict", "--format", "json", *flags, "--baseline", *old, "--current", *new],
                          capture_output=True, text=True)
     return run.returncode, json.loads(run.stdout)
 
