@@ -105,11 +105,13 @@ void sp_clock_stop_process(void)
 void sp_clock_sentinel(uint64_t now)
 {
 	uint32_t cores = sp_agent.spool->host_cores;
+	uint64_t put_off_ns = sp_load(&process.put_off_ns);
 
-	/* Often enough that it does not fire beside ticks, however many threads run. */
 	if (process.pid != sp_agent.pid || sp_load(&process.users) || sp_load(&process.stopped) ||
-		sp_load(&process.given_up) ||
-		now - sp_load(&process.put_off_ns) < SENTINEL_NS / 4 / (cores ? cores : 1))
+		sp_load(&process.given_up))
+		return;
+	/* Often enough that it does not fire beside ticks, however many threads run. */
+	if (put_off_ns && now - put_off_ns < SENTINEL_NS / 4 / (cores ? cores : 1))
 		return;
 	sp_store(&process.put_off_ns, now);
 	sp_clock_set_timer(process.timer, SENTINEL_NS, 0);
