@@ -79,7 +79,7 @@ reloader() {
 		burner burn_here app -Wl,--build-id=$id
 		profiled /lib64/ld-linux-x86-64.so.2 ./app
 		profile=$(profile_of app)
-		at_least "$(percent 'main;.*burn_here' "$profile")" 80
+		at_least "$(percent 'main;.*burn_here' "$profile")" 50
 		[ "$(front program "$profile")" = app ]
 		rm -r profiles
 	done
@@ -93,7 +93,7 @@ reloader() {
 	mv app.new app
 	kill "$pid"
 	wait "$pid" || true
-	at_least "$(percent first_build "$(profile_of app)")" 80
+	at_least "$(percent first_build "$(profile_of app)")" 50
 	rm -r profiles
 	cp app app.new
 	mv app.old app
@@ -137,7 +137,7 @@ reloader() {
 	for id in none sha1; do
 		burner burn_here plugin.so -shared -DPLUGIN -Wl,--build-id=$id
 		profiled ./host ./plugin.so
-		at_least "$(percent burn_here "$(profile_of host)")" 80
+		at_least "$(percent burn_here "$(profile_of host)")" 50
 		rm -r profiles
 	done
 }
@@ -166,12 +166,12 @@ reloader() {
 			sh -c "$how"
 			kill "$pid"
 			wait "$pid" || true
-			at_least "$(percent burn_here "$(profile_of app)")" 80
+			at_least "$(percent burn_here "$(profile_of app)")" 50
 			rm -r profiles
 		done
 		burner burn_here app -Wl,--build-id=$id
 		profiled ./memfd ./app
-		at_least "$(percent burn_here "$(profile_of app)")" 80
+		at_least "$(percent burn_here "$(profile_of app)")" 50
 		rm -r profiles
 	done
 }
@@ -227,7 +227,7 @@ reloader() {
 	cp app small
 	truncate -s 5000M app
 	profiled ./app
-	at_least "$(percent burn_here "$(profile_of app)")" 80
+	at_least "$(percent burn_here "$(profile_of app)")" 50
 	rm -r profiles
 	objcopy --add-section .payload=/dev/null small app
 	# The section's contents: far behind everything else, as large as the limit on memory and a half.
@@ -248,12 +248,12 @@ reloader() {
 		f.truncate(6100 << 20)
 	END
 	profiled ./app
-	at_least "$(percent burn_here "$(profile_of app)")" 80
+	at_least "$(percent burn_here "$(profile_of app)")" 50
 	rm -r profiles
 	sed '1i char huge[2400000000ul];' burner.c >zeros.c
 	cc -g -O1 -mcmodel=large -DNAME=burn_here -o app zeros.c
 	profiled ./app
-	at_least "$(percent burn_here "$(profile_of app)")" 80
+	at_least "$(percent burn_here "$(profile_of app)")" 50
 }
 
 @test "what could not be read under a limit is read the next time" {
@@ -267,7 +267,7 @@ reloader() {
 		rm -rf profiles "$XDG_STATE_HOME"
 		profiled ./app
 		profile=$(profile_of app)
-		at_least "$(percent burn_here "$profile")" 80
+		at_least "$(percent burn_here "$profile")" 50
 		section '## All lines' "$profile" | grep -q burner.c
 		rm -rf profiles "$XDG_CACHE_HOME"
 	done
@@ -380,5 +380,5 @@ reloader() {
 	command -v qemu-x86_64 >/dev/null || skip "needs qemu-user"
 	burner burn_here app
 	plain qemu-x86_64 -E LD_PRELOAD="$AGENT" ./app
-	at_least "$(percent burn_here "$(recovered app)")" 80 # it cannot start a renderer
+	at_least "$(percent burn_here "$(recovered app)")" 50 # it cannot start a renderer
 }
