@@ -26,6 +26,8 @@ struct sp_module_info {
 	const char *name;     /* base name; "" for module 0, which holds the pseudo functions */
 	const char *build_id; /* hexadecimal, "" when it has none */
 	uint64_t start, end, bias, epoch_from, epoch_to;
+	uint64_t
+		reach; /* largest end among the snapshot's modules up to this one, which are in the order of their starts */
 	int handle;         /* of the symbolizer; -1 none */
 	uint32_t canonical; /* first module with the same path and build-id: its functions are the same rows */
 	bool system;        /* a library of the distribution: /lib, /usr/lib, but never the executable */

@@ -167,6 +167,7 @@ void sp_modules_load(struct sp_profile *profile, struct sp_symbolizer *symbolize
 		struct sp_symbol_module symbols;
 
 		*info = module_info(snapshot, m, &profile->arena);
+		info->reach = m->end > info[-1].reach ? m->end : info[-1].reach;
 		info->canonical = canonical(&seen, &seen_ids, m, info->path, (uint32_t)i + 1);
 		symbols = (struct sp_symbol_module){.path = info->path,
 			.start = m->start,
@@ -198,7 +199,7 @@ bool sp_module_is_gone(const struct sp_module_info *module)
 }
 
 /* Ranges of one epoch do not overlap, so walking back from the last start at or below the address
- * meets the right module first; the walk is bounded because a damaged spool may say anything. */
+ * meets the right module first, and ends where nothing reaches so far. */
 uint32_t sp_modules_find(const struct sp_profile *profile, uint64_t address, uint64_t epoch)
 {
 	size_t n = profile->unknown_module - 1, low = 1, high = n + 1;
@@ -211,9 +212,11 @@ uint32_t sp_modules_find(const struct sp_profile *profile, uint64_t address, uin
 		else
 			high = middle;
 	}
-	for (size_t i = low - 1, steps = 0; i >= 1 && steps < 4096; i--, steps++) {
+	for (size_t i = low - 1; i >= 1; i--) {
 		const struct sp_module_info *m = &profile->modules[i];
 
+		if (address >= m->reach)
+			break;
 		if (address < m->end && m->epoch_from <= epoch && epoch < m->epoch_to)
 			return (uint32_t)i;
 	}

@@ -2,6 +2,7 @@
 #include "profiles/spool_read.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -200,6 +201,21 @@ static void check_modules(struct sp_snapshot *s)
 	s->module_count = kept;
 }
 
+/* Figures that no program reaches are damage; without them there is no peak. */
+static void check_peak(struct sp_snapshot *s)
+{
+	struct sp_heap_peak *k = &s->header.heap.peak;
+	const double bytes[] = {k->smooth, k->largest, k->largest_exact, k->largest_interval, k->counted};
+
+	for (size_t i = 0; i < sizeof(bytes) / sizeof(bytes[0]); i++) {
+		if (fabs(bytes[i]) < 1e18)
+			continue;
+		*k = (struct sp_heap_peak){.clock = 0};
+		s->damaged++;
+		return;
+	}
+}
+
 static void check_threads(struct sp_snapshot *s)
 {
 	for (size_t i = 0; i < s->thread_count; i++)
@@ -251,6 +267,7 @@ int sp_snapshot_read(struct sp_snapshot *snapshot, int fd, const char **why)
 	check_live(s);
 	check_modules(s);
 	check_threads(s);
+	check_peak(s);
 	return 0;
 }
 

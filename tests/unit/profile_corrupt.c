@@ -1,5 +1,6 @@
 /* Damaged spools: cut anywhere, bits flipped anywhere, numbers out of range. Rendering must refuse
  * or cope. Meant to run with sanitizers too. */
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -108,6 +109,37 @@ static void foreign_files_are_refused(void **state)
 	assert_int_not_equal(render(), 0);
 	strcpy(path, "/nowhere/at/all");
 	assert_int_not_equal(render(), 0);
+}
+
+/* However much of the file there is: no agent makes so much. */
+static void sections_beyond_any_agents_are_refused(void **state)
+{
+	struct sp_section_entry *e = &spool.header->sections[SP_SEC_STACKS];
+
+	(void)state;
+	e->capacity = SP_STACKS_MAX + 1;
+	spool_write(&spool, path);
+	assert_int_equal(truncate(path, SP_SPOOL_MAX_BYTES), 0);
+	assert_int_equal(render(), -EFBIG);
+	e->capacity = SP_STACKS_MAX;
+	spool_write(&spool, path);
+	assert_int_equal(truncate(path, SP_SPOOL_MAX_BYTES), 0);
+	assert_int_equal(render(), 0);
+	assert_int_equal(truncate(path, SP_SPOOL_MAX_BYTES + 1), 0);
+	assert_int_equal(render(), -EFBIG);
+}
+
+static void a_peak_beyond_belief_is_none(void **state)
+{
+	struct sp_snapshot snapshot;
+
+	(void)state;
+	spool.header->heap.peak.clock = 1;
+	spool.header->heap.peak.smooth = 1e300;
+	spool_snapshot(&spool, &snapshot);
+	assert_true(snapshot.header.heap.peak.clock == 0);
+	assert_int_equal(snapshot.damaged, 1);
+	sp_snapshot_free(&snapshot);
 }
 
 static void bad_directories_are_refused(void **state)
@@ -242,6 +274,8 @@ int main(void)
 		TEST(a_cut_spool_is_refused),
 		TEST(foreign_files_are_refused),
 		TEST(bad_directories_are_refused),
+		TEST(sections_beyond_any_agents_are_refused),
+		TEST(a_peak_beyond_belief_is_none),
 		TEST(full_tables_are_read_to_their_capacity),
 		TEST(references_out_of_range_are_left_out),
 		TEST(jumps_lead_to_addresses_or_nowhere),
