@@ -163,7 +163,7 @@ void sp_allocator_ask(void) SP_HIDDEN;
 /* --- hold.c ------------------------------------------------------------------------------------ */
 
 /* From here to sp_hold_end no signal that is sent to the process ends it. The calling thread has all signals blocked;
- * `before` is its mask before that, and after sp_hold_end. Default actions stand again then. Any context. */
+ * `before` is its mask before that, and after sp_hold_end. Default actions of signals that ask the process to end stand again then. Any context. */
 void sp_hold_signals(uint64_t before) SP_HIDDEN;
 void sp_hold_end(void) SP_HIDDEN;
 

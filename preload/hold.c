@@ -24,6 +24,8 @@
 /* Somebody wants the process to be gone. */
 #define IMPATIENT (BIT(SIGHUP) | BIT(SIGINT) | BIT(SIGQUIT) | BIT(SIGTERM))
 
+#define ALARMS (BIT(SIGALRM) | BIT(SIGXCPU))
+
 static struct {
 	uint32_t on;      /* atomic */
 	uint32_t hurried; /* atomic: an impatient signal came to another thread */
@@ -42,8 +44,9 @@ static bool is_held(const struct sigaction *action)
 	return !(action->sa_flags & SA_SIGINFO) && action->sa_handler == on_held;
 }
 
-/* Every default action that would end the process becomes on_held, and back. Returns the signals whose default
- * is to stop it. */
+/* Every default action that would end the process becomes on_held; `back`: those of impatient signals and alarms,
+ * by which a process that hangs in its last steps is ended, become it again. The others were not meant for a process
+ * that would have been gone long ago. Returns the signals whose default is to stop it. */
 static uint64_t change_defaults(bool back)
 {
 	struct sigaction now, want;
@@ -58,7 +61,7 @@ static uint64_t change_defaults(bool back)
 			continue;
 		if (now.sa_handler == SIG_IGN)
 			hold.ignored |= BIT(i);
-		if (back ? !is_held(&now) : now.sa_handler != SIG_DFL)
+		if (back ? !is_held(&now) || !(BIT(i) & (IMPATIENT | ALARMS)) : now.sa_handler != SIG_DFL)
 			continue;
 		if (STOPS & BIT(i))
 			stops |= BIT(i);

@@ -27,9 +27,9 @@
 #define MAX_ENV 4096
 #define STACK_BYTES 65536u
 #define WAIT_MS 10000
-#define HURRIED_MS 500   /* once a signal wants the process to end */
-#define RELATIVES_MS 250 /* for what the renderer does when the profile stands: it need not be waited for */
-#define SLICE_MS 50      /* between two looks at what does not wake the wait */
+#define HURRIED_MS 500    /* once a signal wants the process to end */
+#define RELATIVES_MS 1000 /* for what the renderer does when the profile stands: it need not be waited for */
+#define SLICE_MS 50       /* between two looks at what does not wake the wait */
 struct spawn {
 	char name[SP_PATH_MAX], path[SP_PATH_MAX]; /* of the command: as looked for, and without links */
 	char *argv[4];

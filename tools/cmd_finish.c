@@ -54,8 +54,10 @@ static void render_relatives(const char *spool, const char *tree, const struct s
 	strncat(directory, spool, (size_t)(slash - spool) < sizeof(directory) - 1 ? (size_t)(slash - spool) : 0);
 	count = sp_spool_list(&files, directory);
 	for (long i = 0; i < count; i++)
-		if (strcmp(files[i].path, spool) != 0 && sp_spool_is_orphan(&files[i]))
+		if (strcmp(files[i].path, spool) != 0 && sp_spool_is_orphan(&files[i])) {
+			close(READY_FD); /* the process need not wait for its relatives */
 			sp_render_watched(files[i].path, &options, &result);
+		}
 	if (count >= 0)
 		free(files);
 }
@@ -104,7 +106,6 @@ int sp_cmd_finish(int argc, char **argv)
 		dprintf(READY_FD, "it used less than 20 ms of CPU and 1 MB of memory: too little for a profile");
 	else
 		dprintf(READY_FD, "+");
-	close(READY_FD); /* the process need not wait for its relatives */
 	alarm(0);
 	render_relatives(argv[1], tree, &symbols);
 	return err ? 1 : 0;
