@@ -151,17 +151,19 @@ static int between_main(void *arg)
 /* The environment for the renderer: the target's, without what would profile the renderer. */
 static void build_environment(struct spawn *s)
 {
-	static const char *const drop[] = {
-		"LD_PRELOAD=", "LD_AUDIT=", "LD_LIBRARY_PATH=", "DEBUGINFOD_URLS=", "MALLOC_CONF=", "ASAN_OPTIONS="};
+	static const char *const drop[] = {"LD_PRELOAD=", "LD_AUDIT=", "LD_LIBRARY_PATH=", "DEBUGINFOD_URLS=",
+		"MALLOC_CONF=", "ASAN_OPTIONS=", "SMARTPROF_ENABLED="};
 	char **from;
 	size_t n = 0, i;
 
-	for (from = sp_process.envp; from && *from && n < MAX_ENV; from++) {
+	for (from = sp_process.envp; from && *from && n < MAX_ENV - 1; from++) {
 		for (i = 0; i < sizeof drop / sizeof *drop && strncmp(*from, drop[i], strlen(drop[i])) != 0; i++)
 			;
 		if (i == sizeof drop / sizeof *drop)
 			s->envp[n++] = *from;
 	}
+	/* /etc/ld.so.preload names us to every program there is: a profiled renderer would need a renderer. */
+	s->envp[n++] = (char *)(uintptr_t) "SMARTPROF_ENABLED=0";
 	s->envp[n] = NULL;
 }
 
