@@ -176,9 +176,12 @@ static void write_shares(struct sp_writer *w)
 	}
 	sp_buffer_printf(&w->out, "%s.\n", over_budget(p, &cost));
 	sp_buffer_printf(&w->out,
-		"- The hooks alone cost about %.2f %% more, outside of the budget: %llu calls of malloc, free and "
-		"their like at %.1f ns.\n",
-		sp_cost_percent(p, cost.hooks_ns), (unsigned long long)cost.hook_calls, SP_HOOK_CALL_NS);
+		"- The hooks alone cost about %.2f %% more (%.2f to %.2f), outside of the budget: %llu calls of "
+		"malloc, free and "
+		"their like at %.1f ns (%.1f to %.1f, the more the fuller the caches and the faster the allocator).\n",
+		sp_cost_percent(p, cost.hooks_ns), sp_cost_percent(p, (double)cost.hook_calls * SP_HOOK_CALL_LEAST_NS),
+		sp_cost_percent(p, (double)cost.hook_calls * SP_HOOK_CALL_MOST_NS), (unsigned long long)cost.hook_calls,
+		SP_HOOK_CALL_NS, SP_HOOK_CALL_LEAST_NS, SP_HOOK_CALL_MOST_NS);
 }
 
 static void write_signal(struct sp_writer *w)

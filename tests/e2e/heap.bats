@@ -31,7 +31,7 @@ counted_as_got() {
 	export SMARTPROF_HEAP_INTERVAL=512KiB
 	counted_as_got "$TARGETS/refused"
 	(ulimit -S -v 200000 && counted_as_got "$TARGETS/refused" inherited)
-	for name in libjemalloc.so.2 libmimalloc.so.2; do # tcmalloc gives up
+	for name in libjemalloc.so.2; do # the others give up
 		path=$(find /usr/lib/x86_64-linux-gnu -name "$name*" | head -n 1)
 		[ -n "$path" ] || continue
 		counted_as_got env LD_PRELOAD="$AGENT:$path" "$TARGETS/refused"
