@@ -18,7 +18,9 @@ static void note(int result, int how, const sigset_t *set)
 {
 	int state = sp_load(&sp_agent.state);
 
-	if (result != 0 || !set || how == SIG_UNBLOCK || (state != SP_AGENT_DORMANT && state != SP_AGENT_ACTIVE) ||
+	/* Inside the agent it is libunwind, around its locks. */
+	if (result != 0 || !set || how == SIG_UNBLOCK || sp_tls.guard ||
+		(state != SP_AGENT_DORMANT && state != SP_AGENT_ACTIVE) ||
 		sigismember(set, sp_agent.config.signal) != 1 || sp_is_stale_child() || sp_is_vfork_child())
 		return;
 	sp_blocked_give_up();

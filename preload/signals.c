@@ -120,7 +120,8 @@ static SP_ANY_STACK void on_open(int signal, siginfo_t *info, void *context)
 	const ucontext_t *uc = context;
 	uint64_t ours = 1ull << (signal - 1);
 
-	if (sp_unlikely(!(uc->uc_stack.ss_flags & SS_DISABLE))) {
+	/* A first thread that never asked for such a stack has no flags at all here. */
+	if (sp_unlikely(uc->uc_stack.ss_size && !(uc->uc_stack.ss_flags & SS_DISABLE))) {
 		sp_signals_shut();
 		sp_sys(SYS_rt_sigprocmask, SIG_BLOCK, &ours, NULL, 8);
 	}

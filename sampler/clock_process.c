@@ -114,7 +114,7 @@ void sp_clock_sentinel(uint64_t now)
 	if (put_off_ns && now - put_off_ns < SENTINEL_NS / 4 / (cores ? cores : 1))
 		return;
 	sp_store(&process.put_off_ns, now);
-	sp_clock_set_timer(process.timer, SENTINEL_NS, 0);
+	sp_clock_set_timer(process.timer, SENTINEL_NS, SENTINEL_NS); /* again, when the one signal is turned away */
 }
 
 /* In the kernel's part of a fork, however long, all signals are blocked. */
@@ -124,9 +124,9 @@ void sp_clock_hold_process(bool hold)
 
 	if (process.pid != sp_agent.pid || sp_load(&process.stopped) || sp_load(&process.given_up))
 		return;
-	if (!sp_load(&process.users))
-		interval = 0;
-	sp_clock_set_timer(process.timer, hold ? 0 : interval ? interval : SENTINEL_NS, hold ? 0 : interval);
+	if (!sp_load(&process.users) || !interval)
+		interval = SENTINEL_NS;
+	sp_clock_set_timer(process.timer, hold ? 0 : interval, hold ? 0 : interval);
 }
 
 void sp_clock_give_up_process(void)

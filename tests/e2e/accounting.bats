@@ -90,7 +90,7 @@ for n in range(2):
 # known_once FILE THREADS: so many threads, and what samples stand for is what they used.
 known_once() {
 	[ "$(front threads "$1")" = "$2" ] || fail "$(front threads "$1") threads instead of $2"
-	near "$(front cpu_sampled_seconds "$1")" "$(cpu_of "$1")" 6
+	near "$(front cpu_sampled_seconds "$1")" "$(cpu_of "$1")" 10
 	refuse grep -q '\[found\]' "$1"
 }
 

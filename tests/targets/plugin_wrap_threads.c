@@ -15,8 +15,10 @@ struct job {
 static void *run(void *p)
 {
 	struct job job = *(struct job *)p;
+	void *volatile block = malloc(100);
 	void *result;
 
+	free(block);
 	free(p);
 	spend(0.05);
 	result = job.start(job.argument);
