@@ -123,7 +123,8 @@ static enum sp_secrecy name_before(const char *start, const char *end, const cha
 
 static bool is_user_flag(const char *word, size_t length)
 {
-	static const char *const flags[] = {"--user", "--userpwd", "--proxy-user", "--login", "-user", "-login"};
+	static const char *const flags[] = {
+		"--user", "--userpwd", "--proxy-user", "--login", "-user", "-login", "--cert", "--proxy-cert"};
 
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
 		if (strlen(flags[i]) == length && memcmp(word, flags[i], length) == 0)

@@ -10,13 +10,14 @@
 /* In themselves, and wherever they are part of a longer word. */
 static const char *const secret_parts[] = {"password", "passwd", "passphrase", "passcode", "secret", "apikey", "token",
 	"credential", "authorization", "privatekey", "accesskey", "authkey", "accountkey", "sharedkey", "signingkey",
-	"encryptionkey", "sessionkey", "masterkey", "requirepass", "masterauth"};
+	"encryptionkey", "sessionkey", "masterkey", "requirepass", "masterauth", "passwort", "kennwort", "motdepasse",
+	"seedphrase", "unlockcode", "recoverycode", "recoverykey", "licensekey", "licencekey"};
 
 /* What such a part must not go on with: secretary, tokenizer, passwordless. */
 static const char *const other_words[] = {"ary", "aries", "arial", "ariat", "ion", "ive", "iz", "is", "less"};
 
 static const char *const secret_words[] = {
-	"bearer", "jwt", "cookie", "cookies", "pin", "pincode", "otp", "totp", "psk", "hmac", "pw"};
+	"bearer", "jwt", "cookie", "cookies", "pin", "pincode", "otp", "totp", "psk", "hmac", "pw", "mnemonic"};
 static const char *const weak_words[] = {
 	"pwd", "auth", "pass", "key", "keys", "session", "sessionid", "sas", "sig", "signature", "cred", "creds"};
 static const char *const weak_ends[] = {"pass", "pwd", "pw"};
@@ -175,7 +176,7 @@ bool sp_redact_is_scheme(const char *word, size_t length)
 bool sp_redact_is_bare_name(const char *word, size_t length)
 {
 	static const char *const names[] = {"password", "passwd", "passphrase", "requirepass", "masterauth", "bearer",
-		"psk", "identified", "authorization"};
+		"psk", "identified", "authorization", "aws_secret_access_key", "aws_session_token"};
 
 	return is_word(word, length, names, COUNT(names));
 }
@@ -185,7 +186,7 @@ static const struct sp_redact_program programs[] = {{"mysql", "p", "", ""}, {"my
 	{"mysqladmin", "p", "", ""}, {"mysqlimport", "p", "", ""}, {"mysqlsh", "p", "", ""}, {"mariadb", "p", "", ""},
 	{"mariadb-dump", "p", "", ""}, {"mariadb-admin", "p", "", ""}, {"mongo", "p", "", ""}, {"mongosh", "p", "", ""},
 	{"mongodump", "p", "", ""}, {"mongorestore", "p", "", ""}, {"sshpass", "p", "", ""}, {"cqlsh", "p", "", ""},
-	{"redis-cli", "a", "", ""}, {"valkey-cli", "a", "", ""}, {"keydb-cli", "a", "", ""}, {"curl", "b", "uU", "p"},
+	{"redis-cli", "a", "", ""}, {"valkey-cli", "a", "", ""}, {"keydb-cli", "a", "", ""}, {"curl", "b", "uUE", "p"},
 	{"wget", "", "", "aPp"}, {"http", "", "a", "p"}, {"https", "", "a", "p"}, {"ldapsearch", "w", "", ""},
 	{"ldapmodify", "w", "", ""}, {"ldapadd", "w", "", ""}, {"ldapwhoami", "w", "", ""}, {"smbclient", "", "U", ""},
 	{"lftp", "", "u", "p"}, {"sqlcmd", "P", "", ""}, {"bcp", "P", "", ""}, {"isql", "P", "", ""},
