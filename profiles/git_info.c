@@ -62,9 +62,19 @@ static bool join(char *out, size_t size, const char *directory, const char *name
 	return n > 0 && (size_t)n < size;
 }
 
+/* What leads elsewhere leads only to what its owner has, too: else it tells of what others must not see. */
+static bool may_lead(const char *from, const char *to)
+{
+	struct stat pointer, target;
+
+	if (lstat(from, &pointer) < 0 || stat(to, &target) < 0)
+		return false;
+	return pointer.st_uid == geteuid() || pointer.st_uid == 0 || pointer.st_uid == target.st_uid;
+}
+
 static bool find_git_directory(char *git, size_t size, const char *directory)
 {
-	char at[PATH_MAX], line[PATH_MAX];
+	char at[PATH_MAX], line[PATH_MAX], pointer[PATH_MAX];
 	struct stat st;
 
 	if (directory[0] != '/' || snprintf(at, sizeof(at), "%s", directory) >= (int)sizeof(at))
@@ -74,9 +84,10 @@ static bool find_git_directory(char *git, size_t size, const char *directory)
 
 		if (join(git, size, at, ".git") && stat(git, &st) == 0) {
 			if (S_ISDIR(st.st_mode))
-				return true;
+				return may_lead(git, git);
+			memcpy(pointer, git, strlen(git) + 1);
 			return read_line(at, ".git", line, sizeof(line)) && strncmp(line, "gitdir: ", 8) == 0 &&
-				join(git, size, at, line + 8);
+				join(git, size, at, line + 8) && may_lead(pointer, git);
 		}
 		slash = strrchr(at, '/');
 		if (!slash || !at[1])
@@ -143,7 +154,7 @@ static bool is_ref(const char *ref)
 
 void sp_git_info(struct sp_git_info *info, const char *directory)
 {
-	char git[PATH_MAX], common[PATH_MAX], line[PATH_MAX], head[PATH_MAX];
+	char git[PATH_MAX], common[PATH_MAX], line[PATH_MAX], head[PATH_MAX], pointer[PATH_MAX];
 
 	*info = (struct sp_git_info){{0}, {0}, 0};
 	if (!find_git_directory(git, sizeof(git), directory) || !read_line(git, "HEAD", head, sizeof(head)))
@@ -157,7 +168,8 @@ void sp_git_info(struct sp_git_info *info, const char *directory)
 		return;
 	if (strncmp(head, "ref: refs/heads/", 16) == 0 && strlen(head + 16) < sizeof(info->branch))
 		strcpy(info->branch, head + 16);
-	if (!read_line(git, "commondir", line, sizeof(line)) || !join(common, sizeof(common), git, line))
+	if (!read_line(git, "commondir", line, sizeof(line)) || !join(common, sizeof(common), git, line) ||
+		!join(pointer, sizeof(pointer), git, "commondir") || !may_lead(pointer, common))
 		memcpy(common, git, sizeof(common));
 	if (read_line(common, head + 5, line, sizeof(line)) && take_commit(info, line, '\0')) {
 		note_change(info, common, head + 5);

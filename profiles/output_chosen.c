@@ -32,6 +32,11 @@ static int open_parent(struct sp_output *o, const char *file)
 	return o->fd < 0 ? o->fd : 0;
 }
 
+static bool is_others(const struct stat *st)
+{
+	return st->st_uid != geteuid() && st->st_uid != 0;
+}
+
 /* Follows a link that is this user's or root's. Returns 1 when it did, 0 when it is none. */
 static int follow_link(struct sp_output *o, struct stat *st)
 {
@@ -44,7 +49,7 @@ static int follow_link(struct sp_output *o, struct stat *st)
 		return errno == ENOENT ? 0 : -errno;
 	if (!S_ISLNK(st->st_mode))
 		return 0;
-	if (st->st_uid != geteuid() && st->st_uid != 0)
+	if (is_others(st))
 		return -EPERM;
 	n = readlinkat(o->fd, o->name, target, sizeof(target) - 1);
 	if (n < 0)
@@ -82,6 +87,8 @@ int sp_output_choose(struct sp_output *output, const struct sp_snapshot *snapsho
 		return more < 0 ? more : -ELOOP;
 	if (S_ISBLK(st.st_mode))
 		return -ENOTBLK;
+	if (S_ISFIFO(st.st_mode) && is_others(&st)) /* whoever made it would read the profile, and nobody else */
+		return -EPERM;
 	output->through = S_ISCHR(st.st_mode) || S_ISFIFO(st.st_mode);
 	if (output->through || sp_snapshot_is_root(snapshot))
 		return 0;
@@ -113,7 +120,9 @@ static int write_through(const struct sp_output *o, const struct sp_buffer *text
 	if (fd < 0)
 		return -errno;
 	signal(SIGPIPE, SIG_IGN);
-	err = fstat(fd, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISFIFO(st.st_mode)) ? write_slowly(fd, text) : -EINVAL;
+	err = fstat(fd, &st) == 0 && (S_ISCHR(st.st_mode) || (S_ISFIFO(st.st_mode) && !is_others(&st)))
+		? write_slowly(fd, text)
+		: -EINVAL;
 	if (close(fd) < 0 && !err)
 		err = -errno;
 	return err;

@@ -69,18 +69,35 @@ int sp_cache_error(int result)
 	}
 }
 
+/* Root makes none in a user's place, say a HOME that sudo left as it was: the user could not use it. */
+static int make_in(const char *parent, const char *directory)
+{
+	struct stat status;
+
+	if (!lstat(directory, &status))
+		return 0;
+	if (stat(parent, &status))
+		return -errno;
+	if (status.st_uid != geteuid() && status.st_uid != 0 && !(status.st_mode & S_IWOTH))
+		return -EPERM;
+	return mkdir(directory, 0700) && errno != EEXIST ? -errno : 0;
+}
+
 /* Makes the directory of the path, and those above it; it must be ours alone. */
 static int make_directory(const char *path)
 {
-	char directory[PATH_MAX];
+	char directory[PATH_MAX], parent[PATH_MAX] = "/";
 	struct stat status;
+	int err;
 
 	if (snprintf(directory, sizeof(directory), "%s", path) >= (int)sizeof(directory))
 		return -ENAMETOOLONG;
 	for (char *slash = strchr(directory + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
-		if (mkdir(directory, 0700) && errno != EEXIST)
-			return -errno;
+		err = make_in(parent, directory);
+		if (err)
+			return err;
+		memcpy(parent, directory, strlen(directory) + 1);
 		if (!strchr(slash + 1, '/'))
 			break;
 		*slash = '/';

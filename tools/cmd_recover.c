@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "profiles/escape.h"
 #include "profiles/render.h"
 #include "profiles/spool_find.h"
 
@@ -34,6 +35,16 @@ struct mode {
 	struct sp_symbolizer_options symbols;
 };
 
+/* The directory's name may be another user's. */
+static void print_path(const struct mode *mode, const char *path)
+{
+	struct sp_buffer shown = {0};
+
+	sp_escape(&shown, SP_ESCAPE_PLAIN, path, strlen(path));
+	fprintf(mode->out, "%s%s\n", mode->prefix, shown.data);
+	sp_buffer_free(&shown);
+}
+
 /* Returns 1 for a profile written, 0 for none, negative for a spool that cannot be rendered. */
 static int recover_one(const struct sp_spool_file *file, const struct mode *mode)
 {
@@ -52,7 +63,7 @@ static int recover_one(const struct sp_spool_file *file, const struct mode *mode
 		return err;
 	}
 	if (mode->out && result.path[0])
-		fprintf(mode->out, "%s%s\n", mode->prefix, result.path);
+		print_path(mode, result.path);
 	return result.path[0] != '\0';
 }
 
@@ -116,7 +127,7 @@ static int recover_all(const struct mode *mode, int *failed)
 }
 
 /* Root looks at what is another user's with that user's rights, and in that user's place. */
-static int become_owner(const char *directory)
+static int become_owner(const char *directory, struct mode *mode)
 {
 	struct stat st;
 	struct passwd *user;
@@ -124,6 +135,7 @@ static int become_owner(const char *directory)
 	if (geteuid() != 0 || stat(directory, &st) < 0 || st.st_uid == 0)
 		return 0;
 	user = getpwuid(st.st_uid);
+	mode->symbols.cache = NULL; /* root's is out of reach then */
 	unsetenv("XDG_STATE_HOME");
 	unsetenv("XDG_CACHE_HOME");
 	if ((user ? initgroups(user->pw_name, user->pw_gid) : setgroups(0, NULL)) < 0 ||
@@ -170,7 +182,7 @@ int sp_cmd_recover(int argc, char **argv)
 		sp_complain("recover: unexpected argument '%s'; see smartprof recover --help", argv[optind + 1]);
 		return SP_EXIT_USAGE;
 	}
-	got = optind < argc ? become_owner(argv[optind]) : 0;
+	got = optind < argc ? become_owner(argv[optind], &mode) : 0;
 	if (!got)
 		got = optind < argc ? recover_directory(argv[optind], &mode, &failed) : recover_all(&mode, &failed);
 	if (got < 0) {

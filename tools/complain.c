@@ -10,6 +10,13 @@
 
 #define WORD_MAX 63
 
+void sp_make_inert(char *text)
+{
+	for (char *p = text; *p; p++)
+		if (iscntrl((unsigned char)*p) || (*p == '\xc2' && (p[1] & 0xe0) == 0x80))
+			*p = '?';
+}
+
 void sp_complain(const char *format, ...)
 {
 	va_list arguments;
@@ -20,10 +27,7 @@ void sp_complain(const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	/* Names of files may be anybody's, and the terminal is the reader's. */
-	for (char *p = text; *p; p++)
-		if (iscntrl((unsigned char)*p) || (*p == '\xc2' && (p[1] & 0xe0) == 0x80))
-			*p = '?';
+	sp_make_inert(text);
 	fprintf(stderr, "smartprof: %s\n", text);
 }
 

@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "tools/tools.h"
+
 #define SOURCE_BYTES 1024
 
 struct ink {
@@ -15,16 +17,29 @@ static struct ink ink_of(bool colour)
 	return colour ? (struct ink){"\033[1m", "\033[36m", "\033[33m", "\033[0m"} : (struct ink){"", "", "", ""};
 }
 
+/* Prints what has names of files or values of variables in it. */
+static __attribute__((format(printf, 1, 2))) void print_foreign(const char *format, ...)
+{
+	char text[2 * PATH_MAX];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	sp_make_inert(text);
+	printf("%s\n", text);
+}
+
 static void print_environment(const struct sp_plan *plan, const struct ink *ink)
 {
 	const struct sp_config *config = &plan->config;
 	enum sp_environment environment;
 	char reason[128];
 
-	printf("%senvironment%s    %s: %s\n", ink->head, ink->plain, sp_environment_name(config->environment),
-		config->reason);
+	printf("%senvironment%s    ", ink->head, ink->plain);
+	print_foreign("%s: %s", sp_environment_name(config->environment), config->reason);
 	for (unsigned i = 0; sp_environment_outvoted(config, plan->where, i, &environment, reason, sizeof(reason)); i++)
-		printf("               against: %s (%s)\n", reason, sp_environment_name(environment));
+		print_foreign("               against: %s (%s)", reason, sp_environment_name(environment));
 }
 
 static void print_limit(const struct sp_limit *limit)
@@ -103,11 +118,11 @@ static void print_file(const struct sp_plan *plan, const struct ink *ink)
 {
 	printf("%ssettings file%s  ", ink->head, ink->plain);
 	if (plan->file && plan->file->path[0] && plan->file->problem)
-		printf("%s, ignored: %s\n", plan->file->path, plan->file->problem);
+		print_foreign("%s, ignored: %s", plan->file->path, plan->file->problem);
 	else if (plan->file && plan->file->path[0])
-		printf("%s, %u set in it\n", plan->file->path, plan->file->count);
+		print_foreign("%s, %u set in it", plan->file->path, plan->file->count);
 	else if (plan->where->cwd && *plan->where->cwd)
-		printf("no " SP_FILE_NAME " in %s or above\n", plan->where->cwd);
+		print_foreign("no " SP_FILE_NAME " in %s or above", plan->where->cwd);
 	else
 		printf("none\n");
 }
@@ -123,6 +138,8 @@ static void print_setting(const struct sp_plan *plan, int option, const struct i
 	sp_source_text(&plan->config, plan->where, (enum sp_option)option, source, sizeof(source));
 	if (option == SP_OPT_ENVIRONMENT) /* its reasons stand above */
 		source[strcspn(source, ":;")] = '\0';
+	sp_make_inert(text);
+	sp_make_inert(source);
 	printf("%-36s  %s%-12s%s  %s\n", sp_option_rows[option].variable, changed ? ink->changed : "", text,
 		changed ? ink->plain : "", source);
 }
@@ -149,6 +166,7 @@ static void print_cpu(const struct sp_plan *plan)
 		return;
 	}
 	sp_source_text(config, plan->where, SP_OPT_CPU_INTERVAL, source, sizeof(source));
+	sp_make_inert(source);
 	if (plan->events_error == SP_EVENTS_UNKNOWN)
 		printf("  CPU       task-clock events where they work, else the kernel's tick");
 	else if (plan->events_error == 0)
@@ -187,7 +205,7 @@ static void print_plan(const struct sp_plan *plan, const struct ink *ink)
 			(double)values[SP_OPT_OVERHEAD_BUDGET].number / 2);
 	else
 		printf("  heap      not profiled\n");
-	printf("  profiles  %s\n", plan->output);
+	print_foreign("  profiles  %s", plan->output);
 	printf("  children  %s\n", children[values[SP_OPT_FOLLOW].number]);
 }
 
@@ -198,10 +216,10 @@ void sp_config_print_warnings(const struct sp_plan *plan, bool colour)
 	for (unsigned i = 0; i < plan->warning_count; i++) {
 		const struct sp_warning *warning = &plan->warnings[i];
 
-		printf("%s%s%s: %s\n", ink.bad, warning->blocking ? "no profile" : "warning", ink.plain,
-			warning->message);
+		printf("%s%s%s: ", ink.bad, warning->blocking ? "no profile" : "warning", ink.plain);
+		print_foreign("%s", warning->message);
 		if (*warning->fix)
-			printf("  to mend it: %s\n", warning->fix);
+			print_foreign("  to mend it: %s", warning->fix);
 	}
 }
 

@@ -96,6 +96,8 @@ struct sp_render_result;
 int sp_render_watched(const char *path, const struct sp_render_options *options, struct sp_render_result *result);
 
 /* Prints "smartprof: " and the message and a newline to stderr. */
+/* Names of files may be anybody's, and the terminal is the reader's: control characters become '?'. */
+void sp_make_inert(char *text);
 void sp_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The word's index among the `count` known ones; or complains, with the nearest known one or with all of them, and

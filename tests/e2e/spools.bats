@@ -272,6 +272,58 @@ drops() {
 	[ "$(front git_commit "$(profile_of ends)")" = "$(cat secret)" ]
 }
 
+@test "another user's FIFO gets no profile, and a HOME of theirs no directories" {
+	[ "$UID" -eq 0 ] || skip "needs root"
+	open_to_all .
+	mkdir -m 777 shared
+	mkdir theirs
+	mkfifo -m 666 shared/fifo
+	chown 65534 theirs shared/fifo
+	timeout 20 cat shared/fifo >got 3>&- &
+	(umask 077 && SMARTPROF_OUTPUT=$WORK/shared/fifo HOME=$WORK/theirs profiled "$TARGETS/ends" exit 0.2) || true
+	kill $! || true
+	wait || true
+	[ ! -s got ]
+	grep -q 'shared/fifo, which did not work: a link or a FIFO of another' "$(find "$XDG_STATE_HOME" -name 'ends.*.md')"
+	[ -z "$(find theirs -user root)" ]
+}
+
+@test "a path of another user's is printed without control characters" {
+	[ "$UID" -eq 0 ] || skip "needs root"
+	open_to_all .
+	mkdir theirs && chown 65534 theirs
+	(cd theirs && SMARTPROF_DIR=$PWD/$(printf 'p\033]0;own\007\nx') profiled setpriv --reuid=65534 --regid=65534 \
+		--clear-groups "$TARGETS/ends" kill9 0.3) || true
+	"$SMARTPROF" recover /dev/shm/smartprof-65534 >out 2>err
+	[ "$(wc -l <out)" -eq 1 ]
+	grep -qF 'p\x1b]0;own\x07\x0ax/development/ends.' out
+	[ ! -s err ] || fail "$(cat err)"
+	for where in theirs/p*; do
+		(cd "$where" && printf 'SMARTPROF_FOLLOW=none\n' >.env.profiling && chown 65534 .env.profiling && "$SMARTPROF" config) >out
+	done
+	grep -q 'p?]0;own??x/.env.profiling, ignored' out
+	refuse grep -q "$(printf '\033')" out
+}
+
+@test "a repository of somebody else's leads to no other user's" {
+	[ "$UID" -eq 0 ] || skip "needs root"
+	local how
+	mkdir -p private/.git/refs/heads link file common/.git
+	printf 'ref: refs/heads/quiet\n' | tee private/.git/HEAD >common/.git/HEAD
+	head -c 20 /dev/urandom | od -An -tx1 | tr -d ' \n' >private/.git/refs/heads/quiet
+	ln -s ../private/.git link/.git
+	echo "gitdir: $WORK/private/.git" >file/.git
+	echo "$WORK/private/.git" >common/.git/commondir
+	for how in link file common; do
+		(cd $how && SMARTPROF_DIR=$WORK/$how.own profiled "$TARGETS/ends" exit 0.2) || true
+		[ "$(front git_commit "$(find $how.own -name 'ends.*.md')")" = "$(cat private/.git/refs/heads/quiet)" ]
+		chown -hR 65534 $how
+		(cd $how && SMARTPROF_DIR=$WORK/$how.theirs profiled "$TARGETS/ends" exit 0.2) || true
+		[ -z "$(front git_commit "$(find $how.theirs -name 'ends.*.md')")" ]
+	done
+	refuse grep -q quiet "$(find link.theirs -name 'ends.*.md')"
+}
+
 @test "a spool directory that is somebody else's is told in one line, and not an error" {
 	[ "$UID" -eq 0 ] || skip "needs root"
 	in_mount_namespace "mount -t tmpfs -o mode=1777,size=100m own /dev/shm && mkdir /dev/shm/smartprof-0 &&

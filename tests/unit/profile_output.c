@@ -294,7 +294,7 @@ static void a_link_of_another_users_is_not_followed(void **state)
 	assert_int_equal(lchown(in_root("profiles"), 65534, 65534), 0);
 	assert_int_equal(render(), 0);
 	assert_int_equal(rmdir(in_root("mine")), 0); /* empty */
-	assert_non_null(strstr(contents(result.path), "a link of another user"));
+	assert_non_null(strstr(contents(result.path), "a link or a FIFO of another user"));
 }
 
 static void a_directory_of_another_users_is_told(void **state)
