@@ -54,6 +54,7 @@ struct sp_thread {
 	uint32_t clocks;             /* SP_THREAD_EVENT | ...: those armed */
 	int event_fd;                /* number the event had when its signals were routed */
 	bool event_shared;           /* the application has that number, and its signals as well */
+	bool event_open;             /* atomic: its descriptor is, while it is armed */
 	void *event_page;            /* mapping that keeps the event alive after close */
 	int timer;                   /* kernel timer id */
 	uint64_t timer_ns;           /* its interval */

@@ -240,6 +240,9 @@ enum sp_signal_kind sp_clock_recognize(const struct sp_thread *t, const siginfo_
 			: cookie == SP_COOKIE_START   ? SP_SIGNAL_START
 						      : SP_SIGNAL_FOREIGN;
 	}
+	/* The event may signal before the descriptor it is set up with is closed. */
+	if (t && info->si_code == POLL_IN && sp_load(&t->event_open) && info->si_fd == t->event_fd)
+		return SP_SIGNAL_LATE;
 	if (info->si_code != POLL_IN || !sp_clock_event_had(info->si_fd) ||
 		(!sp_agent.sealed && is_applications(info->si_fd)))
 		return SP_SIGNAL_FOREIGN;

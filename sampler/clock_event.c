@@ -101,12 +101,14 @@ static int arm(struct sp_thread *t, uint64_t first_ns, uint64_t interval_ns)
 	t->event_fd = (int)fd;
 	t->event_shared = false;
 	t->period_ns = first_ns;
+	__atomic_store_n(&t->event_open, true, __ATOMIC_RELEASE);
 	err = sp_sys(SYS_fcntl, fd, F_SETOWN_EX, &owner);
 	if (!err)
 		err = sp_sys(SYS_fcntl, fd, F_SETSIG, sp_agent.config.signal);
 	if (!err)
 		err = sp_sys(SYS_fcntl, fd, F_SETFL, O_ASYNC | O_NONBLOCK);
 	sp_sys(SYS_close, fd);
+	__atomic_store_n(&t->event_open, false, __ATOMIC_RELEASE);
 	if (err)
 		disarm(t);
 	return (int)err;

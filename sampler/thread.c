@@ -121,6 +121,7 @@ struct sp_thread *sp_thread_take(void)
 	t->tid = 0;
 	t->record = NULL;
 	t->armed = t->listed = t->found = t->owned = t->met = t->foreign = t->inside = false;
+	t->event_open = false;
 	t->clocks = 0;
 	t->event_fd = -1;
 	t->event_page = NULL;
@@ -409,6 +410,7 @@ void sp_thread_reset_after_fork(struct sp_thread *mine)
 		mine->clocks = 0;
 		mine->event_page = NULL;
 		mine->event_fd = -1;
+		mine->event_open = false;
 		mine->heap_interval = 0;
 		mine->heap_left = 0;
 		mine->user_assigned_ns = mine->sys_assigned_ns = 0;

@@ -37,6 +37,10 @@ export BATS_TEST_RETRIES=2
 	accounted "$profile" usage
 }
 
+@test "a signal that comes while a thread's clock is being set up is ours" {
+	SMARTPROF_CPU_SAMPLING_INTERVAL=50 SMARTPROF_OVERHEAD_BUDGET=90 same_run "$TARGETS/short_threads" 20000 10
+}
+
 @test "100,000 calls deep, and a siglongjmp out of them" {
 	same_run "$TARGETS/recursion"
 	profile=$(profile_of recursion)
