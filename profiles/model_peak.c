@@ -43,7 +43,7 @@ static struct estimate peak_of(const struct sp_heap_peak *k)
 	       variance = positive(k->largest_variance);
 	double each = sampled > 0 && variance > 0 ? variance / sampled : 0,
 	       any = each > 0 ? each : positive(k->largest_interval);
-	double least = k->largest_exact + sampled, most = least;
+	double least = k->largest_exact + sampled, most = least, unseen = positive(k->largest_unseen);
 
 	if (often > FEW_TURNS) {
 		if (each > 0)
@@ -52,7 +52,7 @@ static struct estimate peak_of(const struct sp_heap_peak *k)
 			most = k->largest_exact + moved(sampled + 0.4 * any, any, 1);
 	}
 	if (peak.bytes < least)
-		peak = (struct estimate){least, variance + each * each};
+		peak = (struct estimate){least, variance + each * each + unseen * unseen};
 	if (peak.bytes > most)
 		peak = (struct estimate){most, variance + any * any};
 	return peak;
@@ -139,13 +139,14 @@ static void reconcile_in_use(struct sp_snapshot *s, double total)
 static double in_use_error(const struct sp_profile *p)
 {
 	const struct sp_heap_totals *h = &p->snapshot->header.heap;
-	double interval = (double)h->interval_bytes, variance = 0, unseen;
+	double interval = (double)h->interval_bytes, variance = 0, unseen,
+	       missable = positive(h->peak.last.count - h->peak.last.entries) * (double)h->missable_bytes;
 
 	if (p->heap_allocations > p->heap_frees && !h->inuse_bytes)
 		return fmin(AT_MOST_INTERVALS * interval, (double)p->heap_allocated_bytes);
 	for (size_t i = 0; i < p->snapshot->site_count; i++)
 		variance += in_use_variance(&p->snapshot->sites[i]) * SP_VARIANCE_UNIT;
-	unseen = fmin(interval, 2 * positive(h->peak.counted));
+	unseen = fmin(interval, fmax(2 * positive(h->peak.counted), missable));
 	return Z95 * sqrt(variance + unseen * unseen);
 }
 
@@ -163,7 +164,7 @@ void sp_heap_settle(struct sp_profile *profile)
 		return;
 	reconcile_peak(s, peak.bytes);
 	h->peak_bytes = (uint64_t)(peak.bytes + 0.5);
-	profile->heap_peak_error = Z95 * sqrt(peak.variance);
+	profile->heap_peak_error = fmax(Z95 * sqrt(peak.variance), positive(h->peak.possible - peak.bytes));
 	/* What is there at the end cannot be more than at the peak. */
 	if (h->inuse_bytes > h->peak_bytes) {
 		reconcile_in_use(s, peak.bytes);

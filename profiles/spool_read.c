@@ -205,7 +205,8 @@ static void check_modules(struct sp_snapshot *s)
 static void check_peak(struct sp_snapshot *s)
 {
 	struct sp_heap_peak *k = &s->header.heap.peak;
-	const double bytes[] = {k->smooth, k->largest, k->largest_exact, k->largest_interval, k->counted};
+	const double bytes[] = {k->smooth, k->largest, k->largest_exact, k->largest_interval, k->largest_unseen,
+		k->possible, k->counted};
 
 	for (size_t i = 0; i < sizeof(bytes) / sizeof(bytes[0]); i++) {
 		if (fabs(bytes[i]) < 1e18)

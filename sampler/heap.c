@@ -125,6 +125,17 @@ static void add_in_use(const struct sp_live *e, uint64_t sign)
 	}
 }
 
+static void note_missable(const struct sp_live *e)
+{
+	struct sp_heap_totals *h = &sp_agent.spool->heap;
+	uint64_t most = sp_load(&h->missable_bytes);
+
+	while (!is_exact(e) && e->size > most &&
+		!__atomic_compare_exchange_n(&h->missable_bytes, &most, e->size, false, __ATOMIC_RELAXED,
+			__ATOMIC_RELAXED))
+		;
+}
+
 static void add_exact_allocation(const struct sp_live *e, uint64_t sign)
 {
 	struct sp_heap_totals *h = &sp_agent.spool->heap;
@@ -154,6 +165,7 @@ static void site_add(const struct sp_live *e)
 	sp_add(&h->class_bytes[class], e->weight);
 	sp_add(&h->class_count[class], e->count);
 	add_exact_allocation(e, 1);
+	note_missable(e);
 	add_in_use(e, 1);
 	note_peak(sp_load(&h->inuse_bytes));
 }
@@ -251,6 +263,7 @@ static bool thin_entry(struct sp_live *e, void *arg)
 		site_free(e);
 		return false;
 	}
+	note_missable(&wider);
 	settle_peak(s);
 	sp_add(&s->free_bytes, e->weight - wider.weight);
 	sp_add(&s->free_count, (uint64_t)e->count - wider.count);

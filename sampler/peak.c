@@ -88,6 +88,17 @@ static bool is_contradicted(double estimate, double sampled, double variance, do
 	return estimate - sampled > z * root(variance) + interval * z * z / 4;
 }
 
+/* The samples' own error says nothing of blocks without one: so many are known to be there, none larger than those sampled. */
+static double unseen(const struct sp_heap_totals *h, const struct sp_heap_peak *k)
+{
+	double interval = (double)sp_load(&h->interval_bytes),
+	       most = (k->last.count - k->last.entries) * (double)sp_load(&h->missable_bytes);
+
+	if (most < 0)
+		return 0;
+	return most < interval ? most : interval;
+}
+
 #define CHANCE 1.5 /* standard errors */
 
 static double in_use(const struct sp_heap_totals *h, struct sp_heap_peak *k, double *variance)
@@ -96,7 +107,7 @@ static double in_use(const struct sp_heap_totals *h, struct sp_heap_peak *k, dou
 	double var = positive((int64_t)sp_load(&h->inuse_variance)) * SP_VARIANCE_UNIT;
 	double each = sampled > 0 ? var / sampled : 0, many = independent(k), estimate = k->counted, off, corrected;
 	double z = root(2 * natural_log(1 + (double)sp_load(&h->sampled_frees) / (k->last.entries + 1)) + 9);
-	double spread;
+	double spread, missed = unseen(h, k);
 
 	corrected = k->counted_sum > 0 ? estimate * k->sampled_sum / k->counted_sum : estimate;
 	off = estimate > corrected ? estimate - corrected : corrected - estimate;
@@ -105,12 +116,12 @@ static double in_use(const struct sp_heap_totals *h, struct sp_heap_peak *k, dou
 	spread = var + each * each;
 	if (is_contradicted(estimate, sampled, var, each, interval, z)) {
 		forget_window(k);
-		*variance = spread;
+		*variance = spread + missed * missed;
 		return sampled;
 	}
 	if (estimate > sampled)
 		spread += interval * (estimate - sampled);
-	*variance = estimate * estimate / (many > 0.5 ? many : 0.5) + spread / 4 +
+	*variance = estimate * estimate / (many > 0.5 ? many : 0.5) + spread / 4 + missed * missed +
 		(estimate - sampled) * (estimate - sampled) / 2;
 	return estimate;
 }
@@ -125,13 +136,14 @@ static void note_largest(const struct sp_heap_totals *h, struct sp_heap_peak *k)
 	k->largest_exact = positive((int64_t)sp_load(&h->exact_bytes));
 	k->largest_variance = positive((int64_t)sp_load(&h->inuse_variance)) * SP_VARIANCE_UNIT;
 	k->largest_interval = (double)sp_load(&h->interval_bytes);
+	k->largest_unseen = unseen(h, k);
 }
 
 bool sp_peak_allocated(void)
 {
 	struct sp_heap_totals *h = &sp_agent.spool->heap;
 	struct sp_heap_peak *k = &h->peak;
-	double variance, now;
+	double variance, now, possible;
 	bool higher;
 
 	if (!sp_try_lock(&busy))
@@ -139,6 +151,9 @@ bool sp_peak_allocated(void)
 	step(h, k);
 	note_largest(h, k);
 	now = in_use(h, k, &variance) + positive((int64_t)sp_load(&h->exact_bytes));
+	possible = now + unseen(h, k);
+	if (possible > k->possible)
+		k->possible = possible;
 	higher = now > k->smooth;
 	if (higher) {
 		k->smooth = now;

@@ -189,6 +189,8 @@ struct sp_heap_peak {
 	double largest, largest_exact,
 		largest_variance; /* of the estimates from samples alone, what of it is exact, ... */
 	double largest_interval;  /* ... and the interval then */
+	double largest_unseen;    /* so much may have been there in blocks that no sample stood for */
+	double possible;          /* the most that `smooth` and such blocks could have been together at any moment */
 	double clock;
 	double all_lives, all_freed,
 		all_freed_sq; /* samples alive, summed up over the clock; of those that have been freed
@@ -226,7 +228,8 @@ struct sp_heap_totals {
 	uint64_t flushed_bytes, flushed_allocs,
 		flushed_frees; /* atomic, exact: what threads had counted when last looked at */
 	struct sp_heap_peak peak;
-	uint64_t reserved[2];
+	uint64_t missable_bytes; /* atomic: size of the largest block sampled that could have been missed */
+	uint64_t reserved[1];
 };
 
 enum sp_allocator {
