@@ -81,6 +81,29 @@ const char *sp_trust_directories(const char *root, const char *path)
 	return problem;
 }
 
+/* Whoever can put a link beside others' files has a shell, say, run as the program: being sticky does not help. */
+static const char *link_objection(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	size_t bytes = slash ? (size_t)(slash - path) + 1 : 0;
+	char parent[SP_PATH_BYTES] = ".";
+	struct stat info;
+
+	if (syscall(SYS_newfstatat, AT_FDCWD, path, &info, AT_SYMLINK_NOFOLLOW) < 0 || bytes >= sizeof(parent))
+		return "it cannot be looked at";
+	if (!S_ISLNK(info.st_mode))
+		return NULL;
+	if (bytes) {
+		memcpy(parent, path, bytes);
+		parent[bytes] = '\0';
+	}
+	if (syscall(SYS_newfstatat, AT_FDCWD, parent, &info, 0) < 0)
+		return "it cannot be looked at";
+	if (is_nameless(info.st_uid, ""))
+		info.st_uid = 0;
+	return sp_trust_objection(&info) ? "it is a link, and others may write where it is" : NULL;
+}
+
 const char *sp_trust_program(const char *path, char *real, size_t size)
 {
 	const char *problem;
@@ -99,7 +122,9 @@ const char *sp_trust_program(const char *path, char *real, size_t size)
 		link.length = 0;
 		sp_text_put(&link, path);
 	}
-	problem = sp_trust_directories("", real);
+	problem = link_objection(path);
+	if (!problem)
+		problem = sp_trust_directories("", real);
 	if (!problem && syscall(SYS_newfstatat, AT_FDCWD, real, &info, AT_SYMLINK_NOFOLLOW) < 0)
 		problem = "it cannot be looked at";
 	if (!problem && !S_ISREG(info.st_mode))

@@ -13,7 +13,7 @@ const char *sp_trust_objection(const struct stat *info);
 /* By those of all directories above root + path, which is absolute and has no links in it. */
 const char *sp_trust_directories(const char *root, const char *path);
 
-/* For a program that is to be run: by both. `real`: its path without links, which is the one to run. */
+/* For a program that is to be run: by both, and the link that `path` may be. `real`: its path without links, which is the one to run. */
 const char *sp_trust_program(const char *path, char *real, size_t size);
 
 #endif

@@ -51,6 +51,24 @@ needs_root() { [ "$(id -u)" = 0 ] || skip "needs another user"; }
 }
 
 # Loaded for everybody by /etc/ld.so.preload, in a root directory of its own.
+@test "a link to a program of root's, put beside the library by somebody, is not run" {
+	needs_root
+	chmod 755 "$WORK"
+	mkdir -m 1777 lib
+	cp "$AGENT" lib/
+	ln -s /bin/sh lib/smartprof
+	printf ': >%s/ran\n' "$WORK" >finish
+	chown -h nobody lib/smartprof
+	SMARTPROF_VERBOSE=1 LD_PRELOAD=$WORK/lib/libsmartprof.so plain "$TARGETS/cpu_truth" 0.1 2>err >out
+	[ ! -e ran ] || fail "a shell was run"
+	grep -q 'it is a link, and others may write where it is' err || fail "$(cat err)"
+	chmod 755 lib
+	rm lib/smartprof
+	ln -s "$SMARTPROF" lib/smartprof # as people install it
+	LD_PRELOAD=$WORK/lib/libsmartprof.so plain "$TARGETS/cpu_truth" 0.1 2>err >out
+	profile_of cpu_truth
+}
+
 @test "in a process with more rights than its caller it does nothing" {
 	needs_root
 	export AGENT SMARTPROF TARGETS WORK
