@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "profiles/buffer.h"
@@ -61,6 +63,7 @@ const char *sp_input_error(int err)
 bool sp_can_write(const char *path)
 {
 	char at[PATH_MAX], *slash;
+	struct statfs fs;
 	struct stat info;
 
 	snprintf(at, sizeof(at), "%s%s", *path == '/' ? "" : "./", path);
@@ -72,6 +75,10 @@ bool sp_can_write(const char *path)
 	}
 	if (stat(at, &info) == 0 && !S_ISDIR(info.st_mode)) {
 		errno = ENOTDIR;
+		return false;
+	}
+	if (statfs(at, &fs) == 0 && (fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC)) {
+		errno = EROFS; /* root has the right, and yet no file can be made */
 		return false;
 	}
 	return access(at, W_OK | X_OK) == 0;

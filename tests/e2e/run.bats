@@ -103,7 +103,7 @@ load helpers
 
 @test "a --dir that cannot be written is told before the program runs" {
 	echo mine >file
-	for place in file file/below; do
+	for place in file file/below /proc/none /sys/kernel; do
 		status_of 2 "$SMARTPROF" run --dir $place -- touch ran 2>err
 		[ ! -e ran ] && [ "$(wc -l <err)" -eq 1 ] && grep -q "run: profiles cannot be written to $place: " err || fail "$(cat err)"
 		SMARTPROF_DIR=$place status_of 2 "$SMARTPROF" run -- touch ran 2>err
