@@ -52,6 +52,24 @@ static bool check_schema(struct sp_reader *r, const char *schema)
 		sp_reader_fail(r, "its schema is of another version of smartprof, this one reads " SP_PROFILE_SCHEMA);
 }
 
+static bool ends_with(const char *text, const char *end)
+{
+	size_t length = strlen(text), tail = strlen(end);
+
+	return length >= tail && strcmp(text + length - tail, end) == 0;
+}
+
+/* A time or a number of bytes that nothing can be compared with: left out, it would look like one that has not changed. */
+static bool is_no_figure(const char *key, const char *value)
+{
+	char *end;
+	double figure = strtod(value, &end);
+
+	if (!ends_with(key, "_seconds") && !(strncmp(key, "heap_", 5) == 0 && ends_with(key, "_bytes")))
+		return false;
+	return end == value || *end || !(figure >= 0 && figure < 1e18);
+}
+
 static bool read_front_matter(struct sp_reader *r)
 {
 	char *line = next_line(r);
@@ -73,6 +91,8 @@ static bool read_front_matter(struct sp_reader *r)
 		}
 		if (r->profile->fact_count >= FACTS_MAX)
 			return sp_reader_fail(r, "its front matter is too long");
+		if (is_no_figure(line, value))
+			return sp_reader_fail(r, "its front matter has a figure that is none");
 		if (strcmp(line, "schema") == 0 && !check_schema(r, value))
 			return false;
 		sp_profile_add_fact(r->profile, line, "%s", value);

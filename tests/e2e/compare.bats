@@ -138,6 +138,10 @@ refused() {
 	refused bad/rows "line $((first - 4)): it has more rows than any profile"
 	sed 's/^schema: .*/schema: smartprof\/2/' "$good" >bad/version
 	refused bad/version "line 2: its schema is of another version"
+	for figure in nan inf -3 1,5; do
+		sed "s/^cpu_user_seconds: .*/cpu_user_seconds: $figure/" "$good" >bad/figure
+		refused bad/figure "line [0-9]*: its front matter has a figure that is none"
+	done
 	head -c 100000 "$SMARTPROF" >bad/binary
 	refused bad/binary 'line 1: '
 	: >bad/empty
