@@ -177,32 +177,34 @@ static void fill_header(struct sp_spool_header *h, struct activation *a, uint64_
 
 /* Whether a seccomp filter that is there already would kill us for what we need: tried in a child
  * that shares our memory and may die of it. */
+#define DEADLY 1
 static int probe_main(void *arg)
 {
-	int *ok = arg;
+	int *result = arg;
 
-	sp_clock_event.probe();
-	*ok = 1;
+	*result = sp_clock_event.probe();
 	sp_sys(SYS_exit, 0);
 	return 0;
 }
 
-static bool is_event_deadly(struct sp_thread *t)
+/* 0, a negative errno, or DEADLY. Nor is an event opened in a thread that is better off without. */
+static int probe_event(struct sp_thread *t)
 {
+	bool filtered = sp_sys(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0) == 2;
 	uint64_t all = ~0ull, mask;
-	int ok = 0;
+	int result = DEADLY;
 	long pid;
 
-	if (sp_sys(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0) != 2)
-		return false;
+	if (!filtered && sp_clock_wants_event(t))
+		return sp_clock_event.probe();
 	sp_sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, 8);
 	/* Half of the private stack is the child's while we wait. */
-	pid = __clone(probe_main, (char *)sp_thread_stack(t) - SP_BLOCK_BYTES / 2, CLONE_VM | CLONE_VFORK, &ok, NULL,
-		NULL, NULL);
+	pid = __clone(probe_main, (char *)sp_thread_stack(t) - SP_BLOCK_BYTES / 2, CLONE_VM | CLONE_VFORK, &result,
+		NULL, NULL, NULL);
 	if (pid > 0)
 		sp_sys(SYS_wait4, pid, NULL, __WALL, NULL);
 	sp_sys(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8);
-	return !ok;
+	return pid < 0 && !filtered ? sp_clock_event.probe() : result;
 }
 
 bool sp_under_valgrind(void)
@@ -248,9 +250,10 @@ static void choose_clock(struct activation *a, struct sp_spool_header *h)
 	}
 	/* The last resort first, while there is a signal to be had for it. */
 	sp_clock_process.probe();
-	if (is_event_deadly(a->t))
+	error = probe_event(a->t);
+	if (error == DEADLY)
 		event = "a seccomp filter would kill the program for opening a perf event";
-	else if ((error = sp_clock_event.probe()) != 0)
+	else if (error)
 		event = event_refusal(error, a->config.machine.perf_event_paranoid);
 	if (!event) {
 		h->cpu.clock = SP_CLOCK_EVENT;
@@ -284,6 +287,7 @@ static void configure(const struct sp_config *c, struct sp_spool_header *h)
 	h->cpu.requested_ns = h->cpu.interval_ns = h->cpu.interval_max_ns = s->cpu_interval_ns;
 	h->cpu.sample_cap = s->sample_cap;
 	h->cpu.budget_permille = s->budget_permille;
+	h->cpu.switch_timer_ns = SP_SWITCH_TIMER_ASSUMED_NS;
 	h->heap.requested_bytes = h->heap.interval_bytes = s->heap_interval_bytes;
 	h->heap.interval_floor = h->heap.interval_max_bytes = s->heap_interval_bytes;
 }

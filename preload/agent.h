@@ -109,6 +109,9 @@ void sp_threads_wake(void) SP_HIDDEN;
 /* Takes in the calling thread, which was made behind our back: sp_agent.adopt. */
 void sp_threads_adopt(void) SP_HIDDEN;
 
+/* The calling thread may have unblocked the profiling signal: if its clocks have waited for that, they are armed. */
+void sp_threads_unblocked(void) SP_HIDDEN;
+
 /* Lets the calling thread's end be noticed. */
 void sp_threads_own(struct sp_thread *t) SP_HIDDEN;
 

@@ -17,13 +17,17 @@ void sp_blocked_give_up(void)
 static void note(int result, int how, const sigset_t *set)
 {
 	int state = sp_load(&sp_agent.state);
+	bool blocks = set && how != SIG_UNBLOCK && sigismember(set, sp_agent.config.signal) == 1;
+	bool waits = sp_tls.thread && sp_tls.thread->waits;
 
 	/* Inside the agent it is libunwind, around its locks. */
-	if (result != 0 || !set || how == SIG_UNBLOCK || sp_tls.guard ||
-		(state != SP_AGENT_DORMANT && state != SP_AGENT_ACTIVE) ||
-		sigismember(set, sp_agent.config.signal) != 1 || sp_is_stale_child() || sp_is_vfork_child())
+	if (result != 0 || !(blocks || waits) || sp_tls.guard ||
+		(state != SP_AGENT_DORMANT && state != SP_AGENT_ACTIVE) || sp_is_stale_child() || sp_is_vfork_child())
 		return;
-	sp_blocked_give_up();
+	if (blocks)
+		sp_blocked_give_up();
+	else if (state == SP_AGENT_ACTIVE)
+		sp_threads_unblocked();
 }
 
 void sp_blocked_note_handler(const struct sigaction *action)

@@ -118,10 +118,28 @@ static void begin_thread(struct sp_thread *t, void *return_address)
 		sp_thread_adopt(t, (uint64_t)(uintptr_t)t->start, usage.user_ns, usage.sys_ns);
 	if (sp_agent.config.heap && !t->heap_interval)
 		sp_heap_start_thread(t);
-	if (sp_thread_blocks_signal())
+	t->waits = sp_thread_blocks_signal();
+	if (t->waits)
 		sp_clock_stop_process();
-	if (has_exit_key && pthread_setspecific(exit_key, t) == 0)
+	if (t->waits && t->record)
+		t->record->flags |= SP_THREAD_BLOCKED;
+	if (has_exit_key && pthread_setspecific(exit_key, t) == 0 && !t->waits)
 		sp_clock_arm(t); /* never without the means to disarm it */
+}
+
+void sp_threads_unblocked(void)
+{
+	struct sp_thread *t = sp_tls.thread;
+	struct sp_usage usage;
+
+	if (!t || !t->waits || !t->owned || sp_agent.sealed || sp_thread_blocks_signal())
+		return;
+	t->waits = false;
+	if (t->record)
+		t->record->flags &= ~SP_THREAD_BLOCKED;
+	sp_thread_usage_now(t->tid, &usage);
+	sp_thread_skip(t, &usage);
+	sp_clock_arm(t);
 }
 
 /* The start routine is a tail call: it returns to the C library as if it had been called from

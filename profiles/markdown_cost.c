@@ -162,8 +162,13 @@ static void write_shares(struct sp_writer *w)
 			sp_buffer_printf(&w->out, "%llu signals of %.1f µs, ",
 				(unsigned long long)(h->cpu.signals - h->cpu.ticks),
 				(double)sp_cost_event_ns(&h->cpu) / 1e3);
-		sp_buffer_printf(&w->out, "%llu ticks of %.1f µs, and ", (unsigned long long)h->cpu.ticks,
+		sp_buffer_printf(&w->out, "%llu ticks of %.1f µs, ", (unsigned long long)h->cpu.ticks,
 			(double)sp_tick_cost_ns(h->cpu.signal_gap_ns) / 1e3);
+		if (h->cpu.switches)
+			sp_buffer_printf(&w->out, "%llu switches between threads of %.1f µs, ",
+				(unsigned long long)h->cpu.switches,
+				(double)h->cpu.switch_ns / 1e3 / (double)h->cpu.switches);
+		sp_buffer_puts(&w->out, "and ");
 		sp_put_duration(&w->out, h->cpu.handler_ns);
 		sp_buffer_puts(&w->out, " in the handler)");
 		between = ", ";

@@ -49,6 +49,7 @@ struct sp_thread {
 	struct sp_thread_record *record; /* in the spool; NULL when the table was full */
 	int tid;                         /* 0 while no thread has the block */
 	bool armed;
+	bool waits;                  /* blocks our signal since before its clocks could be armed: they wait for it */
 	bool first_sample;           /* the next user sample is this thread's first ... */
 	uint64_t first_weight_ns;    /* ... and stands for the interval its phase was drawn from */
 	uint32_t clocks;             /* SP_THREAD_EVENT | ...: those armed */
@@ -73,6 +74,8 @@ struct sp_thread {
 	uint32_t calibrating;        /* atomic: signals seen by a measurement of their cost; 0: none is under way */
 	uint64_t calibration_cycles; /* that the signal being handled has spent on one */
 	uint64_t window_switches, window_cpu_ns; /* where the current count of switches began */
+	bool event_waits;                        /* for the thread's first tick, to show how often it switches */
+	uint64_t counted_switches;               /* those up to here are in the totals, if they cost anything */
 	uint64_t random;
 	uint64_t user_base_ns;              /* user time when the clocks were armed: no sample covers it */
 	uint64_t user_seen_ns, sys_seen_ns; /* getrusage at the last tick that gave a sample */

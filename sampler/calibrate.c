@@ -16,6 +16,7 @@
 #define AGAIN_NS 5000000000u
 #define GAPS 12u
 #define FEWEST_GAPS 5u
+#define RESTARTS 9u
 #define PERIOD_NS 50000u
 #define LIMIT_NS 1000000u
 
@@ -118,6 +119,7 @@ void sp_calibrate_start(void)
 
 	h->cpu.signal_gap_ns = known ? f.signal_gap_ns : SP_GAP_ASSUMED_NS;
 	h->cpu.signal_cost_source = known ? SP_COST_CACHED : SP_COST_ASSUMED;
+	h->cpu.switch_timer_ns = (uint32_t)(known ? f.switch_timer_ns : SP_SWITCH_TIMER_ASSUMED_NS);
 	h->heap.sample_cost_ns = known ? f.heap_cost_ns : ASSUMED_HEAP_NS;
 	calibrate.due_ns = known ? AGAIN_NS : FIRST_NS;
 	forget_pages();
@@ -212,28 +214,60 @@ static uint32_t measure(struct sp_thread *t, uint64_t *gaps)
 	return n;
 }
 
+/* An event whose timer is always the processor's next one, and one whose timer never is. */
+#define NEXT_TIMER_NS 200000u
+#define FAR_TIMER_NS 1000000000u
+
+static void learn_switch(struct sp_cpu_totals *cpu)
+{
+	uint64_t next[RESTARTS], far[RESTARTS], next_ns, far_ns;
+
+	if (!sp_clock_event_restarts(NEXT_TIMER_NS, next, RESTARTS) ||
+		!sp_clock_event_restarts(FAR_TIMER_NS, far, RESTARTS))
+		return;
+	next_ns = sp_calibrate_gap_ns(next, RESTARTS);
+	far_ns = sp_calibrate_gap_ns(far, RESTARTS);
+	if (next_ns - far_ns <= SP_COST_MOST_NS)
+		sp_store(&cpu->switch_timer_ns, (uint32_t)(next_ns - far_ns));
+}
+
+static void learn_gap(struct sp_thread *t, struct sp_cpu_totals *cpu)
+{
+	uint64_t gaps[GAPS], gap;
+
+	gap = sp_calibrate_gap_ns(gaps, measure(t, gaps));
+	if (gap < SP_COST_LEAST_NS || gap > SP_COST_MOST_NS)
+		return;
+	/* It moves with what the machine's other threads do: one look is not the whole truth. */
+	if (cpu->signal_cost_source != SP_COST_ASSUMED)
+		gap = (gap + cpu->signal_gap_ns) / 2;
+	cpu->signal_gap_ns = gap;
+	cpu->signal_cost_source = SP_COST_MEASURED;
+}
+
+/* Leaves what is known for processes to come. */
+static void keep(const struct sp_cpu_totals *cpu)
+{
+	struct sp_cost_file f = {.realtime_ns = sp_clock_read_ns(CLOCK_REALTIME),
+		.signal_gap_ns = cpu->signal_gap_ns,
+		.switch_timer_ns = cpu->switch_timer_ns,
+		.heap_cost_ns = sp_agent.spool->heap.sample_cost_ns};
+	char path[256];
+
+	if (cpu->signal_cost_source == SP_COST_MEASURED && find_file(path))
+		sp_cost_write(path, &f);
+}
+
 void sp_calibrate_step(struct sp_thread *t, uint64_t cpu_ns)
 {
 	struct sp_cpu_totals *cpu = &sp_agent.spool->cpu;
-	struct sp_cost_file f = {.heap_cost_ns = sp_agent.spool->heap.sample_cost_ns};
-	uint64_t gaps[GAPS], began, gap;
-	char path[256];
+	uint64_t began = sp_tsc();
 
 	if (!t->event_page || cpu_ns < calibrate.due_ns)
 		return;
-	began = sp_tsc();
 	calibrate.due_ns = cpu_ns + AGAIN_NS;
-	gap = sp_calibrate_gap_ns(gaps, measure(t, gaps));
-	if (gap >= SP_COST_LEAST_NS && gap <= SP_COST_MOST_NS) {
-		/* It moves with what the machine's other threads do: one look is not the whole truth. */
-		if (cpu->signal_cost_source != SP_COST_ASSUMED)
-			gap = (gap + cpu->signal_gap_ns) / 2;
-		cpu->signal_gap_ns = gap;
-		cpu->signal_cost_source = SP_COST_MEASURED;
-		f.signal_gap_ns = gap;
-		f.realtime_ns = sp_clock_read_ns(CLOCK_REALTIME);
-		if (find_file(path))
-			sp_cost_write(path, &f);
-	}
+	learn_switch(cpu);
+	learn_gap(t, cpu);
+	keep(cpu);
 	t->calibration_cycles = sp_tsc() - began;
 }

@@ -6,8 +6,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "sampler/governor.h"
 #include "sampler/sys.h"
 #include "sampler/thread.h"
+#include "sampler/usage.h"
 
 #define MIN_PERIOD_NS 20000u
 #define START_LATER_NS 1000000u
@@ -17,6 +19,14 @@
 #endif
 #define sigev_tid _sigev_un._tid
 
+/* A thread that has used less has not shown yet whether it switches all the time. */
+#define EVIDENCE_NS 1000000u
+
+/* Where so many threads have ended before a tick has hit them, events are there from the start: without them little
+ * would be seen of such threads. */
+#define FEW_THREADS 4u
+
+static uint32_t short_lived; /* atomic */
 static int start_timer = -1;
 static uint32_t stopped; /* atomic: no clock is to be armed */
 
@@ -137,6 +147,28 @@ void sp_clock_follow(struct sp_thread *t)
 		sp_clock_process.set_interval(t, timer_interval());
 }
 
+uint64_t sp_clock_switch_ns(void)
+{
+	const struct sp_cpu_totals *cpu = &sp_agent.spool->cpu;
+
+	return sp_switch_cost_ns(cpu->switch_timer_ns, sp_load(&cpu->interval_ns), cpu->tick_ns);
+}
+
+bool sp_clock_wants_event(const struct sp_thread *t)
+{
+	struct sp_usage usage;
+	uint64_t cpu_ns;
+
+	if (t->found)
+		return false;
+	sp_thread_usage(t->tid, &usage);
+	cpu_ns = usage.user_ns + usage.sys_ns;
+	if (cpu_ns < EVIDENCE_NS)
+		return sp_load(&short_lived) >= FEW_THREADS;
+	return sp_governor_allows_event(false, usage.switches * sp_clock_switch_ns(), cpu_ns,
+		sp_budget_ppm(sp_agent.config.budget_permille));
+}
+
 static bool arm_one(struct sp_thread *t, const struct sp_clock *clock, uint64_t first_ns, uint64_t interval_ns)
 {
 	if (clock->arm(t, first_ns, interval_ns) != 0) {
@@ -159,7 +191,8 @@ void sp_clock_arm(struct sp_thread *t)
 	t->first_sample = true;
 	t->period_left = 0;
 	t->clocks = 0;
-	if (h->cpu.clock == SP_CLOCK_EVENT) {
+	t->event_waits = h->cpu.clock == SP_CLOCK_EVENT && !sp_clock_wants_event(t);
+	if (h->cpu.clock == SP_CLOCK_EVENT && !t->event_waits) {
 		/* A first period anywhere in the interval, so that threads shorter than it are seen in
 		 * proportion to what they use. A moment too soon to be met is one in our own system calls
 		 * here: moved to later, it would make short threads out to be half again as long. */
@@ -182,6 +215,8 @@ void sp_clock_disarm(struct sp_thread *t)
 
 	if (!__atomic_exchange_n(&t->armed, false, __ATOMIC_ACQ_REL))
 		return;
+	if (t->event_waits)
+		sp_add(&short_lived, 1);
 	for (i = 0; i < sizeof all / sizeof *all; i++)
 		if (t->clocks & all[i]->flag)
 			all[i]->disarm(t);

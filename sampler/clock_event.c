@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/perf_event.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 
 #include "sampler/clock.h"
@@ -118,6 +119,23 @@ static int set_interval(struct sp_thread *t, uint64_t interval_ns)
 {
 	disarm(t);
 	return arm(t, interval_ns, interval_ns);
+}
+
+bool sp_clock_event_restarts(uint64_t period_ns, uint64_t *cycles, uint32_t n)
+{
+	long fd = open_event(0, period_ns);
+	uint64_t began;
+
+	if (fd < 0)
+		return false;
+	while (n--) {
+		began = sp_tsc();
+		sp_sys(SYS_ioctl, fd, PERF_EVENT_IOC_DISABLE, 0);
+		sp_sys(SYS_ioctl, fd, PERF_EVENT_IOC_ENABLE, 0);
+		*cycles++ = sp_tsc() - began;
+	}
+	sp_sys(SYS_close, fd);
+	return true;
 }
 
 const struct sp_clock sp_clock_event = {"perf events", SP_THREAD_EVENT, probe, arm, disarm, set_interval};

@@ -86,9 +86,9 @@ uint64_t sp_governor_heap_interval(const struct sp_heap_costs *c)
 	return max64(now, c->floor_bytes);
 }
 
-bool sp_governor_allows_event(bool has, uint64_t switches, uint64_t cpu_ns, uint64_t budget_ppm)
+bool sp_governor_allows_event(bool has, uint64_t switch_ns, uint64_t cpu_ns, uint64_t budget_ppm)
 {
-	return ppm(switches * SP_SWITCH_COST_NS, cpu_ns) <= (has ? budget_ppm / 4 : budget_ppm / 8);
+	return ppm(switch_ns, max64(cpu_ns, SP_SWITCH_WINDOW_NS)) <= (has ? budget_ppm / 4 : budget_ppm / 8);
 }
 
 uint64_t sp_governor_handler_ns(void)

@@ -3,16 +3,12 @@
  * The budget is a share of the CPU time the process would use without sampling. What sampling
  * costs is known as it goes: every clock signal costs what spool.h makes of the measured gap (sp_signals_cost_ns) and
  * what the handler measures itself to take; a heap sample what its path takes and leaves cold; a switch to or from
- * a thread with an event SP_SWITCH_COST_NS. Heap samples may use half of the budget, or what CPU sampling leaves, but
+ * a thread with an event sp_switch_cost_ns(). Heap samples may use half of the budget, or what CPU sampling leaves, but
  * three fifths at the most; the CPU clock gets the rest. The decisions are pure functions of such figures. */
 #ifndef SP_SAMPLER_GOVERNOR_H
 #define SP_SAMPLER_GOVERNOR_H
 
 #include "sampler/agent.h"
-
-/* What an armed event adds to a switch of its thread (out and in again): 1.28 to 1.5 us, two
- * threads that play ping-pong through pipes with an event of a second's period each. */
-#define SP_SWITCH_COST_NS 1300u
 
 /* Costs as parts per million of the CPU time, sampling included: of a budget of 10 % these are
  * 90,909. */
@@ -56,9 +52,12 @@ uint64_t sp_governor_heap_interval(const struct sp_heap_costs *c) SP_HIDDEN;
  * before, so that the rate falls like 1 / time and the cap is reached after 65 times the first half. */
 uint32_t sp_governor_doublings(uint64_t samples, uint64_t cap) SP_HIDDEN;
 
-/* Whether a thread that was switched to or from `switches` times in `cpu_ns` may have an event
- * (`has`: has one now). Without one the tick clock samples its user time too. */
-bool sp_governor_allows_event(bool has, uint64_t switches, uint64_t cpu_ns, uint64_t budget_ppm) SP_HIDDEN;
+/* CPU time over which a thread's switches are counted; less is enough where they cost too much for all of it. */
+#define SP_SWITCH_WINDOW_NS 20000000u
+
+/* Whether a thread whose switches have cost `switch_ns`, or would have with an event, in `cpu_ns` may have an
+ * event (`has`: has one now). Without one the tick clock samples its user time too. */
+bool sp_governor_allows_event(bool has, uint64_t switch_ns, uint64_t cpu_ns, uint64_t budget_ppm) SP_HIDDEN;
 
 /* Puts the first intervals in force, from what is known before anything is measured. Once in every
  * process, before its clocks are armed. */

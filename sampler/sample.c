@@ -20,9 +20,6 @@
 #define TOTALS_US 1000u
 #define TOTALS_PRICE 200u
 
-/* CPU time over which a thread's switches are counted. */
-#define SWITCH_WINDOW_NS 20000000u
-
 struct sample {
 	struct sp_thread *t;
 	const ucontext_t *context;
@@ -71,6 +68,7 @@ static bool add_sample(struct sp_thread *t, const ucontext_t *context, struct sp
 static void enter_event(struct sp_thread *t)
 {
 	t->user_base_ns = t->user_seen_ns - t->user_assigned_ns;
+	t->first_sample = false;
 	sp_clock_rearm_event(t);
 }
 
@@ -78,20 +76,26 @@ static void enter_event(struct sp_thread *t)
  * does without while that is so. */
 static void watch_switches(struct sp_thread *t, uint64_t cpu_ns, uint64_t switches)
 {
+	struct sp_cpu_totals *cpu = &sp_agent.spool->cpu;
 	uint64_t passed = cpu_ns - t->window_cpu_ns, grown = switches - t->window_switches;
-	bool has = t->event_page != NULL;
+	uint64_t each = sp_clock_switch_ns();
+	bool has = t->event_page != NULL, waits = t->event_waits, allowed;
 
-	if (sp_agent.spool->cpu.clock != SP_CLOCK_EVENT || !(t->clocks & SP_THREAD_TIMER) || passed < SWITCH_WINDOW_NS)
+	if (cpu->clock != SP_CLOCK_EVENT || !(t->clocks & SP_THREAD_TIMER))
 		return;
-	if (has && t->window_cpu_ns)
-		sp_add(&sp_agent.spool->cpu.switch_ns, grown * SP_SWITCH_COST_NS);
-	if (t->window_cpu_ns &&
-		has != sp_governor_allows_event(has, grown, passed, sp_budget_ppm(sp_agent.config.budget_permille))) {
-		if (has)
-			sp_clock_leave_event(t);
-		else
-			enter_event(t);
+	if (has) {
+		sp_add(&cpu->switches, switches - t->counted_switches);
+		sp_add(&cpu->switch_ns, (switches - t->counted_switches) * each);
 	}
+	t->counted_switches = switches;
+	t->event_waits = false;
+	allowed = sp_governor_allows_event(has, grown * each, passed, sp_budget_ppm(sp_agent.config.budget_permille));
+	if (passed < SP_SWITCH_WINDOW_NS && (has ? allowed : !(waits && allowed)))
+		return;
+	if (has && !allowed)
+		sp_clock_leave_event(t);
+	else if (!has && allowed)
+		enter_event(t);
 	t->window_cpu_ns = cpu_ns;
 	t->window_switches = switches;
 }

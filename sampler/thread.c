@@ -129,13 +129,14 @@ struct sp_thread *sp_thread_take(void)
 	t->heap_left = 0;
 	t->burst_began = t->burst_cycles = t->burst_samples = 0;
 	t->sampled_tsc = 0;
+	t->waits = false;
 	t->user_base_ns = t->user_seen_ns = t->sys_seen_ns = 0;
 	t->user_tick_ns = t->sys_tick_ns = 0;
 	t->user_assigned_ns = t->sys_assigned_ns = 0;
 	t->root_pc = t->stack_high = t->stack_bytes = 0;
 	t->start = NULL;
 	t->user_drift_ns = 0;
-	t->drawn_ns = t->window_switches = t->window_cpu_ns = t->calibration_cycles = 0;
+	t->drawn_ns = t->window_switches = t->window_cpu_ns = t->counted_switches = t->calibration_cycles = 0;
 	t->calibrating = 0;
 	t->random = (sp_tsc() ^ (uint64_t)t->index << 32 ^ (uint64_t)(uintptr_t)t) * 0x9e3779b97f4a7c15ULL | 1;
 	return t;
@@ -190,6 +191,14 @@ void sp_thread_open_record(struct sp_thread *t, uint64_t entry, uint64_t user_ns
 	r->entry = entry;
 	r->start_ns = sp_now_ns();
 	sp_thread_flush(t, true);
+}
+
+void sp_thread_skip(struct sp_thread *t, const struct sp_usage *usage)
+{
+	sp_add(&sp_agent.spool->cpu.unsampled_user_ns, (int64_t)(usage->user_ns - t->user_base_ns));
+	sp_add(&sp_agent.spool->cpu.unsampled_sys_ns, (int64_t)(usage->sys_ns - t->sys_seen_ns));
+	t->user_base_ns = t->user_seen_ns = t->user_tick_ns = usage->user_ns;
+	t->sys_seen_ns = t->sys_tick_ns = usage->sys_ns;
 }
 
 void sp_thread_adopt(struct sp_thread *t, uint64_t entry, uint64_t user_ns, uint64_t sys_ns)
@@ -415,6 +424,6 @@ void sp_thread_reset_after_fork(struct sp_thread *mine)
 		mine->heap_left = 0;
 		mine->user_assigned_ns = mine->sys_assigned_ns = 0;
 		mine->user_drift_ns = 0;
-		mine->window_switches = mine->window_cpu_ns = 0;
+		mine->window_switches = mine->window_cpu_ns = mine->counted_switches = 0;
 	}
 }

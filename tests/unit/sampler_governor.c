@@ -220,12 +220,25 @@ static void heap_samples_may_use_their_part_in_advance(void **state)
 static void a_thread_that_is_switched_often_does_without(void **state)
 {
 	(void)state;
-	assert_true(sp_governor_allows_event(true, 100, 20000000, DEVELOPMENT));
-	assert_false(sp_governor_allows_event(true, 2000, 20000000, DEVELOPMENT)); /* 13 % */
+	assert_true(sp_governor_allows_event(true, 130000, 20000000, DEVELOPMENT));
+	assert_false(sp_governor_allows_event(true, 2600000, 20000000, DEVELOPMENT)); /* 13 % */
 	/* Between an eighth and a quarter of the budget things stay as they are. */
-	assert_true(sp_governor_allows_event(true, 250, 20000000, DEVELOPMENT));
-	assert_false(sp_governor_allows_event(false, 250, 20000000, DEVELOPMENT));
-	assert_true(sp_governor_allows_event(false, 100, 20000000, DEVELOPMENT));
+	assert_true(sp_governor_allows_event(true, 325000, 20000000, DEVELOPMENT));
+	assert_false(sp_governor_allows_event(false, 325000, 20000000, DEVELOPMENT));
+	assert_true(sp_governor_allows_event(false, 130000, 20000000, DEVELOPMENT));
+	/* Too much for a whole window is too much before its end; little time alone tells nothing. */
+	assert_false(sp_governor_allows_event(true, 2600000, 1000000, DEVELOPMENT));
+	assert_true(sp_governor_allows_event(true, 130000, 1000000, DEVELOPMENT));
+}
+
+static void a_switch_costs_more_where_the_timer_is_the_next_one(void **state)
+{
+	(void)state;
+	assert_in_range(sp_switch_cost_ns(10000, 1000000000, 4000000), 1500, 1600);
+	assert_in_range(sp_switch_cost_ns(10000, 4000000, 4000000), 4600, 6600);
+	assert_in_range(sp_switch_cost_ns(10000, 400000, 4000000), 10000, 12100);
+	assert_in_range(sp_switch_cost_ns(300, 400000, 4000000), 1500, 1800);
+	assert_int_equal(sp_switch_cost_ns(10000, 400000, 0), 11500);
 }
 
 static void the_median_gap_counts(void **state)
@@ -347,6 +360,7 @@ int main(void)
 		cmocka_unit_test(the_heap_s_debt_is_repaid_and_forgotten),
 		cmocka_unit_test(heap_samples_may_use_their_part_in_advance),
 		cmocka_unit_test(a_thread_that_is_switched_often_does_without),
+		cmocka_unit_test(a_switch_costs_more_where_the_timer_is_the_next_one),
 		cmocka_unit_test(the_median_gap_counts),
 		cmocka_unit_test(code_that_runs_all_over_costs_more),
 		cmocka_unit_test(the_fit_gives_what_was_measured),
