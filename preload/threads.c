@@ -135,8 +135,6 @@ void sp_threads_unblocked(void)
 	if (!t || !t->waits || !t->owned || sp_agent.sealed || sp_thread_blocks_signal())
 		return;
 	t->waits = false;
-	if (t->record)
-		t->record->flags &= ~SP_THREAD_BLOCKED;
 	sp_thread_usage_now(t->tid, &usage);
 	sp_thread_skip(t, &usage);
 	sp_clock_arm(t);

@@ -113,6 +113,8 @@ void sp_clock_rearm_event(struct sp_thread *t)
 	t->period_left = SP_PERIOD_SAMPLES - 1;
 	if (sp_clock_event.set_interval(t, jittered(t, interval)) == 0) {
 		t->clocks |= SP_THREAD_EVENT;
+		if (t->record)
+			t->record->clocks |= SP_THREAD_EVENT;
 		if (sp_clock_are_stopped())
 			sp_clock_event.disarm(t);
 		return;
@@ -179,6 +181,17 @@ static bool arm_one(struct sp_thread *t, const struct sp_clock *clock, uint64_t 
 	return true;
 }
 
+/* A first period anywhere in the interval, so that threads shorter than it are seen in proportion to what they use. A
+ * moment too soon to be met is one in our own system calls here: moved to later, it would make short threads out to be
+ * half again as long. */
+static void arm_event(struct sp_thread *t, uint64_t interval)
+{
+	uint64_t first = sp_random(t) % interval;
+
+	t->first_weight_ns = interval;
+	arm_one(t, &sp_clock_event, first < MIN_PERIOD_NS ? first + jittered(t, interval) : first, interval);
+}
+
 void sp_clock_arm(struct sp_thread *t)
 {
 	struct sp_spool_header *h = sp_agent.spool;
@@ -192,18 +205,16 @@ void sp_clock_arm(struct sp_thread *t)
 	t->period_left = 0;
 	t->clocks = 0;
 	t->event_waits = h->cpu.clock == SP_CLOCK_EVENT && !sp_clock_wants_event(t);
-	if (h->cpu.clock == SP_CLOCK_EVENT && !t->event_waits) {
-		/* A first period anywhere in the interval, so that threads shorter than it are seen in
-		 * proportion to what they use. A moment too soon to be met is one in our own system calls
-		 * here: moved to later, it would make short threads out to be half again as long. */
-		t->first_weight_ns = interval;
-		first = sp_random(t) % interval;
-		arm_one(t, &sp_clock_event, first < MIN_PERIOD_NS ? first + jittered(t, interval) : first, interval);
-	}
+	if (h->cpu.clock == SP_CLOCK_EVENT && !t->event_waits)
+		arm_event(t, interval);
 	first = 1 + sp_random(t) % tick;
 	if (h->cpu.clock == SP_CLOCK_PROCESS || !arm_one(t, &sp_clock_timer, first, tick))
 		if (sp_clock_process.arm(t, first, tick) == 0)
 			t->clocks |= SP_THREAD_PROCESS;
+	if (t->event_waits && !(t->clocks & SP_THREAD_TIMER)) { /* for a tick that will not come */
+		t->event_waits = false;
+		arm_event(t, interval);
+	}
 	if (t->record)
 		t->record->clocks |= t->clocks;
 }

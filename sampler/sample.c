@@ -20,6 +20,8 @@
 #define TOTALS_US 1000u
 #define TOTALS_PRICE 200u
 
+#define LATE_TICKS 16u
+
 struct sample {
 	struct sp_thread *t;
 	const ucontext_t *context;
@@ -111,6 +113,16 @@ static void on_event(struct sp_thread *t, const ucontext_t *context)
 	t->first_sample = false;
 }
 
+/* A tick comes with each tick of a running thread: one that comes much later was blocked, and the stack that is there
+ * now has not used the time. */
+static bool was_blocked(const struct sp_thread *t, const struct sp_usage *usage)
+{
+	uint64_t passed = usage->user_ns + usage->sys_ns - t->user_tick_ns - t->sys_tick_ns;
+	uint64_t most = LATE_TICKS * (uint64_t)sp_agent.spool->cpu.tick_ns;
+
+	return t->clocks & SP_THREAD_TIMER && passed > most && passed > 4 * t->timer_ns;
+}
+
 static void on_tick(struct sp_thread *t, const ucontext_t *context)
 {
 	uint64_t interval = sp_load(&sp_agent.spool->cpu.interval_ns), tick = sp_agent.spool->cpu.tick_ns;
@@ -122,6 +134,8 @@ static void on_tick(struct sp_thread *t, const ucontext_t *context)
 		t->record->cpu_user_ns = usage.user_ns;
 		t->record->cpu_sys_ns = usage.sys_ns;
 	}
+	if (was_blocked(t, &usage))
+		sp_thread_skip(t, &usage);
 	/* At a long interval less than half of it is not worth a sample: it waits for the next tick. */
 	weight = sp_weight_tick(t, &usage, context, interval > tick ? interval / 2 : 1);
 	if (weight.user_ns + weight.sys_ns && add_sample(t, context, weight))

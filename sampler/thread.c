@@ -195,10 +195,16 @@ void sp_thread_open_record(struct sp_thread *t, uint64_t entry, uint64_t user_ns
 
 void sp_thread_skip(struct sp_thread *t, const struct sp_usage *usage)
 {
-	sp_add(&sp_agent.spool->cpu.unsampled_user_ns, (int64_t)(usage->user_ns - t->user_base_ns));
+	uint64_t user_ns = usage->user_ns - t->user_base_ns - t->user_assigned_ns;
+
+	sp_add(&sp_agent.spool->cpu.unsampled_user_ns, (int64_t)user_ns);
 	sp_add(&sp_agent.spool->cpu.unsampled_sys_ns, (int64_t)(usage->sys_ns - t->sys_seen_ns));
-	t->user_base_ns = t->user_seen_ns = t->user_tick_ns = usage->user_ns;
+	t->user_base_ns += user_ns;
+	t->user_seen_ns = t->user_tick_ns = usage->user_ns;
 	t->sys_seen_ns = t->sys_tick_ns = usage->sys_ns;
+	t->user_drift_ns = 0;
+	if (t->record)
+		t->record->flags |= SP_THREAD_BLOCKED;
 }
 
 void sp_thread_adopt(struct sp_thread *t, uint64_t entry, uint64_t user_ns, uint64_t sys_ns)

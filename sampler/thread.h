@@ -14,7 +14,7 @@ struct sp_thread *sp_thread_take(void) SP_HIDDEN;
  * of sp_thread_open_record. */
 void sp_thread_adopt(struct sp_thread *t, uint64_t entry, uint64_t user_ns, uint64_t sys_ns) SP_HIDDEN;
 
-/* What the thread has used up to now, `usage`, is no sample's: its clocks have not been armed yet. */
+/* What no sample of the thread's covers up to now, `usage`, is left unsampled: it had the signal blocked. */
 void sp_thread_skip(struct sp_thread *t, const struct sp_usage *usage) SP_HIDDEN;
 
 /* Gives an adopted block a record, once a spool exists. `user_ns` and `sys_ns` are the thread's

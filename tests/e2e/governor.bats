@@ -68,7 +68,7 @@ steady() {
 	profiled "$TARGETS/phases" 3 >out
 	grep -q '^cpu_clock: event' "$(profile_of phases)" || skip "no perf events here"
 	[ "$(stat -c %a "$file")" = 600 ]
-	[ "$(head -c 6 "$file")" = SPGAP2 ]
+	[ "$(head -c 6 "$file")" = SPGAP3 ]
 	"$SMARTPROF" recover >recover.log 2>&1 || true # other spools are others' matter
 	refuse grep -q signal-cost recover.log
 	[ -f "$file" ]
@@ -80,4 +80,31 @@ steady() {
 	profile=$(profile_of pingpong)
 	cpu=$(awk -v u="$(front cpu_user_seconds "$profile")" -v s="$(front cpu_system_seconds "$profile")" 'BEGIN { print u + s }')
 	near "$(front cpu_sampled_seconds "$profile")" "$cpu" 4
+}
+
+# switching_ratio ARGUMENT…: CPU time with the agent by that without, the median of pairs that take turns.
+switching_ratio() {
+	for pair in 1 2 3 4 5; do
+		plain "$TARGETS/usage" plain_usage "$TARGETS/pingpong" "$@" >/dev/null
+		counted "$TARGETS/pingpong" "$@" >/dev/null
+		paste -d ' ' usage plain_usage | awk '{ print ($1 + $2) / ($3 + $4) }'
+	done | sort -n | sed -n 3p
+}
+
+@test "switching costs next to nothing, with the signal blocked or not" {
+	for environment in development production; do
+		for mode in "" blocked; do
+			ratio=$(SMARTPROF_ENV=$environment switching_ratio 60000 $mode)
+			at_least 1.25 "$ratio" # an event in both would make it 3 and more
+		done
+	done
+}
+
+@test "a thread that starts with the signal blocked is sampled once it lets it through" {
+	profiled "$TARGETS/pingpong" 1 until
+	profile=$(profile_of pingpong)
+	grep -q open_work "$profile"
+	refuse grep -q blocked_work "$profile"
+	near "$(front cpu_unsampled_seconds "$profile")" 0.5 10
+	near "$(front cpu_sampled_seconds "$profile")" 0.6 10
 }
