@@ -234,8 +234,9 @@ static void learn_switch(struct sp_cpu_totals *cpu)
 static void learn_gap(struct sp_thread *t, struct sp_cpu_totals *cpu)
 {
 	uint64_t gaps[GAPS], gap;
+	uint32_t n = measure(t, gaps);
 
-	gap = sp_calibrate_gap_ns(gaps, measure(t, gaps));
+	gap = sp_calibrate_gap_ns(gaps, n);
 	if (gap < SP_COST_LEAST_NS || gap > SP_COST_MOST_NS)
 		return;
 	/* It moves with what the machine's other threads do: one look is not the whole truth. */
