@@ -226,7 +226,8 @@ mistaken() {
 	for i in $(seq 899); do ln "${files[0]}" "many/$i.md"; done
 	for sides in "many ${files[1]}" "${files[1]} many"; do
 		# shellcheck disable=SC2086 # words
-		(ulimit -v 1000000 && timeout -k 5 "$PATIENCE" "$SMARTPROF" compare --format text $sides >out 2>err)
+		(ulimit -v 1000000 && timeout -k 5 "$PATIENCE" "$SMARTPROF" compare --format text $sides >out 2>err) ||
+			[ $? -eq 1 ] # two runs on a busy machine may differ
 		grep -qE 'cpu_truth, (899 baseline and 1|1 baseline and 899) current runs' out
 	done
 }
