@@ -58,6 +58,18 @@ static struct estimate peak_of(const struct sp_heap_peak *k)
 	return peak;
 }
 
+/* Few samples of large weight may sum up to many times what the process ever had in memory. More than that is in use
+ * only where blocks are untouched: what was in memory is the likelier figure as long as samples do not exclude it. */
+static struct estimate believable(struct estimate peak, double max_rss_bytes)
+{
+	double error = Z95 * sqrt(peak.variance), rest;
+
+	if (max_rss_bytes <= 0 || peak.bytes <= max_rss_bytes || peak.bytes - error > max_rss_bytes)
+		return peak;
+	rest = fmin(peak.bytes + error - max_rss_bytes, max_rss_bytes) / Z95;
+	return (struct estimate){max_rss_bytes, rest * rest};
+}
+
 static uint64_t in_use_of(const struct sp_site *s)
 {
 	int64_t bytes = (int64_t)(s->alloc_bytes - s->free_bytes);
@@ -154,7 +166,7 @@ void sp_heap_settle(struct sp_profile *profile)
 {
 	struct sp_snapshot *s = profile->snapshot;
 	struct sp_heap_totals *h = &s->header.heap;
-	struct estimate peak = peak_of(&h->peak);
+	struct estimate peak = believable(peak_of(&h->peak), (double)s->header.max_rss_bytes);
 
 	if (!profile->heap_on)
 		return;
