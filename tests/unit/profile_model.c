@@ -406,6 +406,44 @@ static void peaks_are_settled_by_the_reader(void **state)
 	assert_int_equal(heap_site("prog+0x40")->inuse_bytes, 600);
 }
 
+/* By exact counts `smooth` at the highest, with this standard error; by samples `largest`, of `samples` equal ones. */
+static void peak_is(double smooth, double error, double largest, double samples, uint64_t max_rss_bytes)
+{
+	struct sp_heap_peak *k = &spool.header->heap.peak;
+
+	site(2, 1000, 1);
+	spool.header->max_rss_bytes = max_rss_bytes;
+	*k = (struct sp_heap_peak){.clock = 1,
+		.smooth = smooth,
+		.smooth_variance = error * error,
+		.largest = largest,
+		.largest_variance = largest * largest / samples,
+		.largest_interval = largest / samples};
+	load();
+}
+
+static void the_peak_by_exact_counts_stays_near_the_samples(void **state)
+{
+	(void)state;
+	peak_is(1000000, 10000, 1010000, 400, 0);
+	assert_in_range(profile->snapshot->header.heap.peak_bytes, 1000000, 1010000);
+}
+
+static void a_peak_is_not_more_than_was_ever_in_memory(void **state)
+{
+	(void)state;
+	peak_is(9e9, 9e9, 9e9, 1, 20000000);
+	assert_int_equal(profile->snapshot->header.heap.peak_bytes, 20000000);
+	assert_true(profile->heap_peak_error >= 19999999);
+}
+
+static void untouched_memory_that_samples_prove_is_in_the_peak(void **state)
+{
+	(void)state;
+	peak_is(1e9, 1000, 1e9, 1000000, 20000000);
+	assert_in_range(profile->snapshot->header.heap.peak_bytes, 990000000, 1010000000);
+}
+
 static void stacks_of_one_site_are_added(void **state)
 {
 	(void)state;
@@ -553,6 +591,9 @@ int main(void)
 		TEST(a_dead_process_has_run_until_its_last_sample),
 		TEST(functions_and_modules_get_their_error_bars),
 		TEST(peaks_are_settled_by_the_reader),
+		TEST(the_peak_by_exact_counts_stays_near_the_samples),
+		TEST(a_peak_is_not_more_than_was_ever_in_memory),
+		TEST(untouched_memory_that_samples_prove_is_in_the_peak),
 		TEST(stacks_of_one_site_are_added),
 		TEST(the_allocators_own_module_is_no_site),
 		TEST(allocators_are_known_by_name),
