@@ -18,7 +18,6 @@
 
 /* One row a function: X(return type, name, parameters, arguments). */
 #define LIBC_FUNCTIONS(X) \
-	X(int, clock_gettime, (clockid_t clock, struct timespec * now), (clock, now)) \
 	X(int, _dl_find_object, (void *pc, struct dl_find_object *found), (pc, found)) \
 	X(int, dladdr1, (const void *address, Dl_info *info, void **extra, int flags), (address, info, extra, flags)) \
 	X(void *, dlopen, (const char *name, int mode), (name, mode)) \

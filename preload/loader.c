@@ -119,6 +119,11 @@ static void let_others_out(void)
 	}
 }
 
+static void forbid_tsc(uint32_t why)
+{
+	__atomic_fetch_or(&sp_agent.tsc_forbidden, why, __ATOMIC_RELAXED);
+}
+
 void sp_seal(void)
 {
 	if (sp_load(&sp_agent.state) == SP_AGENT_DORMANT)
@@ -128,6 +133,7 @@ void sp_seal(void)
 	sp_clock_stop_all();
 	if (sp_threads_made())
 		let_others_out();
+	forbid_tsc(SP_TSC_SEALED);
 	sp_agent.sealed = 1 + (uint32_t)sp_load(&sp_agent.state);
 	if (sp_agent.spool)
 		sp_agent.spool->sealed_ns = sp_now_ns();
@@ -140,6 +146,7 @@ void sp_unseal(void)
 		return;
 	sp_store(&sp_agent.state, (int)sp_agent.sealed - 1);
 	sp_agent.sealed = 0;
+	__atomic_fetch_and(&sp_agent.tsc_forbidden, ~SP_TSC_SEALED, __ATOMIC_RELAXED);
 	if (sp_agent.spool)
 		sp_agent.spool->sealed_ns = 0;
 	if (sp_agent.state == SP_AGENT_DORMANT)
@@ -158,6 +165,8 @@ int sp_export_prctl(int option, unsigned long a, unsigned long b, unsigned long 
 	int result;
 
 	/* Under one filter there may be no call to see whose child this is. */
+	if (sp_unlikely(option == PR_SET_TSC && a == PR_TSC_SIGSEGV))
+		forbid_tsc(SP_TSC_DISABLED);
 	if (sp_likely(option != PR_SET_SECCOMP) || sp_agent.sealed || sp_is_vfork_child())
 		return SP_REAL(prctl)(option, a, b, c, d);
 	sp_seal();
@@ -184,6 +193,8 @@ long sp_export_syscall(long number, long a, long b, long c, long d, long e, long
 		errno = EFAULT;
 		return -1;
 	}
+	if (sp_unlikely(number == SYS_prctl) && a == PR_SET_TSC && b == PR_TSC_SIGSEGV)
+		forbid_tsc(SP_TSC_DISABLED);
 	seals = sp_unlikely(installs_filter(number, a)) && !sp_agent.sealed && !sp_is_vfork_child();
 	if (seals)
 		sp_seal();

@@ -145,7 +145,7 @@ static bool place_directory(char *path, size_t size, enum sp_spool_place place)
 
 int sp_spool_place(char *path, size_t size, enum sp_spool_place place, uint64_t start_ticks, const char **why)
 {
-	uint64_t random = sp_tsc() * 0x9e3779b97f4a7c15ULL;
+	uint64_t random = sp_clock_read_ns(CLOCK_MONOTONIC) * 0x9e3779b97f4a7c15ULL;
 
 	if (!place_directory(path, size, place) || !private_directory(path) || !has_room(path)) {
 		*why = "no private directory with 64 MB of room in /dev/shm or the state directory";

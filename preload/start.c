@@ -262,8 +262,9 @@ static void learn_file(char **envp)
 void sp_start_time(void)
 {
 	sp_process.start_realtime_ns = sp_clock_read_ns(CLOCK_REALTIME);
-	sp_agent.start_tsc = sp_tsc();
 	sp_agent.start_monotonic_ns = sp_clock_read_ns(CLOCK_MONOTONIC);
+	sp_agent.start_tsc = 0;
+	sp_agent.start_tsc = sp_tsc_first();
 }
 
 static void loaded_main(void)

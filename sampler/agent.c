@@ -2,6 +2,7 @@
 #include "sampler/agent.h"
 
 #include <signal.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 #include "sampler/sys.h"
@@ -11,29 +12,43 @@ __thread struct sp_tls sp_tls __attribute__((tls_model("initial-exec")));
 
 #define QUIESCE_LIMIT_NS 5000000u /* fork may not be held up for longer */
 
-static uint64_t monotonic_ns(void)
-{
-	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts); /* vdso; async-signal-safe */
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
+#define TSC_PER_US_ASSUMED_X1024 2560000u
 
 uint64_t sp_now_ns(void)
 {
-	return monotonic_ns() - sp_agent.start_monotonic_ns;
+	return sp_clock_read_ns(CLOCK_MONOTONIC) - sp_agent.start_monotonic_ns;
 }
 
 void sp_calibrate_tsc(void)
 {
-	uint64_t us = sp_now_ns() / 1000, cycles = sp_tsc() - sp_agent.start_tsc;
+	uint64_t us = sp_now_ns() / 1000, cycles = sp_tsc_first() - sp_agent.start_tsc;
 
 	/* Too early to tell: what a parent knew, else 2.5 GHz, will do until the governor asks again. */
-	if (us >= 500)
-		sp_store(&sp_agent.tsc_per_us_x1024, cycles / us * 1024);
+	if (us >= 500 && !sp_load(&sp_agent.tsc_forbidden))
+		sp_store(&sp_agent.tsc_per_us_x1024, sp_scale(cycles, 1024, us));
 	else if (!sp_agent.tsc_per_us_x1024)
-		sp_store(&sp_agent.tsc_per_us_x1024, 2560000u);
+		sp_store(&sp_agent.tsc_per_us_x1024, TSC_PER_US_ASSUMED_X1024);
 	if (sp_agent.spool)
 		sp_store(&sp_agent.spool->tsc_per_us_x1024, sp_load(&sp_agent.tsc_per_us_x1024));
+}
+
+uint64_t sp_tsc_made(void)
+{
+	uint64_t scale = sp_load(&sp_agent.tsc_per_us_x1024);
+
+	if (sp_load(&sp_agent.tsc_forbidden) & SP_TSC_SEALED) /* nor is a system call allowed */
+		return sp_agent.start_tsc;
+	return sp_agent.start_tsc + sp_scale(sp_now_ns(), scale ? scale : TSC_PER_US_ASSUMED_X1024, 1024000);
+}
+
+uint64_t sp_tsc_first(void)
+{
+	int may = PR_TSC_ENABLE;
+
+	if (!sp_load(&sp_agent.tsc_forbidden) && sp_sys(SYS_prctl, PR_GET_TSC, &may, 0, 0, 0) == 0 &&
+		may == PR_TSC_SIGSEGV)
+		__atomic_fetch_or(&sp_agent.tsc_forbidden, SP_TSC_DISABLED, __ATOMIC_RELAXED);
+	return sp_tsc();
 }
 
 struct sp_thread *sp_enter(void)
@@ -92,12 +107,12 @@ void sp_end_unwind(void)
 
 bool sp_quiesce(void)
 {
-	uint64_t until = monotonic_ns() + QUIESCE_LIMIT_NS;
+	uint64_t until = sp_now_ns() + QUIESCE_LIMIT_NS;
 
 	__atomic_fetch_add(&sp_agent.paused, 1, __ATOMIC_SEQ_CST);
 	sp_tls.pausing = 1;
 	while (__atomic_load_n(&sp_agent.inflight, __ATOMIC_SEQ_CST)) {
-		if (monotonic_ns() > until)
+		if (sp_now_ns() > until)
 			return false;
 		sp_sys(SYS_sched_yield);
 	}

@@ -127,6 +127,9 @@ struct sp_sampler_config {
 
 #define SP_ALIVE 0x5350u
 
+#define SP_TSC_DISABLED 1u /* in some thread, by PR_SET_TSC */
+#define SP_TSC_SEALED 2u   /* the application is about to install a seccomp filter: the strict one forbids it */
+
 struct sp_agent {
 	int state;       /* atomic, enum sp_agent_state */
 	uint32_t sealed; /* 1 + the state before the application installed a seccomp filter */
@@ -145,6 +148,7 @@ struct sp_agent {
 	const char *single_threaded; /* the C library's __libc_single_threaded */
 	uint64_t start_monotonic_ns, start_tsc;
 	uint64_t tsc_per_us_x1024;       /* cycles in a microsecond, times 1024 */
+	uint32_t tsc_forbidden;          /* atomic: SP_TSC_..., why the cycle counter is not read */
 	uint64_t unload_gen;             /* atomic: raised by every dlclose */
 	void (*activate)(void);          /* preload's: make the spool, arm the clocks; any context */
 	void (*adopt)(void);             /* preload's: take the calling thread in; normal context */
@@ -215,10 +219,29 @@ uint64_t sp_now_ns(void) SP_HIDDEN;
 /* Learns how fast the cycle counter runs, from the time since start. Any context. */
 void sp_calibrate_tsc(void) SP_HIDDEN;
 
+/* The cycle counter, for the agent's own cost; calibrated against CLOCK_MONOTONIC. A program can forbid itself to read
+ * it (prctl(2), PR_SET_TSC, inherited by its threads and children) and dies of it then, in the vdso's clocks too: from
+ * the first time that this is known on it is made of what the kernel says. Any context. */
+uint64_t sp_tsc_made(void) SP_HIDDEN;
+static inline uint64_t sp_tsc(void)
+{
+	return sp_likely(!sp_load(&sp_agent.tsc_forbidden)) ? __builtin_ia32_rdtsc() : sp_tsc_made();
+}
+
+/* As the first reading after coming in from the application: the kernel is asked whether this thread may, for nothing
+ * else tells what a program has done by a system call of its own. */
+uint64_t sp_tsc_first(void) SP_HIDDEN;
+
+/* value * multiply / divide, where the product may not fit but the result does. */
+static inline uint64_t sp_scale(uint64_t value, uint64_t multiply, uint64_t divide)
+{
+	return value / divide * multiply + value % divide * multiply / divide;
+}
+
 /* Cycles to nanoseconds, as calibrated. */
 static inline uint64_t sp_tsc_ns(uint64_t cycles)
 {
-	return sp_agent.tsc_per_us_x1024 ? cycles * 1024000u / sp_agent.tsc_per_us_x1024 : 0;
+	return sp_agent.tsc_per_us_x1024 ? sp_scale(cycles, 1024000u, sp_agent.tsc_per_us_x1024) : 0;
 }
 
 /* As sp_block_signals (sys.h), but lets our own signal come in where no harm is in it. A process-directed one

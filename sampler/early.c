@@ -23,7 +23,7 @@ static struct sp_early_sample SP_BIG samples[SAMPLES];
 
 static uint64_t random_bits(void)
 {
-	uint64_t x = sp_tsc() * 0x9e3779b97f4a7c15ULL;
+	uint64_t x = sp_tsc_first() * 0x9e3779b97f4a7c15ULL;
 
 	return (x ^ x >> 31) * 0xbf58476d1ce4e5b9ULL;
 }
@@ -61,7 +61,7 @@ static void take(const void *p, size_t size)
 	}
 	s->p = p;
 	s->size = size;
-	s->born_tsc = sp_tsc();
+	s->born_tsc = sp_tsc_first();
 	s->thread_allocs = (uint32_t)sp_tls.heap.allocs;
 	mask = sp_block_others();
 	sp_on_stack(walk, s, sp_thread_stack(t));

@@ -206,12 +206,12 @@ static void flush_mine(void)
 	}
 }
 
-static void site_free_by_application(const struct sp_live *e)
+static void site_free_by_application(const struct sp_live *e, uint64_t now)
 {
 	struct sp_site *s = site_at(e->site);
 	uint32_t calls = calls_since(e);
 
-	if (calls < SP_SHORT_LIVED_CALLS || sp_tsc_ns(sp_tsc() - e->born_tsc) < SP_SHORT_LIVED_NS) {
+	if (calls < SP_SHORT_LIVED_CALLS || sp_tsc_ns(now - e->born_tsc) < SP_SHORT_LIVED_NS) {
 		sp_add(&s->short_bytes, e->weight);
 		sp_add(&s->short_count, e->count);
 	}
@@ -303,7 +303,7 @@ static void enter(struct sp_thread *t, const struct sp_walk *walk, struct sp_liv
 	weigh(t, entry, interval);
 	site_add(entry);
 	if (!p) {
-		site_free_by_application(entry);
+		site_free_by_application(entry, sp_tsc());
 		return;
 	}
 	if (!sp_live_surely_not(p) && sp_live_remove(p, &missed))
@@ -411,7 +411,7 @@ static bool is_always_sampled(size_t size)
 static void sample(struct sp_tls *tls, const void *p, size_t size, bool always, int64_t left)
 {
 	struct allocation hit = {.p = p, .size = size, .always = always, .picked = left <= 0};
-	uint64_t began = sp_tsc(), mask = sp_block_others(), now, after;
+	uint64_t began = sp_tsc_first(), mask = sp_block_others(), now, after;
 
 	hit.t = sp_enter();
 	if (!hit.t) {
@@ -548,9 +548,9 @@ void sp_heap_forget(const void *p)
 	}
 	if (!sp_live_may_have(p)) /* a neighbour of one that is sampled: often freed, perhaps */
 		return;
-	began = sp_tsc();
+	began = sp_tsc_first();
 	if (sp_live_remove(p, &entry) && !sp_is_stale_child()) {
-		site_free_by_application(&entry);
+		site_free_by_application(&entry, began);
 		count_cost(sp_tsc() - began);
 	}
 }
@@ -573,5 +573,5 @@ void sp_heap_restore(const void *p, struct sp_heap_held *held)
 void sp_heap_drop_held(const struct sp_heap_held *held)
 {
 	if (held->held && sp_agent.spool && !sp_is_stale_child())
-		site_free_by_application(&held->entry);
+		site_free_by_application(&held->entry, sp_tsc_first());
 }

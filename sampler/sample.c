@@ -160,7 +160,7 @@ static uint64_t reading_cycles(uint64_t measured, uint64_t per_us)
 struct sp_usage sp_sample_update_totals(void)
 {
 	struct sp_spool_header *h = sp_agent.spool;
-	uint64_t began = sp_tsc(), per_us = sp_load(&sp_agent.tsc_per_us_x1024) / 1024, ended, rest;
+	uint64_t began = sp_tsc_first(), per_us = sp_load(&sp_agent.tsc_per_us_x1024) / 1024, ended, rest;
 	struct sp_usage usage;
 
 	sp_process_usage(&usage);
@@ -175,9 +175,9 @@ struct sp_usage sp_sample_update_totals(void)
 	return usage;
 }
 
-void sp_sample_follow_totals(void)
+void sp_sample_follow_totals(uint64_t tsc)
 {
-	if ((int64_t)(sp_tsc() - sp_load(&totals_due_tsc)) >= 0)
+	if ((int64_t)(tsc - sp_load(&totals_due_tsc)) >= 0)
 		sp_sample_update_totals();
 }
 
@@ -204,7 +204,7 @@ static bool is_another_user(uint64_t now)
 
 void sp_sample_keep_up(struct sp_thread *t, uint64_t now)
 {
-	sp_sample_follow_totals();
+	sp_sample_follow_totals(sp_tsc());
 	if (is_another_user(now)) {
 		sp_sample_retire(t);
 		return;
@@ -224,7 +224,7 @@ static void take_sample(void *arg)
 	else if (s->kind == SP_SIGNAL_TICK || !(s->t->clocks & SP_THREAD_TIMER))
 		on_tick(s->t, s->context);
 	if (s->kind == SP_SIGNAL_EVENT && s->t->clocks & SP_THREAD_TIMER) {
-		sp_sample_follow_totals();
+		sp_sample_follow_totals(sp_tsc());
 		return; /* the ticks see to the rest */
 	}
 	sp_clock_follow(s->t);
@@ -297,7 +297,7 @@ bool sp_sample_signal(const siginfo_t *info, void *context)
 {
 	bool active = sp_load(&sp_agent.state) == SP_AGENT_ACTIVE;
 	struct sample s = {.context = context};
-	uint64_t began = sp_tsc();
+	uint64_t began = sp_tsc_first();
 	int saved_errno;
 
 	if (active && (info->si_code == SI_TIMER || info->si_code == POLL_IN))

@@ -14,8 +14,8 @@ bool sp_sample_signal(const siginfo_t *info, void *context) SP_HIDDEN;
 /* Brings the process's running totals in the header up to now, and returns what it has used. Any context. */
 struct sp_usage sp_sample_update_totals(void) SP_HIDDEN;
 
-/* The same when it is due. */
-void sp_sample_follow_totals(void) SP_HIDDEN;
+/* The same when by `tsc`, now, it is due. */
+void sp_sample_follow_totals(uint64_t tsc) SP_HIDDEN;
 
 /* What is due now and then: totals, timeline, governor. `now` is sp_now_ns(), here and below. Any context,
  * signals blocked. */

@@ -71,10 +71,4 @@ static inline uint64_t sp_clock_read_ns(int32_t clock)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-/* Cycle counter, for the agent's own cost; calibrated against CLOCK_MONOTONIC. */
-static inline uint64_t sp_tsc(void)
-{
-	return __builtin_ia32_rdtsc();
-}
-
 #endif

@@ -138,7 +138,7 @@ struct sp_thread *sp_thread_take(void)
 	t->user_drift_ns = 0;
 	t->drawn_ns = t->window_switches = t->window_cpu_ns = t->counted_switches = t->calibration_cycles = 0;
 	t->calibrating = 0;
-	t->random = (sp_tsc() ^ (uint64_t)t->index << 32 ^ (uint64_t)(uintptr_t)t) * 0x9e3779b97f4a7c15ULL | 1;
+	t->random = (sp_tsc_first() ^ (uint64_t)t->index << 32 ^ (uint64_t)(uintptr_t)t) * 0x9e3779b97f4a7c15ULL | 1;
 	return t;
 }
 
@@ -370,7 +370,7 @@ void sp_thread_release(struct sp_thread *t)
 		if (sp_thread_blocks_signal())
 			r->flags |= SP_THREAD_BLOCKED;
 		close_record(t);
-		sp_sample_follow_totals();
+		sp_sample_follow_totals(sp_tsc_first());
 	} else if (sp_agent.spool) {
 		merge_heap(&tls->heap);
 	}
