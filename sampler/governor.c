@@ -28,6 +28,7 @@ static struct {
 	uint64_t spent_ns;  /* cost of sampling up to then */
 	uint64_t signals, ticks, switch_ns, handler_total_ns, heap_ns, heap_samples; /* the header's counters then */
 	uint64_t handler_ns;     /* mean time of the handler lately */
+	uint64_t calibrated_ns;  /* atomic: since the last look, by measurements inside the handler */
 	uint64_t heap_share_ppm; /* of the CPU time lately, spent on heap samples */
 	uint64_t heap_ppm;       /* atomic */
 } governor;
@@ -94,6 +95,11 @@ bool sp_governor_allows_event(bool has, uint64_t switch_ns, uint64_t cpu_ns, uin
 uint64_t sp_governor_handler_ns(void)
 {
 	return governor.handler_ns;
+}
+
+void sp_governor_calibrated(uint64_t ns)
+{
+	sp_add(&governor.calibrated_ns, ns);
 }
 
 uint64_t sp_governor_heap_ppm(void)
@@ -213,7 +219,9 @@ static void look(struct sp_spool_header *h, uint64_t cpu_ns)
 	uint64_t heap = sp_load(&h->heap.slow_ns), heap_samples = sp_load(&h->heap.samples),
 		 fixed = switches - governor.switch_ns, heap_share;
 
-	learn_handler(handler - governor.handler_total_ns, signals - governor.signals);
+	learn_handler(handler - governor.handler_total_ns -
+			__atomic_exchange_n(&governor.calibrated_ns, 0, __ATOMIC_RELAXED),
+		signals - governor.signals);
 	learn_heap(&h->heap, heap - governor.heap_ns, heap_samples - governor.heap_samples);
 	/* Without events it is the ticks that follow the interval. */
 	if (cpu->clock == SP_CLOCK_EVENT)

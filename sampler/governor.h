@@ -21,7 +21,7 @@ static inline uint64_t sp_budget_ppm(uint32_t budget_permille)
  * one was another thread's, to which the CPU went meanwhile. */
 static inline uint64_t sp_plausible_cost_ns(uint64_t ns, uint64_t mean_ns)
 {
-	uint64_t most = 8 * mean_ns + 100000;
+	uint64_t most = 4 * mean_ns + 20000;
 	return ns < most ? ns : most;
 }
 
@@ -70,6 +70,9 @@ void sp_governor_step(struct sp_thread *t) SP_HIDDEN;
 
 /* The mean time of the handler lately. Any context. */
 uint64_t sp_governor_handler_ns(void) SP_HIDDEN;
+
+/* So much of the time of a handler was a measurement: it is spent, but no handler is expected to take it. */
+void sp_governor_calibrated(uint64_t ns) SP_HIDDEN;
 
 /* The part of the budget that heap samples may use. Any context. */
 uint64_t sp_governor_heap_ppm(void) SP_HIDDEN;

@@ -250,7 +250,11 @@ static void count_handler(uint64_t ns, uint64_t calibration_ns)
 {
 	struct sp_cpu_totals *cpu = &sp_agent.spool->cpu;
 
+	if (calibration_ns > ns)
+		calibration_ns = ns;
 	ns -= calibration_ns;
+	if (sp_unlikely(calibration_ns))
+		sp_governor_calibrated(calibration_ns);
 	sp_add(&cpu->handler_ns, calibration_ns + sp_plausible_cost_ns(ns, sp_governor_handler_ns()));
 	sp_add(&cpu->handler_class[time_class(ns)], 1);
 	if (ns > sp_load(&cpu->handler_max_ns))
@@ -261,11 +265,15 @@ static void count_handler(uint64_t ns, uint64_t calibration_ns)
  * either: nothing that is done for it sets one. */
 static void handle(struct sample *s, uint64_t began)
 {
+	/* What is due now and then may sleep in the kernel, or lose the processor: at ticks, where it is done, the thread's
+	 * own clock is worth its price. */
+	bool tick = s->kind != SP_SIGNAL_EVENT;
+	uint64_t used = tick ? sp_clock_read_ns(CLOCK_THREAD_CPUTIME_ID) : 0;
 	struct sp_thread *t = s->t;
 	int saved_errno = 0;
 
 	sp_add(&sp_agent.spool->cpu.signals, 1);
-	if (s->kind != SP_SIGNAL_EVENT)
+	if (tick)
 		sp_add(&sp_agent.spool->cpu.ticks, 1);
 	if (!t->armed || !(t->owned ? sp_enter() != NULL : sp_found_enter(t)))
 		return;
@@ -273,7 +281,8 @@ static void handle(struct sample *s, uint64_t began)
 		saved_errno = errno;
 	t->calibration_cycles = 0;
 	sp_on_stack(take_sample, s, sp_thread_stack(t));
-	count_handler(sp_tsc_ns(sp_tsc() - began), sp_tsc_ns(t->calibration_cycles));
+	used = tick ? sp_clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - used : sp_tsc_ns(sp_tsc() - began);
+	count_handler(used, sp_tsc_ns(t->calibration_cycles));
 	if (!t->foreign)
 		errno = saved_errno;
 	if (t->owned)

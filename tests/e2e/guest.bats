@@ -207,3 +207,14 @@ PY
 	cmp plain.err profiled.err
 	recovered cpu_truth
 }
+
+@test "a program that forbids itself the cycle counter goes on without it, and is profiled" {
+	for how in function syscall instruction later; do
+		rm -rf "$SMARTPROF_DIR"
+		same_run_but_files "$TARGETS/no_tsc" "$how"
+		profile=$(profile_of no_tsc)
+		at_least "$(front cpu_samples "$profile")" 10
+		at_least "$(front heap_allocations "$profile")" 100000
+		at_least 60 "$(front wall_seconds "$profile")"
+	done
+}

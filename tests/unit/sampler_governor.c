@@ -241,6 +241,19 @@ static void a_switch_costs_more_where_the_timer_is_the_next_one(void **state)
 	assert_int_equal(sp_switch_cost_ns(10000, 400000, 0), 11500);
 }
 
+static void cycles_of_years_are_nanoseconds_still(void **state)
+{
+	const uint64_t year_s = 31536000;
+
+	(void)state;
+	sp_agent.tsc_per_us_x1024 = 2500 * 1024;
+	assert_int_equal(sp_tsc_ns(2500), 1000);
+	assert_int_equal(sp_tsc_ns(2500000000u * 7300ull), 7300000000000u); /* two hours and a bit */
+	assert_int_equal(sp_tsc_ns(2500000000u * year_s), 1000000000u * year_s);
+	sp_agent.tsc_per_us_x1024 = 0;
+	assert_int_equal(sp_tsc_ns(2500), 0);
+}
+
 static void the_median_gap_counts(void **state)
 {
 	uint64_t gaps[] = {60000, 58000, 9000000, 59000, 61000};
@@ -361,6 +374,7 @@ int main(void)
 		cmocka_unit_test(heap_samples_may_use_their_part_in_advance),
 		cmocka_unit_test(a_thread_that_is_switched_often_does_without),
 		cmocka_unit_test(a_switch_costs_more_where_the_timer_is_the_next_one),
+		cmocka_unit_test(cycles_of_years_are_nanoseconds_still),
 		cmocka_unit_test(the_median_gap_counts),
 		cmocka_unit_test(code_that_runs_all_over_costs_more),
 		cmocka_unit_test(the_fit_gives_what_was_measured),
