@@ -276,9 +276,9 @@ static void hide_userinfo(struct walk *w, const char *scheme, const char *host, 
 		slash++;
 	at = memrchr(host, '@', (size_t)(slash - host));
 	colon = memchr(host, ':', (size_t)((at ? at : slash) - host));
-	if (*host == '[' && !at)
+	if (host == end || (*host == '[' && !at))
 		return;
-	if (colon && (at || !(all_digits(colon + 1, slash) && (web || colon[1] == '/' || colon + 1 == slash))))
+	if (colon && (at || !(all_digits(colon + 1, slash) && (web || colon + 1 == slash || colon[1] == '/'))))
 		at = memrchr(host, '@', (size_t)(stop - host));
 	if (!at || (!colon && is_plain_user(host, (size_t)(at - host))))
 		return;

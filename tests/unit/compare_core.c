@@ -649,12 +649,12 @@ static void verdict_score_grade_and_status_agree(void **state)
 		other.wall_ms *= i / 36 % 4 == 2 ? growth : 1;
 		other.extra = i / 36 % 4 == 3 ? "exit: signal 11\n" : NULL;
 		forget();
+		set_up(NULL);
 		add_runs(SP_BASELINE, plain, counts[i / 9 % 4], noise);
 		add_runs(SP_CURRENT, other, counts[i / 9 % 4], noise);
 		check_gates();
 		regressions += result->verdict == SP_VERDICT_REGRESSION;
 		unknown += result->verdict == SP_VERDICT_UNKNOWN;
-		set_up(NULL);
 	}
 	assert_true(regressions > 50 && unknown > 20);
 }

@@ -591,6 +591,9 @@ static void no_interval_has_more_time_than_its_cores(void **state)
 	assert_says("| 0.10 s | 2.00 | 100.0 ms |"); /* what came late in the next */
 	assert_says("| 0.15 s | 2.00 | 100.0 ms |");
 	assert_says("| 0.20 s | 2.00 | 100.0 ms |");
+	sp_profile_free(profile);
+	sp_snapshot_free(&snapshot);
+	sp_buffer_clear(&text);
 	spool.header->usable_millicores = 1500; /* a quota: for a moment all cores may run */
 	write_profile(false);
 	assert_says("at most 3.00 cores\n");
