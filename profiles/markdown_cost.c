@@ -162,6 +162,10 @@ static void write_shares(struct sp_writer *w)
 			sp_buffer_printf(&w->out, "%llu signals of %.1f µs, ",
 				(unsigned long long)(h->cpu.signals - h->cpu.ticks),
 				(double)sp_cost_event_ns(&h->cpu) / 1e3);
+		if (h->cpu.kernel_hits)
+			sp_buffer_printf(&w->out, "%llu interrupts of system calls of %.1f µs, ",
+				(unsigned long long)h->cpu.kernel_hits,
+				(double)sp_hit_cost_ns(h->cpu.signal_gap_ns) / 1e3);
 		sp_buffer_printf(&w->out, "%llu ticks of %.1f µs, ", (unsigned long long)h->cpu.ticks,
 			(double)sp_tick_cost_ns(h->cpu.signal_gap_ns) / 1e3);
 		if (h->cpu.switches)

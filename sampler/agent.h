@@ -75,6 +75,7 @@ struct sp_thread {
 	uint64_t calibration_cycles; /* that the signal being handled has spent on one */
 	uint64_t window_switches, window_cpu_ns; /* where the current count of switches began */
 	bool event_waits;                        /* for the thread's first tick, to show how often it switches */
+	uint64_t counted_sys_ns;                 /* system time with an event that makes no whole interval yet */
 	uint64_t counted_switches;               /* those up to here are in the totals, if they cost anything */
 	uint64_t random;
 	uint64_t user_base_ns;              /* user time when the clocks were armed: no sample covers it */

@@ -44,7 +44,8 @@ enum sp_signal_kind {
 void sp_clock_arm(struct sp_thread *t) SP_HIDDEN;
 
 /* Whether the calling thread `t` is to have an event at once. Once it has had one the kernel makes each of its switches
- * dearer, by 0.2 us, for as long as it lives: so one that has shown nothing yet waits for its first tick. */
+ * dearer, by 0.2 us, for as long as it lives: so one that has shown nothing yet, or
+ * blocks the signal, waits for its first tick. */
 bool sp_clock_wants_event(const struct sp_thread *t) SP_HIDDEN;
 
 /* Stops a thread's clocks. A signal already under way may still arrive. */

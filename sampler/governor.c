@@ -26,7 +26,8 @@ static struct {
 	uint32_t busy;      /* sp_try_lock */
 	uint64_t looked_ns; /* process CPU time at the last look */
 	uint64_t spent_ns;  /* cost of sampling up to then */
-	uint64_t signals, ticks, switch_ns, handler_total_ns, heap_ns, heap_samples; /* the header's counters then */
+	uint64_t signals, ticks, hits, switch_ns, handler_total_ns, heap_ns,
+		heap_samples;    /* the header's counters then */
 	uint64_t handler_ns;     /* mean time of the handler lately */
 	uint64_t calibrated_ns;  /* atomic: since the last look, by measurements inside the handler */
 	uint64_t heap_share_ppm; /* of the CPU time lately, spent on heap samples */
@@ -214,7 +215,7 @@ static void look(struct sp_spool_header *h, uint64_t cpu_ns)
 {
 	struct sp_cpu_totals *cpu = &h->cpu;
 	uint64_t budget = sp_budget_ppm(sp_agent.config.budget_permille), passed = cpu_ns - governor.looked_ns;
-	uint64_t signals = sp_load(&cpu->signals), ticks = sp_load(&cpu->ticks);
+	uint64_t signals = sp_load(&cpu->signals), ticks = sp_load(&cpu->ticks), hits = sp_load(&cpu->kernel_hits);
 	uint64_t handler = sp_load(&cpu->handler_ns), switches = sp_load(&cpu->switch_ns);
 	uint64_t heap = sp_load(&h->heap.slow_ns), heap_samples = sp_load(&h->heap.samples),
 		 fixed = switches - governor.switch_ns, heap_share;
@@ -230,7 +231,8 @@ static void look(struct sp_spool_header *h, uint64_t cpu_ns)
 	heap_share = ppm(heap - governor.heap_ns, passed);
 	governor.spent_ns += sp_signals_cost_ns(cpu, signals - governor.signals, ticks - governor.ticks,
 				     sp_load(&cpu->interval_ns)) +
-		handler - governor.handler_total_ns + switches - governor.switch_ns + heap - governor.heap_ns;
+		(hits - governor.hits) * sp_hit_cost_ns(cpu->signal_gap_ns) + handler - governor.handler_total_ns +
+		switches - governor.switch_ns + heap - governor.heap_ns;
 	sp_store(&governor.heap_ppm, heap_part(cpu, budget, fixed));
 	if (h->heap.on)
 		govern_heap(&h->heap, heap_share, cpu_ns);
@@ -240,6 +242,7 @@ static void look(struct sp_spool_header *h, uint64_t cpu_ns)
 	governor.looked_ns = cpu_ns;
 	governor.signals = signals;
 	governor.ticks = ticks;
+	governor.hits = hits;
 	governor.handler_total_ns = handler;
 	governor.switch_ns = switches;
 	governor.heap_ns = heap;

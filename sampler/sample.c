@@ -123,6 +123,18 @@ static bool was_blocked(const struct sp_thread *t, const struct sp_usage *usage)
 	return t->clocks & SP_THREAD_TIMER && passed > most && passed > 4 * t->timer_ns;
 }
 
+/* The event's timer runs in system calls too. */
+static void count_hits(struct sp_thread *t, uint64_t sys_ns)
+{
+	uint64_t interval = sp_load(&sp_agent.spool->cpu.interval_ns);
+
+	if (!t->event_page || !interval)
+		return;
+	t->counted_sys_ns += sys_ns - t->sys_tick_ns;
+	sp_add(&sp_agent.spool->cpu.kernel_hits, t->counted_sys_ns / interval);
+	t->counted_sys_ns %= interval;
+}
+
 static void on_tick(struct sp_thread *t, const ucontext_t *context)
 {
 	uint64_t interval = sp_load(&sp_agent.spool->cpu.interval_ns), tick = sp_agent.spool->cpu.tick_ns;
@@ -134,6 +146,7 @@ static void on_tick(struct sp_thread *t, const ucontext_t *context)
 		t->record->cpu_user_ns = usage.user_ns;
 		t->record->cpu_sys_ns = usage.sys_ns;
 	}
+	count_hits(t, usage.sys_ns);
 	if (was_blocked(t, &usage))
 		sp_thread_skip(t, &usage);
 	/* At a long interval less than half of it is not worth a sample: it waits for the next tick. */

@@ -173,7 +173,8 @@ struct sp_cpu_totals {
 		fresh_pages; /* atomic: of SP_FRESH_SAMPLES, those that found code on a page that none before had been on */
 	uint32_t switch_timer_ns; /* what it takes to stop and start the timer behind an event, as last measured */
 	uint64_t switches;        /* atomic: of threads with an armed event, while they had it */
-	uint64_t reserved[1];
+	uint64_t
+		kernel_hits; /* atomic, estimate: an event's timer found its thread in the kernel, and gave no signal */
 };
 
 /* Totals at one moment, without the blocks that are sampled for certain. */
@@ -543,6 +544,13 @@ static inline uint64_t sp_signal_cost_ns(uint64_t gap_ns, uint32_t fresh_pages, 
 static inline uint64_t sp_tick_cost_ns(uint64_t gap_ns)
 {
 	return gap_ns / 4;
+}
+
+/* Of an event's timer that finds the thread in the kernel: the interrupt alone. 1.5 million system calls of a thread were
+ * slowed down by 15 us for each, where the gap was 24. */
+static inline uint64_t sp_hit_cost_ns(uint64_t gap_ns)
+{
+	return gap_ns * 5 / 8;
 }
 
 /* Of `signals` signals, `ticks` of them the tick clock's, the others at `interval_ns`. */

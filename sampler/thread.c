@@ -136,7 +136,8 @@ struct sp_thread *sp_thread_take(void)
 	t->root_pc = t->stack_high = t->stack_bytes = 0;
 	t->start = NULL;
 	t->user_drift_ns = 0;
-	t->drawn_ns = t->window_switches = t->window_cpu_ns = t->counted_switches = t->calibration_cycles = 0;
+	t->drawn_ns = t->window_switches = t->window_cpu_ns = t->counted_switches = t->counted_sys_ns =
+		t->calibration_cycles = 0;
 	t->calibrating = 0;
 	t->random = (sp_tsc_first() ^ (uint64_t)t->index << 32 ^ (uint64_t)(uintptr_t)t) * 0x9e3779b97f4a7c15ULL | 1;
 	return t;
