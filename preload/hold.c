@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "preload/agent.h"
-#include "preload/real.h"
+#include "preload/libc.h"
 #include "sampler/sys.h"
 
 #define BIT(n) (1ull << ((n)-1))
@@ -57,7 +57,7 @@ static uint64_t change_defaults(bool back)
 	want.sa_handler = back ? SIG_DFL : on_held;
 	want.sa_flags = SA_RESTART | SA_ONSTACK;
 	for (i = 1; i < 65; i++) {
-		if ((OWN_DOING | HARMLESS) & BIT(i) || SP_REAL(sigaction)(i, NULL, &now) != 0)
+		if ((OWN_DOING | HARMLESS) & BIT(i) || sp_libc_sigaction(i, NULL, &now) != 0)
 			continue;
 		if (now.sa_handler == SIG_IGN)
 			hold.ignored |= BIT(i);
@@ -66,7 +66,7 @@ static uint64_t change_defaults(bool back)
 		if (STOPS & BIT(i))
 			stops |= BIT(i);
 		else
-			SP_REAL(sigaction)(i, &want, NULL);
+			sp_libc_sigaction(i, &want, NULL);
 	}
 	return stops;
 }

@@ -269,6 +269,15 @@ void *sp_libc_next(const char *name)
 	return found;
 }
 
+int sp_libc_sigaction(int signal, const struct sigaction *action, struct sigaction *old)
+{
+	static int (*change)(int, const struct sigaction *, struct sigaction *);
+
+	if (sp_unlikely(!change))
+		change = (__typeof__(change))sp_libc_symbol("sigaction");
+	return change(signal, action, old);
+}
+
 /* --- the functions */
 
 int *__errno_location(void)

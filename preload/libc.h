@@ -8,6 +8,7 @@
 #ifndef SP_PRELOAD_LIBC_H
 #define SP_PRELOAD_LIBC_H
 
+#include <signal.h>
 #include <stdbool.h>
 
 #include "sampler/agent.h"
@@ -19,6 +20,9 @@ bool sp_libc_find(char **envp) SP_HIDDEN;
 
 /* A symbol of the C library's or the loader's, NULL if there is none; after sp_libc_find. */
 void *sp_libc_symbol(const char *name) SP_HIDDEN;
+
+/* The C library's, for our own handlers: none of another library's that stands behind us. */
+int sp_libc_sigaction(int signal, const struct sigaction *action, struct sigaction *old) SP_HIDDEN;
 
 /* What dlsym(RTLD_NEXT, name) tells us, or would tell where there is no dlsym. */
 void *sp_libc_next(const char *name) SP_HIDDEN;

@@ -6,6 +6,7 @@
 
 #include "preload/agent.h"
 #include "preload/export.h"
+#include "preload/libc.h"
 #include "preload/real.h"
 #include "sampler/clock.h"
 #include "sampler/sample.h"
@@ -60,11 +61,11 @@ static void die_by(int signal)
 
 	memset(&action, 0, sizeof action);
 	action.sa_handler = SIG_DFL;
-	SP_REAL(sigaction)(signal, &action, NULL);
+	sp_libc_sigaction(signal, &action, NULL);
 	sigemptyset(&set);
 	sigaddset(&set, signal);
 	sp_sys(SYS_tgkill, sp_sys(SYS_getpid), sp_sys(SYS_gettid), signal);
-	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	sp_sys(SYS_rt_sigprocmask, SIG_UNBLOCK, &set, NULL, 8);
 }
 
 static bool is_sent_by_another(const siginfo_t *info)
@@ -95,7 +96,7 @@ static __attribute__((noinline)) void pass_on(struct shared_signal *s, siginfo_t
 	sigorset(&mask, &mask, &action.sa_mask);
 	if (!(action.sa_flags & SA_NODEFER))
 		sigaddset(&mask, s->signal);
-	pthread_sigmask(SIG_SETMASK, &mask, NULL);
+	sp_sys(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8);
 	if (action.sa_flags & SA_SIGINFO)
 		action.sa_sigaction(s->signal, info, context);
 	else
@@ -162,7 +163,7 @@ static int install(struct shared_signal *s, int app_flags)
 		action.sa_flags |= s == &shared[0] ? SA_NODEFER : 0;
 		action.sa_sigaction = s == &shared[0] ? on_open : on_ending;
 	}
-	err = SP_REAL(sigaction)(s->signal, &action, NULL);
+	err = sp_libc_sigaction(s->signal, &action, NULL);
 	s->ours = err == 0;
 	return err;
 }
@@ -176,7 +177,7 @@ void sp_signals_shut(void)
 		return;
 	sp_blocked_give_up();
 	for (i = 0; i < SHARED_COUNT; i++)
-		if (shared[i].ours && SP_REAL(sigaction)(shared[i].signal, NULL, &now) == 0 && is_one_of_ours(&now))
+		if (shared[i].ours && sp_libc_sigaction(shared[i].signal, NULL, &now) == 0 && is_one_of_ours(&now))
 			install(&shared[i], now.sa_flags);
 }
 
@@ -193,7 +194,7 @@ static void take_over(int signal)
 {
 	struct sigaction before;
 
-	if (SP_REAL(sigaction)(signal, NULL, &before) != 0)
+	if (sp_libc_sigaction(signal, NULL, &before) != 0)
 		return;
 	sp_agent.config.signal = signal;
 	shared[0].signal = signal;
@@ -217,7 +218,7 @@ static int pick_free(void)
 	sp_sys(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &mask, 8);
 	for (i = 0; i < sizeof rarely_used / sizeof *rarely_used; i++)
 		if (!(mask >> (rarely_used[i] - 1) & 1) && rarely_used[i] != shared[0].signal &&
-			SP_REAL(sigaction)(rarely_used[i], NULL, &now) == 0 && now.sa_handler == SIG_DFL)
+			sp_libc_sigaction(rarely_used[i], NULL, &now) == 0 && now.sa_handler == SIG_DFL)
 			return rarely_used[i];
 	return 0;
 }
@@ -264,7 +265,7 @@ void sp_signals_look(void)
 	struct shared_signal *s = &shared[0];
 	struct sigaction now;
 
-	if (!s->ours || sp_agent.sealed || SP_REAL(sigaction)(s->signal, NULL, &now) != 0 || is_one_of_ours(&now))
+	if (!s->ours || sp_agent.sealed || sp_libc_sigaction(s->signal, NULL, &now) != 0 || is_one_of_ours(&now))
 		return;
 	if (is_handler(&now)) {
 		give_way();
@@ -287,7 +288,7 @@ void sp_signals_watch_endings(void)
 
 	/* For the first process of a pid namespace the default action is to do nothing. */
 	for (i = 1; i < SHARED_COUNT && sp_agent.pid != 1; i++) {
-		if (shared[i].ours || SP_REAL(sigaction)(shared[i].signal, NULL, &before) != 0 ||
+		if (shared[i].ours || sp_libc_sigaction(shared[i].signal, NULL, &before) != 0 ||
 			before.sa_handler != SIG_DFL)
 			continue;
 		set_app_action(&shared[i], &before);
@@ -300,7 +301,7 @@ static bool is_installed(struct shared_signal *s)
 {
 	struct sigaction now;
 
-	s->ours = SP_REAL(sigaction)(s->signal, NULL, &now) == 0 && is_one_of_ours(&now);
+	s->ours = sp_libc_sigaction(s->signal, NULL, &now) == 0 && is_one_of_ours(&now);
 	return s->ours;
 }
 
@@ -357,7 +358,7 @@ void sp_signals_before_exec(bool back)
 	if (back)
 		install(s, SA_RESTART);
 	else
-		SP_REAL(sigaction)(s->signal, &ignore, NULL);
+		sp_libc_sigaction(s->signal, &ignore, NULL);
 }
 
 static void (*change_simply(int signal, void (*handler)(int), int flags))(int)
