@@ -58,16 +58,18 @@ static struct estimate peak_of(const struct sp_heap_peak *k)
 	return peak;
 }
 
-/* Few samples of large weight may sum up to many times what the process ever had in memory. More than that is in use
- * only where blocks are untouched: what was in memory is the likelier figure as long as samples do not exclude it. */
+/* Few samples of large weight may sum up to many times what the process ever had in memory. Programs touch most of what
+ * they allocate: that more than this many times the memory was in use is believed only where samples exclude less. */
+#define UNTOUCHED_TIMES 4
+
 static struct estimate believable(struct estimate peak, double max_rss_bytes)
 {
-	double error = Z95 * sqrt(peak.variance), rest;
+	double error = Z95 * sqrt(peak.variance), most = UNTOUCHED_TIMES * max_rss_bytes, rest;
 
-	if (max_rss_bytes <= 0 || peak.bytes <= max_rss_bytes || peak.bytes - error > max_rss_bytes)
+	if (most <= 0 || peak.bytes <= most || peak.bytes - error > most)
 		return peak;
-	rest = fmin(peak.bytes + error - max_rss_bytes, max_rss_bytes) / Z95;
-	return (struct estimate){max_rss_bytes, rest * rest};
+	rest = fmin(peak.bytes + error - most, most) / Z95;
+	return (struct estimate){most, rest * rest};
 }
 
 static uint64_t in_use_of(const struct sp_site *s)
