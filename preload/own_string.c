@@ -138,7 +138,7 @@ char *strstr(const char *s, const char *wanted)
 {
 	size_t length = strlen(wanted);
 
-	for (; strncmp(s, wanted, length) != 0; s++)
+	for (; length && (*s != *wanted || strncmp(s, wanted, length) != 0); s++)
 		if (!*s)
 			return NULL;
 	return (char *)(uintptr_t)s;
