@@ -166,11 +166,12 @@ half_read_shows() {
 	[ "$(id -u)" = 0 ] || skip "needs root to become somebody else"
 	place=$(mktemp -d /tmp/smartprof-test.XXXXXX)
 	cp "$AGENT" "$SMARTPROF" "$TARGETS/half_read" "$place"
-	chmod 777 "$place"
-	HOME=$place SMARTPROF_DIR=$place/profiles SMARTPROF_BIN=$place/smartprof timeout -k 5 "$PATIENCE" \
+	chmod 755 "$place" # no renderer is run from where anybody could have put it
+	mkdir -m 777 "$place/w"
+	HOME=$place/w SMARTPROF_DIR=$place/w/profiles SMARTPROF_BIN=$place/smartprof timeout -k 5 "$PATIENCE" \
 		setpriv --reuid=65534 --regid=65534 --clear-groups \
-		env -C "$place" LD_PRELOAD="$place/libsmartprof.so" "$place/half_read" "$(long 3 10)" 2>truth
-	mv "$place/profiles" "$SMARTPROF_DIR"
+		env -C "$place/w" LD_PRELOAD="$place/libsmartprof.so" "$place/half_read" "$(long 3 10)" 2>truth
+	mv "$place/w/profiles" "$SMARTPROF_DIR"
 	rm -rf "$place"
 	half_read_shows "$(profile_of half_read)"
 }
