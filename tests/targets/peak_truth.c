@@ -3,20 +3,11 @@
 #include <pthread.h>
 
 #include "tests/targets/common.h"
+#include "tests/targets/heap_counted.h"
 
 #define ALIVE 5000
 
-static int64_t inuse, most;
 static long steps;
-
-static void change(int64_t bytes)
-{
-	int64_t now = __atomic_add_fetch(&inuse, bytes, __ATOMIC_RELAXED),
-		before = __atomic_load_n(&most, __ATOMIC_RELAXED);
-
-	while (now > before && !__atomic_compare_exchange_n(&most, &before, now, 1, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-		;
-}
 
 static void *churn(void *seed)
 {
