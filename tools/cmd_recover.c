@@ -57,6 +57,11 @@ static int recover_one(const struct sp_spool_file *file, const struct mode *mode
 
 	if (err == -EWOULDBLOCK || err == -ENOENT || err == -ECANCELED)
 		return 0; /* somebody else is at it, or has been */
+	if (err == -EPROTO) { /* an older agent may still be writing it, and nothing is lost */
+		if (mode->complain)
+			sp_complain("recover: %s %s, which can recover it; else delete it", file->path, result.why);
+		return 0;
+	}
 	if (err) {
 		if (mode->complain)
 			sp_complain("recover: %s %s; it is left as it is", file->path, result.why);

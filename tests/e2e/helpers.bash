@@ -1,5 +1,5 @@
 # What the end-to-end tests share. Every test works in a directory of its own, with profiles, state
-# and home inside it; only the spools' place under /dev/shm is the machine's.
+# and home inside it; the spools' place under /dev/shm is shared by the tests of one run.
 
 ROOT=$(realpath "$BATS_TEST_DIRNAME/../..")
 AGENT=$ROOT/build/libsmartprof.so

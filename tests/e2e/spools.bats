@@ -238,6 +238,23 @@ drops() {
 	rm "$directory"/400000*.spool
 }
 
+@test "a spool of another version is named and left; that is no failure" {
+	profiled "$TARGETS/ends" kill9 0.3 || true
+	spool=$(spools)
+	python3 - "$spool" <<-'PY'
+		import sys
+		f = open(sys.argv[1], "r+b")
+		f.seek(8)
+		f.write(b"\x03")
+	PY
+	"$SMARTPROF" recover >out 2>err
+	[ ! -s out ]
+	grep -q 'was written by another version of smartprof, which can recover it; else delete it$' err
+	[ "$(spools)" = "$spool" ]
+	refuse "$SMARTPROF" report "$spool"
+	rm "$spool"
+}
+
 @test "a spool that does not get on is given up, and the next is rendered" {
 	profiled "$TARGETS/ends" kill9 0.3 || true
 	profiled "$TARGETS/phases" 0.3 >phases.out & # another name
