@@ -56,7 +56,7 @@ static int recover_one(const struct sp_spool_file *file, const struct mode *mode
 	int err = sp_render_watched(file->path, &options, &result);
 
 	if (err == -EWOULDBLOCK || err == -ENOENT || err == -ECANCELED)
-		return 0; /* somebody else is at it, or has been */
+		return 0;     /* somebody else is at it, or has been */
 	if (err == -EPROTO) { /* an older agent may still be writing it, and nothing is lost */
 		if (mode->complain)
 			sp_complain("recover: %s %s, which can recover it; else delete it", file->path, result.why);
