@@ -18,10 +18,10 @@ SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recove
 
 # --- what is built from what
 AGENT_SRC := $(wildcard sampler/*.c sampler/*.S preload/*.c preload/*.S env/*.c)
-CMD_SRC := $(wildcard tools/*.c profiles/*.c symbolize/*.c env/*.c)
+CMD_SRC := $(wildcard tools/*.c profiles/*/*.c symbolize/*.c env/*.c)
 AGENT_OBJ := $(AGENT_SRC:%=$(B)/obj/agent/%.o)
 SAMPLER_OBJ := $(filter $(B)/obj/agent/sampler/%,$(AGENT_OBJ))
-CMD_OBJ := $(CMD_SRC:%=$(B)/obj/cmd/%.o) $(B)/obj/cmd/profiles/page_files.S.o
+CMD_OBJ := $(CMD_SRC:%=$(B)/obj/cmd/%.o) $(B)/obj/cmd/profiles/html/files.S.o
 # The chart library of the HTML page goes into the command, as Debian's node-d3-* have it.
 D3_DIR ?= /usr/share/nodejs
 D3_SELECTION := $(D3_DIR)/d3-selection/dist/d3-selection.min.js
@@ -68,8 +68,8 @@ $(B)/obj/cmd/%.o: %
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(CSTD) $(SANFLAGS) -c -o $@ $<
 
-$(B)/obj/cmd/profiles/page_files.S.o: CPPFLAGS += -DD3_SELECTION='"$(D3_SELECTION)"' -DD3_HIERARCHY='"$(D3_HIERARCHY)"'
-$(B)/obj/cmd/profiles/page_files.S.o: $(wildcard profiles/page.html profiles/page.css profiles/page.js profiles/page_*.txt) $(D3_SELECTION) $(D3_HIERARCHY)
+$(B)/obj/cmd/profiles/html/files.S.o: CPPFLAGS += -DD3_SELECTION='"$(D3_SELECTION)"' -DD3_HIERARCHY='"$(D3_HIERARCHY)"'
+$(B)/obj/cmd/profiles/html/files.S.o: $(wildcard profiles/html/*.html profiles/html/*.css profiles/html/*.js profiles/html/*.txt) $(D3_SELECTION) $(D3_HIERARCHY)
 $(D3_DIR)/%.min.js:
 	@echo 'make: no $@: install node-d3-selection and node-d3-hierarchy (make deps), or say D3_DIR=' >&2; exit 1
 
@@ -103,7 +103,7 @@ build/bench/%: tests/bench/%.c $(UNIT_LIB)
 # --- fuzzing: tests/fuzz/fuzz_*.c, from the seeds kept for it and those that make_seeds composes
 FUZZ_SECONDS ?= 10
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_OBJ := $(patsubst %.c,build/fuzz/obj/%.o,$(wildcard env/*.c profiles/*.c symbolize/*.c) tests/unit/profile_spool.c)
+FUZZ_OBJ := $(patsubst %.c,build/fuzz/obj/%.o,$(wildcard env/*.c profiles/*/*.c symbolize/*.c) tests/unit/profile_spool.c)
 FUZZ_CC := clang $(CSTD) $(CPPFLAGS) -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 .PHONY: fuzz
 fuzz: $(FUZZ:%=build/fuzz/fuzz_%) build/fuzz/make_seeds

@@ -1,7 +1,7 @@
 /* The spool: the one thing that passes between the agent and the command.
  *
  * One MAP_SHARED file per profiled process. The agent (sampler/, preload/) writes it while the
- * target runs; `smartprof` (profiles/spool_read.c) maps it read-only, while the target still runs
+ * target runs; `smartprof` (profiles/spool/read.c) maps it read-only, while the target still runs
  * or after it has died in whatever way. docs/SPOOL.md describes the layout for other readers.
  *
  * Layout: one struct sp_spool_header at offset 0, then SP_SECTIONS sections. Each section is an

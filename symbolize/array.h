@@ -1,4 +1,4 @@
-/* Arrays that grow at their end. Unlike profiles/memory.h's they may run out of memory and go on. */
+/* Arrays that grow at their end. Unlike profiles/base/memory.h's they may run out of memory and go on. */
 #ifndef SP_SYMBOLIZE_ARRAY_H
 #define SP_SYMBOLIZE_ARRAY_H
 

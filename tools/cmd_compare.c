@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "env/env.h"
-#include "profiles/export.h"
+#include "profiles/export/export.h"
 #include "tools/compare.h"
 #include "tools/tools.h"
 

@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 #include "env/env.h"
-#include "profiles/render.h"
-#include "profiles/spool_find.h"
-#include "profiles/spool_read.h"
+#include "profiles/output/render.h"
+#include "profiles/spool/find.h"
+#include "profiles/spool/read.h"
 
 #define WALL_LIMIT_SECONDS 300 /* what it waits for does not come any more */
 #define MEMORY_LEAST_BYTES (256ULL << 20)

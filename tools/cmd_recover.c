@@ -11,9 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "profiles/escape.h"
-#include "profiles/render.h"
-#include "profiles/spool_find.h"
+#include "profiles/base/escape.h"
+#include "profiles/output/render.h"
+#include "profiles/spool/find.h"
 
 static void print_help(void)
 {

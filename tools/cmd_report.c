@@ -11,10 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "profiles/markdown.h"
-#include "profiles/render.h"
-#include "profiles/spool_find.h"
-#include "profiles/spool_read.h"
+#include "profiles/markdown/markdown.h"
+#include "profiles/output/render.h"
+#include "profiles/spool/find.h"
+#include "profiles/spool/read.h"
 #include "tools/tools.h"
 
 #define TOP_USUAL 30u

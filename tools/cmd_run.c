@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "env/env.h"
-#include "profiles/output.h"
+#include "profiles/output/output.h"
 
 #define EXIT_CANNOT_EXECUTE 126 /* as shells have it */
 #define EXIT_NOT_FOUND 127

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "profiles/escape.h"
-#include "profiles/facts.h"
-#include "profiles/validate.h"
+#include "profiles/base/escape.h"
+#include "profiles/model/facts.h"
+#include "profiles/markdown/validate.h"
 
 static void print_help(void)
 {

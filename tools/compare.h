@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "profiles/compare.h"
+#include "profiles/compare/compare.h"
 
 /* The profiles of one side. */
 struct sp_side_files {

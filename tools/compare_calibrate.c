@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "env/env.h"
-#include "profiles/output.h"
+#include "profiles/output/output.h"
 #include "tools/tools.h"
 
 #define RUNS_LEAST 3u

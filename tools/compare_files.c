@@ -8,8 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "profiles/markdown.h"
-#include "profiles/output.h"
+#include "profiles/markdown/markdown.h"
+#include "profiles/output/output.h"
 #include "tools/tools.h"
 
 /* Of a side's profiles together. Text is kept about as it is; the frames of its stacks are numbers of 4 bytes, and a few

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "profiles/buffer.h"
+#include "profiles/base/buffer.h"
 
 #define WORD_MAX 63
 

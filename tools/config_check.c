@@ -8,8 +8,8 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
-#include "profiles/output.h"
-#include "profiles/spool_find.h"
+#include "profiles/output/output.h"
+#include "profiles/spool/find.h"
 #include "tools/tools.h"
 
 #define SPOOL_ROOM_BYTES (64ull << 20) /* what the agent wants to be free where it puts its spool */

@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "profiles/spool_find.h"
+#include "profiles/spool/find.h"
 
 /* What the governor (sampler/governor.c) reckons a sample to cost: the signal, as processes here have measured
  * it, and the handler's time, of which 5 to 12 us is usual. */

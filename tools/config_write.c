@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "profiles/buffer.h"
-#include "profiles/output.h"
+#include "profiles/base/buffer.h"
+#include "profiles/output/output.h"
 #include "tools/tools.h"
 
 #define MARK "# smartprof settings"

@@ -13,9 +13,9 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
-#include "profiles/buffer.h"
-#include "profiles/memory.h"
-#include "profiles/spool_read.h"
+#include "profiles/base/buffer.h"
+#include "profiles/base/memory.h"
+#include "profiles/spool/read.h"
 
 #define PROFILE_MAX_BYTES (64u << 20)
 #define MEMORY_LIMIT_BYTES (4ULL << 30)

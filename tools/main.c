@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "profiles/json.h"
+#include "profiles/base/json.h"
 
 struct command {
 	const char *name;

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "profiles/export.h"
+#include "profiles/export/export.h"
 
 enum sp_report_format {
 	SP_REPORT_MARKDOWN,

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "profiles/markdown.h"
+#include "profiles/markdown/markdown.h"
 #include "tools/tools.h"
 
 int sp_report_parse_format(const char *word, enum sp_report_format *format)

@@ -7,8 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "profiles/memory.h"
-#include "profiles/render.h"
+#include "profiles/base/memory.h"
+#include "profiles/output/render.h"
 #include "tools/tools.h"
 
 #define POLL_NS 20000000

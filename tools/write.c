@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "profiles/buffer.h"
+#include "profiles/base/buffer.h"
 
 void sp_set_umask(void)
 {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What one call of malloc or free costs more with the library loaded, without sampling: switched off,
 # and counting (heap sampling on, at an interval that is never reached). CPU time from interleaved
-# rounds, instructions from callgrind. What is least in profiles/cost.h comes from here.
+# rounds, instructions from callgrind. What is least in profiles/model/cost.h comes from here.
 # Usage: hooks.sh [ROUNDS]
 set -eu
 cd "$(dirname "$0")/../.."

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "profiles/compare.h"
-#include "profiles/markdown.h"
+#include "profiles/compare/compare.h"
+#include "profiles/markdown/markdown.h"
 
 static void require(int condition, const char *what)
 {

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "profiles/export.h"
-#include "profiles/markdown.h"
-#include "profiles/validate.h"
+#include "profiles/export/export.h"
+#include "profiles/markdown/markdown.h"
+#include "profiles/markdown/validate.h"
 
 static void require(int condition, const char *what)
 {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "profiles/compare.h"
+#include "profiles/compare/compare.h"
 
 static void require(int condition, const char *what)
 {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "profiles/redact.h"
+#include "profiles/redact/redact.h"
 
 static const char planted[] = "\0--password=Zq7PLANTEDx9\0DB_TOKEN=Zq7PLANTEDx9\0";
 

@@ -9,9 +9,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "profiles/facts.h"
-#include "profiles/markdown.h"
-#include "profiles/validate.h"
+#include "profiles/model/facts.h"
+#include "profiles/markdown/markdown.h"
+#include "profiles/markdown/validate.h"
 
 /* What damage explains: keys without a value, numbers that do not add up. */
 static int is_excused(const char *what)

@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "profiles/facts.h"
-#include "profiles/markdown.h"
+#include "profiles/model/facts.h"
+#include "profiles/markdown/markdown.h"
 #include "tests/unit/profile_spool.h"
 
 static void write_file(const char *directory, const char *kind, const char *name, const void *data, size_t size)

@@ -11,8 +11,8 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "profiles/compare.h"
-#include "profiles/markdown.h"
+#include "profiles/compare/compare.h"
+#include "profiles/markdown/markdown.h"
 
 #define RUNS_MAX 12
 #define ROWS_MAX 8

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "profiles/stats.h"
+#include "profiles/compare/stats.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define assert_near(a, b) assert_true(fabs((a) - (b)) < 1e-6)

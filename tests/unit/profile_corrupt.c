@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
-#include "profiles/render.h"
-#include "profiles/spool_read.h"
+#include "profiles/output/render.h"
+#include "profiles/spool/read.h"
 #include "tests/unit/profile_spool.h"
 
 #define STACK(...) ((const int[]){__VA_ARGS__, -1})

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "profiles/model.h"
+#include "profiles/model/model.h"
 
 #define FUNCTIONS 11u /* 0 is main, which calls the others */
 #define SAMPLES_MAX 8192u

@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "profiles/escape.h"
-#include "profiles/shorten.h"
+#include "profiles/base/escape.h"
+#include "profiles/base/shorten.h"
 
 static const char *const hostile[] = {
 	"a|b",

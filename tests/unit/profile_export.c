@@ -13,11 +13,11 @@
 #include <jansson.h>
 #include <zlib.h>
 
-#include "profiles/export.h"
-#include "profiles/facts.h"
-#include "profiles/json.h"
-#include "profiles/markdown.h"
-#include "profiles/protobuf.h"
+#include "profiles/export/export.h"
+#include "profiles/model/facts.h"
+#include "profiles/base/json.h"
+#include "profiles/markdown/markdown.h"
+#include "profiles/export/protobuf.h"
 #include "tests/unit/profile_spool.h"
 
 #define STACK(...) ((const int[]){__VA_ARGS__, -1})

@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
-#include "profiles/facts.h"
-#include "profiles/markdown.h"
+#include "profiles/model/facts.h"
+#include "profiles/markdown/markdown.h"
 #include "tests/unit/profile_spool.h"
 
 /* The machine's part of a profile. */

@@ -11,9 +11,9 @@
 
 #include <cmocka.h>
 
-#include "profiles/cost.h"
-#include "profiles/facts.h"
-#include "profiles/markdown.h"
+#include "profiles/model/cost.h"
+#include "profiles/model/facts.h"
+#include "profiles/markdown/markdown.h"
 #include "tests/unit/profile_spool.h"
 
 #define STACK(...) ((const int[]){__VA_ARGS__, -1})

@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "profiles/model.h"
-#include "profiles/tree.h"
+#include "profiles/model/model.h"
+#include "profiles/model/tree.h"
 #include "tests/unit/profile_spool.h"
 
 #define STACK(...) ((const int[]){__VA_ARGS__, -1})

@@ -18,8 +18,8 @@
 
 #include <cmocka.h>
 
-#include "profiles/render.h"
-#include "profiles/spool_find.h"
+#include "profiles/output/render.h"
+#include "profiles/spool/find.h"
 #include "tests/unit/profile_spool.h"
 
 #define STACK(...) ((const int[]){__VA_ARGS__, -1})

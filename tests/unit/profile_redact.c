@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "profiles/redact.h"
+#include "profiles/redact/redact.h"
 
 #define LINE_MAX_BYTES 1024
 

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "profiles/spool_read.h"
+#include "profiles/spool/read.h"
 #include "sampler/spool.h"
 
 /* "Functions" of a module that exists nowhere: number n stands at SPOOL_BASE + 16 n and comes out as

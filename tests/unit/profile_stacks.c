@@ -9,10 +9,10 @@
 
 #include <cmocka.h>
 
-#include "profiles/facts.h"
-#include "profiles/folded.h"
-#include "profiles/markdown.h"
-#include "profiles/validate.h"
+#include "profiles/model/facts.h"
+#include "profiles/model/folded.h"
+#include "profiles/markdown/markdown.h"
+#include "profiles/markdown/validate.h"
 #include "tests/unit/profile_spool.h"
 
 static struct spool spool;

@@ -10,9 +10,9 @@
 
 #include <cmocka.h>
 
-#include "profiles/facts.h"
-#include "profiles/markdown.h"
-#include "profiles/validate.h"
+#include "profiles/model/facts.h"
+#include "profiles/markdown/markdown.h"
+#include "profiles/markdown/validate.h"
 #include "tests/unit/profile_spool.h"
 
 #define STACK(...) ((const int[]){__VA_ARGS__, -1})
@@ -229,7 +229,8 @@ static void the_documented_keys_are_the_schema_s(void **state)
 			while (i < SP_SCHEMA_KEYS && strcmp(sp_schema_keys[i].name, key) != 0)
 				i++;
 			if (i == SP_SCHEMA_KEYS)
-				fail_msg("docs/PROFILE.md has the key %s, profiles/validate_schema.c has not", key);
+				fail_msg("docs/PROFILE.md has the key %s, profiles/markdown/validate_schema.c has not",
+					key);
 			documented[i] = true;
 		}
 	}

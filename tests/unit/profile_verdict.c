@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "profiles/facts.h"
-#include "profiles/markdown.h"
+#include "profiles/model/facts.h"
+#include "profiles/markdown/markdown.h"
 #include "tests/unit/profile_spool.h"
 
 #define STACK(...) ((const int[]){__VA_ARGS__, -1})

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "profiles/spool_read.h"
+#include "profiles/spool/read.h"
 #include "sampler/spool_write.h"
 #include "sampler/frames.h"
 #include "sampler/stacks.h"

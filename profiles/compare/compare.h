@@ -1,0 +1,252 @@
+/* Comparing two sets of profiles of a program: did anything come to cost more, how sure is that, and where?
+ * docs/COMPARE.md tells what the results mean; this header, how they are computed.
+ *
+ * Totals decide, functions and heap sites locate. A side's runs are independent values, one per profile;
+ * samples only count where there are too few runs. Everything is compared on the scale it was measured on:
+ * seconds and bytes, never shares. */
+#ifndef SP_PROFILES_COMPARE_H
+#define SP_PROFILES_COMPARE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "profiles/base/buffer.h"
+#include "profiles/model/model.h"
+
+#define SP_COMPARE_ALPHA 0.01     /* chance of any false verdict over the totals, both directions together */
+#define SP_COMPARE_LISTED 0.05    /* expected share of false ones among the functions listed */
+#define SP_COMPARE_LEAST 0.01     /* a total's change below this is none; so is a row's, of its total */
+#define SP_COMPARE_LEAST_ROW 0.05 /* and of the row itself */
+#define SP_COMPARE_SHARE 0.01     /* rows with less of the pooled cost are not tested */
+#define SP_COMPARE_EFFECT 0.10    /* growth a verdict of "nothing worse" excludes, unless told otherwise */
+#define SP_COMPARE_LEAST_NS 10e6  /* what the kernel's clock and a loader's mood are worth */
+#define SP_COMPARE_LEAST_BYTES 65536.0
+
+enum sp_side { SP_BASELINE, SP_CURRENT, SP_SIDES };
+
+/* The first SP_GATING decide; values are nanoseconds, bytes, or a number. */
+enum sp_metric {
+	SP_METRIC_CPU,
+	SP_METRIC_PEAK,
+	SP_METRIC_ALLOCATED,
+	SP_METRIC_WALL,
+	SP_GATING,
+	SP_METRIC_INUSE = SP_GATING,
+	SP_METRIC_ALLOCATIONS,
+	SP_METRICS
+};
+enum sp_unit { SP_UNIT_NS, SP_UNIT_BYTES, SP_UNIT_NUMBER };
+
+struct sp_metric_info {
+	const char *name, *key; /* for people; for programs, and in a noise file */
+	enum sp_unit unit;
+	double floor; /* run-to-run standard deviation of the logarithm, assumed where it was never measured */
+	double least; /* smaller differences are none, smaller values all the same */
+	/* Its part of SP_COMPARE_ALPHA: as much as lets CPU time pass a rank test of 6 against 6 at the second strongest
+	 * result (p = .0043), the heap's totals at the strongest (.0022), wall time at that of 7 against 7. */
+	double part;
+};
+extern const struct sp_metric_info sp_metric_info[SP_METRICS];
+
+/* What identical runs of a program differ by: standard deviations of logarithms, from `freedom` + 1 runs. */
+struct sp_noise_row {
+	const char *function, *module; /* as sp_compare_name and sp_compare_module write them */
+	double spread;
+};
+struct sp_noise {
+	struct sp_pool arena;
+	const char *program, *environment;
+	unsigned runs;
+	double metrics[SP_METRICS]; /* negative: not measured */
+	struct sp_noise_row *rows;
+	size_t row_count, row_capacity;
+};
+
+enum sp_evidence {
+	SP_EVIDENCE_NONE,
+	SP_EVIDENCE_CANDIDATE, /* beyond the noise floor, or in the listing's tests only */
+	SP_EVIDENCE_CONFIRMED, /* by the runs themselves */
+};
+
+/* A change of a total; ratios are current over baseline. */
+struct sp_total {
+	bool compared;
+	const char *why_not;      /* phrase, when not compared */
+	double baseline, current; /* medians */
+	double ratio, low, high;  /* Hodges–Lehmann on logarithms, at the level of this test in Holm's order */
+	double p, corrected_p;
+	double spread; /* of single runs' logarithms: measured here, learned, or assumed */
+	bool exact;    /* rank test; else against the noise floor */
+	bool same;     /* every run of both sides gave the same value */
+	enum sp_evidence evidence;
+	double factor; /* confirmed slow-down: low if there is evidence of growth, else 1 */
+	double weight;
+	size_t runs_needed; /* a side, to tell the gate's effect from none */
+};
+
+enum sp_row_kind { SP_ROW_CPU, SP_ROW_PEAK, SP_ROW_ALLOCATED, SP_ROW_INUSE, SP_ROW_KINDS };
+enum sp_row_state { SP_ROW_STEADY, SP_ROW_REGRESSION, SP_ROW_IMPROVEMENT, SP_ROW_SHIFT };
+enum sp_row_presence { SP_ROW_BOTH, SP_ROW_APPEARED, SP_ROW_DISAPPEARED, SP_ROW_RENAMED };
+
+/* A function (self time) or heap site. Cost in nanoseconds or bytes. */
+struct sp_row {
+	enum sp_row_kind kind;
+	enum sp_row_state state;
+	enum sp_row_presence presence;
+	enum sp_evidence evidence;
+	const char *function, *module; /* normalized */
+	const char *old_function;      /* SP_ROW_RENAMED: the baseline's name */
+	const char *within; /* SP_ROW_SHIFT: the function whose cost with all it calls stayed; NULL unknown */
+	uint32_t node;      /* its number in the call graph */
+	const char *file;   /* NULL unknown */
+	unsigned line;
+	uint32_t costs[SP_SIDES];  /* 1 + the index of its last cost, 0 none */
+	double sum[SP_SIDES];      /* of them */
+	double variance[SP_SIDES]; /* of sampling, summed over runs */
+	double total[SP_SIDES];    /* CPU rows: what it called included, mean over runs */
+	double baseline, current;  /* medians */
+	double share[SP_SIDES];    /* of the side's total */
+	double change, low, high;  /* difference; 95 % interval */
+	double p, q, holm;         /* of the test; Benjamini–Hochberg; Holm. 1 when not tested */
+	bool tested, gone;         /* gone: merged into another row */
+};
+
+struct sp_compare_node {
+	const char *function, *module; /* normalized */
+};
+
+/* What a row cost in one run. Most functions are in few of many runs: what is not there is none. */
+struct sp_cost {
+	uint32_t run, next; /* next: as in struct sp_row */
+	double value;
+};
+
+enum sp_grade { SP_GRADE_A, SP_GRADE_B, SP_GRADE_C, SP_GRADE_D, SP_GRADE_F };
+
+/* NAN where not asked for. Percentages as fractions; limits in the metric's unit. */
+struct sp_gate {
+	double fail_below, fail_on_regression;
+	double most[SP_GATING];
+	bool strict;
+};
+
+enum sp_verdict { SP_VERDICT_PASS, SP_VERDICT_REGRESSION, SP_VERDICT_UNKNOWN };
+
+/* Exit statuses of a comparison that was made. */
+enum { SP_STATUS_PASS = 0, SP_STATUS_REGRESSION = 1, SP_STATUS_NO_EVIDENCE = 3 };
+
+struct sp_comparison_input {
+	struct sp_profile **profiles[SP_SIDES];
+	const char **names[SP_SIDES]; /* of the files */
+	size_t count[SP_SIDES];       /* 1 or more */
+	const struct sp_noise *noise; /* NULL: none learned */
+	const char *sources;          /* directory of the sources, for annotations; NULL unknown */
+	double weights[SP_GATING];
+	struct sp_gate gate;
+};
+
+struct sp_lines {
+	const char **items;
+	size_t count, capacity;
+};
+
+struct sp_comparison {
+	const struct sp_comparison_input *input;
+	struct sp_pool arena;
+	const char *program;
+	struct sp_total totals[SP_METRICS];
+	struct sp_row *rows;
+	size_t row_count, row_capacity;
+	struct sp_cost *costs;
+	size_t cost_count, cost_capacity;
+	struct sp_calls *calls;
+	struct sp_compare_node *nodes; /* the functions of all runs, by number */
+	size_t node_capacity;
+	uint32_t *family; /* of a node: the first of those that only numbers in their names tell apart */
+	double row_totals[SP_ROW_KINDS][SP_SIDES]; /* medians of what the rows are shares of */
+	double score, worst_score;                 /* worst: were every total at the upper end of its interval */
+	enum sp_grade grade;                       /* of the score; a regression's is B at the best */
+	enum sp_verdict verdict;
+	bool same_runs;           /* the sides are of the same runs */
+	struct sp_lines reasons;  /* of the verdict, with what would be enough */
+	struct sp_lines warnings; /* comparability */
+	struct sp_lines not_compared;
+};
+
+/* The input, with its profiles, must outlive the comparison. */
+struct sp_comparison *sp_compare(const struct sp_comparison_input *input);
+void sp_comparison_free(struct sp_comparison *c);
+
+/* By the verdict, and by whether the gate is strict. */
+int sp_compare_status(const struct sp_comparison *c);
+
+/* 100 / r, r the geometric mean of the factors (1 or more) by their weights; negative factors are left out. 100
+ * when no weight is left. */
+double sp_compare_score(const double *factors, const double *weights, size_t count);
+enum sp_grade sp_compare_grade(double score);
+
+/* The value of a profile, or a negative number when it has none. */
+double sp_metric_value(const struct sp_profile *profile, enum sp_metric metric);
+
+/* A function's name without what compilers add (.cold, .part.N, .isra.N, .constprop.N, .llvm.N, .lto_priv.N,
+ * " [clone …]") and with one spelling of templates; appended to out. */
+void sp_compare_name(struct sp_buffer *out, const char *name);
+
+/* A normalized name without the numbers that compilers count lambdas, closures, local statics and outlined code with, so
+ * that one more in front shifts those behind; appended to out. False: it has none. */
+bool sp_compare_family(struct sp_buffer *out, const char *name);
+
+/* module+0x123: code without a symbol. */
+bool sp_compare_is_unnamed(const char *name);
+
+/* A module's name without directory and version; the program itself is "(program)". */
+void sp_compare_module(struct sp_buffer *out, const char *path, const char *program);
+
+/* --- shared by compare_*.c --- */
+
+void sp_lines_add(struct sp_comparison *c, struct sp_lines *lines, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+void sp_compare_totals(struct sp_comparison *c);
+void sp_compare_rows_load(struct sp_comparison *c); /* matched, renames found */
+void sp_compare_rows_free(struct sp_comparison *c);
+void sp_compare_renames(struct sp_comparison *c);
+void sp_compare_numbered(struct sp_comparison *c); /* before the renames */
+void sp_row_set_presence(struct sp_row *row);
+/* How unlike two rows are as one function before and after, 0 to 1: by what it costs, and, where that is known, by what
+ * calls it and what it calls. */
+double sp_row_distance(const struct sp_comparison *c, const struct sp_row *old, const struct sp_row *new);
+void sp_row_become(struct sp_row *new, const struct sp_row *old); /* takes the old one's baseline and name */
+void sp_compare_shifts(struct sp_comparison *c);
+double sp_row_mean(const struct sp_comparison *c, const struct sp_row *row, enum sp_side side);
+/* One value a run into values[]. */
+void sp_row_values(const struct sp_comparison *c, const struct sp_row *row, enum sp_side side, double *values);
+double sp_row_median(const struct sp_comparison *c, const struct sp_row *row, enum sp_side side);
+void sp_compare_rows_test(struct sp_comparison *c); /* needs totals */
+void sp_compare_check(struct sp_comparison *c);     /* warnings; same_runs */
+void sp_compare_decide(struct sp_comparison *c);    /* score, verdict, reasons */
+enum sp_metric sp_row_metric(enum sp_row_kind kind);
+double sp_noise_function(const struct sp_noise *noise, const char *function, const char *module); /* negative: none */
+
+/* --- the noise file, docs/COMPARE.md --- */
+
+/* Learns it from runs of one binary; free with sp_noise_free. */
+struct sp_noise *sp_noise_learn(struct sp_profile **profiles, const char **names, size_t count);
+/* Untrusted text. NULL, a phrase in *why, and the line it is about. */
+struct sp_noise *sp_noise_parse(const char *text, size_t length, const char **why, size_t *line);
+char *sp_noise_text(const struct sp_noise *noise); /* JSON; free() it */
+void sp_noise_free(struct sp_noise *noise);
+
+/* --- reports --- */
+void sp_compare_markdown(struct sp_buffer *out, const struct sp_comparison *c);
+void sp_compare_text(struct sp_buffer *out, const struct sp_comparison *c);
+void sp_compare_github(struct sp_buffer *out, const struct sp_comparison *c); /* workflow commands */
+void sp_compare_json(struct sp_buffer *out, const struct sp_comparison *c);
+const char *sp_evidence_name(enum sp_evidence evidence);
+void sp_compare_put_value(struct sp_buffer *out, enum sp_unit unit, double value); /* may be negative */
+/* Rows in that state, largest change first; *count of them. free() the result. */
+const struct sp_row **sp_compare_pick(const struct sp_comparison *c, enum sp_row_state state, size_t *count);
+void sp_compare_verdict_text(struct sp_buffer *out, const struct sp_comparison *c); /* two sentences */
+void sp_compare_score_text(struct sp_buffer *out, const struct sp_comparison *c);   /* one line */
+
+#endif

@@ -1,0 +1,213 @@
+/* A whole profile as JSON; docs/FORMATS.md has the schema. Fields may be added, none change their meaning without
+ * a new number. */
+#include "profiles/export/export.h"
+#include "profiles/model/folded.h"
+#include "profiles/base/json.h"
+#include "profiles/markdown/validate.h"
+
+#include <string.h>
+
+static bool is_number_key(const char *key)
+{
+	for (size_t i = 0; i < SP_SCHEMA_KEYS; i++)
+		if (strcmp(sp_schema_keys[i].name, key) == 0)
+			return sp_schema_keys[i].type == SP_KEY_COUNT || sp_schema_keys[i].type == SP_KEY_DECIMAL;
+	return false;
+}
+
+/* Keys that the schema does not know are text. */
+static json_t *facts_json(const struct sp_profile *p)
+{
+	json_t *facts = json_object();
+
+	for (size_t i = 0; i < p->fact_count; i++) {
+		const struct sp_fact *fact = &p->facts[i];
+		json_t *number = is_number_key(fact->key) ? json_loads(fact->value, JSON_DECODE_ANY, NULL) : NULL;
+
+		if (!json_is_number(number)) {
+			json_decref(number);
+			number = NULL;
+		}
+		sp_json_set(facts, fact->key, number ? number : sp_json_text(fact->value));
+	}
+	return facts;
+}
+
+static json_t *place_json(const struct sp_profile *p, uint32_t function, const char *file, unsigned line)
+{
+	const struct sp_function *f = &p->functions[function];
+
+	return json_pack("{s:o, s:o, s:o, s:o}", "function", sp_json_text(f->name), "module",
+		sp_json_text(f->module ? p->modules[f->module].path : NULL), "file", sp_json_text(file), "line",
+		file && line ? json_integer(line) : json_null());
+}
+
+struct number {
+	const char *key;
+	uint64_t value;
+};
+
+static void set_numbers(json_t *item, const struct number *numbers, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		json_object_set_new(item, numbers[i].key, sp_json_count(numbers[i].value));
+}
+
+static json_t *functions_json(const struct sp_profile *p)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < p->function_count; i++) {
+		const struct sp_function *f = &p->functions[i];
+		json_t *row;
+
+		if (!f->self_samples && !f->total_samples && !f->self_user_ns && !f->self_sys_ns && !f->total_user_ns &&
+			!f->total_sys_ns)
+			continue;
+		row = place_json(p, (uint32_t)i, f->file, f->line);
+		set_numbers(row,
+			(const struct number[]){{"self_user_ns", f->self_user_ns}, {"self_sys_ns", f->self_sys_ns},
+				{"total_user_ns", f->total_user_ns}, {"total_sys_ns", f->total_sys_ns},
+				{"self_samples", f->self_samples}, {"total_samples", f->total_samples}},
+			6);
+		json_object_set_new(row, "self_error_ns", sp_json_number(f->self_error * (double)p->total_ns));
+		json_object_set_new(row, "total_error_ns", sp_json_number(f->total_error * (double)p->total_ns));
+		json_array_append_new(rows, row);
+	}
+	return rows;
+}
+
+static json_t *lines_json(const struct sp_profile *p)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < p->line_count; i++) {
+		const struct sp_line_info *line = &p->lines[i];
+		json_t *row = place_json(p, line->function, line->file, line->line);
+
+		set_numbers(row,
+			(const struct number[]){{"self_user_ns", line->self_user_ns},
+				{"self_sys_ns", line->self_sys_ns}, {"self_samples", line->self_samples}},
+			3);
+		json_object_set_new(row, "self_error_ns", sp_json_number(line->self_error * (double)p->total_ns));
+		json_array_append_new(rows, row);
+	}
+	return rows;
+}
+
+static json_t *threads_json(const struct sp_profile *p)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < p->thread_count; i++) {
+		const struct sp_thread_info *t = &p->threads[i];
+		json_t *row = json_pack("{s:o, s:o}", "name", sp_json_text(t->name), "start", sp_json_text(t->start));
+
+		set_numbers(row,
+			(const struct number[]){{"tid", (uint64_t)t->tid}, {"merged", t->merged},
+				{"cpu_user_ns", t->cpu_user_ns}, {"cpu_sys_ns", t->cpu_sys_ns},
+				{"sampled_user_ns", t->user_ns}, {"sampled_sys_ns", t->sys_ns},
+				{"samples", t->samples}},
+			7);
+		json_array_append_new(rows, row);
+	}
+	return rows;
+}
+
+static json_t *sites_json(const struct sp_profile *p)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < p->site_count; i++) {
+		const struct sp_heap_site *s = &p->sites[i];
+		json_t *row = place_json(p, s->function, s->file, s->line);
+
+		set_numbers(row,
+			(const struct number[]){{"alloc_bytes", s->alloc_bytes}, {"alloc_count", s->alloc_count},
+				{"inuse_bytes", s->inuse_bytes}, {"inuse_count", s->inuse_count},
+				{"peak_bytes", s->peak_bytes}, {"peak_count", s->peak_count},
+				{"short_bytes", s->short_bytes}, {"short_count", s->short_count},
+				{"temp_bytes", s->temp_bytes}, {"temp_count", s->temp_count}, {"samples", s->samples},
+				{"inuse_samples", s->inuse_samples}},
+			12);
+		json_object_set_new(row, "alloc_error_bytes",
+			sp_json_number(sp_heap_error(s->alloc_variance, s->samples)));
+		json_object_set_new(row, "inuse_error_bytes",
+			sp_json_number(sp_heap_error(s->inuse_variance, s->inuse_samples)));
+		json_array_append_new(rows, row);
+	}
+	return rows;
+}
+
+static json_t *modules_json(const struct sp_profile *p)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 1; i < p->module_count; i++) {
+		const struct sp_module_info *m = &p->modules[i];
+
+		json_array_append_new(rows,
+			json_pack("{s:o, s:o, s:o, s:o, s:o}", "path", sp_json_text(m->path), "build_id",
+				*m->build_id ? sp_json_text(m->build_id) : json_null(), "start",
+				sp_json_count(m->start), "end", sp_json_count(m->end), "bias", sp_json_count(m->bias)));
+	}
+	return rows;
+}
+
+static json_t *frames_json(const struct sp_profile *p)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < p->frame_count; i++) {
+		const struct sp_frame *frame = &p->frames[i];
+		json_t *row = place_json(p, frame->function, frame->file, frame->line);
+
+		json_object_set_new(row, "address", sp_json_count(frame->address));
+		json_object_set_new(row, "inlined", json_boolean(frame->inlined));
+		json_array_append_new(rows, row);
+	}
+	return rows;
+}
+
+static json_t *stacks_json(const struct sp_profile *p, bool heap)
+{
+	static const char *const keys[SP_WEIGHTS] = {"user_ns", "sys_ns", "samples", "alloc_bytes", "alloc_count",
+		"inuse_bytes", "inuse_count", "peak_bytes", "peak_count", "samples"};
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < p->path_count; i++) {
+		const struct sp_path *path = &p->paths[i];
+		json_t *row, *frames;
+
+		if (!sp_path_weighs(path, heap))
+			continue;
+		row = json_object();
+		frames = json_array();
+		for (enum sp_weight w = heap ? SP_CPU_WEIGHTS : 0; w < (heap ? SP_WEIGHTS : SP_CPU_WEIGHTS); w++)
+			json_object_set_new(row, keys[w], sp_json_count(sp_path_weight(path, w)));
+		for (uint32_t k = path->depth; k-- > 0;)
+			json_array_append_new(frames, json_integer(p->frame_ids[path->first + k]));
+		json_object_set_new(row, "frames", frames);
+		json_array_append_new(rows, row);
+	}
+	return rows;
+}
+
+void sp_export_json(struct sp_buffer *out, const struct sp_profile *profile)
+{
+	json_t *root = json_pack("{s:s, s:o, s:o, s:o, s:o}", "schema", "smartprof-profile/1", "facts",
+		facts_json(profile), "threads", threads_json(profile), "modules", modules_json(profile), "frames",
+		frames_json(profile));
+
+	if (profile->cpu_on) {
+		json_object_set_new(root, "functions", functions_json(profile));
+		json_object_set_new(root, "lines", lines_json(profile));
+		json_object_set_new(root, "cpu_stacks", stacks_json(profile, false));
+	}
+	if (profile->heap_on) {
+		json_object_set_new(root, "heap_sites", sites_json(profile));
+		json_object_set_new(root, "heap_stacks", stacks_json(profile, true));
+	}
+	sp_json_put(out, root, false);
+	sp_buffer_puts(out, "\n");
+}

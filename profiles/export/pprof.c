@@ -1,0 +1,341 @@
+/* pprof's profile.proto. Field numbers are those of github.com/google/pprof, proto/profile.proto.
+ *
+ * A location is a frame and those inlined into it; its address is that of the first instruction met, as the process
+ * had it. Stacks that the same locations make up are one sample. */
+#include "profiles/base/escape.h"
+#include "profiles/export/export.h"
+#include "profiles/model/folded.h"
+#include "profiles/export/protobuf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <zlib.h>
+
+enum {
+	PROFILE_SAMPLE_TYPE = 1,
+	PROFILE_SAMPLE = 2,
+	PROFILE_MAPPING = 3,
+	PROFILE_LOCATION = 4,
+	PROFILE_FUNCTION = 5,
+	PROFILE_STRING = 6,
+	PROFILE_TIME_NANOS = 9,
+	PROFILE_DURATION_NANOS = 10,
+	PROFILE_PERIOD_TYPE = 11,
+	PROFILE_PERIOD = 12,
+	PROFILE_COMMENT = 13,
+	PROFILE_DEFAULT_SAMPLE_TYPE = 14,
+};
+
+#define GZIP_WINDOW (15 + 16) /* zlib.h: 16 more than the window's bits for a gzip header */
+#define TYPES_MAX 6u
+
+struct sample_type {
+	const char *type, *unit;
+	enum sp_weight weight;
+};
+
+static const struct sample_type cpu_types[] = {
+	{"samples", "count", SP_WEIGHT_CPU_SAMPLES}, {"cpu", "nanoseconds", SP_WEIGHT_USER_NS}};
+static const struct sample_type heap_types[] = {{"alloc_objects", "count", SP_WEIGHT_ALLOC_COUNT},
+	{"alloc_space", "bytes", SP_WEIGHT_ALLOC_BYTES}, {"inuse_objects", "count", SP_WEIGHT_INUSE_COUNT},
+	{"inuse_space", "bytes", SP_WEIGHT_INUSE_BYTES}, {"peak_objects", "count", SP_WEIGHT_PEAK_COUNT},
+	{"peak_space", "bytes", SP_WEIGHT_PEAK_BYTES}};
+static const char *const default_types[SP_VIEWS] = {
+	[SP_VIEW_CPU] = "cpu",
+	[SP_VIEW_INUSE] = "inuse_space",
+	[SP_VIEW_PEAK] = "peak_space",
+	[SP_VIEW_ALLOCATED] = "alloc_space",
+};
+
+struct pprof {
+	const struct sp_profile *profile;
+	bool heap;
+	const struct sample_type *types;
+	size_t type_count;
+	struct sp_names strings; /* number 0 is "" */
+	struct sp_map chains;    /* (chain without its last frame, or 0; that frame) -> number of the chain of frames */
+	struct sp_map locations; /* (chain, 0) -> location */
+	uint32_t location_count;
+	bool *functions, *modules; /* that a location names */
+	const char **files;        /* of functions: where the lines of their locations are */
+	struct sp_buffer out, message, part;
+};
+
+static uint64_t string_id(struct pprof *w, const char *text)
+{
+	return sp_names_id(&w->strings, text);
+}
+
+static void put_value_type(struct pprof *w, unsigned field, const char *type, const char *unit)
+{
+	sp_pb_number(&w->part, 1, string_id(w, type));
+	sp_pb_number(&w->part, 2, string_id(w, unit));
+	sp_pb_message(&w->out, field, &w->part);
+}
+
+/* frames[0 .. count): inlined ones, then the one they are in. */
+static void put_location(struct pprof *w, const uint32_t *frames, size_t count)
+{
+	const struct sp_profile *p = w->profile;
+	const struct sp_frame *outer = &p->frames[frames[count - 1]];
+	const struct sp_module_info *m = &p->modules[p->functions[outer->function].module];
+
+	w->modules[p->functions[outer->function].module] = true;
+	sp_pb_number(&w->message, 1, w->location_count);
+	sp_pb_number(&w->message, 2, p->functions[outer->function].module);
+	sp_pb_number(&w->message, 3, outer->address ? outer->address + m->bias : 0);
+	for (size_t i = 0; i < count; i++) {
+		const struct sp_frame *frame = &p->frames[frames[i]];
+
+		w->functions[frame->function] = true;
+		if (frame->file)
+			w->files[frame->function] = frame->file;
+		sp_pb_number(&w->part, 1, frame->function + 1);
+		sp_pb_number(&w->part, 2, frame->line);
+		sp_pb_message(&w->message, 4, &w->part);
+	}
+	sp_pb_message(&w->out, PROFILE_LOCATION, &w->message);
+}
+
+/* Equal chains share a location. */
+static uint64_t location_of(struct pprof *w, const uint32_t *frames, size_t count)
+{
+	uint64_t node = 0;
+	uint32_t *cell;
+	int found;
+
+	for (size_t i = 0; i < count; i++) {
+		cell = sp_map_at(&w->chains, node, frames[i], &found);
+		if (!found)
+			*cell = (uint32_t)w->chains.used;
+		node = *cell;
+	}
+	cell = sp_map_at(&w->locations, node, 0, &found);
+	if (found)
+		return *cell;
+	*cell = ++w->location_count;
+	put_location(w, frames, count);
+	return w->location_count;
+}
+
+static uint64_t value_of(const struct sp_folded_row *row, enum sp_weight weight)
+{
+	double value = row->values[weight];
+
+	if (weight == SP_WEIGHT_USER_NS)
+		value += row->values[SP_WEIGHT_SYS_NS];
+	return value < 9e18 ? (uint64_t)value : INT64_MAX;
+}
+
+static void collect(struct pprof *w, struct sp_folded *f)
+{
+	const struct sp_profile *p = w->profile;
+	uint64_t *locations = NULL;
+	size_t capacity = 0;
+
+	for (size_t i = 0; i < p->path_count; i++) {
+		const struct sp_path *path = &p->paths[i];
+		const uint32_t *frames = p->frame_ids + path->first;
+		struct sp_folded_row *row;
+		size_t count = 0;
+
+		if (!sp_path_weighs(path, w->heap))
+			continue;
+		row = sp_folded_add(f);
+		for (enum sp_weight weight = 0; weight < SP_WEIGHTS; weight++)
+			row->values[weight] = (double)sp_path_weight(path, weight);
+		sp_grow(&locations, &capacity, path->depth, sizeof(*locations));
+		for (uint32_t from = 0, to; from < path->depth; from = to) {
+			for (to = from + 1; to < path->depth && p->frames[frames[to - 1]].inlined;)
+				to++;
+			locations[count++] = location_of(w, frames + from, to - from);
+		}
+		while (count)
+			sp_folded_push(f, (uint32_t)locations[--count]);
+	}
+	free(locations);
+	sp_folded_merge(f);
+}
+
+static void put_samples(struct pprof *w)
+{
+	uint64_t values[TYPES_MAX], *locations = NULL;
+	struct sp_folded f = {0};
+	size_t capacity = 0;
+
+	collect(w, &f);
+	for (size_t i = 0; i < f.count; i++) {
+		const struct sp_folded_row *row = &f.rows[i];
+
+		sp_grow(&locations, &capacity, row->depth, sizeof(*locations));
+		for (uint32_t k = 0; k < row->depth; k++)
+			locations[row->depth - 1 - k] = f.ids[row->first + k];
+		for (size_t k = 0; k < w->type_count; k++)
+			values[k] = value_of(row, w->types[k].weight);
+		sp_pb_packed(&w->message, 1, locations, row->depth);
+		sp_pb_packed(&w->message, 2, values, w->type_count);
+		sp_pb_message(&w->out, PROFILE_SAMPLE, &w->message);
+	}
+	free(locations);
+	sp_folded_free(&f);
+}
+
+/* Nothing is left to symbolize where pprof is told that there are functions. */
+static void put_mapping(struct pprof *w, size_t i)
+{
+	const struct sp_module_info *m = &w->profile->modules[i];
+
+	sp_pb_number(&w->message, 1, i);
+	sp_pb_number(&w->message, 2, m->start);
+	sp_pb_number(&w->message, 3, m->end);
+	sp_pb_number(&w->message, 5, string_id(w, m->path));
+	sp_pb_number(&w->message, 6, string_id(w, m->build_id));
+	for (unsigned has = 7; has <= 10; has++)
+		sp_pb_number(&w->message, has, 1);
+	sp_pb_message(&w->out, PROFILE_MAPPING, &w->message);
+}
+
+/* The first one is the executable's. */
+static void put_mappings(struct pprof *w)
+{
+	const struct sp_profile *p = w->profile;
+	const char *build_id = sp_profile_fact(p, "build_id");
+	size_t main = 0;
+
+	for (size_t i = 1; i < p->module_count && !main; i++)
+		if (w->modules[i] && build_id && strcmp(p->modules[i].build_id, build_id) == 0)
+			main = i;
+	if (main)
+		put_mapping(w, main);
+	for (size_t i = 1; i < p->module_count; i++)
+		if (w->modules[i] && i != main)
+			put_mapping(w, i);
+}
+
+static void put_functions(struct pprof *w)
+{
+	const struct sp_profile *p = w->profile;
+
+	for (size_t i = 0; i < p->function_count; i++) {
+		const struct sp_function *f = &p->functions[i];
+		uint64_t name;
+
+		if (!w->functions[i])
+			continue;
+		name = string_id(w, f->name);
+		sp_pb_number(&w->message, 1, i + 1);
+		sp_pb_number(&w->message, 2, name);
+		sp_pb_number(&w->message, 3, name);
+		sp_pb_number(&w->message, 4, string_id(w, w->files[i] ? w->files[i] : f->file ? f->file : ""));
+		sp_pb_number(&w->message, 5, f->line);
+		sp_pb_message(&w->out, PROFILE_FUNCTION, &w->message);
+	}
+}
+
+static uint64_t start_ns(const struct sp_profile *p)
+{
+	const char *started = sp_profile_fact(p, "started");
+	struct tm tm = {0};
+	const char *rest = started ? strptime(started, "%Y-%m-%dT%H:%M:%S%z", &tm) : NULL;
+	time_t seconds = rest ? -tm.tm_gmtoff : 0; /* which timegm clears */
+
+	if (!rest)
+		return 0;
+	seconds += timegm(&tm);
+	return seconds > 0 && seconds <= INT64_MAX / 1000000000 ? (uint64_t)seconds * 1000000000u : 0;
+}
+
+static uint64_t fact_number(const struct sp_profile *p, const char *key, double scale)
+{
+	const char *text = sp_profile_fact(p, key);
+	double value = text ? strtod(text, NULL) * scale : 0;
+
+	return value > 0 && value < 9e18 ? (uint64_t)value : 0;
+}
+
+static void put_rest(struct pprof *w, enum sp_view view)
+{
+	const struct sp_profile *p = w->profile;
+	const char *command = sp_profile_fact(p, "command");
+
+	sp_pb_number(&w->out, PROFILE_TIME_NANOS, start_ns(p));
+	sp_pb_number(&w->out, PROFILE_DURATION_NANOS, p->wall_ns);
+	put_value_type(w, PROFILE_PERIOD_TYPE, w->heap ? "space" : "cpu", w->heap ? "bytes" : "nanoseconds");
+	sp_pb_number(&w->out, PROFILE_PERIOD,
+		w->heap ? fact_number(p, "heap_interval_bytes", 1) : fact_number(p, "cpu_interval_achieved_us", 1000));
+	if (command)
+		sp_pb_number(&w->out, PROFILE_COMMENT, string_id(w, command));
+	sp_pb_number(&w->out, PROFILE_DEFAULT_SAMPLE_TYPE, string_id(w, default_types[view]));
+	for (uint32_t i = 0; i < w->strings.count; i++) {
+		const char *text = sp_names_text(&w->strings, i);
+
+		sp_escape(&w->message, SP_ESCAPE_PLAIN, text, strlen(text));
+		sp_pb_message(&w->out, PROFILE_STRING, &w->message);
+	}
+}
+
+static void *alloc_for_zlib(void *context, unsigned items, unsigned bytes)
+{
+	(void)context;
+	return sp_alloc(items, bytes);
+}
+
+static void free_for_zlib(void *context, void *memory)
+{
+	(void)context;
+	free(memory);
+}
+
+static void put_gzip(struct sp_buffer *out, const struct sp_buffer *plain)
+{
+	z_stream z = {.next_in = (void *)plain->data, .zalloc = alloc_for_zlib, .zfree = free_for_zlib};
+	char block[65536];
+	size_t left = plain->length;
+	int status = deflateInit2(&z, Z_BEST_COMPRESSION, Z_DEFLATED, GZIP_WINDOW, 8, Z_DEFAULT_STRATEGY);
+
+	while (status == Z_OK) {
+		if (!z.avail_in) {
+			z.avail_in = left < 1u << 30 ? (uInt)left : 1u << 30;
+			left -= z.avail_in;
+		}
+		z.next_out = (void *)block;
+		z.avail_out = sizeof(block);
+		status = deflate(&z, left ? Z_NO_FLUSH : Z_FINISH);
+		sp_buffer_add(out, block, sizeof(block) - z.avail_out);
+	}
+	deflateEnd(&z);
+	if (status != Z_STREAM_END) {
+		fprintf(stderr, "smartprof: compressing: %s\n", zError(status));
+		exit(1);
+	}
+}
+
+void sp_export_pprof(struct sp_buffer *out, const struct sp_profile *profile, enum sp_view view)
+{
+	bool heap = view != SP_VIEW_CPU;
+	struct pprof w = {.profile = profile, .heap = heap, .types = heap ? heap_types : cpu_types};
+
+	w.type_count = heap ? sizeof(heap_types) / sizeof(heap_types[0]) : sizeof(cpu_types) / sizeof(cpu_types[0]);
+	w.functions = sp_alloc(profile->function_count, sizeof(*w.functions));
+	w.files = sp_alloc(profile->function_count, sizeof(*w.files));
+	w.modules = sp_alloc(profile->module_count, sizeof(*w.modules));
+	string_id(&w, "");
+	for (size_t i = 0; i < w.type_count; i++)
+		put_value_type(&w, PROFILE_SAMPLE_TYPE, w.types[i].type, w.types[i].unit);
+	put_samples(&w);
+	put_mappings(&w);
+	put_functions(&w);
+	put_rest(&w, view);
+	put_gzip(out, &w.out);
+	sp_names_free(&w.strings);
+	sp_map_free(&w.locations);
+	sp_map_free(&w.chains);
+	sp_buffer_free(&w.out);
+	sp_buffer_free(&w.message);
+	sp_buffer_free(&w.part);
+	free(w.functions);
+	free(w.files);
+	free(w.modules);
+}

@@ -1,0 +1,35 @@
+/* The HTML page: a template with data in it. The template, its style and its script are page.html, page.css and page.js;
+ * the charts are drawn with d3-selection and d3-hierarchy, built in from the distribution's packages. */
+#ifndef SP_PROFILES_PAGE_H
+#define SP_PROFILES_PAGE_H
+
+#include <jansson.h>
+
+#include "profiles/compare/compare.h"
+#include "profiles/model/folded.h"
+#include "profiles/model/model.h"
+
+/* Writes the page; takes `data`. */
+void sp_page_write(struct sp_buffer *out, const char *title, json_t *data);
+
+/* Stacks of functions for a page, of one profile or of the two sides of a comparison. */
+struct sp_page_stacks {
+	struct sp_names names, modules;
+	struct sp_map index; /* (name, module) -> number of the function */
+	json_t *functions;   /* [name, module, file, line, flags] by that number */
+	struct sp_folded cpu, heap;
+};
+
+/* Adds what a profile's stacks hold to a side, times scale[0] for CPU time and scale[1] for the heap. Returns, by function of the
+ * profile, the number on the page, UINT32_MAX for none; free() it. normal: functions of different builds are to meet,
+ * so names and modules are written as comparisons do. */
+uint32_t *sp_page_add(struct sp_page_stacks *stacks, const struct sp_profile *profile, enum sp_side side,
+	const double *scale, bool normal);
+
+/* What `smartprof compare --format json` tells, in compare_json.c; a new reference. */
+json_t *sp_compare_tree(const struct sp_comparison *comparison);
+
+/* The data's parts "functions", "cpu" and "heap" for so many sides; frees the stacks. */
+void sp_page_stacks_put(struct sp_page_stacks *stacks, json_t *data, int sides);
+
+#endif

@@ -1,0 +1,178 @@
+/* The page of one profile, and that of a comparison. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiles/base/escape.h"
+#include "profiles/export/export.h"
+#include "profiles/base/json.h"
+#include "profiles/html/page.h"
+
+/* Front matter that the page shows, in this order. */
+static const char *const shown_facts[] = {"command", "started", "exit", "environment", "wall_seconds",
+	"cpu_user_seconds", "cpu_system_seconds", "max_rss_bytes", "threads", "cpu_clock", "cpu_samples",
+	"cpu_interval_achieved_us", "frames_unsymbolized_percent", "heap_samples", "heap_allocated_bytes",
+	"heap_allocations", "heap_peak_bytes", "heap_inuse_bytes", "overhead_measured_percent", "git_commit",
+	"build_id", "kernel"};
+
+static json_t *facts_json(const struct sp_profile *p)
+{
+	json_t *facts = json_array();
+
+	for (size_t i = 0; i < sizeof(shown_facts) / sizeof(shown_facts[0]); i++) {
+		const char *value = sp_profile_fact(p, shown_facts[i]);
+
+		if (value)
+			json_array_append_new(facts, json_pack("[s, o]", shown_facts[i], sp_json_text(value)));
+	}
+	return facts;
+}
+
+/* Markdown to text: no bold, and no backslash before what it keeps from acting. */
+static json_t *plain_json(const char *markdown)
+{
+	struct sp_buffer out = {0};
+	json_t *text;
+
+	sp_buffer_puts(&out, "");
+	for (; *markdown; markdown++) {
+		if (markdown[0] == '*' && markdown[1] == '*') {
+			markdown++;
+			continue;
+		}
+		if (markdown[0] == '\\' && markdown[1])
+			markdown++;
+		sp_buffer_add(&out, *markdown == '\n' ? " " : markdown, 1);
+	}
+	text = sp_json_text(out.data);
+	sp_buffer_free(&out);
+	return text;
+}
+
+static json_t *views_json(bool cpu, bool heap)
+{
+	json_t *views = json_array();
+
+	for (enum sp_view v = 0; v < SP_VIEWS; v++)
+		if (v == SP_VIEW_CPU ? cpu : heap)
+			json_array_append_new(views,
+				json_pack("{s:s, s:s, s:s, s:i}", "key", sp_view_info[v].key, "title",
+					sp_view_info[v].title, "stacks", v == SP_VIEW_CPU ? "cpu" : "heap", "value",
+					v == SP_VIEW_CPU ? 0 : (int)v - SP_VIEW_INUSE));
+	return views;
+}
+
+/* Half the width of the 95 % interval of a function's self value, by view and number on the page. Functions of
+ * which the page has one number add up as independent ones. */
+static json_t *errors_json(const struct sp_profile *p, const uint32_t *numbers, size_t count)
+{
+	double *squares = sp_alloc(count * SP_VIEWS, sizeof(*squares));
+	json_t *errors = json_object();
+
+	for (size_t i = 0; i < p->function_count; i++)
+		if (numbers[i] != UINT32_MAX)
+			squares[numbers[i]] += pow(p->functions[i].self_error * (double)p->total_ns, 2);
+	for (size_t i = 0; i < p->site_count; i++) {
+		const struct sp_heap_site *s = &p->sites[i];
+		uint32_t number = numbers[s->function];
+
+		if (number == UINT32_MAX)
+			continue;
+		squares[SP_VIEW_INUSE * count + number] += pow(sp_heap_error(s->inuse_variance, s->inuse_samples), 2);
+		squares[SP_VIEW_PEAK * count + number] += pow(sp_heap_error(sp_peak_variance(s), s->samples), 2);
+		squares[SP_VIEW_ALLOCATED * count + number] += pow(sp_heap_error(s->alloc_variance, s->samples), 2);
+	}
+	for (enum sp_view v = 0; v < SP_VIEWS; v++) {
+		json_t *row = json_array();
+
+		for (size_t i = 0; i < count; i++)
+			json_array_append_new(row, sp_json_count((uint64_t)fmin(sqrt(squares[v * count + i]), 1e18)));
+		json_object_set_new(errors, sp_view_info[v].key, row);
+	}
+	free(squares);
+	return errors;
+}
+
+void sp_export_html(struct sp_buffer *out, const struct sp_profile *profile, const char *verdict, enum sp_view view)
+{
+	const char *program = sp_profile_fact(profile, "program");
+	struct sp_page_stacks stacks = {0};
+	uint32_t *numbers = sp_page_add(&stacks, profile, SP_BASELINE, (const double[]){1, 1}, false);
+	json_t *data = json_pack("{s:s, s:o, s:o, s:o, s:o, s:s}", "kind", "profile", "program", sp_json_text(program),
+		"verdict", plain_json(verdict), "facts", facts_json(profile), "views",
+		views_json(profile->cpu_on, profile->heap_on), "view", sp_view_info[view].key);
+
+	if (!profile->filtered)
+		json_object_set_new(data, "errors", errors_json(profile, numbers, json_array_size(stacks.functions)));
+	sp_page_stacks_put(&stacks, data, 1);
+	free(numbers);
+	sp_page_write(out, program ? program : "profile", data);
+}
+
+static json_t *sentence_json(const struct sp_comparison *c,
+	void (*put)(struct sp_buffer *, const struct sp_comparison *))
+{
+	struct sp_buffer text = {0};
+	json_t *value;
+
+	put(&text, c);
+	value = sp_json_text(text.data);
+	sp_buffer_free(&text);
+	return value;
+}
+
+/* Profiles of a side that hold what is asked for, of those with stacks. */
+static size_t count_runs(const struct sp_comparison *c, enum sp_side side, bool heap)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < c->input->count[side]; i++) {
+		const struct sp_profile *p = c->input->profiles[side][i];
+
+		count += p->has_stacks && (heap ? p->heap_on : p->cpu_on);
+	}
+	return count;
+}
+
+/* Steady rows fill the data and are not shown. */
+static json_t *rows_that_tell(json_t *comparison)
+{
+	json_t *rows = json_object_get(comparison, "rows");
+
+	for (size_t i = json_array_size(rows); i-- > 0;) {
+		const char *state = json_string_value(json_object_get(json_array_get(rows, i), "state"));
+
+		if (state && strcmp(state, "steady") == 0)
+			json_array_remove(rows, i);
+	}
+	return comparison;
+}
+
+void sp_compare_html(struct sp_buffer *out, const struct sp_comparison *c)
+{
+	struct sp_page_stacks stacks = {0};
+	double scales[SP_SIDES][2]; /* of CPU time and heap: what is shown is the mean of the runs */
+	bool on[2];
+	json_t *data;
+
+	for (int heap = 0; heap < 2; heap++) {
+		size_t runs[] = {count_runs(c, SP_BASELINE, heap), count_runs(c, SP_CURRENT, heap)};
+
+		on[heap] = runs[SP_BASELINE] && runs[SP_CURRENT];
+		for (int side = 0; side < SP_SIDES; side++)
+			scales[side][heap] = runs[side] ? 1.0 / (double)runs[side] : 0;
+	}
+	for (enum sp_side side = 0; side < SP_SIDES; side++)
+		for (size_t i = 0; i < c->input->count[side]; i++) {
+			const struct sp_profile *p = c->input->profiles[side][i];
+
+			if (p->has_stacks)
+				free(sp_page_add(&stacks, p, side, scales[side], true));
+		}
+	data = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "kind", "compare", "program", sp_json_text(c->program),
+		"verdict", sentence_json(c, sp_compare_verdict_text), "score_text",
+		sentence_json(c, sp_compare_score_text), "comparison", rows_that_tell(sp_compare_tree(c)), "views",
+		views_json(on[0], on[1]));
+	sp_page_stacks_put(&stacks, data, SP_SIDES);
+	sp_page_write(out, c->program ? c->program : "comparison", data);
+}

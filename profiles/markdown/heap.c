@@ -1,0 +1,354 @@
+/* `# Heap Profile`. */
+#include "profiles/markdown/markdown.h"
+
+#include <stdlib.h>
+
+typedef uint64_t site_value(const struct sp_profile *p, size_t i);
+
+static uint64_t inuse_bytes(const struct sp_profile *p, size_t i)
+{
+	return p->sites[i].inuse_bytes;
+}
+
+static uint64_t peak_bytes(const struct sp_profile *p, size_t i)
+{
+	return p->sites[i].peak_bytes;
+}
+
+static uint64_t alloc_bytes(const struct sp_profile *p, size_t i)
+{
+	return p->sites[i].alloc_bytes;
+}
+
+static uint64_t short_bytes(const struct sp_profile *p, size_t i)
+{
+	return p->sites[i].short_bytes;
+}
+
+/* A hundredth of the heap at least, so that trifles are no suspects. */
+static uint64_t suspect_bytes(const struct sp_profile *p, size_t i)
+{
+	uint64_t leaked = sp_heap_leaked(&p->sites[i]);
+
+	return leaked >= p->snapshot->header.heap.inuse_bytes / 100 ? leaked : 0;
+}
+
+struct site_table {
+	const char *title, *note;
+	const char *more_titles; /* further columns, each "name |" */
+	void (*more)(struct sp_writer *w, const struct sp_heap_site *s);
+	site_value *bytes;
+	uint64_t (*count)(const struct sp_heap_site *s);
+	double (*variance)(const struct sp_heap_site *s);
+	uint64_t (*samples)(const struct sp_heap_site *s);
+	uint64_t whole;
+};
+
+static uint64_t inuse_count(const struct sp_heap_site *s)
+{
+	return s->inuse_count;
+}
+
+static uint64_t peak_count(const struct sp_heap_site *s)
+{
+	return s->peak_count;
+}
+
+static uint64_t alloc_count(const struct sp_heap_site *s)
+{
+	return s->alloc_count;
+}
+
+static uint64_t short_count(const struct sp_heap_site *s)
+{
+	return s->short_count;
+}
+
+static uint64_t all_samples(const struct sp_heap_site *s)
+{
+	return s->samples;
+}
+
+static uint64_t inuse_samples(const struct sp_heap_site *s)
+{
+	return s->inuse_samples;
+}
+
+static double alloc_variance(const struct sp_heap_site *s)
+{
+	return s->alloc_variance;
+}
+
+static double short_variance(const struct sp_heap_site *s)
+{
+	return s->alloc_bytes ? s->alloc_variance * (double)s->short_bytes / (double)s->alloc_bytes : 0;
+}
+
+static void write_site(struct sp_writer *w, const struct site_table *t, uint32_t index)
+{
+	const struct sp_profile *p = w->profile;
+	const struct sp_heap_site *s = &p->sites[index];
+	const struct sp_function *f = &p->functions[s->function];
+	uint64_t bytes = t->bytes(p, index), samples = t->samples(s);
+	double error = sp_heap_error(t->variance(s), samples);
+
+	sp_buffer_printf(&w->out, "| %.1f%% | %llu | %llu | ", sp_percent(bytes, t->whole), (unsigned long long)bytes,
+		(unsigned long long)t->count(s));
+	sp_put_name(&w->out, SP_ESCAPE_CELL, f->name);
+	sp_buffer_puts(&w->out, " | ");
+	if (s->file)
+		sp_put_location(&w->out, SP_ESCAPE_CELL, p, s->file, s->line);
+	else
+		sp_put_function_location(&w->out, SP_ESCAPE_CELL, p, f);
+	sp_buffer_puts(&w->out, " | ");
+	if (sp_heap_is_rough(bytes, error, samples))
+		sp_put_rough(&w->out, samples);
+	else
+		sp_buffer_printf(&w->out, "%.0f", error);
+	sp_buffer_puts(&w->out, " | ");
+	sp_put_module(&w->out, SP_ESCAPE_CELL, p, f->module);
+	sp_buffer_puts(&w->out, " |");
+	if (t->more)
+		t->more(w, s);
+	sp_buffer_puts(&w->out, "\n");
+}
+
+/* When what is still there was allocated, and how long the oldest of it has been. */
+static void put_births(struct sp_writer *w, const struct sp_heap_site *s)
+{
+	double values[SP_RUN_PARTS], most = 0;
+
+	for (unsigned i = 0; i < SP_RUN_PARTS; i++) {
+		values[i] = (double)s->births.bytes[i];
+		most = values[i] > most ? values[i] : most;
+	}
+	sp_buffer_puts(&w->out, " ");
+	if (s->births.first_ns < w->profile->wall_ns)
+		sp_put_duration(&w->out, w->profile->wall_ns - s->births.first_ns);
+	sp_buffer_puts(&w->out, " | ");
+	if (most > 0)
+		sp_put_bars(&w->out, values, SP_RUN_PARTS, most);
+	sp_buffer_puts(&w->out, " |");
+}
+
+static void put_temporary(struct sp_writer *w, const struct sp_heap_site *s)
+{
+	sp_buffer_printf(&w->out, " %.1f%% |", sp_percent(s->temp_bytes, s->short_bytes));
+}
+
+static void write_before(struct sp_writer *w, const struct site_table *t)
+{
+	const struct sp_heap_totals *heap = &w->profile->snapshot->header.heap;
+
+	if (t->bytes == alloc_bytes && heap->before_bytes)
+		sp_buffer_printf(&w->out, "| %.1f%% | %llu | %llu | [before sampling] |  | 0 |  |\n",
+			sp_percent(heap->before_bytes, t->whole), (unsigned long long)heap->before_bytes,
+			(unsigned long long)heap->before_count);
+}
+
+static void write_sites(struct sp_writer *w, const struct site_table *t)
+{
+	const struct sp_profile *p = w->profile;
+	size_t count, shown;
+	uint32_t *order = sp_rank(p->site_count, &count, t->bytes, p);
+
+	shown = count < w->limits.sites ? count : w->limits.sites;
+	if (count) {
+		sp_buffer_printf(&w->out, "## %s\n\n%s", t->title, t->note);
+		sp_buffer_printf(&w->out,
+			"| %% | Bytes | Count | Function | Location | ± | Module |%s\n"
+			"|---:|---:|---:|:---|:---|---:|:---|%s\n",
+			t->more_titles ? t->more_titles : "",
+			t->more == put_births ? "---:|:---|"
+				: t->more     ? "---:|"
+					      : "");
+		for (size_t i = 0; i < shown; i++)
+			write_site(w, t, order[i]);
+		write_before(w, t);
+		sp_put_cut(&w->out, shown, count, "sites", "All heap sites");
+		sp_buffer_puts(&w->out, "\n");
+	}
+	free(order);
+}
+
+/* What was sampled may be the part that stays; what was not may be all that goes. */
+static void write_no_suspects(struct sp_writer *w)
+{
+	const struct sp_profile *p = w->profile;
+
+	sp_buffer_printf(&w->out,
+		"## Leak Suspects\n\nNot judged: %.1f %% of the bytes were allocated before sampling began.\n\n",
+		sp_percent(p->snapshot->header.heap.before_bytes, p->heap_allocated_bytes));
+}
+
+static void write_size_classes(struct sp_writer *w)
+{
+	const struct sp_heap_totals *heap = &w->profile->snapshot->header.heap;
+	uint64_t whole = 0;
+
+	for (unsigned i = 0; i < SP_SIZE_CLASSES; i++)
+		whole += heap->class_bytes[i];
+	if (!whole)
+		return;
+	sp_buffer_puts(&w->out, "## Size Classes\n\n");
+	if (sp_heap_is_rough(whole, sp_heap_total_error(w->profile, alloc_variance), heap->samples)) {
+		sp_buffer_puts(&w->out, "Estimates, ");
+		sp_put_rough(&w->out, heap->samples);
+		sp_buffer_puts(&w->out, ".\n\n");
+	}
+	sp_buffer_puts(&w->out, "| Up to | % | Bytes | Count |\n|---:|---:|---:|---:|\n");
+	for (unsigned i = 0; i < SP_SIZE_CLASSES; i++) {
+		if (!heap->class_bytes[i] && !heap->class_count[i])
+			continue;
+		sp_buffer_puts(&w->out, "| ");
+		sp_put_size(&w->out, 1ULL << i);
+		sp_buffer_printf(&w->out, " | %.1f%% | %llu | %llu |\n", sp_percent(heap->class_bytes[i], whole),
+			(unsigned long long)heap->class_bytes[i], (unsigned long long)heap->class_count[i]);
+	}
+	sp_buffer_puts(&w->out, "\n");
+}
+
+static void write_allocator_row(struct sp_writer *w, const char *what, uint64_t bytes)
+{
+	if (bytes)
+		sp_buffer_printf(&w->out, "| %s | %llu | |\n", what, (unsigned long long)bytes);
+}
+
+static void write_allocator(struct sp_writer *w)
+{
+	const struct sp_spool_header *h = &w->profile->snapshot->header;
+	const struct sp_allocator_totals *a = &h->allocator;
+
+	if (a->asked) {
+		write_allocator_row(w, "Allocator: allocated", a->allocated_bytes);
+		write_allocator_row(w, "Allocator: active", a->active_bytes);
+		write_allocator_row(w, "Allocator: resident", a->resident_bytes);
+		write_allocator_row(w, "Allocator: retained", a->retained_bytes);
+	}
+	if (h->rss_bytes > h->heap.inuse_bytes)
+		write_allocator_row(w, "RSS at end beyond what is in use", h->rss_bytes - h->heap.inuse_bytes);
+}
+
+#define GAP_BYTES (32u << 20)
+#define GAP_PERCENT 30
+
+static const char *advice(uint32_t allocator)
+{
+	switch (allocator) {
+	case SP_ALLOCATOR_GLIBC:
+		return "fewer arenas (`MALLOC_ARENA_MAX=2`), `malloc_trim(0)` after a peak, or another allocator may "
+		       "give "
+		       "it back: compare with `smartprof run --allocator jemalloc`";
+	case SP_ALLOCATOR_JEMALLOC:
+		return "a shorter decay (`MALLOC_CONF=dirty_decay_ms:1000,muzzy_decay_ms:0`) or fewer arenas "
+		       "(`narenas:2`) may give it back";
+	case SP_ALLOCATOR_TCMALLOC:
+		return "`TCMALLOC_RELEASE_RATE=10`, or a smaller `TCMALLOC_MAX_TOTAL_THREAD_CACHE_BYTES`, may give it "
+		       "back";
+	case SP_ALLOCATOR_MIMALLOC:
+		return "`MIMALLOC_PAGE_RESET=1` with a short `MIMALLOC_RESET_DELAY` may give it back";
+	default:
+		return "another allocator may do better: compare with `smartprof run --allocator jemalloc`";
+	}
+}
+
+/* Memory the process has that no allocation of its own is in: said where it is much, and who has it where
+ * the allocator has told. */
+static void write_gap(struct sp_writer *w)
+{
+	const struct sp_spool_header *h = &w->profile->snapshot->header;
+	const struct sp_allocator_totals *a = &h->allocator;
+	uint64_t inuse = h->heap.inuse_bytes, gap = h->rss_bytes > inuse ? h->rss_bytes - inuse : 0;
+	uint64_t held = a->resident_bytes ? a->resident_bytes : a->active_bytes;
+	uint64_t kept = (held < h->rss_bytes ? held : h->rss_bytes) - inuse; /* meaningless without a gap */
+
+	if (gap <= GAP_BYTES || gap <= h->rss_bytes / 100 * GAP_PERCENT)
+		return;
+	sp_put_size(&w->out, gap);
+	sp_buffer_printf(&w->out, " of the %.0f MiB resident at the end (%.0f %%) hold no allocation of the program",
+		(double)h->rss_bytes / (1 << 20), sp_percent(gap, h->rss_bytes));
+	if (!a->asked) {
+		sp_buffer_printf(&w->out,
+			": freed memory the allocator has kept, code, stacks, mapped files. If it is the "
+			"allocator's, %s.\n\n",
+			advice(a->asked));
+	} else if (held > inuse && kept > gap / 2) {
+		sp_buffer_puts(&w->out, "; the allocator keeps about ");
+		sp_put_size(&w->out, kept);
+		sp_buffer_printf(&w->out, " of it: %s.\n\n", advice(a->asked));
+	} else {
+		sp_buffer_puts(&w->out,
+			", and most of it is not the allocator's: code, stacks, mapped files, or memory "
+			"the program has mapped itself.\n\n");
+	}
+}
+
+static void write_summary(struct sp_writer *w)
+{
+	const struct sp_profile *p = w->profile;
+	const struct sp_spool_header *h = &p->snapshot->header;
+
+	sp_buffer_puts(&w->out, "# Heap Profile\n\n| | Bytes | Count |\n|:---|---:|---:|\n");
+	sp_buffer_printf(&w->out, "| In use at end | %llu | %llu |\n", (unsigned long long)h->heap.inuse_bytes,
+		(unsigned long long)h->heap.inuse_count);
+	sp_buffer_printf(&w->out, "| In use at peak (at %.2f s) | %llu | |\n", (double)h->heap.peak_time_ns / 1e9,
+		(unsigned long long)h->heap.peak_bytes);
+	sp_buffer_printf(&w->out, "| Allocated | %llu | %llu |\n| Frees | | %llu |\n| Reallocs | | %llu |\n",
+		(unsigned long long)p->heap_allocated_bytes, (unsigned long long)p->heap_allocations,
+		(unsigned long long)p->heap_frees, (unsigned long long)p->heap_reallocs);
+	if (h->rss_bytes)
+		sp_buffer_printf(&w->out, "| RSS at end | %llu | |\n", (unsigned long long)h->rss_bytes);
+	if (p->max_rss_bytes)
+		sp_buffer_printf(&w->out, "| RSS at peak | %llu | |\n", (unsigned long long)p->max_rss_bytes);
+	write_allocator(w);
+	sp_buffer_puts(&w->out, "\nIn use (");
+	sp_put_heap_total(&w->out, p, h->heap.inuse_bytes, sp_heap_inuse_error(p));
+	sp_buffer_puts(&w->out, ") and at peak (");
+	sp_put_heap_total(&w->out, p, h->heap.peak_bytes, sp_heap_peak_error(p));
+	sp_buffer_puts(&w->out,
+		") are estimates from samples; allocated bytes and the counts of allocations and frees are exact");
+	if (p->heap_allocations > p->heap_frees)
+		sp_buffer_printf(&w->out, ": by these %llu blocks were in use at the end",
+			(unsigned long long)(p->heap_allocations - p->heap_frees));
+	sp_buffer_puts(&w->out, ".\n\n");
+	write_gap(w);
+}
+
+void sp_write_heap(struct sp_writer *w)
+{
+	const struct sp_profile *p = w->profile;
+	const struct sp_heap_totals *heap = &p->snapshot->header.heap;
+	static const char births[] = " Oldest | Born (start to end of the run) |";
+	const struct site_table tables[] = {
+		{"Heap Sites (In Use)", "", births, put_births, inuse_bytes, inuse_count, sp_inuse_variance,
+			inuse_samples, heap->inuse_bytes},
+		{"Heap Sites (At Peak)", "", NULL, NULL, peak_bytes, peak_count, sp_peak_variance, all_samples,
+			heap->peak_bytes},
+		{"Heap Sites (Allocated)", "", NULL, NULL, alloc_bytes, alloc_count, alloc_variance, all_samples,
+			p->heap_allocated_bytes},
+		{"Leak Suspects",
+			"Bytes still alive and older than the last tenth of the run, of sites that left some behind "
+			"all "
+			"through it. smartprof cannot see whether the program could still reach them: a cache that "
+			"grows, "
+			"or data kept to the end by design, looks the same.\n\n",
+			births, put_births, suspect_bytes, inuse_count, sp_inuse_variance, inuse_samples,
+			heap->inuse_bytes},
+		{"Short-Lived Allocations",
+			"Freed within a millisecond, or before its thread had allocated eight times more; % of all "
+			"allocated bytes. Temporary: of these, freed before its thread's next allocation.\n\n",
+			" Temporary |", put_temporary, short_bytes, short_count, short_variance, all_samples,
+			p->heap_allocated_bytes},
+	};
+
+	if (!p->heap_on)
+		return;
+	write_summary(w);
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+		if (tables[i].bytes == suspect_bytes && sp_heap_mostly_before(p))
+			write_no_suspects(w);
+		else
+			write_sites(w, &tables[i]);
+	write_size_classes(w);
+	sp_write_heap_tree(w);
+}

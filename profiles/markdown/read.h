@@ -1,0 +1,39 @@
+/* Shared by markdown_read.c, which walks a written profile, and markdown_read_stacks.c, which knows its tables of stacks. */
+#ifndef SP_PROFILES_MARKDOWN_READ_H
+#define SP_PROFILES_MARKDOWN_READ_H
+
+#include "profiles/model/folded.h"
+#include "profiles/model/model.h"
+
+#define SP_READER_FIELDS 24u
+
+/* Walks the lines of a text. `at` ends with a NUL at `end`. */
+struct sp_reader {
+	const char *at, *end;
+	struct sp_profile *profile;
+	struct sp_map functions; /* (module, name id) */
+	struct sp_names modules;
+	size_t module_capacity, thread_capacity, path_capacity, rows;
+	struct sp_front front; /* the stack of the row before */
+	const char *why;
+};
+
+/* Notes the reason, returns false. */
+bool sp_reader_fail(struct sp_reader *r, const char *why);
+
+/* Cuts a line at its tabs into at most SP_READER_FIELDS; returns the number of fields. */
+size_t sp_reader_split(char *line, char **fields);
+
+/* False when a field is no whole number of 64 bits. */
+bool sp_reader_numbers(char **fields, size_t count, uint64_t *numbers);
+
+/* The module's number, a new one for a path not met before. */
+uint32_t sp_reader_module(struct sp_reader *r, const char *path);
+
+/* Each reads a row, which it changes, of the table it is named after. */
+bool sp_read_mapping(struct sp_reader *r, char *text);
+bool sp_read_frame(struct sp_reader *r, char *text);
+bool sp_read_cpu_stack(struct sp_reader *r, char *text);
+bool sp_read_heap_stack(struct sp_reader *r, char *text);
+
+#endif

@@ -1,0 +1,111 @@
+/* Reading the complete part's modules, frames and stacks back. Untrusted input. */
+#include <string.h>
+
+#include "profiles/base/escape.h"
+#include "profiles/markdown/read.h"
+
+#define CPU_NUMBERS SP_CPU_WEIGHTS
+#define HEAP_NUMBERS (SP_WEIGHTS - SP_CPU_WEIGHTS)
+#define PATH_FRAMES_MAX (64u << 20) /* of all stacks together: 256 MB */
+
+bool sp_read_mapping(struct sp_reader *r, char *text)
+{
+	char *fields[SP_READER_FIELDS];
+	uint64_t n[3], id;
+	struct sp_module_info *m;
+
+	if (sp_reader_split(text, fields) != 5)
+		return sp_reader_fail(r, "a row of All mappings is damaged");
+	for (size_t i = 0; i < 3; i++)
+		if (!sp_hex_parse(fields[i], strlen(fields[i]), &n[i]))
+			return sp_reader_fail(r, "a row of All mappings is damaged");
+	sp_unescape(fields[4]);
+	id = sp_reader_module(r, fields[4]);
+	m = &r->profile->modules[id];
+	m->start = n[0], m->end = n[1], m->bias = n[2];
+	if (fields[3][strspn(fields[3], "0123456789abcdef")])
+		return sp_reader_fail(r, "a row of All mappings is damaged");
+	m->build_id = fields[3];
+	return true;
+}
+
+/* Where the function is left out, it and its file are those of the row above. */
+bool sp_read_frame(struct sp_reader *r, char *text)
+{
+	struct sp_profile *p = r->profile;
+	struct sp_frame frame = {0};
+	char *fields[SP_READER_FIELDS];
+	uint64_t n[2];
+
+	if (sp_reader_split(text, fields) != 6 || !sp_hex_parse(fields[0], strlen(fields[0]), &frame.address) ||
+		!sp_reader_numbers(fields + 1, 2, n) || n[0] > UINT32_MAX || n[1] > 1 ||
+		(!fields[3][0] && !p->frame_count))
+		return sp_reader_fail(r, "a row of All frames is damaged");
+	for (size_t i = 3; i < 6; i++)
+		sp_unescape(fields[i]);
+	if (fields[3][0]) {
+		frame.function = sp_profile_function(p, sp_reader_module(r, fields[4]), fields[3], &r->functions);
+		frame.file = fields[5][0] ? fields[5] : NULL;
+	} else {
+		frame.function = p->frames[p->frame_count - 1].function;
+		frame.file = p->frames[p->frame_count - 1].file;
+	}
+	frame.line = (unsigned)n[0];
+	frame.inlined = n[1];
+	sp_grow(&p->frames, &p->frame_capacity, p->frame_count + 1, sizeof(*p->frames));
+	p->frames[p->frame_count++] = frame;
+	return true;
+}
+
+/* A row of `count` numbers, for n, and the two fields of a stack; the path is leaf first. */
+static struct sp_path *read_stack(struct sp_reader *r, char *text, size_t count, uint64_t *n, bool heap)
+{
+	struct sp_profile *p = r->profile;
+	char *fields[SP_READER_FIELDS], **stack = fields + count;
+	const char *why;
+
+	if (sp_reader_split(text, fields) != count + 2 || !sp_reader_numbers(fields, count, n)) {
+		sp_reader_fail(r, heap ? "a row of All heap stacks is damaged" : "a row of All CPU stacks is damaged");
+		return NULL;
+	}
+	why = sp_front_next(&r->front, stack[0], strlen(stack[0]), stack[1], strlen(stack[1]), p->frame_count);
+	if (!why && p->frame_id_count + r->front.depth > PATH_FRAMES_MAX)
+		why = "its stacks have more frames than any profile";
+	if (why) {
+		sp_reader_fail(r, why);
+		return NULL;
+	}
+	sp_grow(&p->paths, &r->path_capacity, p->path_count + 1, sizeof(*p->paths));
+	p->paths[p->path_count] =
+		(struct sp_path){.first = p->frame_id_count, .depth = (uint32_t)r->front.depth, .heap = heap};
+	sp_grow(&p->frame_ids, &p->frame_id_capacity, p->frame_id_count + r->front.depth, sizeof(*p->frame_ids));
+	for (size_t i = r->front.depth; i-- > 0;)
+		p->frame_ids[p->frame_id_count++] = r->front.ids[i];
+	return &p->paths[p->path_count++];
+}
+
+bool sp_read_cpu_stack(struct sp_reader *r, char *text)
+{
+	uint64_t n[CPU_NUMBERS];
+	struct sp_path *path = read_stack(r, text, CPU_NUMBERS, n, false);
+
+	if (!path)
+		return false;
+	path->user_ns = n[0], path->sys_ns = n[1];
+	path->samples = n[2];
+	return true;
+}
+
+bool sp_read_heap_stack(struct sp_reader *r, char *text)
+{
+	uint64_t n[HEAP_NUMBERS];
+	struct sp_path *path = read_stack(r, text, HEAP_NUMBERS, n, true);
+
+	if (!path)
+		return false;
+	path->alloc_bytes = n[0], path->alloc_count = n[1];
+	path->inuse_bytes = n[2], path->inuse_count = n[3];
+	path->peak_bytes = n[4], path->peak_count = n[5];
+	path->heap_samples = n[6];
+	return true;
+}

@@ -1,0 +1,203 @@
+/* The complete part's stacks: All mappings, All frames, All CPU stacks, All heap stacks. */
+#include "profiles/model/folded.h"
+#include "profiles/markdown/markdown.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Bytes, at most, on average: of a row's numbers and of each of its frames. */
+#define LIKELY_NUMBERS 64u
+#define LIKELY_CELL 7u
+
+/* The row of a frame in All frames, as it stands in a stack's row. */
+struct cell {
+	char text[15];
+	uint8_t length; /* 0: the frame is in no stack */
+};
+
+struct stacks {
+	const struct sp_profile *profile;
+	uint32_t *order;    /* rows of All frames: indices into profile->frames */
+	struct cell *cells; /* by frame */
+	size_t frame_count, cpu_count, heap_count;
+	size_t node_count; /* frames in all their rows */
+};
+
+typedef bool wanted_fn(const struct sp_profile *profile, size_t path);
+
+static bool has_cpu(const struct sp_profile *profile, size_t path)
+{
+	return sp_path_weighs(&profile->paths[path], false);
+}
+
+static bool has_heap(const struct sp_profile *profile, size_t path)
+{
+	return sp_path_weighs(&profile->paths[path], true);
+}
+
+/* Marks the frames of all stacks that are wanted; returns how many different stacks there are. */
+static size_t mark_frames(struct stacks *s, wanted_fn *wanted)
+{
+	const struct sp_profile *p = s->profile;
+	struct sp_walk walk = {0};
+	size_t count = 0;
+
+	while (sp_walk_next(&walk, p, wanted)) {
+		count += !count || walk.depth > walk.shared;
+		s->node_count += walk.depth - walk.shared;
+		for (uint32_t i = walk.shared; i < walk.depth; i++)
+			s->cells[walk.frames[i]].length = 1;
+	}
+	return count;
+}
+
+static void order_frames(struct stacks *s)
+{
+	const struct sp_profile *p = s->profile;
+
+	s->order = sp_alloc(p->frame_count, sizeof(*s->order));
+	s->cells = sp_alloc(p->frame_count, sizeof(*s->cells));
+	s->cpu_count = p->cpu_on ? mark_frames(s, has_cpu) : 0;
+	s->heap_count = p->heap_on ? mark_frames(s, has_heap) : 0;
+	for (size_t i = 0; i < p->frame_count; i++) {
+		struct cell *cell = &s->cells[p->by_place[i]];
+
+		if (!cell->length)
+			continue;
+		cell->length = (uint8_t)snprintf(cell->text, sizeof(cell->text), "%u ", (unsigned)s->frame_count);
+		s->order[s->frame_count++] = p->by_place[i];
+	}
+}
+
+static void put_field(struct sp_buffer *out, const char *text)
+{
+	sp_buffer_puts(out, "\t");
+	sp_escape(out, SP_ESCAPE_PLAIN, text, strlen(text));
+}
+
+static void write_modules(struct sp_buffer *out, const struct stacks *s)
+{
+	const struct sp_profile *p = s->profile;
+	bool *used = sp_alloc(p->module_count, sizeof(*used));
+	size_t count = 0;
+
+	for (size_t i = 0; i < s->frame_count; i++) {
+		uint32_t module = p->functions[p->frames[s->order[i]].function].module;
+
+		count += module && !used[module];
+		used[module] = module != 0;
+	}
+	sp_buffer_printf(out, "## All mappings (%zu)\n\n```tsv\nstart\tend\tbias\tbuild_id\tmodule\n", count);
+	for (size_t i = 0; i < p->module_count; i++) {
+		const struct sp_module_info *m = &p->modules[i];
+
+		if (!used[i])
+			continue;
+		sp_buffer_printf(out, "%llx\t%llx\t%llx\t%s", (unsigned long long)m->start, (unsigned long long)m->end,
+			(unsigned long long)m->bias, m->build_id);
+		put_field(out, m->path);
+		sp_buffer_puts(out, "\n");
+	}
+	sp_buffer_puts(out, "```\n\n");
+	free(used);
+}
+
+static void write_frames(struct sp_buffer *out, const struct stacks *s)
+{
+	const struct sp_profile *p = s->profile;
+	const struct sp_frame *last = NULL;
+
+	sp_buffer_printf(out, "## All frames (%zu)\n\n```tsv\naddress\tline\tinlined\tfunction\tmodule\tfile\n",
+		s->frame_count);
+	for (size_t i = 0; i < s->frame_count; i++) {
+		const struct sp_frame *frame = &p->frames[s->order[i]];
+		const struct sp_function *f = &p->functions[frame->function];
+		const char *file = frame->file ? frame->file : "";
+		bool ditto =
+			last && last->function == frame->function && strcmp(last->file ? last->file : "", file) == 0;
+
+		sp_buffer_printf(out, "%llx\t%u\t%u", (unsigned long long)frame->address, frame->line, frame->inlined);
+		put_field(out, ditto ? "" : f->name);
+		put_field(out, ditto ? "" : p->modules[f->module].path);
+		put_field(out, ditto ? "" : file);
+		sp_buffer_puts(out, "\n");
+		last = frame;
+	}
+	sp_buffer_puts(out, "```\n\n");
+}
+
+/* The frames that the stack does not share with the one before it. */
+static void put_frames(struct sp_buffer *out, const struct stacks *s, const struct sp_walk *walk)
+{
+	char *at = sp_buffer_room(out, (walk->depth - walk->shared) * sizeof(struct cell)), *from = at;
+
+	for (uint32_t i = walk->shared; i < walk->depth; i++) {
+		const struct cell *cell = &s->cells[walk->frames[i]];
+
+		memcpy(at, cell->text, sizeof(cell->text)); /* a fixed length is cheaper than the right one */
+		at += cell->length;
+	}
+	out->length += (size_t)(at - from);
+	if (at > from)
+		out->length--;
+}
+
+/* A stack's numbers come before its frames, and are known when the last of equal stacks has been met. */
+static void put_row(struct sp_buffer *out, const double *values, enum sp_weight from, enum sp_weight to,
+	struct sp_buffer *frames)
+{
+	for (enum sp_weight w = from; w < to; w++)
+		sp_buffer_number(out, sp_whole(values[w]), '\t');
+	sp_buffer_add(out, frames->data, frames->length);
+	sp_buffer_puts(out, "\n");
+	sp_buffer_clear(frames);
+}
+
+static void write_rows(struct sp_buffer *out, const struct stacks *s, wanted_fn *wanted, enum sp_weight from,
+	enum sp_weight to)
+{
+	double values[SP_WEIGHTS] = {0};
+	struct sp_buffer frames = {0};
+	struct sp_walk walk = {0};
+
+	while (sp_walk_next(&walk, s->profile, wanted)) {
+		if (!frames.length || walk.depth > walk.shared) {
+			if (frames.length)
+				put_row(out, values, from, to, &frames);
+			memset(values, 0, sizeof(values));
+			sp_buffer_number(&frames, walk.shared, '\t');
+			put_frames(&frames, s, &walk);
+		}
+		for (enum sp_weight w = from; w < to; w++)
+			values[w] += (double)sp_path_weight(walk.path, w);
+	}
+	if (frames.length)
+		put_row(out, values, from, to, &frames);
+	sp_buffer_puts(out, "```\n\n");
+	sp_buffer_free(&frames);
+}
+
+void sp_write_stacks(struct sp_buffer *out, const struct sp_profile *profile)
+{
+	struct stacks s = {.profile = profile};
+
+	order_frames(&s);
+	sp_buffer_room(out, (s.cpu_count + s.heap_count) * LIKELY_NUMBERS + s.node_count * LIKELY_CELL);
+	write_modules(out, &s);
+	write_frames(out, &s);
+	if (profile->cpu_on) {
+		sp_buffer_printf(out, "## All CPU stacks (%zu)\n\n```tsv\nuser_ns\tsys_ns\tsamples\tshared\tframes\n",
+			s.cpu_count);
+		write_rows(out, &s, has_cpu, SP_WEIGHT_USER_NS, SP_CPU_WEIGHTS);
+	}
+	if (profile->heap_on) {
+		sp_buffer_printf(out,
+			"## All heap stacks (%zu)\n\n```tsv\nalloc_bytes\talloc_count\tinuse_bytes\tinuse_count\t"
+			"peak_bytes\tpeak_count\tsamples\tshared\tframes\n",
+			s.heap_count);
+		write_rows(out, &s, has_heap, SP_WEIGHT_ALLOC_BYTES, SP_WEIGHTS);
+	}
+	free(s.order);
+	free(s.cells);
+}

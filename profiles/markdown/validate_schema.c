@@ -1,0 +1,140 @@
+/* Schema 1 of the Markdown profile as tables; docs/PROFILE.md says the same in words. */
+#include "profiles/markdown/validate.h"
+
+#define UNKNOWN_TO_AGENT "the library could not find it out"
+#define NO_CPU_USED "no CPU time was used"
+#define ALLOCATOR_SILENT "the allocator has no such figure, or could not be asked safely"
+#define NO_STACKS "the profile was written before profiles had stacks"
+#define NO_ERRORS "heap sampling was off, or the profile was written before totals had errors"
+#define NO_LINES "no sample hit code whose lines are known, or source_lines is off"
+
+const struct sp_schema_key sp_schema_keys[] = {
+	{"schema", SP_KEY_SCHEMA, SP_ALWAYS, NULL},
+	{"program", SP_KEY_TEXT, SP_ALWAYS, NULL},
+	{"command", SP_KEY_TEXT, SP_OPTIONAL, UNKNOWN_TO_AGENT},
+	{"pid", SP_KEY_COUNT, SP_ALWAYS, NULL},
+	{"ppid", SP_KEY_COUNT, SP_ALWAYS, NULL},
+	{"tree", SP_KEY_TEXT, SP_OPTIONAL, UNKNOWN_TO_AGENT},
+	{"tree_role", SP_KEY_ROLE, SP_ALWAYS, NULL},
+	{"exit", SP_KEY_EXIT, SP_ALWAYS, NULL},
+	{"started", SP_KEY_TIME, SP_ALWAYS, NULL},
+	{"wall_seconds", SP_KEY_DECIMAL, SP_ALWAYS, NULL},
+	{"environment", SP_KEY_TEXT, SP_ALWAYS, NULL},
+	{"environment_reason", SP_KEY_TEXT, SP_ALWAYS, NULL},
+	{"host_cores", SP_KEY_COUNT, SP_OPTIONAL, UNKNOWN_TO_AGENT},
+	{"usable_cores", SP_KEY_DECIMAL, SP_OPTIONAL, UNKNOWN_TO_AGENT},
+	{"memory_limit_bytes", SP_KEY_COUNT, SP_OPTIONAL, UNKNOWN_TO_AGENT},
+	{"kernel", SP_KEY_TEXT, SP_OPTIONAL, UNKNOWN_TO_AGENT},
+	{"git_commit", SP_KEY_HEX, SP_OPTIONAL, "the working directory is in no git repository"},
+	{"git_branch", SP_KEY_TEXT, SP_OPTIONAL, "the working directory is on no branch of a git repository"},
+	{"build_id", SP_KEY_HEX, SP_OPTIONAL, "the executable has none"},
+	{"cpu_user_seconds", SP_KEY_DECIMAL, SP_ALWAYS, NULL},
+	{"cpu_system_seconds", SP_KEY_DECIMAL, SP_ALWAYS, NULL},
+	{"max_rss_bytes", SP_KEY_COUNT, SP_OPTIONAL, UNKNOWN_TO_AGENT},
+	{"threads", SP_KEY_COUNT, SP_OPTIONAL, UNKNOWN_TO_AGENT},
+	{"cpu_clock", SP_KEY_CLOCK, SP_ALWAYS, NULL},
+	{"cpu_interval_requested_us", SP_KEY_DECIMAL, SP_WITH_CPU, NULL},
+	{"cpu_interval_achieved_us", SP_KEY_DECIMAL, SP_OPTIONAL, "there is no CPU sample"},
+	{"cpu_samples", SP_KEY_COUNT, SP_WITH_CPU, NULL},
+	{"cpu_sampled_seconds", SP_KEY_DECIMAL, SP_WITH_CPU, NULL},
+	{"cpu_unsampled_seconds", SP_KEY_DECIMAL, SP_WITH_CPU, NULL},
+	{"cpu_samples_dropped", SP_KEY_COUNT, SP_WITH_CPU, NULL},
+	{"stacks_truncated", SP_KEY_COUNT, SP_WITH_CPU, NULL},
+	{"frames_unsymbolized_percent", SP_KEY_DECIMAL, SP_OPTIONAL, "there is no CPU sample"},
+	{"heap_interval_bytes", SP_KEY_COUNT, SP_WITH_HEAP, NULL},
+	{"heap_interval_max_bytes", SP_KEY_COUNT, SP_WITH_HEAP, NULL},
+	{"heap_samples", SP_KEY_COUNT, SP_WITH_HEAP, NULL},
+	{"heap_allocated_bytes", SP_KEY_COUNT, SP_WITH_HEAP, NULL},
+	{"heap_allocations", SP_KEY_COUNT, SP_WITH_HEAP, NULL},
+	{"heap_frees", SP_KEY_COUNT, SP_WITH_HEAP, NULL},
+	{"heap_inuse_bytes", SP_KEY_COUNT, SP_WITH_HEAP, NULL},
+	{"heap_inuse_error_bytes", SP_KEY_COUNT, SP_OPTIONAL, NO_ERRORS},
+	{"heap_peak_bytes", SP_KEY_COUNT, SP_WITH_HEAP, NULL},
+	{"heap_peak_error_bytes", SP_KEY_COUNT, SP_OPTIONAL, NO_ERRORS},
+	{"allocator", SP_KEY_TEXT, SP_OPTIONAL, UNKNOWN_TO_AGENT},
+	{"allocator_allocated_bytes", SP_KEY_COUNT, SP_OPTIONAL, ALLOCATOR_SILENT},
+	{"allocator_active_bytes", SP_KEY_COUNT, SP_OPTIONAL, ALLOCATOR_SILENT},
+	{"allocator_resident_bytes", SP_KEY_COUNT, SP_OPTIONAL, ALLOCATOR_SILENT},
+	{"allocator_retained_bytes", SP_KEY_COUNT, SP_OPTIONAL, ALLOCATOR_SILENT},
+	{"overhead_budget_percent", SP_KEY_DECIMAL, SP_OPTIONAL, "no budget was set"},
+	{"overhead_measured_percent", SP_KEY_DECIMAL, SP_OPTIONAL, NO_CPU_USED},
+	{"overhead_cpu_percent", SP_KEY_DECIMAL, SP_OPTIONAL, NO_CPU_USED},
+	{"overhead_heap_percent", SP_KEY_DECIMAL, SP_OPTIONAL, NO_CPU_USED},
+	{"overhead_hooks_percent", SP_KEY_DECIMAL, SP_OPTIONAL, NO_CPU_USED},
+};
+
+#define SITE_COLUMNS "| % | Bytes | Count | Function | Location | ± | Module |"
+#define NO_SITE "no site has any such bytes"
+
+const struct sp_schema_section sp_schema_sections[] = {
+	{"## Find things", SP_ALWAYS, NULL, NULL},
+	{"# CPU Profile", SP_WITH_CPU, "| Duration | Samples | Interval | Functions |", NULL},
+	{"## Hot Functions (Self Time)", SP_WITH_CPU,
+		"| Self% | Self | Total% | Total | Function | Location | ± | Module |", NULL},
+	{"## Call Tree (Total Time)", SP_WITH_CPU, NULL, NULL},
+	{"## Hot Paths", SP_WITH_CPU, NULL, NULL},
+	{"## Function Details", SP_WITH_CPU, NULL, NULL},
+	{"## Threads", SP_ALWAYS, "| CPU% | User | System | Samples | Thread | TID | Start |", NULL},
+	{"## Modules", SP_WITH_CPU, "| Self% | Self | Samples | Module | ± |", NULL},
+	{"## Files", SP_OPTIONAL, "| Self% | Self | ± | File |", NO_LINES},
+	{"# Heap Profile", SP_WITH_HEAP, "| | Bytes | Count |", NULL},
+	{"## Heap Sites (In Use)", SP_OPTIONAL, SITE_COLUMNS, NO_SITE},
+	{"## Heap Sites (At Peak)", SP_OPTIONAL, SITE_COLUMNS, NO_SITE},
+	{"## Heap Sites (Allocated)", SP_OPTIONAL, SITE_COLUMNS, NO_SITE},
+	{"## Leak Suspects", SP_OPTIONAL, NULL, "no site is suspect"},
+	{"## Short-Lived Allocations", SP_OPTIONAL, SITE_COLUMNS, NO_SITE},
+	{"## Size Classes", SP_OPTIONAL, "| Up to | % | Bytes | Count |", "there is no heap sample"},
+	{"## Heap Call Tree (", SP_OPTIONAL, NULL, "there is no heap sample"},
+	{"# Timeline", SP_OPTIONAL, "| Until | CPU cores | CPU | RSS bytes |", "the run was too short for two points"},
+	{"# Data Quality", SP_ALWAYS, NULL, NULL},
+	{"# Settings", SP_OPTIONAL, "| Setting | Value | Source |", "the spool held none"},
+	{"## All functions (", SP_WITH_CPU, NULL, NULL},
+	{"## All lines (", SP_OPTIONAL, NULL, "CPU time was not sampled"},
+	{"## All files (", SP_OPTIONAL, NULL, "CPU time was not sampled"},
+	{"## All modules (", SP_OPTIONAL, NULL, "CPU time was not sampled"},
+	{"## All threads (", SP_OPTIONAL, NULL, "the profile was written before there was this table"},
+	{"## All heap sites (", SP_WITH_HEAP, NULL, NULL},
+	{"## All mappings (", SP_OPTIONAL, NULL, NO_STACKS},
+	{"## All frames (", SP_OPTIONAL, NULL, NO_STACKS},
+	{"## All CPU stacks (", SP_OPTIONAL, NULL, NO_STACKS ", or CPU time was not sampled"},
+	{"## All heap stacks (", SP_OPTIONAL, NULL, NO_STACKS ", or the heap was not sampled"},
+};
+
+const struct sp_schema_table sp_schema_tables[] = {
+	{"## All functions (",
+		"self_user_ns self_sys_ns total_user_ns total_sys_ns self_samples total_samples "
+		"self_error_ns total_error_ns function module file line ",
+		SP_TABLE_FUNCTIONS},
+	{"## All lines (", "self_user_ns self_sys_ns self_samples self_error_ns function module file line ",
+		SP_TABLE_OTHER},
+	{"## All files (", "self_ns self_samples self_error_ns file ", SP_TABLE_OTHER},
+	{"## All modules (", "self_ns self_samples self_error_ns module ", SP_TABLE_OTHER},
+	{"## All threads (", "cpu_user_ns cpu_sys_ns sampled_user_ns sampled_sys_ns samples tid merged name start ",
+		SP_TABLE_OTHER},
+	{"## All heap sites (",
+		"alloc_bytes alloc_count inuse_bytes inuse_count peak_bytes peak_count short_bytes short_count "
+		"samples inuse_samples alloc_variance inuse_variance temp_bytes temp_count leaked_bytes function "
+		"module file line ",
+		SP_TABLE_OTHER},
+	{"## All mappings (", "start end bias build_id module ", SP_TABLE_MAPPINGS},
+	{"## All frames (", "address line inlined function module file ", SP_TABLE_FRAMES},
+	{"## All CPU stacks (", "user_ns sys_ns samples shared frames ", SP_TABLE_STACKS},
+	{"## All heap stacks (",
+		"alloc_bytes alloc_count inuse_bytes inuse_count peak_bytes peak_count samples shared frames ",
+		SP_TABLE_STACKS},
+};
+
+_Static_assert(sizeof(sp_schema_keys) / sizeof(sp_schema_keys[0]) == SP_SCHEMA_KEYS, "count in validate.h");
+_Static_assert(sizeof(sp_schema_sections) / sizeof(sp_schema_sections[0]) == SP_SCHEMA_SECTIONS, "count in validate.h");
+_Static_assert(sizeof(sp_schema_tables) / sizeof(sp_schema_tables[0]) == SP_SCHEMA_TABLES, "count in validate.h");
+
+const char *sp_schema_absence(const struct sp_validation *v, enum sp_when when, const char *absent)
+{
+	if (when == SP_OPTIONAL)
+		return absent;
+	if (when == SP_WITH_CPU && !v->cpu)
+		return "CPU time was not sampled";
+	if (when == SP_WITH_HEAP && !v->heap)
+		return "the heap was not sampled";
+	return NULL;
+}

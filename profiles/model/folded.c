@@ -1,0 +1,182 @@
+/* Folded stacks: merging them, and reading their front-coded text. */
+#include "profiles/model/folded.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+
+#include "profiles/base/runs.h"
+
+struct sp_folded_row *sp_folded_add(struct sp_folded *f)
+{
+	sp_grow(&f->rows, &f->capacity, f->count + 1, sizeof(*f->rows));
+	f->rows[f->count] = (struct sp_folded_row){.first = f->id_count};
+	return &f->rows[f->count++];
+}
+
+void sp_folded_push(struct sp_folded *f, uint32_t id)
+{
+	sp_grow(&f->ids, &f->id_capacity, f->id_count + 1, sizeof(*f->ids));
+	f->ids[f->id_count++] = id;
+	f->rows[f->count - 1].depth++;
+}
+
+static int compare(const void *context, uint32_t x, uint32_t y, uint32_t *shared)
+{
+	const struct sp_folded *f = context;
+	const struct sp_folded_row *a = &f->rows[x], *b = &f->rows[y];
+
+	return sp_ids_compare(f->ids + a->first, a->depth, f->ids + b->first, b->depth, shared);
+}
+
+void sp_folded_merge(struct sp_folded *f)
+{
+	struct sp_run *order = sp_alloc(f->count, sizeof(*order));
+	struct sp_folded_row *rows = sp_alloc(f->count, sizeof(*rows));
+	size_t kept = 0;
+
+	for (size_t i = 0; i < f->count; i++)
+		order[i].item = (uint32_t)i;
+	sp_runs_sort(order, f->count, compare, f);
+	for (size_t i = 0; i < f->count; i++) {
+		const struct sp_folded_row *row = &f->rows[order[i].item];
+
+		if (!kept || order[i].shared < row->depth || order[i].shared < rows[kept - 1].depth) {
+			rows[kept] = *row;
+			rows[kept++].shared = order[i].shared;
+			continue;
+		}
+		for (size_t v = 0; v < SP_FOLDED_VALUES; v++)
+			rows[kept - 1].values[v] += row->values[v];
+	}
+	free(f->rows);
+	free(order);
+	f->rows = rows;
+	f->capacity = f->count;
+	f->count = kept;
+}
+
+void sp_folded_free(struct sp_folded *f)
+{
+	free(f->ids);
+	free(f->rows);
+	*f = (struct sp_folded){0};
+}
+
+uint64_t sp_path_weight(const struct sp_path *path, enum sp_weight weight)
+{
+	switch (weight) {
+	case SP_WEIGHT_USER_NS:
+		return path->user_ns;
+	case SP_WEIGHT_SYS_NS:
+		return path->sys_ns;
+	case SP_WEIGHT_CPU_SAMPLES:
+		return path->samples;
+	case SP_WEIGHT_ALLOC_BYTES:
+		return path->alloc_bytes;
+	case SP_WEIGHT_ALLOC_COUNT:
+		return path->alloc_count;
+	case SP_WEIGHT_INUSE_BYTES:
+		return path->inuse_bytes;
+	case SP_WEIGHT_INUSE_COUNT:
+		return path->inuse_count;
+	case SP_WEIGHT_PEAK_BYTES:
+		return path->peak_bytes;
+	case SP_WEIGHT_PEAK_COUNT:
+		return path->peak_count;
+	case SP_WEIGHT_HEAP_SAMPLES:
+		return path->heap_samples;
+	default:
+		return 0;
+	}
+}
+
+bool sp_path_weighs(const struct sp_path *path, bool heap)
+{
+	for (enum sp_weight w = heap ? SP_CPU_WEIGHTS : 0; w < (heap ? SP_WEIGHTS : SP_CPU_WEIGHTS); w++)
+		if (sp_path_weight(path, w))
+			return true;
+	return false;
+}
+
+void sp_fold_frames(struct sp_folded *f, const struct sp_profile *profile, bool heap)
+{
+	for (size_t i = 0; i < profile->path_count; i++) {
+		const struct sp_path *path = &profile->paths[i];
+		struct sp_folded_row *row;
+
+		if (!sp_path_weighs(path, heap))
+			continue;
+		row = sp_folded_add(f);
+		for (enum sp_weight w = 0; w < SP_WEIGHTS; w++)
+			row->values[w] = (double)sp_path_weight(path, w);
+		for (uint32_t k = path->depth; k-- > 0;)
+			sp_folded_push(f, profile->frame_ids[path->first + k]);
+	}
+}
+
+void sp_fold_functions(struct sp_folded *f, const struct sp_profile *profile, bool heap)
+{
+	sp_fold_frames(f, profile, heap);
+	for (size_t i = 0; i < f->id_count; i++)
+		f->ids[i] = profile->frames[f->ids[i]].function;
+	sp_folded_merge(f);
+}
+
+/* A whole number up to 2^32 - 1; advances *at. */
+static bool take_number(const char **at, const char *end, uint64_t *number)
+{
+	const char *digit = *at;
+
+	for (*number = 0; digit < end && isdigit((unsigned char)*digit) && *number <= UINT32_MAX; digit++)
+		*number = *number * 10 + (uint64_t)(*digit - '0');
+	if (digit == *at || *number > UINT32_MAX)
+		return false;
+	*at = digit;
+	return true;
+}
+
+const char *sp_front_next(struct sp_front *front, const char *shared, size_t shared_bytes, const char *rest,
+	size_t rest_bytes, size_t frames)
+{
+	const char *end = shared + shared_bytes;
+	uint64_t number;
+
+	if (!take_number(&shared, end, &number) || shared != end)
+		return "`shared` is no whole number";
+	if (number > front->depth)
+		return "it shares more frames than the row above has";
+	front->depth = (size_t)number;
+	for (end = rest + rest_bytes; rest < end;) {
+		if (!take_number(&rest, end, &number) || (rest < end && *rest != ' '))
+			return "`frames` are not numbers with blanks between";
+		if (number >= frames)
+			return "a frame is not in All frames";
+		if (front->depth >= SP_FRONT_DEPTH_MAX)
+			return "a stack has more frames than any";
+		sp_grow(&front->ids, &front->capacity, front->depth + 1, sizeof(*front->ids));
+		front->ids[front->depth++] = (uint32_t)number;
+		rest += rest < end;
+	}
+	return front->depth ? NULL : "a stack without frames";
+}
+
+void sp_front_free(struct sp_front *front)
+{
+	free(front->ids);
+	*front = (struct sp_front){0};
+}
+
+bool sp_hex_parse(const char *text, size_t length, uint64_t *number)
+{
+	*number = 0;
+	if (!length || length > 16)
+		return false;
+	for (size_t i = 0; i < length; i++) {
+		bool digit = isdigit((unsigned char)text[i]);
+
+		if (!digit && (text[i] < 'a' || text[i] > 'f'))
+			return false;
+		*number = *number << 4 | (uint64_t)(digit ? text[i] - '0' : text[i] - 'a' + 10);
+	}
+	return true;
+}

@@ -1,0 +1,85 @@
+/* Folded stacks: root first, sorted, identical ones merged. What the complete part keeps and flame graphs
+ * are drawn from.
+ *
+ * In text they are front-coded: a row tells how many frames it shares with the row before, from the
+ * root, and then only the others. */
+#ifndef SP_PROFILES_FOLDED_H
+#define SP_PROFILES_FOLDED_H
+
+#include "profiles/base/buffer.h"
+#include "profiles/model/model.h"
+
+/* Of a stack: what it was sampled with. */
+enum sp_weight {
+	SP_WEIGHT_USER_NS,
+	SP_WEIGHT_SYS_NS,
+	SP_WEIGHT_CPU_SAMPLES,
+	SP_CPU_WEIGHTS,
+	SP_WEIGHT_ALLOC_BYTES = SP_CPU_WEIGHTS,
+	SP_WEIGHT_ALLOC_COUNT,
+	SP_WEIGHT_INUSE_BYTES,
+	SP_WEIGHT_INUSE_COUNT,
+	SP_WEIGHT_PEAK_BYTES,
+	SP_WEIGHT_PEAK_COUNT,
+	SP_WEIGHT_HEAP_SAMPLES,
+	SP_WEIGHTS
+};
+
+#define SP_FOLDED_VALUES SP_WEIGHTS
+
+struct sp_folded_row {
+	size_t first; /* index into ids[] */
+	uint32_t depth;
+	uint32_t shared; /* once merged: how many frames it has in common with the row before; 0 the first */
+	double values[SP_FOLDED_VALUES];
+};
+
+struct sp_folded {
+	uint32_t *ids; /* root first */
+	size_t id_count, id_capacity;
+	struct sp_folded_row *rows;
+	size_t count, capacity;
+};
+
+/* A new row without frames and values. The pointer lives until the next call. */
+struct sp_folded_row *sp_folded_add(struct sp_folded *f);
+
+/* One more frame inside of those that the last row has. */
+void sp_folded_push(struct sp_folded *f, uint32_t id);
+
+/* Sorts the rows and adds the values of equal ones up. */
+void sp_folded_merge(struct sp_folded *f);
+
+/* The profile's stacks of CPU time, or of the heap, by frame, not merged yet; values by enum sp_weight. */
+void sp_fold_frames(struct sp_folded *f, const struct sp_profile *profile, bool heap);
+
+/* The same by function, merged. */
+void sp_fold_functions(struct sp_folded *f, const struct sp_profile *profile, bool heap);
+
+void sp_folded_free(struct sp_folded *f);
+
+uint64_t sp_path_weight(const struct sp_path *path, enum sp_weight weight);
+
+/* Whether a path counts for the heap, or for CPU time, with anything at all. */
+bool sp_path_weighs(const struct sp_path *path, bool heap);
+
+/* Reading front-coded rows: the stack of the row before, root first. All-zero to begin with. */
+struct sp_front {
+	uint32_t *ids;
+	size_t depth, capacity;
+};
+
+#define SP_FRONT_DEPTH_MAX 20000u /* frames of a stack, inlined ones included */
+
+/* Takes a row's two fields, whose text need not end with a NUL; ids are below `frames`. Returns NULL, or a
+ * phrase about what is wrong with them. */
+const char *sp_front_next(struct sp_front *front, const char *shared, size_t shared_bytes, const char *rest,
+	size_t rest_bytes, size_t frames);
+/* A hexadecimal number of up to 16 lower-case digits. */
+bool sp_hex_parse(const char *text, size_t length, uint64_t *number);
+void sp_front_free(struct sp_front *front);
+
+/* The tables All mappings, All frames, All CPU stacks and All heap stacks of the complete part. */
+void sp_write_stacks(struct sp_buffer *out, const struct sp_profile *profile);
+
+#endif

@@ -1,0 +1,189 @@
+/* Stage 3 of the model: allocation sites. */
+#include "profiles/model/model.h"
+
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Functions that allocate for somebody else; `*` at the end matches any rest. Matched against the
+ * demangled name without its parameters. */
+static const char *const allocator_names[] = {"malloc", "calloc", "realloc", "reallocarray", "memalign",
+	"aligned_alloc", "posix_memalign", "valloc", "pvalloc", "operator new*", "strdup", "strndup", "__strdup",
+	"__strndup", "asprintf", "vasprintf", "wcsdup", "xmalloc*", "xcalloc*", "xrealloc*", "xstrdup*", "xstrndup*",
+	"xmemdup*", "xnmalloc", "xzalloc", "x2realloc", "x2nrealloc", "zmalloc*", "zcalloc*", "zrealloc*",
+	"ztrymalloc*", "ztrycalloc*", "g_malloc*", "g_realloc*", "g_try_malloc*", "g_slice_alloc*", "g_strdup",
+	"g_strndup", "g_memdup*", "PyMem_*", "_PyMem_*", "PyObject_Malloc", "PyObject_Calloc", "PyObject_Realloc",
+	"_PyObject_Malloc", "_PyObject_Calloc", "_PyObject_Realloc", "std::allocator*", "std::__new_allocator*",
+	"__gnu_cxx::new_allocator*", "__gnu_cxx::__alloc_traits*", "std::allocator_traits*", "je_*", "tc_*", "mi_*",
+	"__libc_malloc", "__libc_calloc", "__libc_realloc", "__libc_memalign", "_int_malloc", "_int_realloc",
+	"sysmalloc", "tcmalloc::*", "rust_alloc*", "__rust_alloc*", "__rdl_alloc*", "__rg_alloc*", "alloc::alloc::*",
+	"sqlite3MemMalloc", "sqlite3MemRealloc", "sqlite3Malloc", "sqlite3_malloc*", "sqlite3Realloc",
+	"sqlite3_realloc*", "sqlite3MallocZero", "sqlite3DbMallocRaw*", "sqlite3DbMallocZero", "sqlite3DbRealloc*",
+	"sqlite3DbStrDup", "sqlite3DbStrNDup", "mallocx", "rallocx", "mallocWithAlarm", "ggc_internal_alloc*",
+	"do_xmalloc", "do_xcalloc"};
+
+/* The name without return type, parameters and template arguments' effect on neither: cut at the
+ * first '(' outside of "operator()"; a template function's return type is left in, and such
+ * functions then do not match, which only makes the site one frame too low. */
+bool sp_is_allocator_name(const char *function)
+{
+	size_t length = strcspn(function, "(@");
+
+	for (size_t i = 0; i < sizeof(allocator_names) / sizeof(allocator_names[0]); i++) {
+		const char *name = allocator_names[i];
+		size_t n = strlen(name);
+
+		if (name[n - 1] == '*' ? length >= n - 1 && strncmp(function, name, n - 1) == 0
+				       : length == n && strncmp(function, name, n) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool sp_is_wrapper_name(const char *globs, const char *function)
+{
+	size_t length = strcspn(function, "(@"), bytes;
+	char name[512], glob[256];
+
+	if (!globs || length >= sizeof(name))
+		return false;
+	snprintf(name, sizeof(name), "%.*s", (int)length, function);
+	for (; *globs && *globs != '\t' && *globs != '\n'; globs += bytes + (globs[bytes] == ',')) {
+		globs += strspn(globs, " ");
+		bytes = strcspn(globs, ",\t\n");
+		if (!bytes || bytes >= sizeof(glob))
+			continue;
+		snprintf(glob, sizeof(glob), "%.*s", (int)bytes, globs);
+		if (fnmatch(glob, name, 0) == 0)
+			return true;
+	}
+	return false;
+}
+
+static struct sp_heap_site *site_of(struct sp_profile *p, uint32_t frame, struct sp_map *index)
+{
+	const struct sp_frame *f = &p->frames[frame];
+	uint64_t file = f->file ? sp_names_id(&p->names, f->file) + 1 : 0;
+	int found;
+	uint32_t *cell = sp_map_at(index, (uint64_t)f->function << 32 | f->line, file, &found);
+
+	if (!found) {
+		*cell = (uint32_t)p->site_count;
+		sp_grow(&p->sites, &p->site_capacity, p->site_count + 1, sizeof(*p->sites));
+		p->sites[p->site_count++] = (struct sp_heap_site){
+			.function = f->function, .file = f->file, .line = f->line, .births.first_ns = UINT64_MAX};
+	}
+	return &p->sites[*cell];
+}
+
+bool sp_heap_mostly_before(const struct sp_profile *profile)
+{
+	return profile->snapshot->header.heap.before_bytes > profile->heap_allocated_bytes / 2;
+}
+
+/* Differences are right modulo 2^64: thinning may have taken more off `freed` than was in it. */
+static uint64_t minus(uint64_t allocated, uint64_t freed)
+{
+	int64_t rest = (int64_t)(allocated - freed);
+
+	return rest > 0 ? (uint64_t)rest : 0;
+}
+
+/* A sum that was caught between an addition and its subtraction may be below zero. */
+static double variance_bytes2(uint64_t units)
+{
+	return (int64_t)units > 0 ? (double)units * SP_VARIANCE_UNIT : 0;
+}
+
+/* Takes the lazily kept at-peak values as struct sp_site describes. */
+static void add_site(struct sp_heap_site *out, const struct sp_site *in, uint64_t peak_seq)
+{
+	uint64_t inuse_bytes = minus(in->alloc_bytes, in->free_bytes);
+	uint64_t inuse_count = minus(in->alloc_count, in->free_count);
+	bool stale = in->peak_seq < peak_seq;
+
+	out->alloc_bytes += in->alloc_bytes;
+	out->alloc_count += in->alloc_count;
+	out->inuse_bytes += inuse_bytes;
+	out->inuse_count += inuse_count;
+	out->peak_bytes += stale ? inuse_bytes : in->peak_bytes;
+	out->peak_count += stale ? inuse_count : in->peak_count;
+	out->short_bytes += in->short_bytes;
+	out->short_count += in->short_count;
+	out->temp_bytes += in->temp_bytes;
+	out->temp_count += in->temp_count;
+	out->samples += in->samples;
+	out->inuse_samples += in->inuse_samples;
+	out->alloc_variance += variance_bytes2(in->variance_alloc);
+	out->inuse_variance += variance_bytes2(in->variance_inuse);
+}
+
+static void add_to_path(struct sp_path *path, const struct sp_heap_site *s)
+{
+	path->alloc_bytes += s->alloc_bytes;
+	path->alloc_count += s->alloc_count;
+	path->inuse_bytes += s->inuse_bytes;
+	path->inuse_count += s->inuse_count;
+	path->peak_bytes += s->peak_bytes;
+	path->peak_count += s->peak_count;
+	path->heap_samples += s->samples;
+}
+
+static void add_birth(struct sp_births *b, const struct sp_live *live, const struct sp_spool_header *h,
+	uint64_t wall_ns)
+{
+	double since = h->tsc_per_us_x1024 && live->born_tsc > h->start_tsc
+		? (double)(live->born_tsc - h->start_tsc) * 1024e3 / (double)h->tsc_per_us_x1024
+		: 0;
+	double part = wall_ns ? since / (double)wall_ns * SP_RUN_PARTS : 0;
+	unsigned i = part < SP_RUN_PARTS - 1 ? (unsigned)part : SP_RUN_PARTS - 1;
+	uint64_t born_ns = since < (double)wall_ns ? (uint64_t)since : wall_ns;
+
+	b->bytes[i] += live->weight;
+	b->samples[i]++;
+	if (born_ns < b->first_ns)
+		b->first_ns = born_ns;
+}
+
+uint64_t sp_heap_leaked(const struct sp_heap_site *site)
+{
+	const struct sp_births *b = &site->births;
+	uint64_t bytes = 0;
+	uint32_t earlier = 0, later = 0;
+
+	for (unsigned i = 0; i < SP_RUN_PARTS - 1; i++) {
+		bytes += b->bytes[i];
+		earlier += i >= 1 && i < SP_RUN_PARTS / 2 ? b->samples[i] : 0;
+		later += i >= SP_RUN_PARTS / 2 ? b->samples[i] : 0;
+	}
+	return earlier >= 2 && later >= 2 ? bytes : 0;
+}
+
+void sp_heap_add_up(struct sp_profile *profile, const uint32_t *site_frame)
+{
+	struct sp_snapshot *s = profile->snapshot;
+	struct sp_map index = {0};
+	uint32_t *rows = sp_alloc(s->site_count + 1, sizeof(*rows)); /* 1 + row of a site, 0 none */
+
+	for (size_t i = 0; profile->heap_on && i < s->site_count; i++) {
+		const struct sp_site *in = &s->sites[i];
+		uint32_t stack = i ? in->stack : 0;
+		struct sp_heap_site *row, alone = {0};
+
+		/* Record 0 collects what found the table full and is never marked ready. */
+		if ((i && !in->ready) || !in->alloc_bytes || stack >= profile->path_count)
+			continue;
+		row = site_of(profile, site_frame[stack], &index);
+		rows[i] = 1 + (uint32_t)(row - profile->sites);
+		add_site(row, in, s->header.heap.peak_seq);
+		add_site(&alone, in, s->header.heap.peak_seq);
+		add_to_path(&profile->paths[stack], &alone);
+	}
+	for (size_t i = 0; i < s->live_count; i++)
+		if (rows[s->live[i].site])
+			add_birth(&profile->sites[rows[s->live[i].site] - 1].births, &s->live[i], &s->header,
+				profile->wall_ns);
+	free(rows);
+	sp_map_free(&index);
+}

@@ -1,0 +1,264 @@
+/* The profile model: building it from a snapshot, its error bars, its facts. */
+#include "profiles/model/model.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "profiles/spool/process.h"
+
+static const char *const pseudo_names[SP_PSEUDOS] = {
+	[SP_PSEUDO_UNSAMPLED] = "[unsampled]",
+	[SP_PSEUDO_OVERFLOW] = "[overflow]",
+	[SP_PSEUDO_TRUNCATED] = "[truncated]",
+	[SP_PSEUDO_BEFORE] = "[before sampling]",
+	[SP_PSEUDO_AGENT] = "[smartprof]",
+	[SP_PSEUDO_FILTERED] = "[filtered]",
+};
+
+/* Module 0 and the pseudo functions exist in every profile. */
+void sp_profile_setup(struct sp_profile *profile)
+{
+	sp_grow(&profile->functions, &profile->function_capacity, SP_PSEUDOS, sizeof(*profile->functions));
+	for (size_t i = 0; i < SP_PSEUDOS; i++)
+		profile->functions[i] = (struct sp_function){.name = pseudo_names[i], .flags = SP_FUNCTION_PSEUDO};
+	profile->function_count = SP_PSEUDOS;
+}
+
+uint32_t sp_profile_function(struct sp_profile *profile, uint32_t module, const char *name, struct sp_map *index)
+{
+	return sp_profile_function_id(profile, module, sp_names_id(&profile->names, name), index);
+}
+
+uint32_t sp_profile_function_id(struct sp_profile *profile, uint32_t module, uint32_t name_id, struct sp_map *index)
+{
+	int found;
+	uint32_t *cell = sp_map_at(index, module, name_id, &found);
+
+	if (found)
+		return *cell;
+	*cell = (uint32_t)profile->function_count;
+	sp_grow(&profile->functions, &profile->function_capacity, profile->function_count + 1,
+		sizeof(*profile->functions));
+	profile->functions[profile->function_count] =
+		(struct sp_function){.name = sp_names_text(&profile->names, name_id), .module = module};
+	return (uint32_t)profile->function_count++;
+}
+
+/* Finds "name\tvalue\t" among the settings lines; returns the value, or NULL. */
+static const char *find_setting(const struct sp_snapshot *snapshot, const char *name)
+{
+	const char *line = sp_snapshot_text(snapshot, snapshot->header.text.settings);
+	size_t length = strlen(name);
+
+	for (; *line; line += strcspn(line, "\n"), line += *line == '\n')
+		if (strncmp(line, name, length) == 0 && line[length] == '\t')
+			return line + length + 1;
+	return NULL;
+}
+
+static bool setting_is_on(const struct sp_snapshot *snapshot, const char *name, bool otherwise)
+{
+	const char *value = find_setting(snapshot, name);
+
+	return value ? strncmp(value, "on\t", 3) == 0 : otherwise;
+}
+
+/* An idle process leaves no events behind, so while it runs the present is its end. The spool's
+ * start may come from another boot or be damaged: never earlier than the last event. */
+static void load_times(struct sp_profile *profile)
+{
+	const struct sp_spool_header *h = &profile->snapshot->header;
+	struct timespec ts;
+	uint64_t now_ns;
+
+	profile->running = h->state == SP_STATE_RUNNING && profile->snapshot->running;
+	profile->end_unknown = h->state == SP_STATE_RUNNING && !profile->running && !h->end_ns;
+	profile->wall_ns = h->end_ns ? h->end_ns : h->now_ns;
+	if (!profile->running || clock_gettime(CLOCK_MONOTONIC, &ts) < 0)
+		return;
+	now_ns = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+	if (now_ns > h->start_monotonic_ns && now_ns - h->start_monotonic_ns > h->now_ns)
+		profile->wall_ns = now_ns - h->start_monotonic_ns;
+}
+
+static void load_process(struct sp_profile *profile)
+{
+	const struct sp_spool_header *h = &profile->snapshot->header;
+
+	profile->source_lines = setting_is_on(profile->snapshot, "source_lines", true);
+	profile->inlines = setting_is_on(profile->snapshot, "inlines", false);
+	profile->system_libraries = setting_is_on(profile->snapshot, "system_libraries", true);
+	profile->heap_wrappers = find_setting(profile->snapshot, "heap_wrappers");
+	load_times(profile);
+	/* The kernel updates its maximum at the tick, and may know less than was seen in between. */
+	profile->max_rss_bytes = h->max_rss_bytes > h->rss_bytes ? h->max_rss_bytes : h->rss_bytes;
+	profile->cpu_on = h->cpu.clock != SP_CLOCK_OFF;
+	profile->heap_on = h->heap.on != 0;
+}
+
+/* The directories asked for on rendering, else those that were when the program was profiled, before
+ * the usual one. Malloc'ed. */
+static char *debug_dirs(const struct sp_snapshot *snapshot, const struct sp_symbolizer_options *symbols)
+{
+	const char *asked = symbols ? symbols->debug_dirs : NULL, *line;
+	char *dirs = NULL;
+	size_t bytes = 0;
+
+	if (asked) {
+		bytes = strlen(asked);
+	} else {
+		line = find_setting(snapshot, "debug_dir");
+		asked = line ? line : "";
+		bytes = line ? strcspn(line, "\t\n") : 0;
+	}
+	return asprintf(&dirs, "%.*s%s%s", (int)bytes, asked, bytes ? ":" : "", SP_DEBUG_DIR) < 0 ? NULL : dirs;
+}
+
+static struct sp_symbolizer *make_symbolizer(const struct sp_profile *profile,
+	const struct sp_symbolizer_options *symbols)
+{
+	struct sp_symbolizer_options options = symbols ? *symbols : (struct sp_symbolizer_options){0};
+	const struct sp_spool_header *h = &profile->snapshot->header;
+	char *dirs = debug_dirs(profile->snapshot, symbols);
+	struct sp_symbolizer *symbolizer;
+
+	options.debug_dirs = dirs;
+	options.names_only = !profile->source_lines && !profile->inlines;
+	/* One that has told of its end waits for this. */
+	options.pid = sp_process_alive(h->pid, h->start_ticks) ? h->pid : 0;
+	symbolizer = sp_symbolizer_new(&options);
+	free(dirs);
+	return symbolizer;
+}
+
+struct sp_profile *sp_profile_from_snapshot(struct sp_snapshot *snapshot, const struct sp_symbolizer_options *symbols,
+	sp_progress_fn *progress, void *context)
+{
+	return sp_profile_filtered(snapshot, symbols, NULL, progress, context);
+}
+
+struct sp_profile *sp_profile_filtered(struct sp_snapshot *snapshot, const struct sp_symbolizer_options *symbols,
+	const struct sp_filter *filter, sp_progress_fn *progress, void *context)
+{
+	struct sp_profile *profile = sp_alloc(1, sizeof(*profile));
+	struct sp_symbolizer *symbolizer;
+	uint32_t *site_frame = sp_alloc(snapshot->stack_count, sizeof(*site_frame));
+
+	profile->snapshot = snapshot;
+	profile->has_stacks = true;
+	sp_profile_setup(profile);
+	load_process(profile);
+	symbolizer = make_symbolizer(profile, symbols);
+	sp_modules_load(profile, symbolizer);
+	sp_frames_load(profile, symbolizer, site_frame, progress, context);
+	if (filter && (filter->focus || filter->ignore))
+		sp_frames_filter(profile, filter, site_frame);
+	sp_paths_sort(profile);
+	sp_threads_add_up(profile, symbolizer);
+	sp_cpu_add_up(profile);
+	profile->log = sp_log_add_up(profile);
+	sp_cpu_totals(profile);
+	sp_lines_add_up(profile);
+	sp_heap_settle(profile);
+	sp_heap_add_up(profile, site_frame);
+	for (size_t i = 0; symbolizer && i < profile->module_count; i++)
+		if (profile->modules[i].asked)
+			sp_module_take_source(profile, &profile->modules[i], symbolizer);
+	free(site_frame);
+	sp_symbolizer_free(symbolizer);
+	return profile;
+}
+
+void sp_profile_free(struct sp_profile *profile)
+{
+	if (!profile)
+		return;
+	sp_pool_free(&profile->arena);
+	sp_names_free(&profile->names);
+	free(profile->facts);
+	free(profile->modules);
+	free(profile->functions);
+	free(profile->frames);
+	free(profile->frame_ids);
+	free(profile->paths);
+	free(profile->order);
+	free(profile->tree);
+	free(profile->by_place);
+	free(profile->sites);
+	free(profile->file_errors);
+	sp_log_free(profile->log);
+	free(profile->lines);
+	free(profile->threads);
+	free(profile);
+}
+
+double sp_heap_error(double variance, uint64_t samples)
+{
+	return variance > 0 && samples ? 1.96 * sqrt(variance * (1 + 1 / (double)samples)) : 0;
+}
+
+double sp_peak_variance(const struct sp_heap_site *site)
+{
+	if (site->inuse_bytes && site->inuse_variance > 0)
+		return site->inuse_variance * (double)site->peak_bytes / (double)site->inuse_bytes;
+	return site->alloc_bytes ? site->alloc_variance * (double)site->peak_bytes / (double)site->alloc_bytes : 0;
+}
+
+double sp_inuse_variance(const struct sp_heap_site *site)
+{
+	return site->inuse_variance;
+}
+
+double sp_heap_total_variance(const struct sp_profile *profile, double (*variance)(const struct sp_heap_site *))
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < profile->site_count; i++)
+		sum += variance(&profile->sites[i]);
+	return sum;
+}
+
+double sp_heap_total_error(const struct sp_profile *profile, double (*variance)(const struct sp_heap_site *))
+{
+	return sp_heap_error(sp_heap_total_variance(profile, variance), profile->snapshot->header.heap.samples);
+}
+
+double sp_heap_inuse_error(const struct sp_profile *profile)
+{
+	return profile->heap_inuse_error > 0 ? profile->heap_inuse_error
+					     : sp_heap_total_error(profile, sp_inuse_variance);
+}
+
+double sp_heap_peak_error(const struct sp_profile *profile)
+{
+	return profile->heap_peak_error > 0 ? profile->heap_peak_error : sp_heap_total_error(profile, sp_peak_variance);
+}
+
+const char *sp_profile_fact(const struct sp_profile *profile, const char *key)
+{
+	for (size_t i = 0; i < profile->fact_count; i++)
+		if (strcmp(profile->facts[i].key, key) == 0)
+			return profile->facts[i].value;
+	return NULL;
+}
+
+void sp_profile_add_fact(struct sp_profile *profile, const char *key, const char *format, ...)
+{
+	char *value = NULL;
+	va_list args;
+	int length;
+
+	va_start(args, format);
+	length = vasprintf(&value, format, args);
+	va_end(args);
+	if (length < 0)
+		return;
+	sp_grow(&profile->facts, &profile->fact_capacity, profile->fact_count + 1, sizeof(*profile->facts));
+	profile->facts[profile->fact_count++] = (struct sp_fact){
+		sp_pool_copy(&profile->arena, key, strlen(key)), sp_pool_copy(&profile->arena, value, (size_t)length)};
+	free(value);
+}

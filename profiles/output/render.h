@@ -1,0 +1,42 @@
+/* One spool -> one profile: what `finish`, `recover`, `run` and `report` share. */
+#ifndef SP_PROFILES_RENDER_H
+#define SP_PROFILES_RENDER_H
+
+#include <limits.h>
+#include <stdbool.h>
+
+#include "profiles/base/buffer.h"
+#include "profiles/markdown/markdown.h"
+#include "profiles/model/model.h"
+
+struct sp_render_options {
+	bool full;                                   /* no budget */
+	size_t top;                                  /* rows of every table; 0: as usual. With `by`: of that table */
+	enum sp_by by;                               /* sp_render_text: this table alone */
+	struct sp_filter filter;                     /* sp_render_text: these stacks alone */
+	const struct sp_symbolizer_options *symbols; /* NULL: the defaults; see sp_profile_from_snapshot */
+	sp_progress_fn *progress;                    /* NULL: none */
+	void *progress_context;
+	const char *only_tree; /* render only members of this tree ("<pid>.<ticks>"); NULL: any */
+	int only_root;         /* render only members of the tree whose first process has this pid; 0: any */
+	int wait_status;       /* how only_root's process ended, as wait() has it, where its spool does not say */
+	bool only_orphan;      /* not while its process lives */
+};
+
+struct sp_render_result {
+	char path[2 * PATH_MAX]; /* of the profile written; "" when the process was too small for one */
+	const char *why;         /* failure: a phrase that follows the spool's name */
+};
+
+/* Renders a spool into its place and removes it. The spool must be a regular file of this user,
+ * readable by nobody else; of several renderers one gets it, the others -EWOULDBLOCK. Returns 0 or
+ * a negative errno (-ENOENT: somebody else has rendered it; -ECANCELED: not of only_tree, or no orphan); the
+ * spool is then left alone. */
+int sp_render_spool(const char *spool_path, const struct sp_render_options *options, struct sp_render_result *result);
+
+/* Renders a spool into *out and leaves it; the process may still run. 0 or a negative errno (-ENODATA: it
+ * holds nothing of what was asked for). */
+int sp_render_text(const char *spool_path, const struct sp_render_options *options, struct sp_buffer *out,
+	const char **why);
+
+#endif

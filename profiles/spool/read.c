@@ -1,0 +1,319 @@
+/* Reading and checking a spool; docs/SPOOL.md describes the format. */
+#include "profiles/spool/read.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "profiles/base/memory.h"
+#include "profiles/spool/find.h"
+
+/* Of each section, in their order. */
+static const uint32_t records_max[SP_SECTIONS] = {SP_TEXT_MAX, SP_MODULES_MAX, SP_THREADS_MAX, SP_BUCKETS_MAX,
+	SP_STACKS_MAX, SP_FRAMES_MAX, SP_SITES_MAX, SP_TIMELINE_MAX, SP_LOG_MAX, SP_LIVE_MAX};
+
+static int fail(const char **why, int error, const char *phrase)
+{
+	*why = phrase;
+	return error;
+}
+
+/* Reads exactly `size` bytes. */
+static int read_at(int fd, void *data, size_t size, uint64_t offset)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t n = pread(fd, (char *)data + done, size - done, (off_t)(offset + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return -ENODATA;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+static int read_header(struct sp_spool_header *header, int fd, const char **why)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return fail(why, -errno, "cannot be examined");
+	if (!S_ISREG(st.st_mode))
+		return fail(why, -EINVAL, "is not a regular file");
+	if ((uint64_t)st.st_size > SP_SPOOL_MAX_BYTES)
+		return fail(why, -EFBIG, "is larger than any spool");
+	if ((uint64_t)st.st_size < sizeof(*header) || read_at(fd, header, sizeof(*header), 0) < 0)
+		return fail(why, -EINVAL, "is too short for a spool");
+	if (header->magic != SP_SPOOL_MAGIC)
+		return fail(why, -EINVAL, "is not a spool (wrong magic number)");
+	if (header->version != SP_SPOOL_VERSION || header->header_bytes != sizeof(*header))
+		return fail(why, -EPROTO, "was written by another version of smartprof");
+	if (header->total_bytes > (uint64_t)st.st_size)
+		return fail(why, -EINVAL, "has been cut short");
+	header->total_bytes = (uint64_t)st.st_size;
+	return 0;
+}
+
+/* Copies the visible records of one section. The directory entry is read again because the
+ * sections are read one after the other while the target may still be filling them. */
+static int read_section(const struct sp_snapshot *s, int fd, enum sp_section which, size_t size, void *array,
+	size_t *count, const char **why)
+{
+	uint64_t entry_at = offsetof(struct sp_spool_header, sections) + which * sizeof(struct sp_section_entry);
+	uint64_t file_bytes = s->header.total_bytes;
+	struct sp_section_entry entry;
+	uint64_t bytes;
+	char *copy;
+
+	if (read_at(fd, &entry, sizeof(entry), entry_at) < 0)
+		return fail(why, -EINVAL, "has been cut short");
+	if (entry.stride != size || entry.offset > file_bytes || entry.offset < sizeof(s->header))
+		return fail(why, -EINVAL, "has a damaged section directory");
+	if ((uint64_t)entry.stride * entry.capacity > file_bytes - entry.offset)
+		return fail(why, -EINVAL, "has a section that does not fit into the file");
+	if (entry.capacity > records_max[which])
+		return fail(why, -EFBIG, "has a section that is larger than any agent makes");
+	*count = entry.used < entry.committed ? entry.used : entry.committed;
+	if (*count > entry.capacity)
+		*count = entry.capacity;
+	bytes = *count * size;
+	copy = sp_alloc(1, bytes + 1);
+	*(void **)array = copy;
+	if (read_at(fd, copy, bytes, entry.offset) < 0)
+		return fail(why, -EINVAL, "has been cut short");
+	return 0;
+}
+
+/* The NUL that sp_alloc left behind the last byte ends any text that does not end by itself. */
+static int read_text(struct sp_snapshot *s, int fd, const char **why)
+{
+	int err = read_section(s, fd, SP_SEC_TEXT, 1, &s->text, &s->text_bytes, why);
+
+	if (err == 0 && s->text_bytes)
+		s->text[0] = '\0';
+	return err;
+}
+
+/* Copies the addresses of a stack, which may be in several runs. False when they lead out of the section, or from
+ * one jump to the next. */
+static bool read_frames(const struct sp_snapshot *s, const struct sp_stack *stack, uint64_t *to)
+{
+	size_t at = stack->frame;
+
+	for (uint32_t i = 0; i < stack->depth; i++) {
+		if (at < s->frame_count && sp_frame_is_jump(s->frames[at]))
+			at = (uint32_t)s->frames[at];
+		if (at >= s->frame_count || sp_frame_is_jump(s->frames[at]))
+			return false;
+		to[i] = s->frames[at++];
+	}
+	return true;
+}
+
+/* No agent writes stacks that have more frames together. */
+#define FRAMES_MAX ((size_t)1 << 26)
+
+static void check_stacks(struct sp_snapshot *s)
+{
+	uint64_t scratch[SP_MAX_DEPTH];
+
+	for (size_t i = 0; i < s->stack_count; i++) {
+		struct sp_stack *stack = &s->stacks[i];
+
+		if (stack->depth > SP_MAX_DEPTH || s->depth_sum + stack->depth > FRAMES_MAX ||
+			!read_frames(s, stack, scratch)) {
+			stack->depth = 0;
+			s->damaged++;
+		}
+		s->depth_sum += stack->depth;
+	}
+}
+
+void sp_snapshot_stack(const struct sp_snapshot *snapshot, size_t stack, uint64_t *addresses)
+{
+	read_frames(snapshot, &snapshot->stacks[stack], addresses);
+}
+
+static void check_sites(struct sp_snapshot *s)
+{
+	for (size_t i = 0; i < s->site_count; i++) {
+		if (s->sites[i].stack < s->stack_count)
+			continue;
+		s->sites[i].stack = 0;
+		s->damaged++;
+	}
+}
+
+/* Index 0 is never handed out; an entry without a weight was about to be written. */
+static void check_log(struct sp_snapshot *s)
+{
+	size_t kept = 0;
+
+	for (size_t i = 1; i < s->log_count; i++) {
+		if (!s->log[i].weight)
+			continue;
+		if (s->log[i].stack < s->stack_count)
+			s->log[kept++] = s->log[i];
+		else
+			s->damaged++;
+	}
+	s->log_count = kept;
+}
+
+static void check_live(struct sp_snapshot *s)
+{
+	size_t kept = 0;
+
+	for (size_t i = 1; i < s->live_count; i++) {
+		if (!s->live[i].alive)
+			continue;
+		if (s->live[i].site < s->site_count)
+			s->live[kept++] = s->live[i];
+		else
+			s->damaged++;
+	}
+	s->live_count = kept;
+}
+
+static void check_modules(struct sp_snapshot *s)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->module_count; i++) {
+		struct sp_module *m = &s->modules[i];
+
+		if (!m->ready || i == 0)
+			continue;
+		if (m->build_id_bytes > SP_BUILD_ID_MAX || m->path >= s->text_bytes || m->end < m->start) {
+			s->damaged++;
+			continue;
+		}
+		s->modules[kept++] = *m;
+	}
+	s->module_count = kept;
+}
+
+/* Figures that no program reaches are damage; without them there is no peak. */
+static void check_peak(struct sp_snapshot *s)
+{
+	struct sp_heap_peak *k = &s->header.heap.peak;
+	const double bytes[] = {k->smooth, k->largest, k->largest_exact, k->largest_interval, k->largest_unseen,
+		k->possible, k->counted};
+
+	for (size_t i = 0; i < sizeof(bytes) / sizeof(bytes[0]); i++) {
+		if (fabs(bytes[i]) < 1e18)
+			continue;
+		*k = (struct sp_heap_peak){.clock = 0};
+		s->damaged++;
+		return;
+	}
+}
+
+static void check_threads(struct sp_snapshot *s)
+{
+	for (size_t i = 0; i < s->thread_count; i++)
+		s->threads[i].name[sizeof(s->threads[i].name) - 1] = '\0';
+}
+
+int sp_snapshot_peek(struct sp_snapshot *snapshot, int fd, const char **why)
+{
+	int err;
+
+	*snapshot = (struct sp_snapshot){0};
+	err = read_header(&snapshot->header, fd, why);
+	return err ? err : read_text(snapshot, fd, why);
+}
+
+/* What refers comes before what is referred to: a record that is complete when it is read then
+ * finds its targets complete too. */
+int sp_snapshot_read(struct sp_snapshot *snapshot, int fd, const char **why)
+{
+	struct sp_snapshot *s = snapshot;
+	int err;
+
+	*s = (struct sp_snapshot){0};
+	err = read_header(&s->header, fd, why);
+	if (!err)
+		err = read_section(s, fd, SP_SEC_LOG, sizeof(*s->log), &s->log, &s->log_count, why);
+	if (!err)
+		err = read_section(s, fd, SP_SEC_LIVE, sizeof(*s->live), &s->live, &s->live_count, why);
+	if (!err)
+		err = read_section(s, fd, SP_SEC_SITES, sizeof(*s->sites), &s->sites, &s->site_count, why);
+	if (!err)
+		err = read_section(s, fd, SP_SEC_THREADS, sizeof(*s->threads), &s->threads, &s->thread_count, why);
+	if (!err)
+		err = read_section(s, fd, SP_SEC_STACKS, sizeof(*s->stacks), &s->stacks, &s->stack_count, why);
+	if (!err)
+		err = read_section(s, fd, SP_SEC_FRAMES, sizeof(*s->frames), &s->frames, &s->frame_count, why);
+	if (!err)
+		err = read_section(s, fd, SP_SEC_MODULES, sizeof(*s->modules), &s->modules, &s->module_count, why);
+	if (!err)
+		err = read_section(s, fd, SP_SEC_TIMELINE, sizeof(*s->timeline), &s->timeline, &s->timeline_count, why);
+	if (!err)
+		err = read_text(s, fd, why);
+	if (err)
+		return err;
+	s->running = sp_spool_is_live(fd, &s->header);
+	check_stacks(s);
+	check_sites(s);
+	check_log(s);
+	check_live(s);
+	check_modules(s);
+	check_threads(s);
+	check_peak(s);
+	return 0;
+}
+
+void sp_snapshot_free(struct sp_snapshot *snapshot)
+{
+	free(snapshot->text);
+	free(snapshot->modules);
+	free(snapshot->threads);
+	free(snapshot->stacks);
+	free(snapshot->frames);
+	free(snapshot->sites);
+	free(snapshot->timeline);
+	free(snapshot->log);
+	free(snapshot->live);
+	*snapshot = (struct sp_snapshot){0};
+}
+
+const char *sp_snapshot_text(const struct sp_snapshot *snapshot, uint32_t offset)
+{
+	return offset && offset < snapshot->text_bytes ? snapshot->text + offset : "";
+}
+
+void sp_snapshot_cpu(const struct sp_snapshot *s, uint64_t *user_ns, uint64_t *sys_ns)
+{
+	uint64_t user = 0, sys = 0;
+
+	*user_ns = s->header.cpu.self_user_ns;
+	*sys_ns = s->header.cpu.self_sys_ns;
+	if (s->header.end_ns)
+		return;
+	for (size_t i = 0; i < s->thread_count; i++) {
+		if (i && s->threads[i].state == 0)
+			continue; /* given back: record 0 has it */
+		user += s->threads[i].cpu_user_ns;
+		sys += s->threads[i].cpu_sys_ns;
+	}
+	if (user + sys > *user_ns + *sys_ns) {
+		*user_ns = user;
+		*sys_ns = sys;
+	}
+}
+
+bool sp_snapshot_is_root(const struct sp_snapshot *snapshot)
+{
+	const struct sp_spool_header *h = &snapshot->header;
+
+	return h->is_root || (h->pid > 0 && atoi(sp_snapshot_text(snapshot, h->text.tree)) == h->pid);
+}
