@@ -32,13 +32,12 @@ ALLOCATORS := malloc calloc realloc reallocarray free aligned_alloc memalign pos
 # No stack protector and no fortify in the agent: both end in abort(), which is the host's to call.
 AGENT_CFLAGS := $(CSTD) -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-plt -fno-stack-protector \
 	-fasynchronous-unwind-tables -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=0 $(ALLOCATORS:%=-fno-builtin-%)
-# libgcc_s stands before libunwind so that C++ code loaded later binds _Unwind_* to libgcc's.
 # Nothing of the agent may be bound to the program's names (preload/libc.h): no start files, which refer to some, and
 # of our own exports those alone are looked up that the program's calls would be (preload/shared.list).
 AGENT_LDFLAGS := -shared -nostartfiles -Wl,-soname,libsmartprof.so -Wl,--version-script=preload/exports.map \
 	-Wl,--dynamic-list=preload/shared.list -Wl,--hash-style=gnu \
 	-Wl,-z,now,-z,relro,-z,defs,-z,noseparate-code -Wl,--sort-section=name -Wl,--no-as-needed
-AGENT_LIBS := -lgcc_s $(shell $(PKG_CONFIG) --libs libunwind) -lc
+AGENT_LIBS := -lc
 CMD_LIBS := $(if $(SAN),,-Wl,--no-as-needed $(shell $(PKG_CONFIG) --libs jemalloc)) -Wl,--as-needed \
 	$(shell $(PKG_CONFIG) --libs libdw libelf liblzma jansson sqlite3 zlib) -liberty -lm -pthread
 

@@ -301,8 +301,8 @@ static void start_heap(struct sp_spool_header *h)
 		h->heap.before_count = tls->heap.allocs;
 	}
 	if (sp_agent.config.heap && sp_under_valgrind()) {
-		/* libunwind and its test of memory read what valgrind holds undefined: its user would
-		 * find our errors among the program's. */
+		/* A walk reads what valgrind may hold undefined: its user would find our errors among the
+		 * program's. */
 		sp_agent.config.heap = false;
 		sp_note("under valgrind no stack is walked: the heap is counted, not sampled");
 	}

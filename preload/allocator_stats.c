@@ -111,7 +111,8 @@ static void look(void *arg)
 	struct look *l = arg;
 	struct sp_walk walk;
 
-	if (!sp_unwind(l->t, NULL, &walk) || walk.flags & (SP_STACK_TRUNCATED | SP_STACK_BROKEN))
+	sp_unwind(l->t, NULL, &walk);
+	if (walk.flags & (SP_STACK_TRUNCATED | SP_STACK_BROKEN))
 		return;
 	l->plain = true;
 	for (uint32_t i = 0; i < walk.depth; i++)

@@ -20,9 +20,8 @@ static void note(int result, int how, const sigset_t *set)
 	bool blocks = set && how != SIG_UNBLOCK && sigismember(set, sp_agent.config.signal) == 1;
 	bool waits = sp_tls.thread && sp_tls.thread->waits;
 
-	/* Inside the agent it is libunwind, around its locks. */
-	if (result != 0 || !(blocks || waits) || sp_tls.guard ||
-		(state != SP_AGENT_DORMANT && state != SP_AGENT_ACTIVE) || sp_is_stale_child() || sp_is_vfork_child())
+	if (result != 0 || !(blocks || waits) || (state != SP_AGENT_DORMANT && state != SP_AGENT_ACTIVE) ||
+		sp_is_stale_child() || sp_is_vfork_child())
 		return;
 	if (blocks)
 		sp_blocked_give_up();

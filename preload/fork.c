@@ -11,33 +11,16 @@
 #include "sampler/sys.h"
 #include "sampler/thread.h"
 
-/* A process that forks is being watched from here on: no other thread may be inside libunwind,
- * whose locks the child would inherit locked. */
 static void before_fork(void)
 {
 	if (!sp_agent.sealed)
 		sp_clock_hold_process(true);
-	if (!sp_quiesce())
-		sp_tls.fork_unsafe = 1;
 }
 
 static void after_fork_in_parent(void)
 {
-	sp_tls.fork_unsafe = 0;
-	sp_resume();
 	if (!sp_agent.sealed)
 		sp_clock_hold_process(false);
-}
-
-static void after_fork_in_child(void)
-{
-	bool unsafe = sp_tls.fork_unsafe;
-
-	sp_fork_child();
-	if (unsafe) {
-		sp_store(&sp_agent.state, SP_AGENT_OFF);
-		sp_verbose("a forked child is not profiled", "a thread was unwinding at the moment of the fork");
-	}
 }
 
 bool sp_is_vfork_child(void)
@@ -56,7 +39,6 @@ void sp_fork_child(void)
 		sp_spool_drop(sp_agent.spool);
 	sp_agent.spool = NULL;
 	sp_agent.spool_map = NULL;
-	sp_agent.paused = sp_agent.inflight = 0;
 	sp_agent.pid = (int)sp_sys(SYS_getpid);
 	if (sp_agent.alive)
 		*sp_agent.alive = SP_ALIVE;
@@ -66,7 +48,7 @@ void sp_fork_child(void)
 	sp_start_time();
 	sp_thread_reset_after_fork(mine);
 	memset(&sp_tls.heap, 0, sizeof sp_tls.heap);
-	sp_tls.guard = sp_tls.unwinding = sp_tls.pausing = sp_tls.fork_unsafe = 0;
+	sp_tls.guard = 0;
 	sp_process.spool_path = NULL;
 	sp_process.is_root = false;
 	sp_process.inherits_locks = sp_threads_made();
@@ -80,5 +62,5 @@ void sp_fork_child(void)
 
 void sp_fork_register(void)
 {
-	__register_atfork(before_fork, after_fork_in_parent, after_fork_in_child, &sp_agent);
+	__register_atfork(before_fork, after_fork_in_parent, sp_fork_child, &sp_agent);
 }

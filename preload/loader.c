@@ -1,4 +1,4 @@
-/* What concerns the loader, libunwind's questions to the system, and seccomp. */
+/* What concerns the loader and seccomp. */
 #include <errno.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
@@ -7,10 +7,8 @@
 #include "preload/export.h"
 #include "preload/real.h"
 #include "sampler/clock.h"
-#include "sampler/modules.h"
 #include "sampler/sys.h"
 #include "sampler/thread.h"
-#include "sampler/unwind.h"
 
 /* AddressSanitizer's run time ends a program in which another library stands before it. What it wants to be first
  * for, the functions it takes over, it has: ours call the next in line. So it is shown the list without us. */
@@ -50,13 +48,8 @@ static bool is_sanitizer(const void *code)
 	return starts_with(name, "libasan.so") || starts_with(name, "libclang_rt.asan");
 }
 
-/* Called by libunwind from inside the agent, this must not take the loader's lock. The first word
- * of libunwind's callback data is the address it asks about (struct dwarf_callback_data, all
- * versions from 1.1 on); one that lies in no object means there is nothing to tell. */
 SP_EXPORT int dl_iterate_phdr(int (*callback)(struct dl_phdr_info *, size_t, void *), void *data)
 {
-	if (sp_tls.unwinding)
-		return sp_modules_iterate(*(const uint64_t *)data, callback, data);
 	if (sp_unlikely(is_sanitizer(__builtin_return_address(0)))) {
 		struct shown shown = {callback, data};
 
@@ -74,27 +67,7 @@ SP_EXPORT int dlclose(void *handle)
 	sp_add(&sp_agent.unload_gen, 1);
 	result = SP_REAL(dlclose)(handle);
 	sp_add(&sp_agent.unload_gen, 1);
-	if (sp_load(&sp_agent.state) == SP_AGENT_ACTIVE && !sp_is_stale_child())
-		sp_unwind_flush();
 	return result;
-}
-
-/* libunwind wants a pipe to test memory with. It would keep it open, and write to its numbers when
- * the application has long closed them and opened something else: it gets none. */
-SP_EXPORT int pipe2(int fds[2], int flags)
-{
-	if (sp_tls.unwinding) {
-		errno = EMFILE;
-		return -1;
-	}
-	return SP_REAL(pipe2)(fds, flags);
-}
-
-SP_EXPORT int mincore(void *start, size_t length, unsigned char *vector)
-{
-	if (sp_tls.unwinding)
-		return 0; /* the write that follows decides: see syscall() */
-	return SP_REAL(mincore)(start, length, vector);
 }
 
 static void find_busy(struct sp_thread *t, void *busy)
@@ -187,12 +160,6 @@ long sp_export_syscall(long number, long a, long b, long c, long d, long e, long
 	bool seals;
 	long result;
 
-	if (sp_unlikely(number == SYS_write) && sp_tls.unwinding) {
-		if (sp_unwind_readable((const void *)b))
-			return 1;
-		errno = EFAULT;
-		return -1;
-	}
 	if (sp_unlikely(number == SYS_prctl) && a == PR_SET_TSC && b == PR_TSC_SIGSEGV)
 		forbid_tsc(SP_TSC_DISABLED);
 	seals = sp_unlikely(installs_filter(number, a)) && !sp_agent.sealed && !sp_is_vfork_child();

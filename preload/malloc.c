@@ -17,11 +17,11 @@
 
 #define NOINLINE __attribute__((noinline))
 
-/* True when the agent or the resolver itself allocates, or nothing has been relocated yet, so that the
- * real malloc must not be called. */
+/* True when the resolver itself allocates, or nothing has been relocated yet, so that the real malloc must not be
+ * called. */
 static bool inside_agent(void)
 {
-	return !sp_heap_is_relocated() || sp_tls.unwinding || sp_tls.resolving;
+	return !sp_heap_is_relocated() || sp_tls.resolving;
 }
 
 static const void *bypass;

@@ -65,9 +65,7 @@
 	X(int, execveat, (int, const char *, char *const *, char *const *, int)) \
 	X(int, dl_iterate_phdr, (int (*)(struct dl_phdr_info *, size_t, void *), void *)) \
 	X(int, dlclose, (void *)) \
-	X(int, pipe2, (int *, int)) \
 	X(int, mlockall, (int)) \
-	X(int, mincore, (void *, size_t, unsigned char *)) \
 	X(void, _exit, (int)) \
 	X(void, quick_exit, (int)) \
 	X(int, setrlimit, (int, const struct rlimit *)) \

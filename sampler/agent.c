@@ -1,4 +1,4 @@
-/* The agent's two globals, entering and leaving, and the pause around fork and unload. */
+/* The agent's two globals, entering and leaving. */
 #include "sampler/agent.h"
 
 #include <signal.h>
@@ -9,8 +9,6 @@
 
 struct sp_agent sp_agent;
 __thread struct sp_tls sp_tls __attribute__((tls_model("initial-exec")));
-
-#define QUIESCE_LIMIT_NS 5000000u /* fork may not be held up for longer */
 
 #define TSC_PER_US_ASSUMED_X1024 2560000u
 
@@ -87,40 +85,4 @@ uint64_t sp_block_others(void)
 		set &= ~(1ull << (sp_agent.config.signal - 1));
 	sp_sys(SYS_rt_sigprocmask, SIG_SETMASK, &set, &before, 8);
 	return before;
-}
-
-bool sp_begin_unwind(struct sp_thread *t)
-{
-	/* The order matters: a pauser raises `paused`, then waits for `inflight`. */
-	__atomic_fetch_add(&sp_agent.inflight, 1, __ATOMIC_SEQ_CST);
-	if (sp_likely(!__atomic_load_n(&sp_agent.paused, __ATOMIC_SEQ_CST)) || t->tls->pausing)
-		return true;
-	sp_end_unwind();
-	sp_drop(SP_DROP_QUIESCED);
-	return false;
-}
-
-void sp_end_unwind(void)
-{
-	__atomic_fetch_sub(&sp_agent.inflight, 1, __ATOMIC_SEQ_CST);
-}
-
-bool sp_quiesce(void)
-{
-	uint64_t until = sp_now_ns() + QUIESCE_LIMIT_NS;
-
-	__atomic_fetch_add(&sp_agent.paused, 1, __ATOMIC_SEQ_CST);
-	sp_tls.pausing = 1;
-	while (__atomic_load_n(&sp_agent.inflight, __ATOMIC_SEQ_CST)) {
-		if (sp_now_ns() > until)
-			return false;
-		sp_sys(SYS_sched_yield);
-	}
-	return true;
-}
-
-void sp_resume(void)
-{
-	sp_tls.pausing = 0;
-	__atomic_fetch_sub(&sp_agent.paused, 1, __ATOMIC_SEQ_CST);
 }

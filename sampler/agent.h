@@ -105,12 +105,9 @@ struct sp_thread {
 struct sp_tls {
 	struct sp_heap_counters heap; /* first: addressed by the fast path */
 	struct sp_thread *thread;
-	uint32_t guard;       /* inside the agent */
-	uint32_t unwinding;   /* inside libunwind, called by us: interposed functions serve the unwinder */
-	uint32_t dead;        /* the thread's state has been given back: it is ending */
-	uint32_t resolving;   /* inside the loader on our behalf: what it allocates comes from the arena */
-	uint32_t fork_unsafe; /* another thread was still recording when this one called fork */
-	uint32_t pausing;     /* this thread is forking: it may go on recording, the others may not */
+	uint32_t guard;     /* inside the agent */
+	uint32_t dead;      /* the thread's state has been given back: it is ending */
+	uint32_t resolving; /* inside the loader on our behalf: what it allocates comes from the arena */
 };
 _Static_assert(sizeof(struct sp_tls) <= 128, "TLS of a preloaded library shrinks every thread's stack");
 
@@ -138,8 +135,6 @@ struct sp_agent {
 	                    * at the process any more */
 	uint32_t locks_memory; /* atomic: what is mapped from now on will be locked (mlockall) */
 	bool early_heap;       /* a dormant process's allocations are sampled too */
-	uint32_t paused;       /* atomic: a fork is under way, no stack is walked */
-	uint32_t inflight;     /* atomic: threads inside libunwind now */
 	uint32_t *alive;       /* SP_ALIVE on a MADV_WIPEONFORK page: 0 in a forked child */
 	int pid;
 	uint32_t uid; /* whose the spool is */
@@ -203,16 +198,6 @@ static inline bool sp_is_stale_child(void)
  * re-entered, unknown thread). Any context; never blocks. Pair with sp_leave. */
 struct sp_thread *sp_enter(void) SP_HIDDEN;
 void sp_leave(struct sp_thread *t) SP_HIDDEN;
-
-/* Around every use of libunwind: false when a fork is under way, whose child would inherit
- * libunwind's locks as they are (counted). Any context. */
-bool sp_begin_unwind(struct sp_thread *t) SP_HIDDEN;
-void sp_end_unwind(void) SP_HIDDEN;
-
-/* Waits, at most 5 ms, until no other thread is inside libunwind, and keeps new ones out until
- * sp_resume. Returns false when one stayed inside. Normal context. */
-bool sp_quiesce(void) SP_HIDDEN;
-void sp_resume(void) SP_HIDDEN;
 
 /* Nanoseconds since the agent was loaded. Any context. */
 uint64_t sp_now_ns(void) SP_HIDDEN;

@@ -1,5 +1,5 @@
 /* Memory for what allocates before the real malloc is known, or inside the agent where calling it
- * could deadlock (libunwind, the loader's thread vectors): at most 64 MiB, never given back. */
+ * could deadlock (the loader's thread vectors): at most 64 MiB, never given back. */
 #ifndef SP_SAMPLER_ARENA_H
 #define SP_SAMPLER_ARENA_H
 

@@ -1,8 +1,5 @@
 /* Call frame information: what an object's .eh_frame says of one instruction, reduced to what a
- * walk needs to get from a frame to its caller: stack pointer, frame pointer, return address.
- *
- * Sources: DWARF 5 section 6.4, the x86-64 psABI section 3.7 (register numbers: 6 rbp, 7 rsp, 16
- * return address), and the LSB's "Exception Frames" for .eh_frame and .eh_frame_hdr. */
+ * walk needs to get from a frame to its caller: stack pointer, frame pointer, return address. */
 #ifndef SP_SAMPLER_CFI_H
 #define SP_SAMPLER_CFI_H
 
@@ -13,7 +10,7 @@ enum sp_cfi_kind {
 	SP_CFI_FRAME,   /* an ordinary frame: the return address is at CFA - 8, the caller's rsp is the CFA */
 	SP_CFI_SIGNAL,  /* a signal's return trampoline: the stack pointer is at a ucontext_t */
 	SP_CFI_END,     /* the outermost frame: it has no return address */
-	SP_CFI_COMPLEX, /* described, but not in the form below: a case for libunwind */
+	SP_CFI_COMPLEX, /* described, but not in the form below: a case for sp_frame_step */
 };
 
 enum sp_cfi_flags {

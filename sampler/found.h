@@ -3,7 +3,7 @@
  * /proc/self/task when the process has more threads than are known, and their clocks are armed from
  * outside. A found thread is met in its first signal: there it shows whether sp_tls is its own. A
  * thread made without CLONE_SETTLS shares its parent's, one with a made-up thread pointer has none;
- * such a one is sampled without a look at anything thread-local, by its innermost frame alone. */
+ * such a one is sampled without a look at anything thread-local. */
 #ifndef SP_SAMPLER_FOUND_H
 #define SP_SAMPLER_FOUND_H
 

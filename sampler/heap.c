@@ -329,8 +329,7 @@ static void record_hit(void *arg)
 		.thread_allocs = (uint32_t)t->tls->heap.allocs};
 	struct sp_walk walk;
 
-	if (!sp_unwind(t, NULL, &walk))
-		return;
+	sp_unwind(t, NULL, &walk);
 	enter(t, &walk, &entry, hit->p, hit->always ? 1 : t->heap_interval);
 	if (hit->picked)
 		t->heap_interval = interval;

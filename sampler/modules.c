@@ -30,24 +30,6 @@ static const ElfW(Ehdr) * object_header(const struct dl_find_object *object)
 	return ehdr;
 }
 
-int sp_modules_iterate(uint64_t ip, int (*callback)(struct dl_phdr_info *, size_t, void *), void *data)
-{
-	struct dl_find_object object;
-	struct dl_phdr_info info;
-	const ElfW(Ehdr) * ehdr;
-
-	if (!find_object(ip, &object) || !(ehdr = object_header(&object)))
-		return 0;
-	memset(&info, 0, sizeof info);
-	info.dlpi_addr = object.dlfo_link_map->l_addr;
-	info.dlpi_name = ""; /* nothing for libunwind to open */
-	info.dlpi_phdr = (const ElfW(Phdr) *)((const char *)ehdr + ehdr->e_phoff);
-	info.dlpi_phnum = ehdr->e_phnum;
-	info.dlpi_adds = 1;
-	info.dlpi_subs = sp_load(&sp_agent.unload_gen);
-	return callback(&info, sizeof info, data);
-}
-
 /* Copies the GNU build-id from the object's notes in memory. */
 static void read_build_id(const struct dl_find_object *object, struct sp_module *m)
 {

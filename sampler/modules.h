@@ -15,7 +15,4 @@ uint32_t sp_modules_note(struct sp_thread *t, const uint64_t *frames, uint32_t n
 /* True when each of the addresses still belongs to the object it belonged to at `epoch`. */
 bool sp_modules_same(const uint64_t *frames, uint32_t n, uint32_t epoch) SP_HIDDEN;
 
-/* Serves libunwind's dl_iterate_phdr: calls back with the one object that holds `ip`. */
-int sp_modules_iterate(uint64_t ip, int (*callback)(struct dl_phdr_info *, size_t, void *), void *data) SP_HIDDEN;
-
 #endif

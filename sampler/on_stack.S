@@ -1,6 +1,6 @@
 /* void sp_on_stack(void (*fn)(void *), void *arg, void *top)
- * Calls fn(arg) on another stack. The frame is a plain rbp frame, so that libunwind's fast path
- * walks from the private stack back to the interrupted one. */
+ * Calls fn(arg) on another stack. The frame is a plain rbp frame, so that a walk gets
+ * from the private stack back to the interrupted one. */
 	.text
 	.globl sp_on_stack
 	.hidden sp_on_stack

@@ -28,30 +28,12 @@ struct sample {
 	enum sp_signal_kind kind;
 };
 
-/* libunwind's locks do not lock while the C library believes that there is one thread: it was not asked
- * to make those that another copy of it, or bare clone, has made. */
-static bool can_unwind(const struct sp_thread *t)
-{
-	return t->owned || !(t->foreign || sp_is_single_threaded());
-}
-
-/* The interrupted instruction: all that can be told without libunwind. */
-static void walk_leaf(struct sp_thread *t, const ucontext_t *context, struct sp_walk *walk)
-{
-	t->frames[0] = (uint64_t)context->uc_mcontext.gregs[REG_RIP];
-	*walk = (struct sp_walk){.frames = t->frames, .depth = 1, .flags = SP_STACK_BROKEN};
-}
-
-/* False when the stack cannot be walked now: its time goes to later samples. */
-static bool add_sample(struct sp_thread *t, const ucontext_t *context, struct sp_weight weight)
+static void add_sample(struct sp_thread *t, const ucontext_t *context, struct sp_weight weight)
 {
 	struct sp_cpu_totals *cpu = &sp_agent.spool->cpu;
 	struct sp_walk walk;
 
-	if (!can_unwind(t))
-		walk_leaf(t, context, &walk);
-	else if (!sp_unwind(t, context, &walk))
-		return false;
+	sp_unwind(t, context, &walk);
 	if (walk.flags & SP_STACK_CUT)
 		sp_add(&cpu->truncated, 1);
 	sp_stacks_add_cpu(sp_stacks_intern(t, &walk), weight.user_ns, weight.sys_ns);
@@ -64,7 +46,6 @@ static bool add_sample(struct sp_thread *t, const ucontext_t *context, struct sp
 		t->record->user_samples += weight.user_ns != 0;
 		t->record->sys_samples += !weight.user_ns;
 	}
-	return true;
 }
 
 static void enter_event(struct sp_thread *t)
@@ -151,8 +132,10 @@ static void on_tick(struct sp_thread *t, const ucontext_t *context)
 		sp_thread_skip(t, &usage);
 	/* At a long interval less than half of it is not worth a sample: it waits for the next tick. */
 	weight = sp_weight_tick(t, &usage, context, interval > tick ? interval / 2 : 1);
-	if (weight.user_ns + weight.sys_ns && add_sample(t, context, weight))
+	if (weight.user_ns + weight.sys_ns) {
+		add_sample(t, context, weight);
 		sp_weight_given(t, &usage);
+	}
 	if (t->event_page && t->event_shared)
 		sp_clock_rearm_event(t);
 	watch_switches(t, usage.user_ns + usage.sys_ns, usage.switches);

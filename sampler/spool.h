@@ -25,7 +25,7 @@
 #include <stdint.h>
 
 #define SP_SPOOL_MAGIC 0x31304c4f4f505053ULL /* "SPPOOL01" read as little-endian bytes */
-#define SP_SPOOL_VERSION 4u
+#define SP_SPOOL_VERSION 5u
 
 /* Names of spools end so; those of spools that are being made, which nobody looks at, in both. */
 #define SP_SPOOL_SUFFIX ".spool"
@@ -118,7 +118,6 @@ enum sp_drop {
 	SP_DROP_THREADS,    /* no record for a thread: its time is in record 0 once it has ended */
 	SP_DROP_CLOCK,      /* a clock could not be armed for a thread */
 	SP_DROP_SAMPLE_CAP, /* the interval was doubled because the cap on samples was reached */
-	SP_DROP_QUIESCED,   /* the sample fell into a fork or an unload */
 	SP_DROPS
 };
 

@@ -2,24 +2,19 @@
  *
  * Frame by frame, with what the objects' unwind tables say about each address (cfi.c), remembered in
  * a table that all threads share. Where they say nothing (generated code) the frame pointer is
- * believed as far as it can be checked. What the tables say in an unusual form is left to libunwind,
- * which then walks the whole stack, 20 to 60 times slower.
- *
- * Tables can be wrong: code that switches stacks by hand is described as if it did not. So only what is
- * known to be mapped, the thread's own stack from the interrupted frame up, is read directly, all
- * else through the kernel. */
+ * believed as far as it can be checked. What they say that is no short rule may rest on any register
+ * (frame.c): then the walk goes back to where it knew all of them, and comes here again with them. */
 #include "sampler/unwind.h"
 
-#define UNW_LOCAL_ONLY
 #include <dlfcn.h>
-#include <libunwind.h>
 #include <link.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/uio.h>
 
 #include "sampler/cfi.h"
+#include "sampler/frame.h"
 #include "sampler/generated.h"
+#include "sampler/stack_read.h"
 #include "sampler/sys.h"
 
 /* A walk is given up after this time, which is ten times what a sample costs otherwise: it takes a
@@ -28,7 +23,6 @@
 
 #define LOG_RULES 14u
 #define FRAME_BYTES_MAX 65536u /* of a frame that is believed without a check */
-#define WINDOW_BYTES 2048u     /* of a stack copied by one system call, where addresses are not trusted */
 
 /* A rule in the table is an address's if key(address) ^ rule is its check word: one torn by a race, or
  * of code that has been unloaded since, is nobody's. */
@@ -43,22 +37,33 @@ static struct {
 	uint64_t entry; /* the main thread's stack ends in _start ... */
 	uint64_t ldso;  /* ... or, before main, in the dynamic linker */
 	uint64_t main;  /* 0: unknown */
-	uint64_t top;   /* of the main thread's stack: mapped from there down to where it is in use */
 } unwind;
 
-struct walker {
-	uint64_t ip, sp, bp;
-	uint64_t began, limit; /* cycles */
-	bool exact;            /* ip is an instruction; else a return address */
-	bool distrust;         /* sp or bp may be anything */
-	bool late;
-	const struct sp_thread *thread;
-	uint64_t low, bytes;              /* an 8-byte word from low to below low + bytes can be read */
-	uint64_t window_at, window_bytes; /* what `window` is a copy of */
-	uint8_t window[WINDOW_BYTES];
+/* Where a walk is. By short rules rip, rsp and rbp alone are followed: what `frame` says of the other registers is none
+ * of this frame's. */
+struct position {
+	struct sp_frame frame;
+	uint32_t steps; /* from the leaf */
+	uint32_t kept;  /* frames in the thread's buffer, without this one */
+	bool exact;     /* ip is an instruction; else a return address */
+	bool distrust;  /* sp or bp may be anything */
 };
 
-enum step { STEP_ON, STEP_END, STEP_HAND_MADE, STEP_LOST, STEP_COMPLEX };
+struct walker {
+	struct position now;
+	struct position mark;          /* the last one that all registers are known of; the leaf if its `steps` is 0 */
+	uint64_t mark_low, mark_bytes; /* of the stack's view there */
+	uint32_t full_before;          /* steps up to here are made with all registers */
+	struct sp_frame leaf;          /* with `context` that has the rest of its registers */
+	const ucontext_t *context;
+	struct sp_stack_view stack;
+};
+
+#define IP(w) (w)->now.frame.ip
+#define SP(w) (w)->now.frame.registers[SP_REG_SP]
+#define BP(w) (w)->now.frame.registers[SP_REG_BP]
+
+enum step { STEP_ON, STEP_END, STEP_HAND_MADE, STEP_LOST };
 
 /* The C library's _start hands main to __libc_start_main: `lea main(%rip), %rdi` or `mov $main, %rdi`,
  * then the call (glibc, sysdeps/x86_64/start.S). Returns 0 when the entry point looks otherwise. */
@@ -90,88 +95,8 @@ void sp_unwind_init(uint64_t entry, uint64_t ldso, uint64_t top)
 {
 	unwind.entry = entry;
 	unwind.ldso = ldso;
-	unwind.top = top;
+	sp_stack_init(top);
 	unwind.main = find_main(entry);
-}
-
-bool sp_unwind_readable(const void *address)
-{
-	/* The kernel copies the set in before it looks at `how`, which is wrong on purpose: EFAULT
-	 * says unreadable, EINVAL readable (kernel/signal.c, rt_sigprocmask). It reads 8 bytes. */
-	return sp_sys(SYS_rt_sigprocmask, ~0, (uintptr_t)address & ~(uintptr_t)7, NULL, 8) == -22;
-}
-
-void sp_unwind_flush(void)
-{
-	unw_flush_cache(unw_local_addr_space, 0, 0);
-}
-
-static bool is_late(struct walker *w)
-{
-	if (sp_tsc() - w->began > w->limit)
-		w->late = true;
-	return w->late;
-}
-
-/* Copies the stack from `at` on. The kernel finds out what can be read. */
-static bool fill_window(struct walker *w, uint64_t at)
-{
-	uint64_t in_page = 4096 - (at & 4095);
-	struct iovec local = {w->window, WINDOW_BYTES}, remote[2] = {{(void *)at, WINDOW_BYTES}, {NULL, 0}};
-	long n;
-
-	if (is_late(w))
-		return false;
-	if (in_page < WINDOW_BYTES) {
-		remote[0].iov_len = in_page;
-		remote[1] = (struct iovec){(void *)(at + in_page), WINDOW_BYTES - in_page};
-	}
-	n = sp_sys(SYS_process_vm_readv, sp_agent.pid, &local, 1, remote, remote[1].iov_len ? 2 : 1, 0);
-	w->window_at = at;
-	w->window_bytes = n > 0 ? (uint64_t)n : 0;
-	return n >= 8;
-}
-
-/* Deeper than this below its top the main thread's stack is not known to be. The kernel keeps 128 MB free for
- * it, whatever its limit (arch/x86/mm/mmap.c, mmap_base). */
-#define MAIN_STACK_BYTES (64u << 20)
-
-static bool is_main_thread(const struct sp_thread *t)
-{
-	return !t->root_pc && t->tid == sp_agent.pid;
-}
-
-/* From a stack pointer up to `high`, if it is on the stack of `bytes` that ends there. */
-static bool trust(struct walker *w, uint64_t sp, uint64_t high, uint64_t bytes)
-{
-	if (high - sp > bytes || high - sp < 8)
-		return false;
-	w->low = sp;
-	w->bytes = high - sp - 7;
-	return true;
-}
-
-/* The walk goes on at `sp`: what can be read from there on? */
-static void enter_stack(struct walker *w, uint64_t sp)
-{
-	const struct sp_thread *t = w->thread;
-	bool known = is_main_thread(t) ? trust(w, sp, unwind.top, MAIN_STACK_BYTES)
-				       : trust(w, sp, t->stack_high, t->stack_bytes);
-
-	if (!known && !trust(w, sp, (uint64_t)(uintptr_t)t + SP_BLOCK_BYTES, SP_BLOCK_BYTES))
-		w->bytes = 0;
-}
-
-static bool read_word(struct walker *w, uint64_t at, uint64_t *value)
-{
-	if (sp_likely(at - w->low < w->bytes)) {
-		memcpy(value, (const void *)at, sizeof *value);
-		return true;
-	}
-	if ((at < w->window_at || at - w->window_at + 8 > w->window_bytes) && !fill_window(w, at))
-		return false;
-	memcpy(value, w->window + (at - w->window_at), sizeof *value);
-	return true;
 }
 
 static uint64_t rule_key(uint64_t address)
@@ -217,7 +142,7 @@ static struct sp_cfi_rule rule_at(struct walker *w, uint64_t address)
 		memcpy(&rule, &word, sizeof rule);
 		return rule;
 	}
-	if (is_late(w))
+	if (sp_stack_is_late(&w->stack))
 		return (struct sp_cfi_rule){.kind = SP_CFI_NONE};
 	rule = sp_cfi_find(address);
 	memcpy(&word, &rule, sizeof word);
@@ -232,40 +157,52 @@ static bool is_own(uint64_t pc)
 		(uint64_t)((const char *)sp_agent.own_end - (const char *)sp_agent.own_start);
 }
 
+/* Stacks grow down, and few frames are large. Our own switch of stacks goes anywhere. */
+static void check_frame(struct walker *w, uint64_t ip, uint64_t sp, uint64_t cfa)
+{
+	if (sp_likely(cfa - sp - 1 < FRAME_BYTES_MAX))
+		return;
+	if (is_own(ip))
+		sp_stack_enter(&w->stack, cfa - 16);
+	else
+		w->now.distrust = true;
+}
+
 static enum step step_frame(struct walker *w, struct sp_cfi_rule rule)
 {
-	uint64_t cfa = (rule.flags & SP_CFI_FROM_BP ? w->bp : w->sp) + (uint64_t)(int64_t)rule.cfa_offset;
+	uint64_t cfa = (rule.flags & SP_CFI_FROM_BP ? BP(w) : SP(w)) + (uint64_t)(int64_t)rule.cfa_offset;
 	uint64_t saved_at;
 
 	if (rule.flags & SP_CFI_LOADED) {
-		if (!read_word(w, cfa, &cfa))
+		if (!sp_stack_read(&w->stack, cfa, &cfa))
 			return STEP_LOST;
 		cfa += (uint64_t)(int64_t)rule.after;
 	}
-	/* Stacks grow down, and few frames are large. Our own switch of stacks goes anywhere. */
-	if (sp_unlikely(cfa - w->sp - 1 >= FRAME_BYTES_MAX)) {
-		if (is_own(w->ip))
-			enter_stack(w, cfa - 16);
-		else
-			w->distrust = true;
-	}
-	saved_at = (rule.flags & SP_CFI_BP_AT_BP ? w->bp : cfa) + (uint64_t)(int64_t)rule.bp_offset;
-	if (rule.flags & SP_CFI_BP_SAVED && !read_word(w, saved_at, &w->bp))
+	check_frame(w, IP(w), SP(w), cfa);
+	saved_at = (rule.flags & SP_CFI_BP_AT_BP ? BP(w) : cfa) + (uint64_t)(int64_t)rule.bp_offset;
+	if (rule.flags & SP_CFI_BP_SAVED && !sp_stack_read(&w->stack, saved_at, &BP(w)))
 		return STEP_LOST;
-	w->sp = cfa;
-	w->exact = false;
-	return read_word(w, cfa - 8, &w->ip) ? STEP_ON : STEP_LOST;
+	SP(w) = cfa;
+	w->now.exact = false;
+	return sp_stack_read(&w->stack, cfa - 8, &IP(w)) ? STEP_ON : STEP_LOST;
 }
+
+/* Registers as the kernel orders them (ucontext_t), by their numbers in DWARF. */
+static const uint8_t in_context[SP_FRAME_REGISTERS] = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI, REG_RBP,
+	REG_RSP, REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
 
 static enum step step_signal(struct walker *w)
 {
-	uint64_t registers = w->sp + offsetof(ucontext_t, uc_mcontext.gregs);
+	uint64_t registers = SP(w) + offsetof(ucontext_t, uc_mcontext.gregs);
 
-	if (!read_word(w, registers + 8 * REG_RIP, &w->ip) || !read_word(w, registers + 8 * REG_RBP, &w->bp) ||
-		!read_word(w, registers + 8 * REG_RSP, &w->sp))
+	if (!sp_stack_read(&w->stack, registers + 8 * REG_RIP, &IP(w)))
 		return STEP_LOST;
-	w->exact = true;
-	enter_stack(w, w->sp); /* the handler may have had one of its own */
+	for (unsigned i = 0; i < SP_FRAME_REGISTERS; i++)
+		if (!sp_stack_read(&w->stack, registers + 8u * in_context[i], &w->now.frame.registers[i]))
+			return STEP_LOST;
+	w->now.frame.known = (1u << SP_FRAME_REGISTERS) - 1;
+	w->now.exact = true;
+	sp_stack_enter(&w->stack, SP(w)); /* the handler may have had one of its own */
 	return STEP_ON;
 }
 
@@ -298,7 +235,8 @@ static bool is_return_address(struct walker *w, uint64_t ip)
 		return false;
 	if (find_rule(key, &known))
 		return true;
-	if (is_late(w) || sp_sys(SYS_process_vm_readv, sp_agent.pid, &local, 1, &remote, 1, 0) != sizeof before ||
+	if (sp_stack_is_late(&w->stack) ||
+		sp_sys(SYS_process_vm_readv, sp_agent.pid, &local, 1, &remote, 1, 0) != sizeof before ||
 		!follows_call(before))
 		return false;
 	keep_rule(key, 0);
@@ -311,23 +249,25 @@ static bool is_pushed(struct walker *w, uint64_t frame)
 {
 	uint64_t above;
 
-	if (w->bp <= frame || w->bp - frame > FRAME_BYTES_MAX || w->bp & 7 || !sp_generated_holds(w->ip))
+	if (BP(w) <= frame || BP(w) - frame > FRAME_BYTES_MAX || BP(w) & 7 || !sp_generated_holds(IP(w)))
 		return false;
-	return read_word(w, w->bp + 8, &above) && (is_return_address(w, above) || sp_generated_holds(above));
+	return sp_stack_read(&w->stack, BP(w) + 8, &above) &&
+		(is_return_address(w, above) || sp_generated_holds(above));
 }
 
 /* Code without tables, such as a just-in-time compiler's, often keeps a frame pointer; rbp may as
  * well be any number, then one below sp too, which here is far above it. */
 static enum step step_guess(struct walker *w)
 {
-	uint64_t bp = w->bp;
+	uint64_t bp = BP(w);
 
-	w->distrust = true;
-	if (bp - w->sp > FRAME_BYTES_MAX || bp & 7 || !read_word(w, bp + 8, &w->ip) || !read_word(w, bp, &w->bp) ||
-		!(is_return_address(w, w->ip) || is_pushed(w, bp)))
+	w->now.distrust = true;
+	if (bp - SP(w) > FRAME_BYTES_MAX || bp & 7 || !sp_stack_read(&w->stack, bp + 8, &IP(w)) ||
+		!sp_stack_read(&w->stack, bp, &BP(w)) || !(is_return_address(w, IP(w)) || is_pushed(w, bp)))
 		return STEP_LOST;
-	w->sp = bp + 16;
-	w->exact = false;
+	SP(w) = bp + 16;
+	w->now.frame.known = 1u << SP_REG_SP | 1u << SP_REG_BP;
+	w->now.exact = false;
 	return STEP_ON;
 }
 
@@ -337,20 +277,79 @@ static bool is_made_by_hand(struct walker *w)
 {
 	struct sp_cfi_rule rule;
 
-	if (w->exact || w->distrust)
+	if (w->now.exact || w->now.distrust)
 		return false;
-	rule = rule_at(w, w->ip);
+	rule = rule_at(w, IP(w));
 	return rule.kind == SP_CFI_END || (rule.kind == SP_CFI_FRAME && !rule.flags && rule.cfa_offset == 8);
+}
+
+static enum step step_full(struct walker *w, uint64_t pc)
+{
+	uint64_t ip = IP(w), sp = SP(w);
+	struct sp_cfi_entry entry;
+	struct sp_cfi_row row;
+
+	if (sp_stack_is_late(&w->stack) || !sp_cfi_entry_find(pc, &entry) || !sp_cfi_row_find(&entry, pc, &row) ||
+		!sp_frame_step(&w->now.frame, &entry, &row, &w->stack))
+		return STEP_LOST;
+	check_frame(w, ip, sp, SP(w));
+	w->now.exact = entry.is_interrupted;
+	return STEP_ON;
+}
+
+static void load_registers(struct sp_frame *frame, const ucontext_t *context)
+{
+	for (unsigned i = 0; i < SP_FRAME_REGISTERS; i++)
+		frame->registers[i] = (uint64_t)context->uc_mcontext.gregs[in_context[i]];
+	frame->known = (1u << SP_FRAME_REGISTERS) - 1;
+}
+
+static void start_at_leaf(struct walker *w)
+{
+	IP(w) = w->leaf.ip;
+	SP(w) = w->leaf.registers[SP_REG_SP];
+	BP(w) = w->leaf.registers[SP_REG_BP];
+	w->now.steps = w->now.kept = 0;
+	w->now.exact = true;
+	w->now.distrust = false;
+	sp_stack_enter(&w->stack, SP(w));
+}
+
+/* Back to the mark, to come here with all registers. */
+static enum step go_back(struct walker *w)
+{
+	w->full_before = w->now.steps + 1;
+	if (w->mark.steps) {
+		w->now = w->mark;
+		w->stack.low = w->mark_low;
+		w->stack.bytes = w->mark_bytes;
+		return STEP_ON;
+	}
+	start_at_leaf(w);
+	if (w->context)
+		load_registers(&w->now.frame, w->context);
+	else
+		w->now.frame = w->leaf;
+	return STEP_ON;
+}
+
+static void set_mark(struct walker *w)
+{
+	w->mark = w->now;
+	w->mark_low = w->stack.low;
+	w->mark_bytes = w->stack.bytes;
 }
 
 static enum step step(struct walker *w)
 {
-	struct sp_cfi_rule rule = rule_at(w, w->ip - !w->exact);
+	uint64_t pc = IP(w) - !w->now.exact;
+	struct sp_cfi_rule rule = rule_at(w, pc);
+	bool full = sp_unlikely(w->now.steps < w->full_before);
 	enum step outcome;
 
 	switch (rule.kind) {
 	case SP_CFI_FRAME:
-		outcome = step_frame(w, rule);
+		outcome = full ? step_full(w, pc) : step_frame(w, rule);
 		break;
 	case SP_CFI_SIGNAL:
 		outcome = step_signal(w);
@@ -358,93 +357,34 @@ static enum step step(struct walker *w)
 	case SP_CFI_END:
 		return STEP_END;
 	case SP_CFI_COMPLEX:
-		return STEP_COMPLEX;
+		if (!full)
+			return go_back(w);
+		outcome = step_full(w, pc);
+		break;
 	default:
 		if (is_made_by_hand(w))
 			return STEP_HAND_MADE;
-		outcome = w->late ? STEP_LOST : step_guess(w);
+		outcome = w->stack.late ? STEP_LOST : step_guess(w);
 	}
+	w->now.steps++;
+	if (sp_unlikely(rule.kind == SP_CFI_SIGNAL || (full && w->now.steps == w->full_before)))
+		set_mark(w);
 	/* Who starts a stack by hand ends it with a return address of 0 (psABI, 3.4.1). */
-	return outcome == STEP_ON && !w->ip ? w->distrust ? STEP_LOST : STEP_END : outcome;
+	return outcome == STEP_ON && !IP(w) ? w->now.distrust ? STEP_LOST : STEP_END : outcome;
 }
 
 /* Fills t->frames from the leaf on; with `skip_own` the agent's own frames there are left out. */
 static uint32_t walk(struct sp_thread *t, struct walker *w, bool skip_own, enum step *outcome)
 {
-	uint32_t n = 0;
-
-	for (*outcome = STEP_ON; *outcome == STEP_ON && n < SP_MAX_FRAMES; *outcome = step(w)) {
-		if (sp_likely(n || !skip_own || !is_own(w->ip)))
-			t->frames[n++] = w->ip;
+	for (*outcome = STEP_ON; *outcome == STEP_ON && w->now.kept < SP_MAX_FRAMES; *outcome = step(w)) {
+		if (sp_likely(w->now.kept || !skip_own || !is_own(IP(w))))
+			t->frames[w->now.kept++] = IP(w);
 	}
-	if (n && *outcome == STEP_HAND_MADE) {
-		t->frames[n - 1]++; /* who looks a return address up takes one off */
+	if (w->now.kept && *outcome == STEP_HAND_MADE) {
+		t->frames[w->now.kept - 1]++; /* who looks a return address up takes one off */
 		*outcome = STEP_END;
 	}
-	return n;
-}
-
-static void start_walk(struct walker *w, const struct sp_thread *t)
-{
-	uint64_t per_us_x1024 = sp_load(&sp_agent.tsc_per_us_x1024);
-
-	w->began = sp_tsc();
-	w->limit = (per_us_x1024 ? per_us_x1024 : 2560000u) * LIMIT_US / 1024;
-	w->distrust = w->late = false;
-	w->window_at = w->window_bytes = 0;
-	w->exact = true;
-	w->thread = t;
-	enter_stack(w, w->sp);
-}
-
-/* libunwind's way from the leaf on, frame by frame. */
-static uint32_t walk_slow(struct sp_thread *t, struct walker *w, const ucontext_t *context)
-{
-	unw_cursor_t cursor;
-	unw_context_t own;
-	uint32_t n = 0;
-	unw_word_t ip;
-
-	if (context) {
-		/* unw_context_t is ucontext_t here, and libunwind only reads it. */
-		if (unw_init_local2(&cursor, (unw_context_t *)(uintptr_t)context, UNW_INIT_SIGNAL_FRAME) < 0)
-			return 0;
-	} else {
-		unw_getcontext(&own);
-		if (unw_init_local(&cursor, &own) < 0)
-			return 0;
-	}
-	do {
-		if (unw_get_reg(&cursor, UNW_REG_IP, &ip) < 0 || !ip)
-			break;
-		if (n || context || !is_own(ip))
-			t->frames[n++] = ip;
-	} while (n < SP_MAX_FRAMES && !is_late(w) && unw_step(&cursor) > 0);
-	return n;
-}
-
-/* libunwind has locks, asks the system for what it is refused here, and calls read(), where a thread
- * with a cancellation pending would end. Returns false when a fork is under way. */
-static bool walk_with_libunwind(struct sp_thread *t, struct walker *w, const ucontext_t *context, uint32_t *n)
-{
-	struct sp_tls *tls = t->tls;
-	int64_t countdown = tls->heap.countdown;
-	int cancel_state;
-
-	if (!sp_begin_unwind(t))
-		return false;
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-	/* With no countdown left every allocation takes the slow path, which sees `unwinding`. */
-	tls->heap.countdown = 0;
-	tls->unwinding = 1;
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	*n = walk_slow(t, w, context);
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	tls->unwinding = 0;
-	tls->heap.countdown = countdown;
-	pthread_setcancelstate(cancel_state, NULL);
-	sp_end_unwind();
-	return true;
+	return w->now.kept;
 }
 
 /* True when the stack's last frames are where this thread began. */
@@ -467,7 +407,7 @@ static bool reaches_start(const struct sp_thread *t, const uint64_t *frames, uin
 /* The function that the thread entered by; 0 unknown. */
 static uint64_t entry_of(const struct sp_thread *t)
 {
-	if (!is_main_thread(t))
+	if (!sp_stack_is_main(t))
 		return t->root_pc ? (uint64_t)(uintptr_t)t->start : 0;
 	return unwind.main ? unwind.main : unwind.entry;
 }
@@ -486,27 +426,38 @@ static void finish(struct sp_thread *t, struct sp_walk *result, bool complete, b
 	result->flags |= SP_STACK_ENTRY;
 }
 
-bool sp_unwind(struct sp_thread *t, const ucontext_t *context, struct sp_walk *result)
+/* Those of this very frame. */
+static inline __attribute__((always_inline)) void capture_registers(struct sp_frame *leaf)
+{
+	__asm__ volatile("movq %%rbx, 3*8(%1)\n\tmovq %%rbp, 6*8(%1)\n\tmovq %%rsp, 7*8(%1)\n\t"
+			 "movq %%r12, 12*8(%1)\n\tmovq %%r13, 13*8(%1)\n\tmovq %%r14, 14*8(%1)\n\t"
+			 "movq %%r15, 15*8(%1)\n\tleaq 0(%%rip), %0"
+			 : "=&r"(leaf->ip)
+			 : "r"(leaf->registers)
+			 : "memory");
+	leaf->known = 1u << SP_REG_BX | 1u << SP_REG_BP | 1u << SP_REG_SP | 0xf000;
+}
+
+void sp_unwind(struct sp_thread *t, const ucontext_t *context, struct sp_walk *result)
 {
 	struct walker w;
 	enum step outcome;
 	uint32_t n;
 
+	w.context = context;
 	if (context) {
-		w.ip = (uint64_t)context->uc_mcontext.gregs[REG_RIP];
-		w.sp = (uint64_t)context->uc_mcontext.gregs[REG_RSP];
-		w.bp = (uint64_t)context->uc_mcontext.gregs[REG_RBP];
-	} else { /* from this very frame */
-		__asm__ volatile("leaq 0(%%rip), %0\n\tmovq %%rsp, %1\n\tmovq %%rbp, %2"
-				 : "=&r"(w.ip), "=&r"(w.sp), "=&r"(w.bp));
+		w.leaf.ip = (uint64_t)context->uc_mcontext.gregs[REG_RIP];
+		w.leaf.registers[SP_REG_SP] = (uint64_t)context->uc_mcontext.gregs[REG_RSP];
+		w.leaf.registers[SP_REG_BP] = (uint64_t)context->uc_mcontext.gregs[REG_RBP];
+	} else {
+		capture_registers(&w.leaf);
 	}
-	start_walk(&w, t);
+	w.mark.steps = w.full_before = 0;
+	sp_stack_begin(&w.stack, t, LIMIT_US);
+	start_at_leaf(&w);
 	n = walk(t, &w, !context, &outcome);
-	if (sp_unlikely(outcome == STEP_COMPLEX) && !walk_with_libunwind(t, &w, context, &n))
-		return false;
 	result->frames = t->frames;
 	result->depth = n;
 	result->flags = context ? 0 : SP_STACK_IS_HEAP;
-	finish(t, result, outcome == STEP_END || (n < SP_MAX_FRAMES && reaches_start(t, t->frames, n)), w.late);
-	return true;
+	finish(t, result, outcome == STEP_END || (n < SP_MAX_FRAMES && reaches_start(t, t->frames, n)), w.stack.late);
 }

@@ -28,7 +28,6 @@ static const char *const drop_texts[SP_DROPS] = {
 		"%llu times a clock could not be armed for a thread (Threads tells what samples it, and what is "
 		"unsampled); raise the limits on pending signals (ulimit -i), locked memory (ulimit -l) or open files "
 		"(ulimit -n).",
-	[SP_DROP_QUIESCED] = "%llu samples fell into a fork or the unloading of a library and were left out.",
 };
 
 static void add_line(struct sp_writer *w, const char *text)

@@ -148,7 +148,7 @@ static void add_cpu(struct sp_profile *p)
 		[SP_CLOCK_TIMER] = "timer",
 		[SP_CLOCK_PROCESS] = "process"};
 	const struct sp_spool_header *h = &p->snapshot->header;
-	uint64_t dropped = h->drops[SP_DROP_REENTRY] + h->drops[SP_DROP_NO_THREAD] + h->drops[SP_DROP_QUIESCED];
+	uint64_t dropped = h->drops[SP_DROP_REENTRY] + h->drops[SP_DROP_NO_THREAD];
 	double achieved = achieved_interval_us(p);
 
 	sp_profile_add_fact(p, "cpu_clock", "%s", h->cpu.clock <= SP_CLOCK_PROCESS ? clocks[h->cpu.clock] : "unknown");

@@ -193,19 +193,6 @@ static bool has_entry(const struct sp_stack *stack)
 	return (stack->flags & SP_STACK_ENTRY) && stack->depth;
 }
 
-/* Frames of the profiler are not the program's: the agent's own wherever they are, the unwinder's
- * where the agent called it. Returns how many leaf frames to skip. */
-static uint32_t own_frames(const struct resolver *r, const uint32_t *ids, uint32_t depth)
-{
-	const struct sp_module_info *modules = r->profile->modules;
-	const struct sp_address *list = r->addresses.list;
-	uint32_t unwinder = 0;
-
-	while (unwinder < depth && modules[list[ids[unwinder]].module].unwinder)
-		unwinder++;
-	return unwinder < depth && modules[list[ids[unwinder]].module].agent ? unwinder + 1 : 0;
-}
-
 static void path_push(struct sp_profile *p, struct sp_path *path, uint32_t frame)
 {
 	uint32_t previous = path->depth ? p->frame_ids[path->first + path->depth - 1] : 0;
@@ -351,7 +338,7 @@ static uint32_t add_frames(struct resolver *r, struct sp_path *path, const struc
 	uint32_t site = 0, last = 0, kept = stack->depth - has_entry(stack);
 	bool has_site = false;
 
-	for (uint32_t i = own_frames(r, ids, stack->depth); i < kept; i++) {
+	for (uint32_t i = 0; i < kept; i++) {
 		const struct sp_address *at;
 
 		if (p->modules[r->addresses.list[ids[i]].module].agent)

@@ -32,7 +32,6 @@ struct sp_module_info {
 	uint32_t canonical; /* first module with the same path and build-id: its functions are the same rows */
 	bool system;        /* a library of the distribution: /lib, /usr/lib, but never the executable */
 	bool agent;         /* libsmartprof itself: its frames are not shown */
-	bool unwinder;      /* libunwind: not shown where it works for the agent */
 	bool allocator;     /* defines the malloc in use */
 	bool asked;         /* for the names of some of its addresses */
 	enum sp_symbol_source source;

@@ -69,7 +69,6 @@ static struct sp_module_info module_info(const struct sp_snapshot *snapshot, con
 		.handle = -1,
 		.system = is_system_path(path) && strcmp(path, exe) != 0,
 		.agent = starts_with(name, "libsmartprof.so"),
-		.unwinder = starts_with(name, "libunwind"),
 		.allocator = *allocator && strcmp(path, allocator) == 0 && strcmp(path, exe) != 0,
 	};
 }

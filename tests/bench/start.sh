@@ -1,6 +1,6 @@
 #!/bin/bash
 # What the agent adds to a process that does nothing: interleaved rounds of 50 x /bin/true plain,
-# with an empty library that merely needs the same other libraries, and with the agent; medians of
+# with an empty library that needs the same other one, and with the agent; medians of
 # the rounds' ratios. ROUNDS=20 makes the thousand.
 set -eu
 agent=$(realpath "$(dirname "$0")/../../build/libsmartprof.so")
@@ -8,7 +8,7 @@ rounds=${ROUNDS:-20}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 : >"$work/empty.c"
-${CC:-cc} -shared -fPIC -o "$work/empty.so" "$work/empty.c" -Wl,-z,now -Wl,--no-as-needed -lgcc_s -lunwind -lc
+${CC:-cc} -shared -fPIC -o "$work/empty.so" "$work/empty.c" -Wl,-z,now -Wl,--no-as-needed -lc
 spawn() { for ((i = 0; i < 50; i++)); do /bin/true; done; }
 now() { date +%s%N; }
 for ((round = 0; round < rounds; round++)); do

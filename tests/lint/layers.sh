@@ -16,7 +16,7 @@ declare -A allowed=(
 )
 # library header: folders that may include it
 declare -A owners=(
-	['libunwind.*\.h']='sampler|preload|tests'
+	['libunwind.*\.h']='symbolize|tests'
 	['(elfutils/.*|libelf\.h|gelf\.h|dwarf\.h|demangle\.h|libiberty.*)']='symbolize|tests'
 	['sqlite3\.h']='symbolize|tests'
 )

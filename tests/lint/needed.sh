@@ -1,11 +1,10 @@
 #!/bin/bash
-# The agent needs these libraries in this order (libgcc_s first: C++ code loaded later must bind
-# its unwinder, not libunwind's), and no lazy binding, no text relocations, no executable stack.
+# The agent needs the C library and nothing else (each library more costs every process its loading), and no lazy binding, no text relocations, no executable stack.
 # Usage: needed.sh LIBRARY
 set -eu -o pipefail
 dynamic=$(readelf -dW "$1")
 needed=$(sed -nE 's/.*\(NEEDED\).*\[(.*)\]/\1/p' <<<"$dynamic" | paste -sd' ')
-want='libgcc_s.so.1 libunwind.so.8 libc.so.6'
+want='libc.so.6'
 bad=0
 [ "$needed" = "$want" ] || { echo "needed: $1 needs '$needed', not '$want'" >&2; bad=1; }
 grep -qE 'BIND_NOW|FLAGS.*NOW' <<<"$dynamic" || { echo "needed: $1 binds lazily" >&2; bad=1; }
