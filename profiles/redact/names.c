@@ -201,16 +201,34 @@ static const struct sp_redact_program programs[] = {{"mysql", "p", "", ""}, {"my
 	{"touch", "", "", "pa"}, {"grep", "", "", "pa"}, {"lsof", "", "", "pau"}, {"top", "", "", "pu"},
 	{"ffmpeg", "", "", "pa"}, {"cmake", "", "", "pa"}, {"tee", "", "", "pa"}};
 
+static const struct sp_redact_operands operands[] = {{"htpasswd", NULL, 3, "n"}, {"wpa_passphrase", NULL, 2, ""},
+	{"mkpasswd", NULL, 1, ""}, {"smbpasswd", NULL, 2, ""}, {"vault", "login", 0, ""}, {"openssl", "passwd", 0, ""},
+	{"expect", "send", 0, ""}};
+
+static const char *without_directory(const char *name, size_t *length)
+{
+	const char *slash = memrchr(name, '/', *length);
+
+	if (!slash)
+		return name;
+	*length -= (size_t)(slash + 1 - name);
+	return slash + 1;
+}
+
 const struct sp_redact_program *sp_redact_program(const char *name, size_t length)
 {
-	const char *slash = memrchr(name, '/', length);
-
-	if (slash) {
-		length -= (size_t)(slash + 1 - name);
-		name = slash + 1;
-	}
+	name = without_directory(name, &length);
 	for (size_t i = 0; i < COUNT(programs); i++)
 		if (strlen(programs[i].name) == length && memcmp(programs[i].name, name, length) == 0)
 			return &programs[i];
+	return NULL;
+}
+
+const struct sp_redact_operands *sp_redact_operands(const char *name, size_t length)
+{
+	name = without_directory(name, &length);
+	for (size_t i = 0; i < COUNT(operands); i++)
+		if (strlen(operands[i].name) == length && memcmp(operands[i].name, name, length) == 0)
+			return &operands[i];
 	return NULL;
 }

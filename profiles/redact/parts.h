@@ -42,4 +42,13 @@ struct sp_redact_program {
 };
 const struct sp_redact_program *sp_redact_program(const char *name, size_t length);
 
+/* Programs with secrets among their operands, by the same names. */
+struct sp_redact_operands {
+	const char *name;
+	const char *after;  /* the secret follows this word; NULL: */
+	size_t from;        /* operands of this number, counted from 1, and above are hidden */
+	const char *counts; /* letters of flags that stand for an operand */
+};
+const struct sp_redact_operands *sp_redact_operands(const char *name, size_t length);
+
 #endif

@@ -19,9 +19,11 @@ struct walk {
 	char quote; /* a hidden value's, that is still open */
 	bool pem;   /* inside a key's BEGIN and END */
 	size_t arguments;
-	enum sp_secrecy named;    /* what the last "name" was the name of */
-	const char *start, *stop; /* the argument */
-	const char *done;         /* written up to here */
+	const struct sp_redact_operands *takes_secrets; /* the program, if its operands may be some */
+	size_t operands;                                /* of those so far */
+	enum sp_secrecy named;                          /* what the last "name" was the name of */
+	const char *start, *stop;                       /* the argument */
+	const char *done;                               /* written up to here */
 };
 
 static bool is_space(char c)
@@ -456,6 +458,30 @@ static void note_program(struct walk *w, const char *word, const char *end, bool
 		w->program = program;
 }
 
+/* A secret that is known by its place among a program's operands: true when [word, end) is one. */
+static bool is_secret_operand(struct walk *w, const char *word, const char *end)
+{
+	const struct sp_redact_operands *program = sp_redact_operands(word, (size_t)(end - word));
+	size_t length = (size_t)(end - word);
+	bool named = w->operands > 0;
+
+	if (program || !w->takes_secrets) {
+		w->takes_secrets = program;
+		w->operands = 0;
+		return false;
+	}
+	program = w->takes_secrets;
+	if (*word == '-') {
+		for (const char *p = word + 1; p < end && word[1] != '-'; p++)
+			w->operands += has_flag(program->counts, *p);
+		return false;
+	}
+	if (!program->after)
+		return ++w->operands >= program->from; /* a flag's value counts as one */
+	w->operands = length == strlen(program->after) && memcmp(word, program->after, length) == 0;
+	return named && !memchr(word, '=', length);
+}
+
 static void add_argument(struct walk *w, const char *arg, size_t length)
 {
 	w->done = w->start = arg;
@@ -467,6 +493,10 @@ static void add_argument(struct walk *w, const char *arg, size_t length)
 
 		if (w->expected != EXPECT_NOTHING && take_expected(w, p, end))
 			return;
+		if (is_secret_operand(w, p, end)) {
+			hide_rest(w, p);
+			return;
+		}
 		if (*p != '-')
 			note_program(w, p, end, p == arg);
 		if (take_word(w, p, end))
