@@ -176,11 +176,21 @@ bool sp_hold_takes(int signal) SP_HIDDEN;
 /* Whether one has come meanwhile that asks the process to end. */
 bool sp_hold_is_hurried(void) SP_HIDDEN;
 
+/* --- park.c ------------------------------------------------------------------------------------ */
+
+/* Holds all other threads of the process, in a millisecond or so and some 50 at the most. True when none of them
+ * executes anything of the program any more; to be ended in both cases. The caller must not need what one of them may
+ * have locked until it is. */
+bool sp_park_threads(void) SP_HIDDEN;
+
+/* The process is about to end: should it not be gone in a tenth of a second, its threads go on. */
+void sp_park_end(void) SP_HIDDEN;
+
 /* --- renderer.c -------------------------------------------------------------------------------- */
 
-/* Starts the renderer on the spool and waits for it a bounded time, signals held. Returns 0, or a negative
+/* Starts the renderer on the spool and, `patient`, waits for it a bounded time, signals held. Returns 0, or a negative
  * errno when it did not start. */
-int sp_render(void) SP_HIDDEN;
+int sp_render(bool patient) SP_HIDDEN;
 
 /* --- finish.c -------------------------------------------------------------------------------- */
 

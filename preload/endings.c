@@ -21,12 +21,27 @@ static void flush_stdout(void)
 	funlockfile(out);
 }
 
+/* The C library goes on to flush all streams, for which it needs its lock on their list: no thread that is held
+ * meanwhile, in fork or fopen, may have it. */
+static void finish(int status)
+{
+	bool alone = sp_is_single_threaded();
+	void (*lock)(void) = alone ? NULL : sp_libc_symbol("_IO_list_lock");
+	void (*unlock)(void) = alone ? NULL : sp_libc_symbol("_IO_list_unlock");
+
+	if (lock && unlock)
+		lock();
+	sp_finish(SP_EXIT_CODE, status & 0xff);
+	if (lock && unlock)
+		unlock();
+}
+
 static void at_exit(int status, void *arg)
 {
 	(void)arg;
 	flush_stdout();
 	sp_allocator_ask();
-	sp_finish(SP_EXIT_CODE, status & 0xff);
+	finish(status);
 }
 
 static void at_quick_exit_(void *arg)

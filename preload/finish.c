@@ -55,6 +55,7 @@ void sp_finish(enum sp_exit_kind kind, int value)
 	static uint32_t ending, ended; /* atomic; ending: tid of the thread that is at it */
 	static int ending_pid;
 	int saved_errno = errno, err, i;
+	bool held;
 	uint32_t tid, none = 0;
 	uint64_t mask;
 
@@ -81,17 +82,19 @@ void sp_finish(enum sp_exit_kind kind, int value)
 		return;
 	}
 	if (sp_load(&sp_agent.state) == SP_AGENT_ACTIVE) {
+		held = sp_park_threads();
 		sp_hold_signals(mask);
 		if (sp_tls.thread)
 			sp_clock_disarm(sp_tls.thread);
 		sp_clock_stop_process();
 		sp_store(&sp_agent.state, SP_AGENT_STOPPED);
 		complete_spool(kind, value);
-		err = sp_render();
+		err = sp_render(held);
 		if (err)
 			sp_verbose("the profile is not rendered yet; `smartprof recover` will do it",
 				strerrordesc_np(-err));
 		sp_hold_end();
+		sp_park_end();
 	} else {
 		sp_restore_signals(mask);
 	}

@@ -29,15 +29,18 @@
 #define WAIT_MS 10000
 #define HURRIED_MS 500    /* once a signal wants the process to end */
 #define RELATIVES_MS 1000 /* for what the renderer does when the profile stands: it need not be waited for */
+#define START_MS 100      /* for the renderer to be there, when it is not waited for */
 #define SLICE_MS 50       /* between two looks at what does not wake the wait */
 struct spawn {
 	char name[SP_PATH_MAX], path[SP_PATH_MAX]; /* of the command: as looked for, and without links */
 	char *argv[4];
 	char *envp[MAX_ENV + 1];
-	int done_fd;  /* write end of the pipe the target waits on */
-	int target;   /* its pid */
-	uint32_t tid; /* atomic: of the child in between; the kernel clears it when that ends */
-	int failed;   /* atomic: negative errno of what failed, written by the children */
+	int done_fd;      /* write end of the pipe the target waits on */
+	int target;       /* its pid */
+	uint32_t tid;     /* atomic: of the child in between; the kernel clears it when that ends */
+	uint32_t started; /* atomic, futex: the renderer runs, or will not */
+	bool patient;     /* the target waits for it */
+	int failed;       /* atomic: negative errno of what failed, written by the children */
 	char stack[2][STACK_BYTES] __attribute__((aligned(16)));
 };
 
@@ -70,14 +73,6 @@ static int keep_only(int pipe_fd)
 	return err < 0 ? (int)err : 0;
 }
 
-/* struct kernel_sigaction of x86-64: all zero is SIG_DFL. */
-struct raw_sigaction {
-	void *handler;
-	unsigned long flags;
-	void *restorer;
-	uint64_t mask;
-};
-
 /* The program's limits are not the renderer's, as far as that is allowed: it has its own. */
 static void lift_limits(void)
 {
@@ -107,7 +102,7 @@ static void lift_limits(void)
 static int renderer_main(void *arg)
 {
 	struct spawn *s = arg;
-	struct raw_sigaction dfl = {0};
+	struct sp_raw_sigaction dfl = {0};
 	uint64_t none = 0;
 	int i, err;
 
@@ -132,17 +127,20 @@ static int renderer_main(void *arg)
 static int between_main(void *arg)
 {
 	struct spawn *s = arg;
-	struct raw_sigaction ignore = {.handler = (void *)1};
+	struct sp_raw_sigaction ignore = {.handler = (void *)1};
 
-	sp_sys(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	if (sp_sys(SYS_getppid) == s->target) {
+	if (s->patient)
+		sp_sys(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	if (!s->patient || sp_sys(SYS_getppid) == s->target) {
 		sp_sys(SYS_setsid); /* no signal to the target's group */
 		sp_sys(SYS_rt_sigaction, SIGCHLD, &ignore, NULL, 8);
 		if (__clone(renderer_main, s->stack[1] + STACK_BYTES, CLONE_VM | CLONE_VFORK | SIGCHLD, s, NULL, NULL,
 			    NULL) < 0)
 			sp_store(&s->failed, -EAGAIN);
+		sp_store(&s->started, 1);
+		sp_sys(SYS_futex, &s->started, FUTEX_WAKE, 1);
 		sp_sys(SYS_close, s->done_fd);
-		while (sp_sys(SYS_wait4, -1, NULL, 0, NULL) == -EINTR)
+		while (s->patient && sp_sys(SYS_wait4, -1, NULL, 0, NULL) == -EINTR)
 			;
 	}
 	sp_sys(SYS_exit, 0);
@@ -266,6 +264,18 @@ static void wait_for_profile(struct spawn *s, int fd)
 			"the renderer ended early, as in want of memory");
 }
 
+/* The program's threads run on, so next to nothing is waited for: the child in between ends once the renderer is there. */
+static void wait_for_start(struct spawn *s, int pid)
+{
+	struct timespec most = {0, START_MS * 1000000};
+
+	sp_sys(SYS_futex, &s->started, FUTEX_WAIT, 0, &most);
+	if (sp_load(&s->started))
+		sp_sys(SYS_wait4, pid, NULL, __WCLONE, NULL);
+	sp_verbose("the profile is not waited for, because a thread cannot be held meanwhile",
+		"it comes a little later");
+}
+
 /* Leaves no child behind. A renderer that goes on after this is nobody's we know. */
 static void reap(struct spawn *s, int pid)
 {
@@ -293,7 +303,7 @@ static int start(struct spawn *s)
 	return __clone(between_main, s->stack[0] + STACK_BYTES, flags, s, &s->tid, NULL, &s->tid);
 }
 
-int sp_render(void)
+int sp_render(bool patient)
 {
 	struct spawn *s;
 	int fds[2], err, pid;
@@ -309,6 +319,7 @@ int sp_render(void)
 	if (err)
 		return err;
 	s->failed = 0;
+	s->patient = patient;
 	s->argv[0] = s->path;
 	s->argv[1] = (char *)(uintptr_t) "finish";
 	s->argv[2] = sp_process.spool_path;
@@ -321,9 +332,11 @@ int sp_render(void)
 	if (pid < 0) {
 		sp_sys(SYS_close, fds[1]);
 		sp_store(&s->failed, -EAGAIN);
-	} else {
+	} else if (patient) {
 		wait_for_profile(s, fds[0]);
 		reap(s, pid);
+	} else {
+		wait_for_start(s, pid);
 	}
 	sp_sys(SYS_close, fds[0]);
 	return sp_load(&s->failed);

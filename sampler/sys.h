@@ -40,6 +40,15 @@ static inline long sp_sys6(long nr, long a, long b, long c, long d, long e, long
 	sp_sys6(n, SP_SYS_ARG(a), SP_SYS_ARG(b), SP_SYS_ARG(c), SP_SYS_ARG(d), SP_SYS_ARG(e), SP_SYS_ARG(f))
 #define sp_sys(...) SP_SYS_PICK(__VA_ARGS__, SP_SYS6, SP_SYS5, SP_SYS4, SP_SYS3, SP_SYS2, SP_SYS1, SP_SYS0)(__VA_ARGS__)
 
+/* struct kernel_sigaction of x86-64: all zero is SIG_DFL, and it cannot do without a restorer. */
+struct sp_raw_sigaction {
+	void *handler;
+	unsigned long flags;
+	void *restorer;
+	uint64_t mask;
+};
+#define SP_SA_RESTORER 0x04000000ul
+
 /* Whether a system call that returns an address or a number failed. */
 static inline bool sp_is_error(long result)
 {

@@ -1,6 +1,7 @@
 /* Reading /proc/self/task without libc. */
 #include "sampler/task_file.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
@@ -17,7 +18,7 @@ struct entry { /* struct linux_dirent64 */
 	char name[];
 };
 
-static long read_file(int tid, const char *leaf, char *to, size_t size)
+static long read_at(int tid, const char *leaf, size_t offset, char *to, size_t size)
 {
 	static const char folder[] = "/proc/self/task/";
 	char path[64], digits[12], *p = path + sizeof folder - 1;
@@ -34,10 +35,15 @@ static long read_file(int tid, const char *leaf, char *to, size_t size)
 	fd = sp_sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return fd;
-	got = sp_sys(SYS_read, fd, to, size - 1);
+	got = sp_sys(SYS_pread64, fd, to, size - 1, offset);
 	sp_sys(SYS_close, fd);
 	to[got > 0 ? got : 0] = 0;
 	return got;
+}
+
+static long read_file(int tid, const char *leaf, char *to, size_t size)
+{
+	return read_at(tid, leaf, 0, to, size);
 }
 
 static uint64_t read_decimal(const char *p)
@@ -82,32 +88,61 @@ bool sp_task_read(int tid, struct sp_task *task)
 	return field > 22;
 }
 
-/* Where the value of a line of a thread's status begins; NULL when there is none. */
-static const char *find_status(int tid, const char *key, char *text, size_t size)
+/* Where the value of a line begins; NULL when there is none. */
+static const char *find_value(const char *text, const char *key)
 {
 	const char *p;
 
-	if (read_file(tid, "/status", text, size) <= 0)
-		return NULL;
 	for (p = text; *p; p++)
 		if (!strncmp(p, key, strlen(key)))
 			return p + strlen(key);
 	return NULL;
 }
 
-bool sp_task_blocks(int tid)
+/* The three lines that follow each other from "SigPnd:" on; NULL when they are not in the text as a whole. */
+static const char *find_signals(const char *text, size_t length)
+{
+	const char *pending = find_value(text, "\nSigPnd:\t");
+
+	return pending && (size_t)(text + length - pending) >= 3 * 25 ? pending : NULL;
+}
+
+int sp_task_signals(int tid, struct sp_task_signals *signals)
 {
 	char text[2048];
-	const char *mask = find_status(tid, "\nSigBlk:\t", text, sizeof text);
+	const char *at = NULL;
+	size_t offset;
+	long got = 0;
 
-	return mask && sp_take_hexadecimal(&mask) >> (sp_agent.config.signal - 1) & 1;
+	for (offset = 0; !at; offset += sizeof text / 2) { /* before them stand the user's groups, which may be many */
+		got = read_at(tid, "/status", offset, text, sizeof text);
+		if (got <= 0)
+			return got < 0 && got != -ENOENT ? (int)got : -ESRCH;
+		at = offset ? NULL : find_value(text, "\nState:\t");
+		if (at && (*at == 'Z' || *at == 'X'))
+			return -ESRCH;
+		at = find_signals(text, (size_t)got);
+	}
+	signals->pending = sp_take_hexadecimal(&at);
+	at = find_value(at, "\nSigBlk:\t");
+	signals->blocked = at ? sp_take_hexadecimal(&at) : ~0ull;
+	return 0;
+}
+
+bool sp_task_blocks(int tid)
+{
+	struct sp_task_signals signals;
+
+	return sp_task_signals(tid, &signals) == 0 && signals.blocked >> (sp_agent.config.signal - 1) & 1;
 }
 
 uint64_t sp_task_peak_rss(void)
 {
 	char text[2048];
-	const char *kib = find_status(sp_agent.pid, "\nVmHWM:\t", text, sizeof text);
+	const char *kib = NULL;
 
+	if (read_file(sp_agent.pid, "/status", text, sizeof text) > 0)
+		kib = find_value(text, "\nVmHWM:\t");
 	while (kib && *kib == ' ')
 		kib++;
 	return kib ? read_decimal(kib) * 1024 : 0;

@@ -17,6 +17,15 @@ struct sp_task {
 /* False when there is no such thread, or no /proc. */
 bool sp_task_read(int tid, struct sp_task *task) SP_HIDDEN;
 
+/* Sets of signals: 1 << (number - 1). */
+struct sp_task_signals {
+	uint64_t pending; /* for the thread alone */
+	uint64_t blocked;
+};
+
+/* -ESRCH when the thread is gone or a zombie; another negative errno when it cannot be looked at. */
+int sp_task_signals(int tid, struct sp_task_signals *signals) SP_HIDDEN;
+
 /* Whether the thread has the profiling signal blocked; false when that cannot be told. */
 bool sp_task_blocks(int tid) SP_HIDDEN;
 
