@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "env/env.h"
-#include "profiles/output/output.h"
+#include "profiles/base/xdg.h"
 
 #define EXIT_CANNOT_EXECUTE 126 /* as shells have it */
 #define EXIT_NOT_FOUND 127
@@ -330,7 +330,7 @@ static bool directory_is_possible(const char *asked)
 			strerror(error));
 		return false;
 	}
-	if (sp_output_state_path(state, sizeof(state), "profiles") == 0 && sp_can_write(state)) {
+	if (sp_state_path(state, sizeof(state), "profiles") == 0 && sp_can_write(state)) {
 		sp_complain("run: profiles cannot be written to the working directory: %s; they go to %s",
 			strerror(error), state);
 		return true;

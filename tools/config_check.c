@@ -8,7 +8,7 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
-#include "profiles/output/output.h"
+#include "profiles/base/xdg.h"
 #include "profiles/spool/find.h"
 #include "tools/tools.h"
 
@@ -121,7 +121,7 @@ static void check_output(struct sp_plan *plan)
 		slash[slash == dir] = '\0';
 	if (sp_can_write(dir))
 		return;
-	if (!is_file && sp_output_state_path(state, sizeof(state), "profiles") == 0 && sp_can_write(state))
+	if (!is_file && sp_state_path(state, sizeof(state), "profiles") == 0 && sp_can_write(state))
 		sp_plan_warn(plan, "output", false, "export SMARTPROF_DIR=\"$HOME/profiles\"",
 			"%s cannot be written to: profiles will go below %s", dir, state);
 	else

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "profiles/compare/stats.h"
+#include "profiles/model/heap.h"
 
 const struct sp_metric_info sp_metric_info[SP_METRICS] = {
 	[SP_METRIC_CPU] = {"CPU time", "cpu", SP_UNIT_NS, 0.15, SP_COMPARE_LEAST_NS, 0.44},

@@ -3,8 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiles/base/escape.h"
+#include "profiles/base/figures.h"
 #include "profiles/compare/compare.h"
-#include "profiles/markdown/markdown.h"
 
 #define ROWS_SHOWN 30u
 #define OTHERS_SHOWN 20u

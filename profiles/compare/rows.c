@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "profiles/compare/calls.h"
-#include "profiles/markdown/markdown.h"
 #include "profiles/compare/stats.h"
+#include "profiles/model/heap.h"
 
 #define Z95 1.959964
 

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "profiles/markdown/markdown.h"
+#include "profiles/base/escape.h"
+#include "profiles/base/figures.h"
 
 #define ROWS_SHOWN 5u
 

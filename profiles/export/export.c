@@ -1,8 +1,8 @@
 /* What the exporting writers share: views, and making a profile ready. */
 #include "profiles/export/export.h"
 
+#include "profiles/base/figures.h"
 #include "profiles/model/folded.h"
-#include "profiles/markdown/markdown.h"
 
 const struct sp_view_info sp_view_info[SP_VIEWS] = {
 	[SP_VIEW_CPU] = {"cpu", "CPU time", "nanoseconds"},

@@ -1,13 +1,13 @@
 /* gperftools' symbolized profiles, for its `google-pprof`, which knows no protocol buffers: "--- symbol", a name an
  * address, and then a CPU profile of machine words or a heap profile of text lines, as pprof(1) reads them. Addresses are
  * numbers of functions. */
-#include "profiles/base/escape.h"
-#include "profiles/export/export.h"
-#include "profiles/model/folded.h"
-#include "profiles/markdown/markdown.h"
-
 #include <stdlib.h>
 #include <string.h>
+
+#include "profiles/base/escape.h"
+#include "profiles/base/figures.h"
+#include "profiles/export/export.h"
+#include "profiles/model/folded.h"
 
 static void put_word(struct sp_buffer *out, uint64_t word)
 {

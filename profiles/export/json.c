@@ -1,11 +1,13 @@
 /* A whole profile as JSON; docs/FORMATS.md has the schema. Fields may be added, none change their meaning without
  * a new number. */
 #include "profiles/export/export.h"
-#include "profiles/model/folded.h"
-#include "profiles/base/json.h"
-#include "profiles/markdown/validate.h"
 
 #include <string.h>
+
+#include "profiles/base/json.h"
+#include "profiles/markdown/validate.h"
+#include "profiles/model/folded.h"
+#include "profiles/model/heap.h"
 
 static bool is_number_key(const char *key)
 {

@@ -4,9 +4,10 @@
 #include <string.h>
 
 #include "profiles/base/escape.h"
-#include "profiles/export/export.h"
 #include "profiles/base/json.h"
+#include "profiles/export/export.h"
 #include "profiles/html/page.h"
+#include "profiles/model/heap.h"
 
 /* Front matter that the page shows, in this order. */
 static const char *const shown_facts[] = {"command", "started", "exit", "environment", "wall_seconds",

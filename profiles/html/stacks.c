@@ -1,10 +1,11 @@
 /* Stacks as the page has them: by function, front-coded, a value for each side. */
-#include "profiles/base/json.h"
-#include "profiles/markdown/markdown.h"
-#include "profiles/html/page.h"
-
 #include <stdlib.h>
 #include <string.h>
+
+#include "profiles/base/figures.h"
+#include "profiles/base/json.h"
+#include "profiles/html/page.h"
+#include "profiles/model/heap.h"
 
 enum { FUNCTION_PSEUDO = 1 }; /* as profiles/html/page.js has it */
 

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiles/markdown/writer.h"
+
 struct row {
 	uint64_t self_ns, total_ns, samples;
 	double error;       /* 0 unknown */

@@ -1,9 +1,11 @@
 /* The complete part: every function, line, thread, heap site and stack, raw, one a row; markdown_read.c reads it. */
-#include "profiles/model/folded.h"
-#include "profiles/markdown/markdown.h"
-
 #include <stdlib.h>
 #include <string.h>
+
+#include "profiles/markdown/writer.h"
+#include "profiles/model/folded.h"
+#include "profiles/model/heap.h"
+#include "profiles/model/rank.h"
 
 static void put_field(struct sp_buffer *out, const char *text)
 {

@@ -1,8 +1,9 @@
 /* The lines of `# Data Quality` about clocks, intervals, and what sampling cost. */
-#include "profiles/markdown/markdown.h"
+#include "profiles/markdown/writer.h"
 
 #include <stdlib.h>
 
+#include "profiles/model/build.h"
 #include "profiles/model/cost.h"
 
 #define COURSE_STEPS 6u    /* at most, in the course of the interval */
@@ -77,7 +78,7 @@ static void write_course(struct sp_writer *w)
 	size_t count = 0;
 
 	for (size_t i = 0; i < s->timeline_count && count < SP_TIMELINE_MAX; i++) {
-		uint64_t ns = sp_clock_interval_ns(w->profile, s->timeline[i].cpu_interval_ns);
+		uint64_t ns = sp_cost_interval_ns(w->profile, s->timeline[i].cpu_interval_ns);
 
 		if (ns)
 			steps[count++] = (struct step){s->timeline[i].t_ns, ns, ns};
@@ -114,7 +115,7 @@ static void write_intervals(struct sp_writer *w)
 		sp_buffer_printf(&w->out,
 			"- CPU interval: %.10g µs asked for, %s µs achieved, at most %.10g µs in force.\n",
 			tenths_of_us(h->cpu.requested_ns), achieved,
-			tenths_of_us(sp_clock_interval_ns(p, h->cpu.interval_max_ns)));
+			tenths_of_us(sp_cost_interval_ns(p, h->cpu.interval_max_ns)));
 	if (p->cpu_on)
 		write_course(w);
 	if (h->cpu.thinned)

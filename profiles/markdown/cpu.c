@@ -1,8 +1,10 @@
 /* `# CPU Profile`: summary, hot functions, modules, files. */
-#include "profiles/markdown/markdown.h"
+#include "profiles/markdown/writer.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "profiles/model/rank.h"
 
 static void write_top(struct sp_writer *w, const uint32_t *order, size_t count)
 {

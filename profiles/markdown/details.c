@@ -1,8 +1,11 @@
 /* `## Function Details`: hottest lines, callers and callees of the hot functions. */
-#include "profiles/markdown/markdown.h"
+#include "profiles/markdown/writer.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "profiles/model/order.h"
+#include "profiles/model/rank.h"
 
 enum relation { CALLER, CALLEE, LINE, RELATIONS };
 

@@ -1,7 +1,10 @@
 /* `# Heap Profile`. */
-#include "profiles/markdown/markdown.h"
+#include "profiles/markdown/writer.h"
 
 #include <stdlib.h>
+
+#include "profiles/model/heap.h"
+#include "profiles/model/rank.h"
 
 typedef uint64_t site_value(const struct sp_profile *p, size_t i);
 

@@ -1,9 +1,13 @@
 /* The verdict's last sentence, "Next: …": one thing to do, for this profile. What makes the figures
  * unfit to act on comes first, then what the run was about. */
-#include "profiles/markdown/markdown.h"
+#include "profiles/markdown/writer.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "profiles/model/heap.h"
+#include "profiles/model/order.h"
+#include "profiles/model/rank.h"
 
 #define SAMPLES_WANTED 1000u /* a share of one half is then known to 3 points either way */
 #define SAMPLES_LEAST 100u

@@ -1,8 +1,10 @@
 /* `# Data Quality` and `# Settings`: what the numbers rest on, what is missing, what would help. */
-#include "profiles/markdown/markdown.h"
+#include "profiles/markdown/writer.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "profiles/model/rank.h"
 
 /* One sentence for each kind of loss: what it means and what to do. %llu is the count. The thinning
  * at the cap on samples stands with the intervals (markdown_cost.c). */

@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "profiles/model/facts.h"
+#include "profiles/base/escape.h"
 #include "profiles/markdown/markdown.h"
+#include "profiles/model/build.h"
+#include "profiles/model/facts.h"
 
 #define FACTS_MAX 1000u
 #define FUNCTION_NUMBERS 8u

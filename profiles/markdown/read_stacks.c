@@ -3,6 +3,7 @@
 
 #include "profiles/base/escape.h"
 #include "profiles/markdown/read.h"
+#include "profiles/model/build.h"
 
 #define CPU_NUMBERS SP_CPU_WEIGHTS
 #define HEAP_NUMBERS (SP_WEIGHTS - SP_CPU_WEIGHTS)

@@ -1,10 +1,13 @@
 /* The complete part's stacks: All mappings, All frames, All CPU stacks, All heap stacks. */
-#include "profiles/model/folded.h"
-#include "profiles/markdown/markdown.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "profiles/base/escape.h"
+#include "profiles/base/figures.h"
+#include "profiles/markdown/markdown.h"
+#include "profiles/model/folded.h"
+#include "profiles/model/order.h"
 
 /* Bytes, at most, on average: of a row's numbers and of each of its frames. */
 #define LIKELY_NUMBERS 64u

@@ -1,7 +1,10 @@
 /* `## Threads`: what each used, what samples it, and why some of it is unsampled. */
-#include "profiles/markdown/markdown.h"
+#include "profiles/markdown/writer.h"
 
 #include <stdlib.h>
+
+#include "profiles/model/build.h"
+#include "profiles/model/rank.h"
 
 /* Why a thread's CPU time has no samples, the first that holds. */
 enum reason { NO_REASON, BLOCKED, SEALED, NO_CLOCK, NO_TIMER, FOUND_LATE, SHARED_TIMER, SHORT, REASONS };

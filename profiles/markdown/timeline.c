@@ -1,7 +1,9 @@
 /* `# Timeline`: a bar drawing and a small table. */
-#include "profiles/markdown/markdown.h"
+#include "profiles/markdown/writer.h"
 
 #include <stdlib.h>
+
+#include "profiles/model/cost.h"
 
 #define BAR_CELLS 60u
 #define TABLE_ROWS 12u
@@ -142,7 +144,7 @@ static void write_table(struct sp_writer *w, const struct slice *slices, size_t 
 			(unsigned long long)slices[i].heap_bytes);
 		if (w->profile->cpu_on)
 			sp_buffer_printf(&w->out, "%.0f",
-				(double)sp_clock_interval_ns(w->profile, slices[i].cpu_interval_ns) / 1e3);
+				(double)sp_cost_interval_ns(w->profile, slices[i].cpu_interval_ns) / 1e3);
 		sp_buffer_puts(&w->out, " | ");
 		if (w->profile->heap_on)
 			sp_buffer_printf(&w->out, "%llu", (unsigned long long)slices[i].heap_interval_bytes);

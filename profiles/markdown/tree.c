@@ -1,6 +1,6 @@
 /* Call trees and hot paths. They stand in fences: nothing in a name is markup there, and grep
  * finds it as it is. */
-#include "profiles/markdown/markdown.h"
+#include "profiles/markdown/writer.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,10 @@
 /* The verdict: two to four sentences that are true of this profile; the last is markdown_next.c's. */
-#include "profiles/markdown/markdown.h"
+#include "profiles/markdown/writer.h"
 
 #include <stdlib.h>
+
+#include "profiles/model/heap.h"
+#include "profiles/model/rank.h"
 
 #define KERNEL_PERCENT 20.0 /* of the CPU time, above which it is worth a sentence */
 

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiles/markdown/writer.h"
+#include "profiles/model/rank.h"
+
 #define FULL 1000000u
 #define TIGHTEST 6
 

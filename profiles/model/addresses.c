@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiles/model/build.h"
+
 struct loader {
 	struct sp_profile *profile;
 	struct sp_addresses *all;

@@ -1,6 +1,8 @@
 /* The profiler's own cost. */
 #include "profiles/model/cost.h"
 
+#include "profiles/model/build.h"
+
 /* The interval that the cost of a signal goes by: the mean of the run. */
 static uint64_t mean_interval_ns(const struct sp_cpu_totals *cpu)
 {
@@ -64,4 +66,11 @@ uint64_t sp_cost_handler_quantile_ns(const struct sp_cpu_totals *cpu, double sha
 			break;
 	}
 	return cpu->handler_max_ns;
+}
+
+uint64_t sp_cost_interval_ns(const struct sp_profile *p, uint64_t set_ns)
+{
+	const struct sp_cpu_totals *cpu = &p->snapshot->header.cpu;
+
+	return cpu->clock != SP_CLOCK_EVENT && set_ns && set_ns < cpu->tick_ns ? cpu->tick_ns : set_ns;
 }

@@ -27,6 +27,10 @@ uint64_t sp_cost_event_ns(const struct sp_cpu_totals *cpu);
 /* Share of the process's CPU time in percent; 0 when it used none. */
 double sp_cost_percent(const struct sp_profile *profile, double ns);
 
+/* The interval at which samples can come when the governor has set this one: clocks other than
+ * events fire at the kernel tick at most. */
+uint64_t sp_cost_interval_ns(const struct sp_profile *p, uint64_t set_ns);
+
 /* Runs of the signal handler whose time was taken. */
 uint64_t sp_cost_handler_runs(const struct sp_cpu_totals *cpu);
 

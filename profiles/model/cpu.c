@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiles/model/build.h"
+#include "profiles/model/order.h"
 #include "profiles/redact/redact.h"
 
 static uint64_t path_ns(const struct sp_path *path)

@@ -1,10 +1,13 @@
 /* The error bars of CPU shares; what they mean stands at sp_share_errors in model.h. */
-#include "profiles/model/model.h"
+#include "profiles/model/error.h"
 
 #include <math.h>
 #include <stdlib.h>
 
+#include "profiles/model/build.h"
 #include "profiles/model/log.h"
+#include "profiles/model/model.h"
+#include "profiles/model/order.h"
 
 #define Z95 1.959964
 

@@ -5,8 +5,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "profiles/model/build.h"
 #include "profiles/model/cost.h"
 #include "profiles/model/git_info.h"
+#include "profiles/model/heap.h"
 #include "profiles/redact/redact.h"
 
 #define COMMAND_BYTES_MAX 2000

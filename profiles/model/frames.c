@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiles/model/build.h"
+#include "profiles/model/heap.h"
+
 #define INLINES_MAX 64u
 #define PATH_FRAMES_MAX (64u << 20) /* of all paths together: 256 MB; stacks beyond it count as overflow */
 #define LIKELY_INLINES 4u           /* frames of an address, at most, on average */

@@ -1,10 +1,13 @@
 /* Stage 3 of the model: allocation sites. */
-#include "profiles/model/model.h"
+#include "profiles/model/heap.h"
 
 #include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "profiles/model/build.h"
+#include "profiles/model/model.h"
 
 /* Functions that allocate for somebody else; `*` at the end matches any rest. Matched against the
  * demangled name without its parameters. */

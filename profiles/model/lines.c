@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiles/model/build.h"
+#include "profiles/model/error.h"
+
 /* Gives every frame with a file the number of its line; returns how many there are. */
 static size_t number_lines(struct sp_profile *p, uint32_t *part_of)
 {

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "profiles/model/build.h"
 #include "profiles/model/model.h"
 
 #define BLOCKS_MIN 8u

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "profiles/model/build.h"
+#include "profiles/model/order.h"
 #include "profiles/spool/process.h"
 
 static const char *const pseudo_names[SP_PSEUDOS] = {
@@ -196,48 +198,6 @@ void sp_profile_free(struct sp_profile *profile)
 	free(profile);
 }
 
-double sp_heap_error(double variance, uint64_t samples)
-{
-	return variance > 0 && samples ? 1.96 * sqrt(variance * (1 + 1 / (double)samples)) : 0;
-}
-
-double sp_peak_variance(const struct sp_heap_site *site)
-{
-	if (site->inuse_bytes && site->inuse_variance > 0)
-		return site->inuse_variance * (double)site->peak_bytes / (double)site->inuse_bytes;
-	return site->alloc_bytes ? site->alloc_variance * (double)site->peak_bytes / (double)site->alloc_bytes : 0;
-}
-
-double sp_inuse_variance(const struct sp_heap_site *site)
-{
-	return site->inuse_variance;
-}
-
-double sp_heap_total_variance(const struct sp_profile *profile, double (*variance)(const struct sp_heap_site *))
-{
-	double sum = 0;
-
-	for (size_t i = 0; i < profile->site_count; i++)
-		sum += variance(&profile->sites[i]);
-	return sum;
-}
-
-double sp_heap_total_error(const struct sp_profile *profile, double (*variance)(const struct sp_heap_site *))
-{
-	return sp_heap_error(sp_heap_total_variance(profile, variance), profile->snapshot->header.heap.samples);
-}
-
-double sp_heap_inuse_error(const struct sp_profile *profile)
-{
-	return profile->heap_inuse_error > 0 ? profile->heap_inuse_error
-					     : sp_heap_total_error(profile, sp_inuse_variance);
-}
-
-double sp_heap_peak_error(const struct sp_profile *profile)
-{
-	return profile->heap_peak_error > 0 ? profile->heap_peak_error : sp_heap_total_error(profile, sp_peak_variance);
-}
-
 const char *sp_profile_fact(const struct sp_profile *profile, const char *key)
 {
 	for (size_t i = 0; i < profile->fact_count; i++)
@@ -261,4 +221,14 @@ void sp_profile_add_fact(struct sp_profile *profile, const char *key, const char
 	profile->facts[profile->fact_count++] = (struct sp_fact){
 		sp_pool_copy(&profile->arena, key, strlen(key)), sp_pool_copy(&profile->arena, value, (size_t)length)};
 	free(value);
+}
+
+uint64_t sp_function_self(const struct sp_function *f)
+{
+	return f->self_user_ns + f->self_sys_ns;
+}
+
+uint64_t sp_function_total(const struct sp_function *f)
+{
+	return f->total_user_ns + f->total_sys_ns;
 }

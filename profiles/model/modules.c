@@ -1,11 +1,13 @@
 /* Stage 1 of the model: modules, and which one an address belongs to. */
 #include "profiles/model/model.h"
-#include "profiles/spool/process.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "profiles/model/build.h"
+#include "profiles/spool/process.h"
 
 static const char *base_name(const char *path)
 {

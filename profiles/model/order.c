@@ -1,8 +1,10 @@
 /* Between stages 2 and 3 of the model: the order of paths in which neighbours have most in common. */
-#include "profiles/model/model.h"
+#include "profiles/model/order.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "profiles/model/model.h"
 
 /* A function's frames stand together, and of those a file's. */
 static int by_place(const void *a, const void *b, void *context)

@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "profiles/model/build.h"
+
 #define Z95 1.96
 #define AT_MOST_INTERVALS \
 	3.0           /* -ln 0.05: more bytes than so many intervals are missed by all samples in 5 % of cases */

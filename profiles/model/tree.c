@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "profiles/base/runs.h"
+#include "profiles/model/order.h"
 
 #define NODES_MAX 100000u
 

@@ -4,7 +4,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "profiles/base/directory.h"
+#include "profiles/base/xdg.h"
 #include "profiles/model/facts.h"
 #include "profiles/redact/redact.h"
 
@@ -33,26 +33,6 @@ void sp_output_safe_name(char *out, size_t size, const char *name)
 		out[n++] = '_';
 	out[n] = '\0';
 	sp_buffer_free(&shown);
-}
-
-int sp_output_state_path(char *path, size_t size, const char *rest)
-{
-	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-	int n;
-
-	if (state && state[0] == '/') {
-		n = snprintf(path, size, "%s/smartprof/%s", state, rest);
-	} else {
-		if (!home || home[0] != '/') {
-			struct passwd *pw = getpwuid(geteuid());
-
-			home = pw ? pw->pw_dir : NULL;
-		}
-		if (!home || home[0] != '/')
-			return -ENOENT;
-		n = snprintf(path, size, "%s/.local/state/smartprof/%s", home, rest);
-	}
-	return n > 0 && (size_t)n < size ? 0 : -ENOENT;
 }
 
 static void write_gitignore(int directory_fd)
@@ -116,7 +96,7 @@ static int try_user_directory(struct sp_output *o, const char *base, const char 
 static int try_state(struct sp_output *o, const char *environment)
 {
 	char state[PATH_MAX];
-	int err = sp_output_state_path(state, sizeof(state), "profiles");
+	int err = sp_state_path(state, sizeof(state), "profiles");
 
 	return err ? err : try_directory(o, state, environment);
 }

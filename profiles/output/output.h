@@ -54,9 +54,6 @@ int sp_output_write(struct sp_output *output, const struct sp_profile *profile, 
 int sp_output_choose(struct sp_output *output, const struct sp_snapshot *snapshot, const char *file);
 int sp_output_write_chosen(struct sp_output *output, const struct sp_buffer *text);
 
-/* $XDG_STATE_HOME/smartprof or ~/.local/state/smartprof, followed by `rest`; 0 or -ENOENT. */
-int sp_output_state_path(char *path, size_t size, const char *rest);
-
 /* Without secrets; only letters, digits, dot, dash, underscore and plus, at most 64 of them, no leading dot. */
 void sp_output_safe_name(char *out, size_t size, const char *name);
 

@@ -14,7 +14,7 @@
 
 #include "profiles/base/directory.h"
 #include "profiles/base/memory.h"
-#include "profiles/output/output.h"
+#include "profiles/base/xdg.h"
 #include "profiles/spool/process.h"
 #include "sampler/spool.h"
 
@@ -23,7 +23,7 @@
 size_t sp_spool_directories(char paths[SP_SPOOL_DIRECTORIES][PATH_MAX])
 {
 	snprintf(paths[0], PATH_MAX, "/dev/shm/smartprof-%u", (unsigned)geteuid());
-	return sp_output_state_path(paths[1], PATH_MAX, "spool") == 0 ? 2 : 1;
+	return sp_state_path(paths[1], PATH_MAX, "spool") == 0 ? 2 : 1;
 }
 
 bool sp_spool_file_parse(struct sp_spool_file *file, const char *path)

@@ -10,6 +10,7 @@
 #include "profiles/export/export.h"
 #include "profiles/markdown/markdown.h"
 #include "profiles/markdown/validate.h"
+#include "profiles/model/order.h"
 
 static void require(int condition, const char *what)
 {

@@ -11,6 +11,9 @@
 #include <cmocka.h>
 
 #include "profiles/model/model.h"
+#include "profiles/model/build.h"
+#include "profiles/model/order.h"
+#include "profiles/model/error.h"
 
 #define FUNCTIONS 11u /* 0 is main, which calls the others */
 #define SAMPLES_MAX 8192u

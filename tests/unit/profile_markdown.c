@@ -15,6 +15,7 @@
 #include "profiles/model/facts.h"
 #include "profiles/markdown/markdown.h"
 #include "tests/unit/profile_spool.h"
+#include "profiles/model/build.h"
 
 #define STACK(...) ((const int[]){__VA_ARGS__, -1})
 

@@ -15,6 +15,7 @@
 #include "profiles/model/model.h"
 #include "profiles/model/tree.h"
 #include "tests/unit/profile_spool.h"
+#include "profiles/model/heap.h"
 
 #define STACK(...) ((const int[]){__VA_ARGS__, -1})
 #define MS 1000u

@@ -1,0 +1,82 @@
+/* What the sections of the Markdown profile share. Private to profiles/markdown. */
+#ifndef SP_PROFILES_MARKDOWN_WRITER_H
+#define SP_PROFILES_MARKDOWN_WRITER_H
+
+#include "profiles/base/buffer.h"
+#include "profiles/base/escape.h"
+#include "profiles/base/figures.h"
+#include "profiles/model/model.h"
+#include "profiles/model/tree.h"
+
+/* How much of each table is shown. */
+struct sp_limits {
+	size_t functions, tree_lines, paths, details, detail_rows, threads, modules, files, sites, heap_tree_lines,
+		notes;
+};
+
+/* What sections show parts of: added up once, however often they are written until they fit. */
+struct sp_sums {
+	struct sp_sequences calls, allocations;
+	enum sp_tree_weight allocations_by;
+	struct sp_details *details;
+	struct sp_file_sum *files;
+	size_t file_count;
+	uint64_t allocator_ns; /* in functions that allocate and free, and what they call */
+};
+
+struct sp_writer {
+	const struct sp_profile *profile;
+	const char *file_name;
+	struct sp_limits limits;
+	struct sp_sums sums;
+	struct sp_buffer out;
+};
+
+/* What is related to the `hot` hottest functions. */
+struct sp_details *sp_details_add_up(const struct sp_profile *profile, size_t hot);
+void sp_details_free(struct sp_details *details);
+
+uint64_t sp_allocator_ns(const struct sp_profile
+		*profile); /* in functions that allocate and free, and what they call */
+
+/* Sections, in the order they stand. */
+void sp_write_front_matter(struct sp_writer *w);
+void sp_write_verdict(struct sp_writer *w);
+void sp_write_next(struct sp_writer *w, const struct sp_function *hottest); /* the verdict's last sentence */
+void sp_write_cpu(struct sp_writer *w);
+void sp_write_call_tree(struct sp_writer *w);
+void sp_write_hot_paths(struct sp_writer *w);
+void sp_write_function_details(struct sp_writer *w);
+void sp_write_threads(struct sp_writer *w);
+void sp_write_modules(struct sp_writer *w);
+void sp_write_files(struct sp_writer *w);
+void sp_write_heap(struct sp_writer *w);
+void sp_write_heap_tree(struct sp_writer *w);
+void sp_write_timeline(struct sp_writer *w);
+void sp_write_quality(struct sp_writer *w);
+void sp_write_cost(struct sp_writer *w);              /* lines of Data Quality: clocks, intervals, own cost */
+void sp_write_unsampled_threads(struct sp_writer *w); /* lines of Data Quality */
+void sp_write_settings(struct sp_writer *w);
+void sp_write_complete(const struct sp_writer *w, struct sp_buffer *out);
+
+/* Pieces of a line. */
+void sp_put_name(struct sp_buffer *out, enum sp_escape how, const char *name);
+
+/* A source file: relative to the profiled program's working directory where it is below that, else as
+ * the compiler wrote it, without "./" and "a/..". A function whose file is not known is placed by
+ * its module: a path below the working directory, or "libfoo.so.1". */
+void sp_put_location(struct sp_buffer *out, enum sp_escape how, const struct sp_profile *p, const char *file,
+	unsigned line);
+/* Without a place, the module; `[gone]` marks what has no name because that one's file is not to be had any more. */
+void sp_put_function_location(struct sp_buffer *out, enum sp_escape how, const struct sp_profile *p,
+	const struct sp_function *f);
+void sp_put_module(struct sp_buffer *out, enum sp_escape how, const struct sp_profile *p, uint32_t module);
+
+/* "rough: 3 samples", in place of an error bar (sp_heap_is_rough). */
+void sp_put_rough(struct sp_buffer *out, uint64_t samples);
+
+/* A total of the heap with its error, "4.0 MiB ± 31.2 KiB" or "15.8 KiB (rough: at most 47 KiB)", left out below a hundredth
+ * of it. */
+void sp_put_heap_total(struct sp_buffer *out, const struct sp_profile *p, uint64_t bytes, double error);
+
+#endif
