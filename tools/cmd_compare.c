@@ -9,7 +9,10 @@
 #include <unistd.h>
 
 #include "env/env.h"
+#include "profiles/compare/noise.h"
+#include "profiles/compare/report.h"
 #include "profiles/export/export.h"
+#include "profiles/html/html.h"
 #include "tools/compare.h"
 #include "tools/tools.h"
 
@@ -251,7 +254,7 @@ static int find_noise(const struct request *r, struct sp_noise **noise)
 static int write_report(const struct request *r, const struct sp_comparison *c)
 {
 	static void (*const writers[FORMATS])(struct sp_buffer *, const struct sp_comparison *) = {
-		sp_compare_markdown, sp_compare_text, sp_compare_json, sp_compare_github, sp_compare_html};
+		sp_compare_markdown, sp_compare_text, sp_compare_json, sp_compare_github, sp_html_comparison};
 	const char *summary = getenv("GITHUB_STEP_SUMMARY");
 	struct sp_buffer text = {0};
 	int status;

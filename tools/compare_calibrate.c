@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "env/env.h"
+#include "profiles/compare/noise.h"
 #include "profiles/output/output.h"
 #include "tools/tools.h"
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "profiles/html/html.h"
 #include "profiles/markdown/markdown.h"
 #include "tools/tools.h"
 
@@ -66,7 +67,7 @@ static void export_profile(struct sp_buffer *out, const struct sp_profile *p, co
 		break;
 	default:
 		copy_verdict(&verdict, markdown);
-		sp_export_html(out, p, verdict.data, view);
+		sp_html_profile(out, p, verdict.data, view);
 		sp_buffer_free(&verdict);
 	}
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiles/compare/stages.h"
+
 #define INTERVAL_RATIO 4.0
 #define DROPPED_SHARE 0.05
 #define UNSAMPLED_SHARE 0.1
@@ -28,7 +30,7 @@ static void check_same(struct sp_comparison *c, const char *key, const char *wha
 
 			if (strcmp(value, first) == 0)
 				continue;
-			sp_lines_add(c, &c->warnings, "Different %s: %s and %s. %s", what, first, value, advice);
+			sp_sentences_add(c, &c->warnings, "Different %s: %s and %s. %s", what, first, value, advice);
 			return;
 		}
 }
@@ -55,7 +57,7 @@ static void check_interval(struct sp_comparison *c, const char *key, const char 
 			most = fmax(most, value);
 		}
 	if (most > INTERVAL_RATIO * least)
-		sp_lines_add(c, &c->warnings,
+		sp_sentences_add(c, &c->warnings,
 			"The %s differs by more than %g times (%g and %g): what sampling itself costs differs with it.",
 			what, INTERVAL_RATIO, least, most);
 }
@@ -68,15 +70,15 @@ static void check_run(struct sp_comparison *c, const struct sp_profile *p, const
 	const char *ended = fact_or(p, "exit");
 
 	if (strcmp(ended, "running") == 0 || strcmp(ended, "unknown") == 0 || strncmp(ended, "signal", 6) == 0)
-		sp_lines_add(c, &c->warnings,
+		sp_sentences_add(c, &c->warnings,
 			"%s: the run did not end by itself (exit: %s): it may not have done all its work.", name,
 			ended);
 	if (dropped > DROPPED_SHARE * (samples + dropped))
-		sp_lines_add(c, &c->warnings,
+		sp_sentences_add(c, &c->warnings,
 			"%s: %.0f %% of the samples were dropped; functions are less sure than they look.", name,
 			100 * dropped / (samples + dropped));
 	if (unsampled > UNSAMPLED_SHARE * (sampled + unsampled))
-		sp_lines_add(c, &c->warnings, "%s: no sample stands for %.0f %% of the CPU time.", name,
+		sp_sentences_add(c, &c->warnings, "%s: no sample stands for %.0f %% of the CPU time.", name,
 			100 * unsampled / (sampled + unsampled));
 }
 
@@ -93,7 +95,7 @@ static void check_version(struct sp_comparison *c, const char *key, const char *
 
 			if (strcmp(value, first) == 0)
 				continue;
-			sp_lines_add(c, &c->warnings,
+			sp_sentences_add(c, &c->warnings,
 				"The %s runs are of several versions of the program: %s %s and %s. What differs "
 				"between them counts as noise.",
 				sides[side], what, first, value);
@@ -162,10 +164,10 @@ void sp_compare_check(struct sp_comparison *c)
 			check_run(c, in->profiles[side][i], in->names[side][i]);
 	c->same_runs = are_same_runs(in);
 	if (c->same_runs)
-		sp_lines_add(c, &c->warnings, "Both sides are of the same runs: nothing can differ.");
+		sp_sentences_add(c, &c->warnings, "Both sides are of the same runs: nothing can differ.");
 	else if (in->count[0] > 1 && in->count[1] > 1 &&
 		(all_before(in, SP_BASELINE, SP_CURRENT) || all_before(in, SP_CURRENT, SP_BASELINE)))
-		sp_lines_add(c, &c->warnings,
+		sp_sentences_add(c, &c->warnings,
 			"One side ran wholly before the other: a machine that grew faster or slower in between looks "
 			"like a change. Run them in turns.");
 }

@@ -49,19 +49,7 @@ struct sp_metric_info {
 };
 extern const struct sp_metric_info sp_metric_info[SP_METRICS];
 
-/* What identical runs of a program differ by: standard deviations of logarithms, from `freedom` + 1 runs. */
-struct sp_noise_row {
-	const char *function, *module; /* as sp_compare_name and sp_compare_module write them */
-	double spread;
-};
-struct sp_noise {
-	struct sp_pool arena;
-	const char *program, *environment;
-	unsigned runs;
-	double metrics[SP_METRICS]; /* negative: not measured */
-	struct sp_noise_row *rows;
-	size_t row_count, row_capacity;
-};
+struct sp_noise; /* profiles/compare/noise.h */
 
 enum sp_evidence {
 	SP_EVIDENCE_NONE,
@@ -117,7 +105,7 @@ struct sp_compare_node {
 };
 
 /* What a row cost in one run. Most functions are in few of many runs: what is not there is none. */
-struct sp_cost {
+struct sp_row_cost {
 	uint32_t run, next; /* next: as in struct sp_row */
 	double value;
 };
@@ -146,7 +134,7 @@ struct sp_comparison_input {
 	struct sp_gate gate;
 };
 
-struct sp_lines {
+struct sp_sentences {
 	const char **items;
 	size_t count, capacity;
 };
@@ -158,7 +146,7 @@ struct sp_comparison {
 	struct sp_total totals[SP_METRICS];
 	struct sp_row *rows;
 	size_t row_count, row_capacity;
-	struct sp_cost *costs;
+	struct sp_row_cost *costs;
 	size_t cost_count, cost_capacity;
 	struct sp_calls *calls;
 	struct sp_compare_node *nodes; /* the functions of all runs, by number */
@@ -168,10 +156,10 @@ struct sp_comparison {
 	double score, worst_score;                 /* worst: were every total at the upper end of its interval */
 	enum sp_grade grade;                       /* of the score; a regression's is B at the best */
 	enum sp_verdict verdict;
-	bool same_runs;           /* the sides are of the same runs */
-	struct sp_lines reasons;  /* of the verdict, with what would be enough */
-	struct sp_lines warnings; /* comparability */
-	struct sp_lines not_compared;
+	bool same_runs;               /* the sides are of the same runs */
+	struct sp_sentences reasons;  /* of the verdict, with what would be enough */
+	struct sp_sentences warnings; /* comparability */
+	struct sp_sentences not_compared;
 };
 
 /* The input, with its profiles, must outlive the comparison. */
@@ -188,65 +176,5 @@ enum sp_grade sp_compare_grade(double score);
 
 /* The value of a profile, or a negative number when it has none. */
 double sp_metric_value(const struct sp_profile *profile, enum sp_metric metric);
-
-/* A function's name without what compilers add (.cold, .part.N, .isra.N, .constprop.N, .llvm.N, .lto_priv.N,
- * " [clone …]") and with one spelling of templates; appended to out. */
-void sp_compare_name(struct sp_buffer *out, const char *name);
-
-/* A normalized name without the numbers that compilers count lambdas, closures, local statics and outlined code with, so
- * that one more in front shifts those behind; appended to out. False: it has none. */
-bool sp_compare_family(struct sp_buffer *out, const char *name);
-
-/* module+0x123: code without a symbol. */
-bool sp_compare_is_unnamed(const char *name);
-
-/* A module's name without directory and version; the program itself is "(program)". */
-void sp_compare_module(struct sp_buffer *out, const char *path, const char *program);
-
-/* --- shared by compare_*.c --- */
-
-void sp_lines_add(struct sp_comparison *c, struct sp_lines *lines, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-void sp_compare_totals(struct sp_comparison *c);
-void sp_compare_rows_load(struct sp_comparison *c); /* matched, renames found */
-void sp_compare_rows_free(struct sp_comparison *c);
-void sp_compare_renames(struct sp_comparison *c);
-void sp_compare_numbered(struct sp_comparison *c); /* before the renames */
-void sp_row_set_presence(struct sp_row *row);
-/* How unlike two rows are as one function before and after, 0 to 1: by what it costs, and, where that is known, by what
- * calls it and what it calls. */
-double sp_row_distance(const struct sp_comparison *c, const struct sp_row *old, const struct sp_row *new);
-void sp_row_become(struct sp_row *new, const struct sp_row *old); /* takes the old one's baseline and name */
-void sp_compare_shifts(struct sp_comparison *c);
-double sp_row_mean(const struct sp_comparison *c, const struct sp_row *row, enum sp_side side);
-/* One value a run into values[]. */
-void sp_row_values(const struct sp_comparison *c, const struct sp_row *row, enum sp_side side, double *values);
-double sp_row_median(const struct sp_comparison *c, const struct sp_row *row, enum sp_side side);
-void sp_compare_rows_test(struct sp_comparison *c); /* needs totals */
-void sp_compare_check(struct sp_comparison *c);     /* warnings; same_runs */
-void sp_compare_decide(struct sp_comparison *c);    /* score, verdict, reasons */
-enum sp_metric sp_row_metric(enum sp_row_kind kind);
-double sp_noise_function(const struct sp_noise *noise, const char *function, const char *module); /* negative: none */
-
-/* --- the noise file, docs/COMPARE.md --- */
-
-/* Learns it from runs of one binary; free with sp_noise_free. */
-struct sp_noise *sp_noise_learn(struct sp_profile **profiles, const char **names, size_t count);
-/* Untrusted text. NULL, a phrase in *why, and the line it is about. */
-struct sp_noise *sp_noise_parse(const char *text, size_t length, const char **why, size_t *line);
-char *sp_noise_text(const struct sp_noise *noise); /* JSON; free() it */
-void sp_noise_free(struct sp_noise *noise);
-
-/* --- reports --- */
-void sp_compare_markdown(struct sp_buffer *out, const struct sp_comparison *c);
-void sp_compare_text(struct sp_buffer *out, const struct sp_comparison *c);
-void sp_compare_github(struct sp_buffer *out, const struct sp_comparison *c); /* workflow commands */
-void sp_compare_json(struct sp_buffer *out, const struct sp_comparison *c);
-const char *sp_evidence_name(enum sp_evidence evidence);
-void sp_compare_put_value(struct sp_buffer *out, enum sp_unit unit, double value); /* may be negative */
-/* Rows in that state, largest change first; *count of them. free() the result. */
-const struct sp_row **sp_compare_pick(const struct sp_comparison *c, enum sp_row_state state, size_t *count);
-void sp_compare_verdict_text(struct sp_buffer *out, const struct sp_comparison *c); /* two sentences */
-void sp_compare_score_text(struct sp_buffer *out, const struct sp_comparison *c);   /* one line */
 
 #endif

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "profiles/compare/report.h"
+#include "profiles/compare/stages.h"
 #include "profiles/compare/stats.h"
 
 #define EFFECT_LEAST 0.02 /* no machine tells less in a sane number of runs */
@@ -101,12 +103,12 @@ static void not_enough(struct sp_comparison *c, enum sp_metric metric, double ef
 
 	say(c, SP_VERDICT_UNKNOWN);
 	if (total->runs_needed >= SP_STATS_RUNS_MAX) {
-		sp_lines_add(c, &c->reasons,
+		sp_sentences_add(c, &c->reasons,
 			"%s may have grown by %.0f %%%s; it varies too much for any number of runs.",
 			sp_metric_info[metric].name, 100 * (total->high - 1), how);
 		return;
 	}
-	sp_lines_add(c, &c->reasons,
+	sp_sentences_add(c, &c->reasons,
 		"%s may have grown by up to %.0f %%%s: not enough evidence. Run %zu a side to tell %.0f %% from "
 		"none%s.",
 		sp_metric_info[metric].name, 100 * (total->high - 1), how, total->runs_needed, 100 * effect,
@@ -126,9 +128,9 @@ static void gate_regressions(struct sp_comparison *c)
 			continue;
 		if (total->factor > 1 && (isnan(asked) || total->ratio - 1 >= asked)) {
 			say(c, SP_VERDICT_REGRESSION);
-			sp_lines_add(c, &c->reasons, "%s grew by %.1f %% (%.1f to %.1f), %s.", sp_metric_info[m].name,
-				100 * (total->ratio - 1), 100 * (total->low - 1), 100 * (total->high - 1),
-				sp_evidence_name(total->evidence));
+			sp_sentences_add(c, &c->reasons, "%s grew by %.1f %% (%.1f to %.1f), %s.",
+				sp_metric_info[m].name, 100 * (total->ratio - 1), 100 * (total->low - 1),
+				100 * (total->high - 1), sp_evidence_name(total->evidence));
 		} else if (m != SP_METRIC_WALL && total->high > 1 + effect &&
 			fabs(total->high - 1) * fmax(total->baseline, sp_metric_info[m].least) >
 				sp_metric_info[m].least) {
@@ -143,7 +145,7 @@ static void gate_score(struct sp_comparison *c)
 
 	if (c->score < below) {
 		say(c, SP_VERDICT_REGRESSION);
-		sp_lines_add(c, &c->reasons, "The score %.1f is below %g.", c->score, below);
+		sp_sentences_add(c, &c->reasons, "The score %.1f is below %g.", c->score, below);
 	} else if (c->worst_score < below) {
 		size_t runs = 0;
 
@@ -151,7 +153,7 @@ static void gate_score(struct sp_comparison *c)
 			if (m != SP_METRIC_WALL && c->totals[m].compared && c->totals[m].runs_needed > runs)
 				runs = c->totals[m].runs_needed;
 		say(c, SP_VERDICT_UNKNOWN);
-		sp_lines_add(c, &c->reasons,
+		sp_sentences_add(c, &c->reasons,
 			"The score could be as low as %.1f, which is below %g: not enough evidence. Run %zu a side.",
 			c->worst_score, below, runs);
 	}
@@ -168,14 +170,14 @@ static void gate_limits(struct sp_comparison *c)
 			continue;
 		if (!total->compared) {
 			say(c, SP_VERDICT_UNKNOWN);
-			sp_lines_add(c, &c->reasons, "%s has a limit but is not in every profile.",
+			sp_sentences_add(c, &c->reasons, "%s has a limit but is not in every profile.",
 				sp_metric_info[m].name);
 		} else if (total->current > most) {
 			say(c, SP_VERDICT_REGRESSION);
 			sp_compare_put_value(&text, sp_metric_info[m].unit, total->current);
 			sp_buffer_puts(&text, " is above the limit of ");
 			sp_compare_put_value(&text, sp_metric_info[m].unit, most);
-			sp_lines_add(c, &c->reasons, "%s: %s.", sp_metric_info[m].name, text.data);
+			sp_sentences_add(c, &c->reasons, "%s: %s.", sp_metric_info[m].name, text.data);
 		}
 		sp_buffer_free(&text);
 	}
@@ -199,7 +201,7 @@ static void gate_failures(struct sp_comparison *c)
 	if (side_of_first < 0)
 		return;
 	say(c, SP_VERDICT_UNKNOWN);
-	sp_lines_add(c, &c->reasons,
+	sp_sentences_add(c, &c->reasons,
 		"%zu of %zu baseline and %zu of %zu current runs failed (%s: exit %s): they may not have done their "
 		"work.",
 		count[SP_BASELINE], in->count[SP_BASELINE], count[SP_CURRENT], in->count[SP_CURRENT],
@@ -238,7 +240,7 @@ void sp_compare_decide(struct sp_comparison *c)
 	gate_limits(c);
 	if (!compared) {
 		say(c, SP_VERDICT_UNKNOWN);
-		sp_lines_add(c, &c->reasons, "There is no total that both sides have.");
+		sp_sentences_add(c, &c->reasons, "There is no total that both sides have.");
 	}
 	gate_failures(c);
 	set_grade(c);

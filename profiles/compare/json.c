@@ -5,7 +5,9 @@
 #include <stdlib.h>
 
 #include "profiles/base/json.h"
-#include "profiles/html/page.h"
+#include "profiles/compare/noise.h"
+#include "profiles/compare/report.h"
+#include "profiles/compare/stages.h"
 
 static double in_units(enum sp_unit unit, double value)
 {
@@ -35,7 +37,7 @@ static json_t *total_json(const struct sp_comparison *c, enum sp_metric m)
 		t->exact ? "mann-whitney" : "noise-floor", "runs_needed", (json_int_t)t->runs_needed);
 }
 
-static json_t *row_json(const struct sp_comparison *c, const struct sp_row *row)
+static json_t *row_json(const struct sp_row *row)
 {
 	static const char *const states[] = {"steady", "regression", "improvement", "shift"};
 	static const char *const presences[] = {"both", "appeared", "disappeared", "renamed"};
@@ -62,11 +64,10 @@ static json_t *row_json(const struct sp_comparison *c, const struct sp_row *row)
 		json_object_set_new(item, "q", sp_json_number(row->q));
 		json_object_set_new(item, "p_holm", sp_json_number(row->holm));
 	}
-	(void)c;
 	return item;
 }
 
-static json_t *lines_json(const struct sp_lines *lines)
+static json_t *lines_json(const struct sp_sentences *lines)
 {
 	json_t *array = json_array();
 
@@ -89,7 +90,7 @@ static const char *verdict_name(enum sp_verdict verdict)
 	return verdict == SP_VERDICT_PASS ? "pass" : verdict == SP_VERDICT_REGRESSION ? "regression" : "unknown";
 }
 
-json_t *sp_compare_tree(const struct sp_comparison *c)
+json_t *sp_compare_json_tree(const struct sp_comparison *c)
 {
 	json_t *totals = json_array(), *rows = json_array(), *root;
 	char grade[2] = {"ABCDF"[c->grade], '\0'};
@@ -98,7 +99,7 @@ json_t *sp_compare_tree(const struct sp_comparison *c)
 		json_array_append_new(totals, total_json(c, m));
 	for (size_t i = 0; i < c->row_count; i++)
 		if (!c->rows[i].gone && c->totals[sp_row_metric(c->rows[i].kind)].compared)
-			json_array_append_new(rows, row_json(c, &c->rows[i]));
+			json_array_append_new(rows, row_json(&c->rows[i]));
 	root = json_pack("{s:s, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema",
 		"smartprof-compare/1", "program", sp_json_text(c->program), "verdict", verdict_name(c->verdict),
 		"score", sp_json_number(c->score), "worst_score", sp_json_number(c->worst_score), "grade", grade,
@@ -111,7 +112,7 @@ json_t *sp_compare_tree(const struct sp_comparison *c)
 
 void sp_compare_json(struct sp_buffer *out, const struct sp_comparison *c)
 {
-	json_t *root = sp_compare_tree(c);
+	json_t *root = sp_compare_json_tree(c);
 	char *text = json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
 
 	sp_buffer_puts(out, text);

@@ -6,6 +6,9 @@
 #include "profiles/base/escape.h"
 #include "profiles/base/figures.h"
 #include "profiles/compare/compare.h"
+#include "profiles/compare/noise.h"
+#include "profiles/compare/report.h"
+#include "profiles/compare/stages.h"
 
 #define ROWS_SHOWN 30u
 #define OTHERS_SHOWN 20u
@@ -15,7 +18,7 @@ static void put_cell(struct sp_buffer *out, const char *text)
 	sp_escape_name(out, SP_ESCAPE_CELL, text);
 }
 
-static void put_lines(struct sp_buffer *out, const char *title, const struct sp_lines *lines)
+static void put_lines(struct sp_buffer *out, const char *title, const struct sp_sentences *lines)
 {
 	if (!lines->count)
 		return;

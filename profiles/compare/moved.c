@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "profiles/compare/compare.h"
+#include "profiles/base/normal_name.h"
 #include "profiles/compare/calls.h"
+#include "profiles/compare/compare.h"
+#include "profiles/compare/stages.h"
 
 #define RENAMED_ALIKE 0.25   /* cost of a function under its old and its new name, where only that is known */
 #define RENAMED_KNOWN 0.5    /* where callers and callees are known */
@@ -57,7 +59,7 @@ static double rename_distance(const struct sp_comparison *c, const struct sp_row
 	double most = known ? RENAMED_KNOWN : RENAMED_ALIKE;
 
 	if (old->kind != new->kind || strcmp(old->module, new->module) != 0 || self > most || total > most ||
-		sp_compare_is_unnamed(old->function) || sp_compare_is_unnamed(new->function))
+		sp_name_is_unnamed(old->function) || sp_name_is_unnamed(new->function))
 		return 1;
 	if (!known ? in_different_files(old, new)
 		   : sp_calls_alike(c->calls, old->kind, false, old->node, new->node) < RENAMED_CONTEXT ||

@@ -1,11 +1,13 @@
 /* What identical runs differ by: learned, written, read. */
-#include "profiles/compare/compare.h"
+#include "profiles/compare/noise.h"
 
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiles/compare/compare.h"
+#include "profiles/compare/stages.h"
 #include "profiles/compare/stats.h"
 
 #define SCHEMA "smartprof-noise/1"

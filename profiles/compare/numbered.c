@@ -4,8 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "profiles/compare/compare.h"
 #include "profiles/compare/calls.h"
+#include "profiles/compare/compare.h"
+#include "profiles/compare/stages.h"
 
 #define GAP 0.35     /* what it costs to leave one without a partner; as much as one that is other by twice that */
 #define CONTEXT 0.75 /* of callers and of callees: as much in common keeps a number */

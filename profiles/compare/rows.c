@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiles/base/normal_name.h"
 #include "profiles/compare/calls.h"
+#include "profiles/compare/stages.h"
 #include "profiles/compare/stats.h"
 #include "profiles/model/heap.h"
 
@@ -38,11 +40,11 @@ static void name_function(struct loader *l, const struct sp_profile *p, const st
 
 	sp_buffer_clear(&l->name);
 	sp_buffer_clear(&l->module);
-	sp_compare_module(&l->module, path, sp_profile_fact(p, "program"));
-	if (l->rebuilt && sp_compare_is_unnamed(f->name) && strcmp(l->module.data, "(program)") == 0)
+	sp_normal_module(&l->module, path, sp_profile_fact(p, "program"));
+	if (l->rebuilt && sp_name_is_unnamed(f->name) && strcmp(l->module.data, "(program)") == 0)
 		sp_buffer_puts(&l->name, "[without names]");
 	else
-		sp_compare_name(&l->name, f->name);
+		sp_normal_name(&l->name, f->name);
 }
 
 /* The numbers of a run's functions: those of one name in one module are one. */
@@ -97,7 +99,7 @@ static void add_cost(struct sp_comparison *c, struct sp_row *row, enum sp_side s
 		return;
 	}
 	sp_grow(&c->costs, &c->cost_capacity, c->cost_count + 1, sizeof(*c->costs));
-	c->costs[c->cost_count++] = (struct sp_cost){(uint32_t)run, row->costs[side], value};
+	c->costs[c->cost_count++] = (struct sp_row_cost){(uint32_t)run, row->costs[side], value};
 	row->costs[side] = (uint32_t)c->cost_count;
 }
 
@@ -216,7 +218,7 @@ static void find_families(struct loader *l)
 
 		c->family[i] = (uint32_t)i;
 		sp_buffer_clear(&l->name);
-		if (!sp_compare_family(&l->name, c->nodes[i].function))
+		if (!sp_normal_family(&l->name, c->nodes[i].function))
 			continue;
 		cell = sp_map_at(&index, sp_names_id(&l->modules, c->nodes[i].module),
 			sp_names_id(&l->functions, l->name.data), &found);
@@ -272,8 +274,6 @@ void sp_compare_rows_load(struct sp_comparison *c)
 	sum_rows(c);
 	for (size_t i = 0; i < c->row_count; i++)
 		sp_row_set_presence(&c->rows[i]);
-	sp_compare_numbered(c);
-	sp_compare_renames(c);
 	sp_map_free(&l.rows);
 	sp_map_free(&l.nodes);
 	sp_names_free(&l.functions);

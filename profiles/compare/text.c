@@ -7,6 +7,8 @@
 
 #include "profiles/base/escape.h"
 #include "profiles/base/figures.h"
+#include "profiles/compare/report.h"
+#include "profiles/compare/stages.h"
 
 #define ROWS_SHOWN 5u
 
@@ -194,7 +196,7 @@ static void put_rows(struct sp_buffer *out, const struct sp_comparison *c, enum 
 	free(rows);
 }
 
-static void put_lines(struct sp_buffer *out, const char *title, const struct sp_lines *lines)
+static void put_lines(struct sp_buffer *out, const char *title, const struct sp_sentences *lines)
 {
 	for (size_t i = 0; i < lines->count; i++) {
 		sp_buffer_puts(out, title);

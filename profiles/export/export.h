@@ -1,12 +1,11 @@
-/* Profiles for other programs: folded stacks, speedscope, pprof, JSON, and the HTML page. All are made of a profile that
- * was read from Markdown, so a file written long ago gives what a spool gives. */
+/* Profiles for other programs: folded stacks, speedscope, pprof, JSON. All are made of a profile that was read from
+ * Markdown, so a file written long ago gives what a spool gives. */
 #ifndef SP_PROFILES_EXPORT_H
 #define SP_PROFILES_EXPORT_H
 
 #include <stddef.h>
 
 #include "profiles/base/buffer.h"
-#include "profiles/compare/compare.h"
 #include "profiles/model/model.h"
 
 /* What a flame graph shows the size of. */
@@ -44,11 +43,5 @@ void sp_export_gperftools(struct sp_buffer *out, const struct sp_profile *profil
 
 /* Everything; docs/FORMATS.md has the schema. */
 void sp_export_json(struct sp_buffer *out, const struct sp_profile *profile);
-
-/* One page without references to anything outside of it. `verdict` is Markdown text. */
-void sp_export_html(struct sp_buffer *out, const struct sp_profile *profile, const char *verdict, enum sp_view view);
-
-/* The same of a comparison; its profiles must have been prepared as above, those without stacks are left out. */
-void sp_compare_html(struct sp_buffer *out, const struct sp_comparison *comparison);
 
 #endif

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "profiles/base/json.h"
-#include "profiles/markdown/validate.h"
+#include "profiles/markdown/schema.h"
 #include "profiles/model/folded.h"
 #include "profiles/model/heap.h"
 

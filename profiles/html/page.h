@@ -5,7 +5,6 @@
 
 #include <jansson.h>
 
-#include "profiles/compare/compare.h"
 #include "profiles/model/folded.h"
 #include "profiles/model/model.h"
 
@@ -20,16 +19,18 @@ struct sp_page_stacks {
 	struct sp_folded cpu, heap;
 };
 
+#define SP_PAGE_SIDES 2u
+
 /* Adds what a profile's stacks hold to a side, times scale[0] for CPU time and scale[1] for the heap. Returns, by function of the
  * profile, the number on the page, UINT32_MAX for none; free() it. normal: functions of different builds are to meet,
  * so names and modules are written as comparisons do. */
-uint32_t *sp_page_add(struct sp_page_stacks *stacks, const struct sp_profile *profile, enum sp_side side,
+uint32_t *sp_page_add(struct sp_page_stacks *stacks, const struct sp_profile *profile, unsigned side,
 	const double *scale, bool normal);
 
-/* What `smartprof compare --format json` tells, in compare_json.c; a new reference. */
-json_t *sp_compare_tree(const struct sp_comparison *comparison);
+/* The data's part "views": the charts there are to choose from. */
+json_t *sp_page_views(bool cpu, bool heap);
 
 /* The data's parts "functions", "cpu" and "heap" for so many sides; frees the stacks. */
-void sp_page_stacks_put(struct sp_page_stacks *stacks, json_t *data, int sides);
+void sp_page_stacks_put(struct sp_page_stacks *stacks, json_t *data, unsigned sides);
 
 #endif

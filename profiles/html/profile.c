@@ -1,4 +1,6 @@
-/* The page of one profile, and that of a comparison. */
+/* The page of one profile. */
+#include "profiles/html/html.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,19 +52,6 @@ static json_t *plain_json(const char *markdown)
 	return text;
 }
 
-static json_t *views_json(bool cpu, bool heap)
-{
-	json_t *views = json_array();
-
-	for (enum sp_view v = 0; v < SP_VIEWS; v++)
-		if (v == SP_VIEW_CPU ? cpu : heap)
-			json_array_append_new(views,
-				json_pack("{s:s, s:s, s:s, s:i}", "key", sp_view_info[v].key, "title",
-					sp_view_info[v].title, "stacks", v == SP_VIEW_CPU ? "cpu" : "heap", "value",
-					v == SP_VIEW_CPU ? 0 : (int)v - SP_VIEW_INUSE));
-	return views;
-}
-
 /* Half the width of the 95 % interval of a function's self value, by view and number on the page. Functions of
  * which the page has one number add up as independent ones. */
 static json_t *errors_json(const struct sp_profile *p, const uint32_t *numbers, size_t count)
@@ -94,86 +83,18 @@ static json_t *errors_json(const struct sp_profile *p, const uint32_t *numbers, 
 	return errors;
 }
 
-void sp_export_html(struct sp_buffer *out, const struct sp_profile *profile, const char *verdict, enum sp_view view)
+void sp_html_profile(struct sp_buffer *out, const struct sp_profile *profile, const char *verdict, enum sp_view view)
 {
 	const char *program = sp_profile_fact(profile, "program");
 	struct sp_page_stacks stacks = {0};
-	uint32_t *numbers = sp_page_add(&stacks, profile, SP_BASELINE, (const double[]){1, 1}, false);
+	uint32_t *numbers = sp_page_add(&stacks, profile, 0, (const double[]){1, 1}, false);
 	json_t *data = json_pack("{s:s, s:o, s:o, s:o, s:o, s:s}", "kind", "profile", "program", sp_json_text(program),
 		"verdict", plain_json(verdict), "facts", facts_json(profile), "views",
-		views_json(profile->cpu_on, profile->heap_on), "view", sp_view_info[view].key);
+		sp_page_views(profile->cpu_on, profile->heap_on), "view", sp_view_info[view].key);
 
 	if (!profile->filtered)
 		json_object_set_new(data, "errors", errors_json(profile, numbers, json_array_size(stacks.functions)));
 	sp_page_stacks_put(&stacks, data, 1);
 	free(numbers);
 	sp_page_write(out, program ? program : "profile", data);
-}
-
-static json_t *sentence_json(const struct sp_comparison *c,
-	void (*put)(struct sp_buffer *, const struct sp_comparison *))
-{
-	struct sp_buffer text = {0};
-	json_t *value;
-
-	put(&text, c);
-	value = sp_json_text(text.data);
-	sp_buffer_free(&text);
-	return value;
-}
-
-/* Profiles of a side that hold what is asked for, of those with stacks. */
-static size_t count_runs(const struct sp_comparison *c, enum sp_side side, bool heap)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < c->input->count[side]; i++) {
-		const struct sp_profile *p = c->input->profiles[side][i];
-
-		count += p->has_stacks && (heap ? p->heap_on : p->cpu_on);
-	}
-	return count;
-}
-
-/* Steady rows fill the data and are not shown. */
-static json_t *rows_that_tell(json_t *comparison)
-{
-	json_t *rows = json_object_get(comparison, "rows");
-
-	for (size_t i = json_array_size(rows); i-- > 0;) {
-		const char *state = json_string_value(json_object_get(json_array_get(rows, i), "state"));
-
-		if (state && strcmp(state, "steady") == 0)
-			json_array_remove(rows, i);
-	}
-	return comparison;
-}
-
-void sp_compare_html(struct sp_buffer *out, const struct sp_comparison *c)
-{
-	struct sp_page_stacks stacks = {0};
-	double scales[SP_SIDES][2]; /* of CPU time and heap: what is shown is the mean of the runs */
-	bool on[2];
-	json_t *data;
-
-	for (int heap = 0; heap < 2; heap++) {
-		size_t runs[] = {count_runs(c, SP_BASELINE, heap), count_runs(c, SP_CURRENT, heap)};
-
-		on[heap] = runs[SP_BASELINE] && runs[SP_CURRENT];
-		for (int side = 0; side < SP_SIDES; side++)
-			scales[side][heap] = runs[side] ? 1.0 / (double)runs[side] : 0;
-	}
-	for (enum sp_side side = 0; side < SP_SIDES; side++)
-		for (size_t i = 0; i < c->input->count[side]; i++) {
-			const struct sp_profile *p = c->input->profiles[side][i];
-
-			if (p->has_stacks)
-				free(sp_page_add(&stacks, p, side, scales[side], true));
-		}
-	data = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "kind", "compare", "program", sp_json_text(c->program),
-		"verdict", sentence_json(c, sp_compare_verdict_text), "score_text",
-		sentence_json(c, sp_compare_score_text), "comparison", rows_that_tell(sp_compare_tree(c)), "views",
-		views_json(on[0], on[1]));
-	sp_page_stacks_put(&stacks, data, SP_SIDES);
-	sp_page_write(out, c->program ? c->program : "comparison", data);
 }

@@ -4,6 +4,8 @@
 
 #include "profiles/base/figures.h"
 #include "profiles/base/json.h"
+#include "profiles/base/normal_name.h"
+#include "profiles/export/export.h"
 #include "profiles/html/page.h"
 #include "profiles/model/heap.h"
 
@@ -16,7 +18,7 @@ static const enum sp_weight heap_values[] = {
 
 #define CPU_VALUES (sizeof(cpu_values) / sizeof(cpu_values[0]))
 #define HEAP_VALUES (sizeof(heap_values) / sizeof(heap_values[0]))
-_Static_assert(SP_SIDES *HEAP_VALUES <= SP_FOLDED_VALUES, "room for both sides");
+_Static_assert(SP_PAGE_SIDES *HEAP_VALUES <= SP_FOLDED_VALUES, "room for both sides");
 
 static uint32_t function_of(struct sp_page_stacks *s, const struct sp_profile *p, const struct sp_function *f,
 	bool normal)
@@ -27,8 +29,8 @@ static uint32_t function_of(struct sp_page_stacks *s, const struct sp_profile *p
 	int found;
 
 	if (normal) {
-		sp_compare_name(&name, f->name);
-		sp_compare_module(&module, path, sp_profile_fact(p, "program"));
+		sp_normal_name(&name, f->name);
+		sp_normal_module(&module, path, sp_profile_fact(p, "program"));
 	}
 	cell = sp_map_at(&s->index, sp_names_id(&s->names, normal && name.data ? name.data : f->name),
 		sp_names_id(&s->modules, normal && module.data ? module.data : path), &found);
@@ -68,7 +70,7 @@ static uint32_t leaf_of(const struct sp_profile *p, const struct sp_path *path)
 	return leaf;
 }
 
-uint32_t *sp_page_add(struct sp_page_stacks *s, const struct sp_profile *p, enum sp_side side, const double *scale,
+uint32_t *sp_page_add(struct sp_page_stacks *s, const struct sp_profile *p, unsigned side, const double *scale,
 	bool normal)
 {
 	uint32_t *numbers = sp_alloc(p->function_count, sizeof(*numbers));
@@ -118,7 +120,7 @@ static json_t *rows_json(struct sp_folded *f, size_t values)
 	return rows;
 }
 
-void sp_page_stacks_put(struct sp_page_stacks *s, json_t *data, int sides)
+void sp_page_stacks_put(struct sp_page_stacks *s, json_t *data, unsigned sides)
 {
 	json_object_set_new(data, "functions", s->functions ? s->functions : json_array());
 	json_object_set_new(data, "cpu", rows_json(&s->cpu, (size_t)sides * CPU_VALUES));
@@ -126,4 +128,17 @@ void sp_page_stacks_put(struct sp_page_stacks *s, json_t *data, int sides)
 	sp_map_free(&s->index);
 	sp_names_free(&s->names);
 	sp_names_free(&s->modules);
+}
+
+json_t *sp_page_views(bool cpu, bool heap)
+{
+	json_t *views = json_array();
+
+	for (enum sp_view v = 0; v < SP_VIEWS; v++)
+		if (v == SP_VIEW_CPU ? cpu : heap)
+			json_array_append_new(views,
+				json_pack("{s:s, s:s, s:s, s:i}", "key", sp_view_info[v].key, "title",
+					sp_view_info[v].title, "stacks", v == SP_VIEW_CPU ? "cpu" : "heap", "value",
+					v == SP_VIEW_CPU ? 0 : (int)v - SP_VIEW_INUSE));
+	return views;
 }

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "profiles/base/escape.h"
-#include "profiles/model/facts.h"
 #include "profiles/markdown/markdown.h"
+#include "profiles/model/facts.h"
 
 #define SHOWN_BYTES 60 /* of a text that is quoted in a complaint */
 
@@ -442,4 +442,15 @@ void sp_validation_free(struct sp_validation *v)
 	free(v->unknown_keys);
 	free(v->unknown_sections);
 	*v = (struct sp_validation){0};
+}
+
+const char *sp_schema_absence(const struct sp_validation *v, enum sp_when when, const char *absent)
+{
+	if (when == SP_OPTIONAL)
+		return absent;
+	if (when == SP_WITH_CPU && !v->cpu)
+		return "CPU time was not sampled";
+	if (when == SP_WITH_HEAP && !v->heap)
+		return "the heap was not sampled";
+	return NULL;
 }

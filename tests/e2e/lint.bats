@@ -3,7 +3,7 @@ load helpers
 
 setup_tree() {
 	LINT=$ROOT/tests/lint
-	mkdir -p tree/env tree/sampler tree/profiles
+	mkdir -p tree/env tree/sampler tree/profiles/{base,redact,spool,model,markdown,compare,export,html,output}
 	cp "$ROOT/.clang-format" tree/
 	printf 'int sp_one(void);\n\nint sp_one(void)\n{\n\treturn 1;\n}\n' >tree/env/one.c
 }
@@ -30,10 +30,10 @@ setup_tree() {
 
 @test "layers: passes what is allowed, fails on each kind of breach" {
 	setup_tree
-	printf '#include <stdint.h>\n#include "sampler/spool.h"\n' >tree/profiles/ok.c
+	printf '#include <stdint.h>\n#include "sampler/spool.h"\n' >tree/profiles/spool/ok.c
 	"$LINT/layers.sh" tree
-	for breach in 'env/x.c:"sampler/spool.h"' 'sampler/x.c:"env/env.h"' 'profiles/x.c:"sampler/agent.h"' \
-		'profiles/x.c:"tools/tools.h"' 'env/x.c:"one.h"' 'env/x.c:<libunwind.h>' 'profiles/x.c:<elfutils/libdw.h>'; do
+	for breach in 'env/x.c:"sampler/spool.h"' 'sampler/x.c:"env/env.h"' 'profiles/spool/x.c:"sampler/agent.h"' \
+		'profiles/base/x.c:"tools/tools.h"' 'env/x.c:"one.h"' 'env/x.c:<libunwind.h>' 'profiles/base/x.c:<elfutils/libdw.h>'; do
 		printf '#  include %s\n' "${breach#*:}" >"tree/${breach%%:*}"
 		status_of 1 "$LINT/layers.sh" tree 2>err
 		grep -q "${breach%%:*}" err
@@ -41,6 +41,22 @@ setup_tree() {
 	done
 	mkdir tree/misc && touch tree/misc/x.c
 	status_of 1 "$LINT/layers.sh" tree
+}
+
+@test "layers: the stages of profiles/ include downhill alone" {
+	setup_tree
+	printf '#include "profiles/base/a.h"\n#include "profiles/model/a.h"\n#include "profiles/html/a.h"\n' >tree/profiles/html/ok.c
+	"$LINT/layers.sh" tree
+	for breach in 'base/x.c:profiles/model/a.h' 'redact/x.c:profiles/spool/a.h' 'spool/x.c:profiles/output/a.h' \
+		'model/x.c:profiles/markdown/a.h' 'markdown/x.c:profiles/spool/a.h' 'compare/x.c:profiles/markdown/a.h' \
+		'export/x.c:profiles/compare/a.h' 'html/x.c:profiles/markdown/a.h' 'output/x.c:profiles/html/a.h' \
+		'model/x.c:sampler/spool.h' 'markdown/x.c:symbolize/symbolize.h' 'x.c:profiles/base/a.h' 'other/x.c:profiles/base/a.h'; do
+		mkdir -p tree/profiles/other
+		printf '#include "%s"\n' "${breach#*:}" >"tree/profiles/${breach%%:*}"
+		status_of 1 "$LINT/layers.sh" tree 2>err
+		grep -q "profiles/${breach%%:*}" err
+		rm "tree/profiles/${breach%%:*}"
+	done
 }
 
 @test "sampler symbols: passes what is listed, fails on malloc, on no objects" {

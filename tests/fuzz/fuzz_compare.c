@@ -7,6 +7,7 @@
 
 #include "profiles/compare/compare.h"
 #include "profiles/markdown/markdown.h"
+#include "profiles/compare/report.h"
 
 static void require(int condition, const char *what)
 {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "profiles/compare/compare.h"
+#include "profiles/compare/noise.h"
 
 static void require(int condition, const char *what)
 {

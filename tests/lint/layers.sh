@@ -14,6 +14,23 @@ declare -A allowed=(
 	[tools]='(tools|env|profiles|symbolize)/.*'
 	[tests]='.*'
 )
+# The folders of profiles/ are stages too: each may include itself and those named here, which stand above it.
+declare -A stages=(
+	[base]=''
+	[redact]='base'
+	[spool]='base'
+	[model]='base|redact|spool'
+	[markdown]='base|model'
+	[compare]='base|model'
+	[export]='base|model|markdown'
+	[html]='base|model|compare|export'
+	[output]='base|redact|spool|model|markdown'
+)
+# header of another folder: the one stage of profiles/ that may include it
+declare -A stage_of=(
+	[sampler/spool.h]=spool
+	[symbolize/symbolize.h]=model
+)
 # library header: folders that may include it
 declare -A owners=(
 	['libunwind.*\.h']='symbolize|tests'
@@ -28,11 +45,23 @@ complain() {
 	echo "layers: $1" >&2
 	bad=1
 }
+check_stage() { # FILE HEADER
+	local stage=${1#profiles/} other=${2#profiles/}
+	[[ $stage == */* ]] || { complain "$1: profiles/ holds folders alone"; return; }
+	stage=${stage%%/*}
+	[ -n "${stages[$stage]+known}" ] || { complain "$1: 'profiles/$stage' is not a stage of the design"; return; }
+	if [[ $2 != profiles/* ]]; then
+		[ "${stage_of[$2]-$stage}" = "$stage" ] || complain "$1 must not include \"$2\""
+	elif [[ ! ${other%%/*} =~ ^($stage|${stages[$stage]})$ ]]; then
+		complain "$1 must not include \"$2\""
+	fi
+}
 while IFS= read -r file; do
 	folder=${file%%/*}
 	[ -n "${allowed[$folder]-}" ] || { complain "$file: '$folder' is not a folder of the design"; continue; }
 	while read -r name; do
-		[[ $name =~ ^${allowed[$folder]}$ && $name == */* ]] || complain "$file must not include \"$name\""
+		[[ $name =~ ^${allowed[$folder]}$ && $name == */* ]] || { complain "$file must not include \"$name\""; continue; }
+		[ "$folder" != profiles ] || check_stage "$file" "$name"
 	done < <(sed -nE 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*"([^"]*)".*/\1/p' "$file")
 	while read -r name; do
 		for pattern in "${!owners[@]}"; do

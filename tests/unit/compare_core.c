@@ -13,6 +13,9 @@
 
 #include "profiles/compare/compare.h"
 #include "profiles/markdown/markdown.h"
+#include "profiles/base/normal_name.h"
+#include "profiles/compare/noise.h"
+#include "profiles/compare/report.h"
 
 #define RUNS_MAX 12
 #define ROWS_MAX 8
@@ -806,7 +809,7 @@ static void check_name(const char *name, const char *expected)
 {
 	struct sp_buffer out = {0};
 
-	sp_compare_name(&out, name);
+	sp_normal_name(&out, name);
 	assert_string_equal(out.data, expected);
 	sp_buffer_free(&out);
 }
@@ -815,7 +818,7 @@ static void check_family(const char *name, const char *expected)
 {
 	struct sp_buffer family = {0};
 
-	assert_int_equal(sp_compare_family(&family, name), strcmp(name, expected) != 0);
+	assert_int_equal(sp_normal_family(&family, name), strcmp(name, expected) != 0);
 	assert_string_equal(family.data, expected);
 	sp_buffer_free(&family);
 }
@@ -824,7 +827,7 @@ static void check_module(const char *path, const char *expected)
 {
 	struct sp_buffer out = {0};
 
-	sp_compare_module(&out, path, "app");
+	sp_normal_module(&out, path, "app");
 	assert_string_equal(out.data, expected);
 	sp_buffer_free(&out);
 }

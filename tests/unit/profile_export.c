@@ -19,6 +19,7 @@
 #include "profiles/markdown/markdown.h"
 #include "profiles/export/protobuf.h"
 #include "tests/unit/profile_spool.h"
+#include "profiles/html/html.h"
 
 #define STACK(...) ((const int[]){__VA_ARGS__, -1})
 
@@ -240,7 +241,7 @@ static void the_page_holds_its_data_and_nothing_foreign(void **state)
 	size_t scripts = 0;
 
 	(void)state;
-	sp_export_html(&out, profile, "**Verdict (a\\|b):** 5 \\< 6", SP_VIEW_CPU);
+	sp_html_profile(&out, profile, "**Verdict (a\\|b):** 5 \\< 6", SP_VIEW_CPU);
 	for (const char *at = out.data; (at = strstr(at, "</script>")); at++)
 		scripts++, end = at;
 	assert_int_equal(scripts, 4);

@@ -1,5 +1,7 @@
 /* Schema 1 of the Markdown profile as tables; docs/PROFILE.md says the same in words. */
-#include "profiles/markdown/validate.h"
+#include "profiles/markdown/schema.h"
+
+#include <stddef.h>
 
 #define UNKNOWN_TO_AGENT "the library could not find it out"
 #define NO_CPU_USED "no CPU time was used"
@@ -127,14 +129,3 @@ const struct sp_schema_table sp_schema_tables[] = {
 _Static_assert(sizeof(sp_schema_keys) / sizeof(sp_schema_keys[0]) == SP_SCHEMA_KEYS, "count in validate.h");
 _Static_assert(sizeof(sp_schema_sections) / sizeof(sp_schema_sections[0]) == SP_SCHEMA_SECTIONS, "count in validate.h");
 _Static_assert(sizeof(sp_schema_tables) / sizeof(sp_schema_tables[0]) == SP_SCHEMA_TABLES, "count in validate.h");
-
-const char *sp_schema_absence(const struct sp_validation *v, enum sp_when when, const char *absent)
-{
-	if (when == SP_OPTIONAL)
-		return absent;
-	if (when == SP_WITH_CPU && !v->cpu)
-		return "CPU time was not sampled";
-	if (when == SP_WITH_HEAP && !v->heap)
-		return "the heap was not sampled";
-	return NULL;
-}

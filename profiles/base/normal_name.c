@@ -1,5 +1,5 @@
 /* Names that stay the same from one build to the next. */
-#include "profiles/compare/compare.h"
+#include "profiles/base/normal_name.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -68,7 +68,7 @@ static const char *respell(const char *at, const char *start, size_t *skip)
 	return NULL;
 }
 
-void sp_compare_name(struct sp_buffer *out, const char *name)
+void sp_normal_name(struct sp_buffer *out, const char *name)
 {
 	const char *clone = strstr(name, " [clone ");
 	size_t length = clone ? (size_t)(clone - name) : strlen(name), before;
@@ -105,7 +105,7 @@ static bool is_counted(const char *name, const char *at)
 	return before >= 6 && at[-1] == '_' && !at[digits] && strncmp(name, "caml", 4) == 0;
 }
 
-bool sp_compare_family(struct sp_buffer *out, const char *name)
+bool sp_normal_family(struct sp_buffer *out, const char *name)
 {
 	bool any = false;
 
@@ -129,7 +129,7 @@ bool sp_compare_family(struct sp_buffer *out, const char *name)
 	return any;
 }
 
-bool sp_compare_is_unnamed(const char *name)
+bool sp_name_is_unnamed(const char *name)
 {
 	const char *plus = strrchr(name, '+');
 
@@ -150,7 +150,7 @@ static size_t without_version(const char *name, size_t length)
 	return dots ? end : length;
 }
 
-void sp_compare_module(struct sp_buffer *out, const char *path, const char *program)
+void sp_normal_module(struct sp_buffer *out, const char *path, const char *program)
 {
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *so = strstr(name, ".so");
 

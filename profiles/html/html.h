@@ -1,0 +1,16 @@
+/* Profiles and comparisons as one HTML page each, without references to anything outside of it. */
+#ifndef SP_PROFILES_HTML_H
+#define SP_PROFILES_HTML_H
+
+#include "profiles/base/buffer.h"
+#include "profiles/compare/compare.h"
+#include "profiles/export/export.h"
+#include "profiles/model/model.h"
+
+/* The profile must have been prepared (sp_export_prepare). `verdict` is Markdown text; `view` is the chart shown first. */
+void sp_html_profile(struct sp_buffer *out, const struct sp_profile *profile, const char *verdict, enum sp_view view);
+
+/* The comparison's profiles must have been prepared as well; those without stacks are left out. */
+void sp_html_comparison(struct sp_buffer *out, const struct sp_comparison *comparison);
+
+#endif
