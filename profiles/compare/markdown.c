@@ -1,5 +1,4 @@
 /* The comparison as a Markdown page. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "profiles/compare/noise.h"
 #include "profiles/compare/stages.h"

@@ -1,7 +1,6 @@
 /* The page's frame: the template, filled in. */
 #include "profiles/html/page.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "profiles/base/escape.h"

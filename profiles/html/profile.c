@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "profiles/base/escape.h"
 #include "profiles/base/json.h"

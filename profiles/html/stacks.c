@@ -1,5 +1,4 @@
 /* Stacks as the page has them: by function, front-coded, a value for each side. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "profiles/base/figures.h"

@@ -155,7 +155,7 @@ static void put_place(struct sp_buffer *out, const struct sp_profile *p, const s
 	if (row->file)
 		sp_put_location(out, SP_ESCAPE_CELL, p, row->file, row->line);
 	else
-		sp_put_name(out, SP_ESCAPE_CELL, slash ? slash + 1 : row->module ? row->module : "");
+		sp_escape_name(out, SP_ESCAPE_CELL, slash ? slash + 1 : row->module ? row->module : "");
 }
 
 static void write_row(struct sp_buffer *out, const struct sp_profile *p, const struct row *row, unsigned columns)
@@ -171,7 +171,7 @@ static void write_row(struct sp_buffer *out, const struct sp_profile *p, const s
 		sp_buffer_printf(out, row->error > 0 ? " %.1f |" : " - |", 100 * row->error);
 	if (columns & NAME) {
 		sp_buffer_puts(out, " ");
-		sp_put_name(out, SP_ESCAPE_CELL, row->name);
+		sp_escape_name(out, SP_ESCAPE_CELL, row->name);
 		sp_buffer_puts(out, " |");
 	}
 	if (columns & TID)
@@ -183,7 +183,7 @@ static void write_row(struct sp_buffer *out, const struct sp_profile *p, const s
 	}
 	if (columns & (MODULE | START)) {
 		sp_buffer_puts(out, " ");
-		sp_put_name(out, SP_ESCAPE_CELL, row->module ? row->module : "");
+		sp_escape_name(out, SP_ESCAPE_CELL, row->module ? row->module : "");
 		sp_buffer_puts(out, " |");
 	}
 	sp_buffer_puts(out, "\n");
@@ -204,7 +204,7 @@ const char *sp_markdown_by(struct sp_buffer *out, const struct sp_profile *profi
 	}
 	qsort(t.rows, t.count, sizeof(*t.rows), by_time);
 	sp_buffer_printf(out, "# CPU time by %s\n\n", tables[by].title);
-	sp_put_name(out, SP_ESCAPE_CELL, program ? program : "unknown program");
+	sp_escape_name(out, SP_ESCAPE_CELL, program ? program : "unknown program");
 	sp_buffer_puts(out, " used ");
 	sp_put_duration(out, profile->total_ns);
 	sp_buffer_printf(out, " of CPU time; %llu samples.\n\n| Self%% | Self |%s",

@@ -29,7 +29,7 @@ static void write_clock(struct sp_writer *w)
 	sp_buffer_printf(&w->out, "- CPU clock: %s", known ? clocks[h->cpu.clock] : "unknown");
 	if (*why) {
 		sp_buffer_puts(&w->out, "; ");
-		sp_put_name(&w->out, SP_ESCAPE_CELL, why);
+		sp_escape_name(&w->out, SP_ESCAPE_CELL, why);
 	}
 	sp_buffer_puts(&w->out, ".\n");
 	if (known && hints[h->cpu.clock])

@@ -17,7 +17,7 @@ static void write_top(struct sp_writer *w, const uint32_t *order, size_t count)
 		const struct sp_function *f = &p->functions[order[i]];
 
 		sp_buffer_puts(&w->out, i ? ", " : "");
-		sp_put_name(&w->out, SP_ESCAPE_CELL, f->name);
+		sp_escape_name(&w->out, SP_ESCAPE_CELL, f->name);
 		sp_buffer_printf(&w->out, " %.1f%%", sp_percent(sp_function_self(f), p->total_ns));
 	}
 	sp_buffer_puts(&w->out, "\n\n");
@@ -40,7 +40,7 @@ static void write_function(struct sp_writer *w, const struct sp_function *f)
 	sp_buffer_printf(&w->out, " | %.1f%% | ", sp_percent(sp_function_total(f), p->total_ns));
 	sp_put_duration(&w->out, sp_function_total(f));
 	sp_buffer_puts(&w->out, " | ");
-	sp_put_name(&w->out, SP_ESCAPE_CELL, f->name);
+	sp_escape_name(&w->out, SP_ESCAPE_CELL, f->name);
 	sp_buffer_puts(&w->out, " | ");
 	sp_put_function_location(&w->out, SP_ESCAPE_CELL, p, f);
 	sp_buffer_puts(&w->out, " | ");
@@ -109,12 +109,12 @@ void sp_write_modules(struct sp_writer *w)
 		sp_buffer_printf(&w->out, "| %.1f%% | ", sp_percent(m->self_ns, p->total_ns));
 		sp_put_duration(&w->out, m->self_ns);
 		sp_buffer_printf(&w->out, " | %llu | ", (unsigned long long)m->samples);
-		sp_put_name(&w->out, SP_ESCAPE_CELL, m->name);
+		sp_escape_name(&w->out, SP_ESCAPE_CELL, m->name);
 		sp_buffer_puts(&w->out, " | ");
 		put_error(w, m->self_error);
 		sp_buffer_printf(&w->out, " | %s | ",
 			m->handle < 0 || m->source > SP_SYMBOLS_PERF_MAP ? "-" : sources[m->source]);
-		sp_put_name(&w->out, SP_ESCAPE_CELL, m->path);
+		sp_escape_name(&w->out, SP_ESCAPE_CELL, m->path);
 		sp_buffer_puts(&w->out, " |\n");
 	}
 	sp_put_cut(&w->out, shown, count, "modules", "the module column of All functions");

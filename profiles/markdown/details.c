@@ -2,7 +2,6 @@
 #include "profiles/markdown/writer.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "profiles/model/order.h"
 #include "profiles/model/rank.h"
@@ -144,7 +143,7 @@ static void write_relative(struct sp_writer *w, const struct relative *item, con
 		sp_buffer_puts(&w->out, "\n");
 		return;
 	}
-	sp_put_name(&w->out, SP_ESCAPE_CELL, f->name);
+	sp_escape_name(&w->out, SP_ESCAPE_CELL, f->name);
 	if (f == self)
 		sp_buffer_puts(&w->out, " (itself)");
 	if (!(f->flags & SP_FUNCTION_PSEUDO)) {
@@ -189,7 +188,7 @@ static void put_times(struct sp_writer *w, const char *what, uint64_t user_ns, u
 static void write_function(struct sp_writer *w, const struct sp_function *f)
 {
 	sp_buffer_puts(&w->out, "### ");
-	sp_put_name(&w->out, SP_ESCAPE_CELL, f->name);
+	sp_escape_name(&w->out, SP_ESCAPE_CELL, f->name);
 	sp_buffer_puts(&w->out, "\n\n");
 	put_times(w, "self", f->self_user_ns, f->self_sys_ns);
 	put_times(w, "total", f->total_user_ns, f->total_sys_ns);

@@ -1,15 +1,9 @@
 /* Pieces of lines that every section uses. */
 #include "profiles/markdown/writer.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "profiles/model/heap.h"
-
-void sp_put_name(struct sp_buffer *out, enum sp_escape how, const char *name)
-{
-	sp_escape_name(out, how, name);
-}
 
 /* Takes "./" and "a/.." out of a path, as it is written: what is shown need not exist here. */
 static void put_clean(struct sp_buffer *out, const char *path)

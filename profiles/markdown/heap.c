@@ -97,7 +97,7 @@ static void write_site(struct sp_writer *w, const struct site_table *t, uint32_t
 
 	sp_buffer_printf(&w->out, "| %.1f%% | %llu | %llu | ", sp_percent(bytes, t->whole), (unsigned long long)bytes,
 		(unsigned long long)t->count(s));
-	sp_put_name(&w->out, SP_ESCAPE_CELL, f->name);
+	sp_escape_name(&w->out, SP_ESCAPE_CELL, f->name);
 	sp_buffer_puts(&w->out, " | ");
 	if (s->file)
 		sp_put_location(&w->out, SP_ESCAPE_CELL, p, s->file, s->line);

@@ -28,7 +28,7 @@ typedef bool advice(struct sp_writer *w, const struct sp_function *hottest);
 
 static void put_function(struct sp_writer *w, const struct sp_function *f)
 {
-	sp_put_name(&w->out, SP_ESCAPE_CELL, f->name);
+	sp_escape_name(&w->out, SP_ESCAPE_CELL, f->name);
 }
 
 static uint64_t used_ns(const struct sp_profile *p)

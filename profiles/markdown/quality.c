@@ -121,7 +121,7 @@ static void put_unnamed(struct sp_writer *w, const struct sp_module_info *m)
 {
 	sp_buffer_printf(&w->out, "- %.1f %% of the time is in addresses of ",
 		sp_percent(m->unnamed_ns, w->profile->total_ns));
-	sp_put_name(&w->out, SP_ESCAPE_CELL, m->path);
+	sp_escape_name(&w->out, SP_ESCAPE_CELL, m->path);
 	sp_buffer_printf(&w->out, " without a name: %s.\n", symbols_hint(m));
 }
 
@@ -164,15 +164,15 @@ static void write_trouble(struct sp_writer *w)
 
 		if (m->read_error) {
 			sp_buffer_puts(&w->out, "- A file that names addresses of ");
-			sp_put_name(&w->out, SP_ESCAPE_CELL, m->path);
+			sp_escape_name(&w->out, SP_ESCAPE_CELL, m->path);
 			sp_buffer_printf(&w->out, " could not be read: %s.\n", strerror(m->read_error));
 		}
 		if (!m->debug_missing)
 			continue;
 		sp_buffer_puts(&w->out, "- Debug information of ");
-		sp_put_name(&w->out, SP_ESCAPE_CELL, m->path);
+		sp_escape_name(&w->out, SP_ESCAPE_CELL, m->path);
 		sp_buffer_puts(&w->out, " is missing: ");
-		sp_put_name(&w->out, SP_ESCAPE_CELL, m->debug_missing);
+		sp_escape_name(&w->out, SP_ESCAPE_CELL, m->debug_missing);
 		if (m->debug_missing_count > 1)
 			sp_buffer_printf(&w->out, " and %zu more", m->debug_missing_count - 1);
 		sp_buffer_puts(&w->out,

@@ -1,8 +1,8 @@
-/* Shared by markdown_read.c, which walks a written profile, and markdown_read_stacks.c, which knows its tables of stacks. */
+/* Shared by read.c, which walks a written profile, and by read_tables.c and read_stacks.c, which know its tables. */
 #ifndef SP_PROFILES_MARKDOWN_READ_H
 #define SP_PROFILES_MARKDOWN_READ_H
 
-#include "profiles/model/folded.h"
+#include "profiles/markdown/front.h"
 #include "profiles/model/model.h"
 
 #define SP_READER_FIELDS 24u
@@ -31,6 +31,12 @@ bool sp_reader_numbers(char **fields, size_t count, uint64_t *numbers);
 uint32_t sp_reader_module(struct sp_reader *r, const char *path);
 
 /* Each reads a row, which it changes, of the table it is named after. */
+bool sp_read_function(struct sp_reader *r, char *text);
+bool sp_read_site(struct sp_reader *r, char *text);
+bool sp_read_line(struct sp_reader *r, char *text);
+bool sp_read_file(struct sp_reader *r, char *text);
+bool sp_read_module(struct sp_reader *r, char *text);
+bool sp_read_thread(struct sp_reader *r, char *text);
 bool sp_read_mapping(struct sp_reader *r, char *text);
 bool sp_read_frame(struct sp_reader *r, char *text);
 bool sp_read_cpu_stack(struct sp_reader *r, char *text);

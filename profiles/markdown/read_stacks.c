@@ -2,8 +2,10 @@
 #include <string.h>
 
 #include "profiles/base/escape.h"
+#include "profiles/markdown/front.h"
 #include "profiles/markdown/read.h"
 #include "profiles/model/build.h"
+#include "profiles/model/folded.h"
 
 #define CPU_NUMBERS SP_CPU_WEIGHTS
 #define HEAP_NUMBERS (SP_WEIGHTS - SP_CPU_WEIGHTS)

@@ -96,14 +96,14 @@ static void write_thread(struct sp_writer *w, const struct sp_thread_info *t)
 	sp_put_duration(&w->out, t->cpu_sys_ns);
 	sp_buffer_printf(&w->out, " | %llu | ", (unsigned long long)t->samples);
 	if (t->tid)
-		sp_put_name(&w->out, SP_ESCAPE_CELL, *t->name ? t->name : "?");
+		sp_escape_name(&w->out, SP_ESCAPE_CELL, *t->name ? t->name : "?");
 	else
 		sp_buffer_printf(&w->out, "%llu short threads", (unsigned long long)t->merged);
 	sp_buffer_puts(&w->out, t->flags & SP_THREAD_FOUND ? " [found] | " : " | ");
 	if (t->tid)
 		sp_buffer_printf(&w->out, "%d", t->tid);
 	sp_buffer_puts(&w->out, " | ");
-	sp_put_name(&w->out, SP_ESCAPE_CELL, t->start ? t->start : "");
+	sp_escape_name(&w->out, SP_ESCAPE_CELL, t->start ? t->start : "");
 	sp_buffer_printf(&w->out, " | %llu | %s | ", (unsigned long long)t->alloc_bytes, clock_of(p, t));
 	if (rest)
 		sp_put_duration(&w->out, rest);

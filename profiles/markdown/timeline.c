@@ -1,8 +1,6 @@
 /* `# Timeline`: a bar drawing and a small table. */
 #include "profiles/markdown/writer.h"
 
-#include <stdlib.h>
-
 #include "profiles/model/cost.h"
 
 #define BAR_CELLS 60u

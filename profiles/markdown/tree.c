@@ -3,7 +3,6 @@
 #include "profiles/markdown/writer.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define INDENT_MAX 40u
 #define PATH_HEAD 5u
@@ -19,7 +18,7 @@ static void write_node(struct sp_writer *w, const struct sp_tree_node *node, uin
 		(int)(2 * indent), "");
 	if (indent < node->depth)
 		sp_buffer_printf(&w->out, "(+%u) ", node->depth - indent);
-	sp_put_name(&w->out, SP_ESCAPE_PLAIN, f->name);
+	sp_escape_name(&w->out, SP_ESCAPE_PLAIN, f->name);
 	if (node->step & 1)
 		sp_buffer_puts(&w->out, " [inlined]");
 	if (node->repeated)
@@ -99,7 +98,7 @@ static void write_path(struct sp_writer *w, const struct sp_sequences *s, const 
 			i = seq->depth - PATH_TAIL;
 		}
 		sp_buffer_puts(&w->out, i ? " → " : "");
-		sp_put_name(&w->out, SP_ESCAPE_PLAIN, p->functions[s->steps[seq->first + i] >> 1].name);
+		sp_escape_name(&w->out, SP_ESCAPE_PLAIN, p->functions[s->steps[seq->first + i] >> 1].name);
 		if (s->repeated[seq->first + i])
 			sp_buffer_puts(&w->out, "↻");
 	}

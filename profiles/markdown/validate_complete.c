@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiles/markdown/checks.h"
+#include "profiles/markdown/front.h"
 #include "profiles/model/folded.h"
 
 #define COLUMNS_MAX 64u

@@ -12,7 +12,7 @@ static void put_function(struct sp_writer *w, const struct sp_function *f)
 {
 	const struct sp_profile *p = w->profile;
 
-	sp_put_name(&w->out, SP_ESCAPE_CELL, f->name);
+	sp_escape_name(&w->out, SP_ESCAPE_CELL, f->name);
 	if (p->modules[f->module].system && !(f->flags & SP_FUNCTION_FOLDED)) {
 		sp_buffer_puts(&w->out, " (");
 		sp_put_module(&w->out, SP_ESCAPE_CELL, p, f->module);
@@ -133,7 +133,7 @@ static void write_largest(struct sp_writer *w)
 		} else
 			sp_buffer_printf(&w->out, " ± %.1f", 100 * error / (double)peak_bytes);
 		sp_buffer_puts(&w->out, ", was allocated in ");
-		sp_put_name(&w->out, SP_ESCAPE_CELL, p->functions[s->function].name);
+		sp_escape_name(&w->out, SP_ESCAPE_CELL, p->functions[s->function].name);
 	}
 	sp_buffer_puts(&w->out, ". ");
 	free(order);
@@ -169,7 +169,7 @@ void sp_write_verdict(struct sp_writer *w)
 	const char *program = sp_profile_fact(w->profile, "program");
 
 	sp_buffer_puts(&w->out, "**Verdict (");
-	sp_put_name(&w->out, SP_ESCAPE_CELL, program ? program : "unknown program");
+	sp_escape_name(&w->out, SP_ESCAPE_CELL, program ? program : "unknown program");
 	sp_buffer_puts(&w->out, "):** ");
 	if (w->profile->cpu_on)
 		first = write_cpu(w);

@@ -57,10 +57,11 @@ void sp_write_quality(struct sp_writer *w);
 void sp_write_cost(struct sp_writer *w);              /* lines of Data Quality: clocks, intervals, own cost */
 void sp_write_unsampled_threads(struct sp_writer *w); /* lines of Data Quality */
 void sp_write_settings(struct sp_writer *w);
+/* The tables All mappings, All frames, All CPU stacks and All heap stacks. */
+void sp_write_stacks(struct sp_buffer *out, const struct sp_profile *profile);
 void sp_write_complete(const struct sp_writer *w, struct sp_buffer *out);
 
 /* Pieces of a line. */
-void sp_put_name(struct sp_buffer *out, enum sp_escape how, const char *name);
 
 /* A source file: relative to the profiled program's working directory where it is below that, else as
  * the compiler wrote it, without "./" and "a/..". A function whose file is not known is placed by

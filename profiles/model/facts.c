@@ -1,7 +1,6 @@
 /* Collecting the front matter; docs/PROFILE.md explains every key. */
 #include "profiles/model/facts.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 

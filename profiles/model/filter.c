@@ -2,7 +2,6 @@
 #include "profiles/model/model.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 bool sp_filter_matches(const regex_t *regex, const char *function, const char *file, const char *module)
 {

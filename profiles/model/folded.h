@@ -1,8 +1,5 @@
 /* Folded stacks: root first, sorted, identical ones merged. What the complete part keeps and flame graphs
- * are drawn from.
- *
- * In text they are front-coded: a row tells how many frames it shares with the row before, from the
- * root, and then only the others. */
+ * are drawn from. */
 #ifndef SP_PROFILES_FOLDED_H
 #define SP_PROFILES_FOLDED_H
 
@@ -62,24 +59,5 @@ uint64_t sp_path_weight(const struct sp_path *path, enum sp_weight weight);
 
 /* Whether a path counts for the heap, or for CPU time, with anything at all. */
 bool sp_path_weighs(const struct sp_path *path, bool heap);
-
-/* Reading front-coded rows: the stack of the row before, root first. All-zero to begin with. */
-struct sp_front {
-	uint32_t *ids;
-	size_t depth, capacity;
-};
-
-#define SP_FRONT_DEPTH_MAX 20000u /* frames of a stack, inlined ones included */
-
-/* Takes a row's two fields, whose text need not end with a NUL; ids are below `frames`. Returns NULL, or a
- * phrase about what is wrong with them. */
-const char *sp_front_next(struct sp_front *front, const char *shared, size_t shared_bytes, const char *rest,
-	size_t rest_bytes, size_t frames);
-/* A hexadecimal number of up to 16 lower-case digits. */
-bool sp_hex_parse(const char *text, size_t length, uint64_t *number);
-void sp_front_free(struct sp_front *front);
-
-/* The tables All mappings, All frames, All CPU stacks and All heap stacks of the complete part. */
-void sp_write_stacks(struct sp_buffer *out, const struct sp_profile *profile);
 
 #endif
