@@ -39,7 +39,7 @@ AGENT_LDFLAGS := -shared -nostartfiles -Wl,-soname,libsmartprof.so -Wl,--version
 	-Wl,-z,now,-z,relro,-z,defs,-z,noseparate-code -Wl,--sort-section=name -Wl,--no-as-needed
 AGENT_LIBS := -lc
 CMD_LIBS := $(if $(SAN),,-Wl,--no-as-needed $(shell $(PKG_CONFIG) --libs jemalloc)) -Wl,--as-needed \
-	$(shell $(PKG_CONFIG) --libs libdw libelf liblzma jansson sqlite3 zlib) -liberty -lm -pthread
+	$(shell $(PKG_CONFIG) --libs libdw libelf liblzma libunwind-generic jansson sqlite3 zlib) -liberty -lm -pthread
 
 .DEFAULT_GOAL := all
 .PHONY: all agent command
@@ -121,7 +121,7 @@ build/fuzz/obj/%.o: %.c
 build/fuzz/libfuzzed.a: $(FUZZ_OBJ)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
-FUZZ_LIBS := $(shell $(PKG_CONFIG) --libs libdw libelf liblzma jansson sqlite3 zlib) -liberty -lm -pthread
+FUZZ_LIBS := $(shell $(PKG_CONFIG) --libs libdw libelf liblzma libunwind-generic jansson sqlite3 zlib) -liberty -lm -pthread
 build/fuzz/make_seeds: build/fuzz/obj/tests/fuzz/make_seeds.o build/fuzz/libfuzzed.a
 	$(call say,LD,$@)
 	$(Q)$(FUZZ_CC) -fsanitize=address,undefined -o $@ $^ $(FUZZ_LIBS)

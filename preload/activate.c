@@ -280,6 +280,7 @@ static void configure(const struct sp_config *c, struct sp_spool_header *h)
 
 	s->cpu = v[SP_OPT_MODE].number & SP_MODE_CPU;
 	s->heap = v[SP_OPT_MODE].number & SP_MODE_HEAP;
+	s->copies = v[SP_OPT_STACK_COPIES].number;
 	s->cpu_interval_ns = v[SP_OPT_CPU_INTERVAL].number * 1000;
 	s->heap_interval_bytes = v[SP_OPT_HEAP_INTERVAL].number;
 	s->sample_cap = (uint32_t)v[SP_OPT_CPU_MAX_SAMPLES].number;

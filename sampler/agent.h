@@ -115,7 +115,7 @@ extern __thread struct sp_tls sp_tls SP_HIDDEN __attribute__((tls_model("initial
 
 /* What preload/ decided from env/'s settings. */
 struct sp_sampler_config {
-	bool cpu, heap;
+	bool cpu, heap, copies;
 	uint64_t cpu_interval_ns;
 	uint64_t heap_interval_bytes;
 	uint32_t sample_cap;

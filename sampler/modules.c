@@ -10,9 +10,11 @@
 #include "sampler/mapped.h"
 #include "sampler/spool_write.h"
 #include "sampler/sys.h"
+#include "sampler/thread.h"
 
 #define HEAD_BYTES 4096u       /* of an object: headers, and mostly names and hashes of its symbols */
 #define TABLE_BYTES_MAX 16384u /* of its table of functions */
+#define NAME_PIECE 64u         /* in no two pages */
 
 static bool find_object(uint64_t address, struct dl_find_object *found)
 {
@@ -243,14 +245,14 @@ static uint32_t note_path(struct sp_module *m, const struct dl_find_object *obje
 	return sp_spool_text(path, strlen(path));
 }
 
-static void register_object(const struct dl_find_object *object)
+static struct sp_module *new_module(const struct dl_find_object *object)
 {
 	uint32_t index = sp_spool_allot(SP_SEC_MODULES, 1);
 	struct sp_module *m;
 
 	if (!index) {
 		sp_drop(SP_DROP_MODULES);
-		return;
+		return NULL;
 	}
 	m = (struct sp_module *)sp_section(SP_SEC_MODULES) + index;
 	m->start = (uint64_t)(uintptr_t)object->dlfo_map_start;
@@ -259,6 +261,16 @@ static void register_object(const struct dl_find_object *object)
 	m->epoch_from = sp_load(&sp_agent.spool->module_epoch);
 	m->epoch_to = UINT64_MAX;
 	m->checked = (uint32_t)sp_load(&sp_agent.unload_gen);
+	m->loaded_as = hash_name(object);
+	return m;
+}
+
+static void register_object(const struct dl_find_object *object)
+{
+	struct sp_module *m = new_module(object);
+
+	if (!m)
+		return;
 	read_identity(object, m);
 	m->path = note_path(m, object);
 	__atomic_store_n(&m->ready, 1, __ATOMIC_RELEASE);
@@ -285,6 +297,74 @@ uint32_t sp_modules_note(struct sp_thread *t, const uint64_t *frames, uint32_t n
 		}
 		low = (uint64_t)(uintptr_t)object.dlfo_map_start;
 		high = (uint64_t)(uintptr_t)object.dlfo_map_end;
+	}
+	return (uint32_t)sp_load(&sp_agent.spool->module_epoch);
+}
+
+/* What the loader says of an object that may be unloaded at any moment, copied: `object` leads to the copies. */
+struct careful {
+	struct dl_find_object object;
+	struct link_map map;
+	char name[SP_MAPPED_PATH_BYTES + NAME_PIECE];
+	uint8_t head[HEAD_BYTES];
+};
+
+static bool read_name(char *to, const char *from)
+{
+	size_t i;
+
+	for (i = 0; i < SP_MAPPED_PATH_BYTES; i++) {
+		size_t past = (uintptr_t)(from + i) % NAME_PIECE;
+
+		if ((i == 0 || past == 0) && !sp_thread_read(to + i, from + i, NAME_PIECE - past))
+			return false;
+		if (!to[i])
+			return true;
+	}
+	return false;
+}
+
+static bool read_carefully(struct careful *c)
+{
+	if (!sp_thread_read(&c->map, c->object.dlfo_link_map, sizeof c->map) || !c->map.l_name ||
+		!read_name(c->name, c->map.l_name) || !sp_thread_read(c->head, c->object.dlfo_map_start, HEAD_BYTES))
+		return false;
+	c->map.l_name = c->name;
+	c->object.dlfo_link_map = &c->map;
+	return true;
+}
+
+/* The build-id, if its note is where linkers put it: in the first page. */
+static bool build_id_of(const struct careful *c, struct sp_module *m)
+{
+	struct dl_find_object at_home = c->object;
+	struct link_map map = c->map;
+
+	map.l_addr += (uintptr_t)c->head - (uintptr_t)c->object.dlfo_map_start;
+	at_home.dlfo_link_map = &map;
+	at_home.dlfo_map_start = (void *)(uintptr_t)c->head;
+	at_home.dlfo_map_end = (void *)(uintptr_t)(c->head + HEAD_BYTES);
+	read_build_id(&at_home, m);
+	return m->build_id_bytes;
+}
+
+uint32_t sp_modules_note_unsure(struct sp_thread *t, uint64_t address)
+{
+	uint64_t epoch = sp_load(&sp_agent.spool->module_epoch);
+	struct sp_module *m = module_at(address, epoch), found = {0};
+	struct careful c;
+
+	(void)t;
+	if (!find_object(address, &c.object) || (m && m->start == (uint64_t)(uintptr_t)c.object.dlfo_map_start) ||
+		!read_carefully(&c) || !build_id_of(&c, &found))
+		return (uint32_t)epoch;
+	retire_overlapping(&c.object);
+	m = new_module(&c.object);
+	if (m) {
+		memcpy(m->build_id, found.build_id, sizeof m->build_id);
+		m->build_id_bytes = found.build_id_bytes;
+		m->path = note_path(m, &c.object);
+		__atomic_store_n(&m->ready, 1, __ATOMIC_RELEASE);
 	}
 	return (uint32_t)sp_load(&sp_agent.spool->module_epoch);
 }

@@ -5,6 +5,7 @@
 
 #include "sampler/calibrate.h"
 #include "sampler/clock.h"
+#include "sampler/copies.h"
 #include "sampler/found.h"
 #include "sampler/governor.h"
 #include "sampler/stacks.h"
@@ -31,12 +32,16 @@ struct sample {
 static void add_sample(struct sp_thread *t, const ucontext_t *context, struct sp_weight weight)
 {
 	struct sp_cpu_totals *cpu = &sp_agent.spool->cpu;
+	uint32_t stack, samples;
 	struct sp_walk walk;
 
 	sp_unwind(t, context, &walk);
 	if (walk.flags & SP_STACK_CUT)
 		sp_add(&cpu->truncated, 1);
-	sp_stacks_add_cpu(sp_stacks_intern(t, &walk), weight.user_ns, weight.sys_ns);
+	stack = sp_stacks_intern(t, &walk);
+	samples = sp_stacks_add_cpu(stack, weight.user_ns, weight.sys_ns);
+	if (sp_unlikely(walk.flags & SP_STACK_BROKEN))
+		sp_copies_take(t, context, stack, samples);
 	t->user_assigned_ns += weight.user_ns;
 	t->sys_assigned_ns += weight.sys_ns;
 	sp_add(weight.user_ns ? &cpu->user_samples : &cpu->sys_samples, 1);

@@ -61,6 +61,8 @@ enum sp_section {
 	SP_SEC_TIMELINE, /* struct sp_timepoint */
 	SP_SEC_LOG,      /* struct sp_log_entry: CPU samples in the order they were taken */
 	SP_SEC_LIVE,     /* struct sp_live: sampled allocations that are alive */
+	SP_SEC_COPIES,   /* struct sp_copy: stacks of broken walks, to be finished outside */
+	SP_SEC_COPIED,   /* uint64_t: the words of those stacks */
 	SP_SECTIONS
 };
 
@@ -74,6 +76,8 @@ enum sp_section {
 #define SP_SITES_MAX (SP_STACKS_MAX / 2u)
 #define SP_LOG_MAX (1u << 20)
 #define SP_LIVE_MAX SP_STACKS_MAX
+#define SP_COPIES_MAX 1024u
+#define SP_COPIED_MAX (512u * 1024u)
 #define SP_SPOOL_MAX_BYTES (128u << 20)
 
 struct sp_section_entry {
@@ -291,7 +295,8 @@ struct sp_spool_header {
 	uint64_t pid_namespace; /* inode number of the one in which `pid` counts; 0 unknown */
 	uint32_t locked;        /* the writer's lock works on this file system: without it the process is gone */
 	uint32_t reserved2;
-	uint64_t reserved[5];
+	uint64_t broken; /* atomic: CPU samples whose walk broke off */
+	uint64_t reserved[4];
 	struct sp_section_entry sections[SP_SECTIONS];
 };
 
@@ -435,6 +440,26 @@ struct sp_live {
 	uint32_t thread;        /* index of the allocating thread's record, 0 unknown */
 	uint32_t thread_allocs; /* low bits of that thread's count of allocations, this one included */
 	double born_clock;      /* heap.peak.clock at birth */
+};
+
+/* Of a copy's stack at the most: 16 KB, and the red zone below its stack pointer. */
+#define SP_COPY_WORDS_MAX (2048u + 16u)
+
+#define SP_COPY_REGISTERS 17u /* as DWARF numbers them: rax rdx rcx rbx rsi rdi rbp rsp r8 ... r15 rip */
+
+/* A thread as it was when a sample's walk broke off. Those of a stack are a random choice of its samples. A record is used
+ * again: it may have changed while it was read. */
+struct sp_copy {
+	uint32_t ready;  /* 1 while it is whole */
+	uint32_t stack;  /* index into SP_SEC_STACKS */
+	uint32_t sample; /* 1 for the first sample of that stack, ... */
+	uint32_t epoch;  /* module epoch of all addresses in it */
+	uint32_t thread; /* index of its record, 0 unknown */
+	uint32_t word;   /* index of its first word in SP_SEC_COPIED */
+	uint32_t words;
+	uint32_t room; /* the agent's: words from there on that are this record's */
+	uint64_t low;  /* address of the first word */
+	uint64_t registers[SP_COPY_REGISTERS];
 };
 
 struct sp_timepoint {

@@ -30,7 +30,7 @@ _Static_assert(SP_BUCKETS_MAX * sizeof(uint32_t) <= 64 * BUCKET_CHUNK, "a bit a 
 struct section_plan {
 	uint32_t stride;
 	uint32_t capacity;
-	uint32_t first_bytes; /* backed from the start */
+	uint32_t first_bytes; /* backed from the start, one record at least; 0: nothing */
 };
 
 static uint32_t clamp32(uint64_t v, uint32_t low, uint32_t high)
@@ -58,6 +58,8 @@ static void plan_sections(struct section_plan plan[SP_SECTIONS], uint32_t sample
 	plan[SP_SEC_TIMELINE] = (struct section_plan){
 		sizeof(struct sp_timepoint), SP_TIMELINE_MAX, SP_TIMELINE_MAX * sizeof(struct sp_timepoint)};
 	plan[SP_SEC_LIVE] = (struct section_plan){sizeof(struct sp_live), SP_LIVE_MAX >> 2 * halvings, PAGE};
+	plan[SP_SEC_COPIES] = (struct section_plan){sizeof(struct sp_copy), SP_COPIES_MAX / 4 >> halvings, 0};
+	plan[SP_SEC_COPIED] = (struct section_plan){sizeof(uint64_t), SP_COPIED_MAX / 2 >> halvings, 0};
 	plan[SP_SEC_LOG] = (struct section_plan){
 		sizeof(struct sp_log_entry), clamp32(sample_cap, 1024, SP_LOG_MAX) >> halvings, PAGE};
 }
@@ -266,7 +268,8 @@ int sp_spool_create(const char *path, uint32_t sample_cap, struct sp_spool_heade
 	}
 	for (i = 0; i < SP_SECTIONS && !err; i++) {
 		struct sp_section_entry *e = &h->sections[i];
-		uint32_t first = clamp32(plan[i].first_bytes / e->stride, 1, e->capacity);
+		uint32_t bytes = plan[i].first_bytes, first = bytes ? clamp32(bytes / e->stride, 1, e->capacity) : 0;
+
 		err = commit_records(h, e, first) ? 0 : -ENOSPC;
 		e->used = i == SP_SEC_TIMELINE ? 0 : 1;
 	}

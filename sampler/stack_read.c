@@ -61,6 +61,14 @@ void sp_stack_enter(struct sp_stack_view *view, uint64_t sp)
 		view->bytes = 0;
 }
 
+uint64_t sp_stack_top(const struct sp_thread *t, uint64_t sp)
+{
+	bool main = sp_stack_is_main(t);
+	uint64_t top = main ? main_top : t->stack_high, bytes = main ? MAIN_STACK_BYTES : t->stack_bytes;
+
+	return top - sp < bytes ? top : UINT64_MAX;
+}
+
 /* Copies the stack from `at` on. The kernel finds out what can be read. */
 static bool fill_window(struct sp_stack_view *view, uint64_t at)
 {

@@ -30,6 +30,9 @@ void sp_stack_begin(struct sp_stack_view *view, const struct sp_thread *t, uint6
 /* The walk goes on at `sp`: from there on up the stack that it is on is read. */
 void sp_stack_enter(struct sp_stack_view *view, uint64_t sp) SP_HIDDEN;
 
+/* Where the stack that `sp` is on ends, if that is the thread's own; else UINT64_MAX. */
+uint64_t sp_stack_top(const struct sp_thread *t, uint64_t sp) SP_HIDDEN;
+
 bool sp_stack_is_late(struct sp_stack_view *view) SP_HIDDEN;
 
 /* Whether the word could be read, by way of a copy. */

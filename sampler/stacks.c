@@ -151,7 +151,7 @@ static void append_log(uint32_t stack, uint64_t weight_ns)
 	__atomic_store_n(&e->weight, units < UINT32_MAX ? (uint32_t)units : UINT32_MAX, __ATOMIC_RELEASE);
 }
 
-void sp_stacks_add_cpu(uint32_t stack, uint64_t user_ns, uint64_t sys_ns)
+uint32_t sp_stacks_add_cpu(uint32_t stack, uint64_t user_ns, uint64_t sys_ns)
 {
 	struct sp_stack *s = stack_at(stack);
 	uint64_t us = (user_ns + sys_ns) / 1000;
@@ -163,6 +163,7 @@ void sp_stacks_add_cpu(uint32_t stack, uint64_t user_ns, uint64_t sys_ns)
 		sp_add(&s->sys_ns, sys_ns);
 	sp_add(&s->weight_sq_us2, us * us);
 	append_log(stack, user_ns + sys_ns);
+	return sp_load(&s->user_samples) + sp_load(&s->sys_samples);
 }
 
 uint32_t sp_stacks_site(uint32_t stack)

@@ -192,7 +192,7 @@ static bool is_useful(const struct maker *maker, const Elf64_Shdr *section, bool
 	default:
 		return (with_debug && is_debug(name)) || !strncmp(name, ".gnu_debug", 10) ||
 			!strncmp(name, ".plt", 4) || !strcmp(name, ".rela.plt") || !strcmp(name, ".rela.dyn") ||
-			!strcmp(name, ".eh_frame_hdr");
+			!strncmp(name, ".eh_frame", 9);
 	}
 }
 

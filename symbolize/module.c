@@ -41,6 +41,7 @@ void sp_symbols_free(struct sp_symbols *m)
 		return;
 	sp_deps_free(&m->deps);
 	sp_perfmap_free(&m->perfmap);
+	sp_frame_table_free(&m->frames);
 	sp_unwind_table_free(&m->unwind);
 	sp_dwarf_close(m->dwarf);
 	sp_plt_free(&m->plt);
@@ -182,6 +183,16 @@ void sp_symbols_open(struct sp_symbols *m, struct sp_symbols_context *context)
 struct sp_dwarf *sp_symbols_reader(struct sp_symbols *m, struct sp_symbols_context *context, size_t cost_limit)
 {
 	return sp_dwarf_open(m, context, cost_limit, true);
+}
+
+bool sp_symbols_frame(struct sp_symbols *m, struct sp_symbols_context *context, uint64_t address,
+	struct sp_frame_rules *rules)
+{
+	sp_symbols_open(m, context);
+	if (!m->frames_read && m->object.elf) /* without memory: what was read */
+		sp_frame_table_read(&m->frames, &m->object, m->debug.elf ? &m->debug : NULL);
+	m->frames_read = true;
+	return sp_frame_table_find(&m->frames, address, rules);
 }
 
 bool sp_symbols_are_shareable(const struct sp_symbols *m)

@@ -7,6 +7,7 @@
 #include "symbolize/answers.h"
 #include "symbolize/deps.h"
 #include "symbolize/dwarf.h"
+#include "symbolize/frame_table.h"
 #include "symbolize/object.h"
 #include "symbolize/perfmap.h"
 #include "symbolize/plt.h"
@@ -42,6 +43,8 @@ struct sp_symbols {
 	bool dwarf_taken;              /* atomic: some thread is at it */
 	struct sp_unwind_table unwind; /* read when the first nameless address asks for it */
 	bool unwind_read;
+	struct sp_frame_table frames; /* read when the first copied stack comes to it */
+	bool frames_read;
 	struct sp_perfmap perfmap; /* instead of all that, for code that is in no file */
 	struct sp_deps deps;
 };
@@ -64,5 +67,10 @@ bool sp_symbols_are_shareable(const struct sp_symbols *m);
  * once, each with a reader of its own (NULL: without DWARF). */
 size_t sp_symbols_resolve(struct sp_symbols *m, struct sp_symbols_context *context, struct sp_dwarf *reader,
 	uint64_t address, struct sp_symbol *out);
+
+/* The rules of the frame of code at one ELF virtual address; false: there are none. Opens the module if need be. One
+ * thread a module. */
+bool sp_symbols_frame(struct sp_symbols *m, struct sp_symbols_context *context, uint64_t address,
+	struct sp_frame_rules *rules);
 
 #endif

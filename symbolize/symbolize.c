@@ -85,14 +85,14 @@ int sp_symbolizer_add_perf_map(struct sp_symbolizer *s, const char *root, int pi
 	return handle;
 }
 
-static struct sp_symbols *get_module(struct sp_symbolizer *s, int handle)
+struct sp_symbols *sp_symbolizer_module(struct sp_symbolizer *s, int handle)
 {
 	return handle < 0 || (size_t)handle >= s->modules_count ? NULL : s->modules[handle];
 }
 
 enum sp_symbol_source sp_symbolizer_source(struct sp_symbolizer *s, int module)
 {
-	struct sp_symbols *m = get_module(s, module);
+	struct sp_symbols *m = sp_symbolizer_module(s, module);
 
 	if (!m)
 		return SP_SYMBOLS_GONE;
@@ -103,7 +103,7 @@ enum sp_symbol_source sp_symbolizer_source(struct sp_symbolizer *s, int module)
 
 void sp_symbolizer_trouble(struct sp_symbolizer *s, int module, struct sp_symbol_trouble *trouble)
 {
-	struct sp_symbols *m = get_module(s, module);
+	struct sp_symbols *m = sp_symbolizer_module(s, module);
 
 	*trouble = (struct sp_symbol_trouble){0};
 	if (!m)
@@ -126,7 +126,7 @@ static size_t copy_frames(struct sp_symbol *out, size_t max, const struct sp_sym
 
 size_t sp_symbolize(struct sp_symbolizer *s, int module, uint64_t address, struct sp_symbol *out, size_t max)
 {
-	struct sp_symbols *m = get_module(s, module);
+	struct sp_symbols *m = sp_symbolizer_module(s, module);
 	struct sp_symbol frames[SP_FRAMES_MAX];
 	const struct sp_answer *known;
 	size_t count = 1;

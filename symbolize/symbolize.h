@@ -111,6 +111,30 @@ void sp_symbolizer_prepare(struct sp_symbolizer *s, struct sp_symbol_query *quer
  * counts); never more than max: of a longer chain, calls just inside the real function are left out. */
 size_t sp_symbolize(struct sp_symbolizer *s, int module, uint64_t address, struct sp_symbol *out, size_t max);
 
+#define SP_STACK_REGISTERS 17u /* as DWARF numbers them: rax rdx rcx rbx rsi rdi rbp rsp r8 ... r15 rip */
+
+/* A thread's stack as it was copied. */
+struct sp_copied_stack {
+	uint64_t registers[SP_STACK_REGISTERS];
+	const uint64_t *words;
+	size_t count;
+	uint64_t low;          /* address of the first word */
+	const uint64_t *known; /* the inner frames, as the target found them */
+	size_t known_count;
+	/* The module that holds a runtime address; negative: none does. */
+	int (*module_at)(void *context, uint64_t address);
+	void *context;
+};
+
+/* Walks it by the modules' tables, those of separate debug files included. Through code in no module it goes by the
+ * known frames. Fills frames[0..n) as the target would have: the interrupted instruction, then return addresses, and
+ * returns n <= max. *whole: the outermost is where the thread began. The copy may be anything. */
+size_t sp_symbolizer_walk(struct sp_symbolizer *s, const struct sp_copied_stack *stack, uint64_t *frames, size_t max,
+	bool *whole);
+
+/* Where the code whose frame the tables describe at a runtime address begins; 0: they do not. */
+uint64_t sp_symbolizer_frame_start(struct sp_symbolizer *s, int module, uint64_t address);
+
 /* Demangles C++, procedures of Fortran modules, and Rust as far as binutils-style demanglers do, with limits on input length,
  * output length and time against hostile names. Returns malloc'ed text, or NULL when `mangled` is
  * no mangled name or exceeds the limits (then use it as it is). The time limit is kept with SIGVTALRM, whose

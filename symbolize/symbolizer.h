@@ -18,4 +18,7 @@ struct sp_symbolizer {
 	bool cache_tried;
 };
 
+/* The module of a handle; NULL: there is none. */
+struct sp_symbols *sp_symbolizer_module(struct sp_symbolizer *s, int handle);
+
 #endif

@@ -19,6 +19,10 @@ void sp_modules_load(struct sp_profile *profile, struct sp_symbolizer *symbolize
 void sp_module_take_source(struct sp_profile *profile, struct sp_module_info *module, struct sp_symbolizer *symbolizer);
 uint32_t sp_modules_find(const struct sp_profile *profile, uint64_t address, uint64_t epoch);
 
+/* Then, finish.c: the snapshot's stacks that broke off get the outer ends that copies of them have. There may be more
+ * stacks afterwards. */
+void sp_stacks_finish(struct sp_profile *profile, struct sp_symbolizer *symbolizer);
+
 /* Stage 2, addresses.c: the addresses that stacks hold, each once an epoch. The symbolizer (NULL: none) is asked for all
  * of them. */
 struct sp_address {

@@ -148,7 +148,7 @@ struct sp_profile *sp_profile_filtered(struct sp_snapshot *snapshot, const struc
 {
 	struct sp_profile *profile = sp_alloc(1, sizeof(*profile));
 	struct sp_symbolizer *symbolizer;
-	uint32_t *site_frame = sp_alloc(snapshot->stack_count, sizeof(*site_frame));
+	uint32_t *site_frame;
 
 	profile->snapshot = snapshot;
 	profile->has_stacks = true;
@@ -156,6 +156,8 @@ struct sp_profile *sp_profile_filtered(struct sp_snapshot *snapshot, const struc
 	load_process(profile);
 	symbolizer = make_symbolizer(profile, symbols);
 	sp_modules_load(profile, symbolizer);
+	sp_stacks_finish(profile, symbolizer);
+	site_frame = sp_alloc(snapshot->stack_count, sizeof(*site_frame));
 	sp_frames_load(profile, symbolizer, site_frame, progress, context);
 	if (filter && (filter->focus || filter->ignore))
 		sp_frames_filter(profile, filter, site_frame);

@@ -12,7 +12,8 @@
 
 /* Of each section, in their order. */
 static const uint32_t records_max[SP_SECTIONS] = {SP_TEXT_MAX, SP_MODULES_MAX, SP_THREADS_MAX, SP_BUCKETS_MAX,
-	SP_STACKS_MAX, SP_FRAMES_MAX, SP_SITES_MAX, SP_TIMELINE_MAX, SP_LOG_MAX, SP_LIVE_MAX};
+	SP_STACKS_MAX, SP_FRAMES_MAX, SP_SITES_MAX, SP_TIMELINE_MAX, SP_LOG_MAX, SP_LIVE_MAX,
+	SP_COPIES_MAX, SP_COPIED_MAX};
 
 static int fail(const char **why, int error, const char *phrase)
 {
@@ -89,6 +90,24 @@ static int read_section(const struct sp_snapshot *s, int fd, enum sp_section whi
 	if (read_at(fd, copy, bytes, entry.offset) < 0)
 		return fail(why, -EINVAL, "has been cut short");
 	return 0;
+}
+
+/* Copies and their words. A record that is used again meanwhile is not what its words are of. */
+static int read_copies(struct sp_snapshot *s, int fd, const char **why)
+{
+	struct sp_copy *again = NULL;
+	size_t count = 0;
+	int err = read_section(s, fd, SP_SEC_COPIES, sizeof(*s->copies), &s->copies, &s->copy_count, why);
+
+	if (!err)
+		err = read_section(s, fd, SP_SEC_COPIED, sizeof(*s->copied), &s->copied, &s->copied_count, why);
+	if (!err)
+		err = read_section(s, fd, SP_SEC_COPIES, sizeof(*again), &again, &count, why);
+	for (size_t i = 0; !err && i < s->copy_count; i++)
+		if (i >= count || memcmp(&again[i], &s->copies[i], sizeof(*again)) != 0)
+			s->copies[i].ready = 0;
+	free(again);
+	return err;
 }
 
 /* The NUL that sp_alloc left behind the last byte ends any text that does not end by itself. */
@@ -182,6 +201,26 @@ static void check_live(struct sp_snapshot *s)
 	s->live_count = kept;
 }
 
+/* Words that lie beyond what was read, as those of a copy that was about to be made may, are none. */
+static void check_copies(struct sp_snapshot *s)
+{
+	size_t kept = 0;
+
+	for (size_t i = 1; i < s->copy_count; i++) {
+		const struct sp_copy *copy = &s->copies[i];
+
+		if (copy->ready != 1)
+			continue;
+		if (copy->stack && copy->stack < s->stack_count && copy->sample && copy->words <= SP_COPY_WORDS_MAX &&
+			copy->word <= s->copied_count && copy->words <= s->copied_count - copy->word &&
+			copy->low <= UINT64_MAX - copy->words * sizeof(*s->copied))
+			s->copies[kept++] = *copy;
+		else
+			s->damaged++;
+	}
+	s->copy_count = kept;
+}
+
 static void check_modules(struct sp_snapshot *s)
 {
 	size_t kept = 0;
@@ -245,6 +284,8 @@ int sp_snapshot_read(struct sp_snapshot *snapshot, int fd, const char **why)
 	if (!err)
 		err = read_section(s, fd, SP_SEC_LIVE, sizeof(*s->live), &s->live, &s->live_count, why);
 	if (!err)
+		err = read_copies(s, fd, why);
+	if (!err)
 		err = read_section(s, fd, SP_SEC_SITES, sizeof(*s->sites), &s->sites, &s->site_count, why);
 	if (!err)
 		err = read_section(s, fd, SP_SEC_THREADS, sizeof(*s->threads), &s->threads, &s->thread_count, why);
@@ -265,6 +306,7 @@ int sp_snapshot_read(struct sp_snapshot *snapshot, int fd, const char **why)
 	check_sites(s);
 	check_log(s);
 	check_live(s);
+	check_copies(s);
 	check_modules(s);
 	check_threads(s);
 	check_peak(s);
@@ -282,6 +324,8 @@ void sp_snapshot_free(struct sp_snapshot *snapshot)
 	free(snapshot->timeline);
 	free(snapshot->log);
 	free(snapshot->live);
+	free(snapshot->copies);
+	free(snapshot->copied);
 	*snapshot = (struct sp_snapshot){0};
 }
 

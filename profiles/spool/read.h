@@ -15,7 +15,7 @@
 /* All arrays belong to the snapshot. Guaranteed after sp_snapshot_read returned 0: text ends with
  * a NUL (text[0] is one too); every module path offset is inside the text; every stack's
  * addresses can be copied (a stack whose could not has depth 0); every site's stack is inside stacks[]
- * (else it is 0, the overflow stack); every log entry's stack is too; every live allocation's site is
+ * (else it is 0, the overflow stack); every log entry's stack is too; every copy's stack is (and not 0), and its words are in copied[]; every live allocation's site is
  * inside sites[]; thread names are terminated. */
 struct sp_snapshot {
 	struct sp_spool_header header;
@@ -38,6 +38,10 @@ struct sp_snapshot {
 	size_t log_count;
 	struct sp_live *live; /* only those alive */
 	size_t live_count;
+	struct sp_copy *copies; /* only whole ones */
+	size_t copy_count;
+	uint64_t *copied; /* their words */
+	size_t copied_count;
 	bool running;     /* its process was still there when it was read */
 	uint32_t damaged; /* records that failed a check and were left out */
 };

@@ -80,6 +80,7 @@ static void write_seeds(const char *directory, const char *name, struct spool *s
 int main(int argc, char **argv)
 {
 	struct spool s;
+	uint32_t stack;
 
 	if (argc != 2)
 		return 1;
@@ -87,6 +88,9 @@ int main(int argc, char **argv)
 	write_seeds(argv[1], "empty", &s);
 	spool_fill(&s);
 	spool_addresses(&s, 0, 1, (uint64_t[]){SPOOL_BASE + 0x21, SP_FRAME_JUMP | 1}, 2);
+	stack = spool_stack(&s, SP_STACK_BROKEN, (const int[]){4, -1});
+	spool_sample(&s, stack, 1000, 0);
+	spool_copy(&s, stack, 1, (const uint64_t[]){SPOOL_BASE + 33, 0}, 2)->low = 0x7ffff000;
 	write_seeds(argv[1], "some", &s);
 	s.header->state = SP_STATE_RUNNING;
 	s.header->end_ns = 0;

@@ -1,0 +1,407 @@
+/* Between stages 1 and 2 of the model: stacks that broke off in the target and of which some samples were copied are
+ * walked to their ends. The snapshot's table of stacks then holds them as if they had never broken off. */
+#include "profiles/model/build.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* As many copies must agree on what called a place before stacks are taken for theirs that were not copied. */
+#define WITNESSES 4u
+
+/* A copy, walked. */
+struct walked {
+	const struct sp_copy *copy;
+	uint64_t *frames;
+	uint32_t count; /* 0: it told no more than the target knew */
+	bool whole;
+	uint64_t share;  /* samples that it stands for */
+	uint32_t result; /* the stack that those are counted for */
+};
+
+/* What the copies of stacks that broke off at one place tell of its callers. */
+struct place {
+	uint32_t witnesses; /* walked to the thread's start; all have the same callers: */
+	const uint64_t *callers;
+	uint32_t caller_count;
+	uint32_t epoch;
+	bool disagree;
+};
+
+struct finisher {
+	struct sp_profile *profile;
+	struct sp_snapshot *snapshot;
+	struct sp_symbolizer *symbolizer;
+	struct sp_pool arena;
+	struct walked *walked;
+	size_t count;
+	size_t *first;  /* of a stack's, in walked[] ... */
+	uint32_t *runs; /* ... how many ... */
+	uint32_t *seen; /* ... and how many of its samples the log has told of so far */
+	size_t stack_count;
+	struct sp_map place_of; /* (address, epoch) -> 1 + index into places */
+	struct place *places;
+	size_t place_count, place_capacity, stack_capacity, frame_capacity;
+	uint64_t epoch; /* of the copy that is being walked */
+};
+
+static bool is_broken(const struct sp_stack *stack)
+{
+	return (stack->flags & SP_STACK_BROKEN) && !(stack->flags & SP_STACK_IS_HEAP);
+}
+
+/* Frames that the target found by walking. */
+static uint32_t kept_frames(const struct sp_stack *stack)
+{
+	return stack->depth - ((stack->flags & SP_STACK_ENTRY) && stack->depth);
+}
+
+static int by_stack(const void *left, const void *right)
+{
+	const struct sp_copy *a = left, *b = right;
+
+	if (a->stack != b->stack)
+		return a->stack < b->stack ? -1 : 1;
+	return a->sample < b->sample ? -1 : a->sample > b->sample;
+}
+
+/* --- walking ------------------------------------------------------------------------------------ */
+
+static int module_at(void *context, uint64_t address)
+{
+	const struct finisher *f = context;
+
+	return f->profile->modules[sp_modules_find(f->profile, address, f->epoch)].handle;
+}
+
+static void walk(struct finisher *f, struct walked *w)
+{
+	const struct sp_snapshot *s = f->snapshot;
+	const struct sp_stack *stack = &s->stacks[w->copy->stack];
+	uint64_t known[SP_MAX_DEPTH], frames[SP_MAX_FRAMES];
+	struct sp_copied_stack copied = {.words = s->copied + w->copy->word,
+		.count = w->copy->words,
+		.low = w->copy->low,
+		.known = known,
+		.known_count = kept_frames(stack),
+		.module_at = module_at,
+		.context = f};
+	size_t n;
+
+	if (!is_broken(stack))
+		return;
+	sp_snapshot_stack(s, w->copy->stack, known);
+	memcpy(copied.registers, w->copy->registers, sizeof(copied.registers));
+	f->epoch = w->copy->epoch;
+	n = sp_symbolizer_walk(f->symbolizer, &copied, frames, SP_MAX_FRAMES, &w->whole);
+	/* Who does not find what the target found is not to be believed about the rest. */
+	if (n < copied.known_count || (n == copied.known_count && !w->whole) ||
+		memcmp(frames, known, copied.known_count * sizeof(*known)) != 0)
+		return;
+	w->frames = sp_pool_alloc(&f->arena, n * sizeof(*frames));
+	memcpy(w->frames, frames, n * sizeof(*frames));
+	w->count = (uint32_t)n;
+}
+
+/* A random choice of the stack's samples: each stands for as many. */
+static void share_out(struct finisher *f, size_t first, uint32_t runs)
+{
+	const struct sp_stack *stack = &f->snapshot->stacks[f->walked[first].copy->stack];
+	uint64_t samples = (uint64_t)stack->user_samples + stack->sys_samples;
+
+	for (uint64_t i = 0; i < runs; i++)
+		f->walked[first + i].share = samples * (i + 1) / runs - samples * i / runs;
+}
+
+static void walk_all(struct finisher *f)
+{
+	struct sp_snapshot *s = f->snapshot;
+
+	qsort(s->copies, s->copy_count, sizeof(*s->copies), by_stack);
+	for (size_t i = 0; i < s->copy_count; i++) {
+		uint32_t stack = s->copies[i].stack;
+
+		f->walked[i] = (struct walked){.copy = &s->copies[i], .result = stack};
+		walk(f, &f->walked[i]);
+		if (!f->runs[stack]++)
+			f->first[stack] = i;
+	}
+	f->count = s->copy_count;
+	for (size_t i = 0; i < f->count; i += f->runs[s->copies[i].stack])
+		share_out(f, i, f->runs[s->copies[i].stack]);
+}
+
+/* --- the stacks found --------------------------------------------------------------------------- */
+
+static uint32_t put_frames(struct finisher *f, const uint64_t *frames, uint32_t count)
+{
+	struct sp_snapshot *s = f->snapshot;
+	size_t at = s->frame_count;
+
+	if (!f->frame_capacity)
+		f->frame_capacity = s->frame_count;
+	sp_grow(&s->frames, &f->frame_capacity, at + count, sizeof(*s->frames));
+	memcpy(s->frames + at, frames, count * sizeof(*frames));
+	s->frame_count += count;
+	return (uint32_t)at;
+}
+
+/* Gives a stack its frames; one that is not whole keeps its thread's entry function. */
+static void set_frames(struct finisher *f, uint32_t index, const struct walked *w)
+{
+	struct sp_snapshot *s = f->snapshot;
+	struct sp_stack *stack = &s->stacks[index];
+	uint64_t frames[SP_MAX_DEPTH], old[SP_MAX_DEPTH];
+	bool entry = !w->whole && (stack->flags & SP_STACK_ENTRY) && stack->depth;
+	uint32_t count = w->count;
+
+	memcpy(frames, w->frames, count * sizeof(*frames));
+	sp_snapshot_stack(s, index, old);
+	if (entry)
+		frames[count++] = old[stack->depth - 1];
+	if (w->whole)
+		stack->flags &= (uint16_t) ~(SP_STACK_CUT | SP_STACK_ENTRY);
+	s->depth_sum += count;
+	s->depth_sum -= stack->depth;
+	stack->frame = put_frames(f, frames, count);
+	stack->depth = (uint16_t)count;
+	stack->epoch = w->copy->epoch;
+}
+
+static uint64_t part(uint64_t value, uint64_t share, uint64_t of)
+{
+	return (uint64_t)((unsigned __int128)value * share / of);
+}
+
+/* A stack of its own for `share` samples of `of` that `index` has. */
+static uint32_t split_off(struct finisher *f, uint32_t index, uint64_t share, uint64_t of)
+{
+	struct sp_snapshot *s = f->snapshot;
+	struct sp_stack *from, *to;
+
+	if (!f->stack_capacity)
+		f->stack_capacity = s->stack_count;
+	sp_grow(&s->stacks, &f->stack_capacity, s->stack_count + 1, sizeof(*s->stacks));
+	from = &s->stacks[index];
+	to = &s->stacks[s->stack_count];
+	*to = *from;
+	s->depth_sum += to->depth;
+	to->site = 0;
+	to->user_ns = part(from->user_ns, share, of);
+	to->sys_ns = part(from->sys_ns, share, of);
+	to->user_samples = (uint32_t)part(from->user_samples, share, of);
+	to->sys_samples = (uint32_t)part(from->sys_samples, share, of);
+	to->weight_sq_us2 = part(from->weight_sq_us2, share, of);
+	from->user_ns -= to->user_ns;
+	from->sys_ns -= to->sys_ns;
+	from->user_samples -= to->user_samples;
+	from->sys_samples -= to->sys_samples;
+	from->weight_sq_us2 -= to->weight_sq_us2;
+	return (uint32_t)s->stack_count++;
+}
+
+static bool is_same(const struct walked *a, const struct walked *b)
+{
+	return a->count == b->count && a->whole == b->whole && a->copy->epoch == b->copy->epoch &&
+		(!a->count || memcmp(a->frames, b->frames, a->count * sizeof(*a->frames)) == 0);
+}
+
+/* Of walked[first .. first + runs), what the ones like `one` stand for, and from now on count as. */
+static uint64_t gather(struct finisher *f, size_t first, uint32_t runs, const struct walked *one, uint32_t result)
+{
+	uint64_t share = 0;
+
+	for (size_t i = first; i < first + runs; i++) {
+		if (!is_same(&f->walked[i], one))
+			continue;
+		share += f->walked[i].share;
+		f->walked[i].result = result;
+	}
+	return share;
+}
+
+static bool is_first_of_its_like(const struct finisher *f, size_t first, size_t i)
+{
+	for (size_t k = first; k < i; k++)
+		if (is_same(&f->walked[k], &f->walked[i]))
+			return false;
+	return true;
+}
+
+/* The stack itself stays what no copy has finished, else becomes the first of those that were found. */
+static void replace(struct finisher *f, size_t first, uint32_t runs)
+{
+	uint32_t stack = f->walked[first].copy->stack, result;
+	uint64_t left = 0, share;
+	size_t own = first;
+
+	for (size_t i = first; i < first + runs; i++) {
+		left += f->walked[i].share;
+		if (!f->walked[i].count)
+			own = i;
+	}
+	for (size_t i = first; i < first + runs; i++) {
+		if (is_same(&f->walked[i], &f->walked[own]) || !is_first_of_its_like(f, first, i))
+			continue;
+		share = gather(f, first, runs, &f->walked[i], stack);
+		if (!share)
+			continue;
+		result = split_off(f, stack, share, left);
+		left -= share;
+		gather(f, first, runs, &f->walked[i], result);
+		set_frames(f, result, &f->walked[i]);
+	}
+	if (f->walked[own].count)
+		set_frames(f, stack, &f->walked[own]);
+}
+
+/* The log's samples go where the copies that stand for them went. */
+static void follow_log(struct finisher *f)
+{
+	struct sp_snapshot *s = f->snapshot;
+
+	for (size_t i = 0; i < s->log_count; i++) {
+		uint32_t stack = s->log[i].stack, run = 0;
+		const struct walked *w;
+
+		if (stack >= f->stack_count || !f->runs[stack])
+			continue;
+		w = &f->walked[f->first[stack]];
+		for (uint64_t stood = f->seen[stack]++; run + 1 < f->runs[stack] && stood >= w[run].share; run++)
+			stood -= w[run].share;
+		s->log[i].stack = w[run].result;
+	}
+}
+
+/* --- stacks that were not copied ---------------------------------------------------------------- */
+
+/* Where a stack broke off: the function, as far as tables know of it. */
+static uint64_t broke_off_at(struct finisher *f, const struct sp_stack *stack, const uint64_t *frames)
+{
+	uint32_t outermost = kept_frames(stack) - 1;
+	uint64_t address = frames[outermost] - (outermost > 0), start;
+
+	f->epoch = stack->epoch;
+	start = sp_symbolizer_frame_start(f->symbolizer, module_at(f, address), address);
+	return start ? start : address;
+}
+
+static void learn(struct finisher *f, const struct walked *w, const struct sp_stack *stack, const uint64_t *frames)
+{
+	uint32_t kept = kept_frames(stack), *cell;
+	struct place *place;
+	int found;
+
+	if (!kept)
+		return;
+	cell = sp_map_at(&f->place_of, broke_off_at(f, stack, frames), stack->epoch, &found);
+	if (!found) {
+		sp_grow(&f->places, &f->place_capacity, f->place_count + 1, sizeof(*f->places));
+		f->places[f->place_count] = (struct place){.epoch = w->copy->epoch};
+		*cell = (uint32_t)++f->place_count;
+	}
+	place = &f->places[*cell - 1];
+	if (!place->witnesses++ && w->whole) {
+		place->callers = w->frames + kept;
+		place->caller_count = w->count - kept;
+	}
+	if (!w->whole || !w->count || place->epoch != w->copy->epoch || place->caller_count != w->count - kept ||
+		memcmp(place->callers, w->frames + kept, place->caller_count * sizeof(*frames)) != 0)
+		place->disagree = true;
+}
+
+static void learn_all(struct finisher *f)
+{
+	uint64_t frames[SP_MAX_DEPTH];
+
+	for (size_t i = 0; i < f->count; i++) {
+		const struct sp_stack *stack = &f->snapshot->stacks[f->walked[i].copy->stack];
+
+		if (!is_broken(stack))
+			continue;
+		sp_snapshot_stack(f->snapshot, f->walked[i].copy->stack, frames);
+		learn(f, &f->walked[i], stack, frames);
+	}
+}
+
+static void finish_alike(struct finisher *f, uint32_t index)
+{
+	const struct sp_stack *stack = &f->snapshot->stacks[index];
+	uint32_t kept = kept_frames(stack);
+	uint64_t frames[SP_MAX_DEPTH];
+	const struct place *place;
+	struct sp_copy copy;
+	uint32_t *cell;
+	int found;
+
+	if (!is_broken(stack) || f->runs[index] || !kept)
+		return;
+	sp_snapshot_stack(f->snapshot, index, frames);
+	cell = sp_map_at(&f->place_of, broke_off_at(f, stack, frames), stack->epoch, &found);
+	if (!*cell)
+		return;
+	place = &f->places[*cell - 1];
+	if (place->disagree || place->witnesses < WITNESSES || kept + place->caller_count > SP_MAX_FRAMES)
+		return;
+	memcpy(frames + kept, place->callers, place->caller_count * sizeof(*frames));
+	copy.epoch = place->epoch;
+	set_frames(f, index,
+		&(struct walked){
+			.copy = &copy, .frames = frames, .count = kept + place->caller_count, .whole = true});
+}
+
+/* --- all of it ---------------------------------------------------------------------------------- */
+
+static void count_finished(struct finisher *f, const uint16_t *flags)
+{
+	struct sp_profile *p = f->profile;
+
+	for (size_t i = 0; i < f->snapshot->stack_count; i++) {
+		const struct sp_stack *stack = &f->snapshot->stacks[i];
+
+		if ((i < f->stack_count && !(flags[i] & SP_STACK_BROKEN)) || (stack->flags & SP_STACK_BROKEN))
+			continue;
+		p->finished_ns += stack->user_ns + stack->sys_ns;
+		p->finished_samples += (uint64_t)stack->user_samples + stack->sys_samples;
+	}
+	for (size_t i = 0; i < f->count; i++)
+		p->copies_walked += f->walked[i].whole && f->walked[i].count;
+}
+
+static void finish_all(struct finisher *f)
+{
+	uint16_t *flags = sp_alloc(f->stack_count, sizeof(*flags));
+
+	for (size_t i = 0; i < f->stack_count; i++)
+		flags[i] = f->snapshot->stacks[i].flags;
+	walk_all(f);
+	learn_all(f);
+	for (size_t i = 0; i < f->count; i += f->runs[f->walked[i].copy->stack])
+		replace(f, i, f->runs[f->walked[i].copy->stack]);
+	follow_log(f);
+	for (uint32_t i = 1; i < f->stack_count; i++)
+		finish_alike(f, i);
+	count_finished(f, flags);
+	free(flags);
+}
+
+void sp_stacks_finish(struct sp_profile *profile, struct sp_symbolizer *symbolizer)
+{
+	struct sp_snapshot *s = profile->snapshot;
+	struct finisher f = {.profile = profile, .snapshot = s, .symbolizer = symbolizer};
+
+	if (!s->copy_count || !symbolizer)
+		return;
+	f.stack_count = s->stack_count;
+	f.walked = sp_alloc(s->copy_count, sizeof(*f.walked));
+	f.first = sp_alloc(f.stack_count, sizeof(*f.first));
+	f.runs = sp_alloc(f.stack_count, sizeof(*f.runs));
+	f.seen = sp_alloc(f.stack_count, sizeof(*f.seen));
+	finish_all(&f);
+	sp_pool_free(&f.arena);
+	sp_map_free(&f.place_of);
+	free(f.walked);
+	free(f.first);
+	free(f.runs);
+	free(f.seen);
+	free(f.places);
+}

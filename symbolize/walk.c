@@ -1,0 +1,357 @@
+/* Walking a copied stack: one step of libunwind's remote interface after the other, with the rules that
+ * symbolize/frame_table.h finds in files. All that libunwind reads comes from the copy, or from a table of one entry that
+ * is composed for the step: whatever stands in a spool or in a file, it sees nothing else. */
+#include <errno.h>
+#include <libunwind-x86_64.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "symbolize/array.h"
+#include "symbolize/symbolizer.h"
+
+#define STACK_POINTER UNW_X86_64_RSP
+#define FRAME_POINTER UNW_X86_64_RBP
+#define INSTRUCTION UNW_X86_64_RIP
+#define ADDRESS_END (1ull << 47)
+#define FRAME_BYTES_MAX 65536u /* of a frame without rules */
+#define RULES_BYTES_MAX (1u << 20)
+#define READS_MAX 20000u /* of a step: expressions may loop */
+
+/* Where libunwind sees the composed table: among the kernel's addresses, which no program has. */
+#define TABLE_ADDRESS 0xffff900000000000ull
+
+/* What a function leaves as it was (psABI 3.2.1), and the two that every step finds out. */
+#define KEPT \
+	(1u << UNW_X86_64_RBX | 1u << FRAME_POINTER | 1u << STACK_POINTER | 1u << UNW_X86_64_R12 | \
+		1u << UNW_X86_64_R13 | 1u << UNW_X86_64_R14 | 1u << UNW_X86_64_R15 | 1u << INSTRUCTION)
+
+/* libunwind's, exported for users of its remote interface but in none of its headers. */
+extern int UNW_OBJ(dwarf_search_unwind_table)(unw_addr_space_t space, unw_word_t ip, unw_dyn_info_t *table,
+	unw_proc_info_t *info, int need_unwind_info, void *arg);
+
+struct walk {
+	struct sp_symbolizer *symbolizer;
+	const struct sp_copied_stack *stack;
+	uint64_t registers[SP_STACK_REGISTERS];
+	uint32_t known; /* a bit for each register */
+	bool exact;     /* the instruction pointer is at an instruction; else behind a call */
+	struct sp_frame_rules rules;
+	uint64_t bias; /* of their module */
+	uint8_t *table;
+	size_t table_bytes, table_capacity;
+	unsigned reads;
+};
+
+/* --- what libunwind asks for -------------------------------------------------------------------- */
+
+static bool read_stack(const struct walk *w, uint64_t address, uint64_t *value)
+{
+	uint64_t offset = address - w->stack->low, bytes = w->stack->count * sizeof(*value);
+
+	if (bytes < sizeof(*value) || offset > bytes - sizeof(*value))
+		return false;
+	memcpy(value, (const uint8_t *)w->stack->words + offset, sizeof(*value));
+	return true;
+}
+
+/* libunwind reads bytes as parts of aligned words: the table ends with some to spare. */
+static int access_memory(unw_addr_space_t space, unw_word_t address, unw_word_t *value, int write, void *arg)
+{
+	struct walk *w = arg;
+	uint64_t offset = address - TABLE_ADDRESS;
+
+	(void)space;
+	if (write || ++w->reads > READS_MAX)
+		return -UNW_EINVAL;
+	if (offset < w->table_bytes && w->table_bytes - offset >= sizeof(*value)) {
+		memcpy(value, w->table + offset, sizeof(*value));
+		return 0;
+	}
+	return read_stack(w, address, value) ? 0 : -UNW_EINVAL;
+}
+
+static int access_register(unw_addr_space_t space, unw_regnum_t number, unw_word_t *value, int write, void *arg)
+{
+	const struct walk *w = arg;
+
+	(void)space;
+	if (write || number < 0 || number >= (int)SP_STACK_REGISTERS || !(w->known >> number & 1))
+		return -UNW_EBADREG;
+	*value = w->registers[number];
+	return 0;
+}
+
+static int find_table(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t *info, int need, void *arg)
+{
+	struct walk *w = arg;
+	unw_dyn_info_t table = {.start_ip = w->rules.low + w->bias,
+		.end_ip = w->rules.high + w->bias,
+		.format = UNW_INFO_FORMAT_IP_OFFSET,
+		.u.rti = {.segbase = TABLE_ADDRESS, .table_len = 1, .table_data = TABLE_ADDRESS}};
+
+	/* Not UNW_ENOINFO: libunwind would guess. */
+	return ip - table.start_ip < table.end_ip - table.start_ip
+		? UNW_OBJ(dwarf_search_unwind_table)(space, ip, &table, info, need, arg)
+		: -UNW_EINVAL;
+}
+
+static void put_table(unw_addr_space_t space, unw_proc_info_t *info, void *arg)
+{
+	(void)space, (void)info, (void)arg;
+}
+
+static int no_list(unw_addr_space_t space, unw_word_t *list, void *arg)
+{
+	(void)space, (void)list, (void)arg;
+	return -UNW_ENOINFO;
+}
+
+static int no_floats(unw_addr_space_t space, unw_regnum_t number, unw_fpreg_t *value, int write, void *arg)
+{
+	(void)space, (void)number, (void)value, (void)write, (void)arg;
+	return -UNW_EBADREG;
+}
+
+static int no_resuming(unw_addr_space_t space, unw_cursor_t *cursor, void *arg)
+{
+	(void)space, (void)cursor, (void)arg;
+	return -UNW_EINVAL;
+}
+
+static int no_name(unw_addr_space_t space, unw_word_t ip, char *name, size_t bytes, unw_word_t *offset, void *arg)
+{
+	(void)space, (void)ip, (void)name, (void)bytes, (void)offset, (void)arg;
+	return -UNW_ENOINFO;
+}
+
+static unw_accessors_t accessors = {.find_proc_info = find_table,
+	.put_unwind_info = put_table,
+	.get_dyn_info_list_addr = no_list,
+	.access_mem = access_memory,
+	.access_reg = access_register,
+	.access_fpreg = no_floats,
+	.resume = no_resuming,
+	.get_proc_name = no_name};
+
+/* --- the table of one entry, in the form of .eh_frame ------------------------------------------- */
+
+static void put(struct walk *w, const void *bytes, size_t count)
+{
+	memcpy(w->table + w->table_bytes, bytes, count);
+	w->table_bytes += count;
+}
+
+static void put_byte(struct walk *w, uint8_t byte)
+{
+	put(w, &byte, 1);
+}
+
+static void put_word(struct walk *w, uint32_t word)
+{
+	put(w, &word, sizeof(word));
+}
+
+static void put_signed(struct walk *w, int64_t value)
+{
+	while (value < -64 || value > 63) {
+		put_byte(w, (uint8_t)(value & 0x7f) | 0x80);
+		value >>= 7;
+	}
+	put_byte(w, (uint8_t)(value & 0x7f));
+}
+
+static void put_unsigned(struct walk *w, uint64_t value)
+{
+	for (; value > 127; value >>= 7)
+		put_byte(w, (uint8_t)(value & 0x7f) | 0x80);
+	put_byte(w, (uint8_t)value);
+}
+
+static size_t begin_record(struct walk *w)
+{
+	put_word(w, 0);
+	return w->table_bytes;
+}
+
+static void end_record(struct walk *w, size_t began)
+{
+	uint32_t bytes = (uint32_t)(w->table_bytes - began);
+
+	memcpy(w->table + began - sizeof(bytes), &bytes, sizeof(bytes));
+}
+
+static void put_cie(struct walk *w)
+{
+	size_t began = begin_record(w);
+
+	put_word(w, 0);
+	put_byte(w, 1);
+	put(w, w->rules.signal ? "zRS" : "zR", w->rules.signal ? 4 : 3);
+	put_unsigned(w, w->rules.code_alignment);
+	put_signed(w, w->rules.data_alignment);
+	put_byte(w, INSTRUCTION);
+	put_byte(w, 1); /* of augmentation: */
+	put_byte(w, 0); /* addresses are absolute, of 8 bytes */
+	put(w, w->rules.first, (size_t)(w->rules.first_end - w->rules.first));
+	end_record(w, began);
+}
+
+static void put_fde(struct walk *w, size_t cie)
+{
+	const uint64_t code[2] = {w->rules.low + w->bias, w->rules.high - w->rules.low};
+	size_t began = begin_record(w);
+
+	put_word(w, (uint32_t)(began - cie));
+	put(w, code, sizeof(code));
+	put_byte(w, 0); /* no augmentation */
+	put(w, w->rules.then, (size_t)(w->rules.then_end - w->rules.then));
+	end_record(w, began);
+}
+
+static bool compose_table(struct walk *w)
+{
+	const struct sp_frame_rules *r = &w->rules;
+	size_t bytes = (size_t)(r->first_end - r->first) + (size_t)(r->then_end - r->then);
+	const size_t cie = 2 * sizeof(uint32_t);
+	uint32_t entry[2] = {0};
+
+	if (bytes > RULES_BYTES_MAX || r->return_register != INSTRUCTION ||
+		sp_array_room(&w->table, &w->table_capacity, bytes + 128, 1))
+		return false;
+	w->table_bytes = 0;
+	put(w, entry, sizeof(entry));
+	put_cie(w);
+	entry[1] = (uint32_t)w->table_bytes;
+	put_fde(w, cie);
+	memcpy(w->table, entry, sizeof(entry));
+	put(w, (const uint8_t[8]){0}, 8);
+	return true;
+}
+
+/* --- the walk ----------------------------------------------------------------------------------- */
+
+/* The rules of the code at the instruction pointer. */
+static bool find_rules(struct walk *w)
+{
+	uint64_t address = w->registers[INSTRUCTION] - !w->exact;
+	struct sp_symbols *m =
+		sp_symbolizer_module(w->symbolizer, w->stack->module_at(w->stack->context, address));
+
+	if (!m)
+		return false;
+	w->bias = m->bias;
+	return sp_symbols_frame(m, &w->symbolizer->context, address - m->bias, &w->rules) && compose_table(w);
+}
+
+/* DW_CFA_undefined of the return address: so the outermost frame of a thread is described. */
+static bool has_no_caller(const struct sp_frame_rules *rules)
+{
+	static const uint8_t undefined[] = {0x07, INSTRUCTION};
+
+	return memmem(rules->first, (size_t)(rules->first_end - rules->first), undefined, sizeof(undefined)) ||
+		memmem(rules->then, (size_t)(rules->then_end - rules->then), undefined, sizeof(undefined));
+}
+
+static void take_registers(struct walk *w, unw_cursor_t *cursor)
+{
+	uint64_t values[SP_STACK_REGISTERS] = {0};
+	uint32_t known = 0;
+
+	for (unsigned i = 0; i < SP_STACK_REGISTERS; i++)
+		if ((w->rules.signal || KEPT >> i & 1) && unw_get_reg(cursor, (int)i, &values[i]) == 0)
+			known |= 1u << i;
+	memcpy(w->registers, values, sizeof(values));
+	w->known = known;
+}
+
+enum step { STEP_ON, STEP_END, STEP_LOST };
+
+static enum step step_by_rules(struct walk *w, unw_addr_space_t space)
+{
+	uint64_t sp = w->registers[STACK_POINTER];
+	unw_cursor_t cursor;
+	int rc;
+
+	w->registers[INSTRUCTION] -= !w->exact;
+	w->reads = 0;
+	rc = unw_init_remote(&cursor, space, w);
+	if (rc == 0)
+		rc = unw_step(&cursor);
+	if (rc <= 0)
+		return rc == 0 && has_no_caller(&w->rules) ? STEP_END : STEP_LOST;
+	take_registers(w, &cursor);
+	w->exact = w->rules.signal;
+	if (!(w->known >> STACK_POINTER & 1) || !(w->known >> INSTRUCTION & 1) ||
+		(w->registers[STACK_POINTER] <= sp && !w->rules.signal))
+		return STEP_LOST;
+	return w->registers[INSTRUCTION] ? STEP_ON : STEP_END;
+}
+
+/* Where the target came to, by whatever it could see there: on the stack that address is found again. */
+static enum step step_by_known(struct walk *w, uint64_t next)
+{
+	uint64_t sp = w->registers[STACK_POINTER], bp = w->registers[FRAME_POINTER], at, word;
+
+	w->exact = false;
+	w->registers[INSTRUCTION] = next;
+	if (w->known >> FRAME_POINTER & 1 && bp - sp <= FRAME_BYTES_MAX && read_stack(w, bp + 8, &word) &&
+		word == next) {
+		read_stack(w, bp, &w->registers[FRAME_POINTER]);
+		w->registers[STACK_POINTER] = bp + 16;
+		w->known = 1u << STACK_POINTER | 1u << FRAME_POINTER | 1u << INSTRUCTION;
+		return STEP_ON;
+	}
+	for (at = sp; at - sp < FRAME_BYTES_MAX && read_stack(w, at, &word); at += sizeof(word)) {
+		if (word != next)
+			continue;
+		w->registers[STACK_POINTER] = at + 8;
+		w->known &= KEPT;
+		return STEP_ON;
+	}
+	return STEP_LOST;
+}
+
+static size_t walk(struct walk *w, unw_addr_space_t space, uint64_t *frames, size_t max, bool *whole)
+{
+	const struct sp_copied_stack *stack = w->stack;
+	bool as_known = true; /* so far */
+	size_t n = 0;
+
+	for (enum step step = STEP_ON; step == STEP_ON && n < max && w->registers[INSTRUCTION] < ADDRESS_END;) {
+		frames[n] = w->registers[INSTRUCTION];
+		as_known = as_known && n < stack->known_count && frames[n] == stack->known[n];
+		n++;
+		step = STEP_LOST;
+		if (find_rules(w))
+			step = step_by_rules(w, space);
+		else if (as_known && n < stack->known_count)
+			step = step_by_known(w, stack->known[n]);
+		*whole = step == STEP_END;
+	}
+	return n;
+}
+
+size_t sp_symbolizer_walk(struct sp_symbolizer *s, const struct sp_copied_stack *stack, uint64_t *frames, size_t max,
+	bool *whole)
+{
+	struct walk w = {.symbolizer = s, .stack = stack, .known = (1u << SP_STACK_REGISTERS) - 1, .exact = true};
+	unw_addr_space_t space = unw_create_addr_space(&accessors, 0);
+	size_t n = 0;
+
+	*whole = false;
+	memcpy(w.registers, stack->registers, sizeof(w.registers));
+	if (space)
+		n = walk(&w, space, frames, max, whole);
+	if (space)
+		unw_destroy_addr_space(space);
+	free(w.table);
+	return n;
+}
+
+uint64_t sp_symbolizer_frame_start(struct sp_symbolizer *s, int module, uint64_t address)
+{
+	struct sp_symbols *m = sp_symbolizer_module(s, module);
+	struct sp_frame_rules rules;
+
+	return m && sp_symbols_frame(m, &s->context, address - m->bias, &rules) ? rules.low + m->bias : 0;
+}
