@@ -82,6 +82,17 @@ static uint32_t record_of(const struct sp_thread *t)
 	return t->record ? (uint32_t)(t->record - records) : 0;
 }
 
+static bool make_room(struct sp_copy *copy, uint32_t words)
+{
+	uint32_t word = sp_spool_allot(SP_SEC_COPIED, words);
+
+	if (!word)
+		return false;
+	copy->word = word;
+	copy->room = words;
+	return true;
+}
+
 /* Room for a copy of so many words; NULL: none, or another thread is at it. Of the samples that broke off, number
  * `number` is this one, those that are copied are a random choice: each was as likely to be, whenever it came (Vitter's
  * algorithm R). */
@@ -94,13 +105,13 @@ static struct sp_copy *claim(struct sp_thread *t, uint64_t number, uint32_t word
 	if (!made && drawn >= sp_spool_count(SP_SEC_COPIES))
 		return NULL;
 	copy = copies + drawn;
-	if (!made && !__atomic_compare_exchange_n(&copy->ready, &taken, WRITING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+	if (!made &&
+		!__atomic_compare_exchange_n(&copy->ready, &taken, WRITING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		return NULL;
-	if (copy->room < words) {
-		copy->word = sp_spool_allot(SP_SEC_COPIED, words);
-		copy->room = copy->word ? words : 0;
-	}
-	return copy;
+	if (copy->room >= words || make_room(copy, words))
+		return copy;
+	__atomic_store_n(&copy->ready, made ? EMPTY : READY, __ATOMIC_RELEASE);
+	return NULL;
 }
 
 static void fill(struct sp_thread *t, struct sp_copy *copy, const ucontext_t *context, uint32_t words)
@@ -132,7 +143,6 @@ void sp_copies_take(struct sp_thread *t, const ucontext_t *context, uint32_t sta
 	copy->low = low;
 	copy->stack = stack;
 	copy->sample = sample;
-	if (copy->room)
-		fill(t, copy, context, words);
-	__atomic_store_n(&copy->ready, copy->room ? READY : EMPTY, __ATOMIC_RELEASE);
+	fill(t, copy, context, words);
+	__atomic_store_n(&copy->ready, READY, __ATOMIC_RELEASE);
 }

@@ -66,6 +66,9 @@ enum sp_section {
 	SP_SECTIONS
 };
 
+/* Of a copy's stack at the most: 16 KB, and the red zone below its stack pointer. */
+#define SP_COPY_WORDS_MAX (2048u + 16u)
+
 /* Records that no agent makes room for more of: a spool with more is damaged. Timeline: SP_TIMELINE_MAX. */
 #define SP_TEXT_MAX (512u * 1024u)
 #define SP_MODULES_MAX 4096u
@@ -76,8 +79,8 @@ enum sp_section {
 #define SP_SITES_MAX (SP_STACKS_MAX / 2u)
 #define SP_LOG_MAX (1u << 20)
 #define SP_LIVE_MAX SP_STACKS_MAX
-#define SP_COPIES_MAX 1024u
-#define SP_COPIED_MAX (512u * 1024u)
+#define SP_COPIES_MAX 257u
+#define SP_COPIED_MAX (SP_COPIES_MAX * SP_COPY_WORDS_MAX)
 #define SP_SPOOL_MAX_BYTES (128u << 20)
 
 struct sp_section_entry {
@@ -441,9 +444,6 @@ struct sp_live {
 	uint32_t thread_allocs; /* low bits of that thread's count of allocations, this one included */
 	double born_clock;      /* heap.peak.clock at birth */
 };
-
-/* Of a copy's stack at the most: 16 KB, and the red zone below its stack pointer. */
-#define SP_COPY_WORDS_MAX (2048u + 16u)
 
 #define SP_COPY_REGISTERS 17u /* as DWARF numbers them: rax rdx rcx rbx rsi rdi rbp rsp r8 ... r15 rip */
 

@@ -153,11 +153,11 @@ static void put_word(struct walk *w, uint32_t word)
 
 static void put_signed(struct walk *w, int64_t value)
 {
-	while (value < -64 || value > 63) {
-		put_byte(w, (uint8_t)(value & 0x7f) | 0x80);
-		value >>= 7;
-	}
-	put_byte(w, (uint8_t)(value & 0x7f));
+	uint64_t rest = (uint64_t)value, sign = value < 0 ? UINT64_MAX : 0;
+
+	for (; rest >> 6 != sign >> 6; rest = rest >> 7 | sign << 57)
+		put_byte(w, (uint8_t)(rest & 0x7f) | 0x80);
+	put_byte(w, (uint8_t)(rest & 0x7f));
 }
 
 static void put_unsigned(struct walk *w, uint64_t value)
@@ -234,8 +234,7 @@ static bool compose_table(struct walk *w)
 static bool find_rules(struct walk *w)
 {
 	uint64_t address = w->registers[INSTRUCTION] - !w->exact;
-	struct sp_symbols *m =
-		sp_symbolizer_module(w->symbolizer, w->stack->module_at(w->stack->context, address));
+	struct sp_symbols *m = sp_symbolizer_module(w->symbolizer, w->stack->module_at(w->stack->context, address));
 
 	if (!m)
 		return false;

@@ -74,7 +74,8 @@ static void write_coverage(struct sp_writer *w)
 			sp_percent(p->truncated_ns, p->total_ns), SP_MAX_FRAMES);
 	if (p->finished_samples)
 		sp_buffer_printf(&w->out,
-			"- %.2f %% of the time, %llu samples, has stacks that broke off in the program and were followed to "
+			"- %.2f %% of the time, %llu samples, has stacks that broke off in the program and were "
+			"followed to "
 			"their ends afterwards, by %llu of them that were copied.\n",
 			sp_percent(p->finished_ns, p->total_ns), (unsigned long long)p->finished_samples,
 			(unsigned long long)p->copies_walked);

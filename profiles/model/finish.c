@@ -345,8 +345,7 @@ static void finish_alike(struct finisher *f, uint32_t index)
 	memcpy(frames + kept, place->callers, place->caller_count * sizeof(*frames));
 	copy.epoch = place->epoch;
 	set_frames(f, index,
-		&(struct walked){
-			.copy = &copy, .frames = frames, .count = kept + place->caller_count, .whole = true});
+		&(struct walked){.copy = &copy, .frames = frames, .count = kept + place->caller_count, .whole = true});
 }
 
 /* --- all of it ---------------------------------------------------------------------------------- */

@@ -185,7 +185,7 @@ struct sp_profile {
 	uint64_t sampled_user_ns, sampled_sys_ns, samples;
 	uint64_t unsampled_ns, truncated_ns;
 	uint64_t finished_ns, finished_samples, copies_walked; /* by sp_stacks_finish */
-	double unnamed_frames, all_frames; /* weighted by time */
+	double unnamed_frames, all_frames;                     /* weighted by time */
 	bool cpu_on, heap_on;
 	uint64_t heap_allocated_bytes, heap_allocations, heap_frees, heap_reallocs; /* exact */
 	double heap_inuse_error, heap_peak_error; /* 95 % half-widths of the totals, bytes; 0 none or unknown */

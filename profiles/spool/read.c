@@ -12,8 +12,8 @@
 
 /* Of each section, in their order. */
 static const uint32_t records_max[SP_SECTIONS] = {SP_TEXT_MAX, SP_MODULES_MAX, SP_THREADS_MAX, SP_BUCKETS_MAX,
-	SP_STACKS_MAX, SP_FRAMES_MAX, SP_SITES_MAX, SP_TIMELINE_MAX, SP_LOG_MAX, SP_LIVE_MAX,
-	SP_COPIES_MAX, SP_COPIED_MAX};
+	SP_STACKS_MAX, SP_FRAMES_MAX, SP_SITES_MAX, SP_TIMELINE_MAX, SP_LOG_MAX, SP_LIVE_MAX, SP_COPIES_MAX,
+	SP_COPIED_MAX};
 
 static int fail(const char **why, int error, const char *phrase)
 {

@@ -9,8 +9,10 @@
 
 static const uint32_t strides[SP_SECTIONS] = {1, sizeof(struct sp_module), sizeof(struct sp_thread_record),
 	sizeof(uint32_t), sizeof(struct sp_stack), sizeof(uint64_t), sizeof(struct sp_site),
-	sizeof(struct sp_timepoint), sizeof(struct sp_log_entry), sizeof(struct sp_live)};
-static const uint32_t capacities[SP_SECTIONS] = {8192, 16, 16, 64, 2048, 65536, 512, SP_TIMELINE_MAX, 4096, 1024};
+	sizeof(struct sp_timepoint), sizeof(struct sp_log_entry), sizeof(struct sp_live), sizeof(struct sp_copy),
+	sizeof(uint64_t)};
+static const uint32_t capacities[SP_SECTIONS] = {
+	8192, 16, 16, 64, 2048, 65536, 512, SP_TIMELINE_MAX, 4096, 1024, 64, 65536};
 
 void *spool_records(struct spool *s, enum sp_section section)
 {
@@ -203,6 +205,16 @@ void spool_open_large(struct spool *s, uint32_t times)
 void spool_close(struct spool *s)
 {
 	free(s->header);
+}
+
+struct sp_copy *spool_copy(struct spool *s, uint32_t stack, uint32_t sample, const uint64_t *words, uint32_t count)
+{
+	uint32_t word = allot(s, SP_SEC_COPIED, count);
+	struct sp_copy *copy = (struct sp_copy *)spool_records(s, SP_SEC_COPIES) + allot(s, SP_SEC_COPIES, 1);
+
+	memcpy((uint64_t *)spool_records(s, SP_SEC_COPIED) + word, words, count * sizeof(*words));
+	*copy = (struct sp_copy){.ready = 1, .stack = stack, .sample = sample, .word = word, .words = count};
+	return copy;
 }
 
 void spool_write(struct spool *s, const char *path)

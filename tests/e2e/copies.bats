@@ -1,0 +1,103 @@
+# Stacks that break off in the program are copied and walked to their ends when the profile is rendered.
+load helpers
+
+UNTABLED=(-std=gnu17 -O2 -g -D_GNU_SOURCE -I"$ROOT" -fno-asynchronous-unwind-tables -fno-unwind-tables -fomit-frame-pointer
+	-fno-optimize-sibling-calls)
+
+build_program() {
+	gcc "${UNTABLED[@]}" "$@" -o untabled "$ROOT/tests/targets/untabled.c"
+}
+build_library() {
+	gcc "${UNTABLED[@]}" "$@" -fPIC -shared -o libuntabled.so "$ROOT/tests/targets/plugin_untabled.c"
+}
+
+# total NAME PROFILE: the largest of its percentages in the call tree, 0 if it is not there.
+total() {
+	section '## Call Tree' "$2" | awk -v name="$1" '$3 == name && $1 + 0 > most { most = $1 + 0 } END { print most + 0 }'
+}
+
+finished() {
+	sed -nE 's/^- ([0-9.]+) % of the time, [0-9]+ samples, has stacks that broke off .* by ([0-9]+) of them.*/\1/p' "$1"
+}
+
+# both_callers PROFILE: the two callers have two thirds and one third of the time, below main.
+both_callers() {
+	at_least "$(finished "$1")" 80
+	at_least "$(total main "$1")" 97
+	at_least "$(total untabled_often "$1")" 50
+	at_least 80 "$(total untabled_often "$1")"
+	at_least "$(total untabled_seldom "$1")" 18
+	at_least 48 "$(total untabled_seldom "$1")"
+}
+
+@test "a program that only .debug_frame describes" {
+	build_program
+	profiled ./untabled 1 >out
+	both_callers "$(profile_of untabled)"
+	build_program -Wl,--compress-debug-sections=zlib -no-pie
+	profiled ./untabled 1 >out
+	both_callers "$(profile_of untabled)"
+}
+
+@test "a library whose tables are in a separate debug file, and that is closed before the end" {
+	gcc "${UNTABLED[@]}" -o untabled "$ROOT/tests/targets/untabled.c"
+	build_library
+	mkdir .debug
+	objcopy --only-keep-debug libuntabled.so .debug/libuntabled.so.debug
+	strip --strip-unneeded --remove-section=.debug_frame libuntabled.so
+	objcopy --add-gnu-debuglink=.debug/libuntabled.so.debug libuntabled.so
+	refuse grep -q debug_frame <(readelf -SW libuntabled.so)
+	gcc -std=gnu17 -O2 -g -D_GNU_SOURCE -I"$ROOT" -o host "$ROOT/tests/targets/untabled.c"
+	profiled ./host 1 ./libuntabled.so >out
+	both_callers "$(profile_of host)"
+}
+
+@test "without the debug file the stacks stay broken, below main" {
+	build_library
+	strip libuntabled.so
+	gcc -std=gnu17 -O2 -g -D_GNU_SOURCE -I"$ROOT" -o host "$ROOT/tests/targets/untabled.c"
+	profiled ./host 0.5 ./libuntabled.so >out
+	profile=$(profile_of host)
+	at_least "$(total main "$profile")" 97
+	at_least "$(total '[truncated]' "$profile")" 80
+}
+
+@test "many threads, on a busy machine" {
+	build_program
+	for i in 1 2 3; do
+		plain "$TARGETS/cpu_truth" 2 >/dev/null &
+	done
+	profiled ./untabled 1 >out
+	wait
+	both_callers "$(profile_of untabled)"
+}
+
+@test "in production only if asked for, and never outside of the spool" {
+	build_program
+	SMARTPROF_ENV=production profiled ./untabled 1 >out
+	profile=$(profile_of untabled)
+	[ -z "$(finished "$profile")" ] || fail "copied in production"
+	at_least "$(total '[truncated]' "$profile")" 80
+	rm "$profile"
+	SMARTPROF_ENV=production SMARTPROF_STACK_COPIES=on profiled ./untabled 1 >out
+	at_least "$(finished "$(profile_of untabled)")" 80
+	SMARTPROF_STACK_COPIES=off profiled ./untabled 0.5 >out
+	[ -z "$(finished "$(profile_of untabled)")" ] || fail "copied though switched off"
+}
+
+@test "a program that is killed leaves its copies to recover, for its user's eyes" {
+	build_program
+	LD_PRELOAD=$AGENT ./untabled 30 >out 3>&- &
+	child=$!
+	for i in $(seq 100); do
+		spool=$(ls "/dev/shm/smartprof-$(id -u)"/*"$child"*.spool 2>/dev/null) && break
+		sleep 0.1
+	done
+	sleep 1.5
+	[ "$(stat -c %a "$spool")" = 600 ] || fail "mode $(stat -c %a "$spool")"
+	kill -9 "$child"
+	wait "$child" || true
+	"$SMARTPROF" recover >/dev/null
+	[ ! -e "$spool" ] || fail "still there"
+	both_callers "$(profile_of untabled)"
+}

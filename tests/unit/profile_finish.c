@@ -1,0 +1,301 @@
+/* Stacks that broke off and were copied: walked to their ends, shared out among what the copies tell, and left alone
+ * where they tell nothing. The copies are of this program's own stacks. */
+#include <link.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "profiles/model/model.h"
+#include "tests/unit/profile_spool.h"
+
+#define NOINLINE __attribute__((noinline, noclone))
+#define WEIGHT_US 1000u
+#define COPY_WORDS 1536u
+
+static struct spool spool;
+
+/* A stack as the agent would copy it. */
+struct shot {
+	uint64_t registers[SP_COPY_REGISTERS];
+	uint64_t low, words[COPY_WORDS];
+	uint32_t count;
+};
+static struct shot first, second;
+
+static uintptr_t stack_top(void)
+{
+	extern void *__libc_stack_end;
+
+	return (uintptr_t)__libc_stack_end;
+}
+
+static NOINLINE __attribute__((no_sanitize("address"))) void shoot(struct shot *shot)
+{
+	static const int in_context[] = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI, REG_RBP, REG_RSP, REG_R8,
+		REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15, REG_RIP};
+	ucontext_t context;
+
+	getcontext(&context);
+	for (unsigned i = 0; i < SP_COPY_REGISTERS; i++)
+		shot->registers[i] = (uint64_t)context.uc_mcontext.gregs[in_context[i]];
+	shot->low = shot->registers[7];
+	for (shot->count = 0; shot->count < COPY_WORDS && shot->low + 8 * shot->count < stack_top() + 64; shot->count++)
+		shot->words[shot->count] = ((volatile uint64_t *)shot->low)[shot->count];
+}
+
+static NOINLINE void called_first(struct shot *shot)
+{
+	shoot(shot);
+	__asm__ volatile("" ::: "memory");
+}
+
+static NOINLINE void called_second(struct shot *shot)
+{
+	shoot(shot);
+	__asm__ volatile("nop" ::: "memory"); /* no double of the first, to be merged with it */
+}
+
+static int add_module(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct sp_module *m = spool_records(&spool, SP_SEC_MODULES);
+	char path[4096] = "";
+	uint64_t end = 0;
+
+	(void)size, (void)arg;
+	if (*info->dlpi_name && !strstr(info->dlpi_name, "/libc.so") && !strstr(info->dlpi_name, "/libcmocka"))
+		return 0;
+	if (*info->dlpi_name)
+		strcpy(path, info->dlpi_name);
+	else
+		assert_true(readlink("/proc/self/exe", path, sizeof(path) - 1) > 0);
+	for (int i = 0; i < info->dlpi_phnum; i++)
+		if (info->dlpi_phdr[i].p_type == PT_LOAD)
+			end = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr + info->dlpi_phdr[i].p_memsz;
+	m += spool_module(&spool, path, info->dlpi_addr, end, 0, UINT64_MAX);
+	m->bias = info->dlpi_addr;
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Nhdr) *note = (const void *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
+
+		if (info->dlpi_phdr[i].p_type != PT_NOTE || note->n_type != NT_GNU_BUILD_ID)
+			continue;
+		m->build_id_bytes = note->n_descsz;
+		memcpy(m->build_id, (const uint8_t *)(note + 1) + 4, note->n_descsz);
+	}
+	return 0;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	spool_open(&spool);
+	dl_iterate_phdr(add_module, NULL);
+	called_first(&first);
+	called_second(&second);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	spool_close(&spool);
+	return 0;
+}
+
+/* The leaf alone, as of code without tables. */
+static uint32_t broken(uint32_t samples)
+{
+	uint32_t stack = spool_addresses(&spool, SP_STACK_BROKEN, 0, &first.registers[16], 1);
+	struct sp_log_entry *log = spool_records(&spool, SP_SEC_LOG);
+
+	for (uint32_t i = 0; i < samples; i++) {
+		spool_sample(&spool, stack, WEIGHT_US, 0);
+		log[spool.header->sections[SP_SEC_LOG].used++] =
+			(struct sp_log_entry){.stack = stack, .weight = WEIGHT_US * 1000 / SP_LOG_UNIT_NS};
+	}
+	return stack;
+}
+
+static void copy_of(uint32_t stack, uint32_t sample, const struct shot *shot)
+{
+	struct sp_copy *copy = spool_copy(&spool, stack, sample, shot->words, shot->count);
+
+	copy->low = shot->low;
+	memcpy(copy->registers, shot->registers, sizeof(copy->registers));
+}
+
+/* Percent of the time below a function of this program. */
+static double share(const struct sp_profile *p, const char *name)
+{
+	for (size_t i = 0; i < p->function_count; i++)
+		if (!strcmp(p->functions[i].name, name))
+			return 100.0 * (double)p->functions[i].total_user_ns / (double)p->sampled_user_ns;
+	return 0;
+}
+
+static struct sp_profile *profile_of_spool(struct sp_snapshot *snapshot)
+{
+	spool_snapshot(&spool, snapshot);
+	assert_int_equal(snapshot->damaged, 0);
+	return sp_profile_from_snapshot(snapshot, NULL, NULL, NULL);
+}
+
+static void drop(struct sp_profile *profile, struct sp_snapshot *snapshot)
+{
+	sp_profile_free(profile);
+	sp_snapshot_free(snapshot);
+}
+
+static void a_copy_finishes_its_stack(void **state)
+{
+	struct sp_snapshot snapshot;
+	struct sp_profile *p;
+
+	(void)state;
+	copy_of(broken(10), 3, &first);
+	p = profile_of_spool(&snapshot);
+	assert_int_equal(p->finished_samples, 10);
+	assert_int_equal(p->copies_walked, 1);
+	assert_int_equal(p->truncated_ns, 0);
+	assert_true(share(p, "called_first") > 99.9 && share(p, "main") > 99.9 && share(p, "_start") > 99.9);
+	drop(p, &snapshot);
+}
+
+static void copies_share_their_stack(void **state)
+{
+	struct sp_snapshot snapshot;
+	struct sp_profile *p;
+	uint32_t stack;
+
+	(void)state;
+	stack = broken(40);
+	copy_of(stack, 31, &second);
+	copy_of(stack, 2, &first);
+	copy_of(stack, 12, &first);
+	copy_of(stack, 25, &first);
+	p = profile_of_spool(&snapshot);
+	assert_int_equal(p->finished_samples, 40);
+	assert_true(share(p, "main") > 99.9);
+	assert_true(share(p, "called_first") > 74.9 && share(p, "called_first") < 75.1);
+	assert_true(share(p, "called_second") > 24.9 && share(p, "called_second") < 25.1);
+	assert_int_equal(p->sampled_user_ns, 40000ull * WEIGHT_US);
+	assert_int_equal(p->samples, 40);
+	for (size_t i = 0; i < 40; i++)
+		assert_int_equal(snapshot.log[i].stack == snapshot.log[0].stack, i < 30);
+	drop(p, &snapshot);
+}
+
+/* A copy that does not lead to what the target saw, or nowhere, stands for stacks that stay as they are. */
+static void what_is_not_believed_stays(void **state)
+{
+	const uint64_t others[] = {first.registers[16], first.registers[16] + 1};
+	struct sp_snapshot snapshot;
+	struct sp_profile *p;
+	uint32_t stack;
+
+	(void)state;
+	stack = spool_addresses(&spool, SP_STACK_BROKEN, 0, others, 2);
+	spool_sample(&spool, stack, 10 * WEIGHT_US, 0);
+	copy_of(stack, 1, &first);
+	stack = broken(20);
+	copy_of(stack, 1, &first);
+	first.count = 4;
+	copy_of(stack, 11, &first);
+	p = profile_of_spool(&snapshot);
+	assert_int_equal(p->finished_samples, 10);
+	assert_int_equal(p->truncated_ns, 20000ull * WEIGHT_US);
+	drop(p, &snapshot);
+}
+
+static void alike(unsigned copies, const struct shot *last, uint64_t finished)
+{
+	struct sp_snapshot snapshot;
+	struct sp_profile *p;
+	uint32_t stack;
+
+	stack = broken(16);
+	broken(8);
+	for (unsigned i = 1; i < copies; i++)
+		copy_of(stack, i, &first);
+	copy_of(stack, copies, last);
+	p = profile_of_spool(&snapshot);
+	assert_int_equal(p->finished_samples, finished);
+	drop(p, &snapshot);
+}
+
+static void stacks_alike_are_finished_if_all_copies_agree(void **state)
+{
+	(void)state;
+	alike(4, &first, 24);
+}
+
+static void stacks_alike_stay_if_few_agree(void **state)
+{
+	(void)state;
+	alike(3, &first, 16);
+}
+
+static void stacks_alike_stay_if_one_disagrees(void **state)
+{
+	(void)state;
+	alike(12, &second, 16);
+}
+
+/* Any words and registers, and none beyond the section. */
+static void hostile_copies_do_no_harm(void **state)
+{
+	struct sp_snapshot snapshot;
+	uint32_t stack;
+
+	(void)state;
+	stack = broken(60);
+	srand(1);
+	for (unsigned i = 0; i < 60; i++) {
+		struct shot shot = i % 2 ? first : second;
+		struct sp_copy *copy;
+
+		shot.count = (unsigned)rand() % COPY_WORDS;
+		if (shot.count > 1000)
+			shot.count = 1000;
+		for (unsigned k = 0; k < 20; k++)
+			shot.words[(unsigned)rand() % COPY_WORDS] ^= 1ull << rand() % 50;
+		if (i % 3 == 0)
+			shot.registers[rand() % SP_COPY_REGISTERS] = (uint64_t)rand() << 33 | (unsigned)rand();
+		copy = spool_copy(&spool, stack, i, shot.words, shot.count);
+		copy->low = i % 5 ? shot.low : ~7ull;
+		memcpy(copy->registers, shot.registers, sizeof(copy->registers));
+		if (i % 7 == 0)
+			copy->word = 0xfffffff0u + i;
+		if (i % 11 == 0)
+			copy->words = 0xffffffff;
+		if (i % 13 == 0)
+			copy->stack = 0x7fffffff;
+	}
+	spool_snapshot(&spool, &snapshot);
+	assert_true(snapshot.damaged > 10);
+	sp_profile_free(sp_profile_from_snapshot(&snapshot, NULL, NULL, NULL));
+	sp_snapshot_free(&snapshot);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_copy_finishes_its_stack),
+		TEST(copies_share_their_stack),
+		TEST(what_is_not_believed_stays),
+		TEST(stacks_alike_are_finished_if_all_copies_agree),
+		TEST(stacks_alike_stay_if_few_agree),
+		TEST(stacks_alike_stay_if_one_disagrees),
+		TEST(hostile_copies_do_no_harm),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
