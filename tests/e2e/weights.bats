@@ -132,7 +132,7 @@ share_and_error() {
 		read -r share error < <(share_and_error first_half "$(profile_of rhythm)" user)
 		echo "$interval: $share ± $error"
 		# Once more than the interval: it holds the truth 19 times in 20, and a test should not fail the 20th.
-		awk -v s="$share" -v e="$error" 'BEGIN { d = s - 50; exit !(d <= 2 * e && d >= -2 * e && e > 0 && e < 8) }' ||
+		awk -v s="$share" -v e="$error" 'BEGIN { d = s - 50; exit !(d <= 2 * e && d >= -2 * e && e > 0 && e < 12) }' ||
 			fail "$interval: $share ± $error, truth 50"
 	done
 }
