@@ -13,7 +13,6 @@
 #include <signal.h>
 #include <string.h>
 #include <linux/futex.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -43,6 +42,9 @@ struct spawn {
 	int failed;       /* atomic: negative errno of what failed, written by the children */
 	char stack[2][STACK_BYTES] __attribute__((aligned(16)));
 };
+
+/* Mapped from the start: at its end a program may have no address space left. */
+static struct spawn spawn SP_BIG;
 
 static void close_from(unsigned from, unsigned to)
 {
@@ -305,20 +307,16 @@ static int start(struct spawn *s)
 
 int sp_render(bool patient)
 {
-	struct spawn *s;
+	struct spawn *s = &spawn;
 	int fds[2], err, pid;
-	long p;
 
 	if (sp_under_valgrind()) /* it makes a fork of a clone, which would run on in the program */
 		return -ENOTSUP;
-	p = sp_sys(SYS_mmap, NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (sp_is_error(p))
-		return (int)p;
-	s = (struct spawn *)p;
 	err = find_command(s);
 	if (err)
 		return err;
 	s->failed = 0;
+	s->started = 0;
 	s->patient = patient;
 	s->argv[0] = s->path;
 	s->argv[1] = (char *)(uintptr_t) "finish";
