@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,10 +26,10 @@ enum { FLAG_FORMAT = 2000, FLAG_METRIC, FLAG_OUTPUT };
 
 static void print_help(void)
 {
-	printf("usage: smartprof report [FLAGS] PID|SPOOL|PROFILE.md\n\n"
+	printf("usage: smartprof report [FLAGS] PID|SPOOL|PROFILE.md|DIRECTORY\n\n"
 	       "Shows a profile, as Markdown or in another format: of a process that is running right now, of a "
 	       "spool,\n"
-	       "or one written earlier (of which Markdown is the readable part).\n\n"
+	       "or one written earlier (of which Markdown is the readable part), the latest one of a directory.\n\n"
 	       "  --by WHAT       one table of CPU time: by function, line, file, module or thread\n"
 	       "  --top N         N rows in each table\n"
 	       "  --focus REGEX   only stacks with a function, file or module that matches; others are [filtered]\n"
@@ -202,6 +203,7 @@ static int report(const char *what, struct wish *wish)
 {
 	char path[PATH_MAX];
 	struct sp_buffer text = {0};
+	struct stat st;
 	int got, status;
 
 	if (*what && what[strspn(what, "0123456789")] == '\0' && access(what, F_OK) < 0) {
@@ -212,6 +214,10 @@ static int report(const char *what, struct wish *wish)
 		}
 		return report_spool(path, wish);
 	}
+	sp_await_profiles("report", what);
+	if (stat(what, &st) == 0 && S_ISDIR(st.st_mode) &&
+		snprintf(path, sizeof(path), "%s/latest.md", what) < PATH_MAX)
+		what = path;
 	got = sp_input_read(what, &text);
 	if (got < 0)
 		status = complain_of(what, got, sp_input_error(got), 0);

@@ -1,11 +1,13 @@
 /* smartprof validate: does a file follow the schema of the Markdown profile? */
 #include "tools/tools.h"
 
+#include <dirent.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "profiles/base/escape.h"
 #include "profiles/model/facts.h"
@@ -13,7 +15,7 @@
 
 static void print_help(void)
 {
-	printf("usage: smartprof validate [--json] FILE…\n\n"
+	printf("usage: smartprof validate [--json] FILE|DIRECTORY…\n\n"
 	       "Checks whether profiles follow " SP_PROFILE_SCHEMA
 	       ": names each violation with its line, and lists which keys and\n"
 	       "sections are there, and why others are not. Keys and sections it does not know are no violations.\n\n"
@@ -108,7 +110,7 @@ static json_t *to_json(const char *path, const struct sp_validation *v)
 }
 
 /* Returns the exit status for this file. */
-static int validate(const char *path, json_t *files)
+static int validate_file(const char *path, json_t *files)
 {
 	struct sp_validation *v;
 	struct sp_buffer text = {0};
@@ -132,6 +134,36 @@ static int validate(const char *path, json_t *files)
 	}
 	sp_buffer_free(&text);
 	return status;
+}
+
+/* What is named: a profile, or a directory with profiles. */
+static int validate(const char *path, json_t *files)
+{
+	struct dirent **entries;
+	struct stat st;
+	int count, worst = 0;
+
+	sp_await_profiles("validate", path);
+	if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+		return validate_file(path, files);
+	count = sp_input_list(path, &entries);
+	if (count <= 0) {
+		sp_complain("validate: %s: there are no profiles in it", path);
+		worst = SP_EXIT_USAGE;
+	}
+	for (int i = 0; i < count; i++) {
+		struct sp_buffer file = {0};
+		int status;
+
+		sp_buffer_printf(&file, "%s/%s", path, entries[i]->d_name);
+		status = validate_file(file.data, files);
+		worst = status > worst ? status : worst;
+		sp_buffer_free(&file);
+		free(entries[i]);
+	}
+	if (count >= 0)
+		free(entries);
+	return worst;
 }
 
 int sp_cmd_validate(int argc, char **argv)

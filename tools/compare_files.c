@@ -81,14 +81,6 @@ static int add_file(struct sp_side_files *side, const char *path, bool in_direct
 	return 0;
 }
 
-static int is_profile_name(const struct dirent *entry)
-{
-	const char *dot = strrchr(entry->d_name, '.');
-
-	return entry->d_name[0] != '.' && dot && strcmp(dot, ".md") == 0 && strcmp(entry->d_name, "latest.md") != 0 &&
-		strncmp(entry->d_name, "tree.", 5) != 0;
-}
-
 /* profiles/ has a directory for each environment. */
 static int complain_empty(const char *path, bool children)
 {
@@ -112,7 +104,7 @@ static int complain_empty(const char *path, bool children)
 static int add_directory(struct sp_side_files *side, const char *path)
 {
 	struct dirent **entries;
-	int count = scandir(path, &entries, is_profile_name, alphasort), bad = 0;
+	int count = sp_input_list(path, &entries), bad = 0;
 	size_t before = side->count, skipped = side->skipped;
 
 	if (count < 0)
@@ -133,6 +125,7 @@ int sp_side_add(struct sp_side_files *side, const char *path)
 {
 	struct stat st;
 
+	sp_await_profiles("compare", path);
 	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		return add_directory(side, path);
 	return add_file(side, path, false);

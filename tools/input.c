@@ -1,6 +1,7 @@
 /* What a command reads, and how much it may take for it: files of unknown origin. */
 #include "tools/tools.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -51,6 +52,19 @@ int sp_input_read(const char *path, struct sp_buffer *text)
 	}
 	close(fd);
 	return err;
+}
+
+static int is_profile_name(const struct dirent *entry)
+{
+	const char *dot = strrchr(entry->d_name, '.');
+
+	return entry->d_name[0] != '.' && dot && strcmp(dot, ".md") == 0 && strcmp(entry->d_name, "latest.md") != 0 &&
+		strncmp(entry->d_name, "tree.", 5) != 0;
+}
+
+int sp_input_list(const char *directory, struct dirent ***entries)
+{
+	return scandir(directory, entries, is_profile_name, alphasort);
 }
 
 const char *sp_input_error(int err)

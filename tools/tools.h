@@ -62,6 +62,14 @@ int sp_symbols_flag(struct sp_symbolizer_options *options, int got, const char *
 #define SP_INPUT_SPOOL 1
 int sp_input_read(const char *path, struct sp_buffer *text);
 
+/* The names of the profiles in a directory, without latest.md and what is no profile: scandir's, to be freed. */
+struct dirent;
+int sp_input_list(const char *directory, struct dirent ***entries);
+
+/* Waits, a minute at the most, until no profile is being rendered any more into the directory `path`, that of a latest.md,
+ * or the file; says so on stderr after a second. */
+void sp_await_profiles(const char *command, const char *path);
+
 /* What such an errno means, a phrase. */
 const char *sp_input_error(int err);
 

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "profiles/model/facts.h"
-#include "profiles/output/output.h"
 #include "profiles/spool/find.h"
 
 /* Below both, a process is not worth a file. */
@@ -71,9 +70,9 @@ static void render(struct sp_profile *profile, const char *name, bool full, stru
 	sp_markdown_write(out, profile, name, full);
 }
 
-/* Where the profile of a spool is to go. A process that was root when it made its spool may have become somebody
- * else and have written anything since, so root goes by what it left where only root can: a link beside the spool. */
-static struct sp_output_wish wish_of(const char *spool_path, const struct sp_snapshot *s, char place[static PATH_MAX])
+/* A process that was root when it made its spool may have become somebody else and have written anything since, so root
+ * goes by what it left where only root can: a link beside the spool. */
+struct sp_output_wish sp_render_wish(const char *spool_path, const struct sp_snapshot *s, char place[static PATH_MAX])
 {
 	const struct sp_text *text = &s->header.text;
 	char link[PATH_MAX];
@@ -179,7 +178,7 @@ int sp_render_spool(const char *spool_path, const struct sp_render_options *opti
 		err = fail(&result->why, -ECANCELED, "is in use");
 	if (!err) {
 		add_ending(&snapshot.header, options);
-		wish = wish_of(spool_path, &snapshot, place);
+		wish = sp_render_wish(spool_path, &snapshot, place);
 	}
 	if (!err && !is_small(&snapshot))
 		err = render_file(&snapshot, &wish, options, result);

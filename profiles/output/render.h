@@ -8,6 +8,7 @@
 #include "profiles/base/buffer.h"
 #include "profiles/markdown/markdown.h"
 #include "profiles/model/model.h"
+#include "profiles/output/output.h"
 
 struct sp_render_options {
 	bool full;                                   /* no budget */
@@ -33,6 +34,11 @@ struct sp_render_result {
  * a negative errno (-ENOENT: somebody else has rendered it; -ECANCELED: not of only_tree, or no orphan); the
  * spool is then left alone. */
 int sp_render_spool(const char *spool_path, const struct sp_render_options *options, struct sp_render_result *result);
+
+/* Where the profile of a spool, of which at least the header and the text were read, is to go. The strings are the
+ * snapshot's, or `place`. */
+struct sp_output_wish sp_render_wish(const char *spool_path, const struct sp_snapshot *snapshot,
+	char place[static PATH_MAX]);
 
 /* Renders a spool into *out and leaves it; the process may still run. 0 or a negative errno (-ENODATA: it
  * holds nothing of what was asked for). */

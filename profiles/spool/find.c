@@ -114,6 +114,13 @@ static bool writer_has_lock(int fd)
 	return fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type != F_UNLCK;
 }
 
+bool sp_spool_is_claimed(int fd)
+{
+	struct flock lock = lock_of(SP_LOCK_RENDERER);
+
+	return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
 /* Its pid says something about it only in the pid namespace that it counts in. */
 static bool is_our_namespace(uint64_t namespace)
 {

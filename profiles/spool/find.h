@@ -37,6 +37,9 @@ int sp_spool_open(const char *path);
 /* Takes the right to render the open spool, which goes with the descriptor; false: another renderer has it. */
 bool sp_spool_claim(int fd);
 
+/* Whether another renderer has it now. */
+bool sp_spool_is_claimed(int fd);
+
 /* Whether the process that writes the open spool is there and still the same program, in whatever pid namespace, as
  * its lock tells. Where the file system knows no such locks the process is looked for; one that runs in another pid
  * namespace then counts as living. */

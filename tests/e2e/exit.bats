@@ -56,3 +56,77 @@ slow_renderer() {
 		[ "$(front exit "$(profile_of past_exit)")" = 5 ]
 	done
 }
+
+# late_renderer SECONDS: the command, after some time.
+late_renderer() {
+	printf '#!/bin/sh\n: >"%s/rendering.$$"\nsleep %s\nexec "%s" "$@"\n' "$WORK" "$1" "$SMARTPROF" >late
+	chmod +x late
+	export SMARTPROF_BIN=$WORK/late
+}
+renderers_are() { # COUNT: at work
+	for try in $(seq 200); do
+		[ "$(find . -maxdepth 1 -name 'rendering.*' | wc -l)" -ge "$1" ] && return
+		sleep 0.05
+	done
+	fail "no renderer"
+}
+
+@test "report, compare and validate wait for a profile that is being written, and read the new one" {
+	profiled "$TARGETS/cpu_truth" 0.2 >out
+	old=$(profile_of cpu_truth)
+	late_renderer 1.2
+	for what in "report $SMARTPROF_DIR/development/latest.md" "validate $SMARTPROF_DIR/development" "compare $SMARTPROF_DIR/development $old"; do
+		rm -f rendering.*
+		before=$(find "$SMARTPROF_DIR" -name 'cpu_truth.*' | wc -l)
+		profiled "$TARGETS/cpu_truth" 0.2 >out 3>&- &
+		renderers_are 1
+		# shellcheck disable=SC2086 # words
+		(cd / && "$SMARTPROF" $what) >answer 2>err || [ $? -eq 1 ] || { cat err >&2; fail "$what"; }
+		grep -q 'waiting for a profile' err || fail "$what: $(cat err)"
+		after=$(find "$SMARTPROF_DIR" -name 'cpu_truth.*' | wc -l)
+		[ "$after" -eq $((before + 1)) ] || fail "$what: did not wait"
+		wait
+	done
+	newest=$(profile_of cpu_truth)
+	"$SMARTPROF" report "$SMARTPROF_DIR/development" 2>err | cmp - <("$SMARTPROF" report "$newest")
+	[ ! -s err ]
+}
+
+@test "it waits for all that are being written, and for the file that was asked for" {
+	late_renderer 1.2
+	for n in 1 2 3; do profiled "$TARGETS/cpu_truth" 0.2 >out.$n 3>&- & done
+	renderers_are 3
+	"$SMARTPROF" compare "$SMARTPROF_DIR/development" "$SMARTPROF_DIR/development" >answer || [ $? -eq 1 ]
+	[ "$(find "$SMARTPROF_DIR" -name 'cpu_truth.*' | wc -l)" -eq 3 ]
+	wait
+	rm -f rendering.*
+	SMARTPROF_OUTPUT=$WORK/asked.md profiled "$TARGETS/cpu_truth" 0.2 >out 3>&- &
+	renderers_are 1
+	"$SMARTPROF" report asked.md >answer
+	wait
+}
+
+@test "a spool that a renderer has is waited for; a running program, and what nobody renders, is not" {
+	profiled "$TARGETS/cpu_truth" 0.2 >out
+	LD_PRELOAD=$AGENT "$TARGETS/ends" kill9 0.3 >killed 3>&- &
+	dead=$!
+	wait $dead || true
+	LD_PRELOAD=$AGENT "$TARGETS/ends" wait 0.5 >ready 3>&- &
+	pid=$!
+	for try in $(seq 100); do [ -s ready ] && break; sleep 0.1; done
+	"$SMARTPROF" report "$SMARTPROF_DIR/development" >answer 2>err
+	[ ! -s err ]
+	spool=$(find "/dev/shm/smartprof-$UID" -name "$dead.*.spool")
+	/usr/bin/python3 - "$spool" >claimed 3>&- <<'PY' &
+import fcntl, struct, sys, time
+file = open(sys.argv[1], 'r+b')
+fcntl.fcntl(file, 37, struct.pack('hhqqi4x', fcntl.F_WRLCK, 0, 1, 1, 0)) # F_OFD_SETLK
+print('claimed', flush=True)
+time.sleep(1.5)
+PY
+	for try in $(seq 100); do [ -s claimed ] && break; sleep 0.1; done
+	"$SMARTPROF" report "$SMARTPROF_DIR/development" >answer 2>err
+	grep -q 'waiting for a profile' err
+	kill -KILL $pid
+	wait || true
+}
