@@ -12,6 +12,7 @@
 #include <sys/uio.h>
 
 #include "sampler/cfi.h"
+#include "sampler/epilogue.h"
 #include "sampler/frame.h"
 #include "sampler/generated.h"
 #include "sampler/stack_read.h"
@@ -23,6 +24,7 @@
 
 #define LOG_RULES 14u
 #define FRAME_BYTES_MAX 65536u /* of a frame that is believed without a check */
+#define KEPT_BY_CALLS (1u << SP_REG_BX | 1u << SP_REG_BP | 1u << SP_REG_SP | 0xf000)
 
 /* A rule in the table is an address's if key(address) ^ rule is its check word: one torn by a race, or
  * of code that has been unloaded since, is nobody's. */
@@ -255,6 +257,27 @@ static bool is_pushed(struct walker *w, uint64_t frame)
 		(is_return_address(w, above) || sp_generated_holds(above));
 }
 
+/* Code that is about to return tells its frame itself. */
+static bool step_epilogue(struct walker *w)
+{
+	struct sp_epilogue found = sp_epilogue_find(IP(w), w->stack.began);
+	uint64_t base = found.flags & SP_EPILOGUE_FROM_BP ? BP(w) : SP(w), bp = BP(w), ip;
+	uint64_t at = base + (uint64_t)(int64_t)found.return_at;
+
+	if (!(found.flags & SP_EPILOGUE_ENDS) || at - SP(w) > FRAME_BYTES_MAX || !sp_stack_read(&w->stack, at, &ip) ||
+		!is_return_address(w, ip) ||
+		(found.flags & SP_EPILOGUE_POPS_BP &&
+			!sp_stack_read(&w->stack, base + (uint64_t)(int64_t)found.bp_at, &bp)))
+		return false;
+	IP(w) = ip;
+	SP(w) = at + 8 + 8u * found.dropped;
+	BP(w) = bp;
+	w->now.frame.known &= found.flags & SP_EPILOGUE_POPS_MORE ? 0 : KEPT_BY_CALLS;
+	w->now.frame.known |= 1u << SP_REG_SP | 1u << SP_REG_BP;
+	w->now.exact = false;
+	return true;
+}
+
 /* Code without tables, such as a just-in-time compiler's, often keeps a frame pointer; rbp may as
  * well be any number, then one below sp too, which here is far above it. */
 static enum step step_guess(struct walker *w)
@@ -262,6 +285,8 @@ static enum step step_guess(struct walker *w)
 	uint64_t bp = BP(w);
 
 	w->now.distrust = true;
+	if (step_epilogue(w))
+		return STEP_ON;
 	if (bp - SP(w) > FRAME_BYTES_MAX || bp & 7 || !sp_stack_read(&w->stack, bp + 8, &IP(w)) ||
 		!sp_stack_read(&w->stack, bp, &BP(w)) || !(is_return_address(w, IP(w)) || is_pushed(w, bp)))
 		return STEP_LOST;
@@ -435,7 +460,7 @@ static inline __attribute__((always_inline)) void capture_registers(struct sp_fr
 			 : "=&r"(leaf->ip)
 			 : "r"(leaf->registers)
 			 : "memory");
-	leaf->known = 1u << SP_REG_BX | 1u << SP_REG_BP | 1u << SP_REG_SP | 0xf000;
+	leaf->known = KEPT_BY_CALLS;
 }
 
 void sp_unwind(struct sp_thread *t, const ucontext_t *context, struct sp_walk *result)

@@ -101,3 +101,23 @@ both_callers() {
 	[ ! -e "$spool" ] || fail "still there"
 	both_callers "$(profile_of untabled)"
 }
+
+@test "interpreters' trampolines of fixed shape: functions by name, with whole stacks" {
+	for shape in 12 13 endbr; do
+		profiled "$TARGETS/trampolines" "$shape" 1 >out
+		profile=$(profile_of trampolines)
+		[ "$(total '[truncated]' "$profile")" = 0 ] || fail "$shape: $(total '[truncated]' "$profile") % end early"
+		at_least "$(total main "$profile")" 97
+		at_least "$(total py::run:/app/main.py "$profile")" 97
+		at_least "$(total py::often:/app/main.py "$profile")" 55
+		at_least 78 "$(total py::often:/app/main.py "$profile")"
+		rm "$profile"
+	done
+}
+
+@test "a trampoline of another shape ends its stacks, below main" {
+	profiled "$TARGETS/trampolines" odd 0.5 >out
+	profile=$(profile_of trampolines)
+	at_least "$(total '[truncated]' "$profile")" 90
+	at_least "$(total main "$profile")" 97
+}
