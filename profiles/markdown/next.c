@@ -177,8 +177,18 @@ static bool say_truncated(struct sp_writer *w, const struct sp_function *hottest
 	if (deep)
 		sp_buffer_printf(&w->out, "they are deeper than %u frames; Hot Paths shows what recurses.",
 			SP_MAX_FRAMES);
+	else if (p->broken_generated_ns > p->truncated_ns / 2)
+		sp_buffer_puts(&w->out,
+			"they end in generated code that keeps no frame pointer; where its compiler has an "
+			"option for that, use it (java -XX:+PreserveFramePointer).");
+	else if (!p->stack_copies)
+		sp_buffer_puts(&w->out,
+			"code without unwind tables; build it with -fasynchronous-unwind-tables, or with "
+			"-g and have such stacks copied (SMARTPROF_STACK_COPIES=on).");
 	else
-		sp_buffer_puts(&w->out, "code without unwind tables; build it with -fasynchronous-unwind-tables.");
+		sp_buffer_puts(&w->out,
+			"code without unwind tables; build it with -fasynchronous-unwind-tables, or with "
+			"-g and keep its debug file.");
 	return true;
 }
 

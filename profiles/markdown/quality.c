@@ -96,8 +96,12 @@ static bool is_packaged(const struct sp_module_info *m)
 }
 
 /* What would name a module's addresses. */
-static const char *symbols_hint(const struct sp_module_info *m)
+static const char *symbols_hint(const struct sp_profile *p, const struct sp_module_info *m)
 {
+	if (m->handle < 0 && p->modules[p->unknown_module + 1].handle >= 0)
+		return "code outside of any file that the perf map does not name, such as V8's copy of its own "
+		       "functions, "
+		       "which it does without by node --no-short-builtin-calls";
 	if (m->handle < 0)
 		return "code outside of any file, such as a just-in-time compiler's, which a perf map would name "
 		       "(node --perf-basic-prof)";
@@ -129,7 +133,7 @@ static void put_unnamed(struct sp_writer *w, const struct sp_module_info *m)
 	sp_buffer_printf(&w->out, "- %.1f %% of the time is in addresses of ",
 		sp_percent(m->unnamed_ns, w->profile->total_ns));
 	sp_escape_name(&w->out, SP_ESCAPE_CELL, m->path);
-	sp_buffer_printf(&w->out, " without a name: %s.\n", symbols_hint(m));
+	sp_buffer_printf(&w->out, " without a name: %s.\n", symbols_hint(w->profile, m));
 }
 
 /* Modules that are gone all have their line, whatever their share. */

@@ -383,13 +383,11 @@ static void finish_all(struct finisher *f)
 	free(flags);
 }
 
-void sp_stacks_finish(struct sp_profile *profile, struct sp_symbolizer *symbolizer)
+static void finish(struct sp_profile *profile, struct sp_symbolizer *symbolizer)
 {
 	struct sp_snapshot *s = profile->snapshot;
 	struct finisher f = {.profile = profile, .snapshot = s, .symbolizer = symbolizer};
 
-	if (!s->copy_count || !symbolizer)
-		return;
 	f.stack_count = s->stack_count;
 	f.walked = sp_alloc(s->copy_count, sizeof(*f.walked));
 	f.first = sp_alloc(f.stack_count, sizeof(*f.first));
@@ -403,4 +401,28 @@ void sp_stacks_finish(struct sp_profile *profile, struct sp_symbolizer *symboliz
 	free(f.runs);
 	free(f.seen);
 	free(f.places);
+}
+
+/* Of the time in stacks that are still broken, what broke off in generated code. */
+static void count_generated(struct sp_profile *p)
+{
+	uint64_t frames[SP_MAX_DEPTH];
+
+	for (size_t i = 0; i < p->snapshot->stack_count; i++) {
+		const struct sp_stack *stack = &p->snapshot->stacks[i];
+		uint32_t kept = kept_frames(stack);
+
+		if (!is_broken(stack) || !kept)
+			continue;
+		sp_snapshot_stack(p->snapshot, i, frames);
+		if (sp_modules_find(p, frames[kept - 1] - (kept > 1), stack->epoch) == p->unknown_module)
+			p->broken_generated_ns += stack->user_ns + stack->sys_ns;
+	}
+}
+
+void sp_stacks_finish(struct sp_profile *profile, struct sp_symbolizer *symbolizer)
+{
+	if (profile->snapshot->copy_count && symbolizer)
+		finish(profile, symbolizer);
+	count_generated(profile);
 }

@@ -92,6 +92,7 @@ static void load_process(struct sp_profile *profile)
 	const struct sp_spool_header *h = &profile->snapshot->header;
 
 	profile->source_lines = setting_is_on(profile->snapshot, "source_lines", true);
+	profile->stack_copies = setting_is_on(profile->snapshot, "stack_copies", true);
 	profile->inlines = setting_is_on(profile->snapshot, "inlines", false);
 	profile->system_libraries = setting_is_on(profile->snapshot, "system_libraries", true);
 	profile->heap_wrappers = find_setting(profile->snapshot, "heap_wrappers");

@@ -175,6 +175,7 @@ struct sp_profile {
 	size_t thread_count;
 	uint64_t threads_seen;
 
+	bool stack_copies;                            /* those that break off were copied */
 	bool source_lines, inlines, system_libraries; /* settings that shape the profile */
 	const char *heap_wrappers;                    /* to a tab; in the snapshot's text */
 	bool running;                                 /* when the spool was read: wall_ns reaches to that moment */
@@ -185,6 +186,7 @@ struct sp_profile {
 	uint64_t sampled_user_ns, sampled_sys_ns, samples;
 	uint64_t unsampled_ns, truncated_ns;
 	uint64_t finished_ns, finished_samples, copies_walked; /* by sp_stacks_finish */
+	uint64_t broken_generated_ns;                          /* of truncated_ns: the walk ended in no file's code */
 	double unnamed_frames, all_frames;                     /* weighted by time */
 	bool cpu_on, heap_on;
 	uint64_t heap_allocated_bytes, heap_allocations, heap_frees, heap_reallocs; /* exact */

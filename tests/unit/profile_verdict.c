@@ -194,7 +194,7 @@ static void cut_stacks(void **state)
 	write_profile(NULL);
 	assert_next("Next: trust self times more than totals, 60 % of the time has stacks that end early: code without "
 		    "unwind "
-		    "tables; build it with -fasynchronous-unwind-tables.");
+		    "tables; build it with -fasynchronous-unwind-tables, or with -g and keep its debug file.");
 }
 
 static void unsampled_time(void **state)
