@@ -126,11 +126,18 @@ struct sp_copied_stack {
 	void *context;
 };
 
+/* How a walk of one ended. */
+enum sp_copied_end {
+	SP_COPIED_LOST,  /* somewhere */
+	SP_COPIED_WHOLE, /* where the thread began */
+	SP_COPIED_RULED, /* there, with tables alone, from the interrupted instruction on */
+};
+
 /* Walks it by the modules' tables, those of separate debug files included. Through code in no module it goes by the
  * known frames. Fills frames[0..n) as the target would have: the interrupted instruction, then return addresses, and
- * returns n <= max. *whole: the outermost is where the thread began. The copy may be anything. */
+ * returns n <= max. The copy may be anything. */
 size_t sp_symbolizer_walk(struct sp_symbolizer *s, const struct sp_copied_stack *stack, uint64_t *frames, size_t max,
-	bool *whole);
+	enum sp_copied_end *end);
 
 /* Where the code whose frame the tables describe at a runtime address begins; 0: they do not. */
 uint64_t sp_symbolizer_frame_start(struct sp_symbolizer *s, int module, uint64_t address);

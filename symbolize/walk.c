@@ -310,10 +310,10 @@ static enum step step_by_known(struct walk *w, uint64_t next)
 	return STEP_LOST;
 }
 
-static size_t walk(struct walk *w, unw_addr_space_t space, uint64_t *frames, size_t max, bool *whole)
+static size_t walk(struct walk *w, unw_addr_space_t space, uint64_t *frames, size_t max, enum sp_copied_end *end)
 {
 	const struct sp_copied_stack *stack = w->stack;
-	bool as_known = true; /* so far */
+	bool as_known = true, by_rules = true; /* so far */
 	size_t n = 0;
 
 	for (enum step step = STEP_ON; step == STEP_ON && n < max && w->registers[INSTRUCTION] < ADDRESS_END;) {
@@ -321,26 +321,29 @@ static size_t walk(struct walk *w, unw_addr_space_t space, uint64_t *frames, siz
 		as_known = as_known && n < stack->known_count && frames[n] == stack->known[n];
 		n++;
 		step = STEP_LOST;
-		if (find_rules(w))
+		if (find_rules(w)) {
 			step = step_by_rules(w, space);
-		else if (as_known && n < stack->known_count)
+		} else if (as_known && n < stack->known_count) {
 			step = step_by_known(w, stack->known[n]);
-		*whole = step == STEP_END;
+			by_rules = false;
+		}
+		if (step == STEP_END)
+			*end = by_rules ? SP_COPIED_RULED : SP_COPIED_WHOLE;
 	}
 	return n;
 }
 
 size_t sp_symbolizer_walk(struct sp_symbolizer *s, const struct sp_copied_stack *stack, uint64_t *frames, size_t max,
-	bool *whole)
+	enum sp_copied_end *end)
 {
 	struct walk w = {.symbolizer = s, .stack = stack, .known = (1u << SP_STACK_REGISTERS) - 1, .exact = true};
 	unw_addr_space_t space = unw_create_addr_space(&accessors, 0);
 	size_t n = 0;
 
-	*whole = false;
+	*end = SP_COPIED_LOST;
 	memcpy(w.registers, stack->registers, sizeof(w.registers));
 	if (space)
-		n = walk(&w, space, frames, max, whole);
+		n = walk(&w, space, frames, max, end);
 	if (space)
 		unw_destroy_addr_space(space);
 	free(w.table);

@@ -12,15 +12,14 @@
 struct walked {
 	const struct sp_copy *copy;
 	uint64_t *frames;
-	uint32_t count; /* 0: it told no more than the target knew */
-	bool whole;
+	uint32_t count;  /* 0: it did not lead to the thread's start */
 	uint64_t share;  /* samples that it stands for */
 	uint32_t result; /* the stack that those are counted for */
 };
 
 /* What the copies of stacks that broke off at one place tell of its callers. */
 struct place {
-	uint32_t witnesses; /* walked to the thread's start; all have the same callers: */
+	uint32_t witnesses; /* all have the same callers: */
 	const uint64_t *callers;
 	uint32_t caller_count;
 	uint32_t epoch;
@@ -85,6 +84,7 @@ static void walk(struct finisher *f, struct walked *w)
 		.known_count = kept_frames(stack),
 		.module_at = module_at,
 		.context = f};
+	enum sp_copied_end end;
 	size_t n;
 
 	if (!is_broken(stack))
@@ -92,10 +92,12 @@ static void walk(struct finisher *f, struct walked *w)
 	sp_snapshot_stack(s, w->copy->stack, known);
 	memcpy(copied.registers, w->copy->registers, sizeof(copied.registers));
 	f->epoch = w->copy->epoch;
-	n = sp_symbolizer_walk(f->symbolizer, &copied, frames, SP_MAX_FRAMES, &w->whole);
-	/* Who does not find what the target found is not to be believed about the rest. */
-	if (n < copied.known_count || (n == copied.known_count && !w->whole) ||
-		memcmp(frames, known, copied.known_count * sizeof(*known)) != 0)
+	n = sp_symbolizer_walk(f->symbolizer, &copied, frames, SP_MAX_FRAMES, &end);
+	/* Tables are believed before what the target guessed where it had none; and a walk that went by its guesses
+	 * if it found them all. One that ends anywhere may have gone astray before. */
+	if (end == SP_COPIED_LOST ||
+		(end != SP_COPIED_RULED &&
+			(n < copied.known_count || memcmp(frames, known, copied.known_count * sizeof(*known)) != 0)))
 		return;
 	w->frames = sp_pool_alloc(&f->arena, n * sizeof(*frames));
 	memcpy(w->frames, frames, n * sizeof(*frames));
@@ -145,25 +147,17 @@ static uint32_t put_frames(struct finisher *f, const uint64_t *frames, uint32_t 
 	return (uint32_t)at;
 }
 
-/* Gives a stack its frames; one that is not whole keeps its thread's entry function. */
+/* Gives a stack its frames. */
 static void set_frames(struct finisher *f, uint32_t index, const struct walked *w)
 {
 	struct sp_snapshot *s = f->snapshot;
 	struct sp_stack *stack = &s->stacks[index];
-	uint64_t frames[SP_MAX_DEPTH], old[SP_MAX_DEPTH];
-	bool entry = !w->whole && (stack->flags & SP_STACK_ENTRY) && stack->depth;
-	uint32_t count = w->count;
 
-	memcpy(frames, w->frames, count * sizeof(*frames));
-	sp_snapshot_stack(s, index, old);
-	if (entry)
-		frames[count++] = old[stack->depth - 1];
-	if (w->whole)
-		stack->flags &= (uint16_t) ~(SP_STACK_CUT | SP_STACK_ENTRY);
-	s->depth_sum += count;
+	stack->flags &= (uint16_t) ~(SP_STACK_CUT | SP_STACK_ENTRY);
+	s->depth_sum += w->count;
 	s->depth_sum -= stack->depth;
-	stack->frame = put_frames(f, frames, count);
-	stack->depth = (uint16_t)count;
+	stack->frame = put_frames(f, w->frames, w->count);
+	stack->depth = (uint16_t)w->count;
 	stack->epoch = w->copy->epoch;
 }
 
@@ -201,7 +195,7 @@ static uint32_t split_off(struct finisher *f, uint32_t index, uint64_t share, ui
 
 static bool is_same(const struct walked *a, const struct walked *b)
 {
-	return a->count == b->count && a->whole == b->whole && a->copy->epoch == b->copy->epoch &&
+	return a->count == b->count && a->copy->epoch == b->copy->epoch &&
 		(!a->count || memcmp(a->frames, b->frames, a->count * sizeof(*a->frames)) == 0);
 }
 
@@ -285,9 +279,19 @@ static uint64_t broke_off_at(struct finisher *f, const struct sp_stack *stack, c
 	return start ? start : address;
 }
 
+/* Of a walked copy, where the callers of the place begin; 0: it did not come by. */
+static uint32_t callers_of(const struct walked *w, uint64_t outermost)
+{
+	uint32_t i = 0;
+
+	while (i < w->count && w->frames[i] != outermost)
+		i++;
+	return i < w->count ? i + 1 : 0;
+}
+
 static void learn(struct finisher *f, const struct walked *w, const struct sp_stack *stack, const uint64_t *frames)
 {
-	uint32_t kept = kept_frames(stack), *cell;
+	uint32_t kept = kept_frames(stack), from, *cell;
 	struct place *place;
 	int found;
 
@@ -300,12 +304,13 @@ static void learn(struct finisher *f, const struct walked *w, const struct sp_st
 		*cell = (uint32_t)++f->place_count;
 	}
 	place = &f->places[*cell - 1];
-	if (!place->witnesses++ && w->whole) {
-		place->callers = w->frames + kept;
-		place->caller_count = w->count - kept;
+	from = callers_of(w, frames[kept - 1]);
+	if (!place->witnesses++ && from) {
+		place->callers = w->frames + from;
+		place->caller_count = w->count - from;
 	}
-	if (!w->whole || !w->count || place->epoch != w->copy->epoch || place->caller_count != w->count - kept ||
-		memcmp(place->callers, w->frames + kept, place->caller_count * sizeof(*frames)) != 0)
+	if (!from || place->epoch != w->copy->epoch || place->caller_count != w->count - from ||
+		memcmp(place->callers, w->frames + from, place->caller_count * sizeof(*frames)) != 0)
 		place->disagree = true;
 }
 
@@ -344,8 +349,7 @@ static void finish_alike(struct finisher *f, uint32_t index)
 		return;
 	memcpy(frames + kept, place->callers, place->caller_count * sizeof(*frames));
 	copy.epoch = place->epoch;
-	set_frames(f, index,
-		&(struct walked){.copy = &copy, .frames = frames, .count = kept + place->caller_count, .whole = true});
+	set_frames(f, index, &(struct walked){.copy = &copy, .frames = frames, .count = kept + place->caller_count});
 }
 
 /* --- all of it ---------------------------------------------------------------------------------- */
@@ -363,7 +367,7 @@ static void count_finished(struct finisher *f, const uint16_t *flags)
 		p->finished_samples += (uint64_t)stack->user_samples + stack->sys_samples;
 	}
 	for (size_t i = 0; i < f->count; i++)
-		p->copies_walked += f->walked[i].whole && f->walked[i].count;
+		p->copies_walked += f->walked[i].count != 0;
 }
 
 static void finish_all(struct finisher *f)

@@ -191,25 +191,39 @@ static void copies_share_their_stack(void **state)
 	drop(p, &snapshot);
 }
 
-/* A copy that does not lead to what the target saw, or nowhere, stands for stacks that stay as they are. */
-static void what_is_not_believed_stays(void **state)
+/* What the target guessed to be the caller is not, by the tables. */
+static void tables_are_believed_before_guesses(void **state)
 {
-	const uint64_t others[] = {first.registers[16], first.registers[16] + 1};
+	const uint64_t guessed[] = {first.registers[16], first.registers[16] + 1};
+	uint32_t stack = spool_addresses(&spool, SP_STACK_BROKEN, 0, guessed, 2);
+	struct sp_snapshot snapshot;
+	struct sp_profile *p;
+
+	(void)state;
+	spool_sample(&spool, stack, 10 * WEIGHT_US, 0);
+	copy_of(stack, 1, &first);
+	p = profile_of_spool(&snapshot);
+	assert_int_equal(p->finished_samples, 1);
+	assert_int_equal(snapshot.frames[snapshot.stacks[stack].frame + 1] == guessed[1], 0);
+	assert_true(share(p, "called_first") > 99.9);
+	drop(p, &snapshot);
+}
+
+/* A copy that leads nowhere stands for stacks that stay as they are. */
+static void what_ends_early_stays(void **state)
+{
 	struct sp_snapshot snapshot;
 	struct sp_profile *p;
 	uint32_t stack;
 
 	(void)state;
-	stack = spool_addresses(&spool, SP_STACK_BROKEN, 0, others, 2);
-	spool_sample(&spool, stack, 10 * WEIGHT_US, 0);
-	copy_of(stack, 1, &first);
 	stack = broken(20);
 	copy_of(stack, 1, &first);
 	first.count = 4;
 	copy_of(stack, 11, &first);
 	p = profile_of_spool(&snapshot);
 	assert_int_equal(p->finished_samples, 10);
-	assert_int_equal(p->truncated_ns, 20000ull * WEIGHT_US);
+	assert_int_equal(p->truncated_ns, 10000ull * WEIGHT_US);
 	drop(p, &snapshot);
 }
 
@@ -290,7 +304,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_copy_finishes_its_stack),
 		TEST(copies_share_their_stack),
-		TEST(what_is_not_believed_stays),
+		TEST(tables_are_believed_before_guesses),
+		TEST(what_ends_early_stays),
 		TEST(stacks_alike_are_finished_if_all_copies_agree),
 		TEST(stacks_alike_stay_if_few_agree),
 		TEST(stacks_alike_stay_if_one_disagrees),
