@@ -370,6 +370,7 @@ static void publish_spool(struct activation *a, char *path, struct sp_spool_head
 	if (!a->error) {
 		sp_process.spool_path = path;
 		sp_calibrate_place(path);
+		sp_tree_join(path);
 		return;
 	}
 	a->why = strerrordesc_np(-a->error);

@@ -63,6 +63,7 @@ static bool before_exec(void)
 		sp_timeline_step(sp_now_ns(), true);
 		sp_store(&sp_agent.spool->state, SP_STATE_EXEC);
 	}
+	sp_tree_before_exec();
 	if (signal_is_blocked())
 		drain_blocked();
 	sp_signals_before_exec(false);

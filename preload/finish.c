@@ -3,15 +3,17 @@
 #include <string.h>
 
 #include "preload/agent.h"
+#include "preload/spool_place.h"
 #include "sampler/clock.h"
 #include "sampler/found.h"
 #include "sampler/sample.h"
+#include "sampler/spool_write.h"
 #include "sampler/sys.h"
 #include "sampler/thread.h"
 #include "sampler/usage.h"
 
+#define TOO_LITTLE "it used less than 20 ms of CPU and 1 MB of memory: too little for a profile"
 #define WAIT_MS 10000 /* for another thread that is at it */
-#define LEAST_CPU_NS 20000000u
 
 static void flush_thread(struct sp_thread *t, void *arg)
 {
@@ -39,7 +41,7 @@ static bool is_worth_a_profile(void)
 	if (sp_is_stale_child() || sp_is_vfork_child())
 		return false;
 	sp_process_usage(&usage);
-	return usage.user_ns + usage.sys_ns >= LEAST_CPU_NS;
+	return usage.user_ns + usage.sys_ns >= SP_SMALL_CPU_NS;
 }
 
 /* No signal of ours came through: what was used until now is unsampled. */
@@ -50,12 +52,73 @@ static void activate_late(void)
 		sp_agent.spool->cpu.before_user_ns = sp_agent.spool->cpu.before_sys_ns = 0;
 }
 
+/* Whether the renderer would find it so, too (profiles/output/render.c). */
+static bool is_small(struct sp_spool_header *h)
+{
+	const struct sp_stack *stacks = sp_section(SP_SEC_STACKS);
+	const struct sp_thread_record *threads = sp_section(SP_SEC_THREADS);
+	uint64_t sampled_ns = 0, bytes = 0;
+	uint32_t i;
+
+	for (i = 0; i < sp_spool_count(SP_SEC_STACKS); i++)
+		sampled_ns += stacks[i].user_ns + stacks[i].sys_ns;
+	for (i = 0; i < sp_spool_count(SP_SEC_THREADS); i++)
+		bytes += (uint64_t)threads[i].heap.bytes_base - (uint64_t)threads[i].heap.countdown;
+	return h->cpu.self_user_ns + h->cpu.self_sys_ns < SP_SMALL_CPU_NS && sampled_ns < SP_SMALL_CPU_NS &&
+		(int64_t)bytes < SP_SMALL_BYTES;
+}
+
+/* Whether this process's profile is somebody else's business, or nobody's. */
+static bool leave_spool(void)
+{
+	const char *due;
+
+	if (!sp_process.is_root && is_small(sp_agent.spool)) {
+		sp_spool_remove(sp_process.spool_path);
+		sp_verbose("no profile", TOO_LITTLE);
+		return true;
+	}
+	if (!sp_tree_leave(sp_spool_trim(sp_agent.spool), &due))
+		return false;
+	if (due)
+		sp_render(NULL, due, false);
+	return true;
+}
+
+static void render(const char *spool, const char *tree, bool patient)
+{
+	int err = sp_render(spool, tree, patient);
+
+	if (err)
+		sp_verbose("the profile is not rendered yet; `smartprof recover` will do it", strerrordesc_np(-err));
+	else if (!patient)
+		sp_verbose("the profile is not waited for, because a thread cannot be held meanwhile",
+			"it comes a little later");
+}
+
+/* tree: path of its file, if members may have left something. Those that leave their spools go as they would without us. */
+static void end_process(enum sp_exit_kind kind, int value, const char *tree)
+{
+	bool active = sp_load(&sp_agent.state) == SP_AGENT_ACTIVE, leaves = !tree && sp_tree_is_theirs();
+	bool held = !leaves && sp_park_threads();
+
+	if (active) {
+		if (sp_tls.thread)
+			sp_clock_disarm(sp_tls.thread);
+		sp_clock_stop_process();
+		sp_store(&sp_agent.state, SP_AGENT_STOPPED);
+		complete_spool(kind, value);
+	}
+	if (!leaves || !leave_spool())
+		render(active ? sp_process.spool_path : NULL, tree, held);
+}
+
 void sp_finish(enum sp_exit_kind kind, int value)
 {
 	static uint32_t ending, ended; /* atomic; ending: tid of the thread that is at it */
 	static int ending_pid;
-	int saved_errno = errno, err, i;
-	bool held;
+	int saved_errno = errno, i;
+	const char *tree;
 	uint32_t tid, none = 0;
 	uint64_t mask;
 
@@ -63,7 +126,8 @@ void sp_finish(enum sp_exit_kind kind, int value)
 		activate_late();
 	if (sp_process.verbose && sp_load(&sp_agent.state) == SP_AGENT_DORMANT && !sp_is_vfork_child())
 		sp_verbose("no profile", "the process used next to no CPU time and memory");
-	if (sp_agent.sealed || sp_load(&sp_agent.state) < SP_AGENT_ACTIVE || sp_is_stale_child() || sp_is_vfork_child())
+	if (sp_agent.sealed || sp_is_stale_child() ||
+		(!sp_tree_is_held() && sp_load(&sp_agent.state) < SP_AGENT_ACTIVE) || sp_is_vfork_child())
 		return;
 	if (sp_load(&ending_pid) != sp_agent.pid) {
 		ending = ended = 0; /* a forked child's own end */
@@ -81,18 +145,10 @@ void sp_finish(enum sp_exit_kind kind, int value)
 			sp_sys(SYS_nanosleep, &nap, NULL);
 		return;
 	}
-	if (sp_load(&sp_agent.state) == SP_AGENT_ACTIVE) {
-		held = sp_park_threads();
+	tree = sp_tree_close();
+	if (tree || sp_load(&sp_agent.state) == SP_AGENT_ACTIVE) {
 		sp_hold_signals(mask);
-		if (sp_tls.thread)
-			sp_clock_disarm(sp_tls.thread);
-		sp_clock_stop_process();
-		sp_store(&sp_agent.state, SP_AGENT_STOPPED);
-		complete_spool(kind, value);
-		err = sp_render(held);
-		if (err)
-			sp_verbose("the profile is not rendered yet; `smartprof recover` will do it",
-				strerrordesc_np(-err));
+		end_process(kind, value, tree);
 		sp_hold_end();
 		sp_park_end();
 	} else {

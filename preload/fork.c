@@ -13,6 +13,7 @@
 
 static void before_fork(void)
 {
+	sp_tree_expect();
 	if (!sp_agent.sealed)
 		sp_clock_hold_process(true);
 }
@@ -42,6 +43,7 @@ void sp_fork_child(void)
 	sp_agent.pid = (int)sp_sys(SYS_getpid);
 	if (sp_agent.alive)
 		*sp_agent.alive = SP_ALIVE;
+	sp_tree_forked();
 	sp_live_reset();
 	sp_early_reset();
 	sp_usage_forked();

@@ -49,6 +49,7 @@ static struct handover before_change(struct ids after)
 		after.effective == h.from || after.saved == h.from)
 		return h;
 	h.under_way = true;
+	sp_tree_give_up();
 	if (h.from == 0)
 		sp_place_for_user(sp_process.output_dir, h.to);
 	if (state == SP_AGENT_ACTIVE)

@@ -103,6 +103,7 @@ void sp_seal(void)
 		sp_clock_arm_start(0);
 	else if (sp_load(&sp_agent.state) != SP_AGENT_ACTIVE)
 		return;
+	sp_tree_give_up();
 	sp_clock_stop_all();
 	if (sp_threads_made())
 		let_others_out();

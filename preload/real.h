@@ -8,8 +8,10 @@
 #include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/resource.h>
 #include <threads.h>
 #include <time.h>
@@ -59,6 +61,15 @@
 	X(int, seteuid, (uid_t)) \
 	X(int, setreuid, (uid_t, uid_t)) \
 	X(int, setresuid, (uid_t, uid_t, uid_t)) \
+	X(pid_t, vfork, (void)) \
+	X(int, posix_spawn, \
+		(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, char *const *, \
+			char *const *)) \
+	X(int, posix_spawnp, \
+		(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, char *const *, \
+			char *const *)) \
+	X(int, system, (const char *)) \
+	X(FILE *, popen, (const char *, const char *)) \
 	X(int, execve, (const char *, char *const *, char *const *)) \
 	X(int, execvpe, (const char *, char *const *, char *const *)) \
 	X(int, fexecve, (int, char *const *, char *const *)) \

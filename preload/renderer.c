@@ -25,20 +25,22 @@
 
 #define MAX_ENV 4096
 #define STACK_BYTES 65536u
-#define WAIT_MS 10000
+#define WAIT_MS 10000     /* for the next profile */
+#define WHOLE_MS 60000    /* for all those of a tree */
 #define HURRIED_MS 500    /* once a signal wants the process to end */
 #define RELATIVES_MS 1000 /* for what the renderer does when the profile stands: it need not be waited for */
 #define START_MS 100      /* for the renderer to be there, when it is not waited for */
 #define SLICE_MS 50       /* between two looks at what does not wake the wait */
 struct spawn {
 	char name[SP_PATH_MAX], path[SP_PATH_MAX]; /* of the command: as looked for, and without links */
-	char *argv[4];
+	char *argv[5];
 	char *envp[MAX_ENV + 1];
 	int done_fd;      /* write end of the pipe the target waits on */
 	int target;       /* its pid */
 	uint32_t tid;     /* atomic: of the child in between; the kernel clears it when that ends */
 	uint32_t started; /* atomic, futex: the renderer runs, or will not */
 	bool patient;     /* the target waits for it */
+	bool busy;        /* atomic: of all this */
 	int failed;       /* atomic: negative errno of what failed, written by the children */
 	char stack[2][STACK_BYTES] __attribute__((aligned(16)));
 };
@@ -222,7 +224,7 @@ static long remaining_ms(uint64_t until_ns)
 	return now < until_ns ? (long)((until_ns - now) / 1000000) + 1 : 0;
 }
 
-/* What the renderer writes: "+" when the profile stands, or a complaint. False at the end. */
+/* What the renderer writes: "+" when a profile stands, or a complaint. False at the end. */
 static bool take_word(int fd, bool *done)
 {
 	char word[512];
@@ -237,10 +239,19 @@ static bool take_word(int fd, bool *done)
 	return true;
 }
 
+/* Until when the next word is waited for: a tree's renderer writes one for every profile. */
+static uint64_t next_word_ns(uint64_t began_ns)
+{
+	uint64_t until_ns = sp_clock_read_ns(CLOCK_MONOTONIC) + WAIT_MS * 1000000ull;
+	uint64_t end_ns = began_ns + WHOLE_MS * 1000000ull;
+
+	return until_ns < end_ns ? until_ns : end_ns;
+}
+
 /* Waits until the renderer has closed its end, or time is up. */
 static void wait_for_profile(struct spawn *s, int fd)
 {
-	uint64_t until_ns = sp_clock_read_ns(CLOCK_MONOTONIC) + WAIT_MS * 1000000ull;
+	uint64_t began_ns = sp_clock_read_ns(CLOCK_MONOTONIC), until_ns = began_ns + WAIT_MS * 1000000ull;
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	bool hurried = false, done = false;
 	long left;
@@ -251,6 +262,8 @@ static void wait_for_profile(struct spawn *s, int fd)
 		if (sp_sys(SYS_poll, &p, 1, gone ? 0 : left < SLICE_MS ? left : SLICE_MS) > 0) {
 			if (!take_word(fd, &done))
 				break;
+			if (!hurried)
+				until_ns = next_word_ns(began_ns);
 		} else if (gone) {
 			break;
 		}
@@ -266,7 +279,8 @@ static void wait_for_profile(struct spawn *s, int fd)
 			"the renderer ended early, as in want of memory");
 }
 
-/* The program's threads run on, so next to nothing is waited for: the child in between ends once the renderer is there. */
+/* The program goes on, or its threads do: so next to nothing is waited for. The child in between ends once the renderer is
+ * there. */
 static void wait_for_start(struct spawn *s, int pid)
 {
 	struct timespec most = {0, START_MS * 1000000};
@@ -274,8 +288,6 @@ static void wait_for_start(struct spawn *s, int pid)
 	sp_sys(SYS_futex, &s->started, FUTEX_WAIT, 0, &most);
 	if (sp_load(&s->started))
 		sp_sys(SYS_wait4, pid, NULL, __WCLONE, NULL);
-	sp_verbose("the profile is not waited for, because a thread cannot be held meanwhile",
-		"it comes a little later");
 }
 
 /* Leaves no child behind. A renderer that goes on after this is nobody's we know. */
@@ -305,22 +317,28 @@ static int start(struct spawn *s)
 	return __clone(between_main, s->stack[0] + STACK_BYTES, flags, s, &s->tid, NULL, &s->tid);
 }
 
-int sp_render(bool patient)
+static void set_arguments(struct spawn *s, const char *spool, const char *tree)
 {
-	struct spawn *s = &spawn;
+	size_t n = 0;
+
+	s->argv[n++] = s->path;
+	s->argv[n++] = (char *)(uintptr_t) "finish";
+	if (spool)
+		s->argv[n++] = (char *)(uintptr_t)spool;
+	if (tree)
+		s->argv[n++] = (char *)(uintptr_t)tree;
+	s->argv[n] = NULL;
+}
+
+static int render(struct spawn *s)
+{
 	int fds[2], err, pid;
 
-	if (sp_under_valgrind()) /* it makes a fork of a clone, which would run on in the program */
-		return -ENOTSUP;
 	err = find_command(s);
 	if (err)
 		return err;
 	s->failed = 0;
 	s->started = 0;
-	s->patient = patient;
-	s->argv[0] = s->path;
-	s->argv[1] = (char *)(uintptr_t) "finish";
-	s->argv[2] = sp_process.spool_path;
 	build_environment(s);
 	err = (int)sp_sys(SYS_pipe2, fds, O_CLOEXEC);
 	if (err)
@@ -330,7 +348,7 @@ int sp_render(bool patient)
 	if (pid < 0) {
 		sp_sys(SYS_close, fds[1]);
 		sp_store(&s->failed, -EAGAIN);
-	} else if (patient) {
+	} else if (s->patient) {
 		wait_for_profile(s, fds[0]);
 		reap(s, pid);
 	} else {
@@ -338,4 +356,25 @@ int sp_render(bool patient)
 	}
 	sp_sys(SYS_close, fds[0]);
 	return sp_load(&s->failed);
+}
+
+int sp_render(const char *spool, const char *tree, bool patient)
+{
+	struct spawn *s = &spawn;
+	int err;
+
+	if (sp_under_valgrind()) /* it makes a fork of a clone, which would run on in the program */
+		return -ENOTSUP;
+	/* A child in between that is still there has our stack. */
+	if (__atomic_exchange_n(&s->busy, true, __ATOMIC_ACQUIRE))
+		return -EBUSY;
+	if (sp_load(&s->tid)) {
+		err = -EBUSY;
+	} else {
+		s->patient = patient;
+		set_arguments(s, spool, tree);
+		err = render(s);
+	}
+	__atomic_store_n(&s->busy, false, __ATOMIC_RELEASE);
+	return err;
 }

@@ -143,11 +143,16 @@ static bool place_directory(char *path, size_t size, enum sp_spool_place place)
 	return true;
 }
 
+bool sp_spool_directory(char *path, size_t size, enum sp_spool_place place)
+{
+	return place_directory(path, size, place) && private_directory(path);
+}
+
 int sp_spool_place(char *path, size_t size, enum sp_spool_place place, uint64_t start_ticks, const char **why)
 {
 	uint64_t random = sp_clock_read_ns(CLOCK_MONOTONIC) * 0x9e3779b97f4a7c15ULL;
 
-	if (!place_directory(path, size, place) || !private_directory(path) || !has_room(path)) {
+	if (!sp_spool_directory(path, size, place) || !has_room(path)) {
 		*why = "no private directory with 64 MB of room in /dev/shm or the state directory";
 		return -ENOSPC;
 	}
@@ -204,6 +209,16 @@ int sp_spool_publish(char *path)
 	else
 		path[length] = 0;
 	return (int)err;
+}
+
+void sp_spool_remove(const char *path)
+{
+	char link[SP_PATH_MAX];
+
+	change_suffix(link, path, SP_SPOOL_SUFFIX, SP_PLACE_SUFFIX);
+	sp_sys(SYS_unlink, path);
+	if (sp_sys(SYS_geteuid) == 0)
+		sp_sys(SYS_unlink, link);
 }
 
 /* Opens a directory that is, or is made to be, that user's; a new one is given to them. Negative errno else. */

@@ -191,29 +191,40 @@ static struct sp_value setting(enum sp_option option)
 	return value;
 }
 
+static bool is_first(const char *tree)
+{
+	uint64_t first;
+
+	return sp_text_number(&tree, &first) && (int)first == sp_agent.pid;
+}
+
 /* The tree of processes: the first one settles where profiles go, and hands that on. It stays the
- * first when it replaces itself by execve, as wrapper scripts do. */
-static void join_tree(void)
+ * first when it replaces itself by execve, as wrapper scripts do. `smartprof run` gives it a name.
+ * Returns whether this is such a one, or under that. */
+static bool join_tree(void)
 {
 	const char *inherited = sp_environ_get(sp_process.envp, TREE_VARIABLE), *colon;
 	const char *dir = setting(SP_OPT_DIR).text;
 	struct sp_value output = setting(SP_OPT_OUTPUT);
 	char *tree = take(TREE_BYTES);
 	struct sp_text_out name = {tree, TREE_BYTES, 0};
-	uint64_t first;
 
 	if (!tree)
-		return;
+		return false;
 	colon = inherited ? strchr(inherited, ':') : NULL;
-	if (colon && colon[1] == '/' && colon - inherited < TREE_BYTES) {
-		memcpy(tree, inherited, (size_t)(colon - inherited));
-		tree[colon - inherited] = 0;
+	if (colon && colon - inherited >= TREE_BYTES)
+		colon = NULL;
+	sp_text_put_some(&name, inherited ? inherited : "", colon ? (size_t)(colon - inherited) : 0);
+	sp_process.is_root = is_first(tree);
+	if (colon && colon[1] == '/') {
 		sp_process.output_dir = colon + 1;
-		sp_process.is_root = sp_text_number(&(const char *){tree}, &first) && (int)first == sp_agent.pid;
 	} else {
-		sp_text_put_number(&name, (uint64_t)sp_agent.pid);
-		sp_text_put(&name, ".");
-		sp_text_put_number(&name, sp_process.start_realtime_ns);
+		if (!sp_process.is_root) {
+			name.length = 0;
+			sp_text_put_number(&name, (uint64_t)sp_agent.pid);
+			sp_text_put(&name, ".");
+			sp_text_put_number(&name, sp_process.start_realtime_ns);
+		}
 		sp_process.output_dir = absolute(dir ? dir : "profiles");
 		sp_process.is_root = true;
 		put_environment(find_variable(TREE_VARIABLE),
@@ -224,6 +235,7 @@ static void join_tree(void)
 	if (output.source >= SP_SOURCE_VARIABLE && *output.text != '/') /* children may run elsewhere */
 		put_environment(find_variable("SMARTPROF_OUTPUT"),
 			join("SMARTPROF_OUTPUT=", "", sp_process.output_file));
+	return colon && sp_process.is_root && is_first(tree);
 }
 
 static void learn_own_place(void)
@@ -299,6 +311,7 @@ static bool is_wanted(char **envp, const struct sp_file *file)
 __attribute__((constructor)) static void start(int argc, char **argv, char **envp)
 {
 	enum { FOLLOW_EXEC, FOLLOW_FORK, FOLLOW_NONE } follow;
+	bool resumes;
 	int saved_errno;
 
 	loaded();
@@ -332,7 +345,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	sp_process.verbose = setting(SP_OPT_VERBOSE).number;
 	sp_process.ppid = (int)sp_sys(SYS_getppid);
 	learn_own_place();
-	join_tree();
+	resumes = join_tree();
 	follow = setting(SP_OPT_FOLLOW).number; /* in the order of the table's choices */
 	sp_process.follow_none = follow == FOLLOW_NONE;
 	rewrite_preload(follow != FOLLOW_EXEC);
@@ -350,6 +363,8 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	sp_signals_init();
 	sp_found_learn();
 	sp_store(&sp_agent.state, SP_AGENT_DORMANT);
+	if (resumes)
+		sp_tree_resume();
 	if (!sp_start_clockwork())
 		sp_activate(); /* no timer to be had: nothing else would wake it */
 out:

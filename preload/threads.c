@@ -240,6 +240,8 @@ SP_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...)
 	va_end(more);
 	if (flags & CLONE_THREAD)
 		sp_threads_wake();
+	else
+		sp_tree_expect();
 	tid = SP_REAL(clone)(fn, stack, flags, arg, parent_tid, tls, child_tid);
 	if (tid > 0 && flags & CLONE_THREAD && sp_load(&sp_agent.state) == SP_AGENT_ACTIVE && !sp_is_stale_child())
 		sp_found_take(tid);

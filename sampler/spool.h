@@ -37,10 +37,18 @@
 #define SP_PLACE_DIRECTORY 'd'
 #define SP_PLACE_FILE 'f'
 
+/* Beside the spools of a tree of processes, "<tree>" and this ending: a struct sp_tree_file, whose writer's lock is held
+ * by the process that will render what the others leave. */
+#define SP_TREE_SUFFIX ".tree"
+
 /* Bytes of the file on which there are locks (F_OFD_SETLK). The writer's goes with the last mapping of the file, in
  * whatever way that ends; renderers hold the other while they are at it. */
 #define SP_LOCK_WRITER 0
 #define SP_LOCK_RENDERER 1
+
+/* Below both, a process is not worth a profile: CPU time, and bytes allocated. */
+#define SP_SMALL_CPU_NS 20000000u
+#define SP_SMALL_BYTES 1000000
 
 #define SP_MAX_FRAMES 256u   /* frames kept of one stack, leaf end first */
 #define SP_TIMELINE_MAX 512u /* when full, every second point is dropped and the period doubles */
@@ -297,11 +305,29 @@ struct sp_spool_header {
 	struct sp_allocator_totals allocator;
 	uint64_t pid_namespace; /* inode number of the one in which `pid` counts; 0 unknown */
 	uint32_t locked;        /* the writer's lock works on this file system: without it the process is gone */
-	uint32_t reserved2;
-	uint64_t broken; /* atomic: CPU samples whose walk broke off */
+	uint32_t left;          /* atomic: 1 complete, and left to the renderer of the tree, while the process may
+	                         * still be there for a moment */
+	uint64_t broken;        /* atomic: CPU samples whose walk broke off */
 	uint64_t reserved[4];
 	struct sp_section_entry sections[SP_SECTIONS];
 };
+
+/* What a tree's members and the process that renders for them, its holder, tell each other. Anybody who finds the
+ * holder's lock gone, or `closed` set after having counted in a spool, renders for itself. */
+struct sp_tree_file {
+	uint64_t magic;         /* atomic: SP_TREE_MAGIC when the rest is valid */
+	int32_t holder;         /* its pid, in ... */
+	uint32_t closed;        /* atomic: it looks for no more spools from here on */
+	uint64_t pid_namespace; /* ... this one */
+	uint64_t spools;        /* atomic: made so far */
+	uint64_t waiting;       /* atomic: of those, made since a renderer last began */
+	uint64_t waiting_bytes; /* atomic: memory that those which were left take */
+	uint64_t waiting_ns;    /* atomic: CLOCK_MONOTONIC when the first of them was made; 0: there is none */
+	uint64_t renderer_ns;   /* atomic: CLOCK_MONOTONIC when a member last started a renderer */
+};
+
+#define SP_TREE_MAGIC 0x3145455254505053ull /* "SPPTREE1" */
+#define SP_TREE_FILE_BYTES 4096u
 
 #define SP_BUILD_ID_MAX 32u
 

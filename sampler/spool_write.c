@@ -213,16 +213,14 @@ static int choose_layout(uint32_t sample_cap, struct section_plan plan[SP_SECTIO
 	return *total > file ? -EFBIG : -E2BIG;
 }
 
-/* The lock belongs to the open file, which the mapping keeps: it goes with the process, in every namespace. */
-static void lock_writer(long fd)
+long sp_lock_take(long fd)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = SP_LOCK_WRITER, .l_len = 1};
 
-	sp_sys(SYS_fcntl, fd, F_OFD_SETLK, &lock);
+	return sp_sys(SYS_fcntl, fd, F_OFD_SETLK, &lock);
 }
 
-/* Some file systems (overlayfs) map another file than the one that was locked, whose lock ended with its descriptor. */
-static bool is_locked(const char *path)
+bool sp_lock_is_taken(const char *path)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = SP_LOCK_WRITER, .l_len = 1};
 	long fd = sp_sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), err;
@@ -250,7 +248,7 @@ int sp_spool_create(const char *path, uint32_t sample_cap, struct sp_spool_heade
 	if (fd < 0)
 		return (int)fd;
 	sp_sys(SYS_fchmod, fd, 0600); /* whatever the umask */
-	lock_writer(fd);
+	sp_lock_take(fd);
 	err = (int)sp_sys(SYS_ftruncate, fd, total);
 	map = err ? err : sp_sys(SYS_mmap, NULL, total, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	sp_sys(SYS_close, fd);
@@ -280,7 +278,8 @@ int sp_spool_create(const char *path, uint32_t sample_cap, struct sp_spool_heade
 	}
 	bucket_backed = 0;
 	generation++;
-	h->locked = is_locked(path);
+	/* Some file systems (overlayfs) map another file than the one that was locked, whose lock ended with its descriptor. */
+	h->locked = sp_lock_is_taken(path);
 	h->header_bytes = sizeof *h;
 	h->version = SP_SPOOL_VERSION;
 	__atomic_store_n(&h->magic, SP_SPOOL_MAGIC, __ATOMIC_RELEASE);
@@ -353,6 +352,34 @@ void sp_spool_take(uint64_t bytes, uint64_t more)
 static uint64_t section_end(const struct sp_section_entry *e)
 {
 	return (e->offset + (uint64_t)e->stride * e->capacity + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+}
+
+/* Frees the pages of [from, to) of the file. */
+static void give_back(struct sp_spool_header *spool, uint64_t from, uint64_t to)
+{
+	from = (from + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+	to &= ~(uint64_t)(PAGE - 1);
+	if (from < to)
+		sp_sys(SYS_madvise, (char *)spool + from, to - from, MADV_REMOVE);
+}
+
+uint64_t sp_spool_trim(struct sp_spool_header *spool)
+{
+	uint64_t bytes = sizeof *spool;
+	int i;
+
+	for (i = 0; i < SP_SECTIONS; i++) {
+		struct sp_section_entry *e = &spool->sections[i];
+		uint32_t committed = sp_load(&e->committed), used = sp_load(&e->used);
+		uint64_t kept = (uint64_t)(used < committed ? used : committed) * e->stride;
+
+		if (i == SP_SEC_BUCKETS) /* the writer's alone, and backed here and there */
+			give_back(spool, e->offset, e->offset + (uint64_t)e->capacity * e->stride);
+		else
+			give_back(spool, e->offset + kept, e->offset + (uint64_t)committed * e->stride);
+		bytes += i == SP_SEC_BUCKETS ? 0 : (kept + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+	}
+	return bytes;
 }
 
 /* Between sections that were cut back there may be mappings of the application's. */

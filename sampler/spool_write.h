@@ -40,6 +40,17 @@ void sp_spool_cut(struct sp_spool_header *spool) SP_HIDDEN;
 /* It has locked it: ours may be paged out as ever. */
 void sp_spool_unlock(struct sp_spool_header *spool) SP_HIDDEN;
 
+/* Nothing is written to the spool any more: gives back the memory that it does not need to be read. Returns the bytes
+ * that it takes from then on. Any context. */
+uint64_t sp_spool_trim(struct sp_spool_header *spool) SP_HIDDEN;
+
+/* The writer's lock (SP_LOCK_WRITER) of a file: it belongs to the open file, which a mapping keeps, so it goes with the
+ * process, in every namespace. Take: 0 or a negative errno. Any context. */
+long sp_lock_take(long fd) SP_HIDDEN;
+
+/* Whether anybody has it. False where the file cannot be opened. Any context. */
+bool sp_lock_is_taken(const char *path) SP_HIDDEN;
+
 /* Unmaps a spool; in a forked child, the parent's. */
 void sp_spool_drop(struct sp_spool_header *spool) SP_HIDDEN;
 

@@ -18,7 +18,6 @@ struct sp_symbols *sp_symbols_new(const struct sp_symbol_module *module)
 
 	if (!m)
 		return NULL;
-	m->bias = module->bias;
 	m->start = module->start;
 	m->path = strdup(module->path);
 	m->build_id = malloc(module->build_id_bytes + 1);
@@ -33,6 +32,16 @@ struct sp_symbols *sp_symbols_new(const struct sp_symbol_module *module)
 	if (m->has_file)
 		m->file = *module->file;
 	return m;
+}
+
+/* The path may have been cut when it was opened: then it is opened again. */
+bool sp_symbols_are_of(const struct sp_symbols *m, const struct sp_symbol_module *module)
+{
+	bool has_file = module->file && !module->build_id_bytes;
+
+	return !strcmp(m->path, module->path) && m->build_id_bytes == module->build_id_bytes &&
+		(!m->build_id_bytes || !memcmp(m->build_id, module->build_id, m->build_id_bytes)) &&
+		m->has_file == has_file && (!has_file || !memcmp(&m->file, module->file, sizeof(m->file)));
 }
 
 void sp_symbols_free(struct sp_symbols *m)

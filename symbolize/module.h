@@ -25,7 +25,7 @@ struct sp_symbols_context {
 
 struct sp_symbols {
 	char *path;
-	uint64_t bias, start;
+	uint64_t start;
 	uint8_t *build_id;
 	size_t build_id_bytes;
 	struct sp_symbol_file file; /* without a build-id: see struct sp_symbol_module */
@@ -52,6 +52,9 @@ struct sp_symbols {
 /* NULL when out of memory. */
 struct sp_symbols *sp_symbols_new(const struct sp_symbol_module *module);
 void sp_symbols_free(struct sp_symbols *m);
+
+/* Whether it is the same file as far as the target knew. */
+bool sp_symbols_are_of(const struct sp_symbols *m, const struct sp_symbol_module *module);
 
 /* Finds and opens the files, unless that has been done. One thread a module. */
 void sp_symbols_open(struct sp_symbols *m, struct sp_symbols_context *context);

@@ -272,10 +272,8 @@ static int compare_queries(const void *left, const void *right)
 }
 
 /* The module's addresses go to list[group->first ..), each once. Returns the number of queries read. */
-static size_t gather(struct sp_symbolizer *s, const struct sp_symbol_query *queries, size_t count, struct group *group,
-	uint64_t *list)
+static size_t gather(const struct sp_symbol_query *queries, size_t count, struct group *group, uint64_t *list)
 {
-	const struct sp_symbols *m = s->modules[queries[0].module];
 	size_t i;
 
 	group->module = (uint32_t)queries[0].module;
@@ -283,7 +281,7 @@ static size_t gather(struct sp_symbolizer *s, const struct sp_symbol_query *quer
 	for (i = 0; i < count && queries[i].module == queries[0].module; i++) {
 		if (i && queries[i].address == queries[i - 1].address)
 			continue;
-		list[group->first + group->count++] = queries[i].address - m->bias;
+		list[group->first + group->count++] = queries[i].address;
 	}
 	return i;
 }
@@ -302,12 +300,26 @@ static void drop_known(const struct sp_symbolizer *s, struct group *group, uint6
 	group->count = kept;
 }
 
+/* From handles and addresses at run time to modules and addresses in their files. */
+static void turn_into_places(const struct sp_symbolizer *s, struct sp_symbol_query *queries, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct sp_symbol_query *q = &queries[i];
+		bool known = q->module >= 0 && (size_t)q->module < s->views_count;
+
+		if (known)
+			q->address -= s->views[q->module].bias;
+		q->module = known ? (int)s->views[q->module].module : -1;
+	}
+}
+
 void sp_symbolizer_prepare(struct sp_symbolizer *s, struct sp_symbol_query *queries, size_t count)
 {
 	struct group *groups = calloc(s->modules_count + 1, sizeof(*groups));
 	uint64_t *list = calloc(count + 1, 2 * sizeof(*list));
 	size_t group_count = 0, used = 0, at = 0;
 
+	turn_into_places(s, queries, count);
 	if (count)
 		qsort(queries, count, sizeof(*queries), compare_queries);
 	while (at < count && queries[at].module < 0)
@@ -316,7 +328,7 @@ void sp_symbolizer_prepare(struct sp_symbolizer *s, struct sp_symbol_query *quer
 		struct group *group = &groups[group_count];
 
 		group->first = used;
-		at += gather(s, queries + at, count - at, group, list);
+		at += gather(queries + at, count - at, group, list);
 		drop_known(s, group, list);
 		if (group->count)
 			sp_cached_load(s, group->module, list + group->first, group->count);

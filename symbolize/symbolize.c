@@ -11,7 +11,7 @@ static char *copy_text(const char *text)
 	return text ? strdup(text) : NULL;
 }
 
-struct sp_symbolizer *sp_symbolizer_new(const struct sp_symbolizer_options *options)
+static struct sp_symbolizer *make(const struct sp_symbolizer_options *options)
 {
 	struct sp_symbolizer *s = calloc(1, sizeof(*s));
 
@@ -19,26 +19,21 @@ struct sp_symbolizer *sp_symbolizer_new(const struct sp_symbolizer_options *opti
 		return NULL;
 	elf_version(EV_CURRENT);
 	pthread_mutex_init(&s->context.lock, NULL);
-	if (options)
-		s->context.options = *options;
-	s->debug_dirs = strdup(options && options->debug_dirs ? options->debug_dirs : SP_DEBUG_DIR);
-	s->cache_path = copy_text(s->context.options.cache);
+	s->context.options = *options;
+	s->debug_dirs = strdup(options->debug_dirs ? options->debug_dirs : SP_DEBUG_DIR);
+	s->cache_path = copy_text(options->cache);
 	s->context.options.debug_dirs = s->debug_dirs;
 	s->context.options.cache = s->cache_path;
-	if (s->debug_dirs)
-		return s;
-	sp_symbolizer_free(s);
-	return NULL;
+	return s;
 }
 
-void sp_symbolizer_free(struct sp_symbolizer *s)
+static void unmake(struct sp_symbolizer *s)
 {
-	if (!s)
-		return;
 	sp_cache_close(s->cache);
 	for (size_t i = 0; i < s->modules_count; i++)
 		sp_symbols_free(s->modules[i]);
 	free(s->modules);
+	free(s->views);
 	sp_cached_free(s);
 	sp_answers_free(&s->answers);
 	sp_strings_free(&s->context.strings);
@@ -46,6 +41,59 @@ void sp_symbolizer_free(struct sp_symbolizer *s)
 	free(s->debug_dirs);
 	free(s->cache_path);
 	free(s);
+}
+
+/* The cache is that of the pool's first render. */
+static struct sp_symbolizer *find_in(struct sp_symbolizer_pool *pool, const struct sp_symbolizer_options *options)
+{
+	const char *dirs = options->debug_dirs ? options->debug_dirs : SP_DEBUG_DIR;
+	struct sp_symbolizer *s = pool->first;
+
+	while (s && (strcmp(s->debug_dirs, dirs) != 0 || s->context.options.names_only != options->names_only))
+		s = s->next;
+	return s;
+}
+
+struct sp_symbolizer *sp_symbolizer_new(const struct sp_symbolizer_options *options)
+{
+	struct sp_symbolizer_options how = options ? *options : (struct sp_symbolizer_options){0};
+	struct sp_symbolizer *s;
+
+	if (how.pid)
+		how.pool = NULL;
+	s = how.pool ? find_in(how.pool, &how) : NULL;
+	if (s)
+		return s;
+	s = make(&how);
+	if (s && !s->debug_dirs) {
+		unmake(s);
+		return NULL;
+	}
+	if (s && how.pool) {
+		s->next = how.pool->first;
+		how.pool->first = s;
+	}
+	return s;
+}
+
+void sp_symbolizer_free(struct sp_symbolizer *s)
+{
+	if (!s)
+		return;
+	if (s->context.options.pool)
+		s->views_count = 0;
+	else
+		unmake(s);
+}
+
+void sp_symbolizer_pool_free(struct sp_symbolizer_pool *pool)
+{
+	struct sp_symbolizer *s;
+
+	while ((s = pool->first)) {
+		pool->first = s->next;
+		unmake(s);
+	}
 }
 
 static int add_module(struct sp_symbolizer *s, struct sp_symbols *m)
@@ -56,14 +104,34 @@ static int add_module(struct sp_symbolizer *s, struct sp_symbols *m)
 	return (int)s->modules_count++;
 }
 
+static int add_view(struct sp_symbolizer *s, int module, uint64_t bias)
+{
+	if (sp_array_room(&s->views, &s->views_capacity, s->views_count + 1, sizeof(*s->views)))
+		return -ENOMEM;
+	s->views[s->views_count] = (struct sp_view){(uint32_t)module, bias};
+	return (int)s->views_count++;
+}
+
+static int find_module(const struct sp_symbolizer *s, const struct sp_symbol_module *module)
+{
+	for (size_t i = 0; i < s->modules_count; i++)
+		if (sp_symbols_are_of(s->modules[i], module))
+			return (int)i;
+	return -ENOENT;
+}
+
 int sp_symbolizer_add_module(struct sp_symbolizer *s, const struct sp_symbol_module *module)
 {
-	struct sp_symbols *m = sp_symbols_new(module);
-	int handle = m ? add_module(s, m) : -ENOMEM;
+	int known = s->context.options.pool ? find_module(s, module) : -ENOENT;
+	struct sp_symbols *m;
 
-	if (handle < 0)
-		sp_symbols_free(m);
-	return handle;
+	if (known < 0) {
+		m = sp_symbols_new(module);
+		known = m ? add_module(s, m) : -ENOMEM;
+		if (known < 0)
+			sp_symbols_free(m);
+	}
+	return known < 0 ? known : add_view(s, known, module->bias);
 }
 
 int sp_symbolizer_add_perf_map(struct sp_symbolizer *s, const char *root, int pid, unsigned uid, uint64_t since_ns)
@@ -82,17 +150,21 @@ int sp_symbolizer_add_perf_map(struct sp_symbolizer *s, const char *root, int pi
 	}
 	if (handle < 0)
 		sp_symbols_free(m);
-	return handle;
+	return handle < 0 ? handle : add_view(s, handle, 0);
 }
 
-struct sp_symbols *sp_symbolizer_module(struct sp_symbolizer *s, int handle)
+struct sp_symbols *sp_symbolizer_module(struct sp_symbolizer *s, int handle, uint64_t *bias)
 {
-	return handle < 0 || (size_t)handle >= s->modules_count ? NULL : s->modules[handle];
+	if (handle < 0 || (size_t)handle >= s->views_count)
+		return NULL;
+	*bias = s->views[handle].bias;
+	return s->modules[s->views[handle].module];
 }
 
 enum sp_symbol_source sp_symbolizer_source(struct sp_symbolizer *s, int module)
 {
-	struct sp_symbols *m = sp_symbolizer_module(s, module);
+	uint64_t bias;
+	struct sp_symbols *m = sp_symbolizer_module(s, module, &bias);
 
 	if (!m)
 		return SP_SYMBOLS_GONE;
@@ -103,7 +175,8 @@ enum sp_symbol_source sp_symbolizer_source(struct sp_symbolizer *s, int module)
 
 void sp_symbolizer_trouble(struct sp_symbolizer *s, int module, struct sp_symbol_trouble *trouble)
 {
-	struct sp_symbols *m = sp_symbolizer_module(s, module);
+	uint64_t bias;
+	struct sp_symbols *m = sp_symbolizer_module(s, module, &bias);
 
 	*trouble = (struct sp_symbol_trouble){0};
 	if (!m)
@@ -126,19 +199,22 @@ static size_t copy_frames(struct sp_symbol *out, size_t max, const struct sp_sym
 
 size_t sp_symbolize(struct sp_symbolizer *s, int module, uint64_t address, struct sp_symbol *out, size_t max)
 {
-	struct sp_symbols *m = sp_symbolizer_module(s, module);
+	uint64_t bias;
+	struct sp_symbols *m = sp_symbolizer_module(s, module, &bias);
 	struct sp_symbol frames[SP_FRAMES_MAX];
 	const struct sp_answer *known;
 	size_t count = 1;
+	uint32_t index;
 
 	frames[0] = (struct sp_symbol){0};
 	if (!m)
 		return copy_frames(out, max, frames, count);
-	address -= m->bias;
-	known = sp_answers_find(&s->answers, (uint32_t)module, address);
+	address -= bias;
+	index = s->views[module].module;
+	known = sp_answers_find(&s->answers, index, address);
 	if (known)
 		return copy_frames(out, max, s->answers.frames + known->first, known->count);
-	count = sp_cached_frames(s, (uint32_t)module, address, frames);
+	count = sp_cached_frames(s, index, address, frames);
 	if (count)
 		return copy_frames(out, max, frames, count);
 	count = 1;
@@ -146,7 +222,7 @@ size_t sp_symbolize(struct sp_symbolizer *s, int module, uint64_t address, struc
 	if (m->source >= SP_SYMBOLS_NONE) {
 		count = sp_symbols_resolve(m, &s->context, m->dwarf, address, frames);
 		/* without memory it is just worked out again next time */
-		sp_answers_add(&s->answers, (uint32_t)module, address, frames, count);
+		sp_answers_add(&s->answers, index, address, frames, count);
 	}
 	return copy_frames(out, max, frames, count);
 }

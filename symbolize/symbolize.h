@@ -1,6 +1,6 @@
 /* Address -> function, file, line, inlined frames. Runs in the command only, never in the target.
  *
- * One symbolizer per render. It opens a module's file at most once, checks its build-id against
+ * One symbolizer per render, or for several (struct sp_symbolizer_pool). It opens a module's file at most once, checks its build-id against
  * the one recorded in the target, and answers from DWARF, else from ELF symbols, else says so:
  * a wrong name is worse than none. Files are read from the local disk only, unless the options ask
  * for debuginfod. Answers are kept, so asking again is cheap; asking for many at once
@@ -16,14 +16,23 @@ struct sp_symbolizer;
 
 /* How to go about it. All zero is fine. Texts are copied. */
 struct sp_symbolizer_options {
-	const char *debug_dirs;         /* where separate debug files live, separated by colons; NULL: SP_DEBUG_DIR */
-	const char *cache;              /* path of the database of answers (symbolize/cache.h); NULL: none */
-	int pid;                        /* the process the modules are of, if it lives; 0: it does not */
-	bool names_only;                /* of an address only the function's name and local_to are wanted, no lines
+	const char *debug_dirs;          /* where separate debug files live, separated by colons; NULL: SP_DEBUG_DIR */
+	const char *cache;               /* path of the database of answers (symbolize/cache.h); NULL: none */
+	int pid;                         /* the process the modules are of, if it lives; 0: it does not */
+	bool names_only;                 /* of an address only the function's name and local_to are wanted, no lines
 					 * and no inlined calls: where a .symtab tells, no DWARF is read */
-	unsigned debuginfod_seconds;    /* ask debuginfod, for at most so long altogether; 0: do not */
-	void (*warn)(const char *text); /* told once when the cache cannot be used; NULL: nobody */
+	unsigned debuginfod_seconds;     /* ask debuginfod, for at most so long altogether; 0: do not */
+	void (*warn)(const char *text);  /* told once when the cache cannot be used; NULL: nobody */
+	struct sp_symbolizer_pool *pool; /* where symbolizers are kept for the next render; NULL: nowhere */
 };
+
+/* Symbolizers of several renders, one after the other, of processes that have ended (`pid` 0): sp_symbolizer_new takes
+ * one with the same options out of it, which knows the modules and answers of the renders before, and sp_symbolizer_free
+ * leaves it there. All zero is empty. */
+struct sp_symbolizer_pool {
+	struct sp_symbolizer *first;
+};
+void sp_symbolizer_pool_free(struct sp_symbolizer_pool *pool);
 
 #define SP_DEBUG_DIR "/usr/lib/debug"
 
@@ -102,7 +111,7 @@ struct sp_symbol_trouble {
 void sp_symbolizer_trouble(struct sp_symbolizer *s, int module, struct sp_symbol_trouble *trouble);
 
 /* Works many addresses out ahead, so that sp_symbolize finds them in memory: from the cache, else in
- * parallel; what was worked out goes to the cache. Sorts the queries. An address not prepared, or one
+ * parallel; what was worked out goes to the cache. Changes the queries. An address not prepared, or one
  * for which memory ran out, is worked out when asked for. */
 void sp_symbolizer_prepare(struct sp_symbolizer *s, struct sp_symbol_query *queries, size_t count);
 

@@ -6,7 +6,16 @@
 #include "symbolize/cache.h"
 #include "symbolize/module.h"
 
+/* A module at its place in a process: what a handle stands for. */
+struct sp_view {
+	uint32_t module;
+	uint64_t bias;
+};
+
 struct sp_symbolizer {
+	struct sp_symbolizer *next; /* in its pool */
+	struct sp_view *views;
+	size_t views_count, views_capacity;
 	struct sp_symbols_context context;
 	char *debug_dirs, *cache_path;
 	struct sp_symbols **modules;
@@ -18,7 +27,7 @@ struct sp_symbolizer {
 	bool cache_tried;
 };
 
-/* The module of a handle; NULL: there is none. */
-struct sp_symbols *sp_symbolizer_module(struct sp_symbolizer *s, int handle);
+/* The module of a handle, and its load bias; NULL: there is none. */
+struct sp_symbols *sp_symbolizer_module(struct sp_symbolizer *s, int handle, uint64_t *bias);
 
 #endif

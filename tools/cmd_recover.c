@@ -45,60 +45,64 @@ static void print_path(const struct mode *mode, const char *path)
 	sp_buffer_free(&shown);
 }
 
-/* Returns 1 for a profile written, 0 for none, negative for a spool that cannot be rendered. */
-static int recover_one(const struct sp_spool_file *file, const struct mode *mode)
+/* What came of it. */
+struct tally {
+	const struct mode *mode;
+	int written, *failed;
+};
+
+static void count_one(const struct sp_spool_file *file, int err, const struct sp_render_result *result, void *context)
 {
-	struct sp_render_options options = {.only_orphan = true,
-		.only_root = mode->only_root,
-		.wait_status = mode->wait_status,
-		.symbols = &mode->symbols};
-	struct sp_render_result result;
-	int err = sp_render_watched(file->path, &options, &result);
+	struct tally *tally = context;
+	const struct mode *mode = tally->mode;
 
 	if (err == -EWOULDBLOCK || err == -ENOENT || err == -ECANCELED)
-		return 0;     /* somebody else is at it, or has been */
+		return;       /* somebody else is at it, or has been */
 	if (err == -EPROTO) { /* an older agent may still be writing it, and nothing is lost */
 		if (mode->complain)
-			sp_complain("recover: %s %s, which can recover it; else delete it", file->path, result.why);
-		return 0;
+			sp_complain("recover: %s %s, which can recover it; else delete it", file->path, result->why);
+		return;
 	}
 	if (err) {
 		if (mode->complain)
-			sp_complain("recover: %s %s; it is left as it is", file->path, result.why);
-		return err;
+			sp_complain("recover: %s %s; it is left as it is", file->path, result->why);
+		++*tally->failed;
+		return;
 	}
-	if (mode->out && result.path[0])
-		print_path(mode, result.path);
-	return result.path[0] != '\0';
+	if (mode->out && result->path[0])
+		print_path(mode, result->path);
+	tally->written += result->path[0] != '\0';
 }
 
 /* Returns the number of profiles, or a negative errno when the directory cannot be read. *failed
  * counts spools that could not be rendered. */
 static int recover_directory(const char *directory, const struct mode *mode, int *failed)
 {
+	struct sp_render_options options = {.only_orphan = true,
+		.only_root = mode->only_root,
+		.wait_status = mode->wait_status,
+		.symbols = &mode->symbols};
+	struct tally tally = {mode, 0, failed};
 	struct sp_spool_file *files;
-	long count = sp_spool_list(&files, directory);
-	int written = 0;
+	long count = sp_spool_list(&files, directory), orphans = 0;
+	int err = 0;
 
 	if (count < 0)
 		return (int)count;
 	if (!mode->list)
 		sp_spool_clean(directory);
 	for (long i = 0; i < count; i++) {
-		int got;
-
 		if (!sp_spool_is_orphan(&files[i]))
 			continue;
-		if (mode->list) {
+		if (mode->list)
 			printf("%s\n", files[i].path);
-			continue;
-		}
-		got = recover_one(&files[i], mode);
-		written += got > 0;
-		*failed += got < 0;
+		else
+			files[orphans++] = files[i];
 	}
+	if (orphans)
+		err = sp_render_all(files, (size_t)orphans, &options, count_one, &tally);
 	free(files);
-	return written;
+	return err ? err : tally.written;
 }
 
 /* What somebody else has put in the place of one of this user's directories is neither read nor an error. */

@@ -14,6 +14,7 @@
 
 #include "env/env.h"
 #include "profiles/base/xdg.h"
+#include "profiles/spool/tree_file.h"
 
 #define EXIT_CANNOT_EXECUTE 126 /* as shells have it */
 #define EXIT_NOT_FOUND 127
@@ -268,9 +269,19 @@ static void exec_target(const struct sp_target *target, char **argv)
 	_exit(exec_status(error));
 }
 
+/* Called in the child, which becomes the first process of a tree that we render: nobody in it waits for a renderer. */
+static void set_tree(const struct sp_tree_hold *hold)
+{
+	char tree[SP_TREE_NAME_BYTES + 1];
+
+	if (!getenv("SMARTPROF_TREE") && sp_tree_hold_name(hold, tree, SP_TREE_NAME_BYTES) == 0)
+		setenv("SMARTPROF_TREE", strcat(tree, ":"), 1);
+}
+
 /* argv[-1] must be writable. library: NULL to start without the agent. *status as of wait(2). Returns
  * the pid the child had, or a negative errno. */
-static int run_child(const struct sp_target *target, char **argv, const char *library, int *status)
+static int run_child(const struct sp_target *target, char **argv, const char *library, const struct sp_tree_hold *hold,
+	int *status)
 {
 	struct dispositions old;
 	pid_t pid, ended = 0;
@@ -282,6 +293,8 @@ static int run_child(const struct sp_target *target, char **argv, const char *li
 		restore_signals(&old);
 		if (library && set_preload(library) != 0)
 			_exit(EXIT_CANNOT_EXECUTE);
+		if (library)
+			set_tree(hold);
 		exec_target(target, argv);
 	}
 	error = pid < 0 ? -errno : pid;
@@ -387,8 +400,13 @@ static int run_times(const struct sp_target *target, char **argv, const char *li
 {
 	*ended = 0;
 	for (long i = 0; i < times; i++) {
-		int status, pid = run_child(target, argv, library, &status);
+		struct sp_tree_hold hold = {.fd = -1};
+		int status, pid;
 
+		if (library)
+			sp_tree_hold_make(&hold); /* else each renders for itself */
+		pid = run_child(target, argv, library, &hold, &status);
+		sp_tree_hold_close(&hold, pid);
 		if (pid < 0)
 			return pid;
 		if (setting_is_on(SP_OPT_ENABLED))

@@ -99,9 +99,14 @@ void sp_limit_rendering(void);
 struct sp_render_options;
 struct sp_render_result;
 
-/* sp_render_spool in a child process with these limits, which is ended, too, when it waits for something for 10 s (-ETIMEDOUT).
- * -EFBIG: it came to a limit. result->why stays until the next call. */
-int sp_render_watched(const char *path, const struct sp_render_options *options, struct sp_render_result *result);
+/* sp_render_spool of each, several at a time, in child processes with these limits, which are ended, too, when they wait for
+ * something for 10 s (-ETIMEDOUT; -EFBIG: one came to a limit). `each` is told how it went, in any order; what it gets
+ * is valid during the call. Returns 0, or a negative errno when nothing could be begun. */
+struct sp_spool_file;
+typedef void sp_rendered_fn(const struct sp_spool_file *file, int err, const struct sp_render_result *result,
+	void *context);
+int sp_render_all(const struct sp_spool_file *files, size_t count, const struct sp_render_options *options,
+	sp_rendered_fn *each, void *context);
 
 /* Prints "smartprof: " and the message and a newline to stderr. */
 /* Names of files may be anybody's, and the terminal is the reader's: control characters become '?'. */

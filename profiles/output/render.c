@@ -13,10 +13,6 @@
 #include "profiles/model/facts.h"
 #include "profiles/spool/find.h"
 
-/* Below both, a process is not worth a file. */
-#define SMALL_CPU_NS 20000000u
-#define SMALL_ALLOC_BYTES 1000000
-
 static int fail(const char **why, int error, const char *phrase)
 {
 	*why = phrase;
@@ -61,7 +57,7 @@ static bool is_small(const struct sp_snapshot *s)
 		bytes = (int64_t)((uint64_t)bytes + (uint64_t)s->threads[i].heap.bytes_base -
 			(uint64_t)s->threads[i].heap.countdown);
 	sp_snapshot_cpu(s, &user_ns, &sys_ns);
-	return user_ns + sys_ns < SMALL_CPU_NS && sampled_ns < SMALL_CPU_NS && bytes < SMALL_ALLOC_BYTES;
+	return user_ns + sys_ns < SP_SMALL_CPU_NS && sampled_ns < SP_SMALL_CPU_NS && bytes < SP_SMALL_BYTES;
 }
 
 static void render(struct sp_profile *profile, const char *name, bool full, struct sp_buffer *out)
@@ -174,7 +170,8 @@ int sp_render_spool(const char *spool_path, const struct sp_render_options *opti
 		err = check_tree(fd, options, &result->why);
 	if (!err)
 		err = sp_snapshot_read(&snapshot, fd, &result->why);
-	if (!err && options->only_orphan && snapshot.running)
+	if (!err && options->only_orphan && snapshot.running &&
+		!(options->own && strcmp(options->own, spool_path) == 0))
 		err = fail(&result->why, -ECANCELED, "is in use");
 	if (!err) {
 		add_ending(&snapshot.header, options);

@@ -22,6 +22,7 @@ struct sp_render_options {
 	int only_root;         /* render only members of the tree whose first process has this pid; 0: any */
 	int wait_status;       /* how only_root's process ended, as wait() has it, where its spool does not say */
 	bool only_orphan;      /* not while its process lives */
+	const char *own;       /* but the spool at this path; NULL: none */
 };
 
 struct sp_render_result {

@@ -16,6 +16,8 @@
 #include "profiles/base/memory.h"
 #include "profiles/base/xdg.h"
 #include "profiles/spool/process.h"
+#include "profiles/spool/read.h"
+#include "profiles/spool/tree_file.h"
 #include "sampler/spool.h"
 
 #define UNPUBLISHED_SECONDS 60 /* the agent needs milliseconds */
@@ -69,6 +71,13 @@ long sp_spool_list(struct sp_spool_file **files, const char *directory)
 	if (count)
 		qsort(*files, count, sizeof(**files), by_path);
 	return (long)count;
+}
+
+static bool ends_in(const char *name, const char *suffix)
+{
+	size_t length = strlen(name), n = strlen(suffix);
+
+	return length > n && strcmp(name + length - n, suffix) == 0;
 }
 
 /* `path` with another ending; false when it does not end in `from`. */
@@ -145,7 +154,7 @@ bool sp_spool_is_live(int fd, const struct sp_spool_header *h)
 	bool near = h->pid > 0 && is_our_namespace(h->pid_namespace);
 	char path[PATH_MAX];
 
-	if (h->locked && !writer_has_lock(fd))
+	if ((h->state == SP_STATE_ENDED && h->left) || (h->locked && !writer_has_lock(fd)))
 		return false;
 	/* A child that was forked behind the agent's back keeps its parent's mapping, and so the lock. */
 	if (near && kill(h->pid, 0) < 0 && errno == ESRCH)
@@ -166,6 +175,22 @@ bool sp_spool_is_orphan(const struct sp_spool_file *file)
 							  : sp_process_maps(file->pid, strrchr(file->path, '/'));
 	close(fd);
 	return !live;
+}
+
+int sp_spool_peek(const char *path, struct sp_spool_header *header, char *tree, size_t size)
+{
+	struct sp_snapshot snapshot;
+	const char *why;
+	int fd = sp_spool_open(path), err;
+
+	if (fd < 0)
+		return fd;
+	err = sp_snapshot_peek(&snapshot, fd, &why);
+	*header = snapshot.header;
+	snprintf(tree, size, "%s", err ? "" : sp_snapshot_text(&snapshot, snapshot.header.text.tree));
+	sp_snapshot_free(&snapshot);
+	close(fd);
+	return err;
 }
 
 /* A spool in the making whose process died meanwhile. */
@@ -202,8 +227,11 @@ void sp_spool_clean(const char *directory)
 	while (dir && (entry = readdir(dir))) {
 		int at = dirfd(dir);
 
-		if (fstatat(at, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_uid != geteuid() ||
-			time(NULL) - st.st_mtime < UNPUBLISHED_SECONDS)
+		if (fstatat(at, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_uid != geteuid())
+			continue;
+		if (S_ISREG(st.st_mode) && ends_in(entry->d_name, SP_TREE_SUFFIX))
+			sp_tree_file_remove_stale(at, entry->d_name);
+		if (time(NULL) - st.st_mtime < UNPUBLISHED_SECONDS)
 			continue;
 		if (S_ISLNK(st.st_mode) ? is_widowed(at, entry->d_name)
 					: S_ISREG(st.st_mode) && is_stillborn(at, entry->d_name))

@@ -48,6 +48,9 @@ bool sp_spool_is_live(int fd, const struct sp_spool_header *header);
 /* True when it is not: the process is gone or now runs another program. What is no spool counts as an orphan. */
 bool sp_spool_is_orphan(const struct sp_spool_file *file);
 
+/* Reads a spool's header, and the tree it is of ("<pid>.<ns>"). 0 or a negative errno. */
+int sp_spool_peek(const char *path, struct sp_spool_header *header, char *tree, size_t size);
+
 /* Removes what processes left that died while they were making their spools. */
 void sp_spool_clean(const char *directory);
 

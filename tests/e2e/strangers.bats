@@ -38,14 +38,14 @@ needs_root() { [ "$(id -u)" = 0 ] || skip "needs another user"; }
 		chown root:root bin bin/smartprof
 		chmod 755 bin bin/smartprof
 		rm -f ran
-		LD_PRELOAD=$WORK/lib/libsmartprof.so plain "$TARGETS/cpu_truth" 0.1 >out
+		plain env LD_PRELOAD="$WORK/lib/libsmartprof.so" "$TARGETS/cpu_truth" 0.1 >out
 		[ -e ran ] || fail "not run at all"
 		rm ran
 		eval "$how"
-		SMARTPROF_VERBOSE=1 LD_PRELOAD=$WORK/lib/libsmartprof.so plain "$TARGETS/cpu_truth" 0.1 2>err >out
+		SMARTPROF_VERBOSE=1 plain env LD_PRELOAD="$WORK/lib/libsmartprof.so" "$TARGETS/cpu_truth" 0.1 2>err >out
 		[ ! -e ran ] || fail "run: $how"
 		grep -q "^smartprof: $WORK/bin/smartprof: .*\(another user\|others may\)" err || fail "$(cat err)"
-		SMARTPROF_BIN=$WORK/bin/smartprof LD_PRELOAD=$WORK/lib/libsmartprof.so plain "$TARGETS/cpu_truth" 0.1 >out
+		SMARTPROF_BIN=$WORK/bin/smartprof plain env LD_PRELOAD="$WORK/lib/libsmartprof.so" "$TARGETS/cpu_truth" 0.1 >out
 		[ ! -e ran ] || fail "run by SMARTPROF_BIN: $how"
 	done
 }
@@ -59,13 +59,13 @@ needs_root() { [ "$(id -u)" = 0 ] || skip "needs another user"; }
 	ln -s /bin/sh lib/smartprof
 	printf ': >%s/ran\n' "$WORK" >finish
 	chown -h nobody lib/smartprof
-	SMARTPROF_VERBOSE=1 LD_PRELOAD=$WORK/lib/libsmartprof.so plain "$TARGETS/cpu_truth" 0.1 2>err >out
+	SMARTPROF_VERBOSE=1 plain env LD_PRELOAD="$WORK/lib/libsmartprof.so" "$TARGETS/cpu_truth" 0.1 2>err >out
 	[ ! -e ran ] || fail "a shell was run"
 	grep -q 'it is a link, and others may write where it is' err || fail "$(cat err)"
 	chmod 755 lib
 	rm lib/smartprof
 	ln -s "$SMARTPROF" lib/smartprof # as people install it
-	LD_PRELOAD=$WORK/lib/libsmartprof.so plain "$TARGETS/cpu_truth" 0.1 2>err >out
+	plain env LD_PRELOAD="$WORK/lib/libsmartprof.so" "$TARGETS/cpu_truth" 0.1 2>err >out
 	profile_of cpu_truth
 }
 

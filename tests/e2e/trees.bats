@@ -1,0 +1,160 @@
+# Many processes, one rendering: members of a tree leave their spools to its first process.
+load helpers
+
+MEMBER=$TARGETS/member
+
+spools() { find "/dev/shm/smartprof-$(id -u)" "$XDG_STATE_HOME" -name '*.spool' 2>/dev/null | wc -l; }
+files() { find "/dev/shm/smartprof-$(id -u)" -name '*.tree' 2>/dev/null | wc -l; }
+profiles_of() { find "$SMARTPROF_DIR" -name "$1.*.md" 2>/dev/null | wc -l; }
+# All is rendered and nothing lies about, at the latest after a while.
+all_gone() {
+	local try
+	for try in $(seq 100); do
+		[ $(($(spools) + $(files))) -eq 0 ] && return
+		sleep 0.1
+	done
+	ls -l "/dev/shm/smartprof-$(id -u)" >&2
+	fail "spools are left"
+}
+
+# Every member has its profile, and the index has them all.
+complete() { # MEMBERS
+	echo "$(cat waiting 2>/dev/null) spools waited, $(cat kilobytes 2>/dev/null) KiB"
+	[ "$(profiles_of member)" -eq "$1" ] || fail "$(profiles_of member) profiles instead of $1"
+	[ "$(front members "$(find "$SMARTPROF_DIR" -name 'tree.*.md')")" -ge "$1" ]
+}
+
+# many.sh: N children of a shell that uses next to no CPU time itself; how many spools wait at the end.
+many() { # N
+	cat >many.sh <<-SH
+		i=0
+		while [ \$i -lt $1 ]; do "$MEMBER" burn 30; i=\$((i + 1)); done
+		find /dev/shm/smartprof-$(id -u) -name '*.spool' | wc -l >waiting
+		du -k --total /dev/shm/smartprof-$(id -u)/*.spool | tail -n 1 | cut -f 1 >kilobytes
+	SH
+}
+
+@test "hundreds of short processes: their spools are small, and all profiles are there when the shell that ran them has ended" {
+	n=$(long 60 300)
+	many "$n"
+	profiled sh many.sh
+	complete "$n"
+	[ "$(spools)" -eq 0 ]
+	[ "$(files)" -eq 0 ]
+	[ "$(cat waiting)" -ge "$n" ]
+	[ "$(cat kilobytes)" -le $((n * 120)) ]
+	[[ $(readlink "$SMARTPROF_DIR/development/latest.md") == tree.* ]]
+}
+
+@test "so it is for every way to have children, and a root with a profile of its own is what latest.md is" {
+	for way in fork vfork spawn system popen; do
+		profiled "$MEMBER" $way 3 40
+		[ "$(spools)" -eq 0 ]
+	done
+	[ "$(profiles_of member)" -ge 15 ]
+	[ "$(find "$SMARTPROF_DIR" -name 'tree.*.md' | wc -l)" -eq 5 ]
+	rm -r "$SMARTPROF_DIR"
+	profiled python3 -c "import subprocess
+for i in range(3): subprocess.run(['$MEMBER', 'burn', '40'], check=True)
+sum(i * i for i in range(10**6))"
+	complete 3
+	[[ $(readlink "$SMARTPROF_DIR/development/latest.md") == python3.* ]]
+}
+
+@test "members of members: one rendering for all levels" {
+	profiled sh -c "sh -c 'sh -c \"$MEMBER burn 40; :\"; $MEMBER burn 40; :'; $MEMBER spawn 2 40; find /dev/shm/smartprof-$(id -u) -name '*.spool' | wc -l >waiting"
+	[ "$(profiles_of member)" -ge 4 ]
+	[ "$(spools)" -eq 0 ]
+	[ "$(cat waiting)" -ge 4 ]
+}
+
+@test "nobody under smartprof run waits for a renderer: it renders itself, and a member that outlives it does so alone" {
+	many 5
+	echo "(sleep 1; exec '$MEMBER' burn 50) &" >>many.sh
+	"$SMARTPROF" run -- sh many.sh
+	complete 5
+	[ "$(cat waiting)" -ge 5 ]
+	sleep 1
+	all_gone
+	complete 6
+}
+
+@test "a root killed by SIGKILL: the next member to end renders what it left, and recover the rest" {
+	profiled "$MEMBER" server 3 40 >out &
+	until grep -qs ready out; do sleep 0.05; done
+	root=$(pgrep -n -f "^$MEMBER server")
+	kill -KILL "$root"
+	wait || true
+	all_gone # by the child that was running
+	[ "$(profiles_of member)" -ge 3 ]
+	rm -r "$SMARTPROF_DIR"
+	profiled sh -c "'$MEMBER' burn 40; kill -KILL \$\$" || true
+	[ "$(spools)" -ge 1 ]
+	recovered member
+	all_gone
+}
+
+@test "a daemon that outlives the root takes its place" {
+	profiled "$MEMBER" daemon 4 60
+	for try in $(seq 100); do
+		[ "$(profiles_of member)" -lt 5 ] || break
+		sleep 0.1
+	done
+	complete 5
+	all_gone
+}
+
+@test "a root that replaces itself: by a program with the agent, one without, one that is not profiled" {
+	profiled sh -c "'$MEMBER' burn 40; exec true"
+	complete 1
+	all_gone
+	rm -r "$SMARTPROF_DIR"
+	profiled sh -c "'$MEMBER' burn 40; exec '$MEMBER' spawn 1 40"
+	[ "$(profiles_of member)" -ge 2 ]
+	[ "$(spools)" -eq 0 ]
+	rm -r "$SMARTPROF_DIR"
+	profiled sh -c "'$MEMBER' burn 40; ('$MEMBER' burn 300) & exec env -u LD_PRELOAD sleep 1"
+	all_gone
+	[ "$(profiles_of member)" -eq 2 ]
+}
+
+@test "killed members, members without /dev/shm, and members of another user lose nothing" {
+	profiled sh -c "'$MEMBER' burn 40; '$MEMBER' server 1 40 >/dev/null & sleep 1; kill -KILL \$!; wait; :" || true
+	[ "$(spools)" -eq 0 ]
+	[ "$(profiles_of member)" -ge 2 ]
+	[ "$(id -u)" -eq 0 ] || return 0
+	rm -r "$SMARTPROF_DIR"
+	mkdir -m 777 "$SMARTPROF_DIR"
+	chmod 755 "$WORK"
+	cp "$MEMBER" member
+	chmod 755 member
+	profiled sh -c "./member burn 40; setpriv --reuid 65534 --regid 65534 --clear-groups ./member burn 60"
+	[ "$(spools)" -eq 0 ]
+	[ "$(find "$SMARTPROF_DIR" -name 'member.*' | wc -l)" -ge 1 ]
+}
+
+@test "the memory that waiting spools take is bounded: a member that ends has them rendered while the root lives on" {
+	limit=/sys/fs/cgroup/memory$(awk -F: '$2 == "memory" { print $3 }' /proc/self/cgroup)/memory.limit_in_bytes
+	[ -e "$limit" ] || skip "needs cgroup v1"
+	echo 33554432 >limit # a sixteenth is 2 MB
+	cat >many.sh <<-SH
+		i=0
+		while [ \$i -lt 100 ]; do "$MEMBER" burn 30; i=\$((i + 1)); done
+		i=0
+		while [ \$i -lt 200 ] && ! ls "$SMARTPROF_DIR"/development/member.* >early 2>/dev/null; do sleep 0.1; i=\$((i + 1)); done
+	SH
+	in_mount_namespace "mount --bind limit '$limit' && env LD_PRELOAD='$AGENT' sh many.sh"
+	[ "$(wc -l <early)" -ge 1 ]
+	complete 100
+	[ "$(spools)" -eq 0 ]
+}
+
+@test "on a busy machine as on a quiet one" {
+	for i in 1 2 3 4 5 6; do timeout 60 sh -c 'while :; do :; done' & done
+	many 20
+	profiled sh many.sh
+	kill $(jobs -p)
+	complete 20
+	all_gone
+	[ "$(cat waiting)" -ge 20 ]
+}
