@@ -18,7 +18,7 @@ SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recove
 
 # --- what is built from what
 AGENT_SRC := $(wildcard sampler/*.c sampler/*.S preload/*.c preload/*.S env/*.c)
-CMD_SRC := $(wildcard tools/*.c profiles/*/*.c symbolize/*.c env/*.c)
+CMD_SRC := $(wildcard tools/*.c profiles/*/*.c symbolize/*.c symbolize/*/*.c env/*.c)
 AGENT_OBJ := $(AGENT_SRC:%=$(B)/obj/agent/%.o)
 SAMPLER_OBJ := $(filter $(B)/obj/agent/sampler/%,$(AGENT_OBJ))
 CMD_OBJ := $(CMD_SRC:%=$(B)/obj/cmd/%.o) $(B)/obj/cmd/profiles/html/files.S.o
@@ -102,7 +102,7 @@ build/bench/%: tests/bench/%.c $(UNIT_LIB)
 # --- fuzzing: tests/fuzz/fuzz_*.c, from the seeds kept for it and those that make_seeds composes
 FUZZ_SECONDS ?= 10
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_OBJ := $(patsubst %.c,build/fuzz/obj/%.o,$(wildcard env/*.c profiles/*/*.c symbolize/*.c) tests/unit/profile_spool.c)
+FUZZ_OBJ := $(patsubst %.c,build/fuzz/obj/%.o,$(wildcard env/*.c profiles/*/*.c symbolize/*.c symbolize/*/*.c) tests/unit/profile_spool.c)
 FUZZ_CC := clang $(CSTD) $(CPPFLAGS) -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 .PHONY: fuzz
 fuzz: $(FUZZ:%=build/fuzz/fuzz_%) build/fuzz/make_seeds

@@ -1,12 +1,13 @@
 /* Between the symbolizer and its cache: see cached.h. */
+#include "symbolize/cached.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
-#include "symbolize/array.h"
-#include "symbolize/cached.h"
-#include "symbolize/chunk.h"
+#include "symbolize/base/array.h"
+#include "symbolize/cache/chunk.h"
 
 /* chunks are sorted by module and number. */
 struct sp_cached_chunk {

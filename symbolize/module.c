@@ -1,12 +1,13 @@
 /* One module: see module.h. */
+#include "symbolize/module.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "symbolize/debugfile.h"
-#include "symbolize/module.h"
-#include "symbolize/process.h"
+#include "symbolize/elf/debugfile.h"
+#include "symbolize/elf/mapped.h"
 
 #define DELETED " (deleted)"
 /* Line table marks and index entries (about 48 bytes each) that the first reader holds. */

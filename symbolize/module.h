@@ -2,26 +2,16 @@
 #ifndef SP_SYMBOLIZE_MODULE_H
 #define SP_SYMBOLIZE_MODULE_H
 
-#include <pthread.h>
-
-#include "symbolize/answers.h"
-#include "symbolize/deps.h"
-#include "symbolize/dwarf.h"
-#include "symbolize/frame_table.h"
-#include "symbolize/object.h"
+#include "symbolize/cache/answers.h"
+#include "symbolize/context.h"
+#include "symbolize/disk/deps.h"
+#include "symbolize/dwarf/dwarf.h"
+#include "symbolize/elf/frame_table.h"
+#include "symbolize/elf/object.h"
 #include "symbolize/perfmap.h"
-#include "symbolize/plt.h"
-#include "symbolize/strings.h"
-#include "symbolize/symtab.h"
-#include "symbolize/unwind_table.h"
-
-/* What all modules of a symbolizer share. */
-struct sp_symbols_context {
-	struct sp_symbolizer_options options; /* its texts belong to the symbolizer */
-	struct sp_strings strings;
-	pthread_mutex_t lock;         /* over what modules read late: dependencies, unwind tables */
-	uint64_t debuginfod_until_ns; /* CLOCK_MONOTONIC; 0: it was not asked yet */
-};
+#include "symbolize/elf/plt.h"
+#include "symbolize/elf/symtab.h"
+#include "symbolize/elf/unwind_table.h"
 
 struct sp_symbols {
 	char *path;

@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "symbolize/array.h"
+#include "symbolize/base/array.h"
 
 #define BYTES_MAX (64u << 20)
 #define LINES_MAX (1u << 20)

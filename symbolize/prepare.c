@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "symbolize/array.h"
+#include "symbolize/base/array.h"
 #include "symbolize/cached.h"
 
 #define THREADS_MAX 8u

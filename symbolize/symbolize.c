@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "symbolize/array.h"
+#include "symbolize/base/array.h"
 #include "symbolize/cached.h"
 
 static char *copy_text(const char *text)

@@ -17,7 +17,7 @@ struct sp_symbolizer;
 /* How to go about it. All zero is fine. Texts are copied. */
 struct sp_symbolizer_options {
 	const char *debug_dirs;          /* where separate debug files live, separated by colons; NULL: SP_DEBUG_DIR */
-	const char *cache;               /* path of the database of answers (symbolize/cache.h); NULL: none */
+	const char *cache;               /* path of the database of answers (symbolize/cache/cache.h); NULL: none */
 	int pid;                         /* the process the modules are of, if it lives; 0: it does not */
 	bool names_only;                 /* of an address only the function's name and local_to are wanted, no lines
 					 * and no inlined calls: where a .symtab tells, no DWARF is read */
@@ -150,11 +150,5 @@ size_t sp_symbolizer_walk(struct sp_symbolizer *s, const struct sp_copied_stack 
 
 /* Where the code whose frame the tables describe at a runtime address begins; 0: they do not. */
 uint64_t sp_symbolizer_frame_start(struct sp_symbolizer *s, int module, uint64_t address);
-
-/* Demangles C++, procedures of Fortran modules, and Rust as far as binutils-style demanglers do, with limits on input length,
- * output length and time against hostile names. Returns malloc'ed text, or NULL when `mangled` is
- * no mangled name or exceeds the limits (then use it as it is). The time limit is kept with SIGVTALRM, whose
- * disposition is ours from the first call on. */
-char *sp_demangle(const char *mangled);
 
 #endif

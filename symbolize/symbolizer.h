@@ -2,8 +2,8 @@
 #ifndef SP_SYMBOLIZE_SYMBOLIZER_H
 #define SP_SYMBOLIZE_SYMBOLIZER_H
 
-#include "symbolize/answers.h"
-#include "symbolize/cache.h"
+#include "symbolize/cache/answers.h"
+#include "symbolize/cache/cache.h"
 #include "symbolize/module.h"
 
 /* A module at its place in a process: what a handle stands for. */

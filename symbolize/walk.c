@@ -1,12 +1,12 @@
 /* Walking a copied stack: one step of libunwind's remote interface after the other, with the rules that
- * symbolize/frame_table.h finds in files. All that libunwind reads comes from the copy, or from a table of one entry that
+ * symbolize/elf/frame_table.h finds in files. All that libunwind reads comes from the copy, or from a table of one entry that
  * is composed for the step: whatever stands in a spool or in a file, it sees nothing else. */
 #include <errno.h>
 #include <libunwind-x86_64.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "symbolize/array.h"
+#include "symbolize/base/array.h"
 #include "symbolize/symbolizer.h"
 
 #define STACK_POINTER UNW_X86_64_RSP

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "symbolize/cache.h"
+#include "symbolize/cache/cache.h"
 
 #define MB 1000000u
 

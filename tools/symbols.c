@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "env/env.h"
-#include "symbolize/cache.h"
+#include "symbolize/cache/cache.h"
 
 #define DEBUGINFOD_SECONDS 60
 

@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "symbolize/cache.h"
+#include "symbolize/cache/cache.h"
 
 #define FUNCTIONS 300
 #define ADDRESSES 20000

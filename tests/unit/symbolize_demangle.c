@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "symbolize/strings.h"
-#include "symbolize/symbolize.h"
+#include "symbolize/base/strings.h"
+#include "symbolize/base/demangle.h"
 
 #define PATIENCE_SECONDS 1.0
 

@@ -5,8 +5,8 @@
 #include <dwarf.h>
 #include <libgen.h>
 
-#include "symbolize/object.h"
-#include "symbolize/package.h"
+#include "symbolize/elf/object.h"
+#include "symbolize/dwarf/dwp.h"
 
 static const char c_program[] = "#include <stdio.h>\n"
 				"#include <stdlib.h>\n"

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "symbolize/spans.h"
+#include "symbolize/base/interval_map.h"
 
 static uint32_t found(const struct sp_spans *spans, uint64_t address)
 {

@@ -1,0 +1,32 @@
+/* Address ranges that may nest and overlap, answering "which is the innermost one here?".
+ * Used for compilation units, functions, inlined code and ELF symbols alike. */
+#ifndef SP_SYMBOLIZE_BASE_INTERVAL_MAP_H
+#define SP_SYMBOLIZE_BASE_INTERVAL_MAP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct sp_span {
+	uint64_t low, high; /* [low, high) */
+	uint64_t reach;     /* largest high of this and all earlier spans, once sorted */
+	uint32_t rank;      /* of spans starting at the same address the highest rank wins */
+	uint32_t index;     /* the user's own; breaks ties, higher wins */
+};
+
+struct sp_spans {
+	struct sp_span *list;
+	size_t count, capacity;
+};
+
+void sp_spans_free(struct sp_spans *spans);
+
+/* Returns 0 or -ENOMEM. Empty and reversed ranges are ignored. */
+int sp_spans_add(struct sp_spans *spans, uint64_t low, uint64_t high, uint32_t rank, uint32_t index);
+
+/* To be called after the last add and before the first find. */
+void sp_spans_sort(struct sp_spans *spans);
+
+/* The covering span that starts last, or NULL. */
+const struct sp_span *sp_spans_find(const struct sp_spans *spans, uint64_t address);
+
+#endif

@@ -1,0 +1,73 @@
+/* A unit's entries, one after the other, with what finding functions and inlined calls takes of them
+ * (DWARF 2 to 5). libdw can walk them too, but decodes an entry's abbreviation anew at each step, which is most of
+ * the time that a large program's units take.
+ *
+ * Debug information may be damaged or hostile: reading goes strictly forward, so that neither loops nor entries
+ * that claim the same children again can hold us up. */
+#ifndef SP_SYMBOLIZE_DWARF_DIE_H
+#define SP_SYMBOLIZE_DWARF_DIE_H
+
+#include <elfutils/libdw.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "symbolize/dwarf/ranges.h"
+
+/* A unit's table of abbreviations, as far as needed here. */
+struct sp_abbreviations {
+	struct sp_abbreviation *list; /* by code */
+	size_t count, capacity;
+	struct sp_step *steps; /* of all abbreviations */
+	size_t steps_count, steps_capacity;
+};
+
+struct sp_entries {
+	struct sp_abbreviations abbreviations;
+	Dwarf *dwarf;          /* which the unit is of */
+	const uint8_t *header; /* of the unit; NULL: nothing can be read */
+	const uint8_t *end;
+	uint8_t address_bytes, offset_bytes;
+	uint16_t version;
+	struct sp_range_lists lists;
+};
+
+/* What an entry tells of its code. */
+enum sp_entry_code {
+	SP_CODE_NONE,
+	SP_CODE_RANGE,  /* low to high */
+	SP_CODE_LIST,   /* of ranges, at the offset in `low` */
+	SP_CODE_LISTED, /* libdw knows */
+};
+
+struct sp_entry {
+	const uint8_t *at;
+	uint64_t low, high;
+	const uint8_t *sibling; /* the entry behind its children; NULL: not told */
+	uint16_t tag;
+	bool children;
+	enum sp_entry_code code;
+};
+
+/* Where a walk is: the next entry. */
+struct sp_entry_walk {
+	const struct sp_entries *entries;
+	const uint8_t *at;
+};
+
+/* Prepares for the entries of the unit whose own entry this is. own_lists: it is no part of a split unit. A unit that
+ * cannot be read has no entries. Returns 0 or -ENOMEM. */
+int sp_entries_open(struct sp_entries *entries, Dwarf_Die *unit, bool own_lists);
+void sp_entries_close(struct sp_entries *entries);
+
+/* Reads the entry at walk->at and goes on to what follows it: its first child, if it has children, else its next
+ * sibling. False behind the last sibling, from where the walk goes on with the parent's siblings, and at damage. */
+bool sp_entry_next(struct sp_entry_walk *walk, struct sp_entry *entry);
+
+/* Passes by the children of the entry just read. */
+void sp_entry_skip_children(struct sp_entry_walk *walk, const struct sp_entry *entry);
+
+/* The entry for libdw; false when libdw does not find it. */
+bool sp_entry_die(const struct sp_entries *entries, const uint8_t *at, Dwarf_Die *die);
+
+#endif
