@@ -159,6 +159,17 @@ static int load_tables(struct sp_symbols *m)
 	return rc ? rc : sp_plt_load(&m->plt, &m->object);
 }
 
+static struct sp_dwarf *open_reader(struct sp_symbols *m, struct sp_symbols_context *context, size_t cost_limit,
+	bool reopen)
+{
+	return sp_dwarf_open(&(struct sp_dwarf_file){.object = m->with_dwarf,
+				     .program = &m->object,
+				     .program_path = m->path,
+				     .code = &m->code,
+				     .deps = &m->deps},
+		context, cost_limit, reopen);
+}
+
 void sp_symbols_open(struct sp_symbols *m, struct sp_symbols_context *context)
 {
 	bool full;
@@ -185,14 +196,14 @@ void sp_symbols_open(struct sp_symbols *m, struct sp_symbols_context *context)
 	m->source = m->symtab.source;
 	m->names_only = context->options.names_only && m->symtab.full;
 	if (m->with_dwarf && !m->names_only)
-		m->dwarf = sp_dwarf_open(m, context, COST_LIMIT, false);
+		m->dwarf = open_reader(m, context, COST_LIMIT, false);
 	if (m->dwarf)
 		m->source = SP_SYMBOLS_DWARF;
 }
 
 struct sp_dwarf *sp_symbols_reader(struct sp_symbols *m, struct sp_symbols_context *context, size_t cost_limit)
 {
-	return sp_dwarf_open(m, context, cost_limit, true);
+	return open_reader(m, context, cost_limit, true);
 }
 
 bool sp_symbols_frame(struct sp_symbols *m, struct sp_symbols_context *context, uint64_t address,

@@ -10,10 +10,10 @@
 #include <string.h>
 
 #include "symbolize/base/array.h"
+#include "symbolize/context.h"
 #include "symbolize/dwarf/dwp.h"
 #include "symbolize/dwarf/units.h"
 #include "symbolize/elf/debugfile.h"
-#include "symbolize/module.h"
 
 #define COST_BYTES 48u /* a unit of cost: see dwarf.h */
 
@@ -28,13 +28,11 @@ struct memory {
 };
 
 struct sp_dwarf {
-	const struct sp_symbols *module;
+	struct sp_dwarf_file file;
 	const struct sp_object *object;
 	struct sp_object reopened; /* what object is, where this reader has a handle of its own */
-	const struct sp_spans *code;
 	struct sp_symbols_context *context;
 	struct sp_strings *strings;
-	struct sp_deps *deps;
 	size_t cost_limit;
 	struct sp_object alt_object;
 	Dwarf *alt, *main;
@@ -93,7 +91,7 @@ static void find_line_sections(struct sp_dwarf *dwarf)
 static void note(struct sp_dwarf *dwarf, const char *path)
 {
 	pthread_mutex_lock(&dwarf->context->lock);
-	sp_deps_add(dwarf->deps, path);
+	sp_deps_add(dwarf->file.deps, path);
 	pthread_mutex_unlock(&dwarf->context->lock);
 }
 
@@ -102,7 +100,7 @@ static void note_failure(struct sp_dwarf *dwarf, int error)
 	if (!error)
 		return;
 	pthread_mutex_lock(&dwarf->context->lock);
-	sp_deps_failed(dwarf->deps, error);
+	sp_deps_failed(dwarf->file.deps, error);
 	pthread_mutex_unlock(&dwarf->context->lock);
 }
 
@@ -111,7 +109,7 @@ static int open_alt(struct sp_dwarf *dwarf)
 	int rc;
 
 	pthread_mutex_lock(&dwarf->context->lock);
-	rc = sp_debugfile_open_alt(&dwarf->alt_object, dwarf->main, dwarf->object, dwarf->context, dwarf->deps);
+	rc = sp_debugfile_open_alt(&dwarf->alt_object, dwarf->main, dwarf->object, dwarf->context, dwarf->file.deps);
 	pthread_mutex_unlock(&dwarf->context->lock);
 	return rc;
 }
@@ -135,29 +133,26 @@ static int load(struct sp_dwarf *dwarf)
 			return -ENOEXEC;
 		dwarf_setalt(dwarf->main, dwarf->alt);
 	}
-	return sp_units_load(&dwarf->units, dwarf->main, dwarf->code);
+	return sp_units_load(&dwarf->units, dwarf->main, dwarf->file.code);
 }
 
-struct sp_dwarf *sp_dwarf_open(struct sp_symbols *module, struct sp_symbols_context *context, size_t cost_limit,
+struct sp_dwarf *sp_dwarf_open(const struct sp_dwarf_file *file, struct sp_symbols_context *context, size_t cost_limit,
 	bool reopen)
 {
-	const struct sp_object *object = module->with_dwarf;
 	struct sp_dwarf *dwarf = calloc(1, sizeof(*dwarf));
 	int rc = 0;
 
 	if (!dwarf) {
-		sp_deps_failed(&module->deps, -ENOMEM);
+		sp_deps_failed(file->deps, -ENOMEM);
 		return NULL;
 	}
-	dwarf->module = module;
-	dwarf->code = &module->code;
+	dwarf->file = *file;
 	dwarf->context = context;
 	dwarf->strings = &context->strings;
-	dwarf->deps = &module->deps;
 	dwarf->cost_limit = cost_limit;
-	dwarf->object = reopen ? &dwarf->reopened : object;
+	dwarf->object = reopen ? &dwarf->reopened : file->object;
 	if (reopen)
-		rc = sp_object_reopen(&dwarf->reopened, object);
+		rc = sp_object_reopen(&dwarf->reopened, file->object);
 	if (!rc)
 		rc = load(dwarf);
 	if (!rc && dwarf->units.count)
@@ -372,7 +367,8 @@ static int read_lines(struct sp_dwarf *dwarf, struct sp_unit *unit)
 
 	if (!dwarf->line_section || !get_number(&unit->die, DW_AT_stmt_list, &offset))
 		return 0;
-	rc = sp_lines_read(&unit->lines, dwarf->line_section->d_buf, dwarf->line_section->d_size, offset, dwarf->code);
+	rc = sp_lines_read(&unit->lines, dwarf->line_section->d_buf, dwarf->line_section->d_size, offset,
+		dwarf->file.code);
 	dwarf->cost += unit->lines.count;
 	return rc ? rc : sp_files_read(&unit->files, &unit->lines.tables, &dwarf->texts);
 }
@@ -389,7 +385,7 @@ static const char *unit_text(struct sp_unit *unit, unsigned name, unsigned old_n
 static bool split_path(char path[PATH_MAX], size_t i, const struct sp_dwarf *dwarf, struct sp_unit *unit)
 {
 	const char *name = unit_text(unit, DW_AT_dwo_name, DW_AT_GNU_dwo_name);
-	const char *directory = unit_text(unit, DW_AT_comp_dir, 0), *real = dwarf->module->object.path;
+	const char *directory = unit_text(unit, DW_AT_comp_dir, 0), *real = dwarf->file.program->path;
 	int bytes = PATH_MAX;
 
 	if (!name || !*name || i > 1)
@@ -436,18 +432,19 @@ static void note_missing(struct sp_dwarf *dwarf, struct sp_unit *unit)
 	if (!split_path(path, 0, dwarf, unit) || !*path)
 		return;
 	pthread_mutex_lock(&dwarf->context->lock);
-	sp_deps_miss(dwarf->deps, path);
+	sp_deps_miss(dwarf->file.deps, path);
 	pthread_mutex_unlock(&dwarf->context->lock);
 }
 
 /* Opens the package with the unit's split part; one without it only for want of another. */
 static void open_package(struct sp_dwarf *dwarf, struct sp_unit *unit)
 {
-	const struct sp_symbols *m = dwarf->module;
+	const struct sp_dwarf_file *file = &dwarf->file;
 	char path[PATH_MAX];
 
 	dwarf->package_tried = true;
-	for (size_t i = 0; sp_debugfile_package(path, i, dwarf->object, &m->object, m->path, dwarf->context); i++) {
+	for (size_t i = 0;
+		sp_debugfile_package(path, i, dwarf->object, file->program, file->program_path, dwarf->context); i++) {
 		struct sp_package *found;
 		int error;
 
@@ -546,7 +543,7 @@ size_t sp_dwarf_frames(struct sp_dwarf *dwarf, uint64_t address, struct sp_symbo
 	dwarf->current = unit;
 	out[0] = (struct sp_symbol){0};
 	describe_line(dwarf, unit, address, &out[0]);
-	function = sp_unit_function(unit, address, dwarf->code, &dwarf->cost);
+	function = sp_unit_function(unit, address, dwarf->file.code, &dwarf->cost);
 	if (!function || !sp_entry_die(&unit->entries, function->at, &die))
 		return 1;
 	count = inlined_frames(dwarf, function, address, out, max);

@@ -7,16 +7,22 @@
 #include "symbolize/symbolize.h"
 
 struct sp_dwarf;
-struct sp_symbols;
 struct sp_symbols_context;
 
-/* Indexes the compilation units of the module's file with DWARF; functions and lines are read when first asked
- * for. What is not in the module's code is what the linker threw away. Shared (dwz) and split files are looked for by the
- * context's options and noted among the module's dependencies, under the context's lock. cost_limit: line table marks and
- * index entries (about 48 bytes each) held before all is dropped and read anew. reopen: with a handle of its own on the
- * file, to work in another thread. What is passed must outlive the result.
+/* What a reader is opened for. All of it must outlive the reader. */
+struct sp_dwarf_file {
+	const struct sp_object *object;  /* with the DWARF: the program itself or a separate debug file */
+	const struct sp_object *program; /* whose code it describes */
+	const char *program_path;        /* as the target saw it */
+	const struct sp_spans *code;     /* of the program; what is outside of it the linker threw away */
+	struct sp_deps *deps;            /* files that were looked for are noted here, under the context's lock */
+};
+
+/* Indexes the compilation units; functions and lines are read when first asked for. Shared (dwz) and split files are looked
+ * for by the context's options. cost_limit: line table marks and index entries (about 48 bytes each) held before all is
+ * dropped and read anew. reopen: with a handle of its own on the file, to work in another thread.
  * Returns NULL when the DWARF is unusable, the file cannot be opened again, or memory is out. */
-struct sp_dwarf *sp_dwarf_open(struct sp_symbols *module, struct sp_symbols_context *context, size_t cost_limit,
+struct sp_dwarf *sp_dwarf_open(const struct sp_dwarf_file *file, struct sp_symbols_context *context, size_t cost_limit,
 	bool reopen);
 void sp_dwarf_close(struct sp_dwarf *dwarf);
 

@@ -43,19 +43,25 @@ setup_tree() {
 	status_of 1 "$LINT/layers.sh" tree
 }
 
-@test "layers: the stages of profiles/ include downhill alone" {
+@test "layers: the stages of symbolize/ and profiles/ include downhill alone" {
 	setup_tree
 	printf '#include "profiles/base/a.h"\n#include "profiles/model/a.h"\n#include "profiles/html/a.h"\n' >tree/profiles/html/ok.c
+	mkdir -p tree/symbolize/dwarf
+	printf '#include "symbolize/context.h"\n#include "symbolize/elf/a.h"\n' >tree/symbolize/dwarf/ok.c
+	printf '#include "symbolize/cache/a.h"\n#include "symbolize/dwarf/a.h"\n' >tree/symbolize/ok.c
 	"$LINT/layers.sh" tree
-	for breach in 'base/x.c:profiles/model/a.h' 'redact/x.c:profiles/spool/a.h' 'spool/x.c:profiles/output/a.h' \
-		'model/x.c:profiles/markdown/a.h' 'markdown/x.c:profiles/spool/a.h' 'compare/x.c:profiles/markdown/a.h' \
-		'export/x.c:profiles/compare/a.h' 'html/x.c:profiles/markdown/a.h' 'output/x.c:profiles/html/a.h' \
-		'model/x.c:sampler/spool.h' 'markdown/x.c:symbolize/symbolize.h' 'x.c:profiles/base/a.h' 'other/x.c:profiles/base/a.h'; do
-		mkdir -p tree/profiles/other
-		printf '#include "%s"\n' "${breach#*:}" >"tree/profiles/${breach%%:*}"
+	for breach in 'profiles/base/x.c:profiles/model/a.h' 'profiles/redact/x.c:profiles/spool/a.h' 'profiles/spool/x.c:profiles/output/a.h' \
+		'profiles/model/x.c:profiles/markdown/a.h' 'profiles/markdown/x.c:profiles/spool/a.h' 'profiles/compare/x.c:profiles/markdown/a.h' \
+		'profiles/export/x.c:profiles/compare/a.h' 'profiles/html/x.c:profiles/markdown/a.h' 'profiles/output/x.c:profiles/html/a.h' \
+		'profiles/model/x.c:sampler/spool.h' 'profiles/markdown/x.c:symbolize/symbolize.h' 'profiles/x.c:profiles/base/a.h' 'profiles/other/x.c:profiles/base/a.h' \
+		'symbolize/base/x.c:symbolize/symbolize.h' 'symbolize/disk/x.c:symbolize/elf/a.h' \
+		'symbolize/elf/x.c:symbolize/dwarf/a.h' 'symbolize/dwarf/x.c:symbolize/module.h' \
+		'symbolize/cache/x.c:symbolize/context.h' 'symbolize/other/x.c:symbolize/base/a.h'; do
+		mkdir -p tree/profiles/other tree/symbolize/{base,disk,elf,dwarf,cache,other}
+		printf '#include "%s"\n' "${breach#*:}" >"tree/${breach%%:*}"
 		status_of 1 "$LINT/layers.sh" tree 2>err
-		grep -q "profiles/${breach%%:*}" err
-		rm "tree/profiles/${breach%%:*}"
+		grep -q "${breach%%:*}" err
+		rm "tree/${breach%%:*}"
 	done
 }
 

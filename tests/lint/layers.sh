@@ -14,22 +14,28 @@ declare -A allowed=(
 	[tools]='(tools|env|profiles|symbolize)/.*'
 	[tests]='.*'
 )
-# The folders of profiles/ are stages too: each may include itself and those named here, which stand above it.
+# The folders of symbolize/ and profiles/ are stages too: each may include itself and those named here. What stands in
+# symbolize/ itself uses all of its stages, which see the two headers that say what is asked and how.
 declare -A stages=(
-	[base]=''
-	[redact]='base'
-	[spool]='base'
-	[model]='base|redact|spool'
-	[markdown]='base|model'
-	[compare]='base|model'
-	[export]='base|model|markdown'
-	[html]='base|model|compare|export'
-	[output]='base|redact|spool|model|markdown'
+	[symbolize/base]=''
+	[symbolize/disk]='base'
+	[symbolize/elf]='base|disk|(symbolize|context)\.h'
+	[symbolize/dwarf]='base|disk|elf|(symbolize|context)\.h'
+	[symbolize/cache]='base|disk|symbolize\.h'
+	[profiles/base]=''
+	[profiles/redact]='base'
+	[profiles/spool]='base'
+	[profiles/model]='base|redact|spool'
+	[profiles/markdown]='base|model'
+	[profiles/compare]='base|model'
+	[profiles/export]='base|model|markdown'
+	[profiles/html]='base|model|compare|export'
+	[profiles/output]='base|redact|spool|model|markdown'
 )
-# header of another folder: the one stage of profiles/ that may include it
+# header of another folder: the one stage that may include it
 declare -A stage_of=(
-	[sampler/spool.h]=spool
-	[symbolize/symbolize.h]=model
+	[sampler/spool.h]=profiles/spool
+	[symbolize/symbolize.h]=profiles/model
 )
 # library header: folders that may include it
 declare -A owners=(
@@ -46,13 +52,12 @@ complain() {
 	bad=1
 }
 check_stage() { # FILE HEADER
-	local stage=${1#profiles/} other=${2#profiles/}
-	[[ $stage == */* ]] || { complain "$1: profiles/ holds folders alone"; return; }
-	stage=${stage%%/*}
-	[ -n "${stages[$stage]+known}" ] || { complain "$1: 'profiles/$stage' is not a stage of the design"; return; }
-	if [[ $2 != profiles/* ]]; then
+	local folder=${1%%/*} stage=${1%/*} other=${2#*/}
+	[[ $folder != symbolize || $stage != symbolize ]] || return 0
+	[ -n "${stages[$stage]+known}" ] || { complain "$1: '$stage' is not a stage of the design"; return; }
+	if [[ $2 != "$folder"/* ]]; then
 		[ "${stage_of[$2]-$stage}" = "$stage" ] || complain "$1 must not include \"$2\""
-	elif [[ ! ${other%%/*} =~ ^($stage|${stages[$stage]})$ ]]; then
+	elif [[ ! ${other%%/*} =~ ^(${stage#*/}|${stages[$stage]})$ ]]; then
 		complain "$1 must not include \"$2\""
 	fi
 }
@@ -61,7 +66,7 @@ while IFS= read -r file; do
 	[ -n "${allowed[$folder]-}" ] || { complain "$file: '$folder' is not a folder of the design"; continue; }
 	while read -r name; do
 		[[ $name =~ ^${allowed[$folder]}$ && $name == */* ]] || { complain "$file must not include \"$name\""; continue; }
-		[ "$folder" != profiles ] || check_stage "$file" "$name"
+		[[ ! $folder =~ ^(symbolize|profiles)$ ]] || check_stage "$file" "$name"
 	done < <(sed -nE 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*"([^"]*)".*/\1/p' "$file")
 	while read -r name; do
 		for pattern in "${!owners[@]}"; do
