@@ -120,3 +120,11 @@ below() {
 		tree "$profile" | grep -q '\[unknown\]'
 	done
 }
+
+@test "onto another stack, by code that has no tables and no frame" {
+	profiled "$TARGETS/switched" 1 >out
+	profile=$(profile_of switched)
+	complete "$profile"
+	[ "$(below switched_end "$profile")" != '[truncated]' ]
+	tree "$profile" | tr -s ' \n' ' ' | grep -q 'switched_outer.* switched_inner.* switched_call.* switched_work.* spend'
+}
