@@ -1,6 +1,7 @@
 /* The end: the spool is completed and rendered. */
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "preload/agent.h"
 #include "preload/spool_place.h"
@@ -113,6 +114,17 @@ static void end_process(enum sp_exit_kind kind, int value, const char *tree)
 		render(active ? sp_process.spool_path : NULL, tree, held);
 }
 
+/* A program that has no descriptor left when it ends is allowed more in most cases: a few are needed from here on. */
+static void allow_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (sp_sys(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) != 0 || limit.rlim_cur >= limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	sp_sys(SYS_prlimit64, 0, RLIMIT_NOFILE, &limit, NULL);
+}
+
 void sp_finish(enum sp_exit_kind kind, int value)
 {
 	static uint32_t ending, ended; /* atomic; ending: tid of the thread that is at it */
@@ -147,6 +159,7 @@ void sp_finish(enum sp_exit_kind kind, int value)
 	}
 	tree = sp_tree_close();
 	if (tree || sp_load(&sp_agent.state) == SP_AGENT_ACTIVE) {
+		allow_descriptors();
 		sp_hold_signals(mask);
 		end_process(kind, value, tree);
 		sp_hold_end();

@@ -45,8 +45,10 @@ struct registry {
 	}
 	~registry()
 	{
+		std::lock_guard<std::mutex> hold(lock); /* who is using it now has not come too late */
 		for (auto &name : names)
 			name.assign(100, '\xa5');
+		names.clear();
 		gone_ns = now_ns(CLOCK_MONOTONIC);
 	}
 };
