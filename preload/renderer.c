@@ -40,7 +40,7 @@ struct spawn {
 	uint32_t tid;     /* atomic: of the child in between; the kernel clears it when that ends */
 	uint32_t started; /* atomic, futex: the renderer runs, or will not */
 	bool patient;     /* the target waits for it */
-	bool busy;        /* atomic: of all this */
+	int busy;         /* atomic: the process whose all this is; a forked child's copy is its parent's */
 	int failed;       /* atomic: negative errno of what failed, written by the children */
 	char stack[2][STACK_BYTES] __attribute__((aligned(16)));
 };
@@ -361,20 +361,22 @@ static int render(struct spawn *s)
 int sp_render(const char *spool, const char *tree, bool patient)
 {
 	struct spawn *s = &spawn;
-	int err;
+	int before = sp_load(&s->busy), err;
 
 	if (sp_under_valgrind()) /* it makes a fork of a clone, which would run on in the program */
 		return -ENOTSUP;
 	/* A child in between that is still there has our stack. */
-	if (__atomic_exchange_n(&s->busy, true, __ATOMIC_ACQUIRE))
+	if (before == sp_agent.pid ||
+		!__atomic_compare_exchange_n(&s->busy, &before, sp_agent.pid, false, __ATOMIC_ACQUIRE,
+			__ATOMIC_RELAXED))
 		return -EBUSY;
-	if (sp_load(&s->tid)) {
+	if (s->target == sp_agent.pid && sp_load(&s->tid)) {
 		err = -EBUSY;
 	} else {
 		s->patient = patient;
 		set_arguments(s, spool, tree);
 		err = render(s);
 	}
-	__atomic_store_n(&s->busy, false, __ATOMIC_RELEASE);
+	__atomic_store_n(&s->busy, 0, __ATOMIC_RELEASE);
 	return err;
 }

@@ -102,7 +102,7 @@ static bool goes_there(const struct place *place, const char *spool, const struc
 	return sp_state_path(own, PATH_MAX, "profiles") == 0 && is_below(place, own, environment);
 }
 
-/* Whether a renderer has it, or is about to. */
+/* Whether a renderer has it, or is about to. One that was left to its tree's end waits for that, and nobody for it. */
 static bool is_busy(int fd, const struct sp_spool_header *h)
 {
 	struct timespec now;
@@ -113,7 +113,8 @@ static bool is_busy(int fd, const struct sp_spool_header *h)
 		return true;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-	return h->state == SP_STATE_ENDED && now_ns >= ended_ns && now_ns - ended_ns < seconds * 1000000000u;
+	return h->state == SP_STATE_ENDED && !h->left && now_ns >= ended_ns &&
+		now_ns - ended_ns < seconds * 1000000000u;
 }
 
 static void look_at(struct candidates *all, const char *path, const struct place *place)

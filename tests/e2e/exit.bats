@@ -130,3 +130,17 @@ PY
 	kill -KILL $pid
 	wait || true
 }
+
+@test "a program that has used up its address space or its descriptors is rendered, and ends at once" {
+	for what in addresses descriptors; do
+		rm -rf "$SMARTPROF_DIR"
+		status=0
+		(ulimit -v 1000000; ulimit -Sn 40; SMARTPROF_VERBOSE=1 profiled "$TARGETS/used_up" $what) 2>err || status=$?
+		[ "$status" -eq 3 ] || fail "$what: status $status"
+		[ ! -s err ] || fail "$what: $(cat err)"
+		[ "$(front exit "$(profile_of used_up)")" = 3 ]
+	done
+	# Those that have no more to be had are told, and do not wait.
+	(ulimit -n 40; SMARTPROF_VERBOSE=1 profiled "$TARGETS/used_up" descriptors) 2>err || [ $? -eq 3 ]
+	grep -q 'smartprof recover' err
+}
