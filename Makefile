@@ -24,8 +24,12 @@ SAMPLER_OBJ := $(filter $(B)/obj/agent/sampler/%,$(AGENT_OBJ))
 CMD_OBJ := $(CMD_SRC:%=$(B)/obj/cmd/%.o) $(B)/obj/cmd/profiles/html/files.S.o
 # The chart library of the HTML page goes into the command, as Debian's node-d3-* have it.
 D3_DIR ?= /usr/share/nodejs
-D3_SELECTION := $(D3_DIR)/d3-selection/dist/d3-selection.min.js
-D3_HIERARCHY := $(D3_DIR)/d3-hierarchy/dist/d3-hierarchy.min.js
+# Each after those that it needs.
+D3_PARTS := selection hierarchy array collection color dispatch ease format interpolate path time time-format timer \
+	transition drag brush scale axis shape
+D3_FILES := $(foreach part,$(D3_PARTS),$(D3_DIR)/d3-$(part)/dist/d3-$(part).min.js)
+PAGE_SCRIPTS := $(addprefix profiles/html/script/,data.js trees.js flame.js timeline.js details.js table.js comparison.js \
+	report.js page.js)
 
 # To the compiler, malloc changes no memory of ours: here it counts.
 ALLOCATORS := malloc calloc realloc reallocarray free aligned_alloc memalign posix_memalign valloc pvalloc strdup strndup
@@ -67,10 +71,15 @@ $(B)/obj/cmd/%.o: %
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(CSTD) $(SANFLAGS) -c -o $@ $<
 
-$(B)/obj/cmd/profiles/html/files.S.o: CPPFLAGS += -DD3_SELECTION='"$(D3_SELECTION)"' -DD3_HIERARCHY='"$(D3_HIERARCHY)"'
-$(B)/obj/cmd/profiles/html/files.S.o: $(wildcard profiles/html/*.html profiles/html/*.css profiles/html/*.js profiles/html/*.txt) $(D3_SELECTION) $(D3_HIERARCHY)
+$(B)/obj/cmd/profiles/html/files.S.o: CPPFLAGS += -DD3='"$(B)/obj/d3.js"' -DSCRIPT='"$(B)/obj/page.js"'
+$(B)/obj/cmd/profiles/html/files.S.o: $(wildcard profiles/html/*.html profiles/html/*.css profiles/html/*.txt) $(B)/obj/d3.js $(B)/obj/page.js
+$(B)/obj/d3.js: $(D3_FILES)
+$(B)/obj/page.js: $(PAGE_SCRIPTS)
+$(B)/obj/d3.js $(B)/obj/page.js: Makefile
+	@mkdir -p $(@D)
+	$(Q)cat $(filter %.js,$^) >$@.new && mv $@.new $@
 $(D3_DIR)/%.min.js:
-	@echo 'make: no $@: install node-d3-selection and node-d3-hierarchy (make deps), or say D3_DIR=' >&2; exit 1
+	@echo 'make: no $@: install what .ci/packages.txt names (make deps), or say D3_DIR=' >&2; exit 1
 
 # --- unit tests: tests/unit/*.c with a main() are tests, the others help all of them
 UNIT_ALL := $(wildcard tests/unit/*.c)

@@ -182,15 +182,10 @@ static void site_free(const struct sp_live *e)
 	add_in_use(e, -1ull);
 }
 
-static uint32_t record_index(const struct sp_thread *t)
-{
-	return t && t->record ? (uint32_t)(t->record - (struct sp_thread_record *)sp_section(SP_SEC_THREADS)) : 0;
-}
-
 /* Allocations that the allocating thread has made since; many when another thread asks. */
 static uint32_t calls_since(const struct sp_live *e)
 {
-	uint32_t mine = record_index(sp_tls.thread);
+	uint32_t mine = sp_thread_record_index(sp_tls.thread);
 
 	return mine && mine == e->thread ? (uint32_t)sp_tls.heap.allocs - e->thread_allocs : UINT32_MAX;
 }
@@ -325,7 +320,7 @@ static void record_hit(void *arg)
 	uint64_t interval = sp_load(&sp_agent.spool->heap.interval_bytes);
 	struct sp_live entry = {.size = hit->size,
 		.born_tsc = sp_tsc(),
-		.thread = record_index(t),
+		.thread = sp_thread_record_index(t),
 		.thread_allocs = (uint32_t)t->tls->heap.allocs};
 	struct sp_walk walk;
 
@@ -338,8 +333,10 @@ static void record_hit(void *arg)
 static void replay_one(const struct sp_early_sample *s, void *arg)
 {
 	struct sp_thread *t = arg;
-	struct sp_live entry = {
-		.size = s->size, .born_tsc = s->born_tsc, .thread = record_index(t), .thread_allocs = s->thread_allocs};
+	struct sp_live entry = {.size = s->size,
+		.born_tsc = s->born_tsc,
+		.thread = sp_thread_record_index(t),
+		.thread_allocs = s->thread_allocs};
 	struct sp_walk walk = {.frames = s->frames, .depth = s->depth, .flags = s->flags};
 
 	enter(t, &walk, &entry, s->p, SP_EARLY_INTERVAL);

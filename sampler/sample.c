@@ -39,7 +39,7 @@ static void add_sample(struct sp_thread *t, const ucontext_t *context, struct sp
 	if (walk.flags & SP_STACK_CUT)
 		sp_add(&cpu->truncated, 1);
 	stack = sp_stacks_intern(t, &walk);
-	samples = sp_stacks_add_cpu(stack, weight.user_ns, weight.sys_ns);
+	samples = sp_stacks_add_cpu(stack, sp_thread_record_index(t), weight.user_ns, weight.sys_ns);
 	if (sp_unlikely(walk.flags & SP_STACK_BROKEN))
 		sp_copies_take(t, context, stack, samples);
 	t->user_assigned_ns += weight.user_ns;

@@ -495,15 +495,19 @@ struct sp_timepoint {
 	uint64_t heap_inuse_bytes; /* estimate */
 	uint64_t cpu_interval_ns;
 	uint64_t heap_interval_bytes;
-	uint64_t reserved;
+	uint64_t logged; /* samples in the log so far, those that found it full included */
 };
 
 /* One CPU sample. The order is that of the samples' taking, all threads together; the log ends
  * when its table is full, the sums in the stacks do not. */
 struct sp_log_entry {
-	uint32_t stack;  /* index into SP_SEC_STACKS */
-	uint32_t weight; /* SP_LOG_UNIT_NS; 0 not (yet) written */
+	uint32_t stack : 20; /* index into SP_SEC_STACKS */
+	uint32_t
+		thread : 12; /* index into SP_SEC_THREADS, 0 unknown; a short thread's record may have become another's */
+	uint32_t weight;     /* SP_LOG_UNIT_NS; 0 not (yet) written */
 };
+
+_Static_assert(SP_STACKS_MAX <= 1u << 20 && SP_THREADS_MAX <= 1u << 12, "a log entry has room for their numbers");
 
 #define SP_LOG_UNIT_NS 64u
 

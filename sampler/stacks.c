@@ -139,7 +139,7 @@ uint32_t sp_stacks_intern(struct sp_thread *t, const struct sp_walk *walk)
 	return found && empty && buckets_in_use() != in_use ? sp_stacks_intern(t, walk) : found;
 }
 
-static void append_log(uint32_t stack, uint64_t weight_ns)
+static void append_log(uint32_t stack, uint32_t thread, uint64_t weight_ns)
 {
 	uint64_t units = (weight_ns + SP_LOG_UNIT_NS / 2) / SP_LOG_UNIT_NS;
 	uint32_t at = sp_spool_allot(SP_SEC_LOG, 1);
@@ -147,11 +147,12 @@ static void append_log(uint32_t stack, uint64_t weight_ns)
 
 	if (!at)
 		return; /* full: the reader knows by the number of samples */
-	e->stack = stack;
+	e->stack = stack & 0xfffff;
+	e->thread = thread & 0xfff;
 	__atomic_store_n(&e->weight, units < UINT32_MAX ? (uint32_t)units : UINT32_MAX, __ATOMIC_RELEASE);
 }
 
-uint32_t sp_stacks_add_cpu(uint32_t stack, uint64_t user_ns, uint64_t sys_ns)
+uint32_t sp_stacks_add_cpu(uint32_t stack, uint32_t thread, uint64_t user_ns, uint64_t sys_ns)
 {
 	struct sp_stack *s = stack_at(stack);
 	uint64_t us = (user_ns + sys_ns) / 1000;
@@ -162,7 +163,7 @@ uint32_t sp_stacks_add_cpu(uint32_t stack, uint64_t user_ns, uint64_t sys_ns)
 	if (sys_ns)
 		sp_add(&s->sys_ns, sys_ns);
 	sp_add(&s->weight_sq_us2, us * us);
-	append_log(stack, user_ns + sys_ns);
+	append_log(stack, thread, user_ns + sys_ns);
 	return sp_load(&s->user_samples) + sp_load(&s->sys_samples);
 }
 

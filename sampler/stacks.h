@@ -9,8 +9,9 @@
  * Lock-free; any context. */
 uint32_t sp_stacks_intern(struct sp_thread *t, const struct sp_walk *walk) SP_HIDDEN;
 
-/* Adds a CPU sample's weight to a stack; returns how many samples that has now. */
-uint32_t sp_stacks_add_cpu(uint32_t stack, uint64_t user_ns, uint64_t sys_ns) SP_HIDDEN;
+/* Adds a CPU sample's weight to a stack; returns how many samples that has now. thread: its record's number, 0
+ * unknown. */
+uint32_t sp_stacks_add_cpu(uint32_t stack, uint32_t thread, uint64_t user_ns, uint64_t sys_ns) SP_HIDDEN;
 
 /* The allocation site of a stack, made if new; 0 when the table is full (counted). */
 uint32_t sp_stacks_site(uint32_t stack) SP_HIDDEN;

@@ -343,6 +343,11 @@ static void close_record(struct sp_thread *t)
 	t->record = NULL;
 }
 
+uint32_t sp_thread_record_index(const struct sp_thread *t)
+{
+	return t && t->record ? (uint32_t)(t->record - (struct sp_thread_record *)sp_section(SP_SEC_THREADS)) : 0;
+}
+
 void sp_thread_bury(struct sp_thread *t)
 {
 	if (sp_agent.spool && t->record)

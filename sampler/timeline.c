@@ -83,6 +83,7 @@ static void add_point(uint64_t now, const struct sp_usage *usage)
 		.heap_inuse_bytes = sp_load(&h->heap.inuse_bytes),
 		.cpu_interval_ns = sp_load(&h->cpu.interval_ns),
 		.heap_interval_bytes = sp_load(&h->heap.interval_bytes),
+		.logged = sp_load(&h->sections[SP_SEC_LOG].used),
 	};
 	__atomic_store_n(&e->used, n + 1, __ATOMIC_RELEASE);
 }

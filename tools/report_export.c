@@ -47,7 +47,7 @@ static void copy_verdict(struct sp_buffer *out, const struct sp_buffer *markdown
 static void export_profile(struct sp_buffer *out, const struct sp_profile *p, const struct sp_buffer *markdown,
 	enum sp_report_format format, enum sp_view view)
 {
-	struct sp_buffer verdict = {0};
+	struct sp_buffer verdict = {0}, report = {0};
 
 	switch (format) {
 	case SP_REPORT_FOLDED:
@@ -67,8 +67,10 @@ static void export_profile(struct sp_buffer *out, const struct sp_profile *p, co
 		break;
 	default:
 		copy_verdict(&verdict, markdown);
-		sp_html_profile(out, p, verdict.data, view);
+		sp_buffer_add(&report, markdown->data, sp_markdown_top(markdown->data, markdown->length));
+		sp_html_profile(out, p, &(struct sp_html_text){verdict.data, report.data}, view);
 		sp_buffer_free(&verdict);
+		sp_buffer_free(&report);
 	}
 }
 

@@ -7,8 +7,14 @@
 #include "profiles/export/export.h"
 #include "profiles/model/model.h"
 
-/* The profile must have been prepared (sp_export_prepare). `verdict` is Markdown text; `view` is the chart shown first. */
-void sp_html_profile(struct sp_buffer *out, const struct sp_profile *profile, const char *verdict, enum sp_view view);
+/* What a profile says in words: Markdown text. */
+struct sp_html_text {
+	const char *verdict, *report;
+};
+
+/* The profile must have been prepared (sp_export_prepare). `view` is the chart shown first. */
+void sp_html_profile(struct sp_buffer *out, const struct sp_profile *profile, const struct sp_html_text *text,
+	enum sp_view view);
 
 /* The comparison's profiles must have been prepared as well; those without stacks are left out. */
 void sp_html_comparison(struct sp_buffer *out, const struct sp_comparison *comparison);

@@ -7,8 +7,7 @@
 #include "profiles/base/json.h"
 
 /* profiles/html/files.S; each ends with a NUL. */
-extern const char sp_page_html[], sp_page_css[], sp_page_js[], sp_page_licence[], sp_page_d3_selection[],
-	sp_page_d3_hierarchy[];
+extern const char sp_page_html[], sp_page_css[], sp_page_js[], sp_page_licence[], sp_page_d3[];
 
 static void put_text(struct sp_buffer *out, const char *text)
 {
@@ -30,9 +29,8 @@ static void put_part(struct sp_buffer *out, const char *name, size_t length, con
 {
 	const struct {
 		const char *name, *text;
-	} parts[] = {{"css", sp_page_css}, {"js", sp_page_js}, {"licence", sp_page_licence},
-		{"d3_selection", sp_page_d3_selection}, {"d3_hierarchy", sp_page_d3_hierarchy}, {"nonce", nonce},
-		{"data", data->data}};
+	} parts[] = {{"css", sp_page_css}, {"js", sp_page_js}, {"licence", sp_page_licence}, {"d3", sp_page_d3},
+		{"nonce", nonce}, {"data", data->data}};
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		if (strlen(parts[i].name) == length && memcmp(parts[i].name, name, length) == 0)

@@ -1,5 +1,5 @@
 /* The HTML page: a template with data in it. The template, its style and its script are page.html, page.css and page.js;
- * the charts are drawn with d3-selection and d3-hierarchy, built in from the distribution's packages. */
+ * the charts are drawn with d3, built in from the distribution's packages. */
 #ifndef SP_PROFILES_PAGE_H
 #define SP_PROFILES_PAGE_H
 
@@ -26,6 +26,18 @@ struct sp_page_stacks {
  * so names and modules are written as comparisons do. */
 uint32_t *sp_page_add(struct sp_page_stacks *stacks, const struct sp_profile *profile, unsigned side,
 	const double *scale, bool normal);
+
+/* Files by number; `list` is the data's. */
+struct sp_page_files {
+	struct sp_names names;
+	json_t *list;
+};
+uint32_t sp_page_file(struct sp_page_files *files, const char *path);
+
+/* The data's parts of one profile: "lines", "files" and "threads", and where the profile has samples in the order of time
+ * "slices" and "samples". numbers: by function; places: by CPU path, its row in "cpu". */
+void sp_page_samples_put(json_t *data, const struct sp_profile *profile, const uint32_t *numbers,
+	const uint32_t *places);
 
 /* The data's part "views": the charts there are to choose from. */
 json_t *sp_page_views(bool cpu, bool heap);

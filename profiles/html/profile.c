@@ -82,18 +82,24 @@ static json_t *errors_json(const struct sp_profile *p, const uint32_t *numbers, 
 	return errors;
 }
 
-void sp_html_profile(struct sp_buffer *out, const struct sp_profile *profile, const char *verdict, enum sp_view view)
+void sp_html_profile(struct sp_buffer *out, const struct sp_profile *profile, const struct sp_html_text *text,
+	enum sp_view view)
 {
 	const char *program = sp_profile_fact(profile, "program");
 	struct sp_page_stacks stacks = {0};
 	uint32_t *numbers = sp_page_add(&stacks, profile, 0, (const double[]){1, 1}, false);
-	json_t *data = json_pack("{s:s, s:o, s:o, s:o, s:o, s:s}", "kind", "profile", "program", sp_json_text(program),
-		"verdict", plain_json(verdict), "facts", facts_json(profile), "views",
-		sp_page_views(profile->cpu_on, profile->heap_on), "view", sp_view_info[view].key);
+	uint32_t *places = sp_alloc(profile->path_count, sizeof(*places));
+	json_t *data = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:s}", "kind", "profile", "program",
+		sp_json_text(program), "verdict", plain_json(text->verdict), "report", sp_json_text(text->report),
+		"facts", facts_json(profile), "views", sp_page_views(profile->cpu_on, profile->heap_on), "view",
+		sp_view_info[view].key);
 
 	if (!profile->filtered)
 		json_object_set_new(data, "errors", errors_json(profile, numbers, json_array_size(stacks.functions)));
+	stacks.cpu.places = places;
 	sp_page_stacks_put(&stacks, data, 1);
+	sp_page_samples_put(data, profile, numbers, places);
+	free(places);
 	free(numbers);
 	sp_page_write(out, program ? program : "profile", data);
 }

@@ -44,6 +44,24 @@ const char *sp_front_next(struct sp_front *front, const char *shared, size_t sha
 	return front->depth ? NULL : "a stack without frames";
 }
 
+const char *sp_sample_run_parse(const char **at, const char *end, struct sp_sample_run *run)
+{
+	uint64_t number;
+
+	if (!take_number(at, end, &number))
+		return "`stacks` are not numbers with blanks between";
+	*run = (struct sp_sample_run){(uint32_t)number, 1};
+	if (*at < end && **at == '*') {
+		++*at;
+		if (!take_number(at, end, &number) || !number)
+			return "no number of samples behind a stack's";
+		run->count = (uint32_t)number;
+	}
+	if (*at < end && *(*at)++ != ' ')
+		return "`stacks` are not numbers with blanks between";
+	return NULL;
+}
+
 void sp_front_free(struct sp_front *front)
 {
 	free(front->ids);

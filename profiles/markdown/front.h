@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "profiles/model/samples.h"
+
 /* The stack of the row before, root first. All-zero to begin with. */
 struct sp_front {
 	uint32_t *ids;
@@ -20,6 +22,10 @@ struct sp_front {
 const char *sp_front_next(struct sp_front *front, const char *shared, size_t shared_bytes, const char *rest,
 	size_t rest_bytes, size_t frames);
 void sp_front_free(struct sp_front *front);
+
+/* Text of runs, "12 7*30" for a sample of stack 12 and thirty of stack 7: takes the one at *at. Returns NULL, or a phrase
+ * about what is wrong with it. */
+const char *sp_sample_run_parse(const char **at, const char *end, struct sp_sample_run *run);
 
 /* A hexadecimal number of up to 16 lower-case digits. */
 bool sp_hex_parse(const char *text, size_t length, uint64_t *number);

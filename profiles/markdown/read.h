@@ -41,5 +41,7 @@ bool sp_read_mapping(struct sp_reader *r, char *text);
 bool sp_read_frame(struct sp_reader *r, char *text);
 bool sp_read_cpu_stack(struct sp_reader *r, char *text);
 bool sp_read_heap_stack(struct sp_reader *r, char *text);
+bool sp_read_slice(struct sp_reader *r, char *text);
+bool sp_read_samples(struct sp_reader *r, char *text);
 
 #endif

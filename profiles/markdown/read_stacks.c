@@ -1,4 +1,4 @@
-/* Reading the complete part's modules, frames and stacks back. Untrusted input. */
+/* Reading the complete part's modules, frames, stacks and samples back. Untrusted input. */
 #include <string.h>
 
 #include "profiles/base/escape.h"
@@ -6,6 +6,7 @@
 #include "profiles/markdown/read.h"
 #include "profiles/model/build.h"
 #include "profiles/model/folded.h"
+#include "profiles/model/samples.h"
 
 #define CPU_NUMBERS SP_CPU_WEIGHTS
 #define HEAP_NUMBERS (SP_WEIGHTS - SP_CPU_WEIGHTS)
@@ -111,4 +112,50 @@ bool sp_read_heap_stack(struct sp_reader *r, char *text)
 	path->peak_bytes = n[4], path->peak_count = n[5];
 	path->heap_samples = n[6];
 	return true;
+}
+
+bool sp_read_slice(struct sp_reader *r, char *text)
+{
+	struct sp_profile *p = r->profile;
+	char *fields[SP_READER_FIELDS];
+	struct sp_slice *slice;
+	uint64_t n[4];
+
+	if (sp_reader_split(text, fields) != 4 || !sp_reader_numbers(fields, 4, n))
+		return sp_reader_fail(r, "a row of All slices is damaged");
+	if (!p->in_time)
+		p->in_time = sp_alloc(1, sizeof(*p->in_time));
+	if (p->in_time->slice_count >= SP_SAMPLE_SLICES)
+		return sp_reader_fail(r, "it has more slices than any profile");
+	slice = &p->in_time->slices[p->in_time->slice_count++];
+	slice->end_ns = n[0], slice->cpu_ns = n[1];
+	slice->rss_bytes = n[2], slice->heap_bytes = n[3];
+	return true;
+}
+
+bool sp_read_samples(struct sp_reader *r, char *text)
+{
+	struct sp_profile *p = r->profile;
+	struct sp_samples *s = p->in_time;
+	char *fields[SP_READER_FIELDS];
+	const char *at, *end, *why = NULL;
+	uint64_t n[2];
+
+	if (!s || sp_reader_split(text, fields) != 3 || !sp_reader_numbers(fields, 2, n) || n[0] >= s->slice_count ||
+		n[1] > INT32_MAX)
+		return sp_reader_fail(r, "a row of All CPU samples is damaged");
+	sp_grow(&s->rows, &s->row_capacity, s->row_count + 1, sizeof(*s->rows));
+	s->rows[s->row_count] =
+		(struct sp_sample_row){.slice = (uint32_t)n[0], .tid = (int)n[1], .first = s->run_count};
+	for (at = fields[2], end = at + strlen(at); !why && at < end; s->rows[s->row_count].count++) {
+		struct sp_sample_run run;
+
+		why = sp_sample_run_parse(&at, end, &run);
+		if (!why && (run.path >= p->path_count || p->paths[run.path].heap))
+			why = "a sample's stack is not in All CPU stacks";
+		sp_grow(&s->runs, &s->run_capacity, s->run_count + 1, sizeof(*s->runs));
+		s->runs[s->run_count++] = run;
+	}
+	s->row_count++;
+	return why ? sp_reader_fail(r, why) : true;
 }

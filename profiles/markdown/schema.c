@@ -7,6 +7,8 @@
 #define NO_CPU_USED "no CPU time was used"
 #define ALLOCATOR_SILENT "the allocator has no such figure, or could not be asked safely"
 #define NO_STACKS "the profile was written before profiles had stacks"
+#define NO_SLICES \
+	"the run was too short for a point of the timeline, or the profile was written before there was this table"
 #define NO_ERRORS "heap sampling was off, or the profile was written before totals had errors"
 #define NO_LINES "no sample hit code whose lines are known, or source_lines is off"
 
@@ -99,6 +101,8 @@ const struct sp_schema_section sp_schema_sections[] = {
 	{"## All mappings (", SP_OPTIONAL, NULL, NO_STACKS},
 	{"## All frames (", SP_OPTIONAL, NULL, NO_STACKS},
 	{"## All CPU stacks (", SP_OPTIONAL, NULL, NO_STACKS ", or CPU time was not sampled"},
+	{"## All slices (", SP_OPTIONAL, NULL, NO_SLICES},
+	{"## All CPU samples (", SP_OPTIONAL, NULL, NO_SLICES ", or CPU time was not sampled"},
 	{"## All heap stacks (", SP_OPTIONAL, NULL, NO_STACKS ", or the heap was not sampled"},
 };
 
@@ -121,6 +125,8 @@ const struct sp_schema_table sp_schema_tables[] = {
 	{"## All mappings (", "start end bias build_id module ", SP_TABLE_MAPPINGS},
 	{"## All frames (", "address line inlined function module file ", SP_TABLE_FRAMES},
 	{"## All CPU stacks (", "user_ns sys_ns samples shared frames ", SP_TABLE_STACKS},
+	{"## All slices (", "end_ns cpu_ns rss_bytes heap_bytes ", SP_TABLE_SLICES},
+	{"## All CPU samples (", "slice tid stacks ", SP_TABLE_SAMPLES},
 	{"## All heap stacks (",
 		"alloc_bytes alloc_count inuse_bytes inuse_count peak_bytes peak_count samples shared frames ",
 		SP_TABLE_STACKS},

@@ -34,7 +34,15 @@ struct sp_schema_section {
 };
 
 /* What is checked beside numbers and escapes. */
-enum sp_table_kind { SP_TABLE_FUNCTIONS, SP_TABLE_OTHER, SP_TABLE_MAPPINGS, SP_TABLE_FRAMES, SP_TABLE_STACKS };
+enum sp_table_kind {
+	SP_TABLE_FUNCTIONS,
+	SP_TABLE_OTHER,
+	SP_TABLE_MAPPINGS,
+	SP_TABLE_FRAMES,
+	SP_TABLE_STACKS,
+	SP_TABLE_SLICES,
+	SP_TABLE_SAMPLES
+};
 
 /* A TSV table of the complete part. */
 struct sp_schema_table {
@@ -44,8 +52,8 @@ struct sp_schema_table {
 };
 
 #define SP_SCHEMA_KEYS 52u
-#define SP_SCHEMA_SECTIONS 30u
-#define SP_SCHEMA_TABLES 10u
+#define SP_SCHEMA_SECTIONS 32u
+#define SP_SCHEMA_TABLES 12u
 extern const struct sp_schema_key sp_schema_keys[SP_SCHEMA_KEYS];
 extern const struct sp_schema_section sp_schema_sections[SP_SCHEMA_SECTIONS];
 extern const struct sp_schema_table sp_schema_tables[SP_SCHEMA_TABLES];

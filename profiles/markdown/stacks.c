@@ -8,6 +8,7 @@
 #include "profiles/markdown/markdown.h"
 #include "profiles/model/folded.h"
 #include "profiles/model/order.h"
+#include "profiles/model/samples.h"
 
 /* Bytes, at most, on average: of a row's numbers and of each of its frames. */
 #define LIKELY_NUMBERS 64u
@@ -25,6 +26,7 @@ struct stacks {
 	struct cell *cells; /* by frame */
 	size_t frame_count, cpu_count, heap_count;
 	size_t node_count; /* frames in all their rows */
+	uint32_t *rows;    /* by path: its row in All CPU stacks */
 };
 
 typedef bool wanted_fn(const struct sp_profile *profile, size_t path);
@@ -157,12 +159,13 @@ static void put_row(struct sp_buffer *out, const double *values, enum sp_weight 
 	sp_buffer_clear(frames);
 }
 
-static void write_rows(struct sp_buffer *out, const struct stacks *s, wanted_fn *wanted, enum sp_weight from,
+static void write_rows(struct sp_buffer *out, struct stacks *s, wanted_fn *wanted, enum sp_weight from,
 	enum sp_weight to)
 {
 	double values[SP_WEIGHTS] = {0};
 	struct sp_buffer frames = {0};
 	struct sp_walk walk = {0};
+	uint32_t row = UINT32_MAX;
 
 	while (sp_walk_next(&walk, s->profile, wanted)) {
 		if (!frames.length || walk.depth > walk.shared) {
@@ -171,7 +174,9 @@ static void write_rows(struct sp_buffer *out, const struct stacks *s, wanted_fn 
 			memset(values, 0, sizeof(values));
 			sp_buffer_number(&frames, walk.shared, '\t');
 			put_frames(&frames, s, &walk);
+			row++;
 		}
+		s->rows[walk.index] = row;
 		for (enum sp_weight w = from; w < to; w++)
 			values[w] += (double)sp_path_weight(walk.path, w);
 	}
@@ -181,10 +186,59 @@ static void write_rows(struct sp_buffer *out, const struct stacks *s, wanted_fn 
 	sp_buffer_free(&frames);
 }
 
+static void write_slices(struct sp_buffer *out, const struct sp_samples *samples)
+{
+	sp_buffer_printf(out, "## All slices (%zu)\n\n```tsv\nend_ns\tcpu_ns\trss_bytes\theap_bytes\n",
+		samples->slice_count);
+	for (size_t i = 0; i < samples->slice_count; i++) {
+		const struct sp_slice *slice = &samples->slices[i];
+
+		sp_buffer_printf(out, "%llu\t%llu\t%llu\t%llu\n", (unsigned long long)slice->end_ns,
+			(unsigned long long)slice->cpu_ns, (unsigned long long)slice->rss_bytes,
+			(unsigned long long)slice->heap_bytes);
+	}
+	sp_buffer_puts(out, "```\n\n");
+}
+
+/* Paths of one stack are one row. */
+static void put_runs(struct sp_buffer *out, const struct stacks *s, const struct sp_sample_run *runs, size_t count)
+{
+	for (size_t k = 0, next; k < count; k = next) {
+		uint32_t stack = s->rows[runs[k].path], samples = 0;
+
+		for (next = k; next < count && s->rows[runs[next].path] == stack; next++)
+			samples += runs[next].count;
+		sp_buffer_printf(out, samples > 1 ? "%s%u*%u" : "%s%u", k ? " " : "", stack, samples);
+	}
+	sp_buffer_puts(out, "\n");
+}
+
+static void write_samples(struct sp_buffer *out, const struct stacks *s)
+{
+	struct sp_samples samples;
+
+	if (!s->profile->snapshot->timeline_count)
+		return;
+	sp_samples_take(&samples, s->profile);
+	write_slices(out, &samples);
+	if (s->profile->cpu_on)
+		sp_buffer_printf(out, "## All CPU samples (%zu)\n\n```tsv\nslice\ttid\tstacks\n", samples.row_count);
+	for (size_t i = 0; s->profile->cpu_on && i < samples.row_count; i++) {
+		const struct sp_sample_row *row = &samples.rows[i];
+
+		sp_buffer_printf(out, "%u\t%d\t", row->slice, row->tid);
+		put_runs(out, s, &samples.runs[row->first], row->count);
+	}
+	if (s->profile->cpu_on)
+		sp_buffer_puts(out, "```\n\n");
+	sp_samples_free(&samples);
+}
+
 void sp_write_stacks(struct sp_buffer *out, const struct sp_profile *profile)
 {
 	struct stacks s = {.profile = profile};
 
+	s.rows = sp_alloc(profile->path_count, sizeof(*s.rows));
 	order_frames(&s);
 	sp_buffer_room(out, (s.cpu_count + s.heap_count) * LIKELY_NUMBERS + s.node_count * LIKELY_CELL);
 	write_modules(out, &s);
@@ -194,6 +248,7 @@ void sp_write_stacks(struct sp_buffer *out, const struct sp_profile *profile)
 			s.cpu_count);
 		write_rows(out, &s, has_cpu, SP_WEIGHT_USER_NS, SP_CPU_WEIGHTS);
 	}
+	write_samples(out, &s);
 	if (profile->heap_on) {
 		sp_buffer_printf(out,
 			"## All heap stacks (%zu)\n\n```tsv\nalloc_bytes\talloc_count\tinuse_bytes\tinuse_count\t"
@@ -201,6 +256,7 @@ void sp_write_stacks(struct sp_buffer *out, const struct sp_profile *profile)
 			s.heap_count);
 		write_rows(out, &s, has_heap, SP_WEIGHT_ALLOC_BYTES, SP_WEIGHTS);
 	}
+	free(s.rows);
 	free(s.order);
 	free(s.cells);
 }

@@ -25,8 +25,9 @@ struct sp_validation {
 	struct sp_violation *unknown_sections;
 	size_t unknown_key_count, unknown_key_capacity, unknown_section_count, unknown_section_capacity;
 	size_t frame_count; /* rows of All frames */
-	bool foreign;       /* of another schema, or of none: nothing else was checked */
-	bool cpu, heap;     /* what was profiled */
+	size_t cpu_stack_count, slice_count;
+	bool foreign;   /* of another schema, or of none: nothing else was checked */
+	bool cpu, heap; /* what was profiled */
 };
 
 /* Checks a text, which is untrusted and NUL-terminated, in time and memory linear in its length.

@@ -37,7 +37,8 @@ static bool ends_with(const char *text, size_t length, const char *end)
 
 static bool is_number_column(const char *name, size_t length)
 {
-	static const char *const ends[] = {"_ns", "_bytes", "_count", "samples", "_variance", "line", "tid", "merged"};
+	static const char *const ends[] = {
+		"_ns", "_bytes", "_count", "samples", "_variance", "line", "tid", "merged", "slice"};
 
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
 		if (ends_with(name, length, ends[i]))
@@ -150,6 +151,22 @@ static void check_frame(struct sp_validation *v, size_t line, const struct field
 	v->frame_count++;
 }
 
+static void check_samples(struct sp_validation *v, size_t line, const struct field *fields)
+{
+	const char *at = fields[2].text, *end = at + fields[2].length, *why = NULL;
+	struct sp_sample_run run;
+
+	if (strtoull(fields[0].text, NULL, 10) >= v->slice_count)
+		sp_violation_add(v, line, "the slice is not in All slices");
+	while (!why && at < end) {
+		why = sp_sample_run_parse(&at, end, &run);
+		if (!why && run.path >= v->cpu_stack_count)
+			why = "a sample's stack is not in All CPU stacks";
+	}
+	if (why)
+		sp_violation_add(v, line, "%s", why);
+}
+
 /* What the columns of the tables of stacks promise beside being numbers. */
 static void check_stacks(struct sp_validation *v, size_t line, struct table *t, const struct field *fields)
 {
@@ -160,8 +177,12 @@ static void check_stacks(struct sp_validation *v, size_t line, struct table *t, 
 		check_module(v, line, fields);
 	if (t->schema->kind == SP_TABLE_FRAMES)
 		check_frame(v, line, fields);
+	if (t->schema->kind == SP_TABLE_SAMPLES)
+		check_samples(v, line, fields);
+	v->slice_count += t->schema->kind == SP_TABLE_SLICES;
 	if (t->schema->kind != SP_TABLE_STACKS)
 		return;
+	v->cpu_stack_count += strncmp(t->schema->columns, "user_ns", 7) == 0;
 	why = sp_front_next(&t->front, last[0].text, last[0].length, last[1].text, last[1].length, v->frame_count);
 	if (why)
 		sp_violation_add(v, line, "%s", why);

@@ -42,8 +42,12 @@ void sp_folded_merge(struct sp_folded *f)
 		if (!kept || order[i].shared < row->depth || order[i].shared < rows[kept - 1].depth) {
 			rows[kept] = *row;
 			rows[kept++].shared = order[i].shared;
+			if (f->places)
+				f->places[order[i].item] = (uint32_t)kept - 1;
 			continue;
 		}
+		if (f->places)
+			f->places[order[i].item] = (uint32_t)kept - 1;
 		for (size_t v = 0; v < SP_FOLDED_VALUES; v++)
 			rows[kept - 1].values[v] += row->values[v];
 	}

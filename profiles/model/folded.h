@@ -36,6 +36,7 @@ struct sp_folded {
 	size_t id_count, id_capacity;
 	struct sp_folded_row *rows;
 	size_t count, capacity;
+	uint32_t *places; /* once merged, by row before: its row; not of the struct's, NULL: not wanted */
 };
 
 /* A new row without frames and values. The pointer lives until the next call. */

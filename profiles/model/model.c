@@ -10,6 +10,7 @@
 
 #include "profiles/model/build.h"
 #include "profiles/model/order.h"
+#include "profiles/model/samples.h"
 #include "profiles/spool/process.h"
 
 static const char *const pseudo_names[SP_PSEUDOS] = {
@@ -196,6 +197,9 @@ void sp_profile_free(struct sp_profile *profile)
 	free(profile->sites);
 	free(profile->file_errors);
 	sp_log_free(profile->log);
+	if (profile->in_time)
+		sp_samples_free(profile->in_time);
+	free(profile->in_time);
 	free(profile->lines);
 	free(profile->threads);
 	free(profile);

@@ -166,6 +166,7 @@ struct sp_profile {
 	bool has_stacks;          /* false: read from Markdown that holds none */
 	struct sp_heap_site *sites;
 	size_t site_count, site_capacity;
+	struct sp_samples *in_time;      /* in the order of time; NULL: not read from Markdown, or it holds none */
 	struct sp_log_sums *log;         /* the snapshot's log by path and block, NULL: too short to tell anything */
 	struct sp_file_sum *file_errors; /* as a written profile has them */
 	size_t file_error_count, file_error_capacity;

@@ -171,12 +171,15 @@ static void check_sites(struct sp_snapshot *s)
 	}
 }
 
-/* Index 0 is never handed out; an entry without a weight was about to be written. */
+/* Index 0 is never handed out; an entry without a weight was about to be written. The timeline counts those that are
+ * kept from then on. */
 static void check_log(struct sp_snapshot *s)
 {
-	size_t kept = 0;
+	size_t kept = 0, point = 0;
 
 	for (size_t i = 1; i < s->log_count; i++) {
+		while (point < s->timeline_count && s->timeline[point].logged <= i)
+			s->timeline[point++].logged = kept;
 		if (!s->log[i].weight)
 			continue;
 		if (s->log[i].stack < s->stack_count)
@@ -184,6 +187,8 @@ static void check_log(struct sp_snapshot *s)
 		else
 			s->damaged++;
 	}
+	while (point < s->timeline_count)
+		s->timeline[point++].logged = kept;
 	s->log_count = kept;
 }
 

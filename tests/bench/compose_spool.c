@@ -86,7 +86,8 @@ int main(int argc, char **argv)
 		uint32_t stack = stacks[below(1 + below(STACKS))];
 
 		spool_sample(&s, stack, 100, 0);
-		log[s.header->sections[SP_SEC_LOG].used++] = (struct sp_log_entry){stack, 100000 / SP_LOG_UNIT_NS};
+		log[s.header->sections[SP_SEC_LOG].used++] =
+			(struct sp_log_entry){.stack = stack, .weight = 100000 / SP_LOG_UNIT_NS};
 	}
 	spool_write(&s, argv[2]);
 	spool_close(&s);

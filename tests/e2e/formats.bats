@@ -138,7 +138,7 @@ folded() { # FILE METRIC: the sum of the folded stacks
 		status_of 2 "$SMARTPROF" report --format $format damaged >shown 2>err
 		grep -q "damaged: line $first: a row of All functions is damaged" err
 	done
-	awk '/^## / { drop = /All (functions|lines|files|modules|CPU stacks|heap sites|heap stacks) / }
+	awk '/^## / { drop = /All (functions|lines|files|modules|CPU stacks|CPU samples|heap sites|heap stacks) / }
 		/^<\/details>/ { drop = 0 } !drop' "$profile" >unsampled
 	"$SMARTPROF" report --format json unsampled | python3 -c '
 import json, sys
@@ -162,10 +162,10 @@ assert j["facts"] and j["threads"] and "functions" not in j and "heap_sites" not
 	cat >steps <<-STEPS
 		js document.title === "heap_truth · smartprof"
 		js document.getElementById("summary").textContent.startsWith("Verdict (heap_truth): ")
-		js document.querySelector("svg").dataset.total === "$(cpu_ns "$profile")"
+		js document.querySelector("#flame svg").dataset.total === "$(cpu_ns "$profile")"
 		js [...document.querySelectorAll("#views button")].map((it) => it.textContent).join() === "CPU time,Heap in use,Heap at peak,Allocated"
 		click [...document.querySelectorAll("#views button")].find((it) => it.textContent === "Allocated")
-		js document.querySelector("svg").dataset.total === "$total"
+		js document.querySelector("#flame svg").dataset.total === "$total"
 		js [...document.querySelectorAll("#table td.name")].some((it) => it.textContent === "site_large")
 		hover [...document.querySelectorAll("g.frame")].find((it) => it.querySelector("text").textContent === "main")
 		js !document.getElementById("tip").hidden && document.getElementById("tip").textContent.includes("heap_truth.c")
@@ -189,7 +189,7 @@ assert j["facts"] and j["threads"] and "functions" not in j and "heap_sites" not
 	echo 'js getComputedStyle(document.body).backgroundColor === "rgb(23, 25, 27)"' >steps
 	browser page.html steps dark.png 1400 1000 dark
 	cat >steps <<-'STEPS'
-		js document.querySelector("svg").dataset.view === "peak" && document.getElementById("search").value === "large"
+		js document.querySelector("#flame svg").dataset.view === "peak" && document.getElementById("search").value === "large"
 		js getComputedStyle(document.body).backgroundColor === "rgb(251, 251, 250)"
 	STEPS
 	browser 'page.html#view=peak&search=large&theme=light' steps light.png 1400 1000 dark
@@ -204,7 +204,7 @@ assert j["facts"] and j["threads"] and "functions" not in j and "heap_sites" not
 	"$SMARTPROF" report --format html --output page.html invisible
 	refuse grep -q 'alert(1)</script>' page.html
 	cat >steps <<-'STEPS'
-		js document.scripts.length === 4 && document.querySelectorAll("img, iframe, a, body b, #title i").length === 0
+		js document.scripts.length === 3 && document.querySelectorAll("img, iframe, a, body b, #title i").length === 0
 		js document.getElementById("title").textContent === "Profile of pro<b>gram"
 		js [...document.querySelectorAll("#table td.name")].some((it) => it.textContent === "<script>alert(1)</script>")
 		js !/[\p{Cc}\p{Cf}]/u.test(document.getElementById("table").textContent)
@@ -224,7 +224,7 @@ assert j["facts"] and j["threads"] and "functions" not in j and "heap_sites" not
 	formats pprof out.pprof
 	"$SMARTPROF" compare --format html --output both.html "$profile" "$profile"
 	cat >steps <<-'STEPS'
-		js document.scripts.length === 4 && document.querySelectorAll("img, iframe, a, #title b").length === 0
+		js document.scripts.length === 3 && document.querySelectorAll("img, iframe, a, #title b").length === 0
 	STEPS
 	browser both.html steps
 }
@@ -272,7 +272,7 @@ assert j["facts"] and j["threads"] and "functions" not in j and "heap_sites" not
 		formats pprof p.pb.gz >sums
 		grep -qxF "alloc_space	bytes	$(site_bytes 1 "$profile")" sums
 		"$SMARTPROF" report --format html --output page.html "$profile"
-		printf 'js document.querySelectorAll("g.frame").length > 5\njs document.querySelector("svg").dataset.total === "%s"\n' \
+		printf 'js document.querySelectorAll("g.frame").length > 5\njs document.querySelector("#flame svg").dataset.total === "%s"\n' \
 			"$(cpu_ns "$profile")" >steps
 		browser page.html steps
 	done

@@ -70,7 +70,8 @@ static void sample(uint32_t function, uint64_t us)
 	t.profile.total_ns += us * US;
 	t.samples++;
 	if (t.snapshot.log_count < t.log_room)
-		t.log[t.snapshot.log_count++] = (struct sp_log_entry){function, (uint32_t)(us * US / SP_LOG_UNIT_NS)};
+		t.log[t.snapshot.log_count++] =
+			(struct sp_log_entry){.stack = function, .weight = (uint32_t)(us * US / SP_LOG_UNIT_NS)};
 }
 
 static void finish(void)

@@ -241,10 +241,11 @@ static void the_page_holds_its_data_and_nothing_foreign(void **state)
 	size_t scripts = 0;
 
 	(void)state;
-	sp_html_profile(&out, profile, "**Verdict (a\\|b):** 5 \\< 6", SP_VIEW_CPU);
+	sp_html_profile(&out, profile, &(struct sp_html_text){"**Verdict (a\\|b):** 5 \\< 6", "# CPU Profile\n"},
+		SP_VIEW_CPU);
 	for (const char *at = out.data; (at = strstr(at, "</script>")); at++)
 		scripts++, end = at;
-	assert_int_equal(scripts, 4);
+	assert_int_equal(scripts, 3);
 	assert_non_null(strstr(end, "</body>"));
 	assert_non_null(strstr(out.data, "Verdict (a|b): 5 \\u003c 6"));
 	assert_null(strstr(out.data, "@@"));

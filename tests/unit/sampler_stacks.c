@@ -148,8 +148,8 @@ static void weights_and_sites_belong_to_their_stack(void **state)
 	struct sp_snapshot s;
 
 	(void)state;
-	sp_stacks_add_cpu(cpu, 3000000, 0);
-	sp_stacks_add_cpu(cpu, 2000000, 1000000);
+	sp_stacks_add_cpu(cpu, 7, 3000000, 0);
+	sp_stacks_add_cpu(cpu, 0, 2000000, 1000000);
 	site = sp_stacks_site(heap);
 	assert_int_not_equal(site, 0);
 	assert_int_equal(sp_stacks_site(heap), site);
@@ -160,6 +160,8 @@ static void weights_and_sites_belong_to_their_stack(void **state)
 	assert_int_equal(s.stacks[cpu].user_samples, 2);
 	assert_int_equal(s.stacks[cpu].sys_samples, 0);
 	assert_int_equal(s.stacks[cpu].weight_sq_us2, 2 * 3000 * 3000);
+	assert_int_equal(s.log[0].stack, cpu);
+	assert_int_equal(s.log[0].thread, 7);
 	assert_int_equal(s.sites[site].stack, heap);
 	sp_snapshot_free(&s);
 }
@@ -179,7 +181,7 @@ static void a_full_stack_table_overflows_to_record_0(void **state)
 		index = intern(frames, 2, 0);
 		assert_true(index < capacity);
 		refused += index == 0;
-		sp_stacks_add_cpu(index, 1000, 0);
+		sp_stacks_add_cpu(index, 0, 1000, 0);
 	}
 	/* Record 0 is the overflow itself. */
 	assert_int_equal(refused, 101);
@@ -313,7 +315,7 @@ static unsigned intern_at_random(unsigned number)
 
 		errors += index == 0 || (given[number][kind] && given[number][kind] != index);
 		given[number][kind] = index;
-		sp_stacks_add_cpu(index, 1000, 0);
+		sp_stacks_add_cpu(index, 0, 1000, 0);
 		sp_stacks_site(index);
 	}
 	return errors;
