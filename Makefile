@@ -108,6 +108,12 @@ build/bench/%: tests/bench/%.c $(UNIT_LIB)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(CSTD) -MF $@.d -o $@ $< $(UNIT_LIB) -Wl,--as-needed $(CMD_LIBS)
 
+# The walker beside libunwind, in one library to preload.
+build/bench/liboracle.so: tests/bench/oracle.c $(SAMPLER_OBJ)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(AGENT_CFLAGS) -MF $@.d -shared -o $@ $< $(SAMPLER_OBJ) $(shell $(PKG_CONFIG) --libs libunwind)
+
 # --- fuzzing: tests/fuzz/fuzz_*.c, from the seeds kept for it and those that make_seeds composes
 FUZZ_SECONDS ?= 10
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))

@@ -163,7 +163,7 @@ static bool read_fde(struct sp_reader fde, const uint8_t *low, struct sp_cfi_ent
 /* Of a table with gaps only the segment that holds the code is told. */
 static void find_bounds(const struct dl_find_object *object, struct tables *t)
 {
-	t->low = t->header - INT32_MAX;
+	t->low = (uint64_t)(uintptr_t)t->header > INT32_MAX ? t->header - INT32_MAX : NULL;
 	t->end = t->header + INT32_MAX;
 	if (t->header > (const uint8_t *)object->dlfo_map_start && t->header < (const uint8_t *)object->dlfo_map_end) {
 		t->low = object->dlfo_map_start;

@@ -12,6 +12,7 @@
 #include <sys/uio.h>
 
 #include "sampler/cfi.h"
+#include "sampler/code_rule.h"
 #include "sampler/epilogue.h"
 #include "sampler/frame.h"
 #include "sampler/generated.h"
@@ -24,7 +25,6 @@
 
 #define LOG_RULES 14u
 #define FRAME_BYTES_MAX 65536u /* of a frame that is believed without a check */
-#define DEAD_BYTES (1u << 20)  /* so far below the stack pointer there may be frames that are no more */
 #define KEPT_BY_CALLS (1u << SP_REG_BX | 1u << SP_REG_BP | 1u << SP_REG_SP | 0xf000)
 
 /* A rule in the table is an address's if key(address) ^ rule is its check word: one torn by a race, or
@@ -50,7 +50,6 @@ struct position {
 	uint32_t kept;  /* frames in the thread's buffer, without this one */
 	bool exact;     /* ip is an instruction; else a return address */
 	bool distrust;  /* sp or bp may be anything */
-	bool guessed;   /* came here without tables */
 };
 
 struct walker {
@@ -136,10 +135,26 @@ static bool find_rule(uint64_t key, uint64_t *rule)
 	return (sp_load(&slot->check) ^ *rule) == key;
 }
 
-/* What is in no object is not kept: it may be in one the next time. */
-static struct sp_cfi_rule rule_at(struct walker *w, uint64_t address)
+/* Code that no table tells of. A stack that was made by hand returns to the first byte of a function, before which
+ * no other one ends: makecontext's do, to __start_context. */
+static struct sp_cfi_rule untold_rule(uint64_t ip, bool exact)
 {
-	uint64_t key = rule_key(address), word;
+	static const struct sp_cfi_rule none = {.kind = SP_CFI_NONE}, start = {.kind = SP_CFI_START};
+	struct dl_find_object object;
+	struct sp_cfi_rule rule;
+
+	if (_dl_find_object((void *)ip, &object) != 0)
+		return none;
+	rule = exact ? none : sp_cfi_find(ip);
+	if (rule.kind == SP_CFI_END || (rule.kind == SP_CFI_FRAME && !rule.flags && rule.cfa_offset == 8))
+		return start;
+	return sp_code_rule(ip);
+}
+
+/* Of the frame that the walk is at. What is in no object is not kept: it may be in one the next time. */
+static struct sp_cfi_rule current_rule(struct walker *w)
+{
+	uint64_t pc = IP(w) - !w->now.exact, key = rule_key(pc), word;
 	struct sp_cfi_rule rule;
 
 	if (sp_likely(find_rule(key, &word))) {
@@ -148,7 +163,9 @@ static struct sp_cfi_rule rule_at(struct walker *w, uint64_t address)
 	}
 	if (sp_stack_is_late(&w->stack))
 		return (struct sp_cfi_rule){.kind = SP_CFI_NONE};
-	rule = sp_cfi_find(address);
+	rule = sp_cfi_find(pc);
+	if (rule.kind == SP_CFI_NONE)
+		rule = untold_rule(IP(w), w->now.exact);
 	memcpy(&word, &rule, sizeof word);
 	if (rule.kind != SP_CFI_NONE)
 		keep_rule(key, word);
@@ -277,68 +294,30 @@ static bool step_epilogue(struct walker *w)
 	w->now.frame.known &= found.flags & SP_EPILOGUE_POPS_MORE ? 0 : KEPT_BY_CALLS;
 	w->now.frame.known |= 1u << SP_REG_SP | 1u << SP_REG_BP;
 	w->now.exact = false;
-	w->now.guessed = true;
-	return true;
-}
-
-/* Who starts a stack by hand also marks its outermost frame by a frame pointer of 0 (psABI, 3.4.1), and what that returns
- * to may stand behind no call: Go's goroutines do, to runtime.goexit. It is believed at the end of a chain. */
-static bool is_caller(struct walker *w, uint64_t frame, bool was_guessed)
-{
-	struct dl_find_object object;
-
-	return is_return_address(w, IP(w)) || is_pushed(w, frame) ||
-		(was_guessed && !BP(w) && IP(w) > 0x10000 && _dl_find_object((void *)IP(w), &object) == 0);
-}
-
-/* Code that has switched stacks and keeps no frame, as Go's does before it calls C, has the frame pointer of the stack that
- * it came from. Anywhere it is believed if two frames stand there one above the other. */
-static bool is_chain(struct walker *w, uint64_t frame)
-{
-	uint64_t above;
-
-	if (BP(w) <= frame || BP(w) - frame > FRAME_BYTES_MAX || BP(w) & 7 || !is_return_address(w, IP(w)) ||
-		!sp_stack_read(&w->stack, BP(w) + 8, &above) || !is_return_address(w, above))
-		return false;
-	sp_stack_enter(&w->stack, frame + 16);
 	return true;
 }
 
 /* Code without tables, such as a just-in-time compiler's, often keeps a frame pointer; rbp may as
  * well be any number, then one below sp too, which here is far above it. */
-static enum step step_guess(struct walker *w, bool was_guessed)
+static enum step step_guess(struct walker *w)
 {
 	uint64_t bp = BP(w);
-	bool far = bp - SP(w) > FRAME_BYTES_MAX;
 
 	w->now.distrust = true;
 	if (step_epilogue(w))
 		return STEP_ON;
-	if ((far && SP(w) - bp <= DEAD_BYTES) || bp & 7 || !sp_stack_read(&w->stack, bp + 8, &IP(w)) ||
-		!sp_stack_read(&w->stack, bp, &BP(w)) || !(far ? is_chain(w, bp) : is_caller(w, bp, was_guessed)))
+	if (bp - SP(w) > FRAME_BYTES_MAX || bp & 7 || !sp_stack_read(&w->stack, bp + 8, &IP(w)) ||
+		!sp_stack_read(&w->stack, bp, &BP(w)) || !(is_return_address(w, IP(w)) || is_pushed(w, bp)))
 		return STEP_LOST;
 	SP(w) = bp + 16;
-	w->now.guessed = true;
 	w->now.frame.known = 1u << SP_REG_SP | 1u << SP_REG_BP;
 	w->now.exact = false;
 	return STEP_ON;
 }
 
-/* A stack that was made by hand returns to the first byte of a function, before which no other one
- * ends: makecontext's do, to __start_context. There it begins. */
-static bool is_made_by_hand(struct walker *w)
+static enum step step_full(struct walker *w)
 {
-	struct sp_cfi_rule rule;
-
-	if (w->now.exact || w->now.distrust)
-		return false;
-	rule = rule_at(w, IP(w));
-	return rule.kind == SP_CFI_END || (rule.kind == SP_CFI_FRAME && !rule.flags && rule.cfa_offset == 8);
-}
-
-static enum step step_full(struct walker *w, uint64_t pc)
-{
-	uint64_t ip = IP(w), sp = SP(w);
+	uint64_t ip = IP(w), sp = SP(w), pc = ip - !w->now.exact;
 	struct sp_cfi_entry entry;
 	struct sp_cfi_row row;
 
@@ -364,7 +343,7 @@ static void start_at_leaf(struct walker *w)
 	BP(w) = w->leaf.registers[SP_REG_BP];
 	w->now.steps = w->now.kept = 0;
 	w->now.exact = true;
-	w->now.distrust = w->now.guessed = false;
+	w->now.distrust = false;
 	sp_stack_enter(&w->stack, SP(w));
 }
 
@@ -393,34 +372,48 @@ static void set_mark(struct walker *w)
 	w->mark_bytes = w->stack.bytes;
 }
 
+/* What code does from here on is one way through it: it is right if it leads to what a call stands before. */
+static enum step step_code(struct walker *w, struct sp_cfi_rule rule)
+{
+	struct position before = w->now;
+
+	if (step_frame(w, rule) == STEP_ON && is_return_address(w, IP(w))) {
+		w->now.frame.known = 1u << SP_REG_SP | 1u << SP_REG_BP;
+		return STEP_ON;
+	}
+	w->now = before;
+	return w->stack.late ? STEP_LOST : step_guess(w);
+}
+
 static enum step step(struct walker *w)
 {
-	uint64_t pc = IP(w) - !w->now.exact;
-	struct sp_cfi_rule rule = rule_at(w, pc);
-	bool full = sp_unlikely(w->now.steps < w->full_before), was_guessed = w->now.guessed;
+	struct sp_cfi_rule rule = current_rule(w);
+	bool full = sp_unlikely(w->now.steps < w->full_before);
 	enum step outcome;
 
-	w->now.guessed = false;
 	switch (rule.kind) {
 	case SP_CFI_FRAME:
-		outcome = full ? step_full(w, pc) : step_frame(w, rule);
+		outcome = full ? step_full(w) : step_frame(w, rule);
 		break;
 	case SP_CFI_SIGNAL:
 		outcome = step_signal(w);
 		break;
 	case SP_CFI_END:
 		return STEP_END;
+	case SP_CFI_CODE:
+		outcome = step_code(w, rule);
+		break;
 	case SP_CFI_COMPLEX:
 		if (!full)
 			return go_back(w);
-		outcome = step_full(w, pc);
+		outcome = step_full(w);
 		break;
-	default:
-		if (is_made_by_hand(w))
+	case SP_CFI_START:
+		if (!w->now.distrust)
 			return STEP_HAND_MADE;
-		if (was_guessed && !BP(w))
-			return STEP_END;
-		outcome = w->stack.late ? STEP_LOST : step_guess(w, was_guessed);
+		/* fall through */
+	default:
+		outcome = w->stack.late ? STEP_LOST : step_guess(w);
 	}
 	w->now.steps++;
 	if (sp_unlikely(rule.kind == SP_CFI_SIGNAL || (full && w->now.steps == w->full_before)))

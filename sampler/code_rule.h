@@ -1,0 +1,13 @@
+/* The rule for code that has no unwind tables, as assembly written by hand often has none: from what its instructions do to
+ * the stack pointer from there on to where they return. What a function has put on the stack it takes off again, so that
+ * the way on leads to the return address whichever way was taken to here. */
+#ifndef SP_SAMPLER_CODE_RULE_H
+#define SP_SAMPLER_CODE_RULE_H
+
+#include "sampler/cfi.h"
+
+/* The rule for a frame that goes on at the instruction at `ip`, of kind SP_CFI_CODE, or SP_CFI_GUESS where none was found. The code is
+ * read through the kernel: some 10 us, up to 100. Any context. */
+struct sp_cfi_rule sp_code_rule(uint64_t ip) SP_HIDDEN;
+
+#endif
