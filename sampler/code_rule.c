@@ -12,7 +12,6 @@ enum { RSP = 4, RBP = 5 }; /* as instructions number them, and not as DWARF does
 #define WINDOW_BYTES 1024u
 #define BEHIND 4096u /* bytes of code before and ... */
 #define AHEAD 12288u /* ... after ip that are looked at */
-#define INSTRUCTIONS_MAX 2048u
 #define BRANCHES_MAX 24u
 
 /* What a register holds, in terms of the registers as they are now: base + offset, or what is in memory there, + after. */
@@ -36,7 +35,9 @@ struct follower {
 	uint64_t start;
 	uint8_t visited[(BEHIND + AHEAD) / 8]; /* where a path has been */
 	struct state branches[BRANCHES_MAX];   /* not taken yet */
-	unsigned branch_count, count;
+	unsigned branch_count;
+	unsigned left;      /* instructions */
+	uint8_t dropped;    /* words, by a return */
 	struct state aside; /* after a jump to where nobody knows: followed if nothing else leads to an end */
 	bool has_aside;
 	uint64_t window_at, window_bytes;
@@ -265,18 +266,19 @@ static bool run(struct follower *f)
 	enum flow flow;
 	uint32_t bytes;
 
-	for (f->count = 0; f->count < INSTRUCTIONS_MAX; f->count++) {
+	for (; f->left; f->left--) {
 		code = code_at(f, f->s.ip, &bytes);
 		if (!visit(f, f->s.ip) || !sp_instruction_decode(code, bytes, &i) || is_stop(&i)) {
 			if (!turn_back(f))
 				return false;
 			continue;
 		}
-		flow = FLOW_END;
-		if (!is_return(&i)) {
-			execute(&f->s, &i);
-			flow = follow(f, &i);
+		if (is_return(&i) && f->s.sp.base != SP_BASE_NONE) {
+			f->dropped = (uint8_t)((uint64_t)i.immediate / 8);
+			return i.immediate >= 0 && i.immediate < 2048;
 		}
+		execute(&f->s, &i);
+		flow = is_return(&i) ? FLOW_STOP : follow(f, &i);
 		if (flow == FLOW_END && f->s.sp.base != SP_BASE_NONE)
 			return true;
 		if (flow != FLOW_ON && !turn_back(f))
@@ -305,21 +307,22 @@ static bool reduce_bp(const struct state *s, struct sp_cfi_rule *rule)
 	return at == (int16_t)at;
 }
 
-static struct sp_cfi_rule reduce(const struct state *s)
+static struct sp_cfi_rule reduce(const struct state *s, uint8_t dropped)
 {
 	static const struct sp_cfi_rule none = {.kind = SP_CFI_GUESS};
 	struct sp_cfi_rule rule = {.kind = SP_CFI_CODE};
 	struct value cfa = plus(s->sp, 8);
 
-	if ((cfa.base != RSP && cfa.base != RBP) || cfa.nested || cfa.after != (int8_t)cfa.after)
+	if ((cfa.base != RSP && cfa.base != RBP) || cfa.nested || cfa.after != (int8_t)cfa.after ||
+		(cfa.loaded && dropped))
 		return none;
 	rule.flags = (cfa.base == RBP ? SP_CFI_FROM_BP : 0) | (cfa.loaded ? SP_CFI_LOADED : 0);
 	rule.cfa_offset = cfa.offset;
-	rule.after = (int8_t)cfa.after;
+	rule.after = cfa.loaded ? (int8_t)cfa.after : (int8_t)dropped;
 	return reduce_bp(s, &rule) ? rule : none;
 }
 
-struct sp_cfi_rule sp_code_rule(uint64_t ip)
+struct sp_cfi_rule sp_code_rule(uint64_t ip, unsigned instructions)
 {
 	struct follower f;
 
@@ -328,9 +331,11 @@ struct sp_cfi_rule sp_code_rule(uint64_t ip)
 	f.start = ip;
 	memset(f.visited, 0, sizeof f.visited);
 	f.branch_count = 0;
+	f.left = instructions;
+	f.dropped = 0;
 	f.has_aside = false;
 	f.window_bytes = f.window_at = 0;
 	if (!run(&f))
 		return (struct sp_cfi_rule){.kind = SP_CFI_GUESS};
-	return reduce(&f.s);
+	return reduce(&f.s, f.dropped);
 }

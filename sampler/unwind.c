@@ -13,7 +13,6 @@
 
 #include "sampler/cfi.h"
 #include "sampler/code_rule.h"
-#include "sampler/epilogue.h"
 #include "sampler/frame.h"
 #include "sampler/generated.h"
 #include "sampler/stack_read.h"
@@ -24,8 +23,10 @@
 #define LIMIT_US 200u
 
 #define LOG_RULES 14u
+#define INSTRUCTIONS_MAX 2048u /* that are followed to where code without tables returns */
+#define GENERATED_INSTRUCTIONS_MAX 256u
+#define LOG_KEPT_CYCLES 28u
 #define FRAME_BYTES_MAX 65536u /* of a frame that is believed without a check */
-#define KEPT_BY_CALLS (1u << SP_REG_BX | 1u << SP_REG_BP | 1u << SP_REG_SP | 0xf000)
 
 /* A rule in the table is an address's if key(address) ^ rule is its check word: one torn by a race, or
  * of code that has been unloaded since, is nobody's. */
@@ -135,26 +136,41 @@ static bool find_rule(uint64_t key, uint64_t *rule)
 	return (sp_load(&slot->check) ^ *rule) == key;
 }
 
-/* Code that no table tells of. A stack that was made by hand returns to the first byte of a function, before which
- * no other one ends: makecontext's do, to __start_context. */
+/* Code in an object that no table tells of. A stack that was made by hand returns to the first byte of a function, before
+ * which no other one ends: makecontext's do, to __start_context. */
 static struct sp_cfi_rule untold_rule(uint64_t ip, bool exact)
 {
-	static const struct sp_cfi_rule none = {.kind = SP_CFI_NONE}, start = {.kind = SP_CFI_START};
-	struct dl_find_object object;
-	struct sp_cfi_rule rule;
+	static const struct sp_cfi_rule start = {.kind = SP_CFI_START};
+	struct sp_cfi_rule rule = {.kind = SP_CFI_NONE};
 
-	if (_dl_find_object((void *)ip, &object) != 0)
-		return none;
-	rule = exact ? none : sp_cfi_find(ip);
+	if (!exact)
+		rule = sp_cfi_find(ip);
 	if (rule.kind == SP_CFI_END || (rule.kind == SP_CFI_FRAME && !rule.flags && rule.cfa_offset == 8))
 		return start;
-	return sp_code_rule(ip);
+	return sp_code_rule(ip, INSTRUCTIONS_MAX);
 }
 
-/* Of the frame that the walk is at. What is in no object is not kept: it may be in one the next time. */
+/* Generated code may change: what was read of it is kept for a tenth of a second. */
+static struct sp_cfi_rule generated_rule(struct walker *w)
+{
+	uint64_t key = IP(w) ^ (w->stack.began >> LOG_KEPT_CYCLES | 0x8000) << 48, word;
+	struct sp_cfi_rule rule;
+
+	w->now.distrust = true;
+	if (!find_rule(key, &word)) {
+		rule = sp_code_rule(IP(w), GENERATED_INSTRUCTIONS_MAX);
+		memcpy(&word, &rule, sizeof word);
+		keep_rule(key, word);
+	}
+	memcpy(&rule, &word, sizeof rule);
+	return rule;
+}
+
+/* Of the frame that the walk is at. What is in no object is not kept for long: it may be in one the next time. */
 static struct sp_cfi_rule current_rule(struct walker *w)
 {
 	uint64_t pc = IP(w) - !w->now.exact, key = rule_key(pc), word;
+	struct dl_find_object object;
 	struct sp_cfi_rule rule;
 
 	if (sp_likely(find_rule(key, &word))) {
@@ -164,11 +180,12 @@ static struct sp_cfi_rule current_rule(struct walker *w)
 	if (sp_stack_is_late(&w->stack))
 		return (struct sp_cfi_rule){.kind = SP_CFI_NONE};
 	rule = sp_cfi_find(pc);
+	if (rule.kind == SP_CFI_NONE && _dl_find_object((void *)pc, &object) != 0)
+		return generated_rule(w);
 	if (rule.kind == SP_CFI_NONE)
 		rule = untold_rule(IP(w), w->now.exact);
 	memcpy(&word, &rule, sizeof word);
-	if (rule.kind != SP_CFI_NONE)
-		keep_rule(key, word);
+	keep_rule(key, word);
 	return rule;
 }
 
@@ -189,10 +206,14 @@ static void check_frame(struct walker *w, uint64_t ip, uint64_t sp, uint64_t cfa
 		w->now.distrust = true;
 }
 
+static uint64_t saved_bp_at(const struct walker *w, struct sp_cfi_rule rule, uint64_t cfa)
+{
+	return (rule.flags & SP_CFI_BP_AT_BP ? BP(w) : cfa) + (uint64_t)(int64_t)rule.bp_offset;
+}
+
 static enum step step_frame(struct walker *w, struct sp_cfi_rule rule)
 {
 	uint64_t cfa = (rule.flags & SP_CFI_FROM_BP ? BP(w) : SP(w)) + (uint64_t)(int64_t)rule.cfa_offset;
-	uint64_t saved_at;
 
 	if (rule.flags & SP_CFI_LOADED) {
 		if (!sp_stack_read(&w->stack, cfa, &cfa))
@@ -200,8 +221,7 @@ static enum step step_frame(struct walker *w, struct sp_cfi_rule rule)
 		cfa += (uint64_t)(int64_t)rule.after;
 	}
 	check_frame(w, IP(w), SP(w), cfa);
-	saved_at = (rule.flags & SP_CFI_BP_AT_BP ? BP(w) : cfa) + (uint64_t)(int64_t)rule.bp_offset;
-	if (rule.flags & SP_CFI_BP_SAVED && !sp_stack_read(&w->stack, saved_at, &BP(w)))
+	if (rule.flags & SP_CFI_BP_SAVED && !sp_stack_read(&w->stack, saved_bp_at(w, rule, cfa), &BP(w)))
 		return STEP_LOST;
 	SP(w) = cfa;
 	w->now.exact = false;
@@ -276,27 +296,6 @@ static bool is_pushed(struct walker *w, uint64_t frame)
 		(is_return_address(w, above) || sp_generated_holds(above));
 }
 
-/* Code that is about to return tells its frame itself. */
-static bool step_epilogue(struct walker *w)
-{
-	struct sp_epilogue found = sp_epilogue_find(IP(w), w->stack.began);
-	uint64_t base = found.flags & SP_EPILOGUE_FROM_BP ? BP(w) : SP(w), bp = BP(w), ip;
-	uint64_t at = base + (uint64_t)(int64_t)found.return_at;
-
-	if (!(found.flags & SP_EPILOGUE_ENDS) || at - SP(w) > FRAME_BYTES_MAX || !sp_stack_read(&w->stack, at, &ip) ||
-		!is_return_address(w, ip) ||
-		(found.flags & SP_EPILOGUE_POPS_BP &&
-			!sp_stack_read(&w->stack, base + (uint64_t)(int64_t)found.bp_at, &bp)))
-		return false;
-	IP(w) = ip;
-	SP(w) = at + 8 + 8u * found.dropped;
-	BP(w) = bp;
-	w->now.frame.known &= found.flags & SP_EPILOGUE_POPS_MORE ? 0 : KEPT_BY_CALLS;
-	w->now.frame.known |= 1u << SP_REG_SP | 1u << SP_REG_BP;
-	w->now.exact = false;
-	return true;
-}
-
 /* Code without tables, such as a just-in-time compiler's, often keeps a frame pointer; rbp may as
  * well be any number, then one below sp too, which here is far above it. */
 static enum step step_guess(struct walker *w)
@@ -304,9 +303,7 @@ static enum step step_guess(struct walker *w)
 	uint64_t bp = BP(w);
 
 	w->now.distrust = true;
-	if (step_epilogue(w))
-		return STEP_ON;
-	if (bp - SP(w) > FRAME_BYTES_MAX || bp & 7 || !sp_stack_read(&w->stack, bp + 8, &IP(w)) ||
+	if (w->stack.late || bp - SP(w) > FRAME_BYTES_MAX || bp & 7 || !sp_stack_read(&w->stack, bp + 8, &IP(w)) ||
 		!sp_stack_read(&w->stack, bp, &BP(w)) || !(is_return_address(w, IP(w)) || is_pushed(w, bp)))
 		return STEP_LOST;
 	SP(w) = bp + 16;
@@ -375,14 +372,23 @@ static void set_mark(struct walker *w)
 /* What code does from here on is one way through it: it is right if it leads to what a call stands before. */
 static enum step step_code(struct walker *w, struct sp_cfi_rule rule)
 {
-	struct position before = w->now;
+	uint64_t cfa = (rule.flags & SP_CFI_FROM_BP ? BP(w) : SP(w)) + (uint64_t)(int64_t)rule.cfa_offset, bp = BP(w),
+		 ip;
+	bool loaded = rule.flags & SP_CFI_LOADED;
 
-	if (step_frame(w, rule) == STEP_ON && is_return_address(w, IP(w))) {
-		w->now.frame.known = 1u << SP_REG_SP | 1u << SP_REG_BP;
-		return STEP_ON;
-	}
-	w->now = before;
-	return w->stack.late ? STEP_LOST : step_guess(w);
+	if (loaded && !sp_stack_read(&w->stack, cfa, &cfa))
+		return step_guess(w);
+	cfa += loaded ? (uint64_t)(int64_t)rule.after : 0;
+	if (cfa - SP(w) - 1 >= FRAME_BYTES_MAX || !sp_stack_read(&w->stack, cfa - 8, &ip) ||
+		!is_return_address(w, ip) ||
+		(rule.flags & SP_CFI_BP_SAVED && !sp_stack_read(&w->stack, saved_bp_at(w, rule, cfa), &bp)))
+		return step_guess(w);
+	IP(w) = ip;
+	SP(w) = cfa + (loaded ? 0 : 8u * (uint8_t)rule.after);
+	BP(w) = bp;
+	w->now.frame.known = 1u << SP_REG_SP | 1u << SP_REG_BP;
+	w->now.exact = false;
+	return STEP_ON;
 }
 
 static enum step step(struct walker *w)
@@ -413,7 +419,7 @@ static enum step step(struct walker *w)
 			return STEP_HAND_MADE;
 		/* fall through */
 	default:
-		outcome = w->stack.late ? STEP_LOST : step_guess(w);
+		outcome = step_guess(w);
 	}
 	w->now.steps++;
 	if (sp_unlikely(rule.kind == SP_CFI_SIGNAL || (full && w->now.steps == w->full_before)))
@@ -484,7 +490,7 @@ static inline __attribute__((always_inline)) void capture_registers(struct sp_fr
 			 : "=&r"(leaf->ip)
 			 : "r"(leaf->registers)
 			 : "memory");
-	leaf->known = KEPT_BY_CALLS;
+	leaf->known = 1u << SP_REG_BX | 1u << SP_REG_BP | 1u << SP_REG_SP | 0xf000;
 }
 
 void sp_unwind(struct sp_thread *t, const ucontext_t *context, struct sp_walk *result)
