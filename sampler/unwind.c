@@ -27,6 +27,7 @@
 #define GENERATED_INSTRUCTIONS_MAX 256u
 #define LOG_KEPT_CYCLES 28u
 #define FRAME_BYTES_MAX 65536u /* of a frame that is believed without a check */
+#define DEAD_BYTES (1u << 20)  /* so far below the stack pointer there may be frames that are no more */
 
 /* A rule in the table is an address's if key(address) ^ rule is its check word: one torn by a race, or
  * of code that has been unloaded since, is nobody's. */
@@ -51,6 +52,7 @@ struct position {
 	uint32_t kept;  /* frames in the thread's buffer, without this one */
 	bool exact;     /* ip is an instruction; else a return address */
 	bool distrust;  /* sp or bp may be anything */
+	bool guessed;   /* came here without tables */
 };
 
 struct walker {
@@ -296,17 +298,42 @@ static bool is_pushed(struct walker *w, uint64_t frame)
 		(is_return_address(w, above) || sp_generated_holds(above));
 }
 
+/* Who starts a stack by hand also marks its outermost frame by a frame pointer of 0 (psABI, 3.4.1), and what that returns
+ * to may stand behind no call: Go's goroutines do, to runtime.goexit. It is believed at the end of a chain. */
+static bool is_caller(struct walker *w, uint64_t frame, bool was_guessed)
+{
+	struct dl_find_object object;
+
+	return is_return_address(w, IP(w)) || is_pushed(w, frame) ||
+		(was_guessed && !BP(w) && IP(w) > 0x10000 && _dl_find_object((void *)IP(w), &object) == 0);
+}
+
+/* Code that has switched stacks and keeps no frame, as Go's does before it calls C, has the frame pointer of the stack that
+ * it came from. Anywhere it is believed if two frames stand there one above the other. */
+static bool is_chain(struct walker *w, uint64_t frame)
+{
+	uint64_t above;
+
+	if (BP(w) <= frame || BP(w) - frame > FRAME_BYTES_MAX || BP(w) & 7 || !is_return_address(w, IP(w)) ||
+		!sp_stack_read(&w->stack, BP(w) + 8, &above) || !is_return_address(w, above))
+		return false;
+	sp_stack_enter(&w->stack, frame + 16);
+	return true;
+}
+
 /* Code without tables, such as a just-in-time compiler's, often keeps a frame pointer; rbp may as
  * well be any number, then one below sp too, which here is far above it. */
-static enum step step_guess(struct walker *w)
+static enum step step_guess(struct walker *w, bool was_guessed)
 {
 	uint64_t bp = BP(w);
+	bool far = bp - SP(w) > FRAME_BYTES_MAX;
 
 	w->now.distrust = true;
-	if (w->stack.late || bp - SP(w) > FRAME_BYTES_MAX || bp & 7 || !sp_stack_read(&w->stack, bp + 8, &IP(w)) ||
-		!sp_stack_read(&w->stack, bp, &BP(w)) || !(is_return_address(w, IP(w)) || is_pushed(w, bp)))
+	if (w->stack.late || (far && SP(w) - bp <= DEAD_BYTES) || bp & 7 || !sp_stack_read(&w->stack, bp + 8, &IP(w)) ||
+		!sp_stack_read(&w->stack, bp, &BP(w)) || !(far ? is_chain(w, bp) : is_caller(w, bp, was_guessed)))
 		return STEP_LOST;
 	SP(w) = bp + 16;
+	w->now.guessed = true;
 	w->now.frame.known = 1u << SP_REG_SP | 1u << SP_REG_BP;
 	w->now.exact = false;
 	return STEP_ON;
@@ -340,7 +367,7 @@ static void start_at_leaf(struct walker *w)
 	BP(w) = w->leaf.registers[SP_REG_BP];
 	w->now.steps = w->now.kept = 0;
 	w->now.exact = true;
-	w->now.distrust = false;
+	w->now.distrust = w->now.guessed = false;
 	sp_stack_enter(&w->stack, SP(w));
 }
 
@@ -370,22 +397,23 @@ static void set_mark(struct walker *w)
 }
 
 /* What code does from here on is one way through it: it is right if it leads to what a call stands before. */
-static enum step step_code(struct walker *w, struct sp_cfi_rule rule)
+static enum step step_code(struct walker *w, struct sp_cfi_rule rule, bool was_guessed)
 {
 	uint64_t cfa = (rule.flags & SP_CFI_FROM_BP ? BP(w) : SP(w)) + (uint64_t)(int64_t)rule.cfa_offset, bp = BP(w),
 		 ip;
 	bool loaded = rule.flags & SP_CFI_LOADED;
 
 	if (loaded && !sp_stack_read(&w->stack, cfa, &cfa))
-		return step_guess(w);
+		return step_guess(w, was_guessed);
 	cfa += loaded ? (uint64_t)(int64_t)rule.after : 0;
 	if (cfa - SP(w) - 1 >= FRAME_BYTES_MAX || !sp_stack_read(&w->stack, cfa - 8, &ip) ||
 		!is_return_address(w, ip) ||
 		(rule.flags & SP_CFI_BP_SAVED && !sp_stack_read(&w->stack, saved_bp_at(w, rule, cfa), &bp)))
-		return step_guess(w);
+		return step_guess(w, was_guessed);
 	IP(w) = ip;
 	SP(w) = cfa + (loaded ? 0 : 8u * (uint8_t)rule.after);
 	BP(w) = bp;
+	w->now.guessed = true;
 	w->now.frame.known = 1u << SP_REG_SP | 1u << SP_REG_BP;
 	w->now.exact = false;
 	return STEP_ON;
@@ -394,9 +422,10 @@ static enum step step_code(struct walker *w, struct sp_cfi_rule rule)
 static enum step step(struct walker *w)
 {
 	struct sp_cfi_rule rule = current_rule(w);
-	bool full = sp_unlikely(w->now.steps < w->full_before);
+	bool full = sp_unlikely(w->now.steps < w->full_before), was_guessed = w->now.guessed;
 	enum step outcome;
 
+	w->now.guessed = false;
 	switch (rule.kind) {
 	case SP_CFI_FRAME:
 		outcome = full ? step_full(w) : step_frame(w, rule);
@@ -407,7 +436,7 @@ static enum step step(struct walker *w)
 	case SP_CFI_END:
 		return STEP_END;
 	case SP_CFI_CODE:
-		outcome = step_code(w, rule);
+		outcome = step_code(w, rule, was_guessed);
 		break;
 	case SP_CFI_COMPLEX:
 		if (!full)
@@ -419,7 +448,9 @@ static enum step step(struct walker *w)
 			return STEP_HAND_MADE;
 		/* fall through */
 	default:
-		outcome = step_guess(w);
+		if (was_guessed && !BP(w))
+			return STEP_END;
+		outcome = step_guess(w, was_guessed);
 	}
 	w->now.steps++;
 	if (sp_unlikely(rule.kind == SP_CFI_SIGNAL || (full && w->now.steps == w->full_before)))

@@ -111,6 +111,23 @@ below() {
 	[ "$(section '## Hot Functions' "$profile" | grep -c inner)" -eq 1 ]
 }
 
+@test "generated code without frame pointers, as its instructions show it" {
+	profiled "$TARGETS/stacks" frameless
+	profile=$(profile_of stacks)
+	complete "$profile"
+	refuse grep -q '\[truncated\]' <(tree "$profile")
+	[ "$(below in_frameless "$profile")" = run_generated ] || [ "$(below in_frameless "$profile")" = '[unknown]' ]
+}
+
+@test "assembly without tables" {
+	profiled "$TARGETS/stacks" untold
+	profile=$(profile_of stacks)
+	complete "$profile"
+	refuse grep -q '\[truncated\]' <(tree "$profile")
+	[ "$(below in_untold "$profile")" = untold_outer ]
+	[ "$(below untold_outer "$profile")" = untold_inner ]
+}
+
 @test "anything may be in rbp" {
 	for place in garbage gone; do
 		rm -rf "$SMARTPROF_DIR"

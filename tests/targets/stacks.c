@@ -6,7 +6,9 @@
  *   switch     in coroutines switched to by hand, on a stack that ends at a forbidden page
  *   marked     in a function marked as a signal frame, which it is not
  *   jit        in generated code with frame pointers, named by /tmp/perf-PID.map
- *   garbage    in generated code that keeps in rbp: nothing, numbers, and unmapped and forbidden pages
+ *   frameless  in generated code that keeps numbers in rbp
+ *   untold     in assembly without tables
+ *   garbage    in generated code that cannot be followed and keeps in rbp: nothing, numbers, and unmapped and forbidden pages
  *   gone       in generated code on a stack whose rbp was good once: the pages it meant are unmapped */
 #include <signal.h>
 #include <sys/mman.h>
@@ -151,8 +153,9 @@ static const uint8_t with_frames[] = {0x55, 0x48, 0x89, 0xe5, 0xe8, 2, 0, 0, 0, 
 	0x48, 0xff, 0xcf, 0x75, 0xfb, 0x5d, 0xc3};
 #define INNER 11
 
-/* push rbp; mov rbp, rsi; 1: dec rdi; jnz 1b; pop rbp; ret */
+/* push rbp; mov rbp, rsi; 1: dec rdi; jnz 1b; pop rbp; ret, and with pop rdx; jmp *rdx in the place of ret */
 static const uint8_t without_frame[] = {0x55, 0x48, 0x89, 0xf5, 0x48, 0xff, 0xcf, 0x75, 0xfb, 0x5d, 0xc3};
+static const uint8_t without_return[] = {0x55, 0x48, 0x89, 0xf5, 0x48, 0xff, 0xcf, 0x75, 0xfb, 0x5d, 0x5a, 0xff, 0xe2};
 
 typedef void (*generated)(uint64_t rounds, uint64_t bp);
 
@@ -201,7 +204,37 @@ static NOINLINE void in_garbage(void)
 
 	check(pages != MAP_FAILED && mprotect(pages + 4096, 4096, PROT_NONE) == 0 && munmap(pages + 12288, 4096) == 0,
 		"pages");
-	run_generated(generate(without_frame, sizeof(without_frame)), bps, sizeof(bps) / sizeof(*bps));
+	run_generated(generate(without_return, sizeof(without_return)), bps, sizeof(bps) / sizeof(*bps));
+}
+
+static NOINLINE void in_frameless(void)
+{
+	uint64_t bps[] = {0, 0xdeadbeefdeadbee8};
+
+	run_generated(generate(without_frame, sizeof(without_frame)), bps, 2);
+}
+
+static double untold_end;
+
+__attribute__((used)) static NOINLINE int untold_more(void)
+{
+	return clock_seconds(CLOCK_PROCESS_CPUTIME_ID) < untold_end;
+}
+
+/* By hand, without tables: a frame of its own size, rbp a number, a jump by a table, a loop left in its middle, a call. */
+/* clang-format off */
+__asm__(".text\n.type untold_outer, @function\nuntold_outer: push %rbx\npush %rbp\nsub $88, %rsp\nmov $12345, %rbp\n"
+	"1: call untold_inner\ncall untold_more\ntest %eax, %eax\njz 2f\njmp 1b\nud2\n"
+	"2: add $88, %rsp\npop %rbp\npop %rbx\nret\n.size untold_outer, . - untold_outer\n"
+	".type untold_inner, @function\nuntold_inner: push %rbp\nlea 3f(%rip), %rax\nmov $1000000, %ebp\njmp *%rax\n"
+	"3: dec %rbp\njnz 3b\npop %rbp\nret\n.size untold_inner, . - untold_inner\n");
+/* clang-format on */
+extern void untold_outer(void);
+
+static NOINLINE void in_untold(void)
+{
+	untold_end = clock_seconds(CLOCK_PROCESS_CPUTIME_ID) + seconds;
+	untold_outer();
 }
 
 /* The stack's last page but one holds frames, and is unmapped once they have been walked. */
@@ -227,7 +260,7 @@ static NOINLINE void in_gone(void)
 {
 	static ucontext_t here, there;
 
-	gone_code = generate(without_frame, sizeof(without_frame));
+	gone_code = generate(without_return, sizeof(without_return));
 	gone_stack = mmap(NULL, 131072, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	check(gone_stack != MAP_FAILED && getcontext(&there) == 0, "stack");
 	there.uc_stack.ss_sp = gone_stack;
@@ -244,7 +277,7 @@ int main(int argc, char **argv)
 		void (*run)(void);
 	} places[] = {{"handler", in_handler}, {"leaf", in_leaf}, {"vdso", in_vdso}, {"coroutine", in_coroutine},
 		{"switch", in_switch}, {"marked", in_marked}, {"jit", in_jit}, {"garbage", in_garbage},
-		{"gone", in_gone}};
+		{"frameless", in_frameless}, {"untold", in_untold}, {"gone", in_gone}};
 
 	seconds = argument(argc, argv, 2, seconds);
 	for (size_t i = 0; argc > 1 && i < sizeof(places) / sizeof(*places); i++) {
