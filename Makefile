@@ -17,7 +17,7 @@ comma := ,
 SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 
 # --- what is built from what
-AGENT_SRC := $(wildcard sampler/*.c sampler/*.S preload/*.c preload/*.S env/*.c)
+AGENT_SRC := $(wildcard sampler/*.c $(addprefix sampler/*/*.,c S) preload/*.c $(addprefix preload/*/*.,c S) env/*.c)
 CMD_SRC := $(wildcard tools/*.c profiles/*/*.c symbolize/*.c symbolize/*/*.c env/*.c)
 AGENT_OBJ := $(AGENT_SRC:%=$(B)/obj/agent/%.o)
 SAMPLER_OBJ := $(filter $(B)/obj/agent/sampler/%,$(AGENT_OBJ))

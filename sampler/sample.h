@@ -5,7 +5,7 @@
 #include <signal.h>
 
 #include "sampler/agent.h"
-#include "sampler/usage.h"
+#include "sampler/threads/usage.h"
 
 /* Handles one profiling signal. Returns false when it is none of ours (errno untouched): the
  * caller passes it on to the application. Signal context. */

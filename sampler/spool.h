@@ -199,7 +199,7 @@ struct sp_peak_totals {
 	double set;            /* 0 before the first time */
 };
 
-/* What the peak is made of: see sampler/peak.h. The clock counts allocated bytes, in intervals. */
+/* What the peak is made of: see sampler/heap/peak.h. The clock counts allocated bytes, in intervals. */
 struct sp_heap_peak {
 	double smooth, smooth_variance; /* largest of the estimates that exact counts are in, and its variance */
 	double largest, largest_exact,

@@ -10,7 +10,7 @@
 
 #include "profiles/spool/find.h"
 
-/* What the governor (sampler/governor.c) reckons a sample to cost: the signal, as processes here have measured
+/* What the governor (sampler/clock/governor.c) reckons a sample to cost: the signal, as processes here have measured
  * it, and the handler's time, of which 5 to 12 us is usual. */
 #define SIGNAL_COST_US 28
 #define HANDLER_COST_US 7

@@ -5,7 +5,7 @@
 #include "profiles/model/model.h"
 
 /* 95 % half-width of a heap estimate in bytes, from a variance in square bytes that was itself estimated
- * from so many samples; sampler/estimate.md derives both. */
+ * from so many samples; sampler/heap/estimate.md derives both. */
 double sp_heap_error(double variance, uint64_t samples);
 
 /* The variance of a site's bytes at the peak: what is in use now, or was ever allocated, has the

@@ -20,9 +20,9 @@
 #define UNW_LOCAL_ONLY
 #include <libunwind.h>
 
-#include "sampler/cfi_entry.h"
+#include "sampler/walk/cfi_entry.h"
 #include "sampler/sys.h"
-#include "sampler/unwind.h"
+#include "sampler/walk/unwind.h"
 
 #define EXPORT __attribute__((visibility("default")))
 #define TRAP_FLAG 0x100

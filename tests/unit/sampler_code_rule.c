@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "sampler/code_rule.h"
-#include "sampler/instruction.h"
+#include "sampler/walk/code_rule.h"
+#include "sampler/walk/instruction.h"
 
 #define BP SP_CFI_FROM_BP
 #define LOADED SP_CFI_LOADED

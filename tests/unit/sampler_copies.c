@@ -10,9 +10,9 @@
 
 #include <cmocka.h>
 
-#include "sampler/copies.h"
-#include "sampler/modules.h"
-#include "sampler/spool_write.h"
+#include "sampler/walk/copies.h"
+#include "sampler/spool/modules.h"
+#include "sampler/spool/write.h"
 #include "tests/unit/sampler_spool.h"
 
 #define SAMPLES 20000u

@@ -10,10 +10,10 @@
 
 #include <cmocka.h>
 
-#include "sampler/estimate.h"
+#include "sampler/heap/estimate.h"
 #include "tests/unit/sampler_spool.h"
 
-#define PROMISED 1e-9 /* relative error, sampler/estimate.h */
+#define PROMISED 1e-9 /* relative error, sampler/heap/estimate.h */
 #define DRAWS 1000000u
 
 static void assert_near(double is, double expected, double tolerance)

@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "sampler/calibrate.h"
-#include "sampler/governor.h"
+#include "sampler/clock/calibrate.h"
+#include "sampler/clock/governor.h"
 #include "tests/unit/sampler_spool.h"
 
 #define DEVELOPMENT sp_budget_ppm(100)

@@ -9,10 +9,10 @@
 
 #include <cmocka.h>
 
-#include "sampler/heap.h"
-#include "sampler/live.h"
-#include "sampler/stacks.h"
-#include "sampler/thread.h"
+#include "sampler/heap/heap.h"
+#include "sampler/heap/live.h"
+#include "sampler/spool/stacks.h"
+#include "sampler/threads/thread.h"
 #include "tests/unit/sampler_spool.h"
 
 #define SITES 6u

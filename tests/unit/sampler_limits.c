@@ -17,9 +17,9 @@
 
 #include <cmocka.h>
 
-#include "sampler/spool_write.h"
-#include "sampler/stacks.h"
-#include "sampler/thread.h"
+#include "sampler/spool/write.h"
+#include "sampler/spool/stacks.h"
+#include "sampler/threads/thread.h"
 #include "tests/unit/sampler_spool.h"
 
 #define NOWHERE 0x10000u

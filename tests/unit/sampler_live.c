@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "sampler/live.h"
+#include "sampler/heap/live.h"
 #include "tests/unit/sampler_spool.h"
 
 #define MANY 50000u
@@ -139,7 +139,7 @@ static void both_filters_know_every_live_pointer(void **state)
 	*inuse = 0;
 }
 
-/* sampler/heap.c thins the set out from 700 permille on: up to there it must not refuse. */
+/* sampler/heap/heap.c thins the set out from 700 permille on: up to there it must not refuse. */
 static void a_full_set_refuses_and_keeps_what_it_has(void **state)
 {
 	uint64_t random = 1;

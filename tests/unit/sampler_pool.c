@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "sampler/thread.h"
+#include "sampler/threads/thread.h"
 #include "tests/unit/sampler_spool.h"
 
 #define HELD 3u /* few: a block that comes back at once is what a lock-free list gets wrong */

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "sampler/spool_write.h"
+#include "sampler/spool/write.h"
 
 static char path[256];
 

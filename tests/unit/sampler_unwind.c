@@ -20,8 +20,8 @@
 #define UNW_LOCAL_ONLY
 #include <libunwind.h>
 
-#include "sampler/cfi.h"
-#include "sampler/unwind.h"
+#include "sampler/walk/cfi.h"
+#include "sampler/walk/unwind.h"
 
 static struct sp_thread thread;
 static struct sp_spool_header header;

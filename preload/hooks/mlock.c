@@ -1,0 +1,98 @@
+/* A program that locks its memory does not mean our tables, of which most may never be used. */
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "env/text.h"
+#include "preload/agent.h"
+#include "preload/export.h"
+#include "preload/real.h"
+#include "sampler/heap/live.h"
+#include "sampler/spool/write.h"
+#include "sampler/sys.h"
+#include "sampler/threads/thread.h"
+
+static uint64_t take_hex(const char **at)
+{
+	uint64_t value = 0;
+
+	for (; (**at >= '0' && **at <= '9') || (**at >= 'a' && **at <= 'f'); ++*at)
+		value = value * 16 + (uint64_t)(**at <= '9' ? **at - '0' : **at - 'a' + 10);
+	return value;
+}
+
+static bool is_ours(uint64_t start)
+{
+	const char *p = (const char *)start;
+
+	return (p >= (const char *)sp_agent.own_start && p < (const char *)sp_agent.own_end) ||
+		(start >= (uint64_t)sp_agent.spool_map &&
+			start < (uint64_t)sp_agent.spool_map + sp_agent.spool->total_bytes) ||
+		sp_live_holds(p) || sp_thread_holds(p);
+}
+
+/* Locks what is mapped, as mlockall does, except what is ours, or undoes that up to the address where it failed. */
+static int lock_others(int flags, uint64_t *failed)
+{
+	struct sp_lines lines;
+	char line[256];
+	long err = sp_lines_open(&lines, "", "/proc/self/maps");
+
+	if (err < 0)
+		return (int)err;
+	for (err = 0; !err && sp_lines_next(&lines, line, sizeof line);) {
+		const char *at = line;
+		uint64_t start = take_hex(&at), end;
+
+		at++;
+		end = take_hex(&at);
+		if (at[1] != 'r' || is_ours(start))
+			continue;
+		if (!flags) {
+			if (start < *failed)
+				sp_sys(SYS_munlock, start, end - start);
+			continue;
+		}
+		err = sp_sys(SYS_mlock2, start, end - start, MLOCK_ONFAULT);
+		if (err)
+			*failed = start;
+		else if (!(flags & MCL_ONFAULT)) /* fails where there are no pages to be had, as behind a file's end */
+			sp_sys(SYS_mlock, start, end - start);
+	}
+	sp_lines_close(&lines);
+	return (int)err;
+}
+
+/* The kernel compares the limit with all that is mapped, ours included. */
+static int lock_without_us(int flags)
+{
+	uint64_t failed = 0;
+	int err = lock_others(flags, &failed);
+
+	if (!err && flags & MCL_FUTURE)
+		err = (int)sp_sys(SYS_mlockall, flags & ~MCL_CURRENT);
+	if (err && failed)
+		lock_others(0, &failed);
+	return err;
+}
+
+SP_EXPORT int mlockall(int flags)
+{
+	bool ours = !sp_agent.sealed && sp_load(&sp_agent.state) == SP_AGENT_ACTIVE && !sp_is_stale_child() &&
+		!sp_is_vfork_child();
+	int result, before = errno, saved_errno;
+
+	if (flags & MCL_FUTURE)
+		sp_store(&sp_agent.locks_memory, 1);
+	if (ours && flags & MCL_CURRENT)
+		sp_spool_cut(sp_agent.spool);
+	result = SP_REAL(mlockall)(flags);
+	saved_errno = errno;
+	if (ours && result && errno == ENOMEM && flags & MCL_CURRENT && lock_without_us(flags) == 0) {
+		result = 0;
+		saved_errno = before;
+	}
+	if (ours && !result)
+		sp_spool_unlock(sp_agent.spool);
+	errno = saved_errno;
+	return result;
+}

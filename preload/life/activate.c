@@ -1,0 +1,501 @@
+/* From dormant to active: settings, spool, clocks. Runs in whatever context found the process
+ * worth profiling, a signal handler included, on the thread's private stack; so it uses nothing
+ * but system calls and its own memory. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "env/env.h"
+#include "preload/agent.h"
+#include "preload/libc.h"
+#include "preload/real.h"
+#include "preload/life/spool_place.h"
+#include "sampler/clock/calibrate.h"
+#include "sampler/clock/clock.h"
+#include "sampler/threads/pre_activation.h"
+#include "sampler/threads/discovery.h"
+#include "sampler/spool/frames.h"
+#include "sampler/clock/governor.h"
+#include "sampler/heap/heap.h"
+#include "sampler/heap/live.h"
+#include "sampler/spool/mapped.h"
+#include "sampler/sample.h"
+#include "sampler/spool/write.h"
+#include "sampler/sys.h"
+#include "sampler/threads/thread.h"
+#include "sampler/walk/unwind.h"
+
+struct activation {
+	struct sp_thread *t;
+	struct sp_config config;
+	const char *why; /* it did not work */
+	int error;
+};
+
+static uint32_t text(const char *s)
+{
+	return s && *s ? sp_spool_text(s, strlen(s)) : 0;
+}
+
+/* Arguments, each NUL-terminated. */
+static uint32_t command_text(char **argv, uint32_t *bytes)
+{
+	size_t length = 1;
+	uint32_t at;
+	char *to;
+	int i, n;
+
+	for (n = 0; argv[n] && length + strlen(argv[n]) + 1 < 32768; n++)
+		length += strlen(argv[n]) + 1;
+	at = sp_spool_allot(SP_SEC_TEXT, (uint32_t)length);
+	if (!at)
+		return 0;
+	to = (char *)sp_section(SP_SEC_TEXT) + at;
+	for (i = 0; i < n; i++)
+		to = stpcpy(to, argv[i]) + 1;
+	*to = 0;
+	*bytes = (uint32_t)length - 1;
+	return at;
+}
+
+static char SP_BIG notes[1024];
+
+void sp_note(const char *line)
+{
+	size_t used = strlen(notes);
+
+	if (used + strlen(line) + 2 > sizeof notes)
+		return;
+	stpcpy(stpcpy(notes + used, line), "\n");
+	sp_verbose("note", line);
+	if (sp_agent.spool)
+		sp_agent.spool->text.notes = text(notes);
+}
+
+static struct sp_where here(void)
+{
+	return (struct sp_where){"", sp_process.cwd, sp_process.envp};
+}
+
+/* Lines "name\tvalue\tsource\n". */
+static uint32_t settings_text(const struct sp_config *config)
+{
+	enum { VALUE_BYTES = 1024, SOURCE_BYTES = 512, LINE_BYTES = VALUE_BYTES + SOURCE_BYTES + 64 };
+	const struct sp_where where = here();
+	char lines[8192], *to = lines;
+	int i;
+
+	for (i = 0; i < SP_OPTIONS && lines + sizeof lines - to > LINE_BYTES; i++) {
+		to = stpcpy(to, sp_option_rows[i].name);
+		*to++ = '\t';
+		to += sp_option_format(&sp_option_rows[i], &config->values[i], to, VALUE_BYTES);
+		*to++ = '\t';
+		to += sp_source_text(config, &where, i, to, SOURCE_BYTES);
+		*to++ = '\n';
+	}
+	*to = 0;
+	return text(lines);
+}
+
+static const char *allocator_path(const char *exe)
+{
+	const void *bypass = sp_malloc_bypass();
+	struct dl_find_object object;
+
+	if (_dl_find_object(bypass ? (void *)(uintptr_t)bypass : (void *)sp_real.malloc, &object) != 0)
+		return "";
+	return *object.dlfo_link_map->l_name ? object.dlfo_link_map->l_name : exe;
+}
+
+/* Of a program that the dynamic linker was told to run /proc/self/exe is the linker. */
+static void find_program(char exe[SP_PATH_MAX])
+{
+	struct sp_mapped mapped;
+	long n;
+
+	if (sp_process.entry && sp_mapped_find(sp_process.entry, &mapped)) {
+		memcpy(exe, mapped.path, SP_PATH_MAX);
+		return;
+	}
+	n = sp_sys(SYS_readlink, "/proc/self/exe", exe, SP_PATH_MAX - 1);
+	exe[n > 0 ? n : 0] = 0;
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* Programs write other texts over their arguments, for ps to show: those it was started with count. */
+static const char *program_name(const char *exe)
+{
+	const char *called = sp_process.argv[0] ? base_name(sp_process.argv[0]) : "";
+
+	return *called ? called : base_name(exe);
+}
+
+static void fill_header(struct sp_spool_header *h, struct activation *a, uint64_t start_ticks)
+{
+	const struct sp_config *c = &a->config;
+	char exe[SP_PATH_MAX];
+
+	find_program(exe);
+	h->pid = sp_agent.pid;
+	h->ppid = sp_process.ppid;
+	sp_agent.uid = h->uid = (uint32_t)sp_sys(SYS_geteuid);
+	h->is_root = sp_process.is_root;
+	h->start_ticks = start_ticks;
+	h->pid_namespace = sp_pid_namespace();
+	h->start_realtime_ns = sp_process.start_realtime_ns;
+	h->start_monotonic_ns = sp_agent.start_monotonic_ns;
+	h->start_tsc = sp_agent.start_tsc;
+	h->tsc_per_us_x1024 = sp_agent.tsc_per_us_x1024;
+	h->memory_limit_bytes = c->machine.memory_limit_bytes;
+	h->usable_millicores = c->machine.usable_millicores;
+	h->host_cores = c->machine.host_cores;
+	h->text.exe = text(exe);
+	/* As it was called: one file may be many programs. */
+	h->text.program = text(program_name(exe));
+	h->text.command = command_text(sp_process.argv, &h->text.command_bytes);
+	h->text.kernel = text(c->machine.kernel);
+	h->text.cwd = text(sp_process.cwd);
+	h->text.output_dir = text(sp_process.output_dir);
+	h->text.output_file = text(sp_process.output_file);
+	h->text.environment = text(sp_environment_name(c->environment));
+	h->text.environment_reason = text(c->reason);
+	h->text.settings = settings_text(c);
+	h->text.allocator = text(allocator_path(exe));
+	h->text.tree = text(sp_process.tree);
+}
+
+/* Whether a seccomp filter that is there already would kill us for what we need: tried in a child
+ * that shares our memory and may die of it. */
+#define DEADLY 1
+static int probe_main(void *arg)
+{
+	int *result = arg;
+
+	*result = sp_clock_event.probe();
+	sp_sys(SYS_exit, 0);
+	return 0;
+}
+
+/* 0, a negative errno, or DEADLY. Nor is an event opened in a thread that is better off without. */
+static int probe_event(struct sp_thread *t)
+{
+	bool filtered = sp_sys(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0) == 2;
+	uint64_t all = ~0ull, mask;
+	int result = DEADLY;
+	long pid;
+
+	if (!filtered && sp_clock_wants_event(t))
+		return sp_clock_event.probe();
+	sp_sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, 8);
+	/* Half of the private stack is the child's while we wait. */
+	pid = __clone(probe_main, (char *)sp_thread_stack(t) - SP_BLOCK_BYTES / 2, CLONE_VM | CLONE_VFORK, &result,
+		NULL, NULL, NULL);
+	if (pid > 0)
+		sp_sys(SYS_wait4, pid, NULL, __WALL, NULL);
+	sp_sys(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8);
+	return pid < 0 && !filtered ? sp_clock_event.probe() : result;
+}
+
+bool sp_under_valgrind(void)
+{
+	const char *preload = sp_environ_get(sp_process.envp, "LD_PRELOAD");
+	return preload && strstr(preload, "/vgpreload_");
+}
+
+static const char *event_refusal(int error, int paranoid)
+{
+	if ((error == -EACCES || error == -EPERM) && paranoid > 2)
+		return "perf events are refused to users here; setting kernel.perf_event_paranoid to 2 would allow "
+		       "them";
+	if (error == -EACCES || error == -EPERM)
+		return "perf events are refused here, as containers' seccomp filters do; adding perf_event_open to the "
+		       "profile would allow them";
+	if (error == -EMFILE || error == -ENFILE)
+		return "no file descriptor was left for a perf event; a higher `ulimit -n` would allow them";
+	if (error == -ENOMEM)
+		return "the limit on locked memory leaves no room for a perf event; a higher `ulimit -l` would allow "
+		       "them";
+	if (error == -ENOENT || error == -ENOSYS)
+		return "this kernel has no perf events";
+	return "perf events do not work here";
+}
+
+/* The best clock that works for this thread; the others may do worse and are counted then. */
+static void choose_clock(struct activation *a, struct sp_spool_header *h)
+{
+	const char *event = NULL;
+	char reason[256];
+	int error = -EPERM, timer_error;
+
+	h->cpu.tick_ns = (uint32_t)sp_clock_tick_ns();
+	h->cpu.clock = SP_CLOCK_OFF;
+	if (!sp_agent.config.cpu) {
+		h->text.clock_reason = text("CPU profiling is switched off");
+		return;
+	}
+	if (sp_under_valgrind()) {
+		h->text.clock_reason = text("under valgrind, where CPU time means nothing");
+		return;
+	}
+	/* The last resort first, while there is a signal to be had for it. */
+	sp_clock_process.probe();
+	error = probe_event(a->t);
+	if (error == DEADLY)
+		event = "a seccomp filter would kill the program for opening a perf event";
+	else if (error)
+		event = event_refusal(error, a->config.machine.perf_event_paranoid);
+	if (!event) {
+		h->cpu.clock = SP_CLOCK_EVENT;
+		h->text.clock_reason = text("perf events work here");
+		return;
+	}
+	timer_error = sp_clock_timer.probe();
+	if (!timer_error) {
+		h->cpu.clock = SP_CLOCK_TIMER;
+		h->text.clock_reason = text(event);
+		return;
+	}
+	stpcpy(stpcpy(stpcpy(stpcpy(reason, sp_clock_event.name), " and "), sp_clock_timer.name),
+		timer_error == -EAGAIN ? " are refused here, the latter by the limit on pending signals (`ulimit -i`)"
+				       : " are refused here, as seccomp filters do");
+	h->cpu.clock = sp_clock_process.probe() == 0 ? SP_CLOCK_PROCESS : SP_CLOCK_OFF;
+	h->text.clock_reason = text(reason);
+}
+
+static void configure(const struct sp_config *c, struct sp_spool_header *h)
+{
+	const struct sp_value *v = c->values;
+	struct sp_sampler_config *s = &sp_agent.config;
+
+	s->cpu = v[SP_OPT_MODE].number & SP_MODE_CPU;
+	s->heap = v[SP_OPT_MODE].number & SP_MODE_HEAP;
+	s->copies = v[SP_OPT_STACK_COPIES].number;
+	s->cpu_interval_ns = v[SP_OPT_CPU_INTERVAL].number * 1000;
+	s->heap_interval_bytes = v[SP_OPT_HEAP_INTERVAL].number;
+	s->sample_cap = (uint32_t)v[SP_OPT_CPU_MAX_SAMPLES].number;
+	s->budget_permille = (uint32_t)v[SP_OPT_OVERHEAD_BUDGET].number * 10;
+	h->cpu.requested_ns = h->cpu.interval_ns = h->cpu.interval_max_ns = s->cpu_interval_ns;
+	h->cpu.sample_cap = s->sample_cap;
+	h->cpu.budget_permille = s->budget_permille;
+	h->cpu.switch_timer_ns = SP_SWITCH_TIMER_ASSUMED_NS;
+	h->heap.requested_bytes = h->heap.interval_bytes = s->heap_interval_bytes;
+	h->heap.interval_floor = h->heap.interval_max_bytes = s->heap_interval_bytes;
+}
+
+static void start_heap(struct sp_spool_header *h)
+{
+	struct sp_tls *tls = &sp_tls;
+
+	if (!sp_early_before(&h->heap.before_bytes, &h->heap.before_count)) {
+		h->heap.before_bytes = (uint64_t)(tls->heap.bytes_base - tls->heap.countdown);
+		h->heap.before_count = tls->heap.allocs;
+	}
+	if (sp_agent.config.heap && sp_under_valgrind()) {
+		/* A walk reads what valgrind may hold undefined: its user would find our errors among the
+		 * program's. */
+		sp_agent.config.heap = false;
+		sp_note("under valgrind no stack is walked: the heap is counted, not sampled");
+	}
+	if (sp_agent.config.heap && sp_malloc_bypass()) {
+		sp_agent.config.heap = false;
+		sp_note("the program's malloc is not reached through libsmartprof.so: an allocator in the "
+			"program itself, or one that stands before it in LD_PRELOAD (put "
+			"libsmartprof.so first); the heap is not profiled");
+	}
+	if (sp_agent.config.heap && sp_live_init() != 0) {
+		sp_agent.config.heap = false;
+		sp_note("no memory for the set of live allocations: the heap is not profiled");
+	}
+	h->heap.on = sp_agent.config.heap;
+}
+
+/* A page that reads as zero in every child made by fork, however it was made. */
+static int make_alive_page(void)
+{
+	long p;
+
+	if (!sp_agent.alive) {
+		p = sp_sys(SYS_mmap, NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (sp_is_error(p))
+			return (int)p;
+		if (sp_sys(SYS_madvise, p, 4096, MADV_WIPEONFORK) != 0)
+			return -ENOSYS;
+		*(uint32_t *)p = SP_ALIVE;
+		sp_agent.alive = (uint32_t *)p;
+	}
+	return 0;
+}
+
+/* In the best place that takes it: what cannot be written to shows only then (read-only, no inodes left). */
+static void make_spool(struct activation *a, char *path, uint64_t ticks, struct sp_spool_header **h)
+{
+	uint32_t cap = (uint32_t)a->config.values[SP_OPT_CPU_MAX_SAMPLES].number;
+	const char *why;
+	int err;
+
+	a->error = -ENOSPC;
+	for (enum sp_spool_place place = SP_PLACE_SHM; place < SP_PLACES && a->error; place++) {
+		err = sp_spool_place(path, SP_PATH_MAX, place, ticks, &why);
+		if (!err) {
+			err = sp_spool_create(path, cap, h);
+			why = err == -EFBIG     ? "the limit on file size (ulimit -f) is too small for a spool"
+				: err == -E2BIG ? "the limit on address space (ulimit -v) leaves no room for a spool"
+				: err           ? strerrordesc_np(-err)
+						: NULL;
+		}
+		if (!err || !a->why ||
+			err != -ENOSPC) /* the first reason, unless this place is there and does not work */
+			a->why = why;
+		a->error = err;
+		if (err == -EFBIG || err == -E2BIG || err == -EDQUOT)
+			return;
+	}
+}
+
+/* Readers find it from here on. */
+static void publish_spool(struct activation *a, char *path, struct sp_spool_header *h)
+{
+	a->error = sp_spool_publish(path);
+	if (!a->error) {
+		sp_process.spool_path = path;
+		sp_calibrate_place(path);
+		sp_tree_join(path);
+		return;
+	}
+	a->why = strerrordesc_np(-a->error);
+	sp_agent.spool = NULL;
+	sp_agent.spool_map = NULL;
+	sp_spool_drop(h);
+}
+
+static void activate_main(void *arg)
+{
+	static char SP_BIG spool_path[SP_PATH_MAX];
+	struct activation *a = arg;
+	struct sp_spool_header *h = NULL;
+	uint64_t ticks = sp_start_ticks();
+	struct sp_usage usage;
+	struct sp_where where = here();
+
+	sp_config_load(&a->config, &where, sp_process.file);
+	a->error = make_alive_page();
+	a->why = "the kernel is too old (MADV_WIPEONFORK)";
+	if (!a->error) {
+		a->why = NULL;
+		make_spool(a, spool_path, ticks, &h);
+	}
+	if (a->error)
+		return;
+	h->state = SP_STATE_RUNNING;
+	sp_agent.spool_map = (uint8_t *)h;
+	sp_agent.spool = h;
+	h->text.notes = text(notes);
+	configure(&a->config, h);
+	fill_header(h, a, ticks);
+	publish_spool(a, spool_path, h);
+	if (a->error)
+		return;
+	choose_clock(a, h);
+	start_heap(h);
+	sp_process_usage(&usage);
+	h->cpu.before_user_ns = usage.user_ns;
+	h->cpu.before_sys_ns = usage.sys_ns;
+	sp_thread_usage_now(a->t->tid, &usage);
+	sp_thread_open_record(a->t, 0, usage.user_ns, usage.sys_ns);
+	sp_spool_take(SP_UNWIND_TABLE_BYTES + SP_FRAMES_TABLE_BYTES, 0);
+	sp_spool_take(SP_BLOCK_TOUCHED, SP_BLOCK_TOUCHED);
+	if (h->heap.on)
+		sp_heap_replay(a->t);
+	sp_sample_update_totals();
+	sp_governor_start();
+}
+
+/* Takes the caller's block from the pool, or finds that a forked child has it still. */
+static struct sp_thread *own_block(void)
+{
+	struct sp_thread *t = sp_tls.thread;
+
+	if (!t && (t = sp_thread_take()))
+		sp_thread_adopt(t, 0, 0, 0);
+	return t;
+}
+
+/* Tells valgrind that the private stack is one, by a client request (valgrind.h, documented ABI: four rotations that
+ * cancel each other out, and a no-op that means the request): else it warns of a client that switches stacks. */
+static void declare_stack(struct sp_thread *t)
+{
+	const uint64_t request[] = {
+		0x1501 /* STACK_REGISTER */, (uint64_t)(uintptr_t)t, (uint64_t)(uintptr_t)sp_thread_stack(t), 0, 0, 0};
+	uint64_t result = 0;
+
+	__asm__ volatile("rolq $3, %%rdi\n\trolq $13, %%rdi\n\trolq $61, %%rdi\n\trolq $51, %%rdi\n\txchgq %%rbx, %%rbx"
+			 : "+d"(result)
+			 : "a"(request)
+			 : "rdi", "cc", "memory");
+}
+
+static void find_threads(void *unused)
+{
+	(void)unused;
+	sp_found_scan();
+	sp_clock_sentinel(sp_now_ns());
+}
+
+void sp_activate(void)
+{
+	struct activation *a;
+	struct sp_thread *t;
+	int expected = SP_AGENT_DORMANT, saved_errno = errno;
+	uint64_t mask;
+
+	if (sp_tls.guard) {
+		sp_start_clockwork(); /* in the middle of counting an allocation: in a moment */
+		return;
+	}
+	if (sp_is_vfork_child() ||
+		!__atomic_compare_exchange_n(&sp_agent.state, &expected, SP_AGENT_ACTIVATING, false, __ATOMIC_ACQ_REL,
+			__ATOMIC_RELAXED))
+		return;
+	sp_tls.guard = 1;
+	sp_clock_arm_start(0);
+	sp_signals_look();
+	t = own_block();
+	if (!t) {
+		sp_verbose("not profiling", "no memory");
+		sp_store(&sp_agent.state, SP_AGENT_OFF);
+	} else {
+		a = sp_thread_stack(t) - sizeof *a; /* top of the private stack */
+		memset(a, 0, sizeof *a);
+		a->t = t;
+		sp_calibrate_tsc();
+		if (sp_under_valgrind())
+			declare_stack(t);
+		mask = sp_block_others();
+		sp_on_stack(activate_main, a, a);
+		sp_restore_signals(mask);
+		if (a->error)
+			sp_verbose("not profiling", a->why);
+		__atomic_store_n(&sp_agent.state, a->error ? SP_AGENT_OFF : SP_AGENT_ACTIVE, __ATOMIC_RELEASE);
+	}
+	if (sp_load(&sp_agent.state) == SP_AGENT_ACTIVE) {
+		sp_signals_watch_endings();
+		sp_threads_own(t);
+		sp_clock_arm(t);
+		mask = sp_block_others(); /* no handler of the application's on the private stack */
+		sp_on_stack(find_threads, NULL, sp_thread_stack(t));
+		sp_restore_signals(mask);
+	}
+	sp_tls.guard = 0;
+	errno = saved_errno;
+}

@@ -1,0 +1,372 @@
+/* The constructor: what every process pays, so it does only what cannot be done later. The rest
+ * waits in activate.c until the process has shown that it uses CPU or memory. */
+#include <errno.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "env/env.h"
+#include "env/text.h"
+#include "preload/agent.h"
+#include "preload/libc.h"
+#include "preload/real.h"
+#include "sampler/clock/clock.h"
+#include "sampler/threads/discovery.h"
+#include "sampler/heap/live.h"
+#include "sampler/sys.h"
+#include "sampler/walk/unwind.h"
+#include "sampler/threads/usage.h"
+
+#define COMMAND_BYTES 32768u /* as much of the arguments as the profile shows */
+#define ENVIRONMENT_BYTES (1u << 20)
+#define TREE_VARIABLE "SMARTPROF_TREE"
+#define TREE_BYTES 48
+#define START_CPU_NS 1000000u /* CPU time after which the process is worth a spool: the next tick */
+
+struct sp_process sp_process = {
+	.output_dir = "", .output_file = "", .tree = "", .library = "", .command = "", .cwd = ""};
+
+void sp_verbose(const char *what, const char *why)
+{
+	char line[1024];
+	size_t n = 0, i;
+	const char *parts[] = {"smartprof: ", what, ": ", why, "\n"};
+
+	if (!sp_process.verbose)
+		return;
+	for (i = 0; i < sizeof parts / sizeof *parts; i++) {
+		size_t length = strlen(parts[i]);
+		if (length > sizeof line - n)
+			length = sizeof line - n;
+		memcpy(line + n, parts[i], length);
+		n += length;
+	}
+	sp_sys(SYS_write, 2, line, n);
+}
+
+bool sp_start_clockwork(void)
+{
+	return sp_clock_arm_start(START_CPU_NS) == 0;
+}
+
+/* Strings and pointers for the life of the process, one after the other. */
+static char SP_BIG first_pool[65536] __attribute__((aligned(16)));
+static char *pool = first_pool;
+static size_t pool_used, pool_size = sizeof first_pool;
+#define POOL_CHUNK_BYTES (1u << 20)
+
+static void *take(size_t bytes)
+{
+	size_t at = pool_used, size;
+	long p;
+
+	bytes = (bytes + 7) & ~(size_t)7;
+	if (bytes <= pool_size - at) {
+		pool_used += bytes;
+		return pool + at;
+	}
+	size = bytes > POOL_CHUNK_BYTES ? bytes : POOL_CHUNK_BYTES;
+	p = sp_sys(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (sp_is_error(p))
+		return NULL;
+	pool = (char *)p;
+	pool_size = size;
+	pool_used = bytes;
+	return pool;
+}
+
+static const char *join(const char *a, const char *between, const char *b)
+{
+	size_t na = strlen(a), nc = strlen(between), nb = strlen(b);
+	char *out = take(na + nc + nb + 1);
+
+	if (!out)
+		return "";
+	memcpy(out, a, na);
+	memcpy(out + na, between, nc);
+	memcpy(out + na + nc, b, nb + 1);
+	return out;
+}
+
+/* `name` from the root on; "./x" as "x". Empty stays empty. */
+static const char *absolute(const char *name)
+{
+	while (name && name[0] == '.' && name[1] == '/')
+		name += 2;
+	if (!name || !*name)
+		return "";
+	return name[0] == '/' ? join(name, "", "") : join(sp_process.cwd, "/", name);
+}
+
+/* A copy of as many of the strings as come to `most` bytes. */
+static char **copy_list(char **list, size_t most)
+{
+	size_t n, i, bytes = 0;
+	char **to;
+
+	for (n = 0; list[n] && (bytes += strlen(list[n]) + 1) <= most; n++)
+		;
+	to = take((n + 1) * sizeof *to);
+	if (!to)
+		return list;
+	for (i = 0; i < n; i++)
+		to[i] = (char *)(uintptr_t)join(list[i], "", "");
+	to[n] = NULL;
+	return to;
+}
+
+/* Replaces `*slot`, or appends to the environment. */
+static void put_environment(char **slot, const char *text)
+{
+	char **room;
+	size_t n;
+
+	if (slot) {
+		*slot = (char *)(uintptr_t)text;
+		return;
+	}
+	for (n = 0; __environ[n]; n++)
+		;
+	room = take((n + 2) * sizeof *room);
+	if (!room)
+		return;
+	memcpy(room, __environ, n * sizeof *room);
+	room[n] = (char *)(uintptr_t)text;
+	room[n + 1] = NULL;
+	__environ = room;
+}
+
+static char **find_variable(const char *name)
+{
+	size_t length = strlen(name);
+	char **e;
+
+	for (e = __environ; e && *e; e++)
+		if (!strncmp(*e, name, length) && (*e)[length] == '=')
+			return e;
+	return NULL;
+}
+
+/* A relative path in LD_PRELOAD is lost on a child in another directory, and ld.so would say so on
+ * the child's stderr. With `remove` our entry goes altogether (SMARTPROF_FOLLOW=fork or none). */
+static void rewrite_preload(bool remove)
+{
+	char **slot = find_variable("LD_PRELOAD");
+	const char *own = strrchr(sp_process.library, '/'), *from, *end;
+	const char *text = "";
+	char *entry;
+	bool changed = false;
+
+	if (!slot || !own)
+		return;
+	for (from = *slot + strlen("LD_PRELOAD="); *from; from = *end ? end + 1 : end) {
+		size_t length, name = strlen(own + 1);
+
+		end = from + strcspn(from, " :");
+		length = (size_t)(end - from);
+		if (length >= name && !strncmp(end - name, own + 1, name) &&
+			(remove || (memchr(from, '/', length) && *from != '/'))) {
+			changed = true; /* one without a slash was found by ld.so's search: so will others' */
+			if (!remove)
+				text = join(text, *text ? ":" : "", sp_process.library);
+			continue;
+		}
+		if (!length || !(entry = take(length + 1)))
+			continue;
+		memcpy(entry, from, length);
+		entry[length] = 0;
+		text = join(text, *text ? ":" : "", entry);
+	}
+	if (changed)
+		put_environment(slot, join("LD_PRELOAD=", "", text));
+}
+
+static struct sp_value setting(enum sp_option option)
+{
+	struct sp_value value;
+
+	sp_value_load(&value, option, sp_process.envp, sp_process.file);
+	return value;
+}
+
+static bool is_first(const char *tree)
+{
+	uint64_t first;
+
+	return sp_text_number(&tree, &first) && (int)first == sp_agent.pid;
+}
+
+/* The tree of processes: the first one settles where profiles go, and hands that on. It stays the
+ * first when it replaces itself by execve, as wrapper scripts do. `smartprof run` gives it a name.
+ * Returns whether this is such a one, or under that. */
+static bool join_tree(void)
+{
+	const char *inherited = sp_environ_get(sp_process.envp, TREE_VARIABLE), *colon;
+	const char *dir = setting(SP_OPT_DIR).text;
+	struct sp_value output = setting(SP_OPT_OUTPUT);
+	char *tree = take(TREE_BYTES);
+	struct sp_text_out name = {tree, TREE_BYTES, 0};
+
+	if (!tree)
+		return false;
+	colon = inherited ? strchr(inherited, ':') : NULL;
+	if (colon && colon - inherited >= TREE_BYTES)
+		colon = NULL;
+	sp_text_put_some(&name, inherited ? inherited : "", colon ? (size_t)(colon - inherited) : 0);
+	sp_process.is_root = is_first(tree);
+	if (colon && colon[1] == '/') {
+		sp_process.output_dir = colon + 1;
+	} else {
+		if (!sp_process.is_root) {
+			name.length = 0;
+			sp_text_put_number(&name, (uint64_t)sp_agent.pid);
+			sp_text_put(&name, ".");
+			sp_text_put_number(&name, sp_process.start_realtime_ns);
+		}
+		sp_process.output_dir = absolute(dir ? dir : "profiles");
+		sp_process.is_root = true;
+		put_environment(find_variable(TREE_VARIABLE),
+			join(join(TREE_VARIABLE "=", tree, ":"), "", sp_process.output_dir));
+	}
+	sp_process.tree = tree;
+	sp_process.output_file = absolute(output.text);
+	if (output.source >= SP_SOURCE_VARIABLE && *output.text != '/') /* children may run elsewhere */
+		put_environment(find_variable("SMARTPROF_OUTPUT"),
+			join("SMARTPROF_OUTPUT=", "", sp_process.output_file));
+	return colon && sp_process.is_root && is_first(tree);
+}
+
+static void learn_own_place(void)
+{
+	struct dl_find_object object;
+
+	if (_dl_find_object((void *)&sp_agent, &object) == 0) {
+		sp_agent.own_start = object.dlfo_map_start;
+		sp_agent.own_end = object.dlfo_map_end;
+		sp_process.library = absolute(object.dlfo_link_map->l_name);
+	}
+	sp_process.command = absolute(setting(SP_OPT_BIN).text);
+}
+
+static void learn_cwd(void)
+{
+	char *cwd = take(0);
+	size_t room = pool_size - pool_used;
+	long n = room ? sp_sys(SYS_getcwd, cwd, room < SP_PATH_MAX ? room : SP_PATH_MAX) : 0;
+
+	sp_process.cwd = n > 1 && cwd[0] == '/' ? take((size_t)n) : "";
+}
+
+/* One that is named from here must be found by children who may run elsewhere. */
+static void learn_file(char **envp)
+{
+	static struct sp_file SP_BIG file;
+	const char *name = sp_environ_get(envp, "SMARTPROF_CONFIG");
+
+	sp_file_read(&file, &(struct sp_where){"", sp_process.cwd, envp});
+	sp_process.file = &file;
+	if (name && *name && *name != '/')
+		put_environment(find_variable("SMARTPROF_CONFIG"), join("SMARTPROF_CONFIG=", "", absolute(name)));
+}
+
+void sp_start_time(void)
+{
+	sp_process.start_realtime_ns = sp_clock_read_ns(CLOCK_REALTIME);
+	sp_agent.start_monotonic_ns = sp_clock_read_ns(CLOCK_MONOTONIC);
+	sp_agent.start_tsc = 0;
+	sp_agent.start_tsc = sp_tsc_first();
+}
+
+static void loaded_main(void)
+{
+}
+
+/* The loader resolves an indirect function while it binds this library: all that the program needs is mapped, and
+ * no constructor has run. Those of the libraries that it needs run before ours, and are part of it. */
+static void (*note_begin(void))(void)
+{
+	sp_usage_begin();
+	sp_start_time();
+	return loaded_main;
+}
+
+static void loaded(void) __attribute__((ifunc("note_begin")));
+
+static const char *program = ""; /* base name of argv[0] */
+
+static bool is_wanted(char **envp, const struct sp_file *file)
+{
+	struct sp_value verbose;
+
+	if (sp_program_wanted(envp, file, program))
+		return true;
+	sp_value_load(&verbose, SP_OPT_VERBOSE, envp, file);
+	sp_process.verbose = verbose.number;
+	sp_verbose("not profiling", "SMARTPROF_ENABLED is off, or SMARTPROF_PROGRAM names other programs");
+	return false;
+}
+
+__attribute__((constructor)) static void start(int argc, char **argv, char **envp)
+{
+	enum { FOLLOW_EXEC, FOLLOW_FORK, FOLLOW_NONE } follow;
+	bool resumes;
+	int saved_errno;
+
+	loaded();
+	if (!sp_libc_find(envp))
+		return;
+	saved_errno = errno;
+	if (argc)
+		program = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0];
+	sp_agent.single_threaded = sp_libc_symbol("__libc_single_threaded");
+	sp_malloc_resolve();
+	sp_malloc_find_bypass();
+	sp_limits_look();
+	sp_live_boot_done();
+	/* One with more rights than its caller: the environment and the directory are the caller's. */
+	if (getauxval(AT_SECURE))
+		goto out;
+	sp_agent.pid = (int)sp_sys(SYS_getpid);
+	if (!is_wanted(envp, NULL))
+		goto out;
+	learn_cwd();
+	learn_file(envp);
+	if (sp_process.file->count && !is_wanted(envp, sp_process.file))
+		goto out;
+	/* What was allocated before this counts, and the next allocation is looked at again. */
+	sp_tls.heap.bytes_base -= sp_tls.heap.countdown;
+	sp_tls.heap.countdown = 0;
+	sp_process.argv = copy_list(argv, COMMAND_BYTES);
+	sp_process.entry = getauxval(AT_BASE) ? 0 : getauxval(AT_ENTRY);
+	sp_process.envp = copy_list(envp, ENVIRONMENT_BYTES);
+	sp_process.spool_path = "";
+	sp_process.verbose = setting(SP_OPT_VERBOSE).number;
+	sp_process.ppid = (int)sp_sys(SYS_getppid);
+	learn_own_place();
+	resumes = join_tree();
+	follow = setting(SP_OPT_FOLLOW).number; /* in the order of the table's choices */
+	sp_process.follow_none = follow == FOLLOW_NONE;
+	rewrite_preload(follow != FOLLOW_EXEC);
+	sp_unwind_init(getauxval(AT_ENTRY), getauxval(AT_BASE), getauxval(AT_RANDOM));
+	sp_agent.config.signal = sp_signal_number(setting(SP_OPT_SIGNAL).number);
+	sp_process.signal_is_asked = setting(SP_OPT_SIGNAL).source >= SP_SOURCE_FILE;
+	sp_agent.early_heap = (setting(SP_OPT_MODE).number & SP_MODE_HEAP) && !sp_under_valgrind();
+	sp_agent.activate = sp_activate;
+	sp_agent.adopt = sp_threads_adopt;
+	sp_agent.forked = sp_fork_child;
+	sp_agent.look = sp_signals_look;
+	sp_threads_init();
+	sp_fork_register();
+	sp_endings_init();
+	sp_signals_init();
+	sp_found_learn();
+	sp_store(&sp_agent.state, SP_AGENT_DORMANT);
+	if (resumes)
+		sp_tree_resume();
+	if (!sp_start_clockwork())
+		sp_activate(); /* no timer to be had: nothing else would wake it */
+out:
+	errno = saved_errno;
+}

@@ -1,0 +1,172 @@
+/* The end: the spool is completed and rendered. */
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "preload/agent.h"
+#include "preload/life/spool_place.h"
+#include "sampler/clock/clock.h"
+#include "sampler/threads/discovery.h"
+#include "sampler/sample.h"
+#include "sampler/spool/write.h"
+#include "sampler/sys.h"
+#include "sampler/threads/thread.h"
+#include "sampler/threads/usage.h"
+
+#define TOO_LITTLE "it used less than 20 ms of CPU and 1 MB of memory: too little for a profile"
+#define WAIT_MS 10000 /* for another thread that is at it */
+
+static void flush_thread(struct sp_thread *t, void *arg)
+{
+	(void)arg;
+	sp_thread_flush(t, true);
+}
+
+static void complete_spool(enum sp_exit_kind kind, int value)
+{
+	struct sp_spool_header *h = sp_agent.spool;
+
+	sp_found_finish();
+	sp_thread_each(flush_thread, NULL);
+	sp_timeline_step(sp_now_ns(), true);
+	h->exit_kind = kind;
+	h->exit_value = value;
+	h->end_ns = sp_now_ns();
+	__atomic_store_n(&h->state, SP_STATE_ENDED, __ATOMIC_RELEASE);
+}
+
+static bool is_worth_a_profile(void)
+{
+	struct sp_usage usage;
+
+	if (sp_is_stale_child() || sp_is_vfork_child())
+		return false;
+	sp_process_usage(&usage);
+	return usage.user_ns + usage.sys_ns >= SP_SMALL_CPU_NS;
+}
+
+/* No signal of ours came through: what was used until now is unsampled. */
+static void activate_late(void)
+{
+	sp_activate();
+	if (sp_agent.spool)
+		sp_agent.spool->cpu.before_user_ns = sp_agent.spool->cpu.before_sys_ns = 0;
+}
+
+/* Whether the renderer would find it so, too (profiles/output/render.c). */
+static bool is_small(struct sp_spool_header *h)
+{
+	const struct sp_stack *stacks = sp_section(SP_SEC_STACKS);
+	const struct sp_thread_record *threads = sp_section(SP_SEC_THREADS);
+	uint64_t sampled_ns = 0, bytes = 0;
+	uint32_t i;
+
+	for (i = 0; i < sp_spool_count(SP_SEC_STACKS); i++)
+		sampled_ns += stacks[i].user_ns + stacks[i].sys_ns;
+	for (i = 0; i < sp_spool_count(SP_SEC_THREADS); i++)
+		bytes += (uint64_t)threads[i].heap.bytes_base - (uint64_t)threads[i].heap.countdown;
+	return h->cpu.self_user_ns + h->cpu.self_sys_ns < SP_SMALL_CPU_NS && sampled_ns < SP_SMALL_CPU_NS &&
+		(int64_t)bytes < SP_SMALL_BYTES;
+}
+
+/* Whether this process's profile is somebody else's business, or nobody's. */
+static bool leave_spool(void)
+{
+	const char *due;
+
+	if (!sp_process.is_root && is_small(sp_agent.spool)) {
+		sp_spool_remove(sp_process.spool_path);
+		sp_verbose("no profile", TOO_LITTLE);
+		return true;
+	}
+	if (!sp_tree_leave(sp_spool_trim(sp_agent.spool), &due))
+		return false;
+	if (due)
+		sp_render(NULL, due, false);
+	return true;
+}
+
+static void render(const char *spool, const char *tree, bool patient)
+{
+	int err = sp_render(spool, tree, patient);
+
+	if (err)
+		sp_verbose("the profile is not rendered yet; `smartprof recover` will do it", strerrordesc_np(-err));
+	else if (!patient)
+		sp_verbose("the profile is not waited for, because a thread cannot be held meanwhile",
+			"it comes a little later");
+}
+
+/* tree: path of its file, if members may have left something. Those that leave their spools go as they would without us. */
+static void end_process(enum sp_exit_kind kind, int value, const char *tree)
+{
+	bool active = sp_load(&sp_agent.state) == SP_AGENT_ACTIVE, leaves = !tree && sp_tree_is_theirs();
+	bool held = !leaves && sp_park_threads();
+
+	if (active) {
+		if (sp_tls.thread)
+			sp_clock_disarm(sp_tls.thread);
+		sp_clock_stop_process();
+		sp_store(&sp_agent.state, SP_AGENT_STOPPED);
+		complete_spool(kind, value);
+	}
+	if (!leaves || !leave_spool())
+		render(active ? sp_process.spool_path : NULL, tree, held);
+}
+
+/* A program that has no descriptor left when it ends is allowed more in most cases: a few are needed from here on. */
+static void allow_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (sp_sys(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) != 0 || limit.rlim_cur >= limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	sp_sys(SYS_prlimit64, 0, RLIMIT_NOFILE, &limit, NULL);
+}
+
+void sp_finish(enum sp_exit_kind kind, int value)
+{
+	static uint32_t ending, ended; /* atomic; ending: tid of the thread that is at it */
+	static int ending_pid;
+	int saved_errno = errno, i;
+	const char *tree;
+	uint32_t tid, none = 0;
+	uint64_t mask;
+
+	if (sp_load(&sp_agent.state) == SP_AGENT_DORMANT && !sp_agent.sealed && is_worth_a_profile())
+		activate_late();
+	if (sp_process.verbose && sp_load(&sp_agent.state) == SP_AGENT_DORMANT && !sp_is_vfork_child())
+		sp_verbose("no profile", "the process used next to no CPU time and memory");
+	if (sp_agent.sealed || sp_is_stale_child() ||
+		(!sp_tree_is_held() && sp_load(&sp_agent.state) < SP_AGENT_ACTIVE) || sp_is_vfork_child())
+		return;
+	if (sp_load(&ending_pid) != sp_agent.pid) {
+		ending = ended = 0; /* a forked child's own end */
+		sp_store(&ending_pid, sp_agent.pid);
+	}
+	mask = sp_block_signals();
+	tid = (uint32_t)sp_sys(SYS_gettid);
+	if (!__atomic_compare_exchange_n(&ending, &none, tid, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+		/* Another thread is at it: the process must not end under it. When it is this very
+		 * thread, a signal has come in between: it need not wait, the renderer is on its own. */
+		struct timespec nap = {0, 10000000};
+
+		sp_restore_signals(mask);
+		for (i = 0; i < WAIT_MS / 10 && !sp_load(&ended) && sp_load(&ending) != tid; i++)
+			sp_sys(SYS_nanosleep, &nap, NULL);
+		return;
+	}
+	tree = sp_tree_close();
+	if (tree || sp_load(&sp_agent.state) == SP_AGENT_ACTIVE) {
+		allow_descriptors();
+		sp_hold_signals(mask);
+		end_process(kind, value, tree);
+		sp_hold_end();
+		sp_park_end();
+	} else {
+		sp_restore_signals(mask);
+	}
+	sp_store(&ended, 1);
+	errno = saved_errno;
+}

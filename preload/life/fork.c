@@ -1,0 +1,68 @@
+/* Forks: a child starts again with a spool of its own. */
+#include "preload/agent.h"
+
+#include <string.h>
+
+#include "preload/libc.h"
+#include "sampler/clock/clock.h"
+#include "sampler/threads/pre_activation.h"
+#include "sampler/heap/live.h"
+#include "sampler/spool/write.h"
+#include "sampler/sys.h"
+#include "sampler/threads/thread.h"
+
+static void before_fork(void)
+{
+	sp_tree_expect();
+	if (!sp_agent.sealed)
+		sp_clock_hold_process(true);
+}
+
+static void after_fork_in_parent(void)
+{
+	if (!sp_agent.sealed)
+		sp_clock_hold_process(false);
+}
+
+bool sp_is_vfork_child(void)
+{
+	return !sp_is_stale_child() && (int)sp_sys(SYS_getpid) != sp_agent.pid;
+}
+
+void sp_fork_child(void)
+{
+	struct sp_thread *mine = sp_tls.thread;
+	int state = sp_agent.state;
+
+	if (sp_agent.sealed)
+		return; /* stopped already, and system calls may be deadly */
+	if (sp_agent.spool)
+		sp_spool_drop(sp_agent.spool);
+	sp_agent.spool = NULL;
+	sp_agent.spool_map = NULL;
+	sp_agent.pid = (int)sp_sys(SYS_getpid);
+	if (sp_agent.alive)
+		*sp_agent.alive = SP_ALIVE;
+	sp_tree_forked();
+	sp_live_reset();
+	sp_early_reset();
+	sp_usage_forked();
+	sp_start_time();
+	sp_thread_reset_after_fork(mine);
+	memset(&sp_tls.heap, 0, sizeof sp_tls.heap);
+	sp_tls.guard = 0;
+	sp_process.spool_path = NULL;
+	sp_process.is_root = false;
+	sp_process.inherits_locks = sp_threads_made();
+	sp_process.ppid = (int)sp_sys(SYS_getppid);
+	sp_store(&sp_agent.state, state == SP_AGENT_OFF || sp_process.follow_none ? SP_AGENT_OFF : SP_AGENT_DORMANT);
+	if (sp_agent.state == SP_AGENT_DORMANT) {
+		sp_signals_after_fork();
+		sp_start_clockwork();
+	}
+}
+
+void sp_fork_register(void)
+{
+	__register_atfork(before_fork, after_fork_in_parent, sp_fork_child, &sp_agent);
+}

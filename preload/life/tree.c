@@ -1,0 +1,251 @@
+/* Who renders for whom in a tree of processes: see agent.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "env/text.h"
+#include "preload/agent.h"
+#include "preload/libc.h"
+#include "preload/life/spool_place.h"
+#include "sampler/spool/write.h"
+#include "sampler/sys.h"
+
+/* What may lie about before somebody has it rendered, although the tree's first process lives on. */
+#define WAITING_MOST 500u
+#define WAITING_BYTES_MOST (256ull << 20)
+#define WAITING_MEMORY_SHARE 16 /* tmpfs counts as memory of the cgroup */
+#define WAITING_NS_MOST 60000000000ull
+#define RENDERER_NS 10000000000ull /* what was started this lately is at it */
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+static struct {
+	struct sp_tree_file *file; /* not in forked children: the lock would be theirs, too */
+	bool holds, looked, joined;
+} tree;
+static char SP_BIG path[SP_PATH_MAX];
+
+static bool set_path(const char *directory, size_t length)
+{
+	struct sp_text_out out = {path, sizeof path, 0};
+
+	sp_text_put_some(&out, directory, length);
+	sp_text_put(&out, "/");
+	sp_text_put(&out, sp_process.tree);
+	sp_text_put(&out, SP_TREE_SUFFIX);
+	return out.length + 1 < sizeof path;
+}
+
+static bool is_sound(long fd)
+{
+	struct stat st;
+
+	return sp_sys(SYS_fstat, fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == (uid_t)sp_sys(SYS_geteuid) &&
+		st.st_nlink == 1 && st.st_size >= (off_t)SP_TREE_FILE_BYTES;
+}
+
+/* Maps the file, if it is one, and closes it. */
+static struct sp_tree_file *map_file(long fd)
+{
+	long p = -ENODEV;
+
+	if (is_sound(fd))
+		p = sp_sys(SYS_mmap, NULL, SP_TREE_FILE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	sp_sys(SYS_close, fd);
+	if (sp_is_error(p))
+		return NULL;
+	sp_sys(SYS_madvise, p, SP_TREE_FILE_BYTES, MADV_DONTFORK);
+	if (sp_sys(SYS_madvise, p, SP_TREE_FILE_BYTES, MADV_POPULATE_WRITE) == 0)
+		return (struct sp_tree_file *)p;
+	sp_sys(SYS_munmap, p, SP_TREE_FILE_BYTES);
+	return NULL;
+}
+
+/* Of a program that has replaced the one which held the tree before, what is counted stands. Returns 0, -EAGAIN when
+ * somebody else holds it (`smartprof run` does), or another negative errno. */
+static int take_hold(int flags)
+{
+	long fd = sp_sys(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags, 0600), err;
+	struct sp_tree_file *file;
+
+	if (fd < 0)
+		return (int)fd;
+	if (flags & O_CREAT)
+		sp_sys(SYS_fchmod, fd, 0600); /* whatever the umask */
+	err = sp_lock_take(fd);
+	if (!err)
+		err = sp_sys(SYS_ftruncate, fd, SP_TREE_FILE_BYTES);
+	if (err) {
+		sp_sys(SYS_close, fd);
+		return (int)err;
+	}
+	file = map_file(fd);
+	if (!file)
+		return -ENOSPC;
+	file->holder = sp_agent.pid;
+	file->pid_namespace = sp_pid_namespace();
+	file->closed = 0;
+	__atomic_store_n(&file->magic, SP_TREE_MAGIC, __ATOMIC_RELEASE);
+	tree.file = file;
+	tree.holds = true;
+	return 0;
+}
+
+/* Where the first spool would be, too. */
+static void hold(int flags)
+{
+	char directory[SP_PATH_MAX];
+	int err = -ENOENT;
+
+	for (enum sp_spool_place place = SP_PLACE_SHM; place < SP_PLACES && err && err != -EAGAIN; place++)
+		if (sp_spool_directory(directory, sizeof directory, place) && set_path(directory, strlen(directory)))
+			err = take_hold(flags);
+	if (tree.holds)
+		sp_signals_watch_endings();
+}
+
+static bool is_first_gone(void)
+{
+	const char *at = sp_process.tree;
+	uint64_t pid;
+
+	return sp_text_number(&at, &pid) && sp_sys(SYS_kill, (int)pid, 0) == -ESRCH;
+}
+
+static bool may_hold(void)
+{
+	return *sp_process.tree && !sp_process.follow_none && !sp_agent.sealed && !sp_is_stale_child() &&
+		!sp_is_vfork_child();
+}
+
+void sp_tree_expect(void)
+{
+	if (sp_likely(tree.looked) || !may_hold())
+		return;
+	tree.looked = true;
+	if (sp_process.is_root || is_first_gone())
+		hold(O_CREAT);
+}
+
+void sp_tree_resume(void)
+{
+	if (may_hold())
+		hold(0);
+	tree.looked = tree.holds;
+}
+
+void sp_tree_before_exec(void)
+{
+	if (tree.holds && __atomic_load_n(&tree.file->waiting, __ATOMIC_SEQ_CST) > tree.joined)
+		sp_render(NULL, path, false);
+}
+
+void sp_tree_join(const char *spool_path)
+{
+	const char *slash = strrchr(spool_path, '/');
+	uint64_t none = 0;
+	long fd;
+
+	sp_tree_expect();
+	if (!tree.file && slash && set_path(spool_path, (size_t)(slash - spool_path))) {
+		fd = sp_sys(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+		tree.file = fd < 0 ? NULL : map_file(fd);
+	}
+	if (!tree.file)
+		return;
+	tree.joined = true;
+	__atomic_fetch_add(&tree.file->spools, 1, __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(&tree.file->waiting, 1, __ATOMIC_SEQ_CST);
+	__atomic_compare_exchange_n(&tree.file->waiting_ns, &none, sp_clock_read_ns(CLOCK_MONOTONIC), false,
+		__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+void sp_tree_forked(void)
+{
+	tree.file = NULL;
+	tree.holds = tree.looked = tree.joined = false;
+}
+
+bool sp_tree_is_held(void)
+{
+	return tree.holds;
+}
+
+const char *sp_tree_close(void)
+{
+	uint64_t spools;
+
+	if (!tree.holds)
+		return NULL;
+	tree.holds = false;
+	/* Whoever counts in a spool looks at `closed` after that. */
+	__atomic_store_n(&tree.file->closed, 1, __ATOMIC_SEQ_CST);
+	spools = __atomic_load_n(&tree.file->spools, __ATOMIC_SEQ_CST);
+	sp_sys(SYS_unlink, path);
+	return spools ? path : NULL;
+}
+
+void sp_tree_give_up(void)
+{
+	struct sp_tree_file *file = tree.file;
+	const char *left = sp_tree_close();
+
+	if (left && __atomic_load_n(&file->waiting, __ATOMIC_SEQ_CST) > tree.joined)
+		sp_render(NULL, left, false);
+	if (file)
+		sp_sys(SYS_munmap, file, SP_TREE_FILE_BYTES);
+	tree.file = NULL;
+}
+
+static bool is_held(const struct sp_tree_file *file)
+{
+	if (__atomic_load_n(&file->magic, __ATOMIC_ACQUIRE) != SP_TREE_MAGIC || !sp_lock_is_taken(path))
+		return false;
+	/* A process that was made in its memory keeps its lock when it is killed. */
+	return file->pid_namespace != sp_agent.spool->pid_namespace || !file->holder ||
+		sp_sys(SYS_kill, file->holder, 0) != -ESRCH;
+}
+
+static uint64_t most_bytes(void)
+{
+	uint64_t limit = sp_agent.spool->memory_limit_bytes / WAITING_MEMORY_SHARE;
+
+	return limit && limit < WAITING_BYTES_MOST ? limit : WAITING_BYTES_MOST;
+}
+
+/* Counts so much in; whether it is time to have it rendered, and ours to see to it. */
+static bool count_in(struct sp_tree_file *file, uint64_t bytes)
+{
+	uint64_t now = sp_clock_read_ns(CLOCK_MONOTONIC), last = sp_load(&file->renderer_ns);
+	uint64_t first = sp_load(&file->waiting_ns);
+
+	bytes = __atomic_add_fetch(&file->waiting_bytes, bytes, __ATOMIC_SEQ_CST);
+	return (sp_load(&file->waiting) >= WAITING_MOST || bytes >= most_bytes() ||
+		       (first && now - first >= WAITING_NS_MOST)) &&
+		(!last || now - last >= RENDERER_NS) &&
+		__atomic_compare_exchange_n(&file->renderer_ns, &last, now, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+bool sp_tree_is_theirs(void)
+{
+	return tree.file && !tree.holds && is_held(tree.file) && !sp_load(&tree.file->closed);
+}
+
+bool sp_tree_leave(uint64_t bytes, const char **due)
+{
+	struct sp_tree_file *file = tree.file;
+
+	*due = NULL;
+	__atomic_store_n(&sp_agent.spool->left, 1, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&file->closed, __ATOMIC_SEQ_CST)) {
+		__atomic_store_n(&sp_agent.spool->left, 0, __ATOMIC_SEQ_CST);
+		return false;
+	}
+	if (count_in(file, bytes))
+		*due = path;
+	return true;
+}

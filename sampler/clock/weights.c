@@ -1,0 +1,121 @@
+/* What a sample stands for. */
+#include "sampler/clock/weights.h"
+
+/* Over so many ticks it is counted what the kernel is entered for, and more than this share cannot be interrupts. */
+#define UNCALLED_TICKS 64u
+#define UNCALLED_MOST_PPM 250000u
+
+/* Part of the drift that one sample of nominal weight may make up for; below, of the interrupts' time. */
+static int64_t take_drift(struct sp_thread *t, int64_t nominal)
+{
+	int64_t part = t->user_drift_ns / 8;
+
+	if (part < -nominal / 2)
+		part = -nominal / 2;
+	if (part > nominal * 3)
+		part = nominal * 3;
+	t->user_drift_ns -= part;
+	return part;
+}
+
+static uint64_t take_interrupts(struct sp_thread *t, uint64_t nominal)
+{
+	uint64_t part = t->interrupts_ns / 8;
+
+	if (part > nominal)
+		part = nominal;
+	t->interrupts_ns -= part;
+	return part;
+}
+
+struct sp_weight sp_weight_event(struct sp_thread *t)
+{
+	int64_t nominal = (int64_t)(t->first_sample ? t->first_weight_ns : t->period_ns);
+
+	return (struct sp_weight){(uint64_t)(nominal + take_drift(t, nominal)), take_interrupts(t, (uint64_t)nominal)};
+}
+
+/* Whether this tick found the thread in the kernel. The kernel charges a tick to the mode it finds and
+ * then scales both sums to the exact run time, so that under preemption either may grow a little at any
+ * tick: the one that grew more since the last tick was charged. */
+static bool in_kernel(struct sp_thread *t, uint64_t user, uint64_t sys)
+{
+	bool answer = sys - t->sys_tick_ns > user - t->user_tick_ns;
+
+	t->user_tick_ns = user;
+	t->sys_tick_ns = sys;
+	return answer;
+}
+
+/* Whether the context is that of a return from a system call, or to one that is made again: the instruction has
+ * left its address and the flags in two registers (Intel SDM, SYSCALL). */
+static bool after_call(const ucontext_t *context)
+{
+	const greg_t *r = context->uc_mcontext.gregs;
+
+	return (r[REG_RCX] == r[REG_RIP] || r[REG_RCX] == r[REG_RIP] + 2) && r[REG_R11] == r[REG_EFL];
+}
+
+/* Whether a signal handler is about to begin: the kernel has just made its frame and arguments (arch/x86/kernel/signal_64.c,
+ * x64_setup_rt_frame). The instruction that was refused, or the call that sent the signal, is on the stack. */
+static bool enters_handler(const ucontext_t *context)
+{
+	enum { CONTEXT_AT = 8, INFO_AT = CONTEXT_AT + 304 };
+	const greg_t *r = context->uc_mcontext.gregs;
+
+	return r[REG_RDX] == r[REG_RSP] + CONTEXT_AT && r[REG_RSI] == r[REG_RSP] + INFO_AT && !r[REG_RAX] &&
+		r[REG_RDI] > 0 && r[REG_RDI] <= 64;
+}
+
+/* One more of the last ticks; what `parts` of a tick say counts. */
+static void count_uncalled(struct sp_thread *t, uint32_t parts)
+{
+	t->uncalled_ppm += parts * 1000000 / UNCALLED_TICKS;
+	t->uncalled_ppm -= t->uncalled_ppm / UNCALLED_TICKS;
+}
+
+/* In the kernel for no call of the thread's and no page fault: interrupts are, our clock's among them. Whose
+ * instruction they hit is chance, and one tick would stand for all of their time since the last one. But a thread
+ * that is there at a quarter of its ticks has brought that about itself, by exceptions: where one has just been made a
+ * signal that is certain, and says twice as much, for its handler's return is not to be told from an interrupt. */
+static bool was_interrupted(struct sp_thread *t, const ucontext_t *context, const struct sp_usage *usage)
+{
+	bool handler = enters_handler(context);
+	bool uncalled = handler || (!after_call(context) && usage->faults == t->faults_tick);
+
+	count_uncalled(t, handler ? 2 : uncalled);
+	return uncalled && !handler && t->uncalled_ppm < UNCALLED_MOST_PPM;
+}
+
+struct sp_weight sp_weight_tick(struct sp_thread *t, const struct sp_usage *usage, const ucontext_t *context,
+	uint64_t least_ns)
+{
+	bool kernel = in_kernel(t, usage->user_ns, usage->sys_ns);
+	struct sp_weight weight = {0, usage->sys_ns > t->sys_seen_ns ? usage->sys_ns - t->sys_seen_ns : 0};
+
+	if (!t->event_page) {
+		weight.user_ns = usage->user_ns > t->user_seen_ns ? usage->user_ns - t->user_seen_ns : 0;
+	} else {
+		t->user_drift_ns = (int64_t)(usage->user_ns - t->user_base_ns - t->user_assigned_ns);
+		if (!kernel) {
+			count_uncalled(t, 0);
+			weight.sys_ns = 0;
+		} else if (was_interrupted(t, context, usage)) {
+			t->interrupts_ns += weight.sys_ns;
+			t->sys_seen_ns += weight.sys_ns;
+			weight.sys_ns = 0;
+		} else if (t->uncalled_ppm >= UNCALLED_MOST_PPM) {
+			weight.sys_ns += t->interrupts_ns;
+			t->interrupts_ns = 0;
+		}
+	}
+	t->faults_tick = usage->faults;
+	return weight.user_ns + weight.sys_ns >= least_ns ? weight : (struct sp_weight){0, 0};
+}
+
+void sp_weight_given(struct sp_thread *t, const struct sp_usage *usage)
+{
+	if (usage->user_ns > t->user_seen_ns)
+		t->user_seen_ns = usage->user_ns;
+	t->sys_seen_ns = usage->sys_ns;
+}

@@ -1,0 +1,106 @@
+/* Heap sampling: from an allocation to a weight on a site. */
+#ifndef SP_SAMPLER_HEAP_HEAP_H
+#define SP_SAMPLER_HEAP_HEAP_H
+
+#include "sampler/agent.h"
+#include "sampler/heap/live.h"
+
+/* False while the loader has not relocated the library: then nothing thread-local may be touched, and
+ * no function of another library called. What allocates so early is the resolver of an indirect function
+ * (STT_GNU_IFUNC) in a library that is relocated before ours. */
+static inline bool sp_heap_is_relocated(void)
+{
+	uintptr_t at; /* of sp_tls, from the thread pointer: below it, once it is known */
+
+	__asm__("movq sp_tls@gottpoff(%%rip), %0" : "=r"(at));
+	return sp_likely(at != 0);
+}
+
+/* Counts what the fast path can: true when no sample is due. A thread's countdown starts at 0, so
+ * its first call is a slow one. A signal handler may come in anywhere: bytes_base - countdown, the bytes
+ * so far, is at any instant the same with or without this allocation. */
+static inline bool sp_heap_count_quickly(size_t size)
+{
+	__asm__ goto("movq sp_tls@gottpoff(%%rip), %%rax\n\t"
+		     "testq %%rax, %%rax\n\t"
+		     "jz %l[early]\n\t"
+		     "subq %0, %%fs:%c1(%%rax)\n\t"
+		     "jbe %l[due]\n\t"
+		     "addq $1, %%fs:%c2(%%rax)"
+		     :
+		     : "r"(size), "i"(offsetof(struct sp_tls, heap.countdown)),
+		     "i"(offsetof(struct sp_tls, heap.allocs))
+		     : "rax", "cc", "memory"
+		     : early, due);
+	return true;
+due:
+	sp_tls.heap.countdown += (int64_t)size;
+early:
+	return false;
+}
+
+/* Takes back what sp_heap_count_quickly has counted: the allocation was refused. */
+static inline void sp_heap_uncount(size_t size)
+{
+	sp_tls.heap.countdown += (int64_t)size;
+	sp_tls.heap.allocs--;
+}
+
+/* Counts a free of p; false where sp_heap_is_relocated() is. */
+static inline bool sp_heap_count_free(const void *p)
+{
+	__asm__ goto("movq sp_tls@gottpoff(%%rip), %%rax\n\t"
+		     "testq %%rax, %%rax\n\t"
+		     "jz %l[early]\n\t"
+		     "cmpq $1, %0\n\t" /* borrows for NULL alone */
+		     "sbbq $-1, %%fs:%c1(%%rax)"
+		     :
+		     : "r"(p), "i"(offsetof(struct sp_tls, heap.frees))
+		     : "rax", "cc", "memory"
+		     : early);
+	return true;
+early:
+	return false;
+}
+
+/* The governor widens the interval asked for by no more than this. */
+#define SP_HEAP_STRETCH_MAX 4096u
+
+/* Puts an interval in force: each thread's next countdown is drawn at it. */
+static inline void sp_heap_set_interval(uint64_t bytes)
+{
+	struct sp_heap_totals *h = &sp_agent.spool->heap;
+
+	sp_store(&h->interval_bytes, bytes);
+	if (bytes > h->interval_max_bytes)
+		h->interval_max_bytes = bytes;
+}
+
+/* Called for an allocation the fast path did not have the countdown for, after it succeeded: `p`
+ * holds `size` bytes. Does the counting the fast path skipped, wakes a dormant agent, and samples.
+ * Normal context (or an application's signal handler). */
+void sp_heap_hit(const void *p, size_t size) SP_HIDDEN;
+
+/* A pointer that may be sampled is about to be freed (so before the memory can be handed out
+ * again). Any context. */
+void sp_heap_forget(const void *p) SP_HIDDEN;
+
+/* For realloc: takes p's entry out of the live set before the call, so that it can be put back if
+ * the call fails, or accounted as freed if it succeeds. */
+struct sp_heap_held {
+	bool held;
+	uint32_t early; /* number in the early table, 0 none */
+	struct sp_live entry;
+};
+void sp_heap_hold(const void *p, struct sp_heap_held *held) SP_HIDDEN;
+void sp_heap_restore(const void *p, struct sp_heap_held *held) SP_HIDDEN;
+void sp_heap_drop_held(const struct sp_heap_held *held) SP_HIDDEN;
+
+/* Enters what was sampled before there was a spool. On the private stack, `t` being the caller's. */
+void sp_heap_replay(struct sp_thread *t) SP_HIDDEN;
+
+/* Draws the calling thread's first countdown, when its sampling begins. Normal context: the fast path
+ * may not be interrupted by a change of the countdown. */
+void sp_heap_start_thread(struct sp_thread *t) SP_HIDDEN;
+
+#endif

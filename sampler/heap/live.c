@@ -1,0 +1,311 @@
+/* The live set: a two-choice hash table of 8-slot buckets, one cache line of keys each. A key is the
+ * pointer with the number of its entry in the upper bits. */
+#include "sampler/heap/live.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "sampler/heap/arena.h"
+#include "sampler/spool/write.h"
+#include "sampler/sys.h"
+
+#define SLOTS 8u
+#define BUCKETS (SP_LIVE_MAX / SLOTS)
+#define FILTER_BYTES (1u << SP_LIVE_PLACE_BITS)
+#define SWEEPING 1u /* low bit of a key: the sweep has it for an instant */
+#define CLAIMED 2u  /* a slot being filled */
+#define FLAGS 7u
+#define POINTER_BITS 47
+#define POINTER_MASK (((1ull << POINTER_BITS) - 1) & ~(uint64_t)FLAGS)
+#define STICKY 255u
+_Static_assert(SP_LIVE_MAX <= 1u << (64 - POINTER_BITS), "an entry's number fits above the pointer");
+
+/* 2^64 / golden ratio, as fractions of a place for each byte of address space. */
+#define FINE_FACTOR (0x9e3779b97f4a7c15ULL >> 21)
+#define COARSE_FACTOR (0x9e3779b97f4a7c15ULL >> 25)
+/* Bytes in use for each live sample: with more of them the coarse filter is in force, with less than a half of it
+ * the fine one. */
+#define SPARSE_BYTES 32768u
+
+/* Until the real free is known every pointer is looked up. */
+static const struct {
+	uint64_t factor;
+	uint8_t bytes[8];
+} boot_filter = {0, {1}};
+/* The coarse filter needs no activation; of its pages a small process touches two. */
+static struct {
+	uint8_t unused[4096 - sizeof(uint64_t)]; /* the bytes begin a page */
+	uint64_t factor;
+	uint8_t bytes[FILTER_BYTES];
+} coarse SP_BIG __attribute__((aligned(4096)));
+struct sp_live_filter *sp_live_filter = (struct sp_live_filter *)&boot_filter;
+
+static struct {
+	uint64_t (*keys)[SLOTS]; /* atomic */
+	uint32_t *next_free;     /* of an entry not in use: the one below it on the stack of those, 0 none */
+	struct sp_live_filter *fine;
+	bool ready;         /* sp_live_init has been called in this process */
+	uint64_t free_head; /* atomic: tag << 32 | entry; the tag defeats ABA */
+	uint32_t used;      /* atomic */
+} live;
+
+static struct sp_live_filter *coarse_filter(void)
+{
+	return (struct sp_live_filter *)&coarse.factor;
+}
+
+static void mark_coarse(const void *p)
+{
+	sp_store(&coarse.bytes[sp_live_place(coarse_filter(), p)], STICKY);
+}
+
+static void mark_fine(const void *p)
+{
+	sp_store(&live.fine->bytes[sp_live_place(live.fine, p)], STICKY);
+}
+
+void sp_live_mark_arena(const void *p)
+{
+	coarse.factor = COARSE_FACTOR;
+	mark_coarse(p);
+	if (live.fine)
+		mark_fine(p);
+}
+
+void sp_live_boot_done(void)
+{
+	coarse.factor = COARSE_FACTOR;
+	sp_store(&sp_live_filter, coarse_filter());
+}
+
+static void filter_add(struct sp_live_filter *f, const void *p, int delta)
+{
+	uint8_t *at = &f->bytes[sp_live_place(f, p)], old = sp_load(at);
+
+	while (old != STICKY &&
+		!__atomic_compare_exchange_n(at, &old, (uint8_t)(old + delta), true, __ATOMIC_RELAXED,
+			__ATOMIC_RELAXED))
+		;
+}
+
+static void filters_add(const void *p, int delta)
+{
+	filter_add(coarse_filter(), p, delta);
+	filter_add(live.fine, p, delta);
+}
+
+/* Which of the two is in force follows from how far apart samples are: both are kept up to date. */
+static void choose_filter(void)
+{
+	uint64_t bytes = sp_load(&sp_agent.spool->heap.inuse_bytes),
+		 sparse = (uint64_t)sp_load(&live.used) * SPARSE_BYTES;
+	struct sp_live_filter *now = sp_load(&sp_live_filter), *other = NULL;
+
+	if (now == live.fine && bytes > sparse)
+		other = coarse_filter();
+	else if (now != live.fine && bytes < sparse / 2)
+		other = live.fine;
+	if (other)
+		sp_store(&sp_live_filter, other);
+}
+
+void sp_live_mark_early(const void *p)
+{
+	filter_add(coarse_filter(), p, 1);
+}
+
+void sp_live_unmark_early(const void *p)
+{
+	filter_add(coarse_filter(), p, -1);
+}
+
+int sp_live_init(void)
+{
+	size_t keys = sizeof(uint64_t[SLOTS]) * BUCKETS, links = sizeof(uint32_t) * SP_LIVE_MAX;
+	size_t filter = sizeof(struct sp_live_filter) + FILTER_BYTES;
+	long p;
+
+	live.used = 0;
+	live.free_head = 0;
+	if (!live.keys) {
+		p = sp_sys(SYS_mmap, NULL, keys + links + filter, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (sp_is_error(p))
+			return (int)p;
+		/* A forked child counts its own allocations, not copies of its parent's. */
+		sp_sys(SYS_madvise, p, keys + links, MADV_WIPEONFORK);
+		live.keys = (uint64_t(*)[SLOTS])p;
+		live.next_free = (uint32_t *)((char *)p + keys);
+		live.fine = (struct sp_live_filter *)((char *)p + keys + links);
+	}
+	sp_sys(SYS_madvise, live.fine, filter, MADV_DONTNEED);
+	live.fine->factor = FINE_FACTOR;
+	sp_arena_each(mark_fine);
+	sp_spool_take(keys + links + filter + sizeof coarse, 0);
+	__atomic_store_n(&live.ready, true, __ATOMIC_RELEASE);
+	return 0;
+}
+
+bool sp_live_holds(const void *p)
+{
+	const char *start = (const char *)live.keys, *end = (const char *)(live.fine + 1) + FILTER_BYTES;
+
+	return start && (const char *)p >= start && (const char *)p < end;
+}
+
+void sp_live_reset(void)
+{
+	live.ready = false;
+	sp_store(&sp_live_filter, coarse_filter());
+	sp_sys(SYS_madvise, coarse.bytes, sizeof coarse.bytes, MADV_DONTNEED);
+	sp_arena_each(mark_coarse);
+}
+
+static void choose(uint64_t hash, uint32_t out[2])
+{
+	out[0] = (uint32_t)hash % BUCKETS;
+	out[1] = (uint32_t)(hash * 0xc2b2ae3d27d4eb4fULL >> 33) % BUCKETS;
+}
+
+static struct sp_live *entry_at(uint32_t index)
+{
+	return (struct sp_live *)sp_section(SP_SEC_LIVE) + index;
+}
+
+static uint32_t take_entry(void)
+{
+	uint64_t head = __atomic_load_n(&live.free_head, __ATOMIC_ACQUIRE);
+
+	while ((uint32_t)head) {
+		uint64_t next = ((head >> 32) + 1) << 32 | sp_load(&live.next_free[(uint32_t)head]);
+		if (__atomic_compare_exchange_n(&live.free_head, &head, next, false, __ATOMIC_ACQ_REL,
+			    __ATOMIC_ACQUIRE))
+			return (uint32_t)head;
+	}
+	return sp_spool_allot(SP_SEC_LIVE, 1);
+}
+
+static void give_back(uint32_t index)
+{
+	uint64_t head = __atomic_load_n(&live.free_head, __ATOMIC_ACQUIRE), next;
+
+	do {
+		sp_store(&live.next_free[index], (uint32_t)head);
+		next = ((head >> 32) + 1) << 32 | index;
+	} while (!__atomic_compare_exchange_n(&live.free_head, &head, next, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
+}
+
+/* Empties a slot that is ours. */
+static void vacate(uint64_t *key, const void *p, uint32_t index)
+{
+	__atomic_store_n(&entry_at(index)->alive, 0, __ATOMIC_RELEASE);
+	give_back(index);
+	__atomic_store_n(key, 0, __ATOMIC_RELEASE);
+	filters_add(p, -1);
+	__atomic_fetch_sub(&live.used, 1, __ATOMIC_RELAXED);
+}
+
+/* Finds p and makes its slot ours: the slot, or NULL. */
+static uint64_t *take_slot(const void *p, uint32_t *index)
+{
+	uint64_t want = (uint64_t)(uintptr_t)p;
+	uint32_t two[2], i, spins = 0;
+
+	choose(sp_live_hash(p), two);
+	for (i = 0; i < 2 * SLOTS; i++) {
+		uint64_t *key = &live.keys[two[i / SLOTS]][i % SLOTS], found = __atomic_load_n(key, __ATOMIC_ACQUIRE);
+
+		while ((found & POINTER_MASK) == want) {
+			if (found & SWEEPING) {
+				if (spins++ > 100000)
+					break;
+				found = __atomic_load_n(key, __ATOMIC_ACQUIRE);
+			} else if (__atomic_compare_exchange_n(key, &found, CLAIMED, false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_ACQUIRE)) {
+				*index = (uint32_t)(found >> POINTER_BITS);
+				return key;
+			}
+		}
+	}
+	return NULL;
+}
+
+bool sp_live_may_have(const void *p)
+{
+	return live.ready && live.fine->bytes[sp_live_place(live.fine, p)];
+}
+
+bool sp_live_remove(const void *p, struct sp_live *entry)
+{
+	uint64_t *key;
+	uint32_t index;
+
+	if (!p || !sp_live_may_have(p) || !(key = take_slot(p, &index)))
+		return false;
+	*entry = *entry_at(index);
+	entry->alive = 0;
+	vacate(key, p, index);
+	return true;
+}
+
+/* An empty slot in one of two buckets, made ours; NULL when there is none. */
+static uint64_t *claim_slot(const uint32_t two[2])
+{
+	uint32_t i;
+
+	for (i = 0; i < 2 * SLOTS; i++) {
+		uint64_t *key = &live.keys[two[i % 2]][i / 2], empty = 0;
+		if (__atomic_compare_exchange_n(key, &empty, CLAIMED, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+			return key;
+	}
+	return NULL;
+}
+
+int sp_live_insert(const void *p, const struct sp_live *entry)
+{
+	uint64_t *key;
+	uint32_t two[2], index;
+
+	choose(sp_live_hash(p), two);
+	if (((uint64_t)(uintptr_t)p & ~POINTER_MASK) || !(key = claim_slot(two)))
+		return -ENOSPC;
+	index = take_entry();
+	if (!index) {
+		__atomic_store_n(key, 0, __ATOMIC_RELEASE);
+		return -ENOSPC;
+	}
+	*entry_at(index) = *entry;
+	__atomic_store_n(&entry_at(index)->alive, 1, __ATOMIC_RELEASE);
+	filters_add(p, 1);
+	sp_add(&live.used, 1);
+	__atomic_store_n(key, (uint64_t)(uintptr_t)p | (uint64_t)index << POINTER_BITS, __ATOMIC_RELEASE);
+	choose_filter();
+	return 0;
+}
+
+static void sweep_slot(uint64_t *key, bool (*fn)(struct sp_live *, void *), void *arg)
+{
+	uint64_t found = __atomic_load_n(key, __ATOMIC_RELAXED);
+
+	if (!(found & POINTER_MASK) ||
+		!__atomic_compare_exchange_n(key, &found, found | SWEEPING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		return;
+	if (fn(entry_at((uint32_t)(found >> POINTER_BITS)), arg))
+		__atomic_store_n(key, found, __ATOMIC_RELEASE);
+	else
+		vacate(key, (void *)(found & POINTER_MASK), (uint32_t)(found >> POINTER_BITS));
+}
+
+void sp_live_sweep(bool (*fn)(struct sp_live *, void *), void *arg)
+{
+	uint32_t i;
+
+	for (i = 0; i < SP_LIVE_MAX; i++)
+		sweep_slot(&live.keys[i / SLOTS][i % SLOTS], fn, arg);
+}
+
+uint32_t sp_live_permille(void)
+{
+	return (uint32_t)((uint64_t)sp_load(&live.used) * 1000 / sp_agent.spool->sections[SP_SEC_LIVE].capacity);
+}

@@ -1,0 +1,110 @@
+/* The timeline: CPU, RSS and heap over the run, in a table that never grows. */
+#include <fcntl.h>
+
+#include "sampler/sample.h"
+#include "sampler/sys.h"
+#include "sampler/threads/task_file.h"
+
+#define FIRST_PERIOD_NS 50000000u
+#define RSS_FAULTS 16u            /* page faults after which the resident size may have grown */
+#define RSS_GROWING_NS 100000000u /* between readings while it grows, */
+#define RSS_NS 500000000u         /* and else */
+
+static struct {
+	uint32_t busy;      /* sp_try_lock */
+	uint64_t period_ns; /* between points; doubles when the table is full */
+	uint64_t due_ns;
+	uint64_t rss_faults, rss_ns; /* when the resident size was last read */
+	int pid;                     /* whose timeline this is: a forked child starts anew */
+} timeline;
+
+/* Resident bytes: second number of /proc/self/statm, in pages. */
+static uint64_t read_rss(void)
+{
+	char text[128];
+	uint64_t pages = 0;
+	long fd = sp_sys(SYS_openat, AT_FDCWD, "/proc/self/statm", O_RDONLY | O_CLOEXEC), n;
+	char *p = text;
+
+	if (fd < 0)
+		return 0;
+	n = sp_sys(SYS_read, fd, text, sizeof text - 1);
+	sp_sys(SYS_close, fd);
+	text[n > 0 ? n : 0] = 0;
+	while (*p && *p != ' ')
+		p++;
+	while (*p == ' ')
+		p++;
+	while (*p >= '0' && *p <= '9')
+		pages = pages * 10 + (uint64_t)(*p++ - '0');
+	return pages * 4096;
+}
+
+/* The resident size grows by page faults, and reading it takes 40 us where nothing of the kernel's part is in the
+ * cache: without faults it is looked at now and then, for it may have shrunk. */
+static void follow_rss(uint64_t now, uint64_t faults, bool is_peak_known, bool force)
+{
+	uint64_t peak, rest_ns = faults - timeline.rss_faults < RSS_FAULTS ? RSS_NS : RSS_GROWING_NS;
+
+	if (!force && timeline.rss_ns && now - timeline.rss_ns < rest_ns)
+		return;
+	timeline.rss_faults = faults;
+	timeline.rss_ns = now;
+	sp_store(&sp_agent.spool->rss_bytes, read_rss());
+	if (!is_peak_known && (peak = sp_task_peak_rss()))
+		sp_store(&sp_agent.spool->max_rss_bytes, peak);
+}
+
+/* Keeps every second point. */
+static uint32_t halve(struct sp_timepoint *points, uint32_t n)
+{
+	uint32_t i;
+
+	for (i = 0; i < n / 2; i++)
+		points[i] = points[2 * i + 1];
+	timeline.period_ns *= 2;
+	return n / 2;
+}
+
+static void add_point(uint64_t now, const struct sp_usage *usage)
+{
+	struct sp_spool_header *h = sp_agent.spool;
+	struct sp_section_entry *e = &h->sections[SP_SEC_TIMELINE];
+	struct sp_timepoint *points = sp_section(SP_SEC_TIMELINE);
+	uint32_t n = sp_load(&e->used);
+
+	if (n >= e->capacity)
+		n = halve(points, n);
+	points[n] = (struct sp_timepoint){
+		.t_ns = now,
+		.user_ns = usage->user_ns,
+		.sys_ns = usage->sys_ns,
+		.rss_bytes = sp_load(&h->rss_bytes),
+		.heap_inuse_bytes = sp_load(&h->heap.inuse_bytes),
+		.cpu_interval_ns = sp_load(&h->cpu.interval_ns),
+		.heap_interval_bytes = sp_load(&h->heap.interval_bytes),
+		.logged = sp_load(&h->sections[SP_SEC_LOG].used),
+	};
+	__atomic_store_n(&e->used, n + 1, __ATOMIC_RELEASE);
+}
+
+void sp_timeline_step(uint64_t now, bool force)
+{
+	struct sp_usage usage;
+
+	if (!force && now < sp_load(&timeline.due_ns) && timeline.pid == sp_agent.pid)
+		return;
+	if (!sp_try_lock(&timeline.busy))
+		return;
+	if (timeline.pid != sp_agent.pid) {
+		timeline.pid = sp_agent.pid;
+		timeline.period_ns = FIRST_PERIOD_NS;
+		timeline.rss_ns = 0;
+	}
+	usage = sp_sample_update_totals();
+	now = sp_now_ns(); /* this thread may have waited since the caller looked */
+	follow_rss(now, usage.faults, usage.max_rss_bytes != 0, force);
+	add_point(now, &usage);
+	sp_store(&timeline.due_ns, now + timeline.period_ns);
+	sp_unlock(&timeline.busy);
+}

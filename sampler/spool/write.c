@@ -1,0 +1,427 @@
+/* Creating the spool and handing out its records. */
+#include "sampler/spool/write.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "sampler/heap/live.h"
+#include "sampler/sys.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+#define PAGE 4096u
+#define LOCKED_BYTES (4ull << 20) /* of a file whose every page would be taken */
+#define CUT_BYTES (128u * 1024u)  /* what a section that is cut back still has room for */
+#define CHUNK (128u * 1024u)      /* how much of a section is backed at a time, once it has as much */
+
+#define BUCKET_CHUNK (32u * 1024u) /* and of the bucket tables, which are hit all over */
+
+/* One bit a chunk of the bucket tables; one backed twice does no harm. */
+static uint64_t bucket_backed;
+static uint32_t generation;
+_Static_assert(SP_BUCKETS_MAX * sizeof(uint32_t) <= 64 * BUCKET_CHUNK, "a bit a chunk");
+
+struct section_plan {
+	uint32_t stride;
+	uint32_t capacity;
+	uint32_t first_bytes; /* backed from the start, one record at least; 0: nothing */
+};
+
+static uint32_t clamp32(uint64_t v, uint32_t low, uint32_t high)
+{
+	return v < low ? low : v > high ? high : (uint32_t)v;
+}
+
+/* The tables' sizes follow the cap on samples: a stack is unique for every fourth sample at the
+ * most in the programs looked at, and adds some 16 frames. `halvings` makes them smaller for a
+ * limit on file size. */
+static void plan_sections(struct section_plan plan[SP_SECTIONS], uint32_t sample_cap, unsigned halvings)
+{
+	uint32_t stacks = clamp32(sample_cap / 2, 1024, SP_STACKS_MAX) >> halvings;
+	uint32_t buckets = 2048; /* tables of 1024, 2048, ..., the last of twice the stacks (stacks.c) */
+
+	while (buckets < stacks * 4)
+		buckets *= 2;
+	plan[SP_SEC_TEXT] = (struct section_plan){1, SP_TEXT_MAX >> halvings, 32u * 1024u};
+	plan[SP_SEC_MODULES] = (struct section_plan){sizeof(struct sp_module), SP_MODULES_MAX >> halvings, PAGE};
+	plan[SP_SEC_THREADS] = (struct section_plan){sizeof(struct sp_thread_record), SP_THREADS_MAX >> halvings, PAGE};
+	plan[SP_SEC_BUCKETS] = (struct section_plan){sizeof(uint32_t), buckets, PAGE};
+	plan[SP_SEC_STACKS] = (struct section_plan){sizeof(struct sp_stack), stacks, 32u * 1024u};
+	plan[SP_SEC_FRAMES] = (struct section_plan){sizeof(uint64_t), stacks * 16u, 64u * 1024u};
+	plan[SP_SEC_SITES] = (struct section_plan){sizeof(struct sp_site), stacks / 2u, 16u * 1024u};
+	plan[SP_SEC_TIMELINE] = (struct section_plan){
+		sizeof(struct sp_timepoint), SP_TIMELINE_MAX, SP_TIMELINE_MAX * sizeof(struct sp_timepoint)};
+	plan[SP_SEC_LIVE] = (struct section_plan){sizeof(struct sp_live), SP_LIVE_MAX >> 2 * halvings, PAGE};
+	plan[SP_SEC_COPIES] = (struct section_plan){sizeof(struct sp_copy), SP_COPIES_MAX >> 2 * halvings, 0};
+	plan[SP_SEC_COPIED] = (struct section_plan){sizeof(uint64_t), SP_COPIED_MAX >> 2 * halvings, 0};
+	plan[SP_SEC_LOG] = (struct section_plan){
+		sizeof(struct sp_log_entry), clamp32(sample_cap, 1024, SP_LOG_MAX) >> halvings, PAGE};
+}
+
+static uint64_t place_sections(const struct section_plan plan[SP_SECTIONS], struct sp_section_entry out[SP_SECTIONS])
+{
+	uint64_t at = (sizeof(struct sp_spool_header) + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+	int i;
+
+	for (i = 0; i < SP_SECTIONS; i++) {
+		out[i] =
+			(struct sp_section_entry){.offset = at, .stride = plan[i].stride, .capacity = plan[i].capacity};
+		at += (uint64_t)plan[i].stride * plan[i].capacity;
+		at = (at + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+	}
+	return at;
+}
+
+/* Backs [from, to) of the mapping with real pages, or says why not, instead of a SIGBUS later. */
+static int back_range(struct sp_spool_header *spool, uint64_t from, uint64_t to)
+{
+	long r;
+
+	from &= ~(uint64_t)(PAGE - 1);
+	to = (to + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+	if (from >= to)
+		return 0;
+	r = sp_sys(SYS_madvise, (char *)spool + from, to - from, MADV_POPULATE_WRITE);
+	return r == 0 ? 0 : r == -EFAULT || r == -ENOMEM ? -ENOSPC : (int)r;
+}
+
+/* Outside of the spool at the most: the live set's index and filters, the tables of unwinding and of shared frames. */
+#define OUTSIDE_BYTES 4000000u
+
+/* Memory that the agent may take: 16 MB at development's cap on samples. Which tables take most of it depends on the
+ * program. */
+static uint64_t most_bytes(uint32_t sample_cap, uint64_t spool_bytes)
+{
+	uint64_t most = 16000000ull * (sample_cap > 200000 ? sample_cap : 200000) / 200000;
+	uint64_t whole = spool_bytes + OUTSIDE_BYTES;
+
+	return most < whole ? most : whole;
+}
+
+/* Of that, what is left when the tables that grow with the samples are stopped: for all threads, modules and text
+ * (1.7 MB), the live set's first part, and what threads that grow tables at once do not see of each other. */
+#define KEPT_BYTES 2900000u
+
+/* Allocations alive that the live set always has room for: with very few it would only thin out. */
+#define LIVE_KEPT 8192u
+
+static bool may_take(const struct sp_spool_header *spool, enum sp_section section, uint32_t records, uint64_t bytes)
+{
+	if (section == SP_SEC_TEXT || section == SP_SEC_MODULES || section == SP_SEC_THREADS ||
+		section == SP_SEC_TIMELINE || (section == SP_SEC_LIVE && records <= LIVE_KEPT))
+		return true;
+	return sp_load(&spool->agent_bytes) + bytes + KEPT_BYTES <= sp_load(&spool->agent_bytes_max);
+}
+
+/* Growth doubles a section up to a chunk: a page takes 4 us, and most programs fill few. */
+static uint64_t round_up_growth(uint64_t bytes, uint64_t had)
+{
+	uint64_t step = PAGE;
+
+	while (step < had && step < CHUNK)
+		step *= 2;
+	return (bytes + step - 1) / step * step;
+}
+
+/* While the mapping is being cut back no section grows. */
+static uint32_t growing, frozen;
+
+static bool begin_growth(void)
+{
+	__atomic_fetch_add(&growing, 1, __ATOMIC_SEQ_CST);
+	if (sp_likely(!__atomic_load_n(&frozen, __ATOMIC_SEQ_CST)))
+		return true;
+	__atomic_fetch_sub(&growing, 1, __ATOMIC_SEQ_CST);
+	return false;
+}
+
+static void end_growth(void)
+{
+	__atomic_fetch_sub(&growing, 1, __ATOMIC_SEQ_CST);
+}
+
+/* Makes at least `want` records of a section usable. Several threads may do so at once: backing a
+ * page twice does no harm. */
+static bool back_records(struct sp_spool_header *spool, struct sp_section_entry *e, uint32_t want)
+{
+	uint32_t have = __atomic_load_n(&e->committed, __ATOMIC_ACQUIRE);
+	uint64_t bytes = (uint64_t)want * e->stride;
+	uint32_t now;
+
+	if (want <= have)
+		return true;
+	if (want > sp_load(&e->capacity))
+		return false;
+	if (have) /* what a new spool needs is known */
+		bytes = round_up_growth(bytes, (uint64_t)have * e->stride);
+	now = clamp32(bytes / e->stride, want, e->capacity);
+	if (!may_take(spool, (enum sp_section)(e - spool->sections), want, (uint64_t)(now - have) * e->stride) ||
+		back_range(spool, e->offset + (uint64_t)have * e->stride, e->offset + (uint64_t)now * e->stride) != 0)
+		return false;
+	while (now > have &&
+		!__atomic_compare_exchange_n(&e->committed, &have, now, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		;
+	sp_add(&spool->agent_bytes, (uint64_t)(now > have ? now - have : 0) * e->stride);
+	return true;
+}
+
+static bool commit_records(struct sp_spool_header *spool, struct sp_section_entry *e, uint32_t want)
+{
+	bool ok;
+
+	if (sp_likely(want <= __atomic_load_n(&e->committed, __ATOMIC_ACQUIRE)))
+		return true;
+	if (!begin_growth())
+		return false;
+	ok = back_records(spool, e, want);
+	end_growth();
+	return ok;
+}
+
+/* What the limits leave for the file, which is all mapped. */
+static uint64_t room_bytes(uint64_t *space)
+{
+	struct rlimit file = {RLIM_INFINITY, RLIM_INFINITY}, address = file;
+
+	sp_sys(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &file);
+	sp_sys(SYS_prlimit64, 0, RLIMIT_AS, NULL, &address);
+	*space = address.rlim_cur == RLIM_INFINITY ? RLIM_INFINITY : address.rlim_cur / 16;
+	if (sp_load(&sp_agent.locks_memory) && *space > LOCKED_BYTES)
+		*space = LOCKED_BYTES;
+	return file.rlim_cur;
+}
+
+/* Sizes the file; falls back to smaller tables while limits ask for it. */
+static int choose_layout(uint32_t sample_cap, struct section_plan plan[SP_SECTIONS],
+	struct sp_section_entry entries[SP_SECTIONS], uint64_t *total)
+{
+	uint64_t space, file = room_bytes(&space);
+	unsigned halvings;
+
+	for (halvings = 0; halvings <= 5; halvings++) {
+		plan_sections(plan, sample_cap, halvings);
+		*total = place_sections(plan, entries);
+		if (*total <= file && *total <= space)
+			return 0;
+	}
+	return *total > file ? -EFBIG : -E2BIG;
+}
+
+long sp_lock_take(long fd)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = SP_LOCK_WRITER, .l_len = 1};
+
+	return sp_sys(SYS_fcntl, fd, F_OFD_SETLK, &lock);
+}
+
+bool sp_lock_is_taken(const char *path)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = SP_LOCK_WRITER, .l_len = 1};
+	long fd = sp_sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), err;
+
+	if (fd < 0)
+		return false;
+	err = sp_sys(SYS_fcntl, fd, F_OFD_GETLK, &lock);
+	sp_sys(SYS_close, fd);
+	return err == 0 && lock.l_type != F_UNLCK;
+}
+
+int sp_spool_create(const char *path, uint32_t sample_cap, struct sp_spool_header **spool)
+{
+	struct section_plan plan[SP_SECTIONS];
+	struct sp_section_entry entries[SP_SECTIONS];
+	struct sp_spool_header *h;
+	uint64_t total;
+	int err = choose_layout(sample_cap, plan, entries, &total);
+	long fd, map;
+	int i;
+
+	if (err)
+		return err;
+	fd = sp_sys(SYS_openat, AT_FDCWD, path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return (int)fd;
+	sp_sys(SYS_fchmod, fd, 0600); /* whatever the umask */
+	sp_lock_take(fd);
+	err = (int)sp_sys(SYS_ftruncate, fd, total);
+	map = err ? err : sp_sys(SYS_mmap, NULL, total, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	sp_sys(SYS_close, fd);
+	if (sp_is_error(map)) {
+		sp_sys(SYS_unlink, path);
+		return (int)map;
+	}
+	h = (struct sp_spool_header *)map;
+	err = back_range(h, 0, sizeof *h);
+	if (!err) {
+		memcpy(h->sections, entries, sizeof entries);
+		h->total_bytes = total;
+		h->agent_bytes = sizeof *h;
+		h->agent_bytes_max = most_bytes(sample_cap, total);
+	}
+	for (i = 0; i < SP_SECTIONS && !err; i++) {
+		struct sp_section_entry *e = &h->sections[i];
+		uint32_t bytes = plan[i].first_bytes, first = bytes ? clamp32(bytes / e->stride, 1, e->capacity) : 0;
+
+		err = commit_records(h, e, first) ? 0 : -ENOSPC;
+		e->used = i == SP_SEC_TIMELINE ? 0 : 1;
+	}
+	if (err) {
+		sp_sys(SYS_unlink, path);
+		sp_sys(SYS_munmap, h, total);
+		return err;
+	}
+	bucket_backed = 0;
+	generation++;
+	/* Some file systems (overlayfs) map another file than the one that was locked, whose lock ended with its descriptor. */
+	h->locked = sp_lock_is_taken(path);
+	h->header_bytes = sizeof *h;
+	h->version = SP_SPOOL_VERSION;
+	__atomic_store_n(&h->magic, SP_SPOOL_MAGIC, __ATOMIC_RELEASE);
+	*spool = h;
+	return 0;
+}
+
+uint32_t sp_spool_allot(enum sp_section section, uint32_t n)
+{
+	struct sp_section_entry *e = &sp_agent.spool->sections[section];
+	uint32_t at;
+
+	if (n > e->capacity || sp_load(&e->used) > e->capacity - n)
+		return 0;
+	at = sp_add(&e->used, n);
+	if (at > e->capacity - n || !commit_records(sp_agent.spool, e, at + n))
+		return 0;
+	return at;
+}
+
+uint32_t sp_spool_count(enum sp_section section)
+{
+	struct sp_section_entry *e = &sp_agent.spool->sections[section];
+	uint32_t used = sp_load(&e->used), committed = sp_load(&e->committed);
+
+	return used < committed ? used : committed;
+}
+
+uint32_t sp_spool_text(const char *text, size_t length)
+{
+	uint32_t at = length < 65536 ? sp_spool_allot(SP_SEC_TEXT, (uint32_t)length + 1) : 0;
+
+	if (at) {
+		char *to = (char *)sp_section(SP_SEC_TEXT) + at;
+		memcpy(to, text, length);
+		to[length] = 0;
+	}
+	return at;
+}
+
+bool sp_spool_back_bucket(uint32_t bucket)
+{
+	struct sp_section_entry *e = &sp_agent.spool->sections[SP_SEC_BUCKETS];
+	uint32_t chunk = bucket / (BUCKET_CHUNK / (uint32_t)sizeof bucket);
+	uint64_t bit = 1ull << chunk, at = (uint64_t)chunk * BUCKET_CHUNK, end = (uint64_t)e->capacity * e->stride;
+
+	if (sp_likely(sp_load(&bucket_backed) & bit))
+		return true;
+	if (end > at + BUCKET_CHUNK)
+		end = at + BUCKET_CHUNK;
+	if (!may_take(sp_agent.spool, SP_SEC_BUCKETS, 0, end - at) ||
+		back_range(sp_agent.spool, e->offset + at, e->offset + end) != 0)
+		return false;
+	if (!(__atomic_fetch_or(&bucket_backed, bit, __ATOMIC_RELAXED) & bit))
+		sp_add(&sp_agent.spool->agent_bytes, end - at);
+	return true;
+}
+
+uint32_t sp_spool_generation(void)
+{
+	return generation;
+}
+
+void sp_spool_take(uint64_t bytes, uint64_t more)
+{
+	sp_add(&sp_agent.spool->agent_bytes, bytes);
+	sp_add(&sp_agent.spool->agent_bytes_max, more);
+}
+
+static uint64_t section_end(const struct sp_section_entry *e)
+{
+	return (e->offset + (uint64_t)e->stride * e->capacity + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+}
+
+/* Frees the pages of [from, to) of the file. */
+static void give_back(struct sp_spool_header *spool, uint64_t from, uint64_t to)
+{
+	from = (from + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+	to &= ~(uint64_t)(PAGE - 1);
+	if (from < to)
+		sp_sys(SYS_madvise, (char *)spool + from, to - from, MADV_REMOVE);
+}
+
+uint64_t sp_spool_trim(struct sp_spool_header *spool)
+{
+	uint64_t bytes = sizeof *spool;
+	int i;
+
+	for (i = 0; i < SP_SECTIONS; i++) {
+		struct sp_section_entry *e = &spool->sections[i];
+		uint32_t committed = sp_load(&e->committed), used = sp_load(&e->used);
+		uint64_t kept = (uint64_t)(used < committed ? used : committed) * e->stride;
+
+		if (i == SP_SEC_BUCKETS) /* the writer's alone, and backed here and there */
+			give_back(spool, e->offset, e->offset + (uint64_t)e->capacity * e->stride);
+		else
+			give_back(spool, e->offset + kept, e->offset + (uint64_t)committed * e->stride);
+		bytes += i == SP_SEC_BUCKETS ? 0 : (kept + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+	}
+	return bytes;
+}
+
+/* Between sections that were cut back there may be mappings of the application's. */
+void sp_spool_drop(struct sp_spool_header *spool)
+{
+	struct sp_section_entry sections[SP_SECTIONS];
+	int i;
+
+	memcpy(sections, spool->sections, sizeof sections);
+	for (i = 0; i < SP_SECTIONS; i++)
+		sp_sys(SYS_munmap, (char *)spool + sections[i].offset, section_end(&sections[i]) - sections[i].offset);
+	sp_sys(SYS_munmap, spool, sections[0].offset);
+}
+
+void sp_spool_cut(struct sp_spool_header *spool)
+{
+	int i, left;
+
+	__atomic_store_n(&frozen, 1, __ATOMIC_SEQ_CST);
+	for (left = 1000; left && __atomic_load_n(&growing, __ATOMIC_SEQ_CST); left--)
+		sp_sys(SYS_sched_yield);
+	for (i = 0; left && i < SP_SECTIONS; i++) {
+		struct sp_section_entry *e = &spool->sections[i];
+		uint64_t end = section_end(e), want = CUT_BYTES / e->stride;
+
+		if (i == SP_SEC_BUCKETS || i == SP_SEC_TIMELINE) /* their records are not handed out in order */
+			continue;
+		if (want < 2ull * e->committed)
+			want = 2ull * e->committed;
+		if (want < e->capacity)
+			sp_store(&e->capacity, (uint32_t)want);
+		if (section_end(e) < end)
+			sp_sys(SYS_munmap, (char *)spool + section_end(e), end - section_end(e));
+	}
+	__atomic_store_n(&frozen, 0, __ATOMIC_SEQ_CST);
+}
+
+void sp_spool_unlock(struct sp_spool_header *spool)
+{
+	int i;
+
+	for (i = 0; i < SP_SECTIONS; i++)
+		sp_sys(SYS_munlock, (char *)spool + spool->sections[i].offset,
+			section_end(&spool->sections[i]) - spool->sections[i].offset);
+}

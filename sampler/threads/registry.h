@@ -1,0 +1,21 @@
+/* From a thread id to the thread's block: how a signal handler knows whose signal it has without a
+ * look at thread-local storage, which may be another thread's (raw clone) or none at all. */
+#ifndef SP_SAMPLER_THREADS_REGISTRY_H
+#define SP_SAMPLER_THREADS_REGISTRY_H
+
+#include "sampler/agent.h"
+
+/* Enters t under t->tid. False when there is no room: the thread must then not be armed. Any
+ * context, lock-free, like the rest. */
+bool sp_tids_put(struct sp_thread *t) SP_HIDDEN;
+
+/* Removes what sp_tids_put entered; harmless when it is not there. */
+void sp_tids_remove(const struct sp_thread *t) SP_HIDDEN;
+
+/* The block of thread `tid`, or NULL; `but` is passed over. */
+struct sp_thread *sp_tids_find(int tid, const struct sp_thread *but) SP_HIDDEN;
+
+/* How many threads are entered. */
+uint32_t sp_tids_count(void) SP_HIDDEN;
+
+#endif

@@ -1,0 +1,38 @@
+/* What /proc/self/task tells of the threads of this process. Any context; each call costs some ten
+ * microseconds and holds a descriptor while it lasts. */
+#ifndef SP_SAMPLER_THREADS_TASK_FILE_H
+#define SP_SAMPLER_THREADS_TASK_FILE_H
+
+#include "sampler/agent.h"
+
+#define SP_TASK_TICK_NS 10000000u /* unit of the kernel's times there (USER_HZ is 100 on x86-64) */
+
+struct sp_task {
+	char name[16];
+	bool exiting;             /* on its way out of the kernel, or a zombie */
+	uint64_t user_ns, sys_ns; /* rounded down to SP_TASK_TICK_NS */
+	uint64_t start_ticks;     /* since the machine's start, in SP_TASK_TICK_NS */
+};
+
+/* False when there is no such thread, or no /proc. */
+bool sp_task_read(int tid, struct sp_task *task) SP_HIDDEN;
+
+/* Sets of signals: 1 << (number - 1). */
+struct sp_task_signals {
+	uint64_t pending; /* for the thread alone */
+	uint64_t blocked;
+};
+
+/* -ESRCH when the thread is gone or a zombie; another negative errno when it cannot be looked at. */
+int sp_task_signals(int tid, struct sp_task_signals *signals) SP_HIDDEN;
+
+/* Whether the thread has the profiling signal blocked; false when that cannot be told. */
+bool sp_task_blocks(int tid) SP_HIDDEN;
+
+/* The most memory of this program's that was resident at once, in bytes; 0 when that cannot be told. */
+uint64_t sp_task_peak_rss(void) SP_HIDDEN;
+
+/* Calls fn for every thread of the process; false when they cannot be listed. */
+bool sp_task_each(void (*fn)(int tid)) SP_HIDDEN;
+
+#endif

@@ -1,0 +1,75 @@
+/* Per-thread blocks: a pool in the agent's own memory, and their records in the spool. */
+#ifndef SP_SAMPLER_THREADS_THREAD_H
+#define SP_SAMPLER_THREADS_THREAD_H
+
+#include "sampler/agent.h"
+#include "sampler/threads/usage.h"
+
+/* Takes a block from the pool; NULL when memory is refused. Any context, lock-free. The block
+ * belongs to no thread until sp_thread_adopt. */
+struct sp_thread *sp_thread_take(void) SP_HIDDEN;
+
+/* Makes `t` the calling thread's block and gives it a record in the spool (if there is a spool
+ * and the table has room). `entry` is the start routine's address, 0 for the main thread; the times are those
+ * of sp_thread_open_record. */
+void sp_thread_adopt(struct sp_thread *t, uint64_t entry, uint64_t user_ns, uint64_t sys_ns) SP_HIDDEN;
+
+/* What no sample of the thread's covers up to now, `usage`, is left unsampled: it had the signal blocked. */
+void sp_thread_skip(struct sp_thread *t, const struct sp_usage *usage) SP_HIDDEN;
+
+/* Gives an adopted block a record, once a spool exists. `user_ns` and `sys_ns` are the thread's
+ * CPU time that no sample can cover any more. */
+void sp_thread_open_record(struct sp_thread *t, uint64_t entry, uint64_t user_ns, uint64_t sys_ns) SP_HIDDEN;
+
+/* Makes `t` the block of thread `tid`, which is not the caller and may be anyone's, and gives it a
+ * record: it has used user_ns and sys_ns so far. False when there is no room: `t` is given back. */
+bool sp_thread_find(struct sp_thread *t, int tid, uint64_t user_ns, uint64_t sys_ns) SP_HIDDEN;
+
+/* The calling thread was found before it came here by itself: from now on it owns `t`. */
+void sp_thread_own(struct sp_thread *t) SP_HIDDEN;
+
+/* A found thread has ended unseen: its record is closed as it is, the block goes back to the pool. */
+void sp_thread_bury(struct sp_thread *t) SP_HIDDEN;
+
+/* A block was taken for a thread that has one already: the record is given back, and counts for nothing. */
+void sp_thread_forget(struct sp_thread *t) SP_HIDDEN;
+
+/* The block at a place in the pool; NULL when there is none. */
+struct sp_thread *sp_thread_at(uint32_t index) SP_HIDDEN;
+
+/* Whether the address lies in the pool. */
+bool sp_thread_holds(const void *p) SP_HIDDEN;
+
+/* The calling thread ends: final counters go to the record, the block back to the pool. Its clocks
+ * must be disarmed. Normal context. */
+void sp_thread_release(struct sp_thread *t) SP_HIDDEN;
+
+/* Gives back a block no thread adopted. */
+void sp_thread_untake(struct sp_thread *t) SP_HIDDEN;
+
+/* The number of the thread's record in the spool, 0 when it has none. */
+uint32_t sp_thread_record_index(const struct sp_thread *t) SP_HIDDEN;
+
+/* Copies the thread's heap counters (and, `full`, its measured CPU time and name) to its record.
+ * `t` may belong to another thread when the process is ending: the copy is then a moment old. */
+void sp_thread_flush(struct sp_thread *t, bool full) SP_HIDDEN;
+
+/* Adds what an ending thread has counted after it gave its block back to record 0. */
+void sp_thread_flush_dead(void) SP_HIDDEN;
+
+/* Calls fn for every block that is some thread's now. */
+void sp_thread_each(void (*fn)(struct sp_thread *, void *), void *arg) SP_HIDDEN;
+
+/* In a forked child: all blocks but the caller's are free. */
+void sp_thread_reset_after_fork(struct sp_thread *mine) SP_HIDDEN;
+
+/* CPU time in the records of threads that have ended. */
+uint64_t sp_thread_ended_ns(void) SP_HIDDEN;
+
+/* Whether the calling thread has the profiling signal blocked. */
+bool sp_thread_blocks_signal(void) SP_HIDDEN;
+
+/* Copies memory of this process that may go away meanwhile: true when all of it was there. */
+bool sp_thread_read(void *to, const void *from, size_t bytes) SP_HIDDEN;
+
+#endif

@@ -1,0 +1,107 @@
+/* The kernel's counters since the program began. */
+#include "sampler/threads/usage.h"
+
+#include <sys/resource.h>
+
+#include "sampler/clock/clock.h"
+#include "sampler/sys.h"
+
+static struct {
+	struct sp_usage process, thread;
+	int tid; /* the thread's, which execve has made the process's first; 0: nothing was before */
+} before;
+
+static void read_usage(int who, struct sp_usage *usage)
+{
+	struct rusage ru;
+
+	if (sp_sys(SYS_getrusage, who, &ru) != 0) {
+		usage->user_ns = usage->sys_ns = usage->switches = usage->faults = usage->max_rss_bytes = 0;
+		return;
+	}
+	usage->user_ns = (uint64_t)ru.ru_utime.tv_sec * 1000000000u + (uint64_t)ru.ru_utime.tv_usec * 1000u;
+	usage->sys_ns = (uint64_t)ru.ru_stime.tv_sec * 1000000000u + (uint64_t)ru.ru_stime.tv_usec * 1000u;
+	usage->max_rss_bytes = (uint64_t)ru.ru_maxrss * 1024u;
+	usage->switches = (uint64_t)(ru.ru_nvcsw + ru.ru_nivcsw);
+	usage->faults = (uint64_t)(ru.ru_minflt + ru.ru_majflt);
+}
+
+static void make_precise(struct sp_usage *usage, int32_t clock)
+{
+	uint64_t total = sp_clock_read_ns(clock);
+
+	if (total > usage->user_ns + usage->sys_ns)
+		usage->user_ns = total - usage->sys_ns;
+}
+
+static uint64_t beyond(uint64_t value, uint64_t base)
+{
+	return value > base ? value - base : 0;
+}
+
+static void subtract(struct sp_usage *usage, const struct sp_usage *base)
+{
+	usage->user_ns = beyond(usage->user_ns, base->user_ns);
+	usage->sys_ns = beyond(usage->sys_ns, base->sys_ns);
+	usage->switches = beyond(usage->switches, base->switches);
+	usage->faults = beyond(usage->faults, base->faults);
+	if (usage->max_rss_bytes <= base->max_rss_bytes)
+		usage->max_rss_bytes = 0;
+}
+
+void sp_usage_begin(void)
+{
+	read_usage(RUSAGE_SELF, &before.process);
+	read_usage(RUSAGE_THREAD, &before.thread);
+	make_precise(&before.thread, CLOCK_THREAD_CPUTIME_ID);
+	before.tid = (int)sp_sys(SYS_gettid);
+}
+
+void sp_usage_forked(void)
+{
+	before.tid = 0;
+}
+
+void sp_thread_usage(int tid, struct sp_usage *usage)
+{
+	read_usage(RUSAGE_THREAD, usage);
+	if (tid == before.tid)
+		subtract(usage, &before.thread);
+}
+
+void sp_thread_usage_now(int tid, struct sp_usage *usage)
+{
+	read_usage(RUSAGE_THREAD, usage);
+	make_precise(usage, CLOCK_THREAD_CPUTIME_ID);
+	if (tid == before.tid)
+		subtract(usage, &before.thread);
+}
+
+void sp_process_usage(struct sp_usage *usage)
+{
+	read_usage(RUSAGE_SELF, usage);
+	if (before.tid)
+		subtract(usage, &before.process);
+}
+
+uint64_t sp_process_clock_ns(void)
+{
+	uint64_t base = before.tid ? before.process.user_ns + before.process.sys_ns : 0;
+
+	return beyond(sp_clock_read_ns(CLOCK_PROCESS_CPUTIME_ID), base);
+}
+
+uint64_t sp_thread_clock(int tid)
+{
+	uint64_t base = tid == before.tid ? before.thread.user_ns + before.thread.sys_ns : 0;
+
+	return beyond(sp_clock_read_ns(sp_clock_of_thread(tid)), base);
+}
+
+void sp_usage_since_begin(int tid, uint64_t *user_ns, uint64_t *sys_ns)
+{
+	if (tid != before.tid)
+		return;
+	*user_ns = beyond(*user_ns, before.thread.user_ns);
+	*sys_ns = beyond(*sys_ns, before.thread.sys_ns);
+}

@@ -1,0 +1,38 @@
+/* What an entry of .eh_frame says of one instruction: where each register of the caller is.
+ * Sources: DWARF 5 section 6.4.2, the x86-64 psABI section 3.7 (register numbers). */
+#ifndef SP_SAMPLER_WALK_CFI_ROW_H
+#define SP_SAMPLER_WALK_CFI_ROW_H
+
+#include "sampler/walk/cfi_entry.h"
+
+enum { SP_REG_BX = 3, SP_REG_BP = 6, SP_REG_SP = 7, SP_REG_RA = 16, SP_CFI_REGISTERS = 17 };
+
+enum sp_cfi_where {
+	SP_CFI_UNCHANGED,
+	SP_CFI_AT_OFFSET,     /* in memory, from the CFA */
+	SP_CFI_IS_OFFSET,     /* that address itself */
+	SP_CFI_IN_REGISTER,   /* number `reg`; the CFA: plus `offset` */
+	SP_CFI_AT_EXPRESSION, /* in memory */
+	SP_CFI_IS_EXPRESSION,
+	SP_CFI_NOWHERE,
+};
+
+struct sp_cfi_place {
+	uint8_t where; /* enum sp_cfi_where */
+	uint8_t reg;
+	uint32_t bytes; /* of the expression */
+	union {
+		int64_t offset;
+		const uint8_t *expression;
+	};
+};
+
+struct sp_cfi_row {
+	struct sp_cfi_place cfa; /* SP_CFI_IN_REGISTER or SP_CFI_IS_EXPRESSION */
+	struct sp_cfi_place registers[SP_CFI_REGISTERS];
+};
+
+/* Runs an entry's instructions up to those for `pc`. False when one of them is unknown or damaged. Any context. */
+bool sp_cfi_row_find(const struct sp_cfi_entry *entry, uint64_t pc, struct sp_cfi_row *row) SP_HIDDEN;
+
+#endif

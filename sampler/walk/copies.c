@@ -1,0 +1,148 @@
+/* Copies of stacks: see copies.h. */
+#include "sampler/walk/copies.h"
+
+#include <dlfcn.h>
+#include <sys/uio.h>
+
+#include "sampler/spool/modules.h"
+#include "sampler/spool/write.h"
+#include "sampler/walk/stack_read.h"
+#include "sampler/sys.h"
+
+#define PAGE 4096u
+#define RED_ZONE 128u /* below the stack pointer, where leaf functions may keep what they saved */
+#define STACK_BYTES (SP_COPY_WORDS_MAX * 8u)
+#define PAGES (STACK_BYTES / PAGE + 2u)
+#define SEEN 8u /* objects remembered while the words of a stack are looked up */
+
+/* struct sp_copy's `ready`. */
+enum { EMPTY, READY, WRITING };
+
+/* DWARF's numbers of the registers, to the kernel's. */
+static const uint8_t saved_as[SP_COPY_REGISTERS] = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI, REG_RBP,
+	REG_RSP, REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15, REG_RIP};
+
+/* Copies as much as is mapped, page by page; returns the bytes. */
+static uint64_t read_stack(void *to, uint64_t from, uint64_t bytes)
+{
+	struct iovec local = {to, bytes}, remote[PAGES];
+	unsigned long n = 0;
+	uint64_t at = from, in_page;
+	long done;
+
+	for (; at < from + bytes; at += in_page) {
+		in_page = PAGE - at % PAGE;
+		if (in_page > from + bytes - at)
+			in_page = from + bytes - at;
+		remote[n++] = (struct iovec){(void *)at, in_page};
+	}
+	done = sp_sys(SYS_process_vm_readv, sp_agent.pid, &local, 1, remote, n, 0);
+	return done > 0 ? (uint64_t)done : 0;
+}
+
+struct seen {
+	uint64_t low[SEEN], high[SEEN];
+	uint32_t next;
+};
+
+static bool is_seen(const struct seen *seen, uint64_t address)
+{
+	uint32_t i;
+
+	for (i = 0; i < SEEN; i++) {
+		if (address - seen->low[i] < seen->high[i] - seen->low[i])
+			return true;
+	}
+	return false;
+}
+
+/* Enters the objects that words of the stack may be return addresses into: the walk has not come to them. */
+static uint32_t note_modules(struct sp_thread *t, const uint64_t *words, uint64_t count)
+{
+	uint32_t epoch = sp_modules_note(t, words, 0);
+	struct seen seen = {{0}, {0}, 0};
+	struct dl_find_object object;
+	uint64_t i;
+
+	for (i = 0; i < count; i++) {
+		if (words[i] < PAGE || words[i] >> 47 || is_seen(&seen, words[i]) ||
+			_dl_find_object((void *)words[i], &object) != 0)
+			continue;
+		seen.low[seen.next % SEEN] = (uint64_t)(uintptr_t)object.dlfo_map_start;
+		seen.high[seen.next++ % SEEN] = (uint64_t)(uintptr_t)object.dlfo_map_end;
+		epoch = sp_modules_note_unsure(t, words[i]);
+	}
+	return epoch;
+}
+
+static uint32_t record_of(const struct sp_thread *t)
+{
+	const struct sp_thread_record *records = sp_section(SP_SEC_THREADS);
+
+	return t->record ? (uint32_t)(t->record - records) : 0;
+}
+
+static bool make_room(struct sp_copy *copy, uint32_t words)
+{
+	uint32_t word = sp_spool_allot(SP_SEC_COPIED, words);
+
+	if (!word)
+		return false;
+	copy->word = word;
+	copy->room = words;
+	return true;
+}
+
+/* Room for a copy of so many words; NULL: none, or another thread is at it. Of the samples that broke off, number
+ * `number` is this one, those that are copied are a random choice: each was as likely to be, whenever it came (Vitter's
+ * algorithm R). */
+static struct sp_copy *claim(struct sp_thread *t, uint64_t number, uint32_t words)
+{
+	struct sp_copy *copies = sp_section(SP_SEC_COPIES), *copy;
+	uint32_t made = sp_spool_allot(SP_SEC_COPIES, 1), taken = READY;
+	uint64_t drawn = made ? made : 1 + sp_random(t) % number;
+
+	if (!made && drawn >= sp_spool_count(SP_SEC_COPIES))
+		return NULL;
+	copy = copies + drawn;
+	if (!made &&
+		!__atomic_compare_exchange_n(&copy->ready, &taken, WRITING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		return NULL;
+	if (copy->room >= words || make_room(copy, words))
+		return copy;
+	__atomic_store_n(&copy->ready, made ? EMPTY : READY, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static void fill(struct sp_thread *t, struct sp_copy *copy, const ucontext_t *context, uint32_t words)
+{
+	uint64_t *to = (uint64_t *)sp_section(SP_SEC_COPIED) + copy->word;
+	uint32_t i;
+
+	copy->words = (uint32_t)(read_stack(to, copy->low, (uint64_t)words * 8) / 8);
+	for (i = 0; i < SP_COPY_REGISTERS; i++)
+		copy->registers[i] = (uint64_t)context->uc_mcontext.gregs[saved_as[i]];
+	copy->thread = record_of(t);
+	copy->epoch = note_modules(t, to, copy->words);
+}
+
+void sp_copies_take(struct sp_thread *t, const ucontext_t *context, uint32_t stack, uint32_t sample)
+{
+	uint64_t low = ((uint64_t)context->uc_mcontext.gregs[REG_RSP] - RED_ZONE) & ~(uint64_t)7;
+	uint64_t number = sp_add(&sp_agent.spool->broken, 1) + 1, top;
+	struct sp_copy *copy;
+	uint32_t words;
+
+	if (!sp_agent.config.copies || !stack)
+		return;
+	top = sp_stack_top(t, low + RED_ZONE);
+	words = top - low < STACK_BYTES ? (uint32_t)((top - low) / 8) : SP_COPY_WORDS_MAX;
+	copy = claim(t, number, words);
+	if (!copy)
+		return;
+	copy->low = low;
+	copy->stack = stack;
+	copy->sample = sample;
+	fill(t, copy, context, words);
+	__atomic_store_n(&copy->ready, READY, __ATOMIC_RELEASE);
+}
