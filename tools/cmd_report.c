@@ -22,7 +22,7 @@
 #define PROGRESS_AFTER_NS 500000000u
 #define PROGRESS_EVERY_NS 100000000u
 
-enum { FLAG_FORMAT = 2000, FLAG_METRIC, FLAG_OUTPUT };
+enum { FLAG_FORMAT = 2000, FLAG_METRIC, FLAG_LINES, FLAG_OUTPUT };
 
 static void print_help(void)
 {
@@ -39,6 +39,7 @@ static void print_help(void)
 	       "                  gperftools or json: for other programs\n"
 	       "  --metric WHAT   cpu, in_use, peak or allocated: what folded, pprof and gperftools tell, what\n"
 	       "                  html and speedscope show first\n"
+	       "  --lines         speedscope: a frame for each line, not for each function\n"
 	       "  --output FILE   write there\n" SP_SYMBOLS_HELP "  --help          this text\n\n"
 	       "Of a profile written earlier, --top, --focus and --ignore choose rows of one table in Markdown, by\n"
 	       "function unless --by says otherwise; in the other formats they choose stacks. REGEX is a POSIX\n"
@@ -286,6 +287,9 @@ static int parse_flag(int got, char **argv, const struct option *flags, struct w
 		return parse_regex("focus", optarg, &wish->focus, &o->filter.focus);
 	case FLAG_FORMAT:
 		return sp_report_parse_format(optarg, &wish->export.format);
+	case FLAG_LINES:
+		wish->export.lines = true;
+		return 0;
 	case FLAG_METRIC:
 		return sp_report_parse_metric(optarg, &wish->export.view);
 	case FLAG_OUTPUT:
@@ -308,6 +312,10 @@ static int check_format(const struct wish *wish)
 	if ((markdown || wish->export.format == SP_REPORT_JSON) && wish->export.view != SP_VIEWS) {
 		sp_complain("report: --metric: %s tells all of them; name another --format, or leave it out",
 			markdown ? "Markdown" : "json");
+		return SP_EXIT_USAGE;
+	}
+	if (wish->export.lines && wish->export.format != SP_REPORT_SPEEDSCOPE) {
+		sp_complain("report: --lines: it is for --format speedscope; leave it out");
 		return SP_EXIT_USAGE;
 	}
 	if (markdown)
@@ -354,8 +362,9 @@ int sp_cmd_report(int argc, char **argv)
 	static const struct option flags[] = {{"full", no_argument, NULL, 'f'}, {"top", required_argument, NULL, 't'},
 		{"by", required_argument, NULL, 'b'}, {"focus", required_argument, NULL, 'o'},
 		{"ignore", required_argument, NULL, 'i'}, {"format", required_argument, NULL, FLAG_FORMAT},
-		{"metric", required_argument, NULL, FLAG_METRIC}, {"output", required_argument, NULL, FLAG_OUTPUT},
-		SP_SYMBOLS_FLAGS, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+		{"metric", required_argument, NULL, FLAG_METRIC}, {"lines", no_argument, NULL, FLAG_LINES},
+		{"output", required_argument, NULL, FLAG_OUTPUT}, SP_SYMBOLS_FLAGS, {"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0}};
 	struct wish wish = {.export = {.view = SP_VIEWS}};
 	int got, status = 0;
 

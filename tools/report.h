@@ -22,6 +22,7 @@ struct sp_report_wish {
 	enum sp_report_format format; /* not Markdown */
 	enum sp_view view;            /* SP_VIEWS: none was asked for */
 	const struct sp_filter *filter;
+	bool lines; /* speedscope: frames are lines */
 };
 
 /* Each sets what the word says and returns 0, or complains and returns SP_EXIT_USAGE. */

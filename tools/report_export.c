@@ -45,16 +45,16 @@ static void copy_verdict(struct sp_buffer *out, const struct sp_buffer *markdown
 }
 
 static void export_profile(struct sp_buffer *out, const struct sp_profile *p, const struct sp_buffer *markdown,
-	enum sp_report_format format, enum sp_view view)
+	const struct sp_report_wish *wish, enum sp_view view)
 {
 	struct sp_buffer verdict = {0}, report = {0};
 
-	switch (format) {
+	switch (wish->format) {
 	case SP_REPORT_FOLDED:
 		sp_export_folded(out, p, view);
 		break;
 	case SP_REPORT_SPEEDSCOPE:
-		sp_export_speedscope(out, p, view);
+		sp_export_speedscope(out, p, view, wish->lines);
 		break;
 	case SP_REPORT_PPROF:
 		sp_export_pprof(out, p, view);
@@ -90,7 +90,7 @@ int sp_report_export(struct sp_buffer *out, const struct sp_buffer *markdown, co
 		*why = view == SP_VIEW_CPU ? "it holds no CPU time: CPU sampling was off"
 					   : "it holds no heap: heap sampling was off";
 	if (!*why) {
-		export_profile(out, profile, markdown, wish->format, view);
+		export_profile(out, profile, markdown, wish, view);
 		err = 0;
 	}
 	sp_profile_free(profile);

@@ -30,8 +30,9 @@ const char *sp_export_prepare(struct sp_profile *profile, const struct sp_filter
 /* "outer;inner 1234" lines, nanoseconds or bytes; a semicolon in a name becomes a colon. */
 void sp_export_folded(struct sp_buffer *out, const struct sp_profile *profile, enum sp_view view);
 
-/* One file with a profile a view, `view` the one shown first. https://www.speedscope.app/file-format-schema.json */
-void sp_export_speedscope(struct sp_buffer *out, const struct sp_profile *profile, enum sp_view view);
+/* One file with a profile a view, `view` the one shown first; frames are functions, or `lines`.
+ * https://www.speedscope.app/file-format-schema.json */
+void sp_export_speedscope(struct sp_buffer *out, const struct sp_profile *profile, enum sp_view view, bool lines);
 
 /* A gzipped perftools.profiles.Profile (github.com/google/pprof, proto/profile.proto): samples and CPU time, or
  * for a view of the heap objects and space allocated, in use and at peak, the view's type the default. */

@@ -1,5 +1,7 @@
 /* A whole profile as JSON; docs/FORMATS.md has the schema. Fields may be added, none change their meaning without
  * a new number. */
+#include <stdlib.h>
+
 #include "profiles/export/export.h"
 
 #include <string.h>
@@ -8,6 +10,7 @@
 #include "profiles/markdown/schema.h"
 #include "profiles/model/folded.h"
 #include "profiles/model/heap.h"
+#include "profiles/model/samples.h"
 
 static bool is_number_key(const char *key)
 {
@@ -195,6 +198,54 @@ static json_t *stacks_json(const struct sp_profile *p, bool heap)
 	return rows;
 }
 
+/* By stack, its place among those that stacks_json writes. */
+static uint32_t *number_stacks(const struct sp_profile *p)
+{
+	uint32_t *numbers = sp_alloc(p->path_count, sizeof(*numbers)), count = 0;
+
+	for (size_t i = 0; i < p->path_count; i++)
+		if (sp_path_weighs(&p->paths[i], false))
+			numbers[i] = count++;
+	return numbers;
+}
+
+static json_t *samples_json(const struct sp_profile *p)
+{
+	const struct sp_samples *s = p->in_time;
+	uint32_t *numbers = number_stacks(p);
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < s->row_count; i++) {
+		json_t *stacks = json_array();
+
+		for (size_t k = s->rows[i].first; k < s->rows[i].first + s->rows[i].count; k++)
+			json_array_append_new(stacks,
+				json_pack("[o, o]", sp_json_count(numbers[s->runs[k].path]),
+					sp_json_count(s->runs[k].count)));
+		json_array_append_new(rows,
+			json_pack("{s:o, s:i, s:o}", "slice", sp_json_count(s->rows[i].slice), "tid", s->rows[i].tid,
+				"stacks", stacks));
+	}
+	free(numbers);
+	return rows;
+}
+
+static json_t *slices_json(const struct sp_samples *s)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < s->slice_count; i++) {
+		json_t *row = json_object();
+
+		set_numbers(row,
+			(const struct number[]){{"end_ns", s->slices[i].end_ns}, {"cpu_ns", s->slices[i].cpu_ns},
+				{"rss_bytes", s->slices[i].rss_bytes}, {"heap_bytes", s->slices[i].heap_bytes}},
+			4);
+		json_array_append_new(rows, row);
+	}
+	return rows;
+}
+
 void sp_export_json(struct sp_buffer *out, const struct sp_profile *profile)
 {
 	json_t *root = json_pack("{s:s, s:o, s:o, s:o, s:o}", "schema", "smartprof-profile/1", "facts",
@@ -206,6 +257,10 @@ void sp_export_json(struct sp_buffer *out, const struct sp_profile *profile)
 		json_object_set_new(root, "lines", lines_json(profile));
 		json_object_set_new(root, "cpu_stacks", stacks_json(profile, false));
 	}
+	if (profile->in_time)
+		json_object_set_new(root, "slices", slices_json(profile->in_time));
+	if (profile->in_time && profile->cpu_on)
+		json_object_set_new(root, "cpu_samples", samples_json(profile));
 	if (profile->heap_on) {
 		json_object_set_new(root, "heap_sites", sites_json(profile));
 		json_object_set_new(root, "heap_stacks", stacks_json(profile, true));

@@ -9,7 +9,10 @@ STEPS is a script of its own, run by the driver: lines of
     click EXPRESSION     a mouse click in the middle of the element it gives
     hover EXPRESSION     the mouse goes there
     type TEXT            keys into the element that has the focus
-    key NAME             Escape, Enter
+    key NAME             Escape, Enter, Shift+ArrowRight
+    drag FROM TO EXPRESSION   the mouse, pressed, from one part of its element's width to another (0 to 1)
+    reload               the page, as the browser remembers it
+    print                from now on it is as it would be printed
 
 The test fails when a step does, when the page throws or logs an error, when its content policy stops something, or
 when it asks for anything but itself."""
@@ -79,7 +82,7 @@ class Browser:
             self.events.append(self.receive())
 
     def evaluate(self, expression):
-        result = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        result = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in result:
             detail = result["exceptionDetails"]
             return "threw " + detail.get("exception", {}).get("description", detail["text"])
@@ -111,8 +114,24 @@ def step(browser, line):
     elif verb == "type":
         browser.call("Input.insertText", text=rest)
     elif verb == "key":
-        browser.call("Input.dispatchKeyEvent", type="keyDown", key=rest)
-        browser.call("Input.dispatchKeyEvent", type="keyUp", key=rest)
+        key, modifiers = rest.removeprefix("Shift+"), 8 if rest.startswith("Shift+") else 0
+        browser.call("Input.dispatchKeyEvent", type="keyDown", key=key, modifiers=modifiers)
+        browser.call("Input.dispatchKeyEvent", type="keyUp", key=key, modifiers=modifiers)
+    elif verb == "drag":
+        start, end, what = rest.split(" ", 2)
+        browser.point(what)
+        left, width, y = browser.evaluate(f"(() => {{ const r = {what}.getBoundingClientRect(); return [r.x, r.width, r.y + r.height / 2]; }})()")
+        ends = [(left + width * float(part), y) for part in (start, end)]
+        browser.mouse("mousePressed", ends[0], button="left", buttons=1, clickCount=1)
+        for at in ((sum(it[0] for it in ends) / 2, y), ends[1]):
+            browser.mouse("mouseMoved", at, button="left", buttons=1)
+        browser.mouse("mouseReleased", ends[1], button="left", clickCount=1)
+    elif verb == "reload":
+        browser.events = [it for it in browser.events if it.get("method") != "Page.loadEventFired"]
+        browser.call("Page.reload")
+        browser.wait_for("Page.loadEventFired")
+    elif verb == "print":
+        browser.call("Emulation.setEmulatedMedia", media="print")
     else:
         sys.exit(f"browser: unknown step: {line}")
 

@@ -115,7 +115,7 @@ folded() { # FILE METRIC: the sum of the folded stacks
 	profiled "$TARGETS/cpu_truth" 0.2 >out
 	profile=$(profile_of cpu_truth)
 	for wish in '--format fold' '--format' '--metric cpu' '--format json --metric rss' '--format html --top 3' \
-		'--format json --by line' '--format folded --full' '--format json --metric cpu'; do
+		'--format json --by line' '--format folded --full' '--format json --metric cpu' '--lines' '--format html --lines'; do
 		# shellcheck disable=SC2086
 		status_of 2 "$SMARTPROF" report $wish "$profile" >shown 2>err
 		[ "$(wc -l <err)" -eq 1 ] && [ ! -s shown ]

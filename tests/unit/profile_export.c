@@ -87,7 +87,7 @@ static void speedscope_has_a_profile_a_view(void **state)
 	size_t frames;
 
 	(void)state;
-	sp_export_speedscope(&out, profile, SP_VIEW_PEAK);
+	sp_export_speedscope(&out, profile, SP_VIEW_PEAK, true);
 	root = json_loads(out.data, 0, NULL);
 	assert_non_null(root);
 	profiles = json_object_get(root, "profiles");

@@ -38,15 +38,17 @@ function drawTimeline() {
 }
 
 function brushOver(chart, x, edges, height, width) {
+	let placing = state.range !== null; /* which may happen while a mouse event is handled */
 	const brush = d3.brushX().extent([[0, 0], [width - 12, height]]).on("end", () => {
-		if (!d3.event.sourceEvent)
+		if (placing || !d3.event.sourceEvent)
 			return;
 		const span = d3.event.selection && d3.event.selection.map(x.invert);
 		setRange(span && [d3.bisectRight(edges, span[0]) - 1, d3.bisectLeft(edges, span[1]) - 1]);
 	});
 	const box = chart.append("g").attr("class", "brush").call(brush);
-	if (state.range)
+	if (placing)
 		box.call(brush.move, [x(edges[state.range[0]]), x(edges[state.range[1] + 1])]);
+	placing = false;
 }
 
 function drawRange(edges, list) {
