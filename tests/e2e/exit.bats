@@ -35,10 +35,10 @@ slow_renderer() {
 
 @test "threads do not run on over what is destroyed while the program waits for its profile" {
 	slow_renderer 0.8
-	all_end_well "$(long 1 10)" "mixed stdio malloc blocked spawn create fork idle" "return exit thread handler" 500
+	all_end_well "$(long 1 50)" "mixed stdio malloc blocked spawn create fork idle" "return exit thread handler" 500
 	all_end_well "$(long 6 1000)" "mixed stdio malloc blocked spawn create fork idle" return 500 agent
-	all_end_well "$(long 2 50)" "mixed stdio malloc blocked spawn create fork idle" "thread handler" 500 agent
-	all_end_well "$(long 1 50)" "mixed create fork" "_exit quick_exit term" 500 agent
+	all_end_well "$(long 2 100)" "mixed stdio malloc blocked spawn create fork idle" "thread handler" 500 agent
+	all_end_well "$(long 1 60)" "mixed create fork" "_exit quick_exit term" 500 agent
 }
 
 @test "a program with threads that cannot be held does not wait" {
