@@ -56,7 +56,7 @@ void sp_symbols_free(struct sp_symbols *m)
 	sp_dwarf_close(m->dwarf);
 	sp_plt_free(&m->plt);
 	sp_symtab_free(&m->symtab);
-	sp_spans_free(&m->code);
+	sp_interval_map_free(&m->code);
 	sp_object_close(&m->mini);
 	sp_object_close(&m->debug);
 	sp_object_close(&m->object);

@@ -25,7 +25,7 @@ struct sp_symbols {
 	enum sp_symbol_source source;
 	struct sp_object object, debug, mini; /* the last two where needed */
 	const struct sp_object *with_dwarf;   /* one of them, or NULL */
-	struct sp_spans code;
+	struct sp_interval_map code;
 	struct sp_symtab symtab;
 	bool names_only; /* its DWARF is not read, as the symbols tell all that is wanted */
 	struct sp_plt plt;

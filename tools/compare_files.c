@@ -34,7 +34,7 @@ static void keep(struct sp_side_files *side, struct sp_profile *profile, const c
 	sp_grow(&side->profiles, &side->profile_capacity, side->count + 1, sizeof(struct sp_profile *));
 	sp_grow(&side->names, &side->name_capacity, side->count + 1, sizeof(char *));
 	side->profiles[side->count] = profile;
-	side->names[side->count++] = sp_pool_copy(&profile->arena, path, strlen(path));
+	side->names[side->count++] = sp_pool_copy(&profile->pool, path, strlen(path));
 }
 
 /* NULL, or why the side cannot have another profile of that size. */

@@ -20,14 +20,14 @@ enum sp_report_format {
 /* What to make of a profile's Markdown. */
 struct sp_report_wish {
 	enum sp_report_format format; /* not Markdown */
-	enum sp_view view;            /* SP_VIEWS: none was asked for */
+	enum sp_export_view view;     /* SP_VIEWS: none was asked for */
 	const struct sp_filter *filter;
 	bool lines; /* speedscope: frames are lines */
 };
 
 /* Each sets what the word says and returns 0, or complains and returns SP_EXIT_USAGE. */
 int sp_report_parse_format(const char *word, enum sp_report_format *format);
-int sp_report_parse_metric(const char *word, enum sp_view *view);
+int sp_report_parse_metric(const char *word, enum sp_export_view *view);
 
 /* Appends it to *out. Returns 0, or a negative errno and a phrase in *why: -ENODATA when the profile does not hold
  * what was asked for, else it cannot be read, from that line on. */

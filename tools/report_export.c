@@ -18,15 +18,15 @@ int sp_report_parse_format(const char *word, enum sp_report_format *format)
 	return status;
 }
 
-int sp_report_parse_metric(const char *word, enum sp_view *view)
+int sp_report_parse_metric(const char *word, enum sp_export_view *view)
 {
 	const char *words[SP_VIEWS];
 	int index = 0, status;
 
-	for (enum sp_view v = 0; v < SP_VIEWS; v++)
+	for (enum sp_export_view v = 0; v < SP_VIEWS; v++)
 		words[v] = sp_view_info[v].key;
 	status = sp_word_parse("report: unknown metric", word, words, SP_VIEWS, &index);
-	*view = (enum sp_view)index;
+	*view = (enum sp_export_view)index;
 	return status;
 }
 
@@ -45,7 +45,7 @@ static void copy_verdict(struct sp_buffer *out, const struct sp_buffer *markdown
 }
 
 static void export_profile(struct sp_buffer *out, const struct sp_profile *p, const struct sp_buffer *markdown,
-	const struct sp_report_wish *wish, enum sp_view view)
+	const struct sp_report_wish *wish, enum sp_export_view view)
 {
 	struct sp_buffer verdict = {0}, report = {0};
 
@@ -78,7 +78,7 @@ int sp_report_export(struct sp_buffer *out, const struct sp_buffer *markdown, co
 	const char **why, size_t *line)
 {
 	struct sp_profile *profile = sp_markdown_read_at(markdown->data, markdown->length, why, line);
-	enum sp_view view = wish->view;
+	enum sp_export_view view = wish->view;
 	int err = -ENODATA;
 
 	if (!profile)

@@ -1,11 +1,11 @@
-/* Allocation, arena, hash map and interning for the renderer. */
+/* Allocation, pool, hash map and interning for the renderer. */
 #include "profiles/base/memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ARENA_BLOCK_BYTES 65536u
+#define POOL_BLOCK_BYTES 65536u
 
 struct sp_pool_block {
 	struct sp_pool_block *next;
@@ -77,9 +77,9 @@ void sp_grow(void *array, size_t *capacity, size_t wanted, size_t size)
 	*capacity = room;
 }
 
-void *sp_pool_alloc(struct sp_pool *arena, size_t bytes)
+void *sp_pool_alloc(struct sp_pool *pool, size_t bytes)
 {
-	struct sp_pool_block *block = arena->blocks;
+	struct sp_pool_block *block = pool->blocks;
 	size_t size;
 	void *p;
 
@@ -87,35 +87,35 @@ void *sp_pool_alloc(struct sp_pool *arena, size_t bytes)
 		die_of_memory();
 	bytes = (bytes + 7) & ~(size_t)7;
 	if (!block || block->size - block->used < bytes) {
-		size = bytes > ARENA_BLOCK_BYTES ? bytes : ARENA_BLOCK_BYTES;
+		size = bytes > POOL_BLOCK_BYTES ? bytes : POOL_BLOCK_BYTES;
 		block = sp_alloc(1, sizeof(*block) + size);
 		block->size = size;
-		block->next = arena->blocks;
-		arena->blocks = block;
+		block->next = pool->blocks;
+		pool->blocks = block;
 	}
 	p = block->data + block->used;
 	block->used += bytes;
 	return p;
 }
 
-char *sp_pool_copy(struct sp_pool *arena, const char *text, size_t length)
+char *sp_pool_copy(struct sp_pool *pool, const char *text, size_t length)
 {
-	char *copy = sp_pool_alloc(arena, length + 1);
+	char *copy = sp_pool_alloc(pool, length + 1);
 
 	if (length)
 		memcpy(copy, text, length);
 	return copy;
 }
 
-void sp_pool_free(struct sp_pool *arena)
+void sp_pool_free(struct sp_pool *pool)
 {
 	struct sp_pool_block *next;
 
-	for (struct sp_pool_block *block = arena->blocks; block; block = next) {
+	for (struct sp_pool_block *block = pool->blocks; block; block = next) {
 		next = block->next;
 		free(block);
 	}
-	arena->blocks = NULL;
+	pool->blocks = NULL;
 }
 
 static uint64_t mix(uint64_t x)
@@ -181,51 +181,51 @@ uint64_t sp_hash_bytes(const void *data, size_t length)
 	return hash;
 }
 
-static void strings_rehash(struct sp_names *strings)
+static void names_rehash(struct sp_names *names)
 {
-	size_t count = strings->slot_count ? strings->slot_count * 2 : 256;
+	size_t count = names->slot_count ? names->slot_count * 2 : 256;
 
-	free(strings->slots);
-	strings->slots = sp_alloc(count, sizeof(*strings->slots));
-	strings->slot_count = count;
-	for (size_t id = 0; id < strings->count; id++) {
-		size_t i = mix(strings->items[id].hash) & (count - 1);
+	free(names->slots);
+	names->slots = sp_alloc(count, sizeof(*names->slots));
+	names->slot_count = count;
+	for (size_t id = 0; id < names->count; id++) {
+		size_t i = mix(names->items[id].hash) & (count - 1);
 
-		while (strings->slots[i])
+		while (names->slots[i])
 			i = (i + 1) & (count - 1);
-		strings->slots[i] = (uint32_t)id + 1;
+		names->slots[i] = (uint32_t)id + 1;
 	}
 }
 
-uint32_t sp_names_id(struct sp_names *strings, const char *text)
+uint32_t sp_names_id(struct sp_names *names, const char *text)
 {
 	size_t length = strlen(text);
 	uint64_t hash = sp_hash_bytes(text, length);
 	size_t i;
 
-	if (2 * (strings->count + 1) > strings->slot_count)
-		strings_rehash(strings);
-	for (i = mix(hash) & (strings->slot_count - 1); strings->slots[i]; i = (i + 1) & (strings->slot_count - 1)) {
-		const struct sp_name *item = &strings->items[strings->slots[i] - 1];
+	if (2 * (names->count + 1) > names->slot_count)
+		names_rehash(names);
+	for (i = mix(hash) & (names->slot_count - 1); names->slots[i]; i = (i + 1) & (names->slot_count - 1)) {
+		const struct sp_name *item = &names->items[names->slots[i] - 1];
 
 		if (item->hash == hash && strcmp(item->text, text) == 0)
-			return strings->slots[i] - 1;
+			return names->slots[i] - 1;
 	}
-	sp_grow(&strings->items, &strings->capacity, strings->count + 1, sizeof(*strings->items));
-	strings->items[strings->count] = (struct sp_name){sp_pool_copy(&strings->arena, text, length), hash};
-	strings->slots[i] = (uint32_t)++strings->count;
-	return (uint32_t)strings->count - 1;
+	sp_grow(&names->items, &names->capacity, names->count + 1, sizeof(*names->items));
+	names->items[names->count] = (struct sp_name){sp_pool_copy(&names->pool, text, length), hash};
+	names->slots[i] = (uint32_t)++names->count;
+	return (uint32_t)names->count - 1;
 }
 
-const char *sp_names_text(const struct sp_names *strings, uint32_t id)
+const char *sp_names_text(const struct sp_names *names, uint32_t id)
 {
-	return id < strings->count ? strings->items[id].text : "";
+	return id < names->count ? names->items[id].text : "";
 }
 
-void sp_names_free(struct sp_names *strings)
+void sp_names_free(struct sp_names *names)
 {
-	sp_pool_free(&strings->arena);
-	free(strings->items);
-	free(strings->slots);
-	*strings = (struct sp_names){0};
+	sp_pool_free(&names->pool);
+	free(names->items);
+	free(names->slots);
+	*names = (struct sp_names){0};
 }

@@ -1,4 +1,4 @@
-/* Memory for the renderer: allocation that cannot fail, an arena for what lives as long as a
+/* Memory for the renderer: allocation that cannot fail, a pool for what lives as long as a
  * profile, a hash index and string interning on top of it.
  *
  * The command may die where the agent may not: when memory runs out these functions print one line
@@ -27,9 +27,9 @@ struct sp_pool {
 	struct sp_pool_block *blocks;
 };
 
-void *sp_pool_alloc(struct sp_pool *arena, size_t bytes);                   /* zeroed, 8-aligned */
-char *sp_pool_copy(struct sp_pool *arena, const char *text, size_t length); /* adds the NUL */
-void sp_pool_free(struct sp_pool *arena);
+void *sp_pool_alloc(struct sp_pool *pool, size_t bytes);                   /* zeroed, 8-aligned */
+char *sp_pool_copy(struct sp_pool *pool, const char *text, size_t length); /* adds the NUL */
+void sp_pool_free(struct sp_pool *pool);
 
 /* Open-addressing map from two 64-bit words to a 32-bit value. All-zero is a valid empty map. */
 struct sp_map {
@@ -45,16 +45,16 @@ void sp_map_free(struct sp_map *map);
 
 /* Interned strings: equal texts get equal ids, counted from 0. */
 struct sp_names {
-	struct sp_pool arena;
+	struct sp_pool pool;
 	struct sp_name *items;
 	size_t count, capacity;
 	uint32_t *slots;
 	size_t slot_count;
 };
 
-uint32_t sp_names_id(struct sp_names *strings, const char *text);
-const char *sp_names_text(const struct sp_names *strings, uint32_t id);
-void sp_names_free(struct sp_names *strings);
+uint32_t sp_names_id(struct sp_names *names, const char *text);
+const char *sp_names_text(const struct sp_names *names, uint32_t id);
+void sp_names_free(struct sp_names *names);
 
 uint64_t sp_hash_bytes(const void *data, size_t length);
 

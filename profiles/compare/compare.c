@@ -19,7 +19,7 @@ void sp_sentences_add(struct sp_comparison *c, struct sp_sentences *lines, const
 	if (length < 0)
 		return;
 	sp_grow(&lines->items, &lines->capacity, lines->count + 1, sizeof(*lines->items));
-	lines->items[lines->count++] = sp_pool_copy(&c->arena, text, (size_t)length);
+	lines->items[lines->count++] = sp_pool_copy(&c->pool, text, (size_t)length);
 	free(text);
 }
 

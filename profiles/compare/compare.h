@@ -36,11 +36,11 @@ enum sp_metric {
 	SP_METRIC_ALLOCATIONS,
 	SP_METRICS
 };
-enum sp_unit { SP_UNIT_NS, SP_UNIT_BYTES, SP_UNIT_NUMBER };
+enum sp_metric_unit { SP_UNIT_NS, SP_UNIT_BYTES, SP_UNIT_NUMBER };
 
 struct sp_metric_info {
 	const char *name, *key; /* for people; for programs, and in a noise file */
-	enum sp_unit unit;
+	enum sp_metric_unit unit;
 	double floor; /* run-to-run standard deviation of the logarithm, assumed where it was never measured */
 	double least; /* smaller differences are none, smaller values all the same */
 	/* Its part of SP_COMPARE_ALPHA: as much as lets CPU time pass a rank test of 6 against 6 at the second strongest
@@ -141,7 +141,7 @@ struct sp_sentences {
 
 struct sp_comparison {
 	const struct sp_comparison_input *input;
-	struct sp_pool arena;
+	struct sp_pool pool;
 	const char *program;
 	struct sp_total totals[SP_METRICS];
 	struct sp_row *rows;

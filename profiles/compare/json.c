@@ -9,12 +9,12 @@
 #include "profiles/compare/report.h"
 #include "profiles/compare/stages.h"
 
-static double in_units(enum sp_unit unit, double value)
+static double in_units(enum sp_metric_unit unit, double value)
 {
 	return unit == SP_UNIT_NS ? value / 1e9 : value;
 }
 
-static const char *unit_name(enum sp_unit unit)
+static const char *unit_name(enum sp_metric_unit unit)
 {
 	return unit == SP_UNIT_NS ? "seconds" : unit == SP_UNIT_BYTES ? "bytes" : "number";
 }
@@ -22,7 +22,7 @@ static const char *unit_name(enum sp_unit unit)
 static json_t *total_json(const struct sp_comparison *c, enum sp_metric m)
 {
 	const struct sp_total *t = &c->totals[m];
-	enum sp_unit unit = sp_metric_info[m].unit;
+	enum sp_metric_unit unit = sp_metric_info[m].unit;
 
 	if (!t->compared)
 		return json_pack("{s:s, s:b, s:o}", "metric", sp_metric_info[m].key, "compared", 0, "why_not",
@@ -42,7 +42,7 @@ static json_t *row_json(const struct sp_row *row)
 	static const char *const states[] = {"steady", "regression", "improvement", "shift"};
 	static const char *const presences[] = {"both", "appeared", "disappeared", "renamed"};
 	enum sp_metric m = sp_row_metric(row->kind);
-	enum sp_unit unit = sp_metric_info[m].unit;
+	enum sp_metric_unit unit = sp_metric_info[m].unit;
 	json_t *item = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:s, s:s, s:s, s:b}", "metric",
 		sp_metric_info[m].key, "function", sp_json_text(row->function), "was", sp_json_text(row->old_function),
 		"within", sp_json_text(row->within), "module", sp_json_text(row->module), "file",

@@ -88,7 +88,7 @@ static void put_location(struct sp_buffer *out, const struct sp_row *row)
 
 static void put_row(struct sp_buffer *out, const struct sp_comparison *c, const struct sp_row *row)
 {
-	enum sp_unit unit = sp_metric_info[sp_row_metric(row->kind)].unit;
+	enum sp_metric_unit unit = sp_metric_info[sp_row_metric(row->kind)].unit;
 	double whole = c->row_totals[row->kind][SP_BASELINE];
 	const double values[] = {row->change, row->low, row->high, row->baseline, row->current};
 	static const char *const after[] = {" | ", " to ", " | ", " → ", " | "};
@@ -167,7 +167,7 @@ static void put_suspects(struct sp_buffer *out, const struct sp_comparison *c)
 
 static void put_other(struct sp_buffer *out, const struct sp_comparison *c, const struct sp_row *row)
 {
-	enum sp_unit unit = sp_metric_info[sp_row_metric(row->kind)].unit;
+	enum sp_metric_unit unit = sp_metric_info[sp_row_metric(row->kind)].unit;
 
 	sp_buffer_puts(out, "- ");
 	put_cell(out, row->function);

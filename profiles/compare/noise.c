@@ -42,8 +42,8 @@ static void learn_metrics(struct sp_noise *noise, struct sp_profile **profiles, 
 static void add_row(struct sp_noise *noise, const char *function, const char *module, double spread)
 {
 	sp_grow(&noise->rows, &noise->row_capacity, noise->row_count + 1, sizeof(*noise->rows));
-	noise->rows[noise->row_count++] = (struct sp_noise_row){sp_pool_copy(&noise->arena, function, strlen(function)),
-		sp_pool_copy(&noise->arena, module, strlen(module)), spread};
+	noise->rows[noise->row_count++] = (struct sp_noise_row){sp_pool_copy(&noise->pool, function, strlen(function)),
+		sp_pool_copy(&noise->pool, module, strlen(module)), spread};
 }
 
 /* Rows as a comparison makes them, of the runs with themselves. Sampling error is in these spreads: a
@@ -73,7 +73,7 @@ static void learn_rows(struct sp_noise *noise, struct sp_profile **profiles, con
 
 static const char *copy(struct sp_noise *noise, const char *text)
 {
-	return text ? sp_pool_copy(&noise->arena, text, strlen(text)) : "";
+	return text ? sp_pool_copy(&noise->pool, text, strlen(text)) : "";
 }
 
 struct sp_noise *sp_noise_learn(struct sp_profile **profiles, const char **names, size_t count)
@@ -177,7 +177,7 @@ void sp_noise_free(struct sp_noise *noise)
 {
 	if (!noise)
 		return;
-	sp_pool_free(&noise->arena);
+	sp_pool_free(&noise->pool);
 	free(noise->rows);
 	free(noise);
 }

@@ -10,7 +10,7 @@ struct sp_noise_row {
 	double spread;
 };
 struct sp_noise {
-	struct sp_pool arena;
+	struct sp_pool pool;
 	const char *program, *environment;
 	unsigned runs;
 	double metrics[SP_METRICS]; /* negative: not measured */

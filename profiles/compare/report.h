@@ -19,7 +19,7 @@ void sp_compare_verdict_text(struct sp_buffer *out, const struct sp_comparison *
 void sp_compare_score_text(struct sp_buffer *out, const struct sp_comparison *c);   /* one line */
 
 const char *sp_evidence_name(enum sp_evidence evidence);
-void sp_compare_put_value(struct sp_buffer *out, enum sp_unit unit, double value); /* may be negative */
+void sp_compare_put_value(struct sp_buffer *out, enum sp_metric_unit unit, double value); /* may be negative */
 
 /* Rows in that state, largest change first; *count of them. free() the result. */
 const struct sp_row **sp_compare_pick(const struct sp_comparison *c, enum sp_row_state state, size_t *count);

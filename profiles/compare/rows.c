@@ -65,8 +65,8 @@ static void number_functions(struct loader *l, const struct sp_profile *p)
 			*cell = (uint32_t)l->node_count;
 			sp_grow(&l->c->nodes, &l->c->node_capacity, l->node_count + 1, sizeof(*l->c->nodes));
 			l->c->nodes[l->node_count++] =
-				(struct sp_compare_node){sp_pool_copy(&l->c->arena, l->name.data, l->name.length),
-					sp_pool_copy(&l->c->arena, l->module.data, l->module.length)};
+				(struct sp_compare_node){sp_pool_copy(&l->c->pool, l->name.data, l->name.length),
+					sp_pool_copy(&l->c->pool, l->module.data, l->module.length)};
 		}
 		l->node_of[i] = *cell;
 	}
@@ -290,5 +290,5 @@ void sp_compare_rows_free(struct sp_comparison *c)
 	free(c->family);
 	free(c->rows);
 	free(c->costs);
-	sp_pool_free(&c->arena);
+	sp_pool_free(&c->pool);
 }

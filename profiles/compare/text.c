@@ -19,7 +19,7 @@ const char *sp_evidence_name(enum sp_evidence evidence)
 	return names[evidence];
 }
 
-void sp_compare_put_value(struct sp_buffer *out, enum sp_unit unit, double value)
+void sp_compare_put_value(struct sp_buffer *out, enum sp_metric_unit unit, double value)
 {
 	uint64_t size = (uint64_t)fmin(fabs(value), 1e18);
 

@@ -11,24 +11,24 @@ const struct sp_view_info sp_view_info[SP_VIEWS] = {
 	[SP_VIEW_ALLOCATED] = {"allocated", "Allocated", "bytes"},
 };
 
-bool sp_view_on(const struct sp_profile *profile, enum sp_view view)
+bool sp_view_on(const struct sp_profile *profile, enum sp_export_view view)
 {
 	return view == SP_VIEW_CPU ? profile->cpu_on : profile->heap_on;
 }
 
-static const enum sp_weight view_weights[SP_VIEWS] = {
+static const enum sp_path_weight_kind view_weights[SP_VIEWS] = {
 	[SP_VIEW_CPU] = SP_WEIGHT_USER_NS,
 	[SP_VIEW_INUSE] = SP_WEIGHT_INUSE_BYTES,
 	[SP_VIEW_PEAK] = SP_WEIGHT_PEAK_BYTES,
 	[SP_VIEW_ALLOCATED] = SP_WEIGHT_ALLOC_BYTES,
 };
 
-uint64_t sp_view_weight(const struct sp_path *path, enum sp_view view)
+uint64_t sp_view_weight(const struct sp_path *path, enum sp_export_view view)
 {
 	return sp_path_weight(path, view_weights[view]) + (view == SP_VIEW_CPU ? path->sys_ns : 0);
 }
 
-uint64_t sp_view_value(const double *values, enum sp_view view)
+uint64_t sp_view_value(const double *values, enum sp_export_view view)
 {
 	return sp_whole(values[view_weights[view]] + (view == SP_VIEW_CPU ? values[SP_WEIGHT_SYS_NS] : 0));
 }
@@ -47,7 +47,7 @@ static void add_rest(struct sp_profile *p, enum sp_pseudo which)
 	p->paths[p->path_count++] = (struct sp_path){
 		.first = p->frame_id_count, .depth = 1, .user_ns = f->self_user_ns, .sys_ns = f->self_sys_ns};
 	p->frame_ids[p->frame_id_count++] = (uint32_t)p->frame_count;
-	p->frames[p->frame_count++] = (struct sp_frame){.function = which};
+	p->frames[p->frame_count++] = (struct sp_profile_frame){.function = which};
 }
 
 const char *sp_export_prepare(struct sp_profile *profile, const struct sp_filter *filter)

@@ -9,7 +9,7 @@
 #include "profiles/model/model.h"
 
 /* What a flame graph shows the size of. */
-enum sp_view { SP_VIEW_CPU, SP_VIEW_INUSE, SP_VIEW_PEAK, SP_VIEW_ALLOCATED, SP_VIEWS };
+enum sp_export_view { SP_VIEW_CPU, SP_VIEW_INUSE, SP_VIEW_PEAK, SP_VIEW_ALLOCATED, SP_VIEWS };
 
 struct sp_view_info {
 	const char *key, *title;
@@ -18,9 +18,9 @@ struct sp_view_info {
 extern const struct sp_view_info sp_view_info[SP_VIEWS];
 
 /* Whether the profile was made with it. */
-bool sp_view_on(const struct sp_profile *profile, enum sp_view view);
-uint64_t sp_view_weight(const struct sp_path *path, enum sp_view view);
-uint64_t sp_view_value(const double *values, enum sp_view view); /* by enum sp_weight */
+bool sp_view_on(const struct sp_profile *profile, enum sp_export_view view);
+uint64_t sp_view_weight(const struct sp_path *path, enum sp_export_view view);
+uint64_t sp_view_value(const double *values, enum sp_export_view view); /* by enum sp_path_weight_kind */
 
 /* Makes a profile read from Markdown ready for the writers below, once: keeps the stacks that the filter wants (the
  * others become [filtered]) and adds those of CPU time that no sample stands for. Returns NULL, or a phrase when it holds
@@ -28,19 +28,20 @@ uint64_t sp_view_value(const double *values, enum sp_view view); /* by enum sp_w
 const char *sp_export_prepare(struct sp_profile *profile, const struct sp_filter *filter);
 
 /* "outer;inner 1234" lines, nanoseconds or bytes; a semicolon in a name becomes a colon. */
-void sp_export_folded(struct sp_buffer *out, const struct sp_profile *profile, enum sp_view view);
+void sp_export_folded(struct sp_buffer *out, const struct sp_profile *profile, enum sp_export_view view);
 
 /* One file with a profile a view, `view` the one shown first; frames are functions, or `lines`.
  * https://www.speedscope.app/file-format-schema.json */
-void sp_export_speedscope(struct sp_buffer *out, const struct sp_profile *profile, enum sp_view view, bool lines);
+void sp_export_speedscope(struct sp_buffer *out, const struct sp_profile *profile, enum sp_export_view view,
+	bool lines);
 
 /* A gzipped perftools.profiles.Profile (github.com/google/pprof, proto/profile.proto): samples and CPU time, or
  * for a view of the heap objects and space allocated, in use and at peak, the view's type the default. */
-void sp_export_pprof(struct sp_buffer *out, const struct sp_profile *profile, enum sp_view view);
+void sp_export_pprof(struct sp_buffer *out, const struct sp_profile *profile, enum sp_export_view view);
 
 /* The older format of gperftools, CPU time in microseconds; of the heap in use or, for SP_VIEW_PEAK, at peak, and
  * allocated. */
-void sp_export_gperftools(struct sp_buffer *out, const struct sp_profile *profile, enum sp_view view);
+void sp_export_gperftools(struct sp_buffer *out, const struct sp_profile *profile, enum sp_export_view view);
 
 /* Everything; docs/FORMATS.md has the schema. */
 void sp_export_json(struct sp_buffer *out, const struct sp_profile *profile);

@@ -16,7 +16,7 @@ static void put_name(struct sp_buffer *out, const char *name)
 			*at = ':';
 }
 
-void sp_export_folded(struct sp_buffer *out, const struct sp_profile *profile, enum sp_view view)
+void sp_export_folded(struct sp_buffer *out, const struct sp_profile *profile, enum sp_export_view view)
 {
 	struct sp_folded f = {0};
 

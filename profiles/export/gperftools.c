@@ -66,7 +66,8 @@ static void put_cpu(struct sp_buffer *out, const struct sp_folded *f)
 	sp_buffer_add(out, (const char *)trailer, sizeof(trailer));
 }
 
-static void put_heap_values(struct sp_buffer *out, const double *values, enum sp_weight bytes, enum sp_weight count)
+static void put_heap_values(struct sp_buffer *out, const double *values, enum sp_path_weight_kind bytes,
+	enum sp_path_weight_kind count)
 {
 	sp_buffer_printf(out, "%llu: %llu [%llu: %llu] @", (unsigned long long)sp_whole(values[count]),
 		(unsigned long long)sp_whole(values[bytes]),
@@ -74,10 +75,10 @@ static void put_heap_values(struct sp_buffer *out, const double *values, enum sp
 		(unsigned long long)sp_whole(values[SP_WEIGHT_ALLOC_BYTES]));
 }
 
-static void put_heap(struct sp_buffer *out, const struct sp_folded *f, enum sp_view view)
+static void put_heap(struct sp_buffer *out, const struct sp_folded *f, enum sp_export_view view)
 {
-	enum sp_weight bytes = view == SP_VIEW_PEAK ? SP_WEIGHT_PEAK_BYTES : SP_WEIGHT_INUSE_BYTES;
-	enum sp_weight count = view == SP_VIEW_PEAK ? SP_WEIGHT_PEAK_COUNT : SP_WEIGHT_INUSE_COUNT;
+	enum sp_path_weight_kind bytes = view == SP_VIEW_PEAK ? SP_WEIGHT_PEAK_BYTES : SP_WEIGHT_INUSE_BYTES;
+	enum sp_path_weight_kind count = view == SP_VIEW_PEAK ? SP_WEIGHT_PEAK_COUNT : SP_WEIGHT_INUSE_COUNT;
 	double sums[SP_WEIGHTS] = {0};
 
 	for (size_t i = 0; i < f->count; i++)
@@ -96,7 +97,7 @@ static void put_heap(struct sp_buffer *out, const struct sp_folded *f, enum sp_v
 	}
 }
 
-void sp_export_gperftools(struct sp_buffer *out, const struct sp_profile *profile, enum sp_view view)
+void sp_export_gperftools(struct sp_buffer *out, const struct sp_profile *profile, enum sp_export_view view)
 {
 	struct sp_folded f = {0};
 

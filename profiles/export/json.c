@@ -164,7 +164,7 @@ static json_t *frames_json(const struct sp_profile *p)
 	json_t *rows = json_array();
 
 	for (size_t i = 0; i < p->frame_count; i++) {
-		const struct sp_frame *frame = &p->frames[i];
+		const struct sp_profile_frame *frame = &p->frames[i];
 		json_t *row = place_json(p, frame->function, frame->file, frame->line);
 
 		json_object_set_new(row, "address", sp_json_count(frame->address));
@@ -188,7 +188,8 @@ static json_t *stacks_json(const struct sp_profile *p, bool heap)
 			continue;
 		row = json_object();
 		frames = json_array();
-		for (enum sp_weight w = heap ? SP_CPU_WEIGHTS : 0; w < (heap ? SP_WEIGHTS : SP_CPU_WEIGHTS); w++)
+		for (enum sp_path_weight_kind w = heap ? SP_CPU_WEIGHTS : 0; w < (heap ? SP_WEIGHTS : SP_CPU_WEIGHTS);
+			w++)
 			json_object_set_new(row, keys[w], sp_json_count(sp_path_weight(path, w)));
 		for (uint32_t k = path->depth; k-- > 0;)
 			json_array_append_new(frames, json_integer(p->frame_ids[path->first + k]));

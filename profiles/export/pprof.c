@@ -33,7 +33,7 @@ enum {
 
 struct sample_type {
 	const char *type, *unit;
-	enum sp_weight weight;
+	enum sp_path_weight_kind weight;
 };
 
 static const struct sample_type cpu_types[] = {
@@ -79,7 +79,7 @@ static void put_value_type(struct pprof *w, unsigned field, const char *type, co
 static void put_location(struct pprof *w, const uint32_t *frames, size_t count)
 {
 	const struct sp_profile *p = w->profile;
-	const struct sp_frame *outer = &p->frames[frames[count - 1]];
+	const struct sp_profile_frame *outer = &p->frames[frames[count - 1]];
 	const struct sp_module_info *m = &p->modules[p->functions[outer->function].module];
 
 	w->modules[p->functions[outer->function].module] = true;
@@ -87,7 +87,7 @@ static void put_location(struct pprof *w, const uint32_t *frames, size_t count)
 	sp_pb_number(&w->message, 2, p->functions[outer->function].module);
 	sp_pb_number(&w->message, 3, outer->address ? outer->address + m->bias : 0);
 	for (size_t i = 0; i < count; i++) {
-		const struct sp_frame *frame = &p->frames[frames[i]];
+		const struct sp_profile_frame *frame = &p->frames[frames[i]];
 
 		w->functions[frame->function] = true;
 		if (frame->file)
@@ -120,7 +120,7 @@ static uint64_t location_of(struct pprof *w, const uint32_t *frames, size_t coun
 	return w->location_count;
 }
 
-static uint64_t value_of(const struct sp_folded_row *row, enum sp_weight weight)
+static uint64_t value_of(const struct sp_folded_row *row, enum sp_path_weight_kind weight)
 {
 	double value = row->values[weight];
 
@@ -144,7 +144,7 @@ static void collect(struct pprof *w, struct sp_folded *f)
 		if (!sp_path_weighs(path, w->heap))
 			continue;
 		row = sp_folded_add(f);
-		for (enum sp_weight weight = 0; weight < SP_WEIGHTS; weight++)
+		for (enum sp_path_weight_kind weight = 0; weight < SP_WEIGHTS; weight++)
 			row->values[weight] = (double)sp_path_weight(path, weight);
 		sp_grow(&locations, &capacity, path->depth, sizeof(*locations));
 		for (uint32_t from = 0, to; from < path->depth; from = to) {
@@ -255,7 +255,7 @@ static uint64_t fact_number(const struct sp_profile *p, const char *key, double 
 	return value > 0 && value < 9e18 ? (uint64_t)value : 0;
 }
 
-static void put_rest(struct pprof *w, enum sp_view view)
+static void put_rest(struct pprof *w, enum sp_export_view view)
 {
 	const struct sp_profile *p = w->profile;
 	const char *command = sp_profile_fact(p, "command");
@@ -312,7 +312,7 @@ static void put_gzip(struct sp_buffer *out, const struct sp_buffer *plain)
 	}
 }
 
-void sp_export_pprof(struct sp_buffer *out, const struct sp_profile *profile, enum sp_view view)
+void sp_export_pprof(struct sp_buffer *out, const struct sp_profile *profile, enum sp_export_view view)
 {
 	bool heap = view != SP_VIEW_CPU;
 	struct pprof w = {.profile = profile, .heap = heap, .types = heap ? heap_types : cpu_types};

@@ -96,7 +96,7 @@ static void put_in_time(struct sheet *s)
 	free(met);
 }
 
-static json_t *view_json(const struct sp_profile *p, enum sp_view view, bool lines)
+static json_t *view_json(const struct sp_profile *p, enum sp_export_view view, bool lines)
 {
 	struct sheet s = {p, lines, json_array(), json_array(), 0};
 
@@ -109,13 +109,13 @@ static json_t *view_json(const struct sp_profile *p, enum sp_view view, bool lin
 		s.samples, "weights", s.weights);
 }
 
-void sp_export_speedscope(struct sp_buffer *out, const struct sp_profile *profile, enum sp_view view, bool lines)
+void sp_export_speedscope(struct sp_buffer *out, const struct sp_profile *profile, enum sp_export_view view, bool lines)
 {
 	const char *program = sp_profile_fact(profile, "program");
 	json_t *profiles = json_array(), *root;
 	size_t active = 0;
 
-	for (enum sp_view v = 0; v < SP_VIEWS; v++) {
+	for (enum sp_export_view v = 0; v < SP_VIEWS; v++) {
 		if (!sp_view_on(profile, v))
 			continue;
 		if (v == view)

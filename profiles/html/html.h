@@ -14,7 +14,7 @@ struct sp_html_text {
 
 /* The profile must have been prepared (sp_export_prepare). `view` is the chart shown first. */
 void sp_html_profile(struct sp_buffer *out, const struct sp_profile *profile, const struct sp_html_text *text,
-	enum sp_view view);
+	enum sp_export_view view);
 
 /* The comparison's profiles must have been prepared as well; those without stacks are left out. */
 void sp_html_comparison(struct sp_buffer *out, const struct sp_comparison *comparison);

@@ -71,7 +71,7 @@ static json_t *errors_json(const struct sp_profile *p, const uint32_t *numbers, 
 		squares[SP_VIEW_PEAK * count + number] += pow(sp_heap_error(sp_peak_variance(s), s->samples), 2);
 		squares[SP_VIEW_ALLOCATED * count + number] += pow(sp_heap_error(s->alloc_variance, s->samples), 2);
 	}
-	for (enum sp_view v = 0; v < SP_VIEWS; v++) {
+	for (enum sp_export_view v = 0; v < SP_VIEWS; v++) {
 		json_t *row = json_array();
 
 		for (size_t i = 0; i < count; i++)
@@ -83,7 +83,7 @@ static json_t *errors_json(const struct sp_profile *p, const uint32_t *numbers, 
 }
 
 void sp_html_profile(struct sp_buffer *out, const struct sp_profile *profile, const struct sp_html_text *text,
-	enum sp_view view)
+	enum sp_export_view view)
 {
 	const char *program = sp_profile_fact(profile, "program");
 	struct sp_page_stacks stacks = {0};

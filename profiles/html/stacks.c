@@ -11,8 +11,8 @@
 enum { FUNCTION_PSEUDO = 1 }; /* as profiles/html/page.js has it */
 
 /* Values of a row, the second side's behind those of the first. */
-static const enum sp_weight cpu_values[] = {SP_WEIGHT_USER_NS, SP_WEIGHT_CPU_SAMPLES};
-static const enum sp_weight heap_values[] = {
+static const enum sp_path_weight_kind cpu_values[] = {SP_WEIGHT_USER_NS, SP_WEIGHT_CPU_SAMPLES};
+static const enum sp_path_weight_kind heap_values[] = {
 	SP_WEIGHT_INUSE_BYTES, SP_WEIGHT_PEAK_BYTES, SP_WEIGHT_ALLOC_BYTES, SP_WEIGHT_HEAP_SAMPLES};
 
 #define CPU_VALUES (sizeof(cpu_values) / sizeof(cpu_values[0]))
@@ -45,14 +45,14 @@ static uint32_t function_of(struct sp_page_stacks *s, const struct sp_profile *p
 	return *cell;
 }
 
-static double value_of(const struct sp_path *path, enum sp_weight weight)
+static double value_of(const struct sp_path *path, enum sp_path_weight_kind weight)
 {
 	return (double)(sp_path_weight(path, weight) + (weight == SP_WEIGHT_USER_NS ? path->sys_ns : 0));
 }
 
 /* Samples are not scaled: they tell how sure the values are. */
-static void add_values(double *values, const struct sp_path *path, const enum sp_weight *weights, size_t count,
-	double scale)
+static void add_values(double *values, const struct sp_path *path, const enum sp_path_weight_kind *weights,
+	size_t count, double scale)
 {
 	for (size_t i = 0; i < count; i++)
 		values[i] += value_of(path, weights[i]) * (i + 1 < count ? scale : 1);
@@ -133,7 +133,7 @@ json_t *sp_page_views(bool cpu, bool heap)
 {
 	json_t *views = json_array();
 
-	for (enum sp_view v = 0; v < SP_VIEWS; v++)
+	for (enum sp_export_view v = 0; v < SP_VIEWS; v++)
 		if (v == SP_VIEW_CPU ? cpu : heap)
 			json_array_append_new(views,
 				json_pack("{s:s, s:s, s:s, s:i}", "key", sp_view_info[v].key, "title",

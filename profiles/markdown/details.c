@@ -55,7 +55,7 @@ static uint32_t item_of(struct sp_details *d, struct relative key)
 static void add_line(struct sp_details *d, const struct sp_path *path)
 {
 	uint32_t leaf = d->p->frame_ids[path->first], hot = d->hot_of[leaf], item;
-	const struct sp_frame *f = &d->p->frames[leaf];
+	const struct sp_profile_frame *f = &d->p->frames[leaf];
 
 	if (!hot || !f->file)
 		return;
@@ -85,9 +85,9 @@ static void end_marks(struct sp_details *d, uint32_t shared)
 }
 
 /* Looks only at calls that the stack before did not have. */
-static void add_calls(struct sp_details *d, const struct sp_walk *walk)
+static void add_calls(struct sp_details *d, const struct sp_path_walk *walk)
 {
-	const struct sp_frame *frames = d->p->frames;
+	const struct sp_profile_frame *frames = d->p->frames;
 
 	end_marks(d, walk->shared);
 	for (uint32_t i = walk->shared ? walk->shared : 1; i < walk->depth; i++) {
@@ -108,12 +108,12 @@ static void add_calls(struct sp_details *d, const struct sp_walk *walk)
 static void add_up(struct sp_details *d)
 {
 	const struct sp_profile *p = d->p;
-	struct sp_walk walk = {0};
+	struct sp_path_walk walk = {0};
 
 	for (size_t i = 0; i < p->path_count; i++)
 		if (sp_path_has_time(p, i))
 			add_line(d, &p->paths[i]);
-	while (sp_walk_next(&walk, p, sp_path_has_time))
+	while (sp_path_walk_next(&walk, p, sp_path_has_time))
 		add_calls(d, &walk);
 	end_marks(d, 0);
 }

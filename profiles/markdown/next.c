@@ -240,14 +240,14 @@ static bool is_allocator(const struct sp_profile *p, const struct sp_function *f
 uint64_t sp_allocator_ns(const struct sp_profile *p)
 {
 	bool *of = sp_alloc(p->function_count, sizeof(*of));
-	struct sp_walk walk = {0};
+	struct sp_path_walk walk = {0};
 	uint32_t frames = 0; /* the outermost ones up to the first such function, or all of the stack's */
 	bool inside = false;
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < p->function_count; i++)
 		of[i] = is_allocator(p, &p->functions[i]);
-	while (sp_walk_next(&walk, p, sp_path_has_time)) {
+	while (sp_path_walk_next(&walk, p, sp_path_has_time)) {
 		if (walk.shared < frames) {
 			frames = walk.shared;
 			inside = false;

@@ -18,7 +18,7 @@
 #define ROWS_MAX 1000000u
 
 /* The next line as a copy that may be changed and lives as long as the profile; NULL at the end. */
-static char *next_line(struct sp_reader *r)
+static char *next_line(struct sp_markdown_reader *r)
 {
 	const char *newline;
 	char *line;
@@ -28,18 +28,18 @@ static char *next_line(struct sp_reader *r)
 	newline = memchr(r->at, '\n', (size_t)(r->end - r->at));
 	if (!newline)
 		newline = r->end;
-	line = sp_pool_copy(&r->profile->arena, r->at, (size_t)(newline - r->at));
+	line = sp_pool_copy(&r->profile->pool, r->at, (size_t)(newline - r->at));
 	r->at = newline < r->end ? newline + 1 : r->end;
 	return line;
 }
 
-bool sp_reader_fail(struct sp_reader *r, const char *why)
+bool sp_reader_fail(struct sp_markdown_reader *r, const char *why)
 {
 	r->why = why;
 	return false;
 }
 
-static bool check_schema(struct sp_reader *r, const char *schema)
+static bool check_schema(struct sp_markdown_reader *r, const char *schema)
 {
 	if (strncmp(schema, "smartprof/", 10) != 0)
 		return sp_reader_fail(r, "its schema is not one of smartprof's");
@@ -65,7 +65,7 @@ static bool is_no_figure(const char *key, const char *value)
 	return end == value || *end || !(figure >= 0 && figure < 1e18);
 }
 
-static bool read_front_matter(struct sp_reader *r)
+static bool read_front_matter(struct sp_markdown_reader *r)
 {
 	char *line = next_line(r);
 
@@ -98,7 +98,8 @@ static bool read_front_matter(struct sp_reader *r)
 }
 
 /* Reads the fenced rows below a heading "## <title> (<count>)". */
-static bool read_rows(struct sp_reader *r, const char *heading, bool (*row)(struct sp_reader *, char *))
+static bool read_rows(struct sp_markdown_reader *r, const char *heading,
+	bool (*row)(struct sp_markdown_reader *, char *))
 {
 	const char *open = strrchr(heading, '(');
 	unsigned long long expected = open ? strtoull(open + 1, NULL, 10) : 0, count = 0;
@@ -123,11 +124,11 @@ static bool read_rows(struct sp_reader *r, const char *heading, bool (*row)(stru
 	return true;
 }
 
-static bool read_complete(struct sp_reader *r)
+static bool read_complete(struct sp_markdown_reader *r)
 {
 	static const struct {
 		const char *heading;
-		bool (*row)(struct sp_reader *, char *);
+		bool (*row)(struct sp_markdown_reader *, char *);
 	} tables[] = {{"## All functions (", sp_read_function}, {"## All lines (", sp_read_line},
 		{"## All files (", sp_read_file}, {"## All modules (", sp_read_module},
 		{"## All threads (", sp_read_thread}, {"## All heap sites (", sp_read_site},
@@ -206,7 +207,7 @@ size_t sp_markdown_top(const char *text, size_t length)
 }
 
 /* A file that was cut is refused before its rows are read. */
-static bool find_end(struct sp_reader *r, const char *top)
+static bool find_end(struct sp_markdown_reader *r, const char *top)
 {
 	static const char end[] = "\n</details>";
 
@@ -217,7 +218,7 @@ static bool find_end(struct sp_reader *r, const char *top)
 }
 
 /* That of the line read last. */
-static size_t line_number(const struct sp_reader *r, const char *text)
+static size_t line_number(const struct sp_markdown_reader *r, const char *text)
 {
 	size_t number = 1;
 
@@ -235,7 +236,7 @@ struct sp_profile *sp_markdown_read(const char *text, size_t length, const char 
 
 struct sp_profile *sp_markdown_read_at(const char *text, size_t length, const char **why, size_t *line)
 {
-	struct sp_reader r = {.at = text, .end = text + length};
+	struct sp_markdown_reader r = {.at = text, .end = text + length};
 	const char *top = text + sp_markdown_top(text, length);
 	bool ok;
 

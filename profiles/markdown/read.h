@@ -8,7 +8,7 @@
 #define SP_READER_FIELDS 24u
 
 /* Walks the lines of a text. `at` ends with a NUL at `end`. */
-struct sp_reader {
+struct sp_markdown_reader {
 	const char *at, *end;
 	struct sp_profile *profile;
 	struct sp_map functions; /* (module, name id) */
@@ -19,7 +19,7 @@ struct sp_reader {
 };
 
 /* Notes the reason, returns false. */
-bool sp_reader_fail(struct sp_reader *r, const char *why);
+bool sp_reader_fail(struct sp_markdown_reader *r, const char *why);
 
 /* Cuts a line at its tabs into at most SP_READER_FIELDS; returns the number of fields. */
 size_t sp_reader_split(char *line, char **fields);
@@ -28,20 +28,20 @@ size_t sp_reader_split(char *line, char **fields);
 bool sp_reader_numbers(char **fields, size_t count, uint64_t *numbers);
 
 /* The module's number, a new one for a path not met before. */
-uint32_t sp_reader_module(struct sp_reader *r, const char *path);
+uint32_t sp_reader_module(struct sp_markdown_reader *r, const char *path);
 
 /* Each reads a row, which it changes, of the table it is named after. */
-bool sp_read_function(struct sp_reader *r, char *text);
-bool sp_read_site(struct sp_reader *r, char *text);
-bool sp_read_line(struct sp_reader *r, char *text);
-bool sp_read_file(struct sp_reader *r, char *text);
-bool sp_read_module(struct sp_reader *r, char *text);
-bool sp_read_thread(struct sp_reader *r, char *text);
-bool sp_read_mapping(struct sp_reader *r, char *text);
-bool sp_read_frame(struct sp_reader *r, char *text);
-bool sp_read_cpu_stack(struct sp_reader *r, char *text);
-bool sp_read_heap_stack(struct sp_reader *r, char *text);
-bool sp_read_slice(struct sp_reader *r, char *text);
-bool sp_read_samples(struct sp_reader *r, char *text);
+bool sp_read_function(struct sp_markdown_reader *r, char *text);
+bool sp_read_site(struct sp_markdown_reader *r, char *text);
+bool sp_read_line(struct sp_markdown_reader *r, char *text);
+bool sp_read_file(struct sp_markdown_reader *r, char *text);
+bool sp_read_module(struct sp_markdown_reader *r, char *text);
+bool sp_read_thread(struct sp_markdown_reader *r, char *text);
+bool sp_read_mapping(struct sp_markdown_reader *r, char *text);
+bool sp_read_frame(struct sp_markdown_reader *r, char *text);
+bool sp_read_cpu_stack(struct sp_markdown_reader *r, char *text);
+bool sp_read_heap_stack(struct sp_markdown_reader *r, char *text);
+bool sp_read_slice(struct sp_markdown_reader *r, char *text);
+bool sp_read_samples(struct sp_markdown_reader *r, char *text);
 
 #endif

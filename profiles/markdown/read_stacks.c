@@ -12,7 +12,7 @@
 #define HEAP_NUMBERS (SP_WEIGHTS - SP_CPU_WEIGHTS)
 #define PATH_FRAMES_MAX (64u << 20) /* of all stacks together: 256 MB */
 
-bool sp_read_mapping(struct sp_reader *r, char *text)
+bool sp_read_mapping(struct sp_markdown_reader *r, char *text)
 {
 	char *fields[SP_READER_FIELDS];
 	uint64_t n[3], id;
@@ -34,10 +34,10 @@ bool sp_read_mapping(struct sp_reader *r, char *text)
 }
 
 /* Where the function is left out, it and its file are those of the row above. */
-bool sp_read_frame(struct sp_reader *r, char *text)
+bool sp_read_frame(struct sp_markdown_reader *r, char *text)
 {
 	struct sp_profile *p = r->profile;
-	struct sp_frame frame = {0};
+	struct sp_profile_frame frame = {0};
 	char *fields[SP_READER_FIELDS];
 	uint64_t n[2];
 
@@ -62,7 +62,7 @@ bool sp_read_frame(struct sp_reader *r, char *text)
 }
 
 /* A row of `count` numbers, for n, and the two fields of a stack; the path is leaf first. */
-static struct sp_path *read_stack(struct sp_reader *r, char *text, size_t count, uint64_t *n, bool heap)
+static struct sp_path *read_stack(struct sp_markdown_reader *r, char *text, size_t count, uint64_t *n, bool heap)
 {
 	struct sp_profile *p = r->profile;
 	char *fields[SP_READER_FIELDS], **stack = fields + count;
@@ -88,7 +88,7 @@ static struct sp_path *read_stack(struct sp_reader *r, char *text, size_t count,
 	return &p->paths[p->path_count++];
 }
 
-bool sp_read_cpu_stack(struct sp_reader *r, char *text)
+bool sp_read_cpu_stack(struct sp_markdown_reader *r, char *text)
 {
 	uint64_t n[CPU_NUMBERS];
 	struct sp_path *path = read_stack(r, text, CPU_NUMBERS, n, false);
@@ -100,7 +100,7 @@ bool sp_read_cpu_stack(struct sp_reader *r, char *text)
 	return true;
 }
 
-bool sp_read_heap_stack(struct sp_reader *r, char *text)
+bool sp_read_heap_stack(struct sp_markdown_reader *r, char *text)
 {
 	uint64_t n[HEAP_NUMBERS];
 	struct sp_path *path = read_stack(r, text, HEAP_NUMBERS, n, true);
@@ -114,7 +114,7 @@ bool sp_read_heap_stack(struct sp_reader *r, char *text)
 	return true;
 }
 
-bool sp_read_slice(struct sp_reader *r, char *text)
+bool sp_read_slice(struct sp_markdown_reader *r, char *text)
 {
 	struct sp_profile *p = r->profile;
 	char *fields[SP_READER_FIELDS];
@@ -133,7 +133,7 @@ bool sp_read_slice(struct sp_reader *r, char *text)
 	return true;
 }
 
-bool sp_read_samples(struct sp_reader *r, char *text)
+bool sp_read_samples(struct sp_markdown_reader *r, char *text)
 {
 	struct sp_profile *p = r->profile;
 	struct sp_samples *s = p->in_time;

@@ -45,7 +45,7 @@ bool sp_reader_numbers(char **fields, size_t count, uint64_t *numbers)
 	return true;
 }
 
-uint32_t sp_reader_module(struct sp_reader *r, const char *path)
+uint32_t sp_reader_module(struct sp_markdown_reader *r, const char *path)
 {
 	struct sp_profile *p = r->profile;
 	uint32_t id = sp_names_id(&r->modules, path);
@@ -54,7 +54,7 @@ uint32_t sp_reader_module(struct sp_reader *r, const char *path)
 	if (id < p->module_count)
 		return id;
 	sp_grow(&p->modules, &r->module_capacity, p->module_count + 1, sizeof(*p->modules));
-	path = sp_pool_copy(&p->arena, path, strlen(path));
+	path = sp_pool_copy(&p->pool, path, strlen(path));
 	slash = strrchr(path, '/');
 	p->modules[p->module_count++] = (struct sp_module_info){.path = path,
 		.name = slash && slash[1] ? slash + 1 : path,
@@ -65,7 +65,8 @@ uint32_t sp_reader_module(struct sp_reader *r, const char *path)
 }
 
 /* The last four fields of a row: function, module, file, line. */
-static bool parse_place(struct sp_reader *r, char **fields, uint32_t *function, const char **file, unsigned *line)
+static bool parse_place(struct sp_markdown_reader *r, char **fields, uint32_t *function, const char **file,
+	unsigned *line)
 {
 	uint64_t number;
 	uint32_t module;
@@ -81,7 +82,7 @@ static bool parse_place(struct sp_reader *r, char **fields, uint32_t *function, 
 	return true;
 }
 
-bool sp_read_function(struct sp_reader *r, char *text)
+bool sp_read_function(struct sp_markdown_reader *r, char *text)
 {
 	char *fields[SP_READER_FIELDS];
 	uint64_t n[FUNCTION_NUMBERS];
@@ -107,7 +108,7 @@ bool sp_read_function(struct sp_reader *r, char *text)
 	return true;
 }
 
-bool sp_read_site(struct sp_reader *r, char *text)
+bool sp_read_site(struct sp_markdown_reader *r, char *text)
 {
 	struct sp_profile *p = r->profile;
 	char *fields[SP_READER_FIELDS];
@@ -130,7 +131,7 @@ bool sp_read_site(struct sp_reader *r, char *text)
 	return true;
 }
 
-bool sp_read_line(struct sp_reader *r, char *text)
+bool sp_read_line(struct sp_markdown_reader *r, char *text)
 {
 	char *fields[SP_READER_FIELDS];
 	uint64_t n[LINE_NUMBERS];
@@ -161,7 +162,7 @@ static bool read_sum(char *text, double *error_ns, const char **name)
 	return true;
 }
 
-bool sp_read_file(struct sp_reader *r, char *text)
+bool sp_read_file(struct sp_markdown_reader *r, char *text)
 {
 	struct sp_profile *p = r->profile;
 	struct sp_file_sum sum = {0};
@@ -173,7 +174,7 @@ bool sp_read_file(struct sp_reader *r, char *text)
 	return true;
 }
 
-bool sp_read_module(struct sp_reader *r, char *text)
+bool sp_read_module(struct sp_markdown_reader *r, char *text)
 {
 	const char *path;
 	double error_ns;
@@ -186,7 +187,7 @@ bool sp_read_module(struct sp_reader *r, char *text)
 	return true;
 }
 
-bool sp_read_thread(struct sp_reader *r, char *text)
+bool sp_read_thread(struct sp_markdown_reader *r, char *text)
 {
 	struct sp_profile *p = r->profile;
 	char *fields[SP_READER_FIELDS];

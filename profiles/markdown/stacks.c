@@ -45,10 +45,10 @@ static bool has_heap(const struct sp_profile *profile, size_t path)
 static size_t mark_frames(struct stacks *s, wanted_fn *wanted)
 {
 	const struct sp_profile *p = s->profile;
-	struct sp_walk walk = {0};
+	struct sp_path_walk walk = {0};
 	size_t count = 0;
 
-	while (sp_walk_next(&walk, p, wanted)) {
+	while (sp_path_walk_next(&walk, p, wanted)) {
 		count += !count || walk.depth > walk.shared;
 		s->node_count += walk.depth - walk.shared;
 		for (uint32_t i = walk.shared; i < walk.depth; i++)
@@ -111,12 +111,12 @@ static void write_modules(struct sp_buffer *out, const struct stacks *s)
 static void write_frames(struct sp_buffer *out, const struct stacks *s)
 {
 	const struct sp_profile *p = s->profile;
-	const struct sp_frame *last = NULL;
+	const struct sp_profile_frame *last = NULL;
 
 	sp_buffer_printf(out, "## All frames (%zu)\n\n```tsv\naddress\tline\tinlined\tfunction\tmodule\tfile\n",
 		s->frame_count);
 	for (size_t i = 0; i < s->frame_count; i++) {
-		const struct sp_frame *frame = &p->frames[s->order[i]];
+		const struct sp_profile_frame *frame = &p->frames[s->order[i]];
 		const struct sp_function *f = &p->functions[frame->function];
 		const char *file = frame->file ? frame->file : "";
 		bool ditto =
@@ -133,7 +133,7 @@ static void write_frames(struct sp_buffer *out, const struct stacks *s)
 }
 
 /* The frames that the stack does not share with the one before it. */
-static void put_frames(struct sp_buffer *out, const struct stacks *s, const struct sp_walk *walk)
+static void put_frames(struct sp_buffer *out, const struct stacks *s, const struct sp_path_walk *walk)
 {
 	char *at = sp_buffer_room(out, (walk->depth - walk->shared) * sizeof(struct cell)), *from = at;
 
@@ -149,25 +149,25 @@ static void put_frames(struct sp_buffer *out, const struct stacks *s, const stru
 }
 
 /* A stack's numbers come before its frames, and are known when the last of equal stacks has been met. */
-static void put_row(struct sp_buffer *out, const double *values, enum sp_weight from, enum sp_weight to,
-	struct sp_buffer *frames)
+static void put_row(struct sp_buffer *out, const double *values, enum sp_path_weight_kind from,
+	enum sp_path_weight_kind to, struct sp_buffer *frames)
 {
-	for (enum sp_weight w = from; w < to; w++)
+	for (enum sp_path_weight_kind w = from; w < to; w++)
 		sp_buffer_number(out, sp_whole(values[w]), '\t');
 	sp_buffer_add(out, frames->data, frames->length);
 	sp_buffer_puts(out, "\n");
 	sp_buffer_clear(frames);
 }
 
-static void write_rows(struct sp_buffer *out, struct stacks *s, wanted_fn *wanted, enum sp_weight from,
-	enum sp_weight to)
+static void write_rows(struct sp_buffer *out, struct stacks *s, wanted_fn *wanted, enum sp_path_weight_kind from,
+	enum sp_path_weight_kind to)
 {
 	double values[SP_WEIGHTS] = {0};
 	struct sp_buffer frames = {0};
-	struct sp_walk walk = {0};
+	struct sp_path_walk walk = {0};
 	uint32_t row = UINT32_MAX;
 
-	while (sp_walk_next(&walk, s->profile, wanted)) {
+	while (sp_path_walk_next(&walk, s->profile, wanted)) {
 		if (!frames.length || walk.depth > walk.shared) {
 			if (frames.length)
 				put_row(out, values, from, to, &frames);
@@ -177,7 +177,7 @@ static void write_rows(struct sp_buffer *out, struct stacks *s, wanted_fn *wante
 			row++;
 		}
 		s->rows[walk.index] = row;
-		for (enum sp_weight w = from; w < to; w++)
+		for (enum sp_path_weight_kind w = from; w < to; w++)
 			values[w] += (double)sp_path_weight(walk.path, w);
 	}
 	if (frames.length)

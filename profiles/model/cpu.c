@@ -15,7 +15,7 @@ static uint64_t path_ns(const struct sp_path *path)
 
 static void count_self(struct sp_profile *p, const struct sp_path *path)
 {
-	const struct sp_frame *leaf = &p->frames[p->frame_ids[path->first]];
+	const struct sp_profile_frame *leaf = &p->frames[p->frame_ids[path->first]];
 	struct sp_function *f = &p->functions[leaf->function];
 	struct sp_module_info *m = &p->modules[f->module];
 
@@ -59,12 +59,12 @@ static struct named with(struct named before, unsigned char kind)
 
 static void count_frames(struct sp_profile *p)
 {
-	struct sp_walk walk = {0};
+	struct sp_path_walk walk = {0};
 	struct named *until = NULL; /* until[i]: of the i outermost */
 	unsigned char *kinds = kinds_of_frames(p);
 	size_t capacity = 0;
 
-	while (sp_walk_next(&walk, p, is_sampled)) {
+	while (sp_path_walk_next(&walk, p, is_sampled)) {
 		double weight = (double)path_ns(walk.path);
 
 		sp_grow(&until, &capacity, walk.depth + (size_t)1, sizeof(*until));
@@ -169,7 +169,7 @@ static const char *thread_name(struct sp_profile *profile, const struct sp_threa
 	const char *name;
 
 	sp_redact_text(&shown, r->name, strlen(r->name));
-	name = sp_pool_copy(&profile->arena, shown.data, shown.length);
+	name = sp_pool_copy(&profile->pool, shown.data, shown.length);
 	sp_buffer_free(&shown);
 	return name;
 }

@@ -134,7 +134,7 @@ static void end_nodes(struct errors *e, uint32_t outer)
 	e->rests[e->rest_count++] = (struct rest){outer, e->now};
 }
 
-static void begin_nodes(struct errors *e, const struct sp_walk *walk)
+static void begin_nodes(struct errors *e, const struct sp_path_walk *walk)
 {
 	sp_grow(&e->nodes, &e->node_capacity, walk->depth, sizeof(*e->nodes));
 	while (e->depth < walk->depth) {
@@ -151,10 +151,10 @@ static void begin_nodes(struct errors *e, const struct sp_walk *walk)
 static void sum_totals(struct errors *e, size_t count)
 {
 	const struct sp_profile *p = e->profile;
-	struct sp_walk walk = {0};
+	struct sp_path_walk walk = {0};
 
 	e->inside = sp_alloc(count, sizeof(*e->inside));
-	while (sp_walk_next(&walk, p, has_samples)) {
+	while (sp_path_walk_next(&walk, p, has_samples)) {
 		if (e->depth)
 			end_nodes(e, walk.shared);
 		begin_nodes(e, &walk);

@@ -17,7 +17,7 @@ static unsigned char *judge_frames(const struct sp_profile *p, const struct sp_f
 	unsigned char *verdicts = sp_alloc(p->frame_count, 1);
 
 	for (size_t i = 0; i < p->frame_count; i++) {
-		const struct sp_frame *frame = &p->frames[i];
+		const struct sp_profile_frame *frame = &p->frames[i];
 		const struct sp_function *f = &p->functions[frame->function];
 		const char *file = frame->file ? frame->file : f->file, *module = p->modules[f->module].name;
 
@@ -35,7 +35,7 @@ void sp_frames_filter(struct sp_profile *profile, const struct sp_filter *filter
 	uint32_t filtered = (uint32_t)profile->frame_count;
 
 	sp_grow(&profile->frames, &profile->frame_capacity, profile->frame_count + 1, sizeof(*profile->frames));
-	profile->frames[profile->frame_count++] = (struct sp_frame){.function = SP_PSEUDO_FILTERED};
+	profile->frames[profile->frame_count++] = (struct sp_profile_frame){.function = SP_PSEUDO_FILTERED};
 	for (size_t i = 0; i < profile->path_count; i++) {
 		struct sp_path *path = &profile->paths[i];
 		unsigned all = 0;

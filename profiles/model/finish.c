@@ -30,7 +30,7 @@ struct finisher {
 	struct sp_profile *profile;
 	struct sp_snapshot *snapshot;
 	struct sp_symbolizer *symbolizer;
-	struct sp_pool arena;
+	struct sp_pool pool;
 	struct walked *walked;
 	size_t count;
 	size_t *first;  /* of a stack's, in walked[] ... */
@@ -99,7 +99,7 @@ static void walk(struct finisher *f, struct walked *w)
 		(end != SP_COPIED_RULED &&
 			(n < copied.known_count || memcmp(frames, known, copied.known_count * sizeof(*known)) != 0)))
 		return;
-	w->frames = sp_pool_alloc(&f->arena, n * sizeof(*frames));
+	w->frames = sp_pool_alloc(&f->pool, n * sizeof(*frames));
 	memcpy(w->frames, frames, n * sizeof(*frames));
 	w->count = (uint32_t)n;
 }
@@ -398,7 +398,7 @@ static void finish(struct sp_profile *profile, struct sp_symbolizer *symbolizer)
 	f.runs = sp_alloc(f.stack_count, sizeof(*f.runs));
 	f.seen = sp_alloc(f.stack_count, sizeof(*f.seen));
 	finish_all(&f);
-	sp_pool_free(&f.arena);
+	sp_pool_free(&f.pool);
 	sp_map_free(&f.place_of);
 	free(f.walked);
 	free(f.first);

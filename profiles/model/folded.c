@@ -65,7 +65,7 @@ void sp_folded_free(struct sp_folded *f)
 	*f = (struct sp_folded){0};
 }
 
-uint64_t sp_path_weight(const struct sp_path *path, enum sp_weight weight)
+uint64_t sp_path_weight(const struct sp_path *path, enum sp_path_weight_kind weight)
 {
 	switch (weight) {
 	case SP_WEIGHT_USER_NS:
@@ -95,7 +95,7 @@ uint64_t sp_path_weight(const struct sp_path *path, enum sp_weight weight)
 
 bool sp_path_weighs(const struct sp_path *path, bool heap)
 {
-	for (enum sp_weight w = heap ? SP_CPU_WEIGHTS : 0; w < (heap ? SP_WEIGHTS : SP_CPU_WEIGHTS); w++)
+	for (enum sp_path_weight_kind w = heap ? SP_CPU_WEIGHTS : 0; w < (heap ? SP_WEIGHTS : SP_CPU_WEIGHTS); w++)
 		if (sp_path_weight(path, w))
 			return true;
 	return false;
@@ -110,7 +110,7 @@ void sp_fold_frames(struct sp_folded *f, const struct sp_profile *profile, bool 
 		if (!sp_path_weighs(path, heap))
 			continue;
 		row = sp_folded_add(f);
-		for (enum sp_weight w = 0; w < SP_WEIGHTS; w++)
+		for (enum sp_path_weight_kind w = 0; w < SP_WEIGHTS; w++)
 			row->values[w] = (double)sp_path_weight(path, w);
 		for (uint32_t k = path->depth; k-- > 0;)
 			sp_folded_push(f, profile->frame_ids[path->first + k]);

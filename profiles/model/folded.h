@@ -7,7 +7,7 @@
 #include "profiles/model/model.h"
 
 /* Of a stack: what it was sampled with. */
-enum sp_weight {
+enum sp_path_weight_kind {
 	SP_WEIGHT_USER_NS,
 	SP_WEIGHT_SYS_NS,
 	SP_WEIGHT_CPU_SAMPLES,
@@ -48,7 +48,7 @@ void sp_folded_push(struct sp_folded *f, uint32_t id);
 /* Sorts the rows and adds the values of equal ones up. */
 void sp_folded_merge(struct sp_folded *f);
 
-/* The profile's stacks of CPU time, or of the heap, by frame, not merged yet; values by enum sp_weight. */
+/* The profile's stacks of CPU time, or of the heap, by frame, not merged yet; values by enum sp_path_weight_kind. */
 void sp_fold_frames(struct sp_folded *f, const struct sp_profile *profile, bool heap);
 
 /* The same by function, merged. */
@@ -56,7 +56,7 @@ void sp_fold_functions(struct sp_folded *f, const struct sp_profile *profile, bo
 
 void sp_folded_free(struct sp_folded *f);
 
-uint64_t sp_path_weight(const struct sp_path *path, enum sp_weight weight);
+uint64_t sp_path_weight(const struct sp_path *path, enum sp_path_weight_kind weight);
 
 /* Whether a path counts for the heap, or for CPU time, with anything at all. */
 bool sp_path_weighs(const struct sp_path *path, bool heap);

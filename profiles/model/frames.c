@@ -36,7 +36,7 @@ struct resolver {
 	size_t loaded; /* paths so far, for the progress */
 };
 
-static uint32_t frame_id(struct resolver *r, const struct sp_frame *frame)
+static uint32_t frame_id(struct resolver *r, const struct sp_profile_frame *frame)
 {
 	struct sp_profile *p = r->profile;
 	uint64_t where = (uintptr_t)frame->file; /* interned */
@@ -136,7 +136,8 @@ static void add_frame(struct resolver *r, uint32_t module, uint64_t address, con
 {
 	struct sp_profile *p = r->profile;
 	const struct sp_module_info *m = &p->modules[module];
-	struct sp_frame frame = {.inlined = symbol->inlined, .allocator = m->allocator, .address = address - m->bias};
+	struct sp_profile_frame frame = {
+		.inlined = symbol->inlined, .allocator = m->allocator, .address = address - m->bias};
 
 	if (m->system && !p->system_libraries) {
 		frame.allocator = frame.allocator || (symbol->function && is_allocator(p, symbol->function));
@@ -240,7 +241,7 @@ static bool find_site(const struct resolver *r, const struct sp_address *at, uin
 
 static uint32_t pseudo_frame(struct resolver *r, enum sp_pseudo which)
 {
-	struct sp_frame frame = {.function = which};
+	struct sp_profile_frame frame = {.function = which};
 
 	return frame_id(r, &frame);
 }

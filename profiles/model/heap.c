@@ -66,7 +66,7 @@ bool sp_is_wrapper_name(const char *globs, const char *function)
 
 static struct sp_heap_site *site_of(struct sp_profile *p, uint32_t frame, struct sp_map *index)
 {
-	const struct sp_frame *f = &p->frames[frame];
+	const struct sp_profile_frame *f = &p->frames[frame];
 	uint64_t file = f->file ? sp_names_id(&p->names, f->file) + 1 : 0;
 	int found;
 	uint32_t *cell = sp_map_at(index, (uint64_t)f->function << 32 | f->line, file, &found);

@@ -13,7 +13,7 @@ static size_t number_lines(struct sp_profile *p, uint32_t *part_of)
 	struct sp_map index = {0};
 
 	for (size_t i = 0; i < p->frame_count; i++) {
-		const struct sp_frame *f = &p->frames[i];
+		const struct sp_profile_frame *f = &p->frames[i];
 		uint32_t *cell;
 		int found;
 

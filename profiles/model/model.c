@@ -183,7 +183,7 @@ void sp_profile_free(struct sp_profile *profile)
 {
 	if (!profile)
 		return;
-	sp_pool_free(&profile->arena);
+	sp_pool_free(&profile->pool);
 	sp_names_free(&profile->names);
 	free(profile->facts);
 	free(profile->modules);
@@ -226,7 +226,7 @@ void sp_profile_add_fact(struct sp_profile *profile, const char *key, const char
 		return;
 	sp_grow(&profile->facts, &profile->fact_capacity, profile->fact_count + 1, sizeof(*profile->facts));
 	profile->facts[profile->fact_count++] = (struct sp_fact){
-		sp_pool_copy(&profile->arena, key, strlen(key)), sp_pool_copy(&profile->arena, value, (size_t)length)};
+		sp_pool_copy(&profile->pool, key, strlen(key)), sp_pool_copy(&profile->pool, value, (size_t)length)};
 	free(value);
 }
 

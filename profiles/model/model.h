@@ -72,7 +72,7 @@ enum sp_pseudo {
 	SP_PSEUDOS
 };
 
-struct sp_frame {
+struct sp_profile_frame {
 	uint32_t function;
 	const char *file; /* of the instruction; NULL unknown */
 	unsigned line;
@@ -141,7 +141,7 @@ struct sp_thread_info {
 };
 
 struct sp_profile {
-	struct sp_pool arena;
+	struct sp_pool pool;
 	struct sp_names names;        /* interned function names and files */
 	struct sp_snapshot *snapshot; /* not owned; NULL when read from Markdown */
 	const char *place_note;       /* not owned: lines about where it is; NULL: none */
@@ -153,7 +153,7 @@ struct sp_profile {
 	uint32_t unknown_module; /* of code in no file; the next one is of what a perf map names of that */
 	struct sp_function *functions;
 	size_t function_count, function_capacity;
-	struct sp_frame *frames;
+	struct sp_profile_frame *frames;
 	size_t frame_count, frame_capacity;
 	uint32_t *frame_ids;
 	size_t frame_id_count, frame_id_capacity;

@@ -167,7 +167,7 @@ void sp_modules_load(struct sp_profile *profile, struct sp_symbolizer *symbolize
 			.changed_ns = m->file.changed_ns};
 		struct sp_symbol_module symbols;
 
-		*info = module_info(snapshot, m, &profile->arena);
+		*info = module_info(snapshot, m, &profile->pool);
 		info->reach = m->end > info[-1].reach ? m->end : info[-1].reach;
 		info->canonical = canonical(&seen, &seen_ids, m, info->path, (uint32_t)i + 1);
 		symbols = (struct sp_symbol_module){.path = info->path,
@@ -191,7 +191,7 @@ void sp_module_take_source(struct sp_profile *profile, struct sp_module_info *mo
 	module->read_error = -trouble.error;
 	module->debug_missing_count = trouble.missing_count;
 	if (trouble.missing)
-		module->debug_missing = sp_pool_copy(&profile->arena, trouble.missing, strlen(trouble.missing));
+		module->debug_missing = sp_pool_copy(&profile->pool, trouble.missing, strlen(trouble.missing));
 }
 
 bool sp_module_is_gone(const struct sp_module_info *module)

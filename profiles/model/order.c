@@ -10,7 +10,7 @@
 static int by_place(const void *a, const void *b, void *context)
 {
 	const struct sp_profile *p = context;
-	const struct sp_frame *x = &p->frames[*(const uint32_t *)a], *y = &p->frames[*(const uint32_t *)b];
+	const struct sp_profile_frame *x = &p->frames[*(const uint32_t *)a], *y = &p->frames[*(const uint32_t *)b];
 	int files;
 
 	if (x->function != y->function)
@@ -89,7 +89,7 @@ void sp_paths_sort(struct sp_profile *profile)
 
 #define PREFETCH 8u
 
-bool sp_walk_next(struct sp_walk *walk, const struct sp_profile *profile,
+bool sp_path_walk_next(struct sp_path_walk *walk, const struct sp_profile *profile,
 	bool (*wanted)(const struct sp_profile *profile, size_t path))
 {
 	uint32_t shared = UINT32_MAX;

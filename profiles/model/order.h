@@ -15,7 +15,7 @@ struct sp_ordered {
 };
 
 /* One path after the other in that order, of those that are wanted. All-zero to begin with. */
-struct sp_walk {
+struct sp_path_walk {
 	const struct sp_path *path;
 	uint32_t index, depth; /* the path's */
 	uint32_t shared;       /* as above, with the one that was wanted before */
@@ -25,7 +25,7 @@ struct sp_walk {
 };
 
 /* False at the end; nothing needs to be freed then. */
-bool sp_walk_next(struct sp_walk *walk, const struct sp_profile *profile,
+bool sp_path_walk_next(struct sp_path_walk *walk, const struct sp_profile *profile,
 	bool (*wanted)(const struct sp_profile *profile, size_t path));
 
 /* One to want: the stacks with CPU time. */

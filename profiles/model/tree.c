@@ -101,7 +101,7 @@ static void fold(struct sequencer *b, uint32_t at, struct undo *undo)
 
 static void push_frame(struct sequencer *b, uint32_t id)
 {
-	const struct sp_frame *f = &b->profile->frames[id];
+	const struct sp_profile_frame *f = &b->profile->frames[id];
 	uint32_t step = f->function << 1 | f->inlined, *at = b->steps + SP_CYCLE_MAX + b->depth;
 	struct undo *undo = &b->undo[b->frames++];
 
@@ -124,7 +124,7 @@ static void pop_frame(struct sequencer *b)
 }
 
 /* Without the allocator's own frames, which say nothing about who allocates. */
-static uint32_t frames_of(const struct sp_profile *p, const struct sp_walk *walk, enum sp_tree_weight weight)
+static uint32_t frames_of(const struct sp_profile *p, const struct sp_path_walk *walk, enum sp_tree_weight weight)
 {
 	uint32_t frames = walk->depth;
 
@@ -147,7 +147,7 @@ static void make_room(struct sequencer *b, uint32_t depth)
 }
 
 /* The path's frames are pushed that the path before did not have. */
-static void add_sequence(struct sequencer *b, const struct sp_walk *walk, enum sp_tree_weight weight)
+static void add_sequence(struct sequencer *b, const struct sp_path_walk *walk, enum sp_tree_weight weight)
 {
 	uint32_t frames = frames_of(b->profile, walk, weight);
 	struct sp_sequences *s = b->s;
@@ -212,13 +212,13 @@ void sp_sequences_build(struct sp_sequences *s, const struct sp_profile *profile
 	bool (*const wanted[])(const struct sp_profile *, size_t) = {
 		[SP_TREE_CPU] = takes_time, [SP_TREE_INUSE] = is_in_use, [SP_TREE_ALLOCATED] = is_allocated};
 	struct sequencer b = {.s = s, .profile = profile};
-	struct sp_walk walk = {0};
+	struct sp_path_walk walk = {0};
 
 	*s = (struct sp_sequences){0};
 	s->items = sp_alloc(profile->path_count, sizeof(*s->items));
 	sp_grow(&s->steps, &s->step_capacity, profile->frame_id_count, sizeof(*s->steps));
 	sp_grow(&s->repeated, &s->repeated_capacity, profile->frame_id_count, sizeof(*s->repeated));
-	while (sp_walk_next(&walk, profile, wanted[weight]))
+	while (sp_path_walk_next(&walk, profile, wanted[weight]))
 		add_sequence(&b, &walk, weight);
 	free(b.steps);
 	free(b.slots);

@@ -6,27 +6,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct sp_span {
+struct sp_interval {
 	uint64_t low, high; /* [low, high) */
-	uint64_t reach;     /* largest high of this and all earlier spans, once sorted */
-	uint32_t rank;      /* of spans starting at the same address the highest rank wins */
+	uint64_t reach;     /* largest high of this and all earlier intervals, once sorted */
+	uint32_t rank;      /* of intervals starting at the same address the highest rank wins */
 	uint32_t index;     /* the user's own; breaks ties, higher wins */
 };
 
-struct sp_spans {
-	struct sp_span *list;
+struct sp_interval_map {
+	struct sp_interval *list;
 	size_t count, capacity;
 };
 
-void sp_spans_free(struct sp_spans *spans);
+void sp_interval_map_free(struct sp_interval_map *intervals);
 
 /* Returns 0 or -ENOMEM. Empty and reversed ranges are ignored. */
-int sp_spans_add(struct sp_spans *spans, uint64_t low, uint64_t high, uint32_t rank, uint32_t index);
+int sp_interval_map_add(struct sp_interval_map *intervals, uint64_t low, uint64_t high, uint32_t rank, uint32_t index);
 
 /* To be called after the last add and before the first find. */
-void sp_spans_sort(struct sp_spans *spans);
+void sp_interval_map_sort(struct sp_interval_map *intervals);
 
-/* The covering span that starts last, or NULL. */
-const struct sp_span *sp_spans_find(const struct sp_spans *spans, uint64_t address);
+/* The covering interval that starts last, or NULL. */
+const struct sp_interval *sp_interval_map_find(const struct sp_interval_map *intervals, uint64_t address);
 
 #endif

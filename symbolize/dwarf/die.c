@@ -1,4 +1,4 @@
-/* Entries of a unit: see die.h, and chapters 2.3 and 7.5 of the DWARF 5 standard. */
+/* DIEs of a unit: see die.h, and chapters 2.3 and 7.5 of the DWARF 5 standard. */
 #include "symbolize/dwarf/die.h"
 
 #include <dwarf.h>
@@ -14,16 +14,16 @@
 #define VARIABLE (-1)
 
 /* An attribute that is of interest, or whose length only its value tells; the others are passed by together. */
-struct sp_step {
-	uint32_t before; /* bytes of the attributes since the last step */
+struct sp_abbreviation_attribute {
+	uint32_t before; /* bytes of the attributes passed by since the one kept before */
 	uint16_t name, form;
 };
 
 struct sp_abbreviation {
 	uint64_t code;
-	size_t first; /* step */
-	uint32_t steps;
-	uint32_t rest; /* bytes of the attributes behind the last step */
+	size_t first; /* of the attributes kept */
+	uint32_t attributes;
+	uint32_t rest; /* bytes of the attributes behind the last one kept */
 	uint16_t tag;
 	bool children;
 };
@@ -31,7 +31,7 @@ struct sp_abbreviation {
 /* --- abbreviations ---------------------------------------------------------------------------- */
 
 /* Bytes of a value; VARIABLE: to be read; of an unknown form too. */
-static int form_bytes(const struct sp_entries *entries, unsigned form)
+static int form_bytes(const struct sp_dies *dies, unsigned form)
 {
 	switch (form) {
 	case DW_FORM_flag_present:
@@ -65,16 +65,16 @@ static int form_bytes(const struct sp_entries *entries, unsigned form)
 	case DW_FORM_data16:
 		return 16;
 	case DW_FORM_addr:
-		return entries->address_bytes;
+		return dies->address_bytes;
 	case DW_FORM_ref_addr:
-		return entries->version < 3 ? entries->address_bytes : entries->offset_bytes;
+		return dies->version < 3 ? dies->address_bytes : dies->offset_bytes;
 	case DW_FORM_strp:
 	case DW_FORM_line_strp:
 	case DW_FORM_sec_offset:
 	case DW_FORM_strp_sup:
 	case DW_FORM_GNU_ref_alt:
 	case DW_FORM_GNU_strp_alt:
-		return entries->offset_bytes;
+		return dies->offset_bytes;
 	default:
 		return VARIABLE;
 	}
@@ -86,9 +86,9 @@ static bool is_of_interest(unsigned name)
 }
 
 /* Reads an abbreviation's attributes. Returns 0 or -ENOMEM. */
-static int read_attributes(struct sp_entries *entries, struct sp_abbreviation *abbreviation, struct sp_input *in)
+static int read_attributes(struct sp_dies *dies, struct sp_abbreviation *abbreviation, struct sp_input *in)
 {
-	struct sp_abbreviations *all = &entries->abbreviations;
+	struct sp_abbreviations *all = &dies->abbreviations;
 	uint64_t name, form;
 
 	while (!in->bad) {
@@ -102,16 +102,17 @@ static int read_attributes(struct sp_entries *entries, struct sp_abbreviation *a
 			sp_take_leb(in, true);
 		form = form > UINT16_MAX ? UINT16_MAX : form;
 		name = name > UINT16_MAX ? 0 : name;
-		bytes = form_bytes(entries, (unsigned)form);
+		bytes = form_bytes(dies, (unsigned)form);
 		if (bytes != VARIABLE && !is_of_interest((unsigned)name)) {
 			abbreviation->rest += (uint32_t)bytes;
 			continue;
 		}
-		if (sp_array_room(&all->steps, &all->steps_capacity, all->steps_count + 1, sizeof(*all->steps)))
+		if (sp_array_room(&all->attributes, &all->attribute_capacity, all->attribute_count + 1,
+			    sizeof(*all->attributes)))
 			return -ENOMEM;
-		all->steps[all->steps_count++] =
-			(struct sp_step){.before = abbreviation->rest, .name = (uint16_t)name, .form = (uint16_t)form};
-		abbreviation->steps++;
+		all->attributes[all->attribute_count++] = (struct sp_abbreviation_attribute){
+			.before = abbreviation->rest, .name = (uint16_t)name, .form = (uint16_t)form};
+		abbreviation->attributes++;
 		abbreviation->rest = 0;
 	}
 	return 0;
@@ -124,21 +125,21 @@ static int compare_codes(const void *left, const void *right)
 	return a->code < b->code ? -1 : a->code > b->code;
 }
 
-static int read_abbreviations(struct sp_entries *entries, struct sp_input in)
+static int read_abbreviations(struct sp_dies *dies, struct sp_input in)
 {
-	struct sp_abbreviations *all = &entries->abbreviations;
+	struct sp_abbreviations *all = &dies->abbreviations;
 	bool ascending = true;
 	int rc = 0;
 
 	while (!rc && all->count < ABBREVIATIONS_LIMIT) {
-		struct sp_abbreviation next = {.code = sp_take_leb(&in, false), .first = all->steps_count};
+		struct sp_abbreviation next = {.code = sp_take_leb(&in, false), .first = all->attribute_count};
 		uint64_t tag = sp_take_leb(&in, false);
 
 		next.tag = tag > UINT16_MAX ? UINT16_MAX : (uint16_t)tag;
 		next.children = sp_take(&in, 1) != 0;
 		if (in.bad || !next.code)
 			break;
-		rc = read_attributes(entries, &next, &in);
+		rc = read_attributes(dies, &next, &in);
 		if (!rc)
 			rc = sp_array_room(&all->list, &all->capacity, all->count + 1, sizeof(next));
 		if (rc)
@@ -165,18 +166,18 @@ static const struct sp_abbreviation *find_abbreviation(const struct sp_abbreviat
 /* --- the unit --------------------------------------------------------------------------------- */
 
 /* Lists of split units are relative to what their skeletons say: libdw reads those. */
-static void find_lists(struct sp_entries *entries, Elf *elf, Dwarf_Die *unit)
+static void find_lists(struct sp_dies *dies, Elf *elf, Dwarf_Die *unit)
 {
-	Elf_Data *data = sp_elf_debug_section(elf, entries->version < 5 ? ".debug_ranges" : ".debug_rnglists");
+	Elf_Data *data = sp_elf_debug_section(elf, dies->version < 5 ? ".debug_ranges" : ".debug_rnglists");
 	Dwarf_Addr base = 0;
 
 	if (data && (!dwarf_hasattr(unit, DW_AT_low_pc) || !dwarf_lowpc(unit, &base)) &&
 		!dwarf_hasattr(unit, DW_AT_entry_pc))
-		entries->lists = (struct sp_range_lists){.section = data->d_buf,
+		dies->lists = (struct sp_range_lists){.section = data->d_buf,
 			.bytes = data->d_size,
 			.base = base,
-			.version = entries->version,
-			.address_bytes = entries->address_bytes};
+			.version = dies->version,
+			.address_bytes = dies->address_bytes};
 }
 
 static bool holds(const Elf_Data *data, const uint8_t *at)
@@ -186,34 +187,34 @@ static bool holds(const Elf_Data *data, const uint8_t *at)
 	return start && at >= start && at < start + data->d_size;
 }
 
-/* Reads the unit's header. Returns where in the section of abbreviations its table begins; entries->header
+/* Reads the unit's header. Returns where in the section of abbreviations its table begins; dies->header
  * stays NULL when it cannot be read. */
-static uint64_t read_header(struct sp_entries *entries, const uint8_t *header, const uint8_t *section_end)
+static uint64_t read_header(struct sp_dies *dies, const uint8_t *header, const uint8_t *section_end)
 {
 	struct sp_input in = {.at = header, .end = section_end};
 	uint64_t length = sp_take(&in, 4), abbreviations;
 
-	entries->offset_bytes = 4;
+	dies->offset_bytes = 4;
 	if (length == 0xffffffffu) {
-		entries->offset_bytes = 8;
+		dies->offset_bytes = 8;
 		length = sp_take(&in, 8);
 	}
-	entries->end = length < (uint64_t)(section_end - in.at) ? in.at + length : section_end;
-	entries->version = (uint16_t)sp_take(&in, 2);
-	if (entries->version >= 5) {
+	dies->end = length < (uint64_t)(section_end - in.at) ? in.at + length : section_end;
+	dies->version = (uint16_t)sp_take(&in, 2);
+	if (dies->version >= 5) {
 		sp_skip(&in, 1);
-		entries->address_bytes = (uint8_t)sp_take(&in, 1);
-		abbreviations = sp_take(&in, entries->offset_bytes);
+		dies->address_bytes = (uint8_t)sp_take(&in, 1);
+		abbreviations = sp_take(&in, dies->offset_bytes);
 	} else {
-		abbreviations = sp_take(&in, entries->offset_bytes);
-		entries->address_bytes = (uint8_t)sp_take(&in, 1);
+		abbreviations = sp_take(&in, dies->offset_bytes);
+		dies->address_bytes = (uint8_t)sp_take(&in, 1);
 	}
-	if (!in.bad && entries->version >= 2 && entries->version <= 5)
-		entries->header = header;
+	if (!in.bad && dies->version >= 2 && dies->version <= 5)
+		dies->header = header;
 	return abbreviations;
 }
 
-int sp_entries_open(struct sp_entries *entries, Dwarf_Die *unit, bool own_lists)
+int sp_dies_open(struct sp_dies *dies, Dwarf_Die *unit, bool own_lists)
 {
 	Dwarf *dwarf = dwarf_cu_getdwarf(unit->cu);
 	Elf *elf = dwarf_getelf(dwarf);
@@ -222,44 +223,44 @@ int sp_entries_open(struct sp_entries *entries, Dwarf_Die *unit, bool own_lists)
 	bool split = !holds(info, header);
 	uint64_t offset;
 
-	*entries = (struct sp_entries){.dwarf = dwarf};
+	*dies = (struct sp_dies){.dwarf = dwarf};
 	if (split)
 		info = sp_elf_debug_section(elf, ".debug_info.dwo");
 	abbrev = sp_elf_debug_section(elf, split ? ".debug_abbrev.dwo" : ".debug_abbrev");
 	if (!holds(info, header) || !abbrev)
 		return 0;
-	offset = read_header(entries, header, (const uint8_t *)info->d_buf + info->d_size);
-	if (!entries->header || offset >= abbrev->d_size)
+	offset = read_header(dies, header, (const uint8_t *)info->d_buf + info->d_size);
+	if (!dies->header || offset >= abbrev->d_size)
 		return 0;
 	if (!split && own_lists)
-		find_lists(entries, elf, unit);
-	return read_abbreviations(entries,
+		find_lists(dies, elf, unit);
+	return read_abbreviations(dies,
 		(struct sp_input){.at = (const uint8_t *)abbrev->d_buf + offset,
 			.end = (const uint8_t *)abbrev->d_buf + abbrev->d_size});
 }
 
-void sp_entries_close(struct sp_entries *entries)
+void sp_dies_close(struct sp_dies *dies)
 {
-	free(entries->abbreviations.list);
-	free(entries->abbreviations.steps);
-	*entries = (struct sp_entries){0};
+	free(dies->abbreviations.list);
+	free(dies->abbreviations.attributes);
+	*dies = (struct sp_dies){0};
 }
 
-bool sp_entry_die(const struct sp_entries *entries, const uint8_t *at, Dwarf_Die *die)
+bool sp_die_for_libdw(const struct sp_dies *dies, const uint8_t *at, Dwarf_Die *die)
 {
-	return dwarf_die_addr_die(entries->dwarf, (void *)at, die);
+	return dwarf_die_addr_die(dies->dwarf, (void *)at, die);
 }
 
-/* --- entries ---------------------------------------------------------------------------------- */
+/* --- DIEs ------------------------------------------------------------------------------------- */
 
 /* Passes by a value of variable length. */
-static void skip_value(const struct sp_entries *entries, struct sp_input *in, unsigned form)
+static void skip_value(const struct sp_dies *dies, struct sp_input *in, unsigned form)
 {
-	int bytes = form_bytes(entries, form);
+	int bytes = form_bytes(dies, form);
 
 	if (form == DW_FORM_indirect) {
 		form = (unsigned)sp_take_leb(in, false);
-		bytes = form_bytes(entries, form);
+		bytes = form_bytes(dies, form);
 	}
 	if (bytes != VARIABLE) {
 		sp_skip(in, (uint64_t)bytes);
@@ -299,15 +300,15 @@ static void skip_value(const struct sp_entries *entries, struct sp_input *in, un
 }
 
 /* A number of a form that has a fixed length or is a LEB128. */
-static uint64_t take_number(const struct sp_entries *entries, struct sp_input *in, unsigned form)
+static uint64_t take_number(const struct sp_dies *dies, struct sp_input *in, unsigned form)
 {
-	int bytes = form_bytes(entries, form);
+	int bytes = form_bytes(dies, form);
 
 	return bytes == VARIABLE ? sp_take_leb(in, false) : sp_take(in, (size_t)bytes);
 }
 
 /* A function's length. */
-static bool take_length(const struct sp_entries *entries, struct sp_input *in, unsigned form, uint64_t *length)
+static bool take_length(const struct sp_dies *dies, struct sp_input *in, unsigned form, uint64_t *length)
 {
 	switch (form) {
 	case DW_FORM_data1:
@@ -315,14 +316,14 @@ static bool take_length(const struct sp_entries *entries, struct sp_input *in, u
 	case DW_FORM_data4:
 	case DW_FORM_data8:
 	case DW_FORM_udata:
-		*length = take_number(entries, in, form);
+		*length = take_number(dies, in, form);
 		return true;
 	default:
 		return false;
 	}
 }
 
-static const uint8_t *sibling_at(const struct sp_entries *entries, struct sp_input in, unsigned form)
+static const uint8_t *sibling_at(const struct sp_dies *dies, struct sp_input in, unsigned form)
 {
 	uint64_t offset;
 
@@ -332,12 +333,12 @@ static const uint8_t *sibling_at(const struct sp_entries *entries, struct sp_inp
 	case DW_FORM_ref4:
 	case DW_FORM_ref8:
 	case DW_FORM_ref_udata:
-		offset = take_number(entries, &in, form);
+		offset = take_number(dies, &in, form);
 		break;
 	default:
 		return NULL;
 	}
-	return in.bad || offset >= (uint64_t)(entries->end - entries->header) ? NULL : entries->header + offset;
+	return in.bad || offset >= (uint64_t)(dies->end - dies->header) ? NULL : dies->header + offset;
 }
 
 /* What is known of the code after its attributes so far. */
@@ -346,80 +347,81 @@ struct pieces {
 	uint64_t offset; /* of the list */
 };
 
-static void read_step(const struct sp_entries *entries, const struct sp_step *step, struct sp_input value,
-	struct sp_entry *entry, struct pieces *pieces)
+static void read_attribute(const struct sp_dies *dies, const struct sp_abbreviation_attribute *attribute,
+	struct sp_input value, struct sp_die *die, struct pieces *pieces)
 {
-	switch (step->name) {
+	switch (attribute->name) {
 	case DW_AT_sibling:
-		entry->sibling = sibling_at(entries, value, step->form);
+		die->sibling = sibling_at(dies, value, attribute->form);
 		break;
 	case DW_AT_low_pc:
 		pieces->listed = true;
-		pieces->low = step->form == DW_FORM_addr;
-		entry->low = pieces->low ? sp_take(&value, entries->address_bytes) : 0;
+		pieces->low = attribute->form == DW_FORM_addr;
+		die->low = pieces->low ? sp_take(&value, dies->address_bytes) : 0;
 		break;
 	case DW_AT_high_pc:
-		pieces->address = step->form == DW_FORM_addr;
+		pieces->address = attribute->form == DW_FORM_addr;
 		if (pieces->address)
-			entry->high = sp_take(&value, entries->address_bytes);
+			die->high = sp_take(&value, dies->address_bytes);
 		else
-			pieces->length = take_length(entries, &value, step->form, &entry->high);
+			pieces->length = take_length(dies, &value, attribute->form, &die->high);
 		break;
 	case DW_AT_ranges:
 		pieces->listed = true;
-		pieces->list = step->form == DW_FORM_sec_offset && entries->lists.section;
-		pieces->offset = pieces->list ? sp_take(&value, entries->offset_bytes) : 0;
+		pieces->list = attribute->form == DW_FORM_sec_offset && dies->lists.section;
+		pieces->offset = pieces->list ? sp_take(&value, dies->offset_bytes) : 0;
 		break;
 	}
 }
 
-static void settle_code(struct sp_entry *entry, const struct pieces *pieces)
+static void settle_code(struct sp_die *die, const struct pieces *pieces)
 {
 	if (!pieces->low || (!pieces->length && !pieces->address)) {
-		entry->code = pieces->list ? SP_CODE_LIST : pieces->listed ? SP_CODE_LISTED : SP_CODE_NONE;
-		entry->low = pieces->offset;
+		die->code = pieces->list ? SP_CODE_LIST : pieces->listed ? SP_CODE_LISTED : SP_CODE_NONE;
+		die->low = pieces->offset;
 		return;
 	}
-	entry->code = SP_CODE_RANGE;
+	die->code = SP_CODE_RANGE;
 	if (pieces->length)
-		entry->high += entry->low;
+		die->high += die->low;
 }
 
-bool sp_entry_next(struct sp_entry_walk *walk, struct sp_entry *entry)
+bool sp_die_next(struct sp_die_walk *walk, struct sp_die *die)
 {
-	const struct sp_entries *entries = walk->entries;
-	struct sp_input in = {.at = walk->at, .end = entries->end};
+	const struct sp_dies *dies = walk->dies;
+	struct sp_input in = {.at = walk->at, .end = dies->end};
 	const struct sp_abbreviation *abbreviation;
 	struct pieces pieces = {0};
 	uint64_t code;
 
-	if (!entries->header || in.at >= in.end)
+	if (!dies->header || in.at >= in.end)
 		return false;
-	*entry = (struct sp_entry){.at = in.at};
+	*die = (struct sp_die){.at = in.at};
 	code = sp_take_leb(&in, false);
-	abbreviation = code ? find_abbreviation(&entries->abbreviations, code) : NULL;
+	abbreviation = code ? find_abbreviation(&dies->abbreviations, code) : NULL;
 	if (!abbreviation) {
 		walk->at = code ? in.end : in.at; /* damage, or the end of a list */
 		return false;
 	}
-	for (size_t i = 0; i < abbreviation->steps; i++) {
-		const struct sp_step *step = &entries->abbreviations.steps[abbreviation->first + i];
+	for (size_t i = 0; i < abbreviation->attributes; i++) {
+		const struct sp_abbreviation_attribute *attribute =
+			&dies->abbreviations.attributes[abbreviation->first + i];
 
-		sp_skip(&in, step->before);
-		read_step(entries, step, in, entry, &pieces);
-		skip_value(entries, &in, step->form);
+		sp_skip(&in, attribute->before);
+		read_attribute(dies, attribute, in, die, &pieces);
+		skip_value(dies, &in, attribute->form);
 	}
 	sp_skip(&in, abbreviation->rest);
-	settle_code(entry, &pieces);
-	entry->tag = abbreviation->tag;
-	entry->children = abbreviation->children;
+	settle_code(die, &pieces);
+	die->tag = abbreviation->tag;
+	die->children = abbreviation->children;
 	walk->at = in.bad ? in.end : in.at;
 	return !in.bad;
 }
 
-void sp_entry_skip_children(struct sp_entry_walk *walk, const struct sp_entry *entry)
+void sp_die_skip_children(struct sp_die_walk *walk, const struct sp_die *die)
 {
-	struct sp_entry inner = *entry;
+	struct sp_die inner = *die;
 	size_t depth = 0;
 
 	do {
@@ -427,7 +429,7 @@ void sp_entry_skip_children(struct sp_entry_walk *walk, const struct sp_entry *e
 			walk->at = inner.sibling;
 		else
 			depth += inner.children;
-		while (depth && !sp_entry_next(walk, &inner)) {
+		while (depth && !sp_die_next(walk, &inner)) {
 			depth--;
 			inner.children = false;
 		}

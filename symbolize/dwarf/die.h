@@ -1,8 +1,8 @@
-/* A unit's entries, one after the other, with what finding functions and inlined calls takes of them
- * (DWARF 2 to 5). libdw can walk them too, but decodes an entry's abbreviation anew at each step, which is most of
+/* A unit's DIEs, one after the other, with what finding functions and inlined calls takes of them
+ * (DWARF 2 to 5). libdw can walk them too, but decodes a DIE's abbreviation anew at each step, which is most of
  * the time that a large program's units take.
  *
- * Debug information may be damaged or hostile: reading goes strictly forward, so that neither loops nor entries
+ * Debug information may be damaged or hostile: reading goes strictly forward, so that neither loops nor DIEs
  * that claim the same children again can hold us up. */
 #ifndef SP_SYMBOLIZE_DWARF_DIE_H
 #define SP_SYMBOLIZE_DWARF_DIE_H
@@ -18,11 +18,11 @@
 struct sp_abbreviations {
 	struct sp_abbreviation *list; /* by code */
 	size_t count, capacity;
-	struct sp_step *steps; /* of all abbreviations */
-	size_t steps_count, steps_capacity;
+	struct sp_abbreviation_attribute *attributes; /* of all abbreviations */
+	size_t attribute_count, attribute_capacity;
 };
 
-struct sp_entries {
+struct sp_dies {
 	struct sp_abbreviations abbreviations;
 	Dwarf *dwarf;          /* which the unit is of */
 	const uint8_t *header; /* of the unit; NULL: nothing can be read */
@@ -32,42 +32,42 @@ struct sp_entries {
 	struct sp_range_lists lists;
 };
 
-/* What an entry tells of its code. */
-enum sp_entry_code {
+/* What a DIE tells of its code. */
+enum sp_die_code {
 	SP_CODE_NONE,
 	SP_CODE_RANGE,  /* low to high */
 	SP_CODE_LIST,   /* of ranges, at the offset in `low` */
 	SP_CODE_LISTED, /* libdw knows */
 };
 
-struct sp_entry {
+struct sp_die {
 	const uint8_t *at;
 	uint64_t low, high;
-	const uint8_t *sibling; /* the entry behind its children; NULL: not told */
+	const uint8_t *sibling; /* the DIE behind its children; NULL: not told */
 	uint16_t tag;
 	bool children;
-	enum sp_entry_code code;
+	enum sp_die_code code;
 };
 
-/* Where a walk is: the next entry. */
-struct sp_entry_walk {
-	const struct sp_entries *entries;
+/* Where a walk is: the next DIE. */
+struct sp_die_walk {
+	const struct sp_dies *dies;
 	const uint8_t *at;
 };
 
-/* Prepares for the entries of the unit whose own entry this is. own_lists: it is no part of a split unit. A unit that
- * cannot be read has no entries. Returns 0 or -ENOMEM. */
-int sp_entries_open(struct sp_entries *entries, Dwarf_Die *unit, bool own_lists);
-void sp_entries_close(struct sp_entries *entries);
+/* Prepares for the DIEs of the unit whose own DIE this is. own_lists: it is no part of a split unit. A unit that
+ * cannot be read has no DIEs. Returns 0 or -ENOMEM. */
+int sp_dies_open(struct sp_dies *dies, Dwarf_Die *unit, bool own_lists);
+void sp_dies_close(struct sp_dies *dies);
 
-/* Reads the entry at walk->at and goes on to what follows it: its first child, if it has children, else its next
+/* Reads the DIE at walk->at and goes on to what follows it: its first child, if it has children, else its next
  * sibling. False behind the last sibling, from where the walk goes on with the parent's siblings, and at damage. */
-bool sp_entry_next(struct sp_entry_walk *walk, struct sp_entry *entry);
+bool sp_die_next(struct sp_die_walk *walk, struct sp_die *die);
 
-/* Passes by the children of the entry just read. */
-void sp_entry_skip_children(struct sp_entry_walk *walk, const struct sp_entry *entry);
+/* Passes by the children of the DIE just read. */
+void sp_die_skip_children(struct sp_die_walk *walk, const struct sp_die *die);
 
-/* The entry for libdw; false when libdw does not find it. */
-bool sp_entry_die(const struct sp_entries *entries, const uint8_t *at, Dwarf_Die *die);
+/* The DIE for libdw; false when libdw does not find it. */
+bool sp_die_for_libdw(const struct sp_dies *dies, const uint8_t *at, Dwarf_Die *die);
 
 #endif

@@ -17,7 +17,7 @@
 
 #define COST_BYTES 48u /* a unit of cost: see dwarf.h */
 
-/* What is remembered of a function, by where its entry is: it may be inlined in many places. */
+/* What is remembered of a function, by where its DIE is: it may be inlined in many places. */
 #define MEMORIES 1024u
 
 struct memory {
@@ -41,11 +41,11 @@ struct sp_dwarf {
 	struct sp_unit *current; /* being asked */
 	struct sp_units units;
 	struct sp_wanted wanted;
-	struct sp_unit *temporary;  /* was read for what is wanted */
-	size_t cost_before;         /* of that */
-	struct sp_package *package; /* NULL: none, or not looked for yet */
-	bool package_tried;
-	struct sp_package **splits; /* files of single sources */
+	struct sp_unit *temporary; /* was read for what is wanted */
+	size_t cost_before;        /* of that */
+	struct sp_dwp *dwp;        /* NULL: none, or not looked for yet */
+	bool dwp_tried;
+	struct sp_dwp **splits; /* files of single sources */
 	size_t splits_count, splits_capacity;
 	size_t cost;
 	struct memory memories[MEMORIES];
@@ -54,14 +54,14 @@ struct sp_dwarf {
 static void unload(struct sp_dwarf *dwarf)
 {
 	sp_units_free(&dwarf->units);
-	sp_package_close(dwarf->package);
+	sp_dwp_close(dwarf->dwp);
 	for (size_t i = 0; i < dwarf->splits_count; i++)
-		sp_package_close(dwarf->splits[i]);
+		sp_dwp_close(dwarf->splits[i]);
 	free(dwarf->splits);
 	dwarf->splits = NULL;
 	dwarf->splits_count = dwarf->splits_capacity = 0;
-	dwarf->package = NULL;
-	dwarf->package_tried = false;
+	dwarf->dwp = NULL;
+	dwarf->dwp_tried = false;
 	dwarf_end(dwarf->main);
 	dwarf_end(dwarf->alt);
 	dwarf->main = dwarf->alt = NULL;
@@ -194,7 +194,7 @@ static const char *keep_path(struct sp_dwarf *dwarf, Dwarf_Die *unit, const char
 }
 
 /* A file of one of the unit's own tables. */
-static const char *own_file(struct sp_dwarf *dwarf, struct sp_unit *unit, struct sp_files *files, Dwarf_Word index)
+static const char *own_file(struct sp_dwarf *dwarf, struct sp_unit *unit, struct sp_file_table *files, Dwarf_Word index)
 {
 	struct sp_file_entry *file = index < files->count ? &files->list[index] : NULL;
 	char path[PATH_MAX];
@@ -215,7 +215,7 @@ static const char *file_of(struct sp_dwarf *dwarf, Dwarf_CU *cu, Dwarf_Word inde
 	size_t count;
 	Dwarf_Die unit;
 
-	if (current->packaged && cu == current->body.cu)
+	if (current->in_dwp && cu == current->body.cu)
 		return own_file(dwarf, current, current->body_files.count ? &current->body_files : &current->files,
 			index);
 	if (cu == current->die.cu && current->files.count)
@@ -277,9 +277,9 @@ static bool describe_function(struct sp_dwarf *dwarf, Dwarf_Die *die, struct sp_
 
 static void describe_line(struct sp_dwarf *dwarf, struct sp_unit *unit, uint64_t address, struct sp_symbol *out)
 {
-	struct sp_row row;
+	struct sp_line_row row;
 
-	if (!sp_lines_find(&unit->lines, address, &row) || !row.line)
+	if (!sp_line_table_find(&unit->lines, address, &row) || !row.line)
 		return;
 	out->file = file_of(dwarf, unit->die.cu, row.file);
 	out->line = out->file ? row.line : 0;
@@ -303,7 +303,7 @@ static void describe_call(struct sp_dwarf *dwarf, Dwarf_Die *call, struct sp_sym
 	caller->line = caller->file && line < UINT32_MAX ? (unsigned)line : 0;
 }
 
-static uint64_t entry_of(struct sp_function *function, Dwarf_Die *die)
+static uint64_t entry_of(struct sp_subprogram *function, Dwarf_Die *die)
 {
 	Dwarf_Addr base, low, high;
 
@@ -317,21 +317,21 @@ static uint64_t entry_of(struct sp_function *function, Dwarf_Die *die)
 
 /* Frames of the inlined calls around the address, innermost first; out[0] has its line already and
  * each call gives the next frame its own. Leaves room for the function itself. */
-static size_t inlined_frames(struct sp_dwarf *dwarf, struct sp_function *function, uint64_t address,
+static size_t inlined_frames(struct sp_dwarf *dwarf, struct sp_subprogram *function, uint64_t address,
 	struct sp_symbol *out, size_t max)
 {
 	/* of a unit that stays all is kept, as others will be asked for later */
 	const struct sp_wanted *wanted = dwarf->current == dwarf->temporary ? &dwarf->wanted : &(struct sp_wanted){0};
-	const struct sp_inlines *inlines = sp_function_inlines(dwarf->current, function, wanted, &dwarf->cost);
-	const struct sp_span *span = inlines ? sp_spans_find(&inlines->spans, address) : NULL;
-	uint32_t at = span ? span->index : SP_INLINE_NONE;
+	const struct sp_inlines *inlines = sp_subprogram_inlines(dwarf->current, function, wanted, &dwarf->cost);
+	const struct sp_interval *interval = inlines ? sp_interval_map_find(&inlines->intervals, address) : NULL;
+	uint32_t at = interval ? interval->index : SP_INLINE_NONE;
 	size_t count = 0;
 
 	while (at != SP_INLINE_NONE) {
 		const struct sp_inline *call = &inlines->list[at];
 		Dwarf_Die die;
 
-		if (!sp_entry_die(&dwarf->current->entries, call->at, &die))
+		if (!sp_die_for_libdw(&dwarf->current->dies, call->at, &die))
 			break;
 		if (count + 1 < max) {
 			describe_function(dwarf, &die, &out[count]);
@@ -348,9 +348,9 @@ static size_t inlined_frames(struct sp_dwarf *dwarf, struct sp_function *functio
 
 size_t sp_dwarf_unit(const struct sp_dwarf *dwarf, uint64_t address)
 {
-	const struct sp_span *span = sp_spans_find(&dwarf->units.spans, address);
+	const struct sp_interval *interval = sp_interval_map_find(&dwarf->units.intervals, address);
 
-	return span ? span->index : SIZE_MAX;
+	return interval ? interval->index : SIZE_MAX;
 }
 
 static struct sp_unit *find_unit(struct sp_dwarf *dwarf, uint64_t address)
@@ -367,10 +367,10 @@ static int read_lines(struct sp_dwarf *dwarf, struct sp_unit *unit)
 
 	if (!dwarf->line_section || !get_number(&unit->die, DW_AT_stmt_list, &offset))
 		return 0;
-	rc = sp_lines_read(&unit->lines, dwarf->line_section->d_buf, dwarf->line_section->d_size, offset,
+	rc = sp_line_table_read(&unit->lines, dwarf->line_section->d_buf, dwarf->line_section->d_size, offset,
 		dwarf->file.code);
 	dwarf->cost += unit->lines.count;
-	return rc ? rc : sp_files_read(&unit->files, &unit->lines.tables, &dwarf->texts);
+	return rc ? rc : sp_file_table_read(&unit->files, &unit->lines.tables, &dwarf->texts);
 }
 
 static const char *unit_text(struct sp_unit *unit, unsigned name, unsigned old_name)
@@ -402,24 +402,24 @@ static bool split_path(char path[PATH_MAX], size_t i, const struct sp_dwarf *dwa
 }
 
 /* The file with the unit's split part, kept open; NULL: there is none. */
-static struct sp_package *open_split(struct sp_dwarf *dwarf, struct sp_unit *unit)
+static struct sp_dwp *open_split(struct sp_dwarf *dwarf, struct sp_unit *unit)
 {
 	char path[PATH_MAX];
 
 	for (size_t i = 0; split_path(path, i, dwarf, unit); i++) {
-		struct sp_package *found;
+		struct sp_dwp *found;
 		int error;
 
 		if (!*path)
 			continue;
 		note(dwarf, path);
-		found = sp_package_open_split(path, dwarf->object, &error);
+		found = sp_dwp_open_dwo(path, dwarf->object, &error);
 		note_failure(dwarf, error);
-		if (found && sp_package_has(found, &unit->die) &&
+		if (found && sp_dwp_has(found, &unit->die) &&
 			!sp_array_room(&dwarf->splits, &dwarf->splits_capacity, dwarf->splits_count + 1,
 				sizeof(*dwarf->splits)))
 			return dwarf->splits[dwarf->splits_count++] = found;
-		sp_package_close(found);
+		sp_dwp_close(found);
 	}
 	return NULL;
 }
@@ -436,46 +436,46 @@ static void note_missing(struct sp_dwarf *dwarf, struct sp_unit *unit)
 	pthread_mutex_unlock(&dwarf->context->lock);
 }
 
-/* Opens the package with the unit's split part; one without it only for want of another. */
-static void open_package(struct sp_dwarf *dwarf, struct sp_unit *unit)
+/* Opens the .dwp file with the unit's split part; one without it only for want of another. */
+static void open_dwp(struct sp_dwarf *dwarf, struct sp_unit *unit)
 {
 	const struct sp_dwarf_file *file = &dwarf->file;
 	char path[PATH_MAX];
 
-	dwarf->package_tried = true;
-	for (size_t i = 0;
-		sp_debugfile_package(path, i, dwarf->object, file->program, file->program_path, dwarf->context); i++) {
-		struct sp_package *found;
+	dwarf->dwp_tried = true;
+	for (size_t i = 0; sp_debugfile_dwp(path, i, dwarf->object, file->program, file->program_path, dwarf->context);
+		i++) {
+		struct sp_dwp *found;
 		int error;
 
 		if (!*path)
 			continue;
 		note(dwarf, path);
-		found = sp_package_open(path, dwarf->object, &error);
+		found = sp_dwp_open(path, dwarf->object, &error);
 		note_failure(dwarf, error);
-		if (found && (!dwarf->package || sp_package_has(found, &unit->die))) {
-			sp_package_close(dwarf->package);
-			dwarf->package = found;
+		if (found && (!dwarf->dwp || sp_dwp_has(found, &unit->die))) {
+			sp_dwp_close(dwarf->dwp);
+			dwarf->dwp = found;
 		} else {
-			sp_package_close(found);
+			sp_dwp_close(found);
 		}
-		if (dwarf->package && sp_package_has(dwarf->package, &unit->die))
+		if (dwarf->dwp && sp_dwp_has(dwarf->dwp, &unit->die))
 			return;
 	}
 }
 
-static bool take_body(struct sp_dwarf *dwarf, struct sp_unit *unit, struct sp_package *package)
+static bool take_body(struct sp_dwarf *dwarf, struct sp_unit *unit, struct sp_dwp *dwp)
 {
 	size_t bytes;
 
-	if (!package || sp_package_find(package, &unit->die, &unit->body, &unit->body_files, &bytes))
+	if (!dwp || sp_dwp_find(dwp, &unit->die, &unit->body, &unit->body_files, &bytes))
 		return false;
-	unit->packaged = true;
+	unit->in_dwp = true;
 	dwarf->cost += bytes / COST_BYTES;
 	return true;
 }
 
-/* The unit's functions, where they are in a file of their own, in an object file, or in a package. */
+/* The unit's functions, where they are in a file of their own, in an object file, or in a .dwp file. */
 static void find_body(struct sp_dwarf *dwarf, struct sp_unit *unit)
 {
 	uint8_t type = 0;
@@ -485,9 +485,9 @@ static void find_body(struct sp_dwarf *dwarf, struct sp_unit *unit)
 	if (dwarf_cu_info(unit->die.cu, NULL, &type, NULL, NULL, NULL, NULL, NULL) || type != DW_UT_skeleton ||
 		take_body(dwarf, unit, open_split(dwarf, unit)))
 		return;
-	if (!dwarf->package_tried)
-		open_package(dwarf, unit);
-	if (take_body(dwarf, unit, dwarf->package))
+	if (!dwarf->dwp_tried)
+		open_dwp(dwarf, unit);
+	if (take_body(dwarf, unit, dwarf->dwp))
 		return;
 	unit->body = unit->die;
 	note_missing(dwarf, unit);
@@ -515,7 +515,7 @@ static struct sp_unit *ready_unit(struct sp_dwarf *dwarf, uint64_t address)
 		dwarf->cost_before = dwarf->cost;
 	}
 	if (read_lines(dwarf, unit))
-		sp_lines_free(&unit->lines); /* out of memory */
+		sp_line_table_free(&unit->lines); /* out of memory */
 	return unit;
 }
 
@@ -532,7 +532,7 @@ void sp_dwarf_expect(struct sp_dwarf *dwarf, const uint64_t *addresses, size_t c
 size_t sp_dwarf_frames(struct sp_dwarf *dwarf, uint64_t address, struct sp_symbol *out, size_t max, bool *linkage)
 {
 	struct sp_unit *unit = ready_unit(dwarf, address);
-	struct sp_function *function;
+	struct sp_subprogram *function;
 	Dwarf_Die die;
 	uint64_t entry;
 	size_t count;
@@ -544,7 +544,7 @@ size_t sp_dwarf_frames(struct sp_dwarf *dwarf, uint64_t address, struct sp_symbo
 	out[0] = (struct sp_symbol){0};
 	describe_line(dwarf, unit, address, &out[0]);
 	function = sp_unit_function(unit, address, dwarf->file.code, &dwarf->cost);
-	if (!function || !sp_entry_die(&unit->entries, function->at, &die))
+	if (!function || !sp_die_for_libdw(&unit->dies, function->at, &die))
 		return 1;
 	count = inlined_frames(dwarf, function, address, out, max);
 	*linkage = describe_function(dwarf, &die, &out[count++]);

@@ -11,11 +11,11 @@ struct sp_symbols_context;
 
 /* What a reader is opened for. All of it must outlive the reader. */
 struct sp_dwarf_file {
-	const struct sp_object *object;  /* with the DWARF: the program itself or a separate debug file */
-	const struct sp_object *program; /* whose code it describes */
-	const char *program_path;        /* as the target saw it */
-	const struct sp_spans *code;     /* of the program; what is outside of it the linker threw away */
-	struct sp_deps *deps;            /* files that were looked for are noted here, under the context's lock */
+	const struct sp_object *object;     /* with the DWARF: the program itself or a separate debug file */
+	const struct sp_object *program;    /* whose code it describes */
+	const char *program_path;           /* as the target saw it */
+	const struct sp_interval_map *code; /* of the program; what is outside of it the linker threw away */
+	struct sp_deps *deps;               /* files that were looked for are noted here, under the context's lock */
 };
 
 /* Indexes the compilation units; functions and lines are read when first asked for. Shared (dwz) and split files are looked

@@ -41,7 +41,7 @@ struct unit {
 	size_t bytes; /* held */
 };
 
-struct sp_package {
+struct sp_dwp {
 	struct sp_object file;
 	const struct sp_object *program;
 	struct index index;
@@ -99,44 +99,44 @@ static int read_index(struct index *index, struct slice from)
 	return in.bad ? -EINVAL : 0;
 }
 
-static struct sp_package *open_file(const char *path, const struct sp_object *object, int *error)
+static struct sp_dwp *open_file(const char *path, const struct sp_object *object, int *error)
 {
-	struct sp_package *package = calloc(1, sizeof(*package));
+	struct sp_dwp *dwp = calloc(1, sizeof(*dwp));
 
-	*error = package ? sp_object_open(&package->file, path) : -ENOMEM;
+	*error = dwp ? sp_object_open(&dwp->file, path) : -ENOMEM;
 	if (*error) {
-		free(package);
+		free(dwp);
 		return NULL;
 	}
-	if (package->file.image.partial)
+	if (dwp->file.image.partial)
 		*error = -ENOMEM;
-	package->program = object;
-	return package;
+	dwp->program = object;
+	return dwp;
 }
 
-struct sp_package *sp_package_open(const char *path, const struct sp_object *object, int *error)
+struct sp_dwp *sp_dwp_open(const char *path, const struct sp_object *object, int *error)
 {
-	struct sp_package *package = open_file(path, object, error);
+	struct sp_dwp *dwp = open_file(path, object, error);
 	struct slice index;
 
-	if (package && sp_object_can_unpack(&package->file)) {
-		index = section(&package->file, ".debug_cu_index");
-		if (index.at && !read_index(&package->index, index))
-			return package;
+	if (dwp && sp_object_can_unpack(&dwp->file)) {
+		index = section(&dwp->file, ".debug_cu_index");
+		if (index.at && !read_index(&dwp->index, index))
+			return dwp;
 	}
-	sp_package_close(package);
+	sp_dwp_close(dwp);
 	return NULL;
 }
 
-struct sp_package *sp_package_open_split(const char *path, const struct sp_object *object, int *error)
+struct sp_dwp *sp_dwp_open_dwo(const char *path, const struct sp_object *object, int *error)
 {
-	struct sp_package *package = open_file(path, object, error);
+	struct sp_dwp *dwp = open_file(path, object, error);
 
-	if (package)
-		package->split = true;
-	if (package && sp_object_can_unpack(&package->file) && section(&package->file, ".debug_info.dwo").at)
-		return package;
-	sp_package_close(package);
+	if (dwp)
+		dwp->split = true;
+	if (dwp && sp_object_can_unpack(&dwp->file) && section(&dwp->file, ".debug_info.dwo").at)
+		return dwp;
+	sp_dwp_close(dwp);
 	return NULL;
 }
 
@@ -148,15 +148,15 @@ static void free_unit(struct unit *unit)
 	free(unit->abbrev);
 }
 
-void sp_package_close(struct sp_package *package)
+void sp_dwp_close(struct sp_dwp *dwp)
 {
-	if (!package)
+	if (!dwp)
 		return;
-	for (size_t i = 0; i < package->count; i++)
-		free_unit(&package->units[i]);
-	free(package->units);
-	sp_object_close(&package->file);
-	free(package);
+	for (size_t i = 0; i < dwp->count; i++)
+		free_unit(&dwp->units[i]);
+	free(dwp->units);
+	sp_object_close(&dwp->file);
+	free(dwp);
 }
 
 /* The row of a unit, counted from 1; 0: none. */
@@ -176,9 +176,9 @@ static uint32_t find_row(const struct index *index, uint64_t id)
 }
 
 /* Unit number `row`, counted from 1, of a file without an index. */
-static struct slice split_unit(const struct sp_package *package, uint32_t row)
+static struct slice split_unit(const struct sp_dwp *dwp, uint32_t row)
 {
-	struct slice info = section(&package->file, ".debug_info.dwo"), unit = {0};
+	struct slice info = section(&dwp->file, ".debug_info.dwo"), unit = {0};
 
 	for (uint32_t i = 0; i < row; i++) {
 		uint64_t length = info.bytes > 4 ? number_at(info.at, 4) : 0;
@@ -192,17 +192,17 @@ static struct slice split_unit(const struct sp_package *package, uint32_t row)
 }
 
 /* What a unit has of the section in this column. */
-static struct slice contribution(const struct sp_package *package, uint32_t row, enum column column, const char *name)
+static struct slice contribution(const struct sp_dwp *dwp, uint32_t row, enum column column, const char *name)
 {
-	const struct index *index = &package->index;
+	const struct index *index = &dwp->index;
 
-	if (package->split)
-		return column == INFO ? split_unit(package, row) : section(&package->file, name);
+	if (dwp->split)
+		return column == INFO ? split_unit(dwp, row) : section(&dwp->file, name);
 	for (uint32_t i = 0; i < index->column_count; i++) {
 		size_t cell = ((size_t)(row - 1) * index->column_count + i) * 4;
 
 		if (number_at(index->columns + (size_t)i * 4, 4) == column)
-			return part(section(&package->file, name), number_at(index->offsets + cell, 4),
+			return part(section(&dwp->file, name), number_at(index->offsets + cell, 4),
 				number_at(index->sizes + cell, 4));
 	}
 	return (struct slice){0};
@@ -210,7 +210,7 @@ static struct slice contribution(const struct sp_package *package, uint32_t row,
 
 /* --- making a split unit a plain one ---------------------------------------------------------- */
 
-/* The abbreviation of the unit's own entry, in a table of abbreviations. */
+/* The abbreviation of the unit's own DIE, in a table of abbreviations. */
 struct abbreviation {
 	size_t attributes; /* where its list of them begins */
 	bool found;
@@ -249,7 +249,7 @@ static uint64_t base_address(Dwarf_Die *skeleton)
 	return dwarf_lowpc(skeleton, &low) ? 0 : low;
 }
 
-/* DWARF 5: without the id in its header, which a plain unit has not, there is room before the unit's entry for
+/* DWARF 5: without the id in its header, which a plain unit has not, there is room before the unit's DIE for
  * one more attribute of 8 bytes; its code moves to the front. */
 static int make_plain_5(struct unit *unit, struct slice info, struct slice abbrev, uint64_t base)
 {
@@ -278,7 +278,7 @@ static int make_plain_5(struct unit *unit, struct slice info, struct slice abbre
 	return (int)sizeof(low_pc);
 }
 
-/* Skips a value of a form that stands in a unit's own entry. */
+/* Skips a value of a form that stands in a unit's own DIE. */
 static bool skip_value(struct sp_input *in, uint64_t form)
 {
 	switch (form) {
@@ -383,10 +383,10 @@ static int add_section(Elf *elf, struct slice names, const char *name, struct sl
 }
 
 /* A table in the program: from the unit's base on. */
-static struct slice from_base(const struct sp_package *package, const char *name, Dwarf_Die *skeleton, unsigned base,
+static struct slice from_base(const struct sp_dwp *dwp, const char *name, Dwarf_Die *skeleton, unsigned base,
 	unsigned other_base)
 {
-	struct slice whole = section(package->program, name);
+	struct slice whole = section(dwp->program, name);
 	Dwarf_Attribute attribute;
 	Dwarf_Word offset = 0;
 
@@ -423,27 +423,27 @@ static Elf *begin_elf(void)
 	return elf;
 }
 
-static int make_elf(struct unit *unit, const struct sp_package *package, uint32_t row, Dwarf_Die *skeleton,
-	struct slice info, struct slice abbrev)
+static int make_elf(struct unit *unit, const struct sp_dwp *dwp, uint32_t row, Dwarf_Die *skeleton, struct slice info,
+	struct slice abbrev)
 {
 	struct slice rnglists = {0}, ranges = {0}, names = {(const uint8_t *)section_names, sizeof(section_names)};
 	Elf64_Half index = 0;
 	int rc = 0;
 
 	if (number_at(info.at + 4, 2) == 5)
-		rnglists = contribution(package, row, RNGLISTS, ".debug_rnglists.dwo");
+		rnglists = contribution(dwp, row, RNGLISTS, ".debug_rnglists.dwo");
 	else
-		ranges = from_base(package, ".debug_ranges", skeleton, DW_AT_GNU_ranges_base, 0);
+		ranges = from_base(dwp, ".debug_ranges", skeleton, DW_AT_GNU_ranges_base, 0);
 	const struct {
 		const char *name;
 		struct slice contents;
 	} sections[] = {
 		{".debug_info", info},
 		{".debug_abbrev", abbrev},
-		{".debug_str", section(&package->file, ".debug_str.dwo")},
-		{".debug_str_offsets", contribution(package, row, STR_OFFSETS, ".debug_str_offsets.dwo")},
+		{".debug_str", section(&dwp->file, ".debug_str.dwo")},
+		{".debug_str_offsets", contribution(dwp, row, STR_OFFSETS, ".debug_str_offsets.dwo")},
 		{".debug_rnglists", rnglists},
-		{".debug_addr", from_base(package, ".debug_addr", skeleton, DW_AT_addr_base, DW_AT_GNU_addr_base)},
+		{".debug_addr", from_base(dwp, ".debug_addr", skeleton, DW_AT_addr_base, DW_AT_GNU_addr_base)},
 		{".debug_ranges", ranges},
 		{".shstrtab", names},
 	};
@@ -473,19 +473,18 @@ static size_t abbreviations_at(uint64_t version)
 }
 
 /* The unit's abbreviations, from the first one on. */
-static struct slice abbreviations(const struct sp_package *package, uint32_t row, struct slice info)
+static struct slice abbreviations(const struct sp_dwp *dwp, uint32_t row, struct slice info)
 {
-	struct slice all = contribution(package, row, ABBREV, ".debug_abbrev.dwo");
+	struct slice all = contribution(dwp, row, ABBREV, ".debug_abbrev.dwo");
 	uint64_t offset = version_of(info) ? number_at(info.at + abbreviations_at(version_of(info)), 4) : 0;
 
 	return offset <= all.bytes ? part(all, offset, all.bytes - offset) : (struct slice){0};
 }
 
-static int make_unit(struct unit *unit, const struct sp_package *package, uint32_t row, Dwarf_Die *skeleton,
-	Dwarf_Die *body)
+static int make_unit(struct unit *unit, const struct sp_dwp *dwp, uint32_t row, Dwarf_Die *skeleton, Dwarf_Die *body)
 {
-	struct slice info = contribution(package, row, INFO, ".debug_info.dwo");
-	struct slice abbrev = abbreviations(package, row, info);
+	struct slice info = contribution(dwp, row, INFO, ".debug_info.dwo");
+	struct slice abbrev = abbreviations(dwp, row, info);
 	uint64_t version = version_of(info), base = base_address(skeleton);
 	Dwarf_CU *cu = NULL;
 	int more;
@@ -500,7 +499,7 @@ static int make_unit(struct unit *unit, const struct sp_package *package, uint32
 	more = version == 5 ? make_plain_5(unit, info, abbrev, base) : make_plain_4(unit, info, abbrev, base);
 	if (more < 0)
 		return more;
-	more = make_elf(unit, package, row, skeleton, (struct slice){unit->info, info.bytes},
+	more = make_elf(unit, dwp, row, skeleton, (struct slice){unit->info, info.bytes},
 		(struct slice){unit->abbrev, abbrev.bytes + (size_t)more});
 	if (more)
 		return more;
@@ -509,22 +508,22 @@ static int make_unit(struct unit *unit, const struct sp_package *package, uint32
 	return unit->dwarf && !dwarf_get_units(unit->dwarf, NULL, &cu, NULL, NULL, body, NULL) ? 0 : -ENOENT;
 }
 
-static int read_files(const struct sp_package *package, uint32_t row, struct sp_files *files)
+static int read_files(const struct sp_dwp *dwp, uint32_t row, struct sp_file_table *files)
 {
-	struct slice line = contribution(package, row, LINE, ".debug_line.dwo");
-	struct slice str = section(&package->file, ".debug_str.dwo");
+	struct slice line = contribution(dwp, row, LINE, ".debug_line.dwo");
+	struct slice str = section(&dwp->file, ".debug_str.dwo");
 	struct sp_file_texts texts = {.str = (const char *)str.at, .str_bytes = str.bytes};
-	struct sp_lines lines = {0};
-	struct sp_spans no_code = {0};
-	int rc = line.at ? sp_lines_read(&lines, line.at, line.bytes, 0, &no_code) : 0;
+	struct sp_line_table lines = {0};
+	struct sp_interval_map no_code = {0};
+	int rc = line.at ? sp_line_table_read(&lines, line.at, line.bytes, 0, &no_code) : 0;
 
 	if (!rc && line.at)
-		rc = sp_files_read(files, &lines.tables, &texts);
-	sp_lines_free(&lines);
+		rc = sp_file_table_read(files, &lines.tables, &texts);
+	sp_line_table_free(&lines);
 	return rc;
 }
 
-static bool has_id(const struct sp_package *package, uint32_t row, struct slice info, uint64_t id)
+static bool has_id(const struct sp_dwp *dwp, uint32_t row, struct slice info, uint64_t id)
 {
 	struct id_place place;
 
@@ -532,55 +531,54 @@ static bool has_id(const struct sp_package *package, uint32_t row, struct slice 
 		return info.bytes > 20 && info.at[6] == DW_UT_split_compile && number_at(info.at + 12, 8) == id;
 	if (version_of(info) != 4)
 		return false;
-	place = find_id_4(info, abbreviations(package, row, info));
+	place = find_id_4(info, abbreviations(dwp, row, info));
 	return place.found && number_at(info.at + place.value, 8) == id;
 }
 
-static uint32_t find_split(const struct sp_package *package, uint64_t id)
+static uint32_t find_split(const struct sp_dwp *dwp, uint64_t id)
 {
 	struct slice info;
 
-	for (uint32_t row = 1; row < SPLIT_UNITS_LIMIT && (info = split_unit(package, row)).at; row++)
-		if (has_id(package, row, info, id))
+	for (uint32_t row = 1; row < SPLIT_UNITS_LIMIT && (info = split_unit(dwp, row)).at; row++)
+		if (has_id(dwp, row, info, id))
 			return row;
 	return 0;
 }
 
 /* The row of a skeleton unit's split part; 0: none. */
-static uint32_t find_unit(const struct sp_package *package, Dwarf_Die *skeleton)
+static uint32_t find_unit(const struct sp_dwp *dwp, Dwarf_Die *skeleton)
 {
 	uint8_t type;
 	uint64_t id;
 
 	if (dwarf_cu_info(skeleton->cu, NULL, &type, NULL, NULL, &id, NULL, NULL) || type != DW_UT_skeleton)
 		return 0;
-	return package->split ? find_split(package, id) : find_row(&package->index, id);
+	return dwp->split ? find_split(dwp, id) : find_row(&dwp->index, id);
 }
 
-bool sp_package_has(const struct sp_package *package, Dwarf_Die *skeleton)
+bool sp_dwp_has(const struct sp_dwp *dwp, Dwarf_Die *skeleton)
 {
-	return find_unit(package, skeleton);
+	return find_unit(dwp, skeleton);
 }
 
-int sp_package_find(struct sp_package *package, Dwarf_Die *skeleton, Dwarf_Die *body, struct sp_files *files,
-	size_t *bytes)
+int sp_dwp_find(struct sp_dwp *dwp, Dwarf_Die *skeleton, Dwarf_Die *body, struct sp_file_table *files, size_t *bytes)
 {
-	uint32_t row = find_unit(package, skeleton);
+	uint32_t row = find_unit(dwp, skeleton);
 	struct unit unit = {0};
 	int rc;
 
 	if (!row)
 		return -ENOENT;
-	if (sp_array_room(&package->units, &package->capacity, package->count + 1, sizeof(unit)))
+	if (sp_array_room(&dwp->units, &dwp->capacity, dwp->count + 1, sizeof(unit)))
 		return -ENOMEM;
-	rc = make_unit(&unit, package, row, skeleton, body);
+	rc = make_unit(&unit, dwp, row, skeleton, body);
 	if (!rc)
-		rc = read_files(package, row, files);
+		rc = read_files(dwp, row, files);
 	if (rc) {
 		free_unit(&unit);
 		return rc;
 	}
-	package->units[package->count++] = unit;
+	dwp->units[dwp->count++] = unit;
 	*bytes = unit.bytes + files->count * sizeof(*files->list);
 	return 0;
 }

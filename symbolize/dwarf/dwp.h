@@ -9,23 +9,22 @@
 #include "symbolize/dwarf/file_table.h"
 #include "symbolize/elf/object.h"
 
-struct sp_package;
+struct sp_dwp;
 
-/* Opens the package of `object`, at `path`; both must outlive it. NULL: there is none, or none that can be read; *error:
+/* Opens the .dwp file of `object`, at `path`; both must outlive it. NULL: there is none, or none that can be read; *error:
  * 0, or why the file could not be opened. */
-struct sp_package *sp_package_open(const char *path, const struct sp_object *object, int *error);
+struct sp_dwp *sp_dwp_open(const char *path, const struct sp_object *object, int *error);
 
 /* The same for a file of one source's split parts. */
-struct sp_package *sp_package_open_split(const char *path, const struct sp_object *object, int *error);
-void sp_package_close(struct sp_package *package); /* NULL: nothing */
+struct sp_dwp *sp_dwp_open_dwo(const char *path, const struct sp_object *object, int *error);
+void sp_dwp_close(struct sp_dwp *dwp); /* NULL: nothing */
 
 /* Is the split part of a skeleton unit in it? */
-bool sp_package_has(const struct sp_package *package, Dwarf_Die *skeleton);
+bool sp_dwp_has(const struct sp_dwp *dwp, Dwarf_Die *skeleton);
 
-/* Finds the split part of a skeleton unit of the object. *body: its entry, which lives until
- * sp_package_close, as do *files: its own file table, empty when it shares the skeleton's; *bytes: what is held for
- * it until then. Returns 0, -ENOENT when the package has it not or in no form known here, or -ENOMEM. */
-int sp_package_find(struct sp_package *package, Dwarf_Die *skeleton, Dwarf_Die *body, struct sp_files *files,
-	size_t *bytes);
+/* Finds the split part of a skeleton unit of the object. *body: its DIE, which lives until
+ * sp_dwp_close, as do *files: its own file table, empty when it shares the skeleton's; *bytes: what is held for
+ * it until then. Returns 0, -ENOENT when the file does not have it, or not in a form known here, or -ENOMEM. */
+int sp_dwp_find(struct sp_dwp *dwp, Dwarf_Die *skeleton, Dwarf_Die *body, struct sp_file_table *files, size_t *bytes);
 
 #endif

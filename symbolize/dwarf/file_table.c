@@ -136,7 +136,8 @@ static int read_table(struct reader *r, const struct list *directories, struct l
 	return rc;
 }
 
-int sp_files_read(struct sp_files *files, const struct sp_line_tables *tables, const struct sp_file_texts *texts)
+int sp_file_table_read(struct sp_file_table *files, const struct sp_line_header *tables,
+	const struct sp_file_texts *texts)
 {
 	struct reader r = {
 		.in = {.at = tables->at, .end = tables->end}, .offset_bytes = tables->offset_bytes, .texts = texts};
@@ -157,12 +158,12 @@ int sp_files_read(struct sp_files *files, const struct sp_line_tables *tables, c
 		free(list.items);
 		return rc;
 	}
-	*files = (struct sp_files){.list = list.items, .count = list.count};
+	*files = (struct sp_file_table){.list = list.items, .count = list.count};
 	return 0;
 }
 
-void sp_files_free(struct sp_files *files)
+void sp_file_table_free(struct sp_file_table *files)
 {
 	free(files->list);
-	*files = (struct sp_files){0};
+	*files = (struct sp_file_table){0};
 }

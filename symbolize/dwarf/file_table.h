@@ -17,14 +17,15 @@ struct sp_file_entry {
 	const char *kept; /* the whole path, once it was asked for: for the user */
 };
 
-struct sp_files {
+struct sp_file_table {
 	struct sp_file_entry *list; /* list[0] is never used before DWARF 5 */
 	size_t count;
 };
 
 /* Reads the table; a damaged one, or one in a form that no compiler writes, leaves it empty. Texts
  * live in the sections. Returns 0 or -ENOMEM. */
-int sp_files_read(struct sp_files *files, const struct sp_line_tables *tables, const struct sp_file_texts *texts);
-void sp_files_free(struct sp_files *files);
+int sp_file_table_read(struct sp_file_table *files, const struct sp_line_header *tables,
+	const struct sp_file_texts *texts);
+void sp_file_table_free(struct sp_file_table *files);
 
 #endif

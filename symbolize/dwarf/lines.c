@@ -18,13 +18,13 @@ struct program {
 	struct sp_input in;
 	struct sp_line_rules rules;
 	uint32_t reciprocal; /* of the line range, times 65536 */
-	struct sp_row row;
+	struct sp_line_row row;
 };
 
 enum event { ROW, END_OF_SEQUENCE, END_OF_PROGRAM };
 
 /* Leaves program->in at the first instruction. */
-static bool read_header(struct program *program, struct sp_line_tables *tables)
+static bool read_header(struct program *program, struct sp_line_header *tables)
 {
 	struct sp_line_rules *rules = &program->rules;
 	struct sp_input *in = &program->in;
@@ -59,7 +59,7 @@ static bool read_header(struct program *program, struct sp_line_tables *tables)
 	sp_skip(in, rules->opcode_base ? rules->opcode_base - 1u : 0);
 	if (in->bad || !rules->line_range || !rules->opcode_base || in->at > first)
 		return false;
-	*tables = (struct sp_line_tables){
+	*tables = (struct sp_line_header){
 		.at = in->at, .end = first, .version = version, .offset_bytes = (uint8_t)offset_bytes};
 	in->at = first;
 	return true;
@@ -68,7 +68,7 @@ static bool read_header(struct program *program, struct sp_line_tables *tables)
 static void begin(struct program *program)
 {
 	program->reciprocal = 65536u / program->rules.line_range + 1;
-	program->row = (struct sp_row){.file = 1, .line = 1};
+	program->row = (struct sp_line_row){.file = 1, .line = 1};
 }
 
 /* Returns whether that was the end of a sequence. */
@@ -101,7 +101,7 @@ static void run_standard(struct program *program, unsigned opcode)
 {
 	const struct sp_line_rules *rules = &program->rules;
 	struct sp_input *in = &program->in;
-	struct sp_row *row = &program->row;
+	struct sp_line_row *row = &program->row;
 
 	switch (opcode) {
 	case DW_LNS_advance_pc:
@@ -157,7 +157,7 @@ static enum event run(struct program *program)
 	return END_OF_PROGRAM;
 }
 
-static int add_mark(struct sp_lines *lines, const struct program *program)
+static int add_mark(struct sp_line_table *lines, const struct program *program)
 {
 	if (sp_array_room(&lines->marks, &lines->capacity, lines->count + 1, sizeof(*lines->marks)))
 		return -ENOMEM;
@@ -166,20 +166,20 @@ static int add_mark(struct sp_lines *lines, const struct program *program)
 }
 
 /* Ends the sequence of the marks from `first`: kept if it is about code that is there. */
-static int end_sequence(struct sp_lines *lines, const struct program *program, size_t first,
-	const struct sp_spans *code)
+static int end_sequence(struct sp_line_table *lines, const struct program *program, size_t first,
+	const struct sp_interval_map *code)
 {
 	uint64_t low = first < lines->count ? lines->marks[first].row.address : 0;
 
-	if (first < lines->count && low < program->row.address && sp_spans_find(code, low))
-		return sp_spans_add(&lines->sequences, low, program->row.address, (uint32_t)(lines->count - first),
-			(uint32_t)first);
+	if (first < lines->count && low < program->row.address && sp_interval_map_find(code, low))
+		return sp_interval_map_add(&lines->sequences, low, program->row.address,
+			(uint32_t)(lines->count - first), (uint32_t)first);
 	lines->count = first;
 	return 0;
 }
 
 /* Returns 0 or -ENOMEM. */
-static int collect(struct sp_lines *lines, struct program *program, const struct sp_spans *code)
+static int collect(struct sp_line_table *lines, struct program *program, const struct sp_interval_map *code)
 {
 	size_t first = 0, rows = 0;
 	uint32_t in_sequence = 0;
@@ -202,8 +202,8 @@ static int collect(struct sp_lines *lines, struct program *program, const struct
 	return rc;
 }
 
-int sp_lines_read(struct sp_lines *lines, const uint8_t *section, size_t bytes, uint64_t offset,
-	const struct sp_spans *code)
+int sp_line_table_read(struct sp_line_table *lines, const uint8_t *section, size_t bytes, uint64_t offset,
+	const struct sp_interval_map *code)
 {
 	struct program program = {0};
 	int rc;
@@ -216,19 +216,19 @@ int sp_lines_read(struct sp_lines *lines, const uint8_t *section, size_t bytes, 
 	lines->rules = program.rules;
 	begin(&program);
 	rc = collect(lines, &program, code);
-	sp_spans_sort(&lines->sequences);
+	sp_interval_map_sort(&lines->sequences);
 	return rc;
 }
 
-void sp_lines_free(struct sp_lines *lines)
+void sp_line_table_free(struct sp_line_table *lines)
 {
 	free(lines->marks);
-	sp_spans_free(&lines->sequences);
-	*lines = (struct sp_lines){0};
+	sp_interval_map_free(&lines->sequences);
+	*lines = (struct sp_line_table){0};
 }
 
 /* The last of a sequence's marks at or before the address. */
-static const struct sp_line_mark *find_mark(const struct sp_lines *lines, const struct sp_span *sequence,
+static const struct sp_line_mark *find_mark(const struct sp_line_table *lines, const struct sp_interval *sequence,
 	uint64_t address)
 {
 	size_t from = sequence->index, to = from + sequence->rank;
@@ -244,9 +244,9 @@ static const struct sp_line_mark *find_mark(const struct sp_lines *lines, const 
 	return &lines->marks[from];
 }
 
-bool sp_lines_find(const struct sp_lines *lines, uint64_t address, struct sp_row *row)
+bool sp_line_table_find(const struct sp_line_table *lines, uint64_t address, struct sp_line_row *row)
 {
-	const struct sp_span *sequence = sp_spans_find(&lines->sequences, address);
+	const struct sp_interval *sequence = sp_interval_map_find(&lines->sequences, address);
 	const struct sp_line_mark *mark = sequence ? find_mark(lines, sequence, address) : NULL;
 	struct program program = {.rules = lines->rules};
 

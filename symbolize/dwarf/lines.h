@@ -12,14 +12,14 @@
 
 #include "symbolize/base/interval_map.h"
 
-struct sp_row {
+struct sp_line_row {
 	uint64_t address;
 	uint32_t file; /* index into the unit's file table */
 	uint32_t line; /* 0: no source line */
 };
 
-/* The names of directories and files in a program's header, for sp_files_read. */
-struct sp_line_tables {
+/* The names of directories and files in a program's header, for sp_file_table_read. */
+struct sp_line_header {
 	const uint8_t *at, *end; /* NULL: none */
 	unsigned version;
 	uint8_t offset_bytes;
@@ -35,26 +35,26 @@ struct sp_line_rules {
 
 /* A row, and where the program goes on behind it. */
 struct sp_line_mark {
-	struct sp_row row;
+	struct sp_line_row row;
 	const uint8_t *at;
 };
 
 /* Of the rows, which are many, only some are kept: the others are worked out again from there. */
-struct sp_lines {
+struct sp_line_table {
 	struct sp_line_mark *marks;
 	size_t count, capacity;
-	struct sp_spans sequences;    /* index: the first mark, rank: the number of marks */
-	struct sp_line_tables tables; /* in the section */
+	struct sp_interval_map sequences; /* index: the first mark, rank: the number of marks */
+	struct sp_line_header tables;     /* in the section */
 	struct sp_line_rules rules;
 };
 
 /* Runs the program at `offset` of a .debug_line section, which must live as long as the lines, keeping the sequences
  * that start within `code`. Damaged programs yield what came before the damage. Returns 0 or -ENOMEM. */
-int sp_lines_read(struct sp_lines *lines, const uint8_t *section, size_t bytes, uint64_t offset,
-	const struct sp_spans *code);
-void sp_lines_free(struct sp_lines *lines);
+int sp_line_table_read(struct sp_line_table *lines, const uint8_t *section, size_t bytes, uint64_t offset,
+	const struct sp_interval_map *code);
+void sp_line_table_free(struct sp_line_table *lines);
 
 /* Fills in the row in force at the address; false: there is none. */
-bool sp_lines_find(const struct sp_lines *lines, uint64_t address, struct sp_row *row);
+bool sp_line_table_find(const struct sp_line_table *lines, uint64_t address, struct sp_line_row *row);
 
 #endif

@@ -1,4 +1,4 @@
-/* Lists of address ranges (DWARF 2 to 5). libdw reads them too, but looks each list up from the entry's
+/* Lists of address ranges (DWARF 2 to 5). libdw reads them too, but looks each list up from the DIE's
  * attributes again at every range. */
 #ifndef SP_SYMBOLIZE_DWARF_RANGES_H
 #define SP_SYMBOLIZE_DWARF_RANGES_H

@@ -13,8 +13,8 @@
 #define RANGES_LIMIT 65536u
 
 struct walk {
-	struct sp_entry_walk entries;
-	const struct sp_spans *code;
+	struct sp_die_walk dies;
+	const struct sp_interval_map *code;
 	const struct sp_wanted *wanted;
 	bool deep;
 	int rc;
@@ -36,45 +36,47 @@ static bool is_wanted(const struct sp_wanted *wanted, uint64_t low, uint64_t hig
 }
 
 /* Adds a range, if it is wanted; one outside of code is what remains of a function the linker dropped. */
-static int add_range(const struct walk *walk, struct sp_spans *spans, uint64_t low, uint64_t high, uint32_t rank,
-	size_t index)
+static int add_range(const struct walk *walk, struct sp_interval_map *intervals, uint64_t low, uint64_t high,
+	uint32_t rank, size_t index)
 {
-	if ((walk->code && !sp_spans_find(walk->code, low)) || (walk->wanted && !is_wanted(walk->wanted, low, high)))
+	if ((walk->code && !sp_interval_map_find(walk->code, low)) ||
+		(walk->wanted && !is_wanted(walk->wanted, low, high)))
 		return 0;
-	return sp_spans_add(spans, low, high, rank, (uint32_t)index);
+	return sp_interval_map_add(intervals, low, high, rank, (uint32_t)index);
 }
 
-/* Adds those of the entry. */
-static int add_ranges(const struct walk *walk, struct sp_spans *spans, Dwarf_Die *die, uint32_t rank, size_t index)
+/* Adds those of the DIE. */
+static int add_ranges(const struct walk *walk, struct sp_interval_map *intervals, Dwarf_Die *libdw_die, uint32_t rank,
+	size_t index)
 {
 	Dwarf_Addr base, low, high;
 	ptrdiff_t offset = 0;
 	int rc = 0;
 
 	for (unsigned i = 0; i < RANGES_LIMIT && !rc; i++) {
-		offset = dwarf_ranges(die, offset, &base, &low, &high);
+		offset = dwarf_ranges(libdw_die, offset, &base, &low, &high);
 		if (offset <= 0)
 			break;
-		rc = add_range(walk, spans, low, high, rank, index);
+		rc = add_range(walk, intervals, low, high, rank, index);
 	}
 	return rc;
 }
 
-static bool has_code(Dwarf_Die *die)
+static bool has_code(Dwarf_Die *libdw_die)
 {
-	return dwarf_hasattr(die, DW_AT_low_pc) || dwarf_hasattr(die, DW_AT_ranges);
+	return dwarf_hasattr(libdw_die, DW_AT_low_pc) || dwarf_hasattr(libdw_die, DW_AT_ranges);
 }
 
-static int add_unit(struct sp_units *units, const Dwarf_Die *die)
+static int add_unit(struct sp_units *units, const Dwarf_Die *libdw_die)
 {
 	if (sp_array_room(&units->list, &units->capacity, units->count + 1, sizeof(*units->list)))
 		return -ENOMEM;
-	units->list[units->count++] = (struct sp_unit){.die = *die};
+	units->list[units->count++] = (struct sp_unit){.die = *libdw_die};
 	return 0;
 }
 
 /* Units that do not tell their ranges themselves may have them in .debug_aranges. */
-static int add_aranges(struct sp_units *units, Dwarf *dwarf, const struct sp_spans *code)
+static int add_aranges(struct sp_units *units, Dwarf *dwarf, const struct sp_interval_map *code)
 {
 	struct sp_unit *unit = NULL;
 	Dwarf_Aranges *aranges;
@@ -87,47 +89,48 @@ static int add_aranges(struct sp_units *units, Dwarf *dwarf, const struct sp_spa
 		Dwarf_Addr low;
 		Dwarf_Word bytes;
 		Dwarf_Off offset;
-		Dwarf_Die die;
+		Dwarf_Die libdw_die;
 
 		if (dwarf_getarangeinfo(dwarf_onearange(aranges, i), &low, &bytes, &offset))
 			continue;
-		if (!sp_spans_find(code, low) || !dwarf_offdie(dwarf, offset, &die) || has_code(&die))
+		if (!sp_interval_map_find(code, low) || !dwarf_offdie(dwarf, offset, &libdw_die) ||
+			has_code(&libdw_die))
 			continue;
-		if (!unit || unit->die.addr != die.addr) {
-			rc = add_unit(units, &die);
+		if (!unit || unit->die.addr != libdw_die.addr) {
+			rc = add_unit(units, &libdw_die);
 			unit = rc ? NULL : &units->list[units->count - 1];
 		}
 		if (!rc)
-			rc = sp_spans_add(&units->spans, low, low + bytes, 0, (uint32_t)units->count - 1);
+			rc = sp_interval_map_add(&units->intervals, low, low + bytes, 0, (uint32_t)units->count - 1);
 	}
 	return rc;
 }
 
-int sp_units_load(struct sp_units *units, Dwarf *dwarf, const struct sp_spans *code)
+int sp_units_load(struct sp_units *units, Dwarf *dwarf, const struct sp_interval_map *code)
 {
 	struct walk walk = {.code = code};
 	bool rangeless = false;
 	Dwarf_CU *cu = NULL;
-	Dwarf_Die die;
+	Dwarf_Die libdw_die;
 	uint8_t type;
 	int rc = 0;
 
-	while (!rc && !dwarf_get_units(dwarf, cu, &cu, NULL, &type, &die, NULL)) {
-		size_t before = units->spans.count;
+	while (!rc && !dwarf_get_units(dwarf, cu, &cu, NULL, &type, &libdw_die, NULL)) {
+		size_t before = units->intervals.count;
 
 		if (type != DW_UT_compile && type != DW_UT_skeleton)
 			continue;
-		if (!has_code(&die)) {
+		if (!has_code(&libdw_die)) {
 			rangeless = true;
 			continue;
 		}
-		rc = add_ranges(&walk, &units->spans, &die, 0, units->count);
-		if (!rc && units->spans.count > before)
-			rc = add_unit(units, &die);
+		rc = add_ranges(&walk, &units->intervals, &libdw_die, 0, units->count);
+		if (!rc && units->intervals.count > before)
+			rc = add_unit(units, &libdw_die);
 	}
 	if (!rc && rangeless)
 		rc = add_aranges(units, dwarf, code);
-	sp_spans_sort(&units->spans);
+	sp_interval_map_sort(&units->intervals);
 	return rc;
 }
 
@@ -138,12 +141,12 @@ static void free_functions(struct sp_unit *unit)
 
 		if (!inlines)
 			continue;
-		sp_spans_free(&inlines->spans);
+		sp_interval_map_free(&inlines->intervals);
 		free(inlines->list);
 		free(inlines);
 	}
 	free(unit->functions);
-	sp_spans_free(&unit->spans);
+	sp_interval_map_free(&unit->intervals);
 	unit->functions = NULL;
 	unit->count = unit->capacity = 0;
 }
@@ -151,9 +154,9 @@ static void free_functions(struct sp_unit *unit)
 void sp_unit_release(struct sp_unit *unit)
 {
 	free_functions(unit);
-	sp_lines_free(&unit->lines);
-	sp_files_free(&unit->files);
-	sp_entries_close(&unit->entries);
+	sp_line_table_free(&unit->lines);
+	sp_file_table_free(&unit->files);
+	sp_dies_close(&unit->dies);
 	unit->depth = SP_UNIT_UNREAD;
 }
 
@@ -161,55 +164,58 @@ void sp_units_free(struct sp_units *units)
 {
 	for (size_t i = 0; i < units->count; i++) {
 		sp_unit_release(&units->list[i]);
-		sp_files_free(&units->list[i].body_files);
+		sp_file_table_free(&units->list[i].body_files);
 	}
 	free(units->list);
-	sp_spans_free(&units->spans);
+	sp_interval_map_free(&units->intervals);
 	*units = (struct sp_units){0};
 }
 
 /* Adds those of a list; -ENOENT: libdw must read it. */
-static int add_list(const struct walk *walk, struct sp_spans *spans, uint64_t offset, uint32_t rank, size_t index)
+static int add_list(const struct walk *walk, struct sp_interval_map *intervals, uint64_t offset, uint32_t rank,
+	size_t index)
 {
-	struct sp_range_walk ranges = sp_ranges_begin(&walk->entries.entries->lists, offset);
+	struct sp_range_walk ranges = sp_ranges_begin(&walk->dies.dies->lists, offset);
 	uint64_t low, high;
 	int rc = 0;
 
 	for (unsigned i = 0; i < RANGES_LIMIT && !rc && sp_ranges_next(&ranges, &low, &high); i++)
-		rc = add_range(walk, spans, low, high, rank, index);
+		rc = add_range(walk, intervals, low, high, rank, index);
 	return ranges.foreign ? -ENOENT : rc;
 }
 
-/* Adds the entry's ranges, as far as they are code (NULL: all) and wanted. */
-static int add_code(struct walk *walk, struct sp_spans *spans, const struct sp_entry *entry, uint32_t rank,
+/* Adds the DIE's ranges, as far as they are code (NULL: all) and wanted. */
+static int add_code(struct walk *walk, struct sp_interval_map *intervals, const struct sp_die *die, uint32_t rank,
 	size_t index)
 {
-	size_t before = spans->count;
-	Dwarf_Die die;
+	size_t before = intervals->count;
+	Dwarf_Die libdw_die;
 	int rc;
 
-	if (entry->code == SP_CODE_NONE)
+	if (die->code == SP_CODE_NONE)
 		return 0;
-	if (entry->code == SP_CODE_RANGE)
-		return add_range(walk, spans, entry->low, entry->high, rank, index);
-	rc = entry->code == SP_CODE_LIST ? add_list(walk, spans, entry->low, rank, index) : -ENOENT;
+	if (die->code == SP_CODE_RANGE)
+		return add_range(walk, intervals, die->low, die->high, rank, index);
+	rc = die->code == SP_CODE_LIST ? add_list(walk, intervals, die->low, rank, index) : -ENOENT;
 	if (rc != -ENOENT)
 		return rc;
-	spans->count = before;
-	return sp_entry_die(walk->entries.entries, entry->at, &die) ? add_ranges(walk, spans, &die, rank, index) : 0;
+	intervals->count = before;
+	return sp_die_for_libdw(walk->dies.dies, die->at, &libdw_die)
+		? add_ranges(walk, intervals, &libdw_die, rank, index)
+		: 0;
 }
 
-static void add_function(struct walk *walk, struct sp_unit *unit, const struct sp_entry *entry)
+static void add_function(struct walk *walk, struct sp_unit *unit, const struct sp_die *die)
 {
-	size_t before = unit->spans.count;
+	size_t before = unit->intervals.count;
 
-	if (entry->code == SP_CODE_NONE)
+	if (die->code == SP_CODE_NONE)
 		return;
 	walk->rc = sp_array_room(&unit->functions, &unit->capacity, unit->count + 1, sizeof(*unit->functions));
 	if (!walk->rc)
-		walk->rc = add_code(walk, &unit->spans, entry, 0, unit->count);
-	if (!walk->rc && unit->spans.count > before)
-		unit->functions[unit->count++] = (struct sp_function){.at = entry->at};
+		walk->rc = add_code(walk, &unit->intervals, die, 0, unit->count);
+	if (!walk->rc && unit->intervals.count > before)
+		unit->functions[unit->count++] = (struct sp_subprogram){.at = die->at};
 }
 
 /* Where compilers put functions: in units and namespaces. The deep walk, made only when that was
@@ -222,56 +228,58 @@ static bool may_hold_functions(unsigned tag, bool deep)
 /* The walk stands at the first child. */
 static void collect_functions(struct walk *walk, struct sp_unit *unit, unsigned depth)
 {
-	struct sp_entry entry;
+	struct sp_die die;
 
-	while (!walk->rc && sp_entry_next(&walk->entries, &entry)) {
-		if (entry.tag == DW_TAG_subprogram)
-			add_function(walk, unit, &entry);
-		if (entry.children && depth < DEPTH_LIMIT && may_hold_functions(entry.tag, walk->deep))
+	while (!walk->rc && sp_die_next(&walk->dies, &die)) {
+		if (die.tag == DW_TAG_subprogram)
+			add_function(walk, unit, &die);
+		if (die.children && depth < DEPTH_LIMIT && may_hold_functions(die.tag, walk->deep))
 			collect_functions(walk, unit, depth + 1);
 		else
-			sp_entry_skip_children(&walk->entries, &entry);
+			sp_die_skip_children(&walk->dies, &die);
 	}
 }
 
-static void read_functions(struct sp_unit *unit, enum sp_unit_depth depth, const struct sp_spans *code, size_t *cost)
+static void read_functions(struct sp_unit *unit, enum sp_unit_depth depth, const struct sp_interval_map *code,
+	size_t *cost)
 {
 	struct walk walk = {.code = code, .deep = depth == SP_UNIT_DEEP};
-	struct sp_entry body;
+	struct sp_die body;
 
 	free_functions(unit);
-	if (!unit->entries.header)
-		walk.rc = sp_entries_open(&unit->entries, &unit->body, unit->body.addr == unit->die.addr);
-	walk.entries = (struct sp_entry_walk){.entries = &unit->entries, .at = unit->body.addr};
-	if (!walk.rc && sp_entry_next(&walk.entries, &body) && body.children)
+	if (!unit->dies.header)
+		walk.rc = sp_dies_open(&unit->dies, &unit->body, unit->body.addr == unit->die.addr);
+	walk.dies = (struct sp_die_walk){.dies = &unit->dies, .at = unit->body.addr};
+	if (!walk.rc && sp_die_next(&walk.dies, &body) && body.children)
 		collect_functions(&walk, unit, 0);
-	sp_spans_sort(&unit->spans);
+	sp_interval_map_sort(&unit->intervals);
 	unit->depth = depth;
 	*cost += unit->count * 2;
 }
 
-struct sp_function *sp_unit_function(struct sp_unit *unit, uint64_t address, const struct sp_spans *code, size_t *cost)
+struct sp_subprogram *sp_unit_function(struct sp_unit *unit, uint64_t address, const struct sp_interval_map *code,
+	size_t *cost)
 {
-	const struct sp_span *span;
+	const struct sp_interval *interval;
 
 	if (unit->depth == SP_UNIT_UNREAD)
 		read_functions(unit, SP_UNIT_SHALLOW, code, cost);
-	span = sp_spans_find(&unit->spans, address);
-	if (!span && unit->depth == SP_UNIT_SHALLOW) {
+	interval = sp_interval_map_find(&unit->intervals, address);
+	if (!interval && unit->depth == SP_UNIT_SHALLOW) {
 		read_functions(unit, SP_UNIT_DEEP, code, cost);
-		span = sp_spans_find(&unit->spans, address);
+		interval = sp_interval_map_find(&unit->intervals, address);
 	}
-	return span ? &unit->functions[span->index] : NULL;
+	return interval ? &unit->functions[interval->index] : NULL;
 }
 
-static void add_inline(struct walk *walk, struct sp_inlines *inlines, const struct sp_entry *entry, uint32_t parent,
+static void add_inline(struct walk *walk, struct sp_inlines *inlines, const struct sp_die *die, uint32_t parent,
 	unsigned depth)
 {
 	walk->rc = sp_array_room(&inlines->list, &inlines->capacity, inlines->count + 1, sizeof(*inlines->list));
 	if (walk->rc)
 		return;
-	inlines->list[inlines->count] = (struct sp_inline){.at = entry->at, .parent = parent};
-	walk->rc = add_code(walk, &inlines->spans, entry, depth, inlines->count++);
+	inlines->list[inlines->count] = (struct sp_inline){.at = die->at, .parent = parent};
+	walk->rc = add_code(walk, &inlines->intervals, die, depth, inlines->count++);
 }
 
 static bool is_scope(unsigned tag)
@@ -284,36 +292,35 @@ static bool is_scope(unsigned tag)
  * always let a block cover what was inlined in it. */
 static void collect_inlines(struct walk *walk, struct sp_inlines *inlines, uint32_t around, unsigned depth)
 {
-	struct sp_entry entry;
+	struct sp_die die;
 
-	while (!walk->rc && sp_entry_next(&walk->entries, &entry)) {
+	while (!walk->rc && sp_die_next(&walk->dies, &die)) {
 		uint32_t inner = around;
 
-		if (entry.tag == DW_TAG_inlined_subroutine) {
+		if (die.tag == DW_TAG_inlined_subroutine) {
 			inner = (uint32_t)inlines->count;
-			add_inline(walk, inlines, &entry, around, depth);
+			add_inline(walk, inlines, &die, around, depth);
 		}
-		if (entry.children && depth < DEPTH_LIMIT && is_scope(entry.tag))
+		if (die.children && depth < DEPTH_LIMIT && is_scope(die.tag))
 			collect_inlines(walk, inlines, inner, depth + 1);
 		else
-			sp_entry_skip_children(&walk->entries, &entry);
+			sp_die_skip_children(&walk->dies, &die);
 	}
 }
 
-const struct sp_inlines *sp_function_inlines(const struct sp_unit *unit, struct sp_function *function,
+const struct sp_inlines *sp_subprogram_inlines(const struct sp_unit *unit, struct sp_subprogram *function,
 	const struct sp_wanted *wanted, size_t *cost)
 {
-	struct walk walk = {
-		.entries = {.entries = &unit->entries, .at = function->at}, .wanted = wanted->count ? wanted : NULL};
-	struct sp_entry entry;
+	struct walk walk = {.dies = {.dies = &unit->dies, .at = function->at}, .wanted = wanted->count ? wanted : NULL};
+	struct sp_die die;
 
 	if (!function->inlines) {
 		function->inlines = calloc(1, sizeof(*function->inlines));
 		if (!function->inlines)
 			return NULL;
-		if (sp_entry_next(&walk.entries, &entry) && entry.children)
+		if (sp_die_next(&walk.dies, &die) && die.children)
 			collect_inlines(&walk, function->inlines, SP_INLINE_NONE, 0);
-		sp_spans_sort(&function->inlines->spans);
+		sp_interval_map_sort(&function->inlines->intervals);
 		*cost += function->inlines->count * 2;
 	}
 	return function->inlines;

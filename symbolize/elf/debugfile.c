@@ -206,7 +206,7 @@ static bool package_in_directory(char path[PATH_MAX], size_t i, const char *prog
 	return directory;
 }
 
-bool sp_debugfile_package(char path[PATH_MAX], size_t i, const struct sp_object *with_dwarf,
+bool sp_debugfile_dwp(char path[PATH_MAX], size_t i, const struct sp_object *with_dwarf,
 	const struct sp_object *program, const char *program_path, const struct sp_symbols_context *context)
 {
 	const char *here = with_dwarf->path ? with_dwarf->path : "", *real = program->path ? program->path : here;

@@ -27,7 +27,7 @@ int sp_debugfile_open_alt(struct sp_object *found, Dwarf *dwarf, const struct sp
 /* Place number `i` where the DWARF package may be: beside the file with the DWARF, beside the program, and in the debug
  * directories, as gdb and lldb look for it. Puts its path, or "" for a place that is the same as another one. program_path:
  * as the target saw it. False: there are no more places. */
-bool sp_debugfile_package(char path[PATH_MAX], size_t i, const struct sp_object *with_dwarf,
+bool sp_debugfile_dwp(char path[PATH_MAX], size_t i, const struct sp_object *with_dwarf,
 	const struct sp_object *program, const char *program_path, const struct sp_symbols_context *context);
 
 /* The small symbol table some distributions pack into .gnu_debugdata. Returns 0 or -ENOENT. */

@@ -202,7 +202,7 @@ static int add(struct sp_frame_table *table, uint64_t low, uint64_t high, uint64
 	if (rc)
 		return rc;
 	table->places[table->count] = (struct sp_frame_place){offset, section};
-	return sp_spans_add(&table->code, low, high, SECTIONS - section, (uint32_t)table->count++);
+	return sp_interval_map_add(&table->code, low, high, SECTIONS - section, (uint32_t)table->count++);
 }
 
 static int read_section(struct sp_frame_table *table, uint8_t index)
@@ -240,7 +240,7 @@ int sp_frame_table_read(struct sp_frame_table *table, const struct sp_object *ob
 		rc = take_debug(&table->sections[2], debug);
 	for (uint8_t i = 0; i < SECTIONS && !rc; i++)
 		rc = read_section(table, i);
-	sp_spans_sort(&table->code);
+	sp_interval_map_sort(&table->code);
 	return rc;
 }
 
@@ -249,22 +249,22 @@ void sp_frame_table_free(struct sp_frame_table *table)
 	for (size_t i = 0; i < SECTIONS; i++)
 		free(table->sections[i].unpacked);
 	free(table->places);
-	sp_spans_free(&table->code);
+	sp_interval_map_free(&table->code);
 	*table = (struct sp_frame_table){0};
 }
 
 bool sp_frame_table_find(const struct sp_frame_table *table, uint64_t address, struct sp_frame_rules *rules)
 {
-	const struct sp_span *span = sp_spans_find(&table->code, address);
+	const struct sp_interval *interval = sp_interval_map_find(&table->code, address);
 	const struct sp_frame_section *section;
 	const struct sp_frame_place *place;
 	Dwarf_CFI_Entry entry;
 	struct cie cie;
 	uint64_t next;
 
-	if (!span)
+	if (!interval)
 		return false;
-	place = &table->places[span->index];
+	place = &table->places[interval->index];
 	section = &table->sections[place->section];
 	if (next_entry(section, place->offset, &next, &entry) || dwarf_cfi_cie_p(&entry))
 		return false;

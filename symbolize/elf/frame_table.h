@@ -27,7 +27,7 @@ struct sp_frame_table {
 	struct sp_frame_section sections[SP_FRAME_SECTIONS];
 	struct sp_frame_place *places;
 	size_t count, capacity;
-	struct sp_spans code; /* of each place */
+	struct sp_interval_map code; /* of each place */
 };
 
 /* The rules of some code, in the instructions of DWARF 5, 6.4.2. */

@@ -301,7 +301,7 @@ bool sp_object_is_compressed(const struct sp_object *object)
 	return false;
 }
 
-int sp_object_code(const struct sp_object *object, struct sp_spans *code)
+int sp_object_code(const struct sp_object *object, struct sp_interval_map *code)
 {
 	size_t count = 0;
 	int rc = 0;
@@ -314,8 +314,8 @@ int sp_object_code(const struct sp_object *object, struct sp_spans *code)
 		if (!gelf_getphdr(object->elf, (int)i, &segment))
 			break;
 		if (segment.p_type == PT_LOAD && (segment.p_flags & PF_X))
-			rc = sp_spans_add(code, segment.p_vaddr, segment.p_vaddr + segment.p_memsz, 0, 0);
+			rc = sp_interval_map_add(code, segment.p_vaddr, segment.p_vaddr + segment.p_memsz, 0, 0);
 	}
-	sp_spans_sort(code);
+	sp_interval_map_sort(code);
 	return rc;
 }

@@ -64,6 +64,6 @@ bool sp_object_has_dwarf(const struct sp_object *object);
 bool sp_object_is_compressed(const struct sp_object *object);
 
 /* The object's executable segments. Returns 0 or -ENOMEM. */
-int sp_object_code(const struct sp_object *object, struct sp_spans *code);
+int sp_object_code(const struct sp_object *object, struct sp_interval_map *code);
 
 #endif

@@ -98,7 +98,7 @@ static int add_stub(struct sp_plt *plt, uint64_t address, size_t bytes, const ch
 	if (sp_array_room(&plt->stubs, &plt->capacity, plt->count + 1, sizeof(*plt->stubs)))
 		return -ENOMEM;
 	plt->stubs[plt->count] = (struct sp_plt_stub){.target = target, .address = address};
-	return sp_spans_add(&plt->spans, address, address + bytes, 0, (uint32_t)plt->count++);
+	return sp_interval_map_add(&plt->intervals, address, address + bytes, 0, (uint32_t)plt->count++);
 }
 
 static int load_stubs(struct sp_plt *plt, const struct slots *slots, const struct sp_object *object,
@@ -138,7 +138,7 @@ int sp_plt_load(struct sp_plt *plt, const struct sp_object *object)
 		qsort(slots.list, slots.count, sizeof(*slots.list), compare_slots);
 	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]) && !rc; i++)
 		rc = load_stubs(plt, &slots, object, sections[i]);
-	sp_spans_sort(&plt->spans);
+	sp_interval_map_sort(&plt->intervals);
 	free(slots.list);
 	return rc;
 }
@@ -146,13 +146,13 @@ int sp_plt_load(struct sp_plt *plt, const struct sp_object *object)
 void sp_plt_free(struct sp_plt *plt)
 {
 	free(plt->stubs);
-	sp_spans_free(&plt->spans);
+	sp_interval_map_free(&plt->intervals);
 	*plt = (struct sp_plt){0};
 }
 
 const struct sp_plt_stub *sp_plt_find(const struct sp_plt *plt, uint64_t address)
 {
-	const struct sp_span *span = sp_spans_find(&plt->spans, address);
+	const struct sp_interval *interval = sp_interval_map_find(&plt->intervals, address);
 
-	return span ? &plt->stubs[span->index] : NULL;
+	return interval ? &plt->stubs[interval->index] : NULL;
 }

@@ -13,7 +13,7 @@ struct sp_plt_stub {
 struct sp_plt {
 	struct sp_plt_stub *stubs;
 	size_t count, capacity;
-	struct sp_spans spans;
+	struct sp_interval_map intervals;
 };
 
 /* Decodes .plt, .plt.sec and .plt.got of an x86-64 object, which must outlive the result; finds none

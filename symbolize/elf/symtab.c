@@ -28,8 +28,8 @@ struct candidate {
 struct loader {
 	struct candidate *list;
 	size_t count, capacity;
-	struct sp_spans sections; /* executable ones of the file being read */
-	const char **files;       /* names of STT_FILE symbols, as they come */
+	struct sp_interval_map sections; /* executable ones of the file being read */
+	const char **files;              /* names of STT_FILE symbols, as they come */
 	size_t files_count, files_capacity;
 	bool locals; /* there are local functions */
 };
@@ -40,12 +40,13 @@ static int load_sections(struct loader *loader, const struct sp_object *object)
 	GElf_Shdr header;
 	int rc = 0;
 
-	sp_spans_free(&loader->sections);
+	sp_interval_map_free(&loader->sections);
 	while (!rc && (scn = elf_nextscn(object->elf, scn))) {
 		if (gelf_getshdr(scn, &header) && (header.sh_flags & SHF_EXECINSTR) && (header.sh_flags & SHF_ALLOC))
-			rc = sp_spans_add(&loader->sections, header.sh_addr, header.sh_addr + header.sh_size, 0, 0);
+			rc = sp_interval_map_add(&loader->sections, header.sh_addr, header.sh_addr + header.sh_size, 0,
+				0);
 	}
-	sp_spans_sort(&loader->sections);
+	sp_interval_map_sort(&loader->sections);
 	return rc;
 }
 
@@ -75,7 +76,7 @@ static bool is_code_symbol(const GElf_Sym *symbol)
 
 static int add_candidate(struct loader *loader, const GElf_Sym *symbol, const char *name)
 {
-	const struct sp_span *section = sp_spans_find(&loader->sections, symbol->st_value);
+	const struct sp_interval *section = sp_interval_map_find(&loader->sections, symbol->st_value);
 	uint64_t size = symbol->st_size;
 
 	if (!section || !name || !*name)
@@ -286,9 +287,9 @@ static int add_sized(struct sp_symtab *table, const struct loader *loader)
 			.exported = c->rank & RANK_EXPORTED,
 			.sized = c->high > c->low,
 		};
-		rc = sp_spans_add(&table->sized, c->low, c->high, c->rank, (uint32_t)i);
+		rc = sp_interval_map_add(&table->sized, c->low, c->high, c->rank, (uint32_t)i);
 	}
-	sp_spans_sort(&table->sized);
+	sp_interval_map_sort(&table->sized);
 	return rc;
 }
 
@@ -303,11 +304,11 @@ static int add_unsized(struct sp_symtab *table, const struct loader *loader)
 
 		if (i + 1 < loader->count && loader->list[i + 1].low > c->low)
 			next = loader->list[i + 1].low;
-		if (c->high == c->low && !sp_spans_find(&table->sized, c->low))
-			rc = sp_spans_add(&table->unsized, c->low, next < c->section_end ? next : c->section_end,
+		if (c->high == c->low && !sp_interval_map_find(&table->sized, c->low))
+			rc = sp_interval_map_add(&table->unsized, c->low, next < c->section_end ? next : c->section_end,
 				c->rank, (uint32_t)i);
 	}
-	sp_spans_sort(&table->unsized);
+	sp_interval_map_sort(&table->unsized);
 	return rc;
 }
 
@@ -357,27 +358,28 @@ int sp_symtab_load(struct sp_symtab *table, const struct sp_object *main, const 
 		got = build_spans(table, &loader);
 	free(loader.list);
 	free(loader.files);
-	sp_spans_free(&loader.sections);
+	sp_interval_map_free(&loader.sections);
 	return got < 0 ? (int)got : 0;
 }
 
 void sp_symtab_free(struct sp_symtab *table)
 {
 	free(table->symbols);
-	sp_spans_free(&table->sized);
-	sp_spans_free(&table->unsized);
+	sp_interval_map_free(&table->sized);
+	sp_interval_map_free(&table->unsized);
 	*table = (struct sp_symtab){0};
 }
 
 struct sp_elf_symbol *sp_symtab_find(const struct sp_symtab *table, uint64_t address)
 {
-	const struct sp_span *span = sp_spans_find(&table->sized, address), *whole;
+	const struct sp_interval *interval = sp_interval_map_find(&table->sized, address), *whole;
 
-	if (!span)
-		span = sp_spans_find(&table->unsized, address);
-	if (!span)
+	if (!interval)
+		interval = sp_interval_map_find(&table->unsized, address);
+	if (!interval)
 		return NULL;
-	whole = table->symbols[span->index].whole ? sp_spans_find(&table->sized, table->symbols[span->index].whole)
-						  : NULL;
-	return &table->symbols[whole ? whole->index : span->index];
+	whole = table->symbols[interval->index].whole
+		? sp_interval_map_find(&table->sized, table->symbols[interval->index].whole)
+		: NULL;
+	return &table->symbols[whole ? whole->index : interval->index];
 }

@@ -18,9 +18,9 @@ struct sp_elf_symbol {
 struct sp_symtab {
 	struct sp_elf_symbol *symbols;
 	size_t count;
-	struct sp_spans sized;        /* symbols that tell their size */
-	struct sp_spans unsized;      /* hand-written code: up to the next symbol or the section's end */
-	enum sp_symbol_source source; /* SP_SYMBOLS_NONE, _DYNAMIC or _ELF */
+	struct sp_interval_map sized;   /* symbols that tell their size */
+	struct sp_interval_map unsized; /* hand-written code: up to the next symbol or the section's end */
+	enum sp_symbol_source source;   /* SP_SYMBOLS_NONE, _DYNAMIC or _ELF */
 	bool full; /* from a .symtab that has kept local functions (ld -x drops them): all are there */
 };
 

@@ -65,6 +65,17 @@ setup_tree() {
 	done
 }
 
+@test "tags: passes unique ones, fails on one used twice, on none at all" {
+	setup_tree
+	status_of 1 "$LINT/tags.sh" tree
+	printf 'struct sp_row {\n\tint a;\n};\n' >tree/env/row.h
+	printf '/* struct sp_row { */\nenum sp_kind { SP_A };\nstruct sp_row *row;\n' >tree/sampler/kind.c
+	"$LINT/tags.sh" tree
+	printf 'enum sp_row { SP_B };\n' >tree/sampler/row.c
+	status_of 1 "$LINT/tags.sh" tree 2>err
+	grep -q "'sp_row'.*env/row.h sampler/row.c" err
+}
+
 @test "sampler symbols: passes what is listed, fails on malloc, on no objects" {
 	printf 'void *memcpy(void *, const void *, unsigned long);\nvoid f(void *a, void *b, unsigned long n) { memcpy(a, b, n); }\n' >a.c
 	printf 'void *malloc(unsigned long);\nvoid *g(void) { return malloc(3); }\n' >b.c

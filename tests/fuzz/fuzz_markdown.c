@@ -43,14 +43,14 @@ static void check_again(struct sp_profile *profile)
 
 static void export_all(struct sp_profile *profile)
 {
-	static void (*const writers[])(struct sp_buffer *, const struct sp_profile *, enum sp_view) = {
+	static void (*const writers[])(struct sp_buffer *, const struct sp_profile *, enum sp_export_view) = {
 		sp_export_folded, sp_export_speedscope, sp_export_pprof, sp_export_gperftools};
 	struct sp_buffer out = {0};
 
 	if (sp_export_prepare(profile, NULL))
 		return;
 	for (size_t i = 0; i < sizeof(writers) / sizeof(writers[0]); i++)
-		for (enum sp_view view = 0; view < SP_VIEWS; view++) {
+		for (enum sp_export_view view = 0; view < SP_VIEWS; view++) {
 			sp_buffer_clear(&out);
 			writers[i](&out, profile, view);
 		}

@@ -23,7 +23,7 @@
 static struct {
 	struct sp_profile profile;
 	struct sp_snapshot snapshot;
-	struct sp_frame frames[FUNCTIONS];
+	struct sp_profile_frame frames[FUNCTIONS];
 	struct sp_path paths[FUNCTIONS];
 	uint32_t frame_ids[2 * FUNCTIONS], part_of[FUNCTIONS];
 	struct sp_log_entry log[SAMPLES_MAX];

@@ -51,13 +51,13 @@ static int tear_down(void **state)
 static void describe(struct sp_buffer *out, const struct sp_profile *p, const struct sp_path *path)
 {
 	for (uint32_t k = path->depth; k-- > 0;) {
-		const struct sp_frame *frame = &p->frames[p->frame_ids[path->first + k]];
+		const struct sp_profile_frame *frame = &p->frames[p->frame_ids[path->first + k]];
 		const struct sp_function *f = &p->functions[frame->function];
 
 		sp_buffer_printf(out, "%s@%s:%llx;", f->name, p->modules[f->module].path,
 			(unsigned long long)frame->address);
 	}
-	for (enum sp_weight w = 0; w < SP_WEIGHTS; w++)
+	for (enum sp_path_weight_kind w = 0; w < SP_WEIGHTS; w++)
 		sp_buffer_printf(out, " %llu", (unsigned long long)sp_path_weight(path, w));
 }
 

@@ -484,7 +484,7 @@ static void test_compressed_package(void **state)
 static void test_package_cost(void **state)
 {
 	struct sp_object object = {0};
-	struct sp_package *package;
+	struct sp_dwp *package;
 	size_t sum = 0, wanted, units = 0;
 	Dwarf_CU *cu = NULL;
 	Dwarf *dwarf;
@@ -501,25 +501,25 @@ static void test_package_cost(void **state)
 					    "[0-9a-f]* \\([0-9a-f]*\\) .*/0x\\1/p'"),
 		NULL, 16);
 	assert_int_equal(sp_object_open(&object, in_scratch("prog")), 0);
-	package = sp_package_open(in_scratch("prog.dwp"), &object, &error);
+	package = sp_dwp_open(in_scratch("prog.dwp"), &object, &error);
 	dwarf = dwarf_begin_elf(object.elf, DWARF_C_READ, NULL);
 	assert_non_null(package);
 	while (!dwarf_get_units(dwarf, cu, &cu, NULL, &type, &die, NULL)) {
-		struct sp_files files = {0};
+		struct sp_file_table files = {0};
 		size_t bytes = 0;
 		Dwarf_Die body;
 
 		if (type != DW_UT_skeleton)
 			continue;
-		assert_int_equal(sp_package_find(package, &die, &body, &files, &bytes), 0);
-		sp_files_free(&files);
+		assert_int_equal(sp_dwp_find(package, &die, &body, &files, &bytes), 0);
+		sp_file_table_free(&files);
 		sum += bytes;
 		units++;
 	}
 	assert_int_equal(units, 2);
 	assert_true(wanted > 0 && sum > wanted);
 	dwarf_end(dwarf);
-	sp_package_close(package);
+	sp_dwp_close(package);
 	sp_object_close(&object);
 }
 
