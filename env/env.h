@@ -95,12 +95,12 @@ struct sp_file_setting {
 /* A settings file, read once: about 6 KiB. Must stay where it is and outlive the configs made
  * from it, which point into it. */
 struct sp_file {
-	char path[SP_FILE_PATH_BYTES]; /* without the root; empty: there is none */
-	bool found;                    /* nobody has named it */
-	const char *problem;           /* why (the rest of) it is not used, a static phrase; NULL: nothing wrong */
+	bool found;          /* nobody has named it */
+	const char *problem; /* why (the rest of) it is not used, a static phrase; NULL: nothing wrong */
 	unsigned count;
-	struct sp_file_setting settings[SP_FILE_SETTINGS];
 	size_t used;
+	char path[SP_FILE_PATH_BYTES]; /* without the root; empty: there is none */
+	struct sp_file_setting settings[SP_FILE_SETTINGS];
 	char pool[SP_FILE_TEXT_BYTES];
 };
 

@@ -98,8 +98,6 @@ bool sp_is_vfork_child(void) SP_HIDDEN;
 
 /* --- threads.c ------------------------------------------------------------------------------- */
 
-void sp_threads_init(void) SP_HIDDEN;
-
 /* True once this process or one it was forked from has made a thread. */
 bool sp_threads_made(void) SP_HIDDEN;
 
@@ -233,6 +231,9 @@ bool sp_tree_is_theirs(void) SP_HIDDEN;
 bool sp_tree_leave(uint64_t bytes, const char **due) SP_HIDDEN;
 
 /* --- finish.c -------------------------------------------------------------------------------- */
+
+/* Whether a process that is still dormant has used enough for one. Any context. */
+bool sp_is_worth_a_profile(void) SP_HIDDEN;
 
 /* Ends the profile: once, by whichever thread is first; others wait for it. Starts the renderer
  * and waits for it a bounded time. Any context. */

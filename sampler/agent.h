@@ -20,6 +20,8 @@
 /* Large zeroed tables stand behind the small variables, so that a process that needs none of them
  * touches none of their pages (the linker sorts sections by name). */
 #define SP_BIG __attribute__((section(".bss.z_big")))
+/* What every process touches the beginning of comes right behind what is small: the fewer pages, the cheaper a start. */
+#define SP_BIG_AT_START(order) __attribute__((section(".bss.y_" #order)))
 
 /* Relaxed atomics on spool words. */
 #define sp_load(p) __atomic_load_n(p, __ATOMIC_RELAXED)

@@ -36,11 +36,19 @@ static void finish(int status)
 		unlock();
 }
 
+/* The others are gone in a moment. */
+static bool may_wait(void)
+{
+	return sp_load(&sp_agent.state) >= SP_AGENT_ACTIVE || sp_tree_is_held() || sp_is_worth_a_profile();
+}
+
 static void at_exit(int status, void *arg)
 {
 	(void)arg;
-	flush_stdout();
-	sp_allocator_ask();
+	if (may_wait()) {
+		flush_stdout();
+		sp_allocator_ask();
+	}
 	finish(status);
 }
 

@@ -32,6 +32,16 @@ static void thread_exit(void *arg)
 	sp_thread_release(t);
 }
 
+/* Not in the constructor: most processes never need it, and the C library's table of keys is a page to be touched. */
+static bool make_exit_key(void)
+{
+	static uint32_t tried;
+
+	if (!__atomic_exchange_n(&tried, 1, __ATOMIC_ACQ_REL))
+		has_exit_key = pthread_key_create(&exit_key, thread_exit) == 0;
+	return has_exit_key;
+}
+
 static bool made;
 
 bool sp_threads_made(void)
@@ -123,7 +133,7 @@ static void begin_thread(struct sp_thread *t, void *return_address)
 		sp_clock_stop_process();
 	if (t->waits && t->record)
 		t->record->flags |= SP_THREAD_BLOCKED;
-	if (has_exit_key && pthread_setspecific(exit_key, t) == 0 && !t->waits)
+	if (make_exit_key() && pthread_setspecific(exit_key, t) == 0 && !t->waits)
 		sp_clock_arm(t); /* never without the means to disarm it */
 }
 
@@ -181,19 +191,14 @@ void sp_threads_adopt(void)
 			t->record->flags |= SP_THREAD_FOUND;
 	}
 	t->exit_rounds = 0;
-	if (has_exit_key && pthread_setspecific(exit_key, t) == 0)
+	if (make_exit_key() && pthread_setspecific(exit_key, t) == 0)
 		sp_clock_arm(t);
-}
-
-void sp_threads_init(void)
-{
-	has_exit_key = pthread_key_create(&exit_key, thread_exit) == 0;
 }
 
 void sp_threads_own(struct sp_thread *t)
 {
 	t->exit_rounds = 0;
-	if (has_exit_key)
+	if (make_exit_key())
 		pthread_setspecific(exit_key, t);
 }
 

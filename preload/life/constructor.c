@@ -52,7 +52,7 @@ bool sp_start_clockwork(void)
 }
 
 /* Strings and pointers for the life of the process, one after the other. */
-static char SP_BIG first_pool[65536] __attribute__((aligned(16)));
+static char SP_BIG_AT_START(2) first_pool[65536] __attribute__((aligned(16)));
 static char *pool = first_pool;
 static size_t pool_used, pool_size = sizeof first_pool;
 #define POOL_CHUNK_BYTES (1u << 20)
@@ -262,7 +262,7 @@ static void learn_cwd(void)
 /* One that is named from here must be found by children who may run elsewhere. */
 static void learn_file(char **envp)
 {
-	static struct sp_file SP_BIG file;
+	static struct sp_file SP_BIG_AT_START(1) file;
 	const char *name = sp_environ_get(envp, "SMARTPROF_CONFIG");
 
 	sp_file_read(&file, &(struct sp_where){"", sp_process.cwd, envp});
@@ -357,7 +357,6 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	sp_agent.adopt = sp_threads_adopt;
 	sp_agent.forked = sp_fork_child;
 	sp_agent.look = sp_signals_look;
-	sp_threads_init();
 	sp_fork_register();
 	sp_endings_init();
 	sp_signals_init();

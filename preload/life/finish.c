@@ -35,7 +35,7 @@ static void complete_spool(enum sp_exit_kind kind, int value)
 	__atomic_store_n(&h->state, SP_STATE_ENDED, __ATOMIC_RELEASE);
 }
 
-static bool is_worth_a_profile(void)
+bool sp_is_worth_a_profile(void)
 {
 	struct sp_usage usage;
 
@@ -97,21 +97,37 @@ static void render(const char *spool, const char *tree, bool patient)
 			"it comes a little later");
 }
 
-/* tree: path of its file, if members may have left something. Those that leave their spools go as they would without us. */
-static void end_process(enum sp_exit_kind kind, int value, const char *tree)
+static void complete(enum sp_exit_kind kind, int value)
 {
-	bool active = sp_load(&sp_agent.state) == SP_AGENT_ACTIVE, leaves = !tree && sp_tree_is_theirs();
-	bool held = !leaves && sp_park_threads();
+	if (sp_load(&sp_agent.state) != SP_AGENT_ACTIVE)
+		return;
+	if (sp_tls.thread)
+		sp_clock_disarm(sp_tls.thread);
+	sp_clock_stop_process();
+	sp_store(&sp_agent.state, SP_AGENT_STOPPED);
+	complete_spool(kind, value);
+}
 
-	if (active) {
-		if (sp_tls.thread)
-			sp_clock_disarm(sp_tls.thread);
-		sp_clock_stop_process();
-		sp_store(&sp_agent.state, SP_AGENT_STOPPED);
-		complete_spool(kind, value);
+/* tree: path of its file, if members may have left something. A process that leaves its spool goes at once, as it would
+ * without us: neither threads nor signals are held. `mask` is that of the calling thread, in which all are blocked. */
+static void end_process(enum sp_exit_kind kind, int value, const char *tree, uint64_t mask)
+{
+	bool active = sp_load(&sp_agent.state) == SP_AGENT_ACTIVE, held;
+
+	allow_descriptors();
+	if (!tree && active && sp_tree_is_theirs()) {
+		complete(kind, value);
+		if (leave_spool()) {
+			sp_restore_signals(mask);
+			return;
+		}
 	}
-	if (!leaves || !leave_spool())
-		render(active ? sp_process.spool_path : NULL, tree, held);
+	held = sp_park_threads();
+	sp_hold_signals(mask);
+	complete(kind, value);
+	render(active ? sp_process.spool_path : NULL, tree, held);
+	sp_hold_end();
+	sp_park_end();
 }
 
 /* A program that has no descriptor left when it ends is allowed more in most cases: a few are needed from here on. */
@@ -134,7 +150,7 @@ void sp_finish(enum sp_exit_kind kind, int value)
 	uint32_t tid, none = 0;
 	uint64_t mask;
 
-	if (sp_load(&sp_agent.state) == SP_AGENT_DORMANT && !sp_agent.sealed && is_worth_a_profile())
+	if (sp_load(&sp_agent.state) == SP_AGENT_DORMANT && !sp_agent.sealed && sp_is_worth_a_profile())
 		activate_late();
 	if (sp_process.verbose && sp_load(&sp_agent.state) == SP_AGENT_DORMANT && !sp_is_vfork_child())
 		sp_verbose("no profile", "the process used next to no CPU time and memory");
@@ -158,15 +174,10 @@ void sp_finish(enum sp_exit_kind kind, int value)
 		return;
 	}
 	tree = sp_tree_close();
-	if (tree || sp_load(&sp_agent.state) == SP_AGENT_ACTIVE) {
-		allow_descriptors();
-		sp_hold_signals(mask);
-		end_process(kind, value, tree);
-		sp_hold_end();
-		sp_park_end();
-	} else {
+	if (tree || sp_load(&sp_agent.state) == SP_AGENT_ACTIVE)
+		end_process(kind, value, tree, mask);
+	else
 		sp_restore_signals(mask);
-	}
 	sp_store(&ended, 1);
 	errno = saved_errno;
 }

@@ -38,7 +38,7 @@ static struct {
 	int self;                    /* the thread that ends the process */
 	uint32_t sent;               /* threads told */
 	uint32_t loose, strays;      /* in one look: not held yet, and beyond reach */
-} park;
+} park SP_BIG;
 
 extern void sp_park_return(void) SP_HIDDEN;
 __asm__(".pushsection .text\n"
