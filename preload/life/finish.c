@@ -108,6 +108,17 @@ static void complete(enum sp_exit_kind kind, int value)
 	complete_spool(kind, value);
 }
 
+/* A program that has no descriptor left when it ends is allowed more in most cases: a few are needed from here on. */
+static void allow_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (sp_sys(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) != 0 || limit.rlim_cur >= limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	sp_sys(SYS_prlimit64, 0, RLIMIT_NOFILE, &limit, NULL);
+}
+
 /* tree: path of its file, if members may have left something. A process that leaves its spool goes at once, as it would
  * without us: neither threads nor signals are held. `mask` is that of the calling thread, in which all are blocked. */
 static void end_process(enum sp_exit_kind kind, int value, const char *tree, uint64_t mask)
@@ -128,17 +139,6 @@ static void end_process(enum sp_exit_kind kind, int value, const char *tree, uin
 	render(active ? sp_process.spool_path : NULL, tree, held);
 	sp_hold_end();
 	sp_park_end();
-}
-
-/* A program that has no descriptor left when it ends is allowed more in most cases: a few are needed from here on. */
-static void allow_descriptors(void)
-{
-	struct rlimit limit;
-
-	if (sp_sys(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) != 0 || limit.rlim_cur >= limit.rlim_max)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	sp_sys(SYS_prlimit64, 0, RLIMIT_NOFILE, &limit, NULL);
 }
 
 void sp_finish(enum sp_exit_kind kind, int value)
