@@ -62,7 +62,7 @@ both_callers() {
 	at_least "$(total '[truncated]' "$profile")" 80
 }
 
-@test "many threads, on a busy machine" {
+@test "on a busy machine" {
 	build_program
 	for i in 1 2 3; do
 		plain "$TARGETS/cpu_truth" 2 >/dev/null &
@@ -70,6 +70,16 @@ both_callers() {
 	profiled ./untabled 1 >out
 	wait
 	both_callers "$(profile_of untabled)"
+}
+
+@test "copies of a stack with addresses of a library that another thread opens and closes all the time" {
+	build_program
+	build_library
+	cp libuntabled.so third.so
+	cp libuntabled.so second.so
+	profiled ./untabled 2 ./second.so ./third.so >out
+	grep -qx 1 out
+	at_least "$(finished "$(profile_of untabled)")" 15
 }
 
 @test "in production only if asked for, and never outside of the spool" {
