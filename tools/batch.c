@@ -15,9 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "profiles/base/memory.h"
 #include "profiles/output/render.h"
 #include "profiles/spool/find.h"
+#include "symbolize/base/memory.h"
 #include "tools/tools.h"
 
 #define CHILDREN_MAX 8u

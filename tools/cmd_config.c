@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "env/env.h"
-#include "profiles/base/memory.h"
+#include "symbolize/base/memory.h"
 #include "tools/config.h"
 
 struct request {

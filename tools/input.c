@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "profiles/base/buffer.h"
-#include "profiles/base/memory.h"
 #include "profiles/spool/read.h"
+#include "symbolize/base/memory.h"
 
 #define PROFILE_MAX_BYTES (64u << 20)
 #define MEMORY_LIMIT_BYTES (4ULL << 30)

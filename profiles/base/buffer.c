@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "profiles/base/memory.h"
+#include "symbolize/base/memory.h"
 
 #define DIGITS_MAX 20u /* of a number of 64 bits */
 

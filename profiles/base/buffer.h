@@ -1,4 +1,4 @@
-/* Growing text. Running out of memory ends the command (profiles/base/memory.h). */
+/* Growing text. Running out of memory ends the command (symbolize/base/memory.h). */
 #ifndef SP_PROFILES_BUFFER_H
 #define SP_PROFILES_BUFFER_H
 

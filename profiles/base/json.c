@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "profiles/base/escape.h"
-#include "profiles/base/memory.h"
+#include "symbolize/base/memory.h"
 
 void sp_json_init(void)
 {

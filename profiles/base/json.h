@@ -8,7 +8,7 @@
 
 #include "profiles/base/buffer.h"
 
-/* Makes jansson's allocations such that cannot fail (profiles/base/memory.h); to be called before anything else of it. */
+/* Makes jansson's allocations such that cannot fail (symbolize/base/memory.h); to be called before anything else of it. */
 void sp_json_init(void);
 
 /* A string, or null for NULL. Names from profiles need not be UTF-8 once unescaped: broken bytes show as \xNN. */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "profiles/base/memory.h"
+#include "symbolize/base/memory.h"
 
 struct sorter {
 	sp_run_compare *compare;

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "profiles/base/escape.h"
-#include "profiles/base/memory.h"
+#include "symbolize/base/memory.h"
 
 #define NESTING_MAX 16u
 #define HASH_CHARS 9u /* "#" and eight digits */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "profiles/base/memory.h"
+#include "symbolize/base/memory.h"
 
 #define RANK_EFFICIENCY (3 / M_PI)
 #define POWER_MISSED 0.1

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "profiles/base/json.h"
-#include "profiles/base/memory.h"
 #include "profiles/model/samples.h"
+#include "symbolize/base/memory.h"
 
 /* [file, line, ns, samples, half the width of the 95 % interval] by function; files are numbers of `files`. */
 static json_t *lines_json(const struct sp_profile *p, const uint32_t *numbers, struct sp_page_files *files)

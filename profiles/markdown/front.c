@@ -4,7 +4,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 
-#include "profiles/base/memory.h"
+#include "symbolize/base/memory.h"
 
 /* A whole number up to 2^32 - 1; advances *at. */
 static bool take_number(const char **at, const char *end, uint64_t *number)

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "profiles/base/memory.h"
+#include "symbolize/base/memory.h"
 #include "profiles/markdown/schema.h"
 
 struct sp_violation {

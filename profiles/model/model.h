@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "profiles/base/memory.h"
+#include "symbolize/base/memory.h"
 #include "profiles/base/runs.h"
 #include "profiles/spool/read.h"
 #include "symbolize/symbolize.h"

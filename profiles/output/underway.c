@@ -9,10 +9,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "profiles/base/memory.h"
 #include "profiles/base/xdg.h"
 #include "profiles/output/render.h"
 #include "profiles/spool/find.h"
+#include "symbolize/base/memory.h"
 
 /* For a renderer to take a spool up, once its process has ended: while that waits for it, and when it does not. */
 #define WAITED_SECONDS 12

@@ -13,12 +13,12 @@
 #include <unistd.h>
 
 #include "profiles/base/directory.h"
-#include "profiles/base/memory.h"
 #include "profiles/base/xdg.h"
 #include "profiles/spool/process.h"
 #include "profiles/spool/read.h"
 #include "profiles/spool/tree_file.h"
 #include "sampler/spool.h"
+#include "symbolize/base/memory.h"
 
 #define UNPUBLISHED_SECONDS 60 /* the agent needs milliseconds */
 

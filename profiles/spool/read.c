@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "profiles/base/memory.h"
 #include "profiles/spool/find.h"
+#include "symbolize/base/memory.h"
 
 /* Of each section, in their order. */
 static const uint32_t records_max[SP_SECTIONS] = {SP_TEXT_MAX, SP_MODULES_MAX, SP_THREADS_MAX, SP_BUCKETS_MAX,

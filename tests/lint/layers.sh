@@ -10,7 +10,7 @@ declare -A allowed=(
 	[preload]='(preload|sampler|env)/.*'
 	[env]='env/.*'
 	[symbolize]='symbolize/.*'
-	[profiles]='(profiles/.*|sampler/spool\.h|symbolize/symbolize\.h)'
+	[profiles]='(profiles/.*|sampler/spool\.h|symbolize/(symbolize|base/memory)\.h)'
 	[tools]='(tools|env|profiles|symbolize)/.*'
 	[tests]='.*'
 )

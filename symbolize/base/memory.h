@@ -4,8 +4,8 @@
  * The command may die where the agent may not: when memory runs out these functions print one line
  * and exit, with 1 unless told otherwise. Nothing is lost by that, the spool stays where it is. Normal
  * context only. */
-#ifndef SP_PROFILES_MEMORY_H
-#define SP_PROFILES_MEMORY_H
+#ifndef SP_SYMBOLIZE_BASE_MEMORY_H
+#define SP_SYMBOLIZE_BASE_MEMORY_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* Allocation, pool, hash map and interning for the renderer. */
-#include "profiles/base/memory.h"
+#include "symbolize/base/memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>
