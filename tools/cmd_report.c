@@ -22,7 +22,7 @@
 #define PROGRESS_AFTER_NS 500000000u
 #define PROGRESS_EVERY_NS 100000000u
 
-enum { FLAG_FORMAT = 2000, FLAG_METRIC, FLAG_LINES, FLAG_OUTPUT };
+enum { FLAG_FORMAT = 2000, FLAG_METRIC, FLAG_LINES, FLAG_SOURCE, FLAG_OUTPUT };
 
 static void print_help(void)
 {
@@ -32,6 +32,7 @@ static void print_help(void)
 	       "or one written earlier (of which Markdown is the readable part), the latest one of a directory.\n\n"
 	       "  --by WHAT       one table of CPU time: by function, line, file, module or thread\n"
 	       "  --top N         N rows in each table\n"
+	       "  --source NAME   a function's lines with their CPU time, and their text where it fits the program\n"
 	       "  --focus REGEX   only stacks with a function, file or module that matches; others are [filtered]\n"
 	       "  --ignore REGEX  no stacks with a function, file or module that matches\n"
 	       "  --full          show everything: no limit on the length of tables\n"
@@ -52,6 +53,7 @@ struct wish {
 	struct sp_symbolizer_options symbols;
 	regex_t focus, ignore;
 	struct sp_report_wish export;
+	const char *source; /* a function; NULL: none was asked for */
 	const char *output; /* NULL: standard output */
 };
 
@@ -115,6 +117,8 @@ static int report_export(const char *path, const struct wish *wish, const struct
 	return status;
 }
 
+static int report_profile(const char *path, struct sp_buffer *text, const struct wish *wish);
+
 /* Other formats choose among the stacks of the whole profile. */
 static int report_spool(const char *path, struct wish *wish)
 {
@@ -133,6 +137,8 @@ static int report_spool(const char *path, struct wish *wish)
 	err = sp_render_text(path, &options, &out, &why);
 	if (err < 0)
 		status = complain_of(path, err, why, 0);
+	else if (wish->source)
+		status = report_profile(path, &out, wish);
 	else if (wish->export.format == SP_REPORT_MARKDOWN)
 		status = print_text(wish, &out);
 	else
@@ -153,6 +159,18 @@ static int report_table(const char *path, const struct sp_profile *profile, cons
 	return status;
 }
 
+static int report_source(const char *path, const struct sp_profile *profile, const struct wish *wish)
+{
+	struct sp_buffer out = {0};
+	char *directory = getcwd(NULL, 0);
+	const char *why = sp_markdown_source(&out, profile, wish->source, directory);
+	int status = why ? complain_of(path, -ENODATA, why, 0) : print_text(wish, &out);
+
+	free(directory);
+	sp_buffer_free(&out);
+	return status;
+}
+
 static int report_profile(const char *path, struct sp_buffer *text, const struct wish *wish)
 {
 	const struct sp_render_options *o = &wish->options;
@@ -168,7 +186,9 @@ static int report_profile(const char *path, struct sp_buffer *text, const struct
 		return complain_of(path, -EINVAL, why, line);
 	if (!o->full)
 		text->length = sp_markdown_top(text->data, text->length);
-	if (o->by || o->top || o->filter.focus || o->filter.ignore)
+	if (wish->source)
+		status = report_source(path, profile, wish);
+	else if (o->by || o->top || o->filter.focus || o->filter.ignore)
 		status = report_table(path, profile, wish);
 	else
 		status = print_text(wish, text);
@@ -287,6 +307,9 @@ static int parse_flag(int got, char **argv, const struct option *flags, struct w
 		return parse_regex("focus", optarg, &wish->focus, &o->filter.focus);
 	case FLAG_FORMAT:
 		return sp_report_parse_format(optarg, &wish->export.format);
+	case FLAG_SOURCE:
+		wish->source = optarg;
+		return 0;
 	case FLAG_LINES:
 		wish->export.lines = true;
 		return 0;
@@ -346,6 +369,12 @@ static int check_wish(int left, struct wish *wish)
 		sp_complain("report: --by thread: stacks are not known by thread; leave --focus and --ignore out");
 		return SP_EXIT_USAGE;
 	}
+	if (wish->source &&
+		(o->by || o->top || o->full || o->filter.focus || o->filter.ignore ||
+			wish->export.format != SP_REPORT_MARKDOWN)) {
+		sp_complain("report: --source: it shows one function alone; leave other choices out");
+		return SP_EXIT_USAGE;
+	}
 	if (o->full && o->top) {
 		sp_complain("report: --full and --top: they exclude each other; leave one out");
 		return SP_EXIT_USAGE;
@@ -363,8 +392,8 @@ int sp_cmd_report(int argc, char **argv)
 		{"by", required_argument, NULL, 'b'}, {"focus", required_argument, NULL, 'o'},
 		{"ignore", required_argument, NULL, 'i'}, {"format", required_argument, NULL, FLAG_FORMAT},
 		{"metric", required_argument, NULL, FLAG_METRIC}, {"lines", no_argument, NULL, FLAG_LINES},
-		{"output", required_argument, NULL, FLAG_OUTPUT}, SP_SYMBOLS_FLAGS, {"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0}};
+		{"source", required_argument, NULL, FLAG_SOURCE}, {"output", required_argument, NULL, FLAG_OUTPUT},
+		SP_SYMBOLS_FLAGS, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	struct wish wish = {.export = {.view = SP_VIEWS}};
 	int got, status = 0;
 

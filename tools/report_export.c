@@ -2,7 +2,9 @@
 #include "tools/report.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "profiles/html/html.h"
 #include "profiles/markdown/markdown.h"
@@ -48,6 +50,7 @@ static void export_profile(struct sp_buffer *out, const struct sp_profile *p, co
 	const struct sp_report_wish *wish, enum sp_export_view view)
 {
 	struct sp_buffer verdict = {0}, report = {0};
+	char *directory;
 
 	switch (wish->format) {
 	case SP_REPORT_FOLDED:
@@ -66,10 +69,12 @@ static void export_profile(struct sp_buffer *out, const struct sp_profile *p, co
 		sp_export_json(out, p);
 		break;
 	default:
+		directory = getcwd(NULL, 0);
 		copy_verdict(&verdict, markdown);
 		sp_buffer_add(&report, markdown->data, sp_markdown_top(markdown->data, markdown->length));
-		sp_html_profile(out, p, &(struct sp_html_text){verdict.data, report.data}, view);
+		sp_html_profile(out, p, &(struct sp_html_text){verdict.data, report.data, directory}, view);
 		sp_buffer_free(&verdict);
+		free(directory);
 		sp_buffer_free(&report);
 	}
 }

@@ -7,9 +7,9 @@
 #include "profiles/export/export.h"
 #include "profiles/model/model.h"
 
-/* What a profile says in words: Markdown text. */
+/* What a profile says in words, Markdown text; and where source text is looked for (profiles/model/source.h). */
 struct sp_html_text {
-	const char *verdict, *report;
+	const char *verdict, *report, *directory;
 };
 
 /* The profile must have been prepared (sp_export_prepare). `view` is the chart shown first. */

@@ -35,9 +35,13 @@ struct sp_page_files {
 uint32_t sp_page_file(struct sp_page_files *files, const char *path);
 
 /* The data's parts of one profile: "lines", "files" and "threads", and where the profile has samples in the order of time
- * "slices" and "samples". numbers: by function; places: by CPU path, its row in "cpu". */
+ * "slices" and "samples". numbers: by function; places: by CPU path, its row in "cpu"; directory: of source text. */
 void sp_page_samples_put(json_t *data, const struct sp_profile *profile, const uint32_t *numbers,
-	const uint32_t *places);
+	const uint32_t *places, const char *directory);
+
+/* The data's part "source": the text of the functions with most self time, where it is to be had. */
+json_t *sp_page_source(const struct sp_profile *profile, const uint32_t *numbers, struct sp_page_files *files,
+	const char *directory);
 
 /* The data's part "views": the charts there are to choose from. */
 json_t *sp_page_views(bool cpu, bool heap);

@@ -98,7 +98,7 @@ void sp_html_profile(struct sp_buffer *out, const struct sp_profile *profile, co
 		json_object_set_new(data, "errors", errors_json(profile, numbers, json_array_size(stacks.functions)));
 	stacks.cpu.places = places;
 	sp_page_stacks_put(&stacks, data, 1);
-	sp_page_samples_put(data, profile, numbers, places);
+	sp_page_samples_put(data, profile, numbers, places, text->directory);
 	free(places);
 	free(numbers);
 	sp_page_write(out, program ? program : "profile", data);

@@ -99,11 +99,13 @@ uint32_t sp_page_file(struct sp_page_files *files, const char *path)
 	return id;
 }
 
-void sp_page_samples_put(json_t *data, const struct sp_profile *p, const uint32_t *numbers, const uint32_t *places)
+void sp_page_samples_put(json_t *data, const struct sp_profile *p, const uint32_t *numbers, const uint32_t *places,
+	const char *directory)
 {
 	struct sp_page_files files = {0};
 
 	json_object_set_new(data, "lines", lines_json(p, numbers, &files));
+	json_object_set_new(data, "source", sp_page_source(p, numbers, &files, directory));
 	json_object_set_new(data, "files", files.list ? files.list : json_array());
 	json_object_set_new(data, "threads", threads_json(p));
 	sp_names_free(&files.names);

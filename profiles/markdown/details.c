@@ -231,6 +231,18 @@ void sp_details_free(struct sp_details *d)
 	free(d);
 }
 
+static void write_source(struct sp_writer *w, const struct relative *items, size_t count, const struct sp_function *f)
+{
+	struct sp_hot_line *lines = sp_alloc(count, sizeof(*lines));
+	size_t n = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (items[i].relation == LINE)
+			lines[n++] = (struct sp_hot_line){items[i].file, items[i].line, items[i].ns};
+	sp_write_hot_source(w, f, lines, n);
+	free(lines);
+}
+
 void sp_write_function_details(struct sp_writer *w)
 {
 	const struct sp_details *d = w->sums.details;
@@ -241,8 +253,13 @@ void sp_write_function_details(struct sp_writer *w)
 		const struct sp_function *f = &d->p->functions[d->hot[i]];
 
 		write_function(w, f);
-		if (at < d->count && d->items[at].hot == i + 1)
-			at += write_relatives(w, d->items + at, d->count - at, f);
+		if (at < d->count && d->items[at].hot == i + 1) {
+			size_t used = write_relatives(w, d->items + at, d->count - at, f);
+
+			if (i < w->limits.sources)
+				write_source(w, d->items + at, used, f);
+			at += used;
+		}
 		sp_buffer_puts(&w->out, "\n");
 	}
 }

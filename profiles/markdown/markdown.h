@@ -25,6 +25,11 @@ enum sp_by { SP_BY_NOTHING, SP_BY_FUNCTION, SP_BY_LINE, SP_BY_FILE, SP_BY_MODULE
 const char *sp_markdown_by(struct sp_buffer *out, const struct sp_profile *profile, enum sp_by by, size_t top,
 	const struct sp_filter *filter);
 
+/* Appends a function of a profile read from Markdown, its lines with their CPU time and their text. directory: where sources are
+ * looked for, see profiles/model/source.h. Returns NULL, or a phrase when the profile has no such function. */
+const char *sp_markdown_source(struct sp_buffer *out, const struct sp_profile *profile, const char *name,
+	const char *directory);
+
 /* Reads a written profile: facts, functions, lines, threads, sites. The text is untrusted. Returns NULL, and a
  * phrase in *why, when it is no profile of a version known here. `text` is NUL-terminated. */
 struct sp_profile *sp_markdown_read(const char *text, size_t length, const char **why);

@@ -15,6 +15,7 @@ static const struct sp_limits usual = {.functions = 60,
 	.tree_lines = 120,
 	.paths = 15,
 	.details = 12,
+	.sources = 8,
 	.detail_rows = 5,
 	.threads = 16,
 	.modules = 15,
@@ -26,6 +27,7 @@ static const struct sp_limits unlimited = {.functions = FULL,
 	.tree_lines = FULL,
 	.paths = 1000,
 	.details = 100,
+	.sources = 100,
 	.detail_rows = 50,
 	.threads = FULL,
 	.modules = FULL,
@@ -58,8 +60,9 @@ static size_t less(size_t limit, unsigned step)
 static struct sp_limits tighten(const struct sp_limits *l, unsigned step)
 {
 	return (struct sp_limits){less(l->functions, step), less(l->tree_lines, step), less(l->paths, step),
-		less(l->details, step), less(l->detail_rows, step / 2), less(l->threads, step), less(l->modules, step),
-		less(l->files, step), less(l->sites, step), less(l->heap_tree_lines, step), less(l->notes, step)};
+		less(l->details, step), less(l->sources, step), less(l->detail_rows, step / 2), less(l->threads, step),
+		less(l->modules, step), less(l->files, step), less(l->sites, step), less(l->heap_tree_lines, step),
+		less(l->notes, step)};
 }
 
 /* Keys whose values are no numbers, even where they happen to look like one to YAML. */
@@ -166,6 +169,7 @@ static void add_up(struct sp_writer *w)
 	struct sp_sums *sums = &w->sums;
 
 	sums->allocator_ns = sp_allocator_ns(p);
+	sums->source = sp_source_open(p, sp_snapshot_text(p->snapshot, p->snapshot->header.text.cwd));
 	sums->files = sp_files_add_up(p, &sums->file_count);
 	sums->details = sp_details_add_up(p, w->limits.details);
 	sp_sequences_build(&sums->calls, p, SP_TREE_CPU);
@@ -184,6 +188,7 @@ static void finish(struct sp_writer *w, struct sp_buffer *out)
 	sp_write_complete(w, out);
 	sp_buffer_free(&w->out);
 	free(w->sums.files);
+	sp_source_free(w->sums.source);
 	sp_details_free(w->sums.details);
 	sp_sequences_free(&w->sums.calls);
 	sp_sequences_free(&w->sums.allocations);

@@ -6,12 +6,13 @@
 #include "profiles/base/escape.h"
 #include "profiles/base/figures.h"
 #include "profiles/model/model.h"
+#include "profiles/model/source.h"
 #include "profiles/model/tree.h"
 
 /* How much of each table is shown. */
 struct sp_limits {
-	size_t functions, tree_lines, paths, details, detail_rows, threads, modules, files, sites, heap_tree_lines,
-		notes;
+	size_t functions, tree_lines, paths, details, sources, detail_rows, threads, modules, files, sites,
+		heap_tree_lines, notes;
 };
 
 /* What sections show parts of: added up once, however often they are written until they fit. */
@@ -19,6 +20,7 @@ struct sp_sums {
 	struct sp_sequences calls, allocations;
 	enum sp_tree_weight allocations_by;
 	struct sp_details *details;
+	struct sp_sources *source; /* NULL: none is shown */
 	struct sp_file_sum *files;
 	size_t file_count;
 	uint64_t allocator_ns; /* in functions that allocate and free, and what they call */
@@ -47,6 +49,17 @@ void sp_write_cpu(struct sp_writer *w);
 void sp_write_call_tree(struct sp_writer *w);
 void sp_write_hot_paths(struct sp_writer *w);
 void sp_write_function_details(struct sp_writer *w);
+
+/* A line of a function, and its self time. */
+struct sp_hot_line {
+	const char *file;
+	unsigned line;
+	uint64_t ns;
+};
+/* The text of the hottest, with two lines around; nothing where it is not to be had. Lines are the hottest first. */
+void sp_write_hot_source(struct sp_writer *w, const struct sp_function *f, const struct sp_hot_line *lines,
+	size_t count);
+
 void sp_write_threads(struct sp_writer *w);
 void sp_write_modules(struct sp_writer *w);
 void sp_write_files(struct sp_writer *w);

@@ -177,3 +177,22 @@ void sp_git_info(struct sp_git_info *info, const char *directory)
 		note_change(info, common, "packed-refs");
 	}
 }
+
+bool sp_git_root(const char *directory, char *root, size_t size)
+{
+	char git[PATH_MAX];
+	struct stat st;
+
+	if (directory[0] != '/' || snprintf(root, size, "%s", directory) >= (int)size)
+		return false;
+	while (root[1]) {
+		char *slash;
+
+		if (join(git, sizeof(git), root, ".git") && lstat(git, &st) == 0 &&
+			(S_ISDIR(st.st_mode) || S_ISREG(st.st_mode)))
+			return true;
+		slash = strrchr(root, '/');
+		slash[slash == root] = '\0';
+	}
+	return false;
+}

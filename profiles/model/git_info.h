@@ -2,6 +2,9 @@
 #ifndef SP_PROFILES_GIT_INFO_H
 #define SP_PROFILES_GIT_INFO_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 struct sp_git_info {
 	char commit[65];      /* hexadecimal; "" unknown */
 	char branch[256];     /* "" unknown or detached */
@@ -10,5 +13,8 @@ struct sp_git_info {
 
 /* Looks in `directory` and its parents. Worktrees and packed refs are understood. */
 void sp_git_info(struct sp_git_info *info, const char *directory);
+
+/* The directory at or above `directory` that a repository's files are in; false when there is none. */
+bool sp_git_root(const char *directory, char *root, size_t size);
 
 #endif

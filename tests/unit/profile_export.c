@@ -241,7 +241,7 @@ static void the_page_holds_its_data_and_nothing_foreign(void **state)
 	size_t scripts = 0;
 
 	(void)state;
-	sp_html_profile(&out, profile, &(struct sp_html_text){"**Verdict (a\\|b):** 5 \\< 6", "# CPU Profile\n"},
+	sp_html_profile(&out, profile, &(struct sp_html_text){"**Verdict (a\\|b):** 5 \\< 6", "# CPU Profile\n", NULL},
 		SP_VIEW_CPU);
 	for (const char *at = out.data; (at = strstr(at, "</script>")); at++)
 		scripts++, end = at;

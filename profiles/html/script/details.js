@@ -42,9 +42,9 @@ function lineTable(lines, whole) {
 	const body = lines.slice(0, 15).map(([, file, line, ns, samples, error]) => element("tr", {},
 		element("td", {class: "number"}, percent(ns, whole)),
 		element("td", {class: "number soft"}, error >= ns ? "rough" : "± " + percent(error, whole)),
-		element("td", {class: "bar"}, bar(ns, whole)),
+		element("td", {class: "shares"}, bar(ns, whole)),
 		element("td", {class: "name", title: data.files[file]}, baseName(data.files[file]) + ":" + line),
-		element("td", {class: "number soft"}, samples + (samples === 1 ? " sample" : " samples"))));
+		element("td", {class: "number soft count"}, samples + (samples === 1 ? " sample" : " samples"))));
 	return element("div", {class: "wide"}, element("h3", {}, "Lines, of its self time"),
 		element("table", {}, element("tbody", {}, ...body)),
 		lines.length > 15 ? element("p", {class: "soft"}, `and ${lines.length - 15} more`) : "");

@@ -1,6 +1,6 @@
 /* Flame graphs. */
 
-const ROW = 19, LETTER = 6.95, LEAST = 0.6;
+const ROW = 19, LETTER = 6.95, LEAST = 1;
 const svg = d3.select("#flame").append("svg").attr("role", "img").attr("preserveAspectRatio", "xMinYMin");
 let frames = [], cursor = null;
 
