@@ -5,25 +5,33 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* As many copies must agree on what called a place before stacks are taken for theirs that were not copied. */
+/* As many copies must agree on what called a place before other stacks are finished as they were. */
 #define WITNESSES 4u
+
+/* How stacks that broke off are alike. */
+enum {
+	SAME_CALLS, /* all but where in its innermost function the thread was */
+	SAME_PLACE, /* the outermost of them */
+	KINDS
+};
 
 /* A copy, walked. */
 struct walked {
 	const struct sp_copy *copy;
 	uint64_t *frames;
-	uint32_t count;  /* 0: it did not lead to the thread's start */
-	uint64_t share;  /* samples that it stands for */
-	uint32_t result; /* the stack that those are counted for */
+	uint32_t count;   /* 0: it did not lead to the thread's start */
+	uint64_t share;   /* samples that it stands for */
+	uint32_t result;  /* the stack that those are counted for */
+	uint32_t callers; /* index of the first frame that the target did not come to; 0: none, or it is not known */
+	uint32_t next[KINDS];
 };
 
-/* What the copies of stacks that broke off at one place tell of its callers. */
-struct place {
-	uint32_t witnesses; /* all have the same callers: */
-	const uint64_t *callers;
-	uint32_t caller_count;
-	uint32_t epoch;
-	bool disagree;
+/* Copies of stacks that are alike. */
+struct kin {
+	uint32_t first, last; /* 1 + index into walked[]; they are linked */
+	uint32_t count;
+	uint32_t turn; /* of which the next stack is finished like */
+	bool disagree; /* on the callers */
 };
 
 struct finisher {
@@ -37,9 +45,9 @@ struct finisher {
 	uint32_t *runs; /* ... how many ... */
 	uint32_t *seen; /* ... and how many of its samples the log has told of so far */
 	size_t stack_count;
-	struct sp_map place_of; /* (address, epoch) -> 1 + index into places */
-	struct place *places;
-	size_t place_count, place_capacity, stack_capacity, frame_capacity;
+	struct sp_map kin_of[KINDS]; /* (what they have in common, epoch) -> 1 + index into kin */
+	struct kin *kin;
+	size_t kin_count, kin_capacity, stack_capacity, frame_capacity;
 	uint64_t epoch; /* of the copy that is being walked */
 };
 
@@ -268,88 +276,108 @@ static void follow_log(struct finisher *f)
 
 /* --- stacks that were not copied ---------------------------------------------------------------- */
 
-/* Where a stack broke off: the function, as far as tables know of it. */
-static uint64_t broke_off_at(struct finisher *f, const struct sp_stack *stack, const uint64_t *frames)
+/* The function, as far as tables know of it. */
+static uint64_t function_at(struct finisher *f, uint64_t address, uint32_t epoch)
 {
-	uint32_t outermost = kept_frames(stack) - 1;
-	uint64_t address = frames[outermost] - (outermost > 0), start;
+	uint64_t start;
 
-	f->epoch = stack->epoch;
+	f->epoch = epoch;
 	start = sp_symbolizer_frame_start(f->symbolizer, module_at(f, address), address);
 	return start ? start : address;
 }
 
-/* Of a walked copy, where the callers of the place begin; 0: it did not come by. */
-static uint32_t callers_of(const struct walked *w, uint64_t outermost)
+static uint64_t in_common(struct finisher *f, int kind, const struct sp_stack *stack, const uint64_t *frames)
 {
-	uint32_t i = 0;
+	uint32_t kept = kept_frames(stack);
+	uint64_t functions[SP_MAX_DEPTH];
 
-	while (i < w->count && w->frames[i] != outermost)
-		i++;
-	return i < w->count ? i + 1 : 0;
+	for (uint32_t i = kind == SAME_PLACE ? kept - 1 : 0; i < kept; i++)
+		functions[i] = function_at(f, frames[i] - (i > 0), stack->epoch);
+	return kind == SAME_PLACE ? functions[kept - 1] : sp_hash_bytes(functions, kept * sizeof(*functions));
 }
 
-static void learn(struct finisher *f, const struct walked *w, const struct sp_stack *stack, const uint64_t *frames)
+static bool have_same_callers(const struct walked *a, const struct walked *b)
 {
-	uint32_t kept = kept_frames(stack), from, *cell;
-	struct place *place;
+	return a->callers && b->callers && a->copy->epoch == b->copy->epoch &&
+		a->count - a->callers == b->count - b->callers &&
+		!memcmp(a->frames + a->callers, b->frames + b->callers, (a->count - a->callers) * sizeof(*a->frames));
+}
+
+static void join(struct finisher *f, int kind, uint32_t index, uint64_t key, uint32_t epoch)
+{
 	int found;
+	uint32_t *cell = sp_map_at(&f->kin_of[kind], key, epoch, &found);
+	struct kin *kin;
 
-	if (!kept)
-		return;
-	cell = sp_map_at(&f->place_of, broke_off_at(f, stack, frames), stack->epoch, &found);
 	if (!found) {
-		sp_grow(&f->places, &f->place_capacity, f->place_count + 1, sizeof(*f->places));
-		f->places[f->place_count] = (struct place){.epoch = w->copy->epoch};
-		*cell = (uint32_t)++f->place_count;
+		sp_grow(&f->kin, &f->kin_capacity, f->kin_count + 1, sizeof(*f->kin));
+		f->kin[f->kin_count] = (struct kin){.first = index + 1, .turn = index + 1};
+		*cell = (uint32_t)++f->kin_count;
 	}
-	place = &f->places[*cell - 1];
-	from = callers_of(w, frames[kept - 1]);
-	if (!place->witnesses++ && from) {
-		place->callers = w->frames + from;
-		place->caller_count = w->count - from;
-	}
-	if (!from || place->epoch != w->copy->epoch || place->caller_count != w->count - from ||
-		memcmp(place->callers, w->frames + from, place->caller_count * sizeof(*frames)) != 0)
-		place->disagree = true;
+	kin = &f->kin[*cell - 1];
+	if (kin->count++)
+		f->walked[kin->last - 1].next[kind] = index + 1;
+	kin->last = index + 1;
+	kin->disagree = kin->disagree || !have_same_callers(&f->walked[kin->first - 1], &f->walked[index]);
 }
 
-static void learn_all(struct finisher *f)
+static void join_all(struct finisher *f)
 {
 	uint64_t frames[SP_MAX_DEPTH];
 
-	for (size_t i = 0; i < f->count; i++) {
-		const struct sp_stack *stack = &f->snapshot->stacks[f->walked[i].copy->stack];
+	for (uint32_t i = 0; i < f->count; i++) {
+		struct walked *w = &f->walked[i];
+		const struct sp_stack *stack = &f->snapshot->stacks[w->copy->stack];
+		uint32_t kept = kept_frames(stack), outermost = 0;
 
-		if (!is_broken(stack))
+		if (!is_broken(stack) || !kept)
 			continue;
-		sp_snapshot_stack(f->snapshot, f->walked[i].copy->stack, frames);
-		learn(f, &f->walked[i], stack, frames);
+		sp_snapshot_stack(f->snapshot, w->copy->stack, frames);
+		while (outermost < w->count && w->frames[outermost] != frames[kept - 1])
+			outermost++;
+		w->callers = outermost + 1 < w->count ? outermost + 1 : 0;
+		for (int kind = 0; kind < KINDS; kind++)
+			join(f, kind, i, in_common(f, kind, stack, frames), stack->epoch);
 	}
+}
+
+/* A copy whose callers this stack may have: of those with the same calls each in turn, so that they stand for them as for
+ * their own; else any of the place, where all agree. */
+static const struct walked *relative_of(struct finisher *f, const struct sp_stack *stack, const uint64_t *frames)
+{
+	for (int kind = 0; kind < KINDS; kind++) {
+		int found;
+		uint32_t *cell = sp_map_at(&f->kin_of[kind], in_common(f, kind, stack, frames), stack->epoch, &found);
+		struct kin *kin = *cell ? &f->kin[*cell - 1] : NULL;
+		const struct walked *w;
+
+		if (!kin || (kind == SAME_PLACE && (kin->disagree || kin->count < WITNESSES)))
+			continue;
+		w = &f->walked[kin->turn - 1];
+		kin->turn = w->next[kind] ? w->next[kind] : kin->first;
+		return w;
+	}
+	return NULL;
 }
 
 static void finish_alike(struct finisher *f, uint32_t index)
 {
 	const struct sp_stack *stack = &f->snapshot->stacks[index];
-	uint32_t kept = kept_frames(stack);
+	uint32_t kept = kept_frames(stack), callers;
 	uint64_t frames[SP_MAX_DEPTH];
-	const struct place *place;
-	struct sp_copy copy;
-	uint32_t *cell;
-	int found;
+	const struct walked *w;
 
 	if (!is_broken(stack) || f->runs[index] || !kept)
 		return;
 	sp_snapshot_stack(f->snapshot, index, frames);
-	cell = sp_map_at(&f->place_of, broke_off_at(f, stack, frames), stack->epoch, &found);
-	if (!*cell)
+	w = relative_of(f, stack, frames);
+	if (!w || !w->callers)
 		return;
-	place = &f->places[*cell - 1];
-	if (place->disagree || place->witnesses < WITNESSES || kept + place->caller_count > SP_MAX_FRAMES)
+	callers = w->count - w->callers;
+	if (kept + callers > SP_MAX_FRAMES)
 		return;
-	memcpy(frames + kept, place->callers, place->caller_count * sizeof(*frames));
-	copy.epoch = place->epoch;
-	set_frames(f, index, &(struct walked){.copy = &copy, .frames = frames, .count = kept + place->caller_count});
+	memcpy(frames + kept, w->frames + w->callers, callers * sizeof(*frames));
+	set_frames(f, index, &(struct walked){.copy = w->copy, .frames = frames, .count = kept + callers});
 }
 
 /* --- all of it ---------------------------------------------------------------------------------- */
@@ -377,7 +405,7 @@ static void finish_all(struct finisher *f)
 	for (size_t i = 0; i < f->stack_count; i++)
 		flags[i] = f->snapshot->stacks[i].flags;
 	walk_all(f);
-	learn_all(f);
+	join_all(f);
 	for (size_t i = 0; i < f->count; i += f->runs[f->walked[i].copy->stack])
 		replace(f, i, f->runs[f->walked[i].copy->stack]);
 	follow_log(f);
@@ -399,12 +427,13 @@ static void finish(struct sp_profile *profile, struct sp_symbolizer *symbolizer)
 	f.seen = sp_alloc(f.stack_count, sizeof(*f.seen));
 	finish_all(&f);
 	sp_pool_free(&f.pool);
-	sp_map_free(&f.place_of);
+	for (int kind = 0; kind < KINDS; kind++)
+		sp_map_free(&f.kin_of[kind]);
 	free(f.walked);
 	free(f.first);
 	free(f.runs);
 	free(f.seen);
-	free(f.places);
+	free(f.kin);
 }
 
 /* Of the time in stacks that are still broken, what broke off in generated code. */

@@ -227,14 +227,18 @@ static void what_ends_early_stays(void **state)
 	drop(p, &snapshot);
 }
 
+/* Beside a stack with copies, another one that called something else from the same place. */
 static void alike(unsigned copies, const struct shot *last, uint64_t finished)
 {
+	const uint64_t others[] = {(uintptr_t)called_first, first.registers[16]};
 	struct sp_snapshot snapshot;
 	struct sp_profile *p;
 	uint32_t stack;
 
+	stack = spool_addresses(&spool, SP_STACK_BROKEN, 0, others, 2);
+	for (unsigned i = 0; i < 8; i++)
+		spool_sample(&spool, stack, WEIGHT_US, 0);
 	stack = broken(16);
-	broken(8);
 	for (unsigned i = 1; i < copies; i++)
 		copy_of(stack, i, &first);
 	copy_of(stack, copies, last);
@@ -259,6 +263,31 @@ static void stacks_alike_stay_if_one_disagrees(void **state)
 {
 	(void)state;
 	alike(12, &second, 16);
+}
+
+/* Stacks of the same functions have callers as their likes do, in the same parts. */
+static void other_instructions_of_the_function_share_its_callers(void **state)
+{
+	struct sp_snapshot snapshot;
+	struct sp_profile *p;
+	uint32_t stack;
+
+	(void)state;
+	stack = broken(4);
+	for (unsigned i = 1; i <= 3; i++)
+		copy_of(stack, i, &first);
+	copy_of(stack, 4, &second);
+	for (unsigned i = 1; i <= 8; i++) {
+		const uint64_t elsewhere = first.registers[16] + i;
+
+		spool_sample(&spool, spool_addresses(&spool, SP_STACK_BROKEN, 0, &elsewhere, 1), WEIGHT_US, 0);
+	}
+	p = profile_of_spool(&snapshot);
+	assert_int_equal(p->finished_samples, 12);
+	assert_int_equal(p->truncated_ns, 0);
+	assert_true(share(p, "called_first") > 74.9 && share(p, "called_first") < 75.1);
+	assert_true(share(p, "called_second") > 24.9 && share(p, "called_second") < 25.1);
+	drop(p, &snapshot);
 }
 
 /* Any words and registers, and none beyond the section. */
@@ -309,6 +338,7 @@ int main(void)
 		TEST(stacks_alike_are_finished_if_all_copies_agree),
 		TEST(stacks_alike_stay_if_few_agree),
 		TEST(stacks_alike_stay_if_one_disagrees),
+		TEST(other_instructions_of_the_function_share_its_callers),
 		TEST(hostile_copies_do_no_harm),
 	};
 
