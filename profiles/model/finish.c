@@ -289,11 +289,13 @@ static uint64_t function_at(struct finisher *f, uint64_t address, uint32_t epoch
 static uint64_t in_common(struct finisher *f, int kind, const struct sp_stack *stack, const uint64_t *frames)
 {
 	uint32_t kept = kept_frames(stack);
-	uint64_t functions[SP_MAX_DEPTH];
+	uint64_t functions[SP_MAX_DEPTH] = {function_at(f, frames[kept - 1] - (kept > 1), stack->epoch)};
 
-	for (uint32_t i = kind == SAME_PLACE ? kept - 1 : 0; i < kept; i++)
-		functions[i] = function_at(f, frames[i] - (i > 0), stack->epoch);
-	return kind == SAME_PLACE ? functions[kept - 1] : sp_hash_bytes(functions, kept * sizeof(*functions));
+	if (kind == SAME_PLACE)
+		return functions[0];
+	for (uint32_t i = 1; i < kept; i++)
+		functions[i] = function_at(f, frames[i - 1] - (i > 1), stack->epoch);
+	return sp_hash_bytes(functions, kept * sizeof(*functions));
 }
 
 static bool have_same_callers(const struct walked *a, const struct walked *b)
