@@ -2,8 +2,8 @@
 #include "preload/real.h"
 
 #include <dlfcn.h>
+#include <stdlib.h>
 
-#include "preload/agent.h"
 #include "preload/libc.h"
 
 struct sp_real sp_real;
@@ -45,9 +45,30 @@ void *sp_real_find_beside(const char *name, const void *caller, const char *load
 
 void sp_real_find_all(void)
 {
-	sp_extensions_find_all();
-	sp_operators_find_all();
 #define X(ret, name, args) (void)SP_REAL(name);
 	SP_REAL_FUNCTIONS(X)
 #undef X
+}
+
+static const void *bypass;
+
+const void *sp_real_malloc_bypass(void)
+{
+	return bypass;
+}
+
+/* The library's references are bound like the program's: to the first definition in the lookup order. But in an
+ * executable that is not position-independent and takes malloc's address, that address is a stub of its own,
+ * whose symbol is not defined there. */
+void sp_real_find_malloc_bypass(void)
+{
+	struct dl_find_object first, ours;
+	const ElfW(Sym) *symbol = NULL;
+	Dl_info info;
+
+	if (_dl_find_object((void *)malloc, &first) != 0 || _dl_find_object((void *)&sp_real, &ours) != 0 ||
+		first.dlfo_map_start == ours.dlfo_map_start)
+		return;
+	if (dladdr1((void *)malloc, &info, (void **)&symbol, RTLD_DL_SYMENT) && symbol && symbol->st_shndx != SHN_UNDEF)
+		bypass = (const void *)malloc;
 }

@@ -103,6 +103,13 @@ extern struct sp_real sp_real SP_HIDDEN;
 void *sp_real_find(const char *name) SP_HIDDEN;
 void sp_real_find_all(void) SP_HIDDEN;
 
+/* The program's malloc, where it is not ours: the executable's own, or that of a library which stands before
+ * ours in LD_PRELOAD. NULL where it is ours. Any context. */
+const void *sp_real_malloc_bypass(void) SP_HIDDEN;
+
+/* Finds it; the constructor's. */
+void sp_real_find_malloc_bypass(void) SP_HIDDEN;
+
 /* The definition that the object which `caller` lies in would find in itself and in what it was linked
  * with, or in the object `loaded` if that is not NULL, by soname, and in the process; NULL when there is
  * none but ours. For what is not in the global lookup order: modules loaded by dlopen and their libraries. */

@@ -5,15 +5,15 @@
 
 #include "sampler/clock/calibrate.h"
 #include "sampler/clock/clock.h"
-#include "sampler/walk/copies.h"
-#include "sampler/threads/discovery.h"
 #include "sampler/clock/governor.h"
+#include "sampler/clock/weights.h"
 #include "sampler/spool/stacks.h"
 #include "sampler/sys.h"
-#include "sampler/threads/thread.h"
+#include "sampler/threads/discovery.h"
 #include "sampler/threads/registry.h"
+#include "sampler/threads/thread.h"
+#include "sampler/walk/copies.h"
 #include "sampler/walk/unwind.h"
-#include "sampler/clock/weights.h"
 
 /* The process's totals are as old as this when it is killed, or older by so many times what reading them takes: the
  * kernel sums up over threads. */

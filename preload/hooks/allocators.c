@@ -4,14 +4,15 @@
  * The next definition is looked for once for all callers where the process started with the allocator's
  * library, else for each module that calls: two plugins may have brought an allocator each. Where a caller
  * has found our name by dlsym and there is none behind it, the standard functions serve. */
+#include "preload/hooks/allocators.h"
+
 #include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "preload/agent.h"
-#include "preload/hooks/counted.h"
 #include "preload/export.h"
+#include "preload/hooks/counted.h"
 #include "preload/real.h"
 
 enum family { JEMALLOC, TCMALLOC, MIMALLOC, FAMILIES };
@@ -221,7 +222,7 @@ static void *next(size_t row, const void *caller)
 	return t->next[row];
 }
 
-void sp_extensions_find_all(void)
+void sp_allocators_find_all(void)
 {
 	for (enum family family = 0; family < FAMILIES; family++)
 		if (is_global(family) && !tables[0].known[family])

@@ -1,43 +1,52 @@
 /* The ways to have a child that no fork handler tells of. */
+#include "preload/hooks/children.h"
+
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "preload/agent.h"
 #include "preload/export.h"
+#include "preload/hooks/signals.h"
+#include "preload/life/tree.h"
 #include "preload/real.h"
+
+void sp_children_expect(void)
+{
+	if (sp_unlikely(sp_tree_expect()))
+		sp_signals_watch_endings();
+}
 
 /* For vfork.S: what is to be jumped to. */
 void *sp_before_vfork(void) SP_HIDDEN;
 
 void *sp_before_vfork(void)
 {
-	sp_tree_expect();
+	sp_children_expect();
 	return (void *)SP_REAL(vfork);
 }
 
 SP_EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
 	const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
-	sp_tree_expect();
+	sp_children_expect();
 	return SP_REAL(posix_spawn)(pid, path, actions, attributes, argv, envp);
 }
 
 SP_EXPORT int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
 	const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
-	sp_tree_expect();
+	sp_children_expect();
 	return SP_REAL(posix_spawnp)(pid, file, actions, attributes, argv, envp);
 }
 
 SP_EXPORT int system(const char *command)
 {
-	sp_tree_expect();
+	sp_children_expect();
 	return SP_REAL(system)(command);
 }
 
 SP_EXPORT FILE *popen(const char *command, const char *mode)
 {
-	sp_tree_expect();
+	sp_children_expect();
 	return SP_REAL(popen)(command, mode);
 }

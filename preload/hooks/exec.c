@@ -9,9 +9,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "preload/agent.h"
 #include "preload/export.h"
+#include "preload/hooks/signals.h"
 #include "preload/libc.h"
+#include "preload/life/tree.h"
+#include "preload/process.h"
 #include "preload/real.h"
 #include "sampler/clock/clock.h"
 #include "sampler/sample.h"
@@ -78,7 +80,7 @@ static int after_failed_exec(bool undo, int result)
 	if (undo)
 		sp_signals_before_exec(true);
 	if (undo && sp_agent.state == SP_AGENT_DORMANT) {
-		sp_start_clockwork();
+		sp_process_arm_start();
 	} else if (undo) {
 		sp_store(&sp_agent.spool->state, SP_STATE_RUNNING);
 		if (sp_tls.thread)

@@ -1,11 +1,15 @@
 /* The ways a program ends by itself. */
+#include "preload/hooks/exit.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "preload/agent.h"
 #include "preload/export.h"
 #include "preload/libc.h"
+#include "preload/life/allocator_stats.h"
+#include "preload/life/finish.h"
+#include "preload/life/tree.h"
 #include "preload/real.h"
 
 static int quick_status; /* at_quick_exit handlers are not told */
@@ -60,7 +64,7 @@ static void at_quick_exit_(void *arg)
 
 /* The C library registers the loader's destructors after our constructor has run, and calls what
  * was registered first last: this runs after every destructor and exit handler of the program. */
-void sp_endings_init(void)
+void sp_exit_init(void)
 {
 	on_exit(at_exit, NULL);
 	__cxa_at_quick_exit(at_quick_exit_, &quick_status);

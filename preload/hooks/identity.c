@@ -8,10 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "preload/agent.h"
 #include "preload/export.h"
-#include "preload/real.h"
 #include "preload/life/spool_place.h"
+#include "preload/life/tree.h"
+#include "preload/process.h"
+#include "preload/real.h"
 #include "sampler/clock/calibrate.h"
 #include "sampler/sample.h"
 #include "sampler/sys.h"

@@ -1,10 +1,13 @@
 /* Limits under which the C library's allocator, or another, is refused memory by the kernel. Without any, a
  * request fails only that is larger than the machine's memory, which every sampling interval sees. */
+#include "preload/hooks/limits.h"
+
 #include <errno.h>
 #include <sys/resource.h>
 
-#include "preload/agent.h"
 #include "preload/export.h"
+#include "preload/hooks/malloc.h"
+#include "preload/process.h"
 #include "preload/real.h"
 #include "sampler/sys.h"
 

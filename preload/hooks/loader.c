@@ -3,8 +3,11 @@
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
 
-#include "preload/agent.h"
 #include "preload/export.h"
+#include "preload/hooks/signals.h"
+#include "preload/hooks/threads.h"
+#include "preload/life/tree.h"
+#include "preload/process.h"
 #include "preload/real.h"
 #include "sampler/clock/clock.h"
 #include "sampler/sys.h"
@@ -124,7 +127,7 @@ void sp_unseal(void)
 	if (sp_agent.spool)
 		sp_agent.spool->sealed_ns = 0;
 	if (sp_agent.state == SP_AGENT_DORMANT)
-		sp_start_clockwork();
+		sp_process_arm_start();
 	else
 		sp_clock_resume_all();
 }

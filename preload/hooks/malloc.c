@@ -1,16 +1,16 @@
 /* The malloc family. An allocation that is not sampled costs a subtraction and an increment in
  * thread-local memory and a jump to the next malloc; a free, one byte looked up. What came back is looked at only
  * where it may be nothing: a call in the place of the jump costs as much again as all of that. */
-#include <dlfcn.h>
+#include "preload/hooks/malloc.h"
+
 #include <errno.h>
 #include <malloc.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "preload/agent.h"
-#include "preload/hooks/counted.h"
 #include "preload/export.h"
+#include "preload/hooks/counted.h"
 #include "preload/real.h"
 #include "sampler/heap/arena.h"
 #include "sampler/heap/heap.h"
@@ -22,29 +22,6 @@
 static bool inside_agent(void)
 {
 	return !sp_heap_is_relocated() || sp_tls.resolving;
-}
-
-static const void *bypass;
-
-const void *sp_malloc_bypass(void)
-{
-	return bypass;
-}
-
-/* The library's references are bound like the program's: to the first definition in the lookup order. But in an
- * executable that is not position-independent and takes malloc's address, that address is a stub of its own,
- * whose symbol is not defined there. */
-void sp_malloc_find_bypass(void)
-{
-	struct dl_find_object first, ours;
-	const ElfW(Sym) *symbol = NULL;
-	Dl_info info;
-
-	if (_dl_find_object((void *)malloc, &first) != 0 || _dl_find_object((void *)&sp_real, &ours) != 0 ||
-		first.dlfo_map_start == ours.dlfo_map_start)
-		return;
-	if (dladdr1((void *)malloc, &info, (void **)&symbol, RTLD_DL_SYMENT) && symbol && symbol->st_shndx != SHN_UNDEF)
-		bypass = (const void *)malloc;
 }
 
 /* Where the fast paths of allocations go on. */

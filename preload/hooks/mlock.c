@@ -3,8 +3,8 @@
 #include <sys/mman.h>
 
 #include "env/text.h"
-#include "preload/agent.h"
 #include "preload/export.h"
+#include "preload/process.h"
 #include "preload/real.h"
 #include "sampler/heap/live.h"
 #include "sampler/spool/write.h"

@@ -2,13 +2,14 @@
  * library's are counted like malloc, unless they come by it. In a C program that loads C++ modules the next
  * definition is not in the global lookup order: then that of the loaded libstdc++ serves, and where
  * the module has linked its own statically, plain malloc and free. */
+#include "preload/hooks/operators.h"
+
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "preload/agent.h"
-#include "preload/hooks/counted.h"
 #include "preload/export.h"
+#include "preload/hooks/counted.h"
 #include "preload/real.h"
 #include "sampler/heap/arena.h"
 

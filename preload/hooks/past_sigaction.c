@@ -3,8 +3,8 @@
 #include <sys/profil.h>
 #include <sys/time.h>
 
-#include "preload/agent.h"
 #include "preload/export.h"
+#include "preload/hooks/signals.h"
 #include "preload/real.h"
 
 SP_EXPORT void (*sigset(int number, void (*handler)(int)))(int)

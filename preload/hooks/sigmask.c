@@ -1,13 +1,16 @@
 /* Threads that block the profiling signal. While one of them may run, a timer of the process would be
  * delivered to another one, asleep, and break its system call: so it gives way to them. */
+#include "preload/hooks/sigmask.h"
+
 #include <signal.h>
 
-#include "preload/agent.h"
 #include "preload/export.h"
+#include "preload/hooks/threads.h"
+#include "preload/process.h"
 #include "preload/real.h"
 #include "sampler/clock/clock.h"
 
-void sp_blocked_give_up(void)
+void sp_sigmask_give_up_process(void)
 {
 	if (sp_load(&sp_agent.state) == SP_AGENT_DORMANT)
 		sp_clock_start_later();
@@ -24,12 +27,12 @@ static void note(int result, int how, const sigset_t *set)
 		sp_is_stale_child() || sp_is_vfork_child())
 		return;
 	if (blocks)
-		sp_blocked_give_up();
+		sp_sigmask_give_up_process();
 	else if (state == SP_AGENT_ACTIVE)
 		sp_threads_unblocked();
 }
 
-void sp_blocked_note_handler(const struct sigaction *action)
+void sp_sigmask_note_handler(const struct sigaction *action)
 {
 	if (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN)
 		note(0, SIG_BLOCK, &action->sa_mask);

@@ -1,12 +1,18 @@
 /* Signals: the profiling signal (SIGPROF, unless set) shared with the application, and endings by signal. */
+#include "preload/hooks/signals.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
 
-#include "preload/agent.h"
 #include "preload/export.h"
+#include "preload/hooks/sigmask.h"
 #include "preload/libc.h"
+#include "preload/life/finish.h"
+#include "preload/life/hold.h"
+#include "preload/notes.h"
+#include "preload/process.h"
 #include "preload/real.h"
 #include "sampler/clock/clock.h"
 #include "sampler/sample.h"
@@ -24,6 +30,13 @@ struct shared_signal {
 /* The first is the profiling signal, known once the constructor has run. */
 static struct shared_signal shared[] = {{.signal = 0}, {.signal = SIGINT}, {.signal = SIGTERM}, {.signal = SIGHUP}};
 #define SHARED_COUNT (sizeof shared / sizeof *shared)
+
+#define NOTE_SIGNAL_BLOCKED \
+	"the program was started with the profiling signal and those that could take its place blocked: its CPU time " \
+	"is not sampled until it unblocks one and starts again"
+#define NOTE_SIGNAL_TAKEN \
+	"the program took the profiling signal for itself, past the C library's functions: CPU sampling has stopped " \
+	"(SMARTPROF_SIGNAL names another signal)"
 
 static struct shared_signal *find_shared(int signal)
 {
@@ -106,6 +119,8 @@ static __attribute__((noinline)) void pass_on(struct shared_signal *s, siginfo_t
 /* Emulators (qemu's before 8.1) enter handlers with a stack that is not aligned as the psABI promises. */
 #define SP_ANY_STACK __attribute__((force_align_arg_pointer))
 
+static void shut(void);
+
 static SP_ANY_STACK void on_shut(int signal, siginfo_t *info, void *context)
 {
 	(void)signal;
@@ -123,7 +138,7 @@ static SP_ANY_STACK void on_open(int signal, siginfo_t *info, void *context)
 
 	/* A first thread that never asked for such a stack has no flags at all here. */
 	if (sp_unlikely(uc->uc_stack.ss_size && !(uc->uc_stack.ss_flags & SS_DISABLE))) {
-		sp_signals_shut();
+		shut();
 		sp_sys(SYS_rt_sigprocmask, SIG_BLOCK, &ours, NULL, 8);
 	}
 	on_shut(signal, info, context);
@@ -168,14 +183,16 @@ static int install(struct shared_signal *s, int app_flags)
 	return err;
 }
 
-void sp_signals_shut(void)
+/* From now on no signal of ours is directed at the process, and our handler blocks its own: an alternate stack
+ * or a handler of the application's for this signal do not go with being entered again. Any context. */
+static void shut(void)
 {
 	struct sigaction now;
 	size_t i;
 
 	if (sp_agent.sealed || __atomic_exchange_n(&sp_agent.shut, 1, __ATOMIC_ACQ_REL))
 		return;
-	sp_blocked_give_up();
+	sp_sigmask_give_up_process();
 	for (i = 0; i < SHARED_COUNT; i++)
 		if (shared[i].ours && sp_libc_sigaction(shared[i].signal, NULL, &now) == 0 && is_one_of_ours(&now))
 			install(&shared[i], now.sa_flags);
@@ -185,7 +202,7 @@ SP_EXPORT int sigaltstack(const stack_t *stack, stack_t *old)
 {
 	if (stack && !(stack->ss_flags & SS_DISABLE) && shared[0].ours && !sp_load(&sp_agent.shut) &&
 		!sp_is_vfork_child())
-		sp_signals_shut();
+		shut();
 	return SP_REAL(sigaltstack)(stack, old);
 }
 
@@ -200,7 +217,7 @@ static void take_over(int signal)
 	shared[0].signal = signal;
 	set_app_action(&shared[0], &before);
 	if (is_handler(&before))
-		sp_signals_shut();
+		shut();
 	install(&shared[0], SA_RESTART);
 }
 
@@ -228,7 +245,7 @@ void sp_signals_init(void)
 	int signal = 0;
 
 	if (sp_thread_blocks_signal() && !(signal = pick_free()))
-		sp_note(SP_NOTE_SIGNAL_BLOCKED);
+		sp_note(NOTE_SIGNAL_BLOCKED);
 	take_over(signal ? signal : sp_agent.config.signal);
 }
 
@@ -241,13 +258,13 @@ static void give_way(void)
 	sp_clock_stop_all();
 	shared[0].ours = false;
 	if (!signal) {
-		sp_note(SP_NOTE_SIGNAL_TAKEN);
+		sp_note(NOTE_SIGNAL_TAKEN);
 		return;
 	}
 	take_over(signal);
 	sp_clock_resume_all();
 	if (sp_load(&sp_agent.state) == SP_AGENT_DORMANT)
-		sp_start_clockwork();
+		sp_process_arm_start();
 }
 
 void sp_signals_after_fork(void)
@@ -317,7 +334,7 @@ static int change_shared(struct shared_signal *s, const struct sigaction *action
 			s->ours = false;
 		} else {
 			if (is_handler(action))
-				sp_signals_shut(); /* not on our private stack, and it blocks the signal itself */
+				shut(); /* not on our private stack, and it blocks the signal itself */
 			set_app_action(s, action);
 			if (s == &shared[0])
 				install(s, is_handler(action) ? action->sa_flags : SA_RESTART);
@@ -334,7 +351,7 @@ SP_EXPORT int sigaction(int signal, const struct sigaction *action, struct sigac
 	int result;
 
 	if (action)
-		sp_blocked_note_handler(action);
+		sp_sigmask_note_handler(action);
 	if (sp_likely(!s) || sp_agent.sealed || sp_is_vfork_child())
 		return SP_REAL(sigaction)(signal, action, old);
 	if (s->ours && is_installed(s))

@@ -1,19 +1,24 @@
 /* Threads: from pthread_create to the end of their thread-specific data. */
+#include "preload/hooks/threads.h"
+
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <threads.h>
 
-#include "preload/agent.h"
 #include "preload/export.h"
+#include "preload/hooks/allocators.h"
+#include "preload/hooks/children.h"
+#include "preload/hooks/operators.h"
+#include "preload/process.h"
 #include "preload/real.h"
 #include "sampler/clock/clock.h"
-#include "sampler/threads/discovery.h"
 #include "sampler/heap/heap.h"
 #include "sampler/sys.h"
-#include "sampler/threads/thread.h"
+#include "sampler/threads/discovery.h"
 #include "sampler/threads/registry.h"
+#include "sampler/threads/thread.h"
 
 static pthread_key_t exit_key;
 static bool has_exit_key;
@@ -51,8 +56,11 @@ bool sp_threads_made(void)
 
 void sp_threads_wake(void)
 {
-	if (!made)
+	if (!made) {
+		sp_allocators_find_all();
+		sp_operators_find_all();
 		sp_real_find_all();
+	}
 	made = true;
 	if (sp_unlikely(sp_is_stale_child()))
 		sp_agent.forked();
@@ -85,8 +93,11 @@ static struct sp_thread *prepare_thread(const pthread_attr_t *attr, void *start,
 	struct sp_thread *t;
 
 	sp_threads_wake();
-	sp_signals_look();
-	if (sp_load(&sp_agent.state) != SP_AGENT_ACTIVE || !(t = sp_thread_take()))
+	if (sp_load(&sp_agent.state) != SP_AGENT_ACTIVE)
+		return NULL;
+	sp_agent.look();
+	t = sp_thread_take();
+	if (!t)
 		return NULL;
 	t->start = start;
 	t->start_arg = arg;
@@ -246,7 +257,7 @@ SP_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...)
 	if (flags & CLONE_THREAD)
 		sp_threads_wake();
 	else
-		sp_tree_expect();
+		sp_children_expect();
 	tid = SP_REAL(clone)(fn, stack, flags, arg, parent_tid, tls, child_tid);
 	if (tid > 0 && flags & CLONE_THREAD && sp_load(&sp_agent.state) == SP_AGENT_ACTIVE && !sp_is_stale_child())
 		sp_found_take(tid);

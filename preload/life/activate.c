@@ -1,6 +1,8 @@
 /* From dormant to active: settings, spool, clocks. Runs in whatever context found the process
  * worth profiling, a signal handler included, on the thread's private stack; so it uses nothing
  * but system calls and its own memory. */
+#include "preload/life/activate.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -11,22 +13,26 @@
 #include <sys/wait.h>
 
 #include "env/env.h"
-#include "preload/agent.h"
+#include "preload/hooks/signals.h"
+#include "preload/hooks/threads.h"
 #include "preload/libc.h"
-#include "preload/real.h"
 #include "preload/life/spool_place.h"
+#include "preload/life/tree.h"
+#include "preload/notes.h"
+#include "preload/process.h"
+#include "preload/real.h"
 #include "sampler/clock/calibrate.h"
 #include "sampler/clock/clock.h"
-#include "sampler/threads/pre_activation.h"
-#include "sampler/threads/discovery.h"
-#include "sampler/spool/frames.h"
 #include "sampler/clock/governor.h"
 #include "sampler/heap/heap.h"
 #include "sampler/heap/live.h"
-#include "sampler/spool/mapped.h"
 #include "sampler/sample.h"
+#include "sampler/spool/frames.h"
+#include "sampler/spool/mapped.h"
 #include "sampler/spool/write.h"
 #include "sampler/sys.h"
+#include "sampler/threads/discovery.h"
+#include "sampler/threads/pre_activation.h"
 #include "sampler/threads/thread.h"
 #include "sampler/walk/unwind.h"
 
@@ -63,20 +69,6 @@ static uint32_t command_text(char **argv, uint32_t *bytes)
 	return at;
 }
 
-static char SP_BIG notes[1024];
-
-void sp_note(const char *line)
-{
-	size_t used = strlen(notes);
-
-	if (used + strlen(line) + 2 > sizeof notes)
-		return;
-	stpcpy(stpcpy(notes + used, line), "\n");
-	sp_verbose("note", line);
-	if (sp_agent.spool)
-		sp_agent.spool->text.notes = text(notes);
-}
-
 static struct sp_where here(void)
 {
 	return (struct sp_where){"", sp_process.cwd, sp_process.envp};
@@ -104,7 +96,7 @@ static uint32_t settings_text(const struct sp_config *config)
 
 static const char *allocator_path(const char *exe)
 {
-	const void *bypass = sp_malloc_bypass();
+	const void *bypass = sp_real_malloc_bypass();
 	struct dl_find_object object;
 
 	if (_dl_find_object(bypass ? (void *)(uintptr_t)bypass : (void *)sp_real.malloc, &object) != 0)
@@ -207,12 +199,6 @@ static int probe_event(struct sp_thread *t)
 	return pid < 0 && !filtered ? sp_clock_event.probe() : result;
 }
 
-bool sp_under_valgrind(void)
-{
-	const char *preload = sp_environ_get(sp_process.envp, "LD_PRELOAD");
-	return preload && strstr(preload, "/vgpreload_");
-}
-
 static const char *event_refusal(int error, int paranoid)
 {
 	if ((error == -EACCES || error == -EPERM) && paranoid > 2)
@@ -244,7 +230,7 @@ static void choose_clock(struct activation *a, struct sp_spool_header *h)
 		h->text.clock_reason = text("CPU profiling is switched off");
 		return;
 	}
-	if (sp_under_valgrind()) {
+	if (sp_is_under_valgrind()) {
 		h->text.clock_reason = text("under valgrind, where CPU time means nothing");
 		return;
 	}
@@ -301,13 +287,13 @@ static void start_heap(struct sp_spool_header *h)
 		h->heap.before_bytes = (uint64_t)(tls->heap.bytes_base - tls->heap.countdown);
 		h->heap.before_count = tls->heap.allocs;
 	}
-	if (sp_agent.config.heap && sp_under_valgrind()) {
+	if (sp_agent.config.heap && sp_is_under_valgrind()) {
 		/* A walk reads what valgrind may hold undefined: its user would find our errors among the
 		 * program's. */
 		sp_agent.config.heap = false;
 		sp_note("under valgrind no stack is walked: the heap is counted, not sampled");
 	}
-	if (sp_agent.config.heap && sp_malloc_bypass()) {
+	if (sp_agent.config.heap && sp_real_malloc_bypass()) {
 		sp_agent.config.heap = false;
 		sp_note("the program's malloc is not reached through libsmartprof.so: an allocator in the "
 			"program itself, or one that stands before it in LD_PRELOAD (put "
@@ -400,7 +386,7 @@ static void activate_main(void *arg)
 	h->state = SP_STATE_RUNNING;
 	sp_agent.spool_map = (uint8_t *)h;
 	sp_agent.spool = h;
-	h->text.notes = text(notes);
+	sp_notes_write();
 	configure(&a->config, h);
 	fill_header(h, a, ticks);
 	publish_spool(a, spool_path, h);
@@ -460,7 +446,7 @@ void sp_activate(void)
 	uint64_t mask;
 
 	if (sp_tls.guard) {
-		sp_start_clockwork(); /* in the middle of counting an allocation: in a moment */
+		sp_process_arm_start(); /* in the middle of counting an allocation: in a moment */
 		return;
 	}
 	if (sp_is_vfork_child() ||
@@ -479,7 +465,7 @@ void sp_activate(void)
 		memset(a, 0, sizeof *a);
 		a->t = t;
 		sp_calibrate_tsc();
-		if (sp_under_valgrind())
+		if (sp_is_under_valgrind())
 			declare_stack(t);
 		mask = sp_block_others();
 		sp_on_stack(activate_main, a, a);

@@ -1,10 +1,12 @@
 /* What the allocator says of itself, asked once, on the way out. Asking takes the allocator's locks, so it is
  * done only where nobody can hold them for good: see is_safe. */
+#include "preload/life/allocator_stats.h"
+
 #include <malloc.h>
 #include <string.h>
 
-#include "preload/agent.h"
 #include "preload/libc.h"
+#include "preload/process.h"
 #include "preload/real.h"
 #include "sampler/sample.h"
 #include "sampler/sys.h"
@@ -80,7 +82,7 @@ static enum sp_allocator which(void)
 		[SP_ALLOCATOR_TCMALLOC] = (const void *)MallocExtension_GetNumericProperty,
 		[SP_ALLOCATOR_MIMALLOC] = (const void *)mi_process_info};
 
-	if (sp_malloc_bypass() || _dl_find_object((void *)sp_real.malloc, &theirs) != 0)
+	if (sp_real_malloc_bypass() || _dl_find_object((void *)sp_real.malloc, &theirs) != 0)
 		return SP_ALLOCATOR_UNKNOWN;
 	for (size_t i = 1; i < sizeof asked / sizeof *asked; i++) {
 		struct dl_find_object its;
@@ -128,7 +130,7 @@ static bool is_safe(void)
 	uint64_t mask;
 
 	if (sp_process.inherits_locks || sp_load(&sp_agent.state) != SP_AGENT_ACTIVE || sp_is_stale_child() ||
-		sp_is_vfork_child() || sp_under_valgrind())
+		sp_is_vfork_child() || sp_is_under_valgrind())
 		return false;
 	mask = sp_block_others();
 	l.t = sp_enter();

@@ -1,8 +1,8 @@
 /* The functions of smartprof.h. */
 #include "preload/smartprof.h"
 
-#include "preload/agent.h"
 #include "preload/export.h"
+#include "sampler/agent.h"
 
 SP_EXPORT const char *smartprof_version(void)
 {

@@ -9,47 +9,29 @@
 
 #include "env/env.h"
 #include "env/text.h"
-#include "preload/agent.h"
+#include "preload/hooks/exit.h"
+#include "preload/hooks/limits.h"
+#include "preload/hooks/malloc.h"
+#include "preload/hooks/signals.h"
+#include "preload/hooks/threads.h"
 #include "preload/libc.h"
+#include "preload/life/activate.h"
+#include "preload/life/fork.h"
+#include "preload/life/tree.h"
+#include "preload/notes.h"
+#include "preload/process.h"
 #include "preload/real.h"
 #include "sampler/clock/clock.h"
-#include "sampler/threads/discovery.h"
 #include "sampler/heap/live.h"
 #include "sampler/sys.h"
-#include "sampler/walk/unwind.h"
+#include "sampler/threads/discovery.h"
 #include "sampler/threads/usage.h"
+#include "sampler/walk/unwind.h"
 
 #define COMMAND_BYTES 32768u /* as much of the arguments as the profile shows */
 #define ENVIRONMENT_BYTES (1u << 20)
 #define TREE_VARIABLE "SMARTPROF_TREE"
 #define TREE_BYTES 48
-#define START_CPU_NS 1000000u /* CPU time after which the process is worth a spool: the next tick */
-
-struct sp_process sp_process = {
-	.output_dir = "", .output_file = "", .tree = "", .library = "", .command = "", .cwd = ""};
-
-void sp_verbose(const char *what, const char *why)
-{
-	char line[1024];
-	size_t n = 0, i;
-	const char *parts[] = {"smartprof: ", what, ": ", why, "\n"};
-
-	if (!sp_process.verbose)
-		return;
-	for (i = 0; i < sizeof parts / sizeof *parts; i++) {
-		size_t length = strlen(parts[i]);
-		if (length > sizeof line - n)
-			length = sizeof line - n;
-		memcpy(line + n, parts[i], length);
-		n += length;
-	}
-	sp_sys(SYS_write, 2, line, n);
-}
-
-bool sp_start_clockwork(void)
-{
-	return sp_clock_arm_start(START_CPU_NS) == 0;
-}
 
 /* Strings and pointers for the life of the process, one after the other. */
 static char SP_BIG_AT_START(2) first_pool[65536] __attribute__((aligned(16)));
@@ -271,14 +253,6 @@ static void learn_file(char **envp)
 		put_environment(find_variable("SMARTPROF_CONFIG"), join("SMARTPROF_CONFIG=", "", absolute(name)));
 }
 
-void sp_start_time(void)
-{
-	sp_process.start_realtime_ns = sp_clock_read_ns(CLOCK_REALTIME);
-	sp_agent.start_monotonic_ns = sp_clock_read_ns(CLOCK_MONOTONIC);
-	sp_agent.start_tsc = 0;
-	sp_agent.start_tsc = sp_tsc_first();
-}
-
 static void loaded_main(void)
 {
 }
@@ -288,7 +262,7 @@ static void loaded_main(void)
 static void (*note_begin(void))(void)
 {
 	sp_usage_begin();
-	sp_start_time();
+	sp_process_start_time();
 	return loaded_main;
 }
 
@@ -322,7 +296,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 		program = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0];
 	sp_agent.single_threaded = sp_libc_symbol("__libc_single_threaded");
 	sp_malloc_resolve();
-	sp_malloc_find_bypass();
+	sp_real_find_malloc_bypass();
 	sp_limits_look();
 	sp_live_boot_done();
 	/* One with more rights than its caller: the environment and the directory are the caller's. */
@@ -352,19 +326,19 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	sp_unwind_init(getauxval(AT_ENTRY), getauxval(AT_BASE), getauxval(AT_RANDOM));
 	sp_agent.config.signal = sp_signal_number(setting(SP_OPT_SIGNAL).number);
 	sp_process.signal_is_asked = setting(SP_OPT_SIGNAL).source >= SP_SOURCE_FILE;
-	sp_agent.early_heap = (setting(SP_OPT_MODE).number & SP_MODE_HEAP) && !sp_under_valgrind();
+	sp_agent.early_heap = (setting(SP_OPT_MODE).number & SP_MODE_HEAP) && !sp_is_under_valgrind();
 	sp_agent.activate = sp_activate;
 	sp_agent.adopt = sp_threads_adopt;
 	sp_agent.forked = sp_fork_child;
 	sp_agent.look = sp_signals_look;
 	sp_fork_register();
-	sp_endings_init();
+	sp_exit_init();
 	sp_signals_init();
 	sp_found_learn();
 	sp_store(&sp_agent.state, SP_AGENT_DORMANT);
-	if (resumes)
-		sp_tree_resume();
-	if (!sp_start_clockwork())
+	if (resumes && sp_tree_resume())
+		sp_signals_watch_endings();
+	if (!sp_process_arm_start())
 		sp_activate(); /* no timer to be had: nothing else would wake it */
 out:
 	errno = saved_errno;

@@ -1,15 +1,22 @@
 /* The end: the spool is completed and rendered. */
+#include "preload/life/finish.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
 
-#include "preload/agent.h"
+#include "preload/life/hold.h"
+#include "preload/life/park.h"
+#include "preload/life/renderer.h"
 #include "preload/life/spool_place.h"
+#include "preload/life/tree.h"
+#include "preload/notes.h"
+#include "preload/process.h"
 #include "sampler/clock/clock.h"
-#include "sampler/threads/discovery.h"
 #include "sampler/sample.h"
 #include "sampler/spool/write.h"
 #include "sampler/sys.h"
+#include "sampler/threads/discovery.h"
 #include "sampler/threads/thread.h"
 #include "sampler/threads/usage.h"
 
@@ -48,7 +55,7 @@ bool sp_is_worth_a_profile(void)
 /* No signal of ours came through: what was used until now is unsampled. */
 static void activate_late(void)
 {
-	sp_activate();
+	sp_agent.activate();
 	if (sp_agent.spool)
 		sp_agent.spool->cpu.before_user_ns = sp_agent.spool->cpu.before_sys_ns = 0;
 }

@@ -1,19 +1,25 @@
 /* Forks: a child starts again with a spool of its own. */
-#include "preload/agent.h"
+#include "preload/life/fork.h"
+
+#include "preload/hooks/children.h"
+#include "preload/hooks/signals.h"
+#include "preload/hooks/threads.h"
+#include "preload/life/tree.h"
+#include "preload/process.h"
 
 #include <string.h>
 
 #include "preload/libc.h"
 #include "sampler/clock/clock.h"
-#include "sampler/threads/pre_activation.h"
 #include "sampler/heap/live.h"
 #include "sampler/spool/write.h"
 #include "sampler/sys.h"
+#include "sampler/threads/pre_activation.h"
 #include "sampler/threads/thread.h"
 
 static void before_fork(void)
 {
-	sp_tree_expect();
+	sp_children_expect();
 	if (!sp_agent.sealed)
 		sp_clock_hold_process(true);
 }
@@ -22,11 +28,6 @@ static void after_fork_in_parent(void)
 {
 	if (!sp_agent.sealed)
 		sp_clock_hold_process(false);
-}
-
-bool sp_is_vfork_child(void)
-{
-	return !sp_is_stale_child() && (int)sp_sys(SYS_getpid) != sp_agent.pid;
 }
 
 void sp_fork_child(void)
@@ -47,7 +48,7 @@ void sp_fork_child(void)
 	sp_live_reset();
 	sp_early_reset();
 	sp_usage_forked();
-	sp_start_time();
+	sp_process_start_time();
 	sp_thread_reset_after_fork(mine);
 	memset(&sp_tls.heap, 0, sizeof sp_tls.heap);
 	sp_tls.guard = 0;
@@ -58,7 +59,7 @@ void sp_fork_child(void)
 	sp_store(&sp_agent.state, state == SP_AGENT_OFF || sp_process.follow_none ? SP_AGENT_OFF : SP_AGENT_DORMANT);
 	if (sp_agent.state == SP_AGENT_DORMANT) {
 		sp_signals_after_fork();
-		sp_start_clockwork();
+		sp_process_arm_start();
 	}
 }
 

@@ -6,6 +6,8 @@
  * in the target's memory and with its descriptors; the renderer does so until exec, as after vfork: nothing is
  * copied and nothing may be changed. Should the target be killed meanwhile, it goes at once, for it holds the
  * target's memory. */
+#include "preload/life/renderer.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -19,8 +21,10 @@
 #include <time.h>
 
 #include "env/trust.h"
-#include "preload/agent.h"
 #include "preload/libc.h"
+#include "preload/life/hold.h"
+#include "preload/notes.h"
+#include "preload/process.h"
 #include "sampler/sys.h"
 
 #define MAX_ENV 4096
@@ -363,7 +367,7 @@ int sp_render(const char *spool, const char *tree, bool patient)
 	struct spawn *s = &spawn;
 	int before = sp_load(&s->busy), err;
 
-	if (sp_under_valgrind()) /* it makes a fork of a clone, which would run on in the program */
+	if (sp_is_under_valgrind()) /* it makes a fork of a clone, which would run on in the program */
 		return -ENOTSUP;
 	/* A child in between that is still there has our stack. */
 	if (before == sp_agent.pid ||

@@ -8,7 +8,7 @@
 #include <sys/vfs.h>
 
 #include "env/env.h"
-#include "preload/agent.h"
+#include "preload/process.h"
 #include "sampler/sys.h"
 
 #define ROOM_BYTES (64ull << 20) /* what a filesystem must have left */

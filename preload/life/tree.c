@@ -1,4 +1,6 @@
-/* Who renders for whom in a tree of processes: see agent.h. */
+/* Who renders for whom in a tree of processes: see tree.h. */
+#include "preload/life/tree.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -6,9 +8,10 @@
 #include <sys/stat.h>
 
 #include "env/text.h"
-#include "preload/agent.h"
 #include "preload/libc.h"
+#include "preload/life/renderer.h"
 #include "preload/life/spool_place.h"
+#include "preload/process.h"
 #include "sampler/spool/write.h"
 #include "sampler/sys.h"
 
@@ -95,8 +98,8 @@ static int take_hold(int flags)
 	return 0;
 }
 
-/* Where the first spool would be, too. */
-static void hold(int flags)
+/* Where the first spool would be, too. Returns whether it is held now. */
+static bool hold(int flags)
 {
 	char directory[SP_PATH_MAX];
 	int err = -ENOENT;
@@ -104,8 +107,7 @@ static void hold(int flags)
 	for (enum sp_spool_place place = SP_PLACE_SHM; place < SP_PLACES && err && err != -EAGAIN; place++)
 		if (sp_spool_directory(directory, sizeof directory, place) && set_path(directory, strlen(directory)))
 			err = take_hold(flags);
-	if (tree.holds)
-		sp_signals_watch_endings();
+	return tree.holds;
 }
 
 static bool is_first_gone(void)
@@ -122,20 +124,18 @@ static bool may_hold(void)
 		!sp_is_vfork_child();
 }
 
-void sp_tree_expect(void)
+bool sp_tree_expect(void)
 {
 	if (sp_likely(tree.looked) || !may_hold())
-		return;
+		return false;
 	tree.looked = true;
-	if (sp_process.is_root || is_first_gone())
-		hold(O_CREAT);
+	return (sp_process.is_root || is_first_gone()) && hold(O_CREAT);
 }
 
-void sp_tree_resume(void)
+bool sp_tree_resume(void)
 {
-	if (may_hold())
-		hold(0);
-	tree.looked = tree.holds;
+	tree.looked = may_hold() && hold(0);
+	return tree.looked;
 }
 
 void sp_tree_before_exec(void)

@@ -3,14 +3,14 @@
 
 #include <errno.h>
 
-#include "sampler/threads/pre_activation.h"
-#include "sampler/heap/estimate.h"
 #include "sampler/clock/governor.h"
+#include "sampler/heap/estimate.h"
 #include "sampler/heap/live.h"
 #include "sampler/heap/peak.h"
 #include "sampler/sample.h"
 #include "sampler/spool/stacks.h"
 #include "sampler/sys.h"
+#include "sampler/threads/pre_activation.h"
 #include "sampler/threads/thread.h"
 #include "sampler/walk/unwind.h"
 

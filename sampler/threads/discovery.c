@@ -7,9 +7,9 @@
 
 #include "sampler/clock/clock.h"
 #include "sampler/sys.h"
+#include "sampler/threads/registry.h"
 #include "sampler/threads/task_file.h"
 #include "sampler/threads/thread.h"
-#include "sampler/threads/registry.h"
 
 #define CHECK_NS 40000000u /* between looks while nothing changes; doubles up to ... */
 #define CHECK_MAX_NS 160000000u

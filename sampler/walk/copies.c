@@ -6,8 +6,8 @@
 
 #include "sampler/spool/modules.h"
 #include "sampler/spool/write.h"
-#include "sampler/walk/stack_read.h"
 #include "sampler/sys.h"
+#include "sampler/walk/stack_read.h"
 
 #define PAGE 4096u
 #define RED_ZONE 128u /* below the stack pointer, where leaf functions may keep what they saved */

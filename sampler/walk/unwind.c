@@ -11,12 +11,12 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "sampler/sys.h"
 #include "sampler/walk/cfi.h"
 #include "sampler/walk/code_rule.h"
 #include "sampler/walk/frame.h"
 #include "sampler/walk/generated.h"
 #include "sampler/walk/stack_read.h"
-#include "sampler/sys.h"
 
 /* A walk is given up after this time, which is ten times what a sample costs otherwise: it takes a
  * thousand unknown addresses, or a machine too busy to profile. */

@@ -1,0 +1,39 @@
+/* The facts of this process that hooks and life go by. */
+#include "preload/process.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "env/env.h"
+#include "sampler/clock/clock.h"
+#include "sampler/sys.h"
+
+#define START_CPU_NS 1000000u /* CPU time after which the process is worth a spool: the next tick */
+
+struct sp_process sp_process = {
+	.output_dir = "", .output_file = "", .tree = "", .library = "", .command = "", .cwd = ""};
+
+void sp_process_start_time(void)
+{
+	sp_process.start_realtime_ns = sp_clock_read_ns(CLOCK_REALTIME);
+	sp_agent.start_monotonic_ns = sp_clock_read_ns(CLOCK_MONOTONIC);
+	sp_agent.start_tsc = 0;
+	sp_agent.start_tsc = sp_tsc_first();
+}
+
+bool sp_process_arm_start(void)
+{
+	return sp_clock_arm_start(START_CPU_NS) == 0;
+}
+
+bool sp_is_vfork_child(void)
+{
+	return !sp_is_stale_child() && (int)sp_sys(SYS_getpid) != sp_agent.pid;
+}
+
+bool sp_is_under_valgrind(void)
+{
+	const char *preload = sp_environ_get(sp_process.envp, "LD_PRELOAD");
+
+	return preload && strstr(preload, "/vgpreload_");
+}
