@@ -1,4 +1,4 @@
-/* The facts of this process that hooks and life go by. */
+/* The facts of this process that the rest of preload/ goes by. */
 #include "preload/process.h"
 
 #include <string.h>

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 #include "preload/export.h"
+#include "preload/finish/tree.h"
 #include "preload/hooks/signals.h"
-#include "preload/life/tree.h"
 #include "preload/real.h"
 
 void sp_children_expect(void)

@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "preload/export.h"
+#include "preload/finish/tree.h"
 #include "preload/hooks/signals.h"
 #include "preload/libc.h"
-#include "preload/life/tree.h"
 #include "preload/process.h"
 #include "preload/real.h"
 #include "sampler/clock/clock.h"

@@ -6,10 +6,10 @@
 #include <unistd.h>
 
 #include "preload/export.h"
+#include "preload/finish/allocator_stats.h"
+#include "preload/finish/finish.h"
+#include "preload/finish/tree.h"
 #include "preload/libc.h"
-#include "preload/life/allocator_stats.h"
-#include "preload/life/finish.h"
-#include "preload/life/tree.h"
 #include "preload/real.h"
 
 static int quick_status; /* at_quick_exit handlers are not told */

@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 #include "preload/export.h"
-#include "preload/life/spool_place.h"
-#include "preload/life/tree.h"
+#include "preload/finish/tree.h"
 #include "preload/process.h"
 #include "preload/real.h"
+#include "preload/spool_place.h"
 #include "sampler/clock/calibrate.h"
 #include "sampler/sample.h"
 #include "sampler/sys.h"

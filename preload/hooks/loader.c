@@ -4,9 +4,9 @@
 #include <sys/prctl.h>
 
 #include "preload/export.h"
+#include "preload/finish/tree.h"
 #include "preload/hooks/signals.h"
 #include "preload/hooks/threads.h"
-#include "preload/life/tree.h"
 #include "preload/process.h"
 #include "preload/real.h"
 #include "sampler/clock/clock.h"

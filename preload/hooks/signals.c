@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "preload/export.h"
+#include "preload/finish/finish.h"
+#include "preload/finish/hold.h"
 #include "preload/hooks/sigmask.h"
 #include "preload/libc.h"
-#include "preload/life/finish.h"
-#include "preload/life/hold.h"
 #include "preload/notes.h"
 #include "preload/process.h"
 #include "preload/real.h"

@@ -1,5 +1,5 @@
 /* Where the spool goes. */
-#include "preload/life/spool_place.h"
+#include "preload/spool_place.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* Other threads are held while the end of the process waits for its renderer. */
-#ifndef SP_PRELOAD_LIFE_PARK_H
-#define SP_PRELOAD_LIFE_PARK_H
+#ifndef SP_PRELOAD_FINISH_PARK_H
+#define SP_PRELOAD_FINISH_PARK_H
 
 #include <stdbool.h>
 

@@ -1,17 +1,17 @@
 /* The end: the spool is completed and rendered. */
-#include "preload/life/finish.h"
+#include "preload/finish/finish.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
 
-#include "preload/life/hold.h"
-#include "preload/life/park.h"
-#include "preload/life/renderer.h"
-#include "preload/life/spool_place.h"
-#include "preload/life/tree.h"
+#include "preload/finish/hold.h"
+#include "preload/finish/park.h"
+#include "preload/finish/renderer.h"
+#include "preload/finish/tree.h"
 #include "preload/notes.h"
 #include "preload/process.h"
+#include "preload/spool_place.h"
 #include "sampler/clock/clock.h"
 #include "sampler/sample.h"
 #include "sampler/spool/write.h"

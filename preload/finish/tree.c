@@ -1,5 +1,5 @@
 /* Who renders for whom in a tree of processes: see tree.h. */
-#include "preload/life/tree.h"
+#include "preload/finish/tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,10 +8,10 @@
 #include <sys/stat.h>
 
 #include "env/text.h"
+#include "preload/finish/renderer.h"
 #include "preload/libc.h"
-#include "preload/life/renderer.h"
-#include "preload/life/spool_place.h"
 #include "preload/process.h"
+#include "preload/spool_place.h"
 #include "sampler/spool/write.h"
 #include "sampler/sys.h"
 

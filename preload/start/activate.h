@@ -1,6 +1,6 @@
 /* From dormant to active. */
-#ifndef SP_PRELOAD_LIFE_ACTIVATE_H
-#define SP_PRELOAD_LIFE_ACTIVATE_H
+#ifndef SP_PRELOAD_START_ACTIVATE_H
+#define SP_PRELOAD_START_ACTIVATE_H
 
 #include "sampler/agent.h"
 

@@ -1,6 +1,6 @@
 /* Starts the renderer, and waits for it. */
-#ifndef SP_PRELOAD_LIFE_RENDERER_H
-#define SP_PRELOAD_LIFE_RENDERER_H
+#ifndef SP_PRELOAD_FINISH_RENDERER_H
+#define SP_PRELOAD_FINISH_RENDERER_H
 
 #include <stdbool.h>
 

@@ -1,6 +1,6 @@
 /* What the allocator says of itself. */
-#ifndef SP_PRELOAD_LIFE_ALLOCATOR_STATS_H
-#define SP_PRELOAD_LIFE_ALLOCATOR_STATS_H
+#ifndef SP_PRELOAD_FINISH_ALLOCATOR_STATS_H
+#define SP_PRELOAD_FINISH_ALLOCATOR_STATS_H
 
 #include "sampler/agent.h"
 

@@ -5,7 +5,7 @@
  * cannot block by any function of the C library. Its handler waits. A thread in which the signal is pending and not
  * blocked executes nothing of the program any more, whatever the kernel is still doing for it: it need not have
  * answered. What has the signal blocked by system calls of its own cannot be held, nor can anything without /proc. */
-#include "preload/life/park.h"
+#include "preload/finish/park.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -1,10 +1,10 @@
 /* Forks: a child starts again with a spool of its own. */
-#include "preload/life/fork.h"
+#include "preload/start/fork.h"
 
+#include "preload/finish/tree.h"
 #include "preload/hooks/children.h"
 #include "preload/hooks/signals.h"
 #include "preload/hooks/threads.h"
-#include "preload/life/tree.h"
 #include "preload/process.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Forks: a child starts again with a spool of its own. */
-#ifndef SP_PRELOAD_LIFE_FORK_H
-#define SP_PRELOAD_LIFE_FORK_H
+#ifndef SP_PRELOAD_START_FORK_H
+#define SP_PRELOAD_START_FORK_H
 
 #include "sampler/agent.h"
 

@@ -5,7 +5,7 @@
  * The calling thread blocks them. One that is sent to the process goes to any other thread that does not: there the
  * dispositions that would end the process become a handler that does nothing. Handlers of the application's go on
  * working in the other threads, and wait in this one. */
-#include "preload/life/hold.h"
+#include "preload/finish/hold.h"
 
 #include <signal.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Where the spool goes. */
-#ifndef SP_PRELOAD_LIFE_SPOOL_PLACE_H
-#define SP_PRELOAD_LIFE_SPOOL_PLACE_H
+#ifndef SP_PRELOAD_SPOOL_PLACE_H
+#define SP_PRELOAD_SPOOL_PLACE_H
 
 #include <stddef.h>
 #include <stdint.h>

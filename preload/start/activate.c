@@ -1,7 +1,7 @@
 /* From dormant to active: settings, spool, clocks. Runs in whatever context found the process
  * worth profiling, a signal handler included, on the thread's private stack; so it uses nothing
  * but system calls and its own memory. */
-#include "preload/life/activate.h"
+#include "preload/start/activate.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,14 +13,14 @@
 #include <sys/wait.h>
 
 #include "env/env.h"
+#include "preload/finish/tree.h"
 #include "preload/hooks/signals.h"
 #include "preload/hooks/threads.h"
 #include "preload/libc.h"
-#include "preload/life/spool_place.h"
-#include "preload/life/tree.h"
 #include "preload/notes.h"
 #include "preload/process.h"
 #include "preload/real.h"
+#include "preload/spool_place.h"
 #include "sampler/clock/calibrate.h"
 #include "sampler/clock/clock.h"
 #include "sampler/clock/governor.h"

@@ -6,7 +6,7 @@
  * in the target's memory and with its descriptors; the renderer does so until exec, as after vfork: nothing is
  * copied and nothing may be changed. Should the target be killed meanwhile, it goes at once, for it holds the
  * target's memory. */
-#include "preload/life/renderer.h"
+#include "preload/finish/renderer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,8 +21,8 @@
 #include <time.h>
 
 #include "env/trust.h"
+#include "preload/finish/hold.h"
 #include "preload/libc.h"
-#include "preload/life/hold.h"
 #include "preload/notes.h"
 #include "preload/process.h"
 #include "sampler/sys.h"

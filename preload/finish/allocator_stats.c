@@ -1,6 +1,6 @@
 /* What the allocator says of itself, asked once, on the way out. Asking takes the allocator's locks, so it is
  * done only where nobody can hold them for good: see is_safe. */
-#include "preload/life/allocator_stats.h"
+#include "preload/finish/allocator_stats.h"
 
 #include <malloc.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Signals that end a process are held while its renderer is waited for. */
-#ifndef SP_PRELOAD_LIFE_HOLD_H
-#define SP_PRELOAD_LIFE_HOLD_H
+#ifndef SP_PRELOAD_FINISH_HOLD_H
+#define SP_PRELOAD_FINISH_HOLD_H
 
 #include <stdbool.h>
 #include <stdint.h>

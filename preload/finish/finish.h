@@ -1,6 +1,6 @@
 /* The end: the spool is completed and rendered. */
-#ifndef SP_PRELOAD_LIFE_FINISH_H
-#define SP_PRELOAD_LIFE_FINISH_H
+#ifndef SP_PRELOAD_FINISH_FINISH_H
+#define SP_PRELOAD_FINISH_FINISH_H
 
 #include <stdbool.h>
 
