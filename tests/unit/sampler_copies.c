@@ -150,6 +150,46 @@ static void objects_on_the_stack_are_entered(void **state)
 	}
 }
 
+/* Threads that copy at once, and use each other's records again, never mix what they copy. */
+static unsigned copy_many(unsigned number)
+{
+	static uint64_t stacks[TEST_THREADS][1024];
+	struct sp_thread mine = {.random = 88172645463325252ULL + number, .root_pc = 1};
+	ucontext_t context = context_at(0);
+
+	for (unsigned i = 0; i < 1024; i++)
+		stacks[number][i] = number;
+	context.uc_mcontext.gregs[REG_RSP] = (greg_t)(uintptr_t)(stacks[number] + 16);
+	context.uc_mcontext.gregs[REG_R15] = number;
+	mine.stack_high = (uintptr_t)(stacks[number] + 200 + 100 * number);
+	mine.stack_bytes = sizeof(stacks[number]);
+	for (uint32_t i = 1; i <= SAMPLES; i++)
+		sp_copies_take(&mine, &context, 1 + number, i);
+	return 0;
+}
+
+static void threads_do_not_mix_their_copies(void **state)
+{
+	uint32_t whole = 0;
+
+	(void)state;
+	sp_agent.config.copies = true;
+	run_threads(copy_many);
+	for (uint32_t i = 1; i < sp_spool_count(SP_SEC_COPIES); i++) {
+		const struct sp_copy *copy = &copies()[i];
+
+		if (copy->ready != 1)
+			continue;
+		whole++;
+		assert_int_equal(copy->words, 200 + 100 * (copy->stack - 1));
+		assert_int_equal(copy->registers[15], copy->stack - 1);
+		for (uint32_t k = 0; k < copy->words; k++)
+			assert_int_equal(words_of(copy)[k], copy->stack - 1);
+	}
+	assert_in_range(whole, 250, 256);
+	assert_int_equal(sp_agent.spool->broken, TEST_THREADS * SAMPLES);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -159,6 +199,7 @@ int main(void)
 		TEST(a_copy_ends_where_the_stack_does),
 		TEST(any_sample_is_as_likely),
 		TEST(objects_on_the_stack_are_entered),
+		TEST(threads_do_not_mix_their_copies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
