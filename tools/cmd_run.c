@@ -28,6 +28,7 @@ static void print_help(void)
 	sp_settings_help();
 	printf("  --cpu           profile CPU time only\n"
 	       "  --heap          profile memory only\n"
+	       "  --no-inlines    no frames of their own for inlined functions\n"
 	       "  --allocator NAME\n"
 	       "                  malloc to put under PROGRAM: jemalloc, tcmalloc, mimalloc; system: the C library's\n"
 	       "                  (takes others out of LD_PRELOAD; one that PROGRAM is linked with stays)\n"
@@ -39,7 +40,7 @@ static void print_help(void)
 
 /* --- flags */
 
-enum { FLAG_CPU = 1000, FLAG_HEAP, FLAG_ALLOCATOR, FLAG_REPEAT };
+enum { FLAG_CPU = 1000, FLAG_HEAP, FLAG_ALLOCATOR, FLAG_REPEAT, FLAG_NO_INLINES };
 
 #define REPEAT_MAX 1000
 
@@ -55,6 +56,7 @@ static void fill_flags(struct option *flags)
 	flags[count++] = (struct option){"heap", no_argument, NULL, FLAG_HEAP};
 	flags[count++] = (struct option){"allocator", required_argument, NULL, FLAG_ALLOCATOR};
 	flags[count++] = (struct option){"repeat", required_argument, NULL, FLAG_REPEAT};
+	flags[count++] = (struct option){"no-inlines", no_argument, NULL, FLAG_NO_INLINES};
 	flags[count++] = (struct option){"help", no_argument, NULL, 'h'};
 	flags[count] = (struct option){NULL, 0, NULL, 0};
 }
@@ -81,7 +83,7 @@ static int set_repeat(const char *text, long *repeat)
 /* *allocator and *repeat: what follows their flags, else unchanged. Returns -1 to go on, else the exit status. */
 static int parse_flags(int argc, char **argv, const char **allocator, long *repeat)
 {
-	struct option flags[SP_OPTIONS + 6];
+	struct option flags[SP_OPTIONS + 7];
 	unsigned mode = 0;
 	int got, status = 0;
 
@@ -96,6 +98,8 @@ static int parse_flags(int argc, char **argv, const char **allocator, long *repe
 			*allocator = optarg;
 		} else if (got == FLAG_REPEAT) {
 			status = set_repeat(optarg, repeat);
+		} else if (got == FLAG_NO_INLINES) {
+			status = sp_settings_set(SP_OPT_INLINES, "run: --no-inlines", "off");
 		} else if (got == 'h') {
 			print_help();
 			return 0;

@@ -5,6 +5,7 @@
 #include "profiles/base/escape.h"
 #include "profiles/export/export.h"
 #include "profiles/model/folded.h"
+#include "profiles/model/heap.h"
 #include "profiles/export/protobuf.h"
 
 #include <stdio.h>
@@ -147,7 +148,7 @@ static void collect(struct pprof *w, struct sp_folded *f)
 		for (enum sp_path_weight_kind weight = 0; weight < SP_WEIGHTS; weight++)
 			row->values[weight] = (double)sp_path_weight(path, weight);
 		sp_grow(&locations, &capacity, path->depth, sizeof(*locations));
-		for (uint32_t from = 0, to; from < path->depth; from = to) {
+		for (uint32_t from = w->heap ? sp_path_site(p, path) : 0, to; from < path->depth; from = to) {
 			for (to = from + 1; to < path->depth && p->frames[frames[to - 1]].inlined;)
 				to++;
 			locations[count++] = location_of(w, frames + from, to - from);

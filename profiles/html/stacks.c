@@ -58,17 +58,6 @@ static void add_values(double *values, const struct sp_path *path, const enum sp
 		values[i] += value_of(path, weights[i]) * (i + 1 < count ? scale : 1);
 }
 
-/* The allocator's own frames say nothing about who allocates. */
-static uint32_t leaf_of(const struct sp_profile *p, const struct sp_path *path)
-{
-	uint32_t leaf = 0;
-
-	while (path->heap && leaf + 1 < path->depth &&
-		sp_is_allocator_name(p->functions[p->frames[p->frame_ids[path->first + leaf]].function].name))
-		leaf++;
-	return leaf;
-}
-
 uint32_t *sp_page_add(struct sp_page_stacks *s, const struct sp_profile *p, unsigned side, const double *scale,
 	bool normal)
 {
@@ -86,7 +75,7 @@ uint32_t *sp_page_add(struct sp_page_stacks *s, const struct sp_profile *p, unsi
 			add_values(row->values + side * HEAP_VALUES, path, heap_values, HEAP_VALUES, scale[1]);
 		else
 			add_values(row->values + side * CPU_VALUES, path, cpu_values, CPU_VALUES, scale[0]);
-		for (uint32_t k = path->depth, leaf = leaf_of(p, path); k-- > leaf;) {
+		for (uint32_t k = path->depth, leaf = path->heap ? sp_path_site(p, path) : 0; k-- > leaf;) {
 			uint32_t function = p->frames[p->frame_ids[path->first + k]].function;
 
 			if (numbers[function] == UINT32_MAX)

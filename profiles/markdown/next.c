@@ -321,37 +321,13 @@ static bool say_flat(struct sp_writer *w, const struct sp_function *hottest)
 	return true;
 }
 
-static const struct sp_line_info *hottest_line(const struct sp_profile *p, uint32_t function)
-{
-	const struct sp_line_info *best = NULL;
-
-	for (size_t i = 0; i < p->line_count; i++) {
-		const struct sp_line_info *line = &p->lines[i];
-
-		if (line->function == function && line->line &&
-			(!best || line->self_user_ns + line->self_sys_ns > best->self_user_ns + best->self_sys_ns))
-			best = line;
-	}
-	return best;
-}
-
 static bool say_hottest(struct sp_writer *w, const struct sp_function *hottest)
 {
-	const struct sp_profile *p = w->profile;
-	const struct sp_line_info *line;
-
 	if (!hottest)
 		return false;
-	line = hottest_line(p, (uint32_t)(hottest - p->functions));
 	sp_buffer_puts(&w->out, "see who calls ");
 	put_function(w, hottest);
-	sp_buffer_puts(&w->out, " under Function Details");
-	if (line) {
-		sp_buffer_printf(&w->out, "; %.0f %% of its own time is in line ",
-			sp_percent(line->self_user_ns + line->self_sys_ns, sp_function_self(hottest)));
-		sp_put_location(&w->out, SP_ESCAPE_CELL, p, line->file, line->line);
-	}
-	sp_buffer_puts(&w->out, ".");
+	sp_buffer_puts(&w->out, " under Function Details.");
 	return true;
 }
 

@@ -9,6 +9,7 @@
 #include "profiles/markdown/markdown.h"
 #include "profiles/model/build.h"
 #include "profiles/model/facts.h"
+#include "profiles/model/heap.h"
 
 #define FACTS_MAX 1000u
 
@@ -199,6 +200,36 @@ static void sum_up(struct sp_profile *p)
 	p->heap_frees = fact_number(p, "heap_frees");
 }
 
+/* Of the settings, those that say which functions are allocation sites. */
+static const char *heap_wrappers(struct sp_profile *p, const char *text, size_t length)
+{
+	static const char row[] = "\n| heap_wrappers | ";
+	const char *at = memmem(text, sp_markdown_top(text, length), row, sizeof(row) - 1), *end;
+	char *value, *to;
+
+	at = at ? at + sizeof(row) - 1 : "";
+	end = strstr(at, " | ");
+	value = sp_pool_copy(&p->pool, at, end ? (size_t)(end - at) : 0);
+	for (char *from = to = value; *from; from++) /* globs hold characters that Markdown escapes */
+		if (*from != '\\' || !from[1])
+			*to++ = *from;
+	*to = '\0';
+	return value;
+}
+
+static void mark_sites(struct sp_profile *p, const char *text, size_t length)
+{
+	const char *allocator = sp_profile_fact(p, "allocator"), *exe = sp_profile_fact(p, "build_id");
+
+	p->heap_wrappers = heap_wrappers(p, text, length);
+	for (size_t i = 1; i < p->module_count; i++) {
+		struct sp_module_info *m = &p->modules[i];
+
+		m->allocator = allocator && strcmp(m->path, allocator) == 0 && !(exe && strcmp(m->build_id, exe) == 0);
+	}
+	sp_frames_mark(p);
+}
+
 size_t sp_markdown_top(const char *text, size_t length)
 {
 	const char *at = memmem(text, length, "\n<details>\n", 11);
@@ -254,8 +285,10 @@ struct sp_profile *sp_markdown_read_at(const char *text, size_t length, const ch
 		ok = read_complete(&r);
 	}
 	ok = ok && !r.why;
-	if (ok)
+	if (ok) {
 		sum_up(r.profile);
+		mark_sites(r.profile, text, length);
+	}
 	sp_map_free(&r.functions);
 	sp_names_free(&r.modules);
 	sp_front_free(&r.front);

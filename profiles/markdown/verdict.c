@@ -47,6 +47,8 @@ static const struct sp_function *write_hottest(struct sp_writer *w)
 			break;
 		sp_buffer_puts(&w->out, said++ ? ", " : "; ");
 		put_share(w, f);
+		if (!first)
+			sp_put_guilty_line(w, f);
 		first = first ? first : f;
 	}
 	free(order);
@@ -134,6 +136,11 @@ static void write_largest(struct sp_writer *w)
 			sp_buffer_printf(&w->out, " ± %.1f", 100 * error / (double)peak_bytes);
 		sp_buffer_puts(&w->out, ", was allocated in ");
 		sp_escape_name(&w->out, SP_ESCAPE_CELL, p->functions[s->function].name);
+		if (s->file && s->line) {
+			sp_buffer_puts(&w->out, " (");
+			sp_put_location(&w->out, SP_ESCAPE_CELL, p, s->file, s->line);
+			sp_buffer_puts(&w->out, ")");
+		}
 	}
 	sp_buffer_puts(&w->out, ". ");
 	free(order);

@@ -45,6 +45,7 @@ uint64_t sp_allocator_ns(const struct sp_profile
 void sp_write_front_matter(struct sp_writer *w);
 void sp_write_verdict(struct sp_writer *w);
 void sp_write_next(struct sp_writer *w, const struct sp_function *hottest); /* the verdict's last sentence */
+void sp_put_guilty_line(struct sp_writer *w, const struct sp_function *f);
 void sp_write_cpu(struct sp_writer *w);
 void sp_write_call_tree(struct sp_writer *w);
 void sp_write_hot_paths(struct sp_writer *w);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "profiles/base/runs.h"
+#include "profiles/model/heap.h"
 
 struct sp_folded_row *sp_folded_add(struct sp_folded *f)
 {
@@ -112,7 +113,7 @@ void sp_fold_frames(struct sp_folded *f, const struct sp_profile *profile, bool 
 		row = sp_folded_add(f);
 		for (enum sp_path_weight_kind w = 0; w < SP_WEIGHTS; w++)
 			row->values[w] = (double)sp_path_weight(path, w);
-		for (uint32_t k = path->depth; k-- > 0;)
+		for (uint32_t k = path->depth, leaf = heap ? sp_path_site(profile, path) : 0; k-- > leaf;)
 			sp_folded_push(f, profile->frame_ids[path->first + k]);
 	}
 }

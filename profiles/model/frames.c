@@ -40,10 +40,10 @@ static uint32_t frame_id(struct resolver *r, const struct sp_profile_frame *fram
 {
 	struct sp_profile *p = r->profile;
 	uint64_t where = (uintptr_t)frame->file; /* interned */
-	uint64_t flags = (uint64_t)frame->inlined << 1 | frame->allocator;
+	uint64_t flags = (uint64_t)frame->layer << 2 | (uint64_t)frame->inlined << 1 | frame->allocator;
 	int found;
 	uint32_t *cell =
-		sp_map_at(&r->frames, (uint64_t)frame->function << 32 | frame->line, where << 2 | flags, &found);
+		sp_map_at(&r->frames, (uint64_t)frame->function << 32 | frame->line, where << 3 | flags, &found);
 
 	if (found)
 		return *cell;
@@ -123,8 +123,10 @@ static uint32_t named_function(struct resolver *r, uint32_t module, const struct
 	uint32_t id = sp_profile_function_id(p, p->modules[module].canonical, full_name(r, symbol), &r->functions);
 	struct sp_function *f = &p->functions[id];
 
-	if (p->function_count > before)
+	if (p->function_count > before) {
 		f->allocator = is_allocator(p, symbol->function);
+		f->layer = sp_is_layer(symbol->function, p->modules[module].name);
+	}
 	if (p->source_lines && !f->file && symbol->decl_file) {
 		f->file = keep_text(r, symbol->decl_file);
 		f->line = symbol->decl_line;
@@ -141,17 +143,20 @@ static void add_frame(struct resolver *r, uint32_t module, uint64_t address, con
 
 	if (m->system && !p->system_libraries) {
 		frame.allocator = frame.allocator || (symbol->function && is_allocator(p, symbol->function));
+		frame.layer = sp_is_layer(symbol->function ? symbol->function : "", m->name);
 		frame.function = folded_function(r, module);
 		frame.inlined = false;
 	} else if (symbol->function && *symbol->function) {
 		frame.function = named_function(r, module, symbol);
 		frame.allocator = frame.allocator || p->functions[frame.function].allocator;
+		frame.layer = p->functions[frame.function].layer;
 		if (p->source_lines && symbol->file) {
 			frame.file = keep_text(r, symbol->file);
 			frame.line = symbol->line;
 		}
 	} else {
 		frame.function = unnamed_function(r, module, address, symbol->function_address);
+		frame.layer = sp_is_layer("", m->name);
 	}
 	sp_grow(&r->chain, &r->chain_capacity, r->chain_count + 1, sizeof(*r->chain));
 	r->chain[r->chain_count++] = frame_id(r, &frame);
@@ -228,15 +233,21 @@ static void path_push_chain(struct resolver *r, struct sp_path *path, const stru
 	path->depth += at->count;
 }
 
-/* The first frame of an address that does not belong to the allocator; false: all do. */
-static bool find_site(const struct resolver *r, const struct sp_address *at, uint32_t *site)
+/* How good the site is that was found so far. */
+enum site { SITE_NONE, SITE_LAYER, SITE_FOUND };
+
+/* As sp_path_site does, address by address. */
+static void find_site(const struct resolver *r, const struct sp_address *at, enum site *has, uint32_t *site)
 {
-	for (uint32_t k = 0; k < at->count; k++)
-		if (!r->profile->frames[r->chain[at->first + k]].allocator) {
-			*site = r->chain[at->first + k];
-			return true;
-		}
-	return false;
+	for (uint32_t k = 0; k < at->count && *has < SITE_FOUND; k++) {
+		uint32_t id = r->chain[at->first + k];
+		const struct sp_profile_frame *frame = &r->profile->frames[id];
+
+		if (frame->allocator || (frame->layer && *has == SITE_LAYER))
+			continue;
+		*site = id;
+		*has = frame->layer ? SITE_LAYER : SITE_FOUND;
+	}
 }
 
 static uint32_t pseudo_frame(struct resolver *r, enum sp_pseudo which)
@@ -340,7 +351,7 @@ static uint32_t add_frames(struct resolver *r, struct sp_path *path, const struc
 {
 	struct sp_profile *p = r->profile;
 	uint32_t site = 0, last = 0, kept = stack->depth - has_entry(stack);
-	bool has_site = false;
+	enum site has_site = SITE_NONE;
 
 	for (uint32_t i = 0; i < kept; i++) {
 		const struct sp_address *at;
@@ -351,7 +362,7 @@ static uint32_t add_frames(struct resolver *r, struct sp_path *path, const struc
 		if (!at->count)
 			continue;
 		last = r->chain[at->first + at->count - 1];
-		has_site = has_site || find_site(r, at, &site);
+		find_site(r, at, &has_site, &site);
 		path_push_chain(r, path, at);
 	}
 	if (!path->depth)

@@ -1,68 +1,12 @@
-/* Stage 3 of the model: allocation sites. */
+/* Stage 3 of the model: what allocation sites add up to. */
 #include "profiles/model/heap.h"
 
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "profiles/model/build.h"
 #include "profiles/model/model.h"
-
-/* Functions that allocate for somebody else; `*` at the end matches any rest. Matched against the
- * demangled name without its parameters. */
-static const char *const allocator_names[] = {"malloc", "calloc", "realloc", "reallocarray", "memalign",
-	"aligned_alloc", "posix_memalign", "valloc", "pvalloc", "operator new*", "strdup", "strndup", "__strdup",
-	"__strndup", "asprintf", "vasprintf", "wcsdup", "xmalloc*", "xcalloc*", "xrealloc*", "xstrdup*", "xstrndup*",
-	"xmemdup*", "xnmalloc", "xzalloc", "x2realloc", "x2nrealloc", "zmalloc*", "zcalloc*", "zrealloc*",
-	"ztrymalloc*", "ztrycalloc*", "g_malloc*", "g_realloc*", "g_try_malloc*", "g_slice_alloc*", "g_strdup",
-	"g_strndup", "g_memdup*", "PyMem_*", "_PyMem_*", "PyObject_Malloc", "PyObject_Calloc", "PyObject_Realloc",
-	"_PyObject_Malloc", "_PyObject_Calloc", "_PyObject_Realloc", "std::allocator*", "std::__new_allocator*",
-	"__gnu_cxx::new_allocator*", "__gnu_cxx::__alloc_traits*", "std::allocator_traits*", "je_*", "tc_*", "mi_*",
-	"__libc_malloc", "__libc_calloc", "__libc_realloc", "__libc_memalign", "_int_malloc", "_int_realloc",
-	"sysmalloc", "tcmalloc::*", "rust_alloc*", "__rust_alloc*", "__rdl_alloc*", "__rg_alloc*", "alloc::alloc::*",
-	"sqlite3MemMalloc", "sqlite3MemRealloc", "sqlite3Malloc", "sqlite3_malloc*", "sqlite3Realloc",
-	"sqlite3_realloc*", "sqlite3MallocZero", "sqlite3DbMallocRaw*", "sqlite3DbMallocZero", "sqlite3DbRealloc*",
-	"sqlite3DbStrDup", "sqlite3DbStrNDup", "mallocx", "rallocx", "mallocWithAlarm", "ggc_internal_alloc*",
-	"do_xmalloc", "do_xcalloc"};
-
-/* The name without return type, parameters and template arguments' effect on neither: cut at the
- * first '(' outside of "operator()"; a template function's return type is left in, and such
- * functions then do not match, which only makes the site one frame too low. */
-bool sp_is_allocator_name(const char *function)
-{
-	size_t length = strcspn(function, "(@");
-
-	for (size_t i = 0; i < sizeof(allocator_names) / sizeof(allocator_names[0]); i++) {
-		const char *name = allocator_names[i];
-		size_t n = strlen(name);
-
-		if (name[n - 1] == '*' ? length >= n - 1 && strncmp(function, name, n - 1) == 0
-				       : length == n && strncmp(function, name, n) == 0)
-			return true;
-	}
-	return false;
-}
-
-bool sp_is_wrapper_name(const char *globs, const char *function)
-{
-	size_t length = strcspn(function, "(@"), bytes;
-	char name[512], glob[256];
-
-	if (!globs || length >= sizeof(name))
-		return false;
-	snprintf(name, sizeof(name), "%.*s", (int)length, function);
-	for (; *globs && *globs != '\t' && *globs != '\n'; globs += bytes + (globs[bytes] == ',')) {
-		globs += strspn(globs, " ");
-		bytes = strcspn(globs, ",\t\n");
-		if (!bytes || bytes >= sizeof(glob))
-			continue;
-		snprintf(glob, sizeof(glob), "%.*s", (int)bytes, globs);
-		if (fnmatch(glob, name, 0) == 0)
-			return true;
-	}
-	return false;
-}
 
 static struct sp_heap_site *site_of(struct sp_profile *p, uint32_t frame, struct sp_map *index)
 {

@@ -40,4 +40,14 @@ bool sp_is_allocator_name(const char *function);
 /* The same for what the setting heap_wrappers adds: `globs` with commas between, up to a tab or the end. */
 bool sp_is_wrapper_name(const char *globs, const char *function);
 
+/* True for a function of a language's own library, or of what starts a program: it is an allocation site only where
+ * nothing else is. module: its base name. */
+bool sp_is_layer(const char *function, const char *module);
+
+/* Which of a heap path's frames is its allocation site, counted from the leaf: where exports of the heap end. */
+uint32_t sp_path_site(const struct sp_profile *profile, const struct sp_path *path);
+
+/* Finds out which frames of a profile that was read are the allocator's or a language's library's. */
+void sp_frames_mark(struct sp_profile *profile);
+
 #endif

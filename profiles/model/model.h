@@ -54,6 +54,7 @@ struct sp_function {
 	uint32_t module;
 	uint32_t flags;
 	bool allocator;   /* or a wrapper of one, by its name */
+	bool layer;       /* of a language's own library (sp_is_layer) */
 	const char *file; /* declaration; NULL unknown */
 	unsigned line;
 	uint64_t self_user_ns, self_sys_ns, self_samples;
@@ -79,6 +80,7 @@ struct sp_profile_frame {
 	uint64_t address; /* in the module's file, of the first of its instructions that was met; 0 none */
 	bool inlined;     /* into the next frame */
 	bool allocator;   /* allocation function or wrapper of one: never a heap site */
+	bool layer;       /* a heap site only where there is no other */
 };
 
 /* A symbolized stack, of which one read from Markdown has what is said there: frame_ids[first .. first+depth) index frames[], leaf first. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "profiles/base/runs.h"
+#include "profiles/model/heap.h"
 #include "profiles/model/order.h"
 
 #define NODES_MAX 100000u
@@ -123,16 +124,10 @@ static void pop_frame(struct sequencer *b)
 	b->slots[b->depth] = undo->slot;
 }
 
-/* Without the allocator's own frames, which say nothing about who allocates. */
+/* To the allocation site: what is inside of it says nothing about who allocates. */
 static uint32_t frames_of(const struct sp_profile *p, const struct sp_path_walk *walk, enum sp_tree_weight weight)
 {
-	uint32_t frames = walk->depth;
-
-	if (weight == SP_TREE_CPU)
-		return frames;
-	while (frames > 1 && p->frames[walk->frames[frames - 1]].allocator)
-		frames--;
-	return frames;
+	return weight == SP_TREE_CPU ? walk->depth : walk->depth - sp_path_site(p, walk->path);
 }
 
 static void make_room(struct sequencer *b, uint32_t depth)

@@ -49,7 +49,7 @@ static void defaults_differ_by_environment(void **state)
 		{SP_OPT_HEAP_INTERVAL, {1024, 524288, 16384, 1024}},
 		{SP_OPT_STACK_COPIES, {1, 0, 1, 1}},
 		{SP_OPT_SOURCE_LINES, {1, 0, 1, 1}},
-		{SP_OPT_INLINES, {0, 0, 0, 1}},
+		{SP_OPT_INLINES, {1, 0, 1, 1}},
 		{SP_OPT_SYSTEM_LIBRARIES, {1, 0, 0, 1}},
 		{SP_OPT_OVERHEAD_BUDGET, {10, 3, 5, 25}},
 		{SP_OPT_CPU_THRESHOLD, {70, 90, 85, 70}},

@@ -480,6 +480,38 @@ static void allocators_are_known_by_name(void **state)
 		assert_false(sp_is_allocator_name(no[i]));
 }
 
+static void layers_of_a_language_are_known_by_name(void **state)
+{
+	static const char *const yes[] = {"std::string::reserve(unsigned long)",
+		"void std::vector<A, std::allocator<A> >::_M_realloc_insert<A const&>(A*, A const&)",
+		"std::__detail::_MakeUniq<Rec>::__single_object std::make_unique<Rec>()",
+		"std::basic_ostream<char>& std::operator<< <char>(std::basic_ostream<char>&, char const*)",
+		"<alloc::string::String as core::fmt::Write>::write_str", "alloc::raw_vec::RawVec<T,A>::grow_one",
+		"decltype(auto) std::visit<A, B>(A&&, B&&)", "_ZNSt6vectorIiSaIiEE9push_backEOi", "start_thread"};
+	static const char *const no[] = {"main", "std_sort(int)", "std::string my::name<int>(std::string const&)",
+		"std::vector<int> build()", "run(std::function<void ()>)",
+		"main::{lambda(auto:1&)#1}::operator()(int) const", "(anonymous namespace)::fill(std::string&)",
+		"std::string (anonymous namespace)::read(int)", "Foo::operator std::string() const",
+		"Foo::operator std::string[abi:cxx11]() const", "bool operator==(std::string const&, Foo const&)",
+		"_Z4fillSt6vectorIiE", ""};
+	char *longest = calloc(1, 70000);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
+		assert_true(sp_is_layer(yes[i], "prog"));
+	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
+		assert_false(sp_is_layer(no[i], "prog"));
+	assert_true(sp_is_layer("", "libstdc++.so.6"));
+	assert_true(sp_is_allocator_name("void* operator new[](unsigned long)"));
+	memcpy(longest, "void std::f<", 12);
+	memset(longest + 12, 'A', 60000);
+	strcat(longest, ">(int)");
+	assert_true(sp_is_layer(longest, "prog"));
+	memcpy(longest, "void Pool::f", 12);
+	assert_true(sp_is_wrapper_name("Pool::*", longest));
+	free(longest);
+}
+
 static void more_wrappers_are_named_by_a_setting(void **state)
 {
 	static const char globs[] = "my_alloc*, Pool::get,[ab]_new\tvariable";
@@ -594,6 +626,7 @@ int main(void)
 		TEST(stacks_of_one_site_are_added),
 		TEST(the_allocators_own_module_is_no_site),
 		TEST(allocators_are_known_by_name),
+		TEST(layers_of_a_language_are_known_by_name),
 		TEST(more_wrappers_are_named_by_a_setting),
 		TEST(exact_totals_come_from_threads),
 		TEST(a_stack_cut_off_meets_the_others_at_the_root),

@@ -1,0 +1,96 @@
+# The guilty line: of optimized code, of the heap, in the verdict and in what other programs are given.
+load helpers
+
+# words.cpp: hash_bytes is inlined into main and burns at line 9; strings and vectors are allocated for Index::add at
+# line 20, by way of the library's templates.
+words() {
+	cat >words.cpp <<-'CPP'
+		#include <string>
+		#include <vector>
+		#include <map>
+		#include <cstdio>
+		#include <cstdlib>
+		static unsigned long hash_bytes(const std::string &s) {
+			unsigned long h = 5381;
+			for (int r = 0; r < 60; r++)
+				for (char c : s) { h ^= (unsigned char)c; h *= 1099511628211UL; }
+			return h;
+		}
+		template <class A> struct tag {};
+		template <class T> struct deep { using type = deep<tag<T>>; T value; std::string text; };
+		using entry = deep<tag<tag<tag<tag<tag<tag<tag<tag<tag<tag<tag<tag<tag<tag<tag<std::map<std::string,
+			std::vector<std::map<std::string, std::vector<std::map<std::string, std::vector<int>>>>>>>>>>>>>>>>>>>>>>;
+		struct Index {
+			std::map<int, std::vector<entry>> all;
+			void add(const std::string &w, int at) {
+				entry e; e.text = w;
+				all[at % 7].push_back(e);
+			}
+		};
+		int main() {
+			Index ix;
+			unsigned long h = 0;
+			for (int i = 0; i < 150000; i++) {
+				std::string w = "a word that is too long to be short " + std::to_string(i);
+				h ^= hash_bytes(w);
+				ix.add(w, i);
+			}
+			printf("%lu\n", h);
+		}
+	CPP
+	g++ -O2 -g -o words words.cpp
+}
+# verdict FILE
+verdict() { grep -m 1 '^\*\*Verdict' "$1"; }
+
+@test "optimized code: the verdict names the inlined function and its line, in development and in ci" {
+	words
+	for env in development ci; do
+		SMARTPROF_ENV=$env profiled ./words >out
+		profile=$(profile_of words)
+		verdict "$profile" | grep -Eq '% ± [0-9.]+ in hash_bytes \([0-9]+ % of it at words\.cpp:9\)'
+		"$SMARTPROF" validate "$profile"
+		rm -r profiles
+	done
+	"$SMARTPROF" run --no-inlines -- ./words >out
+	profile=$(profile_of words)
+	verdict "$profile" | grep -Eq '% ± [0-9.]+ in main '
+	refuse grep -q '	hash_bytes	' "$profile"
+}
+
+@test "heap sites, folded and pprof: the program's own function, not the library's templates" {
+	words
+	profiled ./words >out
+	profile=$(profile_of words)
+	verdict "$profile" | grep -Eq 'of the peak, [^,]*, was allocated in Index::add\(.*\) \(words\.cpp:[0-9]+\)'
+	section '## Heap Sites (At Peak)' "$profile" >sites
+	grep -q 'Index::add' sites
+	refuse grep -Eq '\| (void )?(std|__gnu_cxx)::|operator new' sites
+	"$SMARTPROF" report --format folded --metric peak "$profile" >folded
+	refuse grep -Eq ';(void )?(std|__gnu_cxx)::[^;]* [0-9]+$|operator new|malloc [0-9]+$' folded
+	grep -q ';Index::add' folded
+	"$SMARTPROF" report --format pprof --metric peak "$profile" >heap.pb.gz
+	zcat heap.pb.gz >heap.pb
+	refuse grep -aq 'operator new' heap.pb
+	grep -aq 'Index::add' heap.pb
+}
+
+@test "time in a library's function: the verdict names the program's line it is for" {
+	cat >copies.c <<-'C'
+		#include <string.h>
+		static char from[1 << 22], to[1 << 22];
+		__attribute__((noinline)) void copy_all(int n)
+		{
+			memcpy(to, from, sizeof(to) - n);
+		}
+		int main(void)
+		{
+			for (int i = 0; i < 1500; i++)
+				copy_all(i % 9);
+			return to[1];
+		}
+	C
+	gcc -O1 -g -fno-optimize-sibling-calls -o copies copies.c
+	profiled ./copies
+	verdict "$(profile_of copies)" | grep -Eq 'libc\.so\.6\) \([0-9]+ % of it for copy_all at copies\.c:5\)'
+}
