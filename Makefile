@@ -113,6 +113,10 @@ build/bench/liboracle.so: tests/bench/oracle.c $(SAMPLER_OBJ)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(AGENT_CFLAGS) -MF $@.d -shared -o $@ $< $(SAMPLER_OBJ) $(shell $(PKG_CONFIG) --libs libunwind)
+.PHONY: bench-oracle
+# CONTEXTS=10000
+bench-oracle: build/bench/liboracle.so
+	@tests/bench/oracle.sh
 
 # --- fuzzing: tests/fuzz/fuzz_*.c, from the seeds kept for it and those that make_seeds composes
 FUZZ_SECONDS ?= 10
@@ -240,7 +244,7 @@ clean:
 help:
 	@echo 'make [CC=clang] [V=1] [SAN=1]   build/libsmartprof.so and build/smartprof'
 	@echo 'make deps                       install missing Debian packages (root or sudo)'
-	@echo 'make test | unit | fuzz [FUZZ_SECONDS=10] | e2e [T=file] | lint | format | demo | bench | bench-cpu [ROUNDS=9] | bench-heap | bench-compare'
+	@echo 'make test | unit | fuzz [FUZZ_SECONDS=10] | e2e [T=file] | lint | format | demo | bench | bench-cpu [ROUNDS=9] | bench-heap | bench-compare | bench-oracle'
 	@echo 'make install | uninstall        PREFIX=$(PREFIX), DESTDIR honoured'
 
 -include $(shell find $(B) build/targets -name '*.d' 2>/dev/null)

@@ -32,11 +32,12 @@
 #define DIFFERENCES 65536u
 #define SIGNAL (SIGRTMIN + 12)
 
-enum kind { SAME, LATE, OURS_SHORTER, THEIRS_SHORTER, APART, KINDS };
+enum kind { SAME, LATE, OURS_SHORTER, THEIRS_SHORTER, APART, CUT, KINDS };
 static const char *const kind_names[] = {[LATE] = "ours gave up after its time",
 	[OURS_SHORTER] = "ours ends earlier",
 	[THEIRS_SHORTER] = "libunwind ends earlier",
-	[APART] = "another caller"};
+	[APART] = "another caller",
+	[CUT] = "does not reach the start"};
 
 struct difference {
 	enum kind kind;
@@ -46,7 +47,10 @@ struct difference {
 
 static struct difference differences[DIFFERENCES];
 static uint8_t seen[1u << 20]; /* leaf addresses, by hash */
-static uint32_t stored, counts[KINDS], compared, addresses, without_tables, wanted = 10000;
+static uint32_t stored, counts[KINDS], compared, addresses, wanted = 10000;
+static struct {
+	uint32_t all, same, complete;
+} untold; /* stacks with code that has no tables */
 static uint64_t frames_sum;
 static const char *object_part = "", *out_path;
 static __thread bool serving __attribute__((tls_model("initial-exec")));
@@ -55,7 +59,8 @@ static __thread uint32_t steps_left __attribute__((tls_model("initial-exec"))),
 static __thread struct sp_thread state __attribute__((tls_model("initial-exec")));
 static uint32_t busy;
 static timer_t timer;
-static const struct itimerspec soon = {.it_value = {0, PERIOD_NS}};
+/* Again, should the thread that is stepped through fall asleep. */
+static const struct itimerspec soon = {.it_interval = {0, 20 * PERIOD_NS}, .it_value = {0, PERIOD_NS}};
 static uint64_t random_state = 88172645463325252ull;
 
 static uint64_t random_bits(void)
@@ -93,6 +98,14 @@ EXPORT int dl_iterate_phdr(int (*callback)(struct dl_phdr_info *, size_t, void *
 		return 0;
 	}
 	return callback(&info, sizeof info, data);
+}
+
+extern int __sigaction(int, const struct sigaction *, struct sigaction *);
+
+/* Runtimes take all signals for themselves, or put them back. */
+EXPORT int sigaction(int number, const struct sigaction *action, struct sigaction *before)
+{
+	return __sigaction(number, number == SIGTRAP || number == SIGNAL ? NULL : action, before);
 }
 
 static uint32_t walk_theirs(ucontext_t *context, uint64_t *frames)
@@ -165,9 +178,14 @@ static void compare(ucontext_t *context)
 	addresses += !seen[walk.frames[0] * 0x9e3779b97f4a7c15ull >> 44];
 	seen[walk.frames[0] * 0x9e3779b97f4a7c15ull >> 44] = 1;
 	frames_sum += walk.depth;
-	if (has_gap(walk.frames, walk.depth))
-		without_tables++;
-	if (kind != SAME)
+	if (has_gap(walk.frames, walk.depth)) {
+		untold.all++;
+		untold.same += kind == SAME;
+		untold.complete += !(walk.flags & SP_STACK_CUT);
+		if (walk.flags & SP_STACK_CUT)
+			note(CUT, walk.frames[0], walk.frames[walk.depth - 1], 0,
+				n > walk.depth ? theirs[walk.depth] : 0);
+	} else if (kind != SAME)
 		note(kind, walk.frames[0], theirs[i ? i - 1 : 0], i < walk.depth ? walk.frames[i] : 0,
 			i < n ? theirs[i] : 0);
 }
@@ -262,14 +280,17 @@ static void print_groups(FILE *out)
 static void report(void)
 {
 	FILE *out = out_path ? fopen(out_path, "a") : NULL;
+	uint32_t told = compared - untold.all;
 
 	if (!out || !compared)
 		return;
-	fprintf(out,
-		"%s: %u contexts at %u addresses, %u the same (%.3f %%), %u with code that has no tables, %.1f "
-		"frames\n",
-		*object_part ? object_part : "everything", compared, addresses, counts[SAME],
-		100.0 * counts[SAME] / compared, without_tables, (double)frames_sum / compared);
+	fprintf(out, "%s: %u contexts at %u addresses, %.1f frames; with tables all the way %u, the same %u (%.3f %%)",
+		*object_part ? object_part : "everything", compared, addresses, (double)frames_sum / compared, told,
+		counts[SAME] - untold.same, told ? 100.0 * (counts[SAME] - untold.same) / told : 100.0);
+	if (untold.all)
+		fprintf(out, "; with code that has none %u, ours complete %u (%.2f %%), libunwind's the same %u",
+			untold.all, untold.complete, 100.0 * untold.complete / untold.all, untold.same);
+	fputc('\n', out);
 	print_groups(out);
 	fclose(out);
 }
@@ -298,7 +319,7 @@ static void handle(int number, void (*handler)(int, siginfo_t *, void *))
 	struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
 
 	sigfillset(&action.sa_mask);
-	sigaction(number, &action, NULL);
+	__sigaction(number, &action, NULL);
 }
 
 static void on_timer(int number, siginfo_t *info, void *arg)
@@ -310,7 +331,6 @@ static void on_timer(int number, siginfo_t *info, void *arg)
 		report();
 		_exit(0);
 	}
-	handle(SIGTRAP, on_trap); /* node has put all handlers back */
 	steps_left = BURST;
 	compares_left = COMPARED;
 	context->uc_mcontext.gregs[REG_EFL] |= TRAP_FLAG;

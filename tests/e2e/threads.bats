@@ -62,6 +62,11 @@ found() {
 	accounted "$profile" usage
 }
 
+# whole PROFILE: at most 1 % of the time has stacks that end early.
+whole() {
+	at_least 1 "$(sed -nE 's/^- ([0-9.]+) % of the time has stacks that end early.*/\1/p' "$1" | grep . || echo 0)"
+}
+
 # thread_row FILE: the thread with the most CPU time: user time, system time, samples.
 thread_row() {
 	section '## Threads' "$1" | awk -F'|' '/^\| *[0-9]/ { print $3 "," $4 "," $5; exit }'
@@ -71,8 +76,8 @@ thread_row() {
 	for how in libc namespace; do
 		found $how
 		at_least "$(share_of spend "$profile")" 90
-		# The unwinder's locks are of no use while the C library knows of no second thread.
-		[ $how = namespace ] || grep -q 'start_thread → run → found_work → spend' "$profile"
+		grep -q 'start_thread → run → found_work → spend' "$profile"
+		whole "$profile"
 		[ "$(front threads "$profile")" -eq 2 ]
 	done
 }
@@ -82,6 +87,8 @@ thread_row() {
 		found $how
 		at_least "$(share_of spend "$profile")" 90
 		at_least "$(thread_row "$profile" | cut -d, -f3)" 100
+		grep -q "run_$([ $how = clone ] || echo bare)[a-z_]* → found_work → spend" "$profile"
+		whole "$profile"
 	done
 }
 
