@@ -12,6 +12,7 @@ enum sp_cfi_kind {
 	SP_CFI_END,     /* the outermost frame: it has no return address */
 	SP_CFI_START,   /* no table, but one from the next byte on, with which a function begins */
 	SP_CFI_CODE,    /* no table: a frame, as its instructions show it (code_rule.h) */
+	SP_CFI_CODE_BY, /* the same, but the CFA is computed from register `after` */
 	SP_CFI_GUESS,   /* no table, and no way through the instructions */
 	SP_CFI_COMPLEX, /* described, but not in the form below: a case for sp_frame_step */
 };

@@ -307,15 +307,24 @@ static bool reduce_bp(const struct state *s, struct sp_cfi_rule *rule)
 	return at == (int16_t)at;
 }
 
+static const uint8_t dwarf_numbers[16] = {0, 2, 1, 3, 7, 6, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15};
+
 static struct sp_cfi_rule reduce(const struct state *s, uint8_t dropped)
 {
 	static const struct sp_cfi_rule none = {.kind = SP_CFI_GUESS};
 	struct sp_cfi_rule rule = {.kind = SP_CFI_CODE};
 	struct value cfa = plus(s->sp, 8);
 
-	if ((cfa.base != RSP && cfa.base != RBP) || cfa.nested || cfa.after != (int8_t)cfa.after ||
-		(cfa.loaded && dropped))
+	if (cfa.base == SP_BASE_NONE || cfa.nested || cfa.after != (int8_t)cfa.after || (cfa.loaded && dropped))
 		return none;
+	if (cfa.base != RSP && cfa.base != RBP) {
+		if (cfa.loaded || dropped)
+			return none;
+		rule.kind = SP_CFI_CODE_BY;
+		rule.after = (int8_t)dwarf_numbers[cfa.base];
+		rule.cfa_offset = cfa.offset;
+		return reduce_bp(s, &rule) ? rule : none;
+	}
 	rule.flags = (cfa.base == RBP ? SP_CFI_FROM_BP : 0) | (cfa.loaded ? SP_CFI_LOADED : 0);
 	rule.cfa_offset = cfa.offset;
 	rule.after = cfa.loaded ? (int8_t)cfa.after : (int8_t)dropped;

@@ -55,6 +55,8 @@ static const struct code known[] = {
 	{"\x48\x8b\x6c\x24\x10\x48\x83\xc4\x18\xc3", 10, FROM_SP_BP(24, 16)},     /* mov 16(%rsp), %rbp */
 	{"\x48\x8b\x6d\x00\xc3", 5, {SP_CFI_CODE, SAVED | AT_BP, 0, 0, 8}},       /* mov (%rbp), %rbp */
 	{"\x49\x89\xe3\x48\x83\xe4\xe0\x4c\x89\xdc\xc3", 11, FROM_SP(0)},         /* rsp kept in r11 */
+	{"\x48\x89\xcc\xc3", 4, {SP_CFI_CODE_BY, 0, 2, 0, 8}},                    /* mov %rcx, %rsp */
+	{"\x4c\x89\xdc\xc3", 4, {SP_CFI_CODE_BY, 0, 11, 0, 8}},                   /* mov %r11, %rsp */
 	{"\x75\xfe\x58\xc3", 4, FROM_SP(8)},                                      /* jne to itself */
 	{"\xeb\x01\xcc\x58\xc3", 5, FROM_SP(8)},                                  /* jmp over int3 */
 	{"\x74\x02\xeb\xfc\x58\x58\xc3", 7, FROM_SP(16)},                         /* an endless loop with one way out */
@@ -71,7 +73,6 @@ static const struct code unknown[] = {
 	{"\x0f\x0b", 2, {0}},             /* ud2 */
 	{"\x48\x01\xc4\xc3", 4, {0}},     /* add %rax, %rsp */
 	{"\x48\x83\xe4\xf0\xc3", 5, {0}}, /* and $-16, %rsp */
-	{"\x4c\x89\xdc\xc3", 4, {0}},     /* mov %r11, %rsp: none of the two that are known */
 	{"\x06", 1, {0}},                 /* no instruction */
 	{"\x48\x83\xc4\x08\x5a\xff\xe2\x06", 8, {0}},
 };

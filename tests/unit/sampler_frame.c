@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "sampler/expression.h"
-#include "sampler/unwind.h"
+#include "sampler/walk/expression.h"
+#include "sampler/walk/unwind.h"
 
 static struct sp_thread thread;
 static struct sp_spool_header header;

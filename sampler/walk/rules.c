@@ -1,0 +1,107 @@
+/* Rules, remembered by address in a table that all threads share. */
+#include <dlfcn.h>
+#include <string.h>
+
+#include "sampler/walk/code_rule.h"
+#include "sampler/walk/unwind.h"
+#include "sampler/walk/walker.h"
+
+#define LOG_RULES 14u
+#define INSTRUCTIONS_MAX 2048u /* that are followed to where code without tables returns */
+#define GENERATED_INSTRUCTIONS_MAX 256u
+#define LOG_KEPT_CYCLES 28u
+
+/* A rule in the table is an address's if key(address) ^ rule is its check word: one torn by a race, or
+ * of code that has been unloaded since, is nobody's. */
+struct slot {
+	uint64_t check, rule; /* atomic */
+};
+
+static struct slot rules[1u << LOG_RULES] SP_BIG __attribute__((aligned(64)));
+_Static_assert(sizeof rules == SP_UNWIND_TABLE_BYTES, "as its header says");
+
+uint64_t sp_rules_key(uint64_t address)
+{
+	return address ^ sp_load(&sp_agent.unload_gen) << 48;
+}
+
+static struct slot *slot_of(uint64_t key)
+{
+	return &rules[(key * 0x9e3779b97f4a7c15ULL) >> (64 - LOG_RULES)];
+}
+
+/* Each address has two places, of which the first holds the newer one. */
+void sp_rules_keep(uint64_t key, uint64_t rule)
+{
+	struct slot *first = slot_of(key), *second = (struct slot *)((uintptr_t)first ^ sizeof *first);
+
+	sp_store(&second->check, sp_load(&first->check));
+	sp_store(&second->rule, sp_load(&first->rule));
+	sp_store(&first->check, key ^ rule);
+	sp_store(&first->rule, rule);
+}
+
+bool sp_rules_find(uint64_t key, uint64_t *rule)
+{
+	struct slot *slot = slot_of(key);
+
+	*rule = sp_load(&slot->rule);
+	if (sp_likely((sp_load(&slot->check) ^ *rule) == key))
+		return true;
+	slot = (struct slot *)((uintptr_t)slot ^ sizeof *slot);
+	*rule = sp_load(&slot->rule);
+	return (sp_load(&slot->check) ^ *rule) == key;
+}
+
+/* Code in an object that no table tells of. A stack that was made by hand returns to the first byte of a function, before
+ * which no other one ends: makecontext's do, to __start_context. */
+static struct sp_cfi_rule untold_rule(uint64_t ip, bool exact)
+{
+	static const struct sp_cfi_rule start = {.kind = SP_CFI_START};
+	struct sp_cfi_rule rule = {.kind = SP_CFI_NONE};
+
+	if (!exact)
+		rule = sp_cfi_find(ip);
+	if (rule.kind == SP_CFI_END || (rule.kind == SP_CFI_FRAME && !rule.flags && rule.cfa_offset == 8))
+		return start;
+	return sp_code_rule(ip, INSTRUCTIONS_MAX);
+}
+
+/* Generated code may change: what was read of it is kept for a tenth of a second. */
+static struct sp_cfi_rule generated_rule(struct sp_walker *w)
+{
+	uint64_t key = IP(w) ^ (w->stack.began >> LOG_KEPT_CYCLES | 0x8000) << 48, word;
+	struct sp_cfi_rule rule;
+
+	w->now.distrust = true;
+	if (!sp_rules_find(key, &word)) {
+		rule = sp_code_rule(IP(w), GENERATED_INSTRUCTIONS_MAX);
+		memcpy(&word, &rule, sizeof word);
+		sp_rules_keep(key, word);
+	}
+	memcpy(&rule, &word, sizeof rule);
+	return rule;
+}
+
+/* Of the frame that the walk is at. What is in no object is not kept for long: it may be in one the next time. */
+struct sp_cfi_rule sp_rules_current(struct sp_walker *w)
+{
+	uint64_t pc = IP(w) - !w->now.exact, key = sp_rules_key(pc), word;
+	struct dl_find_object object;
+	struct sp_cfi_rule rule;
+
+	if (sp_likely(sp_rules_find(key, &word))) {
+		memcpy(&rule, &word, sizeof rule);
+		return rule;
+	}
+	if (sp_stack_is_late(&w->stack))
+		return (struct sp_cfi_rule){.kind = SP_CFI_NONE};
+	rule = sp_cfi_find(pc);
+	if (rule.kind == SP_CFI_NONE && _dl_find_object((void *)pc, &object) != 0)
+		return generated_rule(w);
+	if (rule.kind == SP_CFI_NONE)
+		rule = untold_rule(IP(w), w->now.exact);
+	memcpy(&word, &rule, sizeof word);
+	sp_rules_keep(key, word);
+	return rule;
+}

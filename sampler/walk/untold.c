@@ -1,0 +1,126 @@
+/* Where no unwind table tells: by what instructions do, by frame pointers, as far as either can be checked. */
+#include <dlfcn.h>
+#include <sys/uio.h>
+
+#include "sampler/walk/generated.h"
+#include "sampler/sys.h"
+#include "sampler/walk/walker.h"
+
+#define DEAD_BYTES (1u << 20) /* so far below the stack pointer there may be frames that are no more */
+
+/* True when the bytes before a return address can be a call: e8, or ff /2 with its operand. */
+static bool follows_call(const uint8_t end[8])
+{
+	static const uint8_t operand_bytes[4] = {0, 1, 4, 0}; /* by the mode bits of ModRM */
+	unsigned n;
+
+	if (end[3] == 0xe8)
+		return true;
+	for (n = 2; n <= 7; n++) {
+		uint8_t modrm = end[8 - n + 1], mode = modrm >> 6, base = modrm & 7;
+		unsigned bytes = 2u + operand_bytes[mode] + (mode != 3 && base == 4) + (mode == 0 && base == 5 ? 4 : 0);
+
+		if (end[8 - n] == 0xff && (modrm >> 3 & 7) == 2 && bytes == n)
+			return true;
+	}
+	return false;
+}
+
+/* A word taken for a return address is one if a call stands before it. */
+static bool is_return_address(struct sp_walker *w, uint64_t ip)
+{
+	uint64_t key = sp_rules_key(ip) ^ 1ull << 47, known; /* no address of ours has this bit */
+	uint8_t before[8];
+	struct iovec local = {before, sizeof before}, remote = {(void *)(ip - sizeof before), sizeof before};
+
+	if (ip < 0x10000 || ip >> 47)
+		return false;
+	if (sp_rules_find(key, &known))
+		return true;
+	if (sp_stack_is_late(&w->stack) ||
+		sp_sys(SYS_process_vm_readv, sp_agent.pid, &local, 1, &remote, 1, 0) != sizeof before ||
+		!follows_call(before))
+		return false;
+	sp_rules_keep(key, 0);
+	return true;
+}
+
+/* Interpreters, such as HotSpot's, push where they go on and jump: no call stands before it. That is believed of
+ * generated code from which the chain of frame pointers goes on to such, or to what follows a call. */
+static bool is_pushed(struct sp_walker *w, uint64_t frame)
+{
+	uint64_t above;
+
+	if (BP(w) <= frame || BP(w) - frame > SP_FRAME_BYTES_MAX || BP(w) & 7 || !sp_generated_holds(IP(w)))
+		return false;
+	return sp_stack_read(&w->stack, BP(w) + 8, &above) &&
+		(is_return_address(w, above) || sp_generated_holds(above));
+}
+
+/* Who starts a stack by hand also marks its outermost frame by a frame pointer of 0 (psABI, 3.4.1), and what that returns
+ * to may stand behind no call: Go's goroutines do, to runtime.goexit. It is believed at the end of a chain. */
+static bool is_caller(struct sp_walker *w, uint64_t frame, bool was_guessed)
+{
+	struct dl_find_object object;
+
+	return is_return_address(w, IP(w)) || is_pushed(w, frame) ||
+		(was_guessed && !BP(w) && IP(w) > 0x10000 && _dl_find_object((void *)IP(w), &object) == 0);
+}
+
+/* Code that has switched stacks and keeps no frame, as Go's does before it calls C, has the frame pointer of the stack that
+ * it came from. Anywhere it is believed if two frames stand there one above the other. */
+static bool is_chain(struct sp_walker *w, uint64_t frame)
+{
+	uint64_t above;
+
+	if (BP(w) <= frame || BP(w) - frame > SP_FRAME_BYTES_MAX || BP(w) & 7 || !is_return_address(w, IP(w)) ||
+		!sp_stack_read(&w->stack, BP(w) + 8, &above) || !is_return_address(w, above))
+		return false;
+	sp_stack_enter(&w->stack, frame + 16);
+	return true;
+}
+
+/* Code without tables, such as a just-in-time compiler's, often keeps a frame pointer; rbp may as
+ * well be any number, then one below sp too, which here is far above it. */
+enum sp_step sp_step_guess(struct sp_walker *w, bool was_guessed)
+{
+	uint64_t bp = BP(w);
+	bool far = bp - SP(w) > SP_FRAME_BYTES_MAX;
+
+	w->now.distrust = true;
+	if (w->stack.late || (far && SP(w) - bp <= DEAD_BYTES) || bp & 7 || !sp_stack_read(&w->stack, bp + 8, &IP(w)) ||
+		!sp_stack_read(&w->stack, bp, &BP(w)) || !(far ? is_chain(w, bp) : is_caller(w, bp, was_guessed)))
+		return SP_STEP_LOST;
+	SP(w) = bp + 16;
+	w->now.guessed = true;
+	w->now.frame.known = 1u << SP_REG_SP | 1u << SP_REG_BP;
+	w->now.exact = false;
+	return SP_STEP_ON;
+}
+
+/* What code does from here on is one way through it: it is right if it leads to what a call stands before. */
+enum sp_step sp_step_code(struct sp_walker *w, struct sp_cfi_rule rule, bool was_guessed)
+{
+	bool by_register = rule.kind == SP_CFI_CODE_BY, loaded = rule.flags & SP_CFI_LOADED;
+	unsigned base = by_register ? (uint8_t)rule.after : rule.flags & SP_CFI_FROM_BP ? SP_REG_BP : SP_REG_SP;
+	uint64_t cfa = w->now.frame.registers[base] + (uint64_t)(int64_t)rule.cfa_offset, bp = BP(w), ip;
+
+	if (by_register && !(w->now.frame.known >> base & 1))
+		return sp_step_guess(w, was_guessed);
+
+	if (loaded && !sp_stack_read(&w->stack, cfa, &cfa))
+		return sp_step_guess(w, was_guessed);
+	cfa += loaded ? (uint64_t)(int64_t)rule.after : 0;
+	if (cfa - SP(w) - 1 >= SP_FRAME_BYTES_MAX || !sp_stack_read(&w->stack, cfa - 8, &ip) ||
+		!is_return_address(w, ip) ||
+		(rule.flags & SP_CFI_BP_SAVED && !sp_stack_read(&w->stack, sp_saved_bp_at(w, rule, cfa), &bp)))
+		return sp_step_guess(w, was_guessed);
+	IP(w) = ip;
+	SP(w) = cfa + (loaded || by_register ? 0 : 8u * (uint8_t)rule.after);
+	BP(w) = bp;
+	w->now.guessed = true;
+	w->now.frame.known &= ~SP_KEPT_BY_CALLS; /* this code may take them off the stack */
+	w->now.frame.known |= 1u << SP_REG_SP | 1u << SP_REG_BP;
+	w->now.exact = false;
+	return SP_STEP_ON;
+}
