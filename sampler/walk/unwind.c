@@ -1,8 +1,8 @@
 /* Walking a stack.
  *
  * Frame by frame, with what the objects' unwind tables say about each address (cfi.c), remembered in
- * a table that all threads share. Where they say nothing (generated code) the frame pointer is
- * believed as far as it can be checked. What they say that is no short rule may rest on any register
+ * a table that all threads share (rules.c). Where they say nothing, what the code does, or the frame pointer, is
+ * believed as far as it can be checked (untold.c). What they say that is no short rule may rest on any register
  * (frame.c): then the walk goes back to where it knew all of them, and comes here again with them. */
 #include "sampler/walk/unwind.h"
 
