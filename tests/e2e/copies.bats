@@ -121,7 +121,7 @@ both_callers() {
 		at_least "$(total py::run:/app/main.py "$profile")" 97
 		at_least "$(total py::often:/app/main.py "$profile")" 55
 		at_least 78 "$(total py::often:/app/main.py "$profile")"
-		rm "$profile"
+		rm "/tmp/perf-$(front pid "$profile").map" "$profile"
 	done
 }
 
@@ -130,4 +130,5 @@ both_callers() {
 	profile=$(profile_of trampolines)
 	at_least "$(total '[truncated]' "$profile")" 90
 	at_least "$(total main "$profile")" 97
+	rm "/tmp/perf-$(front pid "$profile").map"
 }
