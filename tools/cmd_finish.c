@@ -236,7 +236,8 @@ int sp_cmd_finish(int argc, char **argv)
 	static struct job job;
 
 	if (!take_arguments(&job, argc, argv)) {
-		sp_complain("finish: it wants one spool; the agent starts it, see smartprof recover --help");
+		sp_complain("finish: it wants a spool, a tree's file or both; the agent starts it, see smartprof "
+			    "recover --help");
 		return SP_EXIT_USAGE;
 	}
 	signal(SIGPIPE, SIG_IGN); /* nobody may be waiting any more */

@@ -250,6 +250,44 @@ static void test_cold_parts(void **state)
 	}
 }
 
+/* Renders of several processes: the file at other places, and read once, for once it is gone the names are still known. */
+static void test_pool(void **state)
+{
+	struct sp_symbolizer_pool pool = {0};
+	struct sp_symbolizer_options options = {.debug_dirs = in_scratch("debugroot"), .pool = &pool};
+	struct sp_symbolizer *s, *first = NULL;
+	struct sp_symbol frame;
+	uint64_t address;
+	int handle;
+
+	(void)state;
+	write_file("x.c", "#include <stdio.h>\nint main(int argc, char **argv) { return argc + puts(argv[0]); }\n");
+	shell("gcc -g -O2 -Wl,--build-id -o prog x.c");
+	address = address_of("prog", "main");
+	for (uint64_t bias = 0; bias < 4 << 20; bias += 1 << 20) {
+		struct sp_symbol_module module = {.path = in_scratch("prog"), .bias = bias};
+		struct sp_symbol_query query;
+
+		s = sp_symbolizer_new(&options);
+		handle = sp_symbolizer_add_module(s, &module);
+		assert_int_equal(handle, 0);
+		first = first ? first : s;
+		assert_ptr_equal(s, first);
+		query = (struct sp_symbol_query){bias + address, handle};
+		sp_symbolizer_prepare(s, &query, 1);
+		assert_int_equal(sp_symbolize(s, handle, bias + address, &frame, 1), 1);
+		assert_string_equal(frame.function ? frame.function : "-", "main");
+		sp_symbolizer_free(s);
+		shell("rm -f prog");
+	}
+	options.names_only = true;
+	s = sp_symbolizer_new(&options);
+	assert_ptr_not_equal(s, first);
+	sp_symbolizer_free(s);
+	sp_symbolizer_pool_free(&pool);
+	assert_null(pool.first);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -259,6 +297,7 @@ int main(void)
 		cmocka_unit_test(test_dropped_locals),
 		cmocka_unit_test(test_without_symtab),
 		cmocka_unit_test(test_cold_parts),
+		cmocka_unit_test(test_pool),
 	};
 
 	return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
