@@ -7,6 +7,7 @@
 #include "profiles/export/export.h"
 #include "profiles/html/page.h"
 #include "profiles/model/heap.h"
+#include "profiles/model/places.h"
 
 enum { FUNCTION_PSEUDO = 1 }; /* as profiles/html/page.js has it */
 
@@ -23,7 +24,7 @@ static uint32_t function_of(struct sp_page_stacks *s, const struct sp_profile *p
 	bool normal)
 {
 	const char *path = f->module < p->module_count ? p->modules[f->module].path : "";
-	struct sp_buffer name = {0}, module = {0};
+	struct sp_buffer name = {0}, module = {0}, file = {0};
 	uint32_t *cell;
 	int found;
 
@@ -37,11 +38,13 @@ static uint32_t function_of(struct sp_page_stacks *s, const struct sp_profile *p
 		*cell = (uint32_t)json_array_size(s->functions);
 		json_array_append_new(s->functions,
 			json_pack("[o, o, o, i, i]", sp_json_text(normal && name.data ? name.data : f->name),
-				sp_json_text(normal && module.data ? module.data : path), sp_json_text(f->file),
+				sp_json_text(normal && module.data ? module.data : path),
+				sp_json_text(!f->file || normal ? f->file : sp_place_shown(&file, p, f->file)),
 				f->file ? (int)f->line : 0, f->flags & SP_FUNCTION_PSEUDO ? FUNCTION_PSEUDO : 0));
 	}
 	sp_buffer_free(&name);
 	sp_buffer_free(&module);
+	sp_buffer_free(&file);
 	return *cell;
 }
 

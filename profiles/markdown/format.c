@@ -1,56 +1,15 @@
 /* Pieces of lines that every section uses. */
 #include "profiles/markdown/writer.h"
 
-#include <string.h>
-
 #include "profiles/model/heap.h"
-
-/* Takes "./" and "a/.." out of a path, as it is written: what is shown need not exist here. */
-static void put_clean(struct sp_buffer *out, const char *path)
-{
-	size_t base = out->length;
-
-	if (*path == '/')
-		sp_buffer_puts(out, "/");
-	while (*path) {
-		size_t n = strcspn(path, "/"), from = out->length;
-
-		while (from > base && out->data[from - 1] == '/')
-			from--;
-		while (from > base && out->data[from - 1] != '/')
-			from--;
-		if (n == 2 && strncmp(path, "..", 2) == 0 && out->length > base && out->data[out->length - 1] == '/' &&
-			out->length > from + 1 && strncmp(out->data + from, "../", 3) != 0) {
-			out->length = from;
-			out->data[from] = '\0';
-		} else if (n && !(n == 1 && *path == '.')) {
-			sp_buffer_add(out, path, n + (path[n] == '/'));
-		}
-		path += n + (path[n] == '/');
-	}
-}
-
-/* The part of the path below the working directory of the profiled program, or NULL. */
-static const char *below_cwd(const struct sp_profile *p, const char *path)
-{
-	const char *cwd = p->snapshot ? sp_snapshot_text(p->snapshot, p->snapshot->header.text.cwd) : "";
-	size_t length = strlen(cwd);
-
-	if (length > 1 && strncmp(path, cwd, length) == 0 && path[length] == '/' && path[length + 1])
-		return path + length + 1;
-	return NULL;
-}
+#include "profiles/model/places.h"
 
 void sp_put_location(struct sp_buffer *out, enum sp_escape how, const struct sp_profile *p, const char *file,
 	unsigned line)
 {
 	struct sp_buffer clean = {0};
-	const char *relative;
 
-	sp_buffer_puts(&clean, "");
-	put_clean(&clean, file);
-	relative = below_cwd(p, clean.data);
-	sp_escape_name(out, how, relative ? relative : clean.data);
+	sp_escape_name(out, how, sp_place_shown(&clean, p, file));
 	if (line)
 		sp_buffer_printf(out, ":%u", line);
 	sp_buffer_free(&clean);
@@ -60,7 +19,7 @@ void sp_put_function_location(struct sp_buffer *out, enum sp_escape how, const s
 	const struct sp_function *f)
 {
 	const struct sp_module_info *m = f->module < p->module_count ? &p->modules[f->module] : NULL;
-	const char *relative = m ? below_cwd(p, m->path) : NULL;
+	const char *relative = m ? sp_place_below_cwd(p, m->path) : NULL;
 
 	if (f->file)
 		sp_put_location(out, how, p, f->file, f->line);

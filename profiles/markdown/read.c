@@ -10,6 +10,7 @@
 #include "profiles/model/build.h"
 #include "profiles/model/facts.h"
 #include "profiles/model/heap.h"
+#include "profiles/model/places.h"
 
 #define FACTS_MAX 1000u
 
@@ -288,6 +289,7 @@ struct sp_profile *sp_markdown_read_at(const char *text, size_t length, const ch
 	if (ok) {
 		sum_up(r.profile);
 		mark_sites(r.profile, text, length);
+		sp_places_find(r.profile);
 	}
 	sp_map_free(&r.functions);
 	sp_names_free(&r.modules);

@@ -77,8 +77,7 @@ void sp_write_complete(const struct sp_writer *w, struct sp_buffer *out);
 
 /* Pieces of a line. */
 
-/* A source file: relative to the profiled program's working directory where it is below that, else as
- * the compiler wrote it, without "./" and "a/..". A function whose file is not known is placed by
+/* A source file as profiles/model/places.h shows it. A function whose file is not known is placed by
  * its module: a path below the working directory, or "libfoo.so.1". */
 void sp_put_location(struct sp_buffer *out, enum sp_escape how, const struct sp_profile *p, const char *file,
 	unsigned line);

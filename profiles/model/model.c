@@ -10,6 +10,7 @@
 
 #include "profiles/model/build.h"
 #include "profiles/model/order.h"
+#include "profiles/model/places.h"
 #include "profiles/model/samples.h"
 #include "profiles/spool/process.h"
 
@@ -174,6 +175,7 @@ struct sp_profile *sp_profile_filtered(struct sp_snapshot *snapshot, const struc
 	for (size_t i = 0; symbolizer && i < profile->module_count; i++)
 		if (profile->modules[i].asked)
 			sp_module_take_source(profile, &profile->modules[i], symbolizer);
+	sp_places_find(profile);
 	free(site_frame);
 	sp_symbolizer_free(symbolizer);
 	return profile;

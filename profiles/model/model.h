@@ -23,8 +23,9 @@ struct sp_fact {
 
 struct sp_module_info {
 	const char *path;
-	const char *name;     /* base name; "" for module 0, which holds the pseudo functions */
-	const char *build_id; /* hexadecimal, "" when it has none */
+	const char *name;        /* base name; "" for module 0, which holds the pseudo functions */
+	const char *build_id;    /* hexadecimal, "" when it has none */
+	const char *source_root; /* what the paths of its sources have in common; NULL: nothing */
 	uint64_t start, end, bias, epoch_from, epoch_to;
 	uint64_t
 		reach; /* largest end among the snapshot's modules up to this one, which are in the order of their starts */
