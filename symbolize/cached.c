@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "symbolize/base/array.h"
+#include "symbolize/base/memory.h"
 #include "symbolize/cache/chunk.h"
 
 /* chunks are sorted by module and number. */
@@ -17,25 +17,21 @@ struct sp_cached_chunk {
 	void *data; /* of the chunk, malloc'ed */
 };
 
-/* A module's key: a text, and its build-id or file behind it. Malloc'ed; NULL when memory is out. */
+/* A module's key: a text, and its build-id or file behind it. free() it; *bytes long. */
 static char *make_key(const struct sp_symbolizer *s, const struct sp_symbols *m, size_t *bytes)
 {
-	char *text, *key;
 	const struct sp_symbolizer_options *options = &s->context.options;
-	int length = asprintf(&text, "%u%s\t%d\t%s\t%s\t", SP_SYMBOLIZER_VERSION, options->names_only ? "n" : "",
+	char *text = sp_text("%u%s\t%d\t%s\t%s\t", SP_SYMBOLIZER_VERSION, options->names_only ? "n" : "",
 		options->debuginfod_seconds != 0, options->debug_dirs, m->path);
+	size_t length = strlen(text), capacity = length;
 
-	if (length < 0)
-		return NULL;
-	*bytes = (size_t)length + (m->has_file ? sizeof(m->file) : m->build_id_bytes);
-	key = realloc(text, *bytes + 1);
-	if (!key)
-		free(text);
-	else if (m->has_file)
-		memcpy(key + length, &m->file, sizeof(m->file));
+	*bytes = length + (m->has_file ? sizeof(m->file) : m->build_id_bytes);
+	sp_grow(&text, &capacity, *bytes, 1);
+	if (m->has_file)
+		memcpy(text + length, &m->file, sizeof(m->file));
 	else if (m->build_id_bytes)
-		memcpy(key + length, m->build_id, m->build_id_bytes);
-	return key;
+		memcpy(text + length, m->build_id, m->build_id_bytes);
+	return text;
 }
 
 /* How many of the addresses are in the first one's chunk. */
@@ -94,8 +90,7 @@ static void load_chunks(struct sp_symbolizer *s, uint32_t module, int64_t row, c
 
 		if (known && bsearch(&c, s->chunks, known, sizeof(c), compare_chunks))
 			continue;
-		if (sp_array_room(&s->chunks, &s->chunks_capacity, s->chunks_count + 1, sizeof(c)))
-			break;
+		sp_grow(&s->chunks, &s->chunks_capacity, s->chunks_count + 1, sizeof(c));
 		c.data = open_chunk(s, &c.chunk, row, addresses[at]);
 		if (c.data)
 			s->chunks[s->chunks_count++] = c;
@@ -140,13 +135,13 @@ void sp_cached_load(struct sp_symbolizer *s, uint32_t module, const uint64_t *ad
 	struct sp_symbols *m = s->modules[module];
 	int source = SP_SYMBOLS_NONE;
 	size_t key_bytes = 0;
-	char *key = NULL;
-	int64_t row = 0;
+	int64_t row;
+	char *key;
 
-	if (!m->deps.unusable && m->path[0] == '/' && open_cache(s))
-		key = make_key(s, m, &key_bytes);
-	if (key)
-		row = sp_cache_find(s->cache, key, key_bytes, &source, &m->deps);
+	if (m->deps.unusable || m->path[0] != '/' || !open_cache(s))
+		return;
+	key = make_key(s, m, &key_bytes);
+	row = sp_cache_find(s->cache, key, key_bytes, &source, &m->deps);
 	if (row && source >= SP_SYMBOLS_NONE && source <= SP_SYMBOLS_DWARF) {
 		if (!m->opened)
 			m->source = (enum sp_symbol_source)source;
@@ -163,13 +158,6 @@ static int compare_addresses(const void *left, const void *right)
 	return a < b ? -1 : a > b;
 }
 
-/* The symbolizer's own copy of a text; false when memory is out. */
-static bool keep_text(struct sp_symbolizer *s, const char **text)
-{
-	*text = sp_strings_keep(&s->context.strings, *text, strlen(*text));
-	return *text;
-}
-
 /* Adds to the answers in memory what the chunk has for the offset. */
 static bool take_answer(struct sp_symbolizer *s, uint32_t module, const struct sp_chunk *chunk, uint32_t offset,
 	uint64_t address)
@@ -182,23 +170,23 @@ static bool take_answer(struct sp_symbolizer *s, uint32_t module, const struct s
 			&frames[i].function, &frames[i].file, &frames[i].decl_file, &frames[i].local_to};
 
 		for (size_t k = 0; k < sizeof(texts) / sizeof(texts[0]); k++)
-			if (*texts[k] && !keep_text(s, texts[k]))
-				return false;
+			if (*texts[k])
+				*texts[k] = sp_strings_keep(&s->context.strings, *texts[k], strlen(*texts[k]));
 	}
-	return count && !sp_answers_add(&s->answers, module, address, frames, count);
+	if (count)
+		sp_answers_add(&s->answers, module, address, frames, count);
+	return count;
 }
 
 /* The addresses to be written: these, and those of the chunk as it stands, whose answers are taken into
- * memory. Malloc'ed, *count of them; NULL when memory is out. */
+ * memory. free() the result; *count of them. */
 static uint64_t *merge(struct sp_symbolizer *s, uint32_t module, const struct sp_chunk *chunk,
 	const uint64_t *addresses, size_t *count)
 {
 	uint64_t base = addresses[0] >> SP_CHUNK_BITS << SP_CHUNK_BITS, *all;
 	size_t old = chunk->header ? sp_chunk_count(chunk) : 0, used = 0, kept = 0;
 
-	all = malloc((old + *count) * sizeof(*all));
-	if (!all)
-		return NULL;
+	all = sp_alloc_bytes((old + *count) * sizeof(*all));
 	for (size_t i = 0; i < *count; i++)
 		if (sp_answers_find(&s->answers, module, addresses[i]))
 			all[used++] = addresses[i];
@@ -226,7 +214,7 @@ static int store_chunk(struct sp_symbolizer *s, uint32_t module, int64_t row, co
 	int rc = 0;
 
 	all = merge(s, module, &chunk, addresses, &count);
-	if (all && count)
+	if (count)
 		data = sp_chunk_write(&s->answers, module, all, count, &bytes);
 	if (data)
 		rc = sp_cache_write(s->cache, row, addresses[0] >> SP_CHUNK_BITS, data, bytes);
@@ -256,14 +244,13 @@ void sp_cached_store(struct sp_symbolizer *s, uint32_t module, const uint64_t *a
 {
 	struct sp_symbols *m = s->modules[module];
 	size_t key_bytes = 0;
-	char *key = NULL;
-	int64_t row = 0;
+	char *key;
+	int64_t row;
 
 	if (!s->cache || !count || m->deps.unusable || m->source < SP_SYMBOLS_NONE || memory_was_short())
 		return;
 	key = make_key(s, m, &key_bytes);
-	if (key)
-		row = sp_cache_begin(s->cache, key, key_bytes, m->source, &m->deps);
+	row = sp_cache_begin(s->cache, key, key_bytes, m->source, &m->deps);
 	free(key);
 	if (!row)
 		return;

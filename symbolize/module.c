@@ -2,10 +2,10 @@
 #include "symbolize/module.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "symbolize/base/memory.h"
 #include "symbolize/elf/debugfile.h"
 #include "symbolize/elf/mapped.h"
 
@@ -15,17 +15,11 @@
 
 struct sp_symbols *sp_symbols_new(const struct sp_symbol_module *module)
 {
-	struct sp_symbols *m = calloc(1, sizeof(*m));
+	struct sp_symbols *m = sp_alloc(1, sizeof(*m));
 
-	if (!m)
-		return NULL;
 	m->start = module->start;
-	m->path = strdup(module->path);
-	m->build_id = malloc(module->build_id_bytes + 1);
-	if (!m->path || !m->build_id) {
-		sp_symbols_free(m);
-		return NULL;
-	}
+	m->path = sp_copy_text(module->path);
+	m->build_id = sp_alloc_bytes(module->build_id_bytes);
 	if (module->build_id_bytes)
 		memcpy(m->build_id, module->build_id, module->build_id_bytes);
 	m->build_id_bytes = module->build_id_bytes;
@@ -149,14 +143,11 @@ static bool open_object(struct sp_symbols *m, const struct sp_symbols_context *c
 	return !rc;
 }
 
-static int load_tables(struct sp_symbols *m)
+static void load_tables(struct sp_symbols *m)
 {
-	int rc = sp_object_code(&m->object, &m->code);
-
-	if (!rc)
-		rc = sp_symtab_load(&m->symtab, &m->object, m->debug.elf ? &m->debug : NULL,
-			m->mini.elf ? &m->mini : NULL);
-	return rc ? rc : sp_plt_load(&m->plt, &m->object);
+	sp_object_code(&m->object, &m->code);
+	sp_symtab_load(&m->symtab, &m->object, m->debug.elf ? &m->debug : NULL, m->mini.elf ? &m->mini : NULL);
+	sp_plt_load(&m->plt, &m->object);
 }
 
 static struct sp_dwarf *open_reader(struct sp_symbols *m, struct sp_symbols_context *context, size_t cost_limit,
@@ -173,7 +164,6 @@ static struct sp_dwarf *open_reader(struct sp_symbols *m, struct sp_symbols_cont
 void sp_symbols_open(struct sp_symbols *m, struct sp_symbols_context *context)
 {
 	bool full;
-	int rc;
 
 	if (m->opened)
 		return;
@@ -188,11 +178,7 @@ void sp_symbols_open(struct sp_symbols *m, struct sp_symbols_context *context)
 		m->with_dwarf = &m->debug;
 	if (!full && !(m->debug.elf && sp_symtab_is_full(&m->debug)))
 		sp_debugfile_open_mini(&m->mini, &m->object);
-	rc = load_tables(m);
-	if (rc) {
-		sp_deps_failed(&m->deps, rc);
-		return;
-	}
+	load_tables(m);
 	m->source = m->symtab.source;
 	m->names_only = context->options.names_only && m->symtab.full;
 	if (m->with_dwarf && !m->names_only)
@@ -210,7 +196,7 @@ bool sp_symbols_frame(struct sp_symbols *m, struct sp_symbols_context *context, 
 	struct sp_frame_rules *rules)
 {
 	sp_symbols_open(m, context);
-	if (!m->frames_read && m->object.elf) /* without memory: what was read */
+	if (!m->frames_read && m->object.elf)
 		sp_frame_table_read(&m->frames, &m->object, m->debug.elf ? &m->debug : NULL);
 	m->frames_read = true;
 	return sp_frame_table_find(&m->frames, address, rules);
@@ -225,14 +211,11 @@ static const char *stub_name(struct sp_strings *strings, const struct sp_plt_stu
 {
 	const char *target = sp_strings_function(strings, stub->target), *kept;
 	char *name;
-	int bytes;
 
 	if (!target)
 		return sp_strings_keep(strings, "[plt]", 5);
-	bytes = asprintf(&name, "%s@plt", target);
-	if (bytes < 0)
-		return NULL;
-	kept = sp_strings_keep(strings, name, (size_t)bytes);
+	name = sp_text("%s@plt", target);
+	kept = sp_strings_keep(strings, name, strlen(name));
 	free(name);
 	return kept;
 }
@@ -252,7 +235,7 @@ static uint64_t unwind_entry(struct sp_symbols *m, struct sp_symbols_context *co
 {
 	pthread_mutex_lock(&context->lock);
 	if (!m->unwind_read && m->object.elf)
-		sp_unwind_table_read(&m->unwind, &m->object); /* without memory: addresses stay as they are */
+		sp_unwind_table_read(&m->unwind, &m->object);
 	m->unwind_read = true;
 	pthread_mutex_unlock(&context->lock);
 	return sp_unwind_table_find(&m->unwind, address);

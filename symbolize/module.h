@@ -39,7 +39,6 @@ struct sp_symbols {
 	struct sp_deps deps;
 };
 
-/* NULL when out of memory. */
 struct sp_symbols *sp_symbols_new(const struct sp_symbol_module *module);
 void sp_symbols_free(struct sp_symbols *m);
 

@@ -12,12 +12,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "symbolize/base/array.h"
+#include "symbolize/base/memory.h"
 
 #define BYTES_MAX (64u << 20)
 #define LINES_MAX (1u << 20)
 #define NAME_MAX_BYTES 4096u
 #define CLOCK_SLACK_NS 100000000u /* a file system's clock is a tick behind */
+#define READ_BYTES 65535u
 
 /* A line, and its place in the file: later lines win. */
 struct line {
@@ -52,24 +53,18 @@ static int open_map(const char *root, int pid, unsigned uid, uint64_t since_ns)
 
 static char *read_all(int fd, size_t *bytes)
 {
-	size_t capacity = 1 << 16, used = 0;
-	char *text = malloc(capacity + 1), *grown;
-	ssize_t n;
+	size_t capacity = 0, used = 0;
+	char *text = NULL;
+	ssize_t n = 1;
 
-	while (text && used < BYTES_MAX && (n = read(fd, text + used, capacity - used)) != 0) {
+	while (used < BYTES_MAX && n != 0) {
+		sp_grow(&text, &capacity, used + READ_BYTES + 1, 1);
+		n = read(fd, text + used, capacity - used - 1);
 		if (n < 0 && errno != EINTR)
 			break;
 		used += n > 0 ? (size_t)n : 0;
-		if (used < capacity)
-			continue;
-		capacity *= 2;
-		grown = realloc(text, capacity + 1);
-		if (!grown)
-			break;
-		text = grown;
 	}
-	if (text)
-		text[used] = '\0';
+	text[used] = '\0';
 	*bytes = used;
 	return text;
 }
@@ -111,8 +106,7 @@ static struct line *parse(char *text, size_t bytes, size_t *count)
 
 	for (char *at = text; n < LINES_MAX && (end = memchr(at, '\n', bytes - (size_t)(at - text))); at = end + 1) {
 		*end = '\0';
-		if (sp_array_room(&lines, &capacity, n + 1, sizeof(*lines)))
-			break;
+		sp_grow(&lines, &capacity, n + 1, sizeof(*lines));
 		lines[n].order = n;
 		n += parse_line(at, &lines[n].entry);
 	}
@@ -179,34 +173,29 @@ static void cut(struct sp_perfmap *map, const struct line *lines, size_t count, 
 
 int sp_perfmap_read(struct sp_perfmap *map, const char *root, int pid, unsigned uid, uint64_t since_ns)
 {
-	const struct line **heap = NULL;
-	struct line *lines = NULL;
-	size_t bytes, count = 0;
-	int fd = open_map(root, pid, uid, since_ns), err = 0;
+	const struct line **heap;
+	struct line *lines;
+	size_t bytes, count;
+	int fd = open_map(root, pid, uid, since_ns);
 
 	*map = (struct sp_perfmap){0};
 	if (fd < 0)
 		return fd;
 	map->text = read_all(fd, &bytes);
 	close(fd);
-	if (map->text)
-		lines = parse(map->text, bytes, &count);
-	if (count) {
-		heap = calloc(count, sizeof(*heap));
-		map->list = calloc(2 * count, sizeof(*map->list)); /* a piece ends where a line starts or ends */
+	lines = parse(map->text, bytes, &count);
+	if (!count) {
+		free(lines);
+		sp_perfmap_free(map);
+		return -ENODATA;
 	}
-	if (!heap || !map->list) {
-		err = count ? -ENOMEM : -ENODATA;
-		goto out;
-	}
+	heap = sp_alloc(count, sizeof(*heap));
+	map->list = sp_alloc(2 * count, sizeof(*map->list)); /* a piece ends where a line starts or ends */
 	qsort(lines, count, sizeof(*lines), by_low);
 	cut(map, lines, count, heap);
-out:
 	free(heap);
 	free(lines);
-	if (err)
-		sp_perfmap_free(map);
-	return err;
+	return 0;
 }
 
 void sp_perfmap_free(struct sp_perfmap *map)

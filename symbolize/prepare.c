@@ -3,14 +3,13 @@
  * Modules are opened by one thread each, then every module's addresses, by compilation unit, are cut into jobs. A
  * thread reads DWARF with handles of its own (libdw's are not to be shared) and keeps its answers to
  * itself until all are done. */
-#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "symbolize/base/array.h"
+#include "symbolize/base/memory.h"
 #include "symbolize/cached.h"
 
 #define THREADS_MAX 8u
@@ -59,13 +58,11 @@ static void open_group(struct work *work, struct own_reader *own, size_t i)
 	sp_symbols_open(work->s->modules[work->groups[i].module], &work->s->context);
 }
 
-static bool add_frames(struct job *job, size_t *used, size_t *capacity, const struct sp_symbol *frames, size_t count)
+static void add_frames(struct job *job, size_t *used, size_t *capacity, const struct sp_symbol *frames, size_t count)
 {
-	if (sp_array_room(&job->frames, capacity, *used + count, sizeof(*frames)))
-		return false;
+	sp_grow(&job->frames, capacity, *used + count, sizeof(*frames));
 	memcpy(job->frames + *used, frames, count * sizeof(*frames));
 	*used += count;
-	return true;
 }
 
 /* The module's first reader, if no other thread has it, else one of this thread's own, which is kept:
@@ -111,8 +108,7 @@ static void run_job(struct work *work, struct own_reader *own, size_t i)
 			sp_dwarf_expect(reader, job->addresses + k, unit_end - k);
 		}
 		count = sp_symbols_resolve(m, &work->s->context, reader, job->addresses[k], frames);
-		if (!add_frames(job, &used, &capacity, frames, count))
-			break;
+		add_frames(job, &used, &capacity, frames, count);
 		job->counts[k] = (uint32_t)count;
 	}
 	if (reader)
@@ -177,44 +173,37 @@ static int compare_places(const void *left, const void *right)
 	return a->address < b->address ? -1 : a->address > b->address;
 }
 
-static int add_job(struct work *work, uint32_t module, const uint64_t *addresses, size_t count)
+static void add_job(struct work *work, uint32_t module, const uint64_t *addresses, size_t count)
 {
 	struct job job = {.module = module, .addresses = addresses, .count = count};
 
-	if (sp_array_room(&work->jobs, &work->job_capacity, work->job_count + 1, sizeof(job)))
-		return -ENOMEM;
-	job.counts = calloc(count, sizeof(*job.counts));
-	if (!job.counts)
-		return -ENOMEM;
+	sp_grow(&work->jobs, &work->job_capacity, work->job_count + 1, sizeof(job));
+	job.counts = sp_alloc(count, sizeof(*job.counts));
 	work->jobs[work->job_count++] = job;
-	return 0;
 }
 
 /* A module's jobs: one a unit, more where a unit has very many, but a single one when its sections must be
  * unpacked. by_unit: gets the group's addresses. */
-static int add_jobs(struct work *work, const struct group *group, const uint64_t *list, uint64_t *by_unit)
+static void add_jobs(struct work *work, const struct group *group, const uint64_t *list, uint64_t *by_unit)
 {
 	const struct sp_symbols *m = work->s->modules[group->module];
-	struct place *places = calloc(group->count, sizeof(*places));
+	struct place *places = sp_alloc(group->count, sizeof(*places));
 	size_t most = group->count / (work->threads * JOBS_PER_THREAD), first = 0;
 	bool single = work->threads == 1 || !sp_symbols_are_shareable(m);
-	int rc = places ? 0 : -ENOMEM;
 
 	most = most < JOB_ADDRESSES_MIN ? JOB_ADDRESSES_MIN : most;
-	for (size_t i = 0; i < group->count && !rc; i++)
+	for (size_t i = 0; i < group->count; i++)
 		places[i] = (struct place){
 			m->dwarf ? sp_dwarf_unit(m->dwarf, list[group->first + i]) : 0, list[group->first + i]};
-	if (!rc)
-		qsort(places, group->count, sizeof(*places), compare_places);
-	for (size_t i = 0; i < group->count && !rc; i++) {
+	qsort(places, group->count, sizeof(*places), compare_places);
+	for (size_t i = 0; i < group->count; i++) {
 		by_unit[group->first + i] = places[i].address;
 		if (i + 1 < group->count && (single || (places[i + 1].unit == places[i].unit && i + 1 - first < most)))
 			continue;
-		rc = add_job(work, group->module, by_unit + group->first + first, i + 1 - first);
+		add_job(work, group->module, by_unit + group->first + first, i + 1 - first);
 		first = i + 1;
 	}
 	free(places);
-	return rc;
 }
 
 static void reserve_answers(struct sp_symbolizer *s, const struct work *work)
@@ -226,7 +215,7 @@ static void reserve_answers(struct sp_symbolizer *s, const struct work *work)
 		for (size_t k = 0; k < work->jobs[i].count; k++)
 			frames += work->jobs[i].counts[k];
 	}
-	sp_answers_reserve(&s->answers, addresses, frames); /* without memory they grow as they can */
+	sp_answers_reserve(&s->answers, addresses, frames);
 }
 
 static void take_answers(struct sp_symbolizer *s, struct job *job)
@@ -234,8 +223,7 @@ static void take_answers(struct sp_symbolizer *s, struct job *job)
 	size_t used = 0;
 
 	for (size_t i = 0; i < job->count && job->counts[i]; i++) {
-		if (sp_answers_add(&s->answers, job->module, job->addresses[i], job->frames + used, job->counts[i]))
-			break;
+		sp_answers_add(&s->answers, job->module, job->addresses[i], job->frames + used, job->counts[i]);
 		used += job->counts[i];
 	}
 	free(job->frames);
@@ -247,12 +235,11 @@ static void work_out(struct sp_symbolizer *s, struct group *groups, size_t count
 	uint64_t *by_unit)
 {
 	struct work work = {.s = s, .groups = groups, .group_count = count, .threads = usable_processors()};
-	int rc = 0;
 
 	run_all(&work, open_group, count);
-	for (size_t i = 0; i < count && !rc; i++)
+	for (size_t i = 0; i < count; i++)
 		if (s->modules[groups[i].module]->source >= SP_SYMBOLS_NONE)
-			rc = add_jobs(&work, &groups[i], list, by_unit);
+			add_jobs(&work, &groups[i], list, by_unit);
 	run_all(&work, run_job, work.job_count);
 	reserve_answers(s, &work);
 	for (size_t i = 0; i < work.job_count; i++)
@@ -315,8 +302,8 @@ static void turn_into_places(const struct sp_symbolizer *s, struct sp_symbol_que
 
 void sp_symbolizer_prepare(struct sp_symbolizer *s, struct sp_symbol_query *queries, size_t count)
 {
-	struct group *groups = calloc(s->modules_count + 1, sizeof(*groups));
-	uint64_t *list = calloc(count + 1, 2 * sizeof(*list));
+	struct group *groups = sp_alloc(s->modules_count, sizeof(*groups));
+	uint64_t *list = sp_alloc(count, 2 * sizeof(*list));
 	size_t group_count = 0, used = 0, at = 0;
 
 	turn_into_places(s, queries, count);
@@ -324,7 +311,7 @@ void sp_symbolizer_prepare(struct sp_symbolizer *s, struct sp_symbol_query *quer
 		qsort(queries, count, sizeof(*queries), compare_queries);
 	while (at < count && queries[at].module < 0)
 		at++;
-	while (groups && list && at < count && (size_t)queries[at].module < s->modules_count) {
+	while (at < count && (size_t)queries[at].module < s->modules_count) {
 		struct group *group = &groups[group_count];
 
 		group->first = used;

@@ -3,25 +3,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "symbolize/base/array.h"
+#include "symbolize/base/memory.h"
 #include "symbolize/cached.h"
-
-static char *copy_text(const char *text)
-{
-	return text ? strdup(text) : NULL;
-}
 
 static struct sp_symbolizer *make(const struct sp_symbolizer_options *options)
 {
-	struct sp_symbolizer *s = calloc(1, sizeof(*s));
+	struct sp_symbolizer *s = sp_alloc(1, sizeof(*s));
 
-	if (!s)
-		return NULL;
 	elf_version(EV_CURRENT);
 	pthread_mutex_init(&s->context.lock, NULL);
 	s->context.options = *options;
-	s->debug_dirs = strdup(options->debug_dirs ? options->debug_dirs : SP_DEBUG_DIR);
-	s->cache_path = copy_text(options->cache);
+	s->debug_dirs = sp_copy_text(options->debug_dirs ? options->debug_dirs : SP_DEBUG_DIR);
+	s->cache_path = options->cache ? sp_copy_text(options->cache) : NULL;
 	s->context.options.debug_dirs = s->debug_dirs;
 	s->context.options.cache = s->cache_path;
 	return s;
@@ -65,11 +58,7 @@ struct sp_symbolizer *sp_symbolizer_new(const struct sp_symbolizer_options *opti
 	if (s)
 		return s;
 	s = make(&how);
-	if (s && !s->debug_dirs) {
-		unmake(s);
-		return NULL;
-	}
-	if (s && how.pool) {
+	if (how.pool) {
 		s->next = how.pool->first;
 		how.pool->first = s;
 	}
@@ -98,16 +87,14 @@ void sp_symbolizer_pool_free(struct sp_symbolizer_pool *pool)
 
 static int add_module(struct sp_symbolizer *s, struct sp_symbols *m)
 {
-	if (sp_array_room(&s->modules, &s->modules_capacity, s->modules_count + 1, sizeof(*s->modules)))
-		return -ENOMEM;
+	sp_grow(&s->modules, &s->modules_capacity, s->modules_count + 1, sizeof(*s->modules));
 	s->modules[s->modules_count] = m;
 	return (int)s->modules_count++;
 }
 
 static int add_view(struct sp_symbolizer *s, int module, uint64_t bias)
 {
-	if (sp_array_room(&s->views, &s->views_capacity, s->views_count + 1, sizeof(*s->views)))
-		return -ENOMEM;
+	sp_grow(&s->views, &s->views_capacity, s->views_count + 1, sizeof(*s->views));
 	s->views[s->views_count] = (struct sp_view){(uint32_t)module, bias};
 	return (int)s->views_count++;
 }
@@ -123,25 +110,17 @@ static int find_module(const struct sp_symbolizer *s, const struct sp_symbol_mod
 int sp_symbolizer_add_module(struct sp_symbolizer *s, const struct sp_symbol_module *module)
 {
 	int known = s->context.options.pool ? find_module(s, module) : -ENOENT;
-	struct sp_symbols *m;
 
-	if (known < 0) {
-		m = sp_symbols_new(module);
-		known = m ? add_module(s, m) : -ENOMEM;
-		if (known < 0)
-			sp_symbols_free(m);
-	}
-	return known < 0 ? known : add_view(s, known, module->bias);
+	if (known < 0)
+		known = add_module(s, sp_symbols_new(module));
+	return add_view(s, known, module->bias);
 }
 
 int sp_symbolizer_add_perf_map(struct sp_symbolizer *s, const char *root, int pid, unsigned uid, uint64_t since_ns)
 {
 	struct sp_symbols *m = sp_symbols_new(&(struct sp_symbol_module){.path = ""});
-	int handle;
+	int handle = sp_perfmap_read(&m->perfmap, root, pid, uid, since_ns);
 
-	if (!m)
-		return -ENOMEM;
-	handle = sp_perfmap_read(&m->perfmap, root, pid, uid, since_ns);
 	if (!handle) {
 		m->opened = true; /* there is no file to open */
 		m->source = SP_SYMBOLS_PERF_MAP;
@@ -221,7 +200,6 @@ size_t sp_symbolize(struct sp_symbolizer *s, int module, uint64_t address, struc
 	sp_symbols_open(m, &s->context);
 	if (m->source >= SP_SYMBOLS_NONE) {
 		count = sp_symbols_resolve(m, &s->context, m->dwarf, address, frames);
-		/* without memory it is just worked out again next time */
 		sp_answers_add(&s->answers, index, address, frames, count);
 	}
 	return copy_frames(out, max, frames, count);

@@ -85,12 +85,12 @@ struct sp_symbol_query {
 	int module;
 };
 
-/* options: NULL for the defaults. Returns NULL when out of memory. */
+/* options: NULL for the defaults. */
 struct sp_symbolizer *sp_symbolizer_new(const struct sp_symbolizer_options *options);
 void sp_symbolizer_free(struct sp_symbolizer *s);
 
-/* Makes a module known; returns its handle >= 0 or a negative errno (-ENOMEM). A file that is
- * missing or does not match is not an error: its addresses stay unnamed. */
+/* Makes a module known and returns its handle, which is not negative. A file that is missing or does not match is not an
+ * error: its addresses stay unnamed. */
 int sp_symbolizer_add_module(struct sp_symbolizer *s, const struct sp_symbol_module *module);
 
 /* Makes a module of what the perf map of process `pid` (its number in its own pid namespace) names,
@@ -111,8 +111,8 @@ struct sp_symbol_trouble {
 void sp_symbolizer_trouble(struct sp_symbolizer *s, int module, struct sp_symbol_trouble *trouble);
 
 /* Works many addresses out ahead, so that sp_symbolize finds them in memory: from the cache, else in
- * parallel; what was worked out goes to the cache. Changes the queries. An address not prepared, or one
- * for which memory ran out, is worked out when asked for. */
+ * parallel; what was worked out goes to the cache. Changes the queries. An address that was not prepared is
+ * worked out when asked for. */
 void sp_symbolizer_prepare(struct sp_symbolizer *s, struct sp_symbol_query *queries, size_t count);
 
 /* Resolves one runtime address. For a return address pass address - 1. Fills out[0..n), innermost

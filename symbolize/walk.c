@@ -1,12 +1,11 @@
 /* Walking a copied stack: one step of libunwind's remote interface after the other, with the rules that
  * symbolize/elf/frame_table.h finds in files. All that libunwind reads comes from the copy, or from a table of one entry that
  * is composed for the step: whatever stands in a spool or in a file, it sees nothing else. */
-#include <errno.h>
 #include <libunwind-x86_64.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "symbolize/base/array.h"
+#include "symbolize/base/memory.h"
 #include "symbolize/symbolizer.h"
 
 #define STACK_POINTER UNW_X86_64_RSP
@@ -215,9 +214,9 @@ static bool compose_table(struct walk *w)
 	const size_t cie = 2 * sizeof(uint32_t);
 	uint32_t entry[2] = {0};
 
-	if (bytes > RULES_BYTES_MAX || r->return_register != INSTRUCTION ||
-		sp_array_room(&w->table, &w->table_capacity, bytes + 128, 1))
+	if (bytes > RULES_BYTES_MAX || r->return_register != INSTRUCTION)
 		return false;
+	sp_grow(&w->table, &w->table_capacity, bytes + 128, 1);
 	w->table_bytes = 0;
 	put(w, entry, sizeof(entry));
 	put_cie(w);

@@ -4,22 +4,20 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "profiles/compare/stages.h"
 
 void sp_sentences_add(struct sp_comparison *c, struct sp_sentences *lines, const char *format, ...)
 {
-	char *text = NULL;
 	va_list args;
-	int length;
+	char *text;
 
 	va_start(args, format);
-	length = vasprintf(&text, format, args);
+	text = sp_text_list(format, args);
 	va_end(args);
-	if (length < 0)
-		return;
 	sp_grow(&lines->items, &lines->capacity, lines->count + 1, sizeof(*lines->items));
-	lines->items[lines->count++] = sp_pool_copy(&c->pool, text, (size_t)length);
+	lines->items[lines->count++] = sp_pool_copy(&c->pool, text, strlen(text));
 	free(text);
 }
 

@@ -104,8 +104,9 @@ static uint32_t full_name(struct resolver *r, const struct sp_symbol *symbol)
 	uint32_t id;
 	char *name;
 
-	if (!symbol->local_to || asprintf(&name, "%s (%s)", symbol->function, symbol->local_to) < 0)
+	if (!symbol->local_to)
 		return text_id(r, symbol->function);
+	name = sp_text("%s (%s)", symbol->function, symbol->local_to);
 	id = sp_names_id(&r->profile->names, name);
 	free(name);
 	return id;

@@ -110,7 +110,6 @@ static void load_process(struct sp_profile *profile)
 static char *debug_dirs(const struct sp_snapshot *snapshot, const struct sp_symbolizer_options *symbols)
 {
 	const char *asked = symbols ? symbols->debug_dirs : NULL, *line;
-	char *dirs = NULL;
 	size_t bytes = 0;
 
 	if (asked) {
@@ -120,7 +119,7 @@ static char *debug_dirs(const struct sp_snapshot *snapshot, const struct sp_symb
 		asked = line ? line : "";
 		bytes = line ? strcspn(line, "\t\n") : 0;
 	}
-	return asprintf(&dirs, "%.*s%s%s", (int)bytes, asked, bytes ? ":" : "", SP_DEBUG_DIR) < 0 ? NULL : dirs;
+	return sp_text("%.*s%s%s", (int)bytes, asked, bytes ? ":" : "", SP_DEBUG_DIR);
 }
 
 static struct sp_symbolizer *make_symbolizer(const struct sp_profile *profile,
@@ -217,18 +216,15 @@ const char *sp_profile_fact(const struct sp_profile *profile, const char *key)
 
 void sp_profile_add_fact(struct sp_profile *profile, const char *key, const char *format, ...)
 {
-	char *value = NULL;
 	va_list args;
-	int length;
+	char *value;
 
 	va_start(args, format);
-	length = vasprintf(&value, format, args);
+	value = sp_text_list(format, args);
 	va_end(args);
-	if (length < 0)
-		return;
 	sp_grow(&profile->facts, &profile->fact_capacity, profile->fact_count + 1, sizeof(*profile->facts));
 	profile->facts[profile->fact_count++] = (struct sp_fact){
-		sp_pool_copy(&profile->pool, key, strlen(key)), sp_pool_copy(&profile->pool, value, (size_t)length)};
+		sp_pool_copy(&profile->pool, key, strlen(key)), sp_pool_copy(&profile->pool, value, strlen(value))};
 	free(value);
 }
 

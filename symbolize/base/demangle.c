@@ -15,13 +15,13 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 #include <libiberty/demangle.h>
+
+#include "symbolize/base/memory.h"
 
 #define INPUT_LIMIT_BYTES 4096u
 #define OUTPUT_LIMIT_BYTES 65536u
@@ -170,13 +170,10 @@ static char *demangle_fortran(const char *mangled)
 {
 	const char *mark = strstr(mangled, "_MOD_");
 	size_t module_bytes = mark ? (size_t)(mark - mangled) - 2 : 0;
-	char *result = NULL;
 
 	if (!mark || !is_identifier(mangled + 2, module_bytes) || !is_identifier(mark + 5, strlen(mark + 5)))
 		return NULL;
-	if (asprintf(&result, "%.*s::%s", (int)module_bytes, mangled + 2, mark + 5) < 0)
-		return NULL;
-	return result;
+	return sp_text("%.*s::%s", (int)module_bytes, mangled + 2, mark + 5);
 }
 
 char *sp_demangle(const char *mangled)
@@ -200,5 +197,5 @@ char *sp_demangle(const char *mangled)
 	if (!ok || !out.used)
 		return NULL;
 	out.text[out.used] = '\0';
-	return strdup(out.text);
+	return sp_copy_text(out.text);
 }

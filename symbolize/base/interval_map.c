@@ -1,12 +1,11 @@
 /* Address ranges: see interval_map.h. */
 #include "symbolize/base/interval_map.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
-#include "symbolize/base/array.h"
+#include "symbolize/base/memory.h"
 
-/* Spans looked at per query: overlaps deeper than this do not come from a compiler. */
+/* Intervals looked at per query: overlaps deeper than this do not come from a compiler. */
 #define SCAN_LIMIT 65536u
 
 void sp_interval_map_free(struct sp_interval_map *intervals)
@@ -15,15 +14,13 @@ void sp_interval_map_free(struct sp_interval_map *intervals)
 	*intervals = (struct sp_interval_map){0};
 }
 
-int sp_interval_map_add(struct sp_interval_map *intervals, uint64_t low, uint64_t high, uint32_t rank, uint32_t index)
+void sp_interval_map_add(struct sp_interval_map *intervals, uint64_t low, uint64_t high, uint32_t rank, uint32_t index)
 {
 	if (high <= low)
-		return 0;
-	if (sp_array_room(&intervals->list, &intervals->capacity, intervals->count + 1, sizeof(*intervals->list)))
-		return -ENOMEM;
+		return;
+	sp_grow(&intervals->list, &intervals->capacity, intervals->count + 1, sizeof(*intervals->list));
 	intervals->list[intervals->count++] =
 		(struct sp_interval){.low = low, .high = high, .rank = rank, .index = index};
-	return 0;
 }
 
 static int compare(const void *left, const void *right)

@@ -20,8 +20,8 @@ struct sp_interval_map {
 
 void sp_interval_map_free(struct sp_interval_map *intervals);
 
-/* Returns 0 or -ENOMEM. Empty and reversed ranges are ignored. */
-int sp_interval_map_add(struct sp_interval_map *intervals, uint64_t low, uint64_t high, uint32_t rank, uint32_t index);
+/* Empty and reversed ranges are ignored. */
+void sp_interval_map_add(struct sp_interval_map *intervals, uint64_t low, uint64_t high, uint32_t rank, uint32_t index);
 
 /* To be called after the last add and before the first find. */
 void sp_interval_map_sort(struct sp_interval_map *intervals);

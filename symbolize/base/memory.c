@@ -1,9 +1,11 @@
 /* Allocation, pool, hash map and interning for the renderer. */
 #include "symbolize/base/memory.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define POOL_BLOCK_BYTES 65536u
 
@@ -35,6 +37,10 @@ void sp_memory_set_failure(int status, const char *text)
 
 static _Noreturn void die_of_memory(void)
 {
+	static bool dying;
+
+	while (__atomic_exchange_n(&dying, true, __ATOMIC_RELAXED)) /* exit() is for one thread alone */
+		pause();
 	if (failure_text)
 		fprintf(stderr, "smartprof: %s\n", failure_text);
 	exit(failure_status);
@@ -58,6 +64,33 @@ void *sp_alloc_bytes(size_t bytes)
 	return p;
 }
 
+char *sp_copy_text(const char *text)
+{
+	size_t bytes = strlen(text) + 1;
+
+	return memcpy(sp_alloc_bytes(bytes), text, bytes);
+}
+
+char *sp_text_list(const char *format, va_list args)
+{
+	char *text;
+
+	if (vasprintf(&text, format, args) < 0)
+		die_of_memory();
+	return text;
+}
+
+char *sp_text(const char *format, ...)
+{
+	va_list args;
+	char *text;
+
+	va_start(args, format);
+	text = sp_text_list(format, args);
+	va_end(args);
+	return text;
+}
+
 void sp_grow(void *array, size_t *capacity, size_t wanted, size_t size)
 {
 	void **slot = array;
@@ -66,10 +99,10 @@ void sp_grow(void *array, size_t *capacity, size_t wanted, size_t size)
 
 	if (wanted <= *capacity)
 		return;
+	if (wanted > SIZE_MAX / 2 / size)
+		die_of_memory();
 	while (room < wanted)
 		room *= 2;
-	if (room > SIZE_MAX / size)
-		die_of_memory();
 	p = realloc(*slot, room * size);
 	if (!p)
 		die_of_memory();

@@ -1,12 +1,13 @@
-/* Memory for the renderer: allocation that cannot fail, a pool for what lives as long as a
- * profile, a hash index and string interning on top of it.
+/* Memory for the command: allocation that cannot fail, a pool for what lives as long as a profile, a hash index and string
+ * interning on top of it.
  *
- * The command may die where the agent may not: when memory runs out these functions print one line
- * and exit, with 1 unless told otherwise. Nothing is lost by that, the spool stays where it is. Normal
- * context only. */
+ * The command may end where the agent may not: when memory runs out, these functions print one line and exit, with 1
+ * unless told otherwise. Nothing is lost by that, because the spool stays where it is. Any thread may call them. Only sizes
+ * that a file dictates are asked for in another way: a file that does not fit is one that cannot be read. */
 #ifndef SP_SYMBOLIZE_BASE_MEMORY_H
 #define SP_SYMBOLIZE_BASE_MEMORY_H
 
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,13 @@ void *sp_alloc(size_t count, size_t size);
 
 /* Not zeroed. free() it. */
 void *sp_alloc_bytes(size_t bytes);
+
+/* A copy of the text. free() it. */
+char *sp_copy_text(const char *text);
+
+/* A printf into memory. free() it. */
+char *sp_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
+char *sp_text_list(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 
 /* Makes room for `wanted` items of `size` bytes in *array (of *capacity items), at least doubling. Of what is never
  * filled nothing is paid for: room for more than is likely is cheaper than to copy a large array. */

@@ -2,12 +2,12 @@
 #include "symbolize/base/strings.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "symbolize/base/demangle.h"
+#include "symbolize/base/memory.h"
 
 #define NAME_LIMIT_BYTES 65536u
 
@@ -60,13 +60,11 @@ static struct sp_string **find_slot(const struct sp_strings_part *part, uint64_t
 	return &part->slots[i];
 }
 
-static int grow(struct sp_strings_part *part)
+static void grow(struct sp_strings_part *part)
 {
 	struct sp_strings_part bigger = {.capacity = part->capacity ? part->capacity * 2 : 64};
 
-	bigger.slots = calloc(bigger.capacity, sizeof(*bigger.slots));
-	if (!bigger.slots)
-		return -ENOMEM;
+	bigger.slots = sp_alloc(bigger.capacity, sizeof(*bigger.slots));
 	for (size_t i = 0; i < part->capacity; i++) {
 		struct sp_string *s = part->slots[i];
 
@@ -76,21 +74,18 @@ static int grow(struct sp_strings_part *part)
 	free(part->slots);
 	part->slots = bigger.slots;
 	part->capacity = bigger.capacity;
-	return 0;
 }
 
 static struct sp_string *keep_hashed(struct sp_strings_part *part, uint64_t hash, const char *text, size_t bytes)
 {
 	struct sp_string **slot, *s;
 
-	if (part->used * 2 >= part->capacity && grow(part))
-		return NULL;
+	if (part->used * 2 >= part->capacity)
+		grow(part);
 	slot = find_slot(part, hash, text, bytes);
 	if (*slot)
 		return *slot;
-	s = malloc(sizeof(*s) + bytes + 1);
-	if (!s)
-		return NULL;
+	s = sp_alloc_bytes(sizeof(*s) + bytes + 1);
 	*s = (struct sp_string){.hash = hash, .bytes = bytes};
 	memcpy(s->text, text, bytes);
 	s->text[bytes] = '\0';
@@ -114,9 +109,7 @@ static struct sp_string *keep(struct sp_strings *strings, const char *text, size
 
 const char *sp_strings_keep(struct sp_strings *strings, const char *text, size_t bytes)
 {
-	struct sp_string *s = text ? keep(strings, text, bytes) : NULL;
-
-	return s ? s->text : NULL;
+	return text ? keep(strings, text, bytes)->text : NULL;
 }
 
 /* Length of `name` without `.12` at its end. */
@@ -150,7 +143,7 @@ static const char *shown_name(struct sp_strings *strings, const struct sp_string
 {
 	size_t bytes = sp_strings_cut(raw->text, raw->bytes);
 	const char *shown = bytes == raw->bytes ? raw->text : sp_strings_keep(strings, raw->text, bytes);
-	char *demangled = shown ? sp_demangle(shown) : NULL;
+	char *demangled = sp_demangle(shown);
 
 	if (demangled) {
 		shown = sp_strings_keep(strings, demangled, strlen(demangled));
@@ -161,10 +154,14 @@ static const char *shown_name(struct sp_strings *strings, const struct sp_string
 
 const char *sp_strings_function(struct sp_strings *strings, const char *name)
 {
-	struct sp_string *raw = name && *name ? keep(strings, name, strnlen(name, NAME_LIMIT_BYTES)) : NULL;
-	const char *function = raw ? __atomic_load_n(&raw->function, __ATOMIC_ACQUIRE) : NULL;
+	struct sp_string *raw;
+	const char *function;
 
-	if (raw && !function) {
+	if (!name || !*name)
+		return NULL;
+	raw = keep(strings, name, strnlen(name, NAME_LIMIT_BYTES));
+	function = __atomic_load_n(&raw->function, __ATOMIC_ACQUIRE);
+	if (!function) {
 		function = shown_name(strings, raw);
 		__atomic_store_n(&raw->function, function, __ATOMIC_RELEASE);
 	}

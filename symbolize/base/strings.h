@@ -24,13 +24,12 @@ void sp_strings_free(struct sp_strings *strings);
 
 uint64_t sp_strings_hash(const char *text, size_t bytes);
 
-/* The kept copy of the first `bytes` of text; lives until sp_strings_free. NULL when text is NULL or
- * memory is out. */
+/* The kept copy of the first `bytes` of text; lives until sp_strings_free. NULL when text is NULL. */
 const char *sp_strings_keep(struct sp_strings *strings, const char *text, size_t bytes);
 
 /* The name a person should see for a linkage name: versions (`@GLIBC_2.14`) and the mark of a cold
  * split (`.cold`) dropped, then demangled. Each name is demangled once. Lives until
- * sp_strings_free; NULL when name is NULL, empty, or memory is out. */
+ * sp_strings_free; NULL when name is NULL or empty. */
 const char *sp_strings_function(struct sp_strings *strings, const char *name);
 
 /* Length of a linkage name without its version and the mark of a cold split. */

@@ -1,11 +1,10 @@
 /* Answers by address: see answers.h. */
 #include "symbolize/cache/answers.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "symbolize/base/array.h"
+#include "symbolize/base/memory.h"
 
 void sp_answers_free(struct sp_answers *answers)
 {
@@ -32,17 +31,15 @@ static struct sp_answer *find_slot(const struct sp_answers *answers, uint32_t mo
 }
 
 /* Room for this number of answers; at most half of the slots are used. */
-static int grow(struct sp_answers *answers, size_t wanted)
+static void grow(struct sp_answers *answers, size_t wanted)
 {
 	struct sp_answers bigger = *answers;
 
 	while (bigger.capacity < wanted * 2 || !bigger.capacity)
 		bigger.capacity = bigger.capacity ? bigger.capacity * 2 : 4096;
 	if (bigger.capacity == answers->capacity)
-		return 0;
-	bigger.slots = calloc(bigger.capacity, sizeof(*bigger.slots));
-	if (!bigger.slots)
-		return -ENOMEM;
+		return;
+	bigger.slots = sp_alloc(bigger.capacity, sizeof(*bigger.slots));
 	for (size_t i = 0; i < answers->capacity; i++) {
 		const struct sp_answer *a = &answers->slots[i];
 
@@ -51,30 +48,24 @@ static int grow(struct sp_answers *answers, size_t wanted)
 	}
 	free(answers->slots);
 	*answers = bigger;
-	return 0;
 }
 
-int sp_answers_reserve(struct sp_answers *answers, size_t more, size_t frames)
+void sp_answers_reserve(struct sp_answers *answers, size_t more, size_t frames)
 {
-	int rc = grow(answers, answers->used + more);
-
-	return rc ? rc
-		  : sp_array_room(&answers->frames, &answers->frames_capacity, answers->frames_count + frames,
-			    sizeof(*answers->frames));
+	grow(answers, answers->used + more);
+	sp_grow(&answers->frames, &answers->frames_capacity, answers->frames_count + frames, sizeof(*answers->frames));
 }
 
-int sp_answers_add(struct sp_answers *answers, uint32_t module, uint64_t address, const struct sp_symbol *frames,
+void sp_answers_add(struct sp_answers *answers, uint32_t module, uint64_t address, const struct sp_symbol *frames,
 	size_t count)
 {
 	struct sp_answer *slot;
 
-	if (grow(answers, answers->used + 1))
-		return -ENOMEM;
+	grow(answers, answers->used + 1);
 	slot = find_slot(answers, module, address);
 	if (slot->count)
-		return 0;
-	if (sp_array_room(&answers->frames, &answers->frames_capacity, answers->frames_count + count, sizeof(*frames)))
-		return -ENOMEM;
+		return;
+	sp_grow(&answers->frames, &answers->frames_capacity, answers->frames_count + count, sizeof(*frames));
 	memcpy(answers->frames + answers->frames_count, frames, count * sizeof(*frames));
 	*slot = (struct sp_answer){
 		.address = address,
@@ -84,7 +75,6 @@ int sp_answers_add(struct sp_answers *answers, uint32_t module, uint64_t address
 	};
 	answers->frames_count += count;
 	answers->used++;
-	return 0;
 }
 
 const struct sp_answer *sp_answers_find(const struct sp_answers *answers, uint32_t module, uint64_t address)

@@ -24,11 +24,11 @@ struct sp_answers {
 
 void sp_answers_free(struct sp_answers *answers);
 
-/* Makes room for so many more answers and frames. Returns 0 or -ENOMEM. */
-int sp_answers_reserve(struct sp_answers *answers, size_t more, size_t frames);
+/* Makes room for so many more answers and frames. */
+void sp_answers_reserve(struct sp_answers *answers, size_t more, size_t frames);
 
-/* Keeps an answer; one that is there already stays. Returns 0 or -ENOMEM. */
-int sp_answers_add(struct sp_answers *answers, uint32_t module, uint64_t address, const struct sp_symbol *frames,
+/* Keeps an answer; one that is there already stays. */
+void sp_answers_add(struct sp_answers *answers, uint32_t module, uint64_t address, const struct sp_symbol *frames,
 	size_t count);
 
 /* The answer, or NULL; good until the next sp_answers_add. */

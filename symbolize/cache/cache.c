@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "symbolize/base/memory.h"
 #include "symbolize/cache/db.h"
 #include "symbolize/disk/deps.h"
 
@@ -60,11 +61,9 @@ static int check(struct sp_cache *cache, int result)
 
 struct sp_cache *sp_cache_open(const char *path, void (*warn)(const char *text))
 {
-	struct sp_cache *cache = calloc(1, sizeof(*cache));
+	struct sp_cache *cache = sp_alloc(1, sizeof(*cache));
 	int rc;
 
-	if (!cache)
-		return NULL;
 	cache->warn = warn;
 	snprintf(cache->path, sizeof(cache->path), "%s", path);
 	rc = sp_cache_db_open(&cache->db, path, true);
@@ -169,8 +168,8 @@ void *sp_cache_read(struct sp_cache *cache, int64_t row, uint64_t chunk, size_t 
 	check(cache, rc);
 	if (rc == SQLITE_ROW) {
 		*bytes = (size_t)sqlite3_column_bytes(s, 0);
-		data = malloc(*bytes + 1);
-		if (data && *bytes)
+		data = sp_alloc_bytes(*bytes);
+		if (*bytes)
 			memcpy(data, sqlite3_column_blob(s, 0), *bytes);
 	}
 	sqlite3_reset(s);

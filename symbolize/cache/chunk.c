@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "symbolize/base/memory.h"
+
 #define COUNT_LIMIT (1u << 24)
 
 struct sp_chunk_header {
@@ -80,17 +82,16 @@ static uint64_t checksum_of(const struct sp_chunk_header *header, size_t bytes)
 	return sum ^ sum >> 32;
 }
 
-static int writer_init(struct writer *w, size_t frames)
+static void writer_init(struct writer *w, size_t frames)
 {
 	size_t capacity = 64;
 
 	while (capacity < frames * 8)
 		capacity *= 2;
 	w->mask = capacity - 1;
-	w->seen = calloc(capacity, sizeof(*w->seen));
-	w->ids = calloc(capacity, sizeof(*w->ids));
-	w->list = calloc(frames * 4 + 1, sizeof(*w->list));
-	return w->seen && w->ids && w->list ? 0 : -ENOMEM;
+	w->seen = sp_alloc(capacity, sizeof(*w->seen));
+	w->ids = sp_alloc(capacity, sizeof(*w->ids));
+	w->list = sp_alloc(frames * 4 + 1, sizeof(*w->list));
 }
 
 static void writer_free(struct writer *w)
@@ -139,9 +140,9 @@ static void pack_strings(const struct writer *w, struct sp_chunk_header *header,
 void *sp_chunk_write(const struct sp_answers *answers, uint32_t module, const uint64_t *addresses, size_t count,
 	size_t *bytes)
 {
-	struct sp_chunk_header *header = NULL, *whole = NULL;
+	struct sp_chunk_header *header;
 	struct writer w = {0};
-	size_t frames = 0, fixed;
+	size_t frames = 0, fixed, capacity;
 
 	for (size_t i = 0; i < count; i++) {
 		const struct sp_answer *answer = sp_answers_find(answers, module, addresses[i]);
@@ -151,23 +152,23 @@ void *sp_chunk_write(const struct sp_answers *answers, uint32_t module, const ui
 		frames += answer->count;
 	}
 	fixed = sizeof(*header) + count * sizeof(struct sp_chunk_answer) + frames * sizeof(struct sp_chunk_frame);
-	header = calloc(1, fixed);
-	if (!header || writer_init(&w, frames))
-		goto out;
+	header = sp_alloc(1, fixed);
+	capacity = fixed;
+	writer_init(&w, frames);
 	header->answers = (uint32_t)count;
 	header->frames = (uint32_t)frames;
 	pack_answers(&w, header, answers, module, addresses);
 	*bytes = fixed + w.count * sizeof(uint32_t) + w.text_bytes;
-	whole = *bytes < UINT32_MAX ? realloc(header, *bytes) : NULL;
-	if (!whole)
-		goto out;
-	header = NULL;
-	pack_strings(&w, whole, fixed);
-	whole->checksum = checksum_of(whole, *bytes);
-out:
-	free(header);
+	if (*bytes < UINT32_MAX) {
+		sp_grow(&header, &capacity, *bytes, 1);
+		pack_strings(&w, header, fixed);
+		header->checksum = checksum_of(header, *bytes);
+	} else {
+		free(header);
+		header = NULL;
+	}
 	writer_free(&w);
-	return whole;
+	return header;
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */

@@ -16,7 +16,7 @@ struct sp_chunk {
 };
 
 /* Writes the answers for `addresses`, ascending and of one chunk, as `answers` has them. Returns
- * malloc'ed bytes, or NULL when memory is out. */
+ * malloc'ed bytes, or NULL for more than a chunk may have. */
 void *sp_chunk_write(const struct sp_answers *answers, uint32_t module, const uint64_t *addresses, size_t count,
 	size_t *bytes);
 

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "symbolize/base/memory.h"
 #include "symbolize/cache/chunk.h"
 #include "symbolize/disk/deps.h"
 
@@ -243,11 +244,11 @@ static int count_chunks(sqlite3 *db, struct sp_cache_stats *stats)
 		if (rc != SQLITE_ROW)
 			break;
 		bytes = (size_t)sqlite3_column_bytes(statement, 0);
-		copy = malloc(bytes + 1);
-		if (copy && bytes)
+		copy = sp_alloc_bytes(bytes);
+		if (bytes)
 			memcpy(copy, sqlite3_column_blob(statement, 0), bytes);
 		stats->chunks++;
-		if (!copy || sp_chunk_open(&chunk, copy, bytes))
+		if (sp_chunk_open(&chunk, copy, bytes))
 			stats->damaged++;
 		else
 			stats->answers += sp_chunk_count(&chunk);

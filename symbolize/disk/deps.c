@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "symbolize/base/array.h"
+#include "symbolize/base/memory.h"
 #include "symbolize/disk/patience.h"
 
 /* A list is a row of these, each followed by the path and its NUL. */
@@ -89,10 +89,7 @@ static void append(struct sp_deps *deps, const char *path, const struct dep *dep
 {
 	size_t path_bytes = strlen(path) + 1, wanted = deps->count + sizeof(*dep) + path_bytes;
 
-	if (sp_array_room(&deps->bytes, &deps->capacity, wanted, 1)) {
-		deps->unusable = true;
-		return;
-	}
+	sp_grow(&deps->bytes, &deps->capacity, wanted, 1);
 	memcpy(deps->bytes + deps->count, dep, sizeof(*dep));
 	memcpy(deps->bytes + deps->count + sizeof(*dep), path, path_bytes);
 	deps->count = wanted;

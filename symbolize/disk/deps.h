@@ -16,7 +16,7 @@ struct sp_deps {
 };
 
 /* Notes the file as it is now, unless it has been noted before. To be called before the file is
- * opened. Out of memory makes the list unusable. */
+ * opened. */
 void sp_deps_add(struct sp_deps *deps, const char *path);
 
 /* Notes that the file, which has been added, was needed and not there, or was another one. */

@@ -19,6 +19,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "symbolize/base/memory.h"
+
 #define PATIENCE_MS 2000
 #define STACK_BYTES (256u << 10)
 #define DEAD_MAX 32u
@@ -76,9 +78,7 @@ static void give_up(const char *path)
 
 	pthread_mutex_lock(&dead.lock);
 	if (slash && slash > path && strncmp(path, "/proc/", 6) != 0 && dead.count < DEAD_MAX)
-		dead.directories[dead.count] = strndup(path, (size_t)(slash + 1 - path));
-	if (dead.count < DEAD_MAX && dead.directories[dead.count])
-		dead.count++;
+		dead.directories[dead.count++] = sp_text("%.*s", (int)(slash + 1 - path), path);
 	pthread_mutex_unlock(&dead.lock);
 }
 

@@ -2,12 +2,11 @@
 #include "symbolize/dwarf/die.h"
 
 #include <dwarf.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "symbolize/base/array.h"
 #include "symbolize/base/input.h"
+#include "symbolize/base/memory.h"
 #include "symbolize/elf/object.h"
 
 #define ABBREVIATIONS_LIMIT (1u << 20)
@@ -85,8 +84,8 @@ static bool is_of_interest(unsigned name)
 	return name == DW_AT_sibling || name == DW_AT_low_pc || name == DW_AT_high_pc || name == DW_AT_ranges;
 }
 
-/* Reads an abbreviation's attributes. Returns 0 or -ENOMEM. */
-static int read_attributes(struct sp_dies *dies, struct sp_abbreviation *abbreviation, struct sp_input *in)
+/* Reads an abbreviation's attributes. */
+static void read_attributes(struct sp_dies *dies, struct sp_abbreviation *abbreviation, struct sp_input *in)
 {
 	struct sp_abbreviations *all = &dies->abbreviations;
 	uint64_t name, form;
@@ -107,15 +106,12 @@ static int read_attributes(struct sp_dies *dies, struct sp_abbreviation *abbrevi
 			abbreviation->rest += (uint32_t)bytes;
 			continue;
 		}
-		if (sp_array_room(&all->attributes, &all->attribute_capacity, all->attribute_count + 1,
-			    sizeof(*all->attributes)))
-			return -ENOMEM;
+		sp_grow(&all->attributes, &all->attribute_capacity, all->attribute_count + 1, sizeof(*all->attributes));
 		all->attributes[all->attribute_count++] = (struct sp_abbreviation_attribute){
 			.before = abbreviation->rest, .name = (uint16_t)name, .form = (uint16_t)form};
 		abbreviation->attributes++;
 		abbreviation->rest = 0;
 	}
-	return 0;
 }
 
 static int compare_codes(const void *left, const void *right)
@@ -125,13 +121,12 @@ static int compare_codes(const void *left, const void *right)
 	return a->code < b->code ? -1 : a->code > b->code;
 }
 
-static int read_abbreviations(struct sp_dies *dies, struct sp_input in)
+static void read_abbreviations(struct sp_dies *dies, struct sp_input in)
 {
 	struct sp_abbreviations *all = &dies->abbreviations;
 	bool ascending = true;
-	int rc = 0;
 
-	while (!rc && all->count < ABBREVIATIONS_LIMIT) {
+	while (all->count < ABBREVIATIONS_LIMIT) {
 		struct sp_abbreviation next = {.code = sp_take_leb(&in, false), .first = all->attribute_count};
 		uint64_t tag = sp_take_leb(&in, false);
 
@@ -139,17 +134,13 @@ static int read_abbreviations(struct sp_dies *dies, struct sp_input in)
 		next.children = sp_take(&in, 1) != 0;
 		if (in.bad || !next.code)
 			break;
-		rc = read_attributes(dies, &next, &in);
-		if (!rc)
-			rc = sp_array_room(&all->list, &all->capacity, all->count + 1, sizeof(next));
-		if (rc)
-			break;
+		read_attributes(dies, &next, &in);
+		sp_grow(&all->list, &all->capacity, all->count + 1, sizeof(next));
 		ascending = ascending && (!all->count || all->list[all->count - 1].code < next.code);
 		all->list[all->count++] = next;
 	}
 	if (!ascending)
 		qsort(all->list, all->count, sizeof(*all->list), compare_codes);
-	return rc;
 }
 
 static const struct sp_abbreviation *find_abbreviation(const struct sp_abbreviations *all, uint64_t code)
@@ -214,7 +205,7 @@ static uint64_t read_header(struct sp_dies *dies, const uint8_t *header, const u
 	return abbreviations;
 }
 
-int sp_dies_open(struct sp_dies *dies, Dwarf_Die *unit, bool own_lists)
+void sp_dies_open(struct sp_dies *dies, Dwarf_Die *unit, bool own_lists)
 {
 	Dwarf *dwarf = dwarf_cu_getdwarf(unit->cu);
 	Elf *elf = dwarf_getelf(dwarf);
@@ -228,13 +219,13 @@ int sp_dies_open(struct sp_dies *dies, Dwarf_Die *unit, bool own_lists)
 		info = sp_elf_debug_section(elf, ".debug_info.dwo");
 	abbrev = sp_elf_debug_section(elf, split ? ".debug_abbrev.dwo" : ".debug_abbrev");
 	if (!holds(info, header) || !abbrev)
-		return 0;
+		return;
 	offset = read_header(dies, header, (const uint8_t *)info->d_buf + info->d_size);
 	if (!dies->header || offset >= abbrev->d_size)
-		return 0;
+		return;
 	if (!split && own_lists)
 		find_lists(dies, elf, unit);
-	return read_abbreviations(dies,
+	read_abbreviations(dies,
 		(struct sp_input){.at = (const uint8_t *)abbrev->d_buf + offset,
 			.end = (const uint8_t *)abbrev->d_buf + abbrev->d_size});
 }

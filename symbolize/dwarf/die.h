@@ -56,8 +56,8 @@ struct sp_die_walk {
 };
 
 /* Prepares for the DIEs of the unit whose own DIE this is. own_lists: it is no part of a split unit. A unit that
- * cannot be read has no DIEs. Returns 0 or -ENOMEM. */
-int sp_dies_open(struct sp_dies *dies, Dwarf_Die *unit, bool own_lists);
+ * cannot be read has no DIEs. */
+void sp_dies_open(struct sp_dies *dies, Dwarf_Die *unit, bool own_lists);
 void sp_dies_close(struct sp_dies *dies);
 
 /* Reads the DIE at walk->at and goes on to what follows it: its first child, if it has children, else its next

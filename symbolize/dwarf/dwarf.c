@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "symbolize/base/array.h"
+#include "symbolize/base/memory.h"
 #include "symbolize/context.h"
 #include "symbolize/dwarf/dwp.h"
 #include "symbolize/dwarf/units.h"
@@ -133,19 +133,16 @@ static int load(struct sp_dwarf *dwarf)
 			return -ENOEXEC;
 		dwarf_setalt(dwarf->main, dwarf->alt);
 	}
-	return sp_units_load(&dwarf->units, dwarf->main, dwarf->file.code);
+	sp_units_load(&dwarf->units, dwarf->main, dwarf->file.code);
+	return 0;
 }
 
 struct sp_dwarf *sp_dwarf_open(const struct sp_dwarf_file *file, struct sp_symbols_context *context, size_t cost_limit,
 	bool reopen)
 {
-	struct sp_dwarf *dwarf = calloc(1, sizeof(*dwarf));
+	struct sp_dwarf *dwarf = sp_alloc(1, sizeof(*dwarf));
 	int rc = 0;
 
-	if (!dwarf) {
-		sp_deps_failed(file->deps, -ENOMEM);
-		return NULL;
-	}
 	dwarf->file = *file;
 	dwarf->context = context;
 	dwarf->strings = &context->strings;
@@ -178,17 +175,14 @@ static const char *keep_path(struct sp_dwarf *dwarf, Dwarf_Die *unit, const char
 	Dwarf_Attribute attribute;
 	const char *directory, *kept;
 	char *joined;
-	int bytes;
 
 	if (!path || !*path || !strcmp(path, "???"))
 		return NULL;
 	directory = *path == '/' ? NULL : dwarf_formstring(dwarf_attr(unit, DW_AT_comp_dir, &attribute));
 	if (!directory)
 		return sp_strings_keep(dwarf->strings, path, strlen(path));
-	bytes = asprintf(&joined, "%s/%s", directory, path);
-	if (bytes < 0)
-		return NULL;
-	kept = sp_strings_keep(dwarf->strings, joined, (size_t)bytes);
+	joined = sp_text("%s/%s", directory, path);
+	kept = sp_strings_keep(dwarf->strings, joined, strlen(joined));
 	free(joined);
 	return kept;
 }
@@ -360,17 +354,16 @@ static struct sp_unit *find_unit(struct sp_dwarf *dwarf, uint64_t address)
 	return number == SIZE_MAX ? NULL : &dwarf->units.list[number];
 }
 
-static int read_lines(struct sp_dwarf *dwarf, struct sp_unit *unit)
+static void read_lines(struct sp_dwarf *dwarf, struct sp_unit *unit)
 {
 	Dwarf_Word offset;
-	int rc;
 
 	if (!dwarf->line_section || !get_number(&unit->die, DW_AT_stmt_list, &offset))
-		return 0;
-	rc = sp_line_table_read(&unit->lines, dwarf->line_section->d_buf, dwarf->line_section->d_size, offset,
+		return;
+	sp_line_table_read(&unit->lines, dwarf->line_section->d_buf, dwarf->line_section->d_size, offset,
 		dwarf->file.code);
 	dwarf->cost += unit->lines.count;
-	return rc ? rc : sp_file_table_read(&unit->files, &unit->lines.tables, &dwarf->texts);
+	sp_file_table_read(&unit->files, &unit->lines.tables, &dwarf->texts);
 }
 
 static const char *unit_text(struct sp_unit *unit, unsigned name, unsigned old_name)
@@ -415,10 +408,11 @@ static struct sp_dwp *open_split(struct sp_dwarf *dwarf, struct sp_unit *unit)
 		note(dwarf, path);
 		found = sp_dwp_open_dwo(path, dwarf->object, &error);
 		note_failure(dwarf, error);
-		if (found && sp_dwp_has(found, &unit->die) &&
-			!sp_array_room(&dwarf->splits, &dwarf->splits_capacity, dwarf->splits_count + 1,
-				sizeof(*dwarf->splits)))
+		if (found && sp_dwp_has(found, &unit->die)) {
+			sp_grow(&dwarf->splits, &dwarf->splits_capacity, dwarf->splits_count + 1,
+				sizeof(*dwarf->splits));
 			return dwarf->splits[dwarf->splits_count++] = found;
+		}
 		sp_dwp_close(found);
 	}
 	return NULL;
@@ -514,8 +508,7 @@ static struct sp_unit *ready_unit(struct sp_dwarf *dwarf, uint64_t address)
 		dwarf->temporary = unit;
 		dwarf->cost_before = dwarf->cost;
 	}
-	if (read_lines(dwarf, unit))
-		sp_line_table_free(&unit->lines); /* out of memory */
+	read_lines(dwarf, unit);
 	return unit;
 }
 

@@ -21,7 +21,7 @@ struct sp_dwarf_file {
 /* Indexes the compilation units; functions and lines are read when first asked for. Shared (dwz) and split files are looked
  * for by the context's options. cost_limit: line table marks and index entries (about 48 bytes each) held before all is
  * dropped and read anew. reopen: with a handle of its own on the file, to work in another thread.
- * Returns NULL when the DWARF is unusable, the file cannot be opened again, or memory is out. */
+ * Returns NULL when the DWARF is unusable, or the file cannot be opened again. */
 struct sp_dwarf *sp_dwarf_open(const struct sp_dwarf_file *file, struct sp_symbols_context *context, size_t cost_limit,
 	bool reopen);
 void sp_dwarf_close(struct sp_dwarf *dwarf);

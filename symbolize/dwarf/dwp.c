@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "symbolize/base/array.h"
 #include "symbolize/base/input.h"
+#include "symbolize/base/memory.h"
 
 #define UNITS_LIMIT (1u << 24)
 #define SPLIT_UNITS_LIMIT 4096u
@@ -101,9 +101,9 @@ static int read_index(struct index *index, struct slice from)
 
 static struct sp_dwp *open_file(const char *path, const struct sp_object *object, int *error)
 {
-	struct sp_dwp *dwp = calloc(1, sizeof(*dwp));
+	struct sp_dwp *dwp = sp_alloc(1, sizeof(*dwp));
 
-	*error = dwp ? sp_object_open(&dwp->file, path) : -ENOMEM;
+	*error = sp_object_open(&dwp->file, path);
 	if (*error) {
 		free(dwp);
 		return NULL;
@@ -265,9 +265,7 @@ static int make_plain_5(struct unit *unit, struct slice info, struct slice abbre
 	code_bytes = (size_t)(in.at - (info.at + split_header));
 	if (in.bad || !entry.found)
 		return -ENOENT;
-	unit->abbrev = malloc(abbrev.bytes + sizeof(low_pc));
-	if (!unit->abbrev)
-		return -ENOMEM;
+	unit->abbrev = sp_alloc_bytes(abbrev.bytes + sizeof(low_pc));
 	memcpy(unit->abbrev, abbrev.at, entry.attributes);
 	memcpy(unit->abbrev + entry.attributes, low_pc, sizeof(low_pc));
 	memcpy(unit->abbrev + entry.attributes + sizeof(low_pc), abbrev.at + entry.attributes,
@@ -347,9 +345,7 @@ static int make_plain_4(struct unit *unit, struct slice info, struct slice abbre
 
 	if (!id.found)
 		return -ENOENT;
-	unit->abbrev = malloc(abbrev.bytes);
-	if (!unit->abbrev)
-		return -ENOMEM;
+	unit->abbrev = sp_alloc_bytes(abbrev.bytes);
 	memcpy(unit->abbrev, abbrev.at, abbrev.bytes);
 	unit->abbrev[id.attribute] = DW_AT_low_pc | 0x80; /* the name's two bytes of LEB128 */
 	unit->abbrev[id.attribute + 1] = 0;
@@ -491,9 +487,7 @@ static int make_unit(struct unit *unit, const struct sp_dwp *dwp, uint32_t row, 
 
 	if (!info.at || !abbrev.at || !version)
 		return -ENOENT;
-	unit->info = malloc(info.bytes);
-	if (!unit->info)
-		return -ENOMEM;
+	unit->info = sp_alloc_bytes(info.bytes);
 	memcpy(unit->info, info.at, info.bytes);
 	memset(unit->info + abbreviations_at(version), 0, 4);
 	more = version == 5 ? make_plain_5(unit, info, abbrev, base) : make_plain_4(unit, info, abbrev, base);
@@ -508,19 +502,19 @@ static int make_unit(struct unit *unit, const struct sp_dwp *dwp, uint32_t row, 
 	return unit->dwarf && !dwarf_get_units(unit->dwarf, NULL, &cu, NULL, NULL, body, NULL) ? 0 : -ENOENT;
 }
 
-static int read_files(const struct sp_dwp *dwp, uint32_t row, struct sp_file_table *files)
+static void read_files(const struct sp_dwp *dwp, uint32_t row, struct sp_file_table *files)
 {
 	struct slice line = contribution(dwp, row, LINE, ".debug_line.dwo");
 	struct slice str = section(&dwp->file, ".debug_str.dwo");
 	struct sp_file_texts texts = {.str = (const char *)str.at, .str_bytes = str.bytes};
 	struct sp_line_table lines = {0};
 	struct sp_interval_map no_code = {0};
-	int rc = line.at ? sp_line_table_read(&lines, line.at, line.bytes, 0, &no_code) : 0;
 
-	if (!rc && line.at)
-		rc = sp_file_table_read(files, &lines.tables, &texts);
+	if (!line.at)
+		return;
+	sp_line_table_read(&lines, line.at, line.bytes, 0, &no_code);
+	sp_file_table_read(files, &lines.tables, &texts);
 	sp_line_table_free(&lines);
-	return rc;
 }
 
 static bool has_id(const struct sp_dwp *dwp, uint32_t row, struct slice info, uint64_t id)
@@ -569,15 +563,13 @@ int sp_dwp_find(struct sp_dwp *dwp, Dwarf_Die *skeleton, Dwarf_Die *body, struct
 
 	if (!row)
 		return -ENOENT;
-	if (sp_array_room(&dwp->units, &dwp->capacity, dwp->count + 1, sizeof(unit)))
-		return -ENOMEM;
+	sp_grow(&dwp->units, &dwp->capacity, dwp->count + 1, sizeof(unit));
 	rc = make_unit(&unit, dwp, row, skeleton, body);
-	if (!rc)
-		rc = read_files(dwp, row, files);
 	if (rc) {
 		free_unit(&unit);
 		return rc;
 	}
+	read_files(dwp, row, files);
 	dwp->units[dwp->count++] = unit;
 	*bytes = unit.bytes + files->count * sizeof(*files->list);
 	return 0;

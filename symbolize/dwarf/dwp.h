@@ -24,7 +24,8 @@ bool sp_dwp_has(const struct sp_dwp *dwp, Dwarf_Die *skeleton);
 
 /* Finds the split part of a skeleton unit of the object. *body: its DIE, which lives until
  * sp_dwp_close, as do *files: its own file table, empty when it shares the skeleton's; *bytes: what is held for
- * it until then. Returns 0, -ENOENT when the file does not have it, or not in a form known here, or -ENOMEM. */
+ * it until then. Returns 0, or a negative errno: -ENOENT when the file does not have it, or not in
+ * a form known here. */
 int sp_dwp_find(struct sp_dwp *dwp, Dwarf_Die *skeleton, Dwarf_Die *body, struct sp_file_table *files, size_t *bytes);
 
 #endif

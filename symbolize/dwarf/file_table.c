@@ -2,11 +2,10 @@
 #include "symbolize/dwarf/file_table.h"
 
 #include <dwarf.h>
-#include <errno.h>
 #include <stdlib.h>
 
-#include "symbolize/base/array.h"
 #include "symbolize/base/input.h"
+#include "symbolize/base/memory.h"
 
 #define FORMATS_MAX 8u
 #define ENTRIES_LIMIT (1u << 20)
@@ -27,12 +26,10 @@ struct list {
 	size_t count, capacity;
 };
 
-static int add(struct list *list, const char *directory, const char *name)
+static void add(struct list *list, const char *directory, const char *name)
 {
-	if (sp_array_room(&list->items, &list->capacity, list->count + 1, sizeof(*list->items)))
-		return -ENOMEM;
+	sp_grow(&list->items, &list->capacity, list->count + 1, sizeof(*list->items));
 	list->items[list->count++] = (struct sp_file_entry){.directory = directory, .name = name};
-	return 0;
 }
 
 static const char *take_text(struct sp_input *in)
@@ -57,23 +54,21 @@ static const char *directory_of(const struct list *directories, uint64_t index)
 	return index < directories->count ? directories->items[index].name : NULL;
 }
 
-static int read_old(struct reader *r, struct list *directories, struct list *files)
+static void read_old(struct reader *r, struct list *directories, struct list *files)
 {
-	int rc = add(directories, NULL, NULL);
 	const char *text;
 
-	while (!rc && !r->in.bad && *(text = take_text(&r->in)))
-		rc = add(directories, NULL, text);
-	if (!rc)
-		rc = add(files, NULL, NULL);
-	while (!rc && !r->in.bad && *(text = take_text(&r->in))) {
+	add(directories, NULL, NULL);
+	while (!r->in.bad && *(text = take_text(&r->in)))
+		add(directories, NULL, text);
+	add(files, NULL, NULL);
+	while (!r->in.bad && *(text = take_text(&r->in))) {
 		const char *directory = directory_of(directories, sp_take_leb(&r->in, false));
 
 		sp_take_leb(&r->in, false); /* time */
 		sp_take_leb(&r->in, false); /* size */
-		rc = add(files, directory, text);
+		add(files, directory, text);
 	}
-	return rc;
 }
 
 /* Reads one field: a text goes to *text, a number to *number. */
@@ -108,18 +103,17 @@ static void take_field(struct reader *r, uint64_t form, const char **text, uint6
 	}
 }
 
-static int read_table(struct reader *r, const struct list *directories, struct list *out)
+static void read_table(struct reader *r, const struct list *directories, struct list *out)
 {
 	struct format formats[FORMATS_MAX];
 	uint64_t columns = sp_take(&r->in, 1), count;
-	int rc = 0;
 
 	if (columns > FORMATS_MAX)
 		r->in.bad = true;
 	for (uint64_t i = 0; i < columns && !r->in.bad; i++)
 		formats[i] = (struct format){sp_take_leb(&r->in, false), sp_take_leb(&r->in, false)};
 	count = sp_take_leb(&r->in, false);
-	for (uint64_t i = 0; i < count && !rc && !r->in.bad && i < ENTRIES_LIMIT; i++) {
+	for (uint64_t i = 0; i < count && !r->in.bad && i < ENTRIES_LIMIT; i++) {
 		const char *name = "";
 		uint64_t directory = 0;
 
@@ -131,35 +125,31 @@ static int read_table(struct reader *r, const struct list *directories, struct l
 			name = formats[k].content == DW_LNCT_path ? text : name;
 			directory = formats[k].content == DW_LNCT_directory_index ? number : directory;
 		}
-		rc = add(out, directories ? directory_of(directories, directory) : NULL, name);
+		add(out, directories ? directory_of(directories, directory) : NULL, name);
 	}
-	return rc;
 }
 
-int sp_file_table_read(struct sp_file_table *files, const struct sp_line_header *tables,
+void sp_file_table_read(struct sp_file_table *files, const struct sp_line_header *tables,
 	const struct sp_file_texts *texts)
 {
 	struct reader r = {
 		.in = {.at = tables->at, .end = tables->end}, .offset_bytes = tables->offset_bytes, .texts = texts};
 	struct list directories = {0}, list = {0};
-	int rc;
 
 	if (!tables->at)
-		return 0;
+		return;
 	if (tables->version < 5) {
-		rc = read_old(&r, &directories, &list);
+		read_old(&r, &directories, &list);
 	} else {
-		rc = read_table(&r, NULL, &directories);
-		if (!rc)
-			rc = read_table(&r, &directories, &list);
+		read_table(&r, NULL, &directories);
+		read_table(&r, &directories, &list);
 	}
 	free(directories.items);
-	if (rc || r.in.bad) {
+	if (r.in.bad) {
 		free(list.items);
-		return rc;
+		return;
 	}
 	*files = (struct sp_file_table){.list = list.items, .count = list.count};
-	return 0;
 }
 
 void sp_file_table_free(struct sp_file_table *files)

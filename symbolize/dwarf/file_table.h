@@ -23,8 +23,8 @@ struct sp_file_table {
 };
 
 /* Reads the table; a damaged one, or one in a form that no compiler writes, leaves it empty. Texts
- * live in the sections. Returns 0 or -ENOMEM. */
-int sp_file_table_read(struct sp_file_table *files, const struct sp_line_header *tables,
+ * live in the sections. */
+void sp_file_table_read(struct sp_file_table *files, const struct sp_line_header *tables,
 	const struct sp_file_texts *texts);
 void sp_file_table_free(struct sp_file_table *files);
 

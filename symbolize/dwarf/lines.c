@@ -2,13 +2,11 @@
 #include "symbolize/dwarf/lines.h"
 
 #include <dwarf.h>
-#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "symbolize/base/array.h"
 #include "symbolize/base/input.h"
+#include "symbolize/base/memory.h"
 
 /* Rows in one unit's table: larger ones come from no compiler. */
 #define ROWS_LIMIT (32u << 20)
@@ -157,38 +155,35 @@ static enum event run(struct program *program)
 	return END_OF_PROGRAM;
 }
 
-static int add_mark(struct sp_line_table *lines, const struct program *program)
+static void add_mark(struct sp_line_table *lines, const struct program *program)
 {
-	if (sp_array_room(&lines->marks, &lines->capacity, lines->count + 1, sizeof(*lines->marks)))
-		return -ENOMEM;
+	sp_grow(&lines->marks, &lines->capacity, lines->count + 1, sizeof(*lines->marks));
 	lines->marks[lines->count++] = (struct sp_line_mark){.row = program->row, .at = program->in.at};
-	return 0;
 }
 
 /* Ends the sequence of the marks from `first`: kept if it is about code that is there. */
-static int end_sequence(struct sp_line_table *lines, const struct program *program, size_t first,
+static void end_sequence(struct sp_line_table *lines, const struct program *program, size_t first,
 	const struct sp_interval_map *code)
 {
 	uint64_t low = first < lines->count ? lines->marks[first].row.address : 0;
 
-	if (first < lines->count && low < program->row.address && sp_interval_map_find(code, low))
-		return sp_interval_map_add(&lines->sequences, low, program->row.address,
-			(uint32_t)(lines->count - first), (uint32_t)first);
+	if (first < lines->count && low < program->row.address && sp_interval_map_find(code, low)) {
+		sp_interval_map_add(&lines->sequences, low, program->row.address, (uint32_t)(lines->count - first),
+			(uint32_t)first);
+		return;
+	}
 	lines->count = first;
-	return 0;
 }
 
-/* Returns 0 or -ENOMEM. */
-static int collect(struct sp_line_table *lines, struct program *program, const struct sp_interval_map *code)
+static void collect(struct sp_line_table *lines, struct program *program, const struct sp_interval_map *code)
 {
 	size_t first = 0, rows = 0;
 	uint32_t in_sequence = 0;
 	enum event event;
-	int rc = 0;
 
-	while (!rc && rows < ROWS_LIMIT && (event = run(program)) != END_OF_PROGRAM) {
+	while (rows < ROWS_LIMIT && (event = run(program)) != END_OF_PROGRAM) {
 		if (event == END_OF_SEQUENCE) {
-			rc = end_sequence(lines, program, first, code);
+			end_sequence(lines, program, first, code);
 			first = lines->count;
 			in_sequence = 0;
 			begin(program);
@@ -196,28 +191,25 @@ static int collect(struct sp_line_table *lines, struct program *program, const s
 		}
 		rows++;
 		if (in_sequence++ % ROWS_PER_MARK == 0)
-			rc = add_mark(lines, program);
+			add_mark(lines, program);
 	}
 	lines->count = first; /* a sequence without an end is damaged */
-	return rc;
 }
 
-int sp_line_table_read(struct sp_line_table *lines, const uint8_t *section, size_t bytes, uint64_t offset,
+void sp_line_table_read(struct sp_line_table *lines, const uint8_t *section, size_t bytes, uint64_t offset,
 	const struct sp_interval_map *code)
 {
 	struct program program = {0};
-	int rc;
 
 	if (offset >= bytes)
-		return 0;
+		return;
 	program.in = (struct sp_input){.at = section + offset, .end = section + bytes};
 	if (!read_header(&program, &lines->tables))
-		return 0;
+		return;
 	lines->rules = program.rules;
 	begin(&program);
-	rc = collect(lines, &program, code);
+	collect(lines, &program, code);
 	sp_interval_map_sort(&lines->sequences);
-	return rc;
 }
 
 void sp_line_table_free(struct sp_line_table *lines)

@@ -49,8 +49,8 @@ struct sp_line_table {
 };
 
 /* Runs the program at `offset` of a .debug_line section, which must live as long as the lines, keeping the sequences
- * that start within `code`. Damaged programs yield what came before the damage. Returns 0 or -ENOMEM. */
-int sp_line_table_read(struct sp_line_table *lines, const uint8_t *section, size_t bytes, uint64_t offset,
+ * that start within `code`. Damaged programs yield what came before the damage. */
+void sp_line_table_read(struct sp_line_table *lines, const uint8_t *section, size_t bytes, uint64_t offset,
 	const struct sp_interval_map *code);
 void sp_line_table_free(struct sp_line_table *lines);
 

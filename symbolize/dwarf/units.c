@@ -4,10 +4,9 @@
 #include "symbolize/dwarf/units.h"
 
 #include <dwarf.h>
-#include <errno.h>
 #include <stdlib.h>
 
-#include "symbolize/base/array.h"
+#include "symbolize/base/memory.h"
 
 #define DEPTH_LIMIT 256u
 #define RANGES_LIMIT 65536u
@@ -17,7 +16,6 @@ struct walk {
 	const struct sp_interval_map *code;
 	const struct sp_wanted *wanted;
 	bool deep;
-	int rc;
 };
 
 static bool is_wanted(const struct sp_wanted *wanted, uint64_t low, uint64_t high)
@@ -36,30 +34,28 @@ static bool is_wanted(const struct sp_wanted *wanted, uint64_t low, uint64_t hig
 }
 
 /* Adds a range, if it is wanted; one outside of code is what remains of a function the linker dropped. */
-static int add_range(const struct walk *walk, struct sp_interval_map *intervals, uint64_t low, uint64_t high,
+static void add_range(const struct walk *walk, struct sp_interval_map *intervals, uint64_t low, uint64_t high,
 	uint32_t rank, size_t index)
 {
 	if ((walk->code && !sp_interval_map_find(walk->code, low)) ||
 		(walk->wanted && !is_wanted(walk->wanted, low, high)))
-		return 0;
-	return sp_interval_map_add(intervals, low, high, rank, (uint32_t)index);
+		return;
+	sp_interval_map_add(intervals, low, high, rank, (uint32_t)index);
 }
 
 /* Adds those of the DIE. */
-static int add_ranges(const struct walk *walk, struct sp_interval_map *intervals, Dwarf_Die *libdw_die, uint32_t rank,
+static void add_ranges(const struct walk *walk, struct sp_interval_map *intervals, Dwarf_Die *libdw_die, uint32_t rank,
 	size_t index)
 {
 	Dwarf_Addr base, low, high;
 	ptrdiff_t offset = 0;
-	int rc = 0;
 
-	for (unsigned i = 0; i < RANGES_LIMIT && !rc; i++) {
+	for (unsigned i = 0; i < RANGES_LIMIT; i++) {
 		offset = dwarf_ranges(libdw_die, offset, &base, &low, &high);
 		if (offset <= 0)
 			break;
-		rc = add_range(walk, intervals, low, high, rank, index);
+		add_range(walk, intervals, low, high, rank, index);
 	}
-	return rc;
 }
 
 static bool has_code(Dwarf_Die *libdw_die)
@@ -67,25 +63,22 @@ static bool has_code(Dwarf_Die *libdw_die)
 	return dwarf_hasattr(libdw_die, DW_AT_low_pc) || dwarf_hasattr(libdw_die, DW_AT_ranges);
 }
 
-static int add_unit(struct sp_units *units, const Dwarf_Die *libdw_die)
+static void add_unit(struct sp_units *units, const Dwarf_Die *libdw_die)
 {
-	if (sp_array_room(&units->list, &units->capacity, units->count + 1, sizeof(*units->list)))
-		return -ENOMEM;
+	sp_grow(&units->list, &units->capacity, units->count + 1, sizeof(*units->list));
 	units->list[units->count++] = (struct sp_unit){.die = *libdw_die};
-	return 0;
 }
 
 /* Units that do not tell their ranges themselves may have them in .debug_aranges. */
-static int add_aranges(struct sp_units *units, Dwarf *dwarf, const struct sp_interval_map *code)
+static void add_aranges(struct sp_units *units, Dwarf *dwarf, const struct sp_interval_map *code)
 {
 	struct sp_unit *unit = NULL;
 	Dwarf_Aranges *aranges;
 	size_t count = 0;
-	int rc = 0;
 
 	if (dwarf_getaranges(dwarf, &aranges, &count))
-		return 0;
-	for (size_t i = 0; i < count && !rc; i++) {
+		return;
+	for (size_t i = 0; i < count; i++) {
 		Dwarf_Addr low;
 		Dwarf_Word bytes;
 		Dwarf_Off offset;
@@ -97,25 +90,22 @@ static int add_aranges(struct sp_units *units, Dwarf *dwarf, const struct sp_int
 			has_code(&libdw_die))
 			continue;
 		if (!unit || unit->die.addr != libdw_die.addr) {
-			rc = add_unit(units, &libdw_die);
-			unit = rc ? NULL : &units->list[units->count - 1];
+			add_unit(units, &libdw_die);
+			unit = &units->list[units->count - 1];
 		}
-		if (!rc)
-			rc = sp_interval_map_add(&units->intervals, low, low + bytes, 0, (uint32_t)units->count - 1);
+		sp_interval_map_add(&units->intervals, low, low + bytes, 0, (uint32_t)units->count - 1);
 	}
-	return rc;
 }
 
-int sp_units_load(struct sp_units *units, Dwarf *dwarf, const struct sp_interval_map *code)
+void sp_units_load(struct sp_units *units, Dwarf *dwarf, const struct sp_interval_map *code)
 {
 	struct walk walk = {.code = code};
 	bool rangeless = false;
 	Dwarf_CU *cu = NULL;
 	Dwarf_Die libdw_die;
 	uint8_t type;
-	int rc = 0;
 
-	while (!rc && !dwarf_get_units(dwarf, cu, &cu, NULL, &type, &libdw_die, NULL)) {
+	while (!dwarf_get_units(dwarf, cu, &cu, NULL, &type, &libdw_die, NULL)) {
 		size_t before = units->intervals.count;
 
 		if (type != DW_UT_compile && type != DW_UT_skeleton)
@@ -124,14 +114,13 @@ int sp_units_load(struct sp_units *units, Dwarf *dwarf, const struct sp_interval
 			rangeless = true;
 			continue;
 		}
-		rc = add_ranges(&walk, &units->intervals, &libdw_die, 0, units->count);
-		if (!rc && units->intervals.count > before)
-			rc = add_unit(units, &libdw_die);
+		add_ranges(&walk, &units->intervals, &libdw_die, 0, units->count);
+		if (units->intervals.count > before)
+			add_unit(units, &libdw_die);
 	}
-	if (!rc && rangeless)
-		rc = add_aranges(units, dwarf, code);
+	if (rangeless)
+		add_aranges(units, dwarf, code);
 	sp_interval_map_sort(&units->intervals);
-	return rc;
 }
 
 static void free_functions(struct sp_unit *unit)
@@ -171,38 +160,36 @@ void sp_units_free(struct sp_units *units)
 	*units = (struct sp_units){0};
 }
 
-/* Adds those of a list; -ENOENT: libdw must read it. */
-static int add_list(const struct walk *walk, struct sp_interval_map *intervals, uint64_t offset, uint32_t rank,
+/* Adds those of a list; false: libdw must read it. */
+static bool add_list(const struct walk *walk, struct sp_interval_map *intervals, uint64_t offset, uint32_t rank,
 	size_t index)
 {
 	struct sp_range_walk ranges = sp_ranges_begin(&walk->dies.dies->lists, offset);
 	uint64_t low, high;
-	int rc = 0;
 
-	for (unsigned i = 0; i < RANGES_LIMIT && !rc && sp_ranges_next(&ranges, &low, &high); i++)
-		rc = add_range(walk, intervals, low, high, rank, index);
-	return ranges.foreign ? -ENOENT : rc;
+	for (unsigned i = 0; i < RANGES_LIMIT && sp_ranges_next(&ranges, &low, &high); i++)
+		add_range(walk, intervals, low, high, rank, index);
+	return !ranges.foreign;
 }
 
 /* Adds the DIE's ranges, as far as they are code (NULL: all) and wanted. */
-static int add_code(struct walk *walk, struct sp_interval_map *intervals, const struct sp_die *die, uint32_t rank,
+static void add_code(struct walk *walk, struct sp_interval_map *intervals, const struct sp_die *die, uint32_t rank,
 	size_t index)
 {
 	size_t before = intervals->count;
 	Dwarf_Die libdw_die;
-	int rc;
 
 	if (die->code == SP_CODE_NONE)
-		return 0;
-	if (die->code == SP_CODE_RANGE)
-		return add_range(walk, intervals, die->low, die->high, rank, index);
-	rc = die->code == SP_CODE_LIST ? add_list(walk, intervals, die->low, rank, index) : -ENOENT;
-	if (rc != -ENOENT)
-		return rc;
+		return;
+	if (die->code == SP_CODE_RANGE) {
+		add_range(walk, intervals, die->low, die->high, rank, index);
+		return;
+	}
+	if (die->code == SP_CODE_LIST && add_list(walk, intervals, die->low, rank, index))
+		return;
 	intervals->count = before;
-	return sp_die_for_libdw(walk->dies.dies, die->at, &libdw_die)
-		? add_ranges(walk, intervals, &libdw_die, rank, index)
-		: 0;
+	if (sp_die_for_libdw(walk->dies.dies, die->at, &libdw_die))
+		add_ranges(walk, intervals, &libdw_die, rank, index);
 }
 
 static void add_function(struct walk *walk, struct sp_unit *unit, const struct sp_die *die)
@@ -211,10 +198,9 @@ static void add_function(struct walk *walk, struct sp_unit *unit, const struct s
 
 	if (die->code == SP_CODE_NONE)
 		return;
-	walk->rc = sp_array_room(&unit->functions, &unit->capacity, unit->count + 1, sizeof(*unit->functions));
-	if (!walk->rc)
-		walk->rc = add_code(walk, &unit->intervals, die, 0, unit->count);
-	if (!walk->rc && unit->intervals.count > before)
+	sp_grow(&unit->functions, &unit->capacity, unit->count + 1, sizeof(*unit->functions));
+	add_code(walk, &unit->intervals, die, 0, unit->count);
+	if (unit->intervals.count > before)
 		unit->functions[unit->count++] = (struct sp_subprogram){.at = die->at};
 }
 
@@ -230,7 +216,7 @@ static void collect_functions(struct walk *walk, struct sp_unit *unit, unsigned 
 {
 	struct sp_die die;
 
-	while (!walk->rc && sp_die_next(&walk->dies, &die)) {
+	while (sp_die_next(&walk->dies, &die)) {
 		if (die.tag == DW_TAG_subprogram)
 			add_function(walk, unit, &die);
 		if (die.children && depth < DEPTH_LIMIT && may_hold_functions(die.tag, walk->deep))
@@ -248,9 +234,9 @@ static void read_functions(struct sp_unit *unit, enum sp_unit_depth depth, const
 
 	free_functions(unit);
 	if (!unit->dies.header)
-		walk.rc = sp_dies_open(&unit->dies, &unit->body, unit->body.addr == unit->die.addr);
+		sp_dies_open(&unit->dies, &unit->body, unit->body.addr == unit->die.addr);
 	walk.dies = (struct sp_die_walk){.dies = &unit->dies, .at = unit->body.addr};
-	if (!walk.rc && sp_die_next(&walk.dies, &body) && body.children)
+	if (sp_die_next(&walk.dies, &body) && body.children)
 		collect_functions(&walk, unit, 0);
 	sp_interval_map_sort(&unit->intervals);
 	unit->depth = depth;
@@ -275,11 +261,9 @@ struct sp_subprogram *sp_unit_function(struct sp_unit *unit, uint64_t address, c
 static void add_inline(struct walk *walk, struct sp_inlines *inlines, const struct sp_die *die, uint32_t parent,
 	unsigned depth)
 {
-	walk->rc = sp_array_room(&inlines->list, &inlines->capacity, inlines->count + 1, sizeof(*inlines->list));
-	if (walk->rc)
-		return;
+	sp_grow(&inlines->list, &inlines->capacity, inlines->count + 1, sizeof(*inlines->list));
 	inlines->list[inlines->count] = (struct sp_inline){.at = die->at, .parent = parent};
-	walk->rc = add_code(walk, &inlines->intervals, die, depth, inlines->count++);
+	add_code(walk, &inlines->intervals, die, depth, inlines->count++);
 }
 
 static bool is_scope(unsigned tag)
@@ -294,7 +278,7 @@ static void collect_inlines(struct walk *walk, struct sp_inlines *inlines, uint3
 {
 	struct sp_die die;
 
-	while (!walk->rc && sp_die_next(&walk->dies, &die)) {
+	while (sp_die_next(&walk->dies, &die)) {
 		uint32_t inner = around;
 
 		if (die.tag == DW_TAG_inlined_subroutine) {
@@ -315,9 +299,7 @@ const struct sp_inlines *sp_subprogram_inlines(const struct sp_unit *unit, struc
 	struct sp_die die;
 
 	if (!function->inlines) {
-		function->inlines = calloc(1, sizeof(*function->inlines));
-		if (!function->inlines)
-			return NULL;
+		function->inlines = sp_alloc(1, sizeof(*function->inlines));
 		if (sp_die_next(&walk.dies, &die) && die.children)
 			collect_inlines(&walk, function->inlines, SP_INLINE_NONE, 0);
 		sp_interval_map_sort(&function->inlines->intervals);

@@ -61,8 +61,8 @@ struct sp_units {
 	struct sp_interval_map intervals; /* index into list */
 };
 
-/* Lists the units of `dwarf` that have code within `code`. Returns 0 or -ENOMEM. */
-int sp_units_load(struct sp_units *units, Dwarf *dwarf, const struct sp_interval_map *code);
+/* Lists the units of `dwarf` that have code within `code`. */
+void sp_units_load(struct sp_units *units, Dwarf *dwarf, const struct sp_interval_map *code);
 void sp_units_free(struct sp_units *units);
 
 /* Gives back what was read of the unit, but for where its body is. */
@@ -73,7 +73,7 @@ void sp_unit_release(struct sp_unit *unit);
 struct sp_subprogram *sp_unit_function(struct sp_unit *unit, uint64_t address, const struct sp_interval_map *code,
 	size_t *cost);
 
-/* The calls inlined into the function where code is wanted, read at the first call; NULL when out of memory. */
+/* The calls inlined into the function where code is wanted, read at the first call. */
 const struct sp_inlines *sp_subprogram_inlines(const struct sp_unit *unit, struct sp_subprogram *function,
 	const struct sp_wanted *wanted, size_t *cost);
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "symbolize/base/array.h"
+#include "symbolize/base/memory.h"
 
 #define UNPACKED_LIMIT_BYTES (256u << 20)
 #define ENTRIES_LIMIT (1u << 22)
@@ -22,24 +22,21 @@ static const unsigned char identity[EI_NIDENT] = {ELFMAG0, ELFMAG1, ELFMAG2, ELF
 
 /* --- sections ----------------------------------------------------------------------------------- */
 
-static int unpack(struct sp_frame_section *section, const uint8_t *packed, size_t packed_bytes, uint64_t bytes)
+static void unpack(struct sp_frame_section *section, const uint8_t *packed, size_t packed_bytes, uint64_t bytes)
 {
 	uLongf size = bytes;
 
 	if (!bytes || bytes > UNPACKED_LIMIT_BYTES)
-		return 0;
+		return;
 	section->unpacked = malloc(bytes);
-	if (!section->unpacked)
-		return -ENOMEM;
-	if (uncompress(section->unpacked, &size, packed, packed_bytes) != Z_OK)
-		return 0;
+	if (!section->unpacked || uncompress(section->unpacked, &size, packed, packed_bytes) != Z_OK)
+		return;
 	section->bytes = section->unpacked;
 	section->size = size;
-	return 0;
 }
 
 /* libdw unpacks a section in place for its handle; one it has not come to is unpacked here, for it may be let alone. */
-static int take(struct sp_frame_section *section, const struct sp_object *object, const char *name, bool debug)
+static void take(struct sp_frame_section *section, const struct sp_object *object, const char *name, bool debug)
 {
 	static const char old_magic[] = {'Z', 'L', 'I', 'B'};
 	GElf_Shdr header;
@@ -51,26 +48,25 @@ static int take(struct sp_frame_section *section, const struct sp_object *object
 
 	section->debug = debug;
 	if (!bytes)
-		return 0;
+		return;
 	section->address = header.sh_addr;
-	if (header.sh_flags & SHF_COMPRESSED)
-		return data->d_size > sizeof(*packed) && packed->ch_type == ELFCOMPRESS_ZLIB
-			? unpack(section, bytes + sizeof(*packed), data->d_size - sizeof(*packed), packed->ch_size)
-			: 0;
-	if (data->d_size > 12 && !memcmp(bytes, old_magic, sizeof(old_magic))) {
+	if (header.sh_flags & SHF_COMPRESSED) {
+		if (data->d_size > sizeof(*packed) && packed->ch_type == ELFCOMPRESS_ZLIB)
+			unpack(section, bytes + sizeof(*packed), data->d_size - sizeof(*packed), packed->ch_size);
+	} else if (data->d_size > 12 && !memcmp(bytes, old_magic, sizeof(old_magic))) {
 		memcpy(&size, bytes + 4, sizeof(size));
-		return unpack(section, bytes + 12, data->d_size - 12, __builtin_bswap64(size));
+		unpack(section, bytes + 12, data->d_size - 12, __builtin_bswap64(size));
+	} else {
+		section->bytes = bytes;
+		section->size = data->d_size;
 	}
-	section->bytes = bytes;
-	section->size = data->d_size;
-	return 0;
 }
 
-static int take_debug(struct sp_frame_section *section, const struct sp_object *object)
+static void take_debug(struct sp_frame_section *section, const struct sp_object *object)
 {
-	int rc = take(section, object, ".debug_frame", true);
-
-	return rc || section->bytes ? rc : take(section, object, ".zdebug_frame", true);
+	take(section, object, ".debug_frame", true);
+	if (!section->bytes)
+		take(section, object, ".zdebug_frame", true);
 }
 
 /* --- entries ------------------------------------------------------------------------------------ */
@@ -195,24 +191,20 @@ static bool read_fde(const struct sp_frame_section *section, const struct cie *c
 	return rules->low && rules->high > rules->low && rules->first <= rules->first_end;
 }
 
-static int add(struct sp_frame_table *table, uint64_t low, uint64_t high, uint64_t offset, uint8_t section)
+static void add(struct sp_frame_table *table, uint64_t low, uint64_t high, uint64_t offset, uint8_t section)
 {
-	int rc = sp_array_room(&table->places, &table->capacity, table->count + 1, sizeof(*table->places));
-
-	if (rc)
-		return rc;
+	sp_grow(&table->places, &table->capacity, table->count + 1, sizeof(*table->places));
 	table->places[table->count] = (struct sp_frame_place){offset, section};
-	return sp_interval_map_add(&table->code, low, high, SECTIONS - section, (uint32_t)table->count++);
+	sp_interval_map_add(&table->code, low, high, SECTIONS - section, (uint32_t)table->count++);
 }
 
-static int read_section(struct sp_frame_table *table, uint8_t index)
+static void read_section(struct sp_frame_table *table, uint8_t index)
 {
 	const struct sp_frame_section *section = &table->sections[index];
 	struct cie last = {.offset = UINT64_MAX};
 	uint64_t offset = 0, next;
-	int rc = 0;
 
-	while (!rc && offset < section->size && table->count < ENTRIES_LIMIT) {
+	while (offset < section->size && table->count < ENTRIES_LIMIT) {
 		struct sp_frame_rules rules;
 		Dwarf_CFI_Entry entry;
 		int error = next_entry(section, offset, &next, &entry);
@@ -223,25 +215,21 @@ static int read_section(struct sp_frame_table *table, uint8_t index)
 			if (entry.fde.CIE_pointer != last.offset)
 				read_cie(section, entry.fde.CIE_pointer, &last);
 			if (read_fde(section, &last, &entry.fde, &rules))
-				rc = add(table, rules.low, rules.high, offset, index);
+				add(table, rules.low, rules.high, offset, index);
 		}
 		offset = next;
 	}
-	return rc;
 }
 
-int sp_frame_table_read(struct sp_frame_table *table, const struct sp_object *object, const struct sp_object *debug)
+void sp_frame_table_read(struct sp_frame_table *table, const struct sp_object *object, const struct sp_object *debug)
 {
-	int rc = take(&table->sections[0], object, ".eh_frame", false);
-
-	if (!rc)
-		rc = take_debug(&table->sections[1], object);
-	if (!rc && debug)
-		rc = take_debug(&table->sections[2], debug);
-	for (uint8_t i = 0; i < SECTIONS && !rc; i++)
-		rc = read_section(table, i);
+	take(&table->sections[0], object, ".eh_frame", false);
+	take_debug(&table->sections[1], object);
+	if (debug)
+		take_debug(&table->sections[2], debug);
+	for (uint8_t i = 0; i < SECTIONS; i++)
+		read_section(table, i);
 	sp_interval_map_sort(&table->code);
-	return rc;
 }
 
 void sp_frame_table_free(struct sp_frame_table *table)

@@ -41,8 +41,8 @@ struct sp_frame_rules {
 };
 
 /* Reads the tables of `object` and, where there is one, its debug file `debug` (NULL: none). What is damaged in them is
- * left out. Returns 0 or -ENOMEM. */
-int sp_frame_table_read(struct sp_frame_table *table, const struct sp_object *object, const struct sp_object *debug);
+ * left out. */
+void sp_frame_table_read(struct sp_frame_table *table, const struct sp_object *object, const struct sp_object *debug);
 void sp_frame_table_free(struct sp_frame_table *table);
 
 /* The rules of the code at an ELF virtual address; false: there are none. They live as long as the table. */

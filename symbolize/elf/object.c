@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "symbolize/base/memory.h"
 #include "symbolize/disk/patience.h"
 
 /* Compressed debug sections are unpacked into memory; beyond this a module makes do with its ELF symbols. */
@@ -80,8 +81,8 @@ static int read_image(void *arg)
 
 int sp_object_open(struct sp_object *object, const char *path)
 {
-	struct reading *reading = calloc(1, sizeof(*reading));
-	int rc = !reading ? -ENOMEM : strlen(path) < PATH_MAX ? 0 : -ENAMETOOLONG;
+	struct reading *reading = sp_alloc(1, sizeof(*reading));
+	int rc = strlen(path) < PATH_MAX ? 0 : -ENAMETOOLONG;
 
 	*object = (struct sp_object){0};
 	if (!rc) {
@@ -120,7 +121,7 @@ int sp_object_open_memory(struct sp_object *object, const void *bytes, size_t co
 int sp_object_reopen(struct sp_object *another, const struct sp_object *object)
 {
 	*another = (struct sp_object){.image = object->image, .shared = true, .file = object->file};
-	another->path = object->path ? strdup(object->path) : NULL;
+	another->path = object->path ? sp_copy_text(object->path) : NULL;
 	return adopt(another);
 }
 
@@ -301,21 +302,19 @@ bool sp_object_is_compressed(const struct sp_object *object)
 	return false;
 }
 
-int sp_object_code(const struct sp_object *object, struct sp_interval_map *code)
+void sp_object_code(const struct sp_object *object, struct sp_interval_map *code)
 {
 	size_t count = 0;
-	int rc = 0;
 
 	if (elf_getphdrnum(object->elf, &count))
-		return 0;
-	for (size_t i = 0; i < count && !rc; i++) {
+		return;
+	for (size_t i = 0; i < count; i++) {
 		GElf_Phdr segment;
 
 		if (!gelf_getphdr(object->elf, (int)i, &segment))
 			break;
 		if (segment.p_type == PT_LOAD && (segment.p_flags & PF_X))
-			rc = sp_interval_map_add(code, segment.p_vaddr, segment.p_vaddr + segment.p_memsz, 0, 0);
+			sp_interval_map_add(code, segment.p_vaddr, segment.p_vaddr + segment.p_memsz, 0, 0);
 	}
 	sp_interval_map_sort(code);
-	return rc;
 }

@@ -63,7 +63,7 @@ bool sp_object_has_dwarf(const struct sp_object *object);
 /* Are debug sections compressed? Every handle then unpacks them for itself. */
 bool sp_object_is_compressed(const struct sp_object *object);
 
-/* The object's executable segments. Returns 0 or -ENOMEM. */
-int sp_object_code(const struct sp_object *object, struct sp_interval_map *code);
+/* The object's executable segments. */
+void sp_object_code(const struct sp_object *object, struct sp_interval_map *code);
 
 #endif

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "symbolize/base/array.h"
+#include "symbolize/base/memory.h"
 
 #define STUB_BYTES 16u
 #define SHORT_STUB_BYTES 8u
@@ -25,12 +25,10 @@ struct slots {
 	size_t count, capacity;
 };
 
-static int add_slot(struct slots *slots, uint64_t address, const char *target)
+static void add_slot(struct slots *slots, uint64_t address, const char *target)
 {
-	if (sp_array_room(&slots->list, &slots->capacity, slots->count + 1, sizeof(*slots->list)))
-		return -ENOMEM;
+	sp_grow(&slots->list, &slots->capacity, slots->count + 1, sizeof(*slots->list));
 	slots->list[slots->count++] = (struct slot){.address = address, .target = target};
-	return 0;
 }
 
 static int compare_slots(const void *left, const void *right)
@@ -40,18 +38,17 @@ static int compare_slots(const void *left, const void *right)
 	return a->address < b->address ? -1 : a->address > b->address;
 }
 
-static int load_relocations(struct slots *slots, const struct sp_object *object, const char *section)
+static void load_relocations(struct slots *slots, const struct sp_object *object, const char *section)
 {
 	GElf_Shdr header, symbols_header;
 	Elf_Scn *scn = sp_object_section(object, section, &header);
 	Elf_Scn *symbols_scn = scn ? elf_getscn(object->elf, header.sh_link) : NULL;
 	Elf_Data *data = scn && header.sh_type == SHT_RELA ? elf_getdata(scn, NULL) : NULL;
 	Elf_Data *symbols = symbols_scn ? elf_getdata(symbols_scn, NULL) : NULL;
-	int rc = 0;
 
 	if (!data || !symbols || !gelf_getshdr(symbols_scn, &symbols_header))
-		return 0;
-	for (size_t i = 0; i < data->d_size / sizeof(Elf64_Rela) && !rc; i++) {
+		return;
+	for (size_t i = 0; i < data->d_size / sizeof(Elf64_Rela); i++) {
 		GElf_Rela rela;
 		GElf_Sym symbol;
 
@@ -60,10 +57,8 @@ static int load_relocations(struct slots *slots, const struct sp_object *object,
 		if (GELF_R_TYPE(rela.r_info) != R_X86_64_JUMP_SLOT && GELF_R_TYPE(rela.r_info) != R_X86_64_GLOB_DAT)
 			continue;
 		if (gelf_getsym(symbols, (int)GELF_R_SYM(rela.r_info), &symbol))
-			rc = add_slot(slots, rela.r_offset,
-				elf_strptr(object->elf, symbols_header.sh_link, symbol.st_name));
+			add_slot(slots, rela.r_offset, elf_strptr(object->elf, symbols_header.sh_link, symbol.st_name));
 	}
-	return rc;
 }
 
 static const char *target_of(const struct slots *slots, uint64_t address)
@@ -93,54 +88,48 @@ static uint64_t decode_jump(const unsigned char *code, size_t bytes, uint64_t ad
 	return address + at + 6 + (uint64_t)(int64_t)offset;
 }
 
-static int add_stub(struct sp_plt *plt, uint64_t address, size_t bytes, const char *target)
+static void add_stub(struct sp_plt *plt, uint64_t address, size_t bytes, const char *target)
 {
-	if (sp_array_room(&plt->stubs, &plt->capacity, plt->count + 1, sizeof(*plt->stubs)))
-		return -ENOMEM;
+	sp_grow(&plt->stubs, &plt->capacity, plt->count + 1, sizeof(*plt->stubs));
 	plt->stubs[plt->count] = (struct sp_plt_stub){.target = target, .address = address};
-	return sp_interval_map_add(&plt->intervals, address, address + bytes, 0, (uint32_t)plt->count++);
+	sp_interval_map_add(&plt->intervals, address, address + bytes, 0, (uint32_t)plt->count++);
 }
 
-static int load_stubs(struct sp_plt *plt, const struct slots *slots, const struct sp_object *object,
+static void load_stubs(struct sp_plt *plt, const struct slots *slots, const struct sp_object *object,
 	const char *section)
 {
 	GElf_Shdr header = {0};
 	Elf_Scn *scn = sp_object_section(object, section, &header);
 	Elf_Data *data = scn && (header.sh_flags & SHF_EXECINSTR) ? elf_rawdata(scn, NULL) : NULL;
 	size_t step = header.sh_entsize == SHORT_STUB_BYTES ? SHORT_STUB_BYTES : STUB_BYTES;
-	int rc = 0;
 
 	if (!data || !data->d_buf || data->d_size > SECTION_LIMIT_BYTES)
-		return 0;
-	for (size_t at = 0; at < data->d_size && !rc; at += step) {
+		return;
+	for (size_t at = 0; at < data->d_size; at += step) {
 		size_t bytes = data->d_size - at < step ? data->d_size - at : step;
 		uint64_t slot = decode_jump((const unsigned char *)data->d_buf + at, bytes, header.sh_addr + at);
 
-		rc = add_stub(plt, header.sh_addr + at, bytes, slot ? target_of(slots, slot) : NULL);
+		add_stub(plt, header.sh_addr + at, bytes, slot ? target_of(slots, slot) : NULL);
 	}
-	return rc;
 }
 
-int sp_plt_load(struct sp_plt *plt, const struct sp_object *object)
+void sp_plt_load(struct sp_plt *plt, const struct sp_object *object)
 {
 	static const char *const sections[] = {".plt", ".plt.sec", ".plt.got"};
 	struct slots slots = {0};
 	GElf_Ehdr header;
-	int rc;
 
 	if (!gelf_getehdr(object->elf, &header) || header.e_machine != EM_X86_64 ||
 		gelf_getclass(object->elf) != ELFCLASS64)
-		return 0;
-	rc = load_relocations(&slots, object, ".rela.plt");
-	if (!rc)
-		rc = load_relocations(&slots, object, ".rela.dyn");
+		return;
+	load_relocations(&slots, object, ".rela.plt");
+	load_relocations(&slots, object, ".rela.dyn");
 	if (slots.count)
 		qsort(slots.list, slots.count, sizeof(*slots.list), compare_slots);
-	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]) && !rc; i++)
-		rc = load_stubs(plt, &slots, object, sections[i]);
+	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++)
+		load_stubs(plt, &slots, object, sections[i]);
 	sp_interval_map_sort(&plt->intervals);
 	free(slots.list);
-	return rc;
 }
 
 void sp_plt_free(struct sp_plt *plt)

@@ -17,8 +17,8 @@ struct sp_plt {
 };
 
 /* Decodes .plt, .plt.sec and .plt.got of an x86-64 object, which must outlive the result; finds none
- * in other objects. Returns 0 or -ENOMEM. */
-int sp_plt_load(struct sp_plt *plt, const struct sp_object *object);
+ * in other objects. */
+void sp_plt_load(struct sp_plt *plt, const struct sp_object *object);
 void sp_plt_free(struct sp_plt *plt);
 
 /* The stub covering the address, or NULL. */

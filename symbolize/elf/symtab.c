@@ -1,11 +1,10 @@
 /* Function names from ELF symbol tables: see symtab.h. */
 #include "symbolize/elf/symtab.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "symbolize/base/array.h"
+#include "symbolize/base/memory.h"
 #include "symbolize/base/strings.h"
 
 #define SYMBOL_LIMIT (16u << 20)
@@ -34,20 +33,17 @@ struct loader {
 	bool locals; /* there are local functions */
 };
 
-static int load_sections(struct loader *loader, const struct sp_object *object)
+static void load_sections(struct loader *loader, const struct sp_object *object)
 {
 	Elf_Scn *scn = NULL;
 	GElf_Shdr header;
-	int rc = 0;
 
 	sp_interval_map_free(&loader->sections);
-	while (!rc && (scn = elf_nextscn(object->elf, scn))) {
+	while ((scn = elf_nextscn(object->elf, scn))) {
 		if (gelf_getshdr(scn, &header) && (header.sh_flags & SHF_EXECINSTR) && (header.sh_flags & SHF_ALLOC))
-			rc = sp_interval_map_add(&loader->sections, header.sh_addr, header.sh_addr + header.sh_size, 0,
-				0);
+			sp_interval_map_add(&loader->sections, header.sh_addr, header.sh_addr + header.sh_size, 0, 0);
 	}
 	sp_interval_map_sort(&loader->sections);
-	return rc;
 }
 
 /* Which of several names for one address people know best: exported before local, functions before
@@ -74,15 +70,14 @@ static bool is_code_symbol(const GElf_Sym *symbol)
 	return type == STT_FUNC || type == STT_GNU_IFUNC || type == STT_NOTYPE;
 }
 
-static int add_candidate(struct loader *loader, const GElf_Sym *symbol, const char *name)
+static void add_candidate(struct loader *loader, const GElf_Sym *symbol, const char *name)
 {
 	const struct sp_interval *section = sp_interval_map_find(&loader->sections, symbol->st_value);
 	uint64_t size = symbol->st_size;
 
 	if (!section || !name || !*name)
-		return 0;
-	if (sp_array_room(&loader->list, &loader->capacity, loader->count + 1, sizeof(*loader->list)))
-		return -ENOMEM;
+		return;
+	sp_grow(&loader->list, &loader->capacity, loader->count + 1, sizeof(*loader->list));
 	if (GELF_ST_BIND(symbol->st_info) == STB_LOCAL && GELF_ST_TYPE(symbol->st_info) == STT_FUNC)
 		loader->locals = true;
 	if (size > section->high - symbol->st_value)
@@ -95,16 +90,13 @@ static int add_candidate(struct loader *loader, const GElf_Sym *symbol, const ch
 		.rank = rank_of(symbol, name),
 		.file = GELF_ST_BIND(symbol->st_info) == STB_LOCAL ? (uint32_t)loader->files_count : 0,
 	};
-	return 0;
 }
 
 /* The local symbols that follow are this source file's. */
-static int add_file(struct loader *loader, const char *name)
+static void add_file(struct loader *loader, const char *name)
 {
-	if (sp_array_room(&loader->files, &loader->files_capacity, loader->files_count + 1, sizeof(*loader->files)))
-		return -ENOMEM;
+	sp_grow(&loader->files, &loader->files_capacity, loader->files_count + 1, sizeof(*loader->files));
 	loader->files[loader->files_count++] = name ? name : "";
-	return 0;
 }
 
 /* A hash table of 1 + index into the list. */
@@ -132,7 +124,7 @@ static uint32_t *name_slot(const struct name_table *table, const char *name, uin
 	return &table->slots[at];
 }
 
-static int make_table(struct name_table *table, const struct loader *loader, bool by_file,
+static void make_table(struct name_table *table, const struct loader *loader, bool by_file,
 	size_t (*cut)(const char *name, size_t bytes))
 {
 	size_t capacity = 64;
@@ -142,19 +134,17 @@ static int make_table(struct name_table *table, const struct loader *loader, boo
 	*table = (struct name_table){.loader = loader,
 		.by_file = by_file,
 		.cut = cut,
-		.slots = calloc(capacity, sizeof(*table->slots)),
+		.slots = sp_alloc(capacity, sizeof(*table->slots)),
 		.mask = capacity - 1};
-	return table->slots ? 0 : -ENOMEM;
 }
 
 /* Marks local symbols whose name local symbols of other files have too, once clones have their origins' names. Cold
  * parts have their functions'. */
-static int mark_ambiguous(struct loader *loader)
+static void mark_ambiguous(struct loader *loader)
 {
 	struct name_table table;
 
-	if (make_table(&table, loader, false, sp_strings_cut_origin))
-		return -ENOMEM;
+	make_table(&table, loader, false, sp_strings_cut_origin);
 	for (size_t i = 0; i < loader->count; i++) {
 		const struct candidate *c = &loader->list[i];
 		uint32_t *slot = c->file && !c->whole ? name_slot(&table, c->name, c->file) : NULL;
@@ -171,7 +161,6 @@ static int mark_ambiguous(struct loader *loader)
 			c->ambiguous = loader->list[*name_slot(&table, c->name, c->file) - 1].ambiguous;
 	}
 	free(table.slots);
-	return 0;
 }
 
 static bool is_cold(const char *name)
@@ -214,23 +203,21 @@ static uint32_t whole_of(const struct loader *loader, const struct whole_tables 
 	return found && !loader->list[found - 1].several ? found : 0;
 }
 
-static int find_whole(struct loader *loader)
+static void find_whole(struct loader *loader)
 {
 	struct whole_tables tables = {0};
 	size_t cold = 0;
-	int rc;
 
 	while (cold < loader->count && !is_cold(loader->list[cold].name))
 		cold++;
 	if (cold == loader->count)
-		return 0;
-	rc = make_table(&tables.in_file, loader, true, sp_strings_cut);
-	if (!rc)
-		rc = make_table(&tables.anywhere, loader, false, sp_strings_cut);
-	for (size_t i = 0; i < loader->count && !rc; i++)
+		return;
+	make_table(&tables.in_file, loader, true, sp_strings_cut);
+	make_table(&tables.anywhere, loader, false, sp_strings_cut);
+	for (size_t i = 0; i < loader->count; i++)
 		if (!is_cold(loader->list[i].name))
 			add_whole(loader, &tables, i);
-	for (size_t i = 0; i < loader->count && !rc; i++) {
+	for (size_t i = 0; i < loader->count; i++) {
 		struct candidate *c = &loader->list[i];
 		uint32_t whole = is_cold(c->name) ? whole_of(loader, &tables, c) : 0;
 
@@ -238,11 +225,10 @@ static int find_whole(struct loader *loader)
 	}
 	free(tables.in_file.slots);
 	free(tables.anywhere.slots);
-	return rc;
 }
 
-/* Reads one table of the object. Returns the number of symbols taken or -ENOMEM. */
-static long load_table(struct loader *loader, const struct sp_object *object, const char *section, bool want_unsized)
+/* Reads one table of the object. Returns the number of symbols taken. */
+static size_t load_table(struct loader *loader, const struct sp_object *object, const char *section, bool want_unsized)
 {
 	size_t before = loader->count;
 	GElf_Shdr header;
@@ -250,19 +236,20 @@ static long load_table(struct loader *loader, const struct sp_object *object, co
 	Elf_Data *data = scn ? elf_getdata(scn, NULL) : NULL;
 	size_t entry = gelf_fsize(object->elf, ELF_T_SYM, 1, EV_CURRENT);
 	size_t count = data && entry ? data->d_size / entry : 0;
-	int rc = count ? load_sections(loader, object) : 0;
 
-	for (size_t i = 0; i < count && i < SYMBOL_LIMIT && !rc; i++) {
+	if (count)
+		load_sections(loader, object);
+	for (size_t i = 0; i < count && i < SYMBOL_LIMIT; i++) {
 		GElf_Sym symbol;
 
 		if (!gelf_getsym(data, (int)i, &symbol))
 			break;
 		if (GELF_ST_TYPE(symbol.st_info) == STT_FILE)
-			rc = add_file(loader, elf_strptr(object->elf, header.sh_link, symbol.st_name));
+			add_file(loader, elf_strptr(object->elf, header.sh_link, symbol.st_name));
 		else if (is_code_symbol(&symbol) && (symbol.st_size || want_unsized))
-			rc = add_candidate(loader, &symbol, elf_strptr(object->elf, header.sh_link, symbol.st_name));
+			add_candidate(loader, &symbol, elf_strptr(object->elf, header.sh_link, symbol.st_name));
 	}
-	return rc ? rc : (long)(loader->count - before);
+	return loader->count - before;
 }
 
 static int compare_low(const void *left, const void *right)
@@ -272,11 +259,9 @@ static int compare_low(const void *left, const void *right)
 	return a->low < b->low ? -1 : a->low > b->low;
 }
 
-static int add_sized(struct sp_symtab *table, const struct loader *loader)
+static void add_sized(struct sp_symtab *table, const struct loader *loader)
 {
-	int rc = 0;
-
-	for (size_t i = 0; i < loader->count && !rc; i++) {
+	for (size_t i = 0; i < loader->count; i++) {
 		const struct candidate *c = &loader->list[i];
 
 		table->symbols[i] = (struct sp_elf_symbol){
@@ -287,48 +272,38 @@ static int add_sized(struct sp_symtab *table, const struct loader *loader)
 			.exported = c->rank & RANK_EXPORTED,
 			.sized = c->high > c->low,
 		};
-		rc = sp_interval_map_add(&table->sized, c->low, c->high, c->rank, (uint32_t)i);
+		sp_interval_map_add(&table->sized, c->low, c->high, c->rank, (uint32_t)i);
 	}
 	sp_interval_map_sort(&table->sized);
-	return rc;
 }
 
 /* A label inside a function that tells its size names nothing: neither its rest nor the padding behind it. */
-static int add_unsized(struct sp_symtab *table, const struct loader *loader)
+static void add_unsized(struct sp_symtab *table, const struct loader *loader)
 {
 	uint64_t next = UINT64_MAX;
-	int rc = 0;
 
-	for (size_t i = loader->count; i-- > 0 && !rc;) {
+	for (size_t i = loader->count; i-- > 0;) {
 		const struct candidate *c = &loader->list[i];
 
 		if (i + 1 < loader->count && loader->list[i + 1].low > c->low)
 			next = loader->list[i + 1].low;
 		if (c->high == c->low && !sp_interval_map_find(&table->sized, c->low))
-			rc = sp_interval_map_add(&table->unsized, c->low, next < c->section_end ? next : c->section_end,
+			sp_interval_map_add(&table->unsized, c->low, next < c->section_end ? next : c->section_end,
 				c->rank, (uint32_t)i);
 	}
 	sp_interval_map_sort(&table->unsized);
-	return rc;
 }
 
-static int build_spans(struct sp_symtab *table, struct loader *loader)
+static void build_intervals(struct sp_symtab *table, struct loader *loader)
 {
-	int rc;
-
-	table->symbols = calloc(loader->count ? loader->count : 1, sizeof(*table->symbols));
-	if (!table->symbols)
-		return -ENOMEM;
+	table->symbols = sp_alloc(loader->count, sizeof(*table->symbols));
 	table->count = loader->count;
-	rc = find_whole(loader);
-	if (!rc)
-		rc = mark_ambiguous(loader);
-	if (rc)
-		return rc;
+	find_whole(loader);
+	mark_ambiguous(loader);
 	if (loader->count)
 		qsort(loader->list, loader->count, sizeof(*loader->list), compare_low);
-	rc = add_sized(table, loader);
-	return rc ? rc : add_unsized(table, loader);
+	add_sized(table, loader);
+	add_unsized(table, loader);
 }
 
 bool sp_symtab_is_full(const struct sp_object *object)
@@ -336,30 +311,28 @@ bool sp_symtab_is_full(const struct sp_object *object)
 	return sp_object_section(object, ".symtab", NULL);
 }
 
-int sp_symtab_load(struct sp_symtab *table, const struct sp_object *main, const struct sp_object *debug,
+void sp_symtab_load(struct sp_symtab *table, const struct sp_object *main, const struct sp_object *debug,
 	const struct sp_object *mini)
 {
 	struct loader loader = {0};
-	long got = load_table(&loader, main, ".symtab", true);
+	size_t got = load_table(&loader, main, ".symtab", true);
 
 	if (!got && debug)
 		got = load_table(&loader, debug, ".symtab", true);
 	table->full = got > 0 && loader.locals;
 	table->source = got > 0 ? SP_SYMBOLS_ELF : SP_SYMBOLS_NONE;
 	if (!got) {
-		long more = mini ? load_table(&loader, mini, ".symtab", false) : 0;
+		size_t more = mini ? load_table(&loader, mini, ".symtab", false) : 0;
 
 		/* Functions that are not exported are missing here, so no symbol may stretch up to its neighbour. */
-		got = more < 0 ? more : load_table(&loader, main, ".dynsym", false);
-		if (got >= 0 && got + more > 0)
+		got = load_table(&loader, main, ".dynsym", false);
+		if (got + more > 0)
 			table->source = more > 0 ? SP_SYMBOLS_ELF : SP_SYMBOLS_DYNAMIC;
 	}
-	if (got >= 0)
-		got = build_spans(table, &loader);
+	build_intervals(table, &loader);
 	free(loader.list);
 	free(loader.files);
 	sp_interval_map_free(&loader.sections);
-	return got < 0 ? (int)got : 0;
 }
 
 void sp_symtab_free(struct sp_symtab *table)

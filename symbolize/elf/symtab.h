@@ -25,9 +25,8 @@ struct sp_symtab {
 };
 
 /* Loads the best tables there are: .symtab of `main` or else of `debug`, else .dynsym of `main`
- * with what `mini` adds. debug and mini may be NULL; all must outlive the table.
- * Returns 0 or -ENOMEM. */
-int sp_symtab_load(struct sp_symtab *table, const struct sp_object *main, const struct sp_object *debug,
+ * with what `mini` adds. debug and mini may be NULL; all must outlive the table. */
+void sp_symtab_load(struct sp_symtab *table, const struct sp_object *main, const struct sp_object *debug,
 	const struct sp_object *mini);
 void sp_symtab_free(struct sp_symtab *table);
 

@@ -1,9 +1,10 @@
 /* .eh_frame_hdr: the sorted list of functions that unwinding needs. */
 #include "symbolize/elf/unwind_table.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "symbolize/base/memory.h"
 
 /* Header of the section; encodings as every linker writes them. */
 #define VERSION 1
@@ -22,7 +23,7 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-int sp_unwind_table_read(struct sp_unwind_table *table, const struct sp_object *object)
+void sp_unwind_table_read(struct sp_unwind_table *table, const struct sp_object *object)
 {
 	GElf_Shdr header;
 	Elf_Scn *section = sp_object_section(object, ".eh_frame_hdr", &header);
@@ -32,13 +33,11 @@ int sp_unwind_table_read(struct sp_unwind_table *table, const struct sp_object *
 
 	if (!bytes || data->d_size < HEADER_BYTES || bytes[0] != VERSION || bytes[1] != PCREL_SDATA4 ||
 		bytes[2] != UDATA4 || bytes[3] != DATAREL_SDATA4)
-		return 0;
+		return;
 	memcpy(&count, bytes + 8, sizeof(count));
 	if (count > (data->d_size - HEADER_BYTES) / ENTRY_BYTES)
-		return 0;
-	table->starts = malloc(count * sizeof(*table->starts) + 1);
-	if (!table->starts)
-		return -ENOMEM;
+		return;
+	table->starts = sp_alloc_bytes(count * sizeof(*table->starts));
 	for (uint32_t i = 0; i < count; i++) {
 		int32_t offset;
 
@@ -47,7 +46,6 @@ int sp_unwind_table_read(struct sp_unwind_table *table, const struct sp_object *
 	}
 	table->count = count;
 	qsort(table->starts, count, sizeof(*table->starts), compare);
-	return 0;
 }
 
 void sp_unwind_table_free(struct sp_unwind_table *table)

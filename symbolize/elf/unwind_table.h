@@ -10,8 +10,8 @@ struct sp_unwind_table {
 };
 
 /* Reads .eh_frame_hdr (Linux Standard Base 10.6.2). An object without one, or with a form no
- * linker writes, gives an empty table. Returns 0 or -ENOMEM. */
-int sp_unwind_table_read(struct sp_unwind_table *table, const struct sp_object *object);
+ * linker writes, gives an empty table. */
+void sp_unwind_table_read(struct sp_unwind_table *table, const struct sp_object *object);
 void sp_unwind_table_free(struct sp_unwind_table *table);
 
 /* Start of the function around the address; 0 when the table does not tell. */
