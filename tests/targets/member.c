@@ -1,7 +1,6 @@
 /* member burn MS: uses so much CPU time.
  * member fork|vfork|spawn|system|popen N MS: has N children, one after the other, that do so.
- * member daemon N MS: its child does, and has N children; itself, it ends at once.
- * member server N MS: has children until it is killed, of which it has told N; they do as much. */
+ * member daemon N MS: its child does, and has N children; itself, it ends at once. */
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,12 +98,7 @@ int main(int argc, char **argv)
 		usleep(200000);
 		burn(atol(argv[3]));
 	}
-	for (n = 1; n <= atol(argv[2]) || strcmp(argv[1], "server") == 0; n++) {
+	for (n = 0; n < atol(argv[2]); n++)
 		have_child(argv[1], argv[3]);
-		if (strcmp(argv[1], "server") == 0 && n == atol(argv[2])) {
-			puts("ready");
-			fflush(stdout);
-		}
-	}
 	return 0;
 }
