@@ -9,6 +9,7 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "sampler/spool.h"
@@ -219,6 +220,9 @@ static inline uint64_t sp_tsc(void)
 /* As the first reading after coming in from the application: the kernel is asked whether this thread may, for nothing
  * else tells what a program has done by a system call of its own. */
 uint64_t sp_tsc_first(void) SP_HIDDEN;
+
+/* Copies memory of this process that may go away meanwhile: true when all of it was there. Any context. */
+bool sp_read_memory(void *to, const void *from, size_t bytes) SP_HIDDEN;
 
 /* value * multiply / divide, where the product may not fit but the result does. */
 static inline uint64_t sp_scale(uint64_t value, uint64_t multiply, uint64_t divide)

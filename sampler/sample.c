@@ -12,14 +12,10 @@
 #include "sampler/threads/discovery.h"
 #include "sampler/threads/registry.h"
 #include "sampler/threads/thread.h"
+#include "sampler/upkeep/totals.h"
+#include "sampler/upkeep/upkeep.h"
 #include "sampler/walk/copies.h"
 #include "sampler/walk/unwind.h"
-
-/* The process's totals are as old as this when it is killed, or older by so many times what reading them takes: the
- * kernel sums up over threads. */
-#define USER_LOOK_NS 10000000u /* between looks at who the process is */
-#define TOTALS_US 1000u
-#define TOTALS_PRICE 200u
 
 #define LATE_TICKS 16u
 
@@ -146,74 +142,6 @@ static void on_tick(struct sp_thread *t, const ucontext_t *context)
 	watch_switches(t, usage.user_ns + usage.sys_ns, usage.switches);
 }
 
-static uint64_t totals_due_tsc, totals_cycles; /* atomic: when the next reading is due, and what one takes */
-
-/* One that took much longer than those before was preempted: the next may come all the same. */
-static uint64_t reading_cycles(uint64_t measured, uint64_t per_us)
-{
-	uint64_t most = 2 * sp_load(&totals_cycles) + per_us;
-	uint64_t cycles = measured < most ? measured : most;
-
-	sp_store(&totals_cycles, cycles);
-	return cycles;
-}
-
-struct sp_usage sp_sample_update_totals(void)
-{
-	struct sp_spool_header *h = sp_agent.spool;
-	uint64_t began = sp_tsc_first(), per_us = sp_load(&sp_agent.tsc_per_us_x1024) / 1024, ended, rest;
-	struct sp_usage usage;
-
-	sp_process_usage(&usage);
-	ended = sp_tsc();
-	rest = TOTALS_PRICE * reading_cycles(ended - began, per_us);
-	sp_store(&totals_due_tsc, ended + (rest > TOTALS_US * per_us ? rest : TOTALS_US * per_us));
-	sp_store(&h->cpu.self_user_ns, usage.user_ns);
-	sp_store(&h->cpu.self_sys_ns, usage.sys_ns);
-	if (usage.max_rss_bytes)
-		sp_store(&h->max_rss_bytes, usage.max_rss_bytes);
-	sp_store(&h->now_ns, sp_now_ns());
-	return usage;
-}
-
-void sp_sample_follow_totals(uint64_t tsc)
-{
-	if ((int64_t)(tsc - sp_load(&totals_due_tsc)) >= 0)
-		sp_sample_update_totals();
-}
-
-void sp_sample_retire(struct sp_thread *t)
-{
-	if (t)
-		sp_clock_disarm(t);
-	sp_clock_stop_process();
-	sp_store(&sp_agent.state, SP_AGENT_STOPPED);
-}
-
-/* Looked at every now and then. One that can go back to being the spool's owner still is. */
-static bool is_another_user(uint64_t now)
-{
-	static uint64_t looked_ns; /* atomic */
-	uint32_t ids[3];
-
-	if (now - sp_load(&looked_ns) < USER_LOOK_NS)
-		return false;
-	sp_store(&looked_ns, now);
-	return (uint32_t)sp_sys(SYS_geteuid) != sp_agent.uid && sp_sys(SYS_getresuid, &ids[0], &ids[1], &ids[2]) == 0 &&
-		ids[0] != sp_agent.uid && ids[2] != sp_agent.uid;
-}
-
-void sp_sample_keep_up(struct sp_thread *t, uint64_t now)
-{
-	sp_sample_follow_totals(sp_tsc());
-	if (is_another_user(now)) {
-		sp_sample_retire(t);
-		return;
-	}
-	sp_timeline_step(now, false);
-	sp_governor_step(t);
-}
-
 static void take_sample(void *arg)
 {
 	struct sample *s = arg;
@@ -225,14 +153,14 @@ static void take_sample(void *arg)
 	else if (s->kind == SP_SIGNAL_TICK || !(s->t->clocks & SP_THREAD_TIMER))
 		on_tick(s->t, s->context);
 	if (s->kind == SP_SIGNAL_EVENT && s->t->clocks & SP_THREAD_TIMER) {
-		sp_sample_follow_totals(sp_tsc());
+		sp_totals_follow(sp_tsc());
 		return; /* the ticks see to the rest */
 	}
 	sp_clock_follow(s->t);
 	now = sp_now_ns();
 	sp_clock_sentinel(now);
 	sp_found_check(now);
-	sp_sample_keep_up(s->t, now);
+	sp_upkeep_step(s->t, now);
 }
 
 /* Class of a time: two for each power of two (SP_TIME_CLASSES). */

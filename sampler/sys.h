@@ -80,4 +80,11 @@ static inline uint64_t sp_clock_read_ns(int32_t clock)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
+/* The CPU clock of a thread of this process, as pthread_getcpuclockid makes it (kernel:
+ * MAKE_THREAD_CPUCLOCK). */
+static inline int32_t sp_clock_of_thread(int tid)
+{
+	return (int32_t)(~(uint32_t)tid << 3 | 6);
+}
+
 #endif

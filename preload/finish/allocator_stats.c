@@ -8,7 +8,6 @@
 #include "preload/libc.h"
 #include "preload/process.h"
 #include "preload/real.h"
-#include "sampler/sample.h"
 #include "sampler/sys.h"
 #include "sampler/walk/unwind.h"
 

@@ -13,12 +13,12 @@
 #include "preload/process.h"
 #include "preload/spool_place.h"
 #include "sampler/clock/clock.h"
-#include "sampler/sample.h"
 #include "sampler/spool/write.h"
 #include "sampler/sys.h"
 #include "sampler/threads/discovery.h"
 #include "sampler/threads/thread.h"
 #include "sampler/threads/usage.h"
+#include "sampler/upkeep/timeline.h"
 
 #define TOO_LITTLE "it used less than 20 ms of CPU and 1 MB of memory: too little for a profile"
 #define WAIT_MS 10000 /* for another thread that is at it */

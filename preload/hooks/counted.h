@@ -4,6 +4,7 @@
 #ifndef SP_PRELOAD_HOOKS_COUNTED_H
 #define SP_PRELOAD_HOOKS_COUNTED_H
 
+#include "sampler/heap/filter.h"
 #include "sampler/heap/heap.h"
 
 /* Counts p of `size` bytes, unless it is NULL; allocs: sp_tls.heap.allocs before the call. Returns p. */
@@ -17,7 +18,7 @@ static inline void *sp_counted(void *p, size_t size, uint64_t allocs)
 /* Before p is freed: returns what sp_counted_freed wants to know after. */
 static inline uint64_t sp_counted_free(const void *p)
 {
-	if (!sp_live_surely_not(p))
+	if (!sp_filter_surely_not(p))
 		sp_heap_forget(p);
 	return sp_tls.heap.frees;
 }
@@ -37,7 +38,7 @@ static inline void sp_counted_realloc_begin(struct sp_counted_realloc *c, const 
 {
 	c->held.held = false;
 	c->held.early = 0;
-	if (p && !sp_live_surely_not(p))
+	if (p && !sp_filter_surely_not(p))
 		sp_heap_hold(p, &c->held);
 	c->allocs = sp_tls.heap.allocs;
 	c->frees = sp_tls.heap.frees;

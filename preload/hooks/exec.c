@@ -16,9 +16,9 @@
 #include "preload/process.h"
 #include "preload/real.h"
 #include "sampler/clock/clock.h"
-#include "sampler/sample.h"
 #include "sampler/sys.h"
 #include "sampler/threads/thread.h"
+#include "sampler/upkeep/timeline.h"
 
 /* A profiling signal that is pending although blocked would kill the next program when it unblocks
  * it: ours are taken out, others put back. */

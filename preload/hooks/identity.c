@@ -2,7 +2,7 @@
  *
  * The spool moves to the new user's directory and is theirs from then on, so that what an unprivileged process writes
  * is never read with root's trust. Changes made by system calls of the program's own are noticed later, by
- * sp_sample_keep_up, and end the sampling. */
+ * sp_upkeep_step, and end the sampling. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -14,8 +14,8 @@
 #include "preload/real.h"
 #include "preload/spool_place.h"
 #include "sampler/clock/calibrate.h"
-#include "sampler/sample.h"
 #include "sampler/sys.h"
+#include "sampler/upkeep/upkeep.h"
 
 #define UNCHANGED ((uid_t)-1)
 
@@ -69,7 +69,7 @@ static int after_change(struct handover *h, int result)
 		if (h->path)
 			sp_spool_take_back(h->path, sp_process.spool_path, h->from);
 	} else if (sp_load(&sp_agent.state) == SP_AGENT_ACTIVE && !h->path) {
-		sp_sample_retire(sp_tls.thread); /* it stays root's, and is recovered by root */
+		sp_upkeep_retire(sp_tls.thread); /* it stays root's, and is recovered by root */
 	} else {
 		sp_agent.uid = h->to;
 		if (h->path) {

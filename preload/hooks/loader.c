@@ -77,7 +77,7 @@ static void find_busy(struct sp_thread *t, void *busy)
 {
 	struct sp_tls tls;
 
-	if (t->owned && t->tls && t->tls != &sp_tls && sp_thread_read(&tls, t->tls, sizeof tls) && tls.guard)
+	if (t->owned && t->tls && t->tls != &sp_tls && sp_read_memory(&tls, t->tls, sizeof tls) && tls.guard)
 		*(bool *)busy = true;
 }
 

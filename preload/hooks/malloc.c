@@ -13,6 +13,7 @@
 #include "preload/hooks/counted.h"
 #include "preload/real.h"
 #include "sampler/heap/arena.h"
+#include "sampler/heap/filter.h"
 #include "sampler/heap/heap.h"
 
 #define NOINLINE __attribute__((noinline))
@@ -128,7 +129,7 @@ static NOINLINE void free_slow(void *p)
 
 SP_EXPORT void free(void *p)
 {
-	if (sp_unlikely(!sp_heap_count_free(p)) || sp_unlikely(!sp_live_surely_not(p)))
+	if (sp_unlikely(!sp_heap_count_free(p)) || sp_unlikely(!sp_filter_surely_not(p)))
 		free_slow(p);
 	else
 		sp_real.free(p);
@@ -181,7 +182,7 @@ SP_EXPORT void *realloc(void *p, size_t size)
 	uint64_t allocs, frees, reallocs;
 	void *q;
 
-	if (sp_unlikely(inside_agent() || !sp_live_surely_not(p)))
+	if (sp_unlikely(inside_agent() || !sp_filter_surely_not(p)))
 		return realloc_counted(p, size);
 	allocs = sp_tls.heap.allocs;
 	frees = sp_tls.heap.frees;

@@ -19,6 +19,7 @@
 #include "sampler/threads/discovery.h"
 #include "sampler/threads/registry.h"
 #include "sampler/threads/thread.h"
+#include "sampler/upkeep/totals.h"
 
 static pthread_key_t exit_key;
 static bool has_exit_key;
@@ -28,13 +29,17 @@ static bool has_exit_key;
 static void thread_exit(void *arg)
 {
 	struct sp_thread *t = arg;
+	bool recorded;
 
 	if (t->tls != &sp_tls || sp_agent.sealed)
 		return; /* a forked child has taken the block away, or system calls may be deadly */
 	if (t->exit_rounds++ < PTHREAD_DESTRUCTOR_ITERATIONS - 2 && pthread_setspecific(exit_key, t) == 0)
 		return;
+	recorded = t->record != NULL;
 	sp_clock_disarm(t);
 	sp_thread_release(t);
+	if (recorded)
+		sp_totals_follow(sp_tsc_first());
 }
 
 /* Not in the constructor: most processes never need it, and the C library's table of keys is a page to be touched. */

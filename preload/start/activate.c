@@ -24,9 +24,9 @@
 #include "sampler/clock/calibrate.h"
 #include "sampler/clock/clock.h"
 #include "sampler/clock/governor.h"
+#include "sampler/cost.h"
 #include "sampler/heap/heap.h"
 #include "sampler/heap/live.h"
-#include "sampler/sample.h"
 #include "sampler/spool/frames.h"
 #include "sampler/spool/mapped.h"
 #include "sampler/spool/write.h"
@@ -34,6 +34,7 @@
 #include "sampler/threads/discovery.h"
 #include "sampler/threads/pre_activation.h"
 #include "sampler/threads/thread.h"
+#include "sampler/upkeep/totals.h"
 #include "sampler/walk/unwind.h"
 
 struct activation {
@@ -283,7 +284,7 @@ static void start_heap(struct sp_spool_header *h)
 {
 	struct sp_tls *tls = &sp_tls;
 
-	if (!sp_early_before(&h->heap.before_bytes, &h->heap.before_count)) {
+	if (!sp_pre_activation_before(&h->heap.before_bytes, &h->heap.before_count)) {
 		h->heap.before_bytes = (uint64_t)(tls->heap.bytes_base - tls->heap.countdown);
 		h->heap.before_count = tls->heap.allocs;
 	}
@@ -403,7 +404,7 @@ static void activate_main(void *arg)
 	sp_spool_take(SP_BLOCK_TOUCHED, SP_BLOCK_TOUCHED);
 	if (h->heap.on)
 		sp_heap_replay(a->t);
-	sp_sample_update_totals();
+	sp_totals_update();
 	sp_governor_start();
 }
 

@@ -22,6 +22,7 @@
 #include "preload/start/activate.h"
 #include "preload/start/fork.h"
 #include "sampler/clock/clock.h"
+#include "sampler/heap/filter.h"
 #include "sampler/heap/live.h"
 #include "sampler/sys.h"
 #include "sampler/threads/discovery.h"
@@ -298,7 +299,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	sp_malloc_resolve();
 	sp_real_find_malloc_bypass();
 	sp_limits_look();
-	sp_live_boot_done();
+	sp_filter_boot_done();
 	/* One with more rights than its caller: the environment and the directory are the caller's. */
 	if (getauxval(AT_SECURE))
 		goto out;

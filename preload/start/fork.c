@@ -46,7 +46,7 @@ void sp_fork_child(void)
 		*sp_agent.alive = SP_ALIVE;
 	sp_tree_forked();
 	sp_live_reset();
-	sp_early_reset();
+	sp_pre_activation_reset();
 	sp_usage_forked();
 	sp_process_start_time();
 	sp_thread_reset_after_fork(mine);

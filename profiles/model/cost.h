@@ -3,6 +3,7 @@
 #define SP_PROFILES_COST_H
 
 #include "profiles/model/model.h"
+#include "sampler/cost.h"
 
 /* What one call of malloc, free or their like costs more for passing through the library, and from where to where that
  * went: 0.5 ns in tight loops with everything in the caches, 1.0 and 1.1 on glibc, 1.2 to 2.5 on jemalloc and tcmalloc in a

@@ -17,6 +17,7 @@
 #include "profiles/spool/process.h"
 #include "profiles/spool/read.h"
 #include "profiles/spool/tree_file.h"
+#include "sampler/cost.h"
 #include "sampler/spool.h"
 #include "symbolize/base/memory.h"
 

@@ -13,6 +13,7 @@
 #include <ucontext.h>
 
 #include "sampler/agent.h"
+#include "sampler/cost.h"
 
 /* Where the file is: beside `spool_path`, which must stay. Call before sp_calibrate_start. */
 void sp_calibrate_place(const char *spool_path) SP_HIDDEN;

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "sampler/clock/governor.h"
+#include "sampler/cost.h"
 #include "sampler/sys.h"
 #include "sampler/threads/thread.h"
 #include "sampler/threads/usage.h"

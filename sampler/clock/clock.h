@@ -107,13 +107,6 @@ bool sp_clock_event_had(int fd) SP_HIDDEN;
 /* Length of the kernel's tick. */
 uint64_t sp_clock_tick_ns(void) SP_HIDDEN;
 
-/* The CPU clock of a thread of this process, as pthread_getcpuclockid makes it (kernel:
- * MAKE_THREAD_CPUCLOCK). */
-static inline int32_t sp_clock_of_thread(int tid)
-{
-	return (int32_t)(~(uint32_t)tid << 3 | 6);
-}
-
 static inline bool sp_clock_is_callers(const struct sp_thread *t)
 {
 	return !t->found && t == sp_tls.thread;

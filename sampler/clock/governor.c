@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "sampler/clock/calibrate.h"
-#include "sampler/heap/heap.h"
+#include "sampler/cost.h"
 
 /* CPU time between two looks: closer together at first. */
 #define STEP_NS 40000000u
@@ -113,6 +113,15 @@ uint64_t sp_governor_heap_allowance_ns(uint64_t cpu_ns)
 	return (cpu_ns + HEAP_GRACE_NS) / 1000 * sp_governor_heap_ppm() / 1000;
 }
 
+void sp_governor_set_heap_interval(uint64_t bytes)
+{
+	struct sp_heap_totals *h = &sp_agent.spool->heap;
+
+	sp_store(&h->interval_bytes, bytes);
+	if (bytes > h->interval_max_bytes)
+		h->interval_max_bytes = bytes;
+}
+
 static uint64_t tick_cost_ns(const struct sp_cpu_totals *cpu)
 {
 	return sp_tick_cost_ns(cpu->signal_gap_ns) + governor.handler_ns;
@@ -208,7 +217,7 @@ static void govern_heap(struct sp_heap_totals *heap, uint64_t share_ppm, uint64_
 		.budget_ppm = governor.heap_ppm,
 		.overdrawn = sp_load(&heap->slow_ns) > sp_governor_heap_allowance_ns(cpu_ns)};
 
-	sp_heap_set_interval(sp_governor_heap_interval(&c));
+	sp_governor_set_heap_interval(sp_governor_heap_interval(&c));
 }
 
 static void look(struct sp_spool_header *h, uint64_t cpu_ns)

@@ -74,6 +74,12 @@ uint64_t sp_governor_handler_ns(void) SP_HIDDEN;
 /* So much of the time of a handler was a measurement: it is spent, but no handler is expected to take it. */
 void sp_governor_calibrated(uint64_t ns) SP_HIDDEN;
 
+/* Heap sampling's interval asked for is widened by no more than this. */
+#define SP_HEAP_STRETCH_MAX 4096u
+
+/* Puts an interval of heap sampling in force: each thread's next countdown is drawn at it. Any context. */
+void sp_governor_set_heap_interval(uint64_t bytes) SP_HIDDEN;
+
 /* The part of the budget that heap samples may use. Any context. */
 uint64_t sp_governor_heap_ppm(void) SP_HIDDEN;
 

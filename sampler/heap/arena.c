@@ -3,7 +3,7 @@
 
 #include <sys/mman.h>
 
-#include "sampler/heap/live.h"
+#include "sampler/heap/filter.h"
 #include "sampler/sys.h"
 
 #define FIRST_BYTES 65536u
@@ -100,7 +100,7 @@ void *sp_arena_alloc(size_t bytes, size_t alignment)
 		p = allot(&arena.chunks[n - 1], bytes, align);
 	} while (!p && grow(n));
 	if (p)
-		sp_live_mark_arena(p);
+		sp_filter_mark_arena(p);
 	return p;
 }
 
@@ -124,7 +124,7 @@ size_t sp_arena_size(const void *p)
 	return ((const struct block *)p - 1)->size;
 }
 
-void sp_arena_each(void (*fn)(const void *p))
+void sp_arena_mark_all(void)
 {
 	uint32_t i, n = __atomic_load_n(&arena.count, __ATOMIC_ACQUIRE);
 
@@ -139,7 +139,7 @@ void sp_arena_each(void (*fn)(const void *p))
 			if (!size)
 				break;
 			if (size != GAP)
-				fn(b + 1);
+				sp_filter_mark_arena(b + 1);
 			at = b->next;
 		}
 	}

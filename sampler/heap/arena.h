@@ -16,7 +16,7 @@ bool sp_arena_owns(const void *p) SP_HIDDEN;
 /* Size asked for, of a pointer the arena owns. */
 size_t sp_arena_size(const void *p) SP_HIDDEN;
 
-/* Calls fn with every pointer handed out. */
-void sp_arena_each(void (*fn)(const void *p)) SP_HIDDEN;
+/* Marks every pointer handed out in the filter of free(), which has been emptied. */
+void sp_arena_mark_all(void) SP_HIDDEN;
 
 #endif

@@ -5,13 +5,14 @@
 
 #include "sampler/clock/governor.h"
 #include "sampler/heap/estimate.h"
+#include "sampler/heap/filter.h"
 #include "sampler/heap/live.h"
 #include "sampler/heap/peak.h"
-#include "sampler/sample.h"
 #include "sampler/spool/stacks.h"
 #include "sampler/sys.h"
 #include "sampler/threads/pre_activation.h"
 #include "sampler/threads/thread.h"
+#include "sampler/upkeep/upkeep.h"
 #include "sampler/walk/unwind.h"
 
 #define NEVER (INT64_MAX / 4)
@@ -282,7 +283,7 @@ static void thin_live_set(struct sp_thread *t)
 	now = sp_load(&h->interval_bytes);
 	th.interval = 2 * (now > h->interval_floor ? now : h->interval_floor);
 	sp_store(&h->interval_floor, th.interval);
-	sp_heap_set_interval(th.interval);
+	sp_governor_set_heap_interval(th.interval);
 	sp_live_sweep(thin_entry, &th);
 	sp_unlock(&busy);
 }
@@ -301,7 +302,7 @@ static void enter(struct sp_thread *t, const struct sp_walk *walk, struct sp_liv
 		site_free_by_application(entry, sp_tsc());
 		return;
 	}
-	if (!sp_live_surely_not(p) && sp_live_remove(p, &missed))
+	if (!sp_filter_surely_not(p) && sp_live_remove(p, &missed))
 		site_free(&missed); /* its free was never seen */
 	if (sp_live_insert(p, entry) != 0) {
 		sp_drop(SP_DROP_LIVE);
@@ -330,7 +331,7 @@ static void record_hit(void *arg)
 		t->heap_interval = interval;
 }
 
-static void replay_one(const struct sp_early_sample *s, void *arg)
+static void replay_one(const struct sp_pre_activation_sample *s, void *arg)
 {
 	struct sp_thread *t = arg;
 	struct sp_live entry = {.size = s->size,
@@ -339,12 +340,12 @@ static void replay_one(const struct sp_early_sample *s, void *arg)
 		.thread_allocs = s->thread_allocs};
 	struct sp_walk walk = {.frames = s->frames, .depth = s->depth, .flags = s->flags};
 
-	enter(t, &walk, &entry, s->p, SP_EARLY_INTERVAL);
+	enter(t, &walk, &entry, s->p, SP_PRE_ACTIVATION_INTERVAL);
 }
 
 void sp_heap_replay(struct sp_thread *t)
 {
-	sp_early_replay(replay_one, t);
+	sp_pre_activation_replay(replay_one, t);
 }
 
 #define BURST 16u
@@ -382,12 +383,12 @@ static void restrain(struct sp_thread *t, uint64_t cycles, uint64_t now)
 			.share_ppm = burst_share_ppm(t, now),
 			.budget_ppm = sp_governor_heap_ppm(),
 			.overdrawn = true};
-		sp_heap_set_interval(sp_governor_heap_interval(&c));
+		sp_governor_set_heap_interval(sp_governor_heap_interval(&c));
 	}
 	t->burst_began = now;
 	t->burst_cycles = t->burst_samples = 0;
 	if (cpu->clock == SP_CLOCK_OFF) /* no tick will do it */
-		sp_sample_keep_up(t, sp_now_ns());
+		sp_upkeep_step(t, sp_now_ns());
 }
 
 static bool is_always_sampled(size_t size)
@@ -435,7 +436,7 @@ void sp_heap_start_thread(struct sp_thread *t)
 	struct sp_heap_totals *h = &sp_agent.spool->heap;
 
 	/* The main thread has been running for a while. */
-	if (t->tid == sp_agent.pid && !sp_early_before(&h->before_bytes, &h->before_count)) {
+	if (t->tid == sp_agent.pid && !sp_pre_activation_before(&h->before_bytes, &h->before_count)) {
 		h->before_bytes = (uint64_t)(t->tls->heap.bytes_base - t->tls->heap.countdown);
 		h->before_count = t->tls->heap.allocs;
 	}
@@ -460,7 +461,7 @@ static bool wake(struct sp_tls *tls, const void *p, size_t size)
 	tls->guard = 1; /* activation by the CPU timer has to wait for the counters to agree */
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	count(tls, size);
-	set_countdown(tls, nested ? RETRY_BYTES : sp_early_allocated(p, size, before));
+	set_countdown(tls, nested ? RETRY_BYTES : sp_pre_activation_allocated(p, size, before));
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	tls->guard = nested;
 	return false;
@@ -484,12 +485,12 @@ static void sample_if_due(struct sp_tls *tls, const void *p, size_t size)
  * countdown had picked is. */
 static void begin(struct sp_tls *tls, const void *p, size_t size)
 {
-	bool picked = sp_early_due() && size;
+	bool picked = sp_pre_activation_due() && size;
 
 	sp_heap_start_thread(tls->thread);
 	count(tls, size);
 	if (picked)
-		tls->thread->heap_interval = SP_EARLY_INTERVAL;
+		tls->thread->heap_interval = SP_PRE_ACTIVATION_INTERVAL;
 	if (picked)
 		sample(tls, p, size, false, 0);
 	else
@@ -539,7 +540,7 @@ void sp_heap_forget(const void *p)
 	uint64_t began;
 
 	if (sp_unlikely(!sp_agent.spool)) {
-		sp_early_forget(p);
+		sp_pre_activation_forget(p);
 		return;
 	}
 	if (!sp_live_may_have(p)) /* a neighbour of one that is sampled: often freed, perhaps */
@@ -553,13 +554,13 @@ void sp_heap_forget(const void *p)
 
 void sp_heap_hold(const void *p, struct sp_heap_held *held)
 {
-	held->early = sp_agent.spool ? 0 : sp_early_forget(p);
+	held->early = sp_agent.spool ? 0 : sp_pre_activation_forget(p);
 	held->held = sp_agent.spool && sp_live_remove(p, &held->entry);
 }
 
 void sp_heap_restore(const void *p, struct sp_heap_held *held)
 {
-	sp_early_restore(held->early, p);
+	sp_pre_activation_restore(held->early, p);
 	if (held->held && sp_live_insert(p, &held->entry) != 0) {
 		sp_drop(SP_DROP_LIVE);
 		site_free(&held->entry);

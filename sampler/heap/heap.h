@@ -63,19 +63,6 @@ early:
 	return false;
 }
 
-/* The governor widens the interval asked for by no more than this. */
-#define SP_HEAP_STRETCH_MAX 4096u
-
-/* Puts an interval in force: each thread's next countdown is drawn at it. */
-static inline void sp_heap_set_interval(uint64_t bytes)
-{
-	struct sp_heap_totals *h = &sp_agent.spool->heap;
-
-	sp_store(&h->interval_bytes, bytes);
-	if (bytes > h->interval_max_bytes)
-		h->interval_max_bytes = bytes;
-}
-
 /* Called for an allocation the fast path did not have the countdown for, after it succeeded: `p`
  * holds `size` bytes. Does the counting the fast path skipped, wakes a dormant agent, and samples.
  * Normal context (or an application's signal handler). */

@@ -7,129 +7,37 @@
 #include <sys/mman.h>
 
 #include "sampler/heap/arena.h"
+#include "sampler/heap/filter.h"
 #include "sampler/spool/write.h"
 #include "sampler/sys.h"
 
 #define SLOTS 8u
 #define BUCKETS (SP_LIVE_MAX / SLOTS)
-#define FILTER_BYTES (1u << SP_LIVE_PLACE_BITS)
 #define SWEEPING 1u /* low bit of a key: the sweep has it for an instant */
 #define CLAIMED 2u  /* a slot being filled */
 #define FLAGS 7u
 #define POINTER_BITS 47
 #define POINTER_MASK (((1ull << POINTER_BITS) - 1) & ~(uint64_t)FLAGS)
-#define STICKY 255u
 _Static_assert(SP_LIVE_MAX <= 1u << (64 - POINTER_BITS), "an entry's number fits above the pointer");
-
-/* 2^64 / golden ratio, as fractions of a place for each byte of address space. */
-#define FINE_FACTOR (0x9e3779b97f4a7c15ULL >> 21)
-#define COARSE_FACTOR (0x9e3779b97f4a7c15ULL >> 25)
-/* Bytes in use for each live sample: with more of them the coarse filter is in force, with less than a half of it
- * the fine one. */
-#define SPARSE_BYTES 32768u
-
-/* Until the real free is known every pointer is looked up. */
-static const struct {
-	uint64_t factor;
-	uint8_t bytes[8];
-} boot_filter = {0, {1}};
-/* The coarse filter needs no activation; of its pages a small process touches two. */
-static struct {
-	uint8_t unused[4096 - sizeof(uint64_t)]; /* the bytes begin a page */
-	uint64_t factor;
-	uint8_t bytes[FILTER_BYTES];
-} coarse SP_BIG __attribute__((aligned(4096)));
-struct sp_live_filter *sp_live_filter = (struct sp_live_filter *)&boot_filter;
 
 static struct {
 	uint64_t (*keys)[SLOTS]; /* atomic */
 	uint32_t *next_free;     /* of an entry not in use: the one below it on the stack of those, 0 none */
-	struct sp_live_filter *fine;
-	bool ready;         /* sp_live_init has been called in this process */
-	uint64_t free_head; /* atomic: tag << 32 | entry; the tag defeats ABA */
-	uint32_t used;      /* atomic */
+	char *fine;              /* the filter's fine table */
+	bool ready;              /* sp_live_init has been called in this process */
+	uint64_t free_head;      /* atomic: tag << 32 | entry; the tag defeats ABA */
+	uint32_t used;           /* atomic */
 } live;
-
-static struct sp_live_filter *coarse_filter(void)
-{
-	return (struct sp_live_filter *)&coarse.factor;
-}
-
-static void mark_coarse(const void *p)
-{
-	sp_store(&coarse.bytes[sp_live_place(coarse_filter(), p)], STICKY);
-}
-
-static void mark_fine(const void *p)
-{
-	sp_store(&live.fine->bytes[sp_live_place(live.fine, p)], STICKY);
-}
-
-void sp_live_mark_arena(const void *p)
-{
-	coarse.factor = COARSE_FACTOR;
-	mark_coarse(p);
-	if (live.fine)
-		mark_fine(p);
-}
-
-void sp_live_boot_done(void)
-{
-	coarse.factor = COARSE_FACTOR;
-	sp_store(&sp_live_filter, coarse_filter());
-}
-
-static void filter_add(struct sp_live_filter *f, const void *p, int delta)
-{
-	uint8_t *at = &f->bytes[sp_live_place(f, p)], old = sp_load(at);
-
-	while (old != STICKY &&
-		!__atomic_compare_exchange_n(at, &old, (uint8_t)(old + delta), true, __ATOMIC_RELAXED,
-			__ATOMIC_RELAXED))
-		;
-}
-
-static void filters_add(const void *p, int delta)
-{
-	filter_add(coarse_filter(), p, delta);
-	filter_add(live.fine, p, delta);
-}
-
-/* Which of the two is in force follows from how far apart samples are: both are kept up to date. */
-static void choose_filter(void)
-{
-	uint64_t bytes = sp_load(&sp_agent.spool->heap.inuse_bytes),
-		 sparse = (uint64_t)sp_load(&live.used) * SPARSE_BYTES;
-	struct sp_live_filter *now = sp_load(&sp_live_filter), *other = NULL;
-
-	if (now == live.fine && bytes > sparse)
-		other = coarse_filter();
-	else if (now != live.fine && bytes < sparse / 2)
-		other = live.fine;
-	if (other)
-		sp_store(&sp_live_filter, other);
-}
-
-void sp_live_mark_early(const void *p)
-{
-	filter_add(coarse_filter(), p, 1);
-}
-
-void sp_live_unmark_early(const void *p)
-{
-	filter_add(coarse_filter(), p, -1);
-}
 
 int sp_live_init(void)
 {
 	size_t keys = sizeof(uint64_t[SLOTS]) * BUCKETS, links = sizeof(uint32_t) * SP_LIVE_MAX;
-	size_t filter = sizeof(struct sp_live_filter) + FILTER_BYTES;
 	long p;
 
 	live.used = 0;
 	live.free_head = 0;
 	if (!live.keys) {
-		p = sp_sys(SYS_mmap, NULL, keys + links + filter, PROT_READ | PROT_WRITE,
+		p = sp_sys(SYS_mmap, NULL, keys + links + SP_FILTER_BYTES, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 		if (sp_is_error(p))
 			return (int)p;
@@ -137,19 +45,19 @@ int sp_live_init(void)
 		sp_sys(SYS_madvise, p, keys + links, MADV_WIPEONFORK);
 		live.keys = (uint64_t(*)[SLOTS])p;
 		live.next_free = (uint32_t *)((char *)p + keys);
-		live.fine = (struct sp_live_filter *)((char *)p + keys + links);
+		live.fine = (char *)p + keys + links;
 	}
-	sp_sys(SYS_madvise, live.fine, filter, MADV_DONTNEED);
-	live.fine->factor = FINE_FACTOR;
-	sp_arena_each(mark_fine);
-	sp_spool_take(keys + links + filter + sizeof coarse, 0);
+	sp_sys(SYS_madvise, live.fine, SP_FILTER_BYTES, MADV_DONTNEED);
+	sp_filter_set_fine(live.fine);
+	sp_arena_mark_all();
+	sp_spool_take(keys + links + SP_FILTER_BYTES + SP_FILTER_COARSE_BYTES, 0);
 	__atomic_store_n(&live.ready, true, __ATOMIC_RELEASE);
 	return 0;
 }
 
 bool sp_live_holds(const void *p)
 {
-	const char *start = (const char *)live.keys, *end = (const char *)(live.fine + 1) + FILTER_BYTES;
+	const char *start = (const char *)live.keys, *end = live.fine + SP_FILTER_BYTES;
 
 	return start && (const char *)p >= start && (const char *)p < end;
 }
@@ -157,9 +65,8 @@ bool sp_live_holds(const void *p)
 void sp_live_reset(void)
 {
 	live.ready = false;
-	sp_store(&sp_live_filter, coarse_filter());
-	sp_sys(SYS_madvise, coarse.bytes, sizeof coarse.bytes, MADV_DONTNEED);
-	sp_arena_each(mark_coarse);
+	sp_filter_reset();
+	sp_arena_mark_all();
 }
 
 static void choose(uint64_t hash, uint32_t out[2])
@@ -202,7 +109,7 @@ static void vacate(uint64_t *key, const void *p, uint32_t index)
 	__atomic_store_n(&entry_at(index)->alive, 0, __ATOMIC_RELEASE);
 	give_back(index);
 	__atomic_store_n(key, 0, __ATOMIC_RELEASE);
-	filters_add(p, -1);
+	sp_filter_remove(p);
 	__atomic_fetch_sub(&live.used, 1, __ATOMIC_RELAXED);
 }
 
@@ -233,7 +140,7 @@ static uint64_t *take_slot(const void *p, uint32_t *index)
 
 bool sp_live_may_have(const void *p)
 {
-	return live.ready && live.fine->bytes[sp_live_place(live.fine, p)];
+	return live.ready && sp_filter_fine_has(p);
 }
 
 bool sp_live_remove(const void *p, struct sp_live *entry)
@@ -277,10 +184,10 @@ int sp_live_insert(const void *p, const struct sp_live *entry)
 	}
 	*entry_at(index) = *entry;
 	__atomic_store_n(&entry_at(index)->alive, 1, __ATOMIC_RELEASE);
-	filters_add(p, 1);
+	sp_filter_add(p);
 	sp_add(&live.used, 1);
 	__atomic_store_n(key, (uint64_t)(uintptr_t)p | (uint64_t)index << POINTER_BITS, __ATOMIC_RELEASE);
-	choose_filter();
+	sp_filter_choose(sp_load(&sp_agent.spool->heap.inuse_bytes), sp_load(&live.used));
 	return 0;
 }
 

@@ -9,37 +9,12 @@
 
 #include "sampler/agent.h"
 
-/* What free() looks at: a byte that is not zero means that a sampled pointer with this place may be
- * alive. A multiplication by `factor` maps neighbours to neighbours, so that what a program frees together
- * shares cache lines. There are two: while samples are far apart the coarse one is in force, a byte of which
- * stands for 207 bytes of address space; else the fine one, 13 bytes. Never freed. */
-struct sp_live_filter {
-	uint64_t factor;
-	uint8_t bytes[];
-};
-extern struct sp_live_filter *sp_live_filter SP_HIDDEN; /* one pointer: factor and bytes belong together */
-
-#define SP_LIVE_PLACE_BITS 18
-
 static inline uint64_t sp_live_hash(const void *p)
 {
 	return ((uint64_t)(uintptr_t)p >> 4) * 0x9e3779b97f4a7c15ULL >> 40;
 }
 
-static inline uint64_t sp_live_place(const struct sp_live_filter *f, const void *p)
-{
-	return (uint64_t)(uintptr_t)p * f->factor >> (64 - SP_LIVE_PLACE_BITS);
-}
-
-/* True when p need not be looked up. */
-static inline bool sp_live_surely_not(const void *p)
-{
-	const struct sp_live_filter *f = sp_load(&sp_live_filter);
-
-	return sp_likely(!f->bytes[sp_live_place(f, p)]);
-}
-
-/* The fine filter's word on a pointer that the one in force lets through. Any context. */
+/* Whether p may be there, by the fine filter. Any context. */
 bool sp_live_may_have(const void *p) SP_HIDDEN;
 
 /* Maps the hash; needs a spool. 0 or a negative errno. In a forked child its contents are gone. Any context. */
@@ -47,16 +22,6 @@ int sp_live_init(void) SP_HIDDEN;
 
 /* Whether the address lies in what sp_live_init has mapped. */
 bool sp_live_holds(const void *p) SP_HIDDEN;
-
-/* Makes the next free() of the agent's own memory take the slow path: see sp_arena_owns. */
-void sp_live_mark_arena(const void *p) SP_HIDDEN;
-
-/* Makes the free() of a pointer sampled while the agent is dormant take the slow path, and no longer so. */
-void sp_live_mark_early(const void *p) SP_HIDDEN;
-void sp_live_unmark_early(const void *p) SP_HIDDEN;
-
-/* The real free() is known: only the arena's pointers need the slow path from now on. */
-void sp_live_boot_done(void) SP_HIDDEN;
 
 /* Nothing is alive, in a forked child. */
 void sp_live_reset(void) SP_HIDDEN;

@@ -10,7 +10,6 @@
 #include "sampler/spool/mapped.h"
 #include "sampler/spool/write.h"
 #include "sampler/sys.h"
-#include "sampler/threads/thread.h"
 
 #define HEAD_BYTES 4096u       /* of an object: headers, and mostly names and hashes of its symbols */
 #define TABLE_BYTES_MAX 16384u /* of its table of functions */
@@ -316,7 +315,7 @@ static bool read_name(char *to, const char *from)
 	for (i = 0; i < SP_MAPPED_PATH_BYTES; i++) {
 		size_t past = (uintptr_t)(from + i) % NAME_PIECE;
 
-		if ((i == 0 || past == 0) && !sp_thread_read(to + i, from + i, NAME_PIECE - past))
+		if ((i == 0 || past == 0) && !sp_read_memory(to + i, from + i, NAME_PIECE - past))
 			return false;
 		if (!to[i])
 			return true;
@@ -326,8 +325,8 @@ static bool read_name(char *to, const char *from)
 
 static bool read_carefully(struct careful *c)
 {
-	if (!sp_thread_read(&c->map, c->object.dlfo_link_map, sizeof c->map) || !c->map.l_name ||
-		!read_name(c->name, c->map.l_name) || !sp_thread_read(c->head, c->object.dlfo_map_start, HEAD_BYTES))
+	if (!sp_read_memory(&c->map, c->object.dlfo_link_map, sizeof c->map) || !c->map.l_name ||
+		!read_name(c->name, c->map.l_name) || !sp_read_memory(c->head, c->object.dlfo_map_start, HEAD_BYTES))
 		return false;
 	c->map.l_name = c->name;
 	c->object.dlfo_link_map = &c->map;

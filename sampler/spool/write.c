@@ -8,7 +8,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "sampler/heap/live.h"
 #include "sampler/sys.h"
 
 #ifndef MADV_POPULATE_WRITE

@@ -137,7 +137,7 @@ static bool is_leaving(int tid)
 	struct sp_tls tls;
 
 	return head && found.to_tls &&
-		sp_thread_read(&tls, (const void *)(head + (uintptr_t)found.to_tls), sizeof tls) && tls.dead;
+		sp_read_memory(&tls, (const void *)(head + (uintptr_t)found.to_tls), sizeof tls) && tls.dead;
 }
 
 /* Arms the clocks of a found thread, unless it blocks their signal: then it waits for a thread that

@@ -4,12 +4,13 @@
 #include <string.h>
 
 #include "sampler/heap/estimate.h"
+#include "sampler/heap/filter.h"
 #include "sampler/heap/live.h"
 #include "sampler/sys.h"
 #include "sampler/threads/thread.h"
 #include "sampler/walk/unwind.h"
 
-/* SP_DORMANT_BYTES at SP_EARLY_INTERVAL make 14 on average. */
+/* SP_DORMANT_BYTES at SP_PRE_ACTIVATION_INTERVAL make 14 on average. */
 #define SAMPLES 40u
 
 static struct {
@@ -19,7 +20,7 @@ static struct {
 	uint64_t before_bytes, before_count;
 	struct sp_tls *owner;
 } early;
-static struct sp_early_sample SP_BIG samples[SAMPLES];
+static struct sp_pre_activation_sample SP_BIG samples[SAMPLES];
 
 static uint64_t random_bits(void)
 {
@@ -31,7 +32,7 @@ static uint64_t random_bits(void)
 /* Runs on the private stack. */
 static void walk(void *arg)
 {
-	struct sp_early_sample *s = arg;
+	struct sp_pre_activation_sample *s = arg;
 	struct sp_thread *t = sp_tls.thread;
 	struct sp_walk found;
 
@@ -39,13 +40,13 @@ static void walk(void *arg)
 	s->depth = found.depth;
 	s->flags = found.flags;
 	memcpy(s->frames, found.frames, found.depth * sizeof *found.frames);
-	sp_live_mark_early(s->p);
+	sp_filter_add_early(s->p);
 	early.count++;
 }
 
 static void take(const void *p, size_t size)
 {
-	struct sp_early_sample *s = &samples[early.count];
+	struct sp_pre_activation_sample *s = &samples[early.count];
 	struct sp_thread *t = sp_tls.thread;
 	uint64_t mask;
 
@@ -67,32 +68,32 @@ static void take(const void *p, size_t size)
 	sp_restore_signals(mask);
 }
 
-int64_t sp_early_allocated(const void *p, size_t size, uint64_t before)
+int64_t sp_pre_activation_allocated(const void *p, size_t size, uint64_t before)
 {
 	uint64_t now = before + size, room = SP_DORMANT_BYTES - now;
 	int64_t next = (int64_t)size;
 
 	if (!sp_agent.early_heap || (early.owner && early.owner != &sp_tls))
 		return (int64_t)room;
-	if (!early.armed && now <= SP_EARLY_SKIP_BYTES)
-		return (int64_t)(SP_EARLY_SKIP_BYTES - now);
+	if (!early.armed && now <= SP_PRE_ACTIVATION_SKIP_BYTES)
+		return (int64_t)(SP_PRE_ACTIVATION_SKIP_BYTES - now);
 	if (!early.armed) {
 		early.armed = true;
 		early.owner = &sp_tls;
 		early.before_bytes = before;
 		early.before_count = sp_tls.heap.allocs - 1;
-		next = sp_next_pick(random_bits(), SP_EARLY_INTERVAL);
+		next = sp_next_pick(random_bits(), SP_PRE_ACTIVATION_INTERVAL);
 	}
 	if (size && next <= (int64_t)size) {
 		take(p, size);
-		next = sp_next_pick(random_bits(), SP_EARLY_INTERVAL) + (int64_t)size;
+		next = sp_next_pick(random_bits(), SP_PRE_ACTIVATION_INTERVAL) + (int64_t)size;
 	}
 	next -= (int64_t)size;
 	early.due = next < (int64_t)room;
 	return early.due ? next : (int64_t)room;
 }
 
-bool sp_early_due(void)
+bool sp_pre_activation_due(void)
 {
 	bool due = early.armed && early.due;
 
@@ -100,48 +101,48 @@ bool sp_early_due(void)
 	return due;
 }
 
-uint32_t sp_early_forget(const void *p)
+uint32_t sp_pre_activation_forget(const void *p)
 {
 	uint32_t i;
 
 	for (i = 0; i < early.count; i++) {
 		if (samples[i].p == p) {
 			samples[i].p = NULL;
-			sp_live_unmark_early(p);
+			sp_filter_remove_early(p);
 			return i + 1;
 		}
 	}
 	return 0;
 }
 
-void sp_early_restore(uint32_t number, const void *p)
+void sp_pre_activation_restore(uint32_t number, const void *p)
 {
 	if (number) {
 		samples[number - 1].p = p;
-		sp_live_mark_early(p);
+		sp_filter_add_early(p);
 	}
 }
 
-bool sp_early_before(uint64_t *bytes, uint64_t *count)
+bool sp_pre_activation_before(uint64_t *bytes, uint64_t *count)
 {
 	*bytes = early.before_bytes;
 	*count = early.before_count;
 	return early.armed;
 }
 
-void sp_early_replay(void (*fn)(const struct sp_early_sample *, void *), void *arg)
+void sp_pre_activation_replay(void (*fn)(const struct sp_pre_activation_sample *, void *), void *arg)
 {
 	uint32_t i;
 
 	for (i = 0; i < early.count; i++) {
 		if (samples[i].p)
-			sp_live_unmark_early(samples[i].p);
+			sp_filter_remove_early(samples[i].p);
 		fn(&samples[i], arg);
 	}
 	early.count = 0;
 }
 
-void sp_early_reset(void)
+void sp_pre_activation_reset(void)
 {
 	early.armed = early.due = false;
 	early.count = 0;

@@ -1,7 +1,7 @@
 /* Heap samples of a process that has no spool yet.
  *
  * A process is not worth a spool until it has allocated SP_DORMANT_BYTES, but what it allocates until
- * then is no smaller part of its truth: from SP_EARLY_SKIP_BYTES on it is sampled at a wide interval
+ * then is no smaller part of its truth: from SP_PRE_ACTIVATION_SKIP_BYTES on it is sampled at a wide interval
  * into a small table in private memory, which the spool takes over when it is made. One thread only:
  * a second one makes the spool. */
 #ifndef SP_SAMPLER_THREADS_PRE_ACTIVATION_H
@@ -9,26 +9,26 @@
 
 #include "sampler/agent.h"
 
-#define SP_EARLY_SKIP_BYTES (32 * 1024)
-#define SP_EARLY_INTERVAL (16 * 1024)
+#define SP_PRE_ACTIVATION_SKIP_BYTES (32 * 1024)
+#define SP_PRE_ACTIVATION_INTERVAL (16 * 1024)
 
 /* The dormant process allocated `size` bytes at `p`, and had allocated `before` bytes until then; the
  * allocation is counted already. Returns the bytes until this is to be called again. Inside the guard. */
-int64_t sp_early_allocated(const void *p, size_t size, uint64_t before) SP_HIDDEN;
+int64_t sp_pre_activation_allocated(const void *p, size_t size, uint64_t before) SP_HIDDEN;
 
 /* True when the countdown that has run out was one to a sample: a process that has become active in
  * between owes it. Asked once. */
-bool sp_early_due(void) SP_HIDDEN;
+bool sp_pre_activation_due(void) SP_HIDDEN;
 
-/* p is about to be freed: its number in the table, or 0. sp_early_restore: it was not freed. */
-uint32_t sp_early_forget(const void *p) SP_HIDDEN;
-void sp_early_restore(uint32_t number, const void *p) SP_HIDDEN;
+/* p is about to be freed: its number in the table, or 0. sp_pre_activation_restore: it was not freed. */
+uint32_t sp_pre_activation_forget(const void *p) SP_HIDDEN;
+void sp_pre_activation_restore(uint32_t number, const void *p) SP_HIDDEN;
 
 /* Bytes and calls that no sample covers; false when nothing has been sampled yet. */
-bool sp_early_before(uint64_t *bytes, uint64_t *count) SP_HIDDEN;
+bool sp_pre_activation_before(uint64_t *bytes, uint64_t *count) SP_HIDDEN;
 
 /* Gives the samples to fn: its stack, and p, NULL when it has been freed again. Empties the table. */
-struct sp_early_sample {
+struct sp_pre_activation_sample {
 	const void *p;
 	size_t size;
 	uint64_t born_tsc;
@@ -36,9 +36,9 @@ struct sp_early_sample {
 	uint32_t depth, flags; /* of the stack */
 	uint64_t frames[SP_MAX_DEPTH];
 };
-void sp_early_replay(void (*fn)(const struct sp_early_sample *, void *), void *arg) SP_HIDDEN;
+void sp_pre_activation_replay(void (*fn)(const struct sp_pre_activation_sample *, void *), void *arg) SP_HIDDEN;
 
 /* In a forked child: nothing has been sampled. */
-void sp_early_reset(void) SP_HIDDEN;
+void sp_pre_activation_reset(void) SP_HIDDEN;
 
 #endif

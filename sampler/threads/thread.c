@@ -4,9 +4,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/uio.h>
 
-#include "sampler/sample.h"
 #include "sampler/spool/write.h"
 #include "sampler/sys.h"
 #include "sampler/threads/registry.h"
@@ -259,14 +257,6 @@ bool sp_thread_blocks_signal(void)
 	return mask >> (sp_agent.config.signal - 1) & 1;
 }
 
-bool sp_thread_read(void *to, const void *from, size_t bytes)
-{
-	/* The kernel finds out whether it is there. */
-	struct iovec local = {to, bytes}, remote = {(void *)(uintptr_t)from, bytes};
-
-	return sp_sys(SYS_process_vm_readv, sp_agent.pid, &local, 1, &remote, 1, 0) == (long)bytes;
-}
-
 /* The process's counters follow the threads' by what each has counted since. */
 static void add_progress(const struct sp_heap_counters *before, const struct sp_heap_counters *now)
 {
@@ -290,7 +280,7 @@ void sp_thread_flush(struct sp_thread *t, bool full)
 		add_progress(&r->heap, &tls->heap);
 		r->heap = tls->heap;
 	} else
-		sp_thread_read(&r->heap, &tls->heap, sizeof r->heap);
+		sp_read_memory(&r->heap, &tls->heap, sizeof r->heap);
 	if (full && tls == &sp_tls) {
 		sp_thread_usage_now(t->tid, &usage);
 		r->cpu_user_ns = usage.user_ns;
@@ -376,7 +366,6 @@ void sp_thread_release(struct sp_thread *t)
 		if (sp_thread_blocks_signal())
 			r->flags |= SP_THREAD_BLOCKED;
 		close_record(t);
-		sp_sample_follow_totals(sp_tsc_first());
 	} else if (sp_agent.spool) {
 		merge_heap(&tls->heap);
 	}

@@ -69,7 +69,4 @@ uint64_t sp_thread_ended_ns(void) SP_HIDDEN;
 /* Whether the calling thread has the profiling signal blocked. */
 bool sp_thread_blocks_signal(void) SP_HIDDEN;
 
-/* Copies memory of this process that may go away meanwhile: true when all of it was there. */
-bool sp_thread_read(void *to, const void *from, size_t bytes) SP_HIDDEN;
-
 #endif

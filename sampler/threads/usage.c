@@ -3,7 +3,6 @@
 
 #include <sys/resource.h>
 
-#include "sampler/clock/clock.h"
 #include "sampler/sys.h"
 
 static struct {

@@ -10,7 +10,7 @@ declare -A allowed=(
 	[preload]='(preload|sampler|env)/.*'
 	[env]='env/.*'
 	[symbolize]='symbolize/.*'
-	[profiles]='(profiles/.*|sampler/spool\.h|symbolize/(symbolize|base/memory)\.h)'
+	[profiles]='(profiles/.*|sampler/(spool|cost)\.h|symbolize/(symbolize|base/memory)\.h)'
 	[tools]='(tools|env|profiles|symbolize)/.*'
 	[tests]='.*'
 )
@@ -32,9 +32,10 @@ declare -A stages=(
 	[profiles/html]='base|model|compare|export'
 	[profiles/output]='base|redact|spool|model|markdown'
 )
-# header of another folder: the one stage that may include it
+# header of another folder: the stages that may include it
 declare -A stage_of=(
 	[sampler/spool.h]=profiles/spool
+	[sampler/cost.h]='profiles/(spool|model)'
 	[symbolize/symbolize.h]=profiles/model
 )
 # library header: folders that may include it
@@ -56,7 +57,7 @@ check_stage() { # FILE HEADER
 	[[ $folder != symbolize || $stage != symbolize ]] || return 0
 	[ -n "${stages[$stage]+known}" ] || { complain "$1: '$stage' is not a stage of the design"; return; }
 	if [[ $2 != "$folder"/* ]]; then
-		[ "${stage_of[$2]-$stage}" = "$stage" ] || complain "$1 must not include \"$2\""
+		[[ $stage =~ ^(${stage_of[$2]-$stage})$ ]] || complain "$1 must not include \"$2\""
 	elif [[ ! ${other%%/*} =~ ^(${stage#*/}|${stages[$stage]})$ ]]; then
 		complain "$1 must not include \"$2\""
 	fi

@@ -13,6 +13,7 @@
 
 #include "sampler/clock/calibrate.h"
 #include "sampler/clock/governor.h"
+#include "sampler/cost.h"
 #include "tests/unit/sampler_spool.h"
 
 #define DEVELOPMENT sp_budget_ppm(100)

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "sampler/heap/filter.h"
 #include "sampler/heap/heap.h"
 #include "sampler/heap/live.h"
 #include "sampler/spool/stacks.h"
@@ -37,7 +38,7 @@ static void allocate(const void *p, size_t size)
 static void release(const void *p)
 {
 	sp_tls.heap.frees++;
-	if (!sp_live_surely_not(p))
+	if (!sp_filter_surely_not(p))
 		sp_heap_forget(p);
 }
 
@@ -77,7 +78,7 @@ static int set_up(void **state)
 	struct sp_thread *t = sp_thread_take();
 
 	(void)state;
-	sp_live_boot_done();
+	sp_filter_boot_done();
 	if (!t || agent_open("/tmp", 50000) || sp_live_init())
 		return -1;
 	sp_agent.config.heap = true;

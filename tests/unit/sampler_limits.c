@@ -17,8 +17,8 @@
 
 #include <cmocka.h>
 
-#include "sampler/spool/write.h"
 #include "sampler/spool/stacks.h"
+#include "sampler/spool/write.h"
 #include "sampler/threads/thread.h"
 #include "tests/unit/sampler_spool.h"
 

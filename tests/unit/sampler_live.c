@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "sampler/heap/filter.h"
 #include "sampler/heap/live.h"
 #include "tests/unit/sampler_spool.h"
 
@@ -38,7 +39,7 @@ static bool drop_all(struct sp_live *entry, void *arg)
 static int set_up(void **state)
 {
 	(void)state;
-	sp_live_boot_done();
+	sp_filter_boot_done();
 	return agent_open("/tmp", 50000) || sp_live_init();
 }
 
@@ -72,7 +73,7 @@ static void what_goes_in_comes_out_once(void **state)
 	assert_true(sp_live_remove(p, &out));
 	assert_memory_equal(&out, &in, sizeof(in));
 	assert_false(sp_live_remove(p, &out));
-	assert_true(sp_live_surely_not(p));
+	assert_true(sp_filter_surely_not(p));
 }
 
 static void the_filter_never_denies_a_live_pointer(void **state)
@@ -92,11 +93,11 @@ static void the_filter_never_denies_a_live_pointer(void **state)
 			assert_int_equal(e.site, i);
 		}
 		for (i = 1; i < MANY; i += 2)
-			assert_false(sp_live_surely_not(pointer(i, strides[s])));
+			assert_false(sp_filter_surely_not(pointer(i, strides[s])));
 		for (i = 1; i < MANY; i += 2)
 			assert_true(sp_live_remove(pointer(i, strides[s]), &e));
 		for (i = 0; i < MANY; i++)
-			assert_true(sp_live_surely_not(pointer(i, strides[s])));
+			assert_true(sp_filter_surely_not(pointer(i, strides[s])));
 		assert_int_equal(sp_live_permille(), 0);
 	}
 }
@@ -109,33 +110,33 @@ static void insert_all(uint32_t from, uint32_t to)
 		assert_int_equal(sp_live_insert(pointer(i, 64), &e), 0);
 	}
 	for (uint32_t i = 0; i < to; i++)
-		assert_false(sp_live_surely_not(pointer(i, 64)));
+		assert_false(sp_filter_surely_not(pointer(i, 64)));
 }
 
 /* Which filter is in force follows from what is in use: none of them misses what came in under the other. */
 static void both_filters_know_every_live_pointer(void **state)
 {
 	uint64_t *inuse = &sp_agent.spool->heap.inuse_bytes;
-	const struct sp_live_filter *coarse, *fine;
+	const struct sp_free_filter *coarse, *fine;
 	struct sp_live e;
 
 	(void)state;
 	*inuse = 1ull << 40;
 	insert_all(0, 100);
-	coarse = sp_live_filter;
+	coarse = sp_free_filter;
 	*inuse = 0;
 	insert_all(100, 1000);
-	fine = sp_live_filter;
+	fine = sp_free_filter;
 	*inuse = 1ull << 40;
 	insert_all(1000, 1100);
-	assert_ptr_equal(sp_live_filter, coarse);
+	assert_ptr_equal(sp_free_filter, coarse);
 	assert_ptr_not_equal(fine, coarse);
 	/* A byte of the coarse one stands for neighbours too; they are found not to be there. */
 	assert_false(sp_live_remove((const char *)pointer(1, 64) + 16, &e));
 	for (uint32_t i = 0; i < 1100; i++)
 		assert_true(sp_live_remove(pointer(i, 64), &e));
 	for (uint32_t i = 0; i < 1100; i++)
-		assert_true(sp_live_surely_not(pointer(i, 64)));
+		assert_true(sp_filter_surely_not(pointer(i, 64)));
 	*inuse = 0;
 }
 
@@ -221,7 +222,7 @@ static unsigned hammer(unsigned number)
 		i = next_random(&random) % PER_THREAD;
 		p = pointer(base + i, 48);
 		if (inside[number][i]) {
-			errors += sp_live_surely_not(p);
+			errors += sp_filter_surely_not(p);
 			errors += take_out(p, number);
 		} else {
 			struct sp_live e = entry_of(p, number);
@@ -244,7 +245,7 @@ static void threads_do_not_lose_each_others_entries(void **state)
 	assert_int_equal(run_threads(hammer), 0);
 	assert_int_equal(sp_live_permille(), 0);
 	for (uint32_t i = 0; i < TEST_THREADS * PER_THREAD; i++)
-		assert_true(sp_live_surely_not(pointer(i, 48)));
+		assert_true(sp_filter_surely_not(pointer(i, 48)));
 }
 
 static bool check_and_keep(struct sp_live *entry, void *arg)
@@ -286,10 +287,10 @@ static void after_a_reset_nothing_is_found(void **state)
 	assert_int_equal(sp_live_insert(p, &e), 0);
 	sp_live_reset();
 	assert_false(sp_live_remove(p, &e));
-	sp_live_boot_done();
-	assert_true(sp_live_surely_not(p));
-	sp_live_mark_arena(p);
-	assert_false(sp_live_surely_not(p));
+	sp_filter_boot_done();
+	assert_true(sp_filter_surely_not(p));
+	sp_filter_mark_arena(p);
+	assert_false(sp_filter_surely_not(p));
 }
 
 /* An empty slot looks like NULL's: it is nobody's to vacate. */

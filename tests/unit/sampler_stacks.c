@@ -11,9 +11,9 @@
 #include <cmocka.h>
 
 #include "profiles/spool/read.h"
-#include "sampler/spool/write.h"
 #include "sampler/spool/frames.h"
 #include "sampler/spool/stacks.h"
+#include "sampler/spool/write.h"
 #include "tests/unit/sampler_spool.h"
 
 #define NOWHERE 0x10000u /* addresses from here on belong to no object */

@@ -1,9 +1,11 @@
-/* The timeline: CPU, RSS and heap over the run, in a table that never grows. */
+/* The timeline. */
+#include "sampler/upkeep/timeline.h"
+
 #include <fcntl.h>
 
-#include "sampler/sample.h"
 #include "sampler/sys.h"
 #include "sampler/threads/task_file.h"
+#include "sampler/upkeep/totals.h"
 
 #define FIRST_PERIOD_NS 50000000u
 #define RSS_FAULTS 16u            /* page faults after which the resident size may have grown */
@@ -101,7 +103,7 @@ void sp_timeline_step(uint64_t now, bool force)
 		timeline.period_ns = FIRST_PERIOD_NS;
 		timeline.rss_ns = 0;
 	}
-	usage = sp_sample_update_totals();
+	usage = sp_totals_update();
 	now = sp_now_ns(); /* this thread may have waited since the caller looked */
 	follow_rss(now, usage.faults, usage.max_rss_bytes != 0, force);
 	add_point(now, &usage);

@@ -1,0 +1,112 @@
+/* The filter of free(). */
+#include "sampler/heap/filter.h"
+
+#include <sys/mman.h>
+
+#include "sampler/sys.h"
+
+#define TABLE_BYTES (1u << SP_FILTER_PLACE_BITS)
+#define STICKY 255u
+
+/* 2^64 / golden ratio, as fractions of a place for each byte of address space. */
+#define FINE_FACTOR (0x9e3779b97f4a7c15ULL >> 21)
+#define COARSE_FACTOR (0x9e3779b97f4a7c15ULL >> 25)
+/* Bytes in use for each live sample: with more of them the coarse table is in force, with less than a half of it
+ * the fine one. */
+#define SPARSE_BYTES 32768u
+
+/* Until the real free is known every pointer is looked up. */
+static const struct {
+	uint64_t factor;
+	uint8_t bytes[8];
+} boot_filter = {0, {1}};
+/* The coarse table needs no activation; of its pages a small process touches two. */
+static struct {
+	uint8_t unused[4096 - sizeof(uint64_t)]; /* the bytes begin a page */
+	uint64_t factor;
+	uint8_t bytes[TABLE_BYTES];
+} coarse SP_BIG __attribute__((aligned(4096)));
+_Static_assert(sizeof coarse == SP_FILTER_COARSE_BYTES, "accounted for");
+struct sp_free_filter *sp_free_filter = (struct sp_free_filter *)&boot_filter;
+static struct sp_free_filter *fine;
+
+static struct sp_free_filter *coarse_filter(void)
+{
+	return (struct sp_free_filter *)&coarse.factor;
+}
+
+bool sp_filter_fine_has(const void *p)
+{
+	return fine->bytes[sp_filter_place(fine, p)];
+}
+
+void sp_filter_boot_done(void)
+{
+	coarse.factor = COARSE_FACTOR;
+	sp_store(&sp_free_filter, coarse_filter());
+}
+
+void sp_filter_set_fine(void *memory)
+{
+	fine = memory;
+	fine->factor = FINE_FACTOR;
+}
+
+static void add(struct sp_free_filter *f, const void *p, int delta)
+{
+	uint8_t *at = &f->bytes[sp_filter_place(f, p)], old = sp_load(at);
+
+	while (old != STICKY &&
+		!__atomic_compare_exchange_n(at, &old, (uint8_t)(old + delta), true, __ATOMIC_RELAXED,
+			__ATOMIC_RELAXED))
+		;
+}
+
+void sp_filter_add(const void *p)
+{
+	add(coarse_filter(), p, 1);
+	add(fine, p, 1);
+}
+
+void sp_filter_remove(const void *p)
+{
+	add(coarse_filter(), p, -1);
+	add(fine, p, -1);
+}
+
+void sp_filter_add_early(const void *p)
+{
+	add(coarse_filter(), p, 1);
+}
+
+void sp_filter_remove_early(const void *p)
+{
+	add(coarse_filter(), p, -1);
+}
+
+void sp_filter_mark_arena(const void *p)
+{
+	coarse.factor = COARSE_FACTOR;
+	sp_store(&coarse.bytes[sp_filter_place(coarse_filter(), p)], STICKY);
+	if (fine)
+		sp_store(&fine->bytes[sp_filter_place(fine, p)], STICKY);
+}
+
+void sp_filter_choose(uint64_t inuse_bytes, uint64_t samples)
+{
+	uint64_t sparse = samples * SPARSE_BYTES;
+	struct sp_free_filter *now = sp_load(&sp_free_filter), *other = NULL;
+
+	if (now == fine && inuse_bytes > sparse)
+		other = coarse_filter();
+	else if (now != fine && inuse_bytes < sparse / 2)
+		other = fine;
+	if (other)
+		sp_store(&sp_free_filter, other);
+}
+
+void sp_filter_reset(void)
+{
+	sp_store(&sp_free_filter, coarse_filter());
+	sp_sys(SYS_madvise, coarse.bytes, sizeof coarse.bytes, MADV_DONTNEED);
+}
