@@ -15,9 +15,9 @@
 #include "sampler/clock/clock.h"
 #include "sampler/spool/write.h"
 #include "sampler/sys.h"
-#include "sampler/threads/discovery.h"
 #include "sampler/threads/thread.h"
 #include "sampler/threads/usage.h"
+#include "sampler/upkeep/discovery.h"
 #include "sampler/upkeep/timeline.h"
 
 #define TOO_LITTLE "it used less than 20 ms of CPU and 1 MB of memory: too little for a profile"

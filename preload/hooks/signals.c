@@ -15,7 +15,7 @@
 #include "preload/process.h"
 #include "preload/real.h"
 #include "sampler/clock/clock.h"
-#include "sampler/sample.h"
+#include "sampler/cpu/sample.h"
 #include "sampler/sys.h"
 #include "sampler/threads/thread.h"
 

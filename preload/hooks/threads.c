@@ -16,9 +16,9 @@
 #include "sampler/clock/clock.h"
 #include "sampler/heap/heap.h"
 #include "sampler/sys.h"
-#include "sampler/threads/discovery.h"
 #include "sampler/threads/registry.h"
 #include "sampler/threads/thread.h"
+#include "sampler/upkeep/discovery.h"
 #include "sampler/upkeep/totals.h"
 
 static pthread_key_t exit_key;

@@ -25,8 +25,8 @@
 #include "sampler/heap/filter.h"
 #include "sampler/heap/live.h"
 #include "sampler/sys.h"
-#include "sampler/threads/discovery.h"
 #include "sampler/threads/usage.h"
+#include "sampler/upkeep/discovery.h"
 #include "sampler/walk/unwind.h"
 
 #define COMMAND_BYTES 32768u /* as much of the arguments as the profile shows */

@@ -12,9 +12,9 @@
 #include "preload/libc.h"
 #include "sampler/clock/clock.h"
 #include "sampler/heap/live.h"
+#include "sampler/heap/pre_activation.h"
 #include "sampler/spool/write.h"
 #include "sampler/sys.h"
-#include "sampler/threads/pre_activation.h"
 #include "sampler/threads/thread.h"
 
 static void before_fork(void)

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "sampler/spool/mapped.h"
+#include "sampler/mapped.h"
 #include "sampler/spool/write.h"
 #include "sampler/sys.h"
 

@@ -3,7 +3,7 @@
 
 #include <dlfcn.h>
 
-#include "sampler/spool/mapped.h"
+#include "sampler/mapped.h"
 
 #define RANGES 64u
 #define PAUSE_NS 20000000u

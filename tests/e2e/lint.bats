@@ -65,6 +65,25 @@ setup_tree() {
 	done
 }
 
+@test "layers: the rooms of sampler/ and preload/ include downhill alone" {
+	setup_tree
+	mkdir -p tree/sampler/{walk,spool,threads,clock,upkeep,heap,cpu,other} tree/preload/{finish,hooks,start,other}
+	printf '#include "sampler/sys.h"\n#include "sampler/cpu/a.h"\n#include "sampler/upkeep/a.h"\n#include "sampler/walk/a.h"\n' >tree/sampler/cpu/ok.c
+	printf '#include "env/env.h"\n#include "sampler/cpu/a.h"\n#include "preload/real.h"\n#include "preload/hooks/a.h"\n#include "preload/finish/a.h"\n' \
+		>tree/preload/start/ok.c
+	"$LINT/layers.sh" tree
+	for breach in 'sampler/x.c:sampler/walk/a.h' 'sampler/walk/x.c:sampler/spool/a.h' 'sampler/spool/x.c:sampler/threads/a.h' \
+		'sampler/threads/x.c:sampler/clock/a.h' 'sampler/clock/x.c:sampler/upkeep/a.h' 'sampler/upkeep/x.c:sampler/heap/a.h' \
+		'sampler/heap/x.c:sampler/cpu/a.h' 'sampler/cpu/x.c:sampler/heap/a.h' 'sampler/other/x.c:sampler/sys.h' \
+		'preload/x.c:preload/hooks/a.h' 'preload/finish/x.c:preload/hooks/a.h' 'preload/hooks/x.c:preload/start/a.h' \
+		'preload/other/x.c:preload/real.h'; do
+		printf '#include "%s"\n' "${breach#*:}" >"tree/${breach%%:*}"
+		status_of 1 "$LINT/layers.sh" tree 2>err
+		grep -q "${breach%%:*}" err
+		rm "tree/${breach%%:*}"
+	done
+}
+
 @test "tags: passes unique ones, fails on one used twice, on none at all" {
 	setup_tree
 	status_of 1 "$LINT/tags.sh" tree

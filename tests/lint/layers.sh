@@ -14,9 +14,23 @@ declare -A allowed=(
 	[tools]='(tools|env|profiles|symbolize)/.*'
 	[tests]='.*'
 )
-# The folders of symbolize/ and profiles/ are stages too: each may include itself and those named here. What stands in
-# symbolize/ itself uses all of its stages, which see the two headers that say what is asked and how.
+# The folders of these four are stages too: each may include itself and those named here. What stands in symbolize/ itself
+# uses all of its stages, which see the two headers that say what is asked and how; what stands in sampler/ and preload/
+# themselves is their ground floor.
+ground='[a-z_]+\.h'
 declare -A stages=(
+	[sampler]="$ground"
+	[sampler/walk]="$ground"
+	[sampler/spool]="$ground|walk"
+	[sampler/threads]="$ground|walk|spool"
+	[sampler/clock]="$ground|walk|spool|threads"
+	[sampler/upkeep]="$ground|walk|spool|threads|clock"
+	[sampler/heap]="$ground|walk|spool|threads|clock|upkeep"
+	[sampler/cpu]="$ground|walk|spool|threads|clock|upkeep"
+	[preload]="$ground"
+	[preload/finish]="$ground"
+	[preload/hooks]="$ground|finish"
+	[preload/start]="$ground|finish|hooks"
 	[symbolize/base]=''
 	[symbolize/disk]='base'
 	[symbolize/elf]='base|disk|(symbolize|context)\.h'
@@ -57,7 +71,7 @@ check_stage() { # FILE HEADER
 	[[ $folder != symbolize || $stage != symbolize ]] || return 0
 	[ -n "${stages[$stage]+known}" ] || { complain "$1: '$stage' is not a stage of the design"; return; }
 	if [[ $2 != "$folder"/* ]]; then
-		[[ $stage =~ ^(${stage_of[$2]-$stage})$ ]] || complain "$1 must not include \"$2\""
+		[[ $folder != profiles || $stage =~ ^(${stage_of[$2]-$stage})$ ]] || complain "$1 must not include \"$2\""
 	elif [[ ! ${other%%/*} =~ ^(${stage#*/}|${stages[$stage]})$ ]]; then
 		complain "$1 must not include \"$2\""
 	fi
@@ -67,7 +81,7 @@ while IFS= read -r file; do
 	[ -n "${allowed[$folder]-}" ] || { complain "$file: '$folder' is not a folder of the design"; continue; }
 	while read -r name; do
 		[[ $name =~ ^${allowed[$folder]}$ && $name == */* ]] || { complain "$file must not include \"$name\""; continue; }
-		[[ ! $folder =~ ^(symbolize|profiles)$ ]] || check_stage "$file" "$name"
+		[[ ! $folder =~ ^(sampler|preload|symbolize|profiles)$ ]] || check_stage "$file" "$name"
 	done < <(sed -nE 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*"([^"]*)".*/\1/p' "$file")
 	while read -r name; do
 		for pattern in "${!owners[@]}"; do

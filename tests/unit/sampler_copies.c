@@ -10,9 +10,9 @@
 
 #include <cmocka.h>
 
+#include "sampler/spool/copies.h"
 #include "sampler/spool/modules.h"
 #include "sampler/spool/write.h"
-#include "sampler/walk/copies.h"
 #include "tests/unit/sampler_spool.h"
 
 #define SAMPLES 20000u

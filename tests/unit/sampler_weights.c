@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "sampler/clock/weights.h"
+#include "sampler/cpu/weights.h"
 
 #define MS 1000000u
 

@@ -1,5 +1,5 @@
 /* Looking addresses up in /proc/self/maps. */
-#include "sampler/spool/mapped.h"
+#include "sampler/mapped.h"
 
 #include <fcntl.h>
 

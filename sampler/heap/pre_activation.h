@@ -4,8 +4,8 @@
  * then is no smaller part of its truth: from SP_PRE_ACTIVATION_SKIP_BYTES on it is sampled at a wide interval
  * into a small table in private memory, which the spool takes over when it is made. One thread only:
  * a second one makes the spool. */
-#ifndef SP_SAMPLER_THREADS_PRE_ACTIVATION_H
-#define SP_SAMPLER_THREADS_PRE_ACTIVATION_H
+#ifndef SP_SAMPLER_HEAP_PRE_ACTIVATION_H
+#define SP_SAMPLER_HEAP_PRE_ACTIVATION_H
 
 #include "sampler/agent.h"
 

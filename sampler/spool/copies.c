@@ -1,5 +1,5 @@
 /* Copies of stacks: see copies.h. */
-#include "sampler/walk/copies.h"
+#include "sampler/spool/copies.h"
 
 #include <dlfcn.h>
 #include <sys/uio.h>

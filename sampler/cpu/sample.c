@@ -1,20 +1,20 @@
 /* CPU samples: from a signal to a weight (weights.h) on a stack. */
-#include "sampler/sample.h"
+#include "sampler/cpu/sample.h"
 
 #include <errno.h>
 
 #include "sampler/clock/calibrate.h"
 #include "sampler/clock/clock.h"
 #include "sampler/clock/governor.h"
-#include "sampler/clock/weights.h"
+#include "sampler/cpu/weights.h"
+#include "sampler/spool/copies.h"
 #include "sampler/spool/stacks.h"
 #include "sampler/sys.h"
-#include "sampler/threads/discovery.h"
 #include "sampler/threads/registry.h"
 #include "sampler/threads/thread.h"
+#include "sampler/upkeep/discovery.h"
 #include "sampler/upkeep/totals.h"
 #include "sampler/upkeep/upkeep.h"
-#include "sampler/walk/copies.h"
 #include "sampler/walk/unwind.h"
 
 #define LATE_TICKS 16u

@@ -1,5 +1,5 @@
 /* What a sample stands for. */
-#include "sampler/clock/weights.h"
+#include "sampler/cpu/weights.h"
 
 /* Over so many ticks it is counted what the kernel is entered for, and more than this share cannot be interrupts. */
 #define UNCALLED_TICKS 64u

@@ -1,6 +1,6 @@
 /* Copies of stacks whose walk broke off, for a walk outside (symbolize/walk.c). */
-#ifndef SP_SAMPLER_WALK_COPIES_H
-#define SP_SAMPLER_WALK_COPIES_H
+#ifndef SP_SAMPLER_SPOOL_COPIES_H
+#define SP_SAMPLER_SPOOL_COPIES_H
 
 #include <ucontext.h>
 

@@ -1,5 +1,5 @@
 /* Heap samples before there is a spool. */
-#include "sampler/threads/pre_activation.h"
+#include "sampler/heap/pre_activation.h"
 
 #include <string.h>
 

@@ -4,8 +4,8 @@
  * outside. A found thread is met in its first signal: there it shows whether sp_tls is its own. A
  * thread made without CLONE_SETTLS shares its parent's, one with a made-up thread pointer has none;
  * such a one is sampled without a look at anything thread-local. */
-#ifndef SP_SAMPLER_THREADS_DISCOVERY_H
-#define SP_SAMPLER_THREADS_DISCOVERY_H
+#ifndef SP_SAMPLER_UPKEEP_DISCOVERY_H
+#define SP_SAMPLER_UPKEEP_DISCOVERY_H
 
 #include "sampler/agent.h"
 

@@ -5,8 +5,8 @@
  * interrupted stack, which after a system call is its caller's, after an exception that of the instruction. What interrupts took, our own clock's among them, goes
  * to the next event samples a little each: it belongs to nobody's code. With the timer alone a tick carries the growth
  * of both. These are functions of the thread's figures and their arguments alone. */
-#ifndef SP_SAMPLER_CLOCK_WEIGHTS_H
-#define SP_SAMPLER_CLOCK_WEIGHTS_H
+#ifndef SP_SAMPLER_CPU_WEIGHTS_H
+#define SP_SAMPLER_CPU_WEIGHTS_H
 
 #include <ucontext.h>
 

@@ -1,6 +1,6 @@
 /* CPU samples: from a signal to a weight on a stack. */
-#ifndef SP_SAMPLER_SAMPLE_H
-#define SP_SAMPLER_SAMPLE_H
+#ifndef SP_SAMPLER_CPU_SAMPLE_H
+#define SP_SAMPLER_CPU_SAMPLE_H
 
 #include <signal.h>
 

@@ -1,5 +1,5 @@
 /* Finding threads. */
-#include "sampler/threads/discovery.h"
+#include "sampler/upkeep/discovery.h"
 
 #include <fcntl.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Which file is mapped at an address of this process. */
-#ifndef SP_SAMPLER_SPOOL_MAPPED_H
-#define SP_SAMPLER_SPOOL_MAPPED_H
+#ifndef SP_SAMPLER_MAPPED_H
+#define SP_SAMPLER_MAPPED_H
 
 #include "sampler/agent.h"
 
