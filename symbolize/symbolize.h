@@ -21,6 +21,7 @@ struct sp_symbolizer_options {
 	int pid;                         /* the process the modules are of, if it lives; 0: it does not */
 	bool names_only;                 /* of an address only the function's name and local_to are wanted, no lines
 					 * and no inlined calls: where a .symtab tells, no DWARF is read */
+	bool no_inlines;                 /* for whoever asks: of an address only its outermost function is wanted */
 	unsigned debuginfod_seconds;     /* ask debuginfod, for at most so long altogether; 0: do not */
 	void (*warn)(const char *text);  /* told once when the cache cannot be used; NULL: nobody */
 	struct sp_symbolizer_pool *pool; /* where symbolizers are kept for the next render; NULL: nowhere */

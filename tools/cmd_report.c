@@ -22,7 +22,7 @@
 #define PROGRESS_AFTER_NS 500000000u
 #define PROGRESS_EVERY_NS 100000000u
 
-enum { FLAG_FORMAT = 2000, FLAG_METRIC, FLAG_LINES, FLAG_SOURCE, FLAG_OUTPUT };
+enum { FLAG_NO_INLINES = 1900, FLAG_FORMAT = 2000, FLAG_METRIC, FLAG_LINES, FLAG_SOURCE, FLAG_OUTPUT };
 
 static void print_help(void)
 {
@@ -41,6 +41,7 @@ static void print_help(void)
 	       "  --metric WHAT   cpu, in_use, peak or allocated: what folded, pprof and gperftools tell, what\n"
 	       "                  html and speedscope show first\n"
 	       "  --lines         speedscope: a frame for each line, not for each function\n"
+	       "  --no-inlines    inlined functions count for the functions they were inlined into\n"
 	       "  --output FILE   write there\n" SP_SYMBOLS_HELP "  --help          this text\n\n"
 	       "Of a profile written earlier, --top, --focus and --ignore choose rows of one table in Markdown, by\n"
 	       "function unless --by says otherwise; in the other formats they choose stacks. REGEX is a POSIX\n"
@@ -54,6 +55,7 @@ struct wish {
 	regex_t focus, ignore;
 	struct sp_report_wish export;
 	const char *source; /* a function; NULL: none was asked for */
+	bool look_up;       /* names: of a written profile, again */
 	const char *output; /* NULL: standard output */
 };
 
@@ -171,6 +173,26 @@ static int report_source(const char *path, const struct sp_profile *profile, con
 	return status;
 }
 
+/* Looks its names up again, where that was asked for. */
+static int renew(const char *path, struct sp_buffer *text, const struct wish *wish)
+{
+	const char *slash = strrchr(path, '/'), *why;
+	struct sp_buffer anew = {0};
+	uint64_t named;
+
+	if (!wish->look_up && !wish->symbols.no_inlines)
+		return 0;
+	why = sp_markdown_again(&anew, text, slash ? slash + 1 : path, &wish->symbols, wish->look_up, &named);
+	if (why) {
+		sp_buffer_free(&anew);
+		sp_complain("report: %s: %s", path, why);
+		return SP_EXIT_USAGE;
+	}
+	sp_buffer_free(text);
+	*text = anew;
+	return 0;
+}
+
 static int report_profile(const char *path, struct sp_buffer *text, const struct wish *wish)
 {
 	const struct sp_render_options *o = &wish->options;
@@ -242,8 +264,10 @@ static int report(const char *what, struct wish *wish)
 	got = sp_input_read(what, &text);
 	if (got < 0)
 		status = complain_of(what, got, sp_input_error(got), 0);
+	else if (got == SP_INPUT_SPOOL)
+		status = report_spool(what, wish);
 	else
-		status = got == SP_INPUT_SPOOL ? report_spool(what, wish) : report_profile(what, &text, wish);
+		status = (status = renew(what, &text, wish)) ? status : report_profile(what, &text, wish);
 	sp_buffer_free(&text);
 	return status;
 }
@@ -293,6 +317,7 @@ static int parse_flag(int got, char **argv, const struct option *flags, struct w
 	struct sp_render_options *o = &wish->options;
 	int taken = sp_symbols_flag(&wish->symbols, got, optarg);
 
+	wish->look_up = wish->look_up || taken > 0;
 	if (taken)
 		return taken < 0 ? SP_EXIT_USAGE : 0;
 	switch (got) {
@@ -309,6 +334,9 @@ static int parse_flag(int got, char **argv, const struct option *flags, struct w
 		return sp_report_parse_format(optarg, &wish->export.format);
 	case FLAG_SOURCE:
 		wish->source = optarg;
+		return 0;
+	case FLAG_NO_INLINES:
+		wish->symbols.no_inlines = true;
 		return 0;
 	case FLAG_LINES:
 		wish->export.lines = true;
@@ -393,7 +421,8 @@ int sp_cmd_report(int argc, char **argv)
 		{"ignore", required_argument, NULL, 'i'}, {"format", required_argument, NULL, FLAG_FORMAT},
 		{"metric", required_argument, NULL, FLAG_METRIC}, {"lines", no_argument, NULL, FLAG_LINES},
 		{"source", required_argument, NULL, FLAG_SOURCE}, {"output", required_argument, NULL, FLAG_OUTPUT},
-		SP_SYMBOLS_FLAGS, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+		{"no-inlines", no_argument, NULL, FLAG_NO_INLINES}, SP_SYMBOLS_FLAGS, {"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0}};
 	struct wish wish = {.export = {.view = SP_VIEWS}};
 	int got, status = 0;
 

@@ -20,6 +20,8 @@ static const struct command commands[] = {
 	{"report", sp_cmd_report, "print the profile of a running process, a spool or a profile file"},
 	{"validate", sp_cmd_validate, "check whether profiles follow the format's schema"},
 	{"compare", sp_cmd_compare, "tell whether a program came to cost more: score, verdict, exit status"},
+	{"symbolize", sp_cmd_symbolize,
+		"look the names of written profiles up again, with debug files that came later"},
 	{"recover", sp_cmd_recover, "write the profiles of processes that died without telling"},
 	{"cache", sp_cmd_cache, "look at the cache of symbols, or trim it"},
 	{"finish", sp_cmd_finish, NULL},

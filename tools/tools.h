@@ -33,6 +33,7 @@ int sp_cmd_validate(int argc, char **argv);
 int sp_cmd_recover(int argc, char **argv);
 int sp_cmd_cache(int argc, char **argv);
 int sp_cmd_compare(int argc, char **argv);
+int sp_cmd_symbolize(int argc, char **argv);
 int sp_cmd_finish(int argc, char **argv);
 
 /* Renders what the process `root`, which ended with wait_status (as from wait()), and the processes

@@ -189,6 +189,8 @@ static void write_size_classes(struct sp_writer *w)
 	const struct sp_heap_totals *heap = &w->profile->snapshot->header.heap;
 	uint64_t whole = 0;
 
+	if (sp_put_written(w, "## Size Classes", "#"))
+		return;
 	for (unsigned i = 0; i < SP_SIZE_CLASSES; i++)
 		whole += heap->class_bytes[i];
 	if (!whole)
@@ -291,6 +293,8 @@ static void write_summary(struct sp_writer *w)
 	const struct sp_profile *p = w->profile;
 	const struct sp_spool_header *h = &p->snapshot->header;
 
+	if (sp_put_written(w, "# Heap Profile", "#"))
+		return;
 	sp_buffer_puts(&w->out, "# Heap Profile\n\n| | Bytes | Count |\n|:---|---:|---:|\n");
 	sp_buffer_printf(&w->out, "| In use at end | %llu | %llu |\n", (unsigned long long)h->heap.inuse_bytes,
 		(unsigned long long)h->heap.inuse_count);

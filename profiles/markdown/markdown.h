@@ -37,6 +37,12 @@ struct sp_profile *sp_markdown_read(const char *text, size_t length, const char 
 /* The same, and the number of the line in which reading ended, counted from 1, when it is no profile. */
 struct sp_profile *sp_markdown_read_at(const char *text, size_t length, const char **why, size_t *line);
 
+/* The profile `text` with the names of its addresses looked up again (look_up), or without its inlined functions
+ * (symbols->no_inlines). *named: of how many addresses more is known now. Returns NULL, or a phrase when the text is no
+ * profile, or does not hold what that takes. */
+const char *sp_markdown_again(struct sp_buffer *out, const struct sp_buffer *text, const char *file_name,
+	const struct sp_symbolizer_options *symbols, bool look_up, uint64_t *named);
+
 /* Length of the part above the complete one. */
 size_t sp_markdown_top(const char *text, size_t length);
 

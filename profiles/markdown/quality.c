@@ -211,6 +211,12 @@ void sp_write_quality(struct sp_writer *w)
 {
 	const struct sp_snapshot *s = w->profile->snapshot;
 
+	if (sp_put_written_quality(w)) {
+		write_unnamed(w);
+		write_trouble(w);
+		sp_buffer_puts(&w->out, "\n");
+		return;
+	}
 	sp_buffer_puts(&w->out, "# Data Quality\n\n");
 	sp_write_cost(w);
 	write_coverage(w);
@@ -253,7 +259,7 @@ void sp_write_settings(struct sp_writer *w)
 	const char *line = sp_snapshot_text(w->profile->snapshot, w->profile->snapshot->header.text.settings);
 	bool thresholds = false;
 
-	if (!*line)
+	if (sp_put_written(w, "# Settings", "# ") || !*line)
 		return;
 	sp_buffer_puts(&w->out, "# Settings\n\n| Setting | Value | Source |\n|:---|:---|:---|\n");
 	for (size_t n = 0; *line && n < 100; line += *line == '\n', n++) {

@@ -1,4 +1,5 @@
 /* Reading the complete part's modules, frames, stacks and samples back. Untrusted input. */
+#include <stdio.h>
 #include <string.h>
 
 #include "profiles/base/escape.h"
@@ -10,6 +11,7 @@
 
 #define CPU_NUMBERS SP_CPU_WEIGHTS
 #define HEAP_NUMBERS (SP_WEIGHTS - SP_CPU_WEIGHTS)
+#define DETAIL_NUMBERS 8u
 #define PATH_FRAMES_MAX (64u << 20) /* of all stacks together: 256 MB */
 
 bool sp_read_mapping(struct sp_markdown_reader *r, char *text)
@@ -111,6 +113,46 @@ bool sp_read_heap_stack(struct sp_markdown_reader *r, char *text)
 	path->inuse_bytes = n[2], path->inuse_count = n[3];
 	path->peak_bytes = n[4], path->peak_count = n[5];
 	path->heap_samples = n[6];
+	return true;
+}
+
+/* "part:bytes*samples" of the parts of the run in which something was allocated that is still in use. */
+static bool read_births(const char *text, struct sp_births *births)
+{
+	while (*text) {
+		unsigned part, samples;
+		unsigned long long bytes;
+		int length = 0;
+
+		if (sscanf(text, "%u:%llu*%u%n", &part, &bytes, &samples, &length) != 3 || part >= SP_RUN_PARTS ||
+			samples > SP_LIVE_MAX)
+			return false;
+		births->bytes[part] = bytes;
+		births->samples[part] = samples;
+		text += length;
+		text += *text == ' ';
+	}
+	return true;
+}
+
+bool sp_read_heap_detail(struct sp_markdown_reader *r, char *text)
+{
+	struct sp_profile *p = r->profile;
+	char *fields[SP_READER_FIELDS];
+	struct sp_heap_site d = {0};
+	uint64_t n[DETAIL_NUMBERS];
+
+	if (sp_reader_split(text, fields) != DETAIL_NUMBERS + 1 || !sp_reader_numbers(fields, DETAIL_NUMBERS, n) ||
+		!read_births(fields[DETAIL_NUMBERS], &d.births))
+		return sp_reader_fail(r, "a row of All heap details is damaged");
+	d.short_bytes = n[0], d.short_count = n[1];
+	d.temp_bytes = n[2], d.temp_count = n[3];
+	d.inuse_samples = n[4];
+	d.alloc_variance = (double)n[5];
+	d.inuse_variance = (double)n[6];
+	d.births.first_ns = n[7];
+	sp_grow(&p->stack_details, &p->stack_detail_capacity, p->stack_detail_count + 1, sizeof(*p->stack_details));
+	p->stack_details[p->stack_detail_count++] = d;
 	return true;
 }
 

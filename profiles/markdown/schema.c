@@ -55,6 +55,8 @@ const struct sp_schema_key sp_schema_keys[] = {
 	{"heap_inuse_error_bytes", SP_KEY_COUNT, SP_OPTIONAL, NO_ERRORS},
 	{"heap_peak_bytes", SP_KEY_COUNT, SP_WITH_HEAP, NULL},
 	{"heap_peak_error_bytes", SP_KEY_COUNT, SP_OPTIONAL, NO_ERRORS},
+	{"heap_before_sampling_bytes", SP_KEY_COUNT, SP_OPTIONAL, "nothing was allocated before sampling began"},
+	{"heap_before_sampling_allocations", SP_KEY_COUNT, SP_OPTIONAL, "nothing was allocated before sampling began"},
 	{"allocator", SP_KEY_TEXT, SP_OPTIONAL, UNKNOWN_TO_AGENT},
 	{"allocator_allocated_bytes", SP_KEY_COUNT, SP_OPTIONAL, ALLOCATOR_SILENT},
 	{"allocator_active_bytes", SP_KEY_COUNT, SP_OPTIONAL, ALLOCATOR_SILENT},
@@ -65,6 +67,7 @@ const struct sp_schema_key sp_schema_keys[] = {
 	{"overhead_cpu_percent", SP_KEY_DECIMAL, SP_OPTIONAL, NO_CPU_USED},
 	{"overhead_heap_percent", SP_KEY_DECIMAL, SP_OPTIONAL, NO_CPU_USED},
 	{"overhead_hooks_percent", SP_KEY_DECIMAL, SP_OPTIONAL, NO_CPU_USED},
+	{"frame_addresses", SP_KEY_TEXT, SP_OPTIONAL, "the profile was written before addresses were exact"},
 };
 
 #define SITE_COLUMNS "| % | Bytes | Count | Function | Location | ± | Module |"
@@ -104,6 +107,7 @@ const struct sp_schema_section sp_schema_sections[] = {
 	{"## All slices (", SP_OPTIONAL, NULL, NO_SLICES},
 	{"## All CPU samples (", SP_OPTIONAL, NULL, NO_SLICES ", or CPU time was not sampled"},
 	{"## All heap stacks (", SP_OPTIONAL, NULL, NO_STACKS ", or the heap was not sampled"},
+	{"## All heap details (", SP_OPTIONAL, NULL, NO_STACKS ", or the heap was not sampled"},
 };
 
 const struct sp_schema_table sp_schema_tables[] = {
@@ -130,6 +134,10 @@ const struct sp_schema_table sp_schema_tables[] = {
 	{"## All heap stacks (",
 		"alloc_bytes alloc_count inuse_bytes inuse_count peak_bytes peak_count samples shared frames ",
 		SP_TABLE_STACKS},
+	{"## All heap details (",
+		"short_bytes short_count temp_bytes temp_count inuse_samples alloc_variance inuse_variance first_ns "
+		"births ",
+		SP_TABLE_OTHER},
 };
 
 _Static_assert(sizeof(sp_schema_keys) / sizeof(sp_schema_keys[0]) == SP_SCHEMA_KEYS, "count in validate.h");

@@ -7,6 +7,7 @@
 #include "profiles/base/figures.h"
 #include "profiles/markdown/markdown.h"
 #include "profiles/model/folded.h"
+#include "profiles/model/heap.h"
 #include "profiles/model/order.h"
 #include "profiles/model/samples.h"
 
@@ -215,11 +216,14 @@ static void put_runs(struct sp_buffer *out, const struct stacks *s, const struct
 
 static void write_samples(struct sp_buffer *out, const struct stacks *s)
 {
-	struct sp_samples samples;
+	struct sp_samples samples = {0};
 
-	if (!s->profile->snapshot->timeline_count)
+	if (s->profile->in_time)
+		samples = *s->profile->in_time;
+	else if (s->profile->snapshot->timeline_count)
+		sp_samples_take(&samples, s->profile);
+	else
 		return;
-	sp_samples_take(&samples, s->profile);
 	write_slices(out, &samples);
 	if (s->profile->cpu_on)
 		sp_buffer_printf(out, "## All CPU samples (%zu)\n\n```tsv\nslice\ttid\tstacks\n", samples.row_count);
@@ -231,7 +235,47 @@ static void write_samples(struct sp_buffer *out, const struct stacks *s)
 	}
 	if (s->profile->cpu_on)
 		sp_buffer_puts(out, "```\n\n");
-	sp_samples_free(&samples);
+	if (!s->profile->in_time)
+		sp_samples_free(&samples);
+}
+
+static void put_births(struct sp_buffer *out, const struct sp_births *b)
+{
+	const char *between = "";
+
+	sp_buffer_printf(out, "%llu\t", (unsigned long long)(b->first_ns == UINT64_MAX ? 0 : b->first_ns));
+	for (unsigned i = 0; i < SP_RUN_PARTS; i++) {
+		if (!b->samples[i])
+			continue;
+		sp_buffer_printf(out, "%s%u:%llu*%u", between, i, (unsigned long long)b->bytes[i], b->samples[i]);
+		between = " ";
+	}
+	sp_buffer_puts(out, "\n");
+}
+
+/* What a site is told of besides its stack's numbers, for whoever finds other sites in the stacks later. */
+static void write_heap_details(struct sp_buffer *out, const struct stacks *s)
+{
+	struct sp_heap_site *details = sp_alloc(s->heap_count, sizeof(*details));
+
+	for (size_t i = 0; i < s->heap_count; i++)
+		details[i].births.first_ns = UINT64_MAX;
+	sp_heap_details(s->profile, s->rows, details);
+	sp_buffer_printf(out,
+		"## All heap details (%zu)\n\n```tsv\nshort_bytes\tshort_count\ttemp_bytes\ttemp_count\tinuse_samples\t"
+		"alloc_variance\tinuse_variance\tfirst_ns\tbirths\n",
+		s->heap_count);
+	for (size_t i = 0; i < s->heap_count; i++) {
+		const struct sp_heap_site *d = &details[i];
+		const uint64_t numbers[] = {d->short_bytes, d->short_count, d->temp_bytes, d->temp_count,
+			d->inuse_samples, sp_whole(d->alloc_variance), sp_whole(d->inuse_variance)};
+
+		for (size_t k = 0; k < sizeof(numbers) / sizeof(numbers[0]); k++)
+			sp_buffer_number(out, numbers[k], '\t');
+		put_births(out, &d->births);
+	}
+	sp_buffer_puts(out, "```\n\n");
+	free(details);
 }
 
 void sp_write_stacks(struct sp_buffer *out, const struct sp_profile *profile)
@@ -254,7 +298,9 @@ void sp_write_stacks(struct sp_buffer *out, const struct sp_profile *profile)
 			"## All heap stacks (%zu)\n\n```tsv\nalloc_bytes\talloc_count\tinuse_bytes\tinuse_count\t"
 			"peak_bytes\tpeak_count\tsamples\tshared\tframes\n",
 			s.heap_count);
+		memset(s.rows, 0xff, profile->path_count * sizeof(*s.rows));
 		write_rows(out, &s, has_heap, SP_WEIGHT_ALLOC_BYTES, SP_WEIGHTS);
+		write_heap_details(out, &s);
 	}
 	free(s.rows);
 	free(s.order);

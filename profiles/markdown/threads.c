@@ -114,8 +114,11 @@ void sp_write_threads(struct sp_writer *w)
 {
 	const struct sp_profile *p = w->profile;
 	size_t count, shown;
-	uint32_t *order = sp_rank(p->thread_count, &count, rank_thread, p);
+	uint32_t *order;
 
+	if (sp_put_written(w, "## Threads", "#"))
+		return;
+	order = sp_rank(p->thread_count, &count, rank_thread, p);
 	shown = count < w->limits.threads ? count : w->limits.threads;
 	sp_buffer_puts(&w->out,
 		"## Threads\n\n"

@@ -88,7 +88,7 @@ void sp_write_timeline(struct sp_writer *w)
 	struct sp_slice slices[BAR_CELLS];
 	size_t n;
 
-	if (s->timeline_count < 2)
+	if (sp_put_written(w, "# Timeline", "# ") || s->timeline_count < 2)
 		return;
 	sp_buffer_puts(&w->out, "# Timeline\n\n");
 	n = sp_timeline_cut(s, slices, BAR_CELLS);

@@ -41,6 +41,13 @@ void sp_details_free(struct sp_details *details);
 uint64_t sp_allocator_ns(const struct sp_profile
 		*profile); /* in functions that allocate and free, and what they call */
 
+/* Of a profile that is built anew: what stands in the written one from the line `from` up to the next that begins with one
+ * of the headings' marks in `until`, as it was. True when the profile is such a one. */
+bool sp_put_written(struct sp_writer *w, const char *from, const char *until);
+
+/* Its Data Quality, without what rests on names, and without the empty line at its end. */
+bool sp_put_written_quality(struct sp_writer *w);
+
 /* Sections, in the order they stand. */
 void sp_write_front_matter(struct sp_writer *w);
 void sp_write_verdict(struct sp_writer *w);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiles/model/again.h"
 #include "profiles/model/build.h"
 
 struct loader {
@@ -85,6 +86,28 @@ static void prepare(struct sp_profile *profile, const struct sp_addresses *all, 
 	free(queries);
 }
 
+/* Frames that were read are the addresses; of those not wanted none is asked for. */
+static void load_written(struct sp_addresses *all, const struct sp_profile *profile)
+{
+	const struct sp_written *w = profile->written;
+	const struct sp_profile *old = w->profile;
+	size_t count = 0;
+
+	all->count = old->frame_count;
+	all->list = sp_alloc(all->count, sizeof(*all->list));
+	for (size_t i = 0; i < all->count; i++)
+		all->list[i] = (struct sp_address){
+			.address = old->frames[i].address + profile->modules[w->frames[i].module].bias,
+			.module = w->frames[i].wanted ? w->frames[i].module : 0};
+	for (size_t i = 0; i < old->path_count; i++) {
+		uint32_t depth = profile->snapshot->stacks[i].depth;
+
+		all->first[i] = count;
+		memcpy(all->of_frame + count, old->frame_ids + old->paths[i].first, depth * sizeof(*all->of_frame));
+		count += depth;
+	}
+}
+
 void sp_addresses_load(struct sp_addresses *addresses, struct sp_profile *profile, struct sp_symbolizer *symbolizer)
 {
 	const struct sp_snapshot *snapshot = profile->snapshot;
@@ -95,7 +118,9 @@ void sp_addresses_load(struct sp_addresses *addresses, struct sp_profile *profil
 	*addresses = (struct sp_addresses){0};
 	addresses->of_frame = sp_alloc(snapshot->depth_sum, sizeof(*addresses->of_frame));
 	addresses->first = sp_alloc(snapshot->stack_count, sizeof(*addresses->first));
-	for (size_t i = 0; i < snapshot->stack_count; i++) {
+	if (profile->written)
+		load_written(addresses, profile);
+	for (size_t i = 0; !profile->written && i < snapshot->stack_count; i++) {
 		struct unfolded *now = &stacks[i % 2];
 
 		now->stack = &snapshot->stacks[i];

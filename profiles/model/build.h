@@ -12,6 +12,10 @@ uint32_t sp_profile_function_id(struct sp_profile *profile, uint32_t module, uin
 /* Adds the pseudo functions and the module that holds them. */
 void sp_profile_setup(struct sp_profile *profile);
 
+/* As the profile's settings want it; to be freed by sp_symbolizer_free. */
+struct sp_symbolizer *sp_profile_symbolizer(const struct sp_profile *profile,
+	const struct sp_symbolizer_options *symbols);
+
 /* Stage 1, modules.c: modules[] from the snapshot, and the lookup of an address. */
 void sp_modules_load(struct sp_profile *profile, struct sp_symbolizer *symbolizer);
 

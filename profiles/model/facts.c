@@ -202,6 +202,8 @@ static void add_heap(struct sp_profile *p)
 	sp_profile_add_fact(p, "heap_inuse_error_bytes", "%.0f", sp_heap_inuse_error(p));
 	sp_profile_add_fact(p, "heap_peak_bytes", "%llu", (unsigned long long)heap->peak_bytes);
 	sp_profile_add_fact(p, "heap_peak_error_bytes", "%.0f", sp_heap_peak_error(p));
+	add_bytes(p, "heap_before_sampling_bytes", heap->before_bytes);
+	add_bytes(p, "heap_before_sampling_allocations", heap->before_count);
 }
 
 static void add_overhead(struct sp_profile *p)
@@ -231,4 +233,5 @@ void sp_facts_collect(struct sp_profile *profile)
 	add_heap(profile);
 	add_allocator(profile);
 	add_overhead(profile);
+	sp_profile_add_fact(profile, "frame_addresses", "exact");
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiles/model/again.h"
 #include "profiles/model/build.h"
 #include "profiles/model/heap.h"
 
@@ -36,10 +37,18 @@ struct resolver {
 	size_t loaded; /* paths so far, for the progress */
 };
 
+static bool is_of_file(const struct sp_profile *p, uint32_t function)
+{
+	const struct sp_function *f = &p->functions[function];
+
+	return !(f->flags & (SP_FUNCTION_PSEUDO | SP_FUNCTION_FOLDED)) && f->module < p->unknown_module;
+}
+
 static uint32_t frame_id(struct resolver *r, const struct sp_profile_frame *frame)
 {
 	struct sp_profile *p = r->profile;
-	uint64_t where = (uintptr_t)frame->file; /* interned */
+	/* Interned; without a line the address stands for what may be found there later. */
+	uint64_t where = frame->line || !is_of_file(p, frame->function) ? (uintptr_t)frame->file : frame->address;
 	uint64_t flags = (uint64_t)frame->layer << 2 | (uint64_t)frame->inlined << 1 | frame->allocator;
 	int found;
 	uint32_t *cell =
@@ -135,6 +144,12 @@ static uint32_t named_function(struct resolver *r, uint32_t module, const struct
 	return id;
 }
 
+static void chain_push(struct resolver *r, const struct sp_profile_frame *frame)
+{
+	sp_grow(&r->chain, &r->chain_capacity, r->chain_count + 1, sizeof(*r->chain));
+	r->chain[r->chain_count++] = frame_id(r, frame);
+}
+
 static void add_frame(struct resolver *r, uint32_t module, uint64_t address, const struct sp_symbol *symbol)
 {
 	struct sp_profile *p = r->profile;
@@ -159,8 +174,75 @@ static void add_frame(struct resolver *r, uint32_t module, uint64_t address, con
 		frame.function = unnamed_function(r, module, address, symbol->function_address);
 		frame.layer = sp_is_layer("", m->name);
 	}
-	sp_grow(&r->chain, &r->chain_capacity, r->chain_count + 1, sizeof(*r->chain));
-	r->chain[r->chain_count++] = frame_id(r, &frame);
+	chain_push(r, &frame);
+}
+
+static uint32_t flags_of_name(const struct sp_profile *p, uint32_t module, const char *name)
+{
+	const char *of = p->modules[module].name;
+	size_t length = strlen(of);
+
+	if (strncmp(name, of, length) == 0 && strncmp(name + length, "+0x", 3) == 0)
+		return SP_FUNCTION_UNNAMED;
+	if (name[0] == '[' && strncmp(name + 1, of, length) == 0 && strcmp(name + 1 + length, "]") == 0)
+		return SP_FUNCTION_FOLDED;
+	return strcmp(name, "[unknown]") == 0 ? SP_FUNCTION_UNNAMED : 0;
+}
+
+/* A frame as it was read. */
+static void add_written(struct resolver *r, size_t index)
+{
+	struct sp_profile *p = r->profile;
+	const struct sp_written *w = p->written;
+	struct sp_profile_frame frame = w->profile->frames[index];
+	const struct sp_function *old = &w->profile->functions[frame.function];
+	uint32_t module = p->modules[w->frames[index].module].canonical;
+	struct sp_function *f;
+
+	if (frame.inlined && !p->inlines)
+		return;
+	if (strcmp(w->profile->modules[old->module].path, "[unknown]") == 0)
+		module = p->unknown_module;
+	if (strcmp(w->profile->modules[old->module].path, "[jit]") == 0)
+		module = p->unknown_module + 1;
+	frame.function = sp_profile_function(p, module, old->name, &r->functions);
+	f = &p->functions[frame.function];
+	f->flags |= module ? flags_of_name(p, module, old->name) : 0;
+	f->allocator = frame.allocator;
+	f->layer = frame.layer;
+	if (!f->file && old->file) {
+		f->file = keep_text(r, old->file);
+		f->line = old->line;
+	}
+	if (frame.file)
+		frame.file = keep_text(r, frame.file);
+	chain_push(r, &frame);
+}
+
+/* What was written stands where no more than that is known. */
+static void resolve_written(struct resolver *r, struct sp_address *at)
+{
+	size_t index = (size_t)(at - r->addresses.list), n = 0, from = 0;
+	struct sp_profile *p = r->profile;
+	struct sp_written *w = p->written;
+	struct sp_symbol symbols[INLINES_MAX];
+	bool better = false;
+
+	if (w->frames[index].wanted) {
+		const char *name = w->profile->functions[w->profile->frames[index].function].name;
+
+		n = sp_symbolize(r->symbolizer, p->modules[at->module].handle, at->address, symbols, INLINES_MAX);
+		better = symbols[n - 1].function &&
+			(symbols[n - 1].line || flags_of_name(p, at->module, name) == SP_FUNCTION_UNNAMED);
+		from = p->inlines ? 0 : n - 1;
+	}
+	at->first = (uint32_t)r->chain_count;
+	if (!better)
+		add_written(r, index);
+	for (size_t i = from; better && i < n; i++)
+		add_frame(r, at->module, at->address, &symbols[i]);
+	w->named += better;
+	at->count = (uint32_t)(r->chain_count - at->first);
 }
 
 /* Without inlines an address becomes its outermost, real function, at the line where that called
@@ -193,7 +275,9 @@ static const struct sp_address *resolve(struct resolver *r, uint32_t id)
 {
 	struct sp_address *at = &r->addresses.list[id];
 
-	if (!at->count)
+	if (!at->count && r->profile->written)
+		resolve_written(r, at);
+	else if (!at->count)
 		resolve_now(r, at);
 	return at;
 }

@@ -107,6 +107,32 @@ uint64_t sp_heap_leaked(const struct sp_heap_site *site)
 	return earlier >= 2 && later >= 2 ? bytes : 0;
 }
 
+/* Record 0 collects what found the table full and is never marked ready. */
+static bool is_counted(const struct sp_site *site, size_t index)
+{
+	return (!index || site->ready) && site->alloc_bytes;
+}
+
+void sp_heap_details(const struct sp_profile *profile, const uint32_t *row_of, struct sp_heap_site *details)
+{
+	const struct sp_snapshot *s = profile->snapshot;
+
+	for (size_t i = 0; i < s->site_count; i++) {
+		const struct sp_site *in = &s->sites[i];
+		uint32_t stack = i ? in->stack : 0;
+
+		if (is_counted(in, i) && stack < profile->path_count && row_of[stack] != UINT32_MAX)
+			add_site(&details[row_of[stack]], in, s->header.heap.peak_seq);
+	}
+	for (size_t i = 0; i < s->live_count; i++) {
+		const struct sp_site *in = &s->sites[s->live[i].site];
+		uint32_t stack = s->live[i].site ? in->stack : 0;
+
+		if (is_counted(in, s->live[i].site) && stack < profile->path_count && row_of[stack] != UINT32_MAX)
+			add_birth(&details[row_of[stack]].births, &s->live[i], &s->header, profile->wall_ns);
+	}
+}
+
 void sp_heap_add_up(struct sp_profile *profile, const uint32_t *site_frame)
 {
 	struct sp_snapshot *s = profile->snapshot;
@@ -118,8 +144,7 @@ void sp_heap_add_up(struct sp_profile *profile, const uint32_t *site_frame)
 		uint32_t stack = i ? in->stack : 0;
 		struct sp_heap_site *row, alone = {0};
 
-		/* Record 0 collects what found the table full and is never marked ready. */
-		if ((i && !in->ready) || !in->alloc_bytes || stack >= profile->path_count)
+		if (!is_counted(in, i) || stack >= profile->path_count)
 			continue;
 		row = site_of(profile, site_frame[stack], &index);
 		rows[i] = 1 + (uint32_t)(row - profile->sites);

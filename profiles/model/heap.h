@@ -34,6 +34,9 @@ uint64_t sp_heap_leaked(const struct sp_heap_site *site);
  * smaller part, from which nothing follows for the whole. */
 bool sp_heap_mostly_before(const struct sp_profile *profile);
 
+/* What the sites of a snapshot's paths add up to by rows: row_of[path], UINT32_MAX none; details[] has births.first_ns set. */
+void sp_heap_details(const struct sp_profile *profile, const uint32_t *row_of, struct sp_heap_site *details);
+
 /* True for a function that allocates on behalf of its caller: malloc, operator new, xmalloc, … */
 bool sp_is_allocator_name(const char *function);
 

@@ -122,7 +122,7 @@ static char *debug_dirs(const struct sp_snapshot *snapshot, const struct sp_symb
 	return sp_text("%.*s%s%s", (int)bytes, asked, bytes ? ":" : "", SP_DEBUG_DIR);
 }
 
-static struct sp_symbolizer *make_symbolizer(const struct sp_profile *profile,
+struct sp_symbolizer *sp_profile_symbolizer(const struct sp_profile *profile,
 	const struct sp_symbolizer_options *symbols)
 {
 	struct sp_symbolizer_options options = symbols ? *symbols : (struct sp_symbolizer_options){0};
@@ -156,7 +156,9 @@ struct sp_profile *sp_profile_filtered(struct sp_snapshot *snapshot, const struc
 	profile->has_stacks = true;
 	sp_profile_setup(profile);
 	load_process(profile);
-	symbolizer = make_symbolizer(profile, symbols);
+	if (symbols && symbols->no_inlines)
+		profile->inlines = false;
+	symbolizer = sp_profile_symbolizer(profile, symbols);
 	sp_modules_load(profile, symbolizer);
 	sp_stacks_finish(profile, symbolizer);
 	site_frame = sp_alloc(snapshot->stack_count, sizeof(*site_frame));
@@ -196,6 +198,7 @@ void sp_profile_free(struct sp_profile *profile)
 	free(profile->tree);
 	free(profile->by_place);
 	free(profile->sites);
+	free(profile->stack_details);
 	free(profile->file_errors);
 	sp_log_free(profile->log);
 	if (profile->in_time)

@@ -147,6 +147,7 @@ struct sp_profile {
 	struct sp_pool pool;
 	struct sp_names names;        /* interned function names and files */
 	struct sp_snapshot *snapshot; /* not owned; NULL when read from Markdown */
+	struct sp_written *written;   /* not owned: what was read, of a profile that is built anew from it; else NULL */
 	const char *place_note;       /* not owned: lines about where it is; NULL: none */
 	struct sp_fact *facts;
 	size_t fact_count, fact_capacity;
@@ -169,6 +170,9 @@ struct sp_profile {
 	bool has_stacks;          /* false: read from Markdown that holds none */
 	struct sp_heap_site *sites;
 	size_t site_count, site_capacity;
+	struct sp_heap_site
+		*stack_details; /* of heap paths, as they come: what a site of each alone would have; only read */
+	size_t stack_detail_count, stack_detail_capacity;
 	struct sp_samples *in_time;      /* in the order of time; NULL: not read from Markdown, or it holds none */
 	struct sp_log_sums *log;         /* the snapshot's log by path and block, NULL: too short to tell anything */
 	struct sp_file_sum *file_errors; /* as a written profile has them */
