@@ -5,7 +5,8 @@ PKG_CONFIG ?= pkg-config
 CXX ?= g++
 # SAN=1: the command and the unit tests with AddressSanitizer and UBSan. Not the agent: a
 # preloaded library cannot bring a sanitizer run time of its own.
-B := build$(if $(SAN),-san)
+# SAN=thread: the sampler and its unit tests with ThreadSanitizer; see `make tsan`.
+B := build$(if $(SAN),$(if $(filter thread,$(SAN)),-tsan,-san))
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(2)')
 
@@ -14,7 +15,7 @@ CPPFLAGS += -D_GNU_SOURCE -DSP_VERSION='"$(VERSION)"' -I. -MMD -MP
 CFLAGS ?= -O2 -g
 CSTD := -std=gnu17 $(WARN)
 comma := ,
-SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+SANFLAGS := $(if $(SAN),-fno-omit-frame-pointer $(if $(filter thread,$(SAN)),-fsanitize=thread -Wno-tsan,-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined))
 
 # --- what is built from what
 AGENT_SRC := $(wildcard sampler/*.c $(addprefix sampler/*/*.,c S) preload/*.c $(addprefix preload/*/*.,c S) env/*.c)
@@ -62,7 +63,7 @@ $(B)/smartprof: $(CMD_OBJ)
 $(B)/obj/agent/%.o: %
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(AGENT_CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(AGENT_CFLAGS) $(if $(filter thread,$(SAN)),$(SANFLAGS)) -c -o $@ $<
 
 $(B)/obj/agent/preload/own_string.c.o: AGENT_CFLAGS += -fno-builtin
 
@@ -101,6 +102,14 @@ $(B)/unit/%: $(B)/obj/cmd/tests/unit/%.c.o $(UNIT_LIB)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -pthread -o $@ $< $(UNIT_LIB) -Wl,--as-needed -lcmocka \
 		$(CMD_LIBS) $(shell $(PKG_CONFIG) --libs libunwind)
+
+# The tables that threads and signal handlers share without locks, by their own tests. Its run time wants its addresses
+# where it expects them: without randomization.
+TSAN_TESTS := sampler_stacks sampler_live sampler_pool
+.PHONY: tsan
+tsan:
+	@$(MAKE) --no-print-directory SAN=thread $(TSAN_TESTS:%=build-tsan/unit/%)
+	@TSAN_OPTIONS='halt_on_error=1 exitcode=66' setarch -R .ci/run-units $(TSAN_TESTS:%=build-tsan/unit/%)
 
 # --- programs that benchmarks need: tests/bench/NAME.c over the command's objects
 build/bench/%: tests/bench/%.c $(UNIT_LIB)
@@ -240,11 +249,11 @@ install: all
 uninstall:
 	rm -f $(INSTALLED:%=$(DESTDIR)$(PREFIX)/%)
 clean:
-	rm -rf build build-san
+	rm -rf build build-san build-tsan
 help:
 	@echo 'make [CC=clang] [V=1] [SAN=1]   build/libsmartprof.so and build/smartprof'
 	@echo 'make deps                       install missing Debian packages (root or sudo)'
-	@echo 'make test | unit | fuzz [FUZZ_SECONDS=10] | e2e [T=file] | lint | format | demo | bench | bench-cpu [ROUNDS=9] | bench-heap | bench-compare | bench-oracle'
+	@echo 'make test | unit | tsan | fuzz [FUZZ_SECONDS=10] | e2e [T=file] | lint | format | demo | bench | bench-cpu [ROUNDS=9] | bench-heap | bench-compare | bench-oracle'
 	@echo 'make install | uninstall        PREFIX=$(PREFIX), DESTDIR honoured'
 
 -include $(shell find $(B) build/targets -name '*.d' 2>/dev/null)

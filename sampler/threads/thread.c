@@ -50,7 +50,8 @@ static struct sp_thread *pop_free(void)
 
 	while (head & 0xffffffffu) {
 		struct sp_thread *t = sp_thread_at((uint32_t)head - 1);
-		uint64_t next = ((head >> 32) + 1) << 32 | t->next_free;
+		/* Another thread may have taken the block meanwhile, and give it back now: then the head has changed. */
+		uint64_t next = ((head >> 32) + 1) << 32 | sp_load(&t->next_free);
 		if (__atomic_compare_exchange_n(&pool.free_head, &head, next, false, __ATOMIC_ACQ_REL,
 			    __ATOMIC_ACQUIRE))
 			return t;
@@ -64,7 +65,7 @@ static void push_free(struct sp_thread *t)
 	uint64_t next;
 
 	do {
-		t->next_free = (uint32_t)head;
+		sp_store(&t->next_free, (uint32_t)head);
 		next = ((head >> 32) + 1) << 32 | (t->index + 1);
 	} while (!__atomic_compare_exchange_n(&pool.free_head, &head, next, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
 }
