@@ -22,14 +22,17 @@
 #define PROGRESS_AFTER_NS 500000000u
 #define PROGRESS_EVERY_NS 100000000u
 
-enum { FLAG_NO_INLINES = 1900, FLAG_FORMAT = 2000, FLAG_METRIC, FLAG_LINES, FLAG_SOURCE, FLAG_OUTPUT };
+enum { FLAG_NO_INLINES = 1900, FLAG_FORMAT = 2000, FLAG_METRIC, FLAG_LINES, FLAG_SOURCE, FLAG_OUTPUT, FLAG_MERGE };
 
 static void print_help(void)
 {
-	printf("usage: smartprof report [FLAGS] PID|SPOOL|PROFILE.md|DIRECTORY\n\n"
+	printf("usage: smartprof report [FLAGS] PID|SPOOL|PROFILE.md|DIRECTORY\n"
+	       "       smartprof report --merge [FLAGS] PROFILE.md|DIRECTORY...\n\n"
 	       "Shows a profile, as Markdown or in another format: of a process that is running right now, of a "
 	       "spool,\n"
-	       "or one written earlier (of which Markdown is the readable part), the latest one of a directory.\n\n"
+	       "or one written earlier (of which Markdown is the readable part), the latest one of a directory. The\n"
+	       "index of a run, tree.*.md, stands for the sum of the run's profiles.\n\n"
+	       "  --merge         the sum of all these profiles, and of those in directories, as one profile\n"
 	       "  --by WHAT       one table of CPU time: by function, line, file, module or thread\n"
 	       "  --top N         N rows in each table\n"
 	       "  --source NAME   a function's lines with their CPU time, and their text where it fits the program\n"
@@ -57,6 +60,7 @@ struct wish {
 	const char *source; /* a function; NULL: none was asked for */
 	bool look_up;       /* names: of a written profile, again */
 	const char *output; /* NULL: standard output */
+	bool merge;
 };
 
 struct progress {
@@ -242,6 +246,28 @@ static bool find_by_pid(int pid, char *path)
 	return found;
 }
 
+/* A written one is kept as it is: with its complete part. */
+static int report_merged(char **paths, size_t count, struct wish *wish)
+{
+	const struct sp_render_options *o = &wish->options;
+	struct sp_buffer text = {0};
+	int status, worse = 0;
+	bool chosen = o->by || o->top || o->filter.focus || o->filter.ignore || wish->source;
+
+	if (wish->look_up || wish->symbols.no_inlines) {
+		sp_complain("report: names are not looked up again in a sum of profiles; have them looked up in each, "
+			    "and add the results up");
+		return SP_EXIT_USAGE;
+	}
+	status = sp_report_merge(&text, paths, count, o->full);
+	if (status != SP_EXIT_USAGE && wish->export.format == SP_REPORT_MARKDOWN && wish->output && !chosen)
+		worse = print_text(wish, &text);
+	else if (status != SP_EXIT_USAGE)
+		worse = report_profile(paths[0], &text, wish);
+	sp_buffer_free(&text);
+	return worse ? worse : status;
+}
+
 static int report(const char *what, struct wish *wish)
 {
 	char path[PATH_MAX];
@@ -266,6 +292,8 @@ static int report(const char *what, struct wish *wish)
 		status = complain_of(what, got, sp_input_error(got), 0);
 	else if (got == SP_INPUT_SPOOL)
 		status = report_spool(what, wish);
+	else if (got == 0 && sp_report_is_index(&text))
+		status = report_merged((char *[]){(char *)what}, 1, wish);
 	else
 		status = (status = renew(what, &text, wish)) ? status : report_profile(what, &text, wish);
 	sp_buffer_free(&text);
@@ -343,6 +371,9 @@ static int parse_flag(int got, char **argv, const struct option *flags, struct w
 		return 0;
 	case FLAG_METRIC:
 		return sp_report_parse_metric(optarg, &wish->export.view);
+	case FLAG_MERGE:
+		wish->merge = true;
+		return 0;
 	case FLAG_OUTPUT:
 		wish->output = optarg;
 		return 0;
@@ -389,8 +420,9 @@ static int check_wish(int left, struct wish *wish)
 {
 	struct sp_render_options *o = &wish->options;
 
-	if (left != 1) {
-		sp_complain("report: it wants one process id, spool or profile; see smartprof report --help");
+	if (left < 1 || (left > 1 && !wish->merge)) {
+		sp_complain(left > 1 ? "report: it wants one process id, spool or profile; --merge adds several up"
+				     : "report: it wants a process id, spool or profile; see smartprof report --help");
 		return SP_EXIT_USAGE;
 	}
 	if (o->by == SP_BY_THREAD && (o->filter.focus || o->filter.ignore)) {
@@ -421,8 +453,8 @@ int sp_cmd_report(int argc, char **argv)
 		{"ignore", required_argument, NULL, 'i'}, {"format", required_argument, NULL, FLAG_FORMAT},
 		{"metric", required_argument, NULL, FLAG_METRIC}, {"lines", no_argument, NULL, FLAG_LINES},
 		{"source", required_argument, NULL, FLAG_SOURCE}, {"output", required_argument, NULL, FLAG_OUTPUT},
-		{"no-inlines", no_argument, NULL, FLAG_NO_INLINES}, SP_SYMBOLS_FLAGS, {"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0}};
+		{"no-inlines", no_argument, NULL, FLAG_NO_INLINES}, {"merge", no_argument, NULL, FLAG_MERGE},
+		SP_SYMBOLS_FLAGS, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	struct wish wish = {.export = {.view = SP_VIEWS}};
 	int got, status = 0;
 
@@ -441,7 +473,8 @@ int sp_cmd_report(int argc, char **argv)
 		status = check_wish(argc - optind, &wish);
 	if (!status) {
 		sp_limit_reading();
-		status = report(argv[optind], &wish);
+		status = wish.merge ? report_merged(argv + optind, (size_t)(argc - optind), &wish)
+				    : report(argv[optind], &wish);
 	}
 out:
 	if (wish.options.filter.focus)

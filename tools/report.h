@@ -3,6 +3,7 @@
 #define SP_TOOLS_REPORT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "profiles/export/export.h"
 
@@ -33,5 +34,12 @@ int sp_report_parse_metric(const char *word, enum sp_export_view *view);
  * what was asked for, else it cannot be read, from that line on. */
 int sp_report_export(struct sp_buffer *out, const struct sp_buffer *markdown, const struct sp_report_wish *wish,
 	const char **why, size_t *line);
+
+/* Whether it is the index of a run of processes. */
+bool sp_report_is_index(const struct sp_buffer *text);
+
+/* Appends what the profiles, directories of profiles and indices of runs add up to, as Markdown. Returns 0, or after
+ * complaints 1 when some could not be read and are left out, SP_EXIT_USAGE when nothing could. */
+int sp_report_merge(struct sp_buffer *out, char **paths, size_t count, bool full);
 
 #endif

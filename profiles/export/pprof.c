@@ -4,6 +4,7 @@
  * had it. Stacks that the same locations make up are one sample. */
 #include "profiles/base/escape.h"
 #include "profiles/export/export.h"
+#include "profiles/model/facts.h"
 #include "profiles/model/folded.h"
 #include "profiles/model/heap.h"
 #include "profiles/export/protobuf.h"
@@ -235,19 +236,6 @@ static void put_functions(struct pprof *w)
 	}
 }
 
-static uint64_t start_ns(const struct sp_profile *p)
-{
-	const char *started = sp_profile_fact(p, "started");
-	struct tm tm = {0};
-	const char *rest = started ? strptime(started, "%Y-%m-%dT%H:%M:%S%z", &tm) : NULL;
-	time_t seconds = rest ? -tm.tm_gmtoff : 0; /* which timegm clears */
-
-	if (!rest)
-		return 0;
-	seconds += timegm(&tm);
-	return seconds > 0 && seconds <= INT64_MAX / 1000000000 ? (uint64_t)seconds * 1000000000u : 0;
-}
-
 static uint64_t fact_number(const struct sp_profile *p, const char *key, double scale)
 {
 	const char *text = sp_profile_fact(p, key);
@@ -261,7 +249,7 @@ static void put_rest(struct pprof *w, enum sp_export_view view)
 	const struct sp_profile *p = w->profile;
 	const char *command = sp_profile_fact(p, "command");
 
-	sp_pb_number(&w->out, PROFILE_TIME_NANOS, start_ns(p));
+	sp_pb_number(&w->out, PROFILE_TIME_NANOS, sp_facts_start_ns(p));
 	sp_pb_number(&w->out, PROFILE_DURATION_NANOS, p->wall_ns);
 	put_value_type(w, PROFILE_PERIOD_TYPE, w->heap ? "space" : "cpu", w->heap ? "bytes" : "nanoseconds");
 	sp_pb_number(&w->out, PROFILE_PERIOD,

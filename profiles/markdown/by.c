@@ -108,7 +108,7 @@ static void add_threads(struct table *t)
 		add(t,
 			(struct row){.self_ns = thread->cpu_user_ns + thread->cpu_sys_ns,
 				.samples = thread->samples,
-				.name = thread->merged ? "(short threads)" : thread->name,
+				.name = thread->merged && !*thread->name ? "(short threads)" : thread->name,
 				.tid = thread->tid,
 				.module = thread->start});
 	}

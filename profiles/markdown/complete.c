@@ -180,6 +180,7 @@ void sp_write_complete(const struct sp_writer *w, struct sp_buffer *out)
 		write_modules(out, profile);
 	}
 	write_threads(out, profile);
+	sp_write_all_processes(out, profile);
 	if (profile->heap_on)
 		write_sites(out, profile);
 	sp_write_stacks(out, profile);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "profiles/model/heap.h"
+#include "profiles/model/merge.h"
 #include "profiles/model/rank.h"
 
 typedef uint64_t site_value(const struct sp_profile *p, size_t i);
@@ -298,15 +299,24 @@ static void write_summary(struct sp_writer *w)
 	sp_buffer_puts(&w->out, "# Heap Profile\n\n| | Bytes | Count |\n|:---|---:|---:|\n");
 	sp_buffer_printf(&w->out, "| In use at end | %llu | %llu |\n", (unsigned long long)h->heap.inuse_bytes,
 		(unsigned long long)h->heap.inuse_count);
-	sp_buffer_printf(&w->out, "| In use at peak (at %.2f s) | %llu | |\n", (double)h->heap.peak_time_ns / 1e9,
-		(unsigned long long)h->heap.peak_bytes);
-	sp_buffer_printf(&w->out, "| Allocated | %llu | %llu |\n| Frees | | %llu |\n| Reallocs | | %llu |\n",
+	if (p->process_count)
+		sp_buffer_printf(&w->out,
+			"| In use at the peak of each process, added up | %llu | |\n"
+			"| At most, in processes alive together | %llu | |\n",
+			(unsigned long long)h->heap.peak_bytes, (unsigned long long)sp_processes_peak_together(p));
+	else
+		sp_buffer_printf(&w->out, "| In use at peak (at %.2f s) | %llu | |\n",
+			(double)h->heap.peak_time_ns / 1e9, (unsigned long long)h->heap.peak_bytes);
+	sp_buffer_printf(&w->out, "| Allocated | %llu | %llu |\n| Frees | | %llu |\n",
 		(unsigned long long)p->heap_allocated_bytes, (unsigned long long)p->heap_allocations,
-		(unsigned long long)p->heap_frees, (unsigned long long)p->heap_reallocs);
+		(unsigned long long)p->heap_frees);
+	if (!p->process_count)
+		sp_buffer_printf(&w->out, "| Reallocs | | %llu |\n", (unsigned long long)p->heap_reallocs);
 	if (h->rss_bytes)
 		sp_buffer_printf(&w->out, "| RSS at end | %llu | |\n", (unsigned long long)h->rss_bytes);
 	if (p->max_rss_bytes)
-		sp_buffer_printf(&w->out, "| RSS at peak | %llu | |\n", (unsigned long long)p->max_rss_bytes);
+		sp_buffer_printf(&w->out, "| RSS at peak%s | %llu | |\n", p->process_count ? ", of one process" : "",
+			(unsigned long long)p->max_rss_bytes);
 	write_allocator(w);
 	sp_buffer_puts(&w->out, "\nIn use (");
 	sp_put_heap_total(&w->out, p, h->heap.inuse_bytes, sp_heap_inuse_error(p));
@@ -325,10 +335,11 @@ void sp_write_heap(struct sp_writer *w)
 {
 	const struct sp_profile *p = w->profile;
 	const struct sp_heap_totals *heap = &p->snapshot->header.heap;
-	static const char births[] = " Oldest | Born (start to end of the run) |";
+	/* Of processes that were added up there is no one run to be born in. */
+	const char *births = p->process_count ? NULL : " Oldest | Born (start to end of the run) |";
 	const struct site_table tables[] = {
-		{"Heap Sites (In Use)", "", births, put_births, inuse_bytes, inuse_count, sp_inuse_variance,
-			inuse_samples, heap->inuse_bytes},
+		{"Heap Sites (In Use)", "", births, births ? put_births : NULL, inuse_bytes, inuse_count,
+			sp_inuse_variance, inuse_samples, heap->inuse_bytes},
 		{"Heap Sites (At Peak)", "", NULL, NULL, peak_bytes, peak_count, sp_peak_variance, all_samples,
 			heap->peak_bytes},
 		{"Heap Sites (Allocated)", "", NULL, NULL, alloc_bytes, alloc_count, alloc_variance, all_samples,
@@ -339,8 +350,8 @@ void sp_write_heap(struct sp_writer *w)
 			"through it. smartprof cannot see whether the program could still reach them: a cache that "
 			"grows, "
 			"or data kept to the end by design, looks the same.\n\n",
-			births, put_births, suspect_bytes, inuse_count, sp_inuse_variance, inuse_samples,
-			heap->inuse_bytes},
+			births, births ? put_births : NULL, suspect_bytes, inuse_count, sp_inuse_variance,
+			inuse_samples, heap->inuse_bytes},
 		{"Short-Lived Allocations",
 			"Freed within a millisecond, or before its thread had allocated eight times more; % of all "
 			"allocated bytes. Temporary: of these, freed before its thread's next allocation.\n\n",

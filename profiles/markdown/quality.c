@@ -211,6 +211,10 @@ void sp_write_quality(struct sp_writer *w)
 {
 	const struct sp_snapshot *s = w->profile->snapshot;
 
+	if (w->profile->process_count) {
+		sp_write_merged_quality(w);
+		return;
+	}
 	if (sp_put_written_quality(w)) {
 		write_unnamed(w);
 		write_trouble(w);

@@ -37,6 +37,7 @@ bool sp_read_line(struct sp_markdown_reader *r, char *text);
 bool sp_read_file(struct sp_markdown_reader *r, char *text);
 bool sp_read_module(struct sp_markdown_reader *r, char *text);
 bool sp_read_thread(struct sp_markdown_reader *r, char *text);
+bool sp_read_process(struct sp_markdown_reader *r, char *text);
 bool sp_read_mapping(struct sp_markdown_reader *r, char *text);
 bool sp_read_frame(struct sp_markdown_reader *r, char *text);
 bool sp_read_cpu_stack(struct sp_markdown_reader *r, char *text);

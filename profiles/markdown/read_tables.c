@@ -15,6 +15,8 @@
 #define LINE_NUMBERS 4u
 #define SUM_NUMBERS 3u
 #define THREAD_NUMBERS 7u
+#define PROCESS_NUMBERS 11u
+#define PROCESS_TEXTS 5u
 
 size_t sp_reader_split(char *line, char **fields)
 {
@@ -125,7 +127,8 @@ bool sp_read_site(struct sp_markdown_reader *r, char *text)
 	s.samples = n[8], s.inuse_samples = n[9];
 	s.alloc_variance = (double)n[10];
 	s.inuse_variance = (double)n[11];
-	s.temp_bytes = n[12], s.temp_count = n[13]; /* n[14], what may have leaked, follows from more than is here */
+	s.temp_bytes = n[12], s.temp_count = n[13];
+	s.leaked_bytes = n[14];
 	sp_grow(&p->sites, &p->site_capacity, p->site_count + 1, sizeof(*p->sites));
 	p->sites[p->site_count++] = s;
 	return true;
@@ -208,5 +211,37 @@ bool sp_read_thread(struct sp_markdown_reader *r, char *text)
 	t.start = fields[THREAD_NUMBERS + 1][0] ? fields[THREAD_NUMBERS + 1] : NULL;
 	sp_grow(&p->threads, &r->thread_capacity, p->thread_count + 1, sizeof(*p->threads));
 	p->threads[p->thread_count++] = t;
+	return true;
+}
+
+bool sp_read_process(struct sp_markdown_reader *r, char *text)
+{
+	struct sp_profile *p = r->profile;
+	char *fields[SP_READER_FIELDS], **texts = fields + PROCESS_NUMBERS;
+	uint64_t n[PROCESS_NUMBERS];
+
+	if (sp_reader_split(text, fields) != PROCESS_NUMBERS + PROCESS_TEXTS ||
+		!sp_reader_numbers(fields, PROCESS_NUMBERS, n) || n[0] > INT64_MAX || n[1] > INT64_MAX ||
+		n[8] > INT32_MAX || n[9] > INT32_MAX || n[10] > 1)
+		return sp_reader_fail(r, "a row of All processes is damaged");
+	for (size_t i = 0; i < PROCESS_TEXTS; i++)
+		sp_unescape(texts[i]);
+	sp_grow(&p->processes, &p->process_capacity, p->process_count + 1, sizeof(*p->processes));
+	p->processes[p->process_count++] = (struct sp_member){.start_ns = n[0],
+		.wall_ns = n[1],
+		.cpu_user_ns = n[2],
+		.cpu_sys_ns = n[3],
+		.samples = n[4],
+		.max_rss_bytes = n[5],
+		.peak_bytes = n[6],
+		.alloc_bytes = n[7],
+		.pid = (int)n[8],
+		.ppid = (int)n[9],
+		.root = n[10],
+		.program = texts[0],
+		.exit = texts[1],
+		.tree = texts[2],
+		.profile = texts[3],
+		.command = texts[4]};
 	return true;
 }

@@ -8,8 +8,11 @@
 #define ALLOCATOR_SILENT "the allocator has no such figure, or could not be asked safely"
 #define NO_STACKS "the profile was written before profiles had stacks"
 #define NO_SLICES \
-	"the run was too short for a point of the timeline, or the profile was written before there was this table"
+	"the run was too short for a point of the timeline, or it is a sum of profiles, or the profile was written " \
+	"before there was this table"
 #define NO_ERRORS "heap sampling was off, or the profile was written before totals had errors"
+#define ONE_PROCESS "the profile is of one process"
+#define NOT_ONE_RUN ONE_PROCESS ", or of processes of several runs"
 #define NO_LINES "no sample hit code whose lines are known, or source_lines is off"
 
 const struct sp_schema_key sp_schema_keys[] = {
@@ -20,6 +23,7 @@ const struct sp_schema_key sp_schema_keys[] = {
 	{"ppid", SP_KEY_COUNT, SP_ALWAYS, NULL},
 	{"tree", SP_KEY_TEXT, SP_OPTIONAL, UNKNOWN_TO_AGENT},
 	{"tree_role", SP_KEY_ROLE, SP_ALWAYS, NULL},
+	{"merged_profiles", SP_KEY_COUNT, SP_OPTIONAL, ONE_PROCESS},
 	{"exit", SP_KEY_EXIT, SP_ALWAYS, NULL},
 	{"started", SP_KEY_TIME, SP_ALWAYS, NULL},
 	{"wall_seconds", SP_KEY_DECIMAL, SP_ALWAYS, NULL},
@@ -75,6 +79,9 @@ const struct sp_schema_key sp_schema_keys[] = {
 
 const struct sp_schema_section sp_schema_sections[] = {
 	{"## Find things", SP_ALWAYS, NULL, NULL},
+	{"# Processes", SP_OPTIONAL, "| CPU% | CPU | Wall | Peak heap bytes | Program | What |", ONE_PROCESS},
+	{"## Programs", SP_OPTIONAL, "| CPU% | CPU | Processes | Program |", ONE_PROCESS},
+	{"## Critical Path", SP_OPTIONAL, "| At | Took | % | Program | What |", NOT_ONE_RUN},
 	{"# CPU Profile", SP_WITH_CPU, "| Duration | Samples | Interval | Functions |", NULL},
 	{"## Hot Functions (Self Time)", SP_WITH_CPU,
 		"| Self% | Self | Total% | Total | Function | Location | ± | Module |", NULL},
@@ -100,6 +107,7 @@ const struct sp_schema_section sp_schema_sections[] = {
 	{"## All files (", SP_OPTIONAL, NULL, "CPU time was not sampled"},
 	{"## All modules (", SP_OPTIONAL, NULL, "CPU time was not sampled"},
 	{"## All threads (", SP_OPTIONAL, NULL, "the profile was written before there was this table"},
+	{"## All processes (", SP_OPTIONAL, NULL, ONE_PROCESS},
 	{"## All heap sites (", SP_WITH_HEAP, NULL, NULL},
 	{"## All mappings (", SP_OPTIONAL, NULL, NO_STACKS},
 	{"## All frames (", SP_OPTIONAL, NULL, NO_STACKS},
@@ -120,6 +128,11 @@ const struct sp_schema_table sp_schema_tables[] = {
 	{"## All files (", "self_ns self_samples self_error_ns file ", SP_TABLE_OTHER},
 	{"## All modules (", "self_ns self_samples self_error_ns module ", SP_TABLE_OTHER},
 	{"## All threads (", "cpu_user_ns cpu_sys_ns sampled_user_ns sampled_sys_ns samples tid merged name start ",
+		SP_TABLE_OTHER},
+	{"## All processes (",
+		"started_ns wall_ns cpu_user_ns cpu_sys_ns samples max_rss_bytes peak_bytes alloc_bytes pid ppid root "
+		"program "
+		"exit tree profile command ",
 		SP_TABLE_OTHER},
 	{"## All heap sites (",
 		"alloc_bytes alloc_count inuse_bytes inuse_count peak_bytes peak_count short_bytes short_count "

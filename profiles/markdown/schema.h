@@ -51,9 +51,9 @@ struct sp_schema_table {
 	enum sp_table_kind kind;
 };
 
-#define SP_SCHEMA_KEYS 55u
-#define SP_SCHEMA_SECTIONS 33u
-#define SP_SCHEMA_TABLES 13u
+#define SP_SCHEMA_KEYS 56u
+#define SP_SCHEMA_SECTIONS 37u
+#define SP_SCHEMA_TABLES 14u
 extern const struct sp_schema_key sp_schema_keys[SP_SCHEMA_KEYS];
 extern const struct sp_schema_section sp_schema_sections[SP_SCHEMA_SECTIONS];
 extern const struct sp_schema_table sp_schema_tables[SP_SCHEMA_TABLES];

@@ -300,7 +300,8 @@ void sp_write_stacks(struct sp_buffer *out, const struct sp_profile *profile)
 			s.heap_count);
 		memset(s.rows, 0xff, profile->path_count * sizeof(*s.rows));
 		write_rows(out, &s, has_heap, SP_WEIGHT_ALLOC_BYTES, SP_WEIGHTS);
-		write_heap_details(out, &s);
+		if (!profile->process_count) /* of stacks whose sites are looked for again: not of a sum's */
+			write_heap_details(out, &s);
 	}
 	free(s.rows);
 	free(s.order);

@@ -116,6 +116,10 @@ void sp_write_threads(struct sp_writer *w)
 	size_t count, shown;
 	uint32_t *order;
 
+	if (p->process_count) {
+		sp_write_merged_threads(w);
+		return;
+	}
 	if (sp_put_written(w, "## Threads", "#"))
 		return;
 	order = sp_rank(p->thread_count, &count, rank_thread, p);

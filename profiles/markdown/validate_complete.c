@@ -38,7 +38,7 @@ static bool ends_with(const char *text, size_t length, const char *end)
 static bool is_number_column(const char *name, size_t length)
 {
 	static const char *const ends[] = {
-		"_ns", "_bytes", "_count", "samples", "_variance", "line", "tid", "merged", "slice"};
+		"_ns", "_bytes", "_count", "samples", "_variance", "line", "tid", "pid", "merged", "slice"};
 
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
 		if (ends_with(name, length, ends[i]))

@@ -34,18 +34,28 @@ static bool is_decimal(const char *value)
 	return whole && (!point || part) && !*rest;
 }
 
-/* "2024-05-06T07:08:09+02:00" */
-static bool is_time(const char *value)
+static bool has_shape(const char *value, const char *shape, size_t length)
 {
-	static const char shape[] = "0000-00-00T00:00:00+00:00";
-
-	for (size_t i = 0; i < sizeof(shape); i++) {
+	for (size_t i = 0; i < length; i++) {
 		bool sign = shape[i] == '+' && value[i] == '-';
 
 		if (shape[i] == '0' ? !isdigit((unsigned char)value[i]) : value[i] != shape[i] && !sign)
 			return false;
 	}
 	return true;
+}
+
+/* "2024-05-06T07:08:09.123+02:00"; of older profiles without the part of a second. */
+static bool is_time(const char *value)
+{
+	static const char shape[] = "0000-00-00T00:00:00", zone[] = "+00:00";
+	const char *rest = value + sizeof(shape) - 1;
+
+	if (!has_shape(value, shape, sizeof(shape) - 1))
+		return false;
+	if (*rest == '.')
+		rest += 1 + (rest[1] ? strspn(rest + 1, "0123456789") : 0);
+	return has_shape(rest, zone, sizeof(zone)) && rest[-1] != '.';
 }
 
 static bool is_exit(const char *value)

@@ -90,7 +90,10 @@ static const struct sp_function *write_cpu(struct sp_writer *w)
 	const struct sp_function *first;
 	uint64_t used = p->cpu_user_ns + p->cpu_sys_ns;
 
-	sp_buffer_puts(&w->out, "The process used ");
+	if (p->process_count)
+		sp_buffer_printf(&w->out, "%zu processes used ", p->process_count);
+	else
+		sp_buffer_puts(&w->out, "The process used ");
 	sp_put_duration(&w->out, used);
 	sp_buffer_puts(&w->out, " of CPU (");
 	sp_put_duration(&w->out, p->cpu_user_ns);
@@ -180,8 +183,13 @@ void sp_write_verdict(struct sp_writer *w)
 	sp_buffer_puts(&w->out, "):** ");
 	if (w->profile->cpu_on)
 		first = write_cpu(w);
-	if (w->profile->heap_on)
+	if (w->profile->heap_on && w->profile->process_count)
+		sp_write_merged_memory(w);
+	else if (w->profile->heap_on)
 		write_memory(w);
-	sp_write_next(w, first);
+	if (w->profile->process_count)
+		sp_write_merged_next(w);
+	else
+		sp_write_next(w, first);
 	sp_buffer_puts(&w->out, "\n\n");
 }

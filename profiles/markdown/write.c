@@ -146,6 +146,7 @@ static void write_top(struct sp_writer *w)
 	sp_write_front_matter(w);
 	sp_write_verdict(w);
 	write_find(w);
+	sp_write_processes(w);
 	if (p->cpu_on) {
 		sp_write_cpu(w);
 		sp_write_call_tree(w);

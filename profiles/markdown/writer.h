@@ -78,6 +78,13 @@ void sp_write_quality(struct sp_writer *w);
 void sp_write_cost(struct sp_writer *w);              /* lines of Data Quality: clocks, intervals, own cost */
 void sp_write_unsampled_threads(struct sp_writer *w); /* lines of Data Quality */
 void sp_write_settings(struct sp_writer *w);
+/* Of a merged profile: `# Processes` and what it has in place of others' sections and sentences. */
+void sp_write_processes(struct sp_writer *w);
+void sp_write_merged_threads(struct sp_writer *w);
+void sp_write_merged_memory(struct sp_writer *w);
+void sp_write_merged_next(struct sp_writer *w);
+void sp_write_merged_quality(struct sp_writer *w);
+void sp_write_all_processes(struct sp_buffer *out, const struct sp_profile *profile);
 /* The tables All mappings, All frames, All CPU stacks and All heap stacks. */
 void sp_write_stacks(struct sp_buffer *out, const struct sp_profile *profile);
 void sp_write_complete(const struct sp_writer *w, struct sp_buffer *out);

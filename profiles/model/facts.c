@@ -1,6 +1,7 @@
 /* Collecting the front matter; docs/PROFILE.md explains every key. */
 #include "profiles/model/facts.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -95,7 +96,8 @@ static void add_process(struct sp_profile *p)
 	sp_facts_started(h, started, sizeof(started), "%Y-%m-%dT%H:%M:%S%z");
 	n = strlen(started);
 	if (n > 5) /* RFC 3339 wants the colon strftime leaves out */
-		sp_profile_add_fact(p, "started", "%.*s:%s", (int)n - 2, started, started + n - 2);
+		sp_profile_add_fact(p, "started", "%.*s.%03u%.3s:%s", (int)n - 5, started,
+			(unsigned)(h->start_realtime_ns / 1000000 % 1000), started + n - 5, started + n - 2);
 	add_text(p, "environment", sp_snapshot_text(p->snapshot, h->text.environment));
 	add_text(p, "environment_reason", sp_snapshot_text(p->snapshot, h->text.environment_reason));
 }
@@ -221,6 +223,29 @@ static void add_overhead(struct sp_profile *p)
 	if (p->heap_on)
 		sp_profile_add_fact(p, "overhead_heap_percent", "%.1f", sp_cost_percent(p, cost.heap_ns));
 	sp_profile_add_fact(p, "overhead_hooks_percent", "%.2f", sp_cost_percent(p, cost.hooks_ns));
+}
+
+uint64_t sp_facts_start_ns(const struct sp_profile *profile)
+{
+	const char *text = sp_profile_fact(profile, "started"), *rest;
+	double part = 0;
+	struct tm tm = {0};
+	char *end;
+	time_t seconds;
+
+	rest = text ? strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
+	if (rest && *rest == '.') {
+		part = strtod(rest, &end);
+		rest = end;
+	}
+	rest = rest ? strptime(rest, "%z", &tm) : NULL;
+	if (!rest)
+		return 0;
+	seconds = -tm.tm_gmtoff; /* which timegm clears */
+	seconds += timegm(&tm);
+	if (seconds <= 0 || seconds >= INT64_MAX / 1000000000 || !(part >= 0 && part < 1))
+		return 0;
+	return (uint64_t)seconds * 1000000000u + (uint64_t)(part * 1e3 + 0.5) * 1000000u;
 }
 
 void sp_facts_collect(struct sp_profile *profile)

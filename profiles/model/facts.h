@@ -9,6 +9,9 @@
 /* Fills profile->facts. What was not collected is absent. */
 void sp_facts_collect(struct sp_profile *profile);
 
+/* The fact `started` in nanoseconds since 1970; 0 when there is none, or it is no time. */
+uint64_t sp_facts_start_ns(const struct sp_profile *profile);
+
 /* The start of the run as local time, strftime format. */
 void sp_facts_started(const struct sp_spool_header *header, char *out, size_t size, const char *format);
 

@@ -99,6 +99,8 @@ uint64_t sp_heap_leaked(const struct sp_heap_site *site)
 	uint64_t bytes = 0;
 	uint32_t earlier = 0, later = 0;
 
+	if (site->leaked_bytes)
+		return site->leaked_bytes;
 	for (unsigned i = 0; i < SP_RUN_PARTS - 1; i++) {
 		bytes += b->bytes[i];
 		earlier += i >= 1 && i < SP_RUN_PARTS / 2 ? b->samples[i] : 0;

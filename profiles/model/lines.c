@@ -120,7 +120,7 @@ struct sp_file_sum *sp_files_add_up(const struct sp_profile *profile, size_t *co
 		sums[id].self_ns += line->self_user_ns + line->self_sys_ns;
 		sums[id].samples += line->self_samples;
 	}
-	if (profile->snapshot && *count)
+	if (profile->snapshot && !profile->process_count && *count)
 		add_file_errors(profile, &names, sums, *count);
 	else if (*count)
 		take_file_errors(profile, &names, sums, *count);

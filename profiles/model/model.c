@@ -206,6 +206,7 @@ void sp_profile_free(struct sp_profile *profile)
 	free(profile->in_time);
 	free(profile->lines);
 	free(profile->threads);
+	free(profile->processes);
 	free(profile);
 }
 

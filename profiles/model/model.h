@@ -110,6 +110,7 @@ struct sp_heap_site {
 	unsigned line;
 	uint64_t alloc_bytes, alloc_count, inuse_bytes, inuse_count, peak_bytes, peak_count, short_bytes, short_count;
 	uint64_t temp_bytes, temp_count; /* freed by the thread's next call */
+	uint64_t leaked_bytes;           /* read from Markdown, which has no births; sp_heap_leaked */
 	uint64_t samples, inuse_samples;
 	double alloc_variance, inuse_variance; /* square bytes */
 	struct sp_births births;
@@ -141,6 +142,17 @@ struct sp_thread_info {
 	uint64_t cpu_user_ns, cpu_sys_ns;  /* measured */
 	uint32_t clocks, flags;            /* SP_THREAD_EVENT | …, SP_THREAD_FOUND | … */
 	uint64_t alloc_bytes, allocs, frees;
+};
+
+/* One of the processes that a merged profile is the sum of. Sizes and times are 0 where they are not known. */
+struct sp_member {
+	const char *program, *command, *tree, *exit;
+	const char *profile; /* base name of the file it was read from */
+	int pid, ppid;
+	bool root;
+	uint64_t start_ns; /* since 1970 */
+	uint64_t wall_ns, cpu_user_ns, cpu_sys_ns, samples;
+	uint64_t max_rss_bytes, peak_bytes, alloc_bytes;
 };
 
 struct sp_profile {
@@ -182,6 +194,10 @@ struct sp_profile {
 	struct sp_thread_info *threads;
 	size_t thread_count;
 	uint64_t threads_seen;
+	struct sp_member *processes; /* of a merged profile; else there are none */
+	size_t process_count, process_capacity;
+	size_t inputs_left_out;  /* of a merge: files that could not be read */
+	size_t stacks_shortened; /* of a merge: for want of room */
 
 	bool stack_copies;                            /* those that break off were copied */
 	bool source_lines, inlines, system_libraries; /* settings that shape the profile */
