@@ -15,6 +15,8 @@
 #define LIKELY_NUMBERS 64u
 #define LIKELY_CELL 7u
 
+#define NO_ROW UINT32_MAX
+
 /* The row of a frame in All frames, as it stands in a stack's row. */
 struct cell {
 	char text[15];
@@ -27,7 +29,7 @@ struct stacks {
 	struct cell *cells; /* by frame */
 	size_t frame_count, cpu_count, heap_count;
 	size_t node_count; /* frames in all their rows */
-	uint32_t *rows;    /* by path: its row in All CPU stacks */
+	uint32_t *rows;    /* by path: its row in All CPU stacks, or NO_ROW */
 };
 
 typedef bool wanted_fn(const struct sp_profile *profile, size_t path);
@@ -201,42 +203,51 @@ static void write_slices(struct sp_buffer *out, const struct sp_samples *samples
 	sp_buffer_puts(out, "```\n\n");
 }
 
-/* Paths of one stack are one row. */
+/* Paths of one stack are one row; those without time have none. */
 static void put_runs(struct sp_buffer *out, const struct stacks *s, const struct sp_sample_run *runs, size_t count)
 {
+	const char *between = "";
+
 	for (size_t k = 0, next; k < count; k = next) {
 		uint32_t stack = s->rows[runs[k].path], samples = 0;
 
 		for (next = k; next < count && s->rows[runs[next].path] == stack; next++)
 			samples += runs[next].count;
-		sp_buffer_printf(out, samples > 1 ? "%s%u*%u" : "%s%u", k ? " " : "", stack, samples);
+		if (stack == NO_ROW)
+			continue;
+		sp_buffer_printf(out, samples > 1 ? "%s%u*%u" : "%s%u", between, stack, samples);
+		between = " ";
 	}
 	sp_buffer_puts(out, "\n");
 }
 
-static void write_samples(struct sp_buffer *out, const struct stacks *s)
+static void write_rows_in_time(struct sp_buffer *out, const struct stacks *s, const struct sp_samples *samples)
 {
-	struct sp_samples samples = {0};
-
-	if (s->profile->in_time)
-		samples = *s->profile->in_time;
-	else if (s->profile->snapshot->timeline_count)
-		sp_samples_take(&samples, s->profile);
-	else
-		return;
-	write_slices(out, &samples);
-	if (s->profile->cpu_on)
-		sp_buffer_printf(out, "## All CPU samples (%zu)\n\n```tsv\nslice\ttid\tstacks\n", samples.row_count);
-	for (size_t i = 0; s->profile->cpu_on && i < samples.row_count; i++) {
-		const struct sp_sample_row *row = &samples.rows[i];
+	sp_buffer_printf(out, "## All CPU samples (%zu)\n\n```tsv\nslice\ttid\tstacks\n", samples->row_count);
+	for (size_t i = 0; i < samples->row_count; i++) {
+		const struct sp_sample_row *row = &samples->rows[i];
 
 		sp_buffer_printf(out, "%u\t%d\t", row->slice, row->tid);
-		put_runs(out, s, &samples.runs[row->first], row->count);
+		put_runs(out, s, samples->runs + row->first, row->count);
 	}
-	if (s->profile->cpu_on)
-		sp_buffer_puts(out, "```\n\n");
-	if (!s->profile->in_time)
-		sp_samples_free(&samples);
+	sp_buffer_puts(out, "```\n\n");
+}
+
+/* Those of a written profile are as they were read. */
+static void write_samples(struct sp_buffer *out, const struct stacks *s)
+{
+	const struct sp_profile *p = s->profile;
+	struct sp_samples taken = {0};
+	const struct sp_samples *samples = p->in_time ? p->in_time : &taken;
+
+	if (!p->in_time && p->snapshot && p->snapshot->timeline_count)
+		sp_samples_take(&taken, p);
+	if (samples->slice_count) {
+		write_slices(out, samples);
+		if (p->cpu_on)
+			write_rows_in_time(out, s, samples);
+	}
+	sp_samples_free(&taken);
 }
 
 static void put_births(struct sp_buffer *out, const struct sp_births *b)
@@ -260,7 +271,8 @@ static void write_heap_details(struct sp_buffer *out, const struct stacks *s)
 
 	for (size_t i = 0; i < s->heap_count; i++)
 		details[i].births.first_ns = UINT64_MAX;
-	sp_heap_details(s->profile, s->rows, details);
+	if (s->profile->snapshot)
+		sp_heap_details(s->profile, s->rows, details);
 	sp_buffer_printf(out,
 		"## All heap details (%zu)\n\n```tsv\nshort_bytes\tshort_count\ttemp_bytes\ttemp_count\tinuse_samples\t"
 		"alloc_variance\tinuse_variance\tfirst_ns\tbirths\n",
@@ -283,6 +295,7 @@ void sp_write_stacks(struct sp_buffer *out, const struct sp_profile *profile)
 	struct stacks s = {.profile = profile};
 
 	s.rows = sp_alloc(profile->path_count, sizeof(*s.rows));
+	memset(s.rows, 0xff, profile->path_count * sizeof(*s.rows));
 	order_frames(&s);
 	sp_buffer_room(out, (s.cpu_count + s.heap_count) * LIKELY_NUMBERS + s.node_count * LIKELY_CELL);
 	write_modules(out, &s);

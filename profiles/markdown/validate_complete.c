@@ -158,6 +158,8 @@ static void check_samples(struct sp_validation *v, size_t line, const struct fie
 
 	if (strtoull(fields[0].text, NULL, 10) >= v->slice_count)
 		sp_violation_add(v, line, "the slice is not in All slices");
+	if (strtoull(fields[1].text, NULL, 10) > INT32_MAX)
+		sp_violation_add(v, line, "no thread has such a number");
 	while (!why && at < end) {
 		why = sp_sample_run_parse(&at, end, &run);
 		if (!why && run.path >= v->cpu_stack_count)
@@ -180,6 +182,8 @@ static void check_stacks(struct sp_validation *v, size_t line, struct table *t, 
 	if (t->schema->kind == SP_TABLE_SAMPLES)
 		check_samples(v, line, fields);
 	v->slice_count += t->schema->kind == SP_TABLE_SLICES;
+	if (v->slice_count > SP_SAMPLE_SLICES)
+		sp_violation_add(v, line, "more slices than any profile has");
 	if (t->schema->kind != SP_TABLE_STACKS)
 		return;
 	v->cpu_stack_count += strncmp(t->schema->columns, "user_ns", 7) == 0;

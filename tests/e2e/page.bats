@@ -90,7 +90,7 @@ assert "early_work" in order and "late_work" in order and order == sorted(order)
 @test "damaged tables of samples are refused, with the line" {
 	make_page
 	row=$(($(grep -n '^## All CPU samples' "$PROFILE" | cut -d: -f1) + 4))
-	for damage in 's/^[0-9]*/500/' 's/[0-9]*$/999999/' 's/[0-9]*$/1*0/' 's/\t[0-9]*\t/\t-1\t/' 's/$/ x/'; do
+	for damage in 's/^[0-9]*/500/' 's/[0-9*]*$/999999/' 's/[0-9*]*$/1*0/' 's/\t[0-9]*\t/\t-1\t/' 's/$/ x/'; do
 		sed "$row$damage" "$PROFILE" >bad
 		status_of 2 "$SMARTPROF" report --format html bad >shown 2>err
 		grep -q "line $row: " err

@@ -10,6 +10,7 @@
 #include "profiles/export/export.h"
 #include "profiles/markdown/markdown.h"
 #include "profiles/markdown/validate.h"
+#include "profiles/markdown/writer.h"
 #include "profiles/model/order.h"
 
 static void require(int condition, const char *what)
@@ -41,10 +42,15 @@ static void check_again(struct sp_profile *profile)
 	free(writer.sums.files);
 }
 
+static void export_speedscope(struct sp_buffer *out, const struct sp_profile *profile, enum sp_export_view view)
+{
+	sp_export_speedscope(out, profile, view, view == SP_VIEW_CPU);
+}
+
 static void export_all(struct sp_profile *profile)
 {
 	static void (*const writers[])(struct sp_buffer *, const struct sp_profile *, enum sp_export_view) = {
-		sp_export_folded, sp_export_speedscope, sp_export_pprof, sp_export_gperftools};
+		sp_export_folded, export_speedscope, sp_export_pprof, sp_export_gperftools};
 	struct sp_buffer out = {0};
 
 	if (sp_export_prepare(profile, NULL))
