@@ -308,7 +308,10 @@ struct sp_spool_header {
 	uint32_t left;          /* atomic: 1 complete, and left to the renderer of the tree, while the process may
 	                         * still be there for a moment */
 	uint64_t broken;        /* atomic: CPU samples whose walk broke off */
-	uint64_t reserved[4];
+	uint64_t snapshot_ns;      /* since start: a copy that the command made then; 0: the process's own spool */
+	uint32_t snapshot_running; /* then: the process was there */
+	uint32_t snapshot_damaged; /* then: records that were left out because they failed a check */
+	uint64_t reserved[2];
 	struct sp_section_entry sections[SP_SECTIONS];
 };
 

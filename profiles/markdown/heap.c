@@ -231,7 +231,7 @@ static void write_allocator(struct sp_writer *w)
 		write_allocator_row(w, "Allocator: resident", a->resident_bytes);
 		write_allocator_row(w, "Allocator: retained", a->retained_bytes);
 	}
-	if (h->rss_bytes > h->heap.inuse_bytes)
+	if (h->rss_bytes > h->heap.inuse_bytes && !w->profile->is_window)
 		write_allocator_row(w, "RSS at end beyond what is in use", h->rss_bytes - h->heap.inuse_bytes);
 }
 
@@ -268,7 +268,7 @@ static void write_gap(struct sp_writer *w)
 	uint64_t held = a->resident_bytes ? a->resident_bytes : a->active_bytes;
 	uint64_t kept = (held < h->rss_bytes ? held : h->rss_bytes) - inuse; /* meaningless without a gap */
 
-	if (gap <= GAP_BYTES || gap <= h->rss_bytes / 100 * GAP_PERCENT)
+	if (w->profile->is_window || gap <= GAP_BYTES || gap <= h->rss_bytes / 100 * GAP_PERCENT)
 		return;
 	sp_put_size(&w->out, gap);
 	sp_buffer_printf(&w->out, " of the %.0f MiB resident at the end (%.0f %%) hold no allocation of the program",
@@ -297,14 +297,15 @@ static void write_summary(struct sp_writer *w)
 	if (sp_put_written(w, "# Heap Profile", "#"))
 		return;
 	sp_buffer_puts(&w->out, "# Heap Profile\n\n| | Bytes | Count |\n|:---|---:|---:|\n");
-	sp_buffer_printf(&w->out, "| In use at end | %llu | %llu |\n", (unsigned long long)h->heap.inuse_bytes,
+	sp_buffer_printf(&w->out, "| %s | %llu | %llu |\n",
+		p->is_window ? "Allocated in the window, in use at its end" : "In use at end", (unsigned long long)h->heap.inuse_bytes,
 		(unsigned long long)h->heap.inuse_count);
 	if (p->process_count)
 		sp_buffer_printf(&w->out,
 			"| In use at the peak of each process, added up | %llu | |\n"
 			"| At most, in processes alive together | %llu | |\n",
 			(unsigned long long)h->heap.peak_bytes, (unsigned long long)sp_processes_peak_together(p));
-	else
+	else if (!p->is_window)
 		sp_buffer_printf(&w->out, "| In use at peak (at %.2f s) | %llu | |\n",
 			(double)h->heap.peak_time_ns / 1e9, (unsigned long long)h->heap.peak_bytes);
 	sp_buffer_printf(&w->out, "| Allocated | %llu | %llu |\n| Frees | | %llu |\n",
@@ -320,11 +321,14 @@ static void write_summary(struct sp_writer *w)
 	write_allocator(w);
 	sp_buffer_puts(&w->out, "\nIn use (");
 	sp_put_heap_total(&w->out, p, h->heap.inuse_bytes, sp_heap_inuse_error(p));
-	sp_buffer_puts(&w->out, ") and at peak (");
-	sp_put_heap_total(&w->out, p, h->heap.peak_bytes, sp_heap_peak_error(p));
+	if (!p->is_window) {
+		sp_buffer_puts(&w->out, ") and at peak (");
+		sp_put_heap_total(&w->out, p, h->heap.peak_bytes, sp_heap_peak_error(p));
+	}
+	sp_buffer_printf(&w->out, ") %s;", p->is_window ? "is an estimate from samples" : "are estimates from samples");
 	sp_buffer_puts(&w->out,
-		") are estimates from samples; allocated bytes and the counts of allocations and frees are exact");
-	if (p->heap_allocations > p->heap_frees)
+		" allocated bytes and the counts of allocations and frees are exact");
+	if (p->heap_allocations > p->heap_frees && !p->is_window)
 		sp_buffer_printf(&w->out, ": by these %llu blocks were in use at the end",
 			(unsigned long long)(p->heap_allocations - p->heap_frees));
 	sp_buffer_puts(&w->out, ".\n\n");
@@ -362,8 +366,12 @@ void sp_write_heap(struct sp_writer *w)
 	if (!p->heap_on)
 		return;
 	write_summary(w);
+	if (p->is_window)
+		sp_write_growth(w);
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
-		if (tables[i].bytes == suspect_bytes && sp_heap_mostly_before(p))
+		if (p->is_window && tables[i].bytes == peak_bytes)
+			continue;
+		else if (tables[i].bytes == suspect_bytes && sp_heap_mostly_before(p))
 			write_no_suspects(w);
 		else
 			write_sites(w, &tables[i]);

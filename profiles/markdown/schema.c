@@ -13,6 +13,7 @@
 #define NO_ERRORS "heap sampling was off, or the profile was written before totals had errors"
 #define ONE_PROCESS "the profile is of one process"
 #define NOT_ONE_RUN ONE_PROCESS ", or of processes of several runs"
+#define NO_WINDOW "the profile is of the whole run, not of a window"
 #define NO_LINES "no sample hit code whose lines are known, or source_lines is off"
 
 const struct sp_schema_key sp_schema_keys[] = {
@@ -26,6 +27,7 @@ const struct sp_schema_key sp_schema_keys[] = {
 	{"merged_profiles", SP_KEY_COUNT, SP_OPTIONAL, ONE_PROCESS},
 	{"exit", SP_KEY_EXIT, SP_ALWAYS, NULL},
 	{"started", SP_KEY_TIME, SP_ALWAYS, NULL},
+	{"window_start_seconds", SP_KEY_DECIMAL, SP_OPTIONAL, NO_WINDOW},
 	{"wall_seconds", SP_KEY_DECIMAL, SP_ALWAYS, NULL},
 	{"environment", SP_KEY_TEXT, SP_ALWAYS, NULL},
 	{"environment_reason", SP_KEY_TEXT, SP_ALWAYS, NULL},
@@ -57,6 +59,8 @@ const struct sp_schema_key sp_schema_keys[] = {
 	{"heap_frees", SP_KEY_COUNT, SP_WITH_HEAP, NULL},
 	{"heap_inuse_bytes", SP_KEY_COUNT, SP_WITH_HEAP, NULL},
 	{"heap_inuse_error_bytes", SP_KEY_COUNT, SP_OPTIONAL, NO_ERRORS},
+	{"heap_growth_bytes", SP_KEY_SIGNED, SP_OPTIONAL, NO_WINDOW},
+	{"heap_growth_error_bytes", SP_KEY_COUNT, SP_OPTIONAL, NO_WINDOW},
 	{"heap_peak_bytes", SP_KEY_COUNT, SP_WITH_HEAP, NULL},
 	{"heap_peak_error_bytes", SP_KEY_COUNT, SP_OPTIONAL, NO_ERRORS},
 	{"heap_before_sampling_bytes", SP_KEY_COUNT, SP_OPTIONAL, "nothing was allocated before sampling began"},
@@ -92,6 +96,7 @@ const struct sp_schema_section sp_schema_sections[] = {
 	{"## Modules", SP_WITH_CPU, "| Self% | Self | Samples | Module | ± |", NULL},
 	{"## Files", SP_OPTIONAL, "| Self% | Self | ± | File |", NO_LINES},
 	{"# Heap Profile", SP_WITH_HEAP, "| | Bytes | Count |", NULL},
+	{"## Heap Growth", SP_OPTIONAL, "| Growth | ± | a minute | Count | Function | Location | Module |", NO_WINDOW},
 	{"## Heap Sites (In Use)", SP_OPTIONAL, SITE_COLUMNS, NO_SITE},
 	{"## Heap Sites (At Peak)", SP_OPTIONAL, SITE_COLUMNS, NO_SITE},
 	{"## Heap Sites (Allocated)", SP_OPTIONAL, SITE_COLUMNS, NO_SITE},

@@ -8,6 +8,7 @@ enum sp_when { SP_ALWAYS, SP_WITH_CPU, SP_WITH_HEAP, SP_OPTIONAL };
 enum sp_key_type {
 	SP_KEY_TEXT,
 	SP_KEY_COUNT,   /* whole number, not negative */
+	SP_KEY_SIGNED,  /* whole number */
 	SP_KEY_DECIMAL, /* number, not negative */
 	SP_KEY_EXIT,
 	SP_KEY_TIME, /* RFC 3339 */
@@ -51,8 +52,8 @@ struct sp_schema_table {
 	enum sp_table_kind kind;
 };
 
-#define SP_SCHEMA_KEYS 56u
-#define SP_SCHEMA_SECTIONS 37u
+#define SP_SCHEMA_KEYS 59u
+#define SP_SCHEMA_SECTIONS 38u
 #define SP_SCHEMA_TABLES 14u
 extern const struct sp_schema_key sp_schema_keys[SP_SCHEMA_KEYS];
 extern const struct sp_schema_section sp_schema_sections[SP_SCHEMA_SECTIONS];

@@ -77,6 +77,8 @@ const char *sp_value_fault(enum sp_key_type type, const char *value)
 		return *value ? NULL : "is empty";
 	case SP_KEY_COUNT:
 		return is_count(value) ? NULL : "is no whole number";
+	case SP_KEY_SIGNED:
+		return is_count(value + (*value == '-')) ? NULL : "is no whole number";
 	case SP_KEY_DECIMAL:
 		return is_decimal(value) ? NULL : "is no number";
 	case SP_KEY_EXIT:

@@ -154,6 +154,10 @@ static void write_memory(struct sp_writer *w)
 	const struct sp_profile *p = w->profile;
 	const struct sp_heap_totals *heap = &p->snapshot->header.heap;
 
+	if (p->is_window) {
+		sp_write_growth_verdict(w);
+		return;
+	}
 	if (sp_heap_mostly_before(p)) {
 		sp_buffer_puts(&w->out, "Of ");
 		sp_put_size(&w->out, p->heap_allocated_bytes);

@@ -72,6 +72,8 @@ void sp_write_threads(struct sp_writer *w);
 void sp_write_modules(struct sp_writer *w);
 void sp_write_files(struct sp_writer *w);
 void sp_write_heap(struct sp_writer *w);
+void sp_write_growth(struct sp_writer *w); /* of a window */
+void sp_write_growth_verdict(struct sp_writer *w);
 void sp_write_heap_tree(struct sp_writer *w);
 void sp_write_timeline(struct sp_writer *w);
 void sp_write_quality(struct sp_writer *w);

@@ -125,6 +125,8 @@ static void add_machine(struct sp_profile *p)
 
 static void add_usage(struct sp_profile *p)
 {
+	if (p->is_window)
+		sp_profile_add_fact(p, "window_start_seconds", "%.3f", (double)p->snapshot->window_ns / 1e9);
 	sp_profile_add_fact(p, "wall_seconds", "%.3f", (double)p->wall_ns / 1e9);
 	sp_profile_add_fact(p, "cpu_user_seconds", "%.3f", (double)p->cpu_user_ns / 1e9);
 	sp_profile_add_fact(p, "cpu_system_seconds", "%.3f", (double)p->cpu_sys_ns / 1e9);
@@ -202,6 +204,10 @@ static void add_heap(struct sp_profile *p)
 	sp_profile_add_fact(p, "heap_frees", "%llu", (unsigned long long)p->heap_frees);
 	sp_profile_add_fact(p, "heap_inuse_bytes", "%llu", (unsigned long long)heap->inuse_bytes);
 	sp_profile_add_fact(p, "heap_inuse_error_bytes", "%.0f", sp_heap_inuse_error(p));
+	if (p->is_window) {
+		sp_profile_add_fact(p, "heap_growth_bytes", "%lld", (long long)p->growth_bytes);
+		sp_profile_add_fact(p, "heap_growth_error_bytes", "%.0f", sp_heap_growth_error(p));
+	}
 	sp_profile_add_fact(p, "heap_peak_bytes", "%llu", (unsigned long long)heap->peak_bytes);
 	sp_profile_add_fact(p, "heap_peak_error_bytes", "%.0f", sp_heap_peak_error(p));
 	add_bytes(p, "heap_before_sampling_bytes", heap->before_bytes);

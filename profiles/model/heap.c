@@ -7,6 +7,7 @@
 
 #include "profiles/model/build.h"
 #include "profiles/model/model.h"
+#include "profiles/spool/window.h"
 
 static struct sp_heap_site *site_of(struct sp_profile *p, uint32_t frame, struct sp_map *index)
 {
@@ -66,6 +67,19 @@ static void add_site(struct sp_heap_site *out, const struct sp_site *in, uint64_
 	out->inuse_variance += variance_bytes2(in->variance_inuse);
 }
 
+static void add_growth(struct sp_profile *p, struct sp_heap_site *out, const struct sp_growth *growth)
+{
+	double variance = growth->variance * SP_VARIANCE_UNIT;
+
+	out->growth_bytes += growth->bytes;
+	out->growth_count += growth->count;
+	out->growth_variance += variance;
+	out->growth_samples += growth->samples;
+	p->growth_bytes += growth->bytes;
+	p->growth_count += growth->count;
+	p->growth_variance += variance;
+}
+
 static void add_to_path(struct sp_path *path, const struct sp_heap_site *s)
 {
 	path->alloc_bytes += s->alloc_bytes;
@@ -110,9 +124,11 @@ uint64_t sp_heap_leaked(const struct sp_heap_site *site)
 }
 
 /* Record 0 collects what found the table full and is never marked ready. */
-static bool is_counted(const struct sp_site *site, size_t index)
+static bool is_counted(const struct sp_snapshot *s, size_t site)
 {
-	return (!index || site->ready) && site->alloc_bytes;
+	bool grew = s->growth && s->growth[site].bytes;
+
+	return (!site || s->sites[site].ready) && (s->sites[site].alloc_bytes || grew);
 }
 
 void sp_heap_details(const struct sp_profile *profile, const uint32_t *row_of, struct sp_heap_site *details)
@@ -123,14 +139,14 @@ void sp_heap_details(const struct sp_profile *profile, const uint32_t *row_of, s
 		const struct sp_site *in = &s->sites[i];
 		uint32_t stack = i ? in->stack : 0;
 
-		if (is_counted(in, i) && stack < profile->path_count && row_of[stack] != UINT32_MAX)
+		if (is_counted(s, i) && stack < profile->path_count && row_of[stack] != UINT32_MAX)
 			add_site(&details[row_of[stack]], in, s->header.heap.peak_seq);
 	}
 	for (size_t i = 0; i < s->live_count; i++) {
 		const struct sp_site *in = &s->sites[s->live[i].site];
 		uint32_t stack = s->live[i].site ? in->stack : 0;
 
-		if (is_counted(in, s->live[i].site) && stack < profile->path_count && row_of[stack] != UINT32_MAX)
+		if (is_counted(s, s->live[i].site) && stack < profile->path_count && row_of[stack] != UINT32_MAX)
 			add_birth(&details[row_of[stack]].births, &s->live[i], &s->header, profile->wall_ns);
 	}
 }
@@ -146,11 +162,13 @@ void sp_heap_add_up(struct sp_profile *profile, const uint32_t *site_frame)
 		uint32_t stack = i ? in->stack : 0;
 		struct sp_heap_site *row, alone = {0};
 
-		if (!is_counted(in, i) || stack >= profile->path_count)
+		if (!is_counted(s, i) || stack >= profile->path_count)
 			continue;
 		row = site_of(profile, site_frame[stack], &index);
 		rows[i] = 1 + (uint32_t)(row - profile->sites);
 		add_site(row, in, s->header.heap.peak_seq);
+		if (s->growth)
+			add_growth(profile, row, &s->growth[i]);
 		add_site(&alone, in, s->header.heap.peak_seq);
 		add_to_path(&profile->paths[stack], &alone);
 	}

@@ -25,6 +25,9 @@ bool sp_heap_is_rough(uint64_t bytes, double error_bytes, uint64_t samples);
 double sp_heap_inuse_error(const struct sp_profile *profile);
 double sp_heap_peak_error(const struct sp_profile *profile);
 
+/* Of a window: what all sites grew by. Where blocks come and go that no sample stands for, that is part of it. */
+double sp_heap_growth_error(const struct sp_profile *profile);
+
 /* What a site may have leaked: bytes that are alive and older than the last tenth of the run, where such
  * bytes were left behind in the first half of the older time as in the second, and not only at the
  * start; else 0. A cache that grows to the end looks the same. */

@@ -47,6 +47,13 @@ double sp_heap_peak_error(const struct sp_profile *profile)
 	return profile->heap_peak_error > 0 ? profile->heap_peak_error : sp_heap_total_error(profile, sp_peak_variance);
 }
 
+double sp_heap_growth_error(const struct sp_profile *p)
+{
+	double unseen = p->heap_allocations || p->heap_frees ? (double)p->snapshot->header.heap.interval_bytes : 0;
+
+	return 1.96 * sqrt(p->growth_variance + unseen * unseen);
+}
+
 bool sp_heap_is_rough(uint64_t bytes, double error_bytes, uint64_t samples)
 {
 	bool few = samples < SAMPLES_FOR_ERROR && error_bytes > (double)bytes / 10;

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "profiles/model/build.h"
 #include "profiles/model/order.h"
@@ -71,22 +70,14 @@ static bool setting_is_on(const struct sp_snapshot *snapshot, const char *name, 
 	return value ? strncmp(value, "on\t", 3) == 0 : otherwise;
 }
 
-/* An idle process leaves no events behind, so while it runs the present is its end. The spool's
- * start may come from another boot or be damaged: never earlier than the last event. */
 static void load_times(struct sp_profile *profile)
 {
 	const struct sp_spool_header *h = &profile->snapshot->header;
-	struct timespec ts;
-	uint64_t now_ns;
 
 	profile->running = h->state == SP_STATE_RUNNING && profile->snapshot->running;
 	profile->end_unknown = h->state == SP_STATE_RUNNING && !profile->running && !h->end_ns;
-	profile->wall_ns = h->end_ns ? h->end_ns : h->now_ns;
-	if (!profile->running || clock_gettime(CLOCK_MONOTONIC, &ts) < 0)
-		return;
-	now_ns = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-	if (now_ns > h->start_monotonic_ns && now_ns - h->start_monotonic_ns > h->now_ns)
-		profile->wall_ns = now_ns - h->start_monotonic_ns;
+	profile->wall_ns = profile->snapshot->taken_ns;
+	profile->is_window = profile->snapshot->growth != NULL;
 }
 
 static void load_process(struct sp_profile *profile)

@@ -113,6 +113,9 @@ struct sp_heap_site {
 	uint64_t leaked_bytes;           /* read from Markdown, which has no births; sp_heap_leaked */
 	uint64_t samples, inuse_samples;
 	double alloc_variance, inuse_variance; /* square bytes */
+	int64_t growth_bytes, growth_count;    /* of a window: what is in use more at its end than at its beginning */
+	double growth_variance;                /* square bytes */
+	uint64_t growth_samples;
 	struct sp_births births;
 };
 
@@ -214,6 +217,9 @@ struct sp_profile {
 	double unnamed_frames, all_frames;                     /* weighted by time */
 	bool cpu_on, heap_on;
 	uint64_t heap_allocated_bytes, heap_allocations, heap_frees, heap_reallocs; /* exact */
+	bool is_window;         /* what was between two snapshots (profiles/spool/window.h); then: */
+	double growth_variance; /* of what all sites grew by, square bytes */
+	int64_t growth_bytes, growth_count;
 	double heap_inuse_error, heap_peak_error; /* 95 % half-widths of the totals, bytes; 0 none or unknown */
 };
 

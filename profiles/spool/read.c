@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "profiles/spool/find.h"
@@ -267,6 +268,24 @@ static void check_threads(struct sp_snapshot *s)
 		s->threads[i].name[sizeof(s->threads[i].name) - 1] = '\0';
 }
 
+/* An idle process leaves no events behind, so while it runs the present is its end. The spool's start may come from
+ * another boot or be damaged: never earlier than the last event. */
+static uint64_t time_of(const struct sp_snapshot *s)
+{
+	const struct sp_spool_header *h = &s->header;
+	uint64_t last_ns = h->end_ns ? h->end_ns : h->now_ns, now_ns;
+	struct timespec ts;
+
+	if (h->snapshot_ns)
+		return h->snapshot_ns;
+	if (h->state != SP_STATE_RUNNING || !s->running || clock_gettime(CLOCK_MONOTONIC, &ts) < 0)
+		return last_ns;
+	now_ns = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+	if (now_ns > h->start_monotonic_ns && now_ns - h->start_monotonic_ns > h->now_ns)
+		return now_ns - h->start_monotonic_ns;
+	return last_ns;
+}
+
 int sp_snapshot_peek(struct sp_snapshot *snapshot, int fd, const char **why)
 {
 	int err;
@@ -307,7 +326,9 @@ int sp_snapshot_read(struct sp_snapshot *snapshot, int fd, const char **why)
 		err = read_text(s, fd, why);
 	if (err)
 		return err;
-	s->running = sp_spool_is_live(fd, &s->header);
+	s->running = s->header.snapshot_ns ? s->header.snapshot_running : sp_spool_is_live(fd, &s->header);
+	s->damaged = s->header.snapshot_ns ? s->header.snapshot_damaged : 0;
+	s->taken_ns = time_of(s);
 	check_stacks(s);
 	check_sites(s);
 	check_log(s);
@@ -332,6 +353,7 @@ void sp_snapshot_free(struct sp_snapshot *snapshot)
 	free(snapshot->live);
 	free(snapshot->copies);
 	free(snapshot->copied);
+	free(snapshot->growth);
 	*snapshot = (struct sp_snapshot){0};
 }
 

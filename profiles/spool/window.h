@@ -1,0 +1,26 @@
+/* A window: what a process did between two snapshots of it. Counters of a spool only grow, so it is a difference.
+ *
+ * The result is a snapshot that renders as any other, of a run that began at the earlier one: CPU time, samples,
+ * allocations, threads, timeline and log are those of the window, and in use is what was allocated in it and is still
+ * there. What blocks of before were freed shows in `growth` alone, which adds up: from A to B and from B to C is from A
+ * to C. What only the process itself could have kept, the heap's peak within the window, is not known. */
+#ifndef SP_PROFILES_SPOOL_WINDOW_H
+#define SP_PROFILES_SPOOL_WINDOW_H
+
+#include "profiles/spool/read.h"
+
+/* What a heap site held more at the end than at the beginning. */
+struct sp_growth {
+	int64_t bytes, count; /* less than nothing: it shrank */
+	double variance;      /* of bytes, SP_VARIANCE_UNIT: of the blocks that are there at one end only */
+	uint64_t samples;     /* of those */
+};
+
+/* Makes `later` what happened since `earlier`. Returns 0, or a negative errno and a phrase in *why that goes on after
+ * the name of the later one; that is then as it was. */
+int sp_window_take(struct sp_snapshot *later, const struct sp_snapshot *earlier, const char **why);
+
+/* Whether both are of one run of one program: 0, or as above. */
+int sp_window_check(const struct sp_snapshot *later, const struct sp_snapshot *earlier, const char **why);
+
+#endif
