@@ -303,11 +303,11 @@ struct sp_spool_header {
 	struct sp_heap_totals heap;
 	uint64_t drops[SP_DROPS]; /* atomic, enum sp_drop */
 	struct sp_allocator_totals allocator;
-	uint64_t pid_namespace; /* inode number of the one in which `pid` counts; 0 unknown */
-	uint32_t locked;        /* the writer's lock works on this file system: without it the process is gone */
-	uint32_t left;          /* atomic: 1 complete, and left to the renderer of the tree, while the process may
+	uint64_t pid_namespace;    /* inode number of the one in which `pid` counts; 0 unknown */
+	uint32_t locked;           /* the writer's lock works on this file system: without it the process is gone */
+	uint32_t left;             /* atomic: 1 complete, and left to the renderer of the tree, while the process may
 	                         * still be there for a moment */
-	uint64_t broken;        /* atomic: CPU samples whose walk broke off */
+	uint64_t broken;           /* atomic: CPU samples whose walk broke off */
 	uint64_t snapshot_ns;      /* since start: a copy that the command made then; 0: the process's own spool */
 	uint32_t snapshot_running; /* then: the process was there */
 	uint32_t snapshot_damaged; /* then: records that were left out because they failed a check */

@@ -298,14 +298,20 @@ static void write_summary(struct sp_writer *w)
 		return;
 	sp_buffer_puts(&w->out, "# Heap Profile\n\n| | Bytes | Count |\n|:---|---:|---:|\n");
 	sp_buffer_printf(&w->out, "| %s | %llu | %llu |\n",
-		p->is_window ? "Allocated in the window, in use at its end" : "In use at end", (unsigned long long)h->heap.inuse_bytes,
-		(unsigned long long)h->heap.inuse_count);
+<<<<<<< HEAD
+		p->is_window ? "Allocated in the window, in use at its end" : "In use at end",
+		(unsigned long long)h->heap.inuse_bytes, (unsigned long long)h->heap.inuse_count);
 	if (p->process_count)
 		sp_buffer_printf(&w->out,
 			"| In use at the peak of each process, added up | %llu | |\n"
 			"| At most, in processes alive together | %llu | |\n",
 			(unsigned long long)h->heap.peak_bytes, (unsigned long long)sp_processes_peak_together(p));
 	else if (!p->is_window)
+=======
+		p->is_window ? "Allocated in the window, in use at its end" : "In use at end",
+		(unsigned long long)h->heap.inuse_bytes, (unsigned long long)h->heap.inuse_count);
+	if (!p->is_window)
+>>>>>>> 0f8fb58 (Windows: tested; documented in SPOOL.md and PROFILE.md)
 		sp_buffer_printf(&w->out, "| In use at peak (at %.2f s) | %llu | |\n",
 			(double)h->heap.peak_time_ns / 1e9, (unsigned long long)h->heap.peak_bytes);
 	sp_buffer_printf(&w->out, "| Allocated | %llu | %llu |\n| Frees | | %llu |\n",
@@ -326,8 +332,7 @@ static void write_summary(struct sp_writer *w)
 		sp_put_heap_total(&w->out, p, h->heap.peak_bytes, sp_heap_peak_error(p));
 	}
 	sp_buffer_printf(&w->out, ") %s;", p->is_window ? "is an estimate from samples" : "are estimates from samples");
-	sp_buffer_puts(&w->out,
-		" allocated bytes and the counts of allocations and frees are exact");
+	sp_buffer_puts(&w->out, " allocated bytes and the counts of allocations and frees are exact");
 	if (p->heap_allocations > p->heap_frees && !p->is_window)
 		sp_buffer_printf(&w->out, ": by these %llu blocks were in use at the end",
 			(unsigned long long)(p->heap_allocations - p->heap_frees));

@@ -44,9 +44,9 @@ struct sp_snapshot {
 	size_t copy_count;
 	uint64_t *copied; /* their words */
 	size_t copied_count;
-	bool running;             /* its process was still there when it was read */
-	uint64_t taken_ns;        /* since start: when it was read, or the process's end; of a copy, when that was made */
-	uint32_t damaged;         /* records that failed a check and were left out */
+	bool running;      /* its process was still there when it was read */
+	uint64_t taken_ns; /* since start: when it was read, or the process's end; of a copy, when that was made */
+	uint32_t damaged;  /* records that failed a check and were left out */
 	struct sp_growth *growth; /* of each site; NULL: no window (window.h) */
 	uint64_t window_ns;       /* of a window: when it began, since the process's start */
 };

@@ -324,7 +324,8 @@ int sp_window_check(const struct sp_snapshot *b, const struct sp_snapshot *a, co
 		return fail(why, -EINVAL, "is older than the snapshot");
 	for (size_t i = 0; i < a->stack_count; i++)
 		if (i >= b->stack_count || a->stacks[i].hash != b->stacks[i].hash)
-			return fail(why, -EINVAL, "has not the stacks that the snapshot has; one of the two is damaged");
+			return fail(why, -EINVAL,
+				"has not the stacks that the snapshot has; one of the two is damaged");
 	for (size_t i = 1; i < a->site_count; i++)
 		if (i >= b->site_count || (a->sites[i].ready && a->sites[i].stack != b->sites[i].stack))
 			return fail(why, -EINVAL, "has not the sites that the snapshot has; one of the two is damaged");
