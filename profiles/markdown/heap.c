@@ -298,7 +298,6 @@ static void write_summary(struct sp_writer *w)
 		return;
 	sp_buffer_puts(&w->out, "# Heap Profile\n\n| | Bytes | Count |\n|:---|---:|---:|\n");
 	sp_buffer_printf(&w->out, "| %s | %llu | %llu |\n",
-<<<<<<< HEAD
 		p->is_window ? "Allocated in the window, in use at its end" : "In use at end",
 		(unsigned long long)h->heap.inuse_bytes, (unsigned long long)h->heap.inuse_count);
 	if (p->process_count)
@@ -307,11 +306,6 @@ static void write_summary(struct sp_writer *w)
 			"| At most, in processes alive together | %llu | |\n",
 			(unsigned long long)h->heap.peak_bytes, (unsigned long long)sp_processes_peak_together(p));
 	else if (!p->is_window)
-=======
-		p->is_window ? "Allocated in the window, in use at its end" : "In use at end",
-		(unsigned long long)h->heap.inuse_bytes, (unsigned long long)h->heap.inuse_count);
-	if (!p->is_window)
->>>>>>> 0f8fb58 (Windows: tested; documented in SPOOL.md and PROFILE.md)
 		sp_buffer_printf(&w->out, "| In use at peak (at %.2f s) | %llu | |\n",
 			(double)h->heap.peak_time_ns / 1e9, (unsigned long long)h->heap.peak_bytes);
 	sp_buffer_printf(&w->out, "| Allocated | %llu | %llu |\n| Frees | | %llu |\n",
