@@ -148,10 +148,15 @@ static void end_process(enum sp_exit_kind kind, int value, const char *tree, uin
 	sp_park_end();
 }
 
+static uint32_t ending, ended; /* atomic; ending: tid of the thread that is at it */
+
+void sp_finish_forked(void)
+{
+	ending = ended = 0;
+}
+
 void sp_finish(enum sp_exit_kind kind, int value)
 {
-	static uint32_t ending, ended; /* atomic; ending: tid of the thread that is at it */
-	static int ending_pid;
 	int saved_errno = errno, i;
 	const char *tree;
 	uint32_t tid, none = 0;
@@ -164,10 +169,6 @@ void sp_finish(enum sp_exit_kind kind, int value)
 	if (sp_agent.sealed || sp_is_stale_child() ||
 		(!sp_tree_is_held() && sp_load(&sp_agent.state) < SP_AGENT_ACTIVE) || sp_is_vfork_child())
 		return;
-	if (sp_load(&ending_pid) != sp_agent.pid) {
-		ending = ended = 0; /* a forked child's own end */
-		sp_store(&ending_pid, sp_agent.pid);
-	}
 	mask = sp_block_signals();
 	tid = (uint32_t)sp_sys(SYS_gettid);
 	if (!__atomic_compare_exchange_n(&ending, &none, tid, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {

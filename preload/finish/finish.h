@@ -13,4 +13,7 @@ bool sp_is_worth_a_profile(void) SP_HIDDEN;
  * and waits for it a bounded time. Any context. */
 void sp_finish(enum sp_exit_kind kind, int value) SP_HIDDEN;
 
+/* In a forked child: its own end is to come. */
+void sp_finish_forked(void) SP_HIDDEN;
+
 #endif

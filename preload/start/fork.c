@@ -1,6 +1,7 @@
 /* Forks: a child starts again with a spool of its own. */
 #include "preload/start/fork.h"
 
+#include "preload/finish/finish.h"
 #include "preload/finish/tree.h"
 #include "preload/hooks/children.h"
 #include "preload/hooks/signals.h"
@@ -16,6 +17,8 @@
 #include "sampler/spool/write.h"
 #include "sampler/sys.h"
 #include "sampler/threads/thread.h"
+#include "sampler/upkeep/discovery.h"
+#include "sampler/upkeep/timeline.h"
 
 static void before_fork(void)
 {
@@ -30,9 +33,23 @@ static void after_fork_in_parent(void)
 		sp_clock_hold_process(false);
 }
 
+/* What each module knows of the parent: all that is not listed here is as true in a child. The governor's and calibrate's
+ * begin with every spool. */
+static void forget_parent(struct sp_thread *mine)
+{
+	sp_clock_forked();
+	sp_usage_forked();
+	sp_thread_forked(mine);
+	sp_live_forked();
+	sp_pre_activation_forked();
+	sp_timeline_forked();
+	sp_found_forked();
+	sp_tree_forked();
+	sp_finish_forked();
+}
+
 void sp_fork_child(void)
 {
-	struct sp_thread *mine = sp_tls.thread;
 	int state = sp_agent.state;
 
 	if (sp_agent.sealed)
@@ -44,12 +61,8 @@ void sp_fork_child(void)
 	sp_agent.pid = (int)sp_sys(SYS_getpid);
 	if (sp_agent.alive)
 		*sp_agent.alive = SP_ALIVE;
-	sp_tree_forked();
-	sp_live_reset();
-	sp_pre_activation_reset();
-	sp_usage_forked();
+	forget_parent(sp_tls.thread);
 	sp_process_start_time();
-	sp_thread_reset_after_fork(mine);
 	memset(&sp_tls.heap, 0, sizeof sp_tls.heap);
 	sp_tls.guard = 0;
 	sp_process.spool_path = NULL;

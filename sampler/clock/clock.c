@@ -29,7 +29,8 @@
 
 static uint32_t short_lived; /* atomic */
 static int start_timer = -1;
-static uint32_t stopped; /* atomic: no clock is to be armed */
+static uint32_t starts_later; /* atomic: sp_clock_start_later has been called */
+static uint32_t stopped;      /* atomic: no clock is to be armed */
 
 uint64_t sp_clock_tick_ns(void)
 {
@@ -88,9 +89,7 @@ int sp_clock_arm_start(uint64_t cpu_ns)
 
 void sp_clock_start_later(void)
 {
-	static int done_pid; /* atomic */
-
-	if (__atomic_exchange_n(&done_pid, sp_agent.pid, __ATOMIC_RELAXED) == sp_agent.pid)
+	if (__atomic_exchange_n(&starts_later, 1, __ATOMIC_RELAXED))
 		return;
 	arm_start(sp_clock_of_thread(sp_agent.pid), sp_agent.pid, START_LATER_NS);
 }
@@ -294,4 +293,10 @@ enum sp_signal_kind sp_clock_recognize(const struct sp_thread *t, const siginfo_
 		(!sp_agent.sealed && is_applications(info->si_fd)))
 		return SP_SIGNAL_FOREIGN;
 	return t && info->si_fd == t->event_fd ? SP_SIGNAL_EVENT : SP_SIGNAL_LATE;
+}
+
+void sp_clock_forked(void)
+{
+	starts_later = 0;
+	sp_clock_process_forked();
 }

@@ -95,6 +95,10 @@ void sp_clock_hold_process(bool hold) SP_HIDDEN;
  * sentinel or for those who rely on it. Any context. */
 void sp_clock_give_up_process(void) SP_HIDDEN;
 
+/* In a forked child: timers are its parent's. */
+void sp_clock_forked(void) SP_HIDDEN;
+void sp_clock_process_forked(void) SP_HIDDEN; /* of sp_clock_forked */
+
 /* Whether the signal of a process's timer goes to the running thread. */
 bool sp_clock_prefers_running_thread(void) SP_HIDDEN;
 

@@ -18,7 +18,7 @@
 #define SENTINEL_NS 100000000u
 
 static struct {
-	int pid; /* whose timer it is: a forked child has none */
+	bool made; /* in this process: a forked child has none */
 	int timer;
 	uint32_t users;       /* atomic: threads that rely on it */
 	uint64_t interval_ns; /* atomic: in force */
@@ -57,7 +57,7 @@ static int probe(void)
 
 	if (!sp_clock_prefers_running_thread())
 		return -ENOTSUP;
-	if (process.pid == sp_agent.pid)
+	if (process.made)
 		return 0;
 	err = sp_clock_create_timer(CLOCK_PROCESS_CPUTIME_ID, 0, SP_COOKIE_PROCESS, &process.timer);
 	if (err)
@@ -65,14 +65,14 @@ static int probe(void)
 	process.users = process.stopped = 0;
 	process.put_off_ns = 0;
 	process.interval_ns = 0;
-	process.pid = sp_agent.pid;
+	process.made = true;
 	return 0;
 }
 
 static int arm(struct sp_thread *t, uint64_t first_ns, uint64_t interval_ns)
 {
 	(void)t;
-	if (process.pid != sp_agent.pid || sp_load(&process.stopped) || sp_load(&process.given_up))
+	if (!process.made || sp_load(&process.stopped) || sp_load(&process.given_up))
 		return -ENOTSUP;
 	if (__atomic_fetch_add(&process.users, 1, __ATOMIC_ACQ_REL) != 0)
 		return 0;
@@ -83,7 +83,7 @@ static int arm(struct sp_thread *t, uint64_t first_ns, uint64_t interval_ns)
 static void disarm(struct sp_thread *t)
 {
 	(void)t;
-	if (process.pid == sp_agent.pid && __atomic_sub_fetch(&process.users, 1, __ATOMIC_ACQ_REL) == 0)
+	if (process.made && __atomic_sub_fetch(&process.users, 1, __ATOMIC_ACQ_REL) == 0)
 		sp_clock_set_timer(process.timer, 0, 0);
 }
 
@@ -98,7 +98,7 @@ static int set_interval(struct sp_thread *t, uint64_t interval_ns)
 
 void sp_clock_stop_process(void)
 {
-	if (process.pid == sp_agent.pid && !__atomic_exchange_n(&process.stopped, 1, __ATOMIC_RELAXED))
+	if (process.made && !__atomic_exchange_n(&process.stopped, 1, __ATOMIC_RELAXED))
 		sp_clock_set_timer(process.timer, 0, 0);
 }
 
@@ -107,8 +107,7 @@ void sp_clock_sentinel(uint64_t now)
 	uint32_t cores = sp_agent.spool->host_cores;
 	uint64_t put_off_ns = sp_load(&process.put_off_ns);
 
-	if (process.pid != sp_agent.pid || sp_load(&process.users) || sp_load(&process.stopped) ||
-		sp_load(&process.given_up))
+	if (!process.made || sp_load(&process.users) || sp_load(&process.stopped) || sp_load(&process.given_up))
 		return;
 	/* Often enough that it does not fire beside ticks, however many threads run. */
 	if (put_off_ns && now - put_off_ns < SENTINEL_NS / 4 / (cores ? cores : 1))
@@ -122,7 +121,7 @@ void sp_clock_hold_process(bool hold)
 {
 	uint64_t interval = sp_load(&process.interval_ns);
 
-	if (process.pid != sp_agent.pid || sp_load(&process.stopped) || sp_load(&process.given_up))
+	if (!process.made || sp_load(&process.stopped) || sp_load(&process.given_up))
 		return;
 	if (!sp_load(&process.users) || !interval)
 		interval = SENTINEL_NS;
@@ -133,6 +132,11 @@ void sp_clock_give_up_process(void)
 {
 	if (!__atomic_exchange_n(&process.given_up, 1, __ATOMIC_RELAXED))
 		sp_clock_stop_process();
+}
+
+void sp_clock_process_forked(void)
+{
+	process.made = false;
 }
 
 const struct sp_clock sp_clock_process = {"CPU timers", SP_THREAD_PROCESS, probe, arm, disarm, set_interval};

@@ -62,7 +62,7 @@ bool sp_live_holds(const void *p)
 	return start && (const char *)p >= start && (const char *)p < end;
 }
 
-void sp_live_reset(void)
+void sp_live_forked(void)
 {
 	live.ready = false;
 	sp_filter_reset();

@@ -24,7 +24,7 @@ int sp_live_init(void) SP_HIDDEN;
 bool sp_live_holds(const void *p) SP_HIDDEN;
 
 /* Nothing is alive, in a forked child. */
-void sp_live_reset(void) SP_HIDDEN;
+void sp_live_forked(void) SP_HIDDEN;
 
 /* Enters p, which must not be there. Returns 0, or -ENOSPC when there is no room (or p is no address an
  * allocator returns: below 2^47 and a multiple of 8). */

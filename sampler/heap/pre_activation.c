@@ -142,7 +142,7 @@ void sp_pre_activation_replay(void (*fn)(const struct sp_pre_activation_sample *
 	early.count = 0;
 }
 
-void sp_pre_activation_reset(void)
+void sp_pre_activation_forked(void)
 {
 	early.armed = early.due = false;
 	early.count = 0;

@@ -39,6 +39,6 @@ struct sp_pre_activation_sample {
 void sp_pre_activation_replay(void (*fn)(const struct sp_pre_activation_sample *, void *), void *arg) SP_HIDDEN;
 
 /* In a forked child: nothing has been sampled. */
-void sp_pre_activation_reset(void) SP_HIDDEN;
+void sp_pre_activation_forked(void) SP_HIDDEN;
 
 #endif

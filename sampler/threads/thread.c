@@ -400,7 +400,7 @@ void sp_thread_each(void (*fn)(struct sp_thread *, void *), void *arg)
 	}
 }
 
-void sp_thread_reset_after_fork(struct sp_thread *mine)
+void sp_thread_forked(struct sp_thread *mine)
 {
 	uint32_t i, n = pool.taken;
 

@@ -61,7 +61,7 @@ void sp_thread_flush_dead(void) SP_HIDDEN;
 void sp_thread_each(void (*fn)(struct sp_thread *, void *), void *arg) SP_HIDDEN;
 
 /* In a forked child: all blocks but the caller's are free. */
-void sp_thread_reset_after_fork(struct sp_thread *mine) SP_HIDDEN;
+void sp_thread_forked(struct sp_thread *mine) SP_HIDDEN;
 
 /* CPU time in the records of threads that have ended. */
 uint64_t sp_thread_ended_ns(void) SP_HIDDEN;

@@ -33,11 +33,10 @@ static struct {
 	uint64_t due_ns;     /* the next search, whatever changes */
 	uint64_t not_before_ns;
 	uint64_t period_ns;
-	int pid; /* whose all this is: a forked child starts anew */
 	/* From the kernel's robust list head of a thread of the C library to its thread pointer, and
 	 * to its sp_tls. */
 	intptr_t to_pointer, to_tls;
-} found;
+} found = {.period_ns = FIRST_PERIOD_NS};
 
 #define ARCH_GET_FS 0x1003
 
@@ -324,19 +323,13 @@ static int32_t too_many(void)
 	return tasks < 0 ? 0 : tasks - (int32_t)sp_tids_count();
 }
 
-static bool try_lock(void)
+void sp_found_forked(void)
 {
-	if (!sp_try_lock(&found.busy))
-		return false;
-	if (found.pid != sp_agent.pid) {
-		found.pid = sp_agent.pid;
-		found.found = 0;
-		found.settled = 0;
-		found.lost_ns = 0;
-		found.due_ns = found.not_before_ns = 0;
-		found.period_ns = FIRST_PERIOD_NS;
-	}
-	return true;
+	found.found = 0;
+	found.settled = 0;
+	found.lost_ns = 0;
+	found.due_ns = found.not_before_ns = 0;
+	found.period_ns = FIRST_PERIOD_NS;
 }
 
 static void scan(void)
@@ -360,7 +353,7 @@ static void scan(void)
 
 void sp_found_scan(void)
 {
-	if (sp_agent.sealed || !try_lock())
+	if (sp_agent.sealed || !sp_try_lock(&found.busy))
 		return;
 	scan();
 	sp_unlock(&found.busy);
@@ -370,7 +363,7 @@ void sp_found_check(uint64_t now)
 {
 	int32_t more;
 
-	if (now - sp_load(&found.checked_ns) < sp_load(&found.check_ns) || sp_agent.sealed || !try_lock())
+	if (now - sp_load(&found.checked_ns) < sp_load(&found.check_ns) || sp_agent.sealed || !sp_try_lock(&found.busy))
 		return;
 	sp_store(&found.checked_ns, now);
 	more = too_many();
@@ -406,7 +399,7 @@ void sp_found_take(int tid)
 {
 	struct sp_task task;
 
-	if (sp_agent.sealed || !try_lock())
+	if (sp_agent.sealed || !sp_try_lock(&found.busy))
 		return;
 	if (!sp_tids_find(tid, NULL) && sp_task_read(tid, &task))
 		take_in(tid, &task);

@@ -46,4 +46,7 @@ void sp_found_leave(struct sp_thread *t) SP_HIDDEN;
 /* The process ends: a last search, and the CPU time of the threads that have not ended. */
 void sp_found_finish(void) SP_HIDDEN;
 
+/* In a forked child: all other threads are the parent's. */
+void sp_found_forked(void) SP_HIDDEN;
+
 #endif

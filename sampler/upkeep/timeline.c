@@ -17,8 +17,7 @@ static struct {
 	uint64_t period_ns; /* between points; doubles when the table is full */
 	uint64_t due_ns;
 	uint64_t rss_faults, rss_ns; /* when the resident size was last read */
-	int pid;                     /* whose timeline this is: a forked child starts anew */
-} timeline;
+} timeline = {.period_ns = FIRST_PERIOD_NS};
 
 /* Resident bytes: second number of /proc/self/statm, in pages. */
 static uint64_t read_rss(void)
@@ -94,19 +93,20 @@ void sp_timeline_step(uint64_t now, bool force)
 {
 	struct sp_usage usage;
 
-	if (!force && now < sp_load(&timeline.due_ns) && timeline.pid == sp_agent.pid)
+	if (!force && now < sp_load(&timeline.due_ns))
 		return;
 	if (!sp_try_lock(&timeline.busy))
 		return;
-	if (timeline.pid != sp_agent.pid) {
-		timeline.pid = sp_agent.pid;
-		timeline.period_ns = FIRST_PERIOD_NS;
-		timeline.rss_ns = 0;
-	}
 	usage = sp_totals_update();
 	now = sp_now_ns(); /* this thread may have waited since the caller looked */
 	follow_rss(now, usage.faults, usage.max_rss_bytes != 0, force);
 	add_point(now, &usage);
 	sp_store(&timeline.due_ns, now + timeline.period_ns);
 	sp_unlock(&timeline.busy);
+}
+
+void sp_timeline_forked(void)
+{
+	timeline.period_ns = FIRST_PERIOD_NS;
+	timeline.due_ns = timeline.rss_ns = 0;
 }

@@ -7,4 +7,7 @@
 /* Adds a point if one is due by `now`, sp_now_ns() (`force`: in any case). Any context. */
 void sp_timeline_step(uint64_t now, bool force) SP_HIDDEN;
 
+/* In a forked child: it starts anew. */
+void sp_timeline_forked(void) SP_HIDDEN;
+
 #endif

@@ -285,7 +285,7 @@ static void after_a_reset_nothing_is_found(void **state)
 
 	(void)state;
 	assert_int_equal(sp_live_insert(p, &e), 0);
-	sp_live_reset();
+	sp_live_forked();
 	assert_false(sp_live_remove(p, &e));
 	sp_filter_boot_done();
 	assert_true(sp_filter_surely_not(p));

@@ -185,7 +185,7 @@ static void a_forked_child_keeps_only_its_own_block(void **state)
 	other->tid = 1;
 	sp_thread_each(count_block, &owned);
 	assert_int_equal(owned, 2);
-	sp_thread_reset_after_fork(mine);
+	sp_thread_forked(mine);
 	owned = 0;
 	sp_thread_each(count_block, &owned);
 	assert_int_equal(owned, 1);
