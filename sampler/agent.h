@@ -62,15 +62,15 @@ struct sp_thread {
 	void *event_page;            /* mapping that keeps the event alive after close */
 	int timer;                   /* kernel timer id */
 	uint64_t timer_ns;           /* its interval */
-	bool listed;                 /* sp_tids_find knows it */
-	bool found;                  /* there before the agent, or made behind its back: see found.h */
+	bool listed;                 /* the thread registry has it */
+	bool discovered;             /* there before the agent, or made behind its back: see upkeep/discovery.h */
 	bool owned;                  /* sp_tls.thread of its thread is this block: the thread's end will be noticed */
-	bool met;                    /* found: has been in our handler, so that `foreign` is known */
-	bool foreign;                /* found: has no thread-local storage of its own that we could use */
+	bool met;                    /* discovered: has been in our handler, so that `foreign` is known */
+	bool foreign;                /* discovered: has no thread-local storage of its own that we could use */
 	bool inside;                 /* foreign: in our handler */
-	uint32_t seen;               /* found: last scan that saw it */
-	uint64_t measured_ns;        /* found: when its CPU time was looked at from outside */
-	uint64_t start_ticks;        /* found: with tid, names the thread */
+	uint32_t seen;               /* discovered: last scan that saw it */
+	uint64_t measured_ns;        /* discovered: when its CPU time was looked at from outside */
+	uint64_t start_ticks;        /* discovered: with tid, names the thread */
 	uint64_t period_ns;          /* of the armed event */
 	uint64_t drawn_ns;           /* interval its period was drawn from */
 	uint32_t period_left;        /* samples until a new random period */
@@ -136,9 +136,9 @@ struct sp_agent {
 	uint32_t sealed; /* 1 + the state before the application installed a seccomp filter */
 	uint32_t shut;   /* atomic: our handler and sp_block_others block our own signal, too; none of ours is directed
 	                    * at the process any more */
-	uint32_t locks_memory; /* atomic: what is mapped from now on will be locked (mlockall) */
-	bool early_heap;       /* a dormant process's allocations are sampled too */
-	uint32_t *alive;       /* SP_ALIVE on a MADV_WIPEONFORK page: 0 in a forked child */
+	uint32_t locks_memory;    /* atomic: what is mapped from now on will be locked (mlockall) */
+	bool pre_activation_heap; /* a dormant process's allocations are sampled too */
+	uint32_t *alive;          /* SP_ALIVE on a MADV_WIPEONFORK page: 0 in a forked child */
 	int pid;
 	uint32_t uid; /* whose the spool is */
 	struct sp_sampler_config config;

@@ -13,7 +13,7 @@
 void sp_children_expect(void)
 {
 	if (sp_unlikely(sp_tree_expect()))
-		sp_signals_watch_endings();
+		sp_signals_watch_fatal();
 }
 
 /* For vfork.S: what is to be jumped to. */

@@ -37,7 +37,7 @@ struct sp_counted_realloc {
 static inline void sp_counted_realloc_begin(struct sp_counted_realloc *c, const void *p)
 {
 	c->held.held = false;
-	c->held.early = 0;
+	c->held.pre_activation = 0;
 	if (p && !sp_filter_surely_not(p))
 		sp_heap_hold(p, &c->held);
 	c->allocs = sp_tls.heap.allocs;

@@ -298,7 +298,7 @@ void sp_signals_look_at(int number)
 		sp_signals_look();
 }
 
-void sp_signals_watch_endings(void)
+void sp_signals_watch_fatal(void)
 {
 	struct sigaction before;
 	size_t i;
@@ -359,7 +359,7 @@ SP_EXPORT int sigaction(int signal, const struct sigaction *action, struct sigac
 	result = SP_REAL(sigaction)(signal, action, old);
 	/* Back to the default: ours to watch again. */
 	if (result == 0 && action && action->sa_handler == SIG_DFL && sp_agent.spool)
-		sp_signals_watch_endings();
+		sp_signals_watch_fatal();
 	return result;
 }
 

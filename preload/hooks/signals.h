@@ -25,6 +25,6 @@ void sp_signals_after_fork(void) SP_HIDDEN;
 void sp_signals_before_exec(bool back) SP_HIDDEN;
 
 /* Takes over those of SIGINT, SIGTERM, SIGHUP that would kill the process, to render first. Any context. */
-void sp_signals_watch_endings(void) SP_HIDDEN;
+void sp_signals_watch_fatal(void) SP_HIDDEN;
 
 #endif

@@ -129,7 +129,7 @@ static struct sp_thread *join(struct sp_thread *known, struct sp_thread *prepare
 /* In the new thread, before anything of the application's, unless a wrapper was first. */
 static void begin_thread(struct sp_thread *t, void *return_address)
 {
-	struct sp_thread *known = sp_tls.thread ? sp_tls.thread : sp_found_own();
+	struct sp_thread *known = sp_tls.thread ? sp_tls.thread : sp_discovery_own();
 	struct sp_usage usage;
 
 	if (known)
@@ -191,11 +191,11 @@ static int thrd_main(void *arg)
 void sp_threads_adopt(void)
 {
 	int tid = (int)sp_sys(SYS_gettid);
-	struct sp_thread *t = sp_found_own(), *other;
+	struct sp_thread *t = sp_discovery_own(), *other;
 	struct sp_usage usage;
 
 	if (!t) {
-		other = sp_tids_find(tid, NULL);
+		other = sp_registry_find(tid, NULL);
 		if (other && (other->foreign || (other->owned && other->tls != &sp_tls)))
 			return;
 		t = sp_thread_take();
@@ -265,6 +265,6 @@ SP_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...)
 		sp_children_expect();
 	tid = SP_REAL(clone)(fn, stack, flags, arg, parent_tid, tls, child_tid);
 	if (tid > 0 && flags & CLONE_THREAD && sp_load(&sp_agent.state) == SP_AGENT_ACTIVE && !sp_is_stale_child())
-		sp_found_take(tid);
+		sp_discovery_add(tid);
 	return tid;
 }

@@ -435,7 +435,7 @@ static void declare_stack(struct sp_thread *t)
 static void find_threads(void *unused)
 {
 	(void)unused;
-	sp_found_scan();
+	sp_discovery_scan();
 	sp_clock_sentinel(sp_now_ns());
 }
 
@@ -476,7 +476,7 @@ void sp_activate(void)
 		__atomic_store_n(&sp_agent.state, a->error ? SP_AGENT_OFF : SP_AGENT_ACTIVE, __ATOMIC_RELEASE);
 	}
 	if (sp_load(&sp_agent.state) == SP_AGENT_ACTIVE) {
-		sp_signals_watch_endings();
+		sp_signals_watch_fatal();
 		sp_threads_own(t);
 		sp_clock_arm(t);
 		mask = sp_block_others(); /* no handler of the application's on the private stack */

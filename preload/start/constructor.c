@@ -327,7 +327,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	sp_unwind_init(getauxval(AT_ENTRY), getauxval(AT_BASE), getauxval(AT_RANDOM));
 	sp_agent.config.signal = sp_signal_number(setting(SP_OPT_SIGNAL).number);
 	sp_process.signal_is_asked = setting(SP_OPT_SIGNAL).source >= SP_SOURCE_FILE;
-	sp_agent.early_heap = (setting(SP_OPT_MODE).number & SP_MODE_HEAP) && !sp_is_under_valgrind();
+	sp_agent.pre_activation_heap = (setting(SP_OPT_MODE).number & SP_MODE_HEAP) && !sp_is_under_valgrind();
 	sp_agent.activate = sp_activate;
 	sp_agent.adopt = sp_threads_adopt;
 	sp_agent.forked = sp_fork_child;
@@ -335,10 +335,10 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	sp_fork_register();
 	sp_exit_init();
 	sp_signals_init();
-	sp_found_learn();
+	sp_discovery_init();
 	sp_store(&sp_agent.state, SP_AGENT_DORMANT);
 	if (resumes && sp_tree_resume())
-		sp_signals_watch_endings();
+		sp_signals_watch_fatal();
 	if (!sp_process_arm_start())
 		sp_activate(); /* no timer to be had: nothing else would wake it */
 out:

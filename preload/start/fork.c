@@ -43,7 +43,7 @@ static void forget_parent(struct sp_thread *mine)
 	sp_live_forked();
 	sp_pre_activation_forked();
 	sp_timeline_forked();
-	sp_found_forked();
+	sp_discovery_forked();
 	sp_tree_forked();
 	sp_finish_forked();
 }

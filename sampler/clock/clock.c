@@ -161,7 +161,7 @@ bool sp_clock_wants_event(const struct sp_thread *t)
 	struct sp_usage usage;
 	uint64_t cpu_ns;
 
-	if (t->found || sp_thread_blocks_signal())
+	if (t->discovered || sp_thread_blocks_signal())
 		return false;
 	sp_thread_usage(t->tid, &usage);
 	cpu_ns = usage.user_ns + usage.sys_ns;

@@ -113,7 +113,7 @@ uint64_t sp_clock_tick_ns(void) SP_HIDDEN;
 
 static inline bool sp_clock_is_callers(const struct sp_thread *t)
 {
-	return !t->found && t == sp_tls.thread;
+	return !t->discovered && t == sp_tls.thread;
 }
 
 /* Creates a CPU timer, unarmed, whose signal carries `cookie`: `tid` gets it, or with 0 the process.

@@ -159,7 +159,7 @@ static void take_sample(void *arg)
 	sp_clock_follow(s->t);
 	now = sp_now_ns();
 	sp_clock_sentinel(now);
-	sp_found_check(now);
+	sp_discovery_check(now);
 	sp_upkeep_step(s->t, now);
 }
 
@@ -204,7 +204,7 @@ static void handle(struct sample *s, uint64_t began)
 	sp_add(&sp_agent.spool->cpu.signals, 1);
 	if (tick)
 		sp_add(&sp_agent.spool->cpu.ticks, 1);
-	if (!t->armed || !(t->owned ? sp_enter() != NULL : sp_found_enter(t)))
+	if (!t->armed || !(t->owned ? sp_enter() != NULL : sp_discovery_enter(t)))
 		return;
 	if (!t->foreign)
 		saved_errno = errno;
@@ -217,7 +217,7 @@ static void handle(struct sample *s, uint64_t began)
 	if (t->owned)
 		sp_leave(t);
 	else
-		sp_found_leave(t);
+		sp_discovery_leave(t);
 }
 
 /* A timer finer than the tick overruns at every one. */
@@ -239,7 +239,7 @@ bool sp_sample_signal(const siginfo_t *info, void *context)
 	int saved_errno;
 
 	if (active && (info->si_code == SI_TIMER || info->si_code == POLL_IN))
-		s.t = sp_found_self();
+		s.t = sp_discovery_self();
 	s.kind = sp_clock_recognize(s.t, info);
 	if (sp_unlikely(s.t && sp_load(&s.t->calibrating))) {
 		sp_calibrate_signal(s.t, s.kind == SP_SIGNAL_EVENT, s.kind != SP_SIGNAL_FOREIGN, info, context);
@@ -252,7 +252,7 @@ bool sp_sample_signal(const siginfo_t *info, void *context)
 	}
 	if (s.kind == SP_SIGNAL_LATE)
 		return true;
-	if (s.kind == SP_SIGNAL_START && !sp_found_at_home()) {
+	if (s.kind == SP_SIGNAL_START && !sp_discovery_may_activate()) {
 		sp_clock_start_later();
 	} else if (s.kind == SP_SIGNAL_START) {
 		saved_errno = errno;
@@ -263,7 +263,7 @@ bool sp_sample_signal(const siginfo_t *info, void *context)
 			count_lost_ticks(s.t, info);
 		handle(&s, began);
 	} else if (active && s.kind == SP_SIGNAL_PROCESS) {
-		sp_found_stranger();
+		sp_discovery_on_unknown();
 	} else if (active) {
 		sp_drop(SP_DROP_NO_THREAD);
 	}

@@ -74,12 +74,12 @@ void sp_filter_remove(const void *p)
 	add(fine, p, -1);
 }
 
-void sp_filter_add_early(const void *p)
+void sp_filter_add_pre_activation(const void *p)
 {
 	add(coarse_filter(), p, 1);
 }
 
-void sp_filter_remove_early(const void *p)
+void sp_filter_remove_pre_activation(const void *p)
 {
 	add(coarse_filter(), p, -1);
 }

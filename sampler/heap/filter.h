@@ -47,8 +47,8 @@ void sp_filter_add(const void *p) SP_HIDDEN;
 void sp_filter_remove(const void *p) SP_HIDDEN;
 
 /* The same of one that is sampled while the agent is dormant, when there is no fine table. */
-void sp_filter_add_early(const void *p) SP_HIDDEN;
-void sp_filter_remove_early(const void *p) SP_HIDDEN;
+void sp_filter_add_pre_activation(const void *p) SP_HIDDEN;
+void sp_filter_remove_pre_activation(const void *p) SP_HIDDEN;
 
 /* Makes every free() of the agent's own memory take the slow path: see sp_arena_owns. */
 void sp_filter_mark_arena(const void *p) SP_HIDDEN;

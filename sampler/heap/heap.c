@@ -481,8 +481,8 @@ static void sample_if_due(struct sp_tls *tls, const void *p, size_t size)
 		count_down(t, left);
 }
 
-/* A thread's first allocation that sampling can see is picked like any other; one that the early
- * countdown had picked is. */
+/* A thread's first allocation that sampling can see is picked like any other; one that the
+ * countdown before activation had picked is. */
 static void begin(struct sp_tls *tls, const void *p, size_t size)
 {
 	bool picked = sp_pre_activation_due() && size;
@@ -554,13 +554,13 @@ void sp_heap_forget(const void *p)
 
 void sp_heap_hold(const void *p, struct sp_heap_held *held)
 {
-	held->early = sp_agent.spool ? 0 : sp_pre_activation_forget(p);
+	held->pre_activation = sp_agent.spool ? 0 : sp_pre_activation_forget(p);
 	held->held = sp_agent.spool && sp_live_remove(p, &held->entry);
 }
 
 void sp_heap_restore(const void *p, struct sp_heap_held *held)
 {
-	sp_pre_activation_restore(held->early, p);
+	sp_pre_activation_restore(held->pre_activation, p);
 	if (held->held && sp_live_insert(p, &held->entry) != 0) {
 		sp_drop(SP_DROP_LIVE);
 		site_free(&held->entry);

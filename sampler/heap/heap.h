@@ -76,7 +76,7 @@ void sp_heap_forget(const void *p) SP_HIDDEN;
  * the call fails, or accounted as freed if it succeeds. */
 struct sp_heap_held {
 	bool held;
-	uint32_t early; /* number in the early table, 0 none */
+	uint32_t pre_activation; /* number of its pre-activation sample, 0 none */
 	struct sp_live entry;
 };
 void sp_heap_hold(const void *p, struct sp_heap_held *held) SP_HIDDEN;

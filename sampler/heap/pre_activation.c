@@ -19,7 +19,7 @@ static struct {
 	uint32_t count;
 	uint64_t before_bytes, before_count;
 	struct sp_tls *owner;
-} early;
+} dormant;
 static struct sp_pre_activation_sample SP_BIG samples[SAMPLES];
 
 static uint64_t random_bits(void)
@@ -40,18 +40,18 @@ static void walk(void *arg)
 	s->depth = found.depth;
 	s->flags = found.flags;
 	memcpy(s->frames, found.frames, found.depth * sizeof *found.frames);
-	sp_filter_add_early(s->p);
-	early.count++;
+	sp_filter_add_pre_activation(s->p);
+	dormant.count++;
 }
 
 static void take(const void *p, size_t size)
 {
-	struct sp_pre_activation_sample *s = &samples[early.count];
+	struct sp_pre_activation_sample *s = &samples[dormant.count];
 	struct sp_thread *t = sp_tls.thread;
 	uint64_t mask;
 
 	/* A vfork child allocates in its parent's memory. */
-	if (early.count == SAMPLES || (int)sp_sys(SYS_getpid) != sp_agent.pid)
+	if (dormant.count == SAMPLES || (int)sp_sys(SYS_getpid) != sp_agent.pid)
 		return;
 	if (!t) {
 		t = sp_thread_take();
@@ -73,15 +73,15 @@ int64_t sp_pre_activation_allocated(const void *p, size_t size, uint64_t before)
 	uint64_t now = before + size, room = SP_DORMANT_BYTES - now;
 	int64_t next = (int64_t)size;
 
-	if (!sp_agent.early_heap || (early.owner && early.owner != &sp_tls))
+	if (!sp_agent.pre_activation_heap || (dormant.owner && dormant.owner != &sp_tls))
 		return (int64_t)room;
-	if (!early.armed && now <= SP_PRE_ACTIVATION_SKIP_BYTES)
+	if (!dormant.armed && now <= SP_PRE_ACTIVATION_SKIP_BYTES)
 		return (int64_t)(SP_PRE_ACTIVATION_SKIP_BYTES - now);
-	if (!early.armed) {
-		early.armed = true;
-		early.owner = &sp_tls;
-		early.before_bytes = before;
-		early.before_count = sp_tls.heap.allocs - 1;
+	if (!dormant.armed) {
+		dormant.armed = true;
+		dormant.owner = &sp_tls;
+		dormant.before_bytes = before;
+		dormant.before_count = sp_tls.heap.allocs - 1;
 		next = sp_next_pick(random_bits(), SP_PRE_ACTIVATION_INTERVAL);
 	}
 	if (size && next <= (int64_t)size) {
@@ -89,15 +89,15 @@ int64_t sp_pre_activation_allocated(const void *p, size_t size, uint64_t before)
 		next = sp_next_pick(random_bits(), SP_PRE_ACTIVATION_INTERVAL) + (int64_t)size;
 	}
 	next -= (int64_t)size;
-	early.due = next < (int64_t)room;
-	return early.due ? next : (int64_t)room;
+	dormant.due = next < (int64_t)room;
+	return dormant.due ? next : (int64_t)room;
 }
 
 bool sp_pre_activation_due(void)
 {
-	bool due = early.armed && early.due;
+	bool due = dormant.armed && dormant.due;
 
-	early.due = false;
+	dormant.due = false;
 	return due;
 }
 
@@ -105,10 +105,10 @@ uint32_t sp_pre_activation_forget(const void *p)
 {
 	uint32_t i;
 
-	for (i = 0; i < early.count; i++) {
+	for (i = 0; i < dormant.count; i++) {
 		if (samples[i].p == p) {
 			samples[i].p = NULL;
-			sp_filter_remove_early(p);
+			sp_filter_remove_pre_activation(p);
 			return i + 1;
 		}
 	}
@@ -119,32 +119,32 @@ void sp_pre_activation_restore(uint32_t number, const void *p)
 {
 	if (number) {
 		samples[number - 1].p = p;
-		sp_filter_add_early(p);
+		sp_filter_add_pre_activation(p);
 	}
 }
 
 bool sp_pre_activation_before(uint64_t *bytes, uint64_t *count)
 {
-	*bytes = early.before_bytes;
-	*count = early.before_count;
-	return early.armed;
+	*bytes = dormant.before_bytes;
+	*count = dormant.before_count;
+	return dormant.armed;
 }
 
 void sp_pre_activation_replay(void (*fn)(const struct sp_pre_activation_sample *, void *), void *arg)
 {
 	uint32_t i;
 
-	for (i = 0; i < early.count; i++) {
+	for (i = 0; i < dormant.count; i++) {
 		if (samples[i].p)
-			sp_filter_remove_early(samples[i].p);
+			sp_filter_remove_pre_activation(samples[i].p);
 		fn(&samples[i], arg);
 	}
-	early.count = 0;
+	dormant.count = 0;
 }
 
 void sp_pre_activation_forked(void)
 {
-	early.armed = early.due = false;
-	early.count = 0;
-	early.owner = NULL;
+	dormant.armed = dormant.due = false;
+	dormant.count = 0;
+	dormant.owner = NULL;
 }

@@ -10,11 +10,11 @@
 static struct {
 	uint64_t slots[GROUPS][GROUP_SLOTS]; /* atomic: tid << 32 | block index + 1; 0 free */
 	uint32_t count;                      /* atomic */
-} tids SP_BIG __attribute__((aligned(64)));
+} registry SP_BIG __attribute__((aligned(64)));
 
 static uint64_t *group_of(int tid)
 {
-	return tids.slots[(uint32_t)tid % GROUPS];
+	return registry.slots[(uint32_t)tid % GROUPS];
 }
 
 static uint64_t slot_value(const struct sp_thread *t)
@@ -22,7 +22,7 @@ static uint64_t slot_value(const struct sp_thread *t)
 	return (uint64_t)(uint32_t)t->tid << 32 | (t->index + 1);
 }
 
-bool sp_tids_put(struct sp_thread *t)
+bool sp_registry_add(struct sp_thread *t)
 {
 	uint64_t *slots = group_of(t->tid), none;
 	uint32_t i;
@@ -32,14 +32,14 @@ bool sp_tids_put(struct sp_thread *t)
 		if (!sp_load(&slots[i]) &&
 			__atomic_compare_exchange_n(&slots[i], &none, slot_value(t), false, __ATOMIC_SEQ_CST,
 				__ATOMIC_RELAXED)) {
-			sp_add(&tids.count, 1);
+			sp_add(&registry.count, 1);
 			return true;
 		}
 	}
 	return false;
 }
 
-void sp_tids_remove(const struct sp_thread *t)
+void sp_registry_remove(const struct sp_thread *t)
 {
 	uint64_t *slots = group_of(t->tid), mine;
 	uint32_t i;
@@ -48,11 +48,11 @@ void sp_tids_remove(const struct sp_thread *t)
 		mine = slot_value(t);
 		if (sp_load(&slots[i]) == mine &&
 			__atomic_compare_exchange_n(&slots[i], &mine, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
-			sp_add(&tids.count, -1u);
+			sp_add(&registry.count, -1u);
 	}
 }
 
-struct sp_thread *sp_tids_find(int tid, const struct sp_thread *but)
+struct sp_thread *sp_registry_find(int tid, const struct sp_thread *but)
 {
 	uint64_t *slots = group_of(tid);
 	uint32_t i;
@@ -67,7 +67,7 @@ struct sp_thread *sp_tids_find(int tid, const struct sp_thread *but)
 	return NULL;
 }
 
-uint32_t sp_tids_count(void)
+uint32_t sp_registry_count(void)
 {
-	return sp_load(&tids.count);
+	return sp_load(&registry.count);
 }

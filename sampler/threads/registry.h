@@ -7,15 +7,15 @@
 
 /* Enters t under t->tid. False when there is no room: the thread must then not be armed. Any
  * context, lock-free, like the rest. */
-bool sp_tids_put(struct sp_thread *t) SP_HIDDEN;
+bool sp_registry_add(struct sp_thread *t) SP_HIDDEN;
 
-/* Removes what sp_tids_put entered; harmless when it is not there. */
-void sp_tids_remove(const struct sp_thread *t) SP_HIDDEN;
+/* Removes what sp_registry_add entered; harmless when it is not there. */
+void sp_registry_remove(const struct sp_thread *t) SP_HIDDEN;
 
 /* The block of thread `tid`, or NULL; `but` is passed over. */
-struct sp_thread *sp_tids_find(int tid, const struct sp_thread *but) SP_HIDDEN;
+struct sp_thread *sp_registry_find(int tid, const struct sp_thread *but) SP_HIDDEN;
 
 /* How many threads are entered. */
-uint32_t sp_tids_count(void) SP_HIDDEN;
+uint32_t sp_registry_count(void) SP_HIDDEN;
 
 #endif

@@ -119,7 +119,7 @@ struct sp_thread *sp_thread_take(void)
 	t->tls = NULL;
 	t->tid = 0;
 	t->record = NULL;
-	t->armed = t->listed = t->found = t->owned = t->met = t->foreign = t->inside = false;
+	t->armed = t->listed = t->discovered = t->owned = t->met = t->foreign = t->inside = false;
 	t->event_open = false;
 	t->clocks = 0;
 	t->event_fd = -1;
@@ -145,7 +145,7 @@ struct sp_thread *sp_thread_take(void)
 void sp_thread_untake(struct sp_thread *t)
 {
 	if (t->listed)
-		sp_tids_remove(t);
+		sp_registry_remove(t);
 	t->listed = false;
 	t->tid = 0;
 	t->tls = NULL;
@@ -213,7 +213,7 @@ void sp_thread_adopt(struct sp_thread *t, uint64_t entry, uint64_t user_ns, uint
 
 	t->tls = tls;
 	t->tid = (int)sp_sys(SYS_gettid);
-	t->listed = sp_tids_put(t);
+	t->listed = sp_registry_add(t);
 	t->owned = true;
 	if (sp_agent.spool)
 		sp_thread_open_record(t, entry, user_ns, sys_ns);
@@ -221,19 +221,19 @@ void sp_thread_adopt(struct sp_thread *t, uint64_t entry, uint64_t user_ns, uint
 	tls->thread = t;
 }
 
-bool sp_thread_find(struct sp_thread *t, int tid, uint64_t user_ns, uint64_t sys_ns)
+bool sp_thread_assign(struct sp_thread *t, int tid, uint64_t user_ns, uint64_t sys_ns)
 {
 	t->tid = tid;
-	t->found = true;
+	t->discovered = true;
 	sp_thread_open_record(t, 0, user_ns, sys_ns);
-	if (!t->record || !(t->listed = sp_tids_put(t)))
+	if (!t->record || !(t->listed = sp_registry_add(t)))
 		goto refuse;
 	t->record->flags = SP_THREAD_FOUND;
 	t->record->cpu_user_ns = user_ns;
 	t->record->cpu_sys_ns = sys_ns;
 	return true;
 refuse:
-	sp_thread_forget(t);
+	sp_thread_discard(t);
 	return false;
 }
 
@@ -339,21 +339,21 @@ uint32_t sp_thread_record_index(const struct sp_thread *t)
 	return t && t->record ? (uint32_t)(t->record - (struct sp_thread_record *)sp_section(SP_SEC_THREADS)) : 0;
 }
 
-void sp_thread_bury(struct sp_thread *t)
+void sp_thread_end_unseen(struct sp_thread *t)
 {
 	if (sp_agent.spool && t->record)
 		close_record(t);
 	t->record = NULL;
-	t->found = false;
+	t->discovered = false;
 	sp_thread_untake(t);
 }
 
-void sp_thread_forget(struct sp_thread *t)
+void sp_thread_discard(struct sp_thread *t)
 {
 	if (t->record)
 		__atomic_store_n(&t->record->state, RECORD_FREE, __ATOMIC_RELEASE);
 	t->record = NULL;
-	t->found = false;
+	t->discovered = false;
 	sp_thread_untake(t);
 }
 
@@ -376,7 +376,7 @@ void sp_thread_release(struct sp_thread *t)
 	tls->thread = NULL;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	t->record = NULL;
-	t->found = false;
+	t->discovered = false;
 	sp_thread_untake(t);
 }
 
@@ -414,10 +414,10 @@ void sp_thread_forked(struct sp_thread *mine)
 	}
 	if (mine) {
 		mine->record = NULL;
-		sp_tids_remove(mine);
+		sp_registry_remove(mine);
 		mine->tid = (int)sp_sys(SYS_gettid);
-		mine->listed = sp_tids_put(mine);
-		mine->armed = mine->found = false;
+		mine->listed = sp_registry_add(mine);
+		mine->armed = mine->discovered = false;
 		mine->clocks = 0;
 		mine->event_page = NULL;
 		mine->event_fd = -1;

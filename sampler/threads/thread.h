@@ -23,16 +23,16 @@ void sp_thread_open_record(struct sp_thread *t, uint64_t entry, uint64_t user_ns
 
 /* Makes `t` the block of thread `tid`, which is not the caller and may be anyone's, and gives it a
  * record: it has used user_ns and sys_ns so far. False when there is no room: `t` is given back. */
-bool sp_thread_find(struct sp_thread *t, int tid, uint64_t user_ns, uint64_t sys_ns) SP_HIDDEN;
+bool sp_thread_assign(struct sp_thread *t, int tid, uint64_t user_ns, uint64_t sys_ns) SP_HIDDEN;
 
-/* The calling thread was found before it came here by itself: from now on it owns `t`. */
+/* The calling thread was discovered before it came here by itself: from now on it owns `t`. */
 void sp_thread_own(struct sp_thread *t) SP_HIDDEN;
 
-/* A found thread has ended unseen: its record is closed as it is, the block goes back to the pool. */
-void sp_thread_bury(struct sp_thread *t) SP_HIDDEN;
+/* A discovered thread has ended unseen: its record is closed as it is, the block goes back to the pool. */
+void sp_thread_end_unseen(struct sp_thread *t) SP_HIDDEN;
 
 /* A block was taken for a thread that has one already: the record is given back, and counts for nothing. */
-void sp_thread_forget(struct sp_thread *t) SP_HIDDEN;
+void sp_thread_discard(struct sp_thread *t) SP_HIDDEN;
 
 /* The block at a place in the pool; NULL when there is none. */
 struct sp_thread *sp_thread_at(uint32_t index) SP_HIDDEN;

@@ -1,4 +1,4 @@
-/* Finding threads. */
+/* Thread discovery. */
 #include "sampler/upkeep/discovery.h"
 
 #include <fcntl.h>
@@ -17,14 +17,14 @@
 #define PERIOD_NS 320000000u
 #define COST_FACTOR 200u /* a search is paid for by this many times its duration without one */
 
-/* A thread that has used less is not taken in: there is nothing to sample yet, and a thread on its way
+/* A thread that has used less is not added: there is nothing to sample yet, and a thread on its way
  * into pthread_create's hook has used far less. */
 #define WORTH_NS 1000000u
 
 static struct {
 	uint32_t busy;       /* sp_try_lock of what follows */
 	uint32_t scan;       /* number of the search */
-	uint32_t found;      /* atomic: threads found and not owned by themselves */
+	uint32_t count;      /* atomic: threads found and not owned by themselves */
 	uint64_t live_ns;    /* CPU time of all threads seen in this search */
 	int64_t lost_ns;     /* after the last search: see lost_ns() */
 	int32_t settled;     /* threads too many after the last search */
@@ -36,7 +36,7 @@ static struct {
 	/* From the kernel's robust list head of a thread of the C library to its thread pointer, and
 	 * to its sp_tls. */
 	intptr_t to_pointer, to_tls;
-} found = {.period_ns = FIRST_PERIOD_NS};
+} discovery = {.period_ns = FIRST_PERIOD_NS};
 
 #define ARCH_GET_FS 0x1003
 
@@ -49,14 +49,14 @@ static uintptr_t robust_head(int tid)
 	return sp_sys(SYS_get_robust_list, tid, &head, &length) == 0 ? head : 0;
 }
 
-void sp_found_learn(void)
+void sp_discovery_init(void)
 {
 	uintptr_t pointer = 0, head = robust_head(0);
 
 	if (!head || sp_sys(SYS_arch_prctl, ARCH_GET_FS, &pointer) != 0)
 		return;
-	found.to_pointer = (intptr_t)(pointer - head);
-	found.to_tls = (intptr_t)((uintptr_t)&sp_tls - head);
+	discovery.to_pointer = (intptr_t)(pointer - head);
+	discovery.to_tls = (intptr_t)((uintptr_t)&sp_tls - head);
 }
 
 /* Whether the calling thread has thread-local storage of its own, as the C library makes it. */
@@ -64,38 +64,38 @@ static bool has_storage(void)
 {
 	uintptr_t pointer = 0, head = robust_head(0);
 
-	return head && found.to_pointer && sp_sys(SYS_arch_prctl, ARCH_GET_FS, &pointer) == 0 &&
-		head + (uintptr_t)found.to_pointer == pointer;
+	return head && discovery.to_pointer && sp_sys(SYS_arch_prctl, ARCH_GET_FS, &pointer) == 0 &&
+		head + (uintptr_t)discovery.to_pointer == pointer;
 }
 
-bool sp_found_at_home(void)
+bool sp_discovery_may_activate(void)
 {
 	return (int)sp_sys(SYS_gettid) == sp_agent.pid || (!sp_is_single_threaded() && has_storage());
 }
 
-struct sp_thread *sp_found_self(void)
+struct sp_thread *sp_discovery_self(void)
 {
-	if (sp_likely(!sp_load(&found.found)))
+	if (sp_likely(!sp_load(&discovery.count)))
 		return sp_tls.thread;
-	return sp_tids_find((int)sp_sys(SYS_gettid), NULL);
+	return sp_registry_find((int)sp_sys(SYS_gettid), NULL);
 }
 
-struct sp_thread *sp_found_own(void)
+struct sp_thread *sp_discovery_own(void)
 {
 	int tid = (int)sp_sys(SYS_gettid);
-	struct sp_thread *t = sp_load(&found.found) ? sp_tids_find(tid, NULL) : NULL;
+	struct sp_thread *t = sp_load(&discovery.count) ? sp_registry_find(tid, NULL) : NULL;
 	struct sp_task task;
 
-	if (!t || !t->found || t->owned || t->foreign)
+	if (!t || !t->discovered || t->owned || t->foreign)
 		return NULL;
 	if (!sp_task_read(tid, &task) || task.start_ticks != t->start_ticks)
 		return NULL; /* of another thread that had this id */
 	sp_thread_own(t);
-	sp_add(&found.found, -1u);
+	sp_add(&discovery.count, -1u);
 	return t;
 }
 
-bool sp_found_enter(struct sp_thread *t)
+bool sp_discovery_enter(struct sp_thread *t)
 {
 	if (!t->met)
 		t->foreign = !has_storage();
@@ -113,7 +113,7 @@ bool sp_found_enter(struct sp_thread *t)
 	return true;
 }
 
-void sp_found_leave(struct sp_thread *t)
+void sp_discovery_leave(struct sp_thread *t)
 {
 	if (t->foreign)
 		t->inside = false;
@@ -135,8 +135,8 @@ static bool is_leaving(int tid)
 	uintptr_t head = robust_head(tid);
 	struct sp_tls tls;
 
-	return head && found.to_tls &&
-		sp_read_memory(&tls, (const void *)(head + (uintptr_t)found.to_tls), sizeof tls) && tls.dead;
+	return head && discovery.to_tls &&
+		sp_read_memory(&tls, (const void *)(head + (uintptr_t)discovery.to_tls), sizeof tls) && tls.dead;
 }
 
 /* Arms the clocks of a found thread, unless it blocks their signal: then it waits for a thread that
@@ -158,29 +158,29 @@ static bool has_come_or_gone(const struct sp_thread *t, uint64_t start_ticks)
 {
 	struct sp_task task;
 
-	return sp_tids_find(t->tid, t) || is_leaving(t->tid) || !sp_task_read(t->tid, &task) || task.exiting ||
+	return sp_registry_find(t->tid, t) || is_leaving(t->tid) || !sp_task_read(t->tid, &task) || task.exiting ||
 		task.start_ticks != start_ticks;
 }
 
-static void take_in(int tid, const struct sp_task *task)
+static void add_thread(int tid, const struct sp_task *task)
 {
 	struct sp_thread *t = sp_thread_take();
 	uint64_t user_ns = task->user_ns, sys_ns = task->sys_ns;
 
 	sp_usage_since_begin(tid, &user_ns, &sys_ns);
-	if (!t || !sp_thread_find(t, tid, user_ns, sys_ns))
+	if (!t || !sp_thread_assign(t, tid, user_ns, sys_ns))
 		return;
 	t->start_ticks = task->start_ticks;
 	t->measured_ns = sp_now_ns();
-	t->seen = found.scan;
+	t->seen = discovery.scan;
 	t->root_pc = tid == sp_agent.pid ? 0 : sp_agent.thread_root_pc ? sp_agent.thread_root_pc : 1;
 	memcpy(t->record->name, task->name, sizeof t->record->name);
 	t->record->start_ns = started_ns(task->start_ticks);
 	if (has_come_or_gone(t, task->start_ticks)) {
-		sp_thread_forget(t);
+		sp_thread_discard(t);
 		return;
 	}
-	sp_add(&found.found, 1);
+	sp_add(&discovery.count, 1);
 	if (sp_load(&sp_agent.state) == SP_AGENT_ACTIVE)
 		arm(t);
 }
@@ -217,12 +217,12 @@ static int64_t lost_ns(void)
 	struct sp_usage usage;
 
 	sp_process_usage(&usage);
-	return (int64_t)(usage.user_ns + usage.sys_ns - found.live_ns - sp_thread_ended_ns());
+	return (int64_t)(usage.user_ns + usage.sys_ns - discovery.live_ns - sp_thread_ended_ns());
 }
 
 static bool is_gone(const struct sp_thread *t)
 {
-	return t->found && !t->owned && t->seen != found.scan;
+	return t->discovered && !t->owned && t->seen != discovery.scan;
 }
 
 static void add_known(struct sp_thread *t, void *sum)
@@ -231,29 +231,29 @@ static void add_known(struct sp_thread *t, void *sum)
 		*(uint64_t *)sum += t->record->cpu_user_ns + t->record->cpu_sys_ns;
 }
 
-static void bury(struct sp_thread *t)
+static void remove_thread(struct sp_thread *t)
 {
 	sp_clock_disarm(t);
-	sp_thread_bury(t);
-	sp_add(&found.found, -1u);
+	sp_thread_end_unseen(t);
+	sp_add(&discovery.count, -1u);
 }
 
 static bool is_ours(const struct sp_thread *t)
 {
-	return t->found && !t->owned;
+	return t->discovered && !t->owned;
 }
 
 /* The one block of a thread that was found in the moment in which it came by itself: of two, its own. */
 static struct sp_thread *only_block(int tid)
 {
-	struct sp_thread *t = sp_tids_find(tid, NULL), *other = t ? sp_tids_find(tid, t) : NULL, *twin;
+	struct sp_thread *t = sp_registry_find(tid, NULL), *other = t ? sp_registry_find(tid, t) : NULL, *twin;
 
 	if (!other || (!is_ours(t) && !is_ours(other)))
 		return t;
 	twin = is_ours(t) ? t : other;
 	sp_clock_disarm(twin);
-	sp_thread_forget(twin);
-	sp_add(&found.found, -1u);
+	sp_thread_discard(twin);
+	sp_add(&discovery.count, -1u);
 	return twin == t ? other : t;
 }
 
@@ -264,13 +264,13 @@ static void look_at(int tid)
 	struct sp_task task;
 	uint64_t used = sp_thread_clock(tid);
 
-	found.live_ns += used;
+	discovery.live_ns += used;
 	if (t && !is_ours(t))
 		return;
 	if ((!t && (used < WORTH_NS || is_leaving(tid))) || !sp_task_read(tid, &task))
 		return;
 	if (t && t->start_ticks == task.start_ticks) {
-		t->seen = found.scan;
+		t->seen = discovery.scan;
 		if (!t->armed) {
 			measure(t);
 			arm(t);
@@ -278,14 +278,14 @@ static void look_at(int tid)
 		return;
 	}
 	if (t)
-		bury(t); /* the id is another thread's now */
+		remove_thread(t); /* the id is another thread's now */
 	if (!task.exiting)
-		take_in(tid, &task);
+		add_thread(tid, &task);
 }
 
 /* It has ended since the last search: what has gone missing since then was its own, as far as the time
  * that has passed allows. */
-static void bury_gone(struct sp_thread *t, void *missing)
+static void remove_ended(struct sp_thread *t, void *missing)
 {
 	int64_t *lost = missing, most = (int64_t)(sp_now_ns() - t->measured_ns);
 
@@ -296,17 +296,17 @@ static void bury_gone(struct sp_thread *t, void *missing)
 		t->record->cpu_user_ns += (uint64_t)most;
 		*lost -= most;
 	}
-	bury(t);
+	remove_thread(t);
 }
 
-static void bury_all_gone(void)
+static void remove_all_ended(void)
 {
 	uint64_t known = 0;
 	int64_t lost;
 
 	sp_thread_each(add_known, &known);
-	lost = lost_ns() - found.lost_ns - (int64_t)known;
-	sp_thread_each(bury_gone, &lost);
+	lost = lost_ns() - discovery.lost_ns - (int64_t)known;
+	sp_thread_each(remove_ended, &lost);
 }
 
 /* Threads of the process: the links of /proc/self/task but two. */
@@ -320,72 +320,74 @@ static int32_t count_tasks(void)
 static int32_t too_many(void)
 {
 	int32_t tasks = count_tasks();
-	return tasks < 0 ? 0 : tasks - (int32_t)sp_tids_count();
+	return tasks < 0 ? 0 : tasks - (int32_t)sp_registry_count();
 }
 
-void sp_found_forked(void)
+void sp_discovery_forked(void)
 {
-	found.found = 0;
-	found.settled = 0;
-	found.lost_ns = 0;
-	found.due_ns = found.not_before_ns = 0;
-	found.period_ns = FIRST_PERIOD_NS;
+	discovery.count = 0;
+	discovery.settled = 0;
+	discovery.lost_ns = 0;
+	discovery.due_ns = discovery.not_before_ns = 0;
+	discovery.period_ns = FIRST_PERIOD_NS;
 }
 
 static void scan(void)
 {
 	uint64_t began = sp_now_ns(), ended;
 
-	found.scan++;
-	found.live_ns = 0;
+	discovery.scan++;
+	discovery.live_ns = 0;
 	if (!sp_task_each(look_at))
 		return;
-	if (found.found)
-		bury_all_gone();
-	found.lost_ns = lost_ns();
+	if (discovery.count)
+		remove_all_ended();
+	discovery.lost_ns = lost_ns();
 	ended = sp_now_ns();
-	found.settled = too_many();
-	found.not_before_ns = ended + (ended - began) * COST_FACTOR;
-	found.due_ns = ended + found.period_ns;
-	if (found.period_ns < PERIOD_NS)
-		found.period_ns *= 2;
+	discovery.settled = too_many();
+	discovery.not_before_ns = ended + (ended - began) * COST_FACTOR;
+	discovery.due_ns = ended + discovery.period_ns;
+	if (discovery.period_ns < PERIOD_NS)
+		discovery.period_ns *= 2;
 }
 
-void sp_found_scan(void)
+void sp_discovery_scan(void)
 {
-	if (sp_agent.sealed || !sp_try_lock(&found.busy))
+	if (sp_agent.sealed || !sp_try_lock(&discovery.busy))
 		return;
 	scan();
-	sp_unlock(&found.busy);
+	sp_unlock(&discovery.busy);
 }
 
-void sp_found_check(uint64_t now)
+void sp_discovery_check(uint64_t now)
 {
 	int32_t more;
 
-	if (now - sp_load(&found.checked_ns) < sp_load(&found.check_ns) || sp_agent.sealed || !sp_try_lock(&found.busy))
+	if (now - sp_load(&discovery.checked_ns) < sp_load(&discovery.check_ns) || sp_agent.sealed ||
+		!sp_try_lock(&discovery.busy))
 		return;
-	sp_store(&found.checked_ns, now);
+	sp_store(&discovery.checked_ns, now);
 	more = too_many();
-	if (more != found.settled)
-		found.period_ns = FIRST_PERIOD_NS;
-	if (more != found.settled || found.check_ns < CHECK_NS)
-		sp_store(&found.check_ns, CHECK_NS);
-	else if (found.check_ns < CHECK_MAX_NS)
-		sp_store(&found.check_ns, found.check_ns * 2);
-	if (now >= found.not_before_ns && (more != found.settled || ((more > 0 || found.found) && now >= found.due_ns)))
+	if (more != discovery.settled)
+		discovery.period_ns = FIRST_PERIOD_NS;
+	if (more != discovery.settled || discovery.check_ns < CHECK_NS)
+		sp_store(&discovery.check_ns, CHECK_NS);
+	else if (discovery.check_ns < CHECK_MAX_NS)
+		sp_store(&discovery.check_ns, discovery.check_ns * 2);
+	if (now >= discovery.not_before_ns &&
+		(more != discovery.settled || ((more > 0 || discovery.count) && now >= discovery.due_ns)))
 		scan();
-	sp_unlock(&found.busy);
+	sp_unlock(&discovery.busy);
 }
 
 static void scan_main(void *unused)
 {
 	(void)unused;
-	sp_found_scan();
+	sp_discovery_scan();
 	sp_clock_sentinel(sp_now_ns());
 }
 
-void sp_found_stranger(void)
+void sp_discovery_on_unknown(void)
 {
 	struct sp_thread *t = sp_thread_take();
 
@@ -395,15 +397,15 @@ void sp_found_stranger(void)
 	sp_thread_untake(t);
 }
 
-void sp_found_take(int tid)
+void sp_discovery_add(int tid)
 {
 	struct sp_task task;
 
-	if (sp_agent.sealed || !sp_try_lock(&found.busy))
+	if (sp_agent.sealed || !sp_try_lock(&discovery.busy))
 		return;
-	if (!sp_tids_find(tid, NULL) && sp_task_read(tid, &task))
-		take_in(tid, &task);
-	sp_unlock(&found.busy);
+	if (!sp_registry_find(tid, NULL) && sp_task_read(tid, &task))
+		add_thread(tid, &task);
+	sp_unlock(&discovery.busy);
 }
 
 static void measure_but_caller(struct sp_thread *t, void *caller)
@@ -412,10 +414,10 @@ static void measure_but_caller(struct sp_thread *t, void *caller)
 		measure(t);
 }
 
-void sp_found_finish(void)
+void sp_discovery_finish(void)
 {
 	int self = (int)sp_sys(SYS_gettid);
 
-	sp_found_scan();
+	sp_discovery_scan();
 	sp_thread_each(measure_but_caller, &self);
 }

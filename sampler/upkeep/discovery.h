@@ -11,42 +11,42 @@
 
 /* Learns from the calling thread, which must be one of the C library's, how its threads can be told
  * from others. Any context. */
-void sp_found_learn(void) SP_HIDDEN;
+void sp_discovery_init(void) SP_HIDDEN;
 
 /* Whether the calling thread is one in which the agent may begin its work: with thread-local storage of
  * its own, and known to the C library as one of several. */
-bool sp_found_at_home(void) SP_HIDDEN;
+bool sp_discovery_may_activate(void) SP_HIDDEN;
 
 /* Looks for threads if by `now` (sp_now_ns()) it is time and there seem to be some. Any context, 8 KiB of stack. A look costs
  * a system call every CHECK_NS; searches are at most half a percent of the time. */
-void sp_found_check(uint64_t now) SP_HIDDEN;
+void sp_discovery_check(uint64_t now) SP_HIDDEN;
 
 /* Searches now. Same context. */
-void sp_found_scan(void) SP_HIDDEN;
+void sp_discovery_scan(void) SP_HIDDEN;
 
 /* The sentinel has fired in a thread that is not known: searches, on a stack of our own. Its handler. */
-void sp_found_stranger(void) SP_HIDDEN;
+void sp_discovery_on_unknown(void) SP_HIDDEN;
 
 /* Takes in thread `tid`, which has just been made by clone. Same context. */
-void sp_found_take(int tid) SP_HIDDEN;
+void sp_discovery_add(int tid) SP_HIDDEN;
 
 /* The calling thread has come here by itself: its block, if it was found before; from now on it owns it. Else NULL. Normal
  * context. */
-struct sp_thread *sp_found_own(void) SP_HIDDEN;
+struct sp_thread *sp_discovery_own(void) SP_HIDDEN;
 
 /* The calling thread's block, or NULL: told without a look at thread-local storage while there is a
  * found thread, which may have none. Signal context. */
-struct sp_thread *sp_found_self(void) SP_HIDDEN;
+struct sp_thread *sp_discovery_self(void) SP_HIDDEN;
 
 /* Enters the agent in the handler of a found thread that does not own its block: false when it is
- * inside already. Pair with sp_found_leave. */
-bool sp_found_enter(struct sp_thread *t) SP_HIDDEN;
-void sp_found_leave(struct sp_thread *t) SP_HIDDEN;
+ * inside already. Pair with sp_discovery_leave. */
+bool sp_discovery_enter(struct sp_thread *t) SP_HIDDEN;
+void sp_discovery_leave(struct sp_thread *t) SP_HIDDEN;
 
 /* The process ends: a last search, and the CPU time of the threads that have not ended. */
-void sp_found_finish(void) SP_HIDDEN;
+void sp_discovery_finish(void) SP_HIDDEN;
 
 /* In a forked child: all other threads are the parent's. */
-void sp_found_forked(void) SP_HIDDEN;
+void sp_discovery_forked(void) SP_HIDDEN;
 
 #endif

@@ -4,33 +4,35 @@
 #include <string.h>
 
 #include "sampler/walk/cfi_row.h"
+#include "sampler/walk/dwarf_ops.h"
 
 /* One of the expressions in use: lazy binding's stub, whose push stands in its second half (binutils,
  * elf_x86_64_eh_frame_plt), and a CFA that was saved: breg n, deref, maybe plus_uconst. */
 static bool reduce_expression(const struct sp_cfi_place *cfa, uint64_t pc, struct sp_cfi_rule *rule)
 {
-	static const uint8_t plt[] = {0x77, 8, 0x80, 0, 0x3f, 0x1a, 0x3b, 0x2a, 0x33, 0x24, 0x22};
+	static const uint8_t plt[] = {DW_OP_breg0 + SP_REG_SP, 8, DW_OP_breg0 + SP_REG_RA, 0, DW_OP_lit0 + 15,
+		DW_OP_and, DW_OP_lit0 + 11, DW_OP_ge, DW_OP_lit0 + 3, DW_OP_shl, DW_OP_plus};
 	struct sp_reader r = {cfa->expression, cfa->expression + cfa->bytes, false};
 	uint64_t op;
 	int64_t offset, after = 0;
 
-	if (cfa->bytes == sizeof plt && !memcmp(r.at, plt, 6) && !memcmp(r.at + 7, plt + 7, 4) && r.at[6] >= 0x30 &&
-		r.at[6] <= 0x3f) {
-		rule->cfa_offset = 8 + ((pc & 15) >= (uint64_t)(r.at[6] - 0x30) ? 8 : 0);
+	if (cfa->bytes == sizeof plt && !memcmp(r.at, plt, 6) && !memcmp(r.at + 7, plt + 7, 4) &&
+		r.at[6] >= DW_OP_lit0 && r.at[6] <= DW_OP_lit0 + 15) {
+		rule->cfa_offset = 8 + ((pc & 15) >= (uint64_t)(r.at[6] - DW_OP_lit0) ? 8 : 0);
 		return true;
 	}
 	op = sp_read_fixed(&r, 1);
 	offset = sp_read_sleb(&r);
-	if ((op != 0x70 + SP_REG_BP && op != 0x70 + SP_REG_SP) || sp_read_fixed(&r, 1) != 0x06)
+	if ((op != DW_OP_breg0 + SP_REG_BP && op != DW_OP_breg0 + SP_REG_SP) || sp_read_fixed(&r, 1) != DW_OP_deref)
 		return false;
 	if (r.at < r.end) {
-		if (sp_read_fixed(&r, 1) != 0x23)
+		if (sp_read_fixed(&r, 1) != DW_OP_plus_uconst)
 			return false;
 		after = (int64_t)sp_read_uleb(&r);
 	}
 	if (r.bad || r.at != r.end || offset != (int32_t)offset || after != (int8_t)after)
 		return false;
-	rule->flags |= SP_CFI_LOADED | (op == 0x70 + SP_REG_BP ? SP_CFI_FROM_BP : 0);
+	rule->flags |= SP_CFI_LOADED | (op == DW_OP_breg0 + SP_REG_BP ? SP_CFI_FROM_BP : 0);
 	rule->cfa_offset = (int32_t)offset;
 	rule->after = (int8_t)after;
 	return true;
@@ -56,7 +58,7 @@ static bool reduce_bp(const struct sp_cfi_place *bp, struct sp_cfi_rule *rule)
 	if (bp->where == SP_CFI_AT_EXPRESSION) {
 		struct sp_reader r = {bp->expression, bp->expression + bp->bytes, false};
 
-		if (sp_read_fixed(&r, 1) != 0x70 + SP_REG_BP)
+		if (sp_read_fixed(&r, 1) != DW_OP_breg0 + SP_REG_BP)
 			return false;
 		offset = sp_read_sleb(&r);
 		if (r.bad || r.at != r.end)

@@ -1,6 +1,8 @@
 /* The machine that call frame instructions are for. */
 #include "sampler/walk/cfi_row.h"
 
+#include "sampler/walk/dwarf_ops.h"
+
 #define STATES_MAX 8u /* DW_CFA_remember_state inside each other; compilers use one */
 
 struct machine {
@@ -56,15 +58,15 @@ static void advance_to(struct machine *m, uint64_t location)
 /* The instructions with an operand in their first byte. Returns false for all others. */
 static bool execute_short(struct machine *m, uint64_t op)
 {
-	switch (op & 0xc0) {
-	case 0x40: /* DW_CFA_advance_loc */
-		advance_to(m, m->location + (op & 0x3f) * m->entry->code_align);
+	switch (op & DW_CFA_primary_mask) {
+	case DW_CFA_advance_loc:
+		advance_to(m, m->location + (op & DW_CFA_operand_mask) * m->entry->code_align);
 		return true;
-	case 0x80: /* DW_CFA_offset */
-		set_offset(m, op & 0x3f, SP_CFI_AT_OFFSET, (int64_t)sp_read_uleb(&m->code));
+	case DW_CFA_offset:
+		set_offset(m, op & DW_CFA_operand_mask, SP_CFI_AT_OFFSET, (int64_t)sp_read_uleb(&m->code));
 		return true;
-	case 0xc0: /* DW_CFA_restore */
-		restore(m, op & 0x3f);
+	case DW_CFA_restore:
+		restore(m, op & DW_CFA_operand_mask);
 		return true;
 	default:
 		return false;
@@ -78,33 +80,33 @@ static void execute_cfa(struct machine *m, uint64_t op)
 	uint64_t reg;
 
 	switch (op) {
-	case 0x0c: /* DW_CFA_def_cfa */
+	case DW_CFA_def_cfa:
 		reg = sp_read_uleb(r);
 		define_cfa(m, reg, (int64_t)sp_read_uleb(r));
 		break;
-	case 0x0d: /* DW_CFA_def_cfa_register */
+	case DW_CFA_def_cfa_register:
 		define_cfa(m, sp_read_uleb(r), in_register ? m->row.cfa.offset : 0);
 		break;
-	case 0x0e: /* DW_CFA_def_cfa_offset */
+	case DW_CFA_def_cfa_offset:
 		define_cfa(m, m->row.cfa.reg, (int64_t)sp_read_uleb(r));
 		break;
-	case 0x0f: /* DW_CFA_def_cfa_expression */
+	case DW_CFA_def_cfa_expression:
 		m->row.cfa = read_expression(m, SP_CFI_IS_EXPRESSION);
 		break;
-	case 0x12: /* DW_CFA_def_cfa_sf */
+	case DW_CFA_def_cfa_sf:
 		reg = sp_read_uleb(r);
 		define_cfa(m, reg, sp_read_sleb(r) * m->entry->data_align);
 		break;
-	default: /* 0x13, DW_CFA_def_cfa_offset_sf */
+	default: /* DW_CFA_def_cfa_offset_sf */
 		define_cfa(m, m->row.cfa.reg, sp_read_sleb(r) * m->entry->data_align);
 	}
 }
 
 static void execute_state(struct machine *m, uint64_t op)
 {
-	if (op == 0x0a && m->depth < STATES_MAX) /* DW_CFA_remember_state */
+	if (op == DW_CFA_remember_state && m->depth < STATES_MAX)
 		m->states[m->depth++] = m->row;
-	else if (op == 0x0b && m->depth) /* DW_CFA_restore_state */
+	else if (op == DW_CFA_restore_state && m->depth)
 		m->row = m->states[--m->depth];
 	else
 		m->code.bad = true;
@@ -116,40 +118,40 @@ static void execute_register(struct machine *m, uint64_t op)
 	uint64_t reg = sp_read_uleb(r), other;
 
 	switch (op) {
-	case 0x05: /* DW_CFA_offset_extended */
+	case DW_CFA_offset_extended:
 		set_offset(m, reg, SP_CFI_AT_OFFSET, (int64_t)sp_read_uleb(r));
 		break;
-	case 0x06: /* DW_CFA_restore_extended */
+	case DW_CFA_restore_extended:
 		restore(m, reg);
 		break;
-	case 0x07: /* DW_CFA_undefined */
+	case DW_CFA_undefined:
 		set(m, reg, (struct sp_cfi_place){.where = SP_CFI_NOWHERE});
 		break;
-	case 0x08: /* DW_CFA_same_value */
+	case DW_CFA_same_value:
 		set(m, reg, (struct sp_cfi_place){.where = SP_CFI_UNCHANGED});
 		break;
-	case 0x09: /* DW_CFA_register */
+	case DW_CFA_register:
 		other = sp_read_uleb(r);
 		set(m, reg,
 			(struct sp_cfi_place){.where = other < SP_REG_RA ? SP_CFI_IN_REGISTER : SP_CFI_NOWHERE,
 				.reg = (uint8_t)other});
 		break;
-	case 0x10: /* DW_CFA_expression */
+	case DW_CFA_expression:
 		set(m, reg, read_expression(m, SP_CFI_AT_EXPRESSION));
 		break;
-	case 0x11: /* DW_CFA_offset_extended_sf */
+	case DW_CFA_offset_extended_sf:
 		set_offset(m, reg, SP_CFI_AT_OFFSET, sp_read_sleb(r));
 		break;
-	case 0x14: /* DW_CFA_val_offset */
+	case DW_CFA_val_offset:
 		set_offset(m, reg, SP_CFI_IS_OFFSET, (int64_t)sp_read_uleb(r));
 		break;
-	case 0x15: /* DW_CFA_val_offset_sf */
+	case DW_CFA_val_offset_sf:
 		set_offset(m, reg, SP_CFI_IS_OFFSET, sp_read_sleb(r));
 		break;
-	case 0x16: /* DW_CFA_val_expression */
+	case DW_CFA_val_expression:
 		set(m, reg, read_expression(m, SP_CFI_IS_EXPRESSION));
 		break;
-	default: /* 0x2f, DW_CFA_GNU_negative_offset_extended */
+	default: /* DW_CFA_GNU_negative_offset_extended */
 		set_offset(m, reg, SP_CFI_AT_OFFSET, -(int64_t)sp_read_uleb(r));
 	}
 }
@@ -161,42 +163,43 @@ static void execute_one(struct machine *m)
 	if (execute_short(m, op))
 		return;
 	switch (op) {
-	case 0x00: /* DW_CFA_nop */
+	case DW_CFA_nop:
 		break;
-	case 0x01: /* DW_CFA_set_loc */
+	case DW_CFA_set_loc:
 		advance_to(m, sp_cfi_read_pointer(&m->code, m->entry->encoding, 0));
 		break;
-	case 0x02: /* DW_CFA_advance_loc1, 2, 4 */
-	case 0x03:
-	case 0x04:
-		advance_to(m, m->location + sp_read_fixed(&m->code, 1u << (op - 2)) * m->entry->code_align);
+	case DW_CFA_advance_loc1:
+	case DW_CFA_advance_loc2:
+	case DW_CFA_advance_loc4:
+		advance_to(m,
+			m->location + sp_read_fixed(&m->code, 1u << (op - DW_CFA_advance_loc1)) * m->entry->code_align);
 		break;
-	case 0x2e: /* DW_CFA_GNU_args_size */
+	case DW_CFA_GNU_args_size:
 		sp_read_uleb(&m->code);
 		break;
-	case 0x0a:
-	case 0x0b:
+	case DW_CFA_remember_state:
+	case DW_CFA_restore_state:
 		execute_state(m, op);
 		break;
-	case 0x0c:
-	case 0x0d:
-	case 0x0e:
-	case 0x0f:
-	case 0x12:
-	case 0x13:
+	case DW_CFA_def_cfa:
+	case DW_CFA_def_cfa_register:
+	case DW_CFA_def_cfa_offset:
+	case DW_CFA_def_cfa_expression:
+	case DW_CFA_def_cfa_sf:
+	case DW_CFA_def_cfa_offset_sf:
 		execute_cfa(m, op);
 		break;
-	case 0x05:
-	case 0x06:
-	case 0x07:
-	case 0x08:
-	case 0x09:
-	case 0x10:
-	case 0x11:
-	case 0x14:
-	case 0x15:
-	case 0x16:
-	case 0x2f:
+	case DW_CFA_offset_extended:
+	case DW_CFA_restore_extended:
+	case DW_CFA_undefined:
+	case DW_CFA_same_value:
+	case DW_CFA_register:
+	case DW_CFA_expression:
+	case DW_CFA_offset_extended_sf:
+	case DW_CFA_val_offset:
+	case DW_CFA_val_offset_sf:
+	case DW_CFA_val_expression:
+	case DW_CFA_GNU_negative_offset_extended:
 		execute_register(m, op);
 		break;
 	default:

@@ -1,6 +1,8 @@
 /* The stack machine of DWARF's expressions. */
 #include "sampler/walk/expression.h"
 
+#include "sampler/walk/dwarf_ops.h"
+
 #define STEPS_MAX 256u /* instructions, of an expression with a loop above all */
 #define DEPTH_MAX 32u
 
@@ -91,25 +93,25 @@ static bool execute_stack(struct machine *m, uint64_t op)
 	uint64_t top, below;
 
 	switch (op) {
-	case 0x12: /* DW_OP_dup */
+	case DW_OP_dup:
 		push(m, peek(m, 0));
 		return true;
-	case 0x13: /* DW_OP_drop */
+	case DW_OP_drop:
 		pop(m);
 		return true;
-	case 0x14: /* DW_OP_over */
+	case DW_OP_over:
 		push(m, peek(m, 1));
 		return true;
-	case 0x15: /* DW_OP_pick */
+	case DW_OP_pick:
 		push(m, peek(m, sp_read_fixed(&m->code, 1)));
 		return true;
-	case 0x16: /* DW_OP_swap */
+	case DW_OP_swap:
 		top = pop(m);
 		below = pop(m);
 		push(m, top);
 		push(m, below);
 		return true;
-	case 0x17: /* DW_OP_rot */
+	case DW_OP_rot:
 		rotate(m);
 		return true;
 	default:
@@ -123,22 +125,22 @@ static bool execute_constant(struct machine *m, uint64_t op)
 	struct sp_reader *r = &m->code;
 	uint64_t reg;
 
-	if (op >= 0x30 && op <= 0x4f) { /* DW_OP_lit0 to 31 */
-		push(m, op - 0x30);
-	} else if (op >= 0x70 && op <= 0x8f) { /* DW_OP_breg0 to 31 */
-		push_register(m, op - 0x70, sp_read_sleb(r));
-	} else if (op == 0x92) { /* DW_OP_bregx */
+	if (op >= DW_OP_lit0 && op <= DW_OP_lit31) {
+		push(m, op - DW_OP_lit0);
+	} else if (op >= DW_OP_breg0 && op <= DW_OP_breg31) {
+		push_register(m, op - DW_OP_breg0, sp_read_sleb(r));
+	} else if (op == DW_OP_bregx) {
 		reg = sp_read_uleb(r);
 		push_register(m, reg, sp_read_sleb(r));
-	} else if (op == 0x03) { /* DW_OP_addr */
+	} else if (op == DW_OP_addr) {
 		push(m, sp_read_fixed(r, 8));
-	} else if (op >= 0x08 && op <= 0x0f) { /* DW_OP_const1u, 1s, 2u, ... 8s */
-		unsigned bytes = 1u << ((op - 0x08) / 2);
+	} else if (op >= DW_OP_const1u && op <= DW_OP_const8s) {
+		unsigned bytes = 1u << ((op - DW_OP_const1u) / 2);
 
 		push(m, op & 1 ? sp_read_signed(r, bytes) : sp_read_fixed(r, bytes));
-	} else if (op == 0x10) { /* DW_OP_constu */
+	} else if (op == DW_OP_constu) {
 		push(m, sp_read_uleb(r));
-	} else if (op == 0x11) { /* DW_OP_consts */
+	} else if (op == DW_OP_consts) {
 		push(m, (uint64_t)sp_read_sleb(r));
 	} else {
 		return false;
@@ -151,23 +153,23 @@ static bool execute_unary(struct machine *m, uint64_t op)
 	int64_t top;
 
 	switch (op) {
-	case 0x06: /* DW_OP_deref */
+	case DW_OP_deref:
 		dereference(m, 8);
 		return true;
-	case 0x94: /* DW_OP_deref_size */
+	case DW_OP_deref_size:
 		dereference(m, sp_read_fixed(&m->code, 1));
 		return true;
-	case 0x19: /* DW_OP_abs */
+	case DW_OP_abs:
 		top = (int64_t)pop(m);
 		push(m, top < 0 ? -(uint64_t)top : (uint64_t)top);
 		return true;
-	case 0x1f: /* DW_OP_neg */
+	case DW_OP_neg:
 		push(m, -pop(m));
 		return true;
-	case 0x20: /* DW_OP_not */
+	case DW_OP_not:
 		push(m, ~pop(m));
 		return true;
-	case 0x23: /* DW_OP_plus_uconst */
+	case DW_OP_plus_uconst:
 		push(m, pop(m) + sp_read_uleb(&m->code));
 		return true;
 	default:
@@ -194,27 +196,27 @@ static uint64_t modulo(struct machine *m, uint64_t a, uint64_t b)
 static uint64_t compute(struct machine *m, uint64_t op, uint64_t a, uint64_t b)
 {
 	switch (op) {
-	case 0x1a: /* DW_OP_and */
+	case DW_OP_and:
 		return a & b;
-	case 0x1b: /* DW_OP_div */
+	case DW_OP_div:
 		return divide(m, (int64_t)a, (int64_t)b);
-	case 0x1c: /* DW_OP_minus */
+	case DW_OP_minus:
 		return a - b;
-	case 0x1d: /* DW_OP_mod */
+	case DW_OP_mod:
 		return modulo(m, a, b);
-	case 0x1e: /* DW_OP_mul */
+	case DW_OP_mul:
 		return a * b;
-	case 0x21: /* DW_OP_or */
+	case DW_OP_or:
 		return a | b;
-	case 0x22: /* DW_OP_plus */
+	case DW_OP_plus:
 		return a + b;
-	case 0x24: /* DW_OP_shl */
+	case DW_OP_shl:
 		return b < 64 ? a << b : 0;
-	case 0x25: /* DW_OP_shr */
+	case DW_OP_shr:
 		return b < 64 ? a >> b : 0;
-	case 0x26: /* DW_OP_shra */
+	case DW_OP_shra:
 		return (uint64_t)((int64_t)a >> (b < 63 ? b : 63));
-	case 0x27: /* DW_OP_xor */
+	case DW_OP_xor:
 		return a ^ b;
 	default:
 		m->bad = true;
@@ -225,17 +227,17 @@ static uint64_t compute(struct machine *m, uint64_t op, uint64_t a, uint64_t b)
 static uint64_t compare(uint64_t op, int64_t a, int64_t b)
 {
 	switch (op) {
-	case 0x29: /* DW_OP_eq */
+	case DW_OP_eq:
 		return a == b;
-	case 0x2a: /* DW_OP_ge */
+	case DW_OP_ge:
 		return a >= b;
-	case 0x2b: /* DW_OP_gt */
+	case DW_OP_gt:
 		return a > b;
-	case 0x2c: /* DW_OP_le */
+	case DW_OP_le:
 		return a <= b;
-	case 0x2d: /* DW_OP_lt */
+	case DW_OP_lt:
 		return a < b;
-	default: /* 0x2e, DW_OP_ne */
+	default: /* DW_OP_ne */
 		return a != b;
 	}
 }
@@ -244,7 +246,9 @@ static void execute_binary(struct machine *m, uint64_t op)
 {
 	uint64_t top = pop(m), below = pop(m);
 
-	push(m, op >= 0x29 && op <= 0x2e ? compare(op, (int64_t)below, (int64_t)top) : compute(m, op, below, top));
+	push(m,
+		op >= DW_OP_eq && op <= DW_OP_ne ? compare(op, (int64_t)below, (int64_t)top)
+						 : compute(m, op, below, top));
 }
 
 static void execute_one(struct machine *m)
@@ -252,12 +256,11 @@ static void execute_one(struct machine *m)
 	uint64_t op = sp_read_fixed(&m->code, 1);
 	int64_t distance;
 
-	if (op == 0x2f || op == 0x28) { /* DW_OP_skip, DW_OP_bra */
+	if (op == DW_OP_skip || op == DW_OP_bra) {
 		distance = (int64_t)sp_read_signed(&m->code, 2);
-		if (op == 0x2f || pop(m))
+		if (op == DW_OP_skip || pop(m))
 			jump(m, distance);
-	} else if (op != 0x96 /* DW_OP_nop */ && !execute_constant(m, op) && !execute_stack(m, op) &&
-		!execute_unary(m, op)) {
+	} else if (op != DW_OP_nop && !execute_constant(m, op) && !execute_stack(m, op) && !execute_unary(m, op)) {
 		execute_binary(m, op);
 	}
 }
