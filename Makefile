@@ -198,6 +198,7 @@ lint: agent
 	@tests/lint/cppcheck.sh .
 	@tests/lint/layers.sh .
 	@tests/lint/tags.sh .
+	@tests/lint/docs.sh .
 	@tests/lint/sampler-symbols.sh tests/lint/sampler-symbols.allow $(SAMPLER_OBJ)
 	@tests/lint/exports.sh build/libsmartprof.so preload/exports.map
 	@tests/lint/bindings.sh build/libsmartprof.so tests/lint/bindings.allow

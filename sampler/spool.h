@@ -150,9 +150,9 @@ struct sp_text {
 	uint32_t notes;              /* lines: problems met, for Data Quality */
 	uint32_t clock_reason;       /* why this CPU clock, one phrase */
 	uint32_t allocator;          /* path of the object that defines the malloc forwarded to */
-	uint32_t tree;               /* "<pid>.<start_ticks>" of the first process of the tree */
-	uint32_t command_bytes;      /* no offset */
-	uint32_t kernel;             /* its release */
+	uint32_t tree;          /* "<pid>.<ns>" of the tree's first process: ns is when it began, by CLOCK_REALTIME */
+	uint32_t command_bytes; /* no offset */
+	uint32_t kernel;        /* its release */
 	uint32_t reserved[1];
 };
 

@@ -18,7 +18,7 @@ struct sp_render_options {
 	const struct sp_symbolizer_options *symbols; /* NULL: the defaults; see sp_profile_from_snapshot */
 	sp_progress_fn *progress;                    /* NULL: none */
 	void *progress_context;
-	const char *only_tree; /* render only members of this tree ("<pid>.<ticks>"); NULL: any */
+	const char *only_tree; /* render only members of this tree ("<pid>.<ns>"); NULL: any */
 	int only_root;         /* render only members of the tree whose first process has this pid; 0: any */
 	int wait_status;       /* how only_root's process ended, as wait() has it, where its spool does not say */
 	bool only_orphan;      /* not while its process lives */

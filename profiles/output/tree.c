@@ -233,7 +233,7 @@ static void point_latest(int directory_fd, const char *name)
 		unlinkat(directory_fd, temporary, 0);
 }
 
-/* "<pid>.<ticks>" and nothing else: it becomes part of file names and front matter. */
+/* "<pid>.<ns>" and nothing else: it becomes part of file names and front matter. */
 static bool tree_is_valid(const char *tree)
 {
 	size_t pid = strspn(tree, "0123456789"), ticks = tree[pid] == '.' ? strspn(tree + pid + 1, "0123456789") : 0;

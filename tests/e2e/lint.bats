@@ -95,6 +95,17 @@ setup_tree() {
 	grep -q "'sp_row'.*env/row.h sampler/row.c" err
 }
 
+@test "docs: passes files that are there, fails on one that is not, on no documents" {
+	setup_tree
+	status_of 1 "$LINT/docs.sh" tree
+	mkdir tree/docs
+	printf 'See `env/one.c` and `two.c`.\n' >tree/docs/A.md
+	"$LINT/docs.sh" tree
+	printf 'See `env/gone.c`.\n' >tree/B.md
+	status_of 1 "$LINT/docs.sh" tree 2>err
+	grep -q 'B.md.*env/gone.c' err
+}
+
 @test "sampler symbols: passes what is listed, fails on malloc, on no objects" {
 	printf 'void *memcpy(void *, const void *, unsigned long);\nvoid f(void *a, void *b, unsigned long n) { memcpy(a, b, n); }\n' >a.c
 	printf 'void *malloc(unsigned long);\nvoid *g(void) { return malloc(3); }\n' >b.c
