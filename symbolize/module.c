@@ -320,6 +320,10 @@ size_t sp_symbols_resolve(struct sp_symbols *m, struct sp_symbols_context *conte
 	symbol = sp_symtab_find(&m->symtab, start);
 	if (symbol && reaches(m, context, symbol, start))
 		add_symbol(&context->strings, m, symbol, linkage, out, count);
+	/* glibc's name for a function of its own that it calls past the exported one. */
+	for (size_t i = 0; i < count; i++)
+		if (out[i].function && strncmp(out[i].function, "__GI_", 5) == 0)
+			out[i].function += 5;
 	if (!out[count - 1].function && !out[count - 1].function_address)
 		out[count - 1].function_address = unwind_entry(m, context, address);
 	return count;

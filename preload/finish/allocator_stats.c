@@ -141,15 +141,10 @@ static bool is_safe(void)
 	return l.plain;
 }
 
-void sp_allocator_ask(void)
+static void ask(struct sp_allocator_totals *a)
 {
-	struct sp_allocator_totals *a;
-	enum sp_allocator allocator;
+	enum sp_allocator allocator = which();
 
-	if (!is_safe())
-		return;
-	allocator = which();
-	a = &sp_agent.spool->allocator;
 	switch (allocator) {
 	case SP_ALLOCATOR_UNKNOWN:
 		return;
@@ -167,4 +162,21 @@ void sp_allocator_ask(void)
 		break;
 	}
 	a->asked = allocator;
+}
+
+/* Inside the agent, so that it is not the program's time. */
+void sp_allocator_ask(void)
+{
+	struct sp_thread *t;
+	uint64_t mask;
+
+	if (!is_safe())
+		return;
+	mask = sp_block_others();
+	t = sp_enter();
+	if (t) {
+		ask(&sp_agent.spool->allocator);
+		sp_leave(t);
+	}
+	sp_restore_signals(mask);
 }

@@ -71,6 +71,11 @@ static void put_caller(struct sp_writer *w, uint32_t function)
 
 	if (caller == UINT32_MAX || share < CALLER_PERCENT)
 		return;
+	/* What of a file enters generated code does not say what that is. */
+	if ((p->functions[function].flags & SP_FUNCTION_UNNAMED) &&
+		p->functions[frame->function].module < p->unknown_module &&
+		p->functions[function].module >= p->unknown_module)
+		return;
 	sp_buffer_printf(&w->out, " (%.0f %% of it for ", share);
 	sp_escape_name(&w->out, SP_ESCAPE_CELL, p->functions[frame->function].name);
 	if (frame->file) {

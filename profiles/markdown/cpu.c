@@ -68,6 +68,7 @@ void sp_write_cpu(struct sp_writer *w)
 	const char *interval = sp_profile_fact(p, "cpu_interval_achieved_us");
 	size_t count, shown;
 	uint32_t *order = sp_rank(p->function_count, &count, sp_rank_self, p);
+	size_t from = w->out.length;
 
 	shown = count < w->limits.functions ? count : w->limits.functions;
 	sp_buffer_puts(&w->out,
@@ -88,6 +89,7 @@ void sp_write_cpu(struct sp_writer *w)
 		write_function(w, &p->functions[order[i]]);
 	sp_put_cut(&w->out, shown, count, "rows", "All functions");
 	sp_buffer_puts(&w->out, "\n");
+	sp_put_hash_note(&w->out, from);
 	free(order);
 }
 

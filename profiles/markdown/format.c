@@ -1,7 +1,10 @@
 /* Pieces of lines that every section uses. */
 #include "profiles/markdown/writer.h"
 
+#include <string.h>
+
 #include "profiles/model/heap.h"
+#include "profiles/base/shorten.h"
 #include "profiles/model/places.h"
 
 void sp_put_location(struct sp_buffer *out, enum sp_escape how, const struct sp_profile *p, const char *file,
@@ -52,4 +55,22 @@ void sp_put_heap_total(struct sp_buffer *out, const struct sp_profile *p, uint64
 	}
 	sp_buffer_puts(out, " ± ");
 	sp_put_size(out, sp_whole(error));
+}
+
+/* "#" and eight hexadecimal digits, as sp_shorten_name ends what it shortens. */
+static bool has_hash(const char *text)
+{
+	for (const char *at = text; (at = strchr(at, '#')); at++)
+		if (strspn(at + 1, "0123456789abcdef") == 8)
+			return true;
+	return false;
+}
+
+void sp_put_hash_note(struct sp_buffer *out, size_t from)
+{
+	if (has_hash(out->data + from))
+		sp_buffer_printf(out,
+			"Names of more than %u characters are shortened; the hashes at their ends tell those apart, and All "
+			"functions has them whole.\n\n",
+			SP_NAME_CHARS);
 }

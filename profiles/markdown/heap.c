@@ -1,6 +1,7 @@
 /* `# Heap Profile`. */
 #include "profiles/markdown/writer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "profiles/model/heap.h"
@@ -78,6 +79,11 @@ static uint64_t inuse_samples(const struct sp_heap_site *s)
 	return s->inuse_samples;
 }
 
+static double leaked_variance(const struct sp_heap_site *s)
+{
+	return s->inuse_bytes ? s->inuse_variance * (double)sp_heap_leaked(s) / (double)s->inuse_bytes : 0;
+}
+
 static double alloc_variance(const struct sp_heap_site *s)
 {
 	return s->alloc_variance;
@@ -88,6 +94,19 @@ static double short_variance(const struct sp_heap_site *s)
 	return s->alloc_bytes ? s->alloc_variance * (double)s->short_bytes / (double)s->alloc_bytes : 0;
 }
 
+/* An estimate may be above what is exactly known, which is no share of it. */
+static double share_of(uint64_t bytes, uint64_t whole)
+{
+	return sp_percent(bytes < whole ? bytes : whole, whole);
+}
+
+static void put_amount(struct sp_writer *w, uint64_t bytes, uint64_t count, uint64_t whole)
+{
+	sp_buffer_printf(&w->out, "| %.1f%% | ", share_of(bytes, whole));
+	sp_put_size(&w->out, bytes);
+	sp_buffer_printf(&w->out, " | %llu | ", (unsigned long long)count);
+}
+
 static void write_site(struct sp_writer *w, const struct site_table *t, uint32_t index)
 {
 	const struct sp_profile *p = w->profile;
@@ -96,8 +115,7 @@ static void write_site(struct sp_writer *w, const struct site_table *t, uint32_t
 	uint64_t bytes = t->bytes(p, index), samples = t->samples(s);
 	double error = sp_heap_error(t->variance(s), samples);
 
-	sp_buffer_printf(&w->out, "| %.1f%% | %llu | %llu | ", sp_percent(bytes, t->whole), (unsigned long long)bytes,
-		(unsigned long long)t->count(s));
+	put_amount(w, bytes, t->count(s), t->whole);
 	sp_escape_name(&w->out, SP_ESCAPE_CELL, f->name);
 	sp_buffer_puts(&w->out, " | ");
 	if (s->file)
@@ -108,7 +126,7 @@ static void write_site(struct sp_writer *w, const struct site_table *t, uint32_t
 	if (sp_heap_is_rough(bytes, error, samples))
 		sp_put_rough(&w->out, samples);
 	else
-		sp_buffer_printf(&w->out, "%.0f", error);
+		sp_put_size(&w->out, sp_whole(error));
 	sp_buffer_puts(&w->out, " | ");
 	sp_put_module(&w->out, SP_ESCAPE_CELL, p, f->module);
 	sp_buffer_puts(&w->out, " |");
@@ -144,10 +162,10 @@ static void write_before(struct sp_writer *w, const struct site_table *t)
 {
 	const struct sp_heap_totals *heap = &w->profile->snapshot->header.heap;
 
-	if (t->bytes == alloc_bytes && heap->before_bytes)
-		sp_buffer_printf(&w->out, "| %.1f%% | %llu | %llu | [before sampling] |  | 0 |  |\n",
-			sp_percent(heap->before_bytes, t->whole), (unsigned long long)heap->before_bytes,
-			(unsigned long long)heap->before_count);
+	if (t->bytes != alloc_bytes || !heap->before_bytes)
+		return;
+	put_amount(w, heap->before_bytes, heap->before_count, t->whole);
+	sp_buffer_puts(&w->out, "[before sampling] |  | 0 |  |\n");
 }
 
 static void write_sites(struct sp_writer *w, const struct site_table *t)
@@ -208,16 +226,44 @@ static void write_size_classes(struct sp_writer *w)
 			continue;
 		sp_buffer_puts(&w->out, "| ");
 		sp_put_size(&w->out, 1ULL << i);
-		sp_buffer_printf(&w->out, " | %.1f%% | %llu | %llu |\n", sp_percent(heap->class_bytes[i], whole),
-			(unsigned long long)heap->class_bytes[i], (unsigned long long)heap->class_count[i]);
+		sp_buffer_puts(&w->out, " ");
+		put_amount(w, heap->class_bytes[i], heap->class_count[i], whole);
+		w->out.length--; /* the blank before a next cell */
+		sp_buffer_puts(&w->out, "\n");
 	}
 	sp_buffer_puts(&w->out, "\n");
 }
 
-static void write_allocator_row(struct sp_writer *w, const char *what, uint64_t bytes)
+/* count: NULL, none. */
+static void write_row(struct sp_writer *w, const char *what, uint64_t bytes, const uint64_t *count)
+{
+	sp_buffer_printf(&w->out, "| %s | ", what);
+	sp_put_size(&w->out, bytes);
+	if (count)
+		sp_buffer_printf(&w->out, " | %llu |\n", (unsigned long long)*count);
+	else
+		sp_buffer_puts(&w->out, " | |\n");
+}
+
+static void write_known_row(struct sp_writer *w, const char *what, uint64_t bytes)
 {
 	if (bytes)
-		sp_buffer_printf(&w->out, "| %s | %llu | |\n", what, (unsigned long long)bytes);
+		write_row(w, what, bytes, NULL);
+}
+
+static void write_peak(struct sp_writer *w)
+{
+	const struct sp_profile *p = w->profile;
+	const struct sp_heap_totals *heap = &p->snapshot->header.heap;
+	char what[64];
+
+	if (p->process_count) {
+		write_row(w, "In use at the peak of each process, added up", heap->peak_bytes, NULL);
+		write_row(w, "At most, in processes alive together", sp_processes_peak_together(p), NULL);
+	} else if (!p->is_window) {
+		snprintf(what, sizeof(what), "In use at peak (at %.2f s)", (double)heap->peak_time_ns / 1e9);
+		write_row(w, what, heap->peak_bytes, NULL);
+	}
 }
 
 static void write_allocator(struct sp_writer *w)
@@ -226,13 +272,13 @@ static void write_allocator(struct sp_writer *w)
 	const struct sp_allocator_totals *a = &h->allocator;
 
 	if (a->asked) {
-		write_allocator_row(w, "Allocator: allocated", a->allocated_bytes);
-		write_allocator_row(w, "Allocator: active", a->active_bytes);
-		write_allocator_row(w, "Allocator: resident", a->resident_bytes);
-		write_allocator_row(w, "Allocator: retained", a->retained_bytes);
+		write_known_row(w, "Allocator: allocated", a->allocated_bytes);
+		write_known_row(w, "Allocator: active", a->active_bytes);
+		write_known_row(w, "Allocator: resident", a->resident_bytes);
+		write_known_row(w, "Allocator: retained", a->retained_bytes);
 	}
 	if (h->rss_bytes > h->heap.inuse_bytes && !w->profile->is_window)
-		write_allocator_row(w, "RSS at end beyond what is in use", h->rss_bytes - h->heap.inuse_bytes);
+		write_known_row(w, "RSS at end beyond what is in use", h->rss_bytes - h->heap.inuse_bytes);
 }
 
 #define GAP_BYTES (32u << 20)
@@ -297,27 +343,15 @@ static void write_summary(struct sp_writer *w)
 	if (sp_put_written(w, "# Heap Profile", "#"))
 		return;
 	sp_buffer_puts(&w->out, "# Heap Profile\n\n| | Bytes | Count |\n|:---|---:|---:|\n");
-	sp_buffer_printf(&w->out, "| %s | %llu | %llu |\n",
-		p->is_window ? "Allocated in the window, in use at its end" : "In use at end",
-		(unsigned long long)h->heap.inuse_bytes, (unsigned long long)h->heap.inuse_count);
-	if (p->process_count)
-		sp_buffer_printf(&w->out,
-			"| In use at the peak of each process, added up | %llu | |\n"
-			"| At most, in processes alive together | %llu | |\n",
-			(unsigned long long)h->heap.peak_bytes, (unsigned long long)sp_processes_peak_together(p));
-	else if (!p->is_window)
-		sp_buffer_printf(&w->out, "| In use at peak (at %.2f s) | %llu | |\n",
-			(double)h->heap.peak_time_ns / 1e9, (unsigned long long)h->heap.peak_bytes);
-	sp_buffer_printf(&w->out, "| Allocated | %llu | %llu |\n| Frees | | %llu |\n",
-		(unsigned long long)p->heap_allocated_bytes, (unsigned long long)p->heap_allocations,
-		(unsigned long long)p->heap_frees);
+	write_row(w, p->is_window ? "Allocated in the window, in use at its end" : "In use at end", h->heap.inuse_bytes,
+		&h->heap.inuse_count);
+	write_peak(w);
+	write_row(w, "Allocated", p->heap_allocated_bytes, &p->heap_allocations);
+	sp_buffer_printf(&w->out, "| Frees | | %llu |\n", (unsigned long long)p->heap_frees);
 	if (!p->process_count)
 		sp_buffer_printf(&w->out, "| Reallocs | | %llu |\n", (unsigned long long)p->heap_reallocs);
-	if (h->rss_bytes)
-		sp_buffer_printf(&w->out, "| RSS at end | %llu | |\n", (unsigned long long)h->rss_bytes);
-	if (p->max_rss_bytes)
-		sp_buffer_printf(&w->out, "| RSS at peak%s | %llu | |\n", p->process_count ? ", of one process" : "",
-			(unsigned long long)p->max_rss_bytes);
+	write_known_row(w, "RSS at end", h->rss_bytes);
+	write_known_row(w, p->process_count ? "RSS at peak, of one process" : "RSS at peak", p->max_rss_bytes);
 	write_allocator(w);
 	sp_buffer_puts(&w->out, "\nIn use (");
 	sp_put_heap_total(&w->out, p, h->heap.inuse_bytes, sp_heap_inuse_error(p));
@@ -353,7 +387,7 @@ void sp_write_heap(struct sp_writer *w)
 			"through it. smartprof cannot see whether the program could still reach them: a cache that "
 			"grows, "
 			"or data kept to the end by design, looks the same.\n\n",
-			births, births ? put_births : NULL, suspect_bytes, inuse_count, sp_inuse_variance,
+			births, births ? put_births : NULL, suspect_bytes, sp_heap_leaked_count, leaked_variance,
 			inuse_samples, heap->inuse_bytes},
 		{"Short-Lived Allocations",
 			"Freed within a millisecond, or before its thread had allocated eight times more; % of all "
@@ -361,9 +395,11 @@ void sp_write_heap(struct sp_writer *w)
 			" Temporary |", put_temporary, short_bytes, short_count, short_variance, all_samples,
 			p->heap_allocated_bytes},
 	};
+	size_t from;
 
 	if (!p->heap_on)
 		return;
+	from = w->out.length;
 	write_summary(w);
 	if (p->is_window)
 		sp_write_growth(w);
@@ -374,6 +410,7 @@ void sp_write_heap(struct sp_writer *w)
 			write_no_suspects(w);
 		else
 			write_sites(w, &tables[i]);
+	sp_put_hash_note(&w->out, from);
 	write_size_classes(w);
 	sp_write_heap_tree(w);
 }

@@ -18,6 +18,8 @@
 #define TRUNCATED_PERCENT 20.0
 #define LEAKED_BYTES (256u << 10)
 #define LEAKED_PERCENT 10.0 /* of what is in use */
+#define GENERATED_PERCENT 20.0
+#define LOCK_PERCENT 20.0
 #define KERNEL_PERCENT 50.0
 #define ALLOCATOR_PERCENT 20.0
 #define FLAT_PERCENT 10.0 /* self time of the hottest function */
@@ -289,6 +291,102 @@ static bool say_allocator(struct sp_writer *w, const struct sp_function *hottest
 	return true;
 }
 
+/* Functions that take a lock, give one back or wait for one. */
+static bool is_lock(const struct sp_function *f)
+{
+	static const char *const names[] = {"pthread_mutex_", "__pthread_mutex_", "___pthread_mutex_",
+		"pthread_rwlock_", "__pthread_rwlock_", "___pthread_rwlock_", "pthread_spin_", "pthread_cond_",
+		"__pthread_cond_", "___pthread_cond_", "lll_", "__lll_", "futex_", "__futex_", "sem_wait", "sem_post",
+		"__new_sem_", "std::mutex::", "std::condition_variable::"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strncmp(f->name, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
+/* Time in such functions, and the frame that most of it was spent for. */
+static uint64_t locks_ns(const struct sp_profile *p, const struct sp_profile_frame **whom)
+{
+	uint64_t *sums = sp_alloc(p->frame_count, sizeof(*sums)), sum = 0, most = 0;
+
+	for (size_t i = 0; i < p->path_count; i++) {
+		const struct sp_path *path = &p->paths[i];
+		const uint32_t *ids = p->frame_ids + path->first;
+		uint32_t at = 0;
+
+		while (at < path->depth && is_lock(&p->functions[p->frames[ids[at]].function]))
+			at++;
+		if (!at || at == path->depth || !sp_path_has_time(p, i))
+			continue;
+		sum += path->user_ns + path->sys_ns;
+		sums[ids[at]] += path->user_ns + path->sys_ns;
+		if (sums[ids[at]] > most) {
+			most = sums[ids[at]];
+			*whom = &p->frames[ids[at]];
+		}
+	}
+	free(sums);
+	return sum;
+}
+
+static bool say_locks(struct sp_writer *w, const struct sp_function *hottest)
+{
+	const struct sp_profile *p = w->profile;
+	const struct sp_profile_frame *whom = NULL;
+	double share = sp_percent(locks_ns(p, &whom), p->total_ns);
+
+	(void)hottest;
+	if (!whom || share <= LOCK_PERCENT || p->thread_count < 2)
+		return false;
+	sp_buffer_printf(&w->out,
+		"have threads meet less often, %.0f %% of the CPU time goes into taking and giving locks, most of it "
+		"for ",
+		share);
+	put_function(w, &p->functions[whom->function]);
+	if (whom->file) {
+		sp_buffer_puts(&w->out, " at ");
+		sp_put_location(&w->out, SP_ESCAPE_CELL, p, whom->file, whom->line);
+	}
+	sp_buffer_puts(&w->out,
+		": hold that lock for less, take it less often, or give each thread data of its own. Waiting takes no "
+		"CPU "
+		"time and comes on top.");
+	return true;
+}
+
+/* A just-in-time compiler's code. Only an interpreter knows its names. */
+static bool say_generated(struct sp_writer *w, const struct sp_function *hottest)
+{
+	const struct sp_profile *p = w->profile;
+	const char *program = sp_profile_fact(p, "program");
+	bool node = program && strncmp(program, "node", 4) == 0, mapped;
+	double share;
+
+	(void)hottest;
+	if (!p->cpu_on || p->unknown_module + 1 >= p->module_count)
+		return false;
+	share = sp_percent(p->modules[p->unknown_module].self_ns, p->total_ns);
+	mapped = p->modules[p->unknown_module + 1].handle >= 0;
+	if (share <= GENERATED_PERCENT || (mapped && !node))
+		return false;
+	sp_buffer_printf(&w->out, "%.0f %% of the CPU time is in generated code without a name: ", share);
+	if (mapped)
+		sp_buffer_puts(&w->out,
+			"what of it is V8's copy of its own functions has names with `node --no-short-builtin-calls "
+			"--perf-basic-prof`.");
+	else if (node)
+		sp_buffer_puts(&w->out,
+			"run it as `node --perf-basic-prof --no-short-builtin-calls`, which names the program's "
+			"functions.");
+	else
+		sp_buffer_puts(&w->out,
+			"have its compiler write a perf map (/tmp/perf-PID.map), which names it (`node "
+			"--perf-basic-prof` and the "
+			"like).");
+	return true;
+}
+
 static uint64_t rank_branch(const struct sp_profile *p, size_t i)
 {
 	const struct sp_function *f = &p->functions[i];
@@ -345,8 +443,8 @@ static bool say_heap(struct sp_writer *w, const struct sp_function *hottest)
 
 void sp_write_next(struct sp_writer *w, const struct sp_function *hottest)
 {
-	static advice *const advices[] = {say_leak, say_waited, say_few_samples, say_unsampled, say_unnamed,
-		say_truncated, say_kernel, say_allocator, say_flat, say_hottest, say_heap};
+	static advice *const advices[] = {say_leak, say_waited, say_few_samples, say_generated, say_unsampled,
+		say_unnamed, say_truncated, say_locks, say_kernel, say_allocator, say_flat, say_hottest, say_heap};
 
 	sp_buffer_puts(&w->out, "Next: ");
 	for (size_t i = 0; i < sizeof(advices) / sizeof(advices[0]); i++)

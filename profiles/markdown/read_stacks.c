@@ -116,18 +116,19 @@ bool sp_read_heap_stack(struct sp_markdown_reader *r, char *text)
 	return true;
 }
 
-/* "part:bytes*samples" of the parts of the run in which something was allocated that is still in use. */
+/* "part:bytes/blocks*samples" of the parts of the run in which something was allocated that is still in use. */
 static bool read_births(const char *text, struct sp_births *births)
 {
 	while (*text) {
 		unsigned part, samples;
-		unsigned long long bytes;
+		unsigned long long bytes, count;
 		int length = 0;
 
-		if (sscanf(text, "%u:%llu*%u%n", &part, &bytes, &samples, &length) != 3 || part >= SP_RUN_PARTS ||
-			samples > SP_LIVE_MAX)
+		if (sscanf(text, "%u:%llu/%llu*%u%n", &part, &bytes, &count, &samples, &length) != 4 ||
+			part >= SP_RUN_PARTS || samples > SP_LIVE_MAX)
 			return false;
 		births->bytes[part] = bytes;
+		births->counts[part] = count;
 		births->samples[part] = samples;
 		text += length;
 		text += *text == ' ';

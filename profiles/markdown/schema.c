@@ -104,7 +104,7 @@ const struct sp_schema_section sp_schema_sections[] = {
 	{"## Short-Lived Allocations", SP_OPTIONAL, SITE_COLUMNS, NO_SITE},
 	{"## Size Classes", SP_OPTIONAL, "| Up to | % | Bytes | Count |", "there is no heap sample"},
 	{"## Heap Call Tree (", SP_OPTIONAL, NULL, "there is no heap sample"},
-	{"# Timeline", SP_OPTIONAL, "| Until | CPU cores | CPU | RSS bytes |", "the run was too short for two points"},
+	{"# Timeline", SP_OPTIONAL, "| Until | CPU cores | CPU | RSS |", "the run was too short for two points"},
 	{"# Data Quality", SP_ALWAYS, NULL, NULL},
 	{"# Settings", SP_OPTIONAL, "| Setting | Value | Source |", "the spool held none"},
 	{"## All functions (", SP_WITH_CPU, NULL, NULL},

@@ -258,7 +258,8 @@ static void put_births(struct sp_buffer *out, const struct sp_births *b)
 	for (unsigned i = 0; i < SP_RUN_PARTS; i++) {
 		if (!b->samples[i])
 			continue;
-		sp_buffer_printf(out, "%s%u:%llu*%u", between, i, (unsigned long long)b->bytes[i], b->samples[i]);
+		sp_buffer_printf(out, "%s%u:%llu/%llu*%u", between, i, (unsigned long long)b->bytes[i],
+			(unsigned long long)b->counts[i], b->samples[i]);
 		between = " ";
 	}
 	sp_buffer_puts(out, "\n");

@@ -64,19 +64,22 @@ static void write_bars(struct sp_writer *w, const struct sp_slice *slices, size_
 static void write_table(struct sp_writer *w, const struct sp_slice *slices, size_t n)
 {
 	sp_buffer_puts(&w->out,
-		"| Until | CPU cores | CPU | RSS bytes | Heap in use bytes | CPU interval µs | Heap interval bytes |\n"
+		"| Until | CPU cores | CPU | RSS | Heap in use | CPU interval µs | Heap interval |\n"
 		"|---:|---:|---:|---:|---:|---:|---:|\n");
 	for (size_t i = 0; i < n; i++) {
 		sp_buffer_printf(&w->out, "| %.2f s | %.2f | ", (double)slices[i].end_ns / 1e9, slices[i].cores);
 		sp_put_duration(&w->out, slices[i].cpu_ns);
-		sp_buffer_printf(&w->out, " | %llu | %llu | ", (unsigned long long)slices[i].rss_bytes,
-			(unsigned long long)slices[i].heap_bytes);
+		sp_buffer_puts(&w->out, " | ");
+		sp_put_size(&w->out, slices[i].rss_bytes);
+		sp_buffer_puts(&w->out, " | ");
+		sp_put_size(&w->out, slices[i].heap_bytes);
+		sp_buffer_puts(&w->out, " | ");
 		if (w->profile->cpu_on)
 			sp_buffer_printf(&w->out, "%.0f",
 				(double)sp_cost_interval_ns(w->profile, slices[i].cpu_interval_ns) / 1e3);
 		sp_buffer_puts(&w->out, " | ");
 		if (w->profile->heap_on)
-			sp_buffer_printf(&w->out, "%llu", (unsigned long long)slices[i].heap_interval_bytes);
+			sp_put_size(&w->out, slices[i].heap_interval_bytes);
 		sp_buffer_puts(&w->out, " |\n");
 	}
 	sp_buffer_puts(&w->out, "\n");

@@ -181,6 +181,7 @@ void sp_write_verdict(struct sp_writer *w)
 {
 	const struct sp_function *first = NULL;
 	const char *program = sp_profile_fact(w->profile, "program");
+	size_t from = w->out.length;
 
 	sp_buffer_puts(&w->out, "**Verdict (");
 	sp_escape_name(&w->out, SP_ESCAPE_CELL, program ? program : "unknown program");
@@ -196,4 +197,5 @@ void sp_write_verdict(struct sp_writer *w)
 	else
 		sp_write_next(w, first);
 	sp_buffer_puts(&w->out, "\n\n");
+	sp_put_hash_note(&w->out, from);
 }

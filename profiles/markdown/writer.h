@@ -102,6 +102,9 @@ void sp_put_function_location(struct sp_buffer *out, enum sp_escape how, const s
 	const struct sp_function *f);
 void sp_put_module(struct sp_buffer *out, enum sp_escape how, const struct sp_profile *p, uint32_t module);
 
+/* Says what the hashes at the ends of shortened names are, where the text since `from` has any. */
+void sp_put_hash_note(struct sp_buffer *out, size_t from);
+
 /* "rough: 3 samples", in place of an error bar (sp_heap_is_rough). */
 void sp_put_rough(struct sp_buffer *out, uint64_t samples);
 

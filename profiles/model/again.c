@@ -131,6 +131,8 @@ static void take_births(struct sp_snapshot *s, uint32_t site, const struct sp_bi
 			sp_grow(&s->live, capacity, s->live_count + 1, sizeof(*s->live));
 			s->live[s->live_count++] = (struct sp_live){.alive = 1,
 				.site = site,
+				.count = (uint32_t)(births->counts[part] / births->samples[part] +
+					(k ? 0 : births->counts[part] % births->samples[part])),
 				.weight = each + (k ? 0 : births->bytes[part] % births->samples[part]),
 				.born_tsc = s->header.start_tsc + from_ns / 1000 + 1};
 		}

@@ -102,6 +102,7 @@ static void add_birth(struct sp_births *b, const struct sp_live *live, const str
 	uint64_t born_ns = since < (double)wall_ns ? (uint64_t)since : wall_ns;
 
 	b->bytes[i] += live->weight;
+	b->counts[i] += live->count;
 	b->samples[i]++;
 	if (born_ns < b->first_ns)
 		b->first_ns = born_ns;
@@ -149,6 +150,15 @@ void sp_heap_details(const struct sp_profile *profile, const uint32_t *row_of, s
 		if (is_counted(s, s->live[i].site) && stack < profile->path_count && row_of[stack] != UINT32_MAX)
 			add_birth(&details[row_of[stack]].births, &s->live[i], &s->header, profile->wall_ns);
 	}
+}
+
+uint64_t sp_heap_leaked_count(const struct sp_heap_site *site)
+{
+	uint64_t count = 0;
+
+	for (unsigned i = 0; i < SP_RUN_PARTS - 1; i++)
+		count += site->births.counts[i];
+	return count;
 }
 
 void sp_heap_add_up(struct sp_profile *profile, const uint32_t *site_frame)

@@ -33,6 +33,9 @@ double sp_heap_growth_error(const struct sp_profile *profile);
  * start; else 0. A cache that grows to the end looks the same. */
 uint64_t sp_heap_leaked(const struct sp_heap_site *site);
 
+/* The blocks that these bytes are in. */
+uint64_t sp_heap_leaked_count(const struct sp_heap_site *site);
+
 /* True when more was allocated before heap sampling began than since: the sites then show the
  * smaller part, from which nothing follows for the whole. */
 bool sp_heap_mostly_before(const struct sp_profile *profile);

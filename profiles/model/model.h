@@ -99,7 +99,7 @@ struct sp_path {
 
 /* What a site holds in use, by when in the run it was allocated: its tenths, first to last. */
 struct sp_births {
-	uint64_t bytes[SP_RUN_PARTS];
+	uint64_t bytes[SP_RUN_PARTS], counts[SP_RUN_PARTS];
 	uint32_t samples[SP_RUN_PARTS];
 	uint64_t first_ns; /* since start: birth of the oldest; UINT64_MAX none */
 };

@@ -137,6 +137,19 @@ static void reconcile_peak(struct sp_snapshot *s, double total)
 	}
 }
 
+/* Parts are never more than the whole. */
+static void cap_peak(struct sp_snapshot *s, double total)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < s->site_count; i++)
+		sum += (double)s->sites[i].peak_bytes;
+	for (size_t i = 0; i < s->site_count && sum > total; i++) {
+		s->sites[i].peak_bytes = (uint64_t)((double)s->sites[i].peak_bytes * total / sum);
+		s->sites[i].peak_count = (uint64_t)((double)s->sites[i].peak_count * total / sum + 0.5);
+	}
+}
+
 static void reconcile_in_use(struct sp_snapshot *s, double total)
 {
 	double variance = 0, gap = total - (double)s->header.heap.inuse_bytes;
@@ -174,11 +187,14 @@ void sp_heap_settle(struct sp_profile *profile)
 
 	if (!profile->heap_on)
 		return;
+	if (peak.bytes > (double)profile->heap_allocated_bytes && profile->heap_allocated_bytes)
+		peak.bytes = (double)profile->heap_allocated_bytes;
 	settle_sites(s);
 	profile->heap_inuse_error = in_use_error(profile);
 	if (!(h->peak.clock > 0) || !(peak.bytes > 0))
 		return;
 	reconcile_peak(s, peak.bytes);
+	cap_peak(s, peak.bytes);
 	h->peak_bytes = (uint64_t)(peak.bytes + 0.5);
 	profile->heap_peak_error = fmax(Z95 * sqrt(peak.variance), positive(h->peak.possible - peak.bytes));
 	/* What is there at the end cannot be more than at the peak. */

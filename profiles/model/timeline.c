@@ -25,6 +25,13 @@ static void spread(struct sp_slice *slices, size_t n, double cores)
 		slices[i].cpu_ns -= excess;
 		slices[i - 1].cpu_ns += excess;
 	}
+	for (size_t i = 0; i + 1 < n; i++) { /* what the first cannot have had either was told too early */
+		uint64_t span = i ? later(slices[i].end_ns, slices[i - 1].end_ns) : slices[i].end_ns;
+		uint64_t excess = later(slices[i].cpu_ns, sp_whole(cores * (double)span));
+
+		slices[i].cpu_ns -= excess;
+		slices[i + 1].cpu_ns += excess;
+	}
 	for (size_t i = 0; i < n; i++) {
 		uint64_t span = i ? later(slices[i].end_ns, slices[i - 1].end_ns) : slices[i].end_ns;
 
@@ -34,11 +41,17 @@ static void spread(struct sp_slice *slices, size_t n, double cores)
 
 /* Cores that the process can have had at any moment: a quota, which is seldom a whole number, lets it have all for a
  * while. */
-static double most_cores(const struct sp_spool_header *h)
+static double most_cores(const struct sp_snapshot *s)
 {
+	const struct sp_spool_header *h = &s->header;
+	uint64_t threads = 0;
+	double cores = h->host_cores ? h->host_cores : 1e6;
+
+	for (size_t i = 0; i < s->thread_count; i++)
+		threads += i ? s->threads[i].state != 0 : s->threads[i].merged;
 	if (h->usable_millicores && h->usable_millicores % 1000 == 0)
-		return (double)h->usable_millicores / 1e3;
-	return h->host_cores ? h->host_cores : 1e6;
+		cores = (double)h->usable_millicores / 1e3;
+	return threads && (double)threads < cores ? (double)threads : cores;
 }
 
 size_t sp_timeline_cut(const struct sp_snapshot *s, struct sp_slice *slices, size_t most)
@@ -63,6 +76,6 @@ size_t sp_timeline_cut(const struct sp_snapshot *s, struct sp_slice *slices, siz
 		out->cpu_ns = later(cpu_ns(&s->timeline[to - 1]), cpu_ns(&last));
 		last = s->timeline[to - 1];
 	}
-	spread(slices, n, most_cores(&s->header));
+	spread(slices, n, most_cores(s));
 	return n;
 }

@@ -21,8 +21,9 @@ struct candidate {
 	uint64_t whole; /* address of the function that this is the cold part of; 0: it is none */
 };
 
-#define RANK_EXPORTED (1u << 6)
-#define RANK_FUNCTION (1u << 5)
+#define RANK_EXPORTED (1u << 11)
+#define RANK_FUNCTION (1u << 10)
+#define RANK_LENGTH 31u
 
 struct loader {
 	struct candidate *list;
@@ -47,17 +48,18 @@ static void load_sections(struct loader *loader, const struct sp_object *object)
 }
 
 /* Which of several names for one address people know best: exported before local, functions before
- * labels, `write` before `__write`. */
+ * labels, `write` before `__write`, `free` before `cfree`. */
 static uint32_t rank_of(const GElf_Sym *symbol, const char *name)
 {
-	size_t underscores = strspn(name, "_");
+	size_t underscores = strspn(name, "_"), length = strlen(name);
 	bool mangled = name[0] == '_' && (name[1] == 'Z' || name[1] == 'R');
 	uint32_t rank = 0;
 
 	rank |= GELF_ST_BIND(symbol->st_info) != STB_LOCAL ? RANK_EXPORTED : 0;
 	rank |= GELF_ST_TYPE(symbol->st_info) != STT_NOTYPE ? RANK_FUNCTION : 0;
-	rank |= mangled ? 15u << 1 : (15u - (uint32_t)(underscores < 15 ? underscores : 15)) << 1;
-	rank |= GELF_ST_BIND(symbol->st_info) == STB_GLOBAL ? 1u : 0;
+	rank |= (mangled ? 15u : 15u - (uint32_t)(underscores < 15 ? underscores : 15)) << 6;
+	rank |= GELF_ST_BIND(symbol->st_info) == STB_GLOBAL ? 1u << 5 : 0;
+	rank |= mangled ? 0 : RANK_LENGTH - (uint32_t)(length < RANK_LENGTH ? length : RANK_LENGTH);
 	return rank;
 }
 

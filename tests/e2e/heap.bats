@@ -44,8 +44,7 @@ counted_as_got() {
 	profile=$(profile_of heap_truth)
 	while IFS=$'\t' read -r site inuse _; do
 		[ "$site" != total ] && [ "$inuse" -gt 0 ] || continue
-		ours=$(section '## Heap Sites (In Use)' "$profile" | awk -F'|' -v f="$site" '{ name = $5; gsub(/[ `\\]/, "", name) }
-			name == f { s += $3 } END { printf "%d", s }')
+		ours=$(section '## All heap sites' "$profile" | awk -F'\t' -v f="$site" '$16 == f { s += $3 } END { printf "%d", s }')
 		near "$ours" "$inuse" 15 || fail "$site"
 	done <truth
 	section '## Heap Sites (Allocated)' "$profile" | tr -d '\\' | grep -q site_churn

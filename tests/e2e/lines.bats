@@ -94,3 +94,59 @@ verdict() { grep -m 1 '^\*\*Verdict' "$1"; }
 	profiled ./copies
 	verdict "$(profile_of copies)" | grep -Eq 'libc\.so\.6\) \([0-9]+ % of it for copy_all at copies\.c:5\)'
 }
+
+@test "threads that meet at a lock are told of the lock and its line, not to look at callers" {
+	cat >lock.c <<-'C'
+		#include <pthread.h>
+		static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+		static volatile long count;
+		static void *work(void *arg)
+		{
+			for (int i = 0; i < 3000000; i++) {
+				pthread_mutex_lock(&lock);
+				count++;
+				pthread_mutex_unlock(&lock);
+			}
+			return arg;
+		}
+		int main(void)
+		{
+			pthread_t t[16];
+			for (int i = 0; i < 16; i++) pthread_create(&t[i], 0, work, 0);
+			for (int i = 0; i < 16; i++) pthread_join(t[i], 0);
+			return 0;
+		}
+	C
+	gcc -O2 -g -o lock lock.c -lpthread
+	profiled ./lock
+	verdict "$(profile_of lock)" >verdict
+	grep -Eq 'Next: have threads meet less often, [0-9]+ % of the CPU time .* for work at lock\.c:[79]:' verdict
+	refuse grep -q 'see who calls' verdict
+}
+
+@test "generated code without names: node is told of its flags; a leak's count is that of its bytes; names of libc are those people know" {
+	if command -v node >/dev/null; then
+		echo 'function fib(n) { return n < 2 ? n : fib(n - 1) + fib(n - 2); } console.log(fib(36));' >spin.js
+		profiled node spin.js >out
+		verdict "$(profile_of node)" | grep -q 'Next: .* run it as `node --perf-basic-prof'
+		rm -r profiles
+	fi
+	cat >leak.c <<-'C'
+		#include <stdlib.h>
+		#include <string.h>
+		static void *all;
+		__attribute__((noinline)) void keep_one(void) { void **p = malloc(1000); memset(p, 0, 1000); *p = all; all = p; }
+		int main(void)
+		{
+			for (int i = 0; i < 300000; i++) { keep_one(); free(memset(malloc(300), 1, 300)); }
+			return all == NULL;
+		}
+	C
+	gcc -O2 -g -fno-builtin -o leak leak.c
+	profiled ./leak
+	profile=$(profile_of leak)
+	section '## Leak Suspects' "$profile" | grep 'keep_one' | awk -F' *\\| *' '{ split($3, size, " "); unit["KiB"] = 1024; unit["MiB"] = 1048576
+		each = size[1] * unit[size[2]] / $4; exit !(each > 980 && each < 1020) }'
+	refuse grep -Eq 'mallinfo|cfree|__GI_|__libc_(malloc|free)' "$profile"
+	awk -F'[|%]' '/^\| [0-9.]+% \|/ && $2 > 100 { print; bad = 1 } END { exit bad }' "$profile"
+}

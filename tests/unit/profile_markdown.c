@@ -544,10 +544,9 @@ static void the_interval_over_time_is_told(void **state)
 	assert_says("- CPU interval over time: 100–101 µs → 290–340 µs from 0.10 s → 640 µs from 0.35 s → 1290–1300 µs "
 		    "from "
 		    "0.40 s.\n");
-	assert_says("| Until | CPU cores | CPU | RSS bytes | Heap in use bytes | CPU interval µs | Heap interval bytes "
-		    "|\n");
-	assert_says("| 0.10 s | 0.00 | 0 µs | 0 | 0 | 312 | 1024 |\n");
-	assert_says("| 0.45 s | 0.00 | 0 µs | 0 | 0 | 1290 | 2048 |\n");
+	assert_says("| Until | CPU cores | CPU | RSS | Heap in use | CPU interval µs | Heap interval |\n");
+	assert_says("| 0.10 s | 0.00 | 0 µs | 0 B | 0 B | 312 | 1.0 KiB |\n");
+	assert_says("| 0.45 s | 0.00 | 0 µs | 0 B | 0 B | 1290 | 2.0 KiB |\n");
 	assert_null(strstr(text.data, "doubled"));
 	spool.header->cpu.thinned = 2;
 	spool.header->drops[SP_DROP_SAMPLE_CAP] = 2;
@@ -573,15 +572,19 @@ static void no_interval_is_told_that_the_tick_cannot_keep(void **state)
 	write_profile(false);
 	assert_says("µs achieved, at most 4000 µs in force.\n");
 	assert_says("- CPU interval over time: 4000 µs throughout.\n");
-	assert_says("| 0.10 s | 0.00 | 0 µs | 0 | 0 | 4000 | 0 |\n");
+	assert_says("| 0.10 s | 0.00 | 0 µs | 0 B | 0 B | 4000 | 0 B |\n");
 }
 
 static void no_interval_has_more_time_than_its_cores(void **state)
 {
-	static const uint64_t used_ms[] = {80, 130, 280, 380};
+	static const uint64_t used_ms[] = {80, 130, 280, 380}, alone_ms[] = {80, 130, 150, 190};
+	struct sp_timepoint *points;
+	struct sp_thread_record *ended;
 
 	(void)state;
 	fill_some();
+	ended = spool_records(&spool, SP_SEC_THREADS);
+	ended->merged = 3;
 	spool.header->host_cores = 4;
 	spool.header->usable_millicores = 2000;
 	for (size_t i = 0; i < 4; i++)
@@ -598,6 +601,16 @@ static void no_interval_has_more_time_than_its_cores(void **state)
 	spool.header->usable_millicores = 1500; /* a quota: for a moment all cores may run */
 	write_profile(false);
 	assert_says("at most 3.00 cores\n");
+	sp_profile_free(profile);
+	sp_snapshot_free(&snapshot);
+	sp_buffer_clear(&text);
+	ended->merged = 0; /* a single thread runs on one at a time; the first interval has what was told too early */
+	spool.header->usable_millicores = 2000;
+	points = spool_records(&spool, SP_SEC_TIMELINE);
+	for (size_t i = 0; i < 4; i++)
+		points[i].user_ns = alone_ms[i] * 1000000;
+	write_profile(false);
+	assert_says("at most 1.00 cores\n");
 }
 
 static void an_interval_that_stays_is_told_once(void **state)
@@ -638,7 +651,7 @@ static void few_samples_have_no_error_bar(void **state)
 	write_profile(false);
 	assert_non_null(strstr(text.data, "rough: 3 samples | prog |"));
 	assert_non_null(strstr(text.data, "Estimates, rough: 3 samples."));
-	assert_non_null(strstr(text.data, "| 253 | prog |")); /* 1.96 sqrt(4 * 4096 * 51 / 50) */
+	assert_non_null(strstr(text.data, "| 253 B | prog |")); /* 1.96 sqrt(4 * 4096 * 51 / 50) */
 	assert_non_null(strstr(text.data, "the largest part of the peak, 50.0 % ± 0.1, was allocated in prog+0x70"));
 }
 
