@@ -70,7 +70,8 @@ void sp_put_hash_note(struct sp_buffer *out, size_t from)
 {
 	if (has_hash(out->data + from))
 		sp_buffer_printf(out,
-			"Names of more than %u characters are shortened; the hashes at their ends tell those apart, and All "
+			"Names of more than %u characters are shortened; the hashes at their ends tell those apart, "
+			"and All "
 			"functions has them whole.\n\n",
 			SP_NAME_CHARS);
 }
