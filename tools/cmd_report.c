@@ -14,7 +14,6 @@
 
 #include "profiles/markdown/markdown.h"
 #include "profiles/output/render.h"
-#include "profiles/spool/find.h"
 #include "profiles/spool/read.h"
 #include "tools/tools.h"
 
@@ -26,7 +25,7 @@ enum { FLAG_NO_INLINES = 1900, FLAG_FORMAT = 2000, FLAG_METRIC, FLAG_LINES, FLAG
 
 static void print_help(void)
 {
-	printf("usage: smartprof report [FLAGS] PID|SPOOL|PROFILE.md|DIRECTORY\n"
+	printf("usage: smartprof report [FLAGS] PID|PROGRAM|latest|SPOOL|PROFILE.md|DIRECTORY\n"
 	       "       smartprof report --merge [FLAGS] PROFILE.md|DIRECTORY...\n\n"
 	       "Shows a profile, as Markdown or in another format: of a process that is running right now, of a "
 	       "spool,\n"
@@ -222,30 +221,6 @@ static int report_profile(const char *path, struct sp_buffer *text, const struct
 	return status;
 }
 
-/* The spool of a process that is running; an earlier program of the same process may have left one. */
-static bool find_by_pid(int pid, char *path)
-{
-	char directories[SP_SPOOL_DIRECTORIES][PATH_MAX];
-	size_t n = sp_spool_directories(directories);
-	bool found = false, live = false;
-
-	for (size_t i = 0; i < n && !live; i++) {
-		struct sp_spool_file *files;
-		long count = sp_spool_list(&files, directories[i]);
-
-		for (long k = 0; k < count && !live; k++) {
-			if (files[k].pid != pid)
-				continue;
-			live = !sp_spool_is_orphan(&files[k]);
-			found = true;
-			memcpy(path, files[k].path, PATH_MAX);
-		}
-		if (count >= 0)
-			free(files);
-	}
-	return found;
-}
-
 /* A written one is kept as it is: with its complete part. */
 static int report_merged(char **paths, size_t count, struct wish *wish)
 {
@@ -268,25 +243,36 @@ static int report_merged(char **paths, size_t count, struct wish *wish)
 	return worse ? worse : status;
 }
 
+/* A file that is not there is told as such. */
+static bool is_file_name(const char *what)
+{
+	const char *dot = strrchr(what, '.');
+
+	return !*what || (dot && (strcmp(dot, ".md") == 0 || strcmp(dot, ".spool") == 0));
+}
+
 static int report(const char *what, struct wish *wish)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], latest[PATH_MAX] = "";
 	struct sp_buffer text = {0};
 	struct stat st;
 	int got, status;
 
-	if (*what && what[strspn(what, "0123456789")] == '\0' && access(what, F_OK) < 0) {
-		if (!find_by_pid(atoi(what), path)) {
-			sp_complain("report: process %s: it has no spool; start it with LD_PRELOAD=libsmartprof.so",
-				what);
-			return SP_EXIT_USAGE;
-		}
-		return report_spool(path, wish);
+	got = sp_report_find(what, path);
+	if (got)
+		return got < 0 ? SP_EXIT_USAGE : report_spool(path, wish);
+	what = sp_input_named(what, path);
+	if (access(what, F_OK) < 0 && !strchr(what, '/') && !is_file_name(what)) {
+		sp_report_complain_absent(what);
+		return SP_EXIT_USAGE;
 	}
 	sp_await_profiles("report", what);
-	if (stat(what, &st) == 0 && S_ISDIR(st.st_mode) &&
-		snprintf(path, sizeof(path), "%s/latest.md", what) < PATH_MAX)
-		what = path;
+	if (stat(what, &st) == 0 && S_ISDIR(st.st_mode)) {
+		snprintf(path, sizeof(path), "%s/latest.md",
+			what); /* if it is not there, it is what is complained about */
+		sp_profile_latest(what, latest);
+		what = *latest ? latest : path;
+	}
 	got = sp_input_read(what, &text);
 	if (got < 0)
 		status = complain_of(what, got, sp_input_error(got), 0);

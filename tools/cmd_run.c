@@ -1,5 +1,5 @@
 /* smartprof run: starts a program with the agent loaded and ends as the program ends. */
-#include "tools/tools.h"
+#include "tools/run.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "env/env.h"
-#include "profiles/base/xdg.h"
 #include "profiles/spool/tree_file.h"
 
 #define EXIT_CANNOT_EXECUTE 126 /* as shells have it */
@@ -34,13 +33,15 @@ static void print_help(void)
 	       "                  (takes others out of LD_PRELOAD; one that PROGRAM is linked with stays)\n"
 	       "  --repeat N      run it N times, a profile each; the exit status is that of the first run that "
 	       "failed\n"
+	       "  --quiet         do not tell at the end where the profile is\n"
+	       "  --quiet         do not tell at the end where the profile is, or why there is none\n"
 	       "  --help          this text\n\n"
 	       "smartprof config shows the settings that apply here.\n");
 }
 
 /* --- flags */
 
-enum { FLAG_CPU = 1000, FLAG_HEAP, FLAG_ALLOCATOR, FLAG_REPEAT, FLAG_NO_INLINES };
+enum { FLAG_CPU = 1000, FLAG_HEAP, FLAG_ALLOCATOR, FLAG_REPEAT, FLAG_NO_INLINES, FLAG_QUIET };
 
 #define REPEAT_MAX 1000
 
@@ -57,6 +58,7 @@ static void fill_flags(struct option *flags)
 	flags[count++] = (struct option){"allocator", required_argument, NULL, FLAG_ALLOCATOR};
 	flags[count++] = (struct option){"repeat", required_argument, NULL, FLAG_REPEAT};
 	flags[count++] = (struct option){"no-inlines", no_argument, NULL, FLAG_NO_INLINES};
+	flags[count++] = (struct option){"quiet", no_argument, NULL, FLAG_QUIET};
 	flags[count++] = (struct option){"help", no_argument, NULL, 'h'};
 	flags[count] = (struct option){NULL, 0, NULL, 0};
 }
@@ -80,10 +82,17 @@ static int set_repeat(const char *text, long *repeat)
 	return SP_EXIT_USAGE;
 }
 
-/* *allocator and *repeat: what follows their flags, else unchanged. Returns -1 to go on, else the exit status. */
-static int parse_flags(int argc, char **argv, const char **allocator, long *repeat)
+/* What was asked for besides settings. */
+struct choice {
+	const char *allocator; /* NULL: none */
+	long repeat;
+	bool quiet;
+};
+
+/* Returns -1 to go on, else the exit status. */
+static int parse_flags(int argc, char **argv, struct choice *choice)
 {
-	struct option flags[SP_OPTIONS + 7];
+	struct option flags[SP_OPTIONS + 8];
 	unsigned mode = 0;
 	int got, status = 0;
 
@@ -95,11 +104,13 @@ static int parse_flags(int argc, char **argv, const char **allocator, long *repe
 		} else if (got == FLAG_HEAP) {
 			mode |= SP_MODE_HEAP;
 		} else if (got == FLAG_ALLOCATOR) {
-			*allocator = optarg;
+			choice->allocator = optarg;
 		} else if (got == FLAG_REPEAT) {
-			status = set_repeat(optarg, repeat);
+			status = set_repeat(optarg, &choice->repeat);
 		} else if (got == FLAG_NO_INLINES) {
 			status = sp_settings_set(SP_OPT_INLINES, "run: --no-inlines", "off");
+		} else if (got == FLAG_QUIET) {
+			choice->quiet = true;
 		} else if (got == 'h') {
 			print_help();
 			return 0;
@@ -315,57 +326,6 @@ static int run_child(const struct sp_target *target, char **argv, const char *li
 	return error;
 }
 
-/* A file that was asked for and cannot be written is better known before the program has run. */
-static bool output_is_possible(const char *file)
-{
-	char directory[PATH_MAX] = ".";
-	const char *slash = file ? strrchr(file, '/') : NULL;
-	struct stat info;
-
-	if (slash)
-		snprintf(directory, sizeof(directory), "%.*s", slash == file ? 1 : (int)(slash - file), file);
-	if (stat(file, &info) == 0 && S_ISDIR(info.st_mode))
-		errno = EISDIR;
-	else if (access(directory, W_OK | X_OK) == 0)
-		return true;
-	sp_complain("run: the profile cannot be written to %s: %s: %s; name a file in a directory you can write to",
-		file, errno == EISDIR ? file : directory, strerror(errno));
-	return false;
-}
-
-/* So is a directory; the working directory's own gives way to the state directory. */
-static bool directory_is_possible(const char *asked)
-{
-	char state[PATH_MAX];
-	int error;
-
-	if (sp_can_write(asked ? asked : "profiles"))
-		return true;
-	error = errno;
-	if (asked) {
-		sp_complain("run: profiles cannot be written to %s: %s; name a directory you can write to", asked,
-			strerror(error));
-		return false;
-	}
-	if (sp_state_path(state, sizeof(state), "profiles") == 0 && sp_can_write(state)) {
-		sp_complain("run: profiles cannot be written to the working directory: %s; they go to %s",
-			strerror(error), state);
-		return true;
-	}
-	sp_complain("run: profiles cannot be written to the working directory: %s; name another by --dir",
-		strerror(error));
-	return false;
-}
-
-static bool place_is_possible(void)
-{
-	struct sp_value output, dir;
-
-	sp_value_load(&output, SP_OPT_OUTPUT, environ, sp_settings_file());
-	sp_value_load(&dir, SP_OPT_DIR, environ, sp_settings_file());
-	return output.text ? output_is_possible(output.text) : directory_is_possible(dir.text);
-}
-
 /* Ends like the child; a core dump of ours would only hide its own. */
 static int end_like(int status)
 {
@@ -399,22 +359,29 @@ static void announce(const struct sp_target *target)
 
 /* Runs it so many times, or until one run ends by a signal. *ended: as of wait(2), of the first run that
  * failed, else of the last. Returns 0 or a negative errno. */
-static int run_times(const struct sp_target *target, char **argv, const char *library, long times, bool verbose,
+static int run_times(const struct sp_target *target, char **argv, const char *library, const struct choice *choice,
 	int *ended)
 {
+	const bool enabled = setting_is_on(SP_OPT_ENABLED), verbose = setting_is_on(SP_OPT_VERBOSE);
+
 	*ended = 0;
-	for (long i = 0; i < times; i++) {
+	for (long i = 0; i < choice->repeat; i++) {
 		struct sp_tree_hold hold = {.fd = -1};
+		struct sp_run_told told = {
+			.enabled = enabled, .quiet = choice->quiet || !sp_target_preloadable(target)};
 		int status, pid;
 
+		sp_run_began(&told);
 		if (library)
 			sp_tree_hold_make(&hold); /* else each renders for itself */
 		pid = run_child(target, argv, library, &hold, &status);
 		sp_tree_hold_close(&hold, pid);
 		if (pid < 0)
 			return pid;
-		if (setting_is_on(SP_OPT_ENABLED))
+		if (enabled)
 			sp_recover_tree(pid, status, verbose);
+		told.pid = pid;
+		sp_run_tell(&told);
 		if (*ended == 0)
 			*ended = status;
 		if (WIFSIGNALED(status))
@@ -427,10 +394,10 @@ int sp_cmd_run(int argc, char **argv)
 {
 	char library[PATH_MAX];
 	struct sp_target target;
-	bool enabled, verbose;
-	const char *allocator = NULL, *output;
-	long repeat = 1;
-	int status = parse_flags(argc, argv, &allocator, &repeat), ended;
+	struct choice choice = {.repeat = 1};
+	bool enabled;
+	const char *output;
+	int status = parse_flags(argc, argv, &choice), ended;
 
 	if (status >= 0)
 		return status;
@@ -438,11 +405,10 @@ int sp_cmd_run(int argc, char **argv)
 	if (sp_settings_check() > 0)
 		return SP_EXIT_USAGE;
 	enabled = setting_is_on(SP_OPT_ENABLED);
-	verbose = setting_is_on(SP_OPT_VERBOSE);
 	output = getenv("SMARTPROF_OUTPUT");
-	if (enabled && !place_is_possible())
+	if (enabled && !sp_run_place_is_possible())
 		return SP_EXIT_USAGE;
-	if (repeat > 1 && output && *output) {
+	if (choice.repeat > 1 && output && *output) {
 		sp_complain("run: --repeat: every run would write %s again; use --dir", output);
 		return SP_EXIT_USAGE;
 	}
@@ -452,14 +418,13 @@ int sp_cmd_run(int argc, char **argv)
 			status == -ENOENT ? "no such program" : strerror(-status));
 		return exec_status(-status);
 	}
-	if (allocator && (status = prepare_allocator(allocator, &target)) != 0)
+	if (choice.allocator && (status = prepare_allocator(choice.allocator, &target)) != 0)
 		return status;
 	if (enabled && prepare_library(library))
 		return 1;
-	if (enabled)
+	if (enabled && !choice.quiet)
 		announce(&target);
-	status = run_times(&target, argv, enabled && sp_target_preloadable(&target) ? library : NULL, repeat, verbose,
-		&ended);
+	status = run_times(&target, argv, enabled && sp_target_preloadable(&target) ? library : NULL, &choice, &ended);
 	if (status < 0) {
 		sp_complain("run: cannot start %s: %s", target.path, strerror(-status));
 		return 1;

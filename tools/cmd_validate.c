@@ -136,17 +136,41 @@ static int validate_file(const char *path, json_t *files)
 	return status;
 }
 
+static int validate(const char *path, json_t *files);
+
+/* profiles/ has a directory for each environment. */
+static bool validate_below(const char *path, json_t *files, int *worst)
+{
+	char **directories;
+	size_t count = sp_input_below(path, &directories);
+
+	for (size_t i = 0; i < count; i++) {
+		int status = validate(directories[i], files);
+
+		*worst = status > *worst ? status : *worst;
+		free(directories[i]);
+	}
+	free(directories);
+	return count > 0;
+}
+
 /* What is named: a profile, or a directory with profiles. */
 static int validate(const char *path, json_t *files)
 {
+	char named[PATH_MAX];
 	struct dirent **entries;
 	struct stat st;
 	int count, worst = 0;
 
+	path = sp_input_named(path, named);
 	sp_await_profiles("validate", path);
 	if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
 		return validate_file(path, files);
 	count = sp_input_list(path, &entries);
+	if (count == 0 && validate_below(path, files, &worst)) {
+		free(entries);
+		return worst;
+	}
 	if (count <= 0) {
 		sp_complain("validate: %s: there are no profiles in it", path);
 		worst = SP_EXIT_USAGE;

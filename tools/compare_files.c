@@ -2,7 +2,6 @@
 #include "tools/compare.h"
 
 #include <dirent.h>
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,24 +80,31 @@ static int add_file(struct sp_side_files *side, const char *path, bool in_direct
 	return 0;
 }
 
-/* profiles/ has a directory for each environment. */
-static int complain_empty(const char *path, bool children)
-{
-	struct sp_buffer pattern = {0};
-	glob_t found;
+static int add_directory(struct sp_side_files *side, const char *path);
 
-	if (children)
-		return complain(path, "it has child processes' profiles alone, which count when they are named");
-	sp_buffer_printf(&pattern, "%s/*/latest.md", path);
-	if (glob(pattern.data, GLOB_NOESCAPE, NULL, &found) == 0) {
-		*strrchr(found.gl_pathv[0], '/') = '\0';
-		sp_complain("compare: %s: there are no profiles in it; did you mean %s?", path, found.gl_pathv[0]);
-		globfree(&found);
-	} else {
-		complain(path, "there are no profiles in it");
-	}
-	sp_buffer_free(&pattern);
+static int complain_empty(const char *path, const char *meant)
+{
+	if (!meant)
+		return complain(path, "there are no profiles in it");
+	sp_complain("compare: %s: there are no profiles in it; did you mean %s?", path, meant);
 	return 1;
+}
+
+/* profiles/ has a directory for each environment: one of them is meant, which of several is for the user to say. */
+static int add_below(struct sp_side_files *side, const char *path)
+{
+	char **directories;
+	size_t count = sp_input_below(path, &directories);
+	int bad;
+
+	if (count == 1)
+		bad = add_directory(side, directories[0]);
+	else
+		bad = complain_empty(path, count ? directories[0] : NULL);
+	for (size_t i = 0; i < count; i++)
+		free(directories[i]);
+	free(directories);
+	return bad;
 }
 
 static int add_directory(struct sp_side_files *side, const char *path)
@@ -118,13 +124,19 @@ static int add_directory(struct sp_side_files *side, const char *path)
 		free(entries[i]);
 	}
 	free(entries);
-	return !bad && side->count == before ? complain_empty(path, side->skipped > skipped) : bad;
+	if (bad || side->count > before)
+		return bad;
+	if (side->skipped > skipped)
+		return complain(path, "it has child processes' profiles alone, which count when they are named");
+	return add_below(side, path);
 }
 
 int sp_side_add(struct sp_side_files *side, const char *path)
 {
+	char named[PATH_MAX];
 	struct stat st;
 
+	path = sp_input_named(path, named);
 	sp_await_profiles("compare", path);
 	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		return add_directory(side, path);

@@ -2,6 +2,7 @@
 #ifndef SP_TOOLS_REPORT_H
 #define SP_TOOLS_REPORT_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -41,5 +42,12 @@ bool sp_report_is_index(const struct sp_buffer *text);
 /* Appends what the profiles, directories of profiles and indices of runs add up to, as Markdown. Returns 0, or after
  * complaints 1 when some could not be read and are left out, SP_EXIT_USAGE when nothing could. */
 int sp_report_merge(struct sp_buffer *out, char **paths, size_t count, bool full);
+
+/* The spool of a process, by its id, by that of a process that started it, or by a program's name. Returns 1, 0 when there is
+ * none, or -1 after a complaint. */
+int sp_report_find(const char *what, char path[static PATH_MAX]);
+
+/* Says why there is nothing of that name or id. */
+void sp_report_complain_absent(const char *what);
 
 #endif

@@ -2,7 +2,6 @@
 #include "tools/report.h"
 
 #include <dirent.h>
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,8 +104,8 @@ static void add_directory(struct inputs *in, const char *path)
 {
 	struct dirent **entries;
 	int count = sp_input_list(path, &entries);
-	struct sp_buffer pattern = {0};
-	glob_t found;
+	char **directories;
+	size_t below;
 
 	for (int i = 0; i < count; i++) {
 		struct sp_buffer file = {0};
@@ -120,17 +119,15 @@ static void add_directory(struct inputs *in, const char *path)
 		free(entries);
 	if (count > 0)
 		return;
-	sp_buffer_printf(&pattern, "%s/*/latest.md", path);
-	if (count == 0 && glob(pattern.data, GLOB_NOESCAPE, NULL, &found) == 0) {
-		for (size_t i = 0; i < found.gl_pathc; i++) {
-			*strrchr(found.gl_pathv[i], '/') = '\0';
-			add_directory(in, found.gl_pathv[i]);
-		}
-		globfree(&found);
-	} else {
-		leave_out(in, path, 0, count < 0 ? "it cannot be listed" : "there are no profiles in it");
+	below = count == 0 ? sp_input_below(path, &directories) : 0;
+	for (size_t i = 0; i < below; i++) {
+		add_directory(in, directories[i]);
+		free(directories[i]);
 	}
-	sp_buffer_free(&pattern);
+	if (below)
+		free(directories);
+	else
+		leave_out(in, path, 0, count < 0 ? "it cannot be listed" : "there are no profiles in it");
 }
 
 int sp_report_merge(struct sp_buffer *out, char **paths, size_t count, bool full)
@@ -139,13 +136,15 @@ int sp_report_merge(struct sp_buffer *out, char **paths, size_t count, bool full
 	int status = 0;
 
 	for (size_t i = 0; i < count; i++) {
+		char named[PATH_MAX];
+		const char *path = sp_input_named(paths[i], named);
 		struct stat st;
 
-		sp_await_profiles("report", paths[i]);
-		if (stat(paths[i], &st) == 0 && S_ISDIR(st.st_mode))
-			add_directory(&in, paths[i]);
+		sp_await_profiles("report", path);
+		if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+			add_directory(&in, path);
 		else
-			add_file(&in, paths[i]);
+			add_file(&in, path);
 	}
 	if (in.taken)
 		sp_markdown_write(out, sp_merge_finish(in.merge, in.bad), "merged.md", full);

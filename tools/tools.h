@@ -8,6 +8,7 @@
 
 #include <getopt.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/resource.h>
@@ -70,6 +71,23 @@ int sp_input_list(const char *directory, struct dirent ***entries);
 /* Waits, a minute at the most, until no profile is being rendered any more into the directory `path`, that of a latest.md,
  * or the file; says so on stderr after a second. */
 void sp_await_profiles(const char *command, const char *path);
+
+/* The directories in `directory` that have a latest.md: those of its environments. To be freed, as each of them. */
+size_t sp_input_below(const char *directory, char ***directories);
+
+/* A profile by something else than its path: a process's id (its own or its parent's), a program's name, `latest`; where a
+ * file of that name exists, or nothing is found, it is `what` itself. Looked for where profiles go to from here. */
+const char *sp_input_named(const char *what, char path[static PATH_MAX]);
+
+/* The newest latest.md in a directory, or in those below it; of NULL, where profiles go to from here. */
+bool sp_profile_latest(const char *directory, char path[static PATH_MAX]);
+
+/* The profile of a process, else of one that it started, else its index, not older than `since`. */
+struct timespec;
+bool sp_profile_of_pid(int pid, const struct timespec *since, char path[static PATH_MAX]);
+
+/* The index of the run whose first process that was, in this directory. */
+bool sp_profile_index(const char *directory, int pid, char path[static PATH_MAX]);
 
 /* What such an errno means, a phrase. */
 const char *sp_input_error(int err);

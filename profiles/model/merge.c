@@ -14,6 +14,7 @@
 /* A profile has no room for more (ROWS_MAX of its reader); lighter ones keep their outermost frames. */
 #define STACKS_MAX 100000u
 #define SHORT_DEPTH 6u
+#define ROUNDING_NS 2000000u
 
 struct sp_merge {
 	struct sp_profile *out;
@@ -382,14 +383,17 @@ static void add_processes(struct sp_merge *m, const struct sp_profile *in, const
 			.alloc_bytes = in->heap_allocated_bytes});
 }
 
-/* The front matter's times are rounded to milliseconds, which hundreds of profiles would add up; those of functions are not. */
-static uint64_t exact_ns(const struct sp_profile *in, uint64_t rounded_ns, bool sys)
+/* The front matter's times are rounded to milliseconds, which hundreds of profiles would add up; what functions add up to is
+ * not. */
+static void add_cpu_time(struct sp_profile *p, const struct sp_profile *in)
 {
-	uint64_t sum = 0;
+	uint64_t rounded = in->cpu_user_ns + in->cpu_sys_ns, whole = rounded, user = in->cpu_user_ns;
 
-	for (size_t i = 0; i < in->function_count; i++)
-		sum += sys ? in->functions[i].self_sys_ns : in->functions[i].self_user_ns;
-	return in->cpu_on && (sum > rounded_ns ? sum - rounded_ns : rounded_ns - sum) < 1000000 ? sum : rounded_ns;
+	if (in->cpu_on && (in->total_ns > rounded ? in->total_ns - rounded : rounded - in->total_ns) < ROUNDING_NS)
+		whole = in->total_ns;
+	user = user < whole ? user : whole;
+	p->cpu_user_ns += user;
+	p->cpu_sys_ns += whole - user;
 }
 
 void sp_merge_add(struct sp_merge *m, const struct sp_profile *in, const char *file)
@@ -415,8 +419,7 @@ void sp_merge_add(struct sp_merge *m, const struct sp_profile *in, const char *f
 	p->sampled_user_ns += in->sampled_user_ns;
 	p->sampled_sys_ns += in->sampled_sys_ns;
 	p->unsampled_ns += in->unsampled_ns;
-	p->cpu_user_ns += exact_ns(in, in->cpu_user_ns, false);
-	p->cpu_sys_ns += exact_ns(in, in->cpu_sys_ns, true);
+	add_cpu_time(p, in);
 	p->heap_allocated_bytes += in->heap_allocated_bytes;
 	p->heap_allocations += in->heap_allocations;
 	p->heap_frees += in->heap_frees;

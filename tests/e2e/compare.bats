@@ -203,6 +203,8 @@ mistaken() {
 	mistaken 'no current profile' "$good"
 	mistaken "'': No such file.*; give it profiles or directories of profiles" '' "$good"
 	mistaken 'empty: there are no profiles in it; give it' empty "$good"
+	"$SMARTPROF" compare a "$good" >out # its only environment is meant
+	cp -r a/ci a/development
 	mistaken 'a: there are no profiles in it; did you mean a/ci\?' a "$good"
 	mistaken 'on which side\? say --baseline' -- "$good" "$good" "$good"
 	mistaken "'90%' is not valid; allowed: 0 to 100" --fail-below 90% "$good" "$good"

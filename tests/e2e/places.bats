@@ -1,0 +1,103 @@
+# Where profiles went, and finding them again: by name, by process, by what is running.
+load helpers
+
+BURN='import time
+end = time.time() + 60
+print("ready", flush=True)
+while time.time() < end: sum(range(10**5))'
+
+# until COMMAND…: tries for a while.
+until_true() {
+	local try
+	for try in $(seq 100); do
+		"$@" && return
+		sleep 0.1
+	done
+	fail "it did not come to: $*"
+}
+
+@test "run says where the profile is, and --quiet does not" {
+	unset SMARTPROF_DIR
+	"$SMARTPROF" run -- /usr/bin/python3 -c 'print(sum(range(10**7)))' >out 2>err
+	[ "$(wc -l <out)" -eq 1 ] && [ "$(wc -l <err)" -eq 1 ]
+	path=$(sed -n 's/^smartprof: profile: //p' err)
+	[ "$(front program "$path")" = python3 ]
+	"$SMARTPROF" run --quiet -- /usr/bin/python3 -c 'print(sum(range(10**7)))' >out 2>err
+	[ ! -s err ]
+	"$SMARTPROF" run --output here.md -- /usr/bin/python3 -c 'sum(range(10**7))' 2>err
+	grep -qx 'smartprof: profile: .*here.md' err
+	"$SMARTPROF" run -- sh -c '/usr/bin/python3 -c "sum(range(10**7))"; /usr/bin/python3 -c "sum(range(10**7))"' 2>err
+	index=$(sed -n 's/.*; of all 2 processes: smartprof report //p' err)
+	"$SMARTPROF" report "$index" | grep -q '^merged_profiles: 2$'
+	status_of 7 "$SMARTPROF" run -- "$TARGETS/ends" exit 0.2 2>err
+	grep -q 'profile: .*/ends\.' err
+}
+
+@test "run says why there is no profile" {
+	"$SMARTPROF" run -- true 2>err
+	grep -q 'no profile: it used less than 20 ms of CPU' err
+	SMARTPROF_ENABLED=0 "$SMARTPROF" run -- true 2>err
+	grep -q 'no profile: .*SMARTPROF_ENABLED' err
+	SMARTPROF_PROGRAM=other "$SMARTPROF" run -- "$TARGETS/cpu_truth" 0.1 >out 2>err
+	grep -q 'no profile: .*SMARTPROF_PROGRAM' err
+}
+
+@test "a --dir whose environment's directory cannot be made is told before the program runs" {
+	mkdir place && touch place/development
+	status_of 2 "$SMARTPROF" run --dir place -- touch ran 2>err
+	grep -q 'run: profiles cannot be written to place: Not a directory' err
+	[ ! -e ran ]
+}
+
+@test "profiles are found by program, process, wrapper, latest and at either level of directories" {
+	"$SMARTPROF" run --quiet -- /usr/bin/python3 -c 'sum(range(10**7))' &
+	wrapper=$!
+	wait $wrapper
+	profile=$(profile_of python3)
+	cut -d : -f 1- "$profile" >/dev/null
+	for name in python3 latest "$(front pid "$profile")" "$wrapper" "$SMARTPROF_DIR" "$SMARTPROF_DIR/development"; do
+		[ "$("$SMARTPROF" report "$name" | grep '^pid: ')" = "pid: $(front pid "$profile")" ] || fail "$name"
+		"$SMARTPROF" validate "$name" | grep -q ': follows' || fail "$name"
+		"$SMARTPROF" compare "$name" "$name" >out || fail "$name"
+	done
+	cp "$profile" python3 # a file is what its name says
+	"$SMARTPROF" validate python3 | grep -q '^python3: follows'
+}
+
+@test "a running program is found by its process, its wrapper's and its name" {
+	"$SMARTPROF" run -- /usr/bin/python3 -c "$BURN" >out 3>&- &
+	wrapper=$!
+	until_true grep -q ready out
+	child=$(pgrep -P $wrapper)
+	until_true "$SMARTPROF" report "$child" >running
+	for name in "$wrapper" python3; do
+		"$SMARTPROF" report "$name" >again
+		[ "$(grep '^pid: ' again)" = "pid: $child" ] && grep -q '^exit: running$' again || fail "$name"
+	done
+	"$SMARTPROF" run -- /usr/bin/python3 -c "$BURN" >out2 3>&- &
+	second=$!
+	until_true grep -q ready out2
+	until_true "$SMARTPROF" report "$second" >running
+	status_of 2 "$SMARTPROF" report python3 2>err
+	grep -q 'several processes of that name' err
+	kill -TERM $wrapper $second
+	wait $wrapper $second || true
+}
+
+@test "why there is no spool: no such process, not loaded, nothing used yet" {
+	status_of 2 "$SMARTPROF" report 4194303 2>err
+	grep -q 'there is no such process' err
+	sleep 30 3>&- &
+	asleep=$!
+	status_of 2 "$SMARTPROF" report $asleep 2>err
+	grep -q 'smartprof is not loaded in it' err
+	LD_PRELOAD=$AGENT sleep 30 3>&- &
+	idle=$!
+	until_true grep -q libsmartprof /proc/$idle/maps
+	status_of 2 "$SMARTPROF" report $idle 2>err
+	grep -q 'no spool yet' err
+	status_of 2 "$SMARTPROF" report nosuchprogram 2>err
+	grep -q 'no process of that name' err
+	kill $asleep $idle
+	wait $asleep $idle || true
+}

@@ -1,0 +1,182 @@
+/* smartprof report PID|PROGRAM: which spool that is, or why there is none. */
+#include "tools/report.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "profiles/spool/find.h"
+#include "profiles/spool/read.h"
+#include "tools/tools.h"
+
+#define GENERATIONS 16 /* between a wrapper and the program */
+
+struct wanted {
+	int pid;             /* 0: `program` */
+	const char *program; /* NULL: `pid` */
+	char *path;          /* PATH_MAX */
+	int rank;            /* of what stands there: 0 nothing; see rank_of */
+	int others[8];       /* processes of the same rank */
+	size_t other_count;
+};
+
+static int parent_of(int pid)
+{
+	char name[40], text[512], *end;
+	FILE *file;
+	size_t n;
+
+	snprintf(name, sizeof(name), "/proc/%d/stat", pid);
+	file = fopen(name, "re");
+	if (!file)
+		return 0;
+	n = fread(text, 1, sizeof(text) - 1, file);
+	fclose(file);
+	text[n] = '\0';
+	end = strrchr(text, ')'); /* the name may hold anything */
+	return end && strlen(end) > 4 ? atoi(end + 4) : 0;
+}
+
+static bool descends(int pid, const struct sp_spool_header *header, int from)
+{
+	int at = header->ppid;
+
+	for (int n = 0; n < GENERATIONS && at > 1; n++, at = parent_of(at))
+		if (at == from)
+			return true;
+	return pid == from;
+}
+
+/* The higher, the more it is what was asked for: a live process's before what one left behind, a process before those it
+ * started. */
+static int rank_of(const struct wanted *w, const struct sp_spool_file *file)
+{
+	struct sp_snapshot snapshot = {0};
+	const char *why;
+	int rank = 0, fd = sp_spool_open(file->path);
+
+	if (fd < 0)
+		return 0;
+	if (sp_snapshot_peek(&snapshot, fd, &why) == 0) {
+		bool live = sp_spool_is_live(fd, &snapshot.header);
+
+		if (w->program)
+			rank = live &&
+				strcmp(sp_snapshot_text(&snapshot, snapshot.header.text.program), w->program) == 0;
+		else if (file->pid == w->pid)
+			rank = live ? 4 : 3;
+		else if (live && descends(file->pid, &snapshot.header, w->pid))
+			rank = snapshot.header.ppid == w->pid ? 2 : 1;
+	}
+	sp_snapshot_free(&snapshot);
+	close(fd);
+	return rank;
+}
+
+static void look_at(struct wanted *w, const struct sp_spool_file *file)
+{
+	int rank = rank_of(w, file);
+
+	if (!rank || rank < w->rank)
+		return;
+	if (rank > w->rank)
+		w->other_count = 0;
+	if (rank > w->rank)
+		memcpy(w->path, file->path, PATH_MAX);
+	w->rank = rank;
+	if (w->other_count < sizeof(w->others) / sizeof(w->others[0]))
+		w->others[w->other_count++] = file->pid;
+}
+
+static void look_everywhere(struct wanted *w)
+{
+	char directories[SP_SPOOL_DIRECTORIES][PATH_MAX];
+	size_t n = sp_spool_directories(directories);
+
+	for (size_t i = 0; i < n; i++) {
+		struct sp_spool_file *files;
+		long count = sp_spool_list(&files, directories[i]);
+
+		for (long k = 0; k < count; k++)
+			look_at(w, &files[k]);
+		if (count >= 0)
+			free(files);
+	}
+}
+
+static bool is_number(const char *what)
+{
+	return what[strspn(what, "0123456789")] == '\0';
+}
+
+int sp_report_find(const char *what, char path[static PATH_MAX])
+{
+	struct wanted w = {.path = path};
+
+	if (!*what || strchr(what, '/') || access(what, F_OK) == 0 || strcmp(what, "latest") == 0)
+		return 0;
+	if (is_number(what))
+		w.pid = atoi(what);
+	else
+		w.program = what;
+	look_everywhere(&w);
+	if (!w.program || w.other_count < 2)
+		return w.rank > 0;
+	sp_complain(
+		"report: %s: several processes of that name are being profiled; name one by its id, such as %d or %d",
+		what, w.others[0], w.others[1]);
+	return -1;
+}
+
+/* 1: it is, 0: it is not, -1: that cannot be seen. */
+static int is_loaded(int pid)
+{
+	char name[40], line[PATH_MAX + 128];
+	int loaded = 0;
+	FILE *maps;
+
+	snprintf(name, sizeof(name), "/proc/%d/maps", pid);
+	maps = fopen(name, "re");
+	if (!maps)
+		return -1;
+	while (!loaded && fgets(line, sizeof(line), maps))
+		loaded = strstr(line, "/" SP_LIBRARY) != NULL;
+	fclose(maps);
+	return loaded;
+}
+
+void sp_report_complain_absent(const char *what)
+{
+	int pid = atoi(what), loaded;
+
+	if (!is_number(what)) {
+		sp_complain("report: %s: there is no such file, no process of that name is being profiled, and there "
+			    "is no profile of "
+			    "it; give it a process id, a program's name, a spool, a profile or `latest`",
+			what);
+		return;
+	}
+	if (pid <= 0 || (kill(pid, 0) < 0 && errno == ESRCH)) {
+		sp_complain("report: process %s: it has no spool and no profile, and there is no such process: it "
+			    "ended without "
+			    "being profiled, or its profile is elsewhere; name the profile's file",
+			what);
+		return;
+	}
+	loaded = is_loaded(pid);
+	if (loaded < 0)
+		sp_complain("report: process %s: it is another user's; ask as that user", what);
+	else if (!loaded)
+		sp_complain("report: process %s: it has no spool, as smartprof is not loaded in it; start it by "
+			    "smartprof run, or "
+			    "with LD_PRELOAD=" SP_LIBRARY,
+			what);
+	else
+		sp_complain("report: process %s: it has no spool yet: it is being profiled, and has used next to no "
+			    "CPU time and memory "
+			    "so far, or is switched off (SMARTPROF_ENABLED, SMARTPROF_PROGRAM)",
+			what);
+}

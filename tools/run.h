@@ -1,0 +1,28 @@
+/* The parts of `smartprof run`. */
+#ifndef SP_TOOLS_RUN_H
+#define SP_TOOLS_RUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "tools/tools.h"
+
+/* Whether profiles can be written to where the settings want them; false after a complaint. */
+bool sp_run_place_is_possible(void);
+
+/* What is known of a run, to tell what became of its profile. */
+struct sp_run_told {
+	bool enabled;
+	bool quiet; /* say nothing: it is not wanted, or was said before */
+	pid_t pid;
+	struct timespec began;
+	uint64_t cpu_ns; /* of children so far */
+};
+
+/* Before it starts; and afterwards, with its pid: one line on stderr that says where its profile is, or why there is none. */
+void sp_run_began(struct sp_run_told *told);
+void sp_run_tell(const struct sp_run_told *told);
+
+#endif
