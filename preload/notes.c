@@ -29,7 +29,7 @@ void sp_verbose(const char *what, const char *why)
 
 void sp_notes_write(void)
 {
-	sp_agent.spool->text.notes = *notes ? sp_spool_text(notes, strlen(notes)) : 0;
+	sp_agent.spool->text.notes = sp_spool_string(notes);
 }
 
 void sp_note(const char *line)

@@ -13,6 +13,11 @@
 struct sp_process sp_process = {
 	.output_dir = "", .output_file = "", .tree = "", .library = "", .command = "", .cwd = ""};
 
+struct sp_where sp_process_where(void)
+{
+	return (struct sp_where){"", sp_process.cwd, sp_process.envp};
+}
+
 void sp_process_start_time(void)
 {
 	sp_process.start_realtime_ns = sp_clock_read_ns(CLOCK_REALTIME);

@@ -8,6 +8,7 @@
 #include "sampler/agent.h"
 
 struct sp_file;
+struct sp_where;
 
 /* They must be taken down while they can be had: the application may change directory, root, environment and
  * arguments later. All strings are the agent's own copies, never NULL, packed together: a process that lives a
@@ -34,6 +35,9 @@ struct sp_process {
 };
 #define SP_PATH_MAX 4096u
 extern struct sp_process sp_process SP_HIDDEN;
+
+/* Where settings are looked for. */
+struct sp_where sp_process_where(void) SP_HIDDEN;
 
 /* Time counts from now. */
 void sp_process_start_time(void) SP_HIDDEN;

@@ -34,7 +34,7 @@ static void complete_spool(enum sp_exit_kind kind, int value)
 	struct sp_spool_header *h = sp_agent.spool;
 
 	sp_discovery_finish();
-	sp_thread_each(flush_thread, NULL);
+	sp_block_each(flush_thread, NULL);
 	sp_timeline_step(sp_now_ns(), true);
 	h->exit_kind = kind;
 	h->exit_value = value;

@@ -27,7 +27,7 @@ static bool is_ours(uint64_t start)
 	return (p >= (const char *)sp_agent.own_start && p < (const char *)sp_agent.own_end) ||
 		(start >= (uint64_t)sp_agent.spool_map &&
 			start < (uint64_t)sp_agent.spool_map + sp_agent.spool->total_bytes) ||
-		sp_live_holds(p) || sp_thread_holds(p);
+		sp_live_holds(p) || sp_block_holds(p);
 }
 
 /* Locks what is mapped, as mlockall does, except what is ours, or undoes that up to the address where it failed. */

@@ -32,7 +32,7 @@ static void let_others_out(void)
 	for (i = 0; i < 50 && busy; i++) {
 		sp_sys(SYS_nanosleep, &nap, NULL);
 		busy = false;
-		sp_thread_each(find_busy, &busy);
+		sp_block_each(find_busy, &busy);
 	}
 }
 

@@ -101,7 +101,7 @@ static struct sp_thread *prepare_thread(const pthread_attr_t *attr, void *start,
 	if (sp_load(&sp_agent.state) != SP_AGENT_ACTIVE)
 		return NULL;
 	sp_agent.look();
-	t = sp_thread_take();
+	t = sp_block_take();
 	if (!t)
 		return NULL;
 	t->start = start;
@@ -122,7 +122,7 @@ static struct sp_thread *join(struct sp_thread *known, struct sp_thread *prepare
 			known->record->flags &= ~SP_THREAD_FOUND;
 		}
 	}
-	sp_thread_untake(prepared);
+	sp_block_give_back(prepared);
 	return known;
 }
 
@@ -198,7 +198,7 @@ void sp_threads_adopt(void)
 		other = sp_registry_find(tid, NULL);
 		if (other && (other->foreign || (other->owned && other->tls != &sp_tls)))
 			return;
-		t = sp_thread_take();
+		t = sp_block_take();
 		if (!t)
 			return;
 		sp_thread_usage_now(tid, &usage);
@@ -228,7 +228,7 @@ SP_EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void
 		return SP_REAL(pthread_create)(thread, attr, start, arg);
 	err = SP_REAL(pthread_create)(thread, attr, thread_main, t);
 	if (err)
-		sp_thread_untake(t);
+		sp_block_give_back(t);
 	return err;
 }
 
@@ -241,7 +241,7 @@ SP_EXPORT int thrd_create(thrd_t *thread, thrd_start_t start, void *arg)
 		return SP_REAL(thrd_create)(thread, start, arg);
 	result = SP_REAL(thrd_create)(thread, thrd_main, t);
 	if (result != thrd_success)
-		sp_thread_untake(t);
+		sp_block_give_back(t);
 	return result;
 }
 

@@ -4,13 +4,8 @@
 #include "preload/start/activate.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 
 #include "env/env.h"
 #include "preload/finish/tree.h"
@@ -21,6 +16,8 @@
 #include "preload/process.h"
 #include "preload/real.h"
 #include "preload/spool_place.h"
+#include "preload/start/choose_clock.h"
+#include "preload/start/describe.h"
 #include "sampler/clock/calibrate.h"
 #include "sampler/clock/clock.h"
 #include "sampler/clock/governor.h"
@@ -28,7 +25,6 @@
 #include "sampler/heap/heap.h"
 #include "sampler/heap/live.h"
 #include "sampler/heap/pre_activation.h"
-#include "sampler/mapped.h"
 #include "sampler/spool/frames.h"
 #include "sampler/spool/write.h"
 #include "sampler/sys.h"
@@ -43,222 +39,6 @@ struct activation {
 	const char *why; /* it did not work */
 	int error;
 };
-
-static uint32_t text(const char *s)
-{
-	return s && *s ? sp_spool_text(s, strlen(s)) : 0;
-}
-
-/* Arguments, each NUL-terminated. */
-static uint32_t command_text(char **argv, uint32_t *bytes)
-{
-	size_t length = 1;
-	uint32_t at;
-	char *to;
-	int i, n;
-
-	for (n = 0; argv[n] && length + strlen(argv[n]) + 1 < 32768; n++)
-		length += strlen(argv[n]) + 1;
-	at = sp_spool_allot(SP_SEC_TEXT, (uint32_t)length);
-	if (!at)
-		return 0;
-	to = (char *)sp_section(SP_SEC_TEXT) + at;
-	for (i = 0; i < n; i++)
-		to = stpcpy(to, argv[i]) + 1;
-	*to = 0;
-	*bytes = (uint32_t)length - 1;
-	return at;
-}
-
-static struct sp_where here(void)
-{
-	return (struct sp_where){"", sp_process.cwd, sp_process.envp};
-}
-
-/* Lines "name\tvalue\tsource\n". */
-static uint32_t settings_text(const struct sp_config *config)
-{
-	enum { VALUE_BYTES = 1024, SOURCE_BYTES = 512, LINE_BYTES = VALUE_BYTES + SOURCE_BYTES + 64 };
-	const struct sp_where where = here();
-	char lines[8192], *to = lines;
-	int i;
-
-	for (i = 0; i < SP_OPTIONS && lines + sizeof lines - to > LINE_BYTES; i++) {
-		to = stpcpy(to, sp_option_rows[i].name);
-		*to++ = '\t';
-		to += sp_option_format(&sp_option_rows[i], &config->values[i], to, VALUE_BYTES);
-		*to++ = '\t';
-		to += sp_source_text(config, &where, i, to, SOURCE_BYTES);
-		*to++ = '\n';
-	}
-	*to = 0;
-	return text(lines);
-}
-
-static const char *allocator_path(const char *exe)
-{
-	const void *bypass = sp_real_malloc_bypass();
-	struct dl_find_object object;
-
-	if (_dl_find_object(bypass ? (void *)(uintptr_t)bypass : (void *)sp_real.malloc, &object) != 0)
-		return "";
-	return *object.dlfo_link_map->l_name ? object.dlfo_link_map->l_name : exe;
-}
-
-/* Of a program that the dynamic linker was told to run /proc/self/exe is the linker. */
-static void find_program(char exe[SP_PATH_MAX])
-{
-	struct sp_mapped mapped;
-	long n;
-
-	if (sp_process.entry && sp_mapped_find(sp_process.entry, &mapped)) {
-		memcpy(exe, mapped.path, SP_PATH_MAX);
-		return;
-	}
-	n = sp_sys(SYS_readlink, "/proc/self/exe", exe, SP_PATH_MAX - 1);
-	exe[n > 0 ? n : 0] = 0;
-}
-
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
-/* Programs write other texts over their arguments, for ps to show: those it was started with count. */
-static const char *program_name(const char *exe)
-{
-	const char *called = sp_process.argv[0] ? base_name(sp_process.argv[0]) : "";
-
-	return *called ? called : base_name(exe);
-}
-
-static void fill_header(struct sp_spool_header *h, struct activation *a, uint64_t start_ticks)
-{
-	const struct sp_config *c = &a->config;
-	char exe[SP_PATH_MAX];
-
-	find_program(exe);
-	h->pid = sp_agent.pid;
-	h->ppid = sp_process.ppid;
-	sp_agent.uid = h->uid = (uint32_t)sp_sys(SYS_geteuid);
-	h->is_root = sp_process.is_root;
-	h->start_ticks = start_ticks;
-	h->pid_namespace = sp_pid_namespace();
-	h->start_realtime_ns = sp_process.start_realtime_ns;
-	h->start_monotonic_ns = sp_agent.start_monotonic_ns;
-	h->start_tsc = sp_agent.start_tsc;
-	h->tsc_per_us_x1024 = sp_agent.tsc_per_us_x1024;
-	h->memory_limit_bytes = c->machine.memory_limit_bytes;
-	h->usable_millicores = c->machine.usable_millicores;
-	h->host_cores = c->machine.host_cores;
-	h->text.exe = text(exe);
-	/* As it was called: one file may be many programs. */
-	h->text.program = text(program_name(exe));
-	h->text.command = command_text(sp_process.argv, &h->text.command_bytes);
-	h->text.kernel = text(c->machine.kernel);
-	h->text.cwd = text(sp_process.cwd);
-	h->text.output_dir = text(sp_process.output_dir);
-	h->text.output_file = text(sp_process.output_file);
-	h->text.environment = text(sp_environment_name(c->environment));
-	h->text.environment_reason = text(c->reason);
-	h->text.settings = settings_text(c);
-	h->text.allocator = text(allocator_path(exe));
-	h->text.tree = text(sp_process.tree);
-}
-
-/* Whether a seccomp filter that is there already would kill us for what we need: tried in a child
- * that shares our memory and may die of it. */
-#define DEADLY 1
-static int probe_main(void *arg)
-{
-	int *result = arg;
-
-	*result = sp_clock_event.probe();
-	sp_sys(SYS_exit, 0);
-	return 0;
-}
-
-/* 0, a negative errno, or DEADLY. Nor is an event opened in a thread that is better off without. */
-static int probe_event(struct sp_thread *t)
-{
-	bool filtered = sp_sys(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0) == 2;
-	uint64_t all = ~0ull, mask;
-	int result = DEADLY;
-	long pid;
-
-	if (!filtered && sp_clock_wants_event(t))
-		return sp_clock_event.probe();
-	sp_sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, 8);
-	/* Half of the private stack is the child's while we wait. */
-	pid = __clone(probe_main, (char *)sp_thread_stack(t) - SP_BLOCK_BYTES / 2, CLONE_VM | CLONE_VFORK, &result,
-		NULL, NULL, NULL);
-	if (pid > 0)
-		sp_sys(SYS_wait4, pid, NULL, __WALL, NULL);
-	sp_sys(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8);
-	return pid < 0 && !filtered ? sp_clock_event.probe() : result;
-}
-
-static const char *event_refusal(int error, int paranoid)
-{
-	if ((error == -EACCES || error == -EPERM) && paranoid > 2)
-		return "perf events are refused to users here; setting kernel.perf_event_paranoid to 2 would allow "
-		       "them";
-	if (error == -EACCES || error == -EPERM)
-		return "perf events are refused here, as containers' seccomp filters do; adding perf_event_open to the "
-		       "profile would allow them";
-	if (error == -EMFILE || error == -ENFILE)
-		return "no file descriptor was left for a perf event; a higher `ulimit -n` would allow them";
-	if (error == -ENOMEM)
-		return "the limit on locked memory leaves no room for a perf event; a higher `ulimit -l` would allow "
-		       "them";
-	if (error == -ENOENT || error == -ENOSYS)
-		return "this kernel has no perf events";
-	return "perf events do not work here";
-}
-
-/* The best clock that works for this thread; the others may do worse and are counted then. */
-static void choose_clock(struct activation *a, struct sp_spool_header *h)
-{
-	const char *event = NULL;
-	char reason[256];
-	int error = -EPERM, timer_error;
-
-	h->cpu.tick_ns = (uint32_t)sp_clock_tick_ns();
-	h->cpu.clock = SP_CLOCK_OFF;
-	if (!sp_agent.config.cpu) {
-		h->text.clock_reason = text("CPU profiling is switched off");
-		return;
-	}
-	if (sp_is_under_valgrind()) {
-		h->text.clock_reason = text("under valgrind, where CPU time means nothing");
-		return;
-	}
-	/* The last resort first, while there is a signal to be had for it. */
-	sp_clock_process.probe();
-	error = probe_event(a->t);
-	if (error == DEADLY)
-		event = "a seccomp filter would kill the program for opening a perf event";
-	else if (error)
-		event = event_refusal(error, a->config.machine.perf_event_paranoid);
-	if (!event) {
-		h->cpu.clock = SP_CLOCK_EVENT;
-		h->text.clock_reason = text("perf events work here");
-		return;
-	}
-	timer_error = sp_clock_timer.probe();
-	if (!timer_error) {
-		h->cpu.clock = SP_CLOCK_TIMER;
-		h->text.clock_reason = text(event);
-		return;
-	}
-	stpcpy(stpcpy(stpcpy(stpcpy(reason, sp_clock_event.name), " and "), sp_clock_timer.name),
-		timer_error == -EAGAIN ? " are refused here, the latter by the limit on pending signals (`ulimit -i`)"
-				       : " are refused here, as seccomp filters do");
-	h->cpu.clock = sp_clock_process.probe() == 0 ? SP_CLOCK_PROCESS : SP_CLOCK_OFF;
-	h->text.clock_reason = text(reason);
-}
 
 static void configure(const struct sp_config *c, struct sp_spool_header *h)
 {
@@ -373,7 +153,7 @@ static void activate_main(void *arg)
 	struct sp_spool_header *h = NULL;
 	uint64_t ticks = sp_start_ticks();
 	struct sp_usage usage;
-	struct sp_where where = here();
+	struct sp_where where = sp_process_where();
 
 	sp_config_load(&a->config, &where, sp_process.file);
 	a->error = make_alive_page();
@@ -389,11 +169,11 @@ static void activate_main(void *arg)
 	sp_agent.spool = h;
 	sp_notes_write();
 	configure(&a->config, h);
-	fill_header(h, a, ticks);
+	sp_describe_process(h, &a->config, ticks);
 	publish_spool(a, spool_path, h);
 	if (a->error)
 		return;
-	choose_clock(a, h);
+	sp_choose_clock(a->t, a->config.machine.perf_event_paranoid, h);
 	start_heap(h);
 	sp_process_usage(&usage);
 	h->cpu.before_user_ns = usage.user_ns;
@@ -413,7 +193,7 @@ static struct sp_thread *own_block(void)
 {
 	struct sp_thread *t = sp_tls.thread;
 
-	if (!t && (t = sp_thread_take()))
+	if (!t && (t = sp_block_take()))
 		sp_thread_adopt(t, 0, 0, 0);
 	return t;
 }

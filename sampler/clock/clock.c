@@ -255,14 +255,14 @@ void sp_clock_stop_all(void)
 {
 	sp_store(&stopped, 1);
 	sp_clock_stop_process();
-	sp_thread_each(disarm_one, NULL);
+	sp_block_each(disarm_one, NULL);
 }
 
 void sp_clock_resume_all(void)
 {
 	sp_store(&stopped, 0);
 	if (sp_agent.spool)
-		sp_thread_each(rearm_one, NULL);
+		sp_block_each(rearm_one, NULL);
 }
 
 /* Our descriptors are closed when their signals come. One that is open and sends such signals to this thread is

@@ -1,15 +1,14 @@
-/* Heap sampling: Poisson by bytes, a live set, estimates by site. docs: sampler/heap/estimate.h. */
+/* Heap sampling: which allocations are sampled, by a Poisson process over bytes (estimate.h). */
 #include "sampler/heap/heap.h"
 
 #include <errno.h>
 
 #include "sampler/clock/governor.h"
+#include "sampler/heap/account.h"
 #include "sampler/heap/estimate.h"
 #include "sampler/heap/filter.h"
 #include "sampler/heap/live.h"
-#include "sampler/heap/peak.h"
 #include "sampler/heap/pre_activation.h"
-#include "sampler/spool/stacks.h"
 #include "sampler/sys.h"
 #include "sampler/threads/thread.h"
 #include "sampler/upkeep/upkeep.h"
@@ -17,7 +16,6 @@
 
 #define NEVER (INT64_MAX / 4)
 #define RETRY_BYTES 4096
-#define LIVE_FULL_PERMILLE 700u
 
 /* Blocks of this size are looked at one by one, however wide the interval, and sampled for their size alone, as long as
  * ALWAYS_FIRST and a quarter of all samples are not used up: which is known before, so each has a probability of 1. */
@@ -75,244 +73,6 @@ static uint64_t after_cycles(uint64_t since)
 	return since / AFTER_PART < most ? since / AFTER_PART : most;
 }
 
-static struct sp_site *site_at(uint32_t index)
-{
-	return (struct sp_site *)sp_section(SP_SEC_SITES) + index;
-}
-
-/* Before a site changes: what it holds is what it held at the last peak it has not seen yet. */
-static void settle_peak(struct sp_site *s)
-{
-	uint64_t seq = sp_load(&sp_agent.spool->heap.peak_seq), seen = sp_load(&s->peak_seq);
-
-	if (seen >= seq ||
-		!__atomic_compare_exchange_n(&s->peak_seq, &seen, seq, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-		return;
-	sp_store(&s->peak_bytes, sp_load(&s->alloc_bytes) - sp_load(&s->free_bytes));
-	sp_store(&s->peak_count, sp_load(&s->alloc_count) - sp_load(&s->free_count));
-}
-
-static void note_peak(uint64_t inuse)
-{
-	struct sp_heap_totals *h = &sp_agent.spool->heap;
-	uint64_t peak = sp_load(&h->peak_bytes);
-
-	while (inuse > peak && (int64_t)inuse > 0 &&
-		!__atomic_compare_exchange_n(&h->peak_bytes, &peak, inuse, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-		;
-	if (sp_peak_allocated()) {
-		sp_store(&h->peak_time_ns, sp_now_ns());
-		__atomic_fetch_add(&h->peak_seq, 1, __ATOMIC_RELEASE);
-	}
-}
-
-static bool is_exact(const struct sp_live *e)
-{
-	return e->scale == 1;
-}
-
-/* An entry comes into use, or (sign -1) goes out of it. */
-static void add_in_use(const struct sp_live *e, uint64_t sign)
-{
-	struct sp_heap_totals *h = &sp_agent.spool->heap;
-
-	sp_add(&h->inuse_variance, sign * e->variance);
-	sp_add(&h->live_entries, sign);
-	sp_add(&h->inuse_count, sign * e->count);
-	sp_add(&h->inuse_bytes, sign * e->weight);
-	if (is_exact(e)) {
-		sp_add(&h->exact_bytes, sign * e->size);
-		sp_add(&h->exact_count, sign);
-	}
-}
-
-static void note_missable(const struct sp_live *e)
-{
-	struct sp_heap_totals *h = &sp_agent.spool->heap;
-	uint64_t most = sp_load(&h->missable_bytes);
-
-	while (!is_exact(e) && e->size > most &&
-		!__atomic_compare_exchange_n(&h->missable_bytes, &most, e->size, false, __ATOMIC_RELAXED,
-			__ATOMIC_RELAXED))
-		;
-}
-
-static void add_exact_allocation(const struct sp_live *e, uint64_t sign)
-{
-	struct sp_heap_totals *h = &sp_agent.spool->heap;
-
-	if (is_exact(e)) {
-		sp_add(&h->exact_allocated_bytes, sign * e->size);
-		sp_add(&h->exact_allocs, sign);
-	}
-}
-
-static void site_add(const struct sp_live *e)
-{
-	struct sp_heap_totals *h = &sp_agent.spool->heap;
-	struct sp_site *s = site_at(e->site);
-	unsigned class = e->size > 1 ? 64 - (unsigned)__builtin_clzll(e->size - 1) : 0;
-
-	if (class >= SP_SIZE_CLASSES)
-		class = SP_SIZE_CLASSES - 1;
-	settle_peak(s);
-	sp_add(&s->alloc_bytes, e->weight);
-	sp_add(&s->alloc_count, e->count);
-	sp_add(&s->samples, 1);
-	sp_add(&s->inuse_samples, 1);
-	sp_add(&s->variance_alloc, e->variance);
-	sp_add(&s->variance_inuse, e->variance);
-	sp_add(&h->samples, 1);
-	sp_add(&h->class_bytes[class], e->weight);
-	sp_add(&h->class_count[class], e->count);
-	add_exact_allocation(e, 1);
-	note_missable(e);
-	add_in_use(e, 1);
-	note_peak(sp_load(&h->inuse_bytes));
-}
-
-static void site_free(const struct sp_live *e)
-{
-	struct sp_site *s = site_at(e->site);
-
-	settle_peak(s);
-	sp_add(&s->free_bytes, e->weight);
-	sp_add(&s->free_count, e->count);
-	sp_add(&s->inuse_samples, -1ull);
-	sp_add(&s->variance_inuse, -e->variance);
-	add_in_use(e, -1ull);
-}
-
-/* Allocations that the allocating thread has made since; many when another thread asks. */
-static uint32_t calls_since(const struct sp_live *e)
-{
-	uint32_t mine = sp_thread_record_index(sp_tls.thread);
-
-	return mine && mine == e->thread ? (uint32_t)sp_tls.heap.allocs - e->thread_allocs : UINT32_MAX;
-}
-
-/* Brings the process's counters up to date with the calling thread's. */
-static void flush_mine(void)
-{
-	struct sp_thread *t = sp_tls.guard ? NULL : sp_enter();
-
-	if (t) {
-		sp_thread_flush(t, false);
-		sp_leave(t);
-	}
-}
-
-static void site_free_by_application(const struct sp_live *e, uint64_t now)
-{
-	struct sp_site *s = site_at(e->site);
-	uint32_t calls = calls_since(e);
-
-	if (calls < SP_SHORT_LIVED_CALLS || sp_tsc_ns(now - e->born_tsc) < SP_SHORT_LIVED_NS) {
-		sp_add(&s->short_bytes, e->weight);
-		sp_add(&s->short_count, e->count);
-	}
-	if (!calls) {
-		sp_add(&s->temp_bytes, e->weight);
-		sp_add(&s->temp_count, e->count);
-	}
-	sp_add(&sp_agent.spool->heap.sampled_frees, 1);
-	flush_mine();
-	site_free(e);
-	sp_peak_freed(e->born_clock, is_exact(e));
-}
-
-/* A uniform number in [0, 1). */
-static double uniform(struct sp_thread *t)
-{
-	return (double)(sp_random(t) >> 11) / 9007199254740992.0;
-}
-
-static void weigh(struct sp_thread *t, struct sp_live *e, uint64_t interval)
-{
-	double p = sp_pick_probability(e->size, interval);
-	double weight = (double)e->size / p;
-
-	e->scale = (float)(1 / p);
-	e->weight = (uint64_t)(weight + 0.5);
-	e->count = (uint32_t)(1 / p + uniform(t));
-	e->variance = (uint64_t)(weight * weight * (1 - p) / SP_VARIANCE_UNIT + uniform(t));
-}
-
-struct thinning {
-	struct sp_thread *t;
-	uint64_t interval;
-};
-
-/* Keeps an entry as if it had been sampled at the wider interval: with the ratio of the two
- * probabilities, and then with the wider interval's weight. Unbiased. */
-static bool thin_entry(struct sp_live *e, void *arg)
-{
-	struct thinning *th = arg;
-	struct sp_live wider = *e;
-	struct sp_site *s = site_at(e->site);
-
-	weigh(th->t, &wider, th->interval);
-	if (wider.scale <= e->scale)
-		return true;
-	add_exact_allocation(e, -1ull); /* from now on one of those that may be missed */
-	if (uniform(th->t) * wider.scale >= e->scale) {
-		site_free(e);
-		return false;
-	}
-	note_missable(&wider);
-	settle_peak(s);
-	sp_add(&s->free_bytes, e->weight - wider.weight);
-	sp_add(&s->free_count, (uint64_t)e->count - wider.count);
-	sp_add(&s->variance_inuse, wider.variance - e->variance);
-	add_in_use(e, -1ull);
-	add_in_use(&wider, 1);
-	*e = wider;
-	return true;
-}
-
-/* The live set is nearly full: from now on a wider interval, for what is in it too. */
-static void thin_live_set(struct sp_thread *t)
-{
-	static uint32_t busy;
-	struct sp_heap_totals *h = &sp_agent.spool->heap;
-	struct thinning th = {t, 0};
-	uint64_t now;
-
-	if (!sp_try_lock(&busy))
-		return;
-	now = sp_load(&h->interval_bytes);
-	th.interval = 2 * (now > h->interval_floor ? now : h->interval_floor);
-	sp_store(&h->interval_floor, th.interval);
-	sp_governor_set_heap_interval(th.interval);
-	sp_live_sweep(thin_entry, &th);
-	sp_unlock(&busy);
-}
-
-/* A sample enters the site of its stack and, when `p` is alive, the live set. */
-static void enter(struct sp_thread *t, const struct sp_walk *walk, struct sp_live *entry, const void *p,
-	uint64_t interval)
-{
-	struct sp_live missed;
-
-	entry->born_clock = sp_peak_clock();
-	entry->site = sp_stacks_site(sp_stacks_intern(t, walk));
-	weigh(t, entry, interval);
-	site_add(entry);
-	if (!p) {
-		site_free_by_application(entry, sp_tsc());
-		return;
-	}
-	if (!sp_filter_surely_not(p) && sp_live_remove(p, &missed))
-		site_free(&missed); /* its free was never seen */
-	if (sp_live_insert(p, entry) != 0) {
-		sp_drop(SP_DROP_LIVE);
-		site_free(entry);
-		thin_live_set(t);
-	} else if (sp_live_permille() > LIVE_FULL_PERMILLE) {
-		thin_live_set(t);
-	}
-}
-
 /* Runs on the private stack. */
 static void record_hit(void *arg)
 {
@@ -326,7 +86,7 @@ static void record_hit(void *arg)
 	struct sp_walk walk;
 
 	sp_unwind(t, NULL, &walk);
-	enter(t, &walk, &entry, hit->p, hit->always ? 1 : t->heap_interval);
+	sp_account_enter(t, &walk, &entry, hit->p, hit->always ? 1 : t->heap_interval);
 	if (hit->picked)
 		t->heap_interval = interval;
 }
@@ -340,7 +100,7 @@ static void replay_one(const struct sp_pre_activation_sample *s, void *arg)
 		.thread_allocs = s->thread_allocs};
 	struct sp_walk walk = {.frames = s->frames, .depth = s->depth, .flags = s->flags};
 
-	enter(t, &walk, &entry, s->p, SP_PRE_ACTIVATION_INTERVAL);
+	sp_account_enter(t, &walk, &entry, s->p, SP_PRE_ACTIVATION_INTERVAL);
 }
 
 void sp_heap_replay(struct sp_thread *t)
@@ -547,7 +307,7 @@ void sp_heap_forget(const void *p)
 		return;
 	began = sp_tsc_first();
 	if (sp_live_remove(p, &entry) && !sp_is_stale_child()) {
-		site_free_by_application(&entry, began);
+		sp_account_freed(&entry, began);
 		count_cost(sp_tsc() - began);
 	}
 }
@@ -563,12 +323,12 @@ void sp_heap_restore(const void *p, struct sp_heap_held *held)
 	sp_pre_activation_restore(held->pre_activation, p);
 	if (held->held && sp_live_insert(p, &held->entry) != 0) {
 		sp_drop(SP_DROP_LIVE);
-		site_free(&held->entry);
+		sp_account_take_off(&held->entry);
 	}
 }
 
 void sp_heap_drop_held(const struct sp_heap_held *held)
 {
 	if (held->held && sp_agent.spool && !sp_is_stale_child())
-		site_free_by_application(&held->entry, sp_tsc_first());
+		sp_account_freed(&held->entry, sp_tsc_first());
 }

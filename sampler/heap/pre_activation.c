@@ -54,7 +54,7 @@ static void take(const void *p, size_t size)
 	if (dormant.count == SAMPLES || (int)sp_sys(SYS_getpid) != sp_agent.pid)
 		return;
 	if (!t) {
-		t = sp_thread_take();
+		t = sp_block_take();
 		if (!t)
 			return;
 		sp_thread_adopt(t, 0, 0, 0);

@@ -5,9 +5,9 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "sampler/spool/layout.h"
 #include "sampler/sys.h"
 
 #ifndef MADV_POPULATE_WRITE
@@ -15,9 +15,8 @@
 #endif
 
 #define PAGE 4096u
-#define LOCKED_BYTES (4ull << 20) /* of a file whose every page would be taken */
-#define CUT_BYTES (128u * 1024u)  /* what a section that is cut back still has room for */
-#define CHUNK (128u * 1024u)      /* how much of a section is backed at a time, once it has as much */
+#define CUT_BYTES (128u * 1024u) /* what a section that is cut back still has room for */
+#define CHUNK (128u * 1024u)     /* how much of a section is backed at a time, once it has as much */
 
 #define BUCKET_CHUNK (32u * 1024u) /* and of the bucket tables, which are hit all over */
 
@@ -25,57 +24,6 @@
 static uint64_t bucket_backed;
 static uint32_t generation;
 _Static_assert(SP_BUCKETS_MAX * sizeof(uint32_t) <= 64 * BUCKET_CHUNK, "a bit a chunk");
-
-struct section_plan {
-	uint32_t stride;
-	uint32_t capacity;
-	uint32_t first_bytes; /* backed from the start, one record at least; 0: nothing */
-};
-
-static uint32_t clamp32(uint64_t v, uint32_t low, uint32_t high)
-{
-	return v < low ? low : v > high ? high : (uint32_t)v;
-}
-
-/* The tables' sizes follow the cap on samples: a stack is unique for every fourth sample at the
- * most in the programs looked at, and adds some 16 frames. `halvings` makes them smaller for a
- * limit on file size. */
-static void plan_sections(struct section_plan plan[SP_SECTIONS], uint32_t sample_cap, unsigned halvings)
-{
-	uint32_t stacks = clamp32(sample_cap / 2, 1024, SP_STACKS_MAX) >> halvings;
-	uint32_t buckets = 2048; /* tables of 1024, 2048, ..., the last of twice the stacks (stacks.c) */
-
-	while (buckets < stacks * 4)
-		buckets *= 2;
-	plan[SP_SEC_TEXT] = (struct section_plan){1, SP_TEXT_MAX >> halvings, 32u * 1024u};
-	plan[SP_SEC_MODULES] = (struct section_plan){sizeof(struct sp_module), SP_MODULES_MAX >> halvings, PAGE};
-	plan[SP_SEC_THREADS] = (struct section_plan){sizeof(struct sp_thread_record), SP_THREADS_MAX >> halvings, PAGE};
-	plan[SP_SEC_BUCKETS] = (struct section_plan){sizeof(uint32_t), buckets, PAGE};
-	plan[SP_SEC_STACKS] = (struct section_plan){sizeof(struct sp_stack), stacks, 32u * 1024u};
-	plan[SP_SEC_FRAMES] = (struct section_plan){sizeof(uint64_t), stacks * 16u, 64u * 1024u};
-	plan[SP_SEC_SITES] = (struct section_plan){sizeof(struct sp_site), stacks / 2u, 16u * 1024u};
-	plan[SP_SEC_TIMELINE] = (struct section_plan){
-		sizeof(struct sp_timepoint), SP_TIMELINE_MAX, SP_TIMELINE_MAX * sizeof(struct sp_timepoint)};
-	plan[SP_SEC_LIVE] = (struct section_plan){sizeof(struct sp_live), SP_LIVE_MAX >> 2 * halvings, PAGE};
-	plan[SP_SEC_COPIES] = (struct section_plan){sizeof(struct sp_copy), SP_COPIES_MAX >> 2 * halvings, 0};
-	plan[SP_SEC_COPIED] = (struct section_plan){sizeof(uint64_t), SP_COPIED_MAX >> 2 * halvings, 0};
-	plan[SP_SEC_LOG] = (struct section_plan){
-		sizeof(struct sp_log_entry), clamp32(sample_cap, 1024, SP_LOG_MAX) >> halvings, PAGE};
-}
-
-static uint64_t place_sections(const struct section_plan plan[SP_SECTIONS], struct sp_section_entry out[SP_SECTIONS])
-{
-	uint64_t at = (sizeof(struct sp_spool_header) + PAGE - 1) & ~(uint64_t)(PAGE - 1);
-	int i;
-
-	for (i = 0; i < SP_SECTIONS; i++) {
-		out[i] =
-			(struct sp_section_entry){.offset = at, .stride = plan[i].stride, .capacity = plan[i].capacity};
-		at += (uint64_t)plan[i].stride * plan[i].capacity;
-		at = (at + PAGE - 1) & ~(uint64_t)(PAGE - 1);
-	}
-	return at;
-}
 
 /* Backs [from, to) of the mapping with real pages, or says why not, instead of a SIGBUS later. */
 static int back_range(struct sp_spool_header *spool, uint64_t from, uint64_t to)
@@ -159,7 +107,7 @@ static bool back_records(struct sp_spool_header *spool, struct sp_section_entry 
 		return false;
 	if (have) /* what a new spool needs is known */
 		bytes = round_up_growth(bytes, (uint64_t)have * e->stride);
-	now = clamp32(bytes / e->stride, want, e->capacity);
+	now = sp_clamp(bytes / e->stride, want, e->capacity);
 	if (!may_take(spool, (enum sp_section)(e - spool->sections), want, (uint64_t)(now - have) * e->stride) ||
 		back_range(spool, e->offset + (uint64_t)have * e->stride, e->offset + (uint64_t)now * e->stride) != 0)
 		return false;
@@ -183,35 +131,6 @@ static bool commit_records(struct sp_spool_header *spool, struct sp_section_entr
 	return ok;
 }
 
-/* What the limits leave for the file, which is all mapped. */
-static uint64_t room_bytes(uint64_t *space)
-{
-	struct rlimit file = {RLIM_INFINITY, RLIM_INFINITY}, address = file;
-
-	sp_sys(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &file);
-	sp_sys(SYS_prlimit64, 0, RLIMIT_AS, NULL, &address);
-	*space = address.rlim_cur == RLIM_INFINITY ? RLIM_INFINITY : address.rlim_cur / 16;
-	if (sp_load(&sp_agent.locks_memory) && *space > LOCKED_BYTES)
-		*space = LOCKED_BYTES;
-	return file.rlim_cur;
-}
-
-/* Sizes the file; falls back to smaller tables while limits ask for it. */
-static int choose_layout(uint32_t sample_cap, struct section_plan plan[SP_SECTIONS],
-	struct sp_section_entry entries[SP_SECTIONS], uint64_t *total)
-{
-	uint64_t space, file = room_bytes(&space);
-	unsigned halvings;
-
-	for (halvings = 0; halvings <= 5; halvings++) {
-		plan_sections(plan, sample_cap, halvings);
-		*total = place_sections(plan, entries);
-		if (*total <= file && *total <= space)
-			return 0;
-	}
-	return *total > file ? -EFBIG : -E2BIG;
-}
-
 long sp_lock_take(long fd)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = SP_LOCK_WRITER, .l_len = 1};
@@ -233,11 +152,10 @@ bool sp_lock_is_taken(const char *path)
 
 int sp_spool_create(const char *path, uint32_t sample_cap, struct sp_spool_header **spool)
 {
-	struct section_plan plan[SP_SECTIONS];
-	struct sp_section_entry entries[SP_SECTIONS];
+	struct sp_layout layout;
 	struct sp_spool_header *h;
-	uint64_t total;
-	int err = choose_layout(sample_cap, plan, entries, &total);
+	int err = sp_layout_choose(sample_cap, &layout);
+	uint64_t total = layout.total_bytes;
 	long fd, map;
 	int i;
 
@@ -258,16 +176,15 @@ int sp_spool_create(const char *path, uint32_t sample_cap, struct sp_spool_heade
 	h = (struct sp_spool_header *)map;
 	err = back_range(h, 0, sizeof *h);
 	if (!err) {
-		memcpy(h->sections, entries, sizeof entries);
+		memcpy(h->sections, layout.entries, sizeof layout.entries);
 		h->total_bytes = total;
 		h->agent_bytes = sizeof *h;
 		h->agent_bytes_max = most_bytes(sample_cap, total);
 	}
 	for (i = 0; i < SP_SECTIONS && !err; i++) {
 		struct sp_section_entry *e = &h->sections[i];
-		uint32_t bytes = plan[i].first_bytes, first = bytes ? clamp32(bytes / e->stride, 1, e->capacity) : 0;
 
-		err = commit_records(h, e, first) ? 0 : -ENOSPC;
+		err = commit_records(h, e, layout.first[i]) ? 0 : -ENOSPC;
 		e->used = i == SP_SEC_TIMELINE ? 0 : 1;
 	}
 	if (err) {
@@ -317,6 +234,11 @@ uint32_t sp_spool_text(const char *text, size_t length)
 		to[length] = 0;
 	}
 	return at;
+}
+
+uint32_t sp_spool_string(const char *s)
+{
+	return s && *s ? sp_spool_text(s, strlen(s)) : 0;
 }
 
 bool sp_spool_back_bucket(uint32_t bucket)

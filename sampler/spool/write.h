@@ -28,6 +28,9 @@ bool sp_spool_back_bucket(uint32_t bucket) SP_HIDDEN;
  * when it is full. Any context. */
 uint32_t sp_spool_text(const char *text, size_t length) SP_HIDDEN;
 
+/* The same of a string that ends with a NUL; 0 for NULL and the empty one. Any context. */
+uint32_t sp_spool_string(const char *s) SP_HIDDEN;
+
 /* Differs for every spool made in this process, a forked one's parent included. */
 uint32_t sp_spool_generation(void) SP_HIDDEN;
 

@@ -2,7 +2,7 @@
  * low bits of the id, so that the ids of one process touch few pages. */
 #include "sampler/threads/registry.h"
 
-#include "sampler/threads/thread.h"
+#include "sampler/threads/block.h"
 
 #define GROUPS 4096u
 #define GROUP_SLOTS 8u
@@ -61,7 +61,7 @@ struct sp_thread *sp_registry_find(int tid, const struct sp_thread *but)
 		uint64_t value = __atomic_load_n(&slots[i], __ATOMIC_SEQ_CST);
 		struct sp_thread *t;
 
-		if (value >> 32 == (uint32_t)tid && (t = sp_thread_at((uint32_t)value - 1)) != but)
+		if (value >> 32 == (uint32_t)tid && (t = sp_block_at((uint32_t)value - 1)) != but)
 			return t;
 	}
 	return NULL;

@@ -1,16 +1,13 @@
-/* Thread blocks and thread records. */
+/* Threads and their records. */
 #include "sampler/threads/thread.h"
 
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 
 #include "sampler/spool/write.h"
 #include "sampler/sys.h"
+#include "sampler/threads/block.h"
 #include "sampler/threads/registry.h"
-
-#define BLOCKS_PER_CHUNK 16u
-#define MAX_CHUNKS 2048u /* 32,768 threads at once */
 
 enum { RECORD_FREE = 0, RECORD_RUNNING = 1, RECORD_ENDED = 2 };
 
@@ -18,144 +15,14 @@ enum { RECORD_FREE = 0, RECORD_RUNNING = 1, RECORD_ENDED = 2 };
 #define KEEP_RECORD_NS 10000000u
 
 static struct {
-	char *chunks[MAX_CHUNKS]; /* atomic; BLOCKS_PER_CHUNK blocks each */
-	uint64_t free_head;       /* atomic: tag << 32 | index + 1; the tag defeats ABA */
-	uint32_t taken;           /* atomic: blocks ever carved */
-	uint64_t ended_ns;        /* atomic: CPU time of threads that have ended */
-	uint32_t record_hint;     /* atomic: where to look for a free record */
-} pool SP_BIG;
-
-struct sp_thread *sp_thread_at(uint32_t index)
-{
-	char *chunk = index / BLOCKS_PER_CHUNK >= MAX_CHUNKS
-		? NULL
-		: __atomic_load_n(&pool.chunks[index / BLOCKS_PER_CHUNK], __ATOMIC_ACQUIRE);
-	return chunk ? (struct sp_thread *)(chunk + (size_t)(index % BLOCKS_PER_CHUNK) * SP_BLOCK_BYTES) : NULL;
-}
-
-bool sp_thread_holds(const void *p)
-{
-	const size_t bytes = (size_t)BLOCKS_PER_CHUNK * SP_BLOCK_BYTES;
-	uint32_t c;
-
-	for (c = 0; c < MAX_CHUNKS && sp_load(&pool.chunks[c]); c++)
-		if ((const char *)p >= pool.chunks[c] && (const char *)p < pool.chunks[c] + bytes)
-			return true;
-	return false;
-}
-
-static struct sp_thread *pop_free(void)
-{
-	uint64_t head = __atomic_load_n(&pool.free_head, __ATOMIC_ACQUIRE);
-
-	while (head & 0xffffffffu) {
-		struct sp_thread *t = sp_thread_at((uint32_t)head - 1);
-		/* Another thread may have taken the block meanwhile, and give it back now: then the head has changed. */
-		uint64_t next = ((head >> 32) + 1) << 32 | sp_load(&t->next_free);
-		if (__atomic_compare_exchange_n(&pool.free_head, &head, next, false, __ATOMIC_ACQ_REL,
-			    __ATOMIC_ACQUIRE))
-			return t;
-	}
-	return NULL;
-}
-
-static void push_free(struct sp_thread *t)
-{
-	uint64_t head = __atomic_load_n(&pool.free_head, __ATOMIC_ACQUIRE);
-	uint64_t next;
-
-	do {
-		sp_store(&t->next_free, (uint32_t)head);
-		next = ((head >> 32) + 1) << 32 | (t->index + 1);
-	} while (!__atomic_compare_exchange_n(&pool.free_head, &head, next, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
-}
-
-/* Maps the chunk that holds `index` unless another thread has. */
-static bool ensure_chunk(uint32_t index)
-{
-	uint32_t c = index / BLOCKS_PER_CHUNK;
-	size_t bytes = (size_t)BLOCKS_PER_CHUNK * SP_BLOCK_BYTES;
-	char *expected = NULL;
-	long p;
-
-	if (c >= MAX_CHUNKS)
-		return false;
-	if (__atomic_load_n(&pool.chunks[c], __ATOMIC_ACQUIRE))
-		return true;
-	p = sp_sys(SYS_mmap, NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (sp_is_error(p))
-		return false;
-	if (!__atomic_compare_exchange_n(&pool.chunks[c], &expected, (char *)p, false, __ATOMIC_ACQ_REL,
-		    __ATOMIC_ACQUIRE))
-		sp_sys(SYS_munmap, p, bytes);
-	return true;
-}
-
-/* Carves a block that was never in use. Its memory is there before its number is taken, so that a
- * refusal takes nothing. */
-static struct sp_thread *carve(void)
-{
-	uint32_t index = __atomic_load_n(&pool.taken, __ATOMIC_ACQUIRE);
-	struct sp_thread *t;
-
-	do {
-		if (!ensure_chunk(index))
-			return NULL;
-	} while (!__atomic_compare_exchange_n(&pool.taken, &index, index + 1, false, __ATOMIC_ACQ_REL,
-		__ATOMIC_ACQUIRE));
-	t = sp_thread_at(index);
-	t->index = index;
-	if (sp_agent.spool)
-		sp_spool_take(SP_BLOCK_TOUCHED, SP_BLOCK_TOUCHED);
-	return t;
-}
-
-struct sp_thread *sp_thread_take(void)
-{
-	struct sp_thread *t = pop_free();
-
-	if (!t && !(t = carve()))
-		return NULL;
-	t->tls = NULL;
-	t->tid = 0;
-	t->record = NULL;
-	t->armed = t->listed = t->discovered = t->owned = t->met = t->foreign = t->inside = false;
-	t->event_open = false;
-	t->clocks = 0;
-	t->event_fd = -1;
-	t->event_page = NULL;
-	t->heap_interval = 0;
-	t->heap_left = 0;
-	t->burst_began = t->burst_cycles = t->burst_samples = 0;
-	t->sampled_tsc = 0;
-	t->waits = false;
-	t->user_base_ns = t->user_seen_ns = t->sys_seen_ns = 0;
-	t->user_tick_ns = t->sys_tick_ns = 0;
-	t->user_assigned_ns = t->sys_assigned_ns = 0;
-	t->root_pc = t->stack_high = t->stack_bytes = 0;
-	t->start = NULL;
-	t->user_drift_ns = 0;
-	t->drawn_ns = t->window_switches = t->window_cpu_ns = t->counted_switches = t->counted_sys_ns =
-		t->calibration_cycles = 0;
-	t->calibrating = 0;
-	t->random = (sp_tsc_first() ^ (uint64_t)t->index << 32 ^ (uint64_t)(uintptr_t)t) * 0x9e3779b97f4a7c15ULL | 1;
-	return t;
-}
-
-void sp_thread_untake(struct sp_thread *t)
-{
-	if (t->listed)
-		sp_registry_remove(t);
-	t->listed = false;
-	t->tid = 0;
-	t->tls = NULL;
-	push_free(t);
-}
+	uint64_t ended_ns;    /* atomic: CPU time of threads that have ended */
+	uint32_t record_hint; /* atomic: where to look for a free record */
+} threads;
 
 static struct sp_thread_record *claim_record(void)
 {
 	struct sp_thread_record *records = sp_section(SP_SEC_THREADS);
-	uint32_t count = sp_spool_count(SP_SEC_THREADS), hint = sp_load(&pool.record_hint);
+	uint32_t count = sp_spool_count(SP_SEC_THREADS), hint = sp_load(&threads.record_hint);
 	uint32_t i;
 
 	/* A record given back is taken again before the table grows: look at a few past the hint. */
@@ -163,7 +30,7 @@ static struct sp_thread_record *claim_record(void)
 		uint32_t at = 1 + (hint + i) % (count - 1), expected = RECORD_FREE;
 		if (__atomic_compare_exchange_n(&records[at].state, &expected, RECORD_RUNNING, false, __ATOMIC_ACQ_REL,
 			    __ATOMIC_RELAXED)) {
-			sp_store(&pool.record_hint, at);
+			sp_store(&threads.record_hint, at);
 			return &records[at];
 		}
 	}
@@ -247,7 +114,7 @@ void sp_thread_own(struct sp_thread *t)
 
 uint64_t sp_thread_ended_ns(void)
 {
-	return sp_load(&pool.ended_ns);
+	return sp_load(&threads.ended_ns);
 }
 
 bool sp_thread_blocks_signal(void)
@@ -321,13 +188,14 @@ static void close_record(struct sp_thread *t)
 	struct sp_thread_record *r = t->record;
 
 	r->end_ns = sp_now_ns();
-	sp_add(&pool.ended_ns, r->cpu_user_ns + r->cpu_sys_ns);
+	sp_add(&threads.ended_ns, r->cpu_user_ns + r->cpu_sys_ns);
 	sp_add(&sp_agent.spool->cpu.unsampled_user_ns, (int64_t)(r->cpu_user_ns - t->user_base_ns - r->user_ns));
 	sp_add(&sp_agent.spool->cpu.unsampled_sys_ns, (int64_t)(r->cpu_sys_ns - t->sys_seen_ns));
 	if (r->cpu_user_ns + r->cpu_sys_ns < KEEP_RECORD_NS) {
 		merge_record(r);
 		__atomic_store_n(&r->state, RECORD_FREE, __ATOMIC_RELEASE);
-		sp_store(&pool.record_hint, (uint32_t)(r - (struct sp_thread_record *)sp_section(SP_SEC_THREADS)) - 1);
+		sp_store(&threads.record_hint,
+			(uint32_t)(r - (struct sp_thread_record *)sp_section(SP_SEC_THREADS)) - 1);
 	} else {
 		__atomic_store_n(&r->state, RECORD_ENDED, __ATOMIC_RELEASE);
 	}
@@ -345,7 +213,7 @@ void sp_thread_end_unseen(struct sp_thread *t)
 		close_record(t);
 	t->record = NULL;
 	t->discovered = false;
-	sp_thread_untake(t);
+	sp_block_give_back(t);
 }
 
 void sp_thread_discard(struct sp_thread *t)
@@ -354,7 +222,7 @@ void sp_thread_discard(struct sp_thread *t)
 		__atomic_store_n(&t->record->state, RECORD_FREE, __ATOMIC_RELEASE);
 	t->record = NULL;
 	t->discovered = false;
-	sp_thread_untake(t);
+	sp_block_give_back(t);
 }
 
 void sp_thread_release(struct sp_thread *t)
@@ -377,7 +245,7 @@ void sp_thread_release(struct sp_thread *t)
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	t->record = NULL;
 	t->discovered = false;
-	sp_thread_untake(t);
+	sp_block_give_back(t);
 }
 
 void sp_thread_flush_dead(void)
@@ -389,29 +257,11 @@ void sp_thread_flush_dead(void)
 	memset(&tls->heap, 0, sizeof tls->heap);
 }
 
-void sp_thread_each(void (*fn)(struct sp_thread *, void *), void *arg)
-{
-	uint32_t i, n = __atomic_load_n(&pool.taken, __ATOMIC_RELAXED);
-
-	for (i = 0; i < n; i++) {
-		struct sp_thread *t = sp_thread_at(i);
-		if (t && sp_load(&t->tid))
-			fn(t, arg);
-	}
-}
-
 void sp_thread_forked(struct sp_thread *mine)
 {
-	uint32_t i, n = pool.taken;
-
-	pool.free_head = 0;
-	pool.record_hint = 0;
-	pool.ended_ns = 0;
-	for (i = 0; i < n && i / BLOCKS_PER_CHUNK < MAX_CHUNKS; i++) {
-		struct sp_thread *t = sp_thread_at(i);
-		if (t && t != mine)
-			sp_thread_untake(t);
-	}
+	threads.record_hint = 0;
+	threads.ended_ns = 0;
+	sp_block_forked(mine);
 	if (mine) {
 		mine->record = NULL;
 		sp_registry_remove(mine);

@@ -1,13 +1,10 @@
-/* Per-thread blocks: a pool in the agent's own memory, and their records in the spool. */
+/* Threads: how they come by their block (block.h) and their record in the spool, and what becomes of both. */
 #ifndef SP_SAMPLER_THREADS_THREAD_H
 #define SP_SAMPLER_THREADS_THREAD_H
 
 #include "sampler/agent.h"
+#include "sampler/threads/block.h"
 #include "sampler/threads/usage.h"
-
-/* Takes a block from the pool; NULL when memory is refused. Any context, lock-free. The block
- * belongs to no thread until sp_thread_adopt. */
-struct sp_thread *sp_thread_take(void) SP_HIDDEN;
 
 /* Makes `t` the calling thread's block and gives it a record in the spool (if there is a spool
  * and the table has room). `entry` is the start routine's address, 0 for the main thread; the times are those
@@ -34,18 +31,9 @@ void sp_thread_end_unseen(struct sp_thread *t) SP_HIDDEN;
 /* A block was taken for a thread that has one already: the record is given back, and counts for nothing. */
 void sp_thread_discard(struct sp_thread *t) SP_HIDDEN;
 
-/* The block at a place in the pool; NULL when there is none. */
-struct sp_thread *sp_thread_at(uint32_t index) SP_HIDDEN;
-
-/* Whether the address lies in the pool. */
-bool sp_thread_holds(const void *p) SP_HIDDEN;
-
 /* The calling thread ends: final counters go to the record, the block back to the pool. Its clocks
  * must be disarmed. Normal context. */
 void sp_thread_release(struct sp_thread *t) SP_HIDDEN;
-
-/* Gives back a block no thread adopted. */
-void sp_thread_untake(struct sp_thread *t) SP_HIDDEN;
 
 /* The number of the thread's record in the spool, 0 when it has none. */
 uint32_t sp_thread_record_index(const struct sp_thread *t) SP_HIDDEN;
@@ -56,9 +44,6 @@ void sp_thread_flush(struct sp_thread *t, bool full) SP_HIDDEN;
 
 /* Adds what an ending thread has counted after it gave its block back to record 0. */
 void sp_thread_flush_dead(void) SP_HIDDEN;
-
-/* Calls fn for every block that is some thread's now. */
-void sp_thread_each(void (*fn)(struct sp_thread *, void *), void *arg) SP_HIDDEN;
 
 /* In a forked child: all blocks but the caller's are free. */
 void sp_thread_forked(struct sp_thread *mine) SP_HIDDEN;

@@ -164,7 +164,7 @@ static bool has_come_or_gone(const struct sp_thread *t, uint64_t start_ticks)
 
 static void add_thread(int tid, const struct sp_task *task)
 {
-	struct sp_thread *t = sp_thread_take();
+	struct sp_thread *t = sp_block_take();
 	uint64_t user_ns = task->user_ns, sys_ns = task->sys_ns;
 
 	sp_usage_since_begin(tid, &user_ns, &sys_ns);
@@ -304,9 +304,9 @@ static void remove_all_ended(void)
 	uint64_t known = 0;
 	int64_t lost;
 
-	sp_thread_each(add_known, &known);
+	sp_block_each(add_known, &known);
 	lost = lost_ns() - discovery.lost_ns - (int64_t)known;
-	sp_thread_each(remove_ended, &lost);
+	sp_block_each(remove_ended, &lost);
 }
 
 /* Threads of the process: the links of /proc/self/task but two. */
@@ -389,12 +389,12 @@ static void scan_main(void *unused)
 
 void sp_discovery_on_unknown(void)
 {
-	struct sp_thread *t = sp_thread_take();
+	struct sp_thread *t = sp_block_take();
 
 	if (!t)
 		return;
 	sp_on_stack(scan_main, NULL, sp_thread_stack(t));
-	sp_thread_untake(t);
+	sp_block_give_back(t);
 }
 
 void sp_discovery_add(int tid)
@@ -419,5 +419,5 @@ void sp_discovery_finish(void)
 	int self = (int)sp_sys(SYS_gettid);
 
 	sp_discovery_scan();
-	sp_thread_each(measure_but_caller, &self);
+	sp_block_each(measure_but_caller, &self);
 }

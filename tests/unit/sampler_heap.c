@@ -75,7 +75,7 @@ static void set_interval(uint64_t bytes)
 
 static int set_up(void **state)
 {
-	struct sp_thread *t = sp_thread_take();
+	struct sp_thread *t = sp_block_take();
 
 	(void)state;
 	sp_filter_boot_done();

@@ -193,7 +193,7 @@ static int intern_on_full(void)
 /* A short thread starts and ends, while others go on. */
 static bool start_thread(struct sp_thread **t)
 {
-	*t = sp_thread_take();
+	*t = sp_block_take();
 	sp_tls = (struct sp_tls){0};
 	sp_thread_adopt(*t, 0, 0, 0);
 	return (*t)->record != NULL;

@@ -32,7 +32,7 @@ static unsigned take_and_give_back(unsigned number)
 		struct sp_thread *t;
 
 		if (n < HELD && (n == 0 || next_random(&random) >> 63)) {
-			t = sp_thread_take();
+			t = sp_block_take();
 			if (!t || t->index >= MAX_BLOCKS)
 				return errors + 1;
 			errors += sp_add(&owners[t->index], 1) != 0;
@@ -43,12 +43,12 @@ static unsigned take_and_give_back(unsigned number)
 			t = held[i];
 			held[i] = held[--n];
 			errors += sp_add(&owners[t->index], -1u) != 1;
-			sp_thread_untake(t);
+			sp_block_give_back(t);
 		}
 	}
 	while (n) {
 		sp_add(&owners[held[--n]->index], -1u);
-		sp_thread_untake(held[n]);
+		sp_block_give_back(held[n]);
 	}
 	return errors;
 }
@@ -76,7 +76,7 @@ static unsigned take_what_there_is(unsigned number)
 			if (step % 4 < 3)
 				continue;
 		}
-		t = sp_thread_take();
+		t = sp_block_take();
 		if (!t)
 			continue;
 		taken++;
@@ -108,7 +108,7 @@ static void blocks_are_recycled_and_do_not_overlap(void **state)
 
 	(void)state;
 	for (i = 0; i < n; i++) {
-		taken[i] = sp_thread_take();
+		taken[i] = sp_block_take();
 		assert_non_null(taken[i]);
 		assert_true(taken[i]->index < n + 16); /* the chunk that was begun last may have more */
 		memset(taken[i] + 1, 0x5a, SP_BLOCK_BYTES - sizeof(struct sp_thread));
@@ -119,7 +119,7 @@ static void blocks_are_recycled_and_do_not_overlap(void **state)
 				2 * SP_BLOCK_BYTES - 1);
 	}
 	for (i = 0; i < n; i++)
-		sp_thread_untake(taken[i]);
+		sp_block_give_back(taken[i]);
 }
 
 static unsigned live_and_die(unsigned number)
@@ -127,7 +127,7 @@ static unsigned live_and_die(unsigned number)
 	unsigned i, errors = 0;
 
 	for (i = 0; i < SHORT_THREADS; i++) {
-		struct sp_thread *t = sp_thread_take();
+		struct sp_thread *t = sp_block_take();
 
 		sp_thread_adopt(t, 0x1000 + number, 0, 0);
 		errors += !t->record || sp_enter() != t;
@@ -177,17 +177,17 @@ static void count_block(struct sp_thread *t, void *arg)
 
 static void a_forked_child_keeps_only_its_own_block(void **state)
 {
-	struct sp_thread *mine = sp_thread_take(), *other = sp_thread_take();
+	struct sp_thread *mine = sp_block_take(), *other = sp_block_take();
 	unsigned owned = 0;
 
 	(void)state;
 	sp_thread_adopt(mine, 0, 0, 0);
 	other->tid = 1;
-	sp_thread_each(count_block, &owned);
+	sp_block_each(count_block, &owned);
 	assert_int_equal(owned, 2);
 	sp_thread_forked(mine);
 	owned = 0;
-	sp_thread_each(count_block, &owned);
+	sp_block_each(count_block, &owned);
 	assert_int_equal(owned, 1);
 	assert_ptr_equal(sp_tls.thread, mine);
 	sp_thread_release(mine);

@@ -31,10 +31,10 @@ static int tear_down(void **state)
 
 static struct sp_thread *put(int tid)
 {
-	struct sp_thread *t = sp_thread_take();
+	struct sp_thread *t = sp_block_take();
 
 	t->tid = tid;
-	t->listed = sp_tids_put(t);
+	t->listed = sp_registry_add(t);
 	return t;
 }
 
@@ -52,28 +52,28 @@ static unsigned come_and_go(unsigned number)
 		for (unsigned i = 0; i < AT_ONCE; i++)
 			faults += !(mine[i] = put(first + (int)i))->listed;
 		for (unsigned i = 0; i < AT_ONCE; i++)
-			faults += sp_tids_find(first + (int)i, NULL) != mine[i];
-		faults += sp_tids_find(other, NULL) != staying[other - 1];
-		faults += sp_tids_find(first, mine[0]) != NULL;
+			faults += sp_registry_find(first + (int)i, NULL) != mine[i];
+		faults += sp_registry_find(other, NULL) != staying[other - 1];
+		faults += sp_registry_find(first, mine[0]) != NULL;
 		for (unsigned i = 0; i < AT_ONCE; i++)
-			sp_thread_untake(mine[i]);
-		faults += sp_tids_find(first, NULL) != NULL;
+			sp_block_give_back(mine[i]);
+		faults += sp_registry_find(first, NULL) != NULL;
 	}
 	return faults;
 }
 
 static void threads_are_found_while_others_come_and_go(void **state)
 {
-	uint32_t before = sp_tids_count();
+	uint32_t before = sp_registry_count();
 
 	(void)state;
 	for (int i = 0; i < STAYING; i++)
 		staying[i] = put(1 + i);
 	assert_int_equal(run_threads(come_and_go), 0);
-	assert_int_equal(sp_tids_count(), before + STAYING);
+	assert_int_equal(sp_registry_count(), before + STAYING);
 	for (int i = 0; i < STAYING; i++)
-		sp_thread_untake(staying[i]);
-	assert_int_equal(sp_tids_count(), before);
+		sp_block_give_back(staying[i]);
+	assert_int_equal(sp_registry_count(), before);
 }
 
 int main(void)

@@ -1,0 +1,86 @@
+/* How large a spool's tables are. */
+#include "sampler/spool/layout.h"
+
+#include <errno.h>
+#include <sys/resource.h>
+
+#include "sampler/sys.h"
+
+#define PAGE 4096u
+#define LOCKED_BYTES (4ull << 20) /* of a file whose every page would be taken */
+
+struct section_plan {
+	uint32_t stride;
+	uint32_t capacity;
+	uint32_t first_bytes; /* backed from the start, one record at least; 0: nothing */
+};
+
+/* The tables' sizes follow the cap on samples: a stack is unique for every fourth sample at the
+ * most in the programs looked at, and adds some 16 frames. `halvings` makes them smaller for a
+ * limit on file size. */
+static void plan_sections(struct section_plan plan[SP_SECTIONS], uint32_t sample_cap, unsigned halvings)
+{
+	uint32_t stacks = sp_clamp(sample_cap / 2, 1024, SP_STACKS_MAX) >> halvings;
+	uint32_t buckets = 2048; /* tables of 1024, 2048, ..., the last of twice the stacks (stacks.c) */
+
+	while (buckets < stacks * 4)
+		buckets *= 2;
+	plan[SP_SEC_TEXT] = (struct section_plan){1, SP_TEXT_MAX >> halvings, 32u * 1024u};
+	plan[SP_SEC_MODULES] = (struct section_plan){sizeof(struct sp_module), SP_MODULES_MAX >> halvings, PAGE};
+	plan[SP_SEC_THREADS] = (struct section_plan){sizeof(struct sp_thread_record), SP_THREADS_MAX >> halvings, PAGE};
+	plan[SP_SEC_BUCKETS] = (struct section_plan){sizeof(uint32_t), buckets, PAGE};
+	plan[SP_SEC_STACKS] = (struct section_plan){sizeof(struct sp_stack), stacks, 32u * 1024u};
+	plan[SP_SEC_FRAMES] = (struct section_plan){sizeof(uint64_t), stacks * 16u, 64u * 1024u};
+	plan[SP_SEC_SITES] = (struct section_plan){sizeof(struct sp_site), stacks / 2u, 16u * 1024u};
+	plan[SP_SEC_TIMELINE] = (struct section_plan){
+		sizeof(struct sp_timepoint), SP_TIMELINE_MAX, SP_TIMELINE_MAX * sizeof(struct sp_timepoint)};
+	plan[SP_SEC_LIVE] = (struct section_plan){sizeof(struct sp_live), SP_LIVE_MAX >> 2 * halvings, PAGE};
+	plan[SP_SEC_COPIES] = (struct section_plan){sizeof(struct sp_copy), SP_COPIES_MAX >> 2 * halvings, 0};
+	plan[SP_SEC_COPIED] = (struct section_plan){sizeof(uint64_t), SP_COPIED_MAX >> 2 * halvings, 0};
+	plan[SP_SEC_LOG] = (struct section_plan){
+		sizeof(struct sp_log_entry), sp_clamp(sample_cap, 1024, SP_LOG_MAX) >> halvings, PAGE};
+}
+
+static void place_sections(const struct section_plan plan[SP_SECTIONS], struct sp_layout *layout)
+{
+	uint64_t at = (sizeof(struct sp_spool_header) + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+	int i;
+
+	for (i = 0; i < SP_SECTIONS; i++) {
+		uint32_t stride = plan[i].stride, capacity = plan[i].capacity, bytes = plan[i].first_bytes;
+
+		layout->entries[i] = (struct sp_section_entry){.offset = at, .stride = stride, .capacity = capacity};
+		layout->first[i] = bytes ? sp_clamp(bytes / stride, 1, capacity) : 0;
+		at += (uint64_t)stride * capacity;
+		at = (at + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+	}
+	layout->total_bytes = at;
+}
+
+/* What the limits leave for the file, which is all mapped. */
+static uint64_t room_bytes(uint64_t *space)
+{
+	struct rlimit file = {RLIM_INFINITY, RLIM_INFINITY}, address = file;
+
+	sp_sys(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &file);
+	sp_sys(SYS_prlimit64, 0, RLIMIT_AS, NULL, &address);
+	*space = address.rlim_cur == RLIM_INFINITY ? RLIM_INFINITY : address.rlim_cur / 16;
+	if (sp_load(&sp_agent.locks_memory) && *space > LOCKED_BYTES)
+		*space = LOCKED_BYTES;
+	return file.rlim_cur;
+}
+
+int sp_layout_choose(uint32_t sample_cap, struct sp_layout *layout)
+{
+	uint64_t space, file = room_bytes(&space);
+	struct section_plan plan[SP_SECTIONS];
+	unsigned halvings;
+
+	for (halvings = 0; halvings <= 5; halvings++) {
+		plan_sections(plan, sample_cap, halvings);
+		place_sections(plan, layout);
+		if (layout->total_bytes <= file && layout->total_bytes <= space)
+			return 0;
+	}
+	return layout->total_bytes > file ? -EFBIG : -E2BIG;
+}

@@ -1,0 +1,167 @@
+/* The pool of thread blocks. */
+#include "sampler/threads/block.h"
+
+#include <sys/mman.h>
+
+#include "sampler/spool/write.h"
+#include "sampler/sys.h"
+#include "sampler/threads/registry.h"
+
+#define BLOCKS_PER_CHUNK 16u
+#define MAX_CHUNKS 2048u /* 32,768 threads at once */
+
+static struct {
+	char *chunks[MAX_CHUNKS]; /* atomic; BLOCKS_PER_CHUNK blocks each */
+	uint64_t free_head;       /* atomic: tag << 32 | index + 1; the tag defeats ABA */
+	uint32_t taken;           /* atomic: blocks ever carved */
+} pool SP_BIG;
+
+struct sp_thread *sp_block_at(uint32_t index)
+{
+	char *chunk = index / BLOCKS_PER_CHUNK >= MAX_CHUNKS
+		? NULL
+		: __atomic_load_n(&pool.chunks[index / BLOCKS_PER_CHUNK], __ATOMIC_ACQUIRE);
+	return chunk ? (struct sp_thread *)(chunk + (size_t)(index % BLOCKS_PER_CHUNK) * SP_BLOCK_BYTES) : NULL;
+}
+
+bool sp_block_holds(const void *p)
+{
+	const size_t bytes = (size_t)BLOCKS_PER_CHUNK * SP_BLOCK_BYTES;
+	uint32_t c;
+
+	for (c = 0; c < MAX_CHUNKS && sp_load(&pool.chunks[c]); c++)
+		if ((const char *)p >= pool.chunks[c] && (const char *)p < pool.chunks[c] + bytes)
+			return true;
+	return false;
+}
+
+static struct sp_thread *pop_free(void)
+{
+	uint64_t head = __atomic_load_n(&pool.free_head, __ATOMIC_ACQUIRE);
+
+	while (head & 0xffffffffu) {
+		struct sp_thread *t = sp_block_at((uint32_t)head - 1);
+		/* Another thread may have taken the block meanwhile, and give it back now: then the head has changed. */
+		uint64_t next = ((head >> 32) + 1) << 32 | sp_load(&t->next_free);
+		if (__atomic_compare_exchange_n(&pool.free_head, &head, next, false, __ATOMIC_ACQ_REL,
+			    __ATOMIC_ACQUIRE))
+			return t;
+	}
+	return NULL;
+}
+
+static void push_free(struct sp_thread *t)
+{
+	uint64_t head = __atomic_load_n(&pool.free_head, __ATOMIC_ACQUIRE);
+	uint64_t next;
+
+	do {
+		sp_store(&t->next_free, (uint32_t)head);
+		next = ((head >> 32) + 1) << 32 | (t->index + 1);
+	} while (!__atomic_compare_exchange_n(&pool.free_head, &head, next, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
+}
+
+/* Maps the chunk that holds `index` unless another thread has. */
+static bool ensure_chunk(uint32_t index)
+{
+	uint32_t c = index / BLOCKS_PER_CHUNK;
+	size_t bytes = (size_t)BLOCKS_PER_CHUNK * SP_BLOCK_BYTES;
+	char *expected = NULL;
+	long p;
+
+	if (c >= MAX_CHUNKS)
+		return false;
+	if (__atomic_load_n(&pool.chunks[c], __ATOMIC_ACQUIRE))
+		return true;
+	p = sp_sys(SYS_mmap, NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (sp_is_error(p))
+		return false;
+	if (!__atomic_compare_exchange_n(&pool.chunks[c], &expected, (char *)p, false, __ATOMIC_ACQ_REL,
+		    __ATOMIC_ACQUIRE))
+		sp_sys(SYS_munmap, p, bytes);
+	return true;
+}
+
+/* Carves a block that was never in use. Its memory is there before its number is taken, so that a
+ * refusal takes nothing. */
+static struct sp_thread *carve(void)
+{
+	uint32_t index = __atomic_load_n(&pool.taken, __ATOMIC_ACQUIRE);
+	struct sp_thread *t;
+
+	do {
+		if (!ensure_chunk(index))
+			return NULL;
+	} while (!__atomic_compare_exchange_n(&pool.taken, &index, index + 1, false, __ATOMIC_ACQ_REL,
+		__ATOMIC_ACQUIRE));
+	t = sp_block_at(index);
+	t->index = index;
+	if (sp_agent.spool)
+		sp_spool_take(SP_BLOCK_TOUCHED, SP_BLOCK_TOUCHED);
+	return t;
+}
+
+struct sp_thread *sp_block_take(void)
+{
+	struct sp_thread *t = pop_free();
+
+	if (!t && !(t = carve()))
+		return NULL;
+	t->tls = NULL;
+	t->tid = 0;
+	t->record = NULL;
+	t->armed = t->listed = t->discovered = t->owned = t->met = t->foreign = t->inside = false;
+	t->event_open = false;
+	t->clocks = 0;
+	t->event_fd = -1;
+	t->event_page = NULL;
+	t->heap_interval = 0;
+	t->heap_left = 0;
+	t->burst_began = t->burst_cycles = t->burst_samples = 0;
+	t->sampled_tsc = 0;
+	t->waits = false;
+	t->user_base_ns = t->user_seen_ns = t->sys_seen_ns = 0;
+	t->user_tick_ns = t->sys_tick_ns = 0;
+	t->user_assigned_ns = t->sys_assigned_ns = 0;
+	t->root_pc = t->stack_high = t->stack_bytes = 0;
+	t->start = NULL;
+	t->user_drift_ns = 0;
+	t->drawn_ns = t->window_switches = t->window_cpu_ns = t->counted_switches = t->counted_sys_ns =
+		t->calibration_cycles = 0;
+	t->calibrating = 0;
+	t->random = (sp_tsc_first() ^ (uint64_t)t->index << 32 ^ (uint64_t)(uintptr_t)t) * 0x9e3779b97f4a7c15ULL | 1;
+	return t;
+}
+
+void sp_block_give_back(struct sp_thread *t)
+{
+	if (t->listed)
+		sp_registry_remove(t);
+	t->listed = false;
+	t->tid = 0;
+	t->tls = NULL;
+	push_free(t);
+}
+
+void sp_block_each(void (*fn)(struct sp_thread *, void *), void *arg)
+{
+	uint32_t i, n = __atomic_load_n(&pool.taken, __ATOMIC_RELAXED);
+
+	for (i = 0; i < n; i++) {
+		struct sp_thread *t = sp_block_at(i);
+		if (t && sp_load(&t->tid))
+			fn(t, arg);
+	}
+}
+
+void sp_block_forked(const struct sp_thread *mine)
+{
+	uint32_t i, n = pool.taken;
+
+	pool.free_head = 0;
+	for (i = 0; i < n && i / BLOCKS_PER_CHUNK < MAX_CHUNKS; i++) {
+		struct sp_thread *t = sp_block_at(i);
+		if (t && t != mine)
+			sp_block_give_back(t);
+	}
+}

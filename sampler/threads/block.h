@@ -1,0 +1,26 @@
+/* Thread blocks: a struct sp_thread and a private stack each, from a pool in the agent's own memory. */
+#ifndef SP_SAMPLER_THREADS_BLOCK_H
+#define SP_SAMPLER_THREADS_BLOCK_H
+
+#include "sampler/agent.h"
+
+/* Takes a block from the pool; NULL when memory is refused. Any context, lock-free. The block
+ * belongs to no thread until sp_thread_adopt or sp_thread_assign. */
+struct sp_thread *sp_block_take(void) SP_HIDDEN;
+
+/* Gives back a block that no thread has, or has any more. Any context. */
+void sp_block_give_back(struct sp_thread *t) SP_HIDDEN;
+
+/* The block at a place in the pool; NULL when there is none. */
+struct sp_thread *sp_block_at(uint32_t index) SP_HIDDEN;
+
+/* Whether the address lies in the pool. */
+bool sp_block_holds(const void *p) SP_HIDDEN;
+
+/* Calls fn for every block that is some thread's now. */
+void sp_block_each(void (*fn)(struct sp_thread *, void *), void *arg) SP_HIDDEN;
+
+/* In a forked child: all blocks but the caller's are free. */
+void sp_block_forked(const struct sp_thread *mine) SP_HIDDEN;
+
+#endif
