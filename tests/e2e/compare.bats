@@ -335,7 +335,7 @@ numbered() {
 	echo 'unsigned long work(unsigned long); int main() { return work(30000000) == 0; }' >main.cc
 	(cd "build-$name" && g++ -g -O1 -fPIC -shared "$@" work.cc "-Wl,-soname,$library" -o "$library" &&
 		g++ -g ../main.cc -o app "./$library" -Wl,-rpath,"$PWD")
-	SMARTPROF_ENV=ci SMARTPROF_DIR=$WORK/$name "$SMARTPROF" run --repeat 6 -- "build-$name/app"
+	SMARTPROF_ENV=ci SMARTPROF_DIR=$WORK/$name "$SMARTPROF" run --no-inlines --repeat 6 -- "build-$name/app"
 }
 
 @test "one lambda more, another directory, library version and name are no regression" {
