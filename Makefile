@@ -234,7 +234,8 @@ deps:
 # --- installing
 MAN := $(wildcard docs/man/*.1 docs/man/*.7)
 INSTALLED := bin/smartprof lib/libsmartprof.so include/smartprof.h lib/pkgconfig/smartprof.pc \
-	share/smartprof/.env.profiling \
+	share/smartprof/.env.profiling share/bash-completion/completions/smartprof share/zsh/site-functions/_smartprof \
+	share/fish/vendor_completions.d/smartprof.fish \
 	$(foreach page,$(MAN),share/man/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
 .PHONY: install uninstall clean help
 install: all
@@ -243,6 +244,9 @@ install: all
 	install -D -m 644 preload/smartprof.h $(DESTDIR)$(PREFIX)/include/smartprof.h
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	install -D -m 644 .env.profiling $(DESTDIR)$(PREFIX)/share/smartprof/.env.profiling
+	install -D -m 644 tools/completion/smartprof.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/smartprof
+	install -D -m 644 tools/completion/_smartprof $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_smartprof
+	install -D -m 644 tools/completion/smartprof.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/smartprof.fish
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/smartprof.pc.in \
 		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/smartprof.pc
 	for page in $(MAN); do \

@@ -57,6 +57,12 @@ static int look_along(const char *list, const char *file, char *path)
 	return -ENOENT;
 }
 
+void sp_allocators_put(void)
+{
+	for (size_t i = 0; i < COUNT(allocators); i++)
+		sp_completion_put(allocators[i].name);
+}
+
 int sp_allocator_find(const char *name, char *path)
 {
 	static const char usual[] = "/usr/local/lib/x86_64-linux-gnu:/usr/local/lib:/lib/x86_64-linux-gnu:"

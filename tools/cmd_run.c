@@ -105,6 +105,10 @@ static int parse_flags(int argc, char **argv, struct choice *choice)
 			mode |= SP_MODE_HEAP;
 		} else if (got == FLAG_ALLOCATOR) {
 			choice->allocator = optarg;
+			if (strcmp(optarg, SP_COMPLETE_VALUES) == 0) {
+				sp_allocators_put();
+				return SP_EXIT_USAGE;
+			}
 		} else if (got == FLAG_REPEAT) {
 			status = set_repeat(optarg, &choice->repeat);
 		} else if (got == FLAG_NO_INLINES) {

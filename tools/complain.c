@@ -45,6 +45,12 @@ int sp_word_parse(const char *what, const char *word, const char *const *words, 
 	const char *meant = sp_suggest(word, words, count);
 	struct sp_buffer all = {0};
 
+	if (strcmp(word, SP_COMPLETE_VALUES) == 0) {
+		for (size_t i = 0; i < count; i++)
+			sp_completion_put(words[i]);
+		return SP_EXIT_USAGE;
+	}
+
 	for (size_t i = 0; i < count; i++) {
 		if (strcmp(word, words[i]) != 0)
 			continue;
@@ -130,6 +136,13 @@ int sp_flag_error(const char *command, int got, char **argv, const struct option
 	const char *given = argv[optind - 1];
 	char word[WORD_MAX + 1], what[64], see[64];
 
+	if (got == '?' && strcmp(given, SP_COMPLETE_FLAGS) == 0) {
+		for (const struct option *flag = flags; flag->name; flag++) {
+			snprintf(what, sizeof(what), "--%.60s", flag->name);
+			sp_completion_put(what);
+		}
+		return SP_EXIT_USAGE;
+	}
 	if (got == ':') {
 		sp_complain("%s: %s needs a value; see smartprof %s --help", command, given, command);
 		return SP_EXIT_USAGE;

@@ -25,7 +25,8 @@ static const struct command commands[] = {
 	{"recover", sp_cmd_recover, "write the profiles of processes that died without telling"},
 	{"cache", sp_cmd_cache, "look at the cache of symbols, or trim it"},
 	{"finish", sp_cmd_finish, NULL},
-	{"help", cmd_help, "explain a command"},
+	{"complete", sp_cmd_complete, NULL},
+	{"help", cmd_help, "explain a command or a topic"},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -38,8 +39,11 @@ static void print_help(FILE *out)
 	for (size_t i = 0; i < COMMANDS; i++)
 		if (commands[i].summary)
 			fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
+	fprintf(out, "\ntopics (smartprof help TOPIC):\n");
+	for (size_t i = 0; sp_topic_name(i); i++)
+		fprintf(out, "%s%s", i ? ", " : "  ", sp_topic_name(i));
 	fprintf(out,
-		"\nsmartprof COMMAND --help explains a command; smartprof --version prints the version.\n"
+		"\n\nsmartprof COMMAND --help explains a command; smartprof --version prints the version.\n"
 		"Without this command: LD_PRELOAD=/path/to/libsmartprof.so program\n");
 }
 
@@ -49,6 +53,36 @@ static const struct command *find_command(const char *name)
 		if (strcmp(commands[i].name, name) == 0)
 			return &commands[i];
 	return NULL;
+}
+
+sp_command_fn *sp_command_find(const char *name)
+{
+	const struct command *command = find_command(name);
+
+	return command ? command->fn : NULL;
+}
+
+void sp_commands_put(bool with_topics)
+{
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (commands[i].summary)
+			sp_completion_put(commands[i].name);
+	for (size_t i = 0; with_topics && sp_topic_name(i); i++)
+		sp_completion_put(sp_topic_name(i));
+}
+
+static int unknown_topic(const char *name)
+{
+	const char *names[COMMANDS + 32];
+	size_t known = 0;
+
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (commands[i].summary)
+			names[known++] = commands[i].name;
+	for (size_t i = 0; sp_topic_name(i) && known < COMMANDS + 32; i++)
+		names[known++] = sp_topic_name(i);
+	return sp_complain_unknown("unknown command or topic", name, "", sp_suggest(name, names, known),
+		"smartprof help");
 }
 
 static int unknown_command(const char *name)
@@ -72,11 +106,17 @@ static int cmd_help(int argc, char **argv)
 
 	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
 		print_help(stdout);
+		if (argc > 1)
+			return 0;
+		printf("\nTopics:\n");
+		sp_topics_list();
 		return 0;
 	}
+	if (sp_topic_print(argv[1]))
+		return 0;
 	command = find_command(argv[1]);
-	if (!command)
-		return unknown_command(argv[1]);
+	if (!command || !command->summary)
+		return unknown_topic(argv[1]);
 	return command->fn(2, (char *[]){argv[1], flag, NULL});
 }
 

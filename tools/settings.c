@@ -83,10 +83,26 @@ static int mark_as_flag(const char *name)
 	return error;
 }
 
+/* For completion; other spellings of a choice are left out. */
+static void put_choices(const struct sp_option_row *row)
+{
+	const char *at = row->type == SP_TYPE_BOOL ? "on|off" : row->choices;
+	char word[64];
+
+	for (; at && *at; at += strcspn(at, "|"), at += *at == '|') {
+		snprintf(word, sizeof(word), "%.*s", (int)strcspn(at, row->type == SP_TYPE_MODE ? "|" : "|,"), at);
+		sp_completion_put(word);
+	}
+}
+
 int sp_settings_set(int option, const char *flag, const char *value)
 {
 	const struct sp_option_row *row = &sp_option_rows[option];
 
+	if (strcmp(value, SP_COMPLETE_VALUES) == 0) {
+		put_choices(row);
+		return SP_EXIT_USAGE;
+	}
 	if (!*value) {
 		sp_complain("%s: the value is empty; leave the flag out for the default", flag);
 		return SP_EXIT_USAGE;

@@ -37,6 +37,27 @@ int sp_cmd_compare(int argc, char **argv);
 int sp_cmd_symbolize(int argc, char **argv);
 int sp_cmd_finish(int argc, char **argv);
 
+int sp_cmd_complete(int argc, char **argv);
+
+/* Completion: a command that is given the first as a flag prints all its flags, one that is given the second as a flag's value
+ * prints that flag's values, and does nothing else. Each word by sp_completion_put. */
+#define SP_COMPLETE_FLAGS "--complete-flags"
+#define SP_COMPLETE_VALUES "--complete-values"
+void sp_completion_put(const char *word);
+
+/* In main.c: the function of a command, NULL: there is none; puts the names of all, and of the topics. */
+typedef int sp_command_fn(int argc, char **argv);
+sp_command_fn *sp_command_find(const char *name);
+void sp_commands_put(bool topics);
+
+/* What `smartprof help` explains besides commands. false: no such topic. sp_topic_name: NULL behind the last. */
+bool sp_topic_print(const char *name);
+void sp_topics_list(void);
+const char *sp_topic_name(size_t index);
+
+/* Puts the names that --allocator takes. */
+void sp_allocators_put(void);
+
 /* Renders what the process `root`, which ended with wait_status (as from wait()), and the processes
  * it started have left behind. verbose: a line on stderr per profile written. Returns the number of
  * profiles, or a negative errno. In cmd_recover.c. */
