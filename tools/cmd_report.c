@@ -21,7 +21,17 @@
 #define PROGRESS_AFTER_NS 500000000u
 #define PROGRESS_EVERY_NS 100000000u
 
-enum { FLAG_NO_INLINES = 1900, FLAG_FORMAT = 2000, FLAG_METRIC, FLAG_LINES, FLAG_SOURCE, FLAG_OUTPUT, FLAG_MERGE };
+enum {
+	FLAG_NO_INLINES = 1900,
+	FLAG_BRIEF,
+	FLAG_JSON,
+	FLAG_FORMAT = 2000,
+	FLAG_METRIC,
+	FLAG_LINES,
+	FLAG_SOURCE,
+	FLAG_OUTPUT,
+	FLAG_MERGE
+};
 
 static void print_help(void)
 {
@@ -37,6 +47,8 @@ static void print_help(void)
 	       "  --source NAME   a function's lines with their CPU time, and their text where it fits the program\n"
 	       "  --focus REGEX   only stacks with a function, file or module that matches; others are [filtered]\n"
 	       "  --ignore REGEX  no stacks with a function, file or module that matches\n"
+	       "  --brief         4 KB at most: the verdict, the hottest functions and path, a leak, what is missing\n"
+	       "  --json          --brief as JSON\n"
 	       "  --full          show everything: no limit on the length of tables\n"
 	       "  --format FORMAT markdown; html: one page with flame graphs; folded, speedscope, pprof,\n"
 	       "                  gperftools or json: for other programs\n"
@@ -57,6 +69,7 @@ struct wish {
 	regex_t focus, ignore;
 	struct sp_report_wish export;
 	const char *source; /* a function; NULL: none was asked for */
+	bool brief, json;
 	bool look_up;       /* names: of a written profile, again */
 	const char *output; /* NULL: standard output */
 	bool merge;
@@ -142,7 +155,7 @@ static int report_spool(const char *path, struct wish *wish)
 	err = sp_render_text(path, &options, &out, &why);
 	if (err < 0)
 		status = complain_of(path, err, why, 0);
-	else if (wish->source)
+	else if (wish->source || wish->brief)
 		status = report_profile(path, &out, wish);
 	else if (wish->export.format == SP_REPORT_MARKDOWN)
 		status = print_text(wish, &out);
@@ -172,6 +185,19 @@ static int report_source(const char *path, const struct sp_profile *profile, con
 	int status = why ? complain_of(path, -ENODATA, why, 0) : print_text(wish, &out);
 
 	free(directory);
+	sp_buffer_free(&out);
+	return status;
+}
+
+static int report_brief(const struct sp_profile *profile, const struct sp_buffer *text, const struct wish *wish)
+{
+	struct sp_buffer out = {0}, verdict = {0};
+	int status;
+
+	sp_report_verdict(&verdict, text);
+	sp_markdown_brief(&out, profile, verdict.data, wish->json);
+	status = print_text(wish, &out);
+	sp_buffer_free(&verdict);
 	sp_buffer_free(&out);
 	return status;
 }
@@ -209,6 +235,11 @@ static int report_profile(const char *path, struct sp_buffer *text, const struct
 	profile = sp_markdown_read_at(text->data, text->length, &why, &line);
 	if (!profile)
 		return complain_of(path, -EINVAL, why, line);
+	if (wish->brief) {
+		status = report_brief(profile, text, wish);
+		sp_profile_free(profile);
+		return status;
+	}
 	if (!o->full)
 		text->length = sp_markdown_top(text->data, text->length);
 	if (wish->source)
@@ -227,7 +258,7 @@ static int report_merged(char **paths, size_t count, struct wish *wish)
 	const struct sp_render_options *o = &wish->options;
 	struct sp_buffer text = {0};
 	int status, worse = 0;
-	bool chosen = o->by || o->top || o->filter.focus || o->filter.ignore || wish->source;
+	bool chosen = o->by || o->top || o->filter.focus || o->filter.ignore || wish->source || wish->brief;
 
 	if (wish->look_up || wish->symbols.no_inlines) {
 		sp_complain("report: names are not looked up again in a sum of profiles; have them looked up in each, "
@@ -349,6 +380,12 @@ static int parse_flag(int got, char **argv, const struct option *flags, struct w
 	case FLAG_SOURCE:
 		wish->source = optarg;
 		return 0;
+	case FLAG_BRIEF:
+		wish->brief = true;
+		return 0;
+	case FLAG_JSON:
+		wish->json = true;
+		return 0;
 	case FLAG_NO_INLINES:
 		wish->symbols.no_inlines = true;
 		return 0;
@@ -421,6 +458,16 @@ static int check_wish(int left, struct wish *wish)
 		sp_complain("report: --source: it shows one function alone; leave other choices out");
 		return SP_EXIT_USAGE;
 	}
+	if (wish->json && !wish->brief) {
+		sp_complain("report: --json: it is for --brief; --format json tells everything");
+		return SP_EXIT_USAGE;
+	}
+	if (wish->brief &&
+		(o->by || o->top || o->full || o->filter.focus || o->filter.ignore || wish->source ||
+			wish->export.format != SP_REPORT_MARKDOWN)) {
+		sp_complain("report: --brief: what it tells is fixed; leave other choices out");
+		return SP_EXIT_USAGE;
+	}
 	if (o->full && o->top) {
 		sp_complain("report: --full and --top: they exclude each other; leave one out");
 		return SP_EXIT_USAGE;
@@ -439,8 +486,9 @@ int sp_cmd_report(int argc, char **argv)
 		{"ignore", required_argument, NULL, 'i'}, {"format", required_argument, NULL, FLAG_FORMAT},
 		{"metric", required_argument, NULL, FLAG_METRIC}, {"lines", no_argument, NULL, FLAG_LINES},
 		{"source", required_argument, NULL, FLAG_SOURCE}, {"output", required_argument, NULL, FLAG_OUTPUT},
-		{"no-inlines", no_argument, NULL, FLAG_NO_INLINES}, {"merge", no_argument, NULL, FLAG_MERGE},
-		SP_SYMBOLS_FLAGS, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+		{"no-inlines", no_argument, NULL, FLAG_NO_INLINES}, {"brief", no_argument, NULL, FLAG_BRIEF},
+		{"json", no_argument, NULL, FLAG_JSON}, {"merge", no_argument, NULL, FLAG_MERGE}, SP_SYMBOLS_FLAGS,
+		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	struct wish wish = {.export = {.view = SP_VIEWS}};
 	int got, status = 0;
 

@@ -31,6 +31,9 @@ struct sp_report_wish {
 int sp_report_parse_format(const char *word, enum sp_report_format *format);
 int sp_report_parse_metric(const char *word, enum sp_export_view *view);
 
+/* Appends the paragraph of the Markdown that is its verdict. */
+void sp_report_verdict(struct sp_buffer *out, const struct sp_buffer *markdown);
+
 /* Appends it to *out. Returns 0, or a negative errno and a phrase in *why: -ENODATA when the profile does not hold
  * what was asked for, else it cannot be read, from that line on. */
 int sp_report_export(struct sp_buffer *out, const struct sp_buffer *markdown, const struct sp_report_wish *wish,

@@ -32,8 +32,7 @@ int sp_report_parse_metric(const char *word, enum sp_export_view *view)
 	return status;
 }
 
-/* The paragraph that begins with "**Verdict". */
-static void copy_verdict(struct sp_buffer *out, const struct sp_buffer *markdown)
+void sp_report_verdict(struct sp_buffer *out, const struct sp_buffer *markdown)
 {
 	size_t top = sp_markdown_top(markdown->data, markdown->length);
 	const char *from = memmem(markdown->data, top, "\n**Verdict", 10), *end;
@@ -70,7 +69,7 @@ static void export_profile(struct sp_buffer *out, const struct sp_profile *p, co
 		break;
 	default:
 		directory = getcwd(NULL, 0);
-		copy_verdict(&verdict, markdown);
+		sp_report_verdict(&verdict, markdown);
 		sp_buffer_add(&report, markdown->data, sp_markdown_top(markdown->data, markdown->length));
 		sp_html_profile(out, p, &(struct sp_html_text){verdict.data, report.data, directory}, view);
 		sp_buffer_free(&verdict);

@@ -43,6 +43,11 @@ struct sp_profile *sp_markdown_read_at(const char *text, size_t length, const ch
 const char *sp_markdown_again(struct sp_buffer *out, const struct sp_buffer *text, const char *file_name,
 	const struct sp_symbolizer_options *symbols, bool look_up, uint64_t *named);
 
+/* A profile that was read in at most so many bytes: its verdict, as it stands in the Markdown, the ten hottest functions with
+ * their lines and errors, the hottest path, what leaked or was freed at once, and what is missing. As text, or as JSON. */
+#define SP_BRIEF_BYTES 4096u
+void sp_markdown_brief(struct sp_buffer *out, const struct sp_profile *profile, const char *verdict, bool json);
+
 /* Length of the part above the complete one. */
 size_t sp_markdown_top(const char *text, size_t length);
 

@@ -227,6 +227,7 @@ static void mark_sites(struct sp_profile *p, const char *text, size_t length)
 	for (size_t i = 1; i < p->module_count; i++) {
 		struct sp_module_info *m = &p->modules[i];
 
+		m->system = sp_is_system_path(m->path) && !(exe && strcmp(m->build_id, exe) == 0);
 		m->allocator = allocator && strcmp(m->path, allocator) == 0 && !(exe && strcmp(m->build_id, exe) == 0);
 	}
 	sp_frames_mark(p);

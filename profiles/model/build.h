@@ -16,6 +16,9 @@ void sp_profile_setup(struct sp_profile *profile);
 struct sp_symbolizer *sp_profile_symbolizer(const struct sp_profile *profile,
 	const struct sp_symbolizer_options *symbols);
 
+/* A library of the distribution, or the kernel's. */
+bool sp_is_system_path(const char *path);
+
 /* Stage 1, modules.c: modules[] from the snapshot, and the lookup of an address. */
 void sp_modules_load(struct sp_profile *profile, struct sp_symbolizer *symbolizer);
 

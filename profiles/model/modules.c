@@ -21,7 +21,7 @@ static bool starts_with(const char *text, const char *prefix)
 	return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-static bool is_system_path(const char *path)
+bool sp_is_system_path(const char *path)
 {
 	return starts_with(path, "/lib/") || starts_with(path, "/lib64/") || starts_with(path, "/lib32/") ||
 		starts_with(path, "/usr/lib/") || starts_with(path, "/usr/lib64/") ||
@@ -69,7 +69,7 @@ static struct sp_module_info module_info(const struct sp_snapshot *snapshot, con
 		.epoch_from = m->epoch_from,
 		.epoch_to = m->epoch_to,
 		.handle = -1,
-		.system = is_system_path(path) && strcmp(path, exe) != 0,
+		.system = sp_is_system_path(path) && strcmp(path, exe) != 0,
 		.agent = starts_with(name, "libsmartprof.so"),
 		.allocator = *allocator && strcmp(path, allocator) == 0 && strcmp(path, exe) != 0,
 	};

@@ -150,3 +150,27 @@ verdict() { grep -m 1 '^\*\*Verdict' "$1"; }
 	refuse grep -Eq 'mallinfo|cfree|__GI_|__libc_(malloc|free)' "$profile"
 	awk -F'[|%]' '/^\| [0-9.]+% \|/ && $2 > 100 { print; bad = 1 } END { exit bad }' "$profile"
 }
+
+@test "report --brief: 4 KB at most, with the line, the leak and what is missing; the same as JSON; of a spool too" {
+	words
+	profiled ./words >out
+	profile=$(profile_of words)
+	"$SMARTPROF" report --brief "$profile" >brief
+	[ "$(wc -c <brief)" -le 4096 ]
+	grep -q '^\*\*Verdict (words)' brief
+	grep -Eq '^1\. [0-9.]+ % ± [0-9.]+ hash_bytes \([0-9]+ % of it at .*words\.cpp:9\)$' brief
+	grep -q '^Hottest path ([0-9.]* %): .*main → hash_bytes$' brief
+	grep -q '^Missing: ' brief
+	"$SMARTPROF" report --brief --json --output brief.json "$profile"
+	[ "$(wc -c <brief.json)" -le 4096 ]
+	python3 - <<-'PY'
+		import json
+		b = json.load(open("brief.json"))
+		assert b["hottest"][0]["function"] == "hash_bytes" and "words.cpp:9" in b["hottest"][0]["where"], b
+		assert b["hottest_path"]["functions"][-1] == "hash_bytes" and b["verdict"].startswith("**Verdict"), b
+		assert isinstance(b["missing"], list) and "leak" in b and "churn" in b, b
+	PY
+	status_of 2 "$SMARTPROF" report --json "$profile" 2>err
+	status_of 2 "$SMARTPROF" report --brief --top 3 "$profile" 2>err
+	status_of 2 "$SMARTPROF" report --brief --format html "$profile" 2>err
+}
