@@ -67,12 +67,16 @@ static void print_help(void)
 {
 	printf("usage: smartprof compare [FLAGS] BASELINE CURRENT\n"
 	       "       smartprof compare [FLAGS] --baseline FILE… --current FILE…\n"
+	       "       smartprof compare [--output FILE] PID@SNAPSHOT PID@SNAPSHOT\n"
 	       "       smartprof compare --calibrate [--runs N] -- PROGRAM [ARGUMENTS]\n\n"
 	       "Tells whether a program came to cost more: a score from 0 to 100 (100: no evidence of growth; 50: "
 	       "surely\n"
 	       "twice as much), the functions and heap sites it comes from, and an exit status to gate on. A side is\n"
 	       "any number of profiles, or a directory of them; 6 runs a side, made in turns, are needed to be "
 	       "sure.\n\n"
+	       "Of two snapshots of one process (smartprof snapshot) it shows what happened between: CPU time, and "
+	       "what "
+	       "the\nheap grew by, site by site.\n\n"
 	       "  --fail-below SCORE         fail when the score is lower\n"
 	       "  --fail-on-regression PCT   fail when a total surely grew, by PCT percent or more\n"
 	       "  --max-cpu SECONDS          fail when the current median is higher; also --max-wall SECONDS,\n"
@@ -304,6 +308,16 @@ static int compare(const struct request *r)
 	return status;
 }
 
+/* Whether a flag tells what is to fail. */
+static bool is_gated(const struct request *r)
+{
+	bool gated = r->gate.strict || !isnan(r->gate.fail_below) || !isnan(r->gate.fail_on_regression);
+
+	for (unsigned m = 0; m < SP_GATING; m++)
+		gated = gated || !isnan(r->gate.most[m]);
+	return gated;
+}
+
 static int run_request(struct request *r, char **program)
 {
 	int status, unreadable = 0;
@@ -322,6 +336,12 @@ static int run_request(struct request *r, char **program)
 		return SP_EXIT_USAGE;
 	}
 	sp_limit_reading();
+	if (r->path_count[SP_BASELINE] == 1 && r->path_count[SP_CURRENT] == 1) {
+		status = sp_compare_snapshots(r->paths[SP_BASELINE][0], r->paths[SP_CURRENT][0], r->output,
+			is_gated(r) || r->format != FORMAT_MARKDOWN);
+		if (status >= 0)
+			return status;
+	}
 	for (int side = 0; side < SP_SIDES; side++)
 		for (size_t i = 0; i < r->path_count[side]; i++)
 			unreadable += sp_side_add(&r->sides[side], r->paths[side][i]);

@@ -15,6 +15,7 @@
 #include "profiles/markdown/markdown.h"
 #include "profiles/output/render.h"
 #include "profiles/spool/read.h"
+#include "tools/live.h"
 #include "tools/tools.h"
 
 #define TOP_USUAL 30u
@@ -30,18 +31,29 @@ enum {
 	FLAG_LINES,
 	FLAG_SOURCE,
 	FLAG_OUTPUT,
-	FLAG_MERGE
+	FLAG_MERGE,
+	FLAG_FOR,
+	FLAG_SINCE,
+	FLAG_LOOP,
+	FLAG_KEEP,
+	FLAG_KEEP_BYTES
 };
 
 static void print_help(void)
 {
 	printf("usage: smartprof report [FLAGS] PID|PROGRAM|latest|SPOOL|PROFILE.md|DIRECTORY\n"
+	       "       smartprof report --for TIME|--since SNAPSHOT|--loop TIME [FLAGS] PID|PROGRAM\n"
 	       "       smartprof report --merge [FLAGS] PROFILE.md|DIRECTORY...\n\n"
 	       "Shows a profile, as Markdown or in another format: of a process that is running right now, of a "
 	       "spool,\n"
 	       "or one written earlier (of which Markdown is the readable part), the latest one of a directory. The\n"
 	       "index of a run, tree.*.md, stands for the sum of the run's profiles.\n\n"
 	       "  --merge         the sum of all these profiles, and of those in directories, as one profile\n"
+	       "  --for TIME      what happens in the next 10s, 5min or 1h; ends early with the process, or at Ctrl-C\n"
+	       "  --since NAME    what happened since smartprof snapshot --name NAME; or since a snapshot's file\n"
+	       "  --loop TIME     a profile of each hour (1h) until the process ends, in the directory --output\n"
+	       "                  (profiles/windows); the newest --keep N files (24) stay, --keep-bytes SIZE (128MB)\n"
+	       "                  at the most\n"
 	       "  --by WHAT       one table of CPU time: by function, line, file, module or thread\n"
 	       "  --top N         N rows in each table\n"
 	       "  --source NAME   a function's lines with their CPU time, and their text where it fits the program\n"
@@ -73,6 +85,7 @@ struct wish {
 	bool look_up;       /* names: of a written profile, again */
 	const char *output; /* NULL: standard output */
 	bool merge;
+	struct sp_window_wish window;
 };
 
 struct progress {
@@ -138,7 +151,7 @@ static int report_export(const char *path, const struct wish *wish, const struct
 static int report_profile(const char *path, struct sp_buffer *text, const struct wish *wish);
 
 /* Other formats choose among the stacks of the whole profile. */
-static int report_spool(const char *path, struct wish *wish)
+static int report_open(int fd, const char *path, struct wish *wish)
 {
 	struct progress progress = {.start_ns = now_ns()};
 	struct sp_render_options options = wish->options;
@@ -152,8 +165,11 @@ static int report_spool(const char *path, struct wish *wish)
 	}
 	if (wish->export.format != SP_REPORT_MARKDOWN)
 		options.filter = (struct sp_filter){0};
-	err = sp_render_text(path, &options, &out, &why);
-	if (err < 0)
+	err = sp_render_open(fd, &options, &out, &why);
+	if (err < 0 && options.since && err != -ENODATA) {
+		sp_complain("report: %s: it %s the snapshot that the window begins with", path, why);
+		status = SP_EXIT_USAGE;
+	} else if (err < 0)
 		status = complain_of(path, err, why, 0);
 	else if (wish->source || wish->brief)
 		status = report_profile(path, &out, wish);
@@ -162,6 +178,32 @@ static int report_spool(const char *path, struct wish *wish)
 	else
 		status = report_export(path, wish, &out);
 	sp_buffer_free(&out);
+	return status;
+}
+
+static int report_spool(const char *path, struct wish *wish)
+{
+	int fd = sp_spool_open(path), status;
+
+	if (fd < 0)
+		return complain_of(path, fd, strerror(-fd), 0);
+	status = report_open(fd, path, wish);
+	close(fd);
+	return status;
+}
+
+static int report_window(const char *what, struct wish *wish)
+{
+	struct sp_snapshot earlier = {0};
+	int fd, status = SP_EXIT_USAGE;
+
+	fd = sp_window_open(&wish->window, what, &earlier);
+	if (fd >= 0) {
+		wish->options.since = &earlier;
+		status = report_open(fd, what, wish);
+		close(fd);
+	}
+	sp_snapshot_free(&earlier);
 	return status;
 }
 
@@ -289,12 +331,18 @@ static int report(const char *what, struct wish *wish)
 	struct stat st;
 	int got, status;
 
-	got = sp_report_find(what, path);
+	if (wish->window.loop)
+		return sp_window_loop(&wish->window, what, wish->output, &wish->options);
+	if (wish->window.lasts || wish->window.since)
+		return report_window(what, wish);
+	got = sp_snapshot_find("report", what, path);
+	if (!got)
+		got = sp_spool_named("report", what, path);
 	if (got)
 		return got < 0 ? SP_EXIT_USAGE : report_spool(path, wish);
 	what = sp_input_named(what, path);
 	if (access(what, F_OK) < 0 && !strchr(what, '/') && !is_file_name(what)) {
-		sp_report_complain_absent(what);
+		sp_spool_complain_absent("report", what);
 		return SP_EXIT_USAGE;
 	}
 	sp_await_profiles("report", what);
@@ -394,6 +442,21 @@ static int parse_flag(int got, char **argv, const struct option *flags, struct w
 		return 0;
 	case FLAG_METRIC:
 		return sp_report_parse_metric(optarg, &wish->export.view);
+	case FLAG_FOR:
+		wish->window.lasts = optarg;
+		return 0;
+	case FLAG_SINCE:
+		wish->window.since = optarg;
+		return 0;
+	case FLAG_LOOP:
+		wish->window.loop = optarg;
+		return 0;
+	case FLAG_KEEP:
+		wish->window.keep = optarg;
+		return 0;
+	case FLAG_KEEP_BYTES:
+		wish->window.keep_bytes = optarg;
+		return 0;
 	case FLAG_MERGE:
 		wish->merge = true;
 		return 0;
@@ -439,6 +502,21 @@ static int check_format(const struct wish *wish)
 	return 0;
 }
 
+static int check_window(const struct wish *wish)
+{
+	const struct sp_window_wish *w = &wish->window;
+
+	if (wish->merge && (w->lasts || w->since || w->loop)) {
+		sp_complain("report: --merge: it is of whole profiles; leave --for, --since and --loop out");
+		return SP_EXIT_USAGE;
+	}
+	if (w->loop && (wish->export.format != SP_REPORT_MARKDOWN || wish->source || wish->options.by)) {
+		sp_complain("report: --loop: it writes whole profiles; leave --format, --source and --by out");
+		return SP_EXIT_USAGE;
+	}
+	return sp_window_check_wish(w);
+}
+
 static int check_wish(int left, struct wish *wish)
 {
 	struct sp_render_options *o = &wish->options;
@@ -472,7 +550,7 @@ static int check_wish(int left, struct wish *wish)
 		sp_complain("report: --full and --top: they exclude each other; leave one out");
 		return SP_EXIT_USAGE;
 	}
-	if (check_format(wish))
+	if (check_format(wish) || check_window(wish))
 		return SP_EXIT_USAGE;
 	if (o->by && !o->top)
 		o->top = o->full ? SIZE_MAX : TOP_USUAL;
@@ -487,7 +565,10 @@ int sp_cmd_report(int argc, char **argv)
 		{"metric", required_argument, NULL, FLAG_METRIC}, {"lines", no_argument, NULL, FLAG_LINES},
 		{"source", required_argument, NULL, FLAG_SOURCE}, {"output", required_argument, NULL, FLAG_OUTPUT},
 		{"no-inlines", no_argument, NULL, FLAG_NO_INLINES}, {"brief", no_argument, NULL, FLAG_BRIEF},
-		{"json", no_argument, NULL, FLAG_JSON}, {"merge", no_argument, NULL, FLAG_MERGE}, SP_SYMBOLS_FLAGS,
+		{"json", no_argument, NULL, FLAG_JSON}, {"merge", no_argument, NULL, FLAG_MERGE},
+		{"for", required_argument, NULL, FLAG_FOR}, {"since", required_argument, NULL, FLAG_SINCE},
+		{"loop", required_argument, NULL, FLAG_LOOP}, {"keep", required_argument, NULL, FLAG_KEEP},
+		{"keep-bytes", required_argument, NULL, FLAG_KEEP_BYTES}, SP_SYMBOLS_FLAGS,
 		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	struct wish wish = {.export = {.view = SP_VIEWS}};
 	int got, status = 0;
@@ -506,7 +587,8 @@ int sp_cmd_report(int argc, char **argv)
 	if (!status)
 		status = check_wish(argc - optind, &wish);
 	if (!status) {
-		sp_limit_reading();
+		if (!wish.window.loop)
+			sp_limit_reading();
 		status = wish.merge ? report_merged(argv + optind, (size_t)(argc - optind), &wish)
 				    : report(argv[optind], &wish);
 	}

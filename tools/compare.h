@@ -30,4 +30,7 @@ void sp_noise_path(char *path, const char *directory, const struct sp_profile *p
  * status. */
 int sp_calibrate(char **argv, size_t runs);
 
+/* What happened between two snapshots of one process. The exit status; negative: they are not both snapshots. */
+int sp_compare_snapshots(const char *before, const char *after, const char *output, bool other_flags);
+
 #endif

@@ -22,6 +22,7 @@ static const struct command commands[] = {
 	{"compare", sp_cmd_compare, "tell whether a program came to cost more: score, verdict, exit status"},
 	{"symbolize", sp_cmd_symbolize,
 		"look the names of written profiles up again, with debug files that came later"},
+	{"snapshot", sp_cmd_snapshot, "keep what a process has done so far, to look at or to subtract later"},
 	{"recover", sp_cmd_recover, "write the profiles of processes that died without telling"},
 	{"cache", sp_cmd_cache, "look at the cache of symbols, or trim it"},
 	{"finish", sp_cmd_finish, NULL},

@@ -48,9 +48,9 @@ int sp_report_merge(struct sp_buffer *out, char **paths, size_t count, bool full
 
 /* The spool of a process, by its id, by that of a process that started it, or by a program's name. Returns 1, 0 when there is
  * none, or -1 after a complaint. */
-int sp_report_find(const char *what, char path[static PATH_MAX]);
+int sp_spool_named(const char *command, const char *what, char path[static PATH_MAX]);
 
 /* Says why there is nothing of that name or id. */
-void sp_report_complain_absent(const char *what);
+void sp_spool_complain_absent(const char *command, const char *what);
 
 #endif

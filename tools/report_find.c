@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "profiles/spool/find.h"
@@ -112,7 +113,7 @@ static bool is_number(const char *what)
 	return what[strspn(what, "0123456789")] == '\0';
 }
 
-int sp_report_find(const char *what, char path[static PATH_MAX])
+int sp_spool_named(const char *command, const char *what, char path[static PATH_MAX])
 {
 	struct wanted w = {.path = path};
 
@@ -126,8 +127,8 @@ int sp_report_find(const char *what, char path[static PATH_MAX])
 	if (!w.program || w.other_count < 2)
 		return w.rank > 0;
 	sp_complain(
-		"report: %s: several processes of that name are being profiled; name one by its id, such as %d or %d",
-		what, w.others[0], w.others[1]);
+		"%s: %s: several processes of that name are being profiled; name one by its id, such as %d or %d",
+		command, what, w.others[0], w.others[1]);
 	return -1;
 }
 
@@ -148,35 +149,64 @@ static int is_loaded(int pid)
 	return loaded;
 }
 
-void sp_report_complain_absent(const char *what)
+static bool is_anothers(int pid, unsigned *uid)
+{
+	char path[40];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d", pid);
+	if (stat(path, &st) < 0 || st.st_uid == geteuid())
+		return false;
+	*uid = st.st_uid;
+	return true;
+}
+
+static bool is_elsewhere(int pid)
+{
+	char path[40];
+	struct stat theirs, ours;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/pid", pid);
+	return stat(path, &theirs) == 0 && stat("/proc/self/ns/pid", &ours) == 0 && theirs.st_ino != ours.st_ino;
+}
+
+void sp_spool_complain_absent(const char *command, const char *what)
 {
 	int pid = atoi(what), loaded;
+	unsigned uid = 0;
 
 	if (!is_number(what)) {
-		sp_complain("report: %s: there is no such file, no process of that name is being profiled, and there "
+		sp_complain("%s: %s: there is no such file, no process of that name is being profiled, and there "
 			    "is no profile of "
 			    "it; give it a process id, a program's name, a spool, a profile or `latest`",
-			what);
+			command, what);
 		return;
 	}
 	if (pid <= 0 || (kill(pid, 0) < 0 && errno == ESRCH)) {
-		sp_complain("report: process %s: it has no spool and no profile, and there is no such process: it "
+		sp_complain("%s: process %s: it has no spool and no profile, and there is no such process: it "
 			    "ended without "
 			    "being profiled, or its profile is elsewhere; name the profile's file",
-			what);
+			command, what);
 		return;
 	}
 	loaded = is_loaded(pid);
-	if (loaded < 0)
-		sp_complain("report: process %s: it is another user's; ask as that user", what);
+	if (is_anothers(pid, &uid))
+		sp_complain("%s: process %s: it belongs to another user (%u), and so does its spool; ask as that user",
+			command, what, uid);
+	else if (is_elsewhere(pid))
+		sp_complain("%s: process %s: it is in another pid namespace, where it has another number; ask in there "
+			    "(nsenter -a -t %s)",
+			command, what, what);
+	else if (loaded < 0)
+		sp_complain("%s: process %s: it is another user's; ask as that user", command, what);
 	else if (!loaded)
-		sp_complain("report: process %s: it has no spool, as smartprof is not loaded in it; start it by "
+		sp_complain("%s: process %s: it has no spool, as smartprof is not loaded in it; start it by "
 			    "smartprof run, or "
 			    "with LD_PRELOAD=" SP_LIBRARY,
-			what);
+			command, what);
 	else
-		sp_complain("report: process %s: it has no spool yet: it is being profiled, and has used next to no "
+		sp_complain("%s: process %s: it has no spool yet: it is being profiled, and has used next to no "
 			    "CPU time and memory "
 			    "so far, or is switched off (SMARTPROF_ENABLED, SMARTPROF_PROGRAM)",
-			what);
+			command, what);
 }

@@ -1,6 +1,7 @@
 /* Reading a written profile back: front matter and complete part. Untrusted input. */
 #include "profiles/markdown/read.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,6 +65,8 @@ static bool is_no_figure(const char *key, const char *value)
 
 	if (!ends_with(key, "_seconds") && !(strncmp(key, "heap_", 5) == 0 && ends_with(key, "_bytes")))
 		return false;
+	if (strcmp(key, "heap_growth_bytes") == 0)
+		figure = fabs(figure);
 	return end == value || *end || !(figure >= 0 && figure < 1e18);
 }
 

@@ -12,6 +12,7 @@
 
 #include "profiles/model/facts.h"
 #include "profiles/spool/find.h"
+#include "profiles/spool/window.h"
 
 static int fail(const char **why, int error, const char *phrase)
 {
@@ -201,23 +202,38 @@ static int render_part(struct sp_profile *profile, const struct sp_render_option
 	return options->by && *why ? -ENODATA : 0;
 }
 
+int sp_render_snapshot(struct sp_snapshot *snapshot, const struct sp_render_options *options, struct sp_buffer *out,
+	const char **why)
+{
+	struct sp_profile *profile = sp_profile_filtered(snapshot, options->symbols, &options->filter,
+		options->progress, options->progress_context);
+	int err = render_part(profile, options, out, why);
+
+	sp_profile_free(profile);
+	return err;
+}
+
+int sp_render_open(int fd, const struct sp_render_options *options, struct sp_buffer *out, const char **why)
+{
+	struct sp_snapshot snapshot = {0};
+	int err = sp_snapshot_read(&snapshot, fd, why);
+
+	if (!err && options->since)
+		err = sp_window_take(&snapshot, options->since, why);
+	if (!err)
+		err = sp_render_snapshot(&snapshot, options, out, why);
+	sp_snapshot_free(&snapshot);
+	return err;
+}
+
 int sp_render_text(const char *spool_path, const struct sp_render_options *options, struct sp_buffer *out,
 	const char **why)
 {
-	struct sp_snapshot snapshot = {0};
-	struct sp_profile *profile;
 	int err, fd = open_spool(spool_path, why);
 
 	if (fd < 0)
 		return fd;
-	err = sp_snapshot_read(&snapshot, fd, why);
-	if (!err) {
-		profile = sp_profile_filtered(&snapshot, options->symbols, &options->filter, options->progress,
-			options->progress_context);
-		err = render_part(profile, options, out, why);
-		sp_profile_free(profile);
-	}
-	sp_snapshot_free(&snapshot);
+	err = sp_render_open(fd, options, out, why);
 	close(fd);
 	return err;
 }

@@ -16,6 +16,7 @@ struct sp_render_options {
 	enum sp_by by;                               /* sp_render_text: this table alone */
 	struct sp_filter filter;                     /* sp_render_text: these stacks alone */
 	const struct sp_symbolizer_options *symbols; /* NULL: the defaults; see sp_profile_from_snapshot */
+	const struct sp_snapshot *since;             /* sp_render_text: only what happened since; NULL: all of it */
 	sp_progress_fn *progress;                    /* NULL: none */
 	void *progress_context;
 	const char *only_tree; /* render only members of this tree ("<pid>.<ns>"); NULL: any */
@@ -44,6 +45,10 @@ struct sp_output_wish sp_render_wish(const char *spool_path, const struct sp_sna
 /* Renders a spool into *out and leaves it; the process may still run. 0 or a negative errno (-ENODATA: it
  * holds nothing of what was asked for). */
 int sp_render_text(const char *spool_path, const struct sp_render_options *options, struct sp_buffer *out,
+	const char **why);
+/* The same of a spool that is open, and of what was read of one. */
+int sp_render_open(int fd, const struct sp_render_options *options, struct sp_buffer *out, const char **why);
+int sp_render_snapshot(struct sp_snapshot *snapshot, const struct sp_render_options *options, struct sp_buffer *out,
 	const char **why);
 
 #endif

@@ -311,31 +311,30 @@ static int fail(const char **why, int error, const char *phrase)
 	return error;
 }
 
-int sp_window_check(const struct sp_snapshot *b, const struct sp_snapshot *a, const char **why)
+static int check(const struct sp_snapshot *b, const struct sp_snapshot *a, const char **why)
 {
 	const struct sp_spool_header *was = &a->header, *is = &b->header;
 
 	if (was->pid != is->pid || was->start_ticks != is->start_ticks || was->pid_namespace != is->pid_namespace)
-		return fail(why, -ESRCH, "is of another process than the snapshot");
+		return fail(why, -ESRCH, "is of another process than");
 	if (was->start_monotonic_ns != is->start_monotonic_ns)
-		return fail(why, -ESRCH, "runs another program since the snapshot, by execve or fork");
+		return fail(why, -ESRCH, "runs another program than");
 	/* One that died without telling is known until its last event only, which may be before the snapshot. */
 	if (is->now_ns < was->now_ns || (is->snapshot_ns && b->taken_ns < a->taken_ns))
-		return fail(why, -EINVAL, "is older than the snapshot");
+		return fail(why, -EINVAL, "is older than");
 	for (size_t i = 0; i < a->stack_count; i++)
 		if (i >= b->stack_count || a->stacks[i].hash != b->stacks[i].hash)
-			return fail(why, -EINVAL,
-				"has not the stacks that the snapshot has; one of the two is damaged");
+			return fail(why, -EINVAL, "has other stacks, so that one of the two is damaged, than");
 	for (size_t i = 1; i < a->site_count; i++)
 		if (i >= b->site_count || (a->sites[i].ready && a->sites[i].stack != b->sites[i].stack))
-			return fail(why, -EINVAL, "has not the sites that the snapshot has; one of the two is damaged");
+			return fail(why, -EINVAL, "has other sites, so that one of the two is damaged, than");
 	return 0;
 }
 
 int sp_window_take(struct sp_snapshot *b, const struct sp_snapshot *a, const char **why)
 {
 	uint64_t user_ns, sys_ns, before_user_ns, before_sys_ns;
-	int err = sp_window_check(b, a, why);
+	int err = check(b, a, why);
 
 	if (err)
 		return err;

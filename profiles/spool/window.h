@@ -16,11 +16,8 @@ struct sp_growth {
 	uint64_t samples;     /* of those */
 };
 
-/* Makes `later` what happened since `earlier`. Returns 0, or a negative errno and a phrase in *why that goes on after
- * the name of the later one; that is then as it was. */
+/* Makes `later` what happened since `earlier`. Returns 0, or a negative errno and a phrase in *why that stands
+ * between the names of the later and of the earlier one; the later is then as it was. */
 int sp_window_take(struct sp_snapshot *later, const struct sp_snapshot *earlier, const char **why);
-
-/* Whether both are of one run of one program: 0, or as above. */
-int sp_window_check(const struct sp_snapshot *later, const struct sp_snapshot *earlier, const char **why);
 
 #endif

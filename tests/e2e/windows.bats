@@ -1,0 +1,235 @@
+# What happened between two moments: snapshots, report --for, --since and --loop, compare of snapshots.
+load helpers
+
+# leaker SECONDS SECONDS: a python3 that keeps what it allocates, and then lets go of all of it. Prints to ./pid.
+leaker() {
+	cat >leaker.py <<-'PY'
+		import sys, time
+		kept = []
+		def keep():
+		    kept.append([bytearray(20000) for _ in range(10)])
+		def work():
+		    return sum(i * i for i in range(50000))
+		begin, first, second = time.time(), float(sys.argv[1]), float(sys.argv[2])
+		while time.time() - begin < first:
+		    keep()
+		    work()
+		print("full", len(kept) * 200000, flush=True)
+		while time.time() - begin < first + second:
+		    for i in range(100):
+		        passing = bytearray(20000)
+		    work()
+	PY
+	timeout -k 5 "$PATIENCE" env LD_PRELOAD="$AGENT" python3 leaker.py "$@" >leaker.out &
+	LEAKER=$!
+	await_spool python3
+}
+
+# await_spool PROGRAM: until the child of the last background job has a spool; its number in PID.
+await_spool() {
+	local i
+	for ((i = 0; i < 200; i++)); do
+		PID=$(pgrep -P "$!" -x "$1" || true)
+		if [ -n "$PID" ] && compgen -G "/dev/shm/smartprof-$EUID/$PID.*.spool" >/dev/null; then return; fi
+		sleep 0.05
+	done
+	fail "no spool of $1"
+}
+
+snapshot() {
+	"$SMARTPROF" snapshot --name "$1" "$PID" >"$1.path"
+}
+
+@test "a window has the growth of the heap by site, the CPU time, and follows the schema" {
+	leaker 3 0
+	"$SMARTPROF" report --for 1s --output window.md "$PID"
+	"$SMARTPROF" validate window.md >/dev/null
+	at_least "$(front wall_seconds window.md)" 0.99
+	at_least 2.5 "$(front wall_seconds window.md)"
+	at_least "$(front window_start_seconds window.md)" 0.01
+	at_least "$(front heap_growth_bytes window.md)" 200000
+	near "$(front heap_growth_bytes window.md)" "$(front heap_inuse_bytes window.md)" 5
+	near "$(front heap_allocated_bytes window.md)" "$(front heap_growth_bytes window.md)" 15
+	section '## Heap Growth' window.md | grep -E '^\| \+.*PyByteArray' ||
+		fail "$(section '## Heap Growth' window.md)"
+	near "$(all_functions_seconds window.md)" \
+		"$(awk -v u="$(front cpu_user_seconds window.md)" -v s="$(front cpu_system_seconds window.md)" 'BEGIN { print u + s }')" 2
+	wait "$LEAKER"
+}
+
+@test "windows add up, also on a busy machine" {
+	local spinners=() i
+	for i in 1 2 3 4; do
+		timeout 20 sh -c 'while :; do :; done' &
+		spinners+=($!)
+	done
+	leaker 4 0
+	snapshot a
+	sleep 1
+	snapshot b
+	sleep 1
+	snapshot c
+	kill "${spinners[@]}"
+	"$SMARTPROF" report --since a --output ab.md "$PID@b"
+	"$SMARTPROF" report --since "$PID@b" --output bc.md "$PID@c"
+	"$SMARTPROF" report --since "$(cat a.path)" --output ac.md "$PID@c"
+	[ $(($(front heap_growth_bytes ab.md) + $(front heap_growth_bytes bc.md))) -eq "$(front heap_growth_bytes ac.md)" ]
+	[ $(($(front heap_allocations ab.md) + $(front heap_allocations bc.md))) -eq "$(front heap_allocations ac.md)" ]
+	[ $(($(front cpu_samples ab.md) + $(front cpu_samples bc.md))) -eq "$(front cpu_samples ac.md)" ]
+	near "$(awk -v a="$(front cpu_sampled_seconds ab.md)" -v b="$(front cpu_sampled_seconds bc.md)" 'BEGIN { print a + b }')" \
+		"$(front cpu_sampled_seconds ac.md)" 1
+	"$SMARTPROF" compare "$PID@a" "$PID@c" >compared.md
+	grep -vE '^grep -n|^sed -n|^smartprof report' ac.md >one
+	grep -vE '^grep -n|^sed -n|^smartprof report' compared.md >other
+	cmp one other
+	wait "$LEAKER"
+}
+
+@test "what is let go of is no growth, and a leak that ended is none either" {
+	leaker 1 4
+	until [ -s leaker.out ]; do sleep 0.1; done
+	"$SMARTPROF" report --for 1s --output after.md "$PID"
+	at_least 1000000 "$(front heap_growth_bytes after.md)"
+	at_least "$(front heap_allocated_bytes after.md)" 2000000
+	snapshot full
+	"$SMARTPROF" report --for 60s --output end.md "$PID" 2>said
+	grep -q 'ended before the window did' said
+	[ "$(front exit end.md)" = 0 ]
+	kept=$(awk '{ print $2 }' leaker.out)
+	at_least "-$((kept * 8 / 10))" "$(front heap_growth_bytes end.md)"
+	at_least "$(front heap_growth_bytes end.md)" "-$((kept * 12 / 10 + 2000000))"
+	wait "$LEAKER"
+}
+
+@test "redis: what it grew by is what it says it grew by" {
+	local before after PID
+	start_redis
+	PID=$server
+	redis-benchmark -s s -q -n 20000 -r 100000 -d 300 -t set >/dev/null
+	before=$(redis-cli -s s info memory | tr -d '\r' | awk -F: '$1 == "used_memory" { print $2 }')
+	snapshot a
+	redis-benchmark -s s -q -n "$(long 60000 600000)" -r 1000000 -d 300 -t set >/dev/null
+	snapshot b
+	after=$(redis-cli -s s info memory | tr -d '\r' | awk -F: '$1 == "used_memory" { print $2 }')
+	"$SMARTPROF" compare --output between.md "$PID@a" "$PID@b"
+	near "$(front heap_growth_bytes between.md)" $((after - before)) 12
+	section '## Heap Growth' between.md | grep -q sdsnewlen
+	redis-cli -s s shutdown nosave || true
+	wait
+}
+
+@test "a process that is stopped, killed, or becomes another program" {
+	timeout -k 5 "$PATIENCE" env LD_PRELOAD="$AGENT" python3 -c 'import os, time
+end = time.time() + 1.5
+while time.time() < end: sum(range(1000))
+os.execv("/bin/sleep", ["sleep", "60"])' &
+	local job=$!
+	await_spool python3
+	kill -STOP "$PID"
+	snapshot stopped
+	"$SMARTPROF" report --for 200ms --output none.md "$PID" 2>said
+	grep -q 'is stopped' said
+	[ "$(front exit none.md)" = running ]
+	kill -CONT "$PID"
+	"$SMARTPROF" report --for 60s --output exec.md "$PID" 2>said
+	grep -q 'became another program' said
+	[ "$(front exit exec.md)" = exec ]
+	kill "$job"
+	wait "$job" || true
+
+	timeout -k 5 "$PATIENCE" env LD_PRELOAD="$AGENT" python3 -c 'while True: sum(range(1000))' &
+	job=$!
+	await_spool python3
+	(sleep 1; kill -9 "$PID") &
+	"$SMARTPROF" report --for 60s --output killed.md "$PID" 2>said
+	[ "$(front exit killed.md)" = unknown ]
+	at_least "$(front cpu_user_seconds killed.md)" 0.1
+	snapshot dead
+	"$SMARTPROF" report --by function "$PID@dead" | grep -q 'sum\|long'
+	status_of 2 "$SMARTPROF" report --for 1s "$PID" 2>said
+	grep -q 'it has ended' said
+	"$SMARTPROF" recover >/dev/null
+	wait "$job" || true
+}
+
+@test "a loop writes a window after the other and keeps as many as it was told" {
+	timeout -k 5 "$PATIENCE" env LD_PRELOAD="$AGENT" python3 -c 'import time
+end = time.time() + 3.2
+while time.time() < end: sum(range(1000))' &
+	local job=$!
+	await_spool python3
+	"$SMARTPROF" report --loop 500ms --keep 3 --output loop "$PID" >said
+	at_least "$(wc -l <said)" 4
+	[ "$(find loop -name '*.window.md' | wc -l)" -eq 3 ]
+	[ -e "$(tail -n 1 said)" ]
+	"$SMARTPROF" validate loop/*.window.md >/dev/null
+	wait "$job"
+}
+
+# What is not written has its place in the window after it.
+@test "a full disk loses no window of a loop, and no snapshot is half there" {
+	cat >full.sh <<-'SH'
+		mount -t tmpfs -o size=64k none "$WORK/small"
+		dd if=/dev/zero of="$WORK/small/filler" bs=1k count=60 2>/dev/null
+		"$SMARTPROF" snapshot --output "$WORK/small/snapshot" "$PID" 2>"$WORK/said" && exit 1
+		[ "$(ls "$WORK/small")" = filler ] || exit 1
+		(sleep 1.2; rm "$WORK/small/filler"; mount -o remount,size=8m "$WORK/small") &
+		"$SMARTPROF" report --loop 500ms --output "$WORK/small" "$PID" >"$WORK/paths" 2>"$WORK/loop.said"
+		cp "$WORK"/small/*.window.md "$WORK"
+	SH
+	mkdir small
+	timeout -k 5 "$PATIENCE" env LD_PRELOAD="$AGENT" python3 -c 'import time
+end = time.time() + 4
+while time.time() < end: sum(range(1000))' &
+	local job=$! first
+	await_spool python3
+	export WORK PID SMARTPROF
+	unshare --mount --propagation private bash full.sh
+	[ "$(wc -l <said)" -eq 1 ]
+	grep -q 'no room' said
+	grep -q 'no room for it' loop.said
+	first=$(basename "$(head -n 1 paths)")
+	at_least "$(front wall_seconds "$first")" 0.95
+	wait "$job"
+}
+
+@test "what cannot be looked at says why in one line" {
+	leaker 4 0
+	snapshot a
+	one_line() { # TEXT COMMAND…
+		local text=$1
+		shift
+		status_of 2 "$@" >/dev/null 2>said
+		[ "$(wc -l <said)" -eq 1 ] || fail "$(cat said)"
+		grep -qF "$text" said || fail "$(cat said)"
+	}
+	one_line 'there is none with this number' "$SMARTPROF" report --for 1s 999999999
+	one_line 'it has no spool' "$SMARTPROF" snapshot "$BASHPID"
+	one_line 'no such snapshot' "$SMARTPROF" report --since other "$PID"
+	one_line 'is no time' "$SMARTPROF" report --for 10 "$PID"
+	one_line 'is no name' "$SMARTPROF" snapshot --name ../a "$PID"
+	one_line 'it is a snapshot' "$SMARTPROF" report --for 1s "$PID@a"
+	one_line 'leave all but one out' "$SMARTPROF" report --for 1s --since a "$PID"
+	one_line 'it is for --loop' "$SMARTPROF" report --for 1s --keep 3 "$PID"
+	one_line 'nothing to judge' "$SMARTPROF" compare --strict "$PID@a" "$PID@a"
+	status_of 1 "$SMARTPROF" snapshot --name a "$PID" 2>said
+	grep -q 'it is there already' said
+	cp "$(cat a.path)" other
+	printf '\001\000\000\000' | dd of=other bs=1 seek=8 conv=notrunc 2>/dev/null
+	one_line 'another version' "$SMARTPROF" report --since other "$PID"
+	snapshot b
+	one_line 'is older than' "$SMARTPROF" compare "$PID@b" "$PID@a"
+	[ "$(stat -c %a "$(cat a.path)")" = 600 ]
+
+	setpriv --reuid=65534 --clear-groups sleep 30 &
+	local other=$!
+	sleep 0.2
+	one_line 'belongs to another user (65534)' "$SMARTPROF" report --for 1s "$other"
+	kill "$other"
+	unshare --pid --fork --kill-child --mount-proc sleep 30 &
+	other=$!
+	sleep 0.5
+	one_line 'another pid namespace' "$SMARTPROF" report --for 1s "$(pgrep -P "$other")"
+	kill "$other"
+	wait "$LEAKER"
+}
