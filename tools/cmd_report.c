@@ -14,6 +14,7 @@
 
 #include "profiles/markdown/markdown.h"
 #include "profiles/output/render.h"
+#include "profiles/spool/find.h"
 #include "profiles/spool/read.h"
 #include "tools/live.h"
 #include "tools/tools.h"

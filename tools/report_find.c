@@ -126,8 +126,7 @@ int sp_spool_named(const char *command, const char *what, char path[static PATH_
 	look_everywhere(&w);
 	if (!w.program || w.other_count < 2)
 		return w.rank > 0;
-	sp_complain(
-		"%s: %s: several processes of that name are being profiled; name one by its id, such as %d or %d",
+	sp_complain("%s: %s: several processes of that name are being profiled; name one by its id, such as %d or %d",
 		command, what, w.others[0], w.others[1]);
 	return -1;
 }
