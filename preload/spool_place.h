@@ -16,12 +16,12 @@ uint64_t sp_pid_namespace(void) SP_HIDDEN;
 /* Where spools go, the best first. */
 enum sp_spool_place { SP_PLACE_SHM, SP_PLACE_STATE, SP_PLACES };
 
-/* The directory itself, made if need be; false when there is none that is private. Async-signal-safe. */
+/* Composes the path of the directory, and makes it if need be; false when it cannot be a private one. Async-signal-safe. */
 bool sp_spool_directory(char *path, size_t size, enum sp_spool_place place) SP_HIDDEN;
 
 /* Composes the path of a new spool, a name that no reader looks at yet, in a private directory (made, mode 0700, if
  * need be): /dev/shm/smartprof-<uid>, or below the user's state directory. Returns 0, or a negative errno with *why
- * set to a phrase: -EDQUOT when there are too many spools already, which no other place would mend.
+ * set to a phrase: -EDQUOT when there are too many spools already, for which no other place would help.
  * Async-signal-safe. */
 int sp_spool_place(char *path, size_t size, enum sp_spool_place place, uint64_t start_ticks,
 	const char **why) SP_HIDDEN;

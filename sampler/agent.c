@@ -1,4 +1,4 @@
-/* The agent's two globals, entering and leaving. */
+/* The agent's two globals, entering and leaving, and the cycle counter. */
 #include "sampler/agent.h"
 
 #include <signal.h>

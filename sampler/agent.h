@@ -21,7 +21,8 @@
 /* Large zeroed tables stand behind the small variables, so that a process that needs none of them
  * touches none of their pages (the linker sorts sections by name). */
 #define SP_BIG __attribute__((section(".bss.z_big")))
-/* What every process touches the beginning of comes right behind what is small: the fewer pages, the cheaper a start. */
+/* Tables of which every process touches the beginning stand right behind the small variables: a start costs less, the fewer
+ * pages it touches. */
 #define SP_BIG_AT_START(order) __attribute__((section(".bss.y_" #order)))
 
 /* Relaxed atomics on spool words. */
@@ -43,8 +44,8 @@ enum sp_agent_state {
 #define SP_BLOCK_BYTES 65536u   /* one struct sp_thread and the private stack above it */
 #define SP_BLOCK_TOUCHED 16384u /* of it, by a thread that is sampled */
 
-/* Per-thread state in the agent's own memory, from the pool in thread.c; recycled. The private
- * stack for unwinding is the rest of the block. */
+/* Per-thread state in the agent's own memory, from the pool in threads/block.c; recycled. The rest of the block is the
+ * private stack, on which the agent works. */
 struct sp_thread {
 	struct sp_tls *tls; /* of the thread that owns the block; NULL while free */
 	uint32_t next_free; /* pool link: index + 1 */
@@ -208,17 +209,18 @@ uint64_t sp_now_ns(void) SP_HIDDEN;
 /* Learns how fast the cycle counter runs, from the time since start. Any context. */
 void sp_calibrate_tsc(void) SP_HIDDEN;
 
-/* The cycle counter, for the agent's own cost; calibrated against CLOCK_MONOTONIC. A program can forbid itself to read
- * it (prctl(2), PR_SET_TSC, inherited by its threads and children) and dies of it then, in the vdso's clocks too: from
- * the first time that this is known on it is made of what the kernel says. Any context. */
+/* Reads the cycle counter, which measures the agent's own cost and is calibrated against CLOCK_MONOTONIC. A program can
+ * forbid itself to read it (prctl(2), PR_SET_TSC, inherited by its threads and children). It then dies of a reading, and of
+ * the vdso's clocks, which read it too. Once the agent knows that, it computes the counter from the kernel's clock. Any
+ * context. */
 uint64_t sp_tsc_made(void) SP_HIDDEN;
 static inline uint64_t sp_tsc(void)
 {
 	return sp_likely(!sp_load(&sp_agent.tsc_forbidden)) ? __builtin_ia32_rdtsc() : sp_tsc_made();
 }
 
-/* As the first reading after coming in from the application: the kernel is asked whether this thread may, for nothing
- * else tells what a program has done by a system call of its own. */
+/* The same, as the first reading after the agent was entered from the application. Asks the kernel whether this thread may
+ * read the counter: nothing else tells what a program has done by a system call of its own. */
 uint64_t sp_tsc_first(void) SP_HIDDEN;
 
 /* Copies memory of this process that may go away meanwhile: true when all of it was there. Any context. */
@@ -236,9 +238,9 @@ static inline uint64_t sp_tsc_ns(uint64_t cycles)
 	return sp_agent.tsc_per_us_x1024 ? sp_scale(cycles, 1024000u, sp_agent.tsc_per_us_x1024) : 0;
 }
 
-/* As sp_block_signals (sys.h), but lets our own signal come in where no harm is in it. A process-directed one
- * of ours that is pending while its thread blocks it is handed to a sleeping thread, whose system call it
- * breaks (kernel: retarget_shared_pending); here the guard turns it away instead, so hold it. */
+/* As sp_block_signals (sys.h), but leaves our own signal open where that does no harm. If the running thread blocks a signal
+ * of ours that is directed at the process, the kernel hands it to a sleeping thread, whose system call it breaks
+ * (retarget_shared_pending). Left open, it is turned away by the guard, which the caller must hold. */
 uint64_t sp_block_others(void) SP_HIDDEN;
 
 /* Runs fn(arg) on the stack that ends at `top`. Unwindable: a plain frame-pointer frame. */

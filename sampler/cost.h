@@ -39,10 +39,11 @@ static inline bool sp_cost_is_good(const struct sp_cost_file *f, uint64_t now_ns
 		f->heap_cost_ns <= SP_COST_MOST_NS && f->switch_timer_ns <= SP_COST_MOST_NS;
 }
 
-/* What an armed event adds to a switch of its thread, out and in again: the event is taken off and put on, 1.5 us, and
- * so is its timer. Where that would be the processor's next one, the hardware is set anew, which a virtual machine makes
- * dear: 10 us. A finer interval than the tick's makes it the next one most of the time. Measured with two threads that
- * play ping-pong through pipes: 1.6 us at an interval of a second, 4.6 at 4 ms, 12.1 at 400 us. */
+/* What an armed event adds to a switch of its thread, out and in again. The kernel takes the event off and puts it on again,
+ * which takes 1.5 us, and does the same with its timer. If that timer would be the processor's next one, the kernel sets the
+ * hardware anew, which in a virtual machine takes 10 us. At an interval finer than the tick's it is the next one most of the
+ * time. Measured with two threads that play ping-pong through pipes: 1.6 us at an interval of a second, 4.6 at 4 ms, 12.1 at
+ * 400 us. */
 #define SP_SWITCH_NS 1500u
 #define SP_SWITCH_TIMER_ASSUMED_NS 10000u
 static inline uint64_t sp_switch_cost_ns(uint64_t timer_ns, uint64_t interval_ns, uint64_t tick_ns)
@@ -68,9 +69,9 @@ static inline int64_t sp_interval_octaves(uint64_t interval_ns)
 	return octaves + (int64_t)x - 64;
 }
 
-/* What one event's signal costs a program altogether: besides the gap that a spinning loop sees, what the interrupt
- * leaves cold in caches and branch predictors. That is the more the more code runs all over, and the more of it was
- * warm again since the signal before. The fit is to bare events with an empty handler, in pairs, us a signal where
+/* What one event's signal costs a program altogether: the gap that a spinning loop sees, and what the interrupt leaves cold
+ * in caches and branch predictors. The second grows with the amount of code that runs, and with how much of that was warm
+ * again since the signal before. The fit is to bare events with an empty handler, in pairs, us a signal where
  * the gap was 23 (pages of code under 64 samples in brackets):
  * every 250 us gzip (3) 22.5, python3 (19) 29.2, sqlite3 (21) 28.3, clang (56) 50 and 52, cc1 (59) 48 and 51;
  * every 1000 us sqlite3 29 and 36, cc1 61, 71 and 87; every 2000 us cc1 90;
@@ -84,21 +85,21 @@ static inline uint64_t sp_signal_cost_ns(uint64_t gap_ns, uint32_t fresh_pages, 
 	return gap_ns * (1000 + 20 + 85 * octaves / 64 + wide * (64 * 13 + 7 * octaves) / (64 * 20)) / 1000;
 }
 
-/* A tick's interrupt comes anyway: only the signal is ours. A gap with one is 4 to 6 us longer than one without, where an
+/* What a tick's signal costs. Its interrupt comes without us: only the signal is ours. A gap with one is 4 to 6 us longer than one without, where an
  * event's is 23. */
 static inline uint64_t sp_tick_cost_ns(uint64_t gap_ns)
 {
 	return gap_ns / 4;
 }
 
-/* Of an event's timer that finds the thread in the kernel: the interrupt alone. 1.5 million system calls of a thread were
+/* What an event's timer costs that finds its thread in the kernel: the interrupt alone. 1.5 million system calls of a thread were
  * slowed down by 15 us for each, where the gap was 24. */
 static inline uint64_t sp_hit_cost_ns(uint64_t gap_ns)
 {
 	return gap_ns * 5 / 8;
 }
 
-/* Of `signals` signals, `ticks` of them the tick clock's, the others at `interval_ns`. */
+/* What `signals` signals cost, of which `ticks` are the tick clock's and the others an event's at `interval_ns`. */
 static inline uint64_t sp_signals_cost_ns(const struct sp_cpu_totals *cpu, uint64_t signals, uint64_t ticks,
 	uint64_t interval_ns)
 {

@@ -76,7 +76,7 @@ static bool is_small(struct sp_spool_header *h)
 		(int64_t)bytes < SP_SMALL_BYTES;
 }
 
-/* Whether this process's profile is somebody else's business, or nobody's. */
+/* Completes a member's end without a renderer, if it can: its spool is left to the tree, or removed because it is too small. */
 static bool leave_spool(void)
 {
 	const char *due;

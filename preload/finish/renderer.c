@@ -174,7 +174,7 @@ static void build_environment(struct spawn *s)
 	s->envp[n] = NULL;
 }
 
-/* Whether s->name is there to be run, by nobody's doing but this user's or root's; then as s->path. */
+/* Whether s->name can be run, and only this user or root could have put it there. Then s->path is its path without links. */
 static bool is_usable(struct spawn *s)
 {
 	const char *problem;
@@ -294,7 +294,7 @@ static void wait_for_start(struct spawn *s, int pid)
 		sp_sys(SYS_wait4, pid, NULL, __WCLONE, NULL);
 }
 
-/* Leaves no child behind. A renderer that goes on after this is nobody's we know. */
+/* Leaves no child behind. A renderer that goes on after this is no longer our business. */
 static void reap(struct spawn *s, int pid)
 {
 	uint64_t until_ns = sp_clock_read_ns(CLOCK_MONOTONIC) + RELATIVES_MS * 1000000ull;

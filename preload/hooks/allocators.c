@@ -13,26 +13,28 @@
 
 #include "preload/export.h"
 #include "preload/hooks/counted.h"
+#include "preload/hooks/emulate.h"
 #include "preload/real.h"
 
 enum family { JEMALLOC, TCMALLOC, MIMALLOC, FAMILIES };
 
 /* X(family, name, parameters, arguments, bytes, without one behind us) */
 #define ALLOCATIONS(X) \
-	X(JEMALLOC, mallocx, (size_t size, int flags), (size, flags), size, emulate_mallocx(size, flags)) \
+	X(JEMALLOC, mallocx, (size_t size, int flags), (size, flags), size, sp_emulate_mallocx(size, flags)) \
 	X(TCMALLOC, tc_malloc, (size_t size), (size), size, malloc(size)) \
 	X(TCMALLOC, tc_malloc_skip_new_handler, (size_t size), (size), size, malloc(size)) \
-	X(TCMALLOC, tc_calloc, (size_t n, size_t size), (n, size), product(n, size), calloc(n, size)) \
+	X(TCMALLOC, tc_calloc, (size_t n, size_t size), (n, size), sp_emulate_product(n, size), calloc(n, size)) \
 	X(TCMALLOC, tc_memalign, (size_t align, size_t size), (align, size), size, memalign(align, size)) \
 	X(TCMALLOC, tc_valloc, (size_t size), (size), size, valloc(size)) \
 	X(TCMALLOC, tc_pvalloc, (size_t size), (size), size, pvalloc(size)) \
-	X(TCMALLOC, tc_new, (size_t size), (size), size, throwing_new(size)) \
-	X(TCMALLOC, tc_newarray, (size_t size), (size), size, throwing_new(size)) \
+	X(TCMALLOC, tc_new, (size_t size), (size), size, sp_emulate_new(size)) \
+	X(TCMALLOC, tc_newarray, (size_t size), (size), size, sp_emulate_new(size)) \
 	X(TCMALLOC, tc_new_nothrow, (size_t size, const void *tag), (size, tag), size, malloc(size)) \
 	X(TCMALLOC, tc_newarray_nothrow, (size_t size, const void *tag), (size, tag), size, malloc(size)) \
-	X(TCMALLOC, tc_new_aligned, (size_t size, size_t align), (size, align), size, throwing_aligned(size, align)) \
+	X(TCMALLOC, tc_new_aligned, (size_t size, size_t align), (size, align), size, \
+		sp_emulate_new_aligned(size, align)) \
 	X(TCMALLOC, tc_newarray_aligned, (size_t size, size_t align), (size, align), size, \
-		throwing_aligned(size, align)) \
+		sp_emulate_new_aligned(size, align)) \
 	X(TCMALLOC, tc_new_aligned_nothrow, (size_t size, size_t align, const void *tag), (size, align, tag), size, \
 		memalign(align, size)) \
 	X(TCMALLOC, tc_newarray_aligned_nothrow, (size_t size, size_t align, const void *tag), (size, align, tag), \
@@ -41,46 +43,51 @@ enum family { JEMALLOC, TCMALLOC, MIMALLOC, FAMILIES };
 	X(MIMALLOC, mi_malloc_small, (size_t size), (size), size, malloc(size)) \
 	X(MIMALLOC, mi_zalloc, (size_t size), (size), size, calloc(1, size)) \
 	X(MIMALLOC, mi_zalloc_small, (size_t size), (size), size, calloc(1, size)) \
-	X(MIMALLOC, mi_mallocn, (size_t n, size_t size), (n, size), product(n, size), reallocarray(NULL, n, size)) \
-	X(MIMALLOC, mi_calloc, (size_t n, size_t size), (n, size), product(n, size), calloc(n, size)) \
+	X(MIMALLOC, mi_mallocn, (size_t n, size_t size), (n, size), sp_emulate_product(n, size), \
+		reallocarray(NULL, n, size)) \
+	X(MIMALLOC, mi_calloc, (size_t n, size_t size), (n, size), sp_emulate_product(n, size), calloc(n, size)) \
 	X(MIMALLOC, mi_malloc_aligned, (size_t size, size_t align), (size, align), size, memalign(align, size)) \
-	X(MIMALLOC, mi_zalloc_aligned, (size_t size, size_t align), (size, align), size, zeroed(align, 1, size)) \
-	X(MIMALLOC, mi_calloc_aligned, (size_t n, size_t size, size_t align), (n, size, align), product(n, size), \
-		zeroed(align, n, size)) \
+	X(MIMALLOC, mi_zalloc_aligned, (size_t size, size_t align), (size, align), size, \
+		sp_emulate_zeroed(align, 1, size)) \
+	X(MIMALLOC, mi_calloc_aligned, (size_t n, size_t size, size_t align), (n, size, align), \
+		sp_emulate_product(n, size), sp_emulate_zeroed(align, n, size)) \
 	X(MIMALLOC, mi_memalign, (size_t align, size_t size), (align, size), size, memalign(align, size)) \
 	X(MIMALLOC, mi_aligned_alloc, (size_t align, size_t size), (align, size), size, aligned_alloc(align, size)) \
 	X(MIMALLOC, mi_valloc, (size_t size), (size), size, valloc(size)) \
 	X(MIMALLOC, mi_pvalloc, (size_t size), (size), size, pvalloc(size)) \
-	X(MIMALLOC, mi_strdup, (const char *s), (s), strlen(s) + 1, copy_text(s, strlen(s))) \
-	X(MIMALLOC, mi_strndup, (const char *s, size_t n), (s, n), strnlen(s, n) + 1, copy_text(s, strnlen(s, n))) \
-	X(MIMALLOC, mi_new, (size_t size), (size), size, throwing_new(size)) \
-	X(MIMALLOC, mi_new_n, (size_t n, size_t size), (n, size), product(n, size), throwing_new(product(n, size))) \
+	X(MIMALLOC, mi_strdup, (const char *s), (s), strlen(s) + 1, sp_emulate_copy(s, strlen(s))) \
+	X(MIMALLOC, mi_strndup, (const char *s, size_t n), (s, n), strnlen(s, n) + 1, \
+		sp_emulate_copy(s, strnlen(s, n))) \
+	X(MIMALLOC, mi_new, (size_t size), (size), size, sp_emulate_new(size)) \
+	X(MIMALLOC, mi_new_n, (size_t n, size_t size), (n, size), sp_emulate_product(n, size), \
+		sp_emulate_new(sp_emulate_product(n, size))) \
 	X(MIMALLOC, mi_new_nothrow, (size_t size), (size), size, malloc(size)) \
-	X(MIMALLOC, mi_new_aligned, (size_t size, size_t align), (size, align), size, throwing_aligned(size, align)) \
+	X(MIMALLOC, mi_new_aligned, (size_t size, size_t align), (size, align), size, \
+		sp_emulate_new_aligned(size, align)) \
 	X(MIMALLOC, mi_new_aligned_nothrow, (size_t size, size_t align), (size, align), size, memalign(align, size))
 
 /* X(family, name, parameters, arguments, bytes, without one behind us, gives p back even when it fails) */
 #define REALLOCATIONS(X) \
 	X(JEMALLOC, rallocx, (void *p, size_t size, int flags), (p, size, flags), size, \
-		emulate_rallocx(p, size, flags), false) \
+		sp_emulate_rallocx(p, size, flags), false) \
 	X(TCMALLOC, tc_realloc, (void *p, size_t size), (p, size), size, realloc(p, size), false) \
 	X(MIMALLOC, mi_realloc, (void *p, size_t size), (p, size), size, realloc(p, size), false) \
-	X(MIMALLOC, mi_reallocf, (void *p, size_t size), (p, size), size, emulate_reallocf(p, size), true) \
-	X(MIMALLOC, mi_reallocn, (void *p, size_t n, size_t size), (p, n, size), product(n, size), \
+	X(MIMALLOC, mi_reallocf, (void *p, size_t size), (p, size), size, sp_emulate_reallocf(p, size), true) \
+	X(MIMALLOC, mi_reallocn, (void *p, size_t n, size_t size), (p, n, size), sp_emulate_product(n, size), \
 		reallocarray(p, n, size), false) \
-	X(MIMALLOC, mi_reallocarray, (void *p, size_t n, size_t size), (p, n, size), product(n, size), \
+	X(MIMALLOC, mi_reallocarray, (void *p, size_t n, size_t size), (p, n, size), sp_emulate_product(n, size), \
 		reallocarray(p, n, size), false) \
-	X(MIMALLOC, mi_rezalloc, (void *p, size_t size), (p, size), size, emulate_rallocx(p, size, MALLOCX_ZERO), \
-		false) \
-	X(MIMALLOC, mi_recalloc, (void *p, size_t n, size_t size), (p, n, size), product(n, size), \
-		emulate_rallocx(p, product(n, size), MALLOCX_ZERO), false) \
+	X(MIMALLOC, mi_rezalloc, (void *p, size_t size), (p, size), size, \
+		sp_emulate_rallocx(p, size, SP_MALLOCX_ZERO), false) \
+	X(MIMALLOC, mi_recalloc, (void *p, size_t n, size_t size), (p, n, size), sp_emulate_product(n, size), \
+		sp_emulate_rallocx(p, sp_emulate_product(n, size), SP_MALLOCX_ZERO), false) \
 	X(MIMALLOC, mi_realloc_aligned, (void *p, size_t size, size_t align), (p, size, align), size, \
-		emulate_rallocx(p, size, flags_of(align)), false) \
+		sp_emulate_rallocx(p, size, sp_emulate_flags_of(align)), false) \
 	X(MIMALLOC, mi_rezalloc_aligned, (void *p, size_t size, size_t align), (p, size, align), size, \
-		emulate_rallocx(p, size, flags_of(align) | MALLOCX_ZERO), false) \
-	X(MIMALLOC, mi_new_realloc, (void *p, size_t size), (p, size), size, throwing_realloc(p, size), false) \
-	X(MIMALLOC, mi_new_reallocn, (void *p, size_t n, size_t size), (p, n, size), product(n, size), \
-		throwing_realloc(p, product(n, size)), false) \
+		sp_emulate_rallocx(p, size, sp_emulate_flags_of(align) | SP_MALLOCX_ZERO), false) \
+	X(MIMALLOC, mi_new_realloc, (void *p, size_t size), (p, size), size, sp_emulate_realloc(p, size), false) \
+	X(MIMALLOC, mi_new_reallocn, (void *p, size_t n, size_t size), (p, n, size), sp_emulate_product(n, size), \
+		sp_emulate_realloc(p, sp_emulate_product(n, size)), false) \
 	X(MIMALLOC, mi_expand, (void *p, size_t size), (p, size), size, p &&size <= malloc_usable_size(p) ? p : NULL, \
 		false)
 
@@ -227,97 +234,6 @@ void sp_allocators_find_all(void)
 	for (enum family family = 0; family < FAMILIES; family++)
 		if (is_global(family) && !tables[0].known[family])
 			fill(&tables[0], family, NULL);
-}
-
-/* --- with nothing behind us */
-
-#define MALLOCX_ZERO 0x40 /* jemalloc.h; the low six bits are the alignment's logarithm */
-
-void *sp_call_new(size_t size) __asm__("_Znwm");
-void *sp_call_new_aligned(size_t size, size_t align) __asm__("_ZnwmSt11align_val_t");
-
-static size_t product(size_t n, size_t size)
-{
-	return __builtin_mul_overflow(n, size, &size) ? SIZE_MAX : size;
-}
-
-static int flags_of(size_t align)
-{
-	return align ? __builtin_ctzl(align) : 0;
-}
-
-static void *throwing_new(size_t size)
-{
-	return sp_call_new(size);
-}
-
-static void *throwing_aligned(size_t size, size_t align)
-{
-	return sp_call_new_aligned(size, align);
-}
-
-static void *throwing_realloc(void *p, size_t size)
-{
-	p = realloc(p, size);
-	if (!p && size)
-		p = throwing_new(SIZE_MAX); /* which throws */
-	return p;
-}
-
-static char *copy_text(const char *s, size_t length)
-{
-	char *copy = malloc(length + 1);
-
-	if (copy) {
-		memcpy(copy, s, length);
-		copy[length] = 0;
-	}
-	return copy;
-}
-
-static void *zeroed(size_t align, size_t n, size_t size)
-{
-	size_t bytes = product(n, size);
-	void *p = memalign(align, bytes);
-
-	return p ? memset(p, 0, bytes) : NULL;
-}
-
-static void *emulate_mallocx(size_t size, int flags)
-{
-	size_t align = (size_t)1 << (flags & 63);
-
-	if (align > _Alignof(max_align_t))
-		return flags & MALLOCX_ZERO ? zeroed(align, 1, size) : memalign(align, size);
-	return flags & MALLOCX_ZERO ? calloc(1, size) : malloc(size);
-}
-
-static void *emulate_rallocx(void *p, size_t size, int flags)
-{
-	size_t align = (size_t)1 << (flags & 63), old = malloc_usable_size(p);
-	void *q;
-
-	if (align > _Alignof(max_align_t)) {
-		q = memalign(align, size);
-		if (q && p)
-			memcpy(q, p, old < size ? old : size);
-		if (q)
-			free(p);
-	} else {
-		q = realloc(p, size);
-	}
-	if (q && flags & MALLOCX_ZERO && size > old)
-		memset((char *)q + old, 0, size - old);
-	return q;
-}
-
-static void *emulate_reallocf(void *p, size_t size)
-{
-	void *q = realloc(p, size);
-
-	if (!q && size)
-		free(p);
-	return q;
 }
 
 /* --- the functions */

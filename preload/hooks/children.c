@@ -1,4 +1,4 @@
-/* The ways to have a child that no fork handler tells of. */
+/* The ways to have a child of which no fork handler is told. */
 #include "preload/hooks/children.h"
 
 #include <spawn.h>

@@ -1,4 +1,4 @@
-/* A program that locks its memory does not mean our tables, of which most may never be used. */
+/* A program that locks all its memory does not mean ours to be locked: most of our tables may never be used. */
 #include <errno.h>
 #include <sys/mman.h>
 

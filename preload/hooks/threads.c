@@ -17,6 +17,7 @@
 #include "sampler/heap/heap.h"
 #include "sampler/sys.h"
 #include "sampler/threads/registry.h"
+#include "sampler/threads/self.h"
 #include "sampler/threads/thread.h"
 #include "sampler/upkeep/discovery.h"
 #include "sampler/upkeep/totals.h"
@@ -111,7 +112,7 @@ static struct sp_thread *prepare_thread(const pthread_attr_t *attr, void *start,
 }
 
 /* A wrapper of pthread_create that stands behind ours works in the new thread before it comes to us: the thread may
- * have been taken in already, by its first malloc or a search. Its block stays, and learns what was prepared. */
+ * have a block already, from its first malloc or from discovery. It keeps that one, which learns what was prepared. */
 static struct sp_thread *join(struct sp_thread *known, struct sp_thread *prepared)
 {
 	if (!known->start) {
@@ -129,7 +130,7 @@ static struct sp_thread *join(struct sp_thread *known, struct sp_thread *prepare
 /* In the new thread, before anything of the application's, unless a wrapper was first. */
 static void begin_thread(struct sp_thread *t, void *return_address)
 {
-	struct sp_thread *known = sp_tls.thread ? sp_tls.thread : sp_discovery_own();
+	struct sp_thread *known = sp_tls.thread ? sp_tls.thread : sp_self_own();
 	struct sp_usage usage;
 
 	if (known)
@@ -191,7 +192,7 @@ static int thrd_main(void *arg)
 void sp_threads_adopt(void)
 {
 	int tid = (int)sp_sys(SYS_gettid);
-	struct sp_thread *t = sp_discovery_own(), *other;
+	struct sp_thread *t = sp_self_own(), *other;
 	struct sp_usage usage;
 
 	if (!t) {

@@ -25,8 +25,8 @@
 #include "sampler/heap/filter.h"
 #include "sampler/heap/live.h"
 #include "sampler/sys.h"
+#include "sampler/threads/self.h"
 #include "sampler/threads/usage.h"
-#include "sampler/upkeep/discovery.h"
 #include "sampler/walk/unwind.h"
 
 #define COMMAND_BYTES 32768u /* as much of the arguments as the profile shows */
@@ -335,7 +335,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	sp_fork_register();
 	sp_exit_init();
 	sp_signals_init();
-	sp_discovery_init();
+	sp_self_init();
 	sp_store(&sp_agent.state, SP_AGENT_DORMANT);
 	if (resumes && sp_tree_resume())
 		sp_signals_watch_fatal();

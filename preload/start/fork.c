@@ -16,6 +16,7 @@
 #include "sampler/heap/pre_activation.h"
 #include "sampler/spool/write.h"
 #include "sampler/sys.h"
+#include "sampler/threads/self.h"
 #include "sampler/threads/thread.h"
 #include "sampler/upkeep/discovery.h"
 #include "sampler/upkeep/timeline.h"
@@ -43,6 +44,7 @@ static void forget_parent(struct sp_thread *mine)
 	sp_live_forked();
 	sp_pre_activation_forked();
 	sp_timeline_forked();
+	sp_self_forked();
 	sp_discovery_forked();
 	sp_tree_forked();
 	sp_finish_forked();

@@ -37,9 +37,9 @@ uint64_t sp_calibrate_gap_ns(uint64_t *gaps, uint32_t n) SP_HIDDEN;
  * Any context. */
 void sp_calibrate_code(uint64_t address) SP_HIDDEN;
 
-/* Reads what was measured less than a day before `now_ns` (CLOCK_REALTIME), or nonsense: false.
- * Writing fills in magic and check and replaces the file at once or not at all; returns 0 or a
- * negative errno. Any context. */
+/* Reads what was measured less than a day before `now_ns` (CLOCK_REALTIME); false when there is no such file, or it does not
+ * make sense. Writing fills in magic and check, and replaces the file at once or not at all; it returns 0 or a negative
+ * errno. Any context. */
 bool sp_cost_read(const char *path, uint64_t now_ns, struct sp_cost_file *f) SP_HIDDEN;
 int sp_cost_write(const char *path, struct sp_cost_file *f) SP_HIDDEN;
 

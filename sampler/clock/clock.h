@@ -26,9 +26,9 @@ struct sp_clock {
 	/* Brings an armed one to another interval. The calling thread's. */
 	int (*set_interval)(struct sp_thread *t, uint64_t interval_ns);
 };
-extern const struct sp_clock sp_clock_event SP_HIDDEN;   /* clock_event.c */
-extern const struct sp_clock sp_clock_timer SP_HIDDEN;   /* clock_timer.c */
-extern const struct sp_clock sp_clock_process SP_HIDDEN; /* clock_process.c */
+extern const struct sp_clock sp_clock_event SP_HIDDEN;   /* event.c */
+extern const struct sp_clock sp_clock_timer SP_HIDDEN;   /* timer.c */
+extern const struct sp_clock sp_clock_process SP_HIDDEN; /* process.c */
 
 enum sp_signal_kind {
 	SP_SIGNAL_FOREIGN,
@@ -40,12 +40,12 @@ enum sp_signal_kind {
 };
 
 /* Arms a thread's clocks as the header's clock says: the best there are for it; counts what could not
- * be armed. The calling thread, or one that was found. Any context. */
+ * be armed. `t` is the calling thread's, or that of a discovered one. Any context. */
 void sp_clock_arm(struct sp_thread *t) SP_HIDDEN;
 
-/* Whether the calling thread `t` is to have an event at once. Once it has had one the kernel makes each of its switches
- * dearer, by 0.2 us, for as long as it lives: so one that has shown nothing yet, or
- * blocks the signal, waits for its first tick. */
+/* Whether the calling thread `t` is to have an event at once. Once a thread has had one, the kernel takes 0.2 us longer for
+ * each of its switches as long as it lives. So a thread that has shown nothing yet, or blocks the signal, waits for its first
+ * tick. */
 bool sp_clock_wants_event(const struct sp_thread *t) SP_HIDDEN;
 
 /* Stops a thread's clocks. A signal already under way may still arrive. */
@@ -77,22 +77,22 @@ void sp_clock_follow(struct sp_thread *t) SP_HIDDEN;
  * negative errno (-EAGAIN: RLIMIT_SIGPENDING). */
 int sp_clock_arm_start(uint64_t cpu_ns) SP_HIDDEN;
 
-/* The dormant agent's timer has gone off in a thread where nothing can be done, or may go off in one
- * that blocks its signal: the main thread's CPU time alone counts from now on. */
+/* The dormant agent's timer has gone off in a thread where the agent cannot be activated, or may go off in one that blocks its
+ * signal: from now on it counts the main thread's CPU time alone. */
 void sp_clock_start_later(void) SP_HIDDEN;
 
-/* Stops the timer of the process, whoever relies on it: sampling is over. */
+/* Stops the timer of the process, even if threads rely on it: sampling is over. */
 void sp_clock_stop_process(void) SP_HIDDEN;
 
-/* Puts the sentinel off: 100 ms of the process's CPU time from now (sp_now_ns) on its signal goes to the
- * thread that runs. Any context. */
+/* Puts the sentinel off: it is a timer whose signal goes to the running thread when no known thread has ticked for 100 ms of
+ * the process's CPU time. `now` is sp_now_ns(). Any context. */
 void sp_clock_sentinel(uint64_t now) SP_HIDDEN;
 
 /* Holds the timer of the process while the calling thread has all signals blocked, or lets it go on. */
 void sp_clock_hold_process(bool hold) SP_HIDDEN;
 
-/* There may be threads that run with the signal blocked from now on: no timer of the process any more, as
- * sentinel or for those who rely on it. Any context. */
+/* From now on threads may run with the signal blocked: gives up the timer of the process for good, both as the sentinel and for
+ * the threads that rely on it. Any context. */
 void sp_clock_give_up_process(void) SP_HIDDEN;
 
 /* In a forked child: timers are its parent's. */
@@ -117,7 +117,7 @@ static inline bool sp_clock_is_callers(const struct sp_thread *t)
 }
 
 /* Creates a CPU timer, unarmed, whose signal carries `cookie`: `tid` gets it, or with 0 the process.
- * For the clock_*.c. */
+ * For the three clocks. */
 int sp_clock_create_timer(int32_t clock, int tid, void *cookie, int *timer) SP_HIDDEN;
 int sp_clock_set_timer(int timer, uint64_t first_ns, uint64_t interval_ns) SP_HIDDEN;
 

@@ -1,4 +1,4 @@
-/* Keeps the cost of sampling inside the budget, and the samples under the cap.
+/* Steers the cost of sampling towards the budget, and keeps the samples under the cap.
  *
  * The budget is a share of the CPU time the process would use without sampling. What sampling
  * costs is known as it goes: every clock signal costs what spool.h makes of the measured gap (sp_signals_cost_ns) and

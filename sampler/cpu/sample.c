@@ -11,6 +11,7 @@
 #include "sampler/spool/stacks.h"
 #include "sampler/sys.h"
 #include "sampler/threads/registry.h"
+#include "sampler/threads/self.h"
 #include "sampler/threads/thread.h"
 #include "sampler/upkeep/discovery.h"
 #include "sampler/upkeep/totals.h"
@@ -204,7 +205,7 @@ static void handle(struct sample *s, uint64_t began)
 	sp_add(&sp_agent.spool->cpu.signals, 1);
 	if (tick)
 		sp_add(&sp_agent.spool->cpu.ticks, 1);
-	if (!t->armed || !(t->owned ? sp_enter() != NULL : sp_discovery_enter(t)))
+	if (!t->armed || !(t->owned ? sp_enter() != NULL : sp_self_enter(t)))
 		return;
 	if (!t->foreign)
 		saved_errno = errno;
@@ -217,7 +218,7 @@ static void handle(struct sample *s, uint64_t began)
 	if (t->owned)
 		sp_leave(t);
 	else
-		sp_discovery_leave(t);
+		sp_self_leave(t);
 }
 
 /* A timer finer than the tick overruns at every one. */
@@ -239,7 +240,7 @@ bool sp_sample_signal(const siginfo_t *info, void *context)
 	int saved_errno;
 
 	if (active && (info->si_code == SI_TIMER || info->si_code == POLL_IN))
-		s.t = sp_discovery_self();
+		s.t = sp_self_find();
 	s.kind = sp_clock_recognize(s.t, info);
 	if (sp_unlikely(s.t && sp_load(&s.t->calibrating))) {
 		sp_calibrate_signal(s.t, s.kind == SP_SIGNAL_EVENT, s.kind != SP_SIGNAL_FOREIGN, info, context);
@@ -252,7 +253,7 @@ bool sp_sample_signal(const siginfo_t *info, void *context)
 	}
 	if (s.kind == SP_SIGNAL_LATE)
 		return true;
-	if (s.kind == SP_SIGNAL_START && !sp_discovery_may_activate()) {
+	if (s.kind == SP_SIGNAL_START && !sp_self_may_activate()) {
 		sp_clock_start_later();
 	} else if (s.kind == SP_SIGNAL_START) {
 		saved_errno = errno;

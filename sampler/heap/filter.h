@@ -33,7 +33,7 @@ static inline bool sp_filter_surely_not(const void *p)
 	return sp_likely(!f->bytes[sp_filter_place(f, p)]);
 }
 
-/* The fine table's word on a pointer that the one in force lets through. There must be one. Any context. */
+/* Whether the fine table has p, which the table in force has. There must be a fine table. Any context. */
 bool sp_filter_fine_has(const void *p) SP_HIDDEN;
 
 /* The real free() is known: only the arena's pointers need the slow path from now on. */
@@ -53,7 +53,7 @@ void sp_filter_remove_pre_activation(const void *p) SP_HIDDEN;
 /* Makes every free() of the agent's own memory take the slow path: see sp_arena_owns. */
 void sp_filter_mark_arena(const void *p) SP_HIDDEN;
 
-/* Puts the table in force that fits so many samples in so many bytes: both are kept up to date. */
+/* Puts the table in force that fits so many samples in so many bytes. Both tables are always up to date. */
 void sp_filter_choose(uint64_t inuse_bytes, uint64_t samples) SP_HIDDEN;
 
 /* Nothing is alive any more, not even the arena's: in a forked child. */

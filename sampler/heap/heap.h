@@ -46,7 +46,7 @@ static inline void sp_heap_uncount(size_t size)
 	sp_tls.heap.allocs--;
 }
 
-/* Counts a free of p; false where sp_heap_is_relocated() is. */
+/* Counts a free of p. False, and nothing is counted, as long as sp_heap_is_relocated() is false. */
 static inline bool sp_heap_count_free(const void *p)
 {
 	__asm__ goto("movq sp_tls@gottpoff(%%rip), %%rax\n\t"

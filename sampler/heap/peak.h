@@ -15,11 +15,11 @@
 
 #define SP_PEAK_WINDOW 512
 
-/* After a sampled allocation has been added to the totals: true when it made a new peak. Inside the guard, the thread's
+/* A sampled allocation has been added to the totals: returns true when it made a new peak. Inside the guard, the thread's
  * counters flushed. */
 bool sp_peak_allocated(void) SP_HIDDEN;
 
-/* After one that lived since `born` (sp_peak_clock then) has been taken off. */
+/* A sampled allocation has been taken off the totals, which lived since `born` (sp_peak_clock then). */
 void sp_peak_freed(double born, bool exact) SP_HIDDEN;
 
 /* Bytes allocated so far, each in units of the interval then in force. */

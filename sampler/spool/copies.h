@@ -6,9 +6,9 @@
 
 #include "sampler/agent.h"
 
-/* After a sample, the `sample`th (1 the first) of the spool's stack `stack`, whose walk of the interrupted `context` broke
- * off: leaves a copy of registers and stack in the spool, if this is one of those that are copied. Any context; must run
- * on the thread's private stack. */
+/* The walk of the interrupted `context` broke off. The sample was the `sample`th (the first is 1) of the spool's stack
+ * `stack`. Leaves a copy of registers and stack in the spool, if this sample is one of those that are copied. Any context; must
+ * run on the thread's private stack. */
 void sp_copies_take(struct sp_thread *t, const ucontext_t *context, uint32_t stack, uint32_t sample) SP_HIDDEN;
 
 #endif

@@ -12,8 +12,8 @@
  * into the spool's module table. Any context. */
 uint32_t sp_modules_note(struct sp_thread *t, const uint64_t *frames, uint32_t n) SP_HIDDEN;
 
-/* The same of an address that may be nobody's, such as a stale word of a stack: the object it points into may be unloaded
- * meanwhile. One without a build-id at the usual place is not entered. */
+/* The same for an address that may point nowhere, such as a stale word of a stack: the object it points into may be unloaded
+ * meanwhile. An object without a build-id at the usual place is not entered. */
 uint32_t sp_modules_note_unsure(struct sp_thread *t, uint64_t address) SP_HIDDEN;
 
 /* True when each of the addresses still belongs to the object it belonged to at `epoch`. */

@@ -8,8 +8,8 @@
 #define MAX_PROBES 64u
 
 /* The bucket section holds a table of n buckets from bucket n on for every power of two: the one that has twice as many
- * as there are stacks is in use. So a program with few stacks touches few pages, each of which takes 4 us. Those entered
- * when a smaller table was in use are found there, and entered once more. */
+ * as there are stacks is in use. So a program with few stacks touches few pages, each of which takes 4 us. A stack that
+ * was entered when a smaller table was in use is found in that one, and then entered into the one in use, too. */
 #define BUCKETS_MIN 1024u
 
 static uint32_t buckets_in_use(void)

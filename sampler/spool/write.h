@@ -37,14 +37,14 @@ uint32_t sp_spool_generation(void) SP_HIDDEN;
 /* Counts memory that the agent takes outside of the spool, and raises the limit by `more`. Any context. */
 void sp_spool_take(uint64_t bytes, uint64_t more) SP_HIDDEN;
 
-/* The process is about to lock its memory: takes away the room that sections may never need. Normal context. */
+/* The process is about to lock its memory: cuts away the room of sections that may never be used. Normal context. */
 void sp_spool_cut(struct sp_spool_header *spool) SP_HIDDEN;
 
-/* It has locked it: ours may be paged out as ever. */
+/* The process has locked its memory: unlocks the spool again, which may be paged out. */
 void sp_spool_unlock(struct sp_spool_header *spool) SP_HIDDEN;
 
-/* Nothing is written to the spool any more: gives back the memory that it does not need to be read. Returns the bytes
- * that it takes from then on. Any context. */
+/* Nothing is written to the spool any more: gives back the memory that a reader does not need. Returns the bytes that the
+ * spool takes from then on. Any context. */
 uint64_t sp_spool_trim(struct sp_spool_header *spool) SP_HIDDEN;
 
 /* The writer's lock (SP_LOCK_WRITER) of a file: it belongs to the open file, which a mapping keeps, so it goes with the

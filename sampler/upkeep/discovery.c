@@ -8,6 +8,7 @@
 #include "sampler/clock/clock.h"
 #include "sampler/sys.h"
 #include "sampler/threads/registry.h"
+#include "sampler/threads/self.h"
 #include "sampler/threads/task_file.h"
 #include "sampler/threads/thread.h"
 
@@ -24,7 +25,6 @@
 static struct {
 	uint32_t busy;       /* sp_try_lock of what follows */
 	uint32_t scan;       /* number of the search */
-	uint32_t count;      /* atomic: threads found and not owned by themselves */
 	uint64_t live_ns;    /* CPU time of all threads seen in this search */
 	int64_t lost_ns;     /* after the last search: see lost_ns() */
 	int32_t settled;     /* threads too many after the last search */
@@ -33,93 +33,7 @@ static struct {
 	uint64_t due_ns;     /* the next search, whatever changes */
 	uint64_t not_before_ns;
 	uint64_t period_ns;
-	/* From the kernel's robust list head of a thread of the C library to its thread pointer, and
-	 * to its sp_tls. */
-	intptr_t to_pointer, to_tls;
 } discovery = {.period_ns = FIRST_PERIOD_NS};
-
-#define ARCH_GET_FS 0x1003
-
-/* The thread's list of robust mutexes as the C library has registered it; 0 none. tid 0: the caller. */
-static uintptr_t robust_head(int tid)
-{
-	uintptr_t head = 0;
-	size_t length;
-
-	return sp_sys(SYS_get_robust_list, tid, &head, &length) == 0 ? head : 0;
-}
-
-void sp_discovery_init(void)
-{
-	uintptr_t pointer = 0, head = robust_head(0);
-
-	if (!head || sp_sys(SYS_arch_prctl, ARCH_GET_FS, &pointer) != 0)
-		return;
-	discovery.to_pointer = (intptr_t)(pointer - head);
-	discovery.to_tls = (intptr_t)((uintptr_t)&sp_tls - head);
-}
-
-/* Whether the calling thread has thread-local storage of its own, as the C library makes it. */
-static bool has_storage(void)
-{
-	uintptr_t pointer = 0, head = robust_head(0);
-
-	return head && discovery.to_pointer && sp_sys(SYS_arch_prctl, ARCH_GET_FS, &pointer) == 0 &&
-		head + (uintptr_t)discovery.to_pointer == pointer;
-}
-
-bool sp_discovery_may_activate(void)
-{
-	return (int)sp_sys(SYS_gettid) == sp_agent.pid || (!sp_is_single_threaded() && has_storage());
-}
-
-struct sp_thread *sp_discovery_self(void)
-{
-	if (sp_likely(!sp_load(&discovery.count)))
-		return sp_tls.thread;
-	return sp_registry_find((int)sp_sys(SYS_gettid), NULL);
-}
-
-struct sp_thread *sp_discovery_own(void)
-{
-	int tid = (int)sp_sys(SYS_gettid);
-	struct sp_thread *t = sp_load(&discovery.count) ? sp_registry_find(tid, NULL) : NULL;
-	struct sp_task task;
-
-	if (!t || !t->discovered || t->owned || t->foreign)
-		return NULL;
-	if (!sp_task_read(tid, &task) || task.start_ticks != t->start_ticks)
-		return NULL; /* of another thread that had this id */
-	sp_thread_own(t);
-	sp_add(&discovery.count, -1u);
-	return t;
-}
-
-bool sp_discovery_enter(struct sp_thread *t)
-{
-	if (!t->met)
-		t->foreign = !has_storage();
-	t->met = true;
-	if (t->foreign ? t->inside : sp_tls.guard || sp_tls.dead) {
-		sp_drop(SP_DROP_REENTRY);
-		return false;
-	}
-	if (t->foreign) {
-		t->inside = true;
-		return true;
-	}
-	t->tls = &sp_tls;
-	sp_tls.guard = 1;
-	return true;
-}
-
-void sp_discovery_leave(struct sp_thread *t)
-{
-	if (t->foreign)
-		t->inside = false;
-	else
-		sp_leave(t);
-}
 
 /* Since the process's start, from clock ticks since the machine's. */
 static uint64_t started_ns(uint64_t start_ticks)
@@ -127,16 +41,6 @@ static uint64_t started_ns(uint64_t start_ticks)
 	uint64_t age_ns = sp_clock_read_ns(CLOCK_BOOTTIME) - start_ticks * SP_TASK_TICK_NS, now = sp_now_ns();
 
 	return age_ns < now ? now - age_ns : 0;
-}
-
-/* Whether thread `tid` has left the agent already and is on its way out. */
-static bool is_leaving(int tid)
-{
-	uintptr_t head = robust_head(tid);
-	struct sp_tls tls;
-
-	return head && discovery.to_tls &&
-		sp_read_memory(&tls, (const void *)(head + (uintptr_t)discovery.to_tls), sizeof tls) && tls.dead;
 }
 
 /* Arms the clocks of a found thread, unless it blocks their signal: then it waits for a thread that
@@ -158,8 +62,8 @@ static bool has_come_or_gone(const struct sp_thread *t, uint64_t start_ticks)
 {
 	struct sp_task task;
 
-	return sp_registry_find(t->tid, t) || is_leaving(t->tid) || !sp_task_read(t->tid, &task) || task.exiting ||
-		task.start_ticks != start_ticks;
+	return sp_registry_find(t->tid, t) || sp_self_is_leaving(t->tid) || !sp_task_read(t->tid, &task) ||
+		task.exiting || task.start_ticks != start_ticks;
 }
 
 static void add_thread(int tid, const struct sp_task *task)
@@ -180,7 +84,7 @@ static void add_thread(int tid, const struct sp_task *task)
 		sp_thread_discard(t);
 		return;
 	}
-	sp_add(&discovery.count, 1);
+	sp_self_count_discovered(1);
 	if (sp_load(&sp_agent.state) == SP_AGENT_ACTIVE)
 		arm(t);
 }
@@ -235,7 +139,7 @@ static void remove_thread(struct sp_thread *t)
 {
 	sp_clock_disarm(t);
 	sp_thread_end_unseen(t);
-	sp_add(&discovery.count, -1u);
+	sp_self_count_discovered(-1u);
 }
 
 static bool is_ours(const struct sp_thread *t)
@@ -253,7 +157,7 @@ static struct sp_thread *only_block(int tid)
 	twin = is_ours(t) ? t : other;
 	sp_clock_disarm(twin);
 	sp_thread_discard(twin);
-	sp_add(&discovery.count, -1u);
+	sp_self_count_discovered(-1u);
 	return twin == t ? other : t;
 }
 
@@ -267,7 +171,7 @@ static void look_at(int tid)
 	discovery.live_ns += used;
 	if (t && !is_ours(t))
 		return;
-	if ((!t && (used < WORTH_NS || is_leaving(tid))) || !sp_task_read(tid, &task))
+	if ((!t && (used < WORTH_NS || sp_self_is_leaving(tid))) || !sp_task_read(tid, &task))
 		return;
 	if (t && t->start_ticks == task.start_ticks) {
 		t->seen = discovery.scan;
@@ -325,7 +229,6 @@ static int32_t too_many(void)
 
 void sp_discovery_forked(void)
 {
-	discovery.count = 0;
 	discovery.settled = 0;
 	discovery.lost_ns = 0;
 	discovery.due_ns = discovery.not_before_ns = 0;
@@ -340,7 +243,7 @@ static void scan(void)
 	discovery.live_ns = 0;
 	if (!sp_task_each(look_at))
 		return;
-	if (discovery.count)
+	if (sp_self_discovered())
 		remove_all_ended();
 	discovery.lost_ns = lost_ns();
 	ended = sp_now_ns();
@@ -375,7 +278,7 @@ void sp_discovery_check(uint64_t now)
 	else if (discovery.check_ns < CHECK_MAX_NS)
 		sp_store(&discovery.check_ns, discovery.check_ns * 2);
 	if (now >= discovery.not_before_ns &&
-		(more != discovery.settled || ((more > 0 || discovery.count) && now >= discovery.due_ns)))
+		(more != discovery.settled || ((more > 0 || sp_self_discovered()) && now >= discovery.due_ns)))
 		scan();
 	sp_unlock(&discovery.busy);
 }

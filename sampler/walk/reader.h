@@ -7,7 +7,7 @@
 
 #include "sampler/agent.h"
 
-/* A part of a table: `bad` once more was asked for than is in it. */
+/* A part of a table that is read from its start. `bad` is set once more was asked for than it holds. */
 struct sp_reader {
 	const uint8_t *at, *end;
 	bool bad;

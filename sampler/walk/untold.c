@@ -2,8 +2,8 @@
 #include <dlfcn.h>
 #include <sys/uio.h>
 
-#include "sampler/walk/generated.h"
 #include "sampler/sys.h"
+#include "sampler/walk/generated.h"
 #include "sampler/walk/walker.h"
 
 #define DEAD_BYTES (1u << 20) /* so far below the stack pointer there may be frames that are no more */
