@@ -85,15 +85,15 @@ static inline uint64_t sp_signal_cost_ns(uint64_t gap_ns, uint32_t fresh_pages, 
 	return gap_ns * (1000 + 20 + 85 * octaves / 64 + wide * (64 * 13 + 7 * octaves) / (64 * 20)) / 1000;
 }
 
-/* What a tick's signal costs. Its interrupt comes without us: only the signal is ours. A gap with one is 4 to 6 us longer than one without, where an
- * event's is 23. */
+/* What a tick's signal costs. Its interrupt comes without us: only the signal is ours. A gap with one is 4 to 6 us
+ * longer than one without, where an event's is 23. */
 static inline uint64_t sp_tick_cost_ns(uint64_t gap_ns)
 {
 	return gap_ns / 4;
 }
 
-/* What an event's timer costs that finds its thread in the kernel: the interrupt alone. 1.5 million system calls of a thread were
- * slowed down by 15 us for each, where the gap was 24. */
+/* What an event's timer costs that finds its thread in the kernel: the interrupt alone. 1.5 million system calls of a
+ * thread were slowed down by 15 us for each, where the gap was 24. */
 static inline uint64_t sp_hit_cost_ns(uint64_t gap_ns)
 {
 	return gap_ns * 5 / 8;

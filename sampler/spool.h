@@ -395,8 +395,8 @@ struct sp_thread_record {
 
 enum sp_stack_flags {
 	SP_STACK_TRUNCATED = 1, /* deeper than SP_MAX_FRAMES: leaf end kept */
-	SP_STACK_BROKEN = 2,    /* the unwinder stopped before the thread's start */
-	SP_STACK_LATE = 4,      /* the unwinder's time was up: leaf end kept */
+	SP_STACK_BROKEN = 2,    /* the walk broke off before the thread's start */
+	SP_STACK_LATE = 4,      /* the walk took too long and was given up: leaf end kept */
 	SP_STACK_ENTRY = 8,     /* the last frame is the entry function of the thread (an address in it, not a
 	                         * return address), put there because the stack does not reach it */
 };

@@ -9,8 +9,8 @@
 
 #include "sampler/agent.h"
 
-/* The process may be about to have a child: if it is the first of its tree, or that is gone, it becomes the holder. Returns whether it
- * has just become that: then the signals that would kill it are to be watched. Any context. */
+/* The process may be about to have a child: if it is the first of its tree, or that is gone, it becomes the holder.
+ * Returns whether it has just become that: then the signals that would kill it are to be watched. Any context. */
 bool sp_tree_expect(void) SP_HIDDEN;
 
 /* The tree's first process has replaced itself by this program, and may have had children before. Returns as
@@ -39,8 +39,9 @@ void sp_tree_give_up(void) SP_HIDDEN;
 /* Whether somebody else holds it, and so a spool can be left. */
 bool sp_tree_is_theirs(void) SP_HIDDEN;
 
-/* The end of a member that can: returns whether its spool, which is complete and takes so many bytes, is left to the holder. It may be
- * this member's turn to have all that is there rendered: then *due is the path of the tree's file, else NULL. */
+/* The end of a member that can: returns whether its spool, which is complete and takes so many bytes, is left to the
+ * holder. It may be this member's turn to have all that is there rendered: then *due is the path of the tree's file,
+ * else NULL. */
 bool sp_tree_leave(uint64_t bytes, const char **due) SP_HIDDEN;
 
 #endif

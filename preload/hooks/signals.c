@@ -1,4 +1,4 @@
-/* Signals: the profiling signal (SIGPROF, unless set) shared with the application, and endings by signal. */
+/* Signals: the profiling signal (SIGPROF, unless set) shared with the application, and signals that end the process. */
 #include "preload/hooks/signals.h"
 
 #include <errno.h>

@@ -1,10 +1,11 @@
 /* What a sample stands for.
  *
  * An event sample stands for one period of user time, corrected a little so that their sum follows the thread's user
- * time as getrusage has it; a tick that found the thread in the kernel gives what its system time has grown to the
- * interrupted stack, which after a system call is its caller's, after an exception that of the instruction. What interrupts took, our own clock's among them, goes
- * to the next event samples a little each: it belongs to nobody's code. With the timer alone a tick carries the growth
- * of both. These are functions of the thread's figures and their arguments alone. */
+ * time as getrusage has it. A tick that found the thread in the kernel gives what its system time has grown to the
+ * interrupted stack: after a system call that is its caller's, after an exception that of the instruction. What
+ * interrupts took, our own clock's among them, goes to the next event samples a little each, since it belongs to none of
+ * the program's code. With the timer alone a tick carries the growth of both. These are functions of the thread's figures
+ * and their arguments alone. */
 #ifndef SP_SAMPLER_CPU_WEIGHTS_H
 #define SP_SAMPLER_CPU_WEIGHTS_H
 

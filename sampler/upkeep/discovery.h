@@ -1,6 +1,7 @@
-/* Thread discovery: finds threads that did not come by pthread_create's hook. They were there before the agent was active, or
- * were made by raw clone, or by the C library for itself (asynchronous I/O, SIGEV_THREAD). When the process has more threads than
- * the registry knows, they are looked for in /proc/self/task, and their clocks are armed from outside. */
+/* Thread discovery: finds threads that did not come by pthread_create's hook. They were there before the agent was
+ * active, or were made by raw clone, or by the C library for itself (asynchronous I/O, SIGEV_THREAD). When the
+ * process has more threads than the registry knows, they are looked for in /proc/self/task, and their clocks are
+ * armed from outside. */
 #ifndef SP_SAMPLER_UPKEEP_DISCOVERY_H
 #define SP_SAMPLER_UPKEEP_DISCOVERY_H
 

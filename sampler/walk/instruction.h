@@ -23,7 +23,8 @@ struct sp_instruction {
 	int64_t immediate;
 };
 
-/* Decodes the instruction that `code` begins with. False when that is no instruction, or not all of it is there. Any context. */
+/* Decodes the instruction that `code` begins with. False when that is no instruction, or not all of it is there. Any
+ * context. */
 bool sp_instruction_decode(const uint8_t *code, uint32_t bytes, struct sp_instruction *instruction) SP_HIDDEN;
 
 #endif

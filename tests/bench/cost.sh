@@ -21,7 +21,7 @@ sql="create table t(a,b); with recursive c(x) as (select 1 union all select x+1 
 	select count(*), sum(a) from t where b like '3%'; select b from t order by b desc limit 3;"
 script='d = {}
 for i in range(6000000): d[i % 5000] = str(i)'
-cat sampler/*.c profiles/*.c 2>/dev/null | grep '^#include <' | sort -u >"$work/big.c"
+cat sampler/*.c sampler/*/*.c profiles/*/*.c | grep '^#include <' | sort -u >"$work/big.c"
 for i in $(seq 450); do
 	echo "static int f$i(int n, const char *s) { int k = n; for (int j = 0; j < n; j++) k += s[j] * $i + (k >> 3);
 		switch (k % 7) { case 1: return k * $i; case 2: return k / ($i + 1); case 5: return f$i(n - 1, s + 1); } return k; }
