@@ -10,6 +10,7 @@
 #include "env/text.h"
 
 #define CGROUP_PATH_BYTES 384 /* a pod's is about 200 */
+#define LINE_BYTES 1024
 
 /* The hierarchies that can limit us, and our place in each. */
 enum { UNIFIED, CPU, MEMORY, CPUSET, HIERARCHIES };
@@ -31,10 +32,10 @@ static void place_set(struct place *place, const char *path)
 }
 
 /* Lines are "id:controllers:path"; the unified hierarchy's list of controllers is empty. */
-static void read_places(const char *root, struct place *places)
+static void read_places(const char *root, struct place *places, struct sp_container_signs *signs)
 {
 	struct sp_lines lines;
-	char line[CGROUP_PATH_BYTES + 64];
+	char line[LINE_BYTES];
 
 	if (sp_lines_open(&lines, root, "/proc/self/cgroup") < 0)
 		return;
@@ -43,6 +44,7 @@ static void read_places(const char *root, struct place *places)
 		const char *path = list ? strchr(list + 1, ':') : NULL;
 		size_t bytes;
 
+		sp_signs_cgroup(signs, line);
 		if (!path)
 			continue;
 		bytes = (size_t)(path++ - ++list);
@@ -289,18 +291,20 @@ static void read_mount(struct limits *limits, const struct place *places, char *
 	}
 }
 
-void sp_cgroup_limits(struct sp_machine *machine, const char *root)
+void sp_cgroup_limits(struct sp_machine *machine, const char *root, struct sp_container_signs *signs)
 {
 	struct limits limits = {root, machine, false};
 	struct place places[HIERARCHIES] = {0};
 	struct sp_lines lines;
-	char line[CGROUP_PATH_BYTES + 256];
+	char line[LINE_BYTES];
 
-	read_places(root, places);
+	read_places(root, places, signs);
 	if (sp_lines_open(&lines, root, "/proc/self/mountinfo") < 0)
 		return;
-	while (sp_lines_next(&lines, line, sizeof(line)))
+	while (sp_lines_next(&lines, line, sizeof(line))) {
+		sp_signs_mount(signs, line);
 		if (strstr(line, " cgroup"))
 			read_mount(&limits, places, line);
+	}
 	sp_lines_close(&lines);
 }

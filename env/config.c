@@ -135,12 +135,13 @@ void sp_value_load(struct sp_value *value, enum sp_option option, char *const *e
 	overlay(value, option, envp, file);
 }
 
-static void settle_environment(struct sp_config *config, const struct sp_where *where)
+static void settle_environment(struct sp_config *config, const struct sp_where *where,
+	const struct sp_container_signs *signs)
 {
 	struct sp_text_out out = {config->reason_text, sizeof(config->reason_text), 0};
 	struct sp_value *value = &config->values[SP_OPT_ENVIRONMENT];
 
-	sp_environment_detect(config, where);
+	sp_environment_detect(config, where, signs);
 	if (overlay(value, SP_OPT_ENVIRONMENT, where->envp, config->file)) {
 		config->environment = (enum sp_environment)value->number;
 		config->reason = value->source == SP_SOURCE_FLAG ? "--env asks for it"
@@ -170,12 +171,13 @@ static void settle_file(struct sp_value *value, const struct sp_file *file)
 
 void sp_config_load(struct sp_config *config, const struct sp_where *where, const struct sp_file *file)
 {
+	struct sp_container_signs signs = {0};
 	int saved = errno;
 
 	memset(config, 0, sizeof(*config));
 	config->file = file;
-	settle_environment(config, where);
-	sp_machine_read(&config->machine, where->root);
+	sp_machine_read(&config->machine, where->root, &signs);
+	settle_environment(config, where, &signs);
 	for (int i = 0; i < SP_OPTIONS; i++)
 		if (i != SP_OPT_ENVIRONMENT)
 			config->values[i].number = sp_option_rows[i].defaults[config->environment];

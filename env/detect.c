@@ -7,8 +7,6 @@
 
 #include "env/text.h"
 
-enum group { GROUP_OTHER, GROUP_SERVICE, GROUP_USER };
-
 /* What /proc/self/mountinfo tells, as bits. */
 enum {
 	MOUNT_DOCKER_FILES = 1,
@@ -20,11 +18,7 @@ enum {
 
 struct probe {
 	const struct sp_where *where;
-	/* What /proc/self/cgroup tells, once it has been read. */
-	bool have_cgroups, have_mounts;
-	uint32_t managers;        /* bits: index into the names of container managers */
-	enum group systemd_group; /* by systemd's own hierarchy: the unified one, or name=systemd */
-	uint32_t mounts;
+	const struct sp_container_signs *signs;
 };
 
 struct clue {
@@ -93,69 +87,53 @@ static const char *mount_point(const char *line)
 	return line ? line : "";
 }
 
-static void read_mount(struct probe *probe, const char *line)
+void sp_signs_mount(struct sp_container_signs *signs, const char *line)
 {
 	const char *point = mount_point(line), *type = strstr(point, " - ");
 
 	if (sp_text_starts(point, "/etc/hosts ", 11) || sp_text_starts(point, "/etc/hostname ", 14))
-		probe->mounts |= MOUNT_DOCKER_FILES;
+		signs->mounts |= MOUNT_DOCKER_FILES;
 	if (type && strncmp(point, "/proc/", 6) == 0 && strncmp(type, " - fuse.lxcfs ", 14) == 0)
-		probe->mounts |= MOUNT_LXCFS;
+		signs->mounts |= MOUNT_LXCFS;
 	if (!type || strncmp(point, "/ ", 2) != 0)
 		return;
 	if (strstr(type, "/docker/overlay2/"))
-		probe->mounts |= MOUNT_ROOT_DOCKER;
+		signs->mounts |= MOUNT_ROOT_DOCKER;
 	if (strstr(type, "/io.containerd.snapshotter"))
-		probe->mounts |= MOUNT_ROOT_CONTAINERD;
+		signs->mounts |= MOUNT_ROOT_CONTAINERD;
 	if (strstr(type, "/containers/storage/overlay"))
-		probe->mounts |= MOUNT_ROOT_PODMAN;
-}
-
-static uint32_t read_mounts(struct probe *probe)
-{
-	struct sp_lines lines;
-	char line[768];
-
-	if (probe->have_mounts)
-		return probe->mounts;
-	probe->have_mounts = true;
-	if (sp_lines_open(&lines, probe->where->root, "/proc/self/mountinfo") < 0)
-		return 0;
-	while (sp_lines_next(&lines, line, sizeof(line)))
-		read_mount(probe, line);
-	sp_lines_close(&lines);
-	return probe->mounts;
+		signs->mounts |= MOUNT_ROOT_PODMAN;
 }
 
 /* The file alone proves little: it stays behind in virtual machines made from an image. Docker
  * itself always mounts its own /etc/hosts over the image's. */
 static bool has_docker_file(struct probe *probe, const struct clue *clue)
 {
-	return has_file(probe, clue) && read_mounts(probe) & MOUNT_DOCKER_FILES;
+	return has_file(probe, clue) && probe->signs->mounts & MOUNT_DOCKER_FILES;
 }
 
 static bool root_of_docker(struct probe *probe, const struct clue *clue)
 {
 	(void)clue;
-	return read_mounts(probe) & MOUNT_ROOT_DOCKER;
+	return probe->signs->mounts & MOUNT_ROOT_DOCKER;
 }
 
 static bool root_of_containerd(struct probe *probe, const struct clue *clue)
 {
 	(void)clue;
-	return read_mounts(probe) & MOUNT_ROOT_CONTAINERD;
+	return probe->signs->mounts & MOUNT_ROOT_CONTAINERD;
 }
 
 static bool root_of_podman(struct probe *probe, const struct clue *clue)
 {
 	(void)clue;
-	return read_mounts(probe) & MOUNT_ROOT_PODMAN;
+	return probe->signs->mounts & MOUNT_ROOT_PODMAN;
 }
 
 static bool has_lxcfs(struct probe *probe, const struct clue *clue)
 {
 	(void)clue;
-	return read_mounts(probe) & MOUNT_LXCFS;
+	return probe->signs->mounts & MOUNT_LXCFS;
 }
 
 static bool is_boundary(char c)
@@ -198,42 +176,26 @@ static const char *const managers[] = {"kubepods", "docker", "containerd", "libp
 
 #define MANAGERS (sizeof(managers) / sizeof(managers[0]))
 
-static void read_cgroup(struct probe *probe, const char *line)
+void sp_signs_cgroup(struct sp_container_signs *signs, const char *line)
 {
 	const char *path = strchr(line, '/');
 
 	for (size_t i = 0; path && i < MANAGERS; i++)
 		if (path_names(path, managers[i]))
-			probe->managers |= 1u << i;
+			signs->managers |= 1u << i;
 	if (strncmp(line, "0::", 3) != 0 && !strstr(line, ":name=systemd:"))
 		return;
 	if (strstr(line, "/user.slice"))
-		probe->systemd_group = GROUP_USER;
-	else if (probe->systemd_group == GROUP_OTHER && sp_text_ends(line, ".service"))
-		probe->systemd_group = GROUP_SERVICE;
-}
-
-static void read_cgroups(struct probe *probe)
-{
-	struct sp_lines lines;
-	char line[1024];
-
-	if (probe->have_cgroups)
-		return;
-	probe->have_cgroups = true;
-	if (sp_lines_open(&lines, probe->where->root, "/proc/self/cgroup") < 0)
-		return;
-	while (sp_lines_next(&lines, line, sizeof(line)))
-		read_cgroup(probe, line);
-	sp_lines_close(&lines);
+		signs->systemd_group = SP_GROUP_USER;
+	else if (signs->systemd_group == SP_GROUP_OTHER && sp_text_ends(line, ".service"))
+		signs->systemd_group = SP_GROUP_SERVICE;
 }
 
 static bool in_cgroup_of(struct probe *probe, const struct clue *clue)
 {
-	read_cgroups(probe);
 	for (size_t i = 0; i < MANAGERS; i++)
 		if (strcmp(managers[i], clue->what) == 0)
-			return probe->managers >> i & 1;
+			return probe->signs->managers >> i & 1;
 	return false;
 }
 
@@ -259,14 +221,12 @@ static bool has_service_variables(struct probe *probe, const struct clue *clue)
 {
 	if (!variable_is_set(probe, clue->what) || !variable_is_set(probe, "JOURNAL_STREAM"))
 		return false;
-	read_cgroups(probe);
-	return probe->systemd_group != GROUP_USER && !has_terminal(probe, clue);
+	return probe->signs->systemd_group != SP_GROUP_USER && !has_terminal(probe, clue);
 }
 
 static bool in_service_cgroup(struct probe *probe, const struct clue *clue)
 {
-	read_cgroups(probe);
-	return probe->systemd_group == GROUP_SERVICE && !has_terminal(probe, clue);
+	return probe->signs->systemd_group == SP_GROUP_SERVICE && !has_terminal(probe, clue);
 }
 
 static bool in_checkout(struct probe *probe, const struct clue *clue)
@@ -367,10 +327,11 @@ static void put_reason(struct sp_text_out *out, const struct clue *clue, char *c
 		sp_text_put(out, sp_environ_get(envp, clue->what));
 }
 
-void sp_environment_detect(struct sp_config *config, const struct sp_where *where)
+void sp_environment_detect(struct sp_config *config, const struct sp_where *where,
+	const struct sp_container_signs *signs)
 {
 	struct sp_text_out out = {config->reason_text, sizeof(config->reason_text), 0};
-	struct probe probe = {.where = where};
+	struct probe probe = {where, signs};
 	size_t winner = CLUES - 1; /* which needs nothing to hold */
 
 	config->clues = 0;

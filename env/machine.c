@@ -69,12 +69,11 @@ static uint64_t read_labelled_number(const char *root, const char *path, const c
 	return number;
 }
 
-/* Without /proc and /sys (a chroot) the live machine can still be asked directly. */
-static uint32_t cpus_by_syscall(void)
+/* The live machine is asked directly, which takes a tenth of the time and works without /proc. More CPUs than there is room
+ * for are an error. */
+static bool cpus_by_syscall(uint64_t allowed[SP_CPU_WORDS])
 {
-	uint64_t allowed[SP_CPU_WORDS] = {0};
-
-	return syscall(SYS_sched_getaffinity, 0, sizeof(allowed), allowed) > 0 ? sp_cpus_count(allowed) : 0;
+	return syscall(SYS_sched_getaffinity, 0, SP_CPU_WORDS * sizeof(*allowed), allowed) > 0;
 }
 
 static void read_cores(struct sp_machine *machine, const char *root)
@@ -85,15 +84,14 @@ static void read_cores(struct sp_machine *machine, const char *root)
 
 	if (sp_file_line(root, "/sys/devices/system/cpu/online", line, sizeof(line)))
 		sp_cpus_parse(line, online);
-	if (read_labelled(root, "/proc/self/status", "Cpus_allowed_list:", line, sizeof(line)))
+	if ((*root || !cpus_by_syscall(allowed)) &&
+		read_labelled(root, "/proc/self/status", "Cpus_allowed_list:", line, sizeof(line)))
 		sp_cpus_parse(line, allowed);
 	machine->host_cores = sp_cpus_count(online);
 	if (machine->host_cores && sp_cpus_count(allowed))
 		for (int i = 0; i < SP_CPU_WORDS; i++)
 			allowed[i] &= online[i];
 	usable = sp_cpus_count(allowed);
-	if (!usable && !*root)
-		usable = cpus_by_syscall();
 	machine->usable_millicores = (usable ? usable : machine->host_cores) * 1000;
 	if (usable && usable < machine->host_cores)
 		machine->cores_limit.name = "affinity mask";
@@ -114,8 +112,9 @@ static void read_memory(struct sp_machine *machine, const char *root)
 	if (!machine->memory_bytes && !*root && syscall(SYS_sysinfo, &info) == 0)
 		machine->memory_bytes = (uint64_t)info.totalram * info.mem_unit;
 	machine->memory_limit_bytes = machine->memory_bytes;
-	lower_to_address_space(machine, read_labelled_number(root, "/proc/self/limits", "Max address space"));
-	if (!*root && syscall(SYS_prlimit64, 0, RLIMIT_AS, NULL, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+	if (*root)
+		lower_to_address_space(machine, read_labelled_number(root, "/proc/self/limits", "Max address space"));
+	else if (syscall(SYS_prlimit64, 0, RLIMIT_AS, NULL, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
 		lower_to_address_space(machine, limit.rlim_cur);
 }
 
@@ -133,11 +132,11 @@ static int read_paranoid(const char *root)
 	return *line == '-' ? -(int)level : (int)level;
 }
 
-void sp_machine_read(struct sp_machine *machine, const char *root)
+void sp_machine_read(struct sp_machine *machine, const char *root, struct sp_container_signs *signs)
 {
 	read_cores(machine, root);
 	read_memory(machine, root);
 	machine->perf_event_paranoid = read_paranoid(root);
-	sp_cgroup_limits(machine, root);
+	sp_cgroup_limits(machine, root, signs);
 	sp_platform_read(machine, root);
 }

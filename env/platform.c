@@ -65,10 +65,12 @@ static void read_processor(struct platform *platform, const char *root)
 {
 	struct sp_lines lines;
 	char line[3072]; /* the flags are one long line */
+	size_t seen = 0;
+	bool done = false;
 
 	if (sp_lines_open(&lines, root, "/proc/cpuinfo") < 0)
 		return;
-	for (size_t seen = 0; seen < CPUINFO_BYTES && sp_lines_next(&lines, line, sizeof(line)); seen += strlen(line)) {
+	for (; !done && seen < CPUINFO_BYTES && sp_lines_next(&lines, line, sizeof(line)); seen += strlen(line)) {
 		const char *value = strchr(line, ':');
 		struct sp_text_out out = {platform->text[PROCESSOR], sizeof(platform->text[PROCESSOR]), 0};
 
@@ -76,7 +78,8 @@ static void read_processor(struct platform *platform, const char *root)
 			continue;
 		if (strncmp(line, "model name", 10) == 0)
 			sp_text_put(&out, value + 1);
-		if (strncmp(line, "flags", 5) == 0 && strstr(value, " hypervisor"))
+		done = strncmp(line, "flags", 5) == 0; /* the model stands before them */
+		if (done && strstr(value, " hypervisor"))
 			platform->virtual = true;
 	}
 	sp_lines_close(&lines);

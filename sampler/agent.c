@@ -75,14 +75,15 @@ void sp_leave(struct sp_thread *t)
 	t->tls->guard = 0;
 }
 
-uint64_t sp_block_others(void)
+uint64_t sp_block_others(bool own_stack)
 {
 	uint64_t set = ~0ull, before = 0;
 	stack_t now;
 
 	/* Inside a handler on an alternate stack, a signal that finds us on a private one would begin at its top
 	 * again and overwrite that handler. */
-	if (!sp_load(&sp_agent.shut) && sp_sys(SYS_sigaltstack, NULL, &now) == 0 && !(now.ss_flags & SS_ONSTACK))
+	if (!sp_load(&sp_agent.shut) &&
+		(own_stack || (sp_sys(SYS_sigaltstack, NULL, &now) == 0 && !(now.ss_flags & SS_ONSTACK))))
 		set &= ~(1ull << (sp_agent.config.signal - 1));
 	sp_sys(SYS_rt_sigprocmask, SIG_SETMASK, &set, &before, 8);
 	return before;

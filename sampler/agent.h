@@ -240,8 +240,9 @@ static inline uint64_t sp_tsc_ns(uint64_t cycles)
 
 /* As sp_block_signals (sys.h), but leaves our own signal open where that does no harm. If the running thread blocks a signal
  * of ours that is directed at the process, the kernel hands it to a sleeping thread, whose system call it breaks
- * (retarget_shared_pending). Left open, it is turned away by the guard, which the caller must hold. */
-uint64_t sp_block_others(void) SP_HIDDEN;
+ * (retarget_shared_pending). Left open, it is turned away by the guard, which the caller must hold. own_stack: the caller
+ * is known to run on its thread's own stack; else the kernel is asked whether it is an alternate one. */
+uint64_t sp_block_others(bool own_stack) SP_HIDDEN;
 
 /* Runs fn(arg) on the stack that ends at `top`. Unwindable: a plain frame-pointer frame. */
 void sp_on_stack(void (*fn)(void *), void *arg, void *top) SP_HIDDEN;

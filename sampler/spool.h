@@ -327,6 +327,8 @@ struct sp_tree_file {
 	uint64_t waiting_bytes; /* atomic: memory that those which were left take */
 	uint64_t waiting_ns;    /* atomic: CLOCK_MONOTONIC when the first of them was made; 0: there is none */
 	uint64_t renderer_ns;   /* atomic: CLOCK_MONOTONIC when a member last started a renderer */
+	uint64_t
+		events_limits; /* atomic: perf events were found to work under these limits (activate.c); 0: not known */
 };
 
 #define SP_TREE_MAGIC 0x3145455254505053ull /* "SPPTREE1" */

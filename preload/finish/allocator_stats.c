@@ -131,7 +131,7 @@ static bool is_safe(void)
 	if (sp_process.inherits_locks || sp_load(&sp_agent.state) != SP_AGENT_ACTIVE || sp_is_stale_child() ||
 		sp_is_vfork_child() || sp_is_under_valgrind())
 		return false;
-	mask = sp_block_others();
+	mask = sp_block_others(false);
 	l.t = sp_enter();
 	if (l.t) {
 		sp_on_stack(look, &l, sp_thread_stack(l.t));
@@ -172,7 +172,7 @@ void sp_allocator_ask(void)
 
 	if (!is_safe())
 		return;
-	mask = sp_block_others();
+	mask = sp_block_others(false);
 	t = sp_enter();
 	if (t) {
 		ask(&sp_agent.spool->allocator);

@@ -164,6 +164,17 @@ void sp_tree_join(const char *spool_path)
 		__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
+bool sp_tree_knows_events(uint64_t limits)
+{
+	return tree.file && sp_load(&tree.file->events_limits) == limits;
+}
+
+void sp_tree_tell_events(uint64_t limits)
+{
+	if (tree.file)
+		sp_store(&tree.file->events_limits, limits);
+}
+
 void sp_tree_forked(void)
 {
 	tree.file = NULL;

@@ -23,6 +23,10 @@ void sp_tree_before_exec(void) SP_HIDDEN;
 /* The process has a spool from now on. */
 void sp_tree_join(const char *spool_path) SP_HIDDEN;
 
+/* What a process of the tree has found out for those that come after it: perf events work under these limits. */
+bool sp_tree_knows_events(uint64_t limits) SP_HIDDEN;
+void sp_tree_tell_events(uint64_t limits) SP_HIDDEN;
+
 /* In a forked child. */
 void sp_tree_forked(void) SP_HIDDEN;
 

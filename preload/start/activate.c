@@ -248,7 +248,7 @@ void sp_activate(void)
 		sp_calibrate_tsc();
 		if (sp_is_under_valgrind())
 			declare_stack(t);
-		mask = sp_block_others();
+		mask = sp_block_others(false);
 		sp_on_stack(activate_main, a, a);
 		sp_restore_signals(mask);
 		if (a->error)
@@ -259,7 +259,7 @@ void sp_activate(void)
 		sp_signals_watch_fatal();
 		sp_threads_own(t);
 		sp_clock_arm(t);
-		mask = sp_block_others(); /* no handler of the application's on the private stack */
+		mask = sp_block_others(false); /* no handler of the application's on the private stack */
 		sp_on_stack(find_threads, NULL, sp_thread_stack(t));
 		sp_restore_signals(mask);
 	}

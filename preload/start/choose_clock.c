@@ -6,8 +6,10 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "preload/finish/tree.h"
 #include "preload/libc.h"
 #include "preload/process.h"
 #include "sampler/clock/clock.h"
@@ -26,16 +28,12 @@ static int probe_main(void *arg)
 	return 0;
 }
 
-/* 0, a negative errno, or DEADLY. Nor is an event opened in a thread that is better off without. */
-static int probe_event(struct sp_thread *t)
+static int probe_outside(struct sp_thread *t, bool filtered)
 {
-	bool filtered = sp_sys(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0) == 2;
 	uint64_t all = ~0ull, mask;
 	int result = DEADLY;
 	long pid;
 
-	if (!filtered && sp_clock_wants_event(t))
-		return sp_clock_event.probe();
 	sp_sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, 8);
 	/* Half of the private stack is the child's while we wait. */
 	pid = __clone(probe_main, (char *)sp_thread_stack(t) - SP_BLOCK_BYTES / 2, CLONE_VM | CLONE_VFORK, &result,
@@ -44,6 +42,32 @@ static int probe_event(struct sp_thread *t)
 		sp_sys(SYS_wait4, pid, NULL, __WALL, NULL);
 	sp_sys(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8);
 	return pid < 0 && !filtered ? sp_clock_event.probe() : result;
+}
+
+/* What decides, of what may differ between processes of one user, in a word that is not 0. */
+static uint64_t event_limits(void)
+{
+	struct rlimit locked = {0, 0}, descriptors = {0, 0};
+
+	sp_sys(SYS_prlimit64, 0, RLIMIT_MEMLOCK, NULL, &locked);
+	sp_sys(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &descriptors);
+	return ((locked.rlim_cur * 31 + descriptors.rlim_cur) * 31 + (uint64_t)sp_sys(SYS_geteuid)) | 1ull << 63;
+}
+
+/* 0, a negative errno, or DEADLY. Nor is an event opened in a thread that is better off without; and a process made for it,
+ * for which this one waits, is worth a look at what others of the tree have found. */
+static int probe_event(struct sp_thread *t)
+{
+	bool filtered = sp_sys(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0) == 2;
+	uint64_t limits = event_limits();
+	int result;
+
+	if (!filtered && sp_tree_knows_events(limits))
+		return 0;
+	result = !filtered && sp_clock_wants_event(t) ? sp_clock_event.probe() : probe_outside(t, filtered);
+	if (!result && !filtered)
+		sp_tree_tell_events(limits);
+	return result;
 }
 
 static const char *event_refusal(int error, int paranoid)

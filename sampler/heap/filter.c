@@ -54,7 +54,7 @@ void sp_filter_set_fine(void *memory)
 
 static void add(struct sp_free_filter *f, const void *p, int delta)
 {
-	uint8_t *at = &f->bytes[sp_filter_place(f, p)], old = sp_load(at);
+	uint8_t *at = &f->bytes[sp_filter_place(f, p)], old = 0; /* guessed: a page is then touched once, by a write */
 
 	while (old != STICKY &&
 		!__atomic_compare_exchange_n(at, &old, (uint8_t)(old + delta), true, __ATOMIC_RELAXED,

@@ -12,6 +12,7 @@
 #include "sampler/sys.h"
 #include "sampler/threads/thread.h"
 #include "sampler/upkeep/upkeep.h"
+#include "sampler/walk/stack_read.h"
 #include "sampler/walk/unwind.h"
 
 #define NEVER (INT64_MAX / 4)
@@ -164,11 +165,24 @@ static bool is_always_sampled(size_t size)
 			__ATOMIC_RELAXED);
 }
 
+/* Whether the cycle counter may be read, the kernel is asked once in so many times: prctl and syscall tell by
+ * themselves, a bare instruction of the program's does not. */
+static uint64_t tsc_at(uint64_t times)
+{
+	return times % BURST ? sp_tsc() : sp_tsc_first();
+}
+
+static bool is_on_own_stack(const struct sp_thread *t)
+{
+	return sp_stack_top(t, (uint64_t)(uintptr_t)__builtin_frame_address(0)) != UINT64_MAX;
+}
+
 /* left: bytes to the next one that is picked, if this was taken for its size alone. */
 static void sample(struct sp_tls *tls, const void *p, size_t size, bool always, int64_t left)
 {
 	struct allocation hit = {.p = p, .size = size, .always = always, .picked = left <= 0};
-	uint64_t began = sp_tsc_first(), mask = sp_block_others(), now, after;
+	uint64_t began = tsc_at(tls->thread->burst_samples), mask = sp_block_others(is_on_own_stack(tls->thread));
+	uint64_t now, after;
 
 	hit.t = sp_enter();
 	if (!hit.t) {
@@ -305,7 +319,7 @@ void sp_heap_forget(const void *p)
 	}
 	if (!sp_live_may_have(p)) /* a neighbour of one that is sampled: often freed, perhaps */
 		return;
-	began = sp_tsc_first();
+	began = tsc_at(sp_tls.heap.frees);
 	if (sp_live_remove(p, &entry) && !sp_is_stale_child()) {
 		sp_account_freed(&entry, began);
 		count_cost(sp_tsc() - began);

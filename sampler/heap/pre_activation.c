@@ -17,10 +17,13 @@ static struct {
 	bool armed; /* the bytes to skip are behind */
 	bool due;   /* the countdown in force ends in a sample */
 	uint32_t count;
+	uint32_t frames; /* of all samples */
 	uint64_t before_bytes, before_count;
 	struct sp_tls *owner;
 } dormant;
 static struct sp_pre_activation_sample SP_BIG samples[SAMPLES];
+/* One stack behind the other: most are short, and a page for each would be most of what a small process pays. */
+static uint64_t SP_BIG frames[SAMPLES * SP_MAX_DEPTH];
 
 static uint64_t random_bits(void)
 {
@@ -39,8 +42,10 @@ static void walk(void *arg)
 	sp_unwind(t, NULL, &found);
 	s->depth = found.depth;
 	s->flags = found.flags;
+	s->frames = &frames[dormant.frames];
 	memcpy(s->frames, found.frames, found.depth * sizeof *found.frames);
 	sp_filter_add_pre_activation(s->p);
+	dormant.frames += found.depth;
 	dormant.count++;
 }
 
@@ -63,7 +68,7 @@ static void take(const void *p, size_t size)
 	s->size = size;
 	s->born_tsc = sp_tsc_first();
 	s->thread_allocs = (uint32_t)sp_tls.heap.allocs;
-	mask = sp_block_others();
+	mask = sp_block_others(false);
 	sp_on_stack(walk, s, sp_thread_stack(t));
 	sp_restore_signals(mask);
 }
@@ -139,12 +144,12 @@ void sp_pre_activation_replay(void (*fn)(const struct sp_pre_activation_sample *
 			sp_filter_remove_pre_activation(samples[i].p);
 		fn(&samples[i], arg);
 	}
-	dormant.count = 0;
+	dormant.count = dormant.frames = 0;
 }
 
 void sp_pre_activation_forked(void)
 {
 	dormant.armed = dormant.due = false;
-	dormant.count = 0;
+	dormant.count = dormant.frames = 0;
 	dormant.owner = NULL;
 }

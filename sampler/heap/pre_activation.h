@@ -34,7 +34,7 @@ struct sp_pre_activation_sample {
 	uint64_t born_tsc;
 	uint32_t thread_allocs;
 	uint32_t depth, flags; /* of the stack */
-	uint64_t frames[SP_MAX_DEPTH];
+	uint64_t *frames;
 };
 void sp_pre_activation_replay(void (*fn)(const struct sp_pre_activation_sample *, void *), void *arg) SP_HIDDEN;
 

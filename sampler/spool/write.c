@@ -18,12 +18,12 @@
 #define CUT_BYTES (128u * 1024u) /* what a section that is cut back still has room for */
 #define CHUNK (128u * 1024u)     /* how much of a section is backed at a time, once it has as much */
 
-#define BUCKET_CHUNK (32u * 1024u) /* and of the bucket tables, which are hit all over */
+#define BUCKET_CHUNK (8u * 1024u) /* and of the bucket tables, which are hit all over */
 
 /* One bit a chunk of the bucket tables; one backed twice does no harm. */
-static uint64_t bucket_backed;
+static uint64_t bucket_backed[SP_BUCKETS_MAX * sizeof(uint32_t) / BUCKET_CHUNK / 64];
 static uint32_t generation;
-_Static_assert(SP_BUCKETS_MAX * sizeof(uint32_t) <= 64 * BUCKET_CHUNK, "a bit a chunk");
+_Static_assert(sizeof bucket_backed * 8 * BUCKET_CHUNK == SP_BUCKETS_MAX * sizeof(uint32_t), "a bit a chunk");
 
 /* Backs [from, to) of the mapping with real pages, or says why not, instead of a SIGBUS later. */
 static int back_range(struct sp_spool_header *spool, uint64_t from, uint64_t to)
@@ -192,7 +192,7 @@ int sp_spool_create(const char *path, uint32_t sample_cap, struct sp_spool_heade
 		sp_sys(SYS_munmap, h, total);
 		return err;
 	}
-	bucket_backed = 0;
+	memset(bucket_backed, 0, sizeof bucket_backed);
 	generation++;
 	/* Some file systems (overlayfs) map another file than the one that was locked, whose lock ended with its descriptor. */
 	h->locked = sp_lock_is_taken(path);
@@ -245,16 +245,16 @@ bool sp_spool_back_bucket(uint32_t bucket)
 {
 	struct sp_section_entry *e = &sp_agent.spool->sections[SP_SEC_BUCKETS];
 	uint32_t chunk = bucket / (BUCKET_CHUNK / (uint32_t)sizeof bucket);
-	uint64_t bit = 1ull << chunk, at = (uint64_t)chunk * BUCKET_CHUNK, end = (uint64_t)e->capacity * e->stride;
+	uint64_t *word = &bucket_backed[chunk / 64], bit = 1ull << chunk % 64, at = (uint64_t)chunk * BUCKET_CHUNK, end = (uint64_t)e->capacity * e->stride;
 
-	if (sp_likely(sp_load(&bucket_backed) & bit))
+	if (sp_likely(sp_load(word) & bit))
 		return true;
 	if (end > at + BUCKET_CHUNK)
 		end = at + BUCKET_CHUNK;
 	if (!may_take(sp_agent.spool, SP_SEC_BUCKETS, 0, end - at) ||
 		back_range(sp_agent.spool, e->offset + at, e->offset + end) != 0)
 		return false;
-	if (!(__atomic_fetch_or(&bucket_backed, bit, __ATOMIC_RELAXED) & bit))
+	if (!(__atomic_fetch_or(word, bit, __ATOMIC_RELAXED) & bit))
 		sp_add(&sp_agent.spool->agent_bytes, end - at);
 	return true;
 }

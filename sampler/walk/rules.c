@@ -25,16 +25,34 @@ uint64_t sp_rules_key(uint64_t address)
 	return address ^ sp_load(&sp_agent.unload_gen) << 48;
 }
 
+/* Of the table's 64 pages only as many are in use as have been worth it: a short process keeps a hundred rules, and each page that
+ * is touched costs more than the rule. What stands elsewhere after a doubling is found anew. */
+#define LOG_FIRST 9u                        /* two pages of them */
+static uint32_t log_used = LOG_FIRST, kept; /* atomic */
+
 static struct slot *slot_of(uint64_t key)
 {
-	return &rules[(key * 0x9e3779b97f4a7c15ULL) >> (64 - LOG_RULES)];
+	return &rules[(key * 0x9e3779b97f4a7c15ULL) >> (64 - sp_load(&log_used))];
+}
+
+static void make_room(void)
+{
+	uint32_t log = sp_load(&log_used);
+
+	if (sp_add(&kept, 1) >= 1u << (log - 1) && log < LOG_RULES) {
+		sp_store(&log_used, log + 2 < LOG_RULES ? log + 2 : LOG_RULES);
+		sp_store(&kept, 0);
+	}
 }
 
 /* Each address has two places, of which the first holds the newer one. */
 void sp_rules_keep(uint64_t key, uint64_t rule)
 {
-	struct slot *first = slot_of(key), *second = (struct slot *)((uintptr_t)first ^ sizeof *first);
+	struct slot *first, *second;
 
+	make_room();
+	first = slot_of(key);
+	second = (struct slot *)((uintptr_t)first ^ sizeof *first);
 	sp_store(&second->check, sp_load(&first->check));
 	sp_store(&second->rule, sp_load(&first->rule));
 	sp_store(&first->check, key ^ rule);
