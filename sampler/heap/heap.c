@@ -172,16 +172,11 @@ static uint64_t tsc_at(uint64_t times)
 	return times % BURST ? sp_tsc() : sp_tsc_first();
 }
 
-static bool is_on_own_stack(const struct sp_thread *t)
-{
-	return sp_stack_top(t, (uint64_t)(uintptr_t)__builtin_frame_address(0)) != UINT64_MAX;
-}
-
 /* left: bytes to the next one that is picked, if this was taken for its size alone. */
 static void sample(struct sp_tls *tls, const void *p, size_t size, bool always, int64_t left)
 {
 	struct allocation hit = {.p = p, .size = size, .always = always, .picked = left <= 0};
-	uint64_t began = tsc_at(tls->thread->burst_samples), mask = sp_block_others(is_on_own_stack(tls->thread));
+	uint64_t began = tsc_at(tls->thread->burst_samples), mask = sp_block_others(sp_stack_is_own(tls->thread));
 	uint64_t now, after;
 
 	hit.t = sp_enter();

@@ -8,6 +8,7 @@
 #include "sampler/heap/live.h"
 #include "sampler/sys.h"
 #include "sampler/threads/thread.h"
+#include "sampler/walk/stack_read.h"
 #include "sampler/walk/unwind.h"
 
 /* SP_DORMANT_BYTES at SP_PRE_ACTIVATION_INTERVAL make 14 on average. */
@@ -25,9 +26,9 @@ static struct sp_pre_activation_sample SP_BIG samples[SAMPLES];
 /* One stack behind the other: most are short, and a page for each would be most of what a small process pays. */
 static uint64_t SP_BIG frames[SAMPLES * SP_MAX_DEPTH];
 
-static uint64_t random_bits(void)
+static uint64_t random_bits(uint64_t tsc)
 {
-	uint64_t x = sp_tsc_first() * 0x9e3779b97f4a7c15ULL;
+	uint64_t x = tsc * 0x9e3779b97f4a7c15ULL;
 
 	return (x ^ x >> 31) * 0xbf58476d1ce4e5b9ULL;
 }
@@ -68,7 +69,7 @@ static void take(const void *p, size_t size)
 	s->size = size;
 	s->born_tsc = sp_tsc_first();
 	s->thread_allocs = (uint32_t)sp_tls.heap.allocs;
-	mask = sp_block_others(false);
+	mask = sp_block_others(sp_stack_is_own(t));
 	sp_on_stack(walk, s, sp_thread_stack(t));
 	sp_restore_signals(mask);
 }
@@ -87,11 +88,11 @@ int64_t sp_pre_activation_allocated(const void *p, size_t size, uint64_t before)
 		dormant.owner = &sp_tls;
 		dormant.before_bytes = before;
 		dormant.before_count = sp_tls.heap.allocs - 1;
-		next = sp_next_pick(random_bits(), SP_PRE_ACTIVATION_INTERVAL);
+		next = sp_next_pick(random_bits(sp_tsc_first()), SP_PRE_ACTIVATION_INTERVAL);
 	}
 	if (size && next <= (int64_t)size) {
 		take(p, size);
-		next = sp_next_pick(random_bits(), SP_PRE_ACTIVATION_INTERVAL) + (int64_t)size;
+		next = sp_next_pick(random_bits(sp_tsc()), SP_PRE_ACTIVATION_INTERVAL) + (int64_t)size;
 	}
 	next -= (int64_t)size;
 	dormant.due = next < (int64_t)room;

@@ -245,7 +245,8 @@ bool sp_spool_back_bucket(uint32_t bucket)
 {
 	struct sp_section_entry *e = &sp_agent.spool->sections[SP_SEC_BUCKETS];
 	uint32_t chunk = bucket / (BUCKET_CHUNK / (uint32_t)sizeof bucket);
-	uint64_t *word = &bucket_backed[chunk / 64], bit = 1ull << chunk % 64, at = (uint64_t)chunk * BUCKET_CHUNK, end = (uint64_t)e->capacity * e->stride;
+	uint64_t *word = &bucket_backed[chunk / 64], bit = 1ull << chunk % 64, at = (uint64_t)chunk * BUCKET_CHUNK,
+		 end = (uint64_t)e->capacity * e->stride;
 
 	if (sp_likely(sp_load(word) & bit))
 		return true;

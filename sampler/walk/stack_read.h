@@ -33,6 +33,12 @@ void sp_stack_enter(struct sp_stack_view *view, uint64_t sp) SP_HIDDEN;
 /* Where the stack that `sp` is on ends, if that is the thread's own; else UINT64_MAX. */
 uint64_t sp_stack_top(const struct sp_thread *t, uint64_t sp) SP_HIDDEN;
 
+/* Whether the caller, in thread t, is known to run on the thread's own stack. */
+static inline bool sp_stack_is_own(const struct sp_thread *t)
+{
+	return sp_stack_top(t, (uint64_t)(uintptr_t)__builtin_frame_address(0)) != UINT64_MAX;
+}
+
 bool sp_stack_is_late(struct sp_stack_view *view) SP_HIDDEN;
 
 /* Whether the word could be read, by way of a copy. */

@@ -1,0 +1,35 @@
+# What the agent costs in counts that are the same on every machine: system calls and page faults.
+load helpers
+
+# System calls of a run, all of them or those named.
+calls() { # PRELOAD CALLS COMMAND…
+	strace -f -qq -o "$WORK/calls" ${2:+-e trace="$2"} -E LD_PRELOAD="$1" -- "${@:3}" >/dev/null 2>&1
+	grep -c "(" "$WORK/calls"
+}
+
+@test "a heap sample makes two system calls, on the thread's own stack" {
+	SMARTPROF_MODE=heap SMARTPROF_HEAP_INTERVAL=4096 SMARTPROF_OVERHEAD_BUDGET=50 \
+		calls "$AGENT" rt_sigprocmask,prctl,sigaltstack "$TARGETS/malloc_loop" 1 3000000
+	profile=$(profile_of malloc_loop)
+	samples=$(front heap_samples "$profile")
+	echo "$(grep -c rt_sigprocmask calls), $(grep -c prctl calls), $(grep -c sigaltstack calls) of $samples samples"
+	at_least "$samples" 300
+	[ "$(grep -c rt_sigprocmask calls)" -le $((samples * 2 + 200)) ]
+	[ $(($(grep -c prctl calls) + $(grep -c sigaltstack calls))) -le $((samples / 4 + 200)) ]
+}
+
+# What a child of a profiled shell costs: members of a tree share what they can.
+@test "a member that is activated and ends makes at most 400 system calls" {
+	profiled sh -c '"$0" burn 10 && strace -f -qq -e trace="!clock_gettime" -o calls "$0" burn 10; :' "$TARGETS/member"
+	echo "$(wc -l <calls)"
+	grep -q perf_event_paranoid calls
+	[ "$(grep -c mountinfo calls)" -eq 1 ]
+	[ "$(grep -c CLONE_VFORK calls)" -eq 0 ]
+	[ "$(wc -l <calls)" -le 400 ]
+}
+
+@test "a process that does nothing: at most 45 system calls more than without" {
+	plain=$(cd / && calls "" "" /bin/true)
+	echo "$plain and $(cd / && calls "$AGENT" "" /bin/true)"
+	[ "$(cd / && calls "$AGENT" "" /bin/true)" -le $((plain + 45)) ]
+}
