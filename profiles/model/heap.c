@@ -67,16 +67,22 @@ static void add_site(struct sp_heap_site *out, const struct sp_site *in, uint64_
 	out->inuse_variance += variance_bytes2(in->variance_inuse);
 }
 
+/* A damaged spool may hold any number. */
+static void add_signed(int64_t *sum, int64_t value)
+{
+	*sum = (int64_t)((uint64_t)*sum + (uint64_t)value);
+}
+
 static void add_growth(struct sp_profile *p, struct sp_heap_site *out, const struct sp_growth *growth)
 {
 	double variance = growth->variance * SP_VARIANCE_UNIT;
 
-	out->growth_bytes += growth->bytes;
-	out->growth_count += growth->count;
+	add_signed(&out->growth_bytes, growth->bytes);
+	add_signed(&out->growth_count, growth->count);
 	out->growth_variance += variance;
 	out->growth_samples += growth->samples;
-	p->growth_bytes += growth->bytes;
-	p->growth_count += growth->count;
+	add_signed(&p->growth_bytes, growth->bytes);
+	add_signed(&p->growth_count, growth->count);
 	p->growth_variance += variance;
 }
 

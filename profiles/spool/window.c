@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiles/base/figures.h"
 #include "symbolize/base/memory.h"
 
 /* Counters are read one after the other while the process runs: one may seem to have gone back. */
@@ -141,8 +142,8 @@ static int64_t in_use(uint64_t allocated, uint64_t freed)
 
 static void take_site(struct sp_site *b, const struct sp_site *a, struct sp_growth *growth)
 {
-	growth->bytes -= in_use(a->alloc_bytes, a->free_bytes);
-	growth->count -= in_use(a->alloc_count, a->free_count);
+	take_signed(&growth->bytes, in_use(a->alloc_bytes, a->free_bytes));
+	take_signed(&growth->count, in_use(a->alloc_count, a->free_count));
 	take(&b->alloc_bytes, a->alloc_bytes);
 	take(&b->alloc_count, a->alloc_count);
 	take(&b->short_bytes, a->short_bytes);
@@ -300,7 +301,7 @@ static void move_start(struct sp_snapshot *b, const struct sp_snapshot *a)
 	take(&h->heap.peak_time_ns, a->taken_ns);
 	h->start_realtime_ns += a->taken_ns;
 	h->start_monotonic_ns += a->taken_ns;
-	h->start_tsc += (uint64_t)((double)a->taken_ns / 1e3 * (double)h->tsc_per_us_x1024 / 1024);
+	h->start_tsc += sp_whole((double)a->taken_ns / 1e3 * (double)h->tsc_per_us_x1024 / 1024);
 }
 
 /* --- all of it ---------------------------------------------------------------------------------- */

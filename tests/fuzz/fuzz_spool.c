@@ -12,6 +12,7 @@
 #include "profiles/model/facts.h"
 #include "profiles/markdown/markdown.h"
 #include "profiles/markdown/validate.h"
+#include "profiles/spool/window.h"
 
 /* What damage explains: keys without a value, numbers that do not add up. */
 static int is_excused(const char *what)
@@ -36,6 +37,25 @@ static void check(const struct sp_buffer *text)
 	free(v);
 }
 
+/* What happened since half of it was there. */
+static void take_window(struct sp_snapshot *snapshot, int fd)
+{
+	struct sp_snapshot earlier;
+	const char *why = NULL;
+
+	if (sp_snapshot_read(&earlier, fd, &why) == 0) {
+		earlier.stack_count /= 2;
+		earlier.site_count /= 2;
+		earlier.live_count /= 2;
+		earlier.log_count /= 2;
+		earlier.thread_count = (earlier.thread_count + 1) / 2;
+		earlier.taken_ns /= 2;
+		if (sp_window_take(snapshot, &earlier, &why) < 0 && !why)
+			abort();
+	}
+	sp_snapshot_free(&earlier);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct sp_snapshot snapshot;
@@ -47,6 +67,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
 		abort();
 	if (sp_snapshot_read(&snapshot, fd, &why) == 0) {
+		if (size % 3 == 0)
+			take_window(&snapshot, fd);
 		profile = sp_profile_from_snapshot(&snapshot, NULL, NULL, NULL);
 		sp_facts_collect(profile);
 		sp_markdown_write(&text, profile, "prog.md", size % 2);

@@ -20,6 +20,7 @@
 #define STACK(...) ((const int[]){__VA_ARGS__, -1})
 
 static struct spool spool;
+static struct sp_snapshot clean; /* the spool before it was damaged */
 static char path[64];
 
 static int set_up(void **state)
@@ -39,6 +40,7 @@ static int set_up(void **state)
 			(struct sp_timepoint){.t_ns = i * 1000000ULL, .user_ns = i * 900000ULL, .rss_bytes = i << 20};
 	strcpy(path, "/tmp/profile_corrupt.XXXXXX");
 	close(mkstemp(path));
+	spool_snapshot(&spool, &clean);
 	return 0;
 }
 
@@ -46,13 +48,14 @@ static int tear_down(void **state)
 {
 	(void)state;
 	unlink(path);
+	sp_snapshot_free(&clean);
 	spool_close(&spool);
 	return 0;
 }
 
-static int render(void)
+static int render_since(const struct sp_snapshot *since)
 {
-	struct sp_render_options options = {0};
+	struct sp_render_options options = {.since = since};
 	struct sp_buffer out = {0};
 	const char *why = NULL;
 	int err = sp_render_text(path, &options, &out, &why);
@@ -65,6 +68,12 @@ static int render(void)
 	}
 	sp_buffer_free(&out);
 	return err;
+}
+
+static int render(void)
+{
+	render_since(&clean);
+	return render_since(NULL);
 }
 
 static void the_undamaged_one_renders(void **state)
