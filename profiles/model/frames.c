@@ -431,14 +431,13 @@ static void push_entry(struct resolver *r, struct sp_path *path, uint32_t id)
 		path_push(p, path, p->frame_ids[start.first + i]);
 }
 
-/* What the C library has a signal handler return to, which has no name: outside of ours it is part of our work. */
-static bool is_signal_return(const struct resolver *r, const struct sp_address *at, uint32_t leaf)
+/* What the C library has a signal handler return to, which has no name. */
+static bool is_signal_return(const struct resolver *r, const struct sp_address *at)
 {
 	const struct sp_profile *p = r->profile;
 	const struct sp_function *f = &p->functions[p->frames[r->chain[at->first]].function];
 
-	return p->frames[leaf].function == SP_PSEUDO_AGENT && (f->flags & SP_FUNCTION_UNNAMED) &&
-		strncmp(p->modules[f->module].name, "libc.so", 7) == 0;
+	return (f->flags & SP_FUNCTION_UNNAMED) && strncmp(p->modules[f->module].name, "libc.so", 7) == 0;
 }
 
 /* Appends the stack's frames to the path; returns the frame that is its allocation site. */
@@ -451,14 +450,17 @@ static uint32_t add_frames(struct resolver *r, struct sp_path *path, const struc
 	for (uint32_t i = 0; i < kept; i++) {
 		const struct sp_address *at;
 
-		if (p->modules[r->addresses.list[ids[i]].module].agent) {
-			if (i == 0 && !path->heap) /* its own work is nobody else's self time */
-				path_push(p, path, pseudo_frame(r, SP_PSEUDO_AGENT));
+		if (p->modules[r->addresses.list[ids[i]].module].agent)
+			continue;
+		at = resolve(r, ids[i]);
+		if (!at->count)
+			continue;
+		if (i && !path->depth && !path->heap && is_signal_return(r, at)) {
+			path_push(p, path,
+				pseudo_frame(r,
+					SP_PSEUDO_AGENT)); /* it hit our handler, inside of what that interrupted */
 			continue;
 		}
-		at = resolve(r, ids[i]);
-		if (!at->count || (i && path->depth == 1 && is_signal_return(r, at, p->frame_ids[path->first])))
-			continue;
 		last = r->chain[at->first + at->count - 1];
 		find_site(r, at, &has_site, &site);
 		path_push_chain(r, path, at);
