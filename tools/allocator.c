@@ -71,7 +71,9 @@ int sp_allocator_find(const char *name, char *path)
 
 	*path = '\0';
 	if (!a) {
-		sp_complain("run: --allocator: '%s' is none; there are jemalloc, tcmalloc, mimalloc and system", name);
+		sp_complain("run: --allocator: '%s' is not an allocator that smartprof knows; allowed: jemalloc, "
+			    "tcmalloc, mimalloc, system",
+			name);
 		return SP_EXIT_USAGE;
 	}
 	for (size_t i = 0; i < COUNT(a->files) && a->files[i]; i++)

@@ -15,15 +15,15 @@ static void print_help(void)
 {
 	printf("usage: smartprof cache stats|verify|clear\n"
 	       "       smartprof cache trim [--size MB] [--days N]\n\n"
-	       "Names, files and lines of addresses are kept, so that the next profile of the same program is\n"
-	       "rendered at once: in $XDG_CACHE_HOME/smartprof/symbols.db, or below ~/.cache.\n\n"
-	       "  stats           what is in it\n"
-	       "  verify          reads all of it; exit status 1 when something is damaged\n"
-	       "  clear           removes it; it is made anew when needed\n"
-	       "  trim            drops what was not used for so long, then the least recently used\n"
-	       "    --size MB     until it takes at most so much (default %llu, as on every use)\n"
-	       "    --days N      not used for so many days (default %u, as on every use)\n"
-	       "  --help          this text\n",
+	       "smartprof keeps the names, files and lines of addresses in $XDG_CACHE_HOME/smartprof/symbols.db, "
+	       "or\nbelow ~/.cache, so that the next profile of the same program is rendered at once.\n\n"
+	       "  stats           show what is in it\n"
+	       "  verify          read all of it; exit status 1 when something is damaged\n"
+	       "  clear           remove it; it is made anew when needed\n"
+	       "  trim            drop what was not used for N days, then the least recently used\n"
+	       "    --size MB     keep at most MB megabytes (default %llu, as on every use)\n"
+	       "    --days N      drop what was not used for N days (default %u, as on every use)\n"
+	       "  --help          show this text\n",
 		(unsigned long long)(SP_CACHE_BYTES / MB), SP_CACHE_DAYS);
 }
 
@@ -156,7 +156,7 @@ int sp_cmd_cache(int argc, char **argv)
 			return run(&actions[i], &limits);
 	}
 	if (!*word || limited) {
-		sp_complain("cache: it wants one of stats, verify, clear, trim, and limits only for trim; see "
+		sp_complain("cache: give it one of stats, verify, clear and trim; only trim takes limits; see "
 			    "smartprof cache --help");
 		return SP_EXIT_USAGE;
 	}

@@ -85,11 +85,11 @@ static void print_help(void)
 	       "  --format FORMAT            markdown, text, json, github (annotations, and a page in\n"
 	       "                             $GITHUB_STEP_SUMMARY) or html: one page with the tables and a\n"
 	       "                             differential flame graph\n"
-	       "  --output FILE              write the report there\n"
+	       "  --output FILE              write the report to FILE\n"
 	       "  --calibrate                run PROGRAM --runs times (10) and keep what its runs differ by beside "
 	       "its\n"
 	       "                             profiles; comparisons of profiles in that directory use it\n"
-	       "  --help                     this text\n\n"
+	       "  --help                     show this text\n\n"
 	       "Without a --fail or --max flag any total that surely grew fails. Exit status: 0 pass, 1 regression, 2 "
 	       "bad\n"
 	       "usage or unreadable input; with --strict 3 where evidence is missing, which is else 0 and a "
@@ -176,7 +176,7 @@ static int add_loose(struct request *r, const char *path)
 		add_path(r, r->loose++, path);
 		return 0;
 	}
-	sp_complain("compare: %s: on which side? say --baseline FILE… --current FILE…", path);
+	sp_complain("compare: %s: it is not clear which side it is on; use --baseline FILE… --current FILE…", path);
 	return SP_EXIT_USAGE;
 }
 
@@ -233,7 +233,7 @@ static int read_noise(const char *path, struct sp_noise **noise)
 		status = 0;
 	else if (error)
 		sp_complain("compare: %s: %s; remove it or calibrate again", path,
-			error < 0 ? sp_input_error(error) : "it is no noise file");
+			error < 0 ? sp_input_error(error) : "it is not a noise file");
 	else
 		sp_complain("compare: %s: line %zu: %s; remove it or calibrate again", path, line, why);
 	return status;
@@ -300,8 +300,8 @@ static int compare(const struct request *r)
 			sp_export_prepare(r->sides[side].profiles[i], NULL);
 	status = write_report(r, c);
 	if (!status && c->verdict == SP_VERDICT_UNKNOWN)
-		sp_complain("compare: warning: this is no evidence%s: %s",
-			r->gate.strict ? "" : ", and no failure without --strict", c->reasons.items[0]);
+		sp_complain("compare: warning: the evidence is not sufficient%s: %s",
+			r->gate.strict ? "" : ", which fails only with --strict", c->reasons.items[0]);
 	status = status ? status : sp_compare_status(c);
 	sp_comparison_free(c);
 	sp_noise_free(noise);

@@ -24,13 +24,13 @@ static void print_help(void)
 	       "Shows what smartprof detects here, every setting with its value and where it comes from, what\n"
 	       "will happen, and what keeps it from working well. Exit status 2 when a setting has an invalid\n"
 	       "value or an unknown name.\n\n"
-	       "  --env NAME      settings as in that environment: development, production, ci, critical\n"
-	       "  --json          the same for programs (smartprof-config/1)\n"
-	       "  --check         only what is wrong; exit status 1 when there would be no profile\n"
+	       "  --env NAME      show the settings of that environment: development, production, ci, critical\n"
+	       "  --json          write the same as JSON (smartprof-config/1)\n"
+	       "  --check         show only what is wrong; exit status 1 when there would be no profile\n"
 	       "  --root DIR      detect from the copies of /proc and /sys in DIR: another machine, recorded\n"
 	       "  --write FILE    write a commented settings file (.env.profiling)\n"
 	       "  --docker        write it for docker run --env-file\n"
-	       "  --help          this text\n\n"
+	       "  --help          show this text\n\n"
 	       "settings, in the environment or in " SP_FILE_NAME ":\n");
 	for (int i = 0; i < SP_OPTIONS; i++)
 		printf("  %-36s %s\n", sp_option_rows[i].variable, sp_option_rows[i].help);

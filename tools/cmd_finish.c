@@ -236,7 +236,7 @@ int sp_cmd_finish(int argc, char **argv)
 	static struct job job;
 
 	if (!take_arguments(&job, argc, argv)) {
-		sp_complain("finish: it wants a spool, a tree's file or both; the agent starts it, see smartprof "
+		sp_complain("finish: name a spool, a tree file or both; the agent starts this command, see smartprof "
 			    "recover --help");
 		return SP_EXIT_USAGE;
 	}

@@ -21,7 +21,7 @@ static void print_help(void)
 	       "Renders what was measured of processes that were killed, crashed or replaced themselves by\n"
 	       "another program, and prints the path of each profile written. Looks where agents of this\n"
 	       "user leave their spools, or in DIRECTORY: as root with the rights of the user whose it is.\n\n"
-	       "  --list          only list such spools\n" SP_SYMBOLS_HELP "  --help          this text\n");
+	       "  --list          only list such spools\n" SP_SYMBOLS_HELP "  --help          show this text\n");
 }
 
 /* How to go about it. */

@@ -49,27 +49,29 @@ static void print_help(void)
 	       "spool,\n"
 	       "or one written earlier (of which Markdown is the readable part), the latest one of a directory. The\n"
 	       "index of a run, tree.*.md, stands for the sum of the run's profiles.\n\n"
-	       "  --merge         the sum of all these profiles, and of those in directories, as one profile\n"
-	       "  --for TIME      what happens in the next 10s, 5min or 1h; ends early with the process, or at Ctrl-C\n"
-	       "  --since NAME    what happened since smartprof snapshot --name NAME; or since a snapshot's file\n"
-	       "  --loop TIME     a profile of each hour (1h) until the process ends, in the directory --output\n"
+	       "  --merge         add these profiles, and those in these directories, up to one profile\n"
+	       "  --for TIME      show what happens in the next 10s, 5min or 1h; ends early with the process or "
+	       "Ctrl-C\n"
+	       "  --since NAME    show what happened since smartprof snapshot --name NAME, or since a snapshot's file\n"
+	       "  --loop TIME     write a profile of each hour (1h) until the process ends, in the directory --output\n"
 	       "                  (profiles/windows); the newest --keep N files (24) stay, --keep-bytes SIZE (128MB)\n"
 	       "                  at the most\n"
-	       "  --by WHAT       one table of CPU time: by function, line, file, module or thread\n"
-	       "  --top N         N rows in each table\n"
-	       "  --source NAME   a function's lines with their CPU time, and their text where it fits the program\n"
-	       "  --focus REGEX   only stacks with a function, file or module that matches; others are [filtered]\n"
-	       "  --ignore REGEX  no stacks with a function, file or module that matches\n"
-	       "  --brief         4 KB at most: the verdict, the hottest functions and path, a leak, what is missing\n"
-	       "  --json          --brief as JSON\n"
+	       "  --by WHAT       show one table of CPU time: by function, line, file, module or thread\n"
+	       "  --top N         show N rows in each table\n"
+	       "  --source NAME   show a function's lines with their CPU time, and their text if it fits the program\n"
+	       "  --focus REGEX   keep stacks with a function, file or module that matches; others are [filtered]\n"
+	       "  --ignore REGEX  leave out stacks with a function, file or module that matches\n"
+	       "  --brief         show 4 KB at most: the verdict, the hottest functions and path, a leak, what is "
+	       "missing\n"
+	       "  --json          write --brief as JSON\n"
 	       "  --full          show everything: no limit on the length of tables\n"
 	       "  --format FORMAT markdown; html: one page with flame graphs; folded, speedscope, pprof,\n"
 	       "                  gperftools or json: for other programs\n"
 	       "  --metric WHAT   cpu, in_use, peak or allocated: what folded, pprof and gperftools tell, what\n"
 	       "                  html and speedscope show first\n"
-	       "  --lines         speedscope: a frame for each line, not for each function\n"
-	       "  --no-inlines    inlined functions count for the functions they were inlined into\n"
-	       "  --output FILE   write there\n" SP_SYMBOLS_HELP "  --help          this text\n\n"
+	       "  --lines         speedscope: write a frame for each line, not for each function\n"
+	       "  --no-inlines    count inlined functions for the functions they were inlined into\n"
+	       "  --output FILE   write to FILE\n" SP_SYMBOLS_HELP "  --help          show this text\n\n"
 	       "Of a profile written earlier, --top, --focus and --ignore choose rows of one table in Markdown, by\n"
 	       "function unless --by says otherwise; in the other formats they choose stacks. REGEX is a POSIX\n"
 	       "extended regular expression.\n");
@@ -304,8 +306,8 @@ static int report_merged(char **paths, size_t count, struct wish *wish)
 	bool chosen = o->by || o->top || o->filter.focus || o->filter.ignore || wish->source || wish->brief;
 
 	if (wish->look_up || wish->symbols.no_inlines) {
-		sp_complain("report: names are not looked up again in a sum of profiles; have them looked up in each, "
-			    "and add the results up");
+		sp_complain("report: names cannot be looked up again in a sum of profiles; run smartprof symbolize on "
+			    "each profile, and merge the results");
 		return SP_EXIT_USAGE;
 	}
 	status = sp_report_merge(&text, paths, count, o->full);
@@ -373,7 +375,7 @@ static int parse_top(const char *text, size_t *top)
 	*top = digits && digits < 8 && !text[digits] ? (size_t)atol(text) : 0;
 	if (*top)
 		return 0;
-	sp_complain("report: --top: '%s' is no number of rows; give it 1 to 9999999", text);
+	sp_complain("report: --top: '%s' is not a number of rows; give it 1 to 9999999", text);
 	return SP_EXIT_USAGE;
 }
 
@@ -402,7 +404,7 @@ static int parse_regex(const char *flag, const char *text, regex_t *regex, const
 		return 0;
 	}
 	regerror(err, regex, why, sizeof(why));
-	sp_complain("report: --%s: '%s' is no regular expression: %s", flag, text, why);
+	sp_complain("report: --%s: '%s' is not a regular expression: %s", flag, text, why);
 	return SP_EXIT_USAGE;
 }
 
@@ -479,25 +481,26 @@ static int check_format(const struct wish *wish)
 	const bool markdown = wish->export.format == SP_REPORT_MARKDOWN;
 
 	if ((markdown || wish->export.format == SP_REPORT_JSON) && wish->export.view != SP_VIEWS) {
-		sp_complain("report: --metric: %s tells all of them; name another --format, or leave it out",
+		sp_complain("report: --metric: %s contains all metrics; name another --format, or leave --metric out",
 			markdown ? "Markdown" : "json");
 		return SP_EXIT_USAGE;
 	}
 	if (wish->export.lines && wish->export.format != SP_REPORT_SPEEDSCOPE) {
-		sp_complain("report: --lines: it is for --format speedscope; leave it out");
+		sp_complain("report: --lines: only --format speedscope has it; leave it out");
 		return SP_EXIT_USAGE;
 	}
 	if (markdown)
 		return 0;
 	if (o->by || o->top || o->full) {
-		sp_complain("report: --%s: it is for Markdown, other formats tell everything; leave it out",
+		sp_complain("report: --%s: only Markdown has it, as other formats contain everything; leave it out",
 			o->by            ? "by"
 				: o->top ? "top"
 					 : "full");
 		return SP_EXIT_USAGE;
 	}
 	if (wish->export.format == SP_REPORT_PPROF && !wish->output && isatty(STDOUT_FILENO)) {
-		sp_complain("report: --format pprof: it is not for terminals; name a file with --output");
+		sp_complain("report: --format pprof: it is binary and does not go to a terminal; name a file with "
+			    "--output");
 		return SP_EXIT_USAGE;
 	}
 	return 0;
@@ -523,28 +526,30 @@ static int check_wish(int left, struct wish *wish)
 	struct sp_render_options *o = &wish->options;
 
 	if (left < 1 || (left > 1 && !wish->merge)) {
-		sp_complain(left > 1 ? "report: it wants one process id, spool or profile; --merge adds several up"
-				     : "report: it wants a process id, spool or profile; see smartprof report --help");
+		sp_complain(left > 1
+				? "report: more than one process id, spool or profile given; --merge adds several up"
+				: "report: no process id, spool or profile given; see smartprof report --help");
 		return SP_EXIT_USAGE;
 	}
 	if (o->by == SP_BY_THREAD && (o->filter.focus || o->filter.ignore)) {
-		sp_complain("report: --by thread: stacks are not known by thread; leave --focus and --ignore out");
+		sp_complain("report: --by thread: the profile does not say which thread a stack belongs to; leave "
+			    "--focus and --ignore out");
 		return SP_EXIT_USAGE;
 	}
 	if (wish->source &&
 		(o->by || o->top || o->full || o->filter.focus || o->filter.ignore ||
 			wish->export.format != SP_REPORT_MARKDOWN)) {
-		sp_complain("report: --source: it shows one function alone; leave other choices out");
+		sp_complain("report: --source: it shows a single function; leave the other flags that select rows out");
 		return SP_EXIT_USAGE;
 	}
 	if (wish->json && !wish->brief) {
-		sp_complain("report: --json: it is for --brief; --format json tells everything");
+		sp_complain("report: --json: only --brief has it; --format json writes the whole profile");
 		return SP_EXIT_USAGE;
 	}
 	if (wish->brief &&
 		(o->by || o->top || o->full || o->filter.focus || o->filter.ignore || wish->source ||
 			wish->export.format != SP_REPORT_MARKDOWN)) {
-		sp_complain("report: --brief: what it tells is fixed; leave other choices out");
+		sp_complain("report: --brief: its content is fixed; leave the other flags that select rows out");
 		return SP_EXIT_USAGE;
 	}
 	if (o->full && o->top) {

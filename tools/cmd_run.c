@@ -27,7 +27,7 @@ static void print_help(void)
 	sp_settings_help();
 	printf("  --cpu           profile CPU time only\n"
 	       "  --heap          profile memory only\n"
-	       "  --no-inlines    no frames of their own for inlined functions\n"
+	       "  --no-inlines    give inlined functions no frames of their own\n"
 	       "  --allocator NAME\n"
 	       "                  malloc to put under PROGRAM: jemalloc, tcmalloc, mimalloc; system: the C library's\n"
 	       "                  (takes others out of LD_PRELOAD; one that PROGRAM is linked with stays)\n"
@@ -35,7 +35,7 @@ static void print_help(void)
 	       "failed\n"
 	       "  --quiet         do not tell at the end where the profile is\n"
 	       "  --quiet         do not tell at the end where the profile is, or why there is none\n"
-	       "  --help          this text\n\n"
+	       "  --help          show this text\n\n"
 	       "smartprof config shows the settings that apply here.\n");
 }
 

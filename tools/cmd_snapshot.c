@@ -12,12 +12,13 @@
 static void print_help(void)
 {
 	printf("usage: smartprof snapshot [--name NAME] [--output FILE] PID|PROGRAM|SPOOL\n\n"
-	       "Keeps what a process has done so far, in a file, and prints the file's name. The process is asked for\n"
-	       "nothing and notices nothing; it may hang, be stopped, or be dead. A snapshot has all that the profile\n"
+	       "Writes what a process has done so far to a file, and prints the file's name. The process takes no "
+	       "part\nin it and notices nothing; it may hang, be stopped, or be dead. A snapshot has all that the "
+	       "profile\n"
 	       "of that moment is made of.\n\n"
-	       "  --name NAME     what to call it: PID@NAME means it; else the time is its name\n"
-	       "  --output FILE   write it there\n"
-	       "  --help          this text\n\n"
+	       "  --name NAME     call it NAME, so that PID@NAME means it; without, its name is the time\n"
+	       "  --output FILE   write it to FILE\n"
+	       "  --help          show this text\n\n"
 	       "smartprof report PID@NAME             the profile of that moment\n"
 	       "smartprof report --since NAME PID     what happened since\n"
 	       "smartprof compare PID@A PID@B         what happened between: CPU time, and what the heap grew by\n\n"

@@ -15,12 +15,12 @@
 static void print_help(void)
 {
 	printf("usage: smartprof symbolize [FLAGS] PROFILE.md…\n\n"
-	       "Looks the addresses of profiles up again and writes them anew in their places: with the functions, "
-	       "lines and\n"
-	       "inlined functions that debug files tell which were not there when the profiles were written.\n\n"
-	       "  --output FILE   write there instead; for one profile\n"
-	       "  --no-inlines    no frames of their own for inlined functions\n" SP_SYMBOLS_HELP
-	       "  --help          this text\n\n"
+	       "Looks the addresses of profiles up again and writes the profiles anew in their places, with the "
+	       "functions, lines and\ninlined functions from debug files that were missing when the profiles were "
+	       "written.\n\n"
+	       "  --output FILE   write to FILE instead; takes one profile\n"
+	       "  --no-inlines    give inlined functions no frames of their own\n" SP_SYMBOLS_HELP
+	       "  --help          show this text\n\n"
 	       "Exit status: 0, 1 when no more is known of a profile than before, which is then left as it is, 2 when "
 	       "one\n"
 	       "cannot be read or written.\n");
@@ -71,9 +71,8 @@ static int symbolize(const char *path, const char *output, const struct sp_symbo
 	else if ((why = sp_markdown_again(&anew, &text, slash ? slash + 1 : to, symbols, true, &named)) != NULL)
 		status = complain_of(path, why);
 	else if (!named && !symbols->no_inlines && !output) {
-		sp_complain("symbolize: %s: nothing more is known of its addresses; name a directory with debug files "
-			    "of its "
-			    "build-ids by --debug-dir",
+		sp_complain("symbolize: %s: no debug file says more about its addresses; name a directory with debug "
+			    "files of its build-ids by --debug-dir",
 			path);
 		status = 1;
 	} else if ((got = put(to, &anew)) < 0)
@@ -110,8 +109,8 @@ int sp_cmd_symbolize(int argc, char **argv)
 			return sp_flag_error("symbolize", got, argv, flags);
 	}
 	if (argc == optind || (output && argc != optind + 1)) {
-		sp_complain(output ? "symbolize: --output: it is for one profile; name one"
-				   : "symbolize: it wants profiles; see smartprof symbolize --help");
+		sp_complain(output ? "symbolize: --output names the file of one profile; give it only one"
+				   : "symbolize: no profile given; see smartprof symbolize --help");
 		return SP_EXIT_USAGE;
 	}
 	sp_limit_reading();

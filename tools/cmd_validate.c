@@ -19,8 +19,8 @@ static void print_help(void)
 	       "Checks whether profiles follow " SP_PROFILE_SCHEMA
 	       ": names each violation with its line, and lists which keys and\n"
 	       "sections are there, and why others are not. Keys and sections it does not know are no violations.\n\n"
-	       "  --json          the same as JSON\n"
-	       "  --help          this text\n\n"
+	       "  --json          write the same as JSON\n"
+	       "  --help          show this text\n\n"
 	       "Exit status: 0, 1 when a file violates the schema, 2 when one cannot be read.\n");
 }
 
@@ -208,7 +208,7 @@ int sp_cmd_validate(int argc, char **argv)
 		files = files ? files : json_array();
 	}
 	if (argc == optind) {
-		sp_complain("validate: it wants profiles; see smartprof validate --help");
+		sp_complain("validate: no profile given; see smartprof validate --help");
 		return SP_EXIT_USAGE;
 	}
 	sp_limit_reading();

@@ -153,7 +153,7 @@ static int learn_apart(const char *directory, size_t runs)
 	if (pid == 0)
 		exit(read_and_learn(directory, runs));
 	if (pid < 0)
-		sp_complain("compare: --calibrate: no process to read the runs in: %s", strerror(errno));
+		sp_complain("compare: --calibrate: no process can be started to read the runs: %s", strerror(errno));
 	return wait_for(pid);
 }
 
@@ -163,7 +163,7 @@ int sp_calibrate(char **argv, size_t runs)
 	int status = 0;
 
 	if (runs < RUNS_LEAST) {
-		sp_complain("compare: --runs: at least %u", RUNS_LEAST);
+		sp_complain("compare: --runs: at least %u runs are needed", RUNS_LEAST);
 		return SP_EXIT_USAGE;
 	}
 	if (!mkdtemp(directory)) {
@@ -174,7 +174,8 @@ int sp_calibrate(char **argv, size_t runs)
 		snprintf(output, sizeof(output), "%s/%zu.md", directory, i);
 		status = run_once(argv, output);
 		if (status)
-			sp_complain("compare: --calibrate: run %zu ended with status %d; nothing is learned from that",
+			sp_complain("compare: --calibrate: run %zu ended with status %d; a failed run says nothing "
+				    "about noise, so no noise file is written",
 				i + 1, status);
 	}
 	status = status ? 1 : learn_apart(directory, runs);

@@ -73,9 +73,8 @@ static void put_totals(struct sp_buffer *out, const struct sp_comparison *c)
 			sp_buffer_puts(out, "|\n");
 	}
 	sp_buffer_puts(out,
-		"\nSpread is what single runs differ by (of the logarithm); factor is the growth that is sure. The "
-		"last "
-		"two rows tell, they do not judge.\n\n");
+		"\nSpread is the standard deviation of single runs (of the logarithm); Factor is the growth that is "
+		"certain. The last two rows inform, and do not affect the verdict.\n\n");
 }
 
 static void put_location(struct sp_buffer *out, const struct sp_row *row)
@@ -262,9 +261,9 @@ void sp_compare_markdown(struct sp_buffer *out, const struct sp_comparison *c)
 	put_lines(out, "Reasons", &c->reasons);
 	put_totals(out, c);
 	put_rows(out, c, SP_ROW_REGRESSION, c->verdict == SP_VERDICT_REGRESSION ? "Regressions" : "Costs more",
-		"None that the evidence supports.\n");
+		"The evidence supports none.\n");
 	put_suspects(out, c);
-	put_rows(out, c, SP_ROW_IMPROVEMENT, "Improvements", "None that the evidence supports.\n");
+	put_rows(out, c, SP_ROW_IMPROVEMENT, "Improvements", "The evidence supports none.\n");
 	put_rows(out, c, SP_ROW_SHIFT, "Cost Shifts", NULL);
 	put_presence(out, c, SP_ROW_APPEARED, "Appeared");
 	put_presence(out, c, SP_ROW_DISAPPEARED, "Disappeared");

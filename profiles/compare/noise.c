@@ -162,8 +162,8 @@ struct sp_noise *sp_noise_parse(const char *text, size_t length, const char **wh
 	noise = sp_alloc(1, sizeof(*noise));
 	*line = root || error.line < 1 ? 1 : (size_t)error.line;
 	*why = length > TEXT_MAX_BYTES ? "it is larger than any noise file"
-		: root                 ? "it is no noise file of this version"
-				       : "it is no JSON from here on";
+		: root                 ? "it is not a noise file of this version"
+				       : "it is not JSON from here on";
 	if (root && read_root(noise, root)) {
 		json_decref(root);
 		return noise;

@@ -70,7 +70,8 @@ bool sp_put_written_quality(struct sp_writer *w)
 		at += length;
 	}
 	sp_buffer_printf(&w->out,
-		"- Names were looked up again after the profile was written; %llu addresses are better known since.\n",
+		"- Names were looked up again after the profile was written; that named or located %llu more "
+		"addresses.\n",
 		(unsigned long long)written->named);
 	return true;
 }

@@ -120,7 +120,7 @@ static void each_missing(const struct sp_profile *p, say_fn *fn, void *context)
 	if (!p->cpu_on)
 		fn(context, "CPU time was not sampled");
 	else if (p->samples < 100) {
-		sp_buffer_printf(&text, "%llu samples only: a coarse picture", (unsigned long long)p->samples);
+		sp_buffer_printf(&text, "%llu samples show only a coarse picture", (unsigned long long)p->samples);
 		say(fn, context, &text);
 	}
 	if (!p->heap_on)

@@ -26,7 +26,7 @@ const char *sp_front_next(struct sp_front *front, const char *shared, size_t sha
 	uint64_t number;
 
 	if (!take_number(&shared, end, &number) || shared != end)
-		return "`shared` is no whole number";
+		return "`shared` is not a whole number";
 	if (number > front->depth)
 		return "it shares more frames than the row above has";
 	front->depth = (size_t)number;
@@ -41,7 +41,7 @@ const char *sp_front_next(struct sp_front *front, const char *shared, size_t sha
 		front->ids[front->depth++] = (uint32_t)number;
 		rest += rest < end;
 	}
-	return front->depth ? NULL : "a stack without frames";
+	return front->depth ? NULL : "a stack has no frames";
 }
 
 const char *sp_sample_run_parse(const char **at, const char *end, struct sp_sample_run *run)
@@ -54,7 +54,7 @@ const char *sp_sample_run_parse(const char **at, const char *end, struct sp_samp
 	if (*at < end && **at == '*') {
 		++*at;
 		if (!take_number(at, end, &number) || !number)
-			return "no number of samples behind a stack's";
+			return "a stack's number is not followed by its samples";
 		run->count = (uint32_t)number;
 	}
 	if (*at < end && *(*at)++ != ' ')

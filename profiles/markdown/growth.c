@@ -136,10 +136,12 @@ void sp_write_growth(struct sp_writer *w)
 	uint32_t *order = sp_rank(p->site_count, &count, rank_growth, p);
 
 	shown = count < w->limits.sites ? count : w->limits.sites;
-	sp_buffer_puts(&w->out, "## Heap Growth\n\nIn use at the end of the window less in use at its beginning: ");
+	sp_buffer_puts(&w->out,
+		"## Heap Growth\n\nGrowth is what was in use at the end of the window minus what was in use at its "
+		"beginning: ");
 	put_total(w);
 	sp_buffer_puts(&w->out,
-		". The tables below are of what was allocated in the window alone.\n\n"
+		". The tables below show only what was allocated in the window.\n\n"
 		"| Growth | ± | a minute | Count | Function | Location | Module |\n"
 		"|---:|---:|---:|---:|:---|:---|:---|\n");
 	for (size_t i = 0; i < shown; i++)

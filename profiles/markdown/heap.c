@@ -199,7 +199,8 @@ static void write_no_suspects(struct sp_writer *w)
 	const struct sp_profile *p = w->profile;
 
 	sp_buffer_printf(&w->out,
-		"## Leak Suspects\n\nNot judged: %.1f %% of the bytes were allocated before sampling began.\n\n",
+		"## Leak Suspects\n\nLeaks cannot be judged: %.1f %% of the bytes were allocated before sampling "
+		"began.\n\n",
 		sp_percent(p->snapshot->header.heap.before_bytes, p->heap_allocated_bytes));
 }
 
@@ -382,16 +383,17 @@ void sp_write_heap(struct sp_writer *w)
 		{"Heap Sites (Allocated)", "", NULL, NULL, alloc_bytes, alloc_count, alloc_variance, all_samples,
 			p->heap_allocated_bytes},
 		{"Leak Suspects",
-			"Bytes still alive and older than the last tenth of the run, of sites that left some behind "
-			"all "
-			"through it. smartprof cannot see whether the program could still reach them: a cache that "
+			"These sites left blocks behind all through the run; counted are blocks that are still in use "
+			"and older than its last tenth. smartprof cannot see whether the program could still reach "
+			"them: a cache that "
 			"grows, "
 			"or data kept to the end by design, looks the same.\n\n",
 			births, births ? put_births : NULL, suspect_bytes, sp_heap_leaked_count, leaked_variance,
 			inuse_samples, heap->inuse_bytes},
 		{"Short-Lived Allocations",
-			"Freed within a millisecond, or before its thread had allocated eight times more; % of all "
-			"allocated bytes. Temporary: of these, freed before its thread's next allocation.\n\n",
+			"These blocks were freed within a millisecond, or before their thread had allocated eight "
+			"times more; % is of all allocated bytes. Temporary is the part that was freed before the "
+			"thread's next allocation.\n\n",
 			" Temporary |", put_temporary, short_bytes, short_count, short_variance, all_samples,
 			p->heap_allocated_bytes},
 	};

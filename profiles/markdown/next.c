@@ -118,7 +118,8 @@ static bool say_few_samples(struct sp_writer *w, const struct sp_function *hotte
 	(void)hottest;
 	if (!p->cpu_on || p->samples >= SAMPLES_LEAST)
 		return false;
-	sp_buffer_printf(&w->out, "give it more to do, %llu sample%s only %s the coarse picture: shares are known to ",
+	sp_buffer_printf(&w->out,
+		"give it more work, as %llu sample%s only %s the coarse picture: shares are known to ",
 		(unsigned long long)p->samples, p->samples == 1 ? "" : "s", p->samples == 1 ? "shows" : "show");
 	sp_buffer_puts(&w->out, "about 3 points after ");
 	sp_put_duration(&w->out, enough_ns(p));
@@ -149,7 +150,7 @@ static bool say_unnamed(struct sp_writer *w, const struct sp_function *hottest)
 		sp_buffer_puts(&w->out, " of ");
 		sp_put_module(&w->out, SP_ESCAPE_CELL, p, order[0]);
 	}
-	sp_buffer_printf(&w->out, ", %.0f %% of all frames have no name; Data Quality says how.", unnamed);
+	sp_buffer_printf(&w->out, ", %.0f %% of all frames have no name; Data Quality says how to get them.", unnamed);
 	free(order);
 	return true;
 }
@@ -175,7 +176,7 @@ static bool say_truncated(struct sp_writer *w, const struct sp_function *hottest
 	if (truncated <= TRUNCATED_PERCENT)
 		return false;
 	sp_buffer_printf(&w->out,
-		"trust self times more than totals, %.0f %% of the time has stacks that end early: ", truncated);
+		"trust self times more than totals, as %.0f %% of the time has stacks that end early: ", truncated);
 	if (deep)
 		sp_buffer_printf(&w->out, "they are deeper than %u frames; Hot Paths shows what recurses.",
 			SP_MAX_FRAMES);
@@ -278,7 +279,7 @@ static bool say_allocator(struct sp_writer *w, const struct sp_function *hottest
 	if (share <= ALLOCATOR_PERCENT)
 		return false;
 	order = sp_rank(p->site_count, &count, rank_count, p);
-	sp_buffer_printf(&w->out, "allocate less often, %.0f %% of the CPU time goes into allocating and freeing",
+	sp_buffer_printf(&w->out, "allocate less often, as %.0f %% of the CPU time goes into allocating and freeing",
 		share);
 	if (count) {
 		sp_buffer_puts(&w->out, "; most calls come from ");
@@ -340,7 +341,8 @@ static bool say_locks(struct sp_writer *w, const struct sp_function *hottest)
 	if (!whom || share <= LOCK_PERCENT || p->thread_count < 2)
 		return false;
 	sp_buffer_printf(&w->out,
-		"have threads meet less often, %.0f %% of the CPU time goes into taking and giving locks, most of it "
+		"have threads meet less often, as %.0f %% of the CPU time goes into taking and giving locks, most of "
+		"it "
 		"for ",
 		share);
 	put_function(w, &p->functions[whom->function]);
@@ -450,5 +452,5 @@ void sp_write_next(struct sp_writer *w, const struct sp_function *hottest)
 	for (size_t i = 0; i < sizeof(advices) / sizeof(advices[0]); i++)
 		if (advices[i](w, hottest))
 			return;
-	sp_buffer_puts(&w->out, "let it run longer, this shows little more than its start.");
+	sp_buffer_puts(&w->out, "let it run longer, as this shows little more than its start.");
 }

@@ -202,11 +202,9 @@ static void write_critical(struct sp_writer *w, const struct sp_what *what)
 	sp_processes_span(w->profile, &begin, &end);
 	least = shown_ns(waits, count);
 	sp_buffer_puts(&w->out,
-		"## Critical Path\n\nWhat the run waited for, from its end backwards: the child that ended last, "
-		"before that "
-		"began the one that had ended last by then. Time of a process is its own, or of children without a "
-		"profile. "
-		"In all: ");
+		"## Critical Path\n\nThis is what the run waited for, found from its end backwards: the child that "
+		"ended last, then the one that had ended last when that child began, and so on. The time of a process "
+		"is its own or that of children without a profile. In all: ");
 	put_waited_programs(w, waits, count, end - begin);
 	sp_buffer_puts(&w->out, ".\n\n| At | Took | % | Program | What | PID |\n|---:|---:|---:|:---|:---|---:|\n");
 	for (size_t i = 0; i < count && told < WAITS_SHOWN; i++)
@@ -231,7 +229,8 @@ void sp_write_processes(struct sp_writer *w)
 	order = sp_rank(p->process_count, &count, rank_process, p);
 	shown = count < w->limits.functions / 2 + 1 ? count : w->limits.functions / 2 + 1;
 	sp_buffer_puts(&w->out,
-		"# Processes\n\nWhat is the part of the command line that tells a program's processes apart.\n\n"
+		"# Processes\n\nThe column What holds the part of the command line in which a program's processes "
+		"differ.\n\n"
 		"| CPU% | CPU | Wall | Peak heap bytes | Program | What | PID | Exit | Profile |\n"
 		"|---:|---:|---:|---:|:---|:---|---:|:---|:---|\n");
 	for (size_t i = 0; i < shown; i++)
@@ -291,7 +290,7 @@ void sp_write_merged_threads(struct sp_writer *w)
 
 	shown = count < w->limits.threads ? count : w->limits.threads;
 	sp_buffer_puts(&w->out,
-		"## Threads\n\nThreads of one name and start are one row.\n\n"
+		"## Threads\n\nThreads that share a name and a start function share a row.\n\n"
 		"| CPU% | User | System | Samples | Thread | TID | Start | Threads |\n"
 		"|---:|---:|---:|---:|:---|---:|:---|---:|\n");
 	for (size_t i = 0; i < shown; i++) {
@@ -350,7 +349,7 @@ void sp_write_merged_next(struct sp_writer *w)
 		return;
 	}
 	sp_what_tell(&what, p);
-	sp_buffer_puts(&w->out, "What it took so long for: ");
+	sp_buffer_puts(&w->out, "The run waited for: ");
 	put_waited_programs(w, waits, count, p->wall_ns);
 	sp_buffer_puts(&w->out, "; the longest wait was ");
 	sp_put_duration(&w->out, longest->to_ns - longest->from_ns);
@@ -358,7 +357,7 @@ void sp_write_merged_next(struct sp_writer *w)
 	sp_escape_name(&w->out, SP_ESCAPE_CELL, waited_program(p, longest));
 	sp_buffer_puts(&w->out, " ");
 	sp_escape_name(&w->out, SP_ESCAPE_CELL, waited_what(&what, longest));
-	sp_buffer_puts(&w->out, ". Next: shorten what is on the Critical Path, the rest was not waited for.");
+	sp_buffer_puts(&w->out, ". Next: shorten what is on the Critical Path, as the run did not wait for the rest.");
 	sp_what_free(&what);
 	free(waits);
 }
@@ -369,7 +368,8 @@ void sp_write_merged_quality(struct sp_writer *w)
 	uint64_t sampled = p->sampled_user_ns + p->sampled_sys_ns;
 
 	sp_buffer_printf(&w->out,
-		"# Data Quality\n\n- The sum of %zu profiles, which tell their own Data Quality. Times, bytes and "
+		"# Data Quality\n\n- This is the sum of %zu profiles, each of which has its own Data Quality. Times, "
+		"bytes and "
 		"counts add up, "
 		"and so do the variances behind each ±: processes were sampled independently.\n",
 		p->process_count);

@@ -101,17 +101,17 @@ static const char *symbols_hint(const struct sp_profile *p, const struct sp_modu
 	if (m->handle < 0 && p->modules[p->unknown_module + 1].handle >= 0)
 		return "code outside of any file that the perf map does not name, such as V8's copy of its own "
 		       "functions, "
-		       "which it does without by node --no-short-builtin-calls";
+		       "which node --no-short-builtin-calls avoids";
 	if (m->handle < 0)
 		return "code outside of any file, such as a just-in-time compiler's, which a perf map would name "
 		       "(node --perf-basic-prof)";
 	switch (m->source) {
 	case SP_SYMBOLS_UNREADABLE:
-		return "[gone], its file could not be read";
+		return "[gone], because its file could not be read";
 	case SP_SYMBOLS_GONE:
-		return "[gone], its file is not there any more: render while it still is";
+		return "[gone], because its file does not exist any more: render the profile while it does";
 	case SP_SYMBOLS_MISMATCH:
-		return "[gone], its file was replaced since by another build: render before updating";
+		return "[gone], because another build has replaced its file: render the profile before updating";
 	case SP_SYMBOLS_NONE:
 	case SP_SYMBOLS_DYNAMIC:
 		return is_packaged(m) ? "install its -dbgsym package"
@@ -187,8 +187,8 @@ static void write_trouble(struct sp_writer *w)
 		if (m->debug_missing_count > 1)
 			sp_buffer_printf(&w->out, " and %zu more", m->debug_missing_count - 1);
 		sp_buffer_puts(&w->out,
-			"; without it inlined calls are not told: keep such files where the compiler "
-			"put them, or make a package of them (dwp).\n");
+			"; without it inlined calls cannot be shown: keep such files where the compiler put them, or "
+			"pack them into a .dwp file.\n");
 	}
 	free(order);
 }
@@ -239,11 +239,11 @@ void sp_write_quality(struct sp_writer *w)
 		write_notes(w, w->profile->place_note);
 	if (w->profile->end_unknown)
 		add_line(w,
-			"The process died without telling: wall time and averages reach until its last sample, and the "
-			"last moments may be missing.");
+			"The process died before it recorded its end: wall time and averages end at its last sample, "
+			"and the last moments may be missing.");
 	else if (s->header.state == SP_STATE_RUNNING)
 		add_line(w,
-			"The process had not told of its end when this was written: the last moments may be missing.");
+			"The process had not recorded its end when this was written: the last moments may be missing.");
 	if (s->damaged)
 		sp_buffer_printf(&w->out, "- %u damaged records of the spool were left out.\n", s->damaged);
 	sp_buffer_puts(&w->out, "\n");
@@ -281,6 +281,6 @@ void sp_write_settings(struct sp_writer *w)
 		line += length;
 	}
 	sp_buffer_puts(&w->out,
-		thresholds ? "\nThe thresholds and their check interval are only noted: nothing acts on them yet.\n\n"
+		thresholds ? "\nThe thresholds and their check interval are recorded, but nothing acts on them yet.\n\n"
 			   : "\n");
 }

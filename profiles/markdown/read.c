@@ -47,7 +47,8 @@ static bool check_schema(struct sp_markdown_reader *r, const char *schema)
 	if (strncmp(schema, "smartprof/", 10) != 0)
 		return sp_reader_fail(r, "its schema is not one of smartprof's");
 	return strcmp(schema, SP_PROFILE_SCHEMA) == 0 ||
-		sp_reader_fail(r, "its schema is of another version of smartprof, this one reads " SP_PROFILE_SCHEMA);
+		sp_reader_fail(r,
+			"its schema is of another version of smartprof, and this version reads " SP_PROFILE_SCHEMA);
 }
 
 static bool ends_with(const char *text, const char *end)
@@ -81,7 +82,7 @@ static bool read_front_matter(struct sp_markdown_reader *r)
 		size_t length;
 
 		if (!value || value == line)
-			return sp_reader_fail(r, "its front matter has a line that is no `key: value`");
+			return sp_reader_fail(r, "its front matter has a line that is not `key: value`");
 		*value = '\0';
 		value += 2;
 		length = strlen(value);
@@ -92,7 +93,7 @@ static bool read_front_matter(struct sp_markdown_reader *r)
 		if (r->profile->fact_count >= FACTS_MAX)
 			return sp_reader_fail(r, "its front matter is too long");
 		if (is_no_figure(line, value))
-			return sp_reader_fail(r, "its front matter has a figure that is none");
+			return sp_reader_fail(r, "its front matter has a figure that is not a number");
 		if (strcmp(line, "schema") == 0 && !check_schema(r, value))
 			return false;
 		sp_profile_add_fact(r->profile, line, "%s", value);

@@ -24,7 +24,7 @@ bool sp_reader_fail(struct sp_markdown_reader *r, const char *why);
 /* Cuts a line at its tabs into at most SP_READER_FIELDS; returns the number of fields. */
 size_t sp_reader_split(char *line, char **fields);
 
-/* False when a field is no whole number of 64 bits. */
+/* False when a field is not a whole number of 64 bits. */
 bool sp_reader_numbers(char **fields, size_t count, uint64_t *numbers);
 
 /* The module's number, a new one for a path not met before. */

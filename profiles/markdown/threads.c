@@ -16,7 +16,7 @@ static const struct {
 	[BLOCKED] = {"blocked the signal",
 		"blocked the profiling signal; choose one the program leaves alone with SMARTPROF_SIGNAL"},
 	[SEALED] = {"seccomp filter", "ran on after a seccomp filter had ended sampling"},
-	[NO_CLOCK] = {"no clock to be had",
+	[NO_CLOCK] = {"no clock available",
 		"got no clock; raise the limits on pending signals (ulimit -i), locked memory (ulimit -l) or open "
 		"files (ulimit -n)"},
 	[NO_TIMER] = {"no timer",

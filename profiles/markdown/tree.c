@@ -46,7 +46,8 @@ static void write_tree(struct sp_writer *w, const struct sp_sequences *s, uint64
 void sp_write_call_tree(struct sp_writer *w)
 {
 	sp_buffer_puts(&w->out,
-		"## Call Tree (Total Time)\n\nBranches of at least 1 %; ↻ marks a recursion shown once.\n\n");
+		"## Call Tree (Total Time)\n\nBranches of at least 1 % are shown; ↻ marks a recursion that is shown "
+		"once.\n\n");
 	write_tree(w, &w->sums.calls, w->profile->total_ns, w->limits.tree_lines);
 	sp_buffer_puts(&w->out, "\n");
 }
@@ -58,7 +59,8 @@ void sp_write_heap_tree(struct sp_writer *w)
 	if (!s->total)
 		return;
 	sp_buffer_printf(&w->out,
-		"## Heap Call Tree (%s)\n\nBranches of at least 1 %%; ↻ marks a recursion shown once.\n\n",
+		"## Heap Call Tree (%s)\n\nBranches of at least 1 %% are shown; ↻ marks a recursion that is shown "
+		"once.\n\n",
 		w->sums.allocations_by == SP_TREE_INUSE ? "In Use" : "Allocated");
 	write_tree(w, s, s->total, w->limits.heap_tree_lines);
 	sp_buffer_puts(&w->out, "\n");

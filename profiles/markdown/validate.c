@@ -82,7 +82,8 @@ void sp_validate_characters(struct sp_validation *v, const struct sp_line *line,
 		n = sp_utf8_length(line->text + i, line->length - i, &code);
 		if (n && (!sp_is_invisible(code) || (tabs && code == '\t')))
 			continue;
-		sp_violation_add(v, line->number, "a control, invisible or broken character: 0x%02x at byte %zu",
+		sp_violation_add(v, line->number,
+			"it contains a control, invisible or broken character: 0x%02x at byte %zu",
 			(unsigned char)line->text[i], i + 1);
 		return;
 	}
@@ -148,15 +149,15 @@ static void check_fact(struct sp_validation *v, const struct sp_line *line, doub
 	size_t key;
 
 	if (!value || value == name) {
-		sp_violation_add(v, line->number, "no `key: value`");
+		sp_violation_add(v, line->number, "the line is not `key: value`");
 		return;
 	}
 	*value = '\0';
 	value = read_scalar(value + 2);
 	if (name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_")])
-		sp_violation_add(v, line->number, "no key: \"%s\"", inert(v, name, strlen(name)));
+		sp_violation_add(v, line->number, "the line has no key: \"%s\"", inert(v, name, strlen(name)));
 	if (!value) {
-		sp_violation_add(v, line->number, "`%s` is no plain or double-quoted YAML value",
+		sp_violation_add(v, line->number, "`%s` is not a plain or double-quoted YAML value",
 			inert(v, name, strlen(name)));
 		return;
 	}
@@ -209,7 +210,7 @@ size_t sp_validate_heading(struct sp_validation *v, const struct sp_line *line)
 		sp_violation_add(v, line->number, "`%s` stands here again, after line %zu",
 			sp_schema_sections[i].heading, v->section_line[i]);
 	else if (last)
-		sp_violation_add(v, line->number, "`%s` stands behind a section that comes after it (line %zu)",
+		sp_violation_add(v, line->number, "`%s` stands behind a section that must come after it (line %zu)",
 			sp_schema_sections[i].heading, last);
 	if (!v->section_line[i])
 		v->section_line[i] = line->number;
@@ -253,7 +254,8 @@ static void check_row(struct sp_validation *v, const struct sp_line *line, struc
 		sp_violation_add(v, line->number, "the row below a table's columns must be of dashes");
 	top->delimiter = true;
 	if (cells != top->columns)
-		sp_violation_add(v, line->number, "a row of %zu cells in a table of %zu columns", cells, top->columns);
+		sp_violation_add(v, line->number, "the row has %zu cells, and the table has %zu columns", cells,
+			top->columns);
 }
 
 /* Markup that only hostile text can have brought: HTML. */
@@ -268,7 +270,7 @@ static void check_markup(struct sp_validation *v, const struct sp_line *line)
 		}
 		code ^= line->text[i] == '`';
 		if (!code && line->text[i] == '<') {
-			sp_violation_add(v, line->number, "an HTML element or a `<` that is not escaped");
+			sp_violation_add(v, line->number, "it contains an HTML element or a `<` that is not escaped");
 			return;
 		}
 	}

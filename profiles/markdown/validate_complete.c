@@ -131,7 +131,7 @@ static void check_module(struct sp_validation *v, size_t line, const struct fiel
 
 	for (size_t i = 0; i < 3; i++)
 		if (!is_hex(fields[i]))
-			sp_violation_add(v, line, "field %zu is no hexadecimal number", i + 1);
+			sp_violation_add(v, line, "field %zu is not a hexadecimal number", i + 1);
 	while (digits < fields[3].length && strchr("0123456789abcdef", fields[3].text[digits]))
 		digits++;
 	if (digits < fields[3].length)
@@ -141,7 +141,7 @@ static void check_module(struct sp_validation *v, size_t line, const struct fiel
 static void check_frame(struct sp_validation *v, size_t line, const struct field *fields)
 {
 	if (!is_hex(fields[0]))
-		sp_violation_add(v, line, "the address is no hexadecimal number");
+		sp_violation_add(v, line, "the address is not a hexadecimal number");
 	if (strtoull(fields[1].text, NULL, 10) > UINT32_MAX)
 		sp_violation_add(v, line, "no file has such a line");
 	if (fields[2].length != 1 || (fields[2].text[0] != '0' && fields[2].text[0] != '1'))
@@ -183,7 +183,7 @@ static void check_stacks(struct sp_validation *v, size_t line, struct table *t, 
 		check_samples(v, line, fields);
 	v->slice_count += t->schema->kind == SP_TABLE_SLICES;
 	if (v->slice_count > SP_SAMPLE_SLICES)
-		sp_violation_add(v, line, "more slices than any profile has");
+		sp_violation_add(v, line, "it has more slices than any profile");
 	if (t->schema->kind != SP_TABLE_STACKS)
 		return;
 	v->cpu_stack_count += strncmp(t->schema->columns, "user_ns", 7) == 0;
@@ -211,7 +211,7 @@ static void check_row(struct sp_validation *v, const struct sp_line *line, struc
 			fields[column] = (struct field){line->text + at, n};
 		if (column < t->columns && t->number[column]) {
 			if (!is_number(line->text + at, n))
-				sp_violation_add(v, line->number, "field %zu is no whole number", column + 1);
+				sp_violation_add(v, line->number, "field %zu is not a whole number", column + 1);
 			values[column] = strtod(line->text + at, NULL);
 		} else if (!is_escaped(line->text + at, n)) {
 			sp_violation_add(v, line->number, "field %zu has a backslash that escapes nothing", column + 1);
@@ -219,7 +219,8 @@ static void check_row(struct sp_validation *v, const struct sp_line *line, struc
 		at += n + 1;
 	}
 	if (column != t->columns) {
-		sp_violation_add(v, line->number, "a row of %zu fields in a table of %zu columns", column, t->columns);
+		sp_violation_add(v, line->number, "the row has %zu fields, and the table has %zu columns", column,
+			t->columns);
 		return;
 	}
 	self = value_of(values, t->self_user) + value_of(values, t->self_sys);
@@ -228,7 +229,7 @@ static void check_row(struct sp_validation *v, const struct sp_line *line, struc
 	if (t->named)
 		check_stacks(v, line->number, t, fields);
 	if (t->total_user >= 0 && self > total)
-		sp_violation_add(v, line->number, "more self time than total time");
+		sp_violation_add(v, line->number, "its self time is more than its total time");
 }
 
 /* The rows below a heading; false when the text ends in them. */
@@ -240,7 +241,7 @@ static bool check_table(struct sp_validation *v, struct sp_line *line, struct ta
 
 	while (sp_line_next(line) && !sp_line_is(line, "```tsv"))
 		if (line->length) {
-			sp_violation_add(v, line->number, "not the fenced table that stands below the heading");
+			sp_violation_add(v, line->number, "the fenced table does not stand below the heading");
 			return true;
 		}
 	if (!sp_line_next(line))
@@ -249,7 +250,8 @@ static bool check_table(struct sp_validation *v, struct sp_line *line, struct ta
 	while (sp_line_next(line)) {
 		if (sp_line_is(line, "```")) {
 			if (count != expected)
-				sp_violation_add(v, heading, "%llu rows announced, %llu found", expected, count);
+				sp_violation_add(v, heading, "its heading announces %llu rows, and %llu were found",
+					expected, count);
 			return true;
 		}
 		count++;

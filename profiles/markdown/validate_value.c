@@ -76,15 +76,15 @@ const char *sp_value_fault(enum sp_key_type type, const char *value)
 	case SP_KEY_TEXT:
 		return *value ? NULL : "is empty";
 	case SP_KEY_COUNT:
-		return is_count(value) ? NULL : "is no whole number";
+		return is_count(value) ? NULL : "is not a whole number";
 	case SP_KEY_SIGNED:
-		return is_count(value + (*value == '-')) ? NULL : "is no whole number";
+		return is_count(value + (*value == '-')) ? NULL : "is not a whole number";
 	case SP_KEY_DECIMAL:
-		return is_decimal(value) ? NULL : "is no number";
+		return is_decimal(value) ? NULL : "is not a number";
 	case SP_KEY_EXIT:
-		return is_exit(value) ? NULL : "is no exit code, no `signal N`, not running, exec or unknown";
+		return is_exit(value) ? NULL : "is not an exit code, `signal N`, running, exec or unknown";
 	case SP_KEY_TIME:
-		return is_time(value) ? NULL : "is no time as in RFC 3339";
+		return is_time(value) ? NULL : "is not a time as RFC 3339 writes it";
 	case SP_KEY_CLOCK:
 		return is_one_of(value, clocks) ? NULL : "is not event, timer, process, off or unknown";
 	case SP_KEY_ROLE:

@@ -290,7 +290,7 @@ static const char *cannot(const struct sp_profile *written)
 	for (size_t i = 0; i < written->path_count; i++)
 		heap += written->paths[i].heap;
 	if (written->process_count)
-		return "it is a sum of profiles; look names up in each of them, and add the results up";
+		return "it is a sum of profiles; run smartprof symbolize on each of them, and merge the results";
 	if (!written->has_stacks || !exact || strcmp(exact, "exact") != 0 || heap != written->stack_detail_count)
 		return "it was written before profiles held the addresses that names are found by; profile the program "
 		       "again";

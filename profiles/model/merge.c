@@ -309,7 +309,7 @@ static void add_files(struct sp_merge *m, const struct sp_profile *in)
 	}
 }
 
-/* Threads of one name and start are one row. */
+/* Threads that share a name and a start function share a row. */
 static void add_threads(struct sp_merge *m, const struct sp_profile *in)
 {
 	struct sp_profile *p = m->out;

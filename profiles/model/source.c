@@ -229,7 +229,7 @@ static const char *read_text(struct sp_sources *s, struct file *f, int fd)
 	f->text = memchr(text, '\0', done) ? NULL : sp_pool_copy(&s->pool, text, done);
 	free(text);
 	if (!f->text)
-		return "its source is no text";
+		return "its source is not text";
 	split(f);
 	return NULL;
 }

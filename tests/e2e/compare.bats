@@ -38,10 +38,10 @@ runs() {
 	status_of 0 "$SMARTPROF" compare --format text "${files[@]}" >out 2>err
 	grep -q 'Not enough evidence' out
 	grep -q 'Run 6 a side' out
-	grep -q 'warning: this is no evidence, and no failure without --strict: CPU time may have' err
+	grep -q 'warning: the evidence is not sufficient, which fails only with --strict: CPU time may have' err
 	[ "$(wc -l <err)" -eq 1 ]
 	status_of 3 "$SMARTPROF" compare --strict "${files[@]}" >out 2>err
-	grep -q 'warning: this is no evidence: CPU time may have' err
+	grep -q 'warning: the evidence is not sufficient: CPU time may have' err
 	cp "${files[0]}" copy.md
 	status_of 0 "$SMARTPROF" compare --strict --format json "${files[0]}" copy.md >out 2>err
 	[ ! -s err ]
@@ -55,7 +55,7 @@ runs() {
 		'sum(i * i for i in range(1000000)); raise SystemExit(3)' || true
 	status_of 0 "$SMARTPROF" compare --format text b/ci b/ci >out 2>err
 	grep -q '6 of 6 baseline and 6 of 6 current runs failed (.*: exit 3)' out
-	grep -q 'warning: this is no evidence, and no failure without --strict: 6 of 6' err
+	grep -q 'warning: the evidence is not sufficient, which fails only with --strict: 6 of 6' err
 	status_of 3 "$SMARTPROF" compare --strict b/ci b/ci >out 2>err
 	status_of 0 "$SMARTPROF" compare --strict a/ci a/ci >out 2>err
 }
@@ -140,7 +140,7 @@ refused() {
 	refused bad/version "line 2: its schema is of another version"
 	for figure in nan inf -3 1,5; do
 		sed "s/^cpu_user_seconds: .*/cpu_user_seconds: $figure/" "$good" >bad/figure
-		refused bad/figure "line [0-9]*: its front matter has a figure that is none"
+		refused bad/figure "line [0-9]*: its front matter has a figure that is not a number"
 	done
 	head -c 100000 "$SMARTPROF" >bad/binary
 	refused bad/binary 'line 1: '
@@ -206,7 +206,7 @@ mistaken() {
 	"$SMARTPROF" compare a "$good" >out # its only environment is meant
 	cp -r a/ci a/development
 	mistaken 'a: there are no profiles in it; did you mean a/ci\?' a "$good"
-	mistaken 'on which side\? say --baseline' -- "$good" "$good" "$good"
+	mistaken 'it is not clear which side it is on; use --baseline' -- "$good" "$good" "$good"
 	mistaken "'90%' is not valid; allowed: 0 to 100" --fail-below 90% "$good" "$good"
 	mistaken "'ten' is not valid; allowed: a percentage such as 10" --fail-on-regression ten "$good" "$good"
 	mistaken "'3m' is not valid; allowed: seconds such as 2.5" --max-cpu 3m "$good" "$good"

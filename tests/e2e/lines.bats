@@ -120,7 +120,7 @@ verdict() { grep -m 1 '^\*\*Verdict' "$1"; }
 	gcc -O2 -g -o lock lock.c -lpthread
 	profiled ./lock
 	verdict "$(profile_of lock)" >verdict
-	grep -Eq 'Next: have threads meet less often, [0-9]+ % of the CPU time .* for work at lock\.c:[79]:' verdict
+	grep -Eq 'Next: have threads meet less often, as [0-9]+ % of the CPU time .* for work at lock\.c:[79]:' verdict
 	refuse grep -q 'see who calls' verdict
 }
 

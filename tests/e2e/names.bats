@@ -103,7 +103,7 @@ reloader() {
 	wait "$pid" || true
 	profile=$(recovered app)
 	[ "$(percent 'first_build|other_build' "$profile")" -eq 0 ]
-	grep -q '\[gone\], its file was replaced since by another build' "$profile"
+	grep -q '\[gone\], because another build has replaced its file' "$profile"
 }
 
 @test "a file written anew in place, with its old time, is not what was mapped" {

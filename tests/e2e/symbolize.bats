@@ -67,7 +67,7 @@ sums() {
 	profile=$(profile_of program)
 	cp "$profile" before.md
 	status_of 1 "$SMARTPROF" symbolize --debug-dir empty "$profile" 2>err
-	grep -q 'nothing more is known' err
+	grep -q 'no debug file says more' err
 	cmp "$profile" before.md
 	sed -i 's/burn_all/other_build/' program.c
 	gcc -O2 -g -Wl,--build-id -o other program.c

@@ -71,7 +71,7 @@ start() {
 	profile=$(recovered spin)
 	refuse grep -q other_name "$profile"
 	grep -q 'spin+0x' "$profile"
-	grep -q '\[gone\], its file was replaced since by another build' "$profile"
+	grep -q '\[gone\], because another build has replaced its file' "$profile"
 	grep -q '| \[gone\], other build |' "$profile"
 	grep -q '| spin \[gone\] |' "$profile"
 }
@@ -90,7 +90,7 @@ start() {
 	grep -q 'spin+0x' "$profile"
 	grep -q '| spin \[gone\] |' "$profile"
 	grep -q '| \[gone\] |' "$profile"
-	grep -q '\[gone\], its file is not there any more' "$profile"
+	grep -q '\[gone\], because its file does not exist any more' "$profile"
 }
 
 @test "the cache answers the second time, and follows when debug files come and go" {

@@ -11,7 +11,7 @@ load helpers
 	sed 's/^cpu_samples: .*/cpu_samples: lots/' "$profile" >bad
 	line=$(grep -n '^cpu_samples: lots' bad | cut -d: -f1)
 	status_of 1 "$SMARTPROF" validate bad >shown
-	grep -q "^bad:$line: .cpu_samples. is no whole number: \"lots\"" shown
+	grep -q "^bad:$line: .cpu_samples. is not a whole number: \"lots\"" shown
 	head -c 20000 "$profile" >bad
 	status_of 1 "$SMARTPROF" validate bad "$profile" >shown
 	sed 's/^pid: .*/&\nnovelty: 3/' "$profile" >more

@@ -18,7 +18,7 @@
 static int is_excused(const char *what)
 {
 	return strstr(what, "missing") || strstr(what, "add up") || strstr(what, "self time") ||
-		strstr(what, "` is ") || strstr(what, "a figure that is none");
+		strstr(what, "` is ") || strstr(what, "a figure that is not a number");
 }
 
 static void check(const struct sp_buffer *text)

@@ -454,7 +454,7 @@ static void threads_tell_their_clocks_and_what_is_missing(void **state)
 	write_profile(false);
 	assert_says("| 50 | fine | 11 |  | 0 | event, timer | 500 µs |  |\n");
 	assert_says("| 0 | deaf | 12 |  | 0 | event, timer | 120.0 ms | blocked the signal |\n");
-	assert_says("| 0 | poor | 13 |  | 0 | none | 70.0 ms | no clock to be had |\n");
+	assert_says("| 0 | poor | 13 |  | 0 | none | 70.0 ms | no clock available |\n");
 	assert_says("| 20 | late [found] | 14 |  | 0 | timer | 30.0 ms | found late |\n");
 	assert_says("| 3 | sharing | 15 |  | 0 | process timer | 30.0 ms | shares a timer |\n");
 	assert_says("| 50 | half | 17 |  | 0 | event | 20.0 ms | no timer |\n");
@@ -632,7 +632,7 @@ static void a_killed_process_is_told_of(void **state)
 	spool.header->now_ns = 1500000000;
 	write_profile(false);
 	assert_non_null(strstr(text.data, " in 1.50 s until its last sample, "));
-	assert_non_null(strstr(text.data, "averages reach until its last sample"));
+	assert_non_null(strstr(text.data, "averages end at its last sample"));
 }
 
 static void few_samples_have_no_error_bar(void **state)
@@ -664,7 +664,7 @@ static void what_came_before_sampling_is_no_ground_for_conclusions(void **state)
 	spool.header->heap.before_bytes = 6000;
 	write_profile(false);
 	assert_non_null(strstr(text.data, "the largest part"));
-	assert_null(strstr(text.data, "Not judged"));
+	assert_null(strstr(text.data, "cannot be judged"));
 	sp_profile_free(profile);
 	sp_snapshot_free(&snapshot);
 	sp_buffer_clear(&text);
@@ -672,7 +672,7 @@ static void what_came_before_sampling_is_no_ground_for_conclusions(void **state)
 	write_profile(false);
 	assert_null(strstr(text.data, "the largest part"));
 	assert_non_null(strstr(text.data, "allocated, 6.8 KiB were allocated before sampling began"));
-	assert_non_null(strstr(text.data, "## Leak Suspects\n\nNot judged: 56.7 % of the bytes"));
+	assert_non_null(strstr(text.data, "## Leak Suspects\n\nLeaks cannot be judged: 56.7 % of the bytes"));
 }
 
 static void thresholds_are_said_to_be_idle(void **state)
@@ -685,7 +685,8 @@ static void thresholds_are_said_to_be_idle(void **state)
 	sp_buffer_clear(&text);
 	spool.header->text.settings = spool_text(&spool, "cpu_threshold\t80 %\tdefault\nlast\ton\tdefault\n");
 	write_profile(false);
-	assert_non_null(strstr(text.data, "|\n\nThe thresholds and their check interval are only noted: nothing acts"));
+	assert_non_null(strstr(text.data,
+		"|\n\nThe thresholds and their check interval are recorded, but nothing acts"));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

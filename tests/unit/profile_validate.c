@@ -130,15 +130,16 @@ static void what_is_written_follows(void **state)
 static void broken_front_matter_is_told(void **state)
 {
 	(void)state;
-	assert_violates("pid: 4000000", "pid: many", 0, "`pid` is no whole number: \"many\"");
-	assert_violates("exit: 0", "exit: fine", 0, "`exit` is no exit code");
-	assert_violates("exit: 0", "exit 0", 0, "no `key: value`");
+	assert_violates("pid: 4000000", "pid: many", 0, "`pid` is not a whole number: \"many\"");
+	assert_violates("exit: 0", "exit: fine", 0, "`exit` is not an exit code");
+	assert_violates("exit: 0", "exit 0", 0, "the line is not `key: value`");
 	assert_violates("cpu_clock: event", "cpu_clock: sundial", 0, "`cpu_clock` is not event");
-	assert_violates("started: 2", "started: x", 0, "`started` is no time");
+	assert_violates("started: 2", "started: x", 0, "`started` is not a time");
 	assert_violates("tree_role: root", "tree_role: root\ntree_role: root", 1, "stands here again, after line");
-	assert_violates("cpu_samples: ", "cpu_samples: -", 0, "`cpu_samples` is no whole number");
-	assert_violates("program: prog", "program: \"a\"b\"", 0, "no plain or double-quoted");
-	assert_violates("program: prog", "program: \x1b[1m", 0, "a control, invisible or broken character: 0x1b");
+	assert_violates("cpu_samples: ", "cpu_samples: -", 0, "`cpu_samples` is not a whole number");
+	assert_violates("program: prog", "program: \"a\"b\"", 0, "is not a plain or double-quoted");
+	assert_violates("program: prog", "program: \x1b[1m", 0,
+		"it contains a control, invisible or broken character: 0x1b");
 	assert_violates("ppid: 1\n", "", 1 - line_of(strstr(text.data, "ppid: 1\n")), "`ppid` is missing");
 	assert_violates("heap_samples: 0\n", "", 1 - line_of(strstr(text.data, "heap_samples: 0\n")),
 		"`heap_samples` is missing");
@@ -149,7 +150,7 @@ static void broken_tables_are_told(void **state)
 	(void)state;
 	assert_violates("| Self% | Self | Total% |", "| Own% | Self | Total% |", 0, "columns do not begin with");
 	assert_violates("|---:|---:|---:|---:|:---|", "|---:|---:|---:|---:|:x--|", 0, "must be of dashes");
-	assert_violates("| prog+0x30 |", "| prog|0x30 |", 0, "a row of 10 cells in a table of 9 columns");
+	assert_violates("| prog+0x30 |", "| prog|0x30 |", 0, "the row has 10 cells, and the table has 9 columns");
 	assert_violates("| prog+0x30 |", "| <b> |", 0, "an HTML element");
 	assert_violates("## Hot Paths\n", "## Modules\n", 0, "");
 	assert_violates("## Hot Paths\n\n```text\n", "## Hot Paths\n\n```text\n\xe2\x80\xae", 3, "0xe2 at byte 1");
@@ -176,11 +177,12 @@ static void unknown_keys_and_sections_are_listed(void **state)
 static void a_broken_complete_part_is_told(void **state)
 {
 	(void)state;
-	assert_violates("## All functions (5)", "## All functions (6)", 0, "6 rows announced, 5 found");
+	assert_violates("## All functions (5)", "## All functions (6)", 0,
+		"its heading announces 6 rows, and 5 were found");
 	assert_violates("\tself_samples\t", "\tself_sample\t", 0, "no column `self_samples`");
-	assert_violates("30000000\t4000000\t", "30000000\tx\t", 0, "field 2 is no whole number");
-	assert_violates("30000000\t4000000\t", "30000000\t", 0, "a row of 11 fields in a table of 12");
-	assert_violates("30000000\t4000000\t", "90000000\t4000000\t", 0, "more self time than total time");
+	assert_violates("30000000\t4000000\t", "30000000\tx\t", 0, "field 2 is not a whole number");
+	assert_violates("30000000\t4000000\t", "30000000\t", 0, "the row has 11 fields, and the table has 12 columns");
+	assert_violates("30000000\t4000000\t", "90000000\t4000000\t", 0, "its self time is more than its total time");
 	assert_violates("30000000\t4000000\t", "3000000\t4000000\t",
 		line_of(strstr(text.data, "## All functions")) - line_of(strstr(text.data, "30000000\t4000000\t")),
 		"self times add up to 0.012 s, less than the 0.039 s");

@@ -121,9 +121,9 @@ static void few_samples(void **state)
 	samples(STACK(3, 1), 40, 0);
 	spool.header->end_ns = 50000000;
 	write_profile(NULL);
-	assert_next(
-		"Next: give it more to do, 40 samples only show the coarse picture: shares are known to about 3 points "
-		"after 1.00 s of CPU time, of which this run had 40.0 ms.");
+	assert_next("Next: give it more work, as 40 samples only show the coarse picture: shares are known to about 3 "
+		    "points "
+		    "after 1.00 s of CPU time, of which this run had 40.0 ms.");
 }
 
 static void a_kernel_heavy_process(void **state)
@@ -152,9 +152,10 @@ static void an_allocation_heavy_process(void **state)
 	spool_site(&spool, spool_stack(&spool, SP_STACK_IS_HEAP, STACK(6, 5, 1)), 4096, 9000);
 	spool_site(&spool, spool_stack(&spool, SP_STACK_IS_HEAP, STACK(7, 5, 1)), 8192, 2);
 	write_profile(name_an_allocator);
-	assert_next("Next: allocate less often, 38 % of the CPU time goes into allocating and freeing; most calls come "
-		    "from "
-		    "prog+0x60, see Heap Sites (Allocated) and Short-Lived Allocations.");
+	assert_next(
+		"Next: allocate less often, as 38 % of the CPU time goes into allocating and freeing; most calls come "
+		"from "
+		"prog+0x60, see Heap Sites (Allocated) and Short-Lived Allocations.");
 }
 
 static void a_leak(void **state)
@@ -185,15 +186,16 @@ static void cut_stacks(void **state)
 	for (int i = 0; i < 300; i++)
 		spool_sample(&spool, stack, 1000, 0);
 	write_profile(NULL);
-	assert_next(
-		"Next: trust self times more than totals, 60 % of the time has stacks that end early: they are deeper "
-		"than 256 frames; Hot Paths shows what recurses.");
+	assert_next("Next: trust self times more than totals, as 60 % of the time has stacks that end early: they are "
+		    "deeper "
+		    "than 256 frames; Hot Paths shows what recurses.");
 	((struct sp_stack *)spool_records(&spool, SP_SEC_STACKS))[stack].flags = SP_STACK_BROKEN;
 	sp_buffer_clear(&text);
 	write_profile(NULL);
-	assert_next("Next: trust self times more than totals, 60 % of the time has stacks that end early: code without "
-		    "unwind "
-		    "tables; build it with -fasynchronous-unwind-tables, or with -g and keep its debug file.");
+	assert_next(
+		"Next: trust self times more than totals, as 60 % of the time has stacks that end early: code without "
+		"unwind "
+		"tables; build it with -fasynchronous-unwind-tables, or with -g and keep its debug file.");
 }
 
 static void unsampled_time(void **state)
@@ -216,7 +218,8 @@ static void frames_without_names(void **state)
 	(void)state;
 	samples(STACK(3, 1), 200, 0);
 	write_profile(forget_names);
-	assert_next("Next: get the symbols of prog, 75 % of all frames have no name; Data Quality says how.");
+	assert_next(
+		"Next: get the symbols of prog, 75 % of all frames have no name; Data Quality says how to get them.");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
