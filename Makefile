@@ -199,6 +199,7 @@ lint: agent
 	@tests/lint/layers.sh .
 	@tests/lint/tags.sh .
 	@tests/lint/docs.sh .
+	@tests/lint/spelling.sh .
 	@tests/lint/sampler-symbols.sh tests/lint/sampler-symbols.allow $(SAMPLER_OBJ)
 	@tests/lint/exports.sh build/libsmartprof.so preload/exports.map
 	@tests/lint/bindings.sh build/libsmartprof.so tests/lint/bindings.allow

@@ -106,6 +106,21 @@ setup_tree() {
 	grep -q 'B.md.*env/gone.c' err
 }
 
+@test "spelling: passes words that are right or allowed, fails on a misspelt one in a comment or a document, on no files" {
+	setup_tree
+	mkdir none
+	status_of 1 "$LINT/spelling.sh" none
+	printf '/* Two statics of the crate. */\n' >tree/env/said.c
+	"$LINT/spelling.sh" tree
+	printf '/* It is %s here. */\n' teh >tree/env/said.c
+	status_of 1 "$LINT/spelling.sh" tree 2>err
+	grep -q 'env/said.c:1: teh' err
+	printf 'Nothing.\n' >tree/env/said.c
+	printf 'It is %s.\n' recieved >tree/A.md
+	status_of 1 "$LINT/spelling.sh" tree 2>err
+	grep -q 'A.md:1: recieved' err
+}
+
 @test "sampler symbols: passes what is listed, fails on malloc, on no objects" {
 	printf 'void *memcpy(void *, const void *, unsigned long);\nvoid f(void *a, void *b, unsigned long n) { memcpy(a, b, n); }\n' >a.c
 	printf 'void *malloc(unsigned long);\nvoid *g(void) { return malloc(3); }\n' >b.c
