@@ -165,7 +165,7 @@ refused() {
 	rm -r parts large.md
 	printf '{"schema": "smartprof-noise/1",\n "runs": }' >a/ci/cpu_truth.noise.json
 	status_of 2 "$SMARTPROF" compare "$good" "$good" 2>err >out
-	grep -q 'cpu_truth.noise.json: line 2: it is no JSON' err
+	grep -q 'cpu_truth.noise.json: line 2: it is not JSON' err
 	rm a/ci/cpu_truth.noise.json
 	mkfifo a/ci/cpu_truth.noise.json
 	status_of 2 "$SMARTPROF" compare "$good" "$good" 2>err >out
