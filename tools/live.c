@@ -65,19 +65,9 @@ static int complain_of_end(const char *command, const char *what, const struct s
 /* Stopped, it does nothing that could be seen; that is no reason not to look. */
 static void warn_if_stopped(const char *command, int pid)
 {
-	char path[64], text[512];
-	const char *state;
-	ssize_t n;
-	int fd;
+	struct sp_process_stat stat;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (fd >= 0)
-		close(fd);
-	text[n > 0 ? n : 0] = '\0';
-	state = strrchr(text, ')');
-	if (state && (state[1] == ' ') && (state[2] == 'T' || state[2] == 't'))
+	if (sp_process_stat(pid, &stat) == 0 && (stat.state == 'T' || stat.state == 't'))
 		sp_complain("%s: process %d is stopped: nothing happens in it until it goes on (kill -CONT %d)",
 			command, pid, pid);
 }

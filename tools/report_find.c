@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "profiles/spool/find.h"
+#include "profiles/spool/process.h"
 #include "profiles/spool/read.h"
 #include "tools/tools.h"
 
@@ -26,19 +27,9 @@ struct wanted {
 
 static int parent_of(int pid)
 {
-	char name[40], text[512], *end;
-	FILE *file;
-	size_t n;
+	struct sp_process_stat stat;
 
-	snprintf(name, sizeof(name), "/proc/%d/stat", pid);
-	file = fopen(name, "re");
-	if (!file)
-		return 0;
-	n = fread(text, 1, sizeof(text) - 1, file);
-	fclose(file);
-	text[n] = '\0';
-	end = strrchr(text, ')'); /* the name may hold anything */
-	return end && strlen(end) > 4 ? atoi(end + 4) : 0;
+	return sp_process_stat(pid, &stat) == 0 ? stat.ppid : 0;
 }
 
 static bool descends(int pid, const struct sp_spool_header *header, int from)

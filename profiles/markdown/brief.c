@@ -51,13 +51,6 @@ static void find_path(struct brief *b)
 	}
 }
 
-static uint64_t fact(const struct sp_profile *p, const char *key)
-{
-	const char *text = sp_profile_fact(p, key);
-
-	return text ? strtoull(text, NULL, 10) : 0;
-}
-
 static void find_sites(struct brief *b)
 {
 	const struct sp_profile *p = b->profile;
@@ -67,7 +60,7 @@ static void find_sites(struct brief *b)
 		const struct sp_heap_site *s = &p->sites[i];
 
 		if (sp_heap_leaked(s) > leaked &&
-			sp_percent(sp_heap_leaked(s), fact(p, "heap_inuse_bytes")) >= LEAK_PERCENT) {
+			sp_percent(sp_heap_leaked(s), sp_profile_fact_number(p, "heap_inuse_bytes")) >= LEAK_PERCENT) {
 			leaked = sp_heap_leaked(s);
 			b->leak = s;
 		}
@@ -114,7 +107,7 @@ static void each_missing(const struct sp_profile *p, say_fn *fn, void *context)
 	const char *unnamed = sp_profile_fact(p, "frames_unsymbolized_percent");
 	double unsampled = sp_percent(p->unsampled_ns, p->total_ns);
 	double truncated = sp_percent(sp_function_total(&p->functions[SP_PSEUDO_TRUNCATED]), p->total_ns);
-	uint64_t before = fact(p, "heap_before_sampling_bytes");
+	uint64_t before = sp_profile_fact_number(p, "heap_before_sampling_bytes");
 	struct sp_buffer text = {0};
 
 	if (!p->cpu_on)

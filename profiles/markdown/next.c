@@ -26,7 +26,7 @@
 #define BRANCH_LEAST_PERCENT 15.0
 #define BRANCH_MOST_PERCENT 85.0
 
-typedef bool advice(struct sp_writer *w, const struct sp_function *hottest);
+typedef bool advice(struct sp_writer *w);
 
 static void put_function(struct sp_writer *w, const struct sp_function *f)
 {
@@ -38,11 +38,10 @@ static uint64_t used_ns(const struct sp_profile *p)
 	return p->cpu_user_ns + p->cpu_sys_ns;
 }
 
-static bool say_unsampled(struct sp_writer *w, const struct sp_function *hottest)
+static bool say_unsampled(struct sp_writer *w)
 {
 	double unsampled = sp_percent(w->profile->unsampled_ns, w->profile->total_ns);
 
-	(void)hottest;
 	if (!w->profile->cpu_on || unsampled <= UNSAMPLED_PERCENT || w->profile->samples < SAMPLES_LEAST)
 		return false;
 	sp_buffer_printf(&w->out,
@@ -56,7 +55,7 @@ static uint64_t rank_leaked(const struct sp_profile *p, size_t i)
 	return sp_heap_leaked(&p->sites[i]);
 }
 
-static bool say_leak(struct sp_writer *w, const struct sp_function *hottest)
+static bool say_leak(struct sp_writer *w)
 {
 	const struct sp_profile *p = w->profile;
 	const struct sp_heap_site *site;
@@ -64,7 +63,6 @@ static bool say_leak(struct sp_writer *w, const struct sp_function *hottest)
 	size_t count;
 	uint32_t *order;
 
-	(void)hottest;
 	if (!p->heap_on || sp_heap_mostly_before(p))
 		return false;
 	order = sp_rank(p->site_count, &count, rank_leaked, p);
@@ -87,12 +85,11 @@ static bool say_leak(struct sp_writer *w, const struct sp_function *hottest)
 	return true;
 }
 
-static bool say_waited(struct sp_writer *w, const struct sp_function *hottest)
+static bool say_waited(struct sp_writer *w)
 {
 	const struct sp_profile *p = w->profile;
 	double busy = sp_percent(used_ns(p), p->wall_ns);
 
-	(void)hottest;
 	if (p->wall_ns < WAITED_NS || busy >= BUSY_PERCENT)
 		return false;
 	sp_buffer_printf(&w->out,
@@ -111,11 +108,10 @@ static uint64_t enough_ns(const struct sp_profile *p)
 	return sp_whole((double)p->snapshot->header.cpu.requested_ns * SAMPLES_WANTED);
 }
 
-static bool say_few_samples(struct sp_writer *w, const struct sp_function *hottest)
+static bool say_few_samples(struct sp_writer *w)
 {
 	const struct sp_profile *p = w->profile;
 
-	(void)hottest;
 	if (!p->cpu_on || p->samples >= SAMPLES_LEAST)
 		return false;
 	sp_buffer_printf(&w->out,
@@ -134,14 +130,13 @@ static uint64_t rank_unnamed(const struct sp_profile *p, size_t i)
 	return p->modules[i].unnamed_ns;
 }
 
-static bool say_unnamed(struct sp_writer *w, const struct sp_function *hottest)
+static bool say_unnamed(struct sp_writer *w)
 {
 	const struct sp_profile *p = w->profile;
 	double unnamed = p->all_frames > 0 ? 100 * p->unnamed_frames / p->all_frames : 0;
 	size_t count;
 	uint32_t *order;
 
-	(void)hottest;
 	if (unnamed <= UNNAMED_PERCENT)
 		return false;
 	order = sp_rank(p->module_count, &count, rank_unnamed, p);
@@ -166,13 +161,12 @@ static uint64_t stacks_ns(const struct sp_profile *p, uint32_t flags)
 	return sum;
 }
 
-static bool say_truncated(struct sp_writer *w, const struct sp_function *hottest)
+static bool say_truncated(struct sp_writer *w)
 {
 	const struct sp_profile *p = w->profile;
 	double truncated = sp_percent(p->truncated_ns, p->total_ns);
 	bool deep = stacks_ns(p, SP_STACK_TRUNCATED) >= stacks_ns(p, SP_STACK_BROKEN | SP_STACK_LATE);
 
-	(void)hottest;
 	if (truncated <= TRUNCATED_PERCENT)
 		return false;
 	sp_buffer_printf(&w->out,
@@ -200,13 +194,12 @@ static uint64_t rank_kernel(const struct sp_profile *p, size_t i)
 	return p->functions[i].flags & SP_FUNCTION_PSEUDO ? 0 : p->functions[i].self_sys_ns;
 }
 
-static bool say_kernel(struct sp_writer *w, const struct sp_function *hottest)
+static bool say_kernel(struct sp_writer *w)
 {
 	const struct sp_profile *p = w->profile;
 	size_t count;
 	uint32_t *order;
 
-	(void)hottest;
 	if (sp_percent(p->cpu_sys_ns, used_ns(p)) <= KERNEL_PERCENT)
 		return false;
 	order = sp_rank(p->function_count, &count, rank_kernel, p);
@@ -268,14 +261,13 @@ static uint64_t rank_count(const struct sp_profile *p, size_t i)
 	return p->sites[i].alloc_count;
 }
 
-static bool say_allocator(struct sp_writer *w, const struct sp_function *hottest)
+static bool say_allocator(struct sp_writer *w)
 {
 	const struct sp_profile *p = w->profile;
 	double share = sp_percent(w->sums.allocator_ns, p->total_ns);
 	size_t count;
 	uint32_t *order;
 
-	(void)hottest;
 	if (share <= ALLOCATOR_PERCENT)
 		return false;
 	order = sp_rank(p->site_count, &count, rank_count, p);
@@ -331,13 +323,12 @@ static uint64_t locks_ns(const struct sp_profile *p, const struct sp_profile_fra
 	return sum;
 }
 
-static bool say_locks(struct sp_writer *w, const struct sp_function *hottest)
+static bool say_locks(struct sp_writer *w)
 {
 	const struct sp_profile *p = w->profile;
 	const struct sp_profile_frame *whom = NULL;
 	double share = sp_percent(locks_ns(p, &whom), p->total_ns);
 
-	(void)hottest;
 	if (!whom || share <= LOCK_PERCENT || p->thread_count < 2)
 		return false;
 	sp_buffer_printf(&w->out,
@@ -358,14 +349,13 @@ static bool say_locks(struct sp_writer *w, const struct sp_function *hottest)
 }
 
 /* A just-in-time compiler's code. Only an interpreter knows its names. */
-static bool say_generated(struct sp_writer *w, const struct sp_function *hottest)
+static bool say_generated(struct sp_writer *w)
 {
 	const struct sp_profile *p = w->profile;
 	const char *program = sp_profile_fact(p, "program");
 	bool node = program && strncmp(program, "node", 4) == 0, mapped;
 	double share;
 
-	(void)hottest;
 	if (!p->cpu_on || p->unknown_module + 1 >= p->module_count)
 		return false;
 	share = sp_percent(p->modules[p->unknown_module].self_ns, p->total_ns);
@@ -431,11 +421,10 @@ static bool say_hottest(struct sp_writer *w, const struct sp_function *hottest)
 	return true;
 }
 
-static bool say_heap(struct sp_writer *w, const struct sp_function *hottest)
+static bool say_heap(struct sp_writer *w)
 {
 	const struct sp_profile *p = w->profile;
 
-	(void)hottest;
 	if (!p->heap_on || sp_heap_mostly_before(p) || !p->site_count)
 		return false;
 	sp_buffer_puts(&w->out,
@@ -446,11 +435,12 @@ static bool say_heap(struct sp_writer *w, const struct sp_function *hottest)
 void sp_write_next(struct sp_writer *w, const struct sp_function *hottest)
 {
 	static advice *const advices[] = {say_leak, say_waited, say_few_samples, say_generated, say_unsampled,
-		say_unnamed, say_truncated, say_locks, say_kernel, say_allocator, say_flat, say_hottest, say_heap};
+		say_unnamed, say_truncated, say_locks, say_kernel, say_allocator};
 
 	sp_buffer_puts(&w->out, "Next: ");
 	for (size_t i = 0; i < sizeof(advices) / sizeof(advices[0]); i++)
-		if (advices[i](w, hottest))
+		if (advices[i](w))
 			return;
-	sp_buffer_puts(&w->out, "let it run longer, as this shows little more than its start.");
+	if (!say_flat(w, hottest) && !say_hottest(w, hottest) && !say_heap(w))
+		sp_buffer_puts(&w->out, "let it run longer, as this shows little more than its start.");
 }

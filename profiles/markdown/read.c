@@ -166,13 +166,6 @@ static uint64_t fact_ns(const struct sp_profile *p, const char *key)
 	return seconds > 0 && seconds < 1e9 ? (uint64_t)(seconds * 1e9) : 0;
 }
 
-static uint64_t fact_number(const struct sp_profile *p, const char *key)
-{
-	const char *text = sp_profile_fact(p, key);
-
-	return text ? strtoull(text, NULL, 10) : 0;
-}
-
 static void sum_up(struct sp_profile *p)
 {
 	for (size_t i = 0; i < p->function_count; i++) {
@@ -201,9 +194,9 @@ static void sum_up(struct sp_profile *p)
 	p->wall_ns = fact_ns(p, "wall_seconds");
 	p->cpu_user_ns = fact_ns(p, "cpu_user_seconds");
 	p->cpu_sys_ns = fact_ns(p, "cpu_system_seconds");
-	p->heap_allocated_bytes = fact_number(p, "heap_allocated_bytes");
-	p->heap_allocations = fact_number(p, "heap_allocations");
-	p->heap_frees = fact_number(p, "heap_frees");
+	p->heap_allocated_bytes = sp_profile_fact_number(p, "heap_allocated_bytes");
+	p->heap_allocations = sp_profile_fact_number(p, "heap_allocations");
+	p->heap_frees = sp_profile_fact_number(p, "heap_frees");
 }
 
 /* Of the settings, those that say which functions are allocation sites. */

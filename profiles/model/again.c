@@ -13,13 +13,6 @@
 
 #define TSC_PER_US 1u
 
-static uint64_t fact_number(const struct sp_profile *p, const char *key)
-{
-	const char *text = sp_profile_fact(p, key);
-
-	return text ? strtoull(text, NULL, 10) : 0;
-}
-
 /* --- the snapshot ------------------------------------------------------------------------------ */
 
 static uint32_t add_text(struct sp_snapshot *s, const char *text)
@@ -167,11 +160,11 @@ static void take_heap(struct sp_snapshot *s, const struct sp_profile *p)
 	s->header.start_tsc = 1;
 	s->header.tsc_per_us_x1024 = 1024 * TSC_PER_US;
 	*h = (struct sp_heap_totals){.on = p->heap_on,
-		.samples = fact_number(p, "heap_samples"),
-		.inuse_bytes = fact_number(p, "heap_inuse_bytes"),
-		.peak_bytes = fact_number(p, "heap_peak_bytes"),
-		.before_bytes = fact_number(p, "heap_before_sampling_bytes"),
-		.before_count = fact_number(p, "heap_before_sampling_allocations"),
+		.samples = sp_profile_fact_number(p, "heap_samples"),
+		.inuse_bytes = sp_profile_fact_number(p, "heap_inuse_bytes"),
+		.peak_bytes = sp_profile_fact_number(p, "heap_peak_bytes"),
+		.before_bytes = sp_profile_fact_number(p, "heap_before_sampling_bytes"),
+		.before_count = sp_profile_fact_number(p, "heap_before_sampling_allocations"),
 		.peak_seq = 1};
 	s->sites = sp_alloc(p->path_count + 1, sizeof(*s->sites));
 	s->site_count = 1; /* the first one collects what found a table full */
@@ -199,7 +192,7 @@ static void take_snapshot(struct sp_snapshot *s, const struct sp_profile *p)
 		s->header.cpu.self_user_ns += p->functions[i].self_user_ns;
 		s->header.cpu.self_sys_ns += p->functions[i].self_sys_ns;
 	}
-	s->header.cpu.requested_ns = (uint64_t)fact_number(p, "cpu_interval_requested_us") * 1000;
+	s->header.cpu.requested_ns = (uint64_t)sp_profile_fact_number(p, "cpu_interval_requested_us") * 1000;
 	take_modules(s, p);
 	take_stacks(s, p);
 	take_log(s, p);
@@ -248,15 +241,15 @@ static void copy_rest(struct sp_profile *p, struct sp_profile *old)
 	if (old->thread_count)
 		memcpy(p->threads, old->threads, old->thread_count * sizeof(*p->threads));
 	p->thread_count = old->thread_count;
-	p->threads_seen = fact_number(old, "threads");
+	p->threads_seen = sp_profile_fact_number(old, "threads");
 	p->in_time = old->in_time; /* stacks keep their numbers */
 	old->in_time = NULL;
-	p->max_rss_bytes = fact_number(old, "max_rss_bytes");
+	p->max_rss_bytes = sp_profile_fact_number(old, "max_rss_bytes");
 	p->heap_allocated_bytes = old->heap_allocated_bytes;
 	p->heap_allocations = old->heap_allocations;
 	p->heap_frees = old->heap_frees;
-	p->heap_inuse_error = (double)fact_number(old, "heap_inuse_error_bytes");
-	p->heap_peak_error = (double)fact_number(old, "heap_peak_error_bytes");
+	p->heap_inuse_error = (double)sp_profile_fact_number(old, "heap_inuse_error_bytes");
+	p->heap_peak_error = (double)sp_profile_fact_number(old, "heap_peak_error_bytes");
 }
 
 /* How much each sample weighed is known on average alone, which makes errors too small. A module's error does not depend

@@ -336,13 +336,6 @@ static void add_threads(struct sp_merge *m, const struct sp_profile *in)
 
 /* --- processes */
 
-static uint64_t fact_number(const struct sp_profile *p, const char *key)
-{
-	const char *text = sp_profile_fact(p, key);
-
-	return text ? strtoull(text, NULL, 10) : 0;
-}
-
 static void add_process(struct sp_merge *m, struct sp_member process)
 {
 	struct sp_profile *p = m->out;
@@ -370,16 +363,16 @@ static void add_processes(struct sp_merge *m, const struct sp_profile *in, const
 			.tree = sp_profile_fact(in, "tree"),
 			.exit = sp_profile_fact(in, "exit"),
 			.profile = file,
-			.pid = (int)(fact_number(in, "pid") & INT32_MAX),
-			.ppid = (int)(fact_number(in, "ppid") & INT32_MAX),
+			.pid = (int)(sp_profile_fact_number(in, "pid") & INT32_MAX),
+			.ppid = (int)(sp_profile_fact_number(in, "ppid") & INT32_MAX),
 			.root = role && strcmp(role, "root") == 0,
 			.start_ns = sp_facts_start_ns(in),
 			.wall_ns = in->wall_ns,
 			.cpu_user_ns = in->cpu_user_ns,
 			.cpu_sys_ns = in->cpu_sys_ns,
 			.samples = in->samples,
-			.max_rss_bytes = fact_number(in, "max_rss_bytes"),
-			.peak_bytes = fact_number(in, "heap_peak_bytes"),
+			.max_rss_bytes = sp_profile_fact_number(in, "max_rss_bytes"),
+			.peak_bytes = sp_profile_fact_number(in, "heap_peak_bytes"),
 			.alloc_bytes = in->heap_allocated_bytes});
 }
 
@@ -423,7 +416,7 @@ void sp_merge_add(struct sp_merge *m, const struct sp_profile *in, const char *f
 	p->heap_allocated_bytes += in->heap_allocated_bytes;
 	p->heap_allocations += in->heap_allocations;
 	p->heap_frees += in->heap_frees;
-	p->threads_seen += fact_number(in, "threads");
+	p->threads_seen += sp_profile_fact_number(in, "threads");
 	sp_merge_take_facts(&m->sums, p, in);
 }
 

@@ -209,6 +209,13 @@ const char *sp_profile_fact(const struct sp_profile *profile, const char *key)
 	return NULL;
 }
 
+uint64_t sp_profile_fact_number(const struct sp_profile *profile, const char *key)
+{
+	const char *value = sp_profile_fact(profile, key);
+
+	return value ? strtoull(value, NULL, 10) : 0;
+}
+
 void sp_profile_add_fact(struct sp_profile *profile, const char *key, const char *format, ...)
 {
 	va_list args;

@@ -259,6 +259,7 @@ uint64_t sp_function_total(const struct sp_function *f);
 
 /* The front matter's value, or NULL. */
 const char *sp_profile_fact(const struct sp_profile *profile, const char *key);
+uint64_t sp_profile_fact_number(const struct sp_profile *profile, const char *key); /* 0 without a value */
 void sp_profile_add_fact(struct sp_profile *profile, const char *key, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -7,29 +7,37 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool sp_process_alive(int pid, uint64_t start_ticks)
+int sp_process_stat(int pid, struct sp_process_stat *stat)
 {
-	char path[64], line[1024], *p;
-	char state = 0;
+	char path[64], line[1024], *end;
 	unsigned long long ticks = 0;
 	FILE *file;
 
-	if (pid <= 0)
-		return false;
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 	file = fopen(path, "re");
 	if (!file)
-		return errno != ENOENT && errno != ESRCH;
-	p = fgets(line, sizeof(line), file);
+		return -errno;
+	line[fread(line, 1, sizeof(line) - 1, file)] = '\0';
 	fclose(file);
-	if (!p)
-		return false;
-	p = strrchr(line, ')'); /* the name before it may hold anything */
-	if (!p ||
-		sscanf(p + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-			&state, &ticks) != 2)
-		return true;
-	return ticks == start_ticks && state != 'Z' && state != 'X';
+	if (!*line)
+		return -ESRCH;
+	end = strrchr(line, ')'); /* the name before it may hold anything */
+	if (!end ||
+		sscanf(end + 1, " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+			&stat->state, &stat->ppid, &ticks) != 3)
+		return -EBADMSG;
+	stat->start_ticks = ticks;
+	return 0;
+}
+
+bool sp_process_alive(int pid, uint64_t start_ticks)
+{
+	struct sp_process_stat stat;
+	int err = pid > 0 ? sp_process_stat(pid, &stat) : -ESRCH;
+
+	if (err)
+		return err != -ENOENT && err != -ESRCH;
+	return stat.start_ticks == start_ticks && stat.state != 'Z' && stat.state != 'X';
 }
 
 static bool file_mentions(const char *maps, const char *name)

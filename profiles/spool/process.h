@@ -13,4 +13,13 @@ bool sp_process_alive(int pid, uint64_t start_ticks);
  * has not. What cannot be found out counts as mapped. */
 bool sp_process_maps(int pid, const char *name);
 
+struct sp_process_stat {
+	char state; /* as in proc(5): R, S, T, Z … */
+	int ppid;
+	uint64_t start_ticks;
+};
+
+/* What /proc/pid/stat says of a process: 0, -EBADMSG when it cannot be understood, or a negative errno. */
+int sp_process_stat(int pid, struct sp_process_stat *stat);
+
 #endif
