@@ -99,7 +99,7 @@ int sp_cmd_snapshot(int argc, char **argv)
 		}
 	}
 	if (argc - optind != 1) {
-		sp_complain("snapshot: it wants one process id, program or spool; see smartprof snapshot --help");
+		sp_complain("snapshot: give it one process id, program or spool; see smartprof snapshot --help");
 		return SP_EXIT_USAGE;
 	}
 	if (wish.name && !sp_snapshot_name_ok(wish.name)) {
