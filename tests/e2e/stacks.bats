@@ -12,7 +12,7 @@ complete() {
 
 # tree PROFILE: the call tree's function names, two blanks a level.
 tree() {
-	section '## Call Tree' "$1" | sed -nE 's/^ *[0-9.]+% +[0-9.]+%  //p'
+	section '## Call Tree' "$1" | sed -nE 's/^ *[0-9.]+% +[0-9.]+%  //; T; s/^( *([^ ]| [^ ])+).*/\1/; s/ \[inlined\]$//; p'
 }
 
 # below NAME PROFILE: the name on the tree's next line, one level deeper than the first with NAME.
@@ -107,6 +107,7 @@ below() {
 	[ "$(below in_jit "$profile")" = run_generated ] || [ "$(below in_jit "$profile")" = jit_outer ]
 	[ "$(below jit_outer "$profile")" = 'jit|inner `x` <b>' ]
 	refuse grep -q 'jit_old' "$profile"
+	refuse grep -q '<b> → [^[]' "$profile" # the way back from our handler is [smartprof]
 	section '## Modules' "$profile" | grep -q '\[jit\].*perf map'
 	[ "$(section '## Hot Functions' "$profile" | grep -c inner)" -eq 1 ]
 }

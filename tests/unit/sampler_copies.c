@@ -138,7 +138,7 @@ static void objects_on_the_stack_are_entered(void **state)
 
 	(void)state;
 	sp_agent.config.copies = true;
-	stack[200] = (uintptr_t)memcpy + 1;
+	stack[200] = (uintptr_t)getpid + 1;
 	stack[300] = (uintptr_t)&sp_agent;
 	stack[400] = (uintptr_t)getpid;
 	sp_copies_take(&thread, &context, 7, 1);
