@@ -401,6 +401,7 @@ enum sp_stack_flags {
 	SP_STACK_LATE = 4,      /* the walk took too long and was given up: leaf end kept */
 	SP_STACK_ENTRY = 8,     /* the last frame is the entry function of the thread (an address in it, not a
 	                         * return address), put there because the stack does not reach it */
+	SP_STACK_OWN = 16,      /* our signal handler was interrupted: the frames are what that had interrupted */
 };
 
 /* Any of these: the outer end is missing. */

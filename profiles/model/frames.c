@@ -431,15 +431,6 @@ static void push_entry(struct resolver *r, struct sp_path *path, uint32_t id)
 		path_push(p, path, p->frame_ids[start.first + i]);
 }
 
-/* What the C library has a signal handler return to, which has no name. */
-static bool is_signal_return(const struct resolver *r, const struct sp_address *at)
-{
-	const struct sp_profile *p = r->profile;
-	const struct sp_function *f = &p->functions[p->frames[r->chain[at->first]].function];
-
-	return (f->flags & SP_FUNCTION_UNNAMED) && strncmp(p->modules[f->module].name, "libc.so", 7) == 0;
-}
-
 /* Appends the stack's frames to the path; returns the frame that is its allocation site. */
 static uint32_t add_frames(struct resolver *r, struct sp_path *path, const struct sp_stack *stack, const uint32_t *ids)
 {
@@ -447,6 +438,8 @@ static uint32_t add_frames(struct resolver *r, struct sp_path *path, const struc
 	uint32_t site = 0, last = 0, kept = stack->depth - has_entry(stack);
 	enum site has_site = SITE_NONE;
 
+	if (stack->flags & SP_STACK_OWN)
+		path_push(p, path, pseudo_frame(r, SP_PSEUDO_AGENT));
 	for (uint32_t i = 0; i < kept; i++) {
 		const struct sp_address *at;
 
@@ -455,12 +448,6 @@ static uint32_t add_frames(struct resolver *r, struct sp_path *path, const struc
 		at = resolve(r, ids[i]);
 		if (!at->count)
 			continue;
-		if (i && !path->depth && !path->heap && is_signal_return(r, at)) {
-			path_push(p, path,
-				pseudo_frame(r,
-					SP_PSEUDO_AGENT)); /* it hit our handler, inside of what that interrupted */
-			continue;
-		}
 		last = r->chain[at->first + at->count - 1];
 		find_site(r, at, &has_site, &site);
 		path_push_chain(r, path, at);

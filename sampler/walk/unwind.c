@@ -211,10 +211,26 @@ static enum sp_step step(struct sp_walker *w)
 	return outcome == SP_STEP_ON && !IP(w) ? w->now.distrust ? SP_STEP_LOST : SP_STEP_END : outcome;
 }
 
-/* Fills t->frames from the leaf on; with `skip_own` the agent's own frames there are left out. */
-static uint32_t walk(struct sp_thread *t, struct sp_walker *w, bool skip_own, enum sp_step *outcome)
+/* Whether the frames so far are a handler of ours, and the last one the C library's way back from it. */
+static bool is_our_handler(const uint64_t *frames, uint32_t n)
 {
+	uint32_t i;
+
+	for (i = 0; i + 1 < n && is_own(frames[i]); i++)
+		;
+	return i + 1 == n;
+}
+
+/* Fills t->frames from the leaf on; with `skip_own` the agent's own frames there are left out. *own: so was a handler of
+ * ours, and the frames are those of what it had interrupted. */
+static uint32_t walk(struct sp_thread *t, struct sp_walker *w, bool skip_own, enum sp_step *outcome, bool *own)
+{
+	*own = false;
 	for (*outcome = SP_STEP_ON; *outcome == SP_STEP_ON && w->now.kept < SP_MAX_FRAMES; *outcome = step(w)) {
+		if (sp_unlikely(w->now.exact && w->now.kept && is_our_handler(t->frames, w->now.kept))) {
+			w->now.kept = 0;
+			*own = true;
+		}
 		if (sp_likely(w->now.kept || !skip_own || !is_own(IP(w))))
 			t->frames[w->now.kept++] = IP(w);
 	}
@@ -281,6 +297,7 @@ void sp_unwind(struct sp_thread *t, const ucontext_t *context, struct sp_walk *r
 	struct sp_walker w;
 	enum sp_step outcome;
 	uint32_t n;
+	bool own;
 
 	w.context = context;
 	if (context) {
@@ -293,10 +310,10 @@ void sp_unwind(struct sp_thread *t, const ucontext_t *context, struct sp_walk *r
 	w.mark.steps = w.full_before = 0;
 	sp_stack_begin(&w.stack, t, LIMIT_US);
 	start_at_leaf(&w);
-	n = walk(t, &w, !context, &outcome);
+	n = walk(t, &w, !context, &outcome, &own);
 	result->frames = t->frames;
 	result->depth = n;
-	result->flags = context ? 0 : SP_STACK_IS_HEAP;
+	result->flags = (context ? 0 : SP_STACK_IS_HEAP) | (own ? SP_STACK_OWN : 0);
 	finish(t, result, outcome == SP_STEP_END || (n < SP_MAX_FRAMES && reaches_start(t, t->frames, n)),
 		w.stack.late);
 }

@@ -105,7 +105,7 @@ matches() {
 	# System time of starting and ending them is outside of what a thread's own clocks see.
 	plain "$TARGETS/usage" usage "$TARGETS/short_threads" 4 150000000 >out
 	read -r truth _ <usage
-	SMARTPROF_MODE=cpu SMARTPROF_CPU_SAMPLING_INTERVAL=500us SMARTPROF_OVERHEAD_BUDGET=90 \
+	SMARTPROF_MODE=cpu SMARTPROF_CPU_SAMPLING_INTERVAL=500us SMARTPROF_OVERHEAD_BUDGET=90 SMARTPROF_INLINES=off \
 		counted "$TARGETS/short_threads" 20000 30000
 	profile=$(profile_of short_threads)
 	ours=$(section '## All functions' "$profile" | awk -F'\t' '$9 == "short_work" { print ($1 + $2) / 1e9 }')

@@ -243,9 +243,11 @@ static void the_profiler_s_time_is_its_own(void **state)
 	spool_module(&spool, "/nowhere/libsmartprof.so", 0x5000000, 0x5001000, 0, UINT64_MAX);
 	spool_sample(&spool, spool_addresses(&spool, 0, 1, own_leaf, 3), 4 * MS, 0);
 	spool_sample(&spool, spool_addresses(&spool, 0, 1, own_leaf, 1), 1 * MS, 0);
+	spool_sample(&spool, spool_addresses(&spool, SP_STACK_OWN, 1, own_leaf + 1, 2), 2 * MS, 0);
 	load();
 	assert_int_equal(self_ms("prog+0x10"), 4);
-	assert_int_equal(self_ms("[smartprof]"), 1);
+	assert_int_equal(total_ms("prog+0x10"), 6);
+	assert_int_equal(self_ms("[smartprof]"), 3);
 }
 
 static void system_libraries_fold(void **state)
