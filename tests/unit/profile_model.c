@@ -238,12 +238,13 @@ static void a_library_loaded_twice_is_one_row(void **state)
 static void the_profiler_s_time_is_its_own(void **state)
 {
 	static const uint64_t own_leaf[] = {0x5000010, SPOOL_BASE + 0x11, SPOOL_BASE + 0x21};
+	static const uint64_t interrupted[] = {SPOOL_BASE + 0x10, SPOOL_BASE + 0x21};
 
 	(void)state;
 	spool_module(&spool, "/nowhere/libsmartprof.so", 0x5000000, 0x5001000, 0, UINT64_MAX);
 	spool_sample(&spool, spool_addresses(&spool, 0, 1, own_leaf, 3), 4 * MS, 0);
 	spool_sample(&spool, spool_addresses(&spool, 0, 1, own_leaf, 1), 1 * MS, 0);
-	spool_sample(&spool, spool_addresses(&spool, SP_STACK_OWN, 1, own_leaf + 1, 2), 2 * MS, 0);
+	spool_sample(&spool, spool_addresses(&spool, SP_STACK_OWN, 1, interrupted, 2), 2 * MS, 0);
 	load();
 	assert_int_equal(self_ms("prog+0x10"), 4);
 	assert_int_equal(total_ms("prog+0x10"), 6);
