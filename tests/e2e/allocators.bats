@@ -153,7 +153,7 @@ exact() {
 
 @test "run --allocator: an unknown name, one that is not installed, one of one's own" {
 	status_of 2 "$SMARTPROF" run --allocator dlmalloc -- true 2>err
-	grep -q 'jemalloc, tcmalloc, mimalloc and system' err
+	grep -q 'allowed: jemalloc, tcmalloc, mimalloc, system' err
 	mkdir own && cp "$(library libjemalloc.so.2)" own/libjemalloc.so.2
 	LD_LIBRARY_PATH=/nonexistent:own "$SMARTPROF" run --allocator jemalloc -- /bin/cat /proc/self/maps >maps
 	grep -q "$WORK/own/libjemalloc.so.2" maps
