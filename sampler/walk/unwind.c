@@ -138,7 +138,7 @@ static void start_at_leaf(struct sp_walker *w)
 	w->now.frame.known = 0;
 	w->now.steps = w->now.kept = 0;
 	w->now.exact = true;
-	w->now.distrust = w->now.guessed = false;
+	w->now.distrust = w->now.guessed = w->now.handled = false;
 	sp_stack_enter(&w->stack, SP(w));
 }
 
@@ -173,13 +173,14 @@ static enum sp_step step(struct sp_walker *w)
 	bool full = sp_unlikely(w->now.steps < w->full_before), was_guessed = w->now.guessed;
 	enum sp_step outcome;
 
-	w->now.guessed = false;
+	w->now.guessed = w->now.handled = false;
 	switch (rule.kind) {
 	case SP_CFI_FRAME:
 		outcome = full ? step_full(w) : step_frame(w, rule);
 		break;
 	case SP_CFI_SIGNAL:
 		outcome = step_signal(w);
+		w->now.handled = true;
 		break;
 	case SP_CFI_END:
 		return SP_STEP_END;
@@ -227,8 +228,8 @@ static uint32_t walk(struct sp_thread *t, struct sp_walker *w, bool skip_own, en
 {
 	*own = false;
 	for (*outcome = SP_STEP_ON; *outcome == SP_STEP_ON && w->now.kept < SP_MAX_FRAMES; *outcome = step(w)) {
-		if (sp_unlikely(w->now.exact && w->now.kept && is_our_handler(t->frames, w->now.kept))) {
-			w->now.kept = 0;
+		if (sp_unlikely(w->now.handled && is_our_handler(t->frames, w->now.kept))) {
+			w->now.kept = w->mark.kept = 0; /* which step() has set here */
 			*own = true;
 		}
 		if (sp_likely(w->now.kept || !skip_own || !is_own(IP(w))))

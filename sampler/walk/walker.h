@@ -20,6 +20,7 @@ struct sp_position {
 	uint32_t steps; /* from the leaf */
 	uint32_t kept;  /* frames in the thread's buffer, without this one */
 	bool exact;     /* ip is an instruction; else a return address */
+	bool handled;   /* a signal's handler was called from here */
 	bool distrust;  /* sp or bp may be anything */
 	bool guessed;   /* came here without tables */
 };

@@ -3,8 +3,15 @@ load helpers
 
 MEMBER=$TARGETS/member
 
-spools() { find "/dev/shm/smartprof-$(id -u)" "$XDG_STATE_HOME" -name '*.spool' 2>/dev/null | wc -l; }
-files() { find "/dev/shm/smartprof-$(id -u)" -name '*.tree' 2>/dev/null | wc -l; }
+eval "$(declare -f setup | sed '1s/setup/shared_setup/')"
+setup() {
+	shared_setup
+	touch "$WORK/began"
+}
+
+# What other tests left in /dev/shm is theirs.
+spools() { find "/dev/shm/smartprof-$(id -u)" "$XDG_STATE_HOME" -name '*.spool' -newer "$WORK/began" 2>/dev/null | wc -l; }
+files() { find "/dev/shm/smartprof-$(id -u)" -name '*.tree' -newer "$WORK/began" 2>/dev/null | wc -l; }
 profiles_of() { find "$SMARTPROF_DIR" -name "$1.*.md" 2>/dev/null | wc -l; }
 # All is rendered and nothing lies about, at the latest after a while.
 all_gone() {
