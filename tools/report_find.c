@@ -21,6 +21,7 @@ struct wanted {
 	const char *program; /* NULL: `pid` */
 	char *path;          /* PATH_MAX */
 	int rank;            /* of what stands there: 0 nothing; see rank_of */
+	uint64_t began_ns;   /* when that began */
 	int others[8];       /* processes of the same rank */
 	size_t other_count;
 };
@@ -43,8 +44,8 @@ static bool descends(int pid, const struct sp_spool_header *header, int from)
 }
 
 /* The higher, the more it is what was asked for: a live process's before what one left behind, a process before those it
- * started. */
-static int rank_of(const struct wanted *w, const struct sp_spool_file *file)
+ * started. *began_ns: when it began, by which the last program of a process is known that ran several. */
+static int rank_of(const struct wanted *w, const struct sp_spool_file *file, uint64_t *began_ns)
 {
 	struct sp_snapshot snapshot = {0};
 	const char *why;
@@ -55,6 +56,7 @@ static int rank_of(const struct wanted *w, const struct sp_spool_file *file)
 	if (sp_snapshot_peek(&snapshot, fd, &why) == 0) {
 		bool live = sp_spool_is_live(fd, &snapshot.header);
 
+		*began_ns = snapshot.header.start_monotonic_ns;
 		if (w->program)
 			rank = live &&
 				strcmp(sp_snapshot_text(&snapshot, snapshot.header.text.program), w->program) == 0;
@@ -70,14 +72,17 @@ static int rank_of(const struct wanted *w, const struct sp_spool_file *file)
 
 static void look_at(struct wanted *w, const struct sp_spool_file *file)
 {
-	int rank = rank_of(w, file);
+	uint64_t began_ns = 0;
+	int rank = rank_of(w, file, &began_ns);
 
 	if (!rank || rank < w->rank)
 		return;
 	if (rank > w->rank)
 		w->other_count = 0;
-	if (rank > w->rank)
+	if (rank > w->rank || (!w->program && began_ns > w->began_ns)) {
 		memcpy(w->path, file->path, PATH_MAX);
+		w->began_ns = began_ns;
+	}
 	w->rank = rank;
 	if (w->other_count < sizeof(w->others) / sizeof(w->others[0]))
 		w->others[w->other_count++] = file->pid;

@@ -139,7 +139,9 @@ os.execv("/bin/sleep", ["sleep", "60"])' &
 	kill "$job"
 	wait "$job" || true
 
-	timeout -k 5 "$PATIENCE" env LD_PRELOAD="$AGENT" python3 -c 'while True: sum(range(1000))' &
+	# The program before, under the same pid, has left a spool too.
+	timeout -k 5 "$PATIENCE" env LD_PRELOAD="$AGENT" bash -c 'for ((i = 0; i < 50000; i++)); do :; done
+		exec python3 -c "while True: sum(range(1000))"' &
 	job=$!
 	await_spool python3
 	(sleep 1; kill -9 "$PID") &
