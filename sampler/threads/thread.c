@@ -19,6 +19,14 @@ static struct {
 	uint32_t record_hint; /* atomic: where to look for a free record */
 } threads;
 
+static bool take_record(struct sp_thread_record *r)
+{
+	uint32_t expected = RECORD_FREE;
+
+	return __atomic_compare_exchange_n(&r->state, &expected, RECORD_RUNNING, false, __ATOMIC_ACQ_REL,
+		__ATOMIC_RELAXED);
+}
+
 static struct sp_thread_record *claim_record(void)
 {
 	struct sp_thread_record *records = sp_section(SP_SEC_THREADS);
@@ -27,19 +35,20 @@ static struct sp_thread_record *claim_record(void)
 
 	/* A record given back is taken again before the table grows: look at a few past the hint. */
 	for (i = 0; i < 8 && count > 1; i++) {
-		uint32_t at = 1 + (hint + i) % (count - 1), expected = RECORD_FREE;
-		if (__atomic_compare_exchange_n(&records[at].state, &expected, RECORD_RUNNING, false, __ATOMIC_ACQ_REL,
-			    __ATOMIC_RELAXED)) {
+		uint32_t at = 1 + (hint + i) % (count - 1);
+		if (take_record(&records[at])) {
 			sp_store(&threads.record_hint, at);
 			return &records[at];
 		}
 	}
-	i = sp_spool_allot(SP_SEC_THREADS, 1);
+	/* A new record looks like one given back: another thread's search may take it first. */
+	do
+		i = sp_spool_allot(SP_SEC_THREADS, 1);
+	while (i && !take_record(&records[i]));
 	if (!i) {
 		sp_drop(SP_DROP_THREADS);
 		return NULL;
 	}
-	records[i].state = RECORD_RUNNING;
 	return &records[i];
 }
 
@@ -200,11 +209,6 @@ static void close_record(struct sp_thread *t)
 		__atomic_store_n(&r->state, RECORD_ENDED, __ATOMIC_RELEASE);
 	}
 	t->record = NULL;
-}
-
-uint32_t sp_thread_record_index(const struct sp_thread *t)
-{
-	return t && t->record ? (uint32_t)(t->record - (struct sp_thread_record *)sp_section(SP_SEC_THREADS)) : 0;
 }
 
 void sp_thread_end_unseen(struct sp_thread *t)
