@@ -9,7 +9,6 @@
 
 #include "env/text.h"
 #include "preload/finish/renderer.h"
-#include "preload/libc.h"
 #include "preload/process.h"
 #include "preload/spool_place.h"
 #include "sampler/spool/write.h"
@@ -89,6 +88,8 @@ static int take_hold(int flags)
 	file = map_file(fd);
 	if (!file)
 		return -ENOSPC;
+	if (!sp_agent.spool)
+		sp_agent.uid = (uint32_t)sp_sys(SYS_geteuid); /* whose the file is: the renderer's user */
 	file->holder = sp_agent.pid;
 	file->pid_namespace = sp_pid_namespace();
 	file->closed = 0;

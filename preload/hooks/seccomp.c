@@ -44,6 +44,8 @@ static void forbid_tsc(uint32_t why)
 /* No more sampling and no more system calls: the application is about to install a seccomp filter. */
 static void seal(void)
 {
+	if (sp_unlikely(sp_is_stale_child()))
+		sp_agent.forked();
 	if (sp_load(&sp_agent.state) == SP_AGENT_DORMANT)
 		sp_clock_arm_start(0);
 	else if (sp_load(&sp_agent.state) != SP_AGENT_ACTIVE)

@@ -20,6 +20,7 @@
 #include "sampler/threads/thread.h"
 #include "sampler/upkeep/discovery.h"
 #include "sampler/upkeep/timeline.h"
+#include "sampler/walk/generated.h"
 
 static void before_fork(void)
 {
@@ -48,6 +49,7 @@ static void forget_parent(struct sp_thread *mine)
 	sp_discovery_forked();
 	sp_tree_forked();
 	sp_finish_forked();
+	sp_generated_forked();
 }
 
 void sp_fork_child(void)

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 #include "sampler/spool/layout.h"
 #include "sampler/sys.h"
@@ -161,6 +160,7 @@ int sp_spool_create(const char *path, uint32_t sample_cap, struct sp_spool_heade
 
 	if (err)
 		return err;
+	growing = frozen = 0; /* of a parent's threads that a forked child does not have */
 	fd = sp_sys(SYS_openat, AT_FDCWD, path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return (int)fd;

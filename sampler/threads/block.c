@@ -161,7 +161,11 @@ void sp_block_forked(const struct sp_thread *mine)
 	pool.free_head = 0;
 	for (i = 0; i < n && i / BLOCKS_PER_CHUNK < MAX_CHUNKS; i++) {
 		struct sp_thread *t = sp_block_at(i);
-		if (t && t != mine)
+
+		if (!t)
+			continue;
+		t->index = i; /* which a thread of the parent's may have been about to write */
+		if (t != mine)
 			sp_block_give_back(t);
 	}
 }

@@ -86,3 +86,9 @@ bool sp_generated_holds(uint64_t address)
 	sp_store(&known.next_look_ns, sp_now_ns() + known.pause_ns);
 	return holds;
 }
+
+void sp_generated_forked(void)
+{
+	sp_store(&known.next_look_ns, 0);
+	known.pause_ns = 0;
+}

@@ -8,4 +8,7 @@
  * in a large program, seldom: at first 20 ms after the last time, at the most 2 s. Any context; lock-free. */
 bool sp_generated_holds(uint64_t address) SP_HIDDEN;
 
+/* In a forked child, whose time begins anew: it may look at once. */
+void sp_generated_forked(void) SP_HIDDEN;
+
 #endif

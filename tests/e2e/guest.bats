@@ -146,6 +146,12 @@ PY
 	recovered seccomp_fork
 }
 
+@test "the child of a bare system call installs a filter: its parent's spool and tree are not its own" {
+	same_run "$TARGETS/seccomp_fork" raw
+	[ "$(cat profiled.status)" -eq 7 ]
+	at_least "$(front cpu_sampled_seconds "$(profile_of seccomp_fork)")" 0.08
+}
+
 @test "a vfork child's filter is not its parent's" {
 	same_run "$TARGETS/vfork_seccomp"
 	profile=$(profile_of vfork_seccomp)

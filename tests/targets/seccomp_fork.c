@@ -1,5 +1,9 @@
 /* Installs a filter that kills whoever creates a timer or an event, then forks; the child only
- * allocates and computes. Exit status: the child's, or 1 when it was killed. */
+ * allocates and computes. "raw": the child is made by the bare system call, and installs the filter itself.
+ * Exit status: the child's, or 1 when it was killed. */
+#include <stdbool.h>
+#include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,16 +19,20 @@ static void allocate(void)
 	spend(0.1);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	bool raw = argc > 1 && strcmp(argv[1], "raw") == 0;
 	int status;
 	pid_t pid;
 
 	allocate();
-	forbid_new_clocks(SECCOMP_RET_KILL_PROCESS);
-	pid = fork();
+	if (!raw)
+		forbid_new_clocks(SECCOMP_RET_KILL_PROCESS);
+	pid = raw ? (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL) : fork();
 	check(pid >= 0, "fork");
 	if (pid == 0) {
+		if (raw)
+			forbid_new_clocks(SECCOMP_RET_KILL_PROCESS);
 		allocate();
 		_exit(7);
 	}
