@@ -514,8 +514,8 @@ static int check_window(const struct wish *wish)
 		sp_complain("report: --merge: it is of whole profiles; leave --for, --since and --loop out");
 		return SP_EXIT_USAGE;
 	}
-	if (w->loop && (wish->export.format != SP_REPORT_MARKDOWN || wish->source || wish->options.by)) {
-		sp_complain("report: --loop: it writes whole profiles; leave --format, --source and --by out");
+	if (w->loop && (wish->export.format != SP_REPORT_MARKDOWN || wish->source || wish->brief || wish->options.by)) {
+		sp_complain("report: --loop: it writes whole profiles; leave --format, --source, --brief and --by out");
 		return SP_EXIT_USAGE;
 	}
 	return sp_window_check_wish(w);

@@ -16,7 +16,8 @@ static bool is_number_key(const char *key)
 {
 	for (size_t i = 0; i < SP_SCHEMA_KEYS; i++)
 		if (strcmp(sp_schema_keys[i].name, key) == 0)
-			return sp_schema_keys[i].type == SP_KEY_COUNT || sp_schema_keys[i].type == SP_KEY_DECIMAL;
+			return sp_schema_keys[i].type == SP_KEY_COUNT || sp_schema_keys[i].type == SP_KEY_DECIMAL ||
+				sp_schema_keys[i].type == SP_KEY_SIGNED;
 	return false;
 }
 

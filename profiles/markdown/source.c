@@ -124,6 +124,7 @@ static void put_lines(struct sp_buffer *out, const struct sp_profile *p, struct 
 
 		if (strcmp(hits[at].file, file) != 0) {
 			file = hits[at].file;
+			sp_buffer_puts(out, "                "); /* at a line's start it could end the fence */
 			sp_escape(out, SP_ESCAPE_PLAIN, file, strlen(file));
 			sp_buffer_puts(out, "\n");
 		}

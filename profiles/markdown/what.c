@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiles/base/buffer.h"
+
 #define WORDS_MAX 400u
 #define EXTENSION_MAX 4u
 
@@ -28,14 +30,17 @@ struct counts {
 	struct sp_map index;
 	struct count *items;
 	size_t count, capacity;
+	struct sp_buffer word; /* with a NUL behind it */
 };
 
-static struct count *count_of(struct counts *c, struct sp_pool *pool, const char *program, const char *word,
-	size_t length)
+static struct count *count_of(struct counts *c, const char *program, const char *word, size_t length)
 {
-	uint32_t id = sp_names_id(&c->words, sp_pool_copy(pool, word, length)), *cell;
+	uint32_t id, *cell;
 	int found;
 
+	sp_buffer_clear(&c->word);
+	sp_buffer_add(&c->word, word, length);
+	id = sp_names_id(&c->words, c->word.data);
 	cell = sp_map_at(&c->index, sp_names_id(&c->programs, program), id, &found);
 	if (!found) {
 		*cell = (uint32_t)c->count;
@@ -87,7 +92,7 @@ static const char *choose(struct sp_what *what, const struct sp_member *process,
 
 	next_word(&at, &word, &length); /* the program itself */
 	for (size_t n = 0; n < WORDS_MAX && next_word(&at, &word, &length); n++) {
-		uint32_t have = count_of(counts, &what->pool, process->program, word, length)->commands;
+		uint32_t have = count_of(counts, process->program, word, length)->commands;
 		uint32_t rank = kind_of(word, length, before, before_length) * 2 + (have > 1) +
 			(have >= members && members > 1 ? 20 : 0);
 
@@ -102,13 +107,13 @@ static const char *choose(struct sp_what *what, const struct sp_member *process,
 	return sp_pool_copy(&what->pool, best, best_length);
 }
 
-static void count_words(struct sp_what *what, const struct sp_profile *p, size_t i, struct counts *counts)
+static void count_words(const struct sp_profile *p, size_t i, struct counts *counts)
 {
 	const char *at = p->processes[i].command, *word;
 	size_t length;
 
 	for (size_t n = 0; n < WORDS_MAX && next_word(&at, &word, &length); n++) {
-		struct count *count = count_of(counts, &what->pool, p->processes[i].program, word, length);
+		struct count *count = count_of(counts, p->processes[i].program, word, length);
 
 		count->commands += count->last != i;
 		count->last = i;
@@ -123,7 +128,7 @@ void sp_what_tell(struct sp_what *what, const struct sp_profile *p)
 	*what = (struct sp_what){.of = sp_alloc(p->process_count, sizeof(*what->of))};
 	for (size_t i = 0; i < p->process_count; i++) {
 		members[sp_names_id(&counts.programs, p->processes[i].program)]++;
-		count_words(what, p, i, &counts);
+		count_words(p, i, &counts);
 	}
 	for (size_t i = 0; i < p->process_count; i++)
 		what->of[i] = choose(what, &p->processes[i], &counts,
@@ -131,6 +136,7 @@ void sp_what_tell(struct sp_what *what, const struct sp_profile *p)
 	sp_map_free(&counts.index);
 	sp_names_free(&counts.programs);
 	sp_names_free(&counts.words);
+	sp_buffer_free(&counts.word);
 	free(counts.items);
 	free(members);
 }

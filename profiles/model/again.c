@@ -115,7 +115,7 @@ static void take_births(struct sp_snapshot *s, uint32_t site, const struct sp_bi
 	size_t *capacity)
 {
 	for (unsigned part = 0; part < SP_RUN_PARTS; part++)
-		for (uint32_t k = 0; k < births->samples[part]; k++) {
+		for (uint32_t k = 0; k < births->samples[part] && s->live_count < SP_LIVE_MAX; k++) {
 			uint64_t from_ns = wall_ns / SP_RUN_PARTS * part,
 				 each = births->bytes[part] / births->samples[part];
 

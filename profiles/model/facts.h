@@ -9,6 +9,9 @@
 /* Fills profile->facts. What was not collected is absent. */
 void sp_facts_collect(struct sp_profile *profile);
 
+/* What a fact of merged profiles is that they do not agree on. */
+#define SP_SEVERAL "several"
+
 /* The fact `started` in nanoseconds since 1970; 0 when there is none, or it is no time. */
 uint64_t sp_facts_start_ns(const struct sp_profile *profile);
 

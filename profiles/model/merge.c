@@ -76,8 +76,7 @@ static uint32_t new_module(struct sp_merge *m, const struct sp_module_info *in, 
 	out->name = slash && slash[1] ? out->path + (slash + 1 - in->path) : out->path;
 	out->build_id = keep(m, in->build_id);
 	out->canonical = (uint32_t)p->module_count;
-	out->system = strstr(out->name, ".so") &&
-		(strncmp(out->path, "/lib", 4) == 0 || strncmp(out->path, "/usr/lib", 8) == 0);
+	out->system = in->system;
 	sp_buffer_free(&path);
 	return (uint32_t)p->module_count++;
 }

@@ -21,7 +21,6 @@ void sp_merge_free(struct sp_merge *merge);
 
 /* merge_facts.c: the front matter, from processes[] and sums; totals of the snapshot that sections look into. */
 struct sp_merge_sums {
-	size_t profiles;
 	uint64_t requested_ns, dropped, truncated;      /* of intervals the longest */
 	double achieved_samples_us;                     /* achieved intervals times samples */
 	double unnamed_seconds;                         /* sampled, times the part of frames without names */
@@ -30,7 +29,7 @@ struct sp_merge_sums {
 	double inuse_error2, peak_error2;
 	uint64_t clock_ns; /* CPU time of the profile whose clock is told */
 	const char *clock;
-	bool clocks_differ, first_is_set;
+	bool first_is_set;
 	const char *environment, *environment_reason, *kernel, *git_commit, *git_branch, *allocator;
 	const char *host_cores, *usable_cores, *memory_limit;
 };
@@ -40,7 +39,7 @@ void sp_merge_put_facts(const struct sp_merge_sums *sums, struct sp_profile *out
 /* Whether all belong to one run. */
 bool sp_processes_same_run(const struct sp_profile *profile);
 
-/* The index in processes[] of the one that stands for all: the first process of a run, the first to start; SIZE_MAX: there is
+/* The index in processes[] of the one that stands for all: of those that began a run the last to start; SIZE_MAX: there is
  * none, as the processes are not of one run. */
 size_t sp_processes_root(const struct sp_profile *profile);
 

@@ -59,7 +59,6 @@ static void take_clock(struct sp_merge_sums *s, struct sp_profile *out, const st
 
 	if (!clock || (!in->cpu_on && s->clock))
 		return;
-	s->clocks_differ |= s->clock && strcmp(s->clock, "off") != 0 && strcmp(s->clock, clock) != 0;
 	if (s->clock && used <= s->clock_ns && strcmp(s->clock, "off") != 0)
 		return;
 	s->clock = sp_pool_copy(&out->pool, clock, strlen(clock));
@@ -72,7 +71,6 @@ void sp_merge_take_facts(struct sp_merge_sums *s, struct sp_profile *out, const 
 	double sampled = (double)(in->sampled_user_ns + in->sampled_sys_ns) / 1e9;
 	double inuse = number(in, "heap_inuse_error_bytes"), peak = number(in, "heap_peak_error_bytes");
 
-	s->profiles++;
 	take_common(s, out, in);
 	take_clock(s, out, in);
 	s->requested_ns = larger(s->requested_ns, (uint64_t)(number(in, "cpu_interval_requested_us") * 1e3));
@@ -134,7 +132,7 @@ static void put_process(const struct sp_merge_sums *s, struct sp_profile *p)
 			(unsigned)(p->snapshot->header.start_realtime_ns / 1000000 % 1000), started + n - 5,
 			started + n - 2);
 	sp_profile_add_fact(p, "wall_seconds", "%.3f", (double)p->wall_ns / 1e9);
-	sp_profile_add_fact(p, "environment", "%s", s->environment ? s->environment : "several");
+	sp_profile_add_fact(p, "environment", "%s", s->environment ? s->environment : SP_SEVERAL);
 	sp_profile_add_fact(p, "environment_reason", "%s",
 		s->environment_reason ? s->environment_reason : "those of the profiles that were merged");
 	put_text(p, "host_cores", s->host_cores);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "profiles/base/directory.h"
+#include "profiles/model/facts.h"
 #include "profiles/model/git_info.h"
 #include "profiles/redact/redact.h"
 
@@ -37,22 +38,6 @@ struct sp_sources {
 	time_t started;
 	mode_t readers; /* of what this user writes */
 };
-
-/* When the program began, from the front matter; 0 unknown. */
-static time_t start_time(const struct sp_profile *p)
-{
-	const char *text = sp_profile_fact(p, "started"), *rest;
-	struct tm tm = {0};
-	int hours = 0, minutes = 0;
-
-	rest = text ? strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
-	if (!rest)
-		return 0;
-	rest += strcspn(rest, "+-Z");
-	if (*rest && *rest != 'Z' && sscanf(rest + 1, "%2d:%2d", &hours, &minutes) != 2)
-		return 0;
-	return timegm(&tm) - (*rest == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
-}
 
 static void add_root(struct sp_sources *s, const char *directory)
 {
@@ -98,11 +83,11 @@ struct sp_sources *sp_source_open(const struct sp_profile *profile, const char *
 	const char *environment = sp_profile_fact(profile, "environment");
 	struct sp_sources *s;
 
-	if (!environment || strcmp(environment, "production") == 0)
-		return NULL;
+	if (!environment || strcmp(environment, "production") == 0 || strcmp(environment, SP_SEVERAL) == 0)
+		return NULL; /* of several environments one may be production */
 	s = sp_alloc(1, sizeof(*s));
 	s->profile = profile;
-	s->started = start_time(profile);
+	s->started = (time_t)(sp_facts_start_ns(profile) / 1000000000u); /* 0 unknown */
 	s->readers = umask(077);
 	umask(s->readers);
 	s->readers = 0444 & ~s->readers;

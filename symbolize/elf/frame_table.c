@@ -29,8 +29,11 @@ static void unpack(struct sp_frame_section *section, const uint8_t *packed, size
 	if (!bytes || bytes > UNPACKED_LIMIT_BYTES)
 		return;
 	section->unpacked = malloc(bytes);
-	if (!section->unpacked || uncompress(section->unpacked, &size, packed, packed_bytes) != Z_OK)
+	if (!section->unpacked || uncompress(section->unpacked, &size, packed, packed_bytes) != Z_OK) {
+		free(section->unpacked);
+		section->unpacked = NULL;
 		return;
+	}
 	section->bytes = section->unpacked;
 	section->size = size;
 }

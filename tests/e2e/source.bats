@@ -98,6 +98,9 @@ not_shown() {
 	grep -q '^No source text: .*production' shown
 	"$SMARTPROF" report --format html --output page.html "$PROFILE"
 	refuse grep -q 'sink \* 31' page.html
+	sed -i 's/^environment: production/environment: several/' "$PROFILE" # merged: one of them may have been production's
+	"$SMARTPROF" report --source spin "$PROFILE" >shown
+	refuse grep -q 'sink \* 31' shown
 	rm -r "$SMARTPROF_DIR"
 	make_program eval 'touch -d "1 hour" prog'
 	not_shown 'newer than the run'
@@ -108,6 +111,16 @@ not_shown() {
 	SMARTPROF_ENV=critical profiled ./prog
 	PROFILE=$(profile_of prog)
 	not_shown 'not below the directories'
+}
+
+@test "a source file's hostile name stays inside the block" {
+	make_program
+	awk -F'\t' -v OFS='\t' '/^## / { frames = index($0, "## All frames") } frames && $4 == "spin" && !done { $6 = "```"; done = 1 } 1' \
+		"$PROFILE" >hostile.md
+	refuse cmp -s "$PROFILE" hostile.md
+	"$SMARTPROF" report --source spin hostile.md >shown
+	grep -q '^ .*```$' shown
+	[ "$(grep -c '^```' shown)" -eq 2 ]
 }
 
 @test "report --source says what it cannot do in one line" {

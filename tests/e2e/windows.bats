@@ -48,6 +48,7 @@ snapshot() {
 	at_least 2.5 "$(front wall_seconds window.md)"
 	at_least "$(front window_start_seconds window.md)" 0.01
 	at_least "$(front heap_growth_bytes window.md)" 200000
+	"$SMARTPROF" report --format json window.md | grep -qE '"heap_growth_bytes": ?[0-9]+'
 	near "$(front heap_growth_bytes window.md)" "$(front heap_inuse_bytes window.md)" 5
 	at_least "$(front heap_allocated_bytes window.md)" $(($(front heap_growth_bytes window.md) * 9 / 10))
 	section '## Heap Growth' window.md | grep -E '^\| \+.*PyByteArray' ||
@@ -168,6 +169,8 @@ while time.time() < end: sum(range(1000))' &
 	[ "$(find loop -name '*.window.md' | wc -l)" -eq 3 ]
 	[ -e "$(tail -n 1 said)" ]
 	"$SMARTPROF" validate loop/*.window.md >/dev/null
+	status_of 2 "$SMARTPROF" report --loop 500ms --brief "$PID" 2>said
+	grep -q 'leave --format, --source, --brief and --by out' said
 	wait "$job"
 }
 
