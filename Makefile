@@ -124,7 +124,7 @@ build/bench/liboracle.so: tests/bench/oracle.c $(SAMPLER_OBJ)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(AGENT_CFLAGS) -MF $@.d -shared -o $@ $< $(SAMPLER_OBJ) $(shell $(PKG_CONFIG) --libs libunwind)
 .PHONY: bench-oracle
 # CONTEXTS=10000
-bench-oracle: build/bench/liboracle.so
+bench-oracle:
 	@tests/bench/oracle.sh
 
 # --- fuzzing: tests/fuzz/fuzz_*.c, from the seeds kept for it and those that make_seeds composes

@@ -186,6 +186,12 @@ static inline void *sp_section(enum sp_section section)
 	return sp_agent.spool_map + sp_agent.spool->sections[section].offset;
 }
 
+/* The number of the thread's record in the spool, 0 when it has none. */
+static inline uint32_t sp_thread_record_index(const struct sp_thread *t)
+{
+	return t && t->record ? (uint32_t)(t->record - (struct sp_thread_record *)sp_section(SP_SEC_THREADS)) : 0;
+}
+
 /* Whether the C library believes that there is one thread. */
 static inline bool sp_is_single_threaded(void)
 {

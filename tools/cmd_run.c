@@ -33,7 +33,6 @@ static void print_help(void)
 	       "                  (takes others out of LD_PRELOAD; one that PROGRAM is linked with stays)\n"
 	       "  --repeat N      run it N times, a profile each; the exit status is that of the first run that "
 	       "failed\n"
-	       "  --quiet         do not tell at the end where the profile is\n"
 	       "  --quiet         do not tell at the end where the profile is, or why there is none\n"
 	       "  --help          show this text\n\n"
 	       "smartprof config shows the settings that apply here.\n");

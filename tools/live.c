@@ -1,14 +1,11 @@
 /* Finding the spool of a process that runs, and waiting beside it. */
 #include "tools/live.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 

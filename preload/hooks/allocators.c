@@ -6,7 +6,6 @@
  * has found our name by dlsym and there is none behind it, the standard functions serve. */
 #include "preload/hooks/allocators.h"
 
-#include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,6 @@
 #include "preload/hooks/emulate.h"
 
 #include <malloc.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -39,14 +39,6 @@ static void drain_blocked(void)
 		sp_sys(SYS_tgkill, sp_sys(SYS_getpid), sp_sys(SYS_gettid), sp_agent.config.signal);
 }
 
-static bool signal_is_blocked(void)
-{
-	uint64_t mask = 0;
-
-	sp_sys(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &mask, 8);
-	return mask >> (sp_agent.config.signal - 1) & 1;
-}
-
 /* Returns true when after_failed_exec has something to undo. */
 static bool before_exec(void)
 {
@@ -66,7 +58,7 @@ static bool before_exec(void)
 		sp_store(&sp_agent.spool->state, SP_STATE_EXEC);
 	}
 	sp_tree_before_exec();
-	if (signal_is_blocked())
+	if (sp_thread_blocks_signal())
 		drain_blocked();
 	sp_signals_before_exec(false);
 	errno = saved_errno;

@@ -4,8 +4,6 @@
  * is never read with root's trust. Changes made by system calls of the program's own are noticed later, by
  * sp_upkeep_step, and end the sampling. */
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "preload/export.h"

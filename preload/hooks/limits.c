@@ -2,7 +2,6 @@
  * request fails only that is larger than the machine's memory, which every sampling interval sees. */
 #include "preload/hooks/limits.h"
 
-#include <errno.h>
 #include <sys/resource.h>
 
 #include "preload/export.h"

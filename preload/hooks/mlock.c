@@ -6,19 +6,11 @@
 #include "preload/export.h"
 #include "preload/process.h"
 #include "preload/real.h"
+#include "sampler/digits.h"
 #include "sampler/heap/live.h"
 #include "sampler/spool/write.h"
 #include "sampler/sys.h"
-#include "sampler/threads/thread.h"
-
-static uint64_t take_hex(const char **at)
-{
-	uint64_t value = 0;
-
-	for (; (**at >= '0' && **at <= '9') || (**at >= 'a' && **at <= 'f'); ++*at)
-		value = value * 16 + (uint64_t)(**at <= '9' ? **at - '0' : **at - 'a' + 10);
-	return value;
-}
+#include "sampler/threads/block.h"
 
 static bool is_ours(uint64_t start)
 {
@@ -41,10 +33,10 @@ static int lock_others(int flags, uint64_t *failed)
 		return (int)err;
 	for (err = 0; !err && sp_lines_next(&lines, line, sizeof line);) {
 		const char *at = line;
-		uint64_t start = take_hex(&at), end;
+		uint64_t start = sp_take_hexadecimal(&at), end;
 
 		at++;
-		end = take_hex(&at);
+		end = sp_take_hexadecimal(&at);
 		if (at[1] != 'r' || is_ours(start))
 			continue;
 		if (!flags) {

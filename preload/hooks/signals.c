@@ -1,8 +1,6 @@
 /* Signals: the profiling signal (SIGPROF, unless set) shared with the application, and signals that end the process. */
 #include "preload/hooks/signals.h"
 
-#include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 

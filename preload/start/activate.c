@@ -11,7 +11,6 @@
 #include "preload/finish/tree.h"
 #include "preload/hooks/signals.h"
 #include "preload/hooks/threads.h"
-#include "preload/libc.h"
 #include "preload/notes.h"
 #include "preload/process.h"
 #include "preload/real.h"

@@ -4,7 +4,6 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "env/env.h"
@@ -23,7 +22,6 @@
 #include "preload/start/fork.h"
 #include "sampler/clock/clock.h"
 #include "sampler/heap/filter.h"
-#include "sampler/heap/live.h"
 #include "sampler/sys.h"
 #include "sampler/threads/self.h"
 #include "sampler/threads/usage.h"

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "env/env.h"
-#include "preload/libc.h"
 #include "preload/process.h"
 #include "preload/real.h"
 #include "preload/spool_place.h"

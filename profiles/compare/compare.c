@@ -2,7 +2,6 @@
 #include "profiles/compare/compare.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,5 @@
 /* speedscope's file format: frames shared by sampled profiles, one a view. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "profiles/base/json.h"
 #include "profiles/export/export.h"

@@ -2,7 +2,6 @@
 #include "profiles/html/page.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "profiles/base/json.h"
 #include "profiles/model/samples.h"

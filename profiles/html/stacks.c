@@ -9,7 +9,7 @@
 #include "profiles/model/heap.h"
 #include "profiles/model/places.h"
 
-enum { FUNCTION_PSEUDO = 1 }; /* as profiles/html/page.js has it */
+enum { FUNCTION_PSEUDO = 1 }; /* PSEUDO in profiles/html/script/data.js */
 
 /* Values of a row, the second side's behind those of the first. */
 static const enum sp_path_weight_kind cpu_values[] = {SP_WEIGHT_USER_NS, SP_WEIGHT_CPU_SAMPLES};

@@ -1,4 +1,4 @@
-/* The complete part: every function, line, thread, heap site and stack, raw, one a row; markdown_read.c reads it. */
+/* The complete part: every function, line, thread, heap site and stack, raw, one a row; read.c reads it. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,8 +1,6 @@
 /* The lines of `# Data Quality` about clocks, intervals, and what sampling cost. */
 #include "profiles/markdown/writer.h"
 
-#include <stdlib.h>
-
 #include "profiles/model/build.h"
 #include "profiles/model/cost.h"
 

@@ -7,7 +7,7 @@
 #include "profiles/model/rank.h"
 
 /* One sentence for each kind of loss: what it means and what to do. %llu is the count. The thinning
- * at the cap on samples stands with the intervals (markdown_cost.c). */
+ * at the cap on samples stands with the intervals (cost.c). */
 static const char *const drop_texts[SP_DROPS] = {
 	[SP_DROP_REENTRY] =
 		"%llu samples fell into smartprof's own code and were left out; their time is shared out over "

@@ -158,6 +158,6 @@ const struct sp_schema_table sp_schema_tables[] = {
 		SP_TABLE_OTHER},
 };
 
-_Static_assert(sizeof(sp_schema_keys) / sizeof(sp_schema_keys[0]) == SP_SCHEMA_KEYS, "count in validate.h");
-_Static_assert(sizeof(sp_schema_sections) / sizeof(sp_schema_sections[0]) == SP_SCHEMA_SECTIONS, "count in validate.h");
-_Static_assert(sizeof(sp_schema_tables) / sizeof(sp_schema_tables[0]) == SP_SCHEMA_TABLES, "count in validate.h");
+_Static_assert(sizeof(sp_schema_keys) / sizeof(sp_schema_keys[0]) == SP_SCHEMA_KEYS, "count in schema.h");
+_Static_assert(sizeof(sp_schema_sections) / sizeof(sp_schema_sections[0]) == SP_SCHEMA_SECTIONS, "count in schema.h");
+_Static_assert(sizeof(sp_schema_tables) / sizeof(sp_schema_tables[0]) == SP_SCHEMA_TABLES, "count in schema.h");

@@ -2,7 +2,6 @@
 #include "profiles/markdown/checks.h"
 
 #include <ctype.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "profiles/model/facts.h"

@@ -1,4 +1,4 @@
-/* The verdict: two to four sentences that are true of this profile; the last is markdown_next.c's. */
+/* The verdict: two to four sentences that are true of this profile; the last is next.c's. */
 #include "profiles/markdown/writer.h"
 
 #include <stdlib.h>

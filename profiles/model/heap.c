@@ -1,9 +1,7 @@
 /* Stage 3 of the model: what allocation sites add up to. */
 #include "profiles/model/heap.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "profiles/model/build.h"
 #include "profiles/model/model.h"

@@ -49,7 +49,7 @@ const char *sp_output_error(int err);
  * profile of the same name. */
 int sp_output_write(struct sp_output *output, const struct sp_profile *profile, const struct sp_buffer *text);
 
-/* output_chosen.c: settles on the file asked for, through links, and writes to it: what is a profile or empty is
+/* chosen.c: settles on the file asked for, through links, and writes to it: what is a profile or empty is
  * replaced, a device or a FIFO gets the text, anything else stays. 0 or a negative errno. */
 int sp_output_choose(struct sp_output *output, const struct sp_snapshot *snapshot, const char *file);
 int sp_output_write_chosen(struct sp_output *output, const struct sp_buffer *text);
@@ -61,7 +61,7 @@ void sp_output_safe_name(char *out, size_t size, const char *name);
  * -EEXIST when `name` exists. 0 or a negative errno. */
 int sp_output_put(int directory_fd, const char *name, const struct sp_buffer *text, bool replace);
 
-/* output_tree.c: adds the process, whose profile is the file `link`, to the index of its tree, and
+/* tree.c: adds the process, whose profile is the file `link`, to the index of its tree, and
  * points latest.md. `directory_fd` must be locked. */
 void sp_output_tree_update(int directory_fd, const struct sp_profile *profile, const char *link);
 

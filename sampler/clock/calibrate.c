@@ -188,7 +188,7 @@ static uint32_t collect(struct sp_thread *t, uint64_t *gaps)
 	return n;
 }
 
-/* Lets the profiling signal through while fn's measurement runs. The nested signal must come in on
+/* Lets the profiling signal through while it measures. The nested signal must come in on
  * this stack: the application's signal stack may hold the handler that we were called from. */
 static uint32_t measure(struct sp_thread *t, uint64_t *gaps)
 {

@@ -1,7 +1,7 @@
 /* Steers the cost of sampling towards the budget, and keeps the samples under the cap.
  *
  * The budget is a share of the CPU time the process would use without sampling. What sampling
- * costs is known as it goes: every clock signal costs what spool.h makes of the measured gap (sp_signals_cost_ns) and
+ * costs is known as it goes: every clock signal costs what cost.h makes of the measured gap (sp_signals_cost_ns) and
  * what the handler measures itself to take; a heap sample what its path takes and leaves cold; a switch to or from
  * a thread with an event sp_switch_cost_ns(). Heap samples may use half of the budget, or what CPU sampling leaves, but
  * three fifths at the most; the CPU clock gets the rest. The decisions are pure functions of such figures. */

@@ -10,7 +10,6 @@
 #include "sampler/spool/copies.h"
 #include "sampler/spool/stacks.h"
 #include "sampler/sys.h"
-#include "sampler/threads/registry.h"
 #include "sampler/threads/self.h"
 #include "sampler/threads/thread.h"
 #include "sampler/upkeep/discovery.h"

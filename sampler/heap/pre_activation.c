@@ -5,7 +5,6 @@
 
 #include "sampler/heap/estimate.h"
 #include "sampler/heap/filter.h"
-#include "sampler/heap/live.h"
 #include "sampler/sys.h"
 #include "sampler/threads/thread.h"
 #include "sampler/walk/stack_read.h"

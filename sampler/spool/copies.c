@@ -75,13 +75,6 @@ static uint32_t note_modules(struct sp_thread *t, const uint64_t *words, uint64_
 	return epoch;
 }
 
-static uint32_t record_of(const struct sp_thread *t)
-{
-	const struct sp_thread_record *records = sp_section(SP_SEC_THREADS);
-
-	return t->record ? (uint32_t)(t->record - records) : 0;
-}
-
 static bool make_room(struct sp_copy *copy, uint32_t words)
 {
 	uint32_t word = sp_spool_allot(SP_SEC_COPIED, words);
@@ -122,7 +115,7 @@ static void fill(struct sp_thread *t, struct sp_copy *copy, const ucontext_t *co
 	copy->words = (uint32_t)(read_stack(to, copy->low, (uint64_t)words * 8) / 8);
 	for (i = 0; i < SP_COPY_REGISTERS; i++)
 		copy->registers[i] = (uint64_t)context->uc_mcontext.gregs[saved_as[i]];
-	copy->thread = record_of(t);
+	copy->thread = sp_thread_record_index(t);
 	copy->epoch = note_modules(t, to, copy->words);
 }
 

@@ -5,8 +5,6 @@
  * stand; it forgets, and costs nothing but room when it has. With it they took 496,000 words. */
 #include "sampler/spool/frames.h"
 
-#include <string.h>
-
 #include "sampler/spool/write.h"
 
 #define STEP 4u

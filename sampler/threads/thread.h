@@ -35,9 +35,6 @@ void sp_thread_discard(struct sp_thread *t) SP_HIDDEN;
  * must be disarmed. Normal context. */
 void sp_thread_release(struct sp_thread *t) SP_HIDDEN;
 
-/* The number of the thread's record in the spool, 0 when it has none. */
-uint32_t sp_thread_record_index(const struct sp_thread *t) SP_HIDDEN;
-
 /* Copies the thread's heap counters (and, `full`, its measured CPU time and name) to its record.
  * `t` may belong to another thread when the process is ending: the copy is then a moment old. */
 void sp_thread_flush(struct sp_thread *t, bool full) SP_HIDDEN;

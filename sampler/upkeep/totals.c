@@ -1,8 +1,6 @@
 /* The process's running totals in the header. */
 #include "sampler/upkeep/totals.h"
 
-#include "sampler/sys.h"
-
 /* The totals are as old as this when the process is killed, or older by so many times what reading them takes: the
  * kernel sums up over threads. */
 #define TOTALS_US 1000u

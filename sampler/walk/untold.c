@@ -1,8 +1,6 @@
 /* Where no unwind table tells: by what instructions do, by frame pointers, as far as either can be checked. */
 #include <dlfcn.h>
-#include <sys/uio.h>
 
-#include "sampler/sys.h"
 #include "sampler/walk/generated.h"
 #include "sampler/walk/walker.h"
 
@@ -31,14 +29,12 @@ static bool is_return_address(struct sp_walker *w, uint64_t ip)
 {
 	uint64_t key = sp_rules_key(ip) ^ 1ull << 47, known; /* no address of ours has this bit */
 	uint8_t before[8];
-	struct iovec local = {before, sizeof before}, remote = {(void *)(ip - sizeof before), sizeof before};
 
 	if (ip < 0x10000 || ip >> 47)
 		return false;
 	if (sp_rules_find(key, &known))
 		return true;
-	if (sp_stack_is_late(&w->stack) ||
-		sp_sys(SYS_process_vm_readv, sp_agent.pid, &local, 1, &remote, 1, 0) != sizeof before ||
+	if (sp_stack_is_late(&w->stack) || !sp_read_memory(before, (const void *)(ip - sizeof before), sizeof before) ||
 		!follows_call(before))
 		return false;
 	sp_rules_keep(key, 0);

@@ -191,13 +191,6 @@ uint32_t *sp_map_at(struct sp_map *map, uint64_t a, uint64_t b, int *found)
 	return &map->slots[i].value;
 }
 
-void sp_map_clear(struct sp_map *map)
-{
-	if (map->slots)
-		memset(map->slots, 0, map->capacity * sizeof(*map->slots));
-	map->used = 0;
-}
-
 void sp_map_free(struct sp_map *map)
 {
 	free(map->slots);

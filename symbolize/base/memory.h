@@ -48,7 +48,6 @@ struct sp_map {
 /* The value cell of the key; *found tells whether it was there already (a new cell holds 0).
  * The pointer lives until the next call. */
 uint32_t *sp_map_at(struct sp_map *map, uint64_t a, uint64_t b, int *found);
-void sp_map_clear(struct sp_map *map);
 void sp_map_free(struct sp_map *map);
 
 /* Interned strings: equal texts get equal ids, counted from 0. */

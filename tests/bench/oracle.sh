@@ -5,6 +5,7 @@
 set -eu -o pipefail
 root=$(realpath "$(dirname "$0")/../..")
 oracle=$root/build/bench/liboracle.so
+make -s -C "$root" build/bench/liboracle.so
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"

@@ -42,7 +42,7 @@ offers() { # WORD… in the file `offered`
 	bash_setup
 	in_bash smartprof '' >offered
 	offers run report validate compare recover config cache help
-	! grep -qE '^(finish|complete)$' offered
+	refuse grep -qE '^(finish|complete)$' offered
 	in_bash smartprof report -- >offered
 	offers --format --metric --merge --output
 	[ "$(in_bash smartprof report --format sp)" = speedscope ]

@@ -14,7 +14,9 @@ check_output() { # PROGRAM
 	[ -s "$page" ]
 	[ "$(sed '1,/^Next:/d' out | wc -l)" -eq 3 ]
 	profile=$(find copy/build/demo -name "$1*.md")
-	(cd copy && sed '1,/^Next:/d' ../out | head -n 2 | while read -r command; do $command >shown && [ -s shown ]; done)
+	(cd copy && sed '1,/^Next:/d' ../out | head -n 2 | while read -r command; do
+		{ $command >shown && [ -s shown ]; } || exit 1
+	done)
 }
 
 @test "the demo shows a program that was built from its source: names, lines, source text" {

@@ -35,7 +35,7 @@ column() { # TABLE NUMBER: a column of a TSV table
 	sed -n '/^## Critical Path/,/^# CPU Profile/p' merged.md >path
 	grep -q '| two.py |' path
 	grep -q '| last.py |' path
-	! grep -q '| one.py |' path
+	refuse grep -q '| one.py |' path
 }
 
 @test "the index of a run, its directory and its files give the same, a file named twice counts once" {

@@ -36,8 +36,8 @@ many() { # N
 	cat >many.sh <<-SH
 		i=0
 		while [ \$i -lt $1 ]; do "$MEMBER" burn 30; i=\$((i + 1)); done
-		find /dev/shm/smartprof-$(id -u) -name '*.spool' | wc -l >waiting
-		du -k --total /dev/shm/smartprof-$(id -u)/*.spool | tail -n 1 | cut -f 1 >kilobytes
+		find /dev/shm/smartprof-$(id -u) -name '*.spool' -newer "$WORK/began" | wc -l >waiting
+		find /dev/shm/smartprof-$(id -u) -name '*.spool' -newer "$WORK/began" -exec du -k --total {} + | tail -n 1 | cut -f 1 >kilobytes
 	SH
 }
 
@@ -69,7 +69,7 @@ sum(i * i for i in range(10**6))"
 }
 
 @test "members of members: one rendering for all levels" {
-	profiled sh -c "sh -c 'sh -c \"$MEMBER burn 40; :\"; $MEMBER burn 40; :'; $MEMBER spawn 2 40; find /dev/shm/smartprof-$(id -u) -name '*.spool' | wc -l >waiting"
+	profiled sh -c "sh -c 'sh -c \"$MEMBER burn 40; :\"; $MEMBER burn 40; :'; $MEMBER spawn 2 40; find /dev/shm/smartprof-$(id -u) -name '*.spool' -newer '$WORK/began' | wc -l >waiting"
 	[ "$(profiles_of member)" -ge 4 ]
 	[ "$(spools)" -eq 0 ]
 	[ "$(cat waiting)" -ge 4 ]
