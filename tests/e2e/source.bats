@@ -114,9 +114,13 @@ not_shown() {
 }
 
 @test "a source file's hostile name stays inside the block" {
-	make_program
-	awk -F'\t' -v OFS='\t' '/^## / { frames = index($0, "## All frames") } frames && $4 == "spin" && !done { $6 = "```"; done = 1 } 1' \
-		"$PROFILE" >hostile.md
+	make_program eval 'sed -i "s/sink += api_token.0.;/while (++sink % (n \/ 8));/" src/spin.c
+		gcc -O1 -g -o prog src/spin.c; touch -d "1 hour ago" src/spin.c'
+	# A row that names nothing repeats the one above it: here each of spin's names all, and line 9's file is another.
+	awk -F'\t' -v OFS='\t' '
+		$4 == "spin" { module = $5; file = $6 }
+		module && ($4 == "spin" || $4 == "") { $4 = "spin"; $5 = module; $6 = $2 == 9 ? "```" : file; print; next }
+		{ module = ""; print }' "$PROFILE" >hostile.md
 	refuse cmp -s "$PROFILE" hostile.md
 	"$SMARTPROF" report --source spin hostile.md >shown
 	grep -q '^ .*```$' shown
