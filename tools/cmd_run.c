@@ -13,10 +13,7 @@
 #include <unistd.h>
 
 #include "env/env.h"
-#include "profiles/spool/tree_file.h"
-
-#define EXIT_CANNOT_EXECUTE 126 /* as shells have it */
-#define EXIT_NOT_FOUND 127
+#include "tools/start.h"
 
 static void print_help(void)
 {
@@ -137,71 +134,6 @@ static int parse_flags(int argc, char **argv, struct choice *choice)
 	return status ? status : -1;
 }
 
-static bool setting_is_on(enum sp_option option)
-{
-	struct sp_value value;
-
-	sp_value_load(&value, option, environ, sp_settings_file());
-	return value.number != 0;
-}
-
-/* --- the agent's library */
-
-static int prepare_library(char *library)
-{
-	char self[PATH_MAX];
-	struct sp_value command;
-	int error = sp_library_find(self, library);
-
-	switch (error) {
-	case 0:
-		sp_value_load(&command, SP_OPT_BIN, environ, sp_settings_file());
-		return command.text ? 0 : setenv(sp_option_rows[SP_OPT_BIN].variable, self, 1);
-	case -ENOENT:
-		sp_complain("run: " SP_LIBRARY " is neither in %.*s nor in the lib directories beside it; "
-			    "reinstall smartprof",
-			(int)(strrchr(self, '/') + 1 - self), self);
-		return 1;
-	case -EINVAL:
-		sp_complain("run: '%s' contains a space or a colon, which LD_PRELOAD cannot express; "
-			    "install smartprof elsewhere",
-			library);
-		return 1;
-	default:
-		sp_complain("run: cannot find " SP_LIBRARY ": /proc/self/exe: %s; is /proc mounted?", strerror(-error));
-		return 1;
-	}
-}
-
-static bool preload_has(const char *list, const char *library)
-{
-	size_t bytes = strlen(library);
-
-	for (;; list += strcspn(list, " :")) {
-		list += strspn(list, " :");
-		if (!*list)
-			return false;
-		if (strcspn(list, " :") == bytes && memcmp(list, library, bytes) == 0)
-			return true;
-	}
-}
-
-/* Called in the child. A program built with AddressSanitizer would need the sanitizer's own
- * library in front of ours. */
-static int set_preload(const char *library)
-{
-	const char *before = getenv("LD_PRELOAD");
-	char *list;
-
-	if (!before || !*before)
-		return setenv("LD_PRELOAD", library, 1);
-	if (preload_has(before, library))
-		return 0;
-	if (asprintf(&list, "%s:%s", library, before) < 0)
-		return -1;
-	return setenv("LD_PRELOAD", list, 1); /* list: kept until exec */
-}
-
 /* In our own environment, for the target to inherit. */
 static int prepare_allocator(const char *name, const struct sp_target *target)
 {
@@ -266,36 +198,6 @@ static void restore_signals(const struct dispositions *old)
 	sigprocmask(SIG_SETMASK, &old->mask, NULL);
 }
 
-static int exec_status(int error)
-{
-	return error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE;
-}
-
-static void exec_target(const struct sp_target *target, char **argv)
-{
-	int error;
-
-	execv(target->path, argv);
-	if (errno == ENOEXEC && target->is_script) { /* a text without #! */
-		argv[-1] = "sh";
-		argv[0] = (char *)target->path;
-		execv("/bin/sh", argv - 1);
-	}
-	error = errno;
-	sp_complain("run: %s: %s", target->path,
-		error == ENOENT ? "its interpreter or loader does not exist" : strerror(error));
-	_exit(exec_status(error));
-}
-
-/* Called in the child, which becomes the first process of a tree that we render: nobody in it waits for a renderer. */
-static void set_tree(const struct sp_tree_hold *hold)
-{
-	char tree[SP_TREE_NAME_BYTES + 1];
-
-	if (!getenv("SMARTPROF_TREE") && sp_tree_hold_name(hold, tree, SP_TREE_NAME_BYTES) == 0)
-		setenv("SMARTPROF_TREE", strcat(tree, ":"), 1);
-}
-
 /* argv[-1] must be writable. library: NULL to start without the agent. *status as of wait(2). Returns
  * the pid the child had, or a negative errno. */
 static int run_child(const struct sp_target *target, char **argv, const char *library, const struct sp_tree_hold *hold,
@@ -309,11 +211,7 @@ static int run_child(const struct sp_target *target, char **argv, const char *li
 	pid = fork();
 	if (pid == 0) {
 		restore_signals(&old);
-		if (library && set_preload(library) != 0)
-			_exit(EXIT_CANNOT_EXECUTE);
-		if (library)
-			set_tree(hold);
-		exec_target(target, argv);
+		sp_start_exec("run", target, argv, library, hold);
 	}
 	error = pid < 0 ? -errno : pid;
 	child = pid;
@@ -329,43 +227,12 @@ static int run_child(const struct sp_target *target, char **argv, const char *li
 	return error;
 }
 
-/* Ends like the child; a core dump of ours would only hide its own. */
-static int end_like(int status)
-{
-	struct rlimit no_core = {0, 0};
-	sigset_t only;
-	int number;
-
-	if (!WIFSIGNALED(status))
-		return WEXITSTATUS(status);
-	number = WTERMSIG(status);
-	fflush(NULL);
-	setrlimit(RLIMIT_CORE, &no_core);
-	signal(number, SIG_DFL);
-	sigemptyset(&only);
-	sigaddset(&only, number);
-	sigprocmask(SIG_UNBLOCK, &only, NULL);
-	raise(number);
-	return 128 + number;
-}
-
-/* Says what will be profiled where that is not plain from the command line. */
-static void announce(const struct sp_target *target)
-{
-	const char *obstacle = sp_target_obstacle(target);
-
-	if (obstacle)
-		sp_complain("no profile of %s: %s", target->program, obstacle);
-	else if (target->is_script)
-		sp_complain("%s is a script: profiling its interpreter, %s", target->path, target->program);
-}
-
 /* Runs it so many times, or until one run ends by a signal. *ended: as of wait(2), of the first run that
  * failed, else of the last. Returns 0 or a negative errno. */
 static int run_times(const struct sp_target *target, char **argv, const char *library, const struct choice *choice,
 	int *ended)
 {
-	const bool enabled = setting_is_on(SP_OPT_ENABLED), verbose = setting_is_on(SP_OPT_VERBOSE);
+	const bool enabled = sp_setting_is_on(SP_OPT_ENABLED), verbose = sp_setting_is_on(SP_OPT_VERBOSE);
 
 	*ended = 0;
 	for (long i = 0; i < choice->repeat; i++) {
@@ -407,7 +274,7 @@ int sp_cmd_run(int argc, char **argv)
 	argv += optind;
 	if (sp_settings_check() > 0)
 		return SP_EXIT_USAGE;
-	enabled = setting_is_on(SP_OPT_ENABLED);
+	enabled = sp_setting_is_on(SP_OPT_ENABLED);
 	output = getenv("SMARTPROF_OUTPUT");
 	if (enabled && !sp_run_place_is_possible())
 		return SP_EXIT_USAGE;
@@ -415,22 +282,19 @@ int sp_cmd_run(int argc, char **argv)
 		sp_complain("run: --repeat: every run would write %s again; use --dir", output);
 		return SP_EXIT_USAGE;
 	}
-	status = sp_target_find(&target, argv[0]);
-	if (status < 0) {
-		sp_complain("run: %s: %s", *argv[0] ? argv[0] : "''",
-			status == -ENOENT ? "no such program" : strerror(-status));
-		return exec_status(-status);
-	}
+	status = sp_start_find("run", &target, argv[0]);
+	if (status)
+		return status;
 	if (choice.allocator && (status = prepare_allocator(choice.allocator, &target)) != 0)
 		return status;
-	if (enabled && prepare_library(library))
+	if (enabled && sp_start_library("run", library))
 		return 1;
 	if (enabled && !choice.quiet)
-		announce(&target);
+		sp_start_announce(&target);
 	status = run_times(&target, argv, enabled && sp_target_preloadable(&target) ? library : NULL, &choice, &ended);
 	if (status < 0) {
 		sp_complain("run: cannot start %s: %s", target.path, strerror(-status));
 		return 1;
 	}
-	return end_like(ended);
+	return sp_end_like(ended);
 }
