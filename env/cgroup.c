@@ -23,7 +23,8 @@ struct place {
 struct limits {
 	const char *root;
 	struct sp_machine *machine;
-	bool have_cpuset; /* the nearest group's is in force; those above may lend CPUs to others */
+	struct sp_memory_bounds *bounds; /* NULL: nobody asks for the group */
+	bool have_cpuset;                /* the nearest group's is in force; those above may lend CPUs to others */
 };
 
 static void place_set(struct place *place, const char *path)
@@ -32,12 +33,12 @@ static void place_set(struct place *place, const char *path)
 }
 
 /* Lines are "id:controllers:path"; the unified hierarchy's list of controllers is empty. */
-static void read_places(const char *root, struct place *places, struct sp_container_signs *signs)
+static void read_places(const char *root, const char *file, struct place *places, struct sp_container_signs *signs)
 {
 	struct sp_lines lines;
 	char line[LINE_BYTES];
 
-	if (sp_lines_open(&lines, root, "/proc/self/cgroup") < 0)
+	if (sp_lines_open(&lines, root, file) < 0)
 		return;
 	while (sp_lines_next(&lines, line, sizeof(line))) {
 		const char *list = strchr(line, ':');
@@ -204,6 +205,23 @@ static const char *path_below(const char *path, const char *top)
 	return NULL;
 }
 
+/* Where the kernel counts the group's kills for want of memory. */
+static const char *kills_file(int hierarchy)
+{
+	return hierarchy == UNIFIED ? "/memory.events" : hierarchy == MEMORY ? "/memory.oom_control" : NULL;
+}
+
+/* A unified hierarchy may stand beside one of version 1 that has the memory controller. Not inlined, as above. */
+static __attribute__((noinline)) void note_group(struct limits *limits, int hierarchy, const char *dir)
+{
+	const char *name = kills_file(hierarchy);
+	char path[SP_PATH_BYTES], line[64];
+
+	if (limits->bounds && name && sp_path_join(path, sizeof(path), dir, name) &&
+		sp_file_line(limits->root, path, line, sizeof(line)))
+		sp_path_join(limits->bounds->kills_file, sizeof(limits->bounds->kills_file), path, "");
+}
+
 /* Reads our group and all groups above it up to the mount point. */
 static void climb(struct limits *limits, int hierarchy, const char *mount_point, const char *below)
 {
@@ -212,6 +230,7 @@ static void climb(struct limits *limits, int hierarchy, const char *mount_point,
 
 	if (!sp_path_join(dir, sizeof(dir), mount_point, below))
 		return;
+	note_group(limits, hierarchy, dir);
 	for (;;) {
 		char *slash;
 
@@ -291,20 +310,65 @@ static void read_mount(struct limits *limits, const struct place *places, char *
 	}
 }
 
-void sp_cgroup_limits(struct sp_machine *machine, const char *root, struct sp_container_signs *signs)
+static void read_mounts(struct limits *limits, const struct place *places, struct sp_container_signs *signs)
 {
-	struct limits limits = {root, machine, false};
-	struct place places[HIERARCHIES] = {0};
 	struct sp_lines lines;
 	char line[LINE_BYTES];
 
-	read_places(root, places, signs);
-	if (sp_lines_open(&lines, root, "/proc/self/mountinfo") < 0)
+	if (sp_lines_open(&lines, limits->root, "/proc/self/mountinfo") < 0)
 		return;
 	while (sp_lines_next(&lines, line, sizeof(line))) {
 		sp_signs_mount(signs, line);
 		if (strstr(line, " cgroup"))
-			read_mount(&limits, places, line);
+			read_mount(limits, places, line);
 	}
 	sp_lines_close(&lines);
+}
+
+void sp_cgroup_limits(struct sp_machine *machine, const char *root, struct sp_container_signs *signs)
+{
+	struct limits limits = {.root = root, .machine = machine};
+	struct place places[HIERARCHIES] = {0};
+
+	read_places(root, "/proc/self/cgroup", places, signs);
+	read_mounts(&limits, places, signs);
+}
+
+/* Other processes' groups are named as seen from our place, to which our mounts lead. */
+void sp_memory_bounds_read(struct sp_memory_bounds *bounds, const struct sp_where *where, int pid,
+	uint64_t memory_bytes)
+{
+	struct sp_machine machine = {.memory_limit_bytes = memory_bytes};
+	struct limits limits = {.root = where->root, .machine = &machine, .bounds = bounds};
+	struct sp_container_signs signs = {0};
+	struct place places[HIERARCHIES] = {0};
+	char file[48];
+	struct sp_text_out out = {file, sizeof(file), 0};
+
+	*bounds = (struct sp_memory_bounds){0};
+	sp_text_put(&out, "/proc/");
+	sp_text_put_number(&out, (uint64_t)pid);
+	sp_text_put(&out, "/cgroup");
+	read_places(where->root, file, places, &signs);
+	read_mounts(&limits, places, &signs);
+	bounds->bytes = machine.memory_limit_bytes;
+	bounds->limit = machine.memory_limit;
+}
+
+bool sp_memory_kills(const struct sp_memory_bounds *bounds, const struct sp_where *where, uint64_t *kills)
+{
+	static const char label[] = "oom_kill ";
+	struct sp_lines lines;
+	char line[64];
+	bool found = false;
+
+	if (!*bounds->kills_file || sp_lines_open(&lines, where->root, bounds->kills_file) < 0)
+		return false;
+	while (!found && sp_lines_next(&lines, line, sizeof(line))) {
+		const char *at = line + sizeof(label) - 1;
+
+		found = strncmp(line, label, sizeof(label) - 1) == 0 && sp_text_number(&at, kills);
+	}
+	sp_lines_close(&lines);
+	return found;
 }

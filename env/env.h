@@ -145,6 +145,23 @@ struct sp_machine {
  * errno. Under a seccomp filter that kills, that kills: call it in a child. */
 int sp_perf_try(void);
 
+/* What binds the memory of another process. */
+#define SP_KILLS_FILE_BYTES 448
+
+struct sp_memory_bounds {
+	uint64_t bytes;        /* smallest of the machine's memory and its control groups' limits */
+	struct sp_limit limit; /* which that is; the machine's memory has no name */
+	char kills_file
+		[SP_KILLS_FILE_BYTES]; /* where its group's kills for want of memory are counted; "": not known */
+};
+
+/* memory_bytes: the machine's. */
+void sp_memory_bounds_read(struct sp_memory_bounds *bounds, const struct sp_where *where, int pid,
+	uint64_t memory_bytes);
+
+/* How many processes the kernel has killed in that group so far; false: it does not tell. */
+bool sp_memory_kills(const struct sp_memory_bounds *bounds, const struct sp_where *where, uint64_t *kills);
+
 /* --- all of it -------------------------------------------------------------------------------- */
 
 struct sp_value {

@@ -171,6 +171,56 @@ static void v1_tells_of_limits_above_the_mount(void **state)
 	assert_string_equal(load().memory_limit.group, "/sys/fs/cgroup/memory");
 }
 
+static struct sp_memory_bounds bounds_of(int pid)
+{
+	const struct sp_where where = {.root = root};
+	struct sp_memory_bounds bounds;
+
+	sp_memory_bounds_read(&bounds, &where, pid, 16 * GIB);
+	return bounds;
+}
+
+static uint64_t kills_of(int pid)
+{
+	const struct sp_where where = {.root = root};
+	struct sp_memory_bounds bounds = bounds_of(pid);
+	uint64_t kills = 0;
+
+	return sp_memory_kills(&bounds, &where, &kills) ? kills : UINT64_MAX;
+}
+
+static void another_process_has_bounds_of_its_own(void **state)
+{
+	(void)state;
+	machine_put("/proc/77/cgroup", "0::/a.slice/d.scope\n");
+	machine_put("/sys/fs/cgroup/a.slice/b.slice/c.scope/memory.max", "1073741824\n");
+	machine_put("/sys/fs/cgroup/a.slice/d.scope/memory.max", "max\n");
+	machine_put("/sys/fs/cgroup/a.slice/memory.max", "4294967296\n");
+	machine_put("/sys/fs/cgroup/a.slice/d.scope/memory.events",
+		"low 0\nhigh 3\nmax 812\noom 2\noom_kill 7\noom_group_kill 0\n");
+	assert_int_equal(bounds_of(77).bytes, 4 * GIB);
+	assert_string_equal(bounds_of(77).limit.name, "memory.max");
+	assert_string_equal(bounds_of(77).limit.group, "/sys/fs/cgroup/a.slice");
+	assert_int_equal(kills_of(77), 7);
+	assert_int_equal(bounds_of(78).bytes, 16 * GIB);
+	assert_null(bounds_of(78).limit.name);
+	assert_int_equal(kills_of(78), UINT64_MAX);
+}
+
+/* The unified hierarchy stands beside it, without controllers. */
+static void v1_counts_kills_for_memory_too(void **state)
+{
+	(void)state;
+	put_v1_mounts("/");
+	machine_put("/proc/77/cgroup", "7:memory:/x/y\n0::/\n");
+	machine_put("/sys/fs/cgroup/memory/x/y/memory.limit_in_bytes", "2147483648\n");
+	machine_put("/sys/fs/cgroup/memory/x/y/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n");
+	assert_int_equal(bounds_of(77).bytes, 2 * GIB);
+	assert_int_equal(kills_of(77), 3);
+	machine_put("/sys/fs/cgroup/memory/x/y/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\n");
+	assert_int_equal(kills_of(77), UINT64_MAX);
+}
+
 static void cpusets_limit(void **state)
 {
 	(void)state;
@@ -392,6 +442,8 @@ int main(void)
 		TEST(v1_limits),
 		TEST(v1_mounted_from_its_own_group),
 		TEST(v1_tells_of_limits_above_the_mount),
+		TEST(another_process_has_bounds_of_its_own),
+		TEST(v1_counts_kills_for_memory_too),
 		TEST(cpusets_limit),
 		TEST(mount_points_may_have_blanks),
 		TEST(long_group_names_keep_their_end),
