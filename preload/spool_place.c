@@ -9,6 +9,7 @@
 
 #include "env/env.h"
 #include "preload/process.h"
+#include "sampler/digits.h"
 #include "sampler/sys.h"
 
 #define ROOM_BYTES (64ull << 20) /* what a filesystem must have left */
@@ -41,8 +42,7 @@ uint64_t sp_start_ticks(void)
 {
 	char text[1024];
 	long fd = sp_sys(SYS_openat, AT_FDCWD, "/proc/self/stat", O_RDONLY | O_CLOEXEC), n;
-	uint64_t value = 0;
-	char *p;
+	const char *p;
 	int field;
 
 	if (fd < 0)
@@ -53,9 +53,10 @@ uint64_t sp_start_ticks(void)
 	p = strrchr(text, ')'); /* the name may hold anything; field 3 follows */
 	for (field = 2; p && field < 22; field++)
 		p = strchr(p + 1, ' ');
-	for (p = p ? p + 1 : text + strlen(text); *p >= '0' && *p <= '9'; p++)
-		value = value * 10 + (uint64_t)(*p - '0');
-	return value;
+	if (!p)
+		return 0;
+	p++;
+	return sp_take_decimal(&p);
 }
 
 /* The application's umask must not leave directories that nobody can use. */
@@ -330,11 +331,11 @@ uint64_t sp_pid_namespace(void)
 	char text[64];
 	long n = sp_sys(SYS_readlink, "/proc/self/ns/pid", text, sizeof text - 1);
 	const char *p;
-	uint64_t value = 0;
 
 	text[n > 0 ? n : 0] = 0;
 	p = strchr(text, '[');
-	for (p = p ? p + 1 : ""; *p >= '0' && *p <= '9'; p++)
-		value = value * 10 + (uint64_t)(*p - '0');
-	return value;
+	if (!p)
+		return 0;
+	p++;
+	return sp_take_decimal(&p);
 }

@@ -49,6 +49,9 @@ struct sp_raw_sigaction {
 };
 #define SP_SA_RESTORER 0x04000000ul
 
+/* madvise(2), since Linux 5.14: not in the headers of every system that builds us. */
+#define SP_MADV_POPULATE_WRITE 23
+
 /* Whether a system call that returns an address or a number failed. */
 static inline bool sp_is_error(long result)
 {

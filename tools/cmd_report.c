@@ -210,6 +210,17 @@ static int report_window(const char *what, struct wish *wish)
 	return status;
 }
 
+static bool is_filtered(const struct sp_render_options *o)
+{
+	return o->filter.focus || o->filter.ignore;
+}
+
+/* Whether one table is asked for, and not the profile. */
+static bool selects_rows(const struct sp_render_options *o)
+{
+	return o->by || o->top || is_filtered(o);
+}
+
 static int report_table(const char *path, const struct sp_profile *profile, const struct wish *wish)
 {
 	const struct sp_render_options *o = &wish->options;
@@ -289,7 +300,7 @@ static int report_profile(const char *path, struct sp_buffer *text, const struct
 		text->length = sp_markdown_top(text->data, text->length);
 	if (wish->source)
 		status = report_source(path, profile, wish);
-	else if (o->by || o->top || o->filter.focus || o->filter.ignore)
+	else if (selects_rows(o))
 		status = report_table(path, profile, wish);
 	else
 		status = print_text(wish, text);
@@ -303,7 +314,7 @@ static int report_merged(char **paths, size_t count, struct wish *wish)
 	const struct sp_render_options *o = &wish->options;
 	struct sp_buffer text = {0};
 	int status, worse = 0;
-	bool chosen = o->by || o->top || o->filter.focus || o->filter.ignore || wish->source || wish->brief;
+	bool chosen = selects_rows(o) || wish->source || wish->brief;
 
 	if (wish->look_up || wish->symbols.no_inlines) {
 		sp_complain("report: names cannot be looked up again in a sum of profiles; run smartprof symbolize on "
@@ -531,14 +542,12 @@ static int check_wish(int left, struct wish *wish)
 				: "report: no process id, spool or profile given; see smartprof report --help");
 		return SP_EXIT_USAGE;
 	}
-	if (o->by == SP_BY_THREAD && (o->filter.focus || o->filter.ignore)) {
+	if (o->by == SP_BY_THREAD && is_filtered(o)) {
 		sp_complain("report: --by thread: the profile does not say which thread a stack belongs to; leave "
 			    "--focus and --ignore out");
 		return SP_EXIT_USAGE;
 	}
-	if (wish->source &&
-		(o->by || o->top || o->full || o->filter.focus || o->filter.ignore ||
-			wish->export.format != SP_REPORT_MARKDOWN)) {
+	if (wish->source && (selects_rows(o) || o->full || wish->export.format != SP_REPORT_MARKDOWN)) {
 		sp_complain("report: --source: it shows a single function; leave the other flags that select rows out");
 		return SP_EXIT_USAGE;
 	}
@@ -546,9 +555,7 @@ static int check_wish(int left, struct wish *wish)
 		sp_complain("report: --json: only --brief has it; --format json writes the whole profile");
 		return SP_EXIT_USAGE;
 	}
-	if (wish->brief &&
-		(o->by || o->top || o->full || o->filter.focus || o->filter.ignore || wish->source ||
-			wish->export.format != SP_REPORT_MARKDOWN)) {
+	if (wish->brief && (selects_rows(o) || o->full || wish->source || wish->export.format != SP_REPORT_MARKDOWN)) {
 		sp_complain("report: --brief: its content is fixed; leave the other flags that select rows out");
 		return SP_EXIT_USAGE;
 	}

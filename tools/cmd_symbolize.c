@@ -35,25 +35,15 @@ static int complain_of(const char *path, const char *why)
 /* The file a link leads to is the one that is replaced; whoever could not read it cannot read what replaces it. */
 static int put(const char *path, const struct sp_buffer *text)
 {
-	char *real = realpath(path, NULL), *target = real ? real : strdup(path),
-	     *slash = target ? strrchr(target, '/') : NULL;
-	int fd, err = target ? 0 : -ENOMEM;
-	struct stat before;
+	char *real = realpath(path, NULL);
 	mode_t mask = umask(077);
+	struct stat before;
+	int err;
 
 	umask(real && stat(real, &before) == 0 ? ~before.st_mode & 0777 : mask);
-
-	if (slash)
-		*slash = '\0';
-	fd = err ? -1 : open(!slash ? "." : *target ? target : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (!err && fd < 0)
-		err = -errno;
-	if (!err)
-		err = sp_output_put(fd, slash ? slash + 1 : target, text, true);
+	err = sp_output_put_at(real ? real : path, text);
 	umask(mask);
-	if (fd >= 0)
-		close(fd);
-	free(target);
+	free(real);
 	return err;
 }
 

@@ -1,7 +1,6 @@
 /* smartprof validate: does a file follow the schema of the Markdown profile? */
 #include "tools/tools.h"
 
-#include <dirent.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -148,9 +147,8 @@ static bool validate_below(const char *path, json_t *files, int *worst)
 		int status = validate(directories[i], files);
 
 		*worst = status > *worst ? status : *worst;
-		free(directories[i]);
 	}
-	free(directories);
+	sp_input_free(directories, count);
 	return count > 0;
 }
 
@@ -158,35 +156,28 @@ static bool validate_below(const char *path, json_t *files, int *worst)
 static int validate(const char *path, json_t *files)
 {
 	char named[PATH_MAX];
-	struct dirent **entries;
+	char **profiles;
 	struct stat st;
-	int count, worst = 0;
+	long count;
+	int worst = 0;
 
 	path = sp_input_named(path, named);
 	sp_await_profiles("validate", path);
 	if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
 		return validate_file(path, files);
-	count = sp_input_list(path, &entries);
-	if (count == 0 && validate_below(path, files, &worst)) {
-		free(entries);
+	count = sp_input_list(path, &profiles);
+	if (count == 0 && validate_below(path, files, &worst))
 		return worst;
-	}
 	if (count <= 0) {
 		sp_complain("validate: %s: there are no profiles in it", path);
 		worst = SP_EXIT_USAGE;
 	}
-	for (int i = 0; i < count; i++) {
-		struct sp_buffer file = {0};
-		int status;
+	for (long i = 0; i < count; i++) {
+		int status = validate_file(profiles[i], files);
 
-		sp_buffer_printf(&file, "%s/%s", path, entries[i]->d_name);
-		status = validate_file(file.data, files);
 		worst = status > worst ? status : worst;
-		sp_buffer_free(&file);
-		free(entries[i]);
 	}
-	if (count >= 0)
-		free(entries);
+	sp_input_free(profiles, count > 0 ? (size_t)count : 0);
 	return worst;
 }
 

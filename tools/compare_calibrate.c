@@ -66,7 +66,7 @@ static void remove_all(const char *directory)
 }
 
 /* profiles/<environment>/ as the runs would have used it. */
-static int open_directory(const struct sp_profile *profile, char *path)
+static int make_directory(const struct sp_profile *profile, char *path)
 {
 	const char *environment = sp_profile_fact(profile, "environment");
 	struct sp_value dir;
@@ -83,7 +83,7 @@ static int open_directory(const struct sp_profile *profile, char *path)
 static int write_noise(const struct sp_noise *noise, const struct sp_profile *profile)
 {
 	char directory[PATH_MAX], path[PATH_MAX];
-	int error = open_directory(profile, directory), fd;
+	int error = make_directory(profile, directory);
 	struct sp_buffer text = {0};
 	char *json;
 
@@ -93,10 +93,7 @@ static int write_noise(const struct sp_noise *noise, const struct sp_profile *pr
 		sp_buffer_puts(&text, json ? json : "{}");
 		sp_buffer_puts(&text, "\n");
 		free(json);
-		fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		error = fd < 0 ? -errno : sp_output_put(fd, strrchr(path, '/') + 1, &text, true);
-		if (fd >= 0)
-			close(fd);
+		error = sp_output_put_at(path, &text);
 	}
 	sp_buffer_free(&text);
 	if (error) {

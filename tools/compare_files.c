@@ -1,7 +1,6 @@
 /* Reading the two sides of a comparison. */
 #include "tools/compare.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,29 +100,22 @@ static int add_below(struct sp_side_files *side, const char *path)
 		bad = add_directory(side, directories[0]);
 	else
 		bad = complain_empty(path, count ? directories[0] : NULL);
-	for (size_t i = 0; i < count; i++)
-		free(directories[i]);
-	free(directories);
+	sp_input_free(directories, count);
 	return bad;
 }
 
 static int add_directory(struct sp_side_files *side, const char *path)
 {
-	struct dirent **entries;
-	int count = sp_input_list(path, &entries), bad = 0;
+	char **profiles;
+	long count = sp_input_list(path, &profiles);
+	int bad = 0;
 	size_t before = side->count, skipped = side->skipped;
 
 	if (count < 0)
 		return complain(path, "cannot be listed");
-	for (int i = 0; i < count; i++) {
-		struct sp_buffer file = {0};
-
-		sp_buffer_printf(&file, "%s/%s", path, entries[i]->d_name);
-		bad += add_file(side, file.data, true);
-		sp_buffer_free(&file);
-		free(entries[i]);
-	}
-	free(entries);
+	for (long i = 0; i < count; i++)
+		bad += add_file(side, profiles[i], true);
+	sp_input_free(profiles, (size_t)count);
 	if (bad || side->count > before)
 		return bad;
 	if (side->skipped > skipped)

@@ -11,15 +11,6 @@
 #include "tools/live.h"
 #include "tools/tools.h"
 
-static bool is_spool(const char *path)
-{
-	struct sp_buffer text = {0};
-	int got = sp_input_read(path, &text);
-
-	sp_buffer_free(&text);
-	return got == SP_INPUT_SPOOL;
-}
-
 /* Where the named snapshot is; false when it is none, or, after a complaint, not there (*status). */
 static bool find(const char *what, char path[static PATH_MAX], int *status)
 {
@@ -28,7 +19,7 @@ static bool find(const char *what, char path[static PATH_MAX], int *status)
 	*status = found < 0 ? SP_EXIT_USAGE : 0;
 	if (found)
 		return found > 0;
-	return strlen(what) < PATH_MAX && is_spool(strcpy(path, what));
+	return strlen(what) < PATH_MAX && sp_input_is_spool(strcpy(path, what));
 }
 
 static int between(const char *before, const char *after, const char *output)

@@ -244,21 +244,15 @@ static int check_old(const struct sp_plan *plan, const char *path, bool docker)
 int sp_config_write(const struct sp_plan *plan, const char *path, bool docker)
 {
 	struct sp_buffer out = {0};
-	char dir[PATH_MAX];
-	const char *slash = strrchr(path, '/');
-	int fd = -1, error = check_old(plan, path, docker);
+	int error = check_old(plan, path, docker);
 
 	if (error || compose(&out, plan, path, docker)) {
 		sp_buffer_free(&out);
 		return 1;
 	}
-	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
-	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	error = fd < 0 ? -errno : sp_output_put(fd, slash ? slash + 1 : path, &out, true);
+	error = sp_output_put_at(path, &out);
 	if (error)
 		sp_complain("config: %s: %s", path, strerror(-error));
-	if (fd >= 0)
-		close(fd);
 	sp_buffer_free(&out);
 	return error != 0;
 }

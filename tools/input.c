@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -22,9 +23,26 @@
 #define MEMORY_LIMIT_BYTES (4ULL << 30)
 #define CPU_LIMIT_SECONDS 120
 
-int sp_input_read(const char *path, struct sp_buffer *text)
+static bool has_magic(int fd)
 {
 	uint64_t magic = 0;
+
+	return pread(fd, &magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) && magic == SP_SPOOL_MAGIC;
+}
+
+bool sp_input_is_spool(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+	bool is = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && has_magic(fd);
+
+	if (fd >= 0)
+		close(fd);
+	return is;
+}
+
+int sp_input_read(const char *path, struct sp_buffer *text)
+{
 	char block[65536];
 	struct stat st;
 	ssize_t n;
@@ -37,7 +55,7 @@ int sp_input_read(const char *path, struct sp_buffer *text)
 		err = -errno;
 	else if (!S_ISREG(st.st_mode))
 		err = S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
-	else if (pread(fd, &magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) && magic == SP_SPOOL_MAGIC)
+	else if (has_magic(fd))
 		err = SP_INPUT_SPOOL;
 	else if (st.st_size > PROFILE_MAX_BYTES)
 		err = -EFBIG;
@@ -62,9 +80,26 @@ static int is_profile_name(const struct dirent *entry)
 		strncmp(entry->d_name, "tree.", 5) != 0;
 }
 
-int sp_input_list(const char *directory, struct dirent ***entries)
+long sp_input_list(const char *directory, char ***paths)
 {
-	return scandir(directory, entries, is_profile_name, alphasort);
+	struct dirent **entries;
+	int count = scandir(directory, &entries, is_profile_name, alphasort);
+
+	*paths = count > 0 ? sp_alloc((size_t)count, sizeof(**paths)) : NULL;
+	for (int i = 0; i < count; i++) {
+		(*paths)[i] = sp_text("%s/%s", directory, entries[i]->d_name);
+		free(entries[i]);
+	}
+	if (count >= 0)
+		free(entries);
+	return count;
+}
+
+void sp_input_free(char **paths, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(paths[i]);
+	free(paths);
 }
 
 const char *sp_input_error(int err)

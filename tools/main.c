@@ -41,10 +41,9 @@ static void print_help(FILE *out)
 		if (commands[i].summary)
 			fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
 	fprintf(out, "\ntopics (smartprof help TOPIC):\n");
-	for (size_t i = 0; sp_topic_name(i); i++)
-		fprintf(out, "%s%s", i ? ", " : "  ", sp_topic_name(i));
+	sp_topics_list(out);
 	fprintf(out,
-		"\n\nsmartprof COMMAND --help explains a command; smartprof --version prints the version.\n"
+		"\nsmartprof COMMAND --help explains a command; smartprof --version prints the version.\n"
 		"Without this command: LD_PRELOAD=/path/to/libsmartprof.so program\n");
 }
 
@@ -72,14 +71,21 @@ void sp_commands_put(bool with_topics)
 		sp_completion_put(sp_topic_name(i));
 }
 
-static int unknown_topic(const char *name)
+static size_t list_names(const char *names[static COMMANDS])
 {
-	const char *names[COMMANDS + 32];
-	size_t known = 0;
+	size_t count = 0;
 
 	for (size_t i = 0; i < COMMANDS; i++)
 		if (commands[i].summary)
-			names[known++] = commands[i].name;
+			names[count++] = commands[i].name;
+	return count;
+}
+
+static int unknown_topic(const char *name)
+{
+	const char *names[COMMANDS + 32];
+	size_t known = list_names(names);
+
 	for (size_t i = 0; sp_topic_name(i) && known < COMMANDS + 32; i++)
 		names[known++] = sp_topic_name(i);
 	return sp_complain_unknown("unknown command or topic", name, "", sp_suggest(name, names, known),
@@ -90,11 +96,8 @@ static int unknown_command(const char *name)
 {
 	static const char *const flags[] = {"--help", "--version"};
 	const char *names[COMMANDS];
-	size_t known = 0;
+	size_t known = list_names(names);
 
-	for (size_t i = 0; i < COMMANDS; i++)
-		if (commands[i].summary)
-			names[known++] = commands[i].name;
 	if (name[0] == '-')
 		return sp_complain_unknown("unknown flag", name, "", sp_suggest(name, flags, 2), "smartprof --help");
 	return sp_complain_unknown("unknown command", name, "", sp_suggest(name, names, known), "smartprof --help");
@@ -107,10 +110,6 @@ static int cmd_help(int argc, char **argv)
 
 	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
 		print_help(stdout);
-		if (argc > 1)
-			return 0;
-		printf("\nTopics:\n");
-		sp_topics_list();
 		return 0;
 	}
 	if (sp_topic_print(argv[1]))

@@ -1,7 +1,6 @@
 /* smartprof report --merge: any number of written profiles as one. */
 #include "tools/report.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,31 +101,21 @@ static void add_file(struct inputs *in, const char *path)
 /* The profiles in a directory; in one above, those of all environments. */
 static void add_directory(struct inputs *in, const char *path)
 {
-	struct dirent **entries;
-	int count = sp_input_list(path, &entries);
-	char **directories;
+	char **paths = NULL;
+	long count = sp_input_list(path, &paths);
 	size_t below;
 
-	for (int i = 0; i < count; i++) {
-		struct sp_buffer file = {0};
-
-		sp_buffer_printf(&file, "%s/%s", path, entries[i]->d_name);
-		add_file(in, file.data);
-		sp_buffer_free(&file);
-		free(entries[i]);
-	}
-	if (count >= 0)
-		free(entries);
+	for (long i = 0; i < count; i++)
+		add_file(in, paths[i]);
+	sp_input_free(paths, count > 0 ? (size_t)count : 0);
 	if (count > 0)
 		return;
-	below = count == 0 ? sp_input_below(path, &directories) : 0;
-	for (size_t i = 0; i < below; i++) {
-		add_directory(in, directories[i]);
-		free(directories[i]);
-	}
-	if (below)
-		free(directories);
-	else
+	paths = NULL;
+	below = count == 0 ? sp_input_below(path, &paths) : 0;
+	for (size_t i = 0; i < below; i++)
+		add_directory(in, paths[i]);
+	sp_input_free(paths, below);
+	if (!below)
 		leave_out(in, path, 0, count < 0 ? "it cannot be listed" : "there are no profiles in it");
 }
 

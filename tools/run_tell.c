@@ -9,10 +9,10 @@
 
 #include "env/env.h"
 #include "profiles/spool/find.h"
+#include "profiles/spool/read.h"
 #include "tools/run.h"
 
 #define HEAD_BYTES 512
-#define SMALL_CPU_NS 20000000u /* below which there is no profile, unless much is allocated */
 
 static uint64_t time_ns(const struct timeval *t)
 {
@@ -89,7 +89,7 @@ static const char *why_none(const struct sp_run_told *told)
 	if (has_spool(told->pid))
 		return "what was measured could not be rendered yet; `smartprof recover` does, and says what is in the "
 		       "way";
-	if (children_cpu_ns() - told->cpu_ns < SMALL_CPU_NS)
+	if (children_cpu_ns() - told->cpu_ns < SP_SMALL_CPU_NS)
 		return "it used less than 20 ms of CPU, too little for a profile";
 	sp_value_load(&program, SP_OPT_PROGRAM, environ, sp_settings_file());
 	return program.text && *program.text

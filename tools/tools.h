@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/resource.h>
 #include <sys/types.h>
 
@@ -53,7 +54,7 @@ void sp_commands_put(bool topics);
 
 /* What `smartprof help` explains besides commands. false: no such topic. sp_topic_name: NULL behind the last. */
 bool sp_topic_print(const char *name);
-void sp_topics_list(void);
+void sp_topics_list(FILE *out);
 const char *sp_topic_name(size_t index);
 
 /* Puts the names that --allocator takes. */
@@ -86,16 +87,21 @@ int sp_symbols_flag(struct sp_symbolizer_options *options, int got, const char *
 #define SP_INPUT_SPOOL 1
 int sp_input_read(const char *path, struct sp_buffer *text);
 
-/* The names of the profiles in a directory, without latest.md and what is no profile: scandir's, to be freed. */
-struct dirent;
-int sp_input_list(const char *directory, struct dirent ***entries);
+bool sp_input_is_spool(const char *path);
+
+/* The paths of the profiles in a directory, in order of their names; latest.md and indexes are none. Negative: the directory
+ * cannot be listed. */
+long sp_input_list(const char *directory, char ***paths);
 
 /* Waits, a minute at the most, until no profile is being rendered any more into the directory `path`, that of a latest.md,
  * or the file; says so on stderr after a second. */
 void sp_await_profiles(const char *command, const char *path);
 
-/* The directories in `directory` that have a latest.md: those of its environments. To be freed, as each of them. */
+/* The directories in `directory` that have a latest.md: those of its environments. */
 size_t sp_input_below(const char *directory, char ***directories);
+
+/* Frees what sp_input_list and sp_input_below gave. */
+void sp_input_free(char **paths, size_t count);
 
 /* A profile by something else than its path: a process's id (its own or its parent's), a program's name, `latest`; where a
  * file of that name exists, or nothing is found, it is `what` itself. Looked for where profiles go to from here. */

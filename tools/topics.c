@@ -91,10 +91,10 @@ bool sp_topic_print(const char *name)
 	return false;
 }
 
-void sp_topics_list(void)
+void sp_topics_list(FILE *out)
 {
 	for (size_t i = 0; i < TOPICS; i++)
-		printf("  %-12s %s\n", topics[i].name, topics[i].summary);
+		fprintf(out, "  %-12s %s\n", topics[i].name, topics[i].summary);
 }
 
 const char *sp_topic_name(size_t index)

@@ -9,6 +9,7 @@
 #include "preload/process.h"
 #include "preload/real.h"
 #include "sampler/sys.h"
+#include "sampler/walk/cfi_entry.h"
 #include "sampler/walk/unwind.h"
 
 /* Bound by the loader where an allocator's library is in the global lookup order. Their manuals:
@@ -93,13 +94,11 @@ static enum sp_allocator which(void)
 	return SP_ALLOCATOR_UNKNOWN;
 }
 
-/* The C library's __restore_rt, which a signal handler returns to: mov $15,%rax; syscall. */
-static bool is_signal_return(uint64_t pc)
+static bool is_in_signal_return(uint64_t pc)
 {
-	static const uint8_t code[] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05};
 	struct dl_find_object object;
 
-	return _dl_find_object((void *)pc, &object) == 0 && memcmp((const void *)pc, code, sizeof code) == 0;
+	return _dl_find_object((void *)pc, &object) == 0 && sp_is_signal_return((const void *)pc);
 }
 
 struct look {
@@ -117,7 +116,7 @@ static void look(void *arg)
 		return;
 	l->plain = true;
 	for (uint32_t i = 0; i < walk.depth; i++)
-		if (is_signal_return(walk.frames[i]))
+		if (is_in_signal_return(walk.frames[i]))
 			l->plain = false;
 }
 

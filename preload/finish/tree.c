@@ -21,10 +21,6 @@
 #define WAITING_NS_MOST 60000000000ull
 #define RENDERER_NS 10000000000ull /* what was started this lately is at it */
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
-
 static struct {
 	struct sp_tree_file *file; /* not in forked children: the lock would be theirs, too */
 	bool holds, looked, joined;
@@ -61,7 +57,7 @@ static struct sp_tree_file *map_file(long fd)
 	if (sp_is_error(p))
 		return NULL;
 	sp_sys(SYS_madvise, p, SP_TREE_FILE_BYTES, MADV_DONTFORK);
-	if (sp_sys(SYS_madvise, p, SP_TREE_FILE_BYTES, MADV_POPULATE_WRITE) == 0)
+	if (sp_sys(SYS_madvise, p, SP_TREE_FILE_BYTES, SP_MADV_POPULATE_WRITE) == 0)
 		return (struct sp_tree_file *)p;
 	sp_sys(SYS_munmap, p, SP_TREE_FILE_BYTES);
 	return NULL;

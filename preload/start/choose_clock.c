@@ -30,17 +30,16 @@ static int probe_main(void *arg)
 
 static int probe_outside(struct sp_thread *t, bool filtered)
 {
-	uint64_t all = ~0ull, mask;
+	uint64_t mask = sp_block_signals();
 	int result = DEADLY;
 	long pid;
 
-	sp_sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, 8);
 	/* Half of the private stack is the child's while we wait. */
 	pid = __clone(probe_main, (char *)sp_thread_stack(t) - SP_BLOCK_BYTES / 2, CLONE_VM | CLONE_VFORK, &result,
 		NULL, NULL, NULL);
 	if (pid > 0)
 		sp_sys(SYS_wait4, pid, NULL, __WALL, NULL);
-	sp_sys(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8);
+	sp_restore_signals(mask);
 	return pid < 0 && !filtered ? sp_clock_event.probe() : result;
 }
 

@@ -136,6 +136,36 @@ int sp_regular_open(int directory_fd, const char *name)
 	return fd;
 }
 
+int sp_regular_open_below(const char *directory, const char *name)
+{
+	int at = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC), fd;
+	char part[NAME_MAX + 1];
+
+	for (;;) {
+		size_t n = strcspn(name, "/");
+		int next;
+
+		if (at < 0 || n > NAME_MAX)
+			break;
+		memcpy(part, name, n);
+		part[n] = '\0';
+		if (strcmp(part, ".") == 0 || strcmp(part, "..") == 0)
+			break;
+		if (!name[n]) {
+			fd = sp_regular_open(at, part);
+			close(at);
+			return fd;
+		}
+		next = openat(at, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		close(at);
+		at = next;
+		name += n + 1;
+	}
+	if (at >= 0)
+		close(at);
+	return -ENOENT;
+}
+
 int sp_directory_lock(int directory_fd)
 {
 	struct timespec nap = {0, LOCK_NAP_NS};

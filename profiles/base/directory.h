@@ -13,6 +13,9 @@ int sp_directory_open(const char *path, bool *made);
  * Returns a descriptor or a negative errno. */
 int sp_regular_open(int directory_fd, const char *name);
 
+/* The same of what stands below a directory: no link on the way, and neither . nor .. in the name. */
+int sp_regular_open_below(const char *directory, const char *name);
+
 /* Takes the turn of writing into an open directory, by a file in it that nobody else can lock; waits for it a bounded
  * time. Returns a descriptor to be closed, or negative: go on without. */
 int sp_directory_lock(int directory_fd);

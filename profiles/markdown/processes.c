@@ -138,20 +138,21 @@ static const char *waited_program(const struct sp_profile *p, const struct sp_wa
 	return wait->process == SP_NO_PROCESS ? "(no profile)" : p->processes[wait->process].program;
 }
 
-static const char *waited_what(const struct sp_what *what, const struct sp_wait *wait)
+static const char *waited_what(const struct sp_writer *w, const struct sp_wait *wait)
 {
-	return wait->process == SP_NO_PROCESS ? "" : what->of[wait->process];
+	return wait->process == SP_NO_PROCESS ? "" : w->sums.what.of[wait->process];
 }
 
 /* "cc1 41.0 s (77 %), make 3.1 s (6 %)" */
-static void put_waited_programs(struct sp_writer *w, const struct sp_wait *waits, size_t count, uint64_t whole)
+static void put_waited_programs(struct sp_writer *w, uint64_t whole)
 {
 	const struct sp_profile *p = w->profile;
+	const struct sp_wait *waits = w->sums.waits;
 	struct program *programs = sp_alloc(p->process_count + 1, sizeof(*programs));
 	struct sp_names names = {0};
 	size_t n = 0;
 
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < w->sums.wait_count; i++) {
 		const char *name = waited_program(p, &waits[i]);
 		struct program *at = &programs[sp_names_id(&names, name)];
 
@@ -171,8 +172,7 @@ static void put_waited_programs(struct sp_writer *w, const struct sp_wait *waits
 	free(programs);
 }
 
-static void write_wait(struct sp_writer *w, const struct sp_wait *wait, uint64_t begin, uint64_t whole,
-	const struct sp_what *what)
+static void write_wait(struct sp_writer *w, const struct sp_wait *wait, uint64_t begin, uint64_t whole)
 {
 	const struct sp_profile *p = w->profile;
 
@@ -182,50 +182,45 @@ static void write_wait(struct sp_writer *w, const struct sp_wait *wait, uint64_t
 	sp_put_duration(&w->out, wait->to_ns - wait->from_ns);
 	sp_buffer_printf(&w->out, " | %.1f%% | ", sp_percent(wait->to_ns - wait->from_ns, whole));
 	put_cell(w, waited_program(p, wait));
-	put_cell(w, waited_what(what, wait));
+	put_cell(w, waited_what(w, wait));
 	if (wait->process == SP_NO_PROCESS)
 		sp_buffer_puts(&w->out, "|\n");
 	else
 		sp_buffer_printf(&w->out, "%d |\n", p->processes[wait->process].pid);
 }
 
-static void write_critical(struct sp_writer *w, const struct sp_what *what)
+static void write_critical(struct sp_writer *w)
 {
-	size_t count, told = 0;
-	struct sp_wait *waits = sp_critical_path(w->profile, &count);
+	const struct sp_wait *waits = w->sums.waits;
+	size_t count = w->sums.wait_count, told = 0;
 	uint64_t begin, end, least;
 
-	if (!count) {
-		free(waits);
+	if (!count)
 		return;
-	}
 	sp_processes_span(w->profile, &begin, &end);
 	least = shown_ns(waits, count);
 	sp_buffer_puts(&w->out,
 		"## Critical Path\n\nThis is what the run waited for, found from its end backwards: the child that "
 		"ended last, then the one that had ended last when that child began, and so on. The time of a process "
 		"is its own or that of children without a profile. In all: ");
-	put_waited_programs(w, waits, count, end - begin);
+	put_waited_programs(w, end - begin);
 	sp_buffer_puts(&w->out, ".\n\n| At | Took | % | Program | What | PID |\n|---:|---:|---:|:---|:---|---:|\n");
 	for (size_t i = 0; i < count && told < WAITS_SHOWN; i++)
 		if (waits[i].to_ns - waits[i].from_ns >= least && ++told)
-			write_wait(w, &waits[i], begin, end - begin, what);
+			write_wait(w, &waits[i], begin, end - begin);
 	if (told < count)
 		sp_buffer_printf(&w->out, "\n… %zu shorter steps.\n", count - told);
 	sp_buffer_puts(&w->out, "\n");
-	free(waits);
 }
 
 void sp_write_processes(struct sp_writer *w)
 {
 	const struct sp_profile *p = w->profile;
-	struct sp_what what;
 	size_t count, shown;
 	uint32_t *order;
 
 	if (!p->process_count)
 		return;
-	sp_what_tell(&what, p);
 	order = sp_rank(p->process_count, &count, rank_process, p);
 	shown = count < w->limits.functions / 2 + 1 ? count : w->limits.functions / 2 + 1;
 	sp_buffer_puts(&w->out,
@@ -234,12 +229,11 @@ void sp_write_processes(struct sp_writer *w)
 		"| CPU% | CPU | Wall | Peak heap bytes | Program | What | PID | Exit | Profile |\n"
 		"|---:|---:|---:|---:|:---|:---|---:|:---|:---|\n");
 	for (size_t i = 0; i < shown; i++)
-		write_process(w, &p->processes[order[i]], what.of[order[i]]);
+		write_process(w, &p->processes[order[i]], w->sums.what.of[order[i]]);
 	sp_put_cut(&w->out, shown, count, "processes", "All processes");
 	sp_buffer_puts(&w->out, "\n");
 	write_programs(w);
-	write_critical(w, &what);
-	sp_what_free(&what);
+	write_critical(w);
 	free(order);
 }
 
@@ -335,31 +329,24 @@ void sp_write_merged_memory(struct sp_writer *w)
 void sp_write_merged_next(struct sp_writer *w)
 {
 	const struct sp_profile *p = w->profile;
-	const struct sp_wait *longest = NULL;
-	size_t count;
-	struct sp_wait *waits = sp_critical_path(p, &count);
-	struct sp_what what;
+	const struct sp_wait *longest = NULL, *waits = w->sums.waits;
 
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < w->sums.wait_count; i++)
 		if (!longest || waits[i].to_ns - waits[i].from_ns > longest->to_ns - longest->from_ns)
 			longest = &waits[i];
 	if (!longest) {
 		sp_buffer_puts(&w->out, "Next: Processes tells them apart, Programs adds them up.");
-		free(waits);
 		return;
 	}
-	sp_what_tell(&what, p);
 	sp_buffer_puts(&w->out, "The run waited for: ");
-	put_waited_programs(w, waits, count, p->wall_ns);
+	put_waited_programs(w, p->wall_ns);
 	sp_buffer_puts(&w->out, "; the longest wait was ");
 	sp_put_duration(&w->out, longest->to_ns - longest->from_ns);
 	sp_buffer_puts(&w->out, " for ");
 	sp_escape_name(&w->out, SP_ESCAPE_CELL, waited_program(p, longest));
 	sp_buffer_puts(&w->out, " ");
-	sp_escape_name(&w->out, SP_ESCAPE_CELL, waited_what(&what, longest));
+	sp_escape_name(&w->out, SP_ESCAPE_CELL, waited_what(w, longest));
 	sp_buffer_puts(&w->out, ". Next: shorten what is on the Critical Path, as the run did not wait for the rest.");
-	sp_what_free(&what);
-	free(waits);
 }
 
 void sp_write_merged_quality(struct sp_writer *w)

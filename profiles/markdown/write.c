@@ -169,6 +169,10 @@ static void add_up(struct sp_writer *w)
 	const struct sp_profile *p = w->profile;
 	struct sp_sums *sums = &w->sums;
 
+	if (p->process_count) {
+		sp_what_tell(&sums->what, p);
+		sums->waits = sp_critical_path(p, &sums->wait_count);
+	}
 	sums->allocator_ns = sp_allocator_ns(p);
 	sums->source = sp_source_open(p, sp_snapshot_text(p->snapshot, p->snapshot->header.text.cwd));
 	sums->files = sp_files_add_up(p, &sums->file_count);
@@ -188,6 +192,8 @@ static void finish(struct sp_writer *w, struct sp_buffer *out)
 	sp_buffer_add(out, w->out.data, w->out.length);
 	sp_write_complete(w, out);
 	sp_buffer_free(&w->out);
+	sp_what_free(&w->sums.what);
+	free(w->sums.waits);
 	free(w->sums.files);
 	sp_source_free(w->sums.source);
 	sp_details_free(w->sums.details);

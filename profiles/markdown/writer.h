@@ -5,6 +5,8 @@
 #include "profiles/base/buffer.h"
 #include "profiles/base/escape.h"
 #include "profiles/base/figures.h"
+#include "profiles/markdown/what.h"
+#include "profiles/model/critical.h"
 #include "profiles/model/model.h"
 #include "profiles/model/source.h"
 #include "profiles/model/tree.h"
@@ -23,6 +25,9 @@ struct sp_sums {
 	struct sp_sources *source; /* NULL: none is shown */
 	struct sp_file_sum *files;
 	size_t file_count;
+	struct sp_what what; /* of merged profiles */
+	struct sp_wait *waits;
+	size_t wait_count;
 	uint64_t allocator_ns; /* in functions that allocate and free, and what they call */
 };
 

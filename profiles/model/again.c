@@ -201,16 +201,31 @@ static void take_snapshot(struct sp_snapshot *s, const struct sp_profile *p)
 
 /* --- the profile ------------------------------------------------------------------------------- */
 
+/* For each module of the written profile the one of the same path in the new one; 0: none. free() it. */
+static uint32_t *match_modules(const struct sp_profile *p, const struct sp_profile *old)
+{
+	uint32_t *first = sp_alloc(p->module_count + old->module_count, sizeof(*first)); /* by path */
+	uint32_t *modules = sp_alloc(old->module_count, sizeof(*modules));
+	struct sp_names paths = {0};
+
+	for (uint32_t k = 1; k < p->module_count; k++) {
+		uint32_t *module = &first[sp_names_id(&paths, p->modules[k].path)];
+
+		*module = *module ? *module : k;
+	}
+	for (size_t i = 1; i < old->module_count; i++)
+		modules[i] = first[sp_names_id(&paths, old->modules[i].path)];
+	sp_names_free(&paths);
+	free(first);
+	return modules;
+}
+
 /* What its lines are known of, or is no code of a file whose build is known, is left as it was written. */
 static void match_frames(struct sp_written *w, const struct sp_profile *p, bool look_up)
 {
 	const struct sp_profile *old = w->profile;
-	uint32_t *modules = sp_alloc(old->module_count, sizeof(*modules));
+	uint32_t *modules = match_modules(p, old);
 
-	for (size_t i = 1; i < old->module_count; i++)
-		for (uint32_t k = 1; k < p->module_count && !modules[i]; k++)
-			if (strcmp(p->modules[k].path, old->modules[i].path) == 0)
-				modules[i] = k;
 	w->frames = sp_alloc(old->frame_count, sizeof(*w->frames));
 	for (size_t i = 0; i < old->frame_count; i++) {
 		const struct sp_profile_frame *frame = &old->frames[i];
@@ -256,19 +271,18 @@ static void copy_rest(struct sp_profile *p, struct sp_profile *old)
  * on names, and was written: squares are taken to be larger by what is missing from the largest of those. */
 static void correct_squares(struct sp_profile *p, const struct sp_profile *old)
 {
-	uint32_t *part_of = sp_alloc(p->frame_count, sizeof(*part_of));
+	uint32_t *part_of = sp_alloc(p->frame_count, sizeof(*part_of)), *modules = match_modules(p, old);
 	double *errors = sp_alloc(p->module_count, sizeof(*errors)), was = 0, is = 0;
 
 	for (size_t i = 0; i < p->frame_count; i++)
 		part_of[i] = p->functions[p->frames[i].function].module;
 	sp_share_errors(p, part_of, false, errors, p->module_count);
 	for (size_t k = 1; k < old->module_count; k++)
-		for (size_t i = 1; i < p->module_count; i++)
-			if (old->modules[k].self_error > was && errors[i] > 0 &&
-				strcmp(p->modules[i].path, old->modules[k].path) == 0) {
-				was = old->modules[k].self_error;
-				is = errors[i];
-			}
+		if (modules[k] && old->modules[k].self_error > was && errors[modules[k]] > 0) {
+			was = old->modules[k].self_error;
+			is = errors[modules[k]];
+		}
+	free(modules);
 	for (size_t i = 0; is > 0 && i < p->path_count; i++)
 		p->paths[i].sq *= was / is * (was / is);
 	free(errors);

@@ -190,7 +190,7 @@ static void add_allocator(struct sp_profile *p)
 	add_bytes(p, "allocator_retained_bytes", a->retained_bytes);
 }
 
-static void add_heap(struct sp_profile *p)
+void sp_facts_add_heap(struct sp_profile *p)
 {
 	const struct sp_heap_totals *heap = &p->snapshot->header.heap;
 
@@ -261,7 +261,7 @@ void sp_facts_collect(struct sp_profile *profile)
 	add_machine(profile);
 	add_usage(profile);
 	add_cpu(profile);
-	add_heap(profile);
+	sp_facts_add_heap(profile);
 	add_allocator(profile);
 	add_overhead(profile);
 	sp_profile_add_fact(profile, "frame_addresses", "exact");

@@ -9,6 +9,9 @@
 /* Fills profile->facts. What was not collected is absent. */
 void sp_facts_collect(struct sp_profile *profile);
 
+/* Adds those of the heap alone. */
+void sp_facts_add_heap(struct sp_profile *profile);
+
 /* What a fact of merged profiles is that they do not agree on. */
 #define SP_SEVERAL "several"
 

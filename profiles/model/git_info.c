@@ -7,31 +7,25 @@
 #include <ctype.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
+
+#include "profiles/base/directory.h"
 
 #define PACKED_MAX_BYTES (16u << 20)
 
-static FILE *open_below(const char *directory, const char *name)
+static FILE *open_small(const char *directory, const char *name)
 {
-	struct open_how how = {.flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
-	int at = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC), fd;
+	int fd = sp_regular_open_below(directory, name);
 	FILE *file = NULL;
 	struct stat st;
 
-	if (at < 0)
-		return NULL;
-	fd = (int)syscall(SYS_openat2, at, name, &how, sizeof(how));
-	close(at);
 	if (fd < 0)
 		return NULL;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= PACKED_MAX_BYTES)
+	if (fstat(fd, &st) == 0 && st.st_size <= PACKED_MAX_BYTES)
 		file = fdopen(fd, "r");
 	if (!file)
 		close(fd);
@@ -41,7 +35,7 @@ static FILE *open_below(const char *directory, const char *name)
 /* First line of a file without its newline. */
 static bool read_line(const char *directory, const char *name, char *line, size_t size)
 {
-	FILE *file = open_below(directory, name);
+	FILE *file = open_small(directory, name);
 	bool ok;
 
 	if (!file)
@@ -111,7 +105,7 @@ static bool take_commit(struct sp_git_info *info, const char *text, char end)
 
 static void find_packed(struct sp_git_info *info, const char *common, const char *ref)
 {
-	FILE *file = open_below(common, "packed-refs");
+	FILE *file = open_small(common, "packed-refs");
 	char line[PATH_MAX];
 
 	if (!file)

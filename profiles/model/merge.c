@@ -510,6 +510,8 @@ struct sp_profile *sp_merge_finish(struct sp_merge *m, size_t left_out)
 	heap->inuse_bytes = m->sums.inuse_bytes;
 	heap->peak_bytes = m->sums.peak_bytes;
 	heap->samples = m->sums.heap_samples;
+	heap->requested_bytes = m->sums.heap_interval;
+	heap->interval_max_bytes = m->sums.heap_interval_max;
 	for (size_t i = 0; i < p->site_count; i++)
 		heap->inuse_count += p->sites[i].inuse_count;
 	m->snapshot.header.cpu.requested_ns = m->sums.requested_ns;

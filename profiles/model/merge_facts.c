@@ -168,21 +168,6 @@ static void put_cpu(const struct sp_merge_sums *s, struct sp_profile *p)
 		sp_profile_add_fact(p, "frames_unsymbolized_percent", "%.1f", 100 * s->unnamed_seconds / sampled);
 }
 
-static void put_heap(const struct sp_merge_sums *s, struct sp_profile *p)
-{
-	sp_profile_add_fact(p, "heap_interval_bytes", "%llu", (unsigned long long)s->heap_interval);
-	sp_profile_add_fact(p, "heap_interval_max_bytes", "%llu", (unsigned long long)s->heap_interval_max);
-	sp_profile_add_fact(p, "heap_samples", "%llu", (unsigned long long)s->heap_samples);
-	sp_profile_add_fact(p, "heap_allocated_bytes", "%llu", (unsigned long long)p->heap_allocated_bytes);
-	sp_profile_add_fact(p, "heap_allocations", "%llu", (unsigned long long)p->heap_allocations);
-	sp_profile_add_fact(p, "heap_frees", "%llu", (unsigned long long)p->heap_frees);
-	sp_profile_add_fact(p, "heap_inuse_bytes", "%llu", (unsigned long long)s->inuse_bytes);
-	sp_profile_add_fact(p, "heap_inuse_error_bytes", "%.0f", p->heap_inuse_error);
-	sp_profile_add_fact(p, "heap_peak_bytes", "%llu", (unsigned long long)s->peak_bytes);
-	sp_profile_add_fact(p, "heap_peak_error_bytes", "%.0f", p->heap_peak_error);
-	put_text(p, "allocator", s->allocator);
-}
-
 void sp_merge_put_facts(const struct sp_merge_sums *s, struct sp_profile *p)
 {
 	double seconds = (double)(p->cpu_user_ns + p->cpu_sys_ns) / 1e9;
@@ -190,8 +175,9 @@ void sp_merge_put_facts(const struct sp_merge_sums *s, struct sp_profile *p)
 	sp_profile_add_fact(p, "schema", "%s", SP_PROFILE_SCHEMA);
 	put_process(s, p);
 	put_cpu(s, p);
+	sp_facts_add_heap(p);
 	if (p->heap_on)
-		put_heap(s, p);
+		put_text(p, "allocator", s->allocator);
 	if (s->budget > 0)
 		sp_profile_add_fact(p, "overhead_budget_percent", "%g", s->budget);
 	if (seconds <= 0)

@@ -1,6 +1,7 @@
 /* Reading source files. */
 #include "profiles/model/source.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -151,35 +152,6 @@ static bool normalize(char *out, size_t size, const char *path)
 	return length > 0;
 }
 
-/* Opens what stands below the directory, through no link and nothing hidden. */
-static int open_below(const char *directory, const char *name)
-{
-	int at = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC), fd;
-	char part[NAME_MAX + 1];
-
-	for (;;) {
-		size_t n = strcspn(name, "/");
-		int next;
-
-		if (at < 0 || n > NAME_MAX || *name == '.')
-			break;
-		memcpy(part, name, n);
-		part[n] = '\0';
-		if (!name[n]) {
-			fd = sp_regular_open(at, part);
-			close(at);
-			return fd;
-		}
-		next = openat(at, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		close(at);
-		at = next;
-		name += n + 1;
-	}
-	if (at >= 0)
-		close(at);
-	return -1;
-}
-
 static void split(struct file *f)
 {
 	for (char *at = f->text; *at;) {
@@ -234,7 +206,8 @@ static const char *load(struct sp_sources *s, struct file *f, const char *path)
 
 		if (strncmp(clean, s->roots[i], length) != 0 || clean[length] != '/')
 			continue;
-		fd = open_below(s->roots[i], clean + length + 1);
+		fd = strstr(clean + length, "/.") ? -EACCES /* hidden files are no sources */
+						  : sp_regular_open_below(s->roots[i], clean + length + 1);
 		why = fd < 0 ? "its source is not there, or not to be read" : read_text(s, f, fd);
 		if (fd >= 0)
 			close(fd);

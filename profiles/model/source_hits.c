@@ -10,16 +10,21 @@
 struct hits {
 	struct sp_source_hit *list;
 	size_t count, capacity;
-	uint32_t *cells;  /* by frame: 1 + its hit */
-	uint32_t *stamps; /* by hit: 1 + the path that it counted in last */
+	struct sp_names files;
+	struct sp_map index; /* from a line of a file to its hit */
+	uint32_t *cells;     /* by frame: 1 + its hit */
+	uint32_t *stamps;    /* by hit: 1 + the path that it counted in last */
 	size_t stamp_capacity;
 };
 
 static size_t hit_of(struct hits *h, const struct sp_profile_frame *frame)
 {
-	for (size_t i = 0; i < h->count; i++)
-		if (h->list[i].line == frame->line && strcmp(h->list[i].file, frame->file) == 0)
-			return i;
+	int found;
+	uint32_t *hit = sp_map_at(&h->index, sp_names_id(&h->files, frame->file), frame->line, &found);
+
+	if (found)
+		return *hit;
+	*hit = (uint32_t)h->count;
 	sp_grow(&h->list, &h->capacity, h->count + 1, sizeof(*h->list));
 	sp_grow(&h->stamps, &h->stamp_capacity, h->count + 1, sizeof(*h->stamps));
 	h->list[h->count] = (struct sp_source_hit){.file = frame->file, .line = frame->line};
@@ -79,6 +84,8 @@ struct sp_source_hit *sp_source_hits(const struct sp_profile *p, uint32_t functi
 	for (size_t i = 0; i < p->path_count; i++)
 		if (!p->paths[i].heap)
 			add_path(&h, p, function, i);
+	sp_names_free(&h.files);
+	sp_map_free(&h.index);
 	free(h.cells);
 	free(h.stamps);
 	if (h.count)

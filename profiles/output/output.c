@@ -200,6 +200,23 @@ int sp_output_put(int directory_fd, const char *name, const struct sp_buffer *te
 	return err;
 }
 
+int sp_output_put_at(const char *path, const struct sp_buffer *text)
+{
+	const char *slash = strrchr(path, '/');
+	char directory[PATH_MAX];
+	int fd, err;
+
+	if (snprintf(directory, sizeof(directory), "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".") >=
+		(int)sizeof(directory))
+		return -ENAMETOOLONG;
+	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	err = sp_output_put(fd, slash ? slash + 1 : path, text, true);
+	close(fd);
+	return err;
+}
+
 /* A process that runs the same program again by execve within a second has the same name to give. */
 static int put_new(struct sp_output *o, int directory_fd, const struct sp_buffer *text)
 {

@@ -61,6 +61,9 @@ void sp_output_safe_name(char *out, size_t size, const char *name);
  * -EEXIST when `name` exists. 0 or a negative errno. */
 int sp_output_put(int directory_fd, const char *name, const struct sp_buffer *text, bool replace);
 
+/* The same by a path, in whose directory it may be written; what stands there is replaced. */
+int sp_output_put_at(const char *path, const struct sp_buffer *text);
+
 /* tree.c: adds the process, whose profile is the file `link`, to the index of its tree, and
  * points latest.md. `directory_fd` must be locked. */
 void sp_output_tree_update(int directory_fd, const struct sp_profile *profile, const char *link);

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "sampler/clock/clock.h"
+#include "sampler/digits.h"
 #include "sampler/sys.h"
 
 #define SENTINEL_NS 100000000u
@@ -27,27 +28,18 @@ static struct {
 	uint32_t given_up;    /* atomic: there may be threads that block the signal, in forked children too */
 } process;
 
-static uint32_t read_number(const char **text)
-{
-	uint32_t n = 0;
-
-	for (; **text >= '0' && **text <= '9'; (*text)++)
-		n = n * 10 + (uint32_t)(**text - '0');
-	return n;
-}
-
 bool sp_clock_prefers_running_thread(void)
 {
 	struct utsname name;
 	const char *at = name.release;
-	uint32_t major;
+	uint64_t major;
 
 	if (sp_sys(SYS_uname, &name) != 0)
 		return false;
-	major = read_number(&at);
+	major = sp_take_decimal(&at);
 	if (*at == '.')
 		at++;
-	return major > 6 || (major == 6 && read_number(&at) >= 4);
+	return major > 6 || (major == 6 && sp_take_decimal(&at) >= 4);
 }
 
 /* Creates it, to be there when RLIMIT_SIGPENDING is used up. */

@@ -7,7 +7,7 @@
 #include "sampler/spool/modules.h"
 #include "sampler/spool/write.h"
 #include "sampler/sys.h"
-#include "sampler/walk/stack_read.h"
+#include "sampler/walk/frame.h"
 
 #define PAGE 4096u
 #define RED_ZONE 128u /* below the stack pointer, where leaf functions may keep what they saved */
@@ -18,9 +18,7 @@
 /* struct sp_copy's `ready`. */
 enum { EMPTY, READY, WRITING };
 
-/* DWARF's numbers of the registers, to the kernel's. */
-static const uint8_t saved_as[SP_COPY_REGISTERS] = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI, REG_RBP,
-	REG_RSP, REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15, REG_RIP};
+_Static_assert(SP_COPY_REGISTERS == SP_FRAME_REGISTERS + 1, "those of a frame, then rip");
 
 /* Copies as much as is mapped, page by page; returns the bytes. */
 static uint64_t read_stack(void *to, uint64_t from, uint64_t bytes)
@@ -113,8 +111,9 @@ static void fill(struct sp_thread *t, struct sp_copy *copy, const ucontext_t *co
 	uint32_t i;
 
 	copy->words = (uint32_t)(read_stack(to, copy->low, (uint64_t)words * 8) / 8);
-	for (i = 0; i < SP_COPY_REGISTERS; i++)
-		copy->registers[i] = (uint64_t)context->uc_mcontext.gregs[saved_as[i]];
+	for (i = 0; i < SP_FRAME_REGISTERS; i++)
+		copy->registers[i] = (uint64_t)context->uc_mcontext.gregs[sp_frame_in_context[i]];
+	copy->registers[i] = (uint64_t)context->uc_mcontext.gregs[REG_RIP];
 	copy->thread = sp_thread_record_index(t);
 	copy->epoch = note_modules(t, to, copy->words);
 }

@@ -9,10 +9,6 @@
 #include "sampler/spool/layout.h"
 #include "sampler/sys.h"
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
-
 #define PAGE 4096u
 #define CUT_BYTES (128u * 1024u) /* what a section that is cut back still has room for */
 #define CHUNK (128u * 1024u)     /* how much of a section is backed at a time, once it has as much */
@@ -33,7 +29,7 @@ static int back_range(struct sp_spool_header *spool, uint64_t from, uint64_t to)
 	to = (to + PAGE - 1) & ~(uint64_t)(PAGE - 1);
 	if (from >= to)
 		return 0;
-	r = sp_sys(SYS_madvise, (char *)spool + from, to - from, MADV_POPULATE_WRITE);
+	r = sp_sys(SYS_madvise, (char *)spool + from, to - from, SP_MADV_POPULATE_WRITE);
 	return r == 0 ? 0 : r == -EFAULT || r == -ENOMEM ? -ENOSPC : (int)r;
 }
 

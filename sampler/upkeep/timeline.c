@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 
+#include "sampler/digits.h"
 #include "sampler/sys.h"
 #include "sampler/threads/task_file.h"
 #include "sampler/upkeep/totals.h"
@@ -23,9 +24,8 @@ static struct {
 static uint64_t read_rss(void)
 {
 	char text[128];
-	uint64_t pages = 0;
 	long fd = sp_sys(SYS_openat, AT_FDCWD, "/proc/self/statm", O_RDONLY | O_CLOEXEC), n;
-	char *p = text;
+	const char *p = text;
 
 	if (fd < 0)
 		return 0;
@@ -36,9 +36,7 @@ static uint64_t read_rss(void)
 		p++;
 	while (*p == ' ')
 		p++;
-	while (*p >= '0' && *p <= '9')
-		pages = pages * 10 + (uint64_t)(*p++ - '0');
-	return pages * 4096;
+	return sp_take_decimal(&p) * 4096;
 }
 
 /* The resident size grows by page faults, and reading it takes 40 us where nothing of the kernel's part is in the

@@ -12,8 +12,6 @@ enum { FORM_ULEB = 1, FORM_SLEB = 9 };
 #define ENTRY_BYTES_MAX (1u << 20)
 #define ENTRIES_SCANNED_MAX 4096u /* where there is no search table: some 40 us */
 
-enum { REG_RA = 16 };
-
 /* Where an object's tables are, and the bounds that nothing in a damaged one may lead out of. */
 struct tables {
 	const uint8_t *header;
@@ -119,21 +117,27 @@ static bool read_cie(struct sp_reader r, struct sp_cfi_entry *e, bool *augmented
 	else if (letters[0])
 		return false;
 	e->initial = r;
-	return !r.bad && e->return_column <= REG_RA;
+	return !r.bad && e->return_column <= SP_REG_RA;
 }
 
-/* The function that is marked as a signal frame is the kernel's way back if it is mov $15, %rax; syscall: others are
- * marked so to have their callers' addresses looked up as they are. Its table entry begins a byte early
+bool sp_is_signal_return(const void *code)
+{
+	static const uint8_t wanted[SP_SIGNAL_RETURN_BYTES] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05};
+
+	return !memcmp(code, wanted, sizeof wanted);
+}
+
+/* Not every function that is marked as a signal frame is the kernel's way back: others are marked so that their callers'
+ * addresses are looked up as they are. The entry of the kernel's begins a byte early
  * (glibc, sysdeps/unix/sysv/linux/x86_64/libc_sigaction.c). */
 static bool is_signal_return(const struct sp_cfi_entry *e, const struct dl_find_object *object)
 {
-	static const uint8_t code[] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05};
 	const uint8_t *start = (const uint8_t *)e->start;
 
 	if (e->start < (uint64_t)(uintptr_t)object->dlfo_map_start)
 		return false;
-	return (e->bytes >= sizeof code && !memcmp(start, code, sizeof code)) ||
-		(e->bytes > sizeof code && !memcmp(start + 1, code, sizeof code));
+	return (e->bytes >= SP_SIGNAL_RETURN_BYTES && sp_is_signal_return(start)) ||
+		(e->bytes > SP_SIGNAL_RETURN_BYTES && sp_is_signal_return(start + 1));
 }
 
 /* Reads an FDE. False also when it is a CIE. */

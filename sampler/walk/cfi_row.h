@@ -1,11 +1,9 @@
 /* What an entry of .eh_frame says of one instruction: where each register of the caller is.
- * Sources: DWARF 5 section 6.4.2, the x86-64 psABI section 3.7 (register numbers). */
+ * Source: DWARF 5 section 6.4.2. */
 #ifndef SP_SAMPLER_WALK_CFI_ROW_H
 #define SP_SAMPLER_WALK_CFI_ROW_H
 
 #include "sampler/walk/cfi_entry.h"
-
-enum { SP_REG_BX = 3, SP_REG_BP = 6, SP_REG_SP = 7, SP_REG_RA = 16, SP_CFI_REGISTERS = 17 };
 
 enum sp_cfi_where {
 	SP_CFI_UNCHANGED,

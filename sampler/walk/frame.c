@@ -1,7 +1,12 @@
 /* From a frame to its caller by a whole row of its table. */
 #include "sampler/walk/frame.h"
 
+#include <ucontext.h>
+
 #include "sampler/walk/expression.h"
+
+const uint8_t sp_frame_in_context[SP_FRAME_REGISTERS] = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI, REG_RBP,
+	REG_RSP, REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
 
 struct stepper {
 	const struct sp_frame *frame;

@@ -14,6 +14,9 @@ struct sp_frame {
 	uint32_t known;                         /* bit n: registers[n] is what it was in this frame */
 };
 
+/* Where the kernel keeps them: indexes into a ucontext_t's gregs. */
+extern const uint8_t sp_frame_in_context[SP_FRAME_REGISTERS] SP_HIDDEN;
+
 /* Goes on to the caller. False when the row rests on what is not known, or cannot be read; the frame is then
  * undefined. Any context. */
 bool sp_frame_step(struct sp_frame *frame, const struct sp_cfi_entry *entry, const struct sp_cfi_row *row,

@@ -90,10 +90,6 @@ static enum sp_step step_frame(struct sp_walker *w, struct sp_cfi_rule rule)
 	return sp_stack_read(&w->stack, cfa - 8, &IP(w)) ? SP_STEP_ON : SP_STEP_LOST;
 }
 
-/* Registers as the kernel orders them (ucontext_t), by their numbers in DWARF. */
-static const uint8_t in_context[SP_FRAME_REGISTERS] = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI, REG_RBP,
-	REG_RSP, REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
-
 static enum sp_step step_signal(struct sp_walker *w)
 {
 	uint64_t registers = SP(w) + offsetof(ucontext_t, uc_mcontext.gregs);
@@ -101,7 +97,7 @@ static enum sp_step step_signal(struct sp_walker *w)
 	if (!sp_stack_read(&w->stack, registers + 8 * REG_RIP, &IP(w)))
 		return SP_STEP_LOST;
 	for (unsigned i = 0; i < SP_FRAME_REGISTERS; i++)
-		if (!sp_stack_read(&w->stack, registers + 8u * in_context[i], &w->now.frame.registers[i]))
+		if (!sp_stack_read(&w->stack, registers + 8u * sp_frame_in_context[i], &w->now.frame.registers[i]))
 			return SP_STEP_LOST;
 	w->now.frame.known = (1u << SP_FRAME_REGISTERS) - 1;
 	w->now.exact = true;
@@ -126,7 +122,7 @@ static enum sp_step step_full(struct sp_walker *w)
 static void load_registers(struct sp_frame *frame, const ucontext_t *context)
 {
 	for (unsigned i = 0; i < SP_FRAME_REGISTERS; i++)
-		frame->registers[i] = (uint64_t)context->uc_mcontext.gregs[in_context[i]];
+		frame->registers[i] = (uint64_t)context->uc_mcontext.gregs[sp_frame_in_context[i]];
 	frame->known = (1u << SP_FRAME_REGISTERS) - 1;
 }
 

@@ -126,14 +126,23 @@ static void touch(struct sp_cache *cache, int64_t row, int64_t used_s)
 	run(cache, s);
 }
 
-int64_t sp_cache_find(struct sp_cache *cache, const void *key, size_t key_bytes, int *source, struct sp_deps *deps)
+/* A module that has been stored. */
+struct found {
+	int64_t row; /* 0: none */
+	int source;
+	int64_t used_s;
+	bool holds; /* what it rests on is as it was */
+};
+
+/* Looks the key up; where it holds, *deps takes over what it rests on. */
+static struct found find_module(struct sp_cache *cache, const void *key, size_t key_bytes, struct sp_deps *deps)
 {
 	sqlite3_stmt *s = statement(cache, FIND);
-	int64_t row = 0, used_s = 0;
+	struct found found = {0};
 	int rc;
 
 	if (!s)
-		return 0;
+		return found;
 	sqlite3_bind_blob64(s, 1, key, key_bytes, SQLITE_STATIC);
 	rc = sqlite3_step(s);
 	check(cache, rc);
@@ -141,17 +150,27 @@ int64_t sp_cache_find(struct sp_cache *cache, const void *key, size_t key_bytes,
 		const uint8_t *bytes = sqlite3_column_blob(s, 2);
 		size_t count = (size_t)sqlite3_column_bytes(s, 2);
 
-		if (count && sp_deps_hold(bytes, count)) {
-			row = sqlite3_column_int64(s, 0);
-			*source = sqlite3_column_int(s, 1);
-			used_s = sqlite3_column_int64(s, 3);
+		/* Every module rests on its own file at least: an empty list is damage. */
+		found = (struct found){.row = sqlite3_column_int64(s, 0),
+			.source = sqlite3_column_int(s, 1),
+			.used_s = sqlite3_column_int64(s, 3),
+			.holds = count && sp_deps_hold(bytes, count)};
+		if (found.holds)
 			sp_deps_merge(deps, bytes, count);
-		}
 	}
 	sqlite3_reset(s);
-	if (row)
-		touch(cache, row, used_s);
-	return row;
+	return found;
+}
+
+int64_t sp_cache_find(struct sp_cache *cache, const void *key, size_t key_bytes, int *source, struct sp_deps *deps)
+{
+	struct found found = find_module(cache, key, key_bytes, deps);
+
+	if (!found.row || !found.holds)
+		return 0;
+	*source = found.source;
+	touch(cache, found.row, found.used_s);
+	return found.row;
 }
 
 void *sp_cache_read(struct sp_cache *cache, int64_t row, uint64_t chunk, size_t *bytes)
@@ -176,31 +195,6 @@ void *sp_cache_read(struct sp_cache *cache, int64_t row, uint64_t chunk, size_t 
 	return data;
 }
 
-/* The row of the key, or 0; *holds: what it rests on is as it was, and is in *deps now. */
-static int64_t find_row(struct sp_cache *cache, const void *key, size_t key_bytes, struct sp_deps *deps, bool *holds)
-{
-	sqlite3_stmt *s = statement(cache, FIND);
-	int64_t row = 0;
-	int rc;
-
-	if (!s)
-		return 0;
-	sqlite3_bind_blob64(s, 1, key, key_bytes, SQLITE_STATIC);
-	rc = sqlite3_step(s);
-	check(cache, rc);
-	if (rc == SQLITE_ROW) {
-		const uint8_t *bytes = sqlite3_column_blob(s, 2);
-		size_t count = (size_t)sqlite3_column_bytes(s, 2);
-
-		row = sqlite3_column_int64(s, 0);
-		*holds = sp_deps_hold(bytes, count);
-		if (*holds)
-			sp_deps_merge(deps, bytes, count);
-	}
-	sqlite3_reset(s);
-	return row;
-}
-
 static int put_module(struct sp_cache *cache, enum query query, int64_t row, const void *key, size_t key_bytes,
 	int source, const struct sp_deps *deps)
 {
@@ -220,14 +214,15 @@ static int put_module(struct sp_cache *cache, enum query query, int64_t row, con
 
 int64_t sp_cache_begin(struct sp_cache *cache, const void *key, size_t key_bytes, int source, struct sp_deps *deps)
 {
-	bool holds = false;
+	struct found found;
 	int64_t row;
 
 	cache->failed = false;
 	if (cache->off || check(cache, sqlite3_exec(cache->db, "BEGIN IMMEDIATE", NULL, NULL, NULL)))
 		return 0;
-	row = find_row(cache, key, key_bytes, deps, &holds);
-	if (row && !holds) {
+	found = find_module(cache, key, key_bytes, deps);
+	row = found.row;
+	if (row && !found.holds) {
 		sqlite3_stmt *s = statement(cache, DROP_CHUNKS);
 
 		if (s)

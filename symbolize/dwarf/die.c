@@ -5,12 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "symbolize/base/input.h"
 #include "symbolize/base/memory.h"
 #include "symbolize/elf/object.h"
 
 #define ABBREVIATIONS_LIMIT (1u << 20)
-#define VARIABLE (-1)
 
 /* An attribute that is of interest, or whose length only its value tells; the others are passed by together. */
 struct sp_abbreviation_attribute {
@@ -29,56 +27,6 @@ struct sp_abbreviation {
 
 /* --- abbreviations ---------------------------------------------------------------------------- */
 
-/* Bytes of a value; VARIABLE: to be read; of an unknown form too. */
-static int form_bytes(const struct sp_dies *dies, unsigned form)
-{
-	switch (form) {
-	case DW_FORM_flag_present:
-	case DW_FORM_implicit_const:
-		return 0;
-	case DW_FORM_data1:
-	case DW_FORM_ref1:
-	case DW_FORM_flag:
-	case DW_FORM_strx1:
-	case DW_FORM_addrx1:
-		return 1;
-	case DW_FORM_data2:
-	case DW_FORM_ref2:
-	case DW_FORM_strx2:
-	case DW_FORM_addrx2:
-		return 2;
-	case DW_FORM_strx3:
-	case DW_FORM_addrx3:
-		return 3;
-	case DW_FORM_data4:
-	case DW_FORM_ref4:
-	case DW_FORM_strx4:
-	case DW_FORM_addrx4:
-	case DW_FORM_ref_sup4:
-		return 4;
-	case DW_FORM_data8:
-	case DW_FORM_ref8:
-	case DW_FORM_ref_sig8:
-	case DW_FORM_ref_sup8:
-		return 8;
-	case DW_FORM_data16:
-		return 16;
-	case DW_FORM_addr:
-		return dies->address_bytes;
-	case DW_FORM_ref_addr:
-		return dies->version < 3 ? dies->address_bytes : dies->offset_bytes;
-	case DW_FORM_strp:
-	case DW_FORM_line_strp:
-	case DW_FORM_sec_offset:
-	case DW_FORM_strp_sup:
-	case DW_FORM_GNU_ref_alt:
-	case DW_FORM_GNU_strp_alt:
-		return dies->offset_bytes;
-	default:
-		return VARIABLE;
-	}
-}
-
 static bool is_of_interest(unsigned name)
 {
 	return name == DW_AT_sibling || name == DW_AT_low_pc || name == DW_AT_high_pc || name == DW_AT_ranges;
@@ -90,19 +38,13 @@ static void read_attributes(struct sp_dies *dies, struct sp_abbreviation *abbrev
 	struct sp_abbreviations *all = &dies->abbreviations;
 	uint64_t name, form;
 
-	while (!in->bad) {
+	while (sp_attribute_take(in, &name, &form)) {
 		int bytes;
 
-		name = sp_take_leb(in, false);
-		form = sp_take_leb(in, false);
-		if (!name && !form)
-			break;
-		if (form == DW_FORM_implicit_const)
-			sp_take_leb(in, true);
 		form = form > UINT16_MAX ? UINT16_MAX : form;
 		name = name > UINT16_MAX ? 0 : name;
-		bytes = form_bytes(dies, (unsigned)form);
-		if (bytes != VARIABLE && !is_of_interest((unsigned)name)) {
+		bytes = sp_form_bytes(&dies->format, (unsigned)form);
+		if (bytes != SP_FORM_VARIABLE && !is_of_interest((unsigned)name)) {
 			abbreviation->rest += (uint32_t)bytes;
 			continue;
 		}
@@ -127,13 +69,12 @@ static void read_abbreviations(struct sp_dies *dies, struct sp_input in)
 	bool ascending = true;
 
 	while (all->count < ABBREVIATIONS_LIMIT) {
-		struct sp_abbreviation next = {.code = sp_take_leb(&in, false), .first = all->attribute_count};
-		uint64_t tag = sp_take_leb(&in, false);
+		struct sp_abbreviation next = {.first = all->attribute_count};
+		uint64_t tag;
 
-		next.tag = tag > UINT16_MAX ? UINT16_MAX : (uint16_t)tag;
-		next.children = sp_take(&in, 1) != 0;
-		if (in.bad || !next.code)
+		if (!sp_abbreviation_take(&in, &next.code, &tag, &next.children))
 			break;
+		next.tag = tag > UINT16_MAX ? UINT16_MAX : (uint16_t)tag;
 		read_attributes(dies, &next, &in);
 		sp_grow(&all->list, &all->capacity, all->count + 1, sizeof(next));
 		ascending = ascending && (!all->count || all->list[all->count - 1].code < next.code);
@@ -159,7 +100,7 @@ static const struct sp_abbreviation *find_abbreviation(const struct sp_abbreviat
 /* Lists of split units are relative to what their skeletons say: libdw reads those. */
 static void find_lists(struct sp_dies *dies, Elf *elf, Dwarf_Die *unit)
 {
-	Elf_Data *data = sp_elf_debug_section(elf, dies->version < 5 ? ".debug_ranges" : ".debug_rnglists");
+	Elf_Data *data = sp_elf_debug_section(elf, dies->format.version < 5 ? ".debug_ranges" : ".debug_rnglists");
 	Dwarf_Addr base = 0;
 
 	if (data && (!dwarf_hasattr(unit, DW_AT_low_pc) || !dwarf_lowpc(unit, &base)) &&
@@ -167,8 +108,8 @@ static void find_lists(struct sp_dies *dies, Elf *elf, Dwarf_Die *unit)
 		dies->lists = (struct sp_range_lists){.section = data->d_buf,
 			.bytes = data->d_size,
 			.base = base,
-			.version = dies->version,
-			.address_bytes = dies->address_bytes};
+			.version = dies->format.version,
+			.address_bytes = dies->format.address_bytes};
 }
 
 static bool holds(const Elf_Data *data, const uint8_t *at)
@@ -185,22 +126,22 @@ static uint64_t read_header(struct sp_dies *dies, const uint8_t *header, const u
 	struct sp_input in = {.at = header, .end = section_end};
 	uint64_t length = sp_take(&in, 4), abbreviations;
 
-	dies->offset_bytes = 4;
+	dies->format.offset_bytes = 4;
 	if (length == 0xffffffffu) {
-		dies->offset_bytes = 8;
+		dies->format.offset_bytes = 8;
 		length = sp_take(&in, 8);
 	}
 	dies->end = length < (uint64_t)(section_end - in.at) ? in.at + length : section_end;
-	dies->version = (uint16_t)sp_take(&in, 2);
-	if (dies->version >= 5) {
+	dies->format.version = (uint16_t)sp_take(&in, 2);
+	if (dies->format.version >= 5) {
 		sp_skip(&in, 1);
-		dies->address_bytes = (uint8_t)sp_take(&in, 1);
-		abbreviations = sp_take(&in, dies->offset_bytes);
+		dies->format.address_bytes = (uint8_t)sp_take(&in, 1);
+		abbreviations = sp_take(&in, dies->format.offset_bytes);
 	} else {
-		abbreviations = sp_take(&in, dies->offset_bytes);
-		dies->address_bytes = (uint8_t)sp_take(&in, 1);
+		abbreviations = sp_take(&in, dies->format.offset_bytes);
+		dies->format.address_bytes = (uint8_t)sp_take(&in, 1);
 	}
-	if (!in.bad && dies->version >= 2 && dies->version <= 5)
+	if (!in.bad && dies->format.version >= 2 && dies->format.version <= 5)
 		dies->header = header;
 	return abbreviations;
 }
@@ -244,58 +185,12 @@ bool sp_die_for_libdw(const struct sp_dies *dies, const uint8_t *at, Dwarf_Die *
 
 /* --- DIEs ------------------------------------------------------------------------------------- */
 
-/* Passes by a value of variable length. */
-static void skip_value(const struct sp_dies *dies, struct sp_input *in, unsigned form)
-{
-	int bytes = form_bytes(dies, form);
-
-	if (form == DW_FORM_indirect) {
-		form = (unsigned)sp_take_leb(in, false);
-		bytes = form_bytes(dies, form);
-	}
-	if (bytes != VARIABLE) {
-		sp_skip(in, (uint64_t)bytes);
-		return;
-	}
-	switch (form) {
-	case DW_FORM_string:
-		sp_skip(in, strnlen((const char *)in->at, (size_t)(in->end - in->at)) + 1);
-		break;
-	case DW_FORM_sdata:
-	case DW_FORM_udata:
-	case DW_FORM_ref_udata:
-	case DW_FORM_strx:
-	case DW_FORM_addrx:
-	case DW_FORM_loclistx:
-	case DW_FORM_rnglistx:
-	case DW_FORM_GNU_addr_index:
-	case DW_FORM_GNU_str_index:
-		sp_take_leb(in, false);
-		break;
-	case DW_FORM_block:
-	case DW_FORM_exprloc:
-		sp_skip(in, sp_take_leb(in, false));
-		break;
-	case DW_FORM_block1:
-		sp_skip(in, sp_take(in, 1));
-		break;
-	case DW_FORM_block2:
-		sp_skip(in, sp_take(in, 2));
-		break;
-	case DW_FORM_block4:
-		sp_skip(in, sp_take(in, 4));
-		break;
-	default:
-		in->bad = true;
-	}
-}
-
 /* A number of a form that has a fixed length or is a LEB128. */
 static uint64_t take_number(const struct sp_dies *dies, struct sp_input *in, unsigned form)
 {
-	int bytes = form_bytes(dies, form);
+	int bytes = sp_form_bytes(&dies->format, form);
 
-	return bytes == VARIABLE ? sp_take_leb(in, false) : sp_take(in, (size_t)bytes);
+	return bytes == SP_FORM_VARIABLE ? sp_take_leb(in, false) : sp_take(in, (size_t)bytes);
 }
 
 /* A function's length. */
@@ -348,19 +243,19 @@ static void read_attribute(const struct sp_dies *dies, const struct sp_abbreviat
 	case DW_AT_low_pc:
 		pieces->listed = true;
 		pieces->low = attribute->form == DW_FORM_addr;
-		die->low = pieces->low ? sp_take(&value, dies->address_bytes) : 0;
+		die->low = pieces->low ? sp_take(&value, dies->format.address_bytes) : 0;
 		break;
 	case DW_AT_high_pc:
 		pieces->address = attribute->form == DW_FORM_addr;
 		if (pieces->address)
-			die->high = sp_take(&value, dies->address_bytes);
+			die->high = sp_take(&value, dies->format.address_bytes);
 		else
 			pieces->length = take_length(dies, &value, attribute->form, &die->high);
 		break;
 	case DW_AT_ranges:
 		pieces->listed = true;
 		pieces->list = attribute->form == DW_FORM_sec_offset && dies->lists.section;
-		pieces->offset = pieces->list ? sp_take(&value, dies->offset_bytes) : 0;
+		pieces->offset = pieces->list ? sp_take(&value, dies->format.offset_bytes) : 0;
 		break;
 	}
 }
@@ -400,7 +295,7 @@ bool sp_die_next(struct sp_die_walk *walk, struct sp_die *die)
 
 		sp_skip(&in, attribute->before);
 		read_attribute(dies, attribute, in, die, &pieces);
-		skip_value(dies, &in, attribute->form);
+		sp_form_skip(&dies->format, &in, attribute->form);
 	}
 	sp_skip(&in, abbreviation->rest);
 	settle_code(die, &pieces);

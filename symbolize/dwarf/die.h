@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "symbolize/dwarf/abbreviation.h"
 #include "symbolize/dwarf/ranges.h"
 
 /* A unit's table of abbreviations, as far as needed here. */
@@ -27,8 +28,7 @@ struct sp_dies {
 	Dwarf *dwarf;          /* which the unit is of */
 	const uint8_t *header; /* of the unit; NULL: nothing can be read */
 	const uint8_t *end;
-	uint8_t address_bytes, offset_bytes;
-	uint16_t version;
+	struct sp_unit_format format;
 	struct sp_range_lists lists;
 };
 

@@ -10,6 +10,7 @@
 
 #include "symbolize/base/input.h"
 #include "symbolize/base/memory.h"
+#include "symbolize/dwarf/abbreviation.h"
 
 #define UNITS_LIMIT (1u << 24)
 #define SPLIT_UNITS_LIMIT 4096u
@@ -219,24 +220,14 @@ struct abbreviation {
 static struct abbreviation find_abbreviation(struct slice table, uint64_t code)
 {
 	struct sp_input in = {.at = table.at, .end = table.at + table.bytes};
+	uint64_t here, tag, name, form;
+	bool children;
 
-	while (!in.bad) {
-		uint64_t here = sp_take_leb(&in, false), name, form;
-		size_t attributes;
-
-		if (!here)
-			break;
-		sp_take_leb(&in, false); /* tag */
-		sp_skip(&in, 1);         /* has it children? */
-		attributes = (size_t)(in.at - table.at);
-		if (here == code && !in.bad)
-			return (struct abbreviation){attributes, true};
-		do {
-			name = sp_take_leb(&in, false);
-			form = sp_take_leb(&in, false);
-			if (form == DW_FORM_implicit_const)
-				sp_take_leb(&in, true);
-		} while ((name || form) && !in.bad);
+	while (sp_abbreviation_take(&in, &here, &tag, &children)) {
+		if (here == code)
+			return (struct abbreviation){(size_t)(in.at - table.at), true};
+		while (sp_attribute_take(&in, &name, &form))
+			;
 	}
 	return (struct abbreviation){0};
 }
@@ -276,40 +267,6 @@ static int make_plain_5(struct unit *unit, struct slice info, struct slice abbre
 	return (int)sizeof(low_pc);
 }
 
-/* Skips a value of a form that stands in a unit's own DIE. */
-static bool skip_value(struct sp_input *in, uint64_t form)
-{
-	switch (form) {
-	case DW_FORM_data1:
-		sp_skip(in, 1);
-		return true;
-	case DW_FORM_data2:
-		sp_skip(in, 2);
-		return true;
-	case DW_FORM_data4:
-	case DW_FORM_sec_offset:
-	case DW_FORM_strp:
-		sp_skip(in, 4);
-		return true;
-	case DW_FORM_data8:
-		sp_skip(in, 8);
-		return true;
-	case DW_FORM_udata:
-	case DW_FORM_GNU_str_index:
-	case DW_FORM_GNU_addr_index:
-		sp_take_leb(in, false);
-		return true;
-	case DW_FORM_string:
-		while (sp_take(in, 1))
-			;
-		return true;
-	case DW_FORM_flag_present:
-		return true;
-	default:
-		return false;
-	}
-}
-
 /* Before DWARF 5 the id is an attribute of 8 bytes. */
 struct id_place {
 	size_t attribute, value; /* where it stands in the abbreviations, and in the unit */
@@ -318,6 +275,7 @@ struct id_place {
 
 static struct id_place find_id_4(struct slice info, struct slice abbrev)
 {
+	static const struct sp_unit_format format = {.version = 4, .address_bytes = 8, .offset_bytes = 4};
 	const size_t header = 11;
 	struct sp_input in = {.at = info.at + header, .end = info.at + info.bytes}, list;
 	struct abbreviation entry;
@@ -328,12 +286,13 @@ static struct id_place find_id_4(struct slice info, struct slice abbrev)
 	list = (struct sp_input){.at = abbrev.at + entry.attributes, .end = abbrev.at + abbrev.bytes};
 	while (entry.found && !in.bad && !list.bad) {
 		size_t at = (size_t)(list.at - abbrev.at);
-		uint64_t name = sp_take_leb(&list, false), form = sp_take_leb(&list, false);
+		uint64_t name, form;
 
+		if (!sp_attribute_take(&list, &name, &form))
+			break;
 		if (name == DW_AT_GNU_dwo_id && form == DW_FORM_data8 && in.end - in.at >= 8)
 			return (struct id_place){at, (size_t)(in.at - info.at), true};
-		if ((!name && !form) || !skip_value(&in, form))
-			break;
+		sp_form_skip(&format, &in, form > UINT16_MAX ? UINT16_MAX : (unsigned)form);
 	}
 	return (struct id_place){0};
 }
