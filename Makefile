@@ -211,7 +211,7 @@ format:
 .PHONY: e2e test demo bench bench-cpu bench-heap bench-compare deps
 # One file: make e2e T=signals. LONG=1 runs the storms for as long as a release wants.
 e2e: all targets
-	@SP_LONG=$(LONG) tests/e2e/alone bats --print-output-on-failure --timing $(if $(T),tests/e2e/$(T).bats,tests/e2e)
+	@SP_LONG=$(LONG) tests/e2e/run $(T)
 test:
 	@.ci/test
 demo:

@@ -99,10 +99,8 @@ both_callers() {
 	build_program
 	LD_PRELOAD=$AGENT ./untabled 30 >out 3>&- &
 	child=$!
-	for i in $(seq 100); do
-		spool=$(ls "/dev/shm/smartprof-$(id -u)"/*"$child"*.spool 2>/dev/null) && break
-		sleep 0.1
-	done
+	has_spool() { spool=$(ls "/dev/shm/smartprof-$(id -u)"/*"$child"*.spool 2>/dev/null); }
+	eventually has_spool
 	sleep 1.5
 	[ "$(stat -c %a "$spool")" = 600 ] || fail "mode $(stat -c %a "$spool")"
 	kill -9 "$child"

@@ -33,7 +33,7 @@ covers() { # FILE: at least 95 % of the 0.6 s
 @test "Ctrl-C while it waits" {
 	env --default-signal=INT LD_PRELOAD="$AGENT" "$TARGETS/ends" wait 0.5 >out 3>&- &
 	pid=$!
-	for try in $(seq 100); do [ -s out ] && break; sleep 0.1; done
+	eventually test -s out
 	kill -INT $pid
 	status=0
 	wait $pid || status=$?
@@ -73,7 +73,7 @@ covers() { # FILE: at least 95 % of the 0.6 s
 @test "a running process can be looked at" {
 	LD_PRELOAD=$AGENT "$TARGETS/ends" wait 0.5 >out 3>&- &
 	pid=$!
-	for try in $(seq 100); do [ -s out ] && break; sleep 0.1; done
+	eventually test -s out
 	"$SMARTPROF" report $pid >running.md
 	kill -KILL $pid
 	wait $pid || true

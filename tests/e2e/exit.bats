@@ -64,11 +64,7 @@ late_renderer() {
 	export SMARTPROF_BIN=$WORK/late
 }
 renderers_are() { # COUNT: at work
-	for try in $(seq 200); do
-		[ "$(find . -maxdepth 1 -name 'rendering.*' | wc -l)" -ge "$1" ] && return
-		sleep 0.05
-	done
-	fail "no renderer"
+	[ "$(find . -maxdepth 1 -name 'rendering.*' | wc -l)" -ge "$1" ]
 }
 
 @test "report, compare and validate wait for a profile that is being written, and read the new one" {
@@ -79,7 +75,7 @@ renderers_are() { # COUNT: at work
 		rm -f rendering.*
 		before=$(find "$SMARTPROF_DIR" -name 'cpu_truth.*' | wc -l)
 		profiled "$TARGETS/cpu_truth" 0.2 >out 3>&- &
-		renderers_are 1
+		eventually renderers_are 1
 		# shellcheck disable=SC2086 # words
 		(cd / && "$SMARTPROF" $what) >answer 2>>told || [ $? -eq 1 ] || { cat told >&2; fail "$what"; }
 		after=$(find "$SMARTPROF_DIR" -name 'cpu_truth.*' | wc -l)
@@ -95,13 +91,13 @@ renderers_are() { # COUNT: at work
 @test "it waits for all that are being written, and for the file that was asked for" {
 	late_renderer 1.2
 	for n in 1 2 3; do profiled "$TARGETS/cpu_truth" 0.2 >out.$n 3>&- & done
-	renderers_are 3
+	eventually renderers_are 3
 	"$SMARTPROF" compare "$SMARTPROF_DIR/development" "$SMARTPROF_DIR/development" >answer || [ $? -eq 1 ]
 	[ "$(find "$SMARTPROF_DIR" -name 'cpu_truth.*' | wc -l)" -eq 3 ]
 	wait
 	rm -f rendering.*
 	SMARTPROF_OUTPUT=$WORK/asked.md profiled "$TARGETS/cpu_truth" 0.2 >out 3>&- &
-	renderers_are 1
+	eventually renderers_are 1
 	"$SMARTPROF" report asked.md >answer
 	wait
 }
@@ -113,7 +109,7 @@ renderers_are() { # COUNT: at work
 	wait $dead || true
 	LD_PRELOAD=$AGENT "$TARGETS/ends" wait 0.5 >ready 3>&- &
 	pid=$!
-	for try in $(seq 100); do [ -s ready ] && break; sleep 0.1; done
+	eventually test -s ready
 	"$SMARTPROF" report "$SMARTPROF_DIR/development" >answer 2>err
 	[ ! -s err ]
 	spool=$(find "/dev/shm/smartprof-$UID" -name "$dead.*.spool")
@@ -124,7 +120,7 @@ fcntl.fcntl(file, 37, struct.pack('hhqqi4x', fcntl.F_WRLCK, 0, 1, 1, 0)) # F_OFD
 print('claimed', flush=True)
 time.sleep(3)
 PY
-	for try in $(seq 100); do [ -s claimed ] && break; sleep 0.1; done
+	eventually test -s claimed
 	"$SMARTPROF" report "$SMARTPROF_DIR/development" >answer 2>err
 	grep -q 'waiting for a profile' err
 	kill -KILL $pid

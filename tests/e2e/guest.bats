@@ -14,15 +14,6 @@ EOF
 	export SMARTPROF_BIN=$WORK/renderer
 }
 
-await_file() {
-	local try
-	for try in $(seq 200); do
-		[ ! -s "$1" ] || return 0
-		sleep 0.05
-	done
-	fail "no $1"
-}
-
 milliseconds() { # COMMAND…: how long it took, in ./took
 	local began=${EPOCHREALTIME/./} status=0
 	"$@" || status=$?
@@ -37,9 +28,9 @@ milliseconds() { # COMMAND…: how long it took, in ./took
 		rm -rf rendering go out "$SMARTPROF_DIR"
 		env --default-signal=INT LD_PRELOAD="$AGENT" "$TARGETS/ends" wait 0.3 >out 3>&- &
 		pid=$!
-		await_file out
+		eventually test -s out
 		kill -"$first" $pid
-		await_file rendering
+		eventually test -s rendering
 		kill -"$second" $pid
 		sleep 0.1
 		kill -"$second" $pid
@@ -68,7 +59,7 @@ PY
 @test "output is there before the profile is rendered" {
 	held_renderer
 	LD_PRELOAD=$AGENT "$TARGETS/cpu_truth" 0.3 >out 3>&- &
-	await_file rendering
+	eventually test -s rendering
 	wc -l <out >early
 	touch go
 	wait $!

@@ -5,7 +5,7 @@ ROOT=$(realpath "$BATS_TEST_DIRNAME/../..")
 AGENT=$ROOT/build/libsmartprof.so
 SMARTPROF=$ROOT/build/smartprof
 TARGETS=$ROOT/build/targets
-export BATS_TEST_RETRIES=${BATS_TEST_RETRIES:-1} # what is sampled is chance, and machines are shared
+export BATS_TEST_RETRIES=${SP_RETRIES:-1} # what is sampled is chance, and machines are shared; bats itself says 0
 PATIENCE=90 # seconds after which a program counts as hung
 
 setup() {
@@ -23,6 +23,9 @@ setup() {
 # Whatever a test made is what a reader is promised: every profile follows the schema, and GFM shows
 # each table as a table, and nothing that is not the template's.
 teardown() {
+	[ -n "${BATS_TEST_COMPLETED-}" ] || keep_try
+	# shellcheck disable=SC2046 # numbers
+	kill $(jobs -p) 2>/dev/null || true # what a failed test left at work
 	local -a profiles indexes
 	mapfile -d '' profiles < <(find "$WORK" -type f -name '*.md' -not -name '.*' \
 		-exec grep -lZ -m 1 '^schema: smartprof/1$' {} + 2>/dev/null)
@@ -35,6 +38,13 @@ teardown() {
 	fi
 	[ $((${#profiles[@]} + ${#indexes[@]})) -eq 0 ] ||
 		"$ROOT/tests/e2e/gfm.py" "${profiles[@]}" "${indexes[@]}"
+}
+
+# What a try said that failed: the runner shows it, as a second one may succeed.
+keep_try() {
+	[ -n "${SP_TRIES-}" ] || return 0
+	echo "$BATS_TEST_DESCRIPTION" >>"$SP_TRIES"
+	sed 's/^/  /' "$BATS_OUT" >>"$SP_TRIES"
 }
 
 # long SHORT LONG: the size of a storm, LONG when asked for with LONG=1.
@@ -61,6 +71,15 @@ status_of() {
 fail() {
 	printf '%s\n' "$*" >&2
 	return 1
+}
+
+# eventually COMMAND…: waits until it succeeds; a busy machine may take its time, but not more than a hang gets.
+eventually() {
+	local deadline=$((SECONDS + PATIENCE))
+	until "$@"; do
+		[ "$SECONDS" -lt "$deadline" ] || { fail "not in $PATIENCE s: $*"; return 1; }
+		sleep 0.1
+	done
 }
 
 # refuse COMMAND…: fails when it succeeds ("! command" alone does not fail a test).
@@ -97,8 +116,8 @@ same_run_but_files() {
 
 # profile_of PROGRAM: the path of its newest profile; waits a little for a renderer that is late.
 profile_of() {
-	local found try
-	for try in $(seq 50); do
+	local found deadline=$((SECONDS + PATIENCE))
+	while [ "$SECONDS" -lt "$deadline" ]; do
 		found=$(find "$SMARTPROF_DIR" "$XDG_STATE_HOME" -name "$1.*.md" -not -name '.*' -printf '%T@ %p\n' 2>/dev/null |
 			sort -n | tail -n 1 | cut -d' ' -f2-)
 		if [ -n "$found" ]; then
@@ -186,9 +205,7 @@ in_mount_namespace() {
 start_redis() {
 	LD_PRELOAD=$AGENT timeout -k 5 "$PATIENCE" redis-server --port 0 --unixsocket "$WORK/s" --save '' --daemonize no \
 		--dir "$WORK" >redis.log 2>&1 3>&- &
-	for try in $(seq 100); do
-		[ "$(redis-cli -s s ping 2>/dev/null)" = PONG ] && break
-		sleep 0.1
-	done
+	redis_answers() { [ "$(redis-cli -s s ping 2>/dev/null)" = PONG ]; }
+	eventually redis_answers
 	server=$(redis-cli -s s info server | tr -d '\r' | sed -n 's/^process_id://p')
 }

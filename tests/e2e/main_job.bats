@@ -70,7 +70,7 @@ SQL
 	profile=$(profile_of cc1)
 	at_least "$(front cpu_user_seconds "$profile")" 0.5
 	profile_of as
-	profile_of 'ld*' || profile_of 'x86_64-linux-gnu-ld*'
+	profile_of '*ld*' # by its own name, or the target's before it
 	grep -q cc1 "$SMARTPROF_DIR"/development/tree.*.md
 }
 

@@ -6,16 +6,6 @@ end = time.time() + 60
 print("ready", flush=True)
 while time.time() < end: sum(range(10**5))'
 
-# until COMMAND…: tries for a while.
-until_true() {
-	local try
-	for try in $(seq 100); do
-		"$@" && return
-		sleep 0.1
-	done
-	fail "it did not come to: $*"
-}
-
 @test "run says where the profile is, and --quiet does not" {
 	unset SMARTPROF_DIR
 	"$SMARTPROF" run -- /usr/bin/python3 -c 'print(sum(range(10**7)))' >out 2>err
@@ -67,17 +57,17 @@ until_true() {
 @test "a running program is found by its process, its wrapper's and its name" {
 	"$SMARTPROF" run -- /usr/bin/python3 -c "$BURN" >out 3>&- &
 	wrapper=$!
-	until_true grep -q ready out
+	eventually grep -q ready out
 	child=$(pgrep -P $wrapper)
-	until_true "$SMARTPROF" report "$child" >running
+	eventually "$SMARTPROF" report "$child" >running
 	for name in "$wrapper" python3; do
 		"$SMARTPROF" report "$name" >again
 		[ "$(grep '^pid: ' again)" = "pid: $child" ] && grep -q '^exit: running$' again || fail "$name"
 	done
 	"$SMARTPROF" run -- /usr/bin/python3 -c "$BURN" >out2 3>&- &
 	second=$!
-	until_true grep -q ready out2
-	until_true "$SMARTPROF" report "$second" >running
+	eventually grep -q ready out2
+	eventually "$SMARTPROF" report "$second" >running
 	status_of 2 "$SMARTPROF" report python3 2>err
 	grep -q 'several processes of that name' err
 	kill -TERM $wrapper $second
@@ -93,7 +83,7 @@ until_true() {
 	grep -q 'smartprof is not loaded in it' err
 	LD_PRELOAD=$AGENT sleep 30 3>&- &
 	idle=$!
-	until_true grep -q libsmartprof /proc/$idle/maps
+	eventually grep -q libsmartprof /proc/$idle/maps
 	status_of 2 "$SMARTPROF" report $idle 2>err
 	grep -q 'no spool yet' err
 	status_of 2 "$SMARTPROF" report nosuchprogram 2>err

@@ -42,7 +42,7 @@ load helpers
 @test "signals sent to run reach the application" {
 	"$SMARTPROF" run -- "$TARGETS/ends" wait 0.3 >out 3>&- &
 	pid=$!
-	for try in $(seq 100); do [ -s out ] && break; sleep 0.1; done
+	eventually test -s out
 	kill -TERM $pid
 	status=0
 	wait $pid || status=$?

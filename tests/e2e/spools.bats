@@ -15,14 +15,6 @@ open_to_all() {
 	chmod 777 "$@"
 }
 
-wait_for() {
-	for try in $(seq 200); do
-		"$@" && return
-		sleep 0.1
-	done
-	fail "it did not come: $*"
-}
-
 spools() {
 	find "/dev/shm/smartprof-${1:-$UID}" -name '*.spool' 2>/dev/null
 }
@@ -47,15 +39,15 @@ spools() {
 	refuse grep -F "$spool" list
 	[ -z "$(find "$SMARTPROF_DIR" -name 'service.*.md')" ]
 	touch stop
-	wait_for test ! -e "$spool"
+	eventually test ! -e "$spool"
 	[ "$(front exit "$(profile_of service)")" = 0 ]
 }
 
 @test "a process whose first thread has ended is alive, and recovered when it is killed" {
 	LD_PRELOAD=$AGENT "$TARGETS/ends" leader-exit 0.3 >out 3>&- &
 	pid=$!
-	wait_for test -s out
-	wait_for grep -q '^State:.*Z' /proc/$pid/status
+	eventually test -s out
+	eventually grep -q '^State:.*Z' /proc/$pid/status
 	"$SMARTPROF" recover
 	[ "$(find "/dev/shm/smartprof-$UID" -name "$pid.*.spool" | wc -l)" -eq 1 ]
 	kill -KILL $pid

@@ -14,14 +14,12 @@ spools() { find "/dev/shm/smartprof-$(id -u)" "$XDG_STATE_HOME" -name '*.spool' 
 files() { find "/dev/shm/smartprof-$(id -u)" -name '*.tree' -newer "$WORK/began" 2>/dev/null | wc -l; }
 profiles_of() { find "$SMARTPROF_DIR" -name "$1.*.md" 2>/dev/null | wc -l; }
 # All is rendered and nothing lies about, at the latest after a while.
+nothing_left() { [ $(($(spools) + $(files))) -eq 0 ]; }
 all_gone() {
-	local try
-	for try in $(seq 100); do
-		[ $(($(spools) + $(files))) -eq 0 ] && return
-		sleep 0.1
-	done
-	ls -l "/dev/shm/smartprof-$(id -u)" >&2
-	fail "spools are left"
+	eventually nothing_left || {
+		ls -l "/dev/shm/smartprof-$(id -u)" >&2
+		fail "spools are left"
+	}
 }
 
 # Every member has its profile, and the index has them all.
@@ -99,10 +97,8 @@ sum(i * i for i in range(10**6))"
 
 @test "a daemon that outlives the root takes its place" {
 	profiled "$MEMBER" daemon 4 60
-	for try in $(seq 100); do
-		[ "$(profiles_of member)" -lt 5 ] || break
-		sleep 0.1
-	done
+	five_members() { [ "$(profiles_of member)" -ge 5 ]; }
+	eventually five_members
 	complete 5
 	all_gone
 }

@@ -2,7 +2,7 @@
 load helpers
 
 # What is compared here is measured, and the machine may be doing something else just then.
-export BATS_TEST_RETRIES=2
+export BATS_TEST_RETRIES=${SP_RETRIES:-2}
 
 # counted COMMAND…: profiled, with the kernel's count in ./usage, standard output in ./out, and what the
 # samples add up to in ./sums (tests/targets/spool_sums.c).

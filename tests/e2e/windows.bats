@@ -28,7 +28,7 @@ leaker() {
 # await_spool PROGRAM: until the child of the last background job has a spool; its number in PID.
 await_spool() {
 	local i
-	for ((i = 0; i < 200; i++)); do
+	for ((i = 0; i < PATIENCE * 20; i++)); do
 		PID=$(pgrep -P "$!" -x "$1" || true)
 		if [ -n "$PID" ] && compgen -G "/dev/shm/smartprof-$EUID/$PID.*.spool" >/dev/null; then return; fi
 		sleep 0.05
