@@ -20,6 +20,12 @@ const char *smartprof_version(void) __attribute__((weak));
  * when profiling is off, or after it has ended. Async-signal-safe. */
 int smartprof_active(void) __attribute__((weak));
 
+/* Marks this moment: `smartprof report --at NAME` shows the heap as it is now, and `--since NAME` what has happened since.
+ * name: 1 to 31 letters, digits, and -_+; one that is used again gets a number. Costs some 40 us; the heap is looked at by
+ * the reader, later. Returns 1, or 0 when the process is not being sampled, the name is no such, or 64 marks were set.
+ * Async-signal-safe. */
+int smartprof_mark(const char *name) __attribute__((weak));
+
 #ifdef __cplusplus
 }
 #endif

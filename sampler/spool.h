@@ -25,7 +25,7 @@
 #include <stdint.h>
 
 #define SP_SPOOL_MAGIC 0x31304c4f4f505053ULL /* "SPPOOL01" read as little-endian bytes */
-#define SP_SPOOL_VERSION 5u
+#define SP_SPOOL_VERSION 6u
 
 /* Names of spools end so; those of spools that are being made, which nobody looks at, in both. */
 #define SP_SPOOL_SUFFIX ".spool"
@@ -71,6 +71,8 @@ enum sp_section {
 	SP_SEC_LIVE,     /* struct sp_live: sampled allocations that are alive */
 	SP_SEC_COPIES,   /* struct sp_copy: stacks of broken walks, to be finished outside */
 	SP_SEC_COPIED,   /* uint64_t: the words of those stacks */
+	SP_SEC_MARKS,    /* struct sp_mark: moments that were marked */
+	SP_SEC_MARKED,   /* struct sp_marked: what sites were at those */
 	SP_SECTIONS
 };
 
@@ -89,6 +91,8 @@ enum sp_section {
 #define SP_LIVE_MAX SP_STACKS_MAX
 #define SP_COPIES_MAX 257u
 #define SP_COPIED_MAX (SP_COPIES_MAX * SP_COPY_WORDS_MAX)
+#define SP_MARKS_MAX 64u
+#define SP_MARKED_MAX SP_SITES_MAX
 #define SP_SPOOL_MAX_BYTES (128u << 20)
 
 struct sp_section_entry {
@@ -133,6 +137,8 @@ enum sp_drop {
 	SP_DROP_THREADS,    /* no record for a thread: its time is in record 0 once it has ended */
 	SP_DROP_CLOCK,      /* a clock could not be armed for a thread */
 	SP_DROP_SAMPLE_CAP, /* the interval was doubled because the cap on samples was reached */
+	SP_DROP_MARKS,      /* mark table full: the moment is not marked */
+	SP_DROP_MARKED,     /* no room for what a site was at a mark: it is told as it was later */
 	SP_DROPS
 };
 
@@ -311,7 +317,9 @@ struct sp_spool_header {
 	uint64_t snapshot_ns;      /* since start: a copy that the command made then; 0: the process's own spool */
 	uint32_t snapshot_running; /* then: the process was there */
 	uint32_t snapshot_damaged; /* then: records that were left out because they failed a check */
-	uint64_t reserved[2];
+	uint32_t mark_seq;         /* atomic: raised at every mark; see struct sp_marked */
+	uint32_t reserved2;
+	uint64_t reserved[1];
 	struct sp_section_entry sections[SP_SECTIONS];
 };
 
@@ -454,6 +462,47 @@ struct sp_site {
 	uint64_t variance_inuse;           /* atomic: of alloc_bytes - free_bytes, same unit */
 	uint64_t peak_seq;                 /* see above */
 	uint64_t peak_bytes, peak_count;   /* in use here at the moment of the process's peak */
+	uint32_t mark_seq;                 /* marks up to this one are settled: see struct sp_marked */
+	uint32_t born_mark_seq; /* header.mark_seq when the site was made: there was nothing at those marks */
+};
+
+enum sp_mark_kind {
+	SP_MARK_NAMED,    /* asked for, by the program or from outside */
+	SP_MARK_MEMORY,   /* memory crossed a threshold */
+	SP_MARK_CPU,      /* CPU time did */
+	SP_MARK_RESPONSE, /* the time between two waits for events did */
+	SP_MARK_KINDS
+};
+
+#define SP_MARK_NAME_BYTES 32u /* letters, digits and -_+, at least one, and a NUL */
+
+/* A moment, and the totals of the header as they were then. What the sites held is in struct sp_marked, and the CPU time of
+ * stacks in the log up to `logged`. */
+struct sp_mark {
+	uint32_t ready; /* atomic */
+	uint32_t kind;  /* enum sp_mark_kind */
+	char name[SP_MARK_NAME_BYTES];
+	uint32_t seq; /* number among the marks, from 1 on */
+	int32_t tid;  /* of the thread that was there */
+	uint64_t t_ns, tsc;
+	uint64_t value, threshold; /* what crossed, and what was crossed; 0: it was asked for */
+	uint64_t memory_bytes;     /* anonymous, swapped and in huge pages: what counts against a limit; 0 unknown */
+	uint64_t rss_bytes, max_rss_bytes;
+	uint64_t logged; /* samples in the log so far, those that found it full included */
+	uint64_t broken;
+	uint64_t drops[SP_DROPS];
+	struct sp_cpu_totals cpu;
+	struct sp_heap_totals heap;
+};
+
+/* What a site was at some marks. It is written before the site changes for the first time after a mark, so that a site that
+ * does not change costs nothing: at mark M a site is what it is now if M > site.mark_seq, nothing if M <=
+ * site.born_mark_seq, and else what its record with from < M <= to says. */
+struct sp_marked {
+	uint32_t ready; /* atomic */
+	uint32_t site;
+	uint32_t from, to; /* of struct sp_mark.seq */
+	struct sp_site was;
 };
 
 #define SP_VARIANCE_UNIT 4096.0

@@ -35,6 +35,7 @@ enum {
 	FLAG_MERGE,
 	FLAG_FOR,
 	FLAG_SINCE,
+	FLAG_AT,
 	FLAG_LOOP,
 	FLAG_KEEP,
 	FLAG_KEEP_BYTES
@@ -43,7 +44,7 @@ enum {
 static void print_help(void)
 {
 	printf("usage: smartprof report [FLAGS] PID|PROGRAM|latest|SPOOL|PROFILE.md|DIRECTORY\n"
-	       "       smartprof report --for TIME|--since SNAPSHOT|--loop TIME [FLAGS] PID|PROGRAM\n"
+	       "       smartprof report --for TIME|--since SNAPSHOT|MARK|--at MARK|--loop TIME [FLAGS] PID|PROGRAM\n"
 	       "       smartprof report --merge [FLAGS] PROFILE.md|DIRECTORY...\n\n"
 	       "Shows a profile, as Markdown or in another format: of a process that is running right now, of a "
 	       "spool,\n"
@@ -52,7 +53,10 @@ static void print_help(void)
 	       "  --merge         add these profiles, and those in these directories, up to one profile\n"
 	       "  --for TIME      show what happens in the next 10s, 5min or 1h; ends early with the process or "
 	       "Ctrl-C\n"
-	       "  --since NAME    show what happened since smartprof snapshot --name NAME, or since a snapshot's file\n"
+	       "  --since NAME    show what happened since smartprof snapshot --name NAME, since a snapshot's file, or "
+	       "since a\n"
+	       "                  mark of the process (ctl PID mark NAME, or a threshold)\n"
+	       "  --at MARK       show the process as it was at that mark; with --since, the window that ends there\n"
 	       "  --loop TIME     write a profile of each hour (1h) until the process ends, in the directory --output\n"
 	       "                  (profiles/windows); the newest --keep N files (24) stay, --keep-bytes SIZE (128MB)\n"
 	       "                  at the most\n"
@@ -169,17 +173,20 @@ static int report_open(int fd, const char *path, struct wish *wish)
 	if (wish->export.format != SP_REPORT_MARKDOWN)
 		options.filter = (struct sp_filter){0};
 	err = sp_render_open(fd, &options, &out, &why);
-	if (err < 0 && options.since && err != -ENODATA) {
+	if (err == -ENOKEY) {
+		status = sp_mark_complain(path, fd, why);
+	} else if (err < 0 && (options.since || options.since_mark) && err != -ENODATA) {
 		sp_complain("report: %s: it %s the snapshot that the window begins with", path, why);
 		status = SP_EXIT_USAGE;
-	} else if (err < 0)
+	} else if (err < 0) {
 		status = complain_of(path, err, why, 0);
-	else if (wish->source || wish->brief)
+	} else if (wish->source || wish->brief) {
 		status = report_profile(path, &out, wish);
-	else if (wish->export.format == SP_REPORT_MARKDOWN)
+	} else if (wish->export.format == SP_REPORT_MARKDOWN) {
 		status = print_text(wish, &out);
-	else
+	} else {
 		status = report_export(path, wish, &out);
+	}
 	sp_buffer_free(&out);
 	return status;
 }
@@ -200,9 +207,10 @@ static int report_window(const char *what, struct wish *wish)
 	struct sp_snapshot earlier = {0};
 	int fd, status = SP_EXIT_USAGE;
 
-	fd = sp_window_open(&wish->window, what, &earlier);
+	fd = sp_window_open(&wish->window, what, &earlier, &wish->options.since_mark);
 	if (fd >= 0) {
-		wish->options.since = &earlier;
+		wish->options.since = earlier.stacks ? &earlier : NULL;
+		wish->options.at_mark = wish->window.at;
 		status = report_open(fd, what, wish);
 		close(fd);
 	}
@@ -347,7 +355,7 @@ static int report(const char *what, struct wish *wish)
 
 	if (wish->window.loop)
 		return sp_window_loop(&wish->window, what, wish->output, &wish->options);
-	if (wish->window.lasts || wish->window.since)
+	if (wish->window.lasts || wish->window.since || wish->window.at)
 		return report_window(what, wish);
 	got = sp_snapshot_find("report", what, path);
 	if (!got)
@@ -462,6 +470,9 @@ static int parse_flag(int got, char **argv, const struct option *flags, struct w
 	case FLAG_SINCE:
 		wish->window.since = optarg;
 		return 0;
+	case FLAG_AT:
+		wish->window.at = optarg;
+		return 0;
 	case FLAG_LOOP:
 		wish->window.loop = optarg;
 		return 0;
@@ -521,8 +532,8 @@ static int check_window(const struct wish *wish)
 {
 	const struct sp_window_wish *w = &wish->window;
 
-	if (wish->merge && (w->lasts || w->since || w->loop)) {
-		sp_complain("report: --merge: it is of whole profiles; leave --for, --since and --loop out");
+	if (wish->merge && (w->lasts || w->since || w->loop || w->at)) {
+		sp_complain("report: --merge: it is of whole profiles; leave --for, --since, --at and --loop out");
 		return SP_EXIT_USAGE;
 	}
 	if (w->loop && (wish->export.format != SP_REPORT_MARKDOWN || wish->source || wish->brief || wish->options.by)) {
@@ -580,9 +591,9 @@ int sp_cmd_report(int argc, char **argv)
 		{"no-inlines", no_argument, NULL, FLAG_NO_INLINES}, {"brief", no_argument, NULL, FLAG_BRIEF},
 		{"json", no_argument, NULL, FLAG_JSON}, {"merge", no_argument, NULL, FLAG_MERGE},
 		{"for", required_argument, NULL, FLAG_FOR}, {"since", required_argument, NULL, FLAG_SINCE},
-		{"loop", required_argument, NULL, FLAG_LOOP}, {"keep", required_argument, NULL, FLAG_KEEP},
-		{"keep-bytes", required_argument, NULL, FLAG_KEEP_BYTES}, SP_SYMBOLS_FLAGS,
-		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+		{"at", required_argument, NULL, FLAG_AT}, {"loop", required_argument, NULL, FLAG_LOOP},
+		{"keep", required_argument, NULL, FLAG_KEEP}, {"keep-bytes", required_argument, NULL, FLAG_KEEP_BYTES},
+		SP_SYMBOLS_FLAGS, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	struct wish wish = {.export = {.view = SP_VIEWS}};
 	int got, status = 0;
 

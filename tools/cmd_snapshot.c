@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "profiles/spool/read.h"
+#include "profiles/spool/marks.h"
 #include "tools/live.h"
 #include "tools/snapshots.h"
 #include "tools/tools.h"
@@ -102,7 +102,7 @@ int sp_cmd_snapshot(int argc, char **argv)
 		sp_complain("snapshot: give it one process id, program or spool; see smartprof snapshot --help");
 		return SP_EXIT_USAGE;
 	}
-	if (wish.name && !sp_snapshot_name_ok(wish.name)) {
+	if (wish.name && !sp_name_is_plain(wish.name, SP_SNAPSHOT_NAME_MAX)) {
 		sp_complain("snapshot: --name: '%s' is no name; use up to %u letters, digits, -, _ and +", wish.name,
 			SP_SNAPSHOT_NAME_MAX);
 		return SP_EXIT_USAGE;

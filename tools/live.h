@@ -43,7 +43,8 @@ int sp_duration_parse(const char *command, const char *flag, const char *text, u
  * number. */
 int sp_snapshot_find(const char *command, const char *text, char path[static PATH_MAX]);
 
-/* The snapshot that --since names for the process: NAME, PID@NAME or a file. 0 or SP_EXIT_USAGE after a complaint. */
+/* The snapshot that --since names for the process: NAME, PID@NAME or a file. Returns 1, 0 when there is none, or complains
+ * and returns a negative number. */
 int sp_snapshot_since(const char *command, const char *text, int pid, char path[static PATH_MAX]);
 
 /* Reads any spool. 0 or SP_EXIT_USAGE after a complaint; *snapshot is to be freed in both cases. */
@@ -51,18 +52,21 @@ int sp_snapshot_load(const char *command, const char *path, struct sp_snapshot *
 
 /* --- windows */
 
-/* What to make of a window; of one that is not asked for, `text` of --for, --loop and --since are NULL. */
+/* What to make of a window; of one that is not asked for, `text` of --for, --loop, --since and --at are NULL. */
 struct sp_window_wish {
-	const char *lasts, *since, *loop;
+	const char *lasts, *since, *loop, *at;
 	const char *keep, *keep_bytes;
 };
 
 /* What is wrong with the flags together, after a complaint: SP_EXIT_USAGE; else 0. */
 int sp_window_check_wish(const struct sp_window_wish *wish);
 
-/* Opens what the window ends with, and takes the snapshot that it begins with, waiting for its time to pass. Returns the
- * descriptor, or a negative number after a complaint. */
-int sp_window_open(const struct sp_window_wish *wish, const char *what, struct sp_snapshot *earlier);
+/* Opens what the window ends with, and takes the snapshot that it begins with, waiting for its time to pass: where it begins
+ * with a mark there is none, and *mark is its name. Returns the descriptor, or a negative number after a complaint. */
+int sp_window_open(const struct sp_window_wish *wish, const char *what, struct sp_snapshot *earlier, const char **mark);
+
+/* What is open as `what` has no mark of that name: tells which it has. Returns SP_EXIT_USAGE. */
+int sp_mark_complain(const char *what, int fd, const char *label);
 
 /* A window after the other, each in a file of the directory (NULL: profiles/windows). The exit status. */
 int sp_window_loop(const struct sp_window_wish *wish, const char *what, const char *directory,

@@ -3,7 +3,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "profiles/base/buffer.h"
 #include "profiles/spool/find.h"
+#include "profiles/spool/marks.h"
 #include "profiles/spool/window.h"
 #include "tools/live.h"
 #include "tools/tools.h"
@@ -12,6 +14,10 @@ int sp_window_check_wish(const struct sp_window_wish *w)
 {
 	uint64_t ns;
 
+	if (w->at && (w->lasts || w->loop)) {
+		sp_complain("report: --at: a mark is in the past; leave --%s out", w->loop ? "loop" : "for");
+		return SP_EXIT_USAGE;
+	}
 	if (!!w->lasts + !!w->since + !!w->loop > 1) {
 		sp_complain("report: --for, --since and --loop: each tells another beginning; leave all but one out");
 		return SP_EXIT_USAGE;
@@ -83,19 +89,43 @@ static int open_named(const char *what, int *pid)
 	return fd;
 }
 
-int sp_window_open(const struct sp_window_wish *wish, const char *what, struct sp_snapshot *earlier)
+int sp_window_open(const struct sp_window_wish *wish, const char *what, struct sp_snapshot *earlier, const char **mark)
 {
 	char path[PATH_MAX];
-	int fd, pid = 0;
+	int fd, found = 0, pid = 0;
 
+	*mark = NULL;
 	if (wish->lasts)
 		return open_for(wish, what, earlier);
 	fd = open_named(what, &pid);
-	if (fd < 0)
+	if (fd < 0 || !wish->since)
 		return fd;
-	if (sp_snapshot_since("report", wish->since, pid, path) || sp_snapshot_load("report", path, earlier)) {
+	found = sp_snapshot_since("report", wish->since, pid, path);
+	if (found == 0)
+		*mark = wish->since;
+	if (found < 0 || (found > 0 && sp_snapshot_load("report", path, earlier))) {
 		close(fd);
 		return -1;
 	}
 	return fd;
+}
+
+int sp_mark_complain(const char *what, int fd, const char *label)
+{
+	char own[SP_MARK_LABEL_BYTES];
+	struct sp_snapshot s = {0};
+	struct sp_buffer names = {0};
+	const char *why;
+
+	if (sp_snapshot_read(&s, fd, &why) == 0)
+		for (size_t i = 0; i < s.mark_count; i++) {
+			sp_mark_label(&s, &s.marks[i], own);
+			sp_buffer_printf(&names, "%s%s", i ? ", " : "; it has the marks ", own);
+		}
+	sp_complain("report: %s: there is no such snapshot and no such mark as '%s'%s", what, label,
+		names.length ? names.data
+			     : "; smartprof snapshot --name NAME makes the former, smartprof_mark the latter");
+	sp_buffer_free(&names);
+	sp_snapshot_free(&s);
+	return SP_EXIT_USAGE;
 }

@@ -1,12 +1,12 @@
 /* Snapshots in files: <state directory>/snapshots/<pid>.<start_ticks>.<name>.snapshot. */
 #include "tools/snapshots.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,20 +14,11 @@
 #include "profiles/base/directory.h"
 #include "profiles/base/xdg.h"
 #include "profiles/spool/find.h"
+#include "profiles/spool/marks.h"
 #include "profiles/spool/process.h"
 #include "profiles/spool/write.h"
 #include "tools/live.h"
 #include "tools/tools.h"
-
-bool sp_snapshot_name_ok(const char *name)
-{
-	size_t length = strlen(name);
-
-	for (const char *c = name; *c; c++)
-		if (!isalnum((unsigned char)*c) && !strchr("-_+", *c))
-			return false;
-	return length >= 1 && length <= SP_SNAPSHOT_NAME_MAX;
-}
 
 int sp_snapshot_path(char path[static PATH_MAX], const struct sp_spool_header *h, const char *name)
 {
@@ -63,7 +54,7 @@ static bool find(int pid, const char *name, char path[static PATH_MAX])
 	glob_t found;
 
 	path[0] = '\0';
-	if (!sp_snapshot_name_ok(name) || sp_state_path(directory, sizeof(directory), "snapshots"))
+	if (!sp_name_is_plain(name, SP_SNAPSHOT_NAME_MAX) || sp_state_path(directory, sizeof(directory), "snapshots"))
 		return false;
 	snprintf(pattern, sizeof(pattern), "%s/%d.*.%s%s", directory, pid, name, SP_SNAPSHOT_SUFFIX);
 	if (glob(pattern, 0, NULL, &found) != 0)
@@ -78,7 +69,7 @@ static bool find(int pid, const char *name, char path[static PATH_MAX])
 static int complain_of_none(const char *command, int pid, const char *name)
 {
 	sp_complain("%s: %d@%s: there is no such snapshot; smartprof snapshot --name %s %d makes one", command, pid,
-		name, sp_snapshot_name_ok(name) ? name : "NAME", pid);
+		name, sp_name_is_plain(name, SP_SNAPSHOT_NAME_MAX) ? name : "NAME", pid);
 	return -1;
 }
 
@@ -98,15 +89,12 @@ int sp_snapshot_since(const char *command, const char *text, int pid, char path[
 	int found = sp_snapshot_find(command, text, path);
 
 	if (found)
-		return found > 0 ? 0 : SP_EXIT_USAGE;
+		return found;
 	if (access(text, F_OK) == 0 && strlen(text) < PATH_MAX) {
 		strcpy(path, text);
-		return 0;
+		return 1;
 	}
-	if (find(pid, text, path))
-		return 0;
-	complain_of_none(command, pid, text);
-	return SP_EXIT_USAGE;
+	return find(pid, text, path);
 }
 
 int sp_snapshot_load(const char *command, const char *path, struct sp_snapshot *snapshot)

@@ -3,15 +3,11 @@
 #define SP_TOOLS_SNAPSHOTS_H
 
 #include <limits.h>
-#include <stdbool.h>
 
 #include "profiles/spool/read.h"
 
 #define SP_SNAPSHOT_SUFFIX ".snapshot"
-#define SP_SNAPSHOT_NAME_MAX 64u
-
-/* Letters, digits, "-", "_" and "+". */
-bool sp_snapshot_name_ok(const char *name);
+#define SP_SNAPSHOT_NAME_MAX 64u /* see sp_name_is_plain */
 
 /* The file of the process's snapshot of that name: 0 or a negative errno. */
 int sp_snapshot_path(char path[static PATH_MAX], const struct sp_spool_header *header, const char *name);

@@ -14,7 +14,7 @@ static uint64_t size_of(int64_t bytes)
 	return bytes < 0 ? 0 - (uint64_t)bytes : (uint64_t)bytes;
 }
 
-static void put_signed(struct sp_buffer *out, double bytes)
+void sp_put_growth(struct sp_buffer *out, double bytes)
 {
 	sp_buffer_puts(out, bytes < 0 ? "-" : bytes > 0 ? "+" : "");
 	sp_put_size(out, sp_whole(fabs(bytes)));
@@ -64,11 +64,11 @@ static void write_row(struct sp_writer *w, const struct sp_heap_site *s)
 	const struct sp_function *f = &p->functions[s->function];
 
 	sp_buffer_puts(&w->out, "| ");
-	put_signed(&w->out, (double)s->growth_bytes);
+	sp_put_growth(&w->out, (double)s->growth_bytes);
 	sp_buffer_puts(&w->out, " | ");
 	put_error(w, s);
 	sp_buffer_puts(&w->out, " | ");
-	put_signed(&w->out, a_minute(p, (double)s->growth_bytes));
+	sp_put_growth(&w->out, a_minute(p, (double)s->growth_bytes));
 	sp_buffer_printf(&w->out, " | %+lld | ", (long long)s->growth_count);
 	sp_escape_name(&w->out, SP_ESCAPE_CELL, f->name);
 	sp_buffer_puts(&w->out, " | ");
@@ -83,11 +83,11 @@ static void put_total(struct sp_writer *w)
 	const struct sp_profile *p = w->profile;
 	double error = sp_heap_growth_error(p), bytes = (double)p->growth_bytes;
 
-	put_signed(&w->out, bytes);
+	sp_put_growth(&w->out, bytes);
 	sp_buffer_puts(&w->out, " ± ");
 	sp_put_size(&w->out, sp_whole(error));
 	sp_buffer_puts(&w->out, ", ");
-	put_signed(&w->out, a_minute(p, bytes));
+	sp_put_growth(&w->out, a_minute(p, bytes));
 	sp_buffer_puts(&w->out, " ± ");
 	sp_put_size(&w->out, sp_whole(a_minute(p, error)));
 	sp_buffer_puts(&w->out, " a minute");

@@ -30,6 +30,9 @@ static const char *const drop_texts[SP_DROPS] = {
 		"%llu times a clock could not be armed for a thread (Threads tells what samples it, and what is "
 		"unsampled); raise the limits on pending signals (ulimit -i), locked memory (ulimit -l) or open files "
 		"(ulimit -n).",
+	[SP_DROP_MARKS] = "%llu marks found no room: the moments cannot be told any more.",
+	[SP_DROP_MARKED] =
+		"%llu times there was no room for what a site held at a mark: what it held later stands for that.",
 };
 
 static void add_line(struct sp_writer *w, const char *text)

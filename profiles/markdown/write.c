@@ -68,7 +68,7 @@ static struct sp_limits tighten(const struct sp_limits *l, unsigned step)
 /* Keys whose values are no numbers, even where they happen to look like one to YAML. */
 static bool is_text_key(const char *key)
 {
-	static const char *const keys[] = {"program", "command", "tree", "kernel", "git_commit", "git_branch",
+	static const char *const keys[] = {"program", "command", "tree", "mark", "kernel", "git_commit", "git_branch",
 		"build_id", "environment_reason", "allocator"};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
@@ -159,6 +159,7 @@ static void write_top(struct sp_writer *w)
 		sp_write_files(w);
 	}
 	sp_write_heap(w);
+	sp_write_marks(w);
 	sp_write_timeline(w);
 	sp_write_quality(w);
 	sp_write_settings(w);

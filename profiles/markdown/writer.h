@@ -80,6 +80,7 @@ void sp_write_heap(struct sp_writer *w);
 void sp_write_growth(struct sp_writer *w); /* of a window */
 void sp_write_growth_verdict(struct sp_writer *w);
 void sp_write_heap_tree(struct sp_writer *w);
+void sp_write_marks(struct sp_writer *w);
 void sp_write_timeline(struct sp_writer *w);
 void sp_write_quality(struct sp_writer *w);
 void sp_write_cost(struct sp_writer *w);              /* lines of Data Quality: clocks, intervals, own cost */
@@ -109,6 +110,8 @@ void sp_put_module(struct sp_buffer *out, enum sp_escape how, const struct sp_pr
 
 /* Says what the hashes at the ends of shortened names are, where the text since `from` has any. */
 void sp_put_hash_note(struct sp_buffer *out, size_t from);
+
+void sp_put_growth(struct sp_buffer *out, double bytes); /* "+1.5 MiB" */
 
 /* "rough: 3 samples", in place of an error bar (sp_heap_is_rough). */
 void sp_put_rough(struct sp_buffer *out, uint64_t samples);

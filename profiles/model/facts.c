@@ -10,6 +10,7 @@
 #include "profiles/model/git_info.h"
 #include "profiles/model/heap.h"
 #include "profiles/redact/redact.h"
+#include "profiles/spool/marks.h"
 
 #define COMMAND_BYTES_MAX 2000
 
@@ -125,6 +126,12 @@ static void add_machine(struct sp_profile *p)
 
 static void add_usage(struct sp_profile *p)
 {
+	char label[SP_MARK_LABEL_BYTES];
+
+	if (p->snapshot->at) {
+		sp_mark_label(p->snapshot, p->snapshot->at, label);
+		sp_profile_add_fact(p, "mark", "%s", label);
+	}
 	if (p->is_window)
 		sp_profile_add_fact(p, "window_start_seconds", "%.3f", (double)p->snapshot->window_ns / 1e9);
 	sp_profile_add_fact(p, "wall_seconds", "%.3f", (double)p->wall_ns / 1e9);

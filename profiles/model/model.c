@@ -161,6 +161,7 @@ struct sp_profile *sp_profile_filtered(struct sp_snapshot *snapshot, const struc
 	profile->log = sp_log_add_up(profile);
 	sp_cpu_totals(profile);
 	sp_lines_add_up(profile);
+	sp_marks_add_up(profile, site_frame);
 	sp_heap_settle(profile);
 	sp_heap_add_up(profile, site_frame);
 	for (size_t i = 0; symbolizer && i < profile->module_count; i++)
@@ -196,6 +197,7 @@ void sp_profile_free(struct sp_profile *profile)
 	free(profile->in_time);
 	free(profile->lines);
 	free(profile->threads);
+	free(profile->marks);
 	free(profile->processes);
 	free(profile);
 }

@@ -197,6 +197,8 @@ struct sp_profile {
 	struct sp_thread_info *threads;
 	size_t thread_count;
 	uint64_t threads_seen;
+	struct sp_mark_info *marks; /* model/marks.h; none in a window */
+	size_t mark_count;
 	struct sp_member *processes; /* of a merged profile; else there are none */
 	size_t process_count, process_capacity;
 	size_t inputs_left_out;  /* of a merge: files that could not be read */

@@ -12,6 +12,7 @@
 
 #include "profiles/model/facts.h"
 #include "profiles/spool/find.h"
+#include "profiles/spool/marks.h"
 #include "profiles/spool/window.h"
 
 static int fail(const char **why, int error, const char *phrase)
@@ -213,15 +214,35 @@ int sp_render_snapshot(struct sp_snapshot *snapshot, const struct sp_render_opti
 	return err;
 }
 
+/* Makes it what it was at the mark; of a copy, if one is given. */
+static int rewind_to(struct sp_snapshot *snapshot, const char *label, struct sp_snapshot *copy, const char **why)
+{
+	if (!label)
+		return 0;
+	if (!sp_mark_find(snapshot, label))
+		return fail(why, -ENOKEY, label);
+	if (copy)
+		sp_snapshot_copy(copy, snapshot);
+	snapshot = copy ? copy : snapshot;
+	sp_mark_rewind(snapshot, sp_mark_find(snapshot, label));
+	return 0;
+}
+
 int sp_render_open(int fd, const struct sp_render_options *options, struct sp_buffer *out, const char **why)
 {
-	struct sp_snapshot snapshot = {0};
+	struct sp_snapshot snapshot = {0}, marked = {0};
+	const struct sp_snapshot *since = options->since_mark ? &marked : options->since;
 	int err = sp_snapshot_read(&snapshot, fd, why);
 
-	if (!err && options->since)
-		err = sp_window_take(&snapshot, options->since, why);
+	if (!err)
+		err = rewind_to(&snapshot, options->since_mark, &marked, why);
+	if (!err)
+		err = rewind_to(&snapshot, options->at_mark, NULL, why);
+	if (!err && since)
+		err = sp_window_take(&snapshot, since, why);
 	if (!err)
 		err = sp_render_snapshot(&snapshot, options, out, why);
+	sp_snapshot_free(&marked);
 	sp_snapshot_free(&snapshot);
 	return err;
 }

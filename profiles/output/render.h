@@ -17,6 +17,8 @@ struct sp_render_options {
 	struct sp_filter filter;                     /* sp_render_text: these stacks alone */
 	const struct sp_symbolizer_options *symbols; /* NULL: the defaults; see sp_profile_from_snapshot */
 	const struct sp_snapshot *since;             /* sp_render_text: only what happened since; NULL: all of it */
+	const char *since_mark, *at_mark;            /* the same by a mark of the process (spool/marks.h), and as it was
+	                                              * at one; NULL: not */
 	sp_progress_fn *progress;                    /* NULL: none */
 	void *progress_context;
 	const char *only_tree; /* render only members of this tree ("<pid>.<ns>"); NULL: any */

@@ -10,12 +10,13 @@
 #include <unistd.h>
 
 #include "profiles/spool/find.h"
+#include "profiles/spool/marks.h"
 #include "symbolize/base/memory.h"
 
 /* Of each section, in their order. */
 static const uint32_t records_max[SP_SECTIONS] = {SP_TEXT_MAX, SP_MODULES_MAX, SP_THREADS_MAX, SP_BUCKETS_MAX,
 	SP_STACKS_MAX, SP_FRAMES_MAX, SP_SITES_MAX, SP_TIMELINE_MAX, SP_LOG_MAX, SP_LIVE_MAX, SP_COPIES_MAX,
-	SP_COPIED_MAX};
+	SP_COPIED_MAX, SP_MARKS_MAX, SP_MARKED_MAX};
 
 static int fail(const char **why, int error, const char *phrase)
 {
@@ -172,15 +173,17 @@ static void check_sites(struct sp_snapshot *s)
 	}
 }
 
-/* Index 0 is never handed out; an entry without a weight was about to be written. The timeline counts those that are
- * kept from then on. */
+/* Index 0 is never handed out; an entry without a weight was about to be written. The timeline and the marks count those
+ * that are kept from then on; a mark that was set when the log was full already is known by a count that is larger than any. */
 static void check_log(struct sp_snapshot *s)
 {
-	size_t kept = 0, point = 0;
+	size_t kept = 0, point = 0, mark = 0;
 
 	for (size_t i = 1; i < s->log_count; i++) {
 		while (point < s->timeline_count && s->timeline[point].logged <= i)
 			s->timeline[point++].logged = kept;
+		while (mark < s->mark_count && s->marks[mark].logged <= i)
+			s->marks[mark++].logged = kept;
 		if (!s->log[i].weight)
 			continue;
 		if (s->log[i].stack < s->stack_count)
@@ -190,6 +193,8 @@ static void check_log(struct sp_snapshot *s)
 	}
 	while (point < s->timeline_count)
 		s->timeline[point++].logged = kept;
+	for (; mark < s->mark_count; mark++)
+		s->marks[mark].logged = s->marks[mark].logged <= s->log_count ? kept : UINT64_MAX;
 	s->log_count = kept;
 }
 
@@ -247,9 +252,8 @@ static void check_modules(struct sp_snapshot *s)
 }
 
 /* Figures that no program reaches are damage; without them there is no peak. */
-static void check_peak(struct sp_snapshot *s)
+static void check_peak(struct sp_snapshot *s, struct sp_heap_peak *k)
 {
-	struct sp_heap_peak *k = &s->header.heap.peak;
 	const double bytes[] = {k->smooth, k->largest, k->largest_exact, k->largest_interval, k->largest_unseen,
 		k->possible, k->counted};
 
@@ -260,6 +264,54 @@ static void check_peak(struct sp_snapshot *s)
 		s->damaged++;
 		return;
 	}
+}
+
+static int by_seq(const void *left, const void *right)
+{
+	const struct sp_mark *a = left, *b = right;
+
+	return a->seq < b->seq ? -1 : a->seq > b->seq;
+}
+
+/* Two that were set in the same moment may be half in each other's order. */
+static void check_marks(struct sp_snapshot *s)
+{
+	size_t kept = 0;
+
+	for (size_t i = 1; i < s->mark_count; i++) {
+		struct sp_mark *m = &s->marks[i];
+
+		if (!m->ready)
+			continue;
+		m->name[SP_MARK_NAME_BYTES - 1] = '\0';
+		if (!sp_name_is_plain(m->name, SP_MARK_NAME_BYTES - 1) || m->kind >= SP_MARK_KINDS || !m->seq) {
+			s->damaged++;
+			continue;
+		}
+		s->marks[kept++] = *m;
+	}
+	s->mark_count = kept;
+	qsort(s->marks, kept, sizeof(*s->marks), by_seq);
+	for (size_t i = 0; i < kept; i++) {
+		check_peak(s, &s->marks[i].heap.peak);
+		if (i && s->marks[i].logged < s->marks[i - 1].logged)
+			s->marks[i].logged = s->marks[i - 1].logged;
+	}
+}
+
+static void check_marked(struct sp_snapshot *s)
+{
+	size_t kept = 0;
+
+	for (size_t i = 1; i < s->marked_count; i++) {
+		if (!s->marked[i].ready)
+			continue;
+		if (s->marked[i].site < s->site_count)
+			s->marked[kept++] = s->marked[i];
+		else
+			s->damaged++;
+	}
+	s->marked_count = kept;
 }
 
 static void check_threads(struct sp_snapshot *s)
@@ -305,6 +357,8 @@ int sp_snapshot_read(struct sp_snapshot *snapshot, int fd, const char **why)
 	*s = (struct sp_snapshot){0};
 	err = read_header(&s->header, fd, why);
 	if (!err)
+		err = read_section(s, fd, SP_SEC_MARKS, sizeof(*s->marks), &s->marks, &s->mark_count, why);
+	if (!err)
 		err = read_section(s, fd, SP_SEC_LOG, sizeof(*s->log), &s->log, &s->log_count, why);
 	if (!err)
 		err = read_section(s, fd, SP_SEC_LIVE, sizeof(*s->live), &s->live, &s->live_count, why);
@@ -312,6 +366,8 @@ int sp_snapshot_read(struct sp_snapshot *snapshot, int fd, const char **why)
 		err = read_copies(s, fd, why);
 	if (!err)
 		err = read_section(s, fd, SP_SEC_SITES, sizeof(*s->sites), &s->sites, &s->site_count, why);
+	if (!err)
+		err = read_section(s, fd, SP_SEC_MARKED, sizeof(*s->marked), &s->marked, &s->marked_count, why);
 	if (!err)
 		err = read_section(s, fd, SP_SEC_THREADS, sizeof(*s->threads), &s->threads, &s->thread_count, why);
 	if (!err)
@@ -331,12 +387,14 @@ int sp_snapshot_read(struct sp_snapshot *snapshot, int fd, const char **why)
 	s->taken_ns = time_of(s);
 	check_stacks(s);
 	check_sites(s);
+	check_marks(s);
+	check_marked(s);
 	check_log(s);
 	check_live(s);
 	check_copies(s);
 	check_modules(s);
 	check_threads(s);
-	check_peak(s);
+	check_peak(s, &s->header.heap.peak);
 	return 0;
 }
 
@@ -353,6 +411,8 @@ void sp_snapshot_free(struct sp_snapshot *snapshot)
 	free(snapshot->live);
 	free(snapshot->copies);
 	free(snapshot->copied);
+	free(snapshot->marks);
+	free(snapshot->marked);
 	free(snapshot->growth);
 	*snapshot = (struct sp_snapshot){0};
 }

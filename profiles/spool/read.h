@@ -16,7 +16,7 @@
  * a NUL (text[0] is one too); every module path offset is inside the text; every stack's
  * addresses can be copied (a stack whose could not has depth 0); every site's stack is inside stacks[]
  * (else it is 0, the overflow stack); every log entry's stack is too; every copy's stack is (and not 0), and its words are in copied[]; every live allocation's site is
- * inside sites[]; thread names are terminated. */
+ * inside sites[]; every mark's name is one, and every record's site in marked[] inside sites[]; thread names are terminated. */
 struct sp_growth;
 
 struct sp_snapshot {
@@ -44,11 +44,17 @@ struct sp_snapshot {
 	size_t copy_count;
 	uint64_t *copied; /* their words */
 	size_t copied_count;
+	struct sp_mark *marks; /* only whole ones, in the order in which they were set */
+	size_t mark_count;
+	struct sp_marked *marked; /* only whole ones */
+	size_t marked_count;
 	bool running;      /* its process was still there when it was read */
 	uint64_t taken_ns; /* since start: when it was read, or the process's end; of a copy, when that was made */
 	uint32_t damaged;  /* records that failed a check and were left out */
 	struct sp_growth *growth; /* of each site; NULL: no window (window.h) */
 	uint64_t window_ns;       /* of a window: when it began, since the process's start */
+	const struct sp_mark *at; /* in marks[]: it is as it was then (marks.h); NULL: as it was when it was read */
+	uint32_t lost_sites;      /* then: what so many sites were is not known */
 };
 
 /* Reads and checks the spool open at fd. Returns 0 or a negative errno; *why is then a static

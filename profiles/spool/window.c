@@ -54,8 +54,23 @@ static void take_cpu(struct sp_cpu_totals *b, const struct sp_cpu_totals *a)
 	b->thinned -= a->thinned < b->thinned ? a->thinned : b->thinned;
 }
 
+/* At a mark that was set when the log was full already it is not known what a stack had used: nothing of it is said to
+ * be the window's. */
+static bool is_log_short(const struct sp_snapshot *a)
+{
+	return a->at && a->at->logged == UINT64_MAX;
+}
+
+static void take_all(struct sp_stack *stack)
+{
+	stack->user_ns = stack->sys_ns = stack->weight_sq_us2 = 0;
+	stack->user_samples = stack->sys_samples = 0;
+}
+
 static void take_stacks(struct sp_snapshot *b, const struct sp_snapshot *a)
 {
+	for (size_t i = 0; is_log_short(a) && i < b->stack_count; i++)
+		take_all(&b->stacks[i]);
 	for (size_t i = 0; i < a->stack_count && i < b->stack_count; i++) {
 		const struct sp_stack *was = &a->stacks[i];
 		struct sp_stack *is = &b->stacks[i];
@@ -206,6 +221,71 @@ static void take_live(struct sp_snapshot *b, const struct sp_snapshot *a)
 	free(before);
 }
 
+static double beyond(uint64_t more, uint64_t less)
+{
+	int64_t d = (int64_t)(more - less);
+
+	return d > 0 ? (double)d : 0;
+}
+
+/* Samples that were alive at a mark and are gone are in no live set: what a site had in variance and the samples that are
+ * still there do not have was theirs. Of those that were there at both ends of the window it is not known that they were, so
+ * it may be less: not more than what came and went in the window (variance_alloc is the window's already). */
+static void differ_by_gone(struct sp_snapshot *b, const struct sp_snapshot *a, const uint64_t *known_before,
+	const uint64_t *known_after)
+{
+	for (size_t i = 0; i < b->site_count; i++) {
+		const struct sp_site *is = &b->sites[i], none = {0}, *was = i < a->site_count ? &a->sites[i] : &none;
+		double gone = beyond(was->variance_inuse, known_before[i]) + beyond(is->variance_inuse, known_after[i]);
+		double came = beyond(is->variance_alloc, 0);
+		double went = came + (double)(int64_t)(was->variance_inuse - is->variance_inuse);
+		double most = came + (went > 0 ? went : 0);
+		struct sp_growth *growth = &b->growth[i];
+
+		if (gone <= 0)
+			continue;
+		growth->variance += gone;
+		if (growth->variance > most)
+			growth->variance = most;
+		growth->samples += is->inuse_samples + was->inuse_samples;
+	}
+}
+
+static uint64_t *variance_by_site(const struct sp_snapshot *s, size_t sites)
+{
+	uint64_t *sums = sp_alloc(sites + 1, sizeof(*sums));
+
+	for (size_t i = 0; i < s->live_count; i++)
+		if (s->live[i].site < sites)
+			sums[s->live[i].site] += s->live[i].variance;
+	return sums;
+}
+
+/* Of blocks that were born in the window, alive at its end and gone since, as much is told as the site grew by. */
+static void add_gone(struct sp_snapshot *b)
+{
+	struct sp_heap_totals *h = &b->header.heap;
+
+	for (size_t i = 0; i < b->site_count; i++) {
+		struct sp_site *site = &b->sites[i];
+		int64_t least = b->growth[i].bytes, count = b->growth[i].count;
+
+		if (least > (int64_t)site->alloc_bytes)
+			least = (int64_t)site->alloc_bytes;
+		if (count > (int64_t)site->alloc_count)
+			count = (int64_t)site->alloc_count;
+		if (in_use(site->alloc_bytes, site->free_bytes) < least)
+			site->free_bytes = site->alloc_bytes - (uint64_t)least;
+		if (in_use(site->alloc_count, site->free_count) < count)
+			site->free_count = site->alloc_count - (uint64_t)count;
+		if (b->growth[i].samples > site->inuse_samples) {
+			h->inuse_variance += sp_whole(beyond(sp_whole(b->growth[i].variance), site->variance_inuse));
+			site->variance_inuse = sp_whole(b->growth[i].variance);
+			site->inuse_samples = b->growth[i].samples;
+		}
+	}
+}
+
 /* In use is what is left of the window's own blocks, and so it was at the peak for all that is known. */
 static void settle_in_use(struct sp_snapshot *b)
 {
@@ -231,6 +311,8 @@ static void settle_in_use(struct sp_snapshot *b)
 		site->inuse_samples++;
 		h->inuse_variance += live->variance;
 	}
+	if (b->at)
+		add_gone(b);
 	for (size_t i = 0; i < b->site_count; i++) {
 		h->inuse_bytes += b->sites[i].alloc_bytes - b->sites[i].free_bytes;
 		h->inuse_count += b->sites[i].alloc_count - b->sites[i].free_count;
@@ -241,6 +323,8 @@ static void settle_in_use(struct sp_snapshot *b)
 
 static void take_sites(struct sp_snapshot *b, const struct sp_snapshot *a)
 {
+	uint64_t *before = variance_by_site(a, b->site_count), *after = variance_by_site(b, b->site_count);
+
 	b->growth = sp_alloc(b->site_count + 1, sizeof(*b->growth));
 	for (size_t i = 0; i < b->site_count; i++) {
 		struct sp_site *is = &b->sites[i];
@@ -251,7 +335,11 @@ static void take_sites(struct sp_snapshot *b, const struct sp_snapshot *a)
 			take_site(is, &a->sites[i], &b->growth[i]);
 	}
 	take_live(b, a);
+	if (a->at || b->at)
+		differ_by_gone(b, a, before, after);
 	settle_in_use(b);
+	free(before);
+	free(after);
 }
 
 /* --- time --------------------------------------------------------------------------------------- */
@@ -294,6 +382,7 @@ static void move_start(struct sp_snapshot *b, const struct sp_snapshot *a)
 	struct sp_spool_header *h = &b->header;
 
 	b->window_ns = a->taken_ns ? a->taken_ns : 1;
+	b->mark_count = 0; /* what they refer to is not there any more */
 	take(&b->taken_ns, a->taken_ns);
 	take(&h->now_ns, a->taken_ns);
 	if (h->end_ns)

@@ -52,6 +52,21 @@ static int put_timeline(struct sp_spool_header *h, int fd, const struct sp_snaps
 	return err;
 }
 
+/* As the agent counts them, too. */
+static int put_marks(struct sp_spool_header *h, int fd, const struct sp_snapshot *s)
+{
+	struct sp_mark *marks = sp_alloc(s->mark_count + 1, sizeof(*marks));
+	int err;
+
+	for (size_t i = 0; i < s->mark_count; i++) {
+		marks[i] = s->marks[i];
+		marks[i].logged += marks[i].logged != UINT64_MAX;
+	}
+	err = put(h, fd, SP_SEC_MARKS, sizeof(*marks), marks, s->mark_count, true);
+	free(marks);
+	return err;
+}
+
 #define PUT(which, array, count, skipped) \
 	if (!err) \
 	err = put(&h, fd, which, sizeof(*s->array), s->array, s->count, skipped)
@@ -79,6 +94,9 @@ int sp_snapshot_write(const struct sp_snapshot *s, int fd)
 	PUT(SP_SEC_LIVE, live, live_count, true);
 	PUT(SP_SEC_COPIES, copies, copy_count, true);
 	PUT(SP_SEC_COPIED, copied, copied_count, false);
+	if (!err)
+		err = put_marks(&h, fd, s);
+	PUT(SP_SEC_MARKED, marked, marked_count, true);
 	if (!err && ftruncate(fd, (off_t)h.total_bytes) < 0)
 		err = -errno;
 	return err ? err : write_all(fd, &h, sizeof(h), 0);

@@ -7,6 +7,7 @@
 #include "sampler/heap/live.h"
 #include "sampler/heap/peak.h"
 #include "sampler/spool/stacks.h"
+#include "sampler/spool/write.h"
 #include "sampler/threads/thread.h"
 
 #define LIVE_FULL_PERMILLE 700u
@@ -26,6 +27,34 @@ static void settle_peak(struct sp_site *s)
 		return;
 	sp_store(&s->peak_bytes, sp_load(&s->alloc_bytes) - sp_load(&s->free_bytes));
 	sp_store(&s->peak_count, sp_load(&s->alloc_count) - sp_load(&s->free_count));
+}
+
+/* The same for marks, at each of which it may have been something else. */
+static void settle_marks(struct sp_site *s)
+{
+	uint32_t seq = sp_load(&sp_agent.spool->mark_seq), seen = sp_load(&s->mark_seq), at;
+	struct sp_marked *m;
+
+	if (sp_likely(seen >= seq) ||
+		!__atomic_compare_exchange_n(&s->mark_seq, &seen, seq, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		return;
+	at = sp_spool_allot(SP_SEC_MARKED, 1);
+	if (!at) {
+		sp_drop(SP_DROP_MARKED);
+		return;
+	}
+	m = (struct sp_marked *)sp_section(SP_SEC_MARKED) + at;
+	m->site = (uint32_t)(s - site_at(0));
+	m->from = seen;
+	m->to = seq;
+	m->was = *s;
+	__atomic_store_n(&m->ready, 1, __ATOMIC_RELEASE);
+}
+
+static void settle(struct sp_site *s)
+{
+	settle_peak(s);
+	settle_marks(s);
 }
 
 static void note_peak(uint64_t inuse)
@@ -91,7 +120,7 @@ static void site_add(const struct sp_live *e)
 
 	if (class >= SP_SIZE_CLASSES)
 		class = SP_SIZE_CLASSES - 1;
-	settle_peak(s);
+	settle(s);
 	sp_add(&s->alloc_bytes, e->weight);
 	sp_add(&s->alloc_count, e->count);
 	sp_add(&s->samples, 1);
@@ -111,7 +140,7 @@ void sp_account_take_off(const struct sp_live *e)
 {
 	struct sp_site *s = site_at(e->site);
 
-	settle_peak(s);
+	settle(s);
 	sp_add(&s->free_bytes, e->weight);
 	sp_add(&s->free_count, e->count);
 	sp_add(&s->inuse_samples, -1ull);
@@ -143,6 +172,7 @@ void sp_account_freed(const struct sp_live *e, uint64_t now)
 	struct sp_site *s = site_at(e->site);
 	uint32_t calls = calls_since(e);
 
+	settle(s);
 	if (calls < SP_SHORT_LIVED_CALLS || sp_tsc_ns(now - e->born_tsc) < SP_SHORT_LIVED_NS) {
 		sp_add(&s->short_bytes, e->weight);
 		sp_add(&s->short_count, e->count);
@@ -196,7 +226,7 @@ static bool thin_entry(struct sp_live *e, void *arg)
 		return false;
 	}
 	note_missable(&wider);
-	settle_peak(s);
+	settle(s);
 	sp_add(&s->free_bytes, e->weight - wider.weight);
 	sp_add(&s->free_count, (uint64_t)e->count - wider.count);
 	sp_add(&s->variance_inuse, wider.variance - e->variance);

@@ -183,6 +183,7 @@ uint32_t sp_stacks_site(uint32_t stack)
 	record = (struct sp_site *)sp_section(SP_SEC_SITES) + made;
 	record->stack = stack;
 	record->peak_seq = sp_load(&sp_agent.spool->heap.peak_seq);
+	record->mark_seq = record->born_mark_seq = sp_load(&sp_agent.spool->mark_seq);
 	__atomic_store_n(&record->ready, 1, __ATOMIC_RELEASE);
 	if (__atomic_compare_exchange_n(&s->site, &site, made, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		return made;

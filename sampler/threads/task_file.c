@@ -136,16 +136,28 @@ bool sp_task_blocks(int tid)
 	return sp_task_signals(tid, &signals) == 0 && signals.blocked >> (sp_agent.config.signal - 1) & 1;
 }
 
-uint64_t sp_task_peak_rss(void)
+static uint64_t kib_of(const char *text, const char *key)
 {
-	char text[2048];
-	const char *kib = NULL;
+	const char *kib = find_value(text, key);
 
-	if (read_file(sp_agent.pid, "/status", text, sizeof text) > 0)
-		kib = find_value(text, "\nVmHWM:\t");
 	while (kib && *kib == ' ')
 		kib++;
 	return kib ? read_decimal(kib) * 1024 : 0;
+}
+
+bool sp_task_memory(struct sp_task_memory *memory)
+{
+	char text[4096];
+
+	memset(memory, 0, sizeof *memory);
+	if (read_file(sp_agent.pid, "/status", text, sizeof text) <= 0)
+		return false;
+	memory->peak_rss_bytes = kib_of(text, "\nVmHWM:\t");
+	memory->rss_bytes = kib_of(text, "\nVmRSS:\t");
+	memory->anonymous_bytes = kib_of(text, "\nRssAnon:\t");
+	memory->swapped_bytes = kib_of(text, "\nVmSwap:\t");
+	memory->huge_bytes = kib_of(text, "\nHugetlbPages:\t");
+	return memory->rss_bytes != 0;
 }
 
 bool sp_task_each(void (*fn)(int tid))

@@ -29,8 +29,16 @@ int sp_task_signals(int tid, struct sp_task_signals *signals) SP_HIDDEN;
 /* Whether the thread has the profiling signal blocked; false when that cannot be told. */
 bool sp_task_blocks(int tid) SP_HIDDEN;
 
-/* The most memory of this program's that was resident at once, in bytes; 0 when that cannot be told. */
-uint64_t sp_task_peak_rss(void) SP_HIDDEN;
+/* What the process has in memory; a figure that the kernel does not tell is 0. */
+struct sp_task_memory {
+	uint64_t rss_bytes, peak_rss_bytes;
+	uint64_t anonymous_bytes; /* of what is resident */
+	uint64_t swapped_bytes;
+	uint64_t huge_bytes; /* of the hugetlb pools: not in what is resident */
+};
+
+/* False when there is no such thread any more, or no /proc. 30 us. */
+bool sp_task_memory(struct sp_task_memory *memory) SP_HIDDEN;
 
 /* Calls fn for every thread of the process; false when they cannot be listed. */
 bool sp_task_each(void (*fn)(int tid)) SP_HIDDEN;

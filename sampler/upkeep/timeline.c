@@ -1,11 +1,8 @@
 /* The timeline. */
 #include "sampler/upkeep/timeline.h"
 
-#include <fcntl.h>
-
-#include "sampler/digits.h"
-#include "sampler/sys.h"
 #include "sampler/threads/task_file.h"
+#include "sampler/upkeep/memory.h"
 #include "sampler/upkeep/totals.h"
 
 #define FIRST_PERIOD_NS 50000000u
@@ -20,38 +17,20 @@ static struct {
 	uint64_t rss_faults, rss_ns; /* when the resident size was last read */
 } timeline = {.period_ns = FIRST_PERIOD_NS};
 
-/* Resident bytes: second number of /proc/self/statm, in pages. */
-static uint64_t read_rss(void)
-{
-	char text[128];
-	long fd = sp_sys(SYS_openat, AT_FDCWD, "/proc/self/statm", O_RDONLY | O_CLOEXEC), n;
-	const char *p = text;
-
-	if (fd < 0)
-		return 0;
-	n = sp_sys(SYS_read, fd, text, sizeof text - 1);
-	sp_sys(SYS_close, fd);
-	text[n > 0 ? n : 0] = 0;
-	while (*p && *p != ' ')
-		p++;
-	while (*p == ' ')
-		p++;
-	return sp_take_decimal(&p) * 4096;
-}
-
 /* The resident size grows by page faults, and reading it takes 40 us where nothing of the kernel's part is in the
  * cache: without faults it is looked at now and then, for it may have shrunk. */
 static void follow_rss(uint64_t now, uint64_t faults, bool is_peak_known, bool force)
 {
-	uint64_t peak, rest_ns = faults - timeline.rss_faults < RSS_FAULTS ? RSS_NS : RSS_GROWING_NS;
+	struct sp_task_memory memory;
+	uint64_t rest_ns = faults - timeline.rss_faults < RSS_FAULTS ? RSS_NS : RSS_GROWING_NS;
 
 	if (!force && timeline.rss_ns && now - timeline.rss_ns < rest_ns)
 		return;
 	timeline.rss_faults = faults;
 	timeline.rss_ns = now;
-	sp_store(&sp_agent.spool->rss_bytes, read_rss());
-	if (!is_peak_known && (peak = sp_task_peak_rss()))
-		sp_store(&sp_agent.spool->max_rss_bytes, peak);
+	sp_store(&sp_agent.spool->rss_bytes, sp_memory_resident().rss_bytes);
+	if (!is_peak_known && sp_task_memory(&memory) && memory.peak_rss_bytes)
+		sp_store(&sp_agent.spool->max_rss_bytes, memory.peak_rss_bytes);
 }
 
 /* Keeps every second point. */

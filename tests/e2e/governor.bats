@@ -23,7 +23,7 @@ intervals() {
 	import struct, sys
 	data = open(sys.argv[1], "rb").read()
 	header_bytes = struct.unpack_from("<I", data, 12)[0]
-	offset, stride, _, used, _ = struct.unpack_from("<QIIII", data, header_bytes - 12 * 24 + 7 * 24)
+	offset, stride, _, used, _ = struct.unpack_from("<QIIII", data, header_bytes - 14 * 24 + 7 * 24)
 	for i in range(used):
 	    p = struct.unpack_from("<8Q", data, offset + i * stride)
 	    print(p[1] + p[2], p[5], p[6])

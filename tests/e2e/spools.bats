@@ -210,13 +210,13 @@ drops() {
 	head -c 100000 /dev/urandom >"$directory/4000001.1.abc.spool"
 	cp "$small" "$directory/4000002.1.abc.spool"
 	truncate -s 5000 "$directory/4000002.1.abc.spool"
-	# More stacks than any agent writes: the sections' entries are the last twelve times 24 bytes of the header.
+	# More stacks than any agent writes: the sections' entries are the last fourteen times 24 bytes of the header.
 	cp "$small" "$directory/4000003.1.abc.spool"
 	python3 - "$directory/4000003.1.abc.spool" <<-'PY'
 		import struct, sys
 		f = open(sys.argv[1], "r+b")
 		header_bytes = struct.unpack_from("<I", f.read(16), 12)[0]
-		f.seek(header_bytes - 12 * 24 + 4 * 24 + 12)
+		f.seek(header_bytes - 14 * 24 + 4 * 24 + 12)
 		f.write(struct.pack("<III", 300000, 300000, 300000))
 	PY
 	chmod 600 "$directory"/*.spool

@@ -10,9 +10,9 @@
 static const uint32_t strides[SP_SECTIONS] = {1, sizeof(struct sp_module), sizeof(struct sp_thread_record),
 	sizeof(uint32_t), sizeof(struct sp_stack), sizeof(uint64_t), sizeof(struct sp_site),
 	sizeof(struct sp_timepoint), sizeof(struct sp_log_entry), sizeof(struct sp_live), sizeof(struct sp_copy),
-	sizeof(uint64_t)};
+	sizeof(uint64_t), sizeof(struct sp_mark), sizeof(struct sp_marked)};
 static const uint32_t capacities[SP_SECTIONS] = {
-	8192, 16, 16, 64, 2048, 65536, 512, SP_TIMELINE_MAX, 4096, 1024, 64, 65536};
+	8192, 16, 16, 64, 2048, 65536, 512, SP_TIMELINE_MAX, 4096, 1024, 64, 65536, SP_MARKS_MAX, 64};
 
 void *spool_records(struct spool *s, enum sp_section section)
 {
@@ -217,6 +217,31 @@ struct sp_copy *spool_copy(struct spool *s, uint32_t stack, uint32_t sample, con
 	return copy;
 }
 
+struct sp_mark *spool_mark(struct spool *s, const char *name, uint64_t t_ns)
+{
+	struct sp_mark *mark = (struct sp_mark *)spool_records(s, SP_SEC_MARKS) + allot(s, SP_SEC_MARKS, 1);
+
+	*mark = (struct sp_mark){.ready = 1, .seq = ++s->header->mark_seq, .t_ns = t_ns, .tsc = t_ns};
+	strncpy(mark->name, name, sizeof(mark->name) - 1);
+	mark->heap = s->header->heap;
+	mark->cpu = s->header->cpu;
+	mark->logged = s->header->sections[SP_SEC_LOG].used;
+	return mark;
+}
+
+void spool_settle(struct spool *s, uint32_t site)
+{
+	struct sp_site *now = (struct sp_site *)spool_records(s, SP_SEC_SITES) + site;
+	struct sp_marked *marked;
+
+	if (now->mark_seq == s->header->mark_seq)
+		return;
+	marked = (struct sp_marked *)spool_records(s, SP_SEC_MARKED) + allot(s, SP_SEC_MARKED, 1);
+	*marked = (struct sp_marked){
+		.ready = 1, .site = site, .from = now->mark_seq, .to = s->header->mark_seq, .was = *now};
+	now->mark_seq = s->header->mark_seq;
+}
+
 void spool_write(struct spool *s, const char *path)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
@@ -263,5 +288,7 @@ void spool_fill(struct spool *s)
 		(struct sp_live){.alive = 1, .site = 1, .size = 64, .weight = 4000, .born_tsc = 100};
 	s->header->heap.class_bytes[6] = 4096;
 	s->header->heap.class_count[6] = 2;
+	spool_mark(s, "warning", 100000000);
+	spool_settle(s, 1);
 	s->header->tsc_per_us_x1024 = 1 << 20;
 }

@@ -45,6 +45,10 @@ struct sp_site *spool_site(struct spool *s, uint32_t stack, uint64_t bytes, uint
 /* A copy of the sample'th sample of a stack, at address 0 and with no registers as yet. */
 struct sp_copy *spool_copy(struct spool *s, uint32_t stack, uint32_t sample, const uint64_t *words, uint32_t count);
 
+/* Marks the moment; then, before a site is changed, as the agent does. */
+struct sp_mark *spool_mark(struct spool *s, const char *name, uint64_t t_ns);
+void spool_settle(struct spool *s, uint32_t site);
+
 /* Puts some of everything in: recursion, cut stacks, hostile names, sites, threads, a timeline, a log. */
 void spool_fill(struct spool *s);
 

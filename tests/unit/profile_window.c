@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "profiles/model/model.h"
+#include "profiles/spool/marks.h"
 #include "profiles/spool/window.h"
 #include "profiles/spool/write.h"
 #include "tests/unit/profile_spool.h"
@@ -41,8 +42,14 @@ static int tear_down(void **state)
 	return 0;
 }
 
+static uint64_t births = 1000; /* the cycle counter */
+
+/* Every moment is marked, too. */
 static void take(size_t moment, uint64_t ns)
 {
+	struct sp_mark *mark = spool_mark(&spool, "moment", ns);
+
+	mark->tsc = births - 1;
 	spool.header->end_ns = spool.header->now_ns = ns;
 	sp_snapshot_free(&at[moment]);
 	spool_snapshot(&spool, &at[moment]);
@@ -63,9 +70,9 @@ static struct sp_live *live_record(uint32_t i)
 
 static void allocate(uint32_t site, uint64_t bytes)
 {
-	static uint64_t clock = 1000;
 	struct sp_site *s = (struct sp_site *)spool_records(&spool, SP_SEC_SITES) + site;
 
+	spool_settle(&spool, site);
 	s->alloc_bytes += bytes;
 	s->alloc_count++;
 	s->samples++;
@@ -80,13 +87,14 @@ static void allocate(uint32_t site, uint64_t bytes)
 		.weight = bytes,
 		.variance = 7,
 		.count = 1,
-		.born_tsc = clock++};
+		.born_tsc = births++};
 }
 
 static void release(struct sp_live *live)
 {
 	struct sp_site *s = (struct sp_site *)spool_records(&spool, SP_SEC_SITES) + live->site;
 
+	spool_settle(&spool, live->site);
 	s->free_bytes += live->weight;
 	s->free_count++;
 	s->inuse_samples--;
@@ -106,7 +114,7 @@ static void live_on(const uint32_t *stacks, uint32_t count, unsigned steps)
 
 		spool_sample(&spool, stack, us, us / 3);
 		log[spool.header->sections[SP_SEC_LOG].used++] =
-			(struct sp_log_entry){.stack = stack, .weight = 1000 * us / SP_LOG_UNIT_NS};
+			(struct sp_log_entry){.stack = stack, .weight = 1000 * (us + us / 3) / SP_LOG_UNIT_NS};
 		allocate(1 + random_below(2), 1000 + random_below(5000));
 		main_thread->heap.allocs++;
 		main_thread->heap.countdown -= 5000;
@@ -168,6 +176,118 @@ static uint64_t allocated(const struct sp_snapshot *s)
 	for (size_t i = 0; i < s->thread_count; i++)
 		sum += (uint64_t)s->threads[i].heap.bytes_base - (uint64_t)s->threads[i].heap.countdown;
 	return sum;
+}
+
+/* What the last snapshot tells of what was between two of the moments, by their marks. */
+static void window_of_marks(struct sp_snapshot *out, const char *from, const char *to)
+{
+	struct sp_snapshot earlier;
+
+	sp_snapshot_copy(&earlier, &at[2]);
+	sp_mark_rewind(&earlier, sp_mark_find(&earlier, from));
+	sp_snapshot_copy(out, &at[2]);
+	if (to)
+		sp_mark_rewind(out, sp_mark_find(out, to));
+	assert_int_equal(out->lost_sites + earlier.lost_sites, 0);
+	assert_int_equal(sp_window_take(out, &earlier, &why), 0);
+	sp_snapshot_free(&earlier);
+}
+
+/* What is known of a moment by its mark is what a snapshot of that moment says. */
+static void assert_same_window(const struct sp_snapshot *marked, const struct sp_snapshot *w, bool whole)
+{
+	assert_int_equal(marked->taken_ns, w->taken_ns);
+	assert_int_equal(marked->window_ns, w->window_ns);
+	assert_int_equal(marked->log_count, w->log_count);
+	for (size_t i = 0; i < w->stack_count; i++) {
+		int64_t off = (int64_t)(marked->stacks[i].user_ns + marked->stacks[i].sys_ns) -
+			(int64_t)(w->stacks[i].user_ns + w->stacks[i].sys_ns);
+
+		assert_in_range(off + 5000, 0, 10000); /* the log is not as exact */
+		assert_int_equal(marked->stacks[i].user_samples + marked->stacks[i].sys_samples,
+			w->stacks[i].user_samples);
+	}
+	for (size_t i = 0; i < w->site_count; i++) {
+		assert_int_equal(marked->growth[i].bytes, w->growth[i].bytes);
+		assert_int_equal(marked->growth[i].count, w->growth[i].count);
+		assert_int_equal(marked->sites[i].alloc_bytes, w->sites[i].alloc_bytes);
+		assert_true(marked->growth[i].variance >= w->growth[i].variance);
+		assert_true(!whole || marked->sites[i].free_bytes == w->sites[i].free_bytes);
+		assert_true(marked->growth[i].variance <=
+			(double)(marked->sites[i].variance_alloc + 7 * (w->sites[i].alloc_count + 20)));
+	}
+}
+
+static void a_mark_is_as_good_as_a_snapshot(void **state)
+{
+	struct sp_snapshot by_marks, by_snapshots;
+
+	(void)state;
+	three_moments();
+	assert_int_equal(at[2].mark_count, 3);
+	assert_ptr_equal(sp_mark_find(&at[2], "moment"), &at[2].marks[0]);
+	assert_ptr_equal(sp_mark_find(&at[2], "moment.3"), &at[2].marks[2]);
+	assert_null(sp_mark_find(&at[2], "moment.4"));
+	window_of_marks(&by_marks, "moment", "moment.2");
+	window(&by_snapshots, 0, 1);
+	assert_same_window(&by_marks, &by_snapshots, false);
+	sp_snapshot_free(&by_marks);
+	sp_snapshot_free(&by_snapshots);
+	window_of_marks(&by_marks, "moment.2", NULL);
+	window(&by_snapshots, 1, 2);
+	assert_same_window(&by_marks, &by_snapshots, true);
+	sp_snapshot_free(&by_marks);
+	sp_snapshot_free(&by_snapshots);
+}
+
+/* The log was full before the mark: what a stack had used by then is not known, and not said. */
+static void no_stack_is_told_where_the_log_ended_before_the_mark(void **state)
+{
+	struct sp_snapshot w;
+
+	(void)state;
+	three_moments();
+	((struct sp_mark *)spool_records(&spool, SP_SEC_MARKS))[2].logged = 1000000;
+	take(2, 8000000000);
+	assert_int_equal(at[2].marks[1].logged, UINT64_MAX);
+	window_of_marks(&w, "moment.2", NULL);
+	assert_int_equal(sampled_ns(&w), 0);
+	assert_true(w.header.cpu.self_user_ns + w.header.cpu.self_sys_ns > 0);
+	sp_snapshot_free(&w);
+}
+
+static void a_damaged_mark_is_left_out(void **state)
+{
+	struct sp_mark *marks = spool_records(&spool, SP_SEC_MARKS);
+	struct sp_marked *marked = spool_records(&spool, SP_SEC_MARKED);
+
+	(void)state;
+	three_moments();
+	memset(marks[1].name, 'x', sizeof(marks[1].name));
+	marks[1].name[3] = '\n';
+	marks[2].heap.peak.smooth = 1e300;
+	marks[3].kind = 99;
+	marked[1].site = 1u << 30;
+	take(2, 8000000000);
+	assert_int_equal(at[2].mark_count, 2);
+	assert_true(at[2].marks[0].heap.peak.smooth == 0);
+	assert_int_equal(at[2].damaged, 4);
+}
+
+/* A record that says what a site was found no room. */
+static void what_is_not_known_of_a_site_is_counted(void **state)
+{
+	struct sp_marked *marked = spool_records(&spool, SP_SEC_MARKED);
+	struct sp_snapshot copy;
+
+	(void)state;
+	three_moments();
+	marked[1].ready = 0;
+	take(2, 8000000000);
+	sp_snapshot_copy(&copy, &at[2]);
+	sp_mark_rewind(&copy, &copy.marks[0]);
+	assert_int_equal(copy.lost_sites, 1);
+	sp_snapshot_free(&copy);
 }
 
 static void windows_add_up(void **state)
@@ -366,6 +486,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(windows_add_up),
+		TEST(a_mark_is_as_good_as_a_snapshot),
+		TEST(no_stack_is_told_where_the_log_ended_before_the_mark),
+		TEST(a_damaged_mark_is_left_out),
+		TEST(what_is_not_known_of_a_site_is_counted),
 		TEST(weights_are_the_cpu_time_of_the_window),
 		TEST(in_use_is_of_the_window_and_growth_is_of_all),
 		TEST(thinning_makes_growth_uncertain),

@@ -8,12 +8,16 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
+#include <unistd.h>
 
+#include "profiles/spool/marks.h"
 #include "sampler/heap/filter.h"
 #include "sampler/heap/heap.h"
 #include "sampler/heap/live.h"
 #include "sampler/spool/stacks.h"
 #include "sampler/threads/thread.h"
+#include "sampler/upkeep/marks.h"
 #include "tests/unit/sampler_spool.h"
 
 #define SITES 6u
@@ -254,6 +258,92 @@ static void the_lazy_peak_is_the_peak(void **state)
 	memset(held, 0, sizeof(held));
 }
 
+#define MARKS 7
+
+/* What a reader finds of all sites together at the mark, and of the one that holds what is expected. */
+static void assert_marked(uint32_t mark, const uint64_t expected[SITES])
+{
+	struct sp_snapshot s;
+	const char *why = "";
+	uint64_t is[SITES] = {0}, found;
+	int fd = open(agent_path(), O_RDONLY);
+
+	assert_int_equal(sp_snapshot_read(&s, fd, &why), 0);
+	close(fd);
+	assert_int_equal(s.mark_count, MARKS);
+	sp_mark_rewind(&s, &s.marks[mark]);
+	assert_int_equal(s.lost_sites, 0);
+	for (size_t i = 1; i < s.site_count; i++)
+		is[i - 1] = inuse(&s.sites[i]);
+	for (size_t i = 0; i < SITES; i++) { /* sites are numbered as they come */
+		found = 0;
+		for (size_t k = 0; k < SITES; k++)
+			found += is[k] == expected[i];
+		assert_int_not_equal(found, 0);
+	}
+	sp_snapshot_free(&s);
+}
+
+/* The same walk against a model that copies everything at every mark. Some follow each other at once, and from one on a
+ * site is born, one does not change any more, and one is empty. */
+static void the_heap_at_a_mark_is_told_later(void **state)
+{
+	static struct {
+		const void *p;
+		size_t size;
+		uint32_t site;
+	} held[300];
+	const struct sp_mark_reason reason = {.kind = SP_MARK_NAMED, .name = "a"};
+	uint64_t now[SITES] = {0}, at[MARKS][SITES] = {{0}}, random = 7;
+	uint32_t marks = 0;
+
+	(void)state;
+	for (int step = 0; step < 7000; step++) {
+		uint32_t i = next_random(&random) % 300, least = step > 3500 ? 1 : 0,
+			 most = step > 1500 ? SITES : SITES - 1;
+
+		if (step && step % 1000 == 0) {
+			assert_int_equal(sp_mark_set(&reason), marks + 1);
+			memcpy(at[marks++], now, sizeof(now));
+			if (step == 4000) {
+				assert_int_equal(sp_mark_set(&reason), marks + 1);
+				memcpy(at[marks++], now, sizeof(now));
+			}
+		}
+		if (held[i].p && held[i].site >= least) {
+			release(held[i].p);
+			now[held[i].site] -= held[i].size;
+			held[i].p = NULL;
+		} else if (!held[i].p) {
+			held[i].p = new_pointer();
+			held[i].size = 8 + next_random(&random) % 5000;
+			held[i].site = least + (uint32_t)(next_random(&random) % (most - least));
+			allocate_at[held[i].site](held[i].p, held[i].size);
+			now[held[i].site] += held[i].size;
+		}
+	}
+	assert_int_equal(marks, MARKS);
+	for (uint32_t m = 0; m < MARKS; m++)
+		assert_marked(m, at[m]);
+	memset(held, 0, sizeof(held));
+}
+
+static void there_is_room_for_63_marks_and_the_rest_is_counted(void **state)
+{
+	const struct sp_mark_reason reason = {.kind = SP_MARK_NAMED, .name = "a-31-character-long-name-_+0123"};
+
+	(void)state;
+	assert_true(sp_mark_name_ok(reason.name));
+	assert_false(sp_mark_name_ok(""));
+	assert_false(sp_mark_name_ok("a b"));
+	assert_false(sp_mark_name_ok("a|b"));
+	assert_false(sp_mark_name_ok("a-32-character-long-name-_+01234"));
+	for (uint32_t i = 1; i < SP_MARKS_MAX; i++)
+		assert_int_equal(sp_mark_set(&reason), i);
+	assert_int_equal(sp_mark_set(&reason), 0);
+	assert_int_equal(sp_agent.spool->drops[SP_DROP_MARKS], 1);
+}
+
 /* realloc: a failed one changes nothing, one that worked is a free and an allocation. */
 static void a_held_entry_is_restored_or_freed(void **state)
 {
@@ -382,6 +472,8 @@ int main(void)
 			tear_down),
 		cmocka_unit_test_setup_teardown(the_peak_is_remembered_by_site, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_lazy_peak_is_the_peak, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_heap_at_a_mark_is_told_later, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(there_is_room_for_63_marks_and_the_rest_is_counted, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_held_entry_is_restored_or_freed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bytes_and_numbers_are_estimated_without_bias, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_address_sampled_twice_is_in_use_once, set_up, tear_down),

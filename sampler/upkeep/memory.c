@@ -1,0 +1,30 @@
+/* Memory of the process. */
+#include "sampler/upkeep/memory.h"
+
+#include <fcntl.h>
+
+#include "sampler/digits.h"
+#include "sampler/sys.h"
+
+#define PAGE 4096u
+
+/* /proc/self/statm, in pages: size, resident, of that shared and of files, and more. */
+struct sp_resident sp_memory_resident(void)
+{
+	char text[128];
+	uint64_t pages[3] = {0, 0, 0};
+	long fd = sp_sys(SYS_openat, AT_FDCWD, "/proc/self/statm", O_RDONLY | O_CLOEXEC), n;
+	const char *p = text;
+	int i;
+
+	if (fd < 0)
+		return (struct sp_resident){0, 0};
+	n = sp_sys(SYS_read, fd, text, sizeof text - 1);
+	sp_sys(SYS_close, fd);
+	text[n > 0 ? n : 0] = 0;
+	for (i = 0; i < 3; i++) {
+		pages[i] = sp_take_decimal(&p);
+		p += *p == ' ';
+	}
+	return (struct sp_resident){pages[1] * PAGE, pages[1] > pages[2] ? (pages[1] - pages[2]) * PAGE : 0};
+}
