@@ -172,6 +172,7 @@ static int report_open(int fd, const char *path, struct wish *wish)
 	}
 	if (wish->export.format != SP_REPORT_MARKDOWN)
 		options.filter = (struct sp_filter){0};
+	options.full |= wish->source || wish->brief || wish->export.format != SP_REPORT_MARKDOWN;
 	err = sp_render_open(fd, &options, &out, &why);
 	if (err == -ENOKEY) {
 		status = sp_mark_complain(path, fd, why);
@@ -329,7 +330,7 @@ static int report_merged(char **paths, size_t count, struct wish *wish)
 			    "each profile, and merge the results");
 		return SP_EXIT_USAGE;
 	}
-	status = sp_report_merge(&text, paths, count, o->full);
+	status = sp_report_merge(&text, paths, count, o->full || chosen || wish->export.format != SP_REPORT_MARKDOWN);
 	if (status != SP_EXIT_USAGE && wish->export.format == SP_REPORT_MARKDOWN && wish->output && !chosen)
 		worse = print_text(wish, &text);
 	else if (status != SP_EXIT_USAGE)

@@ -91,7 +91,7 @@ const char *sp_markdown_again(struct sp_buffer *out, const struct sp_buffer *tex
 		return why;
 	}
 	*named = again.written.named;
-	sp_markdown_write(out, again.profile, file_name, false);
+	sp_markdown_write(out, again.profile, file_name, text->length > SP_BUDGET_BYTES);
 	sp_again_free(&again);
 	return NULL;
 }

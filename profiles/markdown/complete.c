@@ -1,11 +1,20 @@
 /* The complete part: every function, line, thread, heap site and stack, raw, one a row; read.c reads it. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "profiles/markdown/writer.h"
-#include "profiles/model/folded.h"
+#include "profiles/model/cut.h"
 #include "profiles/model/heap.h"
 #include "profiles/model/rank.h"
+
+/* Shares below which is cut: from the first that is tried to the last. */
+#define SHARE_LEAST (1.0 / 8192)
+#define SHARE_MOST (1.0 / 8)
+#define SHARE_STEP 1.5
+
+/* Of a profile that is cut: so many samples in the order of time, at some five bytes. */
+#define CUT_SAMPLES 5000u
 
 static void put_field(struct sp_buffer *out, const char *text)
 {
@@ -13,11 +22,14 @@ static void put_field(struct sp_buffer *out, const char *text)
 	sp_escape(out, SP_ESCAPE_PLAIN, text, strlen(text));
 }
 
+/* last: NULL, or the module of the row above, which is not written again. */
 static void put_place(struct sp_buffer *out, const struct sp_profile *p, const struct sp_function *f, const char *file,
-	unsigned line)
+	unsigned line, uint32_t *last)
 {
 	put_field(out, f->name);
-	put_field(out, f->module < p->module_count ? p->modules[f->module].path : "");
+	put_field(out, f->module >= p->module_count || (last && *last == f->module) ? "" : p->modules[f->module].path);
+	if (last && f->module)
+		*last = f->module;
 	put_field(out, file ? file : "");
 	sp_buffer_printf(out, "\t%u\n", line);
 }
@@ -32,7 +44,8 @@ static uint64_t rank_site(const struct sp_profile *p, size_t i)
 	return p->sites[i].alloc_bytes;
 }
 
-static void write_functions(struct sp_buffer *out, const struct sp_profile *p)
+/* rows[function]: which row it has. */
+static void write_functions(struct sp_buffer *out, const struct sp_profile *p, uint32_t *rows, uint32_t *last)
 {
 	size_t count;
 	uint32_t *order = sp_rank(p->function_count, &count, rank_function, p);
@@ -50,13 +63,14 @@ static void write_functions(struct sp_buffer *out, const struct sp_profile *p)
 			(unsigned long long)f->self_samples, (unsigned long long)f->total_samples,
 			(unsigned long long)sp_whole(f->self_error * (double)p->total_ns),
 			(unsigned long long)sp_whole(f->total_error * (double)p->total_ns));
-		put_place(out, p, f, f->file, f->line);
+		put_place(out, p, f, f->file, f->line, last);
+		rows[order[i]] = (uint32_t)i;
 	}
 	sp_buffer_puts(out, "```\n\n");
 	free(order);
 }
 
-static void write_sites(struct sp_buffer *out, const struct sp_profile *p)
+static void write_sites(struct sp_buffer *out, const struct sp_profile *p, uint32_t *last)
 {
 	size_t count;
 	uint32_t *order = sp_rank(p->site_count, &count, rank_site, p);
@@ -76,7 +90,7 @@ static void write_sites(struct sp_buffer *out, const struct sp_profile *p)
 		sp_buffer_printf(out, "%llu\t%llu\t%llu\t%llu\t%llu", (unsigned long long)sp_whole(s->alloc_variance),
 			(unsigned long long)sp_whole(s->inuse_variance), (unsigned long long)s->temp_bytes,
 			(unsigned long long)s->temp_count, (unsigned long long)sp_heap_leaked(s));
-		put_place(out, p, &p->functions[s->function], s->file, s->line);
+		put_place(out, p, &p->functions[s->function], s->file, s->line, last);
 	}
 	sp_buffer_puts(out, "```\n\n");
 	free(order);
@@ -87,7 +101,7 @@ static uint64_t rank_line(const struct sp_profile *p, size_t i)
 	return p->lines[i].self_user_ns + p->lines[i].self_sys_ns;
 }
 
-static void write_lines(struct sp_buffer *out, const struct sp_profile *p)
+static void write_lines(struct sp_buffer *out, const struct sp_profile *p, uint32_t *last)
 {
 	size_t count;
 	uint32_t *order = sp_rank(p->line_count, &count, rank_line, p);
@@ -102,7 +116,7 @@ static void write_lines(struct sp_buffer *out, const struct sp_profile *p)
 		sp_buffer_printf(out, "%llu\t%llu\t%llu\t%llu", (unsigned long long)line->self_user_ns,
 			(unsigned long long)line->self_sys_ns, (unsigned long long)line->self_samples,
 			(unsigned long long)sp_whole(line->self_error * (double)p->total_ns));
-		put_place(out, p, &p->functions[line->function], line->file, line->line);
+		put_place(out, p, &p->functions[line->function], line->file, line->line, last);
 	}
 	sp_buffer_puts(out, "```\n\n");
 	free(order);
@@ -114,13 +128,24 @@ static void put_sum(struct sp_buffer *out, const struct sp_profile *p, uint64_t 
 		(unsigned long long)sp_whole(error * (double)p->total_ns));
 }
 
-/* Their ± does not follow from those of lines and functions. */
-static void write_files(struct sp_buffer *out, const struct sp_profile *p, const struct sp_sums *sums)
+/* Their ± does not follow from those of lines and functions. What is cut comes last, largest first, as all do. */
+static void write_files(struct sp_buffer *out, const struct sp_profile *p, const struct sp_sums *sums, double share)
 {
+	struct sp_file_sum rest = {.file = SP_REST};
+	size_t kept = 0;
+
+	while (kept < sums->file_count &&
+		(double)sums->files[kept].self_ns >= SP_ROW_SHARE(share) * (double)p->total_ns)
+		kept++;
+	for (size_t i = kept; i < sums->file_count; i++) {
+		rest.self_ns += sums->files[i].self_ns;
+		rest.samples += sums->files[i].samples;
+		rest.error = hypot(rest.error, sums->files[i].error);
+	}
 	sp_buffer_printf(out, "## All files (%zu)\n\n```tsv\nself_ns\tself_samples\tself_error_ns\tfile\n",
-		sums->file_count);
-	for (size_t i = 0; i < sums->file_count; i++) {
-		const struct sp_file_sum *file = &sums->files[i];
+		kept + (kept < sums->file_count));
+	for (size_t i = 0; i < kept + (kept < sums->file_count); i++) {
+		const struct sp_file_sum *file = i < kept ? &sums->files[i] : &rest;
 
 		put_sum(out, p, file->self_ns, file->samples, file->error);
 		put_field(out, file->file);
@@ -166,23 +191,53 @@ static void write_threads(struct sp_buffer *out, const struct sp_profile *p)
 	sp_buffer_puts(out, "```\n\n");
 }
 
-void sp_write_complete(const struct sp_writer *w, struct sp_buffer *out)
+static void put_summary(struct sp_buffer *out, double share)
 {
-	const struct sp_profile *profile = w->profile;
+	sp_buffer_puts(out, "<details>\n<summary>Every function, line, file, module, thread, heap site and stack");
+	if (share > 0)
+		sp_buffer_printf(out,
+			" from %.2g %% on (stacks from %.2g %%), raw; [rest] is what the others add up to, and "
+			"smartprof run "
+			"--full keeps them all",
+			100 * SP_ROW_SHARE(share), 100 * share);
+	else
+		sp_buffer_puts(out, ", raw");
+	sp_buffer_puts(out, "</summary>\n\n");
+}
 
-	sp_buffer_puts(out,
-		"<details>\n<summary>Every function, line, file, module, thread, heap site and stack, "
-		"raw</summary>\n\n");
-	if (profile->cpu_on) {
-		write_functions(out, profile);
-		write_lines(out, profile);
-		write_files(out, profile, &w->sums);
-		write_modules(out, profile);
+static void write_tables(const struct sp_writer *w, struct sp_buffer *out, const struct sp_profile *p, double share)
+{
+	uint32_t *rows = sp_alloc(p->function_count, sizeof(*rows));
+	uint32_t modules[3] = {0}, *last = share > 0 ? modules : NULL;
+
+	memset(rows, 0xff, p->function_count * sizeof(*rows));
+	put_summary(out, share);
+	if (p->cpu_on) {
+		write_functions(out, p, rows, last);
+		write_lines(out, p, last ? last + 1 : NULL);
+		write_files(out, p, &w->sums, share);
+		write_modules(out, p);
 	}
-	write_threads(out, profile);
-	sp_write_all_processes(out, profile);
-	if (profile->heap_on)
-		write_sites(out, profile);
-	sp_write_stacks(out, profile);
+	write_threads(out, p);
+	sp_write_all_processes(out, p);
+	if (p->heap_on)
+		write_sites(out, p, last ? last + 2 : NULL);
+	sp_write_stacks(out, p, rows, share > 0 ? CUT_SAMPLES : 0);
 	sp_buffer_puts(out, "</details>\n");
+	free(rows);
+}
+
+void sp_write_complete(const struct sp_writer *w, struct sp_buffer *out, size_t most_bytes)
+{
+	const size_t from = out->length;
+
+	write_tables(w, out, w->profile, 0);
+	for (double share = SHARE_LEAST; most_bytes && out->length > most_bytes && share <= SHARE_MOST;
+		share *= SHARE_STEP) {
+		struct sp_profile *cut = sp_profile_cut(w->profile, share);
+
+		out->length = from;
+		write_tables(w, out, cut, share);
+		sp_profile_cut_free(cut);
+	}
 }

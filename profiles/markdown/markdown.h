@@ -10,6 +10,7 @@
 #include "profiles/model/model.h"
 
 #define SP_TOP_BUDGET_BYTES 40000u /* everything above the complete part */
+#define SP_BUDGET_BYTES 250000u    /* the whole file */
 
 /* Writes the whole profile. file_name is the name it will have, for the grep lines; full lifts the
  * budget. */

@@ -119,6 +119,7 @@ static bool read_rows(struct sp_markdown_reader *r, const char *heading,
 		line = next_line(r);
 	next_line(r); /* column names */
 	r->front.depth = 0;
+	r->last_module = 0;
 	while ((line = next_line(r)) && strcmp(line, "```") != 0) {
 		if (count++ == expected)
 			return sp_reader_fail(r, "it has more rows than its heading says");
@@ -293,6 +294,7 @@ struct sp_profile *sp_markdown_read_at(const char *text, size_t length, const ch
 	sp_map_free(&r.functions);
 	sp_names_free(&r.modules);
 	sp_front_free(&r.front);
+	free(r.row_functions);
 	*why = r.why;
 	if (ok)
 		return r.profile;

@@ -13,7 +13,10 @@ struct sp_markdown_reader {
 	struct sp_profile *profile;
 	struct sp_map functions; /* (module, name id) */
 	struct sp_names modules;
+	uint32_t last_module; /* of the rows of a table, the last that was named */
 	size_t module_capacity, thread_capacity, path_capacity, rows;
+	uint32_t *row_functions; /* of the rows of All functions */
+	size_t row_function_count, row_function_capacity;
 	struct sp_front front; /* the stack of the row before */
 	const char *why;
 };

@@ -35,27 +35,52 @@ bool sp_read_mapping(struct sp_markdown_reader *r, char *text)
 	return true;
 }
 
-/* Where the function is left out, it and its file are those of the row above. */
+/* A row that names its function, or is of the same as the row above. */
+static bool take_named(struct sp_markdown_reader *r, char **fields, struct sp_profile_frame *frame)
+{
+	struct sp_profile *p = r->profile;
+
+	if (!fields[0][0] && !p->frame_count)
+		return false;
+	if (fields[0][0]) {
+		frame->function = sp_profile_function(p, sp_reader_module(r, fields[1]), fields[0], &r->functions);
+		frame->file = fields[2][0] ? fields[2] : NULL;
+	} else {
+		frame->function = p->frames[p->frame_count - 1].function;
+		frame->file = p->frames[p->frame_count - 1].file;
+	}
+	return true;
+}
+
+/* A row whose function stands in All functions. */
+static bool take_row(struct sp_markdown_reader *r, char *row, char **fields, struct sp_profile_frame *frame)
+{
+	uint64_t number;
+
+	if (!sp_reader_numbers(&row, 1, &number) || number >= r->row_function_count || fields[0][0] || fields[1][0])
+		return false;
+	frame->function = r->row_functions[number];
+	frame->file = fields[2][0] ? fields[2] : r->profile->functions[frame->function].file;
+	return true;
+}
+
+/* Profiles of before have no column `row`. */
 bool sp_read_frame(struct sp_markdown_reader *r, char *text)
 {
 	struct sp_profile *p = r->profile;
 	struct sp_profile_frame frame = {0};
-	char *fields[SP_READER_FIELDS];
+	char *fields[SP_READER_FIELDS], **names;
+	size_t count = sp_reader_split(text, fields);
 	uint64_t n[2];
 
-	if (sp_reader_split(text, fields) != 6 || !sp_hex_parse(fields[0], strlen(fields[0]), &frame.address) ||
-		!sp_reader_numbers(fields + 1, 2, n) || n[0] > UINT32_MAX || n[1] > 1 ||
-		(!fields[3][0] && !p->frame_count))
+	if ((count != 6 && count != 7) || !sp_hex_parse(fields[0], strlen(fields[0]), &frame.address) ||
+		!sp_reader_numbers(fields + 1, 2, n) || n[0] > UINT32_MAX || n[1] > 1)
 		return sp_reader_fail(r, "a row of All frames is damaged");
-	for (size_t i = 3; i < 6; i++)
-		sp_unescape(fields[i]);
-	if (fields[3][0]) {
-		frame.function = sp_profile_function(p, sp_reader_module(r, fields[4]), fields[3], &r->functions);
-		frame.file = fields[5][0] ? fields[5] : NULL;
-	} else {
-		frame.function = p->frames[p->frame_count - 1].function;
-		frame.file = p->frames[p->frame_count - 1].file;
-	}
+	names = fields + count - 3;
+	for (size_t i = 0; i < 3; i++)
+		sp_unescape(names[i]);
+	if (count == 7 && fields[3][0] ? !take_row(r, fields[3], names, &frame) : !take_named(r, names, &frame))
+		return sp_reader_fail(r, "a row of All frames is damaged");
 	frame.line = (unsigned)n[0];
 	frame.inlined = n[1];
 	sp_grow(&p->frames, &p->frame_capacity, p->frame_count + 1, sizeof(*p->frames));

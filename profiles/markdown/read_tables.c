@@ -66,6 +66,17 @@ uint32_t sp_reader_module(struct sp_markdown_reader *r, const char *path)
 	return id;
 }
 
+/* Of a row that does not name it: that of the row above. */
+static uint32_t module_of(struct sp_markdown_reader *r, const char *function, const char *path)
+{
+	if (*path)
+		return r->last_module = sp_reader_module(r, path);
+	for (size_t i = 0; i < SP_PSEUDOS; i++)
+		if (strcmp(function, r->profile->functions[i].name) == 0)
+			return 0;
+	return r->last_module;
+}
+
 /* The last four fields of a row: function, module, file, line. */
 static bool parse_place(struct sp_markdown_reader *r, char **fields, uint32_t *function, const char **file,
 	unsigned *line)
@@ -77,7 +88,7 @@ static bool parse_place(struct sp_markdown_reader *r, char **fields, uint32_t *f
 		return false;
 	for (size_t i = 0; i < 3; i++)
 		sp_unescape(fields[i]);
-	module = sp_reader_module(r, fields[1]);
+	module = module_of(r, fields[0], fields[1]);
 	*function = sp_profile_function(r->profile, module, fields[0], &r->functions);
 	*file = fields[2][0] ? fields[2] : NULL;
 	*line = (unsigned)number;
@@ -96,6 +107,8 @@ bool sp_read_function(struct sp_markdown_reader *r, char *text)
 	if (sp_reader_split(text, fields) != FUNCTION_NUMBERS + 4 || !sp_reader_numbers(fields, FUNCTION_NUMBERS, n) ||
 		!parse_place(r, fields + FUNCTION_NUMBERS, &id, &file, &line))
 		return sp_reader_fail(r, "a row of All functions is damaged");
+	sp_grow(&r->row_functions, &r->row_function_capacity, r->row_function_count + 1, sizeof(*r->row_functions));
+	r->row_functions[r->row_function_count++] = id;
 	f = &r->profile->functions[id];
 	f->self_user_ns += n[0];
 	f->self_sys_ns += n[1];

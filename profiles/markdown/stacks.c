@@ -28,8 +28,10 @@ struct stacks {
 	uint32_t *order;    /* rows of All frames: indices into profile->frames */
 	struct cell *cells; /* by frame */
 	size_t frame_count, cpu_count, heap_count;
-	size_t node_count; /* frames in all their rows */
-	uint32_t *rows;    /* by path: its row in All CPU stacks, or NO_ROW */
+	size_t node_count;             /* frames in all their rows */
+	uint32_t *rows;                /* by path: its row in All CPU stacks, or NO_ROW */
+	const uint32_t *function_rows; /* by function: its row in All functions, or NO_ROW */
+	size_t sample_room;            /* sp_samples_take */
 };
 
 typedef bool wanted_fn(const struct sp_profile *profile, size_t path);
@@ -111,12 +113,31 @@ static void write_modules(struct sp_buffer *out, const struct stacks *s)
 	free(used);
 }
 
+/* What stands in All functions is not written again, but for the file where it is another there. */
+static void put_function(struct sp_buffer *out, const struct stacks *s, const struct sp_function *f, const char *file)
+{
+	const struct sp_profile *p = s->profile;
+	uint32_t row = s->function_rows[f - p->functions];
+	bool same_file = strcmp(file, f->file ? f->file : "") == 0;
+
+	if (row != NO_ROW && (same_file || *file)) {
+		sp_buffer_printf(out, "\t%u\t\t", row);
+		put_field(out, same_file ? "" : file);
+	} else {
+		sp_buffer_puts(out, "\t");
+		put_field(out, f->name);
+		put_field(out, p->modules[f->module].path);
+		put_field(out, file);
+	}
+	sp_buffer_puts(out, "\n");
+}
+
 static void write_frames(struct sp_buffer *out, const struct stacks *s)
 {
 	const struct sp_profile *p = s->profile;
 	const struct sp_profile_frame *last = NULL;
 
-	sp_buffer_printf(out, "## All frames (%zu)\n\n```tsv\naddress\tline\tinlined\tfunction\tmodule\tfile\n",
+	sp_buffer_printf(out, "## All frames (%zu)\n\n```tsv\naddress\tline\tinlined\trow\tfunction\tmodule\tfile\n",
 		s->frame_count);
 	for (size_t i = 0; i < s->frame_count; i++) {
 		const struct sp_profile_frame *frame = &p->frames[s->order[i]];
@@ -126,10 +147,10 @@ static void write_frames(struct sp_buffer *out, const struct stacks *s)
 			last && last->function == frame->function && strcmp(last->file ? last->file : "", file) == 0;
 
 		sp_buffer_printf(out, "%llx\t%u\t%u", (unsigned long long)frame->address, frame->line, frame->inlined);
-		put_field(out, ditto ? "" : f->name);
-		put_field(out, ditto ? "" : p->modules[f->module].path);
-		put_field(out, ditto ? "" : file);
-		sp_buffer_puts(out, "\n");
+		if (ditto)
+			sp_buffer_puts(out, "\t\t\t\t\n");
+		else
+			put_function(out, s, f, file);
 		last = frame;
 	}
 	sp_buffer_puts(out, "```\n\n");
@@ -233,6 +254,21 @@ static void write_rows_in_time(struct sp_buffer *out, const struct stacks *s, co
 	sp_buffer_puts(out, "```\n\n");
 }
 
+/* By path: the first with its row. */
+static uint32_t *same_paths(const struct stacks *s)
+{
+	const struct sp_profile *p = s->profile;
+	uint32_t *first = sp_alloc(s->cpu_count, sizeof(*first)), *same = sp_alloc(p->path_count, sizeof(*same));
+
+	for (size_t i = p->path_count; i-- > 0;)
+		if (s->rows[i] != NO_ROW)
+			first[s->rows[i]] = (uint32_t)i;
+	for (size_t i = 0; i < p->path_count; i++)
+		same[i] = s->rows[i] != NO_ROW ? first[s->rows[i]] : (uint32_t)i;
+	free(first);
+	return same;
+}
+
 /* Those of a written profile are as they were read. */
 static void write_samples(struct sp_buffer *out, const struct stacks *s)
 {
@@ -240,8 +276,12 @@ static void write_samples(struct sp_buffer *out, const struct stacks *s)
 	struct sp_samples taken = {0};
 	const struct sp_samples *samples = p->in_time ? p->in_time : &taken;
 
-	if (!p->in_time && p->snapshot && p->snapshot->timeline_count)
-		sp_samples_take(&taken, p);
+	if (!p->in_time && p->snapshot && p->snapshot->timeline_count) {
+		uint32_t *same = same_paths(s);
+
+		sp_samples_take(&taken, p, same, s->sample_room);
+		free(same);
+	}
 	if (samples->slice_count) {
 		write_slices(out, samples);
 		if (p->cpu_on)
@@ -291,9 +331,10 @@ static void write_heap_details(struct sp_buffer *out, const struct stacks *s)
 	free(details);
 }
 
-void sp_write_stacks(struct sp_buffer *out, const struct sp_profile *profile)
+void sp_write_stacks(struct sp_buffer *out, const struct sp_profile *profile, const uint32_t *function_rows,
+	size_t sample_room)
 {
-	struct stacks s = {.profile = profile};
+	struct stacks s = {.profile = profile, .function_rows = function_rows, .sample_room = sample_room};
 
 	s.rows = sp_alloc(profile->path_count, sizeof(*s.rows));
 	memset(s.rows, 0xff, profile->path_count * sizeof(*s.rows));

@@ -24,7 +24,7 @@ struct sp_validation {
 	struct sp_violation *unknown_keys;       /* no violations: later versions add some */
 	struct sp_violation *unknown_sections;
 	size_t unknown_key_count, unknown_key_capacity, unknown_section_count, unknown_section_capacity;
-	size_t frame_count; /* rows of All frames */
+	size_t function_count, frame_count; /* rows of All functions, of All frames */
 	size_t cpu_stack_count, slice_count;
 	bool foreign;   /* of another schema, or of none: nothing else was checked */
 	bool cpu, heap; /* what was profiled */

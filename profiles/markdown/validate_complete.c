@@ -18,7 +18,7 @@ struct table {
 	size_t columns;
 	bool named; /* all columns of the schema are there */
 	bool number[COLUMNS_MAX];
-	int self_user, self_sys, total_user, total_sys;
+	int self_user, self_sys, total_user, total_sys, row;
 	double self_ns;        /* sum */
 	struct sp_front front; /* of the row above */
 };
@@ -90,6 +90,7 @@ static void read_columns(struct sp_validation *v, const struct sp_line *line, st
 	t->self_sys = find_column(line, "self_sys_ns", strlen("self_sys_ns"));
 	t->total_user = find_column(line, "total_user_ns", strlen("total_user_ns"));
 	t->total_sys = find_column(line, "total_sys_ns", strlen("total_sys_ns"));
+	t->row = find_column(line, "row", strlen("row"));
 }
 
 static bool is_number(const char *text, size_t length)
@@ -138,7 +139,21 @@ static void check_module(struct sp_validation *v, size_t line, const struct fiel
 		sp_violation_add(v, line, "the build-id is not hexadecimal");
 }
 
-static void check_frame(struct sp_validation *v, size_t line, const struct field *fields)
+/* The function is a row of All functions, stands there, or is that of the row above. */
+static void check_function(struct sp_validation *v, size_t line, const struct table *t, const struct field *fields)
+{
+	const struct field *row = t->row == 3 ? &fields[3] : NULL, *names = &fields[row ? 4 : 3];
+
+	if (row && row->length &&
+		(!is_number(row->text, row->length) || strtoull(row->text, NULL, 10) >= v->function_count))
+		sp_violation_add(v, line, "`row` is no row of All functions");
+	if (row && row->length && (names[0].length || names[1].length))
+		sp_violation_add(v, line, "it has a row of All functions and names a function");
+	if (!(row && row->length) && !names[0].length && !v->frame_count)
+		sp_violation_add(v, line, "the first frame has no function");
+}
+
+static void check_frame(struct sp_validation *v, size_t line, const struct table *t, const struct field *fields)
 {
 	if (!is_hex(fields[0]))
 		sp_violation_add(v, line, "the address is not a hexadecimal number");
@@ -146,8 +161,7 @@ static void check_frame(struct sp_validation *v, size_t line, const struct field
 		sp_violation_add(v, line, "no file has such a line");
 	if (fields[2].length != 1 || (fields[2].text[0] != '0' && fields[2].text[0] != '1'))
 		sp_violation_add(v, line, "`inlined` is neither 0 nor 1");
-	if (!fields[3].length && !v->frame_count)
-		sp_violation_add(v, line, "the first frame has no function");
+	check_function(v, line, t, fields);
 	v->frame_count++;
 }
 
@@ -178,9 +192,10 @@ static void check_stacks(struct sp_validation *v, size_t line, struct table *t, 
 	if (t->schema->kind == SP_TABLE_MAPPINGS)
 		check_module(v, line, fields);
 	if (t->schema->kind == SP_TABLE_FRAMES)
-		check_frame(v, line, fields);
+		check_frame(v, line, t, fields);
 	if (t->schema->kind == SP_TABLE_SAMPLES)
 		check_samples(v, line, fields);
+	v->function_count += t->schema->kind == SP_TABLE_FUNCTIONS;
 	v->slice_count += t->schema->kind == SP_TABLE_SLICES;
 	if (v->slice_count > SP_SAMPLE_SLICES)
 		sp_violation_add(v, line, "it has more slices than any profile");

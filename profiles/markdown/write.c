@@ -188,10 +188,10 @@ static void add_up(struct sp_writer *w)
 	sp_sequences_build(&sums->allocations, p, sums->allocations_by);
 }
 
-static void finish(struct sp_writer *w, struct sp_buffer *out)
+static void finish(struct sp_writer *w, struct sp_buffer *out, bool full)
 {
 	sp_buffer_add(out, w->out.data, w->out.length);
-	sp_write_complete(w, out);
+	sp_write_complete(w, out, full ? 0 : SP_BUDGET_BYTES);
 	sp_buffer_free(&w->out);
 	sp_what_free(&w->sums.what);
 	free(w->sums.waits);
@@ -213,7 +213,7 @@ void sp_markdown_write(struct sp_buffer *out, const struct sp_profile *profile, 
 		w.limits = tighten(&usual, step);
 		write_top(&w);
 	}
-	finish(&w, out);
+	finish(&w, out, full);
 }
 
 void sp_markdown_write_top(struct sp_buffer *out, const struct sp_profile *profile, const char *file_name, size_t top)
@@ -222,5 +222,5 @@ void sp_markdown_write_top(struct sp_buffer *out, const struct sp_profile *profi
 
 	add_up(&w);
 	write_top(&w);
-	finish(&w, out);
+	finish(&w, out, true);
 }

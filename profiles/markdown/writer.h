@@ -93,9 +93,13 @@ void sp_write_merged_memory(struct sp_writer *w);
 void sp_write_merged_next(struct sp_writer *w);
 void sp_write_merged_quality(struct sp_writer *w);
 void sp_write_all_processes(struct sp_buffer *out, const struct sp_profile *profile);
-/* The tables All mappings, All frames, All CPU stacks and All heap stacks. */
-void sp_write_stacks(struct sp_buffer *out, const struct sp_profile *profile);
-void sp_write_complete(const struct sp_writer *w, struct sp_buffer *out);
+/* The tables All mappings, All frames, All CPU stacks and All heap stacks. function_rows: by function, its row in All
+ * functions, UINT32_MAX none. sample_room: see sp_samples_take. */
+void sp_write_stacks(struct sp_buffer *out, const struct sp_profile *profile, const uint32_t *function_rows,
+	size_t sample_room);
+
+/* What is light is cut until *out has at most so many bytes (profiles/model/cut.h); 0: nothing is cut. */
+void sp_write_complete(const struct sp_writer *w, struct sp_buffer *out, size_t most_bytes);
 
 /* Pieces of a line. */
 

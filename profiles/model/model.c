@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "profiles/model/build.h"
+#include "profiles/model/cut.h"
 #include "profiles/model/order.h"
 #include "profiles/model/places.h"
 #include "profiles/model/samples.h"
@@ -19,6 +20,7 @@ static const char *const pseudo_names[SP_PSEUDOS] = {
 	[SP_PSEUDO_BEFORE] = "[before sampling]",
 	[SP_PSEUDO_AGENT] = "[smartprof]",
 	[SP_PSEUDO_FILTERED] = "[filtered]",
+	[SP_PSEUDO_REST] = SP_REST,
 };
 
 /* Module 0 and the pseudo functions exist in every profile. */
@@ -87,6 +89,7 @@ static void load_process(struct sp_profile *profile)
 	profile->stack_copies = setting_is_on(profile->snapshot, "stack_copies", true);
 	profile->inlines = setting_is_on(profile->snapshot, "inlines", false);
 	profile->system_libraries = setting_is_on(profile->snapshot, "system_libraries", true);
+	profile->full = setting_is_on(profile->snapshot, "full", false);
 	profile->heap_wrappers = find_setting(profile->snapshot, "heap_wrappers");
 	load_times(profile);
 	/* The kernel updates its maximum at the tick, and may know less than was seen in between. */

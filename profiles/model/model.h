@@ -71,6 +71,7 @@ enum sp_pseudo {
 	SP_PSEUDO_BEFORE,
 	SP_PSEUDO_AGENT,
 	SP_PSEUDO_FILTERED,
+	SP_PSEUDO_REST, /* of what a written profile leaves out (profiles/model/cut.h) */
 	SP_PSEUDOS
 };
 
@@ -204,11 +205,11 @@ struct sp_profile {
 	size_t inputs_left_out;  /* of a merge: files that could not be read */
 	size_t stacks_shortened; /* of a merge: for want of room */
 
-	bool stack_copies;                            /* those that break off were copied */
-	bool source_lines, inlines, system_libraries; /* settings that shape the profile */
-	const char *heap_wrappers;                    /* to a tab; in the snapshot's text */
-	bool running;                                 /* when the spool was read: wall_ns reaches to that moment */
-	bool end_unknown;                             /* it died without telling: wall_ns reaches to its last sample */
+	bool stack_copies;                                  /* those that break off were copied */
+	bool source_lines, inlines, system_libraries, full; /* settings that shape the profile */
+	const char *heap_wrappers;                          /* to a tab; in the snapshot's text */
+	bool running;     /* when the spool was read: wall_ns reaches to that moment */
+	bool end_unknown; /* it died without telling: wall_ns reaches to its last sample */
 
 	uint64_t wall_ns, cpu_user_ns, cpu_sys_ns, max_rss_bytes; /* of the process */
 	uint64_t total_ns;                                        /* sum of self over functions[]: what 100 % means */

@@ -64,7 +64,7 @@ static uint32_t thread_of(const struct sp_snapshot *s, const struct sp_log_entry
 													       : 0;
 }
 
-static void fill(struct sp_samples *s, const struct sp_profile *p, bool grouped)
+static void fill(struct sp_samples *s, const struct sp_profile *p, const uint32_t *same, bool grouped)
 {
 	const struct sp_snapshot *snapshot = p->snapshot;
 	struct entry *entries = sp_alloc(snapshot->log_count, sizeof(*entries));
@@ -79,7 +79,7 @@ static void fill(struct sp_samples *s, const struct sp_profile *p, bool grouped)
 
 			if (sp_path_weighs(&p->paths[e->stack], false))
 				entries[count++] = (struct entry){
-					thread_of(snapshot, e, s->slices[i].end_ns), e->stack, (uint32_t)from};
+					thread_of(snapshot, e, s->slices[i].end_ns), same[e->stack], (uint32_t)from};
 		}
 		qsort(entries, count, sizeof(*entries), grouped ? by_path : by_thread);
 		for (size_t k = 0; k < count; k++)
@@ -89,17 +89,18 @@ static void fill(struct sp_samples *s, const struct sp_profile *p, bool grouped)
 	free(entries);
 }
 
-void sp_samples_take(struct sp_samples *samples, const struct sp_profile *profile)
+void sp_samples_take(struct sp_samples *samples, const struct sp_profile *profile, const uint32_t *same, size_t room)
 {
-	size_t room = RUNS_MOST > RUNS_A_STACK * profile->path_count ? RUNS_MOST : RUNS_A_STACK * profile->path_count;
 	size_t most = SP_SAMPLE_SLICES;
 
+	if (!room)
+		room = RUNS_MOST > RUNS_A_STACK * profile->path_count ? RUNS_MOST : RUNS_A_STACK * profile->path_count;
 	*samples = (struct sp_samples){0};
 	samples->slice_count = sp_timeline_cut(profile->snapshot, samples->slices, most);
-	fill(samples, profile, false);
+	fill(samples, profile, same, false);
 	while (samples->run_count > room && most >= SLICES_LEAST) {
 		samples->slice_count = sp_timeline_cut(profile->snapshot, samples->slices, most);
-		fill(samples, profile, true);
+		fill(samples, profile, same, true);
 		most /= 2;
 	}
 }

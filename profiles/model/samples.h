@@ -29,8 +29,9 @@ struct sp_samples {
 };
 
 /* Of the profile's snapshot. Where there are more samples than room, those of a stack stand together in each row, and
- * slices are longer: the order within them is lost then, not the numbers. */
-void sp_samples_take(struct sp_samples *samples, const struct sp_profile *profile);
+ * slices are longer: the order within them is lost then, not the numbers. same[path]: the first path with the same frames;
+ * runs are of those. room: for so many runs; 0: as many as go with the number of paths. */
+void sp_samples_take(struct sp_samples *samples, const struct sp_profile *profile, const uint32_t *same, size_t room);
 void sp_samples_free(struct sp_samples *samples);
 
 #endif

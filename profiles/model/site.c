@@ -148,6 +148,8 @@ uint32_t sp_path_site(const struct sp_profile *p, const struct sp_path *path)
 	for (uint32_t i = 0; i < path->depth; i++) {
 		const struct sp_profile_frame *frame = &p->frames[p->frame_ids[path->first + i]];
 
+		if (frame->function == SP_PSEUDO_REST)
+			return i; /* the site is among the frames that were cut */
 		if (frame->allocator || (p->functions[frame->function].flags & SP_FUNCTION_PSEUDO))
 			continue;
 		if (!frame->layer)

@@ -65,7 +65,7 @@ static bool is_small(const struct sp_snapshot *s)
 static void render(struct sp_profile *profile, const char *name, bool full, struct sp_buffer *out)
 {
 	sp_facts_collect(profile);
-	sp_markdown_write(out, profile, name, full);
+	sp_markdown_write(out, profile, name, full || profile->full);
 }
 
 /* A process that was root when it made its spool may have become somebody else and have written anything since, so root

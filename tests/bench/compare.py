@@ -53,10 +53,11 @@ def load(path):
               "peak": float(facts["heap_peak_bytes"]), "allocated": float(facts["heap_allocated_bytes"]),
               "wall": float(facts["wall_seconds"])}
     own, stacks, names, stack, last = collections.Counter(), collections.Counter(), [], [], ""
-    for row in table(lines, "All functions"):
+    functions = table(lines, "All functions")
+    for row in functions:
         own[row["function"]] += int(row["self_user_ns"]) + int(row["self_sys_ns"])
     for row in table(lines, "All frames"):
-        last = row["function"] or last
+        last = functions[int(row["row"])]["function"] if row.get("row") else row["function"] or last
         names.append(last)
     for row in table(lines, "All CPU stacks"):
         stack = stack[:int(row["shared"])] + [names[int(i)] for i in row["frames"].split()]

@@ -138,7 +138,7 @@ folded() { # FILE METRIC: the sum of the folded stacks
 		status_of 2 "$SMARTPROF" report --format $format damaged >shown 2>err
 		grep -q "damaged: line $first: a row of All functions is damaged" err
 	done
-	awk '/^## / { drop = /All (functions|lines|files|modules|CPU stacks|CPU samples|heap sites|heap stacks) / }
+	awk '/^## / { drop = /All (functions|lines|files|modules|frames|CPU stacks|CPU samples|heap sites|heap stacks) / }
 		/^<\/details>/ { drop = 0 } !drop' "$profile" >unsampled
 	"$SMARTPROF" report --format json unsampled | python3 -c '
 import json, sys

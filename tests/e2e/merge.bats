@@ -55,7 +55,7 @@ column() { # TABLE NUMBER: a column of a TSV table
 
 @test "every command reads a sum" {
 	run_tree profiles
-	"$SMARTPROF" report --merge --output merged.md profiles
+	"$SMARTPROF" report --merge --full --output merged.md profiles
 	for format in html folded speedscope pprof json; do
 		"$SMARTPROF" report --format $format --output "out.$format" merged.md
 		"$SMARTPROF" report --merge --format $format --output "again.$format" profiles

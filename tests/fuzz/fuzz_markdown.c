@@ -31,7 +31,7 @@ static void check_again(struct sp_profile *profile)
 	sp_paths_sort(profile); /* as who writes has it from building the profile */
 	sp_buffer_puts(&out, "---\nschema: smartprof/1\n---\n\n");
 	writer.sums.files = sp_files_add_up(profile, &writer.sums.file_count);
-	sp_write_complete(&writer, &out);
+	sp_write_complete(&writer, &out, 0);
 	again = sp_markdown_read(out.data, out.length, &why);
 	require(again != NULL, why);
 	require(again->total_ns == profile->total_ns, "another total");

@@ -22,6 +22,7 @@ static struct {
 	struct sp_thread_record threads[3];
 	struct sp_log_entry *log;
 	struct sp_samples samples;
+	uint32_t same[PATHS];
 } t;
 
 static int set_up(void **state)
@@ -29,8 +30,10 @@ static int set_up(void **state)
 	(void)state;
 	memset(&t, 0, sizeof(t));
 	t.log = calloc(MANY, sizeof(*t.log));
-	for (size_t i = 0; i < PATHS; i++)
+	for (uint32_t i = 0; i < PATHS; i++) {
 		t.paths[i] = (struct sp_path){.user_ns = 1};
+		t.same[i] = i;
+	}
 	t.threads[1] = (struct sp_thread_record){.tid = 11};
 	t.threads[2] = (struct sp_thread_record){.tid = 12, .start_ns = 150};
 	t.snapshot =
@@ -88,7 +91,7 @@ static void samples_stand_by_slice_and_thread_in_their_order(void **state)
 	sample(9, 1); /* no such record */
 	point(200);
 	sample(1, 2); /* after the last point */
-	sp_samples_take(&t.samples, &t.profile);
+	sp_samples_take(&t.samples, &t.profile, t.same, 0);
 	assert_int_equal(t.samples.slice_count, 2);
 	assert_int_equal(t.samples.row_count, 5);
 	assert_row(0, 0, 0, "1*1 ");
@@ -108,12 +111,24 @@ static void many_samples_of_a_stack_stand_together(void **state)
 			point(i);
 		sample(1, i % PATHS);
 	}
-	sp_samples_take(&t.samples, &t.profile);
+	sp_samples_take(&t.samples, &t.profile, t.same, 0);
 	assert_in_range(t.samples.run_count, 1, 100 * PATHS);
 	for (size_t i = 0; i < t.samples.run_count; i++)
 		sums[t.samples.runs[i].path] += t.samples.runs[i].count;
 	for (size_t i = 0; i < PATHS; i++)
 		assert_int_equal(sums[i], MANY / PATHS);
+}
+
+static void samples_of_equal_stacks_are_of_the_first(void **state)
+{
+	(void)state;
+	t.same[3] = 1;
+	sample(1, 3);
+	sample(1, 1);
+	sample(1, 2);
+	point(100);
+	sp_samples_take(&t.samples, &t.profile, t.same, 0);
+	assert_row(0, 0, 11, "1*2 2*1 ");
 }
 
 static void assert_shown(const char *path, const char *shown)
@@ -153,6 +168,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(samples_stand_by_slice_and_thread_in_their_order),
 		TEST(many_samples_of_a_stack_stand_together),
+		TEST(samples_of_equal_stacks_are_of_the_first),
 		TEST(sources_are_named_from_where_they_differ),
 	};
 

@@ -209,12 +209,58 @@ static void damage_is_refused(void **state)
 	assert_refused("## All CPU stacks", "\t0\t0 ", "\t0\t0,");
 	assert_refused("## All CPU stacks", "\t0\t0 ", "\t-1\t0 ");
 	assert_refused("## All heap stacks", "4096\t2", "4096\tx");
-	assert_refused("## All frames", "file\n0\t0\t0\t[truncated]", "file\n0\t0\t0\t");
+	assert_refused("## All frames", "file\n0\t0\t0\t7\t", "file\n0\t0\t0\t\t");
+	assert_refused("## All frames", "\n10\t0\t0\t", "\n10\t0\t0\t99");
+	assert_refused("## All frames", "\n10\t0\t0\t", "\n10\t0\t0\tx");
+	assert_refused("## All frames", "\n10\t0\t0\t3\t", "\n10\t0\t0\t3\tmain");
 	assert_refused("## All frames", "\n10\t0\t0\t", "\n1g\t0\t0\t");
 	assert_refused("## All frames", "\n10\t0\t0\t", "\n10\t0\t2\t");
 	assert_refused("## All frames", "\n10\t0\t0\t", "\n10\t4294967296\t0\t");
 	assert_refused("## All mappings", "400000\t410000", "400000\t41000O");
 	assert_refused("## All mappings", "400000\t\t/nowhere", "400000\txyz\t/nowhere");
+}
+
+static struct sp_profile *read_golden(const char *path)
+{
+	FILE *file = fopen(path, "r");
+	struct sp_buffer markdown = {0};
+	struct sp_validation validation;
+	struct sp_profile *read;
+	const char *why = NULL;
+	char line[4096];
+
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file))
+		sp_buffer_puts(&markdown, line);
+	fclose(file);
+	read = sp_markdown_read(markdown.data, markdown.length, &why);
+	assert_non_null(read);
+	sp_validate(&validation, markdown.data, markdown.length);
+	assert_int_equal(validation.count, 0);
+	sp_validation_free(&validation);
+	sp_buffer_free(&markdown);
+	return read;
+}
+
+/* As in profiles that were written before frames named rows of All functions. */
+static void frames_may_name_their_functions(void **state)
+{
+	struct sp_profile *old = read_golden("tests/fixtures/golden/functions_by_name.md");
+	struct sp_profile *new = read_golden("tests/fixtures/golden/everything.md");
+
+	(void)state;
+	assert_true(old->path_count > 0);
+	assert_int_equal(old->path_count, new->path_count);
+	for (size_t i = 0; i < old->path_count; i++) {
+		struct sp_buffer out = {0};
+
+		describe(&out, old, &old->paths[i]);
+		if (!has_path(new, out.data))
+			fail_msg("lost: %s", out.data);
+		sp_buffer_free(&out);
+	}
+	sp_profile_free(old);
+	sp_profile_free(new);
 }
 
 static void a_profile_without_stacks_is_a_profile(void **state)
@@ -248,6 +294,7 @@ int main(void)
 		TEST(runs_are_sorted_by_what_they_share),
 		TEST(equal_stacks_are_merged),
 		TEST(damage_is_refused),
+		TEST(frames_may_name_their_functions),
 		TEST(a_profile_without_stacks_is_a_profile),
 	};
 
