@@ -351,6 +351,8 @@ void sp_memory_bounds_read(struct sp_memory_bounds *bounds, const struct sp_wher
 	sp_text_put(&out, "/cgroup");
 	read_places(where->root, file, places, &signs);
 	read_mounts(&limits, places, &signs);
+	if (!*bounds->kills_file) /* those of the whole machine */
+		sp_path_join(bounds->kills_file, sizeof(bounds->kills_file), "/proc/vmstat", "");
 	bounds->bytes = machine.memory_limit_bytes;
 	bounds->limit = machine.memory_limit;
 }

@@ -14,7 +14,10 @@ const struct sp_option_row sp_option_rows[SP_OPTIONS] = {
 #undef SP_OPTION
 };
 
-const char *const sp_internal_variables[] = {"SMARTPROF_TREE", "SMARTPROF_PROGRESS_FD", SP_VARIABLE_FLAGS, NULL};
+const char *const sp_internal_variables[] = {"SMARTPROF_TREE", "SMARTPROF_PROGRESS_FD", SP_VARIABLE_FLAGS,
+	"SMARTPROF_GUARD_PID", "SMARTPROF_GUARD_NAME", "SMARTPROF_GUARD_RULE", "SMARTPROF_GUARD_MEMORY",
+	"SMARTPROF_GUARD_RSS", "SMARTPROF_GUARD_THRESHOLD", "SMARTPROF_GUARD_LIMIT", "SMARTPROF_GUARD_TIME",
+	"SMARTPROF_GUARD_CAPTURE", NULL};
 
 int sp_signal_number(uint64_t choice)
 {

@@ -23,6 +23,7 @@ static const struct command commands[] = {
 	{"symbolize", sp_cmd_symbolize,
 		"look the names of written profiles up again, with debug files that came later"},
 	{"snapshot", sp_cmd_snapshot, "keep what a process has done so far, to look at or to subtract later"},
+	{"guard", sp_cmd_guard, "watch programs' memory: warn, keep profiles, report"},
 	{"recover", sp_cmd_recover, "write the profiles of processes that died without telling"},
 	{"cache", sp_cmd_cache, "look at the cache of symbols, or trim it"},
 	{"finish", sp_cmd_finish, NULL},
@@ -140,7 +141,7 @@ int main(int argc, char **argv)
 	command = find_command(argv[1]);
 	if (!command)
 		return unknown_command(argv[1]);
-	if (command->fn != sp_cmd_run) /* which hands the caller's on to the program */
+	if (command->fn != sp_cmd_run && command->fn != sp_cmd_guard) /* which hand the caller's on to the program */
 		sp_set_umask();
 	return command->fn(argc - 1, argv + 1);
 }

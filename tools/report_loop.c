@@ -14,6 +14,7 @@
 #include "profiles/base/directory.h"
 #include "profiles/output/render.h"
 #include "profiles/spool/window.h"
+#include "tools/keep.h"
 #include "tools/live.h"
 #include "tools/tools.h"
 
@@ -123,54 +124,13 @@ static bool write_apart(const struct loop *loop, struct sp_snapshot *later, cons
 	return child > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-static int is_ours(const struct dirent *entry)
-{
-	size_t length = strlen(entry->d_name), n = strlen(SUFFIX);
-
-	return length > n && strcmp(entry->d_name + length - n, SUFFIX) == 0;
-}
-
-struct kept {
-	char name[NAME_MAX + 1];
-	struct stat st;
-};
-
-static int newest_first(const void *left, const void *right)
-{
-	const struct timespec *a = &((const struct kept *)left)->st.st_mtim,
-			      *b = &((const struct kept *)right)->st.st_mtim;
-
-	if (a->tv_sec != b->tv_sec)
-		return a->tv_sec > b->tv_sec ? -1 : 1;
-	return a->tv_nsec > b->tv_nsec ? -1 : a->tv_nsec < b->tv_nsec;
-}
-
 /* What an earlier loop of the same program left counts, too: a restart does not begin anew. */
 static void remove_old(const struct loop *loop)
 {
-	struct dirent **entries;
-	int count = scandir(loop->directory, &entries, is_ours, NULL);
-	struct kept *files = sp_alloc(count > 0 ? (size_t)count : 1, sizeof(*files));
-	size_t n = 0, length = strlen(loop->program);
-	uint64_t bytes = 0;
+	char begin[SAFE_NAME_MAX + 2];
 
-	for (int i = 0; i < count; i++) {
-		const char *name = entries[i]->d_name;
-
-		if (strncmp(name, loop->program, length) == 0 && name[length] == '.' &&
-			fstatat(loop->directory_fd, name, &files[n].st, AT_SYMLINK_NOFOLLOW) == 0)
-			strcpy(files[n++].name, name);
-		free(entries[i]);
-	}
-	if (count >= 0)
-		free(entries);
-	qsort(files, n, sizeof(*files), newest_first);
-	for (size_t i = 0; i < n; i++) {
-		bytes += (uint64_t)files[i].st.st_size;
-		if (i && (i >= loop->files_most || bytes > loop->bytes_most))
-			unlinkat(loop->directory_fd, files[i].name, 0);
-	}
-	free(files);
+	snprintf(begin, sizeof(begin), "%s.", loop->program);
+	sp_keep_newest(loop->directory, loop->directory_fd, begin, SUFFIX, loop->files_most, loop->bytes_most);
 }
 
 /* A window that could not be written is a part of the next one: nothing is lost. */

@@ -145,6 +145,12 @@ int sp_output_open(struct sp_output *output, const struct sp_snapshot *snapshot,
 	return err ? sp_output_fall_back(output, snapshot, err) : 0;
 }
 
+int sp_output_open_folder(struct sp_output *output, const char *directory, const char *folder)
+{
+	*output = (struct sp_output){.fd = -1};
+	return try_directory(output, directory, folder) ? try_state(output, folder) : 0;
+}
+
 int sp_output_fall_back(struct sp_output *o, const struct sp_snapshot *snapshot, int err)
 {
 	if (*o->wish.directory || *o->wish.file)

@@ -36,6 +36,10 @@ struct sp_output {
  * FILE.<program>.<pid>.md beside it. Returns 0 or a negative errno; to be closed in both cases. */
 int sp_output_open(struct sp_output *output, const struct sp_snapshot *snapshot, const struct sp_output_wish *wish);
 
+/* A place for what is no run's profile: <directory>/<folder>, else the same below the state directory. The names of files
+ * are the caller's. Returns 0 or a negative errno; to be closed in both cases. */
+int sp_output_open_folder(struct sp_output *output, const char *directory, const char *folder);
+
 /* Moves a place that could not be written to (err: why) to the next one. Returns 0, or a negative errno: there is none. */
 int sp_output_fall_back(struct sp_output *output, const struct sp_snapshot *snapshot, int err);
 
