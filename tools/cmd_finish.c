@@ -23,7 +23,6 @@
 #include "profiles/spool/tree_file.h"
 
 #define WALL_LIMIT_SECONDS 300 /* what it waits for does not come any more */
-#define MEMORY_LEAST_BYTES (256ULL << 20)
 #define NICENESS 10
 #define READY_FD 3
 #define ABANDONED_SECONDS 60
@@ -187,25 +186,6 @@ static void render_rest(struct job *job)
 	sp_spool_clean(job->directory);
 }
 
-/* Where memory is short the program and what runs beside it come first: the spool can wait. */
-static void yield_memory(void)
-{
-	static struct sp_config config;
-	uint64_t most;
-	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-
-	if (fd >= 0) {
-		if (write(fd, "1000", 4) < 0)
-			perror("smartprof: oom_score_adj"); /* then it is as likely to go as others */
-		close(fd);
-	}
-	sp_config_load(&config, sp_settings_where(), NULL);
-	most = config.machine.memory_limit_bytes / 2;
-	if (most < MEMORY_LEAST_BYTES)
-		most = MEMORY_LEAST_BYTES;
-	sp_limit(RLIMIT_DATA, most);
-}
-
 /* False: these are no arguments of the agent's. */
 static bool take_arguments(struct job *job, int argc, char **argv)
 {
@@ -242,7 +222,7 @@ int sp_cmd_finish(int argc, char **argv)
 	}
 	signal(SIGPIPE, SIG_IGN); /* nobody may be waiting any more */
 	sp_limit_rendering();
-	yield_memory();
+	sp_yield_memory();
 	setpriority(PRIO_PROCESS, 0, NICENESS);
 	sp_symbols_options(&job.symbols, false);
 	if (job.tree_file) {

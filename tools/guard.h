@@ -64,10 +64,12 @@ struct sp_guard_target {
 	int pid, pidfd;
 	uint64_t start_ticks;
 	bool ours;       /* we started it, and wait for it */
+	bool by_name;    /* one of many that come and go: little is said of it */
 	bool with_agent; /* it was found to have a spool, or we loaded the agent */
 	struct sp_guard_facts facts;
 	struct timespec since;
-	uint64_t since_ns, next_look_ns;
+	uint64_t next_look_ns, saved_ns;
+	bool unsaved;
 	struct sp_memory_bounds bounds;
 	uint64_t kills_before;
 	bool kills_known;
@@ -130,11 +132,16 @@ struct sp_guard_result {
 	int err;
 	char path[PATH_MAX], snapshot[PATH_MAX], why[160];
 };
+void sp_guard_snapshot_path(const struct sp_guard_target *target, size_t event, char path[static PATH_MAX]);
 void sp_guard_capture_write(const struct sp_guard_target *target, const struct sp_guard_wish *wish, size_t event,
 	struct sp_guard_result *result);
 
+/* The same from the snapshot, where there was no room for more than that while the target ran. */
+void sp_guard_capture_late(const struct sp_guard_target *target, const struct sp_guard_wish *wish, size_t event,
+	struct sp_guard_result *result);
+
 /* Writes the session's report; of a target that has ended also its profile. */
-void sp_guard_report_write(const struct sp_guard_target *target, const struct sp_guard_wish *wish,
+void sp_guard_report_write(struct sp_guard_target *target, const struct sp_guard_wish *wish,
 	struct sp_guard_result *result);
 
 /* guard_growth.c: sections of the report about the heap. */
@@ -145,7 +152,7 @@ void sp_guard_put_held(struct sp_buffer *out, struct sp_snapshot *snapshot);
 /* --- guard_state.c: limits outlive a guardian */
 
 void sp_guard_state_load(struct sp_guard_target *target);
-void sp_guard_state_save(const struct sp_guard_target *target);
+void sp_guard_state_save(struct sp_guard_target *target);
 void sp_guard_state_drop(const struct sp_guard_target *target);
 
 /* Tells of each rule what it saw last, what it needs, and since when. The exit status. */

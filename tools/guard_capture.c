@@ -81,18 +81,23 @@ static int take(const struct sp_guard_target *t, const struct sp_guard_event *e,
 	return err ? fail(result, err, "its spool") : 0;
 }
 
-/* For the growth until a later one; the guardian removes it. */
+void sp_guard_snapshot_path(const struct sp_guard_target *t, size_t event, char path[static PATH_MAX])
+{
+	char directory[PATH_MAX];
+
+	*path = '\0';
+	if (sp_state_path(directory, sizeof(directory), "guard") == 0)
+		snprintf(path, PATH_MAX, "%.3900s/%d.%llu.%zu%s", directory, t->pid, (unsigned long long)t->start_ticks,
+			event, SP_SNAPSHOT_SUFFIX);
+}
+
+/* For the growth until a later one, and in case that rendering comes to nothing; the guardian removes it. */
 static void keep_snapshot(const struct sp_guard_target *t, size_t event, const struct sp_snapshot *snapshot,
 	struct sp_guard_result *result)
 {
-	char directory[PATH_MAX];
-	int err = sp_state_path(directory, sizeof(directory), "guard");
-
-	if (!err &&
-		snprintf(result->snapshot, sizeof(result->snapshot), "%.3900s/%d.%llu.%zu%s", directory, t->pid,
-			(unsigned long long)t->start_ticks, event, SP_SNAPSHOT_SUFFIX) > 0)
-		unlink(result->snapshot);
-	if (err || sp_snapshot_save(snapshot, result->snapshot) < 0)
+	sp_guard_snapshot_path(t, event, result->snapshot);
+	unlink(result->snapshot);
+	if (sp_snapshot_save(snapshot, result->snapshot) < 0)
 		*result->snapshot = '\0';
 }
 
@@ -130,28 +135,43 @@ static int put(const struct sp_guard_target *t, const struct sp_guard_wish *wish
 	return err ? fail(result, err, "it cannot be written") : 0;
 }
 
-void sp_guard_capture_write(const struct sp_guard_target *t, const struct sp_guard_wish *wish, size_t event,
-	struct sp_guard_result *result)
+static void render(const struct sp_guard_target *t, const struct sp_guard_wish *wish, size_t event,
+	struct sp_snapshot *snapshot, struct sp_guard_result *result)
 {
-	const struct sp_guard_event *e = &t->events[event];
 	struct sp_symbolizer_options symbols = {0};
 	struct sp_render_options options = {.symbols = &symbols};
-	struct sp_snapshot snapshot = {0};
 	struct sp_buffer text = {0};
 	const char *why = "";
 	int err;
 
-	sp_limit_rendering();
-	if (take(t, e, &snapshot, result))
-		return;
-	if (e->rule != SP_GUARD_CPU)
-		keep_snapshot(t, event, &snapshot, result);
 	sp_symbols_options(&symbols, false);
-	err = sp_render_snapshot(&snapshot, &options, &text, &why);
+	err = sp_render_snapshot(snapshot, &options, &text, &why);
 	if (err)
 		fail(result, err, "it cannot be rendered");
 	else
-		put(t, wish, e, &text, result);
+		put(t, wish, &t->events[event], &text, result);
 	sp_buffer_free(&text);
+}
+
+void sp_guard_capture_write(const struct sp_guard_target *t, const struct sp_guard_wish *wish, size_t event,
+	struct sp_guard_result *result)
+{
+	struct sp_snapshot snapshot = {0};
+
+	if (take(t, &t->events[event], &snapshot, result) == 0) {
+		if (t->events[event].rule != SP_GUARD_CPU)
+			keep_snapshot(t, event, &snapshot, result);
+		render(t, wish, event, &snapshot, result);
+	}
+	sp_snapshot_free(&snapshot);
+}
+
+void sp_guard_capture_late(const struct sp_guard_target *t, const struct sp_guard_wish *wish, size_t event,
+	struct sp_guard_result *result)
+{
+	struct sp_snapshot snapshot = {0};
+
+	if (sp_snapshot_load("guard", t->events[event].snapshot, &snapshot) == 0)
+		render(t, wish, event, &snapshot, result);
 	sp_snapshot_free(&snapshot);
 }

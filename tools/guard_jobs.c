@@ -100,6 +100,13 @@ static bool take_over(int fd, struct sp_guard_result *result)
 	return !left;
 }
 
+static void begin_rendering(void)
+{
+	sp_set_umask();
+	sp_limit_rendering();
+	sp_yield_memory();
+}
+
 void sp_guard_capture(struct sp_guard_target *t, const struct sp_guard_wish *wish, size_t event)
 {
 	struct sp_guard_event *e = &t->events[event];
@@ -107,7 +114,7 @@ void sp_guard_capture(struct sp_guard_target *t, const struct sp_guard_wish *wis
 	int fd = -1, pid = start(JOB_CAPTURE, t, event, &fd);
 
 	if (pid == 0) {
-		sp_set_umask();
+		begin_rendering();
 		sp_guard_capture_write(t, wish, event, &result);
 		hand_over(fd, &result);
 	}
@@ -122,7 +129,7 @@ void sp_guard_report(struct sp_guard_target *t, const struct sp_guard_wish *wish
 	int fd = -1, pid = start(JOB_REPORT, t, 0, &fd);
 
 	if (pid == 0) {
-		sp_set_umask();
+		begin_rendering();
 		sp_guard_report_write(t, wish, &result);
 		hand_over(fd, &result);
 	}
@@ -249,6 +256,26 @@ static void end_command(const struct sp_guard_target *t, const struct job *job, 
 		sp_guard_tell(t, "--on-%s: it ended with status %d", name, WEXITSTATUS(status));
 }
 
+/* A renderer is the first to go when memory is short. What it had kept by then is rendered later. */
+static void explain_death(const struct job *job, int status, struct sp_guard_result *result)
+{
+	struct sp_guard_target *t = job->target;
+	bool killed = !job->timed_out && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+
+	memset(result, 0, sizeof(*result));
+	if (job->kind == JOB_CAPTURE)
+		sp_guard_snapshot_path(t, job->event, result->snapshot);
+	if (access(result->snapshot, F_OK) < 0)
+		*result->snapshot = '\0';
+	snprintf(result->why, sizeof(result->why), "%s%s",
+		job->timed_out   ? "it took too long to render"
+			: killed ? "there was no memory left to render it"
+				 : "its renderer died",
+		*result->snapshot ? "; that follows when the program has ended" : "");
+	if (killed) /* this was not the target */
+		sp_memory_kills(&t->bounds, sp_settings_where(), &t->kills_before);
+}
+
 bool sp_guard_job_ended(int pid, int status, const struct sp_guard_wish *wish)
 {
 	struct sp_guard_result result = {0};
@@ -262,11 +289,8 @@ bool sp_guard_job_ended(int pid, int status, const struct sp_guard_wish *wish)
 	if (!job.kind)
 		return false;
 	*(job.kind == JOB_COMMAND ? &job.target->commands : &job.target->renderers) -= 1;
-	if (job.kind != JOB_COMMAND && !take_over(job.pipe, &result)) {
-		memset(&result, 0, sizeof(result));
-		snprintf(result.why, sizeof(result.why), "%s",
-			job.timed_out ? "it took too long to render" : "its renderer died");
-	}
+	if (job.kind != JOB_COMMAND && !take_over(job.pipe, &result))
+		explain_death(&job, status, &result);
 	close(job.pipe);
 	if (job.kind == JOB_CAPTURE) {
 		end_capture(job.target, job.event, &result);

@@ -102,11 +102,11 @@ static int add(struct loop *l, int pid)
 	if (status)
 		return status;
 	t->with_agent = l->run->with_agent;
+	t->by_name = is_by_name(l);
 	if (l->run->app) /* it may not have become its program yet */
 		snprintf(t->facts.name, sizeof(t->facts.name), "%s", l->run->name);
 	l->targets[l->count++] = t;
 	sp_guard_target_announce(t, l->wish);
-	sp_guard_state_save(t);
 	return 0;
 }
 
@@ -172,7 +172,7 @@ static void leave(struct loop *l)
 {
 	l->leaving = true;
 	for (size_t i = 0; i < l->count; i++)
-		l->targets[i]->report_wanted = true;
+		l->targets[i]->report_wanted |= !l->targets[i]->by_name || l->targets[i]->event_count;
 }
 
 /* A key on the terminal that ended the program was not meant for us as well. */

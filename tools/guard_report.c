@@ -11,9 +11,12 @@
 #include "profiles/output/render.h"
 #include "profiles/spool/find.h"
 #include "tools/guard.h"
+#include "tools/keep.h"
 #include "tools/tools.h"
 
 #define CELLS 60u
+#define SUFFIX ".guard.md"
+#define REPORTS_MOST 500u
 
 static void put_time(struct sp_buffer *out, const struct timespec *at, const char *format)
 {
@@ -277,6 +280,25 @@ static void render(const struct sp_guard_target *t, const char *spool, char prof
 	}
 }
 
+/* Captures for which there was no memory while it ran. */
+static void render_late(struct sp_guard_target *t, const struct sp_guard_wish *wish)
+{
+	static struct sp_guard_result result;
+
+	for (size_t i = 0; i < t->event_count; i++) {
+		struct sp_guard_event *e = &t->events[i];
+
+		if (!e->snapshot || e->capture)
+			continue;
+		memset(&result, 0, sizeof(result));
+		sp_guard_capture_late(t, wish, i, &result);
+		if (!*result.path)
+			continue;
+		e->capture = strdup(result.path);
+		sp_guard_tell(t, "%s: profile: %s", sp_guard_rule_names[e->rule], result.path);
+	}
+}
+
 /* --- all of it ---------------------------------------------------------------------------------- */
 
 static void compose(struct sp_buffer *out, const struct sp_guard_target *t, const struct sp_buffer *death,
@@ -304,27 +326,28 @@ static int put(const struct sp_guard_target *t, const struct sp_guard_wish *wish
 	sp_output_safe_name(program, sizeof(program), t->facts.name);
 	sp_buffer_printf(&name, "%s.", program);
 	put_time(&name, &t->since, "%Y%m%d-%H%M%S");
-	sp_buffer_printf(&name, ".%d.guard.md", t->pid);
+	sp_buffer_printf(&name, ".%d" SUFFIX, t->pid);
 	if (!err)
 		err = sp_output_put(output.fd, name.data, text, true);
-	if (!err)
+	if (!err) {
 		snprintf(result->path, sizeof(result->path), "%.3800s/%s", output.directory, name.data);
+		sp_keep_newest(output.directory, output.fd, "", SUFFIX, REPORTS_MOST, SP_GUARD_CAPTURES_BYTES);
+	}
 	sp_output_close(&output);
 	sp_buffer_free(&name);
 	return err;
 }
 
-void sp_guard_report_write(const struct sp_guard_target *t, const struct sp_guard_wish *wish,
-	struct sp_guard_result *result)
+void sp_guard_report_write(struct sp_guard_target *t, const struct sp_guard_wish *wish, struct sp_guard_result *result)
 {
 	struct sp_buffer text = {0}, death = {0};
 	char spool[PATH_MAX] = "";
 
-	sp_limit_rendering();
 	if (t->ended && t->with_agent) {
 		if (sp_guard_spool(t, spool))
 			put_death(&death, spool);
 		render(t, spool, result->snapshot);
+		render_late(t, wish);
 	}
 	compose(&text, t, &death, result->snapshot);
 	result->err = put(t, wish, &text, result);

@@ -17,11 +17,23 @@ uint64_t sp_guard_rule_needs(const struct sp_guard_rule *rule)
 	return grown > rule->threshold ? grown : rule->threshold;
 }
 
+static bool is_above(const struct sp_guard_rule *r)
+{
+	return r->since_ns && r->last >= r->threshold;
+}
+
+unsigned sp_guard_above(const struct sp_guard_rules *rules)
+{
+	unsigned above = 0;
+
+	for (unsigned i = 0; i < SP_GUARD_RULES; i++)
+		above |= (unsigned)is_above(&rules->rule[i]) << i;
+	return above;
+}
+
 static bool look(struct sp_guard_rule *r, uint64_t now_ns, uint64_t value, uint64_t window_ns)
 {
-	bool was_above = r->since_ns && r->last >= r->threshold;
-
-	if (!r->since_ns || was_above != (value >= r->threshold))
+	if (!r->since_ns || is_above(r) != (value >= r->threshold))
 		r->since_ns = now_ns;
 	r->last = value;
 	if (value < r->threshold - r->threshold / 10)

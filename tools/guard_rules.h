@@ -48,6 +48,9 @@ unsigned sp_guard_rules_look(struct sp_guard_rules *rules, uint64_t now_ns, uint
 void sp_guard_rules_fired(struct sp_guard_rules *rules, unsigned which, uint64_t memory, uint64_t cpu);
 void sp_guard_rules_not(struct sp_guard_rules *rules, unsigned which);
 
+/* A bit for each rule whose threshold the last look was above. */
+unsigned sp_guard_above(const struct sp_guard_rules *rules);
+
 /* Whether the rule, which has fired, may have a capture; it is counted then, or counted as suppressed. One that fires again keeps
  * room for rules that have not fired yet. */
 bool sp_guard_may_capture(struct sp_guard_rules *rules, enum sp_guard_rule_id id, bool again, uint64_t now_ns);

@@ -58,6 +58,8 @@ static json_t *rule_json(const struct sp_guard_rule *r, const char *name)
 	sp_json_set(object, "threshold", sp_json_count(r->threshold));
 	sp_json_set(object, "since_ns", sp_json_count(r->since_ns));
 	sp_json_set(object, "high", sp_json_count(r->high));
+	sp_json_set(object, "above", r->since_ns && r->last >= r->threshold ? json_true() : json_false());
+	sp_json_set(object, "last", sp_json_count(r->last));
 	sp_json_set(object, "fired", sp_json_count(r->fired));
 	return object;
 }
@@ -72,7 +74,14 @@ static json_t *sequence_json(const struct sp_guard_sequence *s)
 	return object;
 }
 
-void sp_guard_state_save(const struct sp_guard_target *t)
+static uint64_t own_start(void)
+{
+	struct sp_process_stat stat;
+
+	return sp_process_stat(getpid(), &stat) == 0 ? stat.start_ticks : 0;
+}
+
+void sp_guard_state_save(struct sp_guard_target *t)
 {
 	json_t *object = json_object(), *rules = json_array();
 	struct sp_buffer text = {0};
@@ -83,6 +92,7 @@ void sp_guard_state_save(const struct sp_guard_target *t)
 		json_array_append_new(rules, rule_json(&t->rules.rule[i], sp_guard_rule_names[i]));
 	sp_json_set(object, "schema", sp_json_text(SCHEMA));
 	sp_json_set(object, "guard", sp_json_count((uint64_t)getpid()));
+	sp_json_set(object, "guard_start", sp_json_count(own_start()));
 	sp_json_set(object, "window_ns", sp_json_count(t->rules.window_ns));
 	sp_json_set(object, "rules", rules);
 	sp_json_set(object, "memory", sequence_json(&t->rules.memory));
@@ -94,6 +104,8 @@ void sp_guard_state_save(const struct sp_guard_target *t)
 		close(fd);
 	}
 	sp_buffer_free(&text);
+	t->saved_ns = sp_guard_now_ns();
+	t->unsaved = false;
 }
 
 static uint64_t number(const json_t *object, const char *key)
@@ -150,6 +162,7 @@ static void take_rules(struct sp_guard_rules *rules, const json_t *state, bool w
 		r->high = number(object, "high");
 		r->fired = (uint32_t)number(object, "fired");
 		r->since_ns = whole ? number(object, "since_ns") : 0;
+		r->last = whole ? number(object, "last") : 0;
 	}
 	if (whole)
 		rules->window_ns = number(state, "window_ns");
@@ -198,6 +211,9 @@ static void explain_rule(const struct sp_guard_target *t, unsigned i, uint64_t n
 	if (i != SP_GUARD_CPU) {
 		put_value(&line, i, value);
 		sp_buffer_puts(&line, " now; ");
+	} else if (r->since_ns) {
+		put_value(&line, i, value);
+		sp_buffer_puts(&line, " when it was last above or below; ");
 	}
 	sp_buffer_puts(&line, "needs ");
 	put_value(&line, i, sp_guard_rule_needs(r));
@@ -207,10 +223,12 @@ static void explain_rule(const struct sp_guard_target *t, unsigned i, uint64_t n
 		put_value(&line, i, r->threshold - r->threshold / 10);
 		sp_buffer_puts(&line, " first");
 	}
-	if (r->since_ns && now_ns > r->since_ns)
-		sp_buffer_printf(&line, "; %s its threshold since %.0f s ago", r->high ? "above" : "below",
-			(double)(now_ns - r->since_ns) / 1e9);
-	sp_buffer_printf(&line, "; fired %u times\n", r->fired);
+	if (r->since_ns && now_ns > r->since_ns) {
+		sp_buffer_printf(&line, "; %s ", r->last >= r->threshold ? "above" : "below");
+		put_value(&line, i, r->threshold);
+		sp_buffer_printf(&line, " for %.0f s", (double)(now_ns - r->since_ns) / 1e9);
+	}
+	sp_buffer_printf(&line, "; fired %u %s\n", r->fired, r->fired == 1 ? "time" : "times");
 	fputs(line.data, stdout);
 	sp_buffer_free(&line);
 }
@@ -222,8 +240,10 @@ static void explain_one(struct sp_guard_target *t, const json_t *state)
 
 	memcpy(name, t->facts.name, sizeof(name));
 	sp_make_inert(name);
-	if (state)
+	if (state && sp_process_alive((int)number(state, "guard"), number(state, "guard_start")))
 		printf("%s (%d): guarded by process %llu\n", name, t->pid, (unsigned long long)number(state, "guard"));
+	else if (state)
+		printf("%s (%d): not guarded any more; as its guardian left it:\n", name, t->pid);
 	else
 		printf("%s (%d): not guarded; a guardian with these thresholds would do as follows\n", name, t->pid);
 	for (unsigned i = 0; i < SP_GUARD_RULES; i++)

@@ -18,6 +18,7 @@
 #include "tools/tools.h"
 
 #define MEGABYTE 1000000u
+#define SAVE_NS 1000000000u /* between two writes of where a value is that goes up and down */
 #define FIRST_PERIOD_NS 100000000u
 #define LEAST_CPU_NS 100000000u /* between two looks at CPU time: the kernel counts some of it by ticks */
 
@@ -136,7 +137,6 @@ int sp_guard_target_open(struct sp_guard_target **target, const struct sp_guard_
 	}
 	if (!err) {
 		clock_gettime(CLOCK_REALTIME, &t->since);
-		t->since_ns = sp_guard_now_ns();
 		t->timeline.period_ns = FIRST_PERIOD_NS;
 		sp_memory_bounds_read(&t->bounds, sp_settings_where(), pid, wish->machine.memory_bytes);
 		t->kills_known = sp_memory_kills(&t->bounds, sp_settings_where(), &t->kills_before);
@@ -202,6 +202,8 @@ void sp_guard_target_announce(struct sp_guard_target *t, const struct sp_guard_w
 	char path[PATH_MAX], number[16];
 
 	put_thresholds(&text, t);
+	if (t->by_name && wish->profiling && !sp_guard_spool(t, path))
+		sp_buffer_puts(&text, "; without the agent, so without captures");
 	sp_guard_tell(t, "watching: %s", text.data);
 	sp_buffer_free(&text);
 	if (sp_process_stat(t->pid, &stat) == 0 && (stat.state == 'T' || stat.state == 't'))
@@ -212,6 +214,8 @@ void sp_guard_target_announce(struct sp_guard_target *t, const struct sp_guard_w
 		look_at_spool(t, path);
 		return;
 	}
+	if (t->by_name)
+		return;
 	snprintf(number, sizeof(number), "%d", t->pid);
 	sp_spool_complain_absent("guard", number);
 	sp_guard_tell(t, "it is watched all the same; captures need a spool");
@@ -352,11 +356,13 @@ void sp_guard_target_look(struct sp_guard_target *t, const struct sp_guard_wish 
 {
 	uint64_t now_ns = sp_guard_now_ns(), memory, cpu;
 	struct sp_guard_facts facts;
-	unsigned due;
+	unsigned due, above = sp_guard_above(&t->rules);
 
 	t->next_look_ns = now_ns + t->rules.window_ns;
 	if (sp_guard_facts_read(&facts, t->pid, t->start_ticks) < 0 || !facts.has_memory)
 		return; /* it is ending: its descriptor tells */
+	if (t->ours)    /* it stays what it was started as */
+		memcpy(facts.name, t->facts.name, sizeof(facts.name));
 	t->facts = facts;
 	memory = sp_guard_memory(&facts);
 	t->memory_most = memory > t->memory_most ? memory : t->memory_most;
@@ -367,10 +373,11 @@ void sp_guard_target_look(struct sp_guard_target *t, const struct sp_guard_wish 
 	due = sp_guard_rules_look(&t->rules, now_ns, memory, cpu);
 	if (due)
 		due = confirm(t, due, &memory);
-	if (due) {
+	if (due)
 		fire_all(t, wish, due, memory, cpu);
+	t->unsaved |= due || !t->saved_ns || above != sp_guard_above(&t->rules);
+	if (t->unsaved && (due || now_ns - t->saved_ns >= SAVE_NS))
 		sp_guard_state_save(t);
-	}
 	t->next_look_ns = now_ns + sp_guard_pause_ns(&t->rules, memory);
 }
 
@@ -413,7 +420,9 @@ void sp_guard_target_ended(struct sp_guard_target *t)
 		t->status_known = sp_guard_exit_status(&t->status, t->pidfd);
 	t->with_agent |= sp_guard_spool(t, path);
 	t->killed_for_memory = was_killed_for_memory(t);
-	t->ended = t->report_wanted = true;
+	t->ended = true;
+	t->report_wanted = !t->by_name || t->event_count || t->killed_for_memory;
+	t->done = !t->report_wanted;
 	tell_end(t);
 	sp_guard_jobs_hurry(t);
 	sp_guard_state_drop(t);

@@ -15,11 +15,13 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include "env/env.h"
 #include "profiles/base/buffer.h"
 #include "profiles/spool/read.h"
 #include "symbolize/base/memory.h"
 
 #define PROFILE_MAX_BYTES (64u << 20)
+#define MEMORY_LEAST_BYTES (256ULL << 20)
 #define MEMORY_LIMIT_BYTES (4ULL << 30)
 #define CPU_LIMIT_SECONDS 120
 
@@ -162,6 +164,24 @@ void sp_limit_rendering(void)
 #ifndef __SANITIZE_ADDRESS__ /* which maps terabytes it does not use */
 	sp_limit(RLIMIT_AS, MEMORY_LIMIT_BYTES);
 #endif
+}
+
+void sp_yield_memory(void)
+{
+	static struct sp_config config;
+	uint64_t most;
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		if (write(fd, "1000", 4) < 0)
+			perror("smartprof: oom_score_adj"); /* then it is as likely to go as others */
+		close(fd);
+	}
+	sp_config_load(&config, sp_settings_where(), NULL);
+	most = config.machine.memory_limit_bytes / 2;
+	if (most < MEMORY_LEAST_BYTES)
+		most = MEMORY_LEAST_BYTES;
+	sp_limit(RLIMIT_DATA, most);
 }
 
 void sp_limit_reading(void)

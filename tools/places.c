@@ -69,6 +69,16 @@ static bool is_of_program(const char *name, const char *program)
 	return *rest == '.' && strspn(rest + 1, "0123456789") + 4 == strlen(rest);
 }
 
+/* "….<pid>.md", or with "-2" and the like behind the pid: of a whole run, not of a moment or a window of it. */
+static bool is_of_run(const char *name)
+{
+	size_t length = strlen(name), at = length > 3 ? length - 3 : 0;
+
+	while (at && strchr("0123456789-", name[at - 1]))
+		at--;
+	return at && at + 3 < length && name[at - 1] == '.';
+}
+
 static bool is_wanted(const struct search *s, const char *path)
 {
 	const char *name = strrchr(path, '/') + 1;
@@ -82,7 +92,7 @@ static bool is_wanted(const struct search *s, const char *path)
 	if (s->what)
 		return is_of_program(name, s->what);
 	if (s->parent)
-		return has_parent(path, s->pid);
+		return is_of_run(name) && has_parent(path, s->pid);
 	snprintf(end, sizeof(end), ".%d.md", s->pid);
 	if (strncmp(name, "tree.", 5) == 0 ? !s->index : s->index)
 		return false;

@@ -147,6 +147,10 @@ void sp_limit_rendering(void);
 struct sp_render_options;
 struct sp_render_result;
 
+/* Where memory is short the program and what runs beside it come before this process, which renders: what it renders can
+ * wait. It takes half of the memory at the most, and the OOM killer takes it first. */
+void sp_yield_memory(void);
+
 /* sp_render_spool of each, several at a time, in child processes with these limits, which are ended, too, when they wait for
  * something for 10 s (-ETIMEDOUT; -EFBIG: one came to a limit). `each` is told how it went, in any order; what it gets
  * is valid during the call. Returns 0, or a negative errno when nothing could be begun. */
