@@ -22,16 +22,6 @@
 
 /* --- what was asked for */
 
-struct sp_guard_threshold {
-	bool given;
-	uint64_t megabytes;
-	unsigned percent; /* of the target's limit, in place of megabytes; 0: no */
-};
-
-/* The threshold in bytes. What nobody asked for gives way to a small limit. */
-uint64_t sp_guard_threshold_bytes(const struct sp_guard_threshold *wanted, enum sp_guard_rule_id id,
-	uint64_t limit_bytes);
-
 struct sp_guard_wish {
 	struct sp_guard_threshold memory[SP_GUARD_MEMORY_RULES];
 	unsigned cpu_percent; /* of the usable cores; 0: no such rule */

@@ -4,11 +4,23 @@
 #include <math.h>
 #include <stdlib.h>
 
+#define MEGABYTE 1000000u
 #define NEVER_SOONER_NS 100000000u
 /* No program gets more memory in a nanosecond: the kernel clears pages at some gigabytes a second for each core. */
 #define BYTES_A_NS 8u
 
 const char *const sp_guard_rule_names[SP_GUARD_RULES] = {"warning", "critical", "profiling", "cpu"};
+
+uint64_t sp_guard_threshold_bytes(const struct sp_guard_threshold *wanted, enum sp_guard_rule_id id,
+	uint64_t limit_bytes)
+{
+	static const unsigned most_percent[SP_GUARD_MEMORY_RULES] = {50, 75, 90};
+	uint64_t bytes = wanted->megabytes * MEGABYTE, most = limit_bytes / 100 * most_percent[id];
+
+	if (wanted->percent)
+		return limit_bytes / 100 * wanted->percent;
+	return !wanted->given && most && most < bytes ? most : bytes;
+}
 
 uint64_t sp_guard_rule_needs(const struct sp_guard_rule *rule)
 {

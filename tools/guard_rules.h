@@ -14,6 +14,16 @@ enum sp_guard_rule_id { SP_GUARD_WARNING, SP_GUARD_CRITICAL, SP_GUARD_PROFILING,
 #define SP_GUARD_MEMORY_RULES SP_GUARD_CPU /* those before it */
 extern const char *const sp_guard_rule_names[SP_GUARD_RULES];
 
+struct sp_guard_threshold {
+	bool given;
+	uint64_t megabytes;
+	unsigned percent; /* of the target's limit, in place of megabytes; 0: no */
+};
+
+/* The threshold in bytes. What nobody asked for gives way to a small limit. */
+uint64_t sp_guard_threshold_bytes(const struct sp_guard_threshold *wanted, enum sp_guard_rule_id id,
+	uint64_t limit_bytes);
+
 #define SP_GUARD_SEQUENCE_CAPTURES 5u
 #define SP_GUARD_SEQUENCE_NS 3600000000000u /* a new sequence does not begin sooner */
 #define SP_GUARD_UNKNOWN UINT64_MAX

@@ -90,17 +90,6 @@ bool sp_guard_spool(const struct sp_guard_target *t, char path[static PATH_MAX])
 
 /* --- beginning ---------------------------------------------------------------------------------- */
 
-uint64_t sp_guard_threshold_bytes(const struct sp_guard_threshold *wanted, enum sp_guard_rule_id id,
-	uint64_t limit_bytes)
-{
-	static const unsigned most_percent[SP_GUARD_MEMORY_RULES] = {50, 75, 90};
-	uint64_t bytes = wanted->megabytes * MEGABYTE, most = limit_bytes / 100 * most_percent[id];
-
-	if (wanted->percent)
-		return limit_bytes / 100 * wanted->percent;
-	return !wanted->given && most && most < bytes ? most : bytes;
-}
-
 static void settle_rules(struct sp_guard_target *t, const struct sp_guard_wish *wish)
 {
 	t->rules.window_ns = wish->interval_ns;

@@ -41,7 +41,7 @@ offers() { # WORD… in the file `offered`
 @test "bash completes commands, flags, values and the program that is run" {
 	bash_setup
 	in_bash smartprof '' >offered
-	offers run report validate compare recover config cache help
+	offers run report validate compare guard recover config cache help
 	refuse grep -qE '^(finish|complete)$' offered
 	in_bash smartprof report -- >offered
 	offers --format --metric --merge --output
@@ -56,6 +56,10 @@ offers() { # WORD… in the file `offered`
 	offers report settings runs
 	in_bash smartprof run --quiet -- sqlit >offered
 	offers sqlite3
+	in_bash smartprof guard --warning 80% -- sqlit >offered
+	offers sqlite3
+	in_bash smartprof guard -- >offered
+	offers --warning --on-critical --explain
 	[ -z "$(in_bash smartprof report '')" ] # then it is files, by -o default
 }
 
