@@ -3,10 +3,11 @@ VERSION := 0.1.0
 PREFIX ?= /usr/local
 PKG_CONFIG ?= pkg-config
 CXX ?= g++
-# SAN=1: the command and the unit tests with AddressSanitizer and UBSan. Not the agent: a
+# SAN=1: the command, the unit tests and the fuzzers with clang's AddressSanitizer and UBSan. Not the agent: a
 # preloaded library cannot bring a sanitizer run time of its own.
 # SAN=thread: the sampler and its unit tests with ThreadSanitizer; see `make tsan`.
 B := build$(if $(SAN),$(if $(filter thread,$(SAN)),-tsan,-san))
+AGENT_B := $(if $(filter thread,$(SAN)),build-tsan,build)
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(2)')
 
@@ -14,14 +15,19 @@ WARN := -Wall -Wextra -Werror
 CPPFLAGS += -D_GNU_SOURCE -DSP_VERSION='"$(VERSION)"' -I. -MMD -MP
 CFLAGS ?= -O2 -g
 CSTD := -std=gnu17 $(WARN)
-comma := ,
-SANFLAGS := $(if $(SAN),-fno-omit-frame-pointer $(if $(filter thread,$(SAN)),-fsanitize=thread -Wno-tsan,-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined))
+CMD_CC := $(CC)
+ifeq ($(SAN),thread)
+SANFLAGS := -fno-omit-frame-pointer -fsanitize=thread -Wno-tsan
+else ifdef SAN
+CMD_CC := clang
+SANFLAGS := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+endif
 
 # --- what is built from what
 AGENT_SRC := $(wildcard sampler/*.c $(addprefix sampler/*/*.,c S) preload/*.c $(addprefix preload/*/*.,c S) env/*.c)
 CMD_SRC := $(wildcard tools/*.c profiles/*/*.c symbolize/*.c symbolize/*/*.c env/*.c)
-AGENT_OBJ := $(AGENT_SRC:%=$(B)/obj/agent/%.o)
-SAMPLER_OBJ := $(filter $(B)/obj/agent/sampler/%,$(AGENT_OBJ))
+AGENT_OBJ := $(AGENT_SRC:%=$(AGENT_B)/obj/agent/%.o)
+SAMPLER_OBJ := $(filter $(AGENT_B)/obj/agent/sampler/%,$(AGENT_OBJ))
 CMD_OBJ := $(CMD_SRC:%=$(B)/obj/cmd/%.o) $(B)/obj/cmd/profiles/html/files.S.o
 # The chart library of the HTML page goes into the command, as Debian's node-d3-* have it.
 D3_DIR ?= /usr/share/nodejs
@@ -58,19 +64,19 @@ $(B)/libsmartprof.so: $(AGENT_OBJ) preload/exports.map preload/shared.list
 
 $(B)/smartprof: $(CMD_OBJ)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -Wl,-z,now,-z,relro -o $@ $(CMD_OBJ) $(CMD_LIBS)
+	$(Q)$(CMD_CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -Wl,-z,now,-z,relro -o $@ $(CMD_OBJ) $(CMD_LIBS)
 
-$(B)/obj/agent/%.o: %
+$(AGENT_B)/obj/agent/%.o: %
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(AGENT_CFLAGS) $(if $(filter thread,$(SAN)),$(SANFLAGS)) -c -o $@ $<
 
-$(B)/obj/agent/preload/own_string.c.o: AGENT_CFLAGS += -fno-builtin
+$(AGENT_B)/obj/agent/preload/own_string.c.o: AGENT_CFLAGS += -fno-builtin
 
 $(B)/obj/cmd/%.o: %
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(CSTD) $(SANFLAGS) -c -o $@ $<
+	$(Q)$(CMD_CC) $(CPPFLAGS) $(CFLAGS) $(CSTD) $(SANFLAGS) -c -o $@ $<
 
 $(B)/obj/cmd/profiles/html/files.S.o: CPPFLAGS += -DD3='"$(B)/obj/d3.js"' -DSCRIPT='"$(B)/obj/page.js"'
 $(B)/obj/cmd/profiles/html/files.S.o: $(wildcard profiles/html/*.html profiles/html/*.css profiles/html/*.txt) $(B)/obj/d3.js $(B)/obj/page.js
@@ -93,14 +99,16 @@ UNIT_LIB := $(B)/unit/libunits.a
 unit: $(UNIT)
 	@.ci/run-units $(UNIT)
 
-$(UNIT_LIB): $(filter-out %/tools/main.c.o,$(CMD_OBJ)) $(SAMPLER_OBJ) $(UNIT_HELP:%=$(B)/obj/cmd/%.o)
+# For ThreadSanitizer, what the sampler's tests use of the command.
+UNIT_CMD := $(if $(filter thread,$(SAN)),$(addprefix $(B)/obj/cmd/,env/%.o profiles/base/%.o profiles/spool/%.o symbolize/base/%.o),%)
+$(UNIT_LIB): $(filter $(UNIT_CMD),$(filter-out %/tools/main.c.o,$(CMD_OBJ))) $(SAMPLER_OBJ) $(UNIT_HELP:%=$(B)/obj/cmd/%.o)
 	$(call say,AR,$@)
 	@mkdir -p $(@D)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 $(B)/unit/%: $(B)/obj/cmd/tests/unit/%.c.o $(UNIT_LIB)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -pthread -o $@ $< $(UNIT_LIB) -Wl,--as-needed -lcmocka \
+	$(Q)$(CMD_CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -pthread -o $@ $< $(UNIT_LIB) -Wl,--as-needed -lcmocka \
 		$(CMD_LIBS) $(shell $(PKG_CONFIG) --libs libunwind)
 
 # The tables that threads and signal handlers share without locks, by their own tests. Its run time wants its addresses
@@ -130,32 +138,22 @@ bench-oracle:
 # --- fuzzing: tests/fuzz/fuzz_*.c, from the seeds kept for it and those that make_seeds composes
 FUZZ_SECONDS ?= 10
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_OBJ := $(patsubst %.c,build/fuzz/obj/%.o,$(wildcard env/*.c profiles/*/*.c symbolize/*.c symbolize/*/*.c) tests/unit/profile_spool.c)
-FUZZ_CC := clang $(CSTD) $(CPPFLAGS) -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=undefined
-.PHONY: fuzz
-fuzz: $(FUZZ:%=build/fuzz/fuzz_%) build/fuzz/make_seeds
-	@build/fuzz/make_seeds build/fuzz/seeds
-	@for name in $(FUZZ); do \
-		mkdir -p build/fuzz/corpus/$$name build/fuzz/seeds/$$name tests/fuzz/seeds/$$name; \
-		build/fuzz/fuzz_$$name -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -timeout=10 -rss_limit_mb=1024 \
-			-verbosity=0 -print_final_stats=1 -artifact_prefix=build/fuzz/ build/fuzz/corpus/$$name \
-			tests/fuzz/seeds/$$name build/fuzz/seeds/$$name 2>build/fuzz/$$name.log \
-			|| { cat build/fuzz/$$name.log; exit 1; }; \
-		sed -n "s/^stat::number_of_executed_units: */  fuzz_$$name: runs /p" build/fuzz/$$name.log; done
-build/fuzz/obj/%.o: %.c
-	$(call say,CC,$< (fuzz))
+F := build-san/fuzz
+.PHONY: fuzz $(FUZZ:%=fuzz-%)
+fuzz:
+	@$(MAKE) --no-print-directory SAN=1 $(FUZZ:%=fuzz-%)
+$(FUZZ:%=fuzz-%): fuzz-%: $(F)/fuzz_% $(F)/seeds/made
+	@mkdir -p $(F)/corpus/$* $(F)/seeds/$* tests/fuzz/seeds/$*
+	@$< -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -timeout=10 -rss_limit_mb=1024 \
+		-verbosity=0 -print_final_stats=1 -artifact_prefix=$(F)/ $(F)/corpus/$* tests/fuzz/seeds/$* $(F)/seeds/$* \
+		2>$(F)/$*.log || { cat $(F)/$*.log; exit 1; }
+	@sed -n "s/^stat::number_of_executed_units: */  fuzz_$*: runs /p" $(F)/$*.log
+$(F)/seeds/made: $(F)/make_seeds
+	@$< $(F)/seeds && touch $@
+$(F)/make_seeds $(FUZZ:%=$(F)/fuzz_%): $(F)/%: $(B)/obj/cmd/tests/fuzz/%.c.o $(UNIT_LIB)
+	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(FUZZ_CC) -fsanitize=fuzzer-no-link,address,undefined -c -o $@ $<
-build/fuzz/libfuzzed.a: $(FUZZ_OBJ)
-	$(call say,AR,$@)
-	$(Q)rm -f $@ && $(AR) rcs $@ $^
-FUZZ_LIBS := $(shell $(PKG_CONFIG) --libs libdw libelf liblzma libunwind-generic jansson sqlite3 zlib) -liberty -lm -pthread
-build/fuzz/make_seeds: build/fuzz/obj/tests/fuzz/make_seeds.o build/fuzz/libfuzzed.a
-	$(call say,LD,$@)
-	$(Q)$(FUZZ_CC) -fsanitize=address,undefined -o $@ $^ $(FUZZ_LIBS)
-build/fuzz/fuzz_%: build/fuzz/obj/tests/fuzz/fuzz_%.o build/fuzz/libfuzzed.a
-	$(call say,LD,$@)
-	$(Q)$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(FUZZ_LIBS)
+	$(Q)$(CMD_CC) $(CFLAGS) $(SANFLAGS) $(if $(filter fuzz_%,$*),-fsanitize=fuzzer) -o $@ $< $(UNIT_LIB) -Wl,--as-needed $(CMD_LIBS)
 
 # --- programs with known behaviour: tests/targets/NAME.c, plugins in plugin_NAME.c or .cc
 T_DIR := build/targets
@@ -262,4 +260,4 @@ help:
 	@echo 'make test | unit | tsan | fuzz [FUZZ_SECONDS=10] | e2e [T=file] | lint | format | demo | bench | bench-cpu [ROUNDS=9] | bench-heap | bench-compare | bench-oracle'
 	@echo 'make install | uninstall        PREFIX=$(PREFIX), DESTDIR honoured'
 
--include $(shell find $(B) build/targets -name '*.d' 2>/dev/null)
+-include $(shell find $(B) $(AGENT_B)/obj/agent build/targets -name '*.d' 2>/dev/null)

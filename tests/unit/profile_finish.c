@@ -15,7 +15,11 @@
 #include "profiles/model/model.h"
 #include "tests/unit/profile_spool.h"
 
+#if __has_attribute(noclone)
 #define NOINLINE __attribute__((noinline, noclone))
+#else
+#define NOINLINE __attribute__((noinline))
+#endif
 #define WEIGHT_US 1000u
 #define COPY_WORDS 1536u
 

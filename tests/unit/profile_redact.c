@@ -162,8 +162,8 @@ static void no_piece_of_a_named_secret_is_left(void **state)
 		"Authorization:\x01"
 		"Bearer\x01%s",
 		"app\x01--x=1,secret=%s",
-		"sh\x01-c\x01"
-		"X_TOKEN=%s exec app",
+		("sh\x01-c\x01"
+		 "X_TOKEN=%s exec app"),
 		"app\x01--credential \"%s\x01%s\" ", "app\x01https://h/?a=b;access_token=%s", "mysql\x01-p%s",
 		"redis-cli\x01-a\x01%s"};
 	uint32_t seed = 1;

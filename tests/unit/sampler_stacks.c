@@ -50,7 +50,7 @@ static uint32_t make_frames(uint32_t kind, uint64_t frames[SP_MAX_FRAMES])
 	for (uint32_t i = 0; i < depth; i++)
 		frames[i] = NOWHERE + (uint64_t)(i + 1 < depth ? i % 5 : kind) * 16;
 	if (depth > 2)
-		frames[1] = (uint64_t)(uintptr_t)(kind % 2 ? (void *)make_frames : (void *)memcpy);
+		frames[1] = (uint64_t)(uintptr_t)(kind % 2 ? (void *)make_frames : (void *)getppid);
 	return depth;
 }
 
