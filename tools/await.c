@@ -11,19 +11,19 @@
 #define NAP_MS 20
 #define QUIET_NAPS 2 /* between two spools of a tree its renderer has none */
 
-void sp_await_profiles(const char *command, const char *path)
+void sp_await_profiles(const char *command, const char *what, const char *path, bool below)
 {
 	const struct timespec nap = {0, NAP_MS * 1000000};
-	int waited_ms = 0, quiet = sp_output_is_under_way(path) ? 0 : QUIET_NAPS;
+	int waited_ms = 0, quiet = sp_output_is_under_way(path, below) ? 0 : QUIET_NAPS;
 
 	while (quiet < QUIET_NAPS && waited_ms < AT_MOST_MS) {
 		nanosleep(&nap, NULL);
 		waited_ms += NAP_MS;
-		quiet = sp_output_is_under_way(path) ? 0 : quiet + 1;
+		quiet = sp_output_is_under_way(path, below) ? 0 : quiet + 1;
 		if (waited_ms == TELL_MS)
-			sp_complain("%s: %s: waiting for a profile that is being written", command, path);
+			sp_complain("%s: %s: waiting for a profile that is being written", command, what);
 	}
 	if (quiet < QUIET_NAPS)
 		sp_complain("%s: %s: a profile is still being written after a minute; going on without it", command,
-			path);
+			what);
 }

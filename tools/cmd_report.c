@@ -363,12 +363,11 @@ static int report(const char *what, struct wish *wish)
 		got = sp_spool_named("report", what, path);
 	if (got)
 		return got < 0 ? SP_EXIT_USAGE : report_spool(path, wish);
-	what = sp_input_named(what, path);
+	what = sp_input_named("report", what, path);
 	if (access(what, F_OK) < 0 && !strchr(what, '/') && !is_file_name(what)) {
 		sp_spool_complain_absent("report", what);
 		return SP_EXIT_USAGE;
 	}
-	sp_await_profiles("report", what);
 	if (stat(what, &st) == 0 && S_ISDIR(st.st_mode)) {
 		snprintf(path, sizeof(path), "%s/latest.md",
 			what); /* if it is not there, it is what is complained about */

@@ -161,8 +161,7 @@ static int validate(const char *path, json_t *files)
 	long count;
 	int worst = 0;
 
-	path = sp_input_named(path, named);
-	sp_await_profiles("validate", path);
+	path = sp_input_named("validate", path, named);
 	if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
 		return validate_file(path, files);
 	count = sp_input_list(path, &profiles);

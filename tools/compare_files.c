@@ -128,8 +128,7 @@ int sp_side_add(struct sp_side_files *side, const char *path)
 	char named[PATH_MAX];
 	struct stat st;
 
-	path = sp_input_named(path, named);
-	sp_await_profiles("compare", path);
+	path = sp_input_named("compare", path, named);
 	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		return add_directory(side, path);
 	return add_file(side, path, false);

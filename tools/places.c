@@ -173,16 +173,29 @@ bool sp_profile_latest(const char *directory, char path[static PATH_MAX])
 	return s.found;
 }
 
-const char *sp_input_named(const char *what, char path[static PATH_MAX])
+static const char *find_named(const char *what, char path[static PATH_MAX])
 {
 	struct search s = {.what = what, .path = path};
 	const struct timespec ever = {0, 0};
 
-	if (!*what || access(what, F_OK) == 0 || strchr(what, '/'))
-		return what;
 	if (what[strspn(what, "0123456789")] == '\0')
 		return sp_profile_of_pid(atoi(what), &ever, path) ? path : what;
 	return search_all(&s) ? path : what;
+}
+
+const char *sp_input_named(const char *command, const char *what, char path[static PATH_MAX])
+{
+	static char bases[BASES][PATH_MAX];
+	int count;
+
+	if (!*what || access(what, F_OK) == 0 || strchr(what, '/')) {
+		sp_await_profiles(command, what, what, false);
+		return what;
+	}
+	count = find_bases(bases);
+	for (int i = 0; i < count; i++)
+		sp_await_profiles(command, what, bases[i], true);
+	return find_named(what, path);
 }
 
 size_t sp_input_below(const char *directory, char ***directories)

@@ -126,10 +126,9 @@ int sp_report_merge(struct sp_buffer *out, char **paths, size_t count, bool full
 
 	for (size_t i = 0; i < count; i++) {
 		char named[PATH_MAX];
-		const char *path = sp_input_named(paths[i], named);
+		const char *path = sp_input_named("report", paths[i], named);
 		struct stat st;
 
-		sp_await_profiles("report", path);
 		if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 			add_directory(&in, path);
 		else

@@ -95,8 +95,8 @@ bool sp_input_is_spool(const char *path);
 long sp_input_list(const char *directory, char ***paths);
 
 /* Waits, a minute at the most, until no profile is being rendered any more into the directory `path`, that of a latest.md,
- * or the file; says so on stderr after a second. */
-void sp_await_profiles(const char *command, const char *path);
+ * or the file; with `below`, into those of the environments in that directory. Says so of `what` on stderr after a second. */
+void sp_await_profiles(const char *command, const char *what, const char *path, bool below);
 
 /* The directories in `directory` that have a latest.md: those of its environments. */
 size_t sp_input_below(const char *directory, char ***directories);
@@ -105,8 +105,9 @@ size_t sp_input_below(const char *directory, char ***directories);
 void sp_input_free(char **paths, size_t count);
 
 /* A profile by something else than its path: a process's id (its own or its parent's), a program's name, `latest`; where a
- * file of that name exists, or nothing is found, it is `what` itself. Looked for where profiles go to from here. */
-const char *sp_input_named(const char *what, char path[static PATH_MAX]);
+ * file of that name exists, or nothing is found, it is `what` itself. Looked for where profiles go to from here, once nothing is
+ * being rendered into them, nor into what is found: sp_await_profiles. */
+const char *sp_input_named(const char *command, const char *what, char path[static PATH_MAX]);
 
 /* The newest latest.md in a directory, or in those below it; of NULL, where profiles go to from here. */
 bool sp_profile_latest(const char *directory, char path[static PATH_MAX]);

@@ -37,7 +37,9 @@ static void write_process(struct sp_writer *w, const struct sp_member *process, 
 	sp_put_duration(&w->out, used_ns(process));
 	sp_buffer_puts(&w->out, " | ");
 	sp_put_duration(&w->out, process->wall_ns);
-	sp_buffer_printf(&w->out, " | %llu | ", (unsigned long long)process->peak_bytes);
+	sp_buffer_puts(&w->out, " | ");
+	sp_put_size(&w->out, process->peak_bytes);
+	sp_buffer_puts(&w->out, " | ");
 	put_cell(w, process->program);
 	put_cell(w, what);
 	sp_buffer_printf(&w->out, "%d | ", process->pid);
@@ -92,7 +94,7 @@ static void write_programs(struct sp_writer *w)
 
 	shown = count < w->limits.modules ? count : w->limits.modules;
 	sp_buffer_puts(&w->out,
-		"## Programs\n\n| CPU% | CPU | Processes | Program | Longest wall | Largest peak bytes |\n"
+		"## Programs\n\n| CPU% | CPU | Processes | Program | Longest wall | Largest peak heap |\n"
 		"|---:|---:|---:|:---|---:|---:|\n");
 	for (size_t i = 0; i < shown; i++) {
 		sp_buffer_printf(&w->out, "| %.1f%% | ",
@@ -101,7 +103,9 @@ static void write_programs(struct sp_writer *w)
 		sp_buffer_printf(&w->out, " | %zu | ", programs[i].count);
 		put_cell(w, programs[i].name);
 		sp_put_duration(&w->out, programs[i].longest_ns);
-		sp_buffer_printf(&w->out, " | %llu |\n", (unsigned long long)programs[i].peak_bytes);
+		sp_buffer_puts(&w->out, " | ");
+		sp_put_size(&w->out, programs[i].peak_bytes);
+		sp_buffer_puts(&w->out, " |\n");
 	}
 	sp_put_cut(&w->out, shown, count, "programs", "All processes");
 	sp_buffer_puts(&w->out, "\n");
@@ -226,7 +230,7 @@ void sp_write_processes(struct sp_writer *w)
 	sp_buffer_puts(&w->out,
 		"# Processes\n\nThe column What holds the part of the command line in which a program's processes "
 		"differ.\n\n"
-		"| CPU% | CPU | Wall | Peak heap bytes | Program | What | PID | Exit | Profile |\n"
+		"| CPU% | CPU | Wall | Peak heap | Program | What | PID | Exit | Profile |\n"
 		"|---:|---:|---:|---:|:---|:---|---:|:---|:---|\n");
 	for (size_t i = 0; i < shown; i++)
 		write_process(w, &p->processes[order[i]], w->sums.what.of[order[i]]);

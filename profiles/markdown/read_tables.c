@@ -203,15 +203,18 @@ bool sp_read_module(struct sp_markdown_reader *r, char *text)
 	return true;
 }
 
+/* What a thread allocated is not in profiles of before. */
 bool sp_read_thread(struct sp_markdown_reader *r, char *text)
 {
 	struct sp_profile *p = r->profile;
 	char *fields[SP_READER_FIELDS];
 	uint64_t n[THREAD_NUMBERS];
 	struct sp_thread_info t = {0};
+	size_t count = sp_reader_split(text, fields);
+	bool has_heap = count == THREAD_NUMBERS + 3;
 
-	if (sp_reader_split(text, fields) != THREAD_NUMBERS + 2 || !sp_reader_numbers(fields, THREAD_NUMBERS, n) ||
-		n[5] > INT32_MAX)
+	if ((count != THREAD_NUMBERS + 2 && !has_heap) || !sp_reader_numbers(fields, THREAD_NUMBERS, n) ||
+		n[5] > INT32_MAX || (has_heap && !sp_reader_numbers(fields + THREAD_NUMBERS + 2, 1, &t.alloc_bytes)))
 		return sp_reader_fail(r, "a row of All threads is damaged");
 	t.cpu_user_ns = n[0], t.cpu_sys_ns = n[1];
 	t.user_ns = n[2], t.sys_ns = n[3];

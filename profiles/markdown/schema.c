@@ -84,7 +84,7 @@ const struct sp_schema_key sp_schema_keys[] = {
 
 const struct sp_schema_section sp_schema_sections[] = {
 	{"## Find things", SP_ALWAYS, NULL, NULL},
-	{"# Processes", SP_OPTIONAL, "| CPU% | CPU | Wall | Peak heap bytes | Program | What |", ONE_PROCESS},
+	{"# Processes", SP_OPTIONAL, "| CPU% | CPU | Wall | Peak heap", ONE_PROCESS},
 	{"## Programs", SP_OPTIONAL, "| CPU% | CPU | Processes | Program |", ONE_PROCESS},
 	{"## Critical Path", SP_OPTIONAL, "| At | Took | % | Program | What |", NOT_ONE_RUN},
 	{"# CPU Profile", SP_WITH_CPU, "| Duration | Samples | Interval | Functions |", NULL},

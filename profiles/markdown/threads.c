@@ -104,7 +104,9 @@ static void write_thread(struct sp_writer *w, const struct sp_thread_info *t)
 		sp_buffer_printf(&w->out, "%d", t->tid);
 	sp_buffer_puts(&w->out, " | ");
 	sp_escape_name(&w->out, SP_ESCAPE_CELL, t->start ? t->start : "");
-	sp_buffer_printf(&w->out, " | %llu | %s | ", (unsigned long long)t->alloc_bytes, clock_of(p, t));
+	sp_buffer_puts(&w->out, " | ");
+	sp_put_size(&w->out, t->alloc_bytes);
+	sp_buffer_printf(&w->out, " | %s | ", clock_of(p, t));
 	if (rest)
 		sp_put_duration(&w->out, rest);
 	sp_buffer_printf(&w->out, " | %s |\n", reasons[reason_of(p, t)].cell);

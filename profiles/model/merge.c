@@ -330,6 +330,7 @@ static void add_threads(struct sp_merge *m, const struct sp_profile *in)
 		to->user_ns += t->user_ns, to->sys_ns += t->sys_ns;
 		to->cpu_user_ns += t->cpu_user_ns, to->cpu_sys_ns += t->cpu_sys_ns;
 		to->samples += t->samples;
+		to->alloc_bytes += t->alloc_bytes;
 	}
 }
 

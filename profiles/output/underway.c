@@ -22,6 +22,7 @@
 struct place {
 	char path[PATH_MAX];      /* absolute */
 	char directory[PATH_MAX]; /* empty: no directory's */
+	bool below;               /* what is in the directory's own */
 };
 
 struct candidate {
@@ -56,7 +57,7 @@ static void find_place(struct place *place, const char *path)
 	make_absolute(place->path, path);
 	strcpy(place->directory, place->path);
 	slash = strrchr(place->directory, '/');
-	if (is_there && S_ISDIR(st.st_mode))
+	if (place->below || (is_there && S_ISDIR(st.st_mode)))
 		return;
 	if (slash && strcmp(slash, "/latest.md") == 0)
 		*slash = '\0';
@@ -79,6 +80,8 @@ static bool is_below(const struct place *place, const char *base, const char *en
 {
 	char path[2 * PATH_MAX];
 
+	if (place->below)
+		return is_same(base, place->directory);
 	return *base && snprintf(path, sizeof(path), "%s/%s", base, environment) < PATH_MAX &&
 		is_same(path, place->directory);
 }
@@ -156,13 +159,13 @@ static bool is_private(const char *directory)
 	return lstat(directory, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 022);
 }
 
-bool sp_output_is_under_way(const char *path)
+bool sp_output_is_under_way(const char *path, bool below)
 {
 	char directories[SP_SPOOL_DIRECTORIES][PATH_MAX];
 	size_t n = sp_spool_directories(directories);
 	struct candidates all = {0};
 	struct sp_spool_file *files;
-	struct place place;
+	struct place place = {.below = below};
 	bool found = false;
 
 	find_place(&place, path);

@@ -139,6 +139,7 @@ folded() { # FILE METRIC: the sum of the folded stacks
 		grep -q "damaged: line $first: a row of All functions is damaged" err
 	done
 	awk '/^## / { drop = /All (functions|lines|files|modules|frames|CPU stacks|CPU samples|heap sites|heap stacks) / }
+		/^## All frames/ { print "## All frames (0)\n\n```tsv\nhead\n```\n" }
 		/^<\/details>/ { drop = 0 } !drop' "$profile" >unsampled
 	"$SMARTPROF" report --format json unsampled | python3 -c '
 import json, sys

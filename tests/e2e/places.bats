@@ -91,3 +91,19 @@ while time.time() < end: sum(range(10**5))'
 	kill $asleep $idle
 	wait $asleep $idle || true
 }
+
+@test "a name whose first profile is still being written is waited for, and told so" {
+	printf '#!/bin/sh\n: >"%s/began"\nsleep 3\nexec "%s" "$@"\n' "$WORK" "$SMARTPROF" >late
+	chmod 755 late
+	for what in latest cpu_truth; do
+		rm -rf began "$SMARTPROF_DIR"
+		SMARTPROF_BIN=$WORK/late profiled "$TARGETS/cpu_truth" 0.1 >out 3>&- &
+		eventually test -e began
+		[ "$what" = latest ] || wait # its spool is reported as long as it lives
+		"$SMARTPROF" report $what >shown 2>err
+		grep -q '^program: cpu_truth$' shown
+		[ "$what" != latest ] || grep -q 'report: latest: waiting for a profile that is being written' err
+		wait
+	done
+	status_of 2 "$SMARTPROF" report nosuchprogram 2>err
+}
