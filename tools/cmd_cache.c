@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "profiles/base/xdg.h"
 #include "symbolize/cache/cache.h"
 
 #define MB 1000000u
@@ -97,7 +98,7 @@ static int run(const struct action *action, const struct limits *limits)
 	char path[PATH_MAX];
 	int rc;
 
-	if (!sp_cache_path(path, sizeof(path))) {
+	if (sp_cache_path(path, sizeof(path), SP_CACHE_FILE) < 0) {
 		sp_complain("cache: neither XDG_CACHE_HOME nor HOME is an absolute path: there is no cache");
 		return 1;
 	}

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "env/env.h"
+#include "profiles/base/directory.h"
 #include "profiles/compare/noise.h"
 #include "profiles/output/output.h"
 #include "tools/tools.h"
@@ -70,14 +71,17 @@ static int make_directory(const struct sp_profile *profile, char *path)
 {
 	const char *environment = sp_profile_fact(profile, "environment");
 	struct sp_value dir;
-	const char *base;
+	bool made;
+	int fd;
 
 	sp_value_load(&dir, SP_OPT_DIR, environ, sp_settings_file());
-	base = dir.text && *dir.text ? dir.text : "profiles";
-	if (mkdir(base, 0777) < 0 && errno != EEXIST)
-		return -errno;
-	snprintf(path, PATH_MAX, "%s/%s", base, environment ? environment : "development");
-	return mkdir(path, 0777) < 0 && errno != EEXIST ? -errno : 0;
+	snprintf(path, PATH_MAX, "%s/%s", dir.text && *dir.text ? dir.text : "profiles",
+		environment ? environment : "development");
+	fd = sp_directory_open(path, &made);
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
 }
 
 static int write_noise(const struct sp_noise *noise, const struct sp_profile *profile)

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "env/env.h"
+#include "profiles/base/xdg.h"
 #include "symbolize/cache/cache.h"
 
 #define DEBUGINFOD_SECONDS 60
@@ -23,7 +24,7 @@ void sp_symbols_options(struct sp_symbolizer_options *options, int complain)
 	sp_value_load(&dir, SP_OPT_DEBUG_DIR, environ, sp_settings_file());
 	*options = (struct sp_symbolizer_options){
 		.debug_dirs = dir.text && *dir.text ? dir.text : NULL, .warn = complain ? warn : NULL};
-	if (sp_cache_path(cache, sizeof(cache)))
+	if (sp_cache_path(cache, sizeof(cache), SP_CACHE_FILE) == 0)
 		options->cache = cache;
 }
 

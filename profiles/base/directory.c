@@ -95,10 +95,10 @@ int sp_directory_open(const char *path, bool *made)
 	int err = 0, fd;
 
 	*made = false;
-	if (path[0] != '/' || strlen(path) >= PATH_MAX)
+	if (!*path || strlen(path) >= PATH_MAX)
 		return -ENAMETOOLONG;
 	strcpy(w.rest, path);
-	w.at = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	w.at = open(path[0] == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (w.at < 0)
 		return -errno;
 	while (!err && next_name(&w, name, &err))

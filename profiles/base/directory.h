@@ -4,9 +4,9 @@
 
 #include <stdbool.h>
 
-/* Opens the directory with this absolute path for writing into, making it and its parents where they are missing (*made:
- * the last one was). Symbolic links on the way are followed when they are this user's or root's, others' are refused.
- * Returns a descriptor or a negative errno. */
+/* Opens the directory for writing into it, and makes it and its parents where they are missing (*made: the last one was).
+ * Symbolic links on the way are followed when they are this user's or root's; others' are refused. Returns a descriptor or
+ * a negative errno. */
 int sp_directory_open(const char *path, bool *made);
 
 /* Opens a regular file for reading, at once: no link, and nothing that could block or do something by being opened.

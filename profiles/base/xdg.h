@@ -1,4 +1,4 @@
-/* This user's own directories, as the XDG base directory specification has them. */
+/* This user's own directories (XDG Base Directory Specification). Relative paths in the variables count as unset. */
 #ifndef SP_PROFILES_XDG_H
 #define SP_PROFILES_XDG_H
 
@@ -6,5 +6,8 @@
 
 /* $XDG_STATE_HOME/smartprof or ~/.local/state/smartprof, followed by `rest`; 0 or -ENOENT. */
 int sp_state_path(char *path, size_t size, const char *rest);
+
+/* The same of $XDG_CACHE_HOME or $HOME/.cache. Without both there is none: a cache is done without. */
+int sp_cache_path(char *path, size_t size, const char *rest);
 
 #endif

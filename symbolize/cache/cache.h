@@ -15,15 +15,12 @@
 /* To be raised whenever other answers are given for the same files. */
 #define SP_SYMBOLIZER_VERSION 5u
 
+#define SP_CACHE_FILE "symbols.db"
 #define SP_CACHE_BYTES (256ull << 20)
 #define SP_CACHE_DAYS 90u
 
 struct sp_cache;
 struct sp_deps;
-
-/* Where this user's cache is: $XDG_CACHE_HOME/smartprof/symbols.db, or below $HOME/.cache. False
- * when neither is an absolute path that fits. */
-bool sp_cache_path(char *path, size_t size);
 
 /* Opens the database, making it and its directory where missing. NULL when it cannot be used; warn (may
  * be NULL) is told why, then or later, once. The directory must belong to this user alone. */

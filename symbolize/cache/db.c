@@ -34,16 +34,6 @@ static const char schema[] =
 	" answers BLOB NOT NULL, UNIQUE(module, number));"
 	"PRAGMA user_version=1; COMMIT;";
 
-bool sp_cache_path(char *path, size_t size)
-{
-	const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-	bool own = cache && *cache == '/';
-
-	if (!own && (!home || *home != '/'))
-		return false;
-	return snprintf(path, size, "%s%s/smartprof/symbols.db", own ? cache : home, own ? "" : "/.cache") < (int)size;
-}
-
 int sp_cache_error(int result)
 {
 	switch (result & 0xff) {

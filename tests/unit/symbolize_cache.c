@@ -299,24 +299,6 @@ static void test_together(void **state)
 	assert_int_equal(stats_of("c/symbols.db").modules, 2);
 }
 
-static void test_path(void **state)
-{
-	char path[256];
-
-	(void)state;
-	setenv("XDG_CACHE_HOME", "/x", 1);
-	assert_true(sp_cache_path(path, sizeof(path)));
-	assert_string_equal(path, "/x/smartprof/symbols.db");
-	setenv("XDG_CACHE_HOME", "relative", 1);
-	setenv("HOME", "/h", 1);
-	assert_true(sp_cache_path(path, sizeof(path)));
-	assert_string_equal(path, "/h/.cache/smartprof/symbols.db");
-	unsetenv("HOME");
-	assert_false(sp_cache_path(path, sizeof(path)));
-	setenv("HOME", "", 1);
-	assert_false(sp_cache_path(path, sizeof(path)));
-}
-
 static int set_up(void **state)
 {
 	int rc = make_scratch(state);
@@ -339,7 +321,6 @@ int main(void)
 		cmocka_unit_test(test_locked),
 		cmocka_unit_test(test_trim),
 		cmocka_unit_test(test_together),
-		cmocka_unit_test(test_path),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, remove_scratch);
