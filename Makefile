@@ -213,7 +213,7 @@ e2e: all targets
 test:
 	@.ci/test
 demo:
-	@.ci/deps build demo
+	@.ci/deps build
 	@$(MAKE) --no-print-directory all
 	@.ci/demo
 bench: all
@@ -228,7 +228,7 @@ bench-heap: all targets
 bench-compare: all
 	@tests/bench/compare.sh $(RUNS) $(COMPARISONS)
 deps:
-	@.ci/deps build test demo
+	@.ci/deps build test
 
 # --- installing
 MAN := $(wildcard docs/man/*.1 docs/man/*.7)

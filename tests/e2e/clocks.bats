@@ -86,7 +86,7 @@ behind() {
 
 # as_nobody SCRIPT: as a user without rights, in a directory of its own that holds the programs.
 as_nobody() {
-	[ "$(id -u)" -eq 0 ] || skip "needs root"
+	needs_root
 	local place
 	place=$(mktemp -d /tmp/smartprof-nobody.XXXXXX)
 	chmod 755 "$place"

@@ -41,7 +41,8 @@ offers() { # WORD… in the file `offered`
 @test "bash completes commands, flags, values and the program that is run" {
 	bash_setup
 	in_bash smartprof '' >offered
-	offers run report validate compare guard recover config cache help
+	# shellcheck disable=SC2046
+	offers $(commands) help
 	refuse grep -qE '^(finish|complete)$' offered
 	in_bash smartprof report -- >offered
 	offers --format --metric --merge --output
@@ -65,9 +66,9 @@ offers() { # WORD… in the file `offered`
 
 @test "every flag that a command takes is offered" {
 	bash_setup
-	for command in run config report validate compare recover cache; do
-		smartprof complete $command -- >offered
-		smartprof $command --help | grep -oE '^ +--[a-z-]+' | tr -d ' ' | sort -u >told
+	for command in $(commands); do
+		smartprof complete "$command" -- >offered
+		flags_of "$command" >told
 		[ -s told ]
 		while read -r flag; do grep -qxe "$flag" offered || fail "$command $flag"; done <told
 	done

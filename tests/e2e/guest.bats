@@ -176,7 +176,7 @@ PY
 }
 
 @test "a program in a chroot where the library is not" {
-	[ "$(id -u)" -eq 0 ] || skip "needs root"
+	needs_root
 	ldd /bin/echo | grep -o '/[^ ]*' | while read -r library; do
 		mkdir -p "jail$(dirname "$library")"
 		cp "$library" "jail$library"

@@ -93,7 +93,7 @@ find_reason() {
 }
 
 @test "chroot: the spool stays and is recovered from outside" {
-	[ "$(id -u)" -eq 0 ] || skip "needs root"
+	needs_root
 	mkdir jail
 	cat >jail.py <<'PY'
 import os, sys

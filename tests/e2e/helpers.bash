@@ -87,6 +87,20 @@ refuse() {
 	if "$@"; then fail "succeeded: $*"; fi
 }
 
+needs_root() {
+	[ "$EUID" -eq 0 ] || skip "needs root"
+}
+
+# The commands that people use, as help lists them.
+commands() {
+	"$SMARTPROF" help | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' | grep -vx help
+}
+
+# flags_of COMMAND: those that its help explains.
+flags_of() {
+	"$SMARTPROF" "$1" --help | grep -oE '^ +--[a-z-]+' | tr -d ' ' | sort -u
+}
+
 # same_run COMMAND…: without and with the agent, each in a fresh directory, with $INPUT as standard
 # input; output, errors, status and the files left behind must not differ by a byte.
 same_run() {

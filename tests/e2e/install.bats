@@ -16,12 +16,39 @@ load helpers
 	[ -z "$(find "$WORK/root" -type f)" ]
 }
 
+# untold PAGE FLAG…: those that no option of the page or, where it lists flags, its synopsis has.
+untold() {
+	local page=$1 flag synopsis
+	shift
+	synopsis=$(sed -n '/^\.SH SYNOPSIS/,/^\.SH DESCRIPTION/p' "$page")
+	for flag in "$@"; do
+		[ "$flag" != --help ] || continue
+		flag=${flag//-/\\\\-}
+		grep -qE "^\.B.*$flag([^a-z\\]|$)" <(sed '1,/^\.SH DESCRIPTION/d' "$page") || echo "$flag"
+		grep -qE "\[ flags \]|$flag([^a-z\\]|$)" <<<"$synopsis" || echo "$flag in the synopsis"
+	done
+}
+
+@test "man pages have every flag of their commands, and the check of it can fail" {
+	commands >names
+	at_least "$(wc -l <names)" 9
+	while read -r command; do
+		# shellcheck disable=SC2046
+		[ -z "$(untold "$ROOT/docs/man/smartprof-$command.1" $(flags_of "$command"))" ] ||
+			fail "smartprof-$command.1 lacks $(untold "$ROOT/docs/man/smartprof-$command.1" $(flags_of "$command"))"
+	done <names
+	sed '/json/d' "$ROOT/docs/man/smartprof-validate.1" >page.1
+	[ "$(untold page.1 --json | wc -l)" -eq 2 ]
+}
+
 @test "man pages are well-formed and name every command and variable" {
 	for page in "$ROOT"/docs/man/*.[17]; do
 		[ -z "$(man --warnings -l -Tutf8 -Z "$page" 2>&1 >/dev/null)" ] || fail "$page"
 	done
-	for command in run config report recover cache; do
-		[ -f "$ROOT/docs/man/smartprof-$command.1" ]
+	for command in $(commands); do
+		[ -f "$ROOT/docs/man/smartprof-$command.1" ] || fail "$command has no page"
+		grep -q "^\.BR $command " "$ROOT/docs/man/smartprof.1" && grep -qF ".BR smartprof\\-$command (1)" "$ROOT/docs/man/smartprof.1" ||
+			fail "smartprof.1 does not mention $command"
 	done
 	for variable in $(grep -o 'SMARTPROF_[A-Z_]*' "$ROOT/env/options.def" | sort -u); do
 		grep -q "$variable" "$ROOT/docs/man/libsmartprof.7" || fail "libsmartprof.7 does not mention $variable"

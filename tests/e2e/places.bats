@@ -44,7 +44,6 @@ while time.time() < end: sum(range(10**5))'
 	wrapper=$!
 	wait $wrapper
 	profile=$(profile_of python3)
-	cut -d : -f 1- "$profile" >/dev/null
 	for name in python3 latest "$(front pid "$profile")" "$wrapper" "$SMARTPROF_DIR" "$SMARTPROF_DIR/development"; do
 		[ "$("$SMARTPROF" report "$name" | grep '^pid: ')" = "pid: $(front pid "$profile")" ] || fail "$name"
 		"$SMARTPROF" validate "$name" | grep -q ': follows' || fail "$name"

@@ -66,4 +66,5 @@ works() {
 	done <"$ROOT/tests/fixtures/programs.tsv"
 	echo "programs that work: $done; not installed:$absent"
 	[ -z "$failed" ] || fail "not as without the profiler:$failed"
+	[ "$done" -gt 0 ] || fail "nothing was tried: none of them is installed"
 }

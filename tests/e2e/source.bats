@@ -45,7 +45,6 @@ not_shown() {
 
 @test "hot lines have their text in the profile, in report --source and on the page" {
 	make_program
-	section '## Function Details' "$PROFILE" >/dev/null
 	grep -Eq '^ +[0-9.]+% +11  +sink = sink \* 31 \+ i; /\* <b>``` \*/$' "$PROFILE"
 	grep -Eq '^ +12  \}$' "$PROFILE"
 	"$SMARTPROF" report --source spin "$PROFILE" >shown

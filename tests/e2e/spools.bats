@@ -1,10 +1,6 @@
 # Spools: which are alive, where they go, what they let in, who may read and write what.
 load helpers
 
-in_mount_namespace() {
-	unshare --mount --propagation private sh -c "$1"
-}
-
 as_nobody() {
 	setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
 }
@@ -20,7 +16,7 @@ spools() {
 }
 
 @test "a process in another pid namespace is alive: neither its parent's end nor recover takes its spool" {
-	[ "$UID" -eq 0 ] || skip "needs root"
+	needs_root
 	cp /bin/bash service
 	cat >supervise <<-'SH'
 		#!/bin/bash
@@ -56,7 +52,7 @@ spools() {
 }
 
 @test "a spool that cannot be in /dev/shm goes to the state directory: read-only, full, no inodes, not ours" {
-	[ "$UID" -eq 0 ] || skip "needs root"
+	needs_root
 	export AGENT TARGETS
 	local how
 	for how in 'mount -o remount,ro /dev/shm' 'mount -o remount,nr_inodes=2 /dev/shm' \
@@ -72,7 +68,7 @@ spools() {
 }
 
 @test "whatever the umask: directories can be used, profiles are read by whom it allows, nobody else writes" {
-	[ "$UID" -eq 0 ] || skip "needs root"
+	needs_root
 	local mask expected
 	open_to_all .
 	for mask in 0777:600:700 0400:644:755 0000:644:755 0022:644:755 0077:600:700; do
@@ -102,7 +98,7 @@ drops() {
 }
 
 @test "who starts as root and becomes another user has a profile: theirs, before and after the change" {
-	[ "$UID" -eq 0 ] || skip "needs root"
+	needs_root
 	local how before profile
 	open_to_all .
 	for how in setuid setreuid setresuid; do
@@ -126,7 +122,7 @@ drops() {
 }
 
 @test "a change of user that is refused or for a while leaves the profile root's" {
-	[ "$UID" -eq 0 ] || skip "needs root"
+	needs_root
 	open_to_all .
 	BEFORE=(setpriv --bounding-set -setuid)
 	[ "$(drops refused)" = "0 $SMARTPROF_DIR/development" ]
@@ -137,7 +133,7 @@ drops() {
 }
 
 @test "a change of user behind the agent's back ends the sampling, and root recovers what was before" {
-	[ "$UID" -eq 0 ] || skip "needs root"
+	needs_root
 	open_to_all .
 	[ -z "$(drops raw 0.3 0.5)" ]
 	"$SMARTPROF" recover
@@ -147,7 +143,7 @@ drops() {
 }
 
 @test "another user's spools are recovered on request, with that user's rights, in that user's place" {
-	[ "$UID" -eq 0 ] || skip "needs root"
+	needs_root
 	open_to_all .
 	mkdir theirs && chown 65534 theirs
 	(cd theirs && SMARTPROF_DIR=$PWD/p profiled setpriv --reuid=65534 --regid=65534 --clear-groups "$TARGETS/ends" kill9 0.3) || true
@@ -159,7 +155,7 @@ drops() {
 }
 
 @test "an output that is a device, a FIFO or a link stays one and gets the profile" {
-	[ "$UID" -eq 0 ] || skip "needs root"
+	needs_root
 	local run
 	mkdir dev
 	mknod -m 666 dev/null c 1 3
@@ -282,7 +278,7 @@ drops() {
 }
 
 @test "another user's FIFO gets no profile, and a HOME of theirs no directories" {
-	[ "$UID" -eq 0 ] || skip "needs root"
+	needs_root
 	open_to_all .
 	mkdir -m 777 shared
 	mkdir theirs
@@ -298,7 +294,7 @@ drops() {
 }
 
 @test "a path of another user's is printed without control characters" {
-	[ "$UID" -eq 0 ] || skip "needs root"
+	needs_root
 	open_to_all .
 	mkdir theirs && chown 65534 theirs
 	(cd theirs && SMARTPROF_DIR=$PWD/$(printf 'p\033]0;own\007\nx') profiled setpriv --reuid=65534 --regid=65534 \
@@ -315,7 +311,7 @@ drops() {
 }
 
 @test "a repository of somebody else's leads to no other user's" {
-	[ "$UID" -eq 0 ] || skip "needs root"
+	needs_root
 	local how
 	mkdir -p private/.git/refs/heads link file common/.git
 	printf 'ref: refs/heads/quiet\n' | tee private/.git/HEAD >common/.git/HEAD
@@ -334,7 +330,7 @@ drops() {
 }
 
 @test "a spool directory that is somebody else's is told in one line, and not an error" {
-	[ "$UID" -eq 0 ] || skip "needs root"
+	needs_root
 	in_mount_namespace "mount -t tmpfs -o mode=1777,size=100m own /dev/shm && mkdir /dev/shm/smartprof-0 &&
 		touch \"\$(printf '/dev/shm/smartprof-0/1.1.\\033]0;own\\007.spool')\" && chown -R 65534 /dev/shm/smartprof-0 &&
 		\"$SMARTPROF\" recover >out 2>err"

@@ -1,7 +1,6 @@
 # What other users put in a program's way: settings, a renderer, a caller with fewer rights.
 load helpers
 
-needs_root() { [ "$(id -u)" = 0 ] || skip "needs another user"; }
 
 @test "a settings file of another user's, or in another's directory, does not count" {
 	needs_root

@@ -129,7 +129,8 @@ sum(i * i for i in range(10**6))"
 	chmod 755 member
 	profiled sh -c "./member burn 40; setpriv --reuid 65534 --regid 65534 --clear-groups ./member burn 60"
 	[ "$(spools)" -eq 0 ]
-	[ "$(find "$SMARTPROF_DIR" -name 'member.*' | wc -l)" -ge 1 ]
+	[ "$(find "$SMARTPROF_DIR" -name 'member.*.md' -user 0 | wc -l)" -eq 1 ]
+	[ "$(find "$SMARTPROF_DIR" -name 'member.*.md' -user 65534 | wc -l)" -eq 1 ]
 }
 
 @test "the memory that waiting spools take is bounded: a member that ends has them rendered while the root lives on" {

@@ -163,7 +163,7 @@ half_read_shows() {
 }
 
 @test "time in system calls belongs to the caller, for an unprivileged user" {
-	[ "$(id -u)" = 0 ] || skip "needs root to become somebody else"
+	needs_root # to become somebody else
 	place=$(mktemp -d /tmp/smartprof-test.XXXXXX)
 	cp "$AGENT" "$SMARTPROF" "$TARGETS/half_read" "$place"
 	chmod 755 "$place" # no renderer is run from where anybody could have put it

@@ -36,6 +36,10 @@ await_spool() {
 	fail "no spool of $1"
 }
 
+spools_are() { # COUNT: of the process PID
+	[ "$(compgen -G "/dev/shm/smartprof-$EUID/$PID.*.spool" | wc -l)" -eq "$1" ]
+}
+
 snapshot() {
 	"$SMARTPROF" snapshot --name "$1" "$PID" >"$1.path"
 }
@@ -145,6 +149,7 @@ os.execv("/bin/sleep", ["sleep", "60"])' &
 		exec python3 -c "while True: sum(range(1000))"' &
 	job=$!
 	await_spool python3
+	eventually spools_are 2
 	(sleep 1; kill -9 "$PID") &
 	"$SMARTPROF" report --for 60s --output killed.md "$PID" 2>said
 	[ "$(front exit killed.md)" = unknown ]
@@ -162,12 +167,17 @@ os.execv("/bin/sleep", ["sleep", "60"])' &
 	timeout -k 5 "$PATIENCE" env LD_PRELOAD="$AGENT" python3 -c 'import time
 end = time.time() + 3.2
 while time.time() < end: sum(range(1000))' &
-	local job=$!
+	local job=$! tight
 	await_spool python3
+	"$SMARTPROF" report --loop 500ms --keep-bytes 1KB --output tight "$PID" >tight.said &
+	tight=$!
 	"$SMARTPROF" report --loop 500ms --keep 3 --output loop "$PID" >said
+	wait "$tight"
 	at_least "$(wc -l <said)" 4
 	[ "$(find loop -name '*.window.md' | wc -l)" -eq 3 ]
 	[ -e "$(tail -n 1 said)" ]
+	at_least "$(wc -l <tight.said)" 2
+	[ "$(find tight -name '*.window.md')" = "tight/$(basename "$(tail -n 1 tight.said)")" ] # the newest stays, however large
 	"$SMARTPROF" validate loop/*.window.md >/dev/null
 	status_of 2 "$SMARTPROF" report --loop 500ms --brief "$PID" 2>said
 	grep -q 'leave --format, --source, --brief and --by out' said
@@ -176,6 +186,7 @@ while time.time() < end: sum(range(1000))' &
 
 # What is not written has its place in the window after it.
 @test "a full disk loses no window of a loop, and no snapshot is half there" {
+	needs_root
 	cat >full.sh <<-'SH'
 		mount -t tmpfs -o size=64k none "$WORK/small"
 		dd if=/dev/zero of="$WORK/small/filler" bs=1k count=60 2>/dev/null
@@ -192,7 +203,7 @@ while time.time() < end: sum(range(1000))' &
 	local job=$! first
 	await_spool python3
 	export WORK PID SMARTPROF
-	unshare --mount --propagation private bash full.sh
+	in_mount_namespace 'bash full.sh'
 	[ "$(wc -l <said)" -eq 1 ]
 	grep -q 'no room' said
 	grep -q 'no room for it' loop.said
@@ -201,16 +212,17 @@ while time.time() < end: sum(range(1000))' &
 	wait "$job"
 }
 
+one_line() { # TEXT COMMAND…
+	local text=$1
+	shift
+	status_of 2 "$@" >/dev/null 2>said
+	[ "$(wc -l <said)" -eq 1 ] || fail "$(cat said)"
+	grep -qF "$text" said || fail "$(cat said)"
+}
+
 @test "what cannot be looked at says why in one line" {
 	leaker 4 0
 	snapshot a
-	one_line() { # TEXT COMMAND…
-		local text=$1
-		shift
-		status_of 2 "$@" >/dev/null 2>said
-		[ "$(wc -l <said)" -eq 1 ] || fail "$(cat said)"
-		grep -qF "$text" said || fail "$(cat said)"
-	}
 	one_line 'there is no such process' "$SMARTPROF" report --for 1s 999999999
 	sleep 30 &
 	one_line 'smartprof is not loaded in it' "$SMARTPROF" snapshot "$!"
@@ -230,7 +242,11 @@ while time.time() < end: sum(range(1000))' &
 	snapshot b
 	one_line 'is older than' "$SMARTPROF" compare "$PID@b" "$PID@a"
 	[ "$(stat -c %a "$(cat a.path)")" = 600 ]
+	wait "$LEAKER"
+}
 
+@test "a process of another user's, or in another pid namespace, is named as that" {
+	needs_root
 	setpriv --reuid=65534 --clear-groups sleep 30 &
 	local other=$!
 	sleep 0.2
@@ -241,5 +257,4 @@ while time.time() < end: sum(range(1000))' &
 	sleep 0.5
 	one_line 'another pid namespace' "$SMARTPROF" report --for 1s "$(pgrep -P "$other")"
 	kill "$other"
-	wait "$LEAKER"
 }
