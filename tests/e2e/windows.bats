@@ -36,8 +36,8 @@ await_spool() {
 	fail "no spool of $1"
 }
 
-spools_are() { # COUNT: of the process PID
-	[ "$(compgen -G "/dev/shm/smartprof-$EUID/$PID.*.spool" | wc -l)" -eq "$1" ]
+runs() { # the process PID, as its newest spool says
+	"$SMARTPROF" report "$PID" 2>/dev/null | grep -q '^exit: running$'
 }
 
 snapshot() {
@@ -149,7 +149,7 @@ os.execv("/bin/sleep", ["sleep", "60"])' &
 		exec python3 -c "while True: sum(range(1000))"' &
 	job=$!
 	await_spool python3
-	eventually spools_are 2
+	eventually runs
 	(sleep 1; kill -9 "$PID") &
 	"$SMARTPROF" report --for 60s --output killed.md "$PID" 2>said
 	[ "$(front exit killed.md)" = unknown ]
