@@ -91,6 +91,12 @@ needs_root() {
 	[ "$EUID" -eq 0 ] || skip "needs root"
 }
 
+# A directory that everybody can write to, for what runs as another user.
+open_to_all() {
+	chmod 755 "$BATS_TEST_TMPDIR" "${BATS_TEST_TMPDIR%/*}" "${BATS_TEST_TMPDIR%/*/*}" "$BATS_RUN_TMPDIR"
+	chmod 777 "$@"
+}
+
 # The commands that people use, as help lists them.
 commands() {
 	"$SMARTPROF" help | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' | grep -vx help

@@ -5,12 +5,6 @@ as_nobody() {
 	setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
 }
 
-# A directory that everybody can write to, for what runs as another user.
-open_to_all() {
-	chmod 755 "$BATS_TEST_TMPDIR" "${BATS_TEST_TMPDIR%/*}" "${BATS_TEST_TMPDIR%/*/*}" "$BATS_RUN_TMPDIR"
-	chmod 777 "$@"
-}
-
 spools() {
 	find "/dev/shm/smartprof-${1:-$UID}" -name '*.spool' 2>/dev/null
 }

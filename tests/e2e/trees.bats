@@ -123,8 +123,8 @@ sum(i * i for i in range(10**6))"
 	[ "$(profiles_of member)" -ge 2 ]
 	[ "$(id -u)" -eq 0 ] || return 0
 	rm -r "$SMARTPROF_DIR"
-	mkdir -m 777 "$SMARTPROF_DIR"
-	chmod 755 "$WORK"
+	mkdir "$SMARTPROF_DIR"
+	open_to_all "$SMARTPROF_DIR"
 	cp "$MEMBER" member
 	chmod 755 member
 	profiled sh -c "./member burn 40; setpriv --reuid 65534 --regid 65534 --clear-groups ./member burn 60"

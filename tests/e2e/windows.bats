@@ -165,11 +165,11 @@ os.execv("/bin/sleep", ["sleep", "60"])' &
 
 @test "a loop writes a window after the other and keeps as many as it was told" {
 	timeout -k 5 "$PATIENCE" env LD_PRELOAD="$AGENT" python3 -c 'import time
-end = time.time() + 3.2
+end = time.time() + 4
 while time.time() < end: sum(range(1000))' &
 	local job=$! tight
 	await_spool python3
-	"$SMARTPROF" report --loop 500ms --keep-bytes 1KB --output tight "$PID" >tight.said &
+	"$SMARTPROF" report --loop 1s --keep-bytes 1KB --output tight "$PID" >tight.said &
 	tight=$!
 	"$SMARTPROF" report --loop 500ms --keep 3 --output loop "$PID" >said
 	wait "$tight"
