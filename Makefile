@@ -24,7 +24,16 @@ SANFLAGS := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefi
 endif
 
 # --- what is built from what
-AGENT_SRC := $(wildcard sampler/*.c $(addprefix sampler/*/*.,c S) preload/*.c $(addprefix preload/*/*.,c S) env/*.c)
+# What runs in every process, and in every forked child, lies together: the kernel maps sixteen pages around each that is touched.
+AGENT_FIRST := $(addprefix preload/,start/constructor.c start/fork.c own_string.c libc.c real.c process.c) \
+	$(addprefix env/,config.c text.c program.c file.c options.c) sampler/agent.c \
+	$(addprefix sampler/,threads/usage.c threads/self.c threads/thread.c threads/block.c clock/clock.c clock/process.c) \
+	$(addprefix sampler/,heap/filter.c heap/live.c heap/pre_activation.c upkeep/timeline.c upkeep/discovery.c) \
+	$(addprefix sampler/,spool/write.c walk/unwind.c walk/stack_read.c walk/generated.c) \
+	$(addprefix preload/,hooks/malloc.c hooks/exit.c hooks/limits.c hooks/children.c hooks/seccomp.c hooks/exec.c) \
+	$(addprefix preload/,finish/finish.c finish/tree.c spool_place.c hooks/signals.c)
+AGENT_SRC := $(AGENT_FIRST) $(filter-out $(AGENT_FIRST),$(wildcard sampler/*.c $(addprefix sampler/*/*.,c S) preload/*.c \
+	$(addprefix preload/*/*.,c S) env/*.c))
 CMD_SRC := $(wildcard tools/*.c profiles/*/*.c symbolize/*.c symbolize/*/*.c env/*.c)
 AGENT_OBJ := $(AGENT_SRC:%=$(AGENT_B)/obj/agent/%.o)
 SAMPLER_OBJ := $(filter $(AGENT_B)/obj/agent/sampler/%,$(AGENT_OBJ))

@@ -62,7 +62,7 @@ const char *sp_environ_get(char *const *envp, const char *name)
 	size_t bytes = strlen(name);
 
 	for (; envp && *envp; envp++)
-		if (strncmp(*envp, name, bytes) == 0 && (*envp)[bytes] == '=')
+		if (**envp == *name && strncmp(*envp, name, bytes) == 0 && (*envp)[bytes] == '=')
 			return *envp + bytes + 1;
 	return NULL;
 }

@@ -111,6 +111,9 @@ struct sp_file {
  * Takes up SMARTPROF_ names and aliases only. */
 void sp_file_read(struct sp_file *file, const struct sp_where *where);
 
+/* Whether there is one to be read: it is named, or one stands where it would be found. */
+bool sp_file_is_expected(const struct sp_where *where);
+
 /* The last assignment to `name`, or NULL. `file` may be NULL. */
 const struct sp_file_setting *sp_file_get(const struct sp_file *file, const char *name);
 

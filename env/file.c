@@ -224,6 +224,14 @@ void sp_file_read(struct sp_file *file, const struct sp_where *where)
 	errno = saved;
 }
 
+bool sp_file_is_expected(const struct sp_where *where)
+{
+	const char *asked = sp_environ_get(where->envp, sp_option_rows[SP_OPT_CONFIG].variable);
+	char path[SP_FILE_PATH_BYTES];
+
+	return (asked && *asked) || sp_find_upward(where, SP_FILE_NAME, path, sizeof(path));
+}
+
 const struct sp_file_setting *sp_file_get(const struct sp_file *file, const char *name)
 {
 	if (file && file->count)

@@ -27,7 +27,7 @@ int sp_signal_number(uint64_t choice)
 }
 
 struct unit {
-	const char *name;
+	char name[8]; /* no pointer: the agent's loader would have to relocate it */
 	uint64_t factor;
 };
 
@@ -35,7 +35,7 @@ struct unit {
  * `base` make one of its own. */
 struct unit_set {
 	uint64_t base;
-	const char *printed;
+	char printed[8];
 	struct unit units[14];
 };
 
@@ -45,20 +45,20 @@ struct unit_set {
 			{"MB", 1000000}, {"G", 1 << 30}, {"GiB", 1 << 30}, {"GB", 1000000000}, {"TiB", 1ull << 40}, \
 			{"TB", 1000000000000}, \
 		{ \
-			NULL, 0 \
+			"", 0 \
 		} \
 	}
 #define TIME_UNITS \
 	{ \
 		{"us", 1}, {"µs", 1}, {"ms", 1000}, {"s", 1000000}, {"min", 60000000}, \
 		{ \
-			NULL, 0 \
+			"", 0 \
 		} \
 	}
 
 static const struct unit_set unit_sets[] = {
-	[SP_TYPE_COUNT] = {1, "", {{NULL, 0}}},
-	[SP_TYPE_PERCENT] = {1, " %", {{"%", 1}, {NULL, 0}}},
+	[SP_TYPE_COUNT] = {1, "", {{"", 0}}},
+	[SP_TYPE_PERCENT] = {1, " %", {{"%", 1}, {"", 0}}},
 	[SP_TYPE_US] = {1, " us", TIME_UNITS},
 	[SP_TYPE_MS] = {1000, " ms", TIME_UNITS},
 	[SP_TYPE_BYTES] = {1, "", BYTE_UNITS},
@@ -79,9 +79,9 @@ static int parse_number(const struct sp_option_row *row, const char *text, uint6
 	while (*at == ' ')
 		at++;
 	if (*at) {
-		while (unit->name && !sp_text_same(unit->name, at))
+		while (*unit->name && !sp_text_same(unit->name, at))
 			unit++;
-		if (!unit->name)
+		if (!*unit->name)
 			return -EINVAL;
 		if (__builtin_mul_overflow(value, unit->factor, &value))
 			return -ERANGE;

@@ -44,17 +44,6 @@
 
 #define AUX_ENTRIES 64
 
-static struct {
-#define X(ret, name, params, args) ret(*name) params;
-	LIBC_FUNCTIONS(X)
-#undef X
-	long errno_offset; /* of a thread's errno from its thread pointer: libc.so.6 is there from the start */
-	const struct link_map *objects;
-	ElfW(auxv_t) aux[AUX_ENTRIES];
-} libc;
-
-/* --- one object's symbols */
-
 struct symbols {
 	ElfW(Addr) base;
 	const ElfW(Sym) * table;
@@ -62,6 +51,18 @@ struct symbols {
 	const uint32_t *hash;
 	const uint16_t *versions;
 };
+
+static struct {
+#define X(ret, name, params, args) ret(*name) params;
+	LIBC_FUNCTIONS(X)
+#undef X
+	long errno_offset; /* of a thread's errno from its thread pointer: libc.so.6 is there from the start */
+	const struct link_map *objects;
+	struct symbols own[2]; /* libc.so.6's and the loader's */
+	ElfW(auxv_t) aux[AUX_ENTRIES];
+} libc;
+
+/* --- one object's symbols */
 
 static bool read_dynamic(const struct link_map *object, struct symbols *s)
 {
@@ -94,8 +95,8 @@ static uint32_t hash_of(const char *name)
 	return h;
 }
 
-/* The default version of a name: its definition, or NULL. */
-static void *lookup(const struct symbols *s, const char *name)
+/* The default version of a name, or NULL. */
+static const ElfW(Sym) * find(const struct symbols *s, const char *name)
 {
 	uint32_t hash = hash_of(name), buckets = s->hash[0], first = s->hash[1], words = s->hash[2];
 	const uint64_t *bloom = (const uint64_t *)(s->hash + 4);
@@ -110,11 +111,19 @@ static void *lookup(const struct symbols *s, const char *name)
 
 		if ((chain[i - first] | 1) == (hash | 1) && symbol->st_shndx != SHN_UNDEF &&
 			!(s->versions && s->versions[i] & 0x8000) && strcmp(s->names + symbol->st_name, name) == 0)
-			return (void *)(s->base + symbol->st_value);
+			return symbol;
 		if (chain[i - first] & 1)
 			break;
 	}
 	return NULL;
+}
+
+/* Its definition, or NULL. */
+static void *lookup(const struct symbols *s, const char *name)
+{
+	const ElfW(Sym) *symbol = find(s, name);
+
+	return symbol ? (void *)(s->base + symbol->st_value) : NULL;
 }
 
 /* --- the list of objects */
@@ -208,65 +217,72 @@ static char *thread_pointer(void)
 	return p;
 }
 
-static void fill(const struct symbols *s)
-{
-	void *p = lookup(s, "__errno_location");
-
-	if (p)
-		libc.errno_offset = (char *)((int *(*)(void))p)() - thread_pointer();
-#define X(ret, name, params, args) \
-	if ((p = lookup(s, #name))) \
-		libc.name = (__typeof__(libc.name))p;
-	LIBC_FUNCTIONS(X)
-#undef X
-}
-
 bool sp_libc_find(char **envp)
 {
 	const struct link_map *o;
 	struct symbols s;
-	bool complete;
+	int *(*errno_location)(void);
+	size_t n = 0;
 
 	libc.objects = objects(envp);
-	for (o = libc.objects; o; o = o->l_next)
+	for (o = libc.objects; o && n < 2; o = o->l_next)
 		if (read_dynamic(o, &s) && is_libc(&s))
-			fill(&s);
-	complete = libc.errno_offset != 0;
-#define X(ret, name, params, args) complete = complete && libc.name;
-	LIBC_FUNCTIONS(X)
-#undef X
-	return complete;
+			libc.own[n++] = s;
+	errno_location = (__typeof__(errno_location))sp_libc_symbol("__errno_location");
+	if (errno_location)
+		libc.errno_offset = (char *)errno_location() - thread_pointer();
+	/* The youngest of them: where it is, the others are. */
+	libc._dl_find_object = (__typeof__(libc._dl_find_object))sp_libc_symbol("_dl_find_object");
+	return errno_location && libc._dl_find_object;
 }
 
 void *sp_libc_symbol(const char *name)
 {
+	void *found = libc.own[0].table ? lookup(&libc.own[0], name) : NULL;
+
+	return found || !libc.own[1].table ? found : lookup(&libc.own[1], name);
+}
+
+/* The same before the constructor has run, too. */
+static __attribute__((noinline)) void *function(const char *name)
+{
+	if (!libc.objects)
+		sp_libc_find(NULL);
+	return sp_libc_symbol(name);
+}
+
+/* Among the objects behind ours that were there from the start, the C library being the last that matters: these never
+ * go, so no lock is needed, which another thread may hold for ever in a forked child. NULL where only the loader knows: no
+ * hash table that we can read, a definition that is chosen at run time, or an agent that was loaded later. */
+static void *next_from_start(const char *name)
+{
 	const struct link_map *o;
 	struct symbols s;
-	void *found = NULL;
+	const ElfW(Sym) * symbol, *first = NULL;
+	ElfW(Addr) base = 0;
+	bool behind = false, is_last = false;
 
-	for (o = libc.objects; o && !found; o = o->l_next)
-		if (read_dynamic(o, &s) && is_libc(&s))
-			found = lookup(&s, name);
-	return found;
+	for (o = libc.objects; o && !is_last; o = o->l_next) {
+		if (behind && !read_dynamic(o, &s))
+			return NULL;
+		if (behind && !first && (symbol = find(&s, name))) {
+			first = symbol;
+			base = s.base;
+		}
+		is_last = behind && strcmp(s.soname, "libc.so.6") == 0;
+		behind = behind || o->l_ld == _DYNAMIC;
+	}
+	return is_last && first && ELF64_ST_TYPE(first->st_info) == STT_FUNC ? (void *)(base + first->st_value) : NULL;
 }
 
 void *sp_libc_next(const char *name)
 {
-	const struct link_map *o;
-	struct symbols s;
-	void *found = NULL;
-	bool behind = false;
+	void *found;
 
 	if (!libc.objects)
 		sp_libc_find(NULL);
-	if (libc.dlsym)
-		return libc.dlsym(RTLD_NEXT, name);
-	for (o = libc.objects; o && !found; o = o->l_next) {
-		if (behind && read_dynamic(o, &s))
-			found = lookup(&s, name);
-		behind = behind || o->l_ld == _DYNAMIC;
-	}
-	return found;
+	found = next_from_start(name);
+	return found || !function("dlsym") ? found : dlsym(RTLD_NEXT, name);
 }
 
 int sp_libc_sigaction(int signal, const struct sigaction *action, struct sigaction *old)
@@ -303,7 +319,7 @@ int clock_getres(clockid_t clock, struct timespec *step)
 	ret name params \
 	{ \
 		if (sp_unlikely(!libc.name)) \
-			sp_libc_find(NULL); \
+			libc.name = (__typeof__(libc.name))function(#name); \
 		return libc.name args; \
 	}
 LIBC_FUNCTIONS(X)

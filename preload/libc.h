@@ -13,9 +13,10 @@
 
 #include "sampler/agent.h"
 
-/* Fills the table, from the constructor: envp as the loader hands it out, which the auxiliary vector stands
+/* Finds the C library, from the constructor: envp as the loader hands it out, which the auxiliary vector stands
  * behind. False when something is missing: this is an older C library, or none, and the agent must stay
- * off. What is called earlier fills it by itself. */
+ * off. What is called earlier finds it by itself; each function is looked up when it is first called, which takes no
+ * lock and no system call. */
 bool sp_libc_find(char **envp) SP_HIDDEN;
 
 /* A symbol of the C library's or the loader's, NULL if there is none; after sp_libc_find. */

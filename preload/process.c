@@ -8,7 +8,10 @@
 #include "sampler/clock/clock.h"
 #include "sampler/sys.h"
 
-#define START_CPU_NS 1000000u /* CPU time after which the process is worth a spool: the next tick */
+/* CPU time after which the process is worth a spool, at the next tick: of a tree's first one, and of the others. A spool
+ * costs about a millisecond, and the thousand processes of a configure script use a few. */
+#define START_CPU_NS 1000000u
+#define START_CHILD_CPU_NS 5000000u
 
 struct sp_process sp_process = {
 	.output_dir = "", .output_file = "", .tree = "", .library = "", .command = "", .cwd = ""};
@@ -28,7 +31,7 @@ void sp_process_start_time(void)
 
 bool sp_process_arm_start(void)
 {
-	return sp_clock_arm_start(START_CPU_NS) == 0;
+	return sp_clock_arm_start(sp_process.is_root ? START_CPU_NS : START_CHILD_CPU_NS) == 0;
 }
 
 bool sp_is_vfork_child(void)

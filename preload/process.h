@@ -23,7 +23,7 @@ struct sp_process {
 	uint64_t entry;          /* of a program that ld.so was told to run; else 0 */
 	char **argv;
 	char **envp;
-	const struct sp_file *file; /* settings file */
+	const struct sp_file *file; /* settings file; NULL when there is none */
 	int ppid;
 	bool is_root; /* of its tree */
 	bool verbose;

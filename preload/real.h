@@ -91,7 +91,7 @@ struct sp_real {
 extern struct sp_real sp_real SP_HIDDEN;
 
 /* The next definition of one function: SP_REAL(execve)(...). Looked up when it is first needed,
- * which most of them never are in a process that lives a millisecond. A look-up takes the loader's
+ * which most of them never are in a process that lives a millisecond. A look-up may take the loader's
  * lock, which another thread might hold while it waits for this one: so all that are left are looked
  * up before there is a second thread. */
 #define SP_REAL(name) \

@@ -21,9 +21,9 @@
 /* Large zeroed tables stand behind the small variables, so that a process that needs none of them
  * touches none of their pages (the linker sorts sections by name). */
 #define SP_BIG __attribute__((section(".bss.z_big")))
-/* Tables of which every process touches the beginning stand right behind the small variables: a start costs less, the fewer
- * pages it touches. */
-#define SP_BIG_AT_START(order) __attribute__((section(".bss.y_" #order)))
+/* The one of which every process touches the beginning stands right behind the small variables: a start costs less, the
+ * fewer pages it touches. */
+#define SP_BIG_AT_START __attribute__((section(".bss.y_start")))
 
 /* Relaxed atomics on spool words. */
 #define sp_load(p) __atomic_load_n(p, __ATOMIC_RELAXED)
@@ -38,8 +38,10 @@ enum sp_agent_state {
 	SP_AGENT_STOPPED, /* sampled, and will no more: process ending, or sealed by seccomp */
 };
 
-/* Bytes a process may allocate before a spool is made for it. */
+/* Bytes a process may allocate before a spool is made for it: the first of a tree, and the others, of which there may be
+ * thousands, and whose spools are thrown away at their end if they stayed below that. */
 #define SP_DORMANT_BYTES (256 * 1024)
+#define SP_DORMANT_CHILD_BYTES SP_SMALL_BYTES
 
 #define SP_BLOCK_BYTES 65536u   /* one struct sp_thread and the private stack above it */
 #define SP_BLOCK_TOUCHED 16384u /* of it, by a thread that is sampled */
@@ -139,6 +141,7 @@ struct sp_agent {
 	                    * at the process any more */
 	uint32_t locks_memory;    /* atomic: what is mapped from now on will be locked (mlockall) */
 	bool pre_activation_heap; /* a dormant process's allocations are sampled too */
+	uint64_t dormant_bytes;   /* SP_DORMANT_BYTES or SP_DORMANT_CHILD_BYTES */
 	uint32_t *alive;          /* SP_ALIVE on a MADV_WIPEONFORK page: 0 in a forked child */
 	int pid;
 	uint32_t uid; /* whose the spool is */

@@ -10,6 +10,7 @@
 #include "preload/finish/finish.h"
 #include "preload/finish/tree.h"
 #include "preload/libc.h"
+#include "preload/process.h"
 #include "preload/real.h"
 
 static int quick_status; /* at_quick_exit handlers are not told */
@@ -52,6 +53,8 @@ static void at_exit(int status, void *arg)
 	if (may_wait()) {
 		flush_stdout();
 		sp_allocator_ask();
+	} else if (!sp_process.verbose) {
+		return; /* nothing to finish, and nothing to say */
 	}
 	finish(status);
 }

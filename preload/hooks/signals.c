@@ -26,8 +26,8 @@ struct shared_signal {
 };
 
 /* The first is the profiling signal, known once the constructor has run. */
-static struct shared_signal shared[] = {{.signal = 0}, {.signal = SIGINT}, {.signal = SIGTERM}, {.signal = SIGHUP}};
-#define SHARED_COUNT (sizeof shared / sizeof *shared)
+#define SHARED_COUNT 4
+static struct shared_signal shared[SHARED_COUNT];
 
 #define NOTE_SIGNAL_BLOCKED \
 	"the program was started with the profiling signal and those that could take its place blocked: its CPU time " \
@@ -242,6 +242,9 @@ void sp_signals_init(void)
 {
 	int signal = 0;
 
+	shared[1].signal = SIGINT;
+	shared[2].signal = SIGTERM;
+	shared[3].signal = SIGHUP;
 	if (sp_thread_blocks_signal() && !(signal = pick_free()))
 		sp_note(NOTE_SIGNAL_BLOCKED);
 	take_over(signal ? signal : sp_agent.config.signal);

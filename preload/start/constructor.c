@@ -33,7 +33,7 @@
 #define TREE_BYTES 48
 
 /* Strings and pointers for the life of the process, one after the other. */
-static char SP_BIG_AT_START(2) first_pool[65536] __attribute__((aligned(16)));
+static char SP_BIG_AT_START first_pool[65536] __attribute__((aligned(16)));
 static char *pool = first_pool;
 static size_t pool_used, pool_size = sizeof first_pool;
 #define POOL_CHUNK_BYTES (1u << 20)
@@ -81,12 +81,44 @@ static const char *absolute(const char *name)
 	return name[0] == '/' ? join(name, "", "") : join(sp_process.cwd, "/", name);
 }
 
+/* The bytes from the first string to the end of the last, if they stand one behind the other, as the kernel puts them; else
+ * 0, or more than there can be. */
+static size_t block_bytes(char **list)
+{
+	size_t n;
+
+	for (n = 0; list[n]; n++)
+		if (n && list[n] <= list[n - 1])
+			return 0;
+	return n ? (size_t)(list[n - 1] - list[0]) + strlen(list[n - 1]) + 1 : 0;
+}
+
+static char **copy_block(char **list, size_t bytes)
+{
+	size_t n, i;
+	char **to, *block;
+
+	for (n = 0; list[n]; n++)
+		;
+	to = take((n + 1) * sizeof *to + bytes);
+	if (!to)
+		return list;
+	block = memcpy(to + n + 1, list[0], bytes);
+	for (i = 0; i < n; i++)
+		to[i] = block + (list[i] - list[0]);
+	to[n] = NULL;
+	return to;
+}
+
 /* A copy of as many of the strings as come to `most` bytes. */
 static char **copy_list(char **list, size_t most)
 {
+	const size_t block = block_bytes(list);
 	size_t n, i, bytes = 0;
 	char **to;
 
+	if (block && block <= most)
+		return copy_block(list, block);
 	for (n = 0; list[n] && (bytes += strlen(list[n]) + 1) <= most; n++)
 		;
 	to = take((n + 1) * sizeof *to);
@@ -243,10 +275,13 @@ static void learn_cwd(void)
 /* One that is named from here must be found by children who may run elsewhere. */
 static void learn_file(char **envp)
 {
-	static struct sp_file SP_BIG_AT_START(1) file;
+	static struct sp_file SP_BIG file;
+	const struct sp_where where = {"", sp_process.cwd, envp};
 	const char *name = sp_environ_get(envp, "SMARTPROF_CONFIG");
 
-	sp_file_read(&file, &(struct sp_where){"", sp_process.cwd, envp});
+	if (!sp_file_is_expected(&where))
+		return; /* and the pages of one stay untouched */
+	sp_file_read(&file, &where);
 	sp_process.file = &file;
 	if (name && *name && *name != '/')
 		put_environment(find_variable("SMARTPROF_CONFIG"), join("SMARTPROF_CONFIG=", "", absolute(name)));
@@ -306,7 +341,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 		goto out;
 	learn_cwd();
 	learn_file(envp);
-	if (sp_process.file->count && !is_wanted(envp, sp_process.file))
+	if (sp_process.file && sp_process.file->count && !is_wanted(envp, sp_process.file))
 		goto out;
 	/* What was allocated before this counts, and the next allocation is looked at again. */
 	sp_tls.heap.bytes_base -= sp_tls.heap.countdown;
@@ -319,6 +354,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	sp_process.ppid = (int)sp_sys(SYS_getppid);
 	learn_own_place();
 	resumes = join_tree();
+	sp_agent.dormant_bytes = sp_process.is_root ? SP_DORMANT_BYTES : SP_DORMANT_CHILD_BYTES;
 	follow = setting(SP_OPT_FOLLOW).number; /* in the order of the table's choices */
 	sp_process.follow_none = follow == FOLLOW_NONE;
 	rewrite_preload(follow != FOLLOW_EXEC);

@@ -7,6 +7,7 @@
 #include "preload/hooks/signals.h"
 #include "preload/hooks/threads.h"
 #include "preload/process.h"
+#include "preload/real.h"
 
 #include <string.h>
 
@@ -22,9 +23,12 @@
 #include "sampler/upkeep/timeline.h"
 #include "sampler/walk/generated.h"
 
+/* What nearly every child calls is looked up once, and not in each of them. */
 static void before_fork(void)
 {
 	sp_children_expect();
+	(void)SP_REAL(execve);
+	(void)SP_REAL(_exit);
 	if (!sp_agent.sealed)
 		sp_clock_hold_process(true);
 }
@@ -71,6 +75,7 @@ void sp_fork_child(void)
 	sp_tls.guard = 0;
 	sp_process.spool_path = NULL;
 	sp_process.is_root = false;
+	sp_agent.dormant_bytes = SP_DORMANT_CHILD_BYTES;
 	sp_process.inherits_locks = sp_threads_made();
 	sp_process.ppid = (int)sp_sys(SYS_getppid);
 	sp_store(&sp_agent.state, state == SP_AGENT_OFF || sp_process.follow_none ? SP_AGENT_OFF : SP_AGENT_DORMANT);

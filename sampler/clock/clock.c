@@ -298,5 +298,6 @@ enum sp_signal_kind sp_clock_recognize(const struct sp_thread *t, const siginfo_
 void sp_clock_forked(void)
 {
 	starts_later = 0;
+	start_timer = -1; /* timers are not inherited */
 	sp_clock_process_forked();
 }

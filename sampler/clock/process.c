@@ -28,7 +28,7 @@ static struct {
 	uint32_t given_up;    /* atomic: there may be threads that block the signal, in forked children too */
 } process;
 
-bool sp_clock_prefers_running_thread(void)
+static bool ask_kernel(void)
 {
 	struct utsname name;
 	const char *at = name.release;
@@ -40,6 +40,15 @@ bool sp_clock_prefers_running_thread(void)
 	if (*at == '.')
 		at++;
 	return major > 6 || (major == 6 && sp_take_decimal(&at) >= 4);
+}
+
+bool sp_clock_prefers_running_thread(void)
+{
+	static int known; /* atomic: 1 no, 2 yes */
+
+	if (!sp_load(&known))
+		sp_store(&known, 1 + ask_kernel());
+	return sp_load(&known) == 2;
 }
 
 /* Creates it, to be there when RLIMIT_SIGPENDING is used up. */

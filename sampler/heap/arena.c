@@ -22,15 +22,21 @@ struct chunk {
 	uint64_t used; /* atomic */
 };
 
-static char SP_BIG first_bytes[FIRST_BYTES] __attribute__((aligned(4096)));
+static char SP_BIG first_bytes[FIRST_BYTES + 4095];
 
 _Static_assert(sizeof(struct block) == 16, "keeps the memory behind it aligned");
 
 static struct {
 	struct chunk chunks[MAX_CHUNKS];
-	uint32_t count;   /* atomic: chunks in use */
+	uint32_t added;   /* atomic: chunks beyond the first */
 	uint32_t growing; /* sp_try_lock */
-} arena = {.chunks = {{first_bytes, FIRST_BYTES, 0}}, .count = 1};
+} arena SP_BIG;
+
+/* Those in use. */
+static uint32_t count(void)
+{
+	return 1 + __atomic_load_n(&arena.added, __ATOMIC_ACQUIRE);
+}
 
 /* An alignment above 16 leaves a gap: a block of its own, so that the chunk can be walked. */
 #define GAP UINT64_MAX
@@ -71,19 +77,19 @@ static bool grow(uint32_t n)
 	if (!sp_try_lock(&arena.growing)) {
 		while (sp_load(&arena.growing) && spins++ < PATIENCE) /* for the time of an mmap */
 			__builtin_ia32_pause();
-		return sp_load(&arena.count) > n;
+		return count() > n;
 	}
-	if (sp_load(&arena.count) > n) {
+	if (count() > n) {
 		sp_unlock(&arena.growing);
 		return true;
 	}
 	p = sp_sys(SYS_mmap, NULL, CHUNK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (p > 0 || p < -4095) {
 		arena.chunks[n] = (struct chunk){(char *)p, CHUNK_BYTES, 0};
-		__atomic_store_n(&arena.count, n + 1, __ATOMIC_RELEASE);
+		__atomic_store_n(&arena.added, n, __ATOMIC_RELEASE);
 	}
 	sp_unlock(&arena.growing);
-	return sp_load(&arena.count) > n;
+	return count() > n;
 }
 
 void *sp_arena_alloc(size_t bytes, size_t alignment)
@@ -94,9 +100,10 @@ void *sp_arena_alloc(size_t bytes, size_t alignment)
 
 	if (bytes > CHUNK_BYTES / 2 || align > 4096)
 		return NULL;
-	arena.chunks[0].bytes = first_bytes; /* as the loader will have it, or has it already */
+	arena.chunks[0].bytes = (char *)(((uintptr_t)first_bytes + 4095) & ~(uintptr_t)4095);
+	arena.chunks[0].capacity = FIRST_BYTES;
 	do {
-		n = __atomic_load_n(&arena.count, __ATOMIC_ACQUIRE);
+		n = count();
 		p = allot(&arena.chunks[n - 1], bytes, align);
 	} while (!p && grow(n));
 	if (p)
@@ -106,7 +113,7 @@ void *sp_arena_alloc(size_t bytes, size_t alignment)
 
 static const struct chunk *chunk_of(const void *p)
 {
-	uint32_t i, n = __atomic_load_n(&arena.count, __ATOMIC_ACQUIRE);
+	uint32_t i, n = count();
 
 	for (i = 0; i < n; i++)
 		if ((uintptr_t)p - (uintptr_t)arena.chunks[i].bytes < arena.chunks[i].capacity)
@@ -126,7 +133,7 @@ size_t sp_arena_size(const void *p)
 
 void sp_arena_mark_all(void)
 {
-	uint32_t i, n = __atomic_load_n(&arena.count, __ATOMIC_ACQUIRE);
+	uint32_t i, n = count();
 
 	for (i = 0; i < n; i++) {
 		const struct chunk *c = &arena.chunks[i];

@@ -15,24 +15,23 @@
  * the fine one. */
 #define SPARSE_BYTES 32768u
 
-/* Until the real free is known every pointer is looked up. */
+/* Until the real free is known every pointer is looked up; from then on none, until one is sampled. */
 static const struct {
 	uint64_t factor;
 	uint8_t bytes[8];
-} boot_filter = {0, {1}};
-/* The coarse table needs no activation; of its pages a small process touches two. */
-static struct {
-	uint8_t unused[4096 - sizeof(uint64_t)]; /* the bytes begin a page */
-	uint64_t factor;
-	uint8_t bytes[TABLE_BYTES];
-} coarse SP_BIG __attribute__((aligned(4096)));
-_Static_assert(sizeof coarse == SP_FILTER_COARSE_BYTES, "accounted for");
+} boot_filter = {0, {1}}, quiet_filter;
+/* The coarse table needs no activation; of its pages a small process touches two, and one that samples nothing none. */
+static uint8_t coarse_room[SP_FILTER_COARSE_BYTES] SP_BIG;
 struct sp_free_filter *sp_free_filter = (struct sp_free_filter *)&boot_filter;
 static struct sp_free_filter *fine;
+static bool coarse_is_used; /* atomic */
 
+/* Its bytes begin a page. An aligned variable would align all of ours, and take the small ones one page more. */
 static struct sp_free_filter *coarse_filter(void)
 {
-	return (struct sp_free_filter *)&coarse.factor;
+	uintptr_t bytes = ((uintptr_t)coarse_room + sizeof(struct sp_free_filter) + 4095) & ~(uintptr_t)4095;
+
+	return (struct sp_free_filter *)(bytes - offsetof(struct sp_free_filter, bytes));
 }
 
 bool sp_filter_fine_has(const void *p)
@@ -40,10 +39,25 @@ bool sp_filter_fine_has(const void *p)
 	return fine->bytes[sp_filter_place(fine, p)];
 }
 
+static struct sp_free_filter *quiet(void)
+{
+	return (struct sp_free_filter *)(uintptr_t)&quiet_filter;
+}
+
+/* Before a pointer is put into the coarse table. */
+static void use_coarse(void)
+{
+	if (sp_unlikely(!sp_load(&coarse_is_used))) {
+		coarse_filter()->factor = COARSE_FACTOR;
+		sp_store(&coarse_is_used, true);
+	}
+	if (sp_load(&sp_free_filter) == quiet())
+		sp_store(&sp_free_filter, coarse_filter());
+}
+
 void sp_filter_boot_done(void)
 {
-	coarse.factor = COARSE_FACTOR;
-	sp_store(&sp_free_filter, coarse_filter());
+	sp_store(&sp_free_filter, sp_load(&coarse_is_used) ? coarse_filter() : quiet());
 }
 
 void sp_filter_set_fine(void *memory)
@@ -64,6 +78,7 @@ static void add(struct sp_free_filter *f, const void *p, int delta)
 
 void sp_filter_add(const void *p)
 {
+	use_coarse();
 	add(coarse_filter(), p, 1);
 	add(fine, p, 1);
 }
@@ -76,6 +91,7 @@ void sp_filter_remove(const void *p)
 
 void sp_filter_add_pre_activation(const void *p)
 {
+	use_coarse();
 	add(coarse_filter(), p, 1);
 }
 
@@ -86,8 +102,8 @@ void sp_filter_remove_pre_activation(const void *p)
 
 void sp_filter_mark_arena(const void *p)
 {
-	coarse.factor = COARSE_FACTOR;
-	sp_store(&coarse.bytes[sp_filter_place(coarse_filter(), p)], STICKY);
+	use_coarse();
+	sp_store(&coarse_filter()->bytes[sp_filter_place(coarse_filter(), p)], STICKY);
 	if (fine)
 		sp_store(&fine->bytes[sp_filter_place(fine, p)], STICKY);
 }
@@ -105,8 +121,12 @@ void sp_filter_choose(uint64_t inuse_bytes, uint64_t samples)
 		sp_store(&sp_free_filter, other);
 }
 
-void sp_filter_reset(void)
+bool sp_filter_reset(void)
 {
-	sp_store(&sp_free_filter, coarse_filter());
-	sp_sys(SYS_madvise, coarse.bytes, sizeof coarse.bytes, MADV_DONTNEED);
+	if (!coarse_is_used)
+		return false;
+	coarse_is_used = false;
+	sp_store(&sp_free_filter, quiet());
+	sp_sys(SYS_madvise, coarse_filter()->bytes, TABLE_BYTES, MADV_DONTNEED);
+	return true;
 }

@@ -56,7 +56,7 @@ void sp_filter_mark_arena(const void *p) SP_HIDDEN;
 /* Puts the table in force that fits so many samples in so many bytes. Both tables are always up to date. */
 void sp_filter_choose(uint64_t inuse_bytes, uint64_t samples) SP_HIDDEN;
 
-/* Nothing is alive any more, not even the arena's: in a forked child. */
-void sp_filter_reset(void) SP_HIDDEN;
+/* Nothing is alive any more, not even the arena's: in a forked child. Returns whether anything has been. */
+bool sp_filter_reset(void) SP_HIDDEN;
 
 #endif

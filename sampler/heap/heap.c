@@ -101,7 +101,7 @@ static void replay_one(const struct sp_pre_activation_sample *s, void *arg)
 		.thread_allocs = s->thread_allocs};
 	struct sp_walk walk = {.frames = s->frames, .depth = s->depth, .flags = s->flags};
 
-	sp_account_enter(t, &walk, &entry, s->p, SP_PRE_ACTIVATION_INTERVAL);
+	sp_account_enter(t, &walk, &entry, s->p, sp_pre_activation_interval());
 }
 
 void sp_heap_replay(struct sp_thread *t)
@@ -223,7 +223,7 @@ static bool wake(struct sp_tls *tls, const void *p, size_t size)
 	uint64_t before = (uint64_t)(tls->heap.bytes_base - tls->heap.countdown);
 	bool nested = tls->guard;
 
-	if (before + size >= SP_DORMANT_BYTES || size >= SP_DORMANT_BYTES) {
+	if (before + size >= sp_agent.dormant_bytes || size >= sp_agent.dormant_bytes) {
 		sp_agent.activate();
 		return true;
 	}
@@ -259,7 +259,7 @@ static void begin(struct sp_tls *tls, const void *p, size_t size)
 	sp_heap_start_thread(tls->thread);
 	count(tls, size);
 	if (picked)
-		tls->thread->heap_interval = SP_PRE_ACTIVATION_INTERVAL;
+		tls->thread->heap_interval = sp_pre_activation_interval();
 	if (picked)
 		sample(tls, p, size, false, 0);
 	else

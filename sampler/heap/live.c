@@ -65,8 +65,8 @@ bool sp_live_holds(const void *p)
 void sp_live_forked(void)
 {
 	live.ready = false;
-	sp_filter_reset();
-	sp_arena_mark_all();
+	if (sp_filter_reset())
+		sp_arena_mark_all();
 }
 
 static void choose(uint64_t hash, uint32_t out[2])

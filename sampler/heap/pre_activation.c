@@ -10,8 +10,7 @@
 #include "sampler/walk/stack_read.h"
 #include "sampler/walk/unwind.h"
 
-/* SP_DORMANT_BYTES at SP_PRE_ACTIVATION_INTERVAL make 14 on average. */
-#define SAMPLES 40u
+#define SAMPLES 40u /* 16 on average */
 
 static struct {
 	bool armed; /* the bytes to skip are behind */
@@ -66,7 +65,7 @@ static void take(const void *p, size_t size)
 	}
 	s->p = p;
 	s->size = size;
-	s->born_tsc = sp_tsc_first();
+	s->born_tsc = dormant.count % 16 ? sp_tsc() : sp_tsc_first(); /* as often as later: tsc_at in heap.c */
 	s->thread_allocs = (uint32_t)sp_tls.heap.allocs;
 	mask = sp_block_others(sp_stack_is_own(t));
 	sp_on_stack(walk, s, sp_thread_stack(t));
@@ -75,7 +74,7 @@ static void take(const void *p, size_t size)
 
 int64_t sp_pre_activation_allocated(const void *p, size_t size, uint64_t before)
 {
-	uint64_t now = before + size, room = SP_DORMANT_BYTES - now;
+	uint64_t now = before + size, room = sp_agent.dormant_bytes - now;
 	int64_t next = (int64_t)size;
 
 	if (!sp_agent.pre_activation_heap || (dormant.owner && dormant.owner != &sp_tls))
@@ -87,11 +86,11 @@ int64_t sp_pre_activation_allocated(const void *p, size_t size, uint64_t before)
 		dormant.owner = &sp_tls;
 		dormant.before_bytes = before;
 		dormant.before_count = sp_tls.heap.allocs - 1;
-		next = sp_next_pick(random_bits(sp_tsc_first()), SP_PRE_ACTIVATION_INTERVAL);
+		next = sp_next_pick(random_bits(sp_tsc_first()), sp_pre_activation_interval());
 	}
 	if (size && next <= (int64_t)size) {
 		take(p, size);
-		next = sp_next_pick(random_bits(sp_tsc()), SP_PRE_ACTIVATION_INTERVAL) + (int64_t)size;
+		next = sp_next_pick(random_bits(sp_tsc()), sp_pre_activation_interval()) + (int64_t)size;
 	}
 	next -= (int64_t)size;
 	dormant.due = next < (int64_t)room;

@@ -1,6 +1,6 @@
 /* Heap samples of a process that has no spool yet.
  *
- * A process is not worth a spool until it has allocated SP_DORMANT_BYTES, but what it allocates until
+ * A process is not worth a spool until it has allocated sp_agent.dormant_bytes, but what it allocates until
  * then is no smaller part of its truth: from SP_PRE_ACTIVATION_SKIP_BYTES on it is sampled at a wide interval
  * into a small table in private memory, which the spool takes over when it is made. One thread only:
  * a second one makes the spool. */
@@ -10,7 +10,12 @@
 #include "sampler/agent.h"
 
 #define SP_PRE_ACTIVATION_SKIP_BYTES (32 * 1024)
-#define SP_PRE_ACTIVATION_INTERVAL (16 * 1024)
+
+/* Bytes between the samples, on average: 16 of them are made at the most, on average. */
+static inline uint64_t sp_pre_activation_interval(void)
+{
+	return sp_agent.dormant_bytes / 16;
+}
 
 /* The dormant process allocated `size` bytes at `p`, and had allocated `before` bytes until then; the
  * allocation is counted already. Returns the bytes until this is to be called again. Inside the guard. */

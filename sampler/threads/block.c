@@ -10,17 +10,17 @@
 #define BLOCKS_PER_CHUNK 16u
 #define MAX_CHUNKS 2048u /* 32,768 threads at once */
 
+static char *chunks[MAX_CHUNKS] SP_BIG; /* atomic; BLOCKS_PER_CHUNK blocks each */
 static struct {
-	char *chunks[MAX_CHUNKS]; /* atomic; BLOCKS_PER_CHUNK blocks each */
-	uint64_t free_head;       /* atomic: tag << 32 | index + 1; the tag defeats ABA */
-	uint32_t taken;           /* atomic: blocks ever carved */
-} pool SP_BIG;
+	uint64_t free_head; /* atomic: tag << 32 | index + 1; the tag defeats ABA */
+	uint32_t taken;     /* atomic: blocks ever carved */
+} pool;
 
 struct sp_thread *sp_block_at(uint32_t index)
 {
 	char *chunk = index / BLOCKS_PER_CHUNK >= MAX_CHUNKS
 		? NULL
-		: __atomic_load_n(&pool.chunks[index / BLOCKS_PER_CHUNK], __ATOMIC_ACQUIRE);
+		: __atomic_load_n(&chunks[index / BLOCKS_PER_CHUNK], __ATOMIC_ACQUIRE);
 	return chunk ? (struct sp_thread *)(chunk + (size_t)(index % BLOCKS_PER_CHUNK) * SP_BLOCK_BYTES) : NULL;
 }
 
@@ -29,8 +29,8 @@ bool sp_block_holds(const void *p)
 	const size_t bytes = (size_t)BLOCKS_PER_CHUNK * SP_BLOCK_BYTES;
 	uint32_t c;
 
-	for (c = 0; c < MAX_CHUNKS && sp_load(&pool.chunks[c]); c++)
-		if ((const char *)p >= pool.chunks[c] && (const char *)p < pool.chunks[c] + bytes)
+	for (c = 0; c < MAX_CHUNKS && sp_load(&chunks[c]); c++)
+		if ((const char *)p >= chunks[c] && (const char *)p < chunks[c] + bytes)
 			return true;
 	return false;
 }
@@ -71,13 +71,12 @@ static bool ensure_chunk(uint32_t index)
 
 	if (c >= MAX_CHUNKS)
 		return false;
-	if (__atomic_load_n(&pool.chunks[c], __ATOMIC_ACQUIRE))
+	if (__atomic_load_n(&chunks[c], __ATOMIC_ACQUIRE))
 		return true;
 	p = sp_sys(SYS_mmap, NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (sp_is_error(p))
 		return false;
-	if (!__atomic_compare_exchange_n(&pool.chunks[c], &expected, (char *)p, false, __ATOMIC_ACQ_REL,
-		    __ATOMIC_ACQUIRE))
+	if (!__atomic_compare_exchange_n(&chunks[c], &expected, (char *)p, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		sp_sys(SYS_munmap, p, bytes);
 	return true;
 }
@@ -158,6 +157,8 @@ void sp_block_forked(const struct sp_thread *mine)
 {
 	uint32_t i, n = pool.taken;
 
+	if (!n)
+		return;
 	pool.free_head = 0;
 	for (i = 0; i < n && i / BLOCKS_PER_CHUNK < MAX_CHUNKS; i++) {
 		struct sp_thread *t = sp_block_at(i);

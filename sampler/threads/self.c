@@ -26,9 +26,9 @@ static uintptr_t robust_head(int tid)
 
 void sp_self_init(void)
 {
-	uintptr_t pointer = 0, head = robust_head(0);
+	uintptr_t pointer = (uintptr_t)__builtin_thread_pointer(), head = robust_head(0);
 
-	if (!head || sp_sys(SYS_arch_prctl, ARCH_GET_FS, &pointer) != 0)
+	if (!head)
 		return;
 	self.to_pointer = (intptr_t)(pointer - head);
 	self.to_tls = (intptr_t)((uintptr_t)&sp_tls - head);

@@ -17,9 +17,12 @@ static struct {
 	uint32_t sequence; /* atomic: odd while it is being written */
 	uint32_t count;
 	struct range list[RANGES];
-	uint64_t next_look_ns; /* atomic */
-	uint64_t pause_ns;
 } known SP_BIG;
+
+static struct {
+	uint64_t next_ns; /* atomic */
+	uint64_t pause_ns;
+} looking;
 
 struct found {
 	uint32_t count;
@@ -72,23 +75,23 @@ bool sp_generated_holds(uint64_t address)
 	if (is_known(address))
 		return true;
 	now = sp_now_ns();
-	next = sp_load(&known.next_look_ns);
+	next = sp_load(&looking.next_ns);
 	/* Who moves the time on is the only one at it: a look takes less than the pause. */
 	if (now < next ||
-		!__atomic_compare_exchange_n(&known.next_look_ns, &next, now + PAUSE_MAX_NS, false, __ATOMIC_ACQ_REL,
+		!__atomic_compare_exchange_n(&looking.next_ns, &next, now + PAUSE_MAX_NS, false, __ATOMIC_ACQ_REL,
 			__ATOMIC_RELAXED))
 		return false;
 	look();
 	holds = is_known(address);
-	known.pause_ns = holds || !known.pause_ns   ? PAUSE_NS
-		: known.pause_ns < PAUSE_MAX_NS / 2 ? known.pause_ns * 2
-						    : PAUSE_MAX_NS;
-	sp_store(&known.next_look_ns, sp_now_ns() + known.pause_ns);
+	looking.pause_ns = holds || !looking.pause_ns ? PAUSE_NS
+		: looking.pause_ns < PAUSE_MAX_NS / 2 ? looking.pause_ns * 2
+						      : PAUSE_MAX_NS;
+	sp_store(&looking.next_ns, sp_now_ns() + looking.pause_ns);
 	return holds;
 }
 
 void sp_generated_forked(void)
 {
-	sp_store(&known.next_look_ns, 0);
-	known.pause_ns = 0;
+	sp_store(&looking.next_ns, 0);
+	looking.pause_ns = 0;
 }

@@ -34,3 +34,32 @@ calls() { # PRELOAD CALLS COMMAND…
 	echo "$plain and $(cd / && calls "$AGENT" "" /bin/true)"
 	[ "$(cd / && calls "$AGENT" "" /bin/true)" -le $((plain + 45)) ]
 }
+
+# 1 MB: what is smaller writes no profile, so a spool would be made for nothing.
+@test "a child has no spool before it is worth a profile, and then its heap is known from the beginning" {
+	profiled sh -c 'for size in 700 1100; do strace -f -qq -e trace=openat -o calls.$size "$0" hold $size; done; :' "$TARGETS/member"
+	refuse grep -F .spool.new calls.700
+	grep -q -F .spool.new calls.1100
+	profile=$(profile_of member)
+	near "$(front heap_allocated_bytes "$profile")" 1100000 5
+	at_least "$(front heap_samples "$profile")" 5
+	# What was allocated before the spool was made is in the sites, and not in a row of its own.
+	near "$(front heap_inuse_bytes "$profile")" 1100000 60
+}
+
+# faults PRELOAD COMMAND…: page faults of it and its children.
+faults() {
+	python3 -c 'import os, sys
+child = dict(os.environ, LD_PRELOAD=sys.argv[1])
+print(os.wait4(os.posix_spawn(sys.argv[2], sys.argv[2:], child), 0)[2].ru_minflt)' "$@"
+}
+
+@test "a forked child that does nothing: at most 15 system calls and 22 page faults more than without" {
+	forks='i=0; while [ $i -lt 50 ]; do (:); i=$((i + 1)); done'
+	[ $((($(calls "$AGENT" "" /bin/sh -c "$forks") - $(calls "" "" /bin/sh -c "$forks")) / 50)) -le 15 ]
+	[ $((($(faults "$AGENT" /bin/sh -c "$forks") - $(faults "" /bin/sh -c "$forks")) / 50)) -le 22 ]
+}
+
+@test "a process that does nothing: at most 15 page faults more than without" {
+	[ "$(faults "$AGENT" /bin/true)" -le $(($(faults "" /bin/true) + 15)) ]
+}

@@ -1,4 +1,5 @@
 /* member burn MS: uses so much CPU time.
+ * member hold KB: allocates so much, in blocks of 1000 bytes.
  * member fork|vfork|spawn|system|popen N MS: has N children, one after the other, that do so.
  * member daemon N MS: its child does, and has N children; itself, it ends at once. */
 #include <spawn.h>
@@ -18,6 +19,12 @@ static void burn(long ms)
 	do
 		clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
 	while (now.tv_sec * 1000 + now.tv_nsec / 1000000 < ms);
+}
+
+static void hold(long kilobytes)
+{
+	while (kilobytes--)
+		memset(malloc(1000), 1, 1000);
 }
 
 static void wait_for(pid_t pid)
@@ -88,6 +95,10 @@ int main(int argc, char **argv)
 	self = realpath("/proc/self/exe", NULL);
 	if (argc == 3 && strcmp(argv[1], "burn") == 0) {
 		burn(atol(argv[2]));
+		return 0;
+	}
+	if (argc == 3 && strcmp(argv[1], "hold") == 0) {
+		hold(atol(argv[2]));
 		return 0;
 	}
 	if (argc != 4 || !self)
