@@ -304,12 +304,18 @@ uint64_t sp_spool_trim(struct sp_spool_header *spool)
 void sp_spool_drop(struct sp_spool_header *spool)
 {
 	struct sp_section_entry sections[SP_SECTIONS];
+	uint64_t from = 0, to = spool->sections[0].offset;
 	int i;
 
 	memcpy(sections, spool->sections, sizeof sections);
-	for (i = 0; i < SP_SECTIONS; i++)
-		sp_sys(SYS_munmap, (char *)spool + sections[i].offset, section_end(&sections[i]) - sections[i].offset);
-	sp_sys(SYS_munmap, spool, sections[0].offset);
+	for (i = 0; i < SP_SECTIONS; i++) {
+		if (sections[i].offset != to) {
+			sp_sys(SYS_munmap, (char *)spool + from, to - from);
+			from = sections[i].offset;
+		}
+		to = section_end(&sections[i]);
+	}
+	sp_sys(SYS_munmap, (char *)spool + from, to - from);
 }
 
 void sp_spool_cut(struct sp_spool_header *spool)

@@ -1,37 +1,65 @@
 #!/bin/bash
-# What the agent adds to a process that does nothing: interleaved rounds of 50 x /bin/true plain,
-# with an empty library that needs the same other one, and with the agent, from a shell loop and by
-# posix_spawn; medians of the rounds' ratios. ROUNDS=20 makes the thousand.
+# What the agent adds to a process that does nothing: /bin/true plain, with an empty library that needs the same other one,
+# and with the agent, in turns. By posix_spawn, where the tenth percentile of the wall times tells what little comes in
+# between; and from a shell, as loops of 50. Then what a forked child that does nothing costs the shell. System calls are
+# counted by strace, page faults by the kernel. Usage: ROUNDS=1000 start.sh
 set -eu
 here=$(realpath "$(dirname "$0")")
 agent=$(realpath "$here/../../build/libsmartprof.so")
-rounds=${ROUNDS:-20}
+rounds=${ROUNDS:-1000}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 : >"$work/empty.c"
 ${CC:-cc} -shared -fPIC -o "$work/empty.so" "$work/empty.c" -Wl,-z,now -Wl,--no-as-needed -lc
-${CC:-cc} -O2 -D_GNU_SOURCE -o "$work/spawn" "$here/spawn.c"
+${CC:-cc} -O2 -o "$work/spawn" "$here/spawn.c"
+names=("plain" "an empty library that needs libc" "the agent")
+libraries=("" "$work/empty.so" "$agent")
+export SMARTPROF_DIR=$work/profiles
+cd "$work"
+
+calls() { # PRELOAD COMMAND…
+	strace -f -qq -o calls ${1:+-E "LD_PRELOAD=$1"} -- "${@:2}" >/dev/null 2>&1 && grep -c '(' calls
+}
+median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+subshells='i=0; while [ $i -lt 100 ]; do (:); i=$((i + 1)); done'
+
+echo "| by posix_spawn | µs | ratio to plain | median of the pairs' ratios | CPU time, µs | page faults | system calls |"
+echo "|---|---:|---:|---:|---:|---:|---:|"
+i=0
+while read -r wall ratio pairs cpu faults; do
+	echo "| ${names[i]} | $wall | $ratio | $pairs | $cpu | $faults | $(calls "${libraries[i]}" /bin/true) |"
+	i=$((i + 1))
+done < <(./spawn "$rounds" /bin/true "${libraries[@]}")
+
 loop() (
 	[ -z "$1" ] || export LD_PRELOAD=$1
 	for ((i = 0; i < 50; i++)); do /bin/true; done
 )
-spawn() { CHILD_PRELOAD=$1 "$work/spawn" 50 /bin/true; }
-now() { date +%s%N; }
-median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
-for how in loop spawn; do
-	for ((round = 0; round < rounds; round++)); do
-		t0=$(now)
-		$how ''
-		t1=$(now)
-		$how "$work/empty.so"
-		t2=$(now)
-		$how "$agent"
-		t3=$(now)
-		echo "$((t1 - t0)) $((t2 - t1)) $((t3 - t2))"
-	done >"$work/times"
-	printf '%s: empty library with the same needs: ratio %.3f\n' "$how" \
-		"$(awk '{ print $2 / $1 }' "$work/times" | median)"
-	printf '%s: agent: ratio %.3f, %.3f ms added per process (medians of %d rounds of 50)\n' "$how" \
-		"$(awk '{ print $3 / $1 }' "$work/times" | median)" \
-		"$(awk '{ print ($3 - $1) / 50e6 }' "$work/times" | median)" "$rounds"
+for ((round = 0; round < rounds / 50; round++)); do
+	times=()
+	for library in "${libraries[@]}"; do
+		began=$(date +%s%N)
+		loop "$library"
+		times+=($(($(date +%s%N) - began)))
+	done
+	echo "${times[@]}"
+done >loops
+echo
+echo "| from a shell | ms a loop of 50 | ratio to plain |"
+echo "|---|---:|---:|"
+for i in 0 1 2; do
+	printf '| %s | %.1f | %.3f |\n' "${names[i]}" "$(awk -v i=$((i + 1)) '{ print $i / 1e6 }' loops | median)" \
+		"$(awk -v i=$((i + 1)) '{ print $i / $1 }' loops | median)"
+done
+
+echo
+echo "| a forked child of sh that ends at once | page faults | system calls |"
+echo "|---|---:|---:|"
+for i in 0 1 2; do
+	faults=$(python3 -c 'import os, sys
+child = dict(os.environ, **({"LD_PRELOAD": sys.argv[1]} if sys.argv[1] else {}))
+print(os.wait4(os.posix_spawn("/bin/sh", ["sh", "-c", sys.argv[2]], child), 0)[2].ru_minflt)' "${libraries[i]}" "$subshells")
+	calls "${libraries[i]}" /bin/sh -c "$subshells" >/dev/null
+	echo "| ${names[i]} | $(((faults - $(./spawn 9 /bin/sh "${libraries[i]}" </dev/null | awk '{ print $5 }')) / 100)) |" \
+		"$(awk '{ n[$1]++ } END { for (pid in n) print n[pid] }' calls | median) |"
 done

@@ -54,10 +54,19 @@ child = dict(os.environ, LD_PRELOAD=sys.argv[1])
 print(os.wait4(os.posix_spawn(sys.argv[2], sys.argv[2:], child), 0)[2].ru_minflt)' "$@"
 }
 
-@test "a forked child that does nothing: at most 15 system calls and 22 page faults more than without" {
+# of_a_child COMMAND: system calls of one of the 50 children of a shell, the median.
+of_a_child() {
+	calls "$AGENT" "" /bin/sh -c "$1" >total
+	awk '{ n[$1]++ } END { for (pid in n) print n[pid] }' calls | sort -n | sed -n 25p
+}
+
+@test "a forked child that does nothing: at most 18 system calls, and 22 page faults more than without" {
 	forks='i=0; while [ $i -lt 50 ]; do (:); i=$((i + 1)); done'
-	[ $((($(calls "$AGENT" "" /bin/sh -c "$forks") - $(calls "" "" /bin/sh -c "$forks")) / 50)) -le 15 ]
+	[ "$(of_a_child "$forks")" -le 18 ]
 	[ $((($(faults "$AGENT" /bin/sh -c "$forks") - $(faults "" /bin/sh -c "$forks")) / 50)) -le 22 ]
+	# So it is when the shell is sampled.
+	[ "$(of_a_child "i=0; while [ \$i -lt 50000 ]; do i=\$((i + 1)); done; $forks")" -le 18 ]
+	grep -q -F .spool calls
 }
 
 @test "a process that does nothing: at most 15 page faults more than without" {
