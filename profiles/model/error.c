@@ -182,6 +182,11 @@ static double independent_variance(const struct sp_sum *part, const struct sp_su
 	return (fmax(part->sq * (1 - 2 * p) + p * p * all->sq, 0) + one) / (all->weight * all->weight);
 }
 
+double sp_independent_error(const struct sp_sum *part, const struct sp_sum *all)
+{
+	return Z95 * sqrt(independent_variance(part, all));
+}
+
 /* Whether the log holds enough of both, the part and the rest, to compare blocks of it. */
 static bool is_comparable(const struct row *part, const struct sp_log_sums *log)
 {

@@ -2,6 +2,7 @@
 #ifndef SP_PROFILES_MODEL_ERROR_H
 #define SP_PROFILES_MODEL_ERROR_H
 
+#include "profiles/model/log.h"
 #include "profiles/model/model.h"
 
 #define SP_NO_PART UINT32_MAX
@@ -30,5 +31,9 @@
  * effect of the logged beginning is applied to the whole run. Below 20 samples it is 1. */
 void sp_share_errors(const struct sp_profile *profile, const uint32_t *part_of, bool total, double *errors,
 	size_t count);
+
+/* The same for independent draws: of the share of all samples' weight that the part's is. `all` has some weight, and the part a
+ * sample. */
+double sp_independent_error(const struct sp_sum *part, const struct sp_sum *all);
 
 #endif

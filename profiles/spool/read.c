@@ -11,6 +11,7 @@
 
 #include "profiles/spool/find.h"
 #include "profiles/spool/marks.h"
+#include "profiles/spool/section.h"
 #include "symbolize/base/memory.h"
 
 /* Of each section, in their order. */
@@ -43,7 +44,7 @@ static int read_at(int fd, void *data, size_t size, uint64_t offset)
 	return 0;
 }
 
-static int read_header(struct sp_spool_header *header, int fd, const char **why)
+int sp_spool_read_header(struct sp_spool_header *header, int fd, const char **why)
 {
 	struct stat st;
 
@@ -65,34 +66,91 @@ static int read_header(struct sp_spool_header *header, int fd, const char **why)
 	return 0;
 }
 
-/* Copies the visible records of one section. The directory entry is read again because the
- * sections are read one after the other while the target may still be filling them. */
-static int read_section(const struct sp_snapshot *s, int fd, enum sp_section which, size_t size, void *array,
-	size_t *count, const char **why)
+/* The directory entry is read again because the sections are read one after the other while the target may still be
+ * filling them. */
+static int read_entry(struct sp_section_entry *entry, const struct sp_snapshot *s, int fd, enum sp_section which,
+	size_t size, const char **why)
 {
 	uint64_t entry_at = offsetof(struct sp_spool_header, sections) + which * sizeof(struct sp_section_entry);
 	uint64_t file_bytes = s->header.total_bytes;
-	struct sp_section_entry entry;
-	uint64_t bytes;
-	char *copy;
 
-	if (read_at(fd, &entry, sizeof(entry), entry_at) < 0)
+	if (read_at(fd, entry, sizeof(*entry), entry_at) < 0)
 		return fail(why, -EINVAL, "has been cut short");
-	if (entry.stride != size || entry.offset > file_bytes || entry.offset < sizeof(s->header))
+	if (entry->stride != size || entry->offset > file_bytes || entry->offset < sizeof(s->header))
 		return fail(why, -EINVAL, "has a damaged section directory");
-	if ((uint64_t)entry.stride * entry.capacity > file_bytes - entry.offset)
+	if ((uint64_t)entry->stride * entry->capacity > file_bytes - entry->offset)
 		return fail(why, -EINVAL, "has a section that does not fit into the file");
-	if (entry.capacity > records_max[which])
+	if (entry->capacity > records_max[which])
 		return fail(why, -EFBIG, "has a section that is larger than any agent makes");
-	*count = entry.used < entry.committed ? entry.used : entry.committed;
-	if (*count > entry.capacity)
-		*count = entry.capacity;
-	bytes = *count * size;
-	copy = sp_alloc(1, bytes + 1);
-	*(void **)array = copy;
-	if (read_at(fd, copy, bytes, entry.offset) < 0)
-		return fail(why, -EINVAL, "has been cut short");
 	return 0;
+}
+
+static size_t visible(const struct sp_section_entry *entry)
+{
+	size_t count = entry->used < entry->committed ? entry->used : entry->committed;
+
+	return count > entry->capacity ? entry->capacity : count;
+}
+
+static char *make_room(struct sp_section_room *room, char *old, size_t count, size_t size)
+{
+	char *array = old;
+
+	if (room->known > count)
+		room->known = count;
+	if (array && count < room->capacity)
+		return array;
+	room->capacity = count + 1;
+	array = sp_alloc(room->capacity, size);
+	if (room->known)
+		memcpy(array, old, room->known * size);
+	free(old);
+	return array;
+}
+
+int sp_section_read(const struct sp_snapshot *s, int fd, enum sp_section which, size_t size, void *array, size_t *count,
+	struct sp_section_room *room, const char **why)
+{
+	struct sp_section_entry entry;
+	size_t from, end;
+	char *copy;
+	int err = read_entry(&entry, s, fd, which, size, why);
+
+	*count = 0;
+	if (err)
+		return err;
+	end = visible(&entry);
+	copy = make_room(room, *(char **)array, end, size);
+	*(void **)array = copy;
+	from = room->known * size;
+	if (read_at(fd, copy + from, end * size - from, entry.offset + from) < 0)
+		return fail(why, -EINVAL, "has been cut short");
+	copy[end * size] = '\0';
+	*count = end;
+	return 0;
+}
+
+int sp_section_pick(const struct sp_snapshot *s, int fd, enum sp_section which, size_t size, const uint32_t *places,
+	size_t count, void *records, const char **why)
+{
+	struct sp_section_entry entry;
+	int err = read_entry(&entry, s, fd, which, size, why);
+
+	for (size_t i = 0; !err && i < count; i++) {
+		if (places[i] >= visible(&entry))
+			continue;
+		if (read_at(fd, (char *)records + i * size, size, entry.offset + places[i] * size) < 0)
+			err = fail(why, -EINVAL, "has been cut short");
+	}
+	return err;
+}
+
+static int read_section(const struct sp_snapshot *s, int fd, enum sp_section which, size_t size, void *array,
+	size_t *count, const char **why)
+{
+	struct sp_section_room room = {0};
+
+	return sp_section_read(s, fd, which, size, array, count, &room, why);
 }
 
 /* Copies and their words. A record that is used again meanwhile is not what its words are of. */
@@ -113,7 +171,7 @@ static int read_copies(struct sp_snapshot *s, int fd, const char **why)
 	return err;
 }
 
-/* The NUL that sp_alloc left behind the last byte ends any text that does not end by itself. */
+/* The NUL behind the last byte ends any text that does not end by itself. */
 static int read_text(struct sp_snapshot *s, int fd, const char **why)
 {
 	int err = read_section(s, fd, SP_SEC_TEXT, 1, &s->text, &s->text_bytes, why);
@@ -142,7 +200,7 @@ static bool read_frames(const struct sp_snapshot *s, const struct sp_stack *stac
 /* No agent writes stacks that have more frames together. */
 #define FRAMES_MAX ((size_t)1 << 26)
 
-static void check_stacks(struct sp_snapshot *s)
+void sp_snapshot_check_stacks(struct sp_snapshot *s)
 {
 	uint64_t scratch[SP_MAX_DEPTH];
 
@@ -233,7 +291,7 @@ static void check_copies(struct sp_snapshot *s)
 	s->copy_count = kept;
 }
 
-static void check_modules(struct sp_snapshot *s)
+void sp_snapshot_check_modules(struct sp_snapshot *s)
 {
 	size_t kept = 0;
 
@@ -314,7 +372,7 @@ static void check_marked(struct sp_snapshot *s)
 	s->marked_count = kept;
 }
 
-static void check_threads(struct sp_snapshot *s)
+void sp_snapshot_check_threads(struct sp_snapshot *s)
 {
 	for (size_t i = 0; i < s->thread_count; i++)
 		s->threads[i].name[sizeof(s->threads[i].name) - 1] = '\0';
@@ -338,12 +396,18 @@ static uint64_t time_of(const struct sp_snapshot *s)
 	return last_ns;
 }
 
+void sp_snapshot_set_time(struct sp_snapshot *s, int fd)
+{
+	s->running = s->header.snapshot_ns ? s->header.snapshot_running : sp_spool_is_live(fd, &s->header);
+	s->taken_ns = time_of(s);
+}
+
 int sp_snapshot_peek(struct sp_snapshot *snapshot, int fd, const char **why)
 {
 	int err;
 
 	*snapshot = (struct sp_snapshot){0};
-	err = read_header(&snapshot->header, fd, why);
+	err = sp_spool_read_header(&snapshot->header, fd, why);
 	return err ? err : read_text(snapshot, fd, why);
 }
 
@@ -355,7 +419,7 @@ int sp_snapshot_read(struct sp_snapshot *snapshot, int fd, const char **why)
 	int err;
 
 	*s = (struct sp_snapshot){0};
-	err = read_header(&s->header, fd, why);
+	err = sp_spool_read_header(&s->header, fd, why);
 	if (!err)
 		err = read_section(s, fd, SP_SEC_MARKS, sizeof(*s->marks), &s->marks, &s->mark_count, why);
 	if (!err)
@@ -382,18 +446,17 @@ int sp_snapshot_read(struct sp_snapshot *snapshot, int fd, const char **why)
 		err = read_text(s, fd, why);
 	if (err)
 		return err;
-	s->running = s->header.snapshot_ns ? s->header.snapshot_running : sp_spool_is_live(fd, &s->header);
+	sp_snapshot_set_time(s, fd);
 	s->damaged = s->header.snapshot_ns ? s->header.snapshot_damaged : 0;
-	s->taken_ns = time_of(s);
-	check_stacks(s);
+	sp_snapshot_check_stacks(s);
 	check_sites(s);
 	check_marks(s);
 	check_marked(s);
 	check_log(s);
 	check_live(s);
 	check_copies(s);
-	check_modules(s);
-	check_threads(s);
+	sp_snapshot_check_modules(s);
+	sp_snapshot_check_threads(s);
 	check_peak(s, &s->header.heap.peak);
 	return 0;
 }

@@ -67,20 +67,21 @@ static void take_all(struct sp_stack *stack)
 	stack->user_samples = stack->sys_samples = 0;
 }
 
+void sp_window_stack(struct sp_stack *is, const struct sp_stack *was)
+{
+	take(&is->user_ns, was->user_ns);
+	take(&is->sys_ns, was->sys_ns);
+	take(&is->weight_sq_us2, was->weight_sq_us2);
+	is->user_samples = (uint32_t)since(is->user_samples, was->user_samples);
+	is->sys_samples = (uint32_t)since(is->sys_samples, was->sys_samples);
+}
+
 static void take_stacks(struct sp_snapshot *b, const struct sp_snapshot *a)
 {
 	for (size_t i = 0; is_log_short(a) && i < b->stack_count; i++)
 		take_all(&b->stacks[i]);
-	for (size_t i = 0; i < a->stack_count && i < b->stack_count; i++) {
-		const struct sp_stack *was = &a->stacks[i];
-		struct sp_stack *is = &b->stacks[i];
-
-		take(&is->user_ns, was->user_ns);
-		take(&is->sys_ns, was->sys_ns);
-		take(&is->weight_sq_us2, was->weight_sq_us2);
-		is->user_samples = (uint32_t)since(is->user_samples, was->user_samples);
-		is->sys_samples = (uint32_t)since(is->sys_samples, was->sys_samples);
-	}
+	for (size_t i = 0; i < a->stack_count && i < b->stack_count; i++)
+		sp_window_stack(&b->stacks[i], &a->stacks[i]);
 }
 
 /* --- threads ------------------------------------------------------------------------------------ */
@@ -106,7 +107,7 @@ static bool is_same_thread(const struct sp_thread_record *b, const struct sp_thr
 }
 
 /* Whoever has given its record back since is in record 0 with all it ever did, of which a part was before. */
-static void take_threads(struct sp_snapshot *b, const struct sp_snapshot *a)
+void sp_window_threads(struct sp_snapshot *b, const struct sp_snapshot *a)
 {
 	if (!a->thread_count || !b->thread_count)
 		return;
@@ -155,8 +156,14 @@ static int64_t in_use(uint64_t allocated, uint64_t freed)
 	return (int64_t)(allocated - freed); /* right modulo 2^64, see struct sp_site */
 }
 
-static void take_site(struct sp_site *b, const struct sp_site *a, struct sp_growth *growth)
+static const struct sp_site nothing;
+
+void sp_window_site(struct sp_site *b, const struct sp_site *was, struct sp_growth *growth)
 {
+	const struct sp_site *a = was ? was : &nothing;
+
+	*growth =
+		(struct sp_growth){in_use(b->alloc_bytes, b->free_bytes), in_use(b->alloc_count, b->free_count), 0, 0};
 	take_signed(&growth->bytes, in_use(a->alloc_bytes, a->free_bytes));
 	take_signed(&growth->count, in_use(a->alloc_count, a->free_count));
 	take(&b->alloc_bytes, a->alloc_bytes);
@@ -326,14 +333,8 @@ static void take_sites(struct sp_snapshot *b, const struct sp_snapshot *a)
 	uint64_t *before = variance_by_site(a, b->site_count), *after = variance_by_site(b, b->site_count);
 
 	b->growth = sp_alloc(b->site_count + 1, sizeof(*b->growth));
-	for (size_t i = 0; i < b->site_count; i++) {
-		struct sp_site *is = &b->sites[i];
-
-		b->growth[i].bytes = in_use(is->alloc_bytes, is->free_bytes);
-		b->growth[i].count = in_use(is->alloc_count, is->free_count);
-		if (i < a->site_count)
-			take_site(is, &a->sites[i], &b->growth[i]);
-	}
+	for (size_t i = 0; i < b->site_count; i++)
+		sp_window_site(&b->sites[i], i < a->site_count ? &a->sites[i] : NULL, &b->growth[i]);
 	take_live(b, a);
 	if (a->at || b->at)
 		differ_by_gone(b, a, before, after);
@@ -433,7 +434,7 @@ int sp_window_take(struct sp_snapshot *b, const struct sp_snapshot *a, const cha
 	take_timeline(b, a);
 	take_log(b, a);
 	take_stacks(b, a);
-	take_threads(b, a);
+	sp_window_threads(b, a);
 	take_cpu(&b->header.cpu, &a->header.cpu);
 	b->header.cpu.self_user_ns = since(user_ns, before_user_ns);
 	b->header.cpu.self_sys_ns = since(sys_ns, before_sys_ns);

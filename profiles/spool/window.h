@@ -20,4 +20,13 @@ struct sp_growth {
  * between the names of the later and of the earlier one; the later is then as it was. */
 int sp_window_take(struct sp_snapshot *later, const struct sp_snapshot *earlier, const char **why);
 
+/* The same of one record, which becomes what was counted in it since, for who looks often (follow.h). */
+void sp_window_stack(struct sp_stack *is, const struct sp_stack *was);
+
+/* was: NULL where it is new. growth: without its variance, which the live set tells. */
+void sp_window_site(struct sp_site *is, const struct sp_site *was, struct sp_growth *growth);
+
+/* Of all threads; nothing else of the two is looked at, but when the earlier was taken. */
+void sp_window_threads(struct sp_snapshot *later, const struct sp_snapshot *earlier);
+
 #endif

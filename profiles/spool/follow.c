@@ -1,0 +1,180 @@
+/* Looking at a spool again and again. */
+#include "profiles/spool/follow.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiles/spool/section.h"
+#include "symbolize/base/memory.h"
+
+static int read_heap(struct sp_moment *m, int fd, const char **why)
+{
+	struct sp_snapshot *s = &m->is;
+	int err = sp_section_read(s, fd, SP_SEC_LIVE, sizeof(*s->live), &s->live, &s->live_count, &m->live, why);
+
+	if (!err)
+		err = sp_section_read(s, fd, SP_SEC_SITES, sizeof(*s->sites), &s->sites, &s->site_count, &m->sites,
+			why);
+	m->heap = !err;
+	return err;
+}
+
+static void turn_stacks(struct sp_follow *f)
+{
+	struct sp_follow_stacks before = f->before;
+
+	f->before = f->stacks;
+	f->stacks = before;
+}
+
+static int read_stacks(struct sp_follow *f, const char **why)
+{
+	return sp_section_read(&f->now.is, f->fd, SP_SEC_STACKS, sizeof(*f->stacks.list), &f->stacks.list,
+		&f->stacks.count, &f->stacks.room, why);
+}
+
+/* What refers comes before what is referred to, as in sp_snapshot_read. */
+static int read_moment(struct sp_follow *f, unsigned what, const char **why)
+{
+	struct sp_moment *m = &f->now;
+	struct sp_snapshot *s = &m->is;
+	int err = sp_spool_read_header(&s->header, f->fd, why);
+
+	m->heap = false;
+	s->site_count = s->live_count = 0;
+	if (!err && (what & SP_FOLLOW_HEAP))
+		err = read_heap(m, f->fd, why);
+	if (!err)
+		err = sp_section_read(s, f->fd, SP_SEC_THREADS, sizeof(*s->threads), &s->threads, &s->thread_count,
+			&m->threads, why);
+	if (!err && (what & SP_FOLLOW_STACKS))
+		err = read_stacks(f, why);
+	if (err)
+		return err;
+	sp_snapshot_check_threads(s);
+	sp_snapshot_set_time(s, f->fd);
+	return 0;
+}
+
+int sp_follow_look(struct sp_follow *follow, unsigned what, const char **why)
+{
+	struct sp_moment last = follow->was;
+	int err;
+
+	follow->was = follow->now;
+	follow->now = last;
+	if (what & SP_FOLLOW_STACKS)
+		turn_stacks(follow);
+	err = read_moment(follow, what, why);
+	/* It ended while it was read, or since: what it did until then may have been read too early. */
+	if (!err && !follow->now.is.running)
+		err = read_moment(follow, what, why);
+	return err;
+}
+
+int sp_follow_look_at_heap(struct sp_follow *follow, const char **why)
+{
+	return follow->now.heap ? 0 : read_heap(&follow->now, follow->fd, why);
+}
+
+int sp_follow_look_at_stacks(struct sp_follow *follow, const char **why)
+{
+	turn_stacks(follow);
+	return read_stacks(follow, why);
+}
+
+static void keep(void *array, struct sp_section_room *room, const void *from, size_t count, size_t size)
+{
+	sp_grow(array, &room->capacity, count + 1, size);
+	if (count)
+		memcpy(*(void **)array, from, count * size);
+}
+
+void sp_moment_keep(struct sp_moment *copy, const struct sp_moment *moment)
+{
+	struct sp_snapshot *to = &copy->is;
+	const struct sp_snapshot *from = &moment->is;
+
+	to->header = from->header;
+	copy->heap = moment->heap;
+	to->running = from->running;
+	to->taken_ns = from->taken_ns;
+	keep(&to->threads, &copy->threads, from->threads, from->thread_count, sizeof(*to->threads));
+	keep(&to->sites, &copy->sites, from->sites, from->site_count, sizeof(*to->sites));
+	keep(&to->live, &copy->live, from->live, from->live_count, sizeof(*to->live));
+	to->thread_count = from->thread_count;
+	to->site_count = from->site_count;
+	to->live_count = from->live_count;
+}
+
+void sp_moment_forget(struct sp_moment *moment)
+{
+	sp_snapshot_free(&moment->is);
+	*moment = (struct sp_moment){0};
+}
+
+/* A word that was handed out and is not written yet is 0: what follows it is read again. */
+static void set_known(struct sp_follow *follow)
+{
+	const struct sp_snapshot *s = &follow->picked;
+	size_t i = follow->frames.known;
+
+	while (i < s->frame_count && s->frames[i])
+		i++;
+	follow->frames.known = i;
+}
+
+static int read_frames(struct sp_follow *follow, const char **why)
+{
+	struct sp_snapshot *s = &follow->picked;
+	int err = sp_section_read(s, follow->fd, SP_SEC_FRAMES, sizeof(*s->frames), &s->frames, &s->frame_count,
+		&follow->frames, why);
+
+	if (!err)
+		err = sp_section_read(s, follow->fd, SP_SEC_MODULES, sizeof(*s->modules), &s->modules, &s->module_count,
+			&follow->modules, why);
+	if (!err)
+		err = sp_section_read(s, follow->fd, SP_SEC_TEXT, 1, &s->text, &s->text_bytes, &follow->text, why);
+	if (!err && s->text_bytes)
+		s->text[0] = '\0';
+	return err;
+}
+
+struct sp_snapshot *sp_follow_pick(struct sp_follow *follow, const uint32_t *stacks, size_t count, const char **why)
+{
+	const struct sp_snapshot *now = &follow->now.is;
+	struct sp_snapshot *s = &follow->picked;
+	int err;
+
+	s->header = now->header;
+	s->running = now->running;
+	s->taken_ns = now->taken_ns;
+	s->stack_count = s->depth_sum = s->damaged = 0;
+	free(s->stacks);
+	s->stacks = sp_alloc(count + 1, sizeof(*s->stacks));
+	err = sp_section_pick(s, follow->fd, SP_SEC_STACKS, sizeof(*s->stacks), stacks, count, s->stacks, why);
+	if (!err)
+		err = read_frames(follow, why);
+	if (err)
+		return NULL;
+	set_known(follow);
+	s->stack_count = count;
+	for (size_t i = 0; i < count; i++) {
+		const struct sp_stack *from = &s->stacks[i];
+
+		s->stacks[i] = (struct sp_stack){
+			.frame = from->frame, .depth = from->depth, .flags = from->flags, .epoch = from->epoch};
+	}
+	sp_snapshot_check_stacks(s);
+	sp_snapshot_check_modules(s);
+	return s;
+}
+
+void sp_follow_free(struct sp_follow *follow)
+{
+	sp_moment_forget(&follow->now);
+	sp_moment_forget(&follow->was);
+	free(follow->stacks.list);
+	free(follow->before.list);
+	sp_snapshot_free(&follow->picked);
+}
