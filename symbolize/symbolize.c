@@ -42,7 +42,9 @@ static struct sp_symbolizer *find_in(struct sp_symbolizer_pool *pool, const stru
 	const char *dirs = options->debug_dirs ? options->debug_dirs : SP_DEBUG_DIR;
 	struct sp_symbolizer *s = pool->first;
 
-	while (s && (strcmp(s->debug_dirs, dirs) != 0 || s->context.options.names_only != options->names_only))
+	while (s &&
+		(strcmp(s->debug_dirs, dirs) != 0 || s->context.options.names_only != options->names_only ||
+			s->context.options.pid != options->pid))
 		s = s->next;
 	return s;
 }
@@ -52,8 +54,6 @@ struct sp_symbolizer *sp_symbolizer_new(const struct sp_symbolizer_options *opti
 	struct sp_symbolizer_options how = options ? *options : (struct sp_symbolizer_options){0};
 	struct sp_symbolizer *s;
 
-	if (how.pid)
-		how.pool = NULL;
 	s = how.pool ? find_in(how.pool, &how) : NULL;
 	if (s)
 		return s;
@@ -116,12 +116,21 @@ int sp_symbolizer_add_module(struct sp_symbolizer *s, const struct sp_symbol_mod
 	return add_view(s, known, module->bias);
 }
 
+/* A map that was read again takes the place of what it said before. */
+static void drop_perf_maps(struct sp_symbolizer *s)
+{
+	for (size_t i = 0; i < s->modules_count; i++)
+		if (s->modules[i]->source == SP_SYMBOLS_PERF_MAP)
+			sp_perfmap_free(&s->modules[i]->perfmap);
+}
+
 int sp_symbolizer_add_perf_map(struct sp_symbolizer *s, const char *root, int pid, unsigned uid, uint64_t since_ns)
 {
 	struct sp_symbols *m = sp_symbols_new(&(struct sp_symbol_module){.path = ""});
 	int handle = sp_perfmap_read(&m->perfmap, root, pid, uid, since_ns);
 
 	if (!handle) {
+		drop_perf_maps(s);
 		m->opened = true; /* there is no file to open */
 		m->source = SP_SYMBOLS_PERF_MAP;
 		m->deps.unusable = true;

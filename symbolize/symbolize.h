@@ -27,9 +27,9 @@ struct sp_symbolizer_options {
 	struct sp_symbolizer_pool *pool; /* where symbolizers are kept for the next render; NULL: nowhere */
 };
 
-/* Symbolizers of several renders, one after the other, of processes that have ended (`pid` 0): sp_symbolizer_new takes
- * one with the same options out of it, which knows the modules and answers of the renders before, and sp_symbolizer_free
- * leaves it there. All zero is empty. */
+/* Symbolizers of several renders, one after the other, of one living process or of processes that have ended (`pid` 0):
+ * sp_symbolizer_new takes one with the same options out of it, which knows the modules and answers of the renders before,
+ * and sp_symbolizer_free leaves it there. All zero is empty. */
 struct sp_symbolizer_pool {
 	struct sp_symbolizer *first;
 };
