@@ -184,13 +184,18 @@ void sp_yield_memory(void)
 	sp_limit(RLIMIT_DATA, most);
 }
 
-void sp_limit_reading(void)
+void sp_limit_memory(void)
 {
 	sp_memory_set_failure(SP_EXIT_USAGE,
 		"out of memory, of which it takes 4 GB at most; the input is damaged, or far larger than any profile");
-	signal(SIGXCPU, time_is_up);
-	sp_limit(RLIMIT_CPU, CPU_LIMIT_SECONDS);
 #ifndef __SANITIZE_ADDRESS__ /* which maps terabytes it does not use */
 	sp_limit(RLIMIT_AS, MEMORY_LIMIT_BYTES);
 #endif
+}
+
+void sp_limit_reading(void)
+{
+	signal(SIGXCPU, time_is_up);
+	sp_limit(RLIMIT_CPU, CPU_LIMIT_SECONDS);
+	sp_limit_memory();
 }

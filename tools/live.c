@@ -122,6 +122,11 @@ void sp_live_catch(void)
 	sigaction(SIGTERM, &action, NULL);
 }
 
+bool sp_live_is_interrupted(void)
+{
+	return interrupted;
+}
+
 static uint64_t now_ns(void)
 {
 	struct timespec t;

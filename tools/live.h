@@ -31,8 +31,9 @@ enum sp_live_end { SP_LIVE_TIME, SP_LIVE_ENDED, SP_LIVE_EXEC, SP_LIVE_INTERRUPTE
 /* Waits for the end of the time or of the process, whichever comes first, or for Ctrl-C; shows it on a terminal. */
 enum sp_live_end sp_live_await(const struct sp_live_spool *live, uint64_t ns);
 
-/* From now on SIGINT and SIGTERM end waiting. */
+/* From now on SIGINT and SIGTERM end waiting, and nothing else. */
 void sp_live_catch(void);
+bool sp_live_is_interrupted(void);
 
 /* "10s", "5min", "1h", "500ms": 0, or complains and returns SP_EXIT_USAGE. */
 int sp_duration_parse(const char *command, const char *flag, const char *text, uint64_t *ns);

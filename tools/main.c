@@ -24,6 +24,7 @@ static const struct command commands[] = {
 		"look the names of written profiles up again, with debug files that came later"},
 	{"snapshot", sp_cmd_snapshot, "keep what a process has done so far, to look at or to subtract later"},
 	{"guard", sp_cmd_guard, "watch programs' memory: warn, keep profiles, report"},
+	{"top", sp_cmd_top, "watch what a process does: functions, lines, threads, heap"},
 	{"recover", sp_cmd_recover, "write the profiles of processes that died without telling"},
 	{"cache", sp_cmd_cache, "look at the cache of symbols, or trim it"},
 	{"finish", sp_cmd_finish, NULL},

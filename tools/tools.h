@@ -34,6 +34,7 @@ int sp_cmd_report(int argc, char **argv);
 int sp_cmd_validate(int argc, char **argv);
 int sp_cmd_snapshot(int argc, char **argv);
 int sp_cmd_guard(int argc, char **argv);
+int sp_cmd_top(int argc, char **argv);
 int sp_cmd_recover(int argc, char **argv);
 int sp_cmd_cache(int argc, char **argv);
 int sp_cmd_compare(int argc, char **argv);
@@ -141,6 +142,9 @@ void sp_limit(int resource, rlim_t most);
  * either it says so and exits with SP_EXIT_USAGE, as for any input that cannot be read: 1 is an answer of compare
  * and validate. */
 void sp_limit_reading(void);
+
+/* The memory's of these alone, for what goes on until it is told to stop. */
+void sp_limit_memory(void);
 
 /* The same limits for rendering in a process of its own, which says nothing when it ends by them. */
 void sp_limit_rendering(void);

@@ -100,7 +100,7 @@ static char *make_room(struct sp_section_room *room, char *old, size_t count, si
 		room->known = count;
 	if (array && count < room->capacity)
 		return array;
-	room->capacity = count + 1;
+	room->capacity = count + count / 8 + 1;
 	array = sp_alloc(room->capacity, size);
 	if (room->known)
 		memcpy(array, old, room->known * size);
