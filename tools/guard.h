@@ -82,6 +82,10 @@ void sp_guard_tell(const struct sp_guard_target *target, const char *format, ...
 void sp_guard_put_megabytes(struct sp_buffer *out, uint64_t bytes);
 uint64_t sp_guard_now_ns(void);
 
+/* "<begin> critical in 4 to 9 min", nothing where memory does not grow. */
+void sp_guard_put_forecast(struct sp_buffer *out, const char *begin, const struct sp_guard_target *target,
+	enum sp_guard_rule_id next, const struct sp_guard_trend *trend, uint64_t memory);
+
 /* --- guard_target.c */
 
 /* Begins to watch; 0, or SP_EXIT_USAGE after a complaint. The caller frees. */
@@ -134,8 +138,8 @@ void sp_guard_capture_late(const struct sp_guard_target *target, const struct sp
 void sp_guard_report_write(struct sp_guard_target *target, const struct sp_guard_wish *wish,
 	struct sp_guard_result *result);
 
-/* guard_growth.c: sections of the report about the heap. */
-void sp_guard_put_growth(struct sp_buffer *out, const struct sp_guard_target *target);
+/* guard_growth.c: sections of the report about the heap. spool: of a target that was killed, else NULL. */
+void sp_guard_put_growth(struct sp_buffer *out, const struct sp_guard_target *target, const char *spool);
 struct sp_snapshot;
 void sp_guard_put_held(struct sp_buffer *out, struct sp_snapshot *snapshot);
 

@@ -110,7 +110,7 @@ static void name_file(char *name, size_t size, const struct sp_guard_target *t, 
 	if (localtime_r(&e->at.tv_sec, &tm))
 		strftime(at, sizeof(at), "%Y%m%d-%H%M%S", &tm);
 	if (e->rule == SP_GUARD_CPU)
-		snprintf(value, sizeof(value), "%llu%%", (unsigned long long)e->cpu / 10);
+		snprintf(value, sizeof(value), "%llupct", (unsigned long long)e->cpu / 10);
 	else
 		snprintf(value, sizeof(value), "%lluMB", (unsigned long long)e->memory / 1000000);
 	snprintf(name, size, "%s.%s.%03ld.%d.%s.%s" SUFFIX, program, at, e->at.tv_nsec / 1000000, t->pid,

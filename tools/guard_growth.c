@@ -45,28 +45,35 @@ static void put_row(struct sp_buffer *out, const struct sp_profile *p, const str
 	sp_buffer_puts(out, " |\n");
 }
 
-static void put_moment(struct sp_buffer *out, const struct sp_guard_event *e)
+/* A crossing, or the end. */
+struct moment {
+	const char *name, *snapshot; /* the path of that, or of a spool; NULL: there is no such moment */
+	time_t at;
+	uint64_t memory;
+};
+
+static void put_moment(struct sp_buffer *out, const struct moment *m)
 {
 	char at[16] = "";
 	struct tm tm;
 
-	if (localtime_r(&e->at.tv_sec, &tm))
+	if (localtime_r(&m->at, &tm))
 		strftime(at, sizeof(at), "%H:%M:%S", &tm);
-	sp_buffer_printf(out, "%s (%s, ", sp_guard_rule_names[e->rule], at);
-	sp_guard_put_megabytes(out, e->memory);
+	sp_buffer_printf(out, "%s (%s, ", m->name, at);
+	sp_guard_put_megabytes(out, m->memory);
 	sp_buffer_puts(out, ")");
 }
 
 /* What the process gained is more than what its heap did where memory comes from elsewhere, and less where the allocator had some
  * left: the share is of the larger. */
-static double gained(const struct sp_guard_event *a, const struct sp_guard_event *b, const struct sp_profile *p)
+static double gained(const struct moment *a, const struct moment *b, const struct sp_profile *p)
 {
 	double process = (double)b->memory - (double)a->memory, heap = (double)p->growth_bytes;
 
 	return process > heap ? process : heap;
 }
 
-static void put_between(struct sp_buffer *out, const struct sp_guard_event *a, const struct sp_guard_event *b,
+static void put_between(struct sp_buffer *out, const struct moment *a, const struct moment *b,
 	const struct sp_profile *p)
 {
 	size_t count;
@@ -87,8 +94,8 @@ static void put_between(struct sp_buffer *out, const struct sp_guard_event *a, c
 
 		sp_buffer_puts(out, " Of the ");
 		sp_guard_put_megabytes(out, sp_whole(whole));
-		sp_buffer_printf(out, " between %s and %s %.0f %% ± %.0f came from ", sp_guard_rule_names[a->rule],
-			sp_guard_rule_names[b->rule], 100 * (double)s->growth_bytes / whole,
+		sp_buffer_printf(out, " between %s and %s %.0f %% ± %.0f came from ", a->name, b->name,
+			100 * (double)s->growth_bytes / whole,
 			ceil(100 * sp_heap_error(s->growth_variance, s->growth_samples) / whole));
 		put_site(out, p, s);
 		sp_buffer_puts(out, ".\n\n| Growth | ± | Share | Site |\n|---:|---:|---:|:---|\n");
@@ -105,7 +112,7 @@ static void put_between(struct sp_buffer *out, const struct sp_guard_event *a, c
 	free(order);
 }
 
-static void put_pair(struct sp_buffer *out, const struct sp_guard_event *a, const struct sp_guard_event *b)
+static void put_pair(struct sp_buffer *out, const struct moment *a, const struct moment *b)
 {
 	struct sp_snapshot earlier = {0}, later = {0};
 	struct sp_symbolizer_options symbols = {0};
@@ -123,38 +130,39 @@ static void put_pair(struct sp_buffer *out, const struct sp_guard_event *a, cons
 	sp_snapshot_free(&later);
 }
 
-/* The last of those from `from` on that has a snapshot, or the first that crossed a threshold for the first time. */
-static const struct sp_guard_event *next_moment(const struct sp_guard_target *t, size_t *from)
+/* From `from` on: the first that crossed a threshold and did not only grow, and has a snapshot. Where there is none, the last one of
+ * all, unless its death is a later one. */
+static struct moment next_moment(const struct sp_guard_target *t, size_t *from, bool died)
 {
-	const struct sp_guard_event *found = NULL;
+	struct moment found = {0};
+	bool first = false;
 
-	for (; *from < t->event_count; ++*from) {
+	for (; *from < t->event_count && !first; ++*from) {
 		const struct sp_guard_event *e = &t->events[*from];
 
-		if (!e->snapshot)
+		if (!e->snapshot || (e->again && died))
 			continue;
-		found = e;
-		if (!e->again) {
-			++*from;
-			break;
-		}
+		found = (struct moment){sp_guard_rule_names[e->rule], e->snapshot, e->at.tv_sec, e->memory};
+		first = !e->again;
 	}
 	return found;
 }
 
-void sp_guard_put_growth(struct sp_buffer *out, const struct sp_guard_target *t)
+void sp_guard_put_growth(struct sp_buffer *out, const struct sp_guard_target *t, const char *spool)
 {
-	const struct sp_guard_event *before, *after;
-	bool any = false;
+	const struct moment end = {"its death", spool, t->ended_at.tv_sec, sp_guard_memory(&t->facts)};
 	size_t i = 0;
+	struct moment before = next_moment(t, &i, spool), after;
 
-	for (before = next_moment(t, &i); (after = next_moment(t, &i)); before = after) {
-		if (after->memory <= before->memory)
+	for (; before.snapshot; before = after) {
+		after = next_moment(t, &i, spool);
+		if (!after.snapshot && before.snapshot != spool)
+			after = end;
+		if (!after.snapshot || after.memory <= before.memory)
 			continue;
-		if (!any)
+		if (!out->length)
 			sp_buffer_puts(out, "# Growth\n\n");
-		any = true;
-		put_pair(out, before, after);
+		put_pair(out, &before, &after);
 	}
 }
 

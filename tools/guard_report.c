@@ -1,6 +1,5 @@
 /* The report of a guarded session, a document of its own: docs/GUARD.md. */
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -221,7 +220,6 @@ static void put_forecast(struct sp_buffer *out, const struct sp_guard_target *t)
 	struct sp_guard_trend trend;
 	uint64_t memory = sp_guard_memory(&t->facts);
 	enum sp_guard_rule_id next = sp_guard_next_rule(&t->rules, memory);
-	double sooner, later;
 
 	if (t->ended || !sp_guard_trend(&trend, t->timeline.points, t->timeline.count))
 		return;
@@ -229,33 +227,33 @@ static void put_forecast(struct sp_buffer *out, const struct sp_guard_target *t)
 		"# Forecast\n\nMemory changes by %.2f MB a second (between %.2f and %.2f in 95 of 100, if looks were "
 		"independent).",
 		trend.slope / 1e6, trend.low / 1e6, trend.high / 1e6);
-	if (next < SP_GUARD_RULES &&
-		sp_guard_forecast(&trend, memory, t->rules.rule[next].threshold, &sooner, &later)) {
-		sp_buffer_printf(out, " At this pace %s is reached in %.0f ", sp_guard_rule_names[next], sooner);
-		if (isinf(later))
-			sp_buffer_puts(out, "s, or never.");
-		else
-			sp_buffer_printf(out, "to %.0f s.", later);
-	}
+	if (next < SP_GUARD_RULES)
+		sp_guard_put_forecast(out, " At this pace:", t, next, &trend, memory);
 	sp_buffer_puts(out, "\n\n");
 }
 
 /* --- of a process that has ended ---------------------------------------------------------------- */
 
-/* What the spool of one that could not tell its end says of the moment of its death. */
-static void put_death(struct sp_buffer *out, const char *spool)
+/* What is told of the heap. */
+struct sections {
+	struct sp_buffer growth, death;
+};
+
+/* What the spool of one that could not tell its end says of the moment of its death. Returns whether it was such a one. */
+static bool put_death(struct sp_buffer *out, const char *spool)
 {
 	struct sp_snapshot snapshot = {0};
 	const char *why = "";
 	int fd = sp_spool_open(spool);
+	bool killed = fd >= 0 && sp_snapshot_read(&snapshot, fd, &why) == 0 &&
+		snapshot.header.state == SP_STATE_RUNNING && !snapshot.running;
 
-	if (fd < 0)
-		return;
-	if (sp_snapshot_read(&snapshot, fd, &why) == 0 && snapshot.header.state == SP_STATE_RUNNING &&
-		!snapshot.running)
+	if (killed)
 		sp_guard_put_held(out, &snapshot);
 	sp_snapshot_free(&snapshot);
-	close(fd);
+	if (fd >= 0)
+		close(fd);
+	return killed;
 }
 
 /* Its profile, through the machinery of recover; `profile`: where it is, empty: nowhere. */
@@ -301,7 +299,7 @@ static void render_late(struct sp_guard_target *t, const struct sp_guard_wish *w
 
 /* --- all of it ---------------------------------------------------------------------------------- */
 
-static void compose(struct sp_buffer *out, const struct sp_guard_target *t, const struct sp_buffer *death,
+static void compose(struct sp_buffer *out, const struct sp_guard_target *t, const struct sections *heap,
 	const char *profile)
 {
 	put_front(out, t, profile);
@@ -309,10 +307,11 @@ static void compose(struct sp_buffer *out, const struct sp_guard_target *t, cons
 	put_timeline(out, t);
 	put_thresholds(out, t);
 	put_crossings(out, t);
-	sp_guard_put_growth(out, t);
+	if (heap->growth.length)
+		sp_buffer_add(out, heap->growth.data, heap->growth.length);
 	put_forecast(out, t);
-	if (death->length)
-		sp_buffer_add(out, death->data, death->length);
+	if (heap->death.length)
+		sp_buffer_add(out, heap->death.data, heap->death.length);
 }
 
 static int put(const struct sp_guard_target *t, const struct sp_guard_wish *wish, const struct sp_buffer *text,
@@ -340,21 +339,27 @@ static int put(const struct sp_guard_target *t, const struct sp_guard_wish *wish
 
 void sp_guard_report_write(struct sp_guard_target *t, const struct sp_guard_wish *wish, struct sp_guard_result *result)
 {
-	struct sp_buffer text = {0}, death = {0};
+	struct sp_buffer text = {0};
+	struct sections heap = {0};
 	char spool[PATH_MAX] = "";
+	bool waits, killed = t->ended && t->with_agent && sp_guard_spool(t, spool) && put_death(&heap.death, spool);
 
-	if (t->ended && t->with_agent) {
-		if (sp_guard_spool(t, spool))
-			put_death(&death, spool);
+	sp_guard_put_growth(&heap.growth, t, killed ? spool : NULL);
+	if (t->ended && t->with_agent) { /* from here on there is no spool */
 		render(t, spool, result->snapshot);
 		render_late(t, wish);
 	}
-	compose(&text, t, &death, result->snapshot);
+	compose(&text, t, &heap, result->snapshot);
 	result->err = put(t, wish, &text, result);
-	if (result->err)
-		snprintf(result->why, sizeof(result->why), "its report cannot be written: %s",
-			result->err == -ENOSPC || result->err == -EDQUOT ? "there is no room for it"
-									 : strerror(-result->err));
+	waits = *spool && access(spool, F_OK) == 0;
+	if (result->err || waits)
+		snprintf(result->why, sizeof(result->why), "%s%s%s%s",
+			result->err ? "its report cannot be written: " : "",
+			!result->err                                               ? ""
+				: result->err == -ENOSPC || result->err == -EDQUOT ? "there is no room for it"
+										   : strerror(-result->err),
+			result->err && waits ? "; " : "", waits ? "its profile waits for smartprof recover" : "");
 	sp_buffer_free(&text);
-	sp_buffer_free(&death);
+	sp_buffer_free(&heap.growth);
+	sp_buffer_free(&heap.death);
 }

@@ -35,6 +35,28 @@ void sp_guard_put_megabytes(struct sp_buffer *out, uint64_t bytes)
 	sp_buffer_printf(out, "%.*f MB", bytes < 10 * MEGABYTE ? 1 : 0, (double)bytes / MEGABYTE);
 }
 
+static void put_seconds(struct sp_buffer *out, double seconds, double unit)
+{
+	sp_buffer_printf(out, "%.*f", seconds / unit < 10 ? 1 : 0, seconds / unit);
+}
+
+void sp_guard_put_forecast(struct sp_buffer *out, const char *begin, const struct sp_guard_target *t,
+	enum sp_guard_rule_id next, const struct sp_guard_trend *trend, uint64_t memory)
+{
+	double sooner, later, unit;
+
+	if (!sp_guard_forecast(trend, memory, t->rules.rule[next].threshold, &sooner, &later))
+		return;
+	unit = sooner < 120 ? 1 : 60;
+	sp_buffer_printf(out, "%s %s in ", begin, sp_guard_rule_names[next]);
+	put_seconds(out, sooner, unit);
+	if (!isinf(later)) {
+		sp_buffer_puts(out, " to ");
+		put_seconds(out, later, unit);
+	}
+	sp_buffer_printf(out, " %s%s", unit > 1 ? "min" : "s", isinf(later) ? ", or never" : "");
+}
+
 void sp_guard_tell(const struct sp_guard_target *target, const char *format, ...)
 {
 	char text[3 * PATH_MAX];
@@ -226,7 +248,6 @@ static void tell_fired(const struct sp_guard_target *t, const struct sp_guard_ev
 	enum sp_guard_rule_id next = sp_guard_next_rule(&t->rules, e->memory);
 	struct sp_buffer text = {0};
 	struct sp_guard_trend trend;
-	double sooner, later;
 
 	sp_buffer_printf(&text, "%s: ", sp_guard_rule_names[e->rule]);
 	if (e->rule == SP_GUARD_CPU) {
@@ -236,14 +257,9 @@ static void tell_fired(const struct sp_guard_target *t, const struct sp_guard_ev
 		sp_buffer_printf(&text, ", for %.4g s above ", (double)t->rules.window_ns / 1e9);
 		sp_guard_put_megabytes(&text, e->needed);
 	}
-	if (next < SP_GUARD_RULES && sp_guard_trend(&trend, t->timeline.points, t->timeline.count) &&
-		sp_guard_forecast(&trend, e->memory, t->rules.rule[next].threshold, &sooner, &later)) {
-		sp_buffer_printf(&text, "; at this pace %s in %.0f ", sp_guard_rule_names[next], sooner);
-		if (isinf(later))
-			sp_buffer_puts(&text, "s, or never");
-		else
-			sp_buffer_printf(&text, "to %.0f s", later);
-	}
+	if (e->rule != SP_GUARD_CPU && next < SP_GUARD_RULES &&
+		sp_guard_trend(&trend, t->timeline.points, t->timeline.count))
+		sp_guard_put_forecast(&text, "; at this pace", t, next, &trend, e->memory);
 	sp_guard_tell(t, "%s", text.data);
 	sp_buffer_free(&text);
 }
