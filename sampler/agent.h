@@ -99,6 +99,9 @@ struct sp_thread {
 	uint64_t root_pc;                 /* return address into the C library's thread start; 0: main thread */
 	uint64_t stack_high, stack_bytes; /* of the thread's own stack, what is mapped for sure; 0: unknown */
 	uint64_t user_assigned_ns, sys_assigned_ns; /* weights given to samples so far */
+	uint32_t stops;                             /* those up to here it knows of */
+	bool heap_stopped;                          /* its allocations are counted, not sampled ... */
+	uint64_t stopped_bytes, stopped_count;      /* ... since it had made so many */
 	uint32_t exit_rounds;
 	void *start; /* routine the thread was created with */
 	void *start_arg;
@@ -135,9 +138,11 @@ struct sp_sampler_config {
 #define SP_TSC_SEALED 2u   /* the application is about to install a seccomp filter: the strict one forbids it */
 
 struct sp_agent {
-	int state;       /* atomic, enum sp_agent_state */
-	uint32_t sealed; /* 1 + the state before the application installed a seccomp filter */
-	uint32_t shut;   /* atomic: our handler and sp_block_others block our own signal, too; none of ours is directed
+	int state;        /* atomic, enum sp_agent_state */
+	uint32_t stopped; /* atomic: sampling is, until it is started (upkeep/control.h) */
+	uint32_t stops;   /* atomic: how often it was */
+	uint32_t sealed;  /* 1 + the state before the application installed a seccomp filter */
+	uint32_t shut;    /* atomic: our handler and sp_block_others block our own signal, too; none of ours is directed
 	                    * at the process any more */
 	uint32_t locks_memory;    /* atomic: what is mapped from now on will be locked (mlockall) */
 	bool pre_activation_heap; /* a dormant process's allocations are sampled too */

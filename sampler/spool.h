@@ -42,9 +42,10 @@
 #define SP_TREE_SUFFIX ".tree"
 
 /* Bytes of the file on which there are locks (F_OFD_SETLK). The writer's goes with the last mapping of the file, in
- * whatever way that ends; renderers hold the other while they are at it. */
+ * whatever way that ends; renderers hold the second while they are at it, and who controls the process the third. */
 #define SP_LOCK_WRITER 0
 #define SP_LOCK_RENDERER 1
+#define SP_LOCK_CONTROL 2
 
 /* Below both, a process is not worth a profile: CPU time, and bytes allocated. */
 #define SP_SMALL_CPU_NS 20000000u
@@ -251,6 +252,8 @@ struct sp_heap_totals {
 		flushed_frees; /* atomic, exact: what threads had counted when last looked at */
 	struct sp_heap_peak peak;
 	uint64_t missable_bytes; /* atomic: size of the largest block sampled that could have been missed */
+	uint64_t stopped_bytes,
+		stopped_count; /* atomic, exact: allocated while sampling was stopped (struct sp_control) */
 	uint64_t reserved[1];
 };
 
@@ -272,6 +275,37 @@ struct sp_allocator_totals {
 	uint64_t resident_bytes;  /* in memory because of the allocator */
 	uint64_t retained_bytes;  /* free, and kept */
 };
+
+#define SP_MARK_NAME_BYTES 32u /* letters, digits and -_+, at least one, and a NUL */
+
+/* What a process is asked for while it runs. */
+enum sp_control_verb {
+	SP_CONTROL_NONE,
+	SP_CONTROL_START,    /* sample, again or for the first time */
+	SP_CONTROL_STOP,     /* do not, until it is started */
+	SP_CONTROL_INTERVAL, /* `argument`: CPU time between two samples, in ns */
+	SP_CONTROL_MARK      /* `name`: a mark of that name */
+};
+
+/* The command holds SP_LOCK_CONTROL while it fills in what is asked for and, last, the word; and until the answer is that
+ * word, or it has waited enough. Handlers and hooks look at the two words. */
+struct sp_control {
+	uint64_t asked; /* atomic: a number that is another one each time, shifted by 8, and an enum sp_control_verb */
+	uint64_t answered; /* atomic: the word that has been obeyed last */
+	uint64_t argument;
+	char name[SP_MARK_NAME_BYTES];
+	int32_t result;                            /* of what was obeyed: 0 or a negative errno */
+	uint32_t stopped;                          /* atomic: nothing is sampled now */
+	uint32_t asleep;                           /* it began so (SMARTPROF_START=off) */
+	uint32_t starts;                           /* times it was started after that, or after a stop */
+	uint64_t stopped_at_ns, stopped_at_cpu_ns; /* since start, and CPU time: when it was stopped, if it is now */
+	uint64_t stopped_ns, stopped_cpu_ns;       /* so long it was before; CPU time meanwhile */
+};
+
+static inline enum sp_control_verb sp_control_verb(uint64_t word)
+{
+	return (enum sp_control_verb)(word & 0xff);
+}
 
 struct sp_spool_header {
 	uint64_t magic;
@@ -319,6 +353,7 @@ struct sp_spool_header {
 	uint32_t snapshot_damaged; /* then: records that were left out because they failed a check */
 	uint32_t mark_seq;         /* atomic: raised at every mark; see struct sp_marked */
 	uint32_t reserved2;
+	struct sp_control control;
 	uint64_t reserved[1];
 	struct sp_section_entry sections[SP_SECTIONS];
 };
@@ -402,6 +437,7 @@ struct sp_thread_record {
 /* What is special about a thread. */
 #define SP_THREAD_FOUND 1u   /* was there before the agent, or was made behind its back */
 #define SP_THREAD_BLOCKED 2u /* had the profiling signal blocked when last looked at: not sampled then */
+#define SP_THREAD_STOPPED 4u /* was there while sampling was stopped (struct sp_control) */
 
 enum sp_stack_flags {
 	SP_STACK_TRUNCATED = 1, /* deeper than SP_MAX_FRAMES: leaf end kept */
@@ -468,13 +504,12 @@ struct sp_site {
 
 enum sp_mark_kind {
 	SP_MARK_NAMED,    /* asked for, by the program or from outside */
+	SP_MARK_SNAPSHOT, /* the same, with a profile of the moment */
 	SP_MARK_MEMORY,   /* memory crossed a threshold */
 	SP_MARK_CPU,      /* CPU time did */
 	SP_MARK_RESPONSE, /* the time between two waits for events did */
 	SP_MARK_KINDS
 };
-
-#define SP_MARK_NAME_BYTES 32u /* letters, digits and -_+, at least one, and a NUL */
 
 /* A moment, and the totals of the header as they were then. What the sites held is in struct sp_marked, and the CPU time of
  * stacks in the log up to `logged`. */
@@ -482,14 +517,17 @@ struct sp_mark {
 	uint32_t ready; /* atomic */
 	uint32_t kind;  /* enum sp_mark_kind */
 	char name[SP_MARK_NAME_BYTES];
-	uint32_t seq; /* number among the marks, from 1 on */
-	int32_t tid;  /* of the thread that was there */
+	uint32_t seq;      /* number among the marks, from 1 on */
+	int32_t tid;       /* of the thread that was there */
+	uint32_t captured; /* a profile of the moment is wanted: the threshold was set by somebody */
+	uint32_t reserved;
 	uint64_t t_ns, tsc;
 	uint64_t value, threshold; /* what crossed, and what was crossed; 0: it was asked for */
 	uint64_t memory_bytes;     /* anonymous, swapped and in huge pages: what counts against a limit; 0 unknown */
 	uint64_t rss_bytes, max_rss_bytes;
 	uint64_t logged; /* samples in the log so far, those that found it full included */
 	uint64_t broken;
+	uint64_t stopped_ns, stopped_cpu_ns; /* as in struct sp_control, with a pause that went on */
 	uint64_t drops[SP_DROPS];
 	struct sp_cpu_totals cpu;
 	struct sp_heap_totals heap;

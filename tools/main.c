@@ -25,6 +25,7 @@ static const struct command commands[] = {
 	{"snapshot", sp_cmd_snapshot, "keep what a process has done so far, to look at or to subtract later"},
 	{"guard", sp_cmd_guard, "watch programs' memory: warn, keep profiles, report"},
 	{"top", sp_cmd_top, "watch what a process does: functions, lines, threads, heap"},
+	{"ctl", sp_cmd_ctl, "start, stop or mark the sampling of a process that runs"},
 	{"recover", sp_cmd_recover, "write the profiles of processes that died without telling"},
 	{"cache", sp_cmd_cache, "look at the cache of symbols, or trim it"},
 	{"finish", sp_cmd_finish, NULL},

@@ -68,6 +68,8 @@ static bool is_small(struct sp_spool_header *h)
 	uint64_t sampled_ns = 0, bytes = 0;
 	uint32_t i;
 
+	if (h->control.asleep && !h->control.starts)
+		return true;
 	for (i = 0; i < sp_spool_count(SP_SEC_STACKS); i++)
 		sampled_ns += stacks[i].user_ns + stacks[i].sys_ns;
 	for (i = 0; i < sp_spool_count(SP_SEC_THREADS); i++)

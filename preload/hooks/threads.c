@@ -19,6 +19,7 @@
 #include "sampler/threads/registry.h"
 #include "sampler/threads/self.h"
 #include "sampler/threads/thread.h"
+#include "sampler/upkeep/control.h"
 #include "sampler/upkeep/discovery.h"
 #include "sampler/upkeep/totals.h"
 
@@ -102,6 +103,7 @@ static struct sp_thread *prepare_thread(const pthread_attr_t *attr, void *start,
 	if (sp_load(&sp_agent.state) != SP_AGENT_ACTIVE)
 		return NULL;
 	sp_agent.look();
+	sp_control_look();
 	t = sp_block_take();
 	if (!t)
 		return NULL;
@@ -163,7 +165,7 @@ void sp_threads_unblocked(void)
 		return;
 	t->waits = false;
 	sp_thread_usage_now(t->tid, &usage);
-	sp_thread_skip(t, &usage);
+	sp_thread_skip(t, &usage, SP_THREAD_BLOCKED);
 	sp_clock_arm(t);
 }
 

@@ -28,6 +28,7 @@
 #include "sampler/spool/write.h"
 #include "sampler/sys.h"
 #include "sampler/threads/thread.h"
+#include "sampler/upkeep/control.h"
 #include "sampler/upkeep/discovery.h"
 #include "sampler/upkeep/totals.h"
 #include "sampler/walk/unwind.h"
@@ -181,7 +182,10 @@ static void activate_main(void *arg)
 	sp_thread_open_record(a->t, 0, usage.user_ns, usage.sys_ns);
 	sp_spool_take(SP_UNWIND_TABLE_BYTES + SP_FRAMES_TABLE_BYTES, 0);
 	sp_spool_take(SP_BLOCK_TOUCHED, SP_BLOCK_TOUCHED);
-	if (h->heap.on)
+	h->control.asleep = !a->config.values[SP_OPT_START].number;
+	if (h->control.asleep)
+		sp_control_stop();
+	else if (h->heap.on)
 		sp_heap_replay(a->t);
 	sp_totals_update();
 	sp_governor_start();

@@ -361,7 +361,8 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	sp_unwind_init(getauxval(AT_ENTRY), getauxval(AT_BASE), getauxval(AT_RANDOM));
 	sp_agent.config.signal = sp_signal_number(setting(SP_OPT_SIGNAL).number);
 	sp_process.signal_is_asked = setting(SP_OPT_SIGNAL).source >= SP_SOURCE_FILE;
-	sp_agent.pre_activation_heap = (setting(SP_OPT_MODE).number & SP_MODE_HEAP) && !sp_is_under_valgrind();
+	sp_agent.pre_activation_heap =
+		(setting(SP_OPT_MODE).number & SP_MODE_HEAP) && setting(SP_OPT_START).number && !sp_is_under_valgrind();
 	sp_agent.activate = sp_activate;
 	sp_agent.adopt = sp_threads_adopt;
 	sp_agent.forked = sp_fork_child;

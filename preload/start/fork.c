@@ -69,6 +69,7 @@ void sp_fork_child(void)
 	sp_agent.pid = (int)sp_sys(SYS_getpid);
 	if (sp_agent.alive)
 		*sp_agent.alive = SP_ALIVE;
+	sp_agent.stopped = 0;
 	forget_parent(sp_tls.thread);
 	sp_process_start_time();
 	memset(&sp_tls.heap, 0, sizeof sp_tls.heap);

@@ -162,10 +162,16 @@ static void write_before(struct sp_writer *w, const struct site_table *t)
 {
 	const struct sp_heap_totals *heap = &w->profile->snapshot->header.heap;
 
-	if (t->bytes != alloc_bytes || !heap->before_bytes)
+	if (t->bytes != alloc_bytes)
 		return;
-	put_amount(w, heap->before_bytes, heap->before_count, t->whole);
-	sp_buffer_puts(&w->out, "[before sampling] |  | 0 |  |\n");
+	if (heap->before_bytes) {
+		put_amount(w, heap->before_bytes, heap->before_count, t->whole);
+		sp_buffer_puts(&w->out, "[before sampling] |  | 0 |  |\n");
+	}
+	if (heap->stopped_bytes) {
+		put_amount(w, heap->stopped_bytes, heap->stopped_count, t->whole);
+		sp_buffer_puts(&w->out, "[unsampled] |  | 0 |  |\n");
+	}
 }
 
 static void write_sites(struct sp_writer *w, const struct site_table *t)

@@ -210,6 +210,27 @@ static void write_notes(struct sp_writer *w, const char *line)
 	}
 }
 
+static void write_pauses(struct sp_writer *w)
+{
+	const struct sp_spool_header *h = &w->profile->snapshot->header;
+	const struct sp_control *c = &h->control;
+
+	if (!c->stopped_ns && !c->stopped)
+		return;
+	sp_buffer_puts(&w->out, "- Sampling was stopped, as was asked for, for ");
+	sp_put_duration(&w->out, c->stopped_ns);
+	sp_buffer_puts(&w->out, ": ");
+	sp_put_duration(&w->out, c->stopped_cpu_ns);
+	sp_buffer_puts(&w->out, " of CPU time");
+	if (w->profile->heap_on) {
+		sp_buffer_puts(&w->out, " and ");
+		sp_put_size(&w->out, h->heap.stopped_bytes);
+		sp_buffer_puts(&w->out, " that were allocated");
+	}
+	sp_buffer_printf(&w->out, " meanwhile are in [unsampled]%s.\n",
+		w->profile->heap_on ? ", and what of that was in use is in no figure of what was in use" : "");
+}
+
 void sp_write_quality(struct sp_writer *w)
 {
 	const struct sp_snapshot *s = w->profile->snapshot;
@@ -227,6 +248,7 @@ void sp_write_quality(struct sp_writer *w)
 	sp_buffer_puts(&w->out, "# Data Quality\n\n");
 	sp_write_cost(w);
 	write_coverage(w);
+	write_pauses(w);
 	sp_write_unsampled_threads(w);
 	for (size_t i = 0; i < SP_DROPS; i++) {
 		if (!s->header.drops[i] || !drop_texts[i])

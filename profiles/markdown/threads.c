@@ -7,12 +7,13 @@
 #include "profiles/model/rank.h"
 
 /* Why a thread's CPU time has no samples, the first that holds. */
-enum reason { NO_REASON, BLOCKED, SEALED, NO_CLOCK, NO_TIMER, FOUND_LATE, SHARED_TIMER, SHORT, REASONS };
+enum reason { NO_REASON, STOPPED, BLOCKED, SEALED, NO_CLOCK, NO_TIMER, FOUND_LATE, SHARED_TIMER, SHORT, REASONS };
 
 static const struct {
 	const char *cell, *sentence;
 } reasons[REASONS] = {
 	[NO_REASON] = {"", ""},
+	[STOPPED] = {"stopped", "ran while sampling was stopped, as was asked for"},
 	[BLOCKED] = {"blocked the signal",
 		"blocked the profiling signal; choose one the program leaves alone with SMARTPROF_SIGNAL"},
 	[SEALED] = {"seccomp filter", "ran on after a seccomp filter had ended sampling"},
@@ -48,6 +49,8 @@ static enum reason reason_of(const struct sp_profile *p, const struct sp_thread_
 
 	if (rest <= used / 20)
 		return NO_REASON;
+	if (t->flags & SP_THREAD_STOPPED || (p->snapshot->header.control.stopped && t->tid))
+		return STOPPED;
 	if (t->flags & SP_THREAD_BLOCKED)
 		return BLOCKED;
 	if (used / threads <= interval)

@@ -263,6 +263,8 @@ uint64_t sp_facts_start_ns(const struct sp_profile *profile)
 
 void sp_facts_collect(struct sp_profile *profile)
 {
+	profile->fact_count =
+		0; /* of a profile that goes to another place than the first one they are collected again */
 	sp_profile_add_fact(profile, "schema", "%s", SP_PROFILE_SCHEMA);
 	add_process(profile);
 	add_machine(profile);

@@ -34,7 +34,7 @@ void sp_output_safe_name(char *out, size_t size, const char *name)
 	sp_buffer_free(&shown);
 }
 
-static void write_gitignore(int directory_fd)
+void sp_output_ignore(int directory_fd)
 {
 	int fd = openat(directory_fd, ".gitignore", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
 
@@ -75,7 +75,7 @@ static int try_directory(struct sp_output *o, const char *base, const char *envi
 	if (o->fd < 0)
 		return o->fd;
 	if (made)
-		write_gitignore(o->fd);
+		sp_output_ignore(o->fd);
 	look_at_owner(o);
 	return 0;
 }

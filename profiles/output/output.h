@@ -58,6 +58,9 @@ int sp_output_write(struct sp_output *output, const struct sp_profile *profile, 
 int sp_output_choose(struct sp_output *output, const struct sp_snapshot *snapshot, const char *file);
 int sp_output_write_chosen(struct sp_output *output, const struct sp_buffer *text);
 
+/* In a directory that was made for profiles: keeps them out of git. */
+void sp_output_ignore(int directory_fd);
+
 /* Without secrets; only letters, digits, dot, dash, underscore and plus, at most 64 of them, no leading dot. */
 void sp_output_safe_name(char *out, size_t size, const char *name);
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "profiles/model/facts.h"
+#include "profiles/output/captures.h"
 #include "profiles/spool/find.h"
 #include "profiles/spool/marks.h"
 #include "profiles/spool/window.h"
@@ -51,6 +52,8 @@ static bool is_small(const struct sp_snapshot *s)
 	uint64_t user_ns, sys_ns, sampled_ns = 0;
 	int64_t bytes = 0;
 
+	if (s->header.control.asleep && !s->header.control.starts)
+		return true;
 	if (*sp_snapshot_text(s, s->header.text.output_file) && sp_snapshot_is_root(s))
 		return false;
 	for (size_t i = 0; i < s->stack_count; i++)
@@ -85,7 +88,7 @@ struct sp_output_wish sp_render_wish(const char *spool_path, const struct sp_sna
 		place[0] == SP_PLACE_DIRECTORY ? place + 1 : "", place[0] == SP_PLACE_FILE ? place + 1 : ""};
 }
 
-static int render_file(struct sp_snapshot *snapshot, const struct sp_output_wish *wish,
+static int render_file(int fd, struct sp_snapshot *snapshot, const struct sp_output_wish *wish,
 	const struct sp_render_options *o, struct sp_render_result *result)
 {
 	struct sp_output output;
@@ -104,10 +107,13 @@ static int render_file(struct sp_snapshot *snapshot, const struct sp_output_wish
 		render(profile, output.name, o->full, &text);
 		err = sp_output_write(&output, profile, &text);
 	} while (err && sp_output_fall_back(&output, snapshot, err) == 0);
-	if (err)
+	if (err) {
 		result->why = "is readable, but its profile cannot be written";
-	else
+	} else {
 		snprintf(result->path, sizeof(result->path), "%s/%s", output.directory, output.name);
+		if (snapshot->mark_count)
+			sp_captures_write(fd, &output, o);
+	}
 	sp_output_close(&output);
 	sp_buffer_free(&text);
 	sp_profile_free(profile);
@@ -180,7 +186,7 @@ int sp_render_spool(const char *spool_path, const struct sp_render_options *opti
 		wish = sp_render_wish(spool_path, &snapshot, place);
 	}
 	if (!err && !is_small(&snapshot))
-		err = render_file(&snapshot, &wish, options, result);
+		err = render_file(fd, &snapshot, &wish, options, result);
 	if (!err)
 		err = remove_spool(spool_path, &result->why);
 	sp_snapshot_free(&snapshot);

@@ -192,6 +192,9 @@ static void rewind_header(struct sp_spool_header *h, const struct sp_mark *mark)
 	h->max_rss_bytes = mark->max_rss_bytes;
 	h->broken = mark->broken;
 	h->allocator.asked = SP_ALLOCATOR_UNKNOWN;
+	h->control.stopped_ns = mark->stopped_ns;
+	h->control.stopped_cpu_ns = mark->stopped_cpu_ns;
+	h->control.stopped = 0;
 	h->heap = mark->heap;
 	h->cpu = mark->cpu;
 	memcpy(h->drops, mark->drops, sizeof(h->drops));

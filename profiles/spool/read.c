@@ -402,6 +402,21 @@ void sp_snapshot_set_time(struct sp_snapshot *s, int fd)
 	s->taken_ns = time_of(s);
 }
 
+/* A pause that goes on is told as one that ended now. */
+static void settle_pause(struct sp_snapshot *s)
+{
+	struct sp_control *c = &s->header.control;
+	uint64_t user_ns, sys_ns;
+
+	if (!c->stopped || s->header.snapshot_ns)
+		return;
+	sp_snapshot_cpu(s, &user_ns, &sys_ns);
+	if (s->taken_ns > c->stopped_at_ns)
+		c->stopped_ns += s->taken_ns - c->stopped_at_ns;
+	if (user_ns + sys_ns > c->stopped_at_cpu_ns)
+		c->stopped_cpu_ns += user_ns + sys_ns - c->stopped_at_cpu_ns;
+}
+
 int sp_snapshot_peek(struct sp_snapshot *snapshot, int fd, const char **why)
 {
 	int err;
@@ -448,6 +463,7 @@ int sp_snapshot_read(struct sp_snapshot *snapshot, int fd, const char **why)
 		return err;
 	sp_snapshot_set_time(s, fd);
 	s->damaged = s->header.snapshot_ns ? s->header.snapshot_damaged : 0;
+	settle_pause(s);
 	sp_snapshot_check_stacks(s);
 	check_sites(s);
 	check_marks(s);

@@ -141,6 +141,8 @@ static void take_heap(struct sp_heap_totals *b, const struct sp_heap_totals *a)
 	take(&b->before_bytes, a->before_bytes);
 	take(&b->before_count, a->before_count);
 	take(&b->slow_ns, a->slow_ns);
+	take(&b->stopped_bytes, a->stopped_bytes);
+	take(&b->stopped_count, a->stopped_count);
 	take_each(b->class_bytes, a->class_bytes, SP_SIZE_CLASSES);
 	take_each(b->class_count, a->class_count, SP_SIZE_CLASSES);
 	take(&b->always_samples, a->always_samples);
@@ -377,6 +379,13 @@ static void take_timeline(struct sp_snapshot *b, const struct sp_snapshot *a)
 	b->header.max_rss_bytes = rss_bytes;
 }
 
+/* Both ends' pauses are complete up to there. */
+static void take_control(struct sp_control *b, const struct sp_control *a)
+{
+	take(&b->stopped_ns, a->stopped_ns);
+	take(&b->stopped_cpu_ns, a->stopped_cpu_ns);
+}
+
 /* The window's beginning is the beginning of all. */
 static void move_start(struct sp_snapshot *b, const struct sp_snapshot *a)
 {
@@ -439,6 +448,7 @@ int sp_window_take(struct sp_snapshot *b, const struct sp_snapshot *a, const cha
 	b->header.cpu.self_user_ns = since(user_ns, before_user_ns);
 	b->header.cpu.self_sys_ns = since(sys_ns, before_sys_ns);
 	take_heap(&b->header.heap, &a->header.heap);
+	take_control(&b->header.control, &a->header.control);
 	take_sites(b, a);
 	take_each(b->header.drops, a->header.drops, SP_DROPS);
 	take(&b->header.broken, a->header.broken);

@@ -27,10 +27,13 @@
  * would be seen of such threads. */
 #define FEW_THREADS 4u
 
+#define STOPPED_FOR_GOOD 1u /* until it turns out otherwise */
+#define STOPPED_FOR_NOW 2u
+
 static uint32_t short_lived; /* atomic */
 static int start_timer = -1;
 static uint32_t starts_later; /* atomic: sp_clock_start_later has been called */
-static uint32_t stopped;      /* atomic: no clock is to be armed */
+static uint32_t stopped;      /* atomic: STOPPED_..., why no clock is to be armed */
 
 uint64_t sp_clock_tick_ns(void)
 {
@@ -161,7 +164,7 @@ bool sp_clock_wants_event(const struct sp_thread *t)
 	struct sp_usage usage;
 	uint64_t cpu_ns;
 
-	if (t->discovered || sp_thread_blocks_signal())
+	if (!sp_clock_is_callers(t) || sp_thread_blocks_signal())
 		return false;
 	sp_thread_usage(t->tid, &usage);
 	cpu_ns = usage.user_ns + usage.sys_ns;
@@ -253,16 +256,33 @@ bool sp_clock_are_stopped(void)
 
 void sp_clock_stop_all(void)
 {
-	sp_store(&stopped, 1);
+	__atomic_fetch_or(&stopped, STOPPED_FOR_GOOD, __ATOMIC_RELAXED);
 	sp_clock_stop_process();
 	sp_block_each(disarm_one, NULL);
 }
 
+static void resume(uint32_t why)
+{
+	if ((__atomic_and_fetch(&stopped, ~why, __ATOMIC_RELAXED)) == 0 && sp_agent.spool)
+		sp_block_each(rearm_one, NULL);
+}
+
 void sp_clock_resume_all(void)
 {
-	sp_store(&stopped, 0);
-	if (sp_agent.spool)
-		sp_block_each(rearm_one, NULL);
+	resume(STOPPED_FOR_GOOD);
+}
+
+void sp_clock_pause(void)
+{
+	__atomic_fetch_or(&stopped, STOPPED_FOR_NOW, __ATOMIC_RELAXED);
+	sp_block_each(disarm_one, NULL);
+	sp_clock_watch();
+}
+
+void sp_clock_unpause(void)
+{
+	resume(STOPPED_FOR_NOW);
+	sp_clock_sentinel(sp_now_ns());
 }
 
 /* Our descriptors are closed when their signals come. One that is open and sends such signals to this thread is
@@ -299,5 +319,6 @@ void sp_clock_forked(void)
 {
 	starts_later = 0;
 	start_timer = -1; /* timers are not inherited */
+	__atomic_fetch_and(&stopped, ~STOPPED_FOR_NOW, __ATOMIC_RELAXED);
 	sp_clock_process_forked();
 }

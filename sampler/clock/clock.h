@@ -57,6 +57,11 @@ void sp_clock_stop_all(void) SP_HIDDEN;
 void sp_clock_resume_all(void) SP_HIDDEN;
 bool sp_clock_are_stopped(void) SP_HIDDEN;
 
+/* The same for a while, of which a signal of the process's timer in every 100 ms of CPU time is left, so that somebody looks
+ * whether it is over; threads get their events at their first ticks then. Any context. */
+void sp_clock_pause(void) SP_HIDDEN;
+void sp_clock_unpause(void) SP_HIDDEN;
+
 /* Opens the calling thread's event anew with a period drawn around the interval in force. */
 void sp_clock_rearm_event(struct sp_thread *t) SP_HIDDEN;
 
@@ -87,6 +92,9 @@ void sp_clock_stop_process(void) SP_HIDDEN;
 /* Puts the sentinel off: it is a timer whose signal goes to the running thread when no known thread has ticked for 100 ms of
  * the process's CPU time. `now` is sp_now_ns(). Any context. */
 void sp_clock_sentinel(uint64_t now) SP_HIDDEN;
+
+/* The sentinel, although no thread ticks that would put it off. Any context. */
+void sp_clock_watch(void) SP_HIDDEN;
 
 /* Holds the timer of the process while the calling thread has all signals blocked, or lets it go on. */
 void sp_clock_hold_process(bool hold) SP_HIDDEN;

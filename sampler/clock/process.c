@@ -103,6 +103,12 @@ void sp_clock_stop_process(void)
 		sp_clock_set_timer(process.timer, 0, 0);
 }
 
+void sp_clock_watch(void)
+{
+	if (process.made && !sp_load(&process.stopped) && !sp_load(&process.given_up))
+		sp_clock_set_timer(process.timer, SENTINEL_NS, SENTINEL_NS);
+}
+
 void sp_clock_sentinel(uint64_t now)
 {
 	uint32_t cores = sp_agent.spool->host_cores;

@@ -12,6 +12,7 @@
 #include "sampler/sys.h"
 #include "sampler/threads/self.h"
 #include "sampler/threads/thread.h"
+#include "sampler/upkeep/control.h"
 #include "sampler/upkeep/discovery.h"
 #include "sampler/upkeep/totals.h"
 #include "sampler/upkeep/upkeep.h"
@@ -128,9 +129,13 @@ static void on_tick(struct sp_thread *t, const ucontext_t *context)
 		t->record->cpu_user_ns = usage.user_ns;
 		t->record->cpu_sys_ns = usage.sys_ns;
 	}
+	if (sp_unlikely(t->stops != sp_load(&sp_agent.stops))) {
+		t->stops = sp_load(&sp_agent.stops);
+		sp_thread_skip(t, &usage, SP_THREAD_STOPPED);
+	}
 	count_hits(t, usage.sys_ns);
 	if (was_blocked(t, &usage))
-		sp_thread_skip(t, &usage);
+		sp_thread_skip(t, &usage, SP_THREAD_BLOCKED);
 	/* At a long interval less than half of it is not worth a sample: it waits for the next tick. */
 	weight = sp_weight_tick(t, &usage, context, interval > tick ? interval / 2 : 1);
 	if (weight.user_ns + weight.sys_ns) {
@@ -252,6 +257,12 @@ bool sp_sample_signal(const siginfo_t *info, void *context)
 	}
 	if (s.kind == SP_SIGNAL_LATE)
 		return true;
+	if (active)
+		sp_control_look();
+	if (active && sp_load(&sp_agent.stopped)) {
+		sp_totals_follow(sp_tsc());
+		return true;
+	}
 	if (s.kind == SP_SIGNAL_START && !sp_self_may_activate()) {
 		sp_clock_start_later();
 	} else if (s.kind == SP_SIGNAL_START) {

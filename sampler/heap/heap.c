@@ -11,12 +11,15 @@
 #include "sampler/heap/pre_activation.h"
 #include "sampler/sys.h"
 #include "sampler/threads/thread.h"
+#include "sampler/upkeep/control.h"
+#include "sampler/upkeep/totals.h"
 #include "sampler/upkeep/upkeep.h"
 #include "sampler/walk/stack_read.h"
 #include "sampler/walk/unwind.h"
 
 #define NEVER (INT64_MAX / 4)
 #define RETRY_BYTES 4096
+#define LOOK_BYTES (1024 * 1024) /* while sampling is stopped: between looks whether it still is */
 
 /* Blocks of this size are looked at one by one, however wide the interval, and sampled for their size alone, as long as
  * ALWAYS_FIRST and a quarter of all samples are not used up: which is known before, so each has a probability of 1. */
@@ -200,6 +203,13 @@ static void sample(struct sp_tls *tls, const void *p, size_t size, bool always, 
 		sp_agent.look();
 }
 
+static void stop(struct sp_thread *t)
+{
+	sp_thread_stop_heap(t);
+	t->heap_left = 0;
+	set_countdown(t->tls, LOOK_BYTES);
+}
+
 void sp_heap_start_thread(struct sp_thread *t)
 {
 	struct sp_heap_totals *h = &sp_agent.spool->heap;
@@ -210,7 +220,9 @@ void sp_heap_start_thread(struct sp_thread *t)
 		h->before_count = t->tls->heap.allocs;
 	}
 	t->heap_interval = sp_load(&h->interval_bytes);
-	if (sp_agent.config.heap)
+	if (sp_agent.config.heap && sp_load(&sp_agent.stopped))
+		stop(t);
+	else if (sp_agent.config.heap)
 		count_down(t, sp_next_pick(sp_random(t), t->heap_interval));
 	else
 		set_countdown(t->tls, NEVER);
@@ -236,8 +248,9 @@ static bool wake(struct sp_tls *tls, const void *p, size_t size)
 	return false;
 }
 
-/* The countdown of a thread that is sampled was too short for this allocation, which is counted already. */
-static void sample_if_due(struct sp_tls *tls, const void *p, size_t size)
+/* The countdown of a thread that is sampled was too short for this allocation, which is counted already. Whether it was
+ * sampled. */
+static bool sample_if_due(struct sp_tls *tls, const void *p, size_t size)
 {
 	struct sp_thread *t = tls->thread;
 	int64_t left = tls->heap.countdown + t->heap_left;
@@ -248,6 +261,39 @@ static void sample_if_due(struct sp_tls *tls, const void *p, size_t size)
 		sample(tls, p, size, always, left);
 	else
 		count_down(t, left);
+	return !left;
+}
+
+/* Sampling is stopped: this thread's goes on to its next sample, which is as likely to be early as late for its being the last,
+ * and then counts; or it was stopped, and what was counted up to here, with this one, is told as that. */
+static void count_stopped(struct sp_tls *tls, const void *p, size_t size)
+{
+	struct sp_thread *t = tls->thread;
+
+	if (!t->heap_interval) {
+		sp_heap_start_thread(t);
+		count(tls, size);
+		return;
+	}
+	count(tls, size);
+	if (!t->heap_stopped) {
+		if (sample_if_due(tls, p, size))
+			stop(t);
+	} else if (sp_load(&sp_agent.stopped)) {
+		sp_thread_flush(t, false);
+		sp_totals_follow(sp_tsc_first());
+		set_countdown(tls, LOOK_BYTES);
+	} else {
+		sp_thread_resume_heap(t);
+		t->heap_interval = sp_load(&sp_agent.spool->heap.interval_bytes);
+		count_down(t, sp_next_pick(sp_random(t), t->heap_interval));
+	}
+}
+
+static bool is_stopped(const struct sp_thread *t)
+{
+	sp_control_look();
+	return sp_agent.config.heap && t && (sp_load(&sp_agent.stopped) || t->heap_stopped);
 }
 
 /* A thread's first allocation that sampling can see is picked like any other; one that the
@@ -282,6 +328,10 @@ static void hit(struct sp_tls *tls, const void *p, size_t size)
 	state = sp_load(&sp_agent.state);
 	if (state == SP_AGENT_ACTIVE && !tls->thread && !tls->dead)
 		sp_agent.adopt(); /* a thread made behind our back */
+	if (state == SP_AGENT_ACTIVE && sp_unlikely(is_stopped(tls->thread))) {
+		count_stopped(tls, p, size);
+		return;
+	}
 	if (state == SP_AGENT_ACTIVE && sp_agent.config.heap && tls->thread && !tls->thread->heap_interval) {
 		begin(tls, p, size);
 		return;

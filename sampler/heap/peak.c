@@ -4,6 +4,7 @@
 #include "sampler/heap/estimate.h"
 
 static uint32_t busy;
+static uint32_t stops; /* of sampling, as far as they are looked at */
 
 static double root(double x)
 {
@@ -23,8 +24,10 @@ static double positive(int64_t x)
 
 static void look(const struct sp_heap_totals *h, struct sp_peak_totals *now)
 {
-	now->bytes = (double)sp_load(&h->flushed_bytes) - (double)sp_load(&h->exact_allocated_bytes);
-	now->allocs = (double)sp_load(&h->flushed_allocs) - (double)sp_load(&h->exact_allocs);
+	now->bytes = (double)sp_load(&h->flushed_bytes) - (double)sp_load(&h->exact_allocated_bytes) -
+		(double)sp_load(&h->stopped_bytes);
+	now->allocs = (double)sp_load(&h->flushed_allocs) - (double)sp_load(&h->exact_allocs) -
+		(double)sp_load(&h->stopped_count);
 	now->count = positive((int64_t)(sp_load(&h->flushed_allocs) - sp_load(&h->flushed_frees) -
 		sp_load(&h->exact_count)));
 	now->small = positive((int64_t)(sp_load(&h->inuse_bytes) - sp_load(&h->exact_bytes)));
@@ -34,6 +37,17 @@ static void look(const struct sp_heap_totals *h, struct sp_peak_totals *now)
 static void forget_window(struct sp_heap_peak *k)
 {
 	k->window = k->sampled_sum = k->counted_sum = k->lives = k->freed = k->freed_sq = 0;
+}
+
+/* Sampling was stopped: what is there by now beside what samples stand for is in neither estimate. */
+static void begin_again(const struct sp_heap_totals *h, struct sp_heap_peak *k, const struct sp_peak_totals *now)
+{
+	double sampled = positive((int64_t)(sp_load(&h->inuse_count) - sp_load(&h->exact_count)));
+
+	k->older = now->count > sampled ? now->count - sampled : 0;
+	forget_window(k);
+	k->counted = now->small;
+	k->last.set = 0;
 }
 
 /* Brings everything up to date with what has been counted since the last time. */
@@ -46,6 +60,10 @@ static void step(const struct sp_heap_totals *h, struct sp_heap_peak *k)
 	if (!k->began) { /* what was there before sampling is not in either estimate */
 		k->began = 1;
 		k->older = now.count - now.entries;
+		stops = sp_load(&sp_agent.stops);
+	} else if (sp_unlikely(stops != sp_load(&sp_agent.stops))) {
+		stops = sp_load(&sp_agent.stops);
+		begin_again(h, k, &now);
 	}
 	now.count = now.count > k->older ? now.count - k->older : 0;
 	bytes = now.bytes - last->bytes;

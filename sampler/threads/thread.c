@@ -60,6 +60,8 @@ void sp_thread_open_record(struct sp_thread *t, uint64_t entry, uint64_t user_ns
 	t->user_base_ns = t->user_seen_ns = t->user_tick_ns = user_ns;
 	t->sys_seen_ns = t->sys_tick_ns = sys_ns;
 	t->faults_tick = t->interrupts_ns = t->uncalled_ppm = 0;
+	t->stops = sp_load(&sp_agent.stops);
+	t->heap_stopped = false;
 	if (!r)
 		return;
 	memset((char *)r + sizeof r->state, 0, sizeof *r - sizeof r->state);
@@ -69,7 +71,7 @@ void sp_thread_open_record(struct sp_thread *t, uint64_t entry, uint64_t user_ns
 	sp_thread_flush(t, true);
 }
 
-void sp_thread_skip(struct sp_thread *t, const struct sp_usage *usage)
+void sp_thread_skip(struct sp_thread *t, const struct sp_usage *usage, uint32_t flag)
 {
 	uint64_t user_ns = usage->user_ns - t->user_base_ns - t->user_assigned_ns;
 
@@ -80,7 +82,7 @@ void sp_thread_skip(struct sp_thread *t, const struct sp_usage *usage)
 	t->sys_seen_ns = t->sys_tick_ns = usage->sys_ns;
 	t->user_drift_ns = 0;
 	if (t->record)
-		t->record->flags |= SP_THREAD_BLOCKED;
+		t->record->flags |= flag;
 }
 
 void sp_thread_adopt(struct sp_thread *t, uint64_t entry, uint64_t user_ns, uint64_t sys_ns)
@@ -134,15 +136,43 @@ bool sp_thread_blocks_signal(void)
 	return mask >> (sp_agent.config.signal - 1) & 1;
 }
 
+static uint64_t bytes_of(const struct sp_heap_counters *heap)
+{
+	return (uint64_t)(heap->bytes_base - heap->countdown);
+}
+
 /* The process's counters follow the threads' by what each has counted since. */
 static void add_progress(const struct sp_heap_counters *before, const struct sp_heap_counters *now)
 {
 	struct sp_heap_totals *h = &sp_agent.spool->heap;
 
-	sp_add(&h->flushed_bytes,
-		(uint64_t)(now->bytes_base - now->countdown - (before->bytes_base - before->countdown)));
+	sp_add(&h->flushed_bytes, bytes_of(now) - bytes_of(before));
 	sp_add(&h->flushed_allocs, now->allocs - before->allocs);
 	sp_add(&h->flushed_frees, now->frees - before->frees);
+}
+
+/* Of a thread whose allocations are not sampled: what it has made since. */
+static void count_stopped(struct sp_thread *t, const struct sp_heap_counters *now)
+{
+	struct sp_heap_totals *h = &sp_agent.spool->heap;
+
+	sp_add(&h->stopped_bytes, bytes_of(now) - t->stopped_bytes);
+	sp_add(&h->stopped_count, now->allocs - t->stopped_count);
+	t->stopped_bytes = bytes_of(now);
+	t->stopped_count = now->allocs;
+}
+
+void sp_thread_stop_heap(struct sp_thread *t)
+{
+	t->stopped_bytes = bytes_of(&t->tls->heap);
+	t->stopped_count = t->tls->heap.allocs;
+	t->heap_stopped = true;
+}
+
+void sp_thread_resume_heap(struct sp_thread *t)
+{
+	count_stopped(t, &t->tls->heap);
+	t->heap_stopped = false;
 }
 
 void sp_thread_flush(struct sp_thread *t, bool full)
@@ -158,6 +188,8 @@ void sp_thread_flush(struct sp_thread *t, bool full)
 		r->heap = tls->heap;
 	} else
 		sp_read_memory(&r->heap, &tls->heap, sizeof r->heap);
+	if (sp_unlikely(t->heap_stopped))
+		count_stopped(t, &r->heap);
 	if (full && tls == &sp_tls) {
 		sp_thread_usage_now(t->tid, &usage);
 		r->cpu_user_ns = usage.user_ns;
@@ -197,6 +229,8 @@ static void close_record(struct sp_thread *t)
 	struct sp_thread_record *r = t->record;
 
 	r->end_ns = sp_now_ns();
+	if (sp_load(&sp_agent.stopped) || t->stops != sp_load(&sp_agent.stops))
+		r->flags |= SP_THREAD_STOPPED;
 	sp_add(&threads.ended_ns, r->cpu_user_ns + r->cpu_sys_ns);
 	sp_add(&sp_agent.spool->cpu.unsampled_user_ns, (int64_t)(r->cpu_user_ns - t->user_base_ns - r->user_ns));
 	sp_add(&sp_agent.spool->cpu.unsampled_sys_ns, (int64_t)(r->cpu_sys_ns - t->sys_seen_ns));

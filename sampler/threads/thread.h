@@ -11,8 +11,12 @@
  * of sp_thread_open_record. */
 void sp_thread_adopt(struct sp_thread *t, uint64_t entry, uint64_t user_ns, uint64_t sys_ns) SP_HIDDEN;
 
-/* What no sample of the thread's covers up to now, `usage`, is left unsampled: it had the signal blocked. */
-void sp_thread_skip(struct sp_thread *t, const struct sp_usage *usage) SP_HIDDEN;
+/* What no sample of the thread's covers up to now, `usage`, is left unsampled: `flag` of its record says why. */
+void sp_thread_skip(struct sp_thread *t, const struct sp_usage *usage, uint32_t flag) SP_HIDDEN;
+
+/* The calling thread's allocations are not sampled from now on, or are again: what it makes in between is counted as such. */
+void sp_thread_stop_heap(struct sp_thread *t) SP_HIDDEN;
+void sp_thread_resume_heap(struct sp_thread *t) SP_HIDDEN;
 
 /* Gives an adopted block a record, once a spool exists. `user_ns` and `sys_ns` are the thread's
  * CPU time that no sample can cover any more. */

@@ -33,6 +33,16 @@ static void put_memory(struct sp_mark *m)
 	m->max_rss_bytes = sp_load(&sp_agent.spool->max_rss_bytes);
 }
 
+static void put_pauses(struct sp_mark *m)
+{
+	const struct sp_control *c = &sp_agent.spool->control;
+	bool stopped = sp_load(&sp_agent.stopped);
+
+	m->stopped_ns = c->stopped_ns + (stopped ? m->t_ns - c->stopped_at_ns : 0);
+	m->stopped_cpu_ns =
+		c->stopped_cpu_ns + (stopped ? m->cpu.self_user_ns + m->cpu.self_sys_ns - c->stopped_at_cpu_ns : 0);
+}
+
 /* The order is that of a reader's questions: nothing is in the totals that is not in the log, or at a site. */
 static void put_totals(struct sp_mark *m)
 {
@@ -62,10 +72,12 @@ uint32_t sp_mark_set(const struct sp_mark_reason *reason)
 	memcpy(m->name, reason->name, strlen(reason->name));
 	m->value = reason->value;
 	m->threshold = reason->threshold;
+	m->captured = reason->captured;
 	m->tid = (int32_t)sp_sys(SYS_gettid);
 	sp_totals_update();
 	put_memory(m);
 	put_totals(m);
+	put_pauses(m);
 	m->seq = __atomic_add_fetch(&h->mark_seq, 1, __ATOMIC_ACQ_REL);
 	__atomic_store_n(&m->ready, 1, __ATOMIC_RELEASE);
 	return m->seq;

@@ -8,6 +8,7 @@ struct sp_mark_reason {
 	enum sp_mark_kind kind;
 	const char *name;          /* sp_mark_name_ok */
 	uint64_t value, threshold; /* what crossed, and what was crossed */
+	bool captured;             /* its profile is wanted */
 };
 
 /* Letters, digits and -_+, from 1 to SP_MARK_NAME_BYTES - 1 of them. Any context. */
