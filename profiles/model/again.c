@@ -9,6 +9,7 @@
 #include "profiles/model/error.h"
 #include "profiles/model/heap.h"
 #include "profiles/model/order.h"
+#include "profiles/model/places.h"
 #include "profiles/model/samples.h"
 
 #define TSC_PER_US 1u
@@ -345,6 +346,7 @@ const char *sp_profile_again(struct sp_again *again, struct sp_profile *written,
 		if (p->modules[i].asked || (p->modules[i].self_ns && p->modules[i].handle >= 0))
 			sp_module_take_source(p, &p->modules[i], symbolizer);
 	copy_facts(p, written);
+	sp_places_find(p);
 	free(site_frame);
 	sp_symbolizer_free(symbolizer);
 	return NULL;
