@@ -292,6 +292,23 @@ static void add_symbol(struct sp_strings *strings, const struct sp_symbols *m, s
 		outermost->local_to = sp_strings_keep(strings, symbol->file, strlen(symbol->file));
 }
 
+/* glibc's `read` is `__libc_read` inlined into itself: one function, at the line inside. */
+static size_t join_aliases(struct sp_symbol *out, size_t count)
+{
+	static const char prefix[] = "__libc_";
+	const size_t n = sizeof(prefix) - 1;
+	const struct sp_symbol *inner = &out[count >= 2 ? count - 2 : 0];
+	struct sp_symbol *outer = &out[count - 1];
+
+	if (count < 2 || !inner->function || !outer->function || strncmp(inner->function, prefix, n) != 0 ||
+		strcmp(inner->function + n, outer->function) != 0)
+		return count;
+	outer->file = inner->file;
+	outer->line = inner->line;
+	out[count - 2] = *outer;
+	return count - 1;
+}
+
 size_t sp_symbols_resolve(struct sp_symbols *m, struct sp_symbols_context *context, struct sp_dwarf *reader,
 	uint64_t address, struct sp_symbol *out)
 {
@@ -324,6 +341,7 @@ size_t sp_symbols_resolve(struct sp_symbols *m, struct sp_symbols_context *conte
 	for (size_t i = 0; i < count; i++)
 		if (out[i].function && strncmp(out[i].function, "__GI_", 5) == 0)
 			out[i].function += 5;
+	count = join_aliases(out, count);
 	if (!out[count - 1].function && !out[count - 1].function_address)
 		out[count - 1].function_address = unwind_entry(m, context, address);
 	return count;

@@ -43,6 +43,26 @@ bool sp_input_is_spool(const char *path)
 	return is;
 }
 
+bool sp_input_is_meant(const char *path)
+{
+	static const char head[] = "---\n";
+	char begin[sizeof(head)] = "";
+	struct stat st;
+	const char *dot = strrchr(path, '.');
+	int fd;
+
+	if (stat(path, &st) < 0)
+		return false;
+	if (!S_ISREG(st.st_mode) || (dot && (strcmp(dot, ".md") == 0 || strcmp(dot, ".spool") == 0)))
+		return true;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0 || pread(fd, begin, sizeof(head) - 1, 0) < 0)
+		begin[0] = '\0';
+	if (fd >= 0)
+		close(fd);
+	return strcmp(begin, head) == 0 || sp_input_is_spool(path);
+}
+
 int sp_input_read(const char *path, struct sp_buffer *text)
 {
 	char block[65536];

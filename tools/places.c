@@ -188,7 +188,7 @@ const char *sp_input_named(const char *command, const char *what, char path[stat
 	static char bases[BASES][PATH_MAX];
 	int count;
 
-	if (!*what || access(what, F_OK) == 0 || strchr(what, '/')) {
+	if (!*what || strchr(what, '/') || sp_input_is_meant(what)) {
 		sp_await_profiles(command, what, what, false);
 		return what;
 	}

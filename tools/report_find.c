@@ -113,7 +113,7 @@ int sp_spool_named(const char *command, const char *what, char path[static PATH_
 {
 	struct wanted w = {.path = path};
 
-	if (!*what || strchr(what, '/') || access(what, F_OK) == 0 || strcmp(what, "latest") == 0)
+	if (!*what || strchr(what, '/') || sp_input_is_meant(what) || strcmp(what, "latest") == 0)
 		return 0;
 	if (is_number(what))
 		w.pid = atoi(what);

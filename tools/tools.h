@@ -106,8 +106,11 @@ size_t sp_input_below(const char *directory, char ***directories);
 /* Frees what sp_input_list and sp_input_below gave. */
 void sp_input_free(char **paths, size_t count);
 
-/* A profile by something else than its path: a process's id (its own or its parent's), a program's name, `latest`; where a
- * file of that name exists, or nothing is found, it is `what` itself. Looked for where profiles go to from here, once nothing is
+/* Whether a name is that of a directory, a profile or a spool here, and not of the program that was profiled, say. */
+bool sp_input_is_meant(const char *path);
+
+/* A profile by something else than its path: a process's id (its own or its parent's), a program's name, `latest`; where
+ * such a file exists (sp_input_is_meant), or nothing is found, it is `what` itself. Looked for where profiles go to from here, once nothing is
  * being rendered into them, nor into what is found: sp_await_profiles. */
 const char *sp_input_named(const char *command, const char *what, char path[static PATH_MAX]);
 

@@ -93,6 +93,15 @@ static const char *site_text(struct brief *b, const struct sp_heap_site *s)
 	return b->w.out.data;
 }
 
+/* In code of no file, such as a just-in-time compiler's. */
+static double generated_percent(const struct sp_profile *p)
+{
+	for (size_t i = 0; i < p->module_count; i++)
+		if (strcmp(p->modules[i].path, "[unknown]") == 0)
+			return sp_percent(p->modules[i].self_ns, p->total_ns);
+	return 0;
+}
+
 typedef void say_fn(void *context, const char *text);
 
 static void say(say_fn *fn, void *context, struct sp_buffer *text)
@@ -106,6 +115,7 @@ static void each_missing(const struct sp_profile *p, say_fn *fn, void *context)
 {
 	const char *unnamed = sp_profile_fact(p, "frames_unsymbolized_percent");
 	double unsampled = sp_percent(p->unsampled_ns, p->total_ns);
+	double generated = generated_percent(p);
 	double truncated = sp_percent(sp_function_total(&p->functions[SP_PSEUDO_TRUNCATED]), p->total_ns);
 	uint64_t before = sp_profile_fact_number(p, "heap_before_sampling_bytes");
 	struct sp_buffer text = {0};
@@ -120,6 +130,10 @@ static void each_missing(const struct sp_profile *p, say_fn *fn, void *context)
 		fn(context, "the heap was not sampled");
 	if (p->cpu_on && unsampled >= MISSING_PERCENT) {
 		sp_buffer_printf(&text, "%.1f %% of the CPU time is unsampled", unsampled);
+		say(fn, context, &text);
+	}
+	if (generated >= MISSING_PERCENT) {
+		sp_buffer_printf(&text, "%.0f %% of the CPU time is in generated code without a name", generated);
 		say(fn, context, &text);
 	}
 	if (unnamed && strtod(unnamed, NULL) >= MISSING_PERCENT) {

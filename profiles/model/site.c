@@ -20,14 +20,21 @@ static const char *const allocator_names[] = {"malloc", "calloc", "realloc", "re
 	"sqlite3MemMalloc", "sqlite3MemRealloc", "sqlite3Malloc", "sqlite3_malloc*", "sqlite3Realloc",
 	"sqlite3_realloc*", "sqlite3MallocZero", "sqlite3DbMallocRaw*", "sqlite3DbMallocZero", "sqlite3DbRealloc*",
 	"sqlite3DbStrDup", "sqlite3DbStrNDup", "mallocx", "rallocx", "mallocWithAlarm", "ggc_internal_alloc*",
-	"ggc_internal_cleared_alloc*", "ggc_realloc*", "ggc_alloc*", "ggc_cleared_alloc*", "do_xmalloc", "do_xcalloc"};
+	"ggc_internal_cleared_alloc*", "ggc_realloc*", "ggc_alloc*", "ggc_cleared_alloc*", "do_xmalloc", "do_xcalloc",
+	"CRYPTO_malloc", "CRYPTO_zalloc", "CRYPTO_realloc", "CRYPTO_clear_realloc", "CRYPTO_strdup", "CRYPTO_strndup",
+	"CRYPTO_memdup", "uv__malloc", "uv__calloc", "uv__realloc*", "uv__strdup", "node::UncheckedMalloc*",
+	"node::UncheckedCalloc*", "node::UncheckedRealloc*", "node::Malloc*", "node::Realloc*", "v8::base::Malloc",
+	"v8::base::Calloc", "v8::base::Realloc", "v8::base::AllocateAtLeast*", "v8::internal::AllocWithRetry*",
+	"v8::internal::AllocAtLeastWithRetry*", "v8::internal::Malloced::operator new*",
+	"v8::internal::AccountingAllocator::AllocateSegment*", "v8::internal::Zone::Expand*",
+	"v8::internal::Zone::New*", "v8::internal::Zone::Allocate*"};
 
 /* What a language's own library is made of: containers, strings, iterators; and what starts a program or a thread, so
  * that a stack of nothing else has its innermost function for a site. Mangled names are of functions too long to demangle. */
 static const char *const layer_names[] = {"std::*", "__gnu_cxx::*", "__cxxabiv1::*", "core::*", "alloc::*",
 	"hashbrown::*", "<std::*", "<core::*", "<alloc::*", "<hashbrown::*", "_ZNSt*", "_ZNKSt*", "_ZSt*", "_ZNS*",
 	"_ZNKS*", "_ZN9__gnu_cxx*", "_ZNK9__gnu_cxx*", "start_thread", "clone", "clone3", "__clone3",
-	"__libc_start_main*", "__libc_start_call_main", "_start", "call_init*", "_dl_*", "allocate_dtv*"};
+	"__libc_start_main*", "__libc_start_call_main", "_start", "call_init*", "_dl_*", "allocate_dtv*", "Builtins_*"};
 
 static const char *const layer_modules[] = {"libstdc++.so", "libc++.so", "libc++abi.so"};
 

@@ -382,3 +382,25 @@ reloader() {
 	plain qemu-x86_64 -E LD_PRELOAD="$AGENT" ./app
 	at_least "$(percent burn_here "$(recovered app)")" 50 # it cannot start a renderer
 }
+
+@test "the C library's functions have the names that programs call them by" {
+	cat >reads.c <<-'C'
+		#include <stdlib.h>
+		#include <unistd.h>
+		int main(void) {
+			int fds[2];
+			char block[4096] = "";
+			if (pipe(fds)) return 1;
+			for (int i = 0; i < 400000; i++) {
+				if (write(fds[1], block, sizeof(block)) < 0 || read(fds[0], block, sizeof(block)) < 0) return 1;
+				if (i % 4 == 0) { void *m = malloc(100000); free(m); }
+			}
+		}
+	C
+	gcc -O2 -g -o reads reads.c
+	profiled ./reads
+	profile=$(profile_of reads)
+	at_least "$(percent read "$profile")" 5
+	at_least "$(percent write "$profile")" 5
+	refuse grep -Eq '[^A-Za-z0-9_](__libc_(read|write|malloc|free)|__GI_[a-z_]*|cfree)([^A-Za-z0-9_]|$)' "$profile"
+}

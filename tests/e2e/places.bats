@@ -106,3 +106,19 @@ while time.time() < end: sum(range(10**5))'
 	done
 	status_of 2 "$SMARTPROF" report nosuchprogram 2>err
 }
+
+@test "a program's name means its profile, where the program itself stands too" {
+	cp "$TARGETS/cpu_truth" worker
+	"$SMARTPROF" run -- ./worker 0.2 >out
+	"$SMARTPROF" report worker | grep -q '^program: worker$'
+	"$SMARTPROF" validate worker >out
+	"$SMARTPROF" compare worker latest >out || [ $? -le 1 ]
+	"$SMARTPROF" run -- ./worker 5 >out 3>&- &
+	running() { "$SMARTPROF" report worker | grep -q '^exit: running$'; }
+	eventually running
+	kill %1
+	wait || true
+	cp "$SMARTPROF" other # a program without a profile is no profile either
+	status_of 2 "$SMARTPROF" report other 2>err
+	[ "$(wc -l <err)" -eq 1 ]
+}

@@ -109,7 +109,8 @@ static void allocators_are_known_by_name(void **state)
 {
 	static const char *const yes[] = {"malloc", "operator new(unsigned long)", "operator new[](unsigned long)",
 		"std::allocator<char>::allocate(unsigned long, void const*)", "g_malloc0", "xmalloc", "je_malloc",
-		"PyMem_RawMalloc", "PyObject_Malloc", "malloc@plt", "strdup",
+		"PyMem_RawMalloc", "PyObject_Malloc", "malloc@plt", "strdup", "CRYPTO_zalloc",
+		"v8::internal::Zone::Expand(unsigned long)", "v8::internal::AllocAtLeastWithRetry(unsigned long)",
 		"__gnu_cxx::new_allocator<int>::allocate(unsigned long, void const*)"};
 	static const char *const no[] = {"main", "malloc_stats_print", "operator delete(void*)", "my_malloc", "mall",
 		"std::vector<int>::push_back(int)", ""};
