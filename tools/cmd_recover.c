@@ -60,7 +60,7 @@ static void count_one(const struct sp_spool_file *file, int err, const struct sp
 		return;       /* somebody else is at it, or has been */
 	if (err == -EPROTO) { /* an older agent may still be writing it, and nothing is lost */
 		if (mode->complain)
-			sp_complain("recover: %s %s, which can recover it; else delete it", file->path, result->why);
+			sp_complain("recover: %s %s and recover it; else delete it", file->path, result->why);
 		return;
 	}
 	if (err) {

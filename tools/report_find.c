@@ -49,11 +49,14 @@ static int rank_of(const struct wanted *w, const struct sp_spool_file *file, uin
 {
 	struct sp_snapshot snapshot = {0};
 	const char *why;
-	int rank = 0, fd = sp_spool_open(file->path);
+	int rank = 0, err, fd = sp_spool_open(file->path);
 
 	if (fd < 0)
 		return 0;
-	if (sp_snapshot_peek(&snapshot, fd, &why) == 0) {
+	err = sp_snapshot_peek(&snapshot, fd, &why);
+	if (err == -EPROTO && !w->program && file->pid == w->pid) {
+		rank = 1; /* whoever opens it says of which version it is */
+	} else if (err == 0) {
 		bool live = sp_spool_is_live(fd, &snapshot.header);
 
 		*began_ns = snapshot.header.start_monotonic_ns;

@@ -79,7 +79,7 @@ void sp_top_free(struct sp_top *top);
  * ended all is as it was at its end. false: it cannot be read any more, for the reason in *why; all is as it was. */
 bool sp_top_refresh(struct sp_top *top, const char **why);
 
-/* The window begins with the last look. */
+/* The window begins with the last look; not once the process has ended. */
 void sp_top_reset(struct sp_top *top);
 
 bool sp_top_has_ended(const struct sp_top *top);

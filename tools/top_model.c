@@ -175,9 +175,9 @@ static void settle_process(struct sp_top *top)
 
 	s->pid = h->pid;
 	s->process = h->state == SP_STATE_ENDED ? SP_TOP_ENDED
+		: top->spool.now.is.running     ? SP_TOP_RUNNING /* also while it has called execve and may come back */
 		: h->state == SP_STATE_EXEC     ? SP_TOP_EXEC
-		: !top->spool.now.is.running    ? SP_TOP_DIED
-						: SP_TOP_RUNNING;
+						: SP_TOP_DIED;
 	if (s->process == SP_TOP_RUNNING && sp_process_stat(h->pid, &stat) == 0 && stat.start_ticks == h->start_ticks &&
 		(stat.state == 'T' || stat.state == 't'))
 		s->process = SP_TOP_STOPPED;
@@ -325,7 +325,7 @@ bool sp_top_refresh(struct sp_top *top, const char **why)
 }
 
 /* What was not looked at yet is of before. */
-void sp_top_reset(struct sp_top *top)
+static void begin_window(struct sp_top *top)
 {
 	const char *why;
 
@@ -341,6 +341,12 @@ void sp_top_reset(struct sp_top *top)
 	settle(top);
 }
 
+void sp_top_reset(struct sp_top *top)
+{
+	if (!sp_top_has_ended(top))
+		begin_window(top);
+}
+
 /* The first look is what all others are compared with. */
 static bool begin(struct sp_top *top, const char **why)
 {
@@ -349,7 +355,7 @@ static bool begin(struct sp_top *top, const char **why)
 	top->looked_ns = now_ns();
 	top->code_us = sp_top_cpu_us(&top->spool.now);
 	top->code_is_fresh = true;
-	sp_top_reset(top);
+	begin_window(top);
 	if (!sp_top_has_ended(top))
 		return true;
 	if (!take_whole(top, why))

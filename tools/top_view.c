@@ -379,6 +379,8 @@ static void take_character(struct screen *s, wint_t c)
 		s->paused = !s->paused;
 		break;
 	case 'R':
+		if (sp_top_has_ended(s->top))
+			s->message = "nothing more will happen: the window stays";
 		sp_top_reset(s->top);
 		break;
 	case '/':

@@ -59,7 +59,7 @@ int sp_spool_read_header(struct sp_spool_header *header, int fd, const char **wh
 	if (header->magic != SP_SPOOL_MAGIC)
 		return fail(why, -EINVAL, "is not a spool (wrong magic number)");
 	if (header->version != SP_SPOOL_VERSION || header->header_bytes != sizeof(*header))
-		return fail(why, -EPROTO, "was written by another version of smartprof");
+		return fail(why, -EPROTO, "was written by another version of smartprof, whose own command can read it");
 	if (header->total_bytes > (uint64_t)st.st_size)
 		return fail(why, -EINVAL, "has been cut short");
 	header->total_bytes = (uint64_t)st.st_size;

@@ -231,7 +231,7 @@ drops() {
 	PY
 	"$SMARTPROF" recover >out 2>err
 	[ ! -s out ]
-	grep -q 'was written by another version of smartprof, which can recover it; else delete it$' err
+	grep -q 'was written by another version of smartprof, whose own command can read it and recover it; else delete it$' err
 	[ "$(spools)" = "$spool" ]
 	refuse "$SMARTPROF" report "$spool"
 	rm "$spool"

@@ -280,3 +280,69 @@ os.execv("/bin/sleep", ["sleep", "60"])' &
 	await_pid python3
 	"$SMARTPROF" top --json -d 0.3 "$PID" | tail -n 1 | grep -q '"state":"exec"'
 }
+
+busy='import time
+end = time.time() + 20
+while time.time() < end: sum(range(1000))'
+
+@test "a process in another pid namespace, and a number that another process has now" {
+	cat >inside.sh <<-'SH'
+		LD_PRELOAD=$AGENT python3 -c "$busy" &
+		pid=$!
+		until [ -e go ]; do sleep 0.05; done
+		kill -9 "$pid"
+		wait "$pid"
+		for try in 1 2 3 4 5; do
+			echo $((pid - 1)) >/proc/sys/kernel/ns_last_pid
+			sleep 30 &
+			[ "$!" -ne "$pid" ] || break
+		done
+		"$SMARTPROF" report --for 200ms "$pid" >window 2>said
+		echo "$?" >status
+		"$SMARTPROF" top --json "$pid" >died.json
+		printf '\001\000\000\000' | dd of="$(cat go)" bs=1 seek=8 conv=notrunc 2>/dev/null
+		for command in "top -b" "report --for 200ms" snapshot; do "$SMARTPROF" $command "$pid" 2>>others; done
+	SH
+	export AGENT SMARTPROF busy
+	unshare --pid --fork --kill-child --mount-proc bash inside.sh &
+	JOBS+=("$!")
+	for ((i = 0; i < 200; i++)); do
+		if "$SMARTPROF" top -b | grep -q '^ *[0-9] .*python3.*import time'; then break; fi
+		sleep 0.05
+	done
+	spool=$(find /dev/shm/smartprof-0 -name '[0-9].*.spool' -printf '%T@ %p\n' | sort -n | tail -n 1 | cut -d' ' -f2)
+	"$SMARTPROF" top --json -n 1 -d 0.5 "$spool" >json
+	grep -q '"state":"running"' json
+	grep -q '"name":"builtin_sum\|"name":"PyLong_FromLong"' json
+	echo "$spool" >go.new && mv go.new go
+	wait "$!" || true
+	rm -f /dev/shm/smartprof-0/[0-9].*
+	[ "$(cat status)" -eq 2 ]
+	[ "$(wc -l <said)" -eq 1 ]
+	grep -q 'the one with this number is another one now' said
+	[ ! -s window ]
+	grep -q '"state":"died"' died.json
+	[ "$(wc -l <others)" -eq 3 ]
+	[ "$(grep -c 'another version of smartprof, whose own command can read it' others)" -eq 3 ]
+}
+
+@test "without room in /dev/shm the spool is found where it is" {
+	cat >full.sh <<-'SH'
+		mount -t tmpfs -o size=100k,mode=1777 none /dev/shm
+		dd if=/dev/zero of=/dev/shm/filler bs=1k count=1000 2>/dev/null
+		LD_PRELOAD=$AGENT timeout 30 python3 -c "$busy" &
+		until compgen -G "$XDG_STATE_HOME/smartprof/spool/*.spool" >/dev/null; do sleep 0.05; done
+		sleep 0.5
+		"$SMARTPROF" top --json -n 1 -d 0.5 python3 >json
+		"$SMARTPROF" top -b >list
+		"$SMARTPROF" report --for 300ms --output window.md python3
+		pid=$(pgrep -P "$!" python3)
+		kill -9 "$pid"
+	SH
+	export AGENT SMARTPROF busy
+	unshare --mount --propagation private bash full.sh
+	grep -q '"state":"running"' json
+	grep -q '"self_seconds":0' json
+	[ "$(grep -c python3 list)" -eq 1 ]
+	at_least "$(front cpu_user_seconds window.md)" 0.01
+}

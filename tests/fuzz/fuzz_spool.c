@@ -12,6 +12,7 @@
 #include "profiles/model/facts.h"
 #include "profiles/markdown/markdown.h"
 #include "profiles/markdown/validate.h"
+#include "profiles/spool/follow.h"
 #include "profiles/spool/window.h"
 
 /* What damage explains: keys without a value, numbers that do not add up. */
@@ -56,6 +57,31 @@ static void take_window(struct sp_snapshot *snapshot, int fd)
 	sp_snapshot_free(&earlier);
 }
 
+/* All that a look tells is asked for. */
+static void follow(int fd)
+{
+	struct sp_follow look = {.fd = fd};
+	struct sp_snapshot *picked;
+	struct sp_profile *profile;
+	uint32_t places[64];
+	const char *why = NULL;
+
+	for (uint32_t i = 0; i < 64; i++)
+		places[i] = i < 60 ? i : UINT32_MAX - i;
+	for (unsigned what = 0; what < 4; what++) {
+		if (sp_follow_look(&look, what, &why) < 0)
+			break;
+		picked = sp_follow_pick(&look, places, 64, &why);
+		if (!picked)
+			break;
+		profile = sp_profile_from_snapshot(picked, NULL, NULL, NULL);
+		sp_profile_free(profile);
+	}
+	if (look.now.is.header.magic != SP_SPOOL_MAGIC && !why)
+		abort();
+	sp_follow_free(&look);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct sp_snapshot snapshot;
@@ -66,6 +92,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
 		abort();
+	if (size % 5 == 0)
+		follow(fd);
 	if (sp_snapshot_read(&snapshot, fd, &why) == 0) {
 		if (size % 3 == 0)
 			take_window(&snapshot, fd);

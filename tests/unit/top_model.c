@@ -336,17 +336,31 @@ static void an_ended_process_stays_as_it_was(void **state)
 	assert_string_equal(sp_top_state(top)->text, "ended with 3");
 	spool_sample(&spool, a, 4000, 0);
 	look();
+	sp_top_reset(top);
 	assert_near(value(SP_TOP_FUNCTIONS, "prog+0x30", 2), 0.003);
 	assert_int_equal(truncate(path, 100), 0);
 	assert_true(sp_top_refresh(top, &why));
 	assert_near(value(SP_TOP_FUNCTIONS, "prog+0x30", 2), 0.003);
 }
 
+/* A call of execve may fail, and the program goes on. */
+static void one_that_calls_execve_may_come_back(void **state)
+{
+	(void)state;
+	begin();
+	spool.header->state = SP_STATE_EXEC;
+	look();
+	assert_int_equal(sp_top_state(top)->process, SP_TOP_RUNNING);
+	spool.header->locked = 1; /* and nothing has the lock */
+	look();
+	assert_int_equal(sp_top_state(top)->process, SP_TOP_EXEC);
+}
+
 static void one_that_ended_before_shows_all_it_did(void **state)
 {
 	(void)state;
 	spool_sample(&spool, spool_stack(&spool, 0, STACK(3)), 1000, 0);
-	spool.header->state = SP_STATE_EXEC;
+	spool.header->state = SP_STATE_ENDED;
 	begin();
 	assert_true(sp_top_state(top)->whole && sp_top_has_ended(top));
 	assert_near(value(SP_TOP_FUNCTIONS, "prog+0x30", 2), 0.001);
@@ -371,7 +385,7 @@ static void one_of_another_version(void **state)
 	spool.header->version++;
 	spool_write(&spool, path);
 	assert_null(sp_top_new(fd, &options, &why));
-	assert_string_equal(why, "was written by another version of smartprof");
+	assert_string_equal(why, "was written by another version of smartprof, whose own command can read it");
 }
 
 static void damaged_records(void **state)
@@ -472,6 +486,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_window_is_a_window, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_idle_process_shows_all_it_did, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_ended_process_stays_as_it_was, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(one_that_calls_execve_may_come_back, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_that_ended_before_shows_all_it_did, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_spool_that_was_cut, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_of_another_version, set_up, tear_down),
