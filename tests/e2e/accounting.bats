@@ -79,11 +79,14 @@ for vfork in (True, False):
 time.sleep(1.5)
 for n in range(2):
     if os.fork() == 0:
+        began = time.time()
         for i in range(3000000): pass
+        print(time.time() - began, flush=True)
         os._exit(0)
-    os.wait()'
+    os.wait()' >took
+	most=$(sort -g took | tail -n 1)
 	for profile in $(grep -l '^tree_role: member' "$SMARTPROF_DIR"/*/python3*.md); do
-		between 0.02 "$(front wall_seconds "$profile")" 1.4
+		between 0.02 "$(front wall_seconds "$profile")" "$(awk -v most="$most" 'BEGIN { print most + 1.4 }')"
 	done
 }
 

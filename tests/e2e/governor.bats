@@ -30,23 +30,31 @@ intervals() {
 	PY
 }
 
-# steady SECONDS COMMAND…: runs it so long, kills it, and looks at the intervals after 200 ms of CPU.
+# steady SECONDS COMMAND…: runs it for that CPU time, kills it, and looks at the intervals after 200 ms of it.
 steady() {
 	local pid spool
 	env LD_PRELOAD="$AGENT" "${@:2}" >out &
 	pid=$!
-	sleep "$1"
+	eventually has_used "$1" $pid
 	kill -9 $pid
 	wait $pid || true
 	spool=$(find "/dev/shm/smartprof-$(id -u)" -name "$pid.*.spool")
 	intervals "$spool" >intervals
 	rm -f "$spool"
-	awk '$1 >= 200e6 { n++; if (n == 1 || $2 < low) low = $2; if ($2 > high) high = $2
-			if (n == 1 || $3 < least) least = $3; if ($3 > most) most = $3 }
-		END { exit !(n >= 5 && high <= 2 * low && most <= 2 * least) }' intervals || fail "$(cat intervals)"
+	for column in 2 3; do
+		# What else the machine does changes what a signal costs: a twentieth of the time may be spent on the way.
+		awk -v at=$column '$1 >= 200e6 { print $at, $1 - before } { before = $1 }' intervals | sort -n | awk '
+			{ interval[NR] = $1; time[NR] = $2; all += $2 }
+			END {
+				for (i = 1; sum < all / 2; i++) sum += time[i]
+				median = interval[i - 1]
+				for (i = 1; i <= NR; i++) if (interval[i] < median / 2 || interval[i] > 2 * median) far += time[i]
+				exit !(NR >= 5 && far <= all / 20)
+			}' || fail "$(cat intervals)"
+	done
 }
 
-@test "both intervals stay within a factor of two once 200 ms of CPU are used" {
+@test "both intervals stay within a factor of two of their medians once 200 ms of CPU are used" {
 	steady 2.5 "$TARGETS/phases" 30
 	PYTHONMALLOC=malloc steady 2.5 /usr/bin/python3 -S -c 'while True: [str(i) for i in range(1000)]'
 }
@@ -75,15 +83,22 @@ steady() {
 }
 
 @test "threads that wake each other all the time do without events, and lose no time" {
-	profiled "$TARGETS/pingpong" 150000 >out
+	(on_one_cpu; profiled "$TARGETS/pingpong" 150000) >out
 	[ "$(cat out)" = done ]
 	profile=$(profile_of pingpong)
 	cpu=$(awk -v u="$(front cpu_user_seconds "$profile")" -v s="$(front cpu_system_seconds "$profile")" 'BEGIN { print u + s }')
 	near "$(front cpu_sampled_seconds "$profile")" "$cpu" 4
 }
 
+# on_one_cpu: the shell that calls it, and what it runs. Threads that wake each other across CPUs wait for these to come out
+# of their sleep, which in a virtual machine takes several times as long as the switch.
+on_one_cpu() {
+	taskset -p -c "$(sed -nE 's/^Cpus_allowed_list:\t([0-9]+).*/\1/p' /proc/self/status)" "$BASHPID" >/dev/null
+}
+
 # switching_ratio ARGUMENT…: CPU time with the agent by that without, the median of pairs that take turns.
 switching_ratio() {
+	on_one_cpu
 	for pair in 1 2 3 4 5; do
 		plain "$TARGETS/usage" plain_usage "$TARGETS/pingpong" "$@" >/dev/null
 		counted "$TARGETS/pingpong" "$@" >/dev/null
@@ -94,8 +109,9 @@ switching_ratio() {
 @test "switching costs next to nothing, with the signal blocked or not" {
 	for environment in development production; do
 		for mode in "" blocked; do
-			ratio=$(SMARTPROF_ENV=$environment switching_ratio 60000 $mode)
-			at_least 1.25 "$ratio" # an event in both would make it 3 and more
+			# 1.05 ± 0.1 a pair; an event in both makes it 3.6, and 2.2 with the signal blocked.
+			ratio=$(SMARTPROF_ENV=$environment switching_ratio 30000 $mode)
+			at_least 1.4 "$ratio"
 		done
 	done
 }

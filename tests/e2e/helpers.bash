@@ -82,6 +82,11 @@ eventually() {
 	done
 }
 
+# has_used SECONDS PID: so much CPU time, of which a busy machine gives less in a second.
+has_used() {
+	awk -v s="$1" -v ticks="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); exit !($12 + $13 >= s * ticks) }' "/proc/$2/stat"
+}
+
 # refuse COMMAND…: fails when it succeeds ("! command" alone does not fail a test).
 refuse() {
 	if "$@"; then fail "succeeded: $*"; fi

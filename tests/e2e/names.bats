@@ -44,7 +44,7 @@ percent() {
 start() {
 	env LD_PRELOAD="$AGENT" "$@" 3>&- &
 	pid=$!
-	sleep 0.7
+	eventually has_used 0.25 "$pid"
 }
 
 reloader() {

@@ -103,9 +103,9 @@ assert "early_work" in order and "late_work" in order and order == sorted(order)
 	cat >>steps <<-'STEPS'
 		js document.querySelectorAll("path.lane").length === 3
 		js names().includes("early_work") && names().includes("late_work")
-		drag 0.02 0.3 document.querySelector(".brush .overlay")
+		drag 0.02 0.2 document.querySelector(".brush .overlay")
 		js names().includes("early_work") && !names().includes("late_work")
-		js /^0\.[0-9]+ s to 0\.[0-9]+ s: CPU at most [01]\.[0-9]+ cores, RSS/.test(document.getElementById("range").textContent)
+		js /^[0-9]\.[0-9]+ s to [0-9]\.[0-9]+ s: CPU at most [01]\.[0-9]+ cores, RSS/.test(document.getElementById("range").textContent)
 		js +document.querySelector("#flame svg").dataset.total < 0.5e9 && location.hash.includes("time=")
 		click press("#views", "Heap at peak")
 		js !document.getElementById("timed").hidden && names().includes("keep")

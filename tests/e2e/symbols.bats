@@ -31,7 +31,7 @@ make_program() {
 start() {
 	env LD_PRELOAD="$AGENT" "$1" 60 3>&- &
 	pid=$!
-	sleep 1
+	eventually has_used 0.4 "$pid"
 }
 
 @test "a stripped program's names come from the debug directory of the setting, and of the flag" {
