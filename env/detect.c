@@ -24,7 +24,7 @@ struct probe {
 struct clue {
 	bool (*holds)(struct probe *probe, const struct clue *clue);
 	const char *what;
-	const char *values;              /* of `says`: the spellings of development, production and test */
+	const char *values;              /* `says` has the spellings of development, production and test */
 	enum sp_environment environment; /* of all others */
 	const char *reason;              /* of `says`: the value follows */
 };
@@ -332,7 +332,7 @@ void sp_environment_detect(struct sp_config *config, const struct sp_where *wher
 {
 	struct sp_text_out out = {config->reason_text, sizeof(config->reason_text), 0};
 	struct probe probe = {where, signs};
-	size_t winner = CLUES - 1; /* which needs nothing to hold */
+	size_t winner = CLUES - 1; /* the last row needs no clue */
 
 	config->clues = 0;
 	for (size_t i = 0; i < CLUES - 1; i++) {

@@ -32,7 +32,7 @@ static const char *skip_blanks(const char *at)
 	return at;
 }
 
-/* Ours: by prefix, or another name of a setting. */
+/* A name that is ours: by its prefix, or as another name of a setting. */
 static bool is_our_name(const char *name, size_t bytes)
 {
 	if (bytes > sizeof(SP_VARIABLE_PREFIX) - 1 &&
@@ -133,7 +133,7 @@ static const char *objection(int fd)
 
 	if (syscall(SYS_fstat, fd, &info) < 0 || syscall(SYS_fstatfs, fd, &fs) < 0)
 		return "it cannot be read";
-	/* What stands in /proc belongs to a process's user, and says what the process likes. */
+	/* A file in /proc belongs to a process's user, and its text is the process's choice. */
 	if (!S_ISREG(info.st_mode) || fs.f_type == PROC_SUPER_MAGIC)
 		return "it is not a regular file";
 	if (info.st_size > FILE_BYTES_MAX)

@@ -1,4 +1,4 @@
-/* Which programs are wanted at all: asked in every process, before anything else. */
+/* Which programs are to be profiled at all. Every process asks this before anything else. */
 #include "env/env.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* What the agent has to say: to the reader of the profile, and on stderr. */
+/* Messages of the agent: to the reader of the profile, and on stderr. */
 #include "preload/notes.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* What the agent has to say: to the reader of the profile, and on stderr where SMARTPROF_VERBOSE is on. */
+/* Messages of the agent: to the reader of the profile, and on stderr where SMARTPROF_VERBOSE is on. */
 #ifndef SP_PRELOAD_NOTES_H
 #define SP_PRELOAD_NOTES_H
 

@@ -1,5 +1,5 @@
-/* Our own copies of the C library's simplest functions, hidden: see libc.h. What is called most, by the
- * compiler too, is memcpy and memset of a few words. */
+/* Our own copies of the C library's simplest functions, hidden: see libc.h. The most frequent calls, the compiler's
+ * included, are memcpy and memset of a few words. */
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>

@@ -35,10 +35,10 @@ void *sp_real_find_beside(const char *name, const void *caller, const char *load
 	if (_dl_find_object((void *)(uintptr_t)caller, &object) == 0 &&
 		(module = dlopen(object.dlfo_link_map->l_name, RTLD_LAZY | RTLD_NOLOAD))) {
 		found = dlsym(module, name);
-		dlclose(module); /* the caller keeps it */
+		dlclose(module); /* the caller keeps its errno */
 	}
 	if ((!found || is_ours(found)) && loaded && (module = dlopen(loaded, RTLD_LAZY | RTLD_NOLOAD)))
-		found = dlsym(module, name); /* and the library stays */
+		found = dlsym(module, name); /* and the library stays loaded */
 	sp_tls.resolving--;
 	return is_ours(found) ? NULL : found;
 }

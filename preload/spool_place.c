@@ -13,7 +13,7 @@
 #include "sampler/sys.h"
 
 #define ROOM_BYTES (64ull << 20) /* what a filesystem must have left */
-#define MAX_SPOOLS 1000          /* files in the directory: more are orphans nobody recovers */
+#define MAX_SPOOLS 1000          /* files in the directory: if there are more, nobody recovers the orphans */
 
 /* Appends text, or a number in the given base; the result is always terminated. */
 static void append(char *out, size_t size, const char *text)
@@ -255,7 +255,7 @@ static long root_directory(long at, const char *name)
 	return fd < 0 ? fd : -EPERM;
 }
 
-/* Where others can write, they need no help to write, and could put something of theirs in the way. */
+/* Users who can write there need no help from us, and others could put something of their own in the way. */
 static long open_output(const char *path)
 {
 	const char *name = strrchr(path, '/');
@@ -291,7 +291,7 @@ void sp_place_for_user(const char *output_dir, uint32_t uid)
 
 char *sp_spool_hand_over(const char *path, uint32_t uid)
 {
-	static char SP_BIG paths[2][SP_PATH_MAX]; /* whoever reads one now must not see it change */
+	static char SP_BIG paths[2][SP_PATH_MAX]; /* a reader that has it open must not see it change */
 	char *to = path == paths[0] ? paths[1] : paths[0], link[SP_PATH_MAX];
 	const char *name = strrchr(path, '/');
 	long directory, err;

@@ -22,7 +22,7 @@ void sp_calibrate_tsc(void)
 {
 	uint64_t us = sp_now_ns() / 1000, cycles = sp_tsc_first() - sp_agent.start_tsc;
 
-	/* Too early to tell: what a parent knew, else 2.5 GHz, will do until the governor asks again. */
+	/* It is too early to tell. What a parent knew, or else 2.5 GHz, has to do until the governor asks again. */
 	if (us >= 500 && !sp_load(&sp_agent.tsc_forbidden))
 		sp_store(&sp_agent.tsc_per_us_x1024, sp_scale(cycles, 1024, us));
 	else if (!sp_agent.tsc_per_us_x1024)
@@ -35,7 +35,7 @@ uint64_t sp_tsc_made(void)
 {
 	uint64_t scale = sp_load(&sp_agent.tsc_per_us_x1024);
 
-	if (sp_load(&sp_agent.tsc_forbidden) & SP_TSC_SEALED) /* nor is a system call allowed */
+	if (sp_load(&sp_agent.tsc_forbidden) & SP_TSC_SEALED) /* a system call is not allowed either */
 		return sp_agent.start_tsc;
 	return sp_agent.start_tsc + sp_scale(sp_now_ns(), scale ? scale : TSC_PER_US_ASSUMED_X1024, 1024000);
 }

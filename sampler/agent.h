@@ -21,8 +21,8 @@
 /* Large zeroed tables stand behind the small variables, so that a process that needs none of them
  * touches none of their pages (the linker sorts sections by name). */
 #define SP_BIG __attribute__((section(".bss.z_big")))
-/* The one of which every process touches the beginning stands right behind the small variables: a start costs less, the
- * fewer pages it touches. */
+/* The table whose beginning every process touches stands right behind the small variables: the fewer pages a start
+ * touches, the less it costs. */
 #define SP_BIG_AT_START __attribute__((section(".bss.y_start")))
 
 /* Relaxed atomics on spool words. */
@@ -81,8 +81,8 @@ struct sp_thread {
 	uint64_t calibration_cycles; /* that the signal being handled has spent on one */
 	uint64_t window_switches, window_cpu_ns; /* where the current count of switches began */
 	bool event_waits;                        /* for the thread's first tick, to show how often it switches */
-	uint64_t counted_sys_ns;                 /* system time with an event that makes no whole interval yet */
-	uint64_t counted_switches;               /* those up to here are in the totals, if they cost anything */
+	uint64_t counted_sys_ns;   /* system time used while it had an event, less than an interval so far */
+	uint64_t counted_switches; /* those up to here are in the totals, if they cost anything */
 	uint64_t random;
 	uint64_t user_base_ns;              /* user time when the clocks were armed: no sample covers it */
 	uint64_t user_seen_ns, sys_seen_ns; /* getrusage at the last tick that gave a sample */
@@ -149,7 +149,7 @@ struct sp_agent {
 	uint64_t dormant_bytes;   /* SP_DORMANT_BYTES or SP_DORMANT_CHILD_BYTES */
 	uint32_t *alive;          /* SP_ALIVE on a MADV_WIPEONFORK page: 0 in a forked child */
 	int pid;
-	uint32_t uid; /* whose the spool is */
+	uint32_t uid; /* the user who owns the spool */
 	struct sp_sampler_config config;
 	struct sp_spool_header *spool;
 	uint8_t *spool_map;          /* same address, for offsets */

@@ -139,7 +139,7 @@ enum sp_drop {
 	SP_DROP_CLOCK,      /* a clock could not be armed for a thread */
 	SP_DROP_SAMPLE_CAP, /* the interval was doubled because the cap on samples was reached */
 	SP_DROP_MARKS,      /* mark table full: the moment is not marked */
-	SP_DROP_MARKED,     /* no room for what a site was at a mark: it is told as it was later */
+	SP_DROP_MARKED,     /* no room for what a site was at a mark: the reader shows what it was later */
 	SP_DROPS
 };
 
@@ -467,8 +467,8 @@ struct sp_stack {
 	uint64_t weight_sq_us2;             /* atomic: sum of squared weights, in square microseconds */
 };
 
-/* A word of SP_SEC_FRAMES with this upper half, which no address has, is none: the run goes on at the index in its
- * lower half, in another stack's. What stands there is an address. */
+/* A word of SP_SEC_FRAMES with this upper half, which no address has, is a jump: the run goes on at the index in its
+ * lower half, inside the run of another stack. The word there is an address. */
 #define SP_FRAME_JUMP (0x80000000ull << 32)
 
 static inline bool sp_frame_is_jump(uint64_t word)

@@ -224,7 +224,7 @@ static int store_chunk(struct sp_symbolizer *s, uint32_t module, int64_t row, co
 	return rc;
 }
 
-/* What was worked out close to the limit on memory may lack what there was no room for. */
+/* Answers that were worked out close to the limit on memory may be incomplete for want of room. */
 static bool memory_was_short(void)
 {
 	FILE *status = fopen("/proc/self/status", "re");

@@ -14,7 +14,7 @@
 
 #define THREADS_MAX 8u
 #define STACK_BYTES (8u << 20)
-/* Of one unit's addresses fewer are not worth reading the unit twice. */
+/* If one unit has fewer addresses than this, it is not worth reading the unit twice. */
 #define JOB_ADDRESSES_MIN 512u
 #define JOBS_PER_THREAD 3u
 /* See sp_dwarf_open; of all readers together, the modules' first ones apart. */
@@ -99,7 +99,8 @@ static void run_job(struct work *work, struct own_reader *own, size_t i)
 	struct sp_symbol frames[SP_FRAMES_MAX];
 	size_t used = 0, capacity = 0, unit_end = 0;
 
-	/* What a thread that gets no reader leaves undone is worked out when asked for. */
+	/* A thread that gets no reader leaves its job undone: those addresses are worked out when they are asked
+	 * for. */
 	for (size_t k = 0; k < job->count && (reader || !m->dwarf); k++) {
 		size_t count;
 
@@ -129,8 +130,7 @@ static void *run_thread(void *argument)
 	return NULL;
 }
 
-/* Does each(0) .. each(count - 1) in all threads, this one among them: of the others as many as there
- * can be. */
+/* Runs each(0) .. each(count - 1) in this thread and in as many others as can be made. */
 static void run_all(struct work *work, void (*each)(struct work *, struct own_reader *, size_t), size_t count)
 {
 	pthread_t others[THREADS_MAX];

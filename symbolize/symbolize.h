@@ -23,7 +23,7 @@ struct sp_symbolizer_options {
 					 * and no inlined calls: where a .symtab tells, no DWARF is read */
 	bool no_inlines;                 /* for whoever asks: of an address only its outermost function is wanted */
 	unsigned debuginfod_seconds;     /* ask debuginfod, for at most so long altogether; 0: do not */
-	void (*warn)(const char *text);  /* told once when the cache cannot be used; NULL: nobody */
+	void (*warn)(const char *text);  /* called once when the cache cannot be used; may be NULL */
 	struct sp_symbolizer_pool *pool; /* where symbolizers are kept for the next render; NULL: nowhere */
 };
 
@@ -54,7 +54,7 @@ struct sp_symbol_module {
 	                                    * lead to it. NULL: whatever the path leads to is taken for it */
 };
 
-/* What a module's names rest on, worst first; for the Data Quality section. */
+/* Where a module's names come from, worst first; for the Data Quality section. */
 enum sp_symbol_source {
 	SP_SYMBOLS_GONE,       /* no file at the path any more */
 	SP_SYMBOLS_UNREADABLE, /* one that we may not, or could not, read */
@@ -99,7 +99,7 @@ int sp_symbolizer_add_module(struct sp_symbolizer *s, const struct sp_symbol_mod
  * no name. Returns its handle >= 0 or a negative errno. */
 int sp_symbolizer_add_perf_map(struct sp_symbolizer *s, const char *root, int pid, unsigned uid, uint64_t since_ns);
 
-/* Best source found for a module so far; opens the file if need be. */
+/* The best source of names found for a module so far. Opens the file if need be. */
 enum sp_symbol_source sp_symbolizer_source(struct sp_symbolizer *s, int module);
 
 /* What a module's answers lack, for the Data Quality section. */

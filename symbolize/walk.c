@@ -283,7 +283,7 @@ static enum step step_by_rules(struct walk *w, unw_addr_space_t space)
 	return w->registers[INSTRUCTION] ? STEP_ON : STEP_END;
 }
 
-/* Where the target came to, by whatever it could see there: on the stack that address is found again. */
+/* Goes on at the frame that the target found by what only it could see: its address is found again on the stack. */
 static enum step step_by_known(struct walk *w, uint64_t next)
 {
 	uint64_t sp = w->registers[STACK_POINTER], bp = w->registers[FRAME_POINTER], at, word;

@@ -29,7 +29,7 @@
 #define CHILD_CPU_NS 20000000000u /* then another one goes on: limits are for what one spool takes */
 #define NONE ((size_t)-1)
 
-/* What a child has to say about a spool. */
+/* What a child reports about a spool. */
 struct answer {
 	size_t spool; /* NONE: it is done */
 	int child, err;
@@ -194,7 +194,7 @@ static void bury(struct batch *b, int i, int err)
 	}
 }
 
-/* Takes what is there to be read. */
+/* Reads what has come so far. */
 static void hear(struct batch *b)
 {
 	static struct answer answer;

@@ -22,7 +22,7 @@
 #include "profiles/spool/read.h"
 #include "profiles/spool/tree_file.h"
 
-#define WALL_LIMIT_SECONDS 300 /* what it waits for does not come any more */
+#define WALL_LIMIT_SECONDS 300 /* after this the renderer no longer waits for what does not come */
 #define NICENESS 10
 #define READY_FD 3
 #define ABANDONED_SECONDS 60
@@ -169,7 +169,7 @@ static bool wait_for_others(struct job *job)
 	return left;
 }
 
-/* What nobody waits for. */
+/* Work that nobody waits for. */
 static void render_rest(struct job *job)
 {
 	struct sp_render_options options = {.only_orphan = true, .symbols = &job->symbols};

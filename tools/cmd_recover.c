@@ -24,10 +24,10 @@ static void print_help(void)
 	       "  --list          only list such spools\n" SP_SYMBOLS_HELP "  --help          show this text\n");
 }
 
-/* How to go about it. */
+/* How to recover. */
 struct mode {
 	bool list;
-	bool complain;      /* about spools that cannot be rendered */
+	bool complain;      /* complain about spools that cannot be rendered */
 	FILE *out;          /* for the paths of profiles; NULL: nowhere */
 	const char *prefix; /* of those lines */
 	pid_t only_root;    /* only what this process and its children left; 0: all */
@@ -45,7 +45,7 @@ static void print_path(const struct mode *mode, const char *path)
 	sp_buffer_free(&shown);
 }
 
-/* What came of it. */
+/* What came of a spool. */
 struct tally {
 	const struct mode *mode;
 	int written, *failed;

@@ -267,7 +267,7 @@ static int report_brief(const struct sp_profile *profile, const struct sp_buffer
 	return status;
 }
 
-/* Looks its names up again, where that was asked for. */
+/* Looks the profile's names up again, where that was asked for. */
 static int renew(const char *path, struct sp_buffer *text, const struct wish *wish)
 {
 	const char *slash = strrchr(path, '/'), *why;
@@ -317,7 +317,7 @@ static int report_profile(const char *path, struct sp_buffer *text, const struct
 	return status;
 }
 
-/* A written one is kept as it is: with its complete part. */
+/* When the sum is written to a file, it keeps its complete part. */
 static int report_merged(char **paths, size_t count, struct wish *wish)
 {
 	const struct sp_render_options *o = &wish->options;
@@ -339,7 +339,7 @@ static int report_merged(char **paths, size_t count, struct wish *wish)
 	return worse ? worse : status;
 }
 
-/* A file that is not there is told as such. */
+/* Whether this looks like the name of a file: if the file does not exist, the message is about that. */
 static bool is_file_name(const char *what)
 {
 	const char *dot = strrchr(what, '.');
@@ -495,7 +495,7 @@ static int parse_flag(int got, char **argv, const struct option *flags, struct w
 	}
 }
 
-/* What only some formats know. */
+/* Checks flags that only some formats know. */
 static int check_format(const struct wish *wish)
 {
 	const struct sp_render_options *o = &wish->options;

@@ -247,7 +247,7 @@ static int run_times(const struct sp_target *target, char **argv, const char *li
 
 		sp_run_began(&told);
 		if (library)
-			sp_tree_hold_make(&hold); /* else each renders for itself */
+			sp_tree_hold_make(&hold); /* otherwise each process renders for itself */
 		pid = run_child(target, argv, library, &hold, &status);
 		sp_tree_hold_close(&hold, pid);
 		if (pid < 0)

@@ -12,7 +12,7 @@ struct sp_warning {
 	const char *id; /* stable, for scripts */
 	bool blocking;  /* there will be no profile */
 	char message[PATH_MAX + 128];
-	char fix[PATH_MAX + 128]; /* a command that would mend it; empty: there is none */
+	char fix[PATH_MAX + 128]; /* a command that would fix it; empty: there is none */
 };
 
 #define SP_WARNINGS_MAX 16

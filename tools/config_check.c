@@ -1,4 +1,4 @@
-/* What would keep profiling from working here, or make it coarser, and the command that mends it. */
+/* Finds what keeps profiling from working here, or makes it coarser, and the command that fixes it. */
 #include "tools/config.h"
 
 #include <errno.h>

@@ -149,7 +149,7 @@ static int put_row(struct sp_buffer *out, const struct sp_plan *plan, int option
 	return put_value(out, text, docker);
 }
 
-/* Where the file will not find the command by its own place, it gets the command's. */
+/* If the file cannot find the command from its own place, the command's path is written into it. */
 static int put_script(struct sp_buffer *out, const char *path)
 {
 	char self[PATH_MAX], library[PATH_MAX], here[PATH_MAX + 32], *slash;

@@ -83,7 +83,7 @@ static void take_newest(const struct sp_spool_file *file, uint64_t *newest_ns, c
 	char tree[64];
 
 	if (sp_spool_peek(file->path, &header, tree, sizeof(tree)) < 0)
-		header.start_monotonic_ns = 0; /* it is there, if it cannot be read: whoever opens it is told why */
+		header.start_monotonic_ns = 0; /* it exists but cannot be read: a command that opens it will say why */
 	if (*path && header.start_monotonic_ns < *newest_ns)
 		return;
 	*newest_ns = header.start_monotonic_ns;

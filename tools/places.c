@@ -1,4 +1,4 @@
-/* Where written profiles are: by process id, by program, the latest. */
+/* Finds written profiles: by process id, by program, or the latest. */
 #include "tools/tools.h"
 
 #include <fcntl.h>

@@ -212,7 +212,7 @@ static int check_file(const struct sp_file *file)
 
 	for (unsigned i = 0; i < file->count; i++)
 		complaints += check_line(file, &file->settings[i]);
-	/* One that was found and is not trusted is `config`'s to tell. */
+	/* A file that was found but is not trusted is reported by `smartprof config`. */
 	if (file->problem && ((named && *named) || file->count)) {
 		sp_complain("%s: %s '%s': %s", sp_option_rows[SP_OPT_CONFIG].variable,
 			named && *named ? "cannot use" : "cannot use all of", file->path, file->problem);

@@ -1,4 +1,4 @@
-/* How report, recover, run and finish symbolize. */
+/* The options with which report, recover, run and finish symbolize. */
 #include "tools/tools.h"
 
 #include <stdlib.h>

@@ -21,7 +21,7 @@
 #include "sampler/upkeep/timeline.h"
 
 #define TOO_LITTLE "it used less than 20 ms of CPU and 1 MB of memory: too little for a profile"
-#define WAIT_MS 10000 /* for another thread that is at it */
+#define WAIT_MS 10000 /* how long to wait for another thread that does this */
 
 static void flush_thread(struct sp_thread *t, void *arg)
 {
@@ -60,7 +60,7 @@ static void activate_late(void)
 		sp_agent.spool->cpu.before_user_ns = sp_agent.spool->cpu.before_sys_ns = 0;
 }
 
-/* Whether the renderer would find it so, too (profiles/output/render.c). */
+/* Whether the process is too small for a profile, as the renderer will decide it (profiles/output/render.c). */
 static bool is_small(struct sp_spool_header *h)
 {
 	const struct sp_stack *stacks = sp_section(SP_SEC_STACKS);
@@ -117,7 +117,8 @@ static void complete(enum sp_exit_kind kind, int value)
 	complete_spool(kind, value);
 }
 
-/* A program that has no descriptor left when it ends is allowed more in most cases: a few are needed from here on. */
+/* A few descriptors are needed from here on. A program that has none left when it ends may in most cases raise its
+ * limit, so we do. */
 static void allow_descriptors(void)
 {
 	struct rlimit limit;
@@ -174,8 +175,8 @@ void sp_finish(enum sp_exit_kind kind, int value)
 	mask = sp_block_signals();
 	tid = (uint32_t)sp_sys(SYS_gettid);
 	if (!__atomic_compare_exchange_n(&ending, &none, tid, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
-		/* Another thread is at it: the process must not end under it. When it is this very
-		 * thread, a signal has come in between: it need not wait, the renderer is on its own. */
+		/* Another thread is at it: the process must not end under it. If it is this very thread, a signal
+		 * has come in between: there is nothing to wait for, the renderer works on by itself. */
 		struct timespec nap = {0, 10000000};
 
 		sp_restore_signals(mask);

@@ -32,13 +32,13 @@ struct parked {
 
 static struct {
 	uint32_t state;              /* atomic, futex */
-	int pid;                     /* atomic: whose all this is */
+	int pid;                     /* atomic: the process that this state belongs to */
 	uint32_t count;              /* atomic: threads that are held */
 	struct parked *heads[HEADS]; /* atomic; those threads by their ids */
 	struct sp_raw_sigaction old; /* the C library's own */
 	int self;                    /* the thread that ends the process */
 	uint32_t sent;               /* threads told */
-	uint32_t loose, strays;      /* in one look: not held yet, and beyond reach */
+	uint32_t loose, strays;      /* of one look: threads not held yet, and threads out of reach */
 } park SP_BIG;
 
 extern void sp_park_return(void) SP_HIDDEN;
@@ -71,8 +71,8 @@ static void enter(struct parked *me)
 	sp_add(&park.count, 1);
 }
 
-/* Should the process still be there some time after we are done, it waits for what a held thread has: all go on then,
- * as they would have without us. */
+/* If the process is still there some time after we are done, it waits for something that a held thread has: then all
+ * threads go on, as they would have without us. */
 static void stay(void)
 {
 	while (sp_load(&park.state) == PARK_HELD)
@@ -161,7 +161,8 @@ static bool install(void)
 	return sp_sys(SYS_rt_sigaction, PARK_SIGNAL, &ours, &park.old, 8) == 0;
 }
 
-/* Those that are there are told at first; then whoever has come meanwhile, until a look finds all of them held. */
+/* The threads that are there are signalled first, then those that have come meanwhile, until a look finds all of
+ * them held. */
 bool sp_park_threads(void)
 {
 	uint64_t ns = FIRST_NAP_NS, until_ns = sp_clock_read_ns(CLOCK_MONOTONIC) + PATIENCE_NS;

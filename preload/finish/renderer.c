@@ -32,11 +32,11 @@
 #define WAIT_MS 10000     /* for the next profile */
 #define WHOLE_MS 60000    /* for all those of a tree */
 #define HURRIED_MS 500    /* once a signal wants the process to end */
-#define RELATIVES_MS 1000 /* for what the renderer does when the profile stands: it need not be waited for */
+#define RELATIVES_MS 1000 /* for what the renderer does once the profile is written: nobody has to wait for that */
 #define START_MS 100      /* for the renderer to be there, when it is not waited for */
 #define SLICE_MS 50       /* between two looks at what does not wake the wait */
 struct spawn {
-	char name[SP_PATH_MAX], path[SP_PATH_MAX]; /* of the command: as looked for, and without links */
+	char name[SP_PATH_MAX], path[SP_PATH_MAX]; /* the command's path: as it was looked for, and without links */
 	char *argv[5];
 	char *envp[MAX_ENV + 1];
 	int done_fd;      /* write end of the pipe the target waits on */
@@ -44,7 +44,7 @@ struct spawn {
 	uint32_t tid;     /* atomic: of the child in between; the kernel clears it when that ends */
 	uint32_t started; /* atomic, futex: the renderer runs, or will not */
 	bool patient;     /* the target waits for it */
-	int busy;         /* atomic: the process whose all this is; a forked child's copy is its parent's */
+	int busy;         /* atomic: the process that this state belongs to; a forked child has its parent's copy */
 	int failed;       /* atomic: negative errno of what failed, written by the children */
 	char stack[2][STACK_BYTES] __attribute__((aligned(16)));
 };
@@ -92,7 +92,7 @@ static void lift_limits(void)
 	for (i = 0; i < sizeof limits; i++) {
 		if (sp_sys(SYS_prlimit64, 0, limits[i], NULL, &now) != 0)
 			continue;
-		/* What threads get for their stacks, and how many descriptors there can be, goes by these two. */
+		/* These two decide how large threads' stacks are, and how many descriptors there can be. */
 		want.rlim_cur = limits[i] == RLIMIT_STACK ? 8u << 20
 			: limits[i] == RLIMIT_NOFILE      ? 1024
 							  : RLIM_INFINITY;
@@ -120,8 +120,8 @@ static int renderer_main(void *arg)
 	sp_sys(SYS_prctl, PR_SET_TSC, PR_TSC_ENABLE, 0, 0, 0); /* or the loader would die of it */
 	err = keep_only(s->done_fd);
 	lift_limits();
-	if ((uint32_t)sp_sys(SYS_geteuid) !=
-		sp_agent.uid) /* for the time being: the spool's owner can be come back to */
+	/* Another effective user, for the time being: it is still possible to become the spool's owner again. */
+	if ((uint32_t)sp_sys(SYS_geteuid) != sp_agent.uid)
 		sp_sys(SYS_setresuid, sp_agent.uid, sp_agent.uid, sp_agent.uid);
 	sp_sys(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, 8);
 	if (!err)
@@ -202,7 +202,7 @@ static bool is_beside_library(struct spawn *s, const char *suffix)
 	return is_usable(s);
 }
 
-/* The command: told, else where it stands in a build tree or an installation. */
+/* Finds the command: the one that is set, else the one in the build tree or the installation that the library is in. */
 static int find_command(struct spawn *s)
 {
 	static const char *const places[] = {
@@ -243,7 +243,7 @@ static bool take_word(int fd, bool *done)
 	return true;
 }
 
-/* Until when the next word is waited for: a tree's renderer writes one for every profile. */
+/* Until when to wait for the next word: a tree's renderer writes one for every profile. */
 static uint64_t next_word_ns(uint64_t began_ns)
 {
 	uint64_t until_ns = sp_clock_read_ns(CLOCK_MONOTONIC) + WAIT_MS * 1000000ull;
@@ -283,7 +283,7 @@ static void wait_for_profile(struct spawn *s, int fd)
 			"the renderer ended early, as in want of memory");
 }
 
-/* The program goes on, or its threads do: so next to nothing is waited for. The child in between ends once the renderer is
+/* The program or its threads go on, so there is next to no wait. The child in between ends once the renderer is
  * there. */
 static void wait_for_start(struct spawn *s, int pid)
 {
@@ -369,7 +369,7 @@ int sp_render(const char *spool, const char *tree, bool patient)
 
 	if (sp_is_under_valgrind()) /* it makes a fork of a clone, which would run on in the program */
 		return -ENOTSUP;
-	/* A child in between that is still there has our stack. */
+	/* If the child in between is still there, it runs on our stack. */
 	if (before == sp_agent.pid ||
 		!__atomic_compare_exchange_n(&s->busy, &before, sp_agent.pid, false, __ATOMIC_ACQUIRE,
 			__ATOMIC_RELAXED))

@@ -14,12 +14,12 @@
 #include "sampler/spool/write.h"
 #include "sampler/sys.h"
 
-/* What may lie about before somebody has it rendered, although the tree's first process lives on. */
+/* How many spools may wait while the tree's first process lives on, before somebody has them rendered. */
 #define WAITING_MOST 500u
 #define WAITING_BYTES_MOST (256ull << 20)
 #define WAITING_MEMORY_SHARE 16 /* tmpfs counts as memory of the cgroup */
 #define WAITING_NS_MOST 60000000000ull
-#define RENDERER_NS 10000000000ull /* what was started this lately is at it */
+#define RENDERER_NS 10000000000ull /* a renderer that was started this lately is still at work */
 
 static struct {
 	struct sp_tree_file *file; /* not in forked children: the lock would be theirs, too */
@@ -63,8 +63,8 @@ static struct sp_tree_file *map_file(long fd)
 	return NULL;
 }
 
-/* Of a program that has replaced the one which held the tree before, what is counted stands. Returns 0, -EAGAIN when
- * somebody else holds it (`smartprof run` does), or another negative errno. */
+/* The counts stay when this program has replaced the one that held the tree before. Returns 0, -EAGAIN when somebody
+ * else holds it (`smartprof run` does), or another negative errno. */
 static int take_hold(int flags)
 {
 	long fd = sp_sys(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags, 0600), err;
@@ -95,7 +95,7 @@ static int take_hold(int flags)
 	return 0;
 }
 
-/* Where the first spool would be, too. Returns whether it is held now. */
+/* Looks where the first spool would be, too. Returns whether the tree is held now. */
 static bool hold(int flags)
 {
 	char directory[SP_PATH_MAX];
@@ -190,7 +190,7 @@ const char *sp_tree_close(void)
 	if (!tree.holds)
 		return NULL;
 	tree.holds = false;
-	/* Whoever counts in a spool looks at `closed` after that. */
+	/* A member looks at `closed` after it has counted its spool. */
 	__atomic_store_n(&tree.file->closed, 1, __ATOMIC_SEQ_CST);
 	spools = __atomic_load_n(&tree.file->spools, __ATOMIC_SEQ_CST);
 	sp_sys(SYS_unlink, path);
@@ -225,7 +225,8 @@ static uint64_t most_bytes(void)
 	return limit && limit < WAITING_BYTES_MOST ? limit : WAITING_BYTES_MOST;
 }
 
-/* Counts so much in; whether it is time to have it rendered, and ours to see to it. */
+/* Counts a spool of so many bytes. Returns whether it is time to render what waits and this process is the one to
+ * start that. */
 static bool count_in(struct sp_tree_file *file, uint64_t bytes)
 {
 	uint64_t now = sp_clock_read_ns(CLOCK_MONOTONIC), last = sp_load(&file->renderer_ns);

@@ -1,6 +1,6 @@
-/* A tree's processes are rendered together, when its first one ends. That one holds the tree: it has a file beside the
- * spools locked for as long as it lives, and members that end while it is locked leave their spools to it. Where it is
- * not there, or gone, a member is rendered by itself. */
+/* A tree's processes are rendered together, when its first one ends. That one holds the tree: it has a file beside
+ * the spools locked for as long as it lives, and members that end while it is locked leave their spools to it. Where
+ * there is no such process, or it has gone, a member is rendered by itself. */
 #ifndef SP_PRELOAD_FINISH_TREE_H
 #define SP_PRELOAD_FINISH_TREE_H
 

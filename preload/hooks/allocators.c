@@ -115,8 +115,8 @@ enum family { JEMALLOC, TCMALLOC, MIMALLOC, FAMILIES };
 	X(MIMALLOC, mi_free_aligned, (void *p, size_t align), (p, align)) \
 	X(MIMALLOC, mi_free_size_aligned, (void *p, size_t size, size_t align), (p, size, align))
 
-/* Questions, of which there would be none behind us either: X(family, name, parameters, arguments,
- * without one behind us) */
+/* Functions that only ask; there may be none behind us either: X(family, name, parameters, arguments, without one
+ * behind us) */
 #define QUESTIONS(X) \
 	X(JEMALLOC, sallocx, (void *p, int flags), (p, flags), malloc_usable_size(p)) \
 	X(JEMALLOC, nallocx, (size_t size, int flags), (size, flags), size) \
@@ -147,7 +147,7 @@ enum {
 		ROWS
 };
 
-/* --- what is behind us */
+/* --- the next definitions */
 
 static const struct row {
 	uint8_t family;
@@ -316,7 +316,7 @@ QUESTIONS(X)
 ALIGNMENTS(X)
 #undef X
 
-/* In place, or not at all: the size it has then. */
+/* Resizes in place or not at all. Returns the size that the block has afterwards. */
 SP_EXPORT size_t xallocx(void *p, size_t size, size_t extra, int flags);
 size_t xallocx(void *p, size_t size, size_t extra, int flags)
 {

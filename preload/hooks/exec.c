@@ -84,7 +84,7 @@ static int after_failed_exec(bool undo, int result)
 
 #define TEXT_BYTES 4096u /* a longer LD_PRELOAD stays as it is */
 
-/* After a chroot the next program's ld.so may not find us, and would say so on its stderr. */
+/* After a chroot the next program's ld.so may not find our library, and would complain about that on its stderr. */
 static bool is_library_visible(void)
 {
 	return sp_agent.sealed || !*sp_process.library ||

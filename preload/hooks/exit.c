@@ -13,7 +13,7 @@
 #include "preload/process.h"
 #include "preload/real.h"
 
-static int quick_status; /* at_quick_exit handlers are not told */
+static int quick_status; /* at_quick_exit handlers do not get it */
 
 /* The C library would flush it after us: whoever reads must not wait for our renderer. */
 static void flush_stdout(void)
@@ -41,7 +41,7 @@ static void finish(int status)
 		unlock();
 }
 
-/* The others are gone in a moment. */
+/* The other threads will be gone in a moment. */
 static bool may_wait(void)
 {
 	return sp_load(&sp_agent.state) >= SP_AGENT_ACTIVE || sp_tree_is_held() || sp_is_worth_a_profile();

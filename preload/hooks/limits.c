@@ -1,5 +1,5 @@
-/* Limits under which the C library's allocator, or another, is refused memory by the kernel. Without any, a
- * request fails only that is larger than the machine's memory, which every sampling interval sees. */
+/* Limits under which the C library's allocator, or another, is refused memory by the kernel. Without a limit only a
+ * request that is larger than the machine's memory fails, and no sampling interval misses that. */
 #include "preload/hooks/limits.h"
 
 #include <sys/resource.h>

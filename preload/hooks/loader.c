@@ -2,8 +2,8 @@
 #include "preload/export.h"
 #include "preload/real.h"
 
-/* AddressSanitizer's run time ends a program in which another library stands before it. What it wants to be first
- * for, the functions it takes over, it has: ours call the next in line. So it is shown the list without us. */
+/* AddressSanitizer's run time ends a program in which another library stands before it. It wants to be first so that
+ * its own functions are called. They are, because ours call the next in line. So it is shown the list without us. */
 struct shown {
 	int (*callback)(struct dl_phdr_info *, size_t, void *);
 	void *data;
@@ -54,8 +54,8 @@ SP_EXPORT int dlclose(void *handle)
 {
 	int result;
 
-	/* What is known of code that goes is forgotten before another thread can load something else in
-	 * its place, and what its destructors have shown afterwards. */
+	/* What is known of the code that goes is forgotten twice: before another thread can load something else in
+	 * its place, and afterwards, for what its destructors have added. */
 	sp_add(&sp_agent.unload_gen, 1);
 	result = SP_REAL(dlclose)(handle);
 	sp_add(&sp_agent.unload_gen, 1);

@@ -13,8 +13,8 @@
 #include "preload/real.h"
 #include "sampler/heap/arena.h"
 
-/* One row a form: X(C name, mangled name, parameters, arguments, as without a next definition: like the
- * module's own, which calls malloc too). */
+/* One row for each form: X(C name, mangled name, parameters, arguments, what to do without a next definition: as the
+ * module's own would, which calls malloc too). */
 #define NEW_FORMS(X) \
 	X(new_one, "_Znwm", (size_t size), (size), malloc(size ? size : 1)) \
 	X(new_array, "_Znam", (size_t size), (size), malloc(size ? size : 1)) \

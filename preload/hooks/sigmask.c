@@ -1,5 +1,5 @@
-/* Threads that block the profiling signal. While one of them may run, a timer of the process would be
- * delivered to another one, asleep, and break its system call: so it gives way to them. */
+/* Threads that block the profiling signal. While one of them may run, the signal of a timer of the process would be
+ * delivered to another thread, which sleeps, and break its system call. So that timer is given up. */
 #include "preload/hooks/sigmask.h"
 
 #include <signal.h>

@@ -85,7 +85,7 @@ static bool is_sent_by_another(const siginfo_t *info)
 		info->si_pid != (int)sp_sys(SYS_getpid);
 }
 
-/* A profiling signal that is not ours: what the application asked for happens. */
+/* For a profiling signal that is not ours, what the application asked for happens. */
 static __attribute__((noinline)) void pass_on(struct shared_signal *s, siginfo_t *info, ucontext_t *context)
 {
 	struct sigaction action = *app_action(s);
@@ -250,7 +250,7 @@ void sp_signals_init(void)
 	take_over(signal ? signal : sp_agent.config.signal);
 }
 
-/* The profiling signal is somebody else's now: theirs is the handler that it would run. */
+/* The profiling signal is somebody else's now: it would run their handler. */
 static void give_way(void)
 {
 	int signal = pick_free();
@@ -304,7 +304,7 @@ void sp_signals_watch_fatal(void)
 	struct sigaction before;
 	size_t i;
 
-	/* For the first process of a pid namespace the default action is to do nothing. */
+	/* In the first process of a pid namespace the default action does nothing. */
 	for (i = 1; i < SHARED_COUNT && sp_agent.pid != 1; i++) {
 		if (shared[i].ours || sp_libc_sigaction(shared[i].signal, NULL, &before) != 0 ||
 			before.sa_handler != SIG_DFL)
@@ -358,7 +358,7 @@ SP_EXPORT int sigaction(int signal, const struct sigaction *action, struct sigac
 	if (s->ours && is_installed(s))
 		return change_shared(s, action, old);
 	result = SP_REAL(sigaction)(signal, action, old);
-	/* Back to the default: ours to watch again. */
+	/* The application has gone back to the default action: we watch the signal again. */
 	if (result == 0 && action && action->sa_handler == SIG_DFL && sp_agent.spool)
 		sp_signals_watch_fatal();
 	return result;

@@ -13,7 +13,7 @@ static bool is_ours(const siginfo_t *info)
 	return info->si_signo == sp_agent.config.signal && sp_clock_recognize(sp_tls.thread, info) != SP_SIGNAL_FOREIGN;
 }
 
-/* What is left of a wait that began at `began`. */
+/* The time that is left of a wait that began at `began`. */
 static struct timespec left(const struct timespec *timeout, uint64_t began)
 {
 	uint64_t gone = sp_clock_read_ns(CLOCK_MONOTONIC) - began;

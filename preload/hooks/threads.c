@@ -153,7 +153,7 @@ static void begin_thread(struct sp_thread *t, void *return_address)
 	if (t->waits && t->record)
 		t->record->flags |= SP_THREAD_BLOCKED;
 	if (make_exit_key() && pthread_setspecific(exit_key, t) == 0 && !t->waits)
-		sp_clock_arm(t); /* never without the means to disarm it */
+		sp_clock_arm(t); /* never armed without the means to disarm it */
 }
 
 void sp_threads_unblocked(void)

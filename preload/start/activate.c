@@ -69,8 +69,8 @@ static void start_heap(struct sp_spool_header *h)
 		h->heap.before_count = tls->heap.allocs;
 	}
 	if (sp_agent.config.heap && sp_is_under_valgrind()) {
-		/* A walk reads what valgrind may hold undefined: its user would find our errors among the
-		 * program's. */
+		/* A walk reads memory that valgrind may hold to be undefined: its user would find our errors among
+		 * the program's. */
 		sp_agent.config.heap = false;
 		sp_note("under valgrind no stack is walked: the heap is counted, not sampled");
 	}
@@ -104,7 +104,8 @@ static int make_alive_page(void)
 	return 0;
 }
 
-/* In the best place that takes it: what cannot be written to shows only then (read-only, no inodes left). */
+/* Tries the places from the best on: only now does it show that one cannot be written to (read-only, no inodes
+ * left). */
 static void make_spool(struct activation *a, char *path, uint64_t ticks, struct sp_spool_header **h)
 {
 	uint32_t cap = (uint32_t)a->config.values[SP_OPT_CPU_MAX_SAMPLES].number;
@@ -122,7 +123,7 @@ static void make_spool(struct activation *a, char *path, uint64_t ticks, struct 
 						: NULL;
 		}
 		if (!err || !a->why ||
-			err != -ENOSPC) /* the first reason, unless this place is there and does not work */
+			err != -ENOSPC) /* keeps the first reason, unless this place exists and does not work */
 			a->why = why;
 		a->error = err;
 		if (err == -EFBIG || err == -E2BIG || err == -EDQUOT)
@@ -230,7 +231,7 @@ void sp_activate(void)
 	uint64_t mask;
 
 	if (sp_tls.guard) {
-		sp_process_arm_start(); /* in the middle of counting an allocation: in a moment */
+		sp_process_arm_start(); /* in the middle of counting an allocation: activation comes a moment later */
 		return;
 	}
 	if (sp_is_vfork_child() ||

@@ -43,7 +43,7 @@ static int probe_outside(struct sp_thread *t, bool filtered)
 	return pid < 0 && !filtered ? sp_clock_event.probe() : result;
 }
 
-/* What decides, of what may differ between processes of one user, in a word that is not 0. */
+/* Whatever decides and may differ between processes of one user, as a word that is not 0. */
 static uint64_t event_limits(void)
 {
 	struct rlimit locked = {0, 0}, descriptors = {0, 0};
@@ -53,8 +53,8 @@ static uint64_t event_limits(void)
 	return ((locked.rlim_cur * 31 + descriptors.rlim_cur) * 31 + (uint64_t)sp_sys(SYS_geteuid)) | 1ull << 63;
 }
 
-/* 0, a negative errno, or DEADLY. Nor is an event opened in a thread that is better off without; and a process made for it,
- * for which this one waits, is worth a look at what others of the tree have found. */
+/* Returns 0, a negative errno, or DEADLY. In a thread that is better off without an event the child tries too. Since
+ * this process has to wait for that child, it first looks at what other processes of the tree have found. */
 static int probe_event(struct sp_thread *t)
 {
 	bool filtered = sp_sys(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0) == 2;
@@ -103,7 +103,7 @@ void sp_choose_clock(struct sp_thread *t, int perf_event_paranoid, struct sp_spo
 		h->text.clock_reason = sp_spool_string("under valgrind, where CPU time means nothing");
 		return;
 	}
-	/* The last resort first, while there is a signal to be had for it. */
+	/* The last resort is tried first, while there still is a signal for it. */
 	sp_clock_process.probe();
 	error = probe_event(t);
 	if (error == DEADLY)

@@ -71,7 +71,7 @@ static const char *join(const char *a, const char *between, const char *b)
 	return out;
 }
 
-/* `name` from the root on; "./x" as "x". Empty stays empty. */
+/* Makes `name` absolute; "./x" counts as "x", and an empty name stays empty. */
 static const char *absolute(const char *name)
 {
 	while (name && name[0] == '.' && name[1] == '/')
@@ -272,7 +272,7 @@ static void learn_cwd(void)
 	sp_process.cwd = n > 1 && cwd[0] == '/' ? take((size_t)n) : "";
 }
 
-/* One that is named from here must be found by children who may run elsewhere. */
+/* A relative path must be found by children that may run in another directory. */
 static void learn_file(char **envp)
 {
 	static struct sp_file SP_BIG file;
@@ -333,7 +333,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	sp_real_find_malloc_bypass();
 	sp_limits_look();
 	sp_filter_boot_done();
-	/* One with more rights than its caller: the environment and the directory are the caller's. */
+	/* The process has more rights than its caller, to whom the environment and the directory belong. */
 	if (getauxval(AT_SECURE))
 		goto out;
 	sp_agent.pid = (int)sp_sys(SYS_getpid);

@@ -62,7 +62,7 @@ static const char *allocator_path(const char *exe)
 	return *object.dlfo_link_map->l_name ? object.dlfo_link_map->l_name : exe;
 }
 
-/* Of a program that the dynamic linker was told to run /proc/self/exe is the linker. */
+/* When the dynamic linker was told to run the program, /proc/self/exe is the linker. */
 static void find_program(char exe[SP_PATH_MAX])
 {
 	struct sp_mapped mapped;
@@ -110,7 +110,7 @@ void sp_describe_process(struct sp_spool_header *h, const struct sp_config *c, u
 	h->usable_millicores = c->machine.usable_millicores;
 	h->host_cores = c->machine.host_cores;
 	h->text.exe = sp_spool_string(exe);
-	/* As it was called: one file may be many programs. */
+	/* The name it was called by: one file may be many programs. */
 	h->text.program = sp_spool_string(program_name(exe));
 	h->text.command = command_text(sp_process.argv, &h->text.command_bytes);
 	h->text.kernel = sp_spool_string(c->machine.kernel);

@@ -39,8 +39,8 @@ static void after_fork_in_parent(void)
 		sp_clock_hold_process(false);
 }
 
-/* What each module knows of the parent: all that is not listed here is as true in a child. The governor's and calibrate's
- * begin with every spool. */
+/* What the modules know of the parent, and a child must forget; what is not listed here is true in a child too. The
+ * governor and calibrate.c begin anew with every spool. */
 static void forget_parent(struct sp_thread *mine)
 {
 	sp_clock_forked();

@@ -174,7 +174,7 @@ int sp_directory_lock(int directory_fd)
 
 	if (fd < 0)
 		return -errno;
-	/* Whoever can open it can lock it. */
+	/* Anybody who can open the file can lock it. */
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 077)) {
 		for (int i = 0; i < LOCK_TRIES; i++) {
 			if (flock(fd, LOCK_EX | LOCK_NB) == 0)

@@ -8,7 +8,8 @@
 
 #include "profiles/base/buffer.h"
 
-/* Makes jansson's allocations such that cannot fail (symbolize/base/memory.h); to be called before anything else of it. */
+/* Makes jansson use allocations that cannot fail (symbolize/base/memory.h). Call this before any other function of
+ * jansson. */
 void sp_json_init(void);
 
 /* A string, or null for NULL. Names from profiles need not be UTF-8 once unescaped: broken bytes show as \xNN. */

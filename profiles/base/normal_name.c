@@ -158,7 +158,7 @@ void sp_normal_module(struct sp_buffer *out, const char *path, const char *progr
 		sp_buffer_puts(out, "(program)");
 		return;
 	}
-	if (!so || (so[3] && so[3] != '.')) { /* libfoo.sourcery is something else */
+	if (!so || (so[3] && so[3] != '.')) { /* "libfoo.sourcery" has no such ending */
 		sp_buffer_puts(out, name);
 		return;
 	}

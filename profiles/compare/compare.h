@@ -20,7 +20,7 @@
 #define SP_COMPARE_LEAST_ROW 0.05 /* and of the row itself */
 #define SP_COMPARE_SHARE 0.01     /* rows with less of the pooled cost are not tested */
 #define SP_COMPARE_EFFECT 0.10    /* growth a verdict of "nothing worse" excludes, unless told otherwise */
-#define SP_COMPARE_LEAST_NS 10e6  /* what the kernel's clock and a loader's mood are worth */
+#define SP_COMPARE_LEAST_NS 10e6  /* differences due to the kernel's clock and to how the program was loaded */
 #define SP_COMPARE_LEAST_BYTES 65536.0
 
 enum sp_side { SP_BASELINE, SP_CURRENT, SP_SIDES };
@@ -169,8 +169,8 @@ void sp_comparison_free(struct sp_comparison *c);
 /* By the verdict, and by whether the gate is strict. */
 int sp_compare_status(const struct sp_comparison *c);
 
-/* 100 / r, r the geometric mean of the factors (1 or more) by their weights; negative factors are left out. 100
- * when no weight is left. */
+/* 100 / r, where r is the geometric mean of the factors (1 or more) with their weights; negative factors are left
+ * out. 100 when no weight is left. */
 double sp_compare_score(const double *factors, const double *weights, size_t count);
 enum sp_grade sp_compare_grade(double score);
 

@@ -8,7 +8,7 @@
 #include "profiles/compare/stages.h"
 #include "profiles/compare/stats.h"
 
-#define EFFECT_LEAST 0.02 /* no machine tells less in a sane number of runs */
+#define EFFECT_LEAST 0.02 /* no machine shows a smaller growth in a reasonable number of runs */
 
 double sp_compare_score(const double *factors, const double *weights, size_t count)
 {

@@ -49,8 +49,8 @@ double sp_row_distance(const struct sp_comparison *c, const struct sp_row *old, 
 		4;
 }
 
-/* 1 or more: not the same. By what calls them and what they call, or, where stacks are not known, by file and
- * cost. */
+/* How unlike the two rows are; from 1 on they are not the same function. By what calls them and what they call, or,
+ * where stacks are not known, by file and cost. */
 static double rename_distance(const struct sp_comparison *c, const struct sp_row *old, const struct sp_row *new)
 {
 	double self = unlikeness(sp_row_mean(c, old, SP_BASELINE), sp_row_mean(c, new, SP_CURRENT));
@@ -127,8 +127,8 @@ static bool is_in(const struct place *place, const struct sp_row *row)
 	return a->file && row->file ? strcmp(a->file, row->file) == 0 : !a->file && !row->file;
 }
 
-/* Whether what is known to have fallen there makes up for what rose; then all of it is marked, but not a fall that is
- * larger: that is gain. */
+/* Whether the known falls there make up for the rise. If so, all of them are marked, except a fall that is larger
+ * than the rise, which is a gain. */
 static bool mark_shift(struct sp_comparison *c, const struct place *place, const char *within)
 {
 	double rises = 0, falls = 0;

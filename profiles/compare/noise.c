@@ -1,4 +1,4 @@
-/* What identical runs differ by: learned, written, read. */
+/* By how much identical runs differ: learning it, writing it, reading it. */
 #include "profiles/compare/noise.h"
 
 #include <jansson.h>

@@ -1,5 +1,5 @@
-/* Functions that compilers number: one lambda more in front, and all behind it have other names. Which is which is told by
- * what they cost, who calls them and what they call. */
+/* Functions that compilers number: one lambda more in front, and all behind it have other names. They are told apart
+ * by what they cost, who calls them and what they call. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -76,7 +76,8 @@ static void put_function(struct sp_buffer *out, const struct sp_row *row)
 	}
 }
 
-/* The largest rise; where totals surely grew, of what one of them consists of. NULL: none. */
+/* The largest rise; where totals have certainly grown, the largest among the rows that make up one of them. NULL:
+ * none. */
 static const struct sp_row *largest_rise(const struct sp_comparison *c)
 {
 	size_t count;

@@ -67,7 +67,8 @@ static double *load_values(const struct sp_comparison *c, enum sp_metric metric,
 	return values;
 }
 
-/* What is too small to count is all the same: whether a heap of one buffer was sampled is no growth from nothing. */
+/* Values too small to count are treated as equal: that one buffer was sampled in one run and not in another is no
+ * growth. */
 static void take_logarithms(double *values, size_t n, double least)
 {
 	for (size_t i = 0; i < n; i++)

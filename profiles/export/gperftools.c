@@ -45,7 +45,7 @@ static void put_symbols(struct sp_buffer *out, const struct sp_profile *p, const
 	free(used);
 }
 
-/* One "sample" is a microsecond: what a count can be of times that differ. */
+/* One "sample" is a microsecond: samples differ in weight, so counting them would say little. */
 static void put_cpu(struct sp_buffer *out, const struct sp_folded *f)
 {
 	static const uint64_t header[] = {0, 3, 0, 1, 0}, trailer[] = {0, 1, 0};

@@ -5,7 +5,7 @@
 #include "profiles/model/heap.h"
 #include "profiles/model/order.h"
 
-#define CALLER_PERCENT 30.0 /* of the function's own time, below which nobody is to blame */
+#define CALLER_PERCENT 30.0 /* of the function's own time; a caller with less is not to blame */
 
 static uint64_t line_ns(const struct sp_line_info *line)
 {
@@ -71,7 +71,7 @@ static void put_caller(struct sp_writer *w, uint32_t function)
 
 	if (caller == UINT32_MAX || share < CALLER_PERCENT)
 		return;
-	/* What of a file enters generated code does not say what that is. */
+	/* The function of a file that enters generated code does not say what that code is. */
 	if ((p->functions[function].flags & SP_FUNCTION_UNNAMED) &&
 		p->functions[frame->function].module < p->unknown_module &&
 		p->functions[function].module >= p->unknown_module)

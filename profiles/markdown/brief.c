@@ -110,7 +110,7 @@ static void say(say_fn *fn, void *context, struct sp_buffer *text)
 	sp_buffer_clear(text);
 }
 
-/* What keeps the figures from being the whole truth. */
+/* What keeps the figures from being complete. */
 static void each_missing(const struct sp_profile *p, say_fn *fn, void *context)
 {
 	const char *unnamed = sp_profile_fact(p, "frames_unsymbolized_percent");

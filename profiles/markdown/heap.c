@@ -94,7 +94,7 @@ static double short_variance(const struct sp_heap_site *s)
 	return s->alloc_bytes ? s->alloc_variance * (double)s->short_bytes / (double)s->alloc_bytes : 0;
 }
 
-/* An estimate may be above what is exactly known, which is no share of it. */
+/* An estimate may be larger than the exact figure; then it is no share of it. */
 static double share_of(uint64_t bytes, uint64_t whole)
 {
 	return sp_percent(bytes < whole ? bytes : whole, whole);
@@ -199,7 +199,7 @@ static void write_sites(struct sp_writer *w, const struct site_table *t)
 	free(order);
 }
 
-/* What was sampled may be the part that stays; what was not may be all that goes. */
+/* The sampled part may be the one that stays, and the rest may all be freed. */
 static void write_no_suspects(struct sp_writer *w)
 {
 	const struct sp_profile *p = w->profile;
@@ -379,7 +379,7 @@ void sp_write_heap(struct sp_writer *w)
 {
 	const struct sp_profile *p = w->profile;
 	const struct sp_heap_totals *heap = &p->snapshot->header.heap;
-	/* Of processes that were added up there is no one run to be born in. */
+	/* Processes that were added up have no common run that births could be parts of. */
 	const char *births = p->process_count ? NULL : " Oldest | Born (start to end of the run) |";
 	const struct site_table tables[] = {
 		{"Heap Sites (In Use)", "", births, births ? put_births : NULL, inuse_bytes, inuse_count,

@@ -1,5 +1,5 @@
-/* The verdict's last sentence, "Next: …": one thing to do, for this profile. What makes the figures
- * unfit to act on comes first, then what the run was about. */
+/* The verdict's last sentence, "Next: …": one thing to do about this profile. Problems that make the figures unfit
+ * to act on come first, then what the run spent most on. */
 #include "profiles/markdown/writer.h"
 
 #include <stdlib.h>
@@ -298,7 +298,7 @@ static bool is_lock(const struct sp_function *f)
 	return false;
 }
 
-/* Time in such functions, and the frame that most of it was spent for. */
+/* The time in such functions, and the frame that caused most of it. */
 static uint64_t locks_ns(const struct sp_profile *p, const struct sp_profile_frame **whom)
 {
 	uint64_t *sums = sp_alloc(p->frame_count, sizeof(*sums)), sum = 0, most = 0;

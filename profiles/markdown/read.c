@@ -58,7 +58,8 @@ static bool ends_with(const char *text, const char *end)
 	return length >= tail && strcmp(text + length - tail, end) == 0;
 }
 
-/* A time or a number of bytes that nothing can be compared with: left out, it would look like one that has not changed. */
+/* Complains of a time or a number of bytes that nothing can be compared with: if it were left out, it would look
+ * unchanged. */
 static bool is_no_figure(const char *key, const char *value)
 {
 	char *end;

@@ -305,7 +305,7 @@ static void put_births(struct sp_buffer *out, const struct sp_births *b)
 	sp_buffer_puts(out, "\n");
 }
 
-/* What a site is told of besides its stack's numbers, for whoever finds other sites in the stacks later. */
+/* What is written of a site besides its stack's numbers, for readers that look for other sites in the stacks later. */
 static void write_heap_details(struct sp_buffer *out, const struct stacks *s)
 {
 	struct sp_heap_site *details = sp_alloc(s->heap_count, sizeof(*details));

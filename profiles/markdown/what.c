@@ -58,7 +58,7 @@ static bool has_extension(const char *word, size_t length)
 	return n >= 1 && n <= EXTENSION_MAX && dot > word && !memchr(dot, '/', n + 1) && (dot[1] < '0' || dot[1] > '9');
 }
 
-/* The lower the better: a source, what is made, another file, a word, an option. */
+/* The lower the better: a source file, an output, another file, a word, an option. */
 static unsigned kind_of(const char *word, size_t length, const char *before, size_t before_length)
 {
 	static const char *const sources[] = {"c", "cc", "cpp", "cxx", "C", "i", "ii", "s", "S", "m", "mm", "rs", "go",
@@ -82,7 +82,7 @@ static unsigned kind_of(const char *word, size_t length, const char *before, siz
 	return has_extension(word, length) ? 2 : 3;
 }
 
-/* Of the words that not all of the program's commands have, the best; those that others have too come last. */
+/* The best of the words that not all of the program's commands have; words that other commands have too come last. */
 static const char *choose(struct sp_what *what, const struct sp_member *process, struct counts *counts,
 	uint32_t members)
 {

@@ -69,7 +69,8 @@ struct sp_hot_line {
 	unsigned line;
 	uint64_t ns;
 };
-/* The text of the hottest, with two lines around; nothing where it is not to be had. Lines are the hottest first. */
+/* Writes the source text of the hottest lines with two lines around each, or nothing where the text cannot be had.
+ * The hottest line comes first in `lines`. */
 void sp_write_hot_source(struct sp_writer *w, const struct sp_function *f, const struct sp_hot_line *lines,
 	size_t count);
 

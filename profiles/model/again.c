@@ -221,7 +221,7 @@ static uint32_t *match_modules(const struct sp_profile *p, const struct sp_profi
 	return modules;
 }
 
-/* What its lines are known of, or is no code of a file whose build is known, is left as it was written. */
+/* A frame whose line is known, or that is no code of a file whose build is known, stays as it was written. */
 static void match_frames(struct sp_written *w, const struct sp_profile *p, bool look_up)
 {
 	const struct sp_profile *old = w->profile;
@@ -268,8 +268,8 @@ static void copy_rest(struct sp_profile *p, struct sp_profile *old)
 	p->heap_peak_error = (double)sp_profile_fact_number(old, "heap_peak_error_bytes");
 }
 
-/* How much each sample weighed is known on average alone, which makes errors too small. A module's error does not depend
- * on names, and was written: squares are taken to be larger by what is missing from the largest of those. */
+/* Only the average weight of samples is known, which makes errors too small. A module's error does not depend on
+ * names, and was written, so all squares are scaled up until the largest of those errors is met. */
 static void correct_squares(struct sp_profile *p, const struct sp_profile *old)
 {
 	uint32_t *part_of = sp_alloc(p->frame_count, sizeof(*part_of)), *modules = match_modules(p, old);

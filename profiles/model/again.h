@@ -1,5 +1,5 @@
-/* Looking the names of a written profile up again: for debug files that were not there when it was written, or to have
- * inlined functions left out. */
+/* Looking the names of a written profile up again, because debug files have come since, or to leave inlined
+ * functions out. */
 #ifndef SP_PROFILES_MODEL_AGAIN_H
 #define SP_PROFILES_MODEL_AGAIN_H
 

@@ -99,8 +99,8 @@ static int64_t difference(uint64_t a, uint64_t b)
 	return a > b ? clamped : -clamped;
 }
 
-/* What the process used, as the kernel says, and no sample stands for. The two clocks may be off
- * in opposite directions, so the surplus of one is taken from the rest of the other. */
+/* The CPU time that the process used according to the kernel and that no sample stands for. The two clocks may be
+ * off in opposite directions, so the surplus of one is taken from the rest of the other. */
 static void account_for_rest(struct sp_profile *p)
 {
 	const struct sp_cpu_totals *cpu = &p->snapshot->header.cpu;

@@ -17,7 +17,7 @@ struct path {
 	size_t count, capacity;
 };
 
-/* The one behind the last is the run as a whole, where its first process has no profile. */
+/* The item behind the last process is the run as a whole, where its first process has no profile. */
 static uint64_t start_ns(const struct path *c, uint32_t i)
 {
 	uint64_t from = 0, to;
@@ -48,7 +48,7 @@ static int by_start(const void *a, const void *b, void *context)
 	return x->start_ns < y->start_ns ? -1 : x->start_ns > y->start_ns;
 }
 
-/* Numbers come again: it is the last to have started by then. */
+/* Process numbers are used again: the parent is the last process of that number to have started by then. */
 static uint32_t find_parent(const struct path *c, const uint32_t *by_pid, uint32_t child)
 {
 	const struct sp_member *list = c->p->processes, *of = &list[child];

@@ -12,7 +12,7 @@ void sp_facts_collect(struct sp_profile *profile);
 /* Adds those of the heap alone. */
 void sp_facts_add_heap(struct sp_profile *profile);
 
-/* What a fact of merged profiles is that they do not agree on. */
+/* The value of a fact on which merged profiles do not agree. */
 #define SP_SEVERAL "several"
 
 /* The fact `started` in nanoseconds since 1970; 0 when there is none, or it is no time. */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* As many copies must agree on what called a place before other stacks are finished as they were. */
+/* So many copies must agree on what called a place before other stacks are finished in the same way. */
 #define WITNESSES 4u
 
 /* How stacks that broke off are alike. */
@@ -30,7 +30,7 @@ struct walked {
 struct kin {
 	uint32_t first, last; /* 1 + index into walked[]; they are linked */
 	uint32_t count;
-	uint32_t turn; /* of which the next stack is finished like */
+	uint32_t turn; /* the one that the next stack is finished like */
 	bool disagree; /* on the callers */
 };
 
@@ -101,8 +101,8 @@ static void walk(struct finisher *f, struct walked *w)
 	memcpy(copied.registers, w->copy->registers, sizeof(copied.registers));
 	f->epoch = w->copy->epoch;
 	n = sp_symbolizer_walk(f->symbolizer, &copied, frames, SP_MAX_FRAMES, &end);
-	/* Tables are believed before what the target guessed where it had none; and a walk that went by its guesses
-	 * if it found them all. One that ends anywhere may have gone astray before. */
+	/* Tables are believed before what the target guessed where it had none. A walk that relied on guesses is
+	 * believed if it found all of the target's. A walk that ends anywhere else may have gone astray before. */
 	if (end == SP_COPIED_LOST ||
 		(end != SP_COPIED_RULED &&
 			(n < copied.known_count || memcmp(frames, known, copied.known_count * sizeof(*known)) != 0)))
@@ -256,7 +256,7 @@ static void replace(struct finisher *f, size_t first, uint32_t runs)
 		set_frames(f, stack, &f->walked[own]);
 }
 
-/* The log's samples go where the copies that stand for them went. */
+/* The log's samples go to the stacks that the copies standing for them went to. */
 static void follow_log(struct finisher *f)
 {
 	struct sp_snapshot *s = f->snapshot;
@@ -438,7 +438,7 @@ static void finish(struct sp_profile *profile, struct sp_symbolizer *symbolizer)
 	free(f.kin);
 }
 
-/* Of the time in stacks that are still broken, what broke off in generated code. */
+/* The part of the time in stacks still broken whose walk broke off in generated code. */
 static void count_generated(struct sp_profile *p)
 {
 	uint64_t frames[SP_MAX_DEPTH];

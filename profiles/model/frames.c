@@ -219,7 +219,7 @@ static void add_written(struct resolver *r, size_t index)
 	chain_push(r, &frame);
 }
 
-/* What was written stands where no more than that is known. */
+/* What was written stays where nothing more is known. */
 static void resolve_written(struct resolver *r, struct sp_address *at)
 {
 	size_t index = (size_t)(at - r->addresses.list), n = 0, from = 0;
@@ -380,7 +380,8 @@ static void drop_start(struct sp_profile *p, struct sp_path *path)
 	path->depth -= end - from;
 }
 
-/* What stands outside of `function` in complete paths: as remembered, else `otherwise` from now on. */
+/* The frames outside of `function` in complete paths: those remembered, else `otherwise`, which is remembered from
+ * now on. */
 static struct start start_of(struct resolver *r, uint32_t function, struct start otherwise)
 {
 	int found;

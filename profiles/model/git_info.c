@@ -55,7 +55,8 @@ static bool join(char *out, size_t size, const char *directory, const char *name
 	return n > 0 && (size_t)n < size;
 }
 
-/* What leads elsewhere leads only to what its owner has, too: else it tells of what others must not see. */
+/* A link that leads elsewhere counts only if its target has the same owner: otherwise it could show what others must
+ * not see. */
 static bool may_lead(const char *from, const char *to)
 {
 	struct stat pointer, target;

@@ -27,7 +27,7 @@ struct sp_merge_sums {
 	double cost_cpu, cost_heap, cost_hooks, budget; /* percents times CPU seconds; budget: the largest */
 	uint64_t heap_interval, heap_interval_max, heap_samples, inuse_bytes, peak_bytes;
 	double inuse_error2, peak_error2;
-	uint64_t clock_ns; /* CPU time of the profile whose clock is told */
+	uint64_t clock_ns; /* CPU time of the profile whose clock is named */
 	const char *clock;
 	bool first_is_set;
 	const char *environment, *environment_reason, *kernel, *git_commit, *git_branch, *allocator;

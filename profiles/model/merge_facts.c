@@ -24,7 +24,7 @@ static uint64_t larger(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-/* What profiles agree on; NULL from the first that does not. */
+/* A value on which profiles agree; NULL from the first one on that differs. */
 static void agree(struct sp_profile *out, const char **value, const struct sp_profile *in, const char *key, bool first)
 {
 	const char *text = sp_profile_fact(in, key);
@@ -51,7 +51,7 @@ static void take_common(struct sp_merge_sums *s, struct sp_profile *out, const s
 	s->first_is_set = true;
 }
 
-/* The clock is told of the profile with the most CPU time. */
+/* The clock that is named is that of the profile with the most CPU time. */
 static void take_clock(struct sp_merge_sums *s, struct sp_profile *out, const struct sp_profile *in)
 {
 	const char *clock = sp_profile_fact(in, "cpu_clock");

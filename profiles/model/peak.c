@@ -8,14 +8,14 @@
 #define Z95 1.96
 #define AT_MOST_INTERVALS \
 	3.0           /* -ln 0.05: more bytes than so many intervals are missed by all samples in 5 % of cases */
-#define FEW_TURNS 2.5 /* so often at most was what is in use renewed: the largest of the estimates is hardly biased */
+#define FEW_TURNS 2.5 /* up to so many renewals of what is in use the largest of the estimates is hardly biased */
 
 static double positive(double x)
 {
 	return isfinite(x) && x > 0 ? x : 0;
 }
 
-/* How often the samples that are alive were other ones, in the whole run. */
+/* How often in the whole run the samples that are alive were replaced by others. */
 static double turns(const struct sp_heap_peak *k)
 {
 	double n = positive(k->last.entries), alive = n >= 1 ? positive(k->all_lives - k->all_freed) : 0;
@@ -36,8 +36,8 @@ static double moved(double bytes, double each, double errors)
 	return root > 0 ? root * root * each : 0;
 }
 
-/* The largest of the estimates by samples is too high the more, the more often what is in use was renewed; that far at
- * most the other one may be below it. */
+/* The more often what is in use was renewed, the more the largest estimate by samples is too high. The other
+ * estimate may be lower than it by that much. */
 static struct estimate peak_of(const struct sp_heap_peak *k)
 {
 	struct estimate peak = {positive(k->smooth), positive(k->smooth_variance)};

@@ -45,7 +45,7 @@ struct moment {
 	bool begins;
 };
 
-/* Who ends makes room before who begins. */
+/* At the same moment a process that ends makes room before another one begins. */
 static int by_time(const void *a, const void *b)
 {
 	const struct moment *x = a, *y = b;

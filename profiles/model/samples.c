@@ -55,7 +55,7 @@ static void put_entry(struct sp_samples *s, const struct sp_snapshot *snapshot, 
 	row->count++;
 }
 
-/* A record of a short thread may have become another's: who began later did not take the sample. */
+/* A short thread's record may have become another thread's: a thread that began later did not take the sample. */
 static uint32_t thread_of(const struct sp_snapshot *s, const struct sp_log_entry *entry, uint64_t end_ns)
 {
 	uint32_t thread = entry->thread;

@@ -13,9 +13,9 @@ static uint64_t later(uint64_t a, uint64_t b)
 	return a > b ? a - b : 0;
 }
 
-/* No interval has more CPU time than its cores could give. The kernel brings what a thread on another processor has used
- * up to date at ticks alone, and who takes a point may be preempted between the clock and the count: what is too much
- * for an interval was used in those before. */
+/* No interval has more CPU time than its cores could give. The kernel brings what a thread on another processor has
+ * used up to date at ticks alone, and the thread that takes a point may be preempted between the clock and the
+ * count. What is too much for an interval was used in the intervals before it. */
 static void spread(struct sp_slice *slices, size_t n, double cores)
 {
 	for (size_t i = n; i-- > 1;) {
@@ -25,7 +25,7 @@ static void spread(struct sp_slice *slices, size_t n, double cores)
 		slices[i].cpu_ns -= excess;
 		slices[i - 1].cpu_ns += excess;
 	}
-	for (size_t i = 0; i + 1 < n; i++) { /* what the first cannot have had either was told too early */
+	for (size_t i = 0; i + 1 < n; i++) { /* what even the first interval cannot have had was counted too early */
 		uint64_t span = i ? later(slices[i].end_ns, slices[i - 1].end_ns) : slices[i].end_ns;
 		uint64_t excess = later(slices[i].cpu_ns, sp_whole(cores * (double)span));
 

@@ -50,7 +50,7 @@ static bool is_trusted(const struct stat *st)
 	return st->st_uid == geteuid() || st->st_uid == 0;
 }
 
-/* Whoever owns the directory can change what is in it: the reader is told. */
+/* The owner of the directory can change what is in it, so the reader gets a note. */
 static void look_at_owner(struct sp_output *o)
 {
 	struct stat st;
@@ -100,7 +100,7 @@ static int try_state(struct sp_output *o, const char *environment)
 	return err ? err : try_directory(o, state, environment);
 }
 
-/* What was wrong with the place before, for the reader and for those who are told why. */
+/* Notes what was wrong with the place before, for the profile's reader and for messages. */
 static void note_failure(struct sp_output *o, int err)
 {
 	size_t length = strlen(o->note);

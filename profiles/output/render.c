@@ -29,7 +29,7 @@ static int open_spool(const char *path, const char **why)
 	return fd < 0 ? fail(why, fd, strerror(-fd)) : fd;
 }
 
-/* Only what we may remove is rendered into a file, and only by one renderer. */
+/* A spool is rendered into a file only if we may remove it, and only by one renderer. */
 static int claim(int fd, const char **why)
 {
 	struct stat st;
@@ -140,7 +140,7 @@ static int check_tree(int fd, const struct sp_render_options *options, const cha
 	return err;
 }
 
-/* A parent knows what a process that was killed could not say. */
+/* The parent knows how the process ended when the process was killed and could not record it. */
 static void add_ending(struct sp_spool_header *h, const struct sp_render_options *options)
 {
 	if (!options->only_root || h->pid != options->only_root || h->state != SP_STATE_RUNNING)

@@ -1,8 +1,8 @@
 /* The index of a tree of processes, and latest.md.
  *
- * tree.<time>.<root pid>.md lists the members that wrote profiles, by CPU time. It is its own
- * memory: each member reads the table, adds its row and writes it anew, under the lock of the
- * directory. All its cells come from here and are plain, so that reading them back is simple. */
+ * tree.<time>.<root pid>.md lists the members that wrote profiles, by CPU time. The table itself keeps the state:
+ * each member reads the table, adds its row and writes it anew, under the lock of the directory. All its cells come
+ * from here and are plain, so that reading them back is simple. */
 #include "profiles/output/output.h"
 
 #include <dirent.h>
@@ -268,7 +268,7 @@ void sp_output_tree_update(int directory_fd, const struct sp_profile *profile, c
 		add_self(profile, link, &members);
 		write_index(directory_fd, index, tree, &members);
 	}
-	/* The root's; of a wrapper that was not worth a profile, what it wrapped. */
+	/* The root's profile, or, if the root was a wrapper that was not worth one, that of the program it wrapped. */
 	alone = members.count <= 1;
 	point_latest(directory_fd, is_root || (alone && !root[0]) ? link : root[0] ? root : index);
 	free(members.items);

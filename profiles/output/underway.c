@@ -105,7 +105,8 @@ static bool goes_there(const struct place *place, const char *spool, const struc
 	return sp_state_path(own, PATH_MAX, "profiles") == 0 && is_below(place, own, environment);
 }
 
-/* Whether a renderer has it, or is about to. One that was left to its tree's end waits for that, and nobody for it. */
+/* Whether a renderer has the spool, or is about to. A spool that was left until the end of its tree waits for that
+ * end, and nobody waits for the spool. */
 static bool is_busy(int fd, const struct sp_spool_header *h)
 {
 	struct timespec now;
@@ -143,7 +144,7 @@ static void look_at(struct candidates *all, const char *path, const struct place
 	close(fd);
 }
 
-/* What a renderer does for one member of a tree it does for the others, one after the other. */
+/* A renderer that works on one member of a tree goes on to the others, one after the other. */
 static bool is_its_turn_coming(const struct candidates *all, const struct candidate *c)
 {
 	for (size_t i = 0; i < all->count; i++)

@@ -9,7 +9,7 @@
 #include "profiles/base/buffer.h"
 
 enum sp_secrecy {
-	SP_OPEN,   /* no secret's name */
+	SP_OPEN,   /* not the name of a secret */
 	SP_ABOUT,  /* about a secret, or a switch (--token-limit, --ask-pass): hidden when the value looks like one */
 	SP_WEAK,   /* may be something else (--key, --pass): numbers and paths stay */
 	SP_SECRET, /* hidden whatever it is */

@@ -172,7 +172,7 @@ static size_t separator(const char *p, const char *end)
 	return end - p >= 3 && (strncasecmp(p, "%3d", 3) == 0 || strncasecmp(p, "%3a", 3) == 0) ? 3 : 0;
 }
 
-/* {"name": "TOKEN", "value": "..."}: what "value" is, is told before. */
+/* In {"name": "TOKEN", "value": "..."} the first pair says what "value" is. */
 static enum sp_secrecy told_before(struct walk *w, const char *name, size_t length, const char *value)
 {
 	enum sp_secrecy told = w->named;

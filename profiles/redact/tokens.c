@@ -10,7 +10,7 @@
 #define TOKEN_LOOK 256 /* what is longer has its digit or capital before */
 #define RANDOM_LEAST 40
 #define WORD_LEAST 4
-#define RANDOM_LOOK 64 /* of these the randomness is told */
+#define RANDOM_LOOK 64 /* the randomness is measured over so many */
 
 struct makeup {
 	size_t length, upper, lower, digits, hex, groups; /* of digits */

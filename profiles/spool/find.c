@@ -131,7 +131,7 @@ bool sp_spool_is_claimed(int fd)
 	return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
-/* Its pid says something about it only in the pid namespace that it counts in. */
+/* Its pid means something only in the pid namespace that it counts in. */
 static bool is_our_namespace(uint64_t namespace)
 {
 	struct stat st;
@@ -194,7 +194,7 @@ int sp_spool_peek(const char *path, struct sp_spool_header *header, char *tree, 
 	return err;
 }
 
-/* A spool in the making whose process died meanwhile. */
+/* A spool whose process died while it was making it. */
 static bool is_stillborn(int directory, const char *name)
 {
 	char other[PATH_MAX];
@@ -209,7 +209,7 @@ static bool is_stillborn(int directory, const char *name)
 	return gone;
 }
 
-/* The link beside a spool that is no more. */
+/* The link beside a spool that no longer exists. */
 static bool is_widowed(int directory, const char *name)
 {
 	char other[PATH_MAX];

@@ -51,7 +51,7 @@ bool sp_spool_is_orphan(const struct sp_spool_file *file);
 /* Reads a spool's header, and the tree it is of ("<pid>.<ns>"). 0 or a negative errno. */
 int sp_spool_peek(const char *path, struct sp_spool_header *header, char *tree, size_t size);
 
-/* Removes what processes left that died while they were making their spools. */
+/* Removes what processes left behind that died while they were making their spools. */
 void sp_spool_clean(const char *directory);
 
 /* What a clock signal costs here besides its handler, in a program of narrow code, as an agent of this user

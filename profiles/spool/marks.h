@@ -1,7 +1,7 @@
 /* Marks: a spool as it was at a moment that the process has marked.
  *
- * The process itself only numbers the moment; what its sites held then, and what its stacks had used, is found here from
- * what it has written since (struct sp_marked, the log). So a mark is told as well after the process has died. */
+ * The process itself only numbers the moment; what its sites held then, and what its stacks had used, is found here
+ * from what it has written since (struct sp_marked, the log). So marks work as well after the process has died. */
 #ifndef SP_PROFILES_SPOOL_MARKS_H
 #define SP_PROFILES_SPOOL_MARKS_H
 
@@ -17,8 +17,8 @@ void sp_mark_label(const struct sp_snapshot *snapshot, const struct sp_mark *mar
 /* The mark of that label, NULL when there is none. A name alone means the first one called so. */
 const struct sp_mark *sp_mark_find(const struct sp_snapshot *snapshot, const char *label);
 
-/* Makes a snapshot what it would have been at a mark of its own. The heap is that of the moment; of threads that is told which
- * is known: allocations are shared out in proportion to what they are now, and CPU time is what was sampled. */
+/* Makes a snapshot what it would have been at a mark of its own. The heap is that of the moment. Of threads less is
+ * known: their allocations are scaled down in proportion, and their CPU time is what was sampled. */
 void sp_mark_rewind(struct sp_snapshot *snapshot, const struct sp_mark *mark);
 
 /* A copy of what a window is made of (window.h), to be rewound: it has neither text nor modules. */

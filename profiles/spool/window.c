@@ -106,7 +106,8 @@ static bool is_same_thread(const struct sp_thread_record *b, const struct sp_thr
 	return b->state && b->tid == a->tid && b->start_ns == a->start_ns;
 }
 
-/* Whoever has given its record back since is in record 0 with all it ever did, of which a part was before. */
+/* A thread that has given its record back since is in record 0 with all that it ever did, part of it before the
+ * window. */
 void sp_window_threads(struct sp_snapshot *b, const struct sp_snapshot *a)
 {
 	if (!a->thread_count || !b->thread_count)
@@ -191,7 +192,7 @@ static int by_birth(const void *left, const void *right)
 	return a->size < b->size ? -1 : a->size > b->size;
 }
 
-/* What a sample stands for is not known better than this, at one end and not at the other. */
+/* This is as well as it is known what a sample stands for that is there at one end only. */
 static void differ(const struct sp_snapshot *b, uint32_t site, double variance)
 {
 	if (site >= b->site_count || !variance)
@@ -270,7 +271,8 @@ static uint64_t *variance_by_site(const struct sp_snapshot *s, size_t sites)
 	return sums;
 }
 
-/* Of blocks that were born in the window, alive at its end and gone since, as much is told as the site grew by. */
+/* Of blocks that were born in the window, were alive at its end and are gone since, the reader learns only by how
+ * much the site grew. */
 static void add_gone(struct sp_snapshot *b)
 {
 	struct sp_heap_totals *h = &b->header.heap;

@@ -1,4 +1,4 @@
-/* A snapshot -> a spool file, which everything that reads spools reads. */
+/* A snapshot -> a spool file that all readers of spools understand. */
 #ifndef SP_PROFILES_SPOOL_WRITE_H
 #define SP_PROFILES_SPOOL_WRITE_H
 

@@ -69,7 +69,8 @@ int sp_cost_write(const char *path, struct sp_cost_file *f)
 	f->check = sp_cost_check(f);
 	memcpy(temporary, path, length);
 	memcpy(temporary + length, ".new", 5);
-	/* What another process left half-done, or is at right now: the next one succeeds. */
+	/* This fails if another process is writing the file right now, or has left it half-written: then the next
+	 * process succeeds. */
 	fd = sp_sys(SYS_openat, AT_FDCWD, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0) {
 		sp_sys(SYS_unlink, temporary);
@@ -215,7 +216,7 @@ static uint32_t measure(struct sp_thread *t, uint64_t *gaps)
 	return n;
 }
 
-/* An event whose timer is always the processor's next one, and one whose timer never is. */
+/* Measures with an event whose timer is always the processor's next one, and with one whose timer never is. */
 #define NEXT_TIMER_NS 200000u
 #define FAR_TIMER_NS 1000000000u
 
@@ -240,7 +241,7 @@ static void learn_gap(struct sp_thread *t, struct sp_cpu_totals *cpu)
 	gap = sp_calibrate_gap_ns(gaps, n);
 	if (gap < SP_COST_LEAST_NS || gap > SP_COST_MOST_NS)
 		return;
-	/* It moves with what the machine's other threads do: one look is not the whole truth. */
+	/* The figure changes with what the machine's other threads do: a single measurement is not the whole truth. */
 	if (cpu->signal_cost_source != SP_COST_ASSUMED)
 		gap = (gap + cpu->signal_gap_ns) / 2;
 	cpu->signal_gap_ns = gap;

@@ -23,8 +23,8 @@
 /* A thread that has used less has not shown yet whether it switches all the time. */
 #define EVIDENCE_NS 1000000u
 
-/* Where so many threads have ended before a tick has hit them, events are there from the start: without them little
- * would be seen of such threads. */
+/* Where so many threads have ended before a tick hit them, new threads have events from the start: without events
+ * little would be seen of such threads. */
 #define FEW_THREADS 4u
 
 #define STOPPED_FOR_GOOD 1u /* until it turns out otherwise */
@@ -84,7 +84,7 @@ static int arm_start(int32_t clock, int tid, uint64_t cpu_ns)
 
 int sp_clock_arm_start(uint64_t cpu_ns)
 {
-	/* Whoever uses the time: it may be a thread that nobody has seen made. */
+	/* The signal goes to the thread that uses the time: it may be one that nobody has seen being made. */
 	if (cpu_ns && sp_clock_prefers_running_thread())
 		return arm_start(CLOCK_PROCESS_CPUTIME_ID, 0, cpu_ns);
 	return arm_start(CLOCK_THREAD_CPUTIME_ID, (int)sp_sys(SYS_gettid), cpu_ns);
@@ -214,7 +214,7 @@ void sp_clock_arm(struct sp_thread *t)
 	if (h->cpu.clock == SP_CLOCK_PROCESS || !arm_one(t, &sp_clock_timer, first, tick))
 		if (sp_clock_process.arm(t, first, tick) == 0)
 			t->clocks |= SP_THREAD_PROCESS;
-	if (t->event_waits && !(t->clocks & SP_THREAD_TIMER)) { /* for a tick that will not come */
+	if (t->event_waits && !(t->clocks & SP_THREAD_TIMER)) { /* it would wait for a tick that does not come */
 		t->event_waits = false;
 		arm_event(t, interval);
 	}

@@ -71,7 +71,7 @@ void sp_governor_step(struct sp_thread *t) SP_HIDDEN;
 /* The mean time of the handler lately. Any context. */
 uint64_t sp_governor_handler_ns(void) SP_HIDDEN;
 
-/* So much of the time of a handler was a measurement: it is spent, but no handler is expected to take it. */
+/* So much of a handler's time was a measurement: it counts as spent, but not as what a handler usually takes. */
 void sp_governor_calibrated(uint64_t ns) SP_HIDDEN;
 
 /* Heap sampling's interval asked for is widened by no more than this. */

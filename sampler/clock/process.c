@@ -120,10 +120,11 @@ void sp_clock_sentinel(uint64_t now)
 	if (put_off_ns && now - put_off_ns < SENTINEL_NS / 4 / (cores ? cores : 1))
 		return;
 	sp_store(&process.put_off_ns, now);
-	sp_clock_set_timer(process.timer, SENTINEL_NS, SENTINEL_NS); /* again, when the one signal is turned away */
+	sp_clock_set_timer(process.timer, SENTINEL_NS,
+		SENTINEL_NS); /* and again, in case the first signal is turned away */
 }
 
-/* In the kernel's part of a fork, however long, all signals are blocked. */
+/* The kernel's part of a fork, however long it takes, runs with all signals blocked. */
 void sp_clock_hold_process(bool hold)
 {
 	uint64_t interval = sp_load(&process.interval_ns);

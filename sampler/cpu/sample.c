@@ -57,8 +57,8 @@ static void enter_event(struct sp_thread *t)
 	sp_clock_rearm_event(t);
 }
 
-/* A thread that is switched to thousands of times a second pays for its event at every switch: it
- * does without while that is so. */
+/* A thread that is switched to thousands of times a second pays for its event at every switch, so it has none as
+ * long as that lasts. */
 static void watch_switches(struct sp_thread *t, uint64_t cpu_ns, uint64_t switches)
 {
 	struct sp_cpu_totals *cpu = &sp_agent.spool->cpu;
@@ -87,7 +87,7 @@ static void watch_switches(struct sp_thread *t, uint64_t cpu_ns, uint64_t switch
 
 static void on_event(struct sp_thread *t, const ucontext_t *context)
 {
-	if (!t->event_page) /* under way when it was given up: ticks give this time */
+	if (!t->event_page) /* it was under way when the event was given up: ticks account for this time */
 		return;
 	sp_calibrate_code((uint64_t)context->uc_mcontext.gregs[REG_RIP]);
 	add_sample(t, context, sp_weight_event(t));
@@ -199,7 +199,7 @@ static void count_handler(uint64_t ns, uint64_t calibration_ns)
  * either: nothing that is done for it sets one. */
 static void handle(struct sample *s, uint64_t began)
 {
-	/* What is due now and then may sleep in the kernel, or lose the processor: at ticks, where it is done, the thread's
+	/* Upkeep may sleep in the kernel or lose the processor. It is done at ticks, and there reading the thread's
 	 * own clock is worth its price. */
 	bool tick = s->kind != SP_SIGNAL_EVENT;
 	uint64_t used = tick ? sp_clock_read_ns(CLOCK_THREAD_CPUTIME_ID) : 0;

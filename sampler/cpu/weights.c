@@ -1,7 +1,8 @@
 /* What a sample stands for. */
 #include "sampler/cpu/weights.h"
 
-/* Over so many ticks it is counted what the kernel is entered for, and more than this share cannot be interrupts. */
+/* The share of ticks that find the thread in the kernel for no call and no page fault is counted over so many ticks;
+ * above this share they cannot be interrupts. */
 #define UNCALLED_TICKS 64u
 #define UNCALLED_MOST_PPM 250000u
 
@@ -67,17 +68,18 @@ static bool enters_handler(const ucontext_t *context)
 		r[REG_RDI] > 0 && r[REG_RDI] <= 64;
 }
 
-/* One more of the last ticks; what `parts` of a tick say counts. */
+/* Adds a tick to the share: it counts as so many `parts`. */
 static void count_uncalled(struct sp_thread *t, uint32_t parts)
 {
 	t->uncalled_ppm += parts * 1000000 / UNCALLED_TICKS;
 	t->uncalled_ppm -= t->uncalled_ppm / UNCALLED_TICKS;
 }
 
-/* In the kernel for no call of the thread's and no page fault: interrupts are, our clock's among them. Whose
- * instruction they hit is chance, and one tick would stand for all of their time since the last one. But a thread
- * that is there at a quarter of its ticks has brought that about itself, by exceptions: where one has just been made a
- * signal that is certain, and says twice as much, for its handler's return is not to be told from an interrupt. */
+/* Whether an interrupt took the tick's time, our clock's among them: the kernel was entered for no call of the
+ * thread's and for no page fault. Whose instruction an interrupt hits is chance, and one tick would stand for the
+ * time of all interrupts since the last one. But a thread that is found so at a quarter of its ticks has brought
+ * that about itself, by exceptions. Where an exception has just become a signal that is certain; it counts twice,
+ * because the return from its handler looks like an interrupt. */
 static bool was_interrupted(struct sp_thread *t, const ucontext_t *context, const struct sp_usage *usage)
 {
 	bool handler = enters_handler(context);

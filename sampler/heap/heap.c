@@ -21,8 +21,9 @@
 #define RETRY_BYTES 4096
 #define LOOK_BYTES (1024 * 1024) /* while sampling is stopped: between looks whether it still is */
 
-/* Blocks of this size are looked at one by one, however wide the interval, and sampled for their size alone, as long as
- * ALWAYS_FIRST and a quarter of all samples are not used up: which is known before, so each has a probability of 1. */
+/* Blocks of this size are looked at one by one, however wide the interval. They are sampled for their size alone
+ * until there are more than ALWAYS_FIRST of them and they are a quarter of all samples. That is known before a block
+ * comes, so each has a probability of 1. */
 #define ALWAYS_BYTES (256 * 1024)
 #define ALWAYS_FIRST 64u
 #define ALWAYS_PART 4u
@@ -64,9 +65,10 @@ static void count_cost(uint64_t cycles)
 	sp_add(&h->slow_ns, sp_plausible_cost_ns(sp_tsc_ns(cycles) * 6 / 5, h->sample_cost_ns));
 }
 
-/* More of that, in cycles, where samples are rare: the program had warmed caches and predictors since the one before.
- * What a sample added to the CPU time of the same run without any, beyond what the cycle counter told: 1.6 us with one
- * every 130 us in malloc_loop, 4 us with one every 200 us in heap_truth, 0.1 us with one every microsecond. */
+/* Where samples are rare, each leaves more cold (in cycles), because the program has warmed caches and predictors
+ * since the one before. Measured as what a sample added to the CPU time of the same run without samples, beyond what
+ * the cycle counter told: 1.6 us with one every 130 us in malloc_loop, 4 us with one every 200 us in heap_truth, 0.1
+ * us with one every microsecond. */
 #define AFTER_MOST_US 4u
 #define AFTER_PART 64u
 
@@ -114,8 +116,8 @@ void sp_heap_replay(struct sp_thread *t)
 
 #define BURST 16u
 
-/* What BURST samples cost as a rule, of the time between them and that: the first samples of a
- * process cost more than those that follow. */
+/* The share that BURST samples have of the time since `burst_began`. They are taken at their usual cost, because the
+ * first samples of a process cost more than those that follow. */
 static uint64_t burst_share_ppm(const struct sp_thread *t, uint64_t now)
 {
 	uint64_t cost = BURST * sp_agent.spool->heap.sample_cost_ns;
@@ -124,9 +126,9 @@ static uint64_t burst_share_ppm(const struct sp_thread *t, uint64_t now)
 	return cost * 1000000 / (between + cost + 1);
 }
 
-/* The governor looks every few ticks; a program that allocates a million times a second has spent
- * its budget by then. So each thread looks every few samples whether the process has, and widens
- * the interval as its own share of late tells. */
+/* The governor looks every few ticks; a program that allocates a million times a second has spent its budget by
+ * then. So each thread checks every few samples whether the process has overspent, and if so widens the interval by
+ * what its own samples have lately cost. */
 static void restrain(struct sp_thread *t, uint64_t cycles, uint64_t now)
 {
 	struct sp_heap_totals *h = &sp_agent.spool->heap;
@@ -136,7 +138,7 @@ static void restrain(struct sp_thread *t, uint64_t cycles, uint64_t now)
 	t->burst_cycles += cycles;
 	if (++t->burst_samples < BURST)
 		return;
-	/* The clock is asked only when the time known of does not allow what was spent. */
+	/* The clock is read only when the CPU time that is known already does not cover what was spent. */
 	if (t->burst_began &&
 		sp_load(&h->slow_ns) >
 			sp_governor_heap_allowance_ns(sp_load(&cpu->self_user_ns) + sp_load(&cpu->self_sys_ns)) &&
@@ -168,8 +170,8 @@ static bool is_always_sampled(size_t size)
 			__ATOMIC_RELAXED);
 }
 
-/* Whether the cycle counter may be read, the kernel is asked once in so many times: prctl and syscall tell by
- * themselves, a bare instruction of the program's does not. */
+/* Once in so many times the kernel is asked whether the cycle counter may be read. The hooks of prctl and syscall
+ * see a change, but nothing sees a bare system call of the program's. */
 static uint64_t tsc_at(uint64_t times)
 {
 	return times % BURST ? sp_tsc() : sp_tsc_first();

@@ -52,7 +52,7 @@ static inline bool sp_heap_count_free(const void *p)
 	__asm__ goto("movq sp_tls@gottpoff(%%rip), %%rax\n\t"
 		     "testq %%rax, %%rax\n\t"
 		     "jz %l[early]\n\t"
-		     "cmpq $1, %0\n\t" /* borrows for NULL alone */
+		     "cmpq $1, %0\n\t" /* only NULL makes it borrow */
 		     "sbbq $-1, %%fs:%c1(%%rax)"
 		     :
 		     : "r"(p), "i"(offsetof(struct sp_tls, heap.frees))

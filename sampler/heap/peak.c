@@ -1,4 +1,4 @@
-/* The peak of what is in use. docs: peak.h. */
+/* The peak of what is in use: see peak.h. */
 #include "sampler/heap/peak.h"
 
 #include "sampler/heap/estimate.h"
@@ -97,8 +97,8 @@ static double independent(const struct sp_heap_peak *k)
 	return many > n ? many : n;
 }
 
-/* Whether `estimate` is no likely truth where the samples say `sampled`, each of weight `each`; the chance of being wrong once in
- * the run stays the same however long it is. */
+/* Whether `estimate` is unlikely to be true, given that the samples, each of weight `each`, say `sampled`. The
+ * chance of a mistake in the whole run is the same for long runs and short ones. */
 static bool is_contradicted(double estimate, double sampled, double variance, double each, double interval, double z)
 {
 	if (estimate < sampled)

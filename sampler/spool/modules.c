@@ -122,7 +122,7 @@ static void read_identity(const struct dl_find_object *object, struct sp_module 
 	m->content = m->build_id_bytes ? 0 : hash_content(object);
 }
 
-/* File systems that make devices up (major number 0) may tell a file's another way than its mapping's. */
+/* File systems that make device numbers up (major number 0) may give a file another one than its mapping. */
 static bool is_mapped_file(const struct sp_mapped_file *file, const struct sp_mapped *mapped)
 {
 	return file->inode == mapped->inode && (file->device == mapped->device || !(file->device >> 8 & 0xfff));
@@ -225,8 +225,8 @@ static void retire_overlapping(const struct dl_find_object *object)
 	}
 }
 
-/* The path, and what is told of the file where there is no build-id. A program may give the loader a path that is
- * relative to where it was then. */
+/* Enters the path, and what identifies the file where there is no build-id. A program may give the loader a path
+ * that is relative to where it was then. */
 static uint32_t note_path(struct sp_module *m, const struct dl_find_object *object)
 {
 	const char *text = sp_section(SP_SEC_TEXT), *path = object_path(object);

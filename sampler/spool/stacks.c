@@ -104,7 +104,7 @@ static uint32_t look_up(const struct sp_walk *walk, uint64_t hash, uint32_t size
 	return 0;
 }
 
-/* Enters a stack into the table in use, where it is not. */
+/* Enters a stack into the table in use, which does not have it. */
 static uint32_t enter(uint32_t stack, const struct sp_walk *walk, uint64_t hash, uint32_t size, uint32_t empty)
 {
 	uint32_t *buckets = sp_section(SP_SEC_BUCKETS), none = 0, found;
@@ -135,7 +135,8 @@ uint32_t sp_stacks_intern(struct sp_thread *t, const struct sp_walk *walk)
 		sp_drop(SP_DROP_STACKS);
 	else if (found || (found = make_entry(t, walk, hash)))
 		found = enter(found, walk, hash, in_use, empty);
-	/* Another thread may have entered it into a table that is in use by now, and looked here too early. */
+	/* Another thread may have looked here too early and then have entered the stack into a table that is in use
+	 * by now. */
 	return found && empty && buckets_in_use() != in_use ? sp_stacks_intern(t, walk) : found;
 }
 

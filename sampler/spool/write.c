@@ -33,7 +33,8 @@ static int back_range(struct sp_spool_header *spool, uint64_t from, uint64_t to)
 	return r == 0 ? 0 : r == -EFAULT || r == -ENOMEM ? -ENOSPC : (int)r;
 }
 
-/* Outside of the spool at the most: the live set's index and filters, the tables of unwinding and of shared frames. */
+/* The most memory that the agent takes outside of the spool, for the live set's index and filters and for the tables
+ * of unwinding and of shared frames. */
 #define OUTSIDE_BYTES 4000000u
 
 /* Memory that the agent may take: 16 MB at development's cap on samples. Which tables take most of it depends on the
@@ -46,8 +47,9 @@ static uint64_t most_bytes(uint32_t sample_cap, uint64_t spool_bytes)
 	return most < whole ? most : whole;
 }
 
-/* Of that, what is left when the tables that grow with the samples are stopped: for all threads, modules and text
- * (1.7 MB), the live set's first part, and what threads that grow tables at once do not see of each other. */
+/* Of that, what stays free when the tables that grow with the samples stop growing. It is for all threads, modules
+ * and text (1.7 MB), for the live set's first part, and for what threads that grow tables at the same time do not
+ * see of each other. */
 #define KEPT_BYTES 2900000u
 
 /* Allocations alive that the live set always has room for: with very few it would only thin out. */

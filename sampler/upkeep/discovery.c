@@ -43,8 +43,8 @@ static uint64_t started_ns(uint64_t start_ticks)
 	return age_ns < now ? now - age_ns : 0;
 }
 
-/* Arms the clocks of a found thread, unless it blocks their signal: then it waits for a thread that
- * wants it to be let go by something we must not touch. */
+/* Arms the clocks of a found thread, unless it blocks their signal. It may be one that waits for signals, and ours
+ * must not be handed to it. */
 static void arm(struct sp_thread *t)
 {
 	if (sp_task_blocks(t->tid)) {
@@ -56,8 +56,8 @@ static void arm(struct sp_thread *t)
 	}
 }
 
-/* Whether the thread, now that its block is listed, has come by itself meanwhile, or ended: a search may be preempted
- * for as long as many a thread lives. One that comes from now on finds the block. */
+/* Now that the thread's block is listed: whether the thread has come by itself meanwhile, or has ended. A search may
+ * be preempted for longer than many a thread lives. A thread that comes from now on finds the block. */
 static bool has_come_or_gone(const struct sp_thread *t, uint64_t start_ticks)
 {
 	struct sp_task task;
@@ -115,7 +115,7 @@ static void measure(struct sp_thread *t)
 	t->measured_ns = sp_now_ns();
 }
 
-/* What threads have used that are gone and in no record. */
+/* The CPU time of threads that are gone and that no record holds. */
 static int64_t lost_ns(void)
 {
 	struct sp_usage usage;
@@ -147,7 +147,7 @@ static bool is_ours(const struct sp_thread *t)
 	return t->discovered && !t->owned;
 }
 
-/* The one block of a thread that was found in the moment in which it came by itself: of two, its own. */
+/* Leaves one block to a thread that was found at the moment at which it came by itself: of the two, its own. */
 static struct sp_thread *only_block(int tid)
 {
 	struct sp_thread *t = sp_registry_find(tid, NULL), *other = t ? sp_registry_find(tid, t) : NULL, *twin;

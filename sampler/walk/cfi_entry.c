@@ -55,7 +55,7 @@ uint64_t sp_cfi_read_pointer(struct sp_reader *r, uint8_t encoding, uint64_t bas
 	default:
 		r->bad = true;
 	}
-	r->bad |= (encoding & INDIRECT) != 0; /* code is nowhere found by way of a table of addresses */
+	r->bad |= (encoding & INDIRECT) != 0; /* code is never found by way of a table of addresses */
 	return value;
 }
 
@@ -164,7 +164,7 @@ static bool read_fde(struct sp_reader fde, const uint8_t *low, struct sp_cfi_ent
 	return !fde.bad;
 }
 
-/* Of a table with gaps only the segment that holds the code is told. */
+/* Of an object that is mapped with gaps, the loader tells only the segment that holds the code. */
 static void find_bounds(const struct dl_find_object *object, struct tables *t)
 {
 	t->low = (uint64_t)(uintptr_t)t->header > INT32_MAX ? t->header - INT32_MAX : NULL;

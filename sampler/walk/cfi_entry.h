@@ -30,8 +30,8 @@ bool sp_cfi_entry_find(uint64_t pc, struct sp_cfi_entry *entry) SP_HIDDEN;
 #define SP_SIGNAL_RETURN_BYTES 9
 bool sp_is_signal_return(const void *code) SP_HIDDEN;
 
-/* An address as the tables encode it; sets r->bad for what cannot be read. base: what those are relative to that are
- * relative to a table; 0 none. */
+/* An address as the tables encode it; sets r->bad for what cannot be read. base: what table-relative addresses count
+ * from; 0: none. */
 uint64_t sp_cfi_read_pointer(struct sp_reader *r, uint8_t encoding, uint64_t base) SP_HIDDEN;
 
 #endif

@@ -38,7 +38,7 @@ struct follower {
 	unsigned branch_count;
 	unsigned left;      /* instructions */
 	uint8_t dropped;    /* words, by a return */
-	struct state aside; /* after a jump to where nobody knows: followed if nothing else leads to an end */
+	struct state aside; /* after a jump to an unknown place: followed if nothing else leads to an end */
 	bool has_aside;
 	uint64_t window_at, window_bytes;
 	uint8_t window[WINDOW_BYTES];
@@ -294,7 +294,7 @@ static bool reduce_bp(const struct state *s, struct sp_cfi_rule *rule)
 	int64_t at;
 
 	if (!bp->loaded)
-		return true; /* unchanged, or nothing that is known to come back: then it was none of the caller's */
+		return true; /* unchanged, or nothing is known to restore it: then it held nothing of the caller's */
 	if (bp->nested ? sp->loaded && sp->base == bp->base && sp->offset == bp->offset
 		       : !sp->loaded && sp->base == bp->base && !bp->after)
 		at = bp->nested ? bp->after - (sp->after + 8) : bp->offset - (sp->offset + 8);

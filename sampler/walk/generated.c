@@ -76,7 +76,7 @@ bool sp_generated_holds(uint64_t address)
 		return true;
 	now = sp_now_ns();
 	next = sp_load(&looking.next_ns);
-	/* Who moves the time on is the only one at it: a look takes less than the pause. */
+	/* The thread that moves the time on is the only one that looks: a look takes less than the pause. */
 	if (now < next ||
 		!__atomic_compare_exchange_n(&looking.next_ns, &next, now + PAUSE_MAX_NS, false, __ATOMIC_ACQ_REL,
 			__ATOMIC_RELAXED))

@@ -7,8 +7,8 @@
 
 #define CYCLES_PER_US_ASSUMED_X1024 2560000u
 
-/* Deeper than this below its top the main thread's stack is not known to be. The kernel keeps 128 MB free for
- * it, whatever its limit (arch/x86/mm/mmap.c, mmap_base). */
+/* The main thread's stack is not known to reach deeper than this below its top. The kernel keeps 128 MB free for it,
+ * whatever its limit (arch/x86/mm/mmap.c, mmap_base). */
 #define MAIN_STACK_BYTES (64u << 20)
 
 static uint64_t main_top;

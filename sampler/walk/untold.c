@@ -4,7 +4,7 @@
 #include "sampler/walk/generated.h"
 #include "sampler/walk/walker.h"
 
-#define DEAD_BYTES (1u << 20) /* so far below the stack pointer there may be frames that are no more */
+#define DEAD_BYTES (1u << 20) /* so far below the stack pointer there may be frames that have ended */
 
 /* True when the bytes before a return address can be a call: e8, or ff /2 with its operand. */
 static bool follows_call(const uint8_t end[8])
@@ -53,8 +53,9 @@ static bool is_pushed(struct sp_walker *w, uint64_t frame)
 		(is_return_address(w, above) || sp_generated_holds(above));
 }
 
-/* Who starts a stack by hand also marks its outermost frame by a frame pointer of 0 (psABI, 3.4.1), and what that returns
- * to may stand behind no call: Go's goroutines do, to runtime.goexit. It is believed at the end of a chain. */
+/* Code that starts a stack by hand also marks its outermost frame by a frame pointer of 0 (psABI, 3.4.1), and what
+ * that returns to may stand behind no call: Go's goroutines do, to runtime.goexit. It is believed at the end of a
+ * chain. */
 static bool is_caller(struct sp_walker *w, uint64_t frame, bool was_guessed)
 {
 	struct dl_find_object object;

@@ -204,7 +204,7 @@ static enum sp_step step(struct sp_walker *w)
 	w->now.steps++;
 	if (sp_unlikely(rule.kind == SP_CFI_SIGNAL || (full && w->now.steps == w->full_before)))
 		set_mark(w);
-	/* Who starts a stack by hand ends it with a return address of 0 (psABI, 3.4.1). */
+	/* Code that starts a stack by hand ends it with a return address of 0 (psABI, 3.4.1). */
 	return outcome == SP_STEP_ON && !IP(w) ? w->now.distrust ? SP_STEP_LOST : SP_STEP_END : outcome;
 }
 

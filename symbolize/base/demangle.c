@@ -26,7 +26,7 @@
 #define INPUT_LIMIT_BYTES 4096u
 #define OUTPUT_LIMIT_BYTES 65536u
 #define TIME_LIMIT_NS 50000000
-/* No name this short can run for longer than the time limit: it takes four characters to double the work. */
+/* A name this short cannot run for longer than the time limit: it takes four characters to double the work. */
 #define HARMLESS_BYTES 48u
 
 #ifndef sigev_notify_thread_id
@@ -122,7 +122,7 @@ static int make_watchdog(struct watchdog *w)
 	return -1;
 }
 
-/* To be called when give_up is set: a signal that came before that left the timer unset. */
+/* Call this when give_up is set: a signal that came before that has left the timer unset. */
 static int watch(struct watchdog *w)
 {
 	if (!w->made && make_watchdog(w))

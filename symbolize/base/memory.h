@@ -11,7 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What they exit with and say from now on, for commands that do not render. text: static, without "smartprof: ". */
+/* Sets what they say and exit with from now on, for commands that do not render. text: static, without "smartprof:
+ * ". */
 void sp_memory_set_failure(int status, const char *text);
 
 /* Zeroed; free() it. */
@@ -27,8 +28,8 @@ char *sp_copy_text(const char *text);
 char *sp_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 char *sp_text_list(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 
-/* Makes room for `wanted` items of `size` bytes in *array (of *capacity items), at least doubling. Of what is never
- * filled nothing is paid for: room for more than is likely is cheaper than to copy a large array. */
+/* Makes room for `wanted` items of `size` bytes in *array (of *capacity items), at least doubling. Room that is
+ * never filled costs nothing, so more room than is likely to be needed is cheaper than copying a large array. */
 void sp_grow(void *array, size_t *capacity, size_t wanted, size_t size);
 
 struct sp_pool {

@@ -179,7 +179,7 @@ size_t sp_strings_cut_origin(const char *name, size_t whole)
 		for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]) && cut_number(name, bytes) < bytes; i++)
 			bytes = cut_mark(name, bytes, marks[i]);
 	} while (bytes < before);
-	/* `inner.0`: a function inside another one; what has more dots is none (`outer._omp_fn.0`) */
+	/* `inner.0` is a function inside another one; a name with more dots is not (`outer._omp_fn.0`) */
 	return memchr(name, '.', cut_number(name, bytes)) ? bytes : cut_number(name, bytes);
 }
 

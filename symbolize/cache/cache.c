@@ -9,8 +9,7 @@
 #include "symbolize/cache/db.h"
 #include "symbolize/disk/deps.h"
 
-/* A module's last use is written down at most so often: a render that finds everything should not have
- * to write. */
+/* A module's last use is written at most this often: a render that finds everything should not have to write. */
 #define TOUCH_EVERY_S 86400
 
 enum query { FIND, TOUCH, ADD, RENEW, DROP_CHUNKS, READ, WRITE, QUERIES };
@@ -46,7 +45,7 @@ static void tell(void (*warn)(const char *text), const char *path, int error)
 	warn(text);
 }
 
-/* After any failure this render does without: another lock would mean waiting again. */
+/* After any failure this render does without the cache: at another lock it would wait again. */
 static int check(struct sp_cache *cache, int result)
 {
 	int error = sp_cache_error(result);

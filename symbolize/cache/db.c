@@ -15,14 +15,14 @@
 #include "symbolize/cache/chunk.h"
 #include "symbolize/disk/deps.h"
 
-/* Of the tables; another one's are dropped. */
+/* The version of the tables; those of another version are dropped. */
 #define SCHEMA_VERSION 1
 #define DAY_S 86400
 
-/* No fsync: after a power failure a cache may be damaged, which is found. */
+/* No fsync: a power failure may damage the cache, but the damage is found. */
 static const char settings[] = "PRAGMA synchronous=OFF;";
 
-/* What the file remembers: for a new one. A chunk of answers takes some 10 to 100 KB. */
+/* Settings that the file remembers, for a new file. A chunk of answers takes some 10 to 100 KB. */
 static const char file_settings[] = "PRAGMA page_size=16384; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL;";
 
 static const char schema[] =
@@ -61,7 +61,7 @@ int sp_cache_error(int result)
 	}
 }
 
-/* Root makes none in a user's place, say a HOME that sudo left as it was: the user could not use it. */
+/* Root makes no directory in a user's place, such as a HOME that sudo left as it was: the user could not use it. */
 static int make_in(const char *parent, const char *directory)
 {
 	struct stat status;

@@ -25,8 +25,8 @@ void sp_deps_miss(struct sp_deps *deps, const char *path);
 /* The first file that is missed, and how many are; NULL: none. Lives until the next change. */
 const char *sp_deps_missed(const struct sp_deps *deps, size_t *count);
 
-/* A file could not be opened. That it is not there, or no ELF file, is an answer; all else, such as want of memory, is
- * none. error: a negative errno. */
+/* Notes that a file could not be opened. That it does not exist, or is no ELF file, is an answer; any other error,
+ * such as want of memory, is not. error: a negative errno. */
 void sp_deps_failed(struct sp_deps *deps, int error);
 
 /* Takes over what another list holds. */

@@ -124,7 +124,8 @@ static int load(struct sp_dwarf *dwarf)
 	find_line_sections(dwarf);
 	if (!dwarf->alt_object.elf)
 		rc = open_alt(dwarf);
-	/* Without its shared part a dwz file has hardly any names, and libdw would go and take any file. */
+	/* Without its shared part a dwz file has hardly any names, and libdw would look for that part itself and
+	 * take any file. */
 	if (rc < 0)
 		return rc;
 	if (dwarf->alt_object.elf) {
@@ -314,7 +315,7 @@ static uint64_t entry_of(struct sp_subprogram *function, Dwarf_Die *die)
 static size_t inlined_frames(struct sp_dwarf *dwarf, struct sp_subprogram *function, uint64_t address,
 	struct sp_symbol *out, size_t max)
 {
-	/* of a unit that stays all is kept, as others will be asked for later */
+	/* of a unit that stays in memory all lines are kept, as others will be asked for later */
 	const struct sp_wanted *wanted = dwarf->current == dwarf->temporary ? &dwarf->wanted : &(struct sp_wanted){0};
 	const struct sp_inlines *inlines = sp_subprogram_inlines(dwarf->current, function, wanted, &dwarf->cost);
 	const struct sp_interval *interval = inlines ? sp_interval_map_find(&inlines->intervals, address) : NULL;
@@ -418,7 +419,7 @@ static struct sp_dwp *open_split(struct sp_dwarf *dwarf, struct sp_unit *unit)
 	return NULL;
 }
 
-/* Its debug information is missed, which is told. */
+/* Its debug information is missing: this is noted for the reader. */
 static void note_missing(struct sp_dwarf *dwarf, struct sp_unit *unit)
 {
 	char path[PATH_MAX];
@@ -430,7 +431,7 @@ static void note_missing(struct sp_dwarf *dwarf, struct sp_unit *unit)
 	pthread_mutex_unlock(&dwarf->context->lock);
 }
 
-/* Opens the .dwp file with the unit's split part; one without it only for want of another. */
+/* Opens the .dwp file with the unit's split part, or, if there is none, one without it. */
 static void open_dwp(struct sp_dwarf *dwarf, struct sp_unit *unit)
 {
 	const struct sp_dwarf_file *file = &dwarf->file;

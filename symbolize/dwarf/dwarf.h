@@ -29,8 +29,8 @@ void sp_dwarf_close(struct sp_dwarf *dwarf);
 /* The number of the unit with the address, which is the same for all readers of a file; SIZE_MAX: none. */
 size_t sp_dwarf_unit(const struct sp_dwarf *dwarf, uint64_t address);
 
-/* Until the next call only these addresses, ascending and of one unit, will be asked for: what they do not
- * need is not kept. 0 of them: any may be asked for. Gives back what was read for those before. */
+/* Until the next call only these addresses, ascending and of one unit, will be asked for: what they do not need is
+ * not kept. With 0 of them any may be asked for. Frees what was read for the addresses before. */
 void sp_dwarf_expect(struct sp_dwarf *dwarf, const uint64_t *addresses, size_t count);
 
 /* Fills out[0..n) as sp_symbolize does and returns n <= max (max >= 1). The last frame's function is

@@ -161,7 +161,7 @@ static void add_mark(struct sp_line_table *lines, const struct program *program)
 	lines->marks[lines->count++] = (struct sp_line_mark){.row = program->row, .at = program->in.at};
 }
 
-/* Ends the sequence of the marks from `first`: kept if it is about code that is there. */
+/* Ends the sequence of the marks from `first`, and keeps it if its code is in the file. */
 static void end_sequence(struct sp_line_table *lines, const struct program *program, size_t first,
 	const struct sp_interval_map *code)
 {

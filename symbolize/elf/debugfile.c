@@ -149,7 +149,7 @@ int sp_debugfile_open(struct sp_object *found, const struct sp_object *object, s
 		return -ENOENT;
 	if (!sp_debuginfod_open(found, object, context))
 		return 0;
-	deps->unusable = true; /* the server may have it tomorrow */
+	deps->unusable = true; /* not noted as missing: the server may have it tomorrow */
 	return -ENOENT;
 }
 

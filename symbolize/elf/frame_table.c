@@ -38,7 +38,8 @@ static void unpack(struct sp_frame_section *section, const uint8_t *packed, size
 	section->size = size;
 }
 
-/* libdw unpacks a section in place for its handle; one it has not come to is unpacked here, for it may be let alone. */
+/* libdw unpacks sections in place, in its own handle. A section that it has not come to yet is unpacked here,
+ * because it may never come to it. */
 static void take(struct sp_frame_section *section, const struct sp_object *object, const char *name, bool debug)
 {
 	static const char old_magic[] = {'Z', 'L', 'I', 'B'};

@@ -40,7 +40,7 @@ static struct shared {
 	uintptr_t low, high; /* atomic; high 0: free */
 } shared[SHARED_MAX];
 
-/* What is not in the file any more reads as zeros. */
+/* The part that is no longer in the file reads as zeros. */
 static void on_bus_error(int number, siginfo_t *info, void *context)
 {
 	uintptr_t at = (uintptr_t)info->si_addr;
@@ -175,7 +175,7 @@ static bool is_debug(const char *name)
 	return !strncmp(name, ".debug_", 7) || !strncmp(name, ".zdebug_", 8);
 }
 
-/* Does it tell anything about names? */
+/* Whether the section says anything about names. */
 static bool is_useful(const struct maker *maker, const Elf64_Shdr *section, bool with_debug)
 {
 	const char *name = name_of(maker, section);
@@ -326,7 +326,7 @@ static int make_one(struct sp_image *image, const struct sp_disk_file *file, boo
 	free(maker.sections);
 	free(maker.names);
 	free(maker.parts);
-	/* What a file that is being written looks like is not what it is. */
+	/* A file that is being written does not look like what it will be. */
 	return rc == -ENOEXEC && sp_disk_check(file) ? -EAGAIN : rc;
 }
 

@@ -54,7 +54,7 @@ int sp_process_open_mapped(struct sp_object *object, int pid, uint64_t address)
 	if (!rc)
 		return 0;
 	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
-	/* File systems that make devices up may tell a file's another way than its mapping's. */
+	/* File systems that make device numbers up may give a file another one than its mapping. */
 	if (stat(path, &status) || status.st_ino != mapping.inode ||
 		(status.st_dev != mapping.device && major(status.st_dev)))
 		return rc;
