@@ -46,6 +46,13 @@ enum sp_agent_state {
 #define SP_BLOCK_BYTES 65536u   /* one struct sp_thread and the private stack above it */
 #define SP_BLOCK_TOUCHED 16384u /* of it, by a thread that is sampled */
 
+/* What a thread remembers of a name in a node, so that it need not be looked up. */
+struct sp_span_slot {
+	uint64_t key; /* the node that was open << 32 | name; 0: empty, for names begin at 1 */
+	uint32_t node, count; /* the node that it makes; the thread's record of it, 0: there is no room for one */
+};
+#define SP_SPAN_SLOTS 64u
+
 /* Per-thread state in the agent's own memory, from the pool in threads/block.c; recycled. The rest of the block is the
  * private stack, on which the agent works. */
 struct sp_thread {
@@ -105,6 +112,12 @@ struct sp_thread {
 	uint32_t exit_rounds;
 	void *start; /* routine the thread was created with */
 	void *start_arg;
+	struct sp_span_thread *spans;  /* what is open, in the spool; NULL before the first span */
+	uint32_t span_node;            /* the innermost: every sample of the thread is in it */
+	uint32_t span_counts;          /* records of SP_SEC_SPAN_COUNTS that are the thread's, by their `mine` */
+	uint32_t span_beyond;          /* open beyond SP_SPAN_DEPTH */
+	bool span_busy;                /* the thread is beginning or ending one */
+	struct sp_span_slot span_slots[SP_SPAN_SLOTS];
 	uint64_t frames[SP_MAX_DEPTH]; /* unwinding buffer */
 };
 

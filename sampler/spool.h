@@ -74,6 +74,10 @@ enum sp_section {
 	SP_SEC_COPIED,   /* uint64_t: the words of those stacks */
 	SP_SEC_MARKS,    /* struct sp_mark: moments that were marked */
 	SP_SEC_MARKED,   /* struct sp_marked: what sites were at those */
+	SP_SEC_SPAN_NAMES,   /* struct sp_span_name */
+	SP_SEC_SPAN_NODES,   /* struct sp_span_node: which span was open in which; 0 is outside of all */
+	SP_SEC_SPAN_COUNTS,  /* struct sp_span_count */
+	SP_SEC_SPAN_THREADS, /* struct sp_span_thread: what is open now */
 	SP_SECTIONS
 };
 
@@ -94,6 +98,10 @@ enum sp_section {
 #define SP_COPIED_MAX (SP_COPIES_MAX * SP_COPY_WORDS_MAX)
 #define SP_MARKS_MAX 64u
 #define SP_MARKED_MAX SP_SITES_MAX
+#define SP_SPAN_NAMES_MAX 1025u
+#define SP_SPAN_NODES_MAX 4097u
+#define SP_SPAN_COUNTS_MAX 8193u
+#define SP_SPAN_THREADS_MAX 2049u
 #define SP_SPOOL_MAX_BYTES (128u << 20)
 
 struct sp_section_entry {
@@ -355,6 +363,7 @@ struct sp_spool_header {
 	uint32_t reserved2;
 	struct sp_control control;
 	uint64_t reserved[1];
+	struct sp_span_totals spans;
 	struct sp_section_entry sections[SP_SECTIONS];
 };
 
@@ -461,7 +470,7 @@ struct sp_stack {
 	uint32_t epoch;   /* module epoch the addresses belong to */
 	uint32_t checked; /* agent's own: unload generation at which the addresses were last verified */
 	uint32_t site;    /* atomic: index into SP_SEC_SITES, 0 none */
-	uint32_t reserved;
+	uint32_t span;    /* index into SP_SEC_SPAN_NODES: in which span the thread was, 0 in none */
 	uint64_t user_ns, sys_ns;           /* atomic: weights */
 	uint32_t user_samples, sys_samples; /* atomic: as in the totals */
 	uint64_t weight_sq_us2;             /* atomic: sum of squared weights, in square microseconds */
@@ -580,6 +589,96 @@ struct sp_copy {
 	uint64_t low;  /* address of the first word */
 	uint64_t registers[SP_COPY_REGISTERS];
 };
+
+#define SP_SPAN_DEPTH 32u    /* spans open in one thread, one in the other; those beyond are counted in the 32nd */
+#define SP_SPAN_CLASSES 192u /* four for each power of two of nanoseconds: see sp_span_class */
+#define SP_SPAN_TEXT_MAX 128u
+
+enum sp_span_kind {
+	SP_SPAN_PLAIN = 0,
+	SP_SPAN_ASYNC = 1, /* begun and ended by an id, by whatever threads: no sample is in it */
+	SP_SPAN_LABEL = 2, /* "key=value", of the span that it stands in */
+	SP_SPAN_MEASURED = 3, /* the agent's own, to learn what a span costs: its nodes and counts mean nothing */
+};
+
+struct sp_span_name {
+	uint32_t ready;
+	uint32_t kind;  /* enum sp_span_kind */
+	uint32_t text;  /* offset into SP_SEC_TEXT: as the program gave it, SP_SPAN_TEXT_MAX bytes at the most */
+	uint32_t reserved;
+	uint64_t hash;  /* of kind and text, never 0 */
+};
+
+/* A name, and the node it was open in. */
+struct sp_span_node {
+	uint32_t ready;
+	uint32_t parent, name;
+	uint32_t counts; /* atomic: the first of its records in SP_SEC_SPAN_COUNTS; see there */
+	uint64_t key;
+};
+
+/* What one thread at a time counts of a node: plain stores, each record its own writer's. Those of a node are linked by
+ * `next`; a thread that ends leaves its record to the next one that meets the node. */
+struct sp_span_count {
+	uint32_t node;
+	uint32_t next;  /* of the same node, 0: none */
+	uint32_t owner; /* atomic: tid of the thread that writes it, 0 nobody */
+	uint32_t mine;  /* the agent's: the owner's next record */
+	uint64_t count; /* spans that have ended */
+	uint64_t sum_ns, self_ns; /* in them; without the spans inside */
+	uint64_t min_ns, max_ns;
+	uint64_t bytes, allocs; /* allocated in them, spans inside included: exact */
+	uint64_t unended;       /* of count, those that something else ended: their thread, or a span around them */
+	uint64_t slow;          /* of count, those that took longer than the program wished */
+	uint32_t classes[SP_SPAN_CLASSES]; /* of their times */
+};
+
+/* A span that has begun. */
+struct sp_span_open {
+	uint32_t node;
+	uint32_t name;
+	uint32_t count;         /* the agent's: the record that it will be counted in, 0: none */
+	uint32_t reserved;
+	uint64_t began_tsc;     /* see header.start_tsc */
+	uint64_t inner_ns;      /* in the spans inside that have ended */
+	uint64_t inner_cost_ns; /* of these: what the agent took for them */
+	uint64_t bytes, allocs; /* of the thread's counters when it began */
+};
+
+struct sp_span_thread {
+	uint32_t owner;  /* atomic: its tid, 0: free */
+	uint32_t thread; /* index of the thread's record, 0 unknown */
+	uint32_t depth;  /* of `open`, those that are */
+	uint32_t reserved;
+	struct sp_span_open open[SP_SPAN_DEPTH];
+};
+
+/* Totals of all spans. */
+struct sp_span_totals {
+	uint64_t pair_ns;   /* what a begin and an end take, as measured here: taken off the spans around them */
+	uint64_t empty_ns;  /* of that, what a span measures that has nothing in it: taken off each */
+	uint64_t stray;          /* atomic: ends without a begin */
+	uint64_t too_deep;       /* atomic: begun beyond SP_SPAN_DEPTH */
+	uint64_t uncounted;      /* atomic: for want of a name, a node or a record */
+};
+
+/* The class of a time: 0 for none, else four for each power of two. */
+static inline uint32_t sp_span_class(uint64_t ns)
+{
+	uint32_t k, class;
+
+	if (ns < 4)
+		return (uint32_t)ns;
+	k = 63u - (uint32_t)__builtin_clzll(ns);
+	class = 4 * (k - 1) + (uint32_t)(ns >> (k - 2) & 3);
+	return class < SP_SPAN_CLASSES ? class : SP_SPAN_CLASSES - 1;
+}
+
+/* The shortest time of a class. */
+static inline uint64_t sp_span_class_ns(uint32_t class)
+{
+	return class < 4 ? class : (uint64_t)(4 + class % 4) << (class / 4 - 1);
+}
 
 struct sp_timepoint {
 	uint64_t t_ns;            /* since start */

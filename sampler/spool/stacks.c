@@ -22,9 +22,9 @@ static uint32_t buckets_in_use(void)
 	return n;
 }
 
-static uint64_t hash_frames(const struct sp_walk *walk)
+static uint64_t hash_stack(const struct sp_thread *t, const struct sp_walk *walk)
 {
-	uint64_t h = 0x9e3779b97f4a7c15ULL ^ walk->depth ^ (uint64_t)walk->flags << 32;
+	uint64_t h = 0x9e3779b97f4a7c15ULL ^ walk->depth ^ (uint64_t)walk->flags << 32 ^ (uint64_t)t->span_node << 16;
 	uint32_t i;
 
 	for (i = 0; i < walk->depth; i++)
@@ -76,6 +76,7 @@ static uint32_t make_entry(struct sp_thread *t, const struct sp_walk *walk, uint
 	s->epoch = sp_modules_note(t, walk->frames, walk->depth);
 	s->frame = frame;
 	s->flags = (uint16_t)walk->flags;
+	s->span = t->span_node;
 	s->hash = hash;
 	__atomic_store_n(&s->depth, (uint16_t)walk->depth, __ATOMIC_RELEASE);
 	return index;
@@ -124,7 +125,7 @@ static uint32_t enter(uint32_t stack, const struct sp_walk *walk, uint64_t hash,
 uint32_t sp_stacks_intern(struct sp_thread *t, const struct sp_walk *walk)
 {
 	uint32_t in_use = buckets_in_use(), size, empty, unused, found;
-	uint64_t hash = hash_frames(walk);
+	uint64_t hash = hash_stack(t, walk);
 
 	found = look_up(walk, hash, in_use, &empty);
 	if (sp_likely(found))

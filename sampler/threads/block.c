@@ -3,6 +3,7 @@
 
 #include <sys/mman.h>
 
+#include "sampler/spans/spans.h"
 #include "sampler/spool/write.h"
 #include "sampler/sys.h"
 #include "sampler/threads/registry.h"
@@ -128,6 +129,7 @@ struct sp_thread *sp_block_take(void)
 	t->drawn_ns = t->window_switches = t->window_cpu_ns = t->counted_switches = t->counted_sys_ns =
 		t->calibration_cycles = 0;
 	t->calibrating = 0;
+	sp_span_forget(t);
 	t->random = (sp_tsc_first() ^ (uint64_t)t->index << 32 ^ (uint64_t)(uintptr_t)t) * 0x9e3779b97f4a7c15ULL | 1;
 	return t;
 }

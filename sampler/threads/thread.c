@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 
+#include "sampler/spans/spans.h"
 #include "sampler/spool/write.h"
 #include "sampler/sys.h"
 #include "sampler/threads/block.h"
@@ -247,6 +248,8 @@ static void close_record(struct sp_thread *t)
 
 void sp_thread_end_unseen(struct sp_thread *t)
 {
+	if (sp_agent.spool)
+		sp_span_thread_ends(t);
 	if (sp_agent.spool && t->record)
 		close_record(t);
 	t->record = NULL;
@@ -268,6 +271,8 @@ void sp_thread_release(struct sp_thread *t)
 	struct sp_tls *tls = t->tls;
 	struct sp_thread_record *r = t->record;
 
+	if (sp_agent.spool)
+		sp_span_thread_ends(t);
 	if (sp_agent.spool && r) {
 		sp_thread_flush(t, true);
 		if (sp_thread_blocks_signal())
@@ -302,6 +307,7 @@ void sp_thread_forked(struct sp_thread *mine)
 	sp_block_forked(mine);
 	if (mine) {
 		mine->record = NULL;
+		sp_span_forget(mine);
 		sp_registry_remove(mine);
 		mine->tid = (int)sp_sys(SYS_gettid);
 		mine->listed = sp_registry_add(mine);

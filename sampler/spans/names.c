@@ -1,0 +1,121 @@
+/* Two tables that only grow, each found by a hash of the agent's own. */
+#include "sampler/spans/names.h"
+
+#include <string.h>
+
+#include "sampler/spool/write.h"
+
+#define NAME_BUCKETS 2048u
+#define NODE_BUCKETS 8192u
+
+/* Numbers of records, 0 empty. An entry that was made in vain, because another thread was first, is in no bucket. */
+static struct {
+	uint32_t names[NAME_BUCKETS], nodes[NODE_BUCKETS];
+} table SP_BIG;
+
+struct set {
+	uint32_t *buckets;
+	uint32_t size;
+	uint64_t (*key_of)(uint32_t index);
+};
+
+static struct sp_span_name *name_at(uint32_t index)
+{
+	return (struct sp_span_name *)sp_section(SP_SEC_SPAN_NAMES) + index;
+}
+
+static struct sp_span_node *node_at(uint32_t index)
+{
+	return (struct sp_span_node *)sp_section(SP_SEC_SPAN_NODES) + index;
+}
+
+static uint64_t name_key(uint32_t index)
+{
+	return name_at(index)->hash;
+}
+
+static uint64_t node_key(uint32_t index)
+{
+	return node_at(index)->key;
+}
+
+static const struct set names = {table.names, NAME_BUCKETS, name_key}, nodes = {table.nodes, NODE_BUCKETS, node_key};
+
+static uint64_t mix(uint64_t h)
+{
+	h *= 0xff51afd7ed558ccdULL;
+	return h ^ h >> 32;
+}
+
+/* The record of `key`; 0 none, and *empty is the bucket for it, or NULL. */
+static uint32_t look_up(const struct set *set, uint64_t key, uint32_t **empty)
+{
+	uint64_t hash = mix(key);
+	uint32_t i;
+
+	for (i = 0; i < set->size / 4; i++) {
+		uint32_t *bucket = &set->buckets[(hash + i) & (set->size - 1)];
+		uint32_t found = __atomic_load_n(bucket, __ATOMIC_ACQUIRE);
+
+		*empty = found ? NULL : bucket;
+		if (!found || set->key_of(found) == key)
+			return found;
+	}
+	return 0;
+}
+
+/* Enters a record, unless another thread has entered the same: that one's number then. */
+static uint32_t enter(const struct set *set, uint64_t key, uint32_t index, uint32_t *empty)
+{
+	uint32_t found = 0, none;
+
+	while (empty && !found) {
+		none = 0;
+		if (__atomic_compare_exchange_n(empty, &none, index, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+			return index;
+		found = look_up(set, key, &empty);
+	}
+	return found;
+}
+
+uint32_t sp_span_name(enum sp_span_kind kind, const char *text)
+{
+	uint64_t key = 0x9e3779b97f4a7c15ULL + kind;
+	uint32_t length, index, found, *empty = NULL;
+	struct sp_span_name *name;
+
+	for (length = 0; length < SP_SPAN_TEXT_MAX && text[length]; length++)
+		key = mix(key ^ (unsigned char)text[length]);
+	key |= 1;
+	found = look_up(&names, key, &empty);
+	if (found || !empty || !(index = sp_spool_allot(SP_SEC_SPAN_NAMES, 1)))
+		return found;
+	name = name_at(index);
+	name->kind = kind;
+	name->text = sp_spool_text(text, length);
+	name->hash = key;
+	__atomic_store_n(&name->ready, 1, __ATOMIC_RELEASE);
+	return enter(&names, key, index, empty);
+}
+
+uint32_t sp_span_node(uint32_t parent, uint32_t name)
+{
+	uint64_t key = (uint64_t)parent << 32 | name;
+	uint32_t index, found, *empty = NULL;
+	struct sp_span_node *node;
+
+	found = look_up(&nodes, key, &empty);
+	if (found || !empty || !(index = sp_spool_allot(SP_SEC_SPAN_NODES, 1)))
+		return found;
+	node = node_at(index);
+	node->parent = parent;
+	node->name = name;
+	node->key = key;
+	__atomic_store_n(&node->ready, 1, __ATOMIC_RELEASE);
+	return enter(&nodes, key, index, empty);
+}
+
+void sp_span_names_forget(void)
+{
+	memset(&table, 0, sizeof table);
+}

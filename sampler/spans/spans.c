@@ -1,0 +1,307 @@
+/* The spans of a thread. */
+#include "sampler/spans/spans.h"
+
+#include <string.h>
+
+#include "sampler/spans/names.h"
+#include "sampler/spool/write.h"
+
+static struct sp_span_count *count_at(uint32_t index)
+{
+	return (struct sp_span_count *)sp_section(SP_SEC_SPAN_COUNTS) + index;
+}
+
+/* The record is the thread's, or is now because it was nobody's. */
+static bool take_count(struct sp_thread *t, uint32_t index)
+{
+	uint32_t owner = 0;
+
+	if (!__atomic_compare_exchange_n(&count_at(index)->owner, &owner, (uint32_t)t->tid, false, __ATOMIC_ACQ_REL,
+		    __ATOMIC_RELAXED))
+		return owner == (uint32_t)t->tid;
+	count_at(index)->mine = t->span_counts;
+	t->span_counts = index;
+	return true;
+}
+
+/* A record of the node that this thread alone writes: its own, one that a thread left behind, or a new one; 0 when the
+ * table is full. */
+static uint32_t claim_count(struct sp_thread *t, uint32_t node)
+{
+	struct sp_span_node *n = (struct sp_span_node *)sp_section(SP_SEC_SPAN_NODES) + node;
+	uint32_t first = __atomic_load_n(&n->counts, __ATOMIC_ACQUIRE), index;
+
+	for (index = first; index; index = count_at(index)->next)
+		if (take_count(t, index))
+			return index;
+	index = sp_spool_allot(SP_SEC_SPAN_COUNTS, 1);
+	if (!index || !take_count(t, index))
+		return 0;
+	count_at(index)->min_ns = UINT64_MAX;
+	__atomic_store_n(&count_at(index)->node, node, __ATOMIC_RELEASE);
+	do
+		count_at(index)->next = first;
+	while (!__atomic_compare_exchange_n(&n->counts, &first, index, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
+	return index;
+}
+
+static struct sp_span_slot *fill_slot(struct sp_thread *t, struct sp_span_slot *slot, uint64_t key)
+{
+	uint32_t outer = (uint32_t)(key >> 32), node = (uint32_t)key ? sp_span_node(outer, (uint32_t)key) : 0;
+
+	slot->key = key;
+	slot->count = node ? claim_count(t, node) : 0;
+	slot->node = node ? node : outer; /* what has no node is part of what it is in */
+	return slot;
+}
+
+/* What `name` is in the node that is open. */
+static struct sp_span_slot *slot_of(struct sp_thread *t, uint32_t name)
+{
+	uint64_t key = (uint64_t)t->span_node << 32 | name;
+	struct sp_span_slot *slot = &t->span_slots[(t->span_node * 31 + name) % SP_SPAN_SLOTS];
+
+	return sp_likely(slot->key == key) ? slot : fill_slot(t, slot, key);
+}
+
+/* The thread's record of what is open: one that a thread left behind, or a new one; NULL when the table is full. */
+static struct sp_span_thread *claim_thread(struct sp_thread *t)
+{
+	struct sp_span_thread *records = sp_section(SP_SEC_SPAN_THREADS);
+	uint32_t i = 0, nobody;
+
+	for (;;) {
+		uint32_t n = sp_spool_count(SP_SEC_SPAN_THREADS);
+
+		for (i = i ? i : 1; i < n; i++) {
+			nobody = 0;
+			if (__atomic_compare_exchange_n(&records[i].owner, &nobody, (uint32_t)t->tid, false,
+				    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+				records[i].thread = sp_thread_record_index(t);
+				return &records[i];
+			}
+		}
+		if (!sp_spool_allot(SP_SEC_SPAN_THREADS, 1))
+			return NULL;
+	}
+}
+
+static uint64_t allocated_bytes(const struct sp_thread *t)
+{
+	return (uint64_t)(t->tls->heap.bytes_base - t->tls->heap.countdown);
+}
+
+/* A multiplication takes a third of the division that it stands for. */
+static uint64_t cycles_ns(uint64_t cycles)
+{
+	static double ns_per_cycle, made_of;
+	double per_us = (double)sp_load(&sp_agent.tsc_per_us_x1024);
+
+	if (sp_unlikely(per_us != made_of)) {
+		ns_per_cycle = 1024000 / per_us;
+		made_of = per_us;
+	}
+	return (uint64_t)((double)cycles * ns_per_cycle);
+}
+
+static void add_to_record(struct sp_span_count *c, const struct sp_span_open *o, uint64_t ns, uint64_t limit_ns)
+{
+	c->count++;
+	c->sum_ns += ns;
+	c->self_ns += ns > o->inner_ns ? ns - o->inner_ns : 0;
+	if (ns < c->min_ns)
+		c->min_ns = ns;
+	if (ns > c->max_ns)
+		c->max_ns = ns;
+	c->classes[sp_span_class(ns)]++;
+	c->slow += limit_ns && ns > limit_ns;
+}
+
+/* The innermost span of the thread has ended. */
+static struct sp_span_count *close_innermost(struct sp_thread *t, uint64_t now, uint64_t limit_ns)
+{
+	const struct sp_span_totals *totals = &sp_agent.spool->spans;
+	struct sp_span_thread *s = t->spans;
+	uint32_t depth = s->depth - 1;
+	struct sp_span_open *o = &s->open[depth], *outer = depth ? o - 1 : NULL;
+	struct sp_span_count *c = o->count ? count_at(o->count) : NULL;
+	uint64_t ns = cycles_ns(now - o->began_tsc), cost = totals->empty_ns + o->inner_cost_ns;
+
+	ns = ns > cost ? ns - cost : 0;
+	if (c) {
+		add_to_record(c, o, ns, limit_ns);
+		if (sp_likely(t->tls == &sp_tls)) {
+			c->bytes += allocated_bytes(t) - o->bytes;
+			c->allocs += t->tls->heap.allocs - o->allocs;
+		}
+	} else {
+		sp_add(&sp_agent.spool->spans.uncounted, 1);
+	}
+	if (outer) {
+		outer->inner_ns += ns;
+		outer->inner_cost_ns += o->inner_cost_ns + totals->pair_ns;
+	}
+	sp_store(&s->depth, depth);
+	sp_store(&t->span_node, outer ? outer->node : 0);
+	return c;
+}
+
+/* False when a signal handler has interrupted the thread in one of these. */
+static bool enter(struct sp_thread *t)
+{
+	if (t->span_busy)
+		return false;
+	t->span_busy = true;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	return true;
+}
+
+static void leave(struct sp_thread *t)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	t->span_busy = false;
+}
+
+static void begin(struct sp_thread *t, uint32_t name)
+{
+	struct sp_span_totals *totals = &sp_agent.spool->spans;
+	struct sp_span_thread *s = t->spans;
+	const struct sp_span_slot *slot;
+	struct sp_span_open *o;
+
+	if (sp_unlikely(!s && !(s = t->spans = claim_thread(t)))) {
+		sp_add(&totals->uncounted, 1);
+		return;
+	}
+	if (sp_unlikely(s->depth == SP_SPAN_DEPTH)) {
+		sp_add(&totals->too_deep, 1);
+		t->span_beyond++;
+		return;
+	}
+	slot = slot_of(t, name);
+	o = &s->open[s->depth];
+	o->node = slot->node;
+	o->name = name;
+	o->count = slot->count;
+	o->inner_ns = o->inner_cost_ns = 0;
+	o->bytes = allocated_bytes(t);
+	o->allocs = t->tls->heap.allocs;
+	o->began_tsc = sp_tsc();
+	__atomic_store_n(&s->depth, s->depth + 1, __ATOMIC_RELEASE);
+	sp_store(&t->span_node, slot->node);
+}
+
+static void end(struct sp_thread *t, uint32_t name, uint64_t limit_ns)
+{
+	struct sp_span_thread *s = t->spans;
+	uint64_t now = sp_tsc();
+	uint32_t i;
+
+	if (t->span_beyond) {
+		t->span_beyond--;
+		return;
+	}
+	for (i = s ? s->depth : 0; i && s->open[i - 1].name != name; i--)
+		;
+	if (!i) {
+		sp_add(&sp_agent.spool->spans.stray, 1);
+		return;
+	}
+	while (sp_unlikely(s->depth > i)) {
+		struct sp_span_count *c = close_innermost(t, now, 0);
+		if (c)
+			c->unended++;
+	}
+	close_innermost(t, now, limit_ns);
+}
+
+void sp_span_begin(struct sp_thread *t, uint32_t name)
+{
+	if (!enter(t)) {
+		sp_add(&sp_agent.spool->spans.uncounted, 1);
+		return;
+	}
+	begin(t, name);
+	leave(t);
+}
+
+void sp_span_end(struct sp_thread *t, uint32_t name, uint64_t limit_ns)
+{
+	if (!enter(t))
+		return;
+	end(t, name, limit_ns);
+	leave(t);
+}
+
+/* A node of its own, in which samples fall; the span goes on in it, and is counted as before. */
+void sp_span_label(struct sp_thread *t, uint32_t name)
+{
+	if (!enter(t))
+		return;
+	if (t->spans && t->spans->depth) {
+		uint32_t node = sp_span_node(t->span_node, name);
+
+		if (node) {
+			t->spans->open[t->spans->depth - 1].node = node;
+			sp_store(&t->span_node, node);
+		}
+	}
+	leave(t);
+}
+
+void sp_span_thread_ends(struct sp_thread *t)
+{
+	uint64_t now = sp_tsc();
+	uint32_t index, next;
+
+	if (!t->spans)
+		return;
+	while (t->spans->depth) {
+		struct sp_span_count *c = close_innermost(t, now, 0);
+		if (c)
+			c->unended++;
+	}
+	for (index = t->span_counts; index; index = next) {
+		next = count_at(index)->mine;
+		__atomic_store_n(&count_at(index)->owner, 0, __ATOMIC_RELEASE);
+	}
+	__atomic_store_n(&t->spans->owner, 0, __ATOMIC_RELEASE);
+	sp_span_forget(t);
+}
+
+void sp_span_forget(struct sp_thread *t)
+{
+	if (t->spans)
+		memset(t->span_slots, 0, sizeof t->span_slots);
+	t->spans = NULL;
+	t->span_node = t->span_counts = t->span_beyond = 0;
+	t->span_busy = false;
+}
+
+#define MEASURED 64u
+
+/* Of several the fastest: what else runs only adds. */
+void sp_span_measure(struct sp_thread *t)
+{
+	struct sp_span_totals *totals = &sp_agent.spool->spans;
+	uint64_t pair = UINT64_MAX, empty = UINT64_MAX;
+	uint32_t name = sp_span_name(SP_SPAN_MEASURED, ""), i;
+	struct sp_span_count *c;
+
+	sp_span_begin(t, name);
+	c = t->spans && t->spans->depth ? count_at(t->spans->open[t->spans->depth - 1].count) : NULL;
+	sp_span_end(t, name, 0);
+	for (i = 0; c && i < MEASURED; i++) {
+		uint64_t sum = c->sum_ns, began = sp_tsc(), took;
+
+		sp_span_begin(t, name);
+		sp_span_end(t, name, 0);
+		took = cycles_ns(sp_tsc() - began);
+		pair = took < pair ? took : pair;
+		empty = c->sum_ns - sum < empty ? c->sum_ns - sum : empty;
+	}
+	if (c && i == MEASURED) {
+		totals->empty_ns = empty;
+		totals->pair_ns = pair;
+	}
+}

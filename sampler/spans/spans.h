@@ -1,0 +1,28 @@
+/* Spans: names of the program's own work, begun and ended by the thread that does it. Counts are exact, and in the spool;
+ * so is what is open, which is known after the process has been killed. Every sample of a thread is in its innermost span.
+ * All of these: any context of the thread `t` (sp_tls.thread), lock-free, no system call once a name has been met. */
+#ifndef SP_SAMPLER_SPANS_SPANS_H
+#define SP_SAMPLER_SPANS_SPANS_H
+
+#include "sampler/agent.h"
+
+/* The thread is in a span of that name (sp_span_name) from here on, or in one more if it is in one. */
+void sp_span_begin(struct sp_thread *t, uint32_t name) SP_HIDDEN;
+
+/* The innermost of that name has ended, and what was begun in it without an end. limit_ns: longer ones are counted as slow,
+ * 0: none. */
+void sp_span_end(struct sp_thread *t, uint32_t name, uint64_t limit_ns) SP_HIDDEN;
+
+/* The innermost span's samples have this label, "key=value" (SP_SPAN_LABEL), until it ends. */
+void sp_span_label(struct sp_thread *t, uint32_t name) SP_HIDDEN;
+
+/* The thread ends, and what it had begun with it. The caller may be another thread, when it is gone. */
+void sp_span_thread_ends(struct sp_thread *t) SP_HIDDEN;
+
+/* The block has begun no span in this spool: it is new, or a forked child's. */
+void sp_span_forget(struct sp_thread *t) SP_HIDDEN;
+
+/* Learns what a span costs here, before the first one of the process. */
+void sp_span_measure(struct sp_thread *t) SP_HIDDEN;
+
+#endif
