@@ -52,9 +52,132 @@ struct smartprof_result {
 /* Stops sampling, and tells of the time since smartprof_start, or since sampling began. result: NULL if that is not asked for;
  * it takes 2 KB. Returns 1; 0 when the process was not being sampled, and *result is as it was. */
 int smartprof_stop(struct smartprof_result *result) __attribute__((weak));
+/* Spans. The macros below call these; `id` is the profiler's. */
+struct smartprof_site {
+	int computed; /* the name may be another one at each call */
+	unsigned long id;
+};
+void smartprof_span_begin(struct smartprof_site *site, const char *name) __attribute__((weak));
+void smartprof_span_end(struct smartprof_site *site, const char *name, unsigned long limit_ns) __attribute__((weak));
+void smartprof_span_label(const char *key, const char *value) __attribute__((weak));
+void smartprof_async_begin(struct smartprof_site *site, const char *name, unsigned long id) __attribute__((weak));
+void smartprof_async_end(struct smartprof_site *site, const char *name, unsigned long id) __attribute__((weak));
 
 #ifdef __cplusplus
 }
+#endif
+
+/* Spans: names of the program's own work. Each is counted exactly, with how long it took and what was allocated in it, and
+ * every sample of a thread is in the innermost span that the thread has open. Spans nest, 32 deep; each thread has its own.
+ * A name is a string, a literal or computed; the profiler keeps 1,024 different ones, of 128 bytes each, so names must not
+ * hold ids of requests or the like. Without the profiler a span costs one predictable branch; compiled with
+ * SMARTPROF_DISABLE there is none, and no argument is evaluated.
+ *
+ *	SMARTPROF_START(name);            begins a span ...
+ *	SMARTPROF_END(name);              ... which ends here, with all that was begun in it and has not ended
+ *	SMARTPROF_BLOCK(name) { ... }     a span around a block; `break` and `continue` leave the block
+ *	x = SMARTPROF_TIMED(name, f(y));  a span around an expression, whose value it has
+ *	SMARTPROF_GUARD(name);            a span until the end of the scope, however that is left
+ *	SMARTPROF_GUARD(name, limit_ms);  the same; it is counted as slow when it takes longer
+ *	SMARTPROF_LABEL(key, value);      what the innermost span is about, a few different values: samples have it from here on
+ *	SMARTPROF_ASYNC_START(name, id);  work that one thread begins ...
+ *	SMARTPROF_ASYNC_END(name, id);    ... and another may end: counted and timed, no sample is in it
+ */
+#define SMARTPROF_JOIN_(a, b) a##b
+#define SMARTPROF_JOIN(a, b) SMARTPROF_JOIN_(a, b)
+
+#ifdef SMARTPROF_DISABLE
+
+#define SMARTPROF_START(name) ((void)0)
+#define SMARTPROF_END(name) ((void)0)
+#define SMARTPROF_BLOCK(name) \
+	for (int SMARTPROF_JOIN(smartprof_once_, __LINE__) = 1; SMARTPROF_JOIN(smartprof_once_, __LINE__); \
+		SMARTPROF_JOIN(smartprof_once_, __LINE__) = 0)
+#define SMARTPROF_TIMED(name, expr) (expr)
+#define SMARTPROF_GUARD(...) ((void)0)
+#define SMARTPROF_LABEL(key, value) ((void)0)
+#define SMARTPROF_ASYNC_START(name, id) ((void)0)
+#define SMARTPROF_ASYNC_END(name, id) ((void)0)
+
+#else
+
+/* Every span is a probe of perf, bpftrace and gdb, too, where the header for that is installed: smartprof:span_begin and
+ * smartprof:span_end, with the name. */
+#if defined(__has_include)
+#if __has_include(<sys/sdt.h>)
+#include <sys/sdt.h>
+#define SMARTPROF_PROBE_(event, name) DTRACE_PROBE1(smartprof, event, name)
+#endif
+#endif
+#ifndef SMARTPROF_PROBE_
+#define SMARTPROF_PROBE_(event, name) ((void)0)
+#endif
+
+/* A span that ends with its scope. */
+struct smartprof_scope {
+	struct smartprof_site *site;
+	const char *name;
+	unsigned long limit_ns;
+	int done;
+};
+
+static inline __attribute__((unused)) struct smartprof_scope smartprof_scope_begin_(
+	struct smartprof_site *site, const char *name, unsigned long limit_ms)
+{
+	struct smartprof_scope scope = {site, name, limit_ms * 1000000ul, 0};
+
+	SMARTPROF_PROBE_(span_begin, name);
+	if (smartprof_span_begin)
+		smartprof_span_begin(site, name);
+	return scope;
+}
+
+static inline __attribute__((unused)) void smartprof_scope_end_(struct smartprof_scope *scope)
+{
+	SMARTPROF_PROBE_(span_end, scope->name);
+	if (smartprof_span_end)
+		smartprof_span_end(scope->site, scope->name, scope->limit_ns);
+}
+
+#define SMARTPROF_SITE_(variable, name) static struct smartprof_site variable = {!__builtin_constant_p(name), 0}
+#define SMARTPROF_CALL_(call, event, name, ...) \
+	do { \
+		SMARTPROF_SITE_(smartprof_site_, name); \
+		const char *smartprof_name_ = (name); \
+		SMARTPROF_PROBE_(event, smartprof_name_); \
+		if (call) \
+			call(&smartprof_site_, smartprof_name_, ##__VA_ARGS__); \
+		(void)smartprof_name_; \
+	} while (0)
+
+#define SMARTPROF_START(name) SMARTPROF_CALL_(smartprof_span_begin, span_begin, name)
+#define SMARTPROF_END(name) SMARTPROF_CALL_(smartprof_span_end, span_end, name, 0)
+#define SMARTPROF_ASYNC_START(name, id) \
+	SMARTPROF_CALL_(smartprof_async_begin, async_begin, name, (unsigned long)(id))
+#define SMARTPROF_ASYNC_END(name, id) SMARTPROF_CALL_(smartprof_async_end, async_end, name, (unsigned long)(id))
+#define SMARTPROF_LABEL(key, value) \
+	do { \
+		if (smartprof_span_label) \
+			smartprof_span_label(key, value); \
+	} while (0)
+
+#define SMARTPROF_SCOPE_(variable, site, name, limit_ms) \
+	struct smartprof_scope variable __attribute__((cleanup(smartprof_scope_end_), unused)) = __extension__({ \
+		SMARTPROF_SITE_(site, name); \
+		smartprof_scope_begin_(&site, name, limit_ms); \
+	})
+#define SMARTPROF_GUARD_(name, limit_ms, ...) \
+	SMARTPROF_SCOPE_(SMARTPROF_JOIN(smartprof_guard_, __COUNTER__), smartprof_site_, name, limit_ms)
+#define SMARTPROF_GUARD(...) SMARTPROF_GUARD_(__VA_ARGS__, 0, )
+#define SMARTPROF_BLOCK(name) \
+	for (SMARTPROF_SCOPE_(SMARTPROF_JOIN(smartprof_block_, __LINE__), smartprof_site_, name, 0); \
+		!SMARTPROF_JOIN(smartprof_block_, __LINE__).done; SMARTPROF_JOIN(smartprof_block_, __LINE__).done = 1)
+#define SMARTPROF_TIMED(name, expr) \
+	__extension__({ \
+		SMARTPROF_SCOPE_(smartprof_timed_, smartprof_site_, name, 0); \
+		(expr); \
+	})
+
 #endif
 
 #endif

@@ -315,6 +315,15 @@ static inline enum sp_control_verb sp_control_verb(uint64_t word)
 	return (enum sp_control_verb)(word & 0xff);
 }
 
+/* Totals of all spans. */
+struct sp_span_totals {
+	uint64_t pair_ns;   /* what a begin and an end take, as measured here: taken off the spans around them */
+	uint64_t empty_ns;  /* of that, what a span measures that has nothing in it: taken off each */
+	uint64_t stray;          /* atomic: ends without a begin */
+	uint64_t too_deep;       /* atomic: begun beyond SP_SPAN_DEPTH */
+	uint64_t uncounted;      /* atomic: for want of a name, a node or a record */
+};
+
 struct sp_spool_header {
 	uint64_t magic;
 	uint32_t version;
@@ -651,15 +660,6 @@ struct sp_span_thread {
 	uint32_t depth;  /* of `open`, those that are */
 	uint32_t reserved;
 	struct sp_span_open open[SP_SPAN_DEPTH];
-};
-
-/* Totals of all spans. */
-struct sp_span_totals {
-	uint64_t pair_ns;   /* what a begin and an end take, as measured here: taken off the spans around them */
-	uint64_t empty_ns;  /* of that, what a span measures that has nothing in it: taken off each */
-	uint64_t stray;          /* atomic: ends without a begin */
-	uint64_t too_deep;       /* atomic: begun beyond SP_SPAN_DEPTH */
-	uint64_t uncounted;      /* atomic: for want of a name, a node or a record */
 };
 
 /* The class of a time: 0 for none, else four for each power of two. */

@@ -15,6 +15,8 @@
 #include "sampler/clock/clock.h"
 #include "sampler/heap/live.h"
 #include "sampler/heap/pre_activation.h"
+#include "sampler/spans/async.h"
+#include "sampler/spans/names.h"
 #include "sampler/spool/write.h"
 #include "sampler/sys.h"
 #include "sampler/threads/self.h"
@@ -54,6 +56,8 @@ static void forget_parent(struct sp_thread *mine)
 	sp_tree_forked();
 	sp_finish_forked();
 	sp_generated_forked();
+	sp_span_names_forget();
+	sp_async_forked();
 }
 
 void sp_fork_child(void)

@@ -92,7 +92,7 @@ static uint64_t allocated_bytes(const struct sp_thread *t)
 }
 
 /* A multiplication takes a third of the division that it stands for. */
-static uint64_t cycles_ns(uint64_t cycles)
+uint64_t sp_span_ns(uint64_t cycles)
 {
 	static double ns_per_cycle, made_of;
 	double per_us = (double)sp_load(&sp_agent.tsc_per_us_x1024);
@@ -104,11 +104,11 @@ static uint64_t cycles_ns(uint64_t cycles)
 	return (uint64_t)((double)cycles * ns_per_cycle);
 }
 
-static void add_to_record(struct sp_span_count *c, const struct sp_span_open *o, uint64_t ns, uint64_t limit_ns)
+static void add_to_record(struct sp_span_count *c, uint64_t inner_ns, uint64_t ns, uint64_t limit_ns)
 {
 	c->count++;
 	c->sum_ns += ns;
-	c->self_ns += ns > o->inner_ns ? ns - o->inner_ns : 0;
+	c->self_ns += ns > inner_ns ? ns - inner_ns : 0;
 	if (ns < c->min_ns)
 		c->min_ns = ns;
 	if (ns > c->max_ns)
@@ -125,11 +125,11 @@ static struct sp_span_count *close_innermost(struct sp_thread *t, uint64_t now, 
 	uint32_t depth = s->depth - 1;
 	struct sp_span_open *o = &s->open[depth], *outer = depth ? o - 1 : NULL;
 	struct sp_span_count *c = o->count ? count_at(o->count) : NULL;
-	uint64_t ns = cycles_ns(now - o->began_tsc), cost = totals->empty_ns + o->inner_cost_ns;
+	uint64_t ns = sp_span_ns(now - o->began_tsc), cost = totals->empty_ns + o->inner_cost_ns;
 
 	ns = ns > cost ? ns - cost : 0;
 	if (c) {
-		add_to_record(c, o, ns, limit_ns);
+		add_to_record(c, o->inner_ns, ns, limit_ns);
 		if (sp_likely(t->tls == &sp_tls)) {
 			c->bytes += allocated_bytes(t) - o->bytes;
 			c->allocs += t->tls->heap.allocs - o->allocs;
@@ -249,6 +249,20 @@ void sp_span_label(struct sp_thread *t, uint32_t name)
 	leave(t);
 }
 
+void sp_span_add(struct sp_thread *t, uint32_t node, uint64_t ns)
+{
+	uint32_t index;
+
+	if (!enter(t))
+		return;
+	index = node ? claim_count(t, node) : 0;
+	if (index)
+		add_to_record(count_at(index), 0, ns, 0);
+	else
+		sp_add(&sp_agent.spool->spans.uncounted, 1);
+	leave(t);
+}
+
 void sp_span_thread_ends(struct sp_thread *t)
 {
 	uint64_t now = sp_tsc();
@@ -296,7 +310,7 @@ void sp_span_measure(struct sp_thread *t)
 
 		sp_span_begin(t, name);
 		sp_span_end(t, name, 0);
-		took = cycles_ns(sp_tsc() - began);
+		took = sp_span_ns(sp_tsc() - began);
 		pair = took < pair ? took : pair;
 		empty = c->sum_ns - sum < empty ? c->sum_ns - sum : empty;
 	}

@@ -1,0 +1,110 @@
+/* The spans of smartprof.h: from the program's call to the thread that makes it. */
+#include <errno.h>
+
+#include "preload/export.h"
+#include "preload/smartprof.h"
+#include "sampler/agent.h"
+#include "sampler/spans/async.h"
+#include "sampler/spans/names.h"
+#include "sampler/spans/spans.h"
+#include "sampler/spool/write.h"
+
+/* What names its work is worth a profile from its first span on. */
+static struct sp_thread *prepare(void)
+{
+	int saved_errno = errno;
+
+	if (sp_is_stale_child() && sp_agent.forked)
+		sp_agent.forked();
+	if (sp_load(&sp_agent.state) == SP_AGENT_DORMANT && sp_agent.activate)
+		sp_agent.activate();
+	if (sp_load(&sp_agent.state) == SP_AGENT_ACTIVE && !sp_tls.thread && !sp_tls.dead && sp_agent.adopt)
+		sp_agent.adopt();
+	errno = saved_errno;
+	return sp_load(&sp_agent.state) == SP_AGENT_ACTIVE ? sp_tls.thread : NULL;
+}
+
+/* The calling thread; NULL when nothing is recorded of it. */
+static inline struct sp_thread *caller(void)
+{
+	struct sp_thread *t = sp_tls.thread;
+
+	if (sp_unlikely(!t || sp_load(&sp_agent.state) != SP_AGENT_ACTIVE || sp_is_stale_child()))
+		return prepare();
+	return t;
+}
+
+/* Names are numbered anew in each spool, which a forked child has of its own. */
+#define NAME_BITS 16
+
+static uint32_t name_slowly(struct smartprof_site *site, enum sp_span_kind kind, const char *name, struct sp_thread *t)
+{
+	static uint32_t measured;
+	uint32_t generation = sp_spool_generation(), before = sp_load(&measured), number;
+
+	if (before != generation && __atomic_compare_exchange_n(&measured, &before, generation, false, __ATOMIC_ACQ_REL,
+					    __ATOMIC_RELAXED))
+		sp_span_measure(t);
+	number = sp_span_name(kind, name ? name : "(null)");
+	if (!site->computed)
+		__atomic_store_n(&site->id, (unsigned long)generation << NAME_BITS | number, __ATOMIC_RELEASE);
+	return number;
+}
+
+static inline uint32_t name_of(struct smartprof_site *site, enum sp_span_kind kind, const char *name,
+	struct sp_thread *t)
+{
+	unsigned long id = sp_load(&site->id);
+
+	if (sp_likely(id && id >> NAME_BITS == sp_spool_generation()))
+		return (uint32_t)(id & ((1u << NAME_BITS) - 1));
+	return name_slowly(site, kind, name, t);
+}
+
+SP_EXPORT void smartprof_span_begin(struct smartprof_site *site, const char *name)
+{
+	struct sp_thread *t = caller();
+
+	if (t)
+		sp_span_begin(t, name_of(site, SP_SPAN_PLAIN, name, t));
+}
+
+SP_EXPORT void smartprof_span_end(struct smartprof_site *site, const char *name, unsigned long limit_ns)
+{
+	struct sp_thread *t = caller();
+
+	if (t)
+		sp_span_end(t, name_of(site, SP_SPAN_PLAIN, name, t), limit_ns);
+}
+
+SP_EXPORT void smartprof_async_begin(struct smartprof_site *site, const char *name, unsigned long id)
+{
+	struct sp_thread *t = caller();
+
+	if (t)
+		sp_async_begin(t, name_of(site, SP_SPAN_ASYNC, name, t), id);
+}
+
+SP_EXPORT void smartprof_async_end(struct smartprof_site *site, const char *name, unsigned long id)
+{
+	struct sp_thread *t = caller();
+
+	if (t)
+		sp_async_end(t, name_of(site, SP_SPAN_ASYNC, name, t), id);
+}
+
+/* "key=value", cut to what a name may be. */
+SP_EXPORT void smartprof_span_label(const char *key, const char *value)
+{
+	struct sp_thread *t = caller();
+	char text[SP_SPAN_TEXT_MAX + 1];
+	const char *parts[] = {key ? key : "(null)", "=", value ? value : "(null)"};
+	uint32_t length = 0;
+
+	for (int i = 0; i < 3; i++)
+		for (const char *p = parts[i]; *p && length < SP_SPAN_TEXT_MAX; p++)
+			text[length++] = *p;
+	text[length] = '\0';
+	if (t)
+		sp_span_label(t, sp_span_name(SP_SPAN_LABEL, text));
+}
