@@ -53,7 +53,7 @@ struct sp_schema_table {
 };
 
 #define SP_SCHEMA_KEYS 60u
-#define SP_SCHEMA_SECTIONS 39u
+#define SP_SCHEMA_SECTIONS 40u
 #define SP_SCHEMA_TABLES 14u
 extern const struct sp_schema_key sp_schema_keys[SP_SCHEMA_KEYS];
 extern const struct sp_schema_section sp_schema_sections[SP_SCHEMA_SECTIONS];

@@ -147,6 +147,7 @@ static void write_top(struct sp_writer *w)
 	sp_write_verdict(w);
 	write_find(w);
 	sp_write_processes(w);
+	sp_write_spans(w);
 	if (p->cpu_on) {
 		sp_write_cpu(w);
 		sp_write_call_tree(w);

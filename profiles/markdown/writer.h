@@ -82,6 +82,7 @@ void sp_write_growth(struct sp_writer *w); /* of a window */
 void sp_write_growth_verdict(struct sp_writer *w);
 void sp_write_heap_tree(struct sp_writer *w);
 void sp_write_marks(struct sp_writer *w);
+void sp_write_spans(struct sp_writer *w);
 void sp_write_timeline(struct sp_writer *w);
 void sp_write_quality(struct sp_writer *w);
 void sp_write_cost(struct sp_writer *w);              /* lines of Data Quality: clocks, intervals, own cost */

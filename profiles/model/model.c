@@ -164,6 +164,7 @@ struct sp_profile *sp_profile_filtered(struct sp_snapshot *snapshot, const struc
 	profile->log = sp_log_add_up(profile);
 	sp_cpu_totals(profile);
 	sp_lines_add_up(profile);
+	sp_spans_add_up(profile);
 	sp_marks_add_up(profile, site_frame);
 	sp_heap_settle(profile);
 	sp_heap_add_up(profile, site_frame);
@@ -201,6 +202,8 @@ void sp_profile_free(struct sp_profile *profile)
 	free(profile->lines);
 	free(profile->threads);
 	free(profile->marks);
+	free(profile->spans);
+	free(profile->span_place);
 	free(profile->processes);
 	free(profile);
 }

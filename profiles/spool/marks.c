@@ -212,6 +212,7 @@ void sp_mark_rewind(struct sp_snapshot *s, const struct sp_mark *mark)
 	s->timeline_count = points;
 	rewind_header(&s->header, mark);
 	s->running = true;
+	s->span_count_count = s->span_thread_count = 0; /* what spans were then is not known */
 	s->taken_ns = mark->t_ns;
 	s->mark_count = (size_t)(mark - s->marks) + 1;
 	s->at = mark;
@@ -234,6 +235,11 @@ void sp_snapshot_copy(struct sp_snapshot *to, const struct sp_snapshot *from)
 	to->frames = to->copied = NULL;
 	to->copies = NULL;
 	to->growth = NULL;
+	to->span_names = NULL;
+	to->span_nodes = NULL;
+	to->span_counts = NULL;
+	to->span_threads = NULL;
+	to->span_name_count = to->span_node_count = to->span_count_count = to->span_thread_count = 0;
 	to->text_bytes = to->module_count = to->frame_count = to->copy_count = to->copied_count = 0;
 	to->threads = copy(from->threads, from->thread_count, sizeof(*from->threads));
 	to->stacks = copy(from->stacks, from->stack_count, sizeof(*from->stacks));

@@ -12,12 +12,14 @@
 #include "profiles/spool/find.h"
 #include "profiles/spool/marks.h"
 #include "profiles/spool/section.h"
+#include "profiles/spool/spans.h"
 #include "symbolize/base/memory.h"
 
 /* Of each section, in their order. */
 static const uint32_t records_max[SP_SECTIONS] = {SP_TEXT_MAX, SP_MODULES_MAX, SP_THREADS_MAX, SP_BUCKETS_MAX,
 	SP_STACKS_MAX, SP_FRAMES_MAX, SP_SITES_MAX, SP_TIMELINE_MAX, SP_LOG_MAX, SP_LIVE_MAX, SP_COPIES_MAX,
-	SP_COPIED_MAX, SP_MARKS_MAX, SP_MARKED_MAX};
+	SP_COPIED_MAX, SP_MARKS_MAX, SP_MARKED_MAX, SP_SPAN_NAMES_MAX, SP_SPAN_NODES_MAX, SP_SPAN_COUNTS_MAX,
+	SP_SPAN_THREADS_MAX};
 
 static int fail(const char **why, int error, const char *phrase)
 {
@@ -168,6 +170,23 @@ static int read_copies(struct sp_snapshot *s, int fd, const char **why)
 		if (i >= count || memcmp(&again[i], &s->copies[i], sizeof(*again)) != 0)
 			s->copies[i].ready = 0;
 	free(again);
+	return err;
+}
+
+static int read_spans(struct sp_snapshot *s, int fd, const char **why)
+{
+	int err = read_section(s, fd, SP_SEC_SPAN_THREADS, sizeof(*s->span_threads), &s->span_threads,
+		&s->span_thread_count, why);
+
+	if (!err)
+		err = read_section(s, fd, SP_SEC_SPAN_COUNTS, sizeof(*s->span_counts), &s->span_counts,
+			&s->span_count_count, why);
+	if (!err)
+		err = read_section(
+			s, fd, SP_SEC_SPAN_NODES, sizeof(*s->span_nodes), &s->span_nodes, &s->span_node_count, why);
+	if (!err)
+		err = read_section(
+			s, fd, SP_SEC_SPAN_NAMES, sizeof(*s->span_names), &s->span_names, &s->span_name_count, why);
 	return err;
 }
 
@@ -454,6 +473,8 @@ int sp_snapshot_read(struct sp_snapshot *snapshot, int fd, const char **why)
 	if (!err)
 		err = read_section(s, fd, SP_SEC_FRAMES, sizeof(*s->frames), &s->frames, &s->frame_count, why);
 	if (!err)
+		err = read_spans(s, fd, why);
+	if (!err)
 		err = read_section(s, fd, SP_SEC_MODULES, sizeof(*s->modules), &s->modules, &s->module_count, why);
 	if (!err)
 		err = read_section(s, fd, SP_SEC_TIMELINE, sizeof(*s->timeline), &s->timeline, &s->timeline_count, why);
@@ -472,6 +493,7 @@ int sp_snapshot_read(struct sp_snapshot *snapshot, int fd, const char **why)
 	check_live(s);
 	check_copies(s);
 	sp_snapshot_check_modules(s);
+	sp_spans_check(s);
 	sp_snapshot_check_threads(s);
 	check_peak(s, &s->header.heap.peak);
 	return 0;
@@ -492,6 +514,10 @@ void sp_snapshot_free(struct sp_snapshot *snapshot)
 	free(snapshot->copied);
 	free(snapshot->marks);
 	free(snapshot->marked);
+	free(snapshot->span_names);
+	free(snapshot->span_nodes);
+	free(snapshot->span_counts);
+	free(snapshot->span_threads);
 	free(snapshot->growth);
 	*snapshot = (struct sp_snapshot){0};
 }

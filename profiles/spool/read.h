@@ -48,6 +48,14 @@ struct sp_snapshot {
 	size_t mark_count;
 	struct sp_marked *marked; /* only whole ones */
 	size_t marked_count;
+	struct sp_span_name *span_names; /* spans.h */
+	size_t span_name_count;
+	struct sp_span_node *span_nodes;
+	size_t span_node_count;
+	struct sp_span_count *span_counts;
+	size_t span_count_count;
+	struct sp_span_thread *span_threads;
+	size_t span_thread_count;
 	bool running;      /* its process was still there when it was read */
 	uint64_t taken_ns; /* since start: when it was read, or the process's end; of a copy, when that was made */
 	uint32_t damaged;  /* records that failed a check and were left out */

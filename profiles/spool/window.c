@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "profiles/base/figures.h"
+#include "profiles/spool/spans.h"
 #include "symbolize/base/memory.h"
 
 /* Counters are read one after the other while the process runs: one may seem to have gone back. */
@@ -454,6 +455,7 @@ int sp_window_take(struct sp_snapshot *b, const struct sp_snapshot *a, const cha
 	take_sites(b, a);
 	take_each(b->header.drops, a->header.drops, SP_DROPS);
 	take(&b->header.broken, a->header.broken);
+	sp_spans_take(b, a);
 	move_start(b, a);
 	return 0;
 }

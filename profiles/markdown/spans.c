@@ -1,0 +1,145 @@
+/* `# Spans`: names that the program gave to its work. */
+#include "profiles/model/spans.h"
+
+#include "profiles/markdown/writer.h"
+
+#define HOTTEST_MIN_SAMPLES 5u
+
+/* "request › parse" */
+static void put_name(struct sp_writer *w, const struct sp_span_info *span)
+{
+	if (span->parent != UINT32_MAX) {
+		put_name(w, &w->profile->spans[span->parent]);
+		sp_buffer_puts(&w->out, " › ");
+	}
+	sp_escape_name(&w->out, SP_ESCAPE_CELL, span->name);
+}
+
+static void put_quantile(struct sp_writer *w, const struct sp_span_info *span, double rank)
+{
+	double error;
+	uint64_t ns = sp_span_quantile(span, rank, &error);
+
+	sp_buffer_puts(&w->out, " | ");
+	sp_put_duration(&w->out, ns);
+	sp_buffer_puts(&w->out, " ± ");
+	sp_put_duration(&w->out, sp_whole(error));
+}
+
+static void put_times(struct sp_writer *w, const struct sp_span_info *span)
+{
+	if (!span->count) {
+		sp_buffer_puts(&w->out, " | | | | | | |");
+		return;
+	}
+	sp_buffer_printf(&w->out, " | %llu | ", (unsigned long long)span->count);
+	sp_put_duration(&w->out, span->sum_ns);
+	sp_buffer_puts(&w->out, " | ");
+	sp_put_duration(&w->out, span->self_ns);
+	put_quantile(w, span, 0.5);
+	put_quantile(w, span, 0.99);
+	sp_buffer_puts(&w->out, " | ");
+	sp_put_duration(&w->out, span->max_ns);
+	sp_buffer_puts(&w->out, " |");
+}
+
+static void put_sampled(struct sp_writer *w, const struct sp_span_info *span, uint32_t index)
+{
+	const struct sp_profile *p = w->profile;
+	uint32_t hottest;
+	uint64_t ns;
+
+	if (p->cpu_on && span->kind != SP_SPAN_ASYNC) {
+		sp_buffer_puts(&w->out, " ");
+		sp_put_duration(&w->out, span->cpu_ns);
+		sp_buffer_puts(&w->out, " | ");
+		sp_put_duration(&w->out, sp_whole(span->cpu_error));
+	} else {
+		sp_buffer_puts(&w->out, " |");
+	}
+	sp_buffer_puts(&w->out, " | ");
+	if (span->kind == SP_SPAN_PLAIN)
+		sp_put_size(&w->out, span->bytes);
+	sp_buffer_puts(&w->out, " | ");
+	if (span->samples >= HOTTEST_MIN_SAMPLES) {
+		hottest = sp_span_hottest(p, index, &ns);
+		sp_buffer_printf(&w->out, "%.0f %% ", sp_percent(ns, span->cpu_ns));
+		sp_escape_name(&w->out, SP_ESCAPE_CELL, p->functions[hottest].name);
+	}
+	sp_buffer_puts(&w->out, " |\n");
+}
+
+/* What is not as it should be, or was under way. */
+static void put_remarks(struct sp_writer *w)
+{
+	const struct sp_profile *p = w->profile;
+	const struct sp_span_totals *totals = &p->snapshot->header.spans;
+	bool died = p->end_unknown;
+
+	for (size_t i = 0; i < p->span_count; i++) {
+		const struct sp_span_info *span = &p->spans[i];
+
+		if (span->open) {
+			sp_buffer_printf(&w->out, "- %s in thread %d, ",
+				died ? "The process died" : p->running ? "Open" : "Open at the end", span->open_tid);
+			sp_put_duration(&w->out, span->open_ns);
+			sp_buffer_puts(&w->out, died ? " into " : " so far: ");
+			put_name(w, span);
+			if (span->open > 1)
+				sp_buffer_printf(&w->out, "; in all %u of them are open", span->open);
+			sp_buffer_puts(&w->out, ".\n");
+		}
+		if (span->unended || span->slow) {
+			sp_buffer_puts(&w->out, "- ");
+			put_name(w, span);
+			sp_buffer_puts(&w->out, ":");
+			if (span->unended)
+				sp_buffer_printf(&w->out, " %llu ended with a span around them or with their thread;",
+					(unsigned long long)span->unended);
+			if (span->slow)
+				sp_buffer_printf(&w->out, " %llu took longer than their limit;",
+					(unsigned long long)span->slow);
+			w->out.data[w->out.length - 1] = '.';
+			sp_buffer_puts(&w->out, "\n");
+		}
+	}
+	if (totals->stray)
+		sp_buffer_printf(&w->out, "- %llu spans were ended that had not begun in their thread.\n",
+			(unsigned long long)totals->stray);
+	if (totals->too_deep)
+		sp_buffer_printf(&w->out, "- %llu spans were begun in %u others and are not counted.\n",
+			(unsigned long long)totals->too_deep, SP_SPAN_DEPTH);
+	if (totals->uncounted)
+		sp_buffer_printf(&w->out,
+			"- %llu spans are not counted: more different names than the tables hold, or begun in a signal "
+			"handler that interrupted another's beginning.\n",
+			(unsigned long long)totals->uncounted);
+}
+
+void sp_write_spans(struct sp_writer *w)
+{
+	const struct sp_profile *p = w->profile;
+	const struct sp_span_totals *totals;
+	size_t shown = p->span_count < w->limits.functions ? p->span_count : w->limits.functions;
+
+	if (sp_put_written(w, "# Spans", "# ") || !p->span_count)
+		return;
+	totals = &p->snapshot->header.spans;
+	sp_buffer_printf(&w->out,
+		"# Spans\n\nCounts, times on the clock and bytes are exact; CPU time is sampled, spans inside included. What "
+		"a span costs here, %llu ns, is taken off.\n\n"
+		"| Span | Count | Total | Self | p50 | p99 | Max | CPU | ± | Allocated | Hottest |\n"
+		"|:---|---:|---:|---:|---:|---:|---:|---:|---:|---:|:---|\n",
+		(unsigned long long)totals->pair_ns);
+	for (size_t i = 0; i < shown; i++) {
+		sp_buffer_puts(&w->out, "| ");
+		put_name(w, &p->spans[i]);
+		put_times(w, &p->spans[i]);
+		put_sampled(w, &p->spans[i], (uint32_t)i);
+	}
+	if (shown < p->span_count)
+		sp_buffer_printf(&w->out, "\n… %zu more rows\n", p->span_count - shown);
+	sp_buffer_puts(&w->out, "\n");
+	put_remarks(w);
+	sp_buffer_puts(&w->out, "\n");
+}

@@ -1,0 +1,102 @@
+/* Checking what a spool says of spans, and windows of it. */
+#include "profiles/spool/spans.h"
+
+static bool is_node(const struct sp_snapshot *s, uint32_t node)
+{
+	return node && node < s->span_node_count && s->span_nodes[node].name;
+}
+
+static void check_names(struct sp_snapshot *s)
+{
+	for (size_t i = 0; i < s->span_name_count; i++) {
+		struct sp_span_name *name = &s->span_names[i];
+
+		if (i && name->ready && (name->text >= s->text_bytes || name->kind > SP_SPAN_MEASURED)) {
+			name->ready = 0;
+			s->damaged++;
+		}
+		name->ready &= i > 0;
+	}
+}
+
+/* A node is made when its parent is there. */
+static void check_nodes(struct sp_snapshot *s)
+{
+	for (size_t i = 0; i < s->span_node_count; i++) {
+		struct sp_span_node *node = &s->span_nodes[i];
+		bool whole = node->ready && node->name < s->span_name_count && s->span_names[node->name].ready &&
+			(!node->parent || (node->parent < i && is_node(s, node->parent)));
+
+		s->damaged += i && node->ready && !whole;
+		if (!i || !whole)
+			*node = (struct sp_span_node){0};
+	}
+}
+
+static void check_counts(struct sp_snapshot *s)
+{
+	for (size_t i = 0; i < s->span_count_count; i++)
+		if (!i || !is_node(s, s->span_counts[i].node))
+			s->span_counts[i] = (struct sp_span_count){0};
+}
+
+static void check_threads(struct sp_snapshot *s)
+{
+	for (size_t i = 0; i < s->span_thread_count; i++) {
+		struct sp_span_thread *t = &s->span_threads[i];
+
+		if (!i || !t->owner || t->depth > SP_SPAN_DEPTH)
+			t->depth = 0;
+		for (uint32_t k = 0; k < t->depth; k++)
+			if (!is_node(s, t->open[k].node))
+				t->depth = k;
+	}
+}
+
+void sp_spans_check(struct sp_snapshot *s)
+{
+	check_names(s);
+	check_nodes(s);
+	check_counts(s);
+	check_threads(s);
+	for (size_t i = 0; i < s->stack_count; i++)
+		if (!is_node(s, s->stacks[i].span))
+			s->stacks[i].span = 0;
+}
+
+static void take(uint64_t *later, uint64_t earlier)
+{
+	*later -= earlier < *later ? earlier : *later;
+}
+
+static void take_count(struct sp_span_count *is, const struct sp_span_count *was)
+{
+	uint32_t first = SP_SPAN_CLASSES, last = 0;
+
+	take(&is->count, was->count);
+	take(&is->sum_ns, was->sum_ns);
+	take(&is->self_ns, was->self_ns);
+	take(&is->bytes, was->bytes);
+	take(&is->allocs, was->allocs);
+	take(&is->unended, was->unended);
+	take(&is->slow, was->slow);
+	for (uint32_t i = 0; i < SP_SPAN_CLASSES; i++) {
+		is->classes[i] -= was->classes[i] < is->classes[i] ? was->classes[i] : is->classes[i];
+		if (is->classes[i]) {
+			first = first < i ? first : i;
+			last = i;
+		}
+	}
+	/* The shortest and the longest are known to their classes. */
+	if (sp_span_class(was->min_ns) <= first && first < SP_SPAN_CLASSES && is->min_ns == was->min_ns)
+		is->min_ns = sp_span_class_ns(first);
+	if (is->max_ns == was->max_ns)
+		is->max_ns = last + 1 < SP_SPAN_CLASSES ? sp_span_class_ns(last + 1) : is->max_ns;
+}
+
+void sp_spans_take(struct sp_snapshot *s, const struct sp_snapshot *before)
+{
+	for (size_t i = 0; i < before->span_count_count && i < s->span_count_count; i++)
+		if (s->span_counts[i].node == before->span_counts[i].node)
+			take_count(&s->span_counts[i], &before->span_counts[i]);
+}

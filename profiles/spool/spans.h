@@ -1,0 +1,15 @@
+/* The spans of a snapshot. */
+#ifndef SP_PROFILES_SPOOL_SPANS_H
+#define SP_PROFILES_SPOOL_SPANS_H
+
+#include "profiles/spool/read.h"
+
+/* Leaves out what is damaged or half written. Guaranteed afterwards: names are texts; a node's name is one, and its parent a
+ * node before it; counts, open spans and stacks are of nodes; a record that is left out is of node 0. Part of
+ * sp_snapshot_read. */
+void sp_spans_check(struct sp_snapshot *snapshot);
+
+/* What was counted since `before`, an earlier snapshot of the process. Part of sp_window_take. */
+void sp_spans_take(struct sp_snapshot *snapshot, const struct sp_snapshot *before);
+
+#endif
