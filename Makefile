@@ -122,7 +122,7 @@ $(B)/unit/%: $(B)/obj/cmd/tests/unit/%.c.o $(UNIT_LIB)
 
 # The tables that threads and signal handlers share without locks, by their own tests. Its run time wants its addresses
 # where it expects them: without randomization.
-TSAN_TESTS := sampler_stacks sampler_live sampler_pool sampler_registry
+TSAN_TESTS := sampler_stacks sampler_live sampler_pool sampler_registry sampler_spans
 .PHONY: tsan
 tsan:
 	@$(MAKE) --no-print-directory SAN=thread $(TSAN_TESTS:%=build-tsan/unit/%)

@@ -57,7 +57,8 @@ struct smartprof_site {
 	int computed; /* the name may be another one at each call */
 	unsigned long id;
 };
-void smartprof_span_begin(struct smartprof_site *site, const char *name) __attribute__((weak));
+unsigned long smartprof_span_begin(struct smartprof_site *site, const char *name) __attribute__((weak));
+void smartprof_span_leave(unsigned long begun, unsigned long limit_ns) __attribute__((weak));
 void smartprof_span_end(struct smartprof_site *site, const char *name, unsigned long limit_ns) __attribute__((weak));
 void smartprof_span_label(const char *key, const char *value) __attribute__((weak));
 void smartprof_async_begin(struct smartprof_site *site, const char *name, unsigned long id) __attribute__((weak));
@@ -115,28 +116,27 @@ void smartprof_async_end(struct smartprof_site *site, const char *name, unsigned
 
 /* A span that ends with its scope. */
 struct smartprof_scope {
-	struct smartprof_site *site;
-	const char *name;
-	unsigned long limit_ns;
+	const char *name; /* a literal; NULL: it may be gone by the end */
+	unsigned long begun, limit_ns;
 	int done;
 };
 
-static inline __attribute__((unused)) struct smartprof_scope smartprof_scope_begin_(
-	struct smartprof_site *site, const char *name, unsigned long limit_ms)
+static inline __attribute__((unused)) struct smartprof_scope smartprof_scope_begin_(struct smartprof_site *site,
+	const char *name, unsigned long limit_ms)
 {
-	struct smartprof_scope scope = {site, name, limit_ms * 1000000ul, 0};
+	struct smartprof_scope scope = {site->computed ? 0 : name, 0, limit_ms * 1000000ul, 0};
 
 	SMARTPROF_PROBE_(span_begin, name);
 	if (smartprof_span_begin)
-		smartprof_span_begin(site, name);
+		scope.begun = smartprof_span_begin(site, name);
 	return scope;
 }
 
 static inline __attribute__((unused)) void smartprof_scope_end_(struct smartprof_scope *scope)
 {
 	SMARTPROF_PROBE_(span_end, scope->name);
-	if (smartprof_span_end)
-		smartprof_span_end(scope->site, scope->name, scope->limit_ns);
+	if (scope->begun)
+		smartprof_span_leave(scope->begun, scope->limit_ns);
 }
 
 #define SMARTPROF_SITE_(variable, name) static struct smartprof_site variable = {!__builtin_constant_p(name), 0}
@@ -152,8 +152,7 @@ static inline __attribute__((unused)) void smartprof_scope_end_(struct smartprof
 
 #define SMARTPROF_START(name) SMARTPROF_CALL_(smartprof_span_begin, span_begin, name)
 #define SMARTPROF_END(name) SMARTPROF_CALL_(smartprof_span_end, span_end, name, 0)
-#define SMARTPROF_ASYNC_START(name, id) \
-	SMARTPROF_CALL_(smartprof_async_begin, async_begin, name, (unsigned long)(id))
+#define SMARTPROF_ASYNC_START(name, id) SMARTPROF_CALL_(smartprof_async_begin, async_begin, name, (unsigned long)(id))
 #define SMARTPROF_ASYNC_END(name, id) SMARTPROF_CALL_(smartprof_async_end, async_end, name, (unsigned long)(id))
 #define SMARTPROF_LABEL(key, value) \
 	do { \

@@ -48,7 +48,7 @@ enum sp_agent_state {
 
 /* What a thread remembers of a name in a node, so that it need not be looked up. */
 struct sp_span_slot {
-	uint64_t key; /* the node that was open << 32 | name; 0: empty, for names begin at 1 */
+	uint64_t key;         /* the node that was open << 32 | name; 0: empty, for names begin at 1 */
 	uint32_t node, count; /* the node that it makes; the thread's record of it, 0: there is no room for one */
 };
 #define SP_SPAN_SLOTS 64u
@@ -112,11 +112,13 @@ struct sp_thread {
 	uint32_t exit_rounds;
 	void *start; /* routine the thread was created with */
 	void *start_arg;
-	struct sp_span_thread *spans;  /* what is open, in the spool; NULL before the first span */
-	uint32_t span_node;            /* the innermost: every sample of the thread is in it */
-	uint32_t span_counts;          /* records of SP_SEC_SPAN_COUNTS that are the thread's, by their `mine` */
-	uint32_t span_beyond;          /* open beyond SP_SPAN_DEPTH */
-	bool span_busy;                /* the thread is beginning or ending one */
+	struct sp_span_thread *spans; /* what is open, in the spool; NULL before the first span */
+	uint32_t span_node;           /* the innermost: every sample of the thread is in it */
+	uint32_t span_counts;         /* records of SP_SEC_SPAN_COUNTS that are the thread's, by their `mine` */
+	uint32_t span_beyond;         /* open beyond SP_SPAN_DEPTH */
+	bool span_busy;               /* the thread is beginning or ending one */
+	uint64_t span_scale;          /* tsc_per_us_x1024 when this was computed: */
+	double span_ns_per_cycle;
 	struct sp_span_slot span_slots[SP_SPAN_SLOTS];
 	uint64_t frames[SP_MAX_DEPTH]; /* unwinding buffer */
 };

@@ -60,20 +60,20 @@
 #define SP_MAX_DEPTH (SP_MAX_FRAMES + 1u)
 
 enum sp_section {
-	SP_SEC_TEXT,     /* char: command line, paths, settings; NUL-terminated, see sp_text */
-	SP_SEC_MODULES,  /* struct sp_module */
-	SP_SEC_THREADS,  /* struct sp_thread_record; 0 sums up ended threads that gave their record back */
-	SP_SEC_BUCKETS,  /* uint32_t: open-addressing hashes over stacks (stacks.c), 0 empty, else index of stack */
-	SP_SEC_STACKS,   /* struct sp_stack */
-	SP_SEC_FRAMES,   /* uint64_t: absolute addresses, leaf first; a stack is a run of them: see SP_FRAME_JUMP */
-	SP_SEC_SITES,    /* struct sp_site */
-	SP_SEC_TIMELINE, /* struct sp_timepoint */
-	SP_SEC_LOG,      /* struct sp_log_entry: CPU samples in the order they were taken */
-	SP_SEC_LIVE,     /* struct sp_live: sampled allocations that are alive */
-	SP_SEC_COPIES,   /* struct sp_copy: stacks of broken walks, to be finished outside */
-	SP_SEC_COPIED,   /* uint64_t: the words of those stacks */
-	SP_SEC_MARKS,    /* struct sp_mark: moments that were marked */
-	SP_SEC_MARKED,   /* struct sp_marked: what sites were at those */
+	SP_SEC_TEXT,         /* char: command line, paths, settings; NUL-terminated, see sp_text */
+	SP_SEC_MODULES,      /* struct sp_module */
+	SP_SEC_THREADS,      /* struct sp_thread_record; 0 sums up ended threads that gave their record back */
+	SP_SEC_BUCKETS,      /* uint32_t: open-addressing hashes over stacks (stacks.c), 0 empty, else index of stack */
+	SP_SEC_STACKS,       /* struct sp_stack */
+	SP_SEC_FRAMES,       /* uint64_t: absolute addresses, leaf first; a stack is a run of them: see SP_FRAME_JUMP */
+	SP_SEC_SITES,        /* struct sp_site */
+	SP_SEC_TIMELINE,     /* struct sp_timepoint */
+	SP_SEC_LOG,          /* struct sp_log_entry: CPU samples in the order they were taken */
+	SP_SEC_LIVE,         /* struct sp_live: sampled allocations that are alive */
+	SP_SEC_COPIES,       /* struct sp_copy: stacks of broken walks, to be finished outside */
+	SP_SEC_COPIED,       /* uint64_t: the words of those stacks */
+	SP_SEC_MARKS,        /* struct sp_mark: moments that were marked */
+	SP_SEC_MARKED,       /* struct sp_marked: what sites were at those */
 	SP_SEC_SPAN_NAMES,   /* struct sp_span_name */
 	SP_SEC_SPAN_NODES,   /* struct sp_span_node: which span was open in which; 0 is outside of all */
 	SP_SEC_SPAN_COUNTS,  /* struct sp_span_count */
@@ -319,9 +319,9 @@ static inline enum sp_control_verb sp_control_verb(uint64_t word)
 struct sp_span_totals {
 	uint64_t pair_ns;   /* what a begin and an end take, as measured here: taken off the spans around them */
 	uint64_t empty_ns;  /* of that, what a span measures that has nothing in it: taken off each */
-	uint64_t stray;          /* atomic: ends without a begin */
-	uint64_t too_deep;       /* atomic: begun beyond SP_SPAN_DEPTH */
-	uint64_t uncounted;      /* atomic: for want of a name, a node or a record */
+	uint64_t stray;     /* atomic: ends without a begin */
+	uint64_t too_deep;  /* atomic: begun beyond SP_SPAN_DEPTH */
+	uint64_t uncounted; /* atomic: for want of a name, a node or a record */
 };
 
 struct sp_spool_header {
@@ -475,12 +475,12 @@ struct sp_stack {
 	uint64_t hash;
 	uint32_t frame; /* index of its first frame in SP_SEC_FRAMES */
 	uint16_t depth;
-	uint16_t flags;   /* enum sp_stack_flags, | SP_STACK_IS_HEAP */
-	uint32_t epoch;   /* module epoch the addresses belong to */
-	uint32_t checked; /* agent's own: unload generation at which the addresses were last verified */
-	uint32_t site;    /* atomic: index into SP_SEC_SITES, 0 none */
-	uint32_t span;    /* index into SP_SEC_SPAN_NODES: in which span the thread was, 0 in none */
-	uint64_t user_ns, sys_ns;           /* atomic: weights */
+	uint16_t flags;           /* enum sp_stack_flags, | SP_STACK_IS_HEAP */
+	uint32_t epoch;           /* module epoch the addresses belong to */
+	uint32_t checked;         /* agent's own: unload generation at which the addresses were last verified */
+	uint32_t site;            /* atomic: index into SP_SEC_SITES, 0 none */
+	uint32_t span;            /* index into SP_SEC_SPAN_NODES: in which span the thread was, 0 in none */
+	uint64_t user_ns, sys_ns; /* atomic: weights */
 	uint32_t user_samples, sys_samples; /* atomic: as in the totals */
 	uint64_t weight_sq_us2;             /* atomic: sum of squared weights, in square microseconds */
 };
@@ -605,17 +605,17 @@ struct sp_copy {
 
 enum sp_span_kind {
 	SP_SPAN_PLAIN = 0,
-	SP_SPAN_ASYNC = 1, /* begun and ended by an id, by whatever threads: no sample is in it */
-	SP_SPAN_LABEL = 2, /* "key=value", of the span that it stands in */
+	SP_SPAN_ASYNC = 1,    /* begun and ended by an id, by whatever threads: no sample is in it */
+	SP_SPAN_LABEL = 2,    /* "key=value", of the span that it stands in */
 	SP_SPAN_MEASURED = 3, /* the agent's own, to learn what a span costs: its nodes and counts mean nothing */
 };
 
 struct sp_span_name {
 	uint32_t ready;
-	uint32_t kind;  /* enum sp_span_kind */
-	uint32_t text;  /* offset into SP_SEC_TEXT: as the program gave it, SP_SPAN_TEXT_MAX bytes at the most */
+	uint32_t kind; /* enum sp_span_kind */
+	uint32_t text; /* offset into SP_SEC_TEXT: as the program gave it, SP_SPAN_TEXT_MAX bytes at the most */
 	uint32_t reserved;
-	uint64_t hash;  /* of kind and text, never 0 */
+	uint64_t hash; /* of kind and text, never 0 */
 };
 
 /* A name, and the node it was open in. */
@@ -630,10 +630,10 @@ struct sp_span_node {
  * `next`; a thread that ends leaves its record to the next one that meets the node. */
 struct sp_span_count {
 	uint32_t node;
-	uint32_t next;  /* of the same node, 0: none */
-	uint32_t owner; /* atomic: tid of the thread that writes it, 0 nobody */
-	uint32_t mine;  /* the agent's: the owner's next record */
-	uint64_t count; /* spans that have ended */
+	uint32_t next;            /* of the same node, 0: none */
+	uint32_t owner;           /* atomic: tid of the thread that writes it, 0 nobody */
+	uint32_t mine;            /* the agent's: the owner's next record */
+	uint64_t count;           /* spans that have ended */
 	uint64_t sum_ns, self_ns; /* in them; without the spans inside */
 	uint64_t min_ns, max_ns;
 	uint64_t bytes, allocs; /* allocated in them, spans inside included: exact */
@@ -646,7 +646,7 @@ struct sp_span_count {
 struct sp_span_open {
 	uint32_t node;
 	uint32_t name;
-	uint32_t count;         /* the agent's: the record that it will be counted in, 0: none */
+	uint32_t count; /* the agent's: the record that it will be counted in, 0: none */
 	uint32_t reserved;
 	uint64_t began_tsc;     /* see header.start_tsc */
 	uint64_t inner_ns;      /* in the spans inside that have ended */

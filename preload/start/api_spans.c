@@ -37,17 +37,22 @@ static inline struct sp_thread *caller(void)
 /* Names are numbered anew in each spool, which a forked child has of its own. */
 #define NAME_BITS 16
 
+static unsigned long id_of(uint32_t generation, uint32_t number)
+{
+	return (unsigned long)generation << NAME_BITS | number;
+}
+
 static uint32_t name_slowly(struct smartprof_site *site, enum sp_span_kind kind, const char *name, struct sp_thread *t)
 {
 	static uint32_t measured;
 	uint32_t generation = sp_spool_generation(), before = sp_load(&measured), number;
 
-	if (before != generation && __atomic_compare_exchange_n(&measured, &before, generation, false, __ATOMIC_ACQ_REL,
-					    __ATOMIC_RELAXED))
+	if (before != generation &&
+		__atomic_compare_exchange_n(&measured, &before, generation, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		sp_span_measure(t);
 	number = sp_span_name(kind, name ? name : "(null)");
 	if (!site->computed)
-		__atomic_store_n(&site->id, (unsigned long)generation << NAME_BITS | number, __ATOMIC_RELEASE);
+		__atomic_store_n(&site->id, id_of(generation, number), __ATOMIC_RELEASE);
 	return number;
 }
 
@@ -61,12 +66,25 @@ static inline uint32_t name_of(struct smartprof_site *site, enum sp_span_kind ki
 	return name_slowly(site, kind, name, t);
 }
 
-SP_EXPORT void smartprof_span_begin(struct smartprof_site *site, const char *name)
+SP_EXPORT unsigned long smartprof_span_begin(struct smartprof_site *site, const char *name)
+{
+	struct sp_thread *t = caller();
+	uint32_t number;
+
+	if (!t)
+		return 0;
+	number = name_of(site, SP_SPAN_PLAIN, name, t);
+	sp_span_begin(t, number);
+	return id_of(sp_spool_generation(), number);
+}
+
+/* In a forked child that was made inside of the span there is nothing to end. */
+SP_EXPORT void smartprof_span_leave(unsigned long begun, unsigned long limit_ns)
 {
 	struct sp_thread *t = caller();
 
-	if (t)
-		sp_span_begin(t, name_of(site, SP_SPAN_PLAIN, name, t));
+	if (t && begun >> NAME_BITS == sp_spool_generation())
+		sp_span_end(t, (uint32_t)(begun & ((1u << NAME_BITS) - 1)), limit_ns);
 }
 
 SP_EXPORT void smartprof_span_end(struct smartprof_site *site, const char *name, unsigned long limit_ns)
@@ -82,7 +100,7 @@ SP_EXPORT void smartprof_async_begin(struct smartprof_site *site, const char *na
 	struct sp_thread *t = caller();
 
 	if (t)
-		sp_async_begin(t, name_of(site, SP_SPAN_ASYNC, name, t), id);
+		sp_async_begin(name_of(site, SP_SPAN_ASYNC, name, t), id);
 }
 
 SP_EXPORT void smartprof_async_end(struct smartprof_site *site, const char *name, unsigned long id)

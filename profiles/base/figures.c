@@ -11,8 +11,10 @@ void sp_put_duration(struct sp_buffer *out, uint64_t ns)
 		sp_buffer_printf(out, "%.2f s", s);
 	else if (ns >= 1000000)
 		sp_buffer_printf(out, "%.1f ms", s * 1e3);
-	else
+	else if (ns >= 1000 || !ns)
 		sp_buffer_printf(out, "%.0f µs", s * 1e6);
+	else
+		sp_buffer_printf(out, "%llu ns", (unsigned long long)ns);
 }
 
 void sp_put_size(struct sp_buffer *out, uint64_t bytes)

@@ -7,7 +7,7 @@
 
 #include "profiles/base/buffer.h"
 
-void sp_put_duration(struct sp_buffer *out, uint64_t ns); /* "1.23 s", "45.6 ms" */
+void sp_put_duration(struct sp_buffer *out, uint64_t ns); /* "1.23 s", "45.6 ms", "0 µs", "33 ns" */
 void sp_put_size(struct sp_buffer *out, uint64_t bytes);  /* "1.5 MiB" */
 
 /* A drawing one character high: values of 0 to `most`. */

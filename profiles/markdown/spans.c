@@ -81,7 +81,10 @@ static void put_remarks(struct sp_writer *w)
 
 		if (span->open) {
 			sp_buffer_printf(&w->out, "- %s in thread %d, ",
-				died ? "The process died" : p->running ? "Open" : "Open at the end", span->open_tid);
+				died                 ? "The process died"
+					: p->running ? "Open"
+						     : "Open at the end",
+				span->open_tid);
 			sp_put_duration(&w->out, span->open_ns);
 			sp_buffer_puts(&w->out, died ? " into " : " so far: ");
 			put_name(w, span);
@@ -126,7 +129,8 @@ void sp_write_spans(struct sp_writer *w)
 		return;
 	totals = &p->snapshot->header.spans;
 	sp_buffer_printf(&w->out,
-		"# Spans\n\nCounts, times on the clock and bytes are exact; CPU time is sampled, spans inside included. What "
+		"# Spans\n\nCounts, times on the clock and bytes are exact; CPU time is sampled, spans inside "
+		"included. What "
 		"a span costs here, %llu ns, is taken off.\n\n"
 		"| Span | Count | Total | Self | p50 | p99 | Max | CPU | ± | Allocated | Hottest |\n"
 		"|:---|---:|---:|---:|---:|---:|---:|---:|---:|---:|:---|\n",

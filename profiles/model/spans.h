@@ -8,9 +8,9 @@
 struct sp_span_info {
 	const char *name;
 	enum sp_span_kind kind;
-	uint32_t parent; /* in spans[], always before it; UINT32_MAX: none */
-	uint32_t depth;  /* of its parents */
-	uint32_t open;   /* were open when the spool was read, or the process died ... */
+	uint32_t parent;  /* in spans[], always before it; UINT32_MAX: none */
+	uint32_t depth;   /* of its parents */
+	uint32_t open;    /* were open when the spool was read, or the process died ... */
 	uint64_t open_ns; /* ... the oldest of them for so long */
 	int open_tid;     /* ... in this thread */
 	uint64_t count, sum_ns, self_ns, min_ns, max_ns;

@@ -182,11 +182,11 @@ static int read_spans(struct sp_snapshot *s, int fd, const char **why)
 		err = read_section(s, fd, SP_SEC_SPAN_COUNTS, sizeof(*s->span_counts), &s->span_counts,
 			&s->span_count_count, why);
 	if (!err)
-		err = read_section(
-			s, fd, SP_SEC_SPAN_NODES, sizeof(*s->span_nodes), &s->span_nodes, &s->span_node_count, why);
+		err = read_section(s, fd, SP_SEC_SPAN_NODES, sizeof(*s->span_nodes), &s->span_nodes,
+			&s->span_node_count, why);
 	if (!err)
-		err = read_section(
-			s, fd, SP_SEC_SPAN_NAMES, sizeof(*s->span_names), &s->span_names, &s->span_name_count, why);
+		err = read_section(s, fd, SP_SEC_SPAN_NAMES, sizeof(*s->span_names), &s->span_names,
+			&s->span_name_count, why);
 	return err;
 }
 

@@ -49,12 +49,11 @@ static struct async *take(uint64_t key)
 	return NULL;
 }
 
-void sp_async_begin(struct sp_thread *t, uint32_t name, uint64_t id)
+void sp_async_begin(uint32_t name, uint64_t id)
 {
 	uint64_t key = key_of(name, id);
 	struct async *a;
 
-	(void)t;
 	if (find(key))
 		return;
 	a = take(key);
@@ -75,7 +74,7 @@ void sp_async_end(struct sp_thread *t, uint32_t name, uint64_t id)
 		return;
 	}
 	__atomic_store_n(&a->key, 0, __ATOMIC_RELEASE);
-	sp_span_add(t, sp_span_node(0, name), sp_span_ns(now - began));
+	sp_span_add(t, sp_span_node(0, name), sp_tsc_ns(now - began));
 }
 
 void sp_async_forked(void)

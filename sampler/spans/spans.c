@@ -92,16 +92,15 @@ static uint64_t allocated_bytes(const struct sp_thread *t)
 }
 
 /* A multiplication takes a third of the division that it stands for. */
-uint64_t sp_span_ns(uint64_t cycles)
+static uint64_t cycles_ns(struct sp_thread *t, uint64_t cycles)
 {
-	static double ns_per_cycle, made_of;
-	double per_us = (double)sp_load(&sp_agent.tsc_per_us_x1024);
+	uint64_t scale = sp_load(&sp_agent.tsc_per_us_x1024);
 
-	if (sp_unlikely(per_us != made_of)) {
-		ns_per_cycle = 1024000 / per_us;
-		made_of = per_us;
+	if (sp_unlikely(scale != t->span_scale)) {
+		t->span_ns_per_cycle = 1024000 / (double)scale;
+		t->span_scale = scale;
 	}
-	return (uint64_t)((double)cycles * ns_per_cycle);
+	return (uint64_t)((double)cycles * t->span_ns_per_cycle);
 }
 
 static void add_to_record(struct sp_span_count *c, uint64_t inner_ns, uint64_t ns, uint64_t limit_ns)
@@ -125,7 +124,7 @@ static struct sp_span_count *close_innermost(struct sp_thread *t, uint64_t now, 
 	uint32_t depth = s->depth - 1;
 	struct sp_span_open *o = &s->open[depth], *outer = depth ? o - 1 : NULL;
 	struct sp_span_count *c = o->count ? count_at(o->count) : NULL;
-	uint64_t ns = sp_span_ns(now - o->began_tsc), cost = totals->empty_ns + o->inner_cost_ns;
+	uint64_t ns = cycles_ns(t, now - o->began_tsc), cost = totals->empty_ns + o->inner_cost_ns;
 
 	ns = ns > cost ? ns - cost : 0;
 	if (c) {
@@ -310,7 +309,7 @@ void sp_span_measure(struct sp_thread *t)
 
 		sp_span_begin(t, name);
 		sp_span_end(t, name, 0);
-		took = sp_span_ns(sp_tsc() - began);
+		took = cycles_ns(t, sp_tsc() - began);
 		pair = took < pair ? took : pair;
 		empty = c->sum_ns - sum < empty ? c->sum_ns - sum : empty;
 	}

@@ -19,9 +19,6 @@ void sp_span_label(struct sp_thread *t, uint32_t name) SP_HIDDEN;
 /* Counts a time of `ns` in `node` that no thread was in. */
 void sp_span_add(struct sp_thread *t, uint32_t node, uint64_t ns) SP_HIDDEN;
 
-/* Cycles to nanoseconds, fast. */
-uint64_t sp_span_ns(uint64_t cycles) SP_HIDDEN;
-
 /* The thread ends, and what it had begun with it. The caller may be another thread, when it is gone. */
 void sp_span_thread_ends(struct sp_thread *t) SP_HIDDEN;
 

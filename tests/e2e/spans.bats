@@ -1,0 +1,120 @@
+# Names that a program gives to its work.
+load helpers
+
+# Of the span with that name (its whole path), the column with that number: 3 count, 4 total, 5 self, 9 CPU, 11 allocated, 12 hottest.
+span() {
+	section '# Spans' "$PROFILE" | awk -F ' *[|] *' -v name="$1" -v n="$2" '$2 == name { print $n }'
+}
+
+run_spans() {
+	SMARTPROF_ENV=critical profiled "$TARGETS/spans" "$1" >out
+	PROFILE=$(profile_of spans)
+	"$SMARTPROF" validate "$PROFILE" >/dev/null
+}
+
+@test "counts are exact, time is where it was spent, and what took longer than its limit is told" {
+	run_spans requests
+	[ "$(cat out)" = 100 ]
+	[ "$(span request 3)" -eq 20 ]
+	[ "$(span 'request › kind=get › parse' 3)" -eq 15 ]
+	[ "$(span 'request › kind=put › answer' 3)" -eq 5 ]
+	[ "$(span job 3)" -eq 20 ]
+	[ "$(span 'request › kind=get › stage 1' 3)" -eq 10 ]
+	near "$(span 'request › kind=put › answer' 9 | sed 's/ ms//')" 100 25
+	[ "$(span 'request › kind=put › answer' 11)" = '4.9 KiB' ]
+	span 'request › kind=get › parse' 12 | grep -Eq '(spin_ms|parse)'
+	section '# Spans' "$PROFILE" | grep -Eq '^- request: ([5-9]|1[0-9]|20) took longer than their limit\.$'
+}
+
+@test "what is left by a jump, never begun or too deep is told, and nothing is lost by it" {
+	run_spans unbalanced
+	[ "$(span outer 3)" -eq 1 ]
+	[ "$(span 'outer › left' 3)" -eq 1 ]
+	section '# Spans' "$PROFILE" >spans
+	grep -q '^- outer › left: 1 ended with a span around them' spans
+	grep -q '^- 1 spans were ended that had not begun' spans
+	grep -q '^- 8 spans were begun in 32 others' spans
+}
+
+@test "threads that come and go count exactly" {
+	run_spans threads
+	[ "$(span item 3)" -eq 40000 ]
+	[ "$(span unended 3)" -eq 40 ]
+	section '# Spans' "$PROFILE" | grep -q '^- unended: 40 ended with'
+}
+
+@test "a forked child has spans of its own" {
+	run_spans fork
+	[ "$(grep -l '^| child |' "$SMARTPROF_DIR"/critical/spans.*.md | wc -l)" -eq 1 ]
+	[ "$(grep -l '^| parent |' "$SMARTPROF_DIR"/critical/spans.*.md | wc -l)" -eq 1 ]
+}
+
+@test "a process that is killed has died in a span" {
+	SMARTPROF_ENV=critical profiled "$TARGETS/spans" kill || true
+	"$SMARTPROF" recover
+	PROFILE=$(profile_of spans)
+	section '# Spans' "$PROFILE" | grep -Eq '^- The process died in thread [0-9]+, [0-9.]+ m?s into serve › load index\.$'
+	near "$(span 'serve › load index' 9 | sed 's/ ms//')" 300 15
+}
+
+@test "exceptions, templates and lambdas in C++" {
+	SMARTPROF_ENV=critical profiled "$TARGETS/spans_throw" >out
+	[ "$(cat out)" = '1000 abab' ]
+	PROFILE=$(profile_of spans_throw)
+	[ "$(span round 3)" -eq 1000 ]
+	[ "$(span 'round › fail › fail › fail › fail' 3)" -eq 1000 ]
+	[ "$(span 'round › lambda › twice' 3)" -eq 1000 ]
+	refuse grep -q 'ended that had not begun' "$PROFILE"
+}
+
+
+@test "switched off they leave no trace in the code, and evaluate nothing" {
+	cat >plain.c <<-'C'
+		int f(int);
+		int g(int i)
+		{
+			int sum = 0;
+			for (int k = 0; k < i; k++) {
+				sum += (f(k));
+				sum += f(sum);
+			}
+			return sum;
+		}
+	C
+	cat >spans.c <<-'C'
+		#include "preload/smartprof.h"
+		int f(int);
+		const char *never(void);
+		int g(int i)
+		{
+			int sum = 0;
+			SMARTPROF_GUARD(never(), f(9));
+			for (int k = 0; k < i; k++) {
+				SMARTPROF_START(never());
+				SMARTPROF_LABEL(never(), never());
+				sum += SMARTPROF_TIMED(never(), f(k));
+				SMARTPROF_BLOCK(never()) {
+					sum += f(sum);
+				}
+				SMARTPROF_ASYNC_START(never(), f(1));
+				SMARTPROF_ASYNC_END(never(), f(1));
+				SMARTPROF_END(never());
+			}
+			return sum;
+		}
+	C
+	for cc in 'gcc -std=c17' 'g++ -x c++' clang; do
+		$cc -O2 -c -o plain.o plain.c
+		$cc -O2 -DSMARTPROF_DISABLE -I "$ROOT" -c -o spans.o spans.c
+		objcopy -O binary -j .text plain.o plain.text
+		objcopy -O binary -j .text spans.o spans.text
+		cmp plain.text spans.text
+	done
+}
+
+@test "the header compiles without a warning in C and C++" {
+	for cc in 'gcc -std=c17 -x c' 'gcc -std=gnu11 -x c' 'g++ -x c++ -std=c++11' 'g++ -x c++ -std=c++20' 'clang -x c' 'clang++ -x c++'; do
+		$cc -Wall -Wextra -Werror -O1 -I "$ROOT" -fsyntax-only - <<<'#include "preload/smartprof.h"
+			int f(int); int g(int i) { SMARTPROF_GUARD("g"); SMARTPROF_BLOCK("b") { i = SMARTPROF_TIMED("t", f(i)); } SMARTPROF_START("s"); SMARTPROF_END("s"); return i; }'
+	done
+}

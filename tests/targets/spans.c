@@ -1,0 +1,145 @@
+/* A program that names its work. Usage: spans requests|unbalanced|threads|fork|kill */
+#include "preload/smartprof.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static volatile unsigned long sink;
+
+static void spin_ms(long ms)
+{
+	struct timespec now;
+	long until;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	until = now.tv_sec * 1000 + now.tv_nsec / 1000000 + ms;
+	do {
+		for (int i = 0; i < 10000; i++)
+			sink += (unsigned long)i;
+		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	} while (now.tv_sec * 1000 + now.tv_nsec / 1000000 < until);
+}
+
+__attribute__((noinline)) static int parse(int ms)
+{
+	spin_ms(ms);
+	return ms;
+}
+
+__attribute__((noinline)) static void answer(int ms)
+{
+	char *p = malloc(1000);
+
+	spin_ms(ms);
+	sink += (unsigned long)(p != NULL);
+	free(p);
+}
+
+static void requests(void)
+{
+	char name[32];
+	int sum = 0;
+
+	for (int i = 0; i < 20; i++) {
+		SMARTPROF_GUARD("request", 15);
+		SMARTPROF_LABEL("kind", i % 4 ? "get" : "put");
+		sum += SMARTPROF_TIMED("parse", parse(5));
+		SMARTPROF_BLOCK("answer")
+		{
+			if (i % 4)
+				continue;
+			answer(20);
+		}
+		snprintf(name, sizeof(name), "stage %d", i % 2);
+		SMARTPROF_START(name);
+		SMARTPROF_END(name);
+		SMARTPROF_ASYNC_START("job", i);
+	}
+	for (int i = 0; i < 20; i++)
+		SMARTPROF_ASYNC_END("job", i);
+	printf("%d\n", sum);
+}
+
+static jmp_buf back;
+
+/* Left by a jump, an end without a begin, and 40 in each other. */
+static void unbalanced(void)
+{
+	SMARTPROF_START("outer");
+	if (!setjmp(back)) {
+		SMARTPROF_START("left");
+		longjmp(back, 1);
+	}
+	SMARTPROF_END("outer");
+	SMARTPROF_END("never begun");
+	for (int i = 0; i < 40; i++)
+		SMARTPROF_START("deep");
+	for (int i = 0; i < 40; i++)
+		SMARTPROF_END("deep");
+	spin_ms(100);
+}
+
+static void *work(void *arg)
+{
+	for (int i = 0; i < 1000; i++) {
+		SMARTPROF_START("item");
+		SMARTPROF_END("item");
+	}
+	SMARTPROF_START("unended");
+	return arg;
+}
+
+static void threads(void)
+{
+	pthread_t t[8];
+
+	for (int round = 0; round < 5; round++) {
+		for (int i = 0; i < 8; i++)
+			pthread_create(&t[i], NULL, work, NULL);
+		for (int i = 0; i < 8; i++)
+			pthread_join(t[i], NULL);
+	}
+	spin_ms(50);
+}
+
+static void fork_inside(void)
+{
+	SMARTPROF_START("parent");
+	if (fork() == 0) {
+		SMARTPROF_START("child");
+		spin_ms(60);
+		SMARTPROF_END("child");
+		exit(0);
+	}
+	wait(NULL);
+	spin_ms(60);
+	SMARTPROF_END("parent");
+}
+
+int main(int argc, char **argv)
+{
+	const char *what = argc > 1 ? argv[1] : "";
+
+	if (!strcmp(what, "requests"))
+		requests();
+	if (!strcmp(what, "unbalanced"))
+		unbalanced();
+	if (!strcmp(what, "threads"))
+		threads();
+	if (!strcmp(what, "fork"))
+		fork_inside();
+	if (!strcmp(what, "kill")) {
+		SMARTPROF_START("serve");
+		SMARTPROF_START("load index");
+		spin_ms(300);
+		kill(getpid(), SIGKILL);
+	}
+	return 0;
+}
