@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #define MEGABYTE 1000000u
+#define SLEPT_NS 1000000000u /* more than a busy machine makes a look late: the guardian was stopped */
 #define NEVER_SOONER_NS 100000000u
 /* No program gets more memory in a nanosecond: the kernel clears pages at some gigabytes a second for each core. */
 #define BYTES_A_NS 8u
@@ -81,11 +82,15 @@ static bool is_for_a_higher_one(const struct sp_guard_rules *rules, unsigned id)
 unsigned sp_guard_rules_look(struct sp_guard_rules *rules, uint64_t now_ns, uint64_t memory, uint64_t cpu)
 {
 	unsigned due = 0;
+	bool slept = now_ns - rules->looked_ns > rules->window_ns + SLEPT_NS;
 
+	rules->looked_ns = now_ns;
 	for (unsigned i = 0; i < SP_GUARD_RULES; i++) {
 		struct sp_guard_rule *r = &rules->rule[i];
 		uint64_t value = is_memory(i) ? memory : cpu;
 
+		if (slept)
+			r->above_ns = 0;
 		if (r->threshold && value != SP_GUARD_UNKNOWN && look(r, now_ns, value, rules->window_ns))
 			due |= 1u << i;
 	}

@@ -45,14 +45,14 @@ struct sp_guard_sequence {
 
 struct sp_guard_rules {
 	struct sp_guard_rule rule[SP_GUARD_RULES];
-	uint64_t window_ns;
+	uint64_t window_ns, looked_ns; /* when it was last looked */
 	struct sp_guard_sequence memory, cpu;
 };
 
 /* What the rule fires above now. */
 uint64_t sp_guard_rule_needs(const struct sp_guard_rule *rule);
 
-/* A look. cpu: SP_GUARD_UNKNOWN where it is not known. Returns a bit (1 << id) for each rule that is to fire, if what
+/* A look; after a long while without one windows begin anew. cpu: SP_GUARD_UNKNOWN where it is not known. Returns a bit (1 << id) for each rule that is to fire, if what
  * was seen is confirmed: to be told by sp_guard_rules_fired or _not. */
 unsigned sp_guard_rules_look(struct sp_guard_rules *rules, uint64_t now_ns, uint64_t memory, uint64_t cpu);
 void sp_guard_rules_fired(struct sp_guard_rules *rules, unsigned which, uint64_t memory, uint64_t cpu);

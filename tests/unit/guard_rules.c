@@ -111,6 +111,18 @@ static void what_is_not_confirmed_begins_anew(void **state)
 	assert_int_equal(stay(512), WARNING);
 }
 
+static void a_guardian_that_slept_has_seen_no_window(void **state)
+{
+	(void)state;
+	assert_int_equal(look(600), 0);
+	now_ns += 3600 * SECOND;
+	assert_int_equal(stay(600), WARNING);
+	sp_guard_rules_not(&rules, WARNING);
+	for (int i = 0; i < 5; i++) /* late is not asleep */
+		assert_int_equal(sp_guard_rules_look(&rules, now_ns += i ? SECOND : 5 * SECOND, 600 * MB, 0), 0);
+	assert_int_equal(look(600), WARNING);
+}
+
 static void what_is_not_known_is_no_look(void **state)
 {
 	(void)state;
@@ -281,6 +293,7 @@ int main(void)
 		TEST(growth_beside_the_next_threshold_is_its_own),
 		TEST(a_jump_crosses_all),
 		TEST(what_is_not_confirmed_begins_anew),
+		TEST(a_guardian_that_slept_has_seen_no_window),
 		TEST(what_is_not_known_is_no_look),
 		TEST(a_sequence_has_five_captures_and_keeps_room),
 		TEST(a_sequence_lasts_an_hour_at_the_least),
