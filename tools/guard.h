@@ -40,8 +40,9 @@ char **sp_guard_words(const char *text);
 
 struct sp_guard_event {
 	enum sp_guard_rule_id rule;
-	bool again;  /* it had fired already, and this is growth */
-	bool wanted; /* a capture is under way */
+	bool again;         /* it had fired already, and this is growth */
+	bool wanted;        /* a capture is under way */
+	bool seen_by_agent; /* and not by us, between whose looks it was */
 	struct timespec at;
 	uint64_t t_ns, memory, needed, rss, cpu;
 	char *capture, *snapshot; /* paths; NULL: none */
@@ -124,6 +125,8 @@ void sp_guard_jobs_hurry(const struct sp_guard_target *target);
 /* Takes a snapshot of the target and writes its profile; then old ones go. */
 struct sp_guard_result {
 	int err;
+	struct timespec at; /* of the mark that was taken in place of the moment; 0: none was */
+	uint64_t memory;
 	char path[PATH_MAX], snapshot[PATH_MAX], why[160];
 };
 void sp_guard_snapshot_path(const struct sp_guard_target *target, size_t event, char path[static PATH_MAX]);
@@ -138,9 +141,17 @@ void sp_guard_capture_late(const struct sp_guard_target *target, const struct sp
 void sp_guard_report_write(struct sp_guard_target *target, const struct sp_guard_wish *wish,
 	struct sp_guard_result *result);
 
+/* guard_marks.c: the agent's mark of the crossing that the event is of, NULL: there is none; *at: when that was. */
+struct sp_snapshot;
+struct sp_mark;
+const struct sp_mark *sp_guard_mark_of(const struct sp_guard_target *target, const struct sp_guard_event *event,
+	const struct sp_snapshot *snapshot, struct timespec *at);
+
+/* Adds events for the crossings that only the agent saw, from the spool of a target that has ended. */
+void sp_guard_marks_take(struct sp_guard_target *target, const char *spool);
+
 /* guard_growth.c: sections of the report about the heap. spool: of a target that was killed, else NULL. */
 void sp_guard_put_growth(struct sp_buffer *out, const struct sp_guard_target *target, const char *spool);
-struct sp_snapshot;
 void sp_guard_put_held(struct sp_buffer *out, struct sp_snapshot *snapshot);
 
 /* --- guard_state.c: limits outlive a guardian */

@@ -8,6 +8,7 @@
 #include "profiles/base/xdg.h"
 #include "profiles/output/render.h"
 #include "profiles/spool/find.h"
+#include "profiles/spool/marks.h"
 #include "profiles/spool/window.h"
 #include "tools/guard.h"
 #include "tools/keep.h"
@@ -153,12 +154,27 @@ static void render(const struct sp_guard_target *t, const struct sp_guard_wish *
 	sp_buffer_free(&text);
 }
 
+/* The agent knows the moment of the crossing itself. */
+static void go_to_mark(const struct sp_guard_target *t, const struct sp_guard_event *e, struct sp_snapshot *snapshot,
+	struct sp_guard_result *result)
+{
+	struct timespec at;
+	const struct sp_mark *mark = sp_guard_mark_of(t, e, snapshot, &at);
+
+	if (!mark)
+		return;
+	result->at = at;
+	result->memory = mark->memory_bytes;
+	sp_mark_rewind(snapshot, mark);
+}
+
 void sp_guard_capture_write(const struct sp_guard_target *t, const struct sp_guard_wish *wish, size_t event,
 	struct sp_guard_result *result)
 {
 	struct sp_snapshot snapshot = {0};
 
 	if (take(t, &t->events[event], &snapshot, result) == 0) {
+		go_to_mark(t, &t->events[event], &snapshot, result);
 		if (t->events[event].rule != SP_GUARD_CPU)
 			keep_snapshot(t, event, &snapshot, result);
 		render(t, wish, event, &snapshot, result);

@@ -221,6 +221,10 @@ static void end_capture(struct sp_guard_target *t, size_t event, const struct sp
 	e->wanted = false;
 	if (*result->snapshot)
 		e->snapshot = strdup(result->snapshot);
+	if (result->at.tv_sec) {
+		e->at = result->at;
+		e->memory = result->memory;
+	}
 	if (*result->path) {
 		e->capture = strdup(result->path);
 		sp_guard_tell(t, "%s: profile: %s", sp_guard_rule_names[e->rule], result->path);

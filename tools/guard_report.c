@@ -185,7 +185,10 @@ static void put_crossing(struct sp_buffer *out, const struct sp_guard_event *e)
 {
 	sp_buffer_puts(out, "| ");
 	put_time(out, &e->at, "%H:%M:%S");
-	sp_buffer_printf(out, " | %s%s | ", sp_guard_rule_names[e->rule], e->again ? ", grown by a quarter" : "");
+	sp_buffer_printf(out, " | %s%s | ", sp_guard_rule_names[e->rule],
+		e->again                   ? ", grown by a quarter"
+			: e->seen_by_agent ? ", seen by the agent alone"
+					   : "");
 	sp_guard_put_megabytes(out, e->memory);
 	sp_buffer_puts(out, " | ");
 	sp_guard_put_megabytes(out, e->rss);
@@ -297,6 +300,14 @@ static void render_late(struct sp_guard_target *t, const struct sp_guard_wish *w
 	}
 }
 
+/* Of events that this process alone knows of, which is no more needed then. */
+static void remove_snapshots(const struct sp_guard_target *t)
+{
+	for (size_t i = 0; i < t->event_count; i++)
+		if (t->events[i].seen_by_agent && t->events[i].snapshot)
+			unlink(t->events[i].snapshot);
+}
+
 /* --- all of it ---------------------------------------------------------------------------------- */
 
 static void compose(struct sp_buffer *out, const struct sp_guard_target *t, const struct sections *heap,
@@ -344,6 +355,8 @@ void sp_guard_report_write(struct sp_guard_target *t, const struct sp_guard_wish
 	char spool[PATH_MAX] = "";
 	bool waits, killed = t->ended && t->with_agent && sp_guard_spool(t, spool) && put_death(&heap.death, spool);
 
+	if (*spool && wish->profiling)
+		sp_guard_marks_take(t, spool);
 	sp_guard_put_growth(&heap.growth, t, killed ? spool : NULL);
 	if (t->ended && t->with_agent) { /* from here on there is no spool */
 		render(t, spool, result->snapshot);
@@ -351,6 +364,7 @@ void sp_guard_report_write(struct sp_guard_target *t, const struct sp_guard_wish
 	}
 	compose(&text, t, &heap, result->snapshot);
 	result->err = put(t, wish, &text, result);
+	remove_snapshots(t);
 	waits = *spool && access(spool, F_OK) == 0;
 	if (result->err || waits)
 		snprintf(result->why, sizeof(result->why), "%s%s%s%s",

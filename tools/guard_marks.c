@@ -1,0 +1,118 @@
+/* What the agent saw between two looks of the guardian: it marks the moment in which a threshold is crossed, and the heap of that
+ * moment can be told later. */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "profiles/spool/find.h"
+#include "profiles/spool/marks.h"
+#include "tools/guard.h"
+#include "tools/live.h"
+#include "tools/snapshots.h"
+
+#define LATE_NS 5000000000u /* so much later than the agent a guardian on a busy machine may be, its window apart */
+
+static int64_t ns_of(const struct timespec *t)
+{
+	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
+}
+
+/* When the mark was set, by the clock of events. */
+static struct timespec moment_of(const struct sp_snapshot *s, const struct sp_mark *mark)
+{
+	struct timespec wall, monotonic;
+	int64_t ns;
+
+	clock_gettime(CLOCK_REALTIME, &wall);
+	clock_gettime(CLOCK_MONOTONIC, &monotonic);
+	ns = ns_of(&wall) - ns_of(&monotonic) + (int64_t)(s->header.start_monotonic_ns + mark->t_ns);
+	return (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+}
+
+static bool is_of(const struct sp_mark *mark, enum sp_guard_rule_id rule)
+{
+	return mark->kind == SP_MARK_MEMORY && mark->memory_bytes && strcmp(mark->name, sp_guard_rule_names[rule]) == 0;
+}
+
+/* Whether the event is what the guardian made of this crossing. */
+static bool is_same(const struct sp_guard_target *t, const struct sp_guard_event *e, const struct timespec *at)
+{
+	int64_t later_ns = ns_of(&e->at) - ns_of(at);
+
+	return later_ns >= 0 && later_ns <= (int64_t)(2 * t->rules.window_ns + LATE_NS);
+}
+
+const struct sp_mark *sp_guard_mark_of(const struct sp_guard_target *t, const struct sp_guard_event *e,
+	const struct sp_snapshot *s, struct timespec *at)
+{
+	for (size_t i = s->mark_count; i-- > 0 && e->rule < SP_GUARD_MEMORY_RULES && !e->again;) {
+		*at = moment_of(s, &s->marks[i]);
+		if (is_of(&s->marks[i], e->rule) && is_same(t, e, at))
+			return &s->marks[i];
+	}
+	return NULL;
+}
+
+static bool is_known(const struct sp_guard_target *t, const struct timespec *at, enum sp_guard_rule_id rule)
+{
+	for (size_t i = 0; i < t->event_count; i++)
+		if (t->events[i].rule == rule && is_same(t, &t->events[i], at))
+			return true;
+	return false;
+}
+
+static int by_time(const void *left, const void *right)
+{
+	int64_t a = ns_of(&((const struct sp_guard_event *)left)->at),
+		b = ns_of(&((const struct sp_guard_event *)right)->at);
+
+	return a < b ? -1 : a > b;
+}
+
+/* The snapshot as it was then goes to a file, as those of captures do. */
+static void add(struct sp_guard_target *t, enum sp_guard_rule_id rule, struct sp_snapshot *s,
+	const struct sp_mark *mark)
+{
+	struct sp_guard_event *e = &t->events[t->event_count];
+	char path[PATH_MAX];
+
+	*e = (struct sp_guard_event){.rule = rule,
+		.seen_by_agent = true,
+		.at = moment_of(s, mark),
+		.memory = mark->memory_bytes,
+		.needed = mark->threshold,
+		.rss = mark->rss_bytes,
+		.cpu = SP_GUARD_UNKNOWN};
+	sp_guard_snapshot_path(t, SP_GUARD_EVENTS + mark->seq, path);
+	sp_mark_rewind(s, mark);
+	unlink(path);
+	if (sp_snapshot_save(s, path) == 0)
+		e->snapshot = strdup(path);
+	t->event_count++;
+}
+
+void sp_guard_marks_take(struct sp_guard_target *t, const char *spool)
+{
+	for (uint32_t seq = 0; t->event_count < SP_GUARD_EVENTS; seq++) {
+		struct sp_snapshot s = {0}; /* anew each time: it is not the same after it was rewound */
+		const char *why = "";
+		int fd = sp_spool_open(spool);
+		bool more = fd >= 0 && sp_snapshot_read(&s, fd, &why) == 0 && seq < s.mark_count;
+
+		for (unsigned rule = 0; more && rule < SP_GUARD_MEMORY_RULES; rule++) {
+			struct timespec at = moment_of(&s, &s.marks[seq]);
+
+			if (is_of(&s.marks[seq], rule) && !is_known(t, &at, rule)) {
+				add(t, rule, &s, &s.marks[seq]);
+				break;
+			}
+		}
+		sp_snapshot_free(&s);
+		if (fd >= 0)
+			close(fd);
+		if (!more)
+			break;
+	}
+	qsort(t->events, t->event_count, sizeof(t->events[0]), by_time);
+}
