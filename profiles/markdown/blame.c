@@ -30,7 +30,7 @@ static bool is_own(const struct sp_profile *p, uint32_t function)
 	const struct sp_function *f = &p->functions[function];
 
 	return !f->flags && f->module && !p->modules[f->module].system &&
-		!sp_is_layer(f->name, p->modules[f->module].name);
+		!sp_is_layer(f->name, p->modules[f->module].name) && !sp_is_allocator_name(f->name);
 }
 
 /* The frame of the program's own nearest to the leaf, of the stacks whose leaf the function is: the one most time is in. */
@@ -47,10 +47,11 @@ static uint32_t heaviest_caller(const struct sp_profile *p, uint32_t function, u
 
 		if (!sp_path_has_time(p, i) || p->frames[ids[0]].function != function)
 			continue;
-		while (at < path->depth && !is_own(p, p->frames[ids[at]].function))
+		while (at < path->depth && p->frames[ids[at]].function != SP_PSEUDO_REST &&
+			!is_own(p, p->frames[ids[at]].function))
 			at++;
-		if (at == path->depth)
-			continue;
+		if (at == path->depth || p->frames[ids[at]].function == SP_PSEUDO_REST)
+			continue; /* who calls it was cut */
 		sums[ids[at]] += path->user_ns + path->sys_ns;
 		if (sums[ids[at]] > *heaviest_ns) {
 			*heaviest_ns = sums[ids[at]];

@@ -7,6 +7,7 @@
 #include "profiles/model/rank.h"
 
 #define KERNEL_PERCENT 20.0 /* of the CPU time, above which it is worth a sentence */
+#define SPREAD_PERCENT 5.0  /* of the hottest function, below which it is not the answer */
 
 static void put_function(struct sp_writer *w, const struct sp_function *f)
 {
@@ -53,6 +54,32 @@ static const struct sp_function *write_hottest(struct sp_writer *w)
 	}
 	free(order);
 	return first;
+}
+
+/* Where the first is no more than one among many. */
+static void write_spread(struct sp_writer *w, const struct sp_function *first)
+{
+	const struct sp_profile *p = w->profile;
+	uint64_t ten_ns = 0;
+	size_t count, summed = 0;
+	uint32_t *order;
+
+	if (!first || sp_percent(sp_function_self(first), p->total_ns) >= SPREAD_PERCENT)
+		return;
+	order = sp_rank(p->function_count, &count, sp_rank_self, p);
+	for (size_t i = 0; i < count && summed < 10; i++) {
+		const struct sp_function *f = &p->functions[order[i]];
+
+		if (f->flags & SP_FUNCTION_PSEUDO)
+			continue;
+		ten_ns += sp_function_self(f);
+		summed++;
+	}
+	if (summed == 10)
+		sp_buffer_printf(&w->out,
+			"The time is spread over many functions: the ten hottest have %.0f %% together. ",
+			sp_percent(ten_ns, p->total_ns));
+	free(order);
 }
 
 static uint64_t rank_kernel(const struct sp_profile *p, size_t i)
@@ -109,6 +136,7 @@ static const struct sp_function *write_cpu(struct sp_writer *w)
 			p->samples == 1 ? "" : "s");
 	else
 		sp_buffer_puts(&w->out, "; it was not sampled. ");
+	write_spread(w, first);
 	write_kernel(w);
 	return first;
 }

@@ -101,6 +101,8 @@ static void a_flat_profile(void **state)
 	assert_next(
 		"Next: no function stands out, so look at branches in Call Tree: 67 % of the time is in prog+0x20 and "
 		"what it calls.");
+	assert_non_null(strstr(text.data,
+		"The time is spread over many functions: the ten hottest have 33 % together."));
 }
 
 static void a_process_that_waits(void **state)
