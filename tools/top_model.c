@@ -132,7 +132,7 @@ static uint64_t samples(const struct sp_moment *moment)
 }
 
 /* A sample's weight on average is what the process may have used that none stands for yet. */
-static double one_sample_us(const struct sp_top *top)
+double sp_top_sample_us(const struct sp_top *top)
 {
 	const struct sp_cpu_totals *cpu = &top->spool.now.is.header.cpu;
 	double interval_us = (double)(cpu->interval_ns > cpu->tick_ns ? cpu->interval_ns : cpu->tick_ns) / 1e3;
@@ -151,7 +151,7 @@ static unsigned running_threads(const struct sp_snapshot *now)
 
 double sp_top_cpu_error_us(const struct sp_top *top)
 {
-	return one_sample_us(top) * sqrt(running_threads(&top->spool.now.is));
+	return sp_top_sample_us(top) * sqrt(running_threads(&top->spool.now.is));
 }
 
 static double allocated(const struct sp_snapshot *threads)

@@ -87,7 +87,8 @@ const char *sp_top_entry(struct sp_top *top, uint64_t address); /* NULL: not kno
 /* top_model.c: what the process had used at the moment. */
 double sp_top_cpu_us(const struct sp_moment *moment);
 
-/* top_model.c: what CPU time since the last sample of each thread makes uncertain. */
+/* top_model.c: what CPU time since its last sample makes uncertain of a thread, and of the process. */
+double sp_top_sample_us(const struct sp_top *top);
 double sp_top_cpu_error_us(const struct sp_top *top);
 
 /* top_model.c: brings functions and lines up to date. false: the spool cannot be read any more. */

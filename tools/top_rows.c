@@ -175,10 +175,10 @@ static void set_cpu(struct sp_top_figure *figure, const struct sp_thread_record 
 		*figure = (struct sp_top_figure){us / unit_us, error_us / unit_us};
 }
 
-static void add_thread(struct sp_top *top, size_t i)
+static void add_thread(struct sp_top *top, size_t i, double error_us)
 {
 	const struct sp_thread_record *now = &top->threads_now.threads[i], *all = &top->threads.threads[i];
-	double interval_s = top->state.interval_s, error_us = sp_top_cpu_error_us(top);
+	double interval_s = top->state.interval_s;
 	struct sp_top_row *row = add_row(top);
 
 	row->name = i ? thread_name(top, all) : "[ended threads]";
@@ -194,6 +194,14 @@ static void add_thread(struct sp_top *top, size_t i)
 	}
 }
 
+static void add_threads(struct sp_top *top)
+{
+	double error_us = sp_top_sample_us(top);
+
+	for (size_t i = 0; i < top->threads.thread_count; i++)
+		add_thread(top, i, error_us);
+}
+
 /* --- all of them -------------------------------------------------------------------------------- */
 
 static void fill(struct sp_top *top, enum sp_top_view view)
@@ -207,8 +215,7 @@ static void fill(struct sp_top *top, enum sp_top_view view)
 		add_code(top, &top->lines);
 		break;
 	case SP_TOP_THREADS:
-		for (size_t i = 0; i < top->threads.thread_count; i++)
-			add_thread(top, i);
+		add_threads(top);
 		break;
 	case SP_TOP_HEAP:
 		add_sites(top);
