@@ -437,6 +437,11 @@ static bool open_terminal(struct screen *s)
 	s->ascii = strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
 	sp_live_catch();
 	s->terminal = newterm(NULL, stdout, stdin);
+	if (s->terminal && !tigetstr("cup")) { /* it has no cursor that could be moved */
+		endwin();
+		delscreen(s->terminal);
+		s->terminal = NULL;
+	}
 	if (!s->terminal) {
 		sp_complain("top: a terminal of type '%s' (TERM) cannot be drawn on; use -b, or --json",
 			term ? term : "");
@@ -449,8 +454,7 @@ static bool open_terminal(struct screen *s)
 	set_escdelay(100);
 	curs_set(0);
 	s->grey = A_DIM;
-	if (has_colors() && start_color() == OK && COLORS >= 16 && use_default_colors() == OK &&
-		init_pair(1, 8, -1) == OK)
+	if (tigetnum("colors") >= 16 && start_color() == OK && use_default_colors() == OK && init_pair(1, 8, -1) == OK)
 		s->grey = (attr_t)COLOR_PAIR(1);
 	return true;
 }

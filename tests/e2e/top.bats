@@ -254,6 +254,8 @@ $(cat screen)"
 	one_line 'give it one process' "$SMARTPROF" top -b "$PID" "$PID"
 	screen 100 20 env TERM=nonsense "$SMARTPROF" top "$PID"
 	await "type 'nonsense' \(TERM\) cannot be drawn on; use -b"
+	keys "TERM=dumb $SMARTPROF top $PID" Enter
+	await "type 'dumb' \(TERM\) cannot be drawn on; use -b"
 	"$SMARTPROF" snapshot --name a "$PID" >/dev/null
 	one_line 'it is a snapshot' "$SMARTPROF" top -b "$PID@a"
 	cat "/dev/shm/smartprof-$EUID/$PID."*.spool >other.spool
