@@ -160,6 +160,19 @@ static void settle_environment(struct sp_config *config, const struct sp_where *
 	config->reason = config->reason_text;
 }
 
+/* Shares of the limit on memory; where there is none to be known, the default stays. */
+static void settle_share(struct sp_config *config, enum sp_option option)
+{
+	struct sp_value *value = &config->values[option];
+	uint64_t percent = value->number & ~SP_MB_OF_LIMIT, limit = config->machine.memory_limit_bytes;
+
+	if (sp_option_rows[option].type != SP_TYPE_MB || percent == value->number)
+		return;
+	value->number = limit / 100 * percent / 1000000;
+	if (!value->number)
+		value->number = sp_option_rows[option].defaults[config->environment];
+}
+
 static void settle_file(struct sp_value *value, const struct sp_file *file)
 {
 	if (!file || !file->path[0])
@@ -185,6 +198,8 @@ void sp_config_load(struct sp_config *config, const struct sp_where *where, cons
 	for (int i = 0; i < SP_OPTIONS; i++)
 		if (i != SP_OPT_ENVIRONMENT)
 			overlay(&config->values[i], (enum sp_option)i, where->envp, file);
+	for (int i = 0; i < SP_OPTIONS; i++)
+		settle_share(config, (enum sp_option)i);
 	settle_file(&config->values[SP_OPT_CONFIG], file);
 	errno = saved;
 }

@@ -42,7 +42,7 @@ enum sp_option_type {
 	SP_TYPE_US,
 	SP_TYPE_MS,
 	SP_TYPE_BYTES,
-	SP_TYPE_MB, /* 10^6 bytes */
+	SP_TYPE_MB, /* 10^6 bytes; or "80%" of the smallest limit, which sp_config_load makes so many */
 	SP_TYPE_PERCENT,
 	SP_TYPE_TEXT,
 	SP_TYPE_PATH, /* text that says what is run, read or written: never taken from a file that was only found */
@@ -211,6 +211,9 @@ const char *sp_source_name(enum sp_source source);
  * NUL-terminated. Returns the length. */
 size_t sp_source_text(const struct sp_config *config, const struct sp_where *where, enum sp_option option, char *buffer,
 	size_t size);
+
+/* In the number that sp_option_parse makes of "80%" for a row of SP_TYPE_MB: the rest is the percentage. */
+#define SP_MB_OF_LIMIT (1ull << 63)
 
 /* Parses a value of the row's type ("500us", "2ms", "16KiB", "512MB", "on", "cpu,heap"; bare
  * numbers are in the type's unit). Returns 0, or -EINVAL (does not parse), or -ERANGE. */

@@ -137,6 +137,14 @@ _Static_assert(sizeof(struct sp_tls) <= 128, "TLS of a preloaded library shrinks
 
 extern __thread struct sp_tls sp_tls SP_HIDDEN __attribute__((tls_model("initial-exec")));
 
+/* Memory that is worth a mark. */
+enum { SP_MEMORY_WARNING, SP_MEMORY_CRITICAL, SP_MEMORY_PROFILING, SP_MEMORY_HIGH, SP_MEMORY_RULES };
+
+struct sp_memory_threshold {
+	uint64_t bytes; /* 0: none */
+	bool given;     /* somebody has set it: a profile of the moment is wanted */
+};
+
 /* What preload/ decided from env/'s settings. */
 struct sp_sampler_config {
 	bool cpu, heap, copies;
@@ -144,6 +152,8 @@ struct sp_sampler_config {
 	uint64_t heap_interval_bytes;
 	uint32_t sample_cap;
 	uint32_t budget_permille;
+	struct sp_memory_threshold memory[SP_MEMORY_RULES];
+	uint64_t cpu_permille; /* CPU use that is worth a mark, of one core; 0: none */
 	int signal;
 };
 

@@ -40,6 +40,30 @@ struct activation {
 	int error;
 };
 
+/* What nobody has set is lowered to a share of what the process may have. */
+static void configure_thresholds(const struct sp_config *c, struct sp_sampler_config *s)
+{
+	static const struct {
+		enum sp_option option;
+		unsigned most_percent;
+	} rules[SP_MEMORY_RULES] = {{SP_OPT_MEMORY_WARNING_THRESHOLD, 50}, {SP_OPT_MEMORY_CRITICAL_THRESHOLD, 75},
+		{SP_OPT_MEMORY_PROFILING_THRESHOLD, 90}, {SP_OPT_MEMORY_THRESHOLD, 50}};
+	uint64_t cores = c->machine.usable_millicores ? c->machine.usable_millicores : 1000;
+
+	for (int i = 0; i < SP_MEMORY_RULES; i++) {
+		const struct sp_value *v = &c->values[rules[i].option];
+		uint64_t most = c->machine.memory_limit_bytes / 100 * rules[i].most_percent,
+			 bytes = v->number * 1000000;
+		bool given = v->source >= SP_SOURCE_FILE;
+
+		s->memory[i] = (struct sp_memory_threshold){!given && most && most < bytes ? most : bytes, given};
+	}
+	for (int i = 0; i < SP_MEMORY_HIGH; i++) /* nothing would be marked but the same moment */
+		if (s->memory[i].bytes == s->memory[SP_MEMORY_HIGH].bytes)
+			s->memory[SP_MEMORY_HIGH].bytes = 0;
+	s->cpu_permille = c->values[SP_OPT_CPU_THRESHOLD].number * cores / 100;
+}
+
 static void configure(const struct sp_config *c, struct sp_spool_header *h)
 {
 	const struct sp_value *v = c->values;
@@ -52,6 +76,7 @@ static void configure(const struct sp_config *c, struct sp_spool_header *h)
 	s->heap_interval_bytes = v[SP_OPT_HEAP_INTERVAL].number;
 	s->sample_cap = (uint32_t)v[SP_OPT_CPU_MAX_SAMPLES].number;
 	s->budget_permille = (uint32_t)v[SP_OPT_OVERHEAD_BUDGET].number * 10;
+	configure_thresholds(c, s);
 	h->cpu.requested_ns = h->cpu.interval_ns = h->cpu.interval_max_ns = s->cpu_interval_ns;
 	h->cpu.sample_cap = s->sample_cap;
 	h->cpu.budget_permille = s->budget_permille;

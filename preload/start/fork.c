@@ -22,6 +22,7 @@
 #include "sampler/threads/self.h"
 #include "sampler/threads/thread.h"
 #include "sampler/upkeep/discovery.h"
+#include "sampler/upkeep/thresholds.h"
 #include "sampler/upkeep/timeline.h"
 #include "sampler/walk/generated.h"
 
@@ -51,6 +52,7 @@ static void forget_parent(struct sp_thread *mine)
 	sp_live_forked();
 	sp_pre_activation_forked();
 	sp_timeline_forked();
+	sp_thresholds_forked();
 	sp_self_forked();
 	sp_discovery_forked();
 	sp_tree_forked();

@@ -10,6 +10,7 @@
 #include "profiles/spool/marks.h"
 
 #define FOLDER "auto-memory"
+#define SUFFIX ".capture.md"
 
 static bool is_wanted(const struct sp_mark *mark)
 {
@@ -37,16 +38,16 @@ static int open_folder(const struct sp_output *output)
 	return folder;
 }
 
-/* "prog.20260101-120000.17.md" and "loaded": "prog.20260101-120000.17.loaded.md". */
+/* "prog.20260101-120000.17.md" and "loaded": "prog.20260101-120000.17.loaded.capture.md". */
 static void put_name(char *name, size_t size, const char *run, const char *label)
 {
 	size_t length = strlen(run);
 
 	if (length > 3 && strcmp(run + length - 3, ".md") == 0)
 		length -= 3;
-	if (length + strlen(label) + 5 > size)
-		length = size - strlen(label) - 5;
-	snprintf(name, size, "%.*s.%s.md", (int)length, run, label);
+	if (length + strlen(label) + sizeof(SUFFIX) + 1 > size)
+		length = size - strlen(label) - sizeof(SUFFIX) - 1;
+	snprintf(name, size, "%.*s.%s" SUFFIX, (int)length, run, label);
 }
 
 static void write_one(int fd, int folder, size_t mark, const struct sp_output *output,

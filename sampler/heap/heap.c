@@ -12,6 +12,7 @@
 #include "sampler/sys.h"
 #include "sampler/threads/thread.h"
 #include "sampler/upkeep/control.h"
+#include "sampler/upkeep/thresholds.h"
 #include "sampler/upkeep/totals.h"
 #include "sampler/upkeep/upkeep.h"
 #include "sampler/walk/stack_read.h"
@@ -155,6 +156,8 @@ static void restrain(struct sp_thread *t, uint64_t cycles, uint64_t now)
 	t->burst_cycles = t->burst_samples = 0;
 	if (cpu->clock == SP_CLOCK_OFF) /* no tick will do it */
 		sp_upkeep_step(t, sp_now_ns());
+	else
+		sp_thresholds_step(sp_now_ns());
 }
 
 static bool is_always_sampled(size_t size)

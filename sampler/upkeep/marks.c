@@ -82,3 +82,13 @@ uint32_t sp_mark_set(const struct sp_mark_reason *reason)
 	__atomic_store_n(&m->ready, 1, __ATOMIC_RELEASE);
 	return m->seq;
 }
+
+void sp_mark_withdraw(uint32_t seq)
+{
+	struct sp_mark *marks = sp_section(SP_SEC_MARKS);
+	uint32_t n = sp_spool_count(SP_SEC_MARKS), i;
+
+	for (i = 1; i < n; i++)
+		if (marks[i].seq == seq)
+			__atomic_store_n(&marks[i].ready, 0, __ATOMIC_RELEASE);
+}

@@ -18,4 +18,7 @@ bool sp_mark_name_ok(const char *name) SP_HIDDEN;
  * Any context. */
 uint32_t sp_mark_set(const struct sp_mark_reason *reason) SP_HIDDEN;
 
+/* What seemed to be worth a mark was not: takes it back. */
+void sp_mark_withdraw(uint32_t seq) SP_HIDDEN;
+
 #endif

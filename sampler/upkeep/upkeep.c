@@ -4,6 +4,7 @@
 #include "sampler/clock/clock.h"
 #include "sampler/clock/governor.h"
 #include "sampler/sys.h"
+#include "sampler/upkeep/thresholds.h"
 #include "sampler/upkeep/timeline.h"
 #include "sampler/upkeep/totals.h"
 
@@ -38,5 +39,6 @@ void sp_upkeep_step(struct sp_thread *t, uint64_t now)
 		return;
 	}
 	sp_timeline_step(now, false);
+	sp_thresholds_step(now);
 	sp_governor_step(t);
 }

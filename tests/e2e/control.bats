@@ -138,7 +138,7 @@ number() {
 	local profile capture
 	profile=$(profile_of measured)
 	section '# Marks' "$profile" | grep -q '^| signal '
-	capture=$(echo "$SMARTPROF_DIR"/auto-memory/measured.*.end.md)
+	capture=$(echo "$SMARTPROF_DIR"/auto-memory/measured.*.end.capture.md)
 	[ "$(front mark "$capture")" = end ]
 	[ "$(cat "$SMARTPROF_DIR"/auto-memory/.gitignore)" = '*' ]
 	section '## Heap Sites (In Use)' "$capture" | grep -q grow

@@ -1,0 +1,71 @@
+# Memory and CPU time that the process marks by itself.
+load helpers
+
+# grower MEGABYTES: a python3 that grows to so many, then falls to 20, and lives on for a moment.
+write_grower() {
+	cat >grower.py <<-'PY'
+		import sys, time
+		def first(): return bytearray(100000)
+		def second(): return bytearray(100000)
+		kept = []
+		for i in range(int(sys.argv[1]) * 10):
+		    kept.append((first if i < 600 else second)())
+		    if i % 20 == 0:
+		        sum(range(20000))
+		time.sleep(0.05)
+		sum(range(3000000))
+		del kept[200:]
+		sum(range(1000000))
+	PY
+}
+
+grower() {
+	write_grower
+	profiled python3 grower.py "$@"
+}
+
+@test "memory that crosses a threshold is marked, with the heap of the crossing; one that is set gets a profile" {
+	export SMARTPROF_HEAP_INTERVAL=16384
+	MEMORY_WARNING_THRESHOLD=60 MEMORY_CRITICAL_THRESHOLD=110MB MEMORY_PROFILING_THRESHOLD=100% grower 140
+	local profile folder=$SMARTPROF_DIR/auto-memory
+	profile=$(profile_of python3)
+	section '# Marks' "$profile" | grep -qE '^[|] warning [|].*[|] 5[789]\.?[0-9]* MiB [|]' || fail "$(section '# Marks' "$profile")"
+	section '# Marks' "$profile" | grep -qE '^[|] critical [|].*[|] 10[4-9] MiB [|]'
+	if section '# Marks' "$profile" | grep -q profiling; then fail 'nothing came near the limit'; fi
+	near "$(front heap_inuse_bytes "$(echo "$folder"/python3.*.warning.capture.md)")" 54000000 15
+	near "$(front heap_inuse_bytes "$(echo "$folder"/python3.*.critical.capture.md)")" 104000000 10
+	"$SMARTPROF" validate "$folder"/*.md >/dev/null
+}
+
+@test "thresholds that nobody has set mark, and write nothing" {
+	SMARTPROF_ENV=production SMARTPROF_MEMORY_THRESHOLD=100 grower 120
+	section '# Marks' "$(profile_of python3)" | grep -q '^| memory |'
+	[ "$(find "$SMARTPROF_DIR/auto-memory" -name '*.capture.md' | wc -l)" -eq 1 ]
+	rm -r "$SMARTPROF_DIR"
+	grower 100
+	[ ! -e "$SMARTPROF_DIR/auto-memory" ]
+}
+
+@test "after the kernel killed it for its memory, there is the heap of each threshold and of the last moment" {
+	local group
+	[ "$EUID" -eq 0 ] || skip 'needs root'
+	write_grower
+	mkdir cgroup
+	mount -t cgroup -o memory none cgroup 2>/dev/null || skip 'the memory controller of version 1 cannot be mounted'
+	group=$PWD/cgroup/smartprof-test-$$
+	mkdir "$group"
+	echo 200M >"$group/memory.limit_in_bytes"
+	# shellcheck disable=SC2016 # expanded inside
+	MEMORY_WARNING_THRESHOLD=40% MEMORY_CRITICAL_THRESHOLD=80% SMARTPROF_HEAP_INTERVAL=16384 \
+		status_of 137 bash -c 'echo $$ >"$1/cgroup.procs"; LD_PRELOAD=$2 exec timeout -s KILL 60 python3 grower.py 400' _ "$group" "$AGENT" ||
+		{ rmdir "$group"; umount cgroup; false; }
+	rmdir "$group"
+	umount cgroup
+	local profile folder=$SMARTPROF_DIR/auto-memory
+	profile=$(recovered python3)
+	[ "$(front exit "$profile")" = unknown ]
+	at_least "$(front heap_inuse_bytes "$profile")" 150000000
+	near "$(front heap_inuse_bytes "$(echo "$folder"/python3.*.warning.capture.md)")" 78000000 15
+	near "$(front heap_inuse_bytes "$(echo "$folder"/python3.*.critical.capture.md)")" 162000000 10
+	section '# Marks' "$profile" | grep -qE '^[|] critical .*: PyByteArray_Resize'
+}
