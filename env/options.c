@@ -79,8 +79,10 @@ static int parse_number(const struct sp_option_row *row, const char *text, uint6
 	while (*at == ' ')
 		at++;
 	if (row->type == SP_TYPE_MB && at[0] == '%' && !at[1]) {
+		if (value < 1 || value > 100)
+			return -ERANGE;
 		*number = SP_MB_OF_LIMIT | value;
-		return value >= 1 && value <= 100 ? 0 : -ERANGE;
+		return 0;
 	}
 	if (*at) {
 		while (*unit->name && !sp_text_same(unit->name, at))

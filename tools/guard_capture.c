@@ -5,13 +5,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "profiles/base/keep.h"
 #include "profiles/base/xdg.h"
 #include "profiles/output/render.h"
 #include "profiles/spool/find.h"
 #include "profiles/spool/marks.h"
 #include "profiles/spool/window.h"
 #include "tools/guard.h"
-#include "tools/keep.h"
 #include "tools/live.h"
 #include "tools/snapshots.h"
 #include "tools/tools.h"

@@ -7,10 +7,10 @@
 
 #include "profiles/base/escape.h"
 #include "profiles/base/figures.h"
+#include "profiles/base/keep.h"
 #include "profiles/output/render.h"
 #include "profiles/spool/find.h"
 #include "tools/guard.h"
-#include "tools/keep.h"
 #include "tools/tools.h"
 
 #define CELLS 60u

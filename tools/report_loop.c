@@ -12,9 +12,9 @@
 
 #include "env/env.h"
 #include "profiles/base/directory.h"
+#include "profiles/base/keep.h"
 #include "profiles/output/render.h"
 #include "profiles/spool/window.h"
-#include "tools/keep.h"
 #include "tools/live.h"
 #include "tools/tools.h"
 

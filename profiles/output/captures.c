@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "profiles/base/directory.h"
+#include "profiles/base/keep.h"
 #include "profiles/spool/marks.h"
 
 #define FOLDER "auto-memory"
@@ -17,14 +18,14 @@ static bool is_wanted(const struct sp_mark *mark)
 	return mark->kind == SP_MARK_SNAPSHOT || (mark->kind == SP_MARK_MEMORY && mark->captured);
 }
 
-/* Of the folder; a descriptor or a negative number. */
-static int open_folder(const struct sp_output *output)
+/* Of the folder, whose path is put out, "" where it is the run's own; a descriptor or a negative number. */
+static int open_folder(const struct sp_output *output, char path[static PATH_MAX + sizeof(FOLDER)])
 {
-	char path[PATH_MAX + sizeof(FOLDER)];
 	char *slash;
 	bool made;
 	int folder;
 
+	*path = '\0';
 	if (output->chosen)
 		return output->through ? -1 : dup(output->fd);
 	snprintf(path, PATH_MAX, "%s", output->directory);
@@ -71,6 +72,7 @@ static void write_one(int fd, int folder, size_t mark, const struct sp_output *o
 
 void sp_captures_write(int fd, const struct sp_output *output, const struct sp_render_options *options)
 {
+	char path[PATH_MAX + sizeof(FOLDER)] = "";
 	struct sp_snapshot snapshot = {0};
 	const char *why;
 	unsigned count = 0;
@@ -81,11 +83,13 @@ void sp_captures_write(int fd, const struct sp_output *output, const struct sp_r
 			if (!is_wanted(&snapshot.marks[i]))
 				continue;
 			if (!count++)
-				folder = open_folder(output);
+				folder = open_folder(output, path);
 			if (folder >= 0)
 				write_one(fd, folder, i, output, options);
 		}
 	sp_snapshot_free(&snapshot);
+	if (folder >= 0 && *path)
+		sp_keep_newest(path, folder, "", SUFFIX, UINT64_MAX, SP_CAPTURES_BYTES);
 	if (folder >= 0)
 		close(folder);
 }

@@ -6,6 +6,7 @@
 #include "profiles/output/render.h"
 
 #define SP_CAPTURES_MAX 16u
+#define SP_CAPTURES_BYTES (128u * 1000000u) /* of all that are kept in that folder */
 
 /* Writes the profiles of those marks of the spool open at fd that ask for one (SP_MARK_SNAPSHOT, thresholds of memory that were
  * set), at most SP_CAPTURES_MAX: <directory>/auto-memory/<name of the run's profile>.<mark>.capture.md, where <directory> is that of the

@@ -136,7 +136,7 @@ number() {
 	at_least "$(number points)" 2
 	near "$(number last)" "$(number duration)" 20
 	local profile capture
-	profile=$(profile_of measured)
+	profile=$(echo "$SMARTPROF_DIR"/development/measured.*.md)
 	section '# Marks' "$profile" | grep -q '^| signal '
 	capture=$(echo "$SMARTPROF_DIR"/auto-memory/measured.*.end.capture.md)
 	[ "$(front mark "$capture")" = end ]

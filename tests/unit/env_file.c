@@ -357,6 +357,25 @@ static void stronger_sources_win(void **state)
 	assert_int_equal(config.values[SP_OPT_MEMORY_WARNING_THRESHOLD].number, 300);
 }
 
+/* A share is of the smallest limit; where none is known, the default stays. */
+static void thresholds_may_be_shares_of_the_limit(void **state)
+{
+	struct sp_config config;
+	const struct sp_value *value;
+
+	(void)state;
+	read_text("");
+	where.envp = ENVIRONMENT("MEMORY_WARNING_THRESHOLD=80%", "MEMORY_CRITICAL_THRESHOLD=101%",
+		"MEMORY_PROFILING_THRESHOLD=0%");
+	value = value_of(&config, SP_OPT_MEMORY_WARNING_THRESHOLD);
+	assert_int_equal(value->number,
+		config.machine.memory_limit_bytes ? config.machine.memory_limit_bytes / 100 * 80 / 1000000 : 512);
+	assert_int_equal(value->source, SP_SOURCE_VARIABLE);
+	assert_int_equal(config.values[SP_OPT_MEMORY_CRITICAL_THRESHOLD].number, 1024);
+	assert_string_equal(config.values[SP_OPT_MEMORY_CRITICAL_THRESHOLD].refused.text, "101%");
+	assert_string_equal(config.values[SP_OPT_MEMORY_PROFILING_THRESHOLD].refused.text, "0%");
+}
+
 static void what_is_not_allowed_is_passed_over(void **state)
 {
 	struct sp_config config;
@@ -437,6 +456,7 @@ int main(void)
 		TEST(what_only_a_shell_can_do_is_refused),
 		TEST(too_much_is_told),
 		TEST(stronger_sources_win),
+		TEST(thresholds_may_be_shares_of_the_limit),
 		TEST(what_is_not_allowed_is_passed_over),
 		TEST(the_environment_can_stand_in_the_file),
 		TEST(a_file_cannot_name_a_file),

@@ -1,5 +1,5 @@
 /* Old files go. */
-#include "tools/keep.h"
+#include "profiles/base/keep.h"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* What is written again and again is bounded. */
-#ifndef SP_TOOLS_KEEP_H
-#define SP_TOOLS_KEEP_H
+#ifndef SP_PROFILES_KEEP_H
+#define SP_PROFILES_KEEP_H
 
 #include <stdint.h>
 
