@@ -118,6 +118,16 @@ a_peak() {
 	truth=$(tail -n 1 truth)
 }
 
+within_its_error() {
+	awk -v p="$peak" -v e="$error" -v t="$truth" 'BEGIN { exit !(p - t <= e && t - p <= e) }'
+}
+
+# few_misses MISSES RUNS: an error of 95 % is missed once in 20 times. More than 4 of 20 are by chance once in 390 times, and
+# with the second try once in 150,000; more than 2 of 6 once in 450 and 200,000.
+few_misses() {
+	at_least $(($2 / 10 + 2)) "$1" || fail "$1 of $2"
+}
+
 @test "the peak of threads that allocate all the time, in every environment and on every allocator" {
 	for name in '' libjemalloc.so.2 libtcmalloc_minimal.so.4 libmimalloc.so.2; do
 		path=
@@ -125,7 +135,11 @@ a_peak() {
 		[ -z "$name" ] || [ -n "$path" ] || continue
 		for environment in development ci production critical; do
 			a_peak env SMARTPROF_ENV=$environment LD_PRELOAD="$AGENT${path:+:$path}" "$TARGETS/peak_truth"
-			near "$peak" "$truth" 60 || fail "${name:-glibc}, $environment"
+			# What ci and production can afford are some samples of tens of megabytes each: there, the error says how far it can be.
+			case $environment in
+			development | critical) near "$peak" "$truth" 60 ;;
+			*) within_its_error || near "$peak" "$truth" 60 ;;
+			esac || fail "${name:-glibc}, $environment: $peak ± $error, truth $truth"
 		done
 	done
 }
@@ -134,18 +148,18 @@ a_peak() {
 	misses=0 runs=$(long 20 200)
 	for _ in $(seq "$runs"); do
 		a_peak env SMARTPROF_ENV=production LD_PRELOAD="$AGENT" "$TARGETS/peak_truth" 2 400000
-		awk -v p="$peak" -v e="$error" -v t="$truth" 'BEGIN { exit !(p - t <= e && t - p <= e) }' || misses=$((misses + 1))
+		within_its_error || misses=$((misses + 1))
 	done
-	at_least $((runs / 10 + 1)) $misses || fail "$misses of $runs"
+	few_misses $misses "$runs"
 }
 
 @test "more large blocks than can be sampled for their size are in the error of the peak" {
 	misses=0 runs=$(long 6 60)
 	for _ in $(seq "$runs"); do
 		a_peak env SMARTPROF_ENV=ci LD_PRELOAD="$AGENT" "$TARGETS/peak_large"
-		awk -v p="$peak" -v e="$error" -v t="$truth" 'BEGIN { exit !(p - t <= e && t - p <= e) }' || misses=$((misses + 1))
+		within_its_error || misses=$((misses + 1))
 	done
-	at_least $((runs / 10 + 1)) $misses || fail "$misses of $runs"
+	few_misses $misses "$runs"
 }
 
 @test "no sample left is not nothing in use, and exact counts say how many blocks" {

@@ -56,7 +56,8 @@ near() {
 		for earlier in 0 0.3; do
 			rm -rf "$SMARTPROF_DIR"
 			profiled "$TARGETS/takes_sigprof" "$how" "$earlier" "$((RANDOM % 2 * 1000000))" >out
-			near 54 "$(cat out)" 40
+			# One each 10 ms, fewer where others have the processor when the tick comes; ours would be hundreds.
+			[ "$(cat out)" -ge 10 ] && [ "$(cat out)" -le 78 ] || fail "$(cat out) signals"
 			at_least "$(front cpu_samples "$(profile_of takes_sigprof)")" 100
 		done
 	done
