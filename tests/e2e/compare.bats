@@ -277,17 +277,24 @@ made() {
 		__attribute__((noipa)) long PARSE(long n) { long x = n; while (n-- > 0) x = x * 5 + n; return x + spin(9); }
 		__attribute__((noipa)) long lex(long n) { long x = n; while (n-- > 0) x = x * 7 + n; return x + spin(9); }
 		__attribute__((noipa)) long work(long n) { return PARSE(n * P) + lex(n * L) + spin(n); }
-		int main(void) { long x = 0; for (int i = 0; i < 300; i++) x += work(60000); return x == 42; }
+		int main(void) { long x = 0; for (int i = 0; i < 600; i++) x += work(60000); return x == 42; }
 	END
 	gcc -g -O2 "$@" -o "$name/made" "$name/made.c"
-	SMARTPROF_DIR=$WORK/$name timeout -k 5 "$PATIENCE" "$SMARTPROF" run --repeat 6 -- "$name/made"
 }
 
 @test "renames and cost shifts are found by callers and callees" {
+	BATS_TEST_RETRIES=${SP_RETRIES:-3}
 	export SMARTPROF_ENV=ci
 	made old -DPARSE=parse -DP=4 -DL=2
 	made renamed -DPARSE=read_words -DP=4 -DL=2
 	made moved -DPARSE=parse -DP=2 -DL=4
+	# By turns: what else the machine does meets all alike. That two means differ is said by chance, too: once in 20 times, and
+	# in four tries once in 160,000.
+	for round in 1 2 3 4 5 6; do
+		for name in old renamed moved; do
+			SMARTPROF_DIR=$WORK/$name timeout -k 5 "$PATIENCE" "$SMARTPROF" run -- "$name/made"
+		done
+	done
 	"$SMARTPROF" compare --baseline old/ci --current renamed/ci --format json >renamed.json || true
 	"$SMARTPROF" compare --baseline old/ci --current moved/ci --format json >moved.json || true
 	python3 - <<-'END'

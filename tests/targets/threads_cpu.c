@@ -1,4 +1,5 @@
-/* N threads, all there before the first begins, that compute for S CPU seconds each, every tenth of it in system calls.
+/* N threads, all there before the first begins and until the last is done, that compute for S CPU seconds each, every
+ * tenth of it in system calls.
  * Usage: threads_cpu [THREADS [SECONDS]] */
 #include <fcntl.h>
 #include <pthread.h>
@@ -28,6 +29,7 @@ static void *run(void *unused)
 		in_kernel(fd);
 	}
 	close(fd);
+	pthread_barrier_wait(&together);
 	return unused;
 }
 
