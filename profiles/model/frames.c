@@ -8,6 +8,7 @@
 #include "profiles/model/again.h"
 #include "profiles/model/build.h"
 #include "profiles/model/heap.h"
+#include "profiles/model/spans.h"
 
 #define INLINES_MAX 64u
 #define PATH_FRAMES_MAX (64u << 20) /* of all paths together: 256 MB; stacks beyond it count as overflow */
@@ -466,6 +467,26 @@ static uint32_t add_frames(struct resolver *r, struct sp_path *path, const struc
 	return has_site ? site : last;
 }
 
+/* The spans that the stack was taken in stand outside of it, the innermost next to it. */
+static void push_spans(struct resolver *r, struct sp_path *path, uint32_t node)
+{
+	struct sp_profile *p = r->profile;
+	const struct sp_snapshot *s = p->snapshot;
+	struct sp_buffer name = {0};
+
+	for (; node; node = s->span_nodes[node].parent) {
+		struct sp_profile_frame frame = {0};
+
+		sp_buffer_puts(&name, "{");
+		sp_span_put_name(&name, s, node);
+		sp_buffer_puts(&name, "}");
+		frame.function = sp_profile_function(p, 0, name.data, &r->functions);
+		path_push(p, path, frame_id(r, &frame));
+		sp_buffer_clear(&name);
+	}
+	sp_buffer_free(&name);
+}
+
 static const struct sp_stack no_frames;
 
 static void load_path(struct resolver *r, size_t index, uint32_t *site_frame)
@@ -484,6 +505,7 @@ static void load_path(struct resolver *r, size_t index, uint32_t *site_frame)
 	};
 	site_frame[index] = add_frames(r, path, p->frame_id_count > PATH_FRAMES_MAX ? &no_frames : stack,
 		r->addresses.of_frame + r->addresses.first[index]);
+	push_spans(r, path, stack->span);
 }
 
 static void load_paths(struct resolver *r, bool with_entry, uint32_t *site_frame)

@@ -37,9 +37,16 @@ uint32_t sp_profile_function(struct sp_profile *profile, uint32_t module, const 
 	return sp_profile_function_id(profile, module, sp_names_id(&profile->names, name), index);
 }
 
+/* A span is no code: "{request}", outside of all frames of the stacks that were taken in it. */
+static uint32_t flags_of(uint32_t module, const char *name)
+{
+	return !module && name[0] == '{' ? SP_FUNCTION_PSEUDO : 0;
+}
+
 uint32_t sp_profile_function_id(struct sp_profile *profile, uint32_t module, uint32_t name_id, struct sp_map *index)
 {
 	int found;
+	const char *name = sp_names_text(&profile->names, name_id);
 	uint32_t *cell = sp_map_at(index, module, name_id, &found);
 
 	if (found)
@@ -48,7 +55,7 @@ uint32_t sp_profile_function_id(struct sp_profile *profile, uint32_t module, uin
 	sp_grow(&profile->functions, &profile->function_capacity, profile->function_count + 1,
 		sizeof(*profile->functions));
 	profile->functions[profile->function_count] =
-		(struct sp_function){.name = sp_names_text(&profile->names, name_id), .module = module};
+		(struct sp_function){.name = name, .module = module, .flags = flags_of(module, name)};
 	return (uint32_t)profile->function_count++;
 }
 

@@ -12,13 +12,19 @@
 #define Z95 1.96
 #define NONE UINT32_MAX
 
-static const char *shown_name(struct sp_profile *p, const struct sp_snapshot *s, uint32_t name)
+void sp_span_put_name(struct sp_buffer *out, const struct sp_snapshot *s, uint32_t node)
 {
-	const char *text = sp_snapshot_text(s, s->span_names[name].text);
+	const char *text = sp_snapshot_text(s, s->span_names[s->span_nodes[node].name].text);
+
+	sp_redact_text(out, text, strlen(text));
+}
+
+static const char *shown_name(struct sp_profile *p, const struct sp_snapshot *s, uint32_t node)
+{
 	struct sp_buffer shown = {0};
 	const char *copy;
 
-	sp_redact_text(&shown, text, strlen(text));
+	sp_span_put_name(&shown, s, node);
 	copy = sp_pool_copy(&p->pool, shown.data, shown.length);
 	sp_buffer_free(&shown);
 	return copy;
@@ -166,7 +172,7 @@ void sp_spans_add_up(struct sp_profile *p)
 	p->span_place = sp_alloc(count, sizeof(*p->span_place));
 	for (uint32_t i = 1; i < count; i++) {
 		nodes[i].kind = (enum sp_span_kind)s->span_names[s->span_nodes[i].name].kind;
-		nodes[i].name = shown_name(p, s, s->span_nodes[i].name);
+		nodes[i].name = shown_name(p, s, i);
 	}
 	for (size_t i = 1; i < s->span_count_count; i++)
 		if (s->span_counts[i].node)

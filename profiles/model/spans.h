@@ -2,6 +2,7 @@
 #ifndef SP_PROFILES_MODEL_SPANS_H
 #define SP_PROFILES_MODEL_SPANS_H
 
+#include "profiles/base/buffer.h"
 #include "profiles/model/model.h"
 
 /* A span's name in those it was open in. Times are exact, and those of the clock on the wall; CPU time is sampled. */
@@ -21,6 +22,9 @@ struct sp_span_info {
 	uint64_t own_cpu_ns;               /* without spans inside; labels are not spans */
 	double own_sq_us2;                 /* sum of squared weights of all its samples, spans inside included */
 };
+
+/* Appends the name of the snapshot's span_nodes[node], without what looks like a secret. */
+void sp_span_put_name(struct sp_buffer *out, const struct sp_snapshot *snapshot, uint32_t node);
 
 /* The time that a share of `rank` (0.5: the median) of a span's were shorter than. *error: half the width of its 95 %
  * interval, from the number of spans and the width of the classes. 0 without any. */

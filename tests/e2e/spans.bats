@@ -26,6 +26,19 @@ run_spans() {
 	section '# Spans' "$PROFILE" | grep -Eq '^- request: ([5-9]|1[0-9]|20) took longer than their limit\.$'
 }
 
+@test "a stack stands in its spans: in the tree, in other formats, and to be chosen by them" {
+	run_spans requests
+	section '## Call Tree' "$PROFILE" | grep -q '{kind=put}'
+	"$SMARTPROF" report --format folded "$PROFILE" >folded
+	grep -q '^{request};{kind=put};{answer};_start;.*;answer;spin_ms' folded
+	"$SMARTPROF" report --format folded --focus '^.kind=get.$' "$PROFILE" >get
+	grep -q '^{request};{kind=get};{parse};' get
+	refuse grep -q '{kind=put}' get
+	"$SMARTPROF" report --format html --output page.html "$PROFILE"
+	grep -q 'kind=put' page.html
+	refuse grep -q '^| *[0-9.]*%.*{' <(section '## Hot Functions' "$PROFILE")
+}
+
 @test "what is left by a jump, never begun or too deep is told, and nothing is lost by it" {
 	run_spans unbalanced
 	[ "$(span outer 3)" -eq 1 ]
