@@ -1,5 +1,5 @@
-/* spawn ROUNDS PROGRAM LIBRARY...: runs the program by posix_spawn once a round with each of the libraries preloaded ("" is
- * none), in turns. Prints a line for each: the tenth percentile of its wall times in us, in which little has come in between,
+/* spawn ROUNDS LIBRARIES COMMAND...: runs the command by posix_spawn once a round with each of the libraries preloaded (with
+ * colons between; "" is none), in turns. Prints a line for each: the tenth percentile of its wall times in us, in which little has come in between,
  * its ratio to the first library's, the median of the rounds' ratios, the tenth percentile of its CPU times in us, and page faults (median). */
 #define _GNU_SOURCE
 #include <spawn.h>
@@ -71,17 +71,19 @@ static void print(struct runs *r, struct runs *first, long n)
 
 int main(int argc, char **argv)
 {
-	long n = argc > 3 && argc <= 3 + LIBRARIES ? atol(argv[1]) : 0, round;
-	char *child[] = {argc > 2 ? argv[2] : NULL, NULL};
-	int libraries = argc - 3, i;
+	long n = argc > 3 ? atol(argv[1]) : 0, round;
+	char *rest = argc > 3 ? argv[2] : NULL, *names[LIBRARIES];
+	int libraries = 0, i;
 	struct runs runs[LIBRARIES];
 
+	while (rest && libraries < LIBRARIES)
+		names[libraries++] = strsep(&rest, ":");
 	for (i = 0; n > 0 && i < libraries; i++)
 		runs[i] = (struct runs){
 			calloc((size_t)n, 8), calloc((size_t)n, 8), calloc((size_t)n, 8), calloc((size_t)n, 8)};
 	for (round = 0; round < n; round++)
 		for (i = 0; i < libraries; i++) {
-			if (run(child, argv[3 + i], &runs[i], round))
+			if (run(argv + 3, names[i], &runs[i], round))
 				return 1;
 			runs[i].ratio[round] = runs[i].wall[round] / runs[0].wall[round];
 		}

@@ -2,7 +2,8 @@
 # What the agent adds to a process that does nothing: /bin/true plain, with an empty library that needs the same other one,
 # and with the agent, in turns. By posix_spawn, where the tenth percentile of the wall times tells what little comes in
 # between; and from a shell, as loops of 50. Then what a forked child that does nothing costs the shell. System calls are
-# counted by strace, page faults by the kernel. Usage: ROUNDS=1000 start.sh
+# counted by strace, page faults by the kernel. Last, what a child of a profiled shell costs that is too small for a spool, and
+# one that gets one. Usage: ROUNDS=1000 start.sh
 set -eu
 here=$(realpath "$(dirname "$0")")
 agent=$(realpath "$here/../../build/libsmartprof.so")
@@ -29,7 +30,7 @@ i=0
 while read -r wall ratio pairs cpu faults; do
 	echo "| ${names[i]} | $wall | $ratio | $pairs | $cpu | $faults | $(calls "${libraries[i]}" /bin/true) |"
 	i=$((i + 1))
-done < <(./spawn "$rounds" /bin/true "${libraries[@]}")
+done < <(./spawn "$rounds" ":$work/empty.so:$agent" /bin/true)
 
 loop() (
 	[ -z "$1" ] || export LD_PRELOAD=$1
@@ -60,6 +61,22 @@ for i in 0 1 2; do
 child = dict(os.environ, **({"LD_PRELOAD": sys.argv[1]} if sys.argv[1] else {}))
 print(os.wait4(os.posix_spawn("/bin/sh", ["sh", "-c", sys.argv[2]], child), 0)[2].ru_minflt)' "${libraries[i]}" "$subshells")
 	calls "${libraries[i]}" /bin/sh -c "$subshells" >/dev/null
-	echo "| ${names[i]} | $(((faults - $(./spawn 9 /bin/sh "${libraries[i]}" </dev/null | awk '{ print $5 }')) / 100)) |" \
+	echo "| ${names[i]} | $(((faults - $(./spawn 9 "${libraries[i]}" /bin/sh </dev/null | awk '{ print $5 }')) / 100)) |" \
 		"$(awk '{ n[$1]++ } END { for (pid in n) print n[pid] }' calls | median) |"
+done
+
+member=$(realpath "$here/../../build/targets/member")
+export member rounds work agent SMARTPROF_ENV=production
+for size in 700 1200; do
+	export size
+	echo
+	echo "| a child that allocates $size kB, production | µs | ratio to plain | median of the pairs' ratios | CPU time, µs | page faults | system calls |"
+	echo "|---|---:|---:|---:|---:|---:|---:|"
+	i=0
+	while read -r wall ratio pairs cpu faults; do
+		calls=$(LD_PRELOAD=$agent sh -c "env -u LD_PRELOAD strace -f -qq -o calls ${libraries[i]:+-E LD_PRELOAD=${libraries[i]}} $member hold $size; :" &&
+			grep -c '(' calls)
+		echo "| ${names[i]} | $wall | $ratio | $pairs | $cpu | $faults | $calls |"
+		i=$((i + 1))
+	done < <(LD_PRELOAD=$agent sh -c './spawn "$rounds" ":$work/empty.so:$agent" "$member" hold $size; :')
 done
