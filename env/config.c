@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "env/facts.h"
 #include "env/internal.h"
 #include "env/text.h"
 
@@ -184,12 +185,21 @@ static void settle_file(struct sp_value *value, const struct sp_file *file)
 
 void sp_config_load(struct sp_config *config, const struct sp_where *where, const struct sp_file *file)
 {
+	sp_config_load_shared(config, where, file, NULL, NULL);
+}
+
+void sp_config_load_shared(struct sp_config *config, const struct sp_where *where, const struct sp_file *file,
+	struct sp_facts *own, struct sp_facts *shared)
+{
 	struct sp_container_signs signs = {0};
 	int saved = errno;
 
 	memset(config, 0, sizeof(*config));
 	config->file = file;
-	sp_machine_read(&config->machine, where->root, &signs);
+	if (shared)
+		sp_facts_read(own, shared, &config->machine, &signs);
+	else
+		sp_machine_read(&config->machine, where->root, &signs);
 	settle_environment(config, where, &signs);
 	for (int i = 0; i < SP_OPTIONS; i++)
 		if (i != SP_OPT_ENVIRONMENT)

@@ -194,6 +194,12 @@ struct sp_config {
  * Never fails: what cannot be read is unknown, what is not allowed is refused and passed over. */
 void sp_config_load(struct sp_config *config, const struct sp_where *where, const struct sp_file *file);
 
+/* The same on the live machine, with what other processes have read of it: facts.h. The two may be NULL; else `own` must
+ * outlive *config. */
+struct sp_facts;
+void sp_config_load_shared(struct sp_config *config, const struct sp_where *where, const struct sp_file *file,
+	struct sp_facts *own, struct sp_facts *shared);
+
 /* One setting by itself, without detection: file and variables over the default for development.
  * For what must be known before a process has shown that it is worth more. */
 void sp_value_load(struct sp_value *value, enum sp_option option, char *const *envp, const struct sp_file *file);

@@ -390,9 +390,10 @@ struct sp_tree_file {
 	uint64_t renderer_ns;   /* atomic: CLOCK_MONOTONIC when a member last started a renderer */
 	uint64_t
 		events_limits; /* atomic: perf events were found to work under these limits (activate.c); 0: not known */
+	uint8_t facts[2048] __attribute__((aligned(8))); /* struct sp_facts (env/facts.h) */
 };
 
-#define SP_TREE_MAGIC 0x3145455254505053ull /* "SPPTREE1" */
+#define SP_TREE_MAGIC 0x3245455254505053ull /* "SPPTREE2" */
 #define SP_TREE_FILE_BYTES 4096u
 
 #define SP_BUILD_ID_MAX 32u

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "env/facts.h"
 #include "env/text.h"
 #include "preload/finish/renderer.h"
 #include "preload/process.h"
@@ -26,6 +27,9 @@ static struct {
 	bool holds, looked, joined;
 } tree;
 static char SP_BIG path[SP_PATH_MAX];
+
+_Static_assert(sizeof(struct sp_facts) <= sizeof((struct sp_tree_file *)0)->facts, "there is room for them");
+_Static_assert(sizeof(struct sp_tree_file) <= SP_TREE_FILE_BYTES, "so much is mapped");
 
 static bool set_path(const char *directory, size_t length)
 {
@@ -141,17 +145,42 @@ void sp_tree_before_exec(void)
 		sp_render(NULL, path, false);
 }
 
+/* Maps the file in the directory that the first `length` bytes name, if there is one, in place of another. */
+static void look_in(const char *directory, size_t length)
+{
+	long fd;
+
+	if (tree.holds || (tree.file && !strncmp(path, directory, length) && path[length] == '/'))
+		return;
+	if (tree.file)
+		sp_sys(SYS_munmap, tree.file, SP_TREE_FILE_BYTES);
+	tree.file = NULL;
+	if (!set_path(directory, length))
+		return;
+	fd = sp_sys(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	tree.file = fd < 0 ? NULL : map_file(fd);
+}
+
+struct sp_facts *sp_tree_facts(void)
+{
+	char directory[SP_PATH_MAX];
+
+	if (!tree.file && !sp_process.is_root && *sp_process.tree &&
+		sp_spool_directory(directory, sizeof directory, SP_PLACE_SHM))
+		look_in(directory, strlen(directory));
+	if (!tree.file || __atomic_load_n(&tree.file->magic, __ATOMIC_ACQUIRE) != SP_TREE_MAGIC)
+		return NULL;
+	return (struct sp_facts *)tree.file->facts;
+}
+
 void sp_tree_join(const char *spool_path)
 {
 	const char *slash = strrchr(spool_path, '/');
 	uint64_t none = 0;
-	long fd;
 
 	sp_tree_expect();
-	if (!tree.file && slash && set_path(spool_path, (size_t)(slash - spool_path))) {
-		fd = sp_sys(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-		tree.file = fd < 0 ? NULL : map_file(fd);
-	}
+	if (slash)
+		look_in(spool_path, (size_t)(slash - spool_path));
 	if (!tree.file)
 		return;
 	tree.joined = true;

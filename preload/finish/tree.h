@@ -9,6 +9,8 @@
 
 #include "sampler/agent.h"
 
+struct sp_facts;
+
 /* The process may be about to have a child: if it is the first of its tree, or that is gone, it becomes the holder.
  * Returns whether it has just become that: then the signals that would kill it are to be watched. Any context. */
 bool sp_tree_expect(void) SP_HIDDEN;
@@ -19,6 +21,10 @@ bool sp_tree_resume(void) SP_HIDDEN;
 
 /* The process is about to do so: the next program may not be one of ours. Any context. */
 void sp_tree_before_exec(void) SP_HIDDEN;
+
+/* What processes of the tree have found out about the machine, for all of them; NULL when there is no tree. May be called
+ * before there is a spool. */
+struct sp_facts *sp_tree_facts(void) SP_HIDDEN;
 
 /* The process has a spool from now on. */
 void sp_tree_join(const char *spool_path) SP_HIDDEN;

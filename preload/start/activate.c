@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "env/env.h"
+#include "env/facts.h"
 #include "preload/finish/tree.h"
 #include "preload/hooks/signals.h"
 #include "preload/hooks/threads.h"
@@ -36,6 +37,7 @@
 struct activation {
 	struct sp_thread *t;
 	struct sp_config config;
+	struct sp_facts facts;
 	const char *why; /* it did not work */
 	int error;
 };
@@ -181,7 +183,7 @@ static void activate_main(void *arg)
 	struct sp_usage usage;
 	struct sp_where where = sp_process_where();
 
-	sp_config_load(&a->config, &where, sp_process.file);
+	sp_config_load_shared(&a->config, &where, sp_process.file, &a->facts, sp_tree_facts());
 	a->error = make_alive_page();
 	a->why = "the kernel is too old (MADV_WIPEONFORK)";
 	if (!a->error) {
