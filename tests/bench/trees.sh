@@ -32,9 +32,8 @@ one() {
 	esac
 	began=$(date +%s%N)
 	"${with[@]}" bash -c "$2 && { date +%s%N; times; } >'$built'" >"$work/log" 2>&1 || {
-		tail -n 3 "$work/log" >&2
-		echo "trees.sh: the build fails: $1" >&2
-		exit 1
+		[ "$1" != plain ] || tail -n 3 "$work/log" >&2
+		return 1
 	}
 	ended=$(date +%s%N)
 	awk -v began="$began" -v ended="$ended" 'NR == 1 { built = $1 }
@@ -44,17 +43,21 @@ one() {
 
 measure() { # NAME BUILD CLEAN
 	local round variant
-	rm -rf "$work/profiles" "$work"/times.* "$work"/count.*
+	rm -rf "$work/profiles" "$work"/times.* "$work"/count.* "$work"/failed.*
 	for ((round = 0; round < rounds; round++)); do
 		for variant in $variants; do
 			$3
 			rm -rf "$work/profiles"
-			one "$variant" "$2" >>"$work/times.$variant"
+			one "$variant" "$2" >>"$work/times.$variant" || touch "$work/failed.$variant"
 			find "$work/profiles" -name '*.md' -type f 2>/dev/null | wc -l >"$work/count.$variant"
 			rm -f "$work"/gperftools* "$work"/heaptrack*
 		done
 	done
 	for variant in $variants; do
+		if [ -e "$work/failed.$variant" ]; then
+			echo "| $1 | $variant | the build fails with it | | | | |"
+			continue
+		fi
 		paste -d' ' "$work/times.plain" "$work/times.$variant" | awk -v name="$1" -v variant="$variant" \
 			-v count="$(cat "$work/count.$variant")" '
 			function median(v, n,  i, j, t) {
