@@ -28,6 +28,7 @@ struct loop {
 	size_t count;
 	int signals, app; /* app: while it runs */
 	uint64_t next_find_ns, app_ended_ns;
+	bool full;    /* there may be more than are watched */
 	bool leaving; /* nobody new; reports, and out */
 };
 
@@ -122,6 +123,10 @@ static void find_new(struct loop *l, uint64_t now_ns)
 	for (size_t i = 0; i < count && l->count < TARGETS; i++)
 		if (!has(l, pids[i]))
 			add(l, pids[i]);
+	if (l->count == TARGETS && !l->full)
+		sp_complain("guard: %s: of more than %u processes the others are not watched", l->run->name,
+			TARGETS - 1);
+	l->full = l->count == TARGETS;
 }
 
 /* --- what happens ------------------------------------------------------------------------------- */

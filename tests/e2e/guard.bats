@@ -26,7 +26,7 @@ await_line() {
 
 @test "three thresholds: a capture each, growth between them by site, a report" {
 	export SMARTPROF_HEAP_INTERVAL=1024
-	guarded --warning 40 --critical 80 --profiling 140 --interval 200 --on-critical 'sh -c "env >command.env; echo on stdout"' \
+	guarded --warning 40 --critical 80 --profiling 140 --interval 200 --on-critical "sh -c 'env >command.env; echo on stdout; $SMARTPROF config >/dev/null'" \
 		-- "$TARGETS/grow" 1 600 60 100 160 >out
 	[ "$(cat out)" = 160 ] # what commands print is not the program's
 	local report rule
@@ -48,6 +48,7 @@ await_line() {
 	grep -qx "SMARTPROF_GUARD_THRESHOLD=80000000" command.env
 	[ -f "$(sed -n 's/^SMARTPROF_GUARD_CAPTURE=//p' command.env)" ]
 	grep -qx "on stdout" err
+	if grep -q SMARTPROF_GUARD err; then fail "$(cat err)"; fi # which are no unknown settings
 	[ -z "$(ls "$XDG_STATE_HOME/smartprof/guard")" ] # nothing stays behind
 	[ "$(front program "$(front profile "$report")")" = grow ]
 }
