@@ -1,5 +1,6 @@
 /* What the agent saw between two looks of the guardian: it marks the moment in which a threshold is crossed, and the heap of that
  * moment can be told later. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -84,12 +85,16 @@ static void add(struct sp_guard_target *t, enum sp_guard_rule_id rule, struct sp
 		.needed = mark->threshold,
 		.rss = mark->rss_bytes,
 		.cpu = SP_GUARD_UNKNOWN};
+	t->event_count++;
+	if (!sp_guard_may_capture(&t->rules, rule, true, sp_guard_now_ns())) {
+		snprintf(e->why, sizeof(e->why), "there were %u in this sequence", SP_GUARD_SEQUENCE_CAPTURES);
+		return;
+	}
 	sp_guard_snapshot_path(t, SP_GUARD_EVENTS + mark->seq, path);
 	sp_mark_rewind(s, mark);
 	unlink(path);
 	if (sp_snapshot_save(s, path) == 0)
 		e->snapshot = strdup(path);
-	t->event_count++;
 }
 
 void sp_guard_marks_take(struct sp_guard_target *t, const char *spool)

@@ -265,6 +265,7 @@ static void render(const struct sp_guard_target *t, const char *spool, char prof
 	const struct timespec since = {.tv_sec = t->since.tv_sec};
 	struct sp_symbolizer_options symbols;
 	struct sp_render_options options = {.only_orphan = true,
+		.no_memory_captures = true,
 		.symbols = &symbols,
 		.only_root = t->status_known ? t->facts.inner_pid : 0,
 		.wait_status = t->status};

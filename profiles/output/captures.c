@@ -13,9 +13,10 @@
 #define FOLDER "auto-memory"
 #define SUFFIX ".capture.md"
 
-static bool is_wanted(const struct sp_mark *mark)
+static bool is_wanted(const struct sp_mark *mark, const struct sp_render_options *options)
 {
-	return mark->kind == SP_MARK_SNAPSHOT || (mark->kind == SP_MARK_MEMORY && mark->captured);
+	return mark->kind == SP_MARK_SNAPSHOT ||
+		(mark->kind == SP_MARK_MEMORY && mark->captured && !options->no_memory_captures);
 }
 
 /* Of the folder, whose path is put out, "" where it is the run's own; a descriptor or a negative number. */
@@ -80,7 +81,7 @@ void sp_captures_write(int fd, const struct sp_output *output, const struct sp_r
 
 	if (sp_snapshot_read(&snapshot, fd, &why) == 0)
 		for (size_t i = 0; i < snapshot.mark_count && count < SP_CAPTURES_MAX; i++) {
-			if (!is_wanted(&snapshot.marks[i]))
+			if (!is_wanted(&snapshot.marks[i], options))
 				continue;
 			if (!count++)
 				folder = open_folder(output, path);

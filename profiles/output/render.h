@@ -21,11 +21,12 @@ struct sp_render_options {
 	                                              * at one; NULL: not */
 	sp_progress_fn *progress;                    /* NULL: none */
 	void *progress_context;
-	const char *only_tree; /* render only members of this tree ("<pid>.<ns>"); NULL: any */
-	int only_root;         /* render only members of the tree whose first process has this pid; 0: any */
-	int wait_status;       /* how only_root's process ended, as wait() has it, where its spool does not say */
-	bool only_orphan;      /* not while its process lives */
-	const char *own;       /* but the spool at this path; NULL: none */
+	const char *only_tree;   /* render only members of this tree ("<pid>.<ns>"); NULL: any */
+	int only_root;           /* render only members of the tree whose first process has this pid; 0: any */
+	int wait_status;         /* how only_root's process ended, as wait() has it, where its spool does not say */
+	bool only_orphan;        /* not while its process lives */
+	bool no_memory_captures; /* of marks (captures.h): who asks has written them */
+	const char *own;         /* but the spool at this path; NULL: none */
 };
 
 struct sp_render_result {
