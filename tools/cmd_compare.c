@@ -1,4 +1,4 @@
-/* smartprof compare: did a program come to cost more? */
+/* smartprof compare: does a program cost more than before? */
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -69,7 +69,7 @@ static void print_help(void)
 	       "       smartprof compare [FLAGS] --baseline FILE… --current FILE…\n"
 	       "       smartprof compare [--output FILE] PID@SNAPSHOT PID@SNAPSHOT\n"
 	       "       smartprof compare --calibrate [--runs N] -- PROGRAM [ARGUMENTS]\n\n"
-	       "Tells whether a program came to cost more: a score from 0 to 100 (100: no evidence of growth; 50: "
+	       "Tells whether a program costs more than before: a score from 0 to 100 (100: no evidence of growth; 50: "
 	       "surely\n"
 	       "twice as much), the functions and heap sites it comes from, and an exit status to gate on. A side is\n"
 	       "any number of profiles, or a directory of them; 6 runs a side, made in turns, are needed to be "
@@ -92,7 +92,7 @@ static void print_help(void)
 	       "  --help                     show this text\n\n"
 	       "Without a --fail or --max flag any total that surely grew fails. Exit status: 0 pass, 1 regression, 2 "
 	       "bad\n"
-	       "usage or unreadable input; with --strict 3 where evidence is missing, which is else 0 and a "
+	       "usage or unreadable input; with --strict 3 where evidence is missing, which otherwise is 0 and a "
 	       "warning.\n");
 }
 

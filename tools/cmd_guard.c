@@ -99,9 +99,9 @@ static int set_threshold(struct sp_guard_wish *wish, int rule, const char *text)
 	} else if (sp_option_parse(&sp_option_rows[settings[rule]], text, &t->megabytes) == 0) {
 		return 0;
 	}
-	sp_complain(
-		"guard: --%s: '%s' is no amount of memory; give it megabytes, a size such as 2GB, or 1%% to 100%% of "
-		"the program's limit",
+	sp_complain("guard: --%s: '%s' is not an amount of memory; give it megabytes, a size such as 2GB, or 1%% to "
+		    "100%% of "
+		    "the program's limit",
 		flags[rule].name, text);
 	return SP_EXIT_USAGE;
 }
@@ -112,7 +112,7 @@ static int set_command(struct sp_guard_wish *wish, int rule, const char *text)
 	wish->commands[rule] = sp_guard_words(text);
 	if (wish->commands[rule])
 		return 0;
-	sp_complain("guard: --on-%s: '%s' is no command: it is empty, or a quote is left open",
+	sp_complain("guard: --on-%s: '%s' is not a command: it is empty, or a quote is left open",
 		sp_guard_rule_names[rule], text);
 	return SP_EXIT_USAGE;
 }

@@ -1,4 +1,4 @@
-/* smartprof recover: renders the spools of processes that died without telling. */
+/* smartprof recover: renders the spools of processes that were killed or crashed. */
 #include "tools/tools.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@ static void print_help(void)
 	printf("usage: smartprof recover [--list] [--debug-dir DIR] [--debuginfod] [DIRECTORY]\n\n"
 	       "Renders what was measured of processes that were killed, crashed or replaced themselves by\n"
 	       "another program, and prints the path of each profile written. Looks where agents of this\n"
-	       "user leave their spools, or in DIRECTORY: as root with the rights of the user whose it is.\n\n"
+	       "user leave their spools, or in DIRECTORY: as root with the rights of the user who owns it.\n\n"
 	       "  --list          only list such spools\n" SP_SYMBOLS_HELP "  --help          show this text\n");
 }
 

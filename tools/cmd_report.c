@@ -533,7 +533,7 @@ static int check_window(const struct wish *wish)
 	const struct sp_window_wish *w = &wish->window;
 
 	if (wish->merge && (w->lasts || w->since || w->loop || w->at)) {
-		sp_complain("report: --merge: it is of whole profiles; leave --for, --since, --at and --loop out");
+		sp_complain("report: --merge: it adds up whole profiles; leave --for, --since, --at and --loop out");
 		return SP_EXIT_USAGE;
 	}
 	if (w->loop && (wish->export.format != SP_REPORT_MARKDOWN || wish->source || wish->brief || wish->options.by)) {

@@ -103,7 +103,7 @@ int sp_cmd_snapshot(int argc, char **argv)
 		return SP_EXIT_USAGE;
 	}
 	if (wish.name && !sp_name_is_plain(wish.name, SP_SNAPSHOT_NAME_MAX)) {
-		sp_complain("snapshot: --name: '%s' is no name; use up to %u letters, digits, -, _ and +", wish.name,
+		sp_complain("snapshot: --name: '%s' is not a name; use up to %u letters, digits, -, _ and +", wish.name,
 			SP_SNAPSHOT_NAME_MAX);
 		return SP_EXIT_USAGE;
 	}

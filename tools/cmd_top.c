@@ -194,7 +194,7 @@ static int parse_count(const char *text, unsigned long *count)
 	*count = digits && digits < 10 && !text[digits] ? strtoul(text, NULL, 10) : 0;
 	if (*count)
 		return 0;
-	sp_complain("top: -n: '%s' is no number of refreshes; give it 1 to 999999999", text);
+	sp_complain("top: -n: '%s' is not a number of refreshes; give it 1 to 999999999", text);
 	return SP_EXIT_USAGE;
 }
 
@@ -205,7 +205,7 @@ static int parse_delay(const char *text, double *seconds)
 	*seconds = text[0] >= '0' && text[0] <= '9' && !strpbrk(text, "xXeE") ? strtod(text, &end) : 0;
 	if (*seconds >= 0.1 && *seconds <= 3600 && !*end)
 		return 0;
-	sp_complain("top: -d: '%s' is no time; give it 0.1 to 3600 seconds", text);
+	sp_complain("top: -d: '%s' is not a time; give it 0.1 to 3600 seconds", text);
 	return SP_EXIT_USAGE;
 }
 

@@ -219,7 +219,7 @@ void sp_config_print_warnings(const struct sp_plan *plan, bool colour)
 		printf("%s%s%s: ", ink.bad, warning->blocking ? "no profile" : "warning", ink.plain);
 		print_foreign("%s", warning->message);
 		if (*warning->fix)
-			print_foreign("  to mend it: %s", warning->fix);
+			print_foreign("  to fix it: %s", warning->fix);
 	}
 }
 

@@ -127,7 +127,7 @@ void sp_input_free(char **paths, size_t count)
 const char *sp_input_error(int err)
 {
 	return err == -EFBIG     ? "it is larger than 64 MB, which no profile is"
-		: err == -EINVAL ? "it is no regular file"
+		: err == -EINVAL ? "it is not a regular file"
 				 : strerror(-err);
 }
 

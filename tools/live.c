@@ -51,8 +51,8 @@ static int complain_of_end(const char *command, const char *what, const struct s
 		sp_complain("%s: %s: it is a snapshot, in which nothing more happens; give it a process", command,
 			what);
 	else if (reused)
-		sp_complain("%s: process %s: the one with this number is another one now, without a spool; the spool "
-			    "of the earlier one is for smartprof report %s",
+		sp_complain("%s: process %s: another process has this number now, and it has no spool; smartprof "
+			    "report %s shows the spool of the earlier one",
 			command, what, what);
 	else
 		sp_complain("%s: %s: it has ended; smartprof report %s shows all of it", command, what, what);
@@ -198,6 +198,6 @@ int sp_duration_parse(const char *command, const char *flag, const char *text, u
 	*ns = ms * 1000000u;
 	if (ms && ms <= DURATION_MOST_MS)
 		return 0;
-	sp_complain("%s: --%s: '%s' is no time; give it a number with ms, s, min or h", command, flag, text);
+	sp_complain("%s: --%s: '%s' is not a time; give it a number with ms, s, min or h", command, flag, text);
 	return SP_EXIT_USAGE;
 }

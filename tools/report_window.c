@@ -19,7 +19,8 @@ int sp_window_check_wish(const struct sp_window_wish *w)
 		return SP_EXIT_USAGE;
 	}
 	if (!!w->lasts + !!w->since + !!w->loop > 1) {
-		sp_complain("report: --for, --since and --loop: each tells another beginning; leave all but one out");
+		sp_complain("report: --for, --since and --loop: each begins the window at another moment; leave all "
+			    "but one out");
 		return SP_EXIT_USAGE;
 	}
 	if (!w->loop && (w->keep || w->keep_bytes)) {

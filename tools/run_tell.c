@@ -87,13 +87,13 @@ static const char *why_none(const struct sp_run_told *told)
 	if (!told->enabled)
 		return "profiling is switched off (SMARTPROF_ENABLED)";
 	if (has_spool(told->pid))
-		return "what was measured could not be rendered yet; `smartprof recover` does, and says what is in the "
-		       "way";
+		return "what was measured could not be rendered yet; `smartprof recover` renders it, or says what "
+		       "prevents that";
 	if (children_cpu_ns() - told->cpu_ns < SP_SMALL_CPU_NS)
 		return "it used less than 20 ms of CPU, too little for a profile";
 	sp_value_load(&program, SP_OPT_PROGRAM, environ, sp_settings_file());
 	return program.text && *program.text
-		? "no program with a name as SMARTPROF_PROGRAM wants it used enough CPU or memory"
+		? "no program whose name matches SMARTPROF_PROGRAM used enough CPU or memory"
 		: "no process used enough CPU or memory, or none could be profiled; "
 		  "SMARTPROF_VERBOSE=1 tells more";
 }

@@ -290,7 +290,7 @@ static void take_filter(struct screen *s)
 	if (!*s->typed) {
 		drop_filter(s);
 	} else if (regcomp(&regex, s->typed, REG_EXTENDED | REG_NOSUB)) {
-		s->message = "that is no regular expression; the filter is as it was";
+		s->message = "that is not a regular expression; the filter is as it was";
 	} else {
 		drop_filter(s);
 		s->filter = regex;

@@ -40,7 +40,7 @@ static void print_profiles(void)
 	       "  smartprof report latest                                  read it\n"
 	       "  smartprof report --format html --output page.html latest look at it in a browser\n"
 	       "  smartprof report --by line latest                        one table\n"
-	       "  smartprof compare OLD NEW                                did it come to cost more?\n"
+	       "  smartprof compare OLD NEW                                does it cost more than before?\n"
 	       "  smartprof recover                                        of processes that were killed\n\n"
 	       "Where a profile is asked for, its file, a directory of them, a process's id, a program's name and\n"
 	       "`latest` will do.\n");

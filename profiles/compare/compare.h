@@ -1,4 +1,4 @@
-/* Comparing two sets of profiles of a program: did anything come to cost more, how sure is that, and where?
+/* Comparing two sets of profiles of a program: does anything cost more than before, how sure is that, and where?
  * docs/COMPARE.md tells what the results mean; this header, how they are computed.
  *
  * Totals decide, functions and heap sites locate. A side's runs are independent values, one per profile;

@@ -221,7 +221,7 @@ static void put_text(struct sp_buffer *out, struct brief *b, size_t rows, uint32
 	else if (b->churn)
 		put_site(out, b, "Churn", b->churn, b->churn->short_bytes, " that was freed at once.\n\n");
 	each_missing(b->profile, put_missing, &missing);
-	sp_buffer_printf(out, "Missing: %s.\n", missing.length ? missing.data : "nothing worth telling");
+	sp_buffer_printf(out, "Missing: %s.\n", missing.length ? missing.data : "nothing worth mentioning");
 	sp_buffer_free(&missing);
 }
 

@@ -365,7 +365,7 @@ static bool say_generated(struct sp_writer *w)
 	sp_buffer_printf(&w->out, "%.0f %% of the CPU time is in generated code without a name: ", share);
 	if (mapped)
 		sp_buffer_puts(&w->out,
-			"what of it is V8's copy of its own functions has names with `node --no-short-builtin-calls "
+			"the part that is V8's copy of its own functions has names with `node --no-short-builtin-calls "
 			"--perf-basic-prof`.");
 	else if (node)
 		sp_buffer_puts(&w->out,

@@ -30,9 +30,9 @@ static const char *const drop_texts[SP_DROPS] = {
 		"%llu times a clock could not be armed for a thread (Threads tells what samples it, and what is "
 		"unsampled); raise the limits on pending signals (ulimit -i), locked memory (ulimit -l) or open files "
 		"(ulimit -n).",
-	[SP_DROP_MARKS] = "%llu marks found no room: the moments cannot be told any more.",
+	[SP_DROP_MARKS] = "%llu marks found no room: those moments are lost.",
 	[SP_DROP_MARKED] =
-		"%llu times there was no room for what a site held at a mark: what it held later stands for that.",
+		"%llu times there was no room for what a site held at a mark: what it held later is shown instead.",
 };
 
 static void add_line(struct sp_writer *w, const char *text)
@@ -67,8 +67,8 @@ static void write_coverage(struct sp_writer *w)
 		sp_percent(p->unsampled_ns, p->total_ns));
 	if (known > used + used / 50 && known - used > 20000000)
 		sp_buffer_printf(&w->out,
-			"- Samples stand for %.1f %% more time than the process used: shares are right, "
-			"absolute times too large by that.\n",
+			"- Samples stand for %.1f %% more time than the process used: shares are right, and absolute "
+			"times are too large by that much.\n",
 			sp_percent(known - used, used));
 	if (p->truncated_ns)
 		sp_buffer_printf(&w->out,

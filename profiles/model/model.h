@@ -212,7 +212,7 @@ struct sp_profile {
 	bool source_lines, inlines, system_libraries, full; /* settings that shape the profile */
 	const char *heap_wrappers;                          /* to a tab; in the snapshot's text */
 	bool running;     /* when the spool was read: wall_ns reaches to that moment */
-	bool end_unknown; /* it died without telling: wall_ns reaches to its last sample */
+	bool end_unknown; /* it died without recording its end: wall_ns reaches to its last sample */
 
 	uint64_t wall_ns, cpu_user_ns, cpu_sys_ns, max_rss_bytes; /* of the process */
 	uint64_t total_ns;                                        /* sum of self over functions[]: what 100 % means */

@@ -175,7 +175,7 @@ static const char *read_text(struct sp_sources *s, struct file *f, int fd)
 	char *text;
 
 	if (fstat(fd, &st) < 0 || (st.st_mode & s->readers) != s->readers)
-		return "its source is not for all who may read profiles";
+		return "its source is not readable by all who may read profiles";
 	if (st.st_size > FILE_MAX_BYTES || s->bytes + (size_t)st.st_size > ALL_MAX_BYTES)
 		return "its source is too large";
 	f->modified = st.st_mtim;
@@ -197,7 +197,7 @@ static const char *load(struct sp_sources *s, struct file *f, const char *path)
 	const char *why = "its source is not below the directories the program belongs to";
 
 	if (!is_source_name(path))
-		return "its source has no name that sources have";
+		return "its file is not named as source files are";
 	if (!normalize(clean, sizeof(clean), path))
 		return "it is not known where its source is";
 	for (size_t i = 0; i < ROOTS && s->roots[i][0]; i++) {
@@ -208,7 +208,7 @@ static const char *load(struct sp_sources *s, struct file *f, const char *path)
 			continue;
 		fd = strstr(clean + length, "/.") ? -EACCES /* hidden files are no sources */
 						  : sp_regular_open_below(s->roots[i], clean + length + 1);
-		why = fd < 0 ? "its source is not there, or not to be read" : read_text(s, f, fd);
+		why = fd < 0 ? "its source is not there, or cannot be read" : read_text(s, f, fd);
 		if (fd >= 0)
 			close(fd);
 		if (!why)
@@ -276,7 +276,7 @@ const char *sp_source_line(struct sp_sources *source, uint32_t module, const cha
 	const char *reason;
 
 	if (!source) {
-		reason = "sources are not shown of what ran in production";
+		reason = "the source text of what ran in production is not shown";
 	} else {
 		f = file_of(source, file);
 		reason = f->why ? f->why : misfit(source, module, f);

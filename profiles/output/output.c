@@ -113,7 +113,7 @@ const char *sp_output_error(int err)
 {
 	return err == -EEXIST ? "what is there is not a profile and is not replaced"
 		: err == -EPERM
-		? "a link or a FIFO of another user's is in the way, or the directory is not to be written to"
+		? "a link or a FIFO of another user's is in the way, or the directory cannot be written to"
 		: err == -ENXIO   ? "nobody reads from it"
 		: err == -ENOTBLK ? "it is a block device"
 				  : strerror(-err);

@@ -17,7 +17,7 @@ runs() {
 	grep -q 'every run would write x.md' err
 }
 
-@test "a program that came to cost twice as much fails, the other way round it does not" {
+@test "a program that costs twice as much as before fails, the other way round it does not" {
 	runs a 6 0.3
 	runs b 6 0.9
 	status_of 1 "$SMARTPROF" compare a/ci b/ci >report.md
@@ -148,9 +148,9 @@ refused() {
 	refused bad/empty 'line 1: '
 	truncate -s 5G bad/huge
 	refused bad/huge 'it is larger than 64 MB'
-	refused /dev/zero 'it is no regular file'
+	refused /dev/zero 'it is not a regular file'
 	mkfifo bad/fifo
-	refused bad/fifo 'it is no regular file'
+	refused bad/fifo 'it is not a regular file'
 	cut=$(grep -n -m 1 '^<details>$' "$good" | cut -d: -f1)
 	{ head -n $((cut - 1)) "$good"; head -c 30M /dev/zero | tr '\0' '\n'; tail -n +"$cut" "$good"; } >large.md
 	mkdir parts
@@ -169,7 +169,7 @@ refused() {
 	rm a/ci/cpu_truth.noise.json
 	mkfifo a/ci/cpu_truth.noise.json
 	status_of 2 "$SMARTPROF" compare "$good" "$good" 2>err >out
-	grep -q 'cpu_truth.noise.json: it is no regular file' err
+	grep -q 'cpu_truth.noise.json: it is not a regular file' err
 	rm -r bad
 }
 

@@ -112,7 +112,7 @@ same() {
 	env -i "$SMARTPROF" config --root "$machine" >out
 	grep -q '^cores          0.5 of 16 usable, by cpu.max of /sys/fs/cgroup$' out
 	grep -q '^memory         1024 MiB of 31.2 GiB usable, by memory.max of /sys/fs/cgroup$' out
-	grep -q 'to mend it: sudo sysctl kernel.perf_event_paranoid=2' out
+	grep -q 'to fix it: sudo sysctl kernel.perf_event_paranoid=2' out
 }
 
 @test "what is expected is what comes" {
@@ -267,8 +267,8 @@ sum(i * i for i in range(1000000)); os.kill(os.getpid(), signal.SIGURG); sum(i *
 	cp "$SMARTPROF" alone/
 	status_of 1 alone/smartprof config --check >out
 	grep -q 'no profile: libsmartprof.so is not where' out
-	(ulimit -f 64; status_of 1 "$SMARTPROF" config --check) | grep -A1 'ulimit -f' | grep 'to mend it: ulimit -f unlimited'
-	SMARTPROF_ENABLED=0 status_of 1 "$SMARTPROF" config --check | grep 'to mend it: unset SMARTPROF_ENABLED'
+	(ulimit -f 64; status_of 1 "$SMARTPROF" config --check) | grep -A1 'ulimit -f' | grep 'to fix it: ulimit -f unlimited'
+	SMARTPROF_ENABLED=0 status_of 1 "$SMARTPROF" config --check | grep 'to fix it: unset SMARTPROF_ENABLED'
 	SMARTPROF_ENABLED=0 "$SMARTPROF" config | grep -A1 'What will happen' | grep nothing
 	echo SMARTPROF_MODE=cpu >.env.profiling
 	chmod 666 .env.profiling

@@ -174,7 +174,7 @@ await_line() {
 	[ "$(wc -l <err)" -eq 1 ] && grep -q 'there is no such process' err
 	status_of 2 guarded
 	status_of 2 guarded --warning 0% --pid 1
-	grep -q "'0%' is no amount of memory" err
+	grep -q "'0%' is not an amount of memory" err
 	status_of 2 guarded --on-warning "a 'b" --pid 1
 	status_of 2 guarded --pid 1 --name x
 	status_of 2 guarded --explain

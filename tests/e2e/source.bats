@@ -75,16 +75,16 @@ not_shown() {
 	not_shown 'newer than the program'
 	rm -r "$SMARTPROF_DIR"
 	make_program eval 'mv src/spin.c other.c; ln -s ../other.c src/spin.c'
-	not_shown 'not there, or not to be read'
+	not_shown 'not there, or cannot be read'
 	rm -r "$SMARTPROF_DIR" src other.c
 	make_program eval 'mv src real; ln -s real src'
-	not_shown 'not there, or not to be read'
+	not_shown 'not there, or cannot be read'
 	rm -r "$SMARTPROF_DIR" src real
 	make_program eval 'rm src/spin.c; mkfifo src/spin.c'
-	not_shown 'not there, or not to be read'
+	not_shown 'not there, or cannot be read'
 	rm -r "$SMARTPROF_DIR" src
 	make_program chmod 600 src/spin.c
-	not_shown 'not for all who may read profiles'
+	not_shown 'not readable by all who may read profiles'
 	rm -r "$SMARTPROF_DIR" src
 	ENV=production make_program
 	refuse grep -q 'sink \* 31' "$PROFILE"

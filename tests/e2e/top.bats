@@ -97,7 +97,7 @@ $(cat screen)"
 	await '/long\[A-Z\]$' 'Function'
 	[ "$(grep -c ' _*[Pp]y' screen)" -eq 0 ]
 	keys / '(' Enter
-	await 'that is no regular expression'
+	await 'that is not a regular expression'
 	keys / Enter
 	await '_PyEval_EvalFrameDefault'
 	keys '?'
@@ -247,9 +247,9 @@ $(cat screen)"
 	worker 60
 	one_line 'use -b' "$SMARTPROF" top "$PID"
 	one_line 'there is no such process' "$SMARTPROF" top -b 999999999
-	one_line 'is no time' "$SMARTPROF" top -b -d 0 "$PID"
-	one_line 'is no time' "$SMARTPROF" top -b -d 1e9 "$PID"
-	one_line 'is no number of refreshes' "$SMARTPROF" top -b -n -1 "$PID"
+	one_line 'is not a time' "$SMARTPROF" top -b -d 0 "$PID"
+	one_line 'is not a time' "$SMARTPROF" top -b -d 1e9 "$PID"
+	one_line 'is not a number of refreshes' "$SMARTPROF" top -b -n -1 "$PID"
 	one_line 'unknown flag' "$SMARTPROF" top --jsno "$PID"
 	one_line 'give it one process' "$SMARTPROF" top -b "$PID" "$PID"
 	screen 100 20 env TERM=nonsense "$SMARTPROF" top "$PID"

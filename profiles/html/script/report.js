@@ -145,7 +145,7 @@ function drawLegend() {
 			mark.style.setProperty("--i", Math.abs(value));
 			return mark;
 		});
-		box.replaceChildren(element("span", {}, "cheaper now "), element("span", {}, ...scale), element("span", {}, " dearer now"),
+		box.replaceChildren(element("span", {}, "costs less now "), element("span", {}, ...scale), element("span", {}, " costs more now"),
 			element("span", {}, "paler: a small change, or one that the samples cannot tell from chance"), element("span", {}, "values are means of the runs"));
 		return;
 	}
