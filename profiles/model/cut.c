@@ -10,6 +10,9 @@
 
 #define NOT_MADE UINT32_MAX
 
+/* Of outer frames, whatever they lead to. */
+#define NODE_SHARE(share) (4 * (share))
+
 /* CPU and heap stacks are weighed apart. */
 enum kind { CPU, HEAP, KINDS };
 
@@ -79,6 +82,52 @@ static void weigh_inner(struct cutter *c)
 		c->frames[path->heap][frame] += w;
 		c->functions[path->heap][c->p->frames[frame].function] += w;
 	}
+}
+
+static size_t count_nodes(const struct sp_profile *p)
+{
+	size_t nodes = 0;
+
+	for (size_t i = 0; i < p->path_count; i++)
+		nodes += p->order[i].depth - p->order[i].shared;
+	return nodes;
+}
+
+/* Goes along all paths with the nodes of each from the root: first adds up what leads through them, then looks how far each
+ * path's are so heavy that whatever is below them keeps them. */
+static void walk_nodes(struct cutter *c, double *nodes[KINDS], bool weigh)
+{
+	const struct sp_profile *p = c->p;
+	uint32_t *open = NULL;
+	size_t capacity = 0, node = 0;
+
+	for (size_t i = 0; i < p->path_count; i++) {
+		const struct sp_ordered *at = &p->order[i];
+		bool heap = p->paths[at->path].heap;
+		double w = weight(c, &p->paths[at->path]);
+		uint32_t depth = 0;
+
+		sp_grow(&open, &capacity, at->depth + (size_t)1, sizeof(*open));
+		for (uint32_t k = at->shared; k < at->depth; k++)
+			open[k] = (uint32_t)node++;
+		for (; weigh && depth < at->depth; depth++)
+			nodes[heap][open[depth]] += w;
+		while (!weigh && depth < at->depth && nodes[heap][open[depth]] >= NODE_SHARE(c->share))
+			depth++;
+		c->kept[at->path] = depth;
+	}
+	free(open);
+}
+
+static void keep_trunk(struct cutter *c)
+{
+	size_t count = count_nodes(c->p);
+	double *nodes[KINDS] = {sp_alloc(count + 1, sizeof(double)), sp_alloc(count + 1, sizeof(double))};
+
+	walk_nodes(c, nodes, true);
+	walk_nodes(c, nodes, false);
+	free(nodes[CPU]);
+	free(nodes[HEAP]);
 }
 
 /* What stays of a stack's innermost function if not all of the stack does: its frame, the function alone, or nothing. */
@@ -160,13 +209,14 @@ static void keep_outer(struct cutter *c, struct item *items, size_t count)
 	}
 	node = 0;
 	for (size_t i = 0; i < count; i++) {
-		uint32_t kept = 0;
+		uint32_t kept = 0, trunk = c->kept[items[i].path];
 
 		for (uint32_t k = items[i].shared; k < items[i].outer; k++)
 			open[k] = (uint32_t)node++;
 		while (kept < items[i].outer && nodes[open[kept]] >= c->share)
 			kept++;
-		c->kept[items[i].path] = kept;
+		trunk = trunk < items[i].outer ? trunk : items[i].outer;
+		c->kept[items[i].path] = kept > trunk ? kept : trunk;
 	}
 	free(nodes);
 	free(open);
@@ -246,6 +296,7 @@ static void cut_stacks(struct cutter *c)
 		c->functions[k] = sp_alloc(p->function_count, sizeof(double));
 	}
 	weigh_inner(c);
+	keep_trunk(c);
 	keep_heavy(c);
 	c->rest = add_frame(c->out, SP_PSEUDO_REST);
 	for (size_t i = 0; i < p->path_count; i++)

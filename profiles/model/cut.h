@@ -7,7 +7,8 @@
 
 /* Shares are of the CPU time, or, of the heap, of what was allocated, what is in use and what was at the peak, added up.
  * - Of functions, lines and sites below SP_ROW_SHARE(share) the numbers are those of a row [rest].
- * - Of a stack those outer frames stay that lead to `share` of its innermost function, or of the heap's site. [rest] follows, and
+ * - Of a stack those outer frames stay that lead to `share` of its innermost function, or of the heap's site, or to four times as
+ *   much of anything. [rest] follows, and
  *   that function: the frame if it has such a share, or else its function if that has SP_ROW_SHARE(share), or else nothing.
  * The result rests on the profile, and its stacks and modules have the same numbers; sp_profile_cut_free. */
 #define SP_ROW_SHARE(share) ((share) / 8)
