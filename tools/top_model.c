@@ -355,6 +355,7 @@ static bool begin(struct sp_top *top, const char **why)
 	top->looked_ns = now_ns();
 	top->code_us = sp_top_cpu_us(&top->spool.now);
 	top->code_is_fresh = true;
+	top->wanted = SP_FOLLOW_STACKS | SP_FOLLOW_HEAP; /* whatever is shown first is of the first interval alone */
 	begin_window(top);
 	if (!sp_top_has_ended(top))
 		return true;

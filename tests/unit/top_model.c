@@ -299,6 +299,24 @@ static void a_window_is_a_window(void **state)
 	sp_snapshot_free(&later);
 }
 
+/* Names are looked for after the look: what happens meanwhile is the next interval's. */
+static void the_first_interval_ends_with_its_look(void **state)
+{
+	uint32_t a = spool_stack(&spool, 0, STACK(3));
+
+	(void)state;
+	spool_site(&spool, spool_stack(&spool, SP_STACK_IS_HEAP, STACK(6, 5, 1)), 0, 0);
+	begin();
+	spool_sample(&spool, a, 1000, 0);
+	allocate(1);
+	look();
+	spool_sample(&spool, a, 1000, 0);
+	allocate(1);
+	spool_write(&spool, path);
+	assert_near(value(SP_TOP_FUNCTIONS, "prog+0x30", 2), 0.001);
+	assert_near(value(SP_TOP_HEAP, "prog+0x60", 2), (double)live_record(1)->weight);
+}
+
 /* --- processes in which nothing happens --------------------------------------------------------- */
 
 static void an_idle_process_shows_all_it_did(void **state)
@@ -484,6 +502,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_no_sample_covers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(views_catch_up, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_window_is_a_window, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_first_interval_ends_with_its_look, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_idle_process_shows_all_it_did, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_ended_process_stays_as_it_was, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_that_calls_execve_may_come_back, set_up, tear_down),
