@@ -115,11 +115,15 @@ not_shown() {
 @test "a source file's hostile name stays inside the block" {
 	make_program eval 'sed -i "s/sink += api_token.0.;/while (++sink % (n \/ 8));/" src/spin.c
 		gcc -O1 -g -o prog src/spin.c; touch -d "1 hour ago" src/spin.c'
-	# A row that names nothing repeats the one above it: here each of spin's names all, and line 9's file is another.
+	# In All frames a row names its function, or its row of All functions, or is as the row above; here each of spin's has the row, and line 9's file is another.
 	awk -F'\t' -v OFS='\t' '
-		$4 == "spin" { module = $5; file = $6 }
-		module && ($4 == "spin" || $4 == "") { $4 = "spin"; $5 = module; $6 = $2 == 9 ? "```" : file; print; next }
-		{ module = ""; print }' "$PROFILE" >hostile.md
+		/^## / { table = $2 == "" ? $0 : ""; n = 0 }
+		table ~ /^## All functions/ && /^[0-9]/ { if ($9 == "spin") spin = n; n++ }
+		table ~ /^## All frames/ && /^[0-9a-f]+\t/ {
+			if ($4 != "" || $5 != "") now = $4
+			if (now != "" && now == spin) { $4 = spin; if ($2 == 9) $7 = "```" }
+		}
+		{ print }' "$PROFILE" >hostile.md
 	refuse cmp -s "$PROFILE" hostile.md
 	"$SMARTPROF" report --source spin hostile.md >shown
 	grep -q '^ .*```$' shown
