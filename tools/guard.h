@@ -40,10 +40,10 @@ char **sp_guard_words(const char *text);
 
 struct sp_guard_event {
 	enum sp_guard_rule_id rule;
-	bool again;         /* it had fired already, and this is growth */
-	bool wanted;        /* a capture is under way */
-	bool seen_by_agent; /* and not by us, between whose looks it was */
-	struct timespec at;
+	bool again;                   /* it had fired already, and this is growth */
+	bool wanted;                  /* a capture is under way */
+	bool seen_by_agent;           /* and not by us, between whose looks it was */
+	struct timespec at, fired_at; /* when it was crossed, as far as is known, and when the rule fired */
 	uint64_t t_ns, memory, needed, rss, cpu;
 	char *capture, *snapshot; /* paths; NULL: none */
 	char why[160];            /* there is no capture */
@@ -126,7 +126,7 @@ void sp_guard_jobs_hurry(const struct sp_guard_target *target);
 struct sp_guard_result {
 	int err;
 	struct timespec at; /* of the mark that was taken in place of the moment; 0: none was */
-	uint64_t memory;
+	uint64_t memory, rss;
 	char path[PATH_MAX], snapshot[PATH_MAX], why[160];
 };
 void sp_guard_snapshot_path(const struct sp_guard_target *target, size_t event, char path[static PATH_MAX]);

@@ -121,11 +121,16 @@ static void name_file(char *name, size_t size, const struct sp_guard_target *t, 
 static int put(const struct sp_guard_target *t, const struct sp_guard_wish *wish, const struct sp_guard_event *e,
 	const struct sp_buffer *text, struct sp_guard_result *result)
 {
+	struct sp_guard_event named = *e;
 	struct sp_output output;
 	char name[NAME_MAX + 1];
 	int err = sp_output_open_folder(&output, wish->directory, SP_GUARD_CAPTURES_FOLDER);
 
-	name_file(name, sizeof(name), t, e);
+	if (result->at.tv_sec) {
+		named.at = result->at;
+		named.memory = result->memory;
+	}
+	name_file(name, sizeof(name), t, &named);
 	if (!err)
 		err = sp_output_put(output.fd, name, text, false);
 	if (!err) {
@@ -165,6 +170,7 @@ static void go_to_mark(const struct sp_guard_target *t, const struct sp_guard_ev
 		return;
 	result->at = at;
 	result->memory = mark->memory_bytes;
+	result->rss = mark->rss_bytes;
 	sp_mark_rewind(snapshot, mark);
 }
 

@@ -224,6 +224,7 @@ static void end_capture(struct sp_guard_target *t, size_t event, const struct sp
 	if (result->at.tv_sec) {
 		e->at = result->at;
 		e->memory = result->memory;
+		e->rss = result->rss;
 	}
 	if (*result->path) {
 		e->capture = strdup(result->path);

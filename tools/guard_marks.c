@@ -39,7 +39,7 @@ static bool is_of(const struct sp_mark *mark, enum sp_guard_rule_id rule)
 /* Whether the event is what the guardian made of this crossing. */
 static bool is_same(const struct sp_guard_target *t, const struct sp_guard_event *e, const struct timespec *at)
 {
-	int64_t later_ns = ns_of(&e->at) - ns_of(at);
+	int64_t later_ns = ns_of(&e->fired_at) - ns_of(at);
 
 	return later_ns >= 0 && later_ns <= (int64_t)(2 * t->rules.window_ns + LATE_NS);
 }
@@ -47,7 +47,7 @@ static bool is_same(const struct sp_guard_target *t, const struct sp_guard_event
 const struct sp_mark *sp_guard_mark_of(const struct sp_guard_target *t, const struct sp_guard_event *e,
 	const struct sp_snapshot *s, struct timespec *at)
 {
-	for (size_t i = s->mark_count; i-- > 0 && e->rule < SP_GUARD_MEMORY_RULES && !e->again;) {
+	for (size_t i = 0; i < s->mark_count && e->rule < SP_GUARD_MEMORY_RULES && !e->again; i++) {
 		*at = moment_of(s, &s->marks[i]);
 		if (is_of(&s->marks[i], e->rule) && is_same(t, e, at))
 			return &s->marks[i];
@@ -76,17 +76,21 @@ static void add(struct sp_guard_target *t, enum sp_guard_rule_id rule, struct sp
 	const struct sp_mark *mark)
 {
 	struct sp_guard_event *e = &t->events[t->event_count];
+	struct sp_guard_rule *r = &t->rules.rule[rule];
 	char path[PATH_MAX];
 
 	*e = (struct sp_guard_event){.rule = rule,
+		.again = r->high != 0,
 		.seen_by_agent = true,
 		.at = moment_of(s, mark),
 		.memory = mark->memory_bytes,
 		.needed = mark->threshold,
 		.rss = mark->rss_bytes,
 		.cpu = SP_GUARD_UNKNOWN};
+	e->fired_at = e->at;
+	r->high = e->memory;
 	t->event_count++;
-	if (!sp_guard_may_capture(&t->rules, rule, true, sp_guard_now_ns())) {
+	if (!sp_guard_may_capture(&t->rules, rule, e->again, sp_guard_now_ns())) {
 		snprintf(e->why, sizeof(e->why), "there were %u in this sequence", SP_GUARD_SEQUENCE_CAPTURES);
 		return;
 	}

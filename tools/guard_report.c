@@ -185,10 +185,8 @@ static void put_crossing(struct sp_buffer *out, const struct sp_guard_event *e)
 {
 	sp_buffer_puts(out, "| ");
 	put_time(out, &e->at, "%H:%M:%S");
-	sp_buffer_printf(out, " | %s%s | ", sp_guard_rule_names[e->rule],
-		e->again                   ? ", grown by a quarter"
-			: e->seen_by_agent ? ", seen by the agent alone"
-					   : "");
+	sp_buffer_printf(out, " | %s%s%s | ", sp_guard_rule_names[e->rule], e->again ? ", grown by a quarter" : "",
+		e->seen_by_agent ? ", seen by the agent alone" : "");
 	sp_guard_put_megabytes(out, e->memory);
 	sp_buffer_puts(out, " | ");
 	sp_guard_put_megabytes(out, e->rss);

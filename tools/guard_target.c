@@ -299,6 +299,7 @@ static void fire(struct sp_guard_target *t, const struct sp_guard_wish *wish, en
 		.rss = t->facts.rss,
 		.cpu = cpu};
 	clock_gettime(CLOCK_REALTIME, &e->at);
+	e->fired_at = e->at;
 	tell_fired(t, e);
 	act(t, wish, (size_t)(e - t->events), other_is_captured);
 }

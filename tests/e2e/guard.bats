@@ -36,7 +36,8 @@ await_line() {
 		grep -q "guard: grow ([0-9]*): $rule: profile: /" err
 	done
 	"$SMARTPROF" validate "$SMARTPROF_DIR"/auto-memory/*.md >/dev/null
-	near "$(front heap_inuse_bytes "$(captures profiling)")" 160000000 10
+	[ "$(front mark "$(captures profiling | head -n 1)")" = profiling ] # the agent knows the moment
+	near "$(front heap_inuse_bytes "$(captures profiling | head -n 1)")" 140000000 10
 	[ "$(front schema "$report")" = smartprof-guard/1 ]
 	[ "$(front exit "$report")" = 'status 0' ] && [ "$(front oom_killed "$report")" = false ]
 	[ "$(front warning_bytes "$report")" = 40000000 ]
@@ -51,6 +52,17 @@ await_line() {
 	if grep -q SMARTPROF_GUARD err; then fail "$(cat err)"; fi # which are no unknown settings
 	[ -z "$(ls "$XDG_STATE_HOME/smartprof/guard")" ] # nothing stays behind
 	[ "$(front program "$(front profile "$report")")" = grow ]
+}
+
+@test "crossings that are over before a window has passed are told by the agent's marks" {
+	SMARTPROF_HEAP_INTERVAL=1024 guarded --warning 40 --critical 80 --interval 30s -- "$TARGETS/grow" 5 900 50 100 >/dev/null
+	if grep -q 'for 30 s above' err; then fail "$(cat err)"; fi
+	local report
+	report=$(report_of grow)
+	section '# Crossings' "$report" | grep -qE '^[|] [0-9:]+ [|] warning, seen by the agent alone [|] 4[0-9] MB ' || fail "$(cat "$report")"
+	section '# Growth' "$report" | grep -qE 'Of the [0-9]+ MB between warning and critical (9[0-9]|100) % ± [0-9]+ came from grow '
+	[ "$(captures warning | wc -l)" -ge 1 ] && [ "$(captures critical | wc -l)" -eq 1 ] || fail "$(ls "$SMARTPROF_DIR/auto-memory")"
+	near "$(front heap_inuse_bytes "$(captures critical)")" 80000000 10
 }
 
 @test "CPU use above a threshold: the profile of the windows that follow" {

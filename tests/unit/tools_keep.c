@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "tools/keep.h"
+#include "profiles/base/keep.h"
 
 static char directory[] = "/tmp/keep.XXXXXX";
 static int fd;
