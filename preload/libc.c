@@ -217,6 +217,12 @@ static char *thread_pointer(void)
 	return p;
 }
 
+bool sp_libc_find_late(void)
+{
+	read_aux(NULL);
+	return sp_libc_find(NULL);
+}
+
 bool sp_libc_find(char **envp)
 {
 	const struct link_map *o;

@@ -19,6 +19,9 @@
  * lock and no system call. */
 bool sp_libc_find(char **envp) SP_HIDDEN;
 
+/* The same in a process that has run for a while, whose environment may be anywhere. */
+bool sp_libc_find_late(void) SP_HIDDEN;
+
 /* A symbol of the C library's or the loader's, NULL if there is none; after sp_libc_find. */
 void *sp_libc_symbol(const char *name) SP_HIDDEN;
 

@@ -172,6 +172,7 @@ struct sp_agent {
 	uint32_t locks_memory;    /* atomic: what is mapped from now on will be locked (mlockall) */
 	bool pre_activation_heap; /* a dormant process's allocations are sampled too */
 	uint64_t dormant_bytes;   /* SP_DORMANT_BYTES or SP_DORMANT_CHILD_BYTES */
+	bool attached;            /* loaded into a process that ran already: no function is hooked */
 	uint32_t *alive;          /* SP_ALIVE on a MADV_WIPEONFORK page: 0 in a forked child */
 	int pid;
 	uint32_t uid; /* the user who owns the spool */

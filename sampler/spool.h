@@ -369,8 +369,12 @@ struct sp_spool_header {
 	uint32_t snapshot_running; /* then: the process was there */
 	uint32_t snapshot_damaged; /* then: records that were left out because they failed a check */
 	uint32_t mark_seq;         /* atomic: raised at every mark; see struct sp_marked */
+	uint32_t detach;           /* atomic, the command's: 1 sampling is to end, of a process that was attached to */
+	uint32_t detached;         /* atomic: 1 it has ended */
 	uint32_t reserved2;
 	struct sp_control control;
+	uint64_t attached_ns; /* the agent was put into a process that had run for so long; 0: it was there from the
+	                       * start */
 	uint64_t reserved[1];
 	struct sp_span_totals spans;
 	struct sp_section_entry sections[SP_SECTIONS];

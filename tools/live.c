@@ -142,16 +142,16 @@ static bool has_ended(const struct sp_live_spool *live, enum sp_live_end *end)
 	if (pread(live->fd, &h, sizeof(h), 0) != (ssize_t)sizeof(h))
 		h.state = SP_STATE_ENDED;
 	*end = h.state == SP_STATE_EXEC ? SP_LIVE_EXEC : SP_LIVE_ENDED;
-	return h.state == SP_STATE_ENDED || !sp_spool_is_live(live->fd, &live->header);
+	return h.state == SP_STATE_ENDED || h.detach || !sp_spool_is_live(live->fd, &live->header);
 }
 
 static void show(uint64_t passed_ns, uint64_t ns)
 {
-	if (passed_ns < ns)
-		fprintf(stderr, "\rsmartprof: %.0f of %.0f s; Ctrl-C ends the window now ", (double)passed_ns / 1e9,
-			(double)ns / 1e9);
+	if (ns == UINT64_MAX)
+		fprintf(stderr, "\rsmartprof: %.0f s; Ctrl-C ends it ", (double)passed_ns / 1e9);
 	else
-		fputs("\r\033[K", stderr);
+		fprintf(stderr, "\rsmartprof: %.0f of %.0f s; Ctrl-C ends it now ", (double)passed_ns / 1e9,
+			(double)ns / 1e9);
 }
 
 enum sp_live_end sp_live_await(const struct sp_live_spool *live, uint64_t ns)
@@ -177,7 +177,7 @@ enum sp_live_end sp_live_await(const struct sp_live_spool *live, uint64_t ns)
 		passed_ns = now_ns() - start_ns;
 	}
 	if (shown_ns)
-		show(ns, ns);
+		fputs("\r\033[K", stderr);
 	return interrupted ? SP_LIVE_INTERRUPTED : end;
 }
 

@@ -36,6 +36,8 @@ int sp_cmd_snapshot(int argc, char **argv);
 int sp_cmd_guard(int argc, char **argv);
 int sp_cmd_top(int argc, char **argv);
 int sp_cmd_ctl(int argc, char **argv);
+int sp_cmd_attach(int argc, char **argv);
+int sp_cmd_detach(int argc, char **argv);
 int sp_cmd_recover(int argc, char **argv);
 int sp_cmd_cache(int argc, char **argv);
 int sp_cmd_compare(int argc, char **argv);

@@ -135,6 +135,12 @@ static void end_process(enum sp_exit_kind kind, int value, const char *tree, uin
 {
 	bool active = sp_load(&sp_agent.state) == SP_AGENT_ACTIVE, held;
 
+	if (sp_agent.attached) { /* the command that has put us here renders */
+		sp_clock_stop_all();
+		complete(kind, value);
+		sp_restore_signals(mask);
+		return;
+	}
 	allow_descriptors();
 	if (!tree && active && sp_tree_is_theirs()) {
 		complete(kind, value);

@@ -50,6 +50,10 @@ static bool may_wait(void)
 static void at_exit(int status, void *arg)
 {
 	(void)arg;
+	if (sp_agent.attached) { /* after it come the program's own handlers: nothing is waited for, or held */
+		sp_finish(SP_EXIT_CODE, status & 0xff);
+		return;
+	}
 	if (may_wait()) {
 		flush_stdout();
 		sp_allocator_ask();

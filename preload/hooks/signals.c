@@ -250,6 +250,12 @@ void sp_signals_init(void)
 	take_over(signal ? signal : sp_agent.config.signal);
 }
 
+void sp_signals_init_late(void)
+{
+	shut();
+	take_over(sp_agent.config.signal);
+}
+
 /* The profiling signal is somebody else's now: it would run their handler. */
 static void give_way(void)
 {

@@ -17,6 +17,10 @@ void sp_signals_look(void) SP_HIDDEN;
 /* The same, once what `number` does has changed. */
 void sp_signals_look_at(int number) SP_HIDDEN;
 
+/* The constructor's, in a process that runs already: what its threads block is not known, so no signal of ours is ever
+ * directed at the process. */
+void sp_signals_init_late(void) SP_HIDDEN;
+
 /* In a forked child of a process whose clocks were stopped. */
 void sp_signals_after_fork(void) SP_HIDDEN;
 

@@ -165,7 +165,8 @@ static void publish_spool(struct activation *a, char *path, struct sp_spool_head
 	if (!a->error) {
 		sp_process.spool_path = path;
 		sp_calibrate_place(path);
-		sp_tree_join(path);
+		if (!sp_agent.attached)
+			sp_tree_join(path);
 		return;
 	}
 	a->why = strerrordesc_np(-a->error);
@@ -206,8 +207,10 @@ static void activate_main(void *arg)
 	sp_process_usage(&usage);
 	h->cpu.before_user_ns = usage.user_ns;
 	h->cpu.before_sys_ns = usage.sys_ns;
-	sp_thread_usage_now(a->t->tid, &usage);
-	sp_thread_open_record(a->t, 0, usage.user_ns, usage.sys_ns);
+	if (!sp_agent.attached) {
+		sp_thread_usage_now(a->t->tid, &usage);
+		sp_thread_open_record(a->t, 0, usage.user_ns, usage.sys_ns);
+	}
 	sp_spool_take(SP_UNWIND_TABLE_BYTES + SP_FRAMES_TABLE_BYTES, 0);
 	sp_spool_take(SP_BLOCK_TOUCHED, SP_BLOCK_TOUCHED);
 	h->control.asleep = !a->config.values[SP_OPT_START].number;
@@ -219,11 +222,14 @@ static void activate_main(void *arg)
 	sp_governor_start();
 }
 
-/* Takes the caller's block from the pool, or finds that a forked child has it still. */
+/* Takes the caller's block from the pool, or finds that a forked child has it still. One that the agent has been put into
+ * has none of its own: all threads are found. */
 static struct sp_thread *own_block(void)
 {
 	struct sp_thread *t = sp_tls.thread;
 
+	if (sp_agent.attached)
+		return sp_block_take();
 	if (!t && (t = sp_block_take()))
 		sp_thread_adopt(t, 0, 0, 0);
 	return t;
@@ -282,18 +288,23 @@ void sp_activate(void)
 		mask = sp_block_others(false);
 		sp_on_stack(activate_main, a, a);
 		sp_restore_signals(mask);
+		sp_process.trouble = a->error ? a->why : NULL;
 		if (a->error)
 			sp_verbose("not profiling", a->why);
 		__atomic_store_n(&sp_agent.state, a->error ? SP_AGENT_OFF : SP_AGENT_ACTIVE, __ATOMIC_RELEASE);
 	}
 	if (sp_load(&sp_agent.state) == SP_AGENT_ACTIVE) {
-		sp_signals_watch_fatal();
-		sp_threads_own(t);
-		sp_clock_arm(t);
+		if (!sp_agent.attached) {
+			sp_signals_watch_fatal();
+			sp_threads_own(t);
+			sp_clock_arm(t);
+		}
 		mask = sp_block_others(false); /* no handler of the application's on the private stack */
 		sp_on_stack(find_threads, NULL, sp_thread_stack(t));
 		sp_restore_signals(mask);
 	}
+	if (sp_agent.attached && t)
+		sp_block_give_back(t);
 	sp_tls.guard = 0;
 	errno = saved_errno;
 }

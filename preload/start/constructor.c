@@ -1,13 +1,17 @@
 /* The constructor: what every process pays, so it does only what cannot be done later. The rest
  * waits in activate.c until the process has shown that it uses CPU or memory. */
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "env/attach.h"
 #include "env/env.h"
 #include "env/text.h"
+#include "preload/export.h"
 #include "preload/finish/tree.h"
 #include "preload/hooks/exit.h"
 #include "preload/hooks/limits.h"
@@ -20,6 +24,7 @@
 #include "preload/real.h"
 #include "preload/start/activate.h"
 #include "preload/start/fork.h"
+#include "preload/start/retire.h"
 #include "sampler/clock/clock.h"
 #include "sampler/heap/filter.h"
 #include "sampler/sys.h"
@@ -304,6 +309,18 @@ static void loaded(void) __attribute__((ifunc("note_begin")));
 
 static const char *program = ""; /* base name of argv[0] */
 
+/* What any process that samples needs, once settings and place are known. */
+static void prepare(void)
+{
+	sp_unwind_init(getauxval(AT_ENTRY), getauxval(AT_BASE), getauxval(AT_RANDOM));
+	sp_agent.config.signal = sp_signal_number(setting(SP_OPT_SIGNAL).number);
+	sp_process.signal_is_asked = setting(SP_OPT_SIGNAL).source >= SP_SOURCE_FILE;
+	sp_agent.activate = sp_activate;
+	sp_agent.adopt = sp_threads_adopt;
+	sp_agent.forked = sp_fork_child;
+	sp_agent.look = sp_signals_look;
+}
+
 static bool is_wanted(char **envp, const struct sp_file *file)
 {
 	struct sp_value verbose;
@@ -316,6 +333,153 @@ static bool is_wanted(char **envp, const struct sp_file *file)
 	return false;
 }
 
+/* --- in a process that runs already */
+
+SP_EXPORT struct sp_attach smartprof_attach_request
+	__attribute__((section(".data.z_attach"))) = {.magic = SP_ATTACH_MAGIC};
+
+/* As many of the request's strings, which start at *from. */
+static char **take_strings(const char **from, uint32_t count)
+{
+	const struct sp_attach *a = &smartprof_attach_request;
+	char **list = take((count + 1) * sizeof *list);
+	uint32_t i;
+
+	for (i = 0; list && i < count && *from < a->text + sizeof a->text; i++) {
+		list[i] = (char *)(uintptr_t)join(*from, "", "");
+		*from += strlen(*from) + 1;
+	}
+	if (list)
+		list[i] = NULL;
+	return list;
+}
+
+/* Neither the program's environment nor its arguments are touched, or read: its threads may be changing them. */
+static bool learn_request(void)
+{
+	const struct sp_attach *a = &smartprof_attach_request;
+	const char *text = a->text;
+
+	pool = first_pool;
+	pool_size = sizeof first_pool;
+	pool_used = 0;
+	sp_process.argv = take_strings(&text, a->arguments);
+	sp_process.envp = take_strings(&text, a->variables);
+	if (!sp_process.argv || !sp_process.envp)
+		return false;
+	learn_cwd();
+	learn_file(sp_process.envp);
+	learn_own_place();
+	sp_process.entry = getauxval(AT_BASE) ? 0 : getauxval(AT_ENTRY);
+	sp_process.ppid = (int)sp_sys(SYS_getppid);
+	sp_process.output_dir = absolute(setting(SP_OPT_DIR).text);
+	sp_process.output_file = absolute(setting(SP_OPT_OUTPUT).text);
+	sp_process.tree = "";
+	sp_process.is_root = sp_process.follow_none = true;
+	sp_process.attached_ns = a->run_ns;
+	sp_process.spool_path = "";
+	return true;
+}
+
+static void begin_late(void)
+{
+	static int signal; /* that has been taken over before; 0: none was */
+
+	sp_usage_begin_all();
+	sp_process_start_time();
+	prepare();
+	if (!signal) {
+		sp_note("the agent was put into the process while it ran (smartprof attach): CPU time before that is "
+			"not counted, "
+			"and its heap is not profiled");
+		sp_fork_register();
+		sp_exit_init();
+		signal = sp_agent.config.signal;
+	}
+	sp_agent.config.signal = signal;
+	sp_signals_init_late();
+	sp_clock_resume_all();
+	sp_self_init();
+	sp_store(&sp_agent.state, SP_AGENT_DORMANT);
+	sp_activate();
+}
+
+static const char *start_late(void)
+{
+	if (getauxval(AT_SECURE))
+		return "it runs with more rights than its caller";
+	sp_agent.attached = true;
+	sp_agent.pid = (int)sp_sys(SYS_getpid);
+	if (!sp_attach_retire() || !learn_request())
+		return "what was there of the agent cannot be put aside";
+	begin_late();
+	if (sp_load(&sp_agent.state) == SP_AGENT_ACTIVE)
+		return NULL;
+	return sp_process.trouble ? sp_process.trouble : "it has no memory for it";
+}
+
+static void put_text(char *to, size_t size, const char *text)
+{
+	struct sp_text_out out = {to, size, 0};
+
+	sp_text_put(&out, text);
+}
+
+static int end_at_once(void *unused)
+{
+	(void)unused;
+	sp_sys(SYS_exit, 0);
+	return 0;
+}
+
+/* For the command that follows this thread, see env/attach.h. */
+static void tell_end(void)
+{
+	static char stack[1024] __attribute__((aligned(16)));
+	long pid = __clone(end_at_once, stack + sizeof stack, CLONE_VM | CLONE_VFORK, NULL, NULL,
+		(void *)(uintptr_t)SP_ATTACH_ENDS, NULL);
+
+	if (pid > 0)
+		sp_sys(SYS_wait4, pid, NULL, __WALL, NULL);
+}
+
+static void attach(void)
+{
+	struct sp_attach *a = &smartprof_attach_request;
+	const char *why;
+
+	a->asked = 0;
+	a->answer = SP_ATTACH_BEGUN;
+	why = start_late();
+	put_text(a->why, sizeof a->why, why ? why : "");
+	put_text(a->spool, sizeof a->spool, why ? "" : sp_process.spool_path);
+	__atomic_store_n(&a->answer, why ? SP_ATTACH_REFUSED : SP_ATTACH_STARTED, __ATOMIC_RELEASE);
+	tell_end();
+}
+
+/* Called where the library has been put into the process before. */
+SP_EXPORT void smartprof_attach(void)
+{
+	int saved_errno = errno;
+
+	attach();
+	errno = saved_errno;
+}
+
+/* From the constructor, which the loader has called in the midst of the program's run. */
+static void attach_first(void)
+{
+	int saved_errno;
+
+	if (!sp_libc_find_late())
+		return; /* no C library of ours: the request stays unanswered */
+	saved_errno = errno;
+	sp_agent.single_threaded = sp_libc_symbol("__libc_single_threaded");
+	sp_real_find_malloc_bypass();
+	attach();
+	errno = saved_errno;
+}
+
 __attribute__((constructor)) static void start(int argc, char **argv, char **envp)
 {
 	enum { FOLLOW_EXEC, FOLLOW_FORK, FOLLOW_NONE } follow;
@@ -323,6 +487,10 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	int saved_errno;
 
 	loaded();
+	if (smartprof_attach_request.asked) {
+		attach_first();
+		return;
+	}
 	if (!sp_libc_find(envp))
 		return;
 	saved_errno = errno;
@@ -358,15 +526,9 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	follow = setting(SP_OPT_FOLLOW).number; /* in the order of the table's choices */
 	sp_process.follow_none = follow == FOLLOW_NONE;
 	rewrite_preload(follow != FOLLOW_EXEC);
-	sp_unwind_init(getauxval(AT_ENTRY), getauxval(AT_BASE), getauxval(AT_RANDOM));
-	sp_agent.config.signal = sp_signal_number(setting(SP_OPT_SIGNAL).number);
-	sp_process.signal_is_asked = setting(SP_OPT_SIGNAL).source >= SP_SOURCE_FILE;
+	prepare();
 	sp_agent.pre_activation_heap =
 		(setting(SP_OPT_MODE).number & SP_MODE_HEAP) && setting(SP_OPT_START).number && !sp_is_under_valgrind();
-	sp_agent.activate = sp_activate;
-	sp_agent.adopt = sp_threads_adopt;
-	sp_agent.forked = sp_fork_child;
-	sp_agent.look = sp_signals_look;
 	sp_fork_register();
 	sp_exit_init();
 	sp_signals_init();

@@ -83,11 +83,15 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/* Programs write other texts over their arguments, for ps to show: those it was started with count. */
+/* Programs write other texts over their arguments, for ps to show: those it was started with count. Where they cannot be had
+ * any more, the text's first word is the name, as in "postgres: writer" and "redis-server *:6379". */
 static const char *program_name(const char *exe)
 {
-	const char *called = sp_process.argv[0] ? base_name(sp_process.argv[0]) : "";
+	const char *called = sp_process.argv[0] ? sp_process.argv[0] : "";
 
+	if (sp_agent.attached)
+		sp_process.argv[0][strcspn(called, " :")] = 0; /* our own copy, when the command has been noted */
+	called = base_name(called);
 	return *called ? called : base_name(exe);
 }
 
@@ -103,6 +107,7 @@ void sp_describe_process(struct sp_spool_header *h, const struct sp_config *c, u
 	h->start_ticks = start_ticks;
 	h->pid_namespace = sp_pid_namespace();
 	h->start_realtime_ns = sp_process.start_realtime_ns;
+	h->attached_ns = sp_process.attached_ns;
 	h->start_monotonic_ns = sp_agent.start_monotonic_ns;
 	h->start_tsc = sp_agent.start_tsc;
 	h->tsc_per_us_x1024 = sp_agent.tsc_per_us_x1024;
@@ -110,9 +115,9 @@ void sp_describe_process(struct sp_spool_header *h, const struct sp_config *c, u
 	h->usable_millicores = c->machine.usable_millicores;
 	h->host_cores = c->machine.host_cores;
 	h->text.exe = sp_spool_string(exe);
+	h->text.command = command_text(sp_process.argv, &h->text.command_bytes);
 	/* The name it was called by: one file may be many programs. */
 	h->text.program = sp_spool_string(program_name(exe));
-	h->text.command = command_text(sp_process.argv, &h->text.command_bytes);
 	h->text.kernel = sp_spool_string(c->machine.kernel);
 	h->text.cwd = sp_spool_string(sp_process.cwd);
 	h->text.output_dir = sp_spool_string(sp_process.output_dir);

@@ -29,9 +29,11 @@
 /* What nearly every child calls is looked up once, and not in each of them. */
 static void before_fork(void)
 {
-	sp_children_expect();
-	(void)SP_REAL(execve);
-	(void)SP_REAL(_exit);
+	if (!sp_agent.attached) {
+		sp_children_expect();
+		(void)SP_REAL(execve);
+		(void)SP_REAL(_exit);
+	}
 	if (!sp_agent.sealed)
 		sp_clock_hold_process(true);
 }
@@ -42,9 +44,8 @@ static void after_fork_in_parent(void)
 		sp_clock_hold_process(false);
 }
 
-/* What the modules know of the parent, and a child must forget; what is not listed here is true in a child too. The
- * governor and calibrate.c begin anew with every spool. */
-static void forget_parent(struct sp_thread *mine)
+/* What is not listed here is true in a child too. The governor and calibrate.c begin anew with every spool. */
+void sp_fork_forget(struct sp_thread *mine)
 {
 	sp_clock_forked();
 	sp_usage_forked();
@@ -76,7 +77,7 @@ void sp_fork_child(void)
 	if (sp_agent.alive)
 		*sp_agent.alive = SP_ALIVE;
 	sp_agent.stopped = 0;
-	forget_parent(sp_tls.thread);
+	sp_fork_forget(sp_tls.thread);
 	sp_process_start_time();
 	memset(&sp_tls.heap, 0, sizeof sp_tls.heap);
 	sp_tls.guard = 0;

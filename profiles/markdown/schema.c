@@ -28,6 +28,7 @@ const struct sp_schema_key sp_schema_keys[] = {
 	{"exit", SP_KEY_EXIT, SP_ALWAYS, NULL},
 	{"started", SP_KEY_TIME, SP_ALWAYS, NULL},
 	{"mark", SP_KEY_TEXT, SP_OPTIONAL, "the profile is not of a moment that was marked"},
+	{"attached_after_seconds", SP_KEY_DECIMAL, SP_OPTIONAL, "the agent was there from the start"},
 	{"window_start_seconds", SP_KEY_DECIMAL, SP_OPTIONAL, NO_WINDOW},
 	{"wall_seconds", SP_KEY_DECIMAL, SP_ALWAYS, NULL},
 	{"environment", SP_KEY_TEXT, SP_ALWAYS, NULL},

@@ -52,7 +52,7 @@ struct sp_schema_table {
 	enum sp_table_kind kind;
 };
 
-#define SP_SCHEMA_KEYS 60u
+#define SP_SCHEMA_KEYS 61u
 #define SP_SCHEMA_SECTIONS 40u
 #define SP_SCHEMA_TABLES 14u
 extern const struct sp_schema_key sp_schema_keys[SP_SCHEMA_KEYS];

@@ -132,6 +132,8 @@ static void add_usage(struct sp_profile *p)
 		sp_mark_label(p->snapshot, p->snapshot->at, label);
 		sp_profile_add_fact(p, "mark", "%s", label);
 	}
+	if (p->snapshot->header.attached_ns)
+		sp_profile_add_fact(p, "attached_after_seconds", "%.3f", (double)p->snapshot->header.attached_ns / 1e9);
 	if (p->is_window)
 		sp_profile_add_fact(p, "window_start_seconds", "%.3f", (double)p->snapshot->window_ns / 1e9);
 	sp_profile_add_fact(p, "wall_seconds", "%.3f", (double)p->wall_ns / 1e9);

@@ -116,6 +116,7 @@ static int own_pid(int pid)
 static int add_perf_map(const struct sp_profile *profile, struct sp_symbolizer *symbolizer)
 {
 	const struct sp_spool_header *h = &profile->snapshot->header;
+	uint64_t began_ns = h->start_realtime_ns - h->attached_ns;
 	char root[64];
 	int handle = -ENOENT;
 
@@ -123,10 +124,10 @@ static int add_perf_map(const struct sp_profile *profile, struct sp_symbolizer *
 		return handle;
 	if (sp_process_alive(h->pid, h->start_ticks)) {
 		snprintf(root, sizeof(root), "/proc/%d/root", h->pid);
-		handle = sp_symbolizer_add_perf_map(symbolizer, root, own_pid(h->pid), h->uid, h->start_realtime_ns);
+		handle = sp_symbolizer_add_perf_map(symbolizer, root, own_pid(h->pid), h->uid, began_ns);
 	}
 	if (handle < 0)
-		handle = sp_symbolizer_add_perf_map(symbolizer, "/", h->pid, h->uid, h->start_realtime_ns);
+		handle = sp_symbolizer_add_perf_map(symbolizer, "/", h->pid, h->uid, began_ns);
 	return handle;
 }
 

@@ -194,6 +194,31 @@ int sp_render_spool(const char *spool_path, const struct sp_render_options *opti
 	return err;
 }
 
+int sp_render_held(int fd, const char *spool_path, const struct sp_output_wish *wish,
+	const struct sp_render_options *options, struct sp_render_result *result)
+{
+	struct sp_snapshot snapshot = {0};
+	struct sp_output_wish told;
+	char place[PATH_MAX];
+	struct stat st;
+	int err;
+
+	*result = (struct sp_render_result){.why = ""};
+	if (!sp_spool_claim(fd))
+		return fail(&result->why, -EWOULDBLOCK, "is being rendered already");
+	if (fstat(fd, &st) < 0 || st.st_nlink == 0)
+		return fail(&result->why, -ENOENT, "has been rendered meanwhile");
+	err = sp_snapshot_read(&snapshot, fd, &result->why);
+	if (!err) {
+		told = wish ? *wish : sp_render_wish(spool_path, &snapshot, place);
+		err = render_file(&snapshot, &told, options, result);
+	}
+	if (!err)
+		err = remove_spool(spool_path, &result->why);
+	sp_snapshot_free(&snapshot);
+	return err;
+}
+
 static int render_part(struct sp_profile *profile, const struct sp_render_options *options, struct sp_buffer *out,
 	const char **why)
 {

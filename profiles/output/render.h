@@ -40,6 +40,11 @@ struct sp_render_result {
  * spool is then left alone. */
 int sp_render_spool(const char *spool_path, const struct sp_render_options *options, struct sp_render_result *result);
 
+/* The same of a spool that is open, whoever's it is and however little is in it, while its process lives on. wish: where
+ * the profile goes; NULL: where the spool says. */
+int sp_render_held(int fd, const char *spool_path, const struct sp_output_wish *wish,
+	const struct sp_render_options *options, struct sp_render_result *result);
+
 /* Where the profile of a spool, of which at least the header and the text were read, is to go. The strings are the
  * snapshot's, or `place`. */
 struct sp_output_wish sp_render_wish(const char *spool_path, const struct sp_snapshot *snapshot,

@@ -56,7 +56,7 @@ static int probe(void)
 {
 	int err;
 
-	if (!sp_clock_prefers_running_thread())
+	if (!sp_clock_prefers_running_thread() || sp_load(&process.given_up))
 		return -ENOTSUP;
 	if (process.made)
 		return 0;

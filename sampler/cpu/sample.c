@@ -68,6 +68,11 @@ static void watch_switches(struct sp_thread *t, uint64_t cpu_ns, uint64_t switch
 
 	if (cpu->clock != SP_CLOCK_EVENT || !(t->clocks & SP_THREAD_TIMER))
 		return;
+	if (sp_unlikely(sp_agent.attached && !t->window_cpu_ns)) { /* what it did before is not known */
+		t->window_cpu_ns = cpu_ns;
+		t->window_switches = t->counted_switches = switches;
+		return;
+	}
 	if (has) {
 		sp_add(&cpu->switches, switches - t->counted_switches);
 		sp_add(&cpu->switch_ns, (switches - t->counted_switches) * each);
@@ -236,9 +241,20 @@ static void count_lost_ticks(const struct sp_thread *t, const siginfo_t *info)
 		sp_add(&cpu->lost_signals, signals - 1);
 }
 
+/* Any handler that finds the command's wish ends the sampling of all threads. */
+static bool is_detached(void)
+{
+	if (sp_likely(!sp_agent.attached || !sp_load(&sp_agent.spool->detach)))
+		return false;
+	sp_clock_stop_all();
+	sp_store(&sp_agent.state, SP_AGENT_STOPPED);
+	sp_store(&sp_agent.spool->detached, 1);
+	return true;
+}
+
 bool sp_sample_signal(const siginfo_t *info, void *context)
 {
-	bool active = sp_load(&sp_agent.state) == SP_AGENT_ACTIVE;
+	bool active = sp_load(&sp_agent.state) == SP_AGENT_ACTIVE && !is_detached();
 	struct sample s = {.context = context};
 	uint64_t began = sp_tsc_first();
 	int saved_errno;

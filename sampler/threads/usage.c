@@ -4,11 +4,63 @@
 #include <sys/resource.h>
 
 #include "sampler/sys.h"
+#include "sampler/threads/task_file.h"
 
 static struct {
 	struct sp_usage process, thread;
 	int tid; /* the thread's, which execve has made the process's first; 0: nothing was before */
 } before;
+
+/* What other threads had used before the agent came to them: open addressing by thread id. */
+#define OTHERS 4096u
+static struct {
+	int tid;
+	uint32_t time; /* at which it was noted; a free place has another one than now */
+	struct sp_usage used;
+} others[OTHERS] SP_BIG;
+static uint32_t other_count, other_time = 1;
+
+/* The thread's place, or a free one. */
+static uint32_t find_other(int tid)
+{
+	uint32_t i = (uint32_t)tid % OTHERS;
+
+	while (others[i].time == other_time && others[i].tid != tid)
+		i = (i + 1) % OTHERS;
+	return i;
+}
+
+static void note_other(int tid)
+{
+	uint64_t total = sp_clock_read_ns(sp_clock_of_thread(tid));
+	uint32_t i = find_other(tid);
+	struct sp_task task;
+
+	if (tid == before.tid || other_count >= OTHERS / 2 || !sp_task_read(tid, &task))
+		return;
+	others[i].tid = tid;
+	others[i].time = other_time;
+	/* The file's times are rounded down, their sum is known better: the difference may be either's. */
+	others[i].used = (struct sp_usage){.user_ns = task.user_ns, .sys_ns = task.sys_ns};
+	if (total > task.user_ns + task.sys_ns) {
+		others[i].used.user_ns += (total - task.user_ns - task.sys_ns) / 2;
+		others[i].used.sys_ns = total - others[i].used.user_ns;
+	}
+	other_count++;
+}
+
+/* What the thread had used before; NULL: nothing. */
+static const struct sp_usage *used_before(int tid)
+{
+	uint32_t i;
+
+	if (tid == before.tid)
+		return &before.thread;
+	if (sp_likely(!other_count))
+		return NULL;
+	i = find_other(tid);
+	return others[i].time == other_time ? &others[i].used : NULL;
+}
 
 static void read_usage(int who, struct sp_usage *usage)
 {
@@ -56,24 +108,39 @@ void sp_usage_begin(void)
 	before.tid = (int)sp_sys(SYS_gettid);
 }
 
+void sp_usage_begin_all(void)
+{
+	sp_usage_begin();
+	other_count = 0;
+	other_time++;
+	sp_task_each(note_other);
+}
+
 void sp_usage_forked(void)
 {
 	before.tid = 0;
+	other_count = 0;
+}
+
+static void subtract_before(int tid, struct sp_usage *usage)
+{
+	const struct sp_usage *base = used_before(tid);
+
+	if (base)
+		subtract(usage, base);
 }
 
 void sp_thread_usage(int tid, struct sp_usage *usage)
 {
 	read_usage(RUSAGE_THREAD, usage);
-	if (tid == before.tid)
-		subtract(usage, &before.thread);
+	subtract_before(tid, usage);
 }
 
 void sp_thread_usage_now(int tid, struct sp_usage *usage)
 {
 	read_usage(RUSAGE_THREAD, usage);
 	make_precise(usage, CLOCK_THREAD_CPUTIME_ID);
-	if (tid == before.tid)
-		subtract(usage, &before.thread);
+	subtract_before(tid, usage);
 }
 
 void sp_process_usage(struct sp_usage *usage)
@@ -92,15 +159,17 @@ uint64_t sp_process_clock_ns(void)
 
 uint64_t sp_thread_clock(int tid)
 {
-	uint64_t base = tid == before.tid ? before.thread.user_ns + before.thread.sys_ns : 0;
+	const struct sp_usage *base = used_before(tid);
 
-	return beyond(sp_clock_read_ns(sp_clock_of_thread(tid)), base);
+	return beyond(sp_clock_read_ns(sp_clock_of_thread(tid)), base ? base->user_ns + base->sys_ns : 0);
 }
 
 void sp_usage_since_begin(int tid, uint64_t *user_ns, uint64_t *sys_ns)
 {
-	if (tid != before.tid)
+	const struct sp_usage *base = used_before(tid);
+
+	if (!base)
 		return;
-	*user_ns = beyond(*user_ns, before.thread.user_ns);
-	*sys_ns = beyond(*sys_ns, before.thread.sys_ns);
+	*user_ns = beyond(*user_ns, base->user_ns);
+	*sys_ns = beyond(*sys_ns, base->sys_ns);
 }

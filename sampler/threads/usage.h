@@ -16,6 +16,9 @@ struct sp_usage {
  * have bound this library yet. */
 void sp_usage_begin(void) SP_HIDDEN;
 
+/* The same for a process that runs already: what any of its threads has used until now was before. */
+void sp_usage_begin_all(void) SP_HIDDEN;
+
 /* A forked child's counters are its own. */
 void sp_usage_forked(void) SP_HIDDEN;
 

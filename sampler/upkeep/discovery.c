@@ -47,7 +47,10 @@ static uint64_t started_ns(uint64_t start_ticks)
  * must not be handed to it. */
 static void arm(struct sp_thread *t)
 {
-	if (sp_task_blocks(t->tid)) {
+	/* While the agent is put into a process, the thread that does it blocks everything. */
+	bool held = sp_agent.attached && t->tid == (int)sp_sys(SYS_gettid);
+
+	if (!held && sp_task_blocks(t->tid)) {
 		t->record->flags |= SP_THREAD_BLOCKED;
 		sp_clock_stop_process();
 	} else {
@@ -161,6 +164,12 @@ static struct sp_thread *only_block(int tid)
 	return twin == t ? other : t;
 }
 
+/* On the way into a hook, if there are hooks. */
+static bool is_young(uint64_t used)
+{
+	return used < WORTH_NS && !sp_agent.attached;
+}
+
 /* A thread in /proc/self/task. */
 static void look_at(int tid)
 {
@@ -171,7 +180,7 @@ static void look_at(int tid)
 	discovery.live_ns += used;
 	if (t && !is_ours(t))
 		return;
-	if ((!t && (used < WORTH_NS || sp_self_is_leaving(tid))) || !sp_task_read(tid, &task))
+	if ((!t && (is_young(used) || sp_self_is_leaving(tid))) || !sp_task_read(tid, &task))
 		return;
 	if (t && t->start_ticks == task.start_ticks) {
 		t->seen = discovery.scan;

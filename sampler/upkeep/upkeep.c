@@ -8,7 +8,8 @@
 #include "sampler/upkeep/timeline.h"
 #include "sampler/upkeep/totals.h"
 
-#define USER_LOOK_NS 10000000u /* between looks at who the process is */
+#define USER_LOOK_NS 10000000u   /* between looks at who the process is */
+#define CODE_LOOK_NS 1000000000u /* and at whether code is still what it was, where no hook would tell */
 
 void sp_upkeep_retire(struct sp_thread *t)
 {
@@ -31,6 +32,17 @@ static bool is_another_user(uint64_t now)
 		ids[0] != sp_agent.uid && ids[2] != sp_agent.uid;
 }
 
+/* Without hooks nobody tells of objects that are unloaded: what is known of code is looked at again now and then. */
+static void distrust_code(uint64_t now)
+{
+	static uint64_t distrusted_ns; /* atomic */
+
+	if (now - sp_load(&distrusted_ns) < CODE_LOOK_NS)
+		return;
+	sp_store(&distrusted_ns, now);
+	sp_add(&sp_agent.unload_gen, 1);
+}
+
 void sp_upkeep_step(struct sp_thread *t, uint64_t now)
 {
 	sp_totals_follow(sp_tsc());
@@ -38,6 +50,8 @@ void sp_upkeep_step(struct sp_thread *t, uint64_t now)
 		sp_upkeep_retire(t);
 		return;
 	}
+	if (sp_agent.attached)
+		distrust_code(now);
 	sp_timeline_step(now, false);
 	sp_thresholds_step(now);
 	sp_governor_step(t);

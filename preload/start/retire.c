@@ -1,0 +1,53 @@
+/* A process that the agent is put into once more: what is left of the time before goes. */
+#include "preload/start/retire.h"
+
+#include "preload/start/fork.h"
+#include "sampler/clock/clock.h"
+#include "sampler/spool/write.h"
+#include "sampler/sys.h"
+#include "sampler/threads/thread.h"
+
+#define LOOKS 2000
+
+static void find_busy(struct sp_thread *t, void *busy)
+{
+	struct sp_tls tls;
+
+	if (t->inside || (t->tls && t->tls != &sp_tls && sp_read_memory(&tls, t->tls, sizeof tls) && tls.guard))
+		*(bool *)busy = true;
+}
+
+/* No clock sends anybody into the agent any more; some may still be on their way out of it. This thread may be in the midst
+ * of a nanosleep of the program's, which another one would end. */
+static bool await_others(void)
+{
+	bool busy = true;
+	int i;
+
+	for (i = 0; i < LOOKS && busy; i++) {
+		sp_sys(SYS_sched_yield);
+		busy = false;
+		sp_block_each(find_busy, &busy);
+	}
+	return !busy;
+}
+
+bool sp_attach_retire(void)
+{
+	int state = sp_load(&sp_agent.state);
+
+	if (state == SP_AGENT_ACTIVE || state == SP_AGENT_STOPPED) {
+		sp_clock_stop_all();
+		sp_store(&sp_agent.state, SP_AGENT_STOPPED);
+		if (!await_others())
+			return false;
+	}
+	sp_store(&sp_agent.state, SP_AGENT_OFF);
+	if (sp_agent.spool)
+		sp_spool_drop(sp_agent.spool);
+	sp_agent.spool = NULL;
+	sp_agent.spool_map = NULL;
+	sp_agent.stopped = 0;
+	sp_fork_forget(NULL);
+	return true;
+}
