@@ -211,7 +211,7 @@ int sp_render_held(int fd, const char *spool_path, const struct sp_output_wish *
 	err = sp_snapshot_read(&snapshot, fd, &result->why);
 	if (!err) {
 		told = wish ? *wish : sp_render_wish(spool_path, &snapshot, place);
-		err = render_file(&snapshot, &told, options, result);
+		err = render_file(fd, &snapshot, &told, options, result);
 	}
 	if (!err)
 		err = remove_spool(spool_path, &result->why);

@@ -27,6 +27,8 @@
  * little would be seen of such threads. */
 #define FEW_THREADS 4u
 
+#define PAUSED_TICK_NS 100000000u
+
 #define STOPPED_FOR_GOOD 1u /* until it turns out otherwise */
 #define STOPPED_FOR_NOW 2u
 
@@ -272,15 +274,29 @@ void sp_clock_resume_all(void)
 	resume(STOPPED_FOR_GOOD);
 }
 
+/* Without hooks and the process's timer nobody would look any more: the threads' own timers go on, but slowly. */
+static void slow_one(struct sp_thread *t, void *unused)
+{
+	(void)unused;
+	if (!(t->clocks & SP_THREAD_TIMER)) {
+		sp_clock_disarm(t);
+		return;
+	}
+	sp_clock_event.disarm(t);
+	sp_clock_timer.set_interval(t, PAUSED_TICK_NS);
+}
+
 void sp_clock_pause(void)
 {
 	__atomic_fetch_or(&stopped, STOPPED_FOR_NOW, __ATOMIC_RELAXED);
-	sp_block_each(disarm_one, NULL);
+	sp_block_each(sp_agent.attached ? slow_one : disarm_one, NULL);
 	sp_clock_watch();
 }
 
 void sp_clock_unpause(void)
 {
+	if (sp_agent.attached)
+		sp_block_each(disarm_one, NULL);
 	resume(STOPPED_FOR_NOW);
 	sp_clock_sentinel(sp_now_ns());
 }

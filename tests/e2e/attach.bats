@@ -142,6 +142,20 @@ share_of() {
 	rm -f /dev/shm/libsmartprof.so.attached-*
 }
 
+@test "what is attached to can be stopped and started by smartprof ctl" {
+	worker
+	"$SMARTPROF" attach --for 60s "$PID" >path 2>said &
+	local command=$!
+	eventually grep -q 'Ctrl-C detaches' said
+	"$SMARTPROF" ctl "$PID" stop
+	"$SMARTPROF" ctl "$PID" start
+	"$SMARTPROF" ctl "$PID" mark here
+	kill -INT "$command"
+	wait "$command"
+	grep -q here "$(cat path)"
+	stop
+}
+
 @test "a process that ends while it is attached has its profile, however it ends" {
 	worker
 	"$SMARTPROF" attach "$PID" >path 2>said &
