@@ -29,7 +29,6 @@ static const struct command commands[] = {
 	{"recover", sp_cmd_recover, "write the profiles of processes that were killed or crashed"},
 	{"attach", sp_cmd_attach, "profile the CPU time of a process that runs already"},
 	{"detach", sp_cmd_detach, "end that, and write the profile"},
-	{"recover", sp_cmd_recover, "write the profiles of processes that died without telling"},
 	{"cache", sp_cmd_cache, "look at the cache of symbols, or trim it"},
 	{"finish", sp_cmd_finish, NULL},
 	{"complete", sp_cmd_complete, NULL},
