@@ -57,6 +57,7 @@ struct sp_attach_target {
 	uint64_t agent;        /* where the agent lies that was put there before; 0: none was */
 	bool has_own_malloc;   /* the program itself defines it */
 	const char *signal;    /* to sample with, as SMARTPROF_SIGNAL has it */
+	int signal_number;
 };
 
 /* What speaks against it is complained about, and the answer is not 0 but the exit status. To be freed in both cases. */
@@ -107,7 +108,7 @@ struct sp_attach_hold {
 };
 
 /* Stops a thread, whose system call is then made again if it was broken off: 0, or a negative errno (-EPERM: not allowed; -ESRCH; -EBUSY: the process was stopped by somebody). */
-int sp_attach_hold(struct sp_attach_hold *hold, int pid, int tid, struct user_regs_struct *registers);
+int sp_attach_hold(struct sp_attach_hold *hold, int pid, int tid, int waited_ms, struct user_regs_struct *registers);
 /* Lets it go on as it was; returns how long it was stopped. */
 uint64_t sp_attach_let_go(struct sp_attach_hold *hold);
 

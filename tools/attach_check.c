@@ -34,7 +34,7 @@ struct status {
 	int tracer;
 	unsigned uid[4], gid[4];
 	unsigned seccomp;
-	uint64_t caught;
+	uint64_t caught, blocked;
 	bool shadow_stack;
 };
 
@@ -44,6 +44,8 @@ static void take_line(const char *line, struct status *s)
 
 	if (sscanf(line, "SigCgt: %llx", &mask) == 1)
 		s->caught = mask;
+	if (sscanf(line, "SigBlk: %llx", &mask) == 1)
+		s->blocked = mask;
 	if (strncmp(line, "x86_Thread_features:", 20) == 0 && strstr(line, "shstk"))
 		s->shadow_stack = true;
 	(void)(sscanf(line, "State: %c", &s->state) == 1 || sscanf(line, "TracerPid: %d", &s->tracer) == 1 ||
@@ -117,23 +119,32 @@ static int check_main(struct sp_attach_target *t, const struct status *s)
 	return 0;
 }
 
-/* A signal whose default is to do nothing, so that none can hurt that comes when the handler is gone; else one that no
- * program uses. */
-static int pick_signal(struct sp_attach_target *t, uint64_t caught)
+static bool is_used(const struct status *s, int signal)
 {
-	if (t->agent) { /* it has one already */
-		t->signal = caught >> (SIGSTKFLT - 1) & 1 ? "SIGSTKFLT" : "SIGURG";
-		return 0;
-	}
-	t->signal = "SIGURG";
-	if (!(caught >> (SIGURG - 1) & 1))
-		return 0;
-	t->signal = "SIGSTKFLT";
-	if (!(caught >> (SIGSTKFLT - 1) & 1))
-		return 0;
+	return (s->caught | s->blocked) >> (signal - 1) & 1;
+}
+
+static int use_signal(struct sp_attach_target *t, int number, const char *name)
+{
+	t->signal_number = number;
+	t->signal = name;
+	return 0;
+}
+
+/* One whose default is to do nothing, so that none can hurt that comes when the handler is gone; else one that no program
+ * uses. One that is blocked may be waited for (signalfd). */
+static int pick_signal(struct sp_attach_target *t, const struct status *s)
+{
+	if (t->agent) /* it has one already */
+		return s->caught >> (SIGSTKFLT - 1) & 1 ? use_signal(t, SIGSTKFLT, "SIGSTKFLT")
+							: use_signal(t, SIGURG, "SIGURG");
+	if (!is_used(s, SIGURG))
+		return use_signal(t, SIGURG, "SIGURG");
+	if (!is_used(s, SIGSTKFLT))
+		return use_signal(t, SIGSTKFLT, "SIGSTKFLT");
 	return refuse(t->pid,
-		"handles SIGURG and SIGSTKFLT, with one of which it would be sampled; start it with smartprof "
-		"run");
+		"handles or blocks SIGURG and SIGSTKFLT, with one of which it would be sampled; start it with "
+		"smartprof run");
 }
 
 /* Each thread may have a filter of its own. */
@@ -341,7 +352,7 @@ int sp_attach_check(struct sp_attach_target *t, int pid)
 	if (!status)
 		status = check_threads(t);
 	if (!status)
-		status = pick_signal(t, s.caught);
+		status = pick_signal(t, &s);
 	t->has_own_malloc = defines_malloc(pid);
 	t->run_ns = run_ns(pid);
 	return status;

@@ -41,6 +41,7 @@ struct chooser {
 struct waiting {
 	bool running;
 	int64_t number; /* -1: it waits in no system call */
+	int waited_ms;  /* for so long; -1: not known */
 	uint64_t arguments[6], sp, pc;
 };
 
@@ -193,6 +194,32 @@ static const char *judge(const struct chooser *c, const struct walked *w, bool i
 
 /* --- threads */
 
+/* When a thread last ran, by the scheduler's clock in milliseconds; negative: the kernel does not tell. */
+static double last_ran_ms(const char *path)
+{
+	double ms = -1;
+	char line[128];
+	FILE *file = fopen(path, "re");
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "se.exec_start : %lf", &ms) == 1)
+			break;
+	if (file)
+		fclose(file);
+	return ms;
+}
+
+static int waited_ms(int pid, int tid)
+{
+	char path[64];
+	double then, now;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/sched", pid, tid);
+	then = last_ran_ms(path);
+	now = last_ran_ms("/proc/self/sched");
+	return then < 0 || now < 0 ? -1 : now > then ? (int)(now - then) : 0;
+}
+
 static bool look_at(int pid, int tid, struct waiting *w)
 {
 	unsigned long long a[6], sp, pc;
@@ -222,6 +249,7 @@ static bool look_at(int pid, int tid, struct waiting *w)
 		w->arguments[i] = a[i];
 	w->sp = sp;
 	w->pc = pc;
+	w->waited_ms = number == SYS_epoll_wait || number == SYS_epoll_pwait ? waited_ms(pid, tid) : 0;
 	return true;
 }
 
@@ -235,8 +263,8 @@ static bool is_restartable(const struct waiting *w)
 	if (w->number == SYS_futex) /* one that waits for a lock may have others */
 		return !((w->arguments[1] & FUTEX_COMMAND) == 0 && (uint32_t)w->arguments[2] == LOCKED_BY_MANY);
 	if (w->number == SYS_epoll_wait || w->number == SYS_epoll_pwait)
-		/* It waits for its time once more: a long one would be late. */
-		return (int)w->arguments[3] < 0 || (int)w->arguments[3] <= SHORT_WAIT_MS;
+		/* It waits once more: for what is left of its time, or for all of it where that is short. */
+		return (int)w->arguments[3] < 0 || (int)w->arguments[3] <= SHORT_WAIT_MS || w->waited_ms >= 0;
 	if (w->number == SYS_epoll_pwait2)
 		return !w->arguments[3];
 	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++)
@@ -298,7 +326,7 @@ static int try_thread(struct chooser *c, int tid, const struct waiting *w, const
 	struct sp_attach_hold hold;
 	static struct walked walked;
 	const char *why;
-	int err = sp_attach_hold(&hold, c->target->pid, tid, &registers);
+	int err = sp_attach_hold(&hold, c->target->pid, tid, w->waited_ms > 0 ? w->waited_ms : 0, &registers);
 
 	if (err)
 		return err == -EPERM ? err : unfit(c, err == -EBUSY ? "it is being stopped" : "its threads are ending");
@@ -371,7 +399,8 @@ static int look_round(struct chooser *c, const struct sp_attach_call *call)
 			if (seen[i].running != running ||
 				(running ? c->target->has_own_malloc : !is_restartable(&seen[i])))
 				continue;
-			if (!is_libc_thread(tids[i]) || blocked_signals(pid, tids[i]) & (1ull << (SIGURG - 1)))
+			if (!is_libc_thread(tids[i]) ||
+				blocked_signals(pid, tids[i]) >> (c->target->signal_number - 1) & 1)
 				continue;
 			err = try_thread(c, tids[i], &seen[i], call);
 		}

@@ -123,15 +123,19 @@ static int interrupt(struct sp_attach_hold *hold, uint64_t wait_ns)
 
 /* Some system calls, such as epoll_wait, do not restart by themselves when they were broken off for a tracer. This one does,
  * unless a signal is there for the thread, too: that is nobody's business but ours. */
-static bool make_restart(int tid, struct user_regs_struct *r)
+static bool make_restart(int tid, int waited_ms, struct user_regs_struct *r)
 {
+	bool epoll = r->orig_rax == SYS_epoll_wait || r->orig_rax == SYS_epoll_pwait;
+
 	if ((int64_t)r->orig_rax < 0 || (int64_t)r->rax != -EINTR)
 		return true;
 	r->rax = (uint64_t)-ERESTARTNOHAND;
+	if (epoll && (int)r->r10 > 0)
+		r->r10 = (int)r->r10 > waited_ms ? (uint64_t)((int)r->r10 - waited_ms) : 0;
 	return trace(PTRACE_SETREGS, tid, 0, r);
 }
 
-int sp_attach_hold(struct sp_attach_hold *hold, int pid, int tid, struct user_regs_struct *registers)
+int sp_attach_hold(struct sp_attach_hold *hold, int pid, int tid, int waited_ms, struct user_regs_struct *registers)
 {
 	int err;
 
@@ -139,7 +143,7 @@ int sp_attach_hold(struct sp_attach_hold *hold, int pid, int tid, struct user_re
 	if (!trace(PTRACE_SEIZE, tid, 0, (void *)(uintptr_t)(PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEVFORKDONE)))
 		return -errno;
 	err = interrupt(hold, STOP_WAIT_NS);
-	if (!err && (!trace(PTRACE_GETREGS, tid, 0, registers) || !make_restart(tid, registers)))
+	if (!err && (!trace(PTRACE_GETREGS, tid, 0, registers) || !make_restart(tid, waited_ms, registers)))
 		err = -errno;
 	if (err)
 		sp_attach_let_go(hold);
