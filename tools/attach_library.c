@@ -97,7 +97,7 @@ static void put_variables(struct sp_attach *asked, size_t *used, int pid)
 	}
 }
 
-static bool absolute(char *path, const char *name)
+bool sp_attach_absolute(char *path, const char *name)
 {
 	char here[PATH_MAX];
 
@@ -123,10 +123,10 @@ static int compose(struct sp_attach *asked, const struct sp_attach_target *targe
 	put_setting(asked, &used, "SMARTPROF_CONFIG",
 		*sp_settings_file()->path ? sp_settings_file()->path : "/dev/null");
 	sp_value_load(&directory, SP_OPT_DIR, environ, sp_settings_file());
-	if (!absolute(path, directory.text ? directory.text : "profiles"))
+	if (!sp_attach_absolute(path, directory.text ? directory.text : "profiles"))
 		return -ENAMETOOLONG;
 	put_setting(asked, &used, "SMARTPROF_DIR", path);
-	if (output && !absolute(path, output))
+	if (output && !sp_attach_absolute(path, output))
 		return -ENAMETOOLONG;
 	put_setting(asked, &used, "SMARTPROF_OUTPUT", output ? path : "");
 	put_variables(asked, &used, target->pid);

@@ -165,14 +165,16 @@ static int write_profile(const char *command, const struct attached *a, const st
 	const char *output)
 {
 	struct sp_render_options options = {.symbols = symbols};
-	struct sp_output_wish wish = {"profiles", output ? output : ""};
+	char directory[PATH_MAX], file[PATH_MAX] = "";
+	const struct sp_output_wish wish = {directory, file};
 	struct sp_render_result result;
-	struct sp_value directory;
+	struct sp_value setting;
 	int err;
 
-	sp_value_load(&directory, SP_OPT_DIR, environ, sp_settings_file());
-	if (directory.text)
-		wish.directory = directory.text;
+	sp_value_load(&setting, SP_OPT_DIR, environ, sp_settings_file());
+	if (!sp_attach_absolute(directory, setting.text ? setting.text : "profiles") ||
+		(output && !sp_attach_absolute(file, output)))
+		return -ENAMETOOLONG;
 	err = sp_render_held(a->live.fd, a->live.path, a->foreign ? &wish : NULL, &options, &result);
 	if (!err)
 		print_path(result.path);
