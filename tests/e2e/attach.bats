@@ -276,6 +276,46 @@ storm() {
 	stop "0 true"
 }
 
+@test "a long epoll_wait goes on for what is left of it" {
+	cat >poll.py <<-'PY'
+		import select, time
+		poll = select.epoll()
+		open("going", "w")
+		begin = time.time()
+		poll.poll(2.5)
+		print("on time" if 2.4 < time.time() - begin < 3.6 else f"after {time.time() - begin:.1f} s")
+	PY
+	python poll.py
+	sleep 1.2
+	attach --for 10ms "$PID"
+	stop "on time"
+}
+
+@test "postgres fails no transaction, though it waits for SIGURG itself" {
+	[ -n "${SP_LONG-}" ] || skip "with LONG=1"
+	local bin place client
+	bin=$(find /usr/lib/postgresql -maxdepth 2 -name bin 2>/dev/null | head -n 1)
+	[ -n "$bin" ] && [ "$EUID" -eq 0 ] && id postgres >/dev/null || skip "no postgres"
+	place=$(mktemp -d /tmp/attached.XXXXXX)
+	chown postgres "$place"
+	as_postgres() { (cd "$place" && setpriv --reuid=postgres --regid=postgres --clear-groups "$@"); }
+	as_postgres "$bin/initdb" -D "$place/data" >/dev/null
+	as_postgres "$bin/pg_ctl" -D "$place/data" -o "-k $place -h ''" -w -l "$place/log" start >/dev/null
+	as_postgres pgbench -h "$place" -i -s 1 postgres >/dev/null 2>&1
+	as_postgres pgbench -h "$place" -T 600 -c 4 postgres >bench 2>&1 &
+	client=$!
+	sleep 2
+	PID=$(head -n 1 "$place/data/postmaster.pid")
+	storm 300 "$PID" postmaster
+	storm 700 "$(pgrep -P "$PID" -f 'postgres: postgres postgres' | head -n 1)" backend
+	kill -INT "$client"
+	wait "$client" || true
+	refuse grep -E 'aborted|failed: [1-9]' bench
+	as_postgres "$bin/pg_ctl" -D "$place/data" -m fast -w stop
+	refuse grep -iE 'crash|panic|terminated by' "$place/log"
+	rm -rf "$place" "/dev/shm/smartprof-$(id -u postgres)"
+}
+
 @test "sixteen threads in malloc go on" {
 	begin "$TARGETS/mallocs" 16
 	storm "$(long 2 1000)" "$PID" mallocs
