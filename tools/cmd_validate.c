@@ -1,4 +1,5 @@
 /* smartprof validate: does a file follow the schema of the Markdown profile? */
+#include "tools/report.h"
 #include "tools/tools.h"
 
 #include <jansson.h>
@@ -135,6 +136,32 @@ static int validate_file(const char *path, json_t *files)
 	return status;
 }
 
+struct members {
+	json_t *files;
+	int worst;
+};
+
+static void validate_member(void *context, const char *path)
+{
+	struct members *members = context;
+	int status = validate_file(path, members->files);
+
+	members->worst = status > members->worst ? status : members->worst;
+}
+
+/* The profiles that an index names, where the file is one. */
+static bool validate_index(const char *path, json_t *files, int *worst)
+{
+	struct members members = {.files = files};
+	struct sp_buffer text = {0};
+	bool is_index = sp_input_read(path, &text) == 0 && sp_report_is_index(&text) &&
+		sp_report_each_member(path, &text, validate_member, &members);
+
+	*worst = members.worst;
+	sp_buffer_free(&text);
+	return is_index;
+}
+
 static int validate(const char *path, json_t *files);
 
 /* profiles/ has a directory for each environment. */
@@ -163,7 +190,7 @@ static int validate(const char *path, json_t *files)
 
 	path = sp_input_named("validate", path, named);
 	if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
-		return validate_file(path, files);
+		return validate_index(path, files, &worst) ? worst : validate_file(path, files);
 	count = sp_input_list(path, &profiles);
 	if (count == 0 && validate_below(path, files, &worst))
 		return worst;

@@ -1,6 +1,8 @@
 /* Reading the two sides of a comparison. */
 #include "tools/compare.h"
 
+#include <errno.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +10,7 @@
 
 #include "profiles/markdown/markdown.h"
 #include "profiles/output/output.h"
+#include "tools/report.h"
 #include "tools/tools.h"
 
 /* Of a side's profiles together. Text is kept about as it is; the frames of its stacks are numbers of 4 bytes, and a few
@@ -53,8 +56,13 @@ static int add_file(struct sp_side_files *side, const char *path, bool in_direct
 	struct sp_profile *profile = NULL;
 	const char *why = NULL, *role;
 	int error = sp_input_read(path, &text);
-	size_t line = 0, length = text.length;
+	size_t line = 0, length;
 
+	if (!error && sp_report_is_index(&text)) { /* a run is what its processes are together */
+		sp_buffer_clear(&text);
+		error = sp_report_merge(&text, (char *[]){(char *)path}, 1, true) == SP_EXIT_USAGE ? -ENOENT : 0;
+	}
+	length = text.length;
 	if (error == SP_INPUT_SPOOL)
 		why = "it is a spool; smartprof report makes a profile of it";
 	else if (error < 0)
@@ -104,6 +112,22 @@ static int add_below(struct sp_side_files *side, const char *path)
 	return bad;
 }
 
+/* Of runs whose first processes have no profile, such as make's. */
+static int add_indexes(struct sp_side_files *side, const char *path)
+{
+	char pattern[PATH_MAX + 16];
+	glob_t found;
+	int bad = 0;
+
+	snprintf(pattern, sizeof(pattern), "%s/tree.*.md", path);
+	if (glob(pattern, GLOB_NOESCAPE, NULL, &found) != 0)
+		return complain(path, "it has child processes' profiles alone, which count when they are named");
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		bad += add_file(side, found.gl_pathv[i], false);
+	globfree(&found);
+	return bad;
+}
+
 static int add_directory(struct sp_side_files *side, const char *path)
 {
 	char **profiles;
@@ -119,7 +143,7 @@ static int add_directory(struct sp_side_files *side, const char *path)
 	if (bad || side->count > before)
 		return bad;
 	if (side->skipped > skipped)
-		return complain(path, "it has child processes' profiles alone, which count when they are named");
+		return add_indexes(side, path);
 	return add_below(side, path);
 }
 

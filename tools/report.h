@@ -42,6 +42,11 @@ int sp_report_export(struct sp_buffer *out, const struct sp_buffer *markdown, co
 /* Whether it is the index of a run of processes. */
 bool sp_report_is_index(const struct sp_buffer *text);
 
+/* Calls fn for each profile that an index names; returns how many. Members stand beside their index (path); what is named
+ * otherwise is none. */
+size_t sp_report_each_member(const char *path, const struct sp_buffer *text, void (*fn)(void *, const char *),
+	void *context);
+
 /* Appends what the profiles, directories of profiles and indices of runs add up to, as Markdown. Returns 0, or after
  * complaints 1 when some could not be read and are left out, SP_EXIT_USAGE when nothing could. */
 int sp_report_merge(struct sp_buffer *out, char **paths, size_t count, bool full);

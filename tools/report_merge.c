@@ -46,8 +46,8 @@ static bool is_new(struct inputs *in, const char *path)
 
 static void add_file(struct inputs *in, const char *path);
 
-/* Members stand beside their index; what is named otherwise is none. */
-static void add_index(struct inputs *in, const char *path, const struct sp_buffer *text)
+size_t sp_report_each_member(const char *path, const struct sp_buffer *text, void (*fn)(void *, const char *),
+	void *context)
 {
 	const char *slash = strrchr(path, '/'), *at = text->data;
 	size_t named = 0;
@@ -62,11 +62,15 @@ static void add_index(struct inputs *in, const char *path, const struct sp_buffe
 		named++;
 		sp_buffer_add(&file, path, slash ? (size_t)(slash + 1 - path) : 0);
 		sp_buffer_add(&file, name, (size_t)(end - name));
-		add_file(in, file.data);
+		fn(context, file.data);
 		sp_buffer_free(&file);
 	}
-	if (!named)
-		leave_out(in, path, 0, "it is the index of a run, and names no profiles");
+	return named;
+}
+
+static void add_member(void *context, const char *path)
+{
+	add_file(context, path);
 }
 
 static void add_file(struct inputs *in, const char *path)
@@ -85,7 +89,9 @@ static void add_file(struct inputs *in, const char *path)
 	else if (error < 0)
 		why = sp_input_error(error);
 	else if (sp_report_is_index(&text))
-		add_index(in, path, &text);
+		why = sp_report_each_member(path, &text, add_member, in)
+			? NULL
+			: "it is the index of a run, and names no profiles";
 	else
 		profile = sp_markdown_read_at(text.data, text.length, &why, &line);
 	sp_buffer_free(&text);

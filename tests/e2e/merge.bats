@@ -121,3 +121,17 @@ column() { # TABLE NUMBER: a column of a TSV table
 	[ "$(front merged_profiles merged.md)" -eq 510 ]
 	"$SMARTPROF" validate merged.md >/dev/null
 }
+
+@test "a run whose first process has no profile is compared and checked as what its processes are together" {
+	printf 'all: a b\na b:\n\t/usr/bin/python3 -c "sum(i * i for i in range(1500000))"\n' >Makefile
+	for side in old new; do
+		SMARTPROF_DIR=$WORK/$side "$SMARTPROF" run -- make -s -j2 2>err
+		SMARTPROF_DIR=$WORK/$side "$SMARTPROF" validate latest >out
+		[ "$(grep -c 'follows smartprof/1' out)" -eq 2 ]
+	done
+	for named in "old new" "old/development/latest.md new/development/latest.md"; do
+		# shellcheck disable=SC2086 # two words
+		"$SMARTPROF" compare $named >compared || [ $? -eq 1 ]
+		grep -q '1 baseline and 1 current run' compared
+	done
+}
