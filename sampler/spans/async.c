@@ -13,6 +13,7 @@
 static struct async {
 	uint64_t key, began_tsc; /* atomic */
 } open_spans[SP_ASYNC_MAX] SP_BIG;
+static uint32_t used; /* atomic: something is or has been open: a child of one where nothing has need not forget it */
 
 static uint64_t key_of(uint32_t name, uint64_t id)
 {
@@ -39,6 +40,7 @@ static struct async *take(uint64_t key)
 {
 	uint32_t i;
 
+	sp_store(&used, 1);
 	for (i = 0; i < PROBES; i++) {
 		struct async *a = &open_spans[((key >> 1) + i) & (SP_ASYNC_MAX - 1)];
 		uint64_t none = 0;
@@ -79,5 +81,7 @@ void sp_async_end(struct sp_thread *t, uint32_t name, uint64_t id)
 
 void sp_async_forked(void)
 {
-	memset(open_spans, 0, sizeof open_spans);
+	if (used)
+		memset(open_spans, 0, sizeof open_spans);
+	used = 0;
 }

@@ -12,6 +12,8 @@
 static struct {
 	uint32_t names[NAME_BUCKETS], nodes[NODE_BUCKETS];
 } table SP_BIG;
+static uint32_t
+	used; /* atomic: something is in the table, or will be in a moment: a child that has none need not empty it */
 
 struct set {
 	uint32_t *buckets;
@@ -69,6 +71,7 @@ static uint32_t enter(const struct set *set, uint64_t key, uint32_t index, uint3
 {
 	uint32_t found = 0, none;
 
+	sp_store(&used, 1);
 	while (empty && !found) {
 		none = 0;
 		if (__atomic_compare_exchange_n(empty, &none, index, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
@@ -117,5 +120,7 @@ uint32_t sp_span_node(uint32_t parent, uint32_t name)
 
 void sp_span_names_forget(void)
 {
-	memset(&table, 0, sizeof table);
+	if (used)
+		memset(&table, 0, sizeof table);
+	used = 0;
 }
