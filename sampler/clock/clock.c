@@ -245,10 +245,14 @@ static void disarm_one(struct sp_thread *t, void *unused)
 	sp_clock_disarm(t);
 }
 
+/* A thread that blocks the signal is armed when it does not any more: it may be waiting for whatever signal comes. */
 static void rearm_one(struct sp_thread *t, void *unused)
 {
+	bool blocks = t->waits || (t->discovered && t->record && t->record->flags & SP_THREAD_BLOCKED);
+
 	(void)unused;
-	sp_clock_arm(t);
+	if (!blocks)
+		sp_clock_arm(t);
 }
 
 bool sp_clock_are_stopped(void)

@@ -97,6 +97,20 @@ samples() {
 	[ -z "$(ls /dev/shm/smartprof-"$EUID"/*.spool 2>/dev/null)" ]
 }
 
+@test "a thread that blocks all signals and takes whichever comes gets none of ours by a start" {
+	local i
+	timeout -k 5 "$PATIENCE" env LD_PRELOAD="$AGENT" "$TARGETS/takes_any" 3 >taken &
+	WORKER=$!
+	await_spool takes_any
+	for i in 1 2 3; do
+		ctl stop >/dev/null
+		ctl start >/dev/null
+		sleep 0.2
+	done
+	wait "$WORKER"
+	[ ! -s taken ] || fail "it took $(sort taken | uniq -c)"
+}
+
 @test "what cannot be asked for is told in one line: words, names, processes that do not look or are gone" {
 	local pid
 	status_of 2 "$SMARTPROF" ctl 1 strat 2>err
