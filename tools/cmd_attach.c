@@ -260,9 +260,9 @@ static int read_answer(const struct sp_attach_target *t, const struct sp_attach_
 	uint64_t at = find_library(t, library);
 
 	if (!at)
-		sp_complain(
-			"attach: the loader of process %d has refused the library: its static thread-local storage may "
-			"be used up; start it with smartprof run",
+		sp_complain("attach: the loader of process %d has refused the library: it has no memory for it, or no "
+			    "room in its "
+			    "static thread-local storage; start it with smartprof run",
 			t->pid);
 	else if (!sp_attach_read(t->pid, at + library->request, answer, sizeof(*answer)))
 		sp_complain("attach: process %d has ended meanwhile", t->pid);

@@ -226,9 +226,9 @@ storm() {
 	command -v redis-server >/dev/null || skip "no redis"
 	begin redis-server --port 0 --unixsocket "$WORK/r.sock" --save ''
 	eventually redis-cli -s r.sock ping >/dev/null
-	redis-benchmark -s r.sock -n "$(long 100000 20000000)" -c 20 -q -t set,get >bench 2>&1 &
+	redis-benchmark -s r.sock -n "$(long 60000 20000000)" -c 20 -q -t set,get >bench 2>&1 &
 	local bench=$!
-	storm "$(long 6 1000)" "$PID" redis-server
+	storm "$(long 4 1000)" "$PID" redis-server
 	wait "$bench" || fail "$(tail -n 3 bench)"
 	refuse grep -qi error bench
 	[ "$(front program storm.md)" = redis-server ]
@@ -250,7 +250,7 @@ storm() {
 		print("done")
 	PY
 	python tasks.py
-	storm "$(long 5 1000)" "$PID" python3
+	storm "$(long 3 1000)" "$PID" python3
 	stop
 }
 
@@ -272,7 +272,7 @@ storm() {
 	JS
 	begin node serve.js
 	eventually [ -e going ]
-	storm "$(long 4 1000)" "$PID" node
+	storm "$(long 2 1000)" "$PID" node
 	stop "0 true"
 }
 
@@ -318,7 +318,7 @@ storm() {
 
 @test "sixteen threads in malloc go on" {
 	begin "$TARGETS/mallocs" 16
-	storm "$(long 2 1000)" "$PID" mallocs
+	storm "$(long 1 1000)" "$PID" mallocs
 	kill -TERM "$PID"
 	wait "$PID" || fail "status $?"
 }
@@ -382,6 +382,18 @@ storm() {
 	wait || true
 }
 
+@test "where there is no memory for it, that is said, and the process goes on" {
+	local size
+	for size in 200 2500; do
+		begin sleep 1.5
+		prlimit --pid "$PID" --as=$((($(awk '/VmSize/ { print $2 }' "/proc/$PID/status") + size) * 1024))
+		status_of 1 "$SMARTPROF" attach --for 10ms "$PID" 2>said
+		grep -qE 'loader of process [0-9]+ has refused the library|cannot work in it: .*(no memory|no room)' said ||
+			fail "$(cat said)"
+		wait "$PID"
+	done
+}
+
 @test "a process that has a tracer, and a 32-bit one, are refused" {
 	begin sleep 20
 	perl -e 'syscall(101, 0x4206, $ARGV[0] + 0, 0, 0) == 0 or die; print "seized\n"; $| = 1; sleep 20' "$PID" >tracer &
@@ -422,7 +434,7 @@ storm() {
 	refused 'runs with other rights than its user|more rights than its caller' "$PID"
 	kill "$PID"
 	# Root attaches to anybody's, and its profile goes where root says.
-	(cd / && exec setpriv --reuid=65534 --regid=65534 --clear-groups "$(command -v perl)" -e '$e = time + 4; while (time < $e) { $x += $_ for 1 .. 10000; select undef, undef, undef, 0.002 }') &
+	(cd / && exec setpriv --reuid=65534 --regid=65534 --clear-groups "$(command -v perl)" -e '$e = time + 2; while (time < $e) { $x += $_ for 1 .. 10000; select undef, undef, undef, 0.002 }') &
 	PID=$!
 	sleep 0.3
 	attach --for 500ms "$PID"
@@ -437,7 +449,7 @@ storm() {
 	[ "$EUID" -eq 0 ] || skip "needs root"
 	unshare --mount true 2>/dev/null || skip "no mount namespaces"
 	cat >own.sh <<-'SH'
-		mount -t tmpfs -o mode=1777 own /dev/shm && exec perl -e '$e = time + 4; while (time < $e) { $x += $_ for 1 .. 10000; select undef, undef, undef, 0.002 }'
+		mount -t tmpfs -o mode=1777 own /dev/shm && exec perl -e '$e = time + 2; while (time < $e) { $x += $_ for 1 .. 10000; select undef, undef, undef, 0.002 }'
 	SH
 	begin unshare --mount --propagation private sh own.sh
 	attach --for 500ms "$PID"
