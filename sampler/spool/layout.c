@@ -37,14 +37,14 @@ static void plan_sections(struct section_plan plan[SP_SECTIONS], uint32_t sample
 	plan[SP_SEC_LIVE] = (struct section_plan){sizeof(struct sp_live), SP_LIVE_MAX >> 2 * halvings, PAGE};
 	plan[SP_SEC_COPIES] = (struct section_plan){sizeof(struct sp_copy), SP_COPIES_MAX >> 2 * halvings, 0};
 	plan[SP_SEC_COPIED] = (struct section_plan){sizeof(uint64_t), SP_COPIED_MAX >> 2 * halvings, 0};
-	plan[SP_SEC_MARKS] = (struct section_plan){sizeof(struct sp_mark), SP_MARKS_MAX, 0};
+	plan[SP_SEC_MARKS] = (struct section_plan){sizeof(struct sp_mark), SP_MARKS_MAX >> halvings, 0};
 	plan[SP_SEC_MARKED] = (struct section_plan){sizeof(struct sp_marked), stacks / 2u, 0};
 	plan[SP_SEC_SPAN_NAMES] = (struct section_plan){sizeof(struct sp_span_name), SP_SPAN_NAMES_MAX >> halvings, 0};
 	plan[SP_SEC_SPAN_NODES] = (struct section_plan){sizeof(struct sp_span_node), SP_SPAN_NODES_MAX >> halvings, 0};
 	plan[SP_SEC_SPAN_COUNTS] =
 		(struct section_plan){sizeof(struct sp_span_count), SP_SPAN_COUNTS_MAX >> 2 * halvings, 0};
 	plan[SP_SEC_SPAN_THREADS] =
-		(struct section_plan){sizeof(struct sp_span_thread), SP_SPAN_THREADS_MAX >> halvings, 0};
+		(struct section_plan){sizeof(struct sp_span_thread), SP_SPAN_THREADS_MAX >> 2 * halvings, 0};
 	plan[SP_SEC_LOG] = (struct section_plan){
 		sizeof(struct sp_log_entry), sp_clamp(sample_cap, 1024, SP_LOG_MAX) >> halvings, PAGE};
 }
