@@ -200,13 +200,14 @@ drops() {
 	head -c 100000 /dev/urandom >"$directory/4000001.1.abc.spool"
 	cp "$small" "$directory/4000002.1.abc.spool"
 	truncate -s 5000 "$directory/4000002.1.abc.spool"
-	# More stacks than any agent writes: the sections' entries are the last fourteen times 24 bytes of the header.
+	# More stacks than any agent writes: the sections' entries are the last ones of the header, of 24 bytes each.
+	sections=$(grep -cE '^[[:space:]]SP_SEC_[A-Z_]+,' "$ROOT/sampler/spool.h")
 	cp "$small" "$directory/4000003.1.abc.spool"
-	python3 - "$directory/4000003.1.abc.spool" <<-'PY'
+	python3 - "$directory/4000003.1.abc.spool" "$sections" <<-'PY'
 		import struct, sys
 		f = open(sys.argv[1], "r+b")
 		header_bytes = struct.unpack_from("<I", f.read(16), 12)[0]
-		f.seek(header_bytes - 14 * 24 + 4 * 24 + 12)
+		f.seek(header_bytes - (int(sys.argv[2]) - 4) * 24 + 12)
 		f.write(struct.pack("<III", 300000, 300000, 300000))
 	PY
 	chmod 600 "$directory"/*.spool
