@@ -19,11 +19,11 @@ export BATS_TEST_RETRIES=${SP_RETRIES:-2}
 
 # intervals SPOOL: CPU time in ns, CPU interval in ns and heap interval in bytes of each timeline point.
 intervals() {
-	/usr/bin/python3 -S - "$1" <<-'PY'
+	/usr/bin/python3 -S - "$1" "$(sections)" <<-'PY'
 	import struct, sys
 	data = open(sys.argv[1], "rb").read()
 	header_bytes = struct.unpack_from("<I", data, 12)[0]
-	offset, stride, _, used, _ = struct.unpack_from("<QIIII", data, header_bytes - 14 * 24 + 7 * 24)
+	offset, stride, _, used, _ = struct.unpack_from("<QIIII", data, header_bytes - (int(sys.argv[2]) - 7) * 24)
 	for i in range(used):
 	    p = struct.unpack_from("<8Q", data, offset + i * stride)
 	    print(p[1] + p[2], p[5], p[6])

@@ -234,3 +234,8 @@ start_redis() {
 	eventually redis_answers
 	server=$(redis-cli -s s info server | tr -d '\r' | sed -n 's/^process_id://p')
 }
+
+# How many sections a spool has.
+sections() {
+	grep -cE '^[[:space:]]SP_SEC_[A-Z_]+,' "$ROOT/sampler/spool.h"
+}

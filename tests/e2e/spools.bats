@@ -201,9 +201,8 @@ drops() {
 	cp "$small" "$directory/4000002.1.abc.spool"
 	truncate -s 5000 "$directory/4000002.1.abc.spool"
 	# More stacks than any agent writes: the sections' entries are the last ones of the header, of 24 bytes each.
-	sections=$(grep -cE '^[[:space:]]SP_SEC_[A-Z_]+,' "$ROOT/sampler/spool.h")
 	cp "$small" "$directory/4000003.1.abc.spool"
-	python3 - "$directory/4000003.1.abc.spool" "$sections" <<-'PY'
+	python3 - "$directory/4000003.1.abc.spool" "$(sections)" <<-'PY'
 		import struct, sys
 		f = open(sys.argv[1], "r+b")
 		header_bytes = struct.unpack_from("<I", f.read(16), 12)[0]

@@ -29,16 +29,17 @@ grower() {
 	MEMORY_WARNING_THRESHOLD=60 MEMORY_CRITICAL_THRESHOLD=110MB MEMORY_PROFILING_THRESHOLD=100% grower 140
 	local profile folder=$SMARTPROF_DIR/auto-memory
 	profile=$(echo "$SMARTPROF_DIR"/development/python3.*.md)
-	section '# Marks' "$profile" | grep -qE '^[|] warning [|].*[|] 5[789]\.?[0-9]* MiB [|]' || fail "$(section '# Marks' "$profile")"
-	section '# Marks' "$profile" | grep -qE '^[|] critical [|].*[|] 10[4-9] MiB [|]'
+	# What is crossed is seen some milliseconds later, and the next mark is a quarter above.
+	section '# Marks' "$profile" | grep -qE '^[|] warning [|][^|]*[|] (5[7-9]|6[0-9]|7[01])\.?[0-9]* MiB [|]' || fail "$(section '# Marks' "$profile")"
+	section '# Marks' "$profile" | grep -qE '^[|] critical [|][^|]*[|] 1(0[4-9]|[12][0-9]) MiB [|]'
 	if section '# Marks' "$profile" | grep -q profiling; then fail 'nothing came near the limit'; fi
-	near "$(front heap_inuse_bytes "$(echo "$folder"/python3.*.warning.capture.md)")" 54000000 15
-	near "$(front heap_inuse_bytes "$(echo "$folder"/python3.*.critical.capture.md)")" 104000000 10
+	near "$(front heap_inuse_bytes "$(echo "$folder"/python3.*.warning.capture.md)")" 57000000 22
+	near "$(front heap_inuse_bytes "$(echo "$folder"/python3.*.critical.capture.md)")" 110000000 15
 	"$SMARTPROF" validate "$folder"/*.md >/dev/null
 }
 
 @test "thresholds that nobody has set mark, and write nothing" {
-	SMARTPROF_ENV=production SMARTPROF_MEMORY_THRESHOLD=100 grower 120
+	SMARTPROF_ENV=production SMARTPROF_MEMORY_THRESHOLD=100 grower 100 # and not a quarter more
 	section '# Marks' "$(echo "$SMARTPROF_DIR"/production/python3.*.md)" | grep -q '^| memory |'
 	[ "$(find "$SMARTPROF_DIR/auto-memory" -name '*.capture.md' | wc -l)" -eq 1 ]
 	rm -r "$SMARTPROF_DIR"
