@@ -18,7 +18,7 @@ struct sp_cached_chunk {
 };
 
 /* A module's key: a text, and its build-id or file behind it. free() it; *bytes long. */
-static char *make_key(const struct sp_symbolizer *s, const struct sp_symbols *m, size_t *bytes)
+static char *make_key(const struct sp_symbolizer *s, const struct sp_module_symbols *m, size_t *bytes)
 {
 	const struct sp_symbolizer_options *options = &s->context.options;
 	char *text = sp_text("%u%s\t%d\t%s\t%s\t", SP_SYMBOLIZER_VERSION, options->names_only ? "n" : "",
@@ -132,7 +132,7 @@ static bool open_cache(struct sp_symbolizer *s)
 
 void sp_cached_load(struct sp_symbolizer *s, uint32_t module, const uint64_t *addresses, size_t count)
 {
-	struct sp_symbols *m = s->modules[module];
+	struct sp_module_symbols *m = s->modules[module];
 	int source = SP_SYMBOLS_NONE;
 	size_t key_bytes = 0;
 	int64_t row;
@@ -242,7 +242,7 @@ static bool memory_was_short(void)
 
 void sp_cached_store(struct sp_symbolizer *s, uint32_t module, const uint64_t *addresses, size_t count)
 {
-	struct sp_symbols *m = s->modules[module];
+	struct sp_module_symbols *m = s->modules[module];
 	size_t key_bytes = 0;
 	char *key;
 	int64_t row;

@@ -8,7 +8,7 @@
 #include "symbolize/base/strings.h"
 #include "symbolize/symbolize.h"
 
-struct sp_symbols_context {
+struct sp_symbol_context {
 	struct sp_symbolizer_options options; /* its texts belong to the symbolizer */
 	struct sp_strings strings;
 	pthread_mutex_t lock;         /* over what modules read late: dependencies, unwind tables */

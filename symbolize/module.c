@@ -13,9 +13,9 @@
 /* Line table marks and index entries (about 48 bytes each) that the first reader holds. */
 #define COST_LIMIT (6u << 20)
 
-struct sp_symbols *sp_symbols_new(const struct sp_symbol_module *module)
+struct sp_module_symbols *sp_module_symbols_new(const struct sp_symbol_module *module)
 {
-	struct sp_symbols *m = sp_alloc(1, sizeof(*m));
+	struct sp_module_symbols *m = sp_alloc(1, sizeof(*m));
 
 	m->start = module->start;
 	m->path = sp_copy_text(module->path);
@@ -30,7 +30,7 @@ struct sp_symbols *sp_symbols_new(const struct sp_symbol_module *module)
 }
 
 /* The path may have been cut when it was opened: then it is opened again. */
-bool sp_symbols_are_of(const struct sp_symbols *m, const struct sp_symbol_module *module)
+bool sp_module_symbols_are_of(const struct sp_module_symbols *m, const struct sp_symbol_module *module)
 {
 	bool has_file = module->file && !module->build_id_bytes;
 
@@ -39,7 +39,7 @@ bool sp_symbols_are_of(const struct sp_symbols *m, const struct sp_symbol_module
 		m->has_file == has_file && (!has_file || !memcmp(&m->file, module->file, sizeof(m->file)));
 }
 
-void sp_symbols_free(struct sp_symbols *m)
+void sp_module_symbols_free(struct sp_module_symbols *m)
 {
 	if (!m)
 		return;
@@ -59,7 +59,7 @@ void sp_symbols_free(struct sp_symbols *m)
 	free(m);
 }
 
-static bool is_the_mapped_one(const struct sp_symbols *m)
+static bool is_the_mapped_one(const struct sp_module_symbols *m)
 {
 	if (m->build_id_bytes)
 		return sp_object_has_build_id(&m->object, m->build_id, m->build_id_bytes);
@@ -67,7 +67,7 @@ static bool is_the_mapped_one(const struct sp_symbols *m)
 }
 
 /* The same of a file that the kernel says is mapped: another name or none, which changes st_ctim, is no matter. */
-static bool is_still_the_mapped_one(const struct sp_symbols *m)
+static bool is_still_the_mapped_one(const struct sp_module_symbols *m)
 {
 	const struct sp_symbol_file *then = &m->file, *now = &m->object.file;
 
@@ -76,7 +76,7 @@ static bool is_still_the_mapped_one(const struct sp_symbols *m)
 }
 
 /* Opens what stands at the path now. Returns 0, or a negative errno: -ESTALE for another build. */
-static int open_path(struct sp_symbols *m)
+static int open_path(struct sp_module_symbols *m)
 {
 	size_t length = strlen(m->path), mark = strlen(DELETED);
 	bool deleted = length > mark && !strcmp(m->path + length - mark, DELETED);
@@ -103,7 +103,7 @@ static int open_path(struct sp_symbols *m)
 }
 
 /* What the living process still has mapped, when the path leads elsewhere by now. */
-static int open_mapped(struct sp_symbols *m, int pid)
+static int open_mapped(struct sp_module_symbols *m, int pid)
 {
 	int rc = pid > 0 && m->start ? sp_process_open_mapped(&m->object, pid, m->start) : -ENOENT;
 
@@ -115,7 +115,7 @@ static int open_mapped(struct sp_symbols *m, int pid)
 }
 
 /* Opens the module's own file; returns whether its contents may be used, else says why not. */
-static bool open_object(struct sp_symbols *m, const struct sp_symbols_context *context)
+static bool open_object(struct sp_module_symbols *m, const struct sp_symbol_context *context)
 {
 	int rc;
 
@@ -143,14 +143,14 @@ static bool open_object(struct sp_symbols *m, const struct sp_symbols_context *c
 	return !rc;
 }
 
-static void load_tables(struct sp_symbols *m)
+static void load_tables(struct sp_module_symbols *m)
 {
 	sp_object_code(&m->object, &m->code);
 	sp_symtab_load(&m->symtab, &m->object, m->debug.elf ? &m->debug : NULL, m->mini.elf ? &m->mini : NULL);
 	sp_plt_load(&m->plt, &m->object);
 }
 
-static struct sp_dwarf *open_reader(struct sp_symbols *m, struct sp_symbols_context *context, size_t cost_limit,
+static struct sp_dwarf *open_reader(struct sp_module_symbols *m, struct sp_symbol_context *context, size_t cost_limit,
 	bool reopen)
 {
 	return sp_dwarf_open(&(struct sp_dwarf_file){.object = m->with_dwarf,
@@ -161,7 +161,7 @@ static struct sp_dwarf *open_reader(struct sp_symbols *m, struct sp_symbols_cont
 		context, cost_limit, reopen);
 }
 
-void sp_symbols_open(struct sp_symbols *m, struct sp_symbols_context *context)
+void sp_module_symbols_open(struct sp_module_symbols *m, struct sp_symbol_context *context)
 {
 	bool full;
 
@@ -187,22 +187,23 @@ void sp_symbols_open(struct sp_symbols *m, struct sp_symbols_context *context)
 		m->source = SP_SYMBOLS_DWARF;
 }
 
-struct sp_dwarf *sp_symbols_reader(struct sp_symbols *m, struct sp_symbols_context *context, size_t cost_limit)
+struct sp_dwarf *sp_module_symbols_reader(struct sp_module_symbols *m, struct sp_symbol_context *context,
+	size_t cost_limit)
 {
 	return open_reader(m, context, cost_limit, true);
 }
 
-bool sp_symbols_frame(struct sp_symbols *m, struct sp_symbols_context *context, uint64_t address,
+bool sp_module_symbols_frame(struct sp_module_symbols *m, struct sp_symbol_context *context, uint64_t address,
 	struct sp_frame_rules *rules)
 {
-	sp_symbols_open(m, context);
+	sp_module_symbols_open(m, context);
 	if (!m->frames_read && m->object.elf)
 		sp_frame_table_read(&m->frames, &m->object, m->debug.elf ? &m->debug : NULL);
 	m->frames_read = true;
 	return sp_frame_table_find(&m->frames, address, rules);
 }
 
-bool sp_symbols_are_shareable(const struct sp_symbols *m)
+bool sp_module_symbols_are_shareable(const struct sp_module_symbols *m)
 {
 	return !m->dwarf || !sp_object_is_compressed(m->with_dwarf);
 }
@@ -231,7 +232,7 @@ static bool is_better_known(const struct sp_elf_symbol *symbol, const struct sp_
 }
 
 /* Stripped code keeps its unwind table, so that samples without a name still add up by function. */
-static uint64_t unwind_entry(struct sp_symbols *m, struct sp_symbols_context *context, uint64_t address)
+static uint64_t unwind_entry(struct sp_module_symbols *m, struct sp_symbol_context *context, uint64_t address)
 {
 	pthread_mutex_lock(&context->lock);
 	if (!m->unwind_read && m->object.elf)
@@ -243,7 +244,7 @@ static uint64_t unwind_entry(struct sp_symbols *m, struct sp_symbols_context *co
 
 /* A symbol without a size is believed where no other function starts before the address, and, where the local
  * functions may have been dropped, only of a function that the unwind table knows. */
-static bool reaches(struct sp_symbols *m, struct sp_symbols_context *context, const struct sp_elf_symbol *symbol,
+static bool reaches(struct sp_module_symbols *m, struct sp_symbol_context *context, const struct sp_elf_symbol *symbol,
 	uint64_t address)
 {
 	uint64_t entry = symbol->sized ? 0 : unwind_entry(m, context, address);
@@ -251,7 +252,7 @@ static bool reaches(struct sp_symbols *m, struct sp_symbols_context *context, co
 	return symbol->sized || entry == symbol->address || (m->symtab.full && entry < symbol->address);
 }
 
-static size_t resolve_generated(struct sp_strings *strings, const struct sp_symbols *m, uint64_t address,
+static size_t resolve_generated(struct sp_strings *strings, const struct sp_module_symbols *m, uint64_t address,
 	struct sp_symbol *out)
 {
 	const struct sp_perfmap_entry *entry = sp_perfmap_find(&m->perfmap, address);
@@ -266,7 +267,8 @@ static size_t resolve_generated(struct sp_strings *strings, const struct sp_symb
 
 /* Of clones (`foo.isra.0`) DWARF has their origin's name: so have symbols where there is DWARF, whether it was read or
  * not. Threads that work a name out at once come to the same. */
-static const char *shown_name(struct sp_strings *strings, const struct sp_symbols *m, struct sp_elf_symbol *symbol)
+static const char *shown_name(struct sp_strings *strings, const struct sp_module_symbols *m,
+	struct sp_elf_symbol *symbol)
 {
 	const char *name = __atomic_load_n(&symbol->shown, __ATOMIC_ACQUIRE);
 
@@ -279,7 +281,7 @@ static const char *shown_name(struct sp_strings *strings, const struct sp_symbol
 }
 
 /* What the symbol table knows better or alone. */
-static void add_symbol(struct sp_strings *strings, const struct sp_symbols *m, struct sp_elf_symbol *symbol,
+static void add_symbol(struct sp_strings *strings, const struct sp_module_symbols *m, struct sp_elf_symbol *symbol,
 	bool linkage, struct sp_symbol *out, size_t count)
 {
 	struct sp_symbol *outermost = &out[count - 1];
@@ -309,8 +311,8 @@ static size_t join_aliases(struct sp_symbol *out, size_t count)
 	return count - 1;
 }
 
-size_t sp_symbols_resolve(struct sp_symbols *m, struct sp_symbols_context *context, struct sp_dwarf *reader,
-	uint64_t address, struct sp_symbol *out)
+size_t sp_module_symbols_resolve(struct sp_module_symbols *m, struct sp_symbol_context *context,
+	struct sp_dwarf *reader, uint64_t address, struct sp_symbol *out)
 {
 	const struct sp_plt_stub *stub;
 	struct sp_elf_symbol *symbol;

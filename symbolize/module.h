@@ -13,7 +13,7 @@
 #include "symbolize/elf/symtab.h"
 #include "symbolize/elf/unwind_table.h"
 
-struct sp_symbols {
+struct sp_module_symbols {
 	char *path;
 	uint64_t start;
 	uint8_t *build_id;
@@ -39,30 +39,31 @@ struct sp_symbols {
 	struct sp_deps deps;
 };
 
-struct sp_symbols *sp_symbols_new(const struct sp_symbol_module *module);
-void sp_symbols_free(struct sp_symbols *m);
+struct sp_module_symbols *sp_module_symbols_new(const struct sp_symbol_module *module);
+void sp_module_symbols_free(struct sp_module_symbols *m);
 
 /* Whether it is the same file as far as the target knew. */
-bool sp_symbols_are_of(const struct sp_symbols *m, const struct sp_symbol_module *module);
+bool sp_module_symbols_are_of(const struct sp_module_symbols *m, const struct sp_symbol_module *module);
 
 /* Finds and opens the files, unless that has been done. One thread a module. */
-void sp_symbols_open(struct sp_symbols *m, struct sp_symbols_context *context);
+void sp_module_symbols_open(struct sp_module_symbols *m, struct sp_symbol_context *context);
 
 /* Another reader of the opened module's DWARF, for a thread that does not get the first one; NULL when
  * there can be none. It must be closed before the module is freed. cost_limit: see sp_dwarf_open. */
-struct sp_dwarf *sp_symbols_reader(struct sp_symbols *m, struct sp_symbols_context *context, size_t cost_limit);
+struct sp_dwarf *sp_module_symbols_reader(struct sp_module_symbols *m, struct sp_symbol_context *context,
+	size_t cost_limit);
 
 /* May several readers work at once? Not where each of them would unpack the sections for itself. */
-bool sp_symbols_are_shareable(const struct sp_symbols *m);
+bool sp_module_symbols_are_shareable(const struct sp_module_symbols *m);
 
 /* Works one ELF virtual address out: fills out[0..n), n >= 1, n <= SP_FRAMES_MAX. Threads may do so at
  * once, each with a reader of its own (NULL: without DWARF). */
-size_t sp_symbols_resolve(struct sp_symbols *m, struct sp_symbols_context *context, struct sp_dwarf *reader,
-	uint64_t address, struct sp_symbol *out);
+size_t sp_module_symbols_resolve(struct sp_module_symbols *m, struct sp_symbol_context *context,
+	struct sp_dwarf *reader, uint64_t address, struct sp_symbol *out);
 
 /* The rules of the frame of code at one ELF virtual address; false: there are none. Opens the module if need be. One
  * thread a module. */
-bool sp_symbols_frame(struct sp_symbols *m, struct sp_symbols_context *context, uint64_t address,
+bool sp_module_symbols_frame(struct sp_module_symbols *m, struct sp_symbol_context *context, uint64_t address,
 	struct sp_frame_rules *rules);
 
 #endif

@@ -55,7 +55,7 @@ struct work {
 static void open_group(struct work *work, struct own_reader *own, size_t i)
 {
 	(void)own;
-	sp_symbols_open(work->s->modules[work->groups[i].module], &work->s->context);
+	sp_module_symbols_open(work->s->modules[work->groups[i].module], &work->s->context);
 }
 
 static void add_frames(struct job *job, size_t *used, size_t *capacity, const struct sp_symbol *frames, size_t count)
@@ -69,13 +69,13 @@ static void add_frames(struct job *job, size_t *used, size_t *capacity, const st
  * threads take jobs in order, so it mostly serves several of them. */
 static struct sp_dwarf *get_reader(struct work *work, struct own_reader *own, uint32_t module)
 {
-	struct sp_symbols *m = work->s->modules[module];
+	struct sp_module_symbols *m = work->s->modules[module];
 
 	if (!__atomic_exchange_n(&m->dwarf_taken, true, __ATOMIC_ACQUIRE))
 		return m->dwarf;
 	if (!own->dwarf || own->module != module) {
 		sp_dwarf_close(own->dwarf);
-		own->dwarf = sp_symbols_reader(m, &work->s->context, COST_LIMIT / work->threads);
+		own->dwarf = sp_module_symbols_reader(m, &work->s->context, COST_LIMIT / work->threads);
 		own->module = module;
 	}
 	return own->dwarf;
@@ -94,7 +94,7 @@ static size_t same_unit(const struct job *job, const struct sp_dwarf *reader, si
 static void run_job(struct work *work, struct own_reader *own, size_t i)
 {
 	struct job *job = &work->jobs[i];
-	struct sp_symbols *m = work->s->modules[job->module];
+	struct sp_module_symbols *m = work->s->modules[job->module];
 	struct sp_dwarf *reader = m->dwarf ? get_reader(work, own, job->module) : NULL;
 	struct sp_symbol frames[SP_FRAMES_MAX];
 	size_t used = 0, capacity = 0, unit_end = 0;
@@ -108,7 +108,7 @@ static void run_job(struct work *work, struct own_reader *own, size_t i)
 			unit_end += same_unit(job, reader, k);
 			sp_dwarf_expect(reader, job->addresses + k, unit_end - k);
 		}
-		count = sp_symbols_resolve(m, &work->s->context, reader, job->addresses[k], frames);
+		count = sp_module_symbols_resolve(m, &work->s->context, reader, job->addresses[k], frames);
 		add_frames(job, &used, &capacity, frames, count);
 		job->counts[k] = (uint32_t)count;
 	}
@@ -186,10 +186,10 @@ static void add_job(struct work *work, uint32_t module, const uint64_t *addresse
  * unpacked. by_unit: gets the group's addresses. */
 static void add_jobs(struct work *work, const struct group *group, const uint64_t *list, uint64_t *by_unit)
 {
-	const struct sp_symbols *m = work->s->modules[group->module];
+	const struct sp_module_symbols *m = work->s->modules[group->module];
 	struct place *places = sp_alloc(group->count, sizeof(*places));
 	size_t most = group->count / (work->threads * JOBS_PER_THREAD), first = 0;
-	bool single = work->threads == 1 || !sp_symbols_are_shareable(m);
+	bool single = work->threads == 1 || !sp_module_symbols_are_shareable(m);
 
 	most = most < JOB_ADDRESSES_MIN ? JOB_ADDRESSES_MIN : most;
 	for (size_t i = 0; i < group->count; i++)

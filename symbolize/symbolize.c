@@ -24,7 +24,7 @@ static void unmake(struct sp_symbolizer *s)
 {
 	sp_cache_close(s->cache);
 	for (size_t i = 0; i < s->modules_count; i++)
-		sp_symbols_free(s->modules[i]);
+		sp_module_symbols_free(s->modules[i]);
 	free(s->modules);
 	free(s->views);
 	sp_cached_free(s);
@@ -85,7 +85,7 @@ void sp_symbolizer_pool_free(struct sp_symbolizer_pool *pool)
 	}
 }
 
-static int add_module(struct sp_symbolizer *s, struct sp_symbols *m)
+static int add_module(struct sp_symbolizer *s, struct sp_module_symbols *m)
 {
 	sp_grow(&s->modules, &s->modules_capacity, s->modules_count + 1, sizeof(*s->modules));
 	s->modules[s->modules_count] = m;
@@ -102,7 +102,7 @@ static int add_view(struct sp_symbolizer *s, int module, uint64_t bias)
 static int find_module(const struct sp_symbolizer *s, const struct sp_symbol_module *module)
 {
 	for (size_t i = 0; i < s->modules_count; i++)
-		if (sp_symbols_are_of(s->modules[i], module))
+		if (sp_module_symbols_are_of(s->modules[i], module))
 			return (int)i;
 	return -ENOENT;
 }
@@ -112,7 +112,7 @@ int sp_symbolizer_add_module(struct sp_symbolizer *s, const struct sp_symbol_mod
 	int known = s->context.options.pool ? find_module(s, module) : -ENOENT;
 
 	if (known < 0)
-		known = add_module(s, sp_symbols_new(module));
+		known = add_module(s, sp_module_symbols_new(module));
 	return add_view(s, known, module->bias);
 }
 
@@ -126,7 +126,7 @@ static void drop_perf_maps(struct sp_symbolizer *s)
 
 int sp_symbolizer_add_perf_map(struct sp_symbolizer *s, const char *root, int pid, unsigned uid, uint64_t since_ns)
 {
-	struct sp_symbols *m = sp_symbols_new(&(struct sp_symbol_module){.path = ""});
+	struct sp_module_symbols *m = sp_module_symbols_new(&(struct sp_symbol_module){.path = ""});
 	int handle = sp_perfmap_read(&m->perfmap, root, pid, uid, since_ns);
 
 	if (!handle) {
@@ -137,11 +137,11 @@ int sp_symbolizer_add_perf_map(struct sp_symbolizer *s, const char *root, int pi
 		handle = add_module(s, m);
 	}
 	if (handle < 0)
-		sp_symbols_free(m);
+		sp_module_symbols_free(m);
 	return handle < 0 ? handle : add_view(s, handle, 0);
 }
 
-struct sp_symbols *sp_symbolizer_module(struct sp_symbolizer *s, int handle, uint64_t *bias)
+struct sp_module_symbols *sp_symbolizer_module(struct sp_symbolizer *s, int handle, uint64_t *bias)
 {
 	if (handle < 0 || (size_t)handle >= s->views_count)
 		return NULL;
@@ -152,19 +152,19 @@ struct sp_symbols *sp_symbolizer_module(struct sp_symbolizer *s, int handle, uin
 enum sp_symbol_source sp_symbolizer_source(struct sp_symbolizer *s, int module)
 {
 	uint64_t bias;
-	struct sp_symbols *m = sp_symbolizer_module(s, module, &bias);
+	struct sp_module_symbols *m = sp_symbolizer_module(s, module, &bias);
 
 	if (!m)
 		return SP_SYMBOLS_GONE;
 	if (!m->cached)
-		sp_symbols_open(m, &s->context);
+		sp_module_symbols_open(m, &s->context);
 	return m->source;
 }
 
 void sp_symbolizer_trouble(struct sp_symbolizer *s, int module, struct sp_symbol_trouble *trouble)
 {
 	uint64_t bias;
-	struct sp_symbols *m = sp_symbolizer_module(s, module, &bias);
+	struct sp_module_symbols *m = sp_symbolizer_module(s, module, &bias);
 
 	*trouble = (struct sp_symbol_trouble){0};
 	if (!m)
@@ -188,7 +188,7 @@ static size_t copy_frames(struct sp_symbol *out, size_t max, const struct sp_sym
 size_t sp_symbolize(struct sp_symbolizer *s, int module, uint64_t address, struct sp_symbol *out, size_t max)
 {
 	uint64_t bias;
-	struct sp_symbols *m = sp_symbolizer_module(s, module, &bias);
+	struct sp_module_symbols *m = sp_symbolizer_module(s, module, &bias);
 	struct sp_symbol frames[SP_FRAMES_MAX];
 	const struct sp_answer *known;
 	size_t count = 1;
@@ -206,9 +206,9 @@ size_t sp_symbolize(struct sp_symbolizer *s, int module, uint64_t address, struc
 	if (count)
 		return copy_frames(out, max, frames, count);
 	count = 1;
-	sp_symbols_open(m, &s->context);
+	sp_module_symbols_open(m, &s->context);
 	if (m->source >= SP_SYMBOLS_NONE) {
-		count = sp_symbols_resolve(m, &s->context, m->dwarf, address, frames);
+		count = sp_module_symbols_resolve(m, &s->context, m->dwarf, address, frames);
 		sp_answers_add(&s->answers, index, address, frames, count);
 	}
 	return copy_frames(out, max, frames, count);

@@ -16,9 +16,9 @@ struct sp_symbolizer {
 	struct sp_symbolizer *next; /* in its pool */
 	struct sp_view *views;
 	size_t views_count, views_capacity;
-	struct sp_symbols_context context;
+	struct sp_symbol_context context;
 	char *debug_dirs, *cache_path;
-	struct sp_symbols **modules;
+	struct sp_module_symbols **modules;
 	size_t modules_count, modules_capacity;
 	struct sp_answers answers;
 	struct sp_cached_chunk *chunks; /* of answers, as read from the cache */
@@ -28,6 +28,6 @@ struct sp_symbolizer {
 };
 
 /* The module of a handle, and its load bias; NULL: there is none. */
-struct sp_symbols *sp_symbolizer_module(struct sp_symbolizer *s, int handle, uint64_t *bias);
+struct sp_module_symbols *sp_symbolizer_module(struct sp_symbolizer *s, int handle, uint64_t *bias);
 
 #endif

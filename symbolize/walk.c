@@ -233,10 +233,11 @@ static bool compose_table(struct walk *w)
 static bool find_rules(struct walk *w)
 {
 	uint64_t address = w->registers[INSTRUCTION] - !w->exact;
-	struct sp_symbols *m =
+	struct sp_module_symbols *m =
 		sp_symbolizer_module(w->symbolizer, w->stack->module_at(w->stack->context, address), &w->bias);
 
-	return m && sp_symbols_frame(m, &w->symbolizer->context, address - w->bias, &w->rules) && compose_table(w);
+	return m && sp_module_symbols_frame(m, &w->symbolizer->context, address - w->bias, &w->rules) &&
+		compose_table(w);
 }
 
 /* DW_CFA_undefined of the return address: so the outermost frame of a thread is described. */
@@ -350,8 +351,8 @@ size_t sp_symbolizer_walk(struct sp_symbolizer *s, const struct sp_copied_stack 
 uint64_t sp_symbolizer_frame_start(struct sp_symbolizer *s, int module, uint64_t address)
 {
 	uint64_t bias;
-	struct sp_symbols *m = sp_symbolizer_module(s, module, &bias);
+	struct sp_module_symbols *m = sp_symbolizer_module(s, module, &bias);
 	struct sp_frame_rules rules;
 
-	return m && sp_symbols_frame(m, &s->context, address - bias, &rules) ? rules.low + bias : 0;
+	return m && sp_module_symbols_frame(m, &s->context, address - bias, &rules) ? rules.low + bias : 0;
 }

@@ -31,7 +31,7 @@ struct sp_dwarf {
 	struct sp_dwarf_file file;
 	const struct sp_object *object;
 	struct sp_object reopened; /* what object is, where this reader has a handle of its own */
-	struct sp_symbols_context *context;
+	struct sp_symbol_context *context;
 	struct sp_strings *strings;
 	size_t cost_limit;
 	struct sp_object alt_object;
@@ -138,7 +138,7 @@ static int load(struct sp_dwarf *dwarf)
 	return 0;
 }
 
-struct sp_dwarf *sp_dwarf_open(const struct sp_dwarf_file *file, struct sp_symbols_context *context, size_t cost_limit,
+struct sp_dwarf *sp_dwarf_open(const struct sp_dwarf_file *file, struct sp_symbol_context *context, size_t cost_limit,
 	bool reopen)
 {
 	struct sp_dwarf *dwarf = sp_alloc(1, sizeof(*dwarf));

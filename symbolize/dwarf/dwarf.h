@@ -7,7 +7,7 @@
 #include "symbolize/symbolize.h"
 
 struct sp_dwarf;
-struct sp_symbols_context;
+struct sp_symbol_context;
 
 /* What a reader is opened for. All of it must outlive the reader. */
 struct sp_dwarf_file {
@@ -22,7 +22,7 @@ struct sp_dwarf_file {
  * for by the context's options. cost_limit: line table marks and index entries (about 48 bytes each) held before all is
  * dropped and read anew. reopen: with a handle of its own on the file, to work in another thread.
  * Returns NULL when the DWARF is unusable, or the file cannot be opened again. */
-struct sp_dwarf *sp_dwarf_open(const struct sp_dwarf_file *file, struct sp_symbols_context *context, size_t cost_limit,
+struct sp_dwarf *sp_dwarf_open(const struct sp_dwarf_file *file, struct sp_symbol_context *context, size_t cost_limit,
 	bool reopen);
 void sp_dwarf_close(struct sp_dwarf *dwarf);
 

@@ -56,7 +56,7 @@ static int open_in_directory(struct sp_object *found, const uint8_t *id, size_t 
 }
 
 static int open_by_build_id(struct sp_object *found, const uint8_t *id, size_t bytes,
-	const struct sp_symbols_context *context, struct sp_deps *deps)
+	const struct sp_symbol_context *context, struct sp_deps *deps)
 {
 	const char *rest = context->options.debug_dirs, *directory;
 	char hex[BUILD_ID_LIMIT_BYTES * 2 + 1];
@@ -119,7 +119,7 @@ static int open_link_in(struct sp_object *found, const struct sp_object *object,
 }
 
 static int open_by_link(struct sp_object *found, const struct sp_object *object,
-	const struct sp_symbols_context *context, struct sp_deps *deps)
+	const struct sp_symbol_context *context, struct sp_deps *deps)
 {
 	struct link link = {0};
 	const char *rest = context->options.debug_dirs, *directory;
@@ -139,7 +139,7 @@ static int open_by_link(struct sp_object *found, const struct sp_object *object,
 	return -ENOENT;
 }
 
-int sp_debugfile_open(struct sp_object *found, const struct sp_object *object, struct sp_symbols_context *context,
+int sp_debugfile_open(struct sp_object *found, const struct sp_object *object, struct sp_symbol_context *context,
 	struct sp_deps *deps)
 {
 	if (!open_by_build_id(found, object->build_id, object->build_id_bytes, context, deps) ||
@@ -154,7 +154,7 @@ int sp_debugfile_open(struct sp_object *found, const struct sp_object *object, s
 }
 
 int sp_debugfile_open_alt(struct sp_object *found, Dwarf *dwarf, const struct sp_object *object,
-	const struct sp_symbols_context *context, struct sp_deps *deps)
+	const struct sp_symbol_context *context, struct sp_deps *deps)
 {
 	const char *name = NULL;
 	const void *id = NULL;
@@ -192,7 +192,7 @@ int sp_debugfile_open_alt(struct sp_object *found, Dwarf *dwarf, const struct sp
 
 /* Of each debug directory there are two places: below it where the program is in the file system, and in itself. */
 static bool package_in_directory(char path[PATH_MAX], size_t i, const char *program,
-	const struct sp_symbols_context *context)
+	const struct sp_symbol_context *context)
 {
 	const char *rest = context->options.debug_dirs, *directory;
 	size_t length, at = 0;
@@ -207,7 +207,7 @@ static bool package_in_directory(char path[PATH_MAX], size_t i, const char *prog
 }
 
 bool sp_debugfile_dwp(char path[PATH_MAX], size_t i, const struct sp_object *with_dwarf,
-	const struct sp_object *program, const char *program_path, const struct sp_symbols_context *context)
+	const struct sp_object *program, const char *program_path, const struct sp_symbol_context *context)
 {
 	const char *here = with_dwarf->path ? with_dwarf->path : "", *real = program->path ? program->path : here;
 	const char *const beside[] = {here, real, program_path};

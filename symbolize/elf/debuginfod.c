@@ -57,7 +57,7 @@ static bool load(struct library *library)
 	return library->begin && library->end && library->find && library->on_progress;
 }
 
-static uint64_t deadline_of(struct sp_symbols_context *context)
+static uint64_t deadline_of(struct sp_symbol_context *context)
 {
 	pthread_mutex_lock(&context->lock);
 	if (!context->debuginfod_until_ns)
@@ -66,7 +66,7 @@ static uint64_t deadline_of(struct sp_symbols_context *context)
 	return context->debuginfod_until_ns;
 }
 
-int sp_debuginfod_open(struct sp_object *found, const struct sp_object *object, struct sp_symbols_context *context)
+int sp_debuginfod_open(struct sp_object *found, const struct sp_object *object, struct sp_symbol_context *context)
 {
 	struct library library;
 	char *path = NULL;
