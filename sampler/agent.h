@@ -117,6 +117,7 @@ struct sp_thread {
 	uint32_t span_counts;         /* records of SP_SEC_SPAN_COUNTS that are the thread's, by their `mine` */
 	uint32_t span_beyond;         /* open beyond SP_SPAN_DEPTH */
 	bool span_busy;               /* the thread is beginning or ending one */
+	bool span_slow;               /* a slow response was counted */
 	uint64_t span_scale;          /* tsc_per_us_x1024 when this was computed: */
 	double span_ns_per_cycle;
 	struct sp_span_slot span_slots[SP_SPAN_SLOTS];
@@ -154,6 +155,8 @@ struct sp_sampler_config {
 	uint32_t budget_permille;
 	struct sp_memory_threshold memory[SP_MEMORY_RULES];
 	uint64_t cpu_permille; /* CPU use that is worth a mark, of one core; 0: none */
+	uint64_t response_ns;  /* spans that take longer are slow; 0: none is */
+	bool response_given;   /* somebody has set that */
 	int signal;
 };
 

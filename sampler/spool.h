@@ -322,6 +322,9 @@ struct sp_span_totals {
 	uint64_t stray;     /* atomic: ends without a begin */
 	uint64_t too_deep;  /* atomic: begun beyond SP_SPAN_DEPTH */
 	uint64_t uncounted; /* atomic: for want of a name, a node or a record */
+	uint64_t
+		slow_responses; /* atomic: those that took longer than the response time that counts as slow; of two in each
+	                          * other the inner one */
 };
 
 struct sp_spool_header {
@@ -530,7 +533,7 @@ enum sp_mark_kind {
 	SP_MARK_SNAPSHOT, /* the same, with a profile of the moment */
 	SP_MARK_MEMORY,   /* memory crossed a threshold */
 	SP_MARK_CPU,      /* CPU time did */
-	SP_MARK_RESPONSE, /* the time between two waits for events did */
+	SP_MARK_RESPONSE, /* spans were slow */
 	SP_MARK_KINDS
 };
 
@@ -651,8 +654,8 @@ struct sp_span_count {
 struct sp_span_open {
 	uint32_t node;
 	uint32_t name;
-	uint32_t count; /* the agent's: the record that it will be counted in, 0: none */
-	uint32_t reserved;
+	uint32_t count;         /* the agent's: the record that it will be counted in, 0: none */
+	uint32_t told;          /* the agent's: a span inside of it was slow, and counted as that */
 	uint64_t began_tsc;     /* see header.start_tsc */
 	uint64_t inner_ns;      /* in the spans inside that have ended */
 	uint64_t inner_cost_ns; /* of these: what the agent took for them */

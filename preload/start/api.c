@@ -3,6 +3,7 @@
 
 #include "preload/export.h"
 #include "preload/process.h"
+#include "preload/start/api.h"
 #include "sampler/agent.h"
 #include "sampler/sys.h"
 #include "sampler/threads/thread.h"
@@ -27,8 +28,7 @@ SP_EXPORT int smartprof_active(void)
 	return sp_load(&sp_agent.state) == SP_AGENT_ACTIVE && !sp_load(&sp_agent.stopped);
 }
 
-/* On the private stack of the calling thread, which may have a small one, or where that is in use, of a block. */
-static bool on_own_stack(void (*fn)(void *), void *arg)
+bool sp_api_on_own_stack(void (*fn)(void *), void *arg)
 {
 	uint64_t mask = sp_block_others(false);
 	struct sp_thread *mine = sp_tls.guard ? NULL : sp_enter(), *t = mine ? mine : sp_block_take();
@@ -65,7 +65,7 @@ static int mark(enum sp_mark_kind kind, const char *name)
 
 	if (!is_profiled() || !name || !sp_mark_name_ok(name))
 		return 0;
-	return on_own_stack(mark_main, &m) && m.seq;
+	return sp_api_on_own_stack(mark_main, &m) && m.seq;
 }
 
 SP_EXPORT int smartprof_mark(const char *name)
@@ -115,7 +115,7 @@ SP_EXPORT int smartprof_start(void)
 {
 	if (sp_load(&sp_agent.state) == SP_AGENT_DORMANT && !sp_is_vfork_child() && !sp_agent.sealed)
 		sp_agent.activate();
-	return is_profiled() && on_own_stack(start_main, NULL);
+	return is_profiled() && sp_api_on_own_stack(start_main, NULL);
 }
 
 static void add_point(struct smartprof_result *r, const struct sp_timepoint *p)
@@ -165,5 +165,5 @@ static void stop_main(void *arg)
 
 SP_EXPORT int smartprof_stop(struct smartprof_result *result)
 {
-	return is_profiled() && !sp_load(&sp_agent.stopped) && on_own_stack(stop_main, result);
+	return is_profiled() && !sp_load(&sp_agent.stopped) && sp_api_on_own_stack(stop_main, result);
 }

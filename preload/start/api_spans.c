@@ -3,11 +3,13 @@
 
 #include "preload/export.h"
 #include "preload/smartprof.h"
+#include "preload/start/api.h"
 #include "sampler/agent.h"
 #include "sampler/spans/async.h"
 #include "sampler/spans/names.h"
 #include "sampler/spans/spans.h"
 #include "sampler/spool/write.h"
+#include "sampler/upkeep/thresholds.h"
 
 /* What names its work is worth a profile from its first span on. */
 static struct sp_thread *prepare(void)
@@ -66,6 +68,18 @@ static inline uint32_t name_of(struct smartprof_site *site, enum sp_span_kind ki
 	return name_slowly(site, kind, name, t);
 }
 
+static void slow_main(void *unused)
+{
+	(void)unused;
+	sp_thresholds_slow_response(sp_now_ns());
+}
+
+static void end_span(struct sp_thread *t, uint32_t number, uint64_t limit_ns)
+{
+	if (sp_span_end(t, number, limit_ns))
+		sp_api_on_own_stack(slow_main, NULL);
+}
+
 SP_EXPORT unsigned long smartprof_span_begin(struct smartprof_site *site, const char *name)
 {
 	struct sp_thread *t = caller();
@@ -84,7 +98,7 @@ SP_EXPORT void smartprof_span_leave(unsigned long begun, unsigned long limit_ns)
 	struct sp_thread *t = caller();
 
 	if (t && begun >> NAME_BITS == sp_spool_generation())
-		sp_span_end(t, (uint32_t)(begun & ((1u << NAME_BITS) - 1)), limit_ns);
+		end_span(t, (uint32_t)(begun & ((1u << NAME_BITS) - 1)), limit_ns);
 }
 
 SP_EXPORT void smartprof_span_end(struct smartprof_site *site, const char *name, unsigned long limit_ns)
@@ -92,7 +106,7 @@ SP_EXPORT void smartprof_span_end(struct smartprof_site *site, const char *name,
 	struct sp_thread *t = caller();
 
 	if (t)
-		sp_span_end(t, name_of(site, SP_SPAN_PLAIN, name, t), limit_ns);
+		end_span(t, name_of(site, SP_SPAN_PLAIN, name, t), limit_ns);
 }
 
 SP_EXPORT void smartprof_async_begin(struct smartprof_site *site, const char *name, unsigned long id)

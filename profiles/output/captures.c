@@ -16,7 +16,7 @@
 static bool is_wanted(const struct sp_mark *mark, const struct sp_render_options *options)
 {
 	return mark->kind == SP_MARK_SNAPSHOT ||
-		(mark->kind == SP_MARK_MEMORY && mark->captured && !options->no_memory_captures);
+		(mark->captured && !(mark->kind == SP_MARK_MEMORY && options->no_memory_captures));
 }
 
 /* Of the folder, whose path is put out, "" where it is the run's own; a descriptor or a negative number. */

@@ -136,7 +136,13 @@ static struct sp_span_count *close_innermost(struct sp_thread *t, uint64_t now, 
 	} else {
 		sp_add(&sp_agent.spool->spans.uncounted, 1);
 	}
+	if (sp_unlikely(ns > sp_agent.config.response_ns && sp_agent.config.response_ns && !o->told)) {
+		sp_add(&sp_agent.spool->spans.slow_responses, 1);
+		t->span_slow = true;
+		o->told = 1;
+	}
 	if (outer) {
+		outer->told |= o->told;
 		outer->inner_ns += ns;
 		outer->inner_cost_ns += o->inner_cost_ns + totals->pair_ns;
 	}
@@ -182,6 +188,7 @@ static void begin(struct sp_thread *t, uint32_t name)
 	o->node = slot->node;
 	o->name = name;
 	o->count = slot->count;
+	o->told = 0;
 	o->inner_ns = o->inner_cost_ns = 0;
 	o->bytes = allocated_bytes(t);
 	o->allocs = t->tls->heap.allocs;
@@ -224,12 +231,17 @@ void sp_span_begin(struct sp_thread *t, uint32_t name)
 	leave(t);
 }
 
-void sp_span_end(struct sp_thread *t, uint32_t name, uint64_t limit_ns)
+bool sp_span_end(struct sp_thread *t, uint32_t name, uint64_t limit_ns)
 {
+	bool slow;
+
 	if (!enter(t))
-		return;
+		return false;
 	end(t, name, limit_ns);
+	slow = t->span_slow;
+	t->span_slow = false;
 	leave(t);
+	return slow;
 }
 
 /* A node of its own, in which samples fall; the span goes on in it, and is counted as before. */

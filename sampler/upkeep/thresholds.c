@@ -11,6 +11,9 @@
 #define WINDOW_NS 20000000u
 #define CPU_WINDOW_NS 10000000000u
 #define CPU_LOOK_NS 1000000000u
+#define SLOW_RESPONSES 5u /* in ... */
+#define RESPONSE_WINDOW_NS 10000000000u
+#define RESPONSE_QUIET_NS 60000000000u /* after a mark */
 #define SEQUENCE_NS 3600000000000u
 #define SEQUENCE_MARKS 5u
 #define WITHDRAWN_MOST 8u /* then there is no room for more of those that come to nothing */
@@ -31,6 +34,9 @@ static struct {
 	uint32_t marks, cpu_marks, withdrawn;
 	uint64_t swap_ns, swapped_bytes;
 	uint64_t cpu_looked_ns, cpu_ns;
+	uint64_t slow_since_ns, slow_before; /* slow responses: since when they are counted, and those of before */
+	uint64_t response_marked_ns;
+	uint32_t response_marks;
 } state;
 
 uint64_t sp_threshold_next(const struct sp_threshold *rule)
@@ -203,7 +209,38 @@ static void look_at_cpu(uint64_t now)
 	state.cpu_ns = ns;
 }
 
-/* --- both --------------------------------------------------------------------------------------- */
+/* --- response times ----------------------------------------------------------------------------- */
+
+static void mark_responses(uint64_t value, uint64_t now)
+{
+	struct sp_mark_reason reason = {.kind = SP_MARK_RESPONSE,
+		.name = "response",
+		.value = value,
+		.threshold = sp_agent.config.response_ns,
+		.captured = sp_agent.config.response_given};
+
+	state.response_marked_ns = now;
+	state.response_marks++;
+	sp_mark_set(&reason);
+}
+
+void sp_thresholds_slow_response(uint64_t now)
+{
+	uint64_t count = sp_load(&sp_agent.spool->spans.slow_responses);
+
+	if (!sp_try_lock(&state.busy))
+		return;
+	if (!state.slow_since_ns || now - state.slow_since_ns > RESPONSE_WINDOW_NS) {
+		state.slow_since_ns = now;
+		state.slow_before = count - 1;
+	}
+	if (count - state.slow_before >= SLOW_RESPONSES && state.response_marks < SEQUENCE_MARKS &&
+		(!state.response_marks || now - state.response_marked_ns > RESPONSE_QUIET_NS))
+		mark_responses(count - state.slow_before, now);
+	sp_unlock(&state.busy);
+}
+
+/* --- memory and CPU ----------------------------------------------------------------------------- */
 
 static void begin(void)
 {

@@ -13,6 +13,9 @@
  * sp_now_ns(). Any context. */
 void sp_thresholds_step(uint64_t now) SP_HIDDEN;
 
+/* A slow response was counted in the spool: when there were several within some seconds, that is marked. Any context. */
+void sp_thresholds_slow_response(uint64_t now) SP_HIDDEN;
+
 void sp_thresholds_forked(void) SP_HIDDEN;
 
 /* A rule, and what a look at it does. */

@@ -39,6 +39,15 @@ run_spans() {
 	refuse grep -q '^| *[0-9.]*%.*{' <(section '## Hot Functions' "$PROFILE")
 }
 
+@test "slow responses are marked, with a profile of the moment if somebody has set what is slow" {
+	SMARTPROF_RESPONSE_TIME_THRESHOLD=10 run_spans requests
+	section '# Marks' "$PROFILE" | grep -q '^| response |'
+	[ "$(find "$SMARTPROF_DIR/auto-memory" -name 'spans.*.response.capture.md' | wc -l)" -eq 1 ]
+	rm -r "$SMARTPROF_DIR"
+	SMARTPROF_RESPONSE_TIME_THRESHOLD=60000 run_spans requests
+	refuse grep -q '^| response |' "$PROFILE"
+}
+
 @test "what is left by a jump, never begun or too deep is told, and nothing is lost by it" {
 	run_spans unbalanced
 	[ "$(span outer 3)" -eq 1 ]
