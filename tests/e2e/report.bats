@@ -15,7 +15,7 @@ hostile() { "$ROOT/tests/e2e/hostile.py" "$@"; }
 	hostile elf "$TARGETS/hostile" 'we|ird <b>dir`/pro|gram<i>`'
 	cd 'we|ird <b>dir`'
 	mapfile -d '' names < <(hostile names)
-	profiled ./'pro|gram<i>`' "${names[@]}"
+	SMARTPROF_FULL=on profiled ./'pro|gram<i>`' "${names[@]}"
 	cd ..
 	profile=$(find "$SMARTPROF_DIR" -name 'pro*.md')
 	[ "$(wc -l <<<"$profile")" -eq 1 ]
