@@ -5,7 +5,7 @@ ROOT=$(realpath "$BATS_TEST_DIRNAME/../..")
 AGENT=$ROOT/build/libsmartprof.so
 SMARTPROF=$ROOT/build/smartprof
 TARGETS=$ROOT/build/targets
-export BATS_TEST_RETRIES=${SP_RETRIES:-1} # what is sampled is chance, and machines are shared; bats itself says 0
+export BATS_TEST_RETRIES=${SP_RETRIES:-2} # what is sampled is chance, and machines are shared; bats itself says 0
 PATIENCE=90 # seconds after which a program counts as hung
 
 setup() {
