@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "profiles/base/time.h"
 #include "symbolize/symbolize.h"
 
 #define LOOK_NS 5000000000ull /* for so long a thread is looked for */
@@ -407,17 +408,9 @@ static int look_round(struct chooser *c, const struct sp_attach_call *call)
 	return err;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static int choose(struct chooser *c, const struct sp_attach_call *call)
 {
-	uint64_t began_ns = now_ns(), passed_ns = 0;
+	uint64_t began_ns = sp_time_ns(CLOCK_MONOTONIC), passed_ns = 0;
 	int err = -EAGAIN;
 
 	unfit(c, "its threads are in system calls that cannot be broken off");
@@ -426,7 +419,7 @@ static int choose(struct chooser *c, const struct sp_attach_call *call)
 		err = look_round(c, call);
 		if (err == -EAGAIN)
 			nanosleep(&(struct timespec){.tv_nsec = ROUND_NAP_NS * (c->with_running ? 5 : 1)}, NULL);
-		passed_ns = now_ns() - began_ns;
+		passed_ns = sp_time_ns(CLOCK_MONOTONIC) - began_ns;
 	}
 	return err;
 }

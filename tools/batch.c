@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "profiles/base/time.h"
 #include "profiles/output/render.h"
 #include "profiles/spool/find.h"
 #include "symbolize/base/memory.h"
@@ -62,14 +63,6 @@ struct batch {
 	int ends[2]; /* ours, theirs */
 };
 
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec t = {0, 0};
-
-	clock_gettime(clock, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 /* --- in a child */
 
 static bool say(const struct batch *b, struct answer *answer)
@@ -109,7 +102,7 @@ static void child_main(const struct batch *b, int child, size_t first)
 	options.symbols = &symbols;
 	if (i == NONE)
 		i = __atomic_fetch_add(&b->board->next, 1, __ATOMIC_SEQ_CST);
-	while (i < b->count && render_one(b, child, i, &options) && clock_ns(CLOCK_PROCESS_CPUTIME_ID) < CHILD_CPU_NS)
+	while (i < b->count && render_one(b, child, i, &options) && sp_time_ns(CLOCK_PROCESS_CPUTIME_ID) < CHILD_CPU_NS)
 		i = __atomic_fetch_add(&b->board->next, 1, __ATOMIC_SEQ_CST);
 	done = (struct answer){.spool = NONE, .child = child};
 	_exit(say(b, &done) ? 0 : 1);
@@ -139,7 +132,7 @@ static bool start_child(struct batch *b, int i, size_t first)
 		return false;
 	if (clock_getcpuclockid(c->pid, &c->clock) != 0)
 		c->clock = CLOCK_MONOTONIC;
-	c->began_ns = c->moved_ns = clock_ns(CLOCK_MONOTONIC);
+	c->began_ns = c->moved_ns = sp_time_ns(CLOCK_MONOTONIC);
 	c->used_ns = 0;
 	return true;
 }
@@ -203,7 +196,7 @@ static void hear(struct batch *b)
 	while (recv(b->ends[0], &answer, sizeof(answer), MSG_DONTWAIT) == (ssize_t)sizeof(answer)) {
 		struct child *c = &b->children[answer.child];
 
-		c->began_ns = c->moved_ns = clock_ns(CLOCK_MONOTONIC);
+		c->began_ns = c->moved_ns = sp_time_ns(CLOCK_MONOTONIC);
 		if (answer.spool == NONE) {
 			while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR)
 				;
@@ -219,7 +212,7 @@ static void hear(struct batch *b)
 /* Whether it has stopped working. */
 static bool is_stuck(const struct batch *b, struct child *c)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC), cpu = clock_ns(c->clock);
+	uint64_t now = sp_time_ns(CLOCK_MONOTONIC), cpu = sp_time_ns(c->clock);
 
 	if (cpu != c->used_ns) {
 		c->used_ns = cpu;

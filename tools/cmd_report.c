@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "profiles/base/time.h"
 #include "profiles/markdown/markdown.h"
 #include "profiles/output/render.h"
 #include "profiles/spool/find.h"
@@ -99,18 +99,10 @@ struct progress {
 	uint64_t start_ns, shown_ns;
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static void show_progress(void *context, size_t done, size_t total)
 {
 	struct progress *p = context;
-	uint64_t now = now_ns();
+	uint64_t now = sp_time_ns(CLOCK_MONOTONIC);
 
 	if (done == total) {
 		if (p->shown_ns)
@@ -160,7 +152,7 @@ static int report_profile(const char *path, struct sp_buffer *text, const struct
 /* Other formats choose among the stacks of the whole profile. */
 static int report_open(int fd, const char *path, struct wish *wish)
 {
-	struct progress progress = {.start_ns = now_ns()};
+	struct progress progress = {.start_ns = sp_time_ns(CLOCK_MONOTONIC)};
 	struct sp_render_options options = wish->options;
 	struct sp_buffer out = {0};
 	const char *why = "";

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "env/env.h"
+#include "profiles/base/time.h"
 #include "profiles/spool/find.h"
 #include "profiles/spool/process.h"
 #include "tools/report.h"
@@ -127,14 +128,6 @@ bool sp_live_is_interrupted(void)
 	return interrupted;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static bool has_ended(const struct sp_live_spool *live, enum sp_live_end *end)
 {
 	struct sp_spool_header h;
@@ -156,7 +149,7 @@ static void show(uint64_t passed_ns, uint64_t ns)
 
 enum sp_live_end sp_live_await(const struct sp_live_spool *live, uint64_t ns)
 {
-	uint64_t start_ns = now_ns(), passed_ns = 0, shown_ns = 0, looked_ns = 0;
+	uint64_t start_ns = sp_time_ns(CLOCK_MONOTONIC), passed_ns = 0, shown_ns = 0, looked_ns = 0;
 	bool terminal = isatty(STDERR_FILENO);
 	enum sp_live_end end = SP_LIVE_TIME;
 
@@ -174,7 +167,7 @@ enum sp_live_end sp_live_await(const struct sp_live_spool *live, uint64_t ns)
 			show(passed_ns, ns);
 		}
 		nanosleep(&(struct timespec){.tv_nsec = left_ns < NAP_NS ? (long)left_ns : (long)NAP_NS}, NULL);
-		passed_ns = now_ns() - start_ns;
+		passed_ns = sp_time_ns(CLOCK_MONOTONIC) - start_ns;
 	}
 	if (shown_ns)
 		fputs("\r\033[K", stderr);

@@ -3,21 +3,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "profiles/base/time.h"
 #include "profiles/model/heap.h"
 #include "profiles/redact/redact.h"
 #include "profiles/spool/process.h"
 #include "profiles/spool/window.h"
 #include "tools/top_parts.h"
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 /* --- samples ------------------------------------------------------------------------------------ */
 
@@ -283,7 +275,7 @@ static bool look(struct sp_top *top, const char **why)
 	if (sp_follow_look(&top->spool, what, why) < 0)
 		return false;
 	top->wanted = 0;
-	top->looked_ns = now_ns();
+	top->looked_ns = sp_time_ns(CLOCK_MONOTONIC);
 	top->code_is_fresh = false;
 	return !(what & SP_FOLLOW_STACKS) || take_code(top, why);
 }
@@ -352,7 +344,7 @@ static bool begin(struct sp_top *top, const char **why)
 {
 	if (sp_follow_look(&top->spool, SP_FOLLOW_STACKS | SP_FOLLOW_HEAP, why) < 0)
 		return false;
-	top->looked_ns = now_ns();
+	top->looked_ns = sp_time_ns(CLOCK_MONOTONIC);
 	top->code_us = sp_top_cpu_us(&top->spool.now);
 	top->code_is_fresh = true;
 	top->wanted = SP_FOLLOW_STACKS | SP_FOLLOW_HEAP; /* whatever is shown first is of the first interval alone */

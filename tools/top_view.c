@@ -11,6 +11,7 @@
 #include <wctype.h>
 
 #include "tools/live.h"
+#include "profiles/base/time.h"
 #include "tools/tools.h"
 #include "tools/top.h"
 
@@ -52,14 +53,6 @@ struct screen {
 	bool filtered;
 	const char *message; /* until the next key */
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 /* --- drawing ------------------------------------------------------------------------------------ */
 
@@ -495,7 +488,7 @@ static bool look(struct screen *s)
 int sp_top_show(struct sp_top *top, const struct sp_top_pace *pace)
 {
 	struct screen s = {.top = top};
-	uint64_t period_ns = (uint64_t)(pace->seconds * 1e9), next_ns = now_ns() + period_ns, now;
+	uint64_t period_ns = (uint64_t)(pace->seconds * 1e9), next_ns = sp_time_ns(CLOCK_MONOTONIC) + period_ns, now;
 	unsigned long count = 0;
 
 	if (!open_terminal(&s))
@@ -505,14 +498,14 @@ int sp_top_show(struct sp_top *top, const struct sp_top_pace *pace)
 		wint_t c;
 
 		draw(&s);
-		now = now_ns();
+		now = sp_time_ns(CLOCK_MONOTONIC);
 		if (await_key(&s, idle ? period_ns : next_ns > now ? next_ns - now : 0, &is_key, &c))
 			take_key(&s, is_key, c);
-		if (idle || s.paused || now_ns() < next_ns)
+		if (idle || s.paused || sp_time_ns(CLOCK_MONOTONIC) < next_ns)
 			continue;
 		if (!look(&s))
 			return SP_EXIT_USAGE;
-		next_ns = now_ns() + period_ns;
+		next_ns = sp_time_ns(CLOCK_MONOTONIC) + period_ns;
 		s.done = s.done || (pace->count && ++count >= pace->count);
 	}
 	close_terminal(&s);

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "profiles/base/time.h"
 #include "profiles/base/xdg.h"
 #include "profiles/output/render.h"
 #include "profiles/spool/find.h"
@@ -109,14 +109,11 @@ static bool goes_there(const struct place *place, const char *spool, const struc
  * end, and nobody waits for the spool. */
 static bool is_busy(int fd, const struct sp_spool_header *h)
 {
-	struct timespec now;
-	uint64_t now_ns, ended_ns = h->start_monotonic_ns + h->end_ns;
+	uint64_t now_ns = sp_time_ns(CLOCK_MONOTONIC), ended_ns = h->start_monotonic_ns + h->end_ns;
 	uint64_t seconds = sp_spool_is_live(fd, h) ? WAITED_SECONDS : LEFT_SECONDS;
 
 	if (sp_spool_is_claimed(fd))
 		return true;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	return h->state == SP_STATE_ENDED && !h->left && now_ns >= ended_ns &&
 		now_ns - ended_ns < seconds * 1000000000u;
 }

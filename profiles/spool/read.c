@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "profiles/base/time.h"
 #include "profiles/spool/find.h"
 #include "profiles/spool/marks.h"
 #include "profiles/spool/section.h"
@@ -403,13 +403,12 @@ static uint64_t time_of(const struct sp_snapshot *s)
 {
 	const struct sp_spool_header *h = &s->header;
 	uint64_t last_ns = h->end_ns ? h->end_ns : h->now_ns, now_ns;
-	struct timespec ts;
 
 	if (h->snapshot_ns)
 		return h->snapshot_ns;
-	if (h->state != SP_STATE_RUNNING || !s->running || clock_gettime(CLOCK_MONOTONIC, &ts) < 0)
+	if (h->state != SP_STATE_RUNNING || !s->running)
 		return last_ns;
-	now_ns = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+	now_ns = sp_time_ns(CLOCK_MONOTONIC);
 	if (now_ns > h->start_monotonic_ns && now_ns - h->start_monotonic_ns > h->now_ns)
 		return now_ns - h->start_monotonic_ns;
 	return last_ns;
