@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <linux/ptrace.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -19,6 +18,8 @@
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <time.h>
+
+#include "profiles/base/time.h"
 
 /* <sys/ptrace.h> and <linux/ptrace.h> do not go together. */
 extern long ptrace(int request, ...);
@@ -64,14 +65,6 @@ struct job {
 	bool agent;     /* the agent has done its work */
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static bool trace(int request, int tid, uint64_t address, const void *data)
 {
 	return ptrace(request, tid, address, data) == 0;
@@ -91,7 +84,7 @@ static bool await(struct sp_attach_hold *hold, uint64_t until_ns, int *status)
 			hold->gone = true;
 		if (got)
 			return got == hold->tid && !hold->gone;
-		if (now_ns() >= until_ns)
+		if (sp_time_ns(CLOCK_MONOTONIC) >= until_ns)
 			return false;
 		sigtimedwait(&children, NULL, &(struct timespec){.tv_nsec = 5000000});
 	}
@@ -102,10 +95,16 @@ static bool is_our_stop(int status)
 	return status >> 16 == PTRACE_EVENT_STOP && WSTOPSIG(status) == SIGTRAP;
 }
 
+/* The signal that a stop is about; at one for a system call or an event there is none. */
+static int signal_of(int status)
+{
+	return status >> 16 || WSTOPSIG(status) == (SIGTRAP | 0x80) ? 0 : WSTOPSIG(status);
+}
+
 /* Signals that come first are the thread's. */
 static int interrupt(struct sp_attach_hold *hold, uint64_t wait_ns)
 {
-	uint64_t until_ns = now_ns() + wait_ns;
+	uint64_t until_ns = sp_time_ns(CLOCK_MONOTONIC) + wait_ns;
 	int status;
 
 	if (!trace(PTRACE_INTERRUPT, hold->tid, 0, NULL))
@@ -117,7 +116,7 @@ static int interrupt(struct sp_attach_hold *hold, uint64_t wait_ns)
 			return 0;
 		if (status >> 16 == PTRACE_EVENT_STOP)
 			return -EBUSY;
-		trace(PTRACE_CONT, hold->tid, 0, (void *)(uintptr_t)(WSTOPSIG(status) & ~0x80));
+		trace(PTRACE_CONT, hold->tid, 0, (void *)(uintptr_t)signal_of(status));
 	}
 }
 
@@ -139,7 +138,7 @@ int sp_attach_hold(struct sp_attach_hold *hold, int pid, int tid, int waited_ms,
 {
 	int err;
 
-	*hold = (struct sp_attach_hold){.pid = pid, .tid = tid, .since_ns = now_ns()};
+	*hold = (struct sp_attach_hold){.pid = pid, .tid = tid, .since_ns = sp_time_ns(CLOCK_MONOTONIC)};
 	if (!trace(PTRACE_SEIZE, tid, 0, (void *)(uintptr_t)(PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEVFORKDONE)))
 		return -errno;
 	err = interrupt(hold, STOP_WAIT_NS);
@@ -152,14 +151,14 @@ int sp_attach_hold(struct sp_attach_hold *hold, int pid, int tid, int waited_ms,
 
 uint64_t sp_attach_let_go(struct sp_attach_hold *hold)
 {
-	int status;
-
 	if (!hold->gone && !trace(PTRACE_DETACH, hold->tid, 0, NULL) && errno == ESRCH) {
 		/* It does not stand still: what is traced is let go of only then. */
-		if (trace(PTRACE_INTERRUPT, hold->tid, 0, NULL) && await(hold, now_ns() + STOP_WAIT_NS, &status))
+		int err = interrupt(hold, STOP_WAIT_NS);
+
+		if (!err || err == -EBUSY)
 			trace(PTRACE_DETACH, hold->tid, 0, NULL);
 	}
-	return now_ns() - hold->since_ns;
+	return sp_time_ns(CLOCK_MONOTONIC) - hold->since_ns;
 }
 
 /* --- where the thread goes on */
@@ -294,19 +293,19 @@ static bool has_come_back(const struct job *job)
 /* Until the agent has told that it is done, and from there to the system call that ends the thread's way. */
 static int run_to_end(struct job *job)
 {
-	uint64_t until_ns = now_ns() + CALL_WAIT_NS;
+	uint64_t until_ns = sp_time_ns(CLOCK_MONOTONIC) + CALL_WAIT_NS;
 	struct user_regs_struct r;
 	int status, signal = 0;
 
 	for (;;) {
 		if (!trace(job->agent ? PTRACE_SYSCALL : PTRACE_CONT, job->hold->tid, 0, (void *)(uintptr_t)signal))
 			return -ESRCH;
-		while (!await(job->hold, now_ns() + LOOK_NS, &status)) {
+		while (!await(job->hold, sp_time_ns(CLOCK_MONOTONIC) + LOOK_NS, &status)) {
 			if (job->hold->gone)
 				return -ESRCH;
 			if (!job->agent && has_come_back(job))
 				return -ENOEXEC;
-			if (now_ns() >= until_ns)
+			if (sp_time_ns(CLOCK_MONOTONIC) >= until_ns)
 				return -ETIMEDOUT;
 		}
 		signal = 0;
@@ -338,7 +337,7 @@ static int finish(struct job *job, uint64_t *stopped_ns)
 {
 	int status, err = put_back(job);
 
-	if (!err && await(job->hold, now_ns() + STOP_WAIT_NS, &status) && is_our_stop(status))
+	if (!err && await(job->hold, sp_time_ns(CLOCK_MONOTONIC) + STOP_WAIT_NS, &status) && is_our_stop(status))
 		trace(PTRACE_SETREGS, job->hold->tid, 0, &job->was);
 	*stopped_ns = sp_attach_let_go(job->hold);
 	return job->hold->gone ? -ESRCH : err;

@@ -176,7 +176,9 @@ static int open_directory(int pid, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-static bool write_copy(int directory, const char *name, const uint8_t *file, size_t bytes)
+/* For the process alone: its variables are in it. */
+static bool write_copy(int directory, const char *name, const struct sp_attach_target *target, const uint8_t *file,
+	size_t bytes)
 {
 	int fd = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	bool good = fd >= 0;
@@ -186,7 +188,7 @@ static bool write_copy(int directory, const char *name, const uint8_t *file, siz
 		put_bytes = write(fd, file + at, bytes - at);
 		good = put_bytes > 0;
 	}
-	good = good && fchmod(fd, 0555) == 0; /* for whoever the process is; nobody changes it */
+	good = good && (target->uid == geteuid() || fchown(fd, target->uid, target->gid) == 0) && fchmod(fd, 0500) == 0;
 	if (fd >= 0)
 		close(fd);
 	if (fd >= 0 && !good)
@@ -204,13 +206,14 @@ static void remove_old(int directory)
 	while (list && (e = readdir(list)))
 		if (strncmp(e->d_name, SP_ATTACH_LIBRARY, strlen(SP_ATTACH_LIBRARY)) == 0 &&
 			fstatat(directory, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-			st.st_uid == geteuid() && time(NULL) - st.st_mtime > OLD_SECONDS)
+			(geteuid() == 0 || st.st_uid == geteuid()) && time(NULL) - st.st_mtime > OLD_SECONDS)
 			unlinkat(directory, e->d_name, 0);
 	if (list)
 		closedir(list);
 }
 
-static int place_copy(struct sp_attach_library *library, int pid, const uint8_t *file, size_t bytes)
+static int place_copy(struct sp_attach_library *library, const struct sp_attach_target *target, const uint8_t *file,
+	size_t bytes)
 {
 	static const char *const places[] = {"/dev/shm", "/tmp", "/var/tmp"};
 	uint64_t random = 0;
@@ -220,12 +223,12 @@ static int place_copy(struct sp_attach_library *library, int pid, const uint8_t 
 		return FAILED;
 	snprintf(name, sizeof(name), SP_ATTACH_LIBRARY "%016llx", (unsigned long long)random);
 	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
-		library->directory = open_directory(pid, places[i]);
+		library->directory = open_directory(target->pid, places[i]);
 		if (library->directory < 0)
 			continue;
 		remove_old(library->directory);
 		snprintf(library->path, sizeof(library->path), "%s/%s", places[i], name);
-		if (write_copy(library->directory, name, file, bytes))
+		if (write_copy(library->directory, name, target, file, bytes))
 			return 0;
 		close(library->directory);
 	}
@@ -234,7 +237,7 @@ static int place_copy(struct sp_attach_library *library, int pid, const uint8_t 
 	sp_complain("attach: process %d has no place where a library for it can be put: /dev/shm, /tmp and /var/tmp "
 		    "are full, "
 		    "missing, or mounted noexec there; make room, or mount one without",
-		pid);
+		target->pid);
 	return FAILED;
 }
 
@@ -275,7 +278,7 @@ int sp_attach_library_make(struct sp_attach_library *library, const struct sp_at
 	place = place_of(file, bytes, library->request, sizeof(library->asked));
 	if (!target->agent && place) {
 		memcpy(file + place, &library->asked, sizeof(library->asked));
-		status = place_copy(library, target->pid, file, bytes);
+		status = place_copy(library, target, file, bytes);
 	}
 	free(file);
 	return place ? status : FAILED;

@@ -11,6 +11,7 @@
 
 #include "env/env.h"
 #include "profiles/base/escape.h"
+#include "profiles/base/time.h"
 #include "profiles/output/render.h"
 #include "profiles/spool/find.h"
 #include "profiles/spool/process.h"
@@ -117,14 +118,6 @@ static bool find_attached(struct attached *a, int pid)
 
 /* --- the end */
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static void nap(void)
 {
 	nanosleep(&(struct timespec){.tv_nsec = NAP_NS}, NULL);
@@ -142,11 +135,11 @@ static bool has_answered(const struct attached *a)
 static bool end_sampling(const struct attached *a)
 {
 	const uint32_t yes = 1;
-	uint64_t until_ns = now_ns() + ANSWER_NS;
+	uint64_t until_ns = sp_time_ns(CLOCK_MONOTONIC) + ANSWER_NS;
 
 	if (pwrite(a->live.fd, &yes, sizeof(yes), offsetof(struct sp_spool_header, detach)) != (ssize_t)sizeof(yes))
 		return false;
-	while (!has_answered(a) && now_ns() < until_ns)
+	while (!has_answered(a) && sp_time_ns(CLOCK_MONOTONIC) < until_ns)
 		nap();
 	return true;
 }
@@ -296,17 +289,21 @@ static int load(const struct sp_attach_target *t, const char *output, struct sp_
 
 static int open_answer(struct attached *a, const struct sp_attach_target *t, const struct sp_attach *answer)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], own[sizeof(answer->spool)];
+	struct sp_spool_file named;
 
-	snprintf(path, sizeof(path), "/proc/%d/root%.1023s", t->pid, answer->spool);
-	if (open_attached(a, path) == 0) {
+	snprintf(own, sizeof(own), "%.*s", (int)sizeof(own) - 1,
+		answer->spool); /* the process may have left it without an end */
+	snprintf(path, sizeof(path), "/proc/%d/root%s", t->pid, own);
+	/* What a process says is its spool is removed at the end: nothing is that is not called like one. */
+	if (sp_spool_file_parse(&named, path) && named.pid == t->pid && open_attached(a, path) == 0) {
 		sp_spool_claim(a->live.fd); /* so that smartprof detach knows who writes the profile */
 		/* The process's own place leads there no longer when it has ended. */
-		if (access(answer->spool, F_OK) == 0)
-			snprintf(a->live.path, sizeof(a->live.path), "%.1023s", answer->spool);
+		if (access(own, F_OK) == 0)
+			snprintf(a->live.path, sizeof(a->live.path), "%s", own);
 		return 0;
 	}
-	sp_complain("attach: the spool of process %d, %.1023s, cannot be read", t->pid, answer->spool);
+	sp_complain("attach: the spool of process %d, %s, cannot be read", t->pid, own);
 	return FAILED;
 }
 

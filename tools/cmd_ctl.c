@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -10,6 +9,7 @@
 #include "env/env.h"
 #include "profiles/base/escape.h"
 #include "profiles/base/figures.h"
+#include "profiles/base/time.h"
 #include "profiles/spool/find.h"
 #include "profiles/spool/marks.h"
 #include "tools/live.h"
@@ -48,14 +48,6 @@ struct wish {
 
 #define CONTROL_AT(field) ((off_t)(offsetof(struct sp_spool_header, control) + offsetof(struct sp_control, field)))
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static void nap(void)
 {
 	nanosleep(&(struct timespec){.tv_nsec = NAP_NS}, NULL);
@@ -72,7 +64,7 @@ static bool take_turn(int fd, uint64_t until_ns)
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = SP_LOCK_CONTROL, .l_len = 1};
 
 	while (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
-		if (now_ns() > until_ns)
+		if (sp_time_ns(CLOCK_MONOTONIC) > until_ns)
 			return false;
 		nap();
 	}
@@ -111,7 +103,7 @@ static bool await_answer(const struct sp_live_spool *live, uint64_t word, uint64
 		if (!sp_spool_is_live(live->fd, &live->header))
 			return false;
 		nap();
-	} while (now_ns() < until_ns);
+	} while (sp_time_ns(CLOCK_MONOTONIC) < until_ns);
 	return false;
 }
 
@@ -244,7 +236,7 @@ static int tell_status(const struct sp_live_spool *live)
 
 static int control(const struct sp_live_spool *live, const struct wish *wish)
 {
-	uint64_t until_ns = now_ns() + wish->wait_ns, word = 0;
+	uint64_t until_ns = sp_time_ns(CLOCK_MONOTONIC) + wish->wait_ns, word = 0;
 	struct sp_control answer;
 	int err;
 
