@@ -1,6 +1,5 @@
 /* smartprof guard: watches the memory of programs, and keeps what it looked like when it became too much. */
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -87,12 +87,12 @@ size_t sp_guard_find(int *pids, size_t most, const char *glob)
 	return count;
 }
 
-static bool has(const struct loop *l, int pid)
+static struct sp_guard_target *find_target(const struct loop *l, int pid)
 {
 	for (size_t i = 0; i < l->count; i++)
 		if (l->targets[i]->pid == pid && !l->targets[i]->ended)
-			return true;
-	return false;
+			return l->targets[i];
+	return NULL;
 }
 
 static int add(struct loop *l, int pid)
@@ -121,7 +121,7 @@ static void find_new(struct loop *l, uint64_t now_ns)
 	l->next_find_ns = now_ns + FIND_NS;
 	count = sp_guard_find(pids, TARGETS, l->run->name);
 	for (size_t i = 0; i < count && l->count < TARGETS; i++)
-		if (!has(l, pids[i]))
+		if (!find_target(l, pids[i]))
 			add(l, pids[i]);
 	if (l->count == TARGETS && !l->full)
 		sp_complain("guard: %s: of more than %u processes the others are not watched", l->run->name,
@@ -130,14 +130,6 @@ static void find_new(struct loop *l, uint64_t now_ns)
 }
 
 /* --- what happens ------------------------------------------------------------------------------- */
-
-static struct sp_guard_target *find_target(const struct loop *l, int pid)
-{
-	for (size_t i = 0; i < l->count; i++)
-		if (l->targets[i]->pid == pid && !l->targets[i]->ended)
-			return l->targets[i];
-	return NULL;
-}
 
 static void reap(struct loop *l)
 {

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "profiles/base/directory.h"
@@ -24,7 +26,9 @@ static void name_file(char *name, size_t size, int pid, uint64_t start_ticks)
 	snprintf(name, size, "%d.%llu.json", pid, (unsigned long long)start_ticks);
 }
 
-/* Where they are; files of processes that are gone are no use to anybody. */
+#define KEPT_SECONDS 86400 /* a report of a process that has ended may be under way */
+
+/* Where they are; files of processes that are long gone are no use to anybody. */
 static int open_directory(bool clean)
 {
 	char path[PATH_MAX];
@@ -39,9 +43,12 @@ static int open_directory(bool clean)
 		count = scandir(path, &entries, NULL, NULL);
 	for (int i = 0; i < count; i++) {
 		unsigned long long ticks;
+		struct stat st;
 		int pid;
 
-		if (sscanf(entries[i]->d_name, "%9d.%llu.", &pid, &ticks) == 2 && !sp_process_alive(pid, ticks))
+		if (sscanf(entries[i]->d_name, "%9d.%llu.", &pid, &ticks) == 2 && !sp_process_alive(pid, ticks) &&
+			fstatat(fd, entries[i]->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+			time(NULL) - st.st_mtime > KEPT_SECONDS)
 			unlinkat(fd, entries[i]->d_name, 0);
 		free(entries[i]);
 	}

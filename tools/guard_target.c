@@ -65,7 +65,6 @@ void sp_guard_tell(const struct sp_guard_target *target, const char *format, ...
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	sp_make_inert(text);
 	sp_complain("guard: %s (%d): %s", target->facts.name, target->pid, text);
 }
 

@@ -146,6 +146,7 @@ bool sp_guard_exit_status(int *status, int pidfd)
 {
 	struct pidfd_info info = {.mask = PIDFD_INFO_EXIT_HERE};
 
+	errno = 0;
 	if (ioctl(pidfd, PIDFD_GET_INFO_HERE, &info) < 0 || !(info.mask & PIDFD_INFO_EXIT_HERE))
 		return false;
 	*status = info.exit_code;
