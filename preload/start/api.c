@@ -1,6 +1,8 @@
 /* The functions of smartprof.h. */
 #include "preload/smartprof.h"
 
+#include <string.h>
+
 #include "preload/export.h"
 #include "preload/process.h"
 #include "preload/start/api.h"
@@ -84,6 +86,11 @@ static struct {
 	uint64_t t_ns, cpu_ns, allocated_bytes, samples;
 } begun;
 
+void sp_api_forked(void)
+{
+	memset(&begun, 0, sizeof begun);
+}
+
 static uint64_t samples(void)
 {
 	const struct sp_cpu_totals *cpu = &sp_agent.spool->cpu;
@@ -113,6 +120,8 @@ static void start_main(void *unused)
 
 SP_EXPORT int smartprof_start(void)
 {
+	if (sp_is_stale_child())
+		sp_agent.forked();
 	if (sp_load(&sp_agent.state) == SP_AGENT_DORMANT && !sp_is_vfork_child() && !sp_agent.sealed)
 		sp_agent.activate();
 	return is_profiled() && sp_api_on_own_stack(start_main, NULL);

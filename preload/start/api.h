@@ -8,4 +8,7 @@
  * false: there is none. No signal but ours is open meanwhile. Any context. */
 bool sp_api_on_own_stack(void (*fn)(void *), void *arg) SP_HIDDEN;
 
+/* In a forked child: no measurement has begun. */
+void sp_api_forked(void) SP_HIDDEN;
+
 #endif

@@ -284,6 +284,7 @@ static void learn_file(char **envp)
 	const struct sp_where where = {"", sp_process.cwd, envp};
 	const char *name = sp_environ_get(envp, "SMARTPROF_CONFIG");
 
+	sp_process.file = NULL; /* a library that is attached again may have had one */
 	if (!sp_file_is_expected(&where))
 		return; /* and the pages of one stay untouched */
 	sp_file_read(&file, &where);

@@ -7,6 +7,7 @@
 #include "preload/hooks/signals.h"
 #include "preload/hooks/threads.h"
 #include "preload/process.h"
+#include "preload/start/api.h"
 #include "preload/real.h"
 
 #include <string.h>
@@ -61,6 +62,7 @@ void sp_fork_forget(struct sp_thread *mine)
 	sp_generated_forked();
 	sp_span_names_forget();
 	sp_async_forked();
+	sp_api_forked();
 }
 
 void sp_fork_child(void)

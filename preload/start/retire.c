@@ -13,7 +13,8 @@ static void find_busy(struct sp_thread *t, void *busy)
 {
 	struct sp_tls tls;
 
-	if (t->inside || (t->tls && t->tls != &sp_tls && sp_read_memory(&tls, t->tls, sizeof tls) && tls.guard))
+	if (t->inside || t->span_busy ||
+		(t->tls && t->tls != &sp_tls && sp_read_memory(&tls, t->tls, sizeof tls) && tls.guard))
 		*(bool *)busy = true;
 }
 
@@ -48,6 +49,7 @@ bool sp_attach_retire(void)
 	sp_agent.spool = NULL;
 	sp_agent.spool_map = NULL;
 	sp_agent.stopped = 0;
+	sp_clock_drop_process();
 	sp_fork_forget(NULL);
 	return true;
 }

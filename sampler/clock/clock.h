@@ -89,6 +89,9 @@ void sp_clock_start_later(void) SP_HIDDEN;
 /* Stops the timer of the process, even if threads rely on it: sampling is over. */
 void sp_clock_stop_process(void) SP_HIDDEN;
 
+/* Gives the timer of the process back to the kernel: the agent begins anew in this process. */
+void sp_clock_drop_process(void) SP_HIDDEN;
+
 /* Puts the sentinel off: it is a timer whose signal goes to the running thread when no known thread has ticked for 100 ms of
  * the process's CPU time. `now` is sp_now_ns(). Any context. */
 void sp_clock_sentinel(uint64_t now) SP_HIDDEN;

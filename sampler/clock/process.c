@@ -142,6 +142,13 @@ void sp_clock_give_up_process(void)
 		sp_clock_stop_process();
 }
 
+void sp_clock_drop_process(void)
+{
+	if (process.made)
+		sp_sys(SYS_timer_delete, process.timer);
+	process.made = false;
+}
+
 void sp_clock_process_forked(void)
 {
 	process.made = false;

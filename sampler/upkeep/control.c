@@ -24,15 +24,20 @@ static uint64_t cpu_ns(void)
 static void note_change(bool stopped)
 {
 	sp_store(&sp_agent.spool->control.stopped, stopped);
-	sp_store(&sp_agent.stopped, stopped);
 	sp_add(&sp_agent.stops, 1);
+}
+
+/* Of several threads that want the same, one does it. */
+static bool change(uint32_t from, uint32_t to)
+{
+	return __atomic_compare_exchange_n(&sp_agent.stopped, &from, to, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
 void sp_control_stop(void)
 {
 	struct sp_control *c = &sp_agent.spool->control;
 
-	if (sp_load(&sp_agent.stopped))
+	if (!change(false, true))
 		return;
 	c->stopped_at_ns = sp_now_ns();
 	c->stopped_at_cpu_ns = cpu_ns();
@@ -44,7 +49,7 @@ void sp_control_start(void)
 {
 	struct sp_control *c = &sp_agent.spool->control;
 
-	if (!sp_load(&sp_agent.stopped))
+	if (!change(true, false))
 		return;
 	c->stopped_ns += sp_now_ns() - c->stopped_at_ns;
 	c->stopped_cpu_ns += cpu_ns() - c->stopped_at_cpu_ns;
