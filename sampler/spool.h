@@ -609,6 +609,7 @@ struct sp_copy {
 
 #define SP_SPAN_DEPTH 32u    /* spans open in one thread, one in the other; those beyond are counted in the 32nd */
 #define SP_SPAN_CLASSES 192u /* four for each power of two of nanoseconds: see sp_span_class */
+#define SP_SPAN_LABELS 8u    /* of a span, of different keys */
 #define SP_SPAN_TEXT_MAX 128u
 
 enum sp_span_kind {

@@ -16,11 +16,11 @@ static struct sp_thread *prepare(void)
 {
 	int saved_errno = errno;
 
-	if (sp_is_stale_child() && sp_agent.forked)
+	if (sp_is_stale_child())
 		sp_agent.forked();
-	if (sp_load(&sp_agent.state) == SP_AGENT_DORMANT && sp_agent.activate)
+	if (sp_load(&sp_agent.state) == SP_AGENT_DORMANT)
 		sp_agent.activate();
-	if (sp_load(&sp_agent.state) == SP_AGENT_ACTIVE && !sp_tls.thread && !sp_tls.dead && sp_agent.adopt)
+	if (sp_load(&sp_agent.state) == SP_AGENT_ACTIVE && !sp_tls.thread && !sp_tls.dead)
 		sp_agent.adopt();
 	errno = saved_errno;
 	return sp_load(&sp_agent.state) == SP_AGENT_ACTIVE ? sp_tls.thread : NULL;
@@ -133,10 +133,11 @@ SP_EXPORT void smartprof_span_label(const char *key, const char *value)
 	const char *parts[] = {key ? key : "(null)", "=", value ? value : "(null)"};
 	uint32_t length = 0;
 
+	if (!t)
+		return;
 	for (int i = 0; i < 3; i++)
 		for (const char *p = parts[i]; *p && length < SP_SPAN_TEXT_MAX; p++)
 			text[length++] = *p;
 	text[length] = '\0';
-	if (t)
-		sp_span_label(t, sp_span_name(SP_SPAN_LABEL, text));
+	sp_span_label(t, sp_span_name(SP_SPAN_LABEL, text));
 }

@@ -5,7 +5,7 @@
 #include "sampler/agent.h"
 
 /* The span `id` of a name of kind SP_SPAN_ASYNC begins; one of the same name and id that is open goes on instead. Those that
- * find SP_ASYNC_MAX open are counted as uncounted. Any context of the thread `t`; lock-free. */
+ * find SP_ASYNC_MAX open are counted as uncounted. Any context; lock-free. */
 void sp_async_begin(uint32_t name, uint64_t id) SP_HIDDEN;
 
 /* It ends; one that is not open is counted as stray. Any context of the thread `t`; lock-free. */

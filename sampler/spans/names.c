@@ -107,6 +107,8 @@ uint32_t sp_span_node(uint32_t parent, uint32_t name)
 	uint32_t index, found, *empty = NULL;
 	struct sp_span_node *node;
 
+	if (!name)
+		return 0;
 	found = look_up(&nodes, key, &empty);
 	if (found || !empty || !(index = sp_spool_allot(SP_SEC_SPAN_NODES, 1)))
 		return found;
@@ -116,6 +118,42 @@ uint32_t sp_span_node(uint32_t parent, uint32_t name)
 	node->key = key;
 	__atomic_store_n(&node->ready, 1, __ATOMIC_RELEASE);
 	return enter(&nodes, key, index, empty);
+}
+
+static bool is_label(uint32_t node)
+{
+	return node && name_at(node_at(node)->name)->kind == SP_SPAN_LABEL;
+}
+
+static bool is_same_key(uint32_t label, uint32_t other)
+{
+	const char *texts = sp_section(SP_SEC_TEXT), *a = texts + name_at(label)->text,
+		   *b = texts + name_at(other)->text;
+
+	for (; *a && *a != '=' && *a == *b; a++, b++)
+		;
+	return *a == *b;
+}
+
+uint32_t sp_span_labelled(uint32_t node, uint32_t label)
+{
+	uint32_t labels[SP_SPAN_LABELS + 1], n = 1;
+	bool has = false;
+
+	/* The innermost first; in front of it there is room for a new one. */
+	for (; is_label(node) && n <= SP_SPAN_LABELS; node = node_at(node)->parent) {
+		bool same = is_same_key(node_at(node)->name, label);
+
+		labels[n++] = same ? label : node_at(node)->name;
+		has |= same;
+	}
+	labels[0] = label;
+	if (is_label(node) || (!has && n > SP_SPAN_LABELS))
+		return 0;
+	do
+		node = sp_span_node(node, labels[--n]);
+	while (node && n > (has ? 1u : 0u));
+	return node;
 }
 
 void sp_span_names_forget(void)

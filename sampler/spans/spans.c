@@ -14,11 +14,13 @@ static struct sp_span_count *count_at(uint32_t index)
 /* The record is the thread's, or is now because it was nobody's. */
 static bool take_count(struct sp_thread *t, uint32_t index)
 {
-	uint32_t owner = 0;
+	uint32_t owner = sp_load(&count_at(index)->owner);
 
+	if (owner)
+		return owner == (uint32_t)t->tid;
 	if (!__atomic_compare_exchange_n(&count_at(index)->owner, &owner, (uint32_t)t->tid, false, __ATOMIC_ACQ_REL,
 		    __ATOMIC_RELAXED))
-		return owner == (uint32_t)t->tid;
+		return false;
 	count_at(index)->mine = t->span_counts;
 	t->span_counts = index;
 	return true;
@@ -47,7 +49,7 @@ static uint32_t claim_count(struct sp_thread *t, uint32_t node)
 
 static struct sp_span_slot *fill_slot(struct sp_thread *t, struct sp_span_slot *slot, uint64_t key)
 {
-	uint32_t outer = (uint32_t)(key >> 32), node = (uint32_t)key ? sp_span_node(outer, (uint32_t)key) : 0;
+	uint32_t outer = (uint32_t)(key >> 32), node = sp_span_node(outer, (uint32_t)key);
 
 	slot->key = key;
 	slot->count = node ? claim_count(t, node) : 0;
@@ -250,11 +252,13 @@ void sp_span_label(struct sp_thread *t, uint32_t name)
 	if (!enter(t))
 		return;
 	if (t->spans && t->spans->depth) {
-		uint32_t node = sp_span_node(t->span_node, name);
+		uint32_t node = sp_span_labelled(t->span_node, name);
 
 		if (node) {
 			t->spans->open[t->spans->depth - 1].node = node;
 			sp_store(&t->span_node, node);
+		} else {
+			sp_add(&sp_agent.spool->spans.uncounted, 1);
 		}
 	}
 	leave(t);
@@ -264,8 +268,10 @@ void sp_span_add(struct sp_thread *t, uint32_t node, uint64_t ns)
 {
 	uint32_t index;
 
-	if (!enter(t))
+	if (!enter(t)) {
+		sp_add(&sp_agent.spool->spans.uncounted, 1);
 		return;
+	}
 	index = node ? claim_count(t, node) : 0;
 	if (index)
 		add_to_record(count_at(index), 0, ns, 0);
@@ -279,9 +285,7 @@ void sp_span_thread_ends(struct sp_thread *t)
 	uint64_t now = sp_tsc();
 	uint32_t index, next;
 
-	if (!t->spans)
-		return;
-	while (t->spans->depth) {
+	while (t->spans && t->spans->depth) {
 		struct sp_span_count *c = close_innermost(t, now, 0);
 		if (c)
 			c->unended++;
@@ -290,7 +294,8 @@ void sp_span_thread_ends(struct sp_thread *t)
 		next = count_at(index)->mine;
 		__atomic_store_n(&count_at(index)->owner, 0, __ATOMIC_RELEASE);
 	}
-	__atomic_store_n(&t->spans->owner, 0, __ATOMIC_RELEASE);
+	if (t->spans)
+		__atomic_store_n(&t->spans->owner, 0, __ATOMIC_RELEASE);
 	sp_span_forget(t);
 }
 

@@ -13,7 +13,7 @@ void sp_span_begin(struct sp_thread *t, uint32_t name) SP_HIDDEN;
  * 0: none. Returns whether a slow response was counted. */
 bool sp_span_end(struct sp_thread *t, uint32_t name, uint64_t limit_ns) SP_HIDDEN;
 
-/* The innermost span's samples have this label, "key=value" (SP_SPAN_LABEL), until it ends. */
+/* The innermost span's samples have this label, "key=value" (SP_SPAN_LABEL), until it ends or has another one of that key. */
 void sp_span_label(struct sp_thread *t, uint32_t name) SP_HIDDEN;
 
 /* Counts a time of `ns` in `node` that no thread was in. */

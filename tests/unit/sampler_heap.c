@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "profiles/spool/marks.h"
@@ -264,12 +263,9 @@ static void the_lazy_peak_is_the_peak(void **state)
 static void assert_marked(uint32_t mark, const uint64_t expected[SITES])
 {
 	struct sp_snapshot s;
-	const char *why = "";
 	uint64_t is[SITES] = {0}, found;
-	int fd = open(agent_path(), O_RDONLY);
 
-	assert_int_equal(sp_snapshot_read(&s, fd, &why), 0);
-	close(fd);
+	agent_snapshot(&s);
 	assert_int_equal(s.mark_count, MARKS);
 	sp_mark_rewind(&s, &s.marks[mark]);
 	assert_int_equal(s.lost_sites, 0);

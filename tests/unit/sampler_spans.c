@@ -1,5 +1,4 @@
 /* Spans: what threads count is exact, and what the reader takes is what they counted. */
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -63,18 +62,6 @@ static uint32_t numbered(unsigned i)
 	return number_of(text);
 }
 
-static void snapshot(struct sp_snapshot *s)
-{
-	int fd = open(agent_path(), O_RDONLY | O_CLOEXEC);
-	const char *why = NULL;
-
-	assert_true(fd >= 0);
-	if (sp_snapshot_read(s, fd, &why))
-		fail_msg("the reader refuses the spool: %s", why);
-	close(fd);
-	assert_int_equal(s->damaged, 0);
-}
-
 static const char *text_of(const struct sp_snapshot *s, uint32_t node)
 {
 	return sp_snapshot_text(s, s->span_names[s->span_nodes[node].name].text);
@@ -132,7 +119,7 @@ static void threads_count_exactly_and_leave_their_records_to_others(void **state
 
 	(void)state;
 	assert_int_equal(run_threads(nest), 0);
-	snapshot(&s);
+	agent_snapshot(&s);
 	assert_int_equal(sum(&s, "outer", NULL).count, 10 * ROUNDS * TEST_THREADS);
 	for (unsigned i = 0; i < NAMES; i++) {
 		char text[32];
@@ -163,7 +150,7 @@ static void what_was_begun_inside_ends_with_it(void **state)
 	sp_span_end(t, b, 0); /* of nothing that is open */
 	sp_span_begin(t, b);
 	end_thread(t);
-	snapshot(&s);
+	agent_snapshot(&s);
 	assert_int_equal(sum(&s, "a", NULL).count, 1);
 	assert_int_equal(sum(&s, "a", NULL).unended, 0);
 	assert_int_equal(sum(&s, "b", "a").unended, 1);
@@ -187,7 +174,7 @@ static void those_too_deep_are_left_out_and_end_where_they_should(void **state)
 		sp_span_end(t, name, 0);
 	assert_int_equal(t->span_node, 0);
 	end_thread(t);
-	snapshot(&s);
+	agent_snapshot(&s);
 	assert_int_equal(sum(&s, "deep", NULL).count, SP_SPAN_DEPTH);
 	assert_int_equal(s.header.spans.too_deep, 5);
 	assert_int_equal(s.header.spans.stray, 0);
@@ -203,7 +190,7 @@ static void what_is_open_can_be_read(void **state)
 	(void)state;
 	sp_span_begin(t, number_of("load"));
 	sp_span_begin(t, number_of("index"));
-	snapshot(&s);
+	agent_snapshot(&s);
 	for (size_t i = 1; i < s.span_thread_count; i++) {
 		if (!s.span_threads[i].depth)
 			continue;
@@ -235,13 +222,52 @@ static void samples_are_in_the_innermost_span(void **state)
 	sp_span_end(t, number_of("request"), 0);
 	assert_int_equal(sp_stacks_intern(t, &walk), outside);
 	end_thread(t);
-	snapshot(&s);
+	agent_snapshot(&s);
 	assert_int_equal(s.stacks[outside].span, 0);
 	assert_string_equal(text_of(&s, s.stacks[inside].span), "request");
 	assert_string_equal(text_of(&s, s.stacks[labelled].span), "kind=get");
 	assert_int_equal(s.span_nodes[s.stacks[labelled].span].parent, s.stacks[inside].span);
 	assert_int_equal(sum(&s, "request", NULL).count, 1);
 	sp_snapshot_free(&s);
+}
+
+static uint32_t label(struct sp_thread *t, const char *text)
+{
+	sp_span_label(t, sp_span_name(SP_SPAN_LABEL, text));
+	return t->span_node;
+}
+
+static void a_label_takes_the_place_of_one_with_its_key(void **state)
+{
+	struct sp_thread *t = begin_thread();
+	uint32_t get, put, by_two, i;
+	struct sp_snapshot s;
+	char text[32];
+
+	(void)state;
+	sp_span_begin(t, number_of("request"));
+	get = label(t, "kind=get");
+	put = label(t, "kind=put");
+	assert_int_equal(label(t, "kind=get"), get);
+	by_two = label(t, "user=x");
+	assert_int_not_equal(label(t, "kind=put"), by_two);
+	assert_int_equal(label(t, "kind=get"), by_two);
+	assert_int_not_equal(label(t, "kinds=get"), by_two);
+	for (i = 0; i < 10000; i++)
+		label(t, i % 2 ? "kind=get" : "kind=put");
+	agent_snapshot(&s);
+	assert_int_equal(s.span_nodes[get].parent, s.span_nodes[put].parent);
+	assert_true(s.span_node_count < 12);
+	assert_int_equal(s.header.spans.uncounted, 0);
+	sp_snapshot_free(&s);
+	for (i = 0; i < SP_SPAN_LABELS; i++) {
+		snprintf(text, sizeof(text), "key %u=1", i);
+		label(t, text);
+	}
+	assert_int_equal(sp_agent.spool->spans.uncounted, 3); /* it had three */
+	sp_span_end(t, number_of("request"), 0);
+	assert_int_equal(t->span_node, 0);
+	end_thread(t);
 }
 
 static void times_are_shared_out_and_bytes_counted(void **state)
@@ -265,7 +291,7 @@ static void times_are_shared_out_and_bytes_counted(void **state)
 	sp_span_end(t, inner, 1000000);
 	sp_span_end(t, outer, 0);
 	end_thread(t);
-	snapshot(&s);
+	agent_snapshot(&s);
 	all = sum(&s, "outer", NULL);
 	part = sum(&s, "inner", "outer");
 	assert_true(part.sum_ns >= 29000000);
@@ -298,7 +324,7 @@ static void others_may_end_what_one_began(void **state)
 
 	(void)state;
 	assert_int_equal(run_threads(begin_and_let_end), 0);
-	snapshot(&s);
+	agent_snapshot(&s);
 	assert_int_equal(sum(&s, "job", NULL).count, 20000 - TEST_THREADS);
 	assert_int_equal(s.header.spans.stray + s.header.spans.uncounted, 0);
 	sp_snapshot_free(&s);
@@ -325,6 +351,7 @@ int main(void)
 			tear_down),
 		cmocka_unit_test_setup_teardown(what_is_open_can_be_read, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(samples_are_in_the_innermost_span, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_label_takes_the_place_of_one_with_its_key, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(times_are_shared_out_and_bytes_counted, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(others_may_end_what_one_began, set_up, tear_down),
 		cmocka_unit_test(times_have_classes_that_hold_them),

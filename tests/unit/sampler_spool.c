@@ -1,12 +1,18 @@
 /* An agent set up by hand: a spool in a temporary file, no hooks, no clocks. */
 #include "tests/unit/sampler_spool.h"
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "sampler/spool/write.h"
 
@@ -41,6 +47,18 @@ void agent_close(void)
 const char *agent_path(void)
 {
 	return path;
+}
+
+void agent_snapshot(struct sp_snapshot *s)
+{
+	int fd = open(agent_path(), O_RDONLY | O_CLOEXEC);
+	const char *why = NULL;
+
+	assert_true(fd >= 0);
+	if (sp_snapshot_read(s, fd, &why))
+		fail_msg("the reader refuses the spool: %s", why);
+	close(fd);
+	assert_int_equal(s->damaged, 0);
 }
 
 struct job {

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "profiles/spool/read.h"
 #include "sampler/agent.h"
 
 #define TEST_THREADS 4
@@ -17,6 +18,9 @@ void agent_close(void);
 
 /* Path of the spool file, whether it exists or not. */
 const char *agent_path(void);
+
+/* What the reader makes of it; a test that it refuses, or finds damaged, fails. To be freed by sp_snapshot_free. */
+void agent_snapshot(struct sp_snapshot *snapshot);
 
 /* Runs fn on TEST_THREADS threads with the numbers from 0 and waits for all; returns the sum of what they returned. */
 unsigned run_threads(unsigned (*fn)(unsigned number));

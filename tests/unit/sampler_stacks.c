@@ -1,5 +1,4 @@
 /* The table of unique stacks, and that the reader takes what the writer makes. */
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -57,18 +56,6 @@ static uint32_t make_frames(uint32_t kind, uint64_t frames[SP_MAX_FRAMES])
 static uint64_t drops(enum sp_drop why)
 {
 	return sp_agent.spool->drops[why];
-}
-
-static void snapshot(struct sp_snapshot *s)
-{
-	int fd = open(agent_path(), O_RDONLY | O_CLOEXEC);
-	const char *why = NULL;
-
-	assert_true(fd >= 0);
-	if (sp_snapshot_read(s, fd, &why))
-		fail_msg("the reader refuses the spool: %s", why);
-	close(fd);
-	assert_int_equal(s->damaged, 0);
 }
 
 static void assert_addresses(const struct sp_snapshot *s, uint32_t stack, const uint64_t *addresses, size_t bytes)
@@ -154,7 +141,7 @@ static void weights_and_sites_belong_to_their_stack(void **state)
 	assert_int_not_equal(site, 0);
 	assert_int_equal(sp_stacks_site(heap), site);
 	assert_int_equal(sp_stacks_site(0), 0);
-	snapshot(&s);
+	agent_snapshot(&s);
 	assert_int_equal(s.stacks[cpu].user_ns, 5000000);
 	assert_int_equal(s.stacks[cpu].sys_ns, 1000000);
 	assert_int_equal(s.stacks[cpu].user_samples, 2);
@@ -188,7 +175,7 @@ static void a_full_stack_table_overflows_to_record_0(void **state)
 	assert_int_equal(drops(SP_DROP_STACKS), refused);
 	frames[1] = NOWHERE;
 	assert_int_not_equal(intern(frames, 2, 0), 0);
-	snapshot(&s);
+	agent_snapshot(&s);
 	assert_int_equal(s.stack_count, capacity);
 	assert_int_equal(s.stacks[0].user_ns, refused * 1000);
 	sp_snapshot_free(&s);
@@ -213,7 +200,7 @@ static void a_full_frame_pool_is_counted_too(void **state)
 	assert_int_equal(drops(SP_DROP_FRAMES), refused);
 	assert_int_equal(drops(SP_DROP_STACKS), 0);
 	assert_int_not_equal(intern(frames, 1, 0), 0); /* a short one still fits */
-	snapshot(&s);
+	agent_snapshot(&s);
 	sp_snapshot_free(&s);
 }
 
@@ -234,7 +221,7 @@ static void stacks_share_their_outer_ends(void **state)
 	index[2] = intern(frames, 100, SP_STACK_IS_HEAP);
 	/* Ten frames, up to three that the table does not know, and the jump. */
 	assert_in_range(sp_spool_count(SP_SEC_FRAMES) - before, 11, 14);
-	snapshot(&s);
+	agent_snapshot(&s);
 	assert_addresses(&s, index[0], frames, sizeof(frames));
 	assert_addresses(&s, index[1], other, sizeof(other));
 	assert_addresses(&s, index[2], frames, sizeof(frames));
@@ -329,7 +316,7 @@ static void threads_agree_and_the_reader_accepts(void **state)
 	(void)state;
 	memset(given, 0, sizeof(given));
 	assert_int_equal(run_threads(intern_at_random), 0);
-	snapshot(&s);
+	agent_snapshot(&s);
 	for (uint32_t kind = 0; kind < KINDS; kind++) {
 		uint32_t depth = make_frames(kind, frames), index = intern(frames, depth, 0);
 
@@ -365,7 +352,7 @@ static void texts_are_kept_until_the_section_is_full(void **state)
 	assert_int_equal(n, capacity / 65536 - 1);
 	free(big);
 	at = sp_spool_text("bye", 3);
-	snapshot(&s);
+	agent_snapshot(&s);
 	assert_string_equal(sp_snapshot_text(&s, hello), "hello");
 	assert_string_equal(sp_snapshot_text(&s, at), "bye");
 	sp_snapshot_free(&s);
