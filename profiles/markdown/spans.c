@@ -3,8 +3,6 @@
 
 #include "profiles/markdown/writer.h"
 
-#define HOTTEST_MIN_SAMPLES 5u
-
 /* "request › parse" */
 static void put_name(struct sp_writer *w, const struct sp_span_info *span)
 {
@@ -43,11 +41,9 @@ static void put_times(struct sp_writer *w, const struct sp_span_info *span)
 	sp_buffer_puts(&w->out, " |");
 }
 
-static void put_sampled(struct sp_writer *w, const struct sp_span_info *span, uint32_t index)
+static void put_sampled(struct sp_writer *w, const struct sp_span_info *span)
 {
 	const struct sp_profile *p = w->profile;
-	uint32_t hottest;
-	uint64_t ns;
 
 	if (p->cpu_on && span->kind != SP_SPAN_ASYNC) {
 		sp_buffer_puts(&w->out, " ");
@@ -61,10 +57,9 @@ static void put_sampled(struct sp_writer *w, const struct sp_span_info *span, ui
 	if (span->kind == SP_SPAN_PLAIN)
 		sp_put_size(&w->out, span->bytes);
 	sp_buffer_puts(&w->out, " | ");
-	if (span->samples >= HOTTEST_MIN_SAMPLES) {
-		hottest = sp_span_hottest(p, index, &ns);
-		sp_buffer_printf(&w->out, "%.0f %% ", sp_percent(ns, span->cpu_ns));
-		sp_escape_name(&w->out, SP_ESCAPE_CELL, p->functions[hottest].name);
+	if (span->hottest_ns) {
+		sp_buffer_printf(&w->out, "%.0f %% ", sp_percent(span->hottest_ns, span->cpu_ns));
+		sp_escape_name(&w->out, SP_ESCAPE_CELL, p->functions[span->hottest].name);
 	}
 	sp_buffer_puts(&w->out, " |\n");
 }
@@ -139,7 +134,7 @@ void sp_write_spans(struct sp_writer *w)
 		sp_buffer_puts(&w->out, "| ");
 		put_name(w, &p->spans[i]);
 		put_times(w, &p->spans[i]);
-		put_sampled(w, &p->spans[i], (uint32_t)i);
+		put_sampled(w, &p->spans[i]);
 	}
 	if (shown < p->span_count)
 		sp_buffer_printf(&w->out, "\n… %zu more rows\n", p->span_count - shown);

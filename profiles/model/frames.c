@@ -474,9 +474,11 @@ static void push_spans(struct resolver *r, struct sp_path *path, uint32_t node)
 	const struct sp_snapshot *s = p->snapshot;
 	struct sp_buffer name = {0};
 
-	for (; node; node = s->span_nodes[node].parent) {
+	for (; node && p->frame_id_count <= PATH_FRAMES_MAX; node = s->span_nodes[node].parent) {
 		struct sp_profile_frame frame = {0};
 
+		if (s->span_names[s->span_nodes[node].name].kind == SP_SPAN_MEASURED)
+			continue;
 		sp_buffer_puts(&name, "{");
 		sp_span_put_name(&name, s, node);
 		sp_buffer_puts(&name, "}");

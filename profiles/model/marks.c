@@ -108,11 +108,13 @@ static void add_mark(struct sp_profile *p, const struct sp_mark *mark, struct sp
 	sp_mark_label(p->snapshot, mark, label);
 	*info = (struct sp_mark_info){
 		.label = sp_pool_copy(&p->pool, label, strlen(label)), .mark = mark, .function = UINT32_MAX};
+	if (!p->heap_on)
+		return;
 	sp_snapshot_copy(&at, p->snapshot);
 	sp_mark_rewind(&at, &at.marks[mark - p->snapshot->marks]);
 	info->inuse_error = total_error(inuse_variance(&at), &mark->heap);
 	sp_snapshot_copy(&window, &at);
-	if (p->heap_on && sp_window_take(&window, before, &why) == 0)
+	if (sp_window_take(&window, before, &why) == 0)
 		measure(p, info, &window, site_frame);
 	sp_snapshot_free(&window);
 	sp_snapshot_free(before);
@@ -131,13 +133,15 @@ static void make_empty(struct sp_snapshot *s)
 
 void sp_marks_add_up(struct sp_profile *p, const uint32_t *site_frame)
 {
-	struct sp_snapshot before;
+	struct sp_snapshot before = {0};
 
 	if (!p->snapshot->mark_count)
 		return;
 	p->marks = sp_alloc(p->snapshot->mark_count, sizeof(*p->marks));
-	sp_snapshot_copy(&before, p->snapshot);
-	make_empty(&before);
+	if (p->heap_on) {
+		sp_snapshot_copy(&before, p->snapshot);
+		make_empty(&before);
+	}
 	for (size_t i = 0; i < p->snapshot->mark_count; i++)
 		add_mark(p, &p->snapshot->marks[i], &before, site_frame);
 	sp_snapshot_free(&before);

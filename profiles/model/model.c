@@ -210,7 +210,6 @@ void sp_profile_free(struct sp_profile *profile)
 	free(profile->threads);
 	free(profile->marks);
 	free(profile->spans);
-	free(profile->span_place);
 	free(profile->processes);
 	free(profile);
 }

@@ -202,7 +202,6 @@ struct sp_profile {
 	size_t mark_count;
 	struct sp_span_info *spans; /* model/spans.h */
 	size_t span_count;
-	uint32_t *span_place;        /* of the snapshot's span_nodes[]: in spans[], UINT32_MAX none */
 	struct sp_member *processes; /* of a merged profile; else there are none */
 	size_t process_count, process_capacity;
 	size_t inputs_left_out;  /* of a merge: files that could not be read */

@@ -7,10 +7,12 @@
 
 #include "profiles/base/figures.h"
 #include "profiles/model/build.h"
+#include "profiles/model/error.h"
 #include "profiles/redact/redact.h"
 
 #define Z95 1.96
 #define NONE UINT32_MAX
+#define HOTTEST_MIN_SAMPLES 5u
 
 void sp_span_put_name(struct sp_buffer *out, const struct sp_snapshot *s, uint32_t node)
 {
@@ -40,7 +42,6 @@ static void add_count(struct sp_span_info *to, const struct sp_span_count *c)
 	to->sum_ns += c->sum_ns;
 	to->self_ns += c->self_ns;
 	to->bytes += c->bytes;
-	to->allocs += c->allocs;
 	to->unended += c->unended;
 	to->slow += c->slow;
 	for (unsigned i = 0; i < SP_SPAN_CLASSES; i++)
@@ -54,8 +55,8 @@ static void add_open(struct sp_profile *p, struct sp_span_info *nodes, const str
 
 	for (uint32_t i = 0; i < t->depth; i++) {
 		const struct sp_span_open *o = &t->open[i];
-		uint64_t began = sp_whole((double)(int64_t)(o->began_tsc - s->header.start_tsc) * ns_per_cycle);
-		uint64_t ns = s->taken_ns > began ? s->taken_ns - began : 0;
+		double began_ns = (double)(int64_t)(o->began_tsc - s->header.start_tsc) * ns_per_cycle;
+		uint64_t ns = sp_whole((double)s->taken_ns - began_ns);
 		struct sp_span_info *info = &nodes[o->node];
 
 		if (!info->open++ || ns > info->open_ns) {
@@ -65,45 +66,43 @@ static void add_open(struct sp_profile *p, struct sp_span_info *nodes, const str
 	}
 }
 
-/* A label is of the span that it stands in: what is sampled in it is sampled there. */
 static void add_samples(struct sp_profile *p, struct sp_span_info *nodes)
 {
 	const struct sp_snapshot *s = p->snapshot;
 
 	for (size_t i = 0; i < p->path_count; i++) {
 		const struct sp_path *path = &p->paths[i];
-		uint32_t node = s->stacks[i].span, own = node;
 
-		while (own && nodes[own].kind == SP_SPAN_LABEL)
-			own = s->span_nodes[own].parent;
-		nodes[own].own_cpu_ns += path->user_ns + path->sys_ns;
-		for (; node; node = s->span_nodes[node].parent) {
+		for (uint32_t node = s->stacks[i].span; node; node = s->span_nodes[node].parent) {
 			nodes[node].cpu_ns += path->user_ns + path->sys_ns;
 			nodes[node].samples += path->samples;
-			nodes[node].own_sq_us2 += path->sq;
+			nodes[node].sq_us2 += path->sq;
 		}
 	}
 }
 
-/* As of independent draws (error.h), and of one more. */
+static struct sp_sum sum_of(uint64_t ns, double sq_us2, uint64_t samples)
+{
+	return (struct sp_sum){.weight = (double)ns / 1e3, .sq = sq_us2, .samples = samples};
+}
+
 static void add_errors(struct sp_profile *p, struct sp_span_info *nodes, size_t count)
 {
-	double whole = (double)(p->sampled_user_ns + p->sampled_sys_ns), all = 0;
+	struct sp_sum all = sum_of(p->sampled_user_ns + p->sampled_sys_ns, 0, p->samples);
 
 	for (size_t i = 0; i < p->path_count; i++)
-		all += p->paths[i].sq;
-	for (size_t i = 0; i < count && whole > 0; i++) {
-		double part = (double)nodes[i].cpu_ns / whole;
-		double variance = nodes[i].own_sq_us2 * (1 - 2 * part) + part * part * all;
+		all.sq += p->paths[i].sq;
+	for (size_t i = 1; i < count && all.weight > 0; i++) {
+		struct sp_sum part = sum_of(nodes[i].cpu_ns, nodes[i].sq_us2, nodes[i].samples);
 
-		if (nodes[i].samples)
-			nodes[i].cpu_error = Z95 * 1000 * sqrt(variance > 0 ? variance : 0);
+		if (part.samples)
+			nodes[i].cpu_error = sp_independent_error(&part, &all) * all.weight * 1e3;
 	}
 }
 
 /* --- the order ---------------------------------------------------------------------------------- */
 
-static bool is_shown(const struct sp_span_info *node)
+static bool is_met(const struct sp_span_info *node)
 {
 	return node->kind != SP_SPAN_MEASURED && (node->count || node->open || node->samples);
 }
@@ -124,39 +123,131 @@ static int by_weight(const void *left, const void *right, void *nodes)
 	return a < b ? -1 : a > b;
 }
 
-/* Enters the children of `parent` and what is below them, depth first. by_size: all nodes, the largest first. */
-static void put_children(struct sp_profile *p, const struct sp_span_info *nodes, const uint32_t *by_size, size_t count,
-	uint32_t parent)
-{
-	uint32_t shown = parent ? p->span_place[parent] : NONE;
+/* Children, the first of each node and the next of the same one; 0 none. */
+struct links {
+	uint32_t *first, *next;
+};
 
-	for (size_t i = 0; i < count; i++) {
-		uint32_t node = by_size[i];
-		struct sp_span_info *info = &p->spans[p->span_count];
-
-		if (p->snapshot->span_nodes[node].parent != parent || !is_shown(&nodes[node]))
-			continue;
-		p->span_place[node] = (uint32_t)p->span_count++;
-		*info = nodes[node];
-		info->parent = shown;
-		info->depth = parent ? p->spans[shown].depth + 1 : 0;
-		put_children(p, nodes, by_size, count, node);
-	}
-}
-
-static void put_in_order(struct sp_profile *p, struct sp_span_info *nodes, size_t count)
+/* What was met, and what that stands in, the smallest first, so that the largest come to the front. */
+static void link_children(const struct sp_profile *p, struct sp_span_info *nodes, size_t count, struct links *links)
 {
 	uint32_t *by_size = sp_alloc(count, sizeof(*by_size));
+	bool *shown = sp_alloc(count, sizeof(*shown));
 	size_t n = 0;
 
-	for (uint32_t i = 1; i < count; i++) {
-		p->span_place[i] = NONE;
-		if (p->snapshot->span_nodes[i].name)
-			by_size[n++] = i;
+	for (uint32_t i = (uint32_t)count; i-- > 1;) {
+		shown[i] |= p->snapshot->span_nodes[i].name && is_met(&nodes[i]);
+		if (!shown[i])
+			continue;
+		shown[p->snapshot->span_nodes[i].parent] = true;
+		by_size[n++] = i;
 	}
 	qsort_r(by_size, n, sizeof(*by_size), by_weight, nodes);
-	put_children(p, nodes, by_size, n, 0);
+	while (n-- > 0) {
+		uint32_t node = by_size[n], parent = p->snapshot->span_nodes[node].parent;
+
+		links->next[node] = links->first[parent];
+		links->first[parent] = node;
+	}
 	free(by_size);
+	free(shown);
+}
+
+/* The node that comes after one in the order of the tree. */
+static uint32_t next_node(const struct sp_profile *p, const struct links *links, uint32_t node)
+{
+	if (links->first[node])
+		return links->first[node];
+	while (node && !links->next[node])
+		node = p->snapshot->span_nodes[node].parent;
+	return links->next[node];
+}
+
+/* place: of each node, in spans[]. */
+static void put_in_order(struct sp_profile *p, struct sp_span_info *nodes, size_t count, uint32_t *place)
+{
+	struct links links = {sp_alloc(count, sizeof(uint32_t)), sp_alloc(count, sizeof(uint32_t))};
+
+	link_children(p, nodes, count, &links);
+	place[0] = NONE;
+	for (uint32_t node = links.first[0]; node; node = next_node(p, &links, node)) {
+		struct sp_span_info *info = &p->spans[p->span_count];
+
+		place[node] = (uint32_t)p->span_count++;
+		*info = nodes[node];
+		info->parent = place[p->snapshot->span_nodes[node].parent];
+		info->depth = info->parent == NONE ? 0 : p->spans[info->parent].depth + 1;
+	}
+	free(links.first);
+	free(links.next);
+}
+
+/* --- the hottest function of each ---------------------------------------------------------------- */
+
+/* The paths by their span's place: those of place i are list[first[i] .. first[i + 1]). */
+struct placed {
+	uint32_t *list, *first;
+};
+
+static void place_paths(const struct sp_profile *p, const uint32_t *place, struct placed *placed)
+{
+	uint32_t *at = sp_alloc(p->span_count + 1, sizeof(*at)), sum = 0;
+
+	placed->list = sp_alloc(p->path_count, sizeof(*placed->list));
+	placed->first = sp_alloc(p->span_count + 1, sizeof(*placed->first));
+	for (size_t i = 0; i < p->path_count; i++)
+		if (p->snapshot->stacks[i].span && place[p->snapshot->stacks[i].span] != NONE)
+			at[place[p->snapshot->stacks[i].span]]++;
+	for (size_t i = 0; i <= p->span_count; i++) {
+		placed->first[i] = sum;
+		sum += at[i];
+		at[i] = placed->first[i];
+	}
+	for (size_t i = 0; i < p->path_count; i++)
+		if (p->snapshot->stacks[i].span && place[p->snapshot->stacks[i].span] != NONE)
+			placed->list[at[place[p->snapshot->stacks[i].span]]++] = (uint32_t)i;
+	free(at);
+}
+
+static uint32_t leaf_function(const struct sp_profile *p, const struct sp_path *path)
+{
+	return p->frames[p->frame_ids[path->first]].function;
+}
+
+/* Those of a span and of the spans inside stand one behind the other. sums: of all functions, 0 before and afterwards. */
+static void find_hottest(struct sp_profile *p, size_t span, const struct placed *placed, uint64_t *sums)
+{
+	struct sp_span_info *info = &p->spans[span];
+	size_t end = span + 1;
+
+	while (end < p->span_count && p->spans[end].depth > info->depth)
+		end++;
+	for (uint32_t k = placed->first[span]; k < placed->first[end]; k++) {
+		const struct sp_path *path = &p->paths[placed->list[k]];
+		uint32_t f = leaf_function(p, path);
+
+		sums[f] += path->user_ns + path->sys_ns;
+		if (sums[f] > info->hottest_ns) {
+			info->hottest_ns = sums[f];
+			info->hottest = f;
+		}
+	}
+	for (uint32_t k = placed->first[span]; k < placed->first[end]; k++)
+		sums[leaf_function(p, &p->paths[placed->list[k]])] = 0;
+}
+
+static void add_hottest(struct sp_profile *p, const uint32_t *place)
+{
+	uint64_t *sums = sp_alloc(p->function_count, sizeof(*sums));
+	struct placed placed;
+
+	place_paths(p, place, &placed);
+	for (size_t i = 0; i < p->span_count; i++)
+		if (p->spans[i].samples >= HOTTEST_MIN_SAMPLES)
+			find_hottest(p, i, &placed, sums);
+	free(placed.list);
+	free(placed.first);
+	free(sums);
 }
 
 void sp_spans_add_up(struct sp_profile *p)
@@ -164,12 +255,13 @@ void sp_spans_add_up(struct sp_profile *p)
 	const struct sp_snapshot *s = p->snapshot;
 	size_t count = s->span_node_count;
 	struct sp_span_info *nodes;
+	uint32_t *place;
 
 	if (count < 2)
 		return;
 	nodes = sp_alloc(count, sizeof(*nodes));
 	p->spans = sp_alloc(count, sizeof(*p->spans));
-	p->span_place = sp_alloc(count, sizeof(*p->span_place));
+	place = sp_alloc(count, sizeof(*place));
 	for (uint32_t i = 1; i < count; i++) {
 		nodes[i].kind = (enum sp_span_kind)s->span_names[s->span_nodes[i].name].kind;
 		nodes[i].name = shown_name(p, s, i);
@@ -181,7 +273,10 @@ void sp_spans_add_up(struct sp_profile *p)
 		add_open(p, nodes, &s->span_threads[i]);
 	add_samples(p, nodes);
 	add_errors(p, nodes, count);
-	put_in_order(p, nodes, count);
+	memset(place, 0xff, count * sizeof(*place));
+	put_in_order(p, nodes, count, place);
+	add_hottest(p, place);
+	free(place);
 	free(nodes);
 }
 
@@ -220,34 +315,4 @@ uint64_t sp_span_quantile(const struct sp_span_info *span, double rank, double *
 	high = time_at(span, at + spread < n ? at + spread : n);
 	*error = (high - low) / 2 + time / 16;
 	return sp_whole(time);
-}
-
-static bool is_within(const struct sp_snapshot *s, uint32_t node, const uint32_t *place, uint32_t span)
-{
-	while (node && place[node] != span)
-		node = s->span_nodes[node].parent;
-	return node != 0;
-}
-
-uint32_t sp_span_hottest(const struct sp_profile *p, uint32_t span, uint64_t *ns)
-{
-	uint64_t *sums = sp_alloc(p->function_count, sizeof(*sums));
-	uint32_t hottest = NONE;
-
-	*ns = 0;
-	for (size_t i = 0; i < p->path_count; i++) {
-		const struct sp_path *path = &p->paths[i];
-		uint32_t f;
-
-		if (!path->depth || !is_within(p->snapshot, p->snapshot->stacks[i].span, p->span_place, span))
-			continue;
-		f = p->frames[p->frame_ids[path->first]].function;
-		sums[f] += path->user_ns + path->sys_ns;
-		if (sums[f] > *ns) {
-			*ns = sums[f];
-			hottest = f;
-		}
-	}
-	free(sums);
-	return hottest;
 }

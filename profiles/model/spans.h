@@ -15,12 +15,13 @@ struct sp_span_info {
 	uint64_t open_ns; /* ... the oldest of them for so long */
 	int open_tid;     /* ... in this thread */
 	uint64_t count, sum_ns, self_ns, min_ns, max_ns;
-	uint64_t bytes, allocs, unended, slow;
+	uint64_t bytes, unended, slow;
 	uint64_t classes[SP_SPAN_CLASSES]; /* of times: sp_span_class */
 	uint64_t cpu_ns, samples;          /* spans inside included */
 	double cpu_error;                  /* 95 % half-width, ns */
-	uint64_t own_cpu_ns;               /* without spans inside; labels are not spans */
-	double own_sq_us2;                 /* sum of squared weights of all its samples, spans inside included */
+	double sq_us2;                     /* sum of their squared weights */
+	uint32_t hottest;                  /* the function with most self time of that, ... */
+	uint64_t hottest_ns;               /* ... and that time; 0: there are too few samples */
 };
 
 /* Appends the name of the snapshot's span_nodes[node], without what looks like a secret. */
@@ -29,8 +30,5 @@ void sp_span_put_name(struct sp_buffer *out, const struct sp_snapshot *snapshot,
 /* The time that a share of `rank` (0.5: the median) of a span's were shorter than. *error: half the width of its 95 %
  * interval, from the number of spans and the width of the classes. 0 without any. */
 uint64_t sp_span_quantile(const struct sp_span_info *span, double rank, double *error);
-
-/* The function with most self time in a span, those inside included, and that time; UINT32_MAX: no sample is in it. */
-uint32_t sp_span_hottest(const struct sp_profile *profile, uint32_t span, uint64_t *ns);
 
 #endif

@@ -117,7 +117,7 @@ void sp_moment_forget(struct sp_moment *moment)
 static void set_known(struct sp_follow *follow)
 {
 	const struct sp_snapshot *s = &follow->picked;
-	size_t i = follow->frames.known;
+	size_t i = follow->frames.known ? follow->frames.known : 1; /* the first is nobody's */
 
 	while (i < s->frame_count && s->frames[i])
 		i++;

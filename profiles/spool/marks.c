@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "profiles/base/figures.h"
+#include "profiles/spool/spans.h"
 #include "symbolize/base/memory.h"
 
 bool sp_name_is_plain(const char *name, size_t most)
@@ -212,7 +213,8 @@ void sp_mark_rewind(struct sp_snapshot *s, const struct sp_mark *mark)
 	s->timeline_count = points;
 	rewind_header(&s->header, mark);
 	s->running = true;
-	s->span_count_count = s->span_thread_count = 0; /* what spans were then is not known */
+	sp_spans_unknown(s);
+	s->span_thread_count = 0;
 	s->taken_ns = mark->t_ns;
 	s->mark_count = (size_t)(mark - s->marks) + 1;
 	s->at = mark;

@@ -1,6 +1,12 @@
 /* Checking what a spool says of spans, and windows of it. */
 #include "profiles/spool/spans.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiles/spool/window.h"
+#include "symbolize/base/memory.h"
+
 static bool is_node(const struct sp_snapshot *s, uint32_t node)
 {
 	return node && node < s->span_node_count && s->span_nodes[node].name;
@@ -11,7 +17,9 @@ static void check_names(struct sp_snapshot *s)
 	for (size_t i = 0; i < s->span_name_count; i++) {
 		struct sp_span_name *name = &s->span_names[i];
 
-		if (i && name->ready && (name->text >= s->text_bytes || name->kind > SP_SPAN_MEASURED)) {
+		if (i && name->ready &&
+			(name->text >= s->text_bytes || name->kind > SP_SPAN_MEASURED ||
+				strnlen(s->text + name->text, SP_SPAN_TEXT_MAX + 1) > SP_SPAN_TEXT_MAX)) {
 			name->ready = 0;
 			s->damaged++;
 		}
@@ -19,18 +27,26 @@ static void check_names(struct sp_snapshot *s)
 	}
 }
 
+/* In so many others a node stands at the most. */
+#define NESTED_MAX (SP_SPAN_DEPTH * (1u + SP_SPAN_LABELS))
+
 /* A node is made when its parent is there. */
 static void check_nodes(struct sp_snapshot *s)
 {
+	uint32_t *nested = sp_alloc(s->span_node_count + 1, sizeof(*nested));
+
 	for (size_t i = 0; i < s->span_node_count; i++) {
 		struct sp_span_node *node = &s->span_nodes[i];
 		bool whole = node->ready && node->name < s->span_name_count && s->span_names[node->name].ready &&
-			(!node->parent || (node->parent < i && is_node(s, node->parent)));
+			(!node->parent ||
+				(node->parent < i && is_node(s, node->parent) && nested[node->parent] < NESTED_MAX));
 
 		s->damaged += i && node->ready && !whole;
 		if (!i || !whole)
 			*node = (struct sp_span_node){0};
+		nested[i] = node->parent ? nested[node->parent] + 1 : 0;
 	}
+	free(nested);
 }
 
 static void check_counts(struct sp_snapshot *s)
@@ -64,24 +80,19 @@ void sp_spans_check(struct sp_snapshot *s)
 			s->stacks[i].span = 0;
 }
 
-static void take(uint64_t *later, uint64_t earlier)
-{
-	*later -= earlier < *later ? earlier : *later;
-}
-
 static void take_count(struct sp_span_count *is, const struct sp_span_count *was)
 {
 	uint32_t first = SP_SPAN_CLASSES, last = 0;
 
-	take(&is->count, was->count);
-	take(&is->sum_ns, was->sum_ns);
-	take(&is->self_ns, was->self_ns);
-	take(&is->bytes, was->bytes);
-	take(&is->allocs, was->allocs);
-	take(&is->unended, was->unended);
-	take(&is->slow, was->slow);
+	is->count = sp_window_since(is->count, was->count);
+	is->sum_ns = sp_window_since(is->sum_ns, was->sum_ns);
+	is->self_ns = sp_window_since(is->self_ns, was->self_ns);
+	is->bytes = sp_window_since(is->bytes, was->bytes);
+	is->allocs = sp_window_since(is->allocs, was->allocs);
+	is->unended = sp_window_since(is->unended, was->unended);
+	is->slow = sp_window_since(is->slow, was->slow);
 	for (uint32_t i = 0; i < SP_SPAN_CLASSES; i++) {
-		is->classes[i] -= was->classes[i] < is->classes[i] ? was->classes[i] : is->classes[i];
+		is->classes[i] = (uint32_t)sp_window_since(is->classes[i], was->classes[i]);
 		if (is->classes[i]) {
 			first = first < i ? first : i;
 			last = i;
@@ -94,8 +105,27 @@ static void take_count(struct sp_span_count *is, const struct sp_span_count *was
 		is->max_ns = last + 1 < SP_SPAN_CLASSES ? sp_span_class_ns(last + 1) : is->max_ns;
 }
 
+static void take_totals(struct sp_span_totals *is, const struct sp_span_totals *was)
+{
+	is->stray = sp_window_since(is->stray, was->stray);
+	is->too_deep = sp_window_since(is->too_deep, was->too_deep);
+	is->uncounted = sp_window_since(is->uncounted, was->uncounted);
+	is->slow_responses = sp_window_since(is->slow_responses, was->slow_responses);
+}
+
+void sp_spans_unknown(struct sp_snapshot *s)
+{
+	s->span_count_count = 0;
+	take_totals(&s->header.spans, &s->header.spans);
+}
+
 void sp_spans_take(struct sp_snapshot *s, const struct sp_snapshot *before)
 {
+	if (before->at) {
+		sp_spans_unknown(s);
+		return;
+	}
+	take_totals(&s->header.spans, &before->header.spans);
 	for (size_t i = 0; i < before->span_count_count && i < s->span_count_count; i++)
 		if (s->span_counts[i].node == before->span_counts[i].node)
 			take_count(&s->span_counts[i], &before->span_counts[i]);

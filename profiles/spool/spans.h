@@ -9,7 +9,11 @@
  * sp_snapshot_read. */
 void sp_spans_check(struct sp_snapshot *snapshot);
 
-/* What was counted since `before`, an earlier snapshot of the process. Part of sp_window_take. */
+/* Nothing is known of what spans have been counted. */
+void sp_spans_unknown(struct sp_snapshot *snapshot);
+
+/* What was counted since `before`, an earlier snapshot of the process; unknown when that is of a mark. Part of
+ * sp_window_take. */
 void sp_spans_take(struct sp_snapshot *snapshot, const struct sp_snapshot *before);
 
 #endif

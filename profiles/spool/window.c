@@ -10,15 +10,9 @@
 #include "profiles/spool/spans.h"
 #include "symbolize/base/memory.h"
 
-/* Counters are read one after the other while the process runs: one may seem to have gone back. */
-static uint64_t since(uint64_t later, uint64_t earlier)
-{
-	return later > earlier ? later - earlier : 0;
-}
-
 static void take(uint64_t *later, uint64_t earlier)
 {
-	*later = since(*later, earlier);
+	*later = sp_window_since(*later, earlier);
 }
 
 /* Of sums that may go either way. */
@@ -73,8 +67,8 @@ void sp_window_stack(struct sp_stack *is, const struct sp_stack *was)
 	take(&is->user_ns, was->user_ns);
 	take(&is->sys_ns, was->sys_ns);
 	take(&is->weight_sq_us2, was->weight_sq_us2);
-	is->user_samples = (uint32_t)since(is->user_samples, was->user_samples);
-	is->sys_samples = (uint32_t)since(is->sys_samples, was->sys_samples);
+	is->user_samples = (uint32_t)sp_window_since(is->user_samples, was->user_samples);
+	is->sys_samples = (uint32_t)sp_window_since(is->sys_samples, was->sys_samples);
 }
 
 static void take_stacks(struct sp_snapshot *b, const struct sp_snapshot *a)
@@ -448,8 +442,8 @@ int sp_window_take(struct sp_snapshot *b, const struct sp_snapshot *a, const cha
 	take_stacks(b, a);
 	sp_window_threads(b, a);
 	take_cpu(&b->header.cpu, &a->header.cpu);
-	b->header.cpu.self_user_ns = since(user_ns, before_user_ns);
-	b->header.cpu.self_sys_ns = since(sys_ns, before_sys_ns);
+	b->header.cpu.self_user_ns = sp_window_since(user_ns, before_user_ns);
+	b->header.cpu.self_sys_ns = sp_window_since(sys_ns, before_sys_ns);
 	take_heap(&b->header.heap, &a->header.heap);
 	take_control(&b->header.control, &a->header.control);
 	take_sites(b, a);

@@ -20,6 +20,12 @@ struct sp_growth {
  * between the names of the later and of the earlier one; the later is then as it was. */
 int sp_window_take(struct sp_snapshot *later, const struct sp_snapshot *earlier, const char **why);
 
+/* What a counter has grown by. Counters are read one after the other while the process runs: one may seem to have gone back. */
+static inline uint64_t sp_window_since(uint64_t later, uint64_t earlier)
+{
+	return later > earlier ? later - earlier : 0;
+}
+
 /* The same of one record, which becomes what was counted in it since, for who looks often (follow.h). */
 void sp_window_stack(struct sp_stack *is, const struct sp_stack *was);
 
