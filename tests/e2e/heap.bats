@@ -123,7 +123,7 @@ within_its_error() {
 }
 
 # few_misses MISSES RUNS: an error of 95 % is missed once in 20 times. More than 4 of 20 are by chance once in 390 times, and
-# with the second try once in 150,000; more than 2 of 6 once in 450 and 200,000.
+# with a second try once in 150,000, with a third once in 60 million; more than 2 of 6 once in 450, 200,000 and 90 million.
 few_misses() {
 	at_least $(($2 / 10 + 2)) "$1" || fail "$1 of $2"
 }

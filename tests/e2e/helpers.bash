@@ -239,3 +239,24 @@ start_redis() {
 sections() {
 	grep -cE '^[[:space:]]SP_SEC_[A-Z_]+,' "$ROOT/sampler/spool.h"
 }
+
+# await_spool PROGRAM: until the child of the last background job has a spool; its number in PID.
+await_spool() {
+	local i
+	for ((i = 0; i < PATIENCE * 20; i++)); do
+		PID=$(pgrep -P "$!" -x "$1" || true)
+		if [ -n "$PID" ] && compgen -G "/dev/shm/smartprof-$EUID/$PID.*.spool" >/dev/null; then return; fi
+		sleep 0.05
+	done
+	fail "no spool of $1"
+}
+
+# one_line TEXT COMMAND…: prints nothing, says one line with that text, and is a mistake of the caller's.
+one_line() {
+	local text=$1
+	shift
+	status_of 2 "$@" >out 2>said </dev/null
+	[ ! -s out ] || fail "printed something"
+	[ "$(wc -l <said)" -eq 1 ] || fail "$(cat said)"
+	grep -qF "$text" said || fail "$(cat said)"
+}

@@ -1,12 +1,14 @@
 # smartprof top: on a terminal (tmux), with -b and with --json.
 load helpers
 
+eval "$(declare -f teardown | sed '1s/teardown/shared_teardown/')"
 teardown() {
 	if [ -n "${TMUX_SOCKET-}" ]; then tmux -S "$TMUX_SOCKET" kill-server 2>/dev/null || true; fi
 	for job in "${JOBS[@]}"; do
 		kill -9 "$job" 2>/dev/null || true
 		rm -f "/dev/shm/smartprof-$EUID/$job."*
 	done
+	shared_teardown
 }
 
 JOBS=()
@@ -33,13 +35,8 @@ worker() {
 }
 
 await_pid() {
-	local i
-	for ((i = 0; i < 200; i++)); do
-		PID=$(pgrep -P "$!" -x "$1" || true)
-		if [ -n "$PID" ] && JOBS+=("$PID") && compgen -G "/dev/shm/smartprof-$EUID/$PID.*.spool" >/dev/null; then return; fi
-		sleep 0.05
-	done
-	fail "no spool of $1"
+	await_spool "$1"
+	JOBS+=("$PID")
 }
 
 # screen COLUMNS LINES COMMAND…: a terminal in which that runs.
@@ -238,14 +235,6 @@ $(cat screen)"
 }
 
 @test "what cannot be shown says why in one line" {
-	one_line() { # TEXT COMMAND…
-		local text=$1
-		shift
-		status_of 2 "$@" >out 2>said </dev/null
-		[ "$(wc -l <said)" -eq 1 ] || fail "$(cat said)"
-		[ ! -s out ]
-		grep -qF "$text" said || fail "$(cat said)"
-	}
 	worker 60
 	one_line 'use -b' "$SMARTPROF" top "$PID"
 	one_line 'there is no such process' "$SMARTPROF" top -b 999999999
@@ -267,7 +256,10 @@ $(cat screen)"
 	one_line 'too short' "$SMARTPROF" top -b cut.spool
 	status_of 1 "$SMARTPROF" top -b -n 1 -d 0.1 "$PID" >/dev/full 2>said
 	[ "$(wc -l <said)" -eq 1 ]
+}
 
+@test "another user's process, and one of another pid namespace, are told in one line" {
+	needs_root
 	setpriv --reuid=65534 --clear-groups sleep 30 &
 	JOBS+=("$!")
 	sleep 0.2

@@ -25,17 +25,6 @@ leaker() {
 	await_spool python3
 }
 
-# await_spool PROGRAM: until the child of the last background job has a spool; its number in PID.
-await_spool() {
-	local i
-	for ((i = 0; i < PATIENCE * 20; i++)); do
-		PID=$(pgrep -P "$!" -x "$1" || true)
-		if [ -n "$PID" ] && compgen -G "/dev/shm/smartprof-$EUID/$PID.*.spool" >/dev/null; then return; fi
-		sleep 0.05
-	done
-	fail "no spool of $1"
-}
-
 runs() { # the process PID, as its newest spool says
 	"$SMARTPROF" report "$PID" 2>/dev/null | grep -q '^exit: running$'
 }
@@ -219,14 +208,6 @@ while time.time() < end: sum(range(1000))' &
 	first=$(basename "$(head -n 1 paths)")
 	at_least "$(front wall_seconds "$first")" 0.95
 	wait "$job"
-}
-
-one_line() { # TEXT COMMAND…
-	local text=$1
-	shift
-	status_of 2 "$@" >/dev/null 2>said
-	[ "$(wc -l <said)" -eq 1 ] || fail "$(cat said)"
-	grep -qF "$text" said || fail "$(cat said)"
 }
 
 @test "what cannot be looked at says why in one line" {
