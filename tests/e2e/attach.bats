@@ -203,7 +203,7 @@ total_share_of() {
 	wait "$PID" || fail "$(tail -n 5 out)"
 	at_least "$n" 1
 	n=0
-	begin "$TARGETS/polls" "$(long 40 4000)"
+	begin "$TARGETS/polls" "$(long 300 4000)"
 	for ((i = 0; i < $(long 4 300); i++)); do
 		kill -0 "$PID" 2>/dev/null || break
 		if attach --for 20ms "$PID"; then n=$((n + 1)); fi

@@ -39,6 +39,25 @@ run_spans() {
 	refuse grep -q '^| *[0-9.]*%.*{' <(section '## Hot Functions' "$PROFILE")
 }
 
+@test "without a sample of CPU time all are there, also those in labels" {
+	SMARTPROF_MODE=heap SMARTPROF_ENV=critical profiled "$TARGETS/spans" requests >out
+	PROFILE=$(profile_of spans)
+	[ "$(span 'request › kind=get › parse' 3)" -eq 15 ]
+	[ "$(span 'request › kind=put › answer' 3)" -eq 5 ]
+}
+
+@test "since a mark it is not known what spans were counted" {
+	LD_PRELOAD=$AGENT timeout -k 5 "$PATIENCE" "$TARGETS/spans" serve >out &
+	await_spool spans
+	eventually "$SMARTPROF" ctl "$PID" mark lap
+	eventually has_used 1 "$PID"
+	"$SMARTPROF" report --since lap --output since.md "$PID"
+	"$SMARTPROF" report --output all.md "$PID"
+	kill "$PID"
+	section '# Spans' all.md | grep -Eq '^[|] request [|] [1-9]'
+	refuse grep -Eq '^[|] request [|] [1-9]' since.md
+}
+
 @test "slow responses are marked, with a profile of the moment if somebody has set what is slow" {
 	SMARTPROF_RESPONSE_TIME_THRESHOLD=10 run_spans requests
 	section '# Marks' "$PROFILE" | grep -q '^| response |'

@@ -1,4 +1,4 @@
-/* A program that names its work. Usage: spans requests|unbalanced|threads|fork|kill */
+/* A program that names its work. Usage: spans requests|serve|unbalanced|threads|fork|kill */
 #include "preload/smartprof.h"
 
 #include <pthread.h>
@@ -129,6 +129,10 @@ int main(int argc, char **argv)
 
 	if (!strcmp(what, "requests"))
 		requests();
+	while (!strcmp(what, "serve")) {
+		SMARTPROF_GUARD("request");
+		spin_ms(5);
+	}
 	if (!strcmp(what, "unbalanced"))
 		unbalanced();
 	if (!strcmp(what, "threads"))

@@ -330,6 +330,31 @@ static void others_may_end_what_one_began(void **state)
 	sp_snapshot_free(&s);
 }
 
+static unsigned end_one(unsigned number)
+{
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		struct sp_thread *t = begin_thread();
+		uint32_t name = sp_span_name(SP_SPAN_ASYNC, "job");
+
+		sp_async_begin(name, (uint64_t)number << 32 | i);
+		sp_async_end(t, name, (uint64_t)number << 32 | i);
+		end_thread(t);
+	}
+	return 0;
+}
+
+static void threads_that_only_end_what_others_began_give_their_records_back(void **state)
+{
+	struct sp_snapshot s;
+
+	(void)state;
+	assert_int_equal(run_threads(end_one), 0);
+	agent_snapshot(&s);
+	assert_int_equal(sum(&s, "job", NULL).count, ROUNDS * TEST_THREADS);
+	assert_true(s.span_count_count <= 1 + TEST_THREADS);
+	sp_snapshot_free(&s);
+}
+
 static void times_have_classes_that_hold_them(void **state)
 {
 	(void)state;
@@ -354,6 +379,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_label_takes_the_place_of_one_with_its_key, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(times_are_shared_out_and_bytes_counted, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(others_may_end_what_one_began, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(threads_that_only_end_what_others_began_give_their_records_back, set_up,
+			tear_down),
 		cmocka_unit_test(times_have_classes_that_hold_them),
 	};
 
