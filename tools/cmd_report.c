@@ -70,9 +70,9 @@ static void print_help(void)
 	       "  --json          write --brief as JSON\n"
 	       "  --full          show everything: no limit on the length of tables\n"
 	       "  --format FORMAT markdown; html: one page with flame graphs; folded, speedscope, pprof,\n"
-	       "                  gperftools or json: for other programs\n"
+	       "                  otlp, gperftools or json: for other programs\n"
 	       "  --metric WHAT   cpu, in_use, peak or allocated: what folded, pprof and gperftools tell, what\n"
-	       "                  html and speedscope show first\n"
+	       "                  html, speedscope and otlp show first\n"
 	       "  --lines         speedscope: write a frame for each line, not for each function\n"
 	       "  --no-inlines    count inlined functions for the functions they were inlined into\n"
 	       "  --output FILE   write to FILE\n" SP_SYMBOLS_HELP "  --help          show this text\n\n"
@@ -512,9 +512,11 @@ static int check_format(const struct wish *wish)
 					 : "full");
 		return SP_EXIT_USAGE;
 	}
-	if (wish->export.format == SP_REPORT_PPROF && !wish->output && isatty(STDOUT_FILENO)) {
-		sp_complain("report: --format pprof: it is binary and does not go to a terminal; name a file with "
-			    "--output");
+	if ((wish->export.format == SP_REPORT_PPROF || wish->export.format == SP_REPORT_OTLP) && !wish->output &&
+		isatty(STDOUT_FILENO)) {
+		sp_complain("report: --format %s: it is binary and does not go to a terminal; name a file with "
+			    "--output",
+			wish->export.format == SP_REPORT_PPROF ? "pprof" : "otlp");
 		return SP_EXIT_USAGE;
 	}
 	return 0;

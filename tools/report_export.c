@@ -13,7 +13,7 @@
 int sp_report_parse_format(const char *word, enum sp_report_format *format)
 {
 	static const char *const words[SP_REPORT_FORMATS] = {
-		"markdown", "html", "folded", "speedscope", "pprof", "gperftools", "json"};
+		"markdown", "html", "folded", "speedscope", "pprof", "otlp", "gperftools", "json"};
 	int index = 0, status = sp_word_parse("report: unknown format", word, words, SP_REPORT_FORMATS, &index);
 
 	*format = (enum sp_report_format)index;
@@ -60,6 +60,9 @@ static void export_profile(struct sp_buffer *out, const struct sp_profile *p, co
 		break;
 	case SP_REPORT_PPROF:
 		sp_export_pprof(out, p, view);
+		break;
+	case SP_REPORT_OTLP:
+		sp_export_otlp(out, p, view);
 		break;
 	case SP_REPORT_GPERFTOOLS:
 		sp_export_gperftools(out, p, view);

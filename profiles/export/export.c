@@ -1,8 +1,9 @@
 /* What the exporting writers share: views, and making a profile ready. */
 #include "profiles/export/export.h"
 
+#include <stdlib.h>
+
 #include "profiles/base/figures.h"
-#include "profiles/model/folded.h"
 
 const struct sp_view_info sp_view_info[SP_VIEWS] = {
 	[SP_VIEW_CPU] = {"cpu", "CPU time", "nanoseconds"},
@@ -30,7 +31,22 @@ uint64_t sp_view_weight(const struct sp_path *path, enum sp_export_view view)
 
 uint64_t sp_view_value(const double *values, enum sp_export_view view)
 {
-	return sp_whole(values[view_weights[view]] + (view == SP_VIEW_CPU ? values[SP_WEIGHT_SYS_NS] : 0));
+	return sp_row_value(values, view_weights[view]);
+}
+
+uint64_t sp_row_value(const double *values, enum sp_path_weight_kind weight)
+{
+	uint64_t value = sp_whole(values[weight] + (weight == SP_WEIGHT_USER_NS ? values[SP_WEIGHT_SYS_NS] : 0));
+
+	return value < INT64_MAX ? value : INT64_MAX; /* which the formats can hold */
+}
+
+uint64_t sp_export_period(const struct sp_profile *p, bool heap)
+{
+	const char *text = sp_profile_fact(p, heap ? "heap_interval_bytes" : "cpu_interval_achieved_us");
+	double value = text ? strtod(text, NULL) * (heap ? 1 : 1000) : 0;
+
+	return value > 0 && value < 9e18 ? (uint64_t)value : 0;
 }
 
 /* CPU time without samples stands in the table of functions alone. */

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "profiles/base/buffer.h"
+#include "profiles/model/folded.h"
 #include "profiles/model/model.h"
 
 /* What a flame graph shows the size of. */
@@ -21,6 +22,12 @@ extern const struct sp_view_info sp_view_info[SP_VIEWS];
 bool sp_view_on(const struct sp_profile *profile, enum sp_export_view view);
 uint64_t sp_view_weight(const struct sp_path *path, enum sp_export_view view);
 uint64_t sp_view_value(const double *values, enum sp_export_view view); /* by enum sp_path_weight_kind */
+
+/* The same of one kind, SP_WEIGHT_USER_NS standing for all CPU time. */
+uint64_t sp_row_value(const double *values, enum sp_path_weight_kind weight);
+
+/* What lies between two samples: ns of CPU time, or bytes; 0 unknown. */
+uint64_t sp_export_period(const struct sp_profile *profile, bool heap);
 
 /* Makes a profile read from Markdown ready for the writers below, once: keeps the stacks that the filter wants (the
  * others become [filtered]) and adds those of CPU time that no sample stands for. Returns NULL, or a phrase when it holds
@@ -38,6 +45,10 @@ void sp_export_speedscope(struct sp_buffer *out, const struct sp_profile *profil
 /* A gzipped perftools.profiles.Profile (github.com/google/pprof, proto/profile.proto): samples and CPU time, or
  * for a view of the heap objects and space allocated, in use and at peak, the view's type the default. */
 void sp_export_pprof(struct sp_buffer *out, const struct sp_profile *profile, enum sp_export_view view);
+
+/* An OTLP ProfilesData (opentelemetry-proto, profiles/v1development), which is also the body of a request to export it: a
+ * profile for each type of value, of CPU time and of the heap, the view's type first. */
+void sp_export_otlp(struct sp_buffer *out, const struct sp_profile *profile, enum sp_export_view view);
 
 /* The older format of gperftools, CPU time in microseconds; of the heap in use or, for SP_VIEW_PEAK, at peak, and
  * allocated. */

@@ -5,8 +5,7 @@
 #include "profiles/base/escape.h"
 #include "profiles/export/export.h"
 #include "profiles/model/facts.h"
-#include "profiles/model/folded.h"
-#include "profiles/model/heap.h"
+#include "profiles/export/locations.h"
 #include "profiles/export/protobuf.h"
 
 #include <stdio.h>
@@ -56,9 +55,7 @@ struct pprof {
 	const struct sample_type *types;
 	size_t type_count;
 	struct sp_names strings; /* number 0 is "" */
-	struct sp_map chains;    /* (chain without its last frame, or 0; that frame) -> number of the chain of frames */
-	struct sp_map locations; /* (chain, 0) -> location */
-	uint32_t location_count;
+	struct sp_locations locations;
 	bool *functions, *modules; /* that a location names */
 	const char **files;        /* of functions: where the lines of their locations are */
 	struct sp_buffer out, message, part;
@@ -76,19 +73,19 @@ static void put_value_type(struct pprof *w, unsigned field, const char *type, co
 	sp_pb_message(&w->out, field, &w->part);
 }
 
-/* frames[0 .. count): inlined ones, then the one they are in. */
-static void put_location(struct pprof *w, const uint32_t *frames, size_t count)
+static void put_location(struct pprof *w, uint32_t location)
 {
 	const struct sp_profile *p = w->profile;
-	const struct sp_profile_frame *outer = &p->frames[frames[count - 1]];
+	const struct sp_location *at = &w->locations.list[location];
+	const struct sp_profile_frame *outer = &p->frames[sp_location_frame(&w->locations, p, location)];
 	const struct sp_module_info *m = &p->modules[p->functions[outer->function].module];
 
 	w->modules[p->functions[outer->function].module] = true;
-	sp_pb_number(&w->message, 1, w->location_count);
+	sp_pb_number(&w->message, 1, location);
 	sp_pb_number(&w->message, 2, p->functions[outer->function].module);
 	sp_pb_number(&w->message, 3, outer->address ? outer->address + m->bias : 0);
-	for (size_t i = 0; i < count; i++) {
-		const struct sp_profile_frame *frame = &p->frames[frames[i]];
+	for (size_t i = at->first; i < at->first + at->count; i++) {
+		const struct sp_profile_frame *frame = &p->frames[p->frame_ids[i]];
 
 		w->functions[frame->function] = true;
 		if (frame->file)
@@ -100,64 +97,16 @@ static void put_location(struct pprof *w, const uint32_t *frames, size_t count)
 	sp_pb_message(&w->out, PROFILE_LOCATION, &w->message);
 }
 
-/* Equal chains share a location. */
-static uint64_t location_of(struct pprof *w, const uint32_t *frames, size_t count)
+static void put_labels(struct pprof *w, const struct sp_folded *f, const struct sp_folded_row *row)
 {
-	uint64_t node = 0;
-	uint32_t *cell;
-	int found;
+	struct sp_sample_labels labels;
 
-	for (size_t i = 0; i < count; i++) {
-		cell = sp_map_at(&w->chains, node, frames[i], &found);
-		if (!found)
-			*cell = (uint32_t)w->chains.used;
-		node = *cell;
+	sp_labels_find(&labels, &w->strings, &w->locations, w->profile, f, row);
+	for (size_t i = 0; i < labels.count; i++) {
+		sp_pb_number(&w->part, 1, labels.list[i].key);
+		sp_pb_number(&w->part, 2, labels.list[i].value);
+		sp_pb_message(&w->message, 3, &w->part);
 	}
-	cell = sp_map_at(&w->locations, node, 0, &found);
-	if (found)
-		return *cell;
-	*cell = ++w->location_count;
-	put_location(w, frames, count);
-	return w->location_count;
-}
-
-static uint64_t value_of(const struct sp_folded_row *row, enum sp_path_weight_kind weight)
-{
-	double value = row->values[weight];
-
-	if (weight == SP_WEIGHT_USER_NS)
-		value += row->values[SP_WEIGHT_SYS_NS];
-	return value < 9e18 ? (uint64_t)value : INT64_MAX;
-}
-
-static void collect(struct pprof *w, struct sp_folded *f)
-{
-	const struct sp_profile *p = w->profile;
-	uint64_t *locations = NULL;
-	size_t capacity = 0;
-
-	for (size_t i = 0; i < p->path_count; i++) {
-		const struct sp_path *path = &p->paths[i];
-		const uint32_t *frames = p->frame_ids + path->first;
-		struct sp_folded_row *row;
-		size_t count = 0;
-
-		if (!sp_path_weighs(path, w->heap))
-			continue;
-		row = sp_folded_add(f);
-		for (enum sp_path_weight_kind weight = 0; weight < SP_WEIGHTS; weight++)
-			row->values[weight] = (double)sp_path_weight(path, weight);
-		sp_grow(&locations, &capacity, path->depth, sizeof(*locations));
-		for (uint32_t from = w->heap ? sp_path_site(p, path) : 0, to; from < path->depth; from = to) {
-			for (to = from + 1; to < path->depth && p->frames[frames[to - 1]].inlined;)
-				to++;
-			locations[count++] = location_of(w, frames + from, to - from);
-		}
-		while (count)
-			sp_folded_push(f, (uint32_t)locations[--count]);
-	}
-	free(locations);
-	sp_folded_merge(f);
 }
 
 static void put_samples(struct pprof *w)
@@ -166,7 +115,7 @@ static void put_samples(struct pprof *w)
 	struct sp_folded f = {0};
 	size_t capacity = 0;
 
-	collect(w, &f);
+	sp_locations_fold(&w->locations, &f, w->profile, w->heap);
 	for (size_t i = 0; i < f.count; i++) {
 		const struct sp_folded_row *row = &f.rows[i];
 
@@ -174,11 +123,14 @@ static void put_samples(struct pprof *w)
 		for (uint32_t k = 0; k < row->depth; k++)
 			locations[row->depth - 1 - k] = f.ids[row->first + k];
 		for (size_t k = 0; k < w->type_count; k++)
-			values[k] = value_of(row, w->types[k].weight);
+			values[k] = sp_row_value(row->values, w->types[k].weight);
 		sp_pb_packed(&w->message, 1, locations, row->depth);
 		sp_pb_packed(&w->message, 2, values, w->type_count);
+		put_labels(w, &f, row);
 		sp_pb_message(&w->out, PROFILE_SAMPLE, &w->message);
 	}
+	for (uint32_t i = 1; i < w->locations.count; i++)
+		put_location(w, i);
 	free(locations);
 	sp_folded_free(&f);
 }
@@ -235,14 +187,6 @@ static void put_functions(struct pprof *w)
 	}
 }
 
-static uint64_t fact_number(const struct sp_profile *p, const char *key, double scale)
-{
-	const char *text = sp_profile_fact(p, key);
-	double value = text ? strtod(text, NULL) * scale : 0;
-
-	return value > 0 && value < 9e18 ? (uint64_t)value : 0;
-}
-
 static void put_rest(struct pprof *w, enum sp_export_view view)
 {
 	const struct sp_profile *p = w->profile;
@@ -251,8 +195,7 @@ static void put_rest(struct pprof *w, enum sp_export_view view)
 	sp_pb_number(&w->out, PROFILE_TIME_NANOS, sp_facts_start_ns(p));
 	sp_pb_number(&w->out, PROFILE_DURATION_NANOS, p->wall_ns);
 	put_value_type(w, PROFILE_PERIOD_TYPE, w->heap ? "space" : "cpu", w->heap ? "bytes" : "nanoseconds");
-	sp_pb_number(&w->out, PROFILE_PERIOD,
-		w->heap ? fact_number(p, "heap_interval_bytes", 1) : fact_number(p, "cpu_interval_achieved_us", 1000));
+	sp_pb_number(&w->out, PROFILE_PERIOD, sp_export_period(p, w->heap));
 	if (command)
 		sp_pb_number(&w->out, PROFILE_COMMENT, string_id(w, command));
 	sp_pb_number(&w->out, PROFILE_DEFAULT_SAMPLE_TYPE, string_id(w, default_types[view]));
@@ -318,8 +261,7 @@ void sp_export_pprof(struct sp_buffer *out, const struct sp_profile *profile, en
 	put_rest(&w, view);
 	put_gzip(out, &w.out);
 	sp_names_free(&w.strings);
-	sp_map_free(&w.locations);
-	sp_map_free(&w.chains);
+	sp_locations_free(&w.locations);
 	sp_buffer_free(&w.out);
 	sp_buffer_free(&w.message);
 	sp_buffer_free(&w.part);

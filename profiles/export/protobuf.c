@@ -1,7 +1,7 @@
 /* The wire format of protocol buffers, written. */
 #include "profiles/export/protobuf.h"
 
-enum { WIRE_VARINT = 0, WIRE_BYTES = 2 };
+enum { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2 };
 
 static void put_varint(struct sp_buffer *out, uint64_t value)
 {
@@ -20,6 +20,14 @@ void sp_pb_number(struct sp_buffer *out, unsigned field, uint64_t value)
 		return;
 	put_varint(out, field << 3 | WIRE_VARINT);
 	put_varint(out, value);
+}
+
+void sp_pb_fixed64(struct sp_buffer *out, unsigned field, uint64_t value)
+{
+	if (!value)
+		return;
+	put_varint(out, field << 3 | WIRE_FIXED64);
+	sp_buffer_add(out, (const char *)&value, sizeof(value));
 }
 
 void sp_pb_bytes(struct sp_buffer *out, unsigned field, const void *data, size_t length)

@@ -22,12 +22,16 @@ static void put_field(struct sp_buffer *out, const char *text)
 	sp_escape(out, SP_ESCAPE_PLAIN, text, strlen(text));
 }
 
-/* last: NULL, or the module of the row above, which is not written again. */
+/* last: NULL, or the module of the row above, which is not written again, except where the name looks like a span's, which
+ * have none. */
 static void put_place(struct sp_buffer *out, const struct sp_profile *p, const struct sp_function *f, const char *file,
 	unsigned line, uint32_t *last)
 {
 	put_field(out, f->name);
-	put_field(out, f->module >= p->module_count || (last && *last == f->module) ? "" : p->modules[f->module].path);
+	put_field(out,
+		f->module >= p->module_count || (last && *last == f->module && f->name[0] != '{')
+			? ""
+			: p->modules[f->module].path);
 	if (last && f->module)
 		*last = f->module;
 	put_field(out, file ? file : "");

@@ -66,11 +66,13 @@ uint32_t sp_reader_module(struct sp_markdown_reader *r, const char *path)
 	return id;
 }
 
-/* Of a row that does not name it: that of the row above. */
+/* Of a row that does not name it: that of the row above, but none of what is no code. */
 static uint32_t module_of(struct sp_markdown_reader *r, const char *function, const char *path)
 {
 	if (*path)
 		return r->last_module = sp_reader_module(r, path);
+	if (function[0] == '{')
+		return 0;
 	for (size_t i = 0; i < SP_PSEUDOS; i++)
 		if (strcmp(function, r->profile->functions[i].name) == 0)
 			return 0;

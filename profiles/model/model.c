@@ -43,6 +43,11 @@ static uint32_t flags_of(uint32_t module, const char *name)
 	return !module && name[0] == '{' ? SP_FUNCTION_PSEUDO : 0;
 }
 
+bool sp_function_is_span(const struct sp_function *f)
+{
+	return flags_of(f->module, f->name) != 0;
+}
+
 uint32_t sp_profile_function_id(struct sp_profile *profile, uint32_t module, uint32_t name_id, struct sp_map *index)
 {
 	int found;

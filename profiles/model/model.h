@@ -260,6 +260,7 @@ void sp_frames_filter(struct sp_profile *profile, const struct sp_filter *filter
 struct sp_file_sum *sp_files_add_up(const struct sp_profile *profile, size_t *count);
 
 uint64_t sp_function_self(const struct sp_function *f);
+bool sp_function_is_span(const struct sp_function *f); /* or a label of one: its name stands in braces */
 uint64_t sp_function_total(const struct sp_function *f);
 
 /* The front matter's value, or NULL. */

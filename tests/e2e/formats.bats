@@ -45,6 +45,13 @@ folded() { # FILE METRIC: the sum of the folded stacks
 	grep -qxF "alloc_space	bytes	$allocated" sums
 	grep -qxF "peak_space	bytes	$peak" sums
 
+	"$SMARTPROF" report --format otlp --metric peak "$profile" >all.otlp
+	formats otlp all.otlp >sums
+	[ "$(head -n 1 sums)" = "peak_space	bytes	$peak" ]
+	grep -qxF "cpu	nanoseconds	$cpu" sums
+	grep -qxF "inuse_space	bytes	$in_use" sums
+	grep -qxF "alloc_space	bytes	$allocated" sums
+
 	"$SMARTPROF" report --format gperftools "$profile" >cpu.prof
 	google-pprof --text cpu.prof 2>err >text
 	near "$(awk '/^Total: [0-9]+ samples/ { print $2 * 1000 }' text)" "$cpu" 1
@@ -66,6 +73,8 @@ folded() { # FILE METRIC: the sum of the folded stacks
 	refuse formats speedscope bad 2>err
 	"$SMARTPROF" report --format pprof "$profile" | gunzip | head -c -1 | gzip >bad
 	refuse formats pprof bad 2>err
+	"$SMARTPROF" report --format otlp "$profile" | head -c -1 >bad
+	refuse formats otlp bad 2>err
 	"$SMARTPROF" report --format html --output page.html "$profile"
 	for bad in 'js 1 === 2' 'js nothing.there' 'click document.getElementById("nothing")' \
 		'js setTimeout(() => { throw Error("late"); }) > 0' 'js !!fetch("https://example.org/").catch(() => 0)' \
@@ -74,6 +83,22 @@ folded() { # FILE METRIC: the sum of the folded stacks
 		refuse browser page.html steps 2>err
 		[ -s err ]
 	done
+}
+
+@test "labels of spans are labels of samples in pprof and OTLP, which protoc reads by the published field numbers" {
+	SMARTPROF_ENV=critical profiled "$TARGETS/spans" requests >out
+	profile=$(profile_of spans)
+	"$SMARTPROF" report --format pprof --output p.pb.gz "$profile"
+	formats pprof p.pb.gz >pprof
+	"$SMARTPROF" report --format otlp --output p.otlp "$profile"
+	formats otlp p.otlp >otlp
+	diff <(grep '^label' pprof) <(grep '^label' otlp)
+	near "$(awk -F'\t' '$2 == "kind=put" { print $3 / 1000000 }' otlp)" 125 25
+	near "$(awk -F'\t' '$2 == "span=request › parse" { print $3 / 1000000 }' otlp)" 100 25
+	protoc -I"$ROOT/tests/fixtures/otlp" --decode=opentelemetry.proto.profiles.v1development.ProfilesData profiles.proto \
+		<p.otlp >text
+	grep -q '^ *string_value: "put"$' text
+	refuse grep -Eq '^ *[0-9]+[: ]' text # a field that it does not know
 }
 
 @test "inlined functions share a location in pprof, and go tool pprof agrees where it is installed" {
@@ -124,7 +149,7 @@ folded() { # FILE METRIC: the sum of the folded stacks
 	grep -q "did you mean 'line'" < <("$SMARTPROF" report --by lin "$profile" 2>&1)
 	status_of 2 "$SMARTPROF" compare --format htm "$profile" "$profile" 2>err
 	grep -q "did you mean 'html'" err
-	for format in markdown html folded speedscope pprof gperftools json; do
+	for format in markdown html folded speedscope pprof otlp gperftools json; do
 		status_of 1 "$SMARTPROF" report --format $format --output /dev/full "$profile" >shown 2>err
 		[ "$(wc -l <err)" -eq 1 ]
 		status_of 1 "$SMARTPROF" report --format $format "$profile" >/dev/full 2>err

@@ -2,7 +2,10 @@
 """Reads what `smartprof report --format` writes, as its readers would. usage:
   formats.py speedscope FILE   checks it and prints, a line a profile: name, unit, sum of the weights
   formats.py pprof FILE        checks it and prints, a line a sample type: type, unit, sum of the values; then
-                               "inlined N", the locations of several functions, and "main FILE BUILD-ID"
+                               "inlined N", the locations of several functions, "main FILE BUILD-ID", and of each label
+                               "label KEY=VALUE SUM" of the last type
+  formats.py otlp FILE         checks it and prints, a line a profile: type, unit, sum of the values; then for the first
+                               profile "label KEY=VALUE SUM" and "link TRACE-ID SPAN-ID SUM"
   formats.py json FILE         checks it and prints: cpu NS, allocated BYTES, in_use BYTES"""
 import gzip
 import json
@@ -54,6 +57,9 @@ def message(data):
         key, at = varint(data, at)
         if key & 7 == 0:
             value, at = varint(data, at)
+        elif key & 7 == 1:
+            value = int.from_bytes(data[at:at + 8], "little")
+            at += 8
         else:
             assert key & 7 == 2, key
             length, at = varint(data, at)
@@ -103,17 +109,73 @@ def pprof(path):
         assert lines and all(one(line, 1) in functions for line in lines)
         inlined += len(lines) > 1
         locations[one(it, 1)] = it
-    sums = [0] * len(types)
+    sums, labels = [0] * len(types), {}
     for it in map(message, profile.get(2, [])):
         stack, values = packed(it[1]), packed(it[2])
         assert stack and all(i in locations for i in stack) and len(values) == len(types)
         sums = [a + b for a, b in zip(sums, values)]
+        for label in map(message, it.get(3, [])):
+            assert one(label, 1) and not one(label, 3)
+            text = strings[one(label, 1)] + "=" + strings[one(label, 2)]
+            labels[text] = labels.get(text, 0) + values[-1]
     assert strings[one(profile, 14)] in [strings[one(it, 1)] for it in types]
     for it, total in zip(types, sums):
         print(strings[one(it, 1)], strings[one(it, 2)], total, sep="\t")
     print("inlined", inlined, sep="\t")
     first = message(profile[3][0])
     print("main", strings[one(first, 5)], strings[one(first, 6)], sep="\t")
+    for text in sorted(labels):
+        print("label", text, labels[text], sep="\t")
+
+
+def otlp(path):
+    """The rules of opentelemetry-proto, profiles/v1development/profiles.proto."""
+    data = message(open(path, "rb").read())
+    assert set(data) == {1, 2} and len(data[1]) == len(data[2]) == 1
+    tables = message(data[2][0])
+    strings = [text.decode("utf-8") for text in tables[5]]
+    assert strings[0] == "" and len(strings) == len(set(strings))
+    mappings, locations, functions, links, attributes, stacks = (list(map(message, tables[i])) for i in (1, 2, 3, 4, 6, 7))
+    for table in (mappings, locations, functions, links, attributes, stacks):
+        assert table[0] == {}
+    for it in attributes[1:]:
+        assert strings[one(it, 1)] and set(message(it[2][0])) == {1}
+    assert all(one(it, 1) <= one(it, 2) and strings[one(it, 4)] for it in mappings[1:])
+    assert all(strings[one(it, 1)] and strings[one(it, 3)] is not None for it in functions[1:])
+    for it in locations[1:]:
+        assert one(it, 1) < len(mappings) and it[3]
+        assert all(0 < one(message(line), 1) < len(functions) for line in it[3])
+        mapping = mappings[one(it, 1)]
+        assert not mapping or not one(it, 2) or one(mapping, 1) <= one(it, 2) < one(mapping, 2)
+    assert all(0 < i < len(locations) for it in stacks[1:] for i in packed(it[1]))
+    assert all(len(it[1][0]) == 16 and len(it[2][0]) == 8 for it in links[1:])
+    resource = message(data[1][0])
+    keys = [message(it)[1][0].decode() for it in message(resource[1][0])[1]]
+    assert "service.name" in keys and len(keys) == len(set(keys))
+    scope = message(resource[2][0])
+    for number, profile in enumerate(map(message, scope[2])):
+        total, by = 0, {}
+        for it in map(message, profile.get(2, [])):
+            assert 0 < one(it, 1) < len(stacks)
+            value, = packed(it[4])
+            total += value
+            names = []
+            for i in packed(it.get(2, [])):
+                assert 0 < i < len(attributes)
+                names.append(strings[one(attributes[i], 1)])
+                text = f"label\t{names[-1]}={message(attributes[i][2][0])[1][0].decode()}"
+                by[text] = by.get(text, 0) + value
+            assert len(names) == len(set(names)), names
+            if one(it, 3):
+                link = links[one(it, 3)]
+                text = f"link\t{link[1][0].hex()}\t{link[2][0].hex()}"
+                by[text] = by.get(text, 0) + value
+        kind = message(profile[1][0])
+        print(strings[one(kind, 1)], strings[one(kind, 2)], total, sep="\t")
+        if not number:
+            first = by
+    for text in sorted(first):
+        print(text, first[text], sep="\t")
 
 
 def whole(path):
@@ -130,4 +192,4 @@ def whole(path):
         print(name, sum(it[key] for it in file["heap_stacks"]), sep="\t")
 
 
-{"speedscope": speedscope, "pprof": pprof, "json": whole}[sys.argv[1]](sys.argv[2])
+{"speedscope": speedscope, "pprof": pprof, "otlp": otlp, "json": whole}[sys.argv[1]](sys.argv[2])

@@ -50,7 +50,7 @@ static void export_speedscope(struct sp_buffer *out, const struct sp_profile *pr
 static void export_all(struct sp_profile *profile)
 {
 	static void (*const writers[])(struct sp_buffer *, const struct sp_profile *, enum sp_export_view) = {
-		sp_export_folded, export_speedscope, sp_export_pprof, sp_export_gperftools};
+		sp_export_folded, export_speedscope, sp_export_pprof, sp_export_otlp, sp_export_gperftools};
 	struct sp_buffer out = {0};
 
 	if (sp_export_prepare(profile, NULL))
