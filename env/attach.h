@@ -6,12 +6,14 @@
 
 #include <stdint.h>
 
+#include "env/facts.h"
+
 #define SP_ATTACH_LIBRARY "libsmartprof.so.attached-" /* the copy's name begins so */
 #define SP_ATTACH_REQUEST "smartprof_attach_request"  /* the symbols of the request ... */
 #define SP_ATTACH_CALL "smartprof_attach"             /* ... and of what is to be called where it is loaded already */
 #define SP_ATTACH_MAGIC 0x3148434154544153ull         /* "SATTACH1" */
 
-/* The command traces the thread, but lets it run: each stop would take time. The agent tells when it is done, by a child that
+/* The command traces the thread, but lets it run: each stop would take time. The agent tells when it is done, by a thread that
  * ends at once (PTRACE_EVENT_VFORK_DONE), made with this for its thread pointer, which is not used. Without a tracer that
  * does nothing. */
 #define SP_ATTACH_ENDS 0x7370656e64730000ull
@@ -26,8 +28,10 @@ struct sp_attach {
 	uint32_t arguments,
 		variables; /* of the program's command line, and of an environment: that many strings in `text`,
 	                                * one after the other, each with its NUL */
-	char why[256];     /* the agent's: it was refused */
-	char spool[1024];  /* the agent's: where the spool is, as the process sees it */
+	struct sp_facts
+		facts; /* what the command has read of the machine, so that the process need not be stopped for that */
+	char why[256]; /* the agent's: it was refused */
+	char spool[1024]; /* the agent's: where the spool is, as the process sees it */
 	char text[32768];
 };
 

@@ -7,6 +7,7 @@
 
 #include "sampler/agent.h"
 
+struct sp_facts;
 struct sp_file;
 struct sp_where;
 
@@ -31,7 +32,8 @@ struct sp_process {
 	bool inherits_locks;  /* forked from a process with threads, which may have held any of the C library's */
 	bool follow_none;     /* SMARTPROF_FOLLOW=none: forked children are left alone */
 	uint64_t attached_ns; /* the process had run for so long when the agent was put into it; 0: it was there */
-	const char *trouble;  /* why activation has failed; NULL: it has not */
+	struct sp_facts *attached_facts; /* what the command has read of the machine then */
+	const char *trouble;             /* why activation has failed; NULL: it has not */
 	uint64_t start_realtime_ns;
 	char *spool_path; /* SP_PATH_MAX bytes; empty while there is no spool */
 };

@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <elf.h>
 #include <errno.h>
+#include <linux/perf_event.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -435,6 +436,20 @@ static void block_ending(sigset_t *before)
 	sigprocmask(SIG_BLOCK, &ending, before);
 }
 
+/* The kernel takes some milliseconds for the first event of a thread on a machine, while it patches its own code: they are
+ * ours, and not the process's that is stopped. Closed when the agent has its own. -1: there is none to be had. */
+static int open_event(void)
+{
+	struct perf_event_attr attr = {.size = sizeof(attr),
+		.type = PERF_TYPE_SOFTWARE,
+		.config = PERF_COUNT_SW_TASK_CLOCK,
+		.disabled = 1,
+		.exclude_kernel = 1,
+		.exclude_hv = 1};
+
+	return (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
 int sp_attach_load(const struct sp_attach_target *target, const struct sp_attach_library *library,
 	struct sp_attach_done *done)
 {
@@ -445,8 +460,8 @@ int sp_attach_load(const struct sp_attach_target *target, const struct sp_attach
 		.maps = &target->maps};
 	struct sp_symbolizer_options options = {.names_only = true};
 	struct chooser c = {.target = target, .done = done};
+	int err, event = open_event();
 	sigset_t before;
-	int err;
 
 	*done = (struct sp_attach_done){0};
 	c.symbolizer = sp_symbolizer_new(&options);
@@ -458,6 +473,8 @@ int sp_attach_load(const struct sp_attach_target *target, const struct sp_attach
 	block_ending(&before);
 	err = choose(&c, &call);
 	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (event >= 0)
+		close(event);
 	sp_symbolizer_free(c.symbolizer);
 	free(c.modules);
 	free(c.words);

@@ -108,11 +108,14 @@ bool sp_attach_absolute(char *path, const char *name)
 
 static int compose(struct sp_attach *asked, const struct sp_attach_target *target, const char *output)
 {
+	static struct sp_config config;
+	static struct sp_facts own;
 	struct sp_value directory;
 	char path[PATH_MAX];
 	size_t used = 0;
 
 	*asked = (struct sp_attach){.magic = SP_ATTACH_MAGIC, .asked = 1, .run_ns = target->run_ns};
+	sp_config_load_shared(&config, sp_settings_where(), sp_settings_file(), &own, &asked->facts);
 	put_arguments(asked, &used, target->pid);
 	put_setting(asked, &used, "SMARTPROF_MODE", "cpu");
 	put_setting(asked, &used, "SMARTPROF_FOLLOW", "none");

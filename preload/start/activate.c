@@ -186,7 +186,8 @@ static void activate_main(void *arg)
 	struct sp_usage usage;
 	struct sp_where where = sp_process_where();
 
-	sp_config_load_shared(&a->config, &where, sp_process.file, &a->facts, sp_tree_facts());
+	sp_config_load_shared(&a->config, &where, sp_process.file, &a->facts,
+		sp_agent.attached ? sp_process.attached_facts : sp_tree_facts());
 	a->error = make_alive_page();
 	a->why = "the kernel is too old (MADV_WIPEONFORK)";
 	if (!a->error) {

@@ -34,9 +34,10 @@ static int probe_outside(struct sp_thread *t, bool filtered)
 	int result = DEADLY;
 	long pid;
 
-	/* Half of the private stack is the child's while we wait. */
-	pid = __clone(probe_main, (char *)sp_thread_stack(t) - SP_BLOCK_BYTES / 2, CLONE_VM | CLONE_VFORK, &result,
-		NULL, NULL, NULL);
+	/* Half of the private stack is the child's while we wait. The end of a vfork is what a command that attaches
+	 * stops at. */
+	pid = __clone(probe_main, (char *)sp_thread_stack(t) - SP_BLOCK_BYTES / 2,
+		CLONE_VM | (sp_agent.attached ? 0 : CLONE_VFORK), &result, NULL, NULL, NULL);
 	if (pid > 0)
 		sp_sys(SYS_wait4, pid, NULL, __WALL, NULL);
 	sp_restore_signals(mask);

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "env/attach.h"
@@ -378,6 +377,7 @@ static bool learn_request(void)
 	sp_process.tree = "";
 	sp_process.is_root = sp_process.follow_none = true;
 	sp_process.attached_ns = a->run_ns;
+	sp_process.attached_facts = &smartprof_attach_request.facts;
 	sp_process.spool_path = "";
 	return true;
 }
@@ -437,11 +437,10 @@ static int end_at_once(void *unused)
 static void tell_end(void)
 {
 	static char stack[1024] __attribute__((aligned(16)));
-	long pid = __clone(end_at_once, stack + sizeof stack, CLONE_VM | CLONE_VFORK, NULL, NULL,
-		(void *)(uintptr_t)SP_ATTACH_ENDS, NULL);
 
-	if (pid > 0)
-		sp_sys(SYS_wait4, pid, NULL, __WALL, NULL);
+	/* A thread, and so nobody's child that would have to be waited for. */
+	__clone(end_at_once, stack + sizeof stack, CLONE_VM | CLONE_VFORK | CLONE_THREAD | CLONE_SIGHAND, NULL, NULL,
+		(void *)(uintptr_t)SP_ATTACH_ENDS, NULL);
 }
 
 static void attach(void)
