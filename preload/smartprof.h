@@ -62,6 +62,7 @@ unsigned long smartprof_span_begin(struct smartprof_site *site, const char *name
 void smartprof_span_leave(unsigned long begun, unsigned long limit_ns) __attribute__((weak));
 void smartprof_span_end(struct smartprof_site *site, const char *name, unsigned long limit_ns) __attribute__((weak));
 void smartprof_span_label(const char *key, const char *value) __attribute__((weak));
+void smartprof_checkpoint(struct smartprof_site *site, const char *name) __attribute__((weak));
 void smartprof_async_begin(struct smartprof_site *site, const char *name, unsigned long id) __attribute__((weak));
 void smartprof_async_end(struct smartprof_site *site, const char *name, unsigned long id) __attribute__((weak));
 
@@ -82,6 +83,7 @@ void smartprof_async_end(struct smartprof_site *site, const char *name, unsigned
  *	SMARTPROF_GUARD(name);            a span until the end of the scope, however that is left
  *	SMARTPROF_GUARD(name, limit_ms);  the same; it is counted as slow when it takes longer
  *	SMARTPROF_LABEL(key, value);      what the innermost span is about, from here on; of a key the last value counts, of 8 keys
+ *	SMARTPROF_CHECKPOINT(name);       counts how often the program comes by here, and with how much memory
  *	SMARTPROF_ASYNC_START(name, id);  work that one thread begins ...
  *	SMARTPROF_ASYNC_END(name, id);    ... and another may end: counted and timed, no sample is in it
  */
@@ -92,6 +94,7 @@ void smartprof_async_end(struct smartprof_site *site, const char *name, unsigned
 
 #define SMARTPROF_START(name) ((void)0)
 #define SMARTPROF_END(name) ((void)0)
+#define SMARTPROF_CHECKPOINT(name) ((void)0)
 #define SMARTPROF_BLOCK(name) \
 	for (int SMARTPROF_JOIN(smartprof_once_, __LINE__) = 1; SMARTPROF_JOIN(smartprof_once_, __LINE__); \
 		SMARTPROF_JOIN(smartprof_once_, __LINE__) = 0)
@@ -104,7 +107,7 @@ void smartprof_async_end(struct smartprof_site *site, const char *name, unsigned
 #else
 
 /* Every span is a probe of perf, bpftrace and gdb, too, where the header for that is installed: smartprof:span_begin and
- * smartprof:span_end, with the name. */
+ * smartprof:span_end, with the name; smartprof:checkpoint, and async_begin and async_end likewise. */
 #if defined(__has_include)
 #if __has_include(<sys/sdt.h>)
 #include <sys/sdt.h>
@@ -153,6 +156,7 @@ static inline __attribute__((unused)) void smartprof_scope_end_(struct smartprof
 
 #define SMARTPROF_START(name) SMARTPROF_CALL_(smartprof_span_begin, span_begin, name)
 #define SMARTPROF_END(name) SMARTPROF_CALL_(smartprof_span_end, span_end, name, 0)
+#define SMARTPROF_CHECKPOINT(name) SMARTPROF_CALL_(smartprof_checkpoint, checkpoint, name)
 #define SMARTPROF_ASYNC_START(name, id) SMARTPROF_CALL_(smartprof_async_begin, async_begin, name, (unsigned long)(id))
 #define SMARTPROF_ASYNC_END(name, id) SMARTPROF_CALL_(smartprof_async_end, async_end, name, (unsigned long)(id))
 #define SMARTPROF_LABEL(key, value) \

@@ -25,7 +25,7 @@
 #include <stdint.h>
 
 #define SP_SPOOL_MAGIC 0x31304c4f4f505053ULL /* "SPPOOL01" read as little-endian bytes */
-#define SP_SPOOL_VERSION 6u
+#define SP_SPOOL_VERSION 7u
 
 /* Names of spools end so; those of spools that are being made, which nobody looks at, in both. */
 #define SP_SPOOL_SUFFIX ".spool"
@@ -78,6 +78,7 @@ enum sp_section {
 	SP_SEC_SPAN_NODES,   /* struct sp_span_node: which span was open in which; 0 is outside of all */
 	SP_SEC_SPAN_COUNTS,  /* struct sp_span_count */
 	SP_SEC_SPAN_THREADS, /* struct sp_span_thread: what is open now */
+	SP_SEC_CHECKPOINTS,  /* struct sp_checkpoint */
 	SP_SECTIONS
 };
 
@@ -102,6 +103,7 @@ enum sp_section {
 #define SP_SPAN_NODES_MAX 4097u
 #define SP_SPAN_COUNTS_MAX 8193u
 #define SP_SPAN_THREADS_MAX 2049u
+#define SP_CHECKPOINTS_MAX 257u
 #define SP_SPOOL_MAX_BYTES (128u << 20)
 
 struct sp_section_entry {
@@ -614,9 +616,10 @@ struct sp_copy {
 
 enum sp_span_kind {
 	SP_SPAN_PLAIN = 0,
-	SP_SPAN_ASYNC = 1,    /* begun and ended by an id, by whatever threads: no sample is in it */
-	SP_SPAN_LABEL = 2,    /* "key=value", of the span that it stands in */
-	SP_SPAN_MEASURED = 3, /* the agent's own, to learn what a span costs: its nodes and counts mean nothing */
+	SP_SPAN_ASYNC = 1,      /* begun and ended by an id, by whatever threads: no sample is in it */
+	SP_SPAN_LABEL = 2,      /* "key=value", of the span that it stands in */
+	SP_SPAN_MEASURED = 3,   /* the agent's own, to learn what a span costs: its nodes and counts mean nothing */
+	SP_SPAN_CHECKPOINT = 4, /* a place in the program: see struct sp_checkpoint */
 };
 
 struct sp_span_name {
@@ -631,7 +634,9 @@ struct sp_span_name {
 struct sp_span_node {
 	uint32_t ready;
 	uint32_t parent, name;
-	uint32_t counts; /* atomic: the first of its records in SP_SEC_SPAN_COUNTS; see there */
+	uint32_t
+		counts; /* atomic: the first of its records in SP_SEC_SPAN_COUNTS, see there; a checkpoint's only one in
+	                  * SP_SEC_CHECKPOINTS */
 	uint64_t key;
 };
 
@@ -670,6 +675,18 @@ struct sp_span_thread {
 	uint32_t reserved;
 	struct sp_span_open open[SP_SPAN_DEPTH];
 };
+
+/* What memory was when the program came by a place. One that comes by just now may be in some figures and not yet in others. */
+struct sp_checkpoint {
+	uint32_t node; /* atomic: 0 while it is not there yet */
+	uint32_t reserved;
+	uint64_t count; /* atomic: times it came by */
+	uint64_t t_ns;  /* since start: the last of them */
+	uint64_t rss_bytes,
+		rss_max_bytes; /* at that, and the most of all; 0 unknown. Read every SP_CHECKPOINT_NS at most */
+	uint64_t heap_bytes, heap_max_bytes; /* estimate: in use */
+};
+#define SP_CHECKPOINT_NS 500000000u
 
 /* The class of a time: 0 for none, else four for each power of two. */
 static inline uint32_t sp_span_class(uint64_t ns)

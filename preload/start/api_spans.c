@@ -9,6 +9,7 @@
 #include "sampler/spans/names.h"
 #include "sampler/spans/spans.h"
 #include "sampler/spool/write.h"
+#include "sampler/upkeep/checkpoints.h"
 #include "sampler/upkeep/thresholds.h"
 
 /* What names its work is worth a profile from its first span on. */
@@ -107,6 +108,14 @@ SP_EXPORT void smartprof_span_end(struct smartprof_site *site, const char *name,
 
 	if (t)
 		end_span(t, name_of(site, SP_SPAN_PLAIN, name, t), limit_ns);
+}
+
+SP_EXPORT void smartprof_checkpoint(struct smartprof_site *site, const char *name)
+{
+	struct sp_thread *t = caller();
+
+	if (t)
+		sp_checkpoint(t, name_of(site, SP_SPAN_CHECKPOINT, name, t));
 }
 
 SP_EXPORT void smartprof_async_begin(struct smartprof_site *site, const char *name, unsigned long id)

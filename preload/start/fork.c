@@ -23,6 +23,7 @@
 #include "sampler/threads/self.h"
 #include "sampler/threads/thread.h"
 #include "sampler/upkeep/discovery.h"
+#include "sampler/upkeep/memory.h"
 #include "sampler/upkeep/thresholds.h"
 #include "sampler/upkeep/timeline.h"
 #include "sampler/walk/generated.h"
@@ -62,6 +63,7 @@ void sp_fork_forget(struct sp_thread *mine)
 	sp_generated_forked();
 	sp_span_names_forget();
 	sp_async_forked();
+	sp_memory_forked();
 	sp_api_forked();
 }
 

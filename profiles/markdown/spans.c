@@ -114,13 +114,67 @@ static void put_remarks(struct sp_writer *w)
 			(unsigned long long)totals->uncounted);
 }
 
+/* "request › loaded" */
+static void put_node(struct sp_writer *w, uint32_t node)
+{
+	const struct sp_snapshot *s = w->profile->snapshot;
+	struct sp_buffer name = {0};
+
+	if (s->span_nodes[node].parent) {
+		put_node(w, s->span_nodes[node].parent);
+		sp_buffer_puts(&w->out, " › ");
+	}
+	sp_span_put_name(&name, s, node);
+	sp_escape_name(&w->out, SP_ESCAPE_CELL, name.data ? name.data : "");
+	sp_buffer_free(&name);
+}
+
+static size_t count_checkpoints(const struct sp_profile *p)
+{
+	size_t n = 0;
+
+	for (size_t i = 1; i < p->snapshot->checkpoint_count; i++)
+		n += p->snapshot->checkpoints[i].node && p->snapshot->checkpoints[i].count;
+	return n;
+}
+
+static void put_checkpoints(struct sp_writer *w)
+{
+	const struct sp_snapshot *s = w->profile->snapshot;
+	size_t left = w->limits.functions;
+
+	if (!count_checkpoints(w->profile))
+		return;
+	sp_buffer_puts(&w->out,
+		"\n| Checkpoint | Count | Last at | Memory then | Most | Heap then | Most |\n"
+		"|:---|---:|---:|---:|---:|---:|---:|\n");
+	for (size_t i = 1; i < s->checkpoint_count && left; i++) {
+		const struct sp_checkpoint *c = &s->checkpoints[i];
+		const uint64_t sizes[] = {c->rss_bytes, c->rss_max_bytes, c->heap_bytes, c->heap_max_bytes};
+
+		if (!c->node || !c->count)
+			continue;
+		left--;
+		sp_buffer_puts(&w->out, "| ");
+		put_node(w, c->node);
+		sp_buffer_printf(&w->out, " | %llu | ", (unsigned long long)c->count);
+		sp_put_duration(&w->out, c->t_ns);
+		for (size_t k = 0; k < 4; k++) {
+			sp_buffer_puts(&w->out, " | ");
+			if (k < 2 ? c->rss_max_bytes : s->header.heap.on)
+				sp_put_size(&w->out, sizes[k]);
+		}
+		sp_buffer_puts(&w->out, " |\n");
+	}
+}
+
 void sp_write_spans(struct sp_writer *w)
 {
 	const struct sp_profile *p = w->profile;
 	const struct sp_span_totals *totals;
 	size_t shown = p->span_count < w->limits.functions ? p->span_count : w->limits.functions;
 
-	if (sp_put_written(w, "# Spans", "# ") || !p->span_count)
+	if (sp_put_written(w, "# Spans", "# ") || (!p->span_count && !count_checkpoints(p)))
 		return;
 	totals = &p->snapshot->header.spans;
 	sp_buffer_printf(&w->out,
@@ -138,6 +192,7 @@ void sp_write_spans(struct sp_writer *w)
 	}
 	if (shown < p->span_count)
 		sp_buffer_printf(&w->out, "\n… %zu more rows\n", p->span_count - shown);
+	put_checkpoints(w);
 	sp_buffer_puts(&w->out, "\n");
 	put_remarks(w);
 	sp_buffer_puts(&w->out, "\n");

@@ -241,7 +241,9 @@ void sp_snapshot_copy(struct sp_snapshot *to, const struct sp_snapshot *from)
 	to->span_nodes = NULL;
 	to->span_counts = NULL;
 	to->span_threads = NULL;
+	to->checkpoints = NULL;
 	to->span_name_count = to->span_node_count = to->span_count_count = to->span_thread_count = 0;
+	to->checkpoint_count = 0;
 	to->text_bytes = to->module_count = to->frame_count = to->copy_count = to->copied_count = 0;
 	to->threads = copy(from->threads, from->thread_count, sizeof(*from->threads));
 	to->stacks = copy(from->stacks, from->stack_count, sizeof(*from->stacks));

@@ -18,7 +18,7 @@ static void check_names(struct sp_snapshot *s)
 		struct sp_span_name *name = &s->span_names[i];
 
 		if (i && name->ready &&
-			(name->text >= s->text_bytes || name->kind > SP_SPAN_MEASURED ||
+			(name->text >= s->text_bytes || name->kind > SP_SPAN_CHECKPOINT ||
 				strnlen(s->text + name->text, SP_SPAN_TEXT_MAX + 1) > SP_SPAN_TEXT_MAX)) {
 			name->ready = 0;
 			s->damaged++;
@@ -56,6 +56,16 @@ static void check_counts(struct sp_snapshot *s)
 			s->span_counts[i] = (struct sp_span_count){0};
 }
 
+static void check_checkpoints(struct sp_snapshot *s)
+{
+	for (size_t i = 0; i < s->checkpoint_count; i++) {
+		struct sp_checkpoint *c = &s->checkpoints[i];
+
+		if (!i || !is_node(s, c->node) || s->span_names[s->span_nodes[c->node].name].kind != SP_SPAN_CHECKPOINT)
+			*c = (struct sp_checkpoint){0};
+	}
+}
+
 static void check_threads(struct sp_snapshot *s)
 {
 	for (size_t i = 0; i < s->span_thread_count; i++) {
@@ -74,6 +84,7 @@ void sp_spans_check(struct sp_snapshot *s)
 	check_names(s);
 	check_nodes(s);
 	check_counts(s);
+	check_checkpoints(s);
 	check_threads(s);
 	for (size_t i = 0; i < s->stack_count; i++)
 		if (!is_node(s, s->stacks[i].span))
@@ -115,6 +126,7 @@ static void take_totals(struct sp_span_totals *is, const struct sp_span_totals *
 
 void sp_spans_unknown(struct sp_snapshot *s)
 {
+	s->checkpoint_count = 0;
 	s->span_count_count = 0;
 	take_totals(&s->header.spans, &s->header.spans);
 }
@@ -129,4 +141,8 @@ void sp_spans_take(struct sp_snapshot *s, const struct sp_snapshot *before)
 	for (size_t i = 0; i < before->span_count_count && i < s->span_count_count; i++)
 		if (s->span_counts[i].node == before->span_counts[i].node)
 			take_count(&s->span_counts[i], &before->span_counts[i]);
+	for (size_t i = 0; i < before->checkpoint_count && i < s->checkpoint_count; i++)
+		if (s->checkpoints[i].node == before->checkpoints[i].node)
+			s->checkpoints[i].count =
+				sp_window_since(s->checkpoints[i].count, before->checkpoints[i].count);
 }

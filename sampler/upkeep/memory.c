@@ -28,3 +28,23 @@ struct sp_resident sp_memory_resident(void)
 	}
 	return (struct sp_resident){pages[1] * PAGE, pages[1] > pages[2] ? (pages[1] - pages[2]) * PAGE : 0};
 }
+
+static struct {
+	uint64_t read_ns, rss_bytes; /* atomic; 0 never */
+} recent;
+
+uint64_t sp_memory_recent(uint64_t now_ns)
+{
+	uint64_t read_ns = sp_load(&recent.read_ns);
+
+	if ((!read_ns || now_ns > read_ns + SP_CHECKPOINT_NS) &&
+		__atomic_compare_exchange_n(&recent.read_ns, &read_ns, now_ns, false, __ATOMIC_RELAXED,
+			__ATOMIC_RELAXED))
+		sp_store(&recent.rss_bytes, sp_memory_resident().rss_bytes);
+	return sp_load(&recent.rss_bytes);
+}
+
+void sp_memory_forked(void)
+{
+	recent.read_ns = recent.rss_bytes = 0;
+}

@@ -12,4 +12,10 @@ struct sp_resident {
 /* Both 0 without /proc. 3 us; 40 where nothing of the kernel's part is in the cache. Any context. */
 struct sp_resident sp_memory_resident(void) SP_HIDDEN;
 
+/* The same, as it was within the last SP_CHECKPOINT_NS; 0 while another thread reads it for the first time. Any context; lock-free. */
+uint64_t sp_memory_recent(uint64_t now_ns) SP_HIDDEN;
+
+/* In a forked child: it has not been read. */
+void sp_memory_forked(void) SP_HIDDEN;
+
 #endif

@@ -108,6 +108,30 @@ run_spans() {
 	refuse grep -q 'ended that had not begun' "$PROFILE"
 }
 
+@test "checkpoints tell how often they were passed, and with how much memory, and spans are probes" {
+	run_spans checkpoints
+	section '# Spans' "$PROFILE" | grep -Eq '^[|] before [|] 1 [|]'
+	section '# Spans' "$PROFILE" | awk -F ' *[|] *' '$2 == "load › loaded" { split($5, now, " ")
+		exit !($3 == 1000 && now[1] > 30 && now[1] < 60 && now[2] == "MiB" && $7 ~ /^30[.].* MiB/) }'
+	readelf -n "$TARGETS/spans" >notes
+	for probe in span_begin span_end checkpoint async_begin async_end; do
+		grep -A 1 'Provider: smartprof' notes | grep -q "Name: $probe$"
+	done
+	# Without the header of probes there are none, and nothing else is missing.
+	printf '#include "smartprof.h"\nvoid f(void) { SMARTPROF_GUARD("g"); SMARTPROF_CHECKPOINT("c"); }' >bare.c
+	gcc -nostdinc -I "$ROOT/preload" -c bare.c
+	readelf -n bare.o >bare
+	refuse grep -q smartprof bare
+}
+
+@test "bpftrace sees every span of a process, with the agent and without" {
+	bpftrace -e 'BEGIN { exit() }' >/dev/null 2>&1 || skip "bpftrace does not work here"
+	echo "usdt:$TARGETS/spans:smartprof:span_* { @[probe] = count(); }" >probes.bt
+	for preload in "" "$AGENT"; do
+		SMARTPROF_PROGRAM=spans LD_PRELOAD=$preload timeout 60 bpftrace -c "$TARGETS/spans requests" probes.bt >seen
+		[ "$(grep -c 'smartprof:span_\(begin\|end\)\]: 80$' seen)" -eq 2 ]
+	done
+}
 
 @test "switched off they leave no trace in the code, and evaluate nothing" {
 	cat >plain.c <<-'C'
@@ -133,6 +157,7 @@ run_spans() {
 			for (int k = 0; k < i; k++) {
 				SMARTPROF_START(never());
 				SMARTPROF_LABEL(never(), never());
+				SMARTPROF_CHECKPOINT(never());
 				sum += SMARTPROF_TIMED(never(), f(k));
 				SMARTPROF_BLOCK(never()) {
 					sum += f(sum);
@@ -156,6 +181,6 @@ run_spans() {
 @test "the header compiles without a warning in C and C++" {
 	for cc in 'gcc -std=c17 -x c' 'gcc -std=gnu11 -x c' 'g++ -x c++ -std=c++11' 'g++ -x c++ -std=c++20' 'clang -x c' 'clang++ -x c++'; do
 		$cc -Wall -Wextra -Werror -O1 -I "$ROOT" -fsyntax-only - <<<'#include "preload/smartprof.h"
-			int f(int); int g(int i) { SMARTPROF_GUARD("g"); SMARTPROF_BLOCK("b") { i = SMARTPROF_TIMED("t", f(i)); } SMARTPROF_START("s"); SMARTPROF_END("s"); return i; }'
+			int f(int); int g(int i) { SMARTPROF_GUARD("g"); SMARTPROF_BLOCK("b") { i = SMARTPROF_TIMED("t", f(i)); } SMARTPROF_START("s"); SMARTPROF_CHECKPOINT("c"); SMARTPROF_END("s"); return i; }'
 	done
 }

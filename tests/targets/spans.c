@@ -1,4 +1,4 @@
-/* A program that names its work. Usage: spans requests|serve|unbalanced|threads|fork|kill */
+/* A program that names its work. Usage: spans requests|serve|checkpoints|unbalanced|threads|fork|kill */
 #include "preload/smartprof.h"
 
 #include <pthread.h>
@@ -67,6 +67,20 @@ static void requests(void)
 	printf("%d\n", sum);
 }
 
+static void checkpoints(void)
+{
+	char *p = malloc(30 << 20);
+
+	SMARTPROF_CHECKPOINT("before");
+	memset(p, 1, 30 << 20);
+	spin_ms(520); /* memory is read again */
+	for (int i = 0; i < 1000; i++) {
+		SMARTPROF_GUARD("load");
+		SMARTPROF_CHECKPOINT("loaded");
+	}
+	free(p);
+}
+
 static jmp_buf back;
 
 /* Left by a jump, an end without a begin, and 40 in each other. */
@@ -133,6 +147,8 @@ int main(int argc, char **argv)
 		SMARTPROF_GUARD("request");
 		spin_ms(5);
 	}
+	if (!strcmp(what, "checkpoints"))
+		checkpoints();
 	if (!strcmp(what, "unbalanced"))
 		unbalanced();
 	if (!strcmp(what, "threads"))

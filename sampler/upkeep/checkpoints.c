@@ -1,0 +1,52 @@
+/* What memory was at a place. */
+#include "sampler/upkeep/checkpoints.h"
+
+#include "sampler/spans/names.h"
+#include "sampler/spool/write.h"
+#include "sampler/upkeep/memory.h"
+
+static struct sp_checkpoint *record_at(uint32_t index)
+{
+	return index ? (struct sp_checkpoint *)sp_section(SP_SEC_CHECKPOINTS) + index : NULL;
+}
+
+/* The node's record, which all threads share; NULL: the table is full. */
+static struct sp_checkpoint *record_of(uint32_t node)
+{
+	struct sp_span_node *n = (struct sp_span_node *)sp_section(SP_SEC_SPAN_NODES) + node;
+	uint32_t found = __atomic_load_n(&n->counts, __ATOMIC_ACQUIRE), index;
+
+	if (!node || found)
+		return record_at(found);
+	index = sp_spool_allot(SP_SEC_CHECKPOINTS, 1);
+	if (!index ||
+		!__atomic_compare_exchange_n(&n->counts, &found, index, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return record_at(found);
+	__atomic_store_n(&record_at(index)->node, node, __ATOMIC_RELEASE);
+	return record_at(index);
+}
+
+static void set(uint64_t *last, uint64_t *most, uint64_t value)
+{
+	uint64_t before = sp_load(most);
+
+	sp_store(last, value);
+	while (before < value &&
+		!__atomic_compare_exchange_n(most, &before, value, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+}
+
+void sp_checkpoint(struct sp_thread *t, uint32_t name)
+{
+	struct sp_checkpoint *c = record_of(sp_span_node(t->span_node, name));
+	uint64_t now_ns = sp_now_ns(), heap = sp_load(&sp_agent.spool->heap.inuse_bytes);
+
+	if (!c) {
+		sp_add(&sp_agent.spool->spans.uncounted, 1);
+		return;
+	}
+	set(&c->rss_bytes, &c->rss_max_bytes, sp_memory_recent(now_ns));
+	set(&c->heap_bytes, &c->heap_max_bytes, (int64_t)heap > 0 ? heap : 0);
+	sp_store(&c->t_ns, now_ns);
+	sp_add(&c->count, 1);
+}
