@@ -110,7 +110,8 @@ struct sp_thread {
 	bool heap_stopped;                          /* its allocations are counted, not sampled ... */
 	uint64_t stopped_bytes, stopped_count;      /* ... since it had made so many */
 	uint32_t exit_rounds;
-	void *start; /* routine the thread was created with */
+	uint64_t made_ns; /* since start: when pthread_create was called for it; 0: not known */
+	void *start;      /* routine the thread was created with */
 	void *start_arg;
 	struct sp_span_thread *spans; /* what is open, in the spool; NULL before the first span */
 	uint32_t span_node;           /* the innermost: every sample of the thread is in it */

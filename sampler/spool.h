@@ -455,6 +455,9 @@ struct sp_thread_record {
 	uint32_t clocks; /* SP_THREAD_EVENT | ...: what samples it */
 	uint32_t flags;  /* SP_THREAD_FOUND | ... */
 	uint64_t reserved[5];
+	uint64_t lived_ns;    /* record 0: all threads that are summed up here together */
+	uint64_t queue_ns;    /* it could have run and got no CPU, as the kernel counts it ... */
+	uint64_t queue_at_ns; /* ... up to then, since start of the process; 0: never looked at */
 };
 
 /* Clocks of a thread. */

@@ -109,6 +109,7 @@ static struct sp_thread *prepare_thread(const pthread_attr_t *attr, void *start,
 		return NULL;
 	t->start = start;
 	t->start_arg = arg;
+	t->made_ns = sp_now_ns();
 	t->stack_bytes = stack_bytes(attr);
 	return t;
 }
@@ -122,6 +123,7 @@ static struct sp_thread *join(struct sp_thread *known, struct sp_thread *prepare
 		known->stack_bytes = prepared->stack_bytes;
 		if (known->record) {
 			known->record->entry = (uint64_t)(uintptr_t)prepared->start;
+			known->record->start_ns = prepared->made_ns;
 			known->record->flags &= ~SP_THREAD_FOUND;
 		}
 	}

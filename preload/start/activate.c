@@ -213,6 +213,10 @@ static void activate_main(void *arg)
 	if (!sp_agent.attached) {
 		sp_thread_usage_now(a->t->tid, &usage);
 		sp_thread_open_record(a->t, 0, usage.user_ns, usage.sys_ns);
+		if (a->t->record && a->t->tid == sp_agent.pid) {
+			a->t->record->start_ns = 0; /* with the process */
+			sp_thread_look_at_queue(a->t, sp_now_ns());
+		}
 	}
 	sp_spool_take(SP_UNWIND_TABLE_BYTES + SP_FRAMES_TABLE_BYTES, 0);
 	sp_spool_take(SP_BLOCK_TOUCHED, SP_BLOCK_TOUCHED);

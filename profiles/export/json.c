@@ -112,9 +112,10 @@ static json_t *threads_json(const struct sp_profile *p)
 		set_numbers(row,
 			(const struct number[]){{"tid", (uint64_t)t->tid}, {"merged", t->merged},
 				{"cpu_user_ns", t->cpu_user_ns}, {"cpu_sys_ns", t->cpu_sys_ns},
-				{"sampled_user_ns", t->user_ns}, {"sampled_sys_ns", t->sys_ns},
-				{"samples", t->samples}},
-			7);
+				{"sampled_user_ns", t->user_ns}, {"sampled_sys_ns", t->sys_ns}, {"samples", t->samples},
+				{"wall_ns", t->waiting.wall_ns}, {"run_queue_ns", t->waiting.queue_ns},
+				{"blocked_ns", t->waiting.blocked_ns}},
+			t->waiting.wall_ns ? 10 : 7);
 		json_array_append_new(rows, row);
 	}
 	return rows;

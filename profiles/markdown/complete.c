@@ -179,7 +179,7 @@ static void write_threads(struct sp_buffer *out, const struct sp_profile *p)
 {
 	sp_buffer_printf(out,
 		"## All threads (%zu)\n\n```tsv\ncpu_user_ns\tcpu_sys_ns\tsampled_user_ns\tsampled_sys_ns\t"
-		"samples\ttid\tmerged\tname\tstart\talloc_bytes\n",
+		"samples\ttid\tmerged\tname\tstart\talloc_bytes\twall_ns\tqueue_ns\n",
 		p->thread_count);
 	for (size_t i = 0; i < p->thread_count; i++) {
 		const struct sp_thread_info *t = &p->threads[i];
@@ -190,7 +190,8 @@ static void write_threads(struct sp_buffer *out, const struct sp_profile *p)
 			t->tid > 0 ? (unsigned)t->tid : 0, (unsigned long long)t->merged);
 		put_field(out, t->name);
 		put_field(out, t->start ? t->start : "");
-		sp_buffer_printf(out, "\t%llu\n", (unsigned long long)t->alloc_bytes);
+		sp_buffer_printf(out, "\t%llu\t%llu\t%llu\n", (unsigned long long)t->alloc_bytes,
+			(unsigned long long)t->waiting.wall_ns, (unsigned long long)t->waiting.queue_ns);
 	}
 	sp_buffer_puts(out, "```\n\n");
 }

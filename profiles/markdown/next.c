@@ -12,8 +12,6 @@
 #define SAMPLES_WANTED 1000u /* a share of one half is then known to 3 points either way */
 #define SAMPLES_LEAST 100u
 #define UNSAMPLED_PERCENT 20.0
-#define WAITED_NS 1000000000u /* shorter runs mostly wait for their start */
-#define BUSY_PERCENT 10.0     /* of a core */
 #define UNNAMED_PERCENT 30.0
 #define TRUNCATED_PERCENT 20.0
 #define LEAKED_BYTES (256u << 10)
@@ -82,21 +80,6 @@ static bool say_leak(struct sp_writer *w)
 	sp_buffer_puts(&w->out, " allocates is ever freed: it left ");
 	sp_put_size(&w->out, leaked);
 	sp_buffer_puts(&w->out, " behind all through the run, see Leak Suspects.");
-	return true;
-}
-
-static bool say_waited(struct sp_writer *w)
-{
-	const struct sp_profile *p = w->profile;
-	double busy = sp_percent(used_ns(p), p->wall_ns);
-
-	if (p->wall_ns < WAITED_NS || busy >= BUSY_PERCENT)
-		return false;
-	sp_buffer_printf(&w->out,
-		"the process mostly waited (it kept a core busy for %.1f %% of the time), so its CPU time is not what "
-		"makes it slow; if it was not for want of a free core, `strace -f -c` tells which system calls it "
-		"waits in.",
-		busy);
 	return true;
 }
 
@@ -434,7 +417,7 @@ static bool say_heap(struct sp_writer *w)
 
 void sp_write_next(struct sp_writer *w, const struct sp_function *hottest)
 {
-	static advice *const advices[] = {say_leak, say_waited, say_few_samples, say_generated, say_unsampled,
+	static advice *const advices[] = {say_leak, sp_advise_on_waiting, say_few_samples, say_generated, say_unsampled,
 		say_unnamed, say_truncated, say_locks, say_kernel, say_allocator};
 
 	sp_buffer_puts(&w->out, "Next: ");

@@ -289,8 +289,8 @@ void sp_write_merged_threads(struct sp_writer *w)
 	shown = count < w->limits.threads ? count : w->limits.threads;
 	sp_buffer_puts(&w->out,
 		"## Threads\n\nThreads that share a name and a start function share a row.\n\n"
-		"| CPU% | User | System | Samples | Thread | TID | Start | Threads |\n"
-		"|---:|---:|---:|---:|:---|---:|:---|---:|\n");
+		"| CPU% | User | System | Samples | Thread | TID | Start | Threads | Lived | For a CPU | Blocked |\n"
+		"|---:|---:|---:|---:|:---|---:|:---|---:|---:|---:|---:|\n");
 	for (size_t i = 0; i < shown; i++) {
 		const struct sp_thread_info *t = &p->threads[order[i]];
 
@@ -303,7 +303,9 @@ void sp_write_merged_threads(struct sp_writer *w)
 		put_cell(w, *t->name ? t->name : "short threads");
 		sp_buffer_puts(&w->out, " | ");
 		put_cell(w, t->start ? t->start : "");
-		sp_buffer_printf(&w->out, "%llu |\n", (unsigned long long)t->merged);
+		sp_buffer_printf(&w->out, "%llu |", (unsigned long long)t->merged);
+		sp_put_thread_waiting(w, &t->waiting);
+		sp_buffer_puts(&w->out, "\n");
 	}
 	sp_put_cut(&w->out, shown, count, "threads", "All threads");
 	sp_buffer_puts(&w->out, "\n");

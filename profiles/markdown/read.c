@@ -196,6 +196,12 @@ static void sum_up(struct sp_profile *p)
 	p->wall_ns = fact_ns(p, "wall_seconds");
 	p->cpu_user_ns = fact_ns(p, "cpu_user_seconds");
 	p->cpu_sys_ns = fact_ns(p, "cpu_system_seconds");
+	p->waiting = (struct sp_waiting){.wall_ns = fact_ns(p, "thread_seconds"),
+		.cpu_ns = p->cpu_user_ns + p->cpu_sys_ns,
+		.queue_ns = fact_ns(p, "run_queue_seconds"),
+		.queue_known = sp_profile_fact(p, "run_queue_seconds") != NULL};
+	if (p->waiting.wall_ns)
+		sp_waiting_close(&p->waiting);
 	p->heap_allocated_bytes = sp_profile_fact_number(p, "heap_allocated_bytes");
 	p->heap_allocations = sp_profile_fact_number(p, "heap_allocations");
 	p->heap_frees = sp_profile_fact_number(p, "heap_frees");

@@ -205,24 +205,30 @@ bool sp_read_module(struct sp_markdown_reader *r, char *text)
 	return true;
 }
 
-/* What a thread allocated is not in profiles of before. */
+/* What a thread allocated, and where its time went, is not in profiles of before. */
 bool sp_read_thread(struct sp_markdown_reader *r, char *text)
 {
 	struct sp_profile *p = r->profile;
 	char *fields[SP_READER_FIELDS];
-	uint64_t n[THREAD_NUMBERS];
+	uint64_t n[THREAD_NUMBERS], more[3] = {0};
 	struct sp_thread_info t = {0};
-	size_t count = sp_reader_split(text, fields);
-	bool has_heap = count == THREAD_NUMBERS + 3;
+	size_t count = sp_reader_split(text, fields), beyond = count - THREAD_NUMBERS - 2;
 
-	if ((count != THREAD_NUMBERS + 2 && !has_heap) || !sp_reader_numbers(fields, THREAD_NUMBERS, n) ||
-		n[5] > INT32_MAX || (has_heap && !sp_reader_numbers(fields + THREAD_NUMBERS + 2, 1, &t.alloc_bytes)))
+	if (count < THREAD_NUMBERS + 2 || beyond > 3 || beyond == 2 || !sp_reader_numbers(fields, THREAD_NUMBERS, n) ||
+		n[5] > INT32_MAX || !sp_reader_numbers(fields + THREAD_NUMBERS + 2, beyond, more))
 		return sp_reader_fail(r, "a row of All threads is damaged");
 	t.cpu_user_ns = n[0], t.cpu_sys_ns = n[1];
 	t.user_ns = n[2], t.sys_ns = n[3];
 	t.samples = n[4];
 	t.tid = (int)n[5];
 	t.merged = n[6];
+	t.alloc_bytes = more[0];
+	t.waiting = (struct sp_waiting){.wall_ns = more[1],
+		.cpu_ns = n[0] + n[1],
+		.queue_ns = more[2],
+		.queue_known = sp_profile_fact(p, "run_queue_seconds") != NULL};
+	if (more[1])
+		sp_waiting_close(&t.waiting);
 	sp_unescape(fields[THREAD_NUMBERS]);
 	sp_unescape(fields[THREAD_NUMBERS + 1]);
 	t.name = fields[THREAD_NUMBERS];

@@ -14,6 +14,7 @@
 #define ONE_PROCESS "the profile is of one process"
 #define NOT_ONE_RUN ONE_PROCESS ", or of processes of several runs"
 #define NO_WINDOW "the profile is of the whole run, not of a window"
+#define NO_WAITING "the profile was written before waiting was told"
 #define NO_LINES "no sample hit code whose lines are known, or source_lines is off"
 
 const struct sp_schema_key sp_schema_keys[] = {
@@ -44,6 +45,9 @@ const struct sp_schema_key sp_schema_keys[] = {
 	{"cpu_system_seconds", SP_KEY_DECIMAL, SP_ALWAYS, NULL},
 	{"max_rss_bytes", SP_KEY_COUNT, SP_OPTIONAL, UNKNOWN_TO_AGENT},
 	{"threads", SP_KEY_COUNT, SP_OPTIONAL, UNKNOWN_TO_AGENT},
+	{"thread_seconds", SP_KEY_DECIMAL, SP_OPTIONAL, NO_WAITING},
+	{"run_queue_seconds", SP_KEY_DECIMAL, SP_OPTIONAL, NO_WAITING ", or the kernel does not tell"},
+	{"blocked_seconds", SP_KEY_DECIMAL, SP_OPTIONAL, NO_WAITING},
 	{"cpu_clock", SP_KEY_CLOCK, SP_ALWAYS, NULL},
 	{"cpu_interval_requested_us", SP_KEY_DECIMAL, SP_WITH_CPU, NULL},
 	{"cpu_interval_achieved_us", SP_KEY_DECIMAL, SP_OPTIONAL, "there is no CPU sample"},
@@ -90,6 +94,8 @@ const struct sp_schema_section sp_schema_sections[] = {
 	{"## Critical Path", SP_OPTIONAL, "| At | Took | % | Program | What |", NOT_ONE_RUN},
 	{"# Spans", SP_OPTIONAL, "| Span | Count | Total | Self | p50 | p99 | Max | CPU | ± | Allocated | Hottest |",
 		"the program names no span, or several profiles are merged"},
+	{"# Waiting", SP_OPTIONAL, "| Where the time went | Time | % |",
+		"the threads were on a CPU for 90 % of their time, or " NO_WAITING},
 	{"# CPU Profile", SP_WITH_CPU, "| Duration | Samples | Interval | Functions |", NULL},
 	{"## Hot Functions (Self Time)", SP_WITH_CPU,
 		"| Self% | Self | Total% | Total | Function | Location | ± | Module |", NULL},

@@ -52,8 +52,8 @@ struct sp_schema_table {
 	enum sp_table_kind kind;
 };
 
-#define SP_SCHEMA_KEYS 61u
-#define SP_SCHEMA_SECTIONS 40u
+#define SP_SCHEMA_KEYS 64u
+#define SP_SCHEMA_SECTIONS 41u
 #define SP_SCHEMA_TABLES 14u
 extern const struct sp_schema_key sp_schema_keys[SP_SCHEMA_KEYS];
 extern const struct sp_schema_section sp_schema_sections[SP_SCHEMA_SECTIONS];

@@ -112,7 +112,9 @@ static void write_thread(struct sp_writer *w, const struct sp_thread_info *t)
 	sp_buffer_printf(&w->out, " | %s | ", clock_of(p, t));
 	if (rest)
 		sp_put_duration(&w->out, rest);
-	sp_buffer_printf(&w->out, " | %s |\n", reasons[reason_of(p, t)].cell);
+	sp_buffer_printf(&w->out, " | %s |", reasons[reason_of(p, t)].cell);
+	sp_put_thread_waiting(w, &t->waiting);
+	sp_buffer_puts(&w->out, "\n");
 }
 
 void sp_write_threads(struct sp_writer *w)
@@ -131,8 +133,9 @@ void sp_write_threads(struct sp_writer *w)
 	shown = count < w->limits.threads ? count : w->limits.threads;
 	sp_buffer_puts(&w->out,
 		"## Threads\n\n"
-		"| CPU% | User | System | Samples | Thread | TID | Start | Allocated | Clock | Unsampled | Why |\n"
-		"|---:|---:|---:|---:|:---|---:|:---|---:|:---|---:|:---|\n");
+		"| CPU% | User | System | Samples | Thread | TID | Start | Allocated | Clock | Unsampled | Why | Lived "
+		"| For a CPU | Blocked |\n"
+		"|---:|---:|---:|---:|:---|---:|:---|---:|:---|---:|:---|---:|---:|---:|\n");
 	for (size_t i = 0; i < shown; i++)
 		write_thread(w, &p->threads[order[i]]);
 	sp_put_cut(&w->out, shown, count, "threads", "All threads");

@@ -136,6 +136,7 @@ static const struct sp_function *write_cpu(struct sp_writer *w)
 			p->samples == 1 ? "" : "s");
 	else
 		sp_buffer_puts(&w->out, "; it was not sampled. ");
+	sp_write_waiting_verdict(w);
 	write_spread(w, first);
 	write_kernel(w);
 	return first;

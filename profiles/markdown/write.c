@@ -148,6 +148,7 @@ static void write_top(struct sp_writer *w)
 	write_find(w);
 	sp_write_processes(w);
 	sp_write_spans(w);
+	sp_write_waiting(w);
 	if (p->cpu_on) {
 		sp_write_cpu(w);
 		sp_write_call_tree(w);

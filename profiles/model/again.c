@@ -326,6 +326,7 @@ const char *sp_profile_again(struct sp_again *again, struct sp_profile *written,
 	p->cpu_on = written->cpu_on;
 	p->heap_on = written->heap_on;
 	p->wall_ns = written->wall_ns;
+	p->waiting = written->waiting;
 	sp_profile_setup(p);
 	symbolizer = sp_profile_symbolizer(p, symbols);
 	sp_modules_load(p, symbolizer);

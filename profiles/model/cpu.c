@@ -194,6 +194,7 @@ void sp_threads_add_up(struct sp_profile *profile, struct sp_symbolizer *symboli
 		t->samples = r->user_samples + r->sys_samples;
 		t->cpu_user_ns = r->cpu_user_ns;
 		t->cpu_sys_ns = r->cpu_sys_ns;
+		t->waiting = sp_waiting_of_thread(profile, r, i == 0);
 		t->clocks = r->clocks;
 		t->flags = r->flags;
 		t->alloc_bytes = not_negative((int64_t)((uint64_t)r->heap.bytes_base - (uint64_t)r->heap.countdown));

@@ -145,6 +145,19 @@ static void add_usage(struct sp_profile *p)
 		sp_profile_add_fact(p, "threads", "%llu", (unsigned long long)p->threads_seen);
 }
 
+/* Times of threads, added up. */
+void sp_facts_add_waiting(struct sp_profile *p)
+{
+	const struct sp_waiting *w = &p->waiting;
+
+	if (!w->wall_ns)
+		return;
+	sp_profile_add_fact(p, "thread_seconds", "%.3f", (double)w->wall_ns / 1e9);
+	if (w->queue_known)
+		sp_profile_add_fact(p, "run_queue_seconds", "%.3f", (double)w->queue_ns / 1e9);
+	sp_profile_add_fact(p, "blocked_seconds", "%.3f", (double)w->blocked_ns / 1e9);
+}
+
 /* With the event clock the fine user-mode samples are the clock; system time comes at the tick. */
 static double achieved_interval_us(const struct sp_profile *p)
 {
@@ -271,6 +284,7 @@ void sp_facts_collect(struct sp_profile *profile)
 	add_process(profile);
 	add_machine(profile);
 	add_usage(profile);
+	sp_facts_add_waiting(profile);
 	add_cpu(profile);
 	sp_facts_add_heap(profile);
 	add_allocator(profile);

@@ -9,7 +9,8 @@
 /* Fills profile->facts. What was not collected is absent. */
 void sp_facts_collect(struct sp_profile *profile);
 
-/* Adds those of the heap alone. */
+/* Adds those of waiting alone, of the heap alone. */
+void sp_facts_add_waiting(struct sp_profile *profile);
 void sp_facts_add_heap(struct sp_profile *profile);
 
 /* The value of a fact on which merged profiles do not agree. */

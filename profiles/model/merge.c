@@ -330,6 +330,7 @@ static void add_threads(struct sp_merge *m, const struct sp_profile *in)
 		to->user_ns += t->user_ns, to->sys_ns += t->sys_ns;
 		to->cpu_user_ns += t->cpu_user_ns, to->cpu_sys_ns += t->cpu_sys_ns;
 		to->samples += t->samples;
+		sp_waiting_add(&to->waiting, &t->waiting);
 		to->alloc_bytes += t->alloc_bytes;
 	}
 }
@@ -417,6 +418,8 @@ void sp_merge_add(struct sp_merge *m, const struct sp_profile *in, const char *f
 	p->heap_allocations += in->heap_allocations;
 	p->heap_frees += in->heap_frees;
 	p->threads_seen += sp_profile_fact_number(in, "threads");
+	sp_waiting_add(&p->waiting, &in->waiting);
+	m->sums.waiting_unknown |= !in->waiting.wall_ns && in->cpu_user_ns + in->cpu_sys_ns > 0;
 	sp_merge_take_facts(&m->sums, p, in);
 }
 
@@ -504,6 +507,8 @@ struct sp_profile *sp_merge_finish(struct sp_merge *m, size_t left_out)
 	divide_errors(p);
 	p->has_stacks = true;
 	p->inputs_left_out = left_out;
+	if (m->sums.waiting_unknown)
+		p->waiting = (struct sp_waiting){0};
 	sp_processes_span(p, &from_ns, &to_ns);
 	p->wall_ns = to_ns - from_ns;
 	p->heap_inuse_error = sqrt(m->sums.inuse_error2);

@@ -29,6 +29,7 @@ struct sp_merge_sums {
 	double inuse_error2, peak_error2;
 	uint64_t clock_ns; /* CPU time of the profile whose clock is named */
 	const char *clock;
+	bool waiting_unknown; /* of some profile */
 	bool first_is_set;
 	const char *environment, *environment_reason, *kernel, *git_commit, *git_branch, *allocator;
 	const char *host_cores, *usable_cores, *memory_limit;

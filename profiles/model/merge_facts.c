@@ -174,6 +174,7 @@ void sp_merge_put_facts(const struct sp_merge_sums *s, struct sp_profile *p)
 
 	sp_profile_add_fact(p, "schema", "%s", SP_PROFILE_SCHEMA);
 	put_process(s, p);
+	sp_facts_add_waiting(p);
 	put_cpu(s, p);
 	sp_facts_add_heap(p);
 	if (p->heap_on)

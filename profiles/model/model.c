@@ -173,6 +173,7 @@ struct sp_profile *sp_profile_filtered(struct sp_snapshot *snapshot, const struc
 	sp_paths_sort(profile);
 	sp_threads_add_up(profile, symbolizer);
 	sp_cpu_add_up(profile);
+	sp_waiting_add_up(profile);
 	profile->log = sp_log_add_up(profile);
 	sp_cpu_totals(profile);
 	sp_lines_add_up(profile);

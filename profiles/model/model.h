@@ -13,6 +13,7 @@
 
 #include "symbolize/base/memory.h"
 #include "profiles/base/runs.h"
+#include "profiles/model/waiting.h"
 #include "profiles/spool/read.h"
 #include "symbolize/symbolize.h"
 
@@ -144,7 +145,8 @@ struct sp_thread_info {
 	bool ended;
 	uint64_t user_ns, sys_ns, samples; /* sampled */
 	uint64_t cpu_user_ns, cpu_sys_ns;  /* measured */
-	uint32_t clocks, flags;            /* SP_THREAD_EVENT | …, SP_THREAD_FOUND | … */
+	struct sp_waiting waiting;
+	uint32_t clocks, flags; /* SP_THREAD_EVENT | …, SP_THREAD_FOUND | … */
 	uint64_t alloc_bytes, allocs, frees;
 };
 
@@ -214,6 +216,7 @@ struct sp_profile {
 	bool end_unknown; /* it died without recording its end: wall_ns reaches to its last sample */
 
 	uint64_t wall_ns, cpu_user_ns, cpu_sys_ns, max_rss_bytes; /* of the process */
+	struct sp_waiting waiting;                                /* of all threads; facts of a written profile */
 	uint64_t total_ns;                                        /* sum of self over functions[]: what 100 % means */
 	uint64_t sampled_user_ns, sampled_sys_ns, samples;
 	uint64_t unsampled_ns, truncated_ns;

@@ -146,6 +146,9 @@ static void rewind_thread(struct sp_thread_record *t, const struct sampled *then
 	t->sys_ns = then->ns - t->user_ns;
 	t->user_samples = part_of(t->user_samples, t->user_samples + t->sys_samples, then->samples);
 	t->sys_samples = then->samples - t->user_samples;
+	/* It waits for a CPU when it has work for one. */
+	t->queue_ns = part_of(t->queue_ns, t->cpu_user_ns + t->cpu_sys_ns, then->ns);
+	t->lived_ns = part_of(t->lived_ns, t->cpu_user_ns + t->cpu_sys_ns, then->ns);
 	t->cpu_user_ns = t->user_ns;
 	t->cpu_sys_ns = t->sys_ns;
 	t->heap.countdown = 0;

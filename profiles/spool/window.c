@@ -91,6 +91,8 @@ static void take_thread(struct sp_thread_record *b, const struct sp_thread_recor
 	take(&b->sys_samples, a->sys_samples);
 	take_signed(&b->heap.countdown, a->heap.countdown);
 	take_signed(&b->heap.bytes_base, a->heap.bytes_base);
+	take(&b->lived_ns, a->lived_ns);
+	take(&b->queue_ns, a->queue_ns);
 	take(&b->heap.allocs, a->heap.allocs);
 	take(&b->heap.frees, a->heap.frees);
 	take(&b->heap.reallocs, a->heap.reallocs);
@@ -115,12 +117,14 @@ void sp_window_threads(struct sp_snapshot *b, const struct sp_snapshot *a)
 
 		if (!was->state)
 			continue;
-		if (!is || !is_same_thread(is, was))
+		if (!is || !is_same_thread(is, was)) {
 			take_thread(&b->threads[0], was);
-		else if (was->state == 2)
+			take(&b->threads[0].lived_ns, sp_window_since(a->taken_ns, was->start_ns));
+		} else if (was->state == 2) {
 			is->state = 0;
-		else
+		} else {
 			take_thread(is, was);
+		}
 	}
 	for (size_t i = 1; i < b->thread_count; i++) {
 		take(&b->threads[i].start_ns, a->taken_ns);

@@ -168,6 +168,7 @@ static void take_sample(void *arg)
 	}
 	sp_clock_follow(s->t);
 	now = sp_now_ns();
+	sp_thread_follow_queue(s->t, now);
 	sp_clock_sentinel(now);
 	sp_discovery_check(now);
 	sp_upkeep_step(s->t, now);

@@ -125,6 +125,7 @@ struct sp_thread *sp_block_take(void)
 	t->user_assigned_ns = t->sys_assigned_ns = 0;
 	t->root_pc = t->stack_high = t->stack_bytes = 0;
 	t->start = NULL;
+	t->made_ns = 0;
 	t->user_drift_ns = 0;
 	t->drawn_ns = t->window_switches = t->window_cpu_ns = t->counted_switches = t->counted_sys_ns =
 		t->calibration_cycles = 0;

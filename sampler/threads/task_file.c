@@ -129,6 +129,17 @@ int sp_task_signals(int tid, struct sp_task_signals *signals)
 	return 0;
 }
 
+bool sp_task_queue_ns(int tid, uint64_t *queue_ns)
+{
+	char text[80];
+	const char *at = text;
+
+	if (read_file(tid, "/schedstat", text, sizeof text) <= 0 || !sp_take_decimal(&at) || *at++ != ' ')
+		return false;
+	*queue_ns = sp_take_decimal(&at);
+	return true;
+}
+
 bool sp_task_blocks(int tid)
 {
 	struct sp_task_signals signals;

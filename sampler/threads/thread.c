@@ -15,6 +15,11 @@ enum { RECORD_FREE = 0, RECORD_RUNNING = 1, RECORD_ENDED = 2 };
 /* A thread that used less than this gives its record back when it ends. */
 #define KEEP_RECORD_NS 10000000u
 
+/* How long a thread has waited for a CPU is asked no more often than this while it runs ... */
+#define QUEUE_LOOK_NS 100000000u
+/* ... and not at all of one that was on a CPU for all of its life but this. */
+#define QUEUE_WORTH_NS 200000u
+
 static struct {
 	uint64_t ended_ns;    /* atomic: CPU time of threads that have ended */
 	uint32_t record_hint; /* atomic: where to look for a free record */
@@ -68,7 +73,7 @@ void sp_thread_open_record(struct sp_thread *t, uint64_t entry, uint64_t user_ns
 	memset((char *)r + sizeof r->state, 0, sizeof *r - sizeof r->state);
 	r->tid = t->tid;
 	r->entry = entry;
-	r->start_ns = sp_now_ns();
+	r->start_ns = t->made_ns ? t->made_ns : sp_now_ns();
 	sp_thread_flush(t, true);
 }
 
@@ -176,6 +181,21 @@ void sp_thread_resume_heap(struct sp_thread *t)
 	t->heap_stopped = false;
 }
 
+void sp_thread_look_at_queue(struct sp_thread *t, uint64_t now)
+{
+	struct sp_thread_record *r = t->record;
+
+	if (r && now - r->start_ns > r->cpu_user_ns + r->cpu_sys_ns + QUEUE_WORTH_NS &&
+		sp_thread_queue_ns(t->tid, &r->queue_ns))
+		r->queue_at_ns = now;
+}
+
+void sp_thread_follow_queue(struct sp_thread *t, uint64_t now)
+{
+	if (t->record && now - t->record->queue_at_ns >= QUEUE_LOOK_NS)
+		sp_thread_look_at_queue(t, now);
+}
+
 void sp_thread_flush(struct sp_thread *t, bool full)
 {
 	struct sp_thread_record *r = t->record;
@@ -195,6 +215,7 @@ void sp_thread_flush(struct sp_thread *t, bool full)
 		sp_thread_usage_now(t->tid, &usage);
 		r->cpu_user_ns = usage.user_ns;
 		r->cpu_sys_ns = usage.sys_ns;
+		sp_thread_look_at_queue(t, sp_now_ns());
 		sp_sys(SYS_prctl, PR_GET_NAME, r->name);
 	}
 }
@@ -221,6 +242,8 @@ static void merge_record(const struct sp_thread_record *r)
 	sp_add(&sum->cpu_sys_ns, r->cpu_sys_ns);
 	sp_add(&sum->user_samples, r->user_samples);
 	sp_add(&sum->sys_samples, r->sys_samples);
+	sp_add(&sum->lived_ns, r->end_ns - r->start_ns);
+	sp_add(&sum->queue_ns, r->queue_ns);
 	merge_heap(&r->heap);
 }
 

@@ -43,6 +43,11 @@ void sp_thread_release(struct sp_thread *t) SP_HIDDEN;
  * `t` may belong to another thread when the process is ending: the copy is then a moment old. */
 void sp_thread_flush(struct sp_thread *t, bool full) SP_HIDDEN;
 
+/* Asks the kernel for how long the thread could have run and got no CPU, if it was off the CPU for any time worth asking:
+ * `now` is sp_now_ns(). 5 us. Any context. The second does that now and then. */
+void sp_thread_look_at_queue(struct sp_thread *t, uint64_t now) SP_HIDDEN;
+void sp_thread_follow_queue(struct sp_thread *t, uint64_t now) SP_HIDDEN;
+
 /* Adds what an ending thread has counted after it gave its block back to record 0. */
 void sp_thread_flush_dead(void) SP_HIDDEN;
 

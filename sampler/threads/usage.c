@@ -8,8 +8,12 @@
 
 static struct {
 	struct sp_usage process, thread;
-	int tid; /* the thread's, which execve has made the process's first; 0: nothing was before */
+	uint64_t queue_ns; /* of the thread */
+	int tid;           /* the thread's, which execve has made the process's first; 0: nothing was before */
 } before;
+
+/* A process that used more before execve than it takes to come to that is one that has done something else. */
+#define FRESH_NS 3000000u
 
 /* What other threads had used before the agent came to them: open addressing by thread id. */
 #define OTHERS 4096u
@@ -17,6 +21,7 @@ static struct {
 	int tid;
 	uint32_t time; /* at which it was noted; a free place has another one than now */
 	struct sp_usage used;
+	uint64_t queue_ns;
 } others[OTHERS] SP_BIG;
 static uint32_t other_count, other_time = 1;
 
@@ -46,6 +51,8 @@ static void note_other(int tid)
 		others[i].used.user_ns += (total - task.user_ns - task.sys_ns) / 2;
 		others[i].used.sys_ns = total - others[i].used.user_ns;
 	}
+	if (!sp_task_queue_ns(tid, &others[i].queue_ns))
+		others[i].queue_ns = 0;
 	other_count++;
 }
 
@@ -106,6 +113,9 @@ void sp_usage_begin(void)
 	read_usage(RUSAGE_THREAD, &before.thread);
 	make_precise(&before.thread, CLOCK_THREAD_CPUTIME_ID);
 	before.tid = (int)sp_sys(SYS_gettid);
+	before.queue_ns = 0;
+	if (before.thread.user_ns + before.thread.sys_ns > FRESH_NS)
+		sp_task_queue_ns(before.tid, &before.queue_ns);
 }
 
 void sp_usage_begin_all(void)
@@ -172,4 +182,17 @@ void sp_usage_since_begin(int tid, uint64_t *user_ns, uint64_t *sys_ns)
 		return;
 	*user_ns = beyond(*user_ns, base->user_ns);
 	*sys_ns = beyond(*sys_ns, base->sys_ns);
+}
+
+bool sp_thread_queue_ns(int tid, uint64_t *queue_ns)
+{
+	uint32_t i = other_count ? find_other(tid) : 0;
+
+	if (!sp_task_queue_ns(tid, queue_ns))
+		return false;
+	if (tid == before.tid)
+		*queue_ns = beyond(*queue_ns, before.queue_ns);
+	else if (other_count && others[i].time == other_time)
+		*queue_ns = beyond(*queue_ns, others[i].queue_ns);
+	return true;
 }

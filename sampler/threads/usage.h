@@ -36,6 +36,9 @@ uint64_t sp_process_clock_ns(void) SP_HIDDEN;
 /* CPU time of any thread of this process; 0 when it is gone. */
 uint64_t sp_thread_clock(int tid) SP_HIDDEN;
 
+/* For how long any thread of this process could have run and got no CPU; false where the kernel does not tell. 5 us. */
+bool sp_thread_queue_ns(int tid, uint64_t *queue_ns) SP_HIDDEN;
+
 /* Takes from what the kernel has counted of thread `tid` what was before. */
 void sp_usage_since_begin(int tid, uint64_t *user_ns, uint64_t *sys_ns) SP_HIDDEN;
 

@@ -322,8 +322,10 @@ void sp_discovery_add(int tid)
 
 static void measure_but_caller(struct sp_thread *t, void *caller)
 {
-	if (t->tid != *(const int *)caller)
-		measure(t);
+	if (t->tid == *(const int *)caller)
+		return;
+	measure(t);
+	sp_thread_look_at_queue(t, sp_now_ns());
 }
 
 void sp_discovery_finish(void)

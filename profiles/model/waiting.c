@@ -1,0 +1,66 @@
+/* Waiting: the sum of threads' time. */
+#include "profiles/model/waiting.h"
+
+#include "profiles/model/model.h"
+
+#define BUSY 0.9 /* of the time, from which on waiting is no question */
+
+void sp_waiting_close(struct sp_waiting *w)
+{
+	uint64_t off;
+
+	if (w->wall_ns < w->cpu_ns) /* the two were not read at the same moment */
+		w->wall_ns = w->cpu_ns;
+	off = w->wall_ns - w->cpu_ns;
+	if (!w->queue_known)
+		w->queue_ns = 0;
+	if (w->queue_ns > off)
+		w->queue_ns = off;
+	w->blocked_ns = off - w->queue_ns;
+}
+
+static uint64_t lived_ns(const struct sp_profile *p, const struct sp_thread_record *r, bool is_sum)
+{
+	uint64_t end_ns = r->state == 2 && r->end_ns < p->wall_ns ? r->end_ns : p->wall_ns;
+
+	if (is_sum) /* no more than all of them from the process's start to its end */
+		return (double)r->lived_ns > (double)r->merged * (double)p->wall_ns ? r->merged * p->wall_ns
+										    : r->lived_ns;
+	return end_ns > r->start_ns ? end_ns - r->start_ns : 0;
+}
+
+struct sp_waiting sp_waiting_of_thread(const struct sp_profile *p, const struct sp_thread_record *r, bool is_sum)
+{
+	struct sp_waiting w = {
+		.wall_ns = lived_ns(p, r, is_sum), .cpu_ns = r->cpu_user_ns + r->cpu_sys_ns, .queue_ns = r->queue_ns};
+
+	/* It was not asked for where a thread was next to never off the CPU. */
+	w.queue_known = is_sum || r->queue_at_ns || w.wall_ns < w.cpu_ns + 1000000u;
+	sp_waiting_close(&w);
+	return w;
+}
+
+void sp_waiting_add(struct sp_waiting *sum, const struct sp_waiting *part)
+{
+	sum->queue_known = part->wall_ns ? (!sum->wall_ns || sum->queue_known) && part->queue_known : sum->queue_known;
+	sum->wall_ns += part->wall_ns;
+	sum->cpu_ns += part->cpu_ns;
+	sum->queue_ns += part->queue_ns;
+	sum->blocked_ns += part->blocked_ns;
+}
+
+void sp_waiting_add_up(struct sp_profile *p)
+{
+	struct sp_waiting *w = &p->waiting;
+
+	*w = (struct sp_waiting){0};
+	for (size_t i = 0; i < p->thread_count; i++)
+		sp_waiting_add(w, &p->threads[i].waiting);
+	w->cpu_ns = p->cpu_user_ns + p->cpu_sys_ns; /* of all, those without a record too */
+	sp_waiting_close(w);
+}
+
+bool sp_waiting_matters(const struct sp_profile *p)
+{
+	return p->waiting.wall_ns && (double)p->waiting.cpu_ns < BUSY * (double)p->waiting.wall_ns;
+}

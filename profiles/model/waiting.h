@@ -1,0 +1,36 @@
+/* Where the time of threads went from their starts to their ends. */
+#ifndef SP_PROFILES_WAITING_H
+#define SP_PROFILES_WAITING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct sp_profile;
+struct sp_thread_record;
+
+/* wall = on a CPU + waiting for one + blocked, always: what is not known is in what is left, the last. Times of threads that
+ * ran at once are added up. */
+struct sp_waiting {
+	uint64_t wall_ns; /* 0: nothing is known */
+	uint64_t cpu_ns;
+	uint64_t queue_ns; /* it could have run, and got no CPU ... */
+	bool queue_known;  /* ... 0 if it is not known, and then part of what follows */
+	uint64_t blocked_ns;
+};
+
+/* Makes it so. */
+void sp_waiting_close(struct sp_waiting *waiting);
+
+/* Of one thread; index: the record's. */
+struct sp_waiting sp_waiting_of_thread(const struct sp_profile *profile, const struct sp_thread_record *record,
+	bool is_sum);
+
+void sp_waiting_add(struct sp_waiting *sum, const struct sp_waiting *part);
+
+/* Of the process, from its threads'. After CPU times were added up. */
+void sp_waiting_add_up(struct sp_profile *profile);
+
+/* The process was not on a CPU for 90 % of the time that its threads had: worth a section. */
+bool sp_waiting_matters(const struct sp_profile *profile);
+
+#endif

@@ -1,0 +1,77 @@
+# Where the time of threads goes: the sum closes, and agrees with what the program knows itself.
+load helpers
+
+# agrees_to OURS TRUTH LEAST: within 2 % of the truth, or LEAST seconds.
+agrees_to() {
+	awk -v a="${1:-nothing}" -v b="$2" -v least="$3" 'BEGIN {
+		d = a - b; if (d < 0) d = -d
+		exit !(a == a + 0 && (d <= 0.02 * b || d <= least))
+	}' || fail "$1 s, truth $2 s"
+}
+
+truth() {
+	awk -v name="$1" '$1 == name { print $2 }' truth
+}
+
+# What the front matter says adds up, to the last digit it has.
+closes() {
+	awk -F': ' '/^(cpu_user|cpu_system|run_queue|blocked)_seconds: / { sum += $2 } /^thread_seconds: / { all = $2 }
+		END { d = sum - all; exit !(all > 0 && d < 0.005 && d > -0.005) }' "$1" || fail "the sum does not close"
+}
+
+# The process takes some milliseconds before main and after what it tells.
+agrees() {
+	local profile=$1 key
+	closes "$profile"
+	for key in thread_seconds run_queue_seconds blocked_seconds; do
+		agrees_to "$(front $key "$profile")" "$(truth $key)" 0.06
+	done
+}
+
+waits() {
+	rm -rf "$SMARTPROF_DIR"
+	profiled "$TARGETS/waiting" "$@" >truth
+	profile=$(profile_of waiting)
+	agrees "$profile"
+}
+
+@test "sleeping, locks, conditions, pipes, the disk: wall time is CPU, run queue and blocked" {
+	for mode in sleep locks rwlock condition pipe sync; do
+		waits $mode "$(long 0.7 3)"
+		grep -q '^# Waiting$' "$profile"
+	done
+}
+
+@test "more runnable threads than cores wait for a CPU, and are not said to be blocked" {
+	waits queue "$(long 1 4)"
+	at_least "$(front run_queue_seconds "$profile")" 0.5
+	grep -q ' threads were on a CPU for .* waited for one for ' "$profile"
+}
+
+@test "short threads' time is accounted for, to the last of them" {
+	profiled "$TARGETS/short_threads" 2000 >out
+	profile=$(profile_of short_threads)
+	closes "$profile"
+	at_least "$(front thread_seconds "$profile")" "$(front wall_seconds "$profile")"
+}
+
+@test "a killed process's time is accounted for until it was last seen" {
+	LD_PRELOAD=$AGENT "$TARGETS/waiting" queue 60 &
+	pid=$!
+	eventually has_used 0.3 $pid
+	kill -9 $pid
+	wait $pid || true
+	profile=$(recovered waiting)
+	closes "$profile"
+	at_least "$(front run_queue_seconds "$profile")" 0.2
+}
+
+@test "threads that were there before the agent, and those of a window" {
+	"$TARGETS/waiting" locks 4 >truth &
+	pid=$!
+	sleep 0.3
+	profile=$("$SMARTPROF" attach --for 1s "$pid")
+	wait $pid
+	closes "$profile"
+	at_least "$(front blocked_seconds "$profile")" 2
+}

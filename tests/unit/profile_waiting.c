@@ -1,0 +1,285 @@
+/* Waiting: the sum of threads' time closes, and is told where it says something. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "profiles/markdown/markdown.h"
+#include "profiles/markdown/validate.h"
+#include "profiles/model/facts.h"
+#include "profiles/model/merge.h"
+#include "profiles/spool/window.h"
+#include "tests/unit/profile_written.h"
+
+#define MS 1000000ull
+
+static struct sp_thread_record *main_thread(void)
+{
+	struct sp_thread_record *t = (struct sp_thread_record *)spool_records(&written.spool, SP_SEC_THREADS) + 1;
+
+	t->state = 1; /* to the end */
+	return t;
+}
+
+/* A process of 10 s with 1 s of CPU, and a worker of 4 s that waited for a CPU for a second and a half. */
+static void fill(void)
+{
+	struct sp_thread_record *t;
+
+	written.spool.header->end_ns = 10000 * MS;
+	spool_sample(&written.spool, spool_stack(&written.spool, 0, STACK(3, 1)), 600000, 400000);
+	t = main_thread();
+	t->queue_ns = 500 * MS;
+	t->queue_at_ns = 10000 * MS;
+	t = spool_thread(&written.spool, "worker", 11, 200000, 50000);
+	t->start_ns = 1000 * MS;
+	t->end_ns = 5000 * MS;
+	t->queue_ns = 1500 * MS;
+	t->queue_at_ns = 5000 * MS;
+}
+
+static void assert_closes(const struct sp_waiting *w)
+{
+	assert_int_equal(w->cpu_ns + w->queue_ns + w->blocked_ns, w->wall_ns);
+}
+
+static const char *fact(const char *key)
+{
+	return sp_profile_fact(written.profile, key);
+}
+
+static void the_sum_closes(void **state)
+{
+	(void)state;
+	fill();
+	written_render(false);
+	assert_closes(&written.profile->waiting);
+	for (size_t i = 0; i < written.profile->thread_count; i++)
+		assert_closes(&written.profile->threads[i].waiting);
+	assert_string_equal(fact("thread_seconds"), "14.000");
+	assert_string_equal(fact("run_queue_seconds"), "2.000");
+	assert_string_equal(fact("blocked_seconds"), "10.750");
+	assert_written_says("# Waiting\n\nThe time of 2 threads from start to end");
+	assert_written_says("| on a CPU, user | 800.0 ms | 5.7% |\n| on a CPU, system | 450.0 ms | 3.2% |\n"
+			    "| waiting for a CPU | 2.00 s | 14.3% |\n| \\[blocked elsewhere\\] | 10.75 s | 76.8% |\n"
+			    "| all | 14.00 s | 100.0% |\n");
+	assert_written_says("Its 2 threads were on a CPU for 8.9 % of their time, waited for one for 14.3 %, and were "
+			    "blocked for 76.8 %. ");
+	assert_written_says("| worker | 11 |  | 0 B | none | 250.0 ms | no clock available | 4.00 s | 1.50 s | 2.25 s "
+			    "|\n");
+}
+
+/* Readings that were not made at the same moment, and damaged ones. */
+static void the_sum_closes_whatever_was_read(void **state)
+{
+	struct sp_thread_record *t;
+
+	(void)state;
+	fill();
+	t = main_thread() + 1;
+	t->cpu_user_ns = 5000 * MS; /* longer than it lived */
+	t->queue_ns = UINT64_MAX;
+	t = spool_thread(&written.spool, "odd", 12, 10, 0);
+	t->start_ns = UINT64_MAX;
+	t = main_thread() - 1;
+	t->merged = 3;
+	t->lived_ns = t->queue_ns = UINT64_MAX;
+	written_render(false);
+	assert_closes(&written.profile->waiting);
+	for (size_t i = 0; i < written.profile->thread_count; i++) {
+		assert_closes(&written.profile->threads[i].waiting);
+		assert_true(written.profile->threads[i].waiting.wall_ns <= 30000 * MS);
+	}
+}
+
+static void short_threads_count(void **state)
+{
+	struct sp_thread_record *sum;
+
+	(void)state;
+	fill();
+	sum = main_thread() - 1;
+	sum->merged = 100;
+	sum->cpu_user_ns = 20 * MS;
+	sum->lived_ns = 2000 * MS;
+	sum->queue_ns = 980 * MS;
+	written.spool.header->cpu.self_user_ns += 20 * MS;
+	written_render(false);
+	assert_string_equal(fact("thread_seconds"), "16.000");
+	assert_string_equal(fact("run_queue_seconds"), "2.980");
+	assert_written_says("| 2.00 s | 980.0 ms | 1.00 s |\n");
+}
+
+/* Where the kernel does not tell of its queue. */
+static void an_unknown_queue_is_not_zero(void **state)
+{
+	(void)state;
+	fill();
+	main_thread()->queue_at_ns = 0;
+	written_render(false);
+	assert_null(fact("run_queue_seconds"));
+	assert_written_says("| waiting for a CPU, or \\[blocked elsewhere\\] | 12.75 s |");
+	assert_written_says("| 10.00 s |  | 9.00 s |\n");
+	assert_written_says("and waited for one or for something else for the rest.");
+}
+
+static void a_busy_process_is_not_bothered_with_it(void **state)
+{
+	(void)state;
+	written.spool.header->end_ns = 1000 * MS;
+	main_thread()->queue_at_ns = 1;
+	spool_sample(&written.spool, spool_stack(&written.spool, 0, STACK(3, 1)), 950000, 0);
+	written_render(false);
+	assert_string_equal(fact("thread_seconds"), "1.000");
+	assert_null(strstr(written.text.data, "# Waiting"));
+	assert_null(strstr(written.text.data, "blocked for"));
+}
+
+/* One thread joins the other: the process did not wait. */
+static void a_process_that_keeps_a_core_busy_has_not_waited(void **state)
+{
+	struct sp_thread_record *t;
+
+	(void)state;
+	written.spool.header->end_ns = 1000 * MS;
+	main_thread()->queue_at_ns = 1;
+	t = spool_thread(&written.spool, "worker", 11, 980000, 0);
+	t->end_ns = 1000 * MS;
+	t->queue_at_ns = 1;
+	written_render(false);
+	assert_written_says("# Waiting\n");
+	assert_null(strstr(written.text.data, "blocked for"));
+	t->cpu_user_ns = 500 * MS;
+	t->queue_ns = 480 * MS;
+	written.spool.header->cpu.self_user_ns -= 480 * MS;
+	written_render_again();
+	assert_written_says("were on a CPU for 25.0 % of their time, waited for one for 24.0 %");
+}
+
+static void want_of_a_cpu_is_advised_on(void **state)
+{
+	(void)state;
+	fill();
+	written.spool.header->usable_millicores = 2000;
+	main_thread()->queue_ns = 3000 * MS;
+	written_render(false);
+	assert_written_says(
+		"Next: threads could have run for 32 % of their time and got no CPU; have fewer of them run "
+		"at a time, or give the process more than the 2 cores");
+}
+
+static struct sp_profile *read_back(void)
+{
+	const char *why = "";
+	struct sp_profile *p = sp_markdown_read(written.text.data, written.text.length, &why);
+
+	if (!p)
+		fail_msg("%s", why);
+	return p;
+}
+
+static void it_is_read_back_and_valid(void **state)
+{
+	struct sp_validation v;
+	struct sp_profile *p;
+
+	(void)state;
+	fill();
+	written_render(false);
+	sp_validate(&v, written.text.data, written.text.length);
+	assert_int_equal(v.count, 0);
+	assert_int_equal(v.unknown_key_count + v.unknown_section_count, 0);
+	sp_validation_free(&v);
+	p = read_back();
+	assert_memory_equal(&p->waiting, &written.profile->waiting, sizeof(p->waiting));
+	for (size_t i = 0; i < p->thread_count; i++) {
+		assert_int_equal(p->threads[i].waiting.wall_ns, written.profile->threads[i].waiting.wall_ns);
+		assert_int_equal(p->threads[i].waiting.queue_ns, written.profile->threads[i].waiting.queue_ns);
+		assert_int_equal(p->threads[i].waiting.blocked_ns, written.profile->threads[i].waiting.blocked_ns);
+	}
+	sp_profile_free(p);
+}
+
+/* Cuts what lies between two texts, of which the second stays. */
+static void cut(const char *from, const char *to)
+{
+	char *at = strstr(written.text.data, from), *end = at ? strstr(at, to) : NULL;
+
+	assert_non_null(end);
+	memmove(at, end, strlen(end) + 1);
+	written.text.length = strlen(written.text.data);
+}
+
+static void a_profile_of_before_says_nothing_of_it(void **state)
+{
+	struct sp_profile *p;
+
+	(void)state;
+	fill();
+	written_render(false);
+	cut("thread_seconds:", "cpu_clock:");
+	cut("# Waiting", "# CPU Profile");
+	cut("\twall_ns\tqueue_ns", "\n");
+	cut("\t10000000000\t500000000", "\n");
+	cut("\t4000000000\t1500000000", "\n");
+	p = read_back();
+	assert_int_equal(p->waiting.wall_ns, 0);
+	assert_int_equal(p->thread_count, 2);
+	assert_int_equal(p->threads[0].waiting.wall_ns, 0);
+	sp_profile_free(p);
+}
+
+static void merged_profiles_add_it_up(void **state)
+{
+	struct sp_merge *m = sp_merge_new();
+	struct sp_profile *p, *sum;
+	struct sp_buffer text = {0};
+
+	(void)state;
+	fill();
+	written_render(false);
+	p = read_back();
+	sp_merge_add(m, p, "a.md");
+	sp_merge_add(m, p, "b.md");
+	sum = sp_merge_finish(m, 0);
+	assert_string_equal(sp_profile_fact(sum, "thread_seconds"), "28.000");
+	assert_string_equal(sp_profile_fact(sum, "run_queue_seconds"), "4.000");
+	assert_string_equal(sp_profile_fact(sum, "blocked_seconds"), "21.500");
+	sp_markdown_write(&text, sum, "sum.md", false);
+	assert_non_null(strstr(text.data, "The time of 4 threads from start to end"));
+	assert_non_null(strstr(text.data, "| worker |  |  | 2 | 8.00 s | 3.00 s | 4.50 s |\n"));
+	sp_buffer_free(&text);
+	sp_merge_free(m);
+
+	m = sp_merge_new();
+	sp_merge_add(m, p, "a.md");
+	p->waiting = (struct sp_waiting){0}; /* one of before */
+	sp_merge_add(m, p, "b.md");
+	assert_null(sp_profile_fact(sp_merge_finish(m, 0), "thread_seconds"));
+	sp_merge_free(m);
+	sp_profile_free(p);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, written_set_up, written_tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(the_sum_closes),
+		TEST(the_sum_closes_whatever_was_read),
+		TEST(short_threads_count),
+		TEST(an_unknown_queue_is_not_zero),
+		TEST(a_busy_process_is_not_bothered_with_it),
+		TEST(a_process_that_keeps_a_core_busy_has_not_waited),
+		TEST(want_of_a_cpu_is_advised_on),
+		TEST(it_is_read_back_and_valid),
+		TEST(a_profile_of_before_says_nothing_of_it),
+		TEST(merged_profiles_add_it_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
