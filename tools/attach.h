@@ -77,8 +77,6 @@ struct sp_attach_library {
  * load it. 0, or the exit status after a complaint. */
 int sp_attach_library_make(struct sp_attach_library *library, const struct sp_attach_target *target,
 	const char *output);
-/* A name from here as a path (PATH_MAX bytes) from the root; false: too long. */
-bool sp_attach_absolute(char *path, const char *name);
 
 /* The copy's file goes: what is loaded of it stays. */
 void sp_attach_library_remove(struct sp_attach_library *library);

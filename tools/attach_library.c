@@ -97,15 +97,6 @@ static void put_variables(struct sp_attach *asked, size_t *used, int pid)
 	}
 }
 
-bool sp_attach_absolute(char *path, const char *name)
-{
-	char here[PATH_MAX];
-
-	if (*name == '/')
-		return snprintf(path, PATH_MAX, "%s", name) < PATH_MAX;
-	return getcwd(here, sizeof(here)) && snprintf(path, PATH_MAX, "%s/%s", here, name) < PATH_MAX;
-}
-
 static int compose(struct sp_attach *asked, const struct sp_attach_target *target, const char *output)
 {
 	static struct sp_config config;
@@ -126,10 +117,10 @@ static int compose(struct sp_attach *asked, const struct sp_attach_target *targe
 	put_setting(asked, &used, "SMARTPROF_CONFIG",
 		*sp_settings_file()->path ? sp_settings_file()->path : "/dev/null");
 	sp_value_load(&directory, SP_OPT_DIR, environ, sp_settings_file());
-	if (!sp_attach_absolute(path, directory.text ? directory.text : "profiles"))
+	if (!sp_absolute(path, directory.text ? directory.text : "profiles"))
 		return -ENAMETOOLONG;
 	put_setting(asked, &used, "SMARTPROF_DIR", path);
-	if (output && !sp_attach_absolute(path, output))
+	if (output && !sp_absolute(path, output))
 		return -ENAMETOOLONG;
 	put_setting(asked, &used, "SMARTPROF_OUTPUT", output ? path : "");
 	put_variables(asked, &used, target->pid);

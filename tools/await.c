@@ -2,8 +2,8 @@
 #include "tools/tools.h"
 
 #include <stdbool.h>
-#include <time.h>
 
+#include "profiles/base/time.h"
 #include "profiles/output/underway.h"
 
 #define AT_MOST_MS 60000
@@ -13,11 +13,10 @@
 
 void sp_await_profiles(const char *command, const char *what, const char *path, bool below)
 {
-	const struct timespec nap = {0, NAP_MS * 1000000};
 	int waited_ms = 0, quiet = sp_output_is_under_way(path, below) ? 0 : QUIET_NAPS;
 
 	while (quiet < QUIET_NAPS && waited_ms < AT_MOST_MS) {
-		nanosleep(&nap, NULL);
+		sp_nap_ms(NAP_MS);
 		waited_ms += NAP_MS;
 		quiet = sp_output_is_under_way(path, below) ? 0 : quiet + 1;
 		if (waited_ms == TELL_MS)

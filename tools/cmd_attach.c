@@ -21,7 +21,7 @@
 
 #define FAILED 1
 #define ANSWER_NS 200000000u /* for a process that runs to see that sampling is to end */
-#define NAP_NS 5000000
+#define NAP_MS 5
 
 static void print_attach_help(void)
 {
@@ -118,11 +118,6 @@ static bool find_attached(struct attached *a, int pid)
 
 /* --- the end */
 
-static void nap(void)
-{
-	nanosleep(&(struct timespec){.tv_nsec = NAP_NS}, NULL);
-}
-
 static bool has_answered(const struct attached *a)
 {
 	struct sp_spool_header h;
@@ -140,7 +135,7 @@ static bool end_sampling(const struct attached *a)
 	if (pwrite(a->live.fd, &yes, sizeof(yes), offsetof(struct sp_spool_header, detach)) != (ssize_t)sizeof(yes))
 		return false;
 	while (!has_answered(a) && sp_time_ns(CLOCK_MONOTONIC) < until_ns)
-		nap();
+		sp_nap_ms(NAP_MS);
 	return true;
 }
 
@@ -165,8 +160,7 @@ static int write_profile(const char *command, const struct attached *a, const st
 	int err;
 
 	sp_value_load(&setting, SP_OPT_DIR, environ, sp_settings_file());
-	if (!sp_attach_absolute(directory, setting.text ? setting.text : "profiles") ||
-		(output && !sp_attach_absolute(file, output)))
+	if (!sp_absolute(directory, setting.text ? setting.text : "profiles") || (output && !sp_absolute(file, output)))
 		return -ENAMETOOLONG;
 	err = sp_render_held(a->live.fd, a->live.path, a->foreign ? &wish : NULL, &options, &result);
 	if (!err)

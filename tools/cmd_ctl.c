@@ -16,7 +16,7 @@
 #include "tools/tools.h"
 
 #define WAIT_NS 2000000000u
-#define NAP_NS 5000000u
+#define NAP_MS 5
 
 static void print_help(void)
 {
@@ -48,11 +48,6 @@ struct wish {
 
 #define CONTROL_AT(field) ((off_t)(offsetof(struct sp_spool_header, control) + offsetof(struct sp_control, field)))
 
-static void nap(void)
-{
-	nanosleep(&(struct timespec){.tv_nsec = NAP_NS}, NULL);
-}
-
 static bool write_all(int fd, const void *data, size_t size, off_t at)
 {
 	return pwrite(fd, data, size, at) == (ssize_t)size;
@@ -66,7 +61,7 @@ static bool take_turn(int fd, uint64_t until_ns)
 	while (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
 		if (sp_time_ns(CLOCK_MONOTONIC) > until_ns)
 			return false;
-		nap();
+		sp_nap_ms(NAP_MS);
 	}
 	return true;
 }
@@ -102,7 +97,7 @@ static bool await_answer(const struct sp_live_spool *live, uint64_t word, uint64
 			return true;
 		if (!sp_spool_is_live(live->fd, &live->header))
 			return false;
-		nap();
+		sp_nap_ms(NAP_MS);
 	} while (sp_time_ns(CLOCK_MONOTONIC) < until_ns);
 	return false;
 }
@@ -336,6 +331,11 @@ int sp_cmd_ctl(int argc, char **argv)
 			return sp_flag_error("ctl", got, argv, flags);
 		if (sp_duration_parse("ctl", "wait", optarg, &wish.wait_ns))
 			return SP_EXIT_USAGE;
+	}
+	if (argc - optind == 2 && strcmp(argv[optind + 1], SP_COMPLETE_VALUES) == 0) {
+		for (size_t i = 0; i < VERBS; i++)
+			sp_completion_put(verbs[i]);
+		return SP_EXIT_USAGE;
 	}
 	if (argc - optind < 2) {
 		sp_complain("ctl: give it a process and what to tell it: start, stop, interval, mark or status; see "

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "env/env.h"
+#include "profiles/base/time.h"
 #include "profiles/output/render.h"
 #include "profiles/spool/find.h"
 #include "profiles/spool/read.h"
@@ -149,7 +150,6 @@ static bool is_claimed(const struct sp_spool_file *file)
 /* Another renderer may have been at some of it since before this one began. Returns whether it has left anything. */
 static bool wait_for_others(struct job *job)
 {
-	const struct timespec nap = {0, OTHERS_NAP_MS * 1000000};
 	struct sp_spool_file *files;
 	bool claimed = true, left = false;
 
@@ -164,7 +164,7 @@ static bool wait_for_others(struct job *job)
 				left = true;
 		free(files);
 		if (claimed)
-			nanosleep(&nap, NULL);
+			sp_nap_ms(OTHERS_NAP_MS);
 	}
 	return left;
 }

@@ -210,8 +210,7 @@ static int settle(struct sp_guard_wish *wish)
 	if (!wish->interval_ns)
 		wish->interval_ns = config.values[SP_OPT_MEMORY_CHECK_INTERVAL].number * 1000000;
 	base = dir->text && *dir->text ? dir->text : "profiles";
-	if (snprintf(directory, sizeof(directory), "%s%s%s", *base == '/' ? "" : where->cwd, *base == '/' ? "" : "/",
-		    base) >= PATH_MAX) {
+	if (!sp_absolute(directory, base)) {
 		sp_complain("guard: %s: %s; name another directory by --dir", base, strerror(ENAMETOOLONG));
 		return SP_EXIT_USAGE;
 	}
@@ -275,7 +274,7 @@ static int run(struct request *r, char **argv)
 		return 1;
 	}
 	r->run.app = true;
-	r->run.name = basename(target.program);
+	r->run.name = basename(target.path);
 	r->run.with_agent = with_agent;
 	r->run.hold = &hold;
 	status = sp_guard_loop(&r->run, &r->wish, signals);

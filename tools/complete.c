@@ -53,7 +53,7 @@ static int complete_joined(sp_command_fn *fn, char *command, char *word)
 
 static int complete_command(int count, char **words)
 {
-	char values[] = SP_COMPLETE_VALUES, flags[] = SP_COMPLETE_FLAGS;
+	char values[] = SP_COMPLETE_VALUES, flags[] = SP_COMPLETE_FLAGS, end[] = "--";
 	sp_command_fn *fn = sp_command_find(words[1]);
 	char *last = words[count];
 	bool starts = strcmp(words[1], "run") == 0 || strcmp(words[1], "guard") == 0;
@@ -67,7 +67,9 @@ static int complete_command(int count, char **words)
 	}
 	if (strncmp(last, "--", 2) == 0 && strchr(last, '='))
 		return complete_joined(fn, words[1], last);
-	if (count > 2 && strncmp(words[count - 1], "--", 2) == 0 && words[count - 1][2])
+	if (count == 3 && strcmp(words[1], "ctl") == 0 && words[2][0] != '-')
+		fn(4, (char *[]){words[1], words[2], end, values, NULL});
+	else if (count > 2 && strncmp(words[count - 1], "--", 2) == 0 && words[count - 1][2])
 		fn(3, (char *[]){words[1], words[count - 1], values, NULL});
 	optind = 0;
 	return last[0] == '-' ? fn(2, (char *[]){words[1], flags, NULL}) : 0;

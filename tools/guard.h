@@ -89,8 +89,9 @@ void sp_guard_put_forecast(struct sp_buffer *out, const char *begin, const struc
 
 /* --- guard_target.c */
 
-/* Begins to watch; 0, or SP_EXIT_USAGE after a complaint. The caller frees. */
-int sp_guard_target_open(struct sp_guard_target **target, const struct sp_guard_wish *wish, int pid, bool ours);
+/* Begins to watch; 0, or SP_EXIT_USAGE after a complaint, and -1 without one where that is not wanted. The caller frees. */
+int sp_guard_target_open(struct sp_guard_target **target, const struct sp_guard_wish *wish, int pid, bool ours,
+	bool quiet);
 void sp_guard_target_free(struct sp_guard_target *target);
 
 /* Says what is watched, and how far. */
@@ -116,6 +117,9 @@ bool sp_guard_job_ended(int pid, int status, const struct sp_guard_wish *wish);
 
 /* Ends jobs that take too long. Returns when to come again, UINT64_MAX: there are none. */
 uint64_t sp_guard_jobs_look(uint64_t now_ns);
+
+/* Whether a job is about this event. */
+bool sp_guard_job_is_about(const struct sp_guard_target *target, size_t event);
 
 /* Commands for a target that has ended have little time left. */
 void sp_guard_jobs_hurry(const struct sp_guard_target *target);
@@ -147,7 +151,8 @@ struct sp_mark;
 const struct sp_mark *sp_guard_mark_of(const struct sp_guard_target *target, const struct sp_guard_event *event,
 	const struct sp_snapshot *snapshot, struct timespec *at);
 
-/* Adds events for the crossings that only the agent saw, from the spool of a target that has ended. */
+/* Adds events for the crossings that only the agent saw, from the spool of a target that has ended (NULL: there is none), and
+ * puts all in the order of time. */
 void sp_guard_marks_take(struct sp_guard_target *target, const char *spool);
 
 /* guard_growth.c: sections of the report about the heap. spool: of a target that was killed, else NULL. */

@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "profiles/base/time.h"
 #include "profiles/base/keep.h"
 #include "profiles/base/xdg.h"
 #include "profiles/output/render.h"
@@ -18,7 +19,7 @@
 
 #define SUFFIX ".capture.md"
 #define CPU_WINDOW_NS 10000000000u
-#define NAP_NS 50000000u
+#define NAP_MS 50
 
 static int fail(struct sp_guard_result *result, int err, const char *what)
 {
@@ -37,7 +38,7 @@ static void await(const struct sp_guard_target *t, uint64_t ns)
 	struct sp_guard_facts facts;
 
 	while (sp_guard_now_ns() < until_ns && sp_guard_facts_read(&facts, t->pid, t->start_ticks) == 0)
-		nanosleep(&(struct timespec){.tv_nsec = NAP_NS}, NULL);
+		sp_nap_ms(NAP_MS);
 }
 
 static int take_window(const struct sp_guard_target *t, int fd, struct sp_snapshot *snapshot, const char **why)

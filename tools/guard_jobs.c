@@ -67,7 +67,10 @@ static int start(enum job_kind kind, struct sp_guard_target *t, size_t event, in
 		.pipe = ends[0],
 		.target = t,
 		.event = event,
-		.deadline_ns = sp_guard_now_ns() + (kind == JOB_COMMAND ? COMMAND_NS : RENDER_NS)};
+		.deadline_ns = sp_guard_now_ns() +
+			(kind != JOB_COMMAND       ? RENDER_NS
+					: t->ended ? HURRY_NS
+						   : COMMAND_NS)};
 	*(kind == JOB_COMMAND ? &t->commands : &t->renderers) += 1;
 	return pid;
 }
@@ -307,6 +310,15 @@ bool sp_guard_job_ended(int pid, int status, const struct sp_guard_wish *wish)
 		end_command(job.target, &job, status);
 	}
 	return true;
+}
+
+bool sp_guard_job_is_about(const struct sp_guard_target *t, size_t event)
+{
+	for (size_t i = 0; i < JOBS; i++)
+		if ((jobs[i].kind == JOB_CAPTURE || jobs[i].kind == JOB_COMMAND) && jobs[i].target == t &&
+			jobs[i].event == event)
+			return true;
+	return false;
 }
 
 void sp_guard_jobs_hurry(const struct sp_guard_target *t)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "profiles/base/time.h"
 #include "profiles/spool/process.h"
 #include "tools/guard.h"
 #include "tools/guard_run.h"
@@ -18,7 +19,7 @@
 #define TARGETS 64u
 #define FIND_NS 1000000000u
 #define TOLD_LATE_NS 500000000u /* how long to wait for the parent of another's process to hear of its end */
-#define NAP_NS 20000000u
+#define NAP_MS 20
 #define MORE_SIGNALS_NS 1000000000u
 
 struct loop {
@@ -98,7 +99,7 @@ static struct sp_guard_target *find_target(const struct loop *l, int pid)
 static int add(struct loop *l, int pid)
 {
 	struct sp_guard_target *t;
-	int status = sp_guard_target_open(&t, l->wish, pid, l->run->app);
+	int status = sp_guard_target_open(&t, l->wish, pid, l->run->app, l->run->app || is_by_name(l));
 
 	if (status)
 		return status;
@@ -161,7 +162,7 @@ static void look_for_end(struct sp_guard_target *t)
 
 	while (!(t->status_known = sp_guard_exit_status(&t->status, t->pidfd)) && errno == 0 &&
 		sp_guard_now_ns() < until_ns)
-		nanosleep(&(struct timespec){.tv_nsec = NAP_NS}, NULL);
+		sp_nap_ms(NAP_MS);
 	sp_guard_target_ended(t);
 }
 

@@ -1,5 +1,6 @@
 /* What the agent saw between two looks of the guardian: it marks the moment in which a threshold is crossed, and the heap of that
  * moment can be told later. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,27 +102,37 @@ static void add(struct sp_guard_target *t, enum sp_guard_rule_id rule, struct sp
 		e->snapshot = strdup(path);
 }
 
-void sp_guard_marks_take(struct sp_guard_target *t, const char *spool)
+/* Takes the first mark from *next on that is news, after which the snapshot is another one; false: there was none. */
+static bool take_next(struct sp_guard_target *t, struct sp_snapshot *s, size_t *next)
 {
-	for (uint32_t seq = 0; t->event_count < SP_GUARD_EVENTS; seq++) {
-		struct sp_snapshot s = {0}; /* anew each time: it is not the same after it was rewound */
-		const char *why = "";
-		int fd = sp_spool_open(spool);
-		bool more = fd >= 0 && sp_snapshot_read(&s, fd, &why) == 0 && seq < s.mark_count;
+	for (; *next < s->mark_count; ++*next)
+		for (unsigned rule = 0; rule < SP_GUARD_MEMORY_RULES; rule++) {
+			struct sp_mark *mark = &s->marks[*next];
+			struct timespec at = moment_of(s, mark);
 
-		for (unsigned rule = 0; more && rule < SP_GUARD_MEMORY_RULES; rule++) {
-			struct timespec at = moment_of(&s, &s.marks[seq]);
-
-			if (is_of(&s.marks[seq], rule) && !is_known(t, &at, rule)) {
-				add(t, rule, &s, &s.marks[seq]);
-				break;
+			if (is_of(mark, rule) && !is_known(t, &at, rule)) {
+				++*next;
+				add(t, rule, s, mark);
+				return true;
 			}
 		}
+	return false;
+}
+
+void sp_guard_marks_take(struct sp_guard_target *t, const char *spool)
+{
+	int fd = spool ? sp_spool_open(spool) : -ENOENT;
+	const char *why = "";
+	bool more = fd >= 0 && t->event_count < SP_GUARD_EVENTS;
+
+	for (size_t next = 0; more;) {
+		struct sp_snapshot s = {0}; /* anew each time: it is not the same after it was rewound */
+
+		more = sp_snapshot_read(&s, fd, &why) == 0 && take_next(t, &s, &next) &&
+			t->event_count < SP_GUARD_EVENTS;
 		sp_snapshot_free(&s);
-		if (fd >= 0)
-			close(fd);
-		if (!more)
-			break;
 	}
+	if (fd >= 0)
+		close(fd);
 	qsort(t->events, t->event_count, sizeof(t->events[0]), by_time);
 }

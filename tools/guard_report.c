@@ -354,8 +354,7 @@ void sp_guard_report_write(struct sp_guard_target *t, const struct sp_guard_wish
 	char spool[PATH_MAX] = "";
 	bool waits, killed = t->ended && t->with_agent && sp_guard_spool(t, spool) && put_death(&heap.death, spool);
 
-	if (*spool && wish->profiling)
-		sp_guard_marks_take(t, spool);
+	sp_guard_marks_take(t, *spool && wish->profiling ? spool : NULL);
 	sp_guard_put_growth(&heap.growth, t, killed ? spool : NULL);
 	if (t->ended && t->with_agent) { /* from here on there is no spool */
 		render(t, spool, result->snapshot);

@@ -272,7 +272,7 @@ int sp_guard_explain(const struct sp_guard_wish *wish, int pid, const char *name
 	for (size_t i = 0; i < count; i++) {
 		struct sp_guard_target *t;
 		json_t *state;
-		int status = sp_guard_target_open(&t, wish, pids[i], false);
+		int status = sp_guard_target_open(&t, wish, pids[i], false, name != NULL);
 
 		if (status && !name)
 			return status;

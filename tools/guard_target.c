@@ -91,21 +91,15 @@ static void take_newest(const struct sp_spool_file *file, uint64_t *newest_ns, c
 
 bool sp_guard_spool(const struct sp_guard_target *t, char path[static PATH_MAX])
 {
-	char directories[SP_SPOOL_DIRECTORIES][PATH_MAX];
-	size_t n = sp_spool_directories(directories);
+	struct sp_spool_file *files;
+	size_t count = sp_spool_list_all(&files);
 	uint64_t newest_ns = 0;
 
 	*path = '\0';
-	for (size_t i = 0; i < n; i++) {
-		struct sp_spool_file *files;
-		long count = sp_spool_list(&files, directories[i]);
-
-		for (long k = 0; k < count; k++)
-			if (is_its(t, &files[k]))
-				take_newest(&files[k], &newest_ns, path);
-		if (count >= 0)
-			free(files);
-	}
+	for (size_t i = 0; i < count; i++)
+		if (is_its(t, &files[i]))
+			take_newest(&files[i], &newest_ns, path);
+	free(files);
 	return *path;
 }
 
@@ -128,7 +122,8 @@ static int complain_of(int pid, int err)
 	return SP_EXIT_USAGE;
 }
 
-int sp_guard_target_open(struct sp_guard_target **target, const struct sp_guard_wish *wish, int pid, bool ours)
+int sp_guard_target_open(struct sp_guard_target **target, const struct sp_guard_wish *wish, int pid, bool ours,
+	bool quiet)
 {
 	struct sp_guard_target *t = calloc(1, sizeof(*t));
 	struct sp_process_stat stat = {0};
@@ -156,19 +151,23 @@ int sp_guard_target_open(struct sp_guard_target **target, const struct sp_guard_
 	}
 	sp_guard_target_free(t);
 	*target = NULL;
-	return ours ? -1 : complain_of(pid, err);
+	return quiet ? -1 : complain_of(pid, err);
+}
+
+static void forget(struct sp_guard_event *e)
+{
+	free(e->capture);
+	if (e->snapshot)
+		unlink(e->snapshot);
+	free(e->snapshot);
 }
 
 void sp_guard_target_free(struct sp_guard_target *t)
 {
 	if (!t)
 		return;
-	for (size_t i = 0; i < t->event_count; i++) {
-		free(t->events[i].capture);
-		if (t->events[i].snapshot)
-			unlink(t->events[i].snapshot);
-		free(t->events[i].snapshot);
-	}
+	for (size_t i = 0; i < t->event_count; i++)
+		forget(&t->events[i]);
 	if (t->pidfd >= 0)
 		close(t->pidfd);
 	free(t);
@@ -210,9 +209,10 @@ void sp_guard_target_announce(struct sp_guard_target *t, const struct sp_guard_w
 	struct sp_buffer text = {0};
 	struct sp_process_stat stat;
 	char path[PATH_MAX], number[16];
+	bool has_spool = wish->profiling && sp_guard_spool(t, path);
 
 	put_thresholds(&text, t);
-	if (t->by_name && wish->profiling && !sp_guard_spool(t, path))
+	if (t->by_name && wish->profiling && !has_spool)
 		sp_buffer_puts(&text, "; without the agent, so without captures");
 	sp_guard_tell(t, "watching: %s", text.data);
 	sp_buffer_free(&text);
@@ -220,7 +220,7 @@ void sp_guard_target_announce(struct sp_guard_target *t, const struct sp_guard_w
 		sp_guard_tell(t, "it is stopped: nothing happens in it until it goes on (kill -CONT %d)", t->pid);
 	if (!wish->profiling || t->ours)
 		return;
-	if (sp_guard_spool(t, path)) {
+	if (has_spool) {
 		look_at_spool(t, path);
 		return;
 	}
@@ -233,13 +233,24 @@ void sp_guard_target_announce(struct sp_guard_target *t, const struct sp_guard_w
 
 /* --- looking ------------------------------------------------------------------------------------ */
 
+/* Where there are as many as are kept, one that only grew makes room, the oldest that nothing is done about. */
 static struct sp_guard_event *add_event(struct sp_guard_target *t)
 {
-	if (t->event_count == SP_GUARD_EVENTS) {
-		t->events_untold++;
-		return NULL;
+	struct sp_guard_event *oldest = NULL;
+
+	if (t->event_count < SP_GUARD_EVENTS)
+		return &t->events[t->event_count++];
+	for (size_t i = 0; i < t->event_count; i++) {
+		struct sp_guard_event *e = &t->events[i];
+
+		if (!sp_guard_job_is_about(t, i) &&
+			(!oldest || e->again > oldest->again || (e->again == oldest->again && e->t_ns < oldest->t_ns)))
+			oldest = e;
 	}
-	return &t->events[t->event_count++];
+	t->events_untold++;
+	if (oldest)
+		forget(oldest);
+	return oldest;
 }
 
 static void tell_fired(const struct sp_guard_target *t, const struct sp_guard_event *e)

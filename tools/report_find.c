@@ -93,18 +93,12 @@ static void look_at(struct wanted *w, const struct sp_spool_file *file)
 
 static void look_everywhere(struct wanted *w)
 {
-	char directories[SP_SPOOL_DIRECTORIES][PATH_MAX];
-	size_t n = sp_spool_directories(directories);
+	struct sp_spool_file *files;
+	size_t count = sp_spool_list_all(&files);
 
-	for (size_t i = 0; i < n; i++) {
-		struct sp_spool_file *files;
-		long count = sp_spool_list(&files, directories[i]);
-
-		for (long k = 0; k < count; k++)
-			look_at(w, &files[k]);
-		if (count >= 0)
-			free(files);
-	}
+	for (size_t i = 0; i < count; i++)
+		look_at(w, &files[i]);
+	free(files);
 }
 
 static bool is_number(const char *what)

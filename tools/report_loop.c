@@ -45,16 +45,9 @@ static int parse_limit(const char *flag, const char *text, enum sp_option_type t
 static int prepare(struct loop *loop, const struct sp_window_wish *wish, const char *directory)
 {
 	const char *wanted = directory ? directory : DIRECTORY_USUAL;
-	char *here = getcwd(NULL, 0);
-	bool made;
-	int n, status;
+	bool made, fits = sp_absolute(loop->directory, wanted);
+	int status;
 
-	n = snprintf(loop->directory, sizeof(loop->directory), "%s%s%s",
-		*wanted == '/' ? ""
-			: here ? here
-			       : "",
-		*wanted == '/' ? "" : "/", wanted);
-	free(here);
 	status = sp_duration_parse("report", "loop", wish->loop, &loop->every_ns);
 	if (!status)
 		status = parse_limit("keep", wish->keep, SP_TYPE_COUNT, &loop->files_most);
@@ -62,7 +55,7 @@ static int prepare(struct loop *loop, const struct sp_window_wish *wish, const c
 		status = parse_limit("keep-bytes", wish->keep_bytes, SP_TYPE_BYTES, &loop->bytes_most);
 	if (status)
 		return status;
-	loop->directory_fd = n < PATH_MAX ? sp_directory_open(loop->directory, &made) : -ENAMETOOLONG;
+	loop->directory_fd = fits ? sp_directory_open(loop->directory, &made) : -ENAMETOOLONG;
 	if (loop->directory_fd >= 0)
 		return 0;
 	sp_complain("report: --output: %s: %s; profiles of windows go to a directory", wanted,

@@ -64,19 +64,13 @@ static unsigned long find_index(const char *profile, pid_t pid, const struct tim
 
 static bool has_spool(pid_t pid)
 {
-	char directories[SP_SPOOL_DIRECTORIES][PATH_MAX];
-	size_t n = sp_spool_directories(directories);
+	struct sp_spool_file *files;
+	size_t count = sp_spool_list_all(&files);
 	bool found = false;
 
-	for (size_t i = 0; i < n && !found; i++) {
-		struct sp_spool_file *files;
-		long count = sp_spool_list(&files, directories[i]);
-
-		for (long k = 0; k < count; k++)
-			found |= files[k].pid == pid;
-		if (count >= 0)
-			free(files);
-	}
+	for (size_t i = 0; i < count; i++)
+		found |= files[i].pid == pid;
+	free(files);
 	return found;
 }
 

@@ -127,6 +127,13 @@ const struct sp_where *sp_settings_where(void)
 	return &where;
 }
 
+bool sp_absolute(char path[static PATH_MAX], const char *name)
+{
+	const char *here = *name == '/' ? "" : sp_settings_where()->cwd;
+
+	return snprintf(path, PATH_MAX, "%s%s%s", here, *name == '/' ? "" : "/", name) < PATH_MAX;
+}
+
 const struct sp_file *sp_settings_file(void)
 {
 	static struct sp_file file;

@@ -86,21 +86,15 @@ static int by_cpu(const void *left, const void *right)
 
 size_t sp_top_list(struct sp_top_listed **list)
 {
-	char directories[SP_SPOOL_DIRECTORIES][PATH_MAX];
-	size_t count = 0, capacity = 0, n = sp_spool_directories(directories);
+	struct sp_spool_file *files;
+	size_t count = 0, capacity = 0, found = sp_spool_list_all(&files);
 
 	*list = NULL;
-	for (size_t i = 0; i < n; i++) {
-		struct sp_spool_file *files = NULL;
-		long found = sp_spool_list(&files, directories[i]);
-
-		for (long k = 0; k < found; k++) {
-			sp_grow(list, &capacity, count + 1, sizeof(**list));
-			count += take(&(*list)[count], &files[k]);
-		}
-		if (found >= 0)
-			free(files);
+	for (size_t i = 0; i < found; i++) {
+		sp_grow(list, &capacity, count + 1, sizeof(**list));
+		count += take(&(*list)[count], &files[i]);
 	}
+	free(files);
 	if (count)
 		qsort(*list, count, sizeof(**list), by_cpu);
 	return count;

@@ -35,7 +35,8 @@ struct resolver {
 	size_t start_count, start_capacity;
 	sp_progress_fn *progress;
 	void *context;
-	size_t loaded; /* paths so far, for the progress */
+	uint32_t *span_frames; /* frame id + 1 of each node of the tree of spans; 0: not asked for yet */
+	size_t loaded;         /* paths so far, for the progress */
 };
 
 static bool is_of_file(const struct sp_profile *p, uint32_t function)
@@ -468,25 +469,30 @@ static uint32_t add_frames(struct resolver *r, struct sp_path *path, const struc
 }
 
 /* The spans that the stack was taken in stand outside of it, the innermost next to it. */
+static uint32_t span_frame(struct resolver *r, uint32_t node)
+{
+	struct sp_buffer name = {0};
+	struct sp_profile_frame frame = {0};
+
+	if (!r->span_frames[node]) {
+		sp_buffer_puts(&name, "{");
+		sp_span_put_name(&name, r->profile->snapshot, node);
+		sp_buffer_puts(&name, "}");
+		frame.function = sp_profile_function(r->profile, 0, name.data, &r->functions);
+		r->span_frames[node] = frame_id(r, &frame) + 1;
+		sp_buffer_free(&name);
+	}
+	return r->span_frames[node] - 1;
+}
+
 static void push_spans(struct resolver *r, struct sp_path *path, uint32_t node)
 {
 	struct sp_profile *p = r->profile;
 	const struct sp_snapshot *s = p->snapshot;
-	struct sp_buffer name = {0};
 
-	for (; node && p->frame_id_count <= PATH_FRAMES_MAX; node = s->span_nodes[node].parent) {
-		struct sp_profile_frame frame = {0};
-
-		if (s->span_names[s->span_nodes[node].name].kind == SP_SPAN_MEASURED)
-			continue;
-		sp_buffer_puts(&name, "{");
-		sp_span_put_name(&name, s, node);
-		sp_buffer_puts(&name, "}");
-		frame.function = sp_profile_function(p, 0, name.data, &r->functions);
-		path_push(p, path, frame_id(r, &frame));
-		sp_buffer_clear(&name);
-	}
-	sp_buffer_free(&name);
+	for (; node && p->frame_id_count <= PATH_FRAMES_MAX; node = s->span_nodes[node].parent)
+		if (s->span_names[s->span_nodes[node].name].kind != SP_SPAN_MEASURED)
+			path_push(p, path, span_frame(r, node));
 }
 
 static const struct sp_stack no_frames;
@@ -537,6 +543,7 @@ void sp_frames_load(struct sp_profile *profile, struct sp_symbolizer *symbolizer
 	}
 	profile->paths = sp_alloc(total, sizeof(*profile->paths));
 	profile->path_count = total;
+	r.span_frames = sp_alloc(profile->snapshot->span_node_count + 1, sizeof(*r.span_frames));
 	sp_addresses_load(&r.addresses, profile, symbolizer);
 	sp_grow(&profile->frame_ids, &profile->frame_id_capacity, LIKELY_INLINES * profile->snapshot->depth_sum,
 		sizeof(*profile->frame_ids));
@@ -551,4 +558,5 @@ void sp_frames_load(struct sp_profile *profile, struct sp_symbolizer *symbolizer
 	free(r.starts);
 	sp_addresses_free(&r.addresses);
 	free(r.chain);
+	free(r.span_frames);
 }

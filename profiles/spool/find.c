@@ -74,6 +74,27 @@ long sp_spool_list(struct sp_spool_file **files, const char *directory)
 	return (long)count;
 }
 
+size_t sp_spool_list_all(struct sp_spool_file **files)
+{
+	char directories[SP_SPOOL_DIRECTORIES][PATH_MAX];
+	size_t n = sp_spool_directories(directories), count = 0, capacity = 0;
+
+	*files = NULL;
+	for (size_t i = 0; i < n; i++) {
+		struct sp_spool_file *some;
+		long found = sp_spool_list(&some, directories[i]);
+
+		if (found < 0)
+			continue;
+		sp_grow(files, &capacity, count + (size_t)found, sizeof(**files));
+		if (found)
+			memcpy(*files + count, some, (size_t)found * sizeof(**files));
+		count += (size_t)found;
+		free(some);
+	}
+	return count;
+}
+
 static bool ends_in(const char *name, const char *suffix)
 {
 	size_t length = strlen(name), n = strlen(suffix);

@@ -28,6 +28,9 @@ bool sp_spool_file_parse(struct sp_spool_file *file, const char *path);
  * a negative errno. */
 long sp_spool_list(struct sp_spool_file **files, const char *directory);
 
+/* The same of all directories of this user. Returns how many. */
+size_t sp_spool_list_all(struct sp_spool_file **files);
+
 /* The path (PATH_MAX bytes) of the link beside a spool, see docs/SPOOL.md; false when `path` is no spool's. */
 bool sp_spool_place_path(char *place, const char *path);
 

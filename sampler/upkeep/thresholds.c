@@ -83,8 +83,10 @@ static uint64_t memory_bytes(uint64_t now)
 
 	if (!state.swap_ns || now - state.swap_ns >= SWAP_NS) {
 		state.swap_ns = now;
-		sp_task_memory(&memory);
-		state.swapped_bytes = memory.swapped_bytes + memory.huge_bytes;
+		if (sp_task_memory(&memory)) {
+			state.swapped_bytes = memory.swapped_bytes + memory.huge_bytes;
+			return memory.anonymous_bytes + state.swapped_bytes;
+		}
 	}
 	return sp_memory_resident().anonymous_bytes + state.swapped_bytes;
 }

@@ -53,6 +53,8 @@ offers() { # WORD… in the file `offered`
 	[ "$(in_bash smartprof run --env prod)" = production ]
 	[ "$(in_bash smartprof run --allocator mi)" = mimalloc ]
 	[ "$(in_bash smartprof compare --format gi)" = github ]
+	in_bash smartprof ctl 12 '' >offered
+	offers start stop interval mark status
 	in_bash smartprof help '' >offered
 	offers report settings runs
 	in_bash smartprof run --quiet -- sqlit >offered

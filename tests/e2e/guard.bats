@@ -161,6 +161,23 @@ await_line() {
 	[ ! -e "$SMARTPROF_DIR/auto-memory" ]
 }
 
+@test "however often a threshold is crossed, each time is told" {
+	cat >waves.py <<-'PY'
+		import sys, time
+		for i in range(int(sys.argv[1])):
+		    held = bytearray(b"x") * 60_000_000
+		    time.sleep(0.25)
+		    del held
+		    time.sleep(0.15)
+	PY
+	guarded --no-profiling --warning 45 --critical 900 --interval 100 --on-warning "sh -c 'echo run >>waves'" \
+		-- python3 waves.py "$(long 3 75)"
+	[ "$(grep -c ': warning: ' err)" -ge "$(long 2 70)" ] || fail "$(cat err)"
+	[ "$(wc -l <waves)" -ge "$(long 2 70)" ]
+	[ "$(front crossings "$(report_of python3)")" -eq "$(grep -c ': warning: ' err)" ]
+	section '# Crossings' "$(report_of python3)" | awk -F'|' '/ warning/ { if ($2 < last) exit 1; last = $2 }'
+}
+
 @test "names are followed as they come and go, and limits outlive a guardian" {
 	timeout -s INT "$PATIENCE" "$SMARTPROF" guard --warning 20 --critical 900 --interval 100 --name 'gro?' 2>err &
 	local guard=$!
