@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "symbolize/base/memory.h"
+#include "symbolize/elf/frame_check.h"
 #include "symbolize/symbolizer.h"
 
 #define STACK_POINTER UNW_X86_64_RSP
@@ -14,7 +15,7 @@
 #define ADDRESS_END (1ull << 47)
 #define FRAME_BYTES_MAX 65536u /* of a frame without rules */
 #define RULES_BYTES_MAX (1u << 20)
-#define READS_MAX 20000u /* of a step: expressions may loop */
+#define READS_MAX 20000u /* of a step */
 
 /* Where libunwind sees the composed table: among the kernel's addresses, which no program has. */
 #define TABLE_ADDRESS 0xffff900000000000ull
@@ -35,7 +36,8 @@ struct walk {
 	uint32_t known; /* a bit for each register */
 	bool exact;     /* the instruction pointer is at an instruction; else behind a call */
 	struct sp_frame_rules rules;
-	uint64_t bias; /* of their module */
+	bool outermost; /* so they say of the frame */
+	uint64_t bias;  /* of their module */
 	uint8_t *table;
 	size_t table_bytes, table_capacity;
 	unsigned reads;
@@ -237,16 +239,7 @@ static bool find_rules(struct walk *w)
 		sp_symbolizer_module(w->symbolizer, w->stack->module_at(w->stack->context, address), &w->bias);
 
 	return m && sp_module_symbols_frame(m, &w->symbolizer->context, address - w->bias, &w->rules) &&
-		compose_table(w);
-}
-
-/* DW_CFA_undefined of the return address: so the outermost frame of a thread is described. */
-static bool has_no_caller(const struct sp_frame_rules *rules)
-{
-	static const uint8_t undefined[] = {0x07, INSTRUCTION};
-
-	return memmem(rules->first, (size_t)(rules->first_end - rules->first), undefined, sizeof(undefined)) ||
-		memmem(rules->then, (size_t)(rules->then_end - rules->then), undefined, sizeof(undefined));
+		sp_frame_rules_check(&w->rules, SP_STACK_REGISTERS, &w->outermost) && compose_table(w);
 }
 
 static void take_registers(struct walk *w, unw_cursor_t *cursor)
@@ -275,7 +268,7 @@ static enum step step_by_rules(struct walk *w, unw_addr_space_t space)
 	if (rc == 0)
 		rc = unw_step(&cursor);
 	if (rc <= 0)
-		return rc == 0 && has_no_caller(&w->rules) ? STEP_END : STEP_LOST;
+		return rc == 0 && w->outermost ? STEP_END : STEP_LOST;
 	take_registers(w, &cursor);
 	w->exact = w->rules.signal;
 	if (!(w->known >> STACK_POINTER & 1) || !(w->known >> INSTRUCTION & 1) ||
