@@ -249,6 +249,11 @@ void *sp_libc_symbol(const char *name)
 	return found || !libc.own[1].table ? found : lookup(&libc.own[1], name);
 }
 
+const struct link_map *sp_libc_objects(void)
+{
+	return libc.objects;
+}
+
 /* The same before the constructor has run, too. */
 static __attribute__((noinline)) void *function(const char *name)
 {

@@ -25,6 +25,9 @@ bool sp_libc_find_late(void) SP_HIDDEN;
 /* A symbol of the C library's or the loader's, NULL if there is none; after sp_libc_find. */
 void *sp_libc_symbol(const char *name) SP_HIDDEN;
 
+/* The loader's list of objects; NULL where it was not found. After sp_libc_find. */
+const struct link_map *sp_libc_objects(void) SP_HIDDEN;
+
 /* The C library's, for our own handlers: none of another library's that stands behind us. */
 int sp_libc_sigaction(int signal, const struct sigaction *action, struct sigaction *old) SP_HIDDEN;
 

@@ -79,6 +79,7 @@ enum sp_section {
 	SP_SEC_SPAN_COUNTS,  /* struct sp_span_count */
 	SP_SEC_SPAN_THREADS, /* struct sp_span_thread: what is open now */
 	SP_SEC_CHECKPOINTS,  /* struct sp_checkpoint */
+	SP_SEC_TRACED,       /* struct sp_traced: the last CPU samples that were taken in a trace */
 	SP_SECTIONS
 };
 
@@ -104,6 +105,7 @@ enum sp_section {
 #define SP_SPAN_COUNTS_MAX 8193u
 #define SP_SPAN_THREADS_MAX 2049u
 #define SP_CHECKPOINTS_MAX 257u
+#define SP_TRACED_MAX 8193u
 #define SP_SPOOL_MAX_BYTES (128u << 20)
 
 struct sp_section_entry {
@@ -329,6 +331,12 @@ struct sp_span_totals {
 	                          * other the inner one */
 };
 
+/* Samples that were taken while other libraries said that their threads worked for a trace (OpenTelemetry's thread context). */
+struct sp_trace_totals {
+	uint64_t samples, ns; /* atomic: all of them, of CPU time */
+	uint64_t replaced;    /* atomic: of SP_SEC_TRACED, records that a later sample has taken */
+};
+
 struct sp_spool_header {
 	uint64_t magic;
 	uint32_t version;
@@ -382,6 +390,7 @@ struct sp_spool_header {
 	                       * start */
 	uint64_t reserved[1];
 	struct sp_span_totals spans;
+	struct sp_trace_totals traces;
 	struct sp_section_entry sections[SP_SECTIONS];
 };
 
@@ -690,6 +699,17 @@ struct sp_checkpoint {
 	uint64_t heap_bytes, heap_max_bytes; /* estimate: in use */
 };
 #define SP_CHECKPOINT_NS 500000000u
+
+/* A CPU sample that was taken in a trace. A record is used again: it may have changed while it was read. */
+struct sp_traced {
+	uint32_t ready; /* atomic */
+	uint32_t stack; /* index into SP_SEC_STACKS */
+	uint8_t trace_id[16], span_id[8];
+	uint64_t tsc; /* see header.start_tsc */
+	uint64_t weight_ns;
+	uint32_t thread; /* index of its record, 0 unknown */
+	uint32_t reserved;
+};
 
 /* The class of a time: 0 for none, else four for each power of two. */
 static inline uint32_t sp_span_class(uint64_t ns)

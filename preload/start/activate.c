@@ -12,6 +12,7 @@
 #include "preload/finish/tree.h"
 #include "preload/hooks/signals.h"
 #include "preload/hooks/threads.h"
+#include "preload/libc.h"
 #include "preload/notes.h"
 #include "preload/process.h"
 #include "preload/real.h"
@@ -25,6 +26,7 @@
 #include "sampler/heap/heap.h"
 #include "sampler/heap/live.h"
 #include "sampler/heap/pre_activation.h"
+#include "sampler/spans/trace.h"
 #include "sampler/spool/frames.h"
 #include "sampler/spool/write.h"
 #include "sampler/sys.h"
@@ -68,6 +70,25 @@ static void configure_thresholds(const struct sp_config *c, struct sp_sampler_co
 	s->response_given = c->values[SP_OPT_RESPONSE_TIME_THRESHOLD].source >= SP_SOURCE_FILE;
 }
 
+/* Where a field of struct link_map is that only the C library knows, as it tells debuggers (libthread_db): bits, elements and
+ * offset; 0 unknown. */
+static uint32_t loader_field(const char *name)
+{
+	const uint32_t *field = sp_libc_symbol(name);
+
+	return field && field[0] == 64 && field[1] == 1 ? field[2] : 0;
+}
+
+static void configure_traces(void)
+{
+	struct sp_trace_loader loader = {sp_libc_objects(), loader_field("_thread_db_link_map_l_tls_modid"),
+		loader_field("_thread_db_link_map_l_tls_offset")};
+
+	if (!loader.first || !loader.place_offset)
+		loader.module_offset = 0;
+	sp_trace_init(&loader);
+}
+
 static void configure(const struct sp_config *c, struct sp_spool_header *h)
 {
 	const struct sp_value *v = c->values;
@@ -81,6 +102,7 @@ static void configure(const struct sp_config *c, struct sp_spool_header *h)
 	s->sample_cap = (uint32_t)v[SP_OPT_CPU_MAX_SAMPLES].number;
 	s->budget_permille = (uint32_t)v[SP_OPT_OVERHEAD_BUDGET].number * 10;
 	configure_thresholds(c, s);
+	configure_traces();
 	h->cpu.requested_ns = h->cpu.interval_ns = h->cpu.interval_max_ns = s->cpu_interval_ns;
 	h->cpu.sample_cap = s->sample_cap;
 	h->cpu.budget_permille = s->budget_permille;

@@ -10,7 +10,7 @@
 #include "profiles/markdown/schema.h"
 #include "profiles/model/folded.h"
 #include "profiles/model/heap.h"
-#include "profiles/model/samples.h"
+#include "profiles/model/traces.h"
 
 static bool is_number_key(const char *key)
 {
@@ -212,23 +212,53 @@ static uint32_t *number_stacks(const struct sp_profile *p)
 	return numbers;
 }
 
+/* numbers: of the stacks, by path */
+static json_t *runs_json(const struct sp_sample_run *runs, size_t count, const uint32_t *numbers)
+{
+	json_t *stacks = json_array();
+
+	for (size_t k = 0; k < count; k++)
+		json_array_append_new(stacks,
+			json_pack("[o, o]", sp_json_count(numbers[runs[k].path]), sp_json_count(runs[k].count)));
+	return stacks;
+}
+
 static json_t *samples_json(const struct sp_profile *p)
 {
 	const struct sp_samples *s = p->in_time;
 	uint32_t *numbers = number_stacks(p);
 	json_t *rows = json_array();
 
-	for (size_t i = 0; i < s->row_count; i++) {
-		json_t *stacks = json_array();
-
-		for (size_t k = s->rows[i].first; k < s->rows[i].first + s->rows[i].count; k++)
-			json_array_append_new(stacks,
-				json_pack("[o, o]", sp_json_count(numbers[s->runs[k].path]),
-					sp_json_count(s->runs[k].count)));
+	for (size_t i = 0; i < s->row_count; i++)
 		json_array_append_new(rows,
 			json_pack("{s:o, s:i, s:o}", "slice", sp_json_count(s->rows[i].slice), "tid", s->rows[i].tid,
-				"stacks", stacks));
+				"stacks", runs_json(s->runs + s->rows[i].first, s->rows[i].count, numbers)));
+	free(numbers);
+	return rows;
+}
+
+static json_t *traces_json(const struct sp_profile *p)
+{
+	const struct sp_traces *t = p->traces;
+	uint32_t *numbers = number_stacks(p);
+	struct sp_buffer trace_id = {0}, span_id = {0};
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < t->count; i++) {
+		const struct sp_trace_info *trace = &t->list[i];
+		json_t *row;
+
+		sp_buffer_clear(&trace_id);
+		sp_buffer_clear(&span_id);
+		sp_trace_put_id(&trace_id, trace->trace_id, SP_TRACE_ID_BYTES);
+		sp_trace_put_id(&span_id, trace->span_id, SP_TRACE_SPAN_ID_BYTES);
+		row = json_pack("{s:s, s:s, s:o}", "trace_id", trace_id.data, "span_id", span_id.data, "stacks",
+			runs_json(t->runs + trace->first, trace->count, numbers));
+		set_numbers(row, (const struct number[]){{"cpu_ns", trace->cpu_ns}, {"samples", trace->samples}}, 2);
+		json_array_append_new(rows, row);
 	}
+	sp_buffer_free(&trace_id);
+	sp_buffer_free(&span_id);
 	free(numbers);
 	return rows;
 }
@@ -264,6 +294,8 @@ void sp_export_json(struct sp_buffer *out, const struct sp_profile *profile)
 		json_object_set_new(root, "slices", slices_json(profile->in_time));
 	if (profile->in_time && profile->cpu_on)
 		json_object_set_new(root, "cpu_samples", samples_json(profile));
+	if (profile->traces && profile->cpu_on)
+		json_object_set_new(root, "traces", traces_json(profile));
 	if (profile->heap_on) {
 		json_object_set_new(root, "heap_sites", sites_json(profile));
 		json_object_set_new(root, "heap_stacks", stacks_json(profile, true));

@@ -27,7 +27,8 @@ static uint32_t location_of(struct sp_locations *l, const struct sp_profile *p, 
 	return (uint32_t)l->count++;
 }
 
-void sp_locations_fold(struct sp_locations *l, struct sp_folded *f, const struct sp_profile *p, bool heap)
+void sp_locations_fold(struct sp_locations *l, struct sp_folded *f, const struct sp_profile *p, bool heap,
+	uint32_t *rows)
 {
 	uint32_t *locations = NULL;
 	size_t capacity = 0;
@@ -41,6 +42,8 @@ void sp_locations_fold(struct sp_locations *l, struct sp_folded *f, const struct
 		struct sp_folded_row *row;
 		size_t count = 0;
 
+		if (rows)
+			rows[i] = sp_path_weighs(path, heap) ? (uint32_t)f->count : SP_NO_ROW;
 		if (!sp_path_weighs(path, heap))
 			continue;
 		row = sp_folded_add(f);
@@ -56,7 +59,12 @@ void sp_locations_fold(struct sp_locations *l, struct sp_folded *f, const struct
 			sp_folded_push(f, locations[--count]);
 	}
 	free(locations);
+	f->places = rows ? sp_alloc(f->count, sizeof(*f->places)) : NULL;
 	sp_folded_merge(f);
+	for (size_t i = 0; rows && i < p->path_count; i++)
+		rows[i] = rows[i] == SP_NO_ROW ? SP_NO_ROW : f->places[rows[i]];
+	free(f->places);
+	f->places = NULL;
 }
 
 uint32_t sp_location_frame(const struct sp_locations *l, const struct sp_profile *p, uint32_t location)

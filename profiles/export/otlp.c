@@ -5,7 +5,9 @@
 #include "profiles/export/export.h"
 #include "profiles/export/locations.h"
 #include "profiles/export/protobuf.h"
+#include "profiles/base/figures.h"
 #include "profiles/model/facts.h"
+#include "profiles/model/traces.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +68,12 @@ struct sheet {
 	size_t *attribute_counts;
 };
 
+/* What of a row's CPU time was used for a span of a trace. */
+struct linked {
+	uint32_t row, link;
+	double ns, samples;
+};
+
 struct otlp {
 	const struct sp_profile *profile;
 	struct sp_names strings;     /* number 0 is "" */
@@ -74,7 +82,9 @@ struct otlp {
 	size_t attribute_count, attribute_capacity;
 	struct sp_locations locations;
 	struct sheet sheets[2]; /* CPU time, heap */
-	const char **files;     /* of functions: where the lines of their locations are */
+	struct linked *linked;  /* by row */
+	size_t linked_count, linked_capacity;
+	const char **files; /* of functions: where the lines of their locations are */
 	struct sp_buffer dictionary, message, part, value;
 };
 
@@ -104,11 +114,60 @@ static void put_text(struct sp_buffer *out, unsigned field, const char *text, st
 
 /* --- the tables ---------------------------------------------------------------------------------- */
 
+static int by_row(const void *left, const void *right)
+{
+	const struct linked *a = left, *b = right;
+
+	if (a->row != b->row)
+		return a->row < b->row ? -1 : 1;
+	return a->link < b->link ? -1 : a->link > b->link;
+}
+
+/* A sample stands for its stack's time divided by its samples. rows: of the paths. */
+static void find_linked(struct otlp *w, const uint32_t *rows)
+{
+	const struct sp_profile *p = w->profile;
+
+	for (size_t i = 0; p->traces && i < p->traces->count; i++) {
+		const struct sp_trace_info *trace = &p->traces->list[i];
+
+		for (size_t k = trace->first; k < trace->first + trace->count; k++) {
+			const struct sp_sample_run *run = &p->traces->runs[k];
+			const struct sp_path *path = &p->paths[run->path];
+			double samples = run->count < path->samples ? (double)run->count : (double)path->samples;
+
+			if (rows[run->path] == SP_NO_ROW || samples < 1)
+				continue;
+			sp_grow(&w->linked, &w->linked_capacity, w->linked_count + 1, sizeof(*w->linked));
+			w->linked[w->linked_count++] = (struct linked){rows[run->path], (uint32_t)i + 1,
+				(double)(path->user_ns + path->sys_ns) * samples / (double)path->samples, samples};
+		}
+	}
+	if (w->linked_count)
+		qsort(w->linked, w->linked_count, sizeof(*w->linked), by_row);
+}
+
+static void put_links(struct otlp *w)
+{
+	const struct sp_traces *traces = w->profile->traces;
+
+	sp_pb_message(&w->dictionary, DICTIONARY_LINKS, &w->message);
+	for (size_t i = 0; traces && i < traces->count; i++) {
+		sp_pb_bytes(&w->message, 1, traces->list[i].trace_id, SP_TRACE_ID_BYTES);
+		sp_pb_bytes(&w->message, 2, traces->list[i].span_id, SP_TRACE_SPAN_ID_BYTES);
+		sp_pb_message(&w->dictionary, DICTIONARY_LINKS, &w->message);
+	}
+}
+
 static void fold(struct otlp *w, struct sheet *s, bool heap)
 {
+	uint32_t *rows = sp_alloc(w->profile->path_count, sizeof(*rows));
 	struct sp_sample_labels labels;
 
-	sp_locations_fold(&w->locations, &s->folded, w->profile, heap);
+	sp_locations_fold(&w->locations, &s->folded, w->profile, heap, rows);
+	if (!heap)
+		find_linked(w, rows);
+	free(rows);
 	s->attributes = sp_alloc(s->folded.count, sizeof(*s->attributes));
 	s->attribute_counts = sp_alloc(s->folded.count, sizeof(*s->attribute_counts));
 	for (size_t i = 0; i < s->folded.count; i++) {
@@ -226,7 +285,7 @@ static void put_dictionary(struct otlp *w)
 	put_functions(w);
 	put_mappings(w);
 	put_attributes(w);
-	sp_pb_message(&w->dictionary, DICTIONARY_LINKS, &w->message);
+	put_links(w);
 	for (uint32_t i = 0; i < w->strings.count; i++)
 		put_text(&w->dictionary, DICTIONARY_STRINGS, sp_names_text(&w->strings, i), &w->message);
 }
@@ -240,18 +299,34 @@ static void put_value_type(struct otlp *w, struct sp_buffer *out, unsigned field
 	sp_pb_message(out, field, &w->part);
 }
 
+static void put_sample(struct otlp *w, struct sp_buffer *out, const struct sheet *s, size_t row, uint32_t link,
+	uint64_t value)
+{
+	if (!value)
+		return;
+	sp_pb_number(&w->message, SAMPLE_STACK, s->first_stack + row);
+	if (s->attribute_counts[row])
+		sp_pb_packed(&w->message, SAMPLE_ATTRIBUTES, s->attributes[row], s->attribute_counts[row]);
+	sp_pb_number(&w->message, SAMPLE_LINK, link);
+	sp_pb_packed(&w->message, SAMPLE_VALUES, &value, 1);
+	sp_pb_message(out, PROFILE_SAMPLES, &w->message);
+}
+
+/* What is not known to be of a trace is a sample without a link; all of a row's add up to what it weighs. */
 static void put_samples(struct otlp *w, struct sp_buffer *out, const struct sheet *s, enum sp_path_weight_kind weight)
 {
-	for (size_t i = 0; i < s->folded.count; i++) {
-		uint64_t value = sp_row_value(s->folded.rows[i].values, weight);
+	size_t at = 0;
 
-		if (!value)
-			continue;
-		sp_pb_number(&w->message, SAMPLE_STACK, s->first_stack + i);
-		if (s->attribute_counts[i])
-			sp_pb_packed(&w->message, SAMPLE_ATTRIBUTES, s->attributes[i], s->attribute_counts[i]);
-		sp_pb_packed(&w->message, SAMPLE_VALUES, &value, 1);
-		sp_pb_message(out, PROFILE_SAMPLES, &w->message);
+	for (size_t i = 0; i < s->folded.count; i++) {
+		uint64_t left = sp_row_value(s->folded.rows[i].values, weight), part;
+
+		for (; weight < SP_CPU_WEIGHTS && at < w->linked_count && w->linked[at].row == i; at++) {
+			part = sp_whole(weight == SP_WEIGHT_CPU_SAMPLES ? w->linked[at].samples : w->linked[at].ns);
+			part = part < left ? part : left;
+			put_sample(w, out, s, i, w->linked[at].link, part);
+			left -= part;
+		}
+		put_sample(w, out, s, i, 0, left);
 	}
 }
 
@@ -327,6 +402,7 @@ static void free_all(struct otlp *w)
 	sp_map_free(&w->attribute_ids);
 	sp_locations_free(&w->locations);
 	free(w->attributes);
+	free(w->linked);
 	free(w->files);
 	sp_buffer_free(&w->dictionary);
 	sp_buffer_free(&w->message);

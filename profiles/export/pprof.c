@@ -115,7 +115,7 @@ static void put_samples(struct pprof *w)
 	struct sp_folded f = {0};
 	size_t capacity = 0;
 
-	sp_locations_fold(&w->locations, &f, w->profile, w->heap);
+	sp_locations_fold(&w->locations, &f, w->profile, w->heap, NULL);
 	for (size_t i = 0; i < f.count; i++) {
 		const struct sp_folded_row *row = &f.rows[i];
 

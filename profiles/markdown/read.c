@@ -143,7 +143,8 @@ static bool read_complete(struct sp_markdown_reader *r)
 		{"## All heap sites (", sp_read_site}, {"## All mappings (", sp_read_mapping},
 		{"## All frames (", sp_read_frame}, {"## All CPU stacks (", sp_read_cpu_stack},
 		{"## All heap stacks (", sp_read_heap_stack}, {"## All heap details (", sp_read_heap_detail},
-		{"## All slices (", sp_read_slice}, {"## All CPU samples (", sp_read_samples}};
+		{"## All slices (", sp_read_slice}, {"## All CPU samples (", sp_read_samples},
+		{"## All traces (", sp_read_trace}};
 	char *line;
 
 	while ((line = next_line(r)) && strcmp(line, "</details>") != 0)

@@ -7,7 +7,7 @@
 #include "profiles/markdown/read.h"
 #include "profiles/model/build.h"
 #include "profiles/model/folded.h"
-#include "profiles/model/samples.h"
+#include "profiles/model/traces.h"
 
 #define CPU_NUMBERS SP_CPU_WEIGHTS
 #define HEAP_NUMBERS (SP_WEIGHTS - SP_CPU_WEIGHTS)
@@ -201,12 +201,53 @@ bool sp_read_slice(struct sp_markdown_reader *r, char *text)
 	return true;
 }
 
+/* Runs of samples, to be appended; *count of them. Returns what is wrong, or NULL. */
+static const char *read_runs(const struct sp_profile *p, const char *text, struct sp_sample_run **runs,
+	size_t *run_count, size_t *capacity, size_t *count)
+{
+	const char *why = NULL, *end = text + strlen(text);
+
+	for (; !why && text < end; (*count)++) {
+		struct sp_sample_run run;
+
+		why = sp_sample_run_parse(&text, end, &run);
+		if (!why && (run.path >= p->path_count || p->paths[run.path].heap))
+			why = "a sample's stack is not in All CPU stacks";
+		sp_grow(runs, capacity, *run_count + 1, sizeof(**runs));
+		(*runs)[(*run_count)++] = run;
+	}
+	return why;
+}
+
+bool sp_read_trace(struct sp_markdown_reader *r, char *text)
+{
+	struct sp_profile *p = r->profile;
+	char *fields[SP_READER_FIELDS];
+	struct sp_trace_info trace = {0};
+	struct sp_traces *t;
+	const char *why;
+	uint64_t n[2];
+
+	if (sp_reader_split(text, fields) != 5 || !sp_reader_numbers(fields + 2, 2, n) ||
+		!sp_trace_id_parse(fields[0], strlen(fields[0]), trace.trace_id, SP_TRACE_ID_BYTES) ||
+		!sp_trace_id_parse(fields[1], strlen(fields[1]), trace.span_id, SP_TRACE_SPAN_ID_BYTES))
+		return sp_reader_fail(r, "a row of All traces is damaged");
+	if (!p->traces)
+		p->traces = sp_alloc(1, sizeof(*p->traces));
+	t = p->traces;
+	trace.cpu_ns = n[0], trace.samples = n[1], trace.first = t->run_count;
+	why = read_runs(p, fields[4], &t->runs, &t->run_count, &t->run_capacity, &trace.count);
+	sp_grow(&t->list, &t->capacity, t->count + 1, sizeof(*t->list));
+	t->list[t->count++] = trace;
+	return why ? sp_reader_fail(r, why) : true;
+}
+
 bool sp_read_samples(struct sp_markdown_reader *r, char *text)
 {
 	struct sp_profile *p = r->profile;
 	struct sp_samples *s = p->in_time;
 	char *fields[SP_READER_FIELDS];
-	const char *at, *end, *why = NULL;
+	const char *why;
 	uint64_t n[2];
 
 	if (!s || sp_reader_split(text, fields) != 3 || !sp_reader_numbers(fields, 2, n) || n[0] >= s->slice_count ||
@@ -215,15 +256,7 @@ bool sp_read_samples(struct sp_markdown_reader *r, char *text)
 	sp_grow(&s->rows, &s->row_capacity, s->row_count + 1, sizeof(*s->rows));
 	s->rows[s->row_count] =
 		(struct sp_sample_row){.slice = (uint32_t)n[0], .tid = (int)n[1], .first = s->run_count};
-	for (at = fields[2], end = at + strlen(at); !why && at < end; s->rows[s->row_count].count++) {
-		struct sp_sample_run run;
-
-		why = sp_sample_run_parse(&at, end, &run);
-		if (!why && (run.path >= p->path_count || p->paths[run.path].heap))
-			why = "a sample's stack is not in All CPU stacks";
-		sp_grow(&s->runs, &s->run_capacity, s->run_count + 1, sizeof(*s->runs));
-		s->runs[s->run_count++] = run;
-	}
+	why = read_runs(p, fields[2], &s->runs, &s->run_count, &s->run_capacity, &s->rows[s->row_count].count);
 	s->row_count++;
 	return why ? sp_reader_fail(r, why) : true;
 }

@@ -42,7 +42,8 @@ enum sp_table_kind {
 	SP_TABLE_FRAMES,
 	SP_TABLE_STACKS,
 	SP_TABLE_SLICES,
-	SP_TABLE_SAMPLES
+	SP_TABLE_SAMPLES,
+	SP_TABLE_TRACES
 };
 
 /* A TSV table of the complete part. */
@@ -53,8 +54,8 @@ struct sp_schema_table {
 };
 
 #define SP_SCHEMA_KEYS 64u
-#define SP_SCHEMA_SECTIONS 41u
-#define SP_SCHEMA_TABLES 14u
+#define SP_SCHEMA_SECTIONS 43u
+#define SP_SCHEMA_TABLES 15u
 extern const struct sp_schema_key sp_schema_keys[SP_SCHEMA_KEYS];
 extern const struct sp_schema_section sp_schema_sections[SP_SCHEMA_SECTIONS];
 extern const struct sp_schema_table sp_schema_tables[SP_SCHEMA_TABLES];

@@ -6,6 +6,7 @@
 #include "profiles/base/escape.h"
 #include "profiles/base/figures.h"
 #include "profiles/markdown/markdown.h"
+#include "profiles/markdown/writer.h"
 #include "profiles/model/folded.h"
 #include "profiles/model/heap.h"
 #include "profiles/model/order.h"
@@ -15,6 +16,8 @@
 #define LIKELY_NUMBERS 64u
 #define LIKELY_CELL 7u
 
+#define TRACES_MOST 1024u
+#define TRACES_CUT 128u /* where room is short */
 #define NO_ROW UINT32_MAX
 
 /* The row of a frame in All frames, as it stands in a stack's row. */
@@ -225,14 +228,14 @@ static void write_slices(struct sp_buffer *out, const struct sp_samples *samples
 }
 
 /* Paths of one stack are one row; those without time have none. */
-static void put_runs(struct sp_buffer *out, const struct stacks *s, const struct sp_sample_run *runs, size_t count)
+void sp_put_sample_runs(struct sp_buffer *out, const uint32_t *rows, const struct sp_sample_run *runs, size_t count)
 {
 	const char *between = "";
 
 	for (size_t k = 0, next; k < count; k = next) {
-		uint32_t stack = s->rows[runs[k].path], samples = 0;
+		uint32_t stack = rows[runs[k].path], samples = 0;
 
-		for (next = k; next < count && s->rows[runs[next].path] == stack; next++)
+		for (next = k; next < count && rows[runs[next].path] == stack; next++)
 			samples += runs[next].count;
 		if (stack == NO_ROW)
 			continue;
@@ -249,7 +252,7 @@ static void write_rows_in_time(struct sp_buffer *out, const struct stacks *s, co
 		const struct sp_sample_row *row = &samples->rows[i];
 
 		sp_buffer_printf(out, "%u\t%d\t", row->slice, row->tid);
-		put_runs(out, s, samples->runs + row->first, row->count);
+		sp_put_sample_runs(out, s->rows, samples->runs + row->first, row->count);
 	}
 	sp_buffer_puts(out, "```\n\n");
 }
@@ -348,6 +351,7 @@ void sp_write_stacks(struct sp_buffer *out, const struct sp_profile *profile, co
 		write_rows(out, &s, has_cpu, SP_WEIGHT_USER_NS, SP_CPU_WEIGHTS);
 	}
 	write_samples(out, &s);
+	sp_write_all_traces(out, profile, s.rows, sample_room ? TRACES_CUT : TRACES_MOST);
 	if (profile->heap_on) {
 		sp_buffer_printf(out,
 			"## All heap stacks (%zu)\n\n```tsv\nalloc_bytes\talloc_count\tinuse_bytes\tinuse_count\t"

@@ -8,6 +8,7 @@
 #include "profiles/markdown/checks.h"
 #include "profiles/markdown/front.h"
 #include "profiles/model/folded.h"
+#include "profiles/model/traces.h"
 
 #define COLUMNS_MAX 64u
 #define UINT64_DIGITS "18446744073709551615"
@@ -165,15 +166,11 @@ static void check_frame(struct sp_validation *v, size_t line, const struct table
 	v->frame_count++;
 }
 
-static void check_samples(struct sp_validation *v, size_t line, const struct field *fields)
+static void check_runs(struct sp_validation *v, size_t line, const struct field *runs)
 {
-	const char *at = fields[2].text, *end = at + fields[2].length, *why = NULL;
+	const char *at = runs->text, *end = at + runs->length, *why = NULL;
 	struct sp_sample_run run;
 
-	if (strtoull(fields[0].text, NULL, 10) >= v->slice_count)
-		sp_violation_add(v, line, "the slice is not in All slices");
-	if (strtoull(fields[1].text, NULL, 10) > INT32_MAX)
-		sp_violation_add(v, line, "no thread has such a number");
 	while (!why && at < end) {
 		why = sp_sample_run_parse(&at, end, &run);
 		if (!why && run.path >= v->cpu_stack_count)
@@ -181,6 +178,25 @@ static void check_samples(struct sp_validation *v, size_t line, const struct fie
 	}
 	if (why)
 		sp_violation_add(v, line, "%s", why);
+}
+
+static void check_samples(struct sp_validation *v, size_t line, const struct field *fields)
+{
+	if (strtoull(fields[0].text, NULL, 10) >= v->slice_count)
+		sp_violation_add(v, line, "the slice is not in All slices");
+	if (strtoull(fields[1].text, NULL, 10) > INT32_MAX)
+		sp_violation_add(v, line, "no thread has such a number");
+	check_runs(v, line, &fields[2]);
+}
+
+static void check_trace(struct sp_validation *v, size_t line, const struct field *fields)
+{
+	uint8_t id[SP_TRACE_ID_BYTES];
+
+	if (!sp_trace_id_parse(fields[0].text, fields[0].length, id, SP_TRACE_ID_BYTES) ||
+		!sp_trace_id_parse(fields[1].text, fields[1].length, id, SP_TRACE_SPAN_ID_BYTES))
+		sp_violation_add(v, line, "no trace has such a number");
+	check_runs(v, line, &fields[4]);
 }
 
 /* What the columns of the tables of stacks promise beside being numbers. */
@@ -195,6 +211,8 @@ static void check_stacks(struct sp_validation *v, size_t line, struct table *t, 
 		check_frame(v, line, t, fields);
 	if (t->schema->kind == SP_TABLE_SAMPLES)
 		check_samples(v, line, fields);
+	if (t->schema->kind == SP_TABLE_TRACES)
+		check_trace(v, line, fields);
 	v->function_count += t->schema->kind == SP_TABLE_FUNCTIONS;
 	v->slice_count += t->schema->kind == SP_TABLE_SLICES;
 	if (v->slice_count > SP_SAMPLE_SLICES)

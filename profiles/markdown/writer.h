@@ -87,6 +87,7 @@ void sp_write_waiting(struct sp_writer *w);
 void sp_write_waiting_verdict(struct sp_writer *w); /* a sentence, if there is a point in it */
 bool sp_advise_on_waiting(struct sp_writer *w);     /* false: there is nothing to say */
 void sp_put_thread_waiting(struct sp_writer *w, const struct sp_waiting *waiting); /* three cells */
+void sp_write_traces(struct sp_writer *w);
 void sp_write_timeline(struct sp_writer *w);
 void sp_write_quality(struct sp_writer *w);
 void sp_write_cost(struct sp_writer *w);              /* lines of Data Quality: clocks, intervals, own cost */
@@ -103,6 +104,13 @@ void sp_write_all_processes(struct sp_buffer *out, const struct sp_profile *prof
  * functions, UINT32_MAX none. sample_room: see sp_samples_take. */
 void sp_write_stacks(struct sp_buffer *out, const struct sp_profile *profile, const uint32_t *function_rows,
 	size_t sample_room);
+
+/* "7*30 8": rows of All CPU stacks, and how many samples of each. rows: by path, UINT32_MAX none. */
+struct sp_sample_run;
+void sp_put_sample_runs(struct sp_buffer *out, const uint32_t *rows, const struct sp_sample_run *runs, size_t count);
+
+/* The table All traces, of `most` rows. */
+void sp_write_all_traces(struct sp_buffer *out, const struct sp_profile *profile, const uint32_t *rows, size_t most);
 
 /* What is light is cut until *out has at most so many bytes (profiles/model/cut.h); 0: nothing is cut. */
 void sp_write_complete(const struct sp_writer *w, struct sp_buffer *out, size_t most_bytes);

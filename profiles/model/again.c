@@ -260,6 +260,8 @@ static void copy_rest(struct sp_profile *p, struct sp_profile *old)
 	p->threads_seen = sp_profile_fact_number(old, "threads");
 	p->in_time = old->in_time; /* stacks keep their numbers */
 	old->in_time = NULL;
+	p->traces = old->traces;
+	old->traces = NULL;
 	p->max_rss_bytes = sp_profile_fact_number(old, "max_rss_bytes");
 	p->heap_allocated_bytes = old->heap_allocated_bytes;
 	p->heap_allocations = old->heap_allocations;

@@ -11,6 +11,7 @@
 #include "profiles/model/order.h"
 #include "profiles/model/places.h"
 #include "profiles/model/samples.h"
+#include "profiles/model/traces.h"
 #include "profiles/spool/process.h"
 
 static const char *const pseudo_names[SP_PSEUDOS] = {
@@ -178,6 +179,7 @@ struct sp_profile *sp_profile_filtered(struct sp_snapshot *snapshot, const struc
 	sp_cpu_totals(profile);
 	sp_lines_add_up(profile);
 	sp_spans_add_up(profile);
+	sp_traces_add_up(profile);
 	sp_marks_add_up(profile, site_frame);
 	sp_heap_settle(profile);
 	sp_heap_add_up(profile, site_frame);
@@ -216,6 +218,7 @@ void sp_profile_free(struct sp_profile *profile)
 	free(profile->threads);
 	free(profile->marks);
 	free(profile->spans);
+	sp_traces_free(profile->traces);
 	free(profile->processes);
 	free(profile);
 }

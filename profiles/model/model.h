@@ -204,6 +204,7 @@ struct sp_profile {
 	size_t mark_count;
 	struct sp_span_info *spans; /* model/spans.h */
 	size_t span_count;
+	struct sp_traces *traces;    /* model/traces.h; NULL: none */
 	struct sp_member *processes; /* of a merged profile; else there are none */
 	size_t process_count, process_capacity;
 	size_t inputs_left_out;  /* of a merge: files that could not be read */

@@ -218,6 +218,7 @@ void sp_mark_rewind(struct sp_snapshot *s, const struct sp_mark *mark)
 	s->running = true;
 	sp_spans_unknown(s);
 	s->span_thread_count = 0;
+	sp_traced_keep(s, 0, mark->t_ns);
 	s->taken_ns = mark->t_ns;
 	s->mark_count = (size_t)(mark - s->marks) + 1;
 	s->at = mark;
@@ -245,6 +246,8 @@ void sp_snapshot_copy(struct sp_snapshot *to, const struct sp_snapshot *from)
 	to->span_counts = NULL;
 	to->span_threads = NULL;
 	to->checkpoints = NULL;
+	to->traced = NULL;
+	to->traced_count = 0;
 	to->span_name_count = to->span_node_count = to->span_count_count = to->span_thread_count = 0;
 	to->checkpoint_count = 0;
 	to->text_bytes = to->module_count = to->frame_count = to->copy_count = to->copied_count = 0;

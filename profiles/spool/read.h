@@ -58,6 +58,8 @@ struct sp_snapshot {
 	size_t span_thread_count;
 	struct sp_checkpoint *checkpoints; /* of those that are none, node is 0 */
 	size_t checkpoint_count;
+	struct sp_traced *traced; /* in no order */
+	size_t traced_count;
 	bool running;      /* its process was still there when it was read */
 	uint64_t taken_ns; /* since start: when it was read, or the process's end; of a copy, when that was made */
 	uint32_t damaged;  /* records that failed a check and were left out */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiles/base/figures.h"
 #include "profiles/spool/window.h"
 #include "symbolize/base/memory.h"
 
@@ -79,8 +80,44 @@ static void check_threads(struct sp_snapshot *s)
 	}
 }
 
+static void check_traced(struct sp_snapshot *s)
+{
+	size_t kept = 0;
+
+	for (size_t i = 1; i < s->traced_count; i++) {
+		if (s->traced[i].ready != 1)
+			continue;
+		if (s->traced[i].stack < s->stack_count)
+			s->traced[kept++] = s->traced[i];
+		else
+			s->damaged++;
+	}
+	s->traced_count = kept;
+}
+
+void sp_traced_keep(struct sp_snapshot *s, uint64_t from_ns, uint64_t to_ns)
+{
+	double ns_per_cycle = s->header.tsc_per_us_x1024 ? 1024000.0 / (double)s->header.tsc_per_us_x1024 : 0;
+	struct sp_trace_totals *totals = &s->header.traces;
+	size_t kept = 0;
+
+	*totals = (struct sp_trace_totals){.replaced = totals->replaced};
+	for (size_t i = 0; i < s->traced_count; i++) {
+		const struct sp_traced *traced = &s->traced[i];
+		uint64_t ns = sp_whole((double)(int64_t)(traced->tsc - s->header.start_tsc) * ns_per_cycle);
+
+		if (ns < from_ns || ns > to_ns)
+			continue;
+		totals->samples++;
+		totals->ns += traced->weight_ns;
+		s->traced[kept++] = *traced;
+	}
+	s->traced_count = kept;
+}
+
 void sp_spans_check(struct sp_snapshot *s)
 {
+	check_traced(s);
 	check_names(s);
 	check_nodes(s);
 	check_counts(s);
@@ -133,6 +170,7 @@ void sp_spans_unknown(struct sp_snapshot *s)
 
 void sp_spans_take(struct sp_snapshot *s, const struct sp_snapshot *before)
 {
+	sp_traced_keep(s, before->taken_ns, UINT64_MAX);
 	if (before->at) {
 		sp_spans_unknown(s);
 		return;

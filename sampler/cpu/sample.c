@@ -7,6 +7,7 @@
 #include "sampler/clock/clock.h"
 #include "sampler/clock/governor.h"
 #include "sampler/cpu/weights.h"
+#include "sampler/spans/trace.h"
 #include "sampler/spool/copies.h"
 #include "sampler/spool/stacks.h"
 #include "sampler/sys.h"
@@ -37,6 +38,7 @@ static void add_sample(struct sp_thread *t, const ucontext_t *context, struct sp
 		sp_add(&cpu->truncated, 1);
 	stack = sp_stacks_intern(t, &walk);
 	samples = sp_stacks_add_cpu(stack, sp_thread_record_index(t), weight.user_ns, weight.sys_ns);
+	sp_trace_note(t, stack, weight.user_ns + weight.sys_ns);
 	if (sp_unlikely(walk.flags & SP_STACK_BROKEN))
 		sp_copies_take(t, context, stack, samples);
 	t->user_assigned_ns += weight.user_ns;

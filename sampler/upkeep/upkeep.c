@@ -3,6 +3,7 @@
 
 #include "sampler/clock/clock.h"
 #include "sampler/clock/governor.h"
+#include "sampler/spans/trace.h"
 #include "sampler/sys.h"
 #include "sampler/upkeep/thresholds.h"
 #include "sampler/upkeep/timeline.h"
@@ -52,6 +53,7 @@ void sp_upkeep_step(struct sp_thread *t, uint64_t now)
 	}
 	if (sp_agent.attached)
 		distrust_code(now);
+	sp_trace_look(now);
 	sp_timeline_step(now, false);
 	sp_thresholds_step(now);
 	sp_governor_step(t);
