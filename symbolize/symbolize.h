@@ -129,10 +129,15 @@ struct sp_copied_stack {
 	const uint64_t *words;
 	size_t count;
 	uint64_t low;          /* address of the first word */
+	uint32_t unknown;      /* registers that are not known, a bit for each */
 	const uint64_t *known; /* the inner frames, as the target found them */
 	size_t known_count;
 	/* The module that holds a runtime address; negative: none does. */
 	int (*module_at)(void *context, uint64_t address);
+	/* Whether an address is behind a call. Where tables cannot be followed for want of a register, or there are none, a
+	 * frame that keeps a frame pointer is looked for with it; NULL: it is not. */
+	bool (*is_return)(void *context, uint64_t address);
+	size_t *guessed; /* then: index of the first frame that was found so, unchanged if none was */
 	void *context;
 };
 

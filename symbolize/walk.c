@@ -301,13 +301,52 @@ static enum step step_by_known(struct walk *w, uint64_t next)
 	return STEP_LOST;
 }
 
+/* The saved frame pointer and the return address above it, of the innermost function that keeps such a pair. In code without
+ * rules the frame pointer leads to it, if it is known. */
+static bool find_pair(const struct walk *w, uint64_t sp, uint64_t *at)
+{
+	uint64_t bp = w->registers[FRAME_POINTER], saved, back;
+	bool known = w->known >> FRAME_POINTER & 1;
+
+	for (*at = known ? bp : sp; *at - sp < FRAME_BYTES_MAX; *at += sizeof(saved)) {
+		if (!read_stack(w, *at, &saved) || !read_stack(w, *at + 8, &back))
+			return false;
+		if (w->stack->is_return(w->stack->context, back) &&
+			(saved < 2 || (saved > *at && saved - *at < FRAME_BYTES_MAX)))
+			return true;
+		if (known)
+			return false;
+	}
+	return false;
+}
+
+static enum step step_by_guess(struct walk *w, size_t frame)
+{
+	uint64_t at;
+
+	if (!w->stack->is_return || !find_pair(w, w->registers[STACK_POINTER], &at))
+		return STEP_LOST;
+	if (*w->stack->guessed > frame)
+		*w->stack->guessed = frame;
+	read_stack(w, at, &w->registers[FRAME_POINTER]);
+	read_stack(w, at + 8, &w->registers[INSTRUCTION]);
+	w->registers[STACK_POINTER] = at + 16;
+	w->known = 1u << STACK_POINTER | 1u << FRAME_POINTER | 1u << INSTRUCTION;
+	w->exact = false;
+	return STEP_ON;
+}
+
 static size_t walk(struct walk *w, unw_addr_space_t space, uint64_t *frames, size_t max, enum sp_copied_end *end)
 {
 	const struct sp_copied_stack *stack = w->stack;
 	bool as_known = true, by_rules = true; /* so far */
+	uint64_t was[SP_STACK_REGISTERS];
+	uint32_t known;
 	size_t n = 0;
 
 	for (enum step step = STEP_ON; step == STEP_ON && n < max && w->registers[INSTRUCTION] < ADDRESS_END;) {
+		memcpy(was, w->registers, sizeof(was));
+		known = w->known;
 		frames[n] = w->registers[INSTRUCTION];
 		as_known = as_known && n < stack->known_count && frames[n] == stack->known[n];
 		n++;
@@ -318,6 +357,11 @@ static size_t walk(struct walk *w, unw_addr_space_t space, uint64_t *frames, siz
 			step = step_by_known(w, stack->known[n]);
 			by_rules = false;
 		}
+		if (step == STEP_LOST && stack->is_return) {
+			memcpy(w->registers, was, sizeof(was));
+			w->known = known;
+			step = step_by_guess(w, n);
+		}
 		if (step == STEP_END)
 			*end = by_rules ? SP_COPIED_RULED : SP_COPIED_WHOLE;
 	}
@@ -327,7 +371,10 @@ static size_t walk(struct walk *w, unw_addr_space_t space, uint64_t *frames, siz
 size_t sp_symbolizer_walk(struct sp_symbolizer *s, const struct sp_copied_stack *stack, uint64_t *frames, size_t max,
 	enum sp_copied_end *end)
 {
-	struct walk w = {.symbolizer = s, .stack = stack, .known = (1u << SP_STACK_REGISTERS) - 1, .exact = true};
+	struct walk w = {.symbolizer = s,
+		.stack = stack,
+		.known = ((1u << SP_STACK_REGISTERS) - 1) & ~stack->unknown,
+		.exact = true};
 	unw_addr_space_t space = unw_create_addr_space(&accessors, 0);
 	size_t n = 0;
 

@@ -25,6 +25,7 @@ static const struct command commands[] = {
 	{"snapshot", sp_cmd_snapshot, "keep what a process has done so far, to look at or to subtract later"},
 	{"guard", sp_cmd_guard, "watch programs' memory: warn, keep profiles, report"},
 	{"top", sp_cmd_top, "watch what a process does: functions, lines, threads, heap"},
+	{"where", sp_cmd_where, "tell what each thread of a process does right now"},
 	{"ctl", sp_cmd_ctl, "start, stop or mark the sampling of a process that runs"},
 	{"recover", sp_cmd_recover, "write the profiles of processes that were killed or crashed"},
 	{"attach", sp_cmd_attach, "profile the CPU time of a process that runs already"},

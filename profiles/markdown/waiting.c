@@ -110,8 +110,7 @@ bool sp_advise_on_waiting(struct sp_writer *w)
 		return false;
 	sp_buffer_printf(&w->out,
 		"the process mostly waited (it kept a core busy for %.1f %% of the time), so its CPU time is not what "
-		"makes it slow; if it was not for want of a free core, `strace -f -c` tells which system calls it "
-		"waits in.",
+		"makes it slow; while it waits, `smartprof where PID` shows what each thread waits in.",
 		busy_percent(p));
 	return true;
 }
