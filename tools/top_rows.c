@@ -90,6 +90,14 @@ static void add_unsampled(struct sp_top *top, const struct whole *now, const str
 			(struct sp_top_figure){all->unsampled_us / 1e6, error_us / 1e6};
 }
 
+static bool is_empty(const struct sp_top_item *item)
+{
+	for (unsigned k = 0; k < SP_TOP_FIGURES; k++)
+		if (item->sums[k].weight != 0)
+			return false;
+	return true;
+}
+
 static void add_code(struct sp_top *top, const struct sp_top_items *items)
 {
 	struct whole now, all;
@@ -100,8 +108,11 @@ static void add_code(struct sp_top *top, const struct sp_top_items *items)
 	all = whole_of(&top->all, top->code_us - sp_top_cpu_us(&top->base));
 	for (size_t i = 0; i < items->count; i++) {
 		const struct sp_top_item *item = &items->list[i];
-		struct sp_top_row *row = add_row(top);
+		struct sp_top_row *row;
 
+		if (is_empty(item))
+			continue;
+		row = add_row(top);
 		row->name = item->name;
 		row->module = item->module;
 		row->file = item->file;
@@ -130,8 +141,11 @@ static void add_sites(struct sp_top *top)
 	sp_top_add_heap(top);
 	for (size_t i = 0; i < top->sites.count; i++) {
 		const struct sp_top_item *item = &top->sites.list[i];
-		struct sp_top_row *row = add_row(top);
+		struct sp_top_row *row;
 
+		if (is_empty(item))
+			continue;
+		row = add_row(top);
 		row->name = item->name;
 		row->module = item->module;
 		row->file = item->file;

@@ -29,8 +29,11 @@ static void turn_stacks(struct sp_follow *f)
 
 static int read_stacks(struct sp_follow *f, const char **why)
 {
-	return sp_section_read(&f->now.is, f->fd, SP_SEC_STACKS, sizeof(*f->stacks.list), &f->stacks.list,
+	int err = sp_section_read(&f->now.is, f->fd, SP_SEC_STACKS, sizeof(*f->stacks.list), &f->stacks.list,
 		&f->stacks.count, &f->stacks.room, why);
+
+	f->stacks_are_now = !err;
+	return err;
 }
 
 /* What refers comes before what is referred to, as in sp_snapshot_read. */
@@ -40,7 +43,7 @@ static int read_moment(struct sp_follow *f, unsigned what, const char **why)
 	struct sp_snapshot *s = &m->is;
 	int err = sp_spool_read_header(&s->header, f->fd, why);
 
-	m->heap = false;
+	m->heap = f->stacks_are_now = false;
 	s->site_count = s->live_count = 0;
 	if (!err && (what & SP_FOLLOW_HEAP))
 		err = read_heap(m, f->fd, why);
@@ -140,6 +143,20 @@ static int read_frames(struct sp_follow *follow, const char **why)
 	return err;
 }
 
+/* Of stacks that were just looked at, if all of these have samples; else from the spool. */
+static int pick_stacks(struct sp_follow *f, const uint32_t *stacks, size_t count, struct sp_stack *to, const char **why)
+{
+	bool all = f->stacks_are_now;
+
+	for (size_t i = 0; i < count && all; i++) {
+		all = stacks[i] < f->stacks.count &&
+			(f->stacks.list[stacks[i]].user_samples || f->stacks.list[stacks[i]].sys_samples);
+		if (all)
+			to[i] = f->stacks.list[stacks[i]];
+	}
+	return all ? 0 : sp_section_pick(&f->picked, f->fd, SP_SEC_STACKS, sizeof(*to), stacks, count, to, why);
+}
+
 struct sp_snapshot *sp_follow_pick(struct sp_follow *follow, const uint32_t *stacks, size_t count, const char **why)
 {
 	const struct sp_snapshot *now = &follow->now.is;
@@ -152,7 +169,7 @@ struct sp_snapshot *sp_follow_pick(struct sp_follow *follow, const uint32_t *sta
 	s->stack_count = s->depth_sum = s->damaged = 0;
 	free(s->stacks);
 	s->stacks = sp_alloc(count + 1, sizeof(*s->stacks));
-	err = sp_section_pick(s, follow->fd, SP_SEC_STACKS, sizeof(*s->stacks), stacks, count, s->stacks, why);
+	err = pick_stacks(follow, stacks, count, s->stacks, why);
 	if (!err)
 		err = read_frames(follow, why);
 	if (err)

@@ -17,7 +17,7 @@ struct sp_moment {
 	struct sp_section_room threads, sites, live;
 };
 
-/* Stacks, of which only the counters mean something. */
+/* Stacks, of which only the counters mean something, and in those with samples what they are. */
 struct sp_follow_stacks {
 	struct sp_stack *list;
 	size_t count;
@@ -28,6 +28,7 @@ struct sp_follow {
 	int fd;                                 /* not owned */
 	struct sp_moment now, was;              /* the last two looks */
 	struct sp_follow_stacks stacks, before; /* the last two times that they were looked at */
+	bool stacks_are_now;                    /* since the last look */
 	struct sp_snapshot picked;
 	struct sp_section_room frames, modules, text;
 };
