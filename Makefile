@@ -34,10 +34,10 @@ AGENT_FIRST := $(addprefix preload/,start/constructor.c start/fork.c own_string.
 	$(addprefix preload/,finish/finish.c finish/tree.c spool_place.c hooks/signals.c)
 AGENT_SRC := $(AGENT_FIRST) $(filter-out $(AGENT_FIRST),$(wildcard sampler/*.c $(addprefix sampler/*/*.,c S) preload/*.c \
 	$(addprefix preload/*/*.,c S) env/*.c))
-CMD_SRC := $(wildcard tools/*.c profiles/*/*.c symbolize/*.c symbolize/*/*.c env/*.c)
+CMD_SRC := $(filter-out tools/monitor/keeper.c,$(wildcard tools/*.c tools/*/*.c profiles/*/*.c symbolize/*.c symbolize/*/*.c env/*.c))
 AGENT_OBJ := $(AGENT_SRC:%=$(AGENT_B)/obj/agent/%.o)
 SAMPLER_OBJ := $(filter $(AGENT_B)/obj/agent/sampler/%,$(AGENT_OBJ))
-CMD_OBJ := $(CMD_SRC:%=$(B)/obj/cmd/%.o) $(B)/obj/cmd/profiles/html/files.S.o
+CMD_OBJ := $(CMD_SRC:%=$(B)/obj/cmd/%.o) $(addprefix $(B)/obj/cmd/,profiles/html/files.S.o tools/monitor/image.S.o)
 # The chart library of the HTML page goes into the command, as Debian's node-d3-* have it.
 D3_DIR ?= /usr/share/nodejs
 # Each after those that it needs.
@@ -96,6 +96,14 @@ $(B)/obj/d3.js $(B)/obj/page.js: Makefile
 	$(Q)cat $(filter %.js,$^) >$@.new && mv $@.new $@
 $(D3_DIR)/%.min.js:
 	@echo 'make: no $@: install what .ci/packages.txt names (make deps), or say D3_DIR=' >&2; exit 1
+
+# A program of its own inside the command, as small as it gets.
+$(B)/obj/cmd/tools/monitor/image.S.o: CPPFLAGS += -DKEEPER='"$(B)/obj/keeper"'
+$(B)/obj/cmd/tools/monitor/image.S.o: $(B)/obj/keeper
+$(B)/obj/keeper: tools/monitor/keeper.c tools/monitor/keeper.h
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -D_GNU_SOURCE -I. -Os $(CSTD) -static -s -o $@ $<
 
 # --- unit tests: tests/unit/*.c with a main() are tests, the others help all of them
 UNIT_ALL := $(wildcard tests/unit/*.c)

@@ -16,10 +16,10 @@ void sp_completion_put(const char *word)
 	printf("%s%s\n", prefix, word);
 }
 
-/* The index of the program that `run` or `guard` starts, 0: the flags have not ended before the last word. */
+/* The index of the program that `run`, `guard` or `monitor` starts, 0: the flags have not ended before the last word. */
 static int find_program(int count, char **words)
 {
-	bool guard = strcmp(words[1], "guard") == 0;
+	bool told = strcmp(words[1], "run") != 0;
 
 	for (int i = 2; i <= count; i++) {
 		const char *word = words[i];
@@ -27,7 +27,7 @@ static int find_program(int count, char **words)
 
 		if (strcmp(word, "--") == 0)
 			return i < count ? i + 1 : 0;
-		if (guard)
+		if (told)
 			continue; /* where its flags end is said */
 		if (word[0] != '-')
 			return i;
@@ -56,7 +56,8 @@ static int complete_command(int count, char **words)
 	char values[] = SP_COMPLETE_VALUES, flags[] = SP_COMPLETE_FLAGS, end[] = "--";
 	sp_command_fn *fn = sp_command_find(words[1]);
 	char *last = words[count];
-	bool starts = strcmp(words[1], "run") == 0 || strcmp(words[1], "guard") == 0;
+	bool starts =
+		strcmp(words[1], "run") == 0 || strcmp(words[1], "guard") == 0 || strcmp(words[1], "monitor") == 0;
 	int program = starts ? find_program(count, words) : 0;
 
 	if (!fn)

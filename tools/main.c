@@ -24,6 +24,7 @@ static const struct command commands[] = {
 		"look the names of written profiles up again, with debug files that came later"},
 	{"snapshot", sp_cmd_snapshot, "keep what a process has done so far, to look at or to subtract later"},
 	{"guard", sp_cmd_guard, "watch programs' memory: warn, keep profiles, report"},
+	{"monitor", sp_cmd_monitor, "measure commands: once, in turns, or a batch"},
 	{"top", sp_cmd_top, "watch what a process does: functions, lines, threads, heap"},
 	{"where", sp_cmd_where, "tell what each thread of a process does right now"},
 	{"ctl", sp_cmd_ctl, "start, stop or mark the sampling of a process that runs"},

@@ -73,9 +73,7 @@ static bool preload_has(const char *list, const char *library)
 	}
 }
 
-/* Called in the child. A program built with AddressSanitizer would need the sanitizer's own
- * library in front of ours. */
-static int set_preload(const char *library)
+int sp_start_set_preload(const char *library)
 {
 	const char *before = getenv("LD_PRELOAD");
 	char *list;
@@ -102,7 +100,7 @@ void sp_start_exec(const char *command, const struct sp_target *target, char **a
 {
 	int error;
 
-	if (library && set_preload(library) != 0)
+	if (library && sp_start_set_preload(library) != 0)
 		_exit(SP_EXIT_CANNOT_EXECUTE);
 	if (library)
 		set_tree(hold);

@@ -21,6 +21,10 @@ int sp_start_find(const char *command, struct sp_target *target, const char *nam
 /* Finds the agent's library, and tells its processes in the environment which command renders. Returns 0, or 1 after a complaint. */
 int sp_start_library(const char *command, char library[static PATH_MAX]);
 
+/* Puts the library in front of what our environment has in LD_PRELOAD. A program built with AddressSanitizer would need the
+ * sanitizer's own there. Returns 0, or -1 with errno. */
+int sp_start_set_preload(const char *library);
+
 /* Says what will be profiled where that is not plain from the command line. */
 void sp_start_announce(const struct sp_target *target);
 

@@ -34,6 +34,7 @@ int sp_cmd_report(int argc, char **argv);
 int sp_cmd_validate(int argc, char **argv);
 int sp_cmd_snapshot(int argc, char **argv);
 int sp_cmd_guard(int argc, char **argv);
+int sp_cmd_monitor(int argc, char **argv);
 int sp_cmd_top(int argc, char **argv);
 int sp_cmd_where(int argc, char **argv);
 int sp_cmd_ctl(int argc, char **argv);

@@ -39,6 +39,15 @@ struct sp_shift {
 };
 struct sp_shift sp_stats_shift(const double *a, size_t na, const double *b, size_t nb, double alpha);
 
+/* Wilcoxon, Biometrics Bulletin 1 (1945), of differences of pairs: the p-value of the signed rank sum, exact and conditional on
+ * ties; differences of 0 are left out. From SP_STATS_PAIRS_EXACT pairs on the normal approximation. */
+#define SP_STATS_PAIRS_EXACT 200u
+double sp_stats_signed_rank_test(const double *differences, size_t n);
+
+/* Hodges & Lehmann of pairs: the median of all means of two differences, and the interval that the test belongs to (Hollander & Wolfe,
+ * 3.2 and 3.3). Infinite when too few pairs. */
+struct sp_shift sp_stats_paired_shift(const double *differences, size_t n, double alpha);
+
 /* Adjusted p-values, in the order given. Holm, Scandinavian Journal of Statistics 6 (1979): the chance
  * of any false finding, shared out by weights (his section 4; NULL: evenly); Benjamini & Hochberg, JRSS B 57
  * (1995): the expected share of false ones. */

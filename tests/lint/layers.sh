@@ -45,6 +45,7 @@ declare -A stages=(
 	[profiles/compare]='base|model'
 	[profiles/export]='base|model|markdown'
 	[profiles/html]='base|model|compare|export'
+	[profiles/monitor]='base|compare'
 	[profiles/output]='base|redact|spool|model|markdown'
 )
 # header of another folder: the stages that may include it

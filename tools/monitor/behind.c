@@ -1,0 +1,100 @@
+/* What is behind a difference: functions and places that allocate, as `smartprof compare` finds them. */
+#include "tools/monitor/behind.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiles/base/escape.h"
+#include "profiles/base/figures.h"
+#include "tools/compare.h"
+
+#define SHOWN 5
+
+static void load(struct sp_side_files *side, const struct sp_monitor_series *series)
+{
+	for (size_t i = 0; i < series->count; i++)
+		if (series->runs[i]->profile_path && sp_monitor_run_is_good(series->runs[i]))
+			sp_side_add(side, series->runs[i]->profile_path);
+}
+
+/* Of the total that it is a part of. */
+static double weight(const struct sp_comparison *c, const struct sp_row *row)
+{
+	double whole = fmax(c->row_totals[row->kind][SP_BASELINE], c->row_totals[row->kind][SP_CURRENT]);
+
+	return row->gone || row->state == SP_ROW_SHIFT || whole <= 0 ? 0 : fabs(row->change) / whole;
+}
+
+static void put_amount(struct sp_buffer *out, const struct sp_row *row, double value)
+{
+	if (row->kind == SP_ROW_CPU)
+		sp_put_duration(out, sp_whole(value));
+	else
+		sp_put_size(out, sp_whole(value));
+}
+
+static void put_row(struct sp_buffer *out, const struct sp_row *row)
+{
+	static const char *const kinds[SP_ROW_KINDS] = {"CPU", "at the peak", "allocated", "in use"};
+	static const char *const sure[] = {"may be chance", "candidate", "confirmed"};
+
+	sp_buffer_puts(out, "    ");
+	sp_escape(out, SP_ESCAPE_PLAIN, row->function, strlen(row->function));
+	sp_buffer_puts(out, row->change < 0 ? ": -" : ": +");
+	put_amount(out, row, fabs(row->change));
+	sp_buffer_printf(out, " %s (", kinds[row->kind]);
+	put_amount(out, row, row->baseline);
+	sp_buffer_puts(out, " before, ");
+	put_amount(out, row, row->current);
+	sp_buffer_printf(out, " now), %s\n", sure[row->evidence]);
+}
+
+static void put_rows(struct sp_buffer *out, const struct sp_comparison *c)
+{
+	bool *shown = sp_alloc(c->row_count + 1, sizeof(*shown));
+
+	for (unsigned n = 0; n < SHOWN; n++) {
+		size_t best = c->row_count;
+
+		for (size_t i = 0; i < c->row_count; i++)
+			if (!shown[i] && weight(c, &c->rows[i]) >= SP_COMPARE_LEAST &&
+				(best == c->row_count || weight(c, &c->rows[i]) > weight(c, &c->rows[best])))
+				best = i;
+		if (best == c->row_count)
+			break;
+		shown[best] = true;
+		put_row(out, &c->rows[best]);
+	}
+	free(shown);
+}
+
+void sp_behind_put(struct sp_buffer *out, const struct sp_monitor_series *first, const struct sp_monitor_series *second)
+{
+	struct sp_side_files sides[SP_SIDES] = {0};
+	struct sp_comparison_input input = {.gate = {.fail_below = NAN, .fail_on_regression = NAN}};
+
+	load(&sides[SP_BASELINE], first);
+	load(&sides[SP_CURRENT], second);
+	for (unsigned m = 0; m < SP_GATING; m++)
+		input.gate.most[m] = NAN;
+	for (int side = 0; side < SP_SIDES; side++) {
+		input.profiles[side] = sides[side].profiles;
+		input.names[side] = sides[side].names;
+		input.count[side] = sides[side].count;
+	}
+	if (sides[SP_BASELINE].count && sides[SP_CURRENT].count) {
+		struct sp_comparison *c = sp_compare(&input);
+
+		sp_buffer_printf(out, "  behind it, of %zu and %zu profiles:\n", sides[SP_BASELINE].count,
+			sides[SP_CURRENT].count);
+		put_rows(out, c);
+		sp_comparison_free(c);
+	} else {
+		sp_buffer_puts(out,
+			"  behind it: unknown, as a run left no profile (too short, or a program that cannot "
+			"have the agent)\n");
+	}
+	sp_side_free(&sides[SP_BASELINE]);
+	sp_side_free(&sides[SP_CURRENT]);
+}
