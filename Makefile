@@ -54,7 +54,7 @@ AGENT_CFLAGS := $(CSTD) -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-
 	-fasynchronous-unwind-tables -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=0 $(ALLOCATORS:%=-fno-builtin-%)
 # Nothing of the agent may be bound to the program's names (preload/libc.h): no start files, which refer to some, and
 # of our own exports those alone are looked up that the program's calls would be (preload/shared.list).
-AGENT_LDFLAGS := -shared -nostartfiles -Wl,-soname,libsmartprof.so -Wl,--version-script=preload/exports.map \
+AGENT_LDFLAGS := -shared -nostartfiles -Wl,-soname,libsmartprof.so -Wl,--version-script=preload/versions.map \
 	-Wl,--dynamic-list=preload/shared.list -Wl,--hash-style=gnu \
 	-Wl,-z,now,-z,relro,-z,defs,-z,noseparate-code -Wl,--sort-section=name -Wl,--no-as-needed
 AGENT_LIBS := -lc
@@ -67,7 +67,7 @@ all: $(if $(SAN),command,agent command)
 agent: $(B)/libsmartprof.so
 command: $(B)/smartprof
 
-$(B)/libsmartprof.so: $(AGENT_OBJ) preload/exports.map preload/shared.list
+$(B)/libsmartprof.so: $(AGENT_OBJ) preload/versions.map preload/shared.list
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(AGENT_LDFLAGS) -o $@ $(AGENT_OBJ) $(AGENT_LIBS)
 

@@ -95,8 +95,8 @@ static uint32_t hash_of(const char *name)
 	return h;
 }
 
-/* The default version of a name, or NULL. */
-static const ElfW(Sym) * find(const struct symbols *s, const char *name)
+/* The default version of a name, or (hidden) another one; NULL if there is none. */
+static const ElfW(Sym) * find_version(const struct symbols *s, const char *name, bool hidden)
 {
 	uint32_t hash = hash_of(name), buckets = s->hash[0], first = s->hash[1], words = s->hash[2];
 	const uint64_t *bloom = (const uint64_t *)(s->hash + 4);
@@ -110,12 +110,18 @@ static const ElfW(Sym) * find(const struct symbols *s, const char *name)
 		const ElfW(Sym) *symbol = &s->table[i];
 
 		if ((chain[i - first] | 1) == (hash | 1) && symbol->st_shndx != SHN_UNDEF &&
-			!(s->versions && s->versions[i] & 0x8000) && strcmp(s->names + symbol->st_name, name) == 0)
+			(s->versions && s->versions[i] & 0x8000) == hidden &&
+			strcmp(s->names + symbol->st_name, name) == 0)
 			return symbol;
 		if (chain[i - first] & 1)
 			break;
 	}
 	return NULL;
+}
+
+static const ElfW(Sym) * find(const struct symbols *s, const char *name)
+{
+	return find_version(s, name, false);
 }
 
 /* Its definition, or NULL. */
@@ -284,6 +290,24 @@ static void *next_from_start(const char *name)
 		behind = behind || o->l_ld == _DYNAMIC;
 	}
 	return is_last && first && ELF64_ST_TYPE(first->st_info) == STT_FUNC ? (void *)(base + first->st_value) : NULL;
+}
+
+void *sp_libc_hidden_symbol(const char *name)
+{
+	const ElfW(Sym) * symbol;
+	size_t i;
+
+	if (!libc.objects)
+		sp_libc_find(NULL);
+	for (i = 0; i < 2 && libc.own[i].table; i++)
+		if ((symbol = find_version(&libc.own[i], name, true)))
+			return (void *)(libc.own[i].base + symbol->st_value);
+	return NULL;
+}
+
+bool sp_libc_finds_without_lock(void)
+{
+	return next_from_start("read") != NULL;
 }
 
 void *sp_libc_next(const char *name)

@@ -31,6 +31,13 @@ const struct link_map *sp_libc_objects(void) SP_HIDDEN;
 /* The C library's, for our own handlers: none of another library's that stands behind us. */
 int sp_libc_sigaction(int signal, const struct sigaction *action, struct sigaction *old) SP_HIDDEN;
 
+/* Of a name that the C library has in two versions, the older one. */
+void *sp_libc_hidden_symbol(const char *name) SP_HIDDEN;
+
+/* Whether sp_libc_next does without the loader, which may hold a lock: not where an object from the start has no table that
+ * we can read. */
+bool sp_libc_finds_without_lock(void) SP_HIDDEN;
+
 /* What dlsym(RTLD_NEXT, name) tells us, or would tell where there is no dlsym. */
 void *sp_libc_next(const char *name) SP_HIDDEN;
 

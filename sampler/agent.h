@@ -53,6 +53,14 @@ struct sp_span_slot {
 };
 #define SP_SPAN_SLOTS 64u
 
+/* What a thread remembers of its waits. */
+struct sp_thread_waits {
+	uint64_t looked_tsc;      /* when its CPU time was last looked at; 0 never */
+	uint64_t looked_cpu_ns;   /* that, ... */
+	uint64_t looked_switches; /* ... and how often it had gone to sleep */
+	uint64_t unlooked_ns;     /* waited since without a look */
+};
+
 /* Per-thread state in the agent's own memory, from the pool in threads/block.c; recycled. The rest of the block is the
  * private stack, on which the agent works. */
 struct sp_thread {
@@ -113,6 +121,7 @@ struct sp_thread {
 	uint64_t made_ns; /* since start: when pthread_create was called for it; 0: not known */
 	void *start;      /* routine the thread was created with */
 	void *start_arg;
+	struct sp_thread_waits wait;
 	struct sp_span_thread *spans; /* what is open, in the spool; NULL before the first span */
 	uint32_t span_node;           /* the innermost: every sample of the thread is in it */
 	uint32_t span_counts;         /* records of SP_SEC_SPAN_COUNTS that are the thread's, by their `mine` */
@@ -134,6 +143,7 @@ struct sp_tls {
 	uint32_t guard;     /* inside the agent */
 	uint32_t dead;      /* the thread's state has been given back: it is ending */
 	uint32_t resolving; /* inside the loader on our behalf: what it allocates comes from the arena */
+	uint64_t waited;    /* cycles in calls that have blocked */
 };
 _Static_assert(sizeof(struct sp_tls) <= 128, "TLS of a preloaded library shrinks every thread's stack");
 

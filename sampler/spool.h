@@ -24,6 +24,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sampler/wait_calls.h"
+
 #define SP_SPOOL_MAGIC 0x31304c4f4f505053ULL /* "SPPOOL01" read as little-endian bytes */
 #define SP_SPOOL_VERSION 7u
 
@@ -337,6 +339,18 @@ struct sp_trace_totals {
 	uint64_t replaced;    /* atomic: of SP_SEC_TRACED, records that a later sample has taken */
 };
 
+/* Of waiting (sampler/wait_calls.h). */
+struct sp_wait_totals {
+	uint32_t on; /* calls that may block are timed */
+	uint32_t reserved;
+	uint64_t least_ns; /* what is shorter than this is not taken for a wait */
+};
+
+/* What a thread has waited, of one kind: its own plain stores, but for record 0. */
+struct sp_wait_count {
+	uint64_t ns, count, longest_ns;
+};
+
 struct sp_spool_header {
 	uint64_t magic;
 	uint32_t version;
@@ -391,6 +405,7 @@ struct sp_spool_header {
 	uint64_t reserved[1];
 	struct sp_span_totals spans;
 	struct sp_trace_totals traces;
+	struct sp_wait_totals waits;
 	struct sp_section_entry sections[SP_SECTIONS];
 };
 
@@ -464,9 +479,10 @@ struct sp_thread_record {
 	uint32_t clocks; /* SP_THREAD_EVENT | ...: what samples it */
 	uint32_t flags;  /* SP_THREAD_FOUND | ... */
 	uint64_t reserved[5];
-	uint64_t lived_ns;    /* record 0: all threads that are summed up here together */
-	uint64_t queue_ns;    /* it could have run and got no CPU, as the kernel counts it ... */
-	uint64_t queue_at_ns; /* ... up to then, since start of the process; 0: never looked at */
+	uint64_t lived_ns;                         /* record 0: all threads that are summed up here together */
+	uint64_t queue_ns;                         /* it could have run and got no CPU, as the kernel counts it ... */
+	uint64_t queue_at_ns;                      /* ... up to then, since start of the process; 0: never looked at */
+	struct sp_wait_count waits[SP_WAIT_KINDS]; /* by enum sp_wait_kind */
 };
 
 /* Clocks of a thread. */

@@ -9,6 +9,7 @@
 #include "preload/finish/tree.h"
 #include "preload/hooks/signals.h"
 #include "preload/real.h"
+#include "sampler/waits/waits.h"
 
 void sp_children_expect(void)
 {
@@ -21,6 +22,7 @@ void *sp_before_vfork(void) SP_HIDDEN;
 
 void *sp_before_vfork(void)
 {
+	sp_waits.vforked = true;
 	sp_children_expect();
 	return (void *)SP_REAL(vfork);
 }
@@ -41,8 +43,16 @@ SP_EXPORT int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_
 
 SP_EXPORT int system(const char *command)
 {
+	struct sp_timed_call wait;
+	bool timed;
+	int status;
+
 	sp_children_expect();
-	return SP_REAL(system)(command);
+	timed = sp_wait_begin(&wait);
+	status = SP_REAL(system)(command);
+	if (timed)
+		sp_wait_end(&wait, SP_CALL_system);
+	return status;
 }
 
 SP_EXPORT FILE *popen(const char *command, const char *mode)

@@ -1,6 +1,7 @@
 /* Programs that give up rights: one that installs a seccomp filter is left alone from then on, and of one that may not read
  * the cycle counter it is not read. */
 #include <errno.h>
+#include <linux/futex.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
 
@@ -13,6 +14,7 @@
 #include "sampler/clock/clock.h"
 #include "sampler/sys.h"
 #include "sampler/threads/thread.h"
+#include "sampler/waits/waits.h"
 
 static void find_busy(struct sp_thread *t, void *busy)
 {
@@ -104,9 +106,20 @@ static bool installs_filter(long number, long a)
 		(number == SYS_prctl && a == PR_SET_SECCOMP);
 }
 
+/* Run times of other languages have no other way to wait. */
+static bool is_futex_wait(long number, long operation)
+{
+	long command = operation & FUTEX_CMD_MASK;
+
+	return number == SYS_futex &&
+		(command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET || command == FUTEX_LOCK_PI ||
+			command == FUTEX_LOCK_PI2);
+}
+
 long sp_export_syscall(long number, long a, long b, long c, long d, long e, long f)
 {
-	bool seals;
+	struct sp_timed_call wait;
+	bool seals, timed;
 	long result;
 
 	if (sp_unlikely(number == SYS_prctl) && a == PR_SET_TSC && b == PR_TSC_SIGSEGV)
@@ -114,7 +127,10 @@ long sp_export_syscall(long number, long a, long b, long c, long d, long e, long
 	seals = sp_unlikely(installs_filter(number, a)) && !sp_agent.sealed && !sp_is_vfork_child();
 	if (seals)
 		seal();
+	timed = sp_unlikely(is_futex_wait(number, b)) && sp_wait_begin(&wait);
 	result = sp_sys6(number, a, b, c, d, e, f);
+	if (timed)
+		sp_wait_end(&wait, SP_CALL_futex);
 	if (sp_unlikely(number == SYS_rt_sigaction) && !sp_agent.sealed && !sp_is_vfork_child())
 		sp_signals_look();
 	if (result >= 0 || result < -4095)

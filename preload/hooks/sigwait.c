@@ -7,6 +7,7 @@
 #include "preload/real.h"
 #include "sampler/clock/clock.h"
 #include "sampler/sys.h"
+#include "sampler/waits/waits.h"
 
 static bool is_ours(const siginfo_t *info)
 {
@@ -27,17 +28,22 @@ SP_EXPORT int sigtimedwait(const sigset_t *set, siginfo_t *info, const struct ti
 {
 	uint64_t began = timeout ? sp_clock_read_ns(CLOCK_MONOTONIC) : 0;
 	struct timespec rest;
+	struct sp_timed_call wait;
 	siginfo_t own;
+	bool timed;
 	int result;
 
 	if (!info)
 		info = &own;
+	timed = sp_wait_begin(&wait);
 	result = SP_REAL(sigtimedwait)(set, info, timeout);
 	while (sp_unlikely(result > 0 && result == sp_agent.config.signal) && is_ours(info)) {
 		if (timeout)
 			rest = left(timeout, began);
 		result = SP_REAL(sigtimedwait)(set, info, timeout ? &rest : NULL);
 	}
+	if (timed)
+		sp_wait_end(&wait, SP_CALL_sigwait);
 	return result;
 }
 

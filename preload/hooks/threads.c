@@ -9,6 +9,7 @@
 
 #include "preload/export.h"
 #include "preload/hooks/allocators.h"
+#include "preload/hooks/blocking.h"
 #include "preload/hooks/children.h"
 #include "preload/hooks/operators.h"
 #include "preload/process.h"
@@ -22,6 +23,7 @@
 #include "sampler/upkeep/control.h"
 #include "sampler/upkeep/discovery.h"
 #include "sampler/upkeep/totals.h"
+#include "sampler/waits/waits.h"
 
 static pthread_key_t exit_key;
 static bool has_exit_key;
@@ -67,6 +69,7 @@ void sp_threads_wake(void)
 		sp_allocators_find_all();
 		sp_operators_find_all();
 		sp_real_find_all();
+		sp_blocking_find_all();
 	}
 	made = true;
 	if (sp_unlikely(sp_is_stale_child()))
@@ -266,8 +269,10 @@ SP_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...)
 	va_end(more);
 	if (flags & CLONE_THREAD)
 		sp_threads_wake();
-	else
+	else {
+		sp_waits.vforked = true;
 		sp_children_expect();
+	}
 	tid = SP_REAL(clone)(fn, stack, flags, arg, parent_tid, tls, child_tid);
 	if (tid > 0 && flags & CLONE_THREAD && sp_load(&sp_agent.state) == SP_AGENT_ACTIVE && !sp_is_stale_child())
 		sp_discovery_add(tid);

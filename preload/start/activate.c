@@ -34,6 +34,7 @@
 #include "sampler/upkeep/control.h"
 #include "sampler/upkeep/discovery.h"
 #include "sampler/upkeep/totals.h"
+#include "sampler/waits/waits.h"
 #include "sampler/walk/unwind.h"
 
 struct activation {
@@ -240,6 +241,7 @@ static void activate_main(void *arg)
 			sp_thread_look_at_queue(a->t, sp_now_ns());
 		}
 	}
+	sp_waits_configure(a->t, a->config.values[SP_OPT_WAITS].number && !sp_agent.attached);
 	sp_spool_take(SP_UNWIND_TABLE_BYTES + SP_FRAMES_TABLE_BYTES, 0);
 	sp_spool_take(SP_BLOCK_TOUCHED, SP_BLOCK_TOUCHED);
 	h->control.asleep = !a->config.values[SP_OPT_START].number;
@@ -322,6 +324,8 @@ void sp_activate(void)
 			sp_verbose("not profiling", a->why);
 		__atomic_store_n(&sp_agent.state, a->error ? SP_AGENT_OFF : SP_AGENT_ACTIVE, __ATOMIC_RELEASE);
 	}
+	if (sp_load(&sp_agent.state) == SP_AGENT_OFF)
+		sp_waits_off();
 	if (sp_load(&sp_agent.state) == SP_AGENT_ACTIVE) {
 		if (!sp_agent.attached) {
 			sp_signals_watch_fatal();

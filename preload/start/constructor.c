@@ -29,6 +29,7 @@
 #include "sampler/sys.h"
 #include "sampler/threads/self.h"
 #include "sampler/threads/usage.h"
+#include "sampler/waits/waits.h"
 #include "sampler/walk/unwind.h"
 
 #define COMMAND_BYTES 32768u /* as much of the arguments as the profile shows */
@@ -533,6 +534,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	sp_exit_init();
 	sp_signals_init();
 	sp_self_init();
+	sp_waits_start();
 	sp_store(&sp_agent.state, SP_AGENT_DORMANT);
 	if (resumes && sp_tree_resume())
 		sp_signals_watch_fatal();

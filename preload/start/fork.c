@@ -26,6 +26,7 @@
 #include "sampler/upkeep/memory.h"
 #include "sampler/upkeep/thresholds.h"
 #include "sampler/upkeep/timeline.h"
+#include "sampler/waits/waits.h"
 #include "sampler/walk/generated.h"
 
 /* What nearly every child calls is looked up once, and not in each of them. */
@@ -64,6 +65,7 @@ void sp_fork_forget(struct sp_thread *mine)
 	sp_span_names_forget();
 	sp_async_forked();
 	sp_memory_forked();
+	sp_waits_forked();
 	sp_api_forked();
 }
 
@@ -91,6 +93,8 @@ void sp_fork_child(void)
 	sp_process.inherits_locks = sp_threads_made();
 	sp_process.ppid = (int)sp_sys(SYS_getppid);
 	sp_store(&sp_agent.state, state == SP_AGENT_OFF || sp_process.follow_none ? SP_AGENT_OFF : SP_AGENT_DORMANT);
+	if (sp_agent.state == SP_AGENT_OFF)
+		sp_waits_off();
 	if (sp_agent.state == SP_AGENT_DORMANT) {
 		sp_signals_after_fork();
 		sp_process_arm_start();

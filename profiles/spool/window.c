@@ -96,6 +96,10 @@ static void take_thread(struct sp_thread_record *b, const struct sp_thread_recor
 	take(&b->heap.allocs, a->heap.allocs);
 	take(&b->heap.frees, a->heap.frees);
 	take(&b->heap.reallocs, a->heap.reallocs);
+	for (int i = 0; i < SP_WAIT_KINDS; i++) {
+		take(&b->waits[i].ns, a->waits[i].ns);
+		take(&b->waits[i].count, a->waits[i].count);
+	}
 }
 
 static bool is_same_thread(const struct sp_thread_record *b, const struct sp_thread_record *a)

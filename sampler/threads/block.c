@@ -1,6 +1,7 @@
 /* The pool of thread blocks. */
 #include "sampler/threads/block.h"
 
+#include <string.h>
 #include <sys/mman.h>
 
 #include "sampler/spans/spans.h"
@@ -130,6 +131,7 @@ struct sp_thread *sp_block_take(void)
 	t->drawn_ns = t->window_switches = t->window_cpu_ns = t->counted_switches = t->counted_sys_ns =
 		t->calibration_cycles = 0;
 	t->calibrating = 0;
+	memset(&t->wait, 0, sizeof t->wait);
 	sp_span_forget(t);
 	t->random = (sp_tsc_first() ^ (uint64_t)t->index << 32 ^ (uint64_t)(uintptr_t)t) * 0x9e3779b97f4a7c15ULL | 1;
 	return t;

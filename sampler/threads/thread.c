@@ -220,6 +220,18 @@ void sp_thread_flush(struct sp_thread *t, bool full)
 	}
 }
 
+static void merge_waits(const struct sp_thread_record *r)
+{
+	struct sp_thread_record *sum = sp_section(SP_SEC_THREADS);
+
+	for (int i = 0; i < SP_WAIT_KINDS; i++) {
+		sp_add(&sum->waits[i].ns, r->waits[i].ns);
+		sp_add(&sum->waits[i].count, r->waits[i].count);
+		if (r->waits[i].longest_ns > sp_load(&sum->waits[i].longest_ns))
+			sp_store(&sum->waits[i].longest_ns, r->waits[i].longest_ns);
+	}
+}
+
 static void merge_heap(const struct sp_heap_counters *heap)
 {
 	struct sp_thread_record *sum = sp_section(SP_SEC_THREADS);
@@ -245,6 +257,7 @@ static void merge_record(const struct sp_thread_record *r)
 	sp_add(&sum->lived_ns, r->end_ns - r->start_ns);
 	sp_add(&sum->queue_ns, r->queue_ns);
 	merge_heap(&r->heap);
+	merge_waits(r);
 }
 
 /* A record whose numbers are final: kept, or given back when there is little in it. */
@@ -341,6 +354,7 @@ void sp_thread_forked(struct sp_thread *mine)
 		mine->event_open = false;
 		mine->heap_interval = 0;
 		mine->heap_left = 0;
+		memset(&mine->wait, 0, sizeof mine->wait);
 		mine->user_assigned_ns = mine->sys_assigned_ns = 0;
 		mine->user_drift_ns = 0;
 		mine->window_switches = mine->window_cpu_ns = mine->counted_switches = 0;

@@ -10,7 +10,7 @@ declare -A allowed=(
 	[preload]='(preload|sampler|env)/.*'
 	[env]='env/.*'
 	[symbolize]='symbolize/.*'
-	[profiles]='(profiles/.*|sampler/(spool|cost)\.h|symbolize/(symbolize|base/memory)\.h)'
+	[profiles]='(profiles/.*|sampler/(spool|cost|wait_calls)\.h|symbolize/(symbolize|base/memory)\.h)'
 	[tools]='(tools|env|profiles|symbolize)/.*'
 	[tests]='.*'
 )
@@ -28,6 +28,7 @@ declare -A stages=(
 	[sampler/upkeep]="$ground|walk|spool|spans|threads|clock"
 	[sampler/heap]="$ground|walk|spool|threads|clock|upkeep"
 	[sampler/cpu]="$ground|walk|spool|spans|threads|clock|upkeep"
+	[sampler/waits]="$ground|walk|spool|threads|clock|upkeep|heap"
 	[preload]="$ground"
 	[preload/finish]="$ground"
 	[preload/hooks]="$ground|finish"
@@ -52,6 +53,7 @@ declare -A stages=(
 declare -A stage_of=(
 	[sampler/spool.h]=profiles/spool
 	[sampler/cost.h]='profiles/(spool|model)'
+	[sampler/wait_calls.h]='profiles/(spool|model)'
 	[symbolize/symbolize.h]=profiles/model
 )
 # library header: folders that may include it

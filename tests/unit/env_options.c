@@ -47,6 +47,7 @@ static void defaults_differ_by_environment(void **state)
 		{SP_OPT_CPU_INTERVAL, {100, 2000, 500, 100}},
 		{SP_OPT_CPU_MAX_SAMPLES, {200000, 50000, 75000, 500000}},
 		{SP_OPT_HEAP_INTERVAL, {1024, 524288, 16384, 1024}},
+		{SP_OPT_WAITS, {1, 1, 1, 1}},
 		{SP_OPT_STACK_COPIES, {1, 0, 1, 1}},
 		{SP_OPT_SOURCE_LINES, {1, 0, 1, 1}},
 		{SP_OPT_INLINES, {1, 0, 1, 1}},

@@ -1,0 +1,133 @@
+/* Calls that may block, timed. A call that does not block takes two readings of the cycle counter more; what is counted of one
+ * that does is sampler/waits's business.
+ *
+ * All words that a caller may have passed are passed on, and the answer is the register it comes in: so one hook does for all
+ * of them, variadic ones too. The call is a cancellation point or not, and sets errno, as the function behind ours does; a
+ * thread that is cancelled in it is unwound through our frame, in which nothing is left to be done. */
+#include "preload/hooks/blocking.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "preload/export.h"
+#include "preload/libc.h"
+#include "preload/real.h"
+#include "sampler/waits/waits.h"
+
+struct sp_blocking sp_blocking;
+
+sp_blocking_fn *sp_blocking_find(sp_blocking_fn **place, const char *name)
+{
+	sp_blocking_fn *next = (sp_blocking_fn *)sp_real_find(name);
+
+	sp_store(place, next);
+	return next;
+}
+
+void sp_blocking_find_all(void)
+{
+	if (sp_libc_finds_without_lock())
+		return;
+#define X(name, ...) (void)SP_BLOCKING(name);
+	SP_BLOCKING_SIMPLE(X)
+	SP_BLOCKING_SPECIAL(X)
+#undef X
+}
+
+#define SIX long a, long b, long c, long d, long e, long f
+
+#define X(symbol, call) \
+	SP_EXPORT long sp_blocking_##symbol(SIX) __asm__(#symbol); \
+	long sp_blocking_##symbol(SIX) \
+	{ \
+		struct sp_timed_call wait; \
+		long result; \
+\
+		if (sp_unlikely(!sp_wait_begin(&wait))) \
+			return SP_BLOCKING(symbol)(a, b, c, d, e, f); \
+		result = SP_BLOCKING(symbol)(a, b, c, d, e, f); \
+		sp_wait_end(&wait, SP_CALL_##call); \
+		return result; \
+	}
+SP_BLOCKING_SIMPLE(X)
+#undef X
+
+/* The only one with more words than registers. */
+typedef long seven_fn(SIX, long g);
+SP_EXPORT long sp_blocking_recvfrom_chk(SIX, long g) __asm__("__recvfrom_chk");
+long sp_blocking_recvfrom_chk(SIX, long g)
+{
+	static seven_fn *next;
+	struct sp_timed_call wait;
+	bool timed;
+	long result;
+
+	if (sp_unlikely(!sp_load(&next)))
+		sp_store(&next, (seven_fn *)sp_real_find("__recvfrom_chk"));
+	timed = sp_wait_begin(&wait);
+	result = sp_load(&next)(a, b, c, d, e, f, g);
+	if (timed)
+		sp_wait_end(&wait, SP_CALL_recvfrom);
+	return result;
+}
+
+/* Of its commands those that wait for a lock. */
+#define X(symbol) \
+	SP_EXPORT long sp_blocking_##symbol(long fd, long command, long argument) __asm__(#symbol); \
+	long sp_blocking_##symbol(long fd, long command, long argument) \
+	{ \
+		struct sp_timed_call wait; \
+		long result; \
+\
+		if (sp_likely((int)command != F_SETLKW && (int)command != F_OFD_SETLKW) || !sp_wait_begin(&wait)) \
+			return SP_BLOCKING(symbol)(fd, command, argument, 0, 0, 0); \
+		result = SP_BLOCKING(symbol)(fd, command, argument, 0, 0, 0); \
+		sp_wait_end(&wait, SP_CALL_fcntl); \
+		return result; \
+	}
+X(fcntl)
+X(fcntl64)
+#undef X
+
+/* --- condition variables, of which the C library has two kinds: programs linked before 2003 use the older one */
+
+/* The older of the two. */
+static sp_blocking_fn *find_old(sp_blocking_fn **place, const char *name)
+{
+	sp_blocking_fn *old = (sp_blocking_fn *)sp_libc_hidden_symbol(name);
+
+	sp_store(place, old);
+	return old;
+}
+
+#define X(symbol) \
+	static long old_##symbol(SIX) __asm__("sp_old_" #symbol); \
+	static __attribute__((used)) long old_##symbol(SIX) \
+	{ \
+		static sp_blocking_fn *old; \
+		sp_blocking_fn *next = sp_load(&old) ? sp_load(&old) : find_old(&old, #symbol); \
+		struct sp_timed_call wait; \
+		bool timed = sp_wait_begin(&wait); \
+		long result = next(a, b, c, d, e, f); \
+\
+		if (timed) \
+			sp_wait_end(&wait, SP_CALL_##symbol); \
+		return result; \
+	} \
+	SP_EXPORT long sp_new_##symbol(SIX); \
+	long sp_new_##symbol(SIX) \
+	{ \
+		struct sp_timed_call wait; \
+		bool timed = sp_wait_begin(&wait); \
+		long result = SP_BLOCKING(symbol)(a, b, c, d, e, f); \
+\
+		if (timed) \
+			sp_wait_end(&wait, SP_CALL_##symbol); \
+		return result; \
+	} \
+	__asm__(".symver sp_new_" #symbol ", " #symbol "@@GLIBC_2.3.2, remove\n\t" \
+		".globl sp_old_" #symbol "\n\t" \
+		".symver sp_old_" #symbol ", " #symbol "@GLIBC_2.2.5, remove");
+X(pthread_cond_wait)
+X(pthread_cond_timedwait)
+#undef X

@@ -1,0 +1,56 @@
+/* Waiting: calls that block are timed, and what a thread has waited is counted by kind. Exact: a hook takes the time of a
+ * call by the cycle counter, and what took long enough to have blocked is held against the CPU time that the thread has used
+ * meanwhile. */
+#ifndef SP_SAMPLER_WAITS_WAITS_H
+#define SP_SAMPLER_WAITS_WAITS_H
+
+#include "sampler/agent.h"
+#include "sampler/wait_calls.h"
+
+struct sp_waits {
+	uint64_t least_cycles;                     /* atomic: what takes less has not blocked; 0: nothing is timed */
+	uint32_t vforked;                          /* a call may be that of a vfork's child, which is nobody's */
+	struct sp_wait_count early[SP_WAIT_KINDS]; /* atomic: before there was a spool */
+};
+extern struct sp_waits sp_waits SP_HIDDEN;
+
+/* A call under way. Nothing has to be undone if it never returns: a handler's longjmp, or the thread's cancellation. */
+struct sp_timed_call {
+	uint64_t began;
+	uint64_t inner; /* sp_tls.waited then */
+};
+
+/* From the constructor: waits count from now on. */
+void sp_waits_start(void) SP_HIDDEN;
+
+/* The process's settings are known: `on`, or nothing is timed any more. With the calling thread's record made. */
+void sp_waits_configure(struct sp_thread *t, bool on) SP_HIDDEN;
+
+/* Nothing is timed any more. Any context. */
+void sp_waits_off(void) SP_HIDDEN;
+
+/* In a forked child. */
+void sp_waits_forked(void) SP_HIDDEN;
+
+/* False: the call is not to be timed. */
+static inline bool sp_wait_begin(struct sp_timed_call *w)
+{
+	if (sp_unlikely(!sp_load(&sp_waits.least_cycles) || sp_load(&sp_agent.tsc_forbidden)))
+		return false;
+	w->inner = sp_tls.waited;
+	w->began = __builtin_ia32_rdtsc();
+	return true;
+}
+
+/* The call took `cycles`, long enough to have blocked. Keeps errno. Normal context, or an application's signal handler. */
+void sp_wait_ended(const struct sp_timed_call *w, enum sp_wait_call call, uint64_t cycles) SP_HIDDEN;
+
+static inline void sp_wait_end(const struct sp_timed_call *w, enum sp_wait_call call)
+{
+	uint64_t cycles = __builtin_ia32_rdtsc() - w->began;
+
+	if (sp_unlikely(cycles >= sp_load(&sp_waits.least_cycles)))
+		sp_wait_ended(w, call, cycles);
+}
+
+#endif
