@@ -17,6 +17,7 @@
 #define LEAKED_BYTES (256u << 10)
 #define LEAKED_PERCENT 10.0 /* of what is in use */
 #define GENERATED_PERCENT 20.0
+#define NODE_PERCENT 5.0 /* the same of a program that can be told to name it */
 #define LOCK_PERCENT 20.0
 #define KERNEL_PERCENT 50.0
 #define ALLOCATOR_PERCENT 20.0
@@ -343,7 +344,7 @@ static bool say_generated(struct sp_writer *w)
 		return false;
 	share = sp_percent(p->modules[p->unknown_module].self_ns, p->total_ns);
 	mapped = p->modules[p->unknown_module + 1].handle >= 0;
-	if (share <= GENERATED_PERCENT || (mapped && !node))
+	if (share <= (node ? NODE_PERCENT : GENERATED_PERCENT) || (mapped && !node))
 		return false;
 	sp_buffer_printf(&w->out, "%.0f %% of the CPU time is in generated code without a name: ", share);
 	if (mapped)

@@ -76,8 +76,10 @@ void sp_write_waiting_verdict(struct sp_writer *w)
 	if (p->threads_seen == 1)
 		sp_buffer_puts(&w->out, "It was on a CPU for ");
 	else
-		sp_buffer_printf(&w->out, "Its %llu threads were on a CPU for ", (unsigned long long)p->threads_seen);
-	sp_buffer_printf(&w->out, "%.1f %% of their time", sp_percent(waiting->cpu_ns, waiting->wall_ns));
+		sp_buffer_printf(&w->out, "%s %llu threads were on a CPU for ", p->process_count ? "Their" : "Its",
+			(unsigned long long)p->threads_seen);
+	sp_buffer_printf(&w->out, "%.1f %% of %s time", sp_percent(waiting->cpu_ns, waiting->wall_ns),
+		p->threads_seen == 1 ? "its" : "their");
 	if (waiting->queue_known)
 		sp_buffer_printf(&w->out, ", waited for one for %.1f %%, and %s blocked for %.1f %%. ",
 			queue_percent(p), p->threads_seen == 1 ? "was" : "were",
@@ -103,8 +105,9 @@ bool sp_advise_on_waiting(struct sp_writer *w)
 	if (p->wall_ns < WAITED_NS)
 		return false;
 	if (p->waiting.wall_ns && p->waiting.queue_known && queue_percent(p) >= QUEUE_ADVICE_PERCENT) {
-		advise_on_queue(w);
-		return true;
+		if (p->threads_seen > 1)
+			advise_on_queue(w);
+		return p->threads_seen > 1; /* what one thread waited for were others' */
 	}
 	if (busy_percent(p) >= IDLE_PERCENT)
 		return false;

@@ -1,5 +1,6 @@
 /* Finding separate debug files: see debugfile.h. The places are those gdb's manual gives under
- * "Debugging Information in Separate Files". */
+ * "Debugging Information in Separate Files", and in each debug directory also those of a file that was put there by itself
+ * and of a package that was unpacked there. */
 #include "symbolize/elf/debugfile.h"
 
 #include <elfutils/libdwelf.h>
@@ -13,6 +14,7 @@
 #include "symbolize/context.h"
 #include "symbolize/elf/debuginfod.h"
 
+#define UNPACKED_PACKAGE "/usr/lib/debug"
 #define UNPACKED_LIMIT_BYTES (64u << 20)
 #define LZMA_MEMORY_BYTES (128u << 20)
 #define BUILD_ID_LIMIT_BYTES 64u
@@ -39,11 +41,11 @@ static int open_noted(struct sp_object *found, const char *path, struct sp_deps 
 }
 
 static int open_in_directory(struct sp_object *found, const uint8_t *id, size_t id_bytes, const char *hex,
-	const char *directory, size_t directory_bytes, struct sp_deps *deps)
+	const char *directory, size_t directory_bytes, const char *below, struct sp_deps *deps)
 {
 	char path[PATH_MAX];
 
-	if (snprintf(path, sizeof(path), "%.*s/.build-id/%.2s/%s.debug", (int)directory_bytes, directory, hex,
+	if (snprintf(path, sizeof(path), "%.*s%s/.build-id/%.2s/%s.debug", (int)directory_bytes, directory, below, hex,
 		    hex + 2) >= (int)sizeof(path))
 		return -ENOENT;
 	sp_deps_add(deps, path);
@@ -67,7 +69,8 @@ static int open_by_build_id(struct sp_object *found, const uint8_t *id, size_t b
 	for (size_t i = 0; i < bytes; i++)
 		snprintf(hex + 2 * i, 3, "%02x", id[i]);
 	while ((directory = next_directory(&rest, &length)))
-		if (!open_in_directory(found, id, bytes, hex, directory, length, deps))
+		if (!open_in_directory(found, id, bytes, hex, directory, length, "", deps) ||
+			!open_in_directory(found, id, bytes, hex, directory, length, UNPACKED_PACKAGE, deps))
 			return 0;
 	return -ENOENT;
 }
@@ -139,11 +142,47 @@ static int open_by_link(struct sp_object *found, const struct sp_object *object,
 	return -ENOENT;
 }
 
+/* DIRECTORY/NAME + suffix; both have a build-id, or nothing tells that it is the one. */
+static int open_alone(struct sp_object *found, const struct sp_object *object, const char *directory,
+	size_t directory_bytes, const char *name, const char *suffix, struct sp_deps *deps)
+{
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%.*s/%s%s", (int)directory_bytes, directory, name, suffix) >= PATH_MAX ||
+		open_linked(found, object, path, 0, deps))
+		return -ENOENT;
+	if (found->build_id_bytes && object->build_id_bytes)
+		return 0;
+	sp_object_close(found);
+	return -ENOENT;
+}
+
+/* In a debug directory itself, by the name of the link, or like the program with or without .debug. */
+static int open_by_name(struct sp_object *found, const struct sp_object *object,
+	const struct sp_symbol_context *context, struct sp_deps *deps)
+{
+	const char *rest = context->options.debug_dirs, *directory, *name, *link;
+	GElf_Word crc;
+	size_t length;
+
+	if (!object->path || !object->elf)
+		return -ENOENT;
+	name = strrchr(object->path, '/') + 1;
+	link = dwelf_elf_gnu_debuglink(object->elf, &crc);
+	while ((directory = next_directory(&rest, &length)))
+		if ((link && *link && !strchr(link, '/') &&
+			    !open_alone(found, object, directory, length, link, "", deps)) ||
+			!open_alone(found, object, directory, length, name, ".debug", deps) ||
+			!open_alone(found, object, directory, length, name, "", deps))
+			return 0;
+	return -ENOENT;
+}
+
 int sp_debugfile_open(struct sp_object *found, const struct sp_object *object, struct sp_symbol_context *context,
 	struct sp_deps *deps)
 {
 	if (!open_by_build_id(found, object->build_id, object->build_id_bytes, context, deps) ||
-		!open_by_link(found, object, context, deps))
+		!open_by_link(found, object, context, deps) || !open_by_name(found, object, context, deps))
 		return 0;
 	if (!context->options.debuginfod_seconds)
 		return -ENOENT;

@@ -55,6 +55,32 @@ start() {
 	status_of 2 "$SMARTPROF" report --debug-dir "$WORK/nowhere" x
 }
 
+@test "a debug file that lies in the directory by itself is found there, and so is an unpacked package's" {
+	make_program
+	local id place
+	objcopy --only-keep-debug full spin.debug
+	profiled ./spin
+	cp "$(profile_of spin)" before.md
+	mkdir alone package
+	cp spin.debug alone
+	cp before.md profile.md
+	"$SMARTPROF" symbolize --debug-dir alone profile.md
+	grep -q burn_here profile.md
+	id=$(readelf -n full | sed -n 's/ *Build ID: //p')
+	place=package/usr/lib/debug/.build-id/${id:0:2}
+	mkdir -p "$place"
+	mv spin.debug "$place/${id:2}.debug"
+	rm -r alone "$HOME/.cache" 2>/dev/null || true
+	cp before.md profile.md
+	"$SMARTPROF" symbolize --debug-dir package profile.md
+	grep -q burn_here profile.md
+	# Another build's is not taken.
+	mkdir others
+	cp "$TARGETS/cpu_truth" others/spin.debug
+	cp before.md profile.md
+	status_of 1 "$SMARTPROF" symbolize --debug-dir others profile.md
+}
+
 @test "a file replaced while its process runs is read through the process; afterwards it has no wrong name" {
 	make_program
 	cp full spin

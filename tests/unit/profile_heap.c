@@ -107,7 +107,8 @@ static void the_allocators_own_module_is_no_site(void **state)
 
 static void allocators_are_known_by_name(void **state)
 {
-	static const char *const yes[] = {"malloc", "operator new(unsigned long)", "operator new[](unsigned long)",
+	static const char *const yes[] = {"malloc", "Perl_safesysmalloc", "luaM_malloc_", "palloc0",
+		"operator new(unsigned long)", "operator new[](unsigned long)",
 		"std::allocator<char>::allocate(unsigned long, void const*)", "g_malloc0", "xmalloc", "je_malloc",
 		"PyMem_RawMalloc", "PyObject_Malloc", "malloc@plt", "strdup", "CRYPTO_zalloc",
 		"v8::internal::Zone::Expand(unsigned long)", "v8::internal::AllocAtLeastWithRetry(unsigned long)",

@@ -173,6 +173,19 @@ static void want_of_a_cpu_is_advised_on(void **state)
 		"at a time, or give the process more than the 2 cores");
 }
 
+/* Who has one thread cannot have fewer, and what kept it waiting was others. */
+static void one_thread_is_not_told_to_have_fewer(void **state)
+{
+	(void)state;
+	written.spool.header->end_ns = 10000 * MS;
+	spool_sample(&written.spool, spool_stack(&written.spool, 0, STACK(3, 1)), 1600000, 400000);
+	main_thread()->queue_ns = 7000 * MS;
+	main_thread()->queue_at_ns = 10000 * MS;
+	written_render(false);
+	assert_written_says("It was on a CPU for 20.0 % of its time, waited for one for 70.0 %, and was blocked for");
+	assert_null(strstr(written.text.data, "threads could have run"));
+}
+
 static struct sp_profile *read_back(void)
 {
 	const char *why = "";
@@ -276,6 +289,7 @@ int main(void)
 		TEST(a_busy_process_is_not_bothered_with_it),
 		TEST(a_process_that_keeps_a_core_busy_has_not_waited),
 		TEST(want_of_a_cpu_is_advised_on),
+		TEST(one_thread_is_not_told_to_have_fewer),
 		TEST(it_is_read_back_and_valid),
 		TEST(a_profile_of_before_says_nothing_of_it),
 		TEST(merged_profiles_add_it_up),
