@@ -24,6 +24,7 @@ struct limits {
 	const char *root;
 	struct sp_machine *machine;
 	struct sp_memory_bounds *bounds; /* NULL: nobody asks for the group */
+	uint64_t quota_millicores;       /* the lowest so far, 0 none */
 	bool have_cpuset;                /* the nearest group's is in force; those above may lend CPUs to others */
 };
 
@@ -103,11 +104,16 @@ static void lower_cores(struct limits *limits, uint64_t millicores, const char *
 
 static void lower_quota(struct limits *limits, uint64_t quota_us, uint64_t period_us, const char *name, const char *dir)
 {
+	struct sp_machine *machine = limits->machine;
 	uint64_t millicores;
 
 	if (!quota_us || !period_us || quota_us > UINT64_MAX / 1000)
 		return;
 	millicores = quota_us * 1000 / period_us;
+	if (!limits->quota_millicores || millicores < limits->quota_millicores) {
+		limits->quota_millicores = millicores;
+		sp_path_join(machine->throttle_file, sizeof(machine->throttle_file), dir, "/cpu.stat");
+	}
 	lower_cores(limits, millicores ? millicores : 1, name, dir);
 }
 

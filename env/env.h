@@ -127,13 +127,17 @@ struct sp_limit {
 	char group[SP_GROUP_BYTES]; /* control group directory it stands in, the front cut; or empty */
 };
 
+#define SP_GROUP_FILE_BYTES 448 /* of a file in a control group's directory */
+
 /* What the kernel will grant this process, and where it runs. 0 and "" mean unknown. */
 struct sp_machine {
 	uint32_t host_cores;
 	uint32_t usable_millicores; /* affinity, cpuset and quota; 500 = half a core */
 	struct sp_limit cores_limit;
-	uint64_t memory_bytes;       /* physical */
-	uint64_t memory_limit_bytes; /* smallest of physical memory, control groups, RLIMIT_AS */
+	char throttle_file
+		[SP_GROUP_FILE_BYTES]; /* where the group with the lowest quota counts what it was denied; or "" */
+	uint64_t memory_bytes;         /* physical */
+	uint64_t memory_limit_bytes;   /* smallest of physical memory, control groups, RLIMIT_AS */
 	struct sp_limit memory_limit;
 	int perf_event_paranoid; /* -2 unknown */
 	uint32_t tick_us;        /* of the kernel; known on the live machine only */
@@ -149,13 +153,11 @@ struct sp_machine {
 int sp_perf_try(void);
 
 /* What binds the memory of another process. */
-#define SP_KILLS_FILE_BYTES 448
-
 struct sp_memory_bounds {
 	uint64_t bytes;        /* smallest of the machine's memory and its control groups' limits */
 	struct sp_limit limit; /* which that is; the machine's memory has no name */
 	char kills_file
-		[SP_KILLS_FILE_BYTES]; /* where its group's kills for want of memory are counted; "": not known */
+		[SP_GROUP_FILE_BYTES]; /* where its group's kills for want of memory are counted; "": not known */
 };
 
 /* memory_bytes: the machine's. */

@@ -72,6 +72,7 @@ static void point(struct sp_facts *own, struct sp_machine *machine)
 	}
 	machine->kernel[sizeof(machine->kernel) - 1] = '\0';
 	machine->architecture[sizeof(machine->architecture) - 1] = '\0';
+	machine->throttle_file[sizeof(machine->throttle_file) - 1] = '\0';
 	machine->cores_limit.group[sizeof(machine->cores_limit.group) - 1] = '\0';
 	machine->memory_limit.group[sizeof(machine->memory_limit.group) - 1] = '\0';
 }

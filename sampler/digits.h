@@ -2,7 +2,9 @@
 #ifndef SP_SAMPLER_DIGITS_H
 #define SP_SAMPLER_DIGITS_H
 
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Reads a number and leaves *at behind it; 0 where there is none. */
 static inline uint64_t sp_take_decimal(const char **at)
@@ -12,6 +14,15 @@ static inline uint64_t sp_take_decimal(const char **at)
 	for (; **at >= '0' && **at <= '9'; ++*at)
 		n = n * 10 + (uint64_t)(**at - '0');
 	return n;
+}
+
+/* Where what follows the key begins; NULL when there is no such key. */
+static inline const char *sp_find_value(const char *text, const char *key)
+{
+	for (; *text; text++)
+		if (!strncmp(text, key, strlen(key)))
+			return text + strlen(key);
+	return NULL;
 }
 
 static inline uint64_t sp_take_hexadecimal(const char **at)

@@ -351,6 +351,14 @@ struct sp_wait_count {
 	uint64_t ns, count, longest_ns;
 };
 
+/* What the kernel withheld from the control group whose quota binds the process, and from all in it: CPU time, added up over
+ * processors, and periods of the quota in which it did. */
+struct sp_throttle_totals {
+	uint64_t ns, periods; /* atomic */
+	uint32_t known;       /* there is such a group, and it tells */
+	uint32_t reserved;
+};
+
 struct sp_spool_header {
 	uint64_t magic;
 	uint32_t version;
@@ -406,6 +414,7 @@ struct sp_spool_header {
 	struct sp_span_totals spans;
 	struct sp_trace_totals traces;
 	struct sp_wait_totals waits;
+	struct sp_throttle_totals throttle;
 	struct sp_section_entry sections[SP_SECTIONS];
 };
 

@@ -18,6 +18,7 @@
 #include "sampler/threads/thread.h"
 #include "sampler/threads/usage.h"
 #include "sampler/upkeep/discovery.h"
+#include "sampler/upkeep/throttle.h"
 #include "sampler/upkeep/timeline.h"
 
 #define TOO_LITTLE "it used less than 20 ms of CPU and 1 MB of memory: too little for a profile"
@@ -36,6 +37,7 @@ static void complete_spool(enum sp_exit_kind kind, int value)
 	sp_discovery_finish();
 	sp_block_each(flush_thread, NULL);
 	sp_timeline_step(sp_now_ns(), true);
+	sp_throttle_step(sp_now_ns(), true);
 	h->exit_kind = kind;
 	h->exit_value = value;
 	h->end_ns = sp_now_ns();

@@ -33,6 +33,7 @@
 #include "sampler/threads/thread.h"
 #include "sampler/upkeep/control.h"
 #include "sampler/upkeep/discovery.h"
+#include "sampler/upkeep/throttle.h"
 #include "sampler/upkeep/totals.h"
 #include "sampler/waits/waits.h"
 #include "sampler/walk/unwind.h"
@@ -228,6 +229,7 @@ static void activate_main(void *arg)
 	publish_spool(a, spool_path, h);
 	if (a->error)
 		return;
+	sp_throttle_begin(a->config.machine.throttle_file);
 	sp_choose_clock(a->t, a->config.machine.perf_event_paranoid, h);
 	start_heap(h);
 	sp_process_usage(&usage);

@@ -12,8 +12,8 @@
 
 /* Front matter that the page shows, in this order. */
 static const char *const shown_facts[] = {"command", "started", "exit", "environment", "wall_seconds",
-	"cpu_user_seconds", "cpu_system_seconds", "thread_seconds", "run_queue_seconds", "blocked_seconds",
-	"max_rss_bytes", "threads", "cpu_clock", "cpu_samples", "cpu_interval_achieved_us",
+	"cpu_user_seconds", "cpu_system_seconds", "thread_seconds", "run_queue_seconds", "throttled_seconds",
+	"blocked_seconds", "max_rss_bytes", "threads", "cpu_clock", "cpu_samples", "cpu_interval_achieved_us",
 	"frames_unsymbolized_percent", "heap_samples", "heap_allocated_bytes", "heap_allocations", "heap_peak_bytes",
 	"heap_inuse_bytes", "overhead_measured_percent", "git_commit", "build_id", "kernel"};
 

@@ -200,7 +200,10 @@ static void sum_up(struct sp_profile *p)
 	p->waiting = (struct sp_waiting){.wall_ns = fact_ns(p, "thread_seconds"),
 		.cpu_ns = p->cpu_user_ns + p->cpu_sys_ns,
 		.queue_ns = fact_ns(p, "run_queue_seconds"),
-		.queue_known = sp_profile_fact(p, "run_queue_seconds") != NULL};
+		.queue_known = sp_profile_fact(p, "run_queue_seconds") != NULL,
+		.throttled_ns = fact_ns(p, "throttled_seconds"),
+		.throttled_periods = sp_profile_fact_number(p, "throttled_periods"),
+		.throttle_known = sp_profile_fact(p, "throttled_seconds") != NULL};
 	if (p->waiting.wall_ns)
 		sp_waiting_close(&p->waiting);
 	p->heap_allocated_bytes = sp_profile_fact_number(p, "heap_allocated_bytes");

@@ -48,6 +48,8 @@ void sp_write_waiting(struct sp_writer *w)
 	put_cpu_rows(w);
 	if (waiting->queue_known)
 		put_row(w, "waiting for a CPU", waiting->queue_ns);
+	if (waiting->throttle_known)
+		put_row(w, "— of that, for want of quota", waiting->throttled_ns);
 	put_row(w, waiting->queue_known ? "\\[blocked elsewhere\\]" : "waiting for a CPU, or \\[blocked elsewhere\\]",
 		waiting->blocked_ns);
 	put_row(w, "all", waiting->wall_ns);
@@ -91,7 +93,16 @@ void sp_write_waiting_verdict(struct sp_writer *w)
 static void advise_on_queue(struct sp_writer *w)
 {
 	const char *cores = sp_profile_fact(w->profile, "usable_cores");
+	const struct sp_waiting *waiting = &w->profile->waiting;
 
+	if (waiting->throttled_ns > waiting->queue_ns / 4) {
+		sp_buffer_printf(&w->out,
+			"threads could have run for %.0f %% of their time and got no CPU, for the quota of their "
+			"control group was used up in %llu of its periods; raise it, or have fewer threads run at a "
+			"time.",
+			queue_percent(w->profile), (unsigned long long)waiting->throttled_periods);
+		return;
+	}
 	sp_buffer_printf(&w->out,
 		"threads could have run for %.0f %% of their time and got no CPU; have fewer of them run at a time, or "
 		"give the process more than the %s cores that it may use and maybe shares.",

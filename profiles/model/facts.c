@@ -155,6 +155,10 @@ void sp_facts_add_waiting(struct sp_profile *p)
 	sp_profile_add_fact(p, "thread_seconds", "%.3f", (double)w->wall_ns / 1e9);
 	if (w->queue_known)
 		sp_profile_add_fact(p, "run_queue_seconds", "%.3f", (double)w->queue_ns / 1e9);
+	if (w->throttle_known) {
+		sp_profile_add_fact(p, "throttled_seconds", "%.3f", (double)w->throttled_ns / 1e9);
+		sp_profile_add_fact(p, "throttled_periods", "%llu", (unsigned long long)w->throttled_periods);
+	}
 	sp_profile_add_fact(p, "blocked_seconds", "%.3f", (double)w->blocked_ns / 1e9);
 }
 

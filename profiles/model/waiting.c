@@ -1,6 +1,7 @@
 /* Waiting: the sum of threads' time. */
 #include "profiles/model/waiting.h"
 
+#include "profiles/base/figures.h"
 #include "profiles/model/model.h"
 
 #define BUSY 0.9 /* of the time, from which on waiting is no question */
@@ -17,6 +18,8 @@ void sp_waiting_close(struct sp_waiting *w)
 	if (w->queue_ns > off)
 		w->queue_ns = off;
 	w->blocked_ns = off - w->queue_ns;
+	if (w->throttled_ns > w->queue_ns)
+		w->throttled_ns = w->queue_ns;
 }
 
 static uint64_t lived_ns(const struct sp_profile *p, const struct sp_thread_record *r, bool is_sum)
@@ -47,16 +50,35 @@ void sp_waiting_add(struct sp_waiting *sum, const struct sp_waiting *part)
 	sum->cpu_ns += part->cpu_ns;
 	sum->queue_ns += part->queue_ns;
 	sum->blocked_ns += part->blocked_ns;
+	sum->throttle_known |= part->throttle_known;
+	sum->throttled_ns += part->throttled_ns;
+	sum->throttled_periods += part->throttled_periods;
+}
+
+/* The kernel adds up the time in which a processor had no quota left, and all threads wait that were ready to run there: they are
+ * taken to be spread evenly. */
+static uint64_t throttled_ns(const struct sp_profile *p, uint64_t denied_ns)
+{
+	double cores = p->snapshot->header.host_cores ? p->snapshot->header.host_cores : 1, ready;
+
+	if (cores > (double)p->threads_seen)
+		cores = p->threads_seen ? (double)p->threads_seen : 1;
+	ready = p->wall_ns ? (double)(p->waiting.cpu_ns + p->waiting.queue_ns) / (double)p->wall_ns / cores : 1;
+	return sp_whole((double)denied_ns * (ready > 1 ? ready : 1));
 }
 
 void sp_waiting_add_up(struct sp_profile *p)
 {
+	const struct sp_throttle_totals *throttle = &p->snapshot->header.throttle;
 	struct sp_waiting *w = &p->waiting;
 
 	*w = (struct sp_waiting){0};
 	for (size_t i = 0; i < p->thread_count; i++)
 		sp_waiting_add(w, &p->threads[i].waiting);
+	w->throttle_known = throttle->known && !p->snapshot->at;
+	w->throttled_periods = w->throttle_known ? throttle->periods : 0;
 	w->cpu_ns = p->cpu_user_ns + p->cpu_sys_ns; /* of all, those without a record too */
+	w->throttled_ns = w->throttle_known ? throttled_ns(p, throttle->ns) : 0;
 	sp_waiting_close(w);
 }
 

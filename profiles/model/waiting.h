@@ -16,6 +16,9 @@ struct sp_waiting {
 	uint64_t queue_ns; /* it could have run, and got no CPU ... */
 	bool queue_known;  /* ... 0 if it is not known, and then part of what follows */
 	uint64_t blocked_ns;
+	uint64_t throttled_ns; /* of queue_ns of the process, estimate: its control group had used up its quota ... */
+	uint64_t throttled_periods; /* ... in so many periods of it */
+	bool throttle_known;
 };
 
 /* Makes it so. */

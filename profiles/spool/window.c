@@ -450,6 +450,10 @@ int sp_window_take(struct sp_snapshot *b, const struct sp_snapshot *a, const cha
 	take_stacks(b, a);
 	sp_window_threads(b, a);
 	take_cpu(&b->header.cpu, &a->header.cpu);
+	take(&b->header.throttle.ns, a->header.throttle.ns);
+	take(&b->header.throttle.periods, a->header.throttle.periods);
+	if (a->at) /* what it was then is not known */
+		b->header.throttle.known = 0;
 	b->header.cpu.self_user_ns = sp_window_since(user_ns, before_user_ns);
 	b->header.cpu.self_sys_ns = sp_window_since(sys_ns, before_sys_ns);
 	take_heap(&b->header.heap, &a->header.heap);

@@ -88,21 +88,10 @@ bool sp_task_read(int tid, struct sp_task *task)
 	return field > 22;
 }
 
-/* Where the value of a line begins; NULL when there is none. */
-static const char *find_value(const char *text, const char *key)
-{
-	const char *p;
-
-	for (p = text; *p; p++)
-		if (!strncmp(p, key, strlen(key)))
-			return p + strlen(key);
-	return NULL;
-}
-
 /* The three lines that follow each other from "SigPnd:" on; NULL when they are not in the text as a whole. */
 static const char *find_signals(const char *text, size_t length)
 {
-	const char *pending = find_value(text, "\nSigPnd:\t");
+	const char *pending = sp_find_value(text, "\nSigPnd:\t");
 
 	return pending && (size_t)(text + length - pending) >= 3 * 25 ? pending : NULL;
 }
@@ -118,13 +107,13 @@ int sp_task_signals(int tid, struct sp_task_signals *signals)
 		got = read_at(tid, "/status", offset, text, sizeof text);
 		if (got <= 0)
 			return got < 0 && got != -ENOENT ? (int)got : -ESRCH;
-		at = offset ? NULL : find_value(text, "\nState:\t");
+		at = offset ? NULL : sp_find_value(text, "\nState:\t");
 		if (at && (*at == 'Z' || *at == 'X'))
 			return -ESRCH;
 		at = find_signals(text, (size_t)got);
 	}
 	signals->pending = sp_take_hexadecimal(&at);
-	at = find_value(at, "\nSigBlk:\t");
+	at = sp_find_value(at, "\nSigBlk:\t");
 	signals->blocked = at ? sp_take_hexadecimal(&at) : ~0ull;
 	return 0;
 }
@@ -149,7 +138,7 @@ bool sp_task_blocks(int tid)
 
 static uint64_t kib_of(const char *text, const char *key)
 {
-	const char *kib = find_value(text, key);
+	const char *kib = sp_find_value(text, key);
 
 	while (kib && *kib == ' ')
 		kib++;

@@ -6,6 +6,7 @@
 #include "sampler/spans/trace.h"
 #include "sampler/sys.h"
 #include "sampler/upkeep/thresholds.h"
+#include "sampler/upkeep/throttle.h"
 #include "sampler/upkeep/timeline.h"
 #include "sampler/upkeep/totals.h"
 
@@ -55,6 +56,7 @@ void sp_upkeep_step(struct sp_thread *t, uint64_t now)
 		distrust_code(now);
 	sp_trace_look(now);
 	sp_timeline_step(now, false);
+	sp_throttle_step(now, false);
 	sp_thresholds_step(now);
 	sp_governor_step(t);
 }

@@ -13,7 +13,7 @@ from html.parser import HTMLParser
 ELEMENTS = {"h1", "h2", "h3", "p", "ul", "li", "pre", "code", "table", "thead", "tbody", "tr", "th", "td",
             "details", "summary", "strong"}
 STRONG = re.compile(r"Verdict \(.*\):|Top \d+:", re.S)
-CODE = re.compile(r"strace -f -c|node( --[a-z-]+)+|sysctl [a-z_.=0-9-]+|ulimit -[a-z]|smartprof [a-z -]+|malloc_trim\(0\)|[A-Z_]+(=[0-9]+)?")
+CODE = re.compile(r"strace -f -c|node( --[a-z-]+)+|sysctl [a-z_.=0-9-]+|ulimit -[a-z]|smartprof [a-z -]+( PID)?|malloc_trim\(0\)|[A-Z_]+(=[0-9]+)?")
 ATTRIBUTES = {("align", "left"), ("align", "right"), ("align", "center"), ("class", "language-text"), ("class", "language-sh"),
               ("class", "language-tsv")}
 

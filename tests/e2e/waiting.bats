@@ -75,3 +75,34 @@ waits() {
 	closes "$profile"
 	at_least "$(front blocked_seconds "$profile")" 2
 }
+
+# quota_group QUOTA_US: a control group with so much in each 100 ms, its directory in GROUP, which is of version 1 or 2.
+quota_group() {
+	local base
+	for base in /sys/fs/cgroup/cpu /sys/fs/cgroup /sys/fs/cgroup/unified; do
+		GROUP=$base/smartprof-test-$$
+		if [ -e $base/cpu.cfs_quota_us ] && mkdir "$GROUP" 2>/dev/null; then
+			if echo "$1" 2>/dev/null >"$GROUP/cpu.cfs_quota_us"; then return 0; fi
+		elif grep -qw cpu $base/cgroup.subtree_control 2>/dev/null && mkdir "$GROUP" 2>/dev/null; then
+			if echo "$1 100000" 2>/dev/null >"$GROUP/cpu.max"; then return 0; fi
+		fi
+		rmdir "$GROUP" 2>/dev/null || true
+	done
+	return 1
+}
+
+@test "time that a control group's quota denies is told apart" {
+	needs_root
+	quota_group 10000 || skip "no control group with a quota can be made here"
+	(
+		echo "$BASHPID" >"$GROUP/cgroup.procs"
+		LD_PRELOAD=$AGENT exec "$TARGETS/waiting" queue 0.2 >truth
+	)
+	rmdir "$GROUP"
+	profile=$(profile_of waiting)
+	agrees "$profile"
+	at_least "$(front throttled_seconds "$profile")" 0.5
+	at_least "$(front throttled_periods "$profile")" 5
+	grep -q 'of that, for want of quota' "$profile"
+	grep -q 'Next: .*the quota of their control group was used up' "$profile"
+}

@@ -60,6 +60,8 @@ static void an_unlimited_machine(void **state)
 	assert_int_equal(machine.memory_bytes, 16 * GIB);
 	assert_int_equal(machine.memory_limit_bytes, 16 * GIB);
 	assert_int_equal(machine.perf_event_paranoid, 2);
+	assert_string_equal(machine.throttle_file, "");
+	assert_string_equal(machine.throttle_file, "");
 }
 
 static void affinity_counts_what_is_online(void **state)
@@ -83,6 +85,7 @@ static void v2_limits_of_all_ancestors_hold(void **state)
 	machine_put("/sys/fs/cgroup/a.slice/cpu.max", "400000 100000\n");
 	machine_put("/sys/fs/cgroup/a.slice/b.slice/c.scope/memory.max", "8589934592\n");
 	machine_put("/sys/fs/cgroup/a.slice/b.slice/c.scope/memory.high", "max\n");
+	assert_string_equal(load().throttle_file, "/sys/fs/cgroup/a.slice/b.slice/cpu.stat");
 	assert_int_equal(load().usable_millicores, 2500);
 	assert_int_equal(load().memory_limit_bytes, 8 * GIB);
 	machine_put("/sys/fs/cgroup/a.slice/memory.max", "4294967296\n");

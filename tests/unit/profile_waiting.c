@@ -186,6 +186,31 @@ static void one_thread_is_not_told_to_have_fewer(void **state)
 	assert_null(strstr(written.text.data, "threads could have run"));
 }
 
+static void a_used_up_quota_is_told_apart(void **state)
+{
+	struct sp_profile *p;
+	const char *why;
+
+	(void)state;
+	fill();
+	main_thread()->queue_ns = 3000 * MS;
+	written.spool.header->throttle = (struct sp_throttle_totals){.known = 1, .ns = 2500 * MS, .periods = 30};
+	written_render(false);
+	assert_closes(&written.profile->waiting);
+	assert_string_equal(fact("throttled_seconds"), "2.500");
+	assert_string_equal(fact("throttled_periods"), "30");
+	assert_written_says(
+		"| waiting for a CPU | 4.50 s | 32.1% |\n| — of that, for want of quota | 2.50 s | 17.9% |\n");
+	assert_written_says("the quota of their control group was used up in 30 of its periods; raise it");
+	p = sp_markdown_read(written.text.data, written.text.length, &why);
+	assert_non_null(p);
+	assert_int_equal(p->waiting.throttled_ns, 2500 * MS);
+	sp_profile_free(p);
+	written.spool.header->throttle.ns = UINT64_MAX; /* others' of the group */
+	written_render_again();
+	assert_int_equal(written.profile->waiting.throttled_ns, written.profile->waiting.queue_ns);
+}
+
 static struct sp_profile *read_back(void)
 {
 	const char *why = "";
@@ -290,6 +315,7 @@ int main(void)
 		TEST(a_process_that_keeps_a_core_busy_has_not_waited),
 		TEST(want_of_a_cpu_is_advised_on),
 		TEST(one_thread_is_not_told_to_have_fewer),
+		TEST(a_used_up_quota_is_told_apart),
 		TEST(it_is_read_back_and_valid),
 		TEST(a_profile_of_before_says_nothing_of_it),
 		TEST(merged_profiles_add_it_up),
