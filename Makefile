@@ -183,6 +183,8 @@ targets: $(TARGETS)
 
 $(T_DIR)/own_libc: T_LDFLAGS := -rdynamic
 $(T_DIR)/runpath_host: T_LDFLAGS := -Wl,--enable-new-dtags,-rpath,'$$ORIGIN/plugins'
+$(T_DIR)/span_functions: T_LDFLAGS := -rdynamic -L$(T_DIR)/plugins -l:plugin_span_functions.so -Wl,-rpath,'$$ORIGIN/plugins'
+$(T_DIR)/span_functions: $(T_DIR)/plugins/plugin_span_functions.so
 $(T_DIR)/plugins/plugin_malloc_early.so: T_CXXFLAGS = -fno-plt # its resolver calls before the PLT is there
 $(T_DIR)/plugins/plugin_python.so: T_CXXFLAGS = $(shell /usr/bin/python3-config --includes)
 $(T_DIR)/cpu_truth_static: tests/targets/cpu_truth.c
@@ -196,7 +198,7 @@ $(T_DIR)/%: tests/targets/%.c
 $(T_DIR)/%: tests/targets/%.cc
 	$(call say,CXX,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CXX) -std=gnu++17 -fsized-deallocation $(T_CFLAGS) -o $@ $< -pthread
+	$(Q)$(CXX) -std=gnu++17 -fsized-deallocation $(T_CFLAGS) -o $@ $< -pthread $(T_LDFLAGS)
 $(T_DIR)/plugins/%.so: tests/targets/%.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)

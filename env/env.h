@@ -238,6 +238,9 @@ int sp_choice_find(const char *choices, const char *name);
 /* The value of `name` in envp, or NULL. */
 const char *sp_environ_get(char *const *envp, const char *name);
 
+/* Whether a name matches a glob of so many bytes, `*` and `?`. Any context. */
+bool sp_glob_matches(const char *glob, size_t bytes, const char *name);
+
 /* True when `program` (a base name) is wanted: SMARTPROF_ENABLED is on and the name matches the
  * glob list (comma-separated, `*` and `?`) in SMARTPROF_PROGRAM, where set. Cheap: reads only
  * these two, for processes that live a millisecond. `file` may be NULL. */

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-/* `*` and `?` only. Backs up to the last star instead of recursing. */
-static bool glob_matches(const char *glob, size_t bytes, const char *name)
+/* Backs up to the last star instead of recursing. */
+bool sp_glob_matches(const char *glob, size_t bytes, const char *name)
 {
 	const char *end = glob + bytes, *star = NULL, *retry = NULL;
 
@@ -44,7 +44,7 @@ bool sp_program_wanted(char *const *envp, const struct sp_file *file, const char
 
 		globs += strspn(globs, " ");
 		bytes = strcspn(globs, ",");
-		if (glob_matches(globs, bytes, program))
+		if (sp_glob_matches(globs, bytes, program))
 			return true;
 		globs += bytes;
 		if (*globs++ == '\0')

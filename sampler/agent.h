@@ -130,6 +130,10 @@ struct sp_thread {
 	bool span_slow;               /* a slow response was counted */
 	uint64_t span_scale;          /* tsc_per_us_x1024 when this was computed: */
 	double span_ns_per_cycle;
+	bool span_framed; /* some had a frame: */
+	uint64_t span_frames
+		[SP_SPAN_DEPTH]; /* of those that are open, where their frames are in the thread's own stack; 0: they have
+	                                      * none that is known */
 	struct sp_span_slot span_slots[SP_SPAN_SLOTS];
 	uint64_t frames[SP_MAX_DEPTH]; /* unwinding buffer */
 };

@@ -9,6 +9,7 @@
 #include "preload/finish/allocator_stats.h"
 #include "preload/finish/finish.h"
 #include "preload/finish/tree.h"
+#include "preload/hooks/span_functions.h"
 #include "preload/libc.h"
 #include "preload/process.h"
 #include "preload/real.h"
@@ -50,6 +51,7 @@ static bool may_wait(void)
 static void at_exit(int status, void *arg)
 {
 	(void)arg;
+	sp_span_functions_finish();
 	if (sp_agent.attached) { /* after it come the program's own handlers: nothing is waited for, or held */
 		sp_finish(SP_EXIT_CODE, status & 0xff);
 		return;

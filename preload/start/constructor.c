@@ -16,6 +16,7 @@
 #include "preload/hooks/limits.h"
 #include "preload/hooks/malloc.h"
 #include "preload/hooks/signals.h"
+#include "preload/hooks/span_functions.h"
 #include "preload/hooks/threads.h"
 #include "preload/libc.h"
 #include "preload/notes.h"
@@ -535,6 +536,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	sp_signals_init();
 	sp_self_init();
 	sp_waits_start();
+	sp_span_functions_start(setting(SP_OPT_SPAN_FUNCTIONS).text);
 	sp_store(&sp_agent.state, SP_AGENT_DORMANT);
 	if (resumes && sp_tree_resume())
 		sp_signals_watch_fatal();

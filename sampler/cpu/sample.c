@@ -7,6 +7,7 @@
 #include "sampler/clock/clock.h"
 #include "sampler/clock/governor.h"
 #include "sampler/cpu/weights.h"
+#include "sampler/spans/spans.h"
 #include "sampler/spans/trace.h"
 #include "sampler/spool/copies.h"
 #include "sampler/spool/stacks.h"
@@ -17,9 +18,11 @@
 #include "sampler/upkeep/discovery.h"
 #include "sampler/upkeep/totals.h"
 #include "sampler/upkeep/upkeep.h"
+#include "sampler/walk/stack_read.h"
 #include "sampler/walk/unwind.h"
 
 #define LATE_TICKS 16u
+#define SP_OF(context) ((uint64_t)(context)->uc_mcontext.gregs[REG_RSP])
 
 struct sample {
 	struct sp_thread *t;
@@ -160,6 +163,8 @@ static void take_sample(void *arg)
 	uint64_t now;
 
 	sp_thread_flush(s->t, false);
+	if (sp_unlikely(s->t->span_framed) && sp_stack_top(s->t, SP_OF(s->context)) != UINT64_MAX)
+		sp_span_unwound(s->t, SP_OF(s->context));
 	if (s->kind == SP_SIGNAL_EVENT)
 		on_event(s->t, s->context);
 	else if (s->kind == SP_SIGNAL_TICK || !(s->t->clocks & SP_THREAD_TIMER))

@@ -187,6 +187,7 @@ static void begin(struct sp_thread *t, uint32_t name)
 	}
 	slot = slot_of(t, name);
 	o = &s->open[s->depth];
+	t->span_frames[s->depth] = 0;
 	o->node = slot->node;
 	o->name = name;
 	o->count = slot->count;
@@ -264,6 +265,57 @@ void sp_span_label(struct sp_thread *t, uint32_t name)
 	leave(t);
 }
 
+void sp_span_set_frame(struct sp_thread *t, uint64_t frame)
+{
+	if (!t || !t->spans || !t->spans->depth || t->span_beyond)
+		return;
+	t->span_framed = true;
+	sp_store(&t->span_frames[t->spans->depth - 1], frame);
+}
+
+/* Spans from `depth` on have ended without an end of their own. */
+static void close_from(struct sp_thread *t, uint32_t depth)
+{
+	uint64_t now = sp_tsc();
+
+	while (t->spans->depth > depth) {
+		struct sp_span_count *c = close_innermost(t, now, 0);
+		if (c)
+			c->unended++;
+	}
+}
+
+void sp_span_unwound(struct sp_thread *t, uint64_t sp)
+{
+	uint32_t depth, from;
+
+	if (sp_likely(!t->span_framed) || !t->spans || !enter(t))
+		return;
+	for (depth = from = t->spans->depth; depth; depth--)
+		if (t->span_frames[depth - 1] && t->span_frames[depth - 1] <= sp)
+			from = depth - 1;
+	if (sp_unlikely(from < t->spans->depth)) {
+		t->span_beyond = 0;
+		close_from(t, from);
+	}
+	leave(t);
+}
+
+void sp_span_thrown(struct sp_thread *t)
+{
+	uint32_t depth;
+
+	if (!t->spans || !enter(t))
+		return;
+	for (depth = t->spans->depth; depth && !t->span_frames[depth - 1]; depth--)
+		;
+	if (t->span_beyond)
+		t->span_beyond--;
+	else if (depth)
+		close_from(t, depth - 1);
+	leave(t);
+}
+
 void sp_span_add(struct sp_thread *t, uint32_t node, uint64_t ns)
 {
 	uint32_t index;
@@ -282,14 +334,10 @@ void sp_span_add(struct sp_thread *t, uint32_t node, uint64_t ns)
 
 void sp_span_thread_ends(struct sp_thread *t)
 {
-	uint64_t now = sp_tsc();
 	uint32_t index, next;
 
-	while (t->spans && t->spans->depth) {
-		struct sp_span_count *c = close_innermost(t, now, 0);
-		if (c)
-			c->unended++;
-	}
+	if (t->spans)
+		close_from(t, 0);
 	for (index = t->span_counts; index; index = next) {
 		next = count_at(index)->mine;
 		__atomic_store_n(&count_at(index)->owner, 0, __ATOMIC_RELEASE);
@@ -305,7 +353,7 @@ void sp_span_forget(struct sp_thread *t)
 		memset(t->span_slots, 0, sizeof t->span_slots);
 	t->spans = NULL;
 	t->span_node = t->span_counts = t->span_beyond = 0;
-	t->span_busy = false;
+	t->span_busy = t->span_framed = false;
 }
 
 #define MEASURED 64u

@@ -16,6 +16,16 @@ bool sp_span_end(struct sp_thread *t, uint32_t name, uint64_t limit_ns) SP_HIDDE
 /* The innermost span's samples have this label, "key=value" (SP_SPAN_LABEL), until it ends or has another one of that key. */
 void sp_span_label(struct sp_thread *t, uint32_t name) SP_HIDDEN;
 
+/* The span that was just begun is that of a function whose frame is at `frame` in the thread's own stack. */
+void sp_span_set_frame(struct sp_thread *t, uint64_t frame) SP_HIDDEN;
+
+/* The thread's stack pointer is at `sp` of its own stack: spans of functions whose frames are at or below it have ended by a longjmp,
+ * and what was begun in them. */
+void sp_span_unwound(struct sp_thread *t, uint64_t sp) SP_HIDDEN;
+
+/* An exception has left the innermost span that is a function's. */
+void sp_span_thrown(struct sp_thread *t) SP_HIDDEN;
+
 /* Counts a time of `ns` in `node` that no thread was in. */
 void sp_span_add(struct sp_thread *t, uint32_t node, uint64_t ns) SP_HIDDEN;
 

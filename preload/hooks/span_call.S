@@ -1,0 +1,110 @@
+/* What stands in place of a function that is a span (span_functions.c): a stub for each slot of a procedure linkage table. It
+ * goes on in sp_span_call, which has a frame as any function has, so that whoever walks the stack or throws through it
+ * finds the way. The arguments on the stack are copied below that frame. */
+#include "preload/hooks/span_call.h"
+
+	.text
+	.globl sp_span_stubs
+	.hidden sp_span_stubs
+	.type sp_span_stubs, @function
+	.p2align 4
+sp_span_stubs:
+	.set number, 0
+	.rept SP_SPAN_FUNCTIONS_MAX
+	.p2align 4
+	endbr64
+	movl $number, %r11d
+	jmp sp_span_call
+	.set number, number + 1
+	.endr
+	.size sp_span_stubs, . - sp_span_stubs
+
+/* Below rbp: registers that may hold arguments, struct sp_span_call, and then the arguments' copies. */
+#define CALL -24
+#define REAL -24
+#define SAVED -224
+
+	.type sp_span_call, @function
+	.p2align 4
+sp_span_call:
+	.cfi_startproc
+	.cfi_personality 0x1b, sp_span_personality
+	pushq %rbp
+	.cfi_def_cfa_offset 16
+	.cfi_offset %rbp, -16
+	movq %rsp, %rbp
+	.cfi_def_cfa_register %rbp
+	subq $224, %rsp
+	movq %rdi, SAVED(%rbp)
+	movq %rsi, SAVED+8(%rbp)
+	movq %rdx, SAVED+16(%rbp)
+	movq %rcx, SAVED+24(%rbp)
+	movq %r8, SAVED+32(%rbp)
+	movq %r9, SAVED+40(%rbp)
+	movq %rax, SAVED+48(%rbp)
+	movq %r10, SAVED+56(%rbp)
+	movaps %xmm0, SAVED+64(%rbp)
+	movaps %xmm1, SAVED+80(%rbp)
+	movaps %xmm2, SAVED+96(%rbp)
+	movaps %xmm3, SAVED+112(%rbp)
+	movaps %xmm4, SAVED+128(%rbp)
+	movaps %xmm5, SAVED+144(%rbp)
+	movaps %xmm6, SAVED+160(%rbp)
+	movaps %xmm7, SAVED+176(%rbp)
+	movl %r11d, %edi
+	leaq 8(%rbp), %rsi
+	movq (%rbp), %rdx
+	leaq CALL(%rbp), %rcx
+	call sp_span_enter
+	movq %rax, %r11
+	testq %rax, %rax
+	jle 2f
+	leaq 15(%rax), %rdx
+	andq $-16, %rdx
+	subq %rdx, %rsp
+1:	movq 8(%rbp,%r11), %rdx
+	movq %rdx, -8(%rsp,%r11)
+	subq $8, %r11
+	jnz 1b
+2:	movq SAVED(%rbp), %rdi
+	movq SAVED+8(%rbp), %rsi
+	movq SAVED+16(%rbp), %rdx
+	movq SAVED+24(%rbp), %rcx
+	movq SAVED+32(%rbp), %r8
+	movq SAVED+40(%rbp), %r9
+	movq SAVED+48(%rbp), %rax
+	movq SAVED+56(%rbp), %r10
+	movaps SAVED+64(%rbp), %xmm0
+	movaps SAVED+80(%rbp), %xmm1
+	movaps SAVED+96(%rbp), %xmm2
+	movaps SAVED+112(%rbp), %xmm3
+	movaps SAVED+128(%rbp), %xmm4
+	movaps SAVED+144(%rbp), %xmm5
+	movaps SAVED+160(%rbp), %xmm6
+	movaps SAVED+176(%rbp), %xmm7
+	testq %r11, %r11
+	js 3f
+	call *REAL(%rbp)
+	leaq SAVED(%rbp), %rsp
+	movq %rax, SAVED(%rbp)
+	movq %rdx, SAVED+8(%rbp)
+	movaps %xmm0, SAVED+64(%rbp)
+	movaps %xmm1, SAVED+80(%rbp)
+	leaq CALL(%rbp), %rdi
+	call sp_span_left
+	movq SAVED(%rbp), %rax
+	movq SAVED+8(%rbp), %rdx
+	movaps SAVED+64(%rbp), %xmm0
+	movaps SAVED+80(%rbp), %xmm1
+	.cfi_remember_state
+	leave
+	.cfi_def_cfa %rsp, 8
+	ret
+3:	.cfi_restore_state
+	movq REAL(%rbp), %r11
+	leave
+	.cfi_def_cfa %rsp, 8
+	jmp *%r11
+	.cfi_endproc
+	.size sp_span_call, . - sp_span_call
+	.section .note.GNU-stack, "", @progbits
