@@ -2,6 +2,7 @@
 #include "profiles/markdown/writer.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "profiles/model/heap.h"
 #include "profiles/model/rank.h"
@@ -111,6 +112,30 @@ static void write_kernel(struct sp_writer *w)
 	free(order);
 }
 
+static bool is_same_process(const struct sp_member *a, const struct sp_member *b)
+{
+	return a->pid == b->pid && *a->tree && strcmp(a->tree, b->tree) == 0 && strcmp(a->program, b->program) == 0;
+}
+
+/* Profiles of one process are of windows of it. */
+static void put_processes(struct sp_buffer *out, const struct sp_profile *p)
+{
+	size_t count = p->process_count, distinct = count;
+
+	for (size_t i = 1; i < count; i++)
+		for (size_t k = 0; k < i; k++)
+			if (is_same_process(&p->processes[i], &p->processes[k])) {
+				distinct--;
+				break;
+			}
+	if (distinct == count)
+		sp_buffer_printf(out, "%zu processes used ", count);
+	else if (distinct == 1)
+		sp_buffer_printf(out, "In %zu windows one process used ", count);
+	else
+		sp_buffer_printf(out, "In %zu windows %zu processes used ", count, distinct);
+}
+
 static const struct sp_function *write_cpu(struct sp_writer *w)
 {
 	const struct sp_profile *p = w->profile;
@@ -118,7 +143,7 @@ static const struct sp_function *write_cpu(struct sp_writer *w)
 	uint64_t used = p->cpu_user_ns + p->cpu_sys_ns;
 
 	if (p->process_count)
-		sp_buffer_printf(&w->out, "%zu processes used ", p->process_count);
+		put_processes(&w->out, p);
 	else
 		sp_buffer_puts(&w->out, "The process used ");
 	sp_put_duration(&w->out, used);

@@ -177,6 +177,7 @@ while not os.path.exists("enough"): sum(range(1000))' &
 	at_least "$(wc -l <tight.said)" 2
 	[ "$(find tight -name '*.window.md')" = "tight/$(basename "$(tail -n 1 tight.said)")" ] # the newest stays, however large
 	"$SMARTPROF" validate loop/*.window.md >/dev/null
+	"$SMARTPROF" report --merge loop/*.window.md | grep -qE '^\*\*Verdict .* In 3 windows one process used '
 	status_of 2 "$SMARTPROF" report --loop 500ms --brief "$PID" 2>said
 	grep -q 'leave --format, --source, --brief and --by out' said
 	wait "$job"
