@@ -86,8 +86,10 @@ static int take_hold(int flags)
 		return (int)err;
 	}
 	file = map_file(fd);
-	if (!file)
+	if (!file) {
+		sp_sys(SYS_unlink, path); /* nobody could use it */
 		return -ENOSPC;
+	}
 	if (!sp_agent.spool)
 		sp_agent.uid = (uint32_t)sp_sys(SYS_geteuid); /* whose the file is: the renderer's user */
 	file->holder = sp_agent.pid;

@@ -25,13 +25,13 @@ static const char *const allocator_names[] = {"malloc", "calloc", "realloc", "re
 	"CRYPTO_memdup", "uv__malloc", "uv__calloc", "uv__realloc*", "uv__strdup", "node::UncheckedMalloc*",
 	"node::UncheckedCalloc*", "node::UncheckedRealloc*", "node::Malloc*", "node::Realloc*", "v8::base::Malloc",
 	"v8::base::Calloc", "v8::base::Realloc", "v8::base::AllocateAtLeast*", "v8::internal::AllocWithRetry*",
-	"v8::internal::AllocAtLeastWithRetry*", "v8::internal::Malloced::operator new*",
-	"v8::internal::AccountingAllocator::AllocateSegment*", "v8::internal::Zone::Expand*",
-	"v8::internal::Zone::New*", "v8::internal::Zone::Allocate*", "Perl_safesys*", "luaM_*", "l_alloc", "ngx_alloc",
-	"ngx_calloc", "ngx_memalign", "ngx_palloc*", "ngx_pnalloc", "ngx_pcalloc", "ngx_pmemalign", "apr_palloc*",
-	"apr_pcalloc*", "palloc*", "repalloc*", "pstrdup", "pnstrdup", "MemoryContextAlloc*", "MemoryContextStrdup",
-	"AllocSet*", "ruby_xmalloc*", "ruby_xcalloc*", "ruby_xrealloc*", "rb_xmalloc*", "_emalloc*", "_ecalloc*",
-	"_erealloc*", "lzma_alloc*"};
+	"v8::internal::AllocAtLeastWithRetry*", "v8::internal::AlignedAllocWithRetry*",
+	"v8::internal::Malloced::operator new*", "v8::internal::AccountingAllocator::AllocateSegment*",
+	"v8::internal::Zone::Expand*", "v8::internal::Zone::New*", "v8::internal::Zone::Allocate*", "Perl_safesys*",
+	"luaM_*", "l_alloc", "ngx_alloc", "ngx_calloc", "ngx_memalign", "ngx_palloc*", "ngx_pnalloc", "ngx_pcalloc",
+	"ngx_pmemalign", "apr_palloc*", "apr_pcalloc*", "palloc*", "repalloc*", "pstrdup", "pnstrdup",
+	"MemoryContextAlloc*", "MemoryContextStrdup", "AllocSet*", "ruby_xmalloc*", "ruby_xcalloc*", "ruby_xrealloc*",
+	"rb_xmalloc*", "_emalloc*", "_ecalloc*", "_erealloc*", "lzma_alloc*"};
 
 /* What a language's own library is made of: containers, strings, iterators; and what starts a program or a thread, so
  * that a stack of nothing else has its innermost function for a site. Mangled names are of functions too long to demangle. */

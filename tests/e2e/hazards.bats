@@ -64,10 +64,13 @@ find_reason() {
 		{ cat /dev/zero >full/fill; cat /dev/zero >/dev/shm/fill; } 2>/dev/null
 		export SMARTPROF_DIR=full XDG_STATE_HOME=$PWD/full SMARTPROF_VERBOSE=1
 		LD_PRELOAD=$AGENT "$TARGETS/ends" exit 0.3 >out 2>reason
-		echo $? >status; find full /dev/shm | sort >left'
+		echo $? >status
+		LD_PRELOAD=$AGENT sh -c "i=0; while [ \$i -lt 20000 ]; do i=\$((i + 1)); done; exec \"$TARGETS/ends\" exit 0.1" >/dev/null 2>&1
+		find full /dev/shm -type f | sort >left'
 	[ "$(cat out)" = spent ]
 	[ "$(cat status)" -eq 7 ]
 	grep -q '^smartprof: ' reason
+	[ "$(cat left)" = "$(printf '%s\n' /dev/shm/fill full/fill)" ] || fail "$(cat left)"
 }
 
 @test "a full output disk alone: the profile goes to the state directory" {
