@@ -82,6 +82,8 @@ enum sp_section {
 	SP_SEC_SPAN_THREADS, /* struct sp_span_thread: what is open now */
 	SP_SEC_CHECKPOINTS,  /* struct sp_checkpoint */
 	SP_SEC_TRACED,       /* struct sp_traced: the last CPU samples that were taken in a trace */
+	SP_SEC_SPAN_SLOWEST, /* struct sp_span_slowest: the longest spans of a node */
+	SP_SEC_SPAN_TAIL,    /* struct sp_span_tail: what was sampled in slow spans */
 	SP_SECTIONS
 };
 
@@ -108,6 +110,8 @@ enum sp_section {
 #define SP_SPAN_THREADS_MAX 2049u
 #define SP_CHECKPOINTS_MAX 257u
 #define SP_TRACED_MAX 8193u
+#define SP_SPAN_SLOWEST_MAX (256u * SP_SPAN_KEPT + 1u)
+#define SP_SPAN_TAIL_MAX 8193u
 #define SP_SPOOL_MAX_BYTES (128u << 20)
 
 struct sp_section_entry {
@@ -328,6 +332,7 @@ struct sp_span_totals {
 	uint64_t stray;     /* atomic: ends without a begin */
 	uint64_t too_deep;  /* atomic: begun beyond SP_SPAN_DEPTH */
 	uint64_t uncounted; /* atomic: for want of a name, a node or a record */
+	uint64_t tail_lost; /* atomic: what was sampled in slow spans and found SP_SEC_SPAN_TAIL full */
 	uint64_t
 		slow_responses; /* atomic: those that took longer than the response time that counts as slow; of two in each
 	                          * other the inner one */
@@ -650,6 +655,9 @@ struct sp_copy {
 #define SP_SPAN_CLASSES 192u /* four for each power of two of nanoseconds: see sp_span_class */
 #define SP_SPAN_LABELS 8u    /* of a span, of different keys */
 #define SP_SPAN_TEXT_MAX 128u
+#define SP_SPAN_SAMPLES 128u /* kept of what was sampled in the spans of a thread that are open */
+#define SP_SPAN_KEPT 8u      /* of a node, its longest */
+#define SP_SPAN_PARTS 32u    /* of one of those, stacks that were sampled in it */
 
 enum sp_span_kind {
 	SP_SPAN_PLAIN = 0,
@@ -675,6 +683,32 @@ struct sp_span_node {
 		counts; /* atomic: the first of its records in SP_SEC_SPAN_COUNTS, see there; a checkpoint's only one in
 	                  * SP_SEC_CHECKPOINTS */
 	uint64_t key;
+	uint32_t slowest; /* atomic: the first of its SP_SPAN_KEPT records in SP_SEC_SPAN_SLOWEST; 0: none */
+	uint32_t reserved;
+	uint64_t kept_ns;      /* atomic: what is not longer is not among those */
+	uint64_t tail_ns_x256; /* atomic: the same of its threads */
+};
+
+/* What the kernel counts of a thread. */
+struct sp_span_usage {
+	uint64_t cpu_ns, faults;
+	uint64_t waits; /* times that it gave the CPU up by itself */
+};
+
+/* How spans differ, and what the kernel counted of their threads: in every one that is long, in few of those that are short. */
+struct sp_span_spread {
+	uint64_t own_ns; /* sum of times, but where a thread that never waited was kept from a CPU, of its CPU time */
+	double us_sq, kb_sq;              /* sums of squares: of these in microseconds, of bytes allocated in KiB */
+	uint64_t measured;                /* spans of which the rest is known: */
+	uint64_t cpu_ns, wait_ns, faults; /* CPU time, `own_ns` beyond that, page faults, ... */
+	double cpu_us_sq, wait_us_sq;     /* ... and their sums of squares, of times in microseconds */
+	double faults_sq;                 /* ... and of page faults */
+};
+
+/* Spans of a count's that were slow. */
+struct sp_span_slow {
+	uint64_t count, sum_ns, bytes, allocs;
+	struct sp_span_spread spread;
 };
 
 /* What one thread at a time counts of a node: plain stores, each record its own writer's. Those of a node are linked by
@@ -691,26 +725,68 @@ struct sp_span_count {
 	uint64_t unended;       /* of count, those that something else ended: their thread, or a span around them */
 	uint64_t slow;          /* of count, those that took longer than the program wished */
 	uint32_t classes[SP_SPAN_CLASSES]; /* of their times */
+	uint64_t tail_ns_x256;             /* estimate: nine of ten are shorter; 0: not known yet */
+	uint64_t unmeasured_ns;            /* the agent's: in spans since the last of which the kernel was asked */
+	struct sp_span_spread spread;
+	struct sp_span_slow tail; /* those that were longer than that, and than what measuring adds to others */
 };
 
 /* A span that has begun. */
 struct sp_span_open {
 	uint32_t node;
 	uint32_t name;
-	uint32_t count;         /* the agent's: the record that it will be counted in, 0: none */
-	uint32_t told;          /* the agent's: a span inside of it was slow, and counted as that */
-	uint64_t began_tsc;     /* see header.start_tsc */
-	uint64_t inner_ns;      /* in the spans inside that have ended */
-	uint64_t inner_cost_ns; /* of these: what the agent took for them */
-	uint64_t bytes, allocs; /* of the thread's counters when it began */
+	uint32_t count;             /* the agent's: the record that it will be counted in, 0: none */
+	uint32_t told;              /* the agent's: a span inside of it was slow, and counted as that */
+	uint64_t began_tsc;         /* see header.start_tsc */
+	uint64_t inner_ns;          /* in the spans inside that have ended */
+	uint64_t inner_cost_ns;     /* what the agent took for these, and for samples */
+	uint64_t bytes, allocs;     /* of the thread's counters when it began */
+	uint32_t sampled;           /* the agent's: entries of `samples` then */
+	uint32_t measured;          /* the agent's: the following is known */
+	struct sp_span_usage usage; /* the agent's: of the thread when it began */
+};
+
+/* Samples of one stack that came one after the other. */
+struct sp_span_sample {
+	uint32_t stack; /* index into SP_SEC_STACKS */
+	uint32_t samples;
+	uint64_t weight; /* nanoseconds; of a heap stack bytes */
+	uint64_t sq;     /* of the weights' squares in microseconds; of a heap stack the variance, SP_VARIANCE_UNIT */
 };
 
 struct sp_span_thread {
-	uint32_t owner;  /* atomic: its tid, 0: free */
-	uint32_t thread; /* index of the thread's record, 0 unknown */
-	uint32_t depth;  /* of `open`, those that are */
-	uint32_t reserved;
+	uint32_t owner;   /* atomic: its tid, 0: free */
+	uint32_t thread;  /* index of the thread's record, 0 unknown */
+	uint32_t depth;   /* of `open`, those that are */
+	uint32_t sampled; /* of `samples`, those since the outermost began */
 	struct sp_span_open open[SP_SPAN_DEPTH];
+	/* When they are full, one of two that are neighbours stands for both, each as likely as it weighs. */
+	struct sp_span_sample samples[SP_SPAN_SAMPLES];
+};
+
+/* One of the longest spans of a node, with what was sampled in it. It is written again when a longer one ends, and whole
+ * when `seq` and `seq_again` are the same, even, and not 0. */
+struct sp_span_slowest {
+	uint32_t seq; /* atomic: odd while it is written */
+	uint32_t node;
+	uint64_t ns;
+	uint64_t end_tsc; /* see header.start_tsc */
+	int32_t tid;
+	uint32_t measured; /* the next two are known */
+	uint64_t cpu_ns, faults;
+	uint64_t bytes, allocs;
+	uint32_t parts; /* of `part`, each of another stack; the last may be of stack 0, for what had no room */
+	struct sp_span_sample part[SP_SPAN_PARTS];
+	uint32_t reserved;
+	uint32_t seq_again; /* atomic */
+};
+
+/* What was sampled of a stack in slow spans of a node: those that are counted in struct sp_span_count.tail. */
+struct sp_span_tail {
+	uint32_t ready;
+	uint32_t node, stack;
+	uint32_t samples;    /* atomic, like the rest */
+	uint64_t weight, sq; /* as in struct sp_span_sample */
 };
 
 /* What memory was when the program came by a place. One that comes by just now may be in some figures and not yet in others. */

@@ -18,6 +18,7 @@
 #include "sampler/heap/pre_activation.h"
 #include "sampler/spans/async.h"
 #include "sampler/spans/names.h"
+#include "sampler/spans/slow.h"
 #include "sampler/spool/write.h"
 #include "sampler/sys.h"
 #include "sampler/threads/self.h"
@@ -63,6 +64,7 @@ void sp_fork_forget(struct sp_thread *mine)
 	sp_finish_forked();
 	sp_generated_forked();
 	sp_span_names_forget();
+	sp_span_slow_forget();
 	sp_async_forked();
 	sp_memory_forked();
 	sp_waits_forked();

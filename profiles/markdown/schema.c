@@ -11,6 +11,7 @@
 	"the run was too short for a point of the timeline, or it is a sum of profiles, or the profile was written " \
 	"before there was this table"
 #define NO_ERRORS "heap sampling was off, or the profile was written before totals had errors"
+#define NO_SPANS "the program names no span, or several profiles are merged"
 #define ONE_PROCESS "the profile is of one process"
 #define NOT_ONE_RUN ONE_PROCESS ", or of processes of several runs"
 #define NO_WINDOW "the profile is of the whole run, not of a window"
@@ -96,7 +97,10 @@ const struct sp_schema_section sp_schema_sections[] = {
 	{"## Programs", SP_OPTIONAL, "| CPU% | CPU | Processes | Program |", ONE_PROCESS},
 	{"## Critical Path", SP_OPTIONAL, "| At | Took | % | Program | What |", NOT_ONE_RUN},
 	{"# Spans", SP_OPTIONAL, "| Span | Count | Total | Self | p50 | p99 | Max | CPU | ± | Allocated | Hottest |",
-		"the program names no span, or several profiles are merged"},
+		NO_SPANS},
+	{"## Parts of Spans", SP_OPTIONAL, "| Span | Of | % | Amount | ± | Function | Location | Module |",
+		NO_SPANS ", or nothing was sampled in one"},
+	{"## Slow Spans", SP_OPTIONAL, NULL, NO_SPANS ", or none of them was slow"},
 	{"# Waiting", SP_OPTIONAL, "| Where the time went | Time | % |",
 		"the threads were on a CPU for 90 % of their time, or " NO_WAITING},
 	{"# Traces", SP_OPTIONAL, "| Trace | Span | CPU | Samples | Hottest |",

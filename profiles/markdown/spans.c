@@ -3,11 +3,10 @@
 
 #include "profiles/markdown/writer.h"
 
-/* "request › parse" */
-static void put_name(struct sp_writer *w, const struct sp_span_info *span)
+void sp_put_span_name(struct sp_writer *w, const struct sp_span_info *span)
 {
 	if (span->parent != UINT32_MAX) {
-		put_name(w, &w->profile->spans[span->parent]);
+		sp_put_span_name(w, &w->profile->spans[span->parent]);
 		sp_buffer_puts(&w->out, " › ");
 	}
 	sp_escape_name(&w->out, SP_ESCAPE_CELL, span->name);
@@ -57,9 +56,9 @@ static void put_sampled(struct sp_writer *w, const struct sp_span_info *span)
 	if (span->kind == SP_SPAN_PLAIN)
 		sp_put_size(&w->out, span->bytes);
 	sp_buffer_puts(&w->out, " | ");
-	if (span->hottest_ns) {
-		sp_buffer_printf(&w->out, "%.0f %% ", sp_percent(span->hottest_ns, span->cpu_ns));
-		sp_escape_name(&w->out, SP_ESCAPE_CELL, p->functions[span->hottest].name);
+	if (span->hot_count) {
+		sp_buffer_printf(&w->out, "%.0f %% ", sp_percent(sp_whole(span->hot[0].amount), span->cpu_ns));
+		sp_escape_name(&w->out, SP_ESCAPE_CELL, p->functions[span->hot[0].function].name);
 	}
 	sp_buffer_puts(&w->out, " |\n");
 }
@@ -82,14 +81,14 @@ static void put_remarks(struct sp_writer *w)
 				span->open_tid);
 			sp_put_duration(&w->out, span->open_ns);
 			sp_buffer_puts(&w->out, died ? " into " : " so far: ");
-			put_name(w, span);
+			sp_put_span_name(w, span);
 			if (span->open > 1)
 				sp_buffer_printf(&w->out, "; in all %u of them are open", span->open);
 			sp_buffer_puts(&w->out, ".\n");
 		}
 		if (span->unended || span->slow) {
 			sp_buffer_puts(&w->out, "- ");
-			put_name(w, span);
+			sp_put_span_name(w, span);
 			sp_buffer_puts(&w->out, ":");
 			if (span->unended)
 				sp_buffer_printf(&w->out, " %llu ended with a span around them or with their thread;",
@@ -186,7 +185,7 @@ void sp_write_spans(struct sp_writer *w)
 		(unsigned long long)totals->pair_ns);
 	for (size_t i = 0; i < shown; i++) {
 		sp_buffer_puts(&w->out, "| ");
-		put_name(w, &p->spans[i]);
+		sp_put_span_name(w, &p->spans[i]);
 		put_times(w, &p->spans[i]);
 		put_sampled(w, &p->spans[i]);
 	}
@@ -196,4 +195,6 @@ void sp_write_spans(struct sp_writer *w)
 	sp_buffer_puts(&w->out, "\n");
 	put_remarks(w);
 	sp_buffer_puts(&w->out, "\n");
+	sp_write_span_parts(w);
+	sp_write_slow_spans(w);
 }

@@ -88,6 +88,8 @@ void sp_write_waiting_verdict(struct sp_writer *w); /* a sentence, if there is a
 bool sp_advise_on_waiting(struct sp_writer *w);     /* false: there is nothing to say */
 void sp_put_thread_waiting(struct sp_writer *w, const struct sp_waiting *waiting); /* three cells */
 void sp_write_traces(struct sp_writer *w);
+void sp_write_span_parts(struct sp_writer *w);
+void sp_write_slow_spans(struct sp_writer *w);
 void sp_write_timeline(struct sp_writer *w);
 void sp_write_quality(struct sp_writer *w);
 void sp_write_cost(struct sp_writer *w);              /* lines of Data Quality: clocks, intervals, own cost */
@@ -116,6 +118,9 @@ void sp_write_all_traces(struct sp_buffer *out, const struct sp_profile *profile
 void sp_write_complete(const struct sp_writer *w, struct sp_buffer *out, size_t most_bytes);
 
 /* Pieces of a line. */
+
+struct sp_span_info;
+void sp_put_span_name(struct sp_writer *w, const struct sp_span_info *span); /* "request › parse" */
 
 /* A source file as profiles/model/places.h shows it. A function whose file is not known is placed by
  * its module: a path below the working directory, or "libfoo.so.1". */

@@ -60,7 +60,7 @@ void sp_cpu_totals(struct sp_profile *profile); /* of functions, with the errors
 void sp_lines_add_up(struct sp_profile *profile);
 struct sp_line_info *sp_profile_line(struct sp_profile *profile);             /* a new one, to be filled */
 void sp_marks_add_up(struct sp_profile *profile, const uint32_t *site_frame); /* before sp_heap_settle changes sites */
-void sp_spans_add_up(struct sp_profile *profile);
+void sp_spans_add_up(struct sp_profile *profile, const uint32_t *site_frame);
 void sp_traces_add_up(struct sp_profile *profile);
 void sp_heap_settle(struct sp_profile *profile); /* the totals, with their errors; sites are made to agree with them */
 void sp_heap_add_up(struct sp_profile *profile, const uint32_t *site_frame);

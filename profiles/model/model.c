@@ -178,7 +178,7 @@ struct sp_profile *sp_profile_filtered(struct sp_snapshot *snapshot, const struc
 	profile->log = sp_log_add_up(profile);
 	sp_cpu_totals(profile);
 	sp_lines_add_up(profile);
-	sp_spans_add_up(profile);
+	sp_spans_add_up(profile, site_frame);
 	sp_traces_add_up(profile);
 	sp_marks_add_up(profile, site_frame);
 	sp_heap_settle(profile);

@@ -8,11 +8,13 @@
 #include "profiles/base/figures.h"
 #include "profiles/model/build.h"
 #include "profiles/model/error.h"
+#include "profiles/model/span_parts.h"
 #include "profiles/redact/redact.h"
+#include "profiles/spool/spans.h"
+#include "profiles/spool/window.h"
 
 #define Z95 1.96
 #define NONE UINT32_MAX
-#define HOTTEST_MIN_SAMPLES 5u
 
 void sp_span_put_name(struct sp_buffer *out, const struct sp_snapshot *s, uint32_t node)
 {
@@ -32,6 +34,20 @@ static const char *shown_name(struct sp_profile *p, const struct sp_snapshot *s,
 	return copy;
 }
 
+static void add_spread(struct sp_span_spread *to, const struct sp_span_spread *what)
+{
+	to->own_ns += what->own_ns;
+	to->us_sq += what->us_sq;
+	to->kb_sq += what->kb_sq;
+	to->measured += what->measured;
+	to->wait_ns += what->wait_ns;
+	to->cpu_ns += what->cpu_ns;
+	to->faults += what->faults;
+	to->cpu_us_sq += what->cpu_us_sq;
+	to->wait_us_sq += what->wait_us_sq;
+	to->faults_sq += what->faults_sq;
+}
+
 static void add_count(struct sp_span_info *to, const struct sp_span_count *c)
 {
 	if (c->count && (!to->count || c->min_ns < to->min_ns))
@@ -46,17 +62,20 @@ static void add_count(struct sp_span_info *to, const struct sp_span_count *c)
 	to->slow += c->slow;
 	for (unsigned i = 0; i < SP_SPAN_CLASSES; i++)
 		to->classes[i] += c->classes[i];
+	add_spread(&to->spread, &c->spread);
+	to->tail.count += c->tail.count;
+	to->tail.sum_ns += c->tail.sum_ns;
+	to->tail.bytes += c->tail.bytes;
+	to->tail.allocs += c->tail.allocs;
+	add_spread(&to->tail.spread, &c->tail.spread);
 }
 
 static void add_open(struct sp_profile *p, struct sp_span_info *nodes, const struct sp_span_thread *t)
 {
 	const struct sp_snapshot *s = p->snapshot;
-	double ns_per_cycle = s->header.tsc_per_us_x1024 ? 1024000.0 / (double)s->header.tsc_per_us_x1024 : 0;
-
 	for (uint32_t i = 0; i < t->depth; i++) {
 		const struct sp_span_open *o = &t->open[i];
-		double began_ns = (double)(int64_t)(o->began_tsc - s->header.start_tsc) * ns_per_cycle;
-		uint64_t ns = sp_whole((double)s->taken_ns - began_ns);
+		uint64_t began_ns = sp_spans_time_ns(s, o->began_tsc), ns = sp_window_since(s->taken_ns, began_ns);
 		struct sp_span_info *info = &nodes[o->node];
 
 		if (!info->open++ || ns > info->open_ns) {
@@ -175,6 +194,7 @@ static void put_in_order(struct sp_profile *p, struct sp_span_info *nodes, size_
 
 		place[node] = (uint32_t)p->span_count++;
 		*info = nodes[node];
+		info->node = node;
 		info->parent = place[p->snapshot->span_nodes[node].parent];
 		info->depth = info->parent == NONE ? 0 : p->spans[info->parent].depth + 1;
 	}
@@ -182,75 +202,7 @@ static void put_in_order(struct sp_profile *p, struct sp_span_info *nodes, size_
 	free(links.next);
 }
 
-/* --- the hottest function of each ---------------------------------------------------------------- */
-
-/* The paths by their span's place: those of place i are list[first[i] .. first[i + 1]). */
-struct placed {
-	uint32_t *list, *first;
-};
-
-static void place_paths(const struct sp_profile *p, const uint32_t *place, struct placed *placed)
-{
-	uint32_t *at = sp_alloc(p->span_count + 1, sizeof(*at)), sum = 0;
-
-	placed->list = sp_alloc(p->path_count, sizeof(*placed->list));
-	placed->first = sp_alloc(p->span_count + 1, sizeof(*placed->first));
-	for (size_t i = 0; i < p->path_count; i++)
-		if (p->snapshot->stacks[i].span && place[p->snapshot->stacks[i].span] != NONE)
-			at[place[p->snapshot->stacks[i].span]]++;
-	for (size_t i = 0; i <= p->span_count; i++) {
-		placed->first[i] = sum;
-		sum += at[i];
-		at[i] = placed->first[i];
-	}
-	for (size_t i = 0; i < p->path_count; i++)
-		if (p->snapshot->stacks[i].span && place[p->snapshot->stacks[i].span] != NONE)
-			placed->list[at[place[p->snapshot->stacks[i].span]]++] = (uint32_t)i;
-	free(at);
-}
-
-static uint32_t leaf_function(const struct sp_profile *p, const struct sp_path *path)
-{
-	return p->frames[p->frame_ids[path->first]].function;
-}
-
-/* Those of a span and of the spans inside stand one behind the other. sums: of all functions, 0 before and afterwards. */
-static void find_hottest(struct sp_profile *p, size_t span, const struct placed *placed, uint64_t *sums)
-{
-	struct sp_span_info *info = &p->spans[span];
-	size_t end = span + 1;
-
-	while (end < p->span_count && p->spans[end].depth > info->depth)
-		end++;
-	for (uint32_t k = placed->first[span]; k < placed->first[end]; k++) {
-		const struct sp_path *path = &p->paths[placed->list[k]];
-		uint32_t f = leaf_function(p, path);
-
-		sums[f] += path->user_ns + path->sys_ns;
-		if (sums[f] > info->hottest_ns) {
-			info->hottest_ns = sums[f];
-			info->hottest = f;
-		}
-	}
-	for (uint32_t k = placed->first[span]; k < placed->first[end]; k++)
-		sums[leaf_function(p, &p->paths[placed->list[k]])] = 0;
-}
-
-static void add_hottest(struct sp_profile *p, const uint32_t *place)
-{
-	uint64_t *sums = sp_alloc(p->function_count, sizeof(*sums));
-	struct placed placed;
-
-	place_paths(p, place, &placed);
-	for (size_t i = 0; i < p->span_count; i++)
-		if (p->spans[i].samples >= HOTTEST_MIN_SAMPLES)
-			find_hottest(p, i, &placed, sums);
-	free(placed.list);
-	free(placed.first);
-	free(sums);
-}
-
-void sp_spans_add_up(struct sp_profile *p)
+void sp_spans_add_up(struct sp_profile *p, const uint32_t *site_frame)
 {
 	const struct sp_snapshot *s = p->snapshot;
 	size_t count = s->span_node_count;
@@ -275,12 +227,19 @@ void sp_spans_add_up(struct sp_profile *p)
 	add_errors(p, nodes, count);
 	memset(place, 0xff, count * sizeof(*place));
 	put_in_order(p, nodes, count, place);
-	add_hottest(p, place);
+	sp_span_parts_add_up(p, place, site_frame);
 	free(place);
 	free(nodes);
 }
 
 /* --- answers ------------------------------------------------------------------------------------ */
+
+uint64_t sp_span_began_ns(const struct sp_profile *profile, const struct sp_span_slowest *one)
+{
+	uint64_t ended = sp_spans_time_ns(profile->snapshot, one->end_tsc);
+
+	return ended > one->ns ? ended - one->ns : 0;
+}
 
 /* Where in the order of times the one of `rank` stands: in the middle of its class's span, as far as it goes. */
 static double time_at(const struct sp_span_info *span, double rank)

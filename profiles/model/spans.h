@@ -5,6 +5,34 @@
 #include "profiles/base/buffer.h"
 #include "profiles/model/model.h"
 
+#define SP_SPAN_PARTS_MOST 5u
+#define SP_SPAN_EXTRAS_MOST 3u
+
+/* A function's share of a span: CPU time in ns, or bytes allocated at its sites. */
+struct sp_span_part {
+	uint32_t function;
+	double amount, error; /* 95 % half-width */
+};
+
+/* What a slow span has more than another, on the average. */
+struct sp_span_extra {
+	uint32_t function;         /* of samples; else not used */
+	double amount, error;      /* ns, bytes or a number; 95 % half-width. error 0: not known */
+	double share, share_error; /* of what another has; 0 when those have none */
+};
+
+/* The slow ones of a span, longer than nine of ten when they ended, and all others. */
+struct sp_slow_spans {
+	uint64_t count, others;
+	double ns, others_ns;                                /* means */
+	uint64_t samples;                                    /* CPU samples in slow ones */
+	bool lost;                                           /* there was no room for all of them */
+	struct sp_span_extra time, cpu, wait, faults, bytes; /* wait: time that the thread was not on a CPU */
+	struct sp_span_extra functions[SP_SPAN_EXTRAS_MOST],
+		sites[SP_SPAN_EXTRAS_MOST]; /* beyond doubt, the most first */
+	unsigned function_count, site_count;
+};
+
 /* A span's name in those it was open in. Times are exact, and those of the clock on the wall; CPU time is sampled. */
 struct sp_span_info {
 	const char *name;
@@ -20,12 +48,20 @@ struct sp_span_info {
 	uint64_t cpu_ns, samples;          /* spans inside included */
 	double cpu_error;                  /* 95 % half-width, ns */
 	double sq_us2;                     /* sum of their squared weights */
-	uint32_t hottest;                  /* the function with most self time of that, ... */
-	uint64_t hottest_ns;               /* ... and that time; 0: there are too few samples */
+	/* Functions with most of that, and those that allocated most; none where there are too few samples. */
+	struct sp_span_part hot[SP_SPAN_PARTS_MOST], sites[SP_SPAN_PARTS_MOST];
+	unsigned hot_count, site_count;
+	struct sp_span_spread spread;
+	struct sp_span_slow tail;
+	const struct sp_slow_spans *slow_ones; /* NULL: none was slow */
+	uint32_t node;                         /* of the snapshot */
 };
 
 /* Appends the name of the snapshot's span_nodes[node], without what looks like a secret. */
 void sp_span_put_name(struct sp_buffer *out, const struct sp_snapshot *snapshot, uint32_t node);
+
+/* When one of the longest began, since the process did. */
+uint64_t sp_span_began_ns(const struct sp_profile *profile, const struct sp_span_slowest *one);
 
 /* The time that a share of `rank` (0.5: the median) of a span's were shorter than. *error: half the width of its 95 %
  * interval, from the number of spans and the width of the classes. 0 without any. */

@@ -19,7 +19,7 @@
 static const uint32_t records_max[SP_SECTIONS] = {SP_TEXT_MAX, SP_MODULES_MAX, SP_THREADS_MAX, SP_BUCKETS_MAX,
 	SP_STACKS_MAX, SP_FRAMES_MAX, SP_SITES_MAX, SP_TIMELINE_MAX, SP_LOG_MAX, SP_LIVE_MAX, SP_COPIES_MAX,
 	SP_COPIED_MAX, SP_MARKS_MAX, SP_MARKED_MAX, SP_SPAN_NAMES_MAX, SP_SPAN_NODES_MAX, SP_SPAN_COUNTS_MAX,
-	SP_SPAN_THREADS_MAX, SP_CHECKPOINTS_MAX, SP_TRACED_MAX};
+	SP_SPAN_THREADS_MAX, SP_CHECKPOINTS_MAX, SP_TRACED_MAX, SP_SPAN_SLOWEST_MAX, SP_SPAN_TAIL_MAX};
 
 static int fail(const char **why, int error, const char *phrase)
 {
@@ -181,6 +181,12 @@ static int read_spans(struct sp_snapshot *s, int fd, const char **why)
 	if (!err)
 		err = read_section(s, fd, SP_SEC_CHECKPOINTS, sizeof(*s->checkpoints), &s->checkpoints,
 			&s->checkpoint_count, why);
+	if (!err)
+		err = read_section(s, fd, SP_SEC_SPAN_SLOWEST, sizeof(*s->span_slowest), &s->span_slowest,
+			&s->span_slowest_count, why);
+	if (!err)
+		err = read_section(s, fd, SP_SEC_SPAN_TAIL, sizeof(*s->span_tail), &s->span_tail, &s->span_tail_count,
+			why);
 	if (!err)
 		err = read_section(s, fd, SP_SEC_SPAN_COUNTS, sizeof(*s->span_counts), &s->span_counts,
 			&s->span_count_count, why);
@@ -524,6 +530,8 @@ void sp_snapshot_free(struct sp_snapshot *snapshot)
 	free(snapshot->span_threads);
 	free(snapshot->checkpoints);
 	free(snapshot->traced);
+	free(snapshot->span_slowest);
+	free(snapshot->span_tail);
 	free(snapshot->growth);
 	*snapshot = (struct sp_snapshot){0};
 }

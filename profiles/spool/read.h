@@ -60,6 +60,10 @@ struct sp_snapshot {
 	size_t checkpoint_count;
 	struct sp_traced *traced; /* in no order */
 	size_t traced_count;
+	struct sp_span_slowest *span_slowest; /* only whole ones */
+	size_t span_slowest_count;
+	struct sp_span_tail *span_tail;
+	size_t span_tail_count;
 	bool running;      /* its process was still there when it was read */
 	uint64_t taken_ns; /* since start: when it was read, or the process's end; of a copy, when that was made */
 	uint32_t damaged;  /* records that failed a check and were left out */

@@ -8,6 +8,13 @@
 #include "profiles/spool/window.h"
 #include "symbolize/base/memory.h"
 
+uint64_t sp_spans_time_ns(const struct sp_snapshot *s, uint64_t tsc)
+{
+	double per_cycle = s->header.tsc_per_us_x1024 ? 1024000.0 / (double)s->header.tsc_per_us_x1024 : 0;
+
+	return sp_whole((double)(int64_t)(tsc - s->header.start_tsc) * per_cycle);
+}
+
 static bool is_node(const struct sp_snapshot *s, uint32_t node)
 {
 	return node && node < s->span_node_count && s->span_nodes[node].name;
@@ -67,6 +74,16 @@ static void check_checkpoints(struct sp_snapshot *s)
 	}
 }
 
+/* Those of stacks that there are; one of another is of none. */
+static uint32_t keep_samples(const struct sp_snapshot *s, struct sp_span_sample *samples, uint32_t count, uint32_t most)
+{
+	count = count < most ? count : most;
+	for (uint32_t i = 0; i < count; i++)
+		if (samples[i].stack >= s->stack_count)
+			samples[i].stack = 0;
+	return count;
+}
+
 static void check_threads(struct sp_snapshot *s)
 {
 	for (size_t i = 0; i < s->span_thread_count; i++) {
@@ -77,6 +94,7 @@ static void check_threads(struct sp_snapshot *s)
 		for (uint32_t k = 0; k < t->depth; k++)
 			if (!is_node(s, t->open[k].node))
 				t->depth = k;
+		t->sampled = t->depth ? keep_samples(s, t->samples, t->sampled, SP_SPAN_SAMPLES) : 0;
 	}
 }
 
@@ -97,14 +115,13 @@ static void check_traced(struct sp_snapshot *s)
 
 void sp_traced_keep(struct sp_snapshot *s, uint64_t from_ns, uint64_t to_ns)
 {
-	double ns_per_cycle = s->header.tsc_per_us_x1024 ? 1024000.0 / (double)s->header.tsc_per_us_x1024 : 0;
 	struct sp_trace_totals *totals = &s->header.traces;
 	size_t kept = 0;
 
 	*totals = (struct sp_trace_totals){.replaced = totals->replaced};
 	for (size_t i = 0; i < s->traced_count; i++) {
 		const struct sp_traced *traced = &s->traced[i];
-		uint64_t ns = sp_whole((double)(int64_t)(traced->tsc - s->header.start_tsc) * ns_per_cycle);
+		uint64_t ns = sp_spans_time_ns(s, traced->tsc);
 
 		if (ns < from_ns || ns > to_ns)
 			continue;
@@ -115,6 +132,29 @@ void sp_traced_keep(struct sp_snapshot *s, uint64_t from_ns, uint64_t to_ns)
 	s->traced_count = kept;
 }
 
+static void check_slowest(struct sp_snapshot *s)
+{
+	size_t kept = 0;
+
+	for (size_t i = 1; i < s->span_slowest_count; i++) {
+		struct sp_span_slowest *w = &s->span_slowest[i];
+
+		if (!w->seq || w->seq % 2 || w->seq != w->seq_again || !is_node(s, w->node))
+			continue;
+		w->parts = keep_samples(s, w->part, w->parts, SP_SPAN_PARTS);
+		s->span_slowest[++kept] = *w;
+	}
+	s->span_slowest_count = kept ? kept + 1 : 0;
+}
+
+static void check_tail(struct sp_snapshot *s)
+{
+	for (size_t i = 0; i < s->span_tail_count; i++)
+		if (!i || !s->span_tail[i].ready || !is_node(s, s->span_tail[i].node) ||
+			s->span_tail[i].stack >= s->stack_count)
+			s->span_tail[i] = (struct sp_span_tail){0};
+}
+
 void sp_spans_check(struct sp_snapshot *s)
 {
 	check_traced(s);
@@ -123,9 +163,51 @@ void sp_spans_check(struct sp_snapshot *s)
 	check_counts(s);
 	check_checkpoints(s);
 	check_threads(s);
+	check_slowest(s);
+	check_tail(s);
 	for (size_t i = 0; i < s->stack_count; i++)
 		if (!is_node(s, s->stacks[i].span))
 			s->stacks[i].span = 0;
+}
+
+static double beyond(double is, double was)
+{
+	return is > was ? is - was : 0;
+}
+
+static void take_spread(struct sp_span_spread *is, const struct sp_span_spread *was)
+{
+	is->own_ns = sp_window_since(is->own_ns, was->own_ns);
+	is->us_sq = beyond(is->us_sq, was->us_sq);
+	is->kb_sq = beyond(is->kb_sq, was->kb_sq);
+	is->measured = sp_window_since(is->measured, was->measured);
+	is->wait_ns = sp_window_since(is->wait_ns, was->wait_ns);
+	is->cpu_ns = sp_window_since(is->cpu_ns, was->cpu_ns);
+	is->faults = sp_window_since(is->faults, was->faults);
+	is->cpu_us_sq = beyond(is->cpu_us_sq, was->cpu_us_sq);
+	is->wait_us_sq = beyond(is->wait_us_sq, was->wait_us_sq);
+	is->faults_sq = beyond(is->faults_sq, was->faults_sq);
+}
+
+/* Of the longest, those that ended before are not the window's: there may have been longer ones than remain. */
+static void take_slow(struct sp_snapshot *s, const struct sp_snapshot *before)
+{
+	size_t kept = 0;
+
+	for (size_t i = 1; i < s->span_slowest_count; i++)
+		if (sp_spans_time_ns(s, s->span_slowest[i].end_tsc) >= before->taken_ns)
+			s->span_slowest[++kept] = s->span_slowest[i];
+	s->span_slowest_count = kept ? kept + 1 : 0;
+	for (size_t i = 0; i < before->span_tail_count && i < s->span_tail_count; i++) {
+		struct sp_span_tail *is = &s->span_tail[i];
+		const struct sp_span_tail *was = &before->span_tail[i];
+
+		if (is->node != was->node || is->stack != was->stack)
+			continue;
+		is->samples = (uint32_t)sp_window_since(is->samples, was->samples);
+		is->weight = sp_window_since(is->weight, was->weight);
+		is->sq = sp_window_since(is->sq, was->sq);
+	}
 }
 
 static void take_count(struct sp_span_count *is, const struct sp_span_count *was)
@@ -146,6 +228,12 @@ static void take_count(struct sp_span_count *is, const struct sp_span_count *was
 			last = i;
 		}
 	}
+	take_spread(&is->spread, &was->spread);
+	is->tail.count = sp_window_since(is->tail.count, was->tail.count);
+	is->tail.sum_ns = sp_window_since(is->tail.sum_ns, was->tail.sum_ns);
+	is->tail.bytes = sp_window_since(is->tail.bytes, was->tail.bytes);
+	is->tail.allocs = sp_window_since(is->tail.allocs, was->tail.allocs);
+	take_spread(&is->tail.spread, &was->tail.spread);
 	/* The shortest and the longest are known to their classes. */
 	if (sp_span_class(was->min_ns) <= first && first < SP_SPAN_CLASSES && is->min_ns == was->min_ns)
 		is->min_ns = sp_span_class_ns(first);
@@ -157,6 +245,7 @@ static void take_totals(struct sp_span_totals *is, const struct sp_span_totals *
 {
 	is->stray = sp_window_since(is->stray, was->stray);
 	is->too_deep = sp_window_since(is->too_deep, was->too_deep);
+	is->tail_lost = sp_window_since(is->tail_lost, was->tail_lost);
 	is->uncounted = sp_window_since(is->uncounted, was->uncounted);
 	is->slow_responses = sp_window_since(is->slow_responses, was->slow_responses);
 }
@@ -164,7 +253,7 @@ static void take_totals(struct sp_span_totals *is, const struct sp_span_totals *
 void sp_spans_unknown(struct sp_snapshot *s)
 {
 	s->checkpoint_count = 0;
-	s->span_count_count = 0;
+	s->span_count_count = s->span_slowest_count = s->span_tail_count = 0;
 	take_totals(&s->header.spans, &s->header.spans);
 }
 
@@ -176,6 +265,7 @@ void sp_spans_take(struct sp_snapshot *s, const struct sp_snapshot *before)
 		return;
 	}
 	take_totals(&s->header.spans, &before->header.spans);
+	take_slow(s, before);
 	for (size_t i = 0; i < before->span_count_count && i < s->span_count_count; i++)
 		if (s->span_counts[i].node == before->span_counts[i].node)
 			take_count(&s->span_counts[i], &before->span_counts[i]);

@@ -5,9 +5,12 @@
 #include "profiles/spool/read.h"
 
 /* Leaves out what is damaged or half written. Guaranteed afterwards: names are texts; a node's name is one, and its parent a
- * node before it; counts, open spans and stacks are of nodes; a record that is left out is of node 0. Samples in
- * traces are of stacks, and record 0 is left out. Part of sp_snapshot_read. */
+ * node before it; counts, open spans, slow ones and stacks are of nodes; a record that is left out is of node 0. Samples in
+ * traces and in spans are of stacks, and record 0 is left out. Part of sp_snapshot_read. */
 void sp_spans_check(struct sp_snapshot *snapshot);
+
+/* A reading of the cycle counter as a time since the process's start. */
+uint64_t sp_spans_time_ns(const struct sp_snapshot *snapshot, uint64_t tsc);
 
 /* Nothing is known of what spans have been counted. */
 void sp_spans_unknown(struct sp_snapshot *snapshot);

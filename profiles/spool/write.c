@@ -103,6 +103,8 @@ int sp_snapshot_write(const struct sp_snapshot *s, int fd)
 	PUT(SP_SEC_SPAN_THREADS, span_threads, span_thread_count, false);
 	PUT(SP_SEC_CHECKPOINTS, checkpoints, checkpoint_count, false);
 	PUT(SP_SEC_TRACED, traced, traced_count, true);
+	PUT(SP_SEC_SPAN_SLOWEST, span_slowest, span_slowest_count, false);
+	PUT(SP_SEC_SPAN_TAIL, span_tail, span_tail_count, false);
 	if (!err && ftruncate(fd, (off_t)h.total_bytes) < 0)
 		err = -errno;
 	return err ? err : write_all(fd, &h, sizeof(h), 0);

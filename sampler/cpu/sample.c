@@ -7,6 +7,7 @@
 #include "sampler/clock/clock.h"
 #include "sampler/clock/governor.h"
 #include "sampler/cpu/weights.h"
+#include "sampler/spans/slow.h"
 #include "sampler/spans/spans.h"
 #include "sampler/spans/trace.h"
 #include "sampler/spool/copies.h"
@@ -35,6 +36,7 @@ static void add_sample(struct sp_thread *t, const ucontext_t *context, struct sp
 	struct sp_cpu_totals *cpu = &sp_agent.spool->cpu;
 	uint32_t stack, samples;
 	struct sp_walk walk;
+	uint64_t us;
 
 	sp_unwind(t, context, &walk);
 	if (walk.flags & SP_STACK_CUT)
@@ -44,6 +46,8 @@ static void add_sample(struct sp_thread *t, const ucontext_t *context, struct sp
 	sp_trace_note(t, stack, weight.user_ns + weight.sys_ns);
 	if (sp_unlikely(walk.flags & SP_STACK_BROKEN))
 		sp_copies_take(t, context, stack, samples);
+	us = (weight.user_ns + weight.sys_ns) / 1000;
+	sp_span_sampled(t, stack, weight.user_ns + weight.sys_ns, us * us);
 	t->user_assigned_ns += weight.user_ns;
 	t->sys_assigned_ns += weight.sys_ns;
 	sp_add(weight.user_ns ? &cpu->user_samples : &cpu->sys_samples, 1);
@@ -230,6 +234,7 @@ static void handle(struct sample *s, uint64_t began)
 	sp_on_stack(take_sample, s, sp_thread_stack(t));
 	used = tick ? sp_clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - used : sp_tsc_ns(sp_tsc() - began);
 	count_handler(used, sp_tsc_ns(t->calibration_cycles));
+	sp_span_disturbed(t, used + sp_agent.spool->cpu.signal_gap_ns);
 	if (!t->foreign)
 		errno = saved_errno;
 	if (t->owned)

@@ -6,6 +6,7 @@
 #include "sampler/heap/filter.h"
 #include "sampler/heap/live.h"
 #include "sampler/heap/peak.h"
+#include "sampler/spans/slow.h"
 #include "sampler/spool/stacks.h"
 #include "sampler/spool/write.h"
 #include "sampler/threads/thread.h"
@@ -257,11 +258,13 @@ static void thin_live_set(struct sp_thread *t)
 void sp_account_enter(struct sp_thread *t, const struct sp_walk *walk, struct sp_live *entry, const void *p,
 	uint64_t interval)
 {
+	uint32_t stack = sp_stacks_intern(t, walk);
 	struct sp_live missed;
 
 	entry->born_clock = sp_peak_clock();
-	entry->site = sp_stacks_site(sp_stacks_intern(t, walk));
+	entry->site = sp_stacks_site(stack);
 	weigh(t, entry, interval);
+	sp_span_sampled(t, stack, entry->weight, entry->variance);
 	site_add(entry);
 	if (!p) {
 		sp_account_freed(entry, sp_tsc());

@@ -9,6 +9,7 @@
 #include "sampler/heap/filter.h"
 #include "sampler/heap/live.h"
 #include "sampler/heap/pre_activation.h"
+#include "sampler/spans/slow.h"
 #include "sampler/sys.h"
 #include "sampler/threads/thread.h"
 #include "sampler/upkeep/control.h"
@@ -203,7 +204,9 @@ static void sample(struct sp_tls *tls, const void *p, size_t size, bool always, 
 	restrain(hit.t, now - began, now);
 	sp_leave(hit.t);
 	sp_restore_signals(mask);
-	count_cost(sp_tsc() - began + after);
+	now = sp_tsc();
+	count_cost(now - began + after);
+	sp_span_disturbed(hit.t, sp_tsc_ns(now - began));
 	if (!hit.t->burst_samples && sp_agent.look)
 		sp_agent.look();
 }

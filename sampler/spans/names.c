@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "sampler/spans/table.h"
 #include "sampler/spool/write.h"
 
 #define NAME_BUCKETS 2048u
@@ -14,12 +15,6 @@ static struct {
 } table SP_BIG;
 static uint32_t
 	used; /* atomic: something is in the table, or will be in a moment: a child that has none need not empty it */
-
-struct set {
-	uint32_t *buckets;
-	uint32_t size;
-	uint64_t (*key_of)(uint32_t index);
-};
 
 static struct sp_span_name *name_at(uint32_t index)
 {
@@ -41,44 +36,13 @@ static uint64_t node_key(uint32_t index)
 	return node_at(index)->key;
 }
 
-static const struct set names = {table.names, NAME_BUCKETS, name_key}, nodes = {table.nodes, NODE_BUCKETS, node_key};
+static const struct sp_span_table names = {table.names, NAME_BUCKETS, name_key},
+				  nodes = {table.nodes, NODE_BUCKETS, node_key};
 
-static uint64_t mix(uint64_t h)
+static uint32_t enter(const struct sp_span_table *table, uint64_t key, uint32_t index, uint32_t *empty)
 {
-	h *= 0xff51afd7ed558ccdULL;
-	return h ^ h >> 32;
-}
-
-/* The record of `key`; 0 none, and *empty is the bucket for it, or NULL. */
-static uint32_t look_up(const struct set *set, uint64_t key, uint32_t **empty)
-{
-	uint64_t hash = mix(key);
-	uint32_t i;
-
-	for (i = 0; i < set->size / 4; i++) {
-		uint32_t *bucket = &set->buckets[(hash + i) & (set->size - 1)];
-		uint32_t found = __atomic_load_n(bucket, __ATOMIC_ACQUIRE);
-
-		*empty = found ? NULL : bucket;
-		if (!found || set->key_of(found) == key)
-			return found;
-	}
-	return 0;
-}
-
-/* Enters a record, unless another thread has entered the same: that one's number then. */
-static uint32_t enter(const struct set *set, uint64_t key, uint32_t index, uint32_t *empty)
-{
-	uint32_t found = 0, none;
-
 	sp_store(&used, 1);
-	while (empty && !found) {
-		none = 0;
-		if (__atomic_compare_exchange_n(empty, &none, index, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-			return index;
-		found = look_up(set, key, &empty);
-	}
-	return found;
+	return sp_span_table_enter(table, key, index, empty);
 }
 
 uint32_t sp_span_name(enum sp_span_kind kind, const char *text)
@@ -88,9 +52,9 @@ uint32_t sp_span_name(enum sp_span_kind kind, const char *text)
 	struct sp_span_name *name;
 
 	for (length = 0; length < SP_SPAN_TEXT_MAX && text[length]; length++)
-		key = mix(key ^ (unsigned char)text[length]);
+		key = sp_span_mix(key ^ (unsigned char)text[length]);
 	key |= 1;
-	found = look_up(&names, key, &empty);
+	found = sp_span_table_find(&names, key, &empty);
 	if (found || !empty || !(index = sp_spool_allot(SP_SEC_SPAN_NAMES, 1)))
 		return found;
 	name = name_at(index);
@@ -109,7 +73,7 @@ uint32_t sp_span_node(uint32_t parent, uint32_t name)
 
 	if (!name)
 		return 0;
-	found = look_up(&nodes, key, &empty);
+	found = sp_span_table_find(&nodes, key, &empty);
 	if (found || !empty || !(index = sp_spool_allot(SP_SEC_SPAN_NODES, 1)))
 		return found;
 	node = node_at(index);

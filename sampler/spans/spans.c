@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "sampler/spans/names.h"
+#include "sampler/spans/slow.h"
 #include "sampler/spool/write.h"
 
 static struct sp_span_count *count_at(uint32_t index)
@@ -118,6 +119,28 @@ static void add_to_record(struct sp_span_count *c, uint64_t inner_ns, uint64_t n
 	c->slow += limit_ns && ns > limit_ns;
 }
 
+/* What a span had that only its own thread can tell, before it is counted. Returns the time that asking the kernel took. */
+static uint64_t had_in_it(struct sp_thread *t, struct sp_span_count *c, const struct sp_span_open *o, uint64_t ns,
+	uint64_t cost_ns)
+{
+	struct sp_span_had had = {.ns = ns};
+	uint64_t began = 0;
+
+	if (sp_unlikely(t->tls != &sp_tls))
+		return 0;
+	had.bytes = allocated_bytes(t) - o->bytes;
+	had.allocs = t->tls->heap.allocs - o->allocs;
+	c->bytes += had.bytes;
+	c->allocs += had.allocs;
+	if (sp_unlikely(o->measured)) {
+		began = sp_tsc();
+		sp_span_used(&o->usage, cost_ns, &had.usage);
+		began = 2 * cycles_ns(t, sp_tsc() - began); /* as much as when it began */
+	}
+	sp_span_compare(t, c, o, &had);
+	return began;
+}
+
 /* The innermost span of the thread has ended. */
 static struct sp_span_count *close_innermost(struct sp_thread *t, uint64_t now, uint64_t limit_ns)
 {
@@ -126,15 +149,12 @@ static struct sp_span_count *close_innermost(struct sp_thread *t, uint64_t now, 
 	uint32_t depth = s->depth - 1;
 	struct sp_span_open *o = &s->open[depth], *outer = depth ? o - 1 : NULL;
 	struct sp_span_count *c = o->count ? count_at(o->count) : NULL;
-	uint64_t ns = cycles_ns(t, now - o->began_tsc), cost = totals->empty_ns + o->inner_cost_ns;
+	uint64_t ns = cycles_ns(t, now - o->began_tsc), cost = totals->empty_ns + o->inner_cost_ns, asked = 0;
 
 	ns = ns > cost ? ns - cost : 0;
 	if (c) {
+		asked = had_in_it(t, c, o, ns, cost);
 		add_to_record(c, o->inner_ns, ns, limit_ns);
-		if (sp_likely(t->tls == &sp_tls)) {
-			c->bytes += allocated_bytes(t) - o->bytes;
-			c->allocs += t->tls->heap.allocs - o->allocs;
-		}
 	} else {
 		sp_add(&sp_agent.spool->spans.uncounted, 1);
 	}
@@ -146,7 +166,7 @@ static struct sp_span_count *close_innermost(struct sp_thread *t, uint64_t now, 
 	if (outer) {
 		outer->told |= o->told;
 		outer->inner_ns += ns;
-		outer->inner_cost_ns += o->inner_cost_ns + totals->pair_ns;
+		outer->inner_cost_ns += o->inner_cost_ns + totals->pair_ns + asked;
 	}
 	sp_store(&s->depth, depth);
 	sp_store(&t->span_node, outer ? outer->node : 0);
@@ -193,8 +213,13 @@ static void begin(struct sp_thread *t, uint32_t name)
 	o->count = slot->count;
 	o->told = 0;
 	o->inner_ns = o->inner_cost_ns = 0;
+	o->sampled = s->depth ? s->sampled : 0;
+	o->measured = 0;
+	if (sp_likely(slot->count))
+		sp_span_ask(count_at(slot->count), o);
 	o->bytes = allocated_bytes(t);
 	o->allocs = t->tls->heap.allocs;
+	s->sampled = o->sampled;
 	o->began_tsc = sp_tsc();
 	__atomic_store_n(&s->depth, s->depth + 1, __ATOMIC_RELEASE);
 	sp_store(&t->span_node, slot->node);

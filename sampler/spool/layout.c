@@ -48,6 +48,10 @@ static void plan_sections(struct section_plan plan[SP_SECTIONS], uint32_t sample
 	plan[SP_SEC_CHECKPOINTS] =
 		(struct section_plan){sizeof(struct sp_checkpoint), SP_CHECKPOINTS_MAX >> halvings, 0};
 	plan[SP_SEC_TRACED] = (struct section_plan){sizeof(struct sp_traced), SP_TRACED_MAX >> 2 * halvings, 0};
+	plan[SP_SEC_SPAN_SLOWEST] =
+		(struct section_plan){sizeof(struct sp_span_slowest), SP_SPAN_SLOWEST_MAX >> 2 * halvings, 0};
+	plan[SP_SEC_SPAN_TAIL] =
+		(struct section_plan){sizeof(struct sp_span_tail), SP_SPAN_TAIL_MAX >> 2 * halvings, 0};
 	plan[SP_SEC_LOG] = (struct section_plan){
 		sizeof(struct sp_log_entry), sp_clamp(sample_cap, 1024, SP_LOG_MAX) >> halvings, PAGE};
 }

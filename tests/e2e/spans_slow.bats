@@ -1,0 +1,57 @@
+# What slow spans have that others have not, and what spans are made of.
+load helpers
+
+# What is told of the slow ones of a span, "request › store".
+slow_ones() {
+	section '## Slow Spans' "$PROFILE" | awk -v name="- $1:" 'index($0, name) == 1 { on = 1; print; next } /^- / || /^$/ { on = 0 } on'
+}
+
+run_slow() {
+	SMARTPROF_ENV=critical profiled "$TARGETS/spans_slow" "$@"
+	PROFILE=$(profile_of spans_slow)
+	"$SMARTPROF" validate "$PROFILE" >/dev/null
+}
+
+@test "slow requests: the function that they spend more in" {
+	run_slow work 1000 1000
+	slow_ones 'request › store' | grep -q 'they spend .* more in checksum, [0-9]* % of what they take longer'
+	refuse grep -Eq 'more in (parse|answer)' <(slow_ones request)
+}
+
+@test "slow requests: they wait" {
+	run_slow wait 600 1000
+	slow_ones request | grep -q 'they wait .* longer, off the CPU'
+	refuse grep -q 'more in' <(slow_ones request)
+}
+
+@test "slow requests: they allocate more, and where" {
+	SMARTPROF_HEAP_INTERVAL=256KB run_slow memory 600 1000
+	slow_ones request | grep -q 'they allocate .*MiB.* more, by samples .* in build_reply'
+}
+
+@test "of requests that are all alike no function is accused" {
+	run_slow alike 1000 1000
+	refuse grep -q 'more in' <(section '## Slow Spans' "$PROFILE")
+}
+
+@test "the longest are kept, and outlive the process" {
+	LD_PRELOAD=$AGENT SMARTPROF_ENV=critical timeout -k 5 "$PATIENCE" "$TARGETS/spans_slow" work 1000000 1000 &
+	await_spool spans_slow
+	eventually has_used 2 "$PID"
+	kill -9 "$PID"
+	wait $! || true
+	"$SMARTPROF" recover
+	PROFILE=$(profile_of spans_slow)
+	section '## Slow Spans' "$PROFILE" >slow
+	[ "$(grep -c '^| request | ' slow)" -ge 5 ]
+	grep -Eq '^[|] request [|] [0-9.]+ ms [|] [0-9.]+ m?s [|] [0-9]+ [|]' slow
+	grep -q "more in checksum" slow
+}
+
+@test "functions and sites of each span" {
+	SMARTPROF_HEAP_INTERVAL=256KB run_slow memory 200 1000
+	section '## Parts of Spans' "$PROFILE" >parts
+	grep -Eq '^[|] request › store [|] CPU [|] [0-9.]+% [|] [0-9.]+ m?s [|] [0-9.]+ [mµ]s [|] checksum [|]' parts
+	grep -Eq '^[|] request [|] allocated [|] [0-9.]+% [|] [0-9.]+ [MG]iB [|] [0-9.]+ [MK]iB [|] build_reply [|]' parts
+	refuse grep -q '^| request › store | allocated' parts
+}

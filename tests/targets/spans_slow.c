@@ -1,0 +1,94 @@
+/* Requests of which one in ten is slow, for a known reason. Usage: spans_slow work|wait|memory|alike [requests] [microseconds] */
+#include "preload/smartprof.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static volatile unsigned long sink;
+static unsigned long seed = 12345;
+
+static unsigned long next(void)
+{
+	seed = seed * 6364136223846793005ul + 1442695040888963407ul;
+	return seed >> 33;
+}
+
+static long thread_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* Work of a fixed amount, so that what the processor is shared with changes nothing of it. */
+static unsigned long rounds_per_us = 1;
+
+__attribute__((noinline)) static unsigned long spin(unsigned long rounds)
+{
+	unsigned long x = rounds;
+
+	for (unsigned long i = 0; i < rounds; i++)
+		x = x * 2862933555777941757ul + 3037000493ul;
+	return x;
+}
+
+#define WORKER(name, factor) \
+	__attribute__((noinline)) static void name(unsigned long us) \
+	{ \
+		unsigned long x = us; \
+		for (unsigned long i = 0; i < us * rounds_per_us; i++) \
+			x = x * factor + 3037000493ul; \
+		sink += x; \
+	}
+WORKER(parse, 2862933555777941757ul)
+WORKER(checksum, 3202034522624059733ul)
+WORKER(answer, 3935559000370003845ul)
+
+__attribute__((noinline)) static void build_reply(size_t bytes)
+{
+	char *p = malloc(bytes);
+
+	memset(p, 1, bytes);
+	__asm__ volatile("" : : "r"(p) : "memory");
+	free(p);
+}
+
+static void calibrate(void)
+{
+	long began = thread_us(), took;
+
+	sink += spin(20000000);
+	took = thread_us() - began;
+	rounds_per_us = took > 0 ? 20000000 / (unsigned long)took : 1;
+}
+
+static void request(const char *what, unsigned long us, int slow)
+{
+	SMARTPROF_GUARD("request");
+	parse(us * 3 / 10);
+	SMARTPROF_BLOCK("store")
+	{
+		checksum(us * 4 / 10 * (slow && !strcmp(what, "work") ? 14 : 10) / 10 + next() % (us / 50 + 1));
+	}
+	if (slow && !strcmp(what, "wait"))
+		usleep((unsigned)us / 2);
+	if (!strcmp(what, "memory"))
+		for (int i = slow ? 24 : 4; i; i--)
+			build_reply(1000000);
+	answer(us * 3 / 10);
+}
+
+int main(int argc, char **argv)
+{
+	const char *what = argc > 1 ? argv[1] : "work";
+	int requests = argc > 2 ? atoi(argv[2]) : 1000;
+	unsigned long us = argc > 3 ? (unsigned long)atol(argv[3]) : 2000;
+
+	calibrate();
+	for (int i = 0; i < requests; i++)
+		request(what, us, next() % 10 == 0);
+	return 0;
+}
