@@ -121,7 +121,8 @@ static void put_counts(struct sp_writer *w, const struct sp_slow_spans *s)
 	}
 }
 
-#define CPU_SAMPLES_ENOUGH 50u
+#define ENOUGH_SAMPLES 50u
+#define ENOUGH_SPANS 20u
 
 /* When nothing is beyond doubt: what would tell more. */
 static void put_missing(struct sp_writer *w, const struct sp_slow_spans *s)
@@ -130,9 +131,10 @@ static void put_missing(struct sp_writer *w, const struct sp_slow_spans *s)
 		sp_buffer_puts(&w->out, "  - there was no room for all that was sampled in slow ones\n");
 	else if (s->function_count || is_more(&s->wait) || is_more(&s->bytes) || is_more(&s->faults))
 		return;
-	else if (s->samples < CPU_SAMPLES_ENOUGH)
+	else if (s->samples < ENOUGH_SAMPLES || s->count < ENOUGH_SPANS)
 		sp_buffer_printf(&w->out,
-			"  - not enough is known to tell why: %llu samples were taken in them; a longer run, or more "
+			"  - not enough is known to tell why: %llu samples of CPU time were taken in them; a longer "
+			"run, or more "
 			"samples (SMARTPROF\\_CPU\\_INTERVAL), would tell more\n",
 			(unsigned long long)s->samples);
 	else

@@ -2,16 +2,15 @@
  *
  * Both groups' samples are Poisson draws with weights: the variance of a sum is the sum of the squared weights, and one sample
  * more for what few samples leave open. Means of two groups differ by d, with the sum of the variances of both. A function
- * is named when d is beyond 3.29 standard deviations: of a hundred that have nothing to do with it, one in ten spans
- * would then show one. What is counted exactly in each span differs from span to span, and that is its variance. */
+ * is named when d is beyond what chance gives to any of the functions that are looked at in one of 40 spans (Bonferroni). What is counted exactly in each span differs from span to span, and that is its variance. */
 #include <math.h>
 #include <string.h>
 
 #include "profiles/model/span_parts.h"
 
 #define Z95 1.959964
-#define SURE 3.29
-#define LEAST_SAMPLES 10.0 /* of both groups */
+#define CHANCE 0.025       /* that any function is named without a reason */
+#define LEAST_SAMPLES 10.0 /* of both groups together */
 #define LEAST_SPANS 5u     /* of each */
 #define LEAST_SHARE 0.05   /* of what others take */
 
@@ -50,8 +49,26 @@ static struct group group_of(const struct sp_sum *sum, double n, double one)
 	return (struct group){n, sum->weight, sum->sq + one};
 }
 
+static bool is_looked_at(const struct sp_profile *p, const struct sp_span_sums *sums, uint32_t function)
+{
+	return sums->all[function].samples >= LEAST_SAMPLES && !(p->functions[function].flags & SP_FUNCTION_PSEUDO);
+}
+
+/* The standard deviations that one of so many functions is beyond with CHANCE (Abramowitz & Stegun 26.2.23). */
+static double sure_of(const struct sp_profile *p, const struct sp_span_sums *sums)
+{
+	double t, many = 0;
+
+	for (size_t i = 0; i < sums->touched_count; i++)
+		many += is_looked_at(p, sums, sums->touched[i]);
+	t = sqrt(-2 * log(CHANCE / fmax(many, 1)));
+	return t -
+		(2.515517 + 0.802853 * t + 0.010328 * t * t) /
+		(1 + 1.432788 * t + 0.189269 * t * t + 0.001308 * t * t * t);
+}
+
 static bool judge_function(const struct sp_slow_spans *s, const struct sp_span_sums *sums, uint32_t function,
-	double unit, struct sp_span_extra *e)
+	double unit, double sure, struct sp_span_extra *e)
 {
 	struct sp_sum slow = sums->slow[function], rest = rest_of(&sums->all[function], &slow);
 	double one = (slow.sq + rest.sq) / fmax(slow.samples + rest.samples, 1);
@@ -59,10 +76,8 @@ static bool judge_function(const struct sp_slow_spans *s, const struct sp_span_s
 	double deviation;
 
 	*e = (struct sp_span_extra){.function = function};
-	if (slow.samples + rest.samples < LEAST_SAMPLES)
-		return false;
 	deviation = set_apart(&a, &b, unit, e);
-	return deviation > 0 && e->amount > SURE * deviation * unit;
+	return deviation > 0 && e->amount > sure * deviation * unit;
 }
 
 static void insert(struct sp_span_extra *extras, unsigned *count, const struct sp_span_extra *e)
@@ -81,15 +96,16 @@ static void insert(struct sp_span_extra *extras, unsigned *count, const struct s
 static void judge_samples(const struct sp_profile *p, struct sp_slow_spans *s, const struct sp_span_sums *cpu,
 	const struct sp_span_sums *heap)
 {
+	double sure = sure_of(p, cpu);
 	struct sp_span_extra e;
 
 	for (size_t i = 0; i < cpu->touched_count; i++)
-		if (!(p->functions[cpu->touched[i]].flags & SP_FUNCTION_PSEUDO) &&
-			judge_function(s, cpu, cpu->touched[i], 1e3, &e) && e.amount >= LEAST_SHARE * s->others_ns)
+		if (is_looked_at(p, cpu, cpu->touched[i]) && judge_function(s, cpu, cpu->touched[i], 1e3, sure, &e) &&
+			e.amount >= LEAST_SHARE * s->others_ns)
 			insert(s->functions, &s->function_count, &e);
+	sure = sure_of(p, heap);
 	for (size_t i = 0; i < heap->touched_count; i++)
-		if (!(p->functions[heap->touched[i]].flags & SP_FUNCTION_PSEUDO) &&
-			judge_function(s, heap, heap->touched[i], 1, &e))
+		if (is_looked_at(p, heap, heap->touched[i]) && judge_function(s, heap, heap->touched[i], 1, sure, &e))
 			insert(s->sites, &s->site_count, &e);
 }
 

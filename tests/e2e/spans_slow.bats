@@ -13,7 +13,7 @@ run_slow() {
 }
 
 @test "slow requests: the function that they spend more in" {
-	run_slow work 1000 1000
+	run_slow work 1500 1500
 	slow_ones 'request › store' | grep -q 'they spend .* more in checksum, [0-9]* % of what they take longer'
 	refuse grep -Eq 'more in (parse|answer)' <(slow_ones request)
 }
