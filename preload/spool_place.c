@@ -68,22 +68,32 @@ static long make_directory(const char *path)
 	return err ? err : sp_sys(SYS_chmod, path, 0700);
 }
 
-/* Makes `path` if it is missing, parents too; true when it then is a private directory of ours. */
+static void make_directories(char *path)
+{
+	char *slash;
+
+	if (make_directory(path) != -ENOENT)
+		return;
+	for (slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = 0;
+		make_directory(path);
+		*slash = '/';
+	}
+	make_directory(path);
+}
+
+/* Makes `path` if it is missing, parents too; true when it then is a private directory of ours. It is there most of the
+ * time, and looking takes less than trying to make it. */
 static bool private_directory(char *path)
 {
 	struct stat st;
-	char *slash;
+	long err = sp_sys(SYS_lstat, path, &st);
 
-	if (make_directory(path) == -ENOENT) {
-		for (slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-			*slash = 0;
-			make_directory(path);
-			*slash = '/';
-		}
-		make_directory(path);
+	if (err) {
+		make_directories(path);
+		err = sp_sys(SYS_lstat, path, &st);
 	}
-	if (sp_sys(SYS_lstat, path, &st) != 0 || !S_ISDIR(st.st_mode) || st.st_uid != (uid_t)sp_sys(SYS_geteuid) ||
-		st.st_mode & 077)
+	if (err || !S_ISDIR(st.st_mode) || st.st_uid != (uid_t)sp_sys(SYS_geteuid) || st.st_mode & 077)
 		return false;
 	return (st.st_mode & 0700) == 0700 || sp_sys(SYS_chmod, path, 0700) == 0;
 }
@@ -95,26 +105,27 @@ static bool has_room(const char *path)
 	return sp_sys(SYS_statfs, path, &fs) == 0 && (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize >= ROOM_BYTES;
 }
 
-/* A directory of tmpfs has 20 bytes for each entry: no need to read them all, for each of a build's processes. */
+/* A directory of tmpfs has 20 bytes for each entry: no need to read them all, for each of a build's processes. 0: not told. */
 #define TMPFS_ENTRY_BYTES 20
 
-static bool is_short(const char *path)
+static uint64_t entries_of_tmpfs(const char *path)
 {
 	struct statfs fs;
 	struct stat st;
 
-	return sp_sys(SYS_statfs, path, &fs) == 0 && fs.f_type == TMPFS_MAGIC && sp_sys(SYS_stat, path, &st) == 0 &&
-		st.st_size > 0 && st.st_size <= MAX_SPOOLS * TMPFS_ENTRY_BYTES;
+	if (sp_sys(SYS_statfs, path, &fs) != 0 || fs.f_type != TMPFS_MAGIC || sp_sys(SYS_stat, path, &st) != 0)
+		return 0;
+	return (uint64_t)st.st_size / TMPFS_ENTRY_BYTES;
 }
 
 static bool is_crowded(const char *path)
 {
 	char entries[4096];
 	long fd, n;
-	unsigned count = 0;
+	uint64_t count = entries_of_tmpfs(path);
 
-	if (is_short(path))
-		return false;
+	if (count)
+		return count > MAX_SPOOLS;
 	fd = sp_sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	while (fd >= 0 && count <= MAX_SPOOLS && (n = sp_sys(SYS_getdents64, fd, entries, sizeof entries)) > 0) {
 		long at;

@@ -285,7 +285,8 @@ static void declare_stack(struct sp_thread *t)
 static void find_threads(void *unused)
 {
 	(void)unused;
-	sp_discovery_scan();
+	if (!sp_discovery_is_needless())
+		sp_discovery_scan();
 	sp_clock_sentinel(sp_now_ns());
 }
 

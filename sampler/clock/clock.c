@@ -20,8 +20,10 @@
 #endif
 #define sigev_tid _sigev_un._tid
 
-/* A thread that has used less has not shown yet whether it switches all the time. */
+/* A thread that has used less has not shown yet whether it switches all the time. Where samples are no closer than ticks, they
+ * do as long as the thread is short: an event takes 0.1 ms to make and to end. */
 #define EVIDENCE_NS 1000000u
+#define EVIDENCE_INTERVALS 5u
 
 /* Where so many threads have ended before a tick hit them, new threads have events from the start: without events
  * little would be seen of such threads. */
@@ -161,6 +163,13 @@ uint64_t sp_clock_switch_ns(void)
 	return sp_switch_cost_ns(cpu->switch_timer_ns, sp_load(&cpu->interval_ns), cpu->tick_ns);
 }
 
+uint64_t sp_clock_evidence_ns(void)
+{
+	uint64_t interval = sp_load(&sp_agent.spool->cpu.interval_ns);
+
+	return interval < sp_agent.spool->cpu.tick_ns ? EVIDENCE_NS : EVIDENCE_INTERVALS * interval;
+}
+
 bool sp_clock_wants_event(const struct sp_thread *t)
 {
 	struct sp_usage usage;
@@ -170,7 +179,7 @@ bool sp_clock_wants_event(const struct sp_thread *t)
 		return false;
 	sp_thread_usage(t->tid, &usage);
 	cpu_ns = usage.user_ns + usage.sys_ns;
-	if (cpu_ns < EVIDENCE_NS)
+	if (cpu_ns < sp_clock_evidence_ns())
 		return sp_load(&short_lived) >= FEW_THREADS;
 	return sp_governor_allows_event(false, usage.switches * sp_clock_switch_ns(), cpu_ns,
 		sp_budget_ppm(sp_agent.config.budget_permille));

@@ -44,9 +44,12 @@ enum sp_signal_kind {
 void sp_clock_arm(struct sp_thread *t) SP_HIDDEN;
 
 /* Whether the calling thread `t` is to have an event at once. Once a thread has had one, the kernel takes 0.2 us longer for
- * each of its switches as long as it lives. So a thread that has shown nothing yet, or blocks the signal, waits for its first
- * tick. */
+ * each of its switches as long as it lives. So a thread that has shown nothing yet, or blocks the signal, waits for
+ * a tick. */
 bool sp_clock_wants_event(const struct sp_thread *t) SP_HIDDEN;
+
+/* The CPU time by which it has shown enough. */
+uint64_t sp_clock_evidence_ns(void) SP_HIDDEN;
 
 /* Stops a thread's clocks. A signal already under way may still arrive. */
 void sp_clock_disarm(struct sp_thread *t) SP_HIDDEN;

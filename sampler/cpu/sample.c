@@ -87,6 +87,8 @@ static void watch_switches(struct sp_thread *t, uint64_t cpu_ns, uint64_t switch
 		sp_add(&cpu->switch_ns, (switches - t->counted_switches) * each);
 	}
 	t->counted_switches = switches;
+	if (t->event_waits && cpu_ns < sp_clock_evidence_ns())
+		return;
 	t->event_waits = false;
 	allowed = sp_governor_allows_event(has, grown * each, passed, sp_budget_ppm(sp_agent.config.budget_permille));
 	if (passed < SP_SWITCH_WINDOW_NS && (has ? allowed : !(waits && allowed)))

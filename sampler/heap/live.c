@@ -1,5 +1,6 @@
 /* The live set: a two-choice hash table of 8-slot buckets, one cache line of keys each. A key is the
- * pointer with the number of its entry in the upper bits. */
+ * pointer with the number of its entry in the upper bits. The first page's buckets come before all others: a small process
+ * has no more keys, and each page that is touched costs more than a sample. */
 #include "sampler/heap/live.h"
 
 #include <errno.h>
@@ -13,6 +14,8 @@
 
 #define SLOTS 8u
 #define BUCKETS (SP_LIVE_MAX / SLOTS)
+#define FIRST_BUCKETS 64u
+#define CHOICES 4u  /* two of the first, two of the others */
 #define SWEEPING 1u /* low bit of a key: the sweep has it for an instant */
 #define CLAIMED 2u  /* a slot being filled */
 #define FLAGS 7u
@@ -25,6 +28,7 @@ static struct {
 	uint32_t *next_free;     /* of an entry not in use: the one below it on the stack of those, 0 none */
 	char *fine;              /* the filter's fine table */
 	bool ready;              /* sp_live_init has been called in this process */
+	bool beyond;             /* atomic: buckets behind the first are in use */
 	uint64_t free_head;      /* atomic: tag << 32 | entry; the tag defeats ABA */
 	uint32_t used;           /* atomic */
 } live;
@@ -36,6 +40,7 @@ int sp_live_init(void)
 
 	live.used = 0;
 	live.free_head = 0;
+	live.beyond = false;
 	if (!live.keys) {
 		p = sp_sys(SYS_mmap, NULL, keys + links + SP_FILTER_BYTES, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -69,10 +74,14 @@ void sp_live_forked(void)
 		sp_arena_mark_all();
 }
 
-static void choose(uint64_t hash, uint32_t out[2])
+static void choose(uint64_t hash, uint32_t out[CHOICES])
 {
-	out[0] = (uint32_t)hash % BUCKETS;
-	out[1] = (uint32_t)(hash * 0xc2b2ae3d27d4eb4fULL >> 33) % BUCKETS;
+	uint32_t one = (uint32_t)hash, other = (uint32_t)(hash * 0xc2b2ae3d27d4eb4fULL >> 33);
+
+	out[0] = one % FIRST_BUCKETS;
+	out[1] = other % FIRST_BUCKETS;
+	out[2] = FIRST_BUCKETS + one / FIRST_BUCKETS % (BUCKETS - FIRST_BUCKETS);
+	out[3] = FIRST_BUCKETS + other / FIRST_BUCKETS % (BUCKETS - FIRST_BUCKETS);
 }
 
 static struct sp_live *entry_at(uint32_t index)
@@ -117,11 +126,12 @@ static void vacate(uint64_t *key, const void *p, uint32_t index)
 static uint64_t *take_slot(const void *p, uint32_t *index)
 {
 	uint64_t want = (uint64_t)(uintptr_t)p;
-	uint32_t two[2], i, spins = 0;
+	uint32_t buckets[CHOICES], slots = (sp_load(&live.beyond) ? CHOICES : CHOICES / 2) * SLOTS, i, spins = 0;
 
-	choose(sp_live_hash(p), two);
-	for (i = 0; i < 2 * SLOTS; i++) {
-		uint64_t *key = &live.keys[two[i / SLOTS]][i % SLOTS], found = __atomic_load_n(key, __ATOMIC_ACQUIRE);
+	choose(sp_live_hash(p), buckets);
+	for (i = 0; i < slots; i++) {
+		uint64_t *key = &live.keys[buckets[i / SLOTS]][i % SLOTS],
+			 found = __atomic_load_n(key, __ATOMIC_ACQUIRE);
 
 		while ((found & POINTER_MASK) == want) {
 			if (found & SWEEPING) {
@@ -157,7 +167,7 @@ bool sp_live_remove(const void *p, struct sp_live *entry)
 }
 
 /* An empty slot in one of two buckets, made ours; NULL when there is none. */
-static uint64_t *claim_slot(const uint32_t two[2])
+static uint64_t *claim_in(const uint32_t two[2])
 {
 	uint32_t i;
 
@@ -169,13 +179,27 @@ static uint64_t *claim_slot(const uint32_t two[2])
 	return NULL;
 }
 
+static uint64_t *claim_slot(uint64_t hash)
+{
+	uint32_t buckets[CHOICES];
+	uint64_t *key;
+
+	choose(hash, buckets);
+	key = claim_in(buckets);
+	if (key)
+		return key;
+	sp_store(&live.beyond, true);
+	return claim_in(buckets + CHOICES / 2);
+}
+
 int sp_live_insert(const void *p, const struct sp_live *entry)
 {
-	uint64_t *key;
-	uint32_t two[2], index;
+	uint64_t *key = NULL;
+	uint32_t index;
 
-	choose(sp_live_hash(p), two);
-	if (((uint64_t)(uintptr_t)p & ~POINTER_MASK) || !(key = claim_slot(two)))
+	if (!((uint64_t)(uintptr_t)p & ~POINTER_MASK))
+		key = claim_slot(sp_live_hash(p));
+	if (!key)
 		return -ENOSPC;
 	index = take_entry();
 	if (!index) {
@@ -208,7 +232,7 @@ void sp_live_sweep(bool (*fn)(struct sp_live *, void *), void *arg)
 {
 	uint32_t i;
 
-	for (i = 0; i < SP_LIVE_MAX; i++)
+	for (i = 0; i < (sp_load(&live.beyond) ? BUCKETS : FIRST_BUCKETS) * SLOTS; i++)
 		sweep_slot(&live.keys[i / SLOTS][i % SLOTS], fn, arg);
 }
 

@@ -79,8 +79,8 @@ int64_t sp_pre_activation_allocated(const void *p, size_t size, uint64_t before)
 
 	if (!sp_agent.pre_activation_heap || (dormant.owner && dormant.owner != &sp_tls))
 		return (int64_t)room;
-	if (!dormant.armed && now <= SP_PRE_ACTIVATION_SKIP_BYTES)
-		return (int64_t)(SP_PRE_ACTIVATION_SKIP_BYTES - now);
+	if (!dormant.armed && now <= sp_pre_activation_skip_bytes())
+		return (int64_t)(sp_pre_activation_skip_bytes() - now);
 	if (!dormant.armed) {
 		dormant.armed = true;
 		dormant.owner = &sp_tls;

@@ -1,7 +1,7 @@
 /* Heap samples of a process that has no spool yet.
  *
  * A process is not worth a spool until it has allocated sp_agent.dormant_bytes, but what it allocates until
- * then is no smaller part of its truth: from SP_PRE_ACTIVATION_SKIP_BYTES on it is sampled at a wide interval
+ * then is no smaller part of its truth: from sp_pre_activation_skip_bytes on it is sampled at a wide interval
  * into a small table in private memory, which the spool takes over when it is made. One thread only:
  * a second one makes the spool. */
 #ifndef SP_SAMPLER_HEAP_PRE_ACTIVATION_H
@@ -9,12 +9,16 @@
 
 #include "sampler/agent.h"
 
-#define SP_PRE_ACTIVATION_SKIP_BYTES (32 * 1024)
+static inline uint64_t sp_pre_activation_skip_bytes(void)
+{
+	return sp_agent.dormant_bytes / 8;
+}
 
-/* Bytes between the samples, on average: 16 of them are made at the most, on average. */
+/* Bytes between the samples, on average. Of a tree's members, most of which never have a spool, half as many are made: the walks
+ * are most of what sampling costs such a process, because all code is new to it. */
 static inline uint64_t sp_pre_activation_interval(void)
 {
-	return sp_agent.dormant_bytes / 16;
+	return sp_agent.dormant_bytes / (sp_agent.dormant_bytes > SP_DORMANT_BYTES ? 8 : 16);
 }
 
 /* The dormant process allocated `size` bytes at `p`, and had allocated `before` bytes until then; the

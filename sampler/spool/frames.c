@@ -16,9 +16,25 @@ static uint64_t known[1u << LOG_KNOWN] SP_BIG; /* atomic */
 
 _Static_assert(sizeof known == SP_FRAMES_TABLE_BYTES, "as its header says");
 
+/* Of the table's 16 pages only as many are in use as have been worth it, see rules.c. What stands elsewhere after a doubling
+ * is forgotten. */
+#define LOG_FIRST 9u
+static uint32_t log_used = LOG_FIRST, kept; /* atomic */
+
 static uint64_t *slot_of(uint64_t hash)
 {
-	return &known[hash & ((1u << LOG_KNOWN) - 1)];
+	return &known[hash & ((1u << sp_load(&log_used)) - 1)];
+}
+
+static void keep(uint64_t hash, uint64_t at)
+{
+	uint32_t log = sp_load(&log_used);
+
+	if (sp_add(&kept, 1) >= 1u << (log - 1) && log < LOG_KNOWN) {
+		sp_store(&log_used, log + 2 < LOG_KNOWN ? log + 2 : LOG_KNOWN);
+		sp_store(&kept, 0);
+	}
+	__atomic_store_n(slot_of(hash), hash >> 32 << 32 | at, __ATOMIC_RELEASE);
 }
 
 /* hash[n] is that of the outermost n * STEP frames in this spool. */
@@ -87,6 +103,6 @@ uint32_t sp_frames_put(const uint64_t *frames, uint32_t depth)
 	if (shared)
 		pool[at + own] = SP_FRAME_JUMP | end_at;
 	for (n = shared / STEP + 1; n <= depth / STEP; n++)
-		__atomic_store_n(slot_of(hash[n]), hash[n] >> 32 << 32 | (at + depth - n * STEP), __ATOMIC_RELEASE);
+		keep(hash[n], at + depth - n * STEP);
 	return at;
 }

@@ -32,8 +32,7 @@ static void plan_sections(struct section_plan plan[SP_SECTIONS], uint32_t sample
 	plan[SP_SEC_STACKS] = (struct section_plan){sizeof(struct sp_stack), stacks, 2 * PAGE};
 	plan[SP_SEC_FRAMES] = (struct section_plan){sizeof(uint64_t), stacks * 16u, 2 * PAGE};
 	plan[SP_SEC_SITES] = (struct section_plan){sizeof(struct sp_site), stacks / 2u, PAGE};
-	plan[SP_SEC_TIMELINE] = (struct section_plan){
-		sizeof(struct sp_timepoint), SP_TIMELINE_MAX, SP_TIMELINE_MAX * sizeof(struct sp_timepoint)};
+	plan[SP_SEC_TIMELINE] = (struct section_plan){sizeof(struct sp_timepoint), SP_TIMELINE_MAX, PAGE};
 	plan[SP_SEC_LIVE] = (struct section_plan){sizeof(struct sp_live), SP_LIVE_MAX >> 2 * halvings, PAGE};
 	plan[SP_SEC_COPIES] = (struct section_plan){sizeof(struct sp_copy), SP_COPIES_MAX >> 2 * halvings, 0};
 	plan[SP_SEC_COPIED] = (struct section_plan){sizeof(uint64_t), SP_COPIED_MAX >> 2 * halvings, 0};

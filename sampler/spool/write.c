@@ -17,6 +17,7 @@
 
 /* One bit a chunk of the bucket tables; one backed twice does no harm. */
 static uint64_t bucket_backed[SP_BUCKETS_MAX * sizeof(uint32_t) / BUCKET_CHUNK / 64];
+static uint64_t bucket_bytes; /* atomic: of the chunks backed */
 static uint32_t generation;
 _Static_assert(sizeof bucket_backed * 8 * BUCKET_CHUNK == SP_BUCKETS_MAX * sizeof(uint32_t), "a bit a chunk");
 
@@ -191,6 +192,7 @@ int sp_spool_create(const char *path, uint32_t sample_cap, struct sp_spool_heade
 		return err;
 	}
 	memset(bucket_backed, 0, sizeof bucket_backed);
+	bucket_bytes = 0;
 	generation++;
 	/* Some file systems (overlayfs) map another file than the one that was locked, whose lock ended with its descriptor. */
 	h->locked = sp_lock_is_taken(path);
@@ -212,6 +214,11 @@ uint32_t sp_spool_allot(enum sp_section section, uint32_t n)
 	if (at > e->capacity - n || !commit_records(sp_agent.spool, e, at + n))
 		return 0;
 	return at;
+}
+
+bool sp_spool_back(enum sp_section section, uint32_t n)
+{
+	return commit_records(sp_agent.spool, &sp_agent.spool->sections[section], n);
 }
 
 uint32_t sp_spool_count(enum sp_section section)
@@ -253,8 +260,10 @@ bool sp_spool_back_bucket(uint32_t bucket)
 	if (!may_take(sp_agent.spool, SP_SEC_BUCKETS, 0, end - at) ||
 		back_range(sp_agent.spool, e->offset + at, e->offset + end) != 0)
 		return false;
-	if (!(__atomic_fetch_or(word, bit, __ATOMIC_RELAXED) & bit))
+	if (!(__atomic_fetch_or(word, bit, __ATOMIC_RELAXED) & bit)) {
 		sp_add(&sp_agent.spool->agent_bytes, end - at);
+		sp_add(&bucket_bytes, end - at);
+	}
 	return true;
 }
 
@@ -283,23 +292,45 @@ static void give_back(struct sp_spool_header *spool, uint64_t from, uint64_t to)
 		sp_sys(SYS_madvise, (char *)spool + from, to - from, MADV_REMOVE);
 }
 
+/* What a small spool has left over is not worth the system calls. */
+#define WORTH_TRIMMING_BYTES (128u * 1024u)
+
+static uint64_t whole_pages(uint64_t bytes)
+{
+	return (bytes + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+}
+
+static uint64_t used_bytes(const struct sp_section_entry *e)
+{
+	uint32_t committed = sp_load(&e->committed), used = sp_load(&e->used);
+
+	return (uint64_t)(used < committed ? used : committed) * e->stride;
+}
+
 uint64_t sp_spool_trim(struct sp_spool_header *spool)
 {
-	uint64_t bytes = sizeof *spool;
+	const struct sp_section_entry *buckets = &spool->sections[SP_SEC_BUCKETS];
+	uint64_t kept = sizeof *spool, backed = kept + sp_load(&bucket_bytes);
 	int i;
 
 	for (i = 0; i < SP_SECTIONS; i++) {
-		struct sp_section_entry *e = &spool->sections[i];
-		uint32_t committed = sp_load(&e->committed), used = sp_load(&e->used);
-		uint64_t kept = (uint64_t)(used < committed ? used : committed) * e->stride;
+		const struct sp_section_entry *e = &spool->sections[i];
 
-		if (i == SP_SEC_BUCKETS) /* the writer's alone, and backed here and there */
-			give_back(spool, e->offset, e->offset + (uint64_t)e->capacity * e->stride);
-		else
-			give_back(spool, e->offset + kept, e->offset + (uint64_t)committed * e->stride);
-		bytes += i == SP_SEC_BUCKETS ? 0 : (kept + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+		kept += e == buckets ? 0 : whole_pages(used_bytes(e));
+		backed += whole_pages((uint64_t)sp_load(&e->committed) * e->stride);
 	}
-	return bytes;
+	if (backed < kept + WORTH_TRIMMING_BYTES)
+		return backed;
+	/* The writer's alone, and backed here and there. */
+	give_back(spool, buckets->offset, buckets->offset + (uint64_t)buckets->capacity * buckets->stride);
+	for (i = 0; i < SP_SECTIONS; i++) {
+		const struct sp_section_entry *e = &spool->sections[i];
+
+		if (e != buckets)
+			give_back(spool, e->offset + used_bytes(e),
+				e->offset + (uint64_t)sp_load(&e->committed) * e->stride);
+	}
+	return kept;
 }
 
 /* Between sections that were cut back there may be mappings of the application's. */

@@ -17,6 +17,9 @@ int sp_spool_create(const char *path, uint32_t sample_cap, struct sp_spool_heade
  * index 0 is every section's overflow record. Any context, lock-free. */
 uint32_t sp_spool_allot(enum sp_section section, uint32_t n) SP_HIDDEN;
 
+/* Makes the first `n` records of a section usable that hands out none; false when memory is refused. Any context. */
+bool sp_spool_back(enum sp_section section, uint32_t n) SP_HIDDEN;
+
 /* Records of a section that may be looked at: handed out, and backed. Any context. */
 uint32_t sp_spool_count(enum sp_section section) SP_HIDDEN;
 
@@ -43,7 +46,7 @@ void sp_spool_cut(struct sp_spool_header *spool) SP_HIDDEN;
 /* The process has locked its memory: unlocks the spool again, which may be paged out. */
 void sp_spool_unlock(struct sp_spool_header *spool) SP_HIDDEN;
 
-/* Nothing is written to the spool any more: gives back the memory that a reader does not need. Returns the bytes that the
+/* Nothing is written to the spool any more: gives back the memory that a reader does not need, if it is much. Returns the bytes that the
  * spool takes from then on. Any context. */
 uint64_t sp_spool_trim(struct sp_spool_header *spool) SP_HIDDEN;
 

@@ -9,8 +9,8 @@
 
 static struct {
 	uint64_t slots[GROUPS][GROUP_SLOTS]; /* atomic: tid << 32 | block index + 1; 0 free */
-	uint32_t count;                      /* atomic */
 } registry SP_BIG __attribute__((aligned(64)));
+static uint32_t registered; /* atomic; with what is small, where it takes no page of its own */
 
 static uint64_t *group_of(int tid)
 {
@@ -32,7 +32,7 @@ bool sp_registry_add(struct sp_thread *t)
 		if (!sp_load(&slots[i]) &&
 			__atomic_compare_exchange_n(&slots[i], &none, slot_value(t), false, __ATOMIC_SEQ_CST,
 				__ATOMIC_RELAXED)) {
-			sp_add(&registry.count, 1);
+			sp_add(&registered, 1);
 			return true;
 		}
 	}
@@ -48,7 +48,7 @@ void sp_registry_remove(const struct sp_thread *t)
 		mine = slot_value(t);
 		if (sp_load(&slots[i]) == mine &&
 			__atomic_compare_exchange_n(&slots[i], &mine, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
-			sp_add(&registry.count, -1u);
+			sp_add(&registered, -1u);
 	}
 }
 
@@ -69,5 +69,5 @@ struct sp_thread *sp_registry_find(int tid, const struct sp_thread *but)
 
 uint32_t sp_registry_count(void)
 {
-	return sp_load(&registry.count);
+	return sp_load(&registered);
 }

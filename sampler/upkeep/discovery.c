@@ -263,6 +263,12 @@ static void scan(void)
 		discovery.period_ns *= 2;
 }
 
+/* The first thread is here, and the C library knows of no other: one that it does not know of is met at a tick. */
+bool sp_discovery_is_needless(void)
+{
+	return !sp_agent.attached && sp_is_single_threaded() && (int)sp_sys(SYS_gettid) == sp_agent.pid;
+}
+
 void sp_discovery_scan(void)
 {
 	if (sp_agent.sealed || !sp_try_lock(&discovery.busy))
@@ -332,6 +338,7 @@ void sp_discovery_finish(void)
 {
 	int self = (int)sp_sys(SYS_gettid);
 
-	sp_discovery_scan();
+	if (sp_self_discovered() || too_many() != 0)
+		sp_discovery_scan();
 	sp_block_each(measure_but_caller, &self);
 }

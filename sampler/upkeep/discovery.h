@@ -11,6 +11,9 @@
  * a system call every CHECK_NS; searches are at most half a percent of the time. */
 void sp_discovery_check(uint64_t now) SP_HIDDEN;
 
+/* Whether a search in a process that becomes active would find nothing. */
+bool sp_discovery_is_needless(void) SP_HIDDEN;
+
 /* Searches now. Same context. */
 void sp_discovery_scan(void) SP_HIDDEN;
 

@@ -29,6 +29,7 @@ static const char *const names[SP_MEMORY_RULES] = {"warning", "critical", "profi
 static struct {
 	uint32_t busy;
 	uint64_t due_ns; /* atomic */
+	bool begun;
 	struct sp_threshold memory[SP_MEMORY_RULES], cpu;
 	uint64_t began_ns; /* of the sequence; 0: none is going on */
 	uint32_t marks, cpu_marks, withdrawn;
@@ -251,6 +252,22 @@ static void begin(void)
 	for (i = 0; i < SP_MEMORY_RULES; i++)
 		state.memory[i].limit = sp_agent.config.memory[i].bytes;
 	state.cpu.limit = sp_agent.config.cpu_permille;
+	state.begun = true;
+}
+
+/* Whether memory can have come to a threshold since the process began: it has neither been so large nor used the time that
+ * growing takes. A short process need not look, which takes a tenth of a millisecond. */
+static bool can_be_due(void)
+{
+	const struct sp_spool_header *h = sp_agent.spool;
+	uint64_t peak = sp_load(&h->max_rss_bytes), ns = sp_load(&h->cpu.self_user_ns) + sp_load(&h->cpu.self_sys_ns);
+	uint64_t most = ns / 1000 * GROWS_BYTES_PER_US;
+	uint32_t i;
+
+	for (i = 0; peak && i < SP_MEMORY_RULES; i++)
+		if (state.memory[i].limit && state.memory[i].limit <= (peak > most ? peak : most))
+			return true;
+	return !peak;
 }
 
 void sp_thresholds_step(uint64_t now)
@@ -259,8 +276,12 @@ void sp_thresholds_step(uint64_t now)
 
 	if (now < sp_load(&state.due_ns) || !sp_try_lock(&state.busy))
 		return;
-	if (!state.due_ns)
+	if (!state.begun)
 		begin();
+	if (!state.due_ns && !can_be_due()) {
+		sp_unlock(&state.busy);
+		return;
+	}
 	look_at_cpu(now);
 	pause = look_at_memory(now);
 	sp_store(&state.due_ns, now + pause);

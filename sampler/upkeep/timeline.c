@@ -1,6 +1,7 @@
 /* The timeline. */
 #include "sampler/upkeep/timeline.h"
 
+#include "sampler/spool/write.h"
 #include "sampler/threads/task_file.h"
 #include "sampler/upkeep/memory.h"
 #include "sampler/upkeep/totals.h"
@@ -51,7 +52,7 @@ static void add_point(uint64_t now, const struct sp_usage *usage)
 	struct sp_timepoint *points = sp_section(SP_SEC_TIMELINE);
 	uint32_t n = sp_load(&e->used);
 
-	if (n >= e->capacity)
+	if (n >= e->capacity || (!sp_spool_back(SP_SEC_TIMELINE, n + 1) && n))
 		n = halve(points, n);
 	points[n] = (struct sp_timepoint){
 		.t_ns = now,
@@ -66,11 +67,20 @@ static void add_point(uint64_t now, const struct sp_usage *usage)
 	__atomic_store_n(&e->used, n + 1, __ATOMIC_RELEASE);
 }
 
+/* Many a member of a tree ends soon: one point, at its end, is all that its timeline has. */
+static bool is_young_member(void)
+{
+	const struct sp_spool_header *h = sp_agent.spool;
+
+	return !timeline.due_ns && !h->is_root &&
+		sp_load(&h->cpu.self_user_ns) + sp_load(&h->cpu.self_sys_ns) < SP_SMALL_CPU_NS;
+}
+
 void sp_timeline_step(uint64_t now, bool force)
 {
 	struct sp_usage usage;
 
-	if (!force && now < sp_load(&timeline.due_ns))
+	if (!force && (now < sp_load(&timeline.due_ns) || is_young_member()))
 		return;
 	if (!sp_try_lock(&timeline.busy))
 		return;

@@ -232,7 +232,7 @@ static int start_threads_on_full(void)
 static void no_room_at_all_is_an_error(void **state)
 {
 	(void)state;
-	for (unsigned kilobytes = 4; kilobytes <= 64; kilobytes *= 2)
+	for (unsigned kilobytes = 4; kilobytes <= 32; kilobytes *= 2)
 		assert_int_equal(on_small_filesystem(kilobytes, open_refused), 0);
 }
 
