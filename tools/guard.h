@@ -59,7 +59,8 @@ struct sp_guard_target {
 	bool with_agent; /* it was found to have a spool, or we loaded the agent */
 	struct sp_guard_facts facts;
 	struct timespec since;
-	uint64_t next_look_ns, saved_ns;
+	uint64_t next_look_ns, next_marks_ns, saved_ns;
+	uint32_t marks_seen; /* of the agent */
 	bool unsaved;
 	struct sp_memory_bounds bounds;
 	uint64_t kills_before;
@@ -99,6 +100,11 @@ void sp_guard_target_announce(struct sp_guard_target *target, const struct sp_gu
 
 /* Looks, and does what is due. */
 void sp_guard_target_look(struct sp_guard_target *target, const struct sp_guard_wish *wish);
+
+/* Room for an event, and what follows from one that has been told; NULL: there is none. */
+struct sp_guard_event *sp_guard_event_add(struct sp_guard_target *target);
+void sp_guard_event_act(struct sp_guard_target *target, const struct sp_guard_wish *wish, size_t event,
+	bool other_is_captured);
 
 /* It has ended. */
 void sp_guard_target_ended(struct sp_guard_target *target);
@@ -150,6 +156,9 @@ struct sp_snapshot;
 struct sp_mark;
 const struct sp_mark *sp_guard_mark_of(const struct sp_guard_target *target, const struct sp_guard_event *event,
 	const struct sp_snapshot *snapshot, struct timespec *at);
+
+/* Tells that spans were slow, when the agent has marked that since the last look. */
+void sp_guard_responses_look(struct sp_guard_target *target, const struct sp_guard_wish *wish);
 
 /* Adds events for the crossings that only the agent saw, from the spool of a target that has ended (NULL: there is none), and
  * puts all in the order of time. */

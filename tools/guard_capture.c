@@ -182,7 +182,7 @@ void sp_guard_capture_write(const struct sp_guard_target *t, const struct sp_gua
 
 	if (take(t, &t->events[event], &snapshot, result) == 0) {
 		go_to_mark(t, &t->events[event], &snapshot, result);
-		if (t->events[event].rule != SP_GUARD_CPU)
+		if (t->events[event].rule < SP_GUARD_MEMORY_RULES)
 			keep_snapshot(t, event, &snapshot, result);
 		render(t, wish, event, &snapshot, result);
 	}

@@ -13,7 +13,8 @@
 #include "tools/live.h"
 #include "tools/snapshots.h"
 
-#define LATE_NS 5000000000u /* so much later than the agent a guardian on a busy machine may be, its window apart */
+#define MARKS_NS 1000000000u /* between two looks for what the agent has marked */
+#define LATE_NS 5000000000u  /* so much later than the agent a guardian on a busy machine may be, its window apart */
 
 static int64_t ns_of(const struct timespec *t)
 {
@@ -34,6 +35,8 @@ static struct timespec moment_of(const struct sp_snapshot *s, const struct sp_ma
 
 static bool is_of(const struct sp_mark *mark, enum sp_guard_rule_id rule)
 {
+	if (rule == SP_GUARD_RESPONSE)
+		return mark->kind == SP_MARK_RESPONSE;
 	return mark->kind == SP_MARK_MEMORY && mark->memory_bytes && strcmp(mark->name, sp_guard_rule_names[rule]) == 0;
 }
 
@@ -48,7 +51,7 @@ static bool is_same(const struct sp_guard_target *t, const struct sp_guard_event
 const struct sp_mark *sp_guard_mark_of(const struct sp_guard_target *t, const struct sp_guard_event *e,
 	const struct sp_snapshot *s, struct timespec *at)
 {
-	for (size_t i = 0; i < s->mark_count && e->rule < SP_GUARD_MEMORY_RULES && !e->again; i++) {
+	for (size_t i = 0; i < s->mark_count && e->rule != SP_GUARD_CPU && !e->again; i++) {
 		*at = moment_of(s, &s->marks[i]);
 		if (is_of(&s->marks[i], e->rule) && is_same(t, e, at))
 			return &s->marks[i];
@@ -101,6 +104,63 @@ static void add(struct sp_guard_target *t, enum sp_guard_rule_id rule, struct sp
 	if (sp_snapshot_save(s, path) == 0)
 		e->snapshot = strdup(path);
 }
+
+/* --- slow spans */
+
+static void tell_slow(struct sp_guard_target *t, const struct sp_guard_wish *wish, const struct sp_snapshot *s,
+	const struct sp_mark *mark)
+{
+	struct sp_guard_event *e = sp_guard_event_add(t);
+
+	sp_guard_tell(t, "response: %llu spans took longer than %.4g ms", (unsigned long long)mark->value,
+		(double)mark->threshold / 1e6);
+	if (!e)
+		return;
+	*e = (struct sp_guard_event){.rule = SP_GUARD_RESPONSE,
+		.seen_by_agent = true,
+		.t_ns = sp_guard_now_ns(),
+		.at = moment_of(s, mark),
+		.memory = mark->memory_bytes,
+		.rss = mark->rss_bytes,
+		.cpu = SP_GUARD_UNKNOWN};
+	clock_gettime(CLOCK_REALTIME, &e->fired_at);
+	sp_guard_event_act(t, wish, (size_t)(e - t->events), false);
+}
+
+static void take_marks(struct sp_guard_target *t, const struct sp_guard_wish *wish, int fd)
+{
+	struct sp_snapshot s = {0};
+	const char *why;
+
+	if (sp_snapshot_read(&s, fd, &why) == 0) {
+		for (size_t i = 0; i < s.mark_count; i++)
+			if (s.marks[i].seq > t->marks_seen && s.marks[i].kind == SP_MARK_RESPONSE)
+				tell_slow(t, wish, &s, &s.marks[i]);
+		t->marks_seen = s.header.mark_seq;
+	}
+	sp_snapshot_free(&s);
+}
+
+void sp_guard_responses_look(struct sp_guard_target *t, const struct sp_guard_wish *wish)
+{
+	uint64_t now_ns = sp_guard_now_ns();
+	char path[PATH_MAX];
+	uint32_t seq = 0;
+	int fd;
+
+	if (!t->with_agent || now_ns < t->next_marks_ns)
+		return;
+	t->next_marks_ns = now_ns + MARKS_NS;
+	fd = sp_guard_spool(t, path) ? sp_spool_open(path) : -ENOENT;
+	if (fd < 0)
+		return;
+	if (pread(fd, &seq, sizeof(seq), offsetof(struct sp_spool_header, mark_seq)) == (ssize_t)sizeof(seq) &&
+		seq != t->marks_seen)
+		take_marks(t, wish, fd);
+	close(fd);
+}
+
+/* --- what was over before it was seen */
 
 /* Takes the first mark from *next on that is news, after which the snapshot is another one; false: there was none. */
 static bool take_next(struct sp_guard_target *t, struct sp_snapshot *s, size_t *next)

@@ -10,7 +10,7 @@
 /* No program gets more memory in a nanosecond: the kernel clears pages at some gigabytes a second for each core. */
 #define BYTES_A_NS 8u
 
-const char *const sp_guard_rule_names[SP_GUARD_RULES] = {"warning", "critical", "profiling", "cpu"};
+const char *const sp_guard_rule_names[SP_GUARD_NAMES] = {"warning", "critical", "profiling", "cpu", "response"};
 
 uint64_t sp_guard_threshold_bytes(const struct sp_guard_threshold *wanted, enum sp_guard_rule_id id,
 	uint64_t limit_bytes)

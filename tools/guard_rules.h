@@ -10,9 +10,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum sp_guard_rule_id { SP_GUARD_WARNING, SP_GUARD_CRITICAL, SP_GUARD_PROFILING, SP_GUARD_CPU, SP_GUARD_RULES };
+enum sp_guard_rule_id {
+	SP_GUARD_WARNING,
+	SP_GUARD_CRITICAL,
+	SP_GUARD_PROFILING,
+	SP_GUARD_CPU,
+	SP_GUARD_RULES,
+	SP_GUARD_RESPONSE = SP_GUARD_RULES, /* no rule of the guardian's: the agent says that spans were slow */
+	SP_GUARD_NAMES
+};
 #define SP_GUARD_MEMORY_RULES SP_GUARD_CPU /* those before it */
-extern const char *const sp_guard_rule_names[SP_GUARD_RULES];
+extern const char *const sp_guard_rule_names[SP_GUARD_NAMES];
 
 struct sp_guard_threshold {
 	bool given;

@@ -234,7 +234,7 @@ void sp_guard_target_announce(struct sp_guard_target *t, const struct sp_guard_w
 /* --- looking ------------------------------------------------------------------------------------ */
 
 /* Where there are as many as are kept, one that only grew makes room, the oldest that nothing is done about. */
-static struct sp_guard_event *add_event(struct sp_guard_target *t)
+struct sp_guard_event *sp_guard_event_add(struct sp_guard_target *t)
 {
 	struct sp_guard_event *oldest = NULL;
 
@@ -274,7 +274,8 @@ static void tell_fired(const struct sp_guard_target *t, const struct sp_guard_ev
 	sp_buffer_free(&text);
 }
 
-static void act(struct sp_guard_target *t, const struct sp_guard_wish *wish, size_t event, bool other_is_captured)
+void sp_guard_event_act(struct sp_guard_target *t, const struct sp_guard_wish *wish, size_t event,
+	bool other_is_captured)
 {
 	struct sp_guard_event *e = &t->events[event];
 
@@ -294,7 +295,7 @@ static void fire(struct sp_guard_target *t, const struct sp_guard_wish *wish, en
 	uint64_t cpu, bool other_is_captured)
 {
 	const struct sp_guard_rule *rule = &t->rules.rule[id];
-	struct sp_guard_event *e = add_event(t);
+	struct sp_guard_event *e = sp_guard_event_add(t);
 	uint64_t needed = sp_guard_rule_needs(rule);
 	bool again = rule->high != 0;
 
@@ -311,7 +312,7 @@ static void fire(struct sp_guard_target *t, const struct sp_guard_wish *wish, en
 	clock_gettime(CLOCK_REALTIME, &e->at);
 	e->fired_at = e->at;
 	tell_fired(t, e);
-	act(t, wish, (size_t)(e - t->events), other_is_captured);
+	sp_guard_event_act(t, wish, (size_t)(e - t->events), other_is_captured);
 }
 
 /* The fast counters lag a little, each CPU's by its own: the exact sum decides. */
@@ -391,6 +392,7 @@ void sp_guard_target_look(struct sp_guard_target *t, const struct sp_guard_wish 
 		due = confirm(t, due, &memory);
 	if (due)
 		fire_all(t, wish, due, memory, cpu);
+	sp_guard_responses_look(t, wish);
 	t->unsaved |= due || !t->saved_ns || above != sp_guard_above(&t->rules);
 	if (t->unsaved && (due || now_ns - t->saved_ns >= SAVE_NS))
 		sp_guard_state_save(t);

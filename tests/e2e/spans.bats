@@ -63,6 +63,15 @@ run_spans() {
 	section '# Marks' "$PROFILE" | grep -q '^| response |'
 	[ "$(find "$SMARTPROF_DIR/auto-memory" -name 'spans.*.response.capture.md' | wc -l)" -eq 1 ]
 	rm -r "$SMARTPROF_DIR"
+	SMARTPROF_RESPONSE_TIME_THRESHOLD=10 "$SMARTPROF" guard -- "$TARGETS/spans" serve >/dev/null 2>guard.err &
+	local guard=$!
+	eventually grep -q ': response: profile:' guard.err
+	kill "$guard"
+	wait "$guard" || true
+	grep -qE 'guard: spans .[0-9]+.: response: [0-9]+ spans took longer than 10 ms' guard.err || fail "$(cat guard.err)"
+	[ "$(find "$SMARTPROF_DIR/auto-memory" -name 'spans.*.response.*MB.capture.md' | wc -l)" -eq 1 ]
+	grep -qE '[|] response, seen by the agent alone [|]' "$SMARTPROF_DIR"/monitored/spans.*.guard.md
+	rm -r "$SMARTPROF_DIR"
 	SMARTPROF_RESPONSE_TIME_THRESHOLD=60000 run_spans requests
 	refuse grep -q '^| response |' "$PROFILE"
 }
