@@ -61,6 +61,17 @@ struct sp_thread_waits {
 	uint64_t unlooked_ns;     /* waited since without a look */
 };
 
+#define SP_LOOP_SITES 4u
+
+/* Where a thread waits for events: see spans/loop.h. */
+struct sp_thread_loop {
+	uint64_t sites[SP_LOOP_SITES]; /* places that may be the loop's, ... */
+	uint32_t rounds[SP_LOOP_SITES];
+	uint64_t site, frame;  /* ... and the one that is, with its frame; 0: none yet */
+	uint64_t returned_tsc; /* the last call there did; 0: none has since it was counted */
+	uint32_t node, count;  /* of the span, and the thread's record of it */
+};
+
 /* Per-thread state in the agent's own memory, from the pool in threads/block.c; recycled. The rest of the block is the
  * private stack, on which the agent works. */
 struct sp_thread {
@@ -122,6 +133,7 @@ struct sp_thread {
 	void *start;      /* routine the thread was created with */
 	void *start_arg;
 	struct sp_thread_waits wait;
+	struct sp_thread_loop loop;
 	struct sp_span_thread *spans; /* what is open, in the spool; NULL before the first span */
 	uint32_t span_node;           /* the innermost: every sample of the thread is in it */
 	uint32_t span_counts;         /* records of SP_SEC_SPAN_COUNTS that are the thread's, by their `mine` */

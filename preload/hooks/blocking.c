@@ -12,6 +12,7 @@
 #include "preload/export.h"
 #include "preload/libc.h"
 #include "preload/real.h"
+#include "sampler/spans/loop.h"
 #include "sampler/waits/waits.h"
 
 struct sp_blocking sp_blocking;
@@ -34,6 +35,17 @@ void sp_blocking_find_all(void)
 #undef X
 }
 
+#define LOOP_CALL \
+	((struct sp_loop_call){ \
+		(uint64_t)(uintptr_t)__builtin_return_address(0), (uint64_t)(uintptr_t)__builtin_frame_address(0)})
+
+static inline void loop_goes_on(const struct sp_timed_call *wait, struct sp_loop_call call)
+{
+	uint64_t now = __builtin_ia32_rdtsc();
+
+	sp_loop_goes_on(&call, now, now - wait->began >= sp_load(&sp_waits.least_cycles));
+}
+
 #define SIX long a, long b, long c, long d, long e, long f
 
 #define X(symbol, call) \
@@ -45,8 +57,12 @@ void sp_blocking_find_all(void)
 \
 		if (sp_unlikely(!sp_wait_begin(&wait))) \
 			return SP_BLOCKING(symbol)(a, b, c, d, e, f); \
+		if (sp_loop_may_be(SP_CALL_##call)) \
+			sp_loop_waits(&LOOP_CALL, wait.began); \
 		result = SP_BLOCKING(symbol)(a, b, c, d, e, f); \
 		sp_wait_end(&wait, SP_CALL_##call); \
+		if (sp_loop_may_be(SP_CALL_##call)) \
+			loop_goes_on(&wait, LOOP_CALL); \
 		return result; \
 	}
 SP_BLOCKING_SIMPLE(X)

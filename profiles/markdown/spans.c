@@ -176,13 +176,15 @@ void sp_write_spans(struct sp_writer *w)
 	if (sp_put_written(w, "# Spans", "# ") || (!p->span_count && !count_checkpoints(p)))
 		return;
 	totals = &p->snapshot->header.spans;
-	sp_buffer_printf(&w->out,
+	sp_buffer_puts(&w->out,
 		"# Spans\n\nCounts, times on the clock and bytes are exact; CPU time is sampled, spans inside "
-		"included. What "
-		"a span costs here, %llu ns, is taken off.\n\n"
-		"| Span | Count | Total | Self | p50 | p99 | Max | CPU | ± | Allocated | Hottest |\n"
-		"|:---|---:|---:|---:|---:|---:|---:|---:|---:|---:|:---|\n",
-		(unsigned long long)totals->pair_ns);
+		"included.");
+	if (totals->pair_ns)
+		sp_buffer_printf(&w->out, " What a span costs here, %llu ns, is taken off.",
+			(unsigned long long)totals->pair_ns);
+	sp_buffer_puts(&w->out,
+		"\n\n| Span | Count | Total | Self | p50 | p99 | Max | CPU | ± | Allocated | Hottest |\n"
+		"|:---|---:|---:|---:|---:|---:|---:|---:|---:|---:|:---|\n");
 	for (size_t i = 0; i < shown; i++) {
 		sp_buffer_puts(&w->out, "| ");
 		sp_put_span_name(w, &p->spans[i]);

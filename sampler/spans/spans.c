@@ -357,6 +357,17 @@ void sp_span_add(struct sp_thread *t, uint32_t node, uint64_t ns)
 	leave(t);
 }
 
+void sp_span_add_cycles(struct sp_thread *t, uint32_t node, uint32_t *count, uint64_t cycles)
+{
+	if (!node || !enter(t))
+		return;
+	if (sp_unlikely(!*count))
+		*count = claim_count(t, node);
+	if (*count)
+		add_to_record(count_at(*count), 0, cycles_ns(t, cycles), 0);
+	leave(t);
+}
+
 void sp_span_thread_ends(struct sp_thread *t)
 {
 	uint32_t index, next;
@@ -379,6 +390,7 @@ void sp_span_forget(struct sp_thread *t)
 	t->spans = NULL;
 	t->span_node = t->span_counts = t->span_beyond = 0;
 	t->span_busy = t->span_framed = false;
+	t->loop = (struct sp_thread_loop){0};
 }
 
 #define MEASURED 64u

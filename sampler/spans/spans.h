@@ -26,6 +26,9 @@ void sp_span_unwound(struct sp_thread *t, uint64_t sp) SP_HIDDEN;
 /* An exception has left the innermost span that is a function's. */
 void sp_span_thrown(struct sp_thread *t) SP_HIDDEN;
 
+/* Counts a time in cycles in `node` that the thread is not in. *count: 0, or what it was left as by the last such call. */
+void sp_span_add_cycles(struct sp_thread *t, uint32_t node, uint32_t *count, uint64_t cycles) SP_HIDDEN;
+
 /* Counts a time of `ns` in `node` that no thread was in. */
 void sp_span_add(struct sp_thread *t, uint32_t node, uint64_t ns) SP_HIDDEN;
 

@@ -1,0 +1,59 @@
+/* The event loop of a thread. */
+#include "sampler/spans/loop.h"
+
+#include "sampler/spans/names.h"
+#include "sampler/spans/spans.h"
+
+/* NULL: nothing is counted of this thread. */
+static struct sp_thread *counted(void)
+{
+	struct sp_thread *t = sp_tls.thread;
+
+	return t && sp_load(&sp_agent.state) == SP_AGENT_ACTIVE && !sp_tls.guard && !sp_tls.dead && !sp_is_stale_child()
+		? t
+		: NULL;
+}
+
+void sp_loop_waits(const struct sp_loop_call *call, uint64_t now)
+{
+	struct sp_thread *t = counted();
+
+	if (!t || t->loop.site != call->site || !t->loop.returned_tsc)
+		return;
+	sp_span_add_cycles(t, t->loop.node, &t->loop.count, now - t->loop.returned_tsc);
+	t->loop.returned_tsc = 0;
+}
+
+/* One more round at a place. Of several places at which there are so many the loop's is that with the outermost frame: the
+ * others are waited at while a round is served. */
+static void count_round(struct sp_thread_loop *l, const struct sp_loop_call *call)
+{
+	uint32_t i, least = 0;
+
+	for (i = 0; i < SP_LOOP_SITES && l->sites[i] != call->site; i++)
+		if (l->rounds[i] < l->rounds[least])
+			least = i;
+	if (i == SP_LOOP_SITES) {
+		i = least;
+		l->sites[i] = call->site;
+		l->rounds[i] = 0;
+	}
+	if (++l->rounds[i] < SP_LOOP_ROUNDS)
+		return;
+	l->rounds[i] = 0;
+	l->site = call->site;
+	l->frame = call->frame;
+	l->node = sp_span_node(0, sp_span_name(SP_SPAN_ASYNC, SP_LOOP_NAME));
+}
+
+void sp_loop_goes_on(const struct sp_loop_call *call, uint64_t now, bool blocked)
+{
+	struct sp_thread *t = counted();
+
+	if (!t)
+		return;
+	if (sp_unlikely(blocked && t->loop.site != call->site && t->loop.frame < call->frame))
+		count_round(&t->loop, call);
+	if (t->loop.site == call->site)
+		t->loop.returned_tsc = now;
+}
