@@ -38,7 +38,8 @@ enum {
 	FLAG_AT,
 	FLAG_LOOP,
 	FLAG_KEEP,
-	FLAG_KEEP_BYTES
+	FLAG_KEEP_BYTES,
+	FLAG_SPAN
 };
 
 static void print_help(void)
@@ -65,6 +66,7 @@ static void print_help(void)
 	       "  --source NAME   show a function's lines with their CPU time, and their text if it fits the program\n"
 	       "  --focus REGEX   keep stacks with a function, file or module that matches; others are [filtered]\n"
 	       "  --ignore REGEX  leave out stacks with a function, file or module that matches\n"
+	       "  --span GLOB     keep what was done in spans of that name (smartprof.h); other stacks are [filtered]\n"
 	       "  --brief         show 4 KB at most: the verdict, the hottest functions and path, a leak, what is "
 	       "missing\n"
 	       "  --json          write --brief as JSON\n"
@@ -163,7 +165,7 @@ static int report_open(int fd, const char *path, struct wish *wish)
 		options.progress_context = &progress;
 	}
 	if (wish->export.format != SP_REPORT_MARKDOWN)
-		options.filter = (struct sp_filter){0};
+		options.filter = (struct sp_filter){.span = options.filter.span};
 	options.full |= wish->source || wish->brief || wish->export.format != SP_REPORT_MARKDOWN;
 	err = sp_render_open(fd, &options, &out, &why);
 	if (err == -ENOKEY) {
@@ -259,20 +261,21 @@ static int report_brief(const struct sp_profile *profile, const struct sp_buffer
 	return status;
 }
 
-/* Looks the profile's names up again, where that was asked for. */
+/* Looks the profile's names up again, or keeps what is of a span, where that was asked for. */
 static int renew(const char *path, struct sp_buffer *text, const struct wish *wish)
 {
 	const char *slash = strrchr(path, '/'), *why;
 	struct sp_buffer anew = {0};
 	uint64_t named;
 
-	if (!wish->look_up && !wish->symbols.no_inlines)
+	if (!wish->look_up && !wish->symbols.no_inlines && !wish->options.filter.span)
 		return 0;
-	why = sp_markdown_again(&anew, text, slash ? slash + 1 : path, &wish->symbols, wish->look_up, &named);
+	why = sp_markdown_again(&anew, text, slash ? slash + 1 : path, &wish->symbols, wish->look_up,
+		wish->options.filter.span, &named);
 	if (why) {
 		sp_buffer_free(&anew);
 		sp_complain("report: %s: %s", path, why);
-		return SP_EXIT_USAGE;
+		return strcmp(why, SP_NO_SUCH_SPAN) == 0 ? 1 : SP_EXIT_USAGE;
 	}
 	sp_buffer_free(text);
 	*text = anew;
@@ -465,6 +468,9 @@ static int parse_flag(int got, char **argv, const struct option *flags, struct w
 	case FLAG_AT:
 		wish->window.at = optarg;
 		return 0;
+	case FLAG_SPAN:
+		o->filter.span = optarg;
+		return 0;
 	case FLAG_LOOP:
 		wish->window.loop = optarg;
 		return 0;
@@ -547,9 +553,13 @@ static int check_wish(int left, struct wish *wish)
 				: "report: no process id, spool or profile given; see smartprof report --help");
 		return SP_EXIT_USAGE;
 	}
-	if (o->by == SP_BY_THREAD && is_filtered(o)) {
+	if (o->by == SP_BY_THREAD && sp_filter_is_on(&o->filter)) {
 		sp_complain("report: --by thread: the profile does not say which thread a stack belongs to; leave "
-			    "--focus and --ignore out");
+			    "--focus, --ignore and --span out");
+		return SP_EXIT_USAGE;
+	}
+	if (o->filter.span && wish->merge) {
+		sp_complain("report: --span: a sum of profiles has no spans; leave --merge out");
 		return SP_EXIT_USAGE;
 	}
 	if (wish->source && (selects_rows(o) || o->full || wish->export.format != SP_REPORT_MARKDOWN)) {
@@ -587,7 +597,8 @@ int sp_cmd_report(int argc, char **argv)
 		{"for", required_argument, NULL, FLAG_FOR}, {"since", required_argument, NULL, FLAG_SINCE},
 		{"at", required_argument, NULL, FLAG_AT}, {"loop", required_argument, NULL, FLAG_LOOP},
 		{"keep", required_argument, NULL, FLAG_KEEP}, {"keep-bytes", required_argument, NULL, FLAG_KEEP_BYTES},
-		SP_SYMBOLS_FLAGS, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+		{"span", required_argument, NULL, FLAG_SPAN}, SP_SYMBOLS_FLAGS, {"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0}};
 	struct wish wish = {.export = {.view = SP_VIEWS}};
 	int got, status = 0;
 

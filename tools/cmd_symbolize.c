@@ -58,7 +58,7 @@ static int symbolize(const char *path, const char *output, const struct sp_symbo
 		status = complain_of(path, sp_input_error(got));
 	else if (got == SP_INPUT_SPOOL)
 		status = complain_of(path, "it is a spool; smartprof report makes a profile of it");
-	else if ((why = sp_markdown_again(&anew, &text, slash ? slash + 1 : to, symbols, true, &named)) != NULL)
+	else if ((why = sp_markdown_again(&anew, &text, slash ? slash + 1 : to, symbols, true, NULL, &named)) != NULL)
 		status = complain_of(path, why);
 	else if (!named && !symbols->no_inlines && !output) {
 		sp_complain("symbolize: %s: no debug file says more about its addresses; name a directory with debug "

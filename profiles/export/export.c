@@ -70,7 +70,7 @@ const char *sp_export_prepare(struct sp_profile *profile, const struct sp_filter
 {
 	if (!profile->has_stacks)
 		return "it was written before profiles had stacks; profile the program again";
-	if (filter && (filter->focus || filter->ignore))
+	if (sp_filter_is_on(filter))
 		sp_frames_filter(profile, filter, NULL);
 	add_rest(profile, SP_PSEUDO_UNSAMPLED);
 	add_rest(profile, SP_PSEUDO_BEFORE);

@@ -69,28 +69,37 @@ bool sp_put_written_quality(struct sp_writer *w)
 			sp_buffer_puts(&w->out, "\n");
 		at += length;
 	}
-	sp_buffer_printf(&w->out,
-		"- Names were looked up again after the profile was written; that named or located %llu more "
-		"addresses.\n",
-		(unsigned long long)written->named);
+	if (written->looked_up)
+		sp_buffer_printf(&w->out,
+			"- Names were looked up again after the profile was written; that named or located %llu more "
+			"addresses.\n",
+			(unsigned long long)written->named);
 	return true;
 }
 
 const char *sp_markdown_again(struct sp_buffer *out, const struct sp_buffer *text, const char *file_name,
-	const struct sp_symbolizer_options *symbols, bool look_up, uint64_t *named)
+	const struct sp_symbolizer_options *symbols, bool look_up, const char *span, uint64_t *named)
 {
+	const struct sp_filter filter = {.span = span};
 	struct sp_again again;
 	const char *why = "";
 	struct sp_profile *written = sp_markdown_read(text->data, text->length, &why);
 
 	if (!written)
 		return why;
+	if (span && !sp_span_is_known(written, span)) {
+		sp_profile_free(written);
+		return SP_NO_SUCH_SPAN;
+	}
+	if (span)
+		sp_frames_filter(written, &filter, NULL);
 	why = sp_profile_again(&again, written, text->data, text->length, symbols, look_up);
 	if (why) {
 		sp_profile_free(written);
 		return why;
 	}
 	*named = again.written.named;
+	again.written.looked_up = look_up;
 	sp_markdown_write(out, again.profile, file_name, text->length > SP_BUDGET_BYTES);
 	sp_again_free(&again);
 	return NULL;

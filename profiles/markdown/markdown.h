@@ -39,10 +39,10 @@ struct sp_profile *sp_markdown_read(const char *text, size_t length, const char 
 struct sp_profile *sp_markdown_read_at(const char *text, size_t length, const char **why, size_t *line);
 
 /* The profile `text` with the names of its addresses looked up again (look_up), or without its inlined functions
- * (symbols->no_inlines). *named: of how many addresses more is known now. Returns NULL, or a phrase when the text is no
- * profile, or does not hold what that takes. */
+ * (symbols->no_inlines), or of the stacks alone that were taken in such a span (span: a glob, NULL any). *named: of how many
+ * addresses more is known now. Returns NULL, or a phrase when the text is no profile, or does not hold what that takes. */
 const char *sp_markdown_again(struct sp_buffer *out, const struct sp_buffer *text, const char *file_name,
-	const struct sp_symbolizer_options *symbols, bool look_up, uint64_t *named);
+	const struct sp_symbolizer_options *symbols, bool look_up, const char *span, uint64_t *named);
 
 /* A profile that was read in at most so many bytes: its verdict, as it stands in the Markdown, the ten hottest functions with
  * their lines and errors, the hottest path, what leaked or was freed at once, and what is missing. As text, or as JSON. */

@@ -186,6 +186,8 @@ void sp_write_spans(struct sp_writer *w)
 		"\n\n| Span | Count | Total | Self | p50 | p99 | Max | CPU | ± | Allocated | Hottest |\n"
 		"|:---|---:|---:|---:|---:|---:|---:|---:|---:|---:|:---|\n");
 	for (size_t i = 0; i < shown; i++) {
+		if (p->spans[i].left_out)
+			continue;
 		sp_buffer_puts(&w->out, "| ");
 		sp_put_span_name(w, &p->spans[i]);
 		put_times(w, &p->spans[i]);

@@ -44,6 +44,8 @@ void sp_write_span_parts(struct sp_writer *w)
 	for (size_t i = 0; i < p->span_count && shown < w->limits.details; i++) {
 		const struct sp_span_info *span = &p->spans[i];
 
+		if (span->left_out)
+			continue;
 		for (size_t k = 0; k < span->hot_count && k < rows; k++)
 			put_part(w, span, &span->hot[k], false);
 		for (size_t k = 0; k < span->site_count && k < rows && span->kind == SP_SPAN_PLAIN; k++)
@@ -241,7 +243,7 @@ static struct slowest *list_slowest(const struct sp_profile *p, size_t *count)
 
 	*count = 0;
 	for (size_t i = 0; i < p->span_count; i++)
-		of[p->spans[i].node] = &p->spans[i];
+		of[p->spans[i].node] = p->spans[i].left_out ? NULL : &p->spans[i];
 	for (size_t i = 1; i < s->span_slowest_count; i++)
 		if (of[s->span_slowest[i].node])
 			list[(*count)++] = (struct slowest){of[s->span_slowest[i].node], &s->span_slowest[i]};
@@ -286,7 +288,7 @@ void sp_write_slow_spans(struct sp_writer *w)
 		"have more "
 		"than all others, each on the average. Only what is beyond doubt is told.\n\n");
 	for (size_t i = 0; i < p->span_count && shown < w->limits.details; i++) {
-		if (!p->spans[i].slow_ones)
+		if (!p->spans[i].slow_ones || p->spans[i].left_out)
 			continue;
 		put_slow(w, &p->spans[i]);
 		shown++;

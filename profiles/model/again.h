@@ -16,6 +16,7 @@ struct sp_written {
 	struct sp_written_frame *frames;
 	const char *text; /* the whole file: what does not depend on names is copied from it */
 	size_t length;
+	bool looked_up; /* names were */
 	uint64_t named; /* addresses of which more is known than was written */
 };
 

@@ -169,7 +169,7 @@ struct sp_profile *sp_profile_filtered(struct sp_snapshot *snapshot, const struc
 	sp_stacks_finish(profile, symbolizer);
 	site_frame = sp_alloc(snapshot->stack_count, sizeof(*site_frame));
 	sp_frames_load(profile, symbolizer, site_frame, progress, context);
-	if (filter && (filter->focus || filter->ignore))
+	if (sp_filter_is_on(filter))
 		sp_frames_filter(profile, filter, site_frame);
 	sp_paths_sort(profile);
 	sp_threads_add_up(profile, symbolizer);
@@ -179,6 +179,8 @@ struct sp_profile *sp_profile_filtered(struct sp_snapshot *snapshot, const struc
 	sp_cpu_totals(profile);
 	sp_lines_add_up(profile);
 	sp_spans_add_up(profile, site_frame);
+	if (filter && filter->span)
+		sp_spans_choose(profile, filter->span);
 	sp_traces_add_up(profile);
 	sp_marks_add_up(profile, site_frame);
 	sp_heap_settle(profile);

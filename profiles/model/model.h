@@ -243,10 +243,24 @@ struct sp_profile *sp_profile_from_snapshot(struct sp_snapshot *snapshot, const 
 void sp_profile_free(struct sp_profile *profile);
 
 /* Which stacks are wanted: those with a function, file or module that matches `focus`, and none that matches
- * `ignore`; NULL: any. */
+ * `ignore`, taken in a span whose name matches the glob `span`; NULL: any. */
 struct sp_filter {
 	const regex_t *focus, *ignore;
+	const char *span;
 };
+
+static inline bool sp_filter_is_on(const struct sp_filter *filter)
+{
+	return filter && (filter->focus || filter->ignore || filter->span);
+}
+
+#define SP_NO_SUCH_SPAN "no span in it has a name that --span matches; # Spans lists them"
+
+/* Whether the profile knows such a span. */
+bool sp_span_is_known(const struct sp_profile *profile, const char *glob);
+
+/* Leaves out of the tables what is neither such a span nor in one. */
+void sp_spans_choose(struct sp_profile *profile, const char *glob);
 
 /* The same of these stacks only: all others are one row, [filtered], so that shares are of the whole. */
 struct sp_profile *sp_profile_filtered(struct sp_snapshot *snapshot, const struct sp_symbolizer_options *symbols,

@@ -55,6 +55,7 @@ struct sp_span_info {
 	struct sp_span_slow tail;
 	const struct sp_slow_spans *slow_ones; /* NULL: none was slow */
 	uint32_t node;                         /* of the snapshot */
+	bool left_out;                         /* of tables: not asked for */
 };
 
 /* Appends the name of the snapshot's span_nodes[node], without what looks like a secret. */

@@ -239,8 +239,13 @@ int sp_render_snapshot(struct sp_snapshot *snapshot, const struct sp_render_opti
 {
 	struct sp_profile *profile = sp_profile_filtered(snapshot, options->symbols, &options->filter,
 		options->progress, options->progress_context);
-	int err = render_part(profile, options, out, why);
+	const char *span = options->filter.span;
+	int err = -ENODATA;
 
+	if (span && !sp_span_is_known(profile, span))
+		*why = SP_NO_SUCH_SPAN;
+	else
+		err = render_part(profile, options, out, why);
 	sp_profile_free(profile);
 	return err;
 }

@@ -39,6 +39,35 @@ run_spans() {
 	refuse grep -q '^| *[0-9.]*%.*{' <(section '## Hot Functions' "$PROFILE")
 }
 
+@test "--span keeps what was done in a span: in Markdown, tables and formats, of a written profile and of a process" {
+	run_spans requests
+	"$SMARTPROF" report --full --span 'kind=put' "$PROFILE" >put.md
+	"$SMARTPROF" validate put.md
+	section '## Call Tree' put.md >tree
+	grep -q '{kind=put}' tree
+	grep -q '\[filtered\]' tree
+	refuse grep -q '{kind=get}' tree
+	"$SMARTPROF" report --by function --span answer "$PROFILE" >answer
+	grep -q 'filtered' answer
+	refuse grep -Eq '[|] parse [|]' answer
+	"$SMARTPROF" report --format folded --span answer "$PROFILE" >folded
+	grep -q '^{request};{kind=put};{answer};' folded
+	refuse grep -q '{parse}' folded
+	for flags in '--span nothing' '--span request --merge' '--by thread --span request'; do
+		# shellcheck disable=SC2086
+		status_of "$([ "$flags" = '--span nothing' ] && echo 1 || echo 2)" "$SMARTPROF" report $flags "$PROFILE" 2>err
+		[ "$(wc -l <err)" -eq 1 ]
+	done
+	LD_PRELOAD=$AGENT timeout -k 5 "$PATIENCE" "$TARGETS/spans" requests_for_long >out &
+	await_spool spans
+	eventually has_used 1 "$PID"
+	"$SMARTPROF" report --span answer --output live.md "$PID"
+	kill "$PID"
+	"$SMARTPROF" validate live.md
+	section '# Spans' live.md | grep -Eq '^[|] request › kind=put › answer [|]'
+	refuse grep -Eq '^[|] request › kind=get › parse [|]' <(section '# Spans' live.md)
+}
+
 @test "without a sample of CPU time all are there, also those in labels" {
 	SMARTPROF_MODE=heap SMARTPROF_ENV=critical profiled "$TARGETS/spans" requests >out
 	PROFILE=$(profile_of spans)

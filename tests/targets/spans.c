@@ -1,4 +1,4 @@
-/* A program that names its work. Usage: spans requests|serve|checkpoints|unbalanced|threads|fork|kill */
+/* A program that names its work. Usage: spans requests|requests_for_long|serve|checkpoints|unbalanced|threads|fork|kill */
 #include "preload/smartprof.h"
 
 #include <pthread.h>
@@ -142,6 +142,8 @@ int main(int argc, char **argv)
 	const char *what = argc > 1 ? argv[1] : "";
 
 	if (!strcmp(what, "requests"))
+		requests();
+	while (!strcmp(what, "requests_for_long"))
 		requests();
 	while (!strcmp(what, "serve")) {
 		SMARTPROF_GUARD("request");
