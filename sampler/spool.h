@@ -497,6 +497,9 @@ struct sp_thread_record {
 	uint64_t queue_ns;                         /* it could have run and got no CPU, as the kernel counts it ... */
 	uint64_t queue_at_ns;                      /* ... up to then, since start of the process; 0: never looked at */
 	struct sp_wait_count waits[SP_WAIT_KINDS]; /* by enum sp_wait_kind */
+	uint32_t
+		open_wait; /* 1 + the kind of what it was blocked in when the process ended; 0: in nothing, or not known */
+	uint32_t reserved_wait;
 };
 
 /* Clocks of a thread. */

@@ -144,6 +144,8 @@ static void end_process(enum sp_exit_kind kind, int value, const char *tree, uin
 		return;
 	}
 	allow_descriptors();
+	if (active)
+		sp_discovery_note_waits(); /* which are over when threads are held */
 	if (!tree && active && sp_tree_is_theirs()) {
 		complete(kind, value);
 		if (leave_spool()) {

@@ -204,6 +204,10 @@ static void sum_up(struct sp_profile *p)
 		.throttled_ns = fact_ns(p, "throttled_seconds"),
 		.throttled_periods = sp_profile_fact_number(p, "throttled_periods"),
 		.throttle_known = sp_profile_fact(p, "throttled_seconds") != NULL};
+	for (int i = 0; i < SP_WAIT_KINDS; i++) {
+		p->waiting.kinds_known |= sp_profile_fact(p, sp_wait_kind_fact(i)) != NULL;
+		p->waiting.kind_ns[i] = fact_ns(p, sp_wait_kind_fact(i));
+	}
 	if (p->waiting.wall_ns)
 		sp_waiting_close(&p->waiting);
 	p->heap_allocated_bytes = sp_profile_fact_number(p, "heap_allocated_bytes");

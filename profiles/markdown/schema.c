@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include "profiles/model/waiting.h"
+
 #define UNKNOWN_TO_AGENT "the library could not find it out"
 #define NO_CPU_USED "no CPU time was used"
 #define ALLOCATOR_SILENT "the allocator has no such figure, or could not be asked safely"
@@ -52,7 +54,10 @@ const struct sp_schema_key sp_schema_keys[] = {
 		"no control group with a quota of CPU time binds the process"},
 	{"throttled_periods", SP_KEY_COUNT, SP_OPTIONAL, "no control group with a quota of CPU time binds the process"},
 	{"blocked_seconds", SP_KEY_DECIMAL, SP_OPTIONAL, NO_WAITING},
-	{"cpu_clock", SP_KEY_CLOCK, SP_ALWAYS, NULL},
+#define X(kind, name) {"blocked_" name "_seconds", SP_KEY_DECIMAL, SP_OPTIONAL, NO_WAITING ", or calls were not timed"},
+	SP_WAIT_KINDS_LIST(X)
+#undef X
+		{"cpu_clock", SP_KEY_CLOCK, SP_ALWAYS, NULL},
 	{"cpu_interval_requested_us", SP_KEY_DECIMAL, SP_WITH_CPU, NULL},
 	{"cpu_interval_achieved_us", SP_KEY_DECIMAL, SP_OPTIONAL, "there is no CPU sample"},
 	{"cpu_samples", SP_KEY_COUNT, SP_WITH_CPU, NULL},

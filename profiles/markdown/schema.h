@@ -53,7 +53,7 @@ struct sp_schema_table {
 	enum sp_table_kind kind;
 };
 
-#define SP_SCHEMA_KEYS 66u
+#define SP_SCHEMA_KEYS 75u
 #define SP_SCHEMA_SECTIONS 45u
 #define SP_SCHEMA_TABLES 15u
 extern const struct sp_schema_key sp_schema_keys[SP_SCHEMA_KEYS];

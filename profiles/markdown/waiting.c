@@ -1,6 +1,8 @@
 /* `# Waiting`: where the time of threads went, and what the verdict says of that. */
 #include "profiles/markdown/writer.h"
 
+#include <stdio.h>
+
 #define QUEUE_PERCENT 10.0 /* of threads' time in which they wanted a CPU and got none, from which on it is told */
 #define QUEUE_ADVICE_PERCENT 25.0
 #define BUSY_PERCENT 90.0     /* of a core, from which on the process is not said to have waited */
@@ -34,6 +36,21 @@ static void put_cpu_rows(struct sp_writer *w)
 	put_row(w, "on a CPU, system", sys_ns);
 }
 
+static void put_kind_rows(struct sp_writer *w)
+{
+	const struct sp_waiting *waiting = &w->profile->waiting;
+
+	for (int i = 0; i < SP_WAIT_KINDS; i++) {
+		char what[48];
+
+		snprintf(what, sizeof(what), "blocked: %s", sp_wait_kind_name(i));
+		if (waiting->kind_ns[i])
+			put_row(w, what, waiting->kind_ns[i]);
+	}
+	put_row(w, waiting->queue_known ? "\\[blocked elsewhere\\]" : "waiting for a CPU, or \\[blocked elsewhere\\]",
+		sp_waiting_elsewhere(waiting));
+}
+
 void sp_write_waiting(struct sp_writer *w)
 {
 	const struct sp_profile *p = w->profile;
@@ -50,8 +67,7 @@ void sp_write_waiting(struct sp_writer *w)
 		put_row(w, "waiting for a CPU", waiting->queue_ns);
 	if (waiting->throttle_known)
 		put_row(w, "— of that, for want of quota", waiting->throttled_ns);
-	put_row(w, waiting->queue_known ? "\\[blocked elsewhere\\]" : "waiting for a CPU, or \\[blocked elsewhere\\]",
-		waiting->blocked_ns);
+	put_kind_rows(w);
 	put_row(w, "all", waiting->wall_ns);
 	sp_buffer_puts(&w->out, "\n");
 }
@@ -66,6 +82,33 @@ void sp_put_thread_waiting(struct sp_writer *w, const struct sp_waiting *waiting
 			sp_put_duration(&w->out, times[i]);
 		sp_buffer_puts(&w->out, " |");
 	}
+}
+
+/* Shares of the time below this are not named. */
+#define NAMED_PERCENT 3.0
+
+static void put_kinds(struct sp_writer *w)
+{
+	const struct sp_waiting *waiting = &w->profile->waiting;
+	const char *before = ": ";
+
+	for (int i = 0; i < SP_WAIT_KINDS; i++) {
+		double share = sp_percent(waiting->kind_ns[i], waiting->wall_ns);
+
+		if (share < NAMED_PERCENT)
+			continue;
+		sp_buffer_printf(&w->out, "%s%.1f %% (%s)", before, share, sp_wait_kind_name(i));
+		before = ", ";
+	}
+}
+
+/* What is waited in most; SP_WAIT_KINDS: in no known kind for half of the time blocked. */
+static enum sp_wait_kind main_kind(const struct sp_waiting *waiting)
+{
+	for (int i = 0; i < SP_WAIT_KINDS; i++)
+		if (waiting->kind_ns[i] > waiting->blocked_ns / 2)
+			return (enum sp_wait_kind)i;
+	return SP_WAIT_KINDS;
 }
 
 void sp_write_waiting_verdict(struct sp_writer *w)
@@ -83,11 +126,12 @@ void sp_write_waiting_verdict(struct sp_writer *w)
 	sp_buffer_printf(&w->out, "%.1f %% of %s time", sp_percent(waiting->cpu_ns, waiting->wall_ns),
 		p->threads_seen == 1 ? "its" : "their");
 	if (waiting->queue_known)
-		sp_buffer_printf(&w->out, ", waited for one for %.1f %%, and %s blocked for %.1f %%. ",
-			queue_percent(p), p->threads_seen == 1 ? "was" : "were",
-			sp_percent(waiting->blocked_ns, waiting->wall_ns));
+		sp_buffer_printf(&w->out, ", waited for one for %.1f %%, and %s blocked for %.1f %%", queue_percent(p),
+			p->threads_seen == 1 ? "was" : "were", sp_percent(waiting->blocked_ns, waiting->wall_ns));
 	else
-		sp_buffer_puts(&w->out, ", and waited for one or for something else for the rest. ");
+		sp_buffer_puts(&w->out, ", and waited for one or for something else for the rest");
+	put_kinds(w);
+	sp_buffer_puts(&w->out, ". ");
 }
 
 static void advise_on_queue(struct sp_writer *w)
@@ -109,6 +153,33 @@ static void advise_on_queue(struct sp_writer *w)
 		queue_percent(w->profile), cores ? cores : "few");
 }
 
+static void advise_on_kind(struct sp_writer *w)
+{
+	static const char *const advices[SP_WAIT_KINDS + 1] = {
+		[SP_WAIT_LOCK] =
+			"threads wait for locks; hold them for less time, take them less often, or give each thread "
+			"data of its own; while it waits, `smartprof where PID` names the lock and who holds it.",
+		[SP_WAIT_CONDITION] = "its threads wait for work or for each other; see what those do that make it, or "
+				      "whether there are more threads than work.",
+		[SP_WAIT_READ] =
+			"it waits for data; see what sends it, or ask for more at a time and before it is needed.",
+		[SP_WAIT_WRITE] = "it waits for room for what it writes; see what reads it, or write more at a time.",
+		[SP_WAIT_SYNC] = "it waits for data to reach the disk; sync less often and more at a time.",
+		[SP_WAIT_POLL] =
+			"it waits for requests or answers; if it was slow to give them, see who was slow to ask "
+			"or to answer it.",
+		[SP_WAIT_SLEEP] = "it sleeps of its own accord; wait for what it waits for instead, or for less time.",
+		[SP_WAIT_CHILD] = "it waits for processes it has started; see their profiles.",
+		[SP_WAIT_OTHER] = "while it waits, `smartprof where PID` shows what each thread waits in.",
+		[SP_WAIT_KINDS] = "while it waits, `smartprof where PID` shows what each thread waits in."};
+	const struct sp_profile *p = w->profile;
+
+	sp_buffer_printf(&w->out,
+		"the process mostly waited (it kept a core busy for %.1f %% of the time), so its CPU time is not what "
+		"makes it slow: %s",
+		busy_percent(p), advices[main_kind(&p->waiting)]);
+}
+
 bool sp_advise_on_waiting(struct sp_writer *w)
 {
 	const struct sp_profile *p = w->profile;
@@ -122,9 +193,6 @@ bool sp_advise_on_waiting(struct sp_writer *w)
 	}
 	if (busy_percent(p) >= IDLE_PERCENT)
 		return false;
-	sp_buffer_printf(&w->out,
-		"the process mostly waited (it kept a core busy for %.1f %% of the time), so its CPU time is not what "
-		"makes it slow; while it waits, `smartprof where PID` shows what each thread waits in.",
-		busy_percent(p));
+	advise_on_kind(w);
 	return true;
 }

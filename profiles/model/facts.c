@@ -160,6 +160,8 @@ void sp_facts_add_waiting(struct sp_profile *p)
 		sp_profile_add_fact(p, "throttled_periods", "%llu", (unsigned long long)w->throttled_periods);
 	}
 	sp_profile_add_fact(p, "blocked_seconds", "%.3f", (double)w->blocked_ns / 1e9);
+	for (int i = 0; w->kinds_known && i < SP_WAIT_KINDS; i++)
+		sp_profile_add_fact(p, sp_wait_kind_fact(i), "%.3f", (double)w->kind_ns[i] / 1e9);
 }
 
 /* With the event clock the fine user-mode samples are the clock; system time comes at the tick. */

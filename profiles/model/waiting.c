@@ -6,6 +6,54 @@
 
 #define BUSY 0.9 /* of the time, from which on waiting is no question */
 
+const char *sp_wait_kind_name(enum sp_wait_kind kind)
+{
+	static const char *const names[SP_WAIT_KINDS] = {
+#define X(kind, name) [SP_WAIT_##kind] = name,
+		SP_WAIT_KINDS_LIST(X)
+#undef X
+	};
+
+	return names[kind];
+}
+
+const char *sp_wait_kind_fact(enum sp_wait_kind kind)
+{
+	static const char *const names[SP_WAIT_KINDS] = {
+#define X(kind, name) [SP_WAIT_##kind] = "blocked_" name "_seconds",
+		SP_WAIT_KINDS_LIST(X)
+#undef X
+	};
+
+	return names[kind];
+}
+
+static double kinds_ns(const struct sp_waiting *w)
+{
+	double sum = 0;
+
+	for (int i = 0; i < SP_WAIT_KINDS; i++)
+		sum += (double)w->kind_ns[i];
+	return sum;
+}
+
+uint64_t sp_waiting_elsewhere(const struct sp_waiting *w)
+{
+	double sum = kinds_ns(w);
+
+	return sum < (double)w->blocked_ns ? w->blocked_ns - sp_whole(sum) : 0;
+}
+
+/* What a call took has in it the time from its wake-up to its next turn on a CPU, which is the run queue's: if all is more than the
+ * thread was blocked for, each has its part of that. */
+static void fit_kinds(struct sp_waiting *w)
+{
+	double sum = kinds_ns(w), part = sum > (double)w->blocked_ns ? (double)w->blocked_ns / sum : 1;
+
+	for (int i = 0; part < 1 && i < SP_WAIT_KINDS; i++)
+		w->kind_ns[i] = (uint64_t)((double)w->kind_ns[i] * part);
+}
+
 void sp_waiting_close(struct sp_waiting *w)
 {
 	uint64_t off;
@@ -18,6 +66,7 @@ void sp_waiting_close(struct sp_waiting *w)
 	if (w->queue_ns > off)
 		w->queue_ns = off;
 	w->blocked_ns = off - w->queue_ns;
+	fit_kinds(w);
 	if (w->throttled_ns > w->queue_ns)
 		w->throttled_ns = w->queue_ns;
 }
@@ -39,13 +88,22 @@ struct sp_waiting sp_waiting_of_thread(const struct sp_profile *p, const struct 
 
 	/* It was not asked for where a thread was next to never off the CPU. */
 	w.queue_known = is_sum || r->queue_at_ns || w.wall_ns < w.cpu_ns + 1000000u;
+	w.kinds_known = p->snapshot->header.waits.on != 0 && !p->snapshot->at;
+	for (int i = 0; w.kinds_known && i < SP_WAIT_KINDS; i++)
+		w.kind_ns[i] = r->waits[i].ns;
 	sp_waiting_close(&w);
+	/* No hook has seen the end of what it was blocked in at the end. */
+	if (w.kinds_known && r->open_wait && r->open_wait <= SP_WAIT_KINDS && r->state == 1 && !is_sum)
+		w.kind_ns[r->open_wait - 1] += sp_waiting_elsewhere(&w);
 	return w;
 }
 
 void sp_waiting_add(struct sp_waiting *sum, const struct sp_waiting *part)
 {
 	sum->queue_known = part->wall_ns ? (!sum->wall_ns || sum->queue_known) && part->queue_known : sum->queue_known;
+	sum->kinds_known = part->wall_ns ? (!sum->wall_ns || sum->kinds_known) && part->kinds_known : sum->kinds_known;
+	for (int i = 0; i < SP_WAIT_KINDS; i++)
+		sum->kind_ns[i] += part->kind_ns[i];
 	sum->wall_ns += part->wall_ns;
 	sum->cpu_ns += part->cpu_ns;
 	sum->queue_ns += part->queue_ns;

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "sampler/wait_calls.h"
+
 struct sp_profile;
 struct sp_thread_record;
 
@@ -16,6 +18,8 @@ struct sp_waiting {
 	uint64_t queue_ns; /* it could have run, and got no CPU ... */
 	bool queue_known;  /* ... 0 if it is not known, and then part of what follows */
 	uint64_t blocked_ns;
+	bool kinds_known;                /* calls that block were timed: of what it was blocked for, ... */
+	uint64_t kind_ns[SP_WAIT_KINDS]; /* ... by enum sp_wait_kind; the rest is [blocked elsewhere] */
 	uint64_t throttled_ns; /* of queue_ns of the process, estimate: its control group had used up its quota ... */
 	uint64_t throttled_periods; /* ... in so many periods of it */
 	bool throttle_known;
@@ -27,6 +31,12 @@ void sp_waiting_close(struct sp_waiting *waiting);
 /* Of one thread; index: the record's. */
 struct sp_waiting sp_waiting_of_thread(const struct sp_profile *profile, const struct sp_thread_record *record,
 	bool is_sum);
+
+/* [blocked elsewhere] */
+uint64_t sp_waiting_elsewhere(const struct sp_waiting *waiting);
+
+const char *sp_wait_kind_name(enum sp_wait_kind kind); /* "lock", … */
+const char *sp_wait_kind_fact(enum sp_wait_kind kind); /* "blocked_lock_seconds", … */
 
 void sp_waiting_add(struct sp_waiting *sum, const struct sp_waiting *part);
 

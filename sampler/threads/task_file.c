@@ -129,6 +129,26 @@ bool sp_task_queue_ns(int tid, uint64_t *queue_ns)
 	return true;
 }
 
+/* "202 0x7f0012 0x189 0x0 …", "running", or "-1 …" */
+long sp_task_call(int tid, uint64_t arguments[3])
+{
+	char text[256];
+	const char *at = text;
+	long call;
+	int i;
+
+	if (read_file(tid, "/syscall", text, sizeof text) <= 0 || *at < '0' || *at > '9')
+		return -1;
+	call = (long)sp_take_decimal(&at);
+	for (i = 0; i < 3; i++) {
+		if (at[0] != ' ' || at[1] != '0' || at[2] != 'x')
+			return -1;
+		at += 3;
+		arguments[i] = sp_take_hexadecimal(&at);
+	}
+	return call;
+}
+
 bool sp_task_blocks(int tid)
 {
 	struct sp_task_signals signals;

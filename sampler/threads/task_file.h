@@ -29,6 +29,9 @@ int sp_task_signals(int tid, struct sp_task_signals *signals) SP_HIDDEN;
 /* For how long the thread could have run and got no CPU, since it began; false where the kernel does not tell. 5 us. */
 bool sp_task_queue_ns(int tid, uint64_t *queue_ns) SP_HIDDEN;
 
+/* In which system call the thread is, and its first three arguments; negative: in none, or that cannot be told. 6 us. */
+long sp_task_call(int tid, uint64_t arguments[3]) SP_HIDDEN;
+
 /* Whether the thread has the profiling signal blocked; false when that cannot be told. */
 bool sp_task_blocks(int tid) SP_HIDDEN;
 

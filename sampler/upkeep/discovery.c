@@ -7,6 +7,7 @@
 
 #include "sampler/clock/clock.h"
 #include "sampler/sys.h"
+#include "sampler/threads/open_wait.h"
 #include "sampler/threads/registry.h"
 #include "sampler/threads/self.h"
 #include "sampler/threads/task_file.h"
@@ -332,6 +333,19 @@ static void measure_but_caller(struct sp_thread *t, void *caller)
 		return;
 	measure(t);
 	sp_thread_look_at_queue(t, sp_now_ns());
+}
+
+static void note_wait(struct sp_thread *t, void *caller)
+{
+	if (t->record && t->tid != *(const int *)caller)
+		t->record->open_wait = sp_open_wait(t->tid);
+}
+
+void sp_discovery_note_waits(void)
+{
+	int self = (int)sp_sys(SYS_gettid);
+
+	sp_block_each(note_wait, &self);
 }
 
 void sp_discovery_finish(void)

@@ -23,6 +23,9 @@ void sp_discovery_on_unknown(void) SP_HIDDEN;
 /* Adds thread `tid`, which has just been made by clone. Same context. */
 void sp_discovery_add(int tid) SP_HIDDEN;
 
+/* The process is about to end: what the other threads are blocked in goes to their records. Any context. */
+void sp_discovery_note_waits(void) SP_HIDDEN;
+
 /* The process ends: a last search, and the CPU time of the threads that have not ended. */
 void sp_discovery_finish(void) SP_HIDDEN;
 

@@ -19,6 +19,19 @@ closes() {
 		END { d = sum - all; exit !(all > 0 && d < 0.005 && d > -0.005) }' "$1" || fail "the sum does not close"
 }
 
+# share_in KIND MODE: of the time blocked, which of that kind is as the program has measured itself, within 3 points, and
+# what calls on a busy machine have in them of the run queue.
+share_in() {
+	local blocked ours theirs
+	blocked=$(front blocked_seconds "$profile")
+	ours=$(front "blocked_$1_seconds" "$profile")
+	theirs=$(truth "$1_seconds")
+	awk -v a="${ours:-0}" -v b="$theirs" -v all="$blocked" -v whole="$(truth blocked_seconds)" \
+		-v queue="$(truth run_queue_seconds)" 'BEGIN {
+		d = a / all - b / whole; most = 0.03 + queue / whole; exit !(d < most && d > -most) }' ||
+		fail "$2: $ours of $blocked s in $1, truth $theirs of $(truth blocked_seconds)"
+}
+
 # The process takes some milliseconds before main and after what it tells.
 agrees() {
 	local profile=$1 key
@@ -38,6 +51,7 @@ waits() {
 @test "sleeping, locks, conditions, pipes, the disk: wall time is CPU, run queue and blocked" {
 	for mode in sleep locks rwlock condition pipe sync; do
 		waits $mode "$(long 0.7 3)"
+		for kind in lock condition read sync sleep; do share_in $kind $mode; done
 		grep -q '^# Waiting$' "$profile"
 	done
 }
@@ -105,4 +119,14 @@ quota_group() {
 	at_least "$(front throttled_periods "$profile")" 5
 	grep -q 'of that, for want of quota' "$profile"
 	grep -q 'Next: .*the quota of their control group was used up' "$profile"
+}
+
+@test "threads that still wait when the process ends wait in something" {
+	mkfifo hold
+	sleep 2 >hold &
+	LD_PRELOAD=$AGENT "$TARGETS/stuck" <hold >/dev/null
+	profile=$(profile_of stuck)
+	closes "$profile"
+	for kind in lock condition read sleep poll; do at_least "$(front "blocked_${kind}_seconds" "$profile")" 1.5; done
+	grep -q '| blocked: lock |' "$profile"
 }

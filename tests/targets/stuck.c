@@ -88,6 +88,7 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < count; i++)
 		check(pthread_create(&t, NULL, play, (void *)&roles[i]) == 0, "pthread_create");
 	pthread_barrier_wait(&there);
+	spend(0.03); /* enough for a profile */
 	printf("there\n");
 	fflush(stdout);
 	while (poll(&input, 1, -1) < 0)

@@ -1,6 +1,6 @@
 /* Threads that wait in known ways, and what they know of it themselves. Usage: waiting MODE [SECONDS [FILE]]. Prints, at the end,
  * "thread_seconds N", "cpu_seconds N", "run_queue_seconds N" (by the kernel's own count) and "blocked_seconds N", added up
- * over all threads, and "KIND_seconds N" for what passed in calls of that kind. */
+ * over all threads, and "KIND_seconds N" for what of that was in calls of that kind. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -44,13 +44,6 @@ static bool on_time(void)
 	return now() - began < seconds;
 }
 
-#define IN(w, what, call) \
-	do { \
-		double before = now(); \
-		call; \
-		(w)->kind[what] += now() - before; \
-	} while (0)
-
 static double queue_seconds(void)
 {
 	char text[80] = "";
@@ -62,6 +55,19 @@ static double queue_seconds(void)
 	sscanf(text, "%llu %llu", &run, &queue);
 	return (double)queue / 1e9;
 }
+
+/* On the clock, but neither on a CPU nor in want of one. */
+static double off(void)
+{
+	return now() - clock_seconds(CLOCK_THREAD_CPUTIME_ID) - queue_seconds();
+}
+
+#define IN(w, what, call) \
+	do { \
+		double before = off(); \
+		call; \
+		(w)->kind[what] += off() - before; \
+	} while (0)
 
 static NOINLINE void nap(struct worker *w, double of)
 {

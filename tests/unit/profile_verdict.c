@@ -113,7 +113,7 @@ static void a_process_that_waits(void **state)
 	write_profile(NULL);
 	assert_next(
 		"Next: the process mostly waited (it kept a core busy for 0.2 % of the time), so its CPU time is not "
-		"what makes it slow; while it waits, `smartprof where PID` shows what each thread waits in.");
+		"what makes it slow: while it waits, `smartprof where PID` shows what each thread waits in.");
 }
 
 static void few_samples(void **state)

@@ -211,6 +211,51 @@ static void a_used_up_quota_is_told_apart(void **state)
 	assert_int_equal(written.profile->waiting.throttled_ns, written.profile->waiting.queue_ns);
 }
 
+static void kinds_are_parts_of_what_it_was_blocked_for(void **state)
+{
+	struct sp_thread_record *t;
+	struct sp_profile *p;
+	const char *why;
+
+	(void)state;
+	fill();
+	written.spool.header->waits.on = 1;
+	main_thread()->waits[SP_WAIT_POLL].ns = 8000 * MS;
+	t = main_thread() + 1;
+	t->waits[SP_WAIT_LOCK].ns = 3000 * MS; /* a part of that it was awake, and waited for a CPU */
+	t->waits[SP_WAIT_READ].ns = 1500 * MS;
+	written_render(false);
+	assert_string_equal(fact("blocked_lock_seconds"), "1.500");
+	assert_string_equal(fact("blocked_read_seconds"), "0.750");
+	assert_string_equal(fact("blocked_poll_seconds"), "8.000");
+	assert_string_equal(fact("blocked_sleep_seconds"), "0.000");
+	assert_written_says("| blocked: lock | 1.50 s | 10.7% |\n| blocked: read | 750.0 ms | 5.4% |\n"
+			    "| blocked: poll | 8.00 s | 57.1% |\n| \\[blocked elsewhere\\] | 500.0 ms | 3.6% |\n");
+	assert_written_says("blocked for 76.8 %: 10.7 % (lock), 5.4 % (read), 57.1 % (poll). ");
+	p = sp_markdown_read(written.text.data, written.text.length, &why);
+	assert_non_null(p);
+	assert_true(p->waiting.kinds_known);
+	assert_memory_equal(p->waiting.kind_ns, written.profile->waiting.kind_ns, sizeof(p->waiting.kind_ns));
+	sp_profile_free(p);
+	main_thread()->open_wait = 1 + SP_WAIT_CHILD;
+	written_render_again();
+	assert_string_equal(fact("blocked_child_seconds"), "0.500");
+}
+
+/* What to do about it depends on what it is. */
+static void what_is_waited_in_is_advised_on(void **state)
+{
+	(void)state;
+	written.spool.header->end_ns = 10000 * MS;
+	spool_sample(&written.spool, spool_stack(&written.spool, 0, STACK(3, 1)), 200000, 100000);
+	main_thread()->queue_at_ns = 1;
+	written.spool.header->waits.on = 1;
+	main_thread()->waits[SP_WAIT_SYNC].ns = 9700 * MS;
+	written_render(false);
+	assert_written_says("Next: the process mostly waited (it kept a core busy for 3.0 % of the time), so its CPU "
+			    "time is not what makes it slow: it waits for data to reach the disk; sync less often");
+}
+
 static struct sp_profile *read_back(void)
 {
 	const char *why = "";
@@ -316,6 +361,8 @@ int main(void)
 		TEST(want_of_a_cpu_is_advised_on),
 		TEST(one_thread_is_not_told_to_have_fewer),
 		TEST(a_used_up_quota_is_told_apart),
+		TEST(kinds_are_parts_of_what_it_was_blocked_for),
+		TEST(what_is_waited_in_is_advised_on),
 		TEST(it_is_read_back_and_valid),
 		TEST(a_profile_of_before_says_nothing_of_it),
 		TEST(merged_profiles_add_it_up),
