@@ -254,6 +254,16 @@ static uint8_t *read_library(struct sp_attach_library *library, size_t *bytes)
 	return NULL;
 }
 
+/* Whether what was put into the process before is this very build, as its first page tells, in which its build-id is: else
+ * what is asked of it would be written to a wrong place. */
+static bool is_loaded_build(const struct sp_attach_target *target, const uint8_t *file, size_t bytes)
+{
+	uint8_t page[4096];
+
+	return bytes >= sizeof(page) && sp_attach_read(target->pid, target->agent, page, sizeof(page)) &&
+		memcmp(page, file, sizeof(page)) == 0;
+}
+
 int sp_attach_library_make(struct sp_attach_library *library, const struct sp_attach_target *target, const char *output)
 {
 	size_t bytes = 0;
@@ -269,6 +279,14 @@ int sp_attach_library_make(struct sp_attach_library *library, const struct sp_at
 	file = read_library(library, &bytes);
 	if (!file)
 		return FAILED;
+	if (target->agent && !is_loaded_build(target, file, bytes)) {
+		sp_complain(
+			"attach: process %d has the agent of another build of smartprof from an attach before, which "
+			"only that build wakes; use that one, or start the process anew",
+			target->pid);
+		free(file);
+		return FAILED;
+	}
 	place = place_of(file, bytes, library->request, sizeof(library->asked));
 	if (!target->agent && place) {
 		memcpy(file + place, &library->asked, sizeof(library->asked));

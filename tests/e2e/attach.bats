@@ -399,6 +399,22 @@ storm() {
 	wait || true
 }
 
+@test "what another build has put into a process is left alone" {
+	mkdir other
+	cp "$SMARTPROF" "$AGENT" other
+	python3 -c 'import sys
+with open(sys.argv[1], "r+b") as f:
+    data = f.read(4096)
+    f.seek(data.index(b"GNU\0") + 4)
+    f.write(b"another build")' "other/$(basename "$AGENT")"
+	worker
+	other/smartprof attach --for 20ms --output before.md "$PID" >/dev/null 2>said
+	status_of 1 "$SMARTPROF" attach --for 20ms "$PID" 2>said
+	grep -q "process $PID has the agent of another build of smartprof from an attach before" said
+	other/smartprof attach --for 20ms --output after.md "$PID" >/dev/null 2>said
+	stop
+}
+
 @test "where there is no memory for it, that is said, and the process goes on" {
 	local size
 	for size in 200 2500; do
