@@ -36,7 +36,7 @@ static void print_help(void)
 	       "                        one, not counted), or a directory for a file each\n"
 	       "  --list NAME=A,B…      run it for each value in place of {NAME}\n"
 	       "  --export-json FILE, --export-markdown FILE, --export-csv FILE\n"
-	       "                        write the results, as hyperfine does and more\n"
+	       "                        write the results, as hyperfine does and more; -: standard output\n"
 	       "  --json-log FILE       add a line of JSON for every run\n"
 	       "  --every TIME          again every so often; --for TIME: for so long\n"
 	       "  --batch               each FILE (or glob) is a job\n"

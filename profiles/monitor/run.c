@@ -46,6 +46,7 @@ void sp_monitor_run_free(struct sp_monitor_run *run)
 	free(run->directory);
 	free(run->profile_path);
 	free(run->left_names);
+	free(run->timeline.points);
 	free(run);
 }
 

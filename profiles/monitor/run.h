@@ -34,10 +34,10 @@ struct sp_monitor_point {
 	uint32_t processes; /* likewise */
 };
 
-/* step_ns apart at the least: whenever it is full, every two become one and the step doubles. */
+/* step_ns apart at the least: whenever there are SP_MONITOR_POINTS, every two become one and the step doubles. */
 struct sp_monitor_timeline {
-	struct sp_monitor_point points[SP_MONITOR_POINTS];
-	size_t count;
+	struct sp_monitor_point *points;
+	size_t count, capacity;
 	uint64_t step_ns;
 };
 

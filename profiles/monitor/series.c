@@ -57,6 +57,17 @@ size_t sp_monitor_series_bad(const struct sp_monitor_series *series)
 	return bad;
 }
 
+double sp_monitor_series_waited(const struct sp_monitor_series *series)
+{
+	double queue = 0, wall = 0;
+
+	for (size_t i = 0; i < series->count; i++) {
+		queue += (double)series->runs[i]->queue_ns;
+		wall += (double)series->runs[i]->wall_ns;
+	}
+	return wall > 0 ? queue / wall : 0;
+}
+
 struct sp_monitor_figures sp_monitor_figures_of(const struct sp_monitor_series *series, enum sp_monitor_metric metric)
 {
 	bool all = sp_monitor_series_bad(series) == series->count;

@@ -49,6 +49,9 @@ struct sp_monitor_figures sp_monitor_figures_of(const struct sp_monitor_series *
 /* Failed runs among them. */
 size_t sp_monitor_series_bad(const struct sp_monitor_series *series);
 
+/* For what part of the time threads waited for a CPU: how far the machine disturbed them. */
+double sp_monitor_series_waited(const struct sp_monitor_series *series);
+
 /* Values as the tables have them: "1.23 s" or "45 MiB". */
 void sp_monitor_put_value(struct sp_buffer *out, enum sp_monitor_metric metric, double value);
 

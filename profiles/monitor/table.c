@@ -237,16 +237,12 @@ static void put_bad(struct sp_buffer *out, const struct sp_monitor_series *serie
 
 static void put_noise(struct sp_buffer *out, const struct sp_monitor_series *series)
 {
-	double queue = 0, wall = 0;
+	double part = sp_monitor_series_waited(series);
 
-	for (size_t i = 0; i < series->count; i++) {
-		queue += (double)series->runs[i]->queue_ns;
-		wall += (double)series->runs[i]->wall_ns;
-	}
-	if (queue > NOISY * wall) {
-		put_label(out, "disturbed");
-		sp_buffer_printf(out, "its threads waited for a CPU for %.0f %% of the time\n", 100 * queue / wall);
-	}
+	if (part < NOISY)
+		return;
+	put_label(out, "disturbed");
+	sp_buffer_printf(out, "its threads waited for a CPU for %.0f %% of the time\n", 100 * part);
 }
 
 void sp_monitor_put_series(struct sp_buffer *out, const struct sp_monitor_series *series)

@@ -1,6 +1,8 @@
 /* The timeline of a run, of any length in the same room. */
 #include "profiles/monitor/run.h"
 
+#include "symbolize/base/memory.h"
+
 static void merge(struct sp_monitor_point *into, const struct sp_monitor_point *later)
 {
 	into->at_ns = later->at_ns;
@@ -39,5 +41,6 @@ void sp_monitor_timeline_add(struct sp_monitor_timeline *timeline, const struct 
 		sp_monitor_timeline_add(timeline, seen);
 		return;
 	}
+	sp_grow(&timeline->points, &timeline->capacity, count + 1, sizeof(*timeline->points));
 	timeline->points[timeline->count++] = *seen;
 }

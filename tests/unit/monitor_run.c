@@ -42,6 +42,7 @@ static void timeline_of_any_length(void **state)
 			most++;
 	}
 	assert_int_equal(most, 1); /* the one moment of much memory is where it was */
+	free(timeline->points);
 	free(timeline);
 }
 

@@ -233,6 +233,12 @@ bool sp_attempt_prepare(struct sp_monitor_session *s)
 
 /* --- what becomes of it */
 
+/* "-" is standard output. */
+static int write_to(const char *path, const struct sp_buffer *text, int how)
+{
+	return sp_write_output("monitor", strcmp(path, "-") == 0 ? NULL : path, text, how);
+}
+
 int sp_monitor_keep(const struct sp_monitor_session *s, const struct sp_monitor_run *run)
 {
 	struct sp_buffer text = {0};
@@ -243,7 +249,7 @@ int sp_monitor_keep(const struct sp_monitor_session *s, const struct sp_monitor_
 	sp_json_put(&text, sp_monitor_run_json(run, true), false);
 	if (!text.length || text.data[text.length - 1] != '\n')
 		sp_buffer_puts(&text, "\n");
-	if (sp_write_output("monitor", s->wish->json_log, &text, O_APPEND))
+	if (write_to(s->wish->json_log, &text, O_APPEND))
 		status = SP_EXIT_USAGE;
 	sp_buffer_free(&text);
 	return status;
@@ -257,17 +263,17 @@ int sp_monitor_export(const struct sp_monitor_wish *wish, const struct sp_monito
 
 	if (wish->json) {
 		sp_monitor_put_json(&text, series, count, json_incref(verdicts));
-		status |= sp_write_output("monitor", wish->json, &text, O_TRUNC);
+		status |= write_to(wish->json, &text, O_TRUNC);
 		sp_buffer_clear(&text);
 	}
 	if (wish->markdown) {
 		sp_monitor_put_markdown(&text, series, count);
-		status |= sp_write_output("monitor", wish->markdown, &text, O_TRUNC);
+		status |= write_to(wish->markdown, &text, O_TRUNC);
 		sp_buffer_clear(&text);
 	}
 	if (wish->csv) {
 		sp_monitor_put_csv(&text, series, count);
-		status |= sp_write_output("monitor", wish->csv, &text, O_TRUNC);
+		status |= write_to(wish->csv, &text, O_TRUNC);
 	}
 	sp_buffer_free(&text);
 	json_decref(verdicts);

@@ -389,8 +389,8 @@ static void keep(int *fds)
 	over.at_ns = now_ns();
 	over.usage = k.escaped;
 	tell(&k, &over);
-	poll(&(struct pollfd){.fd = k.control}, k.control >= 0,
-		-1); /* whoever looks at what is left looks at our children */
+	if (k.control >= 0) /* whoever looks at what is left looks at our children */
+		poll(&(struct pollfd){.fd = k.control}, 1, -1);
 	_exit(0);
 }
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,10 +15,11 @@
 #include "profiles/base/time.h"
 #include "symbolize/base/memory.h"
 
-#define SHARED_COST_SHARE 100u
+#define SHARED_COST_SHARE 50u
 #define COST_SHARE 200u /* one look takes at most so small a part of the time to the next */
 #define INTERVAL_MOST_NS 1000000000ull
-#define SHARED_AGAIN 1.05 /* what is shared is found out again when the sum has grown so much */
+#define STEADY 0.05       /* so much may change while it is found out what is shared */
+#define SHARED_AGAIN 0.01 /* it is found out again when the sum has changed so much */
 #define PROCESSES_MOST 4096u
 
 void sp_look_begin(struct sp_look *look, pid_t keeper)
@@ -196,28 +198,46 @@ static uint64_t read_pss(pid_t pid)
 	return at && sscanf(at, "\nPss: %" SCNu64, &kb) == 1 ? kb * 1024 : 0;
 }
 
-/* Costs more than all else, and is put off until it matters: when the sum is higher than it ever was. */
-static void find_shared(struct sp_look *look, uint64_t sum, uint64_t at_ns)
+static bool is_near(uint64_t a, uint64_t b, double part)
 {
-	uint64_t pss = 0, began = sp_time_ns(CLOCK_THREAD_CPUTIME_ID);
+	return fabs((double)a - (double)b) <= part * (double)b;
+}
 
-	if (look->shared_unknown || (double)sum < SHARED_AGAIN * (double)look->told_bytes ||
-		SHARED_COST_SHARE * look->shared_cost_ns > at_ns)
-		return;
+/* Of all as they are now. Returns whether they stayed as they were meanwhile. */
+static bool read_shared(struct sp_look *look, uint64_t sum)
+{
+	uint64_t now = 0, shared = 0;
+	bool all = true;
+
 	for (size_t i = 0; i < look->count; i++) {
-		uint64_t part = look->processes[i].rss_bytes ? read_pss(look->processes[i].pid) : 0;
+		struct sp_look_process *process = &look->processes[i];
+		uint64_t part = process->rss_bytes ? read_pss(process->pid) : 0;
 
-		if (look->processes[i].rss_bytes && !part && read_stat(&look->processes[i]) &&
-			look->processes[i].rss_bytes) {
+		if (!process->rss_bytes)
+			continue;
+		all = read_stat(process) && process->rss_bytes && all;
+		if (process->rss_bytes && !part)
 			look->shared_unknown = true;
-			look->shared_bytes = 0;
-			return;
-		}
-		pss += part;
+		now += process->rss_bytes;
+		shared += part < process->rss_bytes ? process->rss_bytes - part : 0;
 	}
+	look->shared_bytes = look->shared_unknown ? 0 : shared;
+	return all && is_near(now, sum, STEADY);
+}
+
+/* Costs more than all else, and is put off while nothing has changed. Returns whether shared_bytes is true of now. */
+static bool find_shared(struct sp_look *look, uint64_t sum, uint32_t alive, uint64_t at_ns)
+{
+	uint64_t began = sp_time_ns(CLOCK_THREAD_CPUTIME_ID);
+
+	if (look->shared_unknown || (alive == look->told_processes && is_near(sum, look->told_bytes, SHARED_AGAIN)))
+		return true;
+	if (SHARED_COST_SHARE * look->shared_cost_ns > at_ns)
+		return false;
 	look->told_bytes = sum;
+	look->told_processes = read_shared(look, sum) ? alive : 0;
 	look->shared_cost_ns += sp_time_ns(CLOCK_THREAD_CPUTIME_ID) - began;
-	look->shared_bytes = pss < sum ? sum - pss : 0;
+	return look->told_processes > 0;
 }
 
 void sp_look_at(struct sp_look *look, uint64_t at_ns)
@@ -233,9 +253,9 @@ void sp_look_at(struct sp_look *look, uint64_t at_ns)
 		cpu += look->processes[i].cpu_ns;
 	}
 	cost = COST_SHARE * (sp_time_ns(CLOCK_THREAD_CPUTIME_ID) - began);
-	if (alive > 1)
-		find_shared(look, sum, at_ns);
-	if (alive > 1)
+	if (alive > 1 && !find_shared(look, sum, alive, at_ns))
+		sum = look->last.rss_bytes; /* too much is not told; it is found out in a moment */
+	else if (alive > 1)
 		sum -= look->shared_bytes < sum ? look->shared_bytes : 0;
 	cpu += look->gone_cpu_ns;
 	look->last = (struct sp_monitor_point){.at_ns = at_ns,

@@ -32,6 +32,7 @@ struct sp_look {
 	uint64_t peak_bytes;     /* of the tree */
 	uint64_t shared_bytes;   /* what its processes share counts so much too often in the sum of their sizes */
 	uint64_t told_bytes;     /* the sum when that was found out */
+	uint32_t told_processes; /* and how many there were; 0: it is not known */
 	uint64_t shared_cost_ns; /* that has taken so far */
 	bool shared_unknown;
 	struct sp_monitor_point last;

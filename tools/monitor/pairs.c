@@ -12,6 +12,7 @@
 #include "tools/monitor/once.h"
 
 #define PAIRS_MOST 40u
+#define DISTURBED 0.1 /* threads waited for a CPU for so much of the time */
 
 struct turns {
 	struct sp_monitor_session *session;
@@ -95,11 +96,18 @@ static bool draw(struct turns *t)
 	return t->chance >> 63;
 }
 
+/* Where the machine has others to serve, no number of pairs tells of time what CPU time tells soon. */
 static bool is_decided(const struct turns *t)
 {
-	for (size_t i = 1; i < t->plan->count; i++)
-		if (t->verdicts[i][SP_PAIRS_WALL].answer == SP_PAIRS_UNDECIDED)
+	for (size_t i = 1; i < t->plan->count; i++) {
+		const struct sp_pairs_verdict *verdicts = t->verdicts[i];
+		bool disturbed = sp_monitor_series_waited(&t->series[0]) > DISTURBED ||
+			sp_monitor_series_waited(&t->series[i]) > DISTURBED;
+
+		if (verdicts[SP_PAIRS_WALL].answer == SP_PAIRS_UNDECIDED &&
+			!(disturbed && verdicts[SP_PAIRS_CPU].answer != SP_PAIRS_UNDECIDED))
 			return false;
+	}
 	return true;
 }
 
