@@ -25,13 +25,15 @@ endif
 
 # --- what is built from what
 # What runs in every process, and in every forked child, lies together: the kernel maps sixteen pages around each that is touched.
-AGENT_FIRST := $(addprefix preload/,start/constructor.c start/fork.c own_string.c libc.c real.c process.c) \
+# What runs at every start comes before what runs in forked children and at the end.
+AGENT_FIRST := $(addprefix preload/,start/constructor.c own_string.c libc.c real.c process.c) \
 	$(addprefix env/,config.c text.c program.c file.c options.c) sampler/agent.c \
-	$(addprefix sampler/,threads/usage.c threads/self.c threads/thread.c threads/block.c clock/clock.c clock/process.c) \
-	$(addprefix sampler/,heap/filter.c heap/live.c heap/pre_activation.c upkeep/timeline.c upkeep/discovery.c) \
-	$(addprefix sampler/,spool/write.c walk/unwind.c walk/stack_read.c walk/generated.c) \
-	$(addprefix preload/,hooks/malloc.c hooks/exit.c hooks/limits.c hooks/children.c hooks/seccomp.c hooks/exec.c) \
-	$(addprefix preload/,finish/finish.c finish/tree.c spool_place.c hooks/signals.c)
+	$(addprefix sampler/,threads/usage.c threads/self.c clock/clock.c clock/process.c heap/filter.c waits/waits.c) \
+	$(addprefix sampler/,walk/unwind.c walk/stack_read.c) \
+	$(addprefix preload/,start/fork.c hooks/malloc.c hooks/exit.c hooks/limits.c hooks/signals.c) \
+	$(addprefix sampler/,threads/thread.c threads/block.c heap/live.c heap/pre_activation.c upkeep/timeline.c) \
+	$(addprefix sampler/,upkeep/discovery.c spool/write.c walk/generated.c) \
+	$(addprefix preload/,hooks/children.c hooks/seccomp.c hooks/exec.c finish/finish.c finish/tree.c spool_place.c)
 AGENT_SRC := $(AGENT_FIRST) $(filter-out $(AGENT_FIRST),$(wildcard sampler/*.c $(addprefix sampler/*/*.,c S) preload/*.c \
 	$(addprefix preload/*/*.,c S) env/*.c))
 CMD_SRC := $(filter-out tools/monitor/keeper.c,$(wildcard tools/*.c tools/*/*.c profiles/*/*.c symbolize/*.c symbolize/*/*.c env/*.c))
@@ -225,7 +227,7 @@ lint: agent
 format:
 	@tests/lint/format.sh --fix .
 
-.PHONY: e2e test demo bench bench-cpu bench-heap bench-compare deps
+.PHONY: e2e test demo bench bench-costs bench-compare deps
 # One file: make e2e T=signals. LONG=1 runs the storms for as long as a release wants.
 e2e: all targets
 	@SP_LONG=$(LONG) tests/e2e/run $(T)
@@ -237,12 +239,14 @@ demo:
 	@.ci/demo
 bench: all
 	@status=0; for bench in tests/bench/*.sh; do echo "== $$bench"; $$bench || status=1; done; exit $$status
-# Beside gperftools, perf and the bare limit. ROUNDS=9
-bench-cpu: all targets
-	@tests/bench/cpu.sh $(ROUNDS)
-# Beside jemalloc's, tcmalloc's and heaptrack's heap profiling.
-bench-heap: all targets
-	@tests/bench/heap.sh
+# One of tests/bench/NAME.sh; ROUNDS=n where it repeats itself.
+bench-%: all targets
+	@tests/bench/$*.sh
+# What docs/BENCHMARKS.md tells of what profiling costs, with as many rounds as half an hour has room for.
+BENCH_COSTS := cost:5 cpu:2 heap:3 hooks:9 start:500 trees:2
+bench-costs: all targets
+	@status=0; for each in $(BENCH_COSTS); do bench=tests/bench/$${each%:*}.sh; echo "== $$bench"; \
+		ROUNDS=$${each#*:} $$bench || status=1; done; exit $$status
 # How often a comparison is wrong. RUNS=24 COMPARISONS=100
 bench-compare: all
 	@tests/bench/compare.sh $(RUNS) $(COMPARISONS)
@@ -276,7 +280,7 @@ clean:
 help:
 	@echo 'make [CC=clang] [V=1] [SAN=1]   build/libsmartprof.so and build/smartprof'
 	@echo 'make deps                       install missing Debian packages (root or sudo)'
-	@echo 'make test | unit | tsan | fuzz [FUZZ_SECONDS=10] | e2e [T=file] | lint | format | demo | bench | bench-cpu [ROUNDS=9] | bench-heap | bench-compare | bench-oracle'
+	@echo 'make test | unit | tsan | fuzz [FUZZ_SECONDS=10] | e2e [T=file] | lint | format | demo | bench | bench-costs | bench-NAME [ROUNDS=n] (cost, cpu, heap, hooks, start, trees, compare, oracle, ...)'
 	@echo 'make install | uninstall        PREFIX=$(PREFIX), DESTDIR honoured'
 
 -include $(shell find $(B) $(AGENT_B)/obj/agent build/targets -name '*.d' 2>/dev/null)

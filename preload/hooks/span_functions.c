@@ -35,8 +35,9 @@ static uint32_t seen_count;
 
 /* --- which functions ------------------------------------------------------------------------------ */
 
-/* They return twice, or never, or elsewhere; or go by who has called them; or are called by rules of their own. */
-static const char *const never[] = {"setjmp", "_setjmp", "__setjmp", "sigsetjmp", "__sigsetjmp", "savectx", "longjmp",
+/* They return twice, or never, or elsewhere; or go by who has called them; or are called by rules of their own. (Not by
+ * pointers, which every process would pay for when it loads this library.) */
+static const char never[][20] = {"setjmp", "_setjmp", "__setjmp", "sigsetjmp", "__sigsetjmp", "savectx", "longjmp",
 	"_longjmp", "siglongjmp", "__longjmp_chk", "getcontext", "setcontext", "makecontext", "swapcontext", "vfork",
 	"__vfork", "fork", "_Fork", "__fork", "__libc_fork", "forkpty", "clone", "__clone", "clone3", "pthread_exit",
 	"thrd_exit", "exit", "_exit", "_Exit", "quick_exit", "abort", "exec*", "fexecve", "dlopen", "dlmopen", "dlsym",

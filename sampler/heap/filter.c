@@ -36,7 +36,7 @@ static struct sp_free_filter *coarse_filter(void)
 
 bool sp_filter_fine_has(const void *p)
 {
-	return fine->bytes[sp_filter_place(fine, p)];
+	return !fine || fine->bytes[sp_filter_place(fine, p)];
 }
 
 static struct sp_free_filter *quiet(void)
@@ -63,7 +63,8 @@ void sp_filter_boot_done(void)
 void sp_filter_set_fine(void *memory)
 {
 	fine = memory;
-	fine->factor = FINE_FACTOR;
+	if (fine)
+		fine->factor = FINE_FACTOR;
 }
 
 static void add(struct sp_free_filter *f, const void *p, int delta)
@@ -80,13 +81,15 @@ void sp_filter_add(const void *p)
 {
 	use_coarse();
 	add(coarse_filter(), p, 1);
-	add(fine, p, 1);
+	if (fine)
+		add(fine, p, 1);
 }
 
 void sp_filter_remove(const void *p)
 {
 	add(coarse_filter(), p, -1);
-	add(fine, p, -1);
+	if (fine)
+		add(fine, p, -1);
 }
 
 void sp_filter_add_pre_activation(const void *p)
@@ -115,7 +118,7 @@ void sp_filter_choose(uint64_t inuse_bytes, uint64_t samples)
 
 	if (now == fine && inuse_bytes > sparse)
 		other = coarse_filter();
-	else if (now != fine && inuse_bytes < sparse / 2)
+	else if (fine && now != fine && inuse_bytes < sparse / 2)
 		other = fine;
 	if (other)
 		sp_store(&sp_free_filter, other);

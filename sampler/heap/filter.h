@@ -33,13 +33,13 @@ static inline bool sp_filter_surely_not(const void *p)
 	return sp_likely(!f->bytes[sp_filter_place(f, p)]);
 }
 
-/* Whether the fine table has p, which the table in force has. There must be a fine table. Any context. */
+/* Whether the fine table has p, which the table in force has; true without a fine table. Any context. */
 bool sp_filter_fine_has(const void *p) SP_HIDDEN;
 
 /* The real free() is known: only the arena's pointers need the slow path from now on. */
 void sp_filter_boot_done(void) SP_HIDDEN;
 
-/* Makes SP_FILTER_BYTES zeroed bytes the fine table. */
+/* Makes SP_FILTER_BYTES zeroed bytes the fine table; NULL: there is none. */
 void sp_filter_set_fine(void *memory) SP_HIDDEN;
 
 /* A sampled pointer comes into the live set, or goes out of it. */

@@ -15,7 +15,10 @@
 #define SLOTS 8u
 #define BUCKETS (SP_LIVE_MAX / SLOTS)
 #define FIRST_BUCKETS 64u
-#define CHOICES 4u  /* two of the first, two of the others */
+#define CHOICES 4u /* two of the first, two of the others */
+/* Samples so far apart never come close enough for the fine filter, of which each would touch a page. */
+#define FAR_BYTES 65536u
+
 #define SWEEPING 1u /* low bit of a key: the sweep has it for an instant */
 #define CLAIMED 2u  /* a slot being filled */
 #define FLAGS 7u
@@ -52,8 +55,12 @@ int sp_live_init(void)
 		live.next_free = (uint32_t *)((char *)p + keys);
 		live.fine = (char *)p + keys + links;
 	}
-	sp_sys(SYS_madvise, live.fine, SP_FILTER_BYTES, MADV_DONTNEED);
-	sp_filter_set_fine(live.fine);
+	if (sp_agent.config.heap_interval_bytes < FAR_BYTES) {
+		sp_sys(SYS_madvise, live.fine, SP_FILTER_BYTES, MADV_DONTNEED);
+		sp_filter_set_fine(live.fine);
+	} else {
+		sp_filter_set_fine(NULL);
+	}
 	sp_arena_mark_all();
 	sp_spool_take(keys + links + SP_FILTER_BYTES + SP_FILTER_COARSE_BYTES, 0);
 	__atomic_store_n(&live.ready, true, __ATOMIC_RELEASE);

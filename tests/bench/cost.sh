@@ -6,7 +6,7 @@
 # its own spread. Needs xz-utils sqlite3 python3 redis-server redis-tools gcc libsqlite3-dev.
 set -eu
 cd "$(dirname "$0")/../.."
-rounds=${1:-7}
+rounds=${1:-${ROUNDS:-7}}
 shift || true
 programs=${*:-xz sqlite3 python3 python3-malloc cc1 redis threads}
 agent=$PWD/build/libsmartprof.so

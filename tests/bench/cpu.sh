@@ -9,7 +9,7 @@
 # Usage: cpu.sh [ROUNDS [PROGRAM…]]. SP_LOCK=FILE: holds that lock during each program's turn.
 set -eu
 cd "$(dirname "$0")/../.."
-rounds=${1:-9}
+rounds=${1:-${ROUNDS:-9}}
 pairs=${PAIRS:-4}
 shift || true
 programs=${*:-xz sqlite3 python3 cc1 cpu_truth}

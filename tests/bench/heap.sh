@@ -7,7 +7,7 @@
 # Usage: heap.sh [ROUNDS [PROGRAM…]]   (make bench-heap)
 set -eu
 cd "$(dirname "$0")/../.."
-rounds=${1:-5}
+rounds=${1:-${ROUNDS:-5}}
 shift || true
 agent=$PWD/build/libsmartprof.so
 targets=$PWD/build/targets

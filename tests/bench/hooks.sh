@@ -5,7 +5,7 @@
 # Usage: hooks.sh [ROUNDS]
 set -eu
 cd "$(dirname "$0")/../.."
-rounds=${1:-15}
+rounds=${1:-${ROUNDS:-15}}
 agent=$PWD/build/libsmartprof.so
 calls=40000000
 work=$(mktemp -d)

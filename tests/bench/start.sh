@@ -3,11 +3,11 @@
 # and with the agent, in turns. By posix_spawn, where the tenth percentile of the wall times tells what little comes in
 # between; and from a shell, as loops of 50. Then what a forked child that does nothing costs the shell. System calls are
 # counted by strace, page faults by the kernel. Last, what a child of a profiled shell costs that is too small for a spool, and
-# one that gets one. Usage: ROUNDS=1000 start.sh
+# one that gets one. Usage: start.sh [ROUNDS]
 set -eu
 here=$(realpath "$(dirname "$0")")
 agent=$(realpath "$here/../../build/libsmartprof.so")
-rounds=${ROUNDS:-1000}
+rounds=${1:-${ROUNDS:-1000}}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 : >"$work/empty.c"
