@@ -20,6 +20,7 @@ struct sp_process {
 	const char *command;     /* SMARTPROF_BIN, absolute, or empty */
 	const char *output_dir;  /* absolute */
 	const char *output_file; /* absolute path asked for, or empty */
+	const char *span_log;    /* absolute path of the timing log, or empty */
 	const char *tree;        /* "<pid>.<ns>" of the tree's first process */
 	uint64_t entry;          /* of a program that ld.so was told to run; else 0 */
 	char **argv;

@@ -60,9 +60,10 @@ struct smartprof_site {
 };
 unsigned long smartprof_span_begin(struct smartprof_site *site, const char *name) __attribute__((weak));
 void smartprof_span_leave(unsigned long begun, unsigned long limit_ns) __attribute__((weak));
-void smartprof_span_end(struct smartprof_site *site, const char *name, unsigned long limit_ns) __attribute__((weak));
+void smartprof_span_end(struct smartprof_site *site, const char *name, const char *text) __attribute__((weak));
+int smartprof_log_wanted(void) __attribute__((weak));
 void smartprof_span_label(const char *key, const char *value) __attribute__((weak));
-void smartprof_checkpoint(struct smartprof_site *site, const char *name) __attribute__((weak));
+void smartprof_checkpoint(struct smartprof_site *site, const char *name, const char *text) __attribute__((weak));
 void smartprof_async_begin(struct smartprof_site *site, const char *name, unsigned long id) __attribute__((weak));
 void smartprof_async_end(struct smartprof_site *site, const char *name, unsigned long id) __attribute__((weak));
 
@@ -84,6 +85,8 @@ void smartprof_async_end(struct smartprof_site *site, const char *name, unsigned
  *	SMARTPROF_GUARD(name, limit_ms);  the same; it is counted as slow when it takes longer
  *	SMARTPROF_LABEL(key, value);      what the innermost span is about, from here on; of a key the last value counts, of 8 keys
  *	SMARTPROF_CHECKPOINT(name);       counts how often the program comes by here, and with how much memory
+ *	SMARTPROF_END(name, format, ...), SMARTPROF_CHECKPOINT(name, format, ...): the same; the timing log says so of it, 128
+ *	                                  bytes at the most. Only while there is such a log the arguments are evaluated.
  *	SMARTPROF_ASYNC_START(name, id);  work that one thread begins ...
  *	SMARTPROF_ASYNC_END(name, id);    ... and another may end: counted and timed, no sample is in it
  */
@@ -93,8 +96,8 @@ void smartprof_async_end(struct smartprof_site *site, const char *name, unsigned
 #ifdef SMARTPROF_DISABLE
 
 #define SMARTPROF_START(name) ((void)0)
-#define SMARTPROF_END(name) ((void)0)
-#define SMARTPROF_CHECKPOINT(name) ((void)0)
+#define SMARTPROF_END(...) ((void)0)
+#define SMARTPROF_CHECKPOINT(...) ((void)0)
 #define SMARTPROF_BLOCK(name) \
 	for (int SMARTPROF_JOIN(smartprof_once_, __LINE__) = 1; SMARTPROF_JOIN(smartprof_once_, __LINE__); \
 		SMARTPROF_JOIN(smartprof_once_, __LINE__) = 0)
@@ -154,9 +157,35 @@ static inline __attribute__((unused)) void smartprof_scope_end_(struct smartprof
 		(void)smartprof_name_; \
 	} while (0)
 
+/* 1 where there is more than one argument, of 24 at the most. */
+#define SMARTPROF_MORE_(...) \
+	SMARTPROF_25TH_(__VA_ARGS__, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, )
+#define SMARTPROF_25TH_(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, ...) y
+
+static inline __attribute__((unused, format(printf, 2, 3))) const char *smartprof_text_(char *text, const char *format,
+	...)
+{
+	__builtin_va_list args;
+
+	__builtin_va_start(args, format);
+	__builtin_vsnprintf(text, 129, format, args);
+	__builtin_va_end(args);
+	return text;
+}
+
+#define SMARTPROF_SAY_(more, call, event, ...) SMARTPROF_JOIN(SMARTPROF_SAY_, more)(call, event, __VA_ARGS__)
+#define SMARTPROF_SAY_0(call, event, name) SMARTPROF_CALL_(call, event, name, 0)
+#define SMARTPROF_SAY_1(call, event, name, ...) \
+	do { \
+		char smartprof_said_[129]; \
+		SMARTPROF_CALL_(call, event, name, \
+			smartprof_log_wanted &&smartprof_log_wanted() ? smartprof_text_(smartprof_said_, __VA_ARGS__) \
+								      : 0); \
+	} while (0)
 #define SMARTPROF_START(name) SMARTPROF_CALL_(smartprof_span_begin, span_begin, name)
-#define SMARTPROF_END(name) SMARTPROF_CALL_(smartprof_span_end, span_end, name, 0)
-#define SMARTPROF_CHECKPOINT(name) SMARTPROF_CALL_(smartprof_checkpoint, checkpoint, name)
+#define SMARTPROF_END(...) SMARTPROF_SAY_(SMARTPROF_MORE_(__VA_ARGS__), smartprof_span_end, span_end, __VA_ARGS__)
+#define SMARTPROF_CHECKPOINT(...) \
+	SMARTPROF_SAY_(SMARTPROF_MORE_(__VA_ARGS__), smartprof_checkpoint, checkpoint, __VA_ARGS__)
 #define SMARTPROF_ASYNC_START(name, id) SMARTPROF_CALL_(smartprof_async_begin, async_begin, name, (unsigned long)(id))
 #define SMARTPROF_ASYNC_END(name, id) SMARTPROF_CALL_(smartprof_async_end, async_end, name, (unsigned long)(id))
 #define SMARTPROF_LABEL(key, value) \

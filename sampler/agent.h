@@ -139,6 +139,7 @@ struct sp_thread {
 	uint32_t span_counts;         /* records of SP_SEC_SPAN_COUNTS that are the thread's, by their `mine` */
 	uint32_t span_beyond;         /* open beyond SP_SPAN_DEPTH */
 	bool span_busy;               /* the thread is beginning or ending one */
+	bool span_measuring;          /* what a span costs: these are the agent's own */
 	bool span_slow;               /* a slow response was counted */
 	uint64_t span_scale;          /* tsc_per_us_x1024 when this was computed: */
 	double span_ns_per_cycle;
@@ -181,9 +182,10 @@ struct sp_sampler_config {
 	uint32_t sample_cap;
 	uint32_t budget_permille;
 	struct sp_memory_threshold memory[SP_MEMORY_RULES];
-	uint64_t cpu_permille; /* CPU use that is worth a mark, of one core; 0: none */
-	uint64_t response_ns;  /* spans that take longer are slow; 0: none is */
-	bool response_given;   /* somebody has set that */
+	uint64_t cpu_permille;   /* CPU use that is worth a mark, of one core; 0: none */
+	uint64_t response_ns;    /* spans that take longer are slow; 0: none is */
+	bool response_given;     /* somebody has set that */
+	uint64_t span_log_bytes; /* size at which the timing log begins a new file */
 	int signal;
 };
 
@@ -212,6 +214,7 @@ struct sp_agent {
 	const char *single_threaded; /* the C library's __libc_single_threaded */
 	uint64_t start_monotonic_ns, start_tsc;
 	uint64_t tsc_per_us_x1024;       /* cycles in a microsecond, times 1024 */
+	uint32_t span_log_mask;          /* atomic: the ring's size less 1; 0: there is no timing log */
 	uint32_t tsc_forbidden;          /* atomic: SP_TSC_..., why the cycle counter is not read */
 	uint64_t unload_gen;             /* atomic: raised by every dlclose */
 	void (*activate)(void);          /* preload's: make the spool, arm the clocks; any context */

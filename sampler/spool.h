@@ -44,10 +44,12 @@
 #define SP_TREE_SUFFIX ".tree"
 
 /* Bytes of the file on which there are locks (F_OFD_SETLK). The writer's goes with the last mapping of the file, in
- * whatever way that ends; renderers hold the second while they are at it, and who controls the process the third. */
+ * whatever way that ends; renderers hold the second while they are at it, who controls the process the third,
+ * and who writes its timing log the fourth. */
 #define SP_LOCK_WRITER 0
 #define SP_LOCK_RENDERER 1
 #define SP_LOCK_CONTROL 2
+#define SP_LOCK_LOG 3
 
 /* Below both, a process is not worth a profile: CPU time, and bytes allocated. */
 #define SP_SMALL_CPU_NS 20000000u
@@ -84,6 +86,7 @@ enum sp_section {
 	SP_SEC_TRACED,       /* struct sp_traced: the last CPU samples that were taken in a trace */
 	SP_SEC_SPAN_SLOWEST, /* struct sp_span_slowest: the longest spans of a node */
 	SP_SEC_SPAN_TAIL,    /* struct sp_span_tail: what was sampled in slow spans */
+	SP_SEC_SPAN_EVENTS,  /* struct sp_span_event: the timing log's, record 0 a struct sp_span_log */
 	SP_SECTIONS
 };
 
@@ -112,6 +115,7 @@ enum sp_section {
 #define SP_TRACED_MAX 8193u
 #define SP_SPAN_SLOWEST_MAX (256u * SP_SPAN_KEPT + 1u)
 #define SP_SPAN_TAIL_MAX 8193u
+#define SP_SPAN_EVENTS_MAX 16385u
 #define SP_SPOOL_MAX_BYTES (128u << 20)
 
 struct sp_section_entry {
@@ -178,7 +182,7 @@ struct sp_text {
 	uint32_t tree;          /* "<pid>.<ns>" of the tree's first process: ns is when it began, by CLOCK_REALTIME */
 	uint32_t command_bytes; /* no offset */
 	uint32_t kernel;        /* its release */
-	uint32_t reserved[1];
+	uint32_t span_log;      /* absolute path of the timing log, or empty */
 };
 
 struct sp_cpu_totals {
@@ -302,7 +306,8 @@ enum sp_control_verb {
 	SP_CONTROL_START,    /* sample, again or for the first time */
 	SP_CONTROL_STOP,     /* do not, until it is started */
 	SP_CONTROL_INTERVAL, /* `argument`: CPU time between two samples, in ns */
-	SP_CONTROL_MARK      /* `name`: a mark of that name */
+	SP_CONTROL_MARK,     /* `name`: a mark of that name */
+	SP_CONTROL_LOG       /* `argument`: 1 there is a timing log of spans from here on, 0 there is none any more */
 };
 
 /* The command holds SP_LOCK_CONTROL while it fills in what is asked for and, last, the word; and until the answer is that
@@ -814,6 +819,53 @@ struct sp_traced {
 	uint32_t thread; /* index of its record, 0 unknown */
 	uint32_t reserved;
 };
+
+enum sp_event_kind {
+	SP_EVENT_SPAN,      /* has ended */
+	SP_EVENT_ASYNC,     /* the same, of SP_SPAN_ASYNC: by `id` */
+	SP_EVENT_CHECKPOINT /* `id`: resident bytes, `heap_bytes` */
+};
+
+#define SP_EVENT_UNENDED 1u /* something else has ended it: its thread, or a span around it */
+
+/* A line of the timing log. The event of number n, from 0 on, is in record 1 + n % size; it is there while `seq` is n + 1, and
+ * whole if the log's `next` is not beyond n + size after it has been read. */
+struct sp_span_event {
+	uint64_t seq; /* atomic: SP_EVENT_BUSY while it is written */
+	uint64_t began_tsc, ended_tsc;
+	uint64_t ns; /* less than between these: what measuring took is taken off */
+	uint32_t node;
+	int32_t tid;
+	uint32_t thread; /* index of its record, 0 unknown */
+	uint8_t kind;    /* enum sp_event_kind */
+	uint8_t flags;   /* SP_EVENT_UNENDED */
+	uint16_t length; /* of text */
+	uint64_t id, heap_bytes;
+	char text[SP_SPAN_TEXT_MAX]; /* what the program says of it */
+};
+#define SP_EVENT_BUSY UINT64_MAX
+
+/* Who makes lines of the events, where SMARTPROF_SPAN_LOG asks for them. */
+enum sp_log_writer {
+	SP_LOG_NOBODY,
+	SP_LOG_STARTED, /* the process has started it */
+	SP_LOG_WRITES   /* it is at it while it holds SP_LOCK_LOG */
+};
+
+/* Record 0 of the events. Who writes the lines tells how it goes here. */
+struct sp_span_log {
+	uint64_t next;    /* atomic: the number of the next event */
+	uint64_t dropped; /* atomic: of the numbers so far, those that found their record being written */
+	uint32_t size;    /* events that the ring has room for, a power of two; 0: there has been no log */
+	uint32_t on;      /* atomic: there is a log now */
+	uint32_t writer;  /* atomic: enum sp_log_writer. What follows is the writer's: */
+	int32_t error;    /* negative errno of what went wrong last; 0 nothing has */
+	uint64_t written; /* lines that are in the file */
+	uint64_t lost;    /* events that were overwritten before it came, or that found no room in the file */
+	uint64_t ready;   /* events up to that number are in the file, or lost */
+	uint64_t reserved[17];
+};
+_Static_assert(sizeof(struct sp_span_log) == sizeof(struct sp_span_event), "one is a record of the other's section");
 
 /* The class of a time: 0 for none, else four for each power of two. */
 static inline uint32_t sp_span_class(uint64_t ns)

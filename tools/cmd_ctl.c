@@ -1,22 +1,15 @@
 /* smartprof ctl: tells a process that is being profiled to sample or not, how finely, or to mark the moment. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "env/env.h"
 #include "profiles/base/escape.h"
 #include "profiles/base/figures.h"
-#include "profiles/base/time.h"
-#include "profiles/spool/find.h"
 #include "profiles/spool/marks.h"
+#include "tools/control.h"
 #include "tools/live.h"
 #include "tools/tools.h"
-
-#define WAIT_NS 2000000000u
-#define NAP_MS 5
 
 static void print_help(void)
 {
@@ -38,85 +31,11 @@ static void print_help(void)
 }
 
 struct wish {
-	enum sp_control_verb verb;
+	struct sp_control_wish is;
 	bool status;
-	uint64_t argument, wait_ns;
-	const char *name;
 };
 
-/* --- the words ---------------------------------------------------------------------------------- */
-
-#define CONTROL_AT(field) ((off_t)(offsetof(struct sp_spool_header, control) + offsetof(struct sp_control, field)))
-
-static bool write_all(int fd, const void *data, size_t size, off_t at)
-{
-	return pwrite(fd, data, size, at) == (ssize_t)size;
-}
-
-/* One at a time: what is asked for is in several words. */
-static bool take_turn(int fd, uint64_t until_ns)
-{
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = SP_LOCK_CONTROL, .l_len = 1};
-
-	while (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
-		if (sp_time_ns(CLOCK_MONOTONIC) > until_ns)
-			return false;
-		sp_nap_ms(NAP_MS);
-	}
-	return true;
-}
-
-static bool read_control(int fd, struct sp_control *control)
-{
-	return pread(fd, control, sizeof(*control), offsetof(struct sp_spool_header, control)) ==
-		(ssize_t)sizeof(*control);
-}
-
-/* The word comes last: what it is about is there then. */
-static int ask(int fd, const struct wish *wish, uint64_t *word)
-{
-	struct sp_control control;
-	char name[SP_MARK_NAME_BYTES] = "";
-
-	if (!read_control(fd, &control))
-		return -EIO;
-	if (wish->name)
-		memcpy(name, wish->name, strlen(wish->name));
-	*word = ((control.asked >> 8) + 1) << 8 | wish->verb;
-	if (!write_all(fd, name, sizeof(name), CONTROL_AT(name)) ||
-		!write_all(fd, &wish->argument, sizeof(wish->argument), CONTROL_AT(argument)) ||
-		!write_all(fd, word, sizeof(*word), CONTROL_AT(asked)))
-		return errno ? -errno : -EIO;
-	return 0;
-}
-
-static bool await_answer(const struct sp_live_spool *live, uint64_t word, uint64_t until_ns, struct sp_control *control)
-{
-	do {
-		if (read_control(live->fd, control) && control->answered == word)
-			return true;
-		if (!sp_spool_is_live(live->fd, &live->header))
-			return false;
-		sp_nap_ms(NAP_MS);
-	} while (sp_time_ns(CLOCK_MONOTONIC) < until_ns);
-	return false;
-}
-
 /* --- what is said ------------------------------------------------------------------------------- */
-
-static int complain_of_silence(const struct sp_live_spool *live)
-{
-	int pid = live->header.pid;
-
-	if (!sp_spool_is_live(live->fd, &live->header))
-		sp_complain("ctl: process %d ended before it looked", pid);
-	else
-		sp_complain(
-			"ctl: process %d has not looked yet: it is stopped, or uses no CPU time and allocates nothing; "
-			"it does what was asked for when it goes on (smartprof ctl %d status tells)",
-			pid, pid);
-	return 1;
-}
 
 static int tell_result(const struct sp_live_spool *live, const struct wish *wish, int result)
 {
@@ -130,7 +49,7 @@ static int tell_result(const struct sp_live_spool *live, const struct wish *wish
 		sp_complain("ctl: process %d: %s", pid, strerror(-result));
 		return 1;
 	}
-	switch (wish->verb) {
+	switch (wish->is.verb) {
 	case SP_CONTROL_START:
 		printf("process %d is being sampled\n", pid);
 		break;
@@ -139,11 +58,12 @@ static int tell_result(const struct sp_live_spool *live, const struct wish *wish
 		break;
 	case SP_CONTROL_INTERVAL:
 		printf("process %d is sampled every %g us, if the budget allows it\n", pid,
-			(double)wish->argument / 1e3);
+			(double)wish->is.argument / 1e3);
 		break;
 	case SP_CONTROL_MARK:
-		printf("process %d has the mark %s\n", pid, wish->name);
+		printf("process %d has the mark %s\n", pid, wish->is.name);
 		break;
+	case SP_CONTROL_LOG:
 	case SP_CONTROL_NONE:
 		break;
 	}
@@ -231,32 +151,12 @@ static int tell_status(const struct sp_live_spool *live)
 
 static int control(const struct sp_live_spool *live, const struct wish *wish)
 {
-	uint64_t until_ns = sp_time_ns(CLOCK_MONOTONIC) + wish->wait_ns, word = 0;
-	struct sp_control answer;
-	int err;
+	int result, status;
 
 	if (wish->status)
 		return tell_status(live);
-	if (live->header.sealed_ns) {
-		sp_complain(
-			"ctl: process %d installed a seccomp filter, which has ended sampling; nothing can be asked of "
-			"it",
-			live->header.pid);
-		return 1;
-	}
-	if ((fcntl(live->fd, F_GETFL) & O_ACCMODE) != O_RDWR) {
-		sp_complain("ctl: process %d: its spool cannot be written to; be the user that it runs as",
-			live->header.pid);
-		return 1;
-	}
-	err = take_turn(live->fd, until_ns) ? ask(live->fd, wish, &word) : -EBUSY;
-	if (err) {
-		sp_complain("ctl: process %d: %s; try again", live->header.pid,
-			err == -EBUSY ? "another smartprof ctl waits for it" : strerror(-err));
-		return 1;
-	}
-	return await_answer(live, word, until_ns, &answer) ? tell_result(live, wish, answer.result)
-							   : complain_of_silence(live);
+	status = sp_control_ask("ctl", live, &wish->is, &result);
+	return status ? 1 : tell_result(live, wish, result);
 }
 
 static const char *const verbs[] = {"start", "stop", "interval", "mark", "status"};
@@ -299,25 +199,25 @@ static int parse(int count, char **words, struct wish *wish)
 		meant = sp_suggest(words[0], verbs, VERBS);
 		return sp_complain_unknown("ctl: unknown word", words[0], "", meant, "smartprof ctl --help");
 	}
-	wish->verb = asks[i];
-	wish->status = wish->verb == SP_CONTROL_NONE;
-	if (count != (wish->verb == SP_CONTROL_INTERVAL || wish->verb == SP_CONTROL_MARK ? 2 : 1)) {
+	wish->is.verb = asks[i];
+	wish->status = wish->is.verb == SP_CONTROL_NONE;
+	if (count != (wish->is.verb == SP_CONTROL_INTERVAL || wish->is.verb == SP_CONTROL_MARK ? 2 : 1)) {
 		sp_complain("ctl: %s takes %s; see smartprof ctl --help", words[0],
-			wish->verb == SP_CONTROL_INTERVAL       ? "a time"
-				: wish->verb == SP_CONTROL_MARK ? "a name"
-								: "nothing more");
+			wish->is.verb == SP_CONTROL_INTERVAL       ? "a time"
+				: wish->is.verb == SP_CONTROL_MARK ? "a name"
+								   : "nothing more");
 		return SP_EXIT_USAGE;
 	}
-	return wish->verb == SP_CONTROL_INTERVAL ? parse_interval(words[1], &wish->argument)
-		: wish->verb == SP_CONTROL_MARK  ? parse_mark(words[1], &wish->name)
-						 : 0;
+	return wish->is.verb == SP_CONTROL_INTERVAL ? parse_interval(words[1], &wish->is.argument)
+		: wish->is.verb == SP_CONTROL_MARK  ? parse_mark(words[1], &wish->is.name)
+						    : 0;
 }
 
 int sp_cmd_ctl(int argc, char **argv)
 {
 	static const struct option flags[] = {
 		{"wait", required_argument, NULL, 'w'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
-	struct wish wish = {.wait_ns = WAIT_NS};
+	struct wish wish = {.is.wait_ns = SP_CONTROL_WAIT_NS};
 	struct sp_live_spool live;
 	int got, status;
 
@@ -329,7 +229,7 @@ int sp_cmd_ctl(int argc, char **argv)
 		}
 		if (got != 'w')
 			return sp_flag_error("ctl", got, argv, flags);
-		if (sp_duration_parse("ctl", "wait", optarg, &wish.wait_ns))
+		if (sp_duration_parse("ctl", "wait", optarg, &wish.is.wait_ns))
 			return SP_EXIT_USAGE;
 	}
 	if (argc - optind == 2 && strcmp(argv[optind + 1], SP_COMPLETE_VALUES) == 0) {

@@ -189,7 +189,8 @@ static int compose(struct sp_buffer *out, const struct sp_plan *plan, const char
 		sp_buffer_puts(out,
 			"# Take the # away from what you want to change. Programs that run in this directory or below "
 			"follow\n"
-			"# this file even when no shell has read it, but for its paths (DIR, OUTPUT, BIN, DEBUG_DIR); "
+			"# this file even when no shell has read it, but for its paths (DIR, OUTPUT, BIN, SPAN_LOG, "
+			"DEBUG_DIR); "
 			"environment\n"
 			"# variables and flags are stronger. Where a default differs by environment, the one of "
 			"development is shown.\n"

@@ -28,11 +28,13 @@ static const struct command commands[] = {
 	{"top", sp_cmd_top, "watch what a process does: functions, lines, threads, heap"},
 	{"where", sp_cmd_where, "tell what each thread of a process does right now"},
 	{"ctl", sp_cmd_ctl, "start, stop or mark the sampling of a process that runs"},
+	{"log", sp_cmd_log, "print the timing log of a process's spans, or follow it"},
 	{"recover", sp_cmd_recover, "write the profiles of processes that were killed or crashed"},
 	{"attach", sp_cmd_attach, "profile the CPU time of a process that runs already"},
 	{"detach", sp_cmd_detach, "end that, and write the profile"},
 	{"cache", sp_cmd_cache, "look at the cache of symbols, or trim it"},
 	{"finish", sp_cmd_finish, NULL},
+	{"write-log", sp_cmd_write_log, NULL},
 	{"complete", sp_cmd_complete, NULL},
 	{"help", cmd_help, "explain a command or a topic"},
 };

@@ -38,6 +38,7 @@ int sp_cmd_monitor(int argc, char **argv);
 int sp_cmd_top(int argc, char **argv);
 int sp_cmd_where(int argc, char **argv);
 int sp_cmd_ctl(int argc, char **argv);
+int sp_cmd_log(int argc, char **argv);
 int sp_cmd_attach(int argc, char **argv);
 int sp_cmd_detach(int argc, char **argv);
 int sp_cmd_recover(int argc, char **argv);
@@ -45,6 +46,7 @@ int sp_cmd_cache(int argc, char **argv);
 int sp_cmd_compare(int argc, char **argv);
 int sp_cmd_symbolize(int argc, char **argv);
 int sp_cmd_finish(int argc, char **argv);
+int sp_cmd_write_log(int argc, char **argv);
 
 int sp_cmd_complete(int argc, char **argv);
 

@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "env/text.h"
 #include "env/trust.h"
 #include "preload/finish/hold.h"
 #include "preload/libc.h"
@@ -37,7 +38,8 @@
 #define SLICE_MS 50       /* between two looks at what does not wake the wait */
 struct spawn {
 	char name[SP_PATH_MAX], path[SP_PATH_MAX]; /* the command's path: as it was looked for, and without links */
-	char *argv[5];
+	char *argv[6];
+	char size[24];
 	char *envp[MAX_ENV + 1];
 	int done_fd;      /* write end of the pipe the target waits on */
 	int target;       /* its pid */
@@ -49,8 +51,9 @@ struct spawn {
 	char stack[2][STACK_BYTES] __attribute__((aligned(16)));
 };
 
-/* Mapped from the start: at its end a program may have no address space left. */
-static struct spawn spawn SP_BIG;
+/* Mapped from the start: at its end a program may have no address space left. The writer of the timing log has one of its own:
+ * what it begins with may not be over when the renderer is started. */
+static struct spawn renderer SP_BIG, writer SP_BIG;
 
 static void close_from(unsigned from, unsigned to)
 {
@@ -334,7 +337,7 @@ static void set_arguments(struct spawn *s, const char *spool, const char *tree)
 	s->argv[n] = NULL;
 }
 
-static int render(struct spawn *s)
+static int launch(struct spawn *s)
 {
 	int fds[2], err, pid;
 
@@ -362,9 +365,10 @@ static int render(struct spawn *s)
 	return sp_load(&s->failed);
 }
 
-int sp_render(const char *spool, const char *tree, bool patient)
+/* Its arguments are set by `set`. */
+static int run(struct spawn *s, bool patient, void (*set)(struct spawn *, const char *, const char *), const char *one,
+	const char *two)
 {
-	struct spawn *s = &spawn;
 	int before = sp_load(&s->busy), err;
 
 	if (sp_is_under_valgrind()) /* it makes a fork of a clone, which would run on in the program */
@@ -378,9 +382,37 @@ int sp_render(const char *spool, const char *tree, bool patient)
 		err = -EBUSY;
 	} else {
 		s->patient = patient;
-		set_arguments(s, spool, tree);
-		err = render(s);
+		set(s, one, two);
+		err = launch(s);
 	}
 	__atomic_store_n(&s->busy, 0, __ATOMIC_RELEASE);
 	return err;
+}
+
+int sp_render(const char *spool, const char *tree, bool patient)
+{
+	return run(&renderer, patient, set_arguments, spool, tree);
+}
+
+static void set_log_arguments(struct spawn *s, const char *spool, const char *file)
+{
+	struct sp_text_out size = {s->size, sizeof s->size, 0};
+
+	sp_text_put_number(&size, sp_agent.config.span_log_bytes);
+	s->argv[0] = s->path;
+	s->argv[1] = (char *)(uintptr_t) "write-log";
+	s->argv[2] = (char *)(uintptr_t)spool;
+	s->argv[3] = (char *)(uintptr_t)file;
+	s->argv[4] = s->size;
+	s->argv[5] = NULL;
+}
+
+int sp_log_writer_start(const char *spool, const char *file)
+{
+	int adopts = 0;
+
+	/* It would be handed down to this process, which may wait for all of its children. */
+	if (sp_sys(SYS_prctl, PR_GET_CHILD_SUBREAPER, &adopts, 0, 0, 0) == 0 && adopts)
+		return -ECHILD;
+	return run(&writer, false, set_log_arguments, spool, file);
 }

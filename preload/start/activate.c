@@ -103,6 +103,7 @@ static void configure(const struct sp_config *c, struct sp_spool_header *h)
 	s->heap_interval_bytes = v[SP_OPT_HEAP_INTERVAL].number;
 	s->sample_cap = (uint32_t)v[SP_OPT_CPU_MAX_SAMPLES].number;
 	s->budget_permille = (uint32_t)v[SP_OPT_OVERHEAD_BUDGET].number * 10;
+	s->span_log_bytes = v[SP_OPT_SPAN_LOG_SIZE].number * 1000000;
 	configure_thresholds(c, s);
 	configure_traces();
 	h->cpu.requested_ns = h->cpu.interval_ns = h->cpu.interval_max_ns = s->cpu_interval_ns;

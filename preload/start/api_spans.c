@@ -2,10 +2,14 @@
 #include <errno.h>
 
 #include "preload/export.h"
+#include "preload/finish/renderer.h"
+#include "preload/notes.h"
+#include "preload/process.h"
 #include "preload/smartprof.h"
 #include "preload/start/api.h"
 #include "sampler/agent.h"
 #include "sampler/spans/async.h"
+#include "sampler/spans/log.h"
 #include "sampler/spans/names.h"
 #include "sampler/spans/spans.h"
 #include "sampler/spool/write.h"
@@ -45,6 +49,41 @@ static unsigned long id_of(uint32_t generation, uint32_t number)
 	return (unsigned long)generation << NAME_BITS | number;
 }
 
+static void start_log_main(void *on)
+{
+	*(bool *)on = sp_span_log_start() == 0;
+}
+
+static void start_writer_main(void *unused)
+{
+	int err = sp_log_writer_start(sp_process.spool_path, sp_process.span_log);
+
+	(void)unused;
+	if (!err)
+		sp_span_log_has_writer();
+	else
+		sp_note(err == -ECHILD
+				? "nobody writes the timing log, because the process adopts orphans: smartprof log "
+				  "--follow does it"
+				: "nobody writes the timing log: the smartprof command could not be started");
+}
+
+/* Before the first span of a spool. The log comes before the measurement: what it takes is part of what a span costs. */
+static void begin_spans(struct sp_thread *t)
+{
+	int saved_errno = errno;
+	bool on = false;
+
+	if (*sp_process.span_log)
+		sp_api_on_own_stack(start_log_main, &on);
+	sp_span_measure(t);
+	if (on)
+		sp_api_on_own_stack(start_writer_main, NULL);
+	else if (*sp_process.span_log)
+		sp_note("there is no room for a timing log");
+	errno = saved_errno;
+}
+
 static uint32_t name_slowly(struct smartprof_site *site, enum sp_span_kind kind, const char *name, struct sp_thread *t)
 {
 	static uint32_t measured;
@@ -52,7 +91,7 @@ static uint32_t name_slowly(struct smartprof_site *site, enum sp_span_kind kind,
 
 	if (before != generation &&
 		__atomic_compare_exchange_n(&measured, &before, generation, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-		sp_span_measure(t);
+		begin_spans(t);
 	number = sp_span_name(kind, name ? name : "(null)");
 	if (!site->computed)
 		__atomic_store_n(&site->id, id_of(generation, number), __ATOMIC_RELEASE);
@@ -75,9 +114,9 @@ static void slow_main(void *unused)
 	sp_thresholds_slow_response(sp_now_ns());
 }
 
-static void end_span(struct sp_thread *t, uint32_t number, uint64_t limit_ns)
+static void end_span(struct sp_thread *t, uint32_t number, uint64_t limit_ns, const char *text)
 {
-	if (sp_span_end(t, number, limit_ns))
+	if (sp_span_end(t, number, limit_ns, text))
 		sp_api_on_own_stack(slow_main, NULL);
 }
 
@@ -99,23 +138,28 @@ SP_EXPORT void smartprof_span_leave(unsigned long begun, unsigned long limit_ns)
 	struct sp_thread *t = caller();
 
 	if (t && begun >> NAME_BITS == sp_spool_generation())
-		end_span(t, (uint32_t)(begun & ((1u << NAME_BITS) - 1)), limit_ns);
+		end_span(t, (uint32_t)(begun & ((1u << NAME_BITS) - 1)), limit_ns, NULL);
 }
 
-SP_EXPORT void smartprof_span_end(struct smartprof_site *site, const char *name, unsigned long limit_ns)
+SP_EXPORT void smartprof_span_end(struct smartprof_site *site, const char *name, const char *text)
 {
 	struct sp_thread *t = caller();
 
 	if (t)
-		end_span(t, name_of(site, SP_SPAN_PLAIN, name, t), limit_ns);
+		end_span(t, name_of(site, SP_SPAN_PLAIN, name, t), 0, text);
 }
 
-SP_EXPORT void smartprof_checkpoint(struct smartprof_site *site, const char *name)
+SP_EXPORT int smartprof_log_wanted(void)
+{
+	return sp_span_log_is_on() && !sp_is_stale_child();
+}
+
+SP_EXPORT void smartprof_checkpoint(struct smartprof_site *site, const char *name, const char *text)
 {
 	struct sp_thread *t = caller();
 
 	if (t)
-		sp_checkpoint(t, name_of(site, SP_SPAN_CHECKPOINT, name, t));
+		sp_checkpoint(t, name_of(site, SP_SPAN_CHECKPOINT, name, t), text);
 }
 
 SP_EXPORT void smartprof_async_begin(struct smartprof_site *site, const char *name, unsigned long id)

@@ -224,7 +224,7 @@ static bool join_tree(void)
 {
 	const char *inherited = sp_environ_get(sp_process.envp, TREE_VARIABLE), *colon;
 	const char *dir = setting(SP_OPT_DIR).text;
-	struct sp_value output = setting(SP_OPT_OUTPUT);
+	struct sp_value output = setting(SP_OPT_OUTPUT), log = setting(SP_OPT_SPAN_LOG);
 	char *tree = take(TREE_BYTES);
 	struct sp_text_out name = {tree, TREE_BYTES, 0};
 
@@ -251,9 +251,14 @@ static bool join_tree(void)
 	}
 	sp_process.tree = tree;
 	sp_process.output_file = absolute(output.text);
-	if (output.source >= SP_SOURCE_VARIABLE && *output.text != '/') /* children may run elsewhere */
+	sp_process.span_log = absolute(log.text);
+	/* Children may run elsewhere. */
+	if (output.source >= SP_SOURCE_VARIABLE && *output.text != '/')
 		put_environment(find_variable("SMARTPROF_OUTPUT"),
 			join("SMARTPROF_OUTPUT=", "", sp_process.output_file));
+	if (log.source >= SP_SOURCE_VARIABLE && *log.text != '/')
+		put_environment(find_variable("SMARTPROF_SPAN_LOG"),
+			join("SMARTPROF_SPAN_LOG=", "", sp_process.span_log));
 	return colon && sp_process.is_root && is_first(tree);
 }
 
@@ -376,6 +381,7 @@ static bool learn_request(void)
 	sp_process.ppid = (int)sp_sys(SYS_getppid);
 	sp_process.output_dir = absolute(setting(SP_OPT_DIR).text);
 	sp_process.output_file = absolute(setting(SP_OPT_OUTPUT).text);
+	sp_process.span_log = "";
 	sp_process.tree = "";
 	sp_process.is_root = sp_process.follow_none = true;
 	sp_process.attached_ns = a->run_ns;

@@ -122,6 +122,7 @@ void sp_describe_process(struct sp_spool_header *h, const struct sp_config *c, u
 	h->text.cwd = sp_spool_string(sp_process.cwd);
 	h->text.output_dir = sp_spool_string(sp_process.output_dir);
 	h->text.output_file = sp_spool_string(sp_process.output_file);
+	h->text.span_log = sp_spool_string(sp_process.span_log);
 	h->text.environment = sp_spool_string(sp_environment_name(c->environment));
 	h->text.environment_reason = sp_spool_string(c->reason);
 	h->text.settings = settings_text(c);

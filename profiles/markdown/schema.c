@@ -106,6 +106,7 @@ const struct sp_schema_section sp_schema_sections[] = {
 	{"## Parts of Spans", SP_OPTIONAL, "| Span | Of | % | Amount | ± | Function | Location | Module |",
 		NO_SPANS ", or nothing was sampled in one"},
 	{"## Slow Spans", SP_OPTIONAL, NULL, NO_SPANS ", or none of them was slow"},
+	{"## Timing Log", SP_OPTIONAL, NULL, "no timing log was asked for"},
 	{"# Waiting", SP_OPTIONAL, "| Where the time went | Time | % |",
 		"the threads were on a CPU for 90 % of their time, or " NO_WAITING},
 	{"# Traces", SP_OPTIONAL, "| Trace | Span | CPU | Samples | Hottest |",

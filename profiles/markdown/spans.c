@@ -1,7 +1,10 @@
 /* `# Spans`: names that the program gave to its work. */
 #include "profiles/model/spans.h"
 
+#include <string.h>
+
 #include "profiles/markdown/writer.h"
+#include "profiles/model/timing.h"
 
 void sp_put_span_name(struct sp_writer *w, const struct sp_span_info *span)
 {
@@ -167,6 +170,47 @@ static void put_checkpoints(struct sp_writer *w)
 	}
 }
 
+#define TIMING_LINES 60u
+
+static void put_log_file(struct sp_writer *w)
+{
+	const struct sp_snapshot *s = w->profile->snapshot;
+	const struct sp_span_log *log = &s->span_log;
+	const char *file = sp_snapshot_text(s, s->header.text.span_log);
+
+	if (!*file)
+		return;
+	sp_buffer_printf(&w->out, "%llu lines are in ", (unsigned long long)log->written);
+	sp_escape_name(&w->out, SP_ESCAPE_CELL, file);
+	if (log->lost)
+		sp_buffer_printf(&w->out, "; %llu are missing, because %s", (unsigned long long)log->lost,
+			log->error ? "the file could not be written"
+				   : "spans ended faster than lines could be written");
+	if (log->error < 0 && log->error > -4096)
+		sp_buffer_printf(&w->out, " (%s)", strerror(-log->error));
+	sp_buffer_puts(&w->out, ".\n\n");
+}
+
+/* The last lines, and what is open. */
+static void put_log(struct sp_writer *w)
+{
+	const struct sp_snapshot *s = w->profile->snapshot;
+	size_t shown = s->event_count < TIMING_LINES ? s->event_count : TIMING_LINES;
+	struct sp_timing timing = {0};
+
+	if (!s->span_log.size)
+		return;
+	sp_buffer_puts(&w->out, "\n## Timing Log\n\n");
+	put_log_file(w);
+	sp_buffer_puts(&w->out, "```\n");
+	sp_timing_set_clock(&timing, s);
+	for (size_t i = s->event_count - shown; i < s->event_count; i++)
+		sp_timing_put(&w->out, &timing, s, &s->events[i]);
+	sp_timing_put_open(&w->out, &timing, s);
+	sp_buffer_puts(&w->out, "```\n");
+	sp_timing_free(&timing);
+}
+
 void sp_write_spans(struct sp_writer *w)
 {
 	const struct sp_profile *p = w->profile;
@@ -198,6 +242,7 @@ void sp_write_spans(struct sp_writer *w)
 	put_checkpoints(w);
 	sp_buffer_puts(&w->out, "\n");
 	put_remarks(w);
+	put_log(w);
 	sp_buffer_puts(&w->out, "\n");
 	sp_write_span_parts(w);
 	sp_write_slow_spans(w);

@@ -12,6 +12,7 @@
 
 #include "profiles/model/facts.h"
 #include "profiles/output/captures.h"
+#include "profiles/spool/events.h"
 #include "profiles/spool/find.h"
 #include "profiles/spool/marks.h"
 #include "profiles/spool/window.h"
@@ -176,6 +177,8 @@ int sp_render_spool(const char *spool_path, const struct sp_render_options *opti
 	err = claim(fd, &result->why);
 	if (!err)
 		err = check_tree(fd, options, &result->why);
+	if (!err)
+		sp_events_await_writer(fd);
 	if (!err)
 		err = sp_snapshot_read(&snapshot, fd, &result->why);
 	if (!err && options->only_orphan && snapshot.running &&

@@ -248,11 +248,12 @@ void sp_snapshot_copy(struct sp_snapshot *to, const struct sp_snapshot *from)
 	to->checkpoints = NULL;
 	to->traced = NULL;
 	to->traced_count = 0;
+	to->events = NULL;
 	to->span_name_count = to->span_node_count = to->span_count_count = to->span_thread_count = 0;
-	to->checkpoint_count = 0;
 	to->span_slowest = NULL;
 	to->span_tail = NULL;
 	to->span_slowest_count = to->span_tail_count = 0;
+	to->checkpoint_count = to->event_count = 0;
 	to->text_bytes = to->module_count = to->frame_count = to->copy_count = to->copied_count = 0;
 	to->threads = copy(from->threads, from->thread_count, sizeof(*from->threads));
 	to->stacks = copy(from->stacks, from->stack_count, sizeof(*from->stacks));

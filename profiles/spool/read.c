@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "profiles/base/time.h"
+#include "profiles/spool/events.h"
 #include "profiles/spool/find.h"
 #include "profiles/spool/marks.h"
 #include "profiles/spool/section.h"
@@ -19,7 +20,8 @@
 static const uint32_t records_max[SP_SECTIONS] = {SP_TEXT_MAX, SP_MODULES_MAX, SP_THREADS_MAX, SP_BUCKETS_MAX,
 	SP_STACKS_MAX, SP_FRAMES_MAX, SP_SITES_MAX, SP_TIMELINE_MAX, SP_LOG_MAX, SP_LIVE_MAX, SP_COPIES_MAX,
 	SP_COPIED_MAX, SP_MARKS_MAX, SP_MARKED_MAX, SP_SPAN_NAMES_MAX, SP_SPAN_NODES_MAX, SP_SPAN_COUNTS_MAX,
-	SP_SPAN_THREADS_MAX, SP_CHECKPOINTS_MAX, SP_TRACED_MAX, SP_SPAN_SLOWEST_MAX, SP_SPAN_TAIL_MAX};
+	SP_SPAN_THREADS_MAX, SP_CHECKPOINTS_MAX, SP_TRACED_MAX, SP_SPAN_SLOWEST_MAX, SP_SPAN_TAIL_MAX,
+	SP_SPAN_EVENTS_MAX};
 
 static int fail(const char **why, int error, const char *phrase)
 {
@@ -147,6 +149,22 @@ int sp_section_pick(const struct sp_snapshot *s, int fd, enum sp_section which, 
 	return err;
 }
 
+int sp_section_part(const struct sp_snapshot *s, int fd, enum sp_section which, size_t size, uint64_t from,
+	size_t count, void *records, const char **why)
+{
+	struct sp_section_entry entry;
+	int err = read_entry(&entry, s, fd, which, size, why);
+	size_t there;
+
+	memset(records, 0, count * size);
+	if (err || from >= visible(&entry))
+		return err;
+	there = count < visible(&entry) - from ? count : visible(&entry) - from;
+	if (read_at(fd, records, there * size, entry.offset + from * size) < 0)
+		return fail(why, -EINVAL, "has been cut short");
+	return 0;
+}
+
 static int read_section(const struct sp_snapshot *s, int fd, enum sp_section which, size_t size, void *array,
 	size_t *count, const char **why)
 {
@@ -173,10 +191,35 @@ static int read_copies(struct sp_snapshot *s, int fd, const char **why)
 	return err;
 }
 
+/* All that are there. */
+static int read_events(struct sp_snapshot *s, int fd, const char **why)
+{
+	struct sp_snapshot part = {.header = s->header};
+	struct sp_events_place place = {0};
+	size_t capacity = 0;
+	bool more = true;
+	int err = 0;
+
+	while (more && !err && s->event_count < SP_SPAN_EVENTS_MAX) {
+		err = sp_events_take(&part, fd, &place, true, &more, why);
+		if (!part.event_count)
+			continue;
+		sp_grow(&s->events, &capacity, s->event_count + part.event_count, sizeof(*s->events));
+		memcpy(s->events + s->event_count, part.events, part.event_count * sizeof(*s->events));
+		s->event_count += part.event_count;
+	}
+	s->span_log = part.span_log;
+	free(part.events);
+	return err;
+}
+
 static int read_spans(struct sp_snapshot *s, int fd, const char **why)
 {
-	int err = read_section(s, fd, SP_SEC_SPAN_THREADS, sizeof(*s->span_threads), &s->span_threads,
-		&s->span_thread_count, why);
+	int err = read_events(s, fd, why);
+
+	if (!err)
+		err = read_section(s, fd, SP_SEC_SPAN_THREADS, sizeof(*s->span_threads), &s->span_threads,
+			&s->span_thread_count, why);
 
 	if (!err)
 		err = read_section(s, fd, SP_SEC_CHECKPOINTS, sizeof(*s->checkpoints), &s->checkpoints,
@@ -504,6 +547,7 @@ int sp_snapshot_read(struct sp_snapshot *snapshot, int fd, const char **why)
 	check_copies(s);
 	sp_snapshot_check_modules(s);
 	sp_spans_check(s);
+	sp_events_check(s, false);
 	sp_snapshot_check_threads(s);
 	check_peak(s, &s->header.heap.peak);
 	return 0;
@@ -532,6 +576,7 @@ void sp_snapshot_free(struct sp_snapshot *snapshot)
 	free(snapshot->traced);
 	free(snapshot->span_slowest);
 	free(snapshot->span_tail);
+	free(snapshot->events);
 	free(snapshot->growth);
 	*snapshot = (struct sp_snapshot){0};
 }

@@ -64,6 +64,9 @@ struct sp_snapshot {
 	size_t span_slowest_count;
 	struct sp_span_tail *span_tail;
 	size_t span_tail_count;
+	struct sp_span_log span_log;  /* size 0: there is no timing log */
+	struct sp_span_event *events; /* those that are still there, in the order of their numbers; each is of a node */
+	size_t event_count, event_capacity;
 	bool running;      /* its process was still there when it was read */
 	uint64_t taken_ns; /* since start: when it was read, or the process's end; of a copy, when that was made */
 	uint32_t damaged;  /* records that failed a check and were left out */

@@ -17,6 +17,10 @@ struct sp_section_room {
 int sp_section_read(const struct sp_snapshot *s, int fd, enum sp_section which, size_t size, void *array, size_t *count,
 	struct sp_section_room *room, const char **why);
 
+/* Copies the `count` records from number `from` on, which stay all zero where there is none. */
+int sp_section_part(const struct sp_snapshot *s, int fd, enum sp_section which, size_t size, uint64_t from,
+	size_t count, void *records, const char **why);
+
 /* Copies the records at these places, which stay all zero where there is none. */
 int sp_section_pick(const struct sp_snapshot *s, int fd, enum sp_section which, size_t size, const uint32_t *places,
 	size_t count, void *records, const char **why);

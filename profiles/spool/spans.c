@@ -252,9 +252,19 @@ static void take_totals(struct sp_span_totals *is, const struct sp_span_totals *
 
 void sp_spans_unknown(struct sp_snapshot *s)
 {
-	s->checkpoint_count = 0;
+	s->checkpoint_count = s->event_count = 0;
 	s->span_count_count = s->span_slowest_count = s->span_tail_count = 0;
 	take_totals(&s->header.spans, &s->header.spans);
+}
+
+static void take_events(struct sp_snapshot *s, const struct sp_snapshot *before)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->event_count; i++)
+		if (s->events[i].seq > before->span_log.next)
+			s->events[kept++] = s->events[i];
+	s->event_count = kept;
 }
 
 void sp_spans_take(struct sp_snapshot *s, const struct sp_snapshot *before)
@@ -266,6 +276,7 @@ void sp_spans_take(struct sp_snapshot *s, const struct sp_snapshot *before)
 	}
 	take_totals(&s->header.spans, &before->header.spans);
 	take_slow(s, before);
+	take_events(s, before);
 	for (size_t i = 0; i < before->span_count_count && i < s->span_count_count; i++)
 		if (s->span_counts[i].node == before->span_counts[i].node)
 			take_count(&s->span_counts[i], &before->span_counts[i]);

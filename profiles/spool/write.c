@@ -67,6 +67,24 @@ static int put_marks(struct sp_spool_header *h, int fd, const struct sp_snapshot
 	return err;
 }
 
+/* Each in the place that it had in the ring. */
+static int put_events(struct sp_spool_header *h, int fd, const struct sp_snapshot *s)
+{
+	uint64_t size = s->span_log.size;
+	struct sp_span_event *ring;
+	int err;
+
+	if (!size)
+		return put(h, fd, SP_SEC_SPAN_EVENTS, sizeof(*ring), NULL, 0, true);
+	ring = sp_alloc(size + 1, sizeof(*ring));
+	memcpy(ring, &s->span_log, sizeof(*ring));
+	for (size_t i = 0; i < s->event_count; i++)
+		ring[1 + ((s->events[i].seq - 1) & (size - 1))] = s->events[i];
+	err = put(h, fd, SP_SEC_SPAN_EVENTS, sizeof(*ring), ring, size + 1, false);
+	free(ring);
+	return err;
+}
+
 #define PUT(which, array, count, skipped) \
 	if (!err) \
 	err = put(&h, fd, which, sizeof(*s->array), s->array, s->count, skipped)
@@ -105,6 +123,8 @@ int sp_snapshot_write(const struct sp_snapshot *s, int fd)
 	PUT(SP_SEC_TRACED, traced, traced_count, true);
 	PUT(SP_SEC_SPAN_SLOWEST, span_slowest, span_slowest_count, false);
 	PUT(SP_SEC_SPAN_TAIL, span_tail, span_tail_count, false);
+	if (!err)
+		err = put_events(&h, fd, s);
 	if (!err && ftruncate(fd, (off_t)h.total_bytes) < 0)
 		err = -errno;
 	return err ? err : write_all(fd, &h, sizeof(h), 0);

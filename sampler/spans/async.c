@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "sampler/spans/log.h"
 #include "sampler/spans/names.h"
 #include "sampler/spans/spans.h"
 
@@ -68,6 +69,7 @@ void sp_async_begin(uint32_t name, uint64_t id)
 void sp_async_end(struct sp_thread *t, uint32_t name, uint64_t id)
 {
 	uint64_t key = key_of(name, id), began, now = sp_tsc();
+	uint32_t node = sp_span_node(0, name);
 	struct async *a = find(key);
 
 	began = a ? __atomic_exchange_n(&a->began_tsc, 0, __ATOMIC_ACQ_REL) : 0;
@@ -76,7 +78,17 @@ void sp_async_end(struct sp_thread *t, uint32_t name, uint64_t id)
 		return;
 	}
 	__atomic_store_n(&a->key, 0, __ATOMIC_RELEASE);
-	sp_span_add(t, sp_span_node(0, name), sp_tsc_ns(now - began));
+	sp_span_add(t, node, sp_tsc_ns(now - began));
+	if (sp_unlikely(sp_span_log_is_on())) {
+		struct sp_span_event event = {.kind = SP_EVENT_ASYNC,
+			.node = node,
+			.began_tsc = began,
+			.ended_tsc = now,
+			.ns = sp_tsc_ns(now - began),
+			.id = id};
+
+		sp_span_log_put(t, &event, NULL);
+	}
 }
 
 void sp_async_forked(void)

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "sampler/spans/log.h"
 #include "sampler/spans/names.h"
 #include "sampler/spans/slow.h"
 #include "sampler/spool/write.h"
@@ -141,20 +142,40 @@ static uint64_t had_in_it(struct sp_thread *t, struct sp_span_count *c, const st
 	return began;
 }
 
+/* How a span ends. */
+struct ending {
+	uint64_t tsc, limit_ns;
+	const char *text; /* what the program says of it */
+	bool unended;     /* by something else */
+};
+
+static void put_into_log(const struct sp_thread *t, const struct sp_span_open *o, uint64_t ns, const struct ending *end)
+{
+	struct sp_span_event event = {.kind = SP_EVENT_SPAN,
+		.flags = end->unended ? SP_EVENT_UNENDED : 0,
+		.node = o->node,
+		.began_tsc = o->began_tsc,
+		.ended_tsc = end->tsc,
+		.ns = ns};
+
+	sp_span_log_put(t, &event, end->text);
+}
+
 /* The innermost span of the thread has ended. */
-static struct sp_span_count *close_innermost(struct sp_thread *t, uint64_t now, uint64_t limit_ns)
+static void close_innermost(struct sp_thread *t, const struct ending *end)
 {
 	const struct sp_span_totals *totals = &sp_agent.spool->spans;
 	struct sp_span_thread *s = t->spans;
 	uint32_t depth = s->depth - 1;
 	struct sp_span_open *o = &s->open[depth], *outer = depth ? o - 1 : NULL;
 	struct sp_span_count *c = o->count ? count_at(o->count) : NULL;
-	uint64_t ns = cycles_ns(t, now - o->began_tsc), cost = totals->empty_ns + o->inner_cost_ns, asked = 0;
+	uint64_t ns = cycles_ns(t, end->tsc - o->began_tsc), cost = totals->empty_ns + o->inner_cost_ns, asked = 0;
 
 	ns = ns > cost ? ns - cost : 0;
 	if (c) {
 		asked = had_in_it(t, c, o, ns, cost);
-		add_to_record(c, o->inner_ns, ns, limit_ns);
+		add_to_record(c, o->inner_ns, ns, end->limit_ns);
+		c->unended += end->unended;
 	} else {
 		sp_add(&sp_agent.spool->spans.uncounted, 1);
 	}
@@ -163,6 +184,8 @@ static struct sp_span_count *close_innermost(struct sp_thread *t, uint64_t now, 
 		t->span_slow = true;
 		o->told = 1;
 	}
+	if (sp_unlikely(sp_span_log_is_on()))
+		put_into_log(t, o, ns, end);
 	if (outer) {
 		outer->told |= o->told;
 		outer->inner_ns += ns;
@@ -170,7 +193,15 @@ static struct sp_span_count *close_innermost(struct sp_thread *t, uint64_t now, 
 	}
 	sp_store(&s->depth, depth);
 	sp_store(&t->span_node, outer ? outer->node : 0);
-	return c;
+}
+
+/* Spans from `depth` on have ended without an end of their own. */
+static void close_from(struct sp_thread *t, uint32_t depth, uint64_t tsc)
+{
+	const struct ending unended = {.tsc = tsc, .unended = true};
+
+	while (sp_unlikely(t->spans->depth > depth))
+		close_innermost(t, &unended);
 }
 
 /* False when a signal handler has interrupted the thread in one of these. */
@@ -225,10 +256,10 @@ static void begin(struct sp_thread *t, uint32_t name)
 	sp_store(&t->span_node, slot->node);
 }
 
-static void end(struct sp_thread *t, uint32_t name, uint64_t limit_ns)
+static void end(struct sp_thread *t, uint32_t name, uint64_t limit_ns, const char *text)
 {
 	struct sp_span_thread *s = t->spans;
-	uint64_t now = sp_tsc();
+	const struct ending end = {.tsc = sp_tsc(), .limit_ns = limit_ns, .text = text};
 	uint32_t i;
 
 	if (t->span_beyond) {
@@ -241,12 +272,8 @@ static void end(struct sp_thread *t, uint32_t name, uint64_t limit_ns)
 		sp_add(&sp_agent.spool->spans.stray, 1);
 		return;
 	}
-	while (sp_unlikely(s->depth > i)) {
-		struct sp_span_count *c = close_innermost(t, now, 0);
-		if (c)
-			c->unended++;
-	}
-	close_innermost(t, now, limit_ns);
+	close_from(t, i, end.tsc);
+	close_innermost(t, &end);
 }
 
 void sp_span_begin(struct sp_thread *t, uint32_t name)
@@ -259,13 +286,13 @@ void sp_span_begin(struct sp_thread *t, uint32_t name)
 	leave(t);
 }
 
-bool sp_span_end(struct sp_thread *t, uint32_t name, uint64_t limit_ns)
+bool sp_span_end(struct sp_thread *t, uint32_t name, uint64_t limit_ns, const char *text)
 {
 	bool slow;
 
 	if (!enter(t))
 		return false;
-	end(t, name, limit_ns);
+	end(t, name, limit_ns, text);
 	slow = t->span_slow;
 	t->span_slow = false;
 	leave(t);
@@ -298,18 +325,6 @@ void sp_span_set_frame(struct sp_thread *t, uint64_t frame)
 	sp_store(&t->span_frames[t->spans->depth - 1], frame);
 }
 
-/* Spans from `depth` on have ended without an end of their own. */
-static void close_from(struct sp_thread *t, uint32_t depth)
-{
-	uint64_t now = sp_tsc();
-
-	while (t->spans->depth > depth) {
-		struct sp_span_count *c = close_innermost(t, now, 0);
-		if (c)
-			c->unended++;
-	}
-}
-
 void sp_span_unwound(struct sp_thread *t, uint64_t sp)
 {
 	uint32_t depth, from;
@@ -321,7 +336,7 @@ void sp_span_unwound(struct sp_thread *t, uint64_t sp)
 			from = depth - 1;
 	if (sp_unlikely(from < t->spans->depth)) {
 		t->span_beyond = 0;
-		close_from(t, from);
+		close_from(t, from, sp_tsc());
 	}
 	leave(t);
 }
@@ -337,7 +352,7 @@ void sp_span_thrown(struct sp_thread *t)
 	if (t->span_beyond)
 		t->span_beyond--;
 	else if (depth)
-		close_from(t, depth - 1);
+		close_from(t, depth - 1, sp_tsc());
 	leave(t);
 }
 
@@ -373,7 +388,7 @@ void sp_span_thread_ends(struct sp_thread *t)
 	uint32_t index, next;
 
 	if (t->spans)
-		close_from(t, 0);
+		close_from(t, 0, sp_tsc());
 	for (index = t->span_counts; index; index = next) {
 		next = count_at(index)->mine;
 		__atomic_store_n(&count_at(index)->owner, 0, __ATOMIC_RELEASE);
@@ -403,18 +418,20 @@ void sp_span_measure(struct sp_thread *t)
 	uint32_t name = sp_span_name(SP_SPAN_MEASURED, ""), i;
 	struct sp_span_count *c;
 
+	t->span_measuring = true;
 	sp_span_begin(t, name);
 	c = t->spans && t->spans->depth ? count_at(t->spans->open[t->spans->depth - 1].count) : NULL;
-	sp_span_end(t, name, 0);
+	sp_span_end(t, name, 0, NULL);
 	for (i = 0; c && i < MEASURED; i++) {
 		uint64_t sum = c->sum_ns, began = sp_tsc(), took;
 
 		sp_span_begin(t, name);
-		sp_span_end(t, name, 0);
+		sp_span_end(t, name, 0, NULL);
 		took = cycles_ns(t, sp_tsc() - began);
 		pair = took < pair ? took : pair;
 		empty = c->sum_ns - sum < empty ? c->sum_ns - sum : empty;
 	}
+	t->span_measuring = false;
 	if (c && i == MEASURED) {
 		totals->empty_ns = empty;
 		totals->pair_ns = pair;

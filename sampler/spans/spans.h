@@ -10,8 +10,8 @@
 void sp_span_begin(struct sp_thread *t, uint32_t name) SP_HIDDEN;
 
 /* The innermost of that name has ended, and what was begun in it without an end. limit_ns: longer ones are counted as slow,
- * 0: none. Returns whether a slow response was counted. */
-bool sp_span_end(struct sp_thread *t, uint32_t name, uint64_t limit_ns) SP_HIDDEN;
+ * 0: none. text: what the timing log shall say of it, NULL nothing. Returns whether a slow response was counted. */
+bool sp_span_end(struct sp_thread *t, uint32_t name, uint64_t limit_ns, const char *text) SP_HIDDEN;
 
 /* The innermost span's samples have this label, "key=value" (SP_SPAN_LABEL), until it ends or has another one of that key. */
 void sp_span_label(struct sp_thread *t, uint32_t name) SP_HIDDEN;

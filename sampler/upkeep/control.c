@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sampler/clock/clock.h"
+#include "sampler/spans/log.h"
 #include "sampler/sys.h"
 #include "sampler/threads/thread.h"
 #include "sampler/upkeep/marks.h"
@@ -80,6 +81,14 @@ static int set_mark(const char *from)
 	return sp_mark_set(&reason) ? 0 : -ENOSPC;
 }
 
+static int set_log(bool on)
+{
+	if (on)
+		return sp_span_log_start();
+	sp_span_log_stop();
+	return 0;
+}
+
 static void obey_main(void *word)
 {
 	struct sp_control *c = &sp_agent.spool->control;
@@ -98,6 +107,9 @@ static void obey_main(void *word)
 		break;
 	case SP_CONTROL_MARK:
 		c->result = set_mark(c->name);
+		break;
+	case SP_CONTROL_LOG:
+		c->result = set_log(c->argument);
 		break;
 	default:
 		c->result = -EINVAL;

@@ -1,5 +1,6 @@
 #!/bin/bash
-# What a span and a mark (smartprof.h) take, without the agent and with it: the least of ROUNDS runs. Usage: ROUNDS=5 spans.sh
+# What a span and a mark (smartprof.h) take, without the agent, with it, and while there is a timing log: the least of ROUNDS runs.
+# Usage: ROUNDS=5 spans.sh
 set -eu
 here=$(realpath "$(dirname "$0")")
 agent=$(realpath "$here/../../build/libsmartprof.so")
@@ -18,3 +19,4 @@ echo "| | a span, ns | two calls of clock_gettime, ns | a mark, µs |"
 echo "|---|---:|---:|---:|"
 least '' | awk '{ print "| without the agent | " ($1 > 0 ? $1 : 0) " | " $2 " | |" }'
 least "$agent" | awk '{ print "| with the agent | " $1 " | " $2 " | " $3 " |" }'
+SMARTPROF_SPAN_LOG=$work/log least "$agent" | awk '{ print "| with the agent and a timing log | " $1 " | " $2 " | " $3 " |" }'

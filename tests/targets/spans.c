@@ -1,4 +1,4 @@
-/* A program that names its work. Usage: spans requests|requests_for_long|serve|checkpoints|unbalanced|threads|fork|kill */
+/* A program that names its work. Usage: spans requests|requests_for_long|serve|checkpoints|log|all|adopts|fast [PAIRS [PAUSE_MS]]|unbalanced|threads|fork|kill */
 #include "preload/smartprof.h"
 
 #include <pthread.h>
@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -81,6 +82,38 @@ static void checkpoints(void)
 	free(p);
 }
 
+/* Names and texts that a terminal or a reader of lines must not get as they are. */
+static void logged(void)
+{
+	SMARTPROF_START("outer");
+	for (int i = 0; i < 3; i++) {
+		SMARTPROF_START("inner");
+		SMARTPROF_LABEL("kind", i ? "get" : "put");
+		spin_ms(12);
+		SMARTPROF_CHECKPOINT("half", "round %d", i);
+		SMARTPROF_END("inner", "%s of %d", "item", i);
+	}
+	SMARTPROF_START("evil\n[00:00:00.000] [1/root] name\033[2J");
+	SMARTPROF_END("evil\n[00:00:00.000] [1/root] name\033[2J", "a\nb\tc\033]0;x\007 \xff\xfe \"quoted\\\"");
+	SMARTPROF_ASYNC_START("job", 77);
+	SMARTPROF_ASYNC_END("job", 77);
+	SMARTPROF_START("left");
+	SMARTPROF_END("outer");
+	printf("%s\n", wait(NULL) < 0 ? "no child" : "a child");
+}
+
+/* In bursts that fill no log, or one after the other. */
+static void fast(long n, long pause_ms)
+{
+	for (long i = 0; i < n; i++) {
+		SMARTPROF_START("fast");
+		SMARTPROF_END("fast");
+		if (pause_ms && i % 2000 == 1999)
+			usleep((useconds_t)pause_ms * 1000);
+	}
+	spin_ms(50);
+}
+
 static jmp_buf back;
 
 /* Left by a jump, an end without a begin, and 40 in each other. */
@@ -148,6 +181,16 @@ int main(int argc, char **argv)
 	while (!strcmp(what, "serve")) {
 		SMARTPROF_GUARD("request");
 		spin_ms(5);
+	}
+	if (!strcmp(what, "log"))
+		logged();
+	while (!strcmp(what, "all"))
+		logged();
+	if (!strcmp(what, "fast"))
+		fast(argc > 2 ? atol(argv[2]) : 1000000, argc > 3 ? atol(argv[3]) : 0);
+	if (!strcmp(what, "adopts")) {
+		prctl(PR_SET_CHILD_SUBREAPER, 1);
+		logged();
 	}
 	if (!strcmp(what, "checkpoints"))
 		checkpoints();

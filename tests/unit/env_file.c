@@ -201,12 +201,14 @@ static void one_that_is_named_may_stand_anywhere(void **state)
 
 static void what_is_run_and_written_is_not_told_by_a_found_file(void **state)
 {
-	static const enum sp_option options[] = {SP_OPT_BIN, SP_OPT_DIR, SP_OPT_OUTPUT, SP_OPT_DEBUG_DIR};
+	static const enum sp_option options[] = {
+		SP_OPT_BIN, SP_OPT_DIR, SP_OPT_OUTPUT, SP_OPT_SPAN_LOG, SP_OPT_DEBUG_DIR};
 	struct sp_config config;
 	char text[256];
 
 	(void)state;
-	read_text("SMARTPROF_BIN=/evil\nSMARTPROF_DIR=/evil\nSMARTPROF_OUTPUT=/evil\nSMARTPROF_DEBUG_DIR=/evil\n");
+	read_text("SMARTPROF_BIN=/evil\nSMARTPROF_DIR=/evil\nSMARTPROF_OUTPUT=/evil\nSMARTPROF_SPAN_LOG=/"
+		  "evil\nSMARTPROF_DEBUG_DIR=/evil\n");
 	sp_config_load(&config, &where, &file);
 	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
 		struct sp_value value;

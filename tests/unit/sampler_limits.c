@@ -120,7 +120,7 @@ static void a_text_too_long_for_its_section_leaves_room_for_others(void **state)
 	char *text;
 
 	(void)state;
-	assert_int_equal(with_file_limit(180000, open_smallest), 0);
+	assert_int_equal(with_file_limit(260000, open_smallest), 0);
 	length = sp_agent.spool->sections[SP_SEC_TEXT].capacity + 1;
 	text = calloc(1, length + 1);
 	memset(text, 'x', length);

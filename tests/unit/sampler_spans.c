@@ -103,8 +103,8 @@ static unsigned nest(unsigned number)
 			sp_span_begin(t, number_of("outer"));
 			sp_span_begin(t, numbered(i + k));
 			errors += t->span_node == 0;
-			sp_span_end(t, numbered(i + k), 0);
-			sp_span_end(t, number_of("outer"), 0);
+			sp_span_end(t, numbered(i + k), 0, NULL);
+			sp_span_end(t, number_of("outer"), 0, NULL);
 			errors += t->span_node != 0;
 		}
 		end_thread(t);
@@ -145,9 +145,9 @@ static void what_was_begun_inside_ends_with_it(void **state)
 	sp_span_begin(t, a);
 	sp_span_begin(t, b);
 	sp_span_begin(t, c);
-	sp_span_end(t, a, 0);
+	sp_span_end(t, a, 0, NULL);
 	assert_int_equal(t->span_node, 0);
-	sp_span_end(t, b, 0); /* of nothing that is open */
+	sp_span_end(t, b, 0, NULL); /* of nothing that is open */
 	sp_span_begin(t, b);
 	end_thread(t);
 	agent_snapshot(&s);
@@ -171,7 +171,7 @@ static void those_too_deep_are_left_out_and_end_where_they_should(void **state)
 	for (i = 0; i < SP_SPAN_DEPTH + 5; i++)
 		sp_span_begin(t, name);
 	for (i = 0; i < SP_SPAN_DEPTH + 5; i++)
-		sp_span_end(t, name, 0);
+		sp_span_end(t, name, 0, NULL);
 	assert_int_equal(t->span_node, 0);
 	end_thread(t);
 	agent_snapshot(&s);
@@ -219,7 +219,7 @@ static void samples_are_in_the_innermost_span(void **state)
 	sp_span_label(t, sp_span_name(SP_SPAN_LABEL, "kind=get"));
 	labelled = sp_stacks_intern(t, &walk);
 	assert_int_equal(sp_stacks_intern(t, &walk), labelled);
-	sp_span_end(t, number_of("request"), 0);
+	sp_span_end(t, number_of("request"), 0, NULL);
 	assert_int_equal(sp_stacks_intern(t, &walk), outside);
 	end_thread(t);
 	agent_snapshot(&s);
@@ -265,7 +265,7 @@ static void a_label_takes_the_place_of_one_with_its_key(void **state)
 		label(t, text);
 	}
 	assert_int_equal(sp_agent.spool->spans.uncounted, 3); /* it had three */
-	sp_span_end(t, number_of("request"), 0);
+	sp_span_end(t, number_of("request"), 0, NULL);
 	assert_int_equal(t->span_node, 0);
 	end_thread(t);
 }
@@ -288,8 +288,8 @@ static void times_are_shared_out_and_bytes_counted(void **state)
 	t->tls->heap.bytes_base += 4096;
 	t->tls->heap.allocs++;
 	usleep(30000);
-	sp_span_end(t, inner, 1000000);
-	sp_span_end(t, outer, 0);
+	sp_span_end(t, inner, 1000000, NULL);
+	sp_span_end(t, outer, 0, NULL);
 	end_thread(t);
 	agent_snapshot(&s);
 	all = sum(&s, "outer", NULL);
