@@ -31,6 +31,13 @@ trace_ms() {
 	python3 -c 'import json; t = json.load(open("p.json"))["traces"]
 assert sorted(it["trace_id"] for it in t) == ["01" * 16, "02" * 16, "03" * 16] and all(it["stacks"] for it in t)'
 	"$SMARTPROF" report --top 5 "$PROFILE" >/dev/null
+	row=$(grep -n '^01010101' "$PROFILE" | head -n 1 | cut -d: -f1)
+	for damage in 's/^01/0x/' 's/^01/01 01/' 's/1111111111111111/1111/' 's/\t[^\t]*$/\t99999/'; do
+		sed "$row$damage" "$PROFILE" >damaged.md
+		status_of 2 "$SMARTPROF" report --format json damaged.md >shown 2>err
+		grep -Eq "line $row: (a row of All traces is damaged|a sample's stack is not in All CPU stacks)" err
+		status_of 1 "$SMARTPROF" validate damaged.md >shown 2>err
+	done
 }
 
 @test "a pointer that leads nowhere harms nothing, and what is not valid is no trace" {
