@@ -35,6 +35,7 @@ sp_span_call:
 	movq %rsp, %rbp
 	.cfi_def_cfa_register %rbp
 	subq $224, %rsp
+	andq $-16, %rsp /* code written by hand may not have */
 	movq %rdi, SAVED(%rbp)
 	movq %rsi, SAVED+8(%rbp)
 	movq %rdx, SAVED+16(%rbp)
@@ -43,14 +44,14 @@ sp_span_call:
 	movq %r9, SAVED+40(%rbp)
 	movq %rax, SAVED+48(%rbp)
 	movq %r10, SAVED+56(%rbp)
-	movaps %xmm0, SAVED+64(%rbp)
-	movaps %xmm1, SAVED+80(%rbp)
-	movaps %xmm2, SAVED+96(%rbp)
-	movaps %xmm3, SAVED+112(%rbp)
-	movaps %xmm4, SAVED+128(%rbp)
-	movaps %xmm5, SAVED+144(%rbp)
-	movaps %xmm6, SAVED+160(%rbp)
-	movaps %xmm7, SAVED+176(%rbp)
+	movups %xmm0, SAVED+64(%rbp)
+	movups %xmm1, SAVED+80(%rbp)
+	movups %xmm2, SAVED+96(%rbp)
+	movups %xmm3, SAVED+112(%rbp)
+	movups %xmm4, SAVED+128(%rbp)
+	movups %xmm5, SAVED+144(%rbp)
+	movups %xmm6, SAVED+160(%rbp)
+	movups %xmm7, SAVED+176(%rbp)
 	movl %r11d, %edi
 	leaq 8(%rbp), %rsi
 	movq (%rbp), %rdx
@@ -74,28 +75,29 @@ sp_span_call:
 	movq SAVED+40(%rbp), %r9
 	movq SAVED+48(%rbp), %rax
 	movq SAVED+56(%rbp), %r10
-	movaps SAVED+64(%rbp), %xmm0
-	movaps SAVED+80(%rbp), %xmm1
-	movaps SAVED+96(%rbp), %xmm2
-	movaps SAVED+112(%rbp), %xmm3
-	movaps SAVED+128(%rbp), %xmm4
-	movaps SAVED+144(%rbp), %xmm5
-	movaps SAVED+160(%rbp), %xmm6
-	movaps SAVED+176(%rbp), %xmm7
+	movups SAVED+64(%rbp), %xmm0
+	movups SAVED+80(%rbp), %xmm1
+	movups SAVED+96(%rbp), %xmm2
+	movups SAVED+112(%rbp), %xmm3
+	movups SAVED+128(%rbp), %xmm4
+	movups SAVED+144(%rbp), %xmm5
+	movups SAVED+160(%rbp), %xmm6
+	movups SAVED+176(%rbp), %xmm7
 	testq %r11, %r11
 	js 3f
 	call *REAL(%rbp)
 	leaq SAVED(%rbp), %rsp
+	andq $-16, %rsp
 	movq %rax, SAVED(%rbp)
 	movq %rdx, SAVED+8(%rbp)
-	movaps %xmm0, SAVED+64(%rbp)
-	movaps %xmm1, SAVED+80(%rbp)
+	movups %xmm0, SAVED+64(%rbp)
+	movups %xmm1, SAVED+80(%rbp)
 	leaq CALL(%rbp), %rdi
 	call sp_span_left
 	movq SAVED(%rbp), %rax
 	movq SAVED+8(%rbp), %rdx
-	movaps SAVED+64(%rbp), %xmm0
-	movaps SAVED+80(%rbp), %xmm1
+	movups SAVED+64(%rbp), %xmm0
+	movups SAVED+80(%rbp), %xmm1
 	.cfi_remember_state
 	leave
 	.cfi_def_cfa %rsp, 8

@@ -12,11 +12,11 @@
 #include "sampler/spans/spans.h"
 #include "sampler/walk/walker.h"
 
-#define ARGUMENT_BYTES_MAX 4096   /* on the stack: of functions that are spans */
-#define MAIN_STACK_BYTES 4194304u /* deeper in the main thread nothing is a span */
-#define STACK_ROOM_BYTES 65536u   /* nor with less room than that in another */
+#define ARGUMENT_BYTES_MAX 4096 /* on the stack: of functions that are spans */
+#define STACK_ROOM_BYTES 65536u /* nor with less room than that in another */
 
 struct sp_span_function sp_span_functions[SP_SPAN_FUNCTIONS_MAX] SP_BIG;
+uint64_t sp_span_main_bytes;
 
 /* Functions that are being called for the first time, plus 1: the loader writes their slots meanwhile. Atomic. */
 #define UNBOUND_MAX 16u
@@ -100,7 +100,8 @@ static bool has_room(const struct sp_thread *t, uint64_t frame)
 
 	if (top == UINT64_MAX)
 		return false;
-	return sp_stack_is_main(t) ? top - frame < MAIN_STACK_BYTES : t->stack_bytes - (top - frame) > STACK_ROOM_BYTES;
+	return sp_stack_is_main(t) ? top - frame < sp_span_main_bytes
+				   : t->stack_bytes - (top - frame) > STACK_ROOM_BYTES;
 }
 
 int64_t sp_span_enter(uint32_t index, uint64_t frame, uint64_t caller_bp, struct sp_span_call *call)

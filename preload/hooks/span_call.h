@@ -27,6 +27,9 @@ struct sp_span_function {
 };
 extern struct sp_span_function sp_span_functions[SP_SPAN_FUNCTIONS_MAX] SP_HIDDEN;
 
+/* Deeper in the main thread's stack nothing is a span. */
+extern uint64_t sp_span_main_bytes SP_HIDDEN;
+
 struct sp_span_call {
 	uint64_t real; /* the function's address */
 	uint64_t begun;

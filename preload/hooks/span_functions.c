@@ -18,6 +18,7 @@
 #define PAGE 4096u
 #define GLOBS_MAX 64u
 #define OBJECTS_MAX 4096u
+#define MAIN_STACK_BYTES 4194304u /* that are spans' at the most */
 
 static struct {
 	const char *globs;
@@ -256,11 +257,21 @@ void sp_span_functions_look(void)
 	sp_unlock(&spans.lock);
 }
 
+/* Half of what the limit leaves for it. */
+static uint64_t main_bytes(void)
+{
+	struct rlimit stack = {0, 0};
+
+	sp_sys(SYS_prlimit64, 0, RLIMIT_STACK, NULL, &stack);
+	return stack.rlim_cur / 2 < MAIN_STACK_BYTES ? stack.rlim_cur / 2 : MAIN_STACK_BYTES;
+}
+
 void sp_span_functions_start(const char *globs)
 {
 	if (!globs || !*globs || sp_is_under_valgrind())
 		return;
 	spans.globs = globs;
+	sp_span_main_bytes = main_bytes();
 	sp_span_functions_look();
 }
 

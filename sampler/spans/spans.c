@@ -319,7 +319,7 @@ void sp_span_label(struct sp_thread *t, uint32_t name)
 
 void sp_span_set_frame(struct sp_thread *t, uint64_t frame)
 {
-	if (!t || !t->spans || !t->spans->depth || t->span_beyond)
+	if (!t || !t->spans || !t->spans->depth || t->span_beyond || t->span_busy)
 		return;
 	t->span_framed = true;
 	sp_store(&t->span_frames[t->spans->depth - 1], frame);
