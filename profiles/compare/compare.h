@@ -34,6 +34,9 @@ enum sp_metric {
 	SP_GATING,
 	SP_METRIC_INUSE = SP_GATING,
 	SP_METRIC_ALLOCATIONS,
+	SP_WAITING, /* a family of their own */
+	SP_METRIC_BLOCKED = SP_WAITING,
+	SP_METRIC_QUEUE,
 	SP_METRICS
 };
 enum sp_metric_unit { SP_UNIT_NS, SP_UNIT_BYTES, SP_UNIT_NUMBER };

@@ -2,6 +2,7 @@
 #include "profiles/compare/compare.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "profiles/compare/report.h"
@@ -222,6 +223,59 @@ int sp_compare_status(const struct sp_comparison *c)
 	return c->verdict == SP_VERDICT_UNKNOWN && c->input->gate.strict ? SP_STATUS_NO_EVIDENCE : SP_STATUS_PASS;
 }
 
+/* The median of a side's runs, in seconds; negative: some have no such fact. */
+static double median_fact(const struct sp_comparison *c, enum sp_side side, const char *key)
+{
+	size_t n = c->input->count[side];
+	double *values = sp_alloc(n, sizeof(*values)), median = -1;
+	size_t known = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const char *text = sp_profile_fact(c->input->profiles[side][i], key);
+
+		if (text)
+			values[known++] = strtod(text, NULL);
+	}
+	if (known == n && n)
+		median = sp_stats_median(values, n);
+	free(values);
+	return median;
+}
+
+static bool has_grown(const struct sp_comparison *c, enum sp_metric metric)
+{
+	const struct sp_total *total = &c->totals[metric];
+
+	return total->compared && total->evidence != SP_EVIDENCE_NONE && total->ratio > 1;
+}
+
+/* What takes longer and no more CPU time is waited: in what most of it is. */
+static void explain_waiting(struct sp_comparison *c)
+{
+	const char *most = NULL;
+	double grown = 0, was = 0;
+
+	if (has_grown(c, SP_METRIC_CPU) ||
+		(!has_grown(c, SP_METRIC_WALL) && !has_grown(c, SP_METRIC_BLOCKED) && !has_grown(c, SP_METRIC_QUEUE)))
+		return;
+	for (int i = -1; i < SP_WAIT_KINDS; i++) {
+		const char *key = i < 0 ? "run_queue_seconds" : sp_wait_kind_fact(i);
+		double before = median_fact(c, SP_BASELINE, key), now = median_fact(c, SP_CURRENT, key);
+
+		if (before < 0 || now - before <= grown)
+			continue;
+		grown = now - before;
+		was = before;
+		most = i < 0 ? "for a CPU" : sp_wait_kind_name(i);
+	}
+	if (most)
+		sp_sentences_add(c, &c->reasons,
+			"Threads wait more, and CPU time has not grown for sure: most of it, %.3g s, %s%s (%.3g s, "
+			"then %.3g "
+			"s).",
+			grown, strchr(most, ' ') ? "" : "in calls of the kind ", most, was, was + grown);
+}
+
 void sp_compare_decide(struct sp_comparison *c)
 {
 	const struct sp_gate *gate = &c->input->gate;
@@ -243,5 +297,6 @@ void sp_compare_decide(struct sp_comparison *c)
 		sp_sentences_add(c, &c->reasons, "There is no total that both sides have.");
 	}
 	gate_failures(c);
+	explain_waiting(c);
 	set_grade(c);
 }

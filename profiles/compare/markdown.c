@@ -74,7 +74,7 @@ static void put_totals(struct sp_buffer *out, const struct sp_comparison *c)
 	}
 	sp_buffer_puts(out,
 		"\nSpread is the standard deviation of single runs (of the logarithm); Factor is the growth that is "
-		"certain. The last two rows inform, and do not affect the verdict.\n\n");
+		"certain. Rows without a factor inform, and do not affect the verdict.\n\n");
 }
 
 static void put_location(struct sp_buffer *out, const struct sp_row *row)

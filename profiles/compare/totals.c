@@ -15,6 +15,8 @@ const struct sp_metric_info sp_metric_info[SP_METRICS] = {
 	[SP_METRIC_WALL] = {"Wall time", "wall", SP_UNIT_NS, 0.5, SP_COMPARE_LEAST_NS, 0.12},
 	[SP_METRIC_INUSE] = {"In use at end", "in_use", SP_UNIT_BYTES, 0.03, SP_COMPARE_LEAST_BYTES, 0.5},
 	[SP_METRIC_ALLOCATIONS] = {"Allocations", "allocations", SP_UNIT_NUMBER, 0.01, 100, 0.5},
+	[SP_METRIC_BLOCKED] = {"Blocked", "blocked", SP_UNIT_NS, 0.5, SP_COMPARE_LEAST_NS, 0.5},
+	[SP_METRIC_QUEUE] = {"Waiting for a CPU", "run_queue", SP_UNIT_NS, 0.5, SP_COMPARE_LEAST_NS, 0.5},
 };
 
 static double fact_value(const struct sp_profile *profile, const char *key)
@@ -46,6 +48,12 @@ double sp_metric_value(const struct sp_profile *profile, enum sp_metric metric)
 		return fact_value(profile, "heap_inuse_bytes");
 	case SP_METRIC_ALLOCATIONS:
 		return fact_value(profile, "heap_allocations");
+	case SP_METRIC_BLOCKED:
+		user = fact_value(profile, "blocked_seconds");
+		return user >= 0 ? user * 1e9 : -1;
+	case SP_METRIC_QUEUE:
+		user = fact_value(profile, "run_queue_seconds");
+		return user >= 0 ? user * 1e9 : -1;
 	default:
 		return -1;
 	}
@@ -254,11 +262,12 @@ void sp_compare_totals(struct sp_comparison *c)
 		total->compared = !total->why_not;
 		if (total->compared)
 			prepare(c, m, &tests[m]);
-		else
+		else if (m < SP_WAITING)
 			sp_sentences_add(c, &c->not_compared, "%s: %s.", sp_metric_info[m].name, total->why_not);
 	}
 	test_family(c, tests, 0, SP_GATING);
-	test_family(c, tests, SP_GATING, SP_METRICS);
+	test_family(c, tests, SP_GATING, SP_WAITING);
+	test_family(c, tests, SP_WAITING, SP_METRICS);
 	for (unsigned m = 0; m < SP_METRICS; m++) {
 		const struct sp_noise *noise = c->input->noise;
 

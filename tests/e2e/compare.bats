@@ -68,7 +68,8 @@ runs() {
 		import json, re, sys
 		j = json.load(open("out.json"))
 		assert j["schema"] == "smartprof-compare/1" and j["verdict"] == "unknown" and j["score"] == 100
-		assert [t["metric"] for t in j["totals"]] == ["cpu", "peak", "allocated", "wall", "in_use", "allocations"]
+		assert [t["metric"] for t in j["totals"]] == ["cpu", "peak", "allocated", "wall", "in_use", "allocations",
+			"blocked", "run_queue"]
 		assert j["rows"] and len(j["baseline"]) == len(j["current"]) == 1
 		documented = set(re.findall(r"`(\w+)(?:\[\])?`", open(sys.argv[1]).read()))
 		keys = {key for part in [j, *j["totals"], *j["rows"]] for key in part}

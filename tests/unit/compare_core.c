@@ -77,6 +77,43 @@ static void the_score_is_monotone(void **state)
 	assert_true(score_with(0.5, 1.5, 1) == score_with(1, 1.5, 1));
 }
 
+static bool is_reason(const char *what)
+{
+	for (size_t i = 0; i < made_result->reasons.count; i++)
+		if (strstr(made_result->reasons.items[i], what))
+			return true;
+	return false;
+}
+
+static void a_growth_of_waiting_names_what_is_waited_in(void **state)
+{
+	struct made slow = made_plain, was = made_plain;
+
+	(void)state;
+	was.extra = "thread_seconds: 4.000\nrun_queue_seconds: 0.100\nblocked_seconds: 2.000\n"
+		    "blocked_lock_seconds: 1.000\nblocked_sleep_seconds: 0.900\n";
+	slow.extra = "thread_seconds: 6.000\nrun_queue_seconds: 0.100\nblocked_seconds: 4.000\n"
+		     "blocked_lock_seconds: 2.800\nblocked_sleep_seconds: 1.000\n";
+	slow.wall_ms *= 2;
+	made_add_runs(SP_BASELINE, was, 6, 0.01);
+	made_add_runs(SP_CURRENT, slow, 6, 0.01);
+	made_compare();
+	assert_int_equal(made_result->totals[SP_METRIC_BLOCKED].evidence, SP_EVIDENCE_CONFIRMED);
+	assert_true(is_reason("most of it, 1.8 s, in calls of the kind lock (1 s, then 2.8 s)."));
+	made_forget();
+	slow.rows[0].ms *= 2; /* it was the CPU time */
+	made_add_runs(SP_BASELINE, was, 6, 0.01);
+	made_add_runs(SP_CURRENT, slow, 6, 0.01);
+	made_compare();
+	assert_false(is_reason("Threads wait more"));
+	made_forget(); /* profiles of before */
+	made_add_runs(SP_BASELINE, made_plain, 6, 0.01);
+	made_add_runs(SP_CURRENT, slow, 6, 0.01);
+	made_compare();
+	assert_false(made_result->totals[SP_METRIC_BLOCKED].compared);
+	assert_false(is_reason("Threads wait more"));
+}
+
 static void turn_over(void)
 {
 	struct sp_profile **baseline = made_input.profiles[SP_BASELINE];
@@ -362,6 +399,7 @@ int main(void)
 		TEST(identical_is_100),
 		TEST(half_is_surely_twice),
 		TEST(the_score_is_monotone),
+		TEST(a_growth_of_waiting_names_what_is_waited_in),
 		TEST(swapping_sides_turns_it_over),
 		TEST(renaming_and_moving_leave_the_score),
 		TEST(the_interval_leaves_the_score),
