@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -307,9 +308,41 @@ static void null_is_never_there(void **state)
 	assert_true(sp_live_remove(block, &out));
 }
 
+static long faults(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_minflt;
+}
+
+/* Each page that is touched costs more than a sample: the keys of a few take one page, and samples that are far apart leave
+ * the fine filter alone. */
+static void a_small_set_touches_few_pages(void **state)
+{
+	uint64_t interval = sp_agent.config.heap_interval_bytes;
+	struct sp_live e;
+	long began;
+
+	(void)state;
+	sp_agent.config.heap_interval_bytes = 512 * 1024;
+	assert_int_equal(sp_live_init(), 0);
+	began = faults();
+	for (uint32_t i = 0; i < 50; i++) {
+		e = entry_of(pointer(i, 1u << 12), i);
+		assert_int_equal(sp_live_insert(pointer(i, 1u << 12), &e), 0);
+	}
+	assert_in_range(faults() - began, 0, 15);
+	for (uint32_t i = 0; i < 50; i++)
+		assert_true(sp_live_remove(pointer(i, 1u << 12), &e));
+	sp_agent.config.heap_interval_bytes = interval;
+	assert_int_equal(sp_live_init(), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_small_set_touches_few_pages),
 		cmocka_unit_test_teardown(what_goes_in_comes_out_once, empty),
 		cmocka_unit_test_teardown(the_filter_never_denies_a_live_pointer, empty),
 		cmocka_unit_test_teardown(both_filters_know_every_live_pointer, empty),
