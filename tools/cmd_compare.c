@@ -27,7 +27,8 @@ enum {
 	FLAG_FORMAT,
 	FLAG_OUTPUT,
 	FLAG_CALIBRATE,
-	FLAG_RUNS
+	FLAG_RUNS,
+	FLAG_SPAN
 };
 
 static const struct option flags[] = {
@@ -39,6 +40,7 @@ static const struct option flags[] = {
 	{"max-peak", required_argument, NULL, FLAG_MAX + SP_METRIC_PEAK},
 	{"max-allocated", required_argument, NULL, FLAG_MAX + SP_METRIC_ALLOCATED},
 	{"max-wall", required_argument, NULL, FLAG_MAX + SP_METRIC_WALL},
+	{"span", required_argument, NULL, FLAG_SPAN},
 	{"strict", no_argument, NULL, FLAG_STRICT},
 	{"format", required_argument, NULL, FLAG_FORMAT},
 	{"output", required_argument, NULL, FLAG_OUTPUT},
@@ -59,6 +61,7 @@ struct request {
 	struct sp_gate gate;
 	enum format format;
 	const char *output;
+	const char *span;
 	bool calibrate;
 	size_t runs; /* 0: not told */
 };
@@ -81,6 +84,9 @@ static void print_help(void)
 	       "  --fail-on-regression PCT   fail when a total surely grew, by PCT percent or more\n"
 	       "  --max-cpu SECONDS          fail when the current median is higher; also --max-wall SECONDS,\n"
 	       "  --max-peak BYTES           --max-allocated BYTES\n"
+	       "  --span GLOB                what one span of that name (smartprof.h) costs decides, not the totals: "
+	       "more\n"
+	       "                             requests of the same kind are no growth\n"
 	       "  --strict                   not enough evidence, or failed runs, are exit status 3\n"
 	       "  --format FORMAT            markdown, text, json, github (annotations, and a page in\n"
 	       "                             $GITHUB_STEP_SUMMARY) or html: one page with the tables and a\n"
@@ -203,6 +209,8 @@ static int parse_flags(int argc, char **argv, struct request *r)
 		r->calibrate = r->calibrate || got == FLAG_CALIBRATE;
 		if (got == FLAG_OUTPUT)
 			r->output = optarg;
+		if (got == FLAG_SPAN)
+			r->span = optarg;
 		if (!status)
 			status = got == FLAG_FORMAT ? set_format(r, optarg) : set_gate(r, got);
 	}
@@ -284,6 +292,7 @@ static int compare(const struct request *r)
 	if (status)
 		return status;
 	input.noise = noise;
+	input.span = r->span;
 	input.sources = getenv("GITHUB_WORKSPACE");
 	for (int side = 0; side < SP_SIDES; side++) {
 		input.profiles[side] = r->sides[side].profiles;
@@ -311,7 +320,7 @@ static int compare(const struct request *r)
 /* Whether a flag tells what is to fail. */
 static bool is_gated(const struct request *r)
 {
-	bool gated = r->gate.strict || !isnan(r->gate.fail_below) || !isnan(r->gate.fail_on_regression);
+	bool gated = r->span || r->gate.strict || !isnan(r->gate.fail_below) || !isnan(r->gate.fail_on_regression);
 
 	for (unsigned m = 0; m < SP_GATING; m++)
 		gated = gated || !isnan(r->gate.most[m]);

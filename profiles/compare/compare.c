@@ -30,6 +30,7 @@ struct sp_comparison *sp_compare(const struct sp_comparison_input *input)
 		c->program = "the program";
 	sp_compare_check(c);
 	sp_compare_totals(c);
+	sp_compare_spans(c);
 	sp_compare_rows_load(c);
 	sp_compare_numbered(c);
 	sp_compare_renames(c);
@@ -44,6 +45,7 @@ void sp_comparison_free(struct sp_comparison *c)
 	if (!c)
 		return;
 	sp_compare_rows_free(c);
+	free(c->spans);
 	free(c->reasons.items);
 	free(c->warnings.items);
 	free(c->not_compared.items);

@@ -113,6 +113,24 @@ struct sp_row_cost {
 	double value;
 };
 
+enum sp_span_metric { SP_SPAN_CPU, SP_SPAN_WALL, SP_SPAN_BYTES, SP_SPAN_METRICS };
+
+/* What one span of a name costs; ratios are current over baseline. */
+struct sp_span_change {
+	bool tested, exact;    /* every run has such a span; by ranks, else against the noise floor */
+	double each[SP_SIDES]; /* medians over runs of the mean of one; ns or bytes */
+	double ratio, low, high, p;
+	enum sp_evidence evidence;
+};
+struct sp_compared_span {
+	const char *name; /* "request › parse" */
+	bool asked;
+	double count[SP_SIDES], p99[SP_SIDES]; /* means over runs */
+	struct sp_span_change changes[SP_SPAN_METRICS];
+	const char *function; /* that costs most more in it; NULL: nothing is sure to */
+	double function_each[SP_SIDES];
+};
+
 enum sp_grade { SP_GRADE_A, SP_GRADE_B, SP_GRADE_C, SP_GRADE_D, SP_GRADE_F };
 
 /* NAN where not asked for. Percentages as fractions; limits in the metric's unit. */
@@ -134,6 +152,7 @@ struct sp_comparison_input {
 	const struct sp_noise *noise; /* NULL: none learned */
 	const char *sources;          /* directory of the sources, for annotations; NULL unknown */
 	double weights[SP_GATING];
+	const char *span; /* glob: what one of such spans costs decides, not the totals; NULL: none */
 	struct sp_gate gate;
 };
 
@@ -151,6 +170,8 @@ struct sp_comparison {
 	size_t row_count, row_capacity;
 	struct sp_row_cost *costs;
 	size_t cost_count, cost_capacity;
+	struct sp_compared_span *spans; /* of the first baseline run, whose they are */
+	size_t span_count, span_capacity;
 	struct sp_calls *calls;
 	struct sp_compare_node *nodes; /* the functions of all runs, by number */
 	size_t node_capacity;

@@ -287,9 +287,13 @@ void sp_compare_decide(struct sp_comparison *c)
 		limits = limits || !isnan(gate->most[m]);
 		compared = compared || (c->totals[m].compared && c->totals[m].weight > 0);
 	}
+	if (c->input->span)
+		sp_compare_gate_spans(c, effect_of(gate));
 	if (!isnan(gate->fail_below))
 		gate_score(c);
-	if (!isnan(gate->fail_on_regression) || (isnan(gate->fail_below) && !limits))
+	if (c->input->span)
+		compared = true;
+	else if (!isnan(gate->fail_on_regression) || (isnan(gate->fail_below) && !limits))
 		gate_regressions(c);
 	gate_limits(c);
 	if (!compared) {

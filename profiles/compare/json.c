@@ -37,6 +37,30 @@ static json_t *total_json(const struct sp_comparison *c, enum sp_metric m)
 		t->exact ? "mann-whitney" : "noise-floor", "runs_needed", (json_int_t)t->runs_needed);
 }
 
+static json_t *span_json(const struct sp_compared_span *row)
+{
+	static const char *const keys[] = {
+		[SP_SPAN_CPU] = "cpu", [SP_SPAN_WALL] = "wall", [SP_SPAN_BYTES] = "allocated"};
+	json_t *item = json_pack("{s:o, s:b, s:f, s:f, s:f, s:f, s:o}", "span", sp_json_text(row->name), "asked",
+		(int)row->asked, "baseline_count", row->count[0], "current_count", row->count[1], "baseline_p99",
+		row->p99[0] / 1e9, "current_p99", row->p99[1] / 1e9, "function", sp_json_text(row->function));
+
+	for (unsigned m = 0; item && m < SP_SPAN_METRICS; m++) {
+		const struct sp_span_change *t = &row->changes[m];
+		enum sp_metric_unit unit = m == SP_SPAN_BYTES ? SP_UNIT_BYTES : SP_UNIT_NS;
+
+		json_object_set_new(item, keys[m],
+			t->tested ? json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "baseline",
+					    sp_json_number(in_units(unit, t->each[0])), "current",
+					    sp_json_number(in_units(unit, t->each[1])), "ratio",
+					    sp_json_number(t->ratio), "ratio_low", sp_json_number(t->low), "ratio_high",
+					    sp_json_number(t->high), "p_corrected", sp_json_number(t->p), "evidence",
+					    sp_evidence_name(t->evidence))
+				  : json_null());
+	}
+	return item;
+}
+
 static json_t *row_json(const struct sp_row *row)
 {
 	static const char *const states[] = {"steady", "regression", "improvement", "shift"};
@@ -92,7 +116,7 @@ static const char *verdict_name(enum sp_verdict verdict)
 
 json_t *sp_compare_json_tree(const struct sp_comparison *c)
 {
-	json_t *totals = json_array(), *rows = json_array(), *root;
+	json_t *totals = json_array(), *rows = json_array(), *spans = json_array(), *root;
 	char grade[2] = {"ABCDF"[c->grade], '\0'};
 
 	for (unsigned m = 0; m < SP_METRICS; m++)
@@ -100,6 +124,8 @@ json_t *sp_compare_json_tree(const struct sp_comparison *c)
 	for (size_t i = 0; i < c->row_count; i++)
 		if (!c->rows[i].gone && c->totals[sp_row_metric(c->rows[i].kind)].compared)
 			json_array_append_new(rows, row_json(&c->rows[i]));
+	for (size_t i = 0; i < c->span_count; i++)
+		json_array_append_new(spans, span_json(&c->spans[i]));
 	root = json_pack("{s:s, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema",
 		"smartprof-compare/1", "program", sp_json_text(c->program), "verdict", verdict_name(c->verdict),
 		"score", sp_json_number(c->score), "worst_score", sp_json_number(c->worst_score), "grade", grade,
@@ -107,6 +133,7 @@ json_t *sp_compare_json_tree(const struct sp_comparison *c)
 		lines_json(&c->not_compared), "warnings", lines_json(&c->warnings), "baseline",
 		files_json(c, SP_BASELINE), "current", files_json(c, SP_CURRENT), "calibrated_runs",
 		c->input->noise ? json_integer(c->input->noise->runs) : json_null());
+	json_object_set_new(root, "spans", spans);
 	return root;
 }
 

@@ -77,6 +77,55 @@ static void put_totals(struct sp_buffer *out, const struct sp_comparison *c)
 		"certain. Rows without a factor inform, and do not affect the verdict.\n\n");
 }
 
+static void put_change(struct sp_buffer *out, const struct sp_span_change *t, enum sp_metric_unit unit)
+{
+	if (!t->tested) {
+		sp_buffer_puts(out, " | |");
+		return;
+	}
+	sp_buffer_puts(out, " ");
+	sp_compare_put_value(out, unit, t->each[0]);
+	sp_buffer_puts(out, " → ");
+	sp_compare_put_value(out, unit, t->each[1]);
+	sp_buffer_printf(out, " | %+.1f%% (%+.1f to %+.1f)%s%s |", 100 * (t->ratio - 1), 100 * (t->low - 1),
+		100 * (t->high - 1), t->evidence ? ", " : "", t->evidence ? sp_evidence_name(t->evidence) : "");
+}
+
+/* What one of each name costs. */
+static void put_spans(struct sp_buffer *out, const struct sp_comparison *c)
+{
+	size_t shown = 0;
+
+	if (!c->span_count)
+		return;
+	sp_buffer_puts(out,
+		"## Spans\n\nWhat one costs, however many there are.\n\n"
+		"| Span | Count | CPU each | Change | Time each | Change | p99 | Allocated each | Change | Most in |\n"
+		"|:---|---:|---:|:---|---:|:---|---:|---:|:---|:---|\n");
+	for (size_t i = 0; i < c->span_count && shown < ROWS_SHOWN; i++) {
+		const struct sp_compared_span *row = &c->spans[i];
+
+		if (!row->asked)
+			continue;
+		shown++;
+		sp_buffer_puts(out, "| ");
+		put_cell(out, row->name);
+		sp_buffer_printf(out, " | %.0f → %.0f |", row->count[0], row->count[1]);
+		put_change(out, &row->changes[SP_SPAN_CPU], SP_UNIT_NS);
+		put_change(out, &row->changes[SP_SPAN_WALL], SP_UNIT_NS);
+		sp_buffer_puts(out, " ");
+		sp_compare_put_value(out, SP_UNIT_NS, row->p99[0]);
+		sp_buffer_puts(out, " → ");
+		sp_compare_put_value(out, SP_UNIT_NS, row->p99[1]);
+		sp_buffer_puts(out, " |");
+		put_change(out, &row->changes[SP_SPAN_BYTES], SP_UNIT_BYTES);
+		sp_buffer_puts(out, " ");
+		put_cell(out, row->function ? row->function : "");
+		sp_buffer_puts(out, " |\n");
+	}
+	sp_buffer_puts(out, "\n");
+}
+
 static void put_location(struct sp_buffer *out, const struct sp_row *row)
 {
 	if (row->file)
@@ -260,6 +309,7 @@ void sp_compare_markdown(struct sp_buffer *out, const struct sp_comparison *c)
 	sp_buffer_puts(out, "\n\n");
 	put_lines(out, "Reasons", &c->reasons);
 	put_totals(out, c);
+	put_spans(out, c);
 	put_rows(out, c, SP_ROW_REGRESSION, c->verdict == SP_VERDICT_REGRESSION ? "Regressions" : "Costs more",
 		"The evidence supports none.\n");
 	put_suspects(out, c);

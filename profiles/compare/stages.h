@@ -10,6 +10,11 @@ void sp_compare_check(struct sp_comparison *c);
 /* totals.c: tests the totals. */
 void sp_compare_totals(struct sp_comparison *c);
 
+/* spans.c: compares what one span of each name costs; then, where spans were asked for, sets verdict, reasons and score by that.
+ * effect: the growth that a pass excludes. */
+void sp_compare_spans(struct sp_comparison *c);
+void sp_compare_gate_spans(struct sp_comparison *c, double effect);
+
 /* rows.c: one row for each function and heap site of either side, matched by name. This is all that learning a program's
  * noise needs, so sp_compare_rows_free frees what it made. */
 void sp_compare_rows_load(struct sp_comparison *c);

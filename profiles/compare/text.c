@@ -114,12 +114,46 @@ static void put_cause(struct sp_buffer *out, const struct sp_comparison *c)
 	}
 }
 
+/* The span that grew most, and the function in it. */
+static void put_spans(struct sp_buffer *out, const struct sp_comparison *c)
+{
+	const struct sp_compared_span *worst = NULL;
+
+	for (size_t i = 0; i < c->span_count; i++) {
+		const struct sp_span_change *t = &c->spans[i].changes[SP_SPAN_CPU];
+
+		if (t->evidence && t->ratio > 1 && (!worst || t->ratio > worst->changes[SP_SPAN_CPU].ratio))
+			worst = &c->spans[i];
+	}
+	if (!worst) {
+		sp_buffer_puts(out, ". One span of those asked about is not sure to use more CPU time.");
+		return;
+	}
+	sp_buffer_puts(out, "; CPU time of a span ");
+	sp_escape(out, SP_ESCAPE_PLAIN, worst->name, strlen(worst->name));
+	sp_buffer_printf(out, " %+.1f %%, %s.", 100 * (worst->changes[SP_SPAN_CPU].ratio - 1),
+		sp_evidence_name(worst->changes[SP_SPAN_CPU].evidence));
+	if (!worst->function)
+		return;
+	sp_buffer_puts(out, " Most of it is in ");
+	sp_escape_name(out, SP_ESCAPE_PLAIN, worst->function);
+	sp_buffer_puts(out, ": ");
+	sp_compare_put_value(out, SP_UNIT_NS, worst->function_each[0]);
+	sp_buffer_puts(out, " became ");
+	sp_compare_put_value(out, SP_UNIT_NS, worst->function_each[1]);
+	sp_buffer_puts(out, " each.");
+}
+
 void sp_compare_verdict_text(struct sp_buffer *out, const struct sp_comparison *c)
 {
 	sp_buffer_printf(out, "%s: ", verdict_word(c));
 	sp_escape_name(out, SP_ESCAPE_PLAIN, c->program);
 	sp_buffer_printf(out, ", %zu baseline and %zu current %s", c->input->count[0], c->input->count[1],
 		c->input->count[0] + c->input->count[1] > 2 ? "runs" : "run");
+	if (c->input->span) {
+		put_spans(out, c);
+		return;
+	}
 	for (unsigned m = 0, said = 0; m < SP_GATING; m++) {
 		const struct sp_total *t = &c->totals[m];
 
@@ -139,8 +173,12 @@ void sp_compare_score_text(struct sp_buffer *out, const struct sp_comparison *c)
 
 	for (unsigned m = 0; m < SP_GATING; m++)
 		weight += c->totals[m].compared ? c->totals[m].weight : 0;
-	sp_buffer_printf(out, "Score %.1f of 100, grade %c: 100 / %.3f, the mean growth that is sure", c->score,
-		"ABCDF"[c->grade], 100 / c->score);
+	sp_buffer_printf(out, "Score %.1f of 100, grade %c: 100 / %.3f, the %s growth that is sure", c->score,
+		"ABCDF"[c->grade], 100 / c->score, c->input->span ? "largest" : "mean");
+	if (c->input->span) {
+		sp_buffer_puts(out, " of what a span costs.");
+		return;
+	}
 	for (unsigned m = 0; m < SP_GATING; m++) {
 		const struct sp_total *t = &c->totals[m];
 

@@ -7,6 +7,7 @@
 #include "profiles/model/cut.h"
 #include "profiles/model/heap.h"
 #include "profiles/model/rank.h"
+#include "profiles/model/spans.h"
 
 /* Shares below which is cut: from the first that is tried to the last. */
 #define SHARE_LEAST (1.0 / 8192)
@@ -196,6 +197,39 @@ static void write_threads(struct sp_buffer *out, const struct sp_profile *p)
 	sp_buffer_puts(out, "```\n\n");
 }
 
+static void put_plain(struct sp_buffer *out, const char *name)
+{
+	sp_escape(out, SP_ESCAPE_PLAIN, name, strlen(name));
+}
+
+/* Those that have ended. */
+static void write_all_spans(struct sp_buffer *out, const struct sp_profile *p)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < p->span_count; i++)
+		count += p->spans[i].count != 0;
+	if (!count)
+		return;
+	sp_buffer_printf(out,
+		"## All spans (%zu)\n\n```tsv\ncount\tsum_ns\tself_ns\tcpu_ns\tcpu_error_ns\tbytes\tmedian_ns\tp99_ns\t"
+		"max_ns\tsq_us2\tspan\n",
+		count);
+	for (size_t i = 0; i < p->span_count; i++) {
+		const struct sp_span_info *s = &p->spans[i];
+		const uint64_t numbers[] = {s->count, s->sum_ns, s->self_ns, s->cpu_ns, sp_whole(s->cpu_error),
+			s->bytes, s->median_ns, s->p99_ns, s->max_ns, sp_whole(s->spread.us_sq)};
+
+		if (!s->count)
+			continue;
+		for (size_t k = 0; k < sizeof(numbers) / sizeof(numbers[0]); k++)
+			sp_buffer_printf(out, "%llu\t", (unsigned long long)numbers[k]);
+		sp_span_put_path(out, p, s, put_plain);
+		sp_buffer_puts(out, "\n");
+	}
+	sp_buffer_puts(out, "```\n\n");
+}
+
 static void put_summary(struct sp_buffer *out, double share)
 {
 	sp_buffer_puts(out, "<details>\n<summary>Every function, line, file, module, thread, heap site and stack");
@@ -224,6 +258,7 @@ static void write_tables(const struct sp_writer *w, struct sp_buffer *out, const
 		write_modules(out, p);
 	}
 	write_threads(out, p);
+	write_all_spans(out, p);
 	sp_write_all_processes(out, p);
 	if (p->heap_on)
 		write_sites(out, p, last ? last + 2 : NULL);

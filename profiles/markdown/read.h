@@ -14,7 +14,7 @@ struct sp_markdown_reader {
 	struct sp_map functions; /* (module, name id) */
 	struct sp_names modules;
 	uint32_t last_module; /* of the rows of a table, the last that was named */
-	size_t module_capacity, thread_capacity, path_capacity, rows;
+	size_t module_capacity, thread_capacity, span_capacity, path_capacity, rows;
 	uint32_t *row_functions; /* of the rows of All functions */
 	size_t row_function_count, row_function_capacity;
 	struct sp_front front; /* the stack of the row before */
@@ -39,6 +39,7 @@ bool sp_read_site(struct sp_markdown_reader *r, char *text);
 bool sp_read_line(struct sp_markdown_reader *r, char *text);
 bool sp_read_file(struct sp_markdown_reader *r, char *text);
 bool sp_read_module(struct sp_markdown_reader *r, char *text);
+bool sp_read_span(struct sp_markdown_reader *r, char *text);
 bool sp_read_thread(struct sp_markdown_reader *r, char *text);
 bool sp_read_process(struct sp_markdown_reader *r, char *text);
 bool sp_read_mapping(struct sp_markdown_reader *r, char *text);

@@ -9,12 +9,14 @@
 
 #include "profiles/base/escape.h"
 #include "profiles/model/build.h"
+#include "profiles/model/spans.h"
 
 #define FUNCTION_NUMBERS 8u
 #define SITE_NUMBERS 15u
 #define LINE_NUMBERS 4u
 #define SUM_NUMBERS 3u
 #define THREAD_NUMBERS 7u
+#define SPAN_NUMBERS 10u
 #define PROCESS_NUMBERS 11u
 #define PROCESS_TEXTS 5u
 
@@ -235,6 +237,31 @@ bool sp_read_thread(struct sp_markdown_reader *r, char *text)
 	t.start = fields[THREAD_NUMBERS + 1][0] ? fields[THREAD_NUMBERS + 1] : NULL;
 	sp_grow(&p->threads, &r->thread_capacity, p->thread_count + 1, sizeof(*p->threads));
 	p->threads[p->thread_count++] = t;
+	return true;
+}
+
+bool sp_read_span(struct sp_markdown_reader *r, char *text)
+{
+	struct sp_profile *p = r->profile;
+	char *fields[SP_READER_FIELDS];
+	uint64_t n[SPAN_NUMBERS];
+
+	if (sp_reader_split(text, fields) != SPAN_NUMBERS + 1 || !sp_reader_numbers(fields, SPAN_NUMBERS, n))
+		return sp_reader_fail(r, "a row of All spans is damaged");
+	sp_unescape(fields[SPAN_NUMBERS]);
+	sp_grow(&p->spans, &r->span_capacity, p->span_count + 1, sizeof(*p->spans));
+	p->spans[p->span_count++] = (struct sp_span_info){.name = fields[SPAN_NUMBERS],
+		.parent = UINT32_MAX,
+		.count = n[0],
+		.sum_ns = n[1],
+		.self_ns = n[2],
+		.cpu_ns = n[3],
+		.cpu_error = (double)n[4],
+		.bytes = n[5],
+		.median_ns = n[6],
+		.p99_ns = n[7],
+		.max_ns = n[8],
+		.spread = {.us_sq = (double)n[9]}};
 	return true;
 }
 

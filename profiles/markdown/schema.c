@@ -139,6 +139,7 @@ const struct sp_schema_section sp_schema_sections[] = {
 	{"## All files (", SP_OPTIONAL, NULL, "CPU time was not sampled"},
 	{"## All modules (", SP_OPTIONAL, NULL, "CPU time was not sampled"},
 	{"## All threads (", SP_OPTIONAL, NULL, "the profile was written before there was this table"},
+	{"## All spans (", SP_OPTIONAL, NULL, NO_SPANS ", or none has ended"},
 	{"## All processes (", SP_OPTIONAL, NULL, ONE_PROCESS},
 	{"## All heap sites (", SP_WITH_HEAP, NULL, NULL},
 	{"## All mappings (", SP_OPTIONAL, NULL, NO_STACKS},
@@ -161,6 +162,8 @@ const struct sp_schema_table sp_schema_tables[] = {
 	{"## All files (", "self_ns self_samples self_error_ns file ", SP_TABLE_OTHER},
 	{"## All modules (", "self_ns self_samples self_error_ns module ", SP_TABLE_OTHER},
 	{"## All threads (", "cpu_user_ns cpu_sys_ns sampled_user_ns sampled_sys_ns samples tid merged name start ",
+		SP_TABLE_OTHER},
+	{"## All spans (", "count sum_ns self_ns cpu_ns cpu_error_ns bytes median_ns p99_ns max_ns sq_us2 span ",
 		SP_TABLE_OTHER},
 	{"## All processes (",
 		"started_ns wall_ns cpu_user_ns cpu_sys_ns samples max_rss_bytes peak_bytes alloc_bytes pid ppid root "

@@ -6,13 +6,14 @@
 #include "profiles/markdown/writer.h"
 #include "profiles/model/timing.h"
 
+static void put_cell(struct sp_buffer *out, const char *name)
+{
+	sp_escape_name(out, SP_ESCAPE_CELL, name);
+}
+
 void sp_put_span_name(struct sp_writer *w, const struct sp_span_info *span)
 {
-	if (span->parent != UINT32_MAX) {
-		sp_put_span_name(w, &w->profile->spans[span->parent]);
-		sp_buffer_puts(&w->out, " › ");
-	}
-	sp_escape_name(&w->out, SP_ESCAPE_CELL, span->name);
+	sp_span_put_path(&w->out, w->profile, span, put_cell);
 }
 
 static void put_quantile(struct sp_writer *w, const struct sp_span_info *span, double rank)

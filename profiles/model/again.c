@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "profiles/model/build.h"
+#include "profiles/model/spans.h"
 #include "profiles/model/error.h"
 #include "profiles/model/heap.h"
 #include "profiles/model/order.h"
@@ -257,6 +258,10 @@ static void copy_rest(struct sp_profile *p, struct sp_profile *old)
 	if (old->thread_count)
 		memcpy(p->threads, old->threads, old->thread_count * sizeof(*p->threads));
 	p->thread_count = old->thread_count;
+	p->span_count = old->span_count;
+	p->spans = sp_alloc(old->span_count, sizeof(*p->spans));
+	if (old->span_count)
+		memcpy(p->spans, old->spans, old->span_count * sizeof(*p->spans));
 	p->threads_seen = sp_profile_fact_number(old, "threads");
 	p->in_time = old->in_time; /* stacks keep their numbers */
 	old->in_time = NULL;

@@ -228,11 +228,27 @@ void sp_spans_add_up(struct sp_profile *p, const uint32_t *site_frame)
 	memset(place, 0xff, count * sizeof(*place));
 	put_in_order(p, nodes, count, place);
 	sp_span_parts_add_up(p, place, site_frame);
+	for (size_t i = 0; i < p->span_count; i++) {
+		double error;
+
+		p->spans[i].median_ns = sp_span_quantile(&p->spans[i], 0.5, &error);
+		p->spans[i].p99_ns = sp_span_quantile(&p->spans[i], 0.99, &error);
+	}
 	free(place);
 	free(nodes);
 }
 
 /* --- answers ------------------------------------------------------------------------------------ */
+
+void sp_span_put_path(struct sp_buffer *out, const struct sp_profile *profile, const struct sp_span_info *span,
+	void (*put)(struct sp_buffer *out, const char *name))
+{
+	if (span->parent != UINT32_MAX) {
+		sp_span_put_path(out, profile, &profile->spans[span->parent], put);
+		sp_buffer_puts(out, " › ");
+	}
+	put(out, span->name);
+}
 
 uint64_t sp_span_began_ns(const struct sp_profile *profile, const struct sp_span_slowest *one)
 {

@@ -33,7 +33,7 @@ struct sp_slow_spans {
 	unsigned function_count, site_count;
 };
 
-/* A span's name in those it was open in. Times are exact, and those of the clock on the wall; CPU time is sampled. */
+/* A span's name in those it was open in; of a profile that was read, with those: "request › parse". Times are exact, and those of the clock on the wall; CPU time is sampled. */
 struct sp_span_info {
 	const char *name;
 	enum sp_span_kind kind;
@@ -44,6 +44,7 @@ struct sp_span_info {
 	int open_tid;     /* ... in this thread */
 	uint64_t count, sum_ns, self_ns, min_ns, max_ns;
 	uint64_t bytes, unended, slow;
+	uint64_t median_ns, p99_ns;        /* of their times */
 	uint64_t classes[SP_SPAN_CLASSES]; /* of times: sp_span_class */
 	uint64_t cpu_ns, samples;          /* spans inside included */
 	double cpu_error;                  /* 95 % half-width, ns */
@@ -57,6 +58,10 @@ struct sp_span_info {
 	uint32_t node;                         /* of the snapshot */
 	bool left_out;                         /* of tables: not asked for */
 };
+
+/* Appends "request › parse", and calls put for each name. */
+void sp_span_put_path(struct sp_buffer *out, const struct sp_profile *profile, const struct sp_span_info *span,
+	void (*put)(struct sp_buffer *out, const char *name));
 
 /* Appends the name of the snapshot's span_nodes[node], without what looks like a secret. */
 void sp_span_put_name(struct sp_buffer *out, const struct sp_snapshot *snapshot, uint32_t node);

@@ -55,3 +55,30 @@ run_slow() {
 	grep -Eq '^[|] request [|] allocated [|] [0-9.]+% [|] [0-9.]+ [MG]iB [|] [0-9.]+ [MK]iB [|] build_reply [|]' parts
 	refuse grep -q '^| request › store | allocated' parts
 }
+
+run_as() { # SIDE ARGUMENTS…
+	SMARTPROF_DIR=$1 SMARTPROF_ENV=critical "$SMARTPROF" run -- "$TARGETS/spans_slow" "${@:2}" >/dev/null 2>&1
+}
+
+@test "compare --span: more requests are no regression, and heavier ones are one, in a function" {
+	run_as few alike 200 1000
+	run_as many alike 500 1000
+	run_as heavy heavier 200 1000
+	"$SMARTPROF" compare --span request --format json few/critical many/critical >many.json 2>/dev/null
+	jq -e '.verdict != "regression" and .score == 100 and (.spans[] | select(.span == "request") | .current_count == 500)' many.json
+	status_of 1 "$SMARTPROF" compare --span store few/critical heavy/critical >heavy.md
+	grep -q '^\*\*Verdict:\*\* Regression: .* CPU time of a span request › store +.* Most of it is in checksum: ' heavy.md
+	status_of 0 "$SMARTPROF" compare --span parse few/critical heavy/critical >none.md 2>err
+	grep -q 'No span that --span matches' none.md
+}
+
+@test "compare --span: six runs a side confirm what one request costs more" {
+	local rounds
+	rounds=$(long 1 6)
+	for ((i = 0; i < rounds; i++)); do
+		run_as few alike 200 1000
+		run_as heavy heavier 200 1000
+	done
+	status_of 1 "$SMARTPROF" compare --span store few/critical heavy/critical >heavy.md
+	[ "$rounds" -lt 6 ] || grep -q 'CPU time of a span request › store .*, confirmed' heavy.md
+}

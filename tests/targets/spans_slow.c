@@ -1,4 +1,4 @@
-/* Requests of which one in ten is slow, for a known reason. Usage: spans_slow work|wait|memory|alike [requests] [microseconds] */
+/* Requests of which one in ten is slow, for a known reason (heavier: all of them are). Usage: spans_slow work|wait|memory|alike|heavier [requests] [microseconds] */
 #include "preload/smartprof.h"
 
 #include <stdlib.h>
@@ -71,7 +71,12 @@ static void request(const char *what, unsigned long us, int slow)
 	parse(us * 3 / 10);
 	SMARTPROF_BLOCK("store")
 	{
-		checksum(us * 4 / 10 * (slow && !strcmp(what, "work") ? 14 : 10) / 10 + next() % (us / 50 + 1));
+		checksum(us * 4 / 10 *
+				(!strcmp(what, "heavier")                       ? 30
+						: slow && !strcmp(what, "work") ? 14
+										: 10) /
+				10 +
+			next() % (us / 50 + 1));
 	}
 	if (slow && !strcmp(what, "wait"))
 		usleep((unsigned)us / 2);
