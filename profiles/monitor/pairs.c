@@ -102,10 +102,12 @@ struct sp_pairs_verdict sp_pairs_judge(enum sp_pairs_metric metric, const double
 		a[i] = log(fmax(first[i], metrics[metric].least));
 		b[i] = log(fmax(second[i], metrics[metric].least));
 	}
-	if (look)
+	if (look) {
 		judge(&verdict, metric, a, b, verdict.pairs, look, share);
-	else
+	} else {
 		verdict.more = FIRST_LOOK - n;
+		verdict.ratio = n ? exp(sp_stats_median(b, n) - sp_stats_median(a, n)) : 1;
+	}
 	free(a);
 	free(b);
 	return verdict;

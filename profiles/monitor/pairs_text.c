@@ -33,13 +33,15 @@ void sp_pairs_put(struct sp_buffer *out, const struct sp_monitor_series *first, 
 	sp_escape(out, SP_ESCAPE_PLAIN, second->command, strlen(second->command));
 	sp_buffer_puts(out, "\n  against ");
 	sp_escape(out, SP_ESCAPE_PLAIN, first->command, strlen(first->command));
-	sp_buffer_printf(out, ", %zu pairs:\n", verdicts[SP_PAIRS_WALL].pairs);
+	sp_buffer_printf(out, ", %zu pairs:\n", first->count < second->count ? first->count : second->count);
 	for (unsigned m = 0; m < SP_PAIRS_METRICS; m++) {
 		const struct sp_pairs_verdict *v = &verdicts[m];
 
 		sp_buffer_printf(out, "  %-12s ", sp_pairs_metric_names[m]);
 		if (v->pairs && isfinite(v->high))
 			sp_buffer_printf(out, "%.3g times (%.3g to %.3g): ", v->ratio, v->low, v->high);
+		else
+			sp_buffer_printf(out, "%.3g times so far: ", v->ratio);
 		put_answer(out, v);
 		sp_buffer_puts(out, "\n");
 	}

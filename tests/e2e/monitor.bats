@@ -230,6 +230,8 @@ gone() { # PATTERN: no process of that command line is left
 @test "with the agent the function behind a difference is named, and rendering is not in the time" {
 	measure --profile --runs 2 "$TARGETS/cpu_truth 0.1" "$TARGETS/cpu_truth 0.3" >out
 	grep -A 3 'behind it, of 2 and 2 profiles' out | grep -q ': +[0-9.]* ms CPU'
+	grep -q 'against .*, 2 pairs:$' out
+	grep -q 'CPU time  *[0-9.]* times so far: not sure; 6 more pairs would tell' out
 	holds run.json 'run["profile"].endswith(".md") and run["wall"] < 0.1 + 10 * run["queue"] + 0.1'
 }
 

@@ -86,7 +86,7 @@ struct sp_monitor_run *sp_attempt_one(struct sp_monitor_session *session, const 
 /* Runs the wish's --prepare, not measured. false: it failed, after a complaint, or we are to end. */
 bool sp_attempt_prepare(struct sp_monitor_session *session);
 
-/* Every measured run passes through here once, when it is complete: to the JSON log. Returns 0 or SP_EXIT_USAGE. */
+/* Every measured run passes through here once, when it is complete, whichever way of running it was: to the JSON log, and whatever keeps runs. Returns 0 or SP_EXIT_USAGE. */
 int sp_monitor_keep(const struct sp_monitor_session *session, const struct sp_monitor_run *run);
 
 /* Writes the exports. Takes `verdicts` (NULL: none). Returns 0 or SP_EXIT_USAGE. */
