@@ -102,11 +102,24 @@ static void put_kinds(struct sp_writer *w)
 	}
 }
 
-/* What is waited in most; SP_WAIT_KINDS: in no known kind for half of the time blocked. */
-static enum sp_wait_kind main_kind(const struct sp_waiting *waiting)
+/* A thread that has waited for its like to give it work for next to all of its life holds nobody up. */
+static bool is_idle(const struct sp_waiting *waiting)
 {
+	return (double)waiting->kind_ns[SP_WAIT_CONDITION] > 0.95 * (double)waiting->wall_ns;
+}
+
+/* What those wait in most that are not idle; SP_WAIT_KINDS: in no known kind for half of the time they are blocked. */
+static enum sp_wait_kind main_kind(const struct sp_profile *p)
+{
+	struct sp_waiting sum = {0};
+
+	for (size_t i = 0; i < p->thread_count; i++)
+		if (!is_idle(&p->threads[i].waiting))
+			sp_waiting_add(&sum, &p->threads[i].waiting);
+	if (!sum.blocked_ns || !sum.kinds_known)
+		sum = p->waiting;
 	for (int i = 0; i < SP_WAIT_KINDS; i++)
-		if (waiting->kind_ns[i] > waiting->blocked_ns / 2)
+		if (sum.kind_ns[i] > sum.blocked_ns / 2)
 			return (enum sp_wait_kind)i;
 	return SP_WAIT_KINDS;
 }
@@ -177,7 +190,7 @@ static void advise_on_kind(struct sp_writer *w)
 	sp_buffer_printf(&w->out,
 		"the process mostly waited (it kept a core busy for %.1f %% of the time), so its CPU time is not what "
 		"makes it slow: %s",
-		busy_percent(p), advices[main_kind(&p->waiting)]);
+		busy_percent(p), advices[main_kind(p)]);
 }
 
 bool sp_advise_on_waiting(struct sp_writer *w)

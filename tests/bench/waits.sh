@@ -24,6 +24,7 @@ truth() { # KEY
 one() { # MODE
 	rm -rf profiles
 	LD_PRELOAD=$agent "$waiting" "$1" "$each" "$work/file" >truth || return
+	ls profiles/*/latest.md >/dev/null 2>&1 || { echo "$1: a run left no profile" >&2; return; }
 	local line="" key
 	for key in thread_seconds run_queue_seconds blocked_seconds blocked_lock_seconds blocked_condition_seconds \
 		blocked_read_seconds blocked_sync_seconds blocked_sleep_seconds; do

@@ -245,6 +245,8 @@ static void kinds_are_parts_of_what_it_was_blocked_for(void **state)
 /* What to do about it depends on what it is. */
 static void what_is_waited_in_is_advised_on(void **state)
 {
+	struct sp_thread_record *t;
+
 	(void)state;
 	written.spool.header->end_ns = 10000 * MS;
 	spool_sample(&written.spool, spool_stack(&written.spool, 0, STACK(3, 1)), 200000, 100000);
@@ -254,6 +256,12 @@ static void what_is_waited_in_is_advised_on(void **state)
 	written_render(false);
 	assert_written_says("Next: the process mostly waited (it kept a core busy for 3.0 % of the time), so its CPU "
 			    "time is not what makes it slow: it waits for data to reach the disk; sync less often");
+	t = spool_thread(&written.spool, "idle", 11, 100, 0); /* of a pool, with nothing to do */
+	t->end_ns = 10000 * MS;
+	t->queue_at_ns = 1;
+	t->waits[SP_WAIT_CONDITION].ns = 9999 * MS;
+	written_render_again();
+	assert_written_says("so its CPU time is not what makes it slow: it waits for data to reach the disk;");
 }
 
 static struct sp_profile *read_back(void)
