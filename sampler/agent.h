@@ -59,6 +59,14 @@ struct sp_thread_waits {
 	uint64_t looked_cpu_ns;   /* that, ... */
 	uint64_t looked_switches; /* ... and how often it had gone to sleep */
 	uint64_t unlooked_ns;     /* waited since without a look */
+	uint64_t interval_ns;     /* at which the running countdown was drawn; 0: none runs */
+	int64_t left_ns;          /* to wait until the next sample */
+	uint32_t burst;           /* samples since the interval was looked at */
+	uint32_t told_stack;      /* atomic: where the thread was when it was last asked (threads/holder.h), ... */
+	uint32_t told_call;       /* ... in which call, 1 + enum sp_wait_call, ... */
+	uint64_t told_caller;     /* ... called from there, ... */
+	uint64_t told_tsc;        /* ... and when it told */
+	const int *asked;         /* atomic: the word of a lock that it held when it was asked; NULL: it is not */
 };
 
 #define SP_LOOP_SITES 4u
@@ -182,6 +190,7 @@ struct sp_sampler_config {
 	uint32_t sample_cap;
 	uint32_t budget_permille;
 	struct sp_memory_threshold memory[SP_MEMORY_RULES];
+	uint64_t wait_interval_ns, wait_threshold_ns;
 	uint64_t cpu_permille;   /* CPU use that is worth a mark, of one core; 0: none */
 	uint64_t response_ns;    /* spans that take longer are slow; 0: none is */
 	bool response_given;     /* somebody has set that */

@@ -87,6 +87,8 @@ enum sp_section {
 	SP_SEC_SPAN_SLOWEST, /* struct sp_span_slowest: the longest spans of a node */
 	SP_SEC_SPAN_TAIL,    /* struct sp_span_tail: what was sampled in slow spans */
 	SP_SEC_SPAN_EVENTS,  /* struct sp_span_event: the timing log's, record 0 a struct sp_span_log */
+	SP_SEC_WAITS,        /* struct sp_wait_site */
+	SP_SEC_LOCKS,        /* struct sp_lock */
 	SP_SECTIONS
 };
 
@@ -116,6 +118,8 @@ enum sp_section {
 #define SP_SPAN_SLOWEST_MAX (256u * SP_SPAN_KEPT + 1u)
 #define SP_SPAN_TAIL_MAX 8193u
 #define SP_SPAN_EVENTS_MAX 16385u
+#define SP_WAIT_SITES_MAX 8192u
+#define SP_LOCKS_MAX 2048u
 #define SP_SPOOL_MAX_BYTES (128u << 20)
 
 struct sp_section_entry {
@@ -162,6 +166,7 @@ enum sp_drop {
 	SP_DROP_SAMPLE_CAP, /* the interval was doubled because the cap on samples was reached */
 	SP_DROP_MARKS,      /* mark table full: the moment is not marked */
 	SP_DROP_MARKED,     /* no room for what a site was at a mark: the reader shows what it was later */
+	SP_DROP_WAITS,      /* table of waits full: counted in site 0 */
 	SP_DROPS
 };
 
@@ -353,7 +358,15 @@ struct sp_trace_totals {
 struct sp_wait_totals {
 	uint32_t on; /* calls that may block are timed */
 	uint32_t reserved;
-	uint64_t least_ns; /* what is shorter than this is not taken for a wait */
+	uint64_t least_ns;                /* what is shorter than this is not taken for a wait */
+	uint64_t requested_ns;            /* mean time waited between two samples, asked for */
+	uint64_t interval_ns;             /* atomic: in force */
+	uint64_t interval_max_ns;         /* largest ever in force */
+	uint64_t threshold_ns;            /* shorter waits are counted, not sampled */
+	uint64_t samples;                 /* atomic */
+	uint64_t slow_ns;                 /* atomic: what looking at waits and sampling them has taken */
+	uint64_t short_ns[SP_WAIT_KINDS]; /* atomic: of waits below the threshold, by enum sp_wait_kind */
+	uint64_t reserved1[2];
 };
 
 /* What a thread has waited, of one kind: its own plain stores, but for record 0. */
@@ -555,6 +568,7 @@ static inline bool sp_frame_is_jump(uint64_t word)
 }
 
 #define SP_STACK_IS_HEAP 0x100u /* frames[0] is a return address too */
+#define SP_STACK_IS_WAIT 0x200u /* the same, of a call that has blocked */
 
 /* Estimates of one allocation site, by stack. At-peak values are kept lazily: before a site
  * changes while peak_seq < header.heap.peak_seq, what it holds in use is what it held at the last
@@ -884,6 +898,31 @@ static inline uint64_t sp_span_class_ns(uint32_t class)
 {
 	return class < 4 ? class : (uint64_t)(4 + class % 4) << (class / 4 - 1);
 }
+
+/* Estimates of what was waited at one place: a stack, a call, a lock and where its holder was. */
+struct sp_wait_site {
+	uint32_t ready;
+	uint32_t stack;         /* index into SP_SEC_STACKS */
+	uint32_t call;          /* enum sp_wait_call */
+	uint32_t lock;          /* index into SP_SEC_LOCKS, 0: none, or not known */
+	uint32_t holder;        /* index into SP_SEC_STACKS: where the lock's owner was meanwhile, 0: not known */
+	uint32_t holder_call;   /* what it was blocked in, 1 + enum sp_wait_call; 0: it was on a CPU, or is not known */
+	uint32_t holder_thread; /* its record, 0: not known */
+	uint32_t holder_span;   /* index into SP_SEC_SPAN_NODES: what it was doing */
+	uint64_t key;           /* the agent's: hash of all of the above */
+	uint64_t ns, count;     /* atomic, estimates: waited here, and how often */
+	uint64_t samples;       /* atomic */
+	uint64_t variance_us2;  /* atomic: estimated variance of ns, in square microseconds */
+	uint64_t longest_ns;    /* atomic: of those sampled */
+};
+
+/* A lock that was waited for, or what threads wait for each other with. */
+struct sp_lock {
+	uint32_t ready;
+	uint32_t epoch; /* module epoch when it was first met */
+	uint64_t address;
+	uint64_t contentions, ns, longest_ns; /* atomic: of locks, exact */
+};
 
 struct sp_timepoint {
 	uint64_t t_ns;            /* since start */

@@ -3,6 +3,8 @@
 #ifndef SP_SAMPLER_WAIT_CALLS_H
 #define SP_SAMPLER_WAIT_CALLS_H
 
+#include <stdbool.h>
+
 /* X(KIND, name): what a thread waits for. */
 #define SP_WAIT_KINDS_LIST(X) \
 	X(LOCK, "lock")           /* another thread's or process's lock */ \
@@ -122,6 +124,13 @@ static inline enum sp_wait_kind sp_wait_kind_of(enum sp_wait_call call)
 	};
 
 	return (enum sp_wait_kind)kinds[call];
+}
+
+/* Whether its first argument is the address of what is waited for. */
+static inline bool sp_wait_has_object(enum sp_wait_call call)
+{
+	return call < SP_CALL_flock || (call >= SP_CALL_pthread_cond_wait && call < SP_CALL_pthread_join) ||
+		call == SP_CALL_pthread_barrier_wait || call == SP_CALL_futex;
 }
 
 #endif

@@ -121,6 +121,10 @@ void sp_symbolizer_prepare(struct sp_symbolizer *s, struct sp_symbol_query *quer
  * counts); never more than max: of a longer chain, calls just inside the real function are left out. */
 size_t sp_symbolize(struct sp_symbolizer *s, int module, uint64_t address, struct sp_symbol *out, size_t max);
 
+/* The name of the variable that holds a runtime address, and how far into it that is; NULL where nothing names it. The
+ * caller's to free. */
+char *sp_symbolize_variable(const struct sp_symbol_module *module, uint64_t address, uint64_t *offset);
+
 #define SP_STACK_REGISTERS 17u /* as DWARF numbers them: rax rdx rcx rbx rsi rdi rbp rsp r8 ... r15 rip */
 
 /* A thread's stack as it was copied. */

@@ -46,6 +46,9 @@ static inline void loop_goes_on(const struct sp_timed_call *wait, struct sp_loop
 	sp_loop_goes_on(&call, now, now - wait->began >= sp_load(&sp_waits.least_cycles));
 }
 
+/* What is waited for, where it has an address. */
+#define OBJECT(call, a) (sp_wait_has_object(call) ? (uint64_t)(a) : 0)
+
 #define SIX long a, long b, long c, long d, long e, long f
 
 #define X(symbol, call) \
@@ -60,7 +63,7 @@ static inline void loop_goes_on(const struct sp_timed_call *wait, struct sp_loop
 		if (sp_loop_may_be(SP_CALL_##call)) \
 			sp_loop_waits(&LOOP_CALL, wait.began); \
 		result = SP_BLOCKING(symbol)(a, b, c, d, e, f); \
-		sp_wait_end(&wait, SP_CALL_##call); \
+		sp_wait_end(&wait, SP_CALL_##call, OBJECT(SP_CALL_##call, a)); \
 		if (sp_loop_may_be(SP_CALL_##call)) \
 			loop_goes_on(&wait, LOOP_CALL); \
 		return result; \
@@ -83,7 +86,7 @@ long sp_blocking_recvfrom_chk(SIX, long g)
 	timed = sp_wait_begin(&wait);
 	result = sp_load(&next)(a, b, c, d, e, f, g);
 	if (timed)
-		sp_wait_end(&wait, SP_CALL_recvfrom);
+		sp_wait_end(&wait, SP_CALL_recvfrom, 0);
 	return result;
 }
 
@@ -98,7 +101,7 @@ long sp_blocking_recvfrom_chk(SIX, long g)
 		if (sp_likely((int)command != F_SETLKW && (int)command != F_OFD_SETLKW) || !sp_wait_begin(&wait)) \
 			return SP_BLOCKING(symbol)(fd, command, argument, 0, 0, 0); \
 		result = SP_BLOCKING(symbol)(fd, command, argument, 0, 0, 0); \
-		sp_wait_end(&wait, SP_CALL_fcntl); \
+		sp_wait_end(&wait, SP_CALL_fcntl, 0); \
 		return result; \
 	}
 X(fcntl)
@@ -127,7 +130,7 @@ static sp_blocking_fn *find_old(sp_blocking_fn **place, const char *name)
 		long result = next(a, b, c, d, e, f); \
 \
 		if (timed) \
-			sp_wait_end(&wait, SP_CALL_##symbol); \
+			sp_wait_end(&wait, SP_CALL_##symbol, (uint64_t)a); \
 		return result; \
 	} \
 	SP_EXPORT long sp_new_##symbol(SIX); \
@@ -138,7 +141,7 @@ static sp_blocking_fn *find_old(sp_blocking_fn **place, const char *name)
 		long result = SP_BLOCKING(symbol)(a, b, c, d, e, f); \
 \
 		if (timed) \
-			sp_wait_end(&wait, SP_CALL_##symbol); \
+			sp_wait_end(&wait, SP_CALL_##symbol, (uint64_t)a); \
 		return result; \
 	} \
 	__asm__(".symver sp_new_" #symbol ", " #symbol "@@GLIBC_2.3.2, remove\n\t" \

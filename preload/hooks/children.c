@@ -51,7 +51,7 @@ SP_EXPORT int system(const char *command)
 	timed = sp_wait_begin(&wait);
 	status = SP_REAL(system)(command);
 	if (timed)
-		sp_wait_end(&wait, SP_CALL_system);
+		sp_wait_end(&wait, SP_CALL_system, 0);
 	return status;
 }
 

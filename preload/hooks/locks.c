@@ -5,6 +5,7 @@
 
 #include "preload/export.h"
 #include "preload/hooks/blocking.h"
+#include "sampler/sys.h"
 #include "sampler/waits/waits.h"
 
 /* A process with one thread waits for locks that others share with it, and for none else. It takes a lock without the
@@ -19,21 +20,62 @@ static bool is_clock(long clock)
 	return clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC;
 }
 
-static __attribute__((noinline)) long contended(sp_blocking_fn *lock, enum sp_wait_call call, long a, long b, long c)
+/* A kind of lock: how to wait for it for a while, and the word that names its owner. */
+struct kind {
+	sp_blocking_fn *timed; /* NULL: there is no such way */
+	const int *owner;
+	uint64_t lock, caller;
+	bool same; /* its answers are those of the lock's own function */
+};
+
+/* Waits for `c->patience_ns`. True: that is all, *result is the answer. */
+static bool try_first(struct sp_contention *c, const struct kind *k, long *result)
 {
-	struct sp_timed_call wait;
+	uint64_t until = sp_clock_read_ns(CLOCK_MONOTONIC) + c->patience_ns;
+	struct timespec at = {(time_t)(until / 1000000000u), (long)(until % 1000000000u)};
+
+	*result = k->timed((long)k->lock, CLOCK_MONOTONIC, (long)&at, 0, 0, 0);
+	if (*result == 0 || (k->same && *result != ETIMEDOUT))
+		return true;
+	sp_contention_look(c, k->owner);
+	return false;
+}
+
+static __attribute__((noinline)) long contended(const struct kind *k, sp_blocking_fn *lock, enum sp_wait_call call,
+	long b, long c)
+{
+	struct sp_contention contention;
 	long result;
 
-	if (!sp_wait_begin(&wait))
-		return lock(a, b, c, 0, 0, 0);
-	result = lock(a, b, c, 0, 0, 0);
-	sp_wait_end(&wait, call);
+	if (!sp_contention_begin(&contention, k->lock, k->owner, k->caller, k->timed != NULL))
+		return lock((long)k->lock, b, c, 0, 0, 0);
+	if (!contention.patience_ns || contention.patience_ns == UINT64_MAX || !try_first(&contention, k, &result))
+		result = lock((long)k->lock, b, c, 0, 0, 0);
+	sp_contention_end(&contention, call);
 	return result;
 }
 
-/* HOOK(symbol, try, words, more, plain, same): `try` takes the lock or says EBUSY; what else it says the caller is told, if
+/* One that lends its owner the waiter's priority would have to take it back for a moment. */
+static sp_blocking_fn *timed_mutex(const pthread_mutex_t *m)
+{
+	return m->__data.__kind & 96 /* PTHREAD_MUTEX_PRIO_INHERIT_NP, _PRIO_PROTECT_NP */
+		? NULL
+		: SP_BLOCKING(pthread_mutex_clocklock);
+}
+
+static sp_blocking_fn *timed_read(void)
+{
+	return SP_BLOCKING(pthread_rwlock_clockrdlock);
+}
+
+static sp_blocking_fn *timed_write(void)
+{
+	return SP_BLOCKING(pthread_rwlock_clockwrlock);
+}
+
+/* HOOK(symbol, try, words, more, plain, same, timed, owner): `try` takes the lock or says EBUSY; what else it says the caller is told, if
  * the two speak the `same` language. plain: there is nothing to be looked for. */
-#define HOOK(symbol, try, words, more, plain, same) \
+#define HOOK(symbol, try, words, more, plain, same, timed, owner) \
 	SP_EXPORT long sp_blocking_##symbol words __asm__(#symbol); \
 	long sp_blocking_##symbol words \
 	{ \
@@ -44,19 +86,24 @@ static __attribute__((noinline)) long contended(sp_blocking_fn *lock, enum sp_wa
 		result = (int)SP_BLOCKING(try)(a, 0, 0, 0, 0, 0); \
 		if (sp_likely(!result) || ((same) && result != EBUSY)) \
 			return result; \
-		return contended(SP_BLOCKING(symbol), SP_CALL_##symbol, a, more); \
+		return contended(&(struct kind){timed, owner, (uint64_t)a, (uint64_t)__builtin_return_address(0), \
+					 same}, \
+			SP_BLOCKING(symbol), SP_CALL_##symbol, more); \
 	}
 #define ONE (long a)
 #define THREE (long a, long b, long c)
 #define NONE 0, 0
 #define BOTH b, c
 #define MUTEX(a) ((const pthread_mutex_t *)(a))
-HOOK(pthread_mutex_lock, pthread_mutex_trylock, ONE, NONE, nobody_else(MUTEX(a)), true)
-HOOK(pthread_mutex_timedlock, pthread_mutex_trylock, THREE, BOTH, nobody_else(MUTEX(a)), true)
-HOOK(pthread_mutex_clocklock, pthread_mutex_trylock, THREE, BOTH, !is_clock((int)b) || nobody_else(MUTEX(a)), true)
-HOOK(mtx_lock, pthread_mutex_trylock, ONE, NONE, nobody_else(MUTEX(a)), false)
-HOOK(mtx_timedlock, pthread_mutex_trylock, THREE, BOTH, nobody_else(MUTEX(a)), false)
-HOOK(pthread_rwlock_rdlock, pthread_rwlock_tryrdlock, ONE, NONE, false, true)
-HOOK(pthread_rwlock_wrlock, pthread_rwlock_trywrlock, ONE, NONE, false, true)
+#define OWNER(a) (&MUTEX(a)->__data.__owner)
+#define WRITER(a) (&((const pthread_rwlock_t *)(a))->__data.__cur_writer)
+HOOK(pthread_mutex_lock, pthread_mutex_trylock, ONE, NONE, nobody_else(MUTEX(a)), true, timed_mutex(MUTEX(a)), OWNER(a))
+HOOK(pthread_mutex_timedlock, pthread_mutex_trylock, THREE, BOTH, nobody_else(MUTEX(a)), true, NULL, OWNER(a))
+HOOK(pthread_mutex_clocklock, pthread_mutex_trylock, THREE, BOTH, !is_clock((int)b) || nobody_else(MUTEX(a)), true,
+	NULL, OWNER(a))
+HOOK(mtx_lock, pthread_mutex_trylock, ONE, NONE, nobody_else(MUTEX(a)), false, timed_mutex(MUTEX(a)), OWNER(a))
+HOOK(mtx_timedlock, pthread_mutex_trylock, THREE, BOTH, nobody_else(MUTEX(a)), false, NULL, OWNER(a))
+HOOK(pthread_rwlock_rdlock, pthread_rwlock_tryrdlock, ONE, NONE, false, true, timed_read(), WRITER(a))
+HOOK(pthread_rwlock_wrlock, pthread_rwlock_trywrlock, ONE, NONE, false, true, timed_write(), WRITER(a))
 
 _Static_assert(thrd_success == 0, "what a look says when it has taken the lock");

@@ -130,7 +130,7 @@ long sp_export_syscall(long number, long a, long b, long c, long d, long e, long
 	timed = sp_unlikely(is_futex_wait(number, b)) && sp_wait_begin(&wait);
 	result = sp_sys6(number, a, b, c, d, e, f);
 	if (timed)
-		sp_wait_end(&wait, SP_CALL_futex);
+		sp_wait_end(&wait, SP_CALL_futex, (uint64_t)a);
 	if (sp_unlikely(number == SYS_rt_sigaction) && !sp_agent.sealed && !sp_is_vfork_child())
 		sp_signals_look();
 	if (result >= 0 || result < -4095)

@@ -43,7 +43,7 @@ SP_EXPORT int sigtimedwait(const sigset_t *set, siginfo_t *info, const struct ti
 		result = SP_REAL(sigtimedwait)(set, info, timeout ? &rest : NULL);
 	}
 	if (timed)
-		sp_wait_end(&wait, SP_CALL_sigwait);
+		sp_wait_end(&wait, SP_CALL_sigwait, 0);
 	return result;
 }
 

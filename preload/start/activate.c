@@ -68,6 +68,8 @@ static void configure_thresholds(const struct sp_config *c, struct sp_sampler_co
 		if (s->memory[i].bytes == s->memory[SP_MEMORY_HIGH].bytes)
 			s->memory[SP_MEMORY_HIGH].bytes = 0;
 	s->cpu_permille = c->values[SP_OPT_CPU_THRESHOLD].number * cores / 100;
+	s->wait_interval_ns = c->values[SP_OPT_WAIT_INTERVAL].number * 1000;
+	s->wait_threshold_ns = c->values[SP_OPT_WAIT_THRESHOLD].number * 1000;
 	s->response_ns = c->values[SP_OPT_RESPONSE_TIME_THRESHOLD].number * 1000000;
 	s->response_given = c->values[SP_OPT_RESPONSE_TIME_THRESHOLD].source >= SP_SOURCE_FILE;
 }

@@ -133,7 +133,7 @@ static const char *over_budget(const struct sp_profile *p, const struct sp_cost 
 {
 	uint32_t permille = p->snapshot->header.cpu.budget_permille;
 
-	if (!permille || 10 * sp_cost_percent(p, cost->cpu_ns + cost->heap_ns) < permille + 0.5)
+	if (!permille || 10 * sp_cost_percent(p, cost->cpu_ns + cost->heap_ns + cost->waits_ns) < permille + 0.5)
 		return "";
 	if (p->cpu_user_ns + p->cpu_sys_ns < 1000000000u)
 		return ", which is over the budget: the governor had no time to settle in a run this short";
@@ -152,7 +152,7 @@ static void write_shares(struct sp_writer *w)
 	if (p->cpu_user_ns + p->cpu_sys_ns == 0)
 		return;
 	sp_buffer_printf(&w->out, "- Sampling cost %.1f %% of the CPU time",
-		sp_cost_percent(p, cost.cpu_ns + cost.heap_ns));
+		sp_cost_percent(p, cost.cpu_ns + cost.heap_ns + cost.waits_ns));
 	if (h->cpu.budget_permille)
 		sp_buffer_printf(&w->out, " (budget %g %%)", (double)h->cpu.budget_permille / 10);
 	if (p->cpu_on) {
@@ -180,6 +180,13 @@ static void write_shares(struct sp_writer *w)
 		sp_buffer_printf(&w->out, "%s%.1f %% the heap's (%llu samples, ", between,
 			sp_cost_percent(p, cost.heap_ns), (unsigned long long)h->heap.samples);
 		sp_put_duration(&w->out, h->heap.slow_ns);
+		sp_buffer_puts(&w->out, ")");
+		between = ", ";
+	}
+	if (h->waits.on && h->waits.slow_ns) {
+		sp_buffer_printf(&w->out, "%s%.1f %% that of waits (%llu samples, ", between,
+			sp_cost_percent(p, cost.waits_ns), (unsigned long long)h->waits.samples);
+		sp_put_duration(&w->out, h->waits.slow_ns);
 		sp_buffer_puts(&w->out, ")");
 	}
 	sp_buffer_printf(&w->out, "%s.\n", over_budget(p, &cost));

@@ -54,7 +54,7 @@ struct sp_schema_table {
 };
 
 #define SP_SCHEMA_KEYS 75u
-#define SP_SCHEMA_SECTIONS 47u
+#define SP_SCHEMA_SECTIONS 49u
 #define SP_SCHEMA_TABLES 16u
 extern const struct sp_schema_key sp_schema_keys[SP_SCHEMA_KEYS];
 extern const struct sp_schema_section sp_schema_sections[SP_SCHEMA_SECTIONS];

@@ -149,6 +149,7 @@ static void write_top(struct sp_writer *w)
 	sp_write_processes(w);
 	sp_write_spans(w);
 	sp_write_waiting(w);
+	sp_write_waits(w);
 	sp_write_traces(w);
 	if (p->cpu_on) {
 		sp_write_cpu(w);

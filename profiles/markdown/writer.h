@@ -84,6 +84,7 @@ void sp_write_heap_tree(struct sp_writer *w);
 void sp_write_marks(struct sp_writer *w);
 void sp_write_spans(struct sp_writer *w);
 void sp_write_waiting(struct sp_writer *w);
+void sp_write_waits(struct sp_writer *w);           /* the sections that follow it */
 void sp_write_waiting_verdict(struct sp_writer *w); /* a sentence, if there is a point in it */
 bool sp_advise_on_waiting(struct sp_writer *w);     /* false: there is nothing to say */
 void sp_put_thread_waiting(struct sp_writer *w, const struct sp_waiting *waiting); /* three cells */

@@ -16,6 +16,7 @@
 struct sp_cost {
 	double cpu_ns;   /* CPU samples: delivery of every clock signal, and the handler */
 	double heap_ns;  /* heap samples */
+	double waits_ns; /* looking at waits, and sampling them */
 	double hooks_ns; /* passing allocations and frees on: an estimate */
 	uint64_t hook_calls;
 };

@@ -251,7 +251,8 @@ static void add_overhead(struct sp_profile *p)
 		sp_profile_add_fact(p, "overhead_budget_percent", "%g", (double)h->cpu.budget_permille / 10);
 	if (p->cpu_user_ns + p->cpu_sys_ns == 0)
 		return;
-	sp_profile_add_fact(p, "overhead_measured_percent", "%.1f", sp_cost_percent(p, cost.cpu_ns + cost.heap_ns));
+	sp_profile_add_fact(p, "overhead_measured_percent", "%.1f",
+		sp_cost_percent(p, cost.cpu_ns + cost.heap_ns + cost.waits_ns));
 	if (p->cpu_on)
 		sp_profile_add_fact(p, "overhead_cpu_percent", "%.1f", sp_cost_percent(p, cost.cpu_ns));
 	if (p->heap_on)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "profiles/model/build.h"
+#include "profiles/model/waits.h"
 #include "profiles/model/cut.h"
 #include "profiles/model/order.h"
 #include "profiles/model/places.h"
@@ -181,6 +182,7 @@ struct sp_profile *sp_profile_filtered(struct sp_snapshot *snapshot, const struc
 	sp_spans_add_up(profile, site_frame);
 	if (filter && filter->span)
 		sp_spans_choose(profile, filter->span);
+	sp_waits_add_up(profile, site_frame);
 	sp_traces_add_up(profile);
 	sp_marks_add_up(profile, site_frame);
 	sp_heap_settle(profile);
@@ -220,6 +222,7 @@ void sp_profile_free(struct sp_profile *profile)
 	free(profile->threads);
 	free(profile->marks);
 	free(profile->spans);
+	sp_waits_free(profile->waits);
 	sp_traces_free(profile->traces);
 	free(profile->processes);
 	free(profile);

@@ -94,7 +94,8 @@ struct sp_path {
 	uint64_t user_ns, sys_ns, samples;
 	double sq; /* sum of squared weights, in square microseconds */
 	uint64_t alloc_bytes, alloc_count, inuse_bytes, inuse_count, peak_bytes, peak_count,
-		heap_samples; /* heap paths */
+		heap_samples;                       /* heap paths */
+	uint64_t wait_ns, wait_count, wait_samples; /* paths of waits */
 };
 
 #define SP_RUN_PARTS 10u
@@ -202,7 +203,8 @@ struct sp_profile {
 	uint64_t threads_seen;
 	struct sp_mark_info *marks; /* model/marks.h; none in a window */
 	size_t mark_count;
-	struct sp_span_info *spans; /* model/spans.h */
+	struct sp_waits_info *waits; /* model/waits.h; NULL: none was sampled */
+	struct sp_span_info *spans;  /* model/spans.h */
 	size_t span_count;
 	struct sp_traces *traces;    /* model/traces.h; NULL: none */
 	struct sp_member *processes; /* of a merged profile; else there are none */

@@ -8,6 +8,7 @@
 
 #include "profiles/base/figures.h"
 #include "profiles/spool/spans.h"
+#include "profiles/spool/waits.h"
 #include "symbolize/base/memory.h"
 
 bool sp_name_is_plain(const char *name, size_t most)
@@ -217,6 +218,7 @@ void sp_mark_rewind(struct sp_snapshot *s, const struct sp_mark *mark)
 	rewind_header(&s->header, mark);
 	s->running = true;
 	sp_spans_unknown(s);
+	sp_waits_unknown(s);
 	s->span_thread_count = 0;
 	sp_traced_keep(s, 0, mark->t_ns);
 	s->taken_ns = mark->t_ns;
@@ -247,6 +249,9 @@ void sp_snapshot_copy(struct sp_snapshot *to, const struct sp_snapshot *from)
 	to->span_threads = NULL;
 	to->checkpoints = NULL;
 	to->traced = NULL;
+	to->wait_sites = NULL;
+	to->locks = NULL;
+	to->wait_site_count = to->lock_count = 0;
 	to->traced_count = 0;
 	to->events = NULL;
 	to->span_name_count = to->span_node_count = to->span_count_count = to->span_thread_count = 0;

@@ -14,6 +14,7 @@
 #include "profiles/spool/marks.h"
 #include "profiles/spool/section.h"
 #include "profiles/spool/spans.h"
+#include "profiles/spool/waits.h"
 #include "symbolize/base/memory.h"
 
 /* Of each section, in their order. */
@@ -21,7 +22,7 @@ static const uint32_t records_max[SP_SECTIONS] = {SP_TEXT_MAX, SP_MODULES_MAX, S
 	SP_STACKS_MAX, SP_FRAMES_MAX, SP_SITES_MAX, SP_TIMELINE_MAX, SP_LOG_MAX, SP_LIVE_MAX, SP_COPIES_MAX,
 	SP_COPIED_MAX, SP_MARKS_MAX, SP_MARKED_MAX, SP_SPAN_NAMES_MAX, SP_SPAN_NODES_MAX, SP_SPAN_COUNTS_MAX,
 	SP_SPAN_THREADS_MAX, SP_CHECKPOINTS_MAX, SP_TRACED_MAX, SP_SPAN_SLOWEST_MAX, SP_SPAN_TAIL_MAX,
-	SP_SPAN_EVENTS_MAX};
+	SP_SPAN_EVENTS_MAX, SP_WAIT_SITES_MAX, SP_LOCKS_MAX};
 
 static int fail(const char **why, int error, const char *phrase)
 {
@@ -520,6 +521,11 @@ int sp_snapshot_read(struct sp_snapshot *snapshot, int fd, const char **why)
 	if (!err)
 		err = read_section(s, fd, SP_SEC_MARKED, sizeof(*s->marked), &s->marked, &s->marked_count, why);
 	if (!err)
+		err = read_section(s, fd, SP_SEC_WAITS, sizeof(*s->wait_sites), &s->wait_sites, &s->wait_site_count,
+			why);
+	if (!err)
+		err = read_section(s, fd, SP_SEC_LOCKS, sizeof(*s->locks), &s->locks, &s->lock_count, why);
+	if (!err)
 		err = read_section(s, fd, SP_SEC_THREADS, sizeof(*s->threads), &s->threads, &s->thread_count, why);
 	if (!err)
 		err = read_section(s, fd, SP_SEC_STACKS, sizeof(*s->stacks), &s->stacks, &s->stack_count, why);
@@ -548,6 +554,7 @@ int sp_snapshot_read(struct sp_snapshot *snapshot, int fd, const char **why)
 	sp_snapshot_check_modules(s);
 	sp_spans_check(s);
 	sp_events_check(s, false);
+	sp_waits_check(s);
 	sp_snapshot_check_threads(s);
 	check_peak(s, &s->header.heap.peak);
 	return 0;
@@ -577,6 +584,8 @@ void sp_snapshot_free(struct sp_snapshot *snapshot)
 	free(snapshot->span_slowest);
 	free(snapshot->span_tail);
 	free(snapshot->events);
+	free(snapshot->wait_sites);
+	free(snapshot->locks);
 	free(snapshot->growth);
 	*snapshot = (struct sp_snapshot){0};
 }

@@ -58,6 +58,10 @@ struct sp_snapshot {
 	size_t span_thread_count;
 	struct sp_checkpoint *checkpoints; /* of those that are none, node is 0 */
 	size_t checkpoint_count;
+	struct sp_wait_site *wait_sites; /* waits.h; what is left out has no samples */
+	size_t wait_site_count;
+	struct sp_lock *locks;
+	size_t lock_count;
 	struct sp_traced *traced; /* in no order */
 	size_t traced_count;
 	struct sp_span_slowest *span_slowest; /* only whole ones */

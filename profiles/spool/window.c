@@ -8,6 +8,7 @@
 
 #include "profiles/base/figures.h"
 #include "profiles/spool/spans.h"
+#include "profiles/spool/waits.h"
 #include "symbolize/base/memory.h"
 
 static void take(uint64_t *later, uint64_t earlier)
@@ -462,6 +463,7 @@ int sp_window_take(struct sp_snapshot *b, const struct sp_snapshot *a, const cha
 	take_each(b->header.drops, a->header.drops, SP_DROPS);
 	take(&b->header.broken, a->header.broken);
 	sp_spans_take(b, a);
+	sp_waits_take(b, a);
 	move_start(b, a);
 	return 0;
 }

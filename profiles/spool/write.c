@@ -120,6 +120,8 @@ int sp_snapshot_write(const struct sp_snapshot *s, int fd)
 	PUT(SP_SEC_SPAN_COUNTS, span_counts, span_count_count, false);
 	PUT(SP_SEC_SPAN_THREADS, span_threads, span_thread_count, false);
 	PUT(SP_SEC_CHECKPOINTS, checkpoints, checkpoint_count, false);
+	PUT(SP_SEC_WAITS, wait_sites, wait_site_count, false);
+	PUT(SP_SEC_LOCKS, locks, lock_count, false);
 	PUT(SP_SEC_TRACED, traced, traced_count, true);
 	PUT(SP_SEC_SPAN_SLOWEST, span_slowest, span_slowest_count, false);
 	PUT(SP_SEC_SPAN_TAIL, span_tail, span_tail_count, false);

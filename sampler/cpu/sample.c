@@ -13,6 +13,7 @@
 #include "sampler/spool/copies.h"
 #include "sampler/spool/stacks.h"
 #include "sampler/sys.h"
+#include "sampler/threads/holder.h"
 #include "sampler/threads/self.h"
 #include "sampler/threads/thread.h"
 #include "sampler/upkeep/control.h"
@@ -42,6 +43,8 @@ static void add_sample(struct sp_thread *t, const ucontext_t *context, struct sp
 	if (walk.flags & SP_STACK_CUT)
 		sp_add(&cpu->truncated, 1);
 	stack = sp_stacks_intern(t, &walk);
+	if (sp_holder_is_asked(t))
+		sp_holder_tell(t, stack, 0, 0);
 	samples = sp_stacks_add_cpu(stack, sp_thread_record_index(t), weight.user_ns, weight.sys_ns);
 	sp_trace_note(t, stack, weight.user_ns + weight.sys_ns);
 	if (sp_unlikely(walk.flags & SP_STACK_BROKEN))

@@ -53,6 +53,8 @@ static void plan_sections(struct section_plan plan[SP_SECTIONS], uint32_t sample
 		(struct section_plan){sizeof(struct sp_span_tail), SP_SPAN_TAIL_MAX >> 2 * halvings, 0};
 	plan[SP_SEC_SPAN_EVENTS] =
 		(struct section_plan){sizeof(struct sp_span_event), SP_SPAN_EVENTS_MAX >> 2 * halvings, 0};
+	plan[SP_SEC_WAITS] = (struct section_plan){sizeof(struct sp_wait_site), SP_WAIT_SITES_MAX >> halvings, 0};
+	plan[SP_SEC_LOCKS] = (struct section_plan){sizeof(struct sp_lock), SP_LOCKS_MAX >> halvings, 0};
 	plan[SP_SEC_LOG] = (struct section_plan){
 		sizeof(struct sp_log_entry), sp_clamp(sample_cap, 1024, SP_LOG_MAX) >> halvings, PAGE};
 }

@@ -7,6 +7,7 @@
 
 #include "sampler/sys.h"
 #include "sampler/threads/thread.h"
+#include "sampler/waits/pick.h"
 
 struct sp_waits sp_waits;
 
@@ -55,6 +56,8 @@ void sp_waits_configure(struct sp_thread *t, bool on)
 	sp_store(&sp_waits.least_cycles, on ? cycles_of(least_ns()) : 0);
 	sp_agent.spool->waits.on = on;
 	sp_agent.spool->waits.least_ns = on ? least_ns() : 0;
+	if (on)
+		sp_pick_configure();
 	if (on && t && t->record)
 		memcpy(t->record->waits, sp_waits.early, sizeof t->record->waits);
 }
@@ -62,6 +65,7 @@ void sp_waits_configure(struct sp_thread *t, bool on)
 void sp_waits_forked(void)
 {
 	memset(sp_waits.early, 0, sizeof sp_waits.early);
+	sp_wait_sites_forget();
 }
 
 /* What of `ns` the thread was not on a CPU: no more than it has been off since it was last looked at. */
@@ -89,25 +93,6 @@ static uint64_t off_cpu(struct sp_thread *t, uint64_t ns, uint64_t now)
 	return (first && switches) || off > ns ? ns : off;
 }
 
-/* A lock that is waited for takes no CPU time worth a look. */
-static uint64_t blocked_ns(struct sp_thread *t, enum sp_wait_kind kind, uint64_t ns, uint64_t now)
-{
-	if (kind != SP_WAIT_LOCK)
-		return off_cpu(t, ns, now);
-	t->wait.unlooked_ns += ns;
-	return ns;
-}
-
-static void ended(struct sp_thread *t, enum sp_wait_call call, uint64_t ns, uint64_t now)
-{
-	enum sp_wait_kind kind = sp_wait_kind_of(call);
-	struct sp_thread_record *r = t->record ? t->record : sp_section(SP_SEC_THREADS);
-
-	ns = blocked_ns(t, kind, ns, now);
-	if (ns)
-		count(&r->waits[kind], ns);
-}
-
 /* Whether this process, and this thread of it, is one that is counted. */
 static bool is_counted(void)
 {
@@ -118,23 +103,132 @@ static bool is_counted(void)
 	return !sp_tls.guard && !sp_tls.dead && !(sp_waits.vforked && (int)sp_sys(SYS_getpid) != sp_agent.pid);
 }
 
-void sp_wait_ended(const struct sp_timed_call *w, enum sp_wait_call call, uint64_t cycles)
+/* The thread, if it is sampled. */
+static struct sp_thread *sampled_thread(void)
 {
-	uint64_t now = w->began + cycles, inner = sp_tls.waited - w->inner;
-	int saved_errno, state;
+	if (sp_load(&sp_agent.state) != SP_AGENT_ACTIVE)
+		return NULL;
+	if (!sp_tls.thread)
+		sp_agent.adopt(); /* a thread made behind our back */
+	return sp_load(&sp_agent.stopped) ? NULL : sp_tls.thread;
+}
 
-	/* What a signal's handler has waited meanwhile is counted already. */
+/* How long the call took, without what a signal's handler has waited meanwhile, which is counted already. */
+static uint64_t take_time(const struct sp_timed_call *w, uint64_t cycles)
+{
+	uint64_t inner = sp_tls.waited - w->inner;
+
 	cycles = cycles > inner ? cycles - inner : 0;
 	sp_tls.waited = w->inner + inner + cycles;
+	return sp_tsc_ns(cycles);
+}
+
+static void count_in_thread(struct sp_thread *t, enum sp_wait_kind kind, uint64_t ns)
+{
+	struct sp_thread_record *r = t->record ? t->record : sp_section(SP_SEC_THREADS);
+
+	count(&r->waits[kind], ns);
+}
+
+/* A holder of a lock that has waited in a call is told of by the call alone: walking its stack would keep the lock. */
+static void tell(struct sp_thread *t, enum sp_wait_call call, uint64_t caller)
+{
+	if (sp_holder_is_asked(t))
+		sp_holder_tell(t, 0, 1 + (uint32_t)call, caller);
+}
+
+static void ended(struct sp_thread *t, enum sp_wait_call call, uint64_t object, uint64_t ns, uint64_t now,
+	uint64_t caller)
+{
+	enum sp_wait_kind kind = sp_wait_kind_of(call);
+	struct sp_waited waited = {.call = call};
+
+	tell(t, call, caller);
+	waited.ns = off_cpu(t, ns, now);
+	sp_pick_cost(LOOK_NS);
+	if (!waited.ns)
+		return;
+	count_in_thread(t, kind, waited.ns);
+	waited.object = object;
+	sp_pick_wait(t, &waited, 0);
+}
+
+void sp_wait_ended(const struct sp_timed_call *w, enum sp_wait_call call, uint64_t object, uint64_t cycles,
+	uint64_t caller)
+{
+	uint64_t now = w->began + cycles, ns = take_time(w, cycles);
+	struct sp_thread *t;
+	int saved_errno;
+
 	if (!is_counted())
 		return;
 	saved_errno = errno;
-	state = sp_load(&sp_agent.state);
-	if (state == SP_AGENT_ACTIVE && !sp_tls.thread)
-		sp_agent.adopt(); /* a thread made behind our back */
-	if (state == SP_AGENT_ACTIVE && sp_tls.thread && !sp_load(&sp_agent.stopped))
-		ended(sp_tls.thread, call, sp_tsc_ns(cycles), now);
-	else if (state == SP_AGENT_DORMANT)
-		count(&sp_waits.early[sp_wait_kind_of(call)], sp_tsc_ns(cycles));
+	t = sampled_thread();
+	if (t)
+		ended(t, call, object, ns, now, caller);
+	else if (sp_load(&sp_agent.state) == SP_AGENT_DORMANT)
+		count(&sp_waits.early[sp_wait_kind_of(call)], ns);
+	errno = saved_errno;
+}
+
+/* --- locks */
+
+/* What comes within this time is worth a stack at once. A later one is worth a timer, which costs little when it is later
+ * than the kernel's next tick. */
+#define SOON_NS 5000000u
+
+void sp_contention_look(struct sp_contention *c, const int *owner)
+{
+	int saved_errno = errno;
+
+	c->stack = sp_tls.thread ? sp_pick_stack(sp_tls.thread) : 0;
+	if (owner)
+		sp_holder_ask(&c->holder, owner);
+	errno = saved_errno;
+}
+
+bool sp_contention_begin(struct sp_contention *c, uint64_t lock, const int *owner, uint64_t caller, bool may_try)
+{
+	int saved_errno = errno;
+	struct sp_thread *t;
+
+	if (!sp_wait_begin(&c->call))
+		return false;
+	c->holder.t = NULL;
+	c->lock = lock;
+	c->caller = caller;
+	c->stack = 0;
+	t = is_counted() ? sampled_thread() : NULL;
+	c->patience_ns = t ? sp_pick_patience(t) : UINT64_MAX;
+	if (c->patience_ns != UINT64_MAX && (c->patience_ns < SOON_NS || !may_try)) {
+		c->patience_ns = 0;
+		sp_contention_look(c, owner);
+	}
+	errno = saved_errno;
+	return true;
+}
+
+void sp_contention_end(struct sp_contention *c, enum sp_wait_call call)
+{
+	uint64_t cycles = __builtin_ia32_rdtsc() - c->call.began, ns = take_time(&c->call, cycles);
+	struct sp_waited waited = {.call = call, .stack = c->stack, .object = c->lock, .ns = ns};
+	int saved_errno = errno;
+	struct sp_thread *t = is_counted() ? sampled_thread() : NULL;
+
+	if (t) {
+		sp_wait_locks_count(c->lock, ns);
+		if (cycles >= sp_load(&sp_waits.least_cycles)) {
+			tell(t, call, c->caller);
+			t->wait.unlooked_ns += ns;
+			count_in_thread(t, SP_WAIT_LOCK, ns);
+			sp_holder_answer(&c->holder);
+			waited.holder = c->holder.stack;
+			waited.holder_call = c->holder.call;
+			waited.holder_caller = c->holder.call ? c->holder.caller : 0;
+			waited.holder_thread = c->holder.thread;
+			waited.holder_span = c->holder.span;
+			sp_pick_wait(t, &waited, c->caller);
+		}
+	}
 	errno = saved_errno;
 }

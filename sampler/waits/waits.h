@@ -5,6 +5,7 @@
 #define SP_SAMPLER_WAITS_WAITS_H
 
 #include "sampler/agent.h"
+#include "sampler/threads/holder.h"
 #include "sampler/wait_calls.h"
 
 struct sp_waits {
@@ -42,15 +43,35 @@ static inline bool sp_wait_begin(struct sp_timed_call *w)
 	return true;
 }
 
-/* The call took `cycles`, long enough to have blocked. Keeps errno. Normal context, or an application's signal handler. */
-void sp_wait_ended(const struct sp_timed_call *w, enum sp_wait_call call, uint64_t cycles) SP_HIDDEN;
+/* The call, made from `caller`, took `cycles`, long enough to have blocked. object: what it waited for, 0: nothing that has an address. Keeps errno. Normal
+ * context, or an application's signal handler. */
+void sp_wait_ended(const struct sp_timed_call *w, enum sp_wait_call call, uint64_t object, uint64_t cycles,
+	uint64_t caller) SP_HIDDEN;
 
-static inline void sp_wait_end(const struct sp_timed_call *w, enum sp_wait_call call)
+static inline __attribute__((always_inline)) void sp_wait_end(const struct sp_timed_call *w, enum sp_wait_call call,
+	uint64_t object)
 {
 	uint64_t cycles = __builtin_ia32_rdtsc() - w->began;
 
 	if (sp_unlikely(cycles >= sp_load(&sp_waits.least_cycles)))
-		sp_wait_ended(w, call, cycles);
+		sp_wait_ended(w, call, object, cycles, (uint64_t)(uintptr_t)__builtin_return_address(0));
 }
+
+/* A lock that is not free is waited for. Its stack is taken before it is got, so that nobody waits longer because of that:
+ * at once where the thread's next sample is due soon, else after `patience`, for which the lock is tried first. */
+struct sp_contention {
+	struct sp_timed_call call;
+	struct sp_holder holder;
+	uint64_t lock, caller; /* address; what has called for it */
+	uint64_t patience_ns;  /* 0: the stack is taken; UINT64_MAX: none is wanted */
+	uint32_t stack;        /* that; 0: none was taken */
+};
+
+/* owner: the word that names the thread that has it, NULL: there is none. May be followed by sp_contention_look, and
+ * must by sp_contention_end. False: the call is not to be timed. */
+bool sp_contention_begin(struct sp_contention *c, uint64_t lock, const int *owner, uint64_t caller,
+	bool may_try) SP_HIDDEN;
+void sp_contention_look(struct sp_contention *c, const int *owner) SP_HIDDEN;
+void sp_contention_end(struct sp_contention *c, enum sp_wait_call call) SP_HIDDEN;
 
 #endif

@@ -48,6 +48,8 @@ static void defaults_differ_by_environment(void **state)
 		{SP_OPT_CPU_MAX_SAMPLES, {200000, 50000, 75000, 500000}},
 		{SP_OPT_HEAP_INTERVAL, {1024, 524288, 16384, 1024}},
 		{SP_OPT_WAITS, {1, 1, 1, 1}},
+		{SP_OPT_WAIT_INTERVAL, {1000, 10000, 2000, 1000}},
+		{SP_OPT_WAIT_THRESHOLD, {0, 1000, 100, 0}},
 		{SP_OPT_STACK_COPIES, {1, 0, 1, 1}},
 		{SP_OPT_SOURCE_LINES, {1, 0, 1, 1}},
 		{SP_OPT_INLINES, {1, 0, 1, 1}},

@@ -1,0 +1,163 @@
+/* `## Waits` and `## Locks`: where threads waited, and for whom. */
+#include <math.h>
+
+#include "profiles/markdown/writer.h"
+#include "profiles/model/waits.h"
+
+#define CHAIN 4u   /* functions shown of a place, the caller first */
+#define HOLDERS 3u /* shown of a lock */
+#define Z95 1.96
+
+static void put_error(struct sp_buffer *out, double variance, double whole)
+{
+	sp_buffer_printf(out, "%.1f", whole > 0 ? 100 * Z95 * sqrt(variance) / whole : 0.0);
+}
+
+static const char *function_name(const struct sp_profile *p, uint32_t frame)
+{
+	return p->functions[p->frames[frame].function].name;
+}
+
+/* Who called whom, from the caller of what blocked outwards. */
+static void put_chain(struct sp_writer *w, const struct sp_wait_place *place)
+{
+	const struct sp_profile *p = w->profile;
+	const struct sp_path *path = &p->paths[place->path];
+	uint32_t at = 0;
+
+	while (at < path->depth && p->frame_ids[path->first + at] != place->frame)
+		at++;
+	if (at == path->depth)
+		at = 0;
+	for (uint32_t i = 0; i < CHAIN && at + i < path->depth; i++) {
+		sp_buffer_puts(&w->out, i ? " ← " : "");
+		sp_escape_name(&w->out, SP_ESCAPE_CELL, function_name(p, p->frame_ids[path->first + at + i]));
+	}
+}
+
+static void put_lock_name(struct sp_writer *w, uint32_t lock)
+{
+	const struct sp_waits_info *waits = w->profile->waits;
+
+	for (size_t i = 0; lock && i < waits->lock_count; i++)
+		if (waits->locks[i].lock == lock)
+			sp_escape_name(&w->out, SP_ESCAPE_CELL, waits->locks[i].name);
+}
+
+static void put_place(struct sp_writer *w, const struct sp_wait_place *place, double all)
+{
+	const struct sp_profile *p = w->profile;
+	const struct sp_profile_frame *f = &p->frames[place->frame];
+
+	sp_buffer_printf(&w->out, "| %.1f%% | ", all > 0 ? 100 * (double)place->ns / all : 0.0);
+	put_error(&w->out, place->variance, all);
+	sp_buffer_puts(&w->out, " | ");
+	sp_put_duration(&w->out, place->ns);
+	sp_buffer_printf(&w->out, " | %llu | ", (unsigned long long)place->count);
+	sp_put_duration(&w->out, place->longest_ns);
+	sp_buffer_printf(&w->out, " | %s%s | ", place->idle ? "idle, " : "",
+		sp_wait_kind_names[sp_wait_kind_of(place->call)]);
+	sp_escape_name(&w->out, SP_ESCAPE_CELL, sp_wait_call_names[place->call]);
+	sp_buffer_puts(&w->out, " | ");
+	put_chain(w, place);
+	sp_buffer_puts(&w->out, " | ");
+	if (f->file)
+		sp_put_location(&w->out, SP_ESCAPE_CELL, p, f->file, f->line);
+	sp_buffer_puts(&w->out, " | ");
+	put_lock_name(w, place->lock);
+	sp_buffer_puts(&w->out, " |\n");
+}
+
+static double all_ns(const struct sp_waits_info *waits)
+{
+	double all = 0;
+
+	for (int i = 0; i < SP_WAIT_KINDS; i++)
+		all += (double)waits->ns[i];
+	return all;
+}
+
+static void write_places(struct sp_writer *w)
+{
+	const struct sp_waits_info *waits = w->profile->waits;
+	double all = all_ns(waits);
+
+	if (!waits->place_count)
+		return;
+	sp_buffer_puts(&w->out,
+		"## Waits\n\nWhere threads were blocked, by a sample of their waits that is fair to time; ± in "
+		"percentage "
+		"points, 95 %. A place is idle, and holds nothing up, if threads wait there for work: on a condition, "
+		"a semaphore or descriptors, at least five times, and for half of the run or more.\n\n"
+		"| % | ± | Waited | Waits | Longest | Kind | Call | Where | Location | For |\n"
+		"|---:|---:|---:|---:|---:|:---|:---|:---|:---|:---|\n");
+	for (size_t i = 0; i < waits->place_count && i < w->limits.sites; i++)
+		put_place(w, &waits->places[i], all);
+	sp_buffer_puts(&w->out, "\n");
+}
+
+static void put_holder(struct sp_writer *w, const struct sp_lock_info *lock, const struct sp_lock_holder *h)
+{
+	const struct sp_profile *p = w->profile;
+
+	sp_buffer_printf(&w->out, "%.0f %% ± ", 100 * (double)h->ns / (double)lock->ns);
+	sp_buffer_printf(&w->out, "%.0f ", 100 * Z95 * sqrt(h->variance) / (double)lock->ns);
+	if (h->function != UINT32_MAX)
+		sp_escape_name(&w->out, SP_ESCAPE_CELL, p->functions[h->function].name);
+	if (h->function != UINT32_MAX && !h->call)
+		sp_buffer_puts(&w->out, " on a CPU");
+	if (h->call) {
+		sp_buffer_puts(&w->out, h->function != UINT32_MAX ? " in " : "in ");
+		sp_escape_name(&w->out, SP_ESCAPE_CELL, sp_wait_call_names[h->call - 1]);
+	}
+	if (h->function == UINT32_MAX && !h->call)
+		sp_buffer_puts(&w->out, "not seen");
+}
+
+static void put_lock(struct sp_writer *w, const struct sp_lock_info *lock)
+{
+	bool exact = lock->contentions;
+
+	sp_buffer_puts(&w->out, "| ");
+	sp_put_duration(&w->out, exact ? lock->waited_ns : lock->ns);
+	sp_buffer_puts(&w->out, " | ");
+	if (exact)
+		sp_buffer_printf(&w->out, "%llu", (unsigned long long)lock->contentions);
+	sp_buffer_puts(&w->out, " | ");
+	if (exact)
+		sp_put_duration(&w->out, lock->longest_ns);
+	sp_buffer_puts(&w->out, " | ");
+	sp_escape_name(&w->out, SP_ESCAPE_CELL, lock->name);
+	sp_buffer_puts(&w->out, " | ");
+	if (lock->waiter_ns)
+		sp_escape_name(&w->out, SP_ESCAPE_CELL, function_name(w->profile, lock->waiter));
+	sp_buffer_puts(&w->out, " | ");
+	for (size_t i = 0; lock->ns && i < lock->holder_count && i < HOLDERS; i++) {
+		sp_buffer_puts(&w->out, i ? "; " : "");
+		put_holder(w, lock, &lock->holders[i]);
+	}
+	sp_buffer_puts(&w->out, " |\n");
+}
+
+static void write_locks(struct sp_writer *w)
+{
+	const struct sp_waits_info *waits = w->profile->waits;
+
+	if (!waits->lock_count)
+		return;
+	sp_buffer_puts(&w->out,
+		"## Locks\n\nWhat threads waited for each other with. Contentions, and what was waited for a lock, are "
+		"exact. The holder is where the thread that had the lock was meanwhile, as far as it was seen.\n\n"
+		"| Waited | Contentions | Longest | Lock | Mostly by | Held |\n|---:|---:|---:|:---|:---|:---|\n");
+	for (size_t i = 0; i < waits->lock_count && i < w->limits.sites; i++)
+		put_lock(w, &waits->locks[i]);
+	sp_buffer_puts(&w->out, "\n");
+}
+
+void sp_write_waits(struct sp_writer *w)
+{
+	if (sp_put_written(w, "## Waits", "# ") || sp_put_written(w, "## Locks", "# ") || !w->profile->waits)
+		return;
+	write_places(w);
+	write_locks(w);
+}

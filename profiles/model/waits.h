@@ -1,0 +1,61 @@
+/* Where threads wait, and for whom: what samples of waits add up to. */
+#ifndef SP_PROFILES_MODEL_WAITS_H
+#define SP_PROFILES_MODEL_WAITS_H
+
+#include "profiles/model/model.h"
+#include "sampler/wait_calls.h"
+
+/* A call that is waited in, by where it is made. */
+struct sp_wait_place {
+	enum sp_wait_call call;
+	uint32_t frame; /* of the caller */
+	uint32_t path;  /* of the most that was waited here, with it */
+	uint64_t path_ns;
+	uint64_t ns, count, samples; /* estimates */
+	double variance;             /* of ns */
+	uint64_t longest_ns;         /* of those sampled */
+	uint32_t lock;               /* the only one that was waited for, 0: none, or several */
+	bool idle;                   /* nothing is held up by it: SP_WAIT_IDLE_RULE */
+};
+
+/* Where the holder of a lock was while others waited for it. */
+struct sp_lock_holder {
+	uint32_t function; /* of it; UINT32_MAX: it was in a call, of which the caller is not known */
+	uint32_t call;     /* 1 + enum sp_wait_call; 0: on a CPU */
+	uint32_t thread;   /* of the snapshot's, 0: unknown */
+	uint64_t ns, samples;
+	double variance;
+};
+
+struct sp_lock_info {
+	const char *name;                            /* of the variable, else what is known of the address */
+	uint32_t lock;                               /* of the snapshot's */
+	uint64_t contentions, waited_ns, longest_ns; /* exact */
+	uint64_t ns, samples;                        /* of those sampled, whose waiters and holders are known */
+	double variance;
+	uint32_t waiter; /* frame that waited most for it */
+	uint64_t waiter_ns;
+	struct sp_lock_holder *holders; /* most first */
+	size_t holder_count;
+};
+
+struct sp_waits_info {
+	struct sp_wait_place *places; /* most first, idle ones last */
+	size_t place_count, place_capacity;
+	struct sp_lock_info *locks; /* most first */
+	size_t lock_count;
+	double variance[SP_WAIT_KINDS]; /* of what places add up to */
+	uint64_t ns[SP_WAIT_KINDS];
+	uint64_t idle_ns;
+};
+
+#define SP_WAIT_IDLE_COUNT 5u
+
+extern const char *const sp_wait_kind_names[SP_WAIT_KINDS];
+extern const char *const sp_wait_call_names[SP_WAIT_CALLS];
+
+/* Paths get the weights of their waits; site_frame as for sp_heap_add_up. */
+void sp_waits_add_up(struct sp_profile *profile, const uint32_t *site_frame);
+void sp_waits_free(struct sp_waits_info *waits);
+
+#endif

@@ -1,0 +1,45 @@
+/* Asking the holder of a lock. One that is not in the registry, or has ended, does not answer: blocks are never unmapped. */
+#include "sampler/threads/holder.h"
+
+#include "sampler/threads/registry.h"
+
+void sp_holder_ask(struct sp_holder *h, const int *owner)
+{
+	h->tid = sp_load(owner);
+	h->t = h->tid > 0 ? sp_registry_find(h->tid, NULL) : NULL;
+	h->stack = h->call = h->thread = h->span = 0;
+	if (!h->t)
+		return;
+	h->thread = sp_thread_record_index(h->t);
+	h->span = sp_load(&h->t->span_node);
+	h->asked_tsc = sp_tsc();
+	sp_store(&h->t->wait.asked, owner);
+}
+
+void sp_holder_answer(struct sp_holder *h)
+{
+	uint64_t told_tsc;
+
+	if (!h->t || sp_load(&h->t->tid) != h->tid)
+		return;
+	told_tsc = __atomic_load_n(&h->t->wait.told_tsc, __ATOMIC_ACQUIRE);
+	if (told_tsc < h->asked_tsc)
+		return;
+	h->stack = sp_load(&h->t->wait.told_stack);
+	h->call = sp_load(&h->t->wait.told_call);
+	h->caller = sp_load(&h->t->wait.told_caller);
+}
+
+/* It may have given the lock away since, and that may be gone. */
+void sp_holder_tell(struct sp_thread *t, uint32_t stack, uint32_t call, uint64_t caller)
+{
+	const int *owner = __atomic_exchange_n(&t->wait.asked, NULL, __ATOMIC_RELAXED);
+	int tid;
+
+	if (!owner || !sp_read_memory(&tid, owner, sizeof tid) || tid != t->tid)
+		return;
+	sp_store(&t->wait.told_stack, stack);
+	sp_store(&t->wait.told_call, call);
+	sp_store(&t->wait.told_caller, caller);
+	__atomic_store_n(&t->wait.told_tsc, sp_tsc(), __ATOMIC_RELEASE);
+}

@@ -1,0 +1,159 @@
+/* Sites of waits and locks: two tables in the spool, found by hashes in the agent's own memory. Insert-only, lock-free. */
+#include "sampler/waits/sites.h"
+
+#include <string.h>
+
+#include "sampler/heap/estimate.h"
+#include "sampler/spool/modules.h"
+#include "sampler/spool/write.h"
+
+#define BUCKETS (4u * SP_WAIT_SITES_MAX)
+#define LOCK_BUCKETS (4u * SP_LOCKS_MAX)
+#define MAX_PROBES 32u
+_Static_assert((BUCKETS & (BUCKETS - 1)) == 0 && (LOCK_BUCKETS & (LOCK_BUCKETS - 1)) == 0, "masks");
+
+static uint32_t site_buckets[BUCKETS] SP_BIG, lock_buckets[LOCK_BUCKETS] SP_BIG; /* atomic; 0 empty, else the index */
+static bool used;
+
+static uint64_t mix(uint64_t h)
+{
+	h = (h ^ h >> 31) * 0xff51afd7ed558ccdULL;
+	return h ^ h >> 32;
+}
+
+static uint64_t key_of(const struct sp_waited *w)
+{
+	uint64_t h = mix((uint64_t)w->stack << 32 | w->call);
+
+	h = mix(h ^ ((uint64_t)w->holder << 32 | w->holder_call));
+	h = mix(h ^ ((uint64_t)w->holder_thread << 32 | w->holder_span));
+	h = mix(h ^ w->object);
+	return h ? h : 1;
+}
+
+static struct sp_wait_site *site_at(uint32_t index)
+{
+	return (struct sp_wait_site *)sp_section(SP_SEC_WAITS) + index;
+}
+
+static struct sp_lock *lock_at(uint32_t index)
+{
+	return (struct sp_lock *)sp_section(SP_SEC_LOCKS) + index;
+}
+
+static uint32_t make_site(const struct sp_waited *w, uint64_t key)
+{
+	uint32_t index = sp_spool_allot(SP_SEC_WAITS, 1);
+	struct sp_wait_site *s = site_at(index);
+
+	if (!index)
+		return 0;
+	s->key = key;
+	s->stack = w->stack;
+	s->call = w->call;
+	s->lock = w->object ? sp_wait_locks_find(w->object) : 0;
+	s->holder = w->holder;
+	s->holder_call = w->holder_call;
+	s->holder_thread = w->holder_thread;
+	s->holder_span = w->holder_span;
+	__atomic_store_n(&s->ready, 1, __ATOMIC_RELEASE);
+	return index;
+}
+
+/* The hash of 64 bits is its name. */
+static uint32_t site_of(const struct sp_waited *w)
+{
+	uint64_t key = key_of(w);
+	uint32_t probe, found, made = 0;
+
+	used = true;
+	for (probe = 0; probe < MAX_PROBES; probe++) {
+		uint32_t *bucket = &site_buckets[((uint32_t)key + probe) & (BUCKETS - 1)];
+
+		found = __atomic_load_n(bucket, __ATOMIC_ACQUIRE);
+		if (!found && !made && !(made = make_site(w, key)))
+			break;
+		if (!found &&
+			__atomic_compare_exchange_n(bucket, &found, made, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+			return made;
+		if (site_at(found)->key == key)
+			return found;
+	}
+	sp_drop(SP_DROP_WAITS);
+	return 0;
+}
+
+static double uniform(struct sp_thread *t)
+{
+	return (double)(sp_random(t) >> 11) / 9007199254740992.0;
+}
+
+static void raise_to(uint64_t *most, uint64_t value)
+{
+	uint64_t was = sp_load(most);
+
+	while (value > was &&
+		!__atomic_compare_exchange_n(most, &was, value, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+}
+
+void sp_wait_sites_add(struct sp_thread *t, const struct sp_waited *w)
+{
+	double p = sp_pick_probability(w->ns, w->interval), weight = (double)w->ns / p, us = weight / 1000;
+	struct sp_wait_site *s = site_at(site_of(w));
+
+	if (w->object)
+		sp_modules_note_unsure(t, w->object);
+	sp_add(&s->ns, (uint64_t)(weight + 0.5));
+	sp_add(&s->count, (uint64_t)(1 / p + uniform(t)));
+	sp_add(&s->samples, 1);
+	sp_add(&s->variance_us2, (uint64_t)(us * us * (1 - p) + uniform(t)));
+	raise_to(&s->longest_ns, w->ns);
+	sp_add(&sp_agent.spool->waits.samples, 1);
+}
+
+uint32_t sp_wait_locks_find(uint64_t address)
+{
+	uint64_t key = mix(address);
+	uint32_t probe, found, made = 0;
+
+	used = true;
+
+	for (probe = 0; probe < MAX_PROBES; probe++) {
+		uint32_t *bucket = &lock_buckets[((uint32_t)key + probe) & (LOCK_BUCKETS - 1)];
+
+		found = __atomic_load_n(bucket, __ATOMIC_ACQUIRE);
+		if (!found && !made) {
+			made = sp_spool_allot(SP_SEC_LOCKS, 1);
+			if (!made)
+				break;
+			lock_at(made)->address = address;
+			lock_at(made)->epoch = (uint32_t)sp_load(&sp_agent.spool->module_epoch);
+			__atomic_store_n(&lock_at(made)->ready, 1, __ATOMIC_RELEASE);
+		}
+		if (!found &&
+			__atomic_compare_exchange_n(bucket, &found, made, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+			return made;
+		if (lock_at(found)->address == address)
+			return found;
+	}
+	return 0;
+}
+
+void sp_wait_locks_count(uint64_t address, uint64_t ns)
+{
+	struct sp_lock *lock = lock_at(sp_wait_locks_find(address));
+
+	sp_add(&lock->contentions, 1);
+	sp_add(&lock->ns, ns);
+	raise_to(&lock->longest_ns, ns);
+}
+
+void sp_wait_sites_forget(void)
+{
+	if (!used)
+		return;
+	used = false;
+	memset(site_buckets, 0, sizeof site_buckets);
+	memset(lock_buckets, 0, sizeof lock_buckets);
+}

@@ -1,0 +1,42 @@
+# Where threads wait, and for whom: sampled without a signal.
+load helpers
+
+# share_at WHERE FILE: percent of the waiting at a place whose row matches.
+share_at() {
+	section '## Waits' "$2" | awk -F'|' -v where="$1" '$0 ~ where { sub(/%/, "", $2); s += $2 } END { print s + 0 }'
+}
+
+@test "a convoy: the lock by its name, who waits, and that its holder sleeps in flush_log" {
+	plain "$TARGETS/convoy" 200 >expected
+	profiled "$TARGETS/convoy" 200 | cmp - expected
+	profile=$(profile_of convoy)
+	section '## Locks' "$profile" | grep -F '| g_log |' >lock
+	cat lock
+	grep -qE '\| [0-9]+ % ± [0-9]+ flush_log in nanosleep' lock
+	at_least "$(grep -oE '[0-9]+ % ± [0-9]+ flush_log in' lock | cut -d' ' -f1)" 50
+	section '## Waits' "$profile" | grep -E 'lock \| pthread_mutex_lock \| add_line ← add .*g_log'
+	at_least "$(share_at 'add_line' "$profile")" 20
+	"$SMARTPROF" validate "$profile" >/dev/null
+}
+
+@test "switched off, nothing is timed" {
+	SMARTPROF_WAITS=off profiled "$TARGETS/convoy" 20
+	profile=$(profile_of convoy)
+	refuse grep -E '^## (Waits|Locks)' "$profile"
+}
+
+@test "python3's threads wait for the GIL" {
+	profiled /usr/bin/python3 -c 'import threading
+def work(): return sum(i * i for i in range(1500000))
+threads = [threading.Thread(target=work) for _ in range(3)]
+for t in threads: t.start()
+for t in threads: t.join()'
+	profile=$(profile_of 'python3*')
+	section '## Waits' "$profile" | grep -F 'the GIL'
+}
+
+@test "calls that block answer as without us: signals, cancellation, timeouts, every kind of mutex, handlers that jump out, forks" {
+	same_run "$TARGETS/blocking_api" "$(long 300 10000)"
+	SMARTPROF_WAIT_INTERVAL=10 SMARTPROF_OVERHEAD_BUDGET=100 same_run "$TARGETS/blocking_api" 300
+	SMARTPROF_ENV=production same_run "$TARGETS/blocking_api" 100
+}
