@@ -136,17 +136,14 @@ void sp_value_load(struct sp_value *value, enum sp_option option, char *const *e
 	overlay(value, option, envp, file);
 }
 
-/* Not all clues: only what decides is looked for. */
 static void settle_environment(struct sp_config *config, const struct sp_where *where,
-	const struct sp_container_signs *signs, bool all)
+	const struct sp_container_signs *signs)
 {
 	struct sp_text_out out = {config->reason_text, sizeof(config->reason_text), 0};
 	struct sp_value *value = &config->values[SP_OPT_ENVIRONMENT];
-	bool asked = overlay(value, SP_OPT_ENVIRONMENT, where->envp, config->file);
 
-	if (!asked || all)
-		sp_environment_detect(config, where, signs, all);
-	if (asked) {
+	sp_environment_detect(config, where, signs);
+	if (overlay(value, SP_OPT_ENVIRONMENT, where->envp, config->file)) {
 		config->environment = (enum sp_environment)value->number;
 		config->reason = value->source == SP_SOURCE_FLAG ? "--env asks for it"
 			: value->source == SP_SOURCE_FILE        ? "SMARTPROF_ENV in the settings file asks for it"
@@ -203,7 +200,7 @@ void sp_config_load_shared(struct sp_config *config, const struct sp_where *wher
 		sp_facts_read(own, shared, &config->machine, &signs);
 	else
 		sp_machine_read(&config->machine, where->root, &signs);
-	settle_environment(config, where, &signs, !own);
+	settle_environment(config, where, &signs);
 	for (int i = 0; i < SP_OPTIONS; i++)
 		if (i != SP_OPT_ENVIRONMENT)
 			config->values[i].number = sp_option_rows[i].defaults[config->environment];
