@@ -13,9 +13,9 @@ static const uint32_t strides[SP_SECTIONS] = {1, sizeof(struct sp_module), sizeo
 	sizeof(uint64_t), sizeof(struct sp_mark), sizeof(struct sp_marked), sizeof(struct sp_span_name),
 	sizeof(struct sp_span_node), sizeof(struct sp_span_count), sizeof(struct sp_span_thread),
 	sizeof(struct sp_checkpoint), sizeof(struct sp_traced), sizeof(struct sp_span_slowest),
-	sizeof(struct sp_span_tail), sizeof(struct sp_span_event)};
+	sizeof(struct sp_span_tail), sizeof(struct sp_span_event), sizeof(struct sp_wait_site), sizeof(struct sp_lock)};
 static const uint32_t capacities[SP_SECTIONS] = {8192, 16, 16, 64, 2048, 65536, 512, SP_TIMELINE_MAX, 4096, 1024, 64,
-	65536, SP_MARKS_MAX, 64, 64, 64, 64, 16, 16, 16, 16, 64, 17};
+	65536, SP_MARKS_MAX, 64, 64, 64, 64, 16, 16, 16, 16, 64, 17, 16, 16};
 
 void *spool_records(struct spool *s, enum sp_section section)
 {
