@@ -13,9 +13,18 @@
 #include "profiles/base/buffer.h"
 #include "symbolize/symbolize.h"
 
-enum sp_top_view { SP_TOP_FUNCTIONS, SP_TOP_LINES, SP_TOP_THREADS, SP_TOP_HEAP, SP_TOP_VIEWS };
+enum sp_top_view {
+	SP_TOP_FUNCTIONS,
+	SP_TOP_LINES,
+	SP_TOP_THREADS,
+	SP_TOP_HEAP,
+	SP_TOP_SPANS,
+	SP_TOP_WAITS,
+	SP_TOP_VIEWS
+};
 
-enum sp_top_unit { SP_TOP_PERCENT, SP_TOP_SECONDS, SP_TOP_BYTES };
+/* SP_TOP_TIME: seconds that are shown as the unit that fits. */
+enum sp_top_unit { SP_TOP_PERCENT, SP_TOP_SECONDS, SP_TOP_BYTES, SP_TOP_NUMBER, SP_TOP_TIME };
 
 /* error: half of the 95 % interval; 0: it is exact. */
 struct sp_top_figure {
@@ -30,10 +39,13 @@ bool sp_top_is_rough(const struct sp_top_figure *figure);
 
 struct sp_top_row {
 	struct sp_top_figure figures[SP_TOP_FIGURES];
-	const char *name;          /* of the function or thread; foreign text: see sp_top_clean */
+	const char *name; /* of the function, thread or span, "request › parse"; foreign text: see sp_top_clean */
 	const char *module, *file; /* NULL: none. Of a thread, `module` is where it began */
 	unsigned line;
-	int tid; /* 0: no thread */
+	int tid;        /* 0: no thread */
+	uint64_t count; /* of a span: so many have ended in the window, */
+	uint32_t open;  /* and so many are open now, ... */
+	double open_s;  /* ... the oldest of them for so long */
 };
 
 /* A view is a row here and a function that fills its rows (top_rows.c). */
@@ -103,10 +115,11 @@ unsigned sp_top_error_width(enum sp_top_unit unit);
 /* Appends foreign text without anything that a terminal would obey. */
 void sp_top_clean(struct sp_buffer *out, const char *text);
 
-/* What the row is: the function, "file.c:12 function" of a line, name and number of a thread; clean. */
-void sp_top_label(struct sp_buffer *out, enum sp_top_view view, const struct sp_top_row *row);
+/* What the row is: the function, "file.c:12 function" of a line, name and number of a thread; clean. ascii: with
+ * ">" between spans. */
+void sp_top_label(struct sp_buffer *out, enum sp_top_view view, const struct sp_top_row *row, bool ascii);
 
-/* What else is known, "file.c:12, module", of a thread where it began; clean. */
+/* What else is known, "file.c:12, module", of a thread where it began, of a span which are open; clean. */
 void sp_top_place(struct sp_buffer *out, enum sp_top_view view, const struct sp_top_row *row);
 
 /* Two lines about the process, without newlines. */

@@ -104,6 +104,8 @@ static bool add_samples(struct sp_top *top, bool ever, const char **why)
 		sum = (struct sp_sum){(double)(is.user_ns + is.sys_ns) / 1e3, (double)is.weight_sq_us2,
 			(double)is.user_samples + is.sys_samples};
 		add_stack(top, &top->stacks[index], &sum, !ever);
+		if (!ever && is.span)
+			sp_top_count_span(top, is.span, &sum);
 	}
 	return true;
 }
@@ -257,6 +259,7 @@ static bool take_code(struct sp_top *top, const char **why)
 	clear(&top->functions, SP_TOP_SELF_NOW, SP_TOP_TOTAL_NOW);
 	clear(&top->lines, SP_TOP_SELF_NOW, SP_TOP_TOTAL_NOW);
 	top->all_now = (struct sp_sum){0};
+	sp_top_forget_spans(top);
 	return add_samples(top, false, why);
 }
 
@@ -323,6 +326,7 @@ static void begin_window(struct sp_top *top)
 
 	sp_top_add_code(top, &why);
 	sp_follow_look_at_heap(&top->spool, &why);
+	sp_follow_look_at_spans(&top->spool, &why);
 	sp_moment_keep(&top->base, &top->spool.now);
 	top->began_ns = top->looked_ns;
 	top->state.whole = false;
@@ -342,12 +346,14 @@ void sp_top_reset(struct sp_top *top)
 /* The first look is what all others are compared with. */
 static bool begin(struct sp_top *top, const char **why)
 {
-	if (sp_follow_look(&top->spool, SP_FOLLOW_STACKS | SP_FOLLOW_HEAP, why) < 0)
+	const unsigned everything = SP_FOLLOW_STACKS | SP_FOLLOW_HEAP | SP_FOLLOW_SPANS;
+
+	if (sp_follow_look(&top->spool, everything, why) < 0)
 		return false;
 	top->looked_ns = sp_time_ns(CLOCK_MONOTONIC);
 	top->code_us = sp_top_cpu_us(&top->spool.now);
 	top->code_is_fresh = true;
-	top->wanted = SP_FOLLOW_STACKS | SP_FOLLOW_HEAP; /* whatever is shown first is of the first interval alone */
+	top->wanted = everything; /* whatever is shown first is of the first interval alone */
 	begin_window(top);
 	if (!sp_top_has_ended(top))
 		return true;
@@ -419,6 +425,8 @@ void sp_top_free(struct sp_top *top)
 	free(top->threads_now.threads);
 	free(top->threads.threads);
 	free(top->growth);
+	free(top->in_span);
+	sp_snapshot_free(&top->spans);
 	free(top->rows);
 	free(top);
 }

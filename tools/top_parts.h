@@ -60,6 +60,8 @@ struct sp_top {
 	struct sp_map entries; /* address a thread begins at -> 1 + text */
 
 	struct sp_sum all_now, all; /* of samples */
+	struct sp_sum *in_span;     /* of the interval's, by the spool's span node that they were taken in */
+	size_t in_span_capacity;
 	double code_now_us,
 		code_us;  /* CPU time between the last two times that stacks were looked at; at the last of them */
 	uint32_t *active; /* stacks with samples in the interval */
@@ -70,6 +72,8 @@ struct sp_top {
 	size_t threads_now_capacity, threads_capacity;
 	unsigned wanted; /* since the last look: SP_FOLLOW_STACKS | ... */
 	bool sites_are_fresh;
+	struct sp_snapshot spans; /* only what was counted of spans, in the interval or the window */
+	size_t spans_capacity;
 	struct sp_growth *growth; /* of each site of the spool */
 	size_t growth_capacity;
 
@@ -93,6 +97,15 @@ double sp_top_cpu_error_us(const struct sp_top *top);
 
 /* top_model.c: brings functions and lines up to date. false: the spool cannot be read any more. */
 bool sp_top_add_code(struct sp_top *top, const char **why);
+
+/* top_rows.c: a new row, and the share of the interval's CPU time. */
+struct sp_top_row *sp_top_add_row(struct sp_top *top);
+struct sp_top_figure sp_top_share(const struct sp_top *top, const struct sp_sum *part);
+
+/* top_spans.c: samples of the interval that were taken in the span node; it has none yet; rows of spans. */
+void sp_top_count_span(struct sp_top *top, uint32_t node, const struct sp_sum *sum);
+void sp_top_forget_spans(struct sp_top *top);
+void sp_top_add_spans(struct sp_top *top);
 
 /* top_heap.c: brings the sites up to date. Where the spool cannot be read any more they are as they were. */
 void sp_top_add_heap(struct sp_top *top);

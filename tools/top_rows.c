@@ -5,6 +5,7 @@
 
 #include "profiles/model/error.h"
 #include "profiles/model/heap.h"
+#include "profiles/model/waiting.h"
 #include "profiles/redact/redact.h"
 #include "tools/top_parts.h"
 
@@ -27,6 +28,12 @@ const struct sp_top_kind sp_top_kinds[SP_TOP_VIEWS] = {
 		{{"Growth/s", "growth_bytes_per_second", SP_TOP_BYTES},
 			{"Alloc/s", "allocated_bytes_per_second", SP_TOP_BYTES},
 			{"Growth", "growth_bytes", SP_TOP_BYTES}, {"Alloc", "allocated_bytes", SP_TOP_BYTES}}},
+	[SP_TOP_SPANS] = {"spans", 'S', "Span",
+		{{"Count/s", "count_per_second", SP_TOP_NUMBER}, {"CPU%", "cpu_share_percent", SP_TOP_PERCENT},
+			{"Mean", "mean_seconds", SP_TOP_TIME}, {"p99", "p99_seconds", SP_TOP_TIME}}},
+	[SP_TOP_WAITS] = {"waits", 'W', "Wait",
+		{{"Wait%", "wait_percent", SP_TOP_PERCENT}, {"Count/s", "count_per_second", SP_TOP_NUMBER},
+			{"Wait s", "wait_seconds", SP_TOP_SECONDS}, {"Count", "count", SP_TOP_NUMBER}}},
 };
 
 bool sp_top_is_none(const struct sp_top_figure *figure)
@@ -39,7 +46,7 @@ bool sp_top_is_rough(const struct sp_top_figure *figure)
 	return figure->error > 0 && figure->error >= fabs(figure->value);
 }
 
-static struct sp_top_row *add_row(struct sp_top *top)
+struct sp_top_row *sp_top_add_row(struct sp_top *top)
 {
 	sp_grow(&top->rows, &top->row_capacity, top->row_count + 1, sizeof(*top->rows));
 	top->rows[top->row_count] = (struct sp_top_row){.name = ""};
@@ -73,6 +80,15 @@ static void set_share(struct sp_top_figure *percent, struct sp_top_figure *secon
 		*seconds = (struct sp_top_figure){part->weight / 1e6, error / 1e6};
 }
 
+struct sp_top_figure sp_top_share(const struct sp_top *top, const struct sp_sum *part)
+{
+	struct whole whole = whole_of(&top->all_now, top->code_now_us);
+	struct sp_top_figure percent = {0};
+
+	set_share(&percent, NULL, part, &whole);
+	return percent;
+}
+
 static void add_unsampled(struct sp_top *top, const struct whole *now, const struct whole *all)
 {
 	double error_us = sp_top_cpu_error_us(top);
@@ -80,7 +96,7 @@ static void add_unsampled(struct sp_top *top, const struct whole *now, const str
 
 	if (all->unsampled_us <= 0 && now->unsampled_us <= 0)
 		return;
-	row = add_row(top);
+	row = sp_top_add_row(top);
 	row->name = "[unsampled]";
 	if (now->unsampled_us > 0 && now->us > 0)
 		row->figures[SP_TOP_SELF_NOW] = row->figures[SP_TOP_TOTAL_NOW] =
@@ -112,7 +128,7 @@ static void add_code(struct sp_top *top, const struct sp_top_items *items)
 
 		if (is_empty(item))
 			continue;
-		row = add_row(top);
+		row = sp_top_add_row(top);
 		row->name = item->name;
 		row->module = item->module;
 		row->file = item->file;
@@ -145,7 +161,7 @@ static void add_sites(struct sp_top *top)
 
 		if (is_empty(item))
 			continue;
-		row = add_row(top);
+		row = sp_top_add_row(top);
 		row->name = item->name;
 		row->module = item->module;
 		row->file = item->file;
@@ -193,7 +209,7 @@ static void add_thread(struct sp_top *top, size_t i, double error_us)
 {
 	const struct sp_thread_record *now = &top->threads_now.threads[i], *all = &top->threads.threads[i];
 	double interval_s = top->state.interval_s;
-	struct sp_top_row *row = add_row(top);
+	struct sp_top_row *row = sp_top_add_row(top);
 
 	row->name = i ? thread_name(top, all) : "[ended threads]";
 	row->tid = i ? all->tid : 0;
@@ -216,6 +232,42 @@ static void add_threads(struct sp_top *top)
 		add_thread(top, i, error_us);
 }
 
+/* --- waits -------------------------------------------------------------------------------------- */
+
+static struct sp_wait_count waited(const struct sp_snapshot *threads, enum sp_wait_kind kind)
+{
+	struct sp_wait_count sum = {0};
+
+	for (size_t i = 0; i < threads->thread_count; i++) {
+		const struct sp_thread_record *t = &threads->threads[i];
+
+		if (!i || t->state) {
+			sum.ns += t->waits[kind].ns;
+			sum.count += t->waits[kind].count;
+		}
+	}
+	return sum;
+}
+
+static void add_waits(struct sp_top *top)
+{
+	double interval_s = top->state.interval_s;
+
+	for (int kind = 0; kind < SP_WAIT_KINDS; kind++) {
+		struct sp_wait_count now = waited(&top->threads_now, (enum sp_wait_kind)kind),
+				     all = waited(&top->threads, (enum sp_wait_kind)kind);
+		struct sp_top_row *row = sp_top_add_row(top);
+
+		row->name = sp_wait_kind_name((enum sp_wait_kind)kind);
+		if (interval_s > 0) {
+			row->figures[0].value = (double)now.ns / 1e7 / interval_s;
+			row->figures[1].value = (double)now.count / interval_s;
+		}
+		row->figures[2].value = (double)all.ns / 1e9;
+		row->figures[3].value = (double)all.count;
+	}
+}
+
 /* --- all of them -------------------------------------------------------------------------------- */
 
 static void fill(struct sp_top *top, enum sp_top_view view)
@@ -234,6 +286,12 @@ static void fill(struct sp_top *top, enum sp_top_view view)
 	case SP_TOP_HEAP:
 		add_sites(top);
 		break;
+	case SP_TOP_SPANS:
+		sp_top_add_spans(top);
+		break;
+	case SP_TOP_WAITS:
+		add_waits(top);
+		break;
 	case SP_TOP_VIEWS:
 		break;
 	}
@@ -241,7 +299,7 @@ static void fill(struct sp_top *top, enum sp_top_view view)
 
 static bool is_wanted(const struct sp_top_row *row, const regex_t *filter)
 {
-	bool any = false;
+	bool any = row->open > 0;
 
 	for (unsigned k = 0; k < SP_TOP_FIGURES; k++)
 		any = any || row->figures[k].value != 0;

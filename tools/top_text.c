@@ -26,12 +26,49 @@ static void put_bytes(char *text, size_t size, double value)
 	snprintf(text, size, unit && fabs(value) < 9.95 ? "%.1f%c" : "%.0f%c", value, units[unit]);
 }
 
+/* Five characters and "ms" at the most. */
+static void put_time(char *text, size_t size, double seconds)
+{
+	static const char *const units[] = {"ns", "us", "ms", "s"};
+	double value = seconds * 1e9;
+	unsigned unit = 0;
+
+	while (fabs(value) >= 999.5 && unit < 3) {
+		value /= 1000;
+		unit++;
+	}
+	snprintf(text, size,
+		!unit || fabs(value) >= 99.95  ? "%.0f%s"
+			: fabs(value) >= 9.995 ? "%.1f%s"
+					       : "%.2f%s",
+		value, units[unit]);
+}
+
+/* "1234", "12.3k" */
+static void put_count(char *text, size_t size, double value)
+{
+	static const char units[] = " kMGT";
+	unsigned unit = 0;
+
+	if (value >= 9999.5)
+		for (; value >= 999.5 && unit < 4; unit++)
+			value /= 1000;
+	if (unit)
+		snprintf(text, size, value < 99.95 ? "%.1f%c" : "%.0f%c", value, units[unit]);
+	else
+		snprintf(text, size, value < 99.95 && value != floor(value) ? "%.1f" : "%.0f", value);
+}
+
 static void put_number(char *text, size_t size, double value, enum sp_top_unit unit)
 {
 	if (fabs(value) > 1e15)
 		snprintf(text, size, "huge");
 	else if (unit == SP_TOP_BYTES)
 		put_bytes(text, size, value);
+	else if (unit == SP_TOP_TIME)
+		put_time(text, size, value);
+	else if (unit == SP_TOP_NUMBER)
+		put_count(text, size, value);
 	else if (unit == SP_TOP_PERCENT)
 		snprintf(text, size, value < 999.95 ? "%.1f" : "%.0f", value);
 	else
@@ -59,7 +96,7 @@ unsigned sp_top_value_width(enum sp_top_unit unit)
 
 unsigned sp_top_error_width(enum sp_top_unit unit)
 {
-	return unit == SP_TOP_PERCENT ? 5 : 6;
+	return unit == SP_TOP_PERCENT ? 5 : unit == SP_TOP_TIME ? 7 : 6;
 }
 
 /* --- text --------------------------------------------------------------------------------------- */
@@ -78,13 +115,27 @@ static void put_line(struct sp_buffer *out, const struct sp_top_row *row, bool w
 		sp_buffer_printf(out, ":%u", row->line);
 }
 
-void sp_top_label(struct sp_buffer *out, enum sp_top_view view, const struct sp_top_row *row)
+static void put_name(struct sp_buffer *out, const char *name, bool ascii)
+{
+	static const char arrow[] = "›";
+	struct sp_buffer clean = {0};
+	const char *rest, *at;
+
+	sp_top_clean(&clean, name);
+	rest = clean.data ? clean.data : "";
+	for (; ascii && (at = strstr(rest, arrow)); rest = at + sizeof(arrow) - 1)
+		sp_buffer_printf(out, "%.*s>", (int)(at - rest), rest);
+	sp_buffer_puts(out, rest);
+	sp_buffer_free(&clean);
+}
+
+void sp_top_label(struct sp_buffer *out, enum sp_top_view view, const struct sp_top_row *row, bool ascii)
 {
 	if (view == SP_TOP_LINES && row->file) {
 		put_line(out, row, false);
 		sp_buffer_puts(out, " ");
 	}
-	sp_top_clean(out, row->name);
+	put_name(out, row->name, ascii);
 	if (row->tid)
 		sp_buffer_printf(out, " %d", row->tid);
 }
@@ -93,6 +144,10 @@ void sp_top_place(struct sp_buffer *out, enum sp_top_view view, const struct sp_
 {
 	bool file = row->file && view != SP_TOP_LINES;
 
+	if (row->count)
+		sp_buffer_printf(out, "%llu in the window", (unsigned long long)row->count);
+	if (row->open)
+		sp_buffer_printf(out, "%s%u open, for %.1f s", row->count ? ", " : "", row->open, row->open_s);
 	if (file)
 		put_line(out, row, row->file[0] != '/');
 	if (file && row->module && *row->module)
@@ -167,7 +222,7 @@ static void put_row(struct sp_buffer *out, enum sp_top_view view, const struct s
 			(int)sp_top_error_width(unit) + (*cell.error != '\0'), cell.error);
 	}
 	sp_buffer_puts(out, " ");
-	sp_top_label(out, view, row);
+	sp_top_label(out, view, row, false);
 	sp_buffer_puts(out, "  ");
 	sp_top_place(out, view, row);
 	sp_buffer_puts(out, "\n");
@@ -180,6 +235,8 @@ static void put_view(struct sp_buffer *out, struct sp_top *top, enum sp_top_view
 	const struct sp_top_row *rows;
 	size_t count = sp_top_rows(top, view, 0, NULL, &rows);
 
+	if (!count && (view == SP_TOP_SPANS || view == SP_TOP_WAITS))
+		return;
 	sp_buffer_puts(out, "\n");
 	put_columns(out, kind);
 	for (size_t i = 0; i < count && i < most; i++)
@@ -213,13 +270,20 @@ static void set_figure(json_t *object, const char *key, const struct sp_top_figu
 	sp_json_set(object, error, sp_json_number(figure->error));
 }
 
-static json_t *row_json(const struct sp_top_kind *kind, const struct sp_top_row *row)
+static json_t *row_json(enum sp_top_view view, const struct sp_top_row *row)
 {
+	const struct sp_top_kind *kind = &sp_top_kinds[view];
 	json_t *object = json_object();
 	const char *module = row->tid ? "start" : "module";
 
 	sp_json_set(object, "name", sp_json_text(row->name));
-	sp_json_set(object, module, sp_json_text(row->module));
+	if (view == SP_TOP_SPANS) {
+		sp_json_set(object, "count", sp_json_count(row->count));
+		sp_json_set(object, "open", sp_json_count(row->open));
+		sp_json_set(object, "open_seconds", sp_json_number(row->open_s));
+	} else if (view != SP_TOP_WAITS) {
+		sp_json_set(object, module, sp_json_text(row->module));
+	}
 	if (row->tid)
 		sp_json_set(object, "tid", sp_json_count((uint64_t)row->tid));
 	if (row->file) {
@@ -238,7 +302,7 @@ static json_t *view_json(struct sp_top *top, enum sp_top_view view)
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < count && i < ROWS_JSON; i++)
-		json_array_append_new(array, row_json(&sp_top_kinds[view], &rows[i]));
+		json_array_append_new(array, row_json(view, &rows[i]));
 	return array;
 }
 

@@ -24,6 +24,7 @@
 
 static const char *const help[] = {
 	"F L T H   functions, lines, threads, heap sites",
+	"S W       spans, waits",
 	"1 2       sort by a figure of the last interval",
 	"3 4       sort by a figure of the window",
 	"R         the window begins now",
@@ -37,6 +38,8 @@ static const char *const help[] = {
 	"Self is the time in the function or line itself, Total that with what it calls. Shares are of the",
 	"process's CPU time in the last interval, seconds are those of the window.",
 	"Growth of a heap site: what is in use more than before.",
+	"Spans: how often they ended and their share of CPU time in the last interval, how long they took in",
+	"the window. Waits count when they are over; 100 % is one thread that waits all the time.",
 };
 
 struct screen {
@@ -187,7 +190,7 @@ static void draw_row(const struct screen *s, int y, const struct sp_top_row *row
 		put(s, y, x + value + 1, (int)sp_top_error_width(unit), cell.error, how);
 		x += figure_width(unit);
 	}
-	sp_top_label(&label, s->view, row);
+	sp_top_label(&label, s->view, row, s->ascii);
 	put(s, y, x + 1, label_width(s), label.data ? label.data : "", A_NORMAL);
 	if (label_width(s) < COLS - x - 1) {
 		sp_top_place(&place, s->view, row);
@@ -260,7 +263,7 @@ static void draw(struct screen *s)
 	else
 		draw_table(s);
 	draw_note(s);
-	put(s, LINES - 1, 0, COLS, "F functions  L lines  T threads  H heap  1-4 sort  P pause  R reset  / ? q",
+	put(s, LINES - 1, 0, COLS, "F functions L lines T threads H heap S spans W waits  1-4 sort P R  / ? q",
 		A_REVERSE);
 	refresh();
 }

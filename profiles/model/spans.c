@@ -48,7 +48,7 @@ static void add_spread(struct sp_span_spread *to, const struct sp_span_spread *w
 	to->faults_sq += what->faults_sq;
 }
 
-static void add_count(struct sp_span_info *to, const struct sp_span_count *c)
+void sp_span_add_count(struct sp_span_info *to, const struct sp_span_count *c)
 {
 	if (c->count && (!to->count || c->min_ns < to->min_ns))
 		to->min_ns = c->min_ns;
@@ -220,7 +220,7 @@ void sp_spans_add_up(struct sp_profile *p, const uint32_t *site_frame)
 	}
 	for (size_t i = 1; i < s->span_count_count; i++)
 		if (s->span_counts[i].node)
-			add_count(&nodes[s->span_counts[i].node], &s->span_counts[i]);
+			sp_span_add_count(&nodes[s->span_counts[i].node], &s->span_counts[i]);
 	for (size_t i = 1; i < s->span_thread_count; i++)
 		add_open(p, nodes, &s->span_threads[i]);
 	add_samples(p, nodes);

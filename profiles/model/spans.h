@@ -66,6 +66,9 @@ void sp_span_put_path(struct sp_buffer *out, const struct sp_profile *profile, c
 /* Appends the name of the snapshot's span_nodes[node], without what looks like a secret. */
 void sp_span_put_name(struct sp_buffer *out, const struct sp_snapshot *snapshot, uint32_t node);
 
+/* Adds what one thread after the other has counted of it. */
+void sp_span_add_count(struct sp_span_info *span, const struct sp_span_count *count);
+
 /* When one of the longest began, since the process did. */
 uint64_t sp_span_began_ns(const struct sp_profile *profile, const struct sp_span_slowest *one);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "profiles/spool/section.h"
+#include "profiles/spool/spans.h"
 #include "symbolize/base/memory.h"
 
 static int read_heap(struct sp_moment *m, int fd, const char **why)
@@ -16,6 +17,31 @@ static int read_heap(struct sp_moment *m, int fd, const char **why)
 		err = sp_section_read(s, fd, SP_SEC_SITES, sizeof(*s->sites), &s->sites, &s->site_count, &m->sites,
 			why);
 	m->heap = !err;
+	return err;
+}
+
+static int read_spans(struct sp_moment *m, int fd, const char **why)
+{
+	struct sp_snapshot *s = &m->is;
+	int err = sp_section_read(s, fd, SP_SEC_SPAN_COUNTS, sizeof(*s->span_counts), &s->span_counts,
+		&s->span_count_count, &m->span_counts, why);
+
+	if (!err)
+		err = sp_section_read(s, fd, SP_SEC_SPAN_THREADS, sizeof(*s->span_threads), &s->span_threads,
+			&s->span_thread_count, &m->span_threads, why);
+	if (!err)
+		err = sp_section_read(s, fd, SP_SEC_SPAN_NODES, sizeof(*s->span_nodes), &s->span_nodes,
+			&s->span_node_count, &m->span_nodes, why);
+	if (!err)
+		err = sp_section_read(s, fd, SP_SEC_SPAN_NAMES, sizeof(*s->span_names), &s->span_names,
+			&s->span_name_count, &m->span_names, why);
+	if (!err)
+		err = sp_section_read(s, fd, SP_SEC_TEXT, 1, &s->text, &s->text_bytes, &m->text, why);
+	if (!err && s->text_bytes)
+		s->text[0] = '\0';
+	if (!err)
+		sp_spans_check(s);
+	m->spans = !err;
 	return err;
 }
 
@@ -43,8 +69,9 @@ static int read_moment(struct sp_follow *f, unsigned what, const char **why)
 	struct sp_snapshot *s = &m->is;
 	int err = sp_spool_read_header(&s->header, f->fd, why);
 
-	m->heap = f->stacks_are_now = false;
+	m->heap = m->spans = f->stacks_are_now = false;
 	s->site_count = s->live_count = 0;
+	s->span_count_count = s->span_thread_count = s->span_node_count = s->span_name_count = 0;
 	if (!err && (what & SP_FOLLOW_HEAP))
 		err = read_heap(m, f->fd, why);
 	if (!err)
@@ -52,6 +79,8 @@ static int read_moment(struct sp_follow *f, unsigned what, const char **why)
 			&m->threads, why);
 	if (!err && (what & SP_FOLLOW_STACKS))
 		err = read_stacks(f, why);
+	if (!err && (what & SP_FOLLOW_SPANS))
+		err = read_spans(m, f->fd, why);
 	if (err)
 		return err;
 	sp_snapshot_check_threads(s);
@@ -80,6 +109,11 @@ int sp_follow_look_at_heap(struct sp_follow *follow, const char **why)
 	return follow->now.heap ? 0 : read_heap(&follow->now, follow->fd, why);
 }
 
+int sp_follow_look_at_spans(struct sp_follow *follow, const char **why)
+{
+	return follow->now.spans ? 0 : read_spans(&follow->now, follow->fd, why);
+}
+
 int sp_follow_look_at_stacks(struct sp_follow *follow, const char **why)
 {
 	turn_stacks(follow);
@@ -100,14 +134,17 @@ void sp_moment_keep(struct sp_moment *copy, const struct sp_moment *moment)
 
 	to->header = from->header;
 	copy->heap = moment->heap;
+	copy->spans = moment->spans;
 	to->running = from->running;
 	to->taken_ns = from->taken_ns;
 	keep(&to->threads, &copy->threads, from->threads, from->thread_count, sizeof(*to->threads));
 	keep(&to->sites, &copy->sites, from->sites, from->site_count, sizeof(*to->sites));
 	keep(&to->live, &copy->live, from->live, from->live_count, sizeof(*to->live));
+	keep(&to->span_counts, &copy->span_counts, from->span_counts, from->span_count_count, sizeof(*to->span_counts));
 	to->thread_count = from->thread_count;
 	to->site_count = from->site_count;
 	to->live_count = from->live_count;
+	to->span_count_count = from->span_count_count;
 }
 
 void sp_moment_forget(struct sp_moment *moment)

@@ -8,13 +8,14 @@
 #include "profiles/spool/read.h"
 #include "profiles/spool/section.h"
 
-/* A moment. Header, running and taken_ns as of any snapshot, the threads, and when it has the heap sites and live, all
- * records at their places in the spool. What sites and live allocations refer to may lie outside, and those not in use are
- * there too. */
+/* A moment. Header, running and taken_ns as of any snapshot, the threads, when it has the heap sites and live, and when it
+ * has spans what is counted and open of them, all records at their places in the spool. What sites and live allocations refer
+ * to may lie outside, and those not in use are there too. Spans are checked (spans.h); samples in them are not known. */
 struct sp_moment {
 	struct sp_snapshot is;
-	bool heap;
+	bool heap, spans;
 	struct sp_section_room threads, sites, live;
+	struct sp_section_room span_names, span_nodes, span_counts, span_threads, text;
 };
 
 /* Stacks, of which only the counters mean something, and in those with samples what they are. */
@@ -34,16 +35,17 @@ struct sp_follow {
 };
 
 /* What to look at besides the threads. */
-enum { SP_FOLLOW_STACKS = 1, SP_FOLLOW_HEAP = 2 };
+enum { SP_FOLLOW_STACKS = 1, SP_FOLLOW_HEAP = 2, SP_FOLLOW_SPANS = 4 };
 
 /* Looks: what was now is then `was`. Returns 0, or a negative errno and a phrase in *why; `now` then means nothing. */
 int sp_follow_look(struct sp_follow *follow, unsigned what, const char **why);
 
-/* Looks at what the last look left out: it is then as an instant later. The heap becomes that of `now`. */
+/* Looks at what the last look left out: it is then as an instant later. Heap and spans become those of `now`. */
 int sp_follow_look_at_heap(struct sp_follow *follow, const char **why);
+int sp_follow_look_at_spans(struct sp_follow *follow, const char **why);
 int sp_follow_look_at_stacks(struct sp_follow *follow, const char **why);
 
-/* Makes the copy what the moment is. */
+/* Makes the copy what the moment is; of spans it has what was counted. */
 void sp_moment_keep(struct sp_moment *copy, const struct sp_moment *moment);
 void sp_moment_forget(struct sp_moment *moment); /* it is then one at which nothing had happened */
 

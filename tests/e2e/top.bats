@@ -153,6 +153,68 @@ $(cat screen)"
 	keys q
 }
 
+@test "spans and waits: on the screen, with -b and --json, and as exact as in the profile" {
+	LD_PRELOAD=$AGENT timeout -k 5 "$PATIENCE" "$TARGETS/spans" requests_for_long >/dev/null &
+	JOBS+=("$!")
+	await_pid spans
+	LC_ALL=C screen 100 30 "env LC_ALL=C $SMARTPROF" top -d 0.3 "$PID"
+	await '4:Total s' 'S spans W waits'
+	keys s
+	await '1:Count/s .*4:p99' 'request > kind=get > parse' '[0-9]ms \+-'
+	keys 2
+	await '2:CPU%'
+	keys / '^job' Enter
+	await '/\^job' '  job'
+	refuse grep -q request screen
+	keys / Enter
+	# Those of few samples, or of few that ended, are grey.
+	for ((i = 0; i < 100; i++)); do
+		shown -e >colours
+		if grep -E $'\x1b\\[(2|90|38;5;8)m' colours | grep -q '+-'; then break; fi
+		sleep 0.1
+	done
+	[ "$i" -lt 100 ] || fail "$(cat colours)"
+	keys w
+	await '1:Wait%' 'nothing of that happened'
+	keys q
+	await 'ready> *$'
+	kill -STOP "$PID"
+	"$SMARTPROF" top --json -n 1 -d 0.2 "$PID" >stopped.json
+	"$SMARTPROF" top -b -n 1 -d 0.2 "$PID" >stopped
+	"$SMARTPROF" report --output stopped.md "$PID"
+	[ "$(grep -c '  Span$' stopped)" -eq 1 ]
+	refuse grep -q '  Wait$' stopped
+	python3 - stopped.json stopped.md <<-'PY'
+		import json, sys
+		spans = {s["name"]: s for s in json.load(open(sys.argv[1]))["spans"]}
+		table = open(sys.argv[2]).read().split("\n# Spans\n")[1].split("\n# ")[0]
+		told = {c[1].strip(): int(c[2]) for c in (l.split("|") for l in table.splitlines()) if len(c) == 13 and c[2].strip().isdigit()}
+		assert len(told) >= 8, told
+		assert told == {name: s["count"] for name, s in spans.items() if s["count"]}, (told, spans)
+		assert any(s["open"] and s["open_seconds"] > 0 for s in spans.values())
+		assert 0.004 < spans["request › kind=get › parse"]["mean_seconds"] <= spans["request"]["p99_seconds"] * 2
+	PY
+	kill -CONT "$PID"
+
+	worker 60
+	keys "$SMARTPROF top -d 0.3 $PID" Enter
+	await '1:Self%' 'running'
+	keys w
+	await '1:Wait%' '[0-9] +sleep'
+	keys s
+	await 'nothing of that happened'
+	keys q
+	"$SMARTPROF" top --json -n 2 -d 0.5 "$PID" >waits.json
+	python3 - waits.json <<-'PY'
+		import json, sys
+		top = json.loads(open(sys.argv[1]).readlines()[-1])
+		sleep = [w for w in top["waits"] if w["name"].startswith("sleep")]
+		assert top["spans"] == [] and sleep[0]["count"] > 5, top
+		assert 0.002 * sleep[0]["count"] * 0.9 < sleep[0]["wait_seconds"] < top["window_seconds"] * 1.2, top
+		assert 0 < sleep[0]["wait_percent"] < 150 and sleep[0]["count_per_second"] > 5, top
+	PY
+}
+
 @test "a process that is stopped or killed: the last view stays" {
 	worker 60
 	screen 100 24 "$SMARTPROF" top -d 0.3 "$PID"
