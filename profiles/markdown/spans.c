@@ -67,29 +67,40 @@ static void put_sampled(struct sp_writer *w, const struct sp_span_info *span)
 	sp_buffer_puts(&w->out, " |\n");
 }
 
+static void put_open(struct sp_writer *w, const struct sp_span_info *span)
+{
+	const struct sp_profile *p = w->profile;
+	bool died = p->end_unknown;
+
+	sp_buffer_printf(&w->out, "- %s in thread %d, ",
+		died                 ? "The process died"
+			: p->running ? "Open"
+				     : "Open at the end",
+		span->open_tid);
+	sp_put_duration(&w->out, span->open_ns);
+	sp_buffer_puts(&w->out, died ? " into " : " so far: ");
+	sp_put_span_name(w, span);
+	if (span->open_in) {
+		sp_buffer_printf(&w->out, "; of the %llu CPU samples in it %llu were in ",
+			(unsigned long long)span->open_samples, (unsigned long long)span->open_in);
+		sp_escape_name(&w->out, SP_ESCAPE_CELL, p->functions[span->open_function].name);
+	}
+	if (span->open > 1)
+		sp_buffer_printf(&w->out, "; in all %u of them are open", span->open);
+	sp_buffer_puts(&w->out, ".\n");
+}
+
 /* What is not as it should be, or was under way. */
 static void put_remarks(struct sp_writer *w)
 {
 	const struct sp_profile *p = w->profile;
 	const struct sp_span_totals *totals = &p->snapshot->header.spans;
-	bool died = p->end_unknown;
 
 	for (size_t i = 0; i < p->span_count; i++) {
 		const struct sp_span_info *span = &p->spans[i];
 
-		if (span->open) {
-			sp_buffer_printf(&w->out, "- %s in thread %d, ",
-				died                 ? "The process died"
-					: p->running ? "Open"
-						     : "Open at the end",
-				span->open_tid);
-			sp_put_duration(&w->out, span->open_ns);
-			sp_buffer_puts(&w->out, died ? " into " : " so far: ");
-			sp_put_span_name(w, span);
-			if (span->open > 1)
-				sp_buffer_printf(&w->out, "; in all %u of them are open", span->open);
-			sp_buffer_puts(&w->out, ".\n");
-		}
+		if (span->open)
+			put_open(w, span);
 		if (span->unended || span->slow) {
 			sp_buffer_puts(&w->out, "- ");
 			sp_put_span_name(w, span);

@@ -14,6 +14,7 @@
 #include "profiles/spool/window.h"
 
 #define Z95 1.96
+#define OPEN_SAMPLES_LEAST 5u /* fewer tell nothing about where a span was */
 #define NONE UINT32_MAX
 
 void sp_span_put_name(struct sp_buffer *out, const struct sp_snapshot *s, uint32_t node)
@@ -70,9 +71,11 @@ void sp_span_add_count(struct sp_span_info *to, const struct sp_span_count *c)
 	add_spread(&to->tail.spread, &c->tail.spread);
 }
 
-static void add_open(struct sp_profile *p, struct sp_span_info *nodes, const struct sp_span_thread *t)
+static void add_open(struct sp_profile *p, struct sp_span_info *nodes, uint32_t thread)
 {
 	const struct sp_snapshot *s = p->snapshot;
+	const struct sp_span_thread *t = &s->span_threads[thread];
+
 	for (uint32_t i = 0; i < t->depth; i++) {
 		const struct sp_span_open *o = &t->open[i];
 		uint64_t began_ns = sp_spans_time_ns(s, o->began_tsc), ns = sp_window_since(s->taken_ns, began_ns);
@@ -81,8 +84,46 @@ static void add_open(struct sp_profile *p, struct sp_span_info *nodes, const str
 		if (!info->open++ || ns > info->open_ns) {
 			info->open_ns = ns;
 			info->open_tid = (int)t->owner;
+			info->open_of = thread;
+			info->open_at = i;
 		}
 	}
+}
+
+/* The function that was interrupted; false: it is none of the program's CPU time, or not known. */
+static bool sampled_in(const struct sp_profile *p, const struct sp_span_sample *sample, uint32_t *function)
+{
+	const struct sp_path *path = &p->paths[sample->stack];
+
+	if (!sample->stack || (p->snapshot->stacks[sample->stack].flags & (SP_STACK_IS_HEAP | SP_STACK_IS_WAIT)) ||
+		!path->depth)
+		return false;
+	*function = p->frames[p->frame_ids[path->first]].function;
+	return *function != SP_PSEUDO_FILTERED;
+}
+
+/* Where the oldest open one is, or was: in what most of its samples are in. */
+static void find_open_function(const struct sp_profile *p, struct sp_span_info *span)
+{
+	const struct sp_span_thread *t = &p->snapshot->span_threads[span->open_of];
+	uint32_t from = t->open[span->open_at].sampled, function, other;
+	uint64_t all = 0, most = 0;
+
+	for (uint32_t i = from; i < t->sampled; i++) {
+		uint64_t in = 0;
+
+		if (!sampled_in(p, &t->samples[i], &function))
+			continue;
+		all += t->samples[i].samples;
+		for (uint32_t k = from; k < t->sampled; k++)
+			if (sampled_in(p, &t->samples[k], &other) && other == function)
+				in += t->samples[k].samples;
+		if (in > most)
+			span->open_function = function;
+		most = in > most ? in : most;
+	}
+	span->open_samples = all;
+	span->open_in = all >= OPEN_SAMPLES_LEAST && most > all / 2 ? most : 0;
 }
 
 static void add_samples(struct sp_profile *p, struct sp_span_info *nodes)
@@ -221,8 +262,8 @@ void sp_spans_add_up(struct sp_profile *p, const uint32_t *site_frame)
 	for (size_t i = 1; i < s->span_count_count; i++)
 		if (s->span_counts[i].node)
 			sp_span_add_count(&nodes[s->span_counts[i].node], &s->span_counts[i]);
-	for (size_t i = 1; i < s->span_thread_count; i++)
-		add_open(p, nodes, &s->span_threads[i]);
+	for (uint32_t i = 1; i < s->span_thread_count; i++)
+		add_open(p, nodes, i);
 	add_samples(p, nodes);
 	add_errors(p, nodes, count);
 	memset(place, 0xff, count * sizeof(*place));
@@ -231,6 +272,8 @@ void sp_spans_add_up(struct sp_profile *p, const uint32_t *site_frame)
 	for (size_t i = 0; i < p->span_count; i++) {
 		double error;
 
+		if (p->spans[i].open)
+			find_open_function(p, &p->spans[i]);
 		p->spans[i].median_ns = sp_span_quantile(&p->spans[i], 0.5, &error);
 		p->spans[i].p99_ns = sp_span_quantile(&p->spans[i], 0.99, &error);
 	}

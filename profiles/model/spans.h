@@ -41,7 +41,10 @@ struct sp_span_info {
 	uint32_t depth;   /* of its parents */
 	uint32_t open;    /* were open when the spool was read, or the process died ... */
 	uint64_t open_ns; /* ... the oldest of them for so long */
-	int open_tid;     /* ... in this thread */
+	int open_tid; /* ... in this thread, where it is open_of of span_threads, and open_at of what is open there */
+	uint32_t open_of, open_at;
+	uint64_t open_samples, open_in; /* CPU samples in it, and those of them in ... */
+	uint32_t open_function;         /* ... one function. 0 of them: too few, or none has most */
 	uint64_t count, sum_ns, self_ns, min_ns, max_ns;
 	uint64_t bytes, unended, slow;
 	uint64_t median_ns, p99_ns;        /* of their times */

@@ -132,7 +132,14 @@ run_spans() {
 	SMARTPROF_ENV=critical profiled "$TARGETS/spans" kill || true
 	"$SMARTPROF" recover
 	PROFILE=$(profile_of spans)
-	section '# Spans' "$PROFILE" | grep -Eq '^- The process died in thread [0-9]+, [0-9.]+ m?s into serve › load index\.$'
+	section '# Spans' "$PROFILE" >spans
+	for name in serve 'serve › load index'; do
+		grep -Eq "^- The process died in thread [0-9]+, [0-9.]+ m?s into $name; of the [0-9]+ CPU samples in it [0-9]+ were in spin_ms\\.\$" spans ||
+			fail "$(cat spans)"
+	done
+	read -r all most < <(sed -nE 's/^.* into serve; of the ([0-9]+) CPU samples in it ([0-9]+) .*/\1 \2/p' spans)
+	at_least "$all" "$most"
+	at_least "$((2 * most))" "$((all + 1))"
 	near "$(span 'serve › load index' 9 | sed 's/ ms//')" 300 15
 }
 
