@@ -6,6 +6,9 @@
 #define UNCALLED_TICKS 64u
 #define UNCALLED_MOST_PPM 250000u
 
+/* An interrupt's tick adds to the system time alone: so many times what it adds to the user time. */
+#define SYS_ALONE 3u
+
 /* Part of the drift that one sample of nominal weight may make up for; below, of the interrupts' time. */
 static int64_t take_drift(struct sp_thread *t, int64_t nominal)
 {
@@ -36,16 +39,17 @@ struct sp_weight sp_weight_event(struct sp_thread *t)
 	return (struct sp_weight){(uint64_t)(nominal + take_drift(t, nominal)), take_interrupts(t, (uint64_t)nominal)};
 }
 
-/* Whether this tick found the thread in the kernel. The kernel charges a tick to the mode it finds and
- * then scales both sums to the exact run time, so that under preemption either may grow a little at any
- * tick: the one that grew more since the last tick was charged. */
-static bool in_kernel(struct sp_thread *t, uint64_t user, uint64_t sys)
+/* What both times have grown by since the last tick. The kernel charges a tick to the mode it finds and then scales both
+ * sums to the exact run time, so that under preemption either may grow a little at any tick: the one that grew more was
+ * charged. But where the thread's times are read between ticks, by whomever, both grow alike: the kernel lets neither
+ * fall behind what it has answered. Then it is only known where the thread came from. */
+static struct sp_weight take_growth(struct sp_thread *t, const struct sp_usage *usage)
 {
-	bool answer = sys - t->sys_tick_ns > user - t->user_tick_ns;
+	struct sp_weight growth = {usage->user_ns - t->user_tick_ns, usage->sys_ns - t->sys_tick_ns};
 
-	t->user_tick_ns = user;
-	t->sys_tick_ns = sys;
-	return answer;
+	t->user_tick_ns = usage->user_ns;
+	t->sys_tick_ns = usage->sys_ns;
+	return growth;
 }
 
 /* Whether the context is that of a return from a system call, or to one that is made again: the instruction has
@@ -80,11 +84,8 @@ static void count_uncalled(struct sp_thread *t, uint32_t parts)
  * time of all interrupts since the last one. But a thread that is found so at a quarter of its ticks has brought
  * that about itself, by exceptions. Where an exception has just become a signal that is certain; it counts twice,
  * because the return from its handler looks like an interrupt. */
-static bool was_interrupted(struct sp_thread *t, const ucontext_t *context, const struct sp_usage *usage)
+static bool was_interrupted(struct sp_thread *t, bool handler, bool uncalled)
 {
-	bool handler = enters_handler(context);
-	bool uncalled = handler || (!after_call(context) && usage->faults == t->faults_tick);
-
 	count_uncalled(t, handler ? 2 : uncalled);
 	return uncalled && !handler && t->uncalled_ppm < UNCALLED_MOST_PPM;
 }
@@ -92,7 +93,10 @@ static bool was_interrupted(struct sp_thread *t, const ucontext_t *context, cons
 struct sp_weight sp_weight_tick(struct sp_thread *t, const struct sp_usage *usage, const ucontext_t *context,
 	uint64_t least_ns)
 {
-	bool kernel = in_kernel(t, usage->user_ns, usage->sys_ns);
+	struct sp_weight growth = take_growth(t, usage);
+	bool called = after_call(context), handler = enters_handler(context);
+	bool uncalled = handler || (!called && usage->faults == t->faults_tick);
+	bool kernel = called || growth.sys_ns > growth.user_ns * (uncalled && !handler ? SYS_ALONE : 1);
 	struct sp_weight weight = {0, usage->sys_ns > t->sys_seen_ns ? usage->sys_ns - t->sys_seen_ns : 0};
 
 	if (!t->event_page) {
@@ -102,7 +106,7 @@ struct sp_weight sp_weight_tick(struct sp_thread *t, const struct sp_usage *usag
 		if (!kernel) {
 			count_uncalled(t, 0);
 			weight.sys_ns = 0;
-		} else if (was_interrupted(t, context, usage)) {
+		} else if (was_interrupted(t, handler, uncalled)) {
 			t->interrupts_ns += weight.sys_ns;
 			t->sys_seen_ns += weight.sys_ns;
 			weight.sys_ns = 0;

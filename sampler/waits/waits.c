@@ -20,6 +20,10 @@ struct sp_waits sp_waits;
 /* The cycle counter, by which the thread's time is taken, and the kernel's CPU time differ by less than this part. */
 #define DRIFT_PART 4096u
 
+/* A call in which the thread was off the CPU for less than this, and for less than this part of it, has not waited. */
+#define RAN_NS 20000u
+#define RAN_PART 8u
+
 static uint64_t cycles_of(uint64_t ns)
 {
 	return sp_scale(ns, sp_load(&sp_agent.tsc_per_us_x1024), 1024000);
@@ -68,29 +72,34 @@ void sp_waits_forked(void)
 	sp_wait_sites_forget();
 }
 
+/* Whether the thread has gone to sleep since this was last asked. The kernel's answer changes what it tells of user and
+ * system time later, so it is asked only of those that were off the CPU. */
+static bool has_slept(struct sp_thread_waits *w)
+{
+	uint64_t before = w->looked_switches;
+	struct rusage ru;
+
+	if (sp_sys(SYS_getrusage, RUSAGE_THREAD, &ru) != 0)
+		return true;
+	w->looked_switches = (uint64_t)ru.ru_nvcsw;
+	return w->looked_switches != before;
+}
+
 /* What of `ns` the thread was not on a CPU: no more than it has been off since it was last looked at. */
 static uint64_t off_cpu(struct sp_thread *t, uint64_t ns, uint64_t now)
 {
 	struct sp_thread_waits *w = &t->wait;
-	uint64_t cpu_ns, switches, wall_ns = sp_tsc_ns(now - w->looked_tsc), off;
-	bool first = !w->looked_tsc;
-	struct rusage ru;
+	uint64_t cpu_ns = sp_clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
+	uint64_t wall_ns = sp_tsc_ns(now - w->looked_tsc), used_ns = cpu_ns - w->looked_cpu_ns + w->unlooked_ns;
+	uint64_t off = wall_ns + wall_ns / DRIFT_PART;
 
-	if (sp_sys(SYS_getrusage, RUSAGE_THREAD, &ru) != 0)
-		return ns;
-	cpu_ns = (uint64_t)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1000000000u +
-		(uint64_t)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) * 1000u;
-	switches = (uint64_t)ru.ru_nvcsw;
-	off = wall_ns + wall_ns / DRIFT_PART + w->looked_cpu_ns;
-	off = off > cpu_ns ? off - cpu_ns : 0;
-	off = off > w->unlooked_ns ? off - w->unlooked_ns : 0;
-	if (switches == w->looked_switches) /* it never slept */
-		off = 0;
+	off = off > used_ns ? off - used_ns : 0;
 	w->looked_tsc = now;
 	w->looked_cpu_ns = cpu_ns;
-	w->looked_switches = switches;
 	w->unlooked_ns = 0;
-	return (first && switches) || off > ns ? ns : off;
+	if (off < RAN_NS && off < ns / RAN_PART)
+		return 0;
+	return !has_slept(w) ? 0 : off < ns ? off : ns;
 }
 
 /* Whether this process, and this thread of it, is one that is counted. */

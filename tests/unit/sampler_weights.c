@@ -57,12 +57,27 @@ static void assert_weight(struct sp_weight weight, uint64_t user_ns, uint64_t sy
 static void a_tick_in_user_mode_leaves_system_time_for_one_in_the_kernel(void **state)
 {
 	(void)state;
-	returns_from_a_call(false);
 	assert_weight(tick(4 * MS, MS), 0, 0);
+	returns_from_a_call(false);
 	assert_weight(tick(0, 4 * MS), 0, 5 * MS);
 	assert_weight(tick(0, 4 * MS), 0, 4 * MS);
 	returns_from_a_call(true);
 	assert_weight(tick(MS, 3 * MS), 0, 3 * MS);
+}
+
+/* Somebody asks for the thread's times all the time, so that both grow at each tick. */
+static void times_that_others_have_read_do_not_tell_the_mode(void **state)
+{
+	greg_t *r = context.uc_mcontext.gregs;
+
+	(void)state;
+	assert_weight(tick(1900000, 2100000), 0, 0);
+	assert_int_equal(thread.interrupts_ns, 0);
+	returns_from_a_call(false);
+	assert_weight(tick(2100000, 1900000), 0, 4 * MS);
+	r[REG_RCX] = 0;
+	usage.faults++;
+	assert_weight(tick(1900000, 2100000), 0, 2100000);
 }
 
 static void interrupts_are_spread_over_event_samples(void **state)
@@ -191,6 +206,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_tick_in_user_mode_leaves_system_time_for_one_in_the_kernel, fresh_thread),
+		cmocka_unit_test_setup(times_that_others_have_read_do_not_tell_the_mode, fresh_thread),
 		cmocka_unit_test_setup(interrupts_are_spread_over_event_samples, fresh_thread),
 		cmocka_unit_test_setup(a_page_fault_is_the_instruction_s, fresh_thread),
 		cmocka_unit_test_setup(time_that_made_a_signal_is_its_handler_s, fresh_thread),
