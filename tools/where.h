@@ -53,7 +53,7 @@ struct sp_where_lock {
 	uint64_t address; /* 0: none */
 	const char *kind; /* "mutex", "condition variable, semaphore or the like" … */
 	int holder;       /* tid; 0: not known, or nobody */
-	char place[200];  /* where it lies: "prog+0x4040", "heap", "stack of thread 12" */
+	char place[200];  /* where it lies: "g_lock", "g_table+40", "prog+0x4040", "[heap]"; "" not known */
 };
 
 struct sp_where_wait {
@@ -88,6 +88,11 @@ struct sp_where_stack {
 struct sp_where_code *sp_where_code_new(const struct sp_where_process *process,
 	const struct sp_symbolizer_options *symbols);
 void sp_where_code_free(struct sp_where_code *code);
+
+/* Where the file of a mapping begins, and how far from where it was linked for; false: it is no module, or the address lies
+ * behind its data, and *base is where it would begin. */
+bool sp_where_module(const struct sp_where_process *process, const struct sp_attach_map *map, uint64_t address,
+	uint64_t *base, uint64_t *bias);
 
 /* Of a thread in a system call. */
 void sp_where_walk(struct sp_where_code *code, const struct sp_where_process *process, const struct sp_where_task *task,

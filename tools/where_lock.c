@@ -3,6 +3,7 @@
 
 #include <linux/futex.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "profiles/base/escape.h"
@@ -27,33 +28,42 @@ static int outer_tid(const struct sp_where_process *p, int inner)
 	return 0;
 }
 
+/* The zeroed part of a module's data lies behind its file's mappings, as does much that is none of it. */
+static const struct sp_attach_map *file_before(const struct sp_attach_maps *maps, const struct sp_attach_map *map)
+{
+	while (map > maps->list && !*map->path && map[-1].end == map->start)
+		map--;
+	return map;
+}
+
 static void find_place(struct sp_where_lock *lock, const struct sp_where_process *p)
 {
 	const struct sp_attach_map *map = sp_attach_map_at(&p->maps, lock->address);
+	struct sp_symbol_module module = {0};
 	struct sp_buffer out = {0};
-	const char *name;
-	uint64_t base;
+	char path[PATH_MAX], *variable = NULL;
+	uint64_t offset = 0, base = 0;
+	bool is_module;
 
-	/* The zeroed part of a library's data lies behind its file's mappings. */
-	while (map && !*map->path && map > p->maps.list && map[-1].end == map->start)
-		map--;
+	map = map ? file_before(&p->maps, map) : NULL;
 	if (!map || !*map->path)
 		return;
-	sp_buffer_puts(&out, "");
-	name = strrchr(map->path, '/');
-	base = map->start - map->offset;
-	if (*map->path == '[') {
-		sp_escape_name(&out, SP_ESCAPE_PLAIN, map->path);
-	} else {
-		for (const struct sp_attach_map *m = p->maps.list; m <= map; m++)
-			if (m->inode == map->inode && strcmp(m->path, map->path) == 0 && m->offset == 0) {
-				base = m->start;
-				break;
-			}
-		sp_escape_name(&out, SP_ESCAPE_PLAIN, name ? name + 1 : map->path);
-		sp_buffer_printf(&out, "+0x%llx", (unsigned long long)(lock->address - base));
+	is_module = sp_where_module(p, map, lock->address, &base, &module.bias);
+	if (is_module && sp_attach_map_open_path(path, p->pid, map)) {
+		module.path = path;
+		variable = sp_symbolize_variable(&module, lock->address, &offset);
 	}
-	snprintf(lock->place, sizeof(lock->place), "%s", out.data);
+	if (*map->path == '[' || variable)
+		sp_escape_name(&out, SP_ESCAPE_PLAIN, variable ? variable : map->path);
+	else if (is_module || lock->address < map->end)
+		sp_escape_name(&out, SP_ESCAPE_PLAIN,
+			strrchr(map->path, '/') ? strrchr(map->path, '/') + 1 : map->path);
+	if (out.length && offset)
+		sp_buffer_printf(&out, "+%llu", (unsigned long long)offset);
+	else if (out.length && !variable && *map->path != '[')
+		sp_buffer_printf(&out, "+0x%llx", (unsigned long long)(lock->address - base));
+	snprintf(lock->place, sizeof(lock->place), "%s", out.length ? out.data : "");
+	free(variable);
 	sp_buffer_free(&out);
 }
 

@@ -32,8 +32,8 @@ struct sp_where_code {
 	uint64_t words[STACK_WORDS];
 };
 
-/* What the file's first segment was linked for; by the headers as they are in memory. */
-static bool read_bias(const struct sp_where_process *p, uint64_t base, uint64_t *bias)
+/* What the file's first segment was linked for, and where the last one ends; by the headers as they are in memory. */
+static bool read_bias(const struct sp_where_process *p, uint64_t base, uint64_t *bias, uint64_t *end)
 {
 	Elf64_Ehdr header;
 	Elf64_Phdr segments[SEGMENTS_MAX];
@@ -42,12 +42,14 @@ static bool read_bias(const struct sp_where_process *p, uint64_t base, uint64_t 
 		header.e_phnum > SEGMENTS_MAX || header.e_phentsize != sizeof(segments[0]) ||
 		!sp_attach_read(p->pid, base + header.e_phoff, segments, header.e_phnum * sizeof(segments[0])))
 		return false;
+	*end = 0;
 	for (size_t i = 0; i < header.e_phnum; i++)
 		if (segments[i].p_type == PT_LOAD) {
-			*bias = base - (segments[i].p_vaddr & ~(uint64_t)4095);
-			return true;
+			if (!*end)
+				*bias = base - (segments[i].p_vaddr & ~(uint64_t)4095);
+			*end = *bias + segments[i].p_vaddr + segments[i].p_memsz;
 		}
-	return false;
+	return *end != 0;
 }
 
 /* Where the mappings of this one's file begin. */
@@ -58,6 +60,15 @@ static uint64_t base_of(const struct sp_attach_maps *maps, const struct sp_attac
 	while (first > maps->list && first->offset && first[-1].inode == map->inode)
 		first--;
 	return first->start - first->offset;
+}
+
+bool sp_where_module(const struct sp_where_process *p, const struct sp_attach_map *map, uint64_t address,
+	uint64_t *base, uint64_t *bias)
+{
+	uint64_t end;
+
+	*base = base_of(&p->maps, map);
+	return p->has_memory && map->inode && read_bias(p, *base, bias, &end) && address < end;
 }
 
 static void describe_file(struct sp_symbol_file *file, int pid, const struct sp_attach_map *map)
@@ -81,8 +92,9 @@ static void add_module(struct sp_where_code *code, const struct sp_attach_map *m
 	struct module m = {.map = map, .base = vdso ? map->start : base_of(&code->process->maps, map)};
 	struct sp_symbol_module what = {.path = map->path, .start = m.base};
 	struct sp_symbol_file file;
+	uint64_t end;
 
-	if (!read_bias(code->process, m.base, &what.bias))
+	if (!read_bias(code->process, m.base, &what.bias, &end))
 		return;
 	if (!vdso) {
 		describe_file(&file, code->process->pid, map);

@@ -31,7 +31,8 @@ of() {
 	[ "$(of waiter .call)" = futex ]
 	[ "$(of waiter .lock.kind)" = mutex ]
 	[ "$(of waiter .lock.holder)" = "$(of holder .tid)" ]
-	of waiter .lock.place | grep -q '^stuck+0x'
+	[ "$(of waiter .lock.place)" = held ]
+	[ "$(of semaphore .lock.place)" = never ]
 	[ "$(of holder .call)" = clock_nanosleep ]
 	[ "$(of reader .call)" = read ]
 	of reader .what | grep -qE 'read\(fd [0-9]+: pipe:\[[0-9]+\]\)'
@@ -43,8 +44,20 @@ of() {
 		[ "$(of "${pair%:*}" .moved)" = false ]
 	done
 	"$SMARTPROF" where $PID >text
-	grep -qE '^thread [0-9]+ waiter, for .*: futex\(mutex at 0x[0-9a-f]+ \(stuck\+0x[0-9a-f]+\), held by thread [0-9]+ holder\)$' text
+	grep -qE '^thread [0-9]+ waiter, for .*: futex\(mutex at 0x[0-9a-f]+ \(held\), held by thread [0-9]+ holder\)$' text
 	refuse grep -q '^deadlock' text
+	teardown_stuck
+}
+
+@test "with the agent no frame is a guess, and ours are above what called" {
+	export LD_PRELOAD=$AGENT
+	stuck
+	unset LD_PRELOAD
+	"$SMARTPROF" where --json $PID >where
+	for pair in stuck:main waiter:want_lock reader:read_pipe semaphore:wait_for_semaphore; do
+		of "${pair%:*}" '.frames[].function' | grep -qx "${pair#*:}" || fail "no ${pair#*:}"
+		[ "$(of "${pair%:*}" '[.frames[] | select(.guessed)] | length')" -eq 0 ] || fail "guessed: $(of "${pair%:*}" .frames)"
+	done
 	teardown_stuck
 }
 
