@@ -249,15 +249,36 @@ static bool has_grown(const struct sp_comparison *c, enum sp_metric metric)
 	return total->compared && total->evidence != SP_EVIDENCE_NONE && total->ratio > 1;
 }
 
-/* What takes longer and no more CPU time is waited: in what most of it is. */
-static void explain_waiting(struct sp_comparison *c)
+#define CPU_PART 0.1   /* of the growth of waiting: a smaller one of CPU time does not explain it */
+#define NAMED_PART 0.1 /* of it: a lock or call that grew by less says nothing */
+
+static double growth_of(const struct sp_comparison *c, enum sp_metric metric)
 {
+	return has_grown(c, metric) ? c->totals[metric].current - c->totals[metric].baseline : 0;
+}
+
+static bool is_of_waiting(const struct sp_comparison *c)
+{
+	double waited = growth_of(c, SP_METRIC_BLOCKED) + growth_of(c, SP_METRIC_QUEUE);
+
+	if (!has_grown(c, SP_METRIC_CPU))
+		return waited > 0 || has_grown(c, SP_METRIC_WALL);
+	return growth_of(c, SP_METRIC_CPU) < CPU_PART * waited;
+}
+
+static void say_waiting(struct sp_comparison *c, const char *most)
+{
+	sp_sentences_add(c, &c->reasons, "Threads wait more, and CPU time %s: most of it, %s.",
+		has_grown(c, SP_METRIC_CPU) ? "grew by far less" : "has not grown for sure", most);
+}
+
+/* By kinds of calls, or the wait for a CPU, which is all that is known of profiles without samples of waits. */
+static void explain_by_kind(struct sp_comparison *c)
+{
+	struct sp_buffer text = {0};
 	const char *most = NULL;
 	double grown = 0, was = 0;
 
-	if (has_grown(c, SP_METRIC_CPU) ||
-		(!has_grown(c, SP_METRIC_WALL) && !has_grown(c, SP_METRIC_BLOCKED) && !has_grown(c, SP_METRIC_QUEUE)))
-		return;
 	for (int i = -1; i < SP_WAIT_KINDS; i++) {
 		const char *key = i < 0 ? "run_queue_seconds" : sp_wait_kind_fact(i);
 		double before = median_fact(c, SP_BASELINE, key), now = median_fact(c, SP_CURRENT, key);
@@ -268,12 +289,28 @@ static void explain_waiting(struct sp_comparison *c)
 		was = before;
 		most = i < 0 ? "for a CPU" : sp_wait_kind_name(i);
 	}
-	if (most)
-		sp_sentences_add(c, &c->reasons,
-			"Threads wait more, and CPU time has not grown for sure: most of it, %.3g s, %s%s (%.3g s, "
-			"then %.3g "
-			"s).",
-			grown, strchr(most, ' ') ? "" : "in calls of the kind ", most, was, was + grown);
+	if (most) {
+		sp_buffer_printf(&text, "%.3g s, %s%s (%.3g s, then %.3g s)", grown,
+			strchr(most, ' ') ? "" : "in calls of the kind ", most, was, was + grown);
+		say_waiting(c, text.data);
+	}
+	sp_buffer_free(&text);
+}
+
+/* What takes longer and not for more CPU time is waited: in what most of it is. */
+static void explain_waiting(struct sp_comparison *c)
+{
+	struct sp_buffer text = {0};
+	double queue =
+		median_fact(c, SP_CURRENT, "run_queue_seconds") - median_fact(c, SP_BASELINE, "run_queue_seconds");
+
+	if (!is_of_waiting(c))
+		return;
+	if (sp_compare_waits_put(c, fmax(queue * 1e9, NAMED_PART * growth_of(c, SP_METRIC_BLOCKED)), &text))
+		say_waiting(c, text.data);
+	else
+		explain_by_kind(c);
+	sp_buffer_free(&text);
 }
 
 void sp_compare_decide(struct sp_comparison *c)

@@ -8,6 +8,7 @@
 #include "profiles/model/heap.h"
 #include "profiles/model/rank.h"
 #include "profiles/model/spans.h"
+#include "profiles/model/wait_rows.h"
 
 /* Shares below which is cut: from the first that is tried to the last. */
 #define SHARE_LEAST (1.0 / 8192)
@@ -202,6 +203,29 @@ static void put_plain(struct sp_buffer *out, const char *name)
 	sp_escape(out, SP_ESCAPE_PLAIN, name, strlen(name));
 }
 
+static void write_all_waits(struct sp_buffer *out, const struct sp_profile *p)
+{
+	if (!p->wait_row_count)
+		return;
+	sp_buffer_printf(out,
+		"## All waits (%zu)\n\n```tsv\nwait_ns\terror_ns\twait_count\tsamples\tlongest_ns\tidle\tkind\tcall\t"
+		"function\tlock\tholder\tholder_call\n",
+		p->wait_row_count);
+	for (size_t i = 0; i < p->wait_row_count; i++) {
+		const struct sp_wait_row *row = &p->wait_rows[i];
+		const char *const texts[] = {
+			sp_wait_kind_name(row->kind), row->call, row->caller, row->lock, row->holder, row->holder_call};
+
+		sp_buffer_printf(out, "%llu\t%llu\t%llu\t%llu\t%llu\t%d", (unsigned long long)row->ns,
+			(unsigned long long)sp_whole(row->error_ns), (unsigned long long)row->count,
+			(unsigned long long)row->samples, (unsigned long long)row->longest_ns, row->idle);
+		for (size_t k = 0; k < sizeof(texts) / sizeof(texts[0]); k++)
+			put_field(out, texts[k]);
+		sp_buffer_puts(out, "\n");
+	}
+	sp_buffer_puts(out, "```\n\n");
+}
+
 /* Those that have ended. */
 static void write_all_spans(struct sp_buffer *out, const struct sp_profile *p)
 {
@@ -258,6 +282,7 @@ static void write_tables(const struct sp_writer *w, struct sp_buffer *out, const
 		write_modules(out, p);
 	}
 	write_threads(out, p);
+	write_all_waits(out, p);
 	write_all_spans(out, p);
 	sp_write_all_processes(out, p);
 	if (p->heap_on)

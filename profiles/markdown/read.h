@@ -40,6 +40,7 @@ bool sp_read_line(struct sp_markdown_reader *r, char *text);
 bool sp_read_file(struct sp_markdown_reader *r, char *text);
 bool sp_read_module(struct sp_markdown_reader *r, char *text);
 bool sp_read_span(struct sp_markdown_reader *r, char *text);
+bool sp_read_wait(struct sp_markdown_reader *r, char *text);
 bool sp_read_thread(struct sp_markdown_reader *r, char *text);
 bool sp_read_process(struct sp_markdown_reader *r, char *text);
 bool sp_read_mapping(struct sp_markdown_reader *r, char *text);

@@ -10,6 +10,7 @@
 #include "profiles/base/escape.h"
 #include "profiles/model/build.h"
 #include "profiles/model/spans.h"
+#include "profiles/model/wait_rows.h"
 
 #define FUNCTION_NUMBERS 8u
 #define SITE_NUMBERS 15u
@@ -17,6 +18,8 @@
 #define SUM_NUMBERS 3u
 #define THREAD_NUMBERS 7u
 #define SPAN_NUMBERS 10u
+#define WAIT_NUMBERS 6u
+#define WAIT_TEXTS 6u
 #define PROCESS_NUMBERS 11u
 #define PROCESS_TEXTS 5u
 
@@ -237,6 +240,42 @@ bool sp_read_thread(struct sp_markdown_reader *r, char *text)
 	t.start = fields[THREAD_NUMBERS + 1][0] ? fields[THREAD_NUMBERS + 1] : NULL;
 	sp_grow(&p->threads, &r->thread_capacity, p->thread_count + 1, sizeof(*p->threads));
 	p->threads[p->thread_count++] = t;
+	return true;
+}
+
+static bool find_kind(const char *name, enum sp_wait_kind *kind)
+{
+	for (int i = 0; i < SP_WAIT_KINDS; i++)
+		if (strcmp(name, sp_wait_kind_name(i)) == 0) {
+			*kind = (enum sp_wait_kind)i;
+			return true;
+		}
+	return false;
+}
+
+bool sp_read_wait(struct sp_markdown_reader *r, char *text)
+{
+	char *fields[SP_READER_FIELDS], **texts = fields + WAIT_NUMBERS;
+	uint64_t n[WAIT_NUMBERS];
+	enum sp_wait_kind kind;
+
+	if (sp_reader_split(text, fields) != WAIT_NUMBERS + WAIT_TEXTS || !sp_reader_numbers(fields, WAIT_NUMBERS, n) ||
+		n[5] > 1 || !find_kind(texts[0], &kind))
+		return sp_reader_fail(r, "a row of All waits is damaged");
+	for (size_t i = 1; i < WAIT_TEXTS; i++)
+		sp_unescape(texts[i]);
+	*sp_wait_rows_add(r->profile) = (struct sp_wait_row){.ns = n[0],
+		.error_ns = (double)n[1],
+		.count = n[2],
+		.samples = n[3],
+		.longest_ns = n[4],
+		.idle = n[5],
+		.kind = kind,
+		.call = texts[1],
+		.caller = texts[2],
+		.lock = texts[3],
+		.holder = texts[4],
+		.holder_call = texts[5]};
 	return true;
 }
 

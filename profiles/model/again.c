@@ -267,6 +267,10 @@ static void copy_rest(struct sp_profile *p, struct sp_profile *old)
 	old->in_time = NULL;
 	p->traces = old->traces;
 	old->traces = NULL;
+	p->wait_rows = old->wait_rows;
+	p->wait_row_count = old->wait_row_count;
+	old->wait_rows = NULL;
+	old->wait_row_count = 0;
 	p->max_rss_bytes = sp_profile_fact_number(old, "max_rss_bytes");
 	p->heap_allocated_bytes = old->heap_allocated_bytes;
 	p->heap_allocations = old->heap_allocations;

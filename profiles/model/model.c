@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "profiles/model/build.h"
+#include "profiles/model/wait_rows.h"
 #include "profiles/model/waits.h"
 #include "profiles/model/cut.h"
 #include "profiles/model/order.h"
@@ -183,6 +184,7 @@ struct sp_profile *sp_profile_filtered(struct sp_snapshot *snapshot, const struc
 	if (filter && filter->span)
 		sp_spans_choose(profile, filter->span);
 	sp_waits_add_up(profile, site_frame);
+	sp_wait_rows_make(profile);
 	sp_traces_add_up(profile);
 	sp_marks_add_up(profile, site_frame);
 	sp_heap_settle(profile);
@@ -223,6 +225,7 @@ void sp_profile_free(struct sp_profile *profile)
 	free(profile->marks);
 	free(profile->spans);
 	sp_waits_free(profile->waits);
+	free(profile->wait_rows);
 	sp_traces_free(profile->traces);
 	free(profile->processes);
 	free(profile);

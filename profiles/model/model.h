@@ -203,8 +203,10 @@ struct sp_profile {
 	uint64_t threads_seen;
 	struct sp_mark_info *marks; /* model/marks.h; none in a window */
 	size_t mark_count;
-	struct sp_waits_info *waits; /* model/waits.h; NULL: none was sampled */
-	struct sp_span_info *spans;  /* model/spans.h */
+	struct sp_waits_info *waits;   /* model/waits.h; NULL: none was sampled */
+	struct sp_wait_row *wait_rows; /* model/wait_rows.h */
+	size_t wait_row_count, wait_row_capacity;
+	struct sp_span_info *spans; /* model/spans.h */
 	size_t span_count;
 	struct sp_traces *traces;    /* model/traces.h; NULL: none */
 	struct sp_member *processes; /* of a merged profile; else there are none */

@@ -32,6 +32,16 @@ runs() {
 	grep -q 'CPU time: .* is above the limit of 1.0 ms' out
 }
 
+@test "what waits longer names the lock, who waits for it and what its holder does" {
+	for i in 1 2 3 4 5 6 7; do # in turns
+		SMARTPROF_DIR=$WORK/a profiled "$TARGETS/convoy" 30 >out
+		SMARTPROF_DIR=$WORK/b profiled "$TARGETS/convoy" 110 >out
+	done
+	status_of 1 "$SMARTPROF" compare a/development b/development >report.md
+	section '## Reasons' report.md
+	section '## Reasons' report.md | grep -qE 'Threads wait more.*s ± [0-9.]+, waiting for g_log, mostly in add_line → pthread_mutex_lock \([0-9.]+ s, then [0-9.]+ s\); its holder is mostly flush_log in nanosleep\.$'
+}
+
 @test "too few runs are a warning; strict makes them a failure" {
 	runs a 2 0.2
 	files=(a/ci/cpu_truth.*.md)

@@ -114,6 +114,76 @@ static void a_growth_of_waiting_names_what_is_waited_in(void **state)
 	assert_false(is_reason("Threads wait more"));
 }
 
+#define FACTS(blocked) \
+	"thread_seconds: 9.000\nrun_queue_seconds: 0.100\nblocked_seconds: " blocked "\nblocked_lock_seconds: 1.000\n"
+#define JOIN(ns) ns "\t0\t1\t1\t900\t0\tcondition\tpthread_join\tmain\t\t\t\n"
+
+static void a_growth_of_waiting_names_its_lock(void **state)
+{
+	struct made was = made_plain, slow = made_plain;
+
+	(void)state;
+	was.extra = FACTS("2.000");
+	was.waits = JOIN("1000000000") "100000000\t4000000\t9\t9\t900\t0\tlock\tpthread_mutex_lock\tput.part.0\tg_"
+				       "lock\tfind\t\n";
+	slow.extra = FACTS("6.000");
+	slow.wall_ms *= 2;
+	slow.waits = JOIN("2600000000") /* idle, or in join: that holds nothing up */
+		"9000000000\t0\t9\t9\t900\t1\tcondition\tpthread_cond_wait\twork\tg_work\t\t\n"
+		"1500000000\t490000000\t9\t9\t900\t0\tlock\tpthread_mutex_lock\tput\tg_lock\tflush_log\tpwrite\n"
+		"900000000\t9000000\t9\t9\t900\t0\tsync\tfsync\tsave\t\t\t\n";
+	made_compare_six(&was, &slow); /* each known to 0.49 s */
+	assert_true(is_reason("most of it, 1.4 s ± 0.2, waiting for g_lock in put → pthread_mutex_lock (0.1 s, then "
+			      "1.5 s); its holder is mostly flush_log in pwrite."));
+	slow.waits = JOIN("2600000000") /* by two callers, and another lock of which only the address is known */
+		"1500000000\t20000000\t9\t9\t900\t0\tlock\tpthread_mutex_lock\tput\tg_lock\tflush_log\t\n"
+		"1000000000\t20000000\t9\t9\t900\t0\tlock\tpthread_mutex_lock\tget\tg_lock\tflush_log\t\n"
+		"1400000000\t20000000\t9\t9\t900\t0\tlock\tpthread_mutex_lock\tput\t0x7f1200\t\t\n";
+	made_compare_six(&was, &slow);
+	assert_true(
+		is_reason("waiting for g_lock, mostly in put → pthread_mutex_lock (0.1 s, then 2.5 s); its holder is "
+			  "mostly flush_log."));
+}
+
+static void a_growth_of_waiting_names_its_call(void **state)
+{
+	struct made was = made_plain, slow = made_plain;
+
+	(void)state;
+	was.extra = FACTS("2.000");
+	was.waits = JOIN("1000000000") "900000000\t9000000\t9\t9\t900\t0\tsync\tfsync\tsave\t\t\t\n";
+	slow.extra = FACTS("6.000");
+	slow.wall_ms *= 2;
+	slow.waits = JOIN("5000000000") "2500000000\t90000000\t9\t9\t900\t0\tsync\tfsync\tsave\t\t\t\n";
+	made_compare_six(&was, &slow);
+	assert_true(is_reason("most of it, 4.000 s ± 0.000, in main → pthread_join"));
+	slow.waits = JOIN("2600000000") "2500000000\t90000000\t9\t9\t900\t0\tsync\tfsync\tsave\t\t\t\n";
+	made_compare_six(&was, &slow);
+	assert_true(is_reason("1.60 s ± 0.04, in save → fsync (0.9 s, then 2.5 s)."));
+	/* Within the error, or too little of it: the kind is all that can be told. */
+	slow.waits = JOIN("1000000000") "2500000000\t6000000000\t9\t9\t900\t0\tsync\tfsync\tsave\t\t\t\n";
+	made_compare_six(&was, &slow);
+	assert_false(is_reason("fsync"));
+	slow.waits = JOIN("1000000000") "1000000000\t0\t9\t9\t900\t0\tsync\tfsync\tsave\t\t\t\n";
+	made_compare_six(&was, &slow);
+	assert_false(is_reason("fsync"));
+}
+
+static void waits_beside_a_little_more_cpu_time_are_told(void **state)
+{
+	struct made was = made_plain, slow = made_plain;
+
+	(void)state;
+	was.extra = FACTS("2.000");
+	slow.extra = FACTS("9.000");
+	slow.wall_ms *= 2;
+	slow.rows[0].ms *= 1.5; /* 0.2 s of 7 */
+	slow.waits = "5000000000\t0\t9\t9\t900\t0\tsync\tfsync\tsave\t\t\t\n";
+	made_compare_six(&was, &slow);
+	assert_int_equal(made_result->totals[SP_METRIC_CPU].evidence, SP_EVIDENCE_CONFIRMED);
+	assert_true(is_reason("CPU time grew by far less: most of it, 5.000 s"));
+}
+
 static void turn_over(void)
 {
 	struct sp_profile **baseline = made_input.profiles[SP_BASELINE];
@@ -400,6 +470,9 @@ int main(void)
 		TEST(half_is_surely_twice),
 		TEST(the_score_is_monotone),
 		TEST(a_growth_of_waiting_names_what_is_waited_in),
+		TEST(a_growth_of_waiting_names_its_lock),
+		TEST(a_growth_of_waiting_names_its_call),
+		TEST(waits_beside_a_little_more_cpu_time_are_told),
 		TEST(swapping_sides_turns_it_over),
 		TEST(renaming_and_moving_leave_the_score),
 		TEST(the_interval_leaves_the_score),

@@ -20,7 +20,7 @@ struct sp_comparison_input made_input;
 struct sp_comparison *made_result;
 
 const struct made made_plain = {
-	{{"parse", "a.c", 400}, {"lex", "a.c", 300}, {"main", "b.c", 300}}, 1100, 8e6, 64e6, NULL, {0}, 0};
+	{{"parse", "a.c", 400}, {"lex", "a.c", 300}, {"main", "b.c", 300}}, 1100, 8e6, 64e6, NULL, {0}, NULL, 0};
 
 int made_set_up(void **state)
 {
@@ -76,6 +76,15 @@ static void put_stacks(struct sp_buffer *out, const struct made *made, size_t n)
 	sp_buffer_puts(out, "```\n\n");
 }
 
+static size_t count_lines(const char *text)
+{
+	size_t n = 0;
+
+	for (; *text; text++)
+		n += *text == '\n';
+	return n;
+}
+
 static void put_run(struct sp_buffer *out, const struct made *made)
 {
 	double cpu = 0;
@@ -98,6 +107,9 @@ static void put_run(struct sp_buffer *out, const struct made *made)
 			made->rows[i].file ? made->rows[i].file : "", made->rows[i].file ? 7 : 0);
 	sp_buffer_puts(out, "```\n\n");
 	put_stacks(out, made, n);
+	if (made->waits)
+		sp_buffer_printf(out, "## All waits (%zu)\n\n```tsv\nhead\n%s```\n\n", count_lines(made->waits),
+			made->waits);
 	if (made->site > 0)
 		sp_buffer_printf(out,
 			"## All heap sites "

@@ -21,6 +21,7 @@ struct made {
 	double wall_ms, peak, allocated; /* negative: no heap profile */
 	const char *extra;               /* more front matter */
 	int caller[ROWS_MAX];            /* of the row: 1 + another's index, 0 none; all 0: no stacks */
+	const char *waits;               /* rows of All waits, or NULL */
 	double site;                     /* what sampling made of `allocated` but 4 MB, at one site; 0: no sites */
 };
 

@@ -38,7 +38,7 @@ static void a_rise_elsewhere_is_no_shift(void **state)
 /* main calls work and idle; work calls parse and lex; parse calls copy. */
 static const struct made called = {{{"main", "a.c", 20}, {"work", "b.c", 100}, {"idle", "c.c", 300},
 					   {"parse", "d.c", 200}, {"lex", "e.c", 200}, {"copy", "f.c", 200}},
-	1100, 8e6, 64e6, NULL, {0, 1, 1, 2, 2, 4}, 0};
+	1100, 8e6, 64e6, NULL, {0, 1, 1, 2, 2, 4}, NULL, 0};
 
 static void callers_and_callees_tell_renames(void **state)
 {
@@ -78,7 +78,7 @@ static const struct made lambdas = {
 	{{"main", "a.c", 20}, {"f()::{lambda(int)#1}::operator()(int) const", "a.c", 200},
 		{"f()::{lambda(int)#2}::operator()(int) const", "a.c", 100},
 		{"f()::{lambda(int)#3}::operator()(int) const", "a.c", 400}, {"mix", "a.c", 300}},
-	1100, 8e6, 64e6, NULL, {0, 1, 1, 1, 3}, 0};
+	1100, 8e6, 64e6, NULL, {0, 1, 1, 1, 3}, NULL, 0};
 
 static void lambdas_are_matched_in_order(void **state)
 {

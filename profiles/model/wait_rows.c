@@ -1,0 +1,63 @@
+/* Stage of the model: the places where was waited, by name. */
+#include "profiles/model/wait_rows.h"
+
+#include <math.h>
+
+#include "profiles/model/build.h"
+#include "profiles/model/waits.h"
+
+#define Z95 1.96
+
+struct sp_wait_row *sp_wait_rows_add(struct sp_profile *p)
+{
+	sp_grow(&p->wait_rows, &p->wait_row_capacity, p->wait_row_count + 1, sizeof(*p->wait_rows));
+	return &p->wait_rows[p->wait_row_count++];
+}
+
+static void name_lock(const struct sp_profile *p, struct sp_wait_row *row, uint32_t lock)
+{
+	const struct sp_waits_info *w = p->waits;
+
+	for (size_t i = 0; lock && i < w->lock_count; i++) {
+		const struct sp_lock_holder *h = w->locks[i].holders;
+
+		if (w->locks[i].lock != lock)
+			continue;
+		row->lock = w->locks[i].name;
+		if (!w->locks[i].holder_count)
+			return;
+		row->holder = h->function != UINT32_MAX ? p->functions[h->function].name : "";
+		row->holder_call = h->call ? sp_wait_call_names[h->call - 1] : "";
+		return;
+	}
+}
+
+void sp_wait_rows_make(struct sp_profile *p)
+{
+	const struct sp_waits_info *w = p->waits;
+	double all = 0;
+
+	for (int i = 0; w && i < SP_WAIT_KINDS; i++)
+		all += (double)w->ns[i];
+	for (size_t i = 0; w && i < w->place_count; i++) {
+		const struct sp_wait_place *place = &w->places[i];
+		struct sp_wait_row *row;
+
+		if ((double)place->ns < SP_WAIT_ROW_SHARE * all)
+			continue;
+		row = sp_wait_rows_add(p);
+		*row = (struct sp_wait_row){.ns = place->ns,
+			.count = place->count,
+			.samples = place->samples,
+			.longest_ns = place->longest_ns,
+			.error_ns = Z95 * sqrt(place->variance),
+			.idle = place->idle,
+			.kind = sp_wait_kind_of(place->call),
+			.call = sp_wait_call_names[place->call],
+			.caller = p->functions[p->frames[place->frame].function].name,
+			.lock = "",
+			.holder = "",
+			.holder_call = ""};
+		name_lock(p, row, place->lock);
+	}
+}
