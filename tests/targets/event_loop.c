@@ -1,5 +1,5 @@
 /* Waits for events at one place: event_loop poll|few. Each round waits for 2 ms and serves for 2 ms, in which it looks three
- * times at another place; 101 rounds or 10. */
+ * times at another place; 101 rounds or 14. */
 #include <poll.h>
 #include <string.h>
 #include <time.h>
@@ -22,7 +22,7 @@ static void serve(int fd)
 
 int main(int argc, char **argv)
 {
-	int rounds = argc > 1 && !strcmp(argv[1], "few") ? 10 : 101, pipe_fds[2];
+	int rounds = argc > 1 && !strcmp(argv[1], "few") ? 14 : 101, pipe_fds[2];
 	struct pollfd p = {.events = POLLIN};
 
 	if (pipe(pipe_fds) != 0)
