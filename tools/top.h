@@ -42,10 +42,11 @@ struct sp_top_row {
 	const char *name; /* of the function, thread or span, "request › parse"; foreign text: see sp_top_clean */
 	const char *module, *file; /* NULL: none. Of a thread, `module` is where it began */
 	unsigned line;
-	int tid;        /* 0: no thread */
-	uint64_t count; /* of a span: so many have ended in the window, */
-	uint32_t open;  /* and so many are open now, ... */
-	double open_s;  /* ... the oldest of them for so long */
+	const char *kind, *call; /* of a wait; call NULL: all of that kind, of which `name` is the kind too */
+	int tid;                 /* 0: no thread */
+	uint64_t count;          /* of a span: so many have ended in the window, */
+	uint32_t open;           /* and so many are open now, ... */
+	double open_s;           /* ... the oldest of them for so long */
 };
 
 /* A view is a row here and a function that fills its rows (top_rows.c). */

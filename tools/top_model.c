@@ -327,6 +327,7 @@ static void begin_window(struct sp_top *top)
 	sp_top_add_code(top, &why);
 	sp_follow_look_at_heap(&top->spool, &why);
 	sp_follow_look_at_spans(&top->spool, &why);
+	sp_follow_look_at_waits(&top->spool, &why);
 	sp_moment_keep(&top->base, &top->spool.now);
 	top->began_ns = top->looked_ns;
 	top->state.whole = false;
@@ -346,7 +347,7 @@ void sp_top_reset(struct sp_top *top)
 /* The first look is what all others are compared with. */
 static bool begin(struct sp_top *top, const char **why)
 {
-	const unsigned everything = SP_FOLLOW_STACKS | SP_FOLLOW_HEAP | SP_FOLLOW_SPANS;
+	const unsigned everything = SP_FOLLOW_STACKS | SP_FOLLOW_HEAP | SP_FOLLOW_SPANS | SP_FOLLOW_WAITS;
 
 	if (sp_follow_look(&top->spool, everything, why) < 0)
 		return false;

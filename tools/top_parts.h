@@ -107,6 +107,9 @@ void sp_top_count_span(struct sp_top *top, uint32_t node, const struct sp_sum *s
 void sp_top_forget_spans(struct sp_top *top);
 void sp_top_add_spans(struct sp_top *top);
 
+/* top_waits.c: rows of waits. */
+void sp_top_add_waits(struct sp_top *top);
+
 /* top_heap.c: brings the sites up to date. Where the spool cannot be read any more they are as they were. */
 void sp_top_add_heap(struct sp_top *top);
 

@@ -5,7 +5,6 @@
 
 #include "profiles/model/error.h"
 #include "profiles/model/heap.h"
-#include "profiles/model/waiting.h"
 #include "profiles/redact/redact.h"
 #include "tools/top_parts.h"
 
@@ -232,42 +231,6 @@ static void add_threads(struct sp_top *top)
 		add_thread(top, i, error_us);
 }
 
-/* --- waits -------------------------------------------------------------------------------------- */
-
-static struct sp_wait_count waited(const struct sp_snapshot *threads, enum sp_wait_kind kind)
-{
-	struct sp_wait_count sum = {0};
-
-	for (size_t i = 0; i < threads->thread_count; i++) {
-		const struct sp_thread_record *t = &threads->threads[i];
-
-		if (!i || t->state) {
-			sum.ns += t->waits[kind].ns;
-			sum.count += t->waits[kind].count;
-		}
-	}
-	return sum;
-}
-
-static void add_waits(struct sp_top *top)
-{
-	double interval_s = top->state.interval_s;
-
-	for (int kind = 0; kind < SP_WAIT_KINDS; kind++) {
-		struct sp_wait_count now = waited(&top->threads_now, (enum sp_wait_kind)kind),
-				     all = waited(&top->threads, (enum sp_wait_kind)kind);
-		struct sp_top_row *row = sp_top_add_row(top);
-
-		row->name = sp_wait_kind_name((enum sp_wait_kind)kind);
-		if (interval_s > 0) {
-			row->figures[0].value = (double)now.ns / 1e7 / interval_s;
-			row->figures[1].value = (double)now.count / interval_s;
-		}
-		row->figures[2].value = (double)all.ns / 1e9;
-		row->figures[3].value = (double)all.count;
-	}
-}
-
 /* --- all of them -------------------------------------------------------------------------------- */
 
 static void fill(struct sp_top *top, enum sp_top_view view)
@@ -290,7 +253,7 @@ static void fill(struct sp_top *top, enum sp_top_view view)
 		sp_top_add_spans(top);
 		break;
 	case SP_TOP_WAITS:
-		add_waits(top);
+		sp_top_add_waits(top);
 		break;
 	case SP_TOP_VIEWS:
 		break;
@@ -303,7 +266,9 @@ static bool is_wanted(const struct sp_top_row *row, const regex_t *filter)
 
 	for (unsigned k = 0; k < SP_TOP_FIGURES; k++)
 		any = any || row->figures[k].value != 0;
-	return any && (!filter || sp_filter_matches(filter, row->name, row->file, row->module));
+	return any &&
+		(!filter || sp_filter_matches(filter, row->name, row->file, row->module) ||
+			(row->kind && sp_filter_matches(filter, row->kind, row->call, NULL)));
 }
 
 static int by_figure(const void *left, const void *right, void *figure)

@@ -135,6 +135,8 @@ void sp_top_label(struct sp_buffer *out, enum sp_top_view view, const struct sp_
 		put_line(out, row, false);
 		sp_buffer_puts(out, " ");
 	}
+	if (row->call)
+		sp_buffer_printf(out, "%s: %s in ", row->kind, row->call);
 	put_name(out, row->name, ascii);
 	if (row->tid)
 		sp_buffer_printf(out, " %d", row->tid);
@@ -281,9 +283,13 @@ static json_t *row_json(enum sp_top_view view, const struct sp_top_row *row)
 		sp_json_set(object, "count", sp_json_count(row->count));
 		sp_json_set(object, "open", sp_json_count(row->open));
 		sp_json_set(object, "open_seconds", sp_json_number(row->open_s));
-	} else if (view != SP_TOP_WAITS) {
+	} else if (!row->kind || row->call) {
 		sp_json_set(object, module, sp_json_text(row->module));
 	}
+	if (row->kind)
+		sp_json_set(object, "kind", sp_json_text(row->kind));
+	if (row->call)
+		sp_json_set(object, "call", sp_json_text(row->call));
 	if (row->tid)
 		sp_json_set(object, "tid", sp_json_count((uint64_t)row->tid));
 	if (row->file) {

@@ -45,6 +45,16 @@ static int read_spans(struct sp_moment *m, int fd, const char **why)
 	return err;
 }
 
+static int read_waits(struct sp_moment *m, int fd, const char **why)
+{
+	struct sp_snapshot *s = &m->is;
+	int err = sp_section_read(s, fd, SP_SEC_WAITS, sizeof(*s->wait_sites), &s->wait_sites, &s->wait_site_count,
+		&m->wait_sites, why);
+
+	m->waits = !err;
+	return err;
+}
+
 static void turn_stacks(struct sp_follow *f)
 {
 	struct sp_follow_stacks before = f->before;
@@ -69,11 +79,13 @@ static int read_moment(struct sp_follow *f, unsigned what, const char **why)
 	struct sp_snapshot *s = &m->is;
 	int err = sp_spool_read_header(&s->header, f->fd, why);
 
-	m->heap = m->spans = f->stacks_are_now = false;
-	s->site_count = s->live_count = 0;
+	m->heap = m->spans = m->waits = f->stacks_are_now = false;
+	s->site_count = s->live_count = s->wait_site_count = 0;
 	s->span_count_count = s->span_thread_count = s->span_node_count = s->span_name_count = 0;
 	if (!err && (what & SP_FOLLOW_HEAP))
 		err = read_heap(m, f->fd, why);
+	if (!err && (what & SP_FOLLOW_WAITS))
+		err = read_waits(m, f->fd, why);
 	if (!err)
 		err = sp_section_read(s, f->fd, SP_SEC_THREADS, sizeof(*s->threads), &s->threads, &s->thread_count,
 			&m->threads, why);
@@ -114,6 +126,11 @@ int sp_follow_look_at_spans(struct sp_follow *follow, const char **why)
 	return follow->now.spans ? 0 : read_spans(&follow->now, follow->fd, why);
 }
 
+int sp_follow_look_at_waits(struct sp_follow *follow, const char **why)
+{
+	return follow->now.waits ? 0 : read_waits(&follow->now, follow->fd, why);
+}
+
 int sp_follow_look_at_stacks(struct sp_follow *follow, const char **why)
 {
 	turn_stacks(follow);
@@ -135,12 +152,15 @@ void sp_moment_keep(struct sp_moment *copy, const struct sp_moment *moment)
 	to->header = from->header;
 	copy->heap = moment->heap;
 	copy->spans = moment->spans;
+	copy->waits = moment->waits;
 	to->running = from->running;
 	to->taken_ns = from->taken_ns;
 	keep(&to->threads, &copy->threads, from->threads, from->thread_count, sizeof(*to->threads));
 	keep(&to->sites, &copy->sites, from->sites, from->site_count, sizeof(*to->sites));
 	keep(&to->live, &copy->live, from->live, from->live_count, sizeof(*to->live));
 	keep(&to->span_counts, &copy->span_counts, from->span_counts, from->span_count_count, sizeof(*to->span_counts));
+	keep(&to->wait_sites, &copy->wait_sites, from->wait_sites, from->wait_site_count, sizeof(*to->wait_sites));
+	to->wait_site_count = from->wait_site_count;
 	to->thread_count = from->thread_count;
 	to->site_count = from->site_count;
 	to->live_count = from->live_count;

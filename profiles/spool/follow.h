@@ -9,13 +9,13 @@
 #include "profiles/spool/section.h"
 
 /* A moment. Header, running and taken_ns as of any snapshot, the threads, when it has the heap sites and live, and when it
- * has spans what is counted and open of them, all records at their places in the spool. What sites and live allocations refer
+ * has spans what is counted and open of them, and sites of waits, all records at their places in the spool. What sites, of waits too, and live allocations refer
  * to may lie outside, and those not in use are there too. Spans are checked (spans.h); samples in them are not known. */
 struct sp_moment {
 	struct sp_snapshot is;
-	bool heap, spans;
+	bool heap, spans, waits;
 	struct sp_section_room threads, sites, live;
-	struct sp_section_room span_names, span_nodes, span_counts, span_threads, text;
+	struct sp_section_room span_names, span_nodes, span_counts, span_threads, text, wait_sites;
 };
 
 /* Stacks, of which only the counters mean something, and in those with samples what they are. */
@@ -35,14 +35,15 @@ struct sp_follow {
 };
 
 /* What to look at besides the threads. */
-enum { SP_FOLLOW_STACKS = 1, SP_FOLLOW_HEAP = 2, SP_FOLLOW_SPANS = 4 };
+enum { SP_FOLLOW_STACKS = 1, SP_FOLLOW_HEAP = 2, SP_FOLLOW_SPANS = 4, SP_FOLLOW_WAITS = 8 };
 
 /* Looks: what was now is then `was`. Returns 0, or a negative errno and a phrase in *why; `now` then means nothing. */
 int sp_follow_look(struct sp_follow *follow, unsigned what, const char **why);
 
-/* Looks at what the last look left out: it is then as an instant later. Heap and spans become those of `now`. */
+/* Looks at what the last look left out: it is then as an instant later. Heap, spans and waits become those of `now`. */
 int sp_follow_look_at_heap(struct sp_follow *follow, const char **why);
 int sp_follow_look_at_spans(struct sp_follow *follow, const char **why);
+int sp_follow_look_at_waits(struct sp_follow *follow, const char **why);
 int sp_follow_look_at_stacks(struct sp_follow *follow, const char **why);
 
 /* Makes the copy what the moment is; of spans it has what was counted. */

@@ -33,6 +33,14 @@ void sp_waits_unknown(struct sp_snapshot *s)
 	s->wait_site_count = s->lock_count = 0;
 }
 
+void sp_window_wait(struct sp_wait_site *is, const struct sp_wait_site *was)
+{
+	is->ns = sp_window_since(is->ns, was->ns);
+	is->count = sp_window_since(is->count, was->count);
+	is->samples = sp_window_since(is->samples, was->samples);
+	is->variance_us2 = sp_window_since(is->variance_us2, was->variance_us2);
+}
+
 void sp_waits_take(struct sp_snapshot *s, const struct sp_snapshot *before)
 {
 	struct sp_wait_totals *is = &s->header.waits;
@@ -46,15 +54,8 @@ void sp_waits_take(struct sp_snapshot *s, const struct sp_snapshot *before)
 	is->slow_ns = sp_window_since(is->slow_ns, was->slow_ns);
 	for (int i = 0; i < SP_WAIT_KINDS; i++)
 		is->short_ns[i] = sp_window_since(is->short_ns[i], was->short_ns[i]);
-	for (size_t i = 0; i < before->wait_site_count && i < s->wait_site_count; i++) {
-		struct sp_wait_site *w = &s->wait_sites[i];
-		const struct sp_wait_site *b = &before->wait_sites[i];
-
-		w->ns = sp_window_since(w->ns, b->ns);
-		w->count = sp_window_since(w->count, b->count);
-		w->samples = sp_window_since(w->samples, b->samples);
-		w->variance_us2 = sp_window_since(w->variance_us2, b->variance_us2);
-	}
+	for (size_t i = 0; i < before->wait_site_count && i < s->wait_site_count; i++)
+		sp_window_wait(&s->wait_sites[i], &before->wait_sites[i]);
 	for (size_t i = 0; i < before->lock_count && i < s->lock_count; i++) {
 		s->locks[i].contentions = sp_window_since(s->locks[i].contentions, before->locks[i].contentions);
 		s->locks[i].ns = sp_window_since(s->locks[i].ns, before->locks[i].ns);

@@ -15,4 +15,7 @@ void sp_waits_unknown(struct sp_snapshot *snapshot);
  * sp_window_take. */
 void sp_waits_take(struct sp_snapshot *snapshot, const struct sp_snapshot *before);
 
+/* The same of one record, which becomes what was waited there since. */
+void sp_window_wait(struct sp_wait_site *is, const struct sp_wait_site *was);
+
 #endif

@@ -153,6 +153,32 @@ run_spans() {
 	refuse grep -q 'ended that had not begun' "$PROFILE"
 }
 
+@test "on a busy machine too: what ends by exceptions, jumps, threads, forks or was never begun is counted exactly" {
+	local threads=$((4 * $(nproc))) rounds all parent child
+	rounds=$(long 200 5000)
+	all=$((threads * rounds))
+	SMARTPROF_ENV=critical profiled "$TARGETS/spans_storm" "$threads" "$rounds" >out
+	[ "$(cat out)" = "$threads threads" ]
+	parent=$(grep -l '^| thread |' "$SMARTPROF_DIR"/critical/spans_storm.*.md)
+	child=$(grep -l '^| child |' "$SMARTPROF_DIR"/critical/spans_storm.*.md)
+	PROFILE=$parent
+	[ "$(span thread 3)" -eq "$threads" ]
+	for name in '' ' › caught' ' › caught › fail' ' › caught › fail › fail' ' › caught › fail › fail › fail' ' › jumped' ' › jumped › left'; do
+		[ "$(span "thread › round$name" 3)" -eq "$all" ] || fail "$name: $(section '# Spans' "$PROFILE")"
+	done
+	section '# Spans' "$PROFILE" >spans
+	grep -q "^- thread: $threads ended with" spans
+	grep -q "^- thread › round › jumped › left: $all ended with" spans
+	grep -q "^- $all spans were ended that had not begun" spans
+	[ "$(grep -c '^- ' spans)" -eq 3 ] || fail "$(cat spans)"
+	PROFILE=$child
+	[ "$(span child 3)" -eq 100 ]
+	section '# Spans' "$PROFILE" >spans
+	grep -q '^- 1 spans were ended that had not begun' spans
+	[ "$(grep -c '^| [^:S]' spans)" -eq 1 ] || fail "$(cat spans)"
+	"$SMARTPROF" validate "$parent" "$child" >/dev/null
+}
+
 @test "checkpoints tell how often they were passed, and with how much memory, and spans are probes" {
 	run_spans checkpoints
 	section '# Spans' "$PROFILE" | grep -Eq '^[|] before [|] 1 [|]'

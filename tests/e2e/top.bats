@@ -167,13 +167,6 @@ $(cat screen)"
 	await '/\^job' '  job'
 	refuse grep -q request screen
 	keys / Enter
-	# Those of few samples, or of few that ended, are grey.
-	for ((i = 0; i < 100; i++)); do
-		shown -e >colours
-		if grep -E $'\x1b\\[(2|90|38;5;8)m' colours | grep -q '+-'; then break; fi
-		sleep 0.1
-	done
-	[ "$i" -lt 100 ] || fail "$(cat colours)"
 	keys w
 	await '1:Wait%' 'nothing of that happened'
 	keys q
@@ -200,7 +193,11 @@ $(cat screen)"
 	keys "$SMARTPROF top -d 0.3 $PID" Enter
 	await '1:Self%' 'running'
 	keys w
-	await '1:Wait%' '[0-9] +sleep'
+	await '1:Wait%' '[0-9] +sleep' 'sleep: clock_nanosleep in pysleep'
+	keys / '^clock_nano' Enter
+	await '/\^clock_nano' 'sleep: clock_nanosleep in pysleep'
+	refuse grep -qE '[0-9] +sleep *$' screen
+	keys / Enter
 	keys s
 	await 'nothing of that happened'
 	keys q
@@ -208,7 +205,10 @@ $(cat screen)"
 	python3 - waits.json <<-'PY'
 		import json, sys
 		top = json.loads(open(sys.argv[1]).readlines()[-1])
-		sleep = [w for w in top["waits"] if w["name"].startswith("sleep")]
+		sleep = [w for w in top["waits"] if w["kind"] == "sleep" and "call" not in w]
+		places = [w for w in top["waits"] if w.get("call") == "clock_nanosleep" and w["name"] == "pysleep"]
+		assert len(places) == 1 and places[0]["count"] == 0 and places[0]["module"], top
+		assert abs(places[0]["wait_seconds"] - sleep[0]["wait_seconds"]) < 3 * places[0]["wait_seconds_error"] + 0.05, top
 		assert top["spans"] == [] and sleep[0]["count"] > 5, top
 		assert 0.002 * sleep[0]["count"] * 0.9 < sleep[0]["wait_seconds"] < top["window_seconds"] * 1.2, top
 		assert 0 < sleep[0]["wait_percent"] < 150 and sleep[0]["count_per_second"] > 5, top
