@@ -5,6 +5,7 @@
 
 #include "preload/export.h"
 #include "preload/hooks/blocking.h"
+#include "preload/libc.h"
 #include "sampler/sys.h"
 #include "sampler/waits/waits.h"
 
@@ -55,6 +56,47 @@ static __attribute__((noinline)) long contended(const struct kind *k, sp_blockin
 	return result;
 }
 
+/* Race detectors stand between this library and the C library: what a program locks they must be told by the function that
+ * it has called, and some of the others they do not know. */
+#define SP_LOOKING(X) \
+	X(pthread_mutex_lock) \
+	X(pthread_mutex_trylock) \
+	X(pthread_mutex_timedlock) \
+	X(pthread_mutex_clocklock) \
+	X(pthread_rwlock_rdlock) \
+	X(pthread_rwlock_wrlock) \
+	X(pthread_rwlock_tryrdlock) \
+	X(pthread_rwlock_trywrlock) \
+	X(mtx_lock) \
+	X(mtx_timedlock)
+
+static enum { NOT_KNOWN, MAY_LOOK, MAY_NOT } looking; /* atomic */
+
+static __attribute__((noinline)) bool may_look(void)
+{
+	bool may = true;
+
+	if (sp_load(&looking) != NOT_KNOWN)
+		return sp_load(&looking) == MAY_LOOK;
+#define X(name) may = may && (void *)SP_BLOCKING(name) == sp_libc_symbol(#name);
+	SP_LOOKING(X)
+#undef X
+	sp_store(&looking, may ? MAY_LOOK : MAY_NOT);
+	return may;
+}
+
+static __attribute__((noinline)) long unlooked(const struct kind *k, sp_blocking_fn *lock, enum sp_wait_call call,
+	long b, long c)
+{
+	struct sp_timed_call wait;
+	bool timed = sp_wait_begin(&wait);
+	long result = lock((long)k->lock, b, c, 0, 0, 0);
+
+	if (timed)
+		sp_wait_end_of(&wait, call, k->lock, k->caller);
+	return result;
+}
+
 /* One that lends its owner the waiter's priority would have to take it back for a moment. */
 static sp_blocking_fn *timed_mutex(const pthread_mutex_t *m)
 {
@@ -83,13 +125,16 @@ static sp_blocking_fn *timed_write(void)
 \
 		if (sp_unlikely(!sp_load(&sp_waits.least_cycles)) || (plain)) \
 			return SP_BLOCKING(symbol)(a, more, 0, 0, 0); \
+		if (sp_unlikely(sp_load(&looking) != MAY_LOOK) && !may_look()) \
+			return unlooked(&(struct kind){.lock = (uint64_t)a, .caller = CALLER}, SP_BLOCKING(symbol), \
+				SP_CALL_##symbol, more); \
 		result = (int)SP_BLOCKING(try)(a, 0, 0, 0, 0, 0); \
 		if (sp_likely(!result) || ((same) && result != EBUSY)) \
 			return result; \
-		return contended(&(struct kind){timed, owner, (uint64_t)a, (uint64_t)__builtin_return_address(0), \
-					 same}, \
-			SP_BLOCKING(symbol), SP_CALL_##symbol, more); \
+		return contended(&(struct kind){timed, owner, (uint64_t)a, CALLER, same}, SP_BLOCKING(symbol), \
+			SP_CALL_##symbol, more); \
 	}
+#define CALLER ((uint64_t)__builtin_return_address(0))
 #define ONE (long a)
 #define THREE (long a, long b, long c)
 #define NONE 0, 0

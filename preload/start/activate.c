@@ -246,7 +246,8 @@ static void activate_main(void *arg)
 			sp_thread_look_at_queue(a->t, sp_now_ns());
 		}
 	}
-	sp_waits_configure(a->t, a->config.values[SP_OPT_WAITS].number && !sp_agent.attached);
+	sp_waits_configure(a->t,
+		a->config.values[SP_OPT_WAITS].number && !sp_agent.attached && !sp_is_under_valgrind());
 	sp_spool_take(SP_UNWIND_TABLE_BYTES + SP_FRAMES_TABLE_BYTES, 0);
 	sp_spool_take(SP_BLOCK_TOUCHED, SP_BLOCK_TOUCHED);
 	h->control.asleep = !a->config.values[SP_OPT_START].number;

@@ -541,7 +541,8 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	sp_exit_init();
 	sp_signals_init();
 	sp_self_init();
-	sp_waits_start();
+	if (!sp_is_under_valgrind()) /* where time means nothing */
+		sp_waits_start();
 	sp_span_functions_start(setting(SP_OPT_SPAN_FUNCTIONS).text);
 	sp_store(&sp_agent.state, SP_AGENT_DORMANT);
 	if (resumes && sp_tree_resume())

@@ -48,13 +48,19 @@ static inline bool sp_wait_begin(struct sp_timed_call *w)
 void sp_wait_ended(const struct sp_timed_call *w, enum sp_wait_call call, uint64_t object, uint64_t cycles,
 	uint64_t caller) SP_HIDDEN;
 
-static inline __attribute__((always_inline)) void sp_wait_end(const struct sp_timed_call *w, enum sp_wait_call call,
-	uint64_t object)
+static inline void sp_wait_end_of(const struct sp_timed_call *w, enum sp_wait_call call, uint64_t object,
+	uint64_t caller)
 {
 	uint64_t cycles = __builtin_ia32_rdtsc() - w->began;
 
 	if (sp_unlikely(cycles >= sp_load(&sp_waits.least_cycles)))
-		sp_wait_ended(w, call, object, cycles, (uint64_t)(uintptr_t)__builtin_return_address(0));
+		sp_wait_ended(w, call, object, cycles, caller);
+}
+
+static inline __attribute__((always_inline)) void sp_wait_end(const struct sp_timed_call *w, enum sp_wait_call call,
+	uint64_t object)
+{
+	sp_wait_end_of(w, call, object, (uint64_t)(uintptr_t)__builtin_return_address(0));
 }
 
 /* A lock that is not free is waited for. Its stack is taken before it is got, so that nobody waits longer because of that:

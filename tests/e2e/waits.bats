@@ -40,3 +40,12 @@ for t in threads: t.join()'
 	SMARTPROF_WAIT_INTERVAL=10 SMARTPROF_OVERHEAD_BUDGET=100 same_run "$TARGETS/blocking_api" 300
 	SMARTPROF_ENV=production same_run "$TARGETS/blocking_api" 100
 }
+
+@test "ThreadSanitizer finds no more than without us, and its program's waits are in the profile" {
+	for compiler in gcc clang; do
+		$compiler -g -O1 -fsanitize=thread -D_GNU_SOURCE -I"$ROOT" "$ROOT/tests/targets/race_free.c" -o "race_free_$compiler"
+		same_run setarch -R "$WORK/race_free_$compiler"
+		[ "$(cat profiled.out profiled.err)" = '24 24' ] || fail "$(cat profiled.err)"
+		section '## Waits' "$(profile_of "race_free_$compiler")" | grep -E 'pthread_mutex_lock'
+	done
+}
