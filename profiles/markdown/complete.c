@@ -177,12 +177,27 @@ static void write_modules(struct sp_buffer *out, const struct sp_profile *p)
 	free(order);
 }
 
+static void put_kind_names(struct sp_buffer *out)
+{
+	for (int i = 0; i < SP_WAIT_KINDS; i++)
+		sp_buffer_printf(out, "\t%s_ns", sp_wait_kind_name(i));
+}
+
+static void put_kinds(struct sp_buffer *out, const struct sp_waiting *waiting)
+{
+	for (int i = 0; i < SP_WAIT_KINDS; i++)
+		sp_buffer_printf(out, "\t%llu", (unsigned long long)waiting->kind_ns[i]);
+}
+
 static void write_threads(struct sp_buffer *out, const struct sp_profile *p)
 {
 	sp_buffer_printf(out,
 		"## All threads (%zu)\n\n```tsv\ncpu_user_ns\tcpu_sys_ns\tsampled_user_ns\tsampled_sys_ns\t"
-		"samples\ttid\tmerged\tname\tstart\talloc_bytes\twall_ns\tqueue_ns\n",
+		"samples\ttid\tmerged\tname\tstart\talloc_bytes\twall_ns\tqueue_ns",
 		p->thread_count);
+	if (p->waiting.kinds_known)
+		put_kind_names(out);
+	sp_buffer_puts(out, "\n");
 	for (size_t i = 0; i < p->thread_count; i++) {
 		const struct sp_thread_info *t = &p->threads[i];
 
@@ -192,8 +207,11 @@ static void write_threads(struct sp_buffer *out, const struct sp_profile *p)
 			t->tid > 0 ? (unsigned)t->tid : 0, (unsigned long long)t->merged);
 		put_field(out, t->name);
 		put_field(out, t->start ? t->start : "");
-		sp_buffer_printf(out, "\t%llu\t%llu\t%llu\n", (unsigned long long)t->alloc_bytes,
+		sp_buffer_printf(out, "\t%llu\t%llu\t%llu", (unsigned long long)t->alloc_bytes,
 			(unsigned long long)t->waiting.wall_ns, (unsigned long long)t->waiting.queue_ns);
+		if (p->waiting.kinds_known)
+			put_kinds(out, &t->waiting);
+		sp_buffer_puts(out, "\n");
 	}
 	sp_buffer_puts(out, "```\n\n");
 }

@@ -17,6 +17,7 @@
 #define LINE_NUMBERS 4u
 #define SUM_NUMBERS 3u
 #define THREAD_NUMBERS 7u
+#define THREAD_MORE 3u /* and, of one that knows them, kinds of waiting */
 #define SPAN_NUMBERS 10u
 #define WAIT_NUMBERS 6u
 #define WAIT_TEXTS 6u
@@ -215,12 +216,14 @@ bool sp_read_thread(struct sp_markdown_reader *r, char *text)
 {
 	struct sp_profile *p = r->profile;
 	char *fields[SP_READER_FIELDS];
-	uint64_t n[THREAD_NUMBERS], more[3] = {0};
+	uint64_t n[THREAD_NUMBERS], more[THREAD_MORE + SP_WAIT_KINDS] = {0};
 	struct sp_thread_info t = {0};
 	size_t count = sp_reader_split(text, fields), beyond = count - THREAD_NUMBERS - 2;
 
-	if (count < THREAD_NUMBERS + 2 || beyond > 3 || beyond == 2 || !sp_reader_numbers(fields, THREAD_NUMBERS, n) ||
-		n[5] > INT32_MAX || !sp_reader_numbers(fields + THREAD_NUMBERS + 2, beyond, more))
+	if (count < THREAD_NUMBERS + 2 ||
+		(beyond > 1 && beyond != THREAD_MORE && beyond != THREAD_MORE + SP_WAIT_KINDS) ||
+		!sp_reader_numbers(fields, THREAD_NUMBERS, n) || n[5] > INT32_MAX ||
+		!sp_reader_numbers(fields + THREAD_NUMBERS + 2, beyond, more))
 		return sp_reader_fail(r, "a row of All threads is damaged");
 	t.cpu_user_ns = n[0], t.cpu_sys_ns = n[1];
 	t.user_ns = n[2], t.sys_ns = n[3];
@@ -232,6 +235,8 @@ bool sp_read_thread(struct sp_markdown_reader *r, char *text)
 		.cpu_ns = n[0] + n[1],
 		.queue_ns = more[2],
 		.queue_known = sp_profile_fact(p, "run_queue_seconds") != NULL};
+	t.waiting.kinds_known = beyond > THREAD_MORE;
+	memcpy(t.waiting.kind_ns, more + THREAD_MORE, sizeof(t.waiting.kind_ns));
 	if (more[1])
 		sp_waiting_close(&t.waiting);
 	sp_unescape(fields[THREAD_NUMBERS]);

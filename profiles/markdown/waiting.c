@@ -72,6 +72,15 @@ void sp_write_waiting(struct sp_writer *w)
 	sp_buffer_puts(&w->out, "\n");
 }
 
+/* The kind that is more than half of what the thread was blocked for. */
+static void put_main_kind(struct sp_writer *w, const struct sp_waiting *waiting)
+{
+	for (int i = 0; i < SP_WAIT_KINDS; i++)
+		if (waiting->kinds_known && waiting->kind_ns[i] > waiting->blocked_ns / 2)
+			sp_buffer_printf(&w->out, ", %.0f %% %s", sp_percent(waiting->kind_ns[i], waiting->blocked_ns),
+				sp_wait_kind_name(i));
+}
+
 void sp_put_thread_waiting(struct sp_writer *w, const struct sp_waiting *waiting)
 {
 	const uint64_t times[] = {waiting->wall_ns, waiting->queue_ns, waiting->blocked_ns};
@@ -80,6 +89,8 @@ void sp_put_thread_waiting(struct sp_writer *w, const struct sp_waiting *waiting
 		sp_buffer_puts(&w->out, " ");
 		if (waiting->wall_ns && (i != 1 || waiting->queue_known))
 			sp_put_duration(&w->out, times[i]);
+		if (i == 2 && waiting->wall_ns)
+			put_main_kind(w, waiting);
 		sp_buffer_puts(&w->out, " |");
 	}
 }

@@ -236,7 +236,13 @@ static void kinds_are_parts_of_what_it_was_blocked_for(void **state)
 	assert_non_null(p);
 	assert_true(p->waiting.kinds_known);
 	assert_memory_equal(p->waiting.kind_ns, written.profile->waiting.kind_ns, sizeof(p->waiting.kind_ns));
+	for (size_t i = 0; i < p->thread_count; i++)
+		assert_memory_equal(&p->threads[i].waiting, &written.profile->threads[i].waiting, sizeof(p->waiting));
 	sp_profile_free(p);
+	assert_written_says(
+		"\twall_ns\tqueue_ns\tlock_ns\tcondition_ns\tread_ns\twrite_ns\tsync_ns\tpoll_ns\tsleep_ns\t"
+		"child_ns\tother_ns\n");
+	assert_written_says(" | 8.50 s, 94 % poll |\n"); /* the other thread's halves are no main kind */
 	main_thread()->open_wait = 1 + SP_WAIT_CHILD;
 	written_render_again();
 	assert_string_equal(fact("blocked_child_seconds"), "0.500");
