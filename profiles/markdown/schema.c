@@ -143,7 +143,7 @@ const struct sp_schema_section sp_schema_sections[] = {
 	{"## All files (", SP_OPTIONAL, NULL, "CPU time was not sampled"},
 	{"## All modules (", SP_OPTIONAL, NULL, "CPU time was not sampled"},
 	{"## All threads (", SP_OPTIONAL, NULL, "the profile was written before there was this table"},
-	{"## All waits (", SP_OPTIONAL, NULL, "no wait was sampled, or several profiles are merged"},
+	{"## All waits (", SP_OPTIONAL, NULL, "no wait was sampled"},
 	{"## All spans (", SP_OPTIONAL, NULL, NO_SPANS ", or none has ended"},
 	{"## All processes (", SP_OPTIONAL, NULL, ONE_PROCESS},
 	{"## All heap sites (", SP_WITH_HEAP, NULL, NULL},

@@ -21,7 +21,7 @@ struct sp_merge {
 	struct sp_snapshot snapshot; /* totals alone */
 	struct sp_merge_sums sums;
 	struct sp_names texts; /* of paths, files and build-ids */
-	struct sp_map modules, functions, frames, paths, sites, lines, files, threads;
+	struct sp_map modules, functions, frames, paths, sites, lines, files, threads, waits;
 	size_t module_capacity, path_capacity, thread_capacity;
 	uint32_t *module_of, *function_of, *frame_of; /* of the profile that is being added */
 	uint32_t *ids;
@@ -402,6 +402,7 @@ void sp_merge_add(struct sp_merge *m, const struct sp_profile *in, const char *f
 	add_lines(m, in);
 	add_files(m, in);
 	add_threads(m, in);
+	sp_merge_waits(p, in, &m->texts, &m->waits);
 	add_processes(m, in, file);
 	free(m->module_of);
 	free(m->function_of);
@@ -504,6 +505,7 @@ struct sp_profile *sp_merge_finish(struct sp_merge *m, size_t left_out)
 	limit_stacks(m, false);
 	limit_stacks(m, true);
 	sp_paths_sort(p);
+	sp_merge_sort_waits(p);
 	divide_errors(p);
 	p->has_stacks = true;
 	p->inputs_left_out = left_out;
@@ -537,6 +539,7 @@ void sp_merge_free(struct sp_merge *m)
 	sp_map_free(&m->lines);
 	sp_map_free(&m->files);
 	sp_map_free(&m->threads);
+	sp_map_free(&m->waits);
 	sp_names_free(&m->texts);
 	free(m->ids);
 	free(m);

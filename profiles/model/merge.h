@@ -37,6 +37,11 @@ struct sp_merge_sums {
 void sp_merge_take_facts(struct sp_merge_sums *sums, struct sp_profile *out, const struct sp_profile *in);
 void sp_merge_put_facts(const struct sp_merge_sums *sums, struct sp_profile *out);
 
+/* merge_waits.c: adds rows up, whose texts are kept in `texts`; then puts them in order. */
+struct sp_map;
+void sp_merge_waits(struct sp_profile *out, const struct sp_profile *in, struct sp_names *texts, struct sp_map *index);
+void sp_merge_sort_waits(struct sp_profile *out);
+
 /* Whether all belong to one run. */
 bool sp_processes_same_run(const struct sp_profile *profile);
 

@@ -13,6 +13,7 @@
 #include "profiles/markdown/validate.h"
 #include "profiles/model/facts.h"
 #include "profiles/model/merge.h"
+#include "profiles/model/wait_rows.h"
 #include "profiles/spool/window.h"
 #include "tests/unit/profile_written.h"
 
@@ -331,6 +332,62 @@ static void a_profile_of_before_says_nothing_of_it(void **state)
 	sp_profile_free(p);
 }
 
+/* ns ± error of a place in a read profile. */
+static void add_wait(struct sp_profile *p, uint64_t ns, double error_ns, const char *caller, const char *lock,
+	const char *holder)
+{
+	*sp_wait_rows_add(p) = (struct sp_wait_row){.ns = ns,
+		.count = 2,
+		.samples = 2,
+		.longest_ns = ns / 2,
+		.error_ns = error_ns,
+		.kind = SP_WAIT_LOCK,
+		.call = "pthread_mutex_lock",
+		.caller = caller,
+		.lock = lock,
+		.holder = holder,
+		.holder_call = ""};
+}
+
+static void merged_profiles_add_waits_of_the_same_names_up(void **state)
+{
+	struct sp_merge *m = sp_merge_new();
+	struct sp_profile *one, *other, *sum, *again;
+	struct sp_buffer text = {0};
+	const char *why = "";
+
+	(void)state;
+	fill();
+	written_render(false);
+	one = read_back();
+	other = read_back();
+	add_wait(one, 400, 30, "put", "g_lock", "find");
+	add_wait(one, 100, 1, "put", "0x7f00", "");
+	add_wait(other, 900, 40, "put", "g_lock", "a\tb\\\n");
+	add_wait(other, 100, 1, "put", "0x7f88", "");
+	sp_merge_add(m, one, "a.md");
+	sp_merge_add(m, other, "b.md");
+	sum = sp_merge_finish(m, 0);
+	sp_markdown_write(&text, sum, "sum.md", false);
+	again = sp_markdown_read(text.data, text.length, &why); /* a table that is read as it was written, names too */
+	assert_non_null(again);
+	assert_int_equal(again->wait_row_count, 2);
+	assert_int_equal(again->wait_rows[0].ns, 1300);
+	assert_int_equal(again->wait_rows[0].count, 4);
+	assert_int_equal(again->wait_rows[0].longest_ns, 450);
+	assert_true(again->wait_rows[0].error_ns == 50);
+	assert_int_equal(again->wait_rows[0].kind, SP_WAIT_LOCK);
+	assert_string_equal(again->wait_rows[0].lock, "g_lock");
+	assert_string_equal(again->wait_rows[0].holder, "a\tb\\\n");
+	assert_int_equal(again->wait_rows[1].ns, 200);
+	assert_string_equal(again->wait_rows[1].lock, "");
+	sp_profile_free(again);
+	sp_buffer_free(&text);
+	sp_merge_free(m);
+	sp_profile_free(one);
+	sp_profile_free(other);
+}
+
 static void merged_profiles_add_it_up(void **state)
 {
 	struct sp_merge *m = sp_merge_new();
@@ -380,6 +437,7 @@ int main(void)
 		TEST(it_is_read_back_and_valid),
 		TEST(a_profile_of_before_says_nothing_of_it),
 		TEST(merged_profiles_add_it_up),
+		TEST(merged_profiles_add_waits_of_the_same_names_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
