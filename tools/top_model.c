@@ -26,19 +26,25 @@ static bool differs(const struct sp_stack *a, const struct sp_stack *b)
 		a->sys_samples != b->sys_samples;
 }
 
+static void add_active(struct sp_top *top, const struct sp_stack *was, uint32_t stack, uint32_t moved)
+{
+	if (!differs((const struct sp_stack *)top->spool.stacks.list + stack, was))
+		return;
+	sp_grow(&top->active, &top->active_capacity, top->active_count + 1, sizeof(*top->active));
+	top->active[top->active_count++] = (struct sp_top_active){stack, moved};
+}
+
 /* Those with samples since the last time, or ever. */
 static void find_active(struct sp_top *top, bool ever)
 {
 	static const struct sp_stack none;
-	const struct sp_follow_stacks *now = &top->spool.stacks, *was = &top->spool.before;
+	const struct sp_follow_table *stacks = &top->spool.stacks;
 
 	top->active_count = 0;
-	for (size_t i = 0; i < now->count; i++) {
-		if (!differs(&now->list[i], ever || i >= was->count ? &none : &was->list[i]))
-			continue;
-		sp_grow(&top->active, &top->active_capacity, top->active_count + 1, sizeof(*top->active));
-		top->active[top->active_count++] = (uint32_t)i;
-	}
+	for (uint32_t i = 0; ever && i < stacks->count; i++)
+		add_active(top, &none, i, 0);
+	for (uint32_t k = 0; !ever && k < stacks->moved_count; k++)
+		add_active(top, (const struct sp_stack *)stacks->was + k, stacks->moved[k], k);
 }
 
 void sp_top_make_room(struct sp_top *top, size_t stack)
@@ -57,8 +63,8 @@ static bool make_known(struct sp_top *top, const char **why)
 
 	sp_top_make_room(top, top->spool.stacks.count);
 	for (size_t i = 0; i < top->active_count; i++)
-		if (!top->stacks[top->active[i]].known)
-			unknown[count++] = top->active[i];
+		if (!top->stacks[top->active[i].stack].known)
+			unknown[count++] = top->active[i].stack;
 	good = !count || sp_top_name(top, unknown, count, why);
 	free(unknown);
 	return good;
@@ -91,19 +97,21 @@ static void add_stack(struct sp_top *top, const struct sp_top_stack *stack, cons
 /* Those of the interval, or of all of the run, which are the window's and no interval's. */
 static bool add_samples(struct sp_top *top, bool ever, const char **why)
 {
+	const struct sp_stack *list = top->spool.stacks.list, *was = top->spool.stacks.was;
+
 	find_active(top, ever);
 	if (!make_known(top, why))
 		return false;
 	for (size_t i = 0; i < top->active_count; i++) {
-		uint32_t index = top->active[i];
-		struct sp_stack is = top->spool.stacks.list[index];
+		struct sp_top_active active = top->active[i];
+		struct sp_stack is = list[active.stack];
 		struct sp_sum sum;
 
-		if (!ever && index < top->spool.before.count)
-			sp_window_stack(&is, &top->spool.before.list[index]);
+		if (!ever)
+			sp_window_stack(&is, &was[active.moved]);
 		sum = (struct sp_sum){(double)(is.user_ns + is.sys_ns) / 1e3, (double)is.weight_sq_us2,
 			(double)is.user_samples + is.sys_samples};
-		add_stack(top, &top->stacks[index], &sum, !ever);
+		add_stack(top, &top->stacks[active.stack], &sum, !ever);
 		if (!ever && is.span)
 			sp_top_count_span(top, is.span, &sum);
 	}
@@ -277,6 +285,8 @@ static bool look(struct sp_top *top, const char **why)
 
 	if (sp_follow_look(&top->spool, what, why) < 0)
 		return false;
+	if (what & SP_FOLLOW_HEAP)
+		sp_top_take_heap(top);
 	top->wanted = 0;
 	top->looked_ns = sp_time_ns(CLOCK_MONOTONIC);
 	top->code_is_fresh = false;
@@ -286,6 +296,7 @@ static bool look(struct sp_top *top, const char **why)
 static bool take_whole(struct sp_top *top, const char **why)
 {
 	sp_moment_forget(&top->base);
+	sp_top_begin_heap(top, true);
 	top->state.whole = true;
 	take_all_threads(top);
 	return add_samples(top, true, why);
@@ -329,6 +340,7 @@ static void begin_window(struct sp_top *top)
 	sp_follow_look_at_spans(&top->spool, &why);
 	sp_follow_look_at_waits(&top->spool, &why);
 	sp_moment_keep(&top->base, &top->spool.now);
+	sp_top_begin_heap(top, false);
 	top->began_ns = top->looked_ns;
 	top->state.whole = false;
 	clear(&top->functions, SP_TOP_SELF, SP_TOP_TOTAL);
@@ -425,7 +437,7 @@ void sp_top_free(struct sp_top *top)
 	free(top->active);
 	free(top->threads_now.threads);
 	free(top->threads.threads);
-	free(top->growth);
+	sp_top_free_heap(top);
 	free(top->in_span);
 	sp_snapshot_free(&top->spans);
 	free(top->rows);

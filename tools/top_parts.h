@@ -37,6 +37,26 @@ struct sp_top_stack {
 	uint32_t site; /* of a heap stack: 1 + the item that it counts for */
 };
 
+/* A site is, or was meanwhile, something else than it was; so it is since names were last asked for. */
+enum { SP_TOP_MOVED = 1, SP_TOP_ASKED = 2 };
+
+/* Of heap sites and live allocations, what happened since the window began: kept up to date by what moved (top_heap.c). */
+struct sp_top_heap {
+	struct sp_site *sites; /* as they were then */
+	struct sp_live *live;
+	size_t site_count, live_count;
+	uint8_t *moved;  /* of each site that may be: SP_TOP_MOVED | ... */
+	uint32_t *asked; /* sites of the latter */
+	size_t asked_count, asked_capacity;
+	struct sp_growth *growth; /* the same; of it only variance and samples */
+};
+
+/* A stack with samples in the interval. */
+struct sp_top_active {
+	uint32_t stack;
+	uint32_t moved; /* its number among those that moved; of what happened ever: nothing */
+};
+
 struct sp_top {
 	struct sp_follow spool;
 	struct sp_moment base; /* when the window began */
@@ -63,8 +83,8 @@ struct sp_top {
 	struct sp_sum *in_span;     /* of the interval's, by the spool's span node that they were taken in */
 	size_t in_span_capacity;
 	double code_now_us,
-		code_us;  /* CPU time between the last two times that stacks were looked at; at the last of them */
-	uint32_t *active; /* stacks with samples in the interval */
+		code_us; /* CPU time between the last two times that stacks were looked at; at the last of them */
+	struct sp_top_active *active;
 	size_t active_count, active_capacity;
 
 	struct sp_snapshot threads_now,
@@ -74,8 +94,8 @@ struct sp_top {
 	bool sites_are_fresh;
 	struct sp_snapshot spans; /* only what was counted of spans, in the interval or the window */
 	size_t spans_capacity;
-	struct sp_growth *growth; /* of each site of the spool */
-	size_t growth_capacity;
+	struct sp_top_heap heap;
+	struct sp_growth *growth; /* of each site that may be, in the interval; all 0 between two uses */
 
 	struct sp_top_row *rows;
 	size_t row_count, row_capacity;
@@ -109,6 +129,11 @@ void sp_top_add_spans(struct sp_top *top);
 
 /* top_waits.c: rows of waits. */
 void sp_top_add_waits(struct sp_top *top);
+
+/* top_heap.c: the window of the heap begins now, or with the process; what was just looked at is counted; all of it is freed. */
+void sp_top_begin_heap(struct sp_top *top, bool whole);
+void sp_top_take_heap(struct sp_top *top);
+void sp_top_free_heap(struct sp_top *top);
 
 /* top_heap.c: brings the sites up to date. Where the spool cannot be read any more they are as they were. */
 void sp_top_add_heap(struct sp_top *top);

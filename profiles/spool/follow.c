@@ -8,15 +8,102 @@
 #include "profiles/spool/spans.h"
 #include "symbolize/base/memory.h"
 
-static int read_heap(struct sp_moment *m, int fd, const char **why)
+/* --- tables ------------------------------------------------------------------------------------- */
+
+static void add_moved(struct sp_follow_table *t, size_t place, size_t size)
 {
-	struct sp_snapshot *s = &m->is;
-	int err = sp_section_read(s, fd, SP_SEC_LIVE, sizeof(*s->live), &s->live, &s->live_count, &m->live, why);
+	sp_grow(&t->moved, &t->moved_capacity, t->moved_count + 1, sizeof(*t->moved));
+	sp_grow(&t->was, &t->was_capacity, t->moved_count + 1, size);
+	memcpy((char *)t->was + t->moved_count * size, (char *)t->list + place * size, size);
+	t->moved[t->moved_count++] = (uint32_t)place;
+}
+
+/* Called with sizes that the compiler knows, a multiple of 8: hundreds of thousands of records are compared a second. */
+__attribute__((always_inline)) static inline bool is_same(const void *left, const void *right, size_t size)
+{
+	const char *a = left, *b = right;
+	uint64_t differs = 0, x, y;
+
+	for (size_t i = 0; i < size; i += sizeof(x)) {
+		memcpy(&x, a + i, sizeof(x));
+		memcpy(&y, b + i, sizeof(y));
+		differs |= x ^ y;
+	}
+	return !differs;
+}
+
+__attribute__((always_inline)) static inline void take_block(struct sp_follow_table *t, size_t from,
+	const char *records, size_t count, size_t size)
+{
+	size_t had = t->capacity;
+
+	sp_grow(&t->list, &t->capacity, from + count, size);
+	memset((char *)t->list + had * size, 0, (t->capacity - had) * size);
+	for (size_t i = 0; i < count; i++) {
+		char *known = (char *)t->list + (from + i) * size;
+
+		if (is_same(known, records + i * size, size))
+			continue;
+		add_moved(t, from + i, size);
+		memcpy(known, records + i * size, size);
+	}
+}
+
+static void take_stacks(void *table, size_t from, const void *records, size_t count)
+{
+	take_block(table, from, records, count, sizeof(struct sp_stack));
+}
+
+static void take_sites(void *table, size_t from, const void *records, size_t count)
+{
+	take_block(table, from, records, count, sizeof(struct sp_site));
+}
+
+static void take_live(void *table, size_t from, const void *records, size_t count)
+{
+	take_block(table, from, records, count, sizeof(struct sp_live));
+}
+
+/* again: in place of the last time. */
+static int read_table(struct sp_follow *f, struct sp_follow_table *t, enum sp_section which, size_t size,
+	sp_section_block_fn *take, bool again, const char **why)
+{
+	size_t before = t->count;
+	int err;
+
+	for (size_t i = 0; again && i < t->moved_count; i++)
+		memcpy((char *)t->list + t->moved[i] * size, (char *)t->was + i * size, size);
+	t->moved_count = 0;
+	err = sp_section_stream(&f->now.is, f->fd, which, size, take, t, &t->count, why);
+	if (t->count < before)
+		memset((char *)t->list + t->count * size, 0, (before - t->count) * size);
+	return err;
+}
+
+static void free_table(struct sp_follow_table *t)
+{
+	free(t->list);
+	free(t->moved);
+	free(t->was);
+}
+
+/* --- looks -------------------------------------------------------------------------------------- */
+
+static int read_heap(struct sp_follow *f, bool again, const char **why)
+{
+	int err = read_table(f, &f->live, SP_SEC_LIVE, sizeof(struct sp_live), take_live, again, why);
 
 	if (!err)
-		err = sp_section_read(s, fd, SP_SEC_SITES, sizeof(*s->sites), &s->sites, &s->site_count, &m->sites,
-			why);
-	m->heap = !err;
+		err = read_table(f, &f->sites, SP_SEC_SITES, sizeof(struct sp_site), take_sites, again, why);
+	f->now.heap = !err;
+	return err;
+}
+
+static int read_stacks(struct sp_follow *f, bool again, const char **why)
+{
+	int err = read_table(f, &f->stacks, SP_SEC_STACKS, sizeof(struct sp_stack), take_stacks, again, why);
+
+	f->stacks_are_now = !err;
 	return err;
 }
 
@@ -55,42 +142,25 @@ static int read_waits(struct sp_moment *m, int fd, const char **why)
 	return err;
 }
 
-static void turn_stacks(struct sp_follow *f)
-{
-	struct sp_follow_stacks before = f->before;
-
-	f->before = f->stacks;
-	f->stacks = before;
-}
-
-static int read_stacks(struct sp_follow *f, const char **why)
-{
-	int err = sp_section_read(&f->now.is, f->fd, SP_SEC_STACKS, sizeof(*f->stacks.list), &f->stacks.list,
-		&f->stacks.count, &f->stacks.room, why);
-
-	f->stacks_are_now = !err;
-	return err;
-}
-
 /* What refers comes before what is referred to, as in sp_snapshot_read. */
-static int read_moment(struct sp_follow *f, unsigned what, const char **why)
+static int read_moment(struct sp_follow *f, unsigned what, bool again, const char **why)
 {
 	struct sp_moment *m = &f->now;
 	struct sp_snapshot *s = &m->is;
 	int err = sp_spool_read_header(&s->header, f->fd, why);
 
 	m->heap = m->spans = m->waits = f->stacks_are_now = false;
-	s->site_count = s->live_count = s->wait_site_count = 0;
+	s->wait_site_count = 0;
 	s->span_count_count = s->span_thread_count = s->span_node_count = s->span_name_count = 0;
 	if (!err && (what & SP_FOLLOW_HEAP))
-		err = read_heap(m, f->fd, why);
+		err = read_heap(f, again, why);
 	if (!err && (what & SP_FOLLOW_WAITS))
 		err = read_waits(m, f->fd, why);
 	if (!err)
 		err = sp_section_read(s, f->fd, SP_SEC_THREADS, sizeof(*s->threads), &s->threads, &s->thread_count,
 			&m->threads, why);
 	if (!err && (what & SP_FOLLOW_STACKS))
-		err = read_stacks(f, why);
+		err = read_stacks(f, again, why);
 	if (!err && (what & SP_FOLLOW_SPANS))
 		err = read_spans(m, f->fd, why);
 	if (err)
@@ -107,18 +177,16 @@ int sp_follow_look(struct sp_follow *follow, unsigned what, const char **why)
 
 	follow->was = follow->now;
 	follow->now = last;
-	if (what & SP_FOLLOW_STACKS)
-		turn_stacks(follow);
-	err = read_moment(follow, what, why);
+	err = read_moment(follow, what, false, why);
 	/* It ended while it was read, or since: what it did until then may have been read too early. */
 	if (!err && !follow->now.is.running)
-		err = read_moment(follow, what, why);
+		err = read_moment(follow, what, true, why);
 	return err;
 }
 
 int sp_follow_look_at_heap(struct sp_follow *follow, const char **why)
 {
-	return follow->now.heap ? 0 : read_heap(&follow->now, follow->fd, why);
+	return follow->now.heap ? 0 : read_heap(follow, false, why);
 }
 
 int sp_follow_look_at_spans(struct sp_follow *follow, const char **why)
@@ -133,8 +201,7 @@ int sp_follow_look_at_waits(struct sp_follow *follow, const char **why)
 
 int sp_follow_look_at_stacks(struct sp_follow *follow, const char **why)
 {
-	turn_stacks(follow);
-	return read_stacks(follow, why);
+	return read_stacks(follow, false, why);
 }
 
 static void keep(void *array, struct sp_section_room *room, const void *from, size_t count, size_t size)
@@ -150,20 +217,15 @@ void sp_moment_keep(struct sp_moment *copy, const struct sp_moment *moment)
 	const struct sp_snapshot *from = &moment->is;
 
 	to->header = from->header;
-	copy->heap = moment->heap;
 	copy->spans = moment->spans;
 	copy->waits = moment->waits;
 	to->running = from->running;
 	to->taken_ns = from->taken_ns;
 	keep(&to->threads, &copy->threads, from->threads, from->thread_count, sizeof(*to->threads));
-	keep(&to->sites, &copy->sites, from->sites, from->site_count, sizeof(*to->sites));
-	keep(&to->live, &copy->live, from->live, from->live_count, sizeof(*to->live));
 	keep(&to->span_counts, &copy->span_counts, from->span_counts, from->span_count_count, sizeof(*to->span_counts));
 	keep(&to->wait_sites, &copy->wait_sites, from->wait_sites, from->wait_site_count, sizeof(*to->wait_sites));
 	to->wait_site_count = from->wait_site_count;
 	to->thread_count = from->thread_count;
-	to->site_count = from->site_count;
-	to->live_count = from->live_count;
 	to->span_count_count = from->span_count_count;
 }
 
@@ -172,6 +234,8 @@ void sp_moment_forget(struct sp_moment *moment)
 	sp_snapshot_free(&moment->is);
 	*moment = (struct sp_moment){0};
 }
+
+/* --- what somebody asks for ---------------------------------------------------------------------- */
 
 /* A word that was handed out and is not written yet is 0: what follows it is read again. */
 static void set_known(struct sp_follow *follow)
@@ -203,13 +267,13 @@ static int read_frames(struct sp_follow *follow, const char **why)
 /* Of stacks that were just looked at, if all of these have samples; else from the spool. */
 static int pick_stacks(struct sp_follow *f, const uint32_t *stacks, size_t count, struct sp_stack *to, const char **why)
 {
+	const struct sp_stack *list = f->stacks.list;
 	bool all = f->stacks_are_now;
 
 	for (size_t i = 0; i < count && all; i++) {
-		all = stacks[i] < f->stacks.count &&
-			(f->stacks.list[stacks[i]].user_samples || f->stacks.list[stacks[i]].sys_samples);
+		all = stacks[i] < f->stacks.count && (list[stacks[i]].user_samples || list[stacks[i]].sys_samples);
 		if (all)
-			to[i] = f->stacks.list[stacks[i]];
+			to[i] = list[stacks[i]];
 	}
 	return all ? 0 : sp_section_pick(&f->picked, f->fd, SP_SEC_STACKS, sizeof(*to), stacks, count, to, why);
 }
@@ -248,7 +312,8 @@ void sp_follow_free(struct sp_follow *follow)
 {
 	sp_moment_forget(&follow->now);
 	sp_moment_forget(&follow->was);
-	free(follow->stacks.list);
-	free(follow->before.list);
+	free_table(&follow->stacks);
+	free_table(&follow->sites);
+	free_table(&follow->live);
 	sp_snapshot_free(&follow->picked);
 }

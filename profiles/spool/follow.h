@@ -1,6 +1,7 @@
 /* A spool that is looked at again and again while its process goes on.
  *
- * Only what counts is read each time, into the same memory; what is written once (frames, modules, text) is read for the
+ * Only what counts is read each time, and compared with what it was, so that whoever shows it need not look at all of it
+ * again; what is written once (frames, modules, text) is read for the
  * stacks that somebody asks for. A spool of 100,000 stacks takes some milliseconds so. */
 #ifndef SP_PROFILES_SPOOL_FOLLOW_H
 #define SP_PROFILES_SPOOL_FOLLOW_H
@@ -8,28 +9,35 @@
 #include "profiles/spool/read.h"
 #include "profiles/spool/section.h"
 
-/* A moment. Header, running and taken_ns as of any snapshot, the threads, when it has the heap sites and live, and when it
- * has spans what is counted and open of them, and sites of waits, all records at their places in the spool. What sites, of waits too, and live allocations refer
- * to may lie outside, and those not in use are there too. Spans are checked (spans.h); samples in them are not known. */
+/* A moment: header, running and taken_ns as of any snapshot, the threads, when it has spans what is counted and open of them,
+ * and when it has waits their sites, all records at their places in the spool. What sites of waits refer to may lie outside.
+ * Spans are checked (spans.h); samples in them are not known. */
 struct sp_moment {
 	struct sp_snapshot is;
-	bool heap, spans, waits;
-	struct sp_section_room threads, sites, live;
+	bool heap; /* sites and live allocations were looked at then */
+	bool spans, waits;
+	struct sp_section_room threads;
 	struct sp_section_room span_names, span_nodes, span_counts, span_threads, text, wait_sites;
 };
 
-/* Stacks, of which only the counters mean something, and in those with samples what they are. */
-struct sp_follow_stacks {
-	struct sp_stack *list;
-	size_t count;
-	struct sp_section_room room;
+/* Records as they were when they were last looked at, all at their places in the spool, and which of them were something else
+ * the time before. */
+struct sp_follow_table {
+	void *list;
+	size_t count, capacity;
+	uint32_t *moved; /* their places, from the lowest on */
+	void *was;       /* what these were; all zero: not there */
+	size_t moved_count, moved_capacity, was_capacity;
 };
 
 struct sp_follow {
-	int fd;                                 /* not owned */
-	struct sp_moment now, was;              /* the last two looks */
-	struct sp_follow_stacks stacks, before; /* the last two times that they were looked at */
-	bool stacks_are_now;                    /* since the last look */
+	int fd;                    /* not owned */
+	struct sp_moment now, was; /* the last two looks */
+	/* struct sp_stack, of which only the counters mean something, and in those with samples what they are. */
+	struct sp_follow_table stacks;
+	/* struct sp_site and struct sp_live. What they refer to may lie outside, and those not in use are there too. */
+	struct sp_follow_table sites, live;
+	bool stacks_are_now; /* since the last look */
 	struct sp_snapshot picked;
 	struct sp_section_room frames, modules, text;
 };
@@ -46,7 +54,7 @@ int sp_follow_look_at_spans(struct sp_follow *follow, const char **why);
 int sp_follow_look_at_waits(struct sp_follow *follow, const char **why);
 int sp_follow_look_at_stacks(struct sp_follow *follow, const char **why);
 
-/* Makes the copy what the moment is; of spans it has what was counted. */
+/* Makes the copy what the moment is, but without the heap; of spans it has what was counted. */
 void sp_moment_keep(struct sp_moment *copy, const struct sp_moment *moment);
 void sp_moment_forget(struct sp_moment *moment); /* it is then one at which nothing had happened */
 

@@ -150,6 +150,31 @@ int sp_section_pick(const struct sp_snapshot *s, int fd, enum sp_section which, 
 	return err;
 }
 
+#define BLOCK_BYTES (64u << 10)
+
+int sp_section_stream(const struct sp_snapshot *s, int fd, enum sp_section which, size_t size,
+	sp_section_block_fn *take, void *context, size_t *count, const char **why)
+{
+	struct sp_section_entry entry;
+	size_t most = BLOCK_BYTES / size;
+	char *block;
+	int err = read_entry(&entry, s, fd, which, size, why);
+
+	*count = 0;
+	if (err)
+		return err;
+	block = sp_alloc_bytes(most * size);
+	for (size_t end = visible(&entry), n; !err && *count < end; *count += n) {
+		n = end - *count < most ? end - *count : most;
+		if (read_at(fd, block, n * size, entry.offset + *count * size) < 0)
+			err = fail(why, -EINVAL, "has been cut short");
+		else
+			take(context, *count, block, n);
+	}
+	free(block);
+	return err;
+}
+
 int sp_section_part(const struct sp_snapshot *s, int fd, enum sp_section which, size_t size, uint64_t from,
 	size_t count, void *records, const char **why)
 {

@@ -17,6 +17,12 @@ struct sp_section_room {
 int sp_section_read(const struct sp_snapshot *s, int fd, enum sp_section which, size_t size, void *array, size_t *count,
 	struct sp_section_room *room, const char **why);
 
+/* Reads all visible records of a section, some at a time, into memory that stays in a processor's cache; `take` gets
+ * them with the number of the first. */
+typedef void sp_section_block_fn(void *context, size_t from, const void *records, size_t count);
+int sp_section_stream(const struct sp_snapshot *s, int fd, enum sp_section which, size_t size,
+	sp_section_block_fn *take, void *context, size_t *count, const char **why);
+
 /* Copies the `count` records from number `from` on, which stay all zero where there is none. */
 int sp_section_part(const struct sp_snapshot *s, int fd, enum sp_section which, size_t size, uint64_t from,
 	size_t count, void *records, const char **why);

@@ -361,6 +361,36 @@ static void an_ended_process_stays_as_it_was(void **state)
 	assert_near(value(SP_TOP_FUNCTIONS, "prog+0x30", 2), 0.003);
 }
 
+/* It is read twice then. */
+static void the_last_interval_is_a_difference(void **state)
+{
+	uint32_t a = spool_stack(&spool, 0, STACK(3));
+
+	(void)state;
+	spool_site(&spool, spool_stack(&spool, SP_STACK_IS_HEAP, STACK(6, 5, 1)), 0, 0);
+	begin();
+	for (int i = 0; i < 2; i++) {
+		spool_sample(&spool, a, 1000, 0);
+		allocate(1);
+		look();
+		assert_near(value(SP_TOP_FUNCTIONS, "prog+0x30", 0), 100);
+		assert_true(value(SP_TOP_HEAP, "prog+0x60", 1) > 0);
+	}
+	spool_sample(&spool, a, 2000, 0);
+	allocate(1);
+	spool.header->state = SP_STATE_ENDED;
+	spool.header->locked = 1; /* and nothing has the lock */
+	spool.header->end_ns = 5000000000;
+	look();
+	assert_near(value(SP_TOP_FUNCTIONS, "prog+0x30", 0), 100);
+	assert_near(value(SP_TOP_FUNCTIONS, "prog+0x30", 2), 0.004);
+	assert_true(value(SP_TOP_HEAP, "prog+0x60", 1) > 0);
+	assert_true(value(SP_TOP_HEAP, "prog+0x60", 1) <
+		value(SP_TOP_HEAP, "prog+0x60", 3) / sp_top_state(top)->interval_s);
+	assert_near(row_of(SP_TOP_HEAP, "prog+0x60")->figures[2].value,
+		row_of(SP_TOP_HEAP, "prog+0x60")->figures[3].value);
+}
+
 /* A call of execve may fail, and the program goes on. */
 static void one_that_calls_execve_may_come_back(void **state)
 {
@@ -505,6 +535,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_first_interval_ends_with_its_look, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_idle_process_shows_all_it_did, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_ended_process_stays_as_it_was, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_last_interval_is_a_difference, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_that_calls_execve_may_come_back, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_that_ended_before_shows_all_it_did, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_spool_that_was_cut, set_up, tear_down),
