@@ -20,13 +20,17 @@ uint64_t sp_now_ns(void)
 
 void sp_calibrate_tsc(void)
 {
-	uint64_t us = sp_now_ns() / 1000, cycles = sp_tsc_first() - sp_agent.start_tsc;
+	uint64_t before_ns = sp_now_ns(), cycles = sp_tsc_first() - sp_agent.start_tsc,
+		 gap_ns = sp_now_ns() - before_ns, us = (before_ns + gap_ns / 2) / 1000;
 
-	/* It is too early to tell. What a parent knew, or else 2.5 GHz, has to do until the governor asks again. */
-	if (us >= 500 && !sp_load(&sp_agent.tsc_forbidden))
+	/* It is too early to tell, or others had the processor in between. What a parent knew, or else 2.5 GHz, has to do
+	 * until the governor or a span asks again. */
+	if (us >= 500 && gap_ns <= before_ns / 128 && !sp_load(&sp_agent.tsc_forbidden)) {
 		sp_store(&sp_agent.tsc_per_us_x1024, sp_scale(cycles, 1024, us));
-	else if (!sp_agent.tsc_per_us_x1024)
+		sp_store(&sp_agent.tsc_measured, 1);
+	} else if (!sp_agent.tsc_per_us_x1024) {
 		sp_store(&sp_agent.tsc_per_us_x1024, TSC_PER_US_ASSUMED_X1024);
+	}
 	if (sp_agent.spool)
 		sp_store(&sp_agent.spool->tsc_per_us_x1024, sp_load(&sp_agent.tsc_per_us_x1024));
 }

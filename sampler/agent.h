@@ -223,6 +223,7 @@ struct sp_agent {
 	const char *single_threaded; /* the C library's __libc_single_threaded */
 	uint64_t start_monotonic_ns, start_tsc;
 	uint64_t tsc_per_us_x1024;       /* cycles in a microsecond, times 1024 */
+	uint32_t tsc_measured;           /* atomic: that is no assumption */
 	uint32_t span_log_mask;          /* atomic: the ring's size less 1; 0: there is no timing log */
 	uint32_t tsc_forbidden;          /* atomic: SP_TSC_..., why the cycle counter is not read */
 	uint64_t unload_gen;             /* atomic: raised by every dlclose */

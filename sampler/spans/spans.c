@@ -95,14 +95,20 @@ static uint64_t allocated_bytes(const struct sp_thread *t)
 	return (uint64_t)(t->tls->heap.bytes_base - t->tls->heap.countdown);
 }
 
-/* A multiplication takes a third of the division that it stands for. */
+/* A multiplication takes a third of the division that it stands for. How fast the counter runs is found out here where nobody
+ * has yet: a program that hardly uses CPU time has no governor's step for long. */
 static uint64_t cycles_ns(struct sp_thread *t, uint64_t cycles)
 {
 	uint64_t scale = sp_load(&sp_agent.tsc_per_us_x1024);
 
 	if (sp_unlikely(scale != t->span_scale)) {
+		bool asks = !sp_load(&sp_agent.tsc_measured) && !sp_load(&sp_agent.tsc_forbidden);
+
+		if (asks)
+			sp_calibrate_tsc();
+		scale = sp_load(&sp_agent.tsc_per_us_x1024);
 		t->span_ns_per_cycle = 1024000 / (double)scale;
-		t->span_scale = scale;
+		t->span_scale = asks && !sp_load(&sp_agent.tsc_measured) ? 0 : scale;
 	}
 	return (uint64_t)((double)cycles * t->span_ns_per_cycle);
 }

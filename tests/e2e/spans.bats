@@ -115,6 +115,12 @@ run_spans() {
 	grep -q '^- 8 spans were begun in 32 others' spans
 }
 
+@test "the clock is exact in a program that has hardly used CPU time" {
+	run_spans nap
+	span nap 4 | awk -v true="$(cat out)" '{ exit !($2 == "ms" && $1 <= true * 1.005 + 0.1 && $1 >= true * 0.97) }' ||
+		fail "$(span nap 4), true $(cat out)"
+}
+
 @test "threads that come and go count exactly" {
 	run_spans threads
 	[ "$(span item 3)" -eq 40000 ]

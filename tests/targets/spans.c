@@ -1,4 +1,4 @@
-/* A program that names its work. Usage: spans requests|requests_for_long|serve|checkpoints|log|all|adopts|fast [PAIRS [PAUSE_MS]]|unbalanced|threads|fork|kill */
+/* A program that names its work. Usage: spans requests|requests_for_long|serve|checkpoints|log|all|adopts|fast [PAIRS [PAUSE_MS]]|unbalanced|threads|nap|fork|kill */
 #include "preload/smartprof.h"
 
 #include <pthread.h>
@@ -157,6 +157,20 @@ static void threads(void)
 	spin_ms(50);
 }
 
+/* One that waits, before much CPU time was used; prints how long it took by the clock. */
+static void nap(void)
+{
+	struct timespec began, ended;
+
+	clock_gettime(CLOCK_MONOTONIC, &began);
+	SMARTPROF_START("nap");
+	usleep(300000);
+	SMARTPROF_END("nap");
+	clock_gettime(CLOCK_MONOTONIC, &ended);
+	printf("%.1f\n", (double)(ended.tv_sec - began.tv_sec) * 1e3 + (double)(ended.tv_nsec - began.tv_nsec) / 1e6);
+	spin_ms(60);
+}
+
 static void fork_inside(void)
 {
 	SMARTPROF_START("parent");
@@ -199,6 +213,8 @@ int main(int argc, char **argv)
 		unbalanced();
 	if (!strcmp(what, "threads"))
 		threads();
+	if (!strcmp(what, "nap"))
+		nap();
 	if (!strcmp(what, "fork"))
 		fork_inside();
 	if (!strcmp(what, "kill")) {
