@@ -85,6 +85,12 @@ static __attribute__((noinline)) bool may_look(void)
 	return may;
 }
 
+/* A look at a robust mutex that cannot be recovered would leave it taken, in the C library up to 2.36 at least. */
+static bool is_robust(const pthread_mutex_t *m)
+{
+	return m->__data.__kind & 16 /* PTHREAD_MUTEX_ROBUST_NORMAL_NP */;
+}
+
 static __attribute__((noinline)) long unlooked(const struct kind *k, sp_blocking_fn *lock, enum sp_wait_call call,
 	long b, long c)
 {
@@ -115,9 +121,9 @@ static sp_blocking_fn *timed_write(void)
 	return SP_BLOCKING(pthread_rwlock_clockwrlock);
 }
 
-/* HOOK(symbol, try, words, more, plain, same, timed, owner): `try` takes the lock or says EBUSY; what else it says the caller is told, if
- * the two speak the `same` language. plain: there is nothing to be looked for. */
-#define HOOK(symbol, try, words, more, plain, same, timed, owner) \
+/* HOOK(symbol, try, words, more, plain, whole, same, timed, owner): `try` takes the lock or says EBUSY; what else it says the caller is told, if
+ * the two speak the `same` language. plain: there is nothing to be looked for; whole: it is taken by its own function alone. */
+#define HOOK(symbol, try, words, more, plain, whole, same, timed, owner) \
 	SP_EXPORT long sp_blocking_##symbol words __asm__(#symbol); \
 	long sp_blocking_##symbol words \
 	{ \
@@ -125,7 +131,7 @@ static sp_blocking_fn *timed_write(void)
 \
 		if (sp_unlikely(!sp_load(&sp_waits.least_cycles)) || (plain)) \
 			return SP_BLOCKING(symbol)(a, more, 0, 0, 0); \
-		if (sp_unlikely(sp_load(&looking) != MAY_LOOK) && !may_look()) \
+		if (sp_unlikely(sp_load(&looking) != MAY_LOOK || (whole)) && ((whole) || !may_look())) \
 			return unlooked(&(struct kind){.lock = (uint64_t)a, .caller = CALLER}, SP_BLOCKING(symbol), \
 				SP_CALL_##symbol, more); \
 		result = (int)SP_BLOCKING(try)(a, 0, 0, 0, 0, 0); \
@@ -142,13 +148,15 @@ static sp_blocking_fn *timed_write(void)
 #define MUTEX(a) ((const pthread_mutex_t *)(a))
 #define OWNER(a) (&MUTEX(a)->__data.__owner)
 #define WRITER(a) (&((const pthread_rwlock_t *)(a))->__data.__cur_writer)
-HOOK(pthread_mutex_lock, pthread_mutex_trylock, ONE, NONE, nobody_else(MUTEX(a)), true, timed_mutex(MUTEX(a)), OWNER(a))
-HOOK(pthread_mutex_timedlock, pthread_mutex_trylock, THREE, BOTH, nobody_else(MUTEX(a)), true, NULL, OWNER(a))
-HOOK(pthread_mutex_clocklock, pthread_mutex_trylock, THREE, BOTH, !is_clock((int)b) || nobody_else(MUTEX(a)), true,
+HOOK(pthread_mutex_lock, pthread_mutex_trylock, ONE, NONE, nobody_else(MUTEX(a)), is_robust(MUTEX(a)), true,
+	timed_mutex(MUTEX(a)), OWNER(a))
+HOOK(pthread_mutex_timedlock, pthread_mutex_trylock, THREE, BOTH, nobody_else(MUTEX(a)), is_robust(MUTEX(a)), true,
 	NULL, OWNER(a))
-HOOK(mtx_lock, pthread_mutex_trylock, ONE, NONE, nobody_else(MUTEX(a)), false, timed_mutex(MUTEX(a)), OWNER(a))
-HOOK(mtx_timedlock, pthread_mutex_trylock, THREE, BOTH, nobody_else(MUTEX(a)), false, NULL, OWNER(a))
-HOOK(pthread_rwlock_rdlock, pthread_rwlock_tryrdlock, ONE, NONE, false, true, timed_read(), WRITER(a))
-HOOK(pthread_rwlock_wrlock, pthread_rwlock_trywrlock, ONE, NONE, false, true, timed_write(), WRITER(a))
+HOOK(pthread_mutex_clocklock, pthread_mutex_trylock, THREE, BOTH, !is_clock((int)b) || nobody_else(MUTEX(a)),
+	is_robust(MUTEX(a)), true, NULL, OWNER(a))
+HOOK(mtx_lock, pthread_mutex_trylock, ONE, NONE, nobody_else(MUTEX(a)), false, false, timed_mutex(MUTEX(a)), OWNER(a))
+HOOK(mtx_timedlock, pthread_mutex_trylock, THREE, BOTH, nobody_else(MUTEX(a)), false, false, NULL, OWNER(a))
+HOOK(pthread_rwlock_rdlock, pthread_rwlock_tryrdlock, ONE, NONE, false, false, true, timed_read(), WRITER(a))
+HOOK(pthread_rwlock_wrlock, pthread_rwlock_trywrlock, ONE, NONE, false, false, true, timed_write(), WRITER(a))
 
 _Static_assert(thrd_success == 0, "what a look says when it has taken the lock");

@@ -179,7 +179,7 @@ static void one_mutex(const char *what, int type, int robust, int protocol, int 
 	pthread_mutex_init(&mutex, &attributes);
 	printf("mutex: %s\n", what);
 	SAY("lock", pthread_mutex_lock(&mutex));
-	if (type != PTHREAD_MUTEX_NORMAL)
+	if (type == PTHREAD_MUTEX_ERRORCHECK || type == PTHREAD_MUTEX_RECURSIVE)
 		SAY("lock again", pthread_mutex_lock(&mutex));
 	else
 		SAY("timedlock again", pthread_mutex_timedlock(&mutex, &until));
@@ -205,6 +205,9 @@ static void one_mutex(const char *what, int type, int robust, int protocol, int 
 		SAY("lock of the dead", pthread_mutex_lock(&mutex));
 		pthread_mutex_unlock(&mutex);
 		SAY("lock that cannot be had", pthread_mutex_lock(&mutex));
+		SAY("nor after that", pthread_mutex_lock(&mutex));
+		until = in_ms(CLOCK_REALTIME, 5);
+		SAY("nor for a while", pthread_mutex_timedlock(&mutex, &until));
 	}
 }
 
@@ -213,8 +216,10 @@ static void mutexes(void)
 	one_mutex("normal", PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_STALLED, PTHREAD_PRIO_NONE, 0);
 	one_mutex("checking", PTHREAD_MUTEX_ERRORCHECK, PTHREAD_MUTEX_STALLED, PTHREAD_PRIO_NONE, 0);
 	one_mutex("recursive", PTHREAD_MUTEX_RECURSIVE, PTHREAD_MUTEX_STALLED, PTHREAD_PRIO_NONE, 0);
-	one_mutex("adaptive", PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_STALLED, PTHREAD_PRIO_NONE, 1);
+	one_mutex("adaptive", PTHREAD_MUTEX_ADAPTIVE_NP, PTHREAD_MUTEX_STALLED, PTHREAD_PRIO_NONE, 0);
+	one_mutex("shared", PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_STALLED, PTHREAD_PRIO_NONE, 1);
 	one_mutex("robust", PTHREAD_MUTEX_ERRORCHECK, PTHREAD_MUTEX_ROBUST, PTHREAD_PRIO_NONE, 0);
+	one_mutex("robust and recursive", PTHREAD_MUTEX_RECURSIVE, PTHREAD_MUTEX_ROBUST, PTHREAD_PRIO_NONE, 0);
 	one_mutex("inheriting", PTHREAD_MUTEX_ERRORCHECK, PTHREAD_MUTEX_STALLED, PTHREAD_PRIO_INHERIT, 0);
 	one_mutex("robust and inheriting", PTHREAD_MUTEX_ERRORCHECK, PTHREAD_MUTEX_ROBUST, PTHREAD_PRIO_INHERIT, 0);
 }
