@@ -81,6 +81,18 @@ static void export_profile(struct sp_buffer *out, const struct sp_profile *p, co
 	}
 }
 
+static const char *not_in_it(const struct sp_profile *profile, enum sp_export_view view)
+{
+	enum sp_stack_kind kind = sp_view_info[view].stacks;
+
+	if (kind == SP_STACKS_HEAP)
+		return "it holds no heap: heap sampling was off";
+	if (kind == SP_STACKS_CPU || (kind == SP_STACKS_WALL && !profile->cpu_on))
+		return "it holds no CPU time: CPU sampling was off";
+	return "it holds no stacks of waits: none was long enough to be sampled, or it was written before profiles had "
+	       "them";
+}
+
 int sp_report_export(struct sp_buffer *out, const struct sp_buffer *markdown, const struct sp_report_wish *wish,
 	const char **why, size_t *line)
 {
@@ -94,8 +106,7 @@ int sp_report_export(struct sp_buffer *out, const struct sp_buffer *markdown, co
 		view = profile->cpu_on ? SP_VIEW_CPU : SP_VIEW_INUSE;
 	*why = sp_export_prepare(profile, wish->filter);
 	if (!*why && wish->format != SP_REPORT_JSON && !sp_view_on(profile, view))
-		*why = view == SP_VIEW_CPU ? "it holds no CPU time: CPU sampling was off"
-					   : "it holds no heap: heap sampling was off";
+		*why = not_in_it(profile, view);
 	if (!*why) {
 		export_profile(out, profile, markdown, wish, view);
 		err = 0;

@@ -50,13 +50,13 @@ static double path_cost(const struct sp_path *path, enum sp_row_kind kind)
 {
 	switch (kind) {
 	case SP_ROW_CPU:
-		return path->heap ? 0 : (double)path->user_ns + (double)path->sys_ns;
+		return (double)path->user_ns + (double)path->sys_ns;
 	case SP_ROW_PEAK:
-		return path->heap ? (double)path->peak_bytes : 0;
+		return (double)path->peak_bytes;
 	case SP_ROW_ALLOCATED:
-		return path->heap ? (double)path->alloc_bytes : 0;
+		return (double)path->alloc_bytes;
 	default:
-		return path->heap ? (double)path->inuse_bytes : 0;
+		return (double)path->inuse_bytes;
 	}
 }
 
@@ -101,7 +101,7 @@ static bool has_kind(const struct sp_profile *p, enum sp_row_kind kind)
 void sp_calls_add(struct sp_calls *calls, const struct sp_profile *p, const uint32_t *node_of, size_t node_count,
 	enum sp_side side, double share)
 {
-	bool any[2] = {false, false};
+	bool any[SP_STACK_KINDS] = {false};
 	uint32_t *nodes = NULL;
 	size_t capacity = 0;
 
@@ -112,7 +112,7 @@ void sp_calls_add(struct sp_calls *calls, const struct sp_profile *p, const uint
 		const struct sp_path *path = &p->paths[i];
 		size_t depth = 0;
 
-		any[path->heap] = true;
+		any[path->kind] = true;
 		sp_grow(&nodes, &capacity, path->depth + 1, sizeof(*nodes));
 		for (uint32_t k = 0; k < path->depth; k++) {
 			uint32_t node = node_of[p->frames[p->frame_ids[path->first + k]].function];
@@ -125,7 +125,8 @@ void sp_calls_add(struct sp_calls *calls, const struct sp_profile *p, const uint
 				add_path(calls, kind, nodes, depth, side, share * path_cost(path, kind));
 	}
 	for (enum sp_row_kind kind = 0; kind < SP_ROW_KINDS; kind++)
-		calls->missing[kind] = calls->missing[kind] || (has_kind(p, kind) && !any[kind != SP_ROW_CPU]);
+		calls->missing[kind] = calls->missing[kind] ||
+			(has_kind(p, kind) && !any[kind == SP_ROW_CPU ? SP_STACKS_CPU : SP_STACKS_HEAP]);
 	free(nodes);
 }
 

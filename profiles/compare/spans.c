@@ -203,7 +203,8 @@ static void add_side(const struct sp_comparison *c, const char *name, enum sp_si
 		for (size_t i = 0; i < p->path_count; i++) {
 			const struct sp_path *path = &p->paths[i];
 
-			if (path->heap || !path->depth || !(path->user_ns + path->sys_ns) || !is_inside(p, path, name))
+			if (path->kind != SP_STACKS_CPU || !path->depth || !(path->user_ns + path->sys_ns) ||
+				!is_inside(p, path, name))
 				continue;
 			sp_buffer_clear(&normal);
 			sp_normal_name(&normal, p->functions[p->frames[p->frame_ids[path->first]].function].name);

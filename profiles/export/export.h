@@ -10,11 +10,21 @@
 #include "profiles/model/model.h"
 
 /* What a flame graph shows the size of. */
-enum sp_export_view { SP_VIEW_CPU, SP_VIEW_INUSE, SP_VIEW_PEAK, SP_VIEW_ALLOCATED, SP_VIEWS };
+enum sp_export_view {
+	SP_VIEW_CPU,
+	SP_VIEW_INUSE,
+	SP_VIEW_PEAK,
+	SP_VIEW_ALLOCATED,
+	SP_VIEW_WAIT,
+	SP_VIEW_WALL,
+	SP_VIEWS
+};
 
 struct sp_view_info {
 	const char *key, *title;
 	const char *unit; /* as speedscope and pprof name it: "nanoseconds", "bytes" */
+	enum sp_stack_kind stacks;
+	enum sp_path_weight_kind weight;
 };
 extern const struct sp_view_info sp_view_info[SP_VIEWS];
 
@@ -26,8 +36,16 @@ uint64_t sp_view_value(const double *values, enum sp_export_view view); /* by en
 /* The same of one kind, SP_WEIGHT_USER_NS standing for all CPU time. */
 uint64_t sp_row_value(const double *values, enum sp_path_weight_kind weight);
 
-/* What lies between two samples: ns of CPU time, or bytes; 0 unknown. */
-uint64_t sp_export_period(const struct sp_profile *profile, bool heap);
+/* The kind of stacks that have such a weight. */
+enum sp_stack_kind sp_weight_stacks(enum sp_path_weight_kind weight);
+
+/* What the kind's samples are taken of, and what lies between two of them: ns of CPU time, or bytes; 0 unknown, or not the
+ * same for all. */
+struct sp_export_period {
+	const char *type, *unit;
+	uint64_t value;
+};
+struct sp_export_period sp_export_period(const struct sp_profile *profile, enum sp_stack_kind kind);
 
 /* Makes a profile read from Markdown ready for the writers below, once: keeps the stacks that the filter wants (the
  * others become [filtered]) and adds those of CPU time that no sample stands for. Returns NULL, or a phrase when it holds
@@ -43,14 +61,15 @@ void sp_export_speedscope(struct sp_buffer *out, const struct sp_profile *profil
 	bool lines);
 
 /* A gzipped perftools.profiles.Profile (github.com/google/pprof, proto/profile.proto): samples and CPU time, or
- * for a view of the heap objects and space allocated, in use and at peak, the view's type the default. */
+ * for a view of the heap objects and space allocated, in use and at peak, or waits and time off the CPU, or all three times;
+ * the view's type is the default. */
 void sp_export_pprof(struct sp_buffer *out, const struct sp_profile *profile, enum sp_export_view view);
 
 /* An OTLP ProfilesData (opentelemetry-proto, profiles/v1development), which is also the body of a request to export it: a
- * profile for each type of value, of CPU time and of the heap, the view's type first. */
+ * profile for each type of value, of CPU time, the heap and waits, the view's type first. */
 void sp_export_otlp(struct sp_buffer *out, const struct sp_profile *profile, enum sp_export_view view);
 
-/* The older format of gperftools, CPU time in microseconds; of the heap in use or, for SP_VIEW_PEAK, at peak, and
+/* The older format of gperftools, times in microseconds; of the heap in use or, for SP_VIEW_PEAK, at peak, and
  * allocated. */
 void sp_export_gperftools(struct sp_buffer *out, const struct sp_profile *profile, enum sp_export_view view);
 

@@ -20,7 +20,7 @@ void sp_export_folded(struct sp_buffer *out, const struct sp_profile *profile, e
 {
 	struct sp_folded f = {0};
 
-	sp_fold_functions(&f, profile, view != SP_VIEW_CPU);
+	sp_fold_functions(&f, profile, sp_view_info[view].stacks);
 	sp_buffer_puts(out, "");
 	for (size_t i = 0; i < f.count; i++) {
 		uint64_t value = sp_view_value(f.rows[i].values, view);

@@ -46,7 +46,7 @@ static void put_symbols(struct sp_buffer *out, const struct sp_profile *p, const
 }
 
 /* One "sample" is a microsecond: samples differ in weight, so counting them would say little. */
-static void put_cpu(struct sp_buffer *out, const struct sp_folded *f)
+static void put_times(struct sp_buffer *out, const struct sp_folded *f, enum sp_export_view view)
 {
 	static const uint64_t header[] = {0, 3, 0, 1, 0}, trailer[] = {0, 1, 0};
 
@@ -54,7 +54,7 @@ static void put_cpu(struct sp_buffer *out, const struct sp_folded *f)
 	sp_buffer_add(out, (const char *)header, sizeof(header));
 	for (size_t i = 0; i < f->count; i++) {
 		const struct sp_folded_row *row = &f->rows[i];
-		uint64_t us = sp_whole((row->values[SP_WEIGHT_USER_NS] + row->values[SP_WEIGHT_SYS_NS]) / 1e3);
+		uint64_t us = sp_whole((double)sp_view_value(row->values, view) / 1e3);
 
 		if (!us)
 			continue;
@@ -101,11 +101,11 @@ void sp_export_gperftools(struct sp_buffer *out, const struct sp_profile *profil
 {
 	struct sp_folded f = {0};
 
-	sp_fold_functions(&f, profile, view != SP_VIEW_CPU);
+	sp_fold_functions(&f, profile, sp_view_info[view].stacks);
 	put_symbols(out, profile, &f);
-	if (view == SP_VIEW_CPU)
-		put_cpu(out, &f);
-	else
+	if (sp_view_info[view].stacks == SP_STACKS_HEAP)
 		put_heap(out, &f, view);
+	else
+		put_times(out, &f, view);
 	sp_folded_free(&f);
 }

@@ -176,22 +176,22 @@ static json_t *frames_json(const struct sp_profile *p)
 	return rows;
 }
 
-static json_t *stacks_json(const struct sp_profile *p, bool heap)
+static json_t *stacks_json(const struct sp_profile *p, enum sp_stack_kind kind)
 {
 	static const char *const keys[SP_WEIGHTS] = {"user_ns", "sys_ns", "samples", "alloc_bytes", "alloc_count",
-		"inuse_bytes", "inuse_count", "peak_bytes", "peak_count", "samples"};
+		"inuse_bytes", "inuse_count", "peak_bytes", "peak_count", "samples", "wait_ns", "wait_count",
+		"samples"};
 	json_t *rows = json_array();
 
 	for (size_t i = 0; i < p->path_count; i++) {
 		const struct sp_path *path = &p->paths[i];
 		json_t *row, *frames;
 
-		if (!sp_path_weighs(path, heap))
+		if (!sp_path_weighs(path, kind))
 			continue;
 		row = json_object();
 		frames = json_array();
-		for (enum sp_path_weight_kind w = heap ? SP_CPU_WEIGHTS : 0; w < (heap ? SP_WEIGHTS : SP_CPU_WEIGHTS);
-			w++)
+		for (enum sp_path_weight_kind w = sp_stack_weights[kind].from; w < sp_stack_weights[kind].to; w++)
 			json_object_set_new(row, keys[w], sp_json_count(sp_path_weight(path, w)));
 		for (uint32_t k = path->depth; k-- > 0;)
 			json_array_append_new(frames, json_integer(p->frame_ids[path->first + k]));
@@ -207,7 +207,7 @@ static uint32_t *number_stacks(const struct sp_profile *p)
 	uint32_t *numbers = sp_alloc(p->path_count, sizeof(*numbers)), count = 0;
 
 	for (size_t i = 0; i < p->path_count; i++)
-		if (sp_path_weighs(&p->paths[i], false))
+		if (sp_path_weighs(&p->paths[i], SP_STACKS_CPU))
 			numbers[i] = count++;
 	return numbers;
 }
@@ -288,7 +288,7 @@ void sp_export_json(struct sp_buffer *out, const struct sp_profile *profile)
 	if (profile->cpu_on) {
 		json_object_set_new(root, "functions", functions_json(profile));
 		json_object_set_new(root, "lines", lines_json(profile));
-		json_object_set_new(root, "cpu_stacks", stacks_json(profile, false));
+		json_object_set_new(root, "cpu_stacks", stacks_json(profile, SP_STACKS_CPU));
 	}
 	if (profile->in_time)
 		json_object_set_new(root, "slices", slices_json(profile->in_time));
@@ -298,8 +298,10 @@ void sp_export_json(struct sp_buffer *out, const struct sp_profile *profile)
 		json_object_set_new(root, "traces", traces_json(profile));
 	if (profile->heap_on) {
 		json_object_set_new(root, "heap_sites", sites_json(profile));
-		json_object_set_new(root, "heap_stacks", stacks_json(profile, true));
+		json_object_set_new(root, "heap_stacks", stacks_json(profile, SP_STACKS_HEAP));
 	}
+	if (profile->waits_on)
+		json_object_set_new(root, "wait_stacks", stacks_json(profile, SP_STACKS_WAITS));
 	sp_json_put(out, root, false);
 	sp_buffer_puts(out, "\n");
 }

@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "profiles/model/heap.h"
-
 static uint32_t location_of(struct sp_locations *l, const struct sp_profile *p, size_t first, size_t count)
 {
 	uint64_t node = 0;
@@ -27,7 +25,7 @@ static uint32_t location_of(struct sp_locations *l, const struct sp_profile *p, 
 	return (uint32_t)l->count++;
 }
 
-void sp_locations_fold(struct sp_locations *l, struct sp_folded *f, const struct sp_profile *p, bool heap,
+void sp_locations_fold(struct sp_locations *l, struct sp_folded *f, const struct sp_profile *p, enum sp_stack_kind kind,
 	uint32_t *rows)
 {
 	uint32_t *locations = NULL;
@@ -43,14 +41,14 @@ void sp_locations_fold(struct sp_locations *l, struct sp_folded *f, const struct
 		size_t count = 0;
 
 		if (rows)
-			rows[i] = sp_path_weighs(path, heap) ? (uint32_t)f->count : SP_NO_ROW;
-		if (!sp_path_weighs(path, heap))
+			rows[i] = sp_path_weighs(path, kind) ? (uint32_t)f->count : SP_NO_ROW;
+		if (!sp_path_weighs(path, kind))
 			continue;
 		row = sp_folded_add(f);
 		for (enum sp_path_weight_kind weight = 0; weight < SP_WEIGHTS; weight++)
 			row->values[weight] = (double)sp_path_weight(path, weight);
 		sp_grow(&locations, &capacity, path->depth, sizeof(*locations));
-		for (uint32_t from = heap ? sp_path_site(p, path) : 0, to; from < path->depth; from = to) {
+		for (uint32_t from = sp_path_leaf(p, path), to; from < path->depth; from = to) {
 			for (to = from + 1; to < path->depth && p->frames[p->frame_ids[path->first + to - 1]].inlined;)
 				to++;
 			locations[count++] = location_of(l, p, path->first + from, to - from);

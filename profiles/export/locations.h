@@ -18,12 +18,12 @@ struct sp_locations {
 	size_t count, capacity;   /* of list */
 };
 
-/* The profile's stacks of CPU time, or of the heap up to their sites, by numbers of locations, merged; values by enum
+/* The profile's stacks of a kind, those of the heap up to their sites, by numbers of locations, merged; values by enum
  * sp_path_weight_kind. rows: NULL, or room for the row of each path, SP_NO_ROW none. */
 #define SP_NO_ROW UINT32_MAX
 
-void sp_locations_fold(struct sp_locations *locations, struct sp_folded *f, const struct sp_profile *profile, bool heap,
-	uint32_t *rows);
+void sp_locations_fold(struct sp_locations *locations, struct sp_folded *f, const struct sp_profile *profile,
+	enum sp_stack_kind kind, uint32_t *rows);
 
 /* Where the location is: the frame that the others are inlined into. */
 uint32_t sp_location_frame(const struct sp_locations *locations, const struct sp_profile *profile, uint32_t location);

@@ -58,6 +58,9 @@ static const struct {
 	{"peak_objects", "count", SP_WEIGHT_PEAK_COUNT, SP_VIEWS},
 	{"alloc_space", "bytes", SP_WEIGHT_ALLOC_BYTES, SP_VIEW_ALLOCATED},
 	{"alloc_objects", "count", SP_WEIGHT_ALLOC_COUNT, SP_VIEWS},
+	{"off_cpu", "nanoseconds", SP_WEIGHT_WAIT_NS, SP_VIEW_WAIT},
+	{"waits", "count", SP_WEIGHT_WAIT_COUNT, SP_VIEWS},
+	{"wall", "nanoseconds", SP_WEIGHT_WALL_NS, SP_VIEW_WALL},
 };
 
 /* Rows of stacks and the numbers that they have in the tables. */
@@ -67,6 +70,8 @@ struct sheet {
 	uint64_t **attributes; /* by row; NULL none */
 	size_t *attribute_counts;
 };
+
+#define SHEETS (SP_STACKS_WALL + 1)
 
 /* What of a row's CPU time was used for a span of a trace. */
 struct linked {
@@ -81,8 +86,8 @@ struct otlp {
 	struct sp_sample_label *attributes;
 	size_t attribute_count, attribute_capacity;
 	struct sp_locations locations;
-	struct sheet sheets[2]; /* CPU time, heap */
-	struct linked *linked;  /* by row */
+	struct sheet sheets[SHEETS]; /* by enum sp_stack_kind; the last is empty where the view is not that one */
+	struct linked *linked;       /* by row */
 	size_t linked_count, linked_capacity;
 	const char **files; /* of functions: where the lines of their locations are */
 	struct sp_buffer dictionary, message, part, value;
@@ -159,13 +164,14 @@ static void put_links(struct otlp *w)
 	}
 }
 
-static void fold(struct otlp *w, struct sheet *s, bool heap)
+static void fold(struct otlp *w, enum sp_stack_kind kind)
 {
+	struct sheet *s = &w->sheets[kind];
 	uint32_t *rows = sp_alloc(w->profile->path_count, sizeof(*rows));
 	struct sp_sample_labels labels;
 
-	sp_locations_fold(&w->locations, &s->folded, w->profile, heap, rows);
-	if (!heap)
+	sp_locations_fold(&w->locations, &s->folded, w->profile, kind, rows);
+	if (kind == SP_STACKS_CPU)
 		find_linked(w, rows);
 	free(rows);
 	s->attributes = sp_alloc(s->folded.count, sizeof(*s->attributes));
@@ -279,8 +285,8 @@ static void put_attributes(struct otlp *w)
 static void put_dictionary(struct otlp *w)
 {
 	sp_pb_message(&w->dictionary, DICTIONARY_STACKS, &w->message);
-	put_stacks(w, &w->sheets[0]);
-	put_stacks(w, &w->sheets[1]);
+	for (int k = 0; k < SHEETS; k++)
+		put_stacks(w, &w->sheets[k]);
 	put_locations(w);
 	put_functions(w);
 	put_mappings(w);
@@ -333,17 +339,23 @@ static void put_samples(struct otlp *w, struct sp_buffer *out, const struct shee
 static void put_profile(struct otlp *w, struct sp_buffer *scope, size_t type)
 {
 	const struct sp_profile *p = w->profile;
-	bool heap = types[type].weight >= SP_CPU_WEIGHTS;
+	enum sp_stack_kind kind = sp_weight_stacks(types[type].weight);
+	struct sp_export_period period = sp_export_period(p, kind);
 	struct sp_buffer profile = {0};
 
 	put_value_type(w, &profile, PROFILE_TYPE, types[type].type, types[type].unit);
-	put_samples(w, &profile, &w->sheets[heap], types[type].weight);
+	put_samples(w, &profile, &w->sheets[kind], types[type].weight);
 	sp_pb_fixed64(&profile, PROFILE_TIME, sp_facts_start_ns(p));
 	sp_pb_number(&profile, PROFILE_DURATION, p->wall_ns);
-	put_value_type(w, &profile, PROFILE_PERIOD_TYPE, heap ? "space" : "cpu", heap ? "bytes" : "nanoseconds");
-	sp_pb_number(&profile, PROFILE_PERIOD, sp_export_period(p, heap));
+	put_value_type(w, &profile, PROFILE_PERIOD_TYPE, period.type, period.unit);
+	sp_pb_number(&profile, PROFILE_PERIOD, period.value);
 	sp_pb_message(scope, SCOPE_PROFILES, &profile);
 	sp_buffer_free(&profile);
+}
+
+static bool is_on(const struct sp_profile *p, enum sp_stack_kind kind)
+{
+	return kind == SP_STACKS_CPU ? p->cpu_on : kind == SP_STACKS_HEAP ? p->heap_on : p->waits_on;
 }
 
 static void put_profiles(struct otlp *w, struct sp_buffer *scope, enum sp_export_view view)
@@ -355,9 +367,9 @@ static void put_profiles(struct otlp *w, struct sp_buffer *scope, enum sp_export
 		first++;
 	put_profile(w, scope, first);
 	for (size_t i = 0; i < count; i++) {
-		bool on = types[i].weight >= SP_CPU_WEIGHTS ? w->profile->heap_on : w->profile->cpu_on;
+		enum sp_stack_kind kind = sp_weight_stacks(types[i].weight);
 
-		if (i != first && on)
+		if (i != first && kind < SP_STACK_KINDS && is_on(w->profile, kind))
 			put_profile(w, scope, i);
 	}
 }
@@ -391,7 +403,7 @@ static void put_resource(struct otlp *w, struct sp_buffer *resource)
 
 static void free_all(struct otlp *w)
 {
-	for (int k = 0; k < 2; k++) {
+	for (int k = 0; k < SHEETS; k++) {
 		for (size_t i = 0; i < w->sheets[k].folded.count; i++)
 			free(w->sheets[k].attributes[i]);
 		free(w->sheets[k].attributes);
@@ -419,13 +431,15 @@ void sp_export_otlp(struct sp_buffer *out, const struct sp_profile *profile, enu
 	string_id(&w, "");
 	attribute_id(&w, 0, 0);
 	put_resource(&w, &resource);
-	fold(&w, &w.sheets[0], false);
-	fold(&w, &w.sheets[1], true);
+	for (enum sp_stack_kind k = 0; k < SHEETS; k++)
+		if (k < SP_STACK_KINDS || k == sp_view_info[view].stacks)
+			fold(&w, k);
 	put_text(&w.message, 1, "smartprof", &w.value);
 	put_text(&w.message, 2, SP_VERSION, &w.value);
 	sp_pb_message(&scope, SCOPE_SCOPE, &w.message);
 	w.sheets[0].first_stack = 1;
-	w.sheets[1].first_stack = 1 + (uint32_t)w.sheets[0].folded.count;
+	for (int k = 1; k < SHEETS; k++)
+		w.sheets[k].first_stack = w.sheets[k - 1].first_stack + (uint32_t)w.sheets[k - 1].folded.count;
 	put_profiles(&w, &scope, view);
 	sp_pb_message(&resource, RESOURCE_SCOPES, &scope);
 	sp_pb_message(out, DATA_RESOURCES, &resource);

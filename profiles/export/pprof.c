@@ -42,16 +42,35 @@ static const struct sample_type heap_types[] = {{"alloc_objects", "count", SP_WE
 	{"alloc_space", "bytes", SP_WEIGHT_ALLOC_BYTES}, {"inuse_objects", "count", SP_WEIGHT_INUSE_COUNT},
 	{"inuse_space", "bytes", SP_WEIGHT_INUSE_BYTES}, {"peak_objects", "count", SP_WEIGHT_PEAK_COUNT},
 	{"peak_space", "bytes", SP_WEIGHT_PEAK_BYTES}};
+static const struct sample_type wait_types[] = {
+	{"waits", "count", SP_WEIGHT_WAIT_COUNT}, {"off_cpu", "nanoseconds", SP_WEIGHT_WAIT_NS}};
+static const struct sample_type wall_types[] = {{"cpu", "nanoseconds", SP_WEIGHT_USER_NS},
+	{"off_cpu", "nanoseconds", SP_WEIGHT_WAIT_NS}, {"wall", "nanoseconds", SP_WEIGHT_WALL_NS}};
+
+#define TYPES(list) \
+	{ \
+		list, sizeof(list) / sizeof((list)[0]) \
+	}
+static const struct {
+	const struct sample_type *list;
+	size_t count;
+} types[] = {[SP_STACKS_CPU] = TYPES(cpu_types),
+	[SP_STACKS_HEAP] = TYPES(heap_types),
+	[SP_STACKS_WAITS] = TYPES(wait_types),
+	[SP_STACKS_WALL] = TYPES(wall_types)};
+
 static const char *const default_types[SP_VIEWS] = {
 	[SP_VIEW_CPU] = "cpu",
 	[SP_VIEW_INUSE] = "inuse_space",
 	[SP_VIEW_PEAK] = "peak_space",
 	[SP_VIEW_ALLOCATED] = "alloc_space",
+	[SP_VIEW_WAIT] = "off_cpu",
+	[SP_VIEW_WALL] = "wall",
 };
 
 struct pprof {
 	const struct sp_profile *profile;
-	bool heap;
+	enum sp_stack_kind kind;
 	const struct sample_type *types;
 	size_t type_count;
 	struct sp_names strings; /* number 0 is "" */
@@ -115,7 +134,7 @@ static void put_samples(struct pprof *w)
 	struct sp_folded f = {0};
 	size_t capacity = 0;
 
-	sp_locations_fold(&w->locations, &f, w->profile, w->heap, NULL);
+	sp_locations_fold(&w->locations, &f, w->profile, w->kind, NULL);
 	for (size_t i = 0; i < f.count; i++) {
 		const struct sp_folded_row *row = &f.rows[i];
 
@@ -191,11 +210,12 @@ static void put_rest(struct pprof *w, enum sp_export_view view)
 {
 	const struct sp_profile *p = w->profile;
 	const char *command = sp_profile_fact(p, "command");
+	struct sp_export_period period = sp_export_period(p, w->kind);
 
 	sp_pb_number(&w->out, PROFILE_TIME_NANOS, sp_facts_start_ns(p));
 	sp_pb_number(&w->out, PROFILE_DURATION_NANOS, p->wall_ns);
-	put_value_type(w, PROFILE_PERIOD_TYPE, w->heap ? "space" : "cpu", w->heap ? "bytes" : "nanoseconds");
-	sp_pb_number(&w->out, PROFILE_PERIOD, sp_export_period(p, w->heap));
+	put_value_type(w, PROFILE_PERIOD_TYPE, period.type, period.unit);
+	sp_pb_number(&w->out, PROFILE_PERIOD, period.value);
 	if (command)
 		sp_pb_number(&w->out, PROFILE_COMMENT, string_id(w, command));
 	sp_pb_number(&w->out, PROFILE_DEFAULT_SAMPLE_TYPE, string_id(w, default_types[view]));
@@ -245,10 +265,9 @@ static void put_gzip(struct sp_buffer *out, const struct sp_buffer *plain)
 
 void sp_export_pprof(struct sp_buffer *out, const struct sp_profile *profile, enum sp_export_view view)
 {
-	bool heap = view != SP_VIEW_CPU;
-	struct pprof w = {.profile = profile, .heap = heap, .types = heap ? heap_types : cpu_types};
+	enum sp_stack_kind kind = sp_view_info[view].stacks;
+	struct pprof w = {.profile = profile, .kind = kind, .types = types[kind].list, .type_count = types[kind].count};
 
-	w.type_count = heap ? sizeof(heap_types) / sizeof(heap_types[0]) : sizeof(cpu_types) / sizeof(cpu_types[0]);
 	w.functions = sp_alloc(profile->function_count, sizeof(*w.functions));
 	w.files = sp_alloc(profile->function_count, sizeof(*w.files));
 	w.modules = sp_alloc(profile->module_count, sizeof(*w.modules));

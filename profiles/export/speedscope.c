@@ -3,7 +3,6 @@
 
 #include "profiles/base/json.h"
 #include "profiles/export/export.h"
-#include "profiles/model/heap.h"
 #include "profiles/model/samples.h"
 
 #ifndef SP_VERSION
@@ -54,7 +53,7 @@ static void put_stack(struct sheet *s, const struct sp_path *path, uint64_t weig
 	if (!weight)
 		return;
 	stack = json_array();
-	for (uint32_t k = path->depth, leaf = path->heap ? sp_path_site(p, path) : 0; k-- > leaf;) {
+	for (uint32_t k = path->depth, leaf = sp_path_leaf(p, path); k-- > leaf;) {
 		uint32_t frame = p->frame_ids[path->first + k];
 
 		json_array_append_new(stack, json_integer(s->lines ? frame : p->frames[frame].function));

@@ -22,14 +22,16 @@ static json_t *sentence_json(const struct sp_comparison *c,
 }
 
 /* Profiles of a side that hold what is asked for, of those with stacks. */
-static size_t count_runs(const struct sp_comparison *c, enum sp_side side, bool heap)
+static size_t count_runs(const struct sp_comparison *c, enum sp_side side, enum sp_stack_kind kind)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < c->input->count[side]; i++) {
 		const struct sp_profile *p = c->input->profiles[side][i];
 
-		count += p->has_stacks && (heap ? p->heap_on : p->cpu_on);
+		const bool on[SP_STACK_KINDS] = {p->cpu_on, p->heap_on, p->waits_on};
+
+		count += p->has_stacks && on[kind];
 	}
 	return count;
 }
@@ -51,16 +53,16 @@ static json_t *rows_that_tell(json_t *comparison)
 void sp_html_comparison(struct sp_buffer *out, const struct sp_comparison *c)
 {
 	struct sp_page_stacks stacks = {0};
-	double scales[SP_SIDES][2]; /* of CPU time and heap: what is shown is the mean of the runs */
-	bool on[2];
+	double scales[SP_SIDES][SP_STACK_KINDS]; /* what is shown is the mean of the runs */
+	bool on[SP_STACK_KINDS];
 	json_t *data;
 
-	for (int heap = 0; heap < 2; heap++) {
-		size_t runs[] = {count_runs(c, SP_BASELINE, heap), count_runs(c, SP_CURRENT, heap)};
+	for (enum sp_stack_kind kind = 0; kind < SP_STACK_KINDS; kind++) {
+		size_t runs[] = {count_runs(c, SP_BASELINE, kind), count_runs(c, SP_CURRENT, kind)};
 
-		on[heap] = runs[SP_BASELINE] && runs[SP_CURRENT];
+		on[kind] = runs[SP_BASELINE] && runs[SP_CURRENT];
 		for (int side = 0; side < SP_SIDES; side++)
-			scales[side][heap] = runs[side] ? 1.0 / (double)runs[side] : 0;
+			scales[side][kind] = runs[side] ? 1.0 / (double)runs[side] : 0;
 	}
 	for (enum sp_side side = 0; side < SP_SIDES; side++)
 		for (size_t i = 0; i < c->input->count[side]; i++) {
@@ -72,7 +74,7 @@ void sp_html_comparison(struct sp_buffer *out, const struct sp_comparison *c)
 	data = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "kind", "compare", "program", sp_json_text(c->program),
 		"verdict", sentence_json(c, sp_compare_verdict_text), "score_text",
 		sentence_json(c, sp_compare_score_text), "comparison", rows_that_tell(sp_compare_json_tree(c)), "views",
-		sp_page_views(on[0], on[1]));
+		sp_page_views(on));
 	sp_page_stacks_put(&stacks, data, SP_SIDES);
 	sp_page_write(out, c->program ? c->program : "comparison", data);
 }

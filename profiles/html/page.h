@@ -16,12 +16,12 @@ struct sp_page_stacks {
 	struct sp_names names, modules;
 	struct sp_map index; /* (name, module) -> number of the function */
 	json_t *functions;   /* [name, module, file, line, flags] by that number */
-	struct sp_folded cpu, heap;
+	struct sp_folded rows[SP_STACK_KINDS];
 };
 
 #define SP_PAGE_SIDES 2u
 
-/* Adds what a profile's stacks hold to a side, times scale[0] for CPU time and scale[1] for the heap. Returns, by function of the
+/* Adds what a profile's stacks hold to a side, times the scale of their kind. Returns, by function of the
  * profile, the number on the page, UINT32_MAX for none; free() it. normal: functions of different builds are to meet,
  * so names and modules are written as comparisons do. */
 uint32_t *sp_page_add(struct sp_page_stacks *stacks, const struct sp_profile *profile, unsigned side,
@@ -43,10 +43,10 @@ void sp_page_samples_put(json_t *data, const struct sp_profile *profile, const u
 json_t *sp_page_source(const struct sp_profile *profile, const uint32_t *numbers, struct sp_page_files *files,
 	const char *directory);
 
-/* The data's part "views": the charts there are to choose from. */
-json_t *sp_page_views(bool cpu, bool heap);
+/* The data's part "views": the charts there are to choose from. on: by kind of stacks. */
+json_t *sp_page_views(const bool *on);
 
-/* The data's parts "functions", "cpu" and "heap" for so many sides; frees the stacks. */
+/* The data's parts "functions", "cpu", "heap" and "waits" for so many sides; frees the stacks. */
 void sp_page_stacks_put(struct sp_page_stacks *stacks, json_t *data, unsigned sides);
 
 #endif

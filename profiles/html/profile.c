@@ -87,16 +87,17 @@ void sp_html_profile(struct sp_buffer *out, const struct sp_profile *profile, co
 {
 	const char *program = sp_profile_fact(profile, "program");
 	struct sp_page_stacks stacks = {0};
-	uint32_t *numbers = sp_page_add(&stacks, profile, 0, (const double[]){1, 1}, false);
+	const double scale[SP_STACK_KINDS] = {1, 1, 1};
+	const bool on[SP_STACK_KINDS] = {profile->cpu_on, profile->heap_on, profile->waits_on};
+	uint32_t *numbers = sp_page_add(&stacks, profile, 0, scale, false);
 	uint32_t *places = sp_alloc(profile->path_count, sizeof(*places));
 	json_t *data = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:s}", "kind", "profile", "program",
 		sp_json_text(program), "verdict", plain_json(text->verdict), "report", sp_json_text(text->report),
-		"facts", facts_json(profile), "views", sp_page_views(profile->cpu_on, profile->heap_on), "view",
-		sp_view_info[view].key);
+		"facts", facts_json(profile), "views", sp_page_views(on), "view", sp_view_info[view].key);
 
 	if (!profile->filtered)
 		json_object_set_new(data, "errors", errors_json(profile, numbers, json_array_size(stacks.functions)));
-	stacks.cpu.places = places;
+	stacks.rows[SP_STACKS_CPU].places = places;
 	sp_page_stacks_put(&stacks, data, 1);
 	sp_page_samples_put(data, profile, numbers, places, text->directory);
 	free(places);

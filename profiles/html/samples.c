@@ -63,7 +63,7 @@ static uint32_t *page_rows(const struct sp_profile *p, const uint32_t *places)
 	uint32_t *rows = sp_alloc(p->path_count, sizeof(*rows)), next = 0;
 
 	for (size_t i = 0; i < p->path_count; i++)
-		rows[i] = p->paths[i].heap ? UINT32_MAX : places[next++];
+		rows[i] = p->paths[i].kind != SP_STACKS_CPU ? UINT32_MAX : places[next++];
 	return rows;
 }
 

@@ -6,7 +6,6 @@
 #include "profiles/base/normal_name.h"
 #include "profiles/export/export.h"
 #include "profiles/html/page.h"
-#include "profiles/model/heap.h"
 #include "profiles/model/places.h"
 
 enum { FUNCTION_PSEUDO = 1 }; /* PSEUDO in profiles/html/script/data.js */
@@ -16,9 +15,20 @@ static const enum sp_path_weight_kind cpu_values[] = {SP_WEIGHT_USER_NS, SP_WEIG
 static const enum sp_path_weight_kind heap_values[] = {
 	SP_WEIGHT_INUSE_BYTES, SP_WEIGHT_PEAK_BYTES, SP_WEIGHT_ALLOC_BYTES, SP_WEIGHT_HEAP_SAMPLES};
 
-#define CPU_VALUES (sizeof(cpu_values) / sizeof(cpu_values[0]))
-#define HEAP_VALUES (sizeof(heap_values) / sizeof(heap_values[0]))
-_Static_assert(SP_PAGE_SIDES *HEAP_VALUES <= SP_FOLDED_VALUES, "room for both sides");
+static const enum sp_path_weight_kind wait_values[] = {SP_WEIGHT_WAIT_NS, SP_WEIGHT_WAIT_SAMPLES};
+
+#define COUNT(list) (sizeof(list) / sizeof((list)[0]))
+_Static_assert(SP_PAGE_SIDES *COUNT(heap_values) <= SP_FOLDED_VALUES, "room for both sides");
+
+/* By kind of stacks; "wall" has no rows of its own: the page puts those of CPU time and waits together. */
+static const struct {
+	const char *key;
+	const enum sp_path_weight_kind *values;
+	size_t count;
+} kinds[] = {[SP_STACKS_CPU] = {"cpu", cpu_values, COUNT(cpu_values)},
+	[SP_STACKS_HEAP] = {"heap", heap_values, COUNT(heap_values)},
+	[SP_STACKS_WAITS] = {"waits", wait_values, COUNT(wait_values)},
+	[SP_STACKS_WALL] = {"wall", NULL, 0}};
 
 static uint32_t function_of(struct sp_page_stacks *s, const struct sp_profile *p, const struct sp_function *f,
 	bool normal)
@@ -71,14 +81,12 @@ uint32_t *sp_page_add(struct sp_page_stacks *s, const struct sp_profile *p, unsi
 		s->functions = json_array();
 	for (size_t i = 0; i < p->path_count; i++) {
 		const struct sp_path *path = &p->paths[i];
-		struct sp_folded *f = path->heap ? &s->heap : &s->cpu;
+		struct sp_folded *f = &s->rows[path->kind];
+		size_t count = kinds[path->kind].count;
 		struct sp_folded_row *row = sp_folded_add(f);
 
-		if (path->heap)
-			add_values(row->values + side * HEAP_VALUES, path, heap_values, HEAP_VALUES, scale[1]);
-		else
-			add_values(row->values + side * CPU_VALUES, path, cpu_values, CPU_VALUES, scale[0]);
-		for (uint32_t k = path->depth, leaf = path->heap ? sp_path_site(p, path) : 0; k-- > leaf;) {
+		add_values(row->values + side * count, path, kinds[path->kind].values, count, scale[path->kind]);
+		for (uint32_t k = path->depth, leaf = sp_path_leaf(p, path); k-- > leaf;) {
 			uint32_t function = p->frames[p->frame_ids[path->first + k]].function;
 
 			if (numbers[function] == UINT32_MAX)
@@ -114,22 +122,36 @@ static json_t *rows_json(struct sp_folded *f, size_t values)
 void sp_page_stacks_put(struct sp_page_stacks *s, json_t *data, unsigned sides)
 {
 	json_object_set_new(data, "functions", s->functions ? s->functions : json_array());
-	json_object_set_new(data, "cpu", rows_json(&s->cpu, (size_t)sides * CPU_VALUES));
-	json_object_set_new(data, "heap", rows_json(&s->heap, (size_t)sides * HEAP_VALUES));
+	for (enum sp_stack_kind kind = 0; kind < SP_STACK_KINDS; kind++)
+		json_object_set_new(data, kinds[kind].key, rows_json(&s->rows[kind], sides * kinds[kind].count));
 	sp_map_free(&s->index);
 	sp_names_free(&s->names);
 	sp_names_free(&s->modules);
 }
 
-json_t *sp_page_views(bool cpu, bool heap)
+/* Which of a row's values the view shows. */
+static int value_place(enum sp_export_view view)
+{
+	enum sp_stack_kind kind = sp_view_info[view].stacks;
+	size_t place = 0;
+
+	while (place < kinds[kind].count && kinds[kind].values[place] != sp_view_info[view].weight)
+		place++;
+	return place < kinds[kind].count ? (int)place : 0;
+}
+
+json_t *sp_page_views(const bool *on)
 {
 	json_t *views = json_array();
 
-	for (enum sp_export_view v = 0; v < SP_VIEWS; v++)
-		if (v == SP_VIEW_CPU ? cpu : heap)
+	for (enum sp_export_view v = 0; v < SP_VIEWS; v++) {
+		enum sp_stack_kind kind = sp_view_info[v].stacks;
+
+		if (kind == SP_STACKS_WALL ? on[SP_STACKS_CPU] && on[SP_STACKS_WAITS] : on[kind])
 			json_array_append_new(views,
-				json_pack("{s:s, s:s, s:s, s:i}", "key", sp_view_info[v].key, "title",
-					sp_view_info[v].title, "stacks", v == SP_VIEW_CPU ? "cpu" : "heap", "value",
-					v == SP_VIEW_CPU ? 0 : (int)v - SP_VIEW_INUSE));
+				json_pack("{s:s, s:s, s:s, s:s, s:i}", "key", sp_view_info[v].key, "title",
+					sp_view_info[v].title, "unit", sp_view_info[v].unit, "stacks", kinds[kind].key,
+					"value", value_place(v)));
+	}
 	return views;
 }

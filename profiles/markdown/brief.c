@@ -41,7 +41,7 @@ static double row_ns(const struct sp_folded_row *row)
 
 static void find_path(struct brief *b)
 {
-	sp_fold_functions(&b->stacks, b->profile, false);
+	sp_fold_functions(&b->stacks, b->profile, SP_STACKS_CPU);
 	for (size_t i = 0; i < b->stacks.count; i++) {
 		const struct sp_folded_row *row = &b->stacks.rows[i];
 

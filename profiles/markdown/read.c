@@ -145,7 +145,7 @@ static bool read_complete(struct sp_markdown_reader *r)
 		{"## All frames (", sp_read_frame}, {"## All CPU stacks (", sp_read_cpu_stack},
 		{"## All heap stacks (", sp_read_heap_stack}, {"## All heap details (", sp_read_heap_detail},
 		{"## All slices (", sp_read_slice}, {"## All CPU samples (", sp_read_samples},
-		{"## All traces (", sp_read_trace}};
+		{"## All traces (", sp_read_trace}, {"## All wait stacks (", sp_read_wait_stack}};
 	char *line;
 
 	while ((line = next_line(r)) && strcmp(line, "</details>") != 0)
@@ -154,6 +154,7 @@ static bool read_complete(struct sp_markdown_reader *r)
 				continue;
 			r->profile->cpu_on |= tables[i].row == sp_read_function;
 			r->profile->heap_on |= tables[i].row == sp_read_site;
+			r->profile->waits_on |= tables[i].row == sp_read_wait_stack;
 			r->profile->has_stacks |= tables[i].row == sp_read_frame;
 			if (!read_rows(r, line, tables[i].row))
 				return false;

@@ -47,6 +47,7 @@ bool sp_read_mapping(struct sp_markdown_reader *r, char *text);
 bool sp_read_frame(struct sp_markdown_reader *r, char *text);
 bool sp_read_cpu_stack(struct sp_markdown_reader *r, char *text);
 bool sp_read_heap_stack(struct sp_markdown_reader *r, char *text);
+bool sp_read_wait_stack(struct sp_markdown_reader *r, char *text);
 bool sp_read_heap_detail(struct sp_markdown_reader *r, char *text);
 bool sp_read_slice(struct sp_markdown_reader *r, char *text);
 bool sp_read_trace(struct sp_markdown_reader *r, char *text);

@@ -9,8 +9,6 @@
 #include "profiles/model/folded.h"
 #include "profiles/model/traces.h"
 
-#define CPU_NUMBERS SP_CPU_WEIGHTS
-#define HEAP_NUMBERS (SP_WEIGHTS - SP_CPU_WEIGHTS)
 #define DETAIL_NUMBERS 8u
 #define PATH_FRAMES_MAX (64u << 20) /* of all stacks together: 256 MB */
 
@@ -88,15 +86,18 @@ bool sp_read_frame(struct sp_markdown_reader *r, char *text)
 	return true;
 }
 
-/* A row of `count` numbers, for n, and the two fields of a stack; the path is leaf first. */
-static struct sp_path *read_stack(struct sp_markdown_reader *r, char *text, size_t count, uint64_t *n, bool heap)
+/* A row of the kind's numbers, for n, and the two fields of a stack; the path is leaf first. */
+static struct sp_path *read_stack(struct sp_markdown_reader *r, char *text, uint64_t *n, enum sp_stack_kind kind)
 {
+	static const char *const damaged[SP_STACK_KINDS] = {"a row of All CPU stacks is damaged",
+		"a row of All heap stacks is damaged", "a row of All wait stacks is damaged"};
+	const size_t count = sp_stack_weights[kind].to - sp_stack_weights[kind].from;
 	struct sp_profile *p = r->profile;
 	char *fields[SP_READER_FIELDS], **stack = fields + count;
 	const char *why;
 
 	if (sp_reader_split(text, fields) != count + 2 || !sp_reader_numbers(fields, count, n)) {
-		sp_reader_fail(r, heap ? "a row of All heap stacks is damaged" : "a row of All CPU stacks is damaged");
+		sp_reader_fail(r, damaged[kind]);
 		return NULL;
 	}
 	why = sp_front_next(&r->front, stack[0], strlen(stack[0]), stack[1], strlen(stack[1]), p->frame_count);
@@ -108,7 +109,7 @@ static struct sp_path *read_stack(struct sp_markdown_reader *r, char *text, size
 	}
 	sp_grow(&p->paths, &r->path_capacity, p->path_count + 1, sizeof(*p->paths));
 	p->paths[p->path_count] =
-		(struct sp_path){.first = p->frame_id_count, .depth = (uint32_t)r->front.depth, .heap = heap};
+		(struct sp_path){.first = p->frame_id_count, .depth = (uint32_t)r->front.depth, .kind = kind};
 	sp_grow(&p->frame_ids, &p->frame_id_capacity, p->frame_id_count + r->front.depth, sizeof(*p->frame_ids));
 	for (size_t i = r->front.depth; i-- > 0;)
 		p->frame_ids[p->frame_id_count++] = r->front.ids[i];
@@ -117,8 +118,8 @@ static struct sp_path *read_stack(struct sp_markdown_reader *r, char *text, size
 
 bool sp_read_cpu_stack(struct sp_markdown_reader *r, char *text)
 {
-	uint64_t n[CPU_NUMBERS];
-	struct sp_path *path = read_stack(r, text, CPU_NUMBERS, n, false);
+	uint64_t n[SP_WEIGHTS];
+	struct sp_path *path = read_stack(r, text, n, SP_STACKS_CPU);
 
 	if (!path)
 		return false;
@@ -129,8 +130,8 @@ bool sp_read_cpu_stack(struct sp_markdown_reader *r, char *text)
 
 bool sp_read_heap_stack(struct sp_markdown_reader *r, char *text)
 {
-	uint64_t n[HEAP_NUMBERS];
-	struct sp_path *path = read_stack(r, text, HEAP_NUMBERS, n, true);
+	uint64_t n[SP_WEIGHTS];
+	struct sp_path *path = read_stack(r, text, n, SP_STACKS_HEAP);
 
 	if (!path)
 		return false;
@@ -138,6 +139,18 @@ bool sp_read_heap_stack(struct sp_markdown_reader *r, char *text)
 	path->inuse_bytes = n[2], path->inuse_count = n[3];
 	path->peak_bytes = n[4], path->peak_count = n[5];
 	path->heap_samples = n[6];
+	return true;
+}
+
+bool sp_read_wait_stack(struct sp_markdown_reader *r, char *text)
+{
+	uint64_t n[SP_WEIGHTS];
+	struct sp_path *path = read_stack(r, text, n, SP_STACKS_WAITS);
+
+	if (!path)
+		return false;
+	path->wait_ns = n[0], path->wait_count = n[1];
+	path->wait_samples = n[2];
 	return true;
 }
 
@@ -211,7 +224,7 @@ static const char *read_runs(const struct sp_profile *p, const char *text, struc
 		struct sp_sample_run run;
 
 		why = sp_sample_run_parse(&text, end, &run);
-		if (!why && (run.path >= p->path_count || p->paths[run.path].heap))
+		if (!why && (run.path >= p->path_count || p->paths[run.path].kind != SP_STACKS_CPU))
 			why = "a sample's stack is not in All CPU stacks";
 		sp_grow(runs, capacity, *run_count + 1, sizeof(**runs));
 		(*runs)[(*run_count)++] = run;

@@ -155,6 +155,7 @@ const struct sp_schema_section sp_schema_sections[] = {
 	{"## All traces (", SP_OPTIONAL, NULL, "no library told of a trace, or several profiles are merged"},
 	{"## All heap stacks (", SP_OPTIONAL, NULL, NO_STACKS ", or the heap was not sampled"},
 	{"## All heap details (", SP_OPTIONAL, NULL, NO_STACKS ", or the heap was not sampled"},
+	{"## All wait stacks (", SP_OPTIONAL, NULL, NO_STACKS ", or no wait was sampled"},
 };
 
 const struct sp_schema_table sp_schema_tables[] = {
@@ -196,6 +197,7 @@ const struct sp_schema_table sp_schema_tables[] = {
 		"short_bytes short_count temp_bytes temp_count inuse_samples alloc_variance inuse_variance first_ns "
 		"births ",
 		SP_TABLE_OTHER},
+	{"## All wait stacks (", "wait_ns wait_count samples shared frames ", SP_TABLE_STACKS},
 };
 
 _Static_assert(sizeof(sp_schema_keys) / sizeof(sp_schema_keys[0]) == SP_SCHEMA_KEYS, "count in schema.h");

@@ -54,8 +54,8 @@ struct sp_schema_table {
 };
 
 #define SP_SCHEMA_KEYS 75u
-#define SP_SCHEMA_SECTIONS 50u
-#define SP_SCHEMA_TABLES 17u
+#define SP_SCHEMA_SECTIONS 51u
+#define SP_SCHEMA_TABLES 18u
 extern const struct sp_schema_key sp_schema_keys[SP_SCHEMA_KEYS];
 extern const struct sp_schema_section sp_schema_sections[SP_SCHEMA_SECTIONS];
 extern const struct sp_schema_table sp_schema_tables[SP_SCHEMA_TABLES];

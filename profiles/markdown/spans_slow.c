@@ -192,12 +192,12 @@ static void put_mostly(struct sp_writer *w, const struct sp_span_slowest *one)
 		uint32_t here = p->frames[p->frame_ids[path->first]].function;
 		uint64_t in = 0;
 
-		if (path->heap)
+		if (path->kind != SP_STACKS_CPU)
 			continue;
 		for (uint32_t k = 0; k < one->parts; k++) {
 			const struct sp_path *other = &p->paths[one->part[k].stack];
 
-			if (!other->heap && p->frames[p->frame_ids[other->first]].function == here)
+			if (other->kind == SP_STACKS_CPU && p->frames[p->frame_ids[other->first]].function == here)
 				in += one->part[k].weight;
 		}
 		sum += one->part[i].weight;

@@ -1,4 +1,4 @@
-/* The complete part's stacks: All mappings, All frames, All CPU stacks, All heap stacks. */
+/* The complete part's stacks: All mappings, All frames, All CPU stacks, All heap stacks, All wait stacks. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +30,7 @@ struct stacks {
 	const struct sp_profile *profile;
 	uint32_t *order;    /* rows of All frames: indices into profile->frames */
 	struct cell *cells; /* by frame */
-	size_t frame_count, cpu_count, heap_count;
+	size_t frame_count, cpu_count, heap_count, wait_count;
 	size_t node_count;             /* frames in all their rows */
 	uint32_t *rows;                /* by path: its row in All CPU stacks, or NO_ROW */
 	const uint32_t *function_rows; /* by function: its row in All functions, or NO_ROW */
@@ -41,12 +41,17 @@ typedef bool wanted_fn(const struct sp_profile *profile, size_t path);
 
 static bool has_cpu(const struct sp_profile *profile, size_t path)
 {
-	return sp_path_weighs(&profile->paths[path], false);
+	return sp_path_weighs(&profile->paths[path], SP_STACKS_CPU);
 }
 
 static bool has_heap(const struct sp_profile *profile, size_t path)
 {
-	return sp_path_weighs(&profile->paths[path], true);
+	return sp_path_weighs(&profile->paths[path], SP_STACKS_HEAP);
+}
+
+static bool has_waits(const struct sp_profile *profile, size_t path)
+{
+	return sp_path_weighs(&profile->paths[path], SP_STACKS_WAITS);
 }
 
 /* Marks the frames of all stacks that are wanted; returns how many different stacks there are. */
@@ -73,6 +78,7 @@ static void order_frames(struct stacks *s)
 	s->cells = sp_alloc(p->frame_count, sizeof(*s->cells));
 	s->cpu_count = p->cpu_on ? mark_frames(s, has_cpu) : 0;
 	s->heap_count = p->heap_on ? mark_frames(s, has_heap) : 0;
+	s->wait_count = p->waits_on ? mark_frames(s, has_waits) : 0;
 	for (size_t i = 0; i < p->frame_count; i++) {
 		struct cell *cell = &s->cells[p->by_place[i]];
 
@@ -186,9 +192,9 @@ static void put_row(struct sp_buffer *out, const double *values, enum sp_path_we
 	sp_buffer_clear(frames);
 }
 
-static void write_rows(struct sp_buffer *out, struct stacks *s, wanted_fn *wanted, enum sp_path_weight_kind from,
-	enum sp_path_weight_kind to)
+static void write_rows(struct sp_buffer *out, struct stacks *s, wanted_fn *wanted, enum sp_stack_kind kind)
 {
+	const enum sp_path_weight_kind from = sp_stack_weights[kind].from, to = sp_stack_weights[kind].to;
 	double values[SP_WEIGHTS] = {0};
 	struct sp_buffer frames = {0};
 	struct sp_path_walk walk = {0};
@@ -342,13 +348,13 @@ void sp_write_stacks(struct sp_buffer *out, const struct sp_profile *profile, co
 	s.rows = sp_alloc(profile->path_count, sizeof(*s.rows));
 	memset(s.rows, 0xff, profile->path_count * sizeof(*s.rows));
 	order_frames(&s);
-	sp_buffer_room(out, (s.cpu_count + s.heap_count) * LIKELY_NUMBERS + s.node_count * LIKELY_CELL);
+	sp_buffer_room(out, (s.cpu_count + s.heap_count + s.wait_count) * LIKELY_NUMBERS + s.node_count * LIKELY_CELL);
 	write_modules(out, &s);
 	write_frames(out, &s);
 	if (profile->cpu_on) {
 		sp_buffer_printf(out, "## All CPU stacks (%zu)\n\n```tsv\nuser_ns\tsys_ns\tsamples\tshared\tframes\n",
 			s.cpu_count);
-		write_rows(out, &s, has_cpu, SP_WEIGHT_USER_NS, SP_CPU_WEIGHTS);
+		write_rows(out, &s, has_cpu, SP_STACKS_CPU);
 	}
 	write_samples(out, &s);
 	sp_write_all_traces(out, profile, s.rows, sample_room ? TRACES_CUT : TRACES_MOST);
@@ -358,9 +364,15 @@ void sp_write_stacks(struct sp_buffer *out, const struct sp_profile *profile, co
 			"peak_bytes\tpeak_count\tsamples\tshared\tframes\n",
 			s.heap_count);
 		memset(s.rows, 0xff, profile->path_count * sizeof(*s.rows));
-		write_rows(out, &s, has_heap, SP_WEIGHT_ALLOC_BYTES, SP_WEIGHTS);
+		write_rows(out, &s, has_heap, SP_STACKS_HEAP);
 		if (!profile->process_count) /* of stacks whose sites are looked for again: not of a sum's */
 			write_heap_details(out, &s);
+	}
+	if (profile->waits_on) {
+		sp_buffer_printf(out,
+			"## All wait stacks (%zu)\n\n```tsv\nwait_ns\twait_count\tsamples\tshared\tframes\n",
+			s.wait_count);
+		write_rows(out, &s, has_waits, SP_STACKS_WAITS);
 	}
 	free(s.rows);
 	free(s.order);

@@ -9,6 +9,7 @@
 #include "profiles/model/spans.h"
 #include "profiles/model/error.h"
 #include "profiles/model/heap.h"
+#include "profiles/model/waits.h"
 #include "profiles/model/order.h"
 #include "profiles/model/places.h"
 #include "profiles/model/samples.h"
@@ -77,6 +78,9 @@ static double path_us(const struct sp_path *path)
 
 static void take_stacks(struct sp_snapshot *s, const struct sp_profile *p)
 {
+	static const uint16_t flags[SP_STACK_KINDS] = {
+		[SP_STACKS_HEAP] = SP_STACK_IS_HEAP, [SP_STACKS_WAITS] = SP_STACK_IS_HEAP | SP_STACK_IS_WAIT};
+
 	s->stacks = sp_alloc(p->path_count, sizeof(*s->stacks));
 	s->stack_count = p->path_count;
 	for (size_t i = 0; i < p->path_count; i++) {
@@ -85,7 +89,7 @@ static void take_stacks(struct sp_snapshot *s, const struct sp_profile *p)
 
 		s->stacks[i] =
 			(struct sp_stack){.depth = (uint16_t)(path->depth < UINT16_MAX ? path->depth : UINT16_MAX),
-				.flags = path->heap ? SP_STACK_IS_HEAP : 0,
+				.flags = flags[path->kind],
 				.user_ns = path->user_ns,
 				.sys_ns = path->sys_ns,
 				.user_samples = (uint32_t)path->samples,
@@ -173,7 +177,7 @@ static void take_heap(struct sp_snapshot *s, const struct sp_profile *p)
 	for (size_t i = 0, heap = 0; i < p->path_count; i++) {
 		const struct sp_heap_site *more;
 
-		if (!p->paths[i].heap)
+		if (p->paths[i].kind != SP_STACKS_HEAP)
 			continue;
 		more = &p->stack_details[heap++];
 		s->sites[s->site_count] = site_of(&p->paths[i], more, (uint32_t)i);
@@ -307,7 +311,7 @@ static const char *cannot(const struct sp_profile *written)
 	size_t heap = 0;
 
 	for (size_t i = 0; i < written->path_count; i++)
-		heap += written->paths[i].heap;
+		heap += written->paths[i].kind == SP_STACKS_HEAP;
 	if (written->process_count)
 		return "it is a sum of profiles; run smartprof symbolize on each of them, and merge the results";
 	if (!written->has_stacks || !exact || strcmp(exact, "exact") != 0 || heap != written->stack_detail_count)
@@ -336,6 +340,7 @@ const char *sp_profile_again(struct sp_again *again, struct sp_profile *written,
 	p->heap_wrappers = written->heap_wrappers;
 	p->cpu_on = written->cpu_on;
 	p->heap_on = written->heap_on;
+	p->waits_on = written->waits_on;
 	p->wall_ns = written->wall_ns;
 	p->waiting = written->waiting;
 	sp_profile_setup(p);
@@ -344,6 +349,8 @@ const char *sp_profile_again(struct sp_again *again, struct sp_profile *written,
 	match_frames(&again->written, p, look_up);
 	site_frame = sp_alloc(again->snapshot.stack_count, sizeof(*site_frame));
 	sp_frames_load(p, symbolizer, site_frame, NULL, NULL);
+	for (size_t i = 0; i < p->path_count; i++)
+		sp_path_add_waits(&p->paths[i], &written->paths[i]);
 	sp_paths_sort(p);
 	copy_rest(p, written);
 	sp_cpu_add_up(p);

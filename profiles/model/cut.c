@@ -13,16 +13,13 @@
 /* Of outer frames, whatever they lead to. */
 #define NODE_SHARE(share) (4 * (share))
 
-/* CPU and heap stacks are weighed apart. */
-enum kind { CPU, HEAP, KINDS };
-
 struct cutter {
 	const struct sp_profile *p;
 	struct sp_profile *out;
 	double share;
-	double allocated, inuse, peak; /* of all heap stacks */
-	double *frames[KINDS];         /* what is spent in each, or allocated */
-	double *functions[KINDS];
+	double allocated, inuse, peak, waited; /* of all stacks */
+	double *frames[SP_STACK_KINDS];        /* what is spent in each, allocated or waited: weighed apart */
+	double *functions[SP_STACK_KINDS];
 	uint32_t *kept;  /* by path: how many of its outer frames stay */
 	uint32_t *plain; /* by function: a frame of it without a place, or NOT_MADE */
 	uint32_t rest;   /* the frame */
@@ -35,7 +32,9 @@ static double part(double value, double whole)
 
 static double weight(const struct cutter *c, const struct sp_path *path)
 {
-	if (!path->heap)
+	if (path->kind == SP_STACKS_WAITS)
+		return part((double)path->wait_ns, c->waited);
+	if (path->kind == SP_STACKS_CPU)
 		return part((double)(path->user_ns + path->sys_ns), (double)c->p->total_ns);
 	return part((double)path->alloc_bytes, c->allocated) + part((double)path->inuse_bytes, c->inuse) +
 		part((double)path->peak_bytes, c->peak);
@@ -53,6 +52,7 @@ static void add_totals(struct cutter *c)
 		c->allocated += (double)c->p->paths[i].alloc_bytes;
 		c->inuse += (double)c->p->paths[i].inuse_bytes;
 		c->peak += (double)c->p->paths[i].peak_bytes;
+		c->waited += (double)c->p->paths[i].wait_ns;
 	}
 }
 
@@ -61,7 +61,7 @@ static void add_totals(struct cutter *c)
 /* Of a path, counted from the leaf: where its innermost function begins and ends, with what is inlined there. */
 static uint32_t inner_frames(const struct sp_profile *p, const struct sp_path *path, uint32_t *from)
 {
-	uint32_t to = *from = path->heap && path->depth ? sp_path_site(p, path) : 0;
+	uint32_t to = *from = path->kind == SP_STACKS_HEAP && path->depth ? sp_path_site(p, path) : 0;
 
 	while (to < path->depth && p->frames[p->frame_ids[path->first + to++]].inlined)
 		;
@@ -79,8 +79,8 @@ static void weigh_inner(struct cutter *c)
 			continue;
 		inner_frames(c->p, path, &from);
 		frame = c->p->frame_ids[path->first + from];
-		c->frames[path->heap][frame] += w;
-		c->functions[path->heap][c->p->frames[frame].function] += w;
+		c->frames[path->kind][frame] += w;
+		c->functions[path->kind][c->p->frames[frame].function] += w;
 	}
 }
 
@@ -95,7 +95,7 @@ static size_t count_nodes(const struct sp_profile *p)
 
 /* Goes along all paths with the nodes of each from the root: first adds up what leads through them, then looks how far each
  * path's are so heavy that whatever is below them keeps them. */
-static void walk_nodes(struct cutter *c, double *nodes[KINDS], bool weigh)
+static void walk_nodes(struct cutter *c, double *nodes[SP_STACK_KINDS], bool weigh)
 {
 	const struct sp_profile *p = c->p;
 	uint32_t *open = NULL;
@@ -103,7 +103,7 @@ static void walk_nodes(struct cutter *c, double *nodes[KINDS], bool weigh)
 
 	for (size_t i = 0; i < p->path_count; i++) {
 		const struct sp_ordered *at = &p->order[i];
-		bool heap = p->paths[at->path].heap;
+		enum sp_stack_kind kind = p->paths[at->path].kind;
 		double w = weight(c, &p->paths[at->path]);
 		uint32_t depth = 0;
 
@@ -111,8 +111,8 @@ static void walk_nodes(struct cutter *c, double *nodes[KINDS], bool weigh)
 		for (uint32_t k = at->shared; k < at->depth; k++)
 			open[k] = (uint32_t)node++;
 		for (; weigh && depth < at->depth; depth++)
-			nodes[heap][open[depth]] += w;
-		while (!weigh && depth < at->depth && nodes[heap][open[depth]] >= NODE_SHARE(c->share))
+			nodes[kind][open[depth]] += w;
+		while (!weigh && depth < at->depth && nodes[kind][open[depth]] >= NODE_SHARE(c->share))
 			depth++;
 		c->kept[at->path] = depth;
 	}
@@ -122,22 +122,24 @@ static void walk_nodes(struct cutter *c, double *nodes[KINDS], bool weigh)
 static void keep_trunk(struct cutter *c)
 {
 	size_t count = count_nodes(c->p);
-	double *nodes[KINDS] = {sp_alloc(count + 1, sizeof(double)), sp_alloc(count + 1, sizeof(double))};
+	double *nodes[SP_STACK_KINDS];
 
+	for (unsigned k = 0; k < SP_STACK_KINDS; k++)
+		nodes[k] = sp_alloc(count + 1, sizeof(double));
 	walk_nodes(c, nodes, true);
 	walk_nodes(c, nodes, false);
-	free(nodes[CPU]);
-	free(nodes[HEAP]);
+	for (unsigned k = 0; k < SP_STACK_KINDS; k++)
+		free(nodes[k]);
 }
 
 /* What stays of a stack's innermost function if not all of the stack does: its frame, the function alone, or nothing. */
 enum inner { INNER_FRAME, INNER_FUNCTION, INNER_NOTHING };
 
-static enum inner inner_of(const struct cutter *c, bool heap, uint32_t frame)
+static enum inner inner_of(const struct cutter *c, enum sp_stack_kind kind, uint32_t frame)
 {
-	if (c->frames[heap][frame] >= c->share)
+	if (c->frames[kind][frame] >= c->share)
 		return INNER_FRAME;
-	return c->functions[heap][c->p->frames[frame].function] >= SP_ROW_SHARE(c->share) ? INNER_FUNCTION
+	return c->functions[kind][c->p->frames[frame].function] >= SP_ROW_SHARE(c->share) ? INNER_FUNCTION
 											  : INNER_NOTHING;
 }
 
@@ -168,8 +170,8 @@ static struct item item_of(const struct cutter *c, uint32_t place)
 		return item;
 	item.outer = path->depth - inner_frames(c->p, path, &from);
 	frame = c->p->frame_ids[path->first + from];
-	inner = inner_of(c, path->heap, frame);
-	item.key = (uint64_t)path->heap << 40 | (uint64_t)inner << 32;
+	inner = inner_of(c, path->kind, frame);
+	item.key = (uint64_t)path->kind << 40 | (uint64_t)inner << 32;
 	if (inner == INNER_FRAME)
 		item.key |= frame;
 	if (inner == INNER_FUNCTION)
@@ -272,7 +274,7 @@ static void cut_path(struct cutter *c, size_t index)
 	if (!old->depth)
 		return;
 	to = inner_frames(c->p, old, &from);
-	inner = inner_of(c, old->heap, ids[from]);
+	inner = inner_of(c, old->kind, ids[from]);
 	if (inner == INNER_FRAME)
 		for (uint32_t k = kept + to == old->depth ? 0 : from; k < to; k++)
 			push(c->out, path, ids[k]);
@@ -291,7 +293,7 @@ static void cut_stacks(struct cutter *c)
 	c->kept = sp_alloc(p->path_count, sizeof(*c->kept));
 	c->plain = sp_alloc(p->function_count, sizeof(*c->plain));
 	memset(c->plain, 0xff, p->function_count * sizeof(*c->plain));
-	for (unsigned k = 0; k < KINDS; k++) {
+	for (unsigned k = 0; k < SP_STACK_KINDS; k++) {
 		c->frames[k] = sp_alloc(p->frame_count, sizeof(double));
 		c->functions[k] = sp_alloc(p->function_count, sizeof(double));
 	}
@@ -302,7 +304,7 @@ static void cut_stacks(struct cutter *c)
 	for (size_t i = 0; i < p->path_count; i++)
 		cut_path(c, i);
 	sp_paths_sort(c->out);
-	for (unsigned k = 0; k < KINDS; k++) {
+	for (unsigned k = 0; k < SP_STACK_KINDS; k++) {
 		free(c->frames[k]);
 		free(c->functions[k]);
 	}

@@ -89,38 +89,57 @@ uint64_t sp_path_weight(const struct sp_path *path, enum sp_path_weight_kind wei
 		return path->peak_count;
 	case SP_WEIGHT_HEAP_SAMPLES:
 		return path->heap_samples;
+	case SP_WEIGHT_WAIT_NS:
+		return path->wait_ns;
+	case SP_WEIGHT_WAIT_COUNT:
+		return path->wait_count;
+	case SP_WEIGHT_WAIT_SAMPLES:
+		return path->wait_samples;
 	default:
 		return 0;
 	}
 }
 
-bool sp_path_weighs(const struct sp_path *path, bool heap)
+const struct sp_weight_range sp_stack_weights[SP_STACK_KINDS] = {
+	[SP_STACKS_CPU] = {0, SP_CPU_WEIGHTS},
+	[SP_STACKS_HEAP] = {SP_CPU_WEIGHTS, SP_HEAP_WEIGHTS_END},
+	[SP_STACKS_WAITS] = {SP_HEAP_WEIGHTS_END, SP_WEIGHTS},
+};
+
+bool sp_path_weighs(const struct sp_path *path, enum sp_stack_kind kind)
 {
-	for (enum sp_path_weight_kind w = heap ? SP_CPU_WEIGHTS : 0; w < (heap ? SP_WEIGHTS : SP_CPU_WEIGHTS); w++)
+	if (kind == SP_STACKS_WALL)
+		return sp_path_weighs(path, SP_STACKS_CPU) || sp_path_weighs(path, SP_STACKS_WAITS);
+	for (enum sp_path_weight_kind w = sp_stack_weights[kind].from; w < sp_stack_weights[kind].to; w++)
 		if (sp_path_weight(path, w))
 			return true;
 	return false;
 }
 
-void sp_fold_frames(struct sp_folded *f, const struct sp_profile *profile, bool heap)
+uint32_t sp_path_leaf(const struct sp_profile *profile, const struct sp_path *path)
+{
+	return path->kind == SP_STACKS_HEAP && path->depth ? sp_path_site(profile, path) : 0;
+}
+
+void sp_fold_frames(struct sp_folded *f, const struct sp_profile *profile, enum sp_stack_kind kind)
 {
 	for (size_t i = 0; i < profile->path_count; i++) {
 		const struct sp_path *path = &profile->paths[i];
 		struct sp_folded_row *row;
 
-		if (!sp_path_weighs(path, heap))
+		if (!sp_path_weighs(path, kind))
 			continue;
 		row = sp_folded_add(f);
 		for (enum sp_path_weight_kind w = 0; w < SP_WEIGHTS; w++)
 			row->values[w] = (double)sp_path_weight(path, w);
-		for (uint32_t k = path->depth, leaf = heap ? sp_path_site(profile, path) : 0; k-- > leaf;)
+		for (uint32_t k = path->depth, leaf = sp_path_leaf(profile, path); k-- > leaf;)
 			sp_folded_push(f, profile->frame_ids[path->first + k]);
 	}
 }
 
-void sp_fold_functions(struct sp_folded *f, const struct sp_profile *profile, bool heap)
+void sp_fold_functions(struct sp_folded *f, const struct sp_profile *profile, enum sp_stack_kind kind)
 {
-	sp_fold_frames(f, profile, heap);
+	sp_fold_frames(f, profile, kind);
 	for (size_t i = 0; i < f->id_count; i++)
 		f->ids[i] = profile->frames[f->ids[i]].function;
 	sp_folded_merge(f);

@@ -19,8 +19,19 @@ enum sp_path_weight_kind {
 	SP_WEIGHT_PEAK_BYTES,
 	SP_WEIGHT_PEAK_COUNT,
 	SP_WEIGHT_HEAP_SAMPLES,
-	SP_WEIGHTS
+	SP_HEAP_WEIGHTS_END,
+	SP_WEIGHT_WAIT_NS = SP_HEAP_WEIGHTS_END,
+	SP_WEIGHT_WAIT_COUNT,
+	SP_WEIGHT_WAIT_SAMPLES,
+	SP_WEIGHTS,
+	SP_WEIGHT_WALL_NS = SP_WEIGHTS /* a sum: CPU time and waits */
 };
+
+/* Those of a kind of stacks: from .. to - 1. */
+struct sp_weight_range {
+	enum sp_path_weight_kind from, to;
+};
+extern const struct sp_weight_range sp_stack_weights[SP_STACK_KINDS];
 
 #define SP_FOLDED_VALUES SP_WEIGHTS
 
@@ -48,17 +59,20 @@ void sp_folded_push(struct sp_folded *f, uint32_t id);
 /* Sorts the rows and adds the values of equal ones up. */
 void sp_folded_merge(struct sp_folded *f);
 
-/* The profile's stacks of CPU time, or of the heap, by frame, not merged yet; values by enum sp_path_weight_kind. */
-void sp_fold_frames(struct sp_folded *f, const struct sp_profile *profile, bool heap);
+/* The profile's stacks of a kind by frame, not merged yet; values by enum sp_path_weight_kind. */
+void sp_fold_frames(struct sp_folded *f, const struct sp_profile *profile, enum sp_stack_kind kind);
 
 /* The same by function, merged. */
-void sp_fold_functions(struct sp_folded *f, const struct sp_profile *profile, bool heap);
+void sp_fold_functions(struct sp_folded *f, const struct sp_profile *profile, enum sp_stack_kind kind);
 
 void sp_folded_free(struct sp_folded *f);
 
 uint64_t sp_path_weight(const struct sp_path *path, enum sp_path_weight_kind weight);
 
-/* Whether a path counts for the heap, or for CPU time, with anything at all. */
-bool sp_path_weighs(const struct sp_path *path, bool heap);
+/* Whether a path counts for a kind of stacks with anything at all. */
+bool sp_path_weighs(const struct sp_path *path, enum sp_stack_kind kind);
+
+/* The innermost frame that is shown: that of the heap's sites in its stacks. */
+uint32_t sp_path_leaf(const struct sp_profile *profile, const struct sp_path *path);
 
 #endif

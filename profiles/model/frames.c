@@ -8,6 +8,7 @@
 #include "profiles/model/again.h"
 #include "profiles/model/build.h"
 #include "profiles/model/heap.h"
+#include "profiles/model/waits.h"
 #include "profiles/model/spans.h"
 
 #define INLINES_MAX 64u
@@ -36,6 +37,7 @@ struct resolver {
 	sp_progress_fn *progress;
 	void *context;
 	uint32_t *span_frames; /* frame id + 1 of each node of the tree of spans; 0: not asked for yet */
+	uint8_t *waits;        /* by stack: 1 + enum sp_wait_kind, 0 of no wait */
 	size_t loaded;         /* paths so far, for the progress */
 };
 
@@ -497,6 +499,26 @@ static void push_spans(struct resolver *r, struct sp_path *path, uint32_t node)
 
 static const struct sp_stack no_frames;
 
+static enum sp_stack_kind kind_of(const struct sp_stack *stack)
+{
+	if (stack->flags & SP_STACK_IS_WAIT)
+		return SP_STACKS_WAITS;
+	return stack->flags & SP_STACK_IS_HEAP ? SP_STACKS_HEAP : SP_STACKS_CPU;
+}
+
+/* What was waited for stands inside of who waited. */
+static void push_wait(struct resolver *r, struct sp_path *path, size_t index)
+{
+	struct sp_profile_frame frame = {0};
+	char name[16];
+
+	if (!r->waits[index])
+		return;
+	snprintf(name, sizeof(name), "[%s]", sp_wait_kind_names[r->waits[index] - 1]);
+	frame.function = sp_profile_function(r->profile, 0, name, &r->functions);
+	path_push(r->profile, path, frame_id(r, &frame));
+}
+
 static void load_path(struct resolver *r, size_t index, uint32_t *site_frame)
 {
 	struct sp_profile *p = r->profile;
@@ -505,12 +527,13 @@ static void load_path(struct resolver *r, size_t index, uint32_t *site_frame)
 
 	*path = (struct sp_path){
 		.first = p->frame_id_count,
-		.heap = (stack->flags & SP_STACK_IS_HEAP) != 0,
+		.kind = kind_of(stack),
 		.user_ns = stack->user_ns,
 		.sys_ns = stack->sys_ns,
 		.samples = (uint64_t)stack->user_samples + stack->sys_samples,
 		.sq = (double)stack->weight_sq_us2,
 	};
+	push_wait(r, path, index);
 	site_frame[index] = add_frames(r, path, p->frame_id_count > PATH_FRAMES_MAX ? &no_frames : stack,
 		r->addresses.of_frame + r->addresses.first[index]);
 	push_spans(r, path, stack->span);
@@ -529,6 +552,17 @@ static void load_paths(struct resolver *r, bool with_entry, uint32_t *site_frame
 	}
 }
 
+static uint8_t *waits_of_stacks(const struct sp_snapshot *s)
+{
+	uint8_t *waits = sp_alloc(s->stack_count + 1, sizeof(*waits));
+
+	for (size_t i = 1; i < s->wait_site_count; i++)
+		if (s->wait_sites[i].stack < s->stack_count)
+			waits[s->wait_sites[i].stack] =
+				(uint8_t)(1 + sp_wait_kind_of((enum sp_wait_call)s->wait_sites[i].call));
+	return waits;
+}
+
 void sp_frames_load(struct sp_profile *profile, struct sp_symbolizer *symbolizer, uint32_t *site_frame,
 	sp_progress_fn *progress, void *context)
 {
@@ -543,6 +577,7 @@ void sp_frames_load(struct sp_profile *profile, struct sp_symbolizer *symbolizer
 	}
 	profile->paths = sp_alloc(total, sizeof(*profile->paths));
 	profile->path_count = total;
+	r.waits = waits_of_stacks(profile->snapshot);
 	r.span_frames = sp_alloc(profile->snapshot->span_node_count + 1, sizeof(*r.span_frames));
 	sp_addresses_load(&r.addresses, profile, symbolizer);
 	sp_grow(&profile->frame_ids, &profile->frame_id_capacity, LIKELY_INLINES * profile->snapshot->depth_sum,
@@ -559,4 +594,5 @@ void sp_frames_load(struct sp_profile *profile, struct sp_symbolizer *symbolizer
 	sp_addresses_free(&r.addresses);
 	free(r.chain);
 	free(r.span_frames);
+	free(r.waits);
 }

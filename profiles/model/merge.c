@@ -10,6 +10,7 @@
 #include "profiles/model/facts.h"
 #include "profiles/model/heap.h"
 #include "profiles/model/order.h"
+#include "profiles/model/waits.h"
 
 /* A profile has no room for more (ROWS_MAX of its reader); lighter ones keep their outermost frames. */
 #define STACKS_MAX 100000u
@@ -192,14 +193,15 @@ static void add_weights(struct sp_path *to, const struct sp_path *path)
 	to->peak_bytes += path->peak_bytes;
 	to->peak_count += path->peak_count;
 	to->heap_samples += path->heap_samples;
+	sp_path_add_waits(to, path);
 }
 
 /* The path with the frames in ids[], a new one where there is none. */
-static struct sp_path *path_for(struct sp_merge *m, uint32_t depth, bool heap)
+static struct sp_path *path_for(struct sp_merge *m, uint32_t depth, enum sp_stack_kind kind)
 {
 	struct sp_profile *p = m->out;
 	size_t bytes = depth * sizeof(*m->ids);
-	uint64_t hash = sp_hash_bytes(m->ids, bytes), next = (uint64_t)depth << 1 | heap;
+	uint64_t hash = sp_hash_bytes(m->ids, bytes), next = (uint64_t)depth << 2 | kind;
 	int found;
 
 	for (;; next += 1ull << 40) { /* texts of equal hashes stand one behind the other */
@@ -215,7 +217,7 @@ static struct sp_path *path_for(struct sp_merge *m, uint32_t depth, bool heap)
 	sp_grow(&p->paths, &m->path_capacity, p->path_count + 1, sizeof(*p->paths));
 	sp_grow(&p->frame_ids, &p->frame_id_capacity, p->frame_id_count + depth, sizeof(*p->frame_ids));
 	memcpy(p->frame_ids + p->frame_id_count, m->ids, bytes);
-	p->paths[p->path_count] = (struct sp_path){.first = p->frame_id_count, .depth = depth, .heap = heap};
+	p->paths[p->path_count] = (struct sp_path){.first = p->frame_id_count, .depth = depth, .kind = kind};
 	p->frame_id_count += depth;
 	return &p->paths[p->path_count++];
 }
@@ -228,7 +230,7 @@ static void add_paths(struct sp_merge *m, const struct sp_profile *in)
 		sp_grow(&m->ids, &m->id_capacity, path->depth, sizeof(*m->ids));
 		for (uint32_t k = 0; k < path->depth; k++)
 			m->ids[k] = m->frame_of[in->frame_ids[path->first + k]];
-		add_weights(path_for(m, path->depth, path->heap), path);
+		add_weights(path_for(m, path->depth, path->kind), path);
 	}
 }
 
@@ -409,6 +411,7 @@ void sp_merge_add(struct sp_merge *m, const struct sp_profile *in, const char *f
 	free(m->frame_of);
 	p->cpu_on |= in->cpu_on;
 	p->heap_on |= in->heap_on;
+	p->waits_on |= in->waits_on;
 	p->total_ns += in->total_ns;
 	p->samples += in->samples;
 	p->sampled_user_ns += in->sampled_user_ns;
@@ -428,7 +431,8 @@ void sp_merge_add(struct sp_merge *m, const struct sp_profile *in, const char *f
 
 static uint64_t weight(const struct sp_path *path)
 {
-	return path->heap ? path->alloc_bytes + path->inuse_bytes + path->peak_bytes : path->user_ns + path->sys_ns;
+	return path->kind == SP_STACKS_HEAP ? path->alloc_bytes + path->inuse_bytes + path->peak_bytes
+					    : path->user_ns + path->sys_ns + path->wait_ns;
 }
 
 static int by_weight(const void *a, const void *b, void *context)
@@ -457,18 +461,18 @@ static void shorten(struct sp_merge *m, uint32_t index, uint32_t overflow)
 	sp_grow(&m->ids, &m->id_capacity, SHORT_DEPTH + 1, sizeof(*m->ids));
 	m->ids[0] = overflow;
 	memcpy(m->ids + 1, m->out->frame_ids + path.first + path.depth - kept, kept * sizeof(*m->ids));
-	add_weights(path_for(m, kept + 1, path.heap), &path);
-	m->out->paths[index] = (struct sp_path){.first = path.first, .depth = path.depth, .heap = path.heap};
+	add_weights(path_for(m, kept + 1, path.kind), &path);
+	m->out->paths[index] = (struct sp_path){.first = path.first, .depth = path.depth, .kind = path.kind};
 }
 
-static void limit_stacks(struct sp_merge *m, bool heap)
+static void limit_stacks(struct sp_merge *m, enum sp_stack_kind kind)
 {
 	struct sp_profile *p = m->out;
 	uint32_t *order = sp_alloc(p->path_count + 1, sizeof(*order)), overflow;
 	size_t count = 0;
 
 	for (size_t i = 0; i < p->path_count; i++)
-		if (p->paths[i].heap == heap)
+		if (p->paths[i].kind == kind)
 			order[count++] = (uint32_t)i;
 	if (count > STACKS_MAX) {
 		qsort_r(order, count, sizeof(*order), by_weight, p->paths);
@@ -502,8 +506,8 @@ struct sp_profile *sp_merge_finish(struct sp_merge *m, size_t left_out)
 	struct sp_heap_totals *heap = &m->snapshot.header.heap;
 	uint64_t from_ns, to_ns;
 
-	limit_stacks(m, false);
-	limit_stacks(m, true);
+	for (enum sp_stack_kind kind = 0; kind < SP_STACK_KINDS; kind++)
+		limit_stacks(m, kind);
 	sp_paths_sort(p);
 	sp_merge_sort_waits(p);
 	divide_errors(p);

@@ -40,15 +40,15 @@ uint32_t sp_profile_function(struct sp_profile *profile, uint32_t module, const 
 	return sp_profile_function_id(profile, module, sp_names_id(&profile->names, name), index);
 }
 
-/* A span is no code: "{request}", outside of all frames of the stacks that were taken in it. */
+/* No code is a span, "{request}", outside of all frames of the stacks that were taken in it, nor a wait, "[lock]", inside. */
 static uint32_t flags_of(uint32_t module, const char *name)
 {
-	return !module && name[0] == '{' ? SP_FUNCTION_PSEUDO : 0;
+	return !module && (name[0] == '{' || name[0] == '[') ? SP_FUNCTION_PSEUDO : 0;
 }
 
 bool sp_function_is_span(const struct sp_function *f)
 {
-	return flags_of(f->module, f->name) != 0;
+	return !f->module && f->name[0] == '{';
 }
 
 uint32_t sp_profile_function_id(struct sp_profile *profile, uint32_t module, uint32_t name_id, struct sp_map *index)

@@ -86,11 +86,20 @@ struct sp_profile_frame {
 	bool layer;       /* a heap site only where there is no other */
 };
 
+/* What a stack was taken for. */
+enum sp_stack_kind {
+	SP_STACKS_CPU,
+	SP_STACKS_HEAP,
+	SP_STACKS_WAITS, /* the leaf is a pseudo function: "[lock]" */
+	SP_STACK_KINDS,
+	SP_STACKS_WALL = SP_STACK_KINDS /* those of CPU time and of waits */
+};
+
 /* A symbolized stack, of which one read from Markdown has what is said there: frame_ids[first .. first+depth) index frames[], leaf first. */
 struct sp_path {
 	size_t first;
 	uint32_t depth;
-	bool heap;
+	enum sp_stack_kind kind; /* SP_STACKS_CPU .. SP_STACKS_WAITS */
 	uint64_t user_ns, sys_ns, samples;
 	double sq; /* sum of squared weights, in square microseconds */
 	uint64_t alloc_bytes, alloc_count, inuse_bytes, inuse_count, peak_bytes, peak_count,
@@ -229,6 +238,7 @@ struct sp_profile {
 	uint64_t broken_generated_ns;                          /* of truncated_ns: the walk ended in no file's code */
 	double unnamed_frames, all_frames;                     /* weighted by time */
 	bool cpu_on, heap_on;
+	bool waits_on;                                                              /* some stack has waited */
 	uint64_t heap_allocated_bytes, heap_allocations, heap_frees, heap_reallocs; /* exact */
 	bool is_window;         /* what was between two snapshots (profiles/spool/window.h); then: */
 	double growth_variance; /* of what all sites grew by, square bytes */

@@ -77,7 +77,7 @@ static void fill(struct sp_samples *s, const struct sp_profile *p, const uint32_
 		for (; from < to && from < snapshot->log_count; from++) {
 			const struct sp_log_entry *e = &snapshot->log[from];
 
-			if (sp_path_weighs(&p->paths[e->stack], false))
+			if (sp_path_weighs(&p->paths[e->stack], SP_STACKS_CPU))
 				entries[count++] = (struct entry){
 					thread_of(snapshot, e, s->slices[i].end_ns), same[e->stack], (uint32_t)from};
 		}

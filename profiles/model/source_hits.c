@@ -82,7 +82,7 @@ struct sp_source_hit *sp_source_hits(const struct sp_profile *p, uint32_t functi
 	struct hits h = {.cells = sp_alloc(p->frame_count, sizeof(*h.cells))};
 
 	for (size_t i = 0; i < p->path_count; i++)
-		if (!p->paths[i].heap)
+		if (p->paths[i].kind == SP_STACKS_CPU)
 			add_path(&h, p, function, i);
 	sp_names_free(&h.files);
 	sp_map_free(&h.index);

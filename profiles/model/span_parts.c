@@ -63,7 +63,7 @@ static void place_all(struct parts *x, const uint32_t *place)
 static uint32_t function_of(const struct parts *x, uint32_t stack)
 {
 	const struct sp_path *path = &x->p->paths[stack];
-	uint32_t frame = path->heap ? x->site_frame[stack] : x->p->frame_ids[path->first];
+	uint32_t frame = path->kind == SP_STACKS_HEAP ? x->site_frame[stack] : x->p->frame_ids[path->first];
 
 	return x->p->frames[frame].function;
 }
@@ -82,9 +82,9 @@ static void add_path(struct parts *x, uint32_t stack)
 	const struct sp_site *site = x->site_of[stack];
 	struct sp_sum sum = {(double)(path->user_ns + path->sys_ns) / 1e3, path->sq, (double)path->samples};
 
-	if (!path->heap && path->samples)
+	if (path->kind == SP_STACKS_CPU && path->samples)
 		add(&x->cpu, function_of(x, stack), &sum, false);
-	if (!path->heap || !site || !site->samples)
+	if (path->kind != SP_STACKS_HEAP || !site || !site->samples)
 		return;
 	sum = (struct sp_sum){
 		(double)site->alloc_bytes, (double)site->variance_alloc * SP_VARIANCE_UNIT, (double)site->samples};
@@ -93,7 +93,7 @@ static void add_path(struct parts *x, uint32_t stack)
 
 static void add_tail(struct parts *x, const struct sp_span_tail *tail)
 {
-	bool heap = x->p->paths[tail->stack].heap;
+	bool heap = x->p->paths[tail->stack].kind == SP_STACKS_HEAP;
 	struct sp_sum sum = {heap ? (double)tail->weight : (double)tail->weight / 1e3,
 		heap ? (double)tail->sq * SP_VARIANCE_UNIT : (double)tail->sq, (double)tail->samples};
 

@@ -102,6 +102,7 @@ static void add_places(struct sp_profile *p, const uint32_t *site_frame)
 
 		if (!site->samples || site->stack >= p->path_count)
 			continue;
+		p->waits_on = true;
 		p->paths[site->stack].wait_ns += site->ns;
 		p->paths[site->stack].wait_count += site->count;
 		p->paths[site->stack].wait_samples += site->samples;
@@ -254,6 +255,13 @@ void sp_waits_add_up(struct sp_profile *p, const uint32_t *site_frame)
 		w->idle_ns += w->places[i].idle ? w->places[i].ns : 0;
 	}
 	qsort(w->places, w->place_count, sizeof(*w->places), by_ns);
+}
+
+void sp_path_add_waits(struct sp_path *to, const struct sp_path *path)
+{
+	to->wait_ns += path->wait_ns;
+	to->wait_count += path->wait_count;
+	to->wait_samples += path->wait_samples;
 }
 
 void sp_waits_free(struct sp_waits_info *w)

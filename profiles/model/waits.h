@@ -56,6 +56,9 @@ extern const char *const sp_wait_call_names[SP_WAIT_CALLS];
 
 /* Paths get the weights of their waits; site_frame as for sp_heap_add_up. */
 void sp_waits_add_up(struct sp_profile *profile, const uint32_t *site_frame);
+
+/* Adds what another path has waited. */
+void sp_path_add_waits(struct sp_path *to, const struct sp_path *path);
 void sp_waits_free(struct sp_waits_info *waits);
 
 #endif

@@ -49,6 +49,7 @@ offers() { # WORD… in the file `offered`
 	[ "$(in_bash smartprof report --format sp)" = speedscope ]
 	[ "$(in_bash smartprof report --format = sp)" = speedscope ]
 	[ "$(in_bash smartprof report --metric pe)" = peak ]
+	[ "$(in_bash smartprof report --metric wal)" = wall ]
 	[ "$(in_bash smartprof report --by mo)" = module ]
 	[ "$(in_bash smartprof run --env prod)" = production ]
 	[ "$(in_bash smartprof run --allocator mi)" = mimalloc ]

@@ -66,6 +66,53 @@ folded() { # FILE METRIC: the sum of the folded stacks
 	grep -qxF "allocated	$allocated" sums
 }
 
+# wait_ns FILE: of All wait stacks.
+wait_ns() { section '## All wait stacks' "$1" | awk -F'\t' '$1 ~ /^[0-9]+$/ { s += $1 } END { printf "%.0f\n", s }'; }
+
+@test "waits, and CPU time with them, are told in every format" {
+	profiled "$TARGETS/convoy" 200 >out
+	profile=$(profile_of convoy)
+	cpu=$(cpu_ns "$profile") wait=$(wait_ns "$profile")
+	wall=$((cpu + wait))
+	at_least "$wait" 100000000
+	[ "$(folded "$profile" wait)" = "$wait" ]
+	[ "$(folded "$profile" wall)" = "$wall" ]
+	"$SMARTPROF" report --format folded --metric wait "$profile" >folded
+	grep -q ';start_thread;add;add_line;\[lock\] [0-9]*$' folded
+	grep -q ';flush;flush_log;\[sleep\] [0-9]*$' folded
+	refuse grep -vE ';\[(lock|condition|read|write|sync|poll|sleep|child|other)\] [0-9]+$' folded
+
+	"$SMARTPROF" report --format speedscope --metric wait --output s.json "$profile"
+	formats speedscope s.json >sums
+	grep -qxF "Waiting	nanoseconds	$wait" sums
+	grep -qxF "CPU and waiting	nanoseconds	$wall" sums
+	"$SMARTPROF" report --format pprof --metric wait "$profile" >wait.pb.gz
+	formats pprof wait.pb.gz >sums
+	grep -qxF "off_cpu	nanoseconds	$wait" sums
+	"$SMARTPROF" report --format pprof --metric wall "$profile" >wall.pb.gz
+	formats pprof wall.pb.gz >sums
+	grep -qxF "cpu	nanoseconds	$cpu" sums
+	grep -qxF "off_cpu	nanoseconds	$wait" sums
+	grep -qxF "wall	nanoseconds	$wall" sums
+	refuse grep '^label' sums
+	"$SMARTPROF" report --format otlp --metric wall "$profile" >wall.otlp
+	formats otlp wall.otlp >sums
+	[ "$(head -n 1 sums)" = "wall	nanoseconds	$wall" ]
+	grep -qxF "off_cpu	nanoseconds	$wait" sums
+	"$SMARTPROF" report --format otlp "$profile" >cpu.otlp
+	formats otlp cpu.otlp >sums
+	refuse grep '^wall' sums
+	"$SMARTPROF" report --format gperftools --metric wait "$profile" >wait.prof
+	google-pprof --text wait.prof 2>err >text
+	near "$(awk '/^Total: [0-9]+ samples/ { print $2 * 1000 }' text)" "$wait" 1
+	"$SMARTPROF" report --format json "$profile" |
+		[ "$(python3 -c 'import json, sys; print(sum(s["wait_ns"] for s in json.load(sys.stdin)["wait_stacks"]))')" = "$wait" ]
+
+	SMARTPROF_WAITS=off profiled "$TARGETS/convoy" 20 >out
+	"$SMARTPROF" report --format folded --metric wait "$(profile_of convoy)" 2>err >none && return 1
+	grep -q 'it holds no stacks of waits' err
+}
+
 @test "the checks of the formats can fail" {
 	profiled "$TARGETS/cpu_truth" 0.2 >out
 	profile=$(profile_of cpu_truth)

@@ -132,6 +132,29 @@ assert "early_work" in order and "late_work" in order and order == sorted(order)
 	browser "page.html#view=none&time=9-3&thread=1&module=x&zoom=99999.-1&function=77777777&layout=sideways" later
 }
 
+@test "what threads wait for has a flame graph of its own, and one with CPU time, coloured by kind" {
+	profiled "$TARGETS/convoy" 200 >out
+	"$SMARTPROF" report --format html --metric wall --output page.html "$(profile_of convoy)"
+	cat >steps <<-'STEPS'
+		js !!(window.press = (id, text) => [...document.querySelectorAll(id + " button")].find((it) => it.textContent === text))
+		js !!(window.hues = (kind) => [...new Set([...document.querySelectorAll(`g.frame[data-wait="${kind}"]`)].map((it) => it.style.getPropertyValue("--h")))].join())
+		js !!(window.total = () => Number(document.querySelector("#flame svg").dataset.total))
+		js document.querySelector("#flame svg").dataset.view === "wall"
+		js !!(window.wall = total())
+		js hues("[lock]") === "0" && hues("[sleep]") === "100"
+		js [...document.querySelectorAll("#legend span")].some((it) => it.textContent.startsWith("[lock] "))
+		click press("#views", "Waiting")
+		js !!(window.waited = total()) && waited < wall && hues("[lock]") === "0"
+		js /^Waiting, [0-9.]+ m?s in all/.test(document.getElementById("where").textContent)
+		click press("#views", "CPU time")
+		js Math.abs(total() + waited - wall) < 10 && hues("[lock]") === ""
+		click press("#layouts", "Sandwich")
+		click press("#views", "Waiting")
+		js document.querySelector("#flame svg").dataset.view === "wait" && location.hash.includes("view=wait")
+	STEPS
+	browser page.html steps
+}
+
 @test "bottom-up, sandwich, lines, keys and the verdict's links" {
 	make_page
 	cat >>steps <<-'STEPS'

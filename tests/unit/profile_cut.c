@@ -36,7 +36,7 @@ static void put_profile(struct sp_buffer *out)
 	sp_buffer_puts(out, "```\n\n## All heap sites (2)\n\n```tsv\nhead\n");
 	sp_buffer_puts(out, "9000\t9\t9000\t9\t9000\t9\t0\t0\t9\t9\t90\t90\t0\t0\t500\theavy\t/bin/app\ta.c\t8\n");
 	sp_buffer_puts(out, "3\t3\t3\t3\t3\t3\t1\t1\t3\t3\t9\t9\t1\t1\t3\tlight_1\t/bin/app\tb.c\t2\n");
-	sp_buffer_printf(out, "```\n\n## All frames (%u)\n\n```tsv\nhead\n", LIGHT + 7);
+	sp_buffer_printf(out, "```\n\n## All frames (%u)\n\n```tsv\nhead\n", LIGHT + 8);
 	sp_buffer_puts(out,
 		"1\t0\t0\tmain\t/bin/app\t\n2\t0\t0\thub\t/bin/app\t\n3\t0\t0\tway_one\t/bin/app\t\n"
 		"4\t0\t0\tway_two\t/bin/app\t\n5\t0\t0\tway_three\t/bin/app\t\n6\t9\t0\theavy\t/bin/app\ta.c\n"
@@ -44,13 +44,19 @@ static void put_profile(struct sp_buffer *out)
 	for (unsigned i = 0; i < LIGHT; i++)
 		sp_buffer_printf(out, "%x\t%u\t0\tlight_%u\t%s\tb.c\n", 16 + i, i + 1, i,
 			i % 100 ? "/bin/app" : "/lib/other.so");
+	sp_buffer_puts(out, "0\t0\t0\t[lock]\t\t\n");
 	sp_buffer_printf(out, "```\n\n## All CPU stacks (%u)\n\n```tsv\nhead\n", LIGHT + 1);
 	sp_buffer_puts(out, "3000000000\t0\t3000\t0\t0 5\n");
 	for (unsigned i = 0; i < LIGHT; i++)
 		sp_buffer_printf(out, "1000000\t0\t1\t0\t0 1 %u %u\n", 2 + i % 3, i + 7);
 	sp_buffer_puts(out,
 		"```\n\n## All heap stacks (2)\n\n```tsv\nhead\n9000\t9\t9000\t9\t9000\t9\t9\t0\t0 5 6\n"
-		"3\t3\t3\t3\t3\t3\t3\t0\t0 1 2 8 6\n```\n\n</details>\n");
+		"3\t3\t3\t3\t3\t3\t3\t0\t0 1 2 8 6\n```\n\n");
+	sp_buffer_printf(out, "## All wait stacks (%u)\n\n```tsv\nhead\n5000000000\t5\t5\t0\t0 5 %u\n", LIGHT + 1,
+		LIGHT + 7);
+	for (unsigned i = 0; i < LIGHT; i++)
+		sp_buffer_printf(out, "1000\t1\t1\t0\t0 1 %u %u %u\n", 2 + i % 3, i + 7, LIGHT + 7);
+	sp_buffer_puts(out, "```\n\n</details>\n");
 }
 
 static struct sp_profile *profile, *back;
@@ -145,7 +151,7 @@ static void without_a_limit_nothing_is_cut(void **state)
 
 static void a_limit_is_kept_and_no_number_lost(void **state)
 {
-	uint64_t stacks_ns = 0, samples = 0, lines_ns = 0, bytes = 0, sites = 0;
+	uint64_t stacks_ns = 0, samples = 0, lines_ns = 0, bytes = 0, sites = 0, waited_ns = 0;
 
 	(void)state;
 	write_and_read(MOST_BYTES);
@@ -156,6 +162,7 @@ static void a_limit_is_kept_and_no_number_lost(void **state)
 		stacks_ns += back->paths[i].user_ns;
 		samples += back->paths[i].samples;
 		bytes += back->paths[i].alloc_bytes;
+		waited_ns += back->paths[i].wait_ns;
 	}
 	for (size_t i = 0; i < back->line_count; i++)
 		lines_ns += back->lines[i].self_user_ns;
@@ -165,6 +172,8 @@ static void a_limit_is_kept_and_no_number_lost(void **state)
 	assert_int_equal(lines_ns, profile->total_ns);
 	assert_int_equal(samples, profile->samples);
 	assert_int_equal(bytes, 9003);
+	assert_int_equal(waited_ns, 5000000000u + 1000u * LIGHT);
+	assert_int_equal(stack("main;heavy;[lock]")->wait_ns, 5000000000u);
 	assert_int_equal(sites, 9003);
 	assert_int_equal(sp_function_self(function("[rest]")), 3000000000u);
 	assert_non_null(strstr(written.data, "[rest] is what the others add up to"));
@@ -219,7 +228,7 @@ static void a_cut_site_is_nobody_elses(void **state)
 	back = sp_profile_cut(profile, 0.4);
 	path = stack("main;[rest]");
 	assert_non_null(path);
-	assert_true(path->heap);
+	assert_int_equal(path->kind, SP_STACKS_HEAP);
 	assert_int_equal(sp_path_site(back, path), 0);
 	assert_int_equal(back->sites[1].function, SP_PSEUDO_REST);
 	assert_int_equal(back->sites[1].alloc_bytes, 3);

@@ -37,6 +37,8 @@ static int set_up(void **state)
 	(void)state;
 	spool_open(&spool);
 	spool_fill(&spool);
+	spool_wait(&spool, SP_CALL_pthread_mutex_lock, STACK(6, 5, 1), 7000000);
+	spool_wait(&spool, SP_CALL_pread, STACK(6, 5, 1), 2000000);
 	spool.header->cpu.self_user_ns += 7000000; /* [unsampled] */
 	spool_module(&spool, "/nowhere/</script>;x\n", 0x9000000, 0x9001000, 0, UINT64_MAX);
 	spool_sample(&spool, spool_addresses(&spool, 0, 1, (const uint64_t[]){0x9000011, SPOOL_BASE + 1}, 2), 3000, 0);
@@ -100,6 +102,19 @@ static void speedscope_has_a_profile_a_view(void **state)
 	json_decref(root);
 }
 
+static void waits_and_cpu_time_are_the_wall(void **state)
+{
+	(void)state;
+	sp_export_folded(&out, profile, SP_VIEW_WAIT);
+	assert_string_equal(out.data,
+		"prog+0x10;prog+0x50;prog+0x60;[lock] 7000000\nprog+0x10;prog+0x50;prog+0x60;[read] 2000000\n");
+	sp_buffer_clear(&out);
+	sp_export_folded(&out, profile, SP_VIEW_WALL);
+	assert_non_null(strstr(out.data, "prog+0x60;[lock] 7000000\n"));
+	assert_non_null(strstr(out.data, "[unsampled] "));
+	assert_null(strstr(out.data, " 4096\n"));
+}
+
 /* Gives a fact that the profile has another value. */
 static void change_fact(const char *key, const char *value)
 {
@@ -128,6 +143,7 @@ static void json_tells_of_everything(void **state)
 	assert_true(json_is_integer(json_object_get(json_array_get(json_object_get(root, "heap_sites"), 0),
 		"inuse_samples")));
 	assert_true(json_array_size(json_object_get(root, "functions")) >= 5);
+	assert_int_equal(json_array_size(json_object_get(root, "wait_stacks")), 2);
 	json_decref(root);
 }
 
@@ -277,6 +293,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(folded_lines_add_up),
 		TEST(speedscope_has_a_profile_a_view),
+		TEST(waits_and_cpu_time_are_the_wall),
 		TEST(json_tells_of_everything),
 		TEST(pprof_is_gzip_of_a_message),
 		TEST(times_past_the_format_are_left_out),

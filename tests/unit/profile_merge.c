@@ -19,6 +19,8 @@
 #include "profiles/model/merge.h"
 #include "tests/unit/profile_spool.h"
 
+#define STACK(...) ((const int[]){__VA_ARGS__, -1})
+
 #define SECOND 1000000000ull
 
 static struct sp_buffer one, sum;
@@ -32,6 +34,7 @@ static int set_up(void **state)
 	(void)state;
 	spool_open(&spool);
 	spool_fill(&spool);
+	spool_wait(&spool, SP_CALL_pthread_mutex_lock, STACK(6, 5, 1), 7000000);
 	spool_snapshot(&spool, &snapshot);
 	profile = sp_profile_from_snapshot(&snapshot, NULL, NULL, NULL);
 	sp_facts_collect(profile);
@@ -97,6 +100,15 @@ static double error_ns(const struct sp_profile *p, const struct sp_function *f)
 	return f->self_error * (double)p->total_ns;
 }
 
+static uint64_t waited_ns(const struct sp_profile *p)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < p->path_count; i++)
+		sum += p->paths[i].wait_ns;
+	return sum;
+}
+
 static void times_and_counts_add_up_and_variances_do(void **state)
 {
 	struct sp_profile *in = read_back(&one), *out;
@@ -112,6 +124,9 @@ static void times_and_counts_add_up_and_variances_do(void **state)
 	assert_int_equal(out->path_count, in->path_count);
 	assert_int_equal(out->site_count, in->site_count);
 	assert_int_equal(out->line_count, in->line_count);
+	assert_true(out->waits_on);
+	assert_int_equal(waited_ns(in), 7000000);
+	assert_int_equal(waited_ns(out), 4 * 7000000);
 	for (size_t i = 0; i < in->function_count; i++) {
 		const struct sp_function *f = &in->functions[i], *g;
 

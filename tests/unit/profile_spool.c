@@ -139,6 +139,19 @@ struct sp_site *spool_site(struct spool *s, uint32_t stack, uint64_t bytes, uint
 	return site;
 }
 
+void spool_wait(struct spool *s, enum sp_wait_call call, const int *functions, uint64_t ns)
+{
+	struct sp_wait_site *site = (struct sp_wait_site *)spool_records(s, SP_SEC_WAITS) + allot(s, SP_SEC_WAITS, 1);
+
+	*site = (struct sp_wait_site){.ready = 1,
+		.stack = spool_stack(s, SP_STACK_IS_HEAP | SP_STACK_IS_WAIT, functions),
+		.call = call,
+		.ns = ns,
+		.count = 5,
+		.samples = 2,
+		.longest_ns = ns};
+}
+
 static void describe_process(struct spool *s)
 {
 	struct sp_spool_header *h = s->header;

@@ -42,6 +42,9 @@ struct sp_timepoint *spool_timepoint(struct spool *s, uint64_t t_ms, uint64_t in
 
 struct sp_site *spool_site(struct spool *s, uint32_t stack, uint64_t bytes, uint64_t count);
 
+/* A wait in such a call, of the functions that STACK names. */
+void spool_wait(struct spool *s, enum sp_wait_call call, const int *functions, uint64_t ns);
+
 /* A copy of the sample'th sample of a stack, at address 0 and with no registers as yet. */
 struct sp_copy *spool_copy(struct spool *s, uint32_t stack, uint32_t sample, const uint64_t *words, uint32_t count);
 

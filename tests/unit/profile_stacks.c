@@ -15,6 +15,8 @@
 #include "profiles/markdown/validate.h"
 #include "tests/unit/profile_spool.h"
 
+#define STACK(...) ((const int[]){__VA_ARGS__, -1})
+
 static struct spool spool;
 static struct sp_snapshot snapshot;
 static struct sp_profile *profile, *back;
@@ -27,6 +29,8 @@ static int set_up(void **state)
 	(void)state;
 	spool_open(&spool);
 	spool_fill(&spool);
+	spool_wait(&spool, SP_CALL_pthread_mutex_lock, STACK(6, 5, 1), 7000000);
+	spool_wait(&spool, SP_CALL_pread, STACK(6, 5, 1), 2000000);
 	spool_snapshot(&spool, &snapshot);
 	profile = sp_profile_from_snapshot(&snapshot, NULL, NULL, NULL);
 	sp_facts_collect(profile);
@@ -83,7 +87,7 @@ static void every_stack_comes_back(void **state)
 	for (size_t i = 0; i < profile->path_count; i++) {
 		struct sp_buffer out = {0};
 
-		if (!sp_path_weighs(&profile->paths[i], profile->paths[i].heap))
+		if (!sp_path_weighs(&profile->paths[i], profile->paths[i].kind))
 			continue;
 		describe(&out, profile, &profile->paths[i]);
 		if (!has_path(back, out.data))
@@ -112,6 +116,31 @@ static void stacks_add_up_to_the_tables(void **state)
 	assert_int_equal(stacks_ns, back->sampled_user_ns + back->sampled_sys_ns);
 	assert_int_equal(heap, sites);
 	assert_true(heap > 0);
+}
+
+static const struct sp_path *path_named(const struct sp_profile *p, const char *leaf)
+{
+	for (size_t i = 0; i < p->path_count; i++)
+		if (strcmp(p->functions[p->frames[p->frame_ids[p->paths[i].first]].function].name, leaf) == 0)
+			return &p->paths[i];
+	fail_msg("no stack ends in %s", leaf);
+	return NULL;
+}
+
+static void waits_stand_inside_of_who_waits(void **state)
+{
+	const struct sp_path *lock = path_named(back, "[lock]"), *read = path_named(back, "[read]");
+
+	(void)state;
+	assert_true(back->waits_on);
+	assert_int_equal(lock->kind, SP_STACKS_WAITS);
+	assert_int_equal(lock->depth, 4);
+	assert_int_equal(lock->wait_ns, 7000000);
+	assert_int_equal(lock->wait_count, 5);
+	assert_int_equal(lock->wait_samples, 2);
+	assert_int_equal(read->wait_ns, 2000000);
+	assert_int_equal(back->frame_ids[read->first + 1], back->frame_ids[lock->first + 1]);
+	assert_false(sp_function_is_span(&back->functions[back->frames[back->frame_ids[lock->first]].function]));
 }
 
 #define RUNS 2000u
@@ -209,6 +238,8 @@ static void damage_is_refused(void **state)
 	assert_refused("## All CPU stacks", "\t0\t0 ", "\t0\t0,");
 	assert_refused("## All CPU stacks", "\t0\t0 ", "\t-1\t0 ");
 	assert_refused("## All heap stacks", "4096\t2", "4096\tx");
+	assert_refused("## All wait stacks", "7000000\t5", "7000000\tx");
+	assert_refused("## All wait stacks", "\t2\t0\t", "\t2\t1\t");
 	assert_refused("## All frames", "file\n0\t0\t0\t7\t", "file\n0\t0\t0\t\t");
 	assert_refused("## All frames", "\n10\t0\t0\t", "\n10\t0\t0\t99");
 	assert_refused("## All frames", "\n10\t0\t0\t", "\n10\t0\t0\tx");
@@ -291,6 +322,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(every_stack_comes_back),
 		TEST(stacks_add_up_to_the_tables),
+		TEST(waits_stand_inside_of_who_waits),
 		TEST(runs_are_sorted_by_what_they_share),
 		TEST(equal_stacks_are_merged),
 		TEST(damage_is_refused),

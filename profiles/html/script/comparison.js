@@ -15,7 +15,7 @@ function through(row) {
 
 function verdictTable(title, rows) {
 	const metrics = {cpu: "self time", peak: "peak heap", allocated: "allocated", in_use: "in use"};
-	const unit = (row) => ({stacks: row.metric === "cpu" ? "cpu" : "heap"});
+	const unit = (row) => ({unit: row.metric === "cpu" ? "nanoseconds" : "bytes"});
 	const scale = (row) => row.metric === "cpu" ? 1e9 : 1;
 	const body = rows.slice(0, 30).map((row) => element("tr", {},
 		element("td", {class: "name"}, through(row), row.was ? ` (was ${row.was})` : ""),

@@ -15,7 +15,7 @@ const data = JSON.parse(document.getElementById("data").textContent, (key, value
 				: visibleText(value));
 const comparing = data.kind === "compare";
 const NAME = 0, MODULE = 1, FILE = 2, LINE = 3, FLAGS = 4, PSEUDO = 1;
-const PER_SIDE = {cpu: 2, heap: 4}, SIDES = comparing ? 2 : 1;
+const PER_SIDE = {cpu: 2, heap: 4, waits: 2, wall: 2}, SIDES = comparing ? 2 : 1;
 const byId = (id) => document.getElementById(id);
 
 /* zoom: the functions from the root to the frame shown widest; range: slices of the timeline, the last one included. */
@@ -50,13 +50,17 @@ function inUnits(value, steps) {
 	return sign + (scale === 1 ? number(size, 0) : number(size / scale, size / scale < 10 ? 2 : 1)) + " " + unit;
 }
 
-const amount = (value, view = state.view) => inUnits(value, view.stacks === "cpu" ? TIME : SIZE);
+const amount = (value, view = state.view) => inUnits(value, view.unit === "bytes" ? SIZE : TIME);
 const signed = (value, view) => (value > 0 ? "+" : "") + amount(value, view);
 const percent = (part, whole) => whole > 0 ? number(100 * part / whole, 1) + " %" : "–";
 const change = (from, to) => to === null ? "–" : from > 0 ? (to >= from ? "+" : "−") + number(Math.abs(100 * (to / from - 1)), 1) + " %" : "new";
 const sure = (evidence) => evidence && evidence !== "none" ? evidence : "";
 const shorten = (name) => name.length <= 160 ? name : name.slice(0, 110) + "…" + name.slice(-48);
 const nameOf = (f) => f < 0 ? "all" : shorten(data.functions[f][NAME]);
+/* What a wait is for, and its colour; such a function stands inside of who waits. */
+const WAITS = {__proto__: null, "[lock]": 0, "[condition]": 40, "[read]": 210, "[write]": 245, "[sync]": 280, "[poll]": 170, "[sleep]": 100, "[child]": 320, "[other]": 70};
+const isWait = (f) => f >= 0 && Boolean(data.functions[f][FLAGS] & PSEUDO) && data.functions[f][NAME] in WAITS;
+const isPlain = (f) => f < 0 || Boolean(data.functions[f][FLAGS] & PSEUDO) && !isWait(f);
 const baseName = (path) => path.split("/").pop() || path;
 
 function place(f) {

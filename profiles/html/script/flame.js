@@ -38,11 +38,13 @@ function intensity(it) {
 }
 
 function paint(frame, it) {
-	frame.classed("plain", false).classed("grew", false).classed("shrank", false);
-	if (it.f < 0 || data.functions[it.f][FLAGS] & PSEUDO)
+	frame.classed("plain", false).classed("grew", false).classed("shrank", false).attr("data-wait", isWait(it.f) ? data.functions[it.f][NAME] : null);
+	if (isPlain(it.f))
 		frame.classed("plain", true);
 	else if (comparing)
 		frame.classed(it.total[1] >= it.total[0] ? "grew" : "shrank", true).style("--i", number(intensity(it), 3));
+	else if (isWait(it.f))
+		frame.style("--h", WAITS[data.functions[it.f][NAME]]).style("--j", 0);
 	else
 		frame.style("--h", number(hues.get(data.functions[it.f][MODULE]) || 0, 0)).style("--j", jitter(it.f));
 }
@@ -136,7 +138,7 @@ const isFiltered = () => state.range !== null || state.thread !== null || state.
 
 /* The function with most self time that is one. */
 function hottest() {
-	const rows = [...sums(state.view).functions.values()].filter((row) => !(data.functions[row.f][FLAGS] & PSEUDO));
+	const rows = [...sums(state.view).functions.values()].filter((row) => !isPlain(row.f));
 	return rows.reduce((best, row) => sizeOf(row.self) > (best ? sizeOf(best.self) : 0) ? row : best, null)?.f ?? -1;
 }
 

@@ -150,12 +150,14 @@ function drawLegend() {
 		return;
 	}
 	const modules = new Map(), {functions, totals} = sums(state.view);
-	for (const row of functions.values())
-		if (!(data.functions[row.f][FLAGS] & PSEUDO))
-			modules.set(data.functions[row.f][MODULE], (modules.get(data.functions[row.f][MODULE]) || 0) + row.self[0]);
+	for (const row of functions.values()) {
+		const key = data.functions[row.f][isWait(row.f) ? NAME : MODULE];
+		if (!isPlain(row.f))
+			modules.set(key, (modules.get(key) || 0) + row.self[0]);
+	}
 	box.replaceChildren(...[...modules].filter(([, sum]) => sum > 0).sort((a, b) => b[1] - a[1]).slice(0, 8).map(([module, sum]) => {
 		const mark = element("i");
-		mark.style.setProperty("--h", number(hues.get(module) || 0, 0));
+		mark.style.setProperty("--h", number(WAITS[module] ?? hues.get(module) ?? 0, 0));
 		return element("span", {title: module}, mark, baseName(module) + " " + percent(sum, totals[0]));
 	}));
 }

@@ -13,7 +13,7 @@ function once(key, make) {
 function rowsOf(kind) {
 	if (!decoded.has(kind)) {
 		let path = [];
-		decoded.set(kind, data[kind].map((values) => ({path: path = path.slice(0, values[0]).concat(values[1]), values})));
+		decoded.set(kind, kind === "wall" ? [...rowsOf("cpu"), ...rowsOf("waits")] : data[kind].map((values) => ({path: path = path.slice(0, values[0]).concat(values[1]), values})));
 	}
 	return decoded.get(kind);
 }
