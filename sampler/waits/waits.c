@@ -102,9 +102,12 @@ static uint64_t off_cpu(struct sp_thread *t, uint64_t ns, uint64_t now)
 	return !has_slept(w) ? 0 : off < ns ? off : ns;
 }
 
-/* Whether this process, and this thread of it, is one that is counted. */
+/* Whether this process, and this thread of it, is one that is counted. What has waited since before a seccomp filter was there
+ * must make no system call. */
 static bool is_counted(void)
 {
+	if (sp_unlikely(sp_load(&sp_agent.tsc_forbidden)))
+		return false;
 	if (sp_unlikely(sp_is_stale_child())) {
 		sp_agent.forked();
 		return false;
@@ -190,6 +193,8 @@ void sp_contention_look(struct sp_contention *c, const int *owner)
 {
 	int saved_errno = errno;
 
+	if (sp_unlikely(sp_load(&sp_agent.tsc_forbidden)))
+		return;
 	c->stack = sp_tls.thread ? sp_pick_stack(sp_tls.thread) : 0;
 	if (owner)
 		sp_holder_ask(&c->holder, owner);

@@ -34,6 +34,8 @@ load helpers
 @test "a seccomp filter that kills, or refuses, what would arm a clock" {
 	same_run "$TARGETS/seccomp_kill"
 	same_run "$TARGETS/seccomp_kill" errno
+	same_run "$TARGETS/seccomp_waits"
+	grep -qx done profiled.out
 	# Behind a filter nothing is started any more: the spool waits.
 	recovered seccomp_kill
 }
