@@ -75,6 +75,7 @@ static void compose(struct spool *s, char **argv, uint32_t stacks, uint32_t coun
 {
 	spool_open_large(s, TIMES);
 	s->header->sections[SP_SEC_FRAMES].capacity = SP_FRAMES_MAX;
+	s->header->sections[SP_SEC_SPAN_NAMES].capacity = SP_SPAN_NAMES_MAX;
 	s->header->text.settings =
 		spool_text(s, "source_lines\ton\tdefault\ninlines\ton\tdefault\nsystem_libraries\ton\tdefault\n");
 	set_build_id(s, spool_module(s, argv[1], BIAS, BIAS + 0x30000000u, 0, UINT64_MAX), argv[6]);
