@@ -125,13 +125,16 @@ static struct sp_thread *sampled_thread(void)
 	return sp_load(&sp_agent.stopped) ? NULL : sp_tls.thread;
 }
 
-/* How long the call took, without what a signal's handler has waited meanwhile, which is counted already. */
+/* How long the call took, without what a signal's handler has waited meanwhile, which is counted already. How fast the counter
+ * runs is found out here where nobody has yet: a program that mostly waits has no governor's step for long. */
 static uint64_t take_time(const struct sp_timed_call *w, uint64_t cycles)
 {
 	uint64_t inner = sp_tls.waited - w->inner;
 
 	cycles = cycles > inner ? cycles - inner : 0;
 	sp_tls.waited = w->inner + inner + cycles;
+	if (sp_unlikely(!sp_load(&sp_agent.tsc_measured)) && !sp_load(&sp_agent.tsc_forbidden))
+		sp_calibrate_tsc();
 	return sp_tsc_ns(cycles);
 }
 

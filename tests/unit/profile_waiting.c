@@ -252,7 +252,7 @@ static void kinds_are_parts_of_what_it_was_blocked_for(void **state)
 	assert_true(p->waiting.kinds_known);
 	assert_memory_equal(p->waiting.kind_ns, written.profile->waiting.kind_ns, sizeof(p->waiting.kind_ns));
 	for (size_t i = 0; i < p->thread_count; i++)
-		assert_memory_equal(&p->threads[i].waiting, &written.profile->threads[i].waiting, sizeof(p->waiting));
+		assert_same_waiting(&p->threads[i].waiting, &written.profile->threads[i].waiting);
 	sp_profile_free(p);
 	assert_written_says(
 		"\twall_ns\tqueue_ns\tlock_ns\tcondition_ns\tread_ns\twrite_ns\tsync_ns\tpoll_ns\tsleep_ns\t"
