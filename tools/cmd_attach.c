@@ -1,5 +1,5 @@
 /* smartprof attach and detach: the CPU profile of a process that was started without the agent. */
-#include "tools/attach.h"
+#include "tools/attach/attach.h"
 
 #include <errno.h>
 #include <stdio.h>

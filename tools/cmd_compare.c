@@ -13,7 +13,7 @@
 #include "profiles/compare/report.h"
 #include "profiles/export/export.h"
 #include "profiles/html/html.h"
-#include "tools/compare.h"
+#include "tools/compare/compare.h"
 #include "tools/tools.h"
 
 #define RUNS_DEFAULT 10u

@@ -9,7 +9,7 @@
 
 #include "env/env.h"
 #include "symbolize/base/memory.h"
-#include "tools/config.h"
+#include "tools/config/config.h"
 
 struct request {
 	bool json, check, write, docker;

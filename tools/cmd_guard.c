@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tools/guard.h"
-#include "tools/guard_run.h"
+#include "tools/guard/guard.h"
+#include "tools/guard/run.h"
 #include "tools/start.h"
 #include "tools/tools.h"
 

@@ -8,8 +8,8 @@
 #include "profiles/base/time.h"
 #include "tools/control.h"
 #include "tools/live.h"
-#include "tools/log.h"
-#include "tools/report.h"
+#include "tools/log/log.h"
+#include "tools/report/report.h"
 #include "tools/tools.h"
 
 #define NAP_MS 20

@@ -1,5 +1,5 @@
 /* smartprof report: prints the profile of a running process, of a spool, or of a written profile. */
-#include "tools/report.h"
+#include "tools/report/report.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* smartprof run: starts a program with the agent loaded and ends as the program ends. */
-#include "tools/run.h"
+#include "tools/run/run.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -11,8 +11,8 @@
 #include "profiles/spool/read.h"
 #include "tools/live.h"
 #include "tools/tools.h"
-#include "tools/top.h"
-#include "tools/top_list.h"
+#include "tools/top/top.h"
+#include "tools/top/list.h"
 
 static void print_help(void)
 {

@@ -1,5 +1,5 @@
 /* smartprof validate: does a file follow the schema of the Markdown profile? */
-#include "tools/report.h"
+#include "tools/report/report.h"
 #include "tools/tools.h"
 
 #include <jansson.h>

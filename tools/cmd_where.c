@@ -9,9 +9,9 @@
 #include "profiles/spool/find.h"
 #include "symbolize/base/memory.h"
 #include "tools/live.h"
-#include "tools/report.h"
+#include "tools/report/report.h"
 #include "tools/tools.h"
-#include "tools/where.h"
+#include "tools/where/where.h"
 
 static void print_help(void)
 {

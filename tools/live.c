@@ -13,7 +13,7 @@
 #include "profiles/base/time.h"
 #include "profiles/spool/find.h"
 #include "profiles/spool/process.h"
-#include "tools/report.h"
+#include "tools/report/report.h"
 #include "tools/tools.h"
 
 #define LOOK_EVERY_NS 100000000u

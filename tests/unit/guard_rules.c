@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "tools/guard_rules.h"
+#include "tools/guard/rules.h"
 
 #define MB 1000000ull
 #define SECOND 1000000000ull

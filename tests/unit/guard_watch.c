@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "profiles/spool/process.h"
-#include "tools/guard.h"
+#include "tools/guard/guard.h"
 
 static const char status[] =
 	"Name:\tredis server\nUmask:\t0022\nState:\tS (sleeping)\nTgid:\t812\nPid:\t812\n"

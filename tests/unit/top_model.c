@@ -16,7 +16,7 @@
 #include "profiles/model/model.h"
 #include "profiles/spool/window.h"
 #include "tests/unit/profile_spool.h"
-#include "tools/top.h"
+#include "tools/top/top.h"
 
 #define STACK(...) ((const int[]){__VA_ARGS__, -1})
 

@@ -7,7 +7,7 @@
 
 #include "profiles/base/escape.h"
 #include "profiles/base/figures.h"
-#include "tools/compare.h"
+#include "tools/compare/compare.h"
 
 #define SHOWN 5
 

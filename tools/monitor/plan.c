@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "symbolize/base/memory.h"
-#include "tools/guard.h"
+#include "tools/guard/guard.h"
 #include "tools/monitor/monitor.h"
 #include "tools/tools.h"
 
