@@ -231,12 +231,14 @@ static void settle_locks(struct sp_profile *p)
 		if (w->locks[i].contentions || w->locks[i].samples)
 			w->locks[kept++] = w->locks[i];
 	w->lock_count = kept;
-	qsort(w->locks, kept, sizeof(*w->locks), by_waited);
+	if (kept)
+		qsort(w->locks, kept, sizeof(*w->locks), by_waited);
 	for (size_t i = 0; i < kept; i++) {
 		const struct sp_lock *lock = &p->snapshot->locks[w->locks[i].lock];
 
 		w->locks[i].name = i < NAMED ? lock_name(p, lock->address, lock->epoch) : "";
-		qsort(w->locks[i].holders, w->locks[i].holder_count, sizeof(*w->locks[i].holders), by_held);
+		if (w->locks[i].holder_count)
+			qsort(w->locks[i].holders, w->locks[i].holder_count, sizeof(*w->locks[i].holders), by_held);
 	}
 }
 
@@ -254,7 +256,8 @@ void sp_waits_add_up(struct sp_profile *p, const uint32_t *site_frame)
 		w->places[i].idle = is_idle(p, &w->places[i]);
 		w->idle_ns += w->places[i].idle ? w->places[i].ns : 0;
 	}
-	qsort(w->places, w->place_count, sizeof(*w->places), by_ns);
+	if (w->place_count)
+		qsort(w->places, w->place_count, sizeof(*w->places), by_ns);
 }
 
 void sp_path_add_waits(struct sp_path *to, const struct sp_path *path)
