@@ -108,9 +108,9 @@ static void take_path(struct names *n, uint32_t index, const struct sp_path *pat
 	struct sp_top_stack *stack = &top->stacks[index];
 
 	*stack = (struct sp_top_stack){.known = true, .first = (uint32_t)top->id_count};
-	if (path->kind == SP_STACKS_HEAP || !index)
+	if (path->kind != SP_STACKS_CPU || !index)
 		stack->site = 1 + place_of(n, &top->sites, &p->frames[ids[sp_path_site(p, path)]]);
-	if (path->kind == SP_STACKS_HEAP)
+	if (path->kind != SP_STACKS_CPU)
 		return;
 	top->stamp++;
 	for (uint32_t i = 0; i < path->depth; i++)
