@@ -99,8 +99,8 @@
 	X(sigsuspend, sigsuspend) \
 	X(pause, pause)
 
-/* The others, each with its own hook. */
-#define SP_BLOCKING_SPECIAL(X) \
+/* Those of locks, and what is tried before one is waited for. */
+#define SP_BLOCKING_LOCKS(X) \
 	X(pthread_mutex_lock) \
 	X(pthread_mutex_trylock) \
 	X(pthread_mutex_timedlock) \
@@ -110,7 +110,11 @@
 	X(pthread_rwlock_tryrdlock) \
 	X(pthread_rwlock_trywrlock) \
 	X(mtx_lock) \
-	X(mtx_timedlock) \
+	X(mtx_timedlock)
+
+/* The others, each with its own hook. */
+#define SP_BLOCKING_SPECIAL(X) \
+	SP_BLOCKING_LOCKS(X) \
 	X(pthread_cond_wait) \
 	X(pthread_cond_timedwait) \
 	X(fcntl) \

@@ -58,18 +58,6 @@ static __attribute__((noinline)) long contended(const struct kind *k, sp_blockin
 
 /* Race detectors stand between this library and the C library: what a program locks they must be told by the function that
  * it has called, and some of the others they do not know. */
-#define SP_LOOKING(X) \
-	X(pthread_mutex_lock) \
-	X(pthread_mutex_trylock) \
-	X(pthread_mutex_timedlock) \
-	X(pthread_mutex_clocklock) \
-	X(pthread_rwlock_rdlock) \
-	X(pthread_rwlock_wrlock) \
-	X(pthread_rwlock_tryrdlock) \
-	X(pthread_rwlock_trywrlock) \
-	X(mtx_lock) \
-	X(mtx_timedlock)
-
 static enum { NOT_KNOWN, MAY_LOOK, MAY_NOT } looking; /* atomic */
 
 static __attribute__((noinline)) bool may_look(void)
@@ -79,7 +67,7 @@ static __attribute__((noinline)) bool may_look(void)
 	if (sp_load(&looking) != NOT_KNOWN)
 		return sp_load(&looking) == MAY_LOOK;
 #define X(name) may = may && (void *)SP_BLOCKING(name) == sp_libc_symbol(#name);
-	SP_LOOKING(X)
+	SP_BLOCKING_LOCKS(X)
 #undef X
 	sp_store(&looking, may ? MAY_LOOK : MAY_NOT);
 	return may;

@@ -118,8 +118,9 @@ double sp_top_cpu_error_us(const struct sp_top *top);
 /* model.c: brings functions and lines up to date. false: the spool cannot be read any more. */
 bool sp_top_add_code(struct sp_top *top, const char **why);
 
-/* rows.c: a new row, and the share of the interval's CPU time. */
+/* rows.c: a new row, one that is named as the item is, and the share of the interval's CPU time. */
 struct sp_top_row *sp_top_add_row(struct sp_top *top);
+struct sp_top_row *sp_top_add_item(struct sp_top *top, const struct sp_top_item *item);
 struct sp_top_figure sp_top_share(const struct sp_top *top, const struct sp_sum *part);
 
 /* spans.c: samples of the interval that were taken in the span node; it has none yet; rows of spans. */

@@ -52,6 +52,17 @@ struct sp_top_row *sp_top_add_row(struct sp_top *top)
 	return &top->rows[top->row_count++];
 }
 
+struct sp_top_row *sp_top_add_item(struct sp_top *top, const struct sp_top_item *item)
+{
+	struct sp_top_row *row = sp_top_add_row(top);
+
+	row->name = item->name;
+	row->module = item->module;
+	row->file = item->file;
+	row->line = item->line;
+	return row;
+}
+
 /* --- code --------------------------------------------------------------------------------------- */
 
 /* What 100 % is: what samples stand for, and what none does. */
@@ -127,11 +138,7 @@ static void add_code(struct sp_top *top, const struct sp_top_items *items)
 
 		if (is_empty(item))
 			continue;
-		row = sp_top_add_row(top);
-		row->name = item->name;
-		row->module = item->module;
-		row->file = item->file;
-		row->line = item->line;
+		row = sp_top_add_item(top, item);
 		set_share(&row->figures[SP_TOP_SELF_NOW], NULL, &item->sums[SP_TOP_SELF_NOW], &now);
 		set_share(&row->figures[SP_TOP_TOTAL_NOW], NULL, &item->sums[SP_TOP_TOTAL_NOW], &now);
 		set_share(NULL, &row->figures[SP_TOP_SELF], &item->sums[SP_TOP_SELF], &all);
@@ -160,11 +167,7 @@ static void add_sites(struct sp_top *top)
 
 		if (is_empty(item))
 			continue;
-		row = sp_top_add_row(top);
-		row->name = item->name;
-		row->module = item->module;
-		row->file = item->file;
-		row->line = item->line;
+		row = sp_top_add_item(top, item);
 		for (unsigned k = 0; k < SP_TOP_FIGURES; k++)
 			row->figures[k] = bytes(&item->sums[k], k < SP_TOP_GROWTH ? interval_s : 1);
 	}

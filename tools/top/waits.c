@@ -120,12 +120,8 @@ static struct sp_top_figure figure(const struct sp_sum *sum, double unit_ns)
 static void add_place(struct sp_top *top, const struct place *place)
 {
 	const struct sp_top_item *item = &top->sites.list[place->item];
-	struct sp_top_row *row = sp_top_add_row(top);
+	struct sp_top_row *row = sp_top_add_item(top, item);
 
-	row->name = item->name;
-	row->module = item->module;
-	row->file = item->file;
-	row->line = item->line;
 	row->kind = sp_wait_kind_names[sp_wait_kind_of((enum sp_wait_call)place->call)];
 	row->call = sp_wait_call_names[place->call];
 	if (top->state.interval_s > 0)
