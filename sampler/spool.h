@@ -369,7 +369,7 @@ struct sp_wait_totals {
 	uint64_t reserved1[2];
 };
 
-/* What a thread has waited, of one kind: its own plain stores, but for record 0. */
+/* What a thread has waited, of one kind. Atomic: a handler's call may be counted in between, and record 0 is all threads'. */
 struct sp_wait_count {
 	uint64_t ns, count, longest_ns;
 };
@@ -729,7 +729,7 @@ struct sp_span_spread {
 
 /* Spans of a count's that were slow. */
 struct sp_span_slow {
-	uint64_t count, sum_ns, bytes, allocs;
+	uint64_t count, bytes;
 	struct sp_span_spread spread;
 };
 
@@ -796,7 +796,7 @@ struct sp_span_slowest {
 	int32_t tid;
 	uint32_t measured; /* the next two are known */
 	uint64_t cpu_ns, faults;
-	uint64_t bytes, allocs;
+	uint64_t bytes;
 	uint32_t parts; /* of `part`, each of another stack; the last may be of stack 0, for what had no room */
 	struct sp_span_sample part[SP_SPAN_PARTS];
 	uint32_t reserved;
@@ -868,8 +868,9 @@ enum sp_log_writer {
 
 /* Record 0 of the events. Who writes the lines tells how it goes here. */
 struct sp_span_log {
-	uint64_t next;    /* atomic: the number of the next event */
-	uint64_t dropped; /* atomic: of the numbers so far, those that found their record being written */
+	uint64_t next; /* atomic: the number of the next event */
+	uint64_t
+		dropped; /* atomic: of the numbers so far, those that found their record being written, or a later one's */
 	uint32_t size;    /* events that the ring has room for, a power of two; 0: there has been no log */
 	uint32_t on;      /* atomic: there is a log now */
 	uint32_t writer;  /* atomic: enum sp_log_writer. What follows is the writer's: */

@@ -1,6 +1,7 @@
 /* smartprof log: the timing log of a process's spans. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -183,7 +184,7 @@ static int take(struct following *f, bool last)
 			sp_timing_put_open(&f->out, &f->lines.timing, s);
 	}
 	err = f->out.length ? sp_buffer_write(&f->out, f->fd) : 0;
-	if (err)
+	if (err && err != -EPIPE) /* who reads no more needs no word about it */
 		sp_complain("log: %s: %s; the log is not complete",
 			f->wish->output ? f->wish->output : "standard output", strerror(-err));
 	return err ? 1 : 0;
@@ -231,6 +232,7 @@ static int follow(const char *what, const struct wish *wish)
 			sp_complain("log: %s: %s; name a file that can be written to", wish->output, strerror(errno));
 	}
 	sp_live_catch();
+	signal(SIGPIPE, SIG_IGN); /* the log that began because of us is to be ended */
 	status = f.fd < 0 ? SP_EXIT_USAGE : prepare(&f);
 	if (!status) {
 		status = run(&f);
@@ -238,6 +240,8 @@ static int follow(const char *what, const struct wish *wish)
 			begin_log(&f, 0);
 	}
 	sp_live_close(&f.live);
+	if (wish->output && f.fd >= 0)
+		close(f.fd);
 	sp_events_free(&f.events);
 	sp_timing_free(&f.lines.timing);
 	sp_log_trace_free(&f.trace);

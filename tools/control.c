@@ -82,11 +82,19 @@ static int complain_of_silence(const char *command, const struct sp_live_spool *
 	return SP_CONTROL_LATER;
 }
 
+static void end_turn(int fd)
+{
+	struct flock lock = {.l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = SP_LOCK_CONTROL, .l_len = 1};
+
+	fcntl(fd, F_OFD_SETLK, &lock);
+}
+
 int sp_control_ask(const char *command, const struct sp_live_spool *live, const struct sp_control_wish *wish,
 	int *result)
 {
 	uint64_t until_ns = sp_time_ns(CLOCK_MONOTONIC) + wish->wait_ns, word = 0;
 	struct sp_control answer;
+	bool answered;
 	int err;
 
 	if (live->header.sealed_ns) {
@@ -101,12 +109,14 @@ int sp_control_ask(const char *command, const struct sp_live_spool *live, const 
 		return 1;
 	}
 	err = take_turn(live->fd, until_ns) ? ask(live->fd, wish, &word) : -EBUSY;
+	answered = !err && await_answer(live, word, until_ns, &answer);
+	end_turn(live->fd);
 	if (err) {
 		sp_complain("%s: process %d: %s; try again", command, live->header.pid,
 			err == -EBUSY ? "another smartprof ctl waits for it" : strerror(-err));
 		return 1;
 	}
-	if (!await_answer(live, word, until_ns, &answer))
+	if (!answered)
 		return complain_of_silence(command, live);
 	*result = answer.result;
 	return 0;

@@ -198,6 +198,8 @@ static bool is_seen(uint64_t dynamic)
 /* Not our own calls, and none of the loader's, who may be in the middle of one. */
 static bool is_left_alone(const struct dl_phdr_info *info)
 {
+	if (!info->dlpi_addr) /* a program at its own addresses; those of the other two are 0 where there are none */
+		return false;
 	return info->dlpi_addr == getauxval(AT_BASE) || info->dlpi_addr == getauxval(AT_SYSINFO_EHDR) ||
 		info->dlpi_addr - (uint64_t)(uintptr_t)sp_agent.own_start <
 		(uint64_t)((const char *)sp_agent.own_end - (const char *)sp_agent.own_start);

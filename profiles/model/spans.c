@@ -65,9 +65,7 @@ void sp_span_add_count(struct sp_span_info *to, const struct sp_span_count *c)
 		to->classes[i] += c->classes[i];
 	add_spread(&to->spread, &c->spread);
 	to->tail.count += c->tail.count;
-	to->tail.sum_ns += c->tail.sum_ns;
 	to->tail.bytes += c->tail.bytes;
-	to->tail.allocs += c->tail.allocs;
 	add_spread(&to->tail.spread, &c->tail.spread);
 }
 
@@ -78,7 +76,8 @@ static void add_open(struct sp_profile *p, struct sp_span_info *nodes, uint32_t 
 
 	for (uint32_t i = 0; i < t->depth; i++) {
 		const struct sp_span_open *o = &t->open[i];
-		uint64_t began_ns = sp_spans_time_ns(s, o->began_tsc), ns = sp_window_since(s->taken_ns, began_ns);
+		uint64_t began_ns = sp_spans_time_ns(&s->header, o->began_tsc),
+			 ns = sp_window_since(s->taken_ns, began_ns);
 		struct sp_span_info *info = &nodes[o->node];
 
 		if (!info->open++ || ns > info->open_ns) {
@@ -295,7 +294,7 @@ void sp_span_put_path(struct sp_buffer *out, const struct sp_profile *profile, c
 
 uint64_t sp_span_began_ns(const struct sp_profile *profile, const struct sp_span_slowest *one)
 {
-	uint64_t ended = sp_spans_time_ns(profile->snapshot, one->end_tsc);
+	uint64_t ended = sp_spans_time_ns(&profile->snapshot->header, one->end_tsc);
 
 	return ended > one->ns ? ended - one->ns : 0;
 }

@@ -9,6 +9,7 @@
 #include "profiles/base/time.h"
 #include "profiles/model/spans.h"
 #include "profiles/redact/redact.h"
+#include "profiles/spool/spans.h"
 #include "symbolize/base/memory.h"
 
 struct sp_timing_name {
@@ -46,14 +47,22 @@ static uint32_t own_node(const struct sp_snapshot *s, uint32_t node)
 	return node;
 }
 
+static void put_inert(struct sp_buffer *out, const char *text, size_t length)
+{
+	struct sp_buffer shown = {0};
+
+	sp_redact_text(&shown, text, length);
+	sp_escape(out, SP_ESCAPE_PLAIN, shown.data ? shown.data : "", shown.length);
+	sp_buffer_free(&shown);
+}
+
 static char *make_name(const struct sp_snapshot *s, uint32_t node)
 {
-	struct sp_buffer raw = {0}, name = {0};
+	const char *text = sp_snapshot_text(s, s->span_names[s->span_nodes[node].name].text);
+	struct sp_buffer name = {0};
 
-	sp_span_put_name(&raw, s, node);
-	sp_escape(&name, SP_ESCAPE_PLAIN, raw.data ? raw.data : "", raw.length);
+	put_inert(&name, text, strlen(text));
 	sp_buffer_puts(&name, "");
-	sp_buffer_free(&raw);
 	return name.data;
 }
 
@@ -79,15 +88,6 @@ const char *sp_timing_name(struct sp_timing *t, const struct sp_snapshot *s, uin
 	}
 	*depth = name->depth;
 	return name->text;
-}
-
-static void put_inert(struct sp_buffer *out, const char *text, size_t length)
-{
-	struct sp_buffer shown = {0};
-
-	sp_redact_text(&shown, text, length);
-	sp_escape(out, SP_ESCAPE_PLAIN, shown.data ? shown.data : "", shown.length);
-	sp_buffer_free(&shown);
 }
 
 void sp_timing_put_context(struct sp_buffer *out, const struct sp_snapshot *s, uint32_t node,
@@ -186,7 +186,7 @@ static void put_remark(struct sp_buffer *out, const struct sp_snapshot *s, uint3
 void sp_timing_put(struct sp_buffer *out, struct sp_timing *t, const struct sp_snapshot *s,
 	const struct sp_span_event *e)
 {
-	put_start(out, t, s, sp_events_time_ns(&s->header, e->ended_tsc), e->thread, e->tid);
+	put_start(out, t, s, sp_spans_time_ns(&s->header, e->ended_tsc), e->thread, e->tid);
 	put_indented(out, t, s, e->node, e->kind == SP_EVENT_CHECKPOINT ? "CHECKPOINT " : "");
 	if (e->kind == SP_EVENT_CHECKPOINT) {
 		put_checkpoint(out, s, e);
@@ -209,7 +209,7 @@ void sp_timing_put_open(struct sp_buffer *out, struct sp_timing *t, const struct
 	for (size_t i = 1; i < s->span_thread_count; i++)
 		for (uint32_t k = 0; k < s->span_threads[i].depth; k++) {
 			const struct sp_span_open *o = &s->span_threads[i].open[k];
-			uint64_t began = sp_events_time_ns(&s->header, o->began_tsc);
+			uint64_t began = sp_spans_time_ns(&s->header, o->began_tsc);
 
 			put_start(out, t, s, s->taken_ns, s->span_threads[i].thread, (int)s->span_threads[i].owner);
 			put_indented(out, t, s, o->node, "");

@@ -17,10 +17,12 @@
 
 static int read_head(struct sp_snapshot *s, int fd, const char **why)
 {
-	const struct sp_section_entry *e = &s->header.sections[SP_SEC_SPAN_EVENTS];
+	uint32_t capacity = s->header.sections[SP_SEC_SPAN_EVENTS].capacity;
 	int err = sp_section_part(s, fd, SP_SEC_SPAN_EVENTS, sizeof(s->span_log), 0, 1, &s->span_log, why);
 
-	if (!err && (s->span_log.size & (s->span_log.size - 1) || s->span_log.size >= e->capacity))
+	if (capacity > SP_SPAN_EVENTS_MAX)
+		capacity = SP_SPAN_EVENTS_MAX;
+	if (!err && (s->span_log.size & (s->span_log.size - 1) || s->span_log.size >= capacity))
 		s->span_log = (struct sp_span_log){0};
 	return err;
 }
@@ -213,12 +215,4 @@ void sp_events_await_writer(int fd)
 	if (sp_spool_read_header(&s.header, fd, &why) == 0)
 		while (is_behind(&s, fd, sp_time_ns(CLOCK_MONOTONIC) - began_ns))
 			sp_nap_ms(NAP_MS);
-}
-
-uint64_t sp_events_time_ns(const struct sp_spool_header *h, uint64_t tsc)
-{
-	double ns_per_cycle = h->tsc_per_us_x1024 ? 1024000.0 / (double)h->tsc_per_us_x1024 : 0,
-	       ns = (double)(int64_t)(tsc - h->start_tsc) * ns_per_cycle;
-
-	return ns > 0 && ns < 1e19 ? (uint64_t)ns : 0;
 }

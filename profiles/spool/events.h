@@ -38,7 +38,4 @@ void sp_events_free(struct sp_events_follow *follow);
 /* Waits, a second or two at the most, until the lines of the open spool, whose process has ended, are in their file, if there is a writer. */
 void sp_events_await_writer(int fd);
 
-/* Nanoseconds since the process's start of one of its counter's values. */
-uint64_t sp_events_time_ns(const struct sp_spool_header *header, uint64_t tsc);
-
 #endif

@@ -239,14 +239,14 @@ static int read_events(struct sp_snapshot *s, int fd, const char **why)
 	return err;
 }
 
-static int read_spans(struct sp_snapshot *s, int fd, const char **why)
+/* What refers to threads, stacks and nodes. */
+static int read_span_records(struct sp_snapshot *s, int fd, const char **why)
 {
 	int err = read_events(s, fd, why);
 
 	if (!err)
 		err = read_section(s, fd, SP_SEC_SPAN_THREADS, sizeof(*s->span_threads), &s->span_threads,
 			&s->span_thread_count, why);
-
 	if (!err)
 		err = read_section(s, fd, SP_SEC_CHECKPOINTS, sizeof(*s->checkpoints), &s->checkpoints,
 			&s->checkpoint_count, why);
@@ -260,13 +260,19 @@ static int read_spans(struct sp_snapshot *s, int fd, const char **why)
 		err = read_section(s, fd, SP_SEC_SPAN_COUNTS, sizeof(*s->span_counts), &s->span_counts,
 			&s->span_count_count, why);
 	if (!err)
-		err = read_section(s, fd, SP_SEC_SPAN_NODES, sizeof(*s->span_nodes), &s->span_nodes,
-			&s->span_node_count, why);
+		err = read_section(s, fd, SP_SEC_TRACED, sizeof(*s->traced), &s->traced, &s->traced_count, why);
+	return err;
+}
+
+/* What stacks and those refer to. */
+static int read_span_names(struct sp_snapshot *s, int fd, const char **why)
+{
+	int err = read_section(s, fd, SP_SEC_SPAN_NODES, sizeof(*s->span_nodes), &s->span_nodes, &s->span_node_count,
+		why);
+
 	if (!err)
 		err = read_section(s, fd, SP_SEC_SPAN_NAMES, sizeof(*s->span_names), &s->span_names,
 			&s->span_name_count, why);
-	if (!err)
-		err = read_section(s, fd, SP_SEC_TRACED, sizeof(*s->traced), &s->traced, &s->traced_count, why);
 	return err;
 }
 
@@ -551,13 +557,15 @@ int sp_snapshot_read(struct sp_snapshot *snapshot, int fd, const char **why)
 	if (!err)
 		err = read_section(s, fd, SP_SEC_LOCKS, sizeof(*s->locks), &s->locks, &s->lock_count, why);
 	if (!err)
+		err = read_span_records(s, fd, why);
+	if (!err)
 		err = read_section(s, fd, SP_SEC_THREADS, sizeof(*s->threads), &s->threads, &s->thread_count, why);
 	if (!err)
 		err = read_section(s, fd, SP_SEC_STACKS, sizeof(*s->stacks), &s->stacks, &s->stack_count, why);
 	if (!err)
 		err = read_section(s, fd, SP_SEC_FRAMES, sizeof(*s->frames), &s->frames, &s->frame_count, why);
 	if (!err)
-		err = read_spans(s, fd, why);
+		err = read_span_names(s, fd, why);
 	if (!err)
 		err = read_section(s, fd, SP_SEC_MODULES, sizeof(*s->modules), &s->modules, &s->module_count, why);
 	if (!err)

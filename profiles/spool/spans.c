@@ -1,6 +1,7 @@
 /* Checking what a spool says of spans, and windows of it. */
 #include "profiles/spool/spans.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,11 +9,11 @@
 #include "profiles/spool/window.h"
 #include "symbolize/base/memory.h"
 
-uint64_t sp_spans_time_ns(const struct sp_snapshot *s, uint64_t tsc)
+uint64_t sp_spans_time_ns(const struct sp_spool_header *h, uint64_t tsc)
 {
-	double per_cycle = s->header.tsc_per_us_x1024 ? 1024000.0 / (double)s->header.tsc_per_us_x1024 : 0;
+	double per_cycle = h->tsc_per_us_x1024 ? 1024000.0 / (double)h->tsc_per_us_x1024 : 0;
 
-	return sp_whole((double)(int64_t)(tsc - s->header.start_tsc) * per_cycle);
+	return sp_whole((double)(int64_t)(tsc - h->start_tsc) * per_cycle);
 }
 
 static bool is_node(const struct sp_snapshot *s, uint32_t node)
@@ -121,7 +122,7 @@ void sp_traced_keep(struct sp_snapshot *s, uint64_t from_ns, uint64_t to_ns)
 	*totals = (struct sp_trace_totals){.replaced = totals->replaced};
 	for (size_t i = 0; i < s->traced_count; i++) {
 		const struct sp_traced *traced = &s->traced[i];
-		uint64_t ns = sp_spans_time_ns(s, traced->tsc);
+		uint64_t ns = sp_spans_time_ns(&s->header, traced->tsc);
 
 		if (ns < from_ns || ns > to_ns)
 			continue;
@@ -170,23 +171,18 @@ void sp_spans_check(struct sp_snapshot *s)
 			s->stacks[i].span = 0;
 }
 
-static double beyond(double is, double was)
-{
-	return is > was ? is - was : 0;
-}
-
 static void take_spread(struct sp_span_spread *is, const struct sp_span_spread *was)
 {
 	is->own_ns = sp_window_since(is->own_ns, was->own_ns);
-	is->us_sq = beyond(is->us_sq, was->us_sq);
-	is->kb_sq = beyond(is->kb_sq, was->kb_sq);
+	is->us_sq = fmax(is->us_sq - was->us_sq, 0);
+	is->kb_sq = fmax(is->kb_sq - was->kb_sq, 0);
 	is->measured = sp_window_since(is->measured, was->measured);
 	is->wait_ns = sp_window_since(is->wait_ns, was->wait_ns);
 	is->cpu_ns = sp_window_since(is->cpu_ns, was->cpu_ns);
 	is->faults = sp_window_since(is->faults, was->faults);
-	is->cpu_us_sq = beyond(is->cpu_us_sq, was->cpu_us_sq);
-	is->wait_us_sq = beyond(is->wait_us_sq, was->wait_us_sq);
-	is->faults_sq = beyond(is->faults_sq, was->faults_sq);
+	is->cpu_us_sq = fmax(is->cpu_us_sq - was->cpu_us_sq, 0);
+	is->wait_us_sq = fmax(is->wait_us_sq - was->wait_us_sq, 0);
+	is->faults_sq = fmax(is->faults_sq - was->faults_sq, 0);
 }
 
 /* Of the longest, those that ended before are not the window's: there may have been longer ones than remain. */
@@ -195,7 +191,7 @@ static void take_slow(struct sp_snapshot *s, const struct sp_snapshot *before)
 	size_t kept = 0;
 
 	for (size_t i = 1; i < s->span_slowest_count; i++)
-		if (sp_spans_time_ns(s, s->span_slowest[i].end_tsc) >= before->taken_ns)
+		if (sp_spans_time_ns(&s->header, s->span_slowest[i].end_tsc) >= before->taken_ns)
 			s->span_slowest[++kept] = s->span_slowest[i];
 	s->span_slowest_count = kept ? kept + 1 : 0;
 	for (size_t i = 0; i < before->span_tail_count && i < s->span_tail_count; i++) {
@@ -230,9 +226,7 @@ static void take_count(struct sp_span_count *is, const struct sp_span_count *was
 	}
 	take_spread(&is->spread, &was->spread);
 	is->tail.count = sp_window_since(is->tail.count, was->tail.count);
-	is->tail.sum_ns = sp_window_since(is->tail.sum_ns, was->tail.sum_ns);
 	is->tail.bytes = sp_window_since(is->tail.bytes, was->tail.bytes);
-	is->tail.allocs = sp_window_since(is->tail.allocs, was->tail.allocs);
 	take_spread(&is->tail.spread, &was->tail.spread);
 	/* The shortest and the longest are known to their classes. */
 	if (sp_span_class(was->min_ns) <= first && first < SP_SPAN_CLASSES && is->min_ns == was->min_ns)
@@ -280,6 +274,8 @@ void sp_spans_take(struct sp_snapshot *s, const struct sp_snapshot *before)
 	for (size_t i = 0; i < before->span_count_count && i < s->span_count_count; i++)
 		if (s->span_counts[i].node == before->span_counts[i].node)
 			take_count(&s->span_counts[i], &before->span_counts[i]);
+	for (size_t i = 0; i < s->checkpoint_count; i++)
+		s->checkpoints[i].t_ns = sp_window_since(s->checkpoints[i].t_ns, before->taken_ns);
 	for (size_t i = 0; i < before->checkpoint_count && i < s->checkpoint_count; i++)
 		if (s->checkpoints[i].node == before->checkpoints[i].node)
 			s->checkpoints[i].count =

@@ -10,7 +10,7 @@
 void sp_spans_check(struct sp_snapshot *snapshot);
 
 /* A reading of the cycle counter as a time since the process's start. */
-uint64_t sp_spans_time_ns(const struct sp_snapshot *snapshot, uint64_t tsc);
+uint64_t sp_spans_time_ns(const struct sp_spool_header *header, uint64_t tsc);
 
 /* Nothing is known of what spans have been counted. */
 void sp_spans_unknown(struct sp_snapshot *snapshot);

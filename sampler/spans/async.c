@@ -69,8 +69,8 @@ void sp_async_begin(uint32_t name, uint64_t id)
 void sp_async_end(struct sp_thread *t, uint32_t name, uint64_t id)
 {
 	uint64_t key = key_of(name, id), began, now = sp_tsc();
-	uint32_t node = sp_span_node(0, name);
 	struct async *a = find(key);
+	uint32_t node;
 
 	began = a ? __atomic_exchange_n(&a->began_tsc, 0, __ATOMIC_ACQ_REL) : 0;
 	if (!began) {
@@ -78,6 +78,7 @@ void sp_async_end(struct sp_thread *t, uint32_t name, uint64_t id)
 		return;
 	}
 	__atomic_store_n(&a->key, 0, __ATOMIC_RELEASE);
+	node = sp_span_node(0, name);
 	sp_span_add(t, node, sp_tsc_ns(now - began));
 	if (sp_unlikely(sp_span_log_is_on())) {
 		struct sp_span_event event = {.kind = SP_EVENT_ASYNC,

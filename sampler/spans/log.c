@@ -46,6 +46,7 @@ int sp_span_log_start(void)
 		return 0; /* another thread does it */
 	err = sp_spool_count(SP_SEC_SPAN_EVENTS) > 1 ? 0 : make_ring();
 	if (!err) {
+		sp_tsc_ask(); /* a trace goes by one rate from its beginning */
 		sp_store(&head()->on, 1);
 		__atomic_store_n(&sp_agent.span_log_mask, head()->size - 1, __ATOMIC_RELEASE);
 	}
@@ -82,12 +83,13 @@ static uint32_t text_length(const char *text)
 	return n;
 }
 
-/* A thread that is a whole round behind may still be writing there: what comes then is lost. */
-static bool take(struct sp_span_event *e)
+/* A thread that is a whole round behind may still be writing there: what comes then is lost, and so is what comes a whole
+ * round late. `number`: the event's own. */
+static bool take(struct sp_span_event *e, uint64_t number)
 {
 	uint64_t before = sp_load(&e->seq);
 
-	return before != SP_EVENT_BUSY &&
+	return before <= number && /* neither busy nor a later one's */
 		__atomic_compare_exchange_n(&e->seq, &before, SP_EVENT_BUSY, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
@@ -110,7 +112,7 @@ void sp_span_log_put(const struct sp_thread *t, const struct sp_span_event *even
 		seq = sp_add(&measured.next, 1);
 		e = &measured.event;
 	}
-	if (!take(e)) {
+	if (!take(e, seq)) {
 		sp_add(&head()->dropped, 1);
 		return;
 	}

@@ -200,7 +200,6 @@ static void fill(struct sp_thread *t, struct sp_span_slowest *to, const struct s
 	to->cpu_ns = had->usage.cpu_ns;
 	to->faults = had->usage.faults;
 	to->bytes = had->bytes;
-	to->allocs = had->allocs;
 	to->parts = 0;
 	for (i = o->sampled; i < t->spans->sampled; i++)
 		add_part(to, &t->spans->samples[i]);
@@ -350,9 +349,7 @@ void sp_span_compare(struct sp_thread *t, struct sp_span_count *c, const struct 
 	c->unmeasured_ns = o->measured ? 0 : c->unmeasured_ns + had->ns;
 	if (sp_unlikely(slow)) {
 		c->tail.count++;
-		c->tail.sum_ns += had->ns;
 		c->tail.bytes += had->bytes;
-		c->tail.allocs += had->allocs;
 		add_spread(&c->tail.spread, o, had, own);
 		add_samples(t->spans, o, c->node);
 	}

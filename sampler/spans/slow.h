@@ -8,7 +8,7 @@
 
 /* What a span that has ended took and had. */
 struct sp_span_had {
-	uint64_t ns, bytes, allocs;
+	uint64_t ns, bytes;
 	struct sp_span_usage usage; /* if it was measured: in it */
 };
 

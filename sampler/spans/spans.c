@@ -136,9 +136,8 @@ static uint64_t had_in_it(struct sp_thread *t, struct sp_span_count *c, const st
 	if (sp_unlikely(t->tls != &sp_tls))
 		return 0;
 	had.bytes = allocated_bytes(t) - o->bytes;
-	had.allocs = t->tls->heap.allocs - o->allocs;
 	c->bytes += had.bytes;
-	c->allocs += had.allocs;
+	c->allocs += t->tls->heap.allocs - o->allocs;
 	if (sp_unlikely(o->measured)) {
 		began = sp_tsc();
 		sp_span_used(&o->usage, cost_ns, &had.usage);

@@ -29,12 +29,8 @@ static struct sp_checkpoint *record_of(uint32_t node)
 
 static void set(uint64_t *last, uint64_t *most, uint64_t value)
 {
-	uint64_t before = sp_load(most);
-
 	sp_store(last, value);
-	while (before < value &&
-		!__atomic_compare_exchange_n(most, &before, value, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-		;
+	sp_raise(most, value);
 }
 
 static void put_into_log(const struct sp_thread *t, uint32_t node, uint64_t rss_bytes, uint64_t heap_bytes,

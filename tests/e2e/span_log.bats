@@ -73,11 +73,16 @@ missing() { cat "$1" "$1".[0-9] 2>/dev/null | awk '/^=== [0-9]+ lines are missin
 	"$SMARTPROF" log --follow --output lines.txt "$PID" &
 	follower=$!
 	eventually grep -Eq "^${STAMP}request: [0-9.]+ms$" lines.txt
+	"$SMARTPROF" ctl "$PID" mark followed # who follows is in nobody's way
 	"$SMARTPROF" log --follow --format chrome --output trace.json "$PID" &
 	eventually test -s trace.json
 	kill -INT $! $follower
 	wait $! $follower
 	"$ROOT/tests/e2e/trace.py" trace.json | grep -Eq ' X=[1-9]'
+	last=$("$SMARTPROF" log "$PID" | grep -v 'so far' | tail -n 1)
+	sleep 0.3
+	[ "$("$SMARTPROF" log "$PID" | grep -v 'so far' | tail -n 1)" = "$last" ]
+	"$SMARTPROF" log --follow "$PID" | head -n 1 >one.txt # who reads no more ends it, too
 	last=$("$SMARTPROF" log "$PID" | grep -v 'so far' | tail -n 1)
 	sleep 0.3
 	[ "$("$SMARTPROF" log "$PID" | grep -v 'so far' | tail -n 1)" = "$last" ]

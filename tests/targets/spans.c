@@ -20,12 +20,12 @@ static void spin_ms(long ms)
 	long until;
 
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	until = now.tv_sec * 1000 + now.tv_nsec / 1000000 + ms;
+	until = now.tv_sec * 1000000000 + now.tv_nsec + ms * 1000000;
 	do {
 		for (int i = 0; i < 10000; i++)
 			sink += (unsigned long)i;
 		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	} while (now.tv_sec * 1000 + now.tv_nsec / 1000000 < until);
+	} while (now.tv_sec * 1000000000 + now.tv_nsec < until);
 }
 
 __attribute__((noinline)) static int parse(int ms)
@@ -89,7 +89,7 @@ static void logged(void)
 	for (int i = 0; i < 3; i++) {
 		SMARTPROF_START("inner");
 		SMARTPROF_LABEL("kind", i ? "get" : "put");
-		spin_ms(12);
+		spin_ms(14); /* 12 without the time of samples */
 		SMARTPROF_CHECKPOINT("half", "round %d", i);
 		SMARTPROF_END("inner", "%s of %d", "item", i);
 	}

@@ -1,4 +1,5 @@
 /* The timing log as lines. */
+#include "profiles/spool/spans.h"
 #include "tools/log/log.h"
 
 static void put_lost(struct sp_buffer *out, struct sp_log_text *log, uint64_t lost)
@@ -27,7 +28,7 @@ void sp_log_text_put(struct sp_buffer *out, struct sp_log_text *log, const struc
 	sp_timing_set_clock(&log->timing, s);
 	put_lost(out, log, lost);
 	for (size_t i = 0; i < s->event_count; i++) {
-		look_at_day(out, log, s, sp_events_time_ns(&s->header, s->events[i].ended_tsc));
+		look_at_day(out, log, s, sp_spans_time_ns(&s->header, s->events[i].ended_tsc));
 		sp_timing_put(out, &log->timing, s, &s->events[i]);
 	}
 }

@@ -3,12 +3,13 @@
 #include <string.h>
 
 #include "profiles/base/json.h"
+#include "profiles/spool/spans.h"
 #include "symbolize/base/memory.h"
 #include "tools/log/log.h"
 
 static double us(const struct sp_log_trace *t, uint64_t tsc)
 {
-	return (double)sp_events_time_ns(&t->clock, tsc) / 1e3;
+	return (double)sp_spans_time_ns(&t->clock, tsc) / 1e3;
 }
 
 static json_t *make(const struct sp_snapshot *s, const char *phase, const char *name, double at_us, int tid)
@@ -43,7 +44,6 @@ static void put_name(struct sp_buffer *out, struct sp_log_trace *t, const struct
 
 static void begin(struct sp_buffer *out, struct sp_log_trace *t, const struct sp_snapshot *s)
 {
-	sp_timing_set_clock(&t->timing, s);
 	if (t->begun)
 		return;
 	t->clock = s->header;

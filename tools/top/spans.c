@@ -77,7 +77,7 @@ static void set_open(struct sp_top *top, struct sp_top_row *const *rows)
 
 		for (uint32_t k = 0; k < t->depth; k++) {
 			struct sp_top_row *row = rows[t->open[k].node];
-			uint64_t began_ns = sp_spans_time_ns(now, t->open[k].began_tsc);
+			uint64_t began_ns = sp_spans_time_ns(&now->header, t->open[k].began_tsc);
 			double open_s = (double)sp_window_since(now->taken_ns, began_ns) / 1e9;
 
 			if (!row)
