@@ -131,7 +131,8 @@ bool sp_absolute(char path[static PATH_MAX], const char *name)
 {
 	const char *here = *name == '/' ? "" : sp_settings_where()->cwd;
 
-	return snprintf(path, PATH_MAX, "%s%s%s", here, *name == '/' ? "" : "/", name) < PATH_MAX;
+	return (*name == '/' || *here) &&
+		snprintf(path, PATH_MAX, "%s%s%s", here, *name == '/' ? "" : "/", name) < PATH_MAX;
 }
 
 const struct sp_file *sp_settings_file(void)

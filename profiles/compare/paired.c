@@ -19,6 +19,13 @@ static int by_size(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* share[s]: of all ways to give signs, that in which the positive numbers sum up to s; with one number more. */
+static void add_number(double *share, size_t largest, size_t number)
+{
+	for (size_t at = largest + 1; at-- > 0;)
+		share[at] = (share[at] + (at >= number ? share[at - number] : 0)) / 2;
+}
+
 /* The share of all ways to give signs to the numbers in which the sum of the positive ones is at most `most`. */
 static double share_at_most(const size_t *numbers, size_t n, size_t most)
 {
@@ -30,8 +37,7 @@ static double share_at_most(const size_t *numbers, size_t n, size_t most)
 	share = sp_alloc(largest + 1, sizeof(*share));
 	share[0] = 1;
 	for (size_t i = 0; i < n; i++)
-		for (size_t at = largest + 1; at-- > 0;)
-			share[at] = (share[at] + (at >= numbers[i] ? share[at - numbers[i]] : 0)) / 2;
+		add_number(share, largest, numbers[i]);
 	for (size_t at = 0; at <= most && at <= largest; at++)
 		sum += share[at];
 	free(share);
@@ -92,8 +98,7 @@ static size_t critical(size_t n, double alpha)
 	share = sp_alloc(largest + 1, sizeof(*share));
 	share[0] = 1;
 	for (size_t rank = 1; rank <= n; rank++)
-		for (size_t at = largest + 1; at-- > 0;)
-			share[at] = (share[at] + (at >= rank ? share[at - rank] : 0)) / 2;
+		add_number(share, largest, rank);
 	for (c = 0; c < largest; c++) {
 		below += share[c];
 		if (below > alpha / 2 * (1 + 1e-12))

@@ -16,12 +16,7 @@ const struct sp_view_info sp_view_info[SP_VIEWS] = {
 
 bool sp_view_on(const struct sp_profile *profile, enum sp_export_view view)
 {
-	const bool on[] = {[SP_STACKS_CPU] = profile->cpu_on,
-		[SP_STACKS_HEAP] = profile->heap_on,
-		[SP_STACKS_WAITS] = profile->waits_on,
-		[SP_STACKS_WALL] = profile->cpu_on && profile->waits_on};
-
-	return on[sp_view_info[view].stacks];
+	return sp_stacks_on(profile, sp_view_info[view].stacks);
 }
 
 uint64_t sp_view_weight(const struct sp_path *path, enum sp_export_view view)

@@ -353,11 +353,6 @@ static void put_profile(struct otlp *w, struct sp_buffer *scope, size_t type)
 	sp_buffer_free(&profile);
 }
 
-static bool is_on(const struct sp_profile *p, enum sp_stack_kind kind)
-{
-	return kind == SP_STACKS_CPU ? p->cpu_on : kind == SP_STACKS_HEAP ? p->heap_on : p->waits_on;
-}
-
 static void put_profiles(struct otlp *w, struct sp_buffer *scope, enum sp_export_view view)
 {
 	const size_t count = sizeof(types) / sizeof(types[0]);
@@ -369,7 +364,7 @@ static void put_profiles(struct otlp *w, struct sp_buffer *scope, enum sp_export
 	for (size_t i = 0; i < count; i++) {
 		enum sp_stack_kind kind = sp_weight_stacks(types[i].weight);
 
-		if (i != first && kind < SP_STACK_KINDS && is_on(w->profile, kind))
+		if (i != first && kind < SP_STACK_KINDS && sp_stacks_on(w->profile, kind))
 			put_profile(w, scope, i);
 	}
 }

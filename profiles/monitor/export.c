@@ -67,7 +67,7 @@ static void set_usage(json_t *object, const struct sp_monitor_run *run)
 	sp_json_set(object, "pressure", run->pressure_known ? seconds(run->pressure_ns) : json_null());
 }
 
-json_t *sp_monitor_run_json(const struct sp_monitor_run *run, bool timeline)
+json_t *sp_monitor_run_json(const struct sp_monitor_run *run)
 {
 	json_t *object = json_object(), *words = json_array();
 
@@ -83,8 +83,7 @@ json_t *sp_monitor_run_json(const struct sp_monitor_run *run, bool timeline)
 	set_ending(object, run);
 	set_usage(object, run);
 	sp_json_set(object, "profile", sp_json_text(run->profile_path));
-	if (timeline)
-		sp_json_set(object, "timeline", points(&run->timeline));
+	sp_json_set(object, "timeline", points(&run->timeline));
 	return object;
 }
 
@@ -121,7 +120,7 @@ static json_t *result_json(const struct sp_monitor_series *series)
 		const struct sp_monitor_run *run = series->runs[i];
 
 		json_array_append_new(codes, run->exit_status >= 0 ? json_integer(run->exit_status) : json_null());
-		json_array_append_new(runs, sp_monitor_run_json(run, true));
+		json_array_append_new(runs, sp_monitor_run_json(run));
 	}
 	sp_json_set(result, "exit_codes", codes);
 	for (size_t i = 0; i < series->parameter_count; i++)

@@ -59,8 +59,8 @@ void sp_monitor_put_value(struct sp_buffer *out, enum sp_monitor_metric metric, 
 void sp_monitor_put_run(struct sp_buffer *out, const struct sp_monitor_run *run);
 void sp_monitor_put_series(struct sp_buffer *out, const struct sp_monitor_series *series);
 
-/* One run as a JSON object: every field, the timeline where it is wanted. Seconds and bytes. */
-json_t *sp_monitor_run_json(const struct sp_monitor_run *run, bool timeline);
+/* One run as a JSON object, with its timeline. Seconds and bytes. */
+json_t *sp_monitor_run_json(const struct sp_monitor_run *run);
 
 /* The whole result: with hyperfine's keys where they exist, and "runs" beside them. `verdicts` (may be NULL) is taken. */
 void sp_monitor_put_json(struct sp_buffer *out, const struct sp_monitor_series *series, size_t count, json_t *verdicts);

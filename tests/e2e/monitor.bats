@@ -211,6 +211,20 @@ gone() { # PATTERN: no process of that command line is left
 	holds run.json 'whole["results"][3]["parameters"] == {"n": "2", "m": "b c"}'
 }
 
+@test "jobs at once: each is prepared, has its parameters, and is told from others by its arguments" {
+	touch f1 f2 f3
+	# A job ends while the next one is prepared.
+	measure --batch --jobs 2 --prepare 'sleep 0.15' --list n=1,2 --joblog log 'f?' -- \
+		/bin/sh -c 'sleep 0.0$2; [ "$1$2" != f22 ]' sh {} {n} >out 2>err || true
+	refuse grep -q 'prepare' err
+	[ "$(tail -n +2 log | cut -f 7 | sort)" = "$(printf '%s\n' 0 0 0 0 0 1)" ]
+	[ "$(tail -n +2 log | cut -f 9- | sort -u | wc -l)" -eq 6 ]
+	holds run.json 'whole["results"][3]["parameters"] == {"n": "2"}'
+	measure --batch --list n=1,2 --joblog log --resume 'f?' -- \
+		/bin/sh -c 'echo "$1$2" >>again' sh {} {n} >out 2>err
+	[ "$(sort again | uniq -d)" = '' ]
+}
+
 @test "two commands in turns: the difference is found, and where there is none, none" {
 	measure --runs 15 "$TARGETS/cpu_truth 0.01" "$TARGETS/cpu_truth 0.03" >out
 	holds run.json '"more" in [whole["comparisons"][0][m]["answer"] for m in ("cpu", "wall")]'

@@ -114,7 +114,7 @@ void sp_monitor_session_close(struct sp_monitor_session *s)
 /* --- starting */
 
 /* Only for the command that is started now. */
-static struct sp_watch *start_profiled(struct sp_monitor_session *s, struct sp_monitor_run *run, uint64_t label)
+static void start_profiled(struct sp_monitor_session *s, struct sp_monitor_run *run, uint64_t label)
 {
 	const char *now = getenv("LD_PRELOAD"), *tree = getenv("SMARTPROF_TREE");
 	struct sp_attempt_profile profile = {.hold = {.fd = -1}, .on = true};
@@ -132,7 +132,6 @@ static struct sp_watch *start_profiled(struct sp_monitor_session *s, struct sp_m
 		unsetenv("LD_PRELOAD");
 	free(before);
 	run->profiled = true;
-	return watch;
 }
 
 void sp_attempt_start(struct sp_monitor_session *s, const struct sp_monitor_job *job, uint64_t label,
@@ -217,8 +216,8 @@ bool sp_attempt_prepare(struct sp_monitor_session *s)
 		return true;
 	run = sp_monitor_run_make(argv);
 	run->program_path = sp_copy_text(shell);
-	sp_watch_start(&s->watches, run, &terms, environ, NULL, 0);
-	w = sp_watches_next(&s->watches);
+	w = sp_watch_start(&s->watches, run, &terms, environ, NULL, 0);
+	sp_watch_await(&s->watches, w);
 	good = sp_monitor_run_is_good(run);
 	if (!good && !s->watches.stopped) {
 		sp_line_clear();
@@ -246,7 +245,7 @@ int sp_monitor_keep(const struct sp_monitor_session *s, const struct sp_monitor_
 
 	if (!s->wish->json_log)
 		return 0;
-	sp_json_put(&text, sp_monitor_run_json(run, true), false);
+	sp_json_put(&text, sp_monitor_run_json(run), false);
 	if (!text.length || text.data[text.length - 1] != '\n')
 		sp_buffer_puts(&text, "\n");
 	if (write_to(s->wish->json_log, &text, O_APPEND))

@@ -178,7 +178,7 @@ static void make(struct sp_batch *b)
 	b->tails = sp_alloc(count, sizeof(*b->tails));
 	b->began_ns = sp_time_ns(CLOCK_MONOTONIC);
 	for (size_t i = 0; i < count; i++)
-		b->jobs[i].command = sp_copy_text(b->plan->jobs[i].command);
+		sp_monitor_take_names(&b->jobs[i], &b->plan->jobs[i]);
 	if (sp_line_wanted()) {
 		b->session->watches.show = sp_batch_show;
 		b->session->watches.context = b;

@@ -116,13 +116,16 @@ static void visit(struct sp_look *look, pid_t pid);
 
 static void visit_children(struct sp_look *look, pid_t pid, pid_t tid)
 {
-	char path[64], text[16384];
-	char *at = text;
+	static char text[16384]; /* one for all levels, of which there may be thousands */
+	char path[64], *list, *at;
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, tid);
-	read_file(path, text, sizeof(text));
+	if (!read_file(path, text, sizeof(text)))
+		return;
+	list = at = sp_copy_text(text);
 	for (long child; (child = strtol(at, &at, 10)) > 0;)
 		visit(look, (pid_t)child);
+	free(list);
 }
 
 static void visit(struct sp_look *look, pid_t pid)

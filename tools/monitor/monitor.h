@@ -61,6 +61,9 @@ struct sp_monitor_plan {
 int sp_monitor_plan_make(struct sp_monitor_plan *plan, const struct sp_monitor_wish *wish);
 void sp_monitor_plan_free(struct sp_monitor_plan *plan);
 
+/* The name and the parameters of the job, for the series of its runs. */
+void sp_monitor_take_names(struct sp_monitor_series *series, const struct sp_monitor_job *job);
+
 /* attempt.c: a run of a job begins, and is complete. The run is the caller's to free. */
 struct sp_monitor_session {
 	const struct sp_monitor_wish *wish;
@@ -79,7 +82,7 @@ void sp_attempt_start(struct sp_monitor_session *session, const struct sp_monito
 /* The next that is over; *run is the caller's then. NULL: nothing runs. */
 struct sp_watch *sp_attempt_next(struct sp_monitor_session *session, struct sp_monitor_run **run);
 
-/* Both at once, for who runs one at a time; the tail of standard error where it is wanted (NULL: not). */
+/* Both at once, for who runs one at a time; and the tail of standard error. */
 struct sp_monitor_run *sp_attempt_one(struct sp_monitor_session *session, const struct sp_monitor_job *job,
 	uint64_t label, unsigned iteration, char tail[static 2048]);
 
@@ -96,7 +99,7 @@ int sp_monitor_export(const struct sp_monitor_wish *wish, const struct sp_monito
 /* The last lines of what a command wrote to standard error, indented. */
 void sp_monitor_put_tail(struct sp_buffer *out, const char *tail);
 
-/* once.c, pairs.c, batch.c: the exit status. A signal that ended us is in *stopped. */
+/* once.c, pairs.c, batch.c: the exit status. A signal that ended us is in session->watches.stopped. */
 int sp_monitor_once(struct sp_monitor_session *session, const struct sp_monitor_job *job);
 int sp_monitor_pairs(struct sp_monitor_session *session, const struct sp_monitor_plan *plan);
 int sp_monitor_batch(struct sp_monitor_session *session, const struct sp_monitor_plan *plan);

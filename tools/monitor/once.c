@@ -38,8 +38,8 @@ void sp_live_put(struct sp_buffer *out, struct sp_shown_live *live, const struct
 {
 	const struct sp_monitor_point *now = &w->look.last;
 
-	if (now->at_ns < live->at_ns) /* another run */
-		*live = (struct sp_shown_live){0};
+	if (w->began_ns != live->began_ns) /* another run */
+		*live = (struct sp_shown_live){.began_ns = w->began_ns};
 	if (now->at_ns > live->at_ns) {
 		live->cpu = (double)(now->cpu_ns - live->cpu_ns) / (double)(now->at_ns - live->at_ns);
 		live->at_ns = now->at_ns;
@@ -191,8 +191,7 @@ int sp_monitor_once(struct sp_monitor_session *s, const struct sp_monitor_job *j
 
 	if (!wish->output && once.runs == 1 && !wish->every_ns)
 		s->terms.output = SP_CAUGHT_THROUGH;
-	once.series.command = sp_copy_text(job->command);
-	once.series.parameter_count = 0;
+	sp_monitor_take_names(&once.series, job);
 	if (sp_line_wanted()) {
 		s->watches.show = show;
 		s->watches.context = &once;

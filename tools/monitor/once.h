@@ -11,6 +11,7 @@
 
 /* What the line of before had seen. */
 struct sp_shown_live {
+	uint64_t began_ns; /* of the run */
 	uint64_t at_ns, cpu_ns;
 	double cpu;
 };

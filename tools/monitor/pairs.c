@@ -163,17 +163,6 @@ static json_t *verdicts_json(const struct turns *t)
 	return list;
 }
 
-static void take_names(struct sp_monitor_series *series, const struct sp_monitor_job *job)
-{
-	series->command = sp_copy_text(job->command);
-	series->parameter_count = job->parameter_count;
-	series->parameters = sp_alloc(job->parameter_count + 1, sizeof(*series->parameters));
-	for (size_t i = 0; i < job->parameter_count; i++) {
-		series->parameters[i].name = sp_copy_text(job->parameters[i].name);
-		series->parameters[i].value = sp_copy_text(job->parameters[i].value);
-	}
-}
-
 int sp_monitor_pairs(struct sp_monitor_session *s, const struct sp_monitor_plan *plan)
 {
 	const struct sp_monitor_wish *wish = s->wish;
@@ -184,7 +173,7 @@ int sp_monitor_pairs(struct sp_monitor_session *s, const struct sp_monitor_plan 
 	t.verdicts = sp_alloc(plan->count, sizeof(*t.verdicts));
 	t.chance = sp_time_ns(CLOCK_REALTIME);
 	for (size_t i = 0; i < plan->count; i++)
-		take_names(&t.series[i], &plan->jobs[i]);
+		sp_monitor_take_names(&t.series[i], &plan->jobs[i]);
 	if (sp_line_wanted()) {
 		s->watches.show = show;
 		s->watches.context = &t;

@@ -134,7 +134,8 @@ static void add_job(struct sp_monitor_plan *plan, const struct binding *b, char 
 	sp_grow(&plan->jobs, &plan->capacity, plan->count + 1, sizeof(*plan->jobs));
 	job = &plan->jobs[plan->count++];
 	*job = (struct sp_monitor_job){.argv = argv};
-	job->command = argv[0] && strcmp(argv[0], "/bin/sh") == 0 && argv[1] && strcmp(argv[1], "-c") == 0 && argv[2]
+	job->command = argv[0] && strcmp(argv[0], "/bin/sh") == 0 && argv[1] && strcmp(argv[1], "-c") == 0 && argv[2] &&
+			!argv[3]
 		? sp_copy_text(argv[2])
 		: sp_monitor_command_line(argv);
 	job->parameter_count = b->wish->list_count;
@@ -165,9 +166,13 @@ static int add_all(struct sp_monitor_plan *plan, const struct sp_monitor_wish *w
 	int status = 0;
 
 	do {
-		char **argv = words ? copy_words(&b, words) : line_words(&b, line);
+		char **argv = NULL;
 
-		if (!argv || plan->count >= JOBS_MOST)
+		if (plan->count >= JOBS_MOST)
+			sp_complain("monitor: more than %u jobs; give it fewer at a time", JOBS_MOST);
+		else
+			argv = words ? copy_words(&b, words) : line_words(&b, line);
+		if (!argv)
 			status = SP_EXIT_USAGE;
 		else
 			add_job(plan, &b, argv);
@@ -261,4 +266,15 @@ void sp_monitor_plan_free(struct sp_monitor_plan *plan)
 	}
 	free(plan->jobs);
 	*plan = (struct sp_monitor_plan){0};
+}
+
+void sp_monitor_take_names(struct sp_monitor_series *series, const struct sp_monitor_job *job)
+{
+	series->command = sp_copy_text(job->command);
+	series->parameter_count = job->parameter_count;
+	series->parameters = sp_alloc(job->parameter_count + 1, sizeof(*series->parameters));
+	for (size_t i = 0; i < job->parameter_count; i++) {
+		series->parameters[i].name = sp_copy_text(job->parameters[i].name);
+		series->parameters[i].value = sp_copy_text(job->parameters[i].value);
+	}
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -23,6 +24,17 @@
 
 static sigset_t mask_before;
 
+/* Each command takes some descriptors, and each of its processes one. Commands have the limit that the nursery began with. */
+static void lift_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int sp_watches_open(struct sp_watches *watches, unsigned most)
 {
 	struct sigaction ignore = {.sa_handler = SIG_IGN};
@@ -31,6 +43,7 @@ int sp_watches_open(struct sp_watches *watches, unsigned most)
 
 	if (error)
 		return error;
+	lift_limit();
 	watches->items = sp_alloc(most, sizeof(*watches->items));
 	watches->count = most;
 	for (unsigned i = 0; i < most; i++)
@@ -229,10 +242,10 @@ static uint64_t next_moment(const struct sp_watches *watches, uint64_t until_ns)
 		const struct sp_watch *w = &watches->items[i];
 		uint64_t timeout = w->run ? w->run->timeout_ns : 0;
 
-		if (sp_watch_is_free(w))
+		if (sp_watch_is_free(w) || w->over)
 			continue;
 		until_ns = w->look_ns < until_ns ? w->look_ns : until_ns;
-		if (timeout && w->started && !w->ordered_to_end && w->began_ns + timeout < until_ns)
+		if (timeout && w->started && !w->ended && !w->ordered_to_end && w->began_ns + timeout < until_ns)
 			until_ns = w->began_ns + timeout;
 	}
 	if (watches->show && watches->show_ns < until_ns)
@@ -301,6 +314,13 @@ struct sp_watch *sp_watches_next(struct sp_watches *watches)
 			return NULL;
 		serve(watches, UINT64_MAX);
 	}
+}
+
+void sp_watch_await(struct sp_watches *watches, struct sp_watch *w)
+{
+	while (!w->over)
+		serve(watches, UINT64_MAX);
+	sp_watch_complete(w);
 }
 
 bool sp_watches_sleep(struct sp_watches *watches, uint64_t until_ns)

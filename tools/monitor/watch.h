@@ -60,6 +60,9 @@ struct sp_watch *sp_watch_start(struct sp_watches *watches, struct sp_monitor_ru
 struct sp_watch *sp_watches_next(struct sp_watches *watches);
 void sp_watch_release(struct sp_watch *watch);
 
+/* The same of this one, whatever ends meanwhile: that is given back later. */
+void sp_watch_await(struct sp_watches *watches, struct sp_watch *watch);
+
 /* Waits until that moment of CLOCK_MONOTONIC; false: a signal came. */
 bool sp_watches_sleep(struct sp_watches *watches, uint64_t until_ns);
 
