@@ -14,7 +14,7 @@
 #define START_CHILD_CPU_NS 5000000u
 
 struct sp_process sp_process = {
-	.output_dir = "", .output_file = "", .tree = "", .library = "", .command = "", .cwd = ""};
+	.output_dir = "", .output_file = "", .span_log = "", .tree = "", .library = "", .command = "", .cwd = ""};
 
 struct sp_where sp_process_where(void)
 {

@@ -236,6 +236,16 @@ struct sp_agent {
 };
 extern struct sp_agent sp_agent SP_HIDDEN;
 
+/* Makes an atomic word no less than `value`. */
+static inline void sp_raise(uint64_t *word, uint64_t value)
+{
+	uint64_t was = sp_load(word);
+
+	while (value > was &&
+		!__atomic_compare_exchange_n(word, &was, value, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+}
+
 /* A try-lock that a forked child does not inherit from a thread that it does not have: the word tells whose
  * process holds it. 0 is free. */
 static inline bool sp_try_lock(uint32_t *lock)
@@ -291,6 +301,14 @@ uint64_t sp_now_ns(void) SP_HIDDEN;
 
 /* Learns how fast the cycle counter runs, from the time since start. Any context. */
 void sp_calibrate_tsc(void) SP_HIDDEN;
+
+/* Where nobody has found out yet how fast the counter runs: a program that hardly uses CPU time has no governor's step for
+ * long. */
+static inline void sp_tsc_ask(void)
+{
+	if (sp_unlikely(!sp_load(&sp_agent.tsc_measured)) && !sp_load(&sp_agent.tsc_forbidden))
+		sp_calibrate_tsc();
+}
 
 /* Reads the cycle counter, which measures the agent's own cost and is calibrated against CLOCK_MONOTONIC. A program can
  * forbid itself to read it (prctl(2), PR_SET_TSC, inherited by its threads and children). It then dies of a reading, and of

@@ -80,18 +80,9 @@ typedef long seven_fn(SIX, long g);
 SP_EXPORT long sp_blocking_recvfrom_chk(SIX, long g) __asm__("__recvfrom_chk");
 long sp_blocking_recvfrom_chk(SIX, long g)
 {
-	static seven_fn *next;
-	struct sp_timed_call wait;
-	bool timed;
-	long result;
+	seven_fn *next = (seven_fn *)(void *)SP_BLOCKING(__recvfrom_chk);
 
-	if (sp_unlikely(!sp_load(&next)))
-		sp_store(&next, (seven_fn *)sp_real_find("__recvfrom_chk"));
-	timed = sp_wait_begin(&wait);
-	result = sp_load(&next)(a, b, c, d, e, f, g);
-	if (timed)
-		sp_wait_end(&wait, SP_CALL_recvfrom, 0);
-	return result;
+	return SP_TIMED(SP_CALL_recvfrom, 0, next(a, b, c, d, e, f, g));
 }
 
 /* Of its commands those that wait for a lock. */
@@ -99,14 +90,9 @@ long sp_blocking_recvfrom_chk(SIX, long g)
 	SP_EXPORT long sp_blocking_##symbol(long fd, long command, long argument) __asm__(#symbol); \
 	long sp_blocking_##symbol(long fd, long command, long argument) \
 	{ \
-		struct sp_timed_call wait; \
-		long result; \
-\
-		if (sp_likely((int)command != F_SETLKW && (int)command != F_OFD_SETLKW) || !sp_wait_begin(&wait)) \
+		if (sp_likely((int)command != F_SETLKW && (int)command != F_OFD_SETLKW)) \
 			return SP_BLOCKING(symbol)(fd, command, argument, 0, 0, 0); \
-		result = SP_BLOCKING(symbol)(fd, command, argument, 0, 0, 0); \
-		sp_wait_end(&wait, SP_CALL_fcntl, 0); \
-		return result; \
+		return SP_TIMED(SP_CALL_fcntl, 0, SP_BLOCKING(symbol)(fd, command, argument, 0, 0, 0)); \
 	}
 X(fcntl)
 X(fcntl64)
@@ -129,24 +115,13 @@ static sp_blocking_fn *find_old(sp_blocking_fn **place, const char *name)
 	{ \
 		static sp_blocking_fn *old; \
 		sp_blocking_fn *next = sp_load(&old) ? sp_load(&old) : find_old(&old, #symbol); \
-		struct sp_timed_call wait; \
-		bool timed = sp_wait_begin(&wait); \
-		long result = next(a, b, c, d, e, f); \
 \
-		if (timed) \
-			sp_wait_end(&wait, SP_CALL_##symbol, (uint64_t)a); \
-		return result; \
+		return SP_TIMED(SP_CALL_##symbol, (uint64_t)a, next(a, b, c, d, e, f)); \
 	} \
 	SP_EXPORT long sp_new_##symbol(SIX); \
 	long sp_new_##symbol(SIX) \
 	{ \
-		struct sp_timed_call wait; \
-		bool timed = sp_wait_begin(&wait); \
-		long result = SP_BLOCKING(symbol)(a, b, c, d, e, f); \
-\
-		if (timed) \
-			sp_wait_end(&wait, SP_CALL_##symbol, (uint64_t)a); \
-		return result; \
+		return SP_TIMED(SP_CALL_##symbol, (uint64_t)a, SP_BLOCKING(symbol)(a, b, c, d, e, f)); \
 	} \
 	__asm__(".symver sp_new_" #symbol ", " #symbol "@@GLIBC_2.3.2, remove\n\t" \
 		".globl sp_old_" #symbol "\n\t" \

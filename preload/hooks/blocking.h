@@ -118,7 +118,8 @@
 	X(pthread_cond_wait) \
 	X(pthread_cond_timedwait) \
 	X(fcntl) \
-	X(fcntl64)
+	X(fcntl64) \
+	X(__recvfrom_chk)
 
 typedef long sp_blocking_fn(long a, long b, long c, long d, long e, long f);
 

@@ -43,16 +43,8 @@ SP_EXPORT int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_
 
 SP_EXPORT int system(const char *command)
 {
-	struct sp_timed_call wait;
-	bool timed;
-	int status;
-
 	sp_children_expect();
-	timed = sp_wait_begin(&wait);
-	status = SP_REAL(system)(command);
-	if (timed)
-		sp_wait_end(&wait, SP_CALL_system, 0);
-	return status;
+	return SP_TIMED(SP_CALL_system, 0, SP_REAL(system)(command));
 }
 
 SP_EXPORT FILE *popen(const char *command, const char *mode)

@@ -109,8 +109,9 @@ static sp_blocking_fn *timed_write(void)
 	return SP_BLOCKING(pthread_rwlock_clockwrlock);
 }
 
-/* HOOK(symbol, try, words, more, plain, whole, same, timed, owner): `try` takes the lock or says EBUSY; what else it says the caller is told, if
- * the two speak the `same` language. plain: there is nothing to be looked for; whole: it is taken by its own function alone. */
+/* HOOK(symbol, try, words, more, plain, whole, same, timed, owner): `try` takes the lock or says EBUSY; what else it says the
+ * caller is told, if the two speak the `same` language. plain: there is nothing to be looked for; whole: it is taken by its
+ * own function alone. */
 #define HOOK(symbol, try, words, more, plain, whole, same, timed, owner) \
 	SP_EXPORT long sp_blocking_##symbol words __asm__(#symbol); \
 	long sp_blocking_##symbol words \
@@ -119,7 +120,7 @@ static sp_blocking_fn *timed_write(void)
 \
 		if (sp_unlikely(!sp_load(&sp_waits.least_cycles)) || (plain)) \
 			return SP_BLOCKING(symbol)(a, more, 0, 0, 0); \
-		if (sp_unlikely(sp_load(&looking) != MAY_LOOK || (whole)) && ((whole) || !may_look())) \
+		if (sp_unlikely((whole) || (sp_load(&looking) != MAY_LOOK && !may_look()))) \
 			return unlooked(&(struct kind){.lock = (uint64_t)a, .caller = CALLER}, SP_BLOCKING(symbol), \
 				SP_CALL_##symbol, more); \
 		result = (int)SP_BLOCKING(try)(a, 0, 0, 0, 0, 0); \

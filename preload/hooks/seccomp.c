@@ -16,14 +16,6 @@
 #include "sampler/threads/thread.h"
 #include "sampler/waits/waits.h"
 
-static void find_busy(struct sp_thread *t, void *busy)
-{
-	struct sp_tls tls;
-
-	if (t->owned && t->tls && t->tls != &sp_tls && sp_read_memory(&tls, t->tls, sizeof tls) && tls.guard)
-		*(bool *)busy = true;
-}
-
 /* The filter may be for all threads, and not allow one that is inside the agent to come out of it. */
 static void let_others_out(void)
 {
@@ -33,8 +25,7 @@ static void let_others_out(void)
 
 	for (i = 0; i < 50 && busy; i++) {
 		sp_sys(SYS_nanosleep, &nap, NULL);
-		busy = false;
-		sp_block_each(find_busy, &busy);
+		busy = sp_thread_any_inside();
 	}
 }
 

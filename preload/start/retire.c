@@ -9,15 +9,6 @@
 
 #define LOOKS 2000
 
-static void find_busy(struct sp_thread *t, void *busy)
-{
-	struct sp_tls tls;
-
-	if (t->inside || t->span_busy ||
-		(t->tls && t->tls != &sp_tls && sp_read_memory(&tls, t->tls, sizeof tls) && tls.guard))
-		*(bool *)busy = true;
-}
-
 /* No clock sends anybody into the agent any more; some may still be on their way out of it. This thread may be in the midst
  * of a nanosleep of the program's, which another one would end. */
 static bool await_others(void)
@@ -27,8 +18,7 @@ static bool await_others(void)
 
 	for (i = 0; i < LOOKS && busy; i++) {
 		sp_sys(SYS_sched_yield);
-		busy = false;
-		sp_block_each(find_busy, &busy);
+		busy = sp_thread_any_inside();
 	}
 	return !busy;
 }

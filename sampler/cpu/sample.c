@@ -213,8 +213,7 @@ static void count_handler(uint64_t ns, uint64_t calibration_ns)
 		sp_governor_calibrated(calibration_ns);
 	sp_add(&cpu->handler_ns, calibration_ns + sp_plausible_cost_ns(ns, sp_governor_handler_ns()));
 	sp_add(&cpu->handler_class[time_class(ns)], 1);
-	if (ns > sp_load(&cpu->handler_max_ns))
-		sp_store(&cpu->handler_max_ns, ns);
+	sp_raise(&cpu->handler_max_ns, ns);
 }
 
 /* On the thread that t belongs to. A thread without thread-local storage of its own has no errno

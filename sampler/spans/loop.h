@@ -12,9 +12,7 @@
 /* Calls that a loop may be made of. */
 static inline bool sp_loop_may_be(enum sp_wait_call call)
 {
-	return call == SP_CALL_poll || call == SP_CALL_ppoll || call == SP_CALL_select || call == SP_CALL_pselect ||
-		call == SP_CALL_epoll_wait || call == SP_CALL_epoll_pwait || call == SP_CALL_epoll_pwait2 ||
-		call == SP_CALL_accept || call == SP_CALL_accept4;
+	return sp_wait_kind_of(call) == SP_WAIT_POLL;
 }
 
 /* A call under way: where it returns to, and where its frame is. */

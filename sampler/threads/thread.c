@@ -227,8 +227,7 @@ static void merge_waits(const struct sp_thread_record *r)
 	for (int i = 0; i < SP_WAIT_KINDS; i++) {
 		sp_add(&sum->waits[i].ns, r->waits[i].ns);
 		sp_add(&sum->waits[i].count, r->waits[i].count);
-		if (r->waits[i].longest_ns > sp_load(&sum->waits[i].longest_ns))
-			sp_store(&sum->waits[i].longest_ns, r->waits[i].longest_ns);
+		sp_raise(&sum->waits[i].longest_ns, r->waits[i].longest_ns);
 	}
 }
 
@@ -359,4 +358,21 @@ void sp_thread_forked(struct sp_thread *mine)
 		mine->user_drift_ns = 0;
 		mine->window_switches = mine->window_cpu_ns = mine->counted_switches = 0;
 	}
+}
+
+static void find_inside(struct sp_thread *t, void *any)
+{
+	struct sp_tls tls;
+
+	if (t->inside || t->span_busy ||
+		(t->tls && t->tls != &sp_tls && sp_read_memory(&tls, t->tls, sizeof tls) && tls.guard))
+		*(bool *)any = true;
+}
+
+bool sp_thread_any_inside(void)
+{
+	bool any = false;
+
+	sp_block_each(find_inside, &any);
+	return any;
 }

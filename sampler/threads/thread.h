@@ -60,4 +60,7 @@ uint64_t sp_thread_ended_ns(void) SP_HIDDEN;
 /* Whether the calling thread has the profiling signal blocked. */
 bool sp_thread_blocks_signal(void) SP_HIDDEN;
 
+/* Whether a thread is inside the agent; of the caller only what it has interrupted counts. Any context. */
+bool sp_thread_any_inside(void) SP_HIDDEN;
+
 #endif

@@ -337,8 +337,10 @@ static void measure_but_caller(struct sp_thread *t, void *caller)
 
 static void note_wait(struct sp_thread *t, void *caller)
 {
-	if (t->record && t->tid != *(const int *)caller)
-		t->record->open_wait = sp_open_wait(t->tid);
+	struct sp_thread_record *r = sp_load(&t->record); /* the thread may end meanwhile */
+
+	if (r && t->tid != *(const int *)caller)
+		r->open_wait = sp_open_wait(t->tid);
 }
 
 void sp_discovery_note_waits(void)

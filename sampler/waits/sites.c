@@ -88,15 +88,6 @@ static double uniform(struct sp_thread *t)
 	return (double)(sp_random(t) >> 11) / 9007199254740992.0;
 }
 
-static void raise_to(uint64_t *most, uint64_t value)
-{
-	uint64_t was = sp_load(most);
-
-	while (value > was &&
-		!__atomic_compare_exchange_n(most, &was, value, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-		;
-}
-
 void sp_wait_sites_add(struct sp_thread *t, const struct sp_waited *w)
 {
 	double p = sp_pick_probability(w->ns, w->interval), weight = (double)w->ns / p, us = weight / 1000;
@@ -108,7 +99,7 @@ void sp_wait_sites_add(struct sp_thread *t, const struct sp_waited *w)
 	sp_add(&s->count, (uint64_t)(1 / p + uniform(t)));
 	sp_add(&s->samples, 1);
 	sp_add(&s->variance_us2, (uint64_t)(us * us * (1 - p) + uniform(t)));
-	raise_to(&s->longest_ns, w->ns);
+	sp_raise(&s->longest_ns, w->ns);
 	sp_add(&sp_agent.spool->waits.samples, 1);
 }
 
@@ -118,7 +109,6 @@ uint32_t sp_wait_locks_find(uint64_t address)
 	uint32_t probe, found, made = 0;
 
 	used = true;
-
 	for (probe = 0; probe < MAX_PROBES; probe++) {
 		uint32_t *bucket = &lock_buckets[((uint32_t)key + probe) & (LOCK_BUCKETS - 1)];
 
@@ -146,7 +136,7 @@ void sp_wait_locks_count(uint64_t address, uint64_t ns)
 
 	sp_add(&lock->contentions, 1);
 	sp_add(&lock->ns, ns);
-	raise_to(&lock->longest_ns, ns);
+	sp_raise(&lock->longest_ns, ns);
 }
 
 void sp_wait_sites_forget(void)

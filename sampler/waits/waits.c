@@ -51,8 +51,7 @@ static void count(struct sp_wait_count *c, uint64_t ns)
 {
 	sp_add(&c->ns, ns);
 	sp_add(&c->count, 1);
-	if (ns > sp_load(&c->longest_ns))
-		sp_store(&c->longest_ns, ns);
+	sp_raise(&c->longest_ns, ns);
 }
 
 void sp_waits_configure(struct sp_thread *t, bool on)
@@ -69,6 +68,7 @@ void sp_waits_configure(struct sp_thread *t, bool on)
 void sp_waits_forked(void)
 {
 	memset(sp_waits.early, 0, sizeof sp_waits.early);
+	sp_waits.vforked = false;
 	sp_wait_sites_forget();
 }
 
@@ -125,16 +125,14 @@ static struct sp_thread *sampled_thread(void)
 	return sp_load(&sp_agent.stopped) ? NULL : sp_tls.thread;
 }
 
-/* How long the call took, without what a signal's handler has waited meanwhile, which is counted already. How fast the counter
- * runs is found out here where nobody has yet: a program that mostly waits has no governor's step for long. */
+/* How long the call took, without what a signal's handler has waited meanwhile, which is counted already. */
 static uint64_t take_time(const struct sp_timed_call *w, uint64_t cycles)
 {
 	uint64_t inner = sp_tls.waited - w->inner;
 
 	cycles = cycles > inner ? cycles - inner : 0;
 	sp_tls.waited = w->inner + inner + cycles;
-	if (sp_unlikely(!sp_load(&sp_agent.tsc_measured)) && !sp_load(&sp_agent.tsc_forbidden))
-		sp_calibrate_tsc();
+	sp_tsc_ask();
 	return sp_tsc_ns(cycles);
 }
 
@@ -211,7 +209,7 @@ bool sp_contention_begin(struct sp_contention *c, uint64_t lock, const int *owne
 
 	if (!sp_wait_begin(&c->call))
 		return false;
-	c->holder.t = NULL;
+	c->holder = (struct sp_holder){0};
 	c->lock = lock;
 	c->caller = caller;
 	c->stack = 0;

@@ -43,8 +43,8 @@ static inline bool sp_wait_begin(struct sp_timed_call *w)
 	return true;
 }
 
-/* The call, made from `caller`, took `cycles`, long enough to have blocked. object: what it waited for, 0: nothing that has an address. Keeps errno. Normal
- * context, or an application's signal handler. */
+/* The call, made from `caller`, took `cycles`, long enough to have blocked. object: what it waited for, 0: nothing that has
+ * an address. Keeps errno. Normal context, or an application's signal handler. */
 void sp_wait_ended(const struct sp_timed_call *w, enum sp_wait_call call, uint64_t object, uint64_t cycles,
 	uint64_t caller) SP_HIDDEN;
 
@@ -62,6 +62,18 @@ static inline __attribute__((always_inline)) void sp_wait_end(const struct sp_ti
 {
 	sp_wait_end_of(w, call, object, (uint64_t)(uintptr_t)__builtin_return_address(0));
 }
+
+/* The value of `expression`, a call of a function that may block: it is timed. */
+#define SP_TIMED(call, object, expression) \
+	({ \
+		struct sp_timed_call wait_; \
+		bool timed_ = sp_wait_begin(&wait_); \
+		__typeof__(expression) result_ = (expression); \
+\
+		if (timed_) \
+			sp_wait_end(&wait_, call, object); \
+		result_; \
+	})
 
 /* A lock that is not free is waited for. Its stack is taken before it is got, so that nobody waits longer because of that:
  * at once where the thread's next sample is due soon, else after `patience`, for which the lock is tried first. */
