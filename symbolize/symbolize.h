@@ -43,6 +43,9 @@ struct sp_symbol_file {
 	int64_t modified_ns, changed_ns;
 };
 
+struct stat;
+struct sp_symbol_file sp_symbol_file_of(const struct stat *status);
+
 /* A module as the target saw it. */
 struct sp_symbol_module {
 	const char *path;                  /* absolute, or "[vdso]" */

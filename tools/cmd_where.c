@@ -29,28 +29,22 @@ static void print_help(void)
 /* The process's spool, if it has one. */
 static bool load_spool(struct sp_snapshot *snapshot, int pid)
 {
-	char directories[SP_SPOOL_DIRECTORIES][PATH_MAX];
-	size_t count = sp_spool_directories(directories);
+	struct sp_spool_file *files;
+	size_t count = sp_spool_list_all(&files);
 	const char *why;
 	bool loaded = false;
 
 	for (size_t i = 0; i < count && !loaded; i++) {
-		struct sp_spool_file *files = NULL;
-		long found = sp_spool_list(&files, directories[i]);
+		int fd = files[i].pid == pid && !sp_spool_is_orphan(&files[i]) ? sp_spool_open(files[i].path) : -1;
 
-		for (long k = 0; k < found && !loaded; k++) {
-			int fd = files[k].pid == pid && !sp_spool_is_orphan(&files[k]) ? sp_spool_open(files[k].path)
-										       : -1;
-
-			if (fd < 0)
-				continue;
-			loaded = sp_snapshot_read(snapshot, fd, &why) == 0;
-			close(fd);
-			if (!loaded)
-				sp_snapshot_free(snapshot);
-		}
-		free(files);
+		if (fd < 0)
+			continue;
+		loaded = sp_snapshot_read(snapshot, fd, &why) == 0;
+		close(fd);
+		if (!loaded)
+			sp_snapshot_free(snapshot);
 	}
+	free(files);
 	return loaded;
 }
 
@@ -123,6 +117,7 @@ static int show(const struct sp_where_process *p, const struct sp_symbolizer_opt
 	struct sp_snapshot snapshot = {0};
 	bool has_spool = load_spool(&snapshot, p->pid);
 	struct sp_buffer out = {0};
+	int status;
 
 	for (size_t i = 0; i < p->count; i++) {
 		threads[i].task = &p->tasks[i];
@@ -132,13 +127,13 @@ static int show(const struct sp_where_process *p, const struct sp_symbolizer_opt
 		sp_json_put(&out, sp_where_json(p, code, threads), false);
 	else
 		sp_where_put_text(&out, p, code, threads);
-	fwrite(out.data, 1, out.length, stdout);
+	status = sp_write_output("where", NULL, &out, 0) ? 1 : 0;
 	sp_buffer_free(&out);
 	if (has_spool)
 		sp_snapshot_free(&snapshot);
 	sp_where_code_free(code);
 	free(threads);
-	return 0;
+	return status;
 }
 
 int sp_cmd_where(int argc, char **argv)

@@ -211,7 +211,7 @@ int sp_settings_check(void);
 /* This process's place and environment, and the settings file it gives: read at the first call. */
 const struct sp_where *sp_settings_where(void);
 
-/* A name from the working directory as a path from the root; false: too long. */
+/* A name from the working directory as a path from the root; false: too long, or that directory is gone. */
 bool sp_absolute(char path[static PATH_MAX], const char *name);
 const struct sp_file *sp_settings_file(void);
 

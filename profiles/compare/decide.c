@@ -300,13 +300,13 @@ static void explain_by_kind(struct sp_comparison *c)
 /* What takes longer and not for more CPU time is waited: in what most of it is. */
 static void explain_waiting(struct sp_comparison *c)
 {
+	const struct sp_total *queue = &c->totals[SP_METRIC_QUEUE];
+	double queue_ns = queue->compared ? queue->current - queue->baseline : 0;
 	struct sp_buffer text = {0};
-	double queue =
-		median_fact(c, SP_CURRENT, "run_queue_seconds") - median_fact(c, SP_BASELINE, "run_queue_seconds");
 
 	if (!is_of_waiting(c))
 		return;
-	if (sp_compare_waits_put(c, fmax(queue * 1e9, NAMED_PART * growth_of(c, SP_METRIC_BLOCKED)), &text))
+	if (sp_compare_waits_put(c, fmax(queue_ns, NAMED_PART * growth_of(c, SP_METRIC_BLOCKED)), &text))
 		say_waiting(c, text.data);
 	else
 		explain_by_kind(c);

@@ -186,10 +186,24 @@ static void put_growth(struct sp_buffer *out, const struct group *g)
 	sp_buffer_printf(out, "%.*f s ± %.*f, ", digits, growth_of(g) / 1e9, digits, error);
 }
 
+/* Where calls were not timed in some run, no row says nothing. */
+static bool all_timed(const struct sp_comparison *c)
+{
+	for (int side = 0; side < SP_SIDES; side++)
+		for (size_t i = 0; i < c->input->count[side]; i++)
+			if (!c->input->profiles[side][i]->waiting.kinds_known)
+				return false;
+	return true;
+}
+
 bool sp_compare_waits_put(const struct sp_comparison *c, double least_ns, struct sp_buffer *out)
 {
-	struct group g = find_most(c, false), other = find_most(c, true);
+	struct group g, other;
 
+	if (!all_timed(c))
+		return false;
+	g = find_most(c, false);
+	other = find_most(c, true);
 	if (other.call && (!g.call || growth_of(&g) < LEAST_PART * growth_of(&other)))
 		g = other;
 	if (!g.call || growth_of(&g) <= least_ns)

@@ -29,9 +29,7 @@ static size_t count_runs(const struct sp_comparison *c, enum sp_side side, enum 
 	for (size_t i = 0; i < c->input->count[side]; i++) {
 		const struct sp_profile *p = c->input->profiles[side][i];
 
-		const bool on[SP_STACK_KINDS] = {p->cpu_on, p->heap_on, p->waits_on};
-
-		count += p->has_stacks && on[kind];
+		count += p->has_stacks && sp_stacks_on(p, kind);
 	}
 	return count;
 }

@@ -37,11 +37,10 @@ static void put_chain(struct sp_writer *w, const struct sp_wait_place *place)
 
 static void put_lock_name(struct sp_writer *w, uint32_t lock)
 {
-	const struct sp_waits_info *waits = w->profile->waits;
+	const struct sp_lock_info *info = sp_waits_lock(w->profile->waits, lock);
 
-	for (size_t i = 0; lock && i < waits->lock_count; i++)
-		if (waits->locks[i].lock == lock)
-			sp_escape_name(&w->out, SP_ESCAPE_CELL, waits->locks[i].name);
+	if (info)
+		sp_escape_name(&w->out, SP_ESCAPE_CELL, info->name);
 }
 
 static void put_place(struct sp_writer *w, const struct sp_wait_place *place, double all)
@@ -56,7 +55,7 @@ static void put_place(struct sp_writer *w, const struct sp_wait_place *place, do
 	sp_buffer_printf(&w->out, " | %llu | ", (unsigned long long)place->count);
 	sp_put_duration(&w->out, place->longest_ns);
 	sp_buffer_printf(&w->out, " | %s%s | ", place->idle ? "idle, " : "",
-		sp_wait_kind_names[sp_wait_kind_of(place->call)]);
+		sp_wait_kind_name(sp_wait_kind_of(place->call)));
 	sp_escape_name(&w->out, SP_ESCAPE_CELL, sp_wait_call_names[place->call]);
 	sp_buffer_puts(&w->out, " | ");
 	put_chain(w, place);
@@ -68,19 +67,9 @@ static void put_place(struct sp_writer *w, const struct sp_wait_place *place, do
 	sp_buffer_puts(&w->out, " |\n");
 }
 
-static double all_ns(const struct sp_waits_info *waits)
-{
-	double all = 0;
-
-	for (int i = 0; i < SP_WAIT_KINDS; i++)
-		all += (double)waits->ns[i];
-	return all;
-}
-
 static void write_places(struct sp_writer *w)
 {
 	const struct sp_waits_info *waits = w->profile->waits;
-	double all = all_ns(waits);
 
 	if (!waits->place_count)
 		return;
@@ -92,7 +81,7 @@ static void write_places(struct sp_writer *w)
 		"| % | ± | Waited | Waits | Longest | Kind | Call | Where | Location | For |\n"
 		"|---:|---:|---:|---:|---:|:---|:---|:---|:---|:---|\n");
 	for (size_t i = 0; i < waits->place_count && i < w->limits.sites; i++)
-		put_place(w, &waits->places[i], all);
+		put_place(w, &waits->places[i], (double)waits->ns);
 	sp_buffer_puts(&w->out, "\n");
 }
 
@@ -130,7 +119,7 @@ static void put_lock(struct sp_writer *w, const struct sp_lock_info *lock)
 	sp_escape_name(&w->out, SP_ESCAPE_CELL, lock->name);
 	sp_buffer_puts(&w->out, " | ");
 	if (lock->waiter_ns)
-		sp_escape_name(&w->out, SP_ESCAPE_CELL, function_name(w->profile, lock->waiter));
+		sp_escape_name(&w->out, SP_ESCAPE_CELL, w->profile->functions[lock->waiter].name);
 	sp_buffer_puts(&w->out, " | ");
 	for (size_t i = 0; lock->ns && i < lock->holder_count && i < HOLDERS; i++) {
 		sp_buffer_puts(&w->out, i ? "; " : "");

@@ -106,6 +106,16 @@ const struct sp_weight_range sp_stack_weights[SP_STACK_KINDS] = {
 	[SP_STACKS_WAITS] = {SP_HEAP_WEIGHTS_END, SP_WEIGHTS},
 };
 
+bool sp_stacks_on(const struct sp_profile *p, enum sp_stack_kind kind)
+{
+	const bool on[] = {[SP_STACKS_CPU] = p->cpu_on,
+		[SP_STACKS_HEAP] = p->heap_on,
+		[SP_STACKS_WAITS] = p->waits_on,
+		[SP_STACKS_WALL] = p->cpu_on && p->waits_on};
+
+	return on[kind];
+}
+
 bool sp_path_weighs(const struct sp_path *path, enum sp_stack_kind kind)
 {
 	if (kind == SP_STACKS_WALL)

@@ -59,6 +59,9 @@ void sp_folded_push(struct sp_folded *f, uint32_t id);
 /* Sorts the rows and adds the values of equal ones up. */
 void sp_folded_merge(struct sp_folded *f);
 
+/* Whether the profile has any of a kind. */
+bool sp_stacks_on(const struct sp_profile *profile, enum sp_stack_kind kind);
+
 /* The profile's stacks of a kind by frame, not merged yet; values by enum sp_path_weight_kind. */
 void sp_fold_frames(struct sp_folded *f, const struct sp_profile *profile, enum sp_stack_kind kind);
 

@@ -440,7 +440,7 @@ static void push_entry(struct resolver *r, struct sp_path *path, uint32_t id)
 static uint32_t add_frames(struct resolver *r, struct sp_path *path, const struct sp_stack *stack, const uint32_t *ids)
 {
 	struct sp_profile *p = r->profile;
-	uint32_t site = 0, last = 0, kept = stack->depth - has_entry(stack);
+	uint32_t site = 0, last = 0, kept = stack->depth - has_entry(stack), inside = path->depth;
 	enum site has_site = SITE_NONE;
 
 	if (stack->flags & SP_STACK_OWN)
@@ -457,7 +457,7 @@ static uint32_t add_frames(struct resolver *r, struct sp_path *path, const struc
 		find_site(r, at, &has_site, &site);
 		path_push_chain(r, path, at);
 	}
-	if (!path->depth)
+	if (path->depth == inside)
 		path_push(p, path, last = pseudo_frame(r, stack->depth ? SP_PSEUDO_AGENT : SP_PSEUDO_OVERFLOW));
 	if (stack->flags & SP_STACK_CUT) {
 		path_push(p, path, pseudo_frame(r, SP_PSEUDO_TRUNCATED));
@@ -514,7 +514,7 @@ static void push_wait(struct resolver *r, struct sp_path *path, size_t index)
 
 	if (!r->waits[index])
 		return;
-	snprintf(name, sizeof(name), "[%s]", sp_wait_kind_names[r->waits[index] - 1]);
+	snprintf(name, sizeof(name), "[%s]", sp_wait_kind_name(r->waits[index] - 1));
 	frame.function = sp_profile_function(r->profile, 0, name, &r->functions);
 	path_push(r->profile, path, frame_id(r, &frame));
 }
@@ -552,12 +552,13 @@ static void load_paths(struct resolver *r, bool with_entry, uint32_t *site_frame
 	}
 }
 
+/* Stack 0 is that of all for which there was no room, whatever they were taken for. */
 static uint8_t *waits_of_stacks(const struct sp_snapshot *s)
 {
 	uint8_t *waits = sp_alloc(s->stack_count + 1, sizeof(*waits));
 
 	for (size_t i = 1; i < s->wait_site_count; i++)
-		if (s->wait_sites[i].stack < s->stack_count)
+		if (s->wait_sites[i].stack && s->wait_sites[i].stack < s->stack_count)
 			waits[s->wait_sites[i].stack] =
 				(uint8_t)(1 + sp_wait_kind_of((enum sp_wait_call)s->wait_sites[i].call));
 	return waits;

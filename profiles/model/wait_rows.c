@@ -16,34 +16,26 @@ struct sp_wait_row *sp_wait_rows_add(struct sp_profile *p)
 
 static void name_lock(const struct sp_profile *p, struct sp_wait_row *row, uint32_t lock)
 {
-	const struct sp_waits_info *w = p->waits;
+	const struct sp_lock_info *info = sp_waits_lock(p->waits, lock);
+	const struct sp_lock_holder *h = info ? info->holders : NULL;
 
-	for (size_t i = 0; lock && i < w->lock_count; i++) {
-		const struct sp_lock_holder *h = w->locks[i].holders;
-
-		if (w->locks[i].lock != lock)
-			continue;
-		row->lock = w->locks[i].name;
-		if (!w->locks[i].holder_count)
-			return;
-		row->holder = h->function != UINT32_MAX ? p->functions[h->function].name : "";
-		row->holder_call = h->call ? sp_wait_call_names[h->call - 1] : "";
+	if (info)
+		row->lock = info->name;
+	if (!h)
 		return;
-	}
+	row->holder = h->function != UINT32_MAX ? p->functions[h->function].name : "";
+	row->holder_call = h->call ? sp_wait_call_names[h->call - 1] : "";
 }
 
 void sp_wait_rows_make(struct sp_profile *p)
 {
 	const struct sp_waits_info *w = p->waits;
-	double all = 0;
 
-	for (int i = 0; w && i < SP_WAIT_KINDS; i++)
-		all += (double)w->ns[i];
 	for (size_t i = 0; w && i < w->place_count; i++) {
 		const struct sp_wait_place *place = &w->places[i];
 		struct sp_wait_row *row;
 
-		if ((double)place->ns < SP_WAIT_ROW_SHARE * all)
+		if ((double)place->ns < SP_WAIT_ROW_SHARE * (double)w->ns)
 			continue;
 		row = sp_wait_rows_add(p);
 		*row = (struct sp_wait_row){.ns = place->ns,

@@ -28,7 +28,7 @@ struct sp_waiting {
 /* Makes it so. */
 void sp_waiting_close(struct sp_waiting *waiting);
 
-/* Of one thread; index: the record's. */
+/* Of one thread; is_sum: the record is of all that have none of their own. */
 struct sp_waiting sp_waiting_of_thread(const struct sp_profile *profile, const struct sp_thread_record *record,
 	bool is_sum);
 

@@ -7,11 +7,7 @@
 
 #include "profiles/model/build.h"
 
-const char *const sp_wait_kind_names[SP_WAIT_KINDS] = {
-#define X(kind, name) [SP_WAIT_##kind] = name,
-	SP_WAIT_KINDS_LIST(X)
-#undef X
-};
+#define IDLE_COUNT 5u /* waits of a place where threads wait for work, at least */
 
 const char *const sp_wait_call_names[SP_WAIT_CALLS] = {
 #define X(call, kind) [SP_CALL_##call] = #call,
@@ -59,14 +55,19 @@ static void add_to_place(struct sp_wait_place *to, const struct sp_wait_site *s,
 	}
 }
 
-static bool is_interpreter_lock(const struct sp_profile *p, uint32_t lock)
+const struct sp_lock_info *sp_waits_lock(const struct sp_waits_info *w, uint32_t lock)
 {
-	const struct sp_waits_info *w = p->waits;
-
 	for (size_t i = 0; lock && i < w->lock_count; i++)
 		if (w->locks[i].lock == lock)
-			return strncmp(w->locks[i].name, "the GIL", 7) == 0;
-	return false;
+			return &w->locks[i];
+	return NULL;
+}
+
+static bool is_interpreter_lock(const struct sp_profile *p, uint32_t lock)
+{
+	const struct sp_lock_info *info = sp_waits_lock(p->waits, lock);
+
+	return info && strncmp(info->name, "the GIL", 7) == 0;
 }
 
 /* A thread that waits for work in its loop holds nothing up. */
@@ -75,8 +76,7 @@ static bool is_idle(const struct sp_profile *p, const struct sp_wait_place *plac
 	enum sp_wait_kind kind = sp_wait_kind_of(place->call);
 
 	return (kind == SP_WAIT_POLL || (kind == SP_WAIT_CONDITION && place->call < SP_CALL_pthread_join)) &&
-		place->count >= SP_WAIT_IDLE_COUNT && place->ns >= p->wall_ns / 2 &&
-		!is_interpreter_lock(p, place->lock);
+		place->count >= IDLE_COUNT && place->ns >= p->wall_ns / 2 && !is_interpreter_lock(p, place->lock);
 }
 
 static int by_ns(const void *left, const void *right)
@@ -98,7 +98,6 @@ static void add_places(struct sp_profile *p, const uint32_t *site_frame)
 
 	for (size_t i = 1; i < s->wait_site_count; i++) {
 		const struct sp_wait_site *site = &s->wait_sites[i];
-		enum sp_wait_kind kind = sp_wait_kind_of((enum sp_wait_call)site->call);
 
 		if (!site->samples || site->stack >= p->path_count)
 			continue;
@@ -108,8 +107,7 @@ static void add_places(struct sp_profile *p, const uint32_t *site_frame)
 		p->paths[site->stack].wait_samples += site->samples;
 		add_to_place(place_of(p, site->call, site_frame[site->stack], &index), site,
 			p->paths[site->stack].wait_ns);
-		w->ns[kind] += site->ns;
-		w->variance[kind] += variance_ns2(site);
+		w->ns += site->ns;
 	}
 	sp_map_free(&index);
 }
@@ -166,11 +164,9 @@ static void add_holder(struct sp_profile *p, struct sp_lock_info *lock, const st
 	if (!h) {
 		sp_grow(&lock->holders, &capacity, lock->holder_count + 1, sizeof(*lock->holders));
 		h = &lock->holders[lock->holder_count++];
-		*h = (struct sp_lock_holder){.function = function, .call = s->holder_call, .thread = s->holder_thread};
+		*h = (struct sp_lock_holder){.function = function, .call = s->holder_call};
 	}
-	h->thread = h->thread == s->holder_thread ? h->thread : 0;
 	h->ns += s->ns;
-	h->samples += s->samples;
 	h->variance += variance_ns2(s);
 }
 
@@ -189,10 +185,35 @@ static int by_waited(const void *left, const void *right)
 	return x > y ? -1 : x < y;
 }
 
+/* What functions have waited for locks. */
+struct waiters {
+	struct sp_map index; /* (lock, function) */
+	uint64_t *ns;
+	size_t count, capacity;
+};
+
+static void add_waiter(struct waiters *w, struct sp_lock_info *lock, uint32_t function, uint64_t ns)
+{
+	int found;
+	uint32_t *cell = sp_map_at(&w->index, lock->lock, function, &found);
+
+	if (!found) {
+		*cell = (uint32_t)w->count;
+		sp_grow(&w->ns, &w->capacity, w->count + 1, sizeof(*w->ns));
+		w->ns[w->count++] = 0;
+	}
+	w->ns[*cell] += ns;
+	if (w->ns[*cell] <= lock->waiter_ns)
+		return;
+	lock->waiter_ns = w->ns[*cell];
+	lock->waiter = function;
+}
+
 static void add_locks(struct sp_profile *p, const uint32_t *site_frame)
 {
 	const struct sp_snapshot *s = p->snapshot;
 	struct sp_waits_info *w = p->waits;
+	struct waiters waiters = {0};
 
 	w->locks = sp_alloc(s->lock_count + 1, sizeof(*w->locks));
 	w->lock_count = s->lock_count;
@@ -209,14 +230,12 @@ static void add_locks(struct sp_profile *p, const uint32_t *site_frame)
 			continue;
 		lock->ns += site->ns;
 		lock->samples += site->samples;
-		lock->variance += variance_ns2(site);
-		if (p->paths[site->stack].wait_ns > lock->waiter_ns) {
-			lock->waiter_ns = p->paths[site->stack].wait_ns;
-			lock->waiter = site_frame[site->stack];
-		}
+		add_waiter(&waiters, lock, p->frames[site_frame[site->stack]].function, site->ns);
 		if (sp_wait_kind_of((enum sp_wait_call)site->call) == SP_WAIT_LOCK)
 			add_holder(p, lock, site, site_frame);
 	}
+	sp_map_free(&waiters.index);
+	free(waiters.ns);
 }
 
 /* The names of those alone that are shown. */
@@ -231,8 +250,7 @@ static void settle_locks(struct sp_profile *p)
 		if (w->locks[i].contentions || w->locks[i].samples)
 			w->locks[kept++] = w->locks[i];
 	w->lock_count = kept;
-	if (kept)
-		qsort(w->locks, kept, sizeof(*w->locks), by_waited);
+	qsort(w->locks, kept, sizeof(*w->locks), by_waited);
 	for (size_t i = 0; i < kept; i++) {
 		const struct sp_lock *lock = &p->snapshot->locks[w->locks[i].lock];
 
@@ -252,10 +270,8 @@ void sp_waits_add_up(struct sp_profile *p, const uint32_t *site_frame)
 	add_places(p, site_frame);
 	add_locks(p, site_frame);
 	settle_locks(p);
-	for (size_t i = 0; i < w->place_count; i++) {
+	for (size_t i = 0; i < w->place_count; i++)
 		w->places[i].idle = is_idle(p, &w->places[i]);
-		w->idle_ns += w->places[i].idle ? w->places[i].ns : 0;
-	}
 	if (w->place_count)
 		qsort(w->places, w->place_count, sizeof(*w->places), by_ns);
 }

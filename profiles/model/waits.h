@@ -15,15 +15,14 @@ struct sp_wait_place {
 	double variance;             /* of ns */
 	uint64_t longest_ns;         /* of those sampled */
 	uint32_t lock;               /* the only one that was waited for, 0: none, or several */
-	bool idle;                   /* nothing is held up by it: SP_WAIT_IDLE_RULE */
+	bool idle;                   /* nothing is held up by it */
 };
 
 /* Where the holder of a lock was while others waited for it. */
 struct sp_lock_holder {
 	uint32_t function; /* of it; UINT32_MAX: it was in a call, of which the caller is not known */
 	uint32_t call;     /* 1 + enum sp_wait_call; 0: on a CPU */
-	uint32_t thread;   /* of the snapshot's, 0: unknown */
-	uint64_t ns, samples;
+	uint64_t ns;
 	double variance;
 };
 
@@ -32,10 +31,9 @@ struct sp_lock_info {
 	uint32_t lock;                               /* of the snapshot's */
 	uint64_t contentions, waited_ns, longest_ns; /* exact */
 	uint64_t ns, samples;                        /* of those sampled, whose waiters and holders are known */
-	double variance;
-	uint32_t waiter; /* frame that waited most for it */
-	uint64_t waiter_ns;
-	struct sp_lock_holder *holders; /* most first */
+	uint32_t waiter;                             /* function that waited most for it ... */
+	uint64_t waiter_ns;                          /* ... so long */
+	struct sp_lock_holder *holders;              /* most first */
 	size_t holder_count;
 };
 
@@ -44,18 +42,16 @@ struct sp_waits_info {
 	size_t place_count, place_capacity;
 	struct sp_lock_info *locks; /* most first */
 	size_t lock_count;
-	double variance[SP_WAIT_KINDS]; /* of what places add up to */
-	uint64_t ns[SP_WAIT_KINDS];
-	uint64_t idle_ns;
+	uint64_t ns; /* of all places */
 };
 
-#define SP_WAIT_IDLE_COUNT 5u
-
-extern const char *const sp_wait_kind_names[SP_WAIT_KINDS];
 extern const char *const sp_wait_call_names[SP_WAIT_CALLS];
 
 /* Paths get the weights of their waits; site_frame as for sp_heap_add_up. */
 void sp_waits_add_up(struct sp_profile *profile, const uint32_t *site_frame);
+
+/* A lock by its number in the snapshot; NULL: 0, or nobody has waited for it. */
+const struct sp_lock_info *sp_waits_lock(const struct sp_waits_info *waits, uint32_t lock);
 
 /* Adds what another path has waited. */
 void sp_path_add_waits(struct sp_path *to, const struct sp_path *path);

@@ -40,7 +40,7 @@ static int adopt(struct sp_object *object)
 	return 0;
 }
 
-static struct sp_symbol_file file_of(const struct stat *status)
+struct sp_symbol_file sp_symbol_file_of(const struct stat *status)
 {
 	return (struct sp_symbol_file){.device = status->st_dev,
 		.inode = status->st_ino,
@@ -71,7 +71,7 @@ static int read_image(void *arg)
 		if (rc)
 			return rc;
 		rc = sp_image_read(&reading->image, &file);
-		reading->file = file_of(&file.status);
+		reading->file = sp_symbol_file_of(&file.status);
 		sp_disk_close(&file);
 	}
 	if (!rc)

@@ -145,6 +145,20 @@ static void a_growth_of_waiting_names_its_lock(void **state)
 			  "mostly flush_log."));
 }
 
+/* Waits were switched off, or not recorded yet: that is not to have waited for nothing. */
+static void a_side_without_waits_is_not_one_that_waited_for_nothing(void **state)
+{
+	struct made was = made_plain, slow = made_plain;
+
+	(void)state;
+	was.extra = "thread_seconds: 9.000\nrun_queue_seconds: 0.100\nblocked_seconds: 2.000\n";
+	slow.extra = FACTS("6.000");
+	slow.wall_ms *= 2;
+	slow.waits = "1500000000\t20000000\t9\t9\t900\t0\tlock\tpthread_mutex_lock\tput\tg_lock\tflush_log\t\n";
+	made_compare_six(&was, &slow);
+	assert_false(is_reason("waiting for g_lock"));
+}
+
 static void a_growth_of_waiting_names_its_call(void **state)
 {
 	struct made was = made_plain, slow = made_plain;
@@ -471,6 +485,7 @@ int main(void)
 		TEST(the_score_is_monotone),
 		TEST(a_growth_of_waiting_names_what_is_waited_in),
 		TEST(a_growth_of_waiting_names_its_lock),
+		TEST(a_side_without_waits_is_not_one_that_waited_for_nothing),
 		TEST(a_growth_of_waiting_names_its_call),
 		TEST(waits_beside_a_little_more_cpu_time_are_told),
 		TEST(swapping_sides_turns_it_over),

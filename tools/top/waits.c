@@ -31,7 +31,7 @@ static void add_kind(struct sp_top *top, enum sp_wait_kind kind)
 	double interval_s = top->state.interval_s;
 	struct sp_top_row *row = sp_top_add_row(top);
 
-	row->name = row->kind = sp_wait_kind_names[kind];
+	row->name = row->kind = sp_wait_kind_name(kind);
 	if (interval_s > 0) {
 		row->figures[0].value = (double)now.ns / 1e7 / interval_s;
 		row->figures[1].value = (double)now.count / interval_s;
@@ -122,7 +122,7 @@ static void add_place(struct sp_top *top, const struct place *place)
 	const struct sp_top_item *item = &top->sites.list[place->item];
 	struct sp_top_row *row = sp_top_add_item(top, item);
 
-	row->kind = sp_wait_kind_names[sp_wait_kind_of((enum sp_wait_call)place->call)];
+	row->kind = sp_wait_kind_name(sp_wait_kind_of((enum sp_wait_call)place->call));
 	row->call = sp_wait_call_names[place->call];
 	if (top->state.interval_s > 0)
 		row->figures[0] = figure(&place->now, 1e7 * top->state.interval_s);

@@ -3,6 +3,7 @@
 
 #include <limits.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -74,15 +75,10 @@ static void put_time(struct sp_buffer *out, const struct sp_where_process *p, ui
 	}
 }
 
-struct polled { /* struct pollfd */
-	int fd;
-	short events, returned;
-};
-
 static void put_polled(struct sp_where_wait *wait, struct sp_buffer *out, const struct sp_where_process *p,
 	const uint64_t *arguments)
 {
-	struct polled fds[WATCHED];
+	struct pollfd fds[WATCHED];
 	size_t count = arguments[1] < WATCHED ? arguments[1] : WATCHED;
 
 	if (!count || !p->has_memory || !sp_attach_read(p->pid, arguments[0], fds, count * sizeof(*fds))) {
@@ -98,9 +94,9 @@ static void put_polled(struct sp_where_wait *wait, struct sp_buffer *out, const 
 }
 
 /* What an epoll descriptor watches, by its "tfd:" lines. */
-static void put_watched(struct sp_buffer *out, int pid, int fd)
+static void put_watched(struct sp_where_wait *wait, struct sp_buffer *out, int pid, int fd)
 {
-	char path[64], line[160], what[200];
+	char path[64], line[160];
 	unsigned count = 0;
 	FILE *file;
 	int watched;
@@ -110,8 +106,8 @@ static void put_watched(struct sp_buffer *out, int pid, int fd)
 	while (file && fgets(line, sizeof(line), file)) {
 		if (sscanf(line, "tfd: %d", &watched) != 1 || ++count > WATCHED)
 			continue;
-		sp_where_fd(what, sizeof(what), pid, watched);
-		sp_buffer_printf(out, "%sfd %d: %s", count == 1 ? " of " : ", ", watched, what);
+		sp_buffer_puts(out, count == 1 ? " of " : ", ");
+		put_fd(wait, out, pid, watched);
 	}
 	if (count > WATCHED)
 		sp_buffer_printf(out, ", … %u more", count - WATCHED);
@@ -172,7 +168,7 @@ static void put_arguments(struct sp_where_wait *wait, struct sp_buffer *out, con
 	case SYS_epoll_wait:
 	case SYS_epoll_pwait:
 	case SYS_epoll_pwait2:
-		put_watched(out, p->pid, (int)a[0]);
+		put_watched(wait, out, p->pid, (int)a[0]);
 		break;
 	case SYS_poll:
 	case SYS_ppoll:

@@ -79,11 +79,7 @@ static void describe_file(struct sp_symbol_file *file, int pid, const struct sp_
 	*file = (struct sp_symbol_file){.inode = map->inode};
 	if (!sp_attach_map_open_path(path, pid, map) || stat(path, &st) < 0)
 		return;
-	*file = (struct sp_symbol_file){.device = st.st_dev,
-		.inode = st.st_ino,
-		.bytes = (uint64_t)st.st_size,
-		.modified_ns = st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec,
-		.changed_ns = st.st_ctim.tv_sec * 1000000000 + st.st_ctim.tv_nsec};
+	*file = sp_symbol_file_of(&st);
 }
 
 static void add_module(struct sp_where_code *code, const struct sp_attach_map *map)

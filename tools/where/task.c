@@ -117,7 +117,7 @@ bool sp_where_again(const struct sp_where_process *p, struct sp_where_task *task
 	struct sp_where_task now = *task;
 
 	read_call(&now, p->pid);
-	if (now.has_call == task->has_call && now.sp == task->sp && now.pc == task->pc &&
+	if (now.has_call == task->has_call && now.call == task->call && now.sp == task->sp && now.pc == task->pc &&
 		memcmp(now.arguments, task->arguments, sizeof(now.arguments)) == 0)
 		return true;
 	if (read_status(&now, p->pid))
