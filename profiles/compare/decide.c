@@ -306,7 +306,7 @@ static void explain_waiting(struct sp_comparison *c)
 
 	if (!is_of_waiting(c))
 		return;
-	if (sp_compare_waits_put(c, fmax(queue_ns, NAMED_PART * growth_of(c, SP_METRIC_BLOCKED)), &text))
+	if (sp_compare_waits_put(c, SP_CURRENT, fmax(queue_ns, NAMED_PART * growth_of(c, SP_METRIC_BLOCKED)), &text))
 		say_waiting(c, text.data);
 	else
 		explain_by_kind(c);

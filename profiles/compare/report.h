@@ -18,6 +18,11 @@ struct json_t *sp_compare_json_tree(const struct sp_comparison *comparison);
 void sp_compare_verdict_text(struct sp_buffer *out, const struct sp_comparison *c); /* two sentences */
 void sp_compare_score_text(struct sp_buffer *out, const struct sp_comparison *c);   /* one line */
 
+/* What the side `more` waits more for than the other, most of all: "1.4 s ± 0.2, waiting for g_lock in put → pthread_mutex_lock (0.1 s,
+ * then 1.5 s); its holder is mostly flush_log"; the names are the profile's, not clean. False: it does for nothing for sure, or by so
+ * little. */
+bool sp_compare_waits_put(const struct sp_comparison *c, enum sp_side more, double least_ns, struct sp_buffer *out);
+
 const char *sp_evidence_name(enum sp_evidence evidence);
 void sp_compare_put_value(struct sp_buffer *out, enum sp_metric_unit unit, double value); /* may be negative */
 

@@ -30,11 +30,6 @@ void sp_compare_rows_test(struct sp_comparison *c);
 /* moved.c: finds rows whose cost moved between functions, within one whose cost with all it calls stayed. */
 void sp_compare_shifts(struct sp_comparison *c);
 
-/* waits.c: appends what grew most of what is waited, "1.4 s ± 0.2, waiting for g_lock in put → pthread_mutex_lock (0.1 s, then 1.5
- * s); its holder is mostly flush_log"; the names are the profile's, not clean. False: nothing did for sure, or by so
- * little. */
-bool sp_compare_waits_put(const struct sp_comparison *c, double least_ns, struct sp_buffer *out);
-
 /* decide.c: the score, the verdict and its reasons. */
 void sp_compare_decide(struct sp_comparison *c);
 

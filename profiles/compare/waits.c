@@ -1,11 +1,11 @@
-/* What is waited more: by lock, or by call and caller, from the rows of both sides' waits. */
+/* What one side waits more: by lock, or by call and caller, from the rows of both sides' waits. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "profiles/base/normal_name.h"
 #include "profiles/base/shorten.h"
-#include "profiles/compare/stages.h"
+#include "profiles/compare/report.h"
 #include "profiles/model/wait_rows.h"
 
 #define Z95 1.96
@@ -13,6 +13,7 @@
 
 /* What names one: the lock, by whomever it is waited for; else the call with its caller. */
 struct group {
+	enum sp_side more;         /* the side that waits more */
 	const char *lock;          /* NULL: none that has a name */
 	const char *call, *caller; /* with a lock: of the row that grew most */
 	const char *holder, *holder_call;
@@ -84,9 +85,10 @@ static double side_mean(const struct sp_comparison *c, enum sp_side side, const 
 	return sum / n;
 }
 
-static struct group group_of(const struct sp_comparison *c, const struct sp_wait_row *row)
+static struct group group_of(const struct sp_comparison *c, enum sp_side more, const struct sp_wait_row *row)
 {
-	struct group g = {.lock = lock_name(row->lock),
+	struct group g = {.more = more,
+		.lock = lock_name(row->lock),
 		.call = row->call,
 		.caller = row->caller,
 		.holder = row->holder,
@@ -97,10 +99,15 @@ static struct group group_of(const struct sp_comparison *c, const struct sp_wait
 	return g;
 }
 
-/* Of a lock, who waits more for it than before. */
+static enum sp_side less(const struct group *g)
+{
+	return g->more == SP_CURRENT ? SP_BASELINE : SP_CURRENT;
+}
+
+/* Of a lock, who waits more for it. */
 static void find_callers(const struct sp_comparison *c, struct group *g)
 {
-	const struct sp_profile *p = c->input->profiles[SP_CURRENT][0];
+	const struct sp_profile *p = c->input->profiles[g->more][0];
 
 	for (size_t i = 0; g->lock && i < p->wait_row_count; i++) {
 		const struct sp_wait_row *row = &p->wait_rows[i];
@@ -108,7 +115,7 @@ static void find_callers(const struct sp_comparison *c, struct group *g)
 
 		if (!is_of(g, row))
 			continue;
-		growth = side_mean(c, SP_CURRENT, g, row, &variance) - side_mean(c, SP_BASELINE, g, row, &variance);
+		growth = side_mean(c, g->more, g, row, &variance) - side_mean(c, less(g), g, row, &variance);
 		g->rows += growth > 0;
 		if (growth <= g->most)
 			continue;
@@ -120,7 +127,7 @@ static void find_callers(const struct sp_comparison *c, struct group *g)
 
 static double growth_of(const struct group *g)
 {
-	return g->mean[SP_CURRENT] - g->mean[SP_BASELINE];
+	return g->mean[g->more] - g->mean[less(g)];
 }
 
 static double error_of(const struct group *g)
@@ -135,9 +142,9 @@ static bool is_for_another(const struct sp_wait_row *row)
 }
 
 /* The group that grew most; without a call: none grew for sure. */
-static struct group find_most(const struct sp_comparison *c, bool for_others)
+static struct group find_most(const struct sp_comparison *c, enum sp_side more, bool for_others)
 {
-	const struct sp_profile *p = c->input->profiles[SP_CURRENT][0];
+	const struct sp_profile *p = c->input->profiles[more][0];
 	struct group most = {0};
 
 	for (size_t i = 0; i < p->wait_row_count; i++) {
@@ -146,7 +153,7 @@ static struct group find_most(const struct sp_comparison *c, bool for_others)
 
 		if (row->idle || is_for_another(row) != for_others || (most.call && is_of(&most, row)))
 			continue;
-		g = group_of(c, row);
+		g = group_of(c, more, row);
 		if (growth_of(&g) > fmax(error_of(&g), most.call ? growth_of(&most) : 0))
 			most = g;
 	}
@@ -196,14 +203,14 @@ static bool all_timed(const struct sp_comparison *c)
 	return true;
 }
 
-bool sp_compare_waits_put(const struct sp_comparison *c, double least_ns, struct sp_buffer *out)
+bool sp_compare_waits_put(const struct sp_comparison *c, enum sp_side more, double least_ns, struct sp_buffer *out)
 {
 	struct group g, other;
 
 	if (!all_timed(c))
 		return false;
-	g = find_most(c, false);
-	other = find_most(c, true);
+	g = find_most(c, more, false);
+	other = find_most(c, more, true);
 	if (other.call && (!g.call || growth_of(&g) < LEAST_PART * growth_of(&other)))
 		g = other;
 	if (!g.call || growth_of(&g) <= least_ns)

@@ -1,6 +1,6 @@
 #!/bin/bash
 # What `smartprof monitor` costs and whether it is true: RUNS=1000 of /bin/true, beside hyperfine -N and GNU time where they are installed; peak, CPU
-# time, output and disk of programs of known use, beside GNU time; AA=200 comparisons of a command with itself; xz -3 beside xz -4.
+# time, output and disk of programs of known use, beside GNU time; AA=200 comparisons of a command with itself; xz -3 beside xz -4, ROUNDS=5 times by both, and with itself.
 # Exit status 1: something is not true.
 set -eu
 root=$(realpath "$(dirname "$0")/../..")
@@ -8,10 +8,10 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 make -s -C "$root" build/smartprof build/targets/cpu_truth
 cd "$work"
-exec python3 - "$root" "${RUNS:-1000}" "${AA:-200}" <<'PY'
+exec python3 - "$root" "${RUNS:-1000}" "${AA:-200}" "${ROUNDS:-5}" <<'PY'
 import json, os, shutil, subprocess, sys, time
 
-root, runs, aa = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+root, runs, aa, rounds = sys.argv[1], *map(int, sys.argv[2:5])
 monitor = [root + "/build/smartprof", "monitor"]
 bad = []
 
@@ -87,6 +87,32 @@ pair = whole["comparisons"][0]
 print("xz -4 against xz -3: time %s, CPU %s, peak %s, ratios %.3f %.3f %.3f, after %d pairs" % (pair["wall"]["answer"], pair["cpu"]["answer"],
       pair["peak_rss"]["answer"], pair["wall"]["ratio"], pair["cpu"]["ratio"], pair["peak_rss"]["ratio"], len(whole["results"][0]["times"])))
 check("  peak, ratio", pair["peak_rss"]["ratio"], 1.2, 2)
+# What hyperfine says, as a reader takes it: its ratio differs from 1 by more than its own ±.
+def by_hyperfine(first, second):
+    subprocess.run(["hyperfine", "-N", "--export-json", "h.json", first, second], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    a, b = json.load(open("h.json"))["results"]
+    ratio = b["mean"] / a["mean"]
+    error = ratio * ((a["stddev"] / a["mean"]) ** 2 + (b["stddev"] / b["mean"]) ** 2) ** 0.5
+    return "more" if ratio - error > 1 else "less" if ratio + error < 1 else "undecided", len(a["times"]) + len(b["times"])
+
+def by_monitor(first, second):
+    whole = measured(first, second)
+    pair = whole["comparisons"][0]
+    sure = [pair[m]["answer"] for m in ("wall", "cpu") if pair[m]["answer"] in ("more", "less")]
+    return sure[0] if sure else "undecided", sum(len(r["times"]) for r in whole["results"])
+
+print("xz -4 against xz -3, and xz -3 against itself, %d times by each: answers (time, else CPU time) and runs" % rounds)
+for name, compared in ("monitor", by_monitor), ("hyperfine -N", by_hyperfine):
+    if name != "monitor" and not shutil.which("hyperfine"):
+        continue
+    for other in "xz -4 -k -c data", "xz -3 -k -c data":
+        got = [compared("xz -3 -k -c data", other) for _ in range(rounds)]
+        print("  %-13s %s %s, %.0f runs each time" % (name, other[:5], " ".join(answer for answer, _ in got), sum(n for _, n in got) / rounds))
+        if name == "monitor":
+            right = sum(answer == ("more" if other[4] == "4" else "undecided") for answer, _ in got)
+            check("  right answers", right, rounds if other[4] == "4" else rounds - 1, rounds)
+behind = subprocess.run(monitor + ["--profile", "--runs", "8", "xz -3 -k -c data", "xz -4 -k -c data"], stdout=subprocess.PIPE, text=True).stdout
+print(behind[behind.find("  behind it"):], end="")
 print("not true: " + ", ".join(bad) if bad else "all true")
 sys.exit(bool(bad))
 PY

@@ -249,6 +249,16 @@ gone() { # PATTERN: no process of that command line is left
 	holds run.json 'run["profile"].endswith(".md") and run["wall"] < 0.1 + 10 * run["queue"] + 0.1'
 }
 
+@test "with the agent the lock and the span behind a difference are named, whichever command has more of it" {
+	measure --profile --runs 2 "$TARGETS/convoy 10" "$TARGETS/convoy 60" >out
+	grep -q '^    waits: +.* waiting for g_log.* in .* → pthread_mutex_lock (.*); its holder is mostly flush_log' out
+	measure --profile --runs 2 "$TARGETS/convoy 60" "$TARGETS/convoy 10" >out
+	grep -q '^    waits: -.* waiting for g_log' out
+	measure --profile --runs 2 "$TARGETS/spans requests 2" "$TARGETS/spans requests 10" >out
+	grep -q '^    span request.*parse: one takes 1[0-9.]* ms of CPU time instead of [23][0-9.]* ms, [a-z]*; most in spin_ms' out
+	refuse grep -q '^    waits: .* waiting for g_log' out
+}
+
 @test "again every so often, a line each; the progress is for terminals alone" {
 	"$SMARTPROF" monitor --every 0.3s --for 1s --json-log log -- true >out 2>told
 	[ "$(grep -c 'exit 0' out)" -eq 4 ]

@@ -1,4 +1,4 @@
-/* A program that names its work. Usage: spans requests|requests_for_long|serve|checkpoints|log|all|adopts|fast [PAIRS [PAUSE_MS]]|unbalanced|threads|nap|fork|kill */
+/* A program that names its work. Usage: spans requests [PARSE_MS]|requests_for_long|serve|checkpoints|log|all|adopts|fast [PAIRS [PAUSE_MS]]|unbalanced|threads|nap|fork|kill */
 #include "preload/smartprof.h"
 
 #include <pthread.h>
@@ -43,7 +43,7 @@ __attribute__((noinline)) static void answer(int ms)
 	free(p);
 }
 
-static void requests(void)
+static void requests(int parse_ms)
 {
 	char name[32];
 	int sum = 0;
@@ -51,7 +51,7 @@ static void requests(void)
 	for (int i = 0; i < 20; i++) {
 		SMARTPROF_GUARD("request", 15);
 		SMARTPROF_LABEL("kind", i % 4 ? "get" : "put");
-		sum += SMARTPROF_TIMED("parse", parse(5));
+		sum += SMARTPROF_TIMED("parse", parse(parse_ms));
 		SMARTPROF_BLOCK("answer")
 		{
 			if (i % 4)
@@ -188,11 +188,12 @@ static void fork_inside(void)
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
+	int parse_ms = argc > 2 ? atoi(argv[2]) : 5;
 
 	if (!strcmp(what, "requests"))
-		requests();
+		requests(parse_ms);
 	while (!strcmp(what, "requests_for_long"))
-		requests();
+		requests(parse_ms);
 	while (!strcmp(what, "serve")) {
 		SMARTPROF_GUARD("request");
 		spin_ms(5);

@@ -1,4 +1,5 @@
-/* What is behind a difference: functions and places that allocate, as `smartprof compare` finds them. */
+/* What is behind a difference: functions, places that allocate, locks and calls that are waited for, and spans, as `smartprof compare` finds
+ * them. */
 #include "tools/monitor/behind.h"
 
 #include <math.h>
@@ -7,9 +8,11 @@
 
 #include "profiles/base/escape.h"
 #include "profiles/base/figures.h"
+#include "profiles/compare/report.h"
 #include "tools/compare/compare.h"
 
 #define SHOWN 5
+#define SPANS_SHOWN 3
 
 static void load(struct sp_side_files *side, const struct sp_monitor_series *series)
 {
@@ -69,6 +72,82 @@ static void put_rows(struct sp_buffer *out, const struct sp_comparison *c)
 	free(shown);
 }
 
+/* Of the time that a run takes, a part that is worth naming. */
+static double least_wait(const struct sp_comparison *c)
+{
+	const struct sp_total *wall = &c->totals[SP_METRIC_WALL];
+
+	return wall->compared ? SP_COMPARE_LEAST * fmin(wall->baseline, wall->current) : 0;
+}
+
+static void put_waits(struct sp_buffer *out, const struct sp_comparison *c)
+{
+	static const char *const signs[SP_SIDES] = {[SP_BASELINE] = "-", [SP_CURRENT] = "+"};
+
+	for (int side = SP_SIDES; side-- > 0;) {
+		struct sp_buffer text = {0};
+
+		if (sp_compare_waits_put(c, (enum sp_side)side, least_wait(c), &text)) {
+			sp_buffer_printf(out, "    waits: %s", signs[side]);
+			sp_escape(out, SP_ESCAPE_PLAIN, text.data, text.length);
+			sp_buffer_puts(out, "\n");
+		}
+		sp_buffer_free(&text);
+	}
+}
+
+/* CPU time where that differs for sure, else time; NULL: neither does. */
+static const struct sp_span_change *change_of(const struct sp_compared_span *span)
+{
+	const struct sp_span_change *cpu = &span->changes[SP_SPAN_CPU], *wall = &span->changes[SP_SPAN_WALL];
+
+	return cpu->evidence ? cpu : wall->evidence ? wall : NULL;
+}
+
+static double amount_of(const struct sp_compared_span *span)
+{
+	const struct sp_span_change *t = change_of(span);
+
+	return t ? fabs(t->each[SP_CURRENT] - t->each[SP_BASELINE]) * span->count[SP_CURRENT] : 0;
+}
+
+static void put_span(struct sp_buffer *out, const struct sp_compared_span *span)
+{
+	const struct sp_span_change *t = change_of(span);
+
+	sp_buffer_puts(out, "    span ");
+	sp_escape(out, SP_ESCAPE_PLAIN, span->name, strlen(span->name));
+	sp_buffer_puts(out, ": one takes ");
+	sp_put_duration(out, sp_whole(t->each[SP_CURRENT]));
+	sp_buffer_puts(out, t == &span->changes[SP_SPAN_CPU] ? " of CPU time instead of " : " instead of ");
+	sp_put_duration(out, sp_whole(t->each[SP_BASELINE]));
+	sp_buffer_printf(out, ", %s", sp_evidence_name(t->evidence));
+	if (span->function) {
+		sp_buffer_puts(out, "; most in ");
+		sp_escape(out, SP_ESCAPE_PLAIN, span->function, strlen(span->function));
+	}
+	sp_buffer_puts(out, "\n");
+}
+
+static void put_spans(struct sp_buffer *out, const struct sp_comparison *c)
+{
+	bool *shown = sp_alloc(c->span_count + 1, sizeof(*shown));
+
+	for (unsigned n = 0; n < SPANS_SHOWN; n++) {
+		size_t best = c->span_count;
+
+		for (size_t i = 0; i < c->span_count; i++)
+			if (!shown[i] && amount_of(&c->spans[i]) > 0 &&
+				(best == c->span_count || amount_of(&c->spans[i]) > amount_of(&c->spans[best])))
+				best = i;
+		if (best == c->span_count)
+			break;
+		shown[best] = true;
+		put_span(out, &c->spans[best]);
+	}
+	free(shown);
+}
+
 void sp_behind_put(struct sp_buffer *out, const struct sp_monitor_series *first, const struct sp_monitor_series *second)
 {
 	struct sp_side_files sides[SP_SIDES] = {0};
@@ -89,6 +168,8 @@ void sp_behind_put(struct sp_buffer *out, const struct sp_monitor_series *first,
 		sp_buffer_printf(out, "  behind it, of %zu and %zu profiles:\n", sides[SP_BASELINE].count,
 			sides[SP_CURRENT].count);
 		put_rows(out, c);
+		put_waits(out, c);
+		put_spans(out, c);
 		sp_comparison_free(c);
 	} else {
 		sp_buffer_puts(out,
