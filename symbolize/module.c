@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "symbolize/base/memory.h"
+#include "symbolize/elf/code_hash.h"
 #include "symbolize/elf/debugfile.h"
 #include "symbolize/elf/mapped.h"
 
@@ -347,4 +348,17 @@ size_t sp_module_symbols_resolve(struct sp_module_symbols *m, struct sp_symbol_c
 	if (!out[count - 1].function && !out[count - 1].function_address)
 		out[count - 1].function_address = unwind_entry(m, context, address);
 	return count;
+}
+
+uint64_t sp_module_symbols_code(struct sp_module_symbols *m, struct sp_symbol_context *context, uint64_t address)
+{
+	const struct sp_interval *range;
+	struct sp_elf_symbol *symbol;
+
+	if (m->source == SP_SYMBOLS_PERF_MAP)
+		return 0;
+	sp_module_symbols_open(m, context);
+	symbol = sp_symtab_find(&m->symtab, address);
+	range = symbol && symbol->sized ? sp_interval_map_find(&m->symtab.sized, symbol->address) : NULL;
+	return range && range->low == symbol->address ? sp_object_code_hash(&m->object, range->low, range->high) : 0;
 }

@@ -66,4 +66,8 @@ size_t sp_module_symbols_resolve(struct sp_module_symbols *m, struct sp_symbol_c
 bool sp_module_symbols_frame(struct sp_module_symbols *m, struct sp_symbol_context *context, uint64_t address,
 	struct sp_frame_rules *rules);
 
+/* A hash of the machine code of the function with a symbol at one ELF virtual address (symbolize/elf/code_hash.h); 0: it is not to
+ * be had. Opens the module if need be. One thread a module. */
+uint64_t sp_module_symbols_code(struct sp_module_symbols *m, struct sp_symbol_context *context, uint64_t address);
+
 #endif

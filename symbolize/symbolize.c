@@ -213,3 +213,11 @@ size_t sp_symbolize(struct sp_symbolizer *s, int module, uint64_t address, struc
 	}
 	return copy_frames(out, max, frames, count);
 }
+
+uint64_t sp_symbolize_code(struct sp_symbolizer *s, int module, uint64_t address)
+{
+	uint64_t bias;
+	struct sp_module_symbols *m = sp_symbolizer_module(s, module, &bias);
+
+	return m ? sp_module_symbols_code(m, &s->context, address - bias) : 0;
+}

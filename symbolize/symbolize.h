@@ -124,6 +124,11 @@ void sp_symbolizer_prepare(struct sp_symbolizer *s, struct sp_symbol_query *quer
  * counts); never more than max: of a longer chain, calls just inside the real function are left out. */
 size_t sp_symbolize(struct sp_symbolizer *s, int module, uint64_t address, struct sp_symbol *out, size_t max);
 
+/* A hash of the machine code of the function at a runtime address, which is the same in another build where that function was
+ * compiled to the same instructions: what only tells where other code and data lie is left out. 0: the file is not to be had,
+ * or no symbol tells where the function ends. Opens the file. */
+uint64_t sp_symbolize_code(struct sp_symbolizer *s, int module, uint64_t address);
+
 /* The name of the variable that holds a runtime address, and how far into it that is; NULL where nothing names it. The
  * caller's to free. */
 char *sp_symbolize_variable(const struct sp_symbol_module *module, uint64_t address, uint64_t *offset);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiles/compare/code.h"
 #include "profiles/compare/stages.h"
 
 void sp_sentences_add(struct sp_comparison *c, struct sp_sentences *lines, const char *format, ...)
@@ -36,6 +37,7 @@ struct sp_comparison *sp_compare(const struct sp_comparison_input *input)
 	sp_compare_renames(c);
 	sp_compare_rows_test(c);
 	sp_compare_shifts(c);
+	sp_compare_code_tell(c);
 	sp_compare_decide(c);
 	return c;
 }

@@ -80,6 +80,9 @@ enum sp_row_kind { SP_ROW_CPU, SP_ROW_PEAK, SP_ROW_ALLOCATED, SP_ROW_INUSE, SP_R
 enum sp_row_state { SP_ROW_STEADY, SP_ROW_REGRESSION, SP_ROW_IMPROVEMENT, SP_ROW_SHIFT };
 enum sp_row_presence { SP_ROW_BOTH, SP_ROW_APPEARED, SP_ROW_DISAPPEARED, SP_ROW_RENAMED };
 
+/* Whether machine code is the same on both sides, by build-ids or by hashes of functions. */
+enum sp_code { SP_CODE_UNKNOWN, SP_CODE_SAME, SP_CODE_CHANGED };
+
 /* A function (self time) or heap site. Cost in nanoseconds or bytes. */
 struct sp_row {
 	enum sp_row_kind kind;
@@ -101,6 +104,7 @@ struct sp_row {
 	double change, low, high;  /* difference; 95 % interval */
 	double p, q, holm;         /* of the test; Benjamini–Hochberg; Holm. 1 when not tested */
 	bool tested, gone;         /* gone: merged into another row */
+	enum sp_code code;         /* CPU rows that are tested: of the function and all that it was seen to call */
 };
 
 struct sp_compare_node {
@@ -180,7 +184,11 @@ struct sp_comparison {
 	double score, worst_score;                 /* worst: were every total at the upper end of its interval */
 	enum sp_grade grade;                       /* of the score; a regression's is B at the best */
 	enum sp_verdict verdict;
-	bool same_runs;               /* the sides are of the same runs */
+	bool same_runs;             /* the sides are of the same runs */
+	bool same_build;            /* all runs are of executables with one build-id */
+	enum sp_code code;          /* of every function that was sampled, libraries' too */
+	struct sp_node_code *codes; /* profiles/compare/code.h; by number */
+	size_t code_count, code_capacity;
 	struct sp_sentences reasons;  /* of the verdict, with what would be enough */
 	struct sp_sentences warnings; /* comparability */
 	struct sp_sentences not_compared;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiles/compare/code.h"
 #include "profiles/compare/report.h"
 #include "profiles/compare/stages.h"
 #include "profiles/compare/stats.h"
@@ -313,6 +314,33 @@ static void explain_waiting(struct sp_comparison *c)
 	sp_buffer_free(&text);
 }
 
+/* Growth that is not the code's; or whose code changed. */
+static void explain_code(struct sp_comparison *c)
+{
+	struct sp_buffer names = {0};
+	bool grew = false;
+
+	for (unsigned m = 0; m < SP_GATING; m++)
+		grew = grew || has_grown(c, m);
+	if (!grew || c->code == SP_CODE_UNKNOWN)
+		return;
+	if (c->code == SP_CODE_CHANGED) {
+		sp_compare_code_put(&names, c);
+		sp_sentences_add(c, &c->reasons, "Of what was sampled, the machine code of these changed: %s.",
+			names.data);
+		sp_buffer_free(&names);
+		return;
+	}
+	if (c->same_build)
+		sp_sentences_add(c, &c->reasons,
+			"The code did not change: both sides are build %s. What grew is the machine's or the input's.",
+			sp_profile_fact(c->input->profiles[SP_CURRENT][0], "build_id"));
+	else
+		sp_sentences_add(c, &c->reasons,
+			"The machine code of every function that was seen is the same on both sides. What grew is the "
+			"machine's or the input's.");
+}
+
 void sp_compare_decide(struct sp_comparison *c)
 {
 	const struct sp_gate *gate = &c->input->gate;
@@ -339,5 +367,6 @@ void sp_compare_decide(struct sp_comparison *c)
 	}
 	gate_failures(c);
 	explain_waiting(c);
+	explain_code(c);
 	set_grade(c);
 }

@@ -61,6 +61,11 @@ static json_t *span_json(const struct sp_compared_span *row)
 	return item;
 }
 
+static json_t *code_json(enum sp_code code)
+{
+	return code == SP_CODE_UNKNOWN ? json_null() : json_string(code == SP_CODE_SAME ? "same" : "changed");
+}
+
 static json_t *row_json(const struct sp_row *row)
 {
 	static const char *const states[] = {"steady", "regression", "improvement", "shift"};
@@ -78,6 +83,8 @@ static json_t *row_json(const struct sp_row *row)
 	} numbers[] = {{"baseline", in_units(unit, row->baseline)}, {"current", in_units(unit, row->current)},
 		{"change", in_units(unit, row->change)}, {"baseline_share", row->share[SP_BASELINE]},
 		{"current_share", row->share[SP_CURRENT]}};
+
+	json_object_set_new(item, "code", code_json(row->code));
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		json_object_set_new(item, numbers[i].key, sp_json_number(numbers[i].value));
@@ -134,6 +141,8 @@ json_t *sp_compare_json_tree(const struct sp_comparison *c)
 		files_json(c, SP_BASELINE), "current", files_json(c, SP_CURRENT), "calibrated_runs",
 		c->input->noise ? json_integer(c->input->noise->runs) : json_null());
 	json_object_set_new(root, "spans", spans);
+	json_object_set_new(root, "code", code_json(c->code));
+	json_object_set_new(root, "same_build", json_boolean(c->same_build));
 	return root;
 }
 

@@ -152,6 +152,8 @@ static void put_row(struct sp_buffer *out, const struct sp_comparison *c, const 
 		sp_buffer_puts(out, ", within ");
 		put_cell(out, row->within);
 	}
+	if (row->code == SP_CODE_SAME && row->state == SP_ROW_REGRESSION && c->code != SP_CODE_SAME)
+		sp_buffer_puts(out, ", code unchanged with all it calls");
 	sp_buffer_printf(out, " | %s | %+.1f%% | ",
 		row->kind == SP_ROW_CPU ? "self time" : sp_metric_info[sp_row_metric(row->kind)].name,
 		whole > 0 ? 100 * row->change / whole : 0);

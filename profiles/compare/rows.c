@@ -7,6 +7,7 @@
 
 #include "profiles/base/normal_name.h"
 #include "profiles/compare/calls.h"
+#include "profiles/compare/code.h"
 #include "profiles/compare/stages.h"
 #include "profiles/compare/stats.h"
 #include "profiles/model/heap.h"
@@ -258,6 +259,7 @@ static void load_run(struct loader *l, enum sp_side side, size_t run)
 	number_functions(l, p);
 	load_functions(l, p, side, run);
 	load_sites(l, p, side, run);
+	sp_compare_code_add(l->c, p, l->node_of, l->node_count, side);
 	sp_calls_add(l->c->calls, p, l->node_of, l->node_count, side, 1.0 / (double)l->c->input->count[side]);
 }
 
@@ -290,5 +292,6 @@ void sp_compare_rows_free(struct sp_comparison *c)
 	free(c->family);
 	free(c->rows);
 	free(c->costs);
+	free(c->codes);
 	sp_pool_free(&c->pool);
 }

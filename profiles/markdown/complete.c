@@ -76,6 +76,25 @@ static void write_functions(struct sp_buffer *out, const struct sp_profile *p, u
 	free(order);
 }
 
+/* Functions whose machine code is known: a row of All functions, and the hash. */
+static void write_code(struct sp_buffer *out, const struct sp_profile *p, const uint32_t *rows)
+{
+	size_t count, known = 0;
+	uint32_t *order = sp_rank(p->function_count, &count, rank_function, p);
+
+	for (size_t i = 0; i < count; i++)
+		known += p->functions[order[i]].code != 0;
+	if (known)
+		sp_buffer_printf(out, "## All code (%zu)\n\n```tsv\nrow\tcode\n", known);
+	for (size_t i = 0; i < count; i++)
+		if (p->functions[order[i]].code)
+			sp_buffer_printf(out, "%u\t%016llx\n", rows[order[i]],
+				(unsigned long long)p->functions[order[i]].code);
+	if (known)
+		sp_buffer_puts(out, "```\n\n");
+	free(order);
+}
+
 static void write_sites(struct sp_buffer *out, const struct sp_profile *p, uint32_t *last)
 {
 	size_t count;
@@ -295,6 +314,7 @@ static void write_tables(const struct sp_writer *w, struct sp_buffer *out, const
 	put_summary(out, share);
 	if (p->cpu_on) {
 		write_functions(out, p, rows, last);
+		write_code(out, p, rows);
 		write_lines(out, p, last ? last + 1 : NULL);
 		write_files(out, p, &w->sums, share);
 		write_modules(out, p);

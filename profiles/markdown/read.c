@@ -137,15 +137,16 @@ static bool read_complete(struct sp_markdown_reader *r)
 	static const struct {
 		const char *heading;
 		bool (*row)(struct sp_markdown_reader *, char *);
-	} tables[] = {{"## All functions (", sp_read_function}, {"## All lines (", sp_read_line},
-		{"## All files (", sp_read_file}, {"## All modules (", sp_read_module},
-		{"## All threads (", sp_read_thread}, {"## All waits (", sp_read_wait},
-		{"## All spans (", sp_read_span}, {"## All processes (", sp_read_process},
-		{"## All heap sites (", sp_read_site}, {"## All mappings (", sp_read_mapping},
-		{"## All frames (", sp_read_frame}, {"## All CPU stacks (", sp_read_cpu_stack},
-		{"## All heap stacks (", sp_read_heap_stack}, {"## All heap details (", sp_read_heap_detail},
-		{"## All slices (", sp_read_slice}, {"## All CPU samples (", sp_read_samples},
-		{"## All traces (", sp_read_trace}, {"## All wait stacks (", sp_read_wait_stack}};
+	} tables[] = {{"## All functions (", sp_read_function}, {"## All code (", sp_read_code},
+		{"## All lines (", sp_read_line}, {"## All files (", sp_read_file},
+		{"## All modules (", sp_read_module}, {"## All threads (", sp_read_thread},
+		{"## All waits (", sp_read_wait}, {"## All spans (", sp_read_span},
+		{"## All processes (", sp_read_process}, {"## All heap sites (", sp_read_site},
+		{"## All mappings (", sp_read_mapping}, {"## All frames (", sp_read_frame},
+		{"## All CPU stacks (", sp_read_cpu_stack}, {"## All heap stacks (", sp_read_heap_stack},
+		{"## All heap details (", sp_read_heap_detail}, {"## All slices (", sp_read_slice},
+		{"## All CPU samples (", sp_read_samples}, {"## All traces (", sp_read_trace},
+		{"## All wait stacks (", sp_read_wait_stack}};
 	char *line;
 
 	while ((line = next_line(r)) && strcmp(line, "</details>") != 0)

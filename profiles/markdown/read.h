@@ -35,6 +35,7 @@ uint32_t sp_reader_module(struct sp_markdown_reader *r, const char *path);
 
 /* Each reads a row, which it changes, of the table it is named after. */
 bool sp_read_function(struct sp_markdown_reader *r, char *text);
+bool sp_read_code(struct sp_markdown_reader *r, char *text);
 bool sp_read_site(struct sp_markdown_reader *r, char *text);
 bool sp_read_line(struct sp_markdown_reader *r, char *text);
 bool sp_read_file(struct sp_markdown_reader *r, char *text);

@@ -131,6 +131,18 @@ bool sp_read_function(struct sp_markdown_reader *r, char *text)
 	return true;
 }
 
+bool sp_read_code(struct sp_markdown_reader *r, char *text)
+{
+	char *fields[SP_READER_FIELDS];
+	uint64_t row, code;
+
+	if (sp_reader_split(text, fields) != 2 || !sp_reader_numbers(fields, 1, &row) || row >= r->row_function_count ||
+		!sp_hex_parse(fields[1], strlen(fields[1]), &code))
+		return sp_reader_fail(r, "a row of All code is damaged");
+	r->profile->functions[r->row_functions[row]].code = code;
+	return true;
+}
+
 bool sp_read_site(struct sp_markdown_reader *r, char *text)
 {
 	struct sp_profile *p = r->profile;

@@ -139,6 +139,7 @@ const struct sp_schema_section sp_schema_sections[] = {
 	{"# Data Quality", SP_ALWAYS, NULL, NULL},
 	{"# Settings", SP_OPTIONAL, "| Setting | Value | Source |", "the spool held none"},
 	{"## All functions (", SP_WITH_CPU, NULL, NULL},
+	{"## All code (", SP_OPTIONAL, NULL, "only installed files were met, or none could be read"},
 	{"## All lines (", SP_OPTIONAL, NULL, "CPU time was not sampled"},
 	{"## All files (", SP_OPTIONAL, NULL, "CPU time was not sampled"},
 	{"## All modules (", SP_OPTIONAL, NULL, "CPU time was not sampled"},
@@ -163,6 +164,7 @@ const struct sp_schema_table sp_schema_tables[] = {
 		"self_user_ns self_sys_ns total_user_ns total_sys_ns self_samples total_samples "
 		"self_error_ns total_error_ns function module file line ",
 		SP_TABLE_FUNCTIONS},
+	{"## All code (", "row code ", SP_TABLE_CODE},
 	{"## All lines (", "self_user_ns self_sys_ns self_samples self_error_ns function module file line ",
 		SP_TABLE_OTHER},
 	{"## All files (", "self_ns self_samples self_error_ns file ", SP_TABLE_OTHER},

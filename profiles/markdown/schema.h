@@ -37,6 +37,7 @@ struct sp_schema_section {
 /* What is checked beside numbers and escapes. */
 enum sp_table_kind {
 	SP_TABLE_FUNCTIONS,
+	SP_TABLE_CODE,
 	SP_TABLE_OTHER,
 	SP_TABLE_MAPPINGS,
 	SP_TABLE_FRAMES,
@@ -54,8 +55,8 @@ struct sp_schema_table {
 };
 
 #define SP_SCHEMA_KEYS 75u
-#define SP_SCHEMA_SECTIONS 51u
-#define SP_SCHEMA_TABLES 18u
+#define SP_SCHEMA_SECTIONS 52u
+#define SP_SCHEMA_TABLES 19u
 extern const struct sp_schema_key sp_schema_keys[SP_SCHEMA_KEYS];
 extern const struct sp_schema_section sp_schema_sections[SP_SCHEMA_SECTIONS];
 extern const struct sp_schema_table sp_schema_tables[SP_SCHEMA_TABLES];

@@ -199,6 +199,14 @@ static void check_trace(struct sp_validation *v, size_t line, const struct field
 	check_runs(v, line, &fields[4]);
 }
 
+static void check_code(struct sp_validation *v, size_t line, const struct field *fields)
+{
+	if (!is_number(fields[0].text, fields[0].length) || strtoull(fields[0].text, NULL, 10) >= v->function_count)
+		sp_violation_add(v, line, "`row` is no row of All functions");
+	if (!is_hex(fields[1]))
+		sp_violation_add(v, line, "`code` is not a hexadecimal number");
+}
+
 /* What the columns of the tables of stacks promise beside being numbers. */
 static void check_stacks(struct sp_validation *v, size_t line, struct table *t, const struct field *fields)
 {
@@ -207,6 +215,8 @@ static void check_stacks(struct sp_validation *v, size_t line, struct table *t, 
 
 	if (t->schema->kind == SP_TABLE_MAPPINGS)
 		check_module(v, line, fields);
+	if (t->schema->kind == SP_TABLE_CODE)
+		check_code(v, line, fields);
 	if (t->schema->kind == SP_TABLE_FRAMES)
 		check_frame(v, line, t, fields);
 	if (t->schema->kind == SP_TABLE_SAMPLES)

@@ -52,6 +52,9 @@ void sp_addresses_free(struct sp_addresses *addresses);
 void sp_frames_load(struct sp_profile *profile, struct sp_symbolizer *symbolizer, uint32_t *site_frame,
 	sp_progress_fn *progress, void *context);
 
+/* After it, code.c: hashes of the machine code of functions that are not the distribution's. */
+void sp_code_load(struct sp_profile *profile, struct sp_symbolizer *symbolizer);
+
 /* Stage 4, filter.c: sp_frames_filter. Stage 5, order.c: sp_paths_sort. Stage 6: sums. site_frame[stack] is the frame that is the allocation site of a heap stack. */
 void sp_cpu_add_up(struct sp_profile *profile);
 struct sp_log_sums *sp_log_add_up(const struct sp_profile *profile); /* for profile->log; NULL as there */

@@ -214,6 +214,7 @@ static void add_written(struct resolver *r, size_t index)
 	f->flags |= module ? flags_of_name(p, module, old->name) : 0;
 	f->allocator = frame.allocator;
 	f->layer = frame.layer;
+	f->code = old->code;
 	if (!f->file && old->file) {
 		f->file = keep_text(r, old->file);
 		f->line = old->line;

@@ -134,10 +134,15 @@ static void add_functions(struct sp_merge *m, const struct sp_profile *in)
 	m->function_of = sp_alloc(in->function_count, sizeof(*m->function_of));
 	for (size_t i = 0; i < in->function_count; i++) {
 		const struct sp_function *f = &in->functions[i];
+		size_t before = m->out->function_count;
 		uint32_t id = sp_profile_function(m->out, m->module_of[f->module], f->name, &m->functions);
 		struct sp_function *to = &m->out->functions[id];
 
 		m->function_of[i] = id;
+		if (m->out->function_count > before)
+			to->code = f->code;
+		else if (to->code != f->code)
+			to->code = 0;
 		to->self_user_ns += f->self_user_ns;
 		to->self_sys_ns += f->self_sys_ns;
 		to->total_user_ns += f->total_user_ns;

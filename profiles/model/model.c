@@ -171,6 +171,7 @@ struct sp_profile *sp_profile_filtered(struct sp_snapshot *snapshot, const struc
 	sp_stacks_finish(profile, symbolizer);
 	site_frame = sp_alloc(snapshot->stack_count, sizeof(*site_frame));
 	sp_frames_load(profile, symbolizer, site_frame, progress, context);
+	sp_code_load(profile, symbolizer);
 	if (sp_filter_is_on(filter))
 		sp_frames_filter(profile, filter, site_frame);
 	sp_paths_sort(profile);

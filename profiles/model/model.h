@@ -62,6 +62,7 @@ struct sp_function {
 	uint64_t self_user_ns, self_sys_ns, self_samples;
 	uint64_t total_user_ns, total_sys_ns, total_samples; /* a function counts once a stack */
 	double self_error, total_error;
+	uint64_t code; /* hash of its machine code (sp_symbolize_code); 0: unknown, or not the same in all of a merge */
 };
 
 /* Pseudo functions: fixed indices at the start of functions[]. */

@@ -60,6 +60,7 @@ declare -A stage_of=(
 declare -A owners=(
 	['libunwind.*\.h']='symbolize|tests'
 	['(elfutils/.*|libelf\.h|gelf\.h|dwarf\.h|demangle\.h|libiberty.*)']='symbolize|tests'
+	['Zydis/.*\.h']='symbolize|tests'
 	['sqlite3\.h']='symbolize|tests'
 )
 
