@@ -280,7 +280,7 @@ clean:
 help:
 	@echo 'make [CC=clang] [V=1] [SAN=1]   build/libsmartprof.so and build/smartprof'
 	@echo 'make deps                       install missing Debian packages (root or sudo)'
-	@echo 'make test | unit | tsan | fuzz [FUZZ_SECONDS=10] | e2e [T=file] | lint | format | demo | bench | bench-costs | bench-NAME [ROUNDS=n] (cost, cpu, heap, hooks, start, trees, compare, oracle, ...)'
+	@echo 'make test | unit | tsan | fuzz [FUZZ_SECONDS=10] | e2e [T=file] | lint | format | demo | bench | bench-costs | bench-NAME [ROUNDS=n] (cost, cpu, gate, heap, hooks, start, trees, compare, oracle, ...)'
 	@echo 'make install | uninstall        PREFIX=$(PREFIX), DESTDIR honoured'
 
 -include $(shell find $(B) $(AGENT_B)/obj/agent build/targets -name '*.d' 2>/dev/null)

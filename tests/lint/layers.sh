@@ -47,6 +47,7 @@ declare -A stages=(
 	[profiles/export]='base|model|markdown'
 	[profiles/html]='base|model|compare|export'
 	[profiles/monitor]='base|compare'
+	[profiles/history]='base|model|compare|monitor'
 	[profiles/output]='base|redact|spool|model|markdown'
 )
 # header of another folder: the stages that may include it

@@ -1,0 +1,130 @@
+/* The best cut of a series into levels. */
+#include "profiles/history/segments.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "symbolize/base/memory.h"
+
+/* Numbers in order of size, and of those that are in the segment at the moment, sums by a binary indexed tree. */
+struct tree {
+	size_t n, top; /* top: the largest power of two up to n */
+	size_t *rank;  /* from 1 */
+	const double **sorted;
+	double *weight, *product; /* of those below */
+	double all_weight, all_product;
+};
+
+static int by_number(const void *a, const void *b)
+{
+	double x = **(const double *const *)a, y = **(const double *const *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void plant(struct tree *t, const double *x, size_t n)
+{
+	*t = (struct tree){.n = n,
+		.top = 1,
+		.rank = sp_alloc(n, sizeof(*t->rank)),
+		.sorted = sp_alloc(n, sizeof(*t->sorted)),
+		.weight = sp_alloc(n + 1, sizeof(*t->weight)),
+		.product = sp_alloc(n + 1, sizeof(*t->product))};
+	while (t->top * 2 <= n)
+		t->top *= 2;
+	for (size_t i = 0; i < n; i++)
+		t->sorted[i] = x + i;
+	qsort(t->sorted, n, sizeof(*t->sorted), by_number);
+	for (size_t i = 0; i < n; i++)
+		t->rank[t->sorted[i] - x] = i + 1;
+}
+
+static void fell(struct tree *t)
+{
+	free(t->rank);
+	free(t->sorted);
+	free(t->weight);
+	free(t->product);
+}
+
+static void empty(struct tree *t)
+{
+	memset(t->weight, 0, (t->n + 1) * sizeof(*t->weight));
+	memset(t->product, 0, (t->n + 1) * sizeof(*t->product));
+	t->all_weight = t->all_product = 0;
+}
+
+static void add(struct tree *t, size_t rank, double x, double weight)
+{
+	for (size_t at = rank; at <= t->n; at += at & -at) {
+		t->weight[at] += weight;
+		t->product[at] += weight * x;
+	}
+	t->all_weight += weight;
+	t->all_product += weight * x;
+}
+
+/* Weighted distances of all in the tree from their weighted median. */
+static double distances(const struct tree *t, double *median)
+{
+	double weight = 0, product = 0;
+	size_t at = 0;
+
+	for (size_t step = t->top; step > 0; step /= 2)
+		if (at + step <= t->n && weight + t->weight[at + step] < t->all_weight / 2 * (1 - 1e-12)) {
+			at += step;
+			weight += t->weight[at];
+			product += t->product[at];
+		}
+	*median = *t->sorted[at < t->n ? at : t->n - 1];
+	return *median * weight - product + (t->all_product - product) - *median * (t->all_weight - weight);
+}
+
+size_t sp_segments_cut(const double *x, const double *weights, size_t n, size_t least, double penalty, size_t *ends)
+{
+	double *best = sp_alloc(n + 1, sizeof(*best)), median;
+	size_t *from = sp_alloc(n + 1, sizeof(*from)), count = 0;
+	struct tree tree;
+
+	plant(&tree, x, n);
+	for (size_t end = 1; end <= n; end++)
+		best[end] = INFINITY;
+	for (size_t begin = 0; begin + least <= n; begin++) {
+		if (isinf(best[begin]))
+			continue;
+		empty(&tree);
+		for (size_t end = begin + 1; end <= n; end++) {
+			double cost;
+
+			add(&tree, tree.rank[end - 1], x[end - 1], weights[end - 1]);
+			cost = end - begin < least ? INFINITY : best[begin] + distances(&tree, &median) + penalty;
+			if (cost < best[end]) {
+				best[end] = cost;
+				from[end] = begin;
+			}
+		}
+	}
+	for (size_t end = n; end > 0; end = from[end])
+		count++;
+	for (size_t end = n, at = count; at > 0; end = from[end])
+		ends[--at] = end;
+	fell(&tree);
+	free(best);
+	free(from);
+	return count;
+}
+
+double sp_weighted_median(const double *x, const double *weights, size_t n)
+{
+	struct tree tree;
+	double median;
+
+	plant(&tree, x, n);
+	for (size_t i = 0; i < n; i++)
+		add(&tree, tree.rank[i], x[i], weights[i]);
+	distances(&tree, &median);
+	fell(&tree);
+	return median;
+}

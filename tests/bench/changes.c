@@ -1,0 +1,50 @@
+/* Changes of series, one a line of the input: VALUE:ERROR:MACHINE ..., ERROR - when unknown. Prints a line for each:
+ * INDEX:RATIO:STATE:KIND ..., the first run after the change, "confirmed" or "suspected", "step" or "slope". */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiles/history/changes.h"
+#include "symbolize/base/memory.h"
+
+static struct sp_history_value parse(char *word)
+{
+	char *machine, *error = strchr(word, ':');
+	struct sp_history_value v = {.error = NAN};
+
+	v.value = strtod(word, NULL);
+	if (!error)
+		return v;
+	machine = strchr(++error, ':');
+	v.error = *error == '-' ? NAN : strtod(error, NULL);
+	v.machine = machine ? machine + 1 : NULL;
+	return v;
+}
+
+int main(void)
+{
+	char *line = NULL;
+	size_t room = 0;
+
+	while (getline(&line, &room, stdin) > 0) {
+		struct sp_history_value *values = NULL;
+		size_t n = 0, capacity = 0;
+		struct sp_changes changes = {0};
+
+		for (char *word = strtok(line, " \n"); word; word = strtok(NULL, " \n")) {
+			sp_grow(&values, &capacity, n + 1, sizeof(*values));
+			values[n++] = parse(word);
+		}
+		sp_changes_find(&changes, values, n);
+		for (size_t i = 0; i < changes.count; i++)
+			printf("%s%zu:%.4f:%s:%s", i ? " " : "", changes.items[i].after, changes.items[i].ratio,
+				changes.items[i].state == SP_CHANGE_CONFIRMED ? "confirmed" : "suspected",
+				changes.items[i].gradual ? "slope" : "step");
+		printf("\n");
+		sp_changes_free(&changes);
+		free(values);
+	}
+	free(line);
+	return 0;
+}
