@@ -30,7 +30,7 @@ AGENT_FIRST := $(addprefix preload/,start/constructor.c own_string.c libc.c real
 	$(addprefix env/,config.c text.c program.c file.c options.c) sampler/agent.c \
 	$(addprefix sampler/,threads/usage.c threads/self.c clock/clock.c clock/process.c heap/filter.c waits/waits.c) \
 	$(addprefix sampler/,walk/unwind.c walk/stack_read.c) \
-	$(addprefix preload/,start/fork.c hooks/malloc.c hooks/exit.c hooks/limits.c hooks/signals.c) \
+	$(addprefix preload/,start/fork.c hooks/malloc.c hooks/exit.c hooks/limits.c hooks/signals.c hooks/span_functions.c) \
 	$(addprefix sampler/,threads/thread.c threads/block.c heap/live.c heap/pre_activation.c upkeep/timeline.c) \
 	$(addprefix sampler/,upkeep/discovery.c spool/write.c walk/generated.c) \
 	$(addprefix preload/,hooks/children.c hooks/seccomp.c hooks/exec.c finish/finish.c finish/tree.c spool_place.c)
@@ -58,7 +58,7 @@ AGENT_CFLAGS := $(CSTD) -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-
 # of our own exports those alone are looked up that the program's calls would be (preload/shared.list).
 AGENT_LDFLAGS := -shared -nostartfiles -Wl,-soname,libsmartprof.so -Wl,--version-script=preload/versions.map \
 	-Wl,--dynamic-list=preload/shared.list -Wl,--hash-style=gnu \
-	-Wl,-z,now,-z,relro,-z,defs,-z,noseparate-code -Wl,--sort-section=name -Wl,--no-as-needed
+	-Wl,-z,now,-z,relro,-z,defs,-z,noseparate-code -Wl,--sort-section=name -Wl,-T,preload/variables.ld -Wl,--no-as-needed
 AGENT_LIBS := -lc
 CMD_LIBS := $(if $(SAN),,-Wl,--no-as-needed $(shell $(PKG_CONFIG) --libs jemalloc)) -Wl,--as-needed \
 	$(shell $(PKG_CONFIG) --libs libdw libelf liblzma libunwind-generic jansson sqlite3 zlib ncursesw) -lZydis -liberty -lm -pthread
@@ -69,7 +69,7 @@ all: $(if $(SAN),command,agent command)
 agent: $(B)/libsmartprof.so
 command: $(B)/smartprof
 
-$(B)/libsmartprof.so: $(AGENT_OBJ) preload/versions.map preload/shared.list
+$(B)/libsmartprof.so: $(AGENT_OBJ) $(addprefix preload/,versions.map shared.list variables.ld)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(AGENT_LDFLAGS) -o $@ $(AGENT_OBJ) $(AGENT_LIBS)
 

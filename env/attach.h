@@ -20,19 +20,20 @@
 
 enum sp_attach_answer { SP_ATTACH_NONE, SP_ATTACH_BEGUN, SP_ATTACH_REFUSED, SP_ATTACH_STARTED };
 
+/* What every start reads comes last, next to the agent's variables (preload/variables.ld). */
 struct sp_attach {
-	uint64_t magic;
-	uint32_t asked;  /* 1: start */
-	uint32_t answer; /* enum sp_attach_answer */
+	char text[32768];
+	char why[256];    /* the agent's: it was refused */
+	char spool[1024]; /* the agent's: where the spool is, as the process sees it */
+	struct sp_facts
+		facts; /* what the command has read of the machine, so that the process need not be stopped for that */
 	uint64_t run_ns; /* the process has run for so long */
 	uint32_t arguments,
 		variables; /* of the program's command line, and of an environment: that many strings in `text`,
 	                                * one after the other, each with its NUL */
-	struct sp_facts
-		facts; /* what the command has read of the machine, so that the process need not be stopped for that */
-	char why[256]; /* the agent's: it was refused */
-	char spool[1024]; /* the agent's: where the spool is, as the process sees it */
-	char text[32768];
+	uint64_t magic;
+	uint32_t asked;  /* 1: start */
+	uint32_t answer; /* enum sp_attach_answer */
 };
 
 #endif

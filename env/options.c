@@ -21,9 +21,11 @@ const char *const sp_internal_variables[] = {"SMARTPROF_TREE", "SMARTPROF_PROGRE
 
 int sp_signal_number(uint64_t choice)
 {
-	static const int numbers[] = {SIGPROF, SIGSTKFLT, SIGURG, SIGVTALRM, SIGUSR1, SIGUSR2};
+	/* A byte for each, in the code: of the page that a table stood in nothing else is needed at a start. */
+	const uint64_t numbers = SIGPROF | SIGSTKFLT << 8 | SIGURG << 16 | SIGVTALRM << 24 | (uint64_t)SIGUSR1 << 32 |
+		(uint64_t)SIGUSR2 << 40;
 
-	return choice < sizeof(numbers) / sizeof(numbers[0]) ? numbers[choice] : SIGPROF;
+	return choice < 6 ? (int)(numbers >> 8 * choice & 0xff) : SIGPROF;
 }
 
 struct unit {

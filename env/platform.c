@@ -22,7 +22,7 @@ enum { RELEASE, PROCESSOR, VENDOR, PRODUCT, PLACES };
  * about vendors are for machines whose processor has the hypervisor flag: Microsoft makes laptops. */
 static const struct platform_row {
 	int place;
-	const char *word, *name;
+	char word[24], name[24]; /* no pointers, which the loader would have to write in every process */
 	bool emulated;
 } platform_rows[] = {
 	{RELEASE, "WSL2", "WSL 2", false},
@@ -42,8 +42,7 @@ static const struct platform_row {
 
 /* What a hypervisor calls itself (CPUID leaf 0x40000000), for the live machine. */
 static const struct cpuid_row {
-	char signature[13];
-	const char *name;
+	char signature[13], name[16];
 	bool emulated;
 } cpuid_rows[] = {
 	{"TCGTCGTCGTCG", "QEMU TCG", true},

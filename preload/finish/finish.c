@@ -163,7 +163,7 @@ static void end_process(enum sp_exit_kind kind, int value, const char *tree, uin
 
 static uint32_t ending, ended; /* atomic; ending: tid of the thread that is at it */
 
-void sp_finish_forked(void)
+SP_AT_FORK void sp_finish_forked(void)
 {
 	ending = ended = 0;
 }

@@ -203,7 +203,7 @@ void sp_tree_tell_events(uint64_t limits)
 		sp_store(&tree.file->events_limits, limits);
 }
 
-void sp_tree_forked(void)
+SP_AT_FORK void sp_tree_forked(void)
 {
 	tree.file = NULL;
 	tree.holds = tree.looked = tree.joined = false;

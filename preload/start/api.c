@@ -86,7 +86,7 @@ static struct {
 	uint64_t t_ns, cpu_ns, allocated_bytes, samples;
 } begun;
 
-void sp_api_forked(void)
+SP_AT_FORK void sp_api_forked(void)
 {
 	memset(&begun, 0, sizeof begun);
 }

@@ -343,7 +343,7 @@ static bool is_wanted(char **envp, const struct sp_file *file)
 /* --- in a process that runs already */
 
 SP_EXPORT struct sp_attach smartprof_attach_request
-	__attribute__((section(".data.z_attach"))) = {.magic = SP_ATTACH_MAGIC};
+	__attribute__((section(".data.attach"))) = {.magic = SP_ATTACH_MAGIC};
 
 /* As many of the request's strings, which start at *from. */
 static char **take_strings(const char **from, uint32_t count)

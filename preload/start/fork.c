@@ -50,7 +50,7 @@ static void after_fork_in_parent(void)
 }
 
 /* What is not listed here is true in a child too. The governor and calibrate.c begin anew with every spool. */
-void sp_fork_forget(struct sp_thread *mine)
+SP_AT_FORK void sp_fork_forget(struct sp_thread *mine)
 {
 	sp_clock_forked();
 	sp_usage_forked();
@@ -73,7 +73,7 @@ void sp_fork_forget(struct sp_thread *mine)
 	sp_api_forked();
 }
 
-void sp_fork_child(void)
+SP_AT_FORK void sp_fork_child(void)
 {
 	int state = sp_agent.state;
 

@@ -344,7 +344,7 @@ enum sp_signal_kind sp_clock_recognize(const struct sp_thread *t, const siginfo_
 	return t && info->si_fd == t->event_fd ? SP_SIGNAL_EVENT : SP_SIGNAL_LATE;
 }
 
-void sp_clock_forked(void)
+SP_AT_FORK void sp_clock_forked(void)
 {
 	starts_later = 0;
 	start_timer = -1; /* timers are not inherited */

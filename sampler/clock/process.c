@@ -149,7 +149,7 @@ void sp_clock_drop_process(void)
 	process.made = false;
 }
 
-void sp_clock_process_forked(void)
+SP_AT_FORK void sp_clock_process_forked(void)
 {
 	process.made = false;
 }

@@ -74,7 +74,7 @@ bool sp_live_holds(const void *p)
 	return start && (const char *)p >= start && (const char *)p < end;
 }
 
-void sp_live_forked(void)
+SP_AT_FORK void sp_live_forked(void)
 {
 	live.ready = false;
 	if (sp_filter_reset())

@@ -146,7 +146,7 @@ void sp_pre_activation_replay(void (*fn)(const struct sp_pre_activation_sample *
 	dormant.count = dormant.frames = 0;
 }
 
-void sp_pre_activation_forked(void)
+SP_AT_FORK void sp_pre_activation_forked(void)
 {
 	dormant.armed = dormant.due = false;
 	dormant.count = dormant.frames = 0;

@@ -1,11 +1,10 @@
 /* What is open, by name and id. */
 #include "sampler/spans/async.h"
 
-#include <string.h>
-
 #include "sampler/spans/log.h"
 #include "sampler/spans/names.h"
 #include "sampler/spans/spans.h"
+#include "sampler/sys.h"
 
 #define PROBES 64u
 
@@ -92,9 +91,9 @@ void sp_async_end(struct sp_thread *t, uint32_t name, uint64_t id)
 	}
 }
 
-void sp_async_forked(void)
+SP_AT_FORK void sp_async_forked(void)
 {
 	if (used)
-		memset(open_spans, 0, sizeof open_spans);
+		sp_clear_pages(open_spans, sizeof open_spans);
 	used = 0;
 }

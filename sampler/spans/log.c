@@ -69,7 +69,7 @@ void sp_span_log_has_writer(void)
 		__ATOMIC_RELAXED);
 }
 
-void sp_span_log_forked(void)
+SP_AT_FORK void sp_span_log_forked(void)
 {
 	sp_agent.span_log_mask = 0;
 }

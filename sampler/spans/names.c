@@ -1,10 +1,9 @@
 /* Two tables that only grow, each found by a hash of the agent's own. */
 #include "sampler/spans/names.h"
 
-#include <string.h>
-
 #include "sampler/spans/table.h"
 #include "sampler/spool/write.h"
+#include "sampler/sys.h"
 
 #define NAME_BUCKETS 2048u
 #define NODE_BUCKETS 8192u
@@ -120,9 +119,9 @@ uint32_t sp_span_labelled(uint32_t node, uint32_t label)
 	return node;
 }
 
-void sp_span_names_forget(void)
+SP_AT_FORK void sp_span_names_forget(void)
 {
 	if (used)
-		memset(&table, 0, sizeof table);
+		sp_clear_pages(&table, sizeof table);
 	used = 0;
 }

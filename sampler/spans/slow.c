@@ -357,9 +357,9 @@ void sp_span_compare(struct sp_thread *t, struct sp_span_count *c, const struct 
 		keep(t, c, o, had);
 }
 
-void sp_span_slow_forget(void)
+SP_AT_FORK void sp_span_slow_forget(void)
 {
 	if (used)
-		memset(tail_buckets, 0, sizeof(tail_buckets));
+		sp_clear_pages(tail_buckets, sizeof(tail_buckets));
 	used = 0;
 }

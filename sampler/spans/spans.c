@@ -403,7 +403,7 @@ void sp_span_thread_ends(struct sp_thread *t)
 	sp_span_forget(t);
 }
 
-void sp_span_forget(struct sp_thread *t)
+SP_AT_FORK void sp_span_forget(struct sp_thread *t)
 {
 	if (t->spans)
 		memset(t->span_slots, 0, sizeof t->span_slots);

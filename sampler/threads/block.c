@@ -158,7 +158,7 @@ void sp_block_each(void (*fn)(struct sp_thread *, void *), void *arg)
 	}
 }
 
-void sp_block_forked(const struct sp_thread *mine)
+SP_AT_FORK void sp_block_forked(const struct sp_thread *mine)
 {
 	uint32_t i, n = pool.taken;
 

@@ -115,7 +115,7 @@ uint32_t sp_self_discovered(void)
 	return sp_load(&self.discovered);
 }
 
-void sp_self_forked(void)
+SP_AT_FORK void sp_self_forked(void)
 {
 	self.discovered = 0;
 }

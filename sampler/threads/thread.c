@@ -335,7 +335,7 @@ void sp_thread_flush_dead(void)
 	memset(&tls->heap, 0, sizeof tls->heap);
 }
 
-void sp_thread_forked(struct sp_thread *mine)
+SP_AT_FORK void sp_thread_forked(struct sp_thread *mine)
 {
 	threads.record_hint = 0;
 	threads.ended_ns = 0;

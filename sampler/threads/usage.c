@@ -126,7 +126,7 @@ void sp_usage_begin_all(void)
 	sp_task_each(note_other);
 }
 
-void sp_usage_forked(void)
+SP_AT_FORK void sp_usage_forked(void)
 {
 	before.tid = 0;
 	other_count = 0;

@@ -237,7 +237,7 @@ static int32_t too_many(void)
 	return tasks < 0 ? 0 : tasks - (int32_t)sp_registry_count();
 }
 
-void sp_discovery_forked(void)
+SP_AT_FORK void sp_discovery_forked(void)
 {
 	discovery.settled = 0;
 	discovery.lost_ns = 0;

@@ -44,7 +44,7 @@ uint64_t sp_memory_recent(uint64_t now_ns)
 	return sp_load(&recent.rss_bytes);
 }
 
-void sp_memory_forked(void)
+SP_AT_FORK void sp_memory_forked(void)
 {
 	recent.read_ns = recent.rss_bytes = 0;
 }

@@ -288,7 +288,7 @@ void sp_thresholds_step(uint64_t now)
 	sp_unlock(&state.busy);
 }
 
-void sp_thresholds_forked(void)
+SP_AT_FORK void sp_thresholds_forked(void)
 {
 	memset(&state, 0, sizeof state);
 }

@@ -92,8 +92,8 @@ void sp_timeline_step(uint64_t now, bool force)
 	sp_unlock(&timeline.busy);
 }
 
-void sp_timeline_forked(void)
+SP_AT_FORK void sp_timeline_forked(void)
 {
-	timeline.period_ns = FIRST_PERIOD_NS;
+	sp_store(&timeline.period_ns, FIRST_PERIOD_NS); /* in place: not as part of a vector that stands elsewhere */
 	timeline.due_ns = timeline.rss_ns = 0;
 }

@@ -1,11 +1,10 @@
 /* Sites of waits and locks: two tables in the spool, found by hashes in the agent's own memory. Insert-only, lock-free. */
 #include "sampler/waits/sites.h"
 
-#include <string.h>
-
 #include "sampler/heap/estimate.h"
 #include "sampler/spool/modules.h"
 #include "sampler/spool/write.h"
+#include "sampler/sys.h"
 
 #define BUCKETS (4u * SP_WAIT_SITES_MAX)
 #define LOCK_BUCKETS (4u * SP_LOCKS_MAX)
@@ -139,11 +138,11 @@ void sp_wait_locks_count(uint64_t address, uint64_t ns)
 	sp_raise(&lock->longest_ns, ns);
 }
 
-void sp_wait_sites_forget(void)
+SP_AT_FORK void sp_wait_sites_forget(void)
 {
 	if (!used)
 		return;
 	used = false;
-	memset(site_buckets, 0, sizeof site_buckets);
-	memset(lock_buckets, 0, sizeof lock_buckets);
+	sp_clear_pages(site_buckets, sizeof site_buckets);
+	sp_clear_pages(lock_buckets, sizeof lock_buckets);
 }

@@ -65,7 +65,7 @@ void sp_waits_configure(struct sp_thread *t, bool on)
 		memcpy(t->record->waits, sp_waits.early, sizeof t->record->waits);
 }
 
-void sp_waits_forked(void)
+SP_AT_FORK void sp_waits_forked(void)
 {
 	memset(sp_waits.early, 0, sizeof sp_waits.early);
 	sp_waits.vforked = false;

@@ -90,7 +90,7 @@ bool sp_generated_holds(uint64_t address)
 	return holds;
 }
 
-void sp_generated_forked(void)
+SP_AT_FORK void sp_generated_forked(void)
 {
 	sp_store(&looking.next_ns, 0);
 	looking.pause_ns = 0;
