@@ -62,7 +62,8 @@ declare -A owners=(
 	['libunwind.*\.h']='symbolize|tests'
 	['(elfutils/.*|libelf\.h|gelf\.h|dwarf\.h|demangle\.h|libiberty.*)']='symbolize|tests'
 	['Zydis/.*\.h']='symbolize|tests'
-	['sqlite3\.h']='symbolize|tests'
+	['sqlite3\.h']='symbolize|profiles/history|tests'
+	['sha2\.h']='profiles/history'
 )
 
 files=$(list_sources "$1" '*.c' '*.h' '*.cc' '*.S' '*.def')
@@ -91,7 +92,7 @@ while IFS= read -r file; do
 	done < <(sed -nE 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*"([^"]*)".*/\1/p' "$file")
 	while read -r name; do
 		for pattern in "${!owners[@]}"; do
-			if [[ $name =~ ^$pattern$ && ! $folder =~ ^(${owners[$pattern]})$ ]]; then
+			if [[ $name =~ ^$pattern$ && ! ($folder =~ ^(${owners[$pattern]})$ || ${file%/*} =~ ^(${owners[$pattern]})$) ]]; then
 				complain "$file must not include <$name>"
 			fi
 		done
