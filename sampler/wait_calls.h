@@ -106,7 +106,37 @@ enum sp_wait_kind {
 	X(connect, OTHER) \
 	X(sigwait, OTHER) \
 	X(sigsuspend, OTHER) \
-	X(pause, OTHER)
+	X(pause, OTHER) \
+	X(msgrcv, READ) \
+	X(msgsnd, WRITE) \
+	X(semop, CONDITION) \
+	X(semtimedop, CONDITION) \
+	X(mq_receive, READ) \
+	X(mq_timedreceive, READ) \
+	X(mq_send, WRITE) \
+	X(mq_timedsend, WRITE) \
+	X(copy_file_range, WRITE) \
+	X(tee, WRITE) \
+	X(vmsplice, WRITE) \
+	X(tcdrain, WRITE) \
+	X(aio_suspend, POLL) \
+	X(lio_listio, POLL) \
+	X(io_getevents, POLL) \
+	X(io_uring_enter, POLL) \
+	X(getaddrinfo, OTHER) \
+	X(getnameinfo, OTHER) \
+	X(gethostbyname, OTHER) \
+	X(gethostbyaddr, OTHER) \
+	X(getrandom, OTHER) \
+	X(close, OTHER) \
+	X(ioctl, OTHER) \
+	X(stat, OTHER) \
+	X(unlink, OTHER) \
+	X(rename, OTHER) \
+	X(truncate, OTHER) \
+	X(fallocate, OTHER) \
+	X(mkdir, OTHER) \
+	X(rmdir, OTHER)
 
 enum sp_wait_call {
 #define X(call, kind) SP_CALL_##call,

@@ -59,14 +59,15 @@ static inline void loop_goes_on(const struct sp_timed_call *wait, struct sp_loop
 	SP_EXPORT long sp_blocking_##symbol(SIX) __asm__(#symbol); \
 	long sp_blocking_##symbol(SIX) \
 	{ \
+		sp_blocking_fn *next = SP_BLOCKING(symbol); \
 		struct sp_timed_call wait; \
 		long result; \
 \
 		if (sp_unlikely(!sp_wait_begin(&wait))) \
-			return SP_BLOCKING(symbol)(a, b, c, d, e, f); \
+			return next(a, b, c, d, e, f); \
 		if (sp_loop_may_be(SP_CALL_##call)) \
 			sp_loop_waits(&LOOP_CALL, wait.began); \
-		result = SP_BLOCKING(symbol)(a, b, c, d, e, f); \
+		result = next(a, b, c, d, e, f); \
 		sp_wait_end(&wait, SP_CALL_##call, OBJECT(SP_CALL_##call, a)); \
 		if (sp_loop_may_be(SP_CALL_##call)) \
 			loop_goes_on(&wait, LOOP_CALL); \

@@ -97,7 +97,63 @@
 	X(__openat64_2, openat) \
 	X(connect, connect) \
 	X(sigsuspend, sigsuspend) \
-	X(pause, pause)
+	X(pause, pause) \
+	X(msgrcv, msgrcv) \
+	X(msgsnd, msgsnd) \
+	X(semop, semop) \
+	X(semtimedop, semtimedop) \
+	X(mq_receive, mq_receive) \
+	X(mq_timedreceive, mq_timedreceive) \
+	X(mq_send, mq_send) \
+	X(mq_timedsend, mq_timedsend) \
+	X(copy_file_range, copy_file_range) \
+	X(tee, tee) \
+	X(vmsplice, vmsplice) \
+	X(tcdrain, tcdrain) \
+	X(aio_suspend, aio_suspend) \
+	X(aio_suspend64, aio_suspend) \
+	X(getaddrinfo, getaddrinfo) \
+	X(getnameinfo, getnameinfo) \
+	X(gethostbyname, gethostbyname) \
+	X(gethostbyname2, gethostbyname) \
+	X(gethostbyname_r, gethostbyname) \
+	X(gethostbyaddr, gethostbyaddr) \
+	X(getrandom, getrandom) \
+	X(getentropy, getrandom) \
+	X(close, close) \
+	X(ioctl, ioctl) \
+	X(stat, stat) \
+	X(stat64, stat) \
+	X(lstat, stat) \
+	X(lstat64, stat) \
+	X(fstatat, stat) \
+	X(fstatat64, stat) \
+	X(statx, stat) \
+	X(__xstat, stat) \
+	X(__xstat64, stat) \
+	X(__lxstat, stat) \
+	X(__lxstat64, stat) \
+	X(__fxstatat, stat) \
+	X(__fxstatat64, stat) \
+	X(unlink, unlink) \
+	X(unlinkat, unlink) \
+	X(rename, rename) \
+	X(renameat, rename) \
+	X(renameat2, rename) \
+	X(truncate, truncate) \
+	X(truncate64, truncate) \
+	X(ftruncate, truncate) \
+	X(ftruncate64, truncate) \
+	X(fallocate, fallocate) \
+	X(fallocate64, fallocate) \
+	X(posix_fallocate, fallocate) \
+	X(posix_fallocate64, fallocate) \
+	X(mkdir, mkdir) \
+	X(mkdirat, mkdir) \
+	X(rmdir, rmdir) \
+	X(sigpause, sigsuspend) \
+	X(__sigpause, sigsuspend) \
+	X(__xpg_sigpause, sigsuspend)
 
 /* Those of locks, and what is tried before one is waited for. */
 #define SP_BLOCKING_LOCKS(X) \
@@ -137,7 +193,7 @@ extern struct sp_blocking sp_blocking SP_HIDDEN;
 		sp_blocking_fn *next = sp_load(&sp_blocking.name); \
 		sp_likely(next) ? next : sp_blocking_find(&sp_blocking.name, #name); \
 	})
-sp_blocking_fn *sp_blocking_find(sp_blocking_fn **place, const char *name) SP_HIDDEN;
+sp_blocking_fn *sp_blocking_find(sp_blocking_fn **place, const char *name) SP_HIDDEN __attribute__((noinline, cold));
 
 /* Before there is a second thread: all that a look-up by the loader may be needed for. */
 void sp_blocking_find_all(void) SP_HIDDEN;

@@ -1,7 +1,6 @@
 /* Programs that give up rights: one that installs a seccomp filter is left alone from then on, and of one that may not read
  * the cycle counter it is not read. */
 #include <errno.h>
-#include <linux/futex.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
 
@@ -13,6 +12,7 @@
 #include "preload/real.h"
 #include "sampler/clock/clock.h"
 #include "sampler/sys.h"
+#include "sampler/threads/open_wait.h"
 #include "sampler/threads/thread.h"
 #include "sampler/waits/waits.h"
 
@@ -97,18 +97,9 @@ static bool installs_filter(long number, long a)
 		(number == SYS_prctl && a == PR_SET_SECCOMP);
 }
 
-/* Run times of other languages have no other way to wait. */
-static bool is_futex_wait(long number, long operation)
-{
-	long command = operation & FUTEX_CMD_MASK;
-
-	return number == SYS_futex &&
-		(command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET || command == FUTEX_LOCK_PI ||
-			command == FUTEX_LOCK_PI2);
-}
-
 long sp_export_syscall(long number, long a, long b, long c, long d, long e, long f)
 {
+	int call = sp_wait_of_system_call(number, (uint64_t)b);
 	struct sp_timed_call wait;
 	bool seals, timed;
 	long result;
@@ -118,10 +109,10 @@ long sp_export_syscall(long number, long a, long b, long c, long d, long e, long
 	seals = sp_unlikely(installs_filter(number, a)) && !sp_agent.sealed && !sp_is_vfork_child();
 	if (seals)
 		seal();
-	timed = sp_unlikely(is_futex_wait(number, b)) && sp_wait_begin(&wait);
+	timed = call >= 0 && sp_wait_begin(&wait);
 	result = sp_sys6(number, a, b, c, d, e, f);
 	if (timed)
-		sp_wait_end(&wait, SP_CALL_futex, (uint64_t)a);
+		sp_wait_end(&wait, (enum sp_wait_call)call, number == SYS_futex ? (uint64_t)a : 0);
 	if (sp_unlikely(number == SYS_rt_sigaction) && !sp_agent.sealed && !sp_is_vfork_child())
 		sp_signals_look();
 	if (result >= 0 || result < -4095)

@@ -9,6 +9,7 @@
 #include "preload/process.h"
 #include "preload/real.h"
 #include "sampler/clock/clock.h"
+#include "sampler/waits/waits.h"
 
 void sp_sigmask_give_up_process(void)
 {
@@ -82,7 +83,7 @@ SP_EXPORT int aio_fsync(int operation, struct aiocb *block)
 SP_EXPORT int lio_listio(int mode, struct aiocb *const *list, int count, struct sigevent *event)
 {
 	before_helper();
-	return SP_REAL(lio_listio)(mode, list, count, event);
+	return SP_TIMED(SP_CALL_lio_listio, 0, SP_REAL(lio_listio)(mode, list, count, event));
 }
 
 SP_EXPORT int getaddrinfo_a(int mode, struct gaicb **list, int count, struct sigevent *event)

@@ -41,6 +41,19 @@ for t in threads: t.join()'
 	SMARTPROF_ENV=production same_run "$TARGETS/blocking_api" 100
 }
 
+@test "every call that blocks is in the profile by its name, and answers as without us: to its end, with signals, cancelled" {
+	same_run "$TARGETS/each_wait" 0
+	"$SMARTPROF" report --format folded --metric wait "$(profile_of each_wait)" >waits
+	awk '{ print $1 }' plain.out | grep -v '^io_uring_enter$' | while read -r call; do
+		at_least "$(sed -n "s/.*;in_$call;.* //p" waits)" 5000000 || fail "$call is not in: $(cat waits)"
+	done
+	for way in $(long "1 3" "1 2 3 1 2 3"); do same_run_but_files "$TARGETS/each_wait" "$way"; done
+}
+
+@test "what the C library exports and may block is timed, or told as not seen" {
+	"$ROOT/tests/e2e/blocking_calls.py" "$ROOT"
+}
+
 @test "ThreadSanitizer finds no more than without us, and its program's waits are in the profile" {
 	for compiler in gcc clang; do
 		$compiler -g -O1 -fsanitize=thread -D_GNU_SOURCE -I"$ROOT" "$ROOT/tests/targets/race_free.c" -o "race_free_$compiler"

@@ -1,0 +1,498 @@
+/* Waits 30 ms in each call that may block and that needs something made for it, one after the other, and tells what it answers:
+ * each_wait [WAY]: 0: until the wait is over; 1: a signal comes meanwhile; 2: one that lets the call go on; 3: the thread is cancelled. */
+#include <aio.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <linux/io_uring.h>
+#include <mqueue.h>
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/epoll.h>
+#include <sys/ipc.h>
+#include <sys/msg.h>
+#include <sys/select.h>
+#include <sys/sem.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "tests/targets/common.h"
+
+#define WAIT_SPAN ((struct timespec){0, wait_ns})
+
+/* What passes before something happens to a wait, and what passes in a call that takes a time. */
+static long delay_ns = 15000000, wait_ns = 30000000;
+
+static int empty[2], full[2], other[2], messages, semaphores, epoll, ring;
+static mqd_t queue;
+static sem_t semaphore;
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER, held = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t condition = PTHREAD_COND_INITIALIZER;
+static pthread_rwlock_t read_held = PTHREAD_RWLOCK_INITIALIZER, write_held = PTHREAD_RWLOCK_INITIALIZER;
+static pthread_t waiter;
+static char bytes[1 << 16];
+static struct aiocb asked;
+
+struct message {
+	long type;
+	char text[4096];
+};
+
+static struct timespec until(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	t.tv_nsec += wait_ns;
+	t.tv_sec += t.tv_nsec / 1000000000;
+	t.tv_nsec %= 1000000000;
+	return t;
+}
+
+/* --- what ends a wait */
+
+static void nothing(void)
+{
+}
+
+static void send_message(void)
+{
+	msgsnd(messages, &(struct message){.type = 1}, sizeof((struct message *)0)->text, 0);
+}
+
+static void take_message(void)
+{
+	struct message m;
+
+	while (msgrcv(messages, &m, sizeof m.text, 0, IPC_NOWAIT) >= 0)
+		;
+}
+
+static void raise_semaphore(void)
+{
+	semop(semaphores, &(struct sembuf){0, 1, 0}, 1);
+}
+
+static void send_to_queue(void)
+{
+	mq_send(queue, "m", 1, 0);
+}
+
+static void take_from_queue(void)
+{
+	char text[8];
+
+	mq_receive(queue, text, sizeof text, NULL);
+}
+
+static void fill_empty(void)
+{
+	check(write(empty[1], "x", 1) == 1, "write");
+}
+
+static void drain_full(void)
+{
+	check(read(full[0], bytes, sizeof bytes) > 0, "read");
+}
+
+static void send_signal(void)
+{
+	pthread_kill(waiter, SIGUSR1);
+}
+
+/* --- waits */
+
+static long in_msgrcv(void)
+{
+	struct message m;
+
+	return msgrcv(messages, &m, sizeof m.text, 0, 0);
+}
+
+static long in_msgsnd(void)
+{
+	while (msgsnd(messages, &(struct message){.type = 1}, sizeof((struct message *)0)->text, IPC_NOWAIT) == 0)
+		;
+	return msgsnd(messages, &(struct message){.type = 1}, sizeof((struct message *)0)->text, 0);
+}
+
+static long in_semop(void)
+{
+	return semop(semaphores, &(struct sembuf){0, -1, 0}, 1);
+}
+
+static long in_semtimedop(void)
+{
+	return semtimedop(semaphores, &(struct sembuf){0, -1, 0}, 1, &WAIT_SPAN);
+}
+
+static long in_mq_receive(void)
+{
+	char text[8];
+
+	return mq_receive(queue, text, sizeof text, NULL);
+}
+
+static long in_mq_timedreceive(void)
+{
+	struct timespec t = until(CLOCK_REALTIME);
+	char text[8];
+
+	return mq_timedreceive(queue, text, sizeof text, NULL, &t);
+}
+
+static long in_mq_send(void)
+{
+	send_to_queue();
+	return mq_send(queue, "m", 1, 0);
+}
+
+static long in_mq_timedsend(void)
+{
+	struct timespec t = until(CLOCK_REALTIME);
+
+	send_to_queue();
+	return mq_timedsend(queue, "m", 1, 0, &t);
+}
+
+static void fill(void)
+{
+	fcntl(full[1], F_SETFL, O_NONBLOCK);
+	while (write(full[1], bytes, sizeof bytes) > 0)
+		;
+	fcntl(full[1], F_SETFL, 0);
+}
+
+static long in_splice(void)
+{
+	return splice(empty[0], NULL, other[1], NULL, 1, 0);
+}
+
+static long in_tee(void)
+{
+	return tee(empty[0], other[1], 1, 0);
+}
+
+static long in_vmsplice(void)
+{
+	fill();
+	return vmsplice(full[1], &(struct iovec){bytes, 4096}, 1, 0);
+}
+
+static long in_aio_suspend(void)
+{
+	const struct aiocb *list[] = {&asked};
+
+	asked = (struct aiocb){.aio_fildes = empty[0], .aio_buf = bytes, .aio_nbytes = 1};
+	check(aio_read(&asked) == 0, "aio_read");
+	return aio_suspend(list, 1, NULL);
+}
+
+static long in_lio_listio(void)
+{
+	struct aiocb *list[] = {&asked};
+
+	asked = (struct aiocb){.aio_fildes = empty[0], .aio_buf = bytes, .aio_nbytes = 1, .aio_lio_opcode = LIO_READ};
+	return lio_listio(LIO_WAIT, list, 1, NULL);
+}
+
+static long in_io_uring_enter(void)
+{
+	struct __kernel_timespec t = {0, wait_ns};
+	struct io_uring_getevents_arg arg = {.ts = (uintptr_t)&t};
+
+	return syscall(SYS_io_uring_enter, ring, 0, 1, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, &arg, sizeof arg);
+}
+
+static long in_ppoll(void)
+{
+	return ppoll(NULL, 0, &WAIT_SPAN, NULL);
+}
+
+static long in_pselect(void)
+{
+	return pselect(0, NULL, NULL, NULL, &WAIT_SPAN, NULL);
+}
+
+static long in_epoll_pwait2(void)
+{
+	struct epoll_event event;
+
+	return epoll_pwait2(epoll, &event, 1, &WAIT_SPAN, NULL);
+}
+
+static long in_sem_clockwait(void)
+{
+	struct timespec t = until(CLOCK_MONOTONIC);
+
+	return sem_clockwait(&semaphore, CLOCK_MONOTONIC, &t);
+}
+
+static void unlock(void *held_mutex)
+{
+	pthread_mutex_unlock(held_mutex);
+}
+
+static long in_pthread_cond_clockwait(void)
+{
+	struct timespec t = until(CLOCK_MONOTONIC);
+
+	long result;
+
+	pthread_mutex_lock(&mutex);
+	pthread_cleanup_push(unlock, &mutex);
+	result = pthread_cond_clockwait(&condition, &mutex, CLOCK_MONOTONIC, &t);
+	pthread_cleanup_pop(1);
+	return result;
+}
+
+static long in_pthread_mutex_clocklock(void)
+{
+	struct timespec t = until(CLOCK_MONOTONIC);
+
+	return pthread_mutex_clocklock(&held, CLOCK_MONOTONIC, &t);
+}
+
+static long in_pthread_rwlock_clockrdlock(void)
+{
+	struct timespec t = until(CLOCK_MONOTONIC);
+
+	return pthread_rwlock_clockrdlock(&write_held, CLOCK_MONOTONIC, &t);
+}
+
+static long in_pthread_rwlock_clockwrlock(void)
+{
+	struct timespec t = until(CLOCK_MONOTONIC);
+
+	return pthread_rwlock_clockwrlock(&read_held, CLOCK_MONOTONIC, &t);
+}
+
+static long in_sigwait(void)
+{
+	sigset_t set;
+	int number;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	return sigwait(&set, &number);
+}
+
+static long in_sigsuspend(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	return sigsuspend(&set);
+}
+
+static long in_usleep(void)
+{
+	return usleep(wait_ns / 1000);
+}
+
+static long in_poll(void)
+{
+	return syscall(SYS_poll, NULL, 0, wait_ns / 1000000);
+}
+
+static long in_futex(void)
+{
+	int word = 7;
+
+	return syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 7, &WAIT_SPAN, NULL, 0);
+}
+
+static const struct wait {
+	const char *name;
+	long (*wait)(void);
+	void (*end)(void);
+} waits[] = {
+#define X(name, end) \
+	{ \
+#name, in_##name, end \
+	}
+	X(msgrcv, send_message),
+	X(msgsnd, take_message),
+	X(semop, raise_semaphore),
+	X(semtimedop, nothing),
+	X(mq_receive, send_to_queue),
+	X(mq_timedreceive, nothing),
+	X(mq_send, take_from_queue),
+	X(mq_timedsend, nothing),
+	X(splice, fill_empty),
+	X(tee, fill_empty),
+	X(vmsplice, drain_full),
+	X(aio_suspend, fill_empty),
+	X(lio_listio, fill_empty),
+	X(io_uring_enter, nothing),
+	X(ppoll, nothing),
+	X(pselect, nothing),
+	X(epoll_pwait2, nothing),
+	X(sem_clockwait, nothing),
+	X(pthread_cond_clockwait, nothing),
+	X(pthread_mutex_clocklock, nothing),
+	X(pthread_rwlock_clockrdlock, nothing),
+	X(pthread_rwlock_clockwrlock, nothing),
+	X(sigwait, send_signal),
+	X(sigsuspend, send_signal),
+	X(usleep, nothing),
+	X(poll, nothing),
+	X(futex, nothing),
+#undef X
+};
+
+static void *holder(void *unused)
+{
+	pthread_mutex_lock(&held);
+	pthread_rwlock_rdlock(&read_held);
+	pthread_rwlock_wrlock(&write_held);
+	return unused;
+}
+
+static void on_signal(int number)
+{
+	(void)number;
+}
+
+static void set_signals(int flags)
+{
+	struct sigaction action = {.sa_handler = on_signal, .sa_flags = flags};
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	sigaction(SIGUSR1, &action, NULL);
+	sigaction(SIGUSR2, &action, NULL);
+}
+
+static void make_places(void)
+{
+	struct mq_attr attributes = {.mq_maxmsg = 1, .mq_msgsize = 8};
+	struct io_uring_params parameters = {0};
+	char name[40];
+
+	check(pipe(empty) == 0 && pipe(full) == 0 && pipe(other) == 0, "pipe");
+	check((epoll = epoll_create1(0)) >= 0, "epoll");
+	check((semaphores = semget(IPC_PRIVATE, 1, 0600)) >= 0, "semget");
+	check((messages = msgget(IPC_PRIVATE, 0600)) >= 0, "msgget");
+	snprintf(name, sizeof name, "/each-%d", (int)getpid());
+	check((queue = mq_open(name, O_RDWR | O_CREAT, 0600, &attributes)) != (mqd_t)-1, "mq_open");
+	mq_unlink(name);
+	sem_init(&semaphore, 0, 0);
+	ring = (int)syscall(SYS_io_uring_setup, 1, &parameters);
+}
+
+static void remove_places(void)
+{
+	const int fds[] = {empty[0], empty[1], full[0], full[1], other[0], other[1], epoll, ring};
+
+	fill_empty(); /* what still reads asynchronously */
+	while (aio_error(&asked) == EINPROGRESS)
+		nanosleep(&(struct timespec){0, 100000}, NULL);
+	for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
+		close(fds[i]);
+	mq_close(queue);
+	msgctl(messages, IPC_RMID, NULL);
+	semctl(semaphores, 0, IPC_RMID);
+}
+
+/* --- the same in several ways */
+
+enum way { ENDED, INTERRUPTED, RESTARTED, CANCELLED };
+
+static const struct wait *current;
+static volatile bool answered;
+
+static void *wait_once(void *unused)
+{
+	long result;
+
+	errno = 0;
+	result = current->wait();
+	answered = true;
+	printf("%s %ld errno %d\n", current->name, result, result < 0 ? errno : 0);
+	return unused;
+}
+
+static void disturb(enum way way)
+{
+	nanosleep(&(struct timespec){0, delay_ns}, NULL);
+	if (way == CANCELLED)
+		pthread_cancel(waiter);
+	else if (way != ENDED)
+		pthread_kill(waiter, SIGUSR2);
+	nanosleep(&(struct timespec){0, delay_ns}, NULL);
+	if (!answered)
+		current->end();
+}
+
+static void try(enum way way)
+{
+	void *result;
+
+	answered = false;
+	make_places();
+	pthread_create(&waiter, NULL, wait_once, NULL);
+	disturb(way);
+	pthread_join(waiter, &result);
+	if (way == CANCELLED)
+		printf("%s %s\n", current->name, result == PTHREAD_CANCELED ? "was cancelled" : "went on");
+	remove_places();
+}
+
+/* All at once, as some take their time: what it says is to be read from there. */
+static int try_in_child(enum way way)
+{
+	int output[2];
+
+	check(pipe(output) == 0, "pipe");
+	if (fork() == 0) {
+		dup2(output[1], STDOUT_FILENO);
+		close(output[1]);
+		try(way);
+		exit(0);
+	}
+	close(output[1]);
+	return output[0];
+}
+
+static void tell(int output)
+{
+	char text[256];
+	ssize_t got;
+
+	while (output && (got = read(output, text, sizeof text)) > 0)
+		fwrite(text, 1, (size_t)got, stdout);
+}
+
+int main(int argc, char **argv)
+{
+	enum way way = (enum way)argument(argc, argv, 1, ENDED);
+	int outputs[sizeof waits / sizeof waits[0]] = {0};
+	pthread_t thread;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (way != ENDED)
+		delay_ns = 100000000, wait_ns = 800000000;
+	set_signals(way == RESTARTED ? SA_RESTART : 0);
+	pthread_create(&thread, NULL, holder, NULL);
+	pthread_join(thread, NULL);
+	spend(0.025); /* enough for a profile */
+	for (size_t i = 0; i < sizeof waits / sizeof waits[0]; i++) {
+		current = &waits[i];
+		if (way == ENDED)
+			try(way);
+		else if (way != INTERRUPTED ||
+			current->wait != in_lio_listio) /* what it left on its stack is written to */
+			outputs[i] = try_in_child(way);
+	}
+	for (size_t i = 0; way != ENDED && i < sizeof waits / sizeof waits[0]; i++)
+		tell(outputs[i]);
+	return 0;
+}
