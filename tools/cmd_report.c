@@ -39,18 +39,21 @@ enum {
 	FLAG_LOOP,
 	FLAG_KEEP,
 	FLAG_KEEP_BYTES,
-	FLAG_SPAN
+	FLAG_SPAN,
+	FLAG_RUN
 };
 
 static void print_help(void)
 {
 	printf("usage: smartprof report [FLAGS] PID|PROGRAM|latest|SPOOL|PROFILE.md|DIRECTORY\n"
 	       "       smartprof report --for TIME|--since SNAPSHOT|MARK|--at MARK|--loop TIME [FLAGS] PID|PROGRAM\n"
-	       "       smartprof report --merge [FLAGS] PROFILE.md|DIRECTORY...\n\n"
+	       "       smartprof report --merge [FLAGS] PROFILE.md|DIRECTORY...\n"
+	       "       smartprof report --run RUN [FLAGS]\n\n"
 	       "Shows a profile, as Markdown or in another format: of a process that is running right now, of a "
 	       "spool,\n"
 	       "or one written earlier (of which Markdown is the readable part), the latest one of a directory. The\n"
 	       "index of a run, tree.*.md, stands for the sum of the run's profiles.\n\n"
+	       "  --run RUN       show the profile that the history keeps of a run (smartprof list)\n"
 	       "  --merge         add these profiles, and those in these directories, up to one profile\n"
 	       "  --for TIME      show what happens in the next 10s, 5min or 1h; ends early with the process or "
 	       "Ctrl-C\n"
@@ -89,6 +92,7 @@ struct wish {
 	struct sp_symbolizer_options symbols;
 	regex_t focus, ignore;
 	struct sp_report_wish export;
+	const char *run;    /* in the history; NULL: none was asked for */
 	const char *source; /* a function; NULL: none was asked for */
 	bool brief, json;
 	bool look_up;       /* names: of a written profile, again */
@@ -334,6 +338,20 @@ static int report_merged(char **paths, size_t count, struct wish *wish)
 	return worse ? worse : status;
 }
 
+static int report_stored(const char *id, struct wish *wish)
+{
+	char name[SP_STORED_NAME];
+	struct sp_buffer text = {0};
+	int status = sp_report_stored(id, &text, name);
+
+	if (!status)
+		status = renew(name, &text, wish);
+	if (!status)
+		status = report_profile(name, &text, wish);
+	sp_buffer_free(&text);
+	return status;
+}
+
 /* Whether this looks like the name of a file: if the file does not exist, the message is about that. */
 static bool is_file_name(const char *what)
 {
@@ -480,6 +498,9 @@ static int parse_flag(int got, char **argv, const struct option *flags, struct w
 	case FLAG_KEEP_BYTES:
 		wish->window.keep_bytes = optarg;
 		return 0;
+	case FLAG_RUN:
+		wish->run = optarg;
+		return 0;
 	case FLAG_MERGE:
 		wish->merge = true;
 		return 0;
@@ -547,7 +568,14 @@ static int check_wish(int left, struct wish *wish)
 {
 	struct sp_render_options *o = &wish->options;
 
-	if (left < 1 || (left > 1 && !wish->merge)) {
+	if (wish->run &&
+		(left || wish->merge || wish->window.lasts || wish->window.since || wish->window.at ||
+			wish->window.loop)) {
+		sp_complain("report: --run: it names a profile in the history; leave other names, --merge and windows "
+			    "out");
+		return SP_EXIT_USAGE;
+	}
+	if (!wish->run && (left < 1 || (left > 1 && !wish->merge))) {
 		sp_complain(left > 1
 				? "report: more than one process id, spool or profile given; --merge adds several up"
 				: "report: no process id, spool or profile given; see smartprof report --help");
@@ -597,8 +625,8 @@ int sp_cmd_report(int argc, char **argv)
 		{"for", required_argument, NULL, FLAG_FOR}, {"since", required_argument, NULL, FLAG_SINCE},
 		{"at", required_argument, NULL, FLAG_AT}, {"loop", required_argument, NULL, FLAG_LOOP},
 		{"keep", required_argument, NULL, FLAG_KEEP}, {"keep-bytes", required_argument, NULL, FLAG_KEEP_BYTES},
-		{"span", required_argument, NULL, FLAG_SPAN}, SP_SYMBOLS_FLAGS, {"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0}};
+		{"span", required_argument, NULL, FLAG_SPAN}, {"run", required_argument, NULL, FLAG_RUN},
+		SP_SYMBOLS_FLAGS, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	struct wish wish = {.export = {.view = SP_VIEWS}};
 	int got, status = 0;
 
@@ -618,8 +646,9 @@ int sp_cmd_report(int argc, char **argv)
 	if (!status) {
 		if (!wish.window.loop)
 			sp_limit_reading();
-		status = wish.merge ? report_merged(argv + optind, (size_t)(argc - optind), &wish)
-				    : report(argv[optind], &wish);
+		status = wish.run    ? report_stored(wish.run, &wish)
+			: wish.merge ? report_merged(argv + optind, (size_t)(argc - optind), &wish)
+				     : report(argv[optind], &wish);
 	}
 out:
 	if (wish.options.filter.focus)

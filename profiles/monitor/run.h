@@ -44,6 +44,10 @@ struct sp_monitor_timeline {
 /* Adds what was seen; moments only grow. step_ns must have been set. */
 void sp_monitor_timeline_add(struct sp_monitor_timeline *timeline, const struct sp_monitor_point *seen);
 
+/* Of {"points": [[at_ns, cpu_ns, rss_bytes, processes], …]}, any text, into an empty one; false: it is no such thing. points: the caller's to
+ * free in any case. */
+bool sp_monitor_timeline_read(struct sp_monitor_timeline *timeline, const char *text, size_t bytes);
+
 enum sp_monitor_tree_kind {
 	SP_MONITOR_TREE_NONE,   /* too short to be looked at: peak_tree_bytes is that of the largest process */
 	SP_MONITOR_TREE_SINGLE, /* one process at a time: peak_tree_bytes is exact */

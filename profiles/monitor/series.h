@@ -55,7 +55,8 @@ double sp_monitor_series_waited(const struct sp_monitor_series *series);
 /* Values as the tables have them: "1.23 s" or "45 MiB". */
 void sp_monitor_put_value(struct sp_buffer *out, enum sp_monitor_metric metric, double value);
 
-/* For the terminal: all of one run; what several come to. */
+/* For the terminal: CPU use and memory over time as bars, nothing where it is too short; all of one run; what several come to. */
+void sp_monitor_put_timeline(struct sp_buffer *out, const struct sp_monitor_timeline *timeline);
 void sp_monitor_put_run(struct sp_buffer *out, const struct sp_monitor_run *run);
 void sp_monitor_put_series(struct sp_buffer *out, const struct sp_monitor_series *series);
 

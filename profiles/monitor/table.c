@@ -60,13 +60,13 @@ static void fill_bars(struct bars *bars, const struct sp_monitor_timeline *timel
 	}
 }
 
-static void put_timeline(struct sp_buffer *out, const struct sp_monitor_run *run)
+void sp_monitor_put_timeline(struct sp_buffer *out, const struct sp_monitor_timeline *timeline)
 {
 	struct bars bars = {0};
 
-	if (run->timeline.count < 4)
+	if (timeline->count < 4)
 		return;
-	fill_bars(&bars, &run->timeline);
+	fill_bars(&bars, timeline);
 	put_label(out, "CPU");
 	sp_put_bars(out, bars.cpu, bars.count, bars.cpu_most);
 	sp_buffer_printf(out, "  up to %.0f %%\n", 100 * bars.cpu_most);
@@ -179,7 +179,7 @@ void sp_monitor_put_run(struct sp_buffer *out, const struct sp_monitor_run *run)
 		return;
 	put_times(out, run);
 	put_peaks(out, run);
-	put_timeline(out, run);
+	sp_monitor_put_timeline(out, &run->timeline);
 	put_counts(out, run);
 	put_output(out, run);
 	put_disturbed(out, run);

@@ -1,0 +1,46 @@
+/* smartprof history: what is kept of runs. A subcommand is a row of the table and a function of tools/history/. */
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/history/history.h"
+#include "tools/tools.h"
+
+static const struct sub {
+	const char *name;
+	int (*fn)(int argc, char **argv); /* its own name is argv[0] */
+	const char *summary;
+} subs[] = {
+	{"list", sp_history_cmd_list, "what ran, a row for each command, with the times of its newest runs"},
+	{"show", sp_history_cmd_show, "all that is known of a run, beside what is usual"},
+	{"trend", sp_history_cmd_trend, "draw how a metric went, with its changes"},
+};
+
+#define SUBS (sizeof(subs) / sizeof(subs[0]))
+
+static void print_help(void)
+{
+	printf("usage: smartprof history [SUBCOMMAND] [ARGUMENTS]\n\n"
+	       "What is kept of the runs of commands. Without a subcommand: list.\n\nsubcommands:\n");
+	for (size_t i = 0; i < SUBS; i++)
+		printf("  %-9s %s\n", subs[i].name, subs[i].summary);
+	printf("\nsmartprof history SUBCOMMAND --help explains one.\n");
+}
+
+int sp_cmd_history(int argc, char **argv)
+{
+	const char *names[SUBS], *word = argc > 1 ? argv[1] : "";
+
+	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+		print_help();
+		return 0;
+	}
+	if (argc < 2 || *word == '-')
+		return sp_history_cmd_list(argc, argv);
+	for (size_t i = 0; i < SUBS; i++) {
+		names[i] = subs[i].name;
+		if (strcmp(word, subs[i].name) == 0)
+			return subs[i].fn(argc - 1, argv + 1);
+	}
+	return sp_complain_unknown("unknown subcommand of history", word, "", sp_suggest(word, names, SUBS),
+		"smartprof history --help");
+}

@@ -1,0 +1,14 @@
+/* What commands need of the history, and the subcommands that read it. */
+#ifndef SP_TOOLS_HISTORY_HISTORY_H
+#define SP_TOOLS_HISTORY_HISTORY_H
+
+#include "profiles/history/store.h"
+
+/* Opens the history of this place. Returns 0, or 1 after a complaint that names the command. */
+int sp_history_open_here(const char *command, enum sp_history_how how, struct sp_history **store);
+
+int sp_history_cmd_list(int argc, char **argv);
+int sp_history_cmd_show(int argc, char **argv);
+int sp_history_cmd_trend(int argc, char **argv);
+
+#endif
