@@ -34,7 +34,7 @@ AGENT_FIRST := $(addprefix preload/,start/constructor.c own_string.c libc.c real
 	$(addprefix sampler/,threads/thread.c threads/block.c heap/live.c heap/pre_activation.c upkeep/timeline.c) \
 	$(addprefix sampler/,upkeep/discovery.c spool/write.c walk/generated.c) \
 	$(addprefix preload/,hooks/children.c hooks/seccomp.c hooks/exec.c finish/finish.c finish/tree.c spool_place.c)
-AGENT_SRC := $(AGENT_FIRST) $(filter-out $(AGENT_FIRST),$(wildcard sampler/*.c $(addprefix sampler/*/*.,c S) preload/*.c \
+AGENT_SRC := $(AGENT_FIRST) $(filter-out $(AGENT_FIRST) preload/context_library.c,$(wildcard sampler/*.c $(addprefix sampler/*/*.,c S) preload/*.c \
 	$(addprefix preload/*/*.,c S) env/*.c))
 CMD_SRC := $(filter-out tools/monitor/keeper.c,$(wildcard tools/*.c tools/*/*.c profiles/*/*.c symbolize/*.c symbolize/*/*.c env/*.c))
 AGENT_OBJ := $(AGENT_SRC:%=$(AGENT_B)/obj/agent/%.o)
@@ -66,12 +66,19 @@ CMD_LIBS := $(if $(SAN),,-Wl,--no-as-needed $(shell $(PKG_CONFIG) --libs jemallo
 .DEFAULT_GOAL := all
 .PHONY: all agent command
 all: $(if $(SAN),command,agent command)
-agent: $(B)/libsmartprof.so
+agent: $(B)/libsmartprof.so $(B)/libsmartprof-context.so
 command: $(B)/smartprof
 
 $(B)/libsmartprof.so: $(AGENT_OBJ) $(addprefix preload/,versions.map shared.list variables.ld)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(AGENT_LDFLAGS) -o $@ $(AGENT_OBJ) $(AGENT_LIBS)
+
+# Needs nothing, not even the C library.
+$(B)/libsmartprof-context.so: preload/context_library.c preload/context.map
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(AGENT_CFLAGS) -mno-red-zone $(LDFLAGS) -shared -nostdlib -Wl,-soname,libsmartprof-context.so \
+		-Wl,--version-script=preload/context.map -Wl,--hash-style=gnu -Wl,-z,now,-z,relro,-z,defs -o $@ $<
 
 $(B)/smartprof: $(CMD_OBJ)
 	$(call say,LD,$@)
@@ -222,7 +229,9 @@ lint: agent
 	@tests/lint/sampler-symbols.sh tests/lint/sampler-symbols.allow $(SAMPLER_OBJ)
 	@tests/lint/exports.sh build/libsmartprof.so preload/exports.map
 	@tests/lint/bindings.sh build/libsmartprof.so tests/lint/bindings.allow
-	@tests/lint/needed.sh build/libsmartprof.so
+	@tests/lint/exports.sh build/libsmartprof-context.so preload/context.map
+	@tests/lint/needed.sh build/libsmartprof.so libc.so.6
+	@tests/lint/needed.sh build/libsmartprof-context.so ''
 	@echo "lint: all checks passed"
 format:
 	@tests/lint/format.sh --fix .
@@ -255,7 +264,7 @@ deps:
 
 # --- installing
 MAN := $(wildcard docs/man/*.1 docs/man/*.7)
-INSTALLED := bin/smartprof lib/libsmartprof.so include/smartprof.h lib/pkgconfig/smartprof.pc \
+INSTALLED := bin/smartprof lib/libsmartprof.so lib/libsmartprof-context.so include/smartprof.h lib/pkgconfig/smartprof.pc \
 	share/smartprof/.env.profiling share/bash-completion/completions/smartprof share/zsh/site-functions/_smartprof \
 	share/fish/vendor_completions.d/smartprof.fish \
 	$(foreach page,$(MAN),share/man/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
@@ -263,6 +272,7 @@ INSTALLED := bin/smartprof lib/libsmartprof.so include/smartprof.h lib/pkgconfig
 install: all
 	install -D -m 755 build/smartprof $(DESTDIR)$(PREFIX)/bin/smartprof
 	install -D -m 755 build/libsmartprof.so $(DESTDIR)$(PREFIX)/lib/libsmartprof.so
+	install -D -m 755 build/libsmartprof-context.so $(DESTDIR)$(PREFIX)/lib/libsmartprof-context.so
 	install -D -m 644 preload/smartprof.h $(DESTDIR)$(PREFIX)/include/smartprof.h
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	install -D -m 644 .env.profiling $(DESTDIR)$(PREFIX)/share/smartprof/.env.profiling

@@ -73,6 +73,23 @@ struct sp_thread_waits {
 	const int *asked;         /* atomic: the word of a lock that it held when it was asked; NULL: it is not */
 };
 
+/* The record that other tools read of a thread (OTEP 4947), with one attribute: packed, as laid down there. */
+struct sp_context {
+	uint8_t trace_id[16], span_id[8], valid, flags;
+	uint16_t attributes_bytes;
+	uint8_t key, length;
+	char value[SP_SPAN_TEXT_MAX];
+};
+_Static_assert(offsetof(struct sp_context, key) == 28, "as OTEP 4947 has it");
+
+/* What a thread tells of its spans: see spans/context.h. */
+struct sp_thread_context {
+	bool shown;           /* its pointer leads to the record */
+	uint64_t trace_id[2]; /* of the spans that are open, ... */
+	uint64_t span_ids[SP_SPAN_DEPTH];
+	struct sp_context record;
+};
+
 #define SP_LOOP_SITES 4u
 
 /* Where a thread waits for events: see spans/loop.h. */
@@ -160,6 +177,7 @@ struct sp_thread {
 		[SP_SPAN_DEPTH]; /* of those that are open, where their frames are in the thread's own stack; 0: they have
 	                                      * none that is known */
 	struct sp_span_slot span_slots[SP_SPAN_SLOTS];
+	struct sp_thread_context context;
 	uint64_t frames[SP_MAX_DEPTH]; /* unwinding buffer */
 };
 
@@ -229,6 +247,7 @@ struct sp_agent {
 	uint64_t tsc_per_us_x1024;       /* cycles in a microsecond, times 1024 */
 	uint32_t tsc_measured;           /* atomic: that is no assumption */
 	uint32_t span_log_mask;          /* atomic: the ring's size less 1; 0: there is no timing log */
+	uint32_t span_context;           /* atomic: others can see which span a thread is in (spans/context.h) */
 	uint32_t tsc_forbidden;          /* atomic: SP_TSC_..., why the cycle counter is not read */
 	uint64_t unload_gen;             /* atomic: raised by every dlclose */
 	void (*activate)(void);          /* preload's: make the spool, arm the clocks; any context */

@@ -24,6 +24,7 @@ static void print_help(void)
 	       "  --heap          profile memory only\n"
 	       "  --no-inlines    give inlined functions no frames of their own\n"
 	       "  --full          no limit on the profile's length\n"
+	       "  --span-context  tell other tools which span each thread is in\n"
 	       "  --allocator NAME\n"
 	       "                  malloc to put under PROGRAM: jemalloc, tcmalloc, mimalloc; system: the C library's\n"
 	       "                  (takes others out of LD_PRELOAD; one that PROGRAM is linked with stays)\n"
@@ -36,7 +37,16 @@ static void print_help(void)
 
 /* --- flags */
 
-enum { FLAG_CPU = 1000, FLAG_HEAP, FLAG_ALLOCATOR, FLAG_REPEAT, FLAG_NO_INLINES, FLAG_FULL, FLAG_QUIET };
+enum {
+	FLAG_CPU = 1000,
+	FLAG_HEAP,
+	FLAG_ALLOCATOR,
+	FLAG_REPEAT,
+	FLAG_NO_INLINES,
+	FLAG_FULL,
+	FLAG_SPAN_CONTEXT,
+	FLAG_QUIET
+};
 
 #define REPEAT_MAX 1000
 
@@ -54,6 +64,7 @@ static void fill_flags(struct option *flags)
 	flags[count++] = (struct option){"repeat", required_argument, NULL, FLAG_REPEAT};
 	flags[count++] = (struct option){"no-inlines", no_argument, NULL, FLAG_NO_INLINES};
 	flags[count++] = (struct option){"full", no_argument, NULL, FLAG_FULL};
+	flags[count++] = (struct option){"span-context", no_argument, NULL, FLAG_SPAN_CONTEXT};
 	flags[count++] = (struct option){"quiet", no_argument, NULL, FLAG_QUIET};
 	flags[count++] = (struct option){"help", no_argument, NULL, 'h'};
 	flags[count] = (struct option){NULL, 0, NULL, 0};
@@ -111,6 +122,8 @@ static int parse_flags(int argc, char **argv, struct choice *choice)
 			status = sp_settings_set(SP_OPT_INLINES, "run: --no-inlines", "off");
 		} else if (got == FLAG_FULL) {
 			status = sp_settings_set(SP_OPT_FULL, "run: --full", "on");
+		} else if (got == FLAG_SPAN_CONTEXT) {
+			status = sp_settings_set(SP_OPT_SPAN_CONTEXT, "run: --span-context", "on");
 		} else if (got == FLAG_QUIET) {
 			choice->quiet = true;
 		} else if (got == 'h') {

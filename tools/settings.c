@@ -244,6 +244,7 @@ void sp_settings_help(void)
 		[SP_TYPE_MB] = "MB",
 		[SP_TYPE_PERCENT] = "PERCENT",
 		[SP_TYPE_PATH] = "PATH",
+		[SP_TYPE_TEXT] = "GLOBS",
 		[SP_TYPE_MODE] = "MODE",
 		[SP_TYPE_CHOICE] = "NAME"};
 

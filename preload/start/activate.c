@@ -18,6 +18,7 @@
 #include "preload/real.h"
 #include "preload/spool_place.h"
 #include "preload/start/choose_clock.h"
+#include "preload/start/context.h"
 #include "preload/start/describe.h"
 #include "sampler/clock/calibrate.h"
 #include "sampler/clock/clock.h"
@@ -26,7 +27,6 @@
 #include "sampler/heap/heap.h"
 #include "sampler/heap/live.h"
 #include "sampler/heap/pre_activation.h"
-#include "sampler/spans/trace.h"
 #include "sampler/spool/frames.h"
 #include "sampler/spool/write.h"
 #include "sampler/sys.h"
@@ -74,25 +74,6 @@ static void configure_thresholds(const struct sp_config *c, struct sp_sampler_co
 	s->response_given = c->values[SP_OPT_RESPONSE_TIME_THRESHOLD].source >= SP_SOURCE_FILE;
 }
 
-/* Where a field of struct link_map is that only the C library knows, as it tells debuggers (libthread_db): bits, elements and
- * offset; 0 unknown. */
-static uint32_t loader_field(const char *name)
-{
-	const uint32_t *field = sp_libc_symbol(name);
-
-	return field && field[0] == 64 && field[1] == 1 ? field[2] : 0;
-}
-
-static void configure_traces(void)
-{
-	struct sp_trace_loader loader = {sp_libc_objects(), loader_field("_thread_db_link_map_l_tls_modid"),
-		loader_field("_thread_db_link_map_l_tls_offset")};
-
-	if (!loader.first || !loader.place_offset)
-		loader.module_offset = 0;
-	sp_trace_init(&loader);
-}
-
 static void configure(const struct sp_config *c, struct sp_spool_header *h)
 {
 	const struct sp_value *v = c->values;
@@ -107,7 +88,7 @@ static void configure(const struct sp_config *c, struct sp_spool_header *h)
 	s->budget_permille = (uint32_t)v[SP_OPT_OVERHEAD_BUDGET].number * 10;
 	s->span_log_bytes = v[SP_OPT_SPAN_LOG_SIZE].number * 1000000;
 	configure_thresholds(c, s);
-	configure_traces();
+	sp_context_configure_traces();
 	h->cpu.requested_ns = h->cpu.interval_ns = h->cpu.interval_max_ns = s->cpu_interval_ns;
 	h->cpu.sample_cap = s->sample_cap;
 	h->cpu.budget_permille = s->budget_permille;

@@ -7,8 +7,10 @@
 #include "preload/process.h"
 #include "preload/smartprof.h"
 #include "preload/start/api.h"
+#include "preload/start/context.h"
 #include "sampler/agent.h"
 #include "sampler/spans/async.h"
+#include "sampler/spans/context.h"
 #include "sampler/spans/log.h"
 #include "sampler/spans/names.h"
 #include "sampler/spans/spans.h"
@@ -28,7 +30,11 @@ static struct sp_thread *prepare(void)
 	if (sp_load(&sp_agent.state) == SP_AGENT_ACTIVE && !sp_tls.thread && !sp_tls.dead)
 		sp_agent.adopt();
 	errno = saved_errno;
-	return sp_load(&sp_agent.state) == SP_AGENT_ACTIVE ? sp_tls.thread : NULL;
+	if (sp_load(&sp_agent.state) == SP_AGENT_ACTIVE)
+		return sp_tls.thread;
+	if (sp_tls.thread)
+		sp_context_take_back(sp_tls.thread);
+	return NULL;
 }
 
 /* The calling thread; NULL when nothing is recorded of it. */
@@ -68,12 +74,13 @@ static void start_writer_main(void *unused)
 				: "nobody writes the timing log: the smartprof command could not be started");
 }
 
-/* Before the first span of a spool. The log comes before the measurement: what it takes is part of what a span costs. */
+/* Before the first span of a spool. What is done with each comes before the measurement: it is part of what a span costs. */
 static void begin_spans(struct sp_thread *t)
 {
 	int saved_errno = errno;
 	bool on = false;
 
+	sp_context_tell();
 	if (*sp_process.span_log)
 		sp_api_on_own_stack(start_log_main, &on);
 	sp_span_measure(t);

@@ -23,6 +23,7 @@
 #include "preload/process.h"
 #include "preload/real.h"
 #include "preload/start/activate.h"
+#include "preload/start/context.h"
 #include "preload/start/fork.h"
 #include "preload/start/retire.h"
 #include "sampler/clock/clock.h"
@@ -543,6 +544,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	sp_self_init();
 	if (!sp_is_under_valgrind()) /* where time means nothing */
 		sp_waits_start();
+	sp_context_load(setting(SP_OPT_SPAN_CONTEXT).number);
 	sp_span_functions_start(setting(SP_OPT_SPAN_FUNCTIONS).text);
 	sp_store(&sp_agent.state, SP_AGENT_DORMANT);
 	if (resumes && sp_tree_resume())

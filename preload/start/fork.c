@@ -17,6 +17,7 @@
 #include "sampler/heap/live.h"
 #include "sampler/heap/pre_activation.h"
 #include "sampler/spans/async.h"
+#include "sampler/spans/context.h"
 #include "sampler/spans/log.h"
 #include "sampler/spans/names.h"
 #include "sampler/spans/slow.h"
@@ -67,6 +68,7 @@ SP_AT_FORK void sp_fork_forget(struct sp_thread *mine)
 	sp_span_names_forget();
 	sp_span_slow_forget();
 	sp_span_log_forked();
+	sp_context_forked();
 	sp_async_forked();
 	sp_memory_forked();
 	sp_waits_forked();

@@ -23,7 +23,8 @@ void sp_write_traces(struct sp_writer *w)
 	sp_buffer_printf(&w->out, "# Traces\n\nWhile %llu samples were taken, ", (unsigned long long)t->samples);
 	sp_put_duration(&w->out, t->cpu_ns);
 	sp_buffer_printf(&w->out,
-		" of CPU time, their threads worked for a trace, as another library told (OpenTelemetry's thread "
+		" of CPU time, their threads worked for a trace, as a library told, or smartprof itself "
+		"(OpenTelemetry's thread "
 		"context). Of the "
 		"last %zu these are the spans of traces with most CPU time.\n\n"
 		"| Trace | Span | CPU | Samples | Hottest |\n|:---|:---|---:|---:|:---|\n",

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "sampler/spans/context.h"
 #include "sampler/spans/log.h"
 #include "sampler/spans/names.h"
 #include "sampler/spans/slow.h"
@@ -198,6 +199,8 @@ static void close_innermost(struct sp_thread *t, const struct ending *end)
 	}
 	sp_store(&s->depth, depth);
 	sp_store(&t->span_node, outer ? outer->node : 0);
+	if (sp_unlikely(t->context.shown))
+		sp_context_ended(t);
 }
 
 /* Spans from `depth` on have ended without an end of their own. */
@@ -259,6 +262,8 @@ static void begin(struct sp_thread *t, uint32_t name)
 	o->began_tsc = sp_tsc();
 	__atomic_store_n(&s->depth, s->depth + 1, __ATOMIC_RELEASE);
 	sp_store(&t->span_node, slot->node);
+	if (sp_context_is_on())
+		sp_context_begun(t);
 }
 
 static void end(struct sp_thread *t, uint32_t name, uint64_t limit_ns, const char *text)
@@ -405,6 +410,7 @@ void sp_span_thread_ends(struct sp_thread *t)
 
 SP_AT_FORK void sp_span_forget(struct sp_thread *t)
 {
+	sp_context_take_back(t);
 	if (t->spans)
 		memset(t->span_slots, 0, sizeof t->span_slots);
 	t->spans = NULL;

@@ -6,6 +6,7 @@
 #include <link.h>
 #include <string.h>
 
+#include "sampler/spans/context.h"
 #include "sampler/spool/write.h"
 
 #define SYMBOL "otel_thread_ctx_v1"
@@ -135,17 +136,49 @@ static uint64_t hash_objects(void)
 }
 
 /* The definition that the loader would take is that of the first object which has one. */
-static void search(void)
+static const struct link_map *find_object(const struct link_map *but, uint64_t *offset)
 {
-	uint64_t found = 0, offset = 0, at = (uint64_t)(uintptr_t)loader.first;
+	uint64_t at = (uint64_t)(uintptr_t)loader.first;
 	struct link_map object;
 	uint32_t i;
 
-	for (i = 0; at && !found && i < OBJECTS_MAX && read_word(at, &object, sizeof object); i++) {
-		if (find_symbol(&object, &offset))
-			found = place_of(at);
+	for (i = 0; at && i < OBJECTS_MAX && read_word(at, &object, sizeof object); i++) {
+		if (at != (uint64_t)(uintptr_t)but && find_symbol(&object, offset))
+			return (const struct link_map *)at;
 		at = (uint64_t)(uintptr_t)object.l_next;
 	}
+	return NULL;
+}
+
+bool sp_trace_is_others(void)
+{
+	uint64_t offset;
+
+	return find_object(loader.own, &offset) != NULL;
+}
+
+uint64_t sp_trace_own_place(void)
+{
+	uint64_t offset, below;
+
+	if (!loader.own || !loader.module_offset || !find_symbol(loader.own, &offset))
+		return 0;
+	below = place_of((uint64_t)(uintptr_t)loader.own);
+	return below & 1 ? 0 : below - offset;
+}
+
+static void search(void)
+{
+	const struct link_map *object;
+	uint64_t found = 0, offset = 0;
+
+	object = find_object(loader.own, &offset);
+	if (object && loader.own)
+		sp_context_stop();
+	if (!object && loader.own && find_symbol(loader.own, &offset))
+		object = loader.own;
+	if (object)
+		found = place_of((uint64_t)(uintptr_t)object);
 	sp_store(&place, 0);
 	__atomic_store_n(&place_offset, offset, __ATOMIC_RELEASE);
 	__atomic_store_n(&place, found, __ATOMIC_RELEASE);
@@ -169,7 +202,8 @@ void sp_trace_look(uint64_t now)
 
 	if (now < sp_load(&next_look_ns) || !loader.module_offset || !sp_try_lock(&lock))
 		return;
-	looked_every_ns = look() ? LOOK_NS : 2 * looked_every_ns;
+	sp_context_look();
+	looked_every_ns = look() || sp_context_is_on() ? LOOK_NS : 2 * looked_every_ns;
 	if (looked_every_ns > LOOK_MOST_NS)
 		looked_every_ns = LOOK_MOST_NS;
 	sp_store(&next_look_ns, now + looked_every_ns);
@@ -227,11 +261,13 @@ static struct sp_traced *take_record(void)
 	return (struct sp_traced *)sp_section(SP_SEC_TRACED) + index;
 }
 
-void sp_trace_note(const struct sp_thread *t, uint32_t stack, uint64_t weight_ns)
+void sp_trace_note(struct sp_thread *t, uint32_t stack, uint64_t weight_ns)
 {
 	struct sp_traced *record;
 	struct context context;
 
+	if (sp_unlikely(t->context.shown) && !sp_context_is_on())
+		sp_context_take_back(t);
 	if (sp_likely(!sp_load(&place)) || t->foreign || !(t->owned || t->met) || !read_context(&context) ||
 		is_zero(context.trace_id, sizeof context.trace_id) || is_zero(context.span_id, sizeof context.span_id))
 		return;

@@ -10,16 +10,24 @@
  * and there are no traces. Before the first look. */
 struct sp_trace_loader {
 	const struct link_map *first;
+	const struct link_map *
+		own; /* has the agent's own pointer (spans/context.h), which counts where no other is; NULL: there is none */
 	uint32_t module_offset,
 		place_offset; /* in a struct link_map: number of its thread-local memory, and where it is */
 };
 void sp_trace_init(const struct sp_trace_loader *loader) SP_HIDDEN;
+
+/* Whether a library other than our own has the pointer. Looks now. Any context; before the first look, or in it. */
+bool sp_trace_is_others(void) SP_HIDDEN;
+
+/* How far below every thread's thread pointer that of our own library is; 0: it has none, or it is not at one place. */
+uint64_t sp_trace_own_place(void) SP_HIDDEN;
 
 /* Looks for the pointer among the objects that are loaded, when that is due: once a second, and less often when nothing has
  * changed. Some microseconds for each object. Any context; one thread at a time does it. */
 void sp_trace_look(uint64_t now) SP_HIDDEN;
 
 /* Of a CPU sample that was just counted: notes which trace it was taken in, if any. In the handler of the thread `t`. */
-void sp_trace_note(const struct sp_thread *t, uint32_t stack, uint64_t weight_ns) SP_HIDDEN;
+void sp_trace_note(struct sp_thread *t, uint32_t stack, uint64_t weight_ns) SP_HIDDEN;
 
 #endif

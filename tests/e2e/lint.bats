@@ -170,13 +170,13 @@ setup_tree() {
 	echo '_Thread_local char t[TLS]; char *f(void) { return t; }' >a.c
 	build() { gcc -DTLS="$1" -ftls-model=initial-exec -shared -fPIC -o a.so a.c -Wl,--no-as-needed "${@:2}"; }
 	build 100 -Wl,-z,now,-z,relro -lc
-	"$ROOT/tests/lint/needed.sh" a.so
+	"$ROOT/tests/lint/needed.sh" a.so libc.so.6
 	build 100 -Wl,-z,now,-z,relro -lm -lc
-	status_of 1 "$ROOT/tests/lint/needed.sh" a.so
+	status_of 1 "$ROOT/tests/lint/needed.sh" a.so libc.so.6
 	build 100 -Wl,-z,now,-z,relro -lgcc_s -lc
-	status_of 1 "$ROOT/tests/lint/needed.sh" a.so
+	status_of 1 "$ROOT/tests/lint/needed.sh" a.so libc.so.6
 	build 100 -Wl,-z,lazy,-z,relro -lc
-	status_of 1 "$ROOT/tests/lint/needed.sh" a.so
+	status_of 1 "$ROOT/tests/lint/needed.sh" a.so libc.so.6
 	build 1000 -Wl,-z,now,-z,relro -lc
-	status_of 1 "$ROOT/tests/lint/needed.sh" a.so
+	status_of 1 "$ROOT/tests/lint/needed.sh" a.so libc.so.6
 }

@@ -1,10 +1,10 @@
 #!/bin/bash
-# The agent needs the C library and nothing else (each library more costs every process its loading), and no lazy binding, no text relocations, no executable stack.
-# Usage: needed.sh LIBRARY
+# A library of the agent's needs what is said and nothing else (each one more costs every process its loading), and no lazy binding, no text relocations, no
+# executable stack. Usage: needed.sh LIBRARY NEEDED
 set -eu -o pipefail
 dynamic=$(readelf -dW "$1")
 needed=$(sed -nE 's/.*\(NEEDED\).*\[(.*)\]/\1/p' <<<"$dynamic" | paste -sd' ')
-want='libc.so.6'
+want=$2
 bad=0
 [ "$needed" = "$want" ] || { echo "needed: $1 needs '$needed', not '$want'" >&2; bad=1; }
 grep -qE 'BIND_NOW|FLAGS.*NOW' <<<"$dynamic" || { echo "needed: $1 binds lazily" >&2; bad=1; }
@@ -15,4 +15,4 @@ if grep GNU_STACK <<<"$segments" | grep -q RWE; then echo "needed: $1 wants an e
 tls=$(awk '$1 == "TLS" { print $6 }' <<<"$segments")
 [ $((${tls:-0})) -le 128 ] || { echo "needed: $1 has $((tls)) bytes of TLS, more than 128" >&2; bad=1; }
 [ "$bad" -eq 0 ] || exit 1
-echo "needed: $needed"
+echo "needed: ${needed:-nothing}"
