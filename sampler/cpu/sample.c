@@ -277,7 +277,7 @@ bool sp_sample_signal(const siginfo_t *info, void *context)
 	int saved_errno;
 
 	if (active && (info->si_code == SI_TIMER || info->si_code == POLL_IN))
-		s.t = sp_self_find();
+		s.t = sp_self_find(info->si_code != SI_TIMER || info->si_value.sival_ptr == SP_COOKIE_TICK);
 	s.kind = sp_clock_recognize(s.t, info);
 	if (sp_unlikely(s.t && sp_load(&s.t->calibrating))) {
 		sp_calibrate_signal(s.t, s.kind == SP_SIGNAL_EVENT, s.kind != SP_SIGNAL_FOREIGN, info, context);

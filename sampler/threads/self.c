@@ -48,9 +48,9 @@ bool sp_self_may_activate(void)
 	return (int)sp_sys(SYS_gettid) == sp_agent.pid || (!sp_is_single_threaded() && has_storage());
 }
 
-struct sp_thread *sp_self_find(void)
+struct sp_thread *sp_self_find(bool is_known)
 {
-	if (sp_likely(!sp_load(&self.discovered)))
+	if (sp_likely(is_known && !sp_load(&self.discovered)))
 		return sp_tls.thread;
 	return sp_registry_find((int)sp_sys(SYS_gettid), NULL);
 }

@@ -20,9 +20,10 @@ bool sp_self_may_activate(void) SP_HIDDEN;
  * else NULL. Normal context. */
 struct sp_thread *sp_self_own(void) SP_HIDDEN;
 
-/* The calling thread's block, or NULL. While there is a discovered thread, which may have no thread-local storage, it is looked
- * up by thread id. Signal context. */
-struct sp_thread *sp_self_find(void) SP_HIDDEN;
+/* The calling thread's block, or NULL. It is looked up by thread id if the thread may have no thread-local storage: while there
+ * is a discovered thread, or if the caller's signal goes to any thread and so may reach one before it is discovered
+ * (!is_known). Signal context. */
+struct sp_thread *sp_self_find(bool is_known) SP_HIDDEN;
 
 /* Enters the agent in the handler of a discovered thread that does not own its block: false when it is
  * inside already. Pair with sp_self_leave. */

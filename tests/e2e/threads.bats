@@ -104,6 +104,12 @@ thread_row() {
 	done
 }
 
+@test "the process's clock may meet a thread without storage before that is found" {
+	for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do
+		same_run "$TARGETS/found_threads" nowhere 0.15 0.01
+	done
+}
+
 @test "asynchronous I/O, names and notifications: the C library's own threads" {
 	same_run "$TARGETS/library_threads" 0.1
 	rm -rf "$SMARTPROF_DIR"

@@ -134,7 +134,7 @@ time.sleep(60)' &
 	}
 	complains 'is not there' 4194999
 	complains 'no process id' 12x
-	bash -c 'sleep 0 & echo $!; exec sleep 60' >zombie &
+	python3 -c 'import os, time; p = os.fork() or os._exit(0); print(p, flush=True); time.sleep(60)' >zombie &
 	eventually test -s zombie
 	gone() { grep -q '^State:.Z' "/proc/$(cat zombie)/status"; }
 	eventually gone
