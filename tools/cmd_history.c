@@ -13,6 +13,9 @@ static const struct sub {
 	{"list", sp_history_cmd_list, "what ran, a row for each command, with the times of its newest runs"},
 	{"show", sp_history_cmd_show, "all that is known of a run, beside what is usual"},
 	{"trend", sp_history_cmd_trend, "draw how a metric went, with its changes"},
+	{"note", sp_history_cmd_note, "say something of a run"},
+	{"tag", sp_history_cmd_tag, "give a run tags, by which it is found"},
+	{"where", sp_history_cmd_where, "print the history's path"},
 };
 
 #define SUBS (sizeof(subs) / sizeof(subs[0]))

@@ -15,7 +15,7 @@ setup() {
 		unset "$name"
 	done
 	export SMARTPROF_ENV=development SMARTPROF_DIR=$WORK/profiles
-	export HOME=$WORK/home XDG_STATE_HOME=$WORK/state
+	export SMARTPROF_HISTORY=off HOME=$WORK/home XDG_STATE_HOME=$WORK/state
 	mkdir -p "$HOME" "$XDG_STATE_HOME"
 	cd "$WORK" || return
 }

@@ -13,6 +13,7 @@
 #include "profiles/base/json.h"
 #include "profiles/spool/tree_file.h"
 #include "symbolize/base/memory.h"
+#include "tools/history/record.h"
 #include "tools/monitor/line.h"
 #include "tools/monitor/monitor.h"
 #include "tools/start.h"
@@ -238,10 +239,23 @@ static int write_to(const char *path, const struct sp_buffer *text, int how)
 	return sp_write_output("monitor", strcmp(path, "-") == 0 ? NULL : path, text, how);
 }
 
+static void keep_in_history(const struct sp_monitor_run *run)
+{
+	struct sp_history_run *kept;
+
+	if (run->interrupted || !sp_record_is_on())
+		return;
+	kept = sp_record_from_monitor(run);
+	sp_record_add("monitor", kept);
+	sp_history_run_free(kept);
+}
+
 int sp_monitor_keep(const struct sp_monitor_session *s, const struct sp_monitor_run *run)
 {
 	struct sp_buffer text = {0};
 	int status = 0;
+
+	keep_in_history(run);
 
 	if (!s->wish->json_log)
 		return 0;

@@ -1,0 +1,140 @@
+/* Where runs are kept, and what is the same for all runs of one command. */
+#include "tools/history/record.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "env/env.h"
+#include "profiles/model/git_info.h"
+#include "symbolize/elf/object.h"
+#include "tools/tools.h"
+
+static struct sp_history *store;
+static bool tried;
+
+/* "off" and "auto", or a path. */
+static const char *setting(void)
+{
+	static struct sp_value value;
+
+	sp_value_load(&value, SP_OPT_HISTORY, environ, sp_settings_file());
+	return value.text ? value.text : "";
+}
+
+static const struct sp_config *config(void)
+{
+	static struct sp_config loaded;
+	static bool done;
+
+	if (!done)
+		sp_config_load(&loaded, sp_settings_where(), sp_settings_file());
+	done = true;
+	return &loaded;
+}
+
+bool sp_record_is_on(void)
+{
+	return *setting() ? strcmp(setting(), "off") != 0 : config()->environment != SP_ENV_PRODUCTION;
+}
+
+int sp_record_place(const char *command, char path[static PATH_MAX])
+{
+	const char *where = setting(), *note;
+	char absolute[PATH_MAX];
+	int err;
+
+	if (strcmp(where, "off") == 0)
+		where = "auto";
+	if (*where && strcmp(where, "auto") != 0 && sp_absolute(absolute, where))
+		where = absolute;
+	err = sp_history_place(path, where, sp_settings_where()->cwd, &note);
+	if (err)
+		sp_complain(
+			"%s: there is no place for the history: neither XDG_STATE_HOME nor HOME is an absolute path; "
+			"name one with SMARTPROF_HISTORY",
+			command);
+	else if (note && sp_record_is_on() && !tried)
+		sp_complain("%s: the history is kept in %s: %s", command, path, note);
+	return err ? 1 : 0;
+}
+
+static void close_store(void)
+{
+	sp_history_close(store);
+	store = NULL;
+}
+
+static struct sp_history *open_once(const char *command)
+{
+	char path[PATH_MAX], why[SP_HISTORY_WHY];
+
+	if (tried)
+		return store;
+	if (sp_record_place(command, path) == 0 && sp_history_open(&store, path, SP_HISTORY_WRITE, why)) {
+		sp_make_inert(why);
+		sp_complain("%s: this run is not kept: %s", command, why);
+	}
+	if (store)
+		atexit(close_store);
+	tried = true;
+	return store;
+}
+
+static bool is_empty(const char *text)
+{
+	return !text || !*text;
+}
+
+static void fill_in(struct sp_history_run *run)
+{
+	struct sp_git_info git;
+
+	if (is_empty(run->environment))
+		sp_history_set(&run->environment, sp_environment_name(config()->environment));
+	if (is_empty(run->directory))
+		sp_history_set(&run->directory, sp_settings_where()->cwd);
+	if (is_empty(run->machine.cpu))
+		sp_record_machine(&run->machine);
+	if (is_empty(run->commit) && !is_empty(run->directory)) {
+		sp_git_info(&git, run->directory);
+		sp_history_set(&run->commit, git.commit);
+		sp_history_set(&run->branch, git.branch);
+	}
+}
+
+bool sp_record_add(const char *command, struct sp_history_run *run)
+{
+	char why[SP_HISTORY_WHY];
+
+	if (!sp_record_is_on() || !open_once(command))
+		return false;
+	fill_in(run);
+	if (sp_history_add(store, run) == 0)
+		return true;
+	strcpy(why, sp_history_error(store));
+	sp_make_inert(why);
+	sp_complain("%s: this run is not kept: %s", command, why);
+	sp_history_close(store);
+	store = NULL;
+	return false;
+}
+
+void sp_record_build_id(struct sp_history_run *run, const char *path)
+{
+	static char last[PATH_MAX], hex[2 * 64 + 1];
+	struct sp_object object = {0};
+
+	if (strcmp(path, last) != 0 && strlen(path) < sizeof(last)) {
+		strcpy(last, path);
+		*hex = '\0';
+		if (sp_object_open(&object, path) == 0 && object.build_id_bytes < sizeof(hex) / 2)
+			for (size_t i = 0; i < object.build_id_bytes; i++)
+				snprintf(hex + 2 * i, 3, "%02x", object.build_id[i]);
+		sp_object_close(&object);
+	}
+	if (*hex && strcmp(path, last) == 0)
+		sp_history_set(&run->build_id, hex);
+}
