@@ -46,8 +46,11 @@ D3_DIR ?= /usr/share/nodejs
 D3_PARTS := selection hierarchy array collection color dispatch ease format interpolate path time time-format timer \
 	transition drag brush scale axis shape
 D3_FILES := $(foreach part,$(D3_PARTS),$(D3_DIR)/d3-$(part)/dist/d3-$(part).min.js)
-PAGE_SCRIPTS := $(addprefix profiles/html/script/,data.js trees.js flame.js timeline.js details.js table.js comparison.js \
-	report.js page.js)
+PAGE_SCRIPTS := $(addprefix profiles/html/script/,text.js chrome.js data.js functions.js trees.js flame.js timeline.js \
+	details.js table.js comparison.js report.js page.js)
+BOARD_SCRIPTS := $(addprefix profiles/html/,script/text.js script/chrome.js board/data.js script/functions.js script/trees.js \
+	script/flame.js $(addprefix board/,statistics.js rows.js chart.js overview.js trend.js versus.js change.js run.js health.js \
+	board.js))
 
 # To the compiler, malloc changes no memory of ours: here it counts.
 ALLOCATORS := malloc calloc realloc reallocarray free aligned_alloc memalign posix_memalign valloc pvalloc strdup strndup
@@ -96,11 +99,13 @@ $(B)/obj/cmd/%.o: %
 	@mkdir -p $(@D)
 	$(Q)$(CMD_CC) $(CPPFLAGS) $(CFLAGS) $(CSTD) $(SANFLAGS) -c -o $@ $<
 
-$(B)/obj/cmd/profiles/html/files.S.o: CPPFLAGS += -DD3='"$(B)/obj/d3.js"' -DSCRIPT='"$(B)/obj/page.js"'
-$(B)/obj/cmd/profiles/html/files.S.o: $(wildcard profiles/html/*.html profiles/html/*.css profiles/html/*.txt) $(B)/obj/d3.js $(B)/obj/page.js
+$(B)/obj/cmd/profiles/html/files.S.o: CPPFLAGS += -DD3='"$(B)/obj/d3.js"' -DSCRIPT='"$(B)/obj/page.js"' -DBOARD='"$(B)/obj/board.js"'
+$(B)/obj/cmd/profiles/html/files.S.o: $(wildcard profiles/html/*.html profiles/html/*.css profiles/html/*.txt profiles/html/board/*.html profiles/html/board/*.css) \
+	$(B)/obj/d3.js $(B)/obj/page.js $(B)/obj/board.js
 $(B)/obj/d3.js: $(D3_FILES)
 $(B)/obj/page.js: $(PAGE_SCRIPTS)
-$(B)/obj/d3.js $(B)/obj/page.js: Makefile
+$(B)/obj/board.js: $(BOARD_SCRIPTS)
+$(B)/obj/d3.js $(B)/obj/page.js $(B)/obj/board.js: Makefile
 	@mkdir -p $(@D)
 	$(Q)cat $(filter %.js,$^) >$@.new && mv $@.new $@
 $(D3_DIR)/%.min.js:

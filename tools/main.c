@@ -29,6 +29,7 @@ static const struct command commands[] = {
 	{"list", sp_cmd_list, "list the runs in the history"},
 	{"summary", sp_cmd_summary, "tell what ran, how often it went well, what took most"},
 	{"insights", sp_cmd_insights, "tell what stands out in the history, and what to do next"},
+	{"dashboard", sp_cmd_dashboard, "show the history as a page: trends, change points, comparisons"},
 	{"top", sp_cmd_top, "watch what a process does: functions, lines, threads, heap"},
 	{"where", sp_cmd_where, "tell what each thread of a process does right now"},
 	{"ctl", sp_cmd_ctl, "start, stop or mark the sampling of a process that runs"},

@@ -1,4 +1,4 @@
-/* The files the HTML page is made of, as strings. D3 and SCRIPT are set by the Makefile. */
+/* The files the HTML pages are made of, as strings. D3, SCRIPT and BOARD are set by the Makefile. */
 	.section .rodata
 	.macro file name, path
 	.global \name
@@ -11,4 +11,7 @@
 	file sp_page_js, SCRIPT
 	file sp_page_licence, "profiles/html/d3_licence.txt"
 	file sp_page_d3, D3
+	file sp_board_html, "profiles/html/board/board.html"
+	file sp_board_css, "profiles/html/board/board.css"
+	file sp_board_js, BOARD
 	.section .note.GNU-stack, "", @progbits

@@ -1,4 +1,4 @@
-/* Profiles and comparisons as one HTML page each, without references to anything outside of it. */
+/* Profiles, comparisons and the dashboard of a history as one HTML page each, without references to anything outside of it. */
 #ifndef SP_PROFILES_HTML_H
 #define SP_PROFILES_HTML_H
 
@@ -18,5 +18,9 @@ void sp_html_profile(struct sp_buffer *out, const struct sp_profile *profile, co
 
 /* The comparison's profiles must have been prepared as well; those without stacks are left out. */
 void sp_html_comparison(struct sp_buffer *out, const struct sp_comparison *comparison);
+
+/* `data`: inert JSON (sp_json_put) as profiles/html/board/data.js reads it. refresh_s: the page asks where it came from for
+ * data.json so often; 0: it asks nobody for anything. */
+void sp_html_board(struct sp_buffer *out, const struct sp_buffer *data, unsigned refresh_s);
 
 #endif

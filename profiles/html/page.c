@@ -8,6 +8,12 @@
 
 /* profiles/html/files.S; each ends with a NUL. */
 extern const char sp_page_html[], sp_page_css[], sp_page_js[], sp_page_licence[], sp_page_d3[];
+extern const char sp_board_html[], sp_board_css[], sp_board_js[];
+
+/* What stands in a template, "@@name@@". */
+struct part {
+	const char *name, *text;
+};
 
 static void put_text(struct sp_buffer *out, const char *text)
 {
@@ -23,43 +29,72 @@ static void put_text(struct sp_buffer *out, const char *text)
 	}
 }
 
-/* What stands for "@@name@@" in the template. */
-static void put_part(struct sp_buffer *out, const char *name, size_t length, const char *title, const char *nonce,
-	const struct sp_buffer *data)
+static void put_part(struct sp_buffer *out, const char *name, size_t length, const struct part *parts)
 {
-	const struct {
-		const char *name, *text;
-	} parts[] = {{"css", sp_page_css}, {"js", sp_page_js}, {"licence", sp_page_licence}, {"d3", sp_page_d3},
-		{"nonce", nonce}, {"data", data->data}};
-
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-		if (strlen(parts[i].name) == length && memcmp(parts[i].name, name, length) == 0)
-			sp_buffer_puts(out, parts[i].text);
-	if (length == strlen("title") && memcmp(name, "title", length) == 0)
-		put_text(out, title);
+	for (; parts->name; parts++)
+		if (strlen(parts->name) == length && memcmp(parts->name, name, length) == 0)
+			sp_buffer_puts(out, parts->text);
 }
 
-/* All text is inert as it is; should any not be, the browser runs only what bears the page's number. That is made of the
- * data, so that the same input gives the same page. */
-void sp_page_write(struct sp_buffer *out, const char *title, json_t *data)
+static void fill(struct sp_buffer *out, const char *template, const struct part *parts)
 {
-	struct sp_buffer text = {0}, plain = {0};
-	const char *at = sp_page_html;
-	char nonce[20];
+	const char *at = template;
 
-	sp_json_put(&text, data, true);
-	snprintf(nonce, sizeof(nonce), "%016llx", (unsigned long long)sp_hash_bytes(text.data, text.length));
-	sp_escape(&plain, SP_ESCAPE_PLAIN, title, strlen(title));
 	for (;;) {
 		const char *mark = strstr(at, "@@"), *end = mark ? strstr(mark + 2, "@@") : NULL;
 
 		if (!end)
 			break;
 		sp_buffer_add(out, at, (size_t)(mark - at));
-		put_part(out, mark + 2, (size_t)(end - mark - 2), plain.data ? plain.data : "", nonce, &text);
+		put_part(out, mark + 2, (size_t)(end - mark - 2), parts);
 		at = end + 2;
 	}
 	sp_buffer_puts(out, at);
+}
+
+/* All text is inert as it is; should any not be, the browser runs only what bears the page's number. That is made of the
+ * data, so that the same input gives the same page. */
+struct nonce {
+	char text[20];
+};
+
+static struct nonce nonce_of(const struct sp_buffer *data)
+{
+	struct nonce nonce;
+
+	snprintf(nonce.text, sizeof(nonce.text), "%016llx",
+		(unsigned long long)sp_hash_bytes(data->data, data->length));
+	return nonce;
+}
+
+void sp_page_write(struct sp_buffer *out, const char *title, json_t *data)
+{
+	struct sp_buffer text = {0}, plain = {0}, inert = {0};
+	struct nonce nonce;
+
+	sp_json_put(&text, data, true);
+	nonce = nonce_of(&text);
+	sp_escape(&plain, SP_ESCAPE_PLAIN, title, strlen(title));
+	sp_buffer_puts(&inert, "");
+	put_text(&inert, plain.data ? plain.data : "");
+	fill(out, sp_page_html,
+		(const struct part[]){{"css", sp_page_css}, {"js", sp_page_js}, {"licence", sp_page_licence},
+			{"d3", sp_page_d3}, {"nonce", nonce.text}, {"data", text.data}, {"title", inert.data},
+			{NULL, NULL}});
 	sp_buffer_free(&text);
 	sp_buffer_free(&plain);
+	sp_buffer_free(&inert);
+}
+
+void sp_html_board(struct sp_buffer *out, const struct sp_buffer *data, unsigned refresh_s)
+{
+	struct nonce nonce = nonce_of(data);
+	char refresh[48];
+
+	snprintf(refresh, sizeof(refresh), " data-refresh=\"%u\"", refresh_s);
+	fill(out, sp_board_html,
+		(const struct part[]){{"css", sp_page_css}, {"more_css", sp_board_css}, {"js", sp_board_js},
+			{"licence", sp_page_licence}, {"d3", sp_page_d3}, {"nonce", nonce.text}, {"data", data->data},
+			{"refresh", refresh_s ? refresh : ""}, {"connect", refresh_s ? "; connect-src 'self'" : ""},
+			{NULL, NULL}});
 }

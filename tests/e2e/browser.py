@@ -3,6 +3,8 @@
 
 usage: browser.py PAGE STEPS.js [SCREENSHOT.png [WIDTH HEIGHT [dark]]]
 
+PAGE is a file, or an address that begins with http:// and may ask for what is beside it.
+
 STEPS is a script of its own, run by the driver: lines of
 
     js EXPRESSION        must be true; what it is instead is told
@@ -145,7 +147,8 @@ def complaints(events, url):
             yield "log: " + params["entry"]["text"]
         elif event.get("method") == "Network.requestWillBeSent":
             asked = params["request"]["url"].split("#")[0]
-            if asked != url.split("#")[0]:
+            beside = url.startswith("http://") and asked.startswith(url.split("#")[0])
+            if asked != url.split("#")[0] and not beside and not asked.startswith(("blob:", "data:")):
                 yield "request: " + asked[:200]
 
 
@@ -154,7 +157,7 @@ def main():
     picture = sys.argv[3] if len(sys.argv) > 3 else None
     width, height = (int(n) for n in (sys.argv[4:6] or ("1400", "1000")))
     path, _, fragment = page.partition("#")
-    url = "file://" + os.path.realpath(path) + ("#" + fragment if fragment else "")
+    url = (path if path.startswith("http://") else "file://" + os.path.realpath(path)) + ("#" + fragment if fragment else "")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
         browser = Browser(home)
         try:

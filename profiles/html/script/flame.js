@@ -186,7 +186,7 @@ function pick(node) {
 }
 
 function tip(it, event) {
-	const box = byId("tip"), lines = [];
+	const lines = [];
 	lines.push(element("b", {}, nameOf(it.f)));
 	if (it.f >= 0)
 		lines.push(element("br"), element("small", {}, whereabouts(it.f)));
@@ -194,11 +194,7 @@ function tip(it, event) {
 	lines.push(comparing
 		? element("small", {}, `self ${amount(it.self[0])} became ${amount(it.self[1])} · ${number(it.samples[0], 0)} and ${number(it.samples[1], 0)} samples`)
 		: element("small", {}, `${state.layout === "down" ? `self ${amount(it.self[0])} · ` : ""}${number(it.samples[0], 0)} samples`));
-	box.replaceChildren(...lines);
-	box.hidden = false;
-	const room = box.getBoundingClientRect();
-	box.style.left = Math.max(4, Math.min(event.clientX + 14, innerWidth - room.width - 8)) + "px";
-	box.style.top = (event.clientY + 18 + room.height > innerHeight ? event.clientY - room.height - 10 : event.clientY + 18) + "px";
+	showTip(lines, event);
 }
 
 /* Arrow keys walk over frames, Enter does what a click does. */

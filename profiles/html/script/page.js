@@ -1,9 +1,5 @@
 /* Controls, keys, and what the page's address remembers. */
 
-function choices(id, items, current, act) {
-	byId(id).replaceChildren(...items.map(([key, title]) => element("button", {type: "button", onclick: () => act(key), ariaPressed: String(key === current)}, title)));
-}
-
 function show(key) {
 	state.view = data.views.find((view) => view.key === key) || state.view;
 	state.zoom = [];
@@ -21,13 +17,6 @@ function setLayout(layout) {
 function filtered() {
 	kept.clear();
 	redraw();
-}
-
-/* Some choices of a list, `none` for all. */
-function fillSelect(id, none, options, current) {
-	byId(id).replaceChildren(element("option", {value: ""}, none),
-		...options.map(([value, title]) => element("option", {value, selected: value === current}, title)));
-	byId(id).hidden = options.length < 2;
 }
 
 function drawFilters() {
@@ -89,26 +78,6 @@ function reset() {
 		redraw();
 }
 
-/* Light or dark: what was chosen once holds for all pages, where the browser keeps it. */
-const THEME = "smartprof-theme";
-function storedTheme(name) {
-	try {
-		if (name)
-			localStorage.setItem(THEME, name);
-		return localStorage.getItem(THEME);
-	} catch (error) {
-		return null;
-	}
-}
-
-function theme(name) {
-	const dark = name ? name === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-	if (name)
-		document.documentElement.dataset.theme = name;
-	byId("theme").textContent = dark ? "Light" : "Dark";
-	return dark;
-}
-
 /* The part of the address after # holds what is shown, so that it can be passed on. */
 function remember() {
 	const parts = new URLSearchParams({view: state.view.key});
@@ -121,11 +90,7 @@ function remember() {
 	put("time", (state.range || []).join("-"), state.range);
 	put("thread", state.thread, state.thread !== null);
 	put("module", state.module, state.module !== null);
-	try {
-		history.replaceState(null, "", "#" + parts);
-	} catch (error) {
-		/* some browsers do not allow it for files: then the address stays as it is */
-	}
+	putAddress(parts);
 }
 
 function recall() {
@@ -143,25 +108,6 @@ function recall() {
 	state.thread = numbers("thread", ".").find((tid) => (data.samples ? data.threads : []).some((it) => it[0] === tid)) ?? null;
 	state.module = data.functions.some((f) => f[MODULE] === parts.get("module")) ? parts.get("module") : null;
 	theme(known("theme", ["light", "dark"]) || [storedTheme()].find((it) => it === "light" || it === "dark"));
-}
-
-function say(text) {
-	byId("said").textContent = text;
-	setTimeout(() => { byId("said").textContent = ""; }, 4000);
-}
-
-/* Where the browser gives no clipboard to a file, the selection's command still does. */
-async function copy(text, done) {
-	try {
-		await navigator.clipboard.writeText(text);
-		say(done);
-	} catch (error) {
-		const box = element("textarea", {value: text, class: "aside"});
-		document.body.append(box);
-		box.select();
-		say(document.execCommand("copy") ? done : "The browser does not allow it: copy the address.");
-		box.remove();
-	}
 }
 
 function start() {
@@ -198,16 +144,8 @@ byId("reset").addEventListener("click", reset);
 byId("more").addEventListener("click", () => { state.all = true; drawTable(); });
 byId("thread").addEventListener("change", (event) => { state.thread = event.target.value === "" ? null : Number(event.target.value); filtered(); });
 byId("module").addEventListener("change", (event) => { state.module = event.target.value || null; filtered(); });
-byId("link").addEventListener("click", () => copy(location.href, "Link copied"));
-byId("print").addEventListener("click", () => window.print());
 byId("flame").addEventListener("keydown", flameKey);
 byId("timeline").addEventListener("keydown", timelineKey);
-byId("theme").addEventListener("click", () => {
-	const name = theme(document.documentElement.dataset.theme) ? "light" : "dark";
-	storedTheme(name);
-	theme(name);
-});
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => theme(document.documentElement.dataset.theme));
 addEventListener("resize", () => { if (state.view) { draw(); drawTimeline(); } });
 addEventListener("hashchange", start);
 addEventListener("keydown", onKey);

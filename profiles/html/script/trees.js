@@ -1,6 +1,6 @@
 /* Stacks become trees: from the root (down), from the functions that ran (up), and both ways from one function. */
 
-const decoded = new Map(), kept = new Map();
+const stackRows = new Map(), kept = new Map();
 
 /* The result of `make` under a key, until what is shown changes. */
 function once(key, make) {
@@ -11,11 +11,11 @@ function once(key, make) {
 
 /* Rows of stacks, each with its functions, the outermost first. */
 function rowsOf(kind) {
-	if (!decoded.has(kind)) {
+	if (!stackRows.has(kind)) {
 		let path = [];
-		decoded.set(kind, kind === "wall" ? [...rowsOf("cpu"), ...rowsOf("waits")] : data[kind].map((values) => ({path: path = path.slice(0, values[0]).concat(values[1]), values})));
+		stackRows.set(kind, kind === "wall" ? [...rowsOf("cpu"), ...rowsOf("waits")] : data[kind].map((values) => ({path: path = path.slice(0, values[0]).concat(values[1]), values})));
 	}
-	return decoded.get(kind);
+	return stackRows.get(kind);
 }
 
 /* Samples tell time and thread of CPU time alone. */
