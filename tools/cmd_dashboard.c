@@ -10,6 +10,7 @@
 #include "profiles/html/html.h"
 #include "tools/dashboard/board.h"
 #include "tools/dashboard/serve.h"
+#include "tools/history/record.h"
 
 enum { FLAG_OUTPUT = 1000, FLAG_SERVE, FLAG_REMOTE };
 
@@ -192,19 +193,14 @@ int sp_cmd_dashboard(int argc, char **argv)
 {
 	struct request r = {0};
 	struct source source = {.path = ""};
-	const char *note;
 	int status = parse_flags(argc, argv, &r);
 
 	if (status >= 0)
 		return status;
 	if (!r.serve)
 		sp_limit_reading();
-	if (sp_history_place(source.path, getenv("SMARTPROF_HISTORY"), ".", &note)) {
-		sp_complain("dashboard: there is no place for a history; set HOME or SMARTPROF_HISTORY");
+	if (sp_record_place("dashboard", source.path))
 		return SP_EXIT_USAGE;
-	}
-	if (note)
-		sp_complain("dashboard: %s", note);
 	status = r.serve ? serve(&r, &source) : write_page(&r, &source);
 	sp_buffer_free(&source.data);
 	return status;

@@ -219,6 +219,14 @@ asked() {
 	[ ! -s err ]
 }
 
+@test "in a repository the page shows the repository's history, which monitor keeps" {
+	git init -q project
+	cd project
+	SMARTPROF_ENV=development "$SMARTPROF" monitor -- true >monitor.txt
+	"$SMARTPROF" dashboard --output page.html
+	grep -q '"true"' page.html
+}
+
 @test "what cannot be shown or served is one line" {
 	export SMARTPROF_HISTORY=$WORK/none.db
 	status_of 2 "$SMARTPROF" dashboard 2>err
