@@ -57,20 +57,29 @@ struct sp_span_slot {
 };
 #define SP_SPAN_SLOTS 64u
 
+/* Of waits whose part in the run queue is known. */
+struct sp_wait_part {
+	uint64_t ns, queue_ns;
+};
+
 /* What a thread remembers of its waits. */
 struct sp_thread_waits {
 	uint64_t looked_tsc;      /* when its CPU time was last looked at; 0 never */
 	uint64_t looked_cpu_ns;   /* that, ... */
 	uint64_t looked_switches; /* ... and how often it had gone to sleep */
 	uint64_t unlooked_ns;     /* waited since without a look */
-	uint64_t interval_ns;     /* at which the running countdown was drawn; 0: none runs */
-	int64_t left_ns;          /* to wait until the next sample */
-	uint32_t burst;           /* samples since the interval was looked at */
-	uint32_t told_stack;      /* atomic: where the thread was when it was last asked (threads/holder.h), ... */
-	uint32_t told_call;       /* ... in which call, 1 + enum sp_wait_call, ... */
-	uint64_t told_caller;     /* ... called from there, ... */
-	uint64_t told_tsc;        /* ... and when it told */
-	const int *asked;         /* atomic: the word of a lock that it held when it was asked; NULL: it is not */
+	uint64_t queue_ns;        /* in the run queue until then, ... */
+	bool queue_known;         /* ... if it was asked for */
+	uint64_t queue_cost_ns;   /* what asking has taken */
+	struct sp_wait_part parts[SP_WAIT_KINDS];
+	uint64_t interval_ns; /* at which the running countdown was drawn; 0: none runs */
+	int64_t left_ns;      /* to wait until the next sample */
+	uint32_t burst;       /* samples since the interval was looked at */
+	uint32_t told_stack;  /* atomic: where the thread was when it was last asked (threads/holder.h), ... */
+	uint32_t told_call;   /* ... in which call, 1 + enum sp_wait_call, ... */
+	uint64_t told_caller; /* ... called from there, ... */
+	uint64_t told_tsc;    /* ... and when it told */
+	const int *asked;     /* atomic: the word of a lock that it held when it was asked; NULL: it is not */
 };
 
 /* The record that other tools read of a thread (OTEP 4947), with one attribute: packed, as laid down there. */

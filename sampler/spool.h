@@ -366,7 +366,8 @@ struct sp_wait_totals {
 	uint64_t samples;                 /* atomic */
 	uint64_t slow_ns;                 /* atomic: what looking at waits and sampling them has taken */
 	uint64_t short_ns[SP_WAIT_KINDS]; /* atomic: of waits below the threshold, by enum sp_wait_kind */
-	uint64_t reserved1[2];
+	uint64_t queue_look_ns;           /* atomic: what asking for the run queue's part of waits has taken */
+	uint64_t reserved1;
 };
 
 /* What a thread has waited, of one kind. Atomic: a handler's call may be counted in between, and record 0 is all threads'. */

@@ -224,6 +224,7 @@ static void activate_main(void *arg)
 		sp_thread_open_record(a->t, 0, usage.user_ns, usage.sys_ns);
 		if (a->t->record && a->t->tid == sp_agent.pid) {
 			a->t->record->start_ns = 0; /* with the process */
+			sp_usage_bound_queue(sp_now_ns());
 			sp_thread_look_at_queue(a->t, sp_now_ns());
 		}
 	}

@@ -1,6 +1,4 @@
 /* `## Waits` and `## Locks`: where threads waited, and for whom. */
-#include <math.h>
-
 #include "profiles/markdown/writer.h"
 #include "profiles/model/waits.h"
 
@@ -8,9 +6,12 @@
 #define HOLDERS 3u /* shown of a lock */
 #define Z95 1.96
 
-static void put_error(struct sp_buffer *out, double variance, double whole)
+static void put_error(struct sp_writer *w, const struct sp_wait_place *place)
 {
-	sp_buffer_printf(out, "%.1f", whole > 0 ? 100 * Z95 * sqrt(variance) / whole : 0.0);
+	const struct sp_waits_info *all = w->profile->waits;
+
+	sp_buffer_printf(&w->out, "%.1f",
+		100 * Z95 * sp_waits_share_error((double)place->ns, place->variance, (double)all->ns, all->variance));
 }
 
 static const char *function_name(const struct sp_profile *p, uint32_t frame)
@@ -49,7 +50,7 @@ static void put_place(struct sp_writer *w, const struct sp_wait_place *place, do
 	const struct sp_profile_frame *f = &p->frames[place->frame];
 
 	sp_buffer_printf(&w->out, "| %.1f%% | ", all > 0 ? 100 * (double)place->ns / all : 0.0);
-	put_error(&w->out, place->variance, all);
+	put_error(w, place);
 	sp_buffer_puts(&w->out, " | ");
 	sp_put_duration(&w->out, place->ns);
 	sp_buffer_printf(&w->out, " | %llu | ", (unsigned long long)place->count);
@@ -90,7 +91,8 @@ static void put_holder(struct sp_writer *w, const struct sp_lock_info *lock, con
 	const struct sp_profile *p = w->profile;
 
 	sp_buffer_printf(&w->out, "%.0f %% ± ", 100 * (double)h->ns / (double)lock->ns);
-	sp_buffer_printf(&w->out, "%.0f ", 100 * Z95 * sqrt(h->variance) / (double)lock->ns);
+	sp_buffer_printf(&w->out, "%.0f ",
+		100 * Z95 * sp_waits_share_error((double)h->ns, h->variance, (double)lock->ns, lock->variance));
 	if (h->function != UINT32_MAX)
 		sp_escape_name(&w->out, SP_ESCAPE_CELL, p->functions[h->function].name);
 	if (h->function != UINT32_MAX && !h->call)

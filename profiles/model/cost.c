@@ -26,7 +26,7 @@ struct sp_cost sp_cost_of(const struct sp_profile *profile)
 			(double)h->cpu.handler_ns + (double)h->cpu.switch_ns +
 			(double)h->cpu.kernel_hits * (double)sp_hit_cost_ns(h->cpu.signal_gap_ns),
 		.heap_ns = (double)h->heap.slow_ns,
-		.waits_ns = (double)h->waits.slow_ns,
+		.waits_ns = (double)h->waits.slow_ns + (double)h->waits.queue_look_ns,
 		.hooks_ns = (double)calls * SP_HOOK_CALL_NS,
 		.hook_calls = calls,
 	};

@@ -1,6 +1,7 @@
 /* Stage of the model: what was waited, by place and by lock. */
 #include "profiles/model/waits.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,8 +109,16 @@ static void add_places(struct sp_profile *p, const uint32_t *site_frame)
 		add_to_place(place_of(p, site->call, site_frame[site->stack], &index), site,
 			p->paths[site->stack].wait_ns);
 		w->ns += site->ns;
+		w->variance += variance_ns2(site);
 	}
 	sp_map_free(&index);
+}
+
+double sp_waits_share_error(double part, double variance, double whole, double whole_variance)
+{
+	double share = whole > 0 ? part / whole : 0, rest = whole_variance > variance ? whole_variance - variance : 0;
+
+	return whole > 0 ? sqrt((1 - share) * (1 - share) * variance + share * share * rest) / whole : 0;
 }
 
 /* --- locks */
@@ -229,6 +238,7 @@ static void add_locks(struct sp_profile *p, const uint32_t *site_frame)
 		if (!site->samples || !site->lock || site->stack >= p->path_count)
 			continue;
 		lock->ns += site->ns;
+		lock->variance += variance_ns2(site);
 		lock->samples += site->samples;
 		add_waiter(&waiters, lock, p->frames[site_frame[site->stack]].function, site->ns);
 		if (sp_wait_kind_of((enum sp_wait_call)site->call) == SP_WAIT_LOCK)

@@ -31,6 +31,7 @@ struct sp_lock_info {
 	uint32_t lock;                               /* of the snapshot's */
 	uint64_t contentions, waited_ns, longest_ns; /* exact */
 	uint64_t ns, samples;                        /* of those sampled, whose waiters and holders are known */
+	double variance;                             /* of ns */
 	uint32_t waiter;                             /* function that waited most for it ... */
 	uint64_t waiter_ns;                          /* ... so long */
 	struct sp_lock_holder *holders;              /* most first */
@@ -42,8 +43,12 @@ struct sp_waits_info {
 	size_t place_count, place_capacity;
 	struct sp_lock_info *locks; /* most first */
 	size_t lock_count;
-	uint64_t ns; /* of all places */
+	uint64_t ns;     /* of all places */
+	double variance; /* of it */
 };
+
+/* Of the share that a part has in a whole, both of which are estimates: its standard deviation. */
+double sp_waits_share_error(double part, double variance, double whole, double whole_variance);
 
 extern const char *const sp_wait_call_names[SP_WAIT_CALLS];
 

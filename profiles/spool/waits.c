@@ -52,6 +52,7 @@ void sp_waits_take(struct sp_snapshot *s, const struct sp_snapshot *before)
 	}
 	is->samples = sp_window_since(is->samples, was->samples);
 	is->slow_ns = sp_window_since(is->slow_ns, was->slow_ns);
+	is->queue_look_ns = sp_window_since(is->queue_look_ns, was->queue_look_ns);
 	for (int i = 0; i < SP_WAIT_KINDS; i++)
 		is->short_ns[i] = sp_window_since(is->short_ns[i], was->short_ns[i]);
 	for (size_t i = 0; i < before->wait_site_count && i < s->wait_site_count; i++)

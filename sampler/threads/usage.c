@@ -126,7 +126,15 @@ void sp_usage_begin_all(void)
 	sp_task_each(note_other);
 }
 
-SP_AT_FORK void sp_usage_forked(void)
+SP_AT_FORK void sp_usage_bound_queue(uint64_t wall_ns)
+{
+	uint64_t queue_ns;
+
+	if (before.tid && !before.queue_ns && sp_task_queue_ns(before.tid, &queue_ns))
+		before.queue_ns = beyond(queue_ns, beyond(wall_ns, sp_thread_clock(before.tid)));
+}
+
+void sp_usage_forked(void)
 {
 	before.tid = 0;
 	other_count = 0;

@@ -89,7 +89,7 @@ static double uniform(struct sp_thread *t)
 
 void sp_wait_sites_add(struct sp_thread *t, const struct sp_waited *w)
 {
-	double p = sp_pick_probability(w->ns, w->interval), weight = (double)w->ns / p, us = weight / 1000;
+	double p = sp_pick_probability(w->ns, w->interval), weight = (double)w->blocked_ns / p, us = weight / 1000;
 	struct sp_wait_site *s = site_at(site_of(w));
 
 	if (w->object)
@@ -98,7 +98,7 @@ void sp_wait_sites_add(struct sp_thread *t, const struct sp_waited *w)
 	sp_add(&s->count, (uint64_t)(1 / p + uniform(t)));
 	sp_add(&s->samples, 1);
 	sp_add(&s->variance_us2, (uint64_t)(us * us * (1 - p) + uniform(t)));
-	sp_raise(&s->longest_ns, w->ns);
+	sp_raise(&s->longest_ns, w->blocked_ns);
 	sp_add(&sp_agent.spool->waits.samples, 1);
 }
 

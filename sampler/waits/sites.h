@@ -14,7 +14,8 @@ struct sp_waited {
 	uint64_t holder_caller; /* of that call; then holder is what is made of it */
 	uint32_t holder_thread; /* its record, 0: not known */
 	uint32_t holder_span;   /* what it was doing: index into SP_SEC_SPAN_NODES */
-	uint64_t ns;            /* that it took */
+	uint64_t ns;            /* that it took, ... */
+	uint64_t blocked_ns;    /* ... less what of that was the run queue's */
 	uint64_t interval;      /* at which it was picked */
 };
 

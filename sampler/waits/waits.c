@@ -8,6 +8,7 @@
 #include "sampler/sys.h"
 #include "sampler/threads/thread.h"
 #include "sampler/waits/pick.h"
+#include "sampler/waits/queue.h"
 
 struct sp_waits sp_waits;
 
@@ -85,8 +86,8 @@ static bool has_slept(struct sp_thread_waits *w)
 	return w->looked_switches != before;
 }
 
-/* What of `ns` the thread was not on a CPU: no more than it has been off since it was last looked at. */
-static uint64_t off_cpu(struct sp_thread *t, uint64_t ns, uint64_t now)
+/* How long the thread was not on a CPU since it was last looked at. */
+static uint64_t look(struct sp_thread *t, uint64_t now)
 {
 	struct sp_thread_waits *w = &t->wait;
 	uint64_t cpu_ns = sp_clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
@@ -97,9 +98,15 @@ static uint64_t off_cpu(struct sp_thread *t, uint64_t ns, uint64_t now)
 	w->looked_tsc = now;
 	w->looked_cpu_ns = cpu_ns;
 	w->unlooked_ns = 0;
+	return off;
+}
+
+/* What of `ns` the thread was off the CPU and asleep: no more than `off` since it was last looked at. */
+static uint64_t slept(struct sp_thread *t, uint64_t ns, uint64_t off)
+{
 	if (off < RAN_NS && off < ns / RAN_PART)
 		return 0;
-	return !has_slept(w) ? 0 : off < ns ? off : ns;
+	return !has_slept(&t->wait) ? 0 : off < ns ? off : ns;
 }
 
 /* Whether this process, and this thread of it, is one that is counted. What has waited since before a seccomp filter was there
@@ -154,15 +161,19 @@ static void ended(struct sp_thread *t, enum sp_wait_call call, uint64_t object, 
 	uint64_t caller)
 {
 	enum sp_wait_kind kind = sp_wait_kind_of(call);
-	struct sp_waited waited = {.call = call};
+	struct sp_waited waited = {.call = call, .object = object};
+	uint64_t off;
 
 	tell(t, call, caller);
-	waited.ns = off_cpu(t, ns, now);
+	off = look(t, now);
+	waited.ns = slept(t, ns, off);
 	sp_pick_cost(LOOK_NS);
-	if (!waited.ns)
+	if (!waited.ns) {
+		t->wait.queue_known = false;
 		return;
-	count_in_thread(t, kind, waited.ns);
-	waited.object = object;
+	}
+	waited.blocked_ns = sp_wait_without_queue(t, kind, waited.ns, off, sp_wait_queue_is_due(t, kind, ns));
+	count_in_thread(t, kind, waited.blocked_ns);
 	sp_pick_wait(t, &waited, 0);
 }
 
@@ -223,6 +234,15 @@ bool sp_contention_begin(struct sp_contention *c, uint64_t lock, const int *owne
 	return true;
 }
 
+/* Looking at a thread keeps the lock that it has got: only when it is worth the look. */
+static uint64_t lock_blocked_ns(struct sp_thread *t, uint64_t ns, uint64_t now)
+{
+	if (sp_wait_queue_is_due(t, SP_WAIT_LOCK, ns))
+		return sp_wait_without_queue(t, SP_WAIT_LOCK, ns, look(t, now), true);
+	t->wait.unlooked_ns += ns;
+	return sp_wait_without_queue(t, SP_WAIT_LOCK, ns, 0, false);
+}
+
 void sp_contention_end(struct sp_contention *c, enum sp_wait_call call)
 {
 	uint64_t cycles = __builtin_ia32_rdtsc() - c->call.began, ns = take_time(&c->call, cycles);
@@ -234,8 +254,8 @@ void sp_contention_end(struct sp_contention *c, enum sp_wait_call call)
 		sp_wait_locks_count(c->lock, ns);
 		if (cycles >= sp_load(&sp_waits.least_cycles)) {
 			tell(t, call, c->caller);
-			t->wait.unlooked_ns += ns;
-			count_in_thread(t, SP_WAIT_LOCK, ns);
+			waited.blocked_ns = lock_blocked_ns(t, ns, c->call.began + cycles);
+			count_in_thread(t, SP_WAIT_LOCK, waited.blocked_ns);
 			sp_holder_answer(&c->holder);
 			waited.holder = c->holder.stack;
 			waited.holder_call = c->holder.call;

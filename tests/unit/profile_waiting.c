@@ -1,4 +1,5 @@
 /* Waiting: the sum of threads' time closes, and is told where it says something. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +15,7 @@
 #include "profiles/model/facts.h"
 #include "profiles/model/merge.h"
 #include "profiles/model/wait_rows.h"
+#include "profiles/model/waits.h"
 #include "profiles/spool/window.h"
 #include "tests/unit/profile_written.h"
 
@@ -433,6 +435,16 @@ static void merged_profiles_add_it_up(void **state)
 	sp_profile_free(p);
 }
 
+/* Of two that are equal and equally unsure, each is half, and half as unsure as if the other were known. */
+static void a_share_is_surer_than_its_part(void **state)
+{
+	(void)state;
+	assert_true(fabs(sp_waits_share_error(50, 100, 100, 200) - 0.0707) < 0.0001);
+	assert_true(fabs(sp_waits_share_error(1, 1, 1000, 2) - 0.001) < 0.0001);
+	assert_true(sp_waits_share_error(100, 100, 100, 100) == 0);
+	assert_true(sp_waits_share_error(0, 0, 0, 0) == 0);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, written_set_up, written_tear_down)
@@ -448,6 +460,7 @@ int main(void)
 		TEST(a_used_up_quota_is_told_apart),
 		TEST(kinds_are_parts_of_what_it_was_blocked_for),
 		TEST(what_is_waited_in_is_advised_on),
+		TEST(a_share_is_surer_than_its_part),
 		TEST(it_is_read_back_and_valid),
 		TEST(a_profile_of_before_says_nothing_of_it),
 		TEST(merged_profiles_add_it_up),

@@ -1,0 +1,77 @@
+/* The run queue's part of waits. */
+#include "sampler/waits/queue.h"
+
+#include "sampler/clock/governor.h"
+#include "sampler/sys.h"
+#include "sampler/threads/task_file.h"
+
+#define ASK_NS 6000u
+#define ASK_PART 100u /* what is asked with a lock in hand has taken so many times as long */
+
+/* Of the budget asking may take this part, and in every process what a few hundred times take. */
+#define BUDGET_PART 5u
+#define GRACE_NS 2000000u
+
+static uint32_t untold; /* atomic: the kernel does not tell */
+
+static bool is_free(void)
+{
+	return sp_load(&sp_agent.spool->waits.queue_look_ns) < GRACE_NS;
+}
+
+static bool is_affordable(const struct sp_thread_waits *w)
+{
+	uint64_t budget_ppm = sp_budget_ppm(sp_agent.config.budget_permille) / BUDGET_PART;
+
+	return is_free() || w->queue_cost_ns + 2 * ASK_NS <= w->looked_cpu_ns / 1000 * budget_ppm / 1000;
+}
+
+bool sp_wait_queue_is_due(struct sp_thread *t, enum sp_wait_kind kind, uint64_t ns)
+{
+	if (sp_load(&untold) || !(t->wait.queue_known || is_affordable(&t->wait)))
+		return false;
+	if ((kind == SP_WAIT_LOCK || kind == SP_WAIT_CONDITION) && ns < ASK_NS * ASK_PART && sp_random(t) % 8)
+		return false;
+	/* Not in step with what the program does in turn. */
+	return t->wait.queue_known || is_free() || sp_random(t) & 1;
+}
+
+static bool ask(struct sp_thread *t)
+{
+	uint64_t began = sp_tsc(), cost_ns;
+
+	if (!sp_task_queue_ns(t->tid, &t->wait.queue_ns)) {
+		sp_store(&untold, 1);
+		return false;
+	}
+	cost_ns = sp_plausible_cost_ns(sp_tsc_ns(sp_tsc() - began), ASK_NS);
+	t->wait.queue_cost_ns += cost_ns;
+	sp_add(&sp_agent.spool->waits.queue_look_ns, cost_ns);
+	return true;
+}
+
+/* As those of the kind that were looked at. */
+static uint64_t less_the_usual(const struct sp_wait_part *part, uint64_t ns)
+{
+	return part->ns ? ns - (uint64_t)((double)ns * (double)part->queue_ns / (double)part->ns) : ns;
+}
+
+uint64_t sp_wait_without_queue(struct sp_thread *t, enum sp_wait_kind kind, uint64_t ns, uint64_t off_ns, bool due)
+{
+	struct sp_thread_waits *w = &t->wait;
+	struct sp_wait_part *part = &w->parts[kind];
+	uint64_t before_ns = w->queue_ns, queue_ns, blocked_ns;
+	bool was_known = w->queue_known;
+
+	w->queue_known = due && ask(t);
+	if (!was_known || !w->queue_known)
+		return less_the_usual(part, ns);
+	w->queue_known = is_affordable(w);
+	queue_ns = w->queue_ns - before_ns;
+	blocked_ns = off_ns > queue_ns ? off_ns - queue_ns : 0;
+	if (blocked_ns > ns)
+		blocked_ns = ns;
+	part->ns += ns;
+	part->queue_ns += ns - blocked_ns;
+	return blocked_ns;
+}
