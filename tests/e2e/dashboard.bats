@@ -220,6 +220,7 @@ asked() {
 }
 
 @test "in a repository the page shows the repository's history, which monitor keeps" {
+	export SMARTPROF_HISTORY=auto
 	git init -q project
 	cd project
 	SMARTPROF_ENV=development "$SMARTPROF" monitor -- true >monitor.txt
