@@ -8,10 +8,16 @@
 static const struct sub {
 	const char *name;
 	int (*fn)(int argc, char **argv); /* its own name is argv[0] */
-	const char *summary;
+	const char *summary;              /* NULL: not for people */
 } subs[] = {
 	{"list", sp_history_cmd_list, "what ran, a row for each command, with the times of its newest runs"},
 	{"show", sp_history_cmd_show, "all that is known of a run, beside what is usual"},
+	{"changes", sp_history_cmd_changes,
+		"when it began to cost more or less, the commits between, and the functions"},
+	{"alert", sp_history_cmd_alert, "tell when the last runs are worse than those before; exit status 1"},
+	{"figures", sp_history_cmd_figures, "what the last runs came to, a line a command; for other tools"},
+	{"bisect", sp_history_cmd_bisect, "find the commit since which a command takes more, by git bisect"},
+	{"bisect-step", sp_history_cmd_bisect_step, NULL},
 	{"trend", sp_history_cmd_trend, "draw how a metric went, with its changes"},
 	{"note", sp_history_cmd_note, "say something of a run"},
 	{"tag", sp_history_cmd_tag, "give a run tags, by which it is found"},
@@ -25,7 +31,8 @@ static void print_help(void)
 	printf("usage: smartprof history [SUBCOMMAND] [ARGUMENTS]\n\n"
 	       "What is kept of the runs of commands. Without a subcommand: list.\n\nsubcommands:\n");
 	for (size_t i = 0; i < SUBS; i++)
-		printf("  %-9s %s\n", subs[i].name, subs[i].summary);
+		if (subs[i].summary)
+			printf("  %-9s %s\n", subs[i].name, subs[i].summary);
 	printf("\nsmartprof history SUBCOMMAND --help explains one.\n");
 }
 

@@ -165,37 +165,76 @@ static int narrow(struct sp_ask *ask)
 	return 0;
 }
 
-int sp_ask_begin(struct sp_ask *ask, const char *command, int argc, char **argv, size_t words_most, void (*help)(void))
+static struct option *join_flags(const struct sp_ask_own *own)
 {
-	int got, status = 0;
+	size_t shared = sizeof(flags) / sizeof(flags[0]), count = 0;
+	struct option *all;
 
-	*ask = (struct sp_ask){.command = command, .words = sp_alloc((size_t)argc + 1, sizeof(char *))};
+	while (own && own->flags[count].name)
+		count++;
+	all = sp_alloc(count + shared, sizeof(*all));
+	if (count)
+		memcpy(all, own->flags, count * sizeof(*all));
+	memcpy(all + count, flags, sizeof(flags));
+	return all;
+}
+
+/* Reads the flags; -1, or the exit status. */
+static int read_flags(struct sp_ask *ask, const struct sp_ask_own *own, int argc, char **argv, void (*help)(void))
+{
+	struct option *all = join_flags(own);
+	int got, status = -1;
+
 	opterr = 0;
 	optind = 0;
-	while (!status && (got = getopt_long(argc, argv, "-:h", flags, NULL)) != -1) {
+	while (status < 0 && (got = getopt_long(argc, argv, "-:h", all, NULL)) != -1) {
+		int wrong = 0;
+
 		if (got == 'h') {
 			help();
-			return 0;
-		}
-		if (got == '?' || got == ':')
-			return sp_flag_error(command, got, argv, flags);
-		if (got == 1)
+			status = 0;
+		} else if (got == '?' || got == ':') {
+			status = sp_flag_error(ask->command, got, argv, all);
+		} else if (got == 1) {
 			ask->words[ask->word_count++] = optarg;
-		else
-			status = set_flag(ask, got);
+		} else {
+			wrong = got < FLAG_PROGRAM ? own->set(own->context, got, optarg) : set_flag(ask, got);
+		}
+		if (wrong)
+			status = wrong;
 	}
-	while (!status && optind < argc)
+	free(all);
+	return status;
+}
+
+int sp_ask_begin_with(struct sp_ask *ask, const struct sp_ask_own *own, const char *command, int argc, char **argv,
+	size_t words_most, void (*help)(void))
+{
+	int status;
+
+	*ask = (struct sp_ask){.command = command, .words = sp_alloc((size_t)argc + 1, sizeof(char *))};
+	status = read_flags(ask, own, argc, argv, help);
+	if (status >= 0)
+		return status;
+	status = 0;
+	while (optind < argc)
 		ask->words[ask->word_count++] = argv[optind++];
-	if (!status && ask->word_count > words_most) {
+	if (ask->word_count > words_most) {
 		sp_complain("%s: '%s' is not understood; see smartprof %s --help", command, ask->words[words_most],
 			command);
 		status = SP_EXIT_USAGE;
 	}
-	if (!status)
+	if (!status && (!own || !own->needs_history || own->needs_history(own->context))) {
 		status = sp_history_open_here(command, SP_HISTORY_READ, &ask->store);
-	if (!status)
-		status = narrow(ask);
+		if (!status)
+			status = narrow(ask);
+	}
 	return status ? status : -1;
+}
+
+int sp_ask_begin(struct sp_ask *ask, const char *command, int argc, char **argv, size_t words_most, void (*help)(void))
+{
+	return sp_ask_begin_with(ask, NULL, command, argc, argv, words_most, help);
 }
 
 void sp_ask_end(struct sp_ask *ask)

@@ -2,6 +2,7 @@
 #ifndef SP_TOOLS_HISTORY_ASK_H
 #define SP_TOOLS_HISTORY_ASK_H
 
+#include <getopt.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,6 +25,18 @@ struct sp_ask {
 
 /* Reads the flags and opens the history; `words_most`: so many words besides. Returns -1 to go on, else the exit status, after help, completion
  * or a complaint. sp_ask_end in any case. */
+/* Flags of one command alone, whose `val` are SP_ASK_OWN to 999. `set` gets that and the flag's value; it returns 0, or SP_EXIT_USAGE after a
+ * complaint. */
+#define SP_ASK_OWN 500
+struct sp_ask_own {
+	const struct option *flags; /* up to one without a name */
+	int (*set)(void *context, int flag, const char *value);
+	bool (*needs_history)(void *context); /* after the flags; NULL: it does. Else none is opened. */
+	void *context;
+};
+int sp_ask_begin_with(struct sp_ask *ask, const struct sp_ask_own *own, const char *command, int argc, char **argv,
+	size_t words_most, void (*help)(void));
+
 int sp_ask_begin(struct sp_ask *ask, const char *command, int argc, char **argv, size_t words_most, void (*help)(void));
 void sp_ask_end(struct sp_ask *ask);
 

@@ -1,0 +1,97 @@
+/* What of the last runs people should be told. */
+#include "profiles/history/alerts.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "profiles/compare/stats.h"
+#include "symbolize/base/memory.h"
+
+const char *const sp_alert_names[] = {"none", "change", "limit", "drift", "once", "trend"};
+
+#define TREND_P (1.0 / 60 + 1e-9)
+
+/* The level that holds now against the best of those before it that are not parted from it by a better one. */
+static bool find_change(struct sp_alert *a, const struct sp_history_value *values, size_t n, double threshold)
+{
+	struct sp_changes changes = {0};
+	bool found = false;
+
+	sp_changes_find(&changes, values, n);
+	for (size_t i = changes.count;
+		i-- > 0 && changes.items[i].ratio > 1 && changes.items[i].after + SP_ALERT_NEW >= n;) {
+		const struct sp_change *c = &changes.items[i], *last = &changes.items[changes.count - 1];
+
+		if (c->state != SP_CHANGE_CONFIRMED || last->level_after <= c->level_before * (1 + threshold))
+			continue;
+		*a = (struct sp_alert){SP_ALERT_CHANGE, true, c->after, c->level_before, last->level_after, NAN, c->p};
+		found = true;
+	}
+	sp_changes_free(&changes);
+	return found;
+}
+
+static bool find_limit(struct sp_alert *a, const double *values, size_t n, double threshold)
+{
+	size_t beyond = 0;
+
+	for (size_t last = 1; last <= SP_ALERT_RUNS && last < n; last++) {
+		struct sp_series_limit limit = sp_series_limit_of(values, n - last, threshold);
+		size_t k = 0;
+
+		while (k < last && values[n - 1 - k] > limit.limit)
+			k++;
+		if (k < last)
+			continue;
+		beyond = last;
+		*a = (struct sp_alert){last < SP_ALERT_RUNS ? SP_ALERT_ONCE : SP_ALERT_LIMIT, last == SP_ALERT_RUNS,
+			n - last, limit.expected, sp_stats_median(values + n - last, last), limit.limit, NAN};
+	}
+	return beyond > 0;
+}
+
+static bool find_drift(struct sp_alert *a, const double *values, size_t n, double threshold)
+{
+	struct sp_series_drift drift = sp_drift_from_best(values, n, threshold);
+
+	if (drift.grown)
+		*a = (struct sp_alert){
+			SP_ALERT_DRIFT, true, drift.from + SP_RECENT_TREND, drift.best, drift.recent, NAN, NAN};
+	return drift.grown;
+}
+
+static bool find_trend(struct sp_alert *a, const double *values, size_t n)
+{
+	const double *last = values + n - SP_RECENT_TREND;
+	struct sp_series_trend trend;
+
+	if (n < SP_RECENT_TREND)
+		return false;
+	trend = sp_trend_exact(last, SP_RECENT_TREND);
+	if (trend.direction <= 0 || trend.p > TREND_P || last[SP_RECENT_TREND - 1] < last[0] * (1 + SP_CHANGES_LEAST))
+		return false;
+	*a = (struct sp_alert){
+		SP_ALERT_TREND, false, n - SP_RECENT_TREND, last[0], last[SP_RECENT_TREND - 1], NAN, trend.p};
+	return true;
+}
+
+struct sp_alert sp_alert_of(const struct sp_history_value *values, size_t n, double threshold)
+{
+	struct sp_alert a = {.limit = NAN, .p = NAN}, limit;
+	double *plain = sp_alloc(n + 1, sizeof(*plain));
+	bool beyond;
+
+	for (size_t i = 0; i < n; i++)
+		plain[i] = values[i].value;
+	beyond = find_limit(&limit, plain, n, threshold);
+	if (!find_change(&a, values, n, threshold)) {
+		if (beyond && limit.sure)
+			a = limit;
+		else if (!find_drift(&a, plain, n, threshold) && beyond)
+			a = limit;
+		else if (a.kind == SP_ALERT_NONE)
+			find_trend(&a, plain, n);
+	}
+	free(plain);
+	return a;
+}

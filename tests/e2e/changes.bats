@@ -1,0 +1,132 @@
+# What the history says of changes: when, at which commits, by which functions; alerts and their ways; figures for others; git bisect.
+load helpers
+
+bash_setup() {
+	make -C "$ROOT" --no-print-directory -s build/bench/compose_history
+	export SMARTPROF_HISTORY=$PWD/h.db GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=A GIT_AUTHOR_EMAIL=a@example.org
+	export GIT_COMMITTER_NAME=A GIT_COMMITTER_EMAIL=a@example.org
+	git init -q .
+}
+
+commit() { # SUBJECT
+	echo "$1" >>file
+	git add -A . && git commit -qm "$1" && git rev-parse HEAD
+}
+
+# history FIRST SECOND [RATIO]: 40 runs, the last 15 at the second commit and slower, a third of them profiled as well.
+history() {
+	awk -v first="$1" -v second="$2" -v ratio="${3-1.3}" -v now="$(date +%s)" 'BEGIN {
+		for (i = 0; i < 40; i++) {
+			late = i >= 25; wall = 1e9 + i * 7919 % 13 * 2e6; if (late) wall *= ratio
+			head = "at=" now - 3600 * (40 - i) " commit=" (late ? second : first) " build=" (late ? "bb" : "aa") " branch=main"
+			printf "%s wall_ns=%d,1000000 user_ns=%d peak_rss_bytes=10000000\n", head, wall, wall * .9
+			if (i % 3 == 0)
+				printf "%s profiled=1 wall_ns=%d fn=hot_\033loop,work,%d fn=cold,work,%d\n", head, wall,
+					3e8 + (late ? ratio - 1 : 0) * 1e9 + i * 7919 % 11 * 1e6, 5e8 + i * 7919 % 7 * 1e6
+		}
+	}' | "$ROOT/build/bench/compose_history" "$SMARTPROF_HISTORY"
+}
+
+@test "a change is told with its commits and the functions behind it" {
+	bash_setup
+	first=$(commit "the first")
+	commit "harmless" >/dev/null
+	second=$(commit $'slow \e[31m one')
+	history "$first" "$second"
+	"$SMARTPROF" history changes wall_ns >out
+	grep -q 'wall_ns +[23][0-9]\.[0-9] % (.*), 1\.01 s became 1\.3[0-9] s; 25 runs before, 15 after' out
+	grep -q "commits between ${first:0:12} and ${second:0:12}, 2:" out
+	grep -q "${second:0:12} slow .x1b.31m one (A)" out
+	refuse grep -q $'\e' out
+	grep -q 'cause, by the 9 profiles before and the 5 after:' out
+	grep -A1 '  cause' out | grep -q 'hot_.*loop (work): +[23][0-9][0-9]\.[0-9] ms of CPU time a run'
+	refuse grep -q 'cold' out
+	"$SMARTPROF" history changes wall_ns --json | python3 -c '
+import json, sys
+c = [c for c in json.load(sys.stdin) if c["confirmed"] and c["runs_before"] == 25][0]
+assert 1.28 < c["low"] < c["ratio"] < c["high"] < 1.32 and c["p"] < .02, c
+assert c["cause"][0]["module"] == "work" and c["cause"][0]["sure"] and len(c["commits"]) == 2, c'
+	"$SMARTPROF" history changes --markdown | grep -q '^## work'
+	# Elsewhere git does not know the commits.
+	mkdir elsewhere && cd elsewhere && git init -q .
+	"$SMARTPROF" history changes wall_ns | grep -q "commits between: git log ${first:0:12}..${second:0:12}"
+}
+
+@test "the same build, the same commit and nothing at all are said" {
+	bash_setup
+	first=$(commit one)
+	history "$first" "$first" | cat
+	"$SMARTPROF" history changes wall_ns | grep -q 'what changed was not committed'
+	rm h.db*
+	history "$first" "$first" 1
+	[ "$("$SMARTPROF" history changes)" = "No changes." ]
+	status_of 0 "$SMARTPROF" history alert | grep -q 'Nothing is worse'
+	status_of 2 "$SMARTPROF" history changes wall 2>&1 | grep -q "did you mean 'wall_ns'\|wall_ns"
+}
+
+@test "alerts are told by text, status, file and command, and not again within the quiet time" {
+	bash_setup
+	history "$(commit one)" "$(commit two)"
+	cat >tell.sh <<-'SH'
+		#!/bin/sh
+		cat >>told
+	SH
+	chmod +x tell.sh
+	status_of 1 "$SMARTPROF" history alert wall_ns --on-alert './tell.sh "an argument"' >out
+	grep -q '^worse: work: wall_ns +[23][0-9]\.[0-9] %: 1\.3[0-9] s, usual 1\.01 s; since run [0-9a-f]\{8\}, commit' out
+	python3 -c 'import json; a = [json.loads(l) for l in open("told")]; assert a[0]["kind"] == "change" and a[0]["metric"] == "wall_ns", a'
+	cmp told h.db.alerts
+	[ "$(stat -c %a h.db.alerts)" = 600 ]
+	status_of 1 "$SMARTPROF" history alert wall_ns --on-alert ./tell.sh --brief >out
+	[ ! -s out ]
+	cmp told h.db.alerts
+	status_of 1 "$SMARTPROF" history alert wall_ns --quiet-time 0 --file other --brief >out
+	grep -q '^worse: work' out
+	[ "$(wc -l <other)" -eq 2 ] # with the agent and without
+	status_of 0 "$SMARTPROF" history alert wall_ns --threshold 50 --brief >out
+	[ ! -s out ]
+	# What fails is said, and does not hide the alert.
+	status_of 1 "$SMARTPROF" history alert wall_ns --quiet-time 0 --on-alert false --file /nowhere/file 2>err
+	[ "$(wc -l <err)" -eq 2 ]
+	status_of 2 "$SMARTPROF" history alert --threshold 0
+	status_of 2 "$SMARTPROF" history alert --quiet-time soon
+	rm h.db
+	status_of 2 "$SMARTPROF" history alert
+}
+
+@test "figures are a line for people, and what github-action-benchmark takes" {
+	bash_setup
+	history "$(commit one)" "$(commit two)"
+	"$SMARTPROF" history figures >out
+	grep -q '^work: wall_ns 1\.3[0-9] s ± .*, peak_rss_bytes 9\.5 MiB ± 0 B (10 runs, the last [0-9a-f]\{8\})$' out
+	"$SMARTPROF" history figures wall_ns --benchmark | python3 -c '
+import json, sys
+rows = json.load(sys.stdin)
+assert rows and all(set(r) >= {"name", "unit", "value", "extra"} for r in rows), rows
+assert any(r["name"] == "work: wall_ns" and r["unit"] == "s" and 1.2 < r["value"] < 1.4 and r["range"].startswith("±") for r in rows), rows'
+	[ -z "$("$SMARTPROF" history figures --commit 0123456)" ]
+}
+
+@test "bisect finds the commit, skips what does not build, and leaves nothing behind" {
+	bash_setup
+	unset SMARTPROF_HISTORY
+	for n in 1000 1001 1002 1003 1004 1005 1006 40000 40001; do
+		printf '#!/bin/sh\ni=0\nwhile [ $i -lt %s ]; do i=$((i+1)); done\n' $n >prog
+		chmod +x prog
+		[ $n = 1004 ] && echo 'exit 1' >build || echo 'exit 0' >build
+		eval "c$n=$(commit "n is $n")"
+	done
+	echo changed >>file
+	status_of 0 "$SMARTPROF" history bisect user_ns --good "$c1000" --build 'sh ./build' -- ./prog >out 2>err
+	grep -q "It takes more since $c40000 A: n is 40000" out
+	grep -q 'does not build: skipped' err
+	[ "$(git worktree list | wc -l)" -eq 1 ]
+	[ "$(git branch --show-current)" = master ] || [ "$(git branch --show-current)" = main ]
+	[ "$(git status --short file)" = ' M file' ]
+	[ -z "$(ls "${TMPDIR:-/tmp}" | grep smartprof-bisect)" ]
+	status_of 1 "$SMARTPROF" history bisect user_ns --good "$c40001" --pairs 6 -- ./prog >out 2>err
+	grep -q 'not surely more, so there is nothing to find' out
+	status_of 2 "$SMARTPROF" history bisect --good nothing -- ./prog
+	status_of 2 "$SMARTPROF" history bisect --good "$c1000" --build false -- ./prog
+	status_of 2 "$SMARTPROF" history bisect voluntary_switches --good "$c1000" -- ./prog
+}

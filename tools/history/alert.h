@@ -1,0 +1,37 @@
+/* Alerts: what was found, and how people are told. */
+#ifndef SP_TOOLS_HISTORY_ALERT_H
+#define SP_TOOLS_HISTORY_ALERT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "profiles/history/alerts.h"
+#include "profiles/history/store.h"
+
+struct sp_told {
+	char *key;  /* what it is about: an alert of the same key within the quiet time is the same */
+	char *text; /* a line for people, inert */
+	json_t *json;
+	bool sure, quiet; /* quiet: was told not long ago */
+};
+struct sp_tolds {
+	struct sp_told *items;
+	size_t count, capacity;
+};
+
+struct sp_alert_ways {
+	const char *file; /* lines of JSON are added to; NULL: beside the history */
+	const char
+		*command;  /* run without a shell, with the alerts as lines of JSON on its standard input; NULL: none */
+	uint64_t quiet_ns; /* how long an alert that was told is not told again; 0: each is told each time */
+};
+
+/* Marks those that were told within the quiet time. */
+void sp_alerts_quiet(struct sp_tolds *alerts, const struct sp_alert_ways *ways, const char *history);
+
+/* Tells the sure ones that are not quiet: file and command. False after a complaint. */
+bool sp_alerts_tell(const struct sp_tolds *alerts, const struct sp_alert_ways *ways, const char *history);
+
+#endif

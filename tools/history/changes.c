@@ -1,0 +1,413 @@
+/* smartprof history changes: when programs began to cost more or less, at which commits, and by which functions. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiles/base/escape.h"
+#include "profiles/base/json.h"
+#include "profiles/history/cause.h"
+#include "profiles/history/plot.h"
+#include "symbolize/base/memory.h"
+#include "tools/history/ask.h"
+#include "tools/history/commits.h"
+#include "tools/history/history.h"
+#include "tools/history/values.h"
+#include "tools/tools.h"
+
+#define CAUSE_RUNS 100u /* of a side, those next to the change, whose functions are read */
+#define ROWS_SHOWN 5u
+#define SAME_TIME_NS (3600 * 1000000000ull) /* runs with the agent often come right after those without */
+
+static void help(void)
+{
+	printf("usage: smartprof history changes [METRIC] [FLAGS]\n\n"
+	       "Shows when runs of a command began to take more, or less, on one class of machines: since which run, "
+	       "by how much, "
+	       "which\ncommits lie between, and which functions differ between all profiles before and all after. "
+	       "METRIC is looked "
+	       "at, or time,\nuser time, peak memory and allocated memory. What only the last runs tell, or fewer than "
+	       "ten in all, "
+	       "is \"suspected\".\n\n" SP_ASK_HELP);
+}
+
+struct report {
+	const struct sp_ask *ask;
+	const char *metric; /* NULL: the usual ones */
+	struct sp_buffer text;
+	json_t *json;
+	size_t looked; /* series with enough runs */
+};
+
+/* One change with all that is known of it. */
+struct change {
+	const struct sp_values *values;
+	const struct sp_change *what;
+	const char *metric;
+	struct sp_commit commits[SP_COMMITS_MOST];
+	size_t commit_count;
+	bool commits_known;
+	struct sp_cause cause;
+	struct sp_history_run **runs[2];
+	size_t run_count[2];
+};
+
+static enum sp_history_of cost_of(const char *metric)
+{
+	return strcmp(metric, "peak_rss_bytes") == 0 || strcmp(metric, "heap_peak_bytes") == 0 ||
+			strcmp(metric, "allocated_bytes") == 0
+		? SP_HISTORY_ALLOCATED
+		: SP_HISTORY_CPU;
+}
+
+/* --- what is behind a change */
+
+static const struct sp_history_point *point_at(const struct change *c, size_t index)
+{
+	return &c->values->points.items[index];
+}
+
+/* The runs of the same command on the same machine that have functions, with the agent or without: those are series apart. */
+struct gather {
+	const struct sp_history_group *group;
+	char (*ids)[SP_HISTORY_ID];
+	size_t count;
+};
+
+static int gather_run(const struct sp_history_run *run, void *context)
+{
+	struct gather *g = context;
+
+	if (!run->profiled || strcmp(run->program, g->group->program) != 0 ||
+		strcmp(run->args_class, g->group->args_class) != 0 || run->jobs > 1)
+		return 0;
+	memcpy(g->ids[g->count++], run->id, SP_HISTORY_ID);
+	return g->count == CAUSE_RUNS;
+}
+
+static int load_side(const struct report *r, struct change *c, const struct sp_history_group *group, size_t side)
+{
+	const struct sp_change *w = c->what;
+	struct sp_history_filter filter = {.machine = group->machine,
+		.good = true,
+		.oldest_first = side == 1,
+		.since_ns = point_at(c, side ? w->after : w->first)->started_ns,
+		.until_ns = point_at(c, side ? w->last : w->before)->started_ns + SAME_TIME_NS};
+	struct gather g = {.group = group, .ids = sp_alloc(CAUSE_RUNS, SP_HISTORY_ID)};
+	int error;
+
+	if (!strpbrk(group->program, "*?["))
+		filter.program = group->program;
+	if (!side && filter.until_ns > point_at(c, w->after)->started_ns)
+		filter.until_ns = point_at(c, w->after)->started_ns;
+	error = sp_history_each(r->ask->store, &filter, 0, gather_run, &g);
+	c->runs[side] = sp_alloc(CAUSE_RUNS, sizeof(*c->runs[side]));
+	for (size_t i = 0; i < g.count && error >= 0; i++) {
+		error = sp_history_find(r->ask->store, g.ids[i], SP_HISTORY_FUNCTIONS,
+			&c->runs[side][c->run_count[side]]);
+		c->run_count[side] += !error;
+	}
+	free(g.ids);
+	return error < 0 ? error : 0;
+}
+
+static int find_cause(const struct report *r, struct change *c, const struct sp_history_group *group)
+{
+	int error = load_side(r, c, group, 0);
+
+	if (!error)
+		error = load_side(r, c, group, 1);
+	if (!error)
+		sp_cause_find(&c->cause, c->runs[0], c->run_count[0], c->runs[1], c->run_count[1], cost_of(c->metric));
+	return error;
+}
+
+static void free_change(struct change *c)
+{
+	sp_cause_free(&c->cause);
+	for (size_t side = 0; side < 2; side++) {
+		for (size_t i = 0; i < c->run_count[side]; i++)
+			sp_history_run_free(c->runs[side][i]);
+		free(c->runs[side]);
+	}
+}
+
+/* --- as text */
+
+static void put_name(struct report *r, const char *name)
+{
+	sp_escape_name(&r->text, r->ask->format == SP_ASK_MARKDOWN ? SP_ESCAPE_CELL : SP_ESCAPE_PLAIN, name);
+}
+
+static void put_head(struct report *r, const struct change *c)
+{
+	const struct sp_change *w = c->what;
+	const struct sp_history_point *after = point_at(c, w->after);
+	struct sp_buffer *out = &r->text;
+
+	sp_buffer_puts(out, r->ask->format == SP_ASK_MARKDOWN ? "\n- " : "  ▲ ");
+	sp_ask_put_time(out, after->started_ns);
+	sp_buffer_printf(out, "  run %.*s: %s%s %+.1f %%", SP_HISTORY_SHORT, after->id,
+		w->state == SP_CHANGE_CONFIRMED ? "" : "suspected, ", c->metric, 100 * (w->ratio - 1));
+	if (isfinite(w->low) && isfinite(w->high))
+		sp_buffer_printf(out, " (%+.1f to %+.1f)", 100 * (w->low - 1), 100 * (w->high - 1));
+	sp_buffer_puts(out, ", ");
+	sp_history_put_value(out, c->metric, w->level_before);
+	sp_buffer_puts(out, " became ");
+	sp_history_put_value(out, c->metric, w->level_after);
+	sp_buffer_printf(out, "; %zu runs before, %zu after%s\n", w->runs_before, w->runs_after,
+		w->gradual ? "; little by little" : "");
+}
+
+static void put_commits(struct report *r, const struct change *c)
+{
+	const char *before = point_at(c, c->what->before)->commit, *after = point_at(c, c->what->after)->commit;
+	const char *old_id = point_at(c, c->what->before)->build_id, *new_id = point_at(c, c->what->after)->build_id;
+	struct sp_buffer *out = &r->text;
+
+	if (*old_id && strcmp(old_id, new_id) == 0)
+		sp_buffer_puts(out,
+			"    the program is the same build before and after: the machine, the input or a library "
+			"changed\n");
+	if (!*before || !*after)
+		return;
+	if (strcmp(before, after) == 0) {
+		sp_buffer_printf(out, "    the commit is the same, %.12s: what changed was not committed\n", before);
+		return;
+	}
+	if (!c->commits_known) {
+		sp_buffer_printf(out, "    commits between: git log %.12s..%.12s\n", before, after);
+		return;
+	}
+	sp_buffer_printf(out, "    commits between %.12s and %.12s, %zu:\n", before, after, c->commit_count);
+	for (size_t i = 0; i < c->commit_count && i < SP_COMMITS_MOST; i++) {
+		sp_buffer_printf(out, "      %.12s ", c->commits[i].id);
+		put_name(r, c->commits[i].subject);
+		sp_buffer_puts(out, " (");
+		put_name(r, c->commits[i].author);
+		sp_buffer_puts(out, ")\n");
+	}
+	if (c->commit_count > SP_COMMITS_MOST)
+		sp_buffer_printf(out, "      and %zu more\n", c->commit_count - SP_COMMITS_MOST);
+}
+
+static void put_row(struct report *r, const struct change *c, const struct sp_cause_row *row)
+{
+	const char *unit = cost_of(c->metric) == SP_HISTORY_CPU ? "cpu_ns" : "allocated_bytes";
+	struct sp_buffer *out = &r->text;
+
+	sp_buffer_puts(out, "      ");
+	put_name(r, row->function);
+	sp_buffer_puts(out, " (");
+	put_name(r, row->module);
+	sp_buffer_puts(out, row->change < 0 ? "): -" : "): +");
+	sp_history_put_value(out, unit, fabs(row->change));
+	sp_buffer_puts(out, cost_of(c->metric) == SP_HISTORY_CPU ? " of CPU time a run, " : " allocated a run, ");
+	sp_history_put_value(out, unit, row->before);
+	sp_buffer_puts(out, " became ");
+	sp_history_put_value(out, unit, row->after);
+	if (row->sure)
+		sp_buffer_printf(out, ", q = %.2g\n", row->q);
+	else
+		sp_buffer_puts(out, ", likely: too few profiles to be sure\n");
+}
+
+static void put_cause(struct report *r, const struct change *c)
+{
+	const struct sp_cause *cause = &c->cause;
+	struct sp_buffer *out = &r->text;
+
+	if (!cause->runs_before || !cause->runs_after) {
+		sp_buffer_puts(out,
+			"    no profiles on both sides: `smartprof monitor --profile` keeps them, and then functions "
+			"are named\n");
+		return;
+	}
+	if (!cause->count) {
+		sp_buffer_printf(out, "    no function differs between the %zu profiles before and the %zu after\n",
+			cause->runs_before, cause->runs_after);
+		return;
+	}
+	sp_buffer_printf(out, "    cause, by the %zu profiles before and the %zu after:\n", cause->runs_before,
+		cause->runs_after);
+	for (size_t i = 0; i < cause->count && i < ROWS_SHOWN; i++)
+		put_row(r, c, &cause->rows[i]);
+}
+
+/* --- as JSON */
+
+static json_t *commits_json(const struct change *c)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < c->commit_count && i < SP_COMMITS_MOST; i++) {
+		json_t *row = json_object();
+
+		sp_json_set(row, "id", sp_json_text(c->commits[i].id));
+		sp_json_set(row, "author", sp_json_text(c->commits[i].author));
+		sp_json_set(row, "subject", sp_json_text(c->commits[i].subject));
+		json_array_append_new(list, row);
+	}
+	return list;
+}
+
+static json_t *cause_json(const struct change *c)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < c->cause.count; i++) {
+		const struct sp_cause_row *row = &c->cause.rows[i];
+		json_t *item = json_object();
+
+		sp_json_set(item, "function", sp_json_text(row->function));
+		sp_json_set(item, "module", sp_json_text(row->module));
+		sp_json_set(item, "before", sp_json_number(row->before));
+		sp_json_set(item, "after", sp_json_number(row->after));
+		sp_json_set(item, "change", sp_json_number(row->change));
+		sp_json_set(item, "q", sp_json_number(row->q));
+		sp_json_set(item, "sure", json_boolean(row->sure));
+		json_array_append_new(list, item);
+	}
+	return list;
+}
+
+static json_t *change_json(const struct change *c, const struct sp_history_group *group)
+{
+	const struct sp_change *w = c->what;
+	const struct sp_history_point *before = point_at(c, w->before), *after = point_at(c, w->after);
+	json_t *row = json_object();
+
+	sp_json_set(row, "series", json_integer(group->series));
+	sp_json_set(row, "program", sp_json_text(group->program));
+	sp_json_set(row, "arguments_class", sp_json_text(group->args_class));
+	sp_json_set(row, "machine", sp_json_text(group->machine));
+	sp_json_set(row, "metric", sp_json_text(c->metric));
+	sp_json_set(row, "run_before", sp_json_text(before->id));
+	sp_json_set(row, "run_after", sp_json_text(after->id));
+	sp_json_set(row, "started_ns", sp_ask_time_json(after->started_ns));
+	sp_json_set(row, "confirmed", json_boolean(w->state == SP_CHANGE_CONFIRMED));
+	sp_json_set(row, "gradual", json_boolean(w->gradual));
+	sp_json_set(row, "before", sp_json_number(w->level_before));
+	sp_json_set(row, "after", sp_json_number(w->level_after));
+	sp_json_set(row, "ratio", sp_json_number(w->ratio));
+	sp_json_set(row, "low", sp_json_number(w->low));
+	sp_json_set(row, "high", sp_json_number(w->high));
+	sp_json_set(row, "p", sp_json_number(w->p));
+	sp_json_set(row, "runs_before", json_integer((json_int_t)w->runs_before));
+	sp_json_set(row, "runs_after", json_integer((json_int_t)w->runs_after));
+	sp_json_set(row, "commit_before", sp_json_text(before->commit));
+	sp_json_set(row, "commit_after", sp_json_text(after->commit));
+	sp_json_set(row, "same_build",
+		json_boolean(*before->build_id && strcmp(before->build_id, after->build_id) == 0));
+	sp_json_set(row, "commits", c->commits_known ? commits_json(c) : json_null());
+	sp_json_set(row, "profiles_before", json_integer((json_int_t)c->cause.runs_before));
+	sp_json_set(row, "profiles_after", json_integer((json_int_t)c->cause.runs_after));
+	sp_json_set(row, "cause", cause_json(c));
+	return row;
+}
+
+/* --- series by series */
+
+static int add_change(struct report *r, const struct sp_history_group *group, const struct sp_values *values,
+	const struct sp_change *what, const char *metric)
+{
+	struct change c = {.values = values, .what = what, .metric = metric};
+	int error = find_cause(r, &c, group);
+
+	if (!error) {
+		c.commits_known = sp_commits_between(point_at(&c, what->before)->commit,
+			point_at(&c, what->after)->commit, c.commits, &c.commit_count);
+		if (r->ask->format == SP_ASK_JSON) {
+			json_array_append_new(r->json, change_json(&c, group));
+		} else {
+			put_head(r, &c);
+			put_commits(r, &c);
+			put_cause(r, &c);
+		}
+	}
+	free_change(&c);
+	return error;
+}
+
+static void put_title(struct report *r, const struct sp_history_group *group, size_t runs)
+{
+	bool markdown = r->ask->format == SP_ASK_MARKDOWN;
+	struct sp_buffer name = {0};
+
+	if (r->ask->format == SP_ASK_JSON)
+		return;
+	sp_ask_put_series(&name, group);
+	sp_buffer_puts(&r->text, r->text.length ? "\n" : "");
+	sp_buffer_puts(&r->text, markdown ? "## " : "");
+	sp_escape(&r->text, markdown ? SP_ESCAPE_CELL : SP_ESCAPE_PLAIN, name.data, name.length);
+	sp_buffer_printf(&r->text, "; %zu runs on machine %.8s\n", runs, group->machine);
+	sp_buffer_free(&name);
+}
+
+static int add_metric(struct report *r, const struct sp_history_group *group, const char *metric, bool *titled)
+{
+	struct sp_values values;
+	struct sp_changes changes = {0};
+	int error = sp_values_load(r->ask, group->series, metric, &values);
+
+	if (!error) {
+		sp_changes_find(&changes, values.values, values.count);
+		r->looked += values.count >= 2 * SP_CHANGES_SIDE;
+	}
+	for (size_t i = 0; i < changes.count && !error; i++) {
+		if (!*titled)
+			put_title(r, group, values.count);
+		*titled = true;
+		error = add_change(r, group, &values, &changes.items[i], metric);
+	}
+	sp_changes_free(&changes);
+	sp_values_free(&values);
+	return error;
+}
+
+static int add_series(const struct sp_history_group *group, void *context)
+{
+	struct report *r = context;
+	bool titled = false;
+	int error = 0;
+
+	if (group->parallel)
+		return 0;
+	if (r->metric)
+		return add_metric(r, group, r->metric, &titled);
+	for (size_t i = 0; sp_values_metrics[i] && !error; i++)
+		error = add_metric(r, group, sp_values_metrics[i], &titled);
+	return error;
+}
+
+static int print(struct report *r)
+{
+	if (r->ask->format == SP_ASK_JSON)
+		return sp_ask_print_json(r->ask, json_incref(r->json));
+	if (!r->text.length)
+		sp_buffer_puts(&r->text,
+			r->looked ? "No changes.\n"
+				  : "No command has six runs yet that went well: nothing to look at.\n");
+	return sp_ask_print(r->ask, &r->text);
+}
+
+int sp_history_cmd_changes(int argc, char **argv)
+{
+	struct sp_ask ask;
+	struct report r = {.ask = &ask};
+	int status = sp_ask_begin(&ask, "history changes", argc, argv, 1, help);
+
+	if (status < 0) {
+		r.json = json_array();
+		r.metric = ask.word_count ? ask.words[0] : NULL;
+		status = r.metric && !sp_values_is_metric(&ask, r.metric) ? SP_EXIT_USAGE : 0;
+		if (!status)
+			status = sp_history_groups(ask.store, &ask.filter, NULL, 0, add_series, &r)
+				? sp_ask_failed(&ask)
+				: print(&r);
+		json_decref(r.json);
+	}
+	sp_buffer_free(&r.text);
+	sp_ask_end(&ask);
+	return status;
+}
