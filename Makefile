@@ -39,7 +39,7 @@ AGENT_SRC := $(AGENT_FIRST) $(filter-out $(AGENT_FIRST) preload/context_library.
 CMD_SRC := $(filter-out tools/monitor/keeper.c,$(wildcard tools/*.c tools/*/*.c profiles/*/*.c symbolize/*.c symbolize/*/*.c env/*.c))
 AGENT_OBJ := $(AGENT_SRC:%=$(AGENT_B)/obj/agent/%.o)
 SAMPLER_OBJ := $(filter $(AGENT_B)/obj/agent/sampler/%,$(AGENT_OBJ))
-CMD_OBJ := $(CMD_SRC:%=$(B)/obj/cmd/%.o) $(addprefix $(B)/obj/cmd/,profiles/html/files.S.o tools/monitor/image.S.o)
+CMD_OBJ := $(CMD_SRC:%=$(B)/obj/cmd/%.o) $(addprefix $(B)/obj/cmd/,profiles/html/files.S.o tools/init/files.S.o tools/monitor/image.S.o)
 # The chart library of the HTML page goes into the command, as Debian's node-d3-* have it.
 D3_DIR ?= /usr/share/nodejs
 # Each after those that it needs.
@@ -110,6 +110,8 @@ $(B)/obj/d3.js $(B)/obj/page.js $(B)/obj/board.js: Makefile
 	$(Q)cat $(filter %.js,$^) >$@.new && mv $@.new $@
 $(D3_DIR)/%.min.js:
 	@echo 'make: no $@: install what .ci/packages.txt names (make deps), or say D3_DIR=' >&2; exit 1
+
+$(B)/obj/cmd/tools/init/files.S.o: $(wildcard tools/init/files/*)
 
 # A program of its own inside the command, as small as it gets.
 $(B)/obj/cmd/tools/monitor/image.S.o: CPPFLAGS += -DKEEPER='"$(B)/obj/keeper"'

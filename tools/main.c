@@ -37,6 +37,7 @@ static const struct command commands[] = {
 	{"recover", sp_cmd_recover, "write the profiles of processes that were killed or crashed"},
 	{"attach", sp_cmd_attach, "profile the CPU time of a process that runs already"},
 	{"detach", sp_cmd_detach, "end that, and write the profile"},
+	{"init", sp_cmd_init, "write the files that put smartprof into CI, git hooks, containers, systemd, cron"},
 	{"cache", sp_cmd_cache, "look at the cache of symbols, or trim it"},
 	{"finish", sp_cmd_finish, NULL},
 	{"write-log", sp_cmd_write_log, NULL},

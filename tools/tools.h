@@ -48,6 +48,7 @@ int sp_cmd_attach(int argc, char **argv);
 int sp_cmd_detach(int argc, char **argv);
 int sp_cmd_recover(int argc, char **argv);
 int sp_cmd_cache(int argc, char **argv);
+int sp_cmd_init(int argc, char **argv);
 int sp_cmd_compare(int argc, char **argv);
 int sp_cmd_symbolize(int argc, char **argv);
 int sp_cmd_finish(int argc, char **argv);
