@@ -162,6 +162,28 @@ static double spread_of(const double *values, size_t n)
 	return spread;
 }
 
+/* Time that was waited for a CPU is the machine's. */
+static double disturbed(const struct sp_seen *seen, size_t from)
+{
+	double queue = 0, wall = 0;
+
+	for (size_t i = from; i < seen->count; i++) {
+		const double *values = seen->runs[i].values;
+
+		if (isnan(values[SP_SEEN_QUEUE]) || isnan(values[SP_SEEN_WALL]))
+			continue;
+		queue += values[SP_SEEN_QUEUE];
+		wall += values[SP_SEEN_WALL];
+	}
+	return wall > 0 ? queue / wall : 0;
+}
+
+/* Time, and what CPU time grows by when others use the caches, is the machine's where threads waited for a CPU. */
+static bool is_of_machine(const struct sp_seen *seen, enum sp_seen_metric metric, size_t from)
+{
+	return (metric == SP_SEEN_WALL || metric == SP_SEEN_CPU) && disturbed(seen, from) >= DISTURBED;
+}
+
 /* How far the newest are beyond what noise reaches once in 2,000 runs: above all before, or below all; a ratio to what is
  * usual, 1: they are not. */
 static double beyond(const double *values, size_t before, size_t fresh)
@@ -219,22 +241,6 @@ static void find_extreme(struct sp_findings *f, const struct sp_seen *seen, enum
 	free(indexes);
 }
 
-/* Time that was waited for a CPU is the machine's. */
-static double disturbed(const struct sp_seen *seen, size_t from)
-{
-	double queue = 0, wall = 0;
-
-	for (size_t i = from; i < seen->count; i++) {
-		const double *values = seen->runs[i].values;
-
-		if (isnan(values[SP_SEEN_QUEUE]) || isnan(values[SP_SEEN_WALL]))
-			continue;
-		queue += values[SP_SEEN_QUEUE];
-		wall += values[SP_SEEN_WALL];
-	}
-	return wall > 0 ? queue / wall : 0;
-}
-
 /* The last step that is confirmed; a slope is told of by find_growing. */
 static const struct sp_change *last_step(const struct sp_changes *changes)
 {
@@ -276,7 +282,8 @@ static void find_changed(struct sp_findings *f, const struct sp_seen *seen, enum
 		rows[i] = (struct sp_history_value){.value = values[i], .error = NAN};
 	sp_changes_find(&changes, rows, n);
 	change = last_step(&changes);
-	if (change && fabs(change->level_after - change->level_before) >= least_value[metric]) {
+	if (change && !is_of_machine(seen, metric, indexes[change->after]) &&
+		fabs(change->level_after - change->level_before) >= least_value[metric]) {
 		put_change(&s, metric, change);
 		add(f, &s, SP_FINDING_CHANGED, metric, &seen->runs[indexes[change->after]], fabs(log(change->ratio)));
 	}
@@ -303,8 +310,9 @@ static void find_growing(struct sp_findings *f, const struct sp_seen *seen, enum
 	if (n >= BLOCKS) {
 		trend = sp_trend_exact(medians, BLOCKS);
 		growth = medians[BLOCKS - 1] - medians[0];
-		if (trend.direction > 0 && trend.p <= SURE && growth >= GROWN * medians[0] &&
-			growth >= least_value[metric] && medians[BLOCKS / 2 - 1] - medians[0] >= EACH_HALF * growth &&
+		if (trend.direction > 0 && !is_of_machine(seen, metric, seen->count / 2) && trend.p <= SURE &&
+			growth >= GROWN * medians[0] && growth >= least_value[metric] &&
+			medians[BLOCKS / 2 - 1] - medians[0] >= EACH_HALF * growth &&
 			medians[BLOCKS - 1] - medians[BLOCKS / 2] >= EACH_HALF * growth) {
 			sp_buffer_printf(&s.text, "%s: from ", words[metric]);
 			put(&s.text, metric, medians[0]);
@@ -401,19 +409,13 @@ static void sort(struct sp_findings *f)
 static const enum sp_seen_metric told[] = {SP_SEEN_WALL, SP_SEEN_CPU, SP_SEEN_PEAK, SP_SEEN_MISSES};
 #define TOLD (sizeof(told) / sizeof(told[0]))
 
-/* Of time only what the machine cannot have done. */
-static bool is_of_machine(const struct sp_seen *seen, enum sp_seen_metric metric, size_t fresh)
-{
-	return metric == SP_SEEN_WALL && disturbed(seen, seen->count - fresh) >= DISTURBED;
-}
-
 void sp_findings_of_newest(struct sp_findings *f, const struct sp_seen *seen, size_t fresh)
 {
 	if (!fresh || fresh > seen->count)
 		return;
 	find_failing(f, seen, fresh);
 	for (size_t i = 0; i < TOLD; i++)
-		if (!is_of_machine(seen, told[i], fresh))
+		if (!is_of_machine(seen, told[i], seen->count - fresh))
 			find_extreme(f, seen, told[i], fresh);
 	sort(f);
 }

@@ -110,6 +110,7 @@ void sp_monitor_session_close(struct sp_monitor_session *s)
 	free(s->environment);
 	free(s->directory);
 	free(s->profiles);
+	sp_standing_free(&s->standing);
 }
 
 /* --- starting */
@@ -239,24 +240,24 @@ static int write_to(const char *path, const struct sp_buffer *text, int how)
 	return sp_write_output("monitor", strcmp(path, "-") == 0 ? NULL : path, text, how);
 }
 
-static void keep_in_history(const struct sp_monitor_run *run)
+static void keep_in_history(struct sp_monitor_session *s, const struct sp_monitor_run *run)
 {
 	struct sp_history_run *kept;
 
 	if (run->interrupted || !sp_record_is_on())
 		return;
 	kept = sp_record_from_monitor(run);
-	sp_record_add("monitor", kept);
+	if (sp_record_add("monitor", kept))
+		sp_standing_note(&s->standing, kept);
 	sp_history_run_free(kept);
 }
 
-int sp_monitor_keep(const struct sp_monitor_session *s, const struct sp_monitor_run *run)
+int sp_monitor_keep(struct sp_monitor_session *s, const struct sp_monitor_run *run)
 {
 	struct sp_buffer text = {0};
 	int status = 0;
 
-	keep_in_history(run);
-
+	keep_in_history(s, run);
 	if (!s->wish->json_log)
 		return 0;
 	sp_json_put(&text, sp_monitor_run_json(run), false);

@@ -209,6 +209,7 @@ int sp_monitor_batch(struct sp_monitor_session *s, const struct sp_monitor_plan 
 		run_all(&b);
 		add_untried(&b);
 		sp_batch_put(&text, &b);
+		sp_standing_put(&text, &s->standing, true);
 		fwrite(text.data, 1, text.length, stdout);
 		fflush(stdout);
 		sp_buffer_free(&text);

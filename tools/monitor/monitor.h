@@ -8,6 +8,7 @@
 
 #include "profiles/base/buffer.h"
 #include "profiles/monitor/series.h"
+#include "tools/monitor/standing.h"
 #include "tools/monitor/watch.h"
 
 #define SP_EXIT_TIMEOUT 124 /* as timeout(1) has it */
@@ -72,7 +73,8 @@ struct sp_monitor_session {
 	char *environment, *directory;
 	char library[4096];                  /* of the agent; empty: runs are not profiled */
 	struct sp_attempt_profile *profiles; /* a place for each watch */
-	off_t input_at;                      /* where a regular standard input began; -1: it is none */
+	struct sp_standing standing;
+	off_t input_at; /* where a regular standard input began; -1: it is none */
 };
 int sp_monitor_session_open(struct sp_monitor_session *session, const struct sp_monitor_wish *wish, unsigned most);
 void sp_monitor_session_close(struct sp_monitor_session *session);
@@ -90,7 +92,7 @@ struct sp_monitor_run *sp_attempt_one(struct sp_monitor_session *session, const 
 bool sp_attempt_prepare(struct sp_monitor_session *session);
 
 /* Every measured run passes through here once, when it is complete, whichever way of running it was: to the JSON log, and whatever keeps runs. Returns 0 or SP_EXIT_USAGE. */
-int sp_monitor_keep(const struct sp_monitor_session *session, const struct sp_monitor_run *run);
+int sp_monitor_keep(struct sp_monitor_session *session, const struct sp_monitor_run *run);
 
 /* Writes the exports. Takes `verdicts` (NULL: none). Returns 0 or SP_EXIT_USAGE. */
 int sp_monitor_export(const struct sp_monitor_wish *wish, const struct sp_monitor_series *series, size_t count,

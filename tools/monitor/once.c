@@ -179,6 +179,7 @@ static void print_result(const struct once *once)
 		sp_monitor_put_run(&text, once->series.runs[0]);
 	else if (once->series.count)
 		sp_monitor_put_series(&text, &once->series);
+	sp_standing_put(&text, &once->session->standing, false);
 	if (text.length)
 		print(once, &text);
 	sp_buffer_free(&text);

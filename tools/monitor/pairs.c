@@ -148,6 +148,7 @@ static void print(const struct turns *t)
 		if (t->session->wish->profile)
 			sp_behind_put(&text, &t->series[0], &t->series[i]);
 	}
+	sp_standing_put(&text, &t->session->standing, true);
 	if (text.length)
 		fwrite(text.data, 1, text.length, stdout);
 	fflush(stdout);

@@ -11,7 +11,7 @@ struct sp_standing {
 		int64_t series;
 		size_t fresh;  /* runs of this session */
 		char *command; /* of the newest */
-	} *items;
+	} * items;
 	size_t count, capacity;
 };
 
