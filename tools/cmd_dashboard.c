@@ -10,7 +10,7 @@
 #include "profiles/html/html.h"
 #include "tools/dashboard/board.h"
 #include "tools/dashboard/serve.h"
-#include "tools/history/record.h"
+#include "tools/history/history.h"
 
 enum { FLAG_OUTPUT = 1000, FLAG_SERVE, FLAG_REMOTE };
 
@@ -86,25 +86,6 @@ static int parse_flags(int argc, char **argv, struct request *r)
 	return SP_EXIT_USAGE;
 }
 
-static int read_board(const char *path, struct sp_buffer *data)
-{
-	char why[SP_HISTORY_WHY];
-	struct sp_history *store;
-	int error = sp_history_open(&store, path, SP_HISTORY_READ, why);
-
-	if (error == -ENOENT)
-		sp_complain("dashboard: there is no history at %s; smartprof monitor and smartprof run make one", path);
-	else if (error)
-		sp_complain("dashboard: %s", why);
-	if (error)
-		return error;
-	error = sp_board_write(data, store);
-	if (error)
-		sp_complain("dashboard: %s", sp_history_error(store));
-	sp_history_close(store);
-	return error;
-}
-
 static void look(const char *path, struct stat seen[static 2])
 {
 	char log[PATH_MAX + 8];
@@ -113,6 +94,23 @@ static void look(const char *path, struct stat seen[static 2])
 	snprintf(log, sizeof(log), "%s-wal", path);
 	(void)!stat(path, &seen[0]);
 	(void)!stat(log, &seen[1]);
+	if (!seen[1].st_size) /* those who read make an empty one and remove it */
+		memset(&seen[1], 0, sizeof(seen[1]));
+}
+
+/* Returns 0, or 1 after a complaint. */
+static int read_board(struct source *source)
+{
+	struct sp_history *store;
+	int status = sp_history_open_here("dashboard", SP_HISTORY_READ, &store);
+
+	if (status)
+		return status;
+	snprintf(source->path, sizeof(source->path), "%s", sp_history_path(store));
+	look(source->path, source->seen); /* before it is read: what comes meanwhile is read next time */
+	status = sp_board_write(&source->data, store) ? sp_history_complain("dashboard", sp_history_error(store)) : 0;
+	sp_history_close(store);
+	return status;
 }
 
 static bool is_same(const struct stat *a, const struct stat *b)
@@ -130,10 +128,7 @@ static const struct sp_buffer *current_data(void *context)
 	if (source->data.length && is_same(&now[0], &source->seen[0]) && is_same(&now[1], &source->seen[1]))
 		return &source->data;
 	sp_buffer_clear(&source->data);
-	if (read_board(source->path, &source->data))
-		return NULL;
-	memcpy(source->seen, now, sizeof(now));
-	return &source->data;
+	return read_board(source) ? NULL : &source->data;
 }
 
 static int serve(const struct request *r, struct source *source)
@@ -153,7 +148,7 @@ static int serve(const struct request *r, struct source *source)
 		return SP_EXIT_USAGE;
 	}
 	sp_limit_memory();
-	return current_data(source) ? sp_serve(&address, current_data, source) : SP_EXIT_USAGE;
+	return current_data(source) ? sp_serve(&address, current_data, source) : 1;
 }
 
 /* Where the page goes. */
@@ -177,7 +172,7 @@ static int write_page(const struct request *r, struct source *source)
 	int status;
 
 	if (!current_data(source))
-		return SP_EXIT_USAGE;
+		return 1;
 	place_output(target, r->output, source->path);
 	if (!r->output)
 		umask(077); /* as private as what it shows */
@@ -199,8 +194,6 @@ int sp_cmd_dashboard(int argc, char **argv)
 		return status;
 	if (!r.serve)
 		sp_limit_reading();
-	if (sp_record_place("dashboard", source.path))
-		return SP_EXIT_USAGE;
 	status = r.serve ? serve(&r, &source) : write_page(&r, &source);
 	sp_buffer_free(&source.data);
 	return status;

@@ -21,7 +21,7 @@ setup_file() {
 		int main(int argc, char **argv) { steady(); slower(atoi(argv[argc - 1])); return 0; }
 	C
 	gcc -O1 -g -o steps steps.c
-	export SMARTPROF_ENV=development
+	export SMARTPROF_HISTORY=off SMARTPROF_ENV=development
 	for k in 1 3; do
 		"$ROOT/build/smartprof" run --output "$MADE/$k.md" ./steps $k 2>/dev/null || return 1
 	done
@@ -223,6 +223,7 @@ asked() {
 	export SMARTPROF_HISTORY=auto
 	git init -q project
 	cd project
+	unset SMARTPROF_HISTORY
 	SMARTPROF_ENV=development "$SMARTPROF" monitor -- true >monitor.txt
 	"$SMARTPROF" dashboard --output page.html
 	grep -q '"true"' page.html
@@ -230,15 +231,18 @@ asked() {
 
 @test "what cannot be shown or served is one line" {
 	export SMARTPROF_HISTORY=$WORK/none.db
-	status_of 2 "$SMARTPROF" dashboard 2>err
-	grep -qx "smartprof: dashboard: there is no history at $WORK/none.db; smartprof monitor and smartprof run make one" err
+	status_of 1 "$SMARTPROF" dashboard 2>err
+	grep -q "^smartprof: dashboard: .*$WORK/none.db.*; nothing has been kept yet" err
 	status_of 2 "$SMARTPROF" dashboard --serve example.com:80 2>err
 	grep -q "^smartprof: dashboard: --serve: 'example.com:80' is no address; " err
 	status_of 2 "$SMARTPROF" dashboard --serve 0.0.0.0:80 2>err
 	grep -q '^smartprof: dashboard: --serve: other machines could read the history at 0.0.0.0:80; say --allow-remote' err
 	echo no >"$SMARTPROF_HISTORY"
-	status_of 2 "$SMARTPROF" dashboard 2>err
+	status_of 1 "$SMARTPROF" dashboard 2>err
 	[ "$(wc -l <err)" -eq 1 ]
+	SMARTPROF_HISTORY=off status_of 1 "$SMARTPROF" dashboard 2>err
+	[ "$(wc -l <err)" -eq 1 ]
+	rm "$SMARTPROF_HISTORY"
 	make_history 50
 	status_of 2 "$SMARTPROF" dashboard --output /nowhere/x 2>err
 	[ "$(wc -l <err)" -eq 1 ]

@@ -73,6 +73,13 @@ void sp_board_find_changes(struct sp_board *board);
  * the changes. Takes in commits that no run is of. */
 json_t *sp_board_commits(struct sp_board *board);
 
+/* The runs of a level next to the change, nearest first, at most `most`: good ones of the same command on the same branch and
+ * machine, of whatever series, that `wanted` takes. Runs with the agent are a series apart, and often come right after
+ * those without. Returns how many. */
+typedef bool sp_board_wanted_fn(const struct sp_board_series *series, const struct sp_board_run *run);
+size_t sp_board_side(const struct sp_board *board, const struct sp_board_series *series, const struct sp_change *found,
+	bool after, sp_board_wanted_fn *wanted, const struct sp_board_run **runs, size_t most);
+
 /* The stacks of both sides of the changes that are sure, as far as there are profiles. */
 void sp_board_add_stacks(struct sp_board *board);
 

@@ -31,22 +31,24 @@ static struct sp_profile *read_profile(struct sp_history *store, const char *has
 	return profile;
 }
 
-/* The runs of a level that are nearest to the change, on its branch and machine. Returns how many. */
+static bool has_profile(const struct sp_board_series *series, const struct sp_board_run *run)
+{
+	(void)series;
+	return *run->profile != '\0';
+}
+
+/* Returns how many. */
 static size_t read_side(const struct sp_board *b, const struct sp_board_series *series, const struct sp_change *found,
 	bool after, struct sp_profile *profiles[static PROFILES_MOST])
 {
-	size_t at = after ? found->after : found->before, end = after ? found->last : found->first, count = 0;
-	const struct sp_board_run *like = &series->runs[at];
+	const struct sp_board_run *runs[PROFILES_MOST];
+	size_t count = sp_board_side(b, series, found, after, has_profile, runs, PROFILES_MOST), read = 0;
 
-	for (;; at += after ? 1 : -1) {
-		const struct sp_board_run *run = &series->runs[at];
-		bool fits = run->good && run->branch == like->branch && run->machine == like->machine;
-
-		profiles[count] = fits ? read_profile(b->store, run->profile) : NULL;
-		count += profiles[count] != NULL;
-		if (at == end || count == PROFILES_MOST)
-			return count;
+	for (size_t i = 0; i < count; i++) {
+		profiles[read] = read_profile(b->store, runs[i]->profile);
+		read += profiles[read] != NULL;
 	}
+	return read;
 }
 
 /* Drops the rows that no eye would find. */

@@ -66,7 +66,8 @@ function drawChange(box) {
 		element("p", {class: "soft"}, `${branchName(series.branch[it.at])}, ${machineName(it.machine)}; 99 % interval ${it.low ? `${inPercent(it.low)} to ${inPercent(it.high)}` : "unknown"}`
 			+ (it.chance !== null && it.chance !== undefined ? `; by chance in ${it.chance < 0.001 ? "less than 1 of 1000" : number(100 * it.chance, 1) + " of 100"} histories` : "")), chart,
 		element("div", {class: "where", id: "reading"}, ""), element("h2", {}, "Commits between"), it.commits && it.commits.length ? commitsTable(it.commits) : element("p", {class: "soft"}, "The history does not tell of any."),
-		element("h2", {class: "apart"}, "Functions that differ"), it.causes && it.causes.length ? causesTable(it.causes) : element("p", {class: "soft"}, "No function is known to differ: the runs have no profiles, or these are alike."));
+		element("h2", {class: "apart"}, "Functions that differ"), it.causes && it.causes.length ? causesTable(it.causes)
+			: element("p", {class: "soft"}, it.causes ? "None: the profiles before and after are alike." : "No profiles on both sides: smartprof monitor --profile keeps them, and then functions are named."));
 	const made = metric && trendChart(chart, series, metric, {height: 220});
 	if (made)
 		followRuns(chart, series, metric, made);

@@ -69,7 +69,7 @@ function trendChart(box, series, metric, {height, small, width = box.clientWidth
 	}
 	const lines = linesOf(points, ["machine", "branch"]).map((line, k) => ({points: line, k: Math.min(k, LINES - 1)}));
 	const {x, axis} = across(points, inner.width), {y, top, axis: beside} = upright(points, metric.name, inner.height);
-	const svg = d3.select(box).append("svg").attr("viewBox", `0 0 ${width} ${height}`).attr("height", height).attr("role", "img")
+	const svg = d3.select(box).append("svg").attr("viewBox", `0 0 ${width} ${height}`).attr("height", height).attr("role", small ? "img" : "group")
 		.attr("aria-label", `${metricTitle(metric.name)} of ${labelOf(series)}, ${sparkText(comparable(points), metric.name)}`).attr("data-points", points.length);
 	const chart = svg.append("g").attr("transform", `translate(${left},18)`);
 	chart.append("g").attr("class", "axis grid").call(beside.tickSize(-inner.width)).select(".domain").remove();

@@ -1,6 +1,15 @@
 /* What the dashboard was given and what it shows. Series are of one command in one environment; their runs are columns, in
  * the order of time. */
 
+/* In the order in which they are shown. */
+const METRICS = {__proto__: null, wall_ns: "Wall time", user_ns: "User time", sys_ns: "System time", cpu_ns: "CPU time", peak_rss_bytes: "Peak memory",
+	peak_tree_bytes: "Peak memory of all", allocated_bytes: "Allocated", allocations: "Allocations", heap_peak_bytes: "Peak heap", read_bytes: "Read",
+	written_bytes: "Written", queue_ns: "Waited for a CPU", throttled_ns: "Throttled", blocked_ns: "Blocked", voluntary_switches: "Voluntary switches", involuntary_switches: "Involuntary switches",
+	major_faults: "Major faults", minor_faults: "Minor faults", stdout_bytes: "Output", stderr_bytes: "Errors written", cpu_percent: "CPU use"};
+const METRIC_ORDER = Object.keys(METRICS);
+const placeOfMetric = (name) => METRIC_ORDER.includes(name) ? METRIC_ORDER.indexOf(name) : METRIC_ORDER.length;
+const byMetric = (a, b) => placeOfMetric(a) - placeOfMetric(b) || (a < b ? -1 : 1);
+
 /* A column that is the same all the way is given once. */
 const column = (value, count) => Array.isArray(value) ? value : new Array(count).fill(value);
 
@@ -12,8 +21,10 @@ function decoded(text) {
 		for (const name of ["commit", "branch", "machine", "build", "state", "jobs"])
 			series[name] = column(series[name], series.when.length);
 	}
-	for (const series of made.series)
+	for (const series of made.series) {
 		series.label = labelAmong(made.series, series);
+		series.metrics.sort((a, b) => byMetric(a.name, b.name));
+	}
 	return made;
 }
 
@@ -49,10 +60,6 @@ const mainBranch = () => {
 	return counts.length > 1 ? String(counts.indexOf(Math.max(...counts))) : "";
 };
 
-const METRICS = {__proto__: null, wall_ns: "Wall time", user_ns: "User time", sys_ns: "System time", cpu_ns: "CPU time", peak_rss_bytes: "Peak memory",
-	peak_tree_bytes: "Peak memory of all", allocated_bytes: "Allocated", allocations: "Allocations", heap_peak_bytes: "Peak heap", read_bytes: "Read",
-	written_bytes: "Written", queue_ns: "Waited for a CPU", throttled_ns: "Throttled", blocked_ns: "Blocked", voluntary_switches: "Voluntary switches", involuntary_switches: "Involuntary switches",
-	major_faults: "Major faults", minor_faults: "Minor faults", stdout_bytes: "Output", stderr_bytes: "Errors written", cpu_percent: "CPU use"};
 /* Growth of these is neither good nor bad. */
 const NEUTRAL = ["cpu_percent", "stdout_bytes", "stderr_bytes"];
 

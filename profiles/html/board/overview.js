@@ -1,12 +1,8 @@
 /* All series in a table: what each took lately against before. */
 
 const metricNames = () => {
-	const names = new Map();
-	for (const series of board.series)
-		for (const metric of series.metrics)
-			names.set(metric.name, (names.get(metric.name) || 0) + 1);
-	const known = Object.keys(METRICS), place = (name) => known.includes(name) ? known.indexOf(name) : known.length;
-	return [...names.keys()].sort((a, b) => place(a) - place(b) || (a < b ? -1 : 1));
+	const names = new Set(board.series.flatMap((series) => series.metrics.map((metric) => metric.name)));
+	return [...names].sort(byMetric);
 };
 
 function lastChange(row) {

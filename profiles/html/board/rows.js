@@ -20,7 +20,7 @@ function pointsOf(series, metric, {machine = state.machine, branch = state.branc
 
 const comparable = (points) => points.filter((it) => !it.odd && it.value > 0);
 
-/* Points of machines and branches apart from each other, the newest first. */
+/* Points of machines and branches apart from each other, the line with most first. */
 function linesOf(points, by) {
 	const lines = new Map();
 	for (const point of points) {
@@ -29,7 +29,7 @@ function linesOf(points, by) {
 			lines.set(key, []);
 		lines.get(key).push(point);
 	}
-	return [...lines.values()].sort((a, b) => b[b.length - 1].when - a[a.length - 1].when);
+	return [...lines.values()].sort((a, b) => b.length - a.length);
 }
 
 /* The last few runs against those before, or against the baseline that was kept. */

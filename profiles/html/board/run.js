@@ -32,13 +32,33 @@ function drawRunTimeline(box, rows) {
 	}).on("mouseleave", () => { byId("tip").hidden = true; });
 }
 
-/* Where a run's figure lies among the comparable ones of the same machine. */
+/* Where a run's figure lies among those of the good runs on the same machine: [usually, against that, in words]. */
+const ODD_SPREADS = 3, ODD_LEAST = 0.01;
 function placeOf(series, metric, i) {
-	const others = comparable(pointsOf(series, metric, {machine: String(series.machine[i]), branch: ""})).filter((it) => it.i !== i);
+	const others = pointsOf(series, metric, {machine: String(series.machine[i]), branch: ""}).filter((it) => !it.odd && it.i !== i), value = metric.values[i];
 	if (others.length < LEAST_RUNS)
-		return ["–", "too few runs", ""];
-	const usual = summary(others), spread = spreadOf(others), far = Math.log(metric.values[i] / usual.value) / spread;
-	return [shown(usual.value, metric.name), inPercent(metric.values[i] / usual.value), Math.abs(far) > 3 ? (far > 0 ? "unusually high" : "unusually low") : "usual"];
+		return ["–", "–", "too few runs"];
+	const usual = median(others.map((it) => it.value)), positive = others.filter((it) => it.value > 0);
+	if (!(usual > 0 && value > 0))
+		return [shown(usual, metric.name), "–", value === usual ? "usual" : "unusual"];
+	const far = Math.log(value / usual) / Math.max(spreadOf(positive), ODD_LEAST);
+	return [shown(usual, metric.name), inPercent(value / usual), Math.abs(far) <= ODD_SPREADS ? "usual" : far > 0 ? "unusually high" : "unusually low"];
+}
+
+function figuresTable(series, i, rows) {
+	const heads = ["Metric", "This run", "Usually", "Against that", "Place"];
+	const body = rows.map(({metric, place: [usual, against, word]}) => {
+		const error = metric.errors && metric.errors[i] ? " ± " + shown(1.96 * metric.errors[i], metric.name) : "";
+		const cells = [["wide-name name", link(metricTitle(metric.name), {page: "trend", series: series.key, metric: metric.name})], ["number", shown(metric.values[i], metric.name) + error],
+			["number", usual], ["number soft", against], [word.startsWith("unusual") ? "" : "soft", word]];
+		return element("tr", {}, ...cells.map(([kind, content], k) => {
+			const cell = element("td", {class: kind}, content);
+			cell.dataset.column = heads[k];
+			return cell;
+		}));
+	});
+	return element("div", {class: "scroll"}, element("table", {id: "figures", class: "cards"}, element("thead", {}, element("tr", {}, ...heads.map((text, k) => element("th", {class: k && k < 4 ? "number" : ""}, text)))),
+		element("tbody", {}, ...body)));
 }
 
 function drawRun(box) {
@@ -63,10 +83,7 @@ function drawRun(box) {
 	} else {
 		box.append(element("p", {class: "soft"}, "This page has no timeline of this run: it carries those of the newest runs and of both sides of change points."));
 	}
-	box.append(element("div", {class: "columns"}, element("div", {class: "scroll"}, element("table", {id: "figures"}, element("thead", {}, element("tr", {}, ...["Metric", "This run", "Usually", "Against that", ""].map((text, k) => element("th", {class: k && k < 4 ? "number" : ""}, text)))),
-		element("tbody", {}, ...rows.map(({metric, place: [usual, against, word]}) => element("tr", {}, element("td", {class: "wide-name"}, link(metricTitle(metric.name), {page: "trend", series: series.key, metric: metric.name})),
-			element("td", {class: "number"}, shown(metric.values[i], metric.name) + (metric.errors && metric.errors[i] ? " ± " + shown(1.96 * metric.errors[i], metric.name) : "")), element("td", {class: "number"}, usual), element("td", {class: "number soft"}, against),
-			element("td", {class: word.startsWith("unusually") ? "" : "soft"}, word)))))),
+	box.append(element("div", {class: "columns"}, figuresTable(series, i, rows),
 	element("div", {}, element("table", {}, element("tbody", {}, ...facts.map(([key, value]) => element("tr", {}, element("td", {class: "soft"}, key), element("td", {class: "text"}, value)))))),
 	...(more && more.functions && more.functions.length ? [element("div", {class: "scroll"}, element("h3", {}, "Functions, self"), element("table", {}, element("tbody", {}, ...more.functions.map(([name, module, unit, self]) => element("tr", {},
 		element("td", {class: "name"}, shorten(name)), element("td", {class: "number"}, shown(self, unit)), element("td", {class: "module"}, baseName(module || "")))))))] : [])));
