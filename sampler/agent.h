@@ -71,6 +71,8 @@ struct sp_thread_waits {
 	uint64_t queue_ns;        /* in the run queue until then, ... */
 	bool queue_known;         /* ... if it was asked for */
 	uint64_t queue_cost_ns;   /* what asking has taken */
+	uint64_t usual_ns;        /* how long one of its longer waits takes ... */
+	bool pick_near;           /* ... so that the next may well be sampled */
 	struct sp_wait_part parts[SP_WAIT_KINDS];
 	uint64_t interval_ns; /* at which the running countdown was drawn; 0: none runs */
 	int64_t left_ns;      /* to wait until the next sample */

@@ -1,5 +1,8 @@
 /* `## Waits` and `## Locks`: where threads waited, and for whom. */
+#include <stdlib.h>
+
 #include "profiles/markdown/writer.h"
+#include "profiles/model/wait_rows.h"
 #include "profiles/model/waits.h"
 
 #define CHAIN 4u   /* functions shown of a place, the caller first */
@@ -68,12 +71,8 @@ static void put_place(struct sp_writer *w, const struct sp_wait_place *place, do
 	sp_buffer_puts(&w->out, " |\n");
 }
 
-static void write_places(struct sp_writer *w)
+static void put_waits_head(struct sp_writer *w)
 {
-	const struct sp_waits_info *waits = w->profile->waits;
-
-	if (!waits->place_count)
-		return;
 	sp_buffer_puts(&w->out,
 		"## Waits\n\nWhere threads were blocked, by a sample of their waits that is fair to time; ± in "
 		"percentage "
@@ -81,6 +80,15 @@ static void write_places(struct sp_writer *w)
 		"a semaphore or descriptors, at least five times, and for half of the run or more.\n\n"
 		"| % | ± | Waited | Waits | Longest | Kind | Call | Where | Location | For |\n"
 		"|---:|---:|---:|---:|---:|:---|:---|:---|:---|:---|\n");
+}
+
+static void write_places(struct sp_writer *w)
+{
+	const struct sp_waits_info *waits = w->profile->waits;
+
+	if (!waits->place_count)
+		return;
+	put_waits_head(w);
 	for (size_t i = 0; i < waits->place_count && i < w->limits.sites; i++)
 		put_place(w, &waits->places[i], (double)waits->ns);
 	sp_buffer_puts(&w->out, "\n");
@@ -130,25 +138,96 @@ static void put_lock(struct sp_writer *w, const struct sp_lock_info *lock)
 	sp_buffer_puts(&w->out, " |\n");
 }
 
+static void put_locks_head(struct sp_writer *w, const char *exactness)
+{
+	sp_buffer_printf(&w->out,
+		"## Locks\n\nWhat threads waited for each other with. %s The holder is where the thread that had the "
+		"lock "
+		"was meanwhile, as far as it was seen.\n\n"
+		"| Waited | Contentions | Longest | Lock | Mostly by | Held |\n|---:|---:|---:|:---|:---|:---|\n",
+		exactness);
+}
+
 static void write_locks(struct sp_writer *w)
 {
 	const struct sp_waits_info *waits = w->profile->waits;
 
 	if (!waits->lock_count)
 		return;
-	sp_buffer_puts(&w->out,
-		"## Locks\n\nWhat threads waited for each other with. Contentions, and what was waited for a lock, are "
-		"exact. The holder is where the thread that had the lock was meanwhile, as far as it was seen.\n\n"
-		"| Waited | Contentions | Longest | Lock | Mostly by | Held |\n|---:|---:|---:|:---|:---|:---|\n");
+	put_locks_head(w, "Contentions, and what was waited for a lock, are exact.");
 	for (size_t i = 0; i < waits->lock_count && i < w->limits.sites; i++)
 		put_lock(w, &waits->locks[i]);
 	sp_buffer_puts(&w->out, "\n");
 }
 
+/* --- of merged profiles, of which only the rows are known */
+
+static void put_row(struct sp_writer *w, const struct sp_wait_row *row, double all, double all_error2)
+{
+	sp_buffer_printf(&w->out, "| %.1f%% | %.1f | ", all > 0 ? 100 * (double)row->ns / all : 0.0,
+		100 * sp_waits_share_error((double)row->ns, row->error_ns * row->error_ns, all, all_error2));
+	sp_put_duration(&w->out, row->ns);
+	sp_buffer_printf(&w->out, " | %llu | ", (unsigned long long)row->count);
+	sp_put_duration(&w->out, row->longest_ns);
+	sp_buffer_printf(&w->out, " | %s%s | ", row->idle ? "idle, " : "", sp_wait_kind_name(row->kind));
+	sp_escape_name(&w->out, SP_ESCAPE_CELL, row->call);
+	sp_buffer_puts(&w->out, " | ");
+	sp_escape_name(&w->out, SP_ESCAPE_CELL, row->caller);
+	sp_buffer_puts(&w->out, " |  | ");
+	sp_escape_name(&w->out, SP_ESCAPE_CELL, row->lock);
+	sp_buffer_puts(&w->out, " |\n");
+}
+
+static void put_lock_row(struct sp_writer *w, const struct sp_wait_lock *lock)
+{
+	const struct sp_wait_row *row = lock->most;
+
+	sp_buffer_puts(&w->out, "| ");
+	sp_put_duration(&w->out, lock->ns);
+	sp_buffer_puts(&w->out, " |  | ");
+	sp_put_duration(&w->out, lock->longest_ns);
+	sp_buffer_puts(&w->out, " | ");
+	sp_escape_name(&w->out, SP_ESCAPE_CELL, row->lock);
+	sp_buffer_puts(&w->out, " | ");
+	sp_escape_name(&w->out, SP_ESCAPE_CELL, row->caller);
+	sp_buffer_puts(&w->out, row->holder[0] || row->holder_call[0] ? " | mostly " : " | ");
+	sp_escape_name(&w->out, SP_ESCAPE_CELL, row->holder);
+	sp_buffer_puts(&w->out, row->holder[0] && row->holder_call[0] ? " in " : row->holder_call[0] ? "in " : "");
+	sp_escape_name(&w->out, SP_ESCAPE_CELL, row->holder_call);
+	sp_buffer_puts(&w->out, " |\n");
+}
+
+static void write_rows(struct sp_writer *w)
+{
+	const struct sp_profile *p = w->profile;
+	struct sp_wait_lock *locks;
+	size_t count = sp_wait_rows_locks(p, &locks);
+	double all = 0, all_error2 = 0;
+
+	for (size_t i = 0; i < p->wait_row_count; i++) {
+		all += (double)p->wait_rows[i].ns;
+		all_error2 += p->wait_rows[i].error_ns * p->wait_rows[i].error_ns;
+	}
+	put_waits_head(w);
+	for (size_t i = 0; i < p->wait_row_count && i < w->limits.sites; i++)
+		put_row(w, &p->wait_rows[i], all, all_error2);
+	sp_buffer_puts(&w->out, "\n");
+	if (count)
+		put_locks_head(w, "What was waited for a lock is an estimate here.");
+	for (size_t i = 0; i < count && i < w->limits.sites; i++)
+		put_lock_row(w, &locks[i]);
+	sp_buffer_puts(&w->out, count ? "\n" : "");
+	free(locks);
+}
+
 void sp_write_waits(struct sp_writer *w)
 {
-	if (sp_put_written(w, "## Waits", "# ") || sp_put_written(w, "## Locks", "# ") || !w->profile->waits)
+	if (sp_put_written(w, "## Waits", "# ") || sp_put_written(w, "## Locks", "# "))
 		return;
-	write_places(w);
-	write_locks(w);
+	if (w->profile->waits) {
+		write_places(w);
+		write_locks(w);
+	} else if (w->profile->wait_row_count) {
+		write_rows(w);
+	}
 }

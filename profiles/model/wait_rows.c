@@ -2,6 +2,7 @@
 #include "profiles/model/wait_rows.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "profiles/model/build.h"
 #include "profiles/model/waits.h"
@@ -52,4 +53,37 @@ void sp_wait_rows_make(struct sp_profile *p)
 			.holder_call = ""};
 		name_lock(p, row, place->lock);
 	}
+}
+
+static int by_ns(const void *left, const void *right)
+{
+	const struct sp_wait_lock *a = left, *b = right;
+
+	return a->ns > b->ns ? -1 : a->ns < b->ns;
+}
+
+size_t sp_wait_rows_locks(const struct sp_profile *p, struct sp_wait_lock **locks)
+{
+	struct sp_wait_lock *all = *locks = sp_alloc(p->wait_row_count + 1, sizeof(*all));
+	struct sp_names names = {0};
+	size_t count = 0;
+
+	for (size_t i = 0; i < p->wait_row_count; i++) {
+		const struct sp_wait_row *row = &p->wait_rows[i];
+		size_t at;
+
+		if (!row->lock[0])
+			continue;
+		at = sp_names_id(&names, row->lock);
+		if (!all[at].most)
+			count++;
+		if (!all[at].most || row->ns > all[at].most->ns)
+			all[at].most = row;
+		all[at].ns += row->ns;
+		if (row->longest_ns > all[at].longest_ns)
+			all[at].longest_ns = row->longest_ns;
+	}
+	sp_names_free(&names);
+	qsort(all, count, sizeof(*all), by_ns);
+	return count;
 }

@@ -3,6 +3,7 @@
 #define SP_PROFILES_MODEL_WAIT_ROWS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "sampler/wait_calls.h"
@@ -25,6 +26,15 @@ struct sp_profile;
 
 /* From the waits of a profile that was built from a spool. */
 void sp_wait_rows_make(struct sp_profile *profile);
+
+/* A lock, by its name, and the row of it with the most. */
+struct sp_wait_lock {
+	uint64_t ns, longest_ns;
+	const struct sp_wait_row *most;
+};
+
+/* Those of a profile's rows, most first; how many. To be freed. */
+size_t sp_wait_rows_locks(const struct sp_profile *profile, struct sp_wait_lock **locks);
 
 /* Room for one more, at the end. */
 struct sp_wait_row *sp_wait_rows_add(struct sp_profile *profile);

@@ -33,6 +33,12 @@ static struct sp_wait_place *place_of(struct sp_profile *p, uint32_t call, uint3
 	return &w->places[*cell];
 }
 
+/* Few samples do not know their own variance well. */
+static double with_doubt(double variance, uint64_t samples)
+{
+	return samples ? variance * (1 + 1 / (double)samples) : 0;
+}
+
 static double variance_ns2(const struct sp_wait_site *s)
 {
 	return (int64_t)s->variance_us2 > 0 ? (double)s->variance_us2 * 1e6 : 0;
@@ -109,7 +115,6 @@ static void add_places(struct sp_profile *p, const uint32_t *site_frame)
 		add_to_place(place_of(p, site->call, site_frame[site->stack], &index), site,
 			p->paths[site->stack].wait_ns);
 		w->ns += site->ns;
-		w->variance += variance_ns2(site);
 	}
 	sp_map_free(&index);
 }
@@ -280,8 +285,11 @@ void sp_waits_add_up(struct sp_profile *p, const uint32_t *site_frame)
 	add_places(p, site_frame);
 	add_locks(p, site_frame);
 	settle_locks(p);
-	for (size_t i = 0; i < w->place_count; i++)
+	for (size_t i = 0; i < w->place_count; i++) {
 		w->places[i].idle = is_idle(p, &w->places[i]);
+		w->places[i].variance = with_doubt(w->places[i].variance, w->places[i].samples);
+		w->variance += w->places[i].variance;
+	}
 	if (w->place_count)
 		qsort(w->places, w->place_count, sizeof(*w->places), by_ns);
 }

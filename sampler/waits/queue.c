@@ -4,6 +4,7 @@
 #include "sampler/clock/governor.h"
 #include "sampler/sys.h"
 #include "sampler/threads/task_file.h"
+#include "sampler/waits/pick.h"
 
 #define ASK_NS 6000u
 #define ASK_PART 100u /* what is asked with a lock in hand has taken so many times as long */
@@ -26,9 +27,25 @@ static bool is_affordable(const struct sp_thread_waits *w)
 	return is_free() || w->queue_cost_ns + 2 * ASK_NS <= w->looked_cpu_ns / 1000 * budget_ppm / 1000;
 }
 
+/* A wait that is sampled stands for many: what comes before it is asked for, and when it is over. */
+static void look_ahead(struct sp_thread_waits *w, uint64_t ns)
+{
+	uint64_t left_ns = w->left_ns > (int64_t)ns ? (uint64_t)w->left_ns - ns : w->interval_ns;
+
+	w->usual_ns -= w->usual_ns / 8;
+	if (ns > w->usual_ns)
+		w->usual_ns = ns;
+	w->pick_near = w->interval_ns && left_ns <= w->usual_ns;
+}
+
 bool sp_wait_queue_is_due(struct sp_thread *t, enum sp_wait_kind kind, uint64_t ns)
 {
-	if (sp_load(&untold) || !(t->wait.queue_known || is_affordable(&t->wait)))
+	if (sp_load(&untold))
+		return false;
+	look_ahead(&t->wait, ns);
+	if (t->wait.pick_near || (t->wait.queue_known && t->wait.left_ns <= (int64_t)ns))
+		return true;
+	if (!t->wait.queue_known && !is_affordable(&t->wait))
 		return false;
 	if ((kind == SP_WAIT_LOCK || kind == SP_WAIT_CONDITION) && ns < ASK_NS * ASK_PART && sp_random(t) % 8)
 		return false;
@@ -45,6 +62,10 @@ static bool ask(struct sp_thread *t)
 		return false;
 	}
 	cost_ns = sp_plausible_cost_ns(sp_tsc_ns(sp_tsc() - began), ASK_NS);
+	if (!is_affordable(&t->wait)) {
+		sp_pick_cost(cost_ns);
+		return true;
+	}
 	t->wait.queue_cost_ns += cost_ns;
 	sp_add(&sp_agent.spool->waits.queue_look_ns, cost_ns);
 	return true;
@@ -66,7 +87,7 @@ uint64_t sp_wait_without_queue(struct sp_thread *t, enum sp_wait_kind kind, uint
 	w->queue_known = due && ask(t);
 	if (!was_known || !w->queue_known)
 		return less_the_usual(part, ns);
-	w->queue_known = is_affordable(w);
+	w->queue_known = w->pick_near || is_affordable(w);
 	queue_ns = w->queue_ns - before_ns;
 	blocked_ns = off_ns > queue_ns ? off_ns - queue_ns : 0;
 	if (blocked_ns > ns)

@@ -385,6 +385,9 @@ static void merged_profiles_add_waits_of_the_same_names_up(void **state)
 	sp_merge_add(m, other, "b.md");
 	sum = sp_merge_finish(m, 0);
 	sp_markdown_write(&text, sum, "sum.md", false);
+	assert_non_null(strstr(text.data,
+		"| 86.7% | 0.5 | 1 µs | 4 | 450 ns | lock | pthread_mutex_lock | put |  | g_lock |\n"));
+	assert_non_null(strstr(text.data, "| 1 µs |  | 450 ns | g_lock | put | mostly a"));
 	again = sp_markdown_read(text.data, text.length, &why); /* a table that is read as it was written, names too */
 	assert_non_null(again);
 	assert_int_equal(again->wait_row_count, 2);
