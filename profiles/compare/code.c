@@ -9,6 +9,26 @@
 
 #define SHARE_LEAST 0.001 /* of a side's CPU time: what has less comes and goes by the chance of sampling */
 
+static uint64_t build_of(const struct sp_module_info *module)
+{
+	return module->build_id && *module->build_id ? sp_hash_bytes(module->build_id, strlen(module->build_id)) : 0;
+}
+
+static void add_builds(struct sp_comparison *c, const struct sp_profile *p, enum sp_side side)
+{
+	for (size_t i = 0; i < p->module_count; i++) {
+		uint64_t build = build_of(&p->modules[i]);
+		bool known = !build;
+
+		for (size_t k = 0; k < c->build_count && !known; k++)
+			known = c->builds[k].build == build && c->builds[k].side == side;
+		if (known)
+			continue;
+		sp_grow(&c->builds, &c->build_capacity, c->build_count + 1, sizeof(*c->builds));
+		c->builds[c->build_count++] = (struct sp_build_there){build, side};
+	}
+}
+
 static void note(uint64_t *known, uint64_t now, bool first, bool *varies)
 {
 	if (first)
@@ -20,14 +40,13 @@ static void note(uint64_t *known, uint64_t now, bool first, bool *varies)
 static void add_function(struct sp_node_code *code, const struct sp_profile *p, const struct sp_function *f,
 	enum sp_side side)
 {
-	const char *build = p->modules[f->module].build_id;
 	bool first = code->total[side] <= 0;
 
 	if (!sp_function_total(f))
 		return;
 	code->total[side] += (double)sp_function_total(f);
 	note(&code->hash[side], f->code, first, &code->varies);
-	note(&code->build[side], build && *build ? sp_hash_bytes(build, strlen(build)) : 0, first, &code->varies);
+	note(&code->build[side], build_of(&p->modules[f->module]), first, &code->varies);
 }
 
 void sp_compare_code_add(struct sp_comparison *c, const struct sp_profile *p, const uint32_t *node_of,
@@ -38,6 +57,7 @@ void sp_compare_code_add(struct sp_comparison *c, const struct sp_profile *p, co
 	sp_grow(&c->codes, &c->code_capacity, node_count, sizeof(*c->codes));
 	memset(c->codes + before, 0, (node_count - before) * sizeof(*c->codes));
 	c->code_count = node_count;
+	add_builds(c, p, side);
 	for (size_t i = 0; i < p->function_count; i++)
 		if (node_of[i] != SP_NO_NODE)
 			add_function(&c->codes[node_of[i]], p, &p->functions[i], side);
@@ -46,10 +66,25 @@ void sp_compare_code_add(struct sp_comparison *c, const struct sp_profile *p, co
 			c->codes[node_of[p->frames[i].function]].stands_alone = true;
 }
 
-static enum sp_code state_of(const struct sp_node_code *code)
+/* Was a file with this build-id there on both sides? What was sampled in it is chance. */
+static bool is_on_both(const struct sp_comparison *c, uint64_t build)
 {
-	if (code->varies || code->total[SP_BASELINE] <= 0 || code->total[SP_CURRENT] <= 0)
+	bool there[SP_SIDES] = {false};
+
+	for (size_t i = 0; i < c->build_count && build; i++)
+		if (c->builds[i].build == build)
+			there[c->builds[i].side] = true;
+	return there[SP_BASELINE] && there[SP_CURRENT];
+}
+
+static enum sp_code state_of(const struct sp_comparison *c, const struct sp_node_code *code)
+{
+	int there = code->total[SP_BASELINE] <= 0;
+
+	if (code->varies)
 		return SP_CODE_UNKNOWN;
+	if (code->total[SP_BASELINE] <= 0 || code->total[SP_CURRENT] <= 0)
+		return is_on_both(c, code->build[there]) ? SP_CODE_SAME : SP_CODE_UNKNOWN;
 	if (code->build[0] && code->build[0] == code->build[1])
 		return SP_CODE_SAME;
 	if (!code->hash[0] || !code->hash[1])
@@ -70,7 +105,7 @@ static enum sp_code state_of_all(const struct sp_comparison *c, const bool *in, 
 		if ((in && !in[i]) || !code->stands_alone || (code->total[0] < least[0] && code->total[1] < least[1]))
 			continue;
 		any = true;
-		one = state_of(code);
+		one = state_of(c, code);
 		if (one == SP_CODE_CHANGED)
 			return one;
 		if (one == SP_CODE_UNKNOWN)
@@ -136,7 +171,7 @@ void sp_compare_code_put(struct sp_buffer *out, const struct sp_comparison *c)
 	size_t count = 0;
 
 	for (size_t i = 0; i < c->code_count; i++)
-		if (c->codes[i].stands_alone && state_of(&c->codes[i]) == SP_CODE_CHANGED)
+		if (c->codes[i].stands_alone && state_of(c, &c->codes[i]) == SP_CODE_CHANGED)
 			changed[count++] = (uint32_t)i;
 	qsort_r(changed, count, sizeof(*changed), by_total, (void *)c);
 	for (size_t i = 0; i < count && i < NAMES_SHOWN; i++)

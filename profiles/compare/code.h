@@ -13,6 +13,12 @@ struct sp_node_code {
 	bool stands_alone;        /* not only where it was inlined, which the code it is in tells of */
 };
 
+/* A file that some run of a side had loaded. */
+struct sp_build_there {
+	uint64_t build; /* as above */
+	enum sp_side side;
+};
+
 /* Adds a run; node_of as in sp_calls_add. */
 void sp_compare_code_add(struct sp_comparison *c, const struct sp_profile *p, const uint32_t *node_of,
 	size_t node_count, enum sp_side side);

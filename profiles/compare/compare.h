@@ -189,6 +189,8 @@ struct sp_comparison {
 	enum sp_code code;          /* of every function that was sampled, libraries' too */
 	struct sp_node_code *codes; /* profiles/compare/code.h; by number */
 	size_t code_count, code_capacity;
+	struct sp_build_there *builds; /* likewise */
+	size_t build_count, build_capacity;
 	struct sp_sentences reasons;  /* of the verdict, with what would be enough */
 	struct sp_sentences warnings; /* comparability */
 	struct sp_sentences not_compared;

@@ -293,5 +293,6 @@ void sp_compare_rows_free(struct sp_comparison *c)
 	free(c->rows);
 	free(c->costs);
 	free(c->codes);
+	free(c->builds);
 	sp_pool_free(&c->pool);
 }

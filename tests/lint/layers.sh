@@ -48,6 +48,7 @@ declare -A stages=(
 	[profiles/html]='base|model|compare|export'
 	[profiles/monitor]='base|compare'
 	[profiles/history]='base|model|compare|monitor'
+	[profiles/gate]='base|model|markdown|compare|monitor|history'
 	[profiles/output]='base|redact|spool|model|markdown'
 )
 # header of another folder: the stages that may include it
