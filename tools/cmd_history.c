@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/baseline/baseline.h"
 #include "tools/history/history.h"
 #include "tools/tools.h"
 
@@ -21,6 +22,7 @@ static const struct sub {
 	{"trend", sp_history_cmd_trend, "draw how a metric went, with its changes"},
 	{"note", sp_history_cmd_note, "say something of a run"},
 	{"tag", sp_history_cmd_tag, "give a run tags, by which it is found"},
+	{"accept", sp_history_cmd_accept, "make a baseline of what a run's commit costs: it is meant to"},
 	{"where", sp_history_cmd_where, "print the history's path"},
 };
 

@@ -20,6 +20,8 @@ static const struct command commands[] = {
 	{"report", sp_cmd_report, "print the profile of a running process, a spool or a profile file"},
 	{"validate", sp_cmd_validate, "check whether profiles follow the format's schema"},
 	{"compare", sp_cmd_compare, "tell whether a program costs more than before: score, verdict, exit status"},
+	{"check", sp_cmd_check, "gate: run what smartprof.toml names, and tell what is surely worse than allowed"},
+	{"baseline", sp_cmd_baseline, "keep what commands take, to compare with"},
 	{"symbolize", sp_cmd_symbolize,
 		"look the names of written profiles up again, with debug files that came later"},
 	{"snapshot", sp_cmd_snapshot, "keep what a process has done so far, to look at or to subtract later"},

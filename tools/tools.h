@@ -50,6 +50,8 @@ int sp_cmd_recover(int argc, char **argv);
 int sp_cmd_cache(int argc, char **argv);
 int sp_cmd_init(int argc, char **argv);
 int sp_cmd_compare(int argc, char **argv);
+int sp_cmd_baseline(int argc, char **argv);
+int sp_cmd_check(int argc, char **argv);
 int sp_cmd_symbolize(int argc, char **argv);
 int sp_cmd_finish(int argc, char **argv);
 int sp_cmd_write_log(int argc, char **argv);

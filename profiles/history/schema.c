@@ -43,5 +43,11 @@ static const char first[] =
 	"CREATE TABLE pin(run INTEGER NOT NULL REFERENCES run(number) ON DELETE RESTRICT, why TEXT NOT NULL,"
 	" PRIMARY KEY(run, why)) STRICT, WITHOUT ROWID;";
 
-const char *const sp_history_migrations[] = {first};
+static const char baselines[] =
+	"CREATE TABLE baseline(id INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE, name TEXT NOT NULL,"
+	" created_ns INTEGER NOT NULL, commit_id TEXT NOT NULL, branch TEXT NOT NULL, machine TEXT NOT NULL,"
+	" content TEXT NOT NULL) STRICT;"
+	"CREATE INDEX baseline_created ON baseline(created_ns);";
+
+const char *const sp_history_migrations[] = {first, baselines};
 const int sp_history_version = sizeof(sp_history_migrations) / sizeof(sp_history_migrations[0]);

@@ -33,3 +33,226 @@ profiles_of() {
 	comm -12 <(code old/ci/latest.md) <(code more/ci/latest.md) >both
 	[ "$(wc -l <both)" -ge 2 ]
 }
+
+# In its .smartprof/.
+keep_history() {
+	export SMARTPROF_HISTORY=auto
+}
+
+# repository NAME: a git repository with the program in it, built, and a smartprof.toml for it.
+repository() {
+	keep_history
+	mkdir "$1"
+	cd "$1"
+	git init -q -b main .
+	git config user.email a@example.org
+	git config user.name a
+	cp "$ROOT/tests/targets/gated.c" app.c
+	printf 'app\nprofiles/\n' >.gitignore
+	cat >smartprof.toml <<-'END'
+		[check]
+		runs = 6
+		regression = 25
+		[[command]]
+		name = "encode"
+		run = "./app 400000"
+		prepare = "test -x app"
+	END
+	git add -A
+	git commit -qm one
+	gcc -O2 -g -o app app.c
+}
+
+slow_down() {
+	sed -i 's/^#ifdef SLOW/#if 1/' app.c
+	gcc -O2 -g -o app app.c
+	git commit -qam "${1-slower}"
+}
+
+@test "a slower commit fails with its function named, is accepted, and passes" {
+	repository r
+	status_of 0 "$SMARTPROF" check >out
+	grep -q 'There is no baseline; smartprof baseline save' out
+	"$SMARTPROF" baseline save | grep -q '^saved [0-9a-f]\{8\}$'
+	status_of 0 "$SMARTPROF" check >out
+	grep -q "^Baseline 'main' of .*, the newest of the commit where this branch left the main one, on this class of machines\.$" out
+	! grep -qE '^  (worse|above|noise|not the code) ' out || fail "$(cat out)"
+	git checkout -q -b work
+	slow_down
+	status_of 1 "$SMARTPROF" check --report json=check.json >out
+	grep -qE '^  worse +CPU time .*; 25 % are allowed$' out
+	grep -q '^  cause: mix +' out
+	grep -q '^  code: the machine code of these changed: encode$' out
+	grep -qE '^Fail, grade [B-F]' out
+	python3 -c 'import json; c = json.load(open("check.json")); assert c["verdict"] == "fail" and c["commands"][0]["code"] == "changed", c'
+	status_of 0 "$SMARTPROF" check --quick --report-only >out
+	status_of 0 "$SMARTPROF" history accept latest --because 'twice as good' >out
+	status_of 0 "$SMARTPROF" check >out
+	grep -q 'accepted on the way to here, because: twice as good' out
+	git checkout -q main # its own baseline counts
+	gcc -O2 -g -o app app.c
+	status_of 0 "$SMARTPROF" check --quick >out
+	grep -q 'the newest of the commit where this branch left' out
+}
+
+@test "what is suspicious is decided by runs of both programs in turns" {
+	repository r
+	status_of 0 "$SMARTPROF" check >out
+	"$SMARTPROF" baseline save >/dev/null
+	slow_down
+	status_of 1 "$SMARTPROF" check --decide --format markdown >out
+	grep -qE 'encode, in turns: .*CPU time \+[0-9.]+ % .*surely more.*by [0-9]+ pairs of runs in turns' out
+	sed -i 's/^prepare.*/baseline_run = "true"/' smartprof.toml
+	rm -r .smartprof/programs
+	status_of 1 "$SMARTPROF" check --decide >out
+	grep -q 'in turns: .*surely more' out
+}
+
+@test "without a change of code a growth is the machine's or the input's, and fails only where that is asked for" {
+	repository r
+	sed -i 's/^run = .*/run = ".\/app input"/' smartprof.toml
+	sed -i 's/argc > 1 ? atoi(argv\[1\])/argc > 1 ? atoi(getenv("N"))/' app.c
+	gcc -O2 -g -o app app.c
+	N=400000 "$SMARTPROF" check >out
+	"$SMARTPROF" baseline save >/dev/null
+	N=1600000 status_of 0 "$SMARTPROF" check >out
+	grep -qE '^  not the code CPU time .*; no failure: it is the same build \([0-9a-f]{12}\), so what grew is the machine.s or the input.s' out
+	sed -i 's/^runs = 6/&\nsame_code = "fail"/' smartprof.toml
+	N=1600000 status_of 1 "$SMARTPROF" check >out
+	grep -qE '^  worse +CPU time' out
+}
+
+@test "programs nobody here wrote: a limit, a script that got slower, runs that fail" {
+	keep_history
+	mkdir r && cd r
+	git init -q -b main .
+	git config user.email a@example.org
+	git config user.name a
+	echo 'sum(i * i for i in range(200000))' >script.py
+	head -c 150000 /usr/bin/git >data
+	cat >smartprof.toml <<-'END'
+		[check]
+		runs = 6
+		[[command]]
+		name = "script"
+		run = "python3 script.py"
+		[[command]]
+		name = "xz"
+		run = "xz -3 -k -c data"
+		cpu = "1ms"
+		runs = 2
+		[[command]]
+		name = "sqlite"
+		run = "sqlite3 :memory: 'with recursive n(i) as (select 1 union all select i + 1 from n limit 20000) select sum(i) from n'"
+		runs = 2
+		start = "10s"
+		start_run = "sqlite3 --version"
+		peak = "1GB"
+	END
+	printf 'profiles/\n' >.gitignore
+	git add -A && git commit -qm one
+	status_of 1 "$SMARTPROF" check >out
+	grep -qE '^  above the limit CPU time .* is above the limit of 1\.0 ms' out
+	grep -qE '^  fine +start' out
+	sed -i 's/^cpu = .*/cpu = "100s"/' smartprof.toml
+	git commit -qam limit
+	"$SMARTPROF" check >out
+	"$SMARTPROF" baseline save >/dev/null
+	echo 'sum(i * i for i in range(3000000))' >script.py
+	status_of 1 "$SMARTPROF" check script >out
+	grep -qE '^  worse +CPU time' out
+	! grep -q xz out || fail "not asked for"
+	echo 'raise SystemExit(3)' >script.py
+	status_of 1 "$SMARTPROF" check script >out
+	grep -q 'failed (exit 3): more than allowed' out
+}
+
+@test "baselines are listed, shown, moved as files, and deleted" {
+	repository r
+	status_of 1 "$SMARTPROF" baseline save 2>err
+	grep -q 'the history has no run of commit' err
+	"$SMARTPROF" check >out
+	"$SMARTPROF" baseline save good --because 'the first' >out
+	"$SMARTPROF" baseline save >out
+	[ "$("$SMARTPROF" baseline list | wc -l)" -eq 2 ]
+	"$SMARTPROF" baseline list | grep -q '  1 command  good: the first$'
+	"$SMARTPROF" baseline show good | grep -qE '^    cpu: [0-9.]+ (ms|s) ± .*, 6 runs$'
+	"$SMARTPROF" baseline export good --output good.json
+	python3 - "$ROOT/docs/CHECK.md" <<-'END'
+		import json, re, sys
+		b = json.load(open("good.json"))
+		assert b["schema"] == "smartprof-baseline/1" and b["because"] == "the first" and len(b["commit"]) == 40
+		c = b["commands"][0]
+		assert len(c["figures"]["cpu"]["values"]) == 6 and len(c["profiles"]) == 1 and c["figures"]["cpu"]["error"] > 0
+		documented = set(re.findall(r"`(\w+)(?:\[\])?`", open(sys.argv[1]).read()))
+		keys = {k for part in [b, b["machine"], c, c["figures"]["cpu"]] for k in part}
+		assert documented >= keys, keys - documented
+	END
+	"$SMARTPROF" baseline delete good
+	status_of 1 "$SMARTPROF" baseline show good 2>err
+	grep -q "There is no baseline 'good'" err
+	status_of 1 "$SMARTPROF" baseline delete good 2>err
+	status_of 0 "$SMARTPROF" baseline compare >out
+	status_of 0 "$SMARTPROF" check --quick --baseline good.json >out
+	grep -q "from the file good.json\.$" out
+	"$SMARTPROF" baseline import good.json | grep -q '^imported'
+	"$SMARTPROF" baseline list | grep -q ' good: the first$'
+	# a machine of another class: only memory is compared
+	sed -i 's/"class": "[0-9a-f]*"/"class": "0000000000000000"/' good.json
+	status_of 0 "$SMARTPROF" check --quick --baseline good.json --format json >out.json
+	grep -q 'another class of machines, so only memory is compared' out.json
+	for text in '' '[]' '{"schema": "smartprof-baseline/1"}' '{"schema": "smartprof-baseline/2"}'; do
+		echo "$text" >bad.json
+		status_of 2 "$SMARTPROF" baseline import bad.json 2>err
+		[ "$(wc -l <err)" -eq 1 ]
+	done
+}
+
+@test "every format says the same" {
+	repository r
+	"$SMARTPROF" check >out
+	"$SMARTPROF" baseline save >/dev/null
+	printf '[[command]]\nname = "a|<&>\\"%%\\u00e9"\nrun = "./app 400000"\ncpu = "1ms"\nruns = 3\n' >smartprof.toml
+	GITHUB_ACTIONS=true GITHUB_STEP_SUMMARY=$WORK/summary status_of 1 "$SMARTPROF" check --ci --report json=c.json --report junit=c.xml \
+		--report openmetrics=c.txt --report markdown=c.md >out
+	grep -q '^::error title=smartprof check::Fail' out
+	grep -q '^::error title=smartprof check::a|<&>"%25é: CPU time' out
+	cmp c.md "$WORK/summary"
+	for title in '## Executive summary' '## Detailed metrics' '## Analysis' '## Technical details' '### Next steps'; do grep -qx "$title" c.md; done
+	cmark-gfm -e table c.md | grep -qE '>a.{1,6}&lt;&amp;&gt;&quot;%é</td>' || fail "$(grep -n é c.md)"
+	python3 - "$ROOT/docs/CHECK.md" <<-'END'
+		import json, re, sys, xml.etree.ElementTree as e
+		c = json.load(open("c.json"))
+		s = e.parse("c.xml").getroot()[0]
+		assert s.get("failures") == "1" and s[0].get("classname") == 'a|<&>"%é', s.attrib
+		f = c["commands"][0]["figures"]
+		assert [x["answer"] for x in f if x["figure"] == "cpu"] == ["above the limit"], f
+		documented = set(re.findall(r"`(\w+)(?:\[\])?`", open(sys.argv[1]).read()))
+		keys = {k for part in [c, c["commands"][0], f[0]] for k in part}
+		assert documented >= keys, keys - documented
+		m = open("c.txt").read()
+		assert m.endswith("# EOF\n") and 'smartprof_seconds{command="a|<&>\\"%é",figure="cpu"}' in m, m
+	END
+}
+
+@test "a file that is wrong is refused in one line, and init writes one that works" {
+	mkdir empty && cd empty
+	status_of 2 "$SMARTPROF" check 2>err
+	grep -q 'there is no smartprof.toml here; smartprof check --init' err
+	printf '[check]\nruns = "x"\n' >smartprof.toml
+	status_of 2 "$SMARTPROF" check 2>err
+	grep -q 'smartprof.toml: runs must be a whole number' err
+	[ "$(wc -l <err)" -eq 1 ]
+	printf '[[command]]\nrun = \n' >smartprof.toml
+	status_of 2 "$SMARTPROF" check 2>err
+	grep -q 'smartprof.toml: line 2: ' err
+	status_of 1 "$SMARTPROF" check --init true 2>err
+	grep -q 'stays as it is' err
+	rm smartprof.toml
+	status_of 1 "$SMARTPROF" check --init false 2>err
+	grep -q "'false' fails: exit 1" err
+	"$SMARTPROF" check --init 'sqlite3 --version' "sh -c 'echo \"a b\"'" >out
+	status_of 0 "$SMARTPROF" check >out
+	status_of 2 "$SMARTPROF" check nobody 2>err
+	grep -q "has no command 'nobody'" err
+}

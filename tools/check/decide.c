@@ -1,0 +1,254 @@
+/* The baseline's program and the one of now, in turns: noise of the machine meets both. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "profiles/base/escape.h"
+#include "profiles/base/time.h"
+#include "profiles/monitor/pairs.h"
+#include "symbolize/base/memory.h"
+#include "tools/check/check.h"
+#include "tools/monitor/line.h"
+#include "tools/monitor/monitor.h"
+#include "tools/tools.h"
+
+#define PAIRS_MOST 400u
+
+/* Two jobs: the baseline's, and now's. */
+struct turns {
+	struct sp_check_session *s;
+	struct sp_check_command *c;
+	struct sp_monitor_plan plan[2];
+	struct sp_monitor_series series[2];
+	struct sp_pairs_verdict verdicts[SP_PAIRS_METRICS];
+	char *tree; /* where the baseline's files are checked out; NULL: nowhere */
+	uint64_t until_ns;
+};
+
+/* --- the baseline's program */
+
+/* The files of the baseline's commit, beside the repository's: nothing is fetched or built. */
+static char *check_out(const char *commit)
+{
+	char directory[] = "/tmp/smartprof-baseline-XXXXXX";
+	char *line;
+
+	if (!*commit || !mkdtemp(directory))
+		return NULL;
+	line = sp_git_line((const char *const[]){"worktree", "add", "--detach", "--force", directory, commit, NULL});
+	if (!line)
+		rmdir(directory);
+	free(line);
+	return line ? sp_copy_text(directory) : NULL;
+}
+
+static void remove_tree(char *tree)
+{
+	if (tree)
+		free(sp_git_line((const char *const[]){"worktree", "remove", "--force", tree, NULL}));
+	free(tree);
+}
+
+static int plan_line(struct sp_monitor_plan *plan, const char *line)
+{
+	const char *loose[] = {line, NULL};
+	struct sp_monitor_wish wish = {.loose = (char **)loose};
+
+	return sp_monitor_plan_make(plan, &wish);
+}
+
+/* `cd DIRECTORY && exec COMMAND`, for both sides alike. free() it. */
+static char *in_directory(const char *directory, const char *command)
+{
+	char *word[] = {(char *)directory, NULL}, *quoted = sp_monitor_command_line(word);
+	char *line = sp_text("cd %s && %s", quoted, command);
+
+	free(quoted);
+	return line;
+}
+
+static int plan_trees(struct turns *t)
+{
+	char *prefix = sp_git_line((const char *const[]){"rev-parse", "--show-prefix", NULL});
+	char *there = sp_text("%s/%s", t->tree, prefix ? prefix : ""), *here = in_directory(".", t->c->config->run);
+	char *before = in_directory(there, t->c->config->run);
+	int status = plan_line(&t->plan[0], before);
+
+	if (!status)
+		status = plan_line(&t->plan[1], here);
+	free(prefix);
+	free(there);
+	free(here);
+	free(before);
+	return status;
+}
+
+/* -1: the baseline's program is not at hand. */
+static int make_plans(struct turns *t, size_t index)
+{
+	const struct sp_check_now *now = &t->s->now[index];
+	char path[PATH_MAX];
+	int status;
+
+	if (t->c->config->baseline_run) {
+		status = plan_line(&t->plan[0], t->c->config->baseline_run);
+		return status ? status : plan_line(&t->plan[1], t->c->config->run);
+	}
+	if (now->several) {
+		t->tree = check_out(sp_baseline_text(t->s->check.baseline, "commit"));
+		return t->tree ? plan_trees(t) : -1;
+	}
+	if (!t->s->store || !sp_check_kept_program(t->s->store, sp_baseline_text(t->c->baseline, "build_id"), path))
+		return -1;
+	status = plan_line(&t->plan[0], t->c->config->run);
+	if (!status)
+		status = plan_line(&t->plan[1], t->c->config->run);
+	if (!status) {
+		free(t->plan[0].jobs[0].argv[0]);
+		t->plan[0].jobs[0].argv[0] = sp_copy_text(path);
+	}
+	return status;
+}
+
+/* --- turns */
+
+static bool is_suspect(const struct sp_check_command *c)
+{
+	for (size_t i = 0; i < c->figure_count; i++)
+		if (sp_check_is_suspect(&c->figures[i]) || c->figures[i].state == SP_FIGURE_DISTURBED)
+			return true;
+	return false;
+}
+
+static bool is_decided(const struct turns *t)
+{
+	return t->verdicts[SP_PAIRS_CPU].answer != SP_PAIRS_UNDECIDED &&
+		t->verdicts[SP_PAIRS_WALL].answer != SP_PAIRS_UNDECIDED;
+}
+
+static int run_turns(struct turns *t, int *stopped)
+{
+	struct sp_monitor_wish wish = {.runs = 2, .timeout_ns = t->c->config->timeout_ns};
+	struct sp_monitor_session session;
+	char tail[2048];
+	int status = sp_monitor_session_open(&session, &wish, 1);
+	uint64_t chance = sp_time_ns(CLOCK_REALTIME);
+	bool backwards = false;
+
+	if (status)
+		return status;
+	for (unsigned pair = 1; pair <= PAIRS_MOST && !session.watches.stopped; pair++) {
+		chance = chance * 6364136223846793005u + 1442695040888963407u;
+		backwards = pair % 2 ? chance >> 63 : !backwards;
+		for (int k = 0; k < 2 && !session.watches.stopped; k++) {
+			int side = backwards ? 1 - k : k;
+			struct sp_monitor_run *run =
+				sp_attempt_one(&session, &t->plan[side].jobs[0], (uint64_t)side + 1, pair, tail);
+
+			if (run->interrupted)
+				sp_monitor_run_free(run);
+			else
+				sp_monitor_series_add(&t->series[side], run);
+		}
+		if (!sp_pairs_is_look(pair))
+			continue;
+		sp_pairs_judge_series(&t->series[0], &t->series[1], 1, t->verdicts);
+		if (is_decided(t) || sp_time_ns(CLOCK_MONOTONIC) > t->until_ns)
+			break;
+	}
+	*stopped = session.watches.stopped;
+	sp_monitor_session_close(&session);
+	return 0;
+}
+
+static int pairs_metric(enum sp_gate_metric metric)
+{
+	return metric == SP_GATE_WALL    ? SP_PAIRS_WALL
+		: metric == SP_GATE_CPU  ? SP_PAIRS_CPU
+		: metric == SP_GATE_PEAK ? SP_PAIRS_PEAK
+					 : -1;
+}
+
+/* What pairs say is said of the figure. */
+static void settle(struct turns *t)
+{
+	for (size_t i = 0; i < t->c->figure_count; i++) {
+		struct sp_check_figure *f = &t->c->figures[i];
+		int metric = pairs_metric(f->metric);
+		const struct sp_pairs_verdict *v = metric < 0 ? NULL : &t->verdicts[metric];
+
+		if (!v || !v->pairs || f->allowed < 0 || f->state == SP_FIGURE_ABOVE)
+			continue;
+		f->judgement.ratio = v->ratio;
+		f->judgement.low = v->low;
+		f->judgement.high = v->high;
+		if (v->answer == SP_PAIRS_MORE && v->low > 1 + f->allowed)
+			f->state = SP_FIGURE_WORSE;
+		else if (v->answer == SP_PAIRS_LESS)
+			f->state = SP_FIGURE_BETTER;
+		else if (v->high <= 1 + f->allowed || v->answer == SP_PAIRS_SAME)
+			f->state = SP_FIGURE_FINE;
+		else
+			f->state = SP_FIGURE_UNSURE;
+	}
+}
+
+static void tell(struct turns *t)
+{
+	struct sp_buffer text = {0};
+
+	for (int m = 0; m < SP_PAIRS_METRICS; m++) {
+		static const char *const answers[] = {"not sure", "no difference", "surely less", "surely more"};
+		const struct sp_pairs_verdict *v = &t->verdicts[m];
+
+		if (v->pairs)
+			sp_buffer_printf(&text, "%s%s %+.1f %% (%+.1f to %+.1f), %s", m ? "; " : "",
+				sp_pairs_metric_names[m], 100 * (v->ratio - 1), 100 * (v->low - 1), 100 * (v->high - 1),
+				answers[v->answer]);
+	}
+	sp_buffer_printf(&text, "; by %zu pairs of runs in turns", t->verdicts[SP_PAIRS_CPU].pairs);
+	free(t->c->decided);
+	t->c->decided = sp_copy_text(text.data);
+	sp_buffer_free(&text);
+}
+
+static int decide_one(struct sp_check_session *s, size_t index, uint64_t until_ns, int *stopped)
+{
+	struct turns t = {.s = s, .c = &s->check.commands[index], .until_ns = until_ns};
+	int status = make_plans(&t, index);
+
+	if (status < 0) {
+		free(t.c->decided);
+		t.c->decided = sp_text("the baseline's program is not at hand; name a command that runs it: "
+				       "baseline_run in smartprof.toml");
+		status = 0;
+	} else if (!status) {
+		status = run_turns(&t, stopped);
+		if (!status && t.series[0].count && t.series[1].count) {
+			settle(&t);
+			tell(&t);
+		}
+	}
+	for (int side = 0; side < 2; side++) {
+		sp_monitor_series_free(&t.series[side]);
+		sp_monitor_plan_free(&t.plan[side]);
+	}
+	remove_tree(t.tree);
+	return status;
+}
+
+int sp_check_decide(struct sp_check_session *s, int *stopped)
+{
+	uint64_t now = sp_time_ns(CLOCK_MONOTONIC), left = s->check.config->decide_ns;
+	size_t suspects = 0;
+	int status = 0;
+
+	for (size_t i = 0; i < s->check.command_count; i++)
+		suspects += s->check.commands[i].baseline && is_suspect(&s->check.commands[i]);
+	for (size_t i = 0; i < s->check.command_count && !status && !*stopped; i++)
+		if (s->check.commands[i].baseline && is_suspect(&s->check.commands[i]))
+			status = decide_one(s, i, now + left / suspects * (i + 1), stopped);
+	sp_line_clear();
+	return status;
+}
