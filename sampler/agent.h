@@ -262,6 +262,7 @@ struct sp_agent {
 	uint32_t tsc_forbidden;          /* atomic: SP_TSC_..., why the cycle counter is not read */
 	uint64_t unload_gen;             /* atomic: raised by every dlclose */
 	void (*activate)(void);          /* preload's: make the spool, arm the clocks; any context */
+	void (*share)(void);             /* preload's: look for what the tree's processes share; any context */
 	void (*adopt)(void);             /* preload's: take the calling thread in; normal context */
 	void (*look)(void);              /* preload's: whether the profiling signal is still ours; any context */
 	void (*forked)(void);            /* preload's: this is a child made without atfork handlers */

@@ -459,8 +459,24 @@ struct sp_tree_file {
 	uint8_t facts[2048] __attribute__((aligned(8))); /* struct sp_facts (env/facts.h) */
 };
 
-#define SP_TREE_MAGIC 0x3245455254505053ull /* "SPPTREE2" */
-#define SP_TREE_FILE_BYTES 4096u
+/* A rule that unwinding goes by (sampler/walk/cfi.h), which is that of a key if key ^ rule is its check word: one torn by a race is
+ * nobody's. */
+struct sp_rule_slot {
+	uint64_t check, rule; /* atomic */
+};
+
+struct sp_shared_rules {
+	uint32_t log_used; /* atomic: 2 to the power of so many slots are in use; 0: none */
+	uint32_t kept;     /* atomic: rules that were put there since */
+	uint64_t reserved[7];
+	struct sp_rule_slot slots[];
+};
+
+#define SP_TREE_MAGIC 0x3345455254505053ull /* "SPPTREE3" */
+#define SP_TREE_PAGE_BYTES 4096u            /* of struct sp_tree_file; struct sp_shared_rules begins behind */
+#define SP_SHARED_RULES_LOG 15u
+#define SP_SHARED_RULES_BYTES (sizeof(struct sp_shared_rules) + (sizeof(struct sp_rule_slot) << SP_SHARED_RULES_LOG))
+#define SP_TREE_FILE_BYTES (SP_TREE_PAGE_BYTES + SP_SHARED_RULES_BYTES)
 
 #define SP_BUILD_ID_MAX 32u
 

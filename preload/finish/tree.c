@@ -14,6 +14,7 @@
 #include "preload/spool_place.h"
 #include "sampler/spool/write.h"
 #include "sampler/sys.h"
+#include "sampler/walk/shared.h"
 
 /* How many spools may wait while the tree's first process lives on, before somebody has them rendered. */
 #define WAITING_MOST 500u
@@ -29,7 +30,7 @@ static struct {
 static char SP_BIG path[SP_PATH_MAX];
 
 _Static_assert(sizeof(struct sp_facts) <= sizeof((struct sp_tree_file *)0)->facts, "there is room for them");
-_Static_assert(sizeof(struct sp_tree_file) <= SP_TREE_FILE_BYTES, "so much is mapped");
+_Static_assert(sizeof(struct sp_tree_file) <= SP_TREE_PAGE_BYTES, "the rules begin there");
 
 static bool set_path(const char *directory, size_t length)
 {
@@ -61,10 +62,30 @@ static struct sp_tree_file *map_file(long fd)
 	if (sp_is_error(p))
 		return NULL;
 	sp_sys(SYS_madvise, p, SP_TREE_FILE_BYTES, MADV_DONTFORK);
-	if (sp_sys(SYS_madvise, p, SP_TREE_FILE_BYTES, SP_MADV_POPULATE_WRITE) == 0)
+	if (sp_sys(SYS_madvise, p, SP_TREE_PAGE_BYTES, SP_MADV_POPULATE_WRITE) == 0)
 		return (struct sp_tree_file *)p;
 	sp_sys(SYS_munmap, p, SP_TREE_FILE_BYTES);
 	return NULL;
+}
+
+/* From here on the process goes by what it holds. */
+static void use_file(struct sp_tree_file *file)
+{
+	tree.file = file;
+	if (file)
+		sp_shared_rules_use((struct sp_shared_rules *)((char *)file + SP_TREE_PAGE_BYTES));
+}
+
+/* Other threads may be at a walk: they find no rules, and what they keep is theirs alone. */
+static void leave_file(void)
+{
+	struct sp_tree_file *file = tree.file;
+
+	tree.file = NULL;
+	sp_shared_rules_use(NULL);
+	if (file)
+		sp_sys(SYS_mmap, file, SP_TREE_FILE_BYTES, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 }
 
 /* The counts stay when this program has replaced the one that held the tree before. Returns 0, -EAGAIN when somebody
@@ -96,7 +117,7 @@ static int take_hold(int flags)
 	file->pid_namespace = sp_pid_namespace();
 	file->closed = 0;
 	__atomic_store_n(&file->magic, SP_TREE_MAGIC, __ATOMIC_RELEASE);
-	tree.file = file;
+	use_file(file);
 	tree.holds = true;
 	return 0;
 }
@@ -154,22 +175,25 @@ static void look_in(const char *directory, size_t length)
 
 	if (tree.holds || (tree.file && !strncmp(path, directory, length) && path[length] == '/'))
 		return;
-	if (tree.file)
-		sp_sys(SYS_munmap, tree.file, SP_TREE_FILE_BYTES);
-	tree.file = NULL;
+	leave_file();
 	if (!set_path(directory, length))
 		return;
 	fd = sp_sys(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	tree.file = fd < 0 ? NULL : map_file(fd);
+	use_file(fd < 0 ? NULL : map_file(fd));
 }
 
-struct sp_facts *sp_tree_facts(void)
+void sp_tree_share(void)
 {
 	char directory[SP_PATH_MAX];
 
 	if (!tree.file && !sp_process.is_root && *sp_process.tree &&
 		sp_spool_directory(directory, sizeof directory, SP_PLACE_SHM))
 		look_in(directory, strlen(directory));
+}
+
+struct sp_facts *sp_tree_facts(void)
+{
+	sp_tree_share();
 	if (!tree.file || __atomic_load_n(&tree.file->magic, __ATOMIC_ACQUIRE) != SP_TREE_MAGIC)
 		return NULL;
 	return (struct sp_facts *)tree.file->facts;
@@ -206,6 +230,7 @@ void sp_tree_tell_events(uint64_t limits)
 SP_AT_FORK void sp_tree_forked(void)
 {
 	tree.file = NULL;
+	sp_shared_rules_use(NULL);
 	tree.holds = tree.looked = tree.joined = false;
 }
 
@@ -235,9 +260,7 @@ void sp_tree_give_up(void)
 
 	if (left && __atomic_load_n(&file->waiting, __ATOMIC_SEQ_CST) > tree.joined)
 		sp_render(NULL, left, false);
-	if (file)
-		sp_sys(SYS_munmap, file, SP_TREE_FILE_BYTES);
-	tree.file = NULL;
+	leave_file();
 }
 
 static bool is_held(const struct sp_tree_file *file)

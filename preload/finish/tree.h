@@ -22,6 +22,10 @@ bool sp_tree_resume(void) SP_HIDDEN;
 /* The process is about to do so: the next program may not be one of ours. Any context. */
 void sp_tree_before_exec(void) SP_HIDDEN;
 
+/* Looks for what the tree's processes share: what they have read of the machine, and of files' unwind tables. Any context; more
+ * than once only if it was not there. */
+void sp_tree_share(void) SP_HIDDEN;
+
 /* What processes of the tree have found out about the machine, for all of them; NULL when there is no tree. May be called
  * before there is a spool. */
 struct sp_facts *sp_tree_facts(void) SP_HIDDEN;

@@ -38,6 +38,8 @@
 #include "sampler/waits/waits.h"
 #include "sampler/walk/unwind.h"
 
+#define WIDE_BYTES 32768u
+
 struct activation {
 	struct sp_thread *t;
 	struct sp_config config;
@@ -74,6 +76,15 @@ static void configure_thresholds(const struct sp_config *c, struct sp_sampler_co
 	s->response_given = c->values[SP_OPT_RESPONSE_TIME_THRESHOLD].source >= SP_SOURCE_FILE;
 }
 
+/* A member of a tree may be one of thousands that end in no time: where nobody has asked for an interval, it begins with a wide
+ * one, and the governor narrows it within some 25 ms of CPU time as far as that is paid for. */
+static uint64_t first_heap_interval(const struct sp_value *asked)
+{
+	const uint64_t wide = asked->number * 8 < WIDE_BYTES ? asked->number * 8 : WIDE_BYTES;
+
+	return sp_process.is_root || asked->source >= SP_SOURCE_FILE || asked->number > wide ? asked->number : wide;
+}
+
 static void configure(const struct sp_config *c, struct sp_spool_header *h)
 {
 	const struct sp_value *v = c->values;
@@ -93,8 +104,8 @@ static void configure(const struct sp_config *c, struct sp_spool_header *h)
 	h->cpu.sample_cap = s->sample_cap;
 	h->cpu.budget_permille = s->budget_permille;
 	h->cpu.switch_timer_ns = SP_SWITCH_TIMER_ASSUMED_NS;
-	h->heap.requested_bytes = h->heap.interval_bytes = s->heap_interval_bytes;
-	h->heap.interval_floor = h->heap.interval_max_bytes = s->heap_interval_bytes;
+	h->heap.requested_bytes = h->heap.interval_floor = s->heap_interval_bytes;
+	h->heap.interval_bytes = h->heap.interval_max_bytes = first_heap_interval(&v[SP_OPT_HEAP_INTERVAL]);
 }
 
 static void start_heap(struct sp_spool_header *h)

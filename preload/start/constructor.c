@@ -324,6 +324,7 @@ static void prepare(void)
 	sp_agent.config.signal = sp_signal_number(setting(SP_OPT_SIGNAL).number);
 	sp_process.signal_is_asked = setting(SP_OPT_SIGNAL).source >= SP_SOURCE_FILE;
 	sp_agent.activate = sp_activate;
+	sp_agent.share = sp_tree_share;
 	sp_agent.adopt = sp_threads_adopt;
 	sp_agent.forked = sp_fork_child;
 	sp_agent.look = sp_signals_look;

@@ -62,6 +62,7 @@ static void take(const void *p, size_t size)
 		if (!t)
 			return;
 		sp_thread_adopt(t, 0, 0, 0);
+		sp_agent.share();
 	}
 	s->p = p;
 	s->size = size;

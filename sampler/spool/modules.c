@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "sampler/mapped.h"
+#include "sampler/object.h"
 #include "sampler/spool/write.h"
 #include "sampler/sys.h"
 
@@ -18,47 +19,6 @@
 static bool find_object(uint64_t address, struct dl_find_object *found)
 {
 	return _dl_find_object((void *)address, found) == 0;
-}
-
-/* The ELF header of a mapped object, or NULL when its first page does not hold one. */
-static const ElfW(Ehdr) * object_header(const struct dl_find_object *object)
-{
-	const ElfW(Ehdr) *ehdr = object->dlfo_map_start;
-
-	if (memcmp(ehdr->e_ident, ELFMAG, SELFMAG) != 0 || ehdr->e_phentsize != sizeof(ElfW(Phdr)) ||
-		ehdr->e_phoff + (uint64_t)ehdr->e_phnum * sizeof(ElfW(Phdr)) > 4096)
-		return NULL;
-	return ehdr;
-}
-
-/* Copies the GNU build-id from the object's notes in memory. */
-static void read_build_id(const struct dl_find_object *object, struct sp_module *m)
-{
-	const ElfW(Ehdr) *ehdr = object_header(object);
-	uint64_t bias = object->dlfo_link_map->l_addr;
-	int i;
-
-	for (i = 0; ehdr && i < ehdr->e_phnum; i++) {
-		const ElfW(Phdr) *ph = (const ElfW(Phdr) *)((const char *)ehdr + ehdr->e_phoff) + i;
-		const char *at = (const char *)(bias + ph->p_vaddr), *end = at + ph->p_memsz;
-
-		if (ph->p_type != PT_NOTE || at < (char *)object->dlfo_map_start || end > (char *)object->dlfo_map_end)
-			continue;
-		while (end - at >= (long)sizeof(ElfW(Nhdr))) {
-			const ElfW(Nhdr) *note = (const void *)at;
-			const char *name = at + sizeof *note, *desc = name + ((note->n_namesz + 3u) & ~3u);
-
-			if (desc > end || note->n_descsz > (size_t)(end - desc))
-				break;
-			if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 && !memcmp(name, "GNU", 4) &&
-				note->n_descsz <= SP_BUILD_ID_MAX) {
-				memcpy(m->build_id, desc, note->n_descsz);
-				m->build_id_bytes = note->n_descsz;
-				return;
-			}
-			at = desc + ((note->n_descsz + 3u) & ~3u);
-		}
-	}
 }
 
 static const char *object_path(const struct dl_find_object *object)
@@ -72,37 +32,23 @@ static const char *object_path(const struct dl_find_object *object)
 	return (const char *)sp_section(SP_SEC_TEXT) + sp_agent.spool->text.exe;
 }
 
-static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t count)
-{
-	const uint8_t *p = bytes;
-	uint64_t word = 0;
-
-	for (; count >= sizeof word; count -= sizeof word, p += sizeof word) {
-		memcpy(&word, p, sizeof word);
-		hash = (hash ^ word) * 0xff51afd7ed558ccdull, hash ^= hash >> 32;
-	}
-	for (; count; count--)
-		hash = (hash ^ *p++) * 0xff51afd7ed558ccdull;
-	return hash ^ hash >> 32;
-}
-
 /* Tells builds apart that have no build-id: the headers, and where functions start (.eh_frame_hdr). */
 static uint64_t hash_content(const struct dl_find_object *object)
 {
-	const ElfW(Ehdr) *ehdr = object_header(object);
+	const ElfW(Ehdr) *ehdr = sp_object_header(object);
 	uint64_t bias = object->dlfo_link_map->l_addr, hash;
 	int i;
 
 	if (!ehdr)
 		return 0;
-	hash = hash_bytes(0, ehdr, HEAD_BYTES);
+	hash = sp_object_hash(0, ehdr, HEAD_BYTES);
 	for (i = 0; i < ehdr->e_phnum; i++) {
 		const ElfW(Phdr) *ph = (const ElfW(Phdr) *)((const char *)ehdr + ehdr->e_phoff) + i;
 		const char *at = (const char *)(bias + ph->p_vaddr);
 
 		if (ph->p_type == PT_GNU_EH_FRAME && at >= (char *)object->dlfo_map_start &&
 			at + ph->p_memsz <= (char *)object->dlfo_map_end)
-			hash = hash_bytes(hash, at, ph->p_memsz < TABLE_BYTES_MAX ? ph->p_memsz : TABLE_BYTES_MAX);
+			hash = sp_object_hash(hash, at, ph->p_memsz < TABLE_BYTES_MAX ? ph->p_memsz : TABLE_BYTES_MAX);
 	}
 	return hash;
 }
@@ -111,14 +57,14 @@ static uint64_t hash_name(const struct dl_find_object *object)
 {
 	const char *name = object->dlfo_link_map->l_name;
 
-	return name ? hash_bytes(0, name, strlen(name)) : 0;
+	return name ? sp_object_hash(0, name, strlen(name)) : 0;
 }
 
 /* What is mapped, as far as that can be told from memory. */
 static void read_identity(const struct dl_find_object *object, struct sp_module *m)
 {
 	m->loaded_as = hash_name(object);
-	read_build_id(object, m);
+	m->build_id_bytes = sp_object_build_id(object, m->build_id);
 	m->content = m->build_id_bytes ? 0 : hash_content(object);
 }
 
@@ -343,7 +289,7 @@ static bool build_id_of(const struct careful *c, struct sp_module *m)
 	at_home.dlfo_link_map = &map;
 	at_home.dlfo_map_start = (void *)(uintptr_t)c->head;
 	at_home.dlfo_map_end = (void *)(uintptr_t)(c->head + HEAD_BYTES);
-	read_build_id(&at_home, m);
+	m->build_id_bytes = sp_object_build_id(&at_home, m->build_id);
 	return m->build_id_bytes;
 }
 

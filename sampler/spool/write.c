@@ -334,7 +334,7 @@ uint64_t sp_spool_trim(struct sp_spool_header *spool)
 }
 
 /* Between sections that were cut back there may be mappings of the application's. */
-void sp_spool_drop(struct sp_spool_header *spool)
+SP_AT_FORK void sp_spool_drop(struct sp_spool_header *spool)
 {
 	struct sp_section_entry sections[SP_SECTIONS];
 	uint64_t from = 0, to = spool->sections[0].offset;

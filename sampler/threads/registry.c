@@ -10,11 +10,14 @@
 static struct {
 	uint64_t slots[GROUPS][GROUP_SLOTS]; /* atomic: tid << 32 | block index + 1; 0 free */
 } registry SP_BIG __attribute__((aligned(64)));
-static uint32_t registered; /* atomic; with what is small, where it takes no page of its own */
+/* With what is small, where they take no page of their own. Most processes have but one thread, which is in no group then. */
+static uint32_t registered; /* atomic */
+static uint64_t first;      /* atomic: as a slot, of the thread that has the process's id */
 
-static uint64_t *group_of(int tid)
+/* Number `i` of the slots that a thread may be in. */
+static uint64_t *slot_of(int tid, uint32_t i)
 {
-	return registry.slots[(uint32_t)tid % GROUPS];
+	return i ? &registry.slots[(uint32_t)tid % GROUPS][i - 1] : &first;
 }
 
 static uint64_t slot_value(const struct sp_thread *t)
@@ -22,15 +25,16 @@ static uint64_t slot_value(const struct sp_thread *t)
 	return (uint64_t)(uint32_t)t->tid << 32 | (t->index + 1);
 }
 
-bool sp_registry_add(struct sp_thread *t)
+SP_AT_FORK bool sp_registry_add(struct sp_thread *t)
 {
-	uint64_t *slots = group_of(t->tid), none;
+	uint64_t *slot, none;
 	uint32_t i;
 
-	for (i = 0; i < GROUP_SLOTS; i++) {
+	for (i = t->tid == sp_agent.pid ? 0 : 1; i <= GROUP_SLOTS; i++) {
+		slot = slot_of(t->tid, i);
 		none = 0;
-		if (!sp_load(&slots[i]) &&
-			__atomic_compare_exchange_n(&slots[i], &none, slot_value(t), false, __ATOMIC_SEQ_CST,
+		if (!sp_load(slot) &&
+			__atomic_compare_exchange_n(slot, &none, slot_value(t), false, __ATOMIC_SEQ_CST,
 				__ATOMIC_RELAXED)) {
 			sp_add(&registered, 1);
 			return true;
@@ -39,26 +43,29 @@ bool sp_registry_add(struct sp_thread *t)
 	return false;
 }
 
-void sp_registry_remove(const struct sp_thread *t)
+SP_AT_FORK void sp_registry_remove(const struct sp_thread *t)
 {
-	uint64_t *slots = group_of(t->tid), mine;
+	uint64_t *slot, mine;
 	uint32_t i;
 
-	for (i = 0; i < GROUP_SLOTS; i++) {
+	for (i = 0; i <= GROUP_SLOTS; i++) {
+		slot = slot_of(t->tid, i);
 		mine = slot_value(t);
-		if (sp_load(&slots[i]) == mine &&
-			__atomic_compare_exchange_n(&slots[i], &mine, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		if (sp_load(slot) != mine)
+			continue;
+		if (__atomic_compare_exchange_n(slot, &mine, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 			sp_add(&registered, -1u);
+		if (!i)
+			return; /* it was entered once */
 	}
 }
 
 struct sp_thread *sp_registry_find(int tid, const struct sp_thread *but)
 {
-	uint64_t *slots = group_of(tid);
 	uint32_t i;
 
-	for (i = 0; i < GROUP_SLOTS; i++) {
-		uint64_t value = __atomic_load_n(&slots[i], __ATOMIC_SEQ_CST);
+	for (i = 0; i <= GROUP_SLOTS; i++) {
+		uint64_t value = __atomic_load_n(slot_of(tid, i), __ATOMIC_SEQ_CST);
 		struct sp_thread *t;
 
 		if (value >> 32 == (uint32_t)tid && (t = sp_block_at((uint32_t)value - 1)) != but)

@@ -11,8 +11,17 @@
 #define MAX_PROBES 32u
 _Static_assert((BUCKETS & (BUCKETS - 1)) == 0 && (LOCK_BUCKETS & (LOCK_BUCKETS - 1)) == 0, "masks");
 
-static uint32_t site_buckets[BUCKETS] SP_BIG, lock_buckets[LOCK_BUCKETS] SP_BIG; /* atomic; 0 empty, else the index */
+/* Whole pages of the room, which a forked child gives back without touching what stands beside them. */
+struct buckets {
+	uint32_t sites[BUCKETS], locks[LOCK_BUCKETS]; /* atomic; 0 empty, else the index */
+};
+static char room[sizeof(struct buckets) + 4095] SP_BIG;
 static bool used;
+
+static struct buckets *buckets(void)
+{
+	return (struct buckets *)(((uintptr_t)room + 4095) & ~(uintptr_t)4095);
+}
 
 static uint64_t mix(uint64_t h)
 {
@@ -67,7 +76,7 @@ static uint32_t site_of(const struct sp_waited *w)
 
 	used = true;
 	for (probe = 0; probe < MAX_PROBES; probe++) {
-		uint32_t *bucket = &site_buckets[((uint32_t)key + probe) & (BUCKETS - 1)];
+		uint32_t *bucket = &buckets()->sites[((uint32_t)key + probe) & (BUCKETS - 1)];
 
 		found = __atomic_load_n(bucket, __ATOMIC_ACQUIRE);
 		if (!found && !made && !(made = make_site(w, key)))
@@ -109,7 +118,7 @@ uint32_t sp_wait_locks_find(uint64_t address)
 
 	used = true;
 	for (probe = 0; probe < MAX_PROBES; probe++) {
-		uint32_t *bucket = &lock_buckets[((uint32_t)key + probe) & (LOCK_BUCKETS - 1)];
+		uint32_t *bucket = &buckets()->locks[((uint32_t)key + probe) & (LOCK_BUCKETS - 1)];
 
 		found = __atomic_load_n(bucket, __ATOMIC_ACQUIRE);
 		if (!found && !made) {
@@ -143,6 +152,5 @@ SP_AT_FORK void sp_wait_sites_forget(void)
 	if (!used)
 		return;
 	used = false;
-	sp_clear_pages(site_buckets, sizeof site_buckets);
-	sp_clear_pages(lock_buckets, sizeof lock_buckets);
+	sp_clear_pages(buckets(), sizeof *buckets());
 }

@@ -86,15 +86,27 @@ static struct sp_cfi_rule reduce(const struct sp_cfi_entry *entry, const struct 
 	return rule;
 }
 
-struct sp_cfi_rule sp_cfi_find(uint64_t pc)
+struct sp_cfi_rule sp_cfi_find_around(uint64_t pc, struct sp_cfi_range *range)
 {
 	static const struct sp_cfi_rule none = {.kind = SP_CFI_NONE}, signal = {.kind = SP_CFI_SIGNAL};
 	struct sp_cfi_entry entry;
 	struct sp_cfi_row row;
 
+	*range = (struct sp_cfi_range){pc, pc + 1};
 	if (!sp_cfi_entry_find(pc, &entry))
 		return none;
 	if (entry.is_signal_return)
 		return signal;
-	return sp_cfi_row_find(&entry, pc, &row) ? reduce(&entry, &row, pc) : none;
+	if (!sp_cfi_row_find(&entry, pc, &row))
+		return none;
+	if (row.cfa.where != SP_CFI_IS_EXPRESSION) /* which may depend on the address */
+		*range = (struct sp_cfi_range){row.from, row.to};
+	return reduce(&entry, &row, pc);
+}
+
+struct sp_cfi_rule sp_cfi_find(uint64_t pc)
+{
+	struct sp_cfi_range range;
+
+	return sp_cfi_find_around(pc, &range);
 }

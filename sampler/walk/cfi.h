@@ -36,4 +36,10 @@ _Static_assert(sizeof(struct sp_cfi_rule) == 8, "read and written as one word");
  * nothing, and reads only what the loader has mapped. The object must not be unloaded meanwhile. */
 struct sp_cfi_rule sp_cfi_find(uint64_t pc) SP_HIDDEN;
 
+/* Also tells a range around pc in which all instructions have this rule. */
+struct sp_cfi_range {
+	uint64_t from, to;
+};
+struct sp_cfi_rule sp_cfi_find_around(uint64_t pc, struct sp_cfi_range *range) SP_HIDDEN;
+
 #endif

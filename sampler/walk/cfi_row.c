@@ -9,7 +9,8 @@ struct machine {
 	const struct sp_cfi_entry *entry;
 	struct sp_reader code;
 	uint64_t location, pc;
-	bool done; /* the next instructions are for what stands after pc */
+	uint64_t from, to; /* of the row that holds pc, as far as is known */
+	bool done;         /* the next instructions are for what stands after pc */
 	struct sp_cfi_row row, initial, states[STATES_MAX];
 	unsigned depth;
 };
@@ -52,6 +53,10 @@ static void define_cfa(struct machine *m, uint64_t reg, int64_t offset)
 static void advance_to(struct machine *m, uint64_t location)
 {
 	m->done = location > m->pc;
+	if (m->done)
+		m->to = location;
+	else
+		m->from = location;
 	m->location = location;
 }
 
@@ -220,7 +225,8 @@ bool sp_cfi_row_find(const struct sp_cfi_entry *entry, uint64_t pc, struct sp_cf
 	struct machine m;
 
 	m.entry = entry;
-	m.location = entry->start;
+	m.location = m.from = entry->start;
+	m.to = entry->start + entry->bytes;
 	m.pc = pc;
 	m.done = false;
 	m.depth = 0;
@@ -231,5 +237,7 @@ bool sp_cfi_row_find(const struct sp_cfi_entry *entry, uint64_t pc, struct sp_cf
 	if (!execute(&m, entry->program))
 		return false;
 	*row = m.row;
+	row->from = m.from;
+	row->to = m.to;
 	return true;
 }

@@ -26,6 +26,7 @@ struct sp_cfi_place {
 };
 
 struct sp_cfi_row {
+	uint64_t from, to;       /* it is the same for all instructions between */
 	struct sp_cfi_place cfa; /* SP_CFI_IN_REGISTER or SP_CFI_IS_EXPRESSION */
 	struct sp_cfi_place registers[SP_CFI_REGISTERS];
 };

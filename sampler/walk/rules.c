@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "sampler/walk/code_rule.h"
+#include "sampler/walk/shared.h"
+#include "sampler/walk/slots.h"
 #include "sampler/walk/unwind.h"
 #include "sampler/walk/walker.h"
 
@@ -11,13 +13,7 @@
 #define GENERATED_INSTRUCTIONS_MAX 256u
 #define LOG_KEPT_CYCLES 28u
 
-/* A rule in the table is an address's if key(address) ^ rule is its check word: one torn by a race, or
- * of code that has been unloaded since, is nobody's. */
-struct slot {
-	uint64_t check, rule; /* atomic */
-};
-
-static struct slot rules[1u << LOG_RULES] SP_BIG __attribute__((aligned(64)));
+static struct sp_rule_slot rules[1u << LOG_RULES] SP_BIG __attribute__((aligned(64)));
 _Static_assert(sizeof rules == SP_UNWIND_TABLE_BYTES, "as its header says");
 
 uint64_t sp_rules_key(uint64_t address)
@@ -30,11 +26,6 @@ uint64_t sp_rules_key(uint64_t address)
 #define LOG_FIRST 9u                        /* two pages of them */
 static uint32_t log_used = LOG_FIRST, kept; /* atomic */
 
-static struct slot *slot_of(uint64_t key)
-{
-	return &rules[(key * 0x9e3779b97f4a7c15ULL) >> (64 - sp_load(&log_used))];
-}
-
 static void make_room(void)
 {
 	uint32_t log = sp_load(&log_used);
@@ -45,30 +36,15 @@ static void make_room(void)
 	}
 }
 
-/* Each address has two places, of which the first holds the newer one. */
 void sp_rules_keep(uint64_t key, uint64_t rule)
 {
-	struct slot *first, *second;
-
 	make_room();
-	first = slot_of(key);
-	second = (struct slot *)((uintptr_t)first ^ sizeof *first);
-	sp_store(&second->check, sp_load(&first->check));
-	sp_store(&second->rule, sp_load(&first->rule));
-	sp_store(&first->check, key ^ rule);
-	sp_store(&first->rule, rule);
+	sp_slots_keep(rules, sp_load(&log_used), key, rule);
 }
 
 bool sp_rules_find(uint64_t key, uint64_t *rule)
 {
-	struct slot *slot = slot_of(key);
-
-	*rule = sp_load(&slot->rule);
-	if (sp_likely((sp_load(&slot->check) ^ *rule) == key))
-		return true;
-	slot = (struct slot *)((uintptr_t)slot ^ sizeof *slot);
-	*rule = sp_load(&slot->rule);
-	return (sp_load(&slot->check) ^ *rule) == key;
+	return sp_slots_find(rules, sp_load(&log_used), key, rule);
 }
 
 /* Code in an object that no table tells of. A stack that was made by hand returns to the first byte of a function, before
@@ -114,7 +90,7 @@ struct sp_cfi_rule sp_rules_current(struct sp_walker *w)
 	}
 	if (sp_stack_is_late(&w->stack))
 		return (struct sp_cfi_rule){.kind = SP_CFI_NONE};
-	rule = sp_cfi_find(pc);
+	rule = sp_shared_rules_find(pc);
 	if (rule.kind == SP_CFI_NONE && _dl_find_object((void *)pc, &object) != 0)
 		return generated_rule(w);
 	if (rule.kind == SP_CFI_NONE)

@@ -91,3 +91,20 @@ of_a_child() {
 	cat more
 	[ "$(cat more)" -le 80 ]
 }
+
+# What one process has read of a file's unwind tables, the others find in the tree's file; no other user's process writes there.
+@test "the processes of a tree share unwind rules, but not with one that has become another user" {
+	local tree="/dev/shm/smartprof-$(id -u)"
+	export TREE=$tree SMARTPROF_ENV=production
+	profiled sh -c 'kept() { od -A n -t u4 -j 4100 -N 4 "$TREE"/*.tree; }
+		"$0" hold 1200; kept
+		for i in 1 2 3 4 5 6 7 8; do "$0" hold 1200; done; kept' "$TARGETS/member" >kept
+	cat kept
+	first=$(sed -n 1p kept)
+	[ "$first" -ge 10 ]
+	[ "$(($(sed -n 2p kept) - first))" -le $((2 * first)) ]
+	[ "$(id -u)" = 0 ] || return 0
+	printf '%s\n' 'import os' 'def mapped(): return sum(".tree" in line for line in open("/proc/self/maps"))' \
+		'before = mapped()' 'os.setuid(65534)' 'print(before, mapped())' >become.py
+	[ "$(profiled sh -c 'python3 become.py; :')" = "1 0" ]
+}

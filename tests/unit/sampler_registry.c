@@ -46,7 +46,7 @@ static unsigned come_and_go(unsigned number)
 	unsigned faults = 0;
 
 	for (unsigned round = 0; round < ROUNDS; round++) {
-		int first = 1000 + (int)(number * 100000 + round * AT_ONCE);
+		int first = 1000 + (int)(number * (ROUNDS * AT_ONCE) + round * AT_ONCE);
 		int other = 1 + (int)(next_random(&random) % STAYING);
 
 		for (unsigned i = 0; i < AT_ONCE; i++)
