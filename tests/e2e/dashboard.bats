@@ -71,6 +71,7 @@ common_steps() {
 			js document.getElementById("view").textContent.includes("Commit 13 </script><b>") && document.getElementById("view").textContent.includes("A &amp; B")
 			js !document.getElementById("chart").hidden && [...document.querySelectorAll("g.frame.grew text")].some((it) => it.textContent === "slower")
 			js document.getElementById("where").textContent.startsWith("CPU time, ")
+			js document.querySelector("#causes tbody tr td").textContent === "work</script>"
 			reload
 			js location.hash.includes("page=change") && !document.getElementById("chart").hidden
 		STEPS

@@ -83,6 +83,9 @@ size_t sp_board_side(const struct sp_board *board, const struct sp_board_series 
 /* The stacks of both sides of the changes that are sure, as far as there are profiles. */
 void sp_board_add_stacks(struct sp_board *board);
 
+/* The functions that differ between the runs before a change and those after. */
+void sp_board_add_causes(struct sp_board *board);
+
 /* What is only shown of single runs: timelines, functions, notes. */
 json_t *sp_board_details(struct sp_board *board);
 

@@ -183,6 +183,7 @@ int sp_board_write(struct sp_buffer *out, struct sp_history *store)
 	if (!error) {
 		sp_board_find_changes(&b);
 		sp_board_add_stacks(&b);
+		sp_board_add_causes(&b);
 		details = sp_board_details(&b);
 		commits = sp_board_commits(&b);
 		for (size_t i = 0; i < b.series_count; i++)
