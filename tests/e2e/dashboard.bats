@@ -135,7 +135,7 @@ common_steps() {
 			key 4
 			js document.querySelectorAll("#view tr").length === 4
 			click press("Wall time +18 %")
-			js document.querySelectorAll("#causes tr").length === 3
+			js document.querySelectorAll("#causes tr").length === 3 && document.querySelector("p.same").textContent.startsWith("The program is the same build")
 		STEPS
 	} >steps
 	browser page.html steps

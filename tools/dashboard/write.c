@@ -134,6 +134,8 @@ static json_t *change_json(const struct sp_board *b, const struct sp_board_serie
 		"chance", sp_json_number(found->p), "suspected", found->state == SP_CHANGE_SUSPECTED, "gradual",
 		found->gradual);
 
+	json_object_set_new(made, "ratio", ratio_json(found->ratio));
+	json_object_set_new(made, "until", json_integer((json_int_t)found->before));
 	if (change->commits)
 		json_object_set(made, "commits", change->commits);
 	if (change->causes)

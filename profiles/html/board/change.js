@@ -24,6 +24,16 @@ function causesTable(list) {
 			element("td", {class: certain ? "" : "soft"}, certain ? "sure" : "may be chance"), element("td", {class: "module"}, baseName(module || "")))))));
 }
 
+/* What did not change tells as much. */
+function sameness(series, it) {
+	const before = it.until ?? it.at - 1, build = board.builds[series.build[it.at]], commit = commitOf(series, it.at), said = [];
+	if (build && series.build[before] === series.build[it.at])
+		said.push("The program is the same build before and after: the machine, the input or a library changed.");
+	if (commit && commitOf(series, before) === commit)
+		said.push("The commit is the same: what changed was not committed.");
+	return said.map((text) => element("p", {class: "same"}, text));
+}
+
 /* The flame graph's own scripts ask for these. */
 function choose(f) {
 	state.chosen = f === state.chosen && !state.zoom.length ? -1 : f;
@@ -65,7 +75,8 @@ function drawChange(box) {
 	box.append(element("h2", {}, link(labelOf(series), {page: "trend", series: series.key, metric: it.metric})), element("p", {}, changeText(series, it)),
 		element("p", {class: "soft"}, `${branchName(series.branch[it.at])}, ${machineName(it.machine)}; 99 % interval ${it.low ? `${inPercent(it.low)} to ${inPercent(it.high)}` : "unknown"}`
 			+ (it.chance !== null && it.chance !== undefined ? `; by chance in ${it.chance < 0.001 ? "less than 1 of 1000" : number(100 * it.chance, 1) + " of 100"} histories` : "")), chart,
-		element("div", {class: "where", id: "reading"}, ""), element("h2", {}, "Commits between"), it.commits && it.commits.length ? commitsTable(it.commits) : element("p", {class: "soft"}, "The history does not tell of any."),
+		element("div", {class: "where", id: "reading"}, ""), ...sameness(series, it), element("h2", {}, "Commits between"),
+		it.commits && it.commits.length ? commitsTable(it.commits) : element("p", {class: "soft"}, "None is known here."),
 		element("h2", {class: "apart"}, "Functions that differ"), it.causes && it.causes.length ? causesTable(it.causes)
 			: element("p", {class: "soft"}, it.causes ? "None: the profiles before and after are alike." : "No profiles on both sides: smartprof monitor --profile keeps them, and then functions are named."));
 	const made = metric && trendChart(chart, series, metric, {height: 220});

@@ -105,7 +105,7 @@ function drawChanges(chart, series, metric, points, x, y, inner) {
 		mark.append("line").attr("y1", 0).attr("y2", inner.height);
 		mark.append("rect").attr("x", -6).attr("y", -14).attr("width", 12).attr("height", inner.height + 14);
 		if (x(point) - labelled > 58) {
-			mark.append("text").attr("y", -5).attr("text-anchor", x(point) > inner.width - 40 ? "end" : x(point) < 30 ? "start" : "middle").text(inPercent(it.after / it.before));
+			mark.append("text").attr("y", -5).attr("text-anchor", x(point) > inner.width - 40 ? "end" : x(point) < 30 ? "start" : "middle").text(inPercent(it.ratio));
 			labelled = x(point);
 		}
 		for (const [from, to, value] of steps)

@@ -23,6 +23,8 @@ function decoded(text) {
 	}
 	for (const series of made.series) {
 		series.label = labelAmong(made.series, series);
+		for (const it of series.changes || [])
+			it.ratio = it.ratio || it.after / it.before;
 		series.metrics.sort((a, b) => byMetric(a.name, b.name));
 	}
 	return made;

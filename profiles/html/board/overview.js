@@ -10,7 +10,7 @@ function lastChange(row) {
 	if (!it)
 		return element("span", {class: "soft"}, "–");
 	const commit = commitOf(row.series, it.at);
-	return element("span", {class: it.suspected ? "soft" : "step"}, link(inPercent(it.after / it.before), {page: "change", series: row.series.key, change: changeKey(row.series, it)}, changeText(row.series, it)),
+	return element("span", {class: it.suspected ? "soft" : "step"}, link(inPercent(it.ratio), {page: "change", series: row.series.key, change: changeKey(row.series, it)}, changeText(row.series, it)),
 		` ${it.suspected ? "suspected, " : ""}${dateText(row.series.when[it.at], true)}${commit ? " at " + shortCommit(commit) : ""}`);
 }
 

@@ -2,7 +2,7 @@
 
 function changeText(series, it) {
 	const commit = commitOf(series, it.at);
-	return `${metricTitle(it.metric)} ${inPercent(it.after / it.before)}, ${shown(it.before, it.metric)} to ${shown(it.after, it.metric)}, ${dateText(series.when[it.at], true)}`
+	return `${metricTitle(it.metric)} ${inPercent(it.ratio)}, ${shown(it.before, it.metric)} to ${shown(it.after, it.metric)}, ${dateText(series.when[it.at], true)}`
 		+ (commit ? ` at ${shortCommit(commit)}` : "") + (it.gradual ? ", by and by" : "") + (it.suspected ? ", suspected: too few runs on one side" : "");
 }
 
@@ -33,7 +33,7 @@ function changesTable(series, name) {
 	if (!rows.length)
 		return element("p", {class: "soft"}, "No change point within what is chosen.");
 	return element("div", {class: "scroll"}, element("table", {}, element("tbody", {}, ...[...rows].reverse().map((it) => element("tr", {},
-		element("td", {class: "number " + (it.suspected ? "soft" : NEUTRAL.includes(it.metric) ? "" : it.after > it.before ? "bad" : "good")}, inPercent(it.after / it.before)),
+		element("td", {class: "number " + (it.suspected ? "soft" : NEUTRAL.includes(it.metric) ? "" : it.after > it.before ? "bad" : "good")}, inPercent(it.ratio)),
 		element("td", {}, link(changeText(series, it), {page: "change", series: series.key, change: changeKey(series, it), metric: it.metric})))))));
 }
 
