@@ -920,18 +920,18 @@ static inline uint64_t sp_span_class_ns(uint32_t class)
 /* Estimates of what was waited at one place: a stack, a call, a lock and where its holder was. */
 struct sp_wait_site {
 	uint32_t ready;
-	uint32_t stack;         /* index into SP_SEC_STACKS */
-	uint32_t call;          /* enum sp_wait_call */
-	uint32_t lock;          /* index into SP_SEC_LOCKS, 0: none, or not known */
-	uint32_t holder;        /* index into SP_SEC_STACKS: where the lock's owner was meanwhile, 0: not known */
-	uint32_t holder_call;   /* what it was blocked in, 1 + enum sp_wait_call; 0: it was on a CPU, or is not known */
-	uint32_t holder_thread; /* its record, 0: not known */
-	uint32_t holder_span;   /* index into SP_SEC_SPAN_NODES: what it was doing */
-	uint64_t key;           /* the agent's: hash of all of the above */
-	uint64_t ns, count;     /* atomic, estimates: waited here, and how often */
-	uint64_t samples;       /* atomic */
-	uint64_t variance_us2;  /* atomic: estimated variance of ns, in square microseconds */
-	uint64_t longest_ns;    /* atomic: of those sampled */
+	uint32_t stack;       /* index into SP_SEC_STACKS */
+	uint32_t call;        /* enum sp_wait_call */
+	uint32_t lock;        /* index into SP_SEC_LOCKS, 0: none, or not known */
+	uint32_t holder;      /* index into SP_SEC_STACKS: where the lock's owner was meanwhile, 0: not known */
+	uint32_t holder_call; /* what it was blocked in, 1 + enum sp_wait_call; 0: it was on a CPU, or is not known */
+	uint32_t reserved_holder;
+	uint32_t holder_span;  /* index into SP_SEC_SPAN_NODES: what it was doing */
+	uint64_t key;          /* the agent's: hash of all of the above */
+	uint64_t ns, count;    /* atomic, estimates: waited here, and how often */
+	uint64_t samples;      /* atomic */
+	uint64_t variance_us2; /* atomic: estimated variance of ns, in square microseconds */
+	uint64_t longest_ns;   /* atomic: of those sampled */
 };
 
 /* A lock that was waited for, or what threads wait for each other with. */

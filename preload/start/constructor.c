@@ -28,6 +28,7 @@
 #include "preload/start/retire.h"
 #include "sampler/clock/clock.h"
 #include "sampler/heap/filter.h"
+#include "sampler/race_tools.h"
 #include "sampler/sys.h"
 #include "sampler/threads/self.h"
 #include "sampler/threads/usage.h"
@@ -270,6 +271,8 @@ static void learn_own_place(void)
 	if (_dl_find_object((void *)&sp_agent, &object) == 0) {
 		sp_agent.own_start = object.dlfo_map_start;
 		sp_agent.own_end = object.dlfo_map_end;
+		sp_memory_is_agents(object.dlfo_map_start,
+			(size_t)((char *)object.dlfo_map_end - (char *)object.dlfo_map_start));
 		sp_process.library = absolute(object.dlfo_link_map->l_name);
 	}
 	sp_process.command = absolute(setting(SP_OPT_BIN).text);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "profiles/markdown/writer.h"
+#include "profiles/model/spans.h"
 #include "profiles/model/wait_rows.h"
 #include "profiles/model/waits.h"
 
@@ -29,7 +30,9 @@ static void put_chain(struct sp_writer *w, const struct sp_wait_place *place)
 	const struct sp_path *path = &p->paths[place->path];
 	uint32_t at = 0;
 
-	while (at < path->depth && p->frame_ids[path->first + at] != place->frame)
+	/* A function at one line may be called by several instructions, and has a frame of each. */
+	while (at < path->depth &&
+		p->frames[p->frame_ids[path->first + at]].function != p->frames[place->frame].function)
 		at++;
 	if (at == path->depth)
 		at = 0;
@@ -94,6 +97,16 @@ static void write_places(struct sp_writer *w)
 	sp_buffer_puts(&w->out, "\n");
 }
 
+static void put_span(struct sp_writer *w, uint32_t node)
+{
+	struct sp_buffer name = {0};
+
+	sp_span_put_name(&name, w->profile->snapshot, node);
+	sp_buffer_puts(&w->out, ", in the span ");
+	sp_escape_name(&w->out, SP_ESCAPE_CELL, name.data ? name.data : "");
+	sp_buffer_free(&name);
+}
+
 static void put_holder(struct sp_writer *w, const struct sp_lock_info *lock, const struct sp_lock_holder *h)
 {
 	const struct sp_profile *p = w->profile;
@@ -111,6 +124,8 @@ static void put_holder(struct sp_writer *w, const struct sp_lock_info *lock, con
 	}
 	if (h->function == UINT32_MAX && !h->call)
 		sp_buffer_puts(&w->out, "not seen");
+	if (h->span)
+		put_span(w, h->span);
 }
 
 static void put_lock(struct sp_writer *w, const struct sp_lock_info *lock)

@@ -173,12 +173,13 @@ static void add_holder(struct sp_profile *p, struct sp_lock_info *lock, const st
 	size_t capacity = lock->holder_count;
 
 	for (size_t i = 0; i < lock->holder_count; i++)
-		if (lock->holders[i].function == function && lock->holders[i].call == s->holder_call)
+		if (lock->holders[i].function == function && lock->holders[i].call == s->holder_call &&
+			lock->holders[i].span == s->holder_span)
 			h = &lock->holders[i];
 	if (!h) {
 		sp_grow(&lock->holders, &capacity, lock->holder_count + 1, sizeof(*lock->holders));
 		h = &lock->holders[lock->holder_count++];
-		*h = (struct sp_lock_holder){.function = function, .call = s->holder_call};
+		*h = (struct sp_lock_holder){.function = function, .call = s->holder_call, .span = s->holder_span};
 	}
 	h->ns += s->ns;
 	h->variance += variance_ns2(s);

@@ -22,6 +22,7 @@ struct sp_wait_place {
 struct sp_lock_holder {
 	uint32_t function; /* of it; UINT32_MAX: it was in a call, of which the caller is not known */
 	uint32_t call;     /* 1 + enum sp_wait_call; 0: on a CPU */
+	uint32_t span;     /* what it was doing, of the snapshot's span_nodes; 0: it was in none */
 	uint64_t ns;
 	double variance;
 };

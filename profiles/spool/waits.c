@@ -18,13 +18,12 @@ void sp_waits_check(struct sp_snapshot *s)
 
 		if (i && w->ready && is_good(s, w)) {
 			w->lock = w->lock < s->lock_count ? w->lock : 0;
-			w->holder_thread = w->holder_thread < s->thread_count ? w->holder_thread : 0;
 			w->holder_span = w->holder_span < s->span_node_count ? w->holder_span : 0;
 			continue;
 		}
 		s->damaged += i && w->ready;
 		w->samples = i ? 0 : w->samples;
-		w->stack = w->lock = w->holder = w->call = w->holder_call = w->holder_thread = w->holder_span = 0;
+		w->stack = w->lock = w->holder = w->call = w->holder_call = w->holder_span = 0;
 	}
 }
 

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "sampler/spool/layout.h"
+#include "sampler/race_tools.h"
 #include "sampler/sys.h"
 
 #define PAGE 4096u
@@ -173,6 +174,7 @@ int sp_spool_create(const char *path, uint32_t sample_cap, struct sp_spool_heade
 		return (int)map;
 	}
 	h = (struct sp_spool_header *)map;
+	sp_memory_is_agents(h, total);
 	err = back_range(h, 0, sizeof *h);
 	if (!err) {
 		memcpy(h->sections, layout.entries, sizeof layout.entries);

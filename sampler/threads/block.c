@@ -6,6 +6,7 @@
 
 #include "sampler/spans/spans.h"
 #include "sampler/spool/write.h"
+#include "sampler/race_tools.h"
 #include "sampler/sys.h"
 #include "sampler/threads/registry.h"
 
@@ -78,6 +79,7 @@ static bool ensure_chunk(uint32_t index)
 	p = sp_sys(SYS_mmap, NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (sp_is_error(p))
 		return false;
+	sp_memory_is_agents((const void *)p, bytes);
 	if (!__atomic_compare_exchange_n(&chunks[c], &expected, (char *)p, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		sp_sys(SYS_munmap, p, bytes);
 	return true;

@@ -7,10 +7,9 @@ void sp_holder_ask(struct sp_holder *h, const int *owner)
 {
 	h->tid = sp_load(owner);
 	h->t = h->tid > 0 ? sp_registry_find(h->tid, NULL) : NULL;
-	h->stack = h->call = h->thread = h->span = 0;
+	h->stack = h->call = h->span = 0;
 	if (!h->t)
 		return;
-	h->thread = sp_thread_record_index(h->t);
 	h->span = sp_load(&h->t->span_node);
 	h->asked_tsc = sp_tsc();
 	sp_store(&h->t->wait.asked, owner);

@@ -9,9 +9,9 @@
 struct sp_holder {
 	struct sp_thread *t; /* NULL: nothing */
 	int tid;
-	uint32_t thread, span; /* its record and what it was doing then */
-	uint32_t stack, call;  /* what it told, 0: nothing; 1 + enum sp_wait_call, 0: it was on a CPU */
-	uint64_t caller;       /* of that call */
+	uint32_t span;        /* what it was doing then */
+	uint32_t stack, call; /* what it told, 0: nothing; 1 + enum sp_wait_call, 0: it was on a CPU */
+	uint64_t caller;      /* of that call */
 	uint64_t asked_tsc;
 };
 

@@ -34,7 +34,7 @@ static uint64_t key_of(const struct sp_waited *w)
 	uint64_t h = mix((uint64_t)w->stack << 32 | w->call);
 
 	h = mix(h ^ ((uint64_t)w->holder << 32 | w->holder_call));
-	h = mix(h ^ ((uint64_t)w->holder_thread << 32 | w->holder_span));
+	h = mix(h ^ w->holder_span);
 	h = mix(h ^ w->object);
 	return h ? h : 1;
 }
@@ -62,7 +62,6 @@ static uint32_t make_site(const struct sp_waited *w, uint64_t key)
 	s->lock = w->object ? sp_wait_locks_find(w->object) : 0;
 	s->holder = w->holder;
 	s->holder_call = w->holder_call;
-	s->holder_thread = w->holder_thread;
 	s->holder_span = w->holder_span;
 	__atomic_store_n(&s->ready, 1, __ATOMIC_RELEASE);
 	return index;

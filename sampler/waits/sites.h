@@ -12,7 +12,6 @@ struct sp_waited {
 	uint32_t holder;        /* index into SP_SEC_STACKS: where the lock's owner was meanwhile, 0: not known */
 	uint32_t holder_call;   /* what the owner was blocked in, 1 + enum sp_wait_call; 0: in none */
 	uint64_t holder_caller; /* of that call; then holder is what is made of it */
-	uint32_t holder_thread; /* its record, 0: not known */
 	uint32_t holder_span;   /* what it was doing: index into SP_SEC_SPAN_NODES */
 	uint64_t ns;            /* that it took, ... */
 	uint64_t blocked_ns;    /* ... less what of that was the run queue's */

@@ -260,7 +260,6 @@ void sp_contention_end(struct sp_contention *c, enum sp_wait_call call)
 			waited.holder = c->holder.stack;
 			waited.holder_call = c->holder.call;
 			waited.holder_caller = c->holder.call ? c->holder.caller : 0;
-			waited.holder_thread = c->holder.thread;
 			waited.holder_span = c->holder.span;
 			sp_pick_wait(t, &waited, c->caller);
 		}

@@ -13,6 +13,7 @@ share_at() {
 	section '## Locks' "$profile" | grep -F '| g_log |' >lock
 	cat lock
 	grep -qE '\| [0-9]+ % ± [0-9]+ flush_log in nanosleep' lock
+	grep -qF 'flush_log in nanosleep, in the span flush to disk' lock
 	at_least "$(grep -oE '[0-9]+ % ± [0-9]+ flush_log in' lock | cut -d' ' -f1)" 50
 	section '## Waits' "$profile" | grep -E 'lock \| pthread_mutex_lock \| add_line ← add .*g_log'
 	at_least "$(share_at 'add_line' "$profile")" 20
@@ -52,6 +53,15 @@ for t in threads: t.join()'
 
 @test "what the C library exports and may block is timed, or told as not seen" {
 	"$ROOT/tests/e2e/blocking_calls.py" "$ROOT"
+}
+
+@test "helgrind and DRD find no more than without us" {
+	for tool in helgrind drd; do
+		profiled valgrind --tool=$tool "$TARGETS/race_free" >out 2>err || [ $tool = drd ]
+		[ "$(cat out)" = '24 24' ]
+		refuse grep -E 'data race|Conflicting' err
+	done
+	profiled valgrind --tool=helgrind "$TARGETS/race_free" 2>&1 >out | grep -F 'ERROR SUMMARY: 0 errors'
 }
 
 @test "ThreadSanitizer finds no more than without us, and its program's waits are in the profile" {

@@ -1,5 +1,7 @@
 /* Threads that wait for each other, with known sums: convoy ROUNDS. Two threads hold `g_log` while they sleep for 2 ms
  * (flush_log), two want it for an instant (add_line); the sleep is most of what all wait for. */
+#include "preload/smartprof.h"
+
 #include <pthread.h>
 
 #include "tests/targets/common.h"
@@ -10,6 +12,7 @@ static volatile unsigned long lines;
 NOINLINE static void flush_log(void)
 {
 	pthread_mutex_lock(&g_log);
+	SMARTPROF_BLOCK("flush to disk")
 	nanosleep(&(struct timespec){0, 2000000}, NULL);
 	pthread_mutex_unlock(&g_log);
 	lines++;
