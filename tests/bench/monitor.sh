@@ -8,6 +8,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 make -s -C "$root" build/smartprof build/targets/cpu_truth
 cd "$work"
+export SMARTPROF_HISTORY="$work/history.db"
 exec python3 - "$root" "${RUNS:-1000}" "${AA:-200}" "${ROUNDS:-5}" <<'PY'
 import json, os, shutil, subprocess, sys, time
 
@@ -34,6 +35,7 @@ def bare():
     for _ in range(runs):
         os.waitpid(os.posix_spawn("/bin/true", ["true"], {}), 0)
 tools = {"monitor": monitor + ["--runs", str(runs), "--", "/bin/true"]}
+tools["monitor, no history"] = ["env", "SMARTPROF_HISTORY=off"] + tools["monitor"]
 if shutil.which("hyperfine"):
     tools["hyperfine -N"] = ["hyperfine", "-N", "--runs", str(runs), "/bin/true"]
 if shutil.which("time"):

@@ -97,9 +97,10 @@ static void nothing_by_chance(void **state)
 	for (int i = 0; i < 2000; i++) {
 		struct sp_seen seen = steady(10 + (size_t)(uniform() * 90), 0.02 + 0.06 * uniform());
 
-		told += count(&seen);
+		told += count(&seen) > 0;
 	}
-	assert_true(told <= 16); /* of 22,000 answers */
+	print_message("%zu of 2000 series\n", told);
+	assert_true(told <= 10);
 	for (size_t runs = 0; runs < 9; runs++) {
 		struct sp_seen seen = steady(runs, 0.05);
 

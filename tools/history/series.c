@@ -1,9 +1,6 @@
 /* A series of runs, and what to do about it. */
 #include "tools/history/series.h"
 
-#include "profiles/base/escape.h"
-#include <string.h>
-
 static int add(const struct sp_history_run *run, void *context)
 {
 	sp_seen_add(context, run);
@@ -28,9 +25,12 @@ void sp_series_put_next(struct sp_buffer *out, const struct sp_finding *f, const
 		return;
 	case SP_FINDING_MORE:
 	case SP_FINDING_LESS:
-	case SP_FINDING_CHANGED:
 	case SP_FINDING_GROWING:
 		sp_buffer_printf(out, "smartprof history trend %s --run %.*s", sp_seen_keys[f->metric],
+			SP_HISTORY_SHORT, f->id);
+		return;
+	case SP_FINDING_CHANGED:
+		sp_buffer_printf(out, "smartprof history changes %s --run %.*s", sp_seen_keys[f->metric],
 			SP_HISTORY_SHORT, f->id);
 		return;
 	case SP_FINDING_WAITING:
