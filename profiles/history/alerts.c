@@ -9,6 +9,7 @@
 
 const char *const sp_alert_names[] = {"none", "change", "limit", "drift", "once", "trend"};
 
+#define CHANGE_P 0.0005 /* of a series that is looked at after each run */
 #define TREND_P (1.0 / 60 + 1e-9)
 
 /* The level that holds now against the best of those before it that are not parted from it by a better one. */
@@ -22,7 +23,8 @@ static bool find_change(struct sp_alert *a, const struct sp_history_value *value
 		i-- > 0 && changes.items[i].ratio > 1 && changes.items[i].after + SP_ALERT_NEW >= n;) {
 		const struct sp_change *c = &changes.items[i], *last = &changes.items[changes.count - 1];
 
-		if (c->state != SP_CHANGE_CONFIRMED || last->level_after <= c->level_before * (1 + threshold))
+		if (c->state != SP_CHANGE_CONFIRMED || c->p > CHANGE_P ||
+			last->level_after <= c->level_before * (1 + threshold))
 			continue;
 		*a = (struct sp_alert){SP_ALERT_CHANGE, true, c->after, c->level_before, last->level_after, NAN, c->p};
 		found = true;
@@ -39,6 +41,9 @@ static bool find_limit(struct sp_alert *a, const double *values, size_t n, doubl
 		struct sp_series_limit limit = sp_series_limit_of(values, n - last, threshold);
 		size_t k = 0;
 
+		/* Noise has more tail than any formula: what was there before is no news. */
+		for (size_t i = n - last > SP_ALERT_NEW ? n - last - SP_ALERT_NEW : 0; i < n - last; i++)
+			limit.limit = fmax(limit.limit, values[i]);
 		while (k < last && values[n - 1 - k] > limit.limit)
 			k++;
 		if (k < last)
@@ -56,7 +61,7 @@ static bool find_drift(struct sp_alert *a, const double *values, size_t n, doubl
 
 	if (drift.grown)
 		*a = (struct sp_alert){
-			SP_ALERT_DRIFT, true, drift.from + SP_RECENT_TREND, drift.best, drift.recent, NAN, NAN};
+			SP_ALERT_DRIFT, true, drift.from + SP_DRIFT_RUNS, drift.best, drift.recent, NAN, NAN};
 	return drift.grown;
 }
 

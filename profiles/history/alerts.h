@@ -12,10 +12,10 @@ enum sp_alert_kind {
 	SP_ALERT_CHANGE, /* a confirmed change for the worse, which still holds */
 	SP_ALERT_LIMIT,  /* the last SP_ALERT_RUNS are all beyond what noise reaches, and the threshold */
 	SP_ALERT_DRIFT,  /* by steps that each are below the threshold */
-	SP_ALERT_ONCE,   /* the last run alone is beyond: more runs tell */
+	SP_ALERT_ONCE,   /* fewer than these are beyond: more runs tell */
 	SP_ALERT_TREND,  /* the last five rose, each above the one before: nothing by itself */
 };
-#define SP_ALERT_RUNS 2u
+#define SP_ALERT_RUNS 3u
 #define SP_ALERT_NEW 50u /* runs after which a change is history */
 
 /* For machines: "change", "limit", "drift", "once", "trend". */

@@ -74,8 +74,9 @@ struct sp_series_trend {
 };
 struct sp_series_trend sp_trend_exact(const double *values, size_t n);
 
-/* Growth too slow for any step to pass a threshold: the last SP_RECENT_TREND runs beside the best that many of the last runs did,
- * or beside a pinned value. */
+/* Growth too slow for any step to pass a threshold: the last SP_DRIFT_RUNS beside the best that many of the fifty before did; or the last
+ * SP_RECENT_TREND beside a pinned value. */
+#define SP_DRIFT_RUNS 10u
 struct sp_series_drift {
 	bool grown;    /* by more than the threshold and than noise explains */
 	double recent; /* median of the last runs */

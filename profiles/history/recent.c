@@ -10,6 +10,7 @@
 #define REACHED 0.0005              /* the chance, one-sided, of what noise is said to reach */
 #define LIMIT_RUNS 5u               /* with fewer nobody knows what noise reaches */
 #define DRIFT_RUNS 50u              /* of the last, among which the best are looked for */
+#define DRIFT_P 0.0002              /* of ten runs against the best ten, looked at after each run */
 #define MEDIAN_COST 1.2533          /* deviation of a median over that of a mean */
 #define QUARTILE 0.6744897501960817 /* of the normal distribution */
 
@@ -125,21 +126,22 @@ struct sp_series_drift sp_drift_from_best(const double *values, size_t n, double
 	struct sp_series_drift d = {.best = INFINITY};
 	size_t last, first;
 
-	if (n < 2 * SP_RECENT_TREND)
+	if (n < 2 * SP_DRIFT_RUNS)
 		return d;
-	last = n - SP_RECENT_TREND;
+	last = n - SP_DRIFT_RUNS;
 	first = last > DRIFT_RUNS ? last - DRIFT_RUNS : 0;
-	d.recent = sp_stats_median(values + last, SP_RECENT_TREND);
-	for (size_t i = first; i + SP_RECENT_TREND <= last; i++) {
-		double level = sp_stats_median(values + i, SP_RECENT_TREND);
+	d.recent = sp_stats_median(values + last, SP_DRIFT_RUNS);
+	for (size_t i = first; i + SP_DRIFT_RUNS <= last; i++) {
+		double level = sp_stats_median(values + i, SP_DRIFT_RUNS);
 
 		if (level < d.best) {
 			d.best = level;
 			d.from = i;
 		}
 	}
-	/* The best of many is better than its level: as if it had twice the noise. */
-	d.grown = has_grown(&d, values, n, threshold, 2);
+	/* The best of many is better than its level, as if it had twice the noise; and noise has more tail than any formula. */
+	d.grown = has_grown(&d, values, n, threshold, 2) &&
+		sp_stats_rank_test(values + d.from, SP_DRIFT_RUNS, values + last, SP_DRIFT_RUNS) <= DRIFT_P;
 	return d;
 }
 

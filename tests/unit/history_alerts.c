@@ -40,15 +40,15 @@ static void multiply(struct sp_history_value *values, size_t from, size_t to, do
 		values[i].value *= ratio;
 }
 
-/* One run beyond is to be watched, two are an alert, five a change since a run. */
+/* One or two runs beyond are to be watched, three are an alert, more a change since a run. */
 static void a_step_becomes_sure(void **state)
 {
 	static const struct {
 		size_t worse;
 		enum sp_alert_kind kind;
 		bool sure;
-	} cases[] = {{0, SP_ALERT_NONE, false}, {1, SP_ALERT_ONCE, false}, {2, SP_ALERT_LIMIT, true},
-		{6, SP_ALERT_CHANGE, true}};
+	} cases[] = {{0, SP_ALERT_NONE, false}, {1, SP_ALERT_ONCE, false}, {2, SP_ALERT_ONCE, false},
+		{3, SP_ALERT_LIMIT, true}, {9, SP_ALERT_CHANGE, true}};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {

@@ -23,7 +23,8 @@ static void help(void)
 	printf("usage: smartprof history alert [METRIC] [FLAGS]\n\n"
 	       "Looks at what the history has of the last runs of each command, runs nothing, and tells what is surely "
 	       "worse than "
-	       "before: by\na step that still holds, by the last two runs, or by a drift. METRIC, or time, user time, "
+	       "before: by\na step that still holds, by the last three runs, or by a drift. METRIC, or time, user "
+	       "time, "
 	       "peak memory and "
 	       "allocated memory.\n\n"
 	       "  --threshold PCT growth that is allowed (20); what noise reaches is allowed in any case\n"
@@ -119,14 +120,14 @@ static void put_why(struct sp_buffer *out, const struct sp_alert *a, const char 
 	else if (a->kind == SP_ALERT_DRIFT)
 		sp_buffer_printf(out, "little by little, in runs that each passed; from %s on", run);
 	else if (a->kind == SP_ALERT_ONCE)
-		sp_buffer_printf(out, "%s alone is beyond what noise and the threshold allow, ", run);
+		sp_buffer_printf(out, "since %s, beyond what noise and the threshold allow, ", run);
 	else
 		sp_buffer_printf(out,
 			"each of the last five above the one before, from %s on; 1 of 120 orders is so by chance", run);
 	if (isfinite(a->limit))
 		sp_history_put_value(out, metric, a->limit);
 	if (a->kind == SP_ALERT_ONCE)
-		sp_buffer_puts(out, "; one more run tells");
+		sp_buffer_puts(out, "; more runs tell");
 }
 
 static char *make_text(const struct sp_alert *a, const struct sp_history_group *group, const char *metric,
