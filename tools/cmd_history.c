@@ -35,7 +35,7 @@ static void print_help(void)
 	for (size_t i = 0; i < SUBS; i++)
 		if (subs[i].summary)
 			printf("  %-9s %s\n", subs[i].name, subs[i].summary);
-	printf("\nsmartprof history SUBCOMMAND --help explains one.\n");
+	printf("\n  --help    show this text; smartprof history SUBCOMMAND --help explains one\n");
 }
 
 int sp_cmd_history(int argc, char **argv)

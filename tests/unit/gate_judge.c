@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "profiles/gate/check.h"
 #include "profiles/gate/config.h"
 #include "profiles/gate/judge.h"
 
@@ -186,6 +187,91 @@ static void test_config(void **unused)
 	refused("[[command]]\nrun = 'a", "line 2");
 }
 
+/* One command with CPU time that doubled. */
+static struct sp_check *make_check(struct sp_gate_config *config)
+{
+	static struct sp_gate_command command;
+	struct sp_check *check = calloc(1, sizeof(*check));
+	struct sp_check_figure *figure;
+
+	command = (struct sp_gate_command){.name = "a", .run = "a", .success = 1};
+	*config = (struct sp_gate_config){.commands = &command, .command_count = 1, .confidence = 0.99};
+	check->config = config;
+	check->mode = "all runs";
+	check->commands = calloc(1, sizeof(*check->commands));
+	check->command_count = 1;
+	check->commands[0].config = &command;
+	figure = sp_check_figure(&check->commands[0], "cpu", SP_GATE_CPU);
+	figure->allowed = 0.2;
+	make(&figure->baseline, 10, 1e9, 0.02, 0);
+	make(&figure->current, 10, 2e9, 0.02, 0);
+	sp_check_judge(check, true);
+	assert_int_equal(check->alarms, 1);
+	return check;
+}
+
+static void drop(struct sp_check *check)
+{
+	sp_check_free(check);
+	free(check);
+}
+
+static void test_alarms(void **unused)
+{
+	struct sp_gate_config config;
+	struct sp_check *check = make_check(&config);
+	struct sp_check_figure *figure = check->commands[0].figures;
+
+	(void)unused;
+	assert_int_equal(sp_check_status(check, false), 1);
+	assert_true(check->grade != SP_GRADE_A);
+	check->repeated = true;
+	sp_check_judge(check, false);
+	assert_int_equal(check->persisted, 1);
+	assert_int_equal(figure->state, SP_FIGURE_WORSE);
+	make(&figure->current, 10, 1e9, 0.02, 0); /* it does not sound again */
+	sp_check_judge(check, false);
+	assert_int_equal(check->persisted, 0);
+	assert_int_equal(figure->state, SP_FIGURE_NOISE);
+	assert_int_equal(sp_check_status(check, true), 0);
+	drop(check);
+}
+
+static void test_states(void **unused)
+{
+	struct sp_gate_config config;
+	struct sp_check *check = make_check(&config);
+	struct sp_check_command *command = check->commands;
+
+	(void)unused;
+	command->code = SP_CHECK_CODE_SAME;
+	sp_check_judge(check, true);
+	assert_int_equal(command->figures->state, SP_FIGURE_NOT_CODE);
+	assert_int_equal(sp_check_status(check, true), 0);
+	config.commands->same_code_fails = true;
+	sp_check_judge(check, true);
+	assert_int_equal(sp_check_status(check, false), 1);
+	command->figures->metric = SP_GATE_WALL; /* of a machine that had others to serve */
+	command->waited[0] = 0.5;
+	sp_check_judge(check, true);
+	assert_int_equal(command->figures->state, SP_FIGURE_DISTURBED);
+	assert_int_equal(sp_check_status(check, false), 0);
+	assert_int_equal(sp_check_status(check, true), 3);
+	command->figures->limit = 1.5e9;
+	sp_check_judge(check, true);
+	assert_int_equal(command->figures->state, SP_FIGURE_ABOVE);
+	assert_int_equal(sp_check_status(check, false), 1);
+	command->figures->limit = 0;
+	command->runs = 10;
+	command->failed = 1;
+	sp_check_judge(check, true);
+	assert_int_equal(sp_check_status(check, false), 1);
+	config.commands->success = 0.9;
+	sp_check_judge(check, true);
+	assert_int_equal(sp_check_status(check, false), 0);
+	drop(check);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +281,8 @@ int main(void)
 		cmocka_unit_test(test_limit),
 		cmocka_unit_test(test_occasions),
 		cmocka_unit_test(test_config),
+		cmocka_unit_test(test_alarms),
+		cmocka_unit_test(test_states),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
