@@ -417,10 +417,12 @@ static void forks(int rounds)
 #define THREADS 4
 
 static int rounds;
-static long counted;
-static pthread_mutex_t storm_mutex = PTHREAD_MUTEX_INITIALIZER, storm_pi;
+static long counted, by_robust;
+static pthread_mutex_t storm_mutex = PTHREAD_MUTEX_INITIALIZER, storm_pi, storm_robust;
 static pthread_rwlock_t storm_rw = PTHREAD_RWLOCK_INITIALIZER;
 static mtx_t storm_mtx;
+static cnd_t storm_cnd;
+static int c11_turn;
 static sem_t storm_sem;
 static pthread_barrier_t storm_barrier;
 static pthread_cond_t storm_cond = PTHREAD_COND_INITIALIZER;
@@ -437,6 +439,11 @@ static void *storm(void *number)
 		pthread_mutex_lock(&storm_pi);
 		counted++;
 		pthread_mutex_unlock(&storm_pi);
+		pthread_mutex_lock(&storm_robust);
+		by_robust++;
+		if (i % 16 == 0)
+			sched_yield();
+		pthread_mutex_unlock(&storm_robust);
 		pthread_rwlock_wrlock(&storm_rw);
 		counted++;
 		pthread_rwlock_unlock(&storm_rw);
@@ -457,6 +464,14 @@ static void *storm(void *number)
 			pthread_cond_broadcast(&storm_cond);
 			pthread_mutex_unlock(&storm_mutex);
 		}
+		if (i % 8 == 0) {
+			mtx_lock(&storm_mtx);
+			while (c11_turn != (int)(long)number)
+				cnd_wait(&storm_cnd, &storm_mtx);
+			c11_turn = (c11_turn + 1) % THREADS;
+			cnd_broadcast(&storm_cnd);
+			mtx_unlock(&storm_mtx);
+		}
 		if (i % 64 == 0)
 			pthread_barrier_wait(&storm_barrier);
 	}
@@ -472,14 +487,19 @@ static void storms(void)
 	pthread_mutexattr_init(&attributes);
 	pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_INHERIT);
 	pthread_mutex_init(&storm_pi, &attributes);
+	pthread_mutexattr_init(&attributes);
+	pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+	pthread_mutex_init(&storm_robust, &attributes);
 	mtx_init(&storm_mtx, mtx_plain);
+	cnd_init(&storm_cnd);
 	sem_init(&storm_sem, 0, 1);
 	pthread_barrier_init(&storm_barrier, NULL, THREADS);
 	for (long i = 0; i < THREADS; i++)
 		pthread_create(&threads[i], NULL, storm, (void *)i);
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
-	printf("storms of %d rounds are over, turn %d\n", rounds, turn);
+	printf("storms of %d rounds are over, turns %d and %d, %ld by the robust one\n", rounds, turn, c11_turn,
+		by_robust);
 }
 
 int main(int argc, char **argv)
