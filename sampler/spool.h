@@ -27,7 +27,7 @@
 #include "sampler/wait_calls.h"
 
 #define SP_SPOOL_MAGIC 0x31304c4f4f505053ULL /* "SPPOOL01" read as little-endian bytes */
-#define SP_SPOOL_VERSION 7u
+#define SP_SPOOL_VERSION 8u
 
 /* Names of spools end so; those of spools that are being made, which nobody looks at, in both. */
 #define SP_SPOOL_SUFFIX ".spool"
@@ -789,7 +789,7 @@ struct sp_span_open {
 struct sp_span_sample {
 	uint32_t stack; /* index into SP_SEC_STACKS */
 	uint32_t samples;
-	uint64_t weight; /* nanoseconds; of a heap stack bytes */
+	uint64_t weight; /* nanoseconds, of a wait's stack those waited; of a heap stack bytes */
 	uint64_t sq;     /* of the weights' squares in microseconds; of a heap stack the variance, SP_VARIANCE_UNIT */
 };
 
@@ -932,6 +932,7 @@ struct sp_wait_site {
 	uint64_t samples;      /* atomic */
 	uint64_t variance_us2; /* atomic: estimated variance of ns, in square microseconds */
 	uint64_t longest_ns;   /* atomic: of those sampled */
+	uint64_t sq_us2;       /* atomic: sum of their squared weights, in square microseconds */
 };
 
 /* A lock that was waited for, or what threads wait for each other with. */

@@ -4,6 +4,7 @@
 
 #include "profiles/markdown/writer.h"
 #include "profiles/model/spans.h"
+#include "profiles/model/waits.h"
 
 /* --- parts ---------------------------------------------------------------------------------------- */
 
@@ -97,6 +98,36 @@ static void put_functions(struct sp_writer *w, const struct sp_slow_spans *s)
 		sp_buffer_puts(&w->out, "\n");
 }
 
+/* "pwrite (flush_log)", or "pthread_mutex_lock of log_lock (flush_log)" */
+static void put_waited_in(struct sp_writer *w, const struct sp_span_extra *e)
+{
+	const struct sp_lock_info *lock = sp_waits_lock(w->profile->waits, e->lock);
+
+	sp_escape_name(&w->out, SP_ESCAPE_CELL, sp_wait_call_names[e->call]);
+	if (lock && sp_wait_kind_of((enum sp_wait_call)e->call) == SP_WAIT_LOCK) {
+		sp_buffer_puts(&w->out, " of ");
+		sp_escape_name(&w->out, SP_ESCAPE_CELL, lock->name);
+	}
+	sp_buffer_puts(&w->out, " (");
+	sp_escape_name(&w->out, SP_ESCAPE_CELL, w->profile->functions[e->function].name);
+	sp_buffer_puts(&w->out, ")");
+}
+
+static void put_waits(struct sp_writer *w, const struct sp_slow_spans *s)
+{
+	for (unsigned i = 0; i < s->wait_count; i++) {
+		sp_buffer_puts(&w->out, i ? ", " : "  - they wait ");
+		put_extra(w, &s->waits[i], sp_put_duration);
+		sp_buffer_puts(&w->out, " more in ");
+		put_waited_in(w, &s->waits[i]);
+		if (s->time.amount > 0)
+			sp_buffer_printf(&w->out, ", %.0f %% of what they take longer",
+				fmin(100 * s->waits[i].amount / s->time.amount, 100));
+	}
+	if (s->wait_count)
+		sp_buffer_puts(&w->out, "\n");
+}
+
 static void put_counts(struct sp_writer *w, const struct sp_slow_spans *s)
 {
 	if (is_more(&s->wait) && s->wait.amount > s->time.amount / 20) {
@@ -131,7 +162,7 @@ static void put_missing(struct sp_writer *w, const struct sp_slow_spans *s)
 {
 	if (s->lost)
 		sp_buffer_puts(&w->out, "  - there was no room for all that was sampled in slow ones\n");
-	else if (s->function_count || is_more(&s->wait) || is_more(&s->bytes) || is_more(&s->faults))
+	else if (s->function_count || s->wait_count || is_more(&s->wait) || is_more(&s->bytes) || is_more(&s->faults))
 		return;
 	else if (s->samples < ENOUGH_SAMPLES || s->count < ENOUGH_SPANS)
 		sp_buffer_printf(&w->out,
@@ -161,6 +192,7 @@ static void put_slow(struct sp_writer *w, const struct sp_span_info *span)
 	sp_buffer_puts(&w->out, ":\n");
 	put_functions(w, s);
 	put_counts(w, s);
+	put_waits(w, s);
 	put_missing(w, s);
 }
 

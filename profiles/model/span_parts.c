@@ -20,8 +20,12 @@ struct parts {
 	struct sp_profile *p;
 	const uint32_t *site_frame;
 	struct placed paths, tails; /* stacks that were taken in a span itself; what was sampled in its slow ones */
-	struct sp_span_sums cpu, heap;
+	struct sp_span_sampled had;
 	const struct sp_site **site_of; /* by stack; NULL none */
+	struct sp_sum *waited;          /* by stack */
+	uint32_t *waited_in;            /* by stack: in `waits`; NONE: no wait */
+	struct sp_span_wait *waits;
+	size_t wait_count;
 };
 
 /* place_of[i]: of number i, NONE: of none. */
@@ -63,7 +67,7 @@ static void place_all(struct parts *x, const uint32_t *place)
 static uint32_t function_of(const struct parts *x, uint32_t stack)
 {
 	const struct sp_path *path = &x->p->paths[stack];
-	uint32_t frame = path->kind == SP_STACKS_HEAP ? x->site_frame[stack] : x->p->frame_ids[path->first];
+	uint32_t frame = path->kind == SP_STACKS_CPU ? x->p->frame_ids[path->first] : x->site_frame[stack];
 
 	return x->p->frames[frame].function;
 }
@@ -83,12 +87,14 @@ static void add_path(struct parts *x, uint32_t stack)
 	struct sp_sum sum = {(double)(path->user_ns + path->sys_ns) / 1e3, path->sq, (double)path->samples};
 
 	if (path->kind == SP_STACKS_CPU && path->samples)
-		add(&x->cpu, function_of(x, stack), &sum, false);
+		add(&x->had.cpu, function_of(x, stack), &sum, false);
+	if (x->waited[stack].samples > 0)
+		add(&x->had.waits, x->waited_in[stack], &x->waited[stack], false);
 	if (path->kind != SP_STACKS_HEAP || !site || !site->samples)
 		return;
 	sum = (struct sp_sum){
 		(double)site->alloc_bytes, (double)site->variance_alloc * SP_VARIANCE_UNIT, (double)site->samples};
-	add(&x->heap, function_of(x, stack), &sum, false);
+	add(&x->had.heap, function_of(x, stack), &sum, false);
 }
 
 static void add_tail(struct parts *x, const struct sp_span_tail *tail)
@@ -97,8 +103,10 @@ static void add_tail(struct parts *x, const struct sp_span_tail *tail)
 	struct sp_sum sum = {heap ? (double)tail->weight : (double)tail->weight / 1e3,
 		heap ? (double)tail->sq * SP_VARIANCE_UNIT : (double)tail->sq, (double)tail->samples};
 
-	if (tail->samples)
-		add(heap ? &x->heap : &x->cpu, function_of(x, tail->stack), &sum, true);
+	if (tail->samples && x->waited_in[tail->stack] != NONE)
+		add(&x->had.waits, x->waited_in[tail->stack], &sum, true);
+	else if (tail->samples && x->p->paths[tail->stack].kind != SP_STACKS_WAITS)
+		add(heap ? &x->had.heap : &x->had.cpu, function_of(x, tail->stack), &sum, true);
 }
 
 static void forget(struct sp_span_sums *sums)
@@ -127,7 +135,7 @@ static void insert(struct sp_span_part *parts, unsigned *count, const struct sp_
 
 static void find_largest(const struct parts *x, struct sp_span_info *span)
 {
-	const struct sp_span_sums *cpu = &x->cpu, *heap = &x->heap;
+	const struct sp_span_sums *cpu = &x->had.cpu, *heap = &x->had.heap;
 
 	for (size_t i = 0; cpu->total.samples >= LEAST_SAMPLES && i < cpu->touched_count; i++) {
 		const struct sp_sum *sum = &cpu->all[cpu->touched[i]];
@@ -161,9 +169,10 @@ static void add_span(struct parts *x, size_t place)
 		add_tail(x, &x->p->snapshot->span_tail[x->tails.list[k]]);
 	find_largest(x, span);
 	if (span->tail.count && span->count > span->tail.count)
-		sp_span_slow_judge(x->p, span, &x->cpu, &x->heap);
-	forget(&x->cpu);
-	forget(&x->heap);
+		sp_span_slow_judge(x->p, span, &x->had);
+	forget(&x->had.cpu);
+	forget(&x->had.heap);
+	forget(&x->had.waits);
 }
 
 static void open_sums(struct sp_span_sums *sums, size_t functions)
@@ -180,6 +189,40 @@ static void close_sums(struct sp_span_sums *sums)
 	free(sums->touched);
 }
 
+/* What is waited in at a stack: its waits are of one call, but perhaps for several locks. */
+static void add_up_waits(struct parts *x)
+{
+	const struct sp_snapshot *s = x->p->snapshot;
+	struct sp_map index = {0};
+	size_t capacity = 0;
+
+	x->waited = sp_alloc(x->p->path_count, sizeof(*x->waited));
+	x->waited_in = sp_alloc(x->p->path_count, sizeof(*x->waited_in));
+	memset(x->waited_in, 0xff, x->p->path_count * sizeof(*x->waited_in));
+	for (size_t i = 1; i < s->wait_site_count; i++) {
+		const struct sp_wait_site *site = &s->wait_sites[i];
+		uint32_t stack = site->stack, *cell;
+		int found;
+
+		if (!site->samples || !stack || stack >= x->p->path_count || x->p->paths[stack].kind != SP_STACKS_WAITS)
+			continue;
+		cell = sp_map_at(&index, site->call, function_of(x, stack), &found);
+		if (!found) {
+			*cell = (uint32_t)x->wait_count;
+			sp_grow(&x->waits, &capacity, x->wait_count + 1, sizeof(*x->waits));
+			x->waits[x->wait_count++] =
+				(struct sp_span_wait){site->call, function_of(x, stack), site->lock};
+		}
+		if (x->waits[*cell].lock != site->lock)
+			x->waits[*cell].lock = 0;
+		x->waited_in[stack] = *cell;
+		sp_sum_add(&x->waited[stack],
+			&(struct sp_sum){(double)site->ns / 1e3, (double)site->sq_us2, (double)site->samples});
+	}
+	sp_map_free(&index);
+	x->had.waited_in = x->waits;
+}
+
 void sp_span_parts_add_up(struct sp_profile *profile, const uint32_t *place, const uint32_t *site_frame)
 {
 	const struct sp_snapshot *s = profile->snapshot;
@@ -189,12 +232,18 @@ void sp_span_parts_add_up(struct sp_profile *profile, const uint32_t *place, con
 	for (size_t i = 1; i < s->site_count; i++)
 		x.site_of[s->sites[i].stack] = &s->sites[i];
 	place_all(&x, place);
-	open_sums(&x.cpu, profile->function_count);
-	open_sums(&x.heap, profile->function_count);
+	add_up_waits(&x);
+	open_sums(&x.had.cpu, profile->function_count);
+	open_sums(&x.had.heap, profile->function_count);
+	open_sums(&x.had.waits, x.wait_count + 1);
 	for (size_t i = 0; i < profile->span_count; i++)
 		add_span(&x, i);
-	close_sums(&x.cpu);
-	close_sums(&x.heap);
+	close_sums(&x.had.cpu);
+	close_sums(&x.had.heap);
+	close_sums(&x.had.waits);
+	free(x.waited);
+	free(x.waited_in);
+	free(x.waits);
 	free(x.paths.list);
 	free(x.paths.first);
 	free(x.tails.list);

@@ -49,18 +49,22 @@ static struct group group_of(const struct sp_sum *sum, double n, double one)
 	return (struct group){n, sum->weight, sum->sq + one};
 }
 
-static bool is_looked_at(const struct sp_profile *p, const struct sp_span_sums *sums, uint32_t function)
+/* waited_in: NULL where sums are by function. */
+static bool is_looked_at(const struct sp_profile *p, const struct sp_span_sums *sums,
+	const struct sp_span_wait *waited_in, uint32_t what)
 {
-	return sums->all[function].samples >= LEAST_SAMPLES && !(p->functions[function].flags & SP_FUNCTION_PSEUDO);
+	uint32_t function = waited_in ? waited_in[what].function : what;
+
+	return sums->all[what].samples >= LEAST_SAMPLES && !(p->functions[function].flags & SP_FUNCTION_PSEUDO);
 }
 
 /* The standard deviations that one of so many functions is beyond with CHANCE (Abramowitz & Stegun 26.2.23). */
-static double sure_of(const struct sp_profile *p, const struct sp_span_sums *sums)
+static double sure_of(const struct sp_profile *p, const struct sp_span_sums *sums, const struct sp_span_wait *waited_in)
 {
 	double t, many = 0;
 
 	for (size_t i = 0; i < sums->touched_count; i++)
-		many += is_looked_at(p, sums, sums->touched[i]);
+		many += is_looked_at(p, sums, waited_in, sums->touched[i]);
 	t = sqrt(-2 * log(CHANCE / fmax(many, 1)));
 	return t -
 		(2.515517 + 0.802853 * t + 0.010328 * t * t) /
@@ -93,20 +97,41 @@ static void insert(struct sp_span_extra *extras, unsigned *count, const struct s
 	extras[i] = *e;
 }
 
-static void judge_samples(const struct sp_profile *p, struct sp_slow_spans *s, const struct sp_span_sums *cpu,
-	const struct sp_span_sums *heap)
+static void judge_samples(const struct sp_profile *p, struct sp_slow_spans *s, const struct sp_span_sampled *had)
 {
-	double sure = sure_of(p, cpu);
+	const struct sp_span_sums *cpu = &had->cpu, *heap = &had->heap;
+	double sure = sure_of(p, cpu, NULL);
 	struct sp_span_extra e;
 
 	for (size_t i = 0; i < cpu->touched_count; i++)
-		if (is_looked_at(p, cpu, cpu->touched[i]) && judge_function(s, cpu, cpu->touched[i], 1e3, sure, &e) &&
+		if (is_looked_at(p, cpu, NULL, cpu->touched[i]) &&
+			judge_function(s, cpu, cpu->touched[i], 1e3, sure, &e) &&
 			e.amount >= LEAST_SHARE * s->others_ns)
 			insert(s->functions, &s->function_count, &e);
-	sure = sure_of(p, heap);
+	sure = sure_of(p, heap, NULL);
 	for (size_t i = 0; i < heap->touched_count; i++)
-		if (is_looked_at(p, heap, heap->touched[i]) && judge_function(s, heap, heap->touched[i], 1, sure, &e))
+		if (is_looked_at(p, heap, NULL, heap->touched[i]) &&
+			judge_function(s, heap, heap->touched[i], 1, sure, &e))
 			insert(s->sites, &s->site_count, &e);
+}
+
+static void judge_waits(const struct sp_profile *p, struct sp_slow_spans *s, const struct sp_span_sampled *had)
+{
+	const struct sp_span_sums *waits = &had->waits;
+	double sure = sure_of(p, waits, had->waited_in);
+	struct sp_span_extra e;
+
+	for (size_t i = 0; i < waits->touched_count; i++) {
+		uint32_t what = waits->touched[i];
+
+		if (!is_looked_at(p, waits, had->waited_in, what) || !judge_function(s, waits, what, 1e3, sure, &e) ||
+			e.amount < LEAST_SHARE * s->others_ns)
+			continue;
+		e.function = had->waited_in[what].function;
+		e.call = had->waited_in[what].call;
+		e.lock = had->waited_in[what].lock;
+		insert(s->waits, &s->wait_count, &e);
+	}
 }
 
 /* --- what is counted in each ---------------------------------------------------------------------- */
@@ -152,8 +177,7 @@ static void judge_counts(const struct sp_span_info *span, struct sp_slow_spans *
 		(double[]){j, (double)slow->faults, slow->faults_sq}, 1, &s->faults);
 }
 
-void sp_span_slow_judge(struct sp_profile *profile, struct sp_span_info *span, const struct sp_span_sums *cpu,
-	const struct sp_span_sums *heap)
+void sp_span_slow_judge(struct sp_profile *profile, struct sp_span_info *span, const struct sp_span_sampled *had)
 {
 	struct sp_slow_spans *s = sp_pool_alloc(&profile->pool, sizeof(*s));
 
@@ -161,10 +185,12 @@ void sp_span_slow_judge(struct sp_profile *profile, struct sp_span_info *span, c
 	s->others = span->count - span->tail.count;
 	s->ns = (double)span->tail.spread.own_ns / (double)s->count;
 	s->others_ns = fmax((double)span->spread.own_ns - (double)span->tail.spread.own_ns, 0) / (double)s->others;
-	s->samples = (uint64_t)cpu->slow_total.samples;
+	s->samples = (uint64_t)had->cpu.slow_total.samples;
 	s->lost = profile->snapshot->header.spans.tail_lost != 0;
 	judge_counts(span, s);
-	if (!s->lost)
-		judge_samples(profile, s, cpu, heap);
+	if (!s->lost) {
+		judge_samples(profile, s, had);
+		judge_waits(profile, s, had);
+	}
 	span->slow_ones = s;
 }

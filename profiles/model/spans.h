@@ -17,6 +17,7 @@ struct sp_span_part {
 /* What a slow span has more than another, on the average. */
 struct sp_span_extra {
 	uint32_t function;         /* of samples; else not used */
+	uint32_t call, lock;       /* of waits: enum sp_wait_call; the snapshot's lock, 0: none, or several */
 	double amount, error;      /* ns, bytes or a number; 95 % half-width. error 0: not known */
 	double share, share_error; /* of what another has; 0 when those have none */
 };
@@ -28,9 +29,9 @@ struct sp_slow_spans {
 	uint64_t samples;                                    /* CPU samples in slow ones */
 	bool lost;                                           /* there was no room for all of them */
 	struct sp_span_extra time, cpu, wait, faults, bytes; /* wait: time that the thread was not on a CPU */
-	struct sp_span_extra functions[SP_SPAN_EXTRAS_MOST],
-		sites[SP_SPAN_EXTRAS_MOST]; /* beyond doubt, the most first */
-	unsigned function_count, site_count;
+	struct sp_span_extra functions[SP_SPAN_EXTRAS_MOST], sites[SP_SPAN_EXTRAS_MOST],
+		waits[SP_SPAN_EXTRAS_MOST]; /* beyond doubt, the most first */
+	unsigned function_count, site_count, wait_count;
 };
 
 /* A span's name in those it was open in; of a profile that was read, with those: "request › parse". Times are exact, and those of the clock on the wall; CPU time is sampled. */

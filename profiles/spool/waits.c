@@ -38,6 +38,7 @@ void sp_window_wait(struct sp_wait_site *is, const struct sp_wait_site *was)
 	is->count = sp_window_since(is->count, was->count);
 	is->samples = sp_window_since(is->samples, was->samples);
 	is->variance_us2 = sp_window_since(is->variance_us2, was->variance_us2);
+	is->sq_us2 = sp_window_since(is->sq_us2, was->sq_us2);
 }
 
 void sp_waits_take(struct sp_snapshot *s, const struct sp_snapshot *before)

@@ -35,9 +35,13 @@ static struct sp_span_node *node_of(const struct sp_span_count *c)
 
 /* --- samples of what is open --------------------------------------------------------------------- */
 
-static bool is_heap(uint32_t stack)
+enum { CPU, HEAP, WAIT, KINDS };
+
+static int kind_of(uint32_t stack)
 {
-	return ((struct sp_stack *)sp_section(SP_SEC_STACKS))[stack].flags & SP_STACK_IS_HEAP;
+	uint32_t flags = ((struct sp_stack *)sp_section(SP_SEC_STACKS))[stack].flags;
+
+	return flags & SP_STACK_IS_WAIT ? WAIT : flags & SP_STACK_IS_HEAP ? HEAP : CPU;
 }
 
 /* Two become one, which is either with the chance of its weight: sums stay unbiased, and their error grows. */
@@ -60,20 +64,20 @@ static void join(struct sp_thread *t, struct sp_span_sample *a, const struct sp_
 /* Makes room: every second of a kind is joined to the one before it, unless a span begins in between. */
 static void thin_out(struct sp_thread *t, struct sp_span_thread *s)
 {
-	uint32_t lone[2] = {SP_SPAN_SAMPLES, SP_SPAN_SAMPLES}, count = 0, depth = 0, i;
+	uint32_t lone[KINDS] = {SP_SPAN_SAMPLES, SP_SPAN_SAMPLES, SP_SPAN_SAMPLES}, count = 0, depth = 0, i;
 
 	for (i = 0; i < SP_SPAN_SAMPLES; i++) {
-		bool heap = is_heap(s->samples[i].stack);
+		int kind = kind_of(s->samples[i].stack);
 
 		for (; depth < s->depth && s->open[depth].sampled == i; depth++) {
 			s->open[depth].sampled = count;
-			lone[0] = lone[1] = SP_SPAN_SAMPLES;
+			lone[CPU] = lone[HEAP] = lone[WAIT] = SP_SPAN_SAMPLES;
 		}
-		if (lone[heap] < SP_SPAN_SAMPLES) {
-			join(t, &s->samples[lone[heap]], &s->samples[i], heap);
-			lone[heap] = SP_SPAN_SAMPLES;
+		if (lone[kind] < SP_SPAN_SAMPLES) {
+			join(t, &s->samples[lone[kind]], &s->samples[i], kind == HEAP);
+			lone[kind] = SP_SPAN_SAMPLES;
 		} else {
-			lone[heap] = count;
+			lone[kind] = count;
 			s->samples[count++] = s->samples[i];
 		}
 	}

@@ -12,7 +12,7 @@ struct sp_span_had {
 	struct sp_span_usage usage; /* if it was measured: in it */
 };
 
-/* A sample was taken: nanoseconds on a CPU stack, or bytes on a heap stack. sq: as in struct sp_span_sample. */
+/* A sample was taken: nanoseconds on a CPU stack or that of a wait, or bytes on a heap stack. sq: as in struct sp_span_sample. */
 void sp_span_sampled(struct sp_thread *t, uint32_t stack, uint64_t weight, uint64_t sq) SP_HIDDEN;
 
 /* The agent has just taken so much of the thread's time, which is not the spans'. */

@@ -2,6 +2,7 @@
 #include "sampler/waits/sites.h"
 
 #include "sampler/heap/estimate.h"
+#include "sampler/spans/slow.h"
 #include "sampler/spool/modules.h"
 #include "sampler/spool/write.h"
 #include "sampler/sys.h"
@@ -106,7 +107,10 @@ void sp_wait_sites_add(struct sp_thread *t, const struct sp_waited *w)
 	sp_add(&s->count, (uint64_t)(1 / p + uniform(t)));
 	sp_add(&s->samples, 1);
 	sp_add(&s->variance_us2, (uint64_t)(us * us * (1 - p) + uniform(t)));
+	sp_add(&s->sq_us2, (uint64_t)(us * us));
 	sp_raise(&s->longest_ns, w->blocked_ns);
+	if (w->stack) /* of what had no room it is not known that it was a wait */
+		sp_span_sampled(t, w->stack, (uint64_t)(weight + 0.5), (uint64_t)(us * us));
 	sp_add(&sp_agent.spool->waits.samples, 1);
 }
 

@@ -21,7 +21,13 @@ run_slow() {
 @test "slow requests: they wait" {
 	run_slow wait 600 1000
 	slow_ones request | grep -q 'they wait .* longer, off the CPU'
-	refuse grep -q 'more in' <(slow_ones request)
+	slow_ones request | grep -Eq 'they wait [0-9.]+ [mµ]s ± [0-9.]+ [mµ]s .*more in usleep \(pause_for\), [0-9]+ % of what they take longer'
+	refuse grep -Eq 'more in (parse|checksum|answer)' <(slow_ones request)
+}
+
+@test "slow requests: they wait for a lock, which is named" {
+	run_slow lock 600 4000
+	slow_ones request | grep -Eq 'they wait .* more in pthread_mutex_lock of log_lock \(flush_log\), '
 }
 
 @test "slow requests: they allocate more, and where" {

@@ -1,6 +1,8 @@
-/* Requests of which one in ten is slow, for a known reason (heavier: all of them are). Usage: spans_slow work|wait|memory|alike|heavier [requests] [microseconds] */
+/* Requests of which one in ten is slow, for a known reason (heavier: all of them are). Usage: spans_slow work|wait|lock|memory|alike|heavier [requests] [microseconds] */
 #include "preload/smartprof.h"
 
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -65,6 +67,36 @@ static void calibrate(void)
 	rounds_per_us = took > 0 ? 20000000 / (unsigned long)took : 1;
 }
 
+static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
+static sem_t wanted, held;
+
+/* Has the lock for a while whenever that is wanted. */
+static void *rotate_log(void *us)
+{
+	for (;;) {
+		sem_wait(&wanted);
+		pthread_mutex_lock(&log_lock);
+		sem_post(&held);
+		usleep((unsigned)(unsigned long)us / 2);
+		pthread_mutex_unlock(&log_lock);
+	}
+	return NULL;
+}
+
+__attribute__((noinline)) static void flush_log(void)
+{
+	sem_post(&wanted);
+	sem_wait(&held);
+	pthread_mutex_lock(&log_lock);
+	pthread_mutex_unlock(&log_lock);
+}
+
+__attribute__((noinline)) static void pause_for(unsigned us)
+{
+	usleep(us);
+	sink++;
+}
+
 static void request(const char *what, unsigned long us, int slow)
 {
 	SMARTPROF_GUARD("request");
@@ -79,7 +111,9 @@ static void request(const char *what, unsigned long us, int slow)
 			next() % (us / 50 + 1));
 	}
 	if (slow && !strcmp(what, "wait"))
-		usleep((unsigned)us / 2);
+		pause_for((unsigned)us / 2);
+	if (slow && !strcmp(what, "lock"))
+		flush_log();
 	if (!strcmp(what, "memory"))
 		for (int i = slow ? 24 : 4; i; i--)
 			build_reply(1000000);
@@ -93,6 +127,10 @@ int main(int argc, char **argv)
 	unsigned long us = argc > 3 ? (unsigned long)atol(argv[3]) : 2000;
 
 	calibrate();
+	sem_init(&wanted, 0, 0);
+	sem_init(&held, 0, 0);
+	if (!strcmp(what, "lock"))
+		pthread_create(&(pthread_t){0}, NULL, rotate_log, (void *)us);
 	for (int i = 0; i < requests; i++)
 		request(what, us, next() % 10 == 0);
 	return 0;

@@ -203,8 +203,8 @@ static void threads_do_not_disturb_each_other(void **state)
 static void long_ones_keep_what_their_samples_weigh(void **state)
 {
 	struct worker w = begin("load");
-	uint32_t cpu[3], heap;
-	uint64_t frames[] = {0x5000, 0x2000}, sums[2] = {0};
+	uint32_t cpu[3], heap, wait;
+	uint64_t frames[] = {0x5000, 0x2000}, sums[3] = {0};
 	struct sp_walk walk = {.frames = frames, .depth = 2, .flags = SP_STACK_IS_HEAP};
 	struct sp_span_thread *open = w.t->spans;
 
@@ -212,18 +212,24 @@ static void long_ones_keep_what_their_samples_weigh(void **state)
 	for (uint32_t i = 0; i < 3; i++)
 		cpu[i] = stack_at(w.t, 0x1000 + i);
 	heap = sp_stacks_intern(w.t, &walk);
+	walk.flags |= SP_STACK_IS_WAIT;
+	wait = sp_stacks_intern(w.t, &walk);
 	for (uint32_t i = 0; i < 1001; i++) {
 		sp_span_sampled(w.t, cpu[i % 3], 1000, 1);
 		sp_span_sampled(w.t, heap, 10, 1);
+		sp_span_sampled(w.t, wait, 100000, 10000);
 	}
 	sp_span_begin(w.t, sp_span_name(SP_SPAN_PLAIN, "index"));
 	for (uint32_t i = 0; i < 500; i++)
 		sp_span_sampled(w.t, cpu[i % 3], 1000, 1);
 	assert_in_range(open->sampled, 1, SP_SPAN_SAMPLES);
 	for (uint32_t i = 0; i < open->sampled; i++)
-		sums[open->samples[i].stack == heap] += open->samples[i].weight;
+		sums[open->samples[i].stack == heap              ? 1
+				: open->samples[i].stack == wait ? 2
+								 : 0] += open->samples[i].weight;
 	assert_int_equal(sums[0], 1501000);
 	assert_int_equal(sums[1], 10010);
+	assert_int_equal(sums[2], 100100000);
 	sums[0] = 0;
 	for (uint32_t i = open->open[1].sampled; i < open->sampled; i++)
 		sums[0] += open->samples[i].weight;
