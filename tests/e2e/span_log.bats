@@ -61,7 +61,7 @@ missing() { cat "$1" "$1".[0-9] 2>/dev/null | awk '/^=== [0-9]+ lines are missin
 	pid=$(sed -n 's/^=== .* process \([0-9]*\) .*/\1/p' killed.txt)
 	"$SMARTPROF" log "$pid" | diff - <(sed 1d killed.txt)
 	"$SMARTPROF" log --format chrome --output trace.json "$pid"
-	"$ROOT/tests/e2e/trace.py" trace.json | grep -q '^B=2 '
+	"$ROOT/tests/e2e/trace.js" trace.json | grep -q '^B=2 '
 	"$SMARTPROF" log "$(recovered spans)" | grep -q 'load index: .*(died in it)'
 }
 
@@ -78,7 +78,7 @@ missing() { cat "$1" "$1".[0-9] 2>/dev/null | awk '/^=== [0-9]+ lines are missin
 	eventually grep -q request trace.json
 	kill -INT $! $follower
 	wait $! $follower
-	"$ROOT/tests/e2e/trace.py" trace.json | grep -Eq ' X=[1-9]'
+	"$ROOT/tests/e2e/trace.js" trace.json | grep -Eq ' X=[1-9]'
 	last=$("$SMARTPROF" log "$PID" | grep -v 'so far' | tail -n 1)
 	sleep 0.3
 	[ "$("$SMARTPROF" log "$PID" | grep -v 'so far' | tail -n 1)" = "$last" ]
@@ -102,7 +102,7 @@ missing() { cat "$1" "$1".[0-9] 2>/dev/null | awk '/^=== [0-9]+ lines are missin
 	eventually grep -q '"ph":"b"' trace.json
 	kill "$PID"
 	wait $follower
-	"$ROOT/tests/e2e/trace.py" trace.json | grep -Eq '^(B=[0-9]+ )?C=[0-9]+ M=[0-9]+ X=[0-9]+ b=[0-9]+ e=[0-9]+ i=[0-9]+$'
+	"$ROOT/tests/e2e/trace.js" trace.json | grep -Eq '^(B=[0-9]+ )?C=[0-9]+ M=[0-9]+ X=[0-9]+ b=[0-9]+ e=[0-9]+ i=[0-9]+$'
 	node -e 'const t = JSON.parse(require("fs").readFileSync("trace.json", "utf8")).traceEvents;
 		const inner = t.find((e) => e.ph === "X" && e.name === "inner");
 		process.exit(inner.dur >= 12000 && inner.args.context.startsWith("kind=") && inner.args.ns >= 12e6 ? 0 : 1)'
@@ -125,4 +125,28 @@ missing() { cat "$1" "$1".[0-9] 2>/dev/null | awk '/^=== [0-9]+ lines are missin
 	[ "$(logged adopts.txt adopts)" = "no child" ]
 	[ ! -e adopts.txt ]
 	grep -q 'nobody writes the timing log, because the process adopts orphans' "$(profile_of spans)"
+}
+
+@test "the check of traces refuses what the format does not allow" {
+	good='{"ph":"X","name":"a","ts":1,"dur":5,"pid":1,"tid":1}'
+	trace() { printf '{"displayTimeUnit":"ms","traceEvents":[%s]}' "$1" >trace.json; }
+	accept() { trace "$1" && "$ROOT/tests/e2e/trace.js" trace.json >shown; }
+	reject() { trace "$1" && status_of 1 "$ROOT/tests/e2e/trace.js" trace.json 2>err; }
+	key='"cat":"c","id":"7","name":"a","pid":1,"tid":1'
+	accept "$good"
+	accept "$good,{\"ph\":\"B\",\"name\":\"open\",\"ts\":9,\"pid\":1,\"tid\":1}"
+	accept "{\"ph\":\"s\",\"ts\":1,$key},{\"ph\":\"f\",\"ts\":2,$key},{\"ph\":\"b\",\"ts\":1,$key},{\"ph\":\"e\",\"ts\":1,$key}"
+	for damage in 's/"X"/"Y"/' 's/"dur":5/"dur":-5/' 's/"dur":5/"dur":NaN/' 's/"ts":1,//' 's/"tid":1/"tid":"1"/' \
+		's/"name":"a"/"name":1/' 's/"pid"/"process":1,"pid"/'; do
+		reject "$(sed "$damage" <<<"$good")"
+	done
+	reject "$good,{\"ph\":\"X\",\"name\":\"b\",\"ts\":3,\"dur\":5,\"pid\":1,\"tid\":1}" # overlaps
+	reject '{"ph":"E","name":"a","ts":1,"pid":1,"tid":1}'
+	reject '{"ph":"B","name":"a","ts":2,"pid":1,"tid":1},{"ph":"E","name":"a","ts":1,"pid":1,"tid":1}'
+	reject "{\"ph\":\"b\",\"ts\":1,$key}"
+	reject "{\"ph\":\"e\",\"ts\":1,$key}"
+	reject "{\"ph\":\"s\",\"ts\":1,$key}"
+	reject "{\"ph\":\"f\",\"ts\":2,$key},{\"ph\":\"s\",\"ts\":1,$key}"
+	reject '{"ph":"C","name":"a","ts":1,"pid":1,"tid":1,"args":{}}'
+	reject '{"ph":"M","name":"thread_title","ts":1,"pid":1,"tid":1,"args":{"name":"x"}}'
 }
