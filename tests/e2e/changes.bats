@@ -90,7 +90,15 @@ assert c["cause"][0]["module"] == "work" and c["cause"][0]["sure"] and len(c["co
 	[ "$(wc -l <err)" -eq 2 ]
 	status_of 2 "$SMARTPROF" history alert --threshold 0
 	status_of 2 "$SMARTPROF" history alert --quiet-time soon
-	rm h.db
+	# What the file says holds unless a flag says otherwise.
+	printf '[alert]\nthreshold = 50\nfile = "of-file"\nquiet_time = "0"\n' >smartprof.toml
+	status_of 0 "$SMARTPROF" history alert wall_ns --brief
+	status_of 1 "$SMARTPROF" history alert wall_ns --brief --threshold 10
+	[ -s of-file ]
+	printf '[alert]\nlimit = 50\n' >smartprof.toml
+	status_of 2 "$SMARTPROF" history alert 2>err
+	grep -q "'limit' is not understood" err
+	rm h.db smartprof.toml
 	status_of 2 "$SMARTPROF" history alert
 }
 

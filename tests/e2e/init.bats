@@ -107,3 +107,27 @@ for block in re.findall(r"run: \|\n((?: {10}.*\n)+)", text) + re.findall(r"run: 
 	sed -i "s|echo [^ ]*/smartprof)|echo /nowhere/smartprof)|" team/pre-commit team/prepare-commit-msg team/post-commit
 	PATH=${PATH#*:} git commit -qm fourth
 }
+
+@test "each step of the GitHub workflow runs: it measures, judges, draws" {
+	repository
+	unset SMARTPROF_HISTORY
+	"$SMARTPROF" init github >/dev/null
+	"$SMARTPROF" check --init '/bin/sh -c "exit 0"' >/dev/null
+	python3 - .github/workflows/smartprof.yml <<-'PY'
+		import re, sys
+		text = open(sys.argv[1]).read()
+		steps = re.findall(r"(?m)^      - name: (.*)\n((?:(?!      - ).*\n)*)", text)
+		runs = [(n, re.search(r"        run: (?:\|\n((?: {10}.*\n)+)|(.+)\n)", body)) for n, body in steps]
+		runs = [(n, re.sub(r"^ {10}", "", m[1], flags=re.M) if m[1] else m[2]) for n, m in runs if m]
+		assert len(runs) == 4, runs
+		for i, (name, run) in enumerate(runs): open("../step%d" % i, "w").write(run)
+	PY
+	for step in ../step?; do
+		GITHUB_ACTIONS=true GITHUB_STEP_SUMMARY=$PWD/../summary RUNNER_TEMP=$PWD/.. SMARTPROF_ENV=ci \
+			SMARTPROF_HISTORY=$PWD/.smartprof/history.db bash -e "$step" || fail "$step: $(cat "$step")"
+	done
+	[ -s ../summary ]
+	grep -qi grade smartprof-report.md
+	grep -q '<html' smartprof-history.html
+	[ -s .smartprof/history.db ]
+}

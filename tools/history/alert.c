@@ -32,7 +32,8 @@ static void help(void)
 	       "  --on-alert CMD  run CMD, without a shell, with those lines on its standard input\n"
 	       "  --quiet-time T  tell no alert again for so long (24h): 30m, 12h, 7d; 0: tell each time\n"
 	       "  --brief         print alerts only, and nothing where there is none\n\n" SP_ASK_HELP
-	       "\nExit status: 0 nothing is surely worse; 1 something is, told or not; 2 it cannot be told.\n");
+	       "\n[alert] in smartprof.toml sets threshold, file, command and quiet_time, unless a flag does.\n"
+	       "Exit status: 0 nothing is surely worse; 1 something is, told or not; 2 it cannot be told.\n");
 }
 
 struct watch {
@@ -68,8 +69,9 @@ static int set_threshold(struct watch *w, const char *value)
 	return 0;
 }
 
-static int set_quiet(struct watch *w, const char *value)
+static int set_quiet(void *context, const char *value)
 {
+	struct watch *w = context;
 	static const struct {
 		const char *unit;
 		double seconds;
@@ -293,9 +295,14 @@ int sp_history_cmd_alert(int argc, char **argv)
 	struct sp_ask ask;
 	struct watch w = {.ask = &ask, .threshold = SP_THRESHOLD, .ways.quiet_ns = QUIET_NS};
 	const struct sp_ask_own own = {own_flags, set_own, NULL, &w};
+	const struct sp_alert_settings settings = {&w.threshold, &w.ways, set_quiet, &w};
+	json_t *file;
+	bool read = sp_alert_settings_read(&settings, &file);
 	int status = sp_ask_begin_with(&ask, &own, "history alert", argc, argv, 1, help);
 
-	if (status < 0) {
+	if (status < 0 && !read) {
+		status = SP_EXIT_USAGE;
+	} else if (status < 0) {
 		w.metric = ask.word_count ? ask.words[0] : NULL;
 		if (w.metric && !sp_values_is_metric(&ask, w.metric))
 			status = SP_EXIT_USAGE;
@@ -308,5 +315,6 @@ int sp_history_cmd_alert(int argc, char **argv)
 	}
 	free_alerts(&w.alerts);
 	sp_ask_end(&ask);
+	json_decref(file);
 	return status;
 }

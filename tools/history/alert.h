@@ -28,6 +28,15 @@ struct sp_alert_ways {
 	uint64_t quiet_ns; /* how long an alert that was told is not told again; 0: each is told each time */
 };
 
+/* [alert] of smartprof.toml, where there is one: texts are *root's, which is to be freed in any case. False after a complaint. */
+struct sp_alert_settings {
+	double *threshold;
+	struct sp_alert_ways *ways;
+	int (*set_quiet)(void *context, const char *text); /* 0, or after a complaint another number */
+	void *context;
+};
+bool sp_alert_settings_read(const struct sp_alert_settings *settings, json_t **root);
+
 /* Marks those that were told within the quiet time. */
 void sp_alerts_quiet(struct sp_tolds *alerts, const struct sp_alert_ways *ways, const char *history);
 
