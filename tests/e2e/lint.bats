@@ -39,6 +39,10 @@ setup_tree() {
 		grep -q "${breach%%:*}" err
 		rm "tree/${breach%%:*}"
 	done
+	touch tree/out
+	status_of 1 "$LINT/layers.sh" tree 2>err
+	grep -q '^layers: out does not belong' err
+	rm tree/out
 	mkdir tree/misc && touch tree/misc/x.c
 	status_of 1 "$LINT/layers.sh" tree
 }

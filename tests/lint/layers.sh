@@ -99,5 +99,9 @@ while IFS= read -r file; do
 		done
 	done < <(sed -nE 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*<([^>]*)>.*/\1/p' "$file")
 done <<<"$files"
+while IFS= read -r file; do
+	[[ $file =~ ^(\.[^/]*|[A-Z]+\.md|LICENSE|Makefile|(preload|sampler|symbolize|profiles|tools|tests|env|docs|packaging|\.[^/]*)/.*)$ ]] ||
+		complain "$file does not belong into the root"
+done < <(list_sources . '*')
 [ "$bad" -eq 0 ] || exit 1
 echo "layers: $(wc -l <<<"$files") files"
