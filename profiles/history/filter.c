@@ -18,20 +18,33 @@ static const char has_metric[] = "EXISTS(SELECT 1 FROM total t WHERE t.series=r.
 				 " t.metric=(SELECT id FROM metric WHERE name=?12) AND t.run=r.number)";
 
 /* A beginning is a range, for which there is an index. */
-static const char *const conditions[TEXTS] = {
-	"s.program GLOB ?1",
-	"s.args_class GLOB ?2",
-	"tx.text GLOB ?3",
-	"s.environment GLOB ?4",
-	"tb.text GLOB ?5",
-	"tc.text>=?6 AND tc.text<?6||'g'",
-	"ti.text>=?7 AND ti.text<?7||'g'",
-	"m.class>=?8 AND m.class<?8||'g'",
-	"s.kind=?9",
-	"r.state=?10",
-	"EXISTS(SELECT 1 FROM tag WHERE tag.run=r.number AND tag.tag=?11)",
-	has_metric,
-	"r.id>=?13 AND r.id<=?14",
+static const struct condition {
+	const char *sql;
+	unsigned joins;
+} conditions[TEXTS] = {
+	{"s.program GLOB ?1", SP_HISTORY_JOIN_SERIES},
+	{"s.args_class GLOB ?2", SP_HISTORY_JOIN_SERIES},
+	{"tx.text GLOB ?3", SP_HISTORY_JOIN_COMMAND},
+	{"s.environment GLOB ?4", SP_HISTORY_JOIN_SERIES},
+	{"tb.text GLOB ?5", SP_HISTORY_JOIN_BRANCH},
+	{"tc.text>=?6 AND tc.text<?6||'g'", SP_HISTORY_JOIN_COMMIT},
+	{"ti.text>=?7 AND ti.text<?7||'g'", SP_HISTORY_JOIN_BUILD_ID},
+	{"m.class>=?8 AND m.class<?8||'g'", SP_HISTORY_JOIN_SERIES | SP_HISTORY_JOIN_MACHINE},
+	{"s.kind=?9", SP_HISTORY_JOIN_SERIES},
+	{"r.state=?10", 0},
+	{"EXISTS(SELECT 1 FROM tag WHERE tag.run=r.number AND tag.tag=?11)", 0},
+	{has_metric, 0},
+	{"r.id>=?13 AND r.id<=?14", 0},
+};
+
+static const char *const joins_sql[SP_HISTORY_JOINS] = {
+	" JOIN series s ON s.id=r.series",
+	" JOIN machine m ON m.id=s.machine",
+	" JOIN text tc ON tc.id=r.commit_id",
+	" JOIN text tb ON tb.id=r.branch",
+	" JOIN text ti ON ti.id=r.build_id",
+	" JOIN text td ON td.id=r.directory",
+	" JOIN text tx ON tx.id=r.command",
 };
 
 #define ID 13
@@ -50,7 +63,7 @@ static void put_where(struct sp_buffer *sql, const struct sp_history_filter *f, 
 	sp_buffer_puts(sql, " WHERE 1");
 	for (int i = 0; i < TEXTS; i++)
 		if (values[i] && *values[i])
-			put_condition(sql, conditions[i]);
+			put_condition(sql, conditions[i].sql);
 	if (f->series)
 		put_condition(sql, "r.series=?20");
 	if (f->since_ns)
@@ -58,7 +71,7 @@ static void put_where(struct sp_buffer *sql, const struct sp_history_filter *f, 
 	if (f->until_ns)
 		put_condition(sql, "r.started_ns<?22");
 	if (f->good)
-		put_condition(sql, "r.state='ok' AND r.jobs<=1");
+		put_condition(sql, "r.state='ok' AND s.parallel=0");
 	if (f->profile)
 		put_condition(sql, "r.profile IS NOT NULL");
 	if (f->pinned)
@@ -101,8 +114,18 @@ static int bind_all(sqlite3_stmt *s, const struct sp_history_filter *f, const ch
 	return rc;
 }
 
-int sp_history_prepare(struct sp_history *store, const char *select, const struct sp_history_filter *filter,
-	const char *end, sqlite3_stmt **statement)
+static unsigned needed_joins(const struct sp_history_filter *filter, const char *const *values, unsigned joins)
+{
+	for (int i = 0; i < TEXTS; i++)
+		if (values[i] && *values[i])
+			joins |= conditions[i].joins;
+	joins |= filter->good ? SP_HISTORY_JOIN_SERIES : 0;
+	return joins & SP_HISTORY_HAS_SERIES ? joins & ~(unsigned)(SP_HISTORY_JOIN_SERIES | SP_HISTORY_JOIN_MACHINE)
+					     : joins;
+}
+
+int sp_history_prepare(struct sp_history *store, const char *columns, const char *from, unsigned joins,
+	const struct sp_history_filter *filter, const char *end, sqlite3_stmt **statement)
 {
 	const char *values[TEXTS];
 	struct sp_buffer sql = {0};
@@ -110,7 +133,11 @@ int sp_history_prepare(struct sp_history *store, const char *select, const struc
 
 	*statement = NULL;
 	list_texts(filter, values);
-	sp_buffer_puts(&sql, select);
+	joins = needed_joins(filter, values, joins);
+	sp_buffer_printf(&sql, "SELECT %s FROM %s", columns, from);
+	for (int i = 0; i < SP_HISTORY_JOINS; i++)
+		if (joins & 1u << i)
+			sp_buffer_puts(&sql, joins_sql[i]);
 	put_where(&sql, filter, values);
 	sp_buffer_puts(&sql, end);
 	err = sp_history_check(store, sqlite3_prepare_v2(store->db, sql.data, -1, statement, NULL));

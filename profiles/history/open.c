@@ -17,7 +17,8 @@
 
 /* A power failure may take the last runs, a kill none. */
 static const char settings[] =
-	"PRAGMA foreign_keys=ON; PRAGMA synchronous=NORMAL; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;";
+	"PRAGMA foreign_keys=ON; PRAGMA synchronous=NORMAL; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
+	"PRAGMA cache_size=-32768; PRAGMA temp_store=MEMORY;";
 
 /* --- files */
 

@@ -9,11 +9,11 @@
 #include "symbolize/base/memory.h"
 
 static const char head[] =
-	"SELECT r.number, r.id, r.series, r.started_ns, s.kind, s.program, tx.text, s.args_class, s.environment, "
-	"td.text,"
+	"r.number, r.id, r.series, r.started_ns, s.kind, s.program, tx.text, s.args_class, s.environment, td.text,"
 	" tc.text, tb.text, r.dirty, ti.text, r.jobs, s.profiled, m.class, m.cpu, m.millicores, m.memory_bytes, "
 	"m.kernel,"
-	" m.governor, r.state, r.exit_status, r.signal, r.note, r.profile, r.log, r.timeline" SP_HISTORY_FROM;
+	" m.governor, r.state, r.exit_status, r.signal, r.note, r.profile, r.log, r.timeline";
+#define ALL_JOINS ((1u << SP_HISTORY_JOINS) - 1)
 
 static const char *text_of(sqlite3_stmt *s, int column)
 {
@@ -152,10 +152,9 @@ static const char *order_of(const struct sp_history_filter *filter)
 				    : " ORDER BY r.started_ns DESC, r.number DESC LIMIT ?31 OFFSET ?32";
 }
 
-static int prepare_ordered(struct sp_history *store, const char *select, const struct sp_history_filter *filter,
-	sqlite3_stmt **s)
+static int prepare_ordered(struct sp_history *store, const struct sp_history_filter *filter, sqlite3_stmt **s)
 {
-	int err = sp_history_prepare(store, select, filter, order_of(filter), s);
+	int err = sp_history_prepare(store, head, SP_HISTORY_RUNS, ALL_JOINS, filter, order_of(filter), s);
 
 	if (err)
 		return err;
@@ -168,7 +167,7 @@ int sp_history_each(struct sp_history *store, const struct sp_history_filter *fi
 	sp_history_each_fn *each, void *context)
 {
 	sqlite3_stmt *s;
-	int err = prepare_ordered(store, head, filter, &s), got;
+	int err = prepare_ordered(store, filter, &s), got;
 
 	while (!err && (got = sp_history_step(store, s)) != 0) {
 		struct sp_history_run *run = got < 0 ? NULL : take_head(s);
@@ -185,7 +184,7 @@ int sp_history_each(struct sp_history *store, const struct sp_history_filter *fi
 int sp_history_count(struct sp_history *store, const struct sp_history_filter *filter, uint64_t *count)
 {
 	sqlite3_stmt *s;
-	int err = sp_history_prepare(store, "SELECT count(*)" SP_HISTORY_FROM, filter, "", &s);
+	int err = sp_history_prepare(store, "count(*)", SP_HISTORY_RUNS, 0, filter, "", &s);
 	int got = err ? err : sp_history_step(store, s);
 
 	*count = got > 0 ? (uint64_t)sqlite3_column_int64(s, 0) : 0;
@@ -213,7 +212,7 @@ static int read_one(struct sp_history *store, const char *id, unsigned parts, st
 {
 	const struct sp_history_filter filter = {.id = id};
 	sqlite3_stmt *s;
-	int err = prepare_ordered(store, head, &filter, &s), got = err ? err : sp_history_step(store, s);
+	int err = prepare_ordered(store, &filter, &s), got = err ? err : sp_history_step(store, s);
 
 	if (got > 0) {
 		*run = take_head(s);

@@ -22,16 +22,35 @@ static const char *text_of(sqlite3_stmt *s, int column)
 
 /* --- points */
 
-/* Equal texts are one. */
-static const char *intern(struct sp_names *names, const char *text)
+/* Few texts stand in many runs: each is read once. */
+struct texts {
+	struct sp_names names;
+	struct sp_map rows; /* of the database: the name's id and one */
+};
+
+static int text_of_row(struct sp_history *store, struct texts *texts, int64_t row, const char **text)
 {
-	return sp_names_text(names, sp_names_id(names, text));
+	int found;
+	uint32_t *id = sp_map_at(&texts->rows, (uint64_t)row, 0, &found);
+	sqlite3_stmt *s;
+	int got = 1;
+
+	if (!*id) {
+		s = sp_history_bind(store, "SELECT text FROM text WHERE id=?1", "i", row);
+		got = s ? sp_history_step(store, s) : -EBADMSG;
+		*id = sp_names_id(&texts->names, got > 0 ? text_of(s, 0) : "") + 1;
+		if (got > 0)
+			sqlite3_reset(s);
+	}
+	*text = sp_names_text(&texts->names, *id - 1);
+	return got < 0 ? got : 0;
 }
 
-static void add_point(struct sp_history_points *points, sqlite3_stmt *s)
+static int add_point(struct sp_history *store, struct sp_history_points *points, sqlite3_stmt *s)
 {
-	struct sp_names *names = points->texts;
+	struct texts *texts = points->texts;
 	struct sp_history_point *p;
+	int err;
 
 	sp_grow(&points->items, &points->capacity, points->count + 1, sizeof(*points->items));
 	p = &points->items[points->count++];
@@ -39,49 +58,78 @@ static void add_point(struct sp_history_points *points, sqlite3_stmt *s)
 		.value = sqlite3_column_double(s, 2),
 		.error = double_of(s, 3),
 		.series = sqlite3_column_int64(s, 4),
-		.commit = intern(names, text_of(s, 5)),
-		.branch = intern(names, text_of(s, 6)),
-		.machine = intern(names, text_of(s, 7)),
-		.build_id = intern(names, text_of(s, 8)),
-		.state = intern(names, text_of(s, 9)),
+		.machine = sp_names_text(&texts->names, sp_names_id(&texts->names, text_of(s, 8))),
+		.state = sp_names_text(&texts->names, sp_names_id(&texts->names, text_of(s, 9))),
 		.good = sqlite3_column_int(s, 10)};
 	if (sqlite3_column_bytes(s, 0) == (SP_HISTORY_ID - 1) / 2)
 		sp_history_hex(sqlite3_column_blob(s, 0), (SP_HISTORY_ID - 1) / 2, p->id);
+	err = text_of_row(store, texts, sqlite3_column_int64(s, 5), &p->commit);
+	if (!err)
+		err = text_of_row(store, texts, sqlite3_column_int64(s, 6), &p->branch);
+	return err ? err : text_of_row(store, texts, sqlite3_column_int64(s, 7), &p->build_id);
 }
 
+static int oldest_first(const void *left, const void *right)
+{
+	const struct sp_history_point *a = left, *b = right;
+
+	if (a->started_ns != b->started_ns)
+		return a->started_ns < b->started_ns ? -1 : 1;
+	return strcmp(a->id, b->id);
+}
+
+static int newest_first(const void *left, const void *right)
+{
+	return oldest_first(right, left);
+}
+
+/* Sorting all of them here is faster than having rows sorted. */
+static void arrange(struct sp_history_points *points, const struct sp_history_filter *filter)
+{
+	size_t skipped = filter->offset < points->count ? filter->offset : points->count;
+
+	qsort(points->items, points->count, sizeof(*points->items), filter->oldest_first ? oldest_first : newest_first);
+	points->count -= skipped;
+	if (skipped && points->count)
+		memmove(points->items, points->items + skipped, points->count * sizeof(*points->items));
+	if (filter->limit && filter->limit < points->count)
+		points->count = filter->limit;
+}
+
+/* A series' values of a metric lie beside each other: it begins with them. */
 int sp_history_series(struct sp_history *store, const struct sp_history_filter *filter, const char *metric,
 	struct sp_history_points *points)
 {
-	static const char select[] =
-		"SELECT r.id, r.started_ns, t.value, t.error, r.series, tc.text, tb.text, m.class, ti.text, r.state,"
-		" r.state='ok' AND r.jobs<=1" SP_HISTORY_FROM
-		" JOIN total t ON t.series=r.series AND t.run=r.number AND"
-		" t.metric=(SELECT id FROM metric WHERE name=?31)";
+	static const char columns[] =
+		"r.id, r.started_ns, t.value, t.error, r.series, r.commit_id, r.branch, r.build_id,"
+		" m.class, r.state, r.state='ok' AND s.parallel=0";
+	static const char from[] =
+		"series s CROSS JOIN machine m ON m.id=s.machine CROSS JOIN total t ON t.series=s.id AND"
+		" t.metric=(SELECT id FROM metric WHERE name=?31) CROSS JOIN run r ON r.number=t.run";
 	sqlite3_stmt *s;
 	int err, got = 1;
 
-	*points = (struct sp_history_points){.texts = sp_alloc(1, sizeof(struct sp_names))};
-	err = sp_history_prepare(store, select, filter,
-		filter->oldest_first ? " ORDER BY r.started_ns, r.number LIMIT ?32 OFFSET ?33"
-				     : " ORDER BY r.started_ns DESC, r.number DESC LIMIT ?32 OFFSET ?33",
-		&s);
-	if (!err) {
-		sqlite3_bind_text(s, 31, metric, -1, SQLITE_STATIC);
-		sqlite3_bind_int64(s, 32, filter->limit ? (int64_t)filter->limit : -1);
-		sqlite3_bind_int64(s, 33, (int64_t)filter->offset);
-		while ((got = sp_history_step(store, s)) > 0)
-			add_point(points, s);
-		err = got;
-	}
+	*points = (struct sp_history_points){.texts = sp_alloc(1, sizeof(struct texts))};
+	err = sp_history_prepare(store, columns, from, SP_HISTORY_HAS_SERIES, filter, "", &s);
+	if (!err)
+		err = sp_history_check(store, sqlite3_bind_text(s, 31, metric, -1, SQLITE_STATIC));
+	while (!err && (got = sp_history_step(store, s)) > 0)
+		err = add_point(store, points, s);
 	sqlite3_finalize(s);
-	return err;
+	if (!err && got == 0 && points->count)
+		arrange(points, filter);
+	return err ? err : got < 0 ? got : 0;
 }
 
 void sp_history_points_free(struct sp_history_points *points)
 {
-	if (points->texts)
-		sp_names_free(points->texts);
-	free(points->texts);
+	struct texts *texts = points->texts;
+
+	if (texts) {
+		sp_names_free(&texts->names);
+		sp_map_free(&texts->rows);
+	}
+	free(texts);
 	free(points->items);
 	*points = (struct sp_history_points){0};
 }
@@ -121,45 +169,81 @@ static void take_group(struct sp_history_group *group, sqlite3_stmt *s)
 		.runs = (uint64_t)sqlite3_column_int64(s, 1),
 		.good = (uint64_t)sqlite3_column_int64(s, 2),
 		.first_ns = (uint64_t)sqlite3_column_int64(s, 3),
-		.last_ns = (uint64_t)sqlite3_column_int64(s, 4),
-		.program = text_of(s, 5),
-		.args_class = text_of(s, 6),
-		.environment = text_of(s, 7),
-		.kind = text_of(s, 8),
-		.machine = text_of(s, 9),
-		.profiled = sqlite3_column_int(s, 10),
-		.parallel = sqlite3_column_int(s, 11),
-		.command = text_of(s, 12)};
+		.last_ns = (uint64_t)sqlite3_column_int64(s, 4)};
+}
+
+/* What is the same for all of its runs; in texts that live as long as the statements are not used again. */
+static int describe(struct sp_history *store, struct sp_history_group *group, sqlite3_stmt **series,
+	sqlite3_stmt **newest)
+{
+	int got;
+
+	*series = sp_history_bind(store,
+		"SELECT s.program, s.args_class, s.environment, s.kind, m.class, s.profiled, s.parallel"
+		" FROM series s JOIN machine m ON m.id=s.machine WHERE s.id=?1",
+		"i", group->series);
+	got = *series ? sp_history_step(store, *series) : -EBADMSG;
+	if (got <= 0)
+		return got < 0 ? got : sp_history_check(store, SQLITE_CORRUPT);
+	group->program = text_of(*series, 0);
+	group->args_class = text_of(*series, 1);
+	group->environment = text_of(*series, 2);
+	group->kind = text_of(*series, 3);
+	group->machine = text_of(*series, 4);
+	group->profiled = sqlite3_column_int(*series, 5);
+	group->parallel = sqlite3_column_int(*series, 6);
+	*newest = sp_history_bind(store,
+		"SELECT x.text FROM run r JOIN text x ON x.id=r.command WHERE r.series=?1 AND r.started_ns=?2", "ii",
+		group->series, (int64_t)group->last_ns);
+	got = *newest ? sp_history_step(store, *newest) : -EBADMSG;
+	group->command = got > 0 ? text_of(*newest, 0) : "";
+	return got < 0 ? got : 0;
+}
+
+struct asked {
+	const char *metric;
+	size_t values_most;
+	sp_history_group_fn *each;
+	void *context;
+};
+
+static int tell_group(struct sp_history *store, sqlite3_stmt *s, struct values *values, const struct asked *asked)
+{
+	struct sp_history_group group;
+	sqlite3_stmt *series = NULL, *newest = NULL;
+	int err = 0;
+
+	take_group(&group, s);
+	if (asked->metric && asked->values_most)
+		err = read_values(store, group.series, asked->metric, asked->values_most, values);
+	if (!err)
+		err = describe(store, &group, &series, &newest);
+	group.values = values->items;
+	group.value_count = values->count;
+	if (!err)
+		err = asked->each(&group, asked->context);
+	sqlite3_reset(series);
+	sqlite3_reset(newest);
+	return err;
 }
 
 int sp_history_groups(struct sp_history *store, const struct sp_history_filter *filter, const char *metric,
 	size_t values_most, sp_history_group_fn *each, void *context)
 {
-	static const char select[] = "SELECT r.series, count(*), sum(r.state='ok'), min(r.started_ns), "
-				     "max(r.started_ns), s.program, s.args_class,"
-				     " s.environment, s.kind, m.class, s.profiled, s.parallel, tx.text" SP_HISTORY_FROM;
+	const struct asked asked = {metric, values_most, each, context};
 	struct values values = {.items = sp_alloc(values_most + 1, sizeof(double))};
-	struct sp_history_group group;
 	sqlite3_stmt *s;
-	int err = sp_history_prepare(store, select, filter,
-		" GROUP BY r.series ORDER BY max(r.started_ns) DESC LIMIT ?31 OFFSET ?32", &s);
+	int err = sp_history_prepare(store,
+		"r.series, count(*), sum(r.state='ok'), min(r.started_ns), max(r.started_ns)", SP_HISTORY_RUNS, 0,
+		filter, " GROUP BY r.series ORDER BY max(r.started_ns) DESC LIMIT ?31 OFFSET ?32", &s);
 	int got;
 
 	if (!err) {
 		sqlite3_bind_int64(s, 31, filter->limit ? (int64_t)filter->limit : -1);
 		sqlite3_bind_int64(s, 32, (int64_t)filter->offset);
 	}
-	while (!err && (got = sp_history_step(store, s)) != 0) {
-		if (got > 0)
-			take_group(&group, s);
-		err = got < 0 ? got : 0;
-		if (!err && metric && values_most)
-			err = read_values(store, group.series, metric, values_most, &values);
-		group.values = values.items;
-		group.value_count = values.count;
-		if (!err)
-			err = each(&group, context);
-	}
+	while (!err && (got = sp_history_step(store, s)) != 0)
+		err = got < 0 ? got : tell_group(store, s, &values, &asked);
 	sqlite3_finalize(s);
 	free(values.items);
 	return err;

@@ -117,7 +117,7 @@ struct sp_history_group {
 	bool profiled, parallel;
 	uint64_t runs, good;        /* of the filter's */
 	uint64_t first_ns, last_ns; /* when they started */
-	const char *command;        /* of one of them */
+	const char *command;        /* the newest one's */
 	const double *values;       /* the metric's of the newest good ones that have it, oldest first */
 	size_t value_count;
 };
