@@ -7,6 +7,7 @@
 
 #include "tools/guard/guard.h"
 #include "tools/guard/run.h"
+#include "tools/history/record.h"
 #include "tools/start.h"
 #include "tools/tools.h"
 
@@ -247,12 +248,31 @@ static int watch(struct request *r)
 	return sp_guard_loop(&r->run, &r->wish, signals);
 }
 
+static void keep(const struct request *r, char **argv, const struct sp_target *target, const struct timespec *began,
+	uint64_t wall_ns)
+{
+	struct sp_record_ran ran = {.kind = "guard",
+		.argv = argv,
+		.target = target,
+		.started_ns = (uint64_t)began->tv_sec * 1000000000u + (uint64_t)began->tv_nsec,
+		.wall_ns = wall_ns,
+		.status = r->run.status,
+		.with_agent = r->run.with_agent};
+	char path[PATH_MAX];
+
+	if (r->run.with_agent && sp_profile_of_pid(r->run.pid, began, path))
+		ran.profile = path;
+	sp_record_ran(&ran);
+}
+
 /* argv: PROGRAM and its arguments. */
 static int run(struct request *r, char **argv)
 {
 	struct sp_tree_hold hold = {.fd = -1};
 	char library[PATH_MAX];
 	struct sp_target target;
+	struct timespec began;
+	uint64_t began_ns;
 	int status = sp_start_find("guard", &target, argv[0]), signals;
 	bool with_agent;
 
@@ -265,7 +285,9 @@ static int run(struct request *r, char **argv)
 	if (with_agent && (sp_start_library("guard", library) || tell_agent(&r->wish)))
 		return 1;
 	if (with_agent)
-		sp_tree_hold_make(&hold); /* else each renders for itself */
+		sp_tree_hold_make(&hold);             /* else each renders for itself */
+	clock_gettime(CLOCK_REALTIME_COARSE, &began); /* as files' times are */
+	began_ns = sp_guard_now_ns();
 	signals = sp_guard_signals_take();
 	r->run.pid = signals < 0 ? signals : sp_guard_start(&target, argv, with_agent ? library : NULL, &hold);
 	sp_set_umask();
@@ -279,6 +301,7 @@ static int run(struct request *r, char **argv)
 	r->run.hold = &hold;
 	status = sp_guard_loop(&r->run, &r->wish, signals);
 	sp_guard_signals_restore();
+	keep(r, argv, &target, &began, r->run.ended_ns - began_ns);
 	return status ? status : sp_end_like(r->run.status);
 }
 

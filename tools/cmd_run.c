@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "env/env.h"
+#include "profiles/base/time.h"
+#include "tools/history/record.h"
 #include "tools/start.h"
 
 static void print_help(void)
@@ -216,7 +218,7 @@ static void restore_signals(const struct dispositions *old)
 /* argv[-1] must be writable. library: NULL to start without the agent. *status as of wait(2). Returns
  * the pid the child had, or a negative errno. */
 static int run_child(const struct sp_target *target, char **argv, const char *library, const struct sp_tree_hold *hold,
-	int *status)
+	int *status, struct rusage *usage)
 {
 	struct dispositions old;
 	pid_t pid, ended = 0;
@@ -233,13 +235,27 @@ static int run_child(const struct sp_target *target, char **argv, const char *li
 	sigprocmask(SIG_SETMASK, &old.mask, NULL);
 	if (pid > 0) {
 		do
-			ended = waitpid(pid, status, 0);
+			ended = wait4(pid, status, 0, usage);
 		while (ended < 0 && errno == EINTR);
 		error = ended < 0 ? -errno : pid;
 	}
 	child = 0;
 	restore_signals(&old);
 	return error;
+}
+
+static void keep(const struct sp_target *target, char **argv, bool with_agent, const struct sp_run_told *told,
+	struct sp_record_ran *ran)
+{
+	char path[PATH_MAX];
+
+	ran->kind = "run";
+	ran->argv = argv;
+	ran->target = target;
+	ran->with_agent = with_agent;
+	if (told->enabled && sp_run_profile(told, path))
+		ran->profile = path;
+	sp_record_ran(ran);
 }
 
 /* Runs it so many times, or until one run ends by a signal. *ended: as of wait(2), of the first run that
@@ -254,12 +270,16 @@ static int run_times(const struct sp_target *target, char **argv, const char *li
 		struct sp_tree_hold hold = {.fd = -1};
 		struct sp_run_told told = {
 			.enabled = enabled, .quiet = choice->quiet || !sp_target_preloadable(target)};
+		struct rusage usage;
+		struct sp_record_ran ran = {.started_ns = sp_time_ns(CLOCK_REALTIME), .usage = &usage};
 		int status, pid;
 
 		sp_run_began(&told);
 		if (library)
 			sp_tree_hold_make(&hold); /* otherwise each process renders for itself */
-		pid = run_child(target, argv, library, &hold, &status);
+		ran.wall_ns = sp_time_ns(CLOCK_MONOTONIC);
+		pid = run_child(target, argv, library, &hold, &status, &usage);
+		ran.wall_ns = sp_time_ns(CLOCK_MONOTONIC) - ran.wall_ns;
 		sp_tree_hold_close(&hold, pid);
 		if (pid < 0)
 			return pid;
@@ -267,6 +287,8 @@ static int run_times(const struct sp_target *target, char **argv, const char *li
 			sp_recover_tree(pid, status, verbose);
 		told.pid = pid;
 		sp_run_tell(&told);
+		ran.status = status;
+		keep(target, argv, library != NULL, &told, &ran);
 		if (*ended == 0)
 			*ended = status;
 		if (WIFSIGNALED(status))

@@ -85,3 +85,14 @@ rows() { # SQL
 	grep -q 'has no run 123456' said
 	[ "$(keep "$SMARTPROF" history where)" = "$WORK/h.db" ]
 }
+
+@test "run keeps each of its runs with its profile, guard too; the program's exit status stays" {
+	keep "$SMARTPROF" run --quiet --repeat 2 -- "$TARGETS/cpu_truth" 0.2 >/dev/null
+	status=0
+	keep "$SMARTPROF" run --quiet -- sh -c 'exit 4' || status=$?
+	[ "$status" -eq 4 ]
+	keep "$SMARTPROF" guard -- "$TARGETS/cpu_truth" 0.2 >/dev/null 2>&1
+	[ "$(rows "SELECT s.kind || ' ' || s.program || ' ' || r.state || ' ' || (r.profile IS NOT NULL) FROM run r JOIN series s ON s.id=r.series" | sort |
+		uniq -c | sed 's/^ *//' | paste -sd,)" = '1 guard cpu_truth ok 1,2 run cpu_truth ok 1,1 run sh failed 0' ]
+	[ "$(rows "SELECT count(*) FROM total t JOIN metric m ON m.id=t.metric WHERE m.name='wall_ns' AND t.value BETWEEN 1e8 AND 6e10")" -ge 3 ]
+}

@@ -143,7 +143,7 @@ static void reap(struct loop *l)
 			l->run->status = status;
 			l->app = 0;
 			sp_tree_hold_close(l->run->hold, pid);
-			l->app_ended_ns = sp_guard_now_ns();
+			l->run->ended_ns = l->app_ended_ns = sp_guard_now_ns();
 		}
 		if (t && t->ours) {
 			t->status = status;

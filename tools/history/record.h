@@ -29,6 +29,21 @@ void sp_record_build_id(struct sp_history_run *run, const char *path);
 /* measured.c: what a run that was measured is in the history; its profile included. The caller's to free. */
 struct sp_history_run *sp_record_from_monitor(const struct sp_monitor_run *run);
 
+/* ran.c: keeps what was started and waited for. */
+struct sp_target;
+struct rusage;
+struct sp_record_ran {
+	const char *kind; /* "run", "guard": also the command's name */
+	char *const *argv;
+	const struct sp_target *target;
+	uint64_t started_ns, wall_ns; /* since 1970 */
+	int status;                   /* as of wait(2) */
+	const struct rusage *usage;   /* NULL: not known */
+	bool with_agent;
+	const char *profile; /* path; NULL: none */
+};
+void sp_record_ran(const struct sp_record_ran *ran);
+
 /* profile.c: adds the profile in that file, and its totals and functions. false: it cannot be read. */
 bool sp_record_profile(struct sp_history_run *run, const char *path);
 

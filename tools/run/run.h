@@ -21,6 +21,9 @@ struct sp_run_told {
 	uint64_t cpu_ns; /* of children so far */
 };
 
+/* Its profile, the first process's where there are several; false: none. */
+bool sp_run_profile(const struct sp_run_told *told, char path[static PATH_MAX]);
+
 /* Before it starts; and afterwards, with its pid: one line on stderr that says where its profile is, or why there is none. */
 void sp_run_began(struct sp_run_told *told);
 void sp_run_tell(const struct sp_run_told *told);

@@ -92,17 +92,30 @@ static const char *why_none(const struct sp_run_told *told)
 		  "SMARTPROF_VERBOSE=1 tells more";
 }
 
+/* Where SMARTPROF_OUTPUT names a file it is the whole run's. */
+static bool is_in_output(const struct sp_run_told *told, char path[static PATH_MAX])
+{
+	struct sp_value output;
+
+	sp_value_load(&output, SP_OPT_OUTPUT, environ, sp_settings_file());
+	return output.text && *output.text && snprintf(path, PATH_MAX, "%s", output.text) < PATH_MAX &&
+		is_newer(path, &told->began);
+}
+
+bool sp_run_profile(const struct sp_run_told *told, char path[static PATH_MAX])
+{
+	return is_in_output(told, path) || sp_profile_of_pid(told->pid, &told->began, path);
+}
+
 void sp_run_tell(const struct sp_run_told *told)
 {
 	char path[PATH_MAX], index[PATH_MAX];
-	struct sp_value output;
 	unsigned long members;
 
 	if (told->quiet)
 		return;
-	sp_value_load(&output, SP_OPT_OUTPUT, environ, sp_settings_file());
-	if (output.text && *output.text && is_newer(output.text, &told->began)) {
-		sp_complain("profile: %s", output.text);
+	if (is_in_output(told, path)) {
+		sp_complain("profile: %s", path);
 		return;
 	}
 	if (!sp_profile_of_pid(told->pid, &told->began, path)) {
