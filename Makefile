@@ -64,7 +64,7 @@ AGENT_LDFLAGS := -shared -nostartfiles -Wl,-soname,libsmartprof.so -Wl,--version
 	-Wl,-z,now,-z,relro,-z,defs,-z,noseparate-code -Wl,--sort-section=name -Wl,-T,preload/variables.ld -Wl,--no-as-needed
 AGENT_LIBS := -lc
 CMD_LIBS := $(if $(SAN),,-Wl,--no-as-needed $(shell $(PKG_CONFIG) --libs jemalloc)) -Wl,--as-needed \
-	$(shell $(PKG_CONFIG) --libs libdw libelf liblzma libunwind-generic jansson libmd sqlite3 zlib ncursesw) -lZydis -liberty -lm -pthread
+	$(shell $(PKG_CONFIG) --libs libdw libelf liblzma libunwind-generic jansson libarchive libmd sqlite3 zlib ncursesw) -lZydis -liberty -lm -pthread
 
 .DEFAULT_GOAL := all
 .PHONY: all agent command

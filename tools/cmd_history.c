@@ -4,6 +4,7 @@
 
 #include "tools/baseline/baseline.h"
 #include "tools/history/history.h"
+#include "tools/history/tidy.h"
 #include "tools/tools.h"
 
 static const struct sub {
@@ -23,6 +24,11 @@ static const struct sub {
 	{"note", sp_history_cmd_note, "say something of a run"},
 	{"tag", sp_history_cmd_tag, "give a run tags, by which it is found"},
 	{"accept", sp_history_cmd_accept, "make a baseline of what a run's commit costs: it is meant to"},
+	{"export", sp_history_cmd_export, "write runs as JSON lines or CSV"},
+	{"clean", sp_history_cmd_clean, "remove what is old and nobody needs"},
+	{"verify", sp_history_cmd_verify, "read all of it: is it there, and as it was written?"},
+	{"archive", sp_history_cmd_archive, "write all of it into one file"},
+	{"import", sp_history_cmd_import, "add what is in such a file"},
 	{"where", sp_history_cmd_where, "print the history's path"},
 };
 

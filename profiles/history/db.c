@@ -58,7 +58,7 @@ static const char *advice(int err)
 		return "it cannot be written: check its owner and the directory's, or name another with "
 		       "SMARTPROF_HISTORY";
 	case -ENOSPC:
-		return "the disk is full: make room, e.g. with `smartprof history clean`";
+		return "make room, e.g. with `smartprof history clean`";
 	default:
 		return "check the disk, or name another with SMARTPROF_HISTORY";
 	}

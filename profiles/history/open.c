@@ -194,12 +194,41 @@ static int bring_up_to_date(struct sp_history *store)
 	return sp_history_leave(store, err);
 }
 
+/* Where nothing can be written nobody else writes either, and SQLite need not make the files for that. What was not yet
+ * taken from the log (-wal) would be missing. */
+static bool is_frozen(const struct sp_history *store)
+{
+	char directory[PATH_MAX], log[PATH_MAX + 8];
+	struct stat st;
+
+	memcpy(directory, store->path, sizeof(directory));
+	snprintf(log, sizeof(log), "%s-wal", store->path);
+	return access(dirname(directory), W_OK) < 0 && (lstat(log, &st) < 0 || !st.st_size);
+}
+
+/* The path as a URI (RFC 3986). */
+static void put_uri(struct sp_buffer *uri, const char *path, const char *end)
+{
+	sp_buffer_puts(uri, "file:");
+	for (; *path; path++) {
+		if (strchr("%?#", *path))
+			sp_buffer_printf(uri, "%%%02X", (unsigned char)*path);
+		else
+			sp_buffer_add(uri, path, 1);
+	}
+	sp_buffer_puts(uri, end);
+}
+
 static int connect_to(struct sp_history *store, enum sp_history_how how)
 {
-	int flags = how == SP_HISTORY_WRITE || access(store->path, W_OK) == 0 ? SQLITE_OPEN_READWRITE
-									      : SQLITE_OPEN_READONLY;
-	int err = sp_history_check(store, sqlite3_open_v2(store->path, &store->db, flags | SQLITE_OPEN_NOFOLLOW, NULL));
+	bool writable = how == SP_HISTORY_WRITE || access(store->path, W_OK) == 0;
+	int flags = SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_URI | (writable ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
+	struct sp_buffer uri = {0};
+	int err;
 
+	put_uri(&uri, store->path, how == SP_HISTORY_READ && is_frozen(store) ? "?immutable=1" : "");
+	err = sp_history_check(store, sqlite3_open_v2(uri.data, &store->db, flags, NULL));
+	sp_buffer_free(&uri);
 	if (err)
 		return err;
 	sqlite3_busy_timeout(store->db, BUSY_MS);

@@ -96,3 +96,127 @@ rows() { # SQL
 		uniq -c | sed 's/^ *//' | paste -sd,)" = '1 guard cpu_truth ok 1,2 run cpu_truth ok 1,1 run sh failed 0' ]
 	[ "$(rows "SELECT count(*) FROM total t JOIN metric m ON m.id=t.metric WHERE m.name='wall_ns' AND t.value BETWEEN 1e8 AND 6e10")" -ge 3 ]
 }
+
+@test "clean tells what would go, then removes it; verify reads all" {
+	keep monitor --runs 4 -- true
+	rows "UPDATE run SET started_ns=started_ns/86400000000000*86400000000000+number-86400000000000*CASE number WHEN 1 THEN 41 WHEN 4 THEN 1 ELSE 40 END"
+	keep "$SMARTPROF" history clean --dry-run >said
+	grep -q '^would remove 1 runs .* 3 runs stay$' said
+	[ "$(rows 'SELECT count(*) FROM run')" = 4 ]
+	keep "$SMARTPROF" history clean >said
+	grep -q '^removed 1 runs' said
+	[ "$(rows 'SELECT count(*) FROM run')" = 3 ]
+	keep "$SMARTPROF" history verify >said
+	grep -q '^3 runs, .* 0 damaged' said
+}
+
+@test "a damaged profile is found by verify, which fails" {
+	keep monitor --profile -- "$TARGETS/cpu_truth" 0.2
+	blob=$(find h.db.blobs -name '*.z' | head -n 1)
+	printf x | dd of="$blob" bs=1 seek=100 conv=notrunc 2>/dev/null
+	status=0
+	keep "$SMARTPROF" history verify >said 2>&1 || status=$?
+	[ "$status" -eq 1 ]
+	grep -q "${blob##*/}.* is damaged" said
+}
+
+@test "an archive brings all of it to another history, once; what is none is refused" {
+	keep monitor --profile -- "$TARGETS/cpu_truth" 0.2
+	keep monitor -- true
+	keep "$SMARTPROF" history note latest 'kept'
+	for form in zst gz; do
+		keep "$SMARTPROF" history archive "a.tar.$form" >/dev/null
+		SMARTPROF_HISTORY=$WORK/$form.db "$SMARTPROF" history import "a.tar.$form" >said
+		[ "$(cat said)" = '2 runs, 2 of them new' ]
+		SMARTPROF_HISTORY=$WORK/$form.db "$SMARTPROF" history import "a.tar.$form" >said
+		[ "$(cat said)" = '2 runs, 0 of them new' ]
+		SMARTPROF_HISTORY=$WORK/$form.db "$SMARTPROF" history verify >/dev/null
+		[ "$(rows 'SELECT count(*) FROM run WHERE note="kept"' $form.db)" = 1 ]
+	done
+	mkdir -p evil && echo x >evil/x && tar -czf evil.tar.gz -P evil/../evil/x
+	head -c 300 a.tar.gz >cut.tar.gz
+	for bad in evil.tar.gz cut.tar.gz h.db missing.tar.gz; do
+		status=0
+		SMARTPROF_HISTORY=$WORK/none.db "$SMARTPROF" history import "$bad" >/dev/null 2>said || status=$?
+		[ "$status" -eq 1 ]
+		[ "$(grep -c '^smartprof: history import: ' said)" = 1 ]
+	done
+	[ ! -e none.db ]
+	[ -z "$(ls -d "${TMPDIR:-/tmp}"/smartprof.?????? 2>/dev/null)" ]
+}
+
+@test "export as JSON lines and CSV" {
+	keep monitor --runs 2 -- printf '=1,"2"'
+	keep "$SMARTPROF" history tag latest nightly
+	keep "$SMARTPROF" history export >runs.jsonl
+	python3 -c 'import json
+runs = [json.loads(line) for line in open("runs.jsonl")]
+assert len(runs) == 2 and runs[0]["started_ns"] < runs[1]["started_ns"]
+assert runs[1]["tags"] == ["nightly"] and runs[0]["metrics"]["wall_ns"]["value"] > 0
+assert runs[0]["state"] == "ok" and runs[0]["machine"]["class"]'
+	keep "$SMARTPROF" history export --csv >runs.csv
+	python3 -c 'import csv
+rows = list(csv.DictReader(open("runs.csv", newline="")))
+assert len(rows) == 2 and float(rows[0]["wall_ns"]) > 0 and rows[0]["program"] == "printf"
+assert rows[1]["tags"] == "nightly"'
+}
+
+# adder: adds runs until it is killed.
+adder() {
+	while :; do keep "$SMARTPROF" monitor --runs 5 --profile -- "$TARGETS/cpu_truth" 0.03 >/dev/null 2>&1; done
+}
+
+@test "two add at once, one is killed again and again: what is there is whole" {
+	local kills i pid other
+	kills=$(long 20 200)
+	adder & other=$!
+	for ((i = 0; i < kills; i++)); do
+		SMARTPROF_HISTORY=$WORK/h.db "$SMARTPROF" monitor --runs 50 -- true >/dev/null 2>&1 & pid=$!
+		sleep "0.$((RANDOM % 15 + 5))"
+		kill -9 "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	done
+	kill "$other" && wait "$other" 2>/dev/null || true
+	sleep 1
+	keep "$SMARTPROF" history verify >said
+	grep -q ' 0 damaged' said
+	# Every run that is there has all of its figures.
+	[ "$(rows "SELECT count(*) FROM run WHERE number NOT IN (SELECT run FROM total t JOIN metric m ON m.id=t.metric WHERE m.name='wall_ns')")" = 0 ]
+	[ "$(rows 'SELECT count(*) FROM run')" -gt 20 ]
+}
+
+# on DIRECTORY SIZE: a file system of that size, or the test is skipped.
+on() {
+	mkdir "$1"
+	mount -t tmpfs -o "size=$2" none "$1" 2>/dev/null || skip "no file system can be mounted here"
+}
+
+@test "a full disk: one line, the program's status; what was kept is there when there is room again" {
+	on full 300k
+	status=0
+	SMARTPROF_HISTORY=$WORK/full/h.db "$SMARTPROF" monitor --runs 60 -- sh -c 'exit 5' >/dev/null 2>said || status=$?
+	before=$(rows 'SELECT count(*) FROM run' full/h.db)
+	mount -o remount,size=10m full
+	SMARTPROF_HISTORY=$WORK/full/h.db "$SMARTPROF" history verify >verified || true
+	after=$(rows 'SELECT count(*) FROM run' full/h.db)
+	umount full
+	cat said verified
+	[ "$status" -eq 5 ]
+	[ "$(grep -c '^smartprof: ' said)" = 1 ] && grep -q 'disk is full' said
+	[ "$before" -gt 0 ] && [ "$after" = "$before" ]
+	grep -q ' 0 damaged' verified
+}
+
+@test "a history in a place that is read-only can be read; a run is not kept, which is said" {
+	on frozen 10m
+	SMARTPROF_HISTORY=$WORK/frozen/h.db monitor -- true
+	mount -o remount,ro frozen
+	list=0 status=0
+	SMARTPROF_HISTORY=$WORK/frozen/h.db "$SMARTPROF" history list >list.out 2>&1 || list=$?
+	SMARTPROF_HISTORY=$WORK/frozen/h.db "$SMARTPROF" monitor -- sh -c 'exit 6' >/dev/null 2>said || status=$?
+	umount frozen
+	cat list.out said
+	[ "$list" -eq 0 ] && grep -q true list.out
+	[ "$status" -eq 6 ]
+	[ "$(grep -c '^smartprof: ' said)" = 1 ]
+}

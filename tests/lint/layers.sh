@@ -65,6 +65,7 @@ declare -A owners=(
 	['Zydis/.*\.h']='symbolize|tests'
 	['sqlite3\.h']='symbolize|profiles/history|tests'
 	['sha2\.h']='profiles/history'
+	['archive(_entry)?\.h']='tools/history'
 )
 
 files=$(list_sources "$1" '*.c' '*.h' '*.cc' '*.S' '*.def')
