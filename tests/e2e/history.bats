@@ -95,6 +95,7 @@ rows() { # SQL
 	[ "$(rows "SELECT s.kind || ' ' || s.program || ' ' || r.state || ' ' || (r.profile IS NOT NULL) FROM run r JOIN series s ON s.id=r.series" | sort |
 		uniq -c | sed 's/^ *//' | paste -sd,)" = '1 guard cpu_truth ok 1,2 run cpu_truth ok 1,1 run sh failed 0' ]
 	[ "$(rows "SELECT count(*) FROM total t JOIN metric m ON m.id=t.metric WHERE m.name='wall_ns' AND t.value BETWEEN 1e8 AND 6e10")" -ge 3 ]
+	[ "$(rows "SELECT count(*) FROM total t JOIN metric m ON m.id=t.metric WHERE m.name='peak_rss_bytes' AND t.value>1e6")" -ge 3 ]
 }
 
 @test "clean tells what would go, then removes it; verify reads all" {

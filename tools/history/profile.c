@@ -125,8 +125,7 @@ static void add_totals(struct sp_history_run *run, const struct sp_profile *prof
 	sp_history_add_metric(run, "cpu_ns", (double)(profile->cpu_user_ns + profile->cpu_sys_ns), NAN);
 	sp_history_add_metric(run, "user_ns", (double)profile->cpu_user_ns, NAN);
 	sp_history_add_metric(run, "sys_ns", (double)profile->cpu_sys_ns, NAN);
-	if (profile->max_rss_bytes)
-		sp_history_add_metric(run, "peak_rss_bytes", (double)profile->max_rss_bytes, NAN);
+	add_fact(run, profile, "max_rss_bytes", "peak_rss_bytes", NULL);
 	add_fact(run, profile, "heap_allocated_bytes", "allocated_bytes", NULL);
 	add_fact(run, profile, "heap_allocations", "allocations", NULL);
 	add_fact(run, profile, "heap_peak_bytes", "heap_peak_bytes", "heap_peak_error_bytes");
