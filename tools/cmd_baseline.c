@@ -10,6 +10,7 @@
 #include "symbolize/base/memory.h"
 #include "tools/baseline/baseline.h"
 #include "tools/check/check.h"
+#include "tools/git.h"
 #include "tools/history/history.h"
 #include "tools/tools.h"
 

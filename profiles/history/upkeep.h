@@ -12,6 +12,9 @@ struct sp_history_limits {
 	uint64_t bytes;
 };
 
+#define SP_HISTORY_THIN_DAYS 30u
+#define SP_HISTORY_BYTES 1000000000u
+
 struct sp_history_cleaned {
 	uint64_t runs, blobs; /* that went, or would */
 	uint64_t bytes;       /* of the blobs' files */

@@ -111,6 +111,27 @@ rows() { # SQL
 	grep -q '^3 runs, .* 0 damaged' said
 }
 
+@test "the first run of a day sweeps the history" {
+	keep monitor --runs 4 -- true
+	rows "UPDATE run SET started_ns=started_ns-40*86400000000000+number"
+	keep monitor -- true
+	[ "$(rows 'SELECT count(*) FROM run')" = 2 ]
+	keep monitor -- true
+	[ "$(rows 'SELECT count(*) FROM run')" = 3 ]
+}
+
+@test "whether files differ from the commit is kept" {
+	git init -q tree
+	cd tree
+	echo 1 >file
+	git add file
+	git -c user.name=a -c user.email=a@b commit -qm one
+	keep monitor -- true
+	echo 2 >file
+	keep monitor -- true
+	[ "$(rows 'SELECT group_concat(dirty) FROM run')" = 0,1 ]
+}
+
 @test "a damaged profile is found by verify, which fails" {
 	keep monitor --profile -- "$TARGETS/cpu_truth" 0.2
 	blob=$(find h.db.blobs -name '*.z' | head -n 1)

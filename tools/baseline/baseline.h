@@ -26,9 +26,6 @@ void sp_git_here_free(struct sp_git_here *here);
 /* Whether the first commit is the other one or comes before it. */
 bool sp_git_is_before(const char *commit, const char *other);
 
-/* The first line that `git ARGUMENTS` prints, "" for none; NULL: it failed, or is not there. free() it. */
-char *sp_git_line(const char *const *arguments);
-
 /* collect.c: a baseline of the runs of that commit (NULL: of the newest runs) on this class of machines. NULL after a
  * complaint for `command`; *status is then the exit status. */
 json_t *sp_baseline_collect(const char *command, struct sp_history *store, const struct sp_baseline_head *head,

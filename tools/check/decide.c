@@ -9,6 +9,7 @@
 #include "profiles/monitor/pairs.h"
 #include "symbolize/base/memory.h"
 #include "tools/check/check.h"
+#include "tools/git.h"
 #include "tools/monitor/line.h"
 #include "tools/monitor/monitor.h"
 #include "tools/tools.h"
@@ -36,7 +37,8 @@ static char *check_out(const char *commit)
 
 	if (!*commit || !mkdtemp(directory))
 		return NULL;
-	line = sp_git_line((const char *const[]){"worktree", "add", "--detach", "--force", directory, commit, NULL});
+	line = sp_git_line((const char *const[]){
+		"-c", "core.hooksPath=/dev/null", "worktree", "add", "--detach", "--force", directory, commit, NULL});
 	if (!line)
 		rmdir(directory);
 	free(line);

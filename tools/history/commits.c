@@ -5,10 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "profiles/base/buffer.h"
-#include "symbolize/base/memory.h"
+#include "tools/git.h"
 
-#define ARGUMENTS_MOST 60000u /* a shell's line is at most twice as long */
+#define IDS_AT_ONCE 1000u
 
 bool sp_commit_is_id(const char *text)
 {
@@ -24,7 +23,6 @@ static bool parse(struct sp_commit *commit, char *line)
 
 	if (!rest)
 		return false;
-	rest[strcspn(rest, "\n")] = '\0';
 	snprintf(commit->id, sizeof(commit->id), "%s", id);
 	snprintf(commit->author, sizeof(commit->author), "%s", author);
 	snprintf(commit->subject, sizeof(commit->subject), "%s", rest);
@@ -32,26 +30,32 @@ static bool parse(struct sp_commit *commit, char *line)
 	return true;
 }
 
-/* What git log prints of these arguments, which a shell reads. False: nothing, or git does not like them. */
-static bool read_log(const char *arguments, sp_commit_fn *each, void *context)
+struct log {
+	sp_commit_fn *each;
+	void *context;
+};
+
+static void take(char *line, void *context)
 {
-	char *command = sp_text(
-		"git log --no-color --no-decorate --no-show-signature --format='%%H%%x09%%ct%%x09%%an%%x09%%s' %s "
-		"-- 2>/dev/null",
-		arguments);
-	FILE *git = popen(command, "re");
-	char *line = NULL;
-	size_t room = 0;
+	struct log *log = context;
+	struct sp_commit commit;
 
-	free(command);
-	while (git && getline(&line, &room, git) > 0) {
-		struct sp_commit commit;
+	if (parse(&commit, line))
+		log->each(&commit, log->context);
+}
 
-		if (parse(&commit, line))
-			each(&commit, context);
-	}
-	free(line);
-	return git && pclose(git) == 0;
+#define LOG_ARGUMENTS 5u
+
+/* What `git log` says of the `count` words, for which there is room behind the first LOG_ARGUMENTS of `arguments`, and for two more. */
+static bool read_log(const char **arguments, size_t count, sp_commit_fn *each, void *context)
+{
+	static const char *const log[LOG_ARGUMENTS] = {
+		"log", "--no-color", "--no-decorate", "--no-show-signature", "--format=%H%x09%ct%x09%an%x09%s"};
+
+	memcpy(arguments, log, sizeof(log));
+	arguments[LOG_ARGUMENTS + count] = "--";
+	arguments[LOG_ARGUMENTS + count + 1] = NULL;
+	return sp_git_lines(arguments, take, &(struct log){each, context});
 }
 
 struct list {
@@ -71,27 +75,29 @@ static void keep(const struct sp_commit *commit, void *context)
 bool sp_commits_between(const char *before, const char *after, struct sp_commit commits[static SP_COMMITS_MOST],
 	size_t *count)
 {
+	const char *arguments[LOG_ARGUMENTS + 3];
 	char range[2 * 65 + 2];
 
 	*count = 0;
 	if (!sp_commit_is_id(before) || !sp_commit_is_id(after))
 		return false;
 	snprintf(range, sizeof(range), "%s..%s", before, after);
-	return read_log(range, keep, &(struct list){commits, count});
+	arguments[LOG_ARGUMENTS] = range;
+	return read_log(arguments, 1, keep, &(struct list){commits, count});
 }
 
 void sp_commits_each(const char *const *ids, size_t count, sp_commit_fn *each, void *context)
 {
-	struct sp_buffer arguments = {0};
+	const char *arguments[LOG_ARGUMENTS + 2 + IDS_AT_ONCE + 2] = {
+		[LOG_ARGUMENTS] = "--no-walk=unsorted", "--ignore-missing"};
+	size_t known = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		if (sp_commit_is_id(ids[i]))
-			sp_buffer_printf(&arguments, "%s %s",
-				arguments.length ? "" : "--no-walk=unsorted --ignore-missing", ids[i]);
-		if (!arguments.length || (i + 1 < count && arguments.length < ARGUMENTS_MOST))
+			arguments[LOG_ARGUMENTS + 2 + known++] = ids[i];
+		if (!known || (i + 1 < count && known < IDS_AT_ONCE))
 			continue;
-		read_log(arguments.data, each, context);
-		sp_buffer_clear(&arguments);
+		read_log(arguments, 2 + known, each, context);
+		known = 0;
 	}
-	sp_buffer_free(&arguments);
 }

@@ -8,9 +8,13 @@
 #include <unistd.h>
 
 #include "env/env.h"
+#include "profiles/history/upkeep.h"
 #include "profiles/model/git_info.h"
 #include "symbolize/elf/object.h"
+#include "tools/git.h"
 #include "tools/tools.h"
+
+#define NS_PER_DAY (86400 * (uint64_t)1000000000)
 
 static struct sp_history *store;
 static bool tried;
@@ -88,6 +92,18 @@ static bool is_empty(const char *text)
 	return !text || !*text;
 }
 
+/* Files are not looked at anew for each run of a command. */
+static int dirty_once(void)
+{
+	static int dirty;
+	static bool asked;
+
+	if (!asked)
+		dirty = sp_git_dirty();
+	asked = true;
+	return dirty;
+}
+
 static void fill_in(struct sp_history_run *run)
 {
 	struct sp_git_info git;
@@ -103,6 +119,31 @@ static void fill_in(struct sp_history_run *run)
 		sp_history_set(&run->commit, git.commit);
 		sp_history_set(&run->branch, git.branch);
 	}
+	if (run->dirty < 0 && !is_empty(run->commit))
+		run->dirty = dirty_once();
+}
+
+static int take_start(const struct sp_history_run *run, void *context)
+{
+	*(uint64_t *)context = run->started_ns;
+	return 0;
+}
+
+/* The first run of a day finds the history swept of what is old, so that nobody needs to think of it. */
+static void sweep_daily(const struct sp_history_run *run)
+{
+	const struct sp_history_limits limits = {.thin_days = SP_HISTORY_THIN_DAYS, .bytes = SP_HISTORY_BYTES};
+	const struct sp_history_filter newest = {.limit = 1};
+	struct sp_history_cleaned cleaned;
+	uint64_t last_ns = 0;
+	static bool looked;
+
+	if (looked)
+		return;
+	looked = true;
+	sp_history_each(store, &newest, 0, take_start, &last_ns);
+	if (last_ns && last_ns / NS_PER_DAY != run->started_ns / NS_PER_DAY)
+		sp_history_clean(store, &limits, false, &cleaned);
 }
 
 bool sp_record_add(const char *command, struct sp_history_run *run)
@@ -112,6 +153,7 @@ bool sp_record_add(const char *command, struct sp_history_run *run)
 	if (!sp_record_is_on() || !open_once(command))
 		return false;
 	fill_in(run);
+	sweep_daily(run);
 	if (sp_history_add(store, run) == 0)
 		return true;
 	strcpy(why, sp_history_error(store));

@@ -10,23 +10,22 @@
 #include "tools/history/tidy.h"
 #include "tools/tools.h"
 
-#define THIN_DAYS 30
 #define MB 1000000u
 
 static void print_clean_help(void)
 {
 	printf("usage: smartprof history clean [--dry-run] [--thin DAYS] [--days N] [--size MB]\n\n"
-	       "Removes what is old: of runs older than %d days all but the newest good one of each day and series, "
+	       "Removes what is old: of runs older than %u days all but the newest good one of each day and series, "
 	       "and the "
 	       "profiles\nand logs that no run has. Runs of baselines and change points stay for ever, with the ones "
 	       "before and "
 	       "after.\n\n"
 	       "  --dry-run       tell what would go, and change nothing\n"
-	       "  --thin DAYS     keep one a day of runs older than DAYS (%d); 0: keep all\n"
+	       "  --thin DAYS     keep one a day of runs older than DAYS (%u); 0: keep all\n"
 	       "  --days N        remove runs older than N days\n"
 	       "  --size MB       remove the oldest until all takes at most MB megabytes\n"
 	       "  --help          show this text\n",
-		THIN_DAYS, THIN_DAYS);
+		SP_HISTORY_THIN_DAYS, SP_HISTORY_THIN_DAYS);
 }
 
 static int set_number(const char *flag, const char *text, unsigned least, unsigned most, unsigned *number)
@@ -80,7 +79,7 @@ static int parse_clean(int argc, char **argv, struct sp_history_limits *limits, 
 
 int sp_history_cmd_clean(int argc, char **argv)
 {
-	struct sp_history_limits limits = {.thin_days = THIN_DAYS};
+	struct sp_history_limits limits = {.thin_days = SP_HISTORY_THIN_DAYS};
 	struct sp_history_cleaned cleaned;
 	struct sp_buffer size = {0};
 	struct sp_history *store;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "profiles/base/directory.h"
+#include "tools/git.h"
 #include "tools/init/init.h"
 #include "tools/tools.h"
 
@@ -18,17 +19,15 @@
 /* Where git looks for hooks: core.hooksPath, worktrees and all. */
 static bool hooks_directory(char path[static PATH_MAX])
 {
-	FILE *git = popen("git rev-parse --git-path hooks 2>/dev/null", "re");
-	bool got = git && fgets(path, PATH_MAX, git);
+	char *line = sp_git_line((const char *const[]){"rev-parse", "--git-path", "hooks", NULL});
+	bool got = line && *line && strlen(line) < PATH_MAX;
 
-	if (git && pclose(git) != 0)
-		got = false;
-	if (!got) {
+	if (got)
+		strcpy(path, line);
+	else
 		sp_complain("init: this is no git repository, or git is not installed; hooks are git's");
-		return false;
-	}
-	path[strcspn(path, "\n")] = '\0';
-	return true;
+	free(line);
+	return got;
 }
 
 static bool failed(const char *path, int err)
