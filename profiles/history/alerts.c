@@ -7,7 +7,7 @@
 #include "profiles/compare/stats.h"
 #include "symbolize/base/memory.h"
 
-const char *const sp_alert_names[] = {"none", "change", "limit", "drift", "once", "trend"};
+const char *const sp_alert_names[] = {"none", "change", "limit", "drift", "once", "trend", "baseline"};
 
 #define CHANGE_P 0.0005 /* of a series that is looked at after each run */
 #define TREND_P (1.0 / 60 + 1e-9)
@@ -37,7 +37,7 @@ static bool find_limit(struct sp_alert *a, const double *values, size_t n, doubl
 {
 	size_t beyond = 0;
 
-	for (size_t last = 1; last <= SP_ALERT_RUNS && last < n; last++) {
+	for (size_t last = 1; last <= SP_ALERT_RUNS_MOST && last < n; last++) {
 		struct sp_series_limit limit = sp_series_limit_of(values, n - last, threshold);
 		size_t k = 0;
 
@@ -49,7 +49,7 @@ static bool find_limit(struct sp_alert *a, const double *values, size_t n, doubl
 		if (k < last)
 			continue;
 		beyond = last;
-		*a = (struct sp_alert){last < SP_ALERT_RUNS ? SP_ALERT_ONCE : SP_ALERT_LIMIT, last == SP_ALERT_RUNS,
+		*a = (struct sp_alert){last < SP_ALERT_RUNS ? SP_ALERT_ONCE : SP_ALERT_LIMIT, last >= SP_ALERT_RUNS,
 			n - last, limit.expected, sp_stats_median(values + n - last, last), limit.limit, NAN};
 	}
 	return beyond > 0;
@@ -98,5 +98,43 @@ struct sp_alert sp_alert_of(const struct sp_history_value *values, size_t n, dou
 			find_trend(&a, plain, n);
 	}
 	free(plain);
+	return a;
+}
+
+/* Of fewer runs a baseline's median is too uncertain. */
+static void find_pinned(struct sp_alert *a, const struct sp_history_value *values, size_t n, size_t from,
+	double threshold, const bool *pinned)
+{
+	double *plain = sp_alloc(2 * n + 1, sizeof(*plain)), *kept = plain + n;
+	struct sp_series_drift drift = {0};
+	size_t count = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		plain[i] = values[i].value;
+		if (i >= from && pinned[i])
+			kept[count++] = plain[i];
+	}
+	if (count >= SP_RECENT_TREND)
+		drift = sp_drift_from_pinned(plain, n, sp_stats_median(kept, count), threshold);
+	if (drift.grown)
+		*a = (struct sp_alert){
+			SP_ALERT_BASELINE, true, n - SP_RECENT_TREND, drift.best, drift.recent, NAN, NAN};
+	free(plain);
+}
+
+struct sp_alert sp_alert_beside(const struct sp_history_value *values, size_t n, double threshold,
+	const struct sp_alert_kept *kept)
+{
+	size_t from = kept->from < n ? kept->from : 0;
+	struct sp_alert a = sp_alert_of(values + from, n - from, threshold);
+
+	/* The level that was accepted begins where it became worse, also among runs of one commit. */
+	while (a.kind != SP_ALERT_NONE && from + a.since < kept->end) {
+		from += a.since ? a.since : 1;
+		a = sp_alert_of(values + from, n - from, threshold);
+	}
+	a.since += from;
+	if (!a.sure && kept->pinned)
+		find_pinned(&a, values, n, from, threshold, kept->pinned);
 	return a;
 }

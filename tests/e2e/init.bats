@@ -131,3 +131,30 @@ for block in re.findall(r"run: \|\n((?: {10}.*\n)+)", text) + re.findall(r"run: 
 	grep -q '<html' smartprof-history.html
 	[ -s .smartprof/history.db ]
 }
+
+@test "what the refusing hook suggests lets it pass, until it is worse still" {
+	repository
+	slow() { # SECONDS RUNS
+		printf '#!/bin/sh\nexec sleep %s\n' "$1" >prog
+		chmod +x prog
+		"$SMARTPROF" monitor --runs "$2" -- ./prog >/dev/null
+	}
+	"$SMARTPROF" init pre-commit >/dev/null
+	slow 0.03 11
+	git add -A . && git commit -qm first
+	slow 0.3 4
+	git add prog
+	status_of 1 git commit -qm slower 2>err
+	grep -q '^worse: .*prog.*: wall_ns' err
+	grep -q 'history accept RUN --because TEXT' err
+	"$SMARTPROF" history accept latest --because 'it does more'
+	git commit -qm slower
+	# More of the same, at the commit that it is now.
+	slow 0.3 4
+	status_of 0 "$SMARTPROF" history alert
+	# Beside the four that were accepted a baseline is not told from noise; of five more it is.
+	"$SMARTPROF" baseline save now
+	slow 0.6 5
+	status_of 1 "$SMARTPROF" history alert wall_ns --json --quiet-time 0 >json
+	python3 -c 'import json; a = [x for x in json.load(open("json")) if x["sure"]]; assert a and all(1.5 < x["ratio"] < 5 for x in a), a'
+}

@@ -48,7 +48,8 @@ static void a_step_becomes_sure(void **state)
 		enum sp_alert_kind kind;
 		bool sure;
 	} cases[] = {{0, SP_ALERT_NONE, false}, {1, SP_ALERT_ONCE, false}, {2, SP_ALERT_ONCE, false},
-		{3, SP_ALERT_LIMIT, true}, {9, SP_ALERT_CHANGE, true}};
+		{3, SP_ALERT_LIMIT, true}, {4, SP_ALERT_LIMIT, true}, {5, SP_ALERT_CHANGE, true},
+		{9, SP_ALERT_CHANGE, true}};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -104,6 +105,67 @@ static void a_drift(void **state)
 	for (size_t i = 0; i < 40; i++)
 		values[i].value *= pow(1.008, (double)i);
 	assert_true(sp_alert_of(values, 40, SP_THRESHOLD).sure);
+}
+
+/* What was worse by an accepted run is none, wherever acceptance says the level begins; what became worse since is. */
+static void what_is_accepted(void **state)
+{
+	static const struct {
+		size_t from, end, n;
+		enum sp_alert_kind kind;
+	} cases[] = {
+		{0, 0, 40, SP_ALERT_CHANGE},   /* nobody did */
+		{30, 40, 40, SP_ALERT_NONE},   /* the commit of the step */
+		{0, 40, 40, SP_ALERT_NONE},    /* of runs whose commit nobody knows */
+		{0, 35, 42, SP_ALERT_NONE},    /* more of the same followed */
+		{0, 33, 33, SP_ALERT_NONE},    /* as soon as three runs told it */
+		{0, 30, 40, SP_ALERT_CHANGE},  /* before it was worse */
+		{30, 45, 60, SP_ALERT_CHANGE}, /* and then worse still */
+		{0, 45, 60, SP_ALERT_CHANGE},
+		{0, 45, 53, SP_ALERT_LIMIT},
+	};
+	struct sp_history_value values[60];
+
+	(void)state;
+	fill(values, 60, 0.02);
+	multiply(values, 30, 60, 1.5);
+	multiply(values, 50, 60, 1.4);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const struct sp_alert_kept kept = {cases[i].from, cases[i].end, NULL};
+		struct sp_alert alert = sp_alert_beside(values, cases[i].n, SP_THRESHOLD, &kept);
+
+		if (alert.kind != cases[i].kind && (alert.sure || cases[i].kind != SP_ALERT_NONE))
+			fail_msg("case %zu: %s since %zu", i, sp_alert_names[alert.kind], alert.since);
+		if (alert.sure && cases[i].n > 50)
+			assert_in_range(alert.since, 48, 52);
+	}
+}
+
+/* The last five runs beside the baseline's, which is what tells of runs right after it was accepted. */
+static void a_pinned_baseline(void **state)
+{
+	struct sp_history_value values[120];
+	bool pinned[120] = {0};
+	struct sp_alert_kept kept = {.pinned = pinned};
+
+	(void)state;
+	fill(values, 120, 0.01);
+	for (size_t i = 10; i < 120; i++) /* too slow for any other alert */
+		values[i].value *= pow(1.0022, (double)i - 10);
+	for (size_t i = 0; i < 10; i++)
+		pinned[i] = true;
+	assert_false(sp_alert_of(values, 120, SP_THRESHOLD).sure);
+	assert_int_equal(sp_alert_beside(values, 120, SP_THRESHOLD, &kept).kind, SP_ALERT_BASELINE);
+	assert_int_equal(sp_alert_beside(values, 120, SP_THRESHOLD, &kept).since, 115);
+	assert_false(sp_alert_beside(values, 120, 0.4, &kept).sure);
+	assert_false(sp_alert_beside(values, 12, SP_THRESHOLD, &kept).sure);
+	/* Two runs are no baseline, and those before what was accepted are none either. */
+	memset(pinned + 2, 0, 8);
+	assert_false(sp_alert_beside(values, 120, SP_THRESHOLD, &kept).sure);
+	memset(pinned, 1, 10);
+	kept.from = 90;
+	kept.end = 120;
+	assert_false(sp_alert_beside(values, 120, SP_THRESHOLD, &kept).sure);
 }
 
 /* 2,000 looks at noise of 2 to 15 %: a sure alert in less than one of 200. */
@@ -209,6 +271,8 @@ int main(void)
 		cmocka_unit_test(a_step_becomes_sure),
 		cmocka_unit_test(what_counts),
 		cmocka_unit_test(a_drift),
+		cmocka_unit_test(what_is_accepted),
+		cmocka_unit_test(a_pinned_baseline),
 		cmocka_unit_test(noise_is_no_alert),
 		cmocka_unit_test(functions_that_differ),
 		cmocka_unit_test(nothing_differs),

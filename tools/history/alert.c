@@ -22,11 +22,11 @@ static void help(void)
 {
 	printf("usage: smartprof history alert [METRIC] [FLAGS]\n\n"
 	       "Looks at what the history has of the last runs of each command, runs nothing, and tells what is surely "
-	       "worse than "
-	       "before: by\na step that still holds, by the last three runs, or by a drift. METRIC, or time, user "
+	       "worse than\nbefore: by a step that still holds, by the last runs, three or more, by a drift, or beside "
+	       "the "
+	       "baseline that is\nkept. What smartprof history accept accepted is no alert. METRIC, or time, user "
 	       "time, "
-	       "peak memory and "
-	       "allocated memory.\n\n"
+	       "peak memory and allocated\nmemory.\n\n"
 	       "  --threshold PCT growth that is allowed (20); what noise reaches is allowed in any case\n"
 	       "  --file FILE     add a line of JSON for each alert to FILE (beside the history: history.db.alerts)\n"
 	       "  --on-alert CMD  run CMD, without a shell, with those lines on its standard input\n"
@@ -41,6 +41,7 @@ struct watch {
 	const char *metric;
 	double threshold;
 	bool brief;
+	json_t *baselines;
 	struct sp_alert_ways ways;
 	struct sp_tolds alerts;
 };
@@ -117,10 +118,12 @@ static void put_why(struct sp_buffer *out, const struct sp_alert *a, const char 
 	if (a->kind == SP_ALERT_CHANGE)
 		sp_buffer_printf(out, "since %s", run);
 	else if (a->kind == SP_ALERT_LIMIT)
-		sp_buffer_printf(out, "the last %u runs, since %s, are beyond what noise and the threshold allow, ",
-			SP_ALERT_RUNS, run);
+		sp_buffer_printf(out, "each run since %s is beyond what noise and the threshold allow, ", run);
 	else if (a->kind == SP_ALERT_DRIFT)
 		sp_buffer_printf(out, "little by little, in runs that each passed; from %s on", run);
+	else if (a->kind == SP_ALERT_BASELINE)
+		sp_buffer_printf(out, "the last %u runs, since %s, beside the baseline that was kept", SP_RECENT_TREND,
+			run);
 	else if (a->kind == SP_ALERT_ONCE)
 		sp_buffer_printf(out, "since %s, beyond what noise and the threshold allow, ", run);
 	else
@@ -205,11 +208,16 @@ static int look_at(struct watch *w, const struct sp_history_group *group, const 
 	struct sp_values values;
 	int error = sp_values_load(w->ask, group->series, metric, &values);
 	struct sp_alert alert = {0};
+	struct sp_alert_kept kept;
+	bool *pinned = NULL;
 
-	if (!error && keep_positive(&values))
-		alert = sp_alert_of(values.values, values.count, w->threshold);
+	if (!error && keep_positive(&values)) {
+		sp_accepted_find(w->baselines, group, &values, &kept, &pinned);
+		alert = sp_alert_beside(values.values, values.count, w->threshold, &kept);
+	}
 	if (alert.kind != SP_ALERT_NONE)
 		add(w, &alert, group, metric, &values.points.items[alert.since]);
+	free(pinned);
 	sp_values_free(&values);
 	return error;
 }
@@ -306,7 +314,8 @@ int sp_history_cmd_alert(int argc, char **argv)
 		w.metric = ask.word_count ? ask.words[0] : NULL;
 		if (w.metric && !sp_values_is_metric(&ask, w.metric))
 			status = SP_EXIT_USAGE;
-		else if (sp_history_groups(ask.store, &ask.filter, NULL, 0, look, &w))
+		else if (sp_accepted_read(ask.store, &w.baselines) ||
+			sp_history_groups(ask.store, &ask.filter, NULL, 0, look, &w))
 			status = sp_ask_failed(&ask) ? SP_EXIT_USAGE : 0;
 		else
 			status = tell(&w);
@@ -314,6 +323,7 @@ int sp_history_cmd_alert(int argc, char **argv)
 		status = SP_EXIT_USAGE; /* 1 is an answer */
 	}
 	free_alerts(&w.alerts);
+	json_decref(w.baselines);
 	sp_ask_end(&ask);
 	json_decref(file);
 	return status;

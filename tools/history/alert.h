@@ -9,6 +9,7 @@
 
 #include "profiles/history/alerts.h"
 #include "profiles/history/store.h"
+#include "tools/history/values.h"
 
 struct sp_told {
 	char *key;  /* what it is about: an alert of the same key within the quiet time is the same */
@@ -36,6 +37,13 @@ struct sp_alert_settings {
 	void *context;
 };
 bool sp_alert_settings_read(const struct sp_alert_settings *settings, json_t **root);
+
+/* accepted.c: the baselines of the history, read once. Returns 0 or a negative errno; free with json_decref in any case. */
+int sp_accepted_read(struct sp_history *store, json_t **baselines);
+
+/* What they say of these runs; free() its array. */
+void sp_accepted_find(const json_t *baselines, const struct sp_history_group *group, const struct sp_values *values,
+	struct sp_alert_kept *kept, bool **pinned);
 
 /* Marks those that were told within the quiet time. */
 void sp_alerts_quiet(struct sp_tolds *alerts, const struct sp_alert_ways *ways, const char *history);
