@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "profiles/compare/stats.h"
+#include "profiles/model/model.h"
 #include "symbolize/base/memory.h"
 
 #define USUAL_SPREAD 0.15 /* of single runs' logarithms, where there are too few to measure it */
@@ -58,6 +59,12 @@ static size_t row_of(struct table *t, const struct sp_history_function *f)
 	return *cell;
 }
 
+/* What profiling took is no cause of the program's. */
+static bool is_own(const struct sp_history_function *f)
+{
+	return !*f->module && strcmp(f->name, SP_OWN) == 0;
+}
+
 static void fill(struct table *t, enum sp_history_of of)
 {
 	for (size_t k = 0; k < t->n; k++)
@@ -65,7 +72,7 @@ static void fill(struct table *t, enum sp_history_of of)
 			const struct sp_history_function *f = &t->runs[k]->functions[i];
 			size_t row;
 
-			if (f->of != of || !(f->self >= 0) || !isfinite(f->self))
+			if (f->of != of || !(f->self >= 0) || !isfinite(f->self) || is_own(f))
 				continue;
 			row = row_of(t, f); /* may move the values */
 			t->values[row * t->n + k] += f->self;

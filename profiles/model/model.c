@@ -21,7 +21,7 @@ static const char *const pseudo_names[SP_PSEUDOS] = {
 	[SP_PSEUDO_OVERFLOW] = "[overflow]",
 	[SP_PSEUDO_TRUNCATED] = "[truncated]",
 	[SP_PSEUDO_BEFORE] = "[before sampling]",
-	[SP_PSEUDO_AGENT] = "[smartprof]",
+	[SP_PSEUDO_AGENT] = SP_OWN,
 	[SP_PSEUDO_FILTERED] = "[filtered]",
 	[SP_PSEUDO_REST] = SP_REST,
 };

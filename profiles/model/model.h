@@ -66,6 +66,7 @@ struct sp_function {
 };
 
 /* Pseudo functions: fixed indices at the start of functions[]. */
+#define SP_OWN "[smartprof]" /* the name of SP_PSEUDO_AGENT: what profiling itself took */
 enum sp_pseudo {
 	SP_PSEUDO_UNSAMPLED,
 	SP_PSEUDO_OVERFLOW,

@@ -21,8 +21,8 @@ history() {
 			head = "at=" now - 3600 * (40 - i) " commit=" (late ? second : first) " build=" (late ? "bb" : "aa") " branch=main"
 			printf "%s wall_ns=%d,1000000 user_ns=%d peak_rss_bytes=10000000\n", head, wall, wall * .9
 			if (i % 3 == 0)
-				printf "%s profiled=1 wall_ns=%d fn=hot_\033loop,work,%d fn=cold,work,%d\n", head, wall,
-					3e8 + (late ? ratio - 1 : 0) * 1e9 + i * 7919 % 11 * 1e6, 5e8 + i * 7919 % 7 * 1e6
+				printf "%s profiled=1 wall_ns=%d fn=hot_\033loop,work,%d fn=cold,work,%d fn=[smartprof],,%d fn=main,(program),%d fn=[kernel],,%d\n", head, wall,
+					3e8 + (late ? ratio - 1 : 0) * 1e9 + i * 7919 % 11 * 1e6, 5e8 + i * 7919 % 7 * 1e6, 1e8 * (1 + late), 1e8 * (1 + late), 1e8 * (1 + late)
 		}
 	}' | "$ROOT/build/bench/compose_history" "$SMARTPROF_HISTORY"
 }
@@ -40,7 +40,9 @@ history() {
 	refuse grep -q $'\e' out
 	grep -q 'cause, by the 9 profiles before and the 5 after:' out
 	grep -A1 '  cause' out | grep -q 'hot_.*loop (work): +[23][0-9][0-9]\.[0-9] ms of CPU time a run'
-	refuse grep -q 'cold' out
+	refuse grep -q 'cold\|smartprof\]\|()\|((' out # not what profiling itself takes
+	grep -q '^      main (program): +100\.0 ms' out
+	grep -q '^      \[kernel\]: +100\.0 ms' out
 	"$SMARTPROF" history changes wall_ns --json | python3 -c '
 import json, sys
 c = [c for c in json.load(sys.stdin) if c["confirmed"] and c["runs_before"] == 25][0]

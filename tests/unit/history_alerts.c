@@ -194,6 +194,7 @@ static struct sp_history_run *make_run(double slower)
 	sp_history_add_function(run, SP_HISTORY_CPU, "grows", "work", 100 * slower * exp(0.03 * normal()), NAN, NAN);
 	sp_history_add_function(run, SP_HISTORY_CPU, "stays", "work", 300 * exp(0.05 * normal()), NAN, NAN);
 	sp_history_add_function(run, SP_HISTORY_CPU, "small", "work", 0.5 * slower, NAN, NAN);
+	sp_history_add_function(run, SP_HISTORY_CPU, "[smartprof]", "", 50 * slower, NAN, NAN);
 	if (slower > 1)
 		sp_history_add_function(run, SP_HISTORY_CPU, "new", "libnew.so", 40 * exp(0.1 * normal()), NAN, NAN);
 	for (int i = 0; i < 30; i++) {

@@ -198,9 +198,12 @@ static void put_row(struct report *r, const struct change *c, const struct sp_ca
 
 	sp_buffer_puts(out, "      ");
 	put_name(r, row->function);
-	sp_buffer_puts(out, " (");
-	put_name(r, row->module);
-	sp_buffer_puts(out, row->change < 0 ? "): -" : "): +");
+	if (*row->module) {
+		sp_buffer_puts(out, " (");
+		put_name(r, strcmp(row->module, "(program)") == 0 ? "program" : row->module);
+		sp_buffer_puts(out, ")");
+	}
+	sp_buffer_puts(out, row->change < 0 ? ": -" : ": +");
 	sp_history_put_value(out, unit, fabs(row->change));
 	sp_buffer_puts(out, cost_of(c->metric) == SP_HISTORY_CPU ? " of CPU time a run, " : " allocated a run, ");
 	sp_history_put_value(out, unit, row->before);
