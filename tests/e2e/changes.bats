@@ -13,12 +13,12 @@ commit() { # SUBJECT
 	git add -A . && git commit -qm "$1" && git rev-parse HEAD
 }
 
-# history FIRST SECOND [RATIO]: 40 runs, the last 15 at the second commit and slower, a third of them profiled as well.
+# history FIRST SECOND [RATIO] [SECONDS]: 40 runs, so far apart, the last 15 at the second commit and slower, a third of them profiled as well.
 history() {
-	awk -v first="$1" -v second="$2" -v ratio="${3-1.3}" -v now="$(date +%s)" 'BEGIN {
+	awk -v first="$1" -v second="$2" -v ratio="${3-1.3}" -v apart="${4-3600}" -v now="$(date +%s)" 'BEGIN {
 		for (i = 0; i < 40; i++) {
 			late = i >= 25; wall = 1e9 + i * 7919 % 13 * 2e6; if (late) wall *= ratio
-			head = "at=" now - 3600 * (40 - i) " commit=" (late ? second : first) " build=" (late ? "bb" : "aa") " branch=main"
+			head = "at=" now - apart * (40 - i) " commit=" (late ? second : first) " build=" (late ? "bb" : "aa") " branch=main"
 			printf "%s wall_ns=%d,1000000 user_ns=%d peak_rss_bytes=10000000\n", head, wall, wall * .9
 			if (i % 3 == 0)
 				printf "%s profiled=1 wall_ns=%d fn=hot_\033loop,work,%d fn=cold,work,%d fn=[smartprof],,%d fn=main,(program),%d fn=[kernel],,%d\n", head, wall,
@@ -102,6 +102,30 @@ assert c["cause"][0]["module"] == "work" and c["cause"][0]["sure"] and len(c["co
 	grep -q "'limit' is not understood" err
 	rm h.db smartprof.toml
 	status_of 2 "$SMARTPROF" history alert
+}
+
+@test "the runs on both sides of a change stay when old ones go" {
+	bash_setup
+	history "$(commit one)" "$(commit two)" 1.3 86400
+	for command in changes alert; do
+		cp h.db $command.db
+	done
+	# Both sides of the change and their neighbours are all that is left of 40 runs without the agent.
+	for command in changes alert; do
+		export SMARTPROF_HISTORY=$PWD/$command.db
+		"$SMARTPROF" history $command wall_ns >/dev/null || [ $command = alert ]
+		"$SMARTPROF" list --json --limit 100 >before
+		"$SMARTPROF" history clean --days 2 >/dev/null
+		"$SMARTPROF" list --json --limit 100 >after
+		python3 - <<-'PY'
+			import json
+			def runs(name): return sorted((r for r in json.load(open(name)) if not r["profiled"]), key=lambda r: r["started_ns"])
+			before, after = runs("before"), runs("after")
+			ids = [r["id"] for r in after]
+			assert len(before) == 40 and [i for i, r in enumerate(before) if r["id"] in ids][:4] == [23, 24, 25, 26], ids
+			assert len(after) < 8, ids
+		PY
+	done
 }
 
 @test "figures are a line for people, and what github-action-benchmark takes" {

@@ -42,6 +42,7 @@ struct watch {
 	double threshold;
 	bool brief;
 	json_t *baselines;
+	struct sp_keeps keeps;
 	struct sp_alert_ways ways;
 	struct sp_tolds alerts;
 };
@@ -215,6 +216,8 @@ static int look_at(struct watch *w, const struct sp_history_group *group, const 
 		sp_accepted_find(w->baselines, group, &values, &kept, &pinned);
 		alert = sp_alert_beside(values.values, values.count, w->threshold, &kept);
 	}
+	if (alert.kind == SP_ALERT_CHANGE && alert.since > 0)
+		sp_keeps_add(&w->keeps, &values, alert.since - 1, alert.since, metric);
 	if (alert.kind != SP_ALERT_NONE)
 		add(w, &alert, group, metric, &values.points.items[alert.since]);
 	free(pinned);
@@ -319,6 +322,7 @@ int sp_history_cmd_alert(int argc, char **argv)
 			status = sp_ask_failed(&ask) ? SP_EXIT_USAGE : 0;
 		else
 			status = tell(&w);
+		sp_keeps_write(&w.keeps, ask.store);
 	} else if (status > 0) {
 		status = SP_EXIT_USAGE; /* 1 is an answer */
 	}

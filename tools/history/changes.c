@@ -37,6 +37,7 @@ struct report {
 	struct sp_buffer text;
 	json_t *json;
 	size_t looked; /* series with enough runs */
+	struct sp_keeps keeps;
 };
 
 /* One change with all that is known of it. */
@@ -361,6 +362,8 @@ static int add_metric(struct report *r, const struct sp_history_group *group, co
 		if (!*titled)
 			put_title(r, group, values.count);
 		*titled = true;
+		if (changes.items[i].state == SP_CHANGE_CONFIRMED)
+			sp_keeps_add(&r->keeps, &values, changes.items[i].before, changes.items[i].after, metric);
 		error = add_change(r, group, &values, &changes.items[i], metric);
 	}
 	sp_changes_free(&changes);
@@ -408,6 +411,7 @@ int sp_history_cmd_changes(int argc, char **argv)
 			status = sp_history_groups(ask.store, &ask.filter, NULL, 0, add_series, &r)
 				? sp_ask_failed(&ask)
 				: print(&r);
+		sp_keeps_write(&r.keeps, ask.store);
 		json_decref(r.json);
 	}
 	sp_buffer_free(&r.text);

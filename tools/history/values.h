@@ -18,6 +18,21 @@ void sp_values_free(struct sp_values *values);
 /* The metrics that are looked at unless one is named; NULL behind the last. */
 extern const char *const sp_values_metrics[];
 
+/* Runs on both sides of confirmed changes, to be pinned when nothing is read any more. */
+struct sp_keep {
+	char id[SP_HISTORY_ID];
+	char *why;
+};
+struct sp_keeps {
+	struct sp_keep *items;
+	size_t count, capacity;
+};
+void sp_keeps_add(struct sp_keeps *keeps, const struct sp_values *values, size_t before, size_t after,
+	const char *metric);
+
+/* Pins those that are not pinned yet, and frees all. A history that cannot be written is left as it is. */
+void sp_keeps_write(struct sp_keeps *keeps, struct sp_history *store);
+
 /* Whether some run has the metric; else complains, with the one that may be meant. */
 bool sp_values_is_metric(const struct sp_ask *ask, const char *metric);
 
