@@ -112,6 +112,13 @@ struct sp_thread_loop {
 	uint32_t node, count;  /* of the span, and the thread's record of it */
 };
 
+/* Whether a thread that has begun with our signal blocked lets it through now. */
+enum {
+	SP_SIGNAL_COMES,
+	SP_SIGNAL_BLOCKED,
+	SP_SIGNAL_LOOKED_AT, /* by another thread, which arms its clocks if it does */
+};
+
 /* Per-thread state in the agent's own memory, from the pool in threads/block.c; recycled. The rest of the block is the
  * private stack, on which the agent works. */
 struct sp_thread {
@@ -121,7 +128,8 @@ struct sp_thread {
 	struct sp_thread_record *record; /* in the spool; NULL when the table was full */
 	int tid;                         /* 0 while no thread has the block */
 	bool armed;
-	bool waits;                  /* blocks our signal since before its clocks could be armed: they wait for it */
+	uint8_t waits;               /* atomic, SP_SIGNAL_...: whether its clocks wait for it */
+	uint64_t unblocked_sleeps;   /* how often it had slept, and one, when it was found not to block it; 0: it did */
 	bool first_sample;           /* the next user sample is this thread's first ... */
 	uint64_t first_weight_ns;    /* ... and stands for the interval its phase was drawn from */
 	uint32_t clocks;             /* SP_THREAD_EVENT | ...: those armed */

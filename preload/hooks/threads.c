@@ -23,6 +23,7 @@
 #include "sampler/upkeep/control.h"
 #include "sampler/upkeep/discovery.h"
 #include "sampler/upkeep/totals.h"
+#include "sampler/upkeep/unblocked.h"
 #include "sampler/waits/waits.h"
 
 static pthread_key_t exit_key;
@@ -33,11 +34,13 @@ static bool has_exit_key;
 static void thread_exit(void *arg)
 {
 	struct sp_thread *t = arg;
-	bool recorded;
+	bool recorded, waited;
 
 	if (t->tls != &sp_tls || sp_agent.sealed)
 		return; /* a forked child has taken the block away, or system calls may be deadly */
 	if (t->exit_rounds++ < PTHREAD_DESTRUCTOR_ITERATIONS - 2 && pthread_setspecific(exit_key, t) == 0)
+		return;
+	if (!sp_unblocked_leave(t, &waited))
 		return;
 	recorded = t->record != NULL;
 	sp_clock_disarm(t);
@@ -139,6 +142,7 @@ static void begin_thread(struct sp_thread *t, void *return_address)
 {
 	struct sp_thread *known = sp_tls.thread ? sp_tls.thread : sp_self_own();
 	struct sp_usage usage;
+	bool blocks;
 
 	if (known)
 		t = join(known, t);
@@ -152,23 +156,30 @@ static void begin_thread(struct sp_thread *t, void *return_address)
 		sp_thread_adopt(t, (uint64_t)(uintptr_t)t->start, usage.user_ns, usage.sys_ns);
 	if (sp_agent.config.heap && !t->heap_interval)
 		sp_heap_start_thread(t);
-	t->waits = sp_thread_blocks_signal();
-	if (t->waits)
+	blocks = sp_thread_blocks_signal();
+	if (blocks)
 		sp_clock_stop_process();
-	if (t->waits && t->record)
+	if (blocks && t->record)
 		t->record->flags |= SP_THREAD_BLOCKED;
-	if (make_exit_key() && pthread_setspecific(exit_key, t) == 0 && !t->waits)
-		sp_clock_arm(t); /* never armed without the means to disarm it */
+	if (!make_exit_key() || pthread_setspecific(exit_key, t) != 0)
+		return; /* never armed without the means to disarm it */
+	if (!blocks) {
+		sp_clock_arm(t);
+		return;
+	}
+	sp_store(&t->waits, SP_SIGNAL_BLOCKED);
+	sp_unblocked_begin();
 }
 
 void sp_threads_unblocked(void)
 {
 	struct sp_thread *t = sp_tls.thread;
 	struct sp_usage usage;
+	bool waited;
 
-	if (!t || !t->waits || !t->owned || sp_agent.sealed || sp_thread_blocks_signal())
+	if (!t || !sp_load(&t->waits) || !t->owned || sp_agent.sealed || sp_thread_blocks_signal() ||
+		!sp_unblocked_leave(t, &waited) || !waited)
 		return;
-	t->waits = false;
 	sp_thread_usage_now(t->tid, &usage);
 	sp_thread_skip(t, &usage, SP_THREAD_BLOCKED);
 	sp_clock_arm(t);

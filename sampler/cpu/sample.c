@@ -19,6 +19,7 @@
 #include "sampler/upkeep/control.h"
 #include "sampler/upkeep/discovery.h"
 #include "sampler/upkeep/totals.h"
+#include "sampler/upkeep/unblocked.h"
 #include "sampler/upkeep/upkeep.h"
 #include "sampler/walk/stack_read.h"
 #include "sampler/walk/unwind.h"
@@ -187,6 +188,7 @@ static void take_sample(void *arg)
 	sp_thread_follow_queue(s->t, now);
 	sp_clock_sentinel(now);
 	sp_discovery_check(now);
+	sp_unblocked_look();
 	sp_upkeep_step(s->t, now);
 }
 

@@ -122,7 +122,8 @@ struct sp_thread *sp_block_take(void)
 	t->heap_left = 0;
 	t->burst_began = t->burst_cycles = t->burst_samples = 0;
 	t->sampled_tsc = 0;
-	t->waits = false;
+	t->waits = SP_SIGNAL_COMES;
+	t->unblocked_sleeps = 0;
 	t->user_base_ns = t->user_seen_ns = t->sys_seen_ns = 0;
 	t->user_tick_ns = t->sys_tick_ns = 0;
 	t->user_assigned_ns = t->sys_assigned_ns = 0;

@@ -347,6 +347,8 @@ SP_AT_FORK void sp_thread_forked(struct sp_thread *mine)
 		mine->tid = (int)sp_sys(SYS_gettid);
 		mine->listed = sp_registry_add(mine);
 		mine->armed = mine->discovered = false;
+		if (mine->waits == SP_SIGNAL_LOOKED_AT) /* by a thread of the parent's */
+			mine->waits = SP_SIGNAL_BLOCKED;
 		mine->clocks = 0;
 		mine->event_page = NULL;
 		mine->event_fd = -1;

@@ -142,3 +142,51 @@ print("done")' >threads.py
 	at_least "$(front cpu_unsampled_seconds "$profile")" 0.7
 	section '## Threads' "$profile" | awk -F'|' '/^\| *[0-9]/ { exit !($2 + 0 > 70) }'
 }
+
+@test "threads that begin with all signals blocked and unblock them by the bare system call, as Go's do" {
+	export SMARTPROF_INLINES=off
+	profiled "$TARGETS/raw_unblock" 3 0.4
+	profile=$(recovered raw_unblock)
+	at_least "$(front cpu_sampled_seconds "$profile")" 0.9
+	at_least "$(share_of spend "$profile")" 75
+}
+
+@test "a thread that takes whichever signal comes gets none of ours, on a busy machine either" {
+	local loops=()
+	for _ in $(seq $((3 * $(nproc)))); do
+		timeout 20 sh -c 'while :; do :; done' 3>&- &
+		loops+=($!)
+	done
+	profiled "$TARGETS/takes_any" "$(long 2 10)" >taken
+	kill "${loops[@]}"
+	[ ! -s taken ] || fail "it took $(sort taken | uniq -c)"
+}
+
+@test "a Go program with C in it" {
+	command -v go >/dev/null || skip "no Go"
+	cat >main.go <<'END'
+package main
+
+// static int one(void) { return 1; }
+import "C"
+
+func work(n int) int {
+	if n < 2 {
+		return n
+	}
+	return work(n-1) + work(n-2)
+}
+
+func main() {
+	done := make(chan int)
+	for i := 0; i < 2; i++ {
+		go func() { done <- work(38) }()
+	}
+	println(<-done + <-done + int(C.one()))
+}
+END
+	HOME=$WORK GO111MODULE=off go build -o go_threads main.go
+	profiled "$WORK/go_threads"
+	profile=$(recovered go_threads)
+	at_least "$(share_of main.work "$profile")" 75
+}
