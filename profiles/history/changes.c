@@ -239,6 +239,15 @@ static void join(struct series *s, size_t k)
 	s->segments--;
 }
 
+/* Where a segment beside it was joined, a cut may fit better elsewhere between its neighbours. */
+static void refit(struct series *s, size_t k)
+{
+	size_t begin = begin_of(s, k);
+
+	s->ends[k] =
+		begin + sp_segments_split(s->logs + begin, s->weights + begin, s->ends[k + 1] - begin, SP_CHANGES_SIDE);
+}
+
 /* Joins the neighbours that are told apart the least, until all are. */
 static void weed(struct series *s)
 {
@@ -257,6 +266,10 @@ static void weed(struct series *s)
 		if (worst < 0)
 			return;
 		join(s, weakest);
+		if (weakest > 0)
+			refit(s, weakest - 1);
+		if (weakest + 1 < s->segments)
+			refit(s, weakest);
 	}
 }
 

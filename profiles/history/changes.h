@@ -49,7 +49,7 @@ struct sp_changes {
 /* Runs of each machine class by themselves: a change of machine is no change of the program. On logarithms: segments by least
  * weighted absolute deviation with a penalty for each (Killick, Fearnhead & Eckley, JASA 107 (2012), for the
  * dynamic programming), weights from the error bars and the spread of runs; then neighbours are joined, the weakest
- * first, until a permutation test tells all apart. Time grows with the square of the runs: 0.1 s for 1,000. */
+ * first, until a permutation test tells all apart; the cuts beside a joined segment move to where they fit best. Time grows with the square of the runs: 0.1 s for 1,000. */
 void sp_changes_find(struct sp_changes *changes, const struct sp_history_value *values, size_t n);
 void sp_changes_free(struct sp_changes *changes);
 

@@ -116,6 +116,33 @@ size_t sp_segments_cut(const double *x, const double *weights, size_t n, size_t 
 	return count;
 }
 
+size_t sp_segments_split(const double *x, const double *weights, size_t n, size_t least)
+{
+	double *first = sp_alloc(n + 1, sizeof(*first)), best = INFINITY, median;
+	struct tree tree;
+	size_t at = least;
+
+	plant(&tree, x, n);
+	for (size_t i = 0; i < n; i++) {
+		add(&tree, tree.rank[i], x[i], weights[i]);
+		first[i + 1] = distances(&tree, &median);
+	}
+	empty(&tree);
+	for (size_t i = n; i-- > least;) {
+		double cost;
+
+		add(&tree, tree.rank[i], x[i], weights[i]);
+		cost = n - i < least ? INFINITY : first[i] + distances(&tree, &median);
+		if (cost <= best) {
+			best = cost;
+			at = i;
+		}
+	}
+	fell(&tree);
+	free(first);
+	return at;
+}
+
 double sp_weighted_median(const double *x, const double *weights, size_t n)
 {
 	struct tree tree;

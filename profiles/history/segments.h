@@ -9,6 +9,9 @@
  * Returns their number: one when n < 2 * least. */
 size_t sp_segments_cut(const double *x, const double *weights, size_t n, size_t least, double penalty, size_t *ends);
 
+/* The best cut into two: how many are in the first. The first of equals; n >= 2 * least. */
+size_t sp_segments_split(const double *x, const double *weights, size_t n, size_t least);
+
 /* n > 0. */
 double sp_weighted_median(const double *x, const double *weights, size_t n);
 

@@ -95,6 +95,25 @@ static void cuts_are_the_best(void **state)
 	}
 }
 
+static void a_split_is_the_best(void **state)
+{
+	(void)state;
+	for (unsigned round = 0; round < 300; round++) {
+		double x[30], w[30], best = INFINITY;
+		size_t n = 6 + round % 25, least = 1 + round % 3, at;
+
+		for (size_t i = 0; i < n; i++) {
+			x[i] = round % 4 ? normal() + (i > n / 3) * 2.0 : floor(4 * even());
+			w[i] = round % 2 ? 1 : exp2(floor(8 * even()) / 4);
+		}
+		for (size_t i = least; i + least <= n; i++)
+			best = fmin(best, cost_of(x, w, (const size_t[]){i, n}, 2, 0));
+		at = sp_segments_split(x, w, n, least);
+		assert_in_range(at, least, n - least);
+		assert_near(cost_of(x, w, (const size_t[]){at, n}, 2, 0), best);
+	}
+}
+
 static void median_by_weight(void **state)
 {
 	static const double x[] = {5, 1, 4, 2}, heavy[] = {1, 1, 1, 10}, equal[] = {1, 1, 1, 1};
@@ -333,6 +352,30 @@ static void a_slope(void **state)
 	sp_changes_free(&changes);
 }
 
+/* Where there is nearly no noise the drift is cut into many levels, which are joined again: the step must not be beside its place. */
+static void a_step_in_a_drift(void **state)
+{
+	(void)state;
+	random_state = 3;
+	for (unsigned round = 0; round < 100; round++) {
+		struct sp_history_value values[150];
+		struct sp_changes changes = {0};
+		size_t n = 40 + round, at = 10 + (size_t)(even() * (double)(n - 20));
+		bool found = false;
+
+		fill(values, n, round % 2 ? 0.0002 : 0.001);
+		for (size_t i = 0; i < n; i++)
+			values[i].value *= exp((round % 3 ? 0.001 : 0.003) * (double)i);
+		step(values, at, n, round % 5 ? 1.2 : 0.8);
+		sp_changes_find(&changes, values, n);
+		for (size_t i = 0; i < changes.count; i++)
+			found |= changes.items[i].after == at;
+		if (!found)
+			fail_msg("round %u: none of %zu changes is at %zu", round, changes.count, at);
+		sp_changes_free(&changes);
+	}
+}
+
 /* What cannot have a logarithm is left out; the same values over and over are no noise to learn from, but a step of them is one. */
 static void odd_values(void **state)
 {
@@ -458,6 +501,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cuts_are_the_best),
+		cmocka_unit_test(a_split_is_the_best),
 		cmocka_unit_test(median_by_weight),
 		cmocka_unit_test(draws_are_counted),
 		cmocka_unit_test(draws_with_equal_weights),
@@ -468,6 +512,7 @@ int main(void)
 		cmocka_unit_test(machines),
 		cmocka_unit_test(error_bars),
 		cmocka_unit_test(a_slope),
+		cmocka_unit_test(a_step_in_a_drift),
 		cmocka_unit_test(odd_values),
 		cmocka_unit_test(nothing_changed),
 		cmocka_unit_test(trends),
