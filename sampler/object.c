@@ -9,7 +9,7 @@ const ElfW(Ehdr) * sp_object_header(const struct dl_find_object *object)
 	const ElfW(Ehdr) *ehdr = object->dlfo_map_start;
 
 	if (memcmp(ehdr->e_ident, ELFMAG, SELFMAG) != 0 || ehdr->e_phentsize != sizeof(ElfW(Phdr)) ||
-		ehdr->e_phoff + (uint64_t)ehdr->e_phnum * sizeof(ElfW(Phdr)) > 4096)
+		ehdr->e_phoff > 4096 || ehdr->e_phoff + (uint64_t)ehdr->e_phnum * sizeof(ElfW(Phdr)) > 4096)
 		return NULL;
 	return ehdr;
 }

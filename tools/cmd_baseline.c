@@ -192,6 +192,7 @@ static int list_one(const struct sp_history_baseline *row, void *context)
 			sp_escape(&text, SP_ESCAPE_PLAIN, sp_baseline_text(baseline, "because"),
 				strlen(sp_baseline_text(baseline, "because")));
 		}
+		sp_make_inert(text.data);
 		printf("%s\n", text.data);
 	}
 	sp_buffer_free(&text);
@@ -225,7 +226,7 @@ static int list(const struct request *r)
 	return status;
 }
 
-/* The one that is meant, and where it is from on stderr. NULL after a complaint. */
+/* The one that is meant. NULL after a complaint. */
 static json_t *find(struct sp_history *store, const struct request *r)
 {
 	struct sp_history_machine machine = {0};

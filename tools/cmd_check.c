@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "profiles/base/buffer.h"
 #include "profiles/base/json.h"
@@ -198,7 +198,7 @@ static struct sp_gate_config *read_config(const char *path)
 }
 
 /* Leaves only the commands of these names. */
-static int choose(struct sp_gate_config *config, char **names, int count)
+static int choose(struct sp_gate_config *config, const char *path, char **names, int count)
 {
 	size_t kept = 0;
 
@@ -208,7 +208,7 @@ static int choose(struct sp_gate_config *config, char **names, int count)
 		for (size_t i = 0; i < config->command_count; i++)
 			known = known || strcmp(config->commands[i].name, names[k]) == 0;
 		if (!known) {
-			sp_complain("check: " SP_GATE_FILE " has no command '%s'", names[k]);
+			sp_complain("check: %s has no command '%s'", path, names[k]);
 			return SP_EXIT_USAGE;
 		}
 	}
@@ -255,7 +255,9 @@ static int read_baseline(struct sp_check_session *s, const char *path)
 
 static int take_baseline(struct sp_check_session *s, const char *name)
 {
-	if (name && access(name, F_OK) == 0)
+	struct stat st;
+
+	if (name && stat(name, &st) == 0 && !S_ISDIR(st.st_mode))
 		return read_baseline(s, name);
 	if (s->store)
 		s->check.baseline =
@@ -300,9 +302,8 @@ static int repeat(struct sp_check_session *s, int *stopped)
 		if (!has_alarm(c))
 			continue;
 		for (size_t k = 0; k < c->figure_count; k++)
-			if (c->figures[k].metric != SP_GATE_ALLOCATED && c->figures[k].metric != SP_GATE_SPAN)
-				c->figures[k].current.count = 0;
-		status = sp_check_measure(s, i, true, stopped);
+			c->figures[k].current.count = 0;
+		status = sp_check_measure(s, i, stopped);
 	}
 	s->check.repeated = true;
 	return status;
@@ -313,7 +314,7 @@ static int measure(struct sp_check_session *s, bool decide, int *stopped)
 	int status = 0;
 
 	for (size_t i = 0; i < s->check.command_count && !status && !*stopped; i++) {
-		status = sp_check_measure(s, i, false, stopped);
+		status = sp_check_measure(s, i, stopped);
 		if (s->quick)
 			sp_check_take_stored(s, i);
 		if (s->store && s->now[i].path)
@@ -403,7 +404,7 @@ int sp_cmd_check(int argc, char **argv)
 	config = read_config(r.config);
 	if (!config)
 		return SP_EXIT_USAGE;
-	status = choose(config, argv + optind, argc - optind);
+	status = choose(config, r.config, argv + optind, argc - optind);
 	if (!status)
 		status = run(&r, config);
 	sp_gate_config_free(config);

@@ -76,15 +76,19 @@ static inline void loop_goes_on(const struct sp_timed_call *wait, struct sp_loop
 SP_BLOCKING_SIMPLE(X)
 #undef X
 
-/* The only one with more words than registers. */
+/* Those with more words than registers. */
 typedef long seven_fn(SIX, long g);
-SP_EXPORT long sp_blocking_recvfrom_chk(SIX, long g) __asm__("__recvfrom_chk");
-long sp_blocking_recvfrom_chk(SIX, long g)
-{
-	seven_fn *next = (seven_fn *)(void *)SP_BLOCKING(__recvfrom_chk);
-
-	return SP_TIMED(SP_CALL_recvfrom, 0, next(a, b, c, d, e, f, g));
-}
+#define X(symbol, call) \
+	SP_EXPORT long sp_blocking_##symbol(SIX, long g) __asm__(#symbol); \
+	long sp_blocking_##symbol(SIX, long g) \
+	{ \
+		seven_fn *next = (seven_fn *)(void *)SP_BLOCKING(symbol); \
+\
+		return SP_TIMED(SP_CALL_##call, 0, next(a, b, c, d, e, f, g)); \
+	}
+X(__recvfrom_chk, recvfrom)
+X(getnameinfo, getnameinfo)
+#undef X
 
 /* Of its commands those that wait for a lock. */
 #define X(symbol) \

@@ -113,7 +113,6 @@
 	X(aio_suspend, aio_suspend) \
 	X(aio_suspend64, aio_suspend) \
 	X(getaddrinfo, getaddrinfo) \
-	X(getnameinfo, getnameinfo) \
 	X(gethostbyname, gethostbyname) \
 	X(gethostbyname2, gethostbyname) \
 	X(gethostbyname_r, gethostbyname) \
@@ -175,7 +174,8 @@
 	X(pthread_cond_timedwait) \
 	X(fcntl) \
 	X(fcntl64) \
-	X(__recvfrom_chk)
+	X(__recvfrom_chk) \
+	X(getnameinfo)
 
 typedef long sp_blocking_fn(long a, long b, long c, long d, long e, long f);
 

@@ -114,7 +114,7 @@ static enum sp_code state_of_all(const struct sp_comparison *c, const bool *in, 
 	return any ? state : SP_CODE_UNKNOWN;
 }
 
-/* By the executable and whatever both sides loaded from the same place. */
+/* By the executable alone: c->code tells of libraries. */
 static bool are_same_builds(const struct sp_comparison *c)
 {
 	const struct sp_comparison_input *in = c->input;

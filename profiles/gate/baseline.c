@@ -168,7 +168,7 @@ void sp_baseline_add(json_t *baseline, const struct sp_history_run *run)
 			sp_json_text(run->blobs[SP_HISTORY_PROFILE].hash));
 }
 
-/* 95 % of the median, as a standard error: Hodges & Lehmann need pairs, so the spread of runs over their root. */
+/* The standard error: the spread of runs over the root of their number. NAN of one run. */
 static double error_of(const double *values, size_t n)
 {
 	double freedom = 0, spread = n > 1 ? sp_stats_spread(values, n, values, 1, &freedom) : 0;
@@ -329,10 +329,11 @@ static void put_figure(struct sp_buffer *out, const json_t *command, const char 
 			sp_put_duration(out, sp_whole(median));
 		else
 			sp_put_size(out, sp_whole(median));
-		sp_buffer_puts(out, " ± ");
-		if (time)
+		if (values.count > 1)
+			sp_buffer_puts(out, " ± ");
+		if (values.count > 1 && time)
 			sp_put_duration(out, sp_whole(1.96 * error * 1e9));
-		else
+		else if (values.count > 1)
 			sp_put_size(out, sp_whole(1.96 * error));
 		sp_buffer_printf(out, ", %zu run%s\n", values.count, values.count == 1 ? "" : "s");
 	}

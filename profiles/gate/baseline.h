@@ -1,4 +1,4 @@
-/* A baseline: what commands took at one commit on one machine, run by run, as a JSON document (docs/BASELINES.md has the schema). It
+/* A baseline: what commands took at one commit on one machine, run by run, as a JSON document (docs/CHECK.md has the schema). It
  * stands for itself: what is compared with it needs no store. */
 #ifndef SP_PROFILES_GATE_BASELINE_H
 #define SP_PROFILES_GATE_BASELINE_H

@@ -108,6 +108,10 @@ void sp_check_openmetrics(struct sp_buffer *out, const struct sp_check *check); 
 
 /* Parts of them: "Pass: 3 commands, 12 figures; …". */
 void sp_check_put_summary(struct sp_buffer *out, const struct sp_check *check);
+
+/* How many figures have a state in that range. */
+size_t sp_check_count(const struct sp_check *check, enum sp_figure_state from, enum sp_figure_state to);
+
 void sp_check_put_value(struct sp_buffer *out, enum sp_gate_metric metric, double value);
 /* "CPU time grew by 31 % (26 to 36), 20 % are allowed". Of a figure that has nothing to say: nothing. */
 void sp_check_put_finding(struct sp_buffer *out, const struct sp_check_command *command,

@@ -103,7 +103,7 @@ static bool get_quantity(struct loader *l, const char *key, const json_t *value,
 	const char *text = json_string_value(value);
 
 	*number = text ? unit == SP_GATE_NS ? sp_gate_parse_ns(text) : sp_gate_parse_bytes(text) : NAN;
-	if (*number > 0)
+	if (*number > 0 && *number <= 1e18)
 		return true;
 	return fail(l, "%s must be %s", key,
 		unit == SP_GATE_NS ? "a time such as \"1.5s\" or \"20ms\"" : "a size such as \"100MB\"");

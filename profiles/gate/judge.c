@@ -70,12 +70,10 @@ static size_t runs_needed(const struct sp_gate_judgement *j, double allowed, dou
 	double distance = fabs(log(j->ratio) - log1p(allowed)), z = sp_stats_t_quantile(chance / 2, INFINITY);
 	double far = z * M_SQRT2 * j->occasions,
 	       near = sp_stats_t_quantile(SP_GATE_MISSED, INFINITY) * M_SQRT2 * j->occasions;
-	double room = distance - (j->ratio > 1 + allowed ? far : near), runs;
+	double room = distance - (j->ratio > 1 + allowed ? far : near);
+	size_t runs = room > 0 ? sp_stats_runs_needed(j->spread, room, chance) : SP_STATS_RUNS_MAX;
 
-	if (room <= 0)
-		return 0;
-	runs = ceil(2 * pow((z + 1.2816) * j->spread / room, 2) * M_PI / 3);
-	return runs < 9999 ? (size_t)fmax(runs, 6) : 0;
+	return runs < SP_STATS_RUNS_MAX ? runs : 0;
 }
 
 static void answer(struct sp_gate_judgement *j, enum sp_gate_metric metric, double allowed, double chance)

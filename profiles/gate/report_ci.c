@@ -61,18 +61,12 @@ static void put_figure_case(struct sp_buffer *out, const struct sp_check_command
 
 void sp_check_junit(struct sp_buffer *out, const struct sp_check *check)
 {
-	size_t tests = 0, failures = 0, skipped = 0;
+	size_t tests = check->command_count + sp_check_count(check, SP_FIGURE_ALONE, SP_FIGURE_ABOVE);
+	size_t failures = sp_check_count(check, SP_FIGURE_WORSE, SP_FIGURE_ABOVE);
+	size_t skipped = sp_check_count(check, SP_FIGURE_UNSURE, SP_FIGURE_NOT_CODE);
 
-	for (size_t i = 0; i < check->command_count; i++) {
-		tests += 1 + check->commands[i].figure_count;
+	for (size_t i = 0; i < check->command_count; i++)
 		failures += check->commands[i].too_many_failed;
-		for (size_t k = 0; k < check->commands[i].figure_count; k++) {
-			enum sp_figure_state state = check->commands[i].figures[k].state;
-
-			failures += state >= SP_FIGURE_WORSE;
-			skipped += state >= SP_FIGURE_UNSURE && state < SP_FIGURE_WORSE;
-		}
-	}
 	sp_buffer_printf(out,
 		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n <testsuite name=\"smartprof check\" "
 		"tests=\"%zu\" "

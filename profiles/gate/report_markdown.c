@@ -151,28 +151,19 @@ static void put_part(struct sp_buffer *out, const struct sp_check *check, const 
 	sp_buffer_puts(out, "\n");
 }
 
-static bool has_state(const struct sp_check *check, enum sp_figure_state from, enum sp_figure_state to)
-{
-	for (size_t i = 0; i < check->command_count; i++)
-		for (size_t k = 0; k < check->commands[i].figure_count; k++)
-			if (check->commands[i].figures[k].state >= from && check->commands[i].figures[k].state <= to)
-				return true;
-	return false;
-}
-
 static void put_next(struct sp_buffer *out, const struct sp_check *check)
 {
 	sp_buffer_puts(out, "### Next steps\n\n");
-	if (has_state(check, SP_FIGURE_WORSE, SP_FIGURE_WORSE))
+	if (sp_check_count(check, SP_FIGURE_WORSE, SP_FIGURE_WORSE))
 		sp_buffer_puts(out,
 			"- Look at the functions named above, or at `smartprof baseline compare`.\n"
 			"- To be surer on a noisy machine: `smartprof check --decide` runs baseline and current "
 			"program in turns.\n"
 			"- If it is meant to cost that: `smartprof history accept latest --because TEXT`.\n");
-	if (has_state(check, SP_FIGURE_ABOVE, SP_FIGURE_ABOVE))
+	if (sp_check_count(check, SP_FIGURE_ABOVE, SP_FIGURE_ABOVE))
 		sp_buffer_puts(out,
 			"- A limit is passed: make it cost less, or raise the limit in `smartprof.toml`.\n");
-	if (has_state(check, SP_FIGURE_UNSURE, SP_FIGURE_DISTURBED))
+	if (sp_check_count(check, SP_FIGURE_UNSURE, SP_FIGURE_DISTURBED))
 		sp_buffer_puts(out,
 			"- What is not sure: more `runs` in `smartprof.toml`, a quieter machine, or `smartprof check "
 			"--decide`.\n");
@@ -244,11 +235,13 @@ static void put_details(struct sp_buffer *out, const struct sp_check *check)
 		sp_buffer_printf(out, "`, %zu runs, %zu failed, waited for CPUs for %.0f %% of the time", c->runs,
 			c->failed, 100 * fmax(c->waited[0], 0));
 		for (size_t k = 0; k < c->figure_count; k++)
-			if (c->figures[k].baseline.count && c->figures[k].current.count)
-				sp_buffer_printf(out, "; %s: spread of runs %.1f %%, of occasions %.1f %%%s",
-					sp_gate_metrics[c->figures[k].metric].key, 100 * c->figures[k].judgement.spread,
-					100 * c->figures[k].judgement.occasions,
+			if (c->figures[k].baseline.count && c->figures[k].current.count) {
+				sp_buffer_puts(out, "; ");
+				put_cell(out, c->figures[k].name);
+				sp_buffer_printf(out, ": spread of runs %.1f %%, of occasions %.1f %%%s",
+					100 * c->figures[k].judgement.spread, 100 * c->figures[k].judgement.occasions,
 					c->figures[k].trend.count >= SP_GATE_OCCASIONS_LEAST ? "" : " (assumed)");
+			}
 		sp_buffer_puts(out, "\n");
 	}
 }

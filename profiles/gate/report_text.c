@@ -100,7 +100,7 @@ void sp_check_put_finding(struct sp_buffer *out, const struct sp_check_command *
 	}
 }
 
-static size_t count_of(const struct sp_check *check, enum sp_figure_state from, enum sp_figure_state to)
+size_t sp_check_count(const struct sp_check *check, enum sp_figure_state from, enum sp_figure_state to)
 {
 	size_t count = 0;
 
@@ -120,20 +120,20 @@ static void put_some(struct sp_buffer *out, size_t count, const char *what)
 void sp_check_put_summary(struct sp_buffer *out, const struct sp_check *check)
 {
 	static const char *const words[] = {"Pass", "Pass, with doubts", "Fail"};
-	size_t failing = 0, figures = count_of(check, SP_FIGURE_ALONE, SP_FIGURE_ABOVE);
+	size_t failing = 0, figures = sp_check_count(check, SP_FIGURE_ALONE, SP_FIGURE_ABOVE);
 
 	for (size_t i = 0; i < check->command_count; i++)
 		failing += check->commands[i].too_many_failed;
 	sp_buffer_printf(out, "%s, grade %c, score %.1f of 100: %zu command%s, %zu figure%s", words[check->verdict],
 		"ABCDF"[check->grade], check -> score, check -> command_count, check -> command_count == 1 ? "" : "s",
 		figures, figures == 1 ? "" : "s");
-	put_some(out, count_of(check, SP_FIGURE_WORSE, SP_FIGURE_WORSE), "surely worse than allowed");
-	put_some(out, count_of(check, SP_FIGURE_ABOVE, SP_FIGURE_ABOVE), "above a limit");
+	put_some(out, sp_check_count(check, SP_FIGURE_WORSE, SP_FIGURE_WORSE), "surely worse than allowed");
+	put_some(out, sp_check_count(check, SP_FIGURE_ABOVE, SP_FIGURE_ABOVE), "above a limit");
 	put_some(out, failing, failing == 1 ? "command whose runs failed" : "commands whose runs failed");
-	put_some(out, count_of(check, SP_FIGURE_BETTER, SP_FIGURE_BETTER), "better");
-	put_some(out, count_of(check, SP_FIGURE_NOT_CODE, SP_FIGURE_NOT_CODE), "worse without a change of code");
-	put_some(out, count_of(check, SP_FIGURE_NOISE, SP_FIGURE_NOISE), "noise");
-	put_some(out, count_of(check, SP_FIGURE_UNSURE, SP_FIGURE_DISTURBED), "not sure");
+	put_some(out, sp_check_count(check, SP_FIGURE_BETTER, SP_FIGURE_BETTER), "better");
+	put_some(out, sp_check_count(check, SP_FIGURE_NOT_CODE, SP_FIGURE_NOT_CODE), "worse without a change of code");
+	put_some(out, sp_check_count(check, SP_FIGURE_NOISE, SP_FIGURE_NOISE), "noise");
+	put_some(out, sp_check_count(check, SP_FIGURE_UNSURE, SP_FIGURE_DISTURBED), "not sure");
 	sp_buffer_puts(out, ".");
 }
 

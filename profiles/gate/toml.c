@@ -11,6 +11,7 @@
 
 #define NUMBER_BYTES 40u
 #define ITEMS_MAX 10000u
+#define TABLES_NESTED 8u
 
 struct reader {
 	const char *at, *end;
@@ -332,6 +333,7 @@ static json_t *read_heading(struct reader *r)
 {
 	bool array = take(r, '[');
 	json_t *table = r->root;
+	unsigned depth = 0;
 
 	for (;;) {
 		skip_blanks(r);
@@ -340,6 +342,10 @@ static json_t *read_heading(struct reader *r)
 		skip_blanks(r);
 		if (!take(r, '.'))
 			break;
+		if (++depth > TABLES_NESTED) {
+			fail(r, "tables are nested too deeply");
+			return NULL;
+		}
 		table = step_into(r, table, r->text.data);
 		if (!table)
 			return NULL;

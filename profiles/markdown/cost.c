@@ -186,7 +186,7 @@ static void write_shares(struct sp_writer *w)
 	if (h->waits.on && h->waits.slow_ns) {
 		sp_buffer_printf(&w->out, "%s%.1f %% that of waits (%llu samples, ", between,
 			sp_cost_percent(p, cost.waits_ns), (unsigned long long)h->waits.samples);
-		sp_put_duration(&w->out, (uint64_t)cost.waits_ns);
+		sp_put_duration(&w->out, sp_whole(cost.waits_ns));
 		sp_buffer_puts(&w->out, ")");
 	}
 	sp_buffer_printf(&w->out, "%s.\n", over_budget(p, &cost));

@@ -48,10 +48,17 @@ static void walk(void *arg)
 	dormant.count++;
 }
 
+static void share(void *unused)
+{
+	(void)unused;
+	sp_agent.share();
+}
+
 static void take(const void *p, size_t size)
 {
 	struct sp_pre_activation_sample *s = &samples[dormant.count];
 	struct sp_thread *t = sp_tls.thread;
+	bool is_new = !t;
 	uint64_t mask;
 
 	/* A vfork child allocates in its parent's memory. */
@@ -62,13 +69,14 @@ static void take(const void *p, size_t size)
 		if (!t)
 			return;
 		sp_thread_adopt(t, 0, 0, 0);
-		sp_agent.share();
 	}
 	s->p = p;
 	s->size = size;
 	s->born_tsc = dormant.count % 16 ? sp_tsc() : sp_tsc_first(); /* as often as later: tsc_at in heap.c */
 	s->thread_allocs = (uint32_t)sp_tls.heap.allocs;
 	mask = sp_block_others(sp_stack_is_own(t));
+	if (is_new && sp_is_single_threaded()) /* another thread's activation may be at the same */
+		sp_on_stack(share, NULL, sp_thread_stack(t));
 	sp_on_stack(walk, s, sp_thread_stack(t));
 	sp_restore_signals(mask);
 }

@@ -129,7 +129,7 @@ void sp_context_look(void)
 		sp_context_stop();
 }
 
-void sp_context_forked(void)
+SP_AT_FORK void sp_context_forked(void)
 {
 	process_context = NULL;
 	sp_agent.span_context = 0;
@@ -202,9 +202,11 @@ void sp_context_begun(struct sp_thread *t)
 {
 	if (!is_told(t))
 		return;
-	if (t->spans->depth == 1) {
+	if (t->spans->depth == 1 || !t->context.shown) { /* others may have begun before anything was told */
 		t->context.trace_id[0] = random_number(t, 0);
 		t->context.trace_id[1] = random_number(t, 1);
+		for (uint32_t i = 0; i + 1 < t->spans->depth; i++)
+			t->context.span_ids[i] = random_number(t, 2);
 	}
 	t->context.span_ids[t->spans->depth - 1] = random_number(t, 2);
 	tell_innermost(t);

@@ -36,6 +36,7 @@ static struct sp_span_node *node_of(const struct sp_span_count *c)
 /* --- samples of what is open --------------------------------------------------------------------- */
 
 enum { CPU, HEAP, WAIT, KINDS };
+_Static_assert(KINDS *SP_SPAN_DEPTH < SP_SPAN_SAMPLES, "thinning out makes room, whatever they are of");
 
 static int kind_of(uint32_t stack)
 {

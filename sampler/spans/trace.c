@@ -164,7 +164,7 @@ uint64_t sp_trace_own_place(void)
 	if (!loader.own || !loader.module_offset || !find_symbol(loader.own, &offset))
 		return 0;
 	below = place_of((uint64_t)(uintptr_t)loader.own);
-	return below & 1 ? 0 : below - offset;
+	return !below || below & 1 ? 0 : below - offset;
 }
 
 static void search(void)

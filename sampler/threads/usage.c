@@ -126,7 +126,7 @@ void sp_usage_begin_all(void)
 	sp_task_each(note_other);
 }
 
-SP_AT_FORK void sp_usage_bound_queue(uint64_t wall_ns)
+void sp_usage_bound_queue(uint64_t wall_ns)
 {
 	uint64_t queue_ns;
 
@@ -134,7 +134,7 @@ SP_AT_FORK void sp_usage_bound_queue(uint64_t wall_ns)
 		before.queue_ns = beyond(queue_ns, beyond(wall_ns, sp_thread_clock(before.tid)));
 }
 
-void sp_usage_forked(void)
+SP_AT_FORK void sp_usage_forked(void)
 {
 	before.tid = 0;
 	other_count = 0;

@@ -13,7 +13,9 @@
 #define BUDGET_PART 5u
 #define GRACE_NS 2000000u
 
-static uint32_t untold; /* atomic: the kernel does not tell */
+/* Of one that has told, a failure is of the moment: no descriptor was free. */
+enum { UNASKED, TELLS, DOES_NOT };
+static uint32_t kernel; /* atomic: whether it tells */
 
 static bool is_free(void)
 {
@@ -40,7 +42,7 @@ static void look_ahead(struct sp_thread_waits *w, uint64_t ns)
 
 bool sp_wait_queue_is_due(struct sp_thread *t, enum sp_wait_kind kind, uint64_t ns)
 {
-	if (sp_load(&untold))
+	if (sp_load(&kernel) == DOES_NOT)
 		return false;
 	look_ahead(&t->wait, ns);
 	if (t->wait.pick_near || (t->wait.queue_known && t->wait.left_ns <= (int64_t)ns))
@@ -56,11 +58,14 @@ bool sp_wait_queue_is_due(struct sp_thread *t, enum sp_wait_kind kind, uint64_t 
 static bool ask(struct sp_thread *t)
 {
 	uint64_t began = sp_tsc(), cost_ns;
+	uint32_t unasked = UNASKED;
 
 	if (!sp_task_queue_ns(t->tid, &t->wait.queue_ns)) {
-		sp_store(&untold, 1);
+		__atomic_compare_exchange_n(&kernel, &unasked, DOES_NOT, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 		return false;
 	}
+	if (sp_unlikely(sp_load(&kernel) != TELLS))
+		sp_store(&kernel, TELLS);
 	cost_ns = sp_plausible_cost_ns(sp_tsc_ns(sp_tsc() - began), ASK_NS);
 	if (!is_affordable(&t->wait)) {
 		sp_pick_cost(cost_ns);

@@ -34,7 +34,7 @@ static uint32_t log_used(const struct sp_shared_rules *rules)
 {
 	uint32_t log = __atomic_load_n(&rules->log_used, __ATOMIC_ACQUIRE);
 
-	return log >= LOG_FIRST && log <= SP_SHARED_RULES_LOG ? log : 0;
+	return log >= LOG_FIRST && log <= SP_SHARED_RULES_LOG && (log - LOG_FIRST) % 2 == 0 ? log : 0;
 }
 
 /* Doubled twice when it is half full. */

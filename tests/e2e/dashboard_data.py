@@ -84,7 +84,7 @@ def main():
                           {"id": "fedcba9876543210", "name": EVIL, "cpu": EVIL, "cores": 8, "memory": 16 << 30, "kernel": "6.1", "governor": ""}],
              "details": details, "flames": [stacks(1.9), stacks(0.5)],
              "health": {"place": "/home/somebody/project/.smartprof/history.db", "runs": runs, "left_out": 0, "bytes": 3 << 20, "blobs": 40, "blob_bytes": 9 << 20, "pinned": 3,
-                        "cache": {"place": "/home/somebody/.cache/smartprof", "entries": 41, "bytes": 7 << 20}, "notes": []}}
+                        "cache": {"place": "/home/somebody/.cache/smartprof", "entries": 41, "bytes": 7 << 20}}}
     text = json.dumps(board, separators=(",", ":"), ensure_ascii=True).replace("<", "\\u003c")
     with open(page, encoding="utf-8") as file:
         html = file.read()

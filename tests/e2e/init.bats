@@ -19,6 +19,19 @@ runs() {
 		"$ROOT/build/bench/compose_history" "$SMARTPROF_HISTORY"
 }
 
+# The lines of the workflow's steps that run something: ../step0 and on.
+workflow_steps() {
+	python3 - .github/workflows/smartprof.yml <<-'PY'
+		import re, sys
+		text = open(sys.argv[1]).read()
+		steps = re.findall(r"(?m)^      - name: (.*)\n((?:(?!      - ).*\n)*)", text)
+		runs = [(n, re.search(r"        run: (?:\|\n((?: {10}.*\n)+)|(.+)\n)", body)) for n, body in steps]
+		runs = [(n, re.sub(r"^ {10}", "", m[1], flags=re.M) if m[1] else m[2]) for n, m in runs if m]
+		assert len(runs) == 4, runs
+		for i, (name, run) in enumerate(runs): open("../step%d" % i, "w").write(run + "\n")
+	PY
+}
+
 @test "workflows are YAML that yamllint takes, hooks pass shellcheck, units systemd-analyze" {
 	repository
 	for kind in github gitlab pre-commit pre-push docker systemd cron; do
@@ -34,13 +47,8 @@ runs() {
 	grep -qxF 'ENTRYPOINT ["smartprof", "guard", "--"]' Dockerfile.smartprof
 	grep -qxF 'CMD ["/bin/sleep", "5 %n"]' Dockerfile.smartprof
 	grep -q "^30 2 \* \* \* [a-z]* cd $PWD && " smartprof.cron
-	# The steps of the workflow that have a run: line are shell.
-	python3 -c '
-import re, sys
-text = open(".github/workflows/smartprof.yml").read()
-for block in re.findall(r"run: \|\n((?: {10}.*\n)+)", text) + re.findall(r"run: ([^|\n]+)\n", text):
-	sys.stdout.write("#!/bin/bash -e\n" + re.sub(r"^ {10}", "", block, flags=re.M) + "\0")' |
-		while IFS= read -r -d '' step; do shellcheck - <<<"$step" || exit 1; done
+	workflow_steps
+	shellcheck -s bash ../step?
 	grep -q '^          make$' .github/workflows/smartprof.yml
 }
 
@@ -90,6 +98,7 @@ for block in re.findall(r"run: \|\n((?: {10}.*\n)+)", text) + re.findall(r"run: 
 	status_of 1 git commit -qm third 2>err
 	grep -q '^worse: work: wall_ns +4[0-9]\.\|^worse: work: wall_ns +5[0-9]\.' err
 	grep -q 'pre-commit: refused' err
+	[ ! -e "$SMARTPROF_HISTORY.alerts" ]
 	awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN { exit b - a > 20 }'
 	git commit -qm third --no-verify
 	git init -q --bare ../far
@@ -113,15 +122,7 @@ for block in re.findall(r"run: \|\n((?: {10}.*\n)+)", text) + re.findall(r"run: 
 	unset SMARTPROF_HISTORY
 	"$SMARTPROF" init github >/dev/null
 	"$SMARTPROF" check --init '/bin/sh -c "exit 0"' >/dev/null
-	python3 - .github/workflows/smartprof.yml <<-'PY'
-		import re, sys
-		text = open(sys.argv[1]).read()
-		steps = re.findall(r"(?m)^      - name: (.*)\n((?:(?!      - ).*\n)*)", text)
-		runs = [(n, re.search(r"        run: (?:\|\n((?: {10}.*\n)+)|(.+)\n)", body)) for n, body in steps]
-		runs = [(n, re.sub(r"^ {10}", "", m[1], flags=re.M) if m[1] else m[2]) for n, m in runs if m]
-		assert len(runs) == 4, runs
-		for i, (name, run) in enumerate(runs): open("../step%d" % i, "w").write(run)
-	PY
+	workflow_steps
 	for step in ../step?; do
 		GITHUB_ACTIONS=true GITHUB_STEP_SUMMARY=$PWD/../summary RUNNER_TEMP=$PWD/.. SMARTPROF_ENV=ci \
 			SMARTPROF_HISTORY=$PWD/.smartprof/history.db bash -e "$step" || fail "$step: $(cat "$step")"

@@ -55,6 +55,11 @@ for t in threads: t.join()'
 	"$ROOT/tests/e2e/blocking_calls.py" "$ROOT"
 }
 
+@test "a call with more words than registers gets all of them" {
+	same_run python3 -c 'import socket; print(*socket.getnameinfo(("127.0.0.1", 80), socket.NI_NUMERICHOST | socket.NI_NUMERICSERV))'
+	[ "$(cat profiled.out)" = '127.0.0.1 80' ]
+}
+
 @test "helgrind and DRD find no more than without us" {
 	for tool in helgrind drd; do
 		profiled valgrind --tool=$tool "$TARGETS/race_free" >out 2>err || [ $tool = drd ]

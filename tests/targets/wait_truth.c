@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "tests/targets/common.h"
+#include "tests/targets/off_cpu.h"
 
 enum place { SHORT_NAP, LONG_NAP, POLLING, LOCKING, READING, PLACES };
 
@@ -13,31 +14,6 @@ static const char *const names[PLACES] = {"short_nap", "long_nap", "polling", "l
 static double blocked[PLACES]; /* each by one thread */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int pipes[2], rounds;
-
-static double queue_seconds(void)
-{
-	char text[80] = "";
-	int fd = open("/proc/thread-self/schedstat", O_RDONLY);
-	unsigned long long run = 0, queue = 0;
-
-	check(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0, "schedstat");
-	close(fd);
-	sscanf(text, "%llu %llu", &run, &queue);
-	return (double)queue / 1e9;
-}
-
-/* On the clock, but neither on a CPU nor in want of one: read in one go. */
-static double off(void)
-{
-	double at, value;
-	int tries = 0;
-
-	do {
-		at = clock_seconds(CLOCK_MONOTONIC);
-		value = at - clock_seconds(CLOCK_THREAD_CPUTIME_ID) - queue_seconds();
-	} while (clock_seconds(CLOCK_MONOTONIC) - at > 0.0001 && ++tries < 100);
-	return value;
-}
 
 #define IN(place, ...) \
 	do { \

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "tests/targets/common.h"
+#include "tests/targets/off_cpu.h"
 
 #define THREADS 8
 
@@ -42,31 +43,6 @@ static double now(void)
 static bool on_time(void)
 {
 	return now() - began < seconds;
-}
-
-static double queue_seconds(void)
-{
-	char text[80] = "";
-	int fd = open("/proc/thread-self/schedstat", O_RDONLY);
-	unsigned long long run = 0, queue = 0;
-
-	check(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0, "schedstat");
-	close(fd);
-	sscanf(text, "%llu %llu", &run, &queue);
-	return (double)queue / 1e9;
-}
-
-/* On the clock, but neither on a CPU nor in want of one: read in one go, without losing the CPU meanwhile. */
-static double off(void)
-{
-	double at, value;
-	int tries = 0;
-
-	do {
-		at = now();
-		value = at - clock_seconds(CLOCK_THREAD_CPUTIME_ID) - queue_seconds();
-	} while (now() - at > 0.0001 && ++tries < 100);
-	return value;
 }
 
 #define IN(w, what, call) \

@@ -61,6 +61,7 @@ static void test_refuse(void **state)
 	refuses("[t]\n[t]", 2);
 	refuses("[t", 1);
 	refuses("[[t]", 1);
+	refuses("[a.b.c.d.e.f.g.h.i.j]", 1);
 	refuses("t = 1\n[t]", 2);
 	refuses("t = 1\n[t.u]", 2);
 	refuses("[t]\n[[t]]", 2);

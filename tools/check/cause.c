@@ -46,6 +46,8 @@ static void load(struct sp_check_session *s, size_t index, struct sp_side_files 
 	const json_t *hash;
 	size_t i;
 
+	if (!now->profile_count || !json_array_size(json_object_get(c->baseline, "profiles")))
+		return; /* one side alone tells nothing */
 	json_array_foreach(json_object_get(c->baseline, "profiles"), i, hash)
 	{
 		if (s->store && json_is_string(hash) && sides[SP_BASELINE].count < PROFILES_MOST)

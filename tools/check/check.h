@@ -29,9 +29,9 @@ struct sp_check_session {
 /* What runs other programs, or scripts: its own build tells nothing of what it does. */
 bool sp_check_is_front(const char *program);
 
-/* measure.c: runs a command and adds what it took to its figures; `more`: a second batch. Returns 0, or the exit status after a
+/* measure.c: runs a command and adds what it took to its figures. Returns 0, or the exit status after a
  * complaint; a signal that ended us is in *stopped. */
-int sp_check_measure(struct sp_check_session *s, size_t index, bool more, int *stopped);
+int sp_check_measure(struct sp_check_session *s, size_t index, int *stopped);
 
 /* stored.c: from the history, runs of what the command is now (--quick), and the trends. */
 void sp_check_take_stored(struct sp_check_session *s, size_t index);

@@ -60,7 +60,7 @@ static int plan_line(struct sp_monitor_plan *plan, const char *line)
 	return sp_monitor_plan_make(plan, &wish);
 }
 
-/* `cd DIRECTORY && exec COMMAND`, for both sides alike. free() it. */
+/* `cd DIRECTORY && COMMAND`, for both sides alike. free() it. */
 static char *in_directory(const char *directory, const char *command)
 {
 	char *word[] = {(char *)directory, NULL}, *quoted = sp_monitor_command_line(word);
@@ -129,31 +129,39 @@ static bool is_decided(const struct turns *t)
 		t->verdicts[SP_PAIRS_WALL].answer != SP_PAIRS_UNDECIDED;
 }
 
+/* A run of one side. Returns 0, or the exit status after a complaint. */
+static int run_side(struct turns *t, struct sp_monitor_session *session, int side, unsigned pair)
+{
+	struct sp_monitor_run *run;
+	char tail[2048];
+
+	if (!sp_attempt_prepare(session))
+		return session->watches.stopped ? 0 : 1;
+	run = sp_attempt_one(session, &t->plan[side].jobs[0], (uint64_t)side + 1, pair, tail);
+	if (run->interrupted)
+		sp_monitor_run_free(run);
+	else
+		sp_monitor_series_add(&t->series[side], run);
+	return 0;
+}
+
 static int run_turns(struct turns *t, int *stopped)
 {
-	struct sp_monitor_wish wish = {.runs = 2, .timeout_ns = t->c->config->timeout_ns};
+	struct sp_monitor_wish wish = {
+		.runs = 2, .prepare = t->c->config->prepare, .timeout_ns = t->c->config->timeout_ns};
 	struct sp_monitor_session session;
-	char tail[2048];
 	int status = sp_monitor_session_open(&session, &wish, 1);
 	uint64_t chance = sp_time_ns(CLOCK_REALTIME);
 	bool backwards = false;
 
 	if (status)
 		return status;
-	for (unsigned pair = 1; pair <= PAIRS_MOST && !session.watches.stopped; pair++) {
+	for (unsigned pair = 1; pair <= PAIRS_MOST && !status && !session.watches.stopped; pair++) {
 		chance = chance * 6364136223846793005u + 1442695040888963407u;
 		backwards = pair % 2 ? chance >> 63 : !backwards;
-		for (int k = 0; k < 2 && !session.watches.stopped; k++) {
-			int side = backwards ? 1 - k : k;
-			struct sp_monitor_run *run =
-				sp_attempt_one(&session, &t->plan[side].jobs[0], (uint64_t)side + 1, pair, tail);
-
-			if (run->interrupted)
-				sp_monitor_run_free(run);
-			else
-				sp_monitor_series_add(&t->series[side], run);
-		}
-		if (!sp_pairs_is_look(pair))
+		for (int k = 0; k < 2 && !status && !session.watches.stopped; k++)
+			status = run_side(t, &session, backwards ? 1 - k : k, pair);
+		if (status || !sp_pairs_is_look(pair))
 			continue;
 		sp_pairs_judge_series(&t->series[0], &t->series[1], 1, t->verdicts);
 		if (is_decided(t) || sp_time_ns(CLOCK_MONOTONIC) > t->until_ns)
@@ -161,7 +169,7 @@ static int run_turns(struct turns *t, int *stopped)
 	}
 	*stopped = session.watches.stopped;
 	sp_monitor_session_close(&session);
-	return 0;
+	return status;
 }
 
 static int pairs_metric(enum sp_gate_metric metric)
@@ -243,14 +251,14 @@ static int decide_one(struct sp_check_session *s, size_t index, uint64_t until_n
 int sp_check_decide(struct sp_check_session *s, int *stopped)
 {
 	uint64_t now = sp_time_ns(CLOCK_MONOTONIC), left = s->check.config->decide_ns;
-	size_t suspects = 0;
+	size_t suspects = 0, turn = 0;
 	int status = 0;
 
 	for (size_t i = 0; i < s->check.command_count; i++)
 		suspects += s->check.commands[i].baseline && is_suspect(&s->check.commands[i]);
 	for (size_t i = 0; i < s->check.command_count && !status && !*stopped; i++)
 		if (s->check.commands[i].baseline && is_suspect(&s->check.commands[i]))
-			status = decide_one(s, i, now + left / suspects * (i + 1), stopped);
+			status = decide_one(s, i, now + left / suspects * ++turn, stopped);
 	sp_line_clear();
 	return status;
 }

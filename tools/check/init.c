@@ -162,7 +162,7 @@ static int measure(const char *path, char *const *lines, size_t count)
 			.name = lines[i], .run = lines[i], .runs = RUNS, .profiled = 1, .success = 1};
 	sp_check_session_open(&s, &config, SP_HISTORY_WRITE);
 	for (size_t i = 0; i < count && !status && !stopped; i++) {
-		status = sp_check_measure(&s, i, false, &stopped);
+		status = sp_check_measure(&s, i, &stopped);
 		if (!status && !stopped && s.check.commands[i].failed) {
 			sp_complain("check: --init: '%s' fails: %s", lines[i], s.check.commands[i].failure);
 			status = 1;

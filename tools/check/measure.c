@@ -106,8 +106,7 @@ static int take(struct batch *b, struct sp_monitor_session *session, struct sp_m
 
 	if (run->interrupted)
 		return 0;
-	if (b->what != START)
-		c->runs++;
+	c->runs++;
 	if (!sp_monitor_run_is_good(run)) {
 		note_failure(c, run);
 	} else if (b->what == START) {
@@ -155,8 +154,10 @@ static int run_batch(struct batch *b, const char *line, int *stopped)
 
 	if (!status)
 		status = sp_monitor_session_open(&session, &wish, 1);
-	if (status)
+	if (status) {
+		sp_monitor_plan_free(&plan);
 		return status;
+	}
 	for (unsigned i = 0; i < b->runs && !status && !session.watches.stopped; i++) {
 		struct sp_monitor_run *run;
 
@@ -176,7 +177,7 @@ static int run_batch(struct batch *b, const char *line, int *stopped)
 	return status;
 }
 
-int sp_check_measure(struct sp_check_session *s, size_t index, bool more, int *stopped)
+int sp_check_measure(struct sp_check_session *s, size_t index, int *stopped)
 {
 	struct sp_check_command *c = &s->check.commands[index];
 	struct batch b = {.s = s, .index = index, .runs = s->quick ? 1 : c->config->runs, .what = TOTALS};
@@ -186,7 +187,7 @@ int sp_check_measure(struct sp_check_session *s, size_t index, bool more, int *s
 		c->waited[0] = b.waited_ns / b.wall_ns;
 	b.what = PROFILED;
 	b.runs = c->config->profiled;
-	if (!status && !*stopped && !s->quick && !more && b.runs)
+	if (!status && !*stopped && !s->quick && b.runs)
 		status = run_batch(&b, c->config->run, stopped);
 	b.what = START;
 	b.runs = s->quick ? 1 : c->config->runs;

@@ -11,16 +11,24 @@
 #include "tools/history/record.h"
 #include "tools/tools.h"
 
-void sp_check_session_open(struct sp_check_session *s, const struct sp_gate_config *config, enum sp_history_how how)
+/* In place of one without commands, if there was any. */
+static void take_config(struct sp_check_session *s, const struct sp_gate_config *config)
 {
-	char path[PATH_MAX], why[SP_HISTORY_WHY];
-
+	free(s->check.commands);
+	free(s->now);
 	s->check.config = config;
 	s->check.command_count = config->command_count;
 	s->check.commands = sp_alloc(config->command_count + 1, sizeof(*s->check.commands));
 	s->now = sp_alloc(config->command_count + 1, sizeof(*s->now));
 	for (size_t i = 0; i < config->command_count; i++)
 		s->check.commands[i].config = &config->commands[i];
+}
+
+void sp_check_session_open(struct sp_check_session *s, const struct sp_gate_config *config, enum sp_history_how how)
+{
+	char path[PATH_MAX], why[SP_HISTORY_WHY];
+
+	take_config(s, config);
 	sp_git_here(&s->here, config->main_branch);
 	sp_machine_here(&s->machine);
 	s->check.commit = sp_copy_text(s->here.commit);
@@ -109,8 +117,8 @@ static void find_now(struct sp_check_session *s, size_t index, const json_t *com
 	json_object_foreach(json_object_get(command, "figures"), figure, item)
 	{
 		for (int m = 0; m < SP_GATE_METRICS; m++)
-			if (strcmp(figure, sp_gate_metrics[m].key) == 0 ||
-				(m == SP_GATE_SPAN && strncmp(figure, "p99 ", 4) == 0))
+			if (m == SP_GATE_SPAN ? strncmp(figure, "p99 ", 4) == 0
+					      : strcmp(figure, sp_gate_metrics[m].key) == 0)
 				sp_check_figure(c, figure, (enum sp_gate_metric)m);
 	}
 	sp_check_find_newest(s, index, note_newest, note_profile);
@@ -121,24 +129,21 @@ static void find_now(struct sp_check_session *s, size_t index, const json_t *com
 int sp_check_stored(const char *command, const char *name, bool json, const char *output, bool strict)
 {
 	struct sp_gate_config none = {0}, config;
-	struct sp_check_session s = {0}, opened = {0};
+	struct sp_check_session s = {0};
 	struct sp_buffer text = {0};
 	int status;
 
-	sp_check_session_open(&opened, &none, SP_HISTORY_READ);
-	opened.check.baseline = opened.store ? sp_baseline_choose(opened.store, name, &opened.here,
-						       opened.machine.class, &opened.check.baseline_text)
-					     : NULL;
-	if (!opened.check.baseline) {
+	sp_check_session_open(&s, &none, SP_HISTORY_READ);
+	if (s.store)
+		s.check.baseline = sp_baseline_choose(s.store, name, &s.here, s.machine.class, &s.check.baseline_text);
+	if (!s.check.baseline) {
 		sp_complain("%s: %s", command,
-			opened.check.baseline_text ? opened.check.baseline_text : "there is no history here");
-		sp_check_session_free(&opened);
+			s.check.baseline_text ? s.check.baseline_text : "there is no history here");
+		sp_check_session_free(&s);
 		return 1;
 	}
-	config = config_of(opened.check.baseline);
-	sp_check_session_open(&s, &config, SP_HISTORY_READ);
-	s.check.baseline = json_incref(opened.check.baseline);
-	s.check.baseline_text = sp_copy_text(opened.check.baseline_text);
+	config = config_of(s.check.baseline);
+	take_config(&s, &config);
 	s.check.mode = "stored runs";
 	for (size_t i = 0; i < config.command_count; i++) {
 		find_now(&s, i, json_array_get(json_object_get(s.check.baseline, "commands"), i));
@@ -154,7 +159,6 @@ int sp_check_stored(const char *command, const char *name, bool json, const char
 	status = sp_write_output(command, output, &text, O_TRUNC) ? SP_EXIT_USAGE : sp_check_status(&s.check, strict);
 	sp_buffer_free(&text);
 	sp_check_session_free(&s);
-	sp_check_session_free(&opened);
 	free(config.commands);
 	return status;
 }

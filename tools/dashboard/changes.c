@@ -43,9 +43,11 @@ static void find_in(struct sp_board *b, struct sp_board_series *series, uint32_t
 		const struct sp_board_run *run = &series->runs[i];
 		struct sp_history_value *value = &values[count];
 
+		if (!run->good || run->branch != branch)
+			continue;
 		value->error = NAN;
 		value->value = sp_board_value(b, run, metric, &value->error);
-		if (!run->good || run->branch != branch || !(value->value > 0))
+		if (!(value->value > 0))
 			continue;
 		value->machine = sp_names_text(&b->machines, run->machine);
 		places[count++] = i;

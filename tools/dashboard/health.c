@@ -59,8 +59,8 @@ json_t *sp_board_health(struct sp_board *b)
 	for (size_t i = 0; i < b->series_count; i++)
 		shown += b->series[i].run_count;
 	count_blobs(path, &files, &bytes);
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:[]}", "place", sp_json_text(path), "runs",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "place", sp_json_text(path), "runs",
 		sp_json_count(runs), "left_out", sp_json_count(runs > shown ? runs - shown : 0), "bytes",
 		sp_json_count(size_of(path, "") + size_of(path, "-wal")), "blobs", sp_json_count(files), "blob_bytes",
-		sp_json_count(bytes), "pinned", sp_json_count(pinned), "cache", cache_json(), "notes");
+		sp_json_count(bytes), "pinned", sp_json_count(pinned), "cache", cache_json());
 }

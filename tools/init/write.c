@@ -103,8 +103,10 @@ static bool write_hook(const struct sp_init_file *file, const struct sp_buffer *
 	char path[PATH_MAX], kept[PATH_MAX] = "";
 	struct stat st;
 
-	if (!hooks_directory(path) || strlen(path) + strlen(file->path) + 2 > sizeof(path))
+	if (!hooks_directory(path))
 		return false;
+	if (strlen(path) + strlen(file->path) + 2 > sizeof(path))
+		return failed(path, ENAMETOOLONG);
 	strcat(strcat(path, "/"), file->path);
 	if (is_file(path, text->data)) {
 		tell("is there already:", path);

@@ -52,7 +52,7 @@ function drawFilters() {
 }
 
 function drawBoard() {
-	const began = performance.now(), box = byId("view");
+	const box = byId("view");
 	drawFilters();
 	box.replaceChildren();
 	byId("chart").hidden = true;
@@ -60,7 +60,6 @@ function drawBoard() {
 	if (!board.series.length)
 		box.append(element("p", {}, "The history is empty: run a command with smartprof monitor or smartprof run, and look again."));
 	document.title = `${PAGES[state.page][0]} · smartprof`;
-	document.documentElement.dataset.drawn = number(performance.now() - began, 1);
 }
 
 /* A cell that a spreadsheet would take for a formula begins with an apostrophe. */

@@ -56,7 +56,7 @@ function upright(points, name, height) {
 	const high = d3.max(all, (it) => it.error === null ? it.value : bandHigh(it)), low = d3.min(all, (it) => it.error === null ? it.value : bandLow(it));
 	const room = Math.max((high - low) * 0.08, high * 0.005), {scale, text} = scaleOf(name, high);
 	const y = d3.scaleLinear().domain([state.fit ? Math.max(0, low - room) / scale : 0, (high + room) / scale || 1]).range([height, 0]);
-	return {y: (value) => y(value / scale), top: y.domain()[1] * scale, axis: d3.axisLeft(y).ticks(Math.max(2, Math.floor(height / 45))).tickFormat((value) => `${+value.toPrecision(6)}${text}`)};
+	return {y: (value) => y(value / scale), axis: d3.axisLeft(y).ticks(Math.max(2, Math.floor(height / 45))).tickFormat((value) => `${+value.toPrecision(6)}${text}`)};
 }
 
 /* A chart of one metric of a series; small: an overview of it, without marks. Returns what a cursor needs. */
@@ -68,27 +68,26 @@ function trendChart(box, series, metric, {height, small, width = box.clientWidth
 		return null;
 	}
 	const lines = linesOf(points, ["machine", "branch"]).map((line, k) => ({points: line, k: Math.min(k, LINES - 1)}));
-	const {x, axis} = across(points, inner.width), {y, top, axis: beside} = upright(points, metric.name, inner.height);
+	const {x, axis} = across(points, inner.width), {y, axis: beside} = upright(points, metric.name, inner.height);
 	const svg = d3.select(box).append("svg").attr("viewBox", `0 0 ${width} ${height}`).attr("height", height).attr("role", small ? "img" : "group")
 		.attr("aria-label", `${metricTitle(metric.name)} of ${labelOf(series)}, ${sparkText(comparable(points), metric.name)}`).attr("data-points", points.length);
 	const chart = svg.append("g").attr("transform", `translate(${left},18)`);
 	chart.append("g").attr("class", "axis grid").call(beside.tickSize(-inner.width)).select(".domain").remove();
 	chart.append("g").attr("class", "axis").attr("transform", `translate(0,${inner.height})`).call(axis);
 	for (const {points: line, k} of [...lines].reverse())
-		drawLine(chart, line, k, x, y, inner.height, top);
+		drawLine(chart, line, k, x, y, inner.height);
 	if (!small)
 		drawChanges(chart, series, metric, points, x, y, inner);
-	return {svg, chart, points, x, y, left, inner, lines};
+	return {svg, chart, points, x, y, inner, lines};
 }
 
-function drawLine(chart, line, k, x, y, height, top) {
+function drawLine(chart, line, k, x, y, height) {
 	const good = line.filter((it) => !it.odd), group = chart.append("g").attr("class", "series line" + k);
 	const area = d3.area().defined((it) => it.error !== null).x(x).y0((it) => Math.min(height, y(bandLow(it)))).y1((it) => y(bandHigh(it)));
 	group.append("path").attr("class", "band").attr("d", area(good));
 	group.append("path").attr("class", "thread").attr("d", d3.line().x(x).y((it) => y(it.value))(good));
 	group.append("path").attr("class", "dots").attr("d", dots(good, x, y));
 	group.append("path").attr("class", "odd").attr("d", crosses(line.filter((it) => it.odd), x, height - 6));
-	group.attr("data-top", top);
 }
 
 /* Change points: where, and the medians on both sides as far as the next ones. */
@@ -125,7 +124,7 @@ function drawChanges(chart, series, metric, points, x, y, inner) {
 
 /* The mouse and the arrow keys go from run to run; a click or Enter opens it. */
 function followRuns(box, series, metric, made) {
-	const {svg, chart, points, x, y, left, inner} = made, sorted = [...points].sort((a, b) => x(a) - x(b)), places = sorted.map(x);
+	const {svg, chart, points, x, y, inner} = made, sorted = [...points].sort((a, b) => x(a) - x(b)), places = sorted.map(x);
 	const hand = chart.insert("g", ".change").attr("class", "hand").attr("hidden", true);
 	let at = -1;
 	hand.append("line").attr("y1", 0).attr("y2", inner.height);
@@ -166,7 +165,6 @@ function followRuns(box, series, metric, made) {
 			return;
 		event.preventDefault();
 	};
-	svg.attr("data-left", left);
 }
 
 function pointText(series, metric, point) {

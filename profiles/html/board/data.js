@@ -105,4 +105,11 @@ function go(changes) {
 	}
 }
 
+/* A row of a table whose cells stand below each other on a phone: [column, class, content]. */
+const cardRow = (cells, calm) => element("tr", {class: calm ? "calm" : ""}, ...cells.map(([title, kind, content]) => {
+	const cell = element("td", {class: kind}, content);
+	cell.dataset.column = title;
+	return cell;
+}));
+
 const link = (text, changes, title = "") => element("button", {type: "button", class: "link", title, onclick: () => { go(changes); scrollTo(0, 0); }}, text);

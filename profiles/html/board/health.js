@@ -45,7 +45,7 @@ function drawHealth(box) {
 			ends.set(it, (ends.get(it) || 0) + 1);
 	const facts = [["History", health.place], ["Runs", `${health.runs}${health.left_out ? `, of which this page has the newest ${health.runs - health.left_out}` : ""}`], ["Database", inUnits(health.bytes, SIZE)],
 		["Profiles, logs, timelines", `${health.blobs} of ${inUnits(health.blob_bytes, SIZE)}`], ["Kept for ever", `${health.pinned} runs`], ["How they ended", [...ends].sort((a, b) => b[1] - a[1]).map(([state, count]) => `${board.states[state]} ${count}`).join(", ")],
-		...(health.cache ? [["Cache of symbols", `${health.cache.entries} ${health.cache.entries === 1 ? "answer" : "answers"} in ${inUnits(health.cache.bytes, SIZE)}, ${health.cache.place}`]] : []), ["Made", dateText(board.made)], ...(health.notes || []).map((text) => ["Note", text])];
+		...(health.cache ? [["Cache of symbols", `${health.cache.entries} ${health.cache.entries === 1 ? "answer" : "answers"} in ${inUnits(health.cache.bytes, SIZE)}, ${health.cache.place}`]] : []), ["Made", dateText(board.made)]];
 	box.append(element("h2", {}, "Runs a day"), days, element("div", {class: "columns"}, element("div", {}, element("h2", {}, "History and caches"), element("table", {id: "health"}, element("tbody", {}, ...facts.map(([key, value]) => element("tr", {},
 		element("td", {class: "soft"}, key), element("td", {class: "text"}, value)))))), element("div", {}, element("h2", {}, "Machines"), element("table", {}, element("tbody", {}, ...board.machines.map((it, i) => element("tr", {},
 		element("td", {class: "name"}, machineName(i)), element("td", {class: "text soft"}, machineText(i)))))))), element("h2", {class: "apart"}, "Noise"),

@@ -37,11 +37,7 @@ function overviewTable(rows) {
 	const numeric = (kind) => kind.startsWith("number") ? "number" : "";
 	return element("table", {class: "cards", id: "overview"},
 		element("thead", {}, element("tr", {}, ...(made[0] ? made[0].cells : []).map(([title, kind]) => element("th", {class: numeric(kind), title: HEADS[title] || ""}, title)))),
-		element("tbody", {}, ...made.map(({cells, calm}) => element("tr", {class: calm ? "calm" : ""}, ...cells.map(([title, kind, content]) => {
-			const cell = element("td", {class: kind}, ...[content].flat());
-			cell.dataset.column = title;
-			return cell;
-		})))));
+		element("tbody", {}, ...made.map(({cells, calm}) => cardRow(cells, calm))));
 }
 
 function drawOverview(box) {

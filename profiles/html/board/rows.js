@@ -52,19 +52,20 @@ function changesOf(series, name) {
 
 const changeKey = (series, it) => series.id[it.at] + "." + it.metric;
 
+/* What is looked at: each metric of each series, as [series, metric]. */
+function shownMetrics() {
+	const find = state.find.toLowerCase();
+	return board.series.filter((series) => !find || labelOf(series).toLowerCase().includes(find))
+		.flatMap((series) => series.metrics.filter((metric) => !state.metric || metric.name === state.metric).map((metric) => [series, metric]));
+}
+
+const weight = (row) => isSure(row.change) ? row.change.factor : 0;
+
 /* The rows of the overview, those that surely changed first. */
 function overviewRows() {
-	const rows = [], find = state.find.toLowerCase();
-	for (const series of board.series) {
-		if (find && !labelOf(series).toLowerCase().includes(find))
-			continue;
-		for (const metric of series.metrics) {
-			if (state.metric && metric.name !== state.metric)
-				continue;
-			for (const points of linesOf(pointsOf(series, metric), ["machine"]))
-				rows.push({series, metric, points, machine: points[0].machine, ...latestChange(series, metric, points)});
-		}
-	}
-	const weight = (row) => isSure(row.change) ? row.change.factor : 0;
+	const rows = [];
+	for (const [series, metric] of shownMetrics())
+		for (const points of linesOf(pointsOf(series, metric), ["machine"]))
+			rows.push({series, metric, points, machine: points[0].machine, ...latestChange(series, metric, points)});
 	return rows.sort((a, b) => weight(b) - weight(a) || labelOf(a.series).localeCompare(labelOf(b.series)) || b.points.length - a.points.length);
 }

@@ -51,11 +51,7 @@ function figuresTable(series, i, rows) {
 		const error = metric.errors && metric.errors[i] ? " ± " + shown(1.96 * metric.errors[i], metric.name) : "";
 		const cells = [["wide-name name", link(metricTitle(metric.name), {page: "trend", series: series.key, metric: metric.name})], ["number", shown(metric.values[i], metric.name) + error],
 			["number", usual], ["number soft", against], [word.startsWith("unusual") ? "" : "soft", word]];
-		return element("tr", {}, ...cells.map(([kind, content], k) => {
-			const cell = element("td", {class: kind}, content);
-			cell.dataset.column = heads[k];
-			return cell;
-		}));
+		return cardRow(cells.map(([kind, content], k) => [heads[k], kind, content]));
 	});
 	return element("div", {class: "scroll"}, element("table", {id: "figures", class: "cards"}, element("thead", {}, element("tr", {}, ...heads.map((text, k) => element("th", {class: k && k < 4 ? "number" : ""}, text)))),
 		element("tbody", {}, ...body)));

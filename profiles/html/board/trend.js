@@ -46,11 +46,7 @@ function runsTable(series, metric, points) {
 			[metricTitle(metric.name), "number", shown(it.value, metric.name) + (it.error !== null ? " ± " + shown(1.96 * it.error, metric.name) : "")],
 			["Commit", "text", commit ? `${shortCommit(commit)} ${shorten(commit.subject || "")}` : "–"], ["Branch", "text", branchName(it.branch)], ["Machine", "text", machineName(it.machine)],
 			["End", series.state[it.i] ? "bad" : "", board.states[series.state[it.i]] + (series.jobs[it.i] > 1 ? `, ${series.jobs[it.i]} at a time` : "")]];
-		return element("tr", {class: it.odd ? "calm" : ""}, ...cells.map(([title, kind, content]) => {
-			const cell = element("td", {class: kind}, content);
-			cell.dataset.column = title;
-			return cell;
-		}));
+		return cardRow(cells, it.odd);
 	})))), rows.length > first.length ? element("button", {type: "button", onclick: () => { state.everything = true; drawBoard(); }}, `Show all ${rows.length} runs`) : ""];
 }
 

@@ -21,25 +21,18 @@ function usualCut() {
 
 /* Machines are compared as they are; branches and times only on one machine each. */
 function versusRows() {
-	const rows = [], find = state.find.toLowerCase(), cut = dayStart(state.a) || usualCut();
-	for (const series of board.series) {
-		if (find && !labelOf(series).toLowerCase().includes(find))
-			continue;
-		for (const metric of series.metrics) {
-			if (state.metric && metric.name !== state.metric)
+	const rows = [], cut = dayStart(state.a) || usualCut();
+	for (const [series, metric] of shownMetrics()) {
+		const points = comparable(pointsOf(series, metric, state.by === "branch" ? {branch: ""} : state.by === "machine" ? {machine: ""} : {}));
+		for (const group of linesOf(points, state.by === "machine" ? [] : ["machine"])) {
+			const isFirst = (it) => state.by === "time" ? it.when < cut : String(it[state.by]) === state.a;
+			const sides = [group.filter(isFirst), group.filter((it) => state.by === "time" ? it.when >= cut : String(it[state.by]) === state.b)];
+			if (!sides[0].length || !sides[1].length)
 				continue;
-			const points = comparable(pointsOf(series, metric, state.by === "branch" ? {branch: ""} : state.by === "machine" ? {machine: ""} : {}));
-			for (const group of linesOf(points, state.by === "machine" ? [] : ["machine"])) {
-				const isFirst = (it) => state.by === "time" ? it.when < cut : String(it[state.by]) === state.a;
-				const sides = [group.filter(isFirst), group.filter((it) => state.by === "time" ? it.when >= cut : String(it[state.by]) === state.b)];
-				if (!sides[0].length || !sides[1].length)
-					continue;
-				const spread = Math.max(...sides.map((it) => spreadOf(it)));
-				rows.push({series, metric, machine: group[0].machine, sides: sides.map((it) => summary(it, spread)), change: difference(...sides, spread)});
-			}
+			const spread = Math.max(...sides.map((it) => spreadOf(it)));
+			rows.push({series, metric, machine: group[0].machine, sides: sides.map((it) => summary(it, spread)), change: difference(...sides, spread)});
 		}
 	}
-	const weight = (row) => isSure(row.change) ? row.change.factor : 0;
 	return rows.sort((a, b) => weight(b) - weight(a));
 }
 
@@ -71,11 +64,7 @@ function versusTable(rows, names) {
 			[names[0], "number", `${shown(row.sides[0].value, row.metric.name)} (${row.sides[0].count})`], [names[1], "number", `${shown(row.sides[1].value, row.metric.name)} (${row.sides[1].count})`],
 			["Change", "number " + tone(row.change, row.metric.name), row.change ? inPercent(row.change.ratio) : "–"],
 			["99 % interval", "number soft", row.change ? `${inPercent(row.change.low)} to ${inPercent(row.change.high)}` : ""], ["Verdict", tone(row.change, row.metric.name), verdictOf(row.change, row.metric.name)]];
-		return element("tr", {class: isSure(row.change) ? "" : "calm"}, ...cells.map(([title, kind, content]) => {
-			const cell = element("td", {class: kind}, ...[content].flat());
-			cell.dataset.column = title;
-			return cell;
-		}));
+		return cardRow(cells, !isSure(row.change));
 	});
 	return element("table", {class: "cards", id: "versus"}, element("thead", {}, element("tr", {}, ...["Command", "Metric", `${inPercent(1 / far)} to ${inPercent(far)}`, ...names, "Change", "99 % interval", "Verdict"]
 		.map((text, i) => element("th", {class: i > 2 && i < 7 ? "number" : "", title: text}, element("span", {class: "cut"}, text))))), element("tbody", {}, ...body));
