@@ -7,7 +7,9 @@
 #include "profiles/compare/calls.h"
 #include "profiles/compare/stages.h"
 
-#define SHARE_LEAST 0.001 /* of a side's CPU time: what has less comes and goes by the chance of sampling */
+/* Of a side's CPU time: what has less comes and goes by the chance of sampling. */
+#define SHARE_LEAST 0.001
+#define ALONE_LEAST 0.02 /* of what was met on one side only, so that nothing can be set against it */
 
 static uint64_t build_of(const struct sp_module_info *module)
 {
@@ -92,8 +94,17 @@ static enum sp_code state_of(const struct sp_comparison *c, const struct sp_node
 	return code->hash[0] == code->hash[1] ? SP_CODE_SAME : SP_CODE_CHANGED;
 }
 
+static bool is_chance(const struct sp_node_code *code, const double *totals)
+{
+	bool alone = code->total[SP_BASELINE] <= 0 || code->total[SP_CURRENT] <= 0;
+	double least = alone ? ALONE_LEAST : SHARE_LEAST;
+
+	return code->total[SP_BASELINE] < least * totals[SP_BASELINE] &&
+		code->total[SP_CURRENT] < least * totals[SP_CURRENT];
+}
+
 /* What a set of functions comes to. Inlined code is a part of what it was inlined into. */
-static enum sp_code state_of_all(const struct sp_comparison *c, const bool *in, const double *least)
+static enum sp_code state_of_all(const struct sp_comparison *c, const bool *in, const double *totals)
 {
 	enum sp_code state = SP_CODE_SAME;
 	bool any = false;
@@ -102,7 +113,7 @@ static enum sp_code state_of_all(const struct sp_comparison *c, const bool *in, 
 		const struct sp_node_code *code = &c->codes[i];
 		enum sp_code one;
 
-		if ((in && !in[i]) || !code->stands_alone || (code->total[0] < least[0] && code->total[1] < least[1]))
+		if ((in && !in[i]) || !code->stands_alone || is_chance(code, totals))
 			continue;
 		any = true;
 		one = state_of(c, code);
@@ -132,15 +143,15 @@ static bool are_same_builds(const struct sp_comparison *c)
 
 void sp_compare_code_tell(struct sp_comparison *c)
 {
-	double least[SP_SIDES] = {0};
+	double totals[SP_SIDES] = {0};
 	size_t nodes = sp_calls_nodes(c->calls);
 	bool *reached = sp_alloc(nodes + c->code_count + 1, sizeof(*reached));
 
 	for (int side = 0; side < SP_SIDES; side++)
 		for (size_t i = 0; i < c->input->count[side]; i++)
-			least[side] += SHARE_LEAST * (double)c->input->profiles[side][i]->total_ns;
+			totals[side] += (double)c->input->profiles[side][i]->total_ns;
 	c->same_build = are_same_builds(c);
-	c->code = state_of_all(c, NULL, least);
+	c->code = state_of_all(c, NULL, totals);
 	for (size_t i = 0; i < c->row_count; i++) {
 		struct sp_row *row = &c->rows[i];
 
@@ -149,7 +160,7 @@ void sp_compare_code_tell(struct sp_comparison *c)
 		memset(reached, 0, nodes * sizeof(*reached));
 		sp_calls_reach(c->calls, SP_ROW_CPU, row->node, reached);
 		reached[row->node] = true;
-		row->code = state_of_all(c, reached, least);
+		row->code = state_of_all(c, reached, totals);
 	}
 	free(reached);
 }

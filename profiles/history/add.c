@@ -148,14 +148,13 @@ static int add_all(struct sp_history *store, struct sp_history_run *run)
 
 int sp_history_add(struct sp_history *store, struct sp_history_run *run)
 {
-	int err = 0;
+	int err = sp_history_enter(store);
 
+	if (err)
+		return err;
 	sp_history_machine_class(&run->machine);
 	for (size_t i = 0; !err && i < SP_HISTORY_PARTS; i++)
 		err = sp_history_blob_write(store, &run->blobs[i]);
-	if (err)
-		return err;
 	sp_history_run_id(run, run->id);
-	err = sp_history_enter(store);
-	return err ? err : sp_history_leave(store, add_all(store, run));
+	return sp_history_leave(store, err ? err : add_all(store, run));
 }

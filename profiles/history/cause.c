@@ -89,12 +89,10 @@ static bool unusual(const struct sp_cause_row *row, size_t before, size_t after)
 	return least <= 0 || log(fmax(row->before, row->after) / least) > UNUSUAL * spread;
 }
 
-static void test(struct table *t, struct sp_cause_row *row, const double *values)
+static void test(const struct table *t, struct sp_cause_row *row, const double *values)
 {
 	size_t after = t->n - t->before;
 
-	row->before = sp_stats_median(values, t->before);
-	row->after = sp_stats_median(values + t->before, after);
 	row->change = sp_stats_shift(values, t->before, values + t->before, after, SP_CAUSE_LISTED).estimate;
 	row->p = sp_stats_rank_test(values, t->before, values + t->before, after);
 }
@@ -105,11 +103,15 @@ static size_t test_large(struct table *t, double total)
 	size_t large = 0;
 
 	for (size_t i = 0; i < t->count; i++) {
+		const double *values = t->values + i * t->n;
 		struct sp_cause_row row = t->rows[i];
 
-		test(t, &row, t->values + i * t->n);
-		if (fmax(row.before, row.after) >= SP_CAUSE_LEAST * total)
-			t->rows[large++] = row;
+		row.before = sp_stats_median(values, t->before);
+		row.after = sp_stats_median(values + t->before, t->n - t->before);
+		if (fmax(row.before, row.after) < SP_CAUSE_LEAST * total)
+			continue;
+		test(t, &row, values);
+		t->rows[large++] = row;
 	}
 	return large;
 }

@@ -128,7 +128,7 @@ static int clean(struct sp_history *store, const struct sp_history_limits *limit
 	if (!err)
 		err = sp_history_exec(store, remove_blobs, "");
 	/* While nobody else can add a run that has one of them. */
-	return err || !dry ? err : sp_history_each_file(store, remove_unused, (void *)&sizing);
+	return err || !dry ? err : sp_history_each_file(store, false, remove_unused, (void *)&sizing);
 }
 
 int sp_history_clean(struct sp_history *store, const struct sp_history_limits *limits, bool dry,
@@ -152,7 +152,7 @@ int sp_history_clean(struct sp_history *store, const struct sp_history_limits *l
 		err = sp_history_begin(store);
 	if (err)
 		return err;
-	err = sp_history_each_file(store, remove_unused, (void *)&sizing);
+	err = sp_history_each_file(store, true, remove_unused, (void *)&sizing);
 	sp_history_rollback(store);
 	return err ? err : sp_history_check(store, sqlite3_exec(store->db, "PRAGMA optimize", NULL, NULL, NULL));
 }

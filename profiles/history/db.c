@@ -85,11 +85,6 @@ const char *sp_history_path(const struct sp_history *store)
 	return store->path;
 }
 
-struct sqlite3 *sp_history_db(struct sp_history *store)
-{
-	return store->db;
-}
-
 /* --- statements */
 
 static sqlite3_stmt *find_statement(struct sp_history *store, const char *sql)

@@ -24,6 +24,9 @@ struct sp_history {
 /* Notes what went wrong, a line; returns err. */
 int sp_history_fail(struct sp_history *store, int err, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* An SQLite result as 0 or a negative errno, with the line of sp_history_error. */
+int sp_history_check(struct sp_history *store, int result);
+
 /* A statement ready to be stepped through, with values bound as `format` has them: i an int64_t, d a double (NAN: NULL), t a text
  * (NULL: ""), b and B bytes and their size_t (b of NULL: NULL); texts and bytes must live until it is reset. It is kept, and reset by the
  * next use: `sql` is a static text, and not in use further up. NULL after a failure. */
@@ -46,7 +49,7 @@ int sp_history_leave(struct sp_history *store, int err);
 bool sp_history_unhex(const char *hex, uint8_t *bytes, size_t count);
 void sp_history_hex(const uint8_t *bytes, size_t count, char *hex);
 
-/* blobs.c: puts a run's blob there, before the transaction that makes it the run's; sets its hash. */
+/* blobs.c: puts a run's blob there, within the transaction that makes it the run's; sets its hash. */
 int sp_history_blob_write(struct sp_history *store, struct sp_history_blob *blob);
 
 /* Its row, made where missing; within a transaction. A blob without hash: 0. */

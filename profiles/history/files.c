@@ -15,7 +15,7 @@
 #define HASH_BYTES 32
 #define YOUNG_S 3600
 
-/* "<hash>.z", and what a writer that was killed has left: ".<hash>.<pid>.new". */
+/* "<hash>.z". */
 static bool take_hash(const char *name, char hash[static SP_HISTORY_HASH])
 {
 	uint8_t bytes[HASH_BYTES];
@@ -30,6 +30,7 @@ static bool is_old(const struct stat *st)
 	return st->st_mtime < time(NULL) - YOUNG_S;
 }
 
+/* What a writer that was killed has left: ".<hash>.<pid>.new". */
 static void remove_left_over(int directory, const char *name)
 {
 	size_t length = strlen(name);
@@ -40,7 +41,7 @@ static void remove_left_over(int directory, const char *name)
 		unlinkat(directory, name, 0);
 }
 
-static int each_in(const char *path, int (*each)(const char *hash, void *context), void *context)
+static int each_in(const char *path, bool tidy, int (*each)(const char *hash, void *context), void *context)
 {
 	DIR *directory = opendir(path);
 	char hash[SP_HISTORY_HASH];
@@ -50,7 +51,7 @@ static int each_in(const char *path, int (*each)(const char *hash, void *context
 	while (directory && !err && (entry = readdir(directory))) {
 		if (take_hash(entry->d_name, hash))
 			err = each(hash, context);
-		else
+		else if (tidy)
 			remove_left_over(dirfd(directory), entry->d_name);
 	}
 	if (directory)
@@ -58,14 +59,15 @@ static int each_in(const char *path, int (*each)(const char *hash, void *context
 	return err;
 }
 
-int sp_history_each_file(struct sp_history *store, int (*each)(const char *hash, void *context), void *context)
+int sp_history_each_file(struct sp_history *store, bool tidy, int (*each)(const char *hash, void *context),
+	void *context)
 {
 	char path[PATH_MAX + 16];
 	int err = 0;
 
 	for (unsigned i = 0; i < 256 && !err; i++) {
 		snprintf(path, sizeof(path), "%s.blobs/%02x", store->path, i);
-		err = each_in(path, each, context);
+		err = each_in(path, tidy, each, context);
 	}
 	return err;
 }

@@ -50,6 +50,7 @@ static int merge_run(const struct sp_history_run *read, void *context)
 
 	memcpy(id, run->id, sizeof(id));
 	known = sp_history_number(m->to, id, &number) == 0;
+	*m->to->error = '\0'; /* a run that is not there is no failure */
 	err = read_blobs(m->from, run);
 	if (err)
 		return sp_history_fail(m->to, err, "%s", sp_history_error(m->from));

@@ -8,8 +8,6 @@
 
 #include "symbolize/base/memory.h"
 
-const char *const sp_seen_names[SP_SEEN_METRICS] = {
-	"time", "CPU time", "peak memory", "waiting for a CPU", "cache misses"};
 const char *const sp_seen_keys[SP_SEEN_METRICS] = {"wall_ns", "cpu_ns", "peak_rss_bytes", "queue_ns", "cache_misses"};
 
 static void put_ending(struct sp_seen_run *seen, const struct sp_history_run *run)

@@ -11,8 +11,7 @@
 
 /* What is looked at of each run; NAN where it is not known. */
 enum sp_seen_metric { SP_SEEN_WALL, SP_SEEN_CPU, SP_SEEN_PEAK, SP_SEEN_QUEUE, SP_SEEN_MISSES, SP_SEEN_METRICS };
-extern const char *const sp_seen_names[SP_SEEN_METRICS]; /* "time", "CPU time", "peak memory", … */
-extern const char *const sp_seen_keys[SP_SEEN_METRICS];  /* metrics of the store; CPU time: "cpu_ns" */
+extern const char *const sp_seen_keys[SP_SEEN_METRICS]; /* metrics of the store; CPU time: "cpu_ns" */
 
 struct sp_seen_run {
 	char id[SP_HISTORY_ID];

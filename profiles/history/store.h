@@ -142,12 +142,6 @@ int sp_history_note(struct sp_history *store, const char *id, const char *text);
  * run may be pinned for several reasons. */
 int sp_history_pin(struct sp_history *store, const char *id, const char *why, bool on);
 
-/* For stages with tables of their own (migrations are in schema.c): the database. Statements are by struct sqlite3 *; `store`
- * turns an SQLite result into 0 or a negative errno and the line of sp_history_error. */
-struct sqlite3;
-struct sqlite3 *sp_history_db(struct sp_history *store);
-int sp_history_check(struct sp_history *store, int result);
-
 /* The database's number of a run, for foreign keys to run(number). */
 int sp_history_number(struct sp_history *store, const char *id, int64_t *number);
 

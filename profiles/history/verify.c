@@ -79,5 +79,5 @@ int sp_history_verify(struct sp_history *store, void (*tell)(const char *fault),
 	verified->runs = (uint64_t)runs;
 	if (!err)
 		err = sp_history_each_blob(store, check_blob, (void *)&c);
-	return err ? err : sp_history_each_file(store, count_orphan, (void *)&c);
+	return err ? err : sp_history_each_file(store, false, count_orphan, (void *)&c);
 }

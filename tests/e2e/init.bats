@@ -28,7 +28,7 @@ workflow_steps() {
 		runs = [(n, re.search(r"        run: (?:\|\n((?: {10}.*\n)+)|(.+)\n)", body)) for n, body in steps]
 		runs = [(n, re.sub(r"^ {10}", "", m[1], flags=re.M) if m[1] else m[2]) for n, m in runs if m]
 		assert len(runs) == 4, runs
-		for i, (name, run) in enumerate(runs): open("../step%d" % i, "w").write(run + "\n")
+		for i, (name, run) in enumerate(runs): open("../step%d" % i, "w").write("#!/bin/bash -e\n" + run + "\n")
 	PY
 }
 
@@ -48,7 +48,7 @@ workflow_steps() {
 	grep -qxF 'CMD ["/bin/sleep", "5 %n"]' Dockerfile.smartprof
 	grep -q "^30 2 \* \* \* [a-z]* cd $PWD && " smartprof.cron
 	workflow_steps
-	shellcheck -s bash ../step?
+	shellcheck ../step?
 	grep -q '^          make$' .github/workflows/smartprof.yml
 }
 

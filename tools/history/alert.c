@@ -185,11 +185,12 @@ static void add(struct watch *w, const struct sp_alert *a, const struct sp_histo
 	struct sp_tolds *t = &w->alerts;
 
 	sp_grow(&t->items, &t->capacity, t->count + 1, sizeof(*t->items));
-	t->items[t->count++] = (struct sp_told){.key = sp_text("%s %s %s %s %d %s", group->program, group->args_class,
-							group->machine, group->kind, group->profiled, metric),
-		.text = make_text(a, group, metric, since),
-		.json = make_json(a, group, metric, since),
-		.sure = a->sure};
+	t->items[t->count++] =
+		(struct sp_told){.key = sp_text("%s %s %s %s %s %d %s", group->program, group->args_class,
+					 group->environment, group->machine, group->kind, group->profiled, metric),
+			.text = make_text(a, group, metric, since),
+			.json = make_json(a, group, metric, since),
+			.sure = a->sure};
 }
 
 static size_t keep_positive(struct sp_values *v)

@@ -12,6 +12,7 @@
 #include "profiles/base/buffer.h"
 #include "symbolize/base/memory.h"
 #include "tools/history/ask.h"
+#include "tools/history/commits.h"
 #include "tools/history/history.h"
 #include "tools/history/values.h"
 #include "tools/tools.h"
@@ -91,18 +92,19 @@ static int find_change(const struct sp_history_group *group, void *context)
 	struct search *s = context;
 	struct sp_changes changes = {0};
 	struct sp_values values;
-	int error = group->parallel ? 0 : sp_values_load(s->ask, group->series, s->metric, &values);
+	int error;
 
-	if (group->parallel)
+	if (group->parallel || s->b->found_good)
 		return 0;
+	error = sp_values_load(s->ask, group->series, s->metric, &values);
 	sp_changes_find(&changes, values.values, values.count);
 	for (size_t i = changes.count; i-- > 0 && !s->b->found_good;) {
 		const struct sp_change *c = &changes.items[i];
 		const char *before = values.points.items[c->before].commit,
 			   *after = values.points.items[c->after].commit;
 
-		if (c->ratio <= 1 || c->state != SP_CHANGE_CONFIRMED || !*before || !*after ||
-			strcmp(before, after) == 0)
+		if (c->ratio <= 1 || c->state != SP_CHANGE_CONFIRMED || !sp_commit_is_id(before) ||
+			!sp_commit_is_id(after) || strcmp(before, after) == 0)
 			continue;
 		s->b->found_good = sp_copy_text(before);
 		s->b->found_bad = sp_copy_text(after);

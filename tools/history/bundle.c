@@ -28,11 +28,7 @@ static int usage(const char *command, const char *what)
 
 static int failed(const char *command, const char *file, const char *why)
 {
-	char inert[PATH_MAX];
-
-	snprintf(inert, sizeof(inert), "%s", file);
-	sp_make_inert(inert);
-	sp_complain("%s: %s: %s", command, inert, why);
+	sp_complain("%s: %s: %s", command, file, why);
 	return 1;
 }
 
@@ -298,7 +294,7 @@ static int merge(const char *place, const char *file)
 	int status;
 
 	snprintf(path, sizeof(path), "%.4000s/" DATABASE, place);
-	if (sp_history_open(&from, path, SP_HISTORY_WRITE, why))
+	if (sp_history_open(&from, path, SP_HISTORY_READ, why))
 		return access(path, F_OK) < 0 ? failed("history import", file, "there is no history in it")
 					      : sp_history_complain("history import", why);
 	status = sp_history_open_here("history import", SP_HISTORY_WRITE, &store);

@@ -21,11 +21,6 @@ static void print_help(void)
 
 /* --- JSON */
 
-static json_t *number_or_null(double value)
-{
-	return isnan(value) ? json_null() : sp_json_number(value);
-}
-
 static json_t *metrics_json(const struct sp_history_run *run)
 {
 	json_t *all = json_object();
@@ -54,8 +49,8 @@ static json_t *functions_json(const struct sp_history_run *run)
 		sp_json_set(one, "name", sp_json_text(f->name));
 		sp_json_set(one, "module", sp_json_text(f->module));
 		sp_json_set(one, "self", sp_json_number(f->self));
-		sp_json_set(one, "total", number_or_null(f->total));
-		sp_json_set(one, "error", number_or_null(f->error));
+		sp_json_set(one, "total", sp_json_number(f->total));
+		sp_json_set(one, "error", sp_json_number(f->error));
 		json_array_append_new(all, one);
 	}
 	return all;
@@ -125,7 +120,7 @@ struct csv {
 };
 
 /* RFC 4180; a beginning that a spreadsheet would take for a formula gets a ' in front. */
-static void put_cell(struct sp_buffer *out, const char *text, bool last)
+static void put_cell(struct sp_buffer *out, const char *text)
 {
 	sp_buffer_puts(out, "\"");
 	if (*text && strchr("=+-@\t\r", *text))
@@ -135,7 +130,7 @@ static void put_cell(struct sp_buffer *out, const char *text, bool last)
 			sp_buffer_puts(out, "\"");
 		sp_buffer_add(out, text, 1);
 	}
-	sp_buffer_puts(out, last ? "\"\r\n" : "\",");
+	sp_buffer_puts(out, "\"");
 }
 
 static void put_head(struct csv *csv)
@@ -145,8 +140,7 @@ static void put_head(struct csv *csv)
 		"profiled,state,exit_status,tags");
 	for (size_t i = 0; i < csv->count; i++) {
 		sp_buffer_puts(&csv->out, ",");
-		put_cell(&csv->out, csv->metrics[i], false);
-		csv->out.data[--csv->out.length] = '\0'; /* without the comma behind it */
+		put_cell(&csv->out, csv->metrics[i]);
 	}
 	sp_buffer_puts(&csv->out, "\r\n");
 }
@@ -158,15 +152,18 @@ static int put_csv(const struct sp_history_run *run, void *context)
 		run->commit, run->branch, run->build_id, run->machine.class};
 	struct sp_buffer tags = {0};
 
-	sp_buffer_printf(&csv->out, "%s,%llu,", run->id, (unsigned long long)run->started_ns);
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-		put_cell(&csv->out, texts[i], false);
-	sp_buffer_printf(&csv->out, "%u,%d,%s,%d,", run->jobs, run->profiled, run->state, run->exit_status);
+	sp_buffer_printf(&csv->out, "%s,%llu", run->id, (unsigned long long)run->started_ns);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		sp_buffer_puts(&csv->out, ",");
+		put_cell(&csv->out, texts[i]);
+	}
+	sp_buffer_printf(&csv->out, ",%u,%d,", run->jobs, run->profiled);
+	put_cell(&csv->out, run->state);
+	sp_buffer_printf(&csv->out, ",%d,", run->exit_status);
 	for (size_t i = 0; i < run->tag_count; i++)
 		sp_buffer_printf(&tags, "%s%s", i ? " " : "", run->tags[i]);
-	put_cell(&csv->out, tags.data ? tags.data : "", false);
+	put_cell(&csv->out, tags.data ? tags.data : "");
 	sp_buffer_free(&tags);
-	csv->out.length--;
 	for (size_t i = 0; i < csv->count; i++) {
 		double value = sp_history_value(run, csv->metrics[i], NULL);
 
@@ -194,29 +191,26 @@ static int export_csv(const struct sp_ask *ask)
 	return status;
 }
 
-/* Takes --csv out of the words, which the shared flags do not know. */
-static bool take_csv(int *argc, char **argv)
-{
-	int left = 0;
-	bool csv = false;
+enum { FLAG_CSV = SP_ASK_OWN };
 
-	for (int i = 0; i < *argc; i++) {
-		if (strcmp(argv[i], "--csv") == 0)
-			csv = true;
-		else
-			argv[left++] = argv[i];
-	}
-	*argc = left;
-	argv[left] = NULL;
-	return csv;
+static const struct option own_flags[] = {{"csv", no_argument, NULL, FLAG_CSV}, {NULL, 0, NULL, 0}};
+
+static int set_own(void *context, int flag, const char *value)
+{
+	bool *csv = context;
+
+	(void)value;
+	*csv = flag == FLAG_CSV;
+	return 0;
 }
 
 int sp_history_cmd_export(int argc, char **argv)
 {
-	bool csv = take_csv(&argc, argv);
+	bool csv = false;
+	const struct sp_ask_own own = {own_flags, set_own, NULL, &csv};
 	struct sp_buffer text = {0};
 	struct sp_ask ask;
-	int status = sp_ask_begin(&ask, "history export", argc, argv, 0, print_help);
+	int status = sp_ask_begin_with(&ask, &own, "history export", argc, argv, 0, print_help);
 
 	if (status == -1) {
 		ask.filter.oldest_first = !ask.filter.limit;

@@ -5,11 +5,7 @@
 
 int sp_history_complain(const char *command, const char *why)
 {
-	char inert[SP_HISTORY_WHY];
-
-	snprintf(inert, sizeof(inert), "%s", why);
-	sp_make_inert(inert);
-	sp_complain("%s: %s", command, inert);
+	sp_complain("%s: %s", command, why);
 	return 1;
 }
 

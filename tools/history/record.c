@@ -77,10 +77,8 @@ static struct sp_history *open_once(const char *command)
 
 	if (tried)
 		return store;
-	if (sp_record_place(command, path) == 0 && sp_history_open(&store, path, SP_HISTORY_WRITE, why)) {
-		sp_make_inert(why);
+	if (sp_record_place(command, path) == 0 && sp_history_open(&store, path, SP_HISTORY_WRITE, why))
 		sp_complain("%s: this run is not kept: %s", command, why);
-	}
 	if (store)
 		atexit(close_store);
 	tried = true;
@@ -148,17 +146,13 @@ static void sweep_daily(const struct sp_history_run *run)
 
 bool sp_record_add(const char *command, struct sp_history_run *run)
 {
-	char why[SP_HISTORY_WHY];
-
 	if (!sp_record_is_on() || !open_once(command))
 		return false;
 	fill_in(run);
 	sweep_daily(run);
 	if (sp_history_add(store, run) == 0)
 		return true;
-	strcpy(why, sp_history_error(store));
-	sp_make_inert(why);
-	sp_complain("%s: this run is not kept: %s", command, why);
+	sp_complain("%s: this run is not kept: %s", command, sp_history_error(store));
 	sp_history_close(store);
 	store = NULL;
 	return false;

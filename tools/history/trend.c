@@ -2,16 +2,15 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "profiles/base/escape.h"
 #include "profiles/base/json.h"
 #include "profiles/compare/stats.h"
-#include "profiles/history/changes.h"
 #include "profiles/history/plot.h"
 #include "symbolize/base/memory.h"
 #include "tools/history/ask.h"
 #include "tools/history/history.h"
+#include "tools/history/values.h"
 #include "tools/tools.h"
 
 #define COLUMNS 64u
@@ -38,7 +37,7 @@ struct trend {
 
 /* What is behind the drawing of one series. */
 struct line {
-	struct sp_history_points points;
+	struct sp_values runs;
 	struct sp_changes changes;
 	double *values;
 	bool *marks;
@@ -46,35 +45,22 @@ struct line {
 
 static int load(struct trend *t, int64_t series, struct line *line)
 {
-	struct sp_history_filter filter = t->ask->filter;
-	struct sp_history_value *values;
-	size_t n;
-	int error;
+	int error = sp_values_load(t->ask, series, t->metric, &line->runs);
 
-	filter.series = series;
-	filter.limit = 0;
-	filter.good = true;
-	filter.oldest_first = true;
-	error = sp_history_series(t->ask->store, &filter, t->metric, &line->points);
-	n = line->points.count;
-	values = sp_alloc(n + 1, sizeof(*values));
-	line->values = sp_alloc(n + 1, sizeof(*line->values));
-	line->marks = sp_alloc(n + 1, sizeof(*line->marks));
-	for (size_t i = 0; i < n; i++) {
-		line->values[i] = line->points.items[i].value;
-		values[i] = (struct sp_history_value){.value = line->values[i], .error = line->points.items[i].error};
-	}
-	sp_changes_find(&line->changes, values, n);
+	line->values = sp_alloc(line->runs.count + 1, sizeof(*line->values));
+	line->marks = sp_alloc(line->runs.count + 1, sizeof(*line->marks));
+	for (size_t i = 0; i < line->runs.count; i++)
+		line->values[i] = line->runs.values[i].value;
+	sp_changes_find(&line->changes, line->runs.values, line->runs.count);
 	for (size_t i = 0; i < line->changes.count; i++)
 		line->marks[line->changes.items[i].after] = true;
-	free(values);
 	return error;
 }
 
 static void free_line(struct line *line)
 {
 	sp_changes_free(&line->changes);
-	sp_history_points_free(&line->points);
+	sp_values_free(&line->runs);
 	free(line->values);
 	free(line->marks);
 }
@@ -83,7 +69,7 @@ static void free_line(struct line *line)
 
 static void put_change(struct trend *t, const struct line *line, const struct sp_change *change)
 {
-	const struct sp_history_point *p = &line->points.items[change->after];
+	const struct sp_history_point *p = &line->runs.points.items[change->after];
 	struct sp_buffer *out = &t->text;
 
 	sp_buffer_puts(out, "  ▲ ");
@@ -107,7 +93,7 @@ static void put_line(struct trend *t, const struct line *line, const struct sp_h
 	const struct sp_history_plot plot = {.metric = t->metric,
 		.values = line->values,
 		.marks = line->marks,
-		.count = line->points.count,
+		.count = line->runs.points.count,
 		.columns = COLUMNS,
 		.rows = ROWS};
 	bool markdown = t->ask->format == SP_ASK_MARKDOWN;
@@ -117,14 +103,14 @@ static void put_line(struct trend *t, const struct line *line, const struct sp_h
 	sp_buffer_puts(&t->text, markdown ? "## " : "");
 	sp_escape(&t->text, markdown ? SP_ESCAPE_CELL : SP_ESCAPE_PLAIN, name.data, name.length);
 	sp_buffer_printf(&t->text, "%s machine %.8s, %s: %s of %zu runs, median ", markdown ? "\n\nOn" : "; on",
-		group->machine, group->kind, t->metric, line->points.count);
-	sp_history_put_value(&t->text, t->metric, sp_stats_median(line->values, line->points.count));
+		group->machine, group->kind, t->metric, line->runs.points.count);
+	sp_history_put_value(&t->text, t->metric, sp_stats_median(line->values, line->runs.points.count));
 	sp_buffer_puts(&t->text, markdown ? "\n\n```text\n" : "\n");
 	sp_history_put_plot(&t->text, &plot);
 	sp_buffer_puts(&t->text, "            ");
-	sp_ask_put_time(&t->text, line->points.items[0].started_ns);
+	sp_ask_put_time(&t->text, line->runs.points.items[0].started_ns);
 	sp_buffer_puts(&t->text, " to ");
-	sp_ask_put_time(&t->text, line->points.items[line->points.count - 1].started_ns);
+	sp_ask_put_time(&t->text, line->runs.points.items[line->runs.points.count - 1].started_ns);
 	sp_buffer_puts(&t->text, "\n");
 	for (size_t i = 0; i < line->changes.count; i++)
 		put_change(t, line, &line->changes.items[i]);
@@ -138,8 +124,8 @@ static json_t *points_json(const struct line *line)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < line->points.count; i++) {
-		const struct sp_history_point *p = &line->points.items[i];
+	for (size_t i = 0; i < line->runs.points.count; i++) {
+		const struct sp_history_point *p = &line->runs.points.items[i];
 		json_t *row = json_object();
 
 		sp_json_set(row, "id", sp_json_text(p->id));
@@ -161,7 +147,7 @@ static json_t *changes_json(const struct line *line)
 		const struct sp_change *change = &line->changes.items[i];
 		json_t *row = json_object();
 
-		sp_json_set(row, "id", sp_json_text(line->points.items[change->after].id));
+		sp_json_set(row, "id", sp_json_text(line->runs.points.items[change->after].id));
 		sp_json_set(row, "confirmed", json_boolean(change->state == SP_CHANGE_CONFIRMED));
 		sp_json_set(row, "gradual", json_boolean(change->gradual));
 		sp_json_set(row, "before", sp_json_number(change->level_before));
@@ -187,7 +173,7 @@ static json_t *line_json(const struct trend *t, const struct line *line, const s
 	sp_json_set(row, "kind", sp_json_text(group->kind));
 	sp_json_set(row, "profiled", json_boolean(group->profiled));
 	sp_json_set(row, "metric", sp_json_text(t->metric));
-	sp_json_set(row, "median", sp_json_number(sp_stats_median(line->values, line->points.count)));
+	sp_json_set(row, "median", sp_json_number(sp_stats_median(line->values, line->runs.points.count)));
 	sp_json_set(row, "points", points_json(line));
 	sp_json_set(row, "changes", changes_json(line));
 	return row;
@@ -199,7 +185,7 @@ static int add_series(const struct sp_history_group *group, void *context)
 	struct line line = {0};
 	int error = group->parallel ? 0 : load(t, group->series, &line);
 
-	if (!error && line.points.count) {
+	if (!error && line.runs.points.count) {
 		t->shown++;
 		if (t->ask->format == SP_ASK_JSON)
 			json_array_append_new(t->json, line_json(t, &line, group));
@@ -211,28 +197,6 @@ static int add_series(const struct sp_history_group *group, void *context)
 }
 
 /* --- what is asked for */
-
-/* A metric that nobody knows is a slip. */
-static int check_metric(const struct trend *t)
-{
-	char **names;
-	size_t count;
-	bool known;
-	const char *meant;
-
-	if (sp_history_metric_names(t->ask->store, &names, &count))
-		return sp_ask_failed(t->ask);
-	known = !count;
-	for (size_t i = 0; i < count; i++)
-		known = known || strcmp(names[i], t->metric) == 0;
-	meant = sp_suggest(t->metric, (const char *const *)names, count);
-	if (!known)
-		sp_complain_unknown("no run has the metric", t->metric, "", meant, "smartprof history show latest");
-	for (size_t i = 0; i < count; i++)
-		free(names[i]);
-	free(names);
-	return known ? 0 : SP_EXIT_USAGE;
-}
 
 static int print(struct trend *t)
 {
@@ -252,7 +216,7 @@ int sp_history_cmd_trend(int argc, char **argv)
 	if (status < 0) {
 		t.json = json_array();
 		t.metric = ask.word_count ? ask.words[0] : t.metric;
-		status = check_metric(&t);
+		status = sp_values_is_metric(&ask, t.metric) ? 0 : SP_EXIT_USAGE;
 		if (!ask.filter.limit)
 			ask.filter.limit = SERIES_SHOWN;
 		if (!status)
