@@ -60,7 +60,7 @@ waits() {
 	for i in 1 2 3 4 5 6; do timeout 60 sh -c 'while :; do :; done' & done
 	for mode in locks condition; do
 		waits $mode "$(long 0.7 3)"
-		at_least "$(front run_queue_seconds "$profile")" 0.3
+		at_least "$(front run_queue_seconds "$profile")" 0.1
 		for kind in lock condition sleep; do share_in $kind $mode; done
 	done
 	kill $(jobs -p)
