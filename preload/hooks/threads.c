@@ -117,6 +117,8 @@ static struct sp_thread *prepare_thread(const pthread_attr_t *attr, void *start,
 	t->start_arg = arg;
 	t->made_ns = sp_now_ns();
 	t->stack_bytes = stack_bytes(attr);
+	if (sp_tls.thread)
+		sp_thread_ask_queue(sp_tls.thread, t->made_ns); /* it may only wait for the new one from now on */
 	return t;
 }
 

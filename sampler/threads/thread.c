@@ -190,6 +190,14 @@ void sp_thread_look_at_queue(struct sp_thread *t, uint64_t now)
 		r->queue_at_ns = now;
 }
 
+void sp_thread_ask_queue(struct sp_thread *t, uint64_t now)
+{
+	struct sp_thread_record *r = t->record;
+
+	if (r && !r->queue_at_ns && sp_thread_queue_ns(t->tid, &r->queue_ns))
+		r->queue_at_ns = now;
+}
+
 void sp_thread_follow_queue(struct sp_thread *t, uint64_t now)
 {
 	if (t->record && now - t->record->queue_at_ns >= QUEUE_LOOK_NS)

@@ -48,6 +48,9 @@ void sp_thread_flush(struct sp_thread *t, bool full) SP_HIDDEN;
 void sp_thread_look_at_queue(struct sp_thread *t, uint64_t now) SP_HIDDEN;
 void sp_thread_follow_queue(struct sp_thread *t, uint64_t now) SP_HIDDEN;
 
+/* Asks once, whatever the thread was doing: without an answer it is not known whether it waited or was blocked. Any context. */
+void sp_thread_ask_queue(struct sp_thread *t, uint64_t now) SP_HIDDEN;
+
 /* Adds what an ending thread has counted after it gave its block back to record 0. */
 void sp_thread_flush_dead(void) SP_HIDDEN;
 

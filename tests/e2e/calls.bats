@@ -13,7 +13,7 @@ calls() { # PRELOAD CALLS COMMAND…
 	profile=$(profile_of malloc_loop)
 	samples=$(front heap_samples "$profile")
 	echo "$(grep -c rt_sigprocmask calls), $(grep -c prctl calls), $(grep -c sigaltstack calls) of $samples samples"
-	at_least "$samples" 300
+	at_least "$samples" 200
 	[ "$(grep -c rt_sigprocmask calls)" -le $((samples * 2 + 200)) ]
 	[ $(($(grep -c prctl calls) + $(grep -c sigaltstack calls))) -le $((samples / 4 + 200)) ]
 }
