@@ -75,7 +75,7 @@ static uint64_t file_place(const struct sp_object *object, uint64_t low, uint64_
 
 	elf_getphdrnum(object->elf, &count);
 	for (size_t i = 0; i < count && gelf_getphdr(object->elf, (int)i, &segment); i++)
-		if (segment.p_type == PT_LOAD && low >= segment.p_vaddr && high - segment.p_vaddr <= segment.p_filesz)
+		if (segment.p_type == PT_LOAD && low >= segment.p_vaddr && high - segment.p_vaddr <= segment.p_memsz)
 			return low - segment.p_vaddr + segment.p_offset;
 	return 0;
 }
