@@ -57,7 +57,8 @@ void sp_compare_code_add(struct sp_comparison *c, const struct sp_profile *p, co
 	size_t before = c->code_count;
 
 	sp_grow(&c->codes, &c->code_capacity, node_count, sizeof(*c->codes));
-	memset(c->codes + before, 0, (node_count - before) * sizeof(*c->codes));
+	if (node_count > before)
+		memset(c->codes + before, 0, (node_count - before) * sizeof(*c->codes));
 	c->code_count = node_count;
 	add_builds(c, p, side);
 	for (size_t i = 0; i < p->function_count; i++)
