@@ -3,7 +3,7 @@ load helpers
 
 # A source directory in miniature.
 setup_checkout() {
-	unset SMARTPROF_ENV SMARTPROF_DIR
+	unset SMARTPROF_ENV SMARTPROF_DIR SMARTPROF_HISTORY
 	mkdir -p "$WORK/check out/build"
 	cp "$SMARTPROF" "$AGENT" "$WORK/check out/build/"
 	cd "$WORK/check out"
@@ -68,7 +68,7 @@ assert j["settings_file"]["problem"] is None'
 }
 
 @test "installed: sourced from there, it finds bin and lib" {
-	unset SMARTPROF_ENV SMARTPROF_DIR
+	unset SMARTPROF_ENV SMARTPROF_DIR SMARTPROF_HISTORY
 	make -s -C "$ROOT" install PREFIX=/sp DESTDIR="$WORK/root" >/dev/null
 	where=$WORK/root/sp
 	cmp "$where/share/smartprof/.env.profiling" "$ROOT/.env.profiling"
@@ -86,7 +86,7 @@ assert j["settings_file"]["problem"] is None'
 }
 
 @test "without a build it says so and changes nothing" {
-	unset SMARTPROF_ENV SMARTPROF_DIR
+	unset SMARTPROF_ENV SMARTPROF_DIR SMARTPROF_HISTORY
 	cp "$ROOT/.env.profiling" .
 	before=$PATH bash -euc '. ./.env.profiling 2>err; [ "$PATH" = "$before" ] && grep -q "build it with make" err'
 }

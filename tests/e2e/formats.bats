@@ -94,7 +94,7 @@ wait_ns() { section '## All wait stacks' "$1" | awk -F'\t' '$1 ~ /^[0-9]+$/ { s 
 	grep -qxF "cpu	nanoseconds	$cpu" sums
 	grep -qxF "off_cpu	nanoseconds	$wait" sums
 	grep -qxF "wall	nanoseconds	$wall" sums
-	refuse grep '^label' sums
+	[ "$(grep '^label' sums | cut -f2)" = 'span=flush to disk' ]
 	"$SMARTPROF" report --format otlp --metric wall "$profile" >wall.otlp
 	formats otlp wall.otlp >sums
 	[ "$(head -n 1 sums)" = "wall	nanoseconds	$wall" ]
@@ -210,7 +210,7 @@ wait_ns() { section '## All wait stacks' "$1" | awk -F'\t' '$1 ~ /^[0-9]+$/ { s 
 		status_of 2 "$SMARTPROF" report --format $format damaged >shown 2>err
 		grep -q "damaged: line $first: a row of All functions is damaged" err
 	done
-	awk '/^## / { drop = /All (functions|lines|files|modules|frames|CPU stacks|CPU samples|heap sites|heap stacks) / }
+	awk '/^## / { drop = /All (functions|code|lines|files|modules|frames|CPU stacks|CPU samples|heap sites|heap stacks) / }
 		/^## All frames/ { print "## All frames (0)\n\n```tsv\nhead\n```\n" }
 		/^<\/details>/ { drop = 0 } !drop' "$profile" >unsampled
 	"$SMARTPROF" report --format json unsampled | python3 -c '
