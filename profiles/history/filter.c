@@ -58,14 +58,16 @@ static void put_condition(struct sp_buffer *sql, const char *condition)
 	sp_buffer_printf(sql, " AND %s", condition);
 }
 
-static void put_where(struct sp_buffer *sql, const struct sp_history_filter *f, const char *const *values)
+/* A statement that begins with the series is told which, or it goes through all of them. */
+static void put_where(struct sp_buffer *sql, const struct sp_history_filter *f, const char *const *values,
+	unsigned joins)
 {
 	sp_buffer_puts(sql, " WHERE 1");
 	for (int i = 0; i < TEXTS; i++)
 		if (values[i] && *values[i])
 			put_condition(sql, conditions[i].sql);
 	if (f->series)
-		put_condition(sql, "r.series=?20");
+		put_condition(sql, joins & SP_HISTORY_HAS_SERIES ? "s.id=?20" : "r.series=?20");
 	if (f->since_ns)
 		put_condition(sql, "r.started_ns>=?21");
 	if (f->until_ns)
@@ -138,7 +140,7 @@ int sp_history_prepare(struct sp_history *store, const char *columns, const char
 	for (int i = 0; i < SP_HISTORY_JOINS; i++)
 		if (joins & 1u << i)
 			sp_buffer_puts(&sql, joins_sql[i]);
-	put_where(&sql, filter, values);
+	put_where(&sql, filter, values, joins);
 	sp_buffer_puts(&sql, end);
 	err = sp_history_check(store, sqlite3_prepare_v2(store->db, sql.data, -1, statement, NULL));
 	if (!err)
