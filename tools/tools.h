@@ -110,6 +110,11 @@ bool sp_input_is_spool(const char *path);
  * cannot be listed. */
 long sp_input_list(const char *directory, char ***paths);
 
+/* For how many nanoseconds a thread has not been on a CPU, time that a hypervisor took left out; SP_WAITED_UNKNOWN where the
+ * kernel does not tell, or where this command may not run on the CPU the thread was on. From /proc/PID/task/TID/sched. */
+#define SP_WAITED_UNKNOWN UINT64_MAX
+uint64_t sp_waited_ns(int pid, int tid);
+
 /* Waits, a minute at the most, until no profile is being rendered any more into the directory `path`, that of a latest.md,
  * or the file; with `below`, into those of the environments in that directory. Says so of `what` on stderr after a second. */
 void sp_await_profiles(const char *command, const char *what, const char *path, bool below);
@@ -200,6 +205,10 @@ int sp_complain_unknown(const char *what, const char *word, const char *dashes, 
  * ':' (after '+', if there is one): complains about the flag, naming the nearest one that exists.
  * Returns SP_EXIT_USAGE. */
 int sp_flag_error(const char *command, int got, char **argv, const struct option *flags);
+
+/* Flags of a command that has none but --help, whose text this is; `shorts` as of getopt_long. Returns -1 to go on, with the words from
+ * optind on, else the exit status. */
+int sp_only_help(const char *command, const char *shorts, int argc, char **argv, const char *help);
 
 /* The candidate that `word` was probably meant to be, or NULL. */
 const char *sp_suggest(const char *word, const char *const *candidates, size_t count);

@@ -73,6 +73,9 @@ fail() {
 	return 1
 }
 
+# browser PAGE [SIZE…] <STEPS: see browser.py.
+browser() { "$ROOT/tests/e2e/browser.py" "$@"; }
+
 # eventually COMMAND…: waits until it succeeds; a busy machine may take its time, but not more than a hang gets.
 eventually() {
 	local deadline=$((SECONDS + PATIENCE))
@@ -80,6 +83,11 @@ eventually() {
 		[ "$SECONDS" -lt "$deadline" ] || { fail "not in $PATIENCE s: $*"; return 1; }
 		sleep 0.1
 	done
+}
+
+# Of the CPUs we may run on.
+first_and_last_cpu() {
+	python3 -c 'import os; cpus = sorted(os.sched_getaffinity(0)); print(*sorted({cpus[0], cpus[-1]}))'
 }
 
 # has_used SECONDS PID: so much CPU time, of which a busy machine gives less in a second.

@@ -84,6 +84,24 @@ of() {
 	teardown_stuck
 }
 
+@test "since when, on whichever CPU it began" {
+	[ -r /proc/self/sched ] || skip "the kernel does not tell"
+	local cpu begin elapsed_ns since_ns
+	for cpu in $(first_and_last_cpu); do
+		begin=$(date +%s%N)
+		taskset -c "$cpu" sleep 600 &
+		PID=$!
+		sleep 1
+		"$SMARTPROF" where --json $PID >where
+		elapsed_ns=$(($(date +%s%N) - begin))
+		since_ns=$(jq '.threads[0].since_ns' where)
+		at_least "$since_ns" 800000000
+		at_least "$elapsed_ns" "$since_ns"
+		kill $PID
+		wait $PID || true
+	done
+}
+
 @test "threads that wait for each other are a deadlock" {
 	stuck deadlock
 	"$SMARTPROF" where $PID >text

@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <elf.h>
 #include <errno.h>
+#include <limits.h>
 #include <linux/perf_event.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@
 
 #include "profiles/base/time.h"
 #include "symbolize/symbolize.h"
+#include "tools/tools.h"
 
 #define LOOK_NS 5000000000ull /* for so long a thread is looked for */
 #define ROUND_NAP_NS 2000000
@@ -196,30 +198,12 @@ static const char *judge(const struct chooser *c, const struct walked *w, bool i
 
 /* --- threads */
 
-/* When a thread last ran, by the scheduler's clock in milliseconds; negative: the kernel does not tell. */
-static double last_ran_ms(const char *path)
-{
-	double ms = -1;
-	char line[128];
-	FILE *file = fopen(path, "re");
-
-	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "se.exec_start : %lf", &ms) == 1)
-			break;
-	if (file)
-		fclose(file);
-	return ms;
-}
-
+/* Milliseconds; -1: not known. */
 static int waited_ms(int pid, int tid)
 {
-	char path[64];
-	double then, now;
+	uint64_t ns = sp_waited_ns(pid, tid);
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/sched", pid, tid);
-	then = last_ran_ms(path);
-	now = last_ran_ms("/proc/self/sched");
-	return then < 0 || now < 0 ? -1 : now > then ? (int)(now - then) : 0;
+	return ns == SP_WAITED_UNKNOWN ? -1 : ns / 1000000 < INT_MAX ? (int)(ns / 1000000) : INT_MAX;
 }
 
 static bool look_at(int pid, int tid, struct waiting *w)

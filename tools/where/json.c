@@ -5,6 +5,7 @@
 
 #include "profiles/base/json.h"
 #include "symbolize/base/memory.h"
+#include "tools/tools.h"
 
 #define INLINED 8u
 
@@ -45,7 +46,7 @@ static json_t *thread_json(struct sp_where_code *code, const struct sp_where_thr
 		add_frames(frames, code, &t->stack, i);
 	return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b, s:o}", "tid", task->tid, "name",
 		sp_json_text(task->name), "state", sp_json_text(state), "what", sp_json_text(t->wait.what), "since_ns",
-		task->has_call && task->since_ns != SP_WHERE_UNKNOWN ? sp_json_count(task->since_ns) : json_null(),
+		task->has_call && task->since_ns != SP_WAITED_UNKNOWN ? sp_json_count(task->since_ns) : json_null(),
 		"call", sp_json_text(in_call ? sp_where_call_name(task->call) : NULL), "fd",
 		t->wait.fd >= 0 ? json_integer(t->wait.fd) : json_null(), "lock", lock_json(&t->wait.lock), "says",
 		sp_json_text(t->says), "sampled", t->sampled, "moved", t->moved, "complete", t->stack.whole, "frames",

@@ -6,7 +6,6 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,33 +43,6 @@ static const char *field(const char *text, const char *name)
 	const char *at = strstr(text, name);
 
 	return at ? at + strlen(name) : NULL;
-}
-
-/* When the scheduler last saw the thread run, on its own clock in milliseconds; negative: the kernel does not tell. */
-static double last_ran_ms(int pid, int tid)
-{
-	char text[1024];
-	const char *at;
-
-	if (read_file(text, sizeof(text), "/proc/%d/task/%d/sched", pid, tid) <= 0)
-		return -1;
-	at = field(text, "se.exec_start");
-	at = at ? strchr(at, ':') : NULL;
-	return at ? strtod(at + 1, NULL) : -1;
-}
-
-/* That clock is read by having run right now. */
-static double clock_ms(void)
-{
-	sched_yield();
-	return last_ran_ms(getpid(), gettid());
-}
-
-static void read_since(struct sp_where_task *task, int pid)
-{
-	double then = last_ran_ms(pid, task->tid), now = clock_ms();
-
-	task->since_ns = then > 0 && now > 0 ? (now > then ? (uint64_t)((now - then) * 1e6) : 0) : SP_WHERE_UNKNOWN;
 }
 
 /* "202 0x7f… 0x189 … 0xSP 0xPC", "running", or "-1 0xSP 0xPC" where it was stopped in the kernel but in no call. */
@@ -121,7 +93,7 @@ bool sp_where_again(const struct sp_where_process *p, struct sp_where_task *task
 		memcmp(now.arguments, task->arguments, sizeof(now.arguments)) == 0)
 		return true;
 	if (read_status(&now, p->pid))
-		read_since(&now, p->pid);
+		now.since_ns = sp_waited_ns(p->pid, now.tid);
 	*task = now;
 	return false;
 }
@@ -148,7 +120,7 @@ static void read_tasks(struct sp_where_process *p)
 		if (task.tid <= 0 || !read_status(&task, p->pid))
 			continue;
 		read_call(&task, p->pid);
-		read_since(&task, p->pid);
+		task.since_ns = sp_waited_ns(p->pid, task.tid);
 		sp_grow(&p->tasks, &room, p->count + 1, sizeof(*p->tasks));
 		p->tasks[p->count++] = task;
 	}

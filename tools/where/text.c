@@ -8,6 +8,7 @@
 #include "profiles/base/escape.h"
 #include "profiles/base/figures.h"
 #include "symbolize/base/memory.h"
+#include "tools/tools.h"
 
 #define INLINED 8u
 
@@ -61,7 +62,7 @@ static void put_thread(struct sp_buffer *out, struct sp_where_code *code, const 
 
 	sp_buffer_printf(out, "thread %d ", task->tid);
 	sp_escape_name(out, SP_ESCAPE_PLAIN, task->name);
-	if (task->has_call && task->since_ns != SP_WHERE_UNKNOWN) {
+	if (task->has_call && task->since_ns != SP_WAITED_UNKNOWN) {
 		sp_buffer_puts(out, ", for ");
 		sp_put_duration(out, task->since_ns);
 	}

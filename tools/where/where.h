@@ -14,7 +14,6 @@
 #include "tools/attach/attach.h"
 
 #define SP_WHERE_FRAMES 64u
-#define SP_WHERE_UNKNOWN UINT64_MAX
 
 /* --- task.c: a thread, by /proc */
 
@@ -27,7 +26,7 @@ struct sp_where_task {
 	long call;
 	uint64_t arguments[6];
 	uint64_t sp, pc;
-	uint64_t since_ns; /* it has not been on a CPU for so long; SP_WHERE_UNKNOWN */
+	uint64_t since_ns; /* it has not been on a CPU for so long; SP_WAITED_UNKNOWN */
 };
 
 struct sp_where_process {
