@@ -40,11 +40,12 @@ percent() {
 		awk -v re="$1" '{ v = $NF; t += v; if ($0 ~ re) m += v } END { printf "%d\n", t ? 100 * m / t : 0 }'
 }
 
-# start COMMAND…: in the background, as $pid, until it has been sampled for a while.
+# start COMMAND…: in the background, as $pid, until it has been sampled for a while; one that ends itself may be gone by then.
 start() {
 	env LD_PRELOAD="$AGENT" "$@" 3>&- &
 	pid=$!
-	eventually has_used 0.25 "$pid"
+	used_or_gone() { [ ! -e "/proc/$pid" ] || has_used 0.25 "$pid"; }
+	eventually used_or_gone
 }
 
 reloader() {
