@@ -128,8 +128,9 @@ struct sp_thread {
 	struct sp_thread_record *record; /* in the spool; NULL when the table was full */
 	int tid;                         /* 0 while no thread has the block */
 	bool armed;
-	uint8_t waits;               /* atomic, SP_SIGNAL_...: whether its clocks wait for it */
-	uint64_t unblocked_sleeps;   /* how often it had slept, and one, when it was found not to block it; 0: it did */
+	uint8_t waits; /* atomic, SP_SIGNAL_...: whether its clocks wait for it */
+	uint64_t
+		unblocked_sleeps; /* how often it had slept, and one, when it was found not to block it; 0: it did, or that is not told */
 	bool first_sample;           /* the next user sample is this thread's first ... */
 	uint64_t first_weight_ns;    /* ... and stands for the interval its phase was drawn from */
 	uint32_t clocks;             /* SP_THREAD_EVENT | ...: those armed */

@@ -27,6 +27,7 @@
 #include "sampler/heap/heap.h"
 #include "sampler/heap/live.h"
 #include "sampler/heap/pre_activation.h"
+#include "sampler/race_tools.h"
 #include "sampler/spool/frames.h"
 #include "sampler/spool/write.h"
 #include "sampler/sys.h"
@@ -265,18 +266,10 @@ static struct sp_thread *own_block(void)
 	return t;
 }
 
-/* Tells valgrind that the private stack is one, by a client request (valgrind.h, documented ABI: four rotations that
- * cancel each other out, and a no-op that means the request): else it warns of a client that switches stacks. */
+/* Tells valgrind that the private stack is one: else it warns of a client that switches stacks. */
 static void declare_stack(struct sp_thread *t)
 {
-	const uint64_t request[] = {
-		0x1501 /* STACK_REGISTER */, (uint64_t)(uintptr_t)t, (uint64_t)(uintptr_t)sp_thread_stack(t), 0, 0, 0};
-	uint64_t result = 0;
-
-	__asm__ volatile("rolq $3, %%rdi\n\trolq $13, %%rdi\n\trolq $61, %%rdi\n\trolq $51, %%rdi\n\txchgq %%rbx, %%rbx"
-			 : "+d"(result)
-			 : "a"(request)
-			 : "rdi", "cc", "memory");
+	sp_valgrind_request(SP_VALGRIND_STACK, t, (uintptr_t)sp_thread_stack(t));
 }
 
 static void find_threads(void *unused)

@@ -29,6 +29,7 @@
 #include "sampler/upkeep/memory.h"
 #include "sampler/upkeep/thresholds.h"
 #include "sampler/upkeep/timeline.h"
+#include "sampler/upkeep/unblocked.h"
 #include "sampler/waits/waits.h"
 #include "sampler/walk/generated.h"
 
@@ -62,6 +63,7 @@ SP_AT_FORK void sp_fork_forget(struct sp_thread *mine)
 	sp_thresholds_forked();
 	sp_self_forked();
 	sp_discovery_forked();
+	sp_unblocked_forked();
 	sp_tree_forked();
 	sp_finish_forked();
 	sp_generated_forked();

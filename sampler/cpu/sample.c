@@ -188,7 +188,7 @@ static void take_sample(void *arg)
 	sp_thread_follow_queue(s->t, now);
 	sp_clock_sentinel(now);
 	sp_discovery_check(now);
-	sp_unblocked_look();
+	sp_unblocked_look(now);
 	sp_upkeep_step(s->t, now);
 }
 

@@ -212,12 +212,6 @@ void sp_trace_look(uint64_t now)
 
 /* --- reading a thread's -------------------------------------------------------------------------- */
 
-struct context {
-	uint8_t trace_id[16], span_id[8], valid, flags;
-	uint16_t attributes_bytes;
-};
-_Static_assert(sizeof(struct context) == 28, "as OTEP 4947 has it, packed");
-
 /* The block of the module in the thread's vector, as the psABI's TLS supplement and the C library have it: the vector's
  * address is the thread's second word, and before it stands how many entries it has, of two words each. */
 static bool dynamic_block(const uint64_t *thread_pointer, uint64_t module, uint64_t *block)
@@ -228,7 +222,8 @@ static bool dynamic_block(const uint64_t *thread_pointer, uint64_t module, uint6
 		read_word(thread_pointer[1] + 16 * module, block, sizeof *block) && *block && *block != (uint64_t)-1;
 }
 
-static bool read_context(struct context *context)
+/* Without its attributes. */
+static bool read_context(struct sp_context *context)
 {
 	uint64_t where = __atomic_load_n(&place, __ATOMIC_ACQUIRE), offset = sp_load(&place_offset), block, record;
 	const uint64_t *thread_pointer;
@@ -239,7 +234,8 @@ static bool read_context(struct context *context)
 	else if (!dynamic_block(thread_pointer, where >> 1, &block) ||
 		!read_word(block + offset, &record, sizeof record))
 		return false;
-	return record && !(record & 1) && read_word(record, context, sizeof *context) && context->valid == 1;
+	return record && !(record & 1) && read_word(record, context, offsetof(struct sp_context, key)) &&
+		context->valid == 1;
 }
 
 static bool is_zero(const uint8_t *bytes, size_t count)
@@ -264,7 +260,7 @@ static struct sp_traced *take_record(void)
 void sp_trace_note(struct sp_thread *t, uint32_t stack, uint64_t weight_ns)
 {
 	struct sp_traced *record;
-	struct context context;
+	struct sp_context context;
 
 	if (sp_unlikely(t->context.shown) && !sp_context_is_on())
 		sp_context_take_back(t);

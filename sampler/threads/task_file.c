@@ -116,7 +116,7 @@ int sp_task_signals(int tid, struct sp_task_signals *signals)
 	at = sp_find_value(at, "\nSigBlk:\t");
 	signals->blocked = at ? sp_take_hexadecimal(&at) : ~0ull;
 	at = at ? sp_find_value(at, "\nvoluntary_ctxt_switches:\t") : NULL;
-	signals->sleeps = at ? sp_take_decimal(&at) : 0;
+	signals->sleeps = at ? sp_take_decimal(&at) : UINT64_MAX;
 	return 0;
 }
 

@@ -21,7 +21,7 @@ bool sp_task_read(int tid, struct sp_task *task) SP_HIDDEN;
 struct sp_task_signals {
 	uint64_t pending; /* for the thread alone */
 	uint64_t blocked;
-	uint64_t sleeps; /* voluntary context switches; 0: not told */
+	uint64_t sleeps; /* voluntary context switches; UINT64_MAX: not told */
 };
 
 /* -ESRCH when the thread is gone or a zombie; another negative errno when it cannot be looked at. */

@@ -181,6 +181,20 @@ void sp_thread_resume_heap(struct sp_thread *t)
 	t->heap_stopped = false;
 }
 
+void sp_thread_divide(struct sp_thread_record *r, uint64_t total_ns, const struct sp_task *task)
+{
+	uint64_t ticks_ns = task->user_ns + task->sys_ns, most_ns = total_ns - r->cpu_sys_ns, user_ns = most_ns;
+
+	if (ticks_ns)
+		user_ns = (uint64_t)((double)total_ns * (double)task->user_ns / (double)ticks_ns);
+	if (user_ns < r->cpu_user_ns)
+		user_ns = r->cpu_user_ns;
+	if (user_ns > most_ns)
+		user_ns = most_ns;
+	r->cpu_user_ns = user_ns;
+	r->cpu_sys_ns = total_ns - user_ns;
+}
+
 void sp_thread_look_at_queue(struct sp_thread *t, uint64_t now)
 {
 	struct sp_thread_record *r = t->record;

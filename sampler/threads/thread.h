@@ -4,6 +4,7 @@
 
 #include "sampler/agent.h"
 #include "sampler/threads/block.h"
+#include "sampler/threads/task_file.h"
 #include "sampler/threads/usage.h"
 
 /* Makes `t` the calling thread's block and gives it a record in the spool (if there is a spool
@@ -59,6 +60,10 @@ void sp_thread_forked(struct sp_thread *mine) SP_HIDDEN;
 
 /* CPU time in the records of threads that have ended. */
 uint64_t sp_thread_ended_ns(void) SP_HIDDEN;
+
+/* Another thread's CPU time is `total_ns`, no less than its record has: the record's two are raised to that, divided as the
+ * kernel's ticks in `task` are; if there are none, the rest is user time. Any context. */
+void sp_thread_divide(struct sp_thread_record *r, uint64_t total_ns, const struct sp_task *task) SP_HIDDEN;
 
 /* Whether the calling thread has the profiling signal blocked. */
 bool sp_thread_blocks_signal(void) SP_HIDDEN;

@@ -98,24 +98,14 @@ static void add_thread(int tid, const struct sp_task *task)
 static void measure(struct sp_thread *t)
 {
 	struct sp_thread_record *r = t->record;
-	uint64_t total = sp_thread_clock(t->tid), known, user;
-	struct sp_task task;
+	uint64_t total = sp_thread_clock(t->tid), known;
+	struct sp_task task = {.user_ns = 0};
 
 	if (!r || total <= (known = r->cpu_user_ns + r->cpu_sys_ns))
 		return;
-	user = r->cpu_user_ns + total - known;
-	if (total - known >= 2 * SP_TASK_TICK_NS && sp_task_read(t->tid, &task)) {
-		if (task.user_ns + task.sys_ns)
-			user = (uint64_t)((double)total * (double)task.user_ns / (double)(task.user_ns + task.sys_ns));
-		if (user < r->cpu_user_ns)
-			user = r->cpu_user_ns;
-		if (user > total - r->cpu_sys_ns)
-			user = total - r->cpu_sys_ns;
-		if (sp_task_blocks(t->tid))
-			r->flags |= SP_THREAD_BLOCKED;
-	}
-	r->cpu_user_ns = user;
-	r->cpu_sys_ns = total - user;
+	if (total - known >= 2 * SP_TASK_TICK_NS && sp_task_read(t->tid, &task) && sp_task_blocks(t->tid))
+		r->flags |= SP_THREAD_BLOCKED;
+	sp_thread_divide(r, total, &task);
 	t->measured_ns = sp_now_ns();
 }
 

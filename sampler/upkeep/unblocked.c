@@ -22,10 +22,11 @@
 #define LEAVE_LOOK_NS 50000
 
 static struct {
-	uint32_t busy;   /* sp_try_lock of what follows */
-	uint32_t begins; /* looks by threads that began */
-	uint64_t not_before_ns;
+	uint32_t busy;          /* sp_try_lock of what follows */
+	uint32_t begins;        /* looks by threads that began */
+	uint64_t not_before_ns; /* atomic */
 } looks;
+static bool any; /* atomic: a thread has begun so; else there is nobody to be looked at */
 
 /* To what the kernel tells of another thread, which is up to a tick less than the thread itself learns. */
 static void skip_until_now(struct sp_thread *t, const struct sp_task *task)
@@ -77,7 +78,7 @@ static bool lets_it_through(struct sp_thread *t, uint64_t used_ns)
 	t->unblocked_sleeps = signals.sleeps + 1;
 	if (call >= 0)
 		return sp_task_call(t->tid, arguments) == call && sp_now_ns() - began < STEADY_NS;
-	return sleeps == signals.sleeps + 1 && used_ns >= WORTH_NS;
+	return sleeps && sleeps == signals.sleeps + 1 && used_ns >= WORTH_NS;
 }
 
 /* The thread does not end while this goes on. */
@@ -90,7 +91,8 @@ static uint8_t arm_if_it_comes(struct sp_thread *t)
 	if (!r || !sp_task_read(t->tid, &task) || task.exiting)
 		return SP_SIGNAL_BLOCKED;
 	if (!lets_it_through(t, used - r->cpu_user_ns - r->cpu_sys_ns)) {
-		r->cpu_user_ns = used - r->cpu_sys_ns;
+		if (used > r->cpu_user_ns + r->cpu_sys_ns)
+			sp_thread_divide(r, used, &task);
 		return SP_SIGNAL_BLOCKED;
 	}
 	skip_until_now(t, &task);
@@ -122,20 +124,28 @@ static void look(bool begins, uint64_t worth_ns)
 	if (is_time(begins, now)) {
 		sp_block_each(look_at, &worth_ns);
 		ended = sp_now_ns();
-		looks.not_before_ns = ended + (ended - now) * COST_FACTOR + PERIOD_NS;
+		sp_store(&looks.not_before_ns, ended + (ended - now) * COST_FACTOR + PERIOD_NS);
 	}
 	sp_unlock(&looks.busy);
 }
 
-void sp_unblocked_look(void)
+void sp_unblocked_look(uint64_t now)
 {
-	look(false, WORTH_NS);
+	if (sp_load(&any) && now >= sp_load(&looks.not_before_ns))
+		look(false, WORTH_NS);
 }
 
 void sp_unblocked_begin(void)
 {
+	sp_store(&any, true);
 	look(true, 0);
 	sp_totals_follow(sp_tsc());
+}
+
+SP_AT_FORK void sp_unblocked_forked(void)
+{
+	looks.not_before_ns = 0;
+	looks.begins = 0;
 }
 
 bool sp_unblocked_leave(struct sp_thread *t, bool *waited)

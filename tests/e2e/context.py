@@ -10,6 +10,9 @@ import struct
 import subprocess
 import sys
 
+sys.dont_write_bytecode = True  # nothing of ours in the source directory
+from formats import varint
+
 SYMBOL = "otel_thread_ctx_v1"
 libc = ctypes.CDLL(None, use_errno=True)
 libc.ptrace.restype = ctypes.c_long
@@ -43,17 +46,6 @@ def mappings(pid):
 
 
 # --- the process context
-
-def varint(data, at):
-    value = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 127) << shift
-        shift += 7
-        if byte < 128:
-            return value, at
-
 
 def fields(data):
     """Those of a protobuf message that are bytes."""
