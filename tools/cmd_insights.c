@@ -53,17 +53,15 @@ static void put_finding(struct insights *in, const struct sp_finding *f, const s
 
 static void put_series(struct insights *in, const struct sp_findings *found, const struct sp_history_group *group)
 {
-	struct sp_buffer name = {0};
 
-	sp_ask_put_series(&name, group);
 	sp_buffer_puts(&in->text, in->ask->format == SP_ASK_MARKDOWN ? "## " : "");
-	put_escaped(in, name.data, name.length);
+	sp_ask_put_inert_series(&in->text, in->ask->format == SP_ASK_MARKDOWN ? SP_ESCAPE_CELL : SP_ESCAPE_PLAIN,
+		group);
 	sp_buffer_puts(&in->text, in->ask->format == SP_ASK_MARKDOWN ? "\n\n" : "\n");
 	for (size_t i = 0; i < found->count; i++)
 		put_finding(in, &found->items[i], group);
 	if (in->ask->format == SP_ASK_MARKDOWN)
 		sp_buffer_puts(&in->text, "\n");
-	sp_buffer_free(&name);
 }
 
 static void add_json(struct insights *in, const struct sp_finding *f, const struct sp_history_group *group)

@@ -35,24 +35,29 @@ static bool find_change(struct sp_alert *a, const struct sp_history_value *value
 
 static bool find_limit(struct sp_alert *a, const double *values, size_t n, double threshold)
 {
-	size_t beyond = 0;
+	double least = INFINITY;
+	bool beyond = false;
 
 	for (size_t last = 1; last <= SP_ALERT_RUNS_MOST && last < n; last++) {
-		struct sp_series_limit limit = sp_series_limit_of(values, n - last, threshold);
-		size_t k = 0;
+		size_t from = n - last;
+		struct sp_series_limit limit;
+		double before = 0;
 
 		/* Noise has more tail than any formula: what was there before is no news. */
-		for (size_t i = n - last > SP_ALERT_NEW ? n - last - SP_ALERT_NEW : 0; i < n - last; i++)
-			limit.limit = fmax(limit.limit, values[i]);
-		while (k < last && values[n - 1 - k] > limit.limit)
-			k++;
-		if (k < last)
+		for (size_t i = from > SP_ALERT_NEW ? from - SP_ALERT_NEW : 0; i < from; i++)
+			before = fmax(before, values[i]);
+		least = fmin(least, values[from]);
+		if (least <= before)
 			continue;
-		beyond = last;
+		limit = sp_series_limit_of(values, from, threshold);
+		limit.limit = fmax(limit.limit, before);
+		if (least <= limit.limit)
+			continue;
+		beyond = true;
 		*a = (struct sp_alert){last < SP_ALERT_RUNS ? SP_ALERT_ONCE : SP_ALERT_LIMIT, last >= SP_ALERT_RUNS,
-			n - last, limit.expected, sp_stats_median(values + n - last, last), limit.limit, NAN};
+			from, limit.expected, sp_stats_median(values + from, last), limit.limit, NAN};
 	}
-	return beyond > 0;
+	return beyond;
 }
 
 static bool find_drift(struct sp_alert *a, const double *values, size_t n, double threshold)

@@ -133,24 +133,6 @@ static void find_flaky(struct sp_findings *f, const struct sp_seen *seen)
 
 /* --- what it takes */
 
-static double least_of(const double *values, size_t n)
-{
-	double least = values[0];
-
-	for (size_t i = 1; i < n; i++)
-		least = fmin(least, values[i]);
-	return least;
-}
-
-static double most_of(const double *values, size_t n)
-{
-	double most = values[0];
-
-	for (size_t i = 1; i < n; i++)
-		most = fmax(most, values[i]);
-	return most;
-}
-
 static double spread_of(const double *values, size_t n)
 {
 	double *logs = sp_alloc(n, sizeof(*logs)), spread;
@@ -191,13 +173,13 @@ static double beyond(const double *values, size_t before, size_t fresh)
 	double usual = sp_stats_median(values, before), now = sp_stats_median(values + before, fresh), least, most;
 	struct sp_series_limit limit = sp_series_limit_of(values, before, LEAST);
 
-	least = least_of(values + before, fresh);
-	most = most_of(values + before, fresh);
+	least = sp_stats_least(values + before, fresh);
+	most = sp_stats_most(values + before, fresh);
 	if (usual <= 0 || !isfinite(limit.learned))
 		return 1;
-	if (least > most_of(values, before) && now > limit.limit)
+	if (least > sp_stats_most(values, before) && now > limit.limit)
 		return now / usual;
-	if (most < least_of(values, before) && now < usual * usual / limit.limit)
+	if (most < sp_stats_least(values, before) && now < usual * usual / limit.limit)
 		return now / usual;
 	return 1;
 }
@@ -215,7 +197,7 @@ static void put_extreme(struct sentence *s, enum sp_seen_metric metric, bool mor
 	sp_buffer_puts(&s->evidence, "usually ");
 	put(&s->evidence, metric, sp_stats_median(values, before));
 	sp_buffer_puts(&s->evidence, more ? ", at most " : ", at least ");
-	put(&s->evidence, metric, more ? most_of(values, before) : least_of(values, before));
+	put(&s->evidence, metric, more ? sp_stats_most(values, before) : sp_stats_least(values, before));
 	sp_buffer_printf(&s->evidence, " in %zu runs before", before);
 }
 
@@ -254,15 +236,15 @@ static const struct sp_change *last_step(const struct sp_changes *changes)
 	return NULL;
 }
 
-static void put_change(struct sentence *s, enum sp_seen_metric metric, const struct sp_change *change)
+static void put_change(struct sentence *s, enum sp_seen_metric metric, const struct sp_change *change, size_t ago)
 {
 	static const char *const words[SP_SEEN_METRICS][2] = {[SP_SEEN_WALL] = {"faster", "slower"},
 		[SP_SEEN_CPU] = {"less CPU time", "more CPU time"},
 		[SP_SEEN_PEAK] = {"less memory", "more memory"},
 		[SP_SEEN_MISSES] = {"fewer cache misses", "more cache misses"}};
 
-	sp_buffer_printf(&s->text, "%s since a run %zu runs ago: %+.0f %%", words[metric][change->ratio > 1],
-		change->runs_after, 100 * (change->ratio - 1));
+	sp_buffer_printf(&s->text, "%s since a run %zu runs ago: %+.0f %%", words[metric][change->ratio > 1], ago,
+		100 * (change->ratio - 1));
 	put(&s->evidence, metric, change->level_before);
 	sp_buffer_printf(&s->evidence, " in %zu runs before, ", change->runs_before);
 	put(&s->evidence, metric, change->level_after);
@@ -284,7 +266,7 @@ static void find_changed(struct sp_findings *f, const struct sp_seen *seen, enum
 	change = last_step(&changes);
 	if (change && !is_of_machine(seen, metric, indexes[change->after]) &&
 		fabs(change->level_after - change->level_before) >= least_value[metric]) {
-		put_change(&s, metric, change);
+		put_change(&s, metric, change, n - change->after);
 		add(f, &s, SP_FINDING_CHANGED, metric, &seen->runs[indexes[change->after]], fabs(log(change->ratio)));
 	}
 	sp_changes_free(&changes);
@@ -308,12 +290,13 @@ static void find_growing(struct sp_findings *f, const struct sp_seen *seen, enum
 	for (size_t i = 0; i < BLOCKS && n >= BLOCKS; i++)
 		medians[i] = sp_stats_median(values + i * n / BLOCKS, (i + 1) * n / BLOCKS - i * n / BLOCKS);
 	if (n >= BLOCKS) {
-		trend = sp_trend_exact(medians, BLOCKS);
 		growth = medians[BLOCKS - 1] - medians[0];
-		if (trend.direction > 0 && !is_of_machine(seen, metric, seen->count / 2) && trend.p <= SURE &&
-			growth >= GROWN * medians[0] && growth >= least_value[metric] &&
+		/* The orders come last: there are 40,320. */
+		if (growth >= GROWN * medians[0] && growth >= least_value[metric] &&
 			medians[BLOCKS / 2 - 1] - medians[0] >= EACH_HALF * growth &&
-			medians[BLOCKS - 1] - medians[BLOCKS / 2] >= EACH_HALF * growth) {
+			medians[BLOCKS - 1] - medians[BLOCKS / 2] >= EACH_HALF * growth &&
+			!is_of_machine(seen, metric, seen->count / 2) &&
+			(trend = sp_trend_exact(medians, BLOCKS)).direction > 0 && trend.p <= SURE) {
 			sp_buffer_printf(&s.text, "%s: from ", words[metric]);
 			put(&s.text, metric, medians[0]);
 			sp_buffer_puts(&s.text, " to ");

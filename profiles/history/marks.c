@@ -32,6 +32,14 @@ int sp_history_note(struct sp_history *store, const char *id, const char *text)
 	return err ? err : sp_history_exec(store, "UPDATE run SET note=?2 WHERE number=?1", "it", number, text);
 }
 
+bool sp_history_is_pinned(struct sp_history *store, const char *id, const char *why)
+{
+	int64_t number, pin;
+
+	return sp_history_number(store, id, &number) == 0 &&
+		sp_history_get(store, &pin, "SELECT 1 FROM pin WHERE run=?1 AND why=?2", "it", number, why) == 0;
+}
+
 int sp_history_pin(struct sp_history *store, const char *id, const char *why, bool on)
 {
 	int64_t number;

@@ -45,24 +45,6 @@ static const double *column(const double *values, size_t count, size_t n, size_t
 	return values + from;
 }
 
-static double most_of(const double *values, size_t count)
-{
-	double most = values[0];
-
-	for (size_t i = 1; i < count; i++)
-		most = fmax(most, values[i]);
-	return most;
-}
-
-static double least_of(const double *values, size_t count)
-{
-	double least = values[0];
-
-	for (size_t i = 1; i < count; i++)
-		least = fmin(least, values[i]);
-	return least;
-}
-
 void sp_history_put_spark(struct sp_buffer *out, const double *values, size_t count, size_t width)
 {
 	size_t n = count < width ? count : width;
@@ -78,8 +60,8 @@ void sp_history_put_spark(struct sp_buffer *out, const double *values, size_t co
 		cells[i] = sp_stats_median(part, length);
 	}
 	middle = sp_stats_median(values, count);
-	least = fmin(least_of(cells, n), middle * (1 - SPARK_PART));
-	most = fmax(most_of(cells, n), middle * (1 + SPARK_PART));
+	least = fmin(sp_stats_least(cells, n), middle * (1 - SPARK_PART));
+	most = fmax(sp_stats_most(cells, n), middle * (1 + SPARK_PART));
 	for (size_t i = 0; i < n; i++)
 		cells[i] -= least;
 	sp_put_bars(out, cells, n, most - least);
@@ -95,7 +77,7 @@ struct scale {
 
 static struct scale scale_of(const struct sp_history_plot *plot)
 {
-	double least = least_of(plot->values, plot->count), most = most_of(plot->values, plot->count);
+	double least = sp_stats_least(plot->values, plot->count), most = sp_stats_most(plot->values, plot->count);
 	struct scale scale = {.low = 0, .high = most > 0 ? most : 1, .rows = plot->rows};
 
 	if (least >= FROM_ZERO * most && least > 0) {
@@ -156,7 +138,8 @@ static void put_cell(struct sp_buffer *out, const struct sp_history_plot *plot, 
 
 	if (row == row_of(scale, sp_stats_median(part, length)))
 		sp_buffer_puts(out, "•");
-	else if (row >= row_of(scale, most_of(part, length)) && row <= row_of(scale, least_of(part, length)))
+	else if (row >= row_of(scale, sp_stats_most(part, length)) &&
+		row <= row_of(scale, sp_stats_least(part, length)))
 		sp_buffer_puts(out, "│");
 	else
 		sp_buffer_puts(out, is_marked(plot, n, i) ? "┊" : " ");

@@ -8,7 +8,8 @@
 
 #include "symbolize/base/memory.h"
 
-const char *const sp_seen_keys[SP_SEEN_METRICS] = {"wall_ns", "cpu_ns", "peak_rss_bytes", "queue_ns", "cache_misses"};
+const char *const sp_seen_keys[] = {
+	"wall_ns", "cpu_ns", "peak_rss_bytes", "queue_ns", "cache_misses", "user_ns", "sys_ns", NULL};
 
 static void put_ending(struct sp_seen_run *seen, const struct sp_history_run *run)
 {
@@ -35,9 +36,7 @@ void sp_seen_add(struct sp_seen *seen, const struct sp_history_run *run)
 
 	sp_grow(&seen->runs, &seen->capacity, seen->count + 1, sizeof(*seen->runs));
 	row = &seen->runs[seen->count++];
-	*row = (struct sp_seen_run){.started_ns = run->started_ns,
-		.good = sp_history_is_good(run),
-		.failed = is_one_of(run->state, failures)};
+	*row = (struct sp_seen_run){.good = sp_history_is_good(run), .failed = is_one_of(run->state, failures)};
 	memcpy(row->id, run->id, sizeof(row->id));
 	snprintf(row->build, sizeof(row->build), "%s", run->build_id);
 	put_ending(row, run);

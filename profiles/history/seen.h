@@ -11,11 +11,11 @@
 
 /* What is looked at of each run; NAN where it is not known. */
 enum sp_seen_metric { SP_SEEN_WALL, SP_SEEN_CPU, SP_SEEN_PEAK, SP_SEEN_QUEUE, SP_SEEN_MISSES, SP_SEEN_METRICS };
-extern const char *const sp_seen_keys[SP_SEEN_METRICS]; /* metrics of the store; CPU time: "cpu_ns" */
+/* Metrics of the store; behind them those that CPU time is the sum of where it is not known itself, and NULL. */
+extern const char *const sp_seen_keys[];
 
 struct sp_seen_run {
 	char id[SP_HISTORY_ID];
-	uint64_t started_ns;
 	bool good;       /* its values stand for the command */
 	bool failed;     /* exit status, signal or timeout: it was tried, and did not go well */
 	char ending[32]; /* "exit 3", "signal 11", "timeout" */

@@ -56,17 +56,13 @@ static int add_point(struct sp_history *store, struct sp_history_points *points,
 	p = &points->items[points->count++];
 	*p = (struct sp_history_point){.started_ns = (uint64_t)sqlite3_column_int64(s, 1),
 		.value = sqlite3_column_double(s, 2),
-		.error = double_of(s, 3),
-		.series = sqlite3_column_int64(s, 4),
-		.machine = sp_names_text(&texts->names, sp_names_id(&texts->names, text_of(s, 8))),
-		.state = sp_names_text(&texts->names, sp_names_id(&texts->names, text_of(s, 9))),
-		.good = sqlite3_column_int(s, 10)};
+		.error = double_of(s, 3)};
 	if (sqlite3_column_bytes(s, 0) == (SP_HISTORY_ID - 1) / 2)
 		sp_history_hex(sqlite3_column_blob(s, 0), (SP_HISTORY_ID - 1) / 2, p->id);
-	err = text_of_row(store, texts, sqlite3_column_int64(s, 5), &p->commit);
+	err = text_of_row(store, texts, sqlite3_column_int64(s, 4), &p->commit);
 	if (!err)
-		err = text_of_row(store, texts, sqlite3_column_int64(s, 6), &p->branch);
-	return err ? err : text_of_row(store, texts, sqlite3_column_int64(s, 7), &p->build_id);
+		err = text_of_row(store, texts, sqlite3_column_int64(s, 5), &p->branch);
+	return err ? err : text_of_row(store, texts, sqlite3_column_int64(s, 6), &p->build_id);
 }
 
 static int oldest_first(const void *left, const void *right)
@@ -100,9 +96,7 @@ static void arrange(struct sp_history_points *points, const struct sp_history_fi
 int sp_history_series(struct sp_history *store, const struct sp_history_filter *filter, const char *metric,
 	struct sp_history_points *points)
 {
-	static const char columns[] =
-		"r.id, r.started_ns, t.value, t.error, r.series, r.commit_id, r.branch, r.build_id,"
-		" m.class, r.state, r.state='ok' AND s.parallel=0";
+	static const char columns[] = "r.id, r.started_ns, t.value, t.error, r.commit_id, r.branch, r.build_id";
 	static const char from[] =
 		"series s CROSS JOIN machine m ON m.id=s.machine CROSS JOIN total t ON t.series=s.id AND"
 		" t.metric=(SELECT id FROM metric WHERE name=?31) CROSS JOIN run r ON r.number=t.run";

@@ -71,6 +71,7 @@ struct sp_history_filter {
 	bool pinned;                 /* only those */
 	bool oldest_first;           /* else the newest */
 	size_t limit, offset;        /* limit 0: all */
+	const char *const *metrics;  /* SP_HISTORY_METRICS reads only these, NULL behind the last; NULL: all */
 };
 
 /* What is read of each run besides its head and the hashes of its blobs. */
@@ -96,9 +97,7 @@ struct sp_history_point {
 	char id[SP_HISTORY_ID];
 	uint64_t started_ns;
 	double value, error; /* error: NAN unknown */
-	int64_t series;
-	const char *commit, *branch, *machine, *build_id, *state; /* machine: its class */
-	bool good;
+	const char *commit, *branch, *build_id;
 };
 struct sp_history_points {
 	struct sp_history_point *items;
@@ -141,6 +140,8 @@ int sp_history_note(struct sp_history *store, const char *id, const char *text);
 /* Keeps the run and its neighbours in its series for ever, `why`: "baseline NAME", "change of METRIC", …; off: no longer for that. A
  * run may be pinned for several reasons. */
 int sp_history_pin(struct sp_history *store, const char *id, const char *why, bool on);
+
+bool sp_history_is_pinned(struct sp_history *store, const char *id, const char *why);
 
 /* The database's number of a run, for foreign keys to run(number). */
 int sp_history_number(struct sp_history *store, const char *id, int64_t *number);

@@ -14,8 +14,7 @@
 
 #include "profiles/history/schema.h"
 #include "profiles/history/upkeep.h"
-
-static char directory[64], path[96], why[SP_HISTORY_WHY];
+#include "tests/unit/history_place.h"
 
 static void make_version(int version)
 {
@@ -24,9 +23,7 @@ static void make_version(int version)
 	sqlite3 *db;
 	FILE *file;
 
-	strcpy(directory, "/tmp/migrate.XXXXXX");
-	assert_non_null(mkdtemp(directory));
-	snprintf(path, sizeof(path), "%s/history.db", directory);
+	assert_int_equal(make_place(NULL), 0);
 	snprintf(name, sizeof(name), "tests/fixtures/history/v%d.sql", version);
 	file = fopen(name, "re");
 	if (!file)
@@ -70,21 +67,16 @@ static void look_at(struct sp_history *store)
 
 static void every_version_is_brought_up_to_date(void **state)
 {
-	char command[96];
-
-	(void)state;
 	for (int version = 1; version <= sp_history_version; version++) {
 		struct sp_history *store;
 
 		make_version(version);
 		for (int again = 0; again < 2; again++) {
-			if (sp_history_open(&store, path, SP_HISTORY_WRITE, why))
-				fail_msg("version %d: %s", version, why);
+			store = open_history(path, SP_HISTORY_WRITE);
 			look_at(store);
 			sp_history_close(store);
 		}
-		snprintf(command, sizeof(command), "rm -rf %s", directory);
-		assert_int_equal(system(command), 0);
+		assert_int_equal(remove_place(state), 0);
 	}
 }
 

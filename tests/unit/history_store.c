@@ -17,38 +17,7 @@
 #include <cmocka.h>
 
 #include "profiles/history/schema.h"
-#include "profiles/history/store.h"
-
-static char directory[64], path[96], why[SP_HISTORY_WHY];
-
-static int make(void **state)
-{
-	(void)state;
-	strcpy(directory, "/tmp/history.XXXXXX");
-	if (!mkdtemp(directory))
-		return -1;
-	snprintf(path, sizeof(path), "%s/history.db", directory);
-	return 0;
-}
-
-static int remove_all(void **state)
-{
-	char command[96];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", directory);
-	return system(command);
-}
-
-static struct sp_history *open_store(enum sp_history_how how)
-{
-	struct sp_history *store;
-	int err = sp_history_open(&store, path, how, why);
-
-	if (err)
-		fail_msg("%s", why);
-	return store;
-}
+#include "tests/unit/history_place.h"
 
 static struct sp_history_run *make_run(const char *program, uint64_t started_ns, double wall_ns)
 {
@@ -95,7 +64,7 @@ static const struct sp_history_filter all = {.limit = 0};
 
 static void a_run_comes_back_as_it_was(void **state)
 {
-	struct sp_history *store = open_store(SP_HISTORY_WRITE);
+	struct sp_history *store = open_history(path, SP_HISTORY_WRITE);
 	struct sp_history_run *run = make_run("we\xffird\n<b>", 5, 7e9), *back;
 	size_t bytes;
 	double error;
@@ -131,7 +100,7 @@ static void a_run_comes_back_as_it_was(void **state)
 
 static void the_same_run_is_kept_once(void **state)
 {
-	struct sp_history *store = open_store(SP_HISTORY_WRITE);
+	struct sp_history *store = open_history(path, SP_HISTORY_WRITE);
 	struct sp_history_run *first = make_run("prog", 5, 7e9), *again = make_run("prog", 5, 7e9);
 
 	(void)state;
@@ -151,7 +120,7 @@ static void the_same_run_is_kept_once(void **state)
 
 static void large_blobs_are_files_of_this_user_alone(void **state)
 {
-	struct sp_history *store = open_store(SP_HISTORY_WRITE);
+	struct sp_history *store = open_history(path, SP_HISTORY_WRITE);
 	struct sp_history_run *run = make_run("prog", 1, 1);
 	char file[256], *text = calloc(1, 100001);
 	struct stat st;
@@ -185,7 +154,7 @@ static void large_blobs_are_files_of_this_user_alone(void **state)
 
 static void filters_find_what_they_say(void **state)
 {
-	struct sp_history *store = open_store(SP_HISTORY_WRITE);
+	struct sp_history *store = open_history(path, SP_HISTORY_WRITE);
 	struct sp_history_run *other = make_run("sqlite3", 100, 3e9), *parallel = make_run("prog", 300, 9e9);
 	struct sp_history_run *failed = make_run("prog", 400, 1e9), *back;
 	struct sp_history_points points;
@@ -255,7 +224,7 @@ static int look_at_group(const struct sp_history_group *group, void *context)
 
 static void groups_have_their_newest_values(void **state)
 {
-	struct sp_history *store = open_store(SP_HISTORY_WRITE);
+	struct sp_history *store = open_history(path, SP_HISTORY_WRITE);
 	int seen = 0;
 
 	(void)state;
@@ -269,7 +238,7 @@ static void groups_have_their_newest_values(void **state)
 
 static void a_transaction_is_all_or_nothing(void **state)
 {
-	struct sp_history *store = open_store(SP_HISTORY_WRITE);
+	struct sp_history *store = open_history(path, SP_HISTORY_WRITE);
 
 	(void)state;
 	assert_int_equal(sp_history_begin(store), 0);
@@ -286,7 +255,7 @@ static void a_transaction_is_all_or_nothing(void **state)
 
 static void marks_stay(void **state)
 {
-	struct sp_history *store = open_store(SP_HISTORY_WRITE);
+	struct sp_history *store = open_history(path, SP_HISTORY_WRITE);
 	struct sp_history_run *run = make_run("a", 1, 1), *back;
 
 	(void)state;
@@ -298,7 +267,7 @@ static void marks_stay(void **state)
 	assert_int_equal(sp_history_pin(store, run->id, "baseline main", true), 0);
 	assert_int_equal(sp_history_tag(store, "00000000000000000000000000000000", "x", true), -ENOENT);
 	sp_history_close(store);
-	store = open_store(SP_HISTORY_READ);
+	store = open_history(path, SP_HISTORY_READ);
 	assert_int_equal(sp_history_find(store, run->id, SP_HISTORY_TAGS, &back), 0);
 	assert_true(back->pinned);
 	assert_int_equal(back->tag_count, 1);
@@ -345,7 +314,7 @@ static void what_is_no_history_is_refused(void **state)
 	assert_int_equal(chmod(path, 0600), 0);
 	refused(-EBADMSG, "damaged");
 	assert_int_equal(unlink(path), 0);
-	sp_history_close(open_store(SP_HISTORY_WRITE));
+	sp_history_close(open_history(path, SP_HISTORY_WRITE));
 	execute("PRAGMA user_version=99");
 	refused(-EPROTO, "newer smartprof");
 }
@@ -355,7 +324,7 @@ static void what_others_could_change_is_refused(void **state)
 	char other[96];
 
 	(void)state;
-	sp_history_close(open_store(SP_HISTORY_WRITE));
+	sp_history_close(open_history(path, SP_HISTORY_WRITE));
 	assert_int_equal(chmod(path, 0666), 0);
 	refused(-EPERM, "others could write");
 	snprintf(other, sizeof(other), "%s/other.db", directory);
@@ -372,15 +341,15 @@ static void what_others_could_change_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_run_comes_back_as_it_was, make, remove_all),
-		cmocka_unit_test_setup_teardown(the_same_run_is_kept_once, make, remove_all),
-		cmocka_unit_test_setup_teardown(large_blobs_are_files_of_this_user_alone, make, remove_all),
-		cmocka_unit_test_setup_teardown(filters_find_what_they_say, make, remove_all),
-		cmocka_unit_test_setup_teardown(groups_have_their_newest_values, make, remove_all),
-		cmocka_unit_test_setup_teardown(a_transaction_is_all_or_nothing, make, remove_all),
-		cmocka_unit_test_setup_teardown(marks_stay, make, remove_all),
-		cmocka_unit_test_setup_teardown(what_is_no_history_is_refused, make, remove_all),
-		cmocka_unit_test_setup_teardown(what_others_could_change_is_refused, make, remove_all),
+		cmocka_unit_test_setup_teardown(a_run_comes_back_as_it_was, make_place, remove_place),
+		cmocka_unit_test_setup_teardown(the_same_run_is_kept_once, make_place, remove_place),
+		cmocka_unit_test_setup_teardown(large_blobs_are_files_of_this_user_alone, make_place, remove_place),
+		cmocka_unit_test_setup_teardown(filters_find_what_they_say, make_place, remove_place),
+		cmocka_unit_test_setup_teardown(groups_have_their_newest_values, make_place, remove_place),
+		cmocka_unit_test_setup_teardown(a_transaction_is_all_or_nothing, make_place, remove_place),
+		cmocka_unit_test_setup_teardown(marks_stay, make_place, remove_place),
+		cmocka_unit_test_setup_teardown(what_is_no_history_is_refused, make_place, remove_place),
+		cmocka_unit_test_setup_teardown(what_others_could_change_is_refused, make_place, remove_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

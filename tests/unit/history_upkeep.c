@@ -18,39 +18,24 @@
 #include <cmocka.h>
 
 #include "profiles/history/upkeep.h"
+#include "tests/unit/history_place.h"
 
 #define DAY_NS 86400000000000ull
 
-static char directory[64], path[96], other_path[96], why[SP_HISTORY_WHY], faults[4096];
+static char other_path[96], faults[4096];
 
 static int make(void **state)
 {
-	(void)state;
+	int err = make_place(state);
+
 	*faults = '\0';
-	strcpy(directory, "/tmp/upkeep.XXXXXX");
-	if (!mkdtemp(directory))
-		return -1;
-	snprintf(path, sizeof(path), "%s/history.db", directory);
 	snprintf(other_path, sizeof(other_path), "%s/other.db", directory);
-	return 0;
-}
-
-static int remove_all(void **state)
-{
-	char command[96];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", directory);
-	return system(command);
+	return err;
 }
 
 static struct sp_history *open_at(const char *where)
 {
-	struct sp_history *store;
-
-	if (sp_history_open(&store, where, SP_HISTORY_WRITE, why))
-		fail_msg("%s", why);
-	return store;
+	return open_history(where, SP_HISTORY_WRITE);
 }
 
 /* Text that does not compress below what lies in the database itself. */
@@ -310,13 +295,13 @@ static void what_another_lacks_takes_nothing_over(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(one_a_day_stays_of_old_runs, make, remove_all),
-		cmocka_unit_test_setup_teardown(what_is_pinned_stays_with_its_neighbours, make, remove_all),
-		cmocka_unit_test_setup_teardown(the_oldest_go_when_all_is_too_large, make, remove_all),
-		cmocka_unit_test_setup_teardown(files_go_with_the_last_run_that_has_them, make, remove_all),
-		cmocka_unit_test_setup_teardown(verify_finds_what_is_damaged, make, remove_all),
-		cmocka_unit_test_setup_teardown(another_history_is_taken_over_once, make, remove_all),
-		cmocka_unit_test_setup_teardown(what_another_lacks_takes_nothing_over, make, remove_all),
+		cmocka_unit_test_setup_teardown(one_a_day_stays_of_old_runs, make, remove_place),
+		cmocka_unit_test_setup_teardown(what_is_pinned_stays_with_its_neighbours, make, remove_place),
+		cmocka_unit_test_setup_teardown(the_oldest_go_when_all_is_too_large, make, remove_place),
+		cmocka_unit_test_setup_teardown(files_go_with_the_last_run_that_has_them, make, remove_place),
+		cmocka_unit_test_setup_teardown(verify_finds_what_is_damaged, make, remove_place),
+		cmocka_unit_test_setup_teardown(another_history_is_taken_over_once, make, remove_place),
+		cmocka_unit_test_setup_teardown(what_another_lacks_takes_nothing_over, make, remove_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

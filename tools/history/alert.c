@@ -139,17 +139,15 @@ static void put_why(struct sp_buffer *out, const struct sp_alert *a, const char 
 static char *make_text(const struct sp_alert *a, const struct sp_history_group *group, const char *metric,
 	const struct sp_history_point *since)
 {
-	struct sp_buffer name = {0}, out = {0};
+	struct sp_buffer out = {0};
 
-	sp_ask_put_series(&name, group);
-	sp_escape(&out, SP_ESCAPE_PLAIN, name.data, name.length);
+	sp_ask_put_inert_series(&out, SP_ESCAPE_PLAIN, group);
 	sp_buffer_printf(&out, ": %s %+.1f %%: ", metric, 100 * (a->now / a->usual - 1));
 	sp_history_put_value(&out, metric, a->now);
 	sp_buffer_puts(&out, ", usual ");
 	sp_history_put_value(&out, metric, a->usual);
 	sp_buffer_puts(&out, "; ");
 	put_why(&out, a, metric, since);
-	sp_buffer_free(&name);
 	return out.data;
 }
 

@@ -339,3 +339,12 @@ void sp_ask_put_series(struct sp_buffer *out, const struct sp_history_group *gro
 	if (group->parallel)
 		sp_buffer_puts(out, " (several at a time)");
 }
+
+void sp_ask_put_inert_series(struct sp_buffer *out, enum sp_escape how, const struct sp_history_group *group)
+{
+	struct sp_buffer name = {0};
+
+	sp_ask_put_series(&name, group);
+	sp_escape(out, how, name.data, name.length);
+	sp_buffer_free(&name);
+}

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "profiles/base/buffer.h"
+#include "profiles/base/escape.h"
 #include "profiles/history/store.h"
 #include "tools/history/table.h"
 
@@ -82,5 +83,6 @@ void sp_ask_add_id(struct sp_table *table, const char *id);
 
 /* The program and its class of arguments; what sets it apart behind it: "(profiled)", "(several at a time)". */
 void sp_ask_put_series(struct sp_buffer *out, const struct sp_history_group *group);
+void sp_ask_put_inert_series(struct sp_buffer *out, enum sp_escape how, const struct sp_history_group *group);
 
 #endif

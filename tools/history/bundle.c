@@ -35,18 +35,10 @@ static int failed(const char *command, const char *file, const char *why)
 /* Returns -1 to go on, else the exit status. */
 static int parse(const char *command, int argc, char **argv, const char *help)
 {
-	static const struct option flags[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
-	int got;
+	int status = sp_only_help(command, ":h", argc, argv, help);
 
-	opterr = 0;
-	optind = 0;
-	got = getopt_long(argc, argv, ":h", flags, NULL);
-	if (got == 'h') {
-		printf("%s", help);
-		return 0;
-	}
-	if (got != -1)
-		return sp_flag_error(command, got, argv, flags);
+	if (status >= 0)
+		return status;
 	return optind + 1 == argc ? -1 : usage(command, "a file");
 }
 

@@ -80,7 +80,8 @@ static int gather_run(const struct sp_history_run *run, void *context)
 	struct gather *g = context;
 
 	if (!run->profiled || strcmp(run->program, g->group->program) != 0 ||
-		strcmp(run->args_class, g->group->args_class) != 0 || run->jobs > 1)
+		strcmp(run->args_class, g->group->args_class) != 0 ||
+		strcmp(run->environment, g->group->environment) != 0 || run->jobs > 1)
 		return 0;
 	memcpy(g->ids[g->count++], run->id, SP_HISTORY_ID);
 	return g->count == CAUSE_RUNS;
@@ -336,16 +337,13 @@ static int add_change(struct report *r, const struct sp_history_group *group, co
 static void put_title(struct report *r, const struct sp_history_group *group, size_t runs)
 {
 	bool markdown = r->ask->format == SP_ASK_MARKDOWN;
-	struct sp_buffer name = {0};
 
 	if (r->ask->format == SP_ASK_JSON)
 		return;
-	sp_ask_put_series(&name, group);
 	sp_buffer_puts(&r->text, r->text.length ? "\n" : "");
 	sp_buffer_puts(&r->text, markdown ? "## " : "");
-	sp_escape(&r->text, markdown ? SP_ESCAPE_CELL : SP_ESCAPE_PLAIN, name.data, name.length);
+	sp_ask_put_inert_series(&r->text, markdown ? SP_ESCAPE_CELL : SP_ESCAPE_PLAIN, group);
 	sp_buffer_printf(&r->text, "; %zu runs on machine %.8s\n", runs, group->machine);
-	sp_buffer_free(&name);
 }
 
 static int add_metric(struct report *r, const struct sp_history_group *group, const char *metric, bool *titled)

@@ -74,15 +74,6 @@ static bool compute(struct figure *figure, const struct sp_values *values)
 	return true;
 }
 
-static void put_name(struct sp_buffer *out, const struct sp_history_group *group)
-{
-	struct sp_buffer name = {0};
-
-	sp_ask_put_series(&name, group);
-	sp_escape(out, SP_ESCAPE_PLAIN, name.data, name.length);
-	sp_buffer_free(&name);
-}
-
 /* A number in the unit that charts want: seconds, bytes. */
 static double scaled(const char *metric, double value, const char **unit)
 {
@@ -100,7 +91,7 @@ static void add_benchmark(struct figures *f, const struct sp_history_group *grou
 	json_t *row = json_object();
 	const char *unit;
 
-	put_name(&name, group);
+	sp_ask_put_inert_series(&name, SP_ESCAPE_PLAIN, group);
 	sp_buffer_printf(&name, ": %s", metric);
 	sp_json_set(row, "name", sp_json_text(name.data));
 	sp_json_set(row, "value", sp_json_number(scaled(metric, figure->median, &unit)));
@@ -122,7 +113,7 @@ static void put_figure(struct figures *f, const struct sp_history_group *group, 
 	const struct figure *figure, bool first)
 {
 	if (first)
-		put_name(&f->text, group);
+		sp_ask_put_inert_series(&f->text, SP_ESCAPE_PLAIN, group);
 	sp_buffer_puts(&f->text, first ? ": " : ", ");
 	sp_buffer_printf(&f->text, "%s ", metric);
 	sp_history_put_value(&f->text, metric, figure->median);

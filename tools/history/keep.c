@@ -1,7 +1,6 @@
 /* Runs that show a change stay. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "symbolize/base/memory.h"
 #include "tools/history/values.h"
@@ -23,36 +22,37 @@ void sp_keeps_add(struct sp_keeps *keeps, const struct sp_values *values, size_t
 	add(keeps, values->points.items[after].id, metric);
 }
 
-static bool is_pinned(struct sp_history *store, const char *id)
+/* NULL: it cannot be written now. */
+static struct sp_history *open_writer(const struct sp_history *store)
 {
-	struct sp_history_run *run;
-	bool pinned;
+	struct sp_history *writer;
+	char why[SP_HISTORY_WHY];
 
-	if (sp_history_find(store, id, SP_HISTORY_TAGS, &run))
-		return false;
-	pinned = run->pinned;
-	sp_history_run_free(run);
-	return pinned;
+	if (sp_history_open(&writer, sp_history_path(store), SP_HISTORY_WRITE, why) == 0 &&
+		sp_history_begin(writer) == 0)
+		return writer;
+	sp_history_close(writer);
+	return NULL;
 }
 
 void sp_keeps_write(struct sp_keeps *keeps, struct sp_history *store)
 {
 	struct sp_history *writer = NULL;
-	char why[SP_HISTORY_WHY];
 	bool tried = false;
 
 	for (size_t i = 0; i < keeps->count; i++) {
 		struct sp_keep *keep = &keeps->items[i];
 
-		if (!is_pinned(store, keep->id)) {
-			if (!tried)
-				sp_history_open(&writer, sp_history_path(store), SP_HISTORY_WRITE, why);
+		if (!sp_history_is_pinned(store, keep->id, keep->why)) {
+			writer = tried ? writer : open_writer(store);
 			tried = true;
 			if (writer)
 				sp_history_pin(writer, keep->id, keep->why, true);
 		}
 		free(keep->why);
 	}
+	if (writer)
+		sp_history_commit(writer);
 	sp_history_close(writer);
 	free(keeps->items);
 	*keeps = (struct sp_keeps){0};

@@ -7,22 +7,6 @@
 #include "tools/history/record.h"
 #include "tools/tools.h"
 
-static int wants_help(const char *command, int argc, char **argv, const char *text)
-{
-	static const struct option flags[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
-	int got;
-
-	opterr = 0;
-	optind = 0;
-	got = getopt_long(argc, argv, "+:h", flags, NULL);
-	if (got == -1)
-		return -1;
-	if (got != 'h')
-		return sp_flag_error(command, got, argv, flags);
-	printf("%s", text);
-	return 0;
-}
-
 static int change(const char *command, const char *id, int (*fn)(struct sp_history *, const char *, char **),
 	char **words)
 {
@@ -49,7 +33,7 @@ static int set_note(struct sp_history *store, const char *id, char **words)
 
 int sp_history_cmd_note(int argc, char **argv)
 {
-	int status = wants_help("history note", argc, argv,
+	int status = sp_only_help("history note", "+:h", argc, argv,
 		"usage: smartprof history note RUN TEXT\n\n"
 		"Says something of a run: its id's first digits, latest, or latest~N. An empty TEXT removes what was "
 		"said.\n");
@@ -79,7 +63,7 @@ static int set_tags(struct sp_history *store, const char *id, char **words)
 
 int sp_history_cmd_tag(int argc, char **argv)
 {
-	int status = wants_help("history tag", argc, argv,
+	int status = sp_only_help("history tag", "+:h", argc, argv,
 		"usage: smartprof history tag RUN TAG…\n\n"
 		"Gives a run tags, by which runs can be chosen (--tag); -TAG takes one away. RUN: its id's first "
 		"digits, latest, "
@@ -103,7 +87,7 @@ int sp_history_cmd_tag(int argc, char **argv)
 int sp_history_cmd_where(int argc, char **argv)
 {
 	char path[PATH_MAX];
-	int status = wants_help("history where", argc, argv,
+	int status = sp_only_help("history where", "+:h", argc, argv,
 		"usage: smartprof history where\n\n"
 		"Prints the path of the history that is used here; SMARTPROF_HISTORY names another.\n");
 

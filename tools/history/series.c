@@ -9,7 +9,7 @@ static int add(const struct sp_history_run *run, void *context)
 
 int sp_series_load(struct sp_history *store, int64_t series, size_t most, struct sp_seen *seen)
 {
-	const struct sp_history_filter filter = {.series = series, .limit = most};
+	const struct sp_history_filter filter = {.series = series, .limit = most, .metrics = sp_seen_keys};
 	int error = sp_history_each(store, &filter, SP_HISTORY_METRICS, add, seen);
 
 	sp_seen_reverse(seen);

@@ -111,23 +111,16 @@ static void tell_fault(const char *fault)
 
 int sp_history_cmd_verify(int argc, char **argv)
 {
-	static const struct option flags[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	struct sp_history_verified found;
 	struct sp_history *store;
-	int got, status;
+	int status = sp_only_help("history verify", ":h", argc, argv,
+		"usage: smartprof history verify\n\n"
+		"Reads all of the history: the database, what its rows refer to, and every profile and log, whose "
+		"content "
+		"must\nhave the hash that it is named by. Exit status 1 when something is damaged.\n");
 
-	opterr = 0;
-	optind = 0;
-	got = getopt_long(argc, argv, ":h", flags, NULL);
-	if (got == 'h') {
-		printf("usage: smartprof history verify\n\n"
-		       "Reads all of the history: the database, what its rows refer to, and every profile and log, "
-		       "whose content "
-		       "must\nhave the hash that it is named by. Exit status 1 when something is damaged.\n");
-		return 0;
-	}
-	if (got != -1)
-		return sp_flag_error("history verify", got, argv, flags);
+	if (status >= 0)
+		return status;
 	status = sp_history_open_here("history verify", SP_HISTORY_READ, &store);
 	if (status)
 		return status;

@@ -97,11 +97,9 @@ static void put_line(struct trend *t, const struct line *line, const struct sp_h
 		.columns = COLUMNS,
 		.rows = ROWS};
 	bool markdown = t->ask->format == SP_ASK_MARKDOWN;
-	struct sp_buffer name = {0};
 
-	sp_ask_put_series(&name, group);
 	sp_buffer_puts(&t->text, markdown ? "## " : "");
-	sp_escape(&t->text, markdown ? SP_ESCAPE_CELL : SP_ESCAPE_PLAIN, name.data, name.length);
+	sp_ask_put_inert_series(&t->text, markdown ? SP_ESCAPE_CELL : SP_ESCAPE_PLAIN, group);
 	sp_buffer_printf(&t->text, "%s machine %.8s, %s: %s of %zu runs, median ", markdown ? "\n\nOn" : "; on",
 		group->machine, group->kind, t->metric, line->runs.points.count);
 	sp_history_put_value(&t->text, t->metric, sp_stats_median(line->values, line->runs.points.count));
@@ -115,7 +113,6 @@ static void put_line(struct trend *t, const struct line *line, const struct sp_h
 	for (size_t i = 0; i < line->changes.count; i++)
 		put_change(t, line, &line->changes.items[i]);
 	sp_buffer_puts(&t->text, markdown ? "```\n\n" : "\n");
-	sp_buffer_free(&name);
 }
 
 /* --- as JSON */
