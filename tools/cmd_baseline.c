@@ -212,7 +212,7 @@ static int list(const struct request *r)
 		return status;
 	listing.array = json_array();
 	err = sp_history_baselines(store, &all, list_one, &listing);
-	status = err ? sp_baseline_failed("baseline", store) : 0;
+	status = err ? sp_history_complain("baseline", sp_history_error(store)) : 0;
 	if (r->json)
 		sp_json_put(&text, listing.array, false);
 	else
@@ -337,7 +337,7 @@ static int delete (const struct request *r)
 	}
 	sp_baseline_pin(store, baseline, false);
 	err = sp_history_baseline_remove(store, id);
-	status = err ? sp_baseline_failed("baseline", store) : 0;
+	status = err ? sp_history_complain("baseline", sp_history_error(store)) : 0;
 	other = err ? NULL : sp_baseline_named(store, sp_baseline_text(baseline, "name"), id);
 	if (other) /* its runs may be the same ones */
 		sp_baseline_pin(store, other, true);

@@ -273,22 +273,24 @@ static int take_baseline(struct sp_check_session *s, const char *name)
 
 /* --- the work */
 
-static void judge(struct sp_check_session *s, bool first)
-{
-	for (size_t i = 0; i < s->check.command_count; i++) {
-		sp_check_take_baseline(s, i);
-		sp_check_take_trends(s, i);
-		sp_check_tell_code(s, i);
-	}
-	sp_check_judge(&s->check, first);
-}
-
 static bool has_alarm(const struct sp_check_command *c)
 {
 	for (size_t i = 0; i < c->figure_count; i++)
 		if (c->figures[i].alarmed)
 			return true;
 	return false;
+}
+
+static void judge(struct sp_check_session *s, bool first)
+{
+	for (size_t i = 0; i < s->check.command_count; i++) {
+		if (!first && !has_alarm(&s->check.commands[i]))
+			continue; /* it was not measured again */
+		sp_check_take_baseline(s, i);
+		sp_check_take_trends(s, i);
+		sp_check_tell_code(s, i);
+	}
+	sp_check_judge(&s->check, first);
 }
 
 /* What alarmed is measured anew, and judged by that alone. */

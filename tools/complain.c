@@ -162,3 +162,19 @@ int sp_flag_error(const char *command, int got, char **argv, const struct option
 	snprintf(see, sizeof(see), "smartprof %s --help", command);
 	return sp_complain_unknown(what, given, "--", nearest_flag(word, flags), see);
 }
+
+int sp_only_help(const char *command, const char *shorts, int argc, char **argv, const char *help)
+{
+	static const struct option flags[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	int got;
+
+	opterr = 0;
+	optind = 0;
+	got = getopt_long(argc, argv, shorts, flags, NULL);
+	if (got == -1)
+		return -1;
+	if (got != 'h')
+		return sp_flag_error(command, got, argv, flags);
+	printf("%s", help);
+	return 0;
+}

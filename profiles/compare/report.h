@@ -29,4 +29,13 @@ void sp_compare_put_value(struct sp_buffer *out, enum sp_metric_unit unit, doubl
 /* Rows in that state, largest change first; *count of them. free() the result. */
 const struct sp_row **sp_compare_pick(const struct sp_comparison *c, enum sp_row_state state, size_t *count);
 
+/* By how much of the total that it is a part of a row has grown; less than 0: shrunk; 0 of one that is gone or has only
+ * moved. */
+double sp_compare_row_growth(const struct sp_comparison *c, const struct sp_row *row);
+
+/* Those for which `weight` is `least` or more, the weightiest first, at most `most` of them; how many. */
+typedef double sp_row_weight_fn(const struct sp_comparison *c, const struct sp_row *row);
+size_t sp_compare_weightiest(const struct sp_comparison *c, sp_row_weight_fn *weight, double least,
+	const struct sp_row **rows, size_t most);
+
 #endif

@@ -77,6 +77,24 @@ double sp_stats_median(const double *values, size_t n)
 	return median;
 }
 
+double sp_stats_least(const double *values, size_t n)
+{
+	double least = values[0];
+
+	for (size_t i = 1; i < n; i++)
+		least = fmin(least, values[i]);
+	return least;
+}
+
+double sp_stats_most(const double *values, size_t n)
+{
+	double most = values[0];
+
+	for (size_t i = 1; i < n; i++)
+		most = fmax(most, values[i]);
+	return most;
+}
+
 static double squares(const double *values, size_t n)
 {
 	double mean = 0, sum = 0;

@@ -15,6 +15,8 @@ double sp_stats_t_quantile(double p, double freedom);
 
 /* n > 0. */
 double sp_stats_median(const double *values, size_t n);
+double sp_stats_least(const double *values, size_t n);
+double sp_stats_most(const double *values, size_t n);
 
 /* Pooled standard deviation within the sides; *freedom = na + nb - 2, or 0 (and 0 is returned) when there is
  * but one value a side. */

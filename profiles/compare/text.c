@@ -54,6 +54,33 @@ const struct sp_row **sp_compare_pick(const struct sp_comparison *c, enum sp_row
 	return picked;
 }
 
+double sp_compare_row_growth(const struct sp_comparison *c, const struct sp_row *row)
+{
+	double whole = fmax(c->row_totals[row->kind][SP_BASELINE], c->row_totals[row->kind][SP_CURRENT]);
+
+	return row->gone || row->state == SP_ROW_SHIFT || whole <= 0 ? 0 : row->change / whole;
+}
+
+size_t sp_compare_weightiest(const struct sp_comparison *c, sp_row_weight_fn *weight, double least,
+	const struct sp_row **rows, size_t most)
+{
+	size_t count = 0, at;
+
+	for (size_t i = 0; i < c->row_count; i++) {
+		const struct sp_row *row = &c->rows[i];
+
+		if (weight(c, row) < least)
+			continue;
+		for (at = count; at > 0 && weight(c, row) > weight(c, rows[at - 1]); at--)
+			if (at < most)
+				rows[at] = rows[at - 1];
+		if (at < most)
+			rows[at] = row;
+		count += count < most;
+	}
+	return count;
+}
+
 static const char *verdict_word(const struct sp_comparison *c)
 {
 	switch (c->verdict) {

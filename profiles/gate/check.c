@@ -67,8 +67,8 @@ static enum sp_figure_state compared_state(const struct sp_check_command *comman
 	case SP_GATE_WORSE:
 		if (is_disturbed(command, figure))
 			return SP_FIGURE_DISTURBED;
-		return command->code == SP_CHECK_CODE_SAME && !command->config->same_code_fails ? SP_FIGURE_NOT_CODE
-												: SP_FIGURE_WORSE;
+		return command->code == SP_CODE_SAME && !command->config->same_code_fails ? SP_FIGURE_NOT_CODE
+											  : SP_FIGURE_WORSE;
 	default:
 		return SP_FIGURE_ALONE;
 	}
@@ -100,7 +100,8 @@ static void judge_figure(const struct sp_check_command *command, struct sp_check
 bool sp_check_is_suspect(const struct sp_check_figure *figure)
 {
 	return figure->state == SP_FIGURE_WORSE || figure->state == SP_FIGURE_NOT_CODE ||
-		(figure->state == SP_FIGURE_UNSURE && figure->judgement.ratio > 1 + figure->allowed);
+		(figure->state == SP_FIGURE_UNSURE && figure->allowed >= 0 &&
+			figure->judgement.ratio > 1 + figure->allowed);
 }
 
 bool sp_check_has_suspects(const struct sp_check_command *command)

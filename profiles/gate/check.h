@@ -39,20 +39,17 @@ struct sp_check_figure {
 	enum sp_figure_state state;
 };
 
-/* Whether the code is that of the baseline. */
-enum sp_check_code { SP_CHECK_CODE_UNKNOWN, SP_CHECK_CODE_SAME, SP_CHECK_CODE_CHANGED };
-
 struct sp_check_command {
 	const struct sp_gate_command *config;
 	const json_t *baseline; /* its part of it; NULL: it has none */
 	size_t runs, failed;
 	char *failure; /* how the first failed; NULL: none did */
 	bool too_many_failed;
-	double waited[2]; /* for CPUs, of the time: current; baseline (negative: unknown) */
-	enum sp_check_code code;
-	char *code_text; /* why that is known, a sentence; NULL: nothing to say */
-	char *cause;     /* what grew, by functions: a sentence; NULL: nothing is known */
-	char *decided;   /* what pairs of runs said, sentences; NULL: there were none */
+	double waited[2];  /* for CPUs, of the time: current; baseline (negative: unknown) */
+	enum sp_code code; /* whether it is that of the baseline */
+	char *code_text;   /* why that is known, a sentence; NULL: nothing to say */
+	char *cause;       /* what grew, by functions: a sentence; NULL: nothing is known */
+	char *decided;     /* what pairs of runs said, sentences; NULL: there were none */
 	struct sp_check_figure *figures;
 	size_t figure_count, figure_capacity;
 	double score;

@@ -1,8 +1,6 @@
 # The dashboard of a history, used as a person uses it.
 load helpers
 
-browser() { "$ROOT/tests/e2e/browser.py" "$@"; }
-
 # Two profiles of one program, the second with more to do in one function; a history of 60 days that steps between them.
 setup_file() {
 	export MADE=$BATS_FILE_TMPDIR/made

@@ -2,8 +2,6 @@
 load helpers
 
 formats() { "$ROOT/tests/e2e/formats.py" "$@"; }
-browser() { "$ROOT/tests/e2e/browser.py" "$@"; }
-
 # cpu_ns FILE: the CPU time of the complete part; site_bytes COLUMN FILE: of All heap sites.
 cpu_ns() {
 	section '## All functions' "$1" | awk -F'\t' '$1 ~ /^[0-9]+$/ { s += $1 + $2 } END { printf "%.0f\n", s }'

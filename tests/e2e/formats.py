@@ -192,4 +192,5 @@ def whole(path):
         print(name, sum(it[key] for it in file["heap_stacks"]), sep="\t")
 
 
-{"speedscope": speedscope, "pprof": pprof, "otlp": otlp, "json": whole}[sys.argv[1]](sys.argv[2])
+if __name__ == "__main__":
+    {"speedscope": speedscope, "pprof": pprof, "otlp": otlp, "json": whole}[sys.argv[1]](sys.argv[2])

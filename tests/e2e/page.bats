@@ -1,8 +1,6 @@
 # The page of a profile, used as a person uses it.
 load helpers
 
-browser() { "$ROOT/tests/e2e/browser.py" "$@"; }
-
 # A thread that works early, one that works late, and main, which allocates; $1 is its name.
 setup_file() {
 	export PAGES=$BATS_FILE_TMPDIR/pages

@@ -244,7 +244,7 @@ static void test_states(void **unused)
 	struct sp_check_command *command = check->commands;
 
 	(void)unused;
-	command->code = SP_CHECK_CODE_SAME;
+	command->code = SP_CODE_SAME;
 	sp_check_judge(check, true);
 	assert_int_equal(command->figures->state, SP_FIGURE_NOT_CODE);
 	assert_int_equal(sp_check_status(check, true), 0);

@@ -40,7 +40,7 @@ static int accept(struct sp_history *store, const char *id, const char *because,
 	int status;
 
 	if (sp_history_find(store, id, 0, &run))
-		return sp_baseline_failed("history accept", store);
+		return sp_history_complain("history accept", sp_history_error(store));
 	sp_machine_here(&machine);
 	struct sp_baseline_head head = {.name = name ? name
 			: *run->branch               ? run->branch

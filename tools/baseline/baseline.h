@@ -31,9 +31,6 @@ bool sp_git_is_before(const char *commit, const char *other);
 json_t *sp_baseline_collect(const char *command, struct sp_history *store, const struct sp_baseline_head *head,
 	int *status);
 
-/* Complains of what the store says went wrong; returns the exit status, 1. */
-int sp_baseline_failed(const char *command, const struct sp_history *store);
-
 /* Pins or unpins its runs. */
 void sp_baseline_pin(struct sp_history *store, const json_t *baseline, bool on);
 

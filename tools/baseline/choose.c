@@ -83,15 +83,16 @@ static bool is_newer(const json_t *accepted, const json_t *other)
 json_t *sp_baseline_choose(struct sp_history *store, const char *name, const struct sp_git_here *here,
 	const char *machine, char **text)
 {
-	const char *slash = strrchr(here->main_branch, '/'), *branch = slash ? slash + 1 : here->main_branch;
+	static const char of_main[] =
+		"the newest of the main branch, as there is none of the commit where this one left it";
+	const char *slash = strchr(here->main_branch, '/'), *branch = slash ? slash + 1 : here->main_branch;
 	const struct {
 		struct sp_history_baseline_filter filter;
 		const char *why;
 	} ways[] = {{{.commit = here->merge_base, .machine = machine},
 			    "the newest of the commit where this branch left the main one"},
-		{{.branch = branch, .machine = machine},
-			"the newest of the main branch, as there is none of the commit where this "
-			"one left it"},
+		{{.branch = here->main_branch, .machine = machine}, of_main},
+		{{.branch = branch, .machine = machine}, of_main}, /* of a remote */
 		{{.machine = machine}, "the newest there is, as there is none of a main branch"},
 		{{0}, "the newest there is"}};
 	json_t *baseline = NULL, *accepted;
@@ -101,9 +102,11 @@ json_t *sp_baseline_choose(struct sp_history *store, const char *name, const str
 		return baseline;
 	}
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]) && !baseline; i++) {
-		if ((i == 0 && !*here->merge_base) || (i == 1 && !*branch))
+		const struct sp_history_baseline_filter *filter = &ways[i].filter;
+
+		if ((filter->commit && !*filter->commit) || (filter->branch && !*filter->branch))
 			continue;
-		baseline = first(store, &ways[i].filter, false);
+		baseline = first(store, filter, false);
 		if (baseline)
 			*text = describe(baseline, ways[i].why, machine);
 	}

@@ -10,12 +10,6 @@
 #include "tools/history/record.h"
 #include "tools/tools.h"
 
-int sp_baseline_failed(const char *command, const struct sp_history *store)
-{
-	sp_complain("%s: %s", command, sp_history_error(store));
-	return 1;
-}
-
 struct numbers {
 	int64_t *items;
 	size_t count, capacity;
@@ -82,7 +76,7 @@ json_t *sp_baseline_collect(const char *command, struct sp_history *store, const
 	for (size_t i = 0; !err && i < series.count; i++)
 		err = collect_series(store, baseline, filter.commit, series.items[i], &taken);
 	free(series.items);
-	*status = err ? sp_baseline_failed(command, store) : 0;
+	*status = err ? sp_history_complain(command, sp_history_error(store)) : 0;
 	if (!err && !taken) {
 		sp_complain("%s: the history has no run of %s%.12s on this machine; run smartprof check or smartprof "
 			    "monitor first",
@@ -128,7 +122,7 @@ int sp_baseline_keep(const char *command, struct sp_history *store, const json_t
 
 	free(content);
 	if (err)
-		return sp_baseline_failed(command, store);
+		return sp_history_complain(command, sp_history_error(store));
 	memcpy(id, row.id, sizeof(row.id));
 	sp_baseline_pin(store, baseline, true);
 	return 0;

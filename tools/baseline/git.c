@@ -6,6 +6,7 @@
 #include "symbolize/base/memory.h"
 #include "tools/baseline/baseline.h"
 #include "tools/git.h"
+#include "tools/history/commits.h"
 #include "tools/tools.h"
 
 static bool is_ref(const char *name)
@@ -71,7 +72,9 @@ void sp_git_here_free(struct sp_git_here *here)
 
 bool sp_git_is_before(const char *commit, const char *other)
 {
-	char *line = sp_git_line((const char *const[]){"merge-base", "--is-ancestor", commit, other, NULL});
+	char *line = sp_commit_is_id(commit)
+		? sp_git_line((const char *const[]){"merge-base", "--is-ancestor", commit, other, NULL})
+		: NULL;
 	bool before = line != NULL;
 
 	free(line);

@@ -76,7 +76,7 @@ static struct sp_comparison *compare(const struct sp_side_files sides[SP_SIDES],
 
 /* --- code */
 
-static void set_code(struct sp_check_command *c, enum sp_check_code code, char *text)
+static void set_code(struct sp_check_command *c, enum sp_code code, char *text)
 {
 	free(c->code_text);
 	c->code = code;
@@ -90,11 +90,11 @@ static void tell_by_commit(struct sp_check_session *s, struct sp_check_command *
 
 	if (*commit && strcmp(commit, s->here.commit) == 0 && s->here.dirty == 0 &&
 		json_is_false(json_object_get(s->check.baseline, "dirty")))
-		set_code(c, SP_CHECK_CODE_SAME,
+		set_code(c, SP_CODE_SAME,
 			sp_text("it is the same commit without changed files, so what grew is the machine's or the "
 				"input's"));
 	else
-		set_code(c, SP_CHECK_CODE_UNKNOWN, NULL);
+		set_code(c, SP_CODE_UNKNOWN, NULL);
 }
 
 static void tell_by_code(struct sp_check_command *c, const struct sp_comparison *comparison)
@@ -103,10 +103,10 @@ static void tell_by_code(struct sp_check_command *c, const struct sp_comparison 
 
 	if (comparison->code == SP_CODE_CHANGED) {
 		sp_compare_code_put(&names, comparison);
-		set_code(c, SP_CHECK_CODE_CHANGED, sp_text("the machine code of these changed: %s", names.data));
+		set_code(c, SP_CODE_CHANGED, sp_text("the machine code of these changed: %s", names.data));
 		sp_buffer_free(&names);
 	} else if (comparison->code == SP_CODE_SAME) {
-		set_code(c, SP_CHECK_CODE_SAME,
+		set_code(c, SP_CODE_SAME,
 			sp_text("the machine code of every function that was seen is the same, so what grew is the "
 				"machine's or the "
 				"input's"));
@@ -131,11 +131,11 @@ void sp_check_tell_code(struct sp_check_session *s, size_t index)
 	build = sp_baseline_text(c->baseline, "build_id");
 	load(s, index, sides);
 	comparison = compare(sides, &input);
-	set_code(c, SP_CHECK_CODE_UNKNOWN, NULL);
+	set_code(c, SP_CODE_UNKNOWN, NULL);
 	if (comparison)
 		tell_by_code(c, comparison);
-	if (*build && strcmp(build, now->build_id) == 0 && c->code != SP_CHECK_CODE_CHANGED)
-		set_code(c, SP_CHECK_CODE_SAME,
+	if (*build && strcmp(build, now->build_id) == 0 && c->code != SP_CODE_CHANGED)
+		set_code(c, SP_CODE_SAME,
 			sp_text("it is the same build (%.12s), so what grew is the machine's or the input's", build));
 	sp_comparison_free(comparison);
 	for (int side = 0; side < SP_SIDES; side++)
@@ -156,11 +156,14 @@ static bool has_grown(const struct sp_check_command *c, bool memory)
 	return false;
 }
 
-static double weight(const struct sp_comparison *c, const struct sp_row *row)
+static double time_growth(const struct sp_comparison *c, const struct sp_row *row)
 {
-	double whole = fmax(c->row_totals[row->kind][SP_BASELINE], c->row_totals[row->kind][SP_CURRENT]);
+	return row->kind == SP_ROW_CPU ? sp_compare_row_growth(c, row) : 0;
+}
 
-	return row->gone || row->state == SP_ROW_SHIFT || whole <= 0 ? 0 : row->change / whole;
+static double memory_growth(const struct sp_comparison *c, const struct sp_row *row)
+{
+	return row->kind != SP_ROW_CPU && row->kind != SP_ROW_INUSE ? sp_compare_row_growth(c, row) : 0;
 }
 
 static void put_row(struct sp_buffer *out, const struct sp_row *row)
@@ -179,24 +182,11 @@ static void put_row(struct sp_buffer *out, const struct sp_row *row)
 
 static void put_rows(struct sp_buffer *out, const struct sp_comparison *c, bool memory)
 {
-	bool *shown = sp_alloc(c->row_count + 1, sizeof(*shown));
+	const struct sp_row *rows[NAMED];
+	size_t count = sp_compare_weightiest(c, memory ? memory_growth : time_growth, NAMED_LEAST, rows, NAMED);
 
-	for (unsigned n = 0; n < NAMED; n++) {
-		size_t best = c->row_count;
-
-		for (size_t i = 0; i < c->row_count; i++) {
-			bool wanted = (c->rows[i].kind != SP_ROW_CPU) == memory && c->rows[i].kind != SP_ROW_INUSE;
-
-			if (wanted && !shown[i] && weight(c, &c->rows[i]) >= NAMED_LEAST &&
-				(best == c->row_count || weight(c, &c->rows[i]) > weight(c, &c->rows[best])))
-				best = i;
-		}
-		if (best == c->row_count)
-			break;
-		shown[best] = true;
-		put_row(out, &c->rows[best]);
-	}
-	free(shown);
+	for (size_t i = 0; i < count; i++)
+		put_row(out, rows[i]);
 }
 
 void sp_check_tell_cause(struct sp_check_session *s, size_t index)

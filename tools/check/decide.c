@@ -10,6 +10,7 @@
 #include "symbolize/base/memory.h"
 #include "tools/check/check.h"
 #include "tools/git.h"
+#include "tools/history/commits.h"
 #include "tools/monitor/line.h"
 #include "tools/monitor/monitor.h"
 #include "tools/tools.h"
@@ -35,7 +36,7 @@ static char *check_out(const char *commit)
 	char directory[] = "/tmp/smartprof-baseline-XXXXXX";
 	char *line;
 
-	if (!*commit || !mkdtemp(directory))
+	if (!sp_commit_is_id(commit) || !mkdtemp(directory))
 		return NULL;
 	line = sp_git_line((const char *const[]){
 		"-c", "core.hooksPath=/dev/null", "worktree", "add", "--detach", "--force", directory, commit, NULL});
@@ -145,6 +146,18 @@ static int run_side(struct turns *t, struct sp_monitor_session *session, int sid
 	return 0;
 }
 
+/* Whose runs do not end well, so that they tell nothing; NULL: nobody's. Pairs are judged by the runs that ended as the first of each
+ * did. */
+static const char *failing(const struct turns *t)
+{
+	static const char *const names[] = {"the baseline's program", "the program"};
+
+	for (int side = 0; side < 2; side++)
+		if (t->series[side].count && !sp_monitor_run_is_good(t->series[side].runs[0]))
+			return names[side];
+	return NULL;
+}
+
 static int run_turns(struct turns *t, int *stopped)
 {
 	struct sp_monitor_wish wish = {
@@ -161,6 +174,8 @@ static int run_turns(struct turns *t, int *stopped)
 		backwards = pair % 2 ? chance >> 63 : !backwards;
 		for (int k = 0; k < 2 && !status && !session.watches.stopped; k++)
 			status = run_side(t, &session, backwards ? 1 - k : k, pair);
+		if (failing(t))
+			break;
 		if (status || !sp_pairs_is_look(pair))
 			continue;
 		sp_pairs_judge_series(&t->series[0], &t->series[1], 1, t->verdicts);
@@ -201,6 +216,8 @@ static void settle(struct turns *t)
 			f->state = SP_FIGURE_FINE;
 		else
 			f->state = SP_FIGURE_UNSURE;
+		if (f->state < SP_FIGURE_UNSURE && f->against_limit.answer == SP_GATE_UNSURE)
+			f->state = SP_FIGURE_UNSURE; /* pairs tell of growth, not of limits */
 	}
 }
 
@@ -235,7 +252,10 @@ static int decide_one(struct sp_check_session *s, size_t index, uint64_t until_n
 		status = 0;
 	} else if (!status) {
 		status = run_turns(&t, stopped);
-		if (!status && t.series[0].count && t.series[1].count) {
+		if (!status && failing(&t)) {
+			free(t.c->decided);
+			t.c->decided = sp_text("%s fails here, so nothing is decided", failing(&t));
+		} else if (!status && t.verdicts[SP_PAIRS_CPU].pairs) {
 			settle(&t);
 			tell(&t);
 		}

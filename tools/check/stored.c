@@ -29,10 +29,10 @@ static char *metric_of(const struct sp_check_figure *figure, bool *profiled)
 
 static int note_series(const struct sp_history_group *group, void *context)
 {
-	int64_t(*series)[2] = context;
+	int64_t *series = context; /* the one that ran last comes first */
 
-	if (strcmp(group->kind, "monitor") == 0 && !group->parallel)
-		(*series)[group->profiled] = group->series;
+	if (strcmp(group->kind, "monitor") == 0 && !group->parallel && !series[group->profiled])
+		series[group->profiled] = group->series;
 	return 0;
 }
 
@@ -56,10 +56,9 @@ static void find_series(struct sp_check_session *s, const struct sp_check_now *n
 	char *program = literal(now->program), *args = literal(now->args_class);
 	struct sp_history_filter filter = {
 		.program = program, .args_class = args, .machine = s->machine.class, .kind = "monitor"};
-	int64_t found[2] = {0, 0};
 
-	sp_history_groups(s->store, &filter, NULL, 0, note_series, &found);
-	memcpy(series, found, sizeof(found));
+	series[0] = series[1] = 0;
+	sp_history_groups(s->store, &filter, NULL, 0, note_series, series);
 	free(program);
 	free(args);
 }

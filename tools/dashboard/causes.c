@@ -41,11 +41,16 @@ static json_t *rows_json(const struct sp_cause *cause, const char *unit)
 	return rows;
 }
 
+static bool is_of_memory(const struct sp_board *b, const struct sp_board_change *change)
+{
+	return strstr(sp_names_text(&b->metrics, change->metric), "_bytes") != NULL;
+}
+
 /* NULL: no functions are known on one side. */
 static json_t *cause_json(const struct sp_board *b, const struct sp_board_series *series,
 	const struct sp_board_change *change)
 {
-	bool memory = strstr(sp_names_text(&b->metrics, change->metric), "_bytes") != NULL;
+	bool memory = is_of_memory(b, change);
 	struct sp_history_run *runs[2][RUNS_MOST];
 	size_t counts[2] = {read_side(b, series, &change->found, false, runs[0]), 0};
 	struct sp_cause cause = {0};
@@ -66,11 +71,31 @@ static json_t *cause_json(const struct sp_board *b, const struct sp_board_series
 	return made;
 }
 
+/* Several metrics may have changed at one place: the same runs tell why. NULL: none before this one did. */
+static const struct sp_board_change *twin(const struct sp_board *b, const struct sp_board_series *series, size_t at)
+{
+	const struct sp_change *found = &series->changes[at].found;
+
+	for (size_t i = 0; i < at; i++) {
+		const struct sp_change *other = &series->changes[i].found;
+
+		if (other->first == found->first && other->before == found->before && other->after == found->after &&
+			other->last == found->last &&
+			is_of_memory(b, &series->changes[i]) == is_of_memory(b, &series->changes[at]))
+			return &series->changes[i];
+	}
+	return NULL;
+}
+
 void sp_board_add_causes(struct sp_board *b)
 {
 	size_t asked = 0;
 
 	for (size_t i = 0; i < b->series_count; i++)
-		for (size_t k = 0; k < b->series[i].change_count && asked < CAUSES_MOST; k++, asked++)
-			b->series[i].changes[k].causes = cause_json(b, &b->series[i], &b->series[i].changes[k]);
+		for (size_t k = 0; k < b->series[i].change_count && asked < CAUSES_MOST; k++, asked++) {
+			struct sp_board_change *change = &b->series[i].changes[k];
+			const struct sp_board_change *same = twin(b, &b->series[i], k);
+
+			change->causes = same ? json_incref(same->causes) : cause_json(b, &b->series[i], change);
+		}
 }

@@ -21,12 +21,9 @@ static void load(struct sp_side_files *side, const struct sp_monitor_series *ser
 			sp_side_add(side, series->runs[i]->profile_path);
 }
 
-/* Of the total that it is a part of. */
-static double weight(const struct sp_comparison *c, const struct sp_row *row)
+static double change(const struct sp_comparison *c, const struct sp_row *row)
 {
-	double whole = fmax(c->row_totals[row->kind][SP_BASELINE], c->row_totals[row->kind][SP_CURRENT]);
-
-	return row->gone || row->state == SP_ROW_SHIFT || whole <= 0 ? 0 : fabs(row->change) / whole;
+	return fabs(sp_compare_row_growth(c, row));
 }
 
 static void put_amount(struct sp_buffer *out, const struct sp_row *row, double value)
@@ -55,21 +52,11 @@ static void put_row(struct sp_buffer *out, const struct sp_row *row)
 
 static void put_rows(struct sp_buffer *out, const struct sp_comparison *c)
 {
-	bool *shown = sp_alloc(c->row_count + 1, sizeof(*shown));
+	const struct sp_row *rows[SHOWN];
+	size_t count = sp_compare_weightiest(c, change, SP_COMPARE_LEAST, rows, SHOWN);
 
-	for (unsigned n = 0; n < SHOWN; n++) {
-		size_t best = c->row_count;
-
-		for (size_t i = 0; i < c->row_count; i++)
-			if (!shown[i] && weight(c, &c->rows[i]) >= SP_COMPARE_LEAST &&
-				(best == c->row_count || weight(c, &c->rows[i]) > weight(c, &c->rows[best])))
-				best = i;
-		if (best == c->row_count)
-			break;
-		shown[best] = true;
-		put_row(out, &c->rows[best]);
-	}
-	free(shown);
+	for (size_t i = 0; i < count; i++)
+		put_row(out, rows[i]);
 }
 
 /* Of the time that a run takes, a part that is worth naming. */
