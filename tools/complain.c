@@ -10,13 +10,6 @@
 
 #define WORD_MAX 63
 
-void sp_make_inert(char *text)
-{
-	for (char *p = text; *p; p++)
-		if (iscntrl((unsigned char)*p) || (*p == '\xc2' && (p[1] & 0xe0) == 0x80))
-			*p = '?';
-}
-
 void sp_complain(const char *format, ...)
 {
 	va_list arguments;

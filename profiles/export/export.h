@@ -69,6 +69,19 @@ void sp_export_pprof(struct sp_buffer *out, const struct sp_profile *profile, en
  * profile for each type of value, of CPU time, the heap and waits, the view's type first. */
 void sp_export_otlp(struct sp_buffer *out, const struct sp_profile *profile, enum sp_export_view view);
 
+/* The same of a resource that is told of by these attributes, and by service.name, process.executable.name, process.pid and
+ * process.command_line where they are not among them. id: 16 bytes, from which each profile gets its profile_id; NULL: none. */
+struct sp_export_attribute {
+	const char *key, *value;
+};
+struct sp_export_resource {
+	const struct sp_export_attribute *list;
+	size_t count;
+	const unsigned char *id;
+};
+void sp_export_otlp_of(struct sp_buffer *out, const struct sp_profile *profile, enum sp_export_view view,
+	const struct sp_export_resource *resource);
+
 /* The older format of gperftools, times in microseconds; of the heap in use or, for SP_VIEW_PEAK, at peak, and
  * allocated. */
 void sp_export_gperftools(struct sp_buffer *out, const struct sp_profile *profile, enum sp_export_view view);

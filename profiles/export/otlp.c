@@ -35,7 +35,9 @@ enum {
 	PROFILE_DURATION = 4,
 	PROFILE_PERIOD_TYPE = 5,
 	PROFILE_PERIOD = 6,
+	PROFILE_ID = 7,
 };
+#define ID_BYTES 16u
 enum { SAMPLE_STACK = 1, SAMPLE_ATTRIBUTES = 2, SAMPLE_LINK = 3, SAMPLE_VALUES = 4 };
 enum { MAPPING_START = 1, MAPPING_LIMIT = 2, MAPPING_FILE = 4, MAPPING_ATTRIBUTES = 5 };
 enum { LOCATION_MAPPING = 1, LOCATION_ADDRESS = 2, LOCATION_LINES = 3 };
@@ -81,6 +83,7 @@ struct linked {
 
 struct otlp {
 	const struct sp_profile *profile;
+	const struct sp_export_resource *of;
 	struct sp_names strings;     /* number 0 is "" */
 	struct sp_map attribute_ids; /* (key, value) -> number */
 	struct sp_sample_label *attributes;
@@ -336,6 +339,17 @@ static void put_samples(struct otlp *w, struct sp_buffer *out, const struct shee
 	}
 }
 
+static void put_id(struct otlp *w, struct sp_buffer *profile, size_t type)
+{
+	unsigned char id[ID_BYTES];
+
+	if (!w->of->id)
+		return;
+	memcpy(id, w->of->id, sizeof(id));
+	id[ID_BYTES - 1] ^= (unsigned char)type;
+	sp_pb_bytes(profile, PROFILE_ID, id, sizeof(id));
+}
+
 static void put_profile(struct otlp *w, struct sp_buffer *scope, size_t type)
 {
 	const struct sp_profile *p = w->profile;
@@ -349,6 +363,7 @@ static void put_profile(struct otlp *w, struct sp_buffer *scope, size_t type)
 	sp_pb_number(&profile, PROFILE_DURATION, p->wall_ns);
 	put_value_type(w, &profile, PROFILE_PERIOD_TYPE, period.type, period.unit);
 	sp_pb_number(&profile, PROFILE_PERIOD, period.value);
+	put_id(w, &profile, type);
 	sp_pb_message(scope, SCOPE_PROFILES, &profile);
 	sp_buffer_free(&profile);
 }
@@ -379,14 +394,23 @@ static void put_resource_text(struct otlp *w, const char *key, const char *text)
 	sp_pb_message(&w->message, 1, &w->part);
 }
 
+static void put_fact(struct otlp *w, const char *key, const char *fact)
+{
+	for (size_t i = 0; i < w->of->count; i++)
+		if (strcmp(w->of->list[i].key, key) == 0)
+			return;
+	put_resource_text(w, key, sp_profile_fact(w->profile, fact));
+}
+
 static void put_resource(struct otlp *w, struct sp_buffer *resource)
 {
-	const struct sp_profile *p = w->profile;
-	uint64_t pid = sp_profile_fact_number(p, "pid");
+	uint64_t pid = sp_profile_fact_number(w->profile, "pid");
 
-	put_resource_text(w, "service.name", sp_profile_fact(p, "program"));
-	put_resource_text(w, "process.executable.name", sp_profile_fact(p, "program"));
-	put_resource_text(w, "process.command_line", sp_profile_fact(p, "command"));
+	for (size_t i = 0; i < w->of->count; i++)
+		put_resource_text(w, w->of->list[i].key, w->of->list[i].value);
+	put_fact(w, "service.name", "program");
+	put_fact(w, "process.executable.name", "program");
+	put_fact(w, "process.command_line", "command");
 	if (pid) {
 		put_text(&w->part, KEY_VALUE_KEY, "process.pid", &w->value);
 		sp_pb_number(&w->value, ANY_VALUE_NUMBER, pid);
@@ -419,7 +443,13 @@ static void free_all(struct otlp *w)
 
 void sp_export_otlp(struct sp_buffer *out, const struct sp_profile *profile, enum sp_export_view view)
 {
-	struct otlp w = {.profile = profile};
+	sp_export_otlp_of(out, profile, view, &(struct sp_export_resource){0});
+}
+
+void sp_export_otlp_of(struct sp_buffer *out, const struct sp_profile *profile, enum sp_export_view view,
+	const struct sp_export_resource *resource_of)
+{
+	struct otlp w = {.profile = profile, .of = resource_of};
 	struct sp_buffer scope = {0}, resource = {0};
 
 	w.files = sp_alloc(profile->function_count, sizeof(*w.files));

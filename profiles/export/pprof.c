@@ -3,6 +3,7 @@
  * A location is a frame and those inlined into it; its address is that of the first instruction met, as the process
  * had it. Stacks that the same locations make up are one sample. */
 #include "profiles/base/escape.h"
+#include "profiles/base/gzip.h"
 #include "profiles/export/export.h"
 #include "profiles/model/facts.h"
 #include "profiles/export/locations.h"
@@ -11,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 enum {
 	PROFILE_SAMPLE_TYPE = 1,
@@ -28,7 +28,6 @@ enum {
 	PROFILE_DEFAULT_SAMPLE_TYPE = 14,
 };
 
-#define GZIP_WINDOW (15 + 16) /* zlib.h: 16 more than the window's bits for a gzip header */
 #define TYPES_MAX 6u
 
 struct sample_type {
@@ -227,42 +226,6 @@ static void put_rest(struct pprof *w, enum sp_export_view view)
 	}
 }
 
-static void *alloc_for_zlib(void *context, unsigned items, unsigned bytes)
-{
-	(void)context;
-	return sp_alloc(items, bytes);
-}
-
-static void free_for_zlib(void *context, void *memory)
-{
-	(void)context;
-	free(memory);
-}
-
-static void put_gzip(struct sp_buffer *out, const struct sp_buffer *plain)
-{
-	z_stream z = {.next_in = (void *)plain->data, .zalloc = alloc_for_zlib, .zfree = free_for_zlib};
-	char block[65536];
-	size_t left = plain->length;
-	int status = deflateInit2(&z, Z_BEST_COMPRESSION, Z_DEFLATED, GZIP_WINDOW, 8, Z_DEFAULT_STRATEGY);
-
-	while (status == Z_OK) {
-		if (!z.avail_in) {
-			z.avail_in = left < 1u << 30 ? (uInt)left : 1u << 30;
-			left -= z.avail_in;
-		}
-		z.next_out = (void *)block;
-		z.avail_out = sizeof(block);
-		status = deflate(&z, left ? Z_NO_FLUSH : Z_FINISH);
-		sp_buffer_add(out, block, sizeof(block) - z.avail_out);
-	}
-	deflateEnd(&z);
-	if (status != Z_STREAM_END) {
-		fprintf(stderr, "smartprof: compressing: %s\n", zError(status));
-		exit(1);
-	}
-}
-
 void sp_export_pprof(struct sp_buffer *out, const struct sp_profile *profile, enum sp_export_view view)
 {
 	enum sp_stack_kind kind = sp_view_info[view].stacks;
@@ -278,7 +241,7 @@ void sp_export_pprof(struct sp_buffer *out, const struct sp_profile *profile, en
 	put_mappings(&w);
 	put_functions(&w);
 	put_rest(&w, view);
-	put_gzip(out, &w.out);
+	sp_gzip(out, w.out.data, w.out.length);
 	sp_names_free(&w.strings);
 	sp_locations_free(&w.locations);
 	sp_buffer_free(&w.out);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiles/base/exposition.h"
 #include "profiles/base/json.h"
 #include "profiles/gate/check.h"
 
@@ -67,33 +68,15 @@ void sp_check_json(struct sp_buffer *out, const struct sp_check *check)
 		false);
 }
 
-/* A label's value: backslash, quote and line end are escaped (OpenMetrics 1.0, 5.1); of bytes that are no text none gets here. */
-static void put_label(struct sp_buffer *out, const char *name, const char *value)
-{
-	json_t *text = sp_json_text(value);
-	const char *clean = json_string_value(text);
-
-	sp_buffer_printf(out, "%s=\"", name);
-	for (const char *at = clean ? clean : ""; *at; at++)
-		if (*at == '\\' || *at == '"')
-			sp_buffer_printf(out, "\\%c", *at);
-		else if (*at == '\n')
-			sp_buffer_puts(out, "\\n");
-		else
-			sp_buffer_add(out, at, 1);
-	sp_buffer_puts(out, "\"");
-	json_decref(text);
-}
-
 static void put_sample(struct sp_buffer *out, const char *family, const struct sp_check_command *c,
 	const struct sp_check_figure *f, double value)
 {
 	if (!isfinite(value))
 		return;
 	sp_buffer_printf(out, "%s{", family);
-	put_label(out, "command", c->config->name);
+	sp_exposition_label(out, "command", c->config->name);
 	sp_buffer_puts(out, ",");
-	put_label(out, "figure", f->name);
+	sp_exposition_label(out, "figure", f->name);
 	sp_buffer_printf(out, "} %.9g\n", value);
 }
 

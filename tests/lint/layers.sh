@@ -64,7 +64,8 @@ declare -A owners=(
 	['(elfutils/.*|libelf\.h|gelf\.h|dwarf\.h|demangle\.h|libiberty.*)']='symbolize|tests'
 	['Zydis/.*\.h']='symbolize|tests'
 	['sqlite3\.h']='symbolize|profiles/history|tests'
-	['sha2\.h']='profiles/history'
+	['sha2\.h']='profiles/history|tools/push'
+	['curl/.*\.h']='tools/push|tests'
 	['archive(_entry)?\.h']='tools/history'
 )
 
