@@ -42,7 +42,7 @@
 	X(void, funlockfile, (FILE * file), (file)) \
 	X(const char *, strerrordesc_np, (int error), (error))
 
-#define AUX_ENTRIES 64
+#define LATE_AUX_ENTRIES 64
 
 struct symbols {
 	ElfW(Addr) base;
@@ -58,8 +58,8 @@ static struct {
 #undef X
 	long errno_offset; /* of a thread's errno from its thread pointer: libc.so.6 is there from the start */
 	const struct link_map *objects;
-	struct symbols own[2]; /* libc.so.6's and the loader's */
-	ElfW(auxv_t) aux[AUX_ENTRIES];
+	struct symbols own[2];    /* libc.so.6's and the loader's */
+	const ElfW(auxv_t) * aux; /* where the kernel has put it, or a copy */
 } libc;
 
 /* --- one object's symbols */
@@ -136,20 +136,17 @@ static void *lookup(const struct symbols *s, const char *name)
 
 static void read_aux(char **envp)
 {
-	const ElfW(auxv_t) * from;
-	size_t i;
+	static ElfW(auxv_t) SP_BIG late[LATE_AUX_ENTRIES];
 	long fd;
 
 	if (envp) {
 		while (*envp)
 			envp++;
-		from = (const ElfW(auxv_t) *)(envp + 1);
-		for (i = 0; i + 1 < AUX_ENTRIES && from[i].a_type != AT_NULL; i++)
-			libc.aux[i] = from[i];
-		libc.aux[i].a_type = AT_NULL;
+		libc.aux = (const ElfW(auxv_t) *)(envp + 1);
 	} else if ((fd = sp_sys(SYS_openat, AT_FDCWD, "/proc/self/auxv", O_RDONLY | O_CLOEXEC)) >= 0) {
-		sp_sys(SYS_read, fd, libc.aux, sizeof libc.aux - sizeof *libc.aux);
+		sp_sys(SYS_read, fd, late, sizeof late - sizeof *late);
 		sp_sys(SYS_close, fd);
+		libc.aux = late;
 	}
 }
 
@@ -157,7 +154,7 @@ unsigned long getauxval(unsigned long type)
 {
 	const ElfW(auxv_t) * a;
 
-	for (a = libc.aux; a->a_type != AT_NULL; a++)
+	for (a = libc.aux; a && a->a_type != AT_NULL; a++)
 		if (a->a_type == type)
 			return a->a_un.a_val;
 	return 0;

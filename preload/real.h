@@ -7,6 +7,7 @@
 #include <mqueue.h>
 #include <netdb.h>
 #include <pthread.h>
+#include <pty.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
@@ -61,6 +62,9 @@
 	X(int, seteuid, (uid_t)) \
 	X(int, setreuid, (uid_t, uid_t)) \
 	X(int, setresuid, (uid_t, uid_t, uid_t)) \
+	X(pid_t, fork, (void)) \
+	X(int, forkpty, (int *, char *, const struct termios *, const struct winsize *)) \
+	X(int, daemon, (int, int)) \
 	X(pid_t, vfork, (void)) \
 	X(int, posix_spawn, \
 		(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, char *const *, \

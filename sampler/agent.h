@@ -209,7 +209,8 @@ struct sp_tls {
 	struct sp_thread *thread;
 	uint32_t guard;     /* inside the agent */
 	uint32_t dead;      /* the thread's state has been given back: it is ending */
-	uint32_t resolving; /* inside the loader on our behalf: what it allocates comes from the arena */
+	uint16_t resolving; /* inside the loader on our behalf: what it allocates comes from the arena */
+	bool forking;       /* between the fork handlers */
 	uint64_t waited;    /* cycles in calls that have blocked */
 };
 _Static_assert(sizeof(struct sp_tls) <= 128, "TLS of a preloaded library shrinks every thread's stack");
@@ -275,6 +276,7 @@ struct sp_agent {
 	void (*adopt)(void);             /* preload's: take the calling thread in; normal context */
 	void (*look)(void);              /* preload's: whether the profiling signal is still ours; any context */
 	void (*forked)(void);            /* preload's: this is a child made without atfork handlers */
+	void (*watch_forks)(void);       /* preload's: the process may be about to fork; normal context */
 	uint64_t thread_root_pc;         /* sp_thread.root_pc of some thread; 0 while there was none */
 	const void *own_start, *own_end; /* the agent's own mapping */
 };

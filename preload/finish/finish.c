@@ -46,12 +46,8 @@ static void complete_spool(enum sp_exit_kind kind, int value)
 
 bool sp_is_worth_a_profile(void)
 {
-	struct sp_usage usage;
-
-	if (sp_is_stale_child() || sp_is_vfork_child())
-		return false;
-	sp_process_usage(&usage);
-	return usage.user_ns + usage.sys_ns >= SP_SMALL_CPU_NS;
+	return !sp_agent.sealed && sp_process_clock_ns() >= SP_SMALL_CPU_NS && !sp_is_stale_child() &&
+		!sp_is_vfork_child();
 }
 
 /* No signal of ours came through: what was used until now is unsampled. */

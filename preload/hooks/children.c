@@ -1,9 +1,11 @@
-/* The ways to have a child of which no fork handler is told. */
+/* The ways to have a child: before the first that tells fork handlers there must be ours, and of the others none is told. */
 #include "preload/hooks/children.h"
 
+#include <pty.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "preload/export.h"
 #include "preload/finish/tree.h"
@@ -15,6 +17,32 @@ void sp_children_expect(void)
 {
 	if (sp_unlikely(sp_tree_expect()))
 		sp_signals_watch_fatal();
+}
+
+static void watch_forks(void)
+{
+	if (sp_agent.watch_forks) /* not before the constructor, or where nothing is profiled */
+		sp_agent.watch_forks();
+}
+
+SP_EXPORT pid_t fork(void)
+{
+	watch_forks();
+	return SP_REAL(fork)();
+}
+
+SP_EXPORT pid_t __fork(void) __attribute__((alias("fork"), nothrow));
+
+SP_EXPORT int forkpty(int *terminal, char *name, const struct termios *settings, const struct winsize *size)
+{
+	watch_forks();
+	return SP_REAL(forkpty)(terminal, name, settings, size);
+}
+
+SP_EXPORT int daemon(int stays, int keeps_streams)
+{
+	watch_forks();
+	return SP_REAL(daemon)(stays, keeps_streams);
 }
 
 /* For vfork.S: what is to be jumped to. */

@@ -73,6 +73,8 @@ void sp_threads_wake(void)
 		sp_operators_find_all();
 		sp_real_find_all();
 		sp_blocking_find_all();
+		if (sp_agent.watch_forks)
+			sp_agent.watch_forks();
 	}
 	made = true;
 	if (sp_unlikely(sp_is_stale_child()))

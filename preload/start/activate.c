@@ -31,6 +31,7 @@
 #include "sampler/spool/frames.h"
 #include "sampler/spool/write.h"
 #include "sampler/sys.h"
+#include "sampler/threads/self.h"
 #include "sampler/threads/thread.h"
 #include "sampler/upkeep/control.h"
 #include "sampler/upkeep/discovery.h"
@@ -297,6 +298,7 @@ void sp_activate(void)
 		return;
 	sp_tls.guard = 1;
 	sp_clock_arm_start(0);
+	sp_self_learn();
 	sp_signals_look();
 	t = own_block();
 	if (!t) {

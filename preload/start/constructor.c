@@ -330,6 +330,7 @@ static void prepare(void)
 	sp_agent.share = sp_tree_share;
 	sp_agent.adopt = sp_threads_adopt;
 	sp_agent.forked = sp_fork_child;
+	sp_agent.watch_forks = sp_fork_watch;
 	sp_agent.look = sp_signals_look;
 }
 
@@ -406,14 +407,14 @@ static void begin_late(void)
 		sp_note("the agent was put into the process while it ran (smartprof attach): CPU time before that is "
 			"not counted, "
 			"and its heap is not profiled");
-		sp_fork_register();
+		sp_fork_watch();
 		sp_exit_init();
 		signal = sp_agent.config.signal;
 	}
 	sp_agent.config.signal = signal;
 	sp_signals_init_late();
 	sp_clock_resume_all();
-	sp_self_init();
+	sp_self_init((int)sp_sys(SYS_gettid));
 	sp_store(&sp_agent.state, SP_AGENT_DORMANT);
 	sp_activate();
 }
@@ -449,7 +450,7 @@ static int end_at_once(void *unused)
 /* For the command that follows this thread, see env/attach.h. */
 static void tell_end(void)
 {
-	static char stack[1024] __attribute__((aligned(16)));
+	static char SP_BIG stack[1024] __attribute__((aligned(16)));
 
 	/* A thread, and so nobody's child that would have to be waited for. */
 	__clone(end_at_once, stack + sizeof stack, CLONE_VM | CLONE_VFORK | CLONE_THREAD | CLONE_SIGHAND, NULL, NULL,
@@ -542,13 +543,15 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	prepare();
 	sp_agent.pre_activation_heap =
 		(setting(SP_OPT_MODE).number & SP_MODE_HEAP) && setting(SP_OPT_START).number && !sp_is_under_valgrind();
-	sp_fork_register();
+	if (sp_real_malloc_bypass()) /* so the program's fork may not lead through ours either */
+		sp_fork_watch();
 	sp_exit_init();
 	sp_signals_init();
-	sp_self_init();
+	sp_self_init(sp_agent.pid);
 	if (!sp_is_under_valgrind()) /* where time means nothing */
 		sp_waits_start();
-	sp_context_load(setting(SP_OPT_SPAN_CONTEXT).number);
+	if (setting(SP_OPT_SPAN_CONTEXT).number)
+		sp_context_load();
 	sp_span_functions_start(setting(SP_OPT_SPAN_FUNCTIONS).text);
 	sp_store(&sp_agent.state, SP_AGENT_DORMANT);
 	if (resumes && sp_tree_resume())

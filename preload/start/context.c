@@ -65,12 +65,12 @@ static void open_library(const char *path)
 		own = object.dlfo_link_map;
 }
 
-void sp_context_load(bool wanted)
+void sp_context_load(void)
 {
 	char path[SP_PATH_MAX];
 	uint64_t place;
 
-	if (!wanted || sp_is_under_valgrind())
+	if (sp_is_under_valgrind())
 		return;
 	sp_context_configure_traces();
 	if (sp_trace_is_others()) {

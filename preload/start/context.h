@@ -5,7 +5,7 @@
 #include "sampler/agent.h"
 
 /* Where SMARTPROF_SPAN_CONTEXT is on: opens the library that has the pointer, unless another has one. From the constructor. */
-void sp_context_load(bool wanted) SP_HIDDEN;
+void sp_context_load(void) SP_HIDDEN;
 
 /* Before the first span of a spool. Any context of a thread whose guard is free. */
 void sp_context_tell(void) SP_HIDDEN;

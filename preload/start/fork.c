@@ -36,6 +36,7 @@
 /* What nearly every child calls is looked up once, and not in each of them. */
 static void before_fork(void)
 {
+	sp_tls.forking = true;
 	if (!sp_agent.attached) {
 		sp_children_expect();
 		(void)SP_REAL(execve);
@@ -47,6 +48,7 @@ static void before_fork(void)
 
 static void after_fork_in_parent(void)
 {
+	sp_tls.forking = false;
 	if (!sp_agent.sealed)
 		sp_clock_hold_process(false);
 }
@@ -81,6 +83,7 @@ SP_AT_FORK void sp_fork_child(void)
 {
 	int state = sp_agent.state;
 
+	sp_tls.forking = false;
 	if (sp_agent.sealed)
 		return; /* stopped already, and system calls may be deadly */
 	if (sp_agent.spool)
@@ -109,7 +112,17 @@ SP_AT_FORK void sp_fork_child(void)
 	}
 }
 
-void sp_fork_register(void)
+/* The program's handlers may have come first, and one of them to us. */
+static void after_fork_in_child(void)
 {
-	__register_atfork(before_fork, after_fork_in_parent, sp_fork_child, &sp_agent);
+	if (sp_tls.forking)
+		sp_fork_child();
+}
+
+void sp_fork_watch(void)
+{
+	static bool watched;
+
+	if (!__atomic_exchange_n(&watched, true, __ATOMIC_RELAXED))
+		__register_atfork(before_fork, after_fork_in_parent, after_fork_in_child, &sp_agent);
 }

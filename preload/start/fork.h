@@ -4,8 +4,9 @@
 
 #include "sampler/agent.h"
 
-/* Asks the C library to call us around every fork; the constructor's. */
-void sp_fork_register(void) SP_HIDDEN;
+/* Asks the C library to call us around every fork, if it has not been asked: sp_agent.watch_forks. Normal context. Most processes
+ * never fork, and asking touches pages of the C library's that nothing else does. */
+void sp_fork_watch(void) SP_HIDDEN;
 
 /* In a child: forgets the parent's spool and goes back to dormant: sp_agent.forked. */
 void sp_fork_child(void) SP_HIDDEN;

@@ -11,6 +11,8 @@ static struct {
 	/* From the kernel's robust list head of a thread of the C library to its thread pointer, and
 	 * to its sp_tls. */
 	intptr_t to_pointer, to_tls;
+	uintptr_t pointer; /* the first such thread's, */
+	int tid;           /* and its id */
 } self;
 
 #define ARCH_GET_FS 0x1003
@@ -24,14 +26,21 @@ static uintptr_t robust_head(int tid)
 	return sp_sys(SYS_get_robust_list, tid, &head, &length) == 0 ? head : 0;
 }
 
-void sp_self_init(void)
+void sp_self_init(int tid)
 {
-	uintptr_t pointer = (uintptr_t)__builtin_thread_pointer(), head = robust_head(0);
+	self.pointer = (uintptr_t)__builtin_thread_pointer();
+	self.tid = tid;
+}
+
+void sp_self_learn(void)
+{
+	intptr_t tls = (intptr_t)((uintptr_t)&sp_tls - (uintptr_t)__builtin_thread_pointer());
+	uintptr_t head = self.to_pointer ? 0 : robust_head(self.tid);
 
 	if (!head)
 		return;
-	self.to_pointer = (intptr_t)(pointer - head);
-	self.to_tls = (intptr_t)((uintptr_t)&sp_tls - head);
+	self.to_pointer = (intptr_t)(self.pointer - head);
+	self.to_tls = self.to_pointer + tls;
 }
 
 /* Whether the calling thread has thread-local storage of its own, as the C library makes it. */
@@ -39,6 +48,7 @@ static bool has_storage(void)
 {
 	uintptr_t pointer = 0, head = robust_head(0);
 
+	sp_self_learn();
 	return head && self.to_pointer && sp_sys(SYS_arch_prctl, ARCH_GET_FS, &pointer) == 0 &&
 		head + (uintptr_t)self.to_pointer == pointer;
 }
@@ -118,4 +128,6 @@ uint32_t sp_self_discovered(void)
 SP_AT_FORK void sp_self_forked(void)
 {
 	self.discovered = 0;
+	if (!self.to_pointer)
+		sp_self_init(sp_agent.pid);
 }

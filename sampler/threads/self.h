@@ -8,9 +8,11 @@
 
 #include "sampler/agent.h"
 
-/* Learns from the calling thread, which must be one of the C library's, how its threads can be told
- * from others. Any context. */
-void sp_self_init(void) SP_HIDDEN;
+/* The calling thread, whose id is `tid`, is one of the C library's. Any context. */
+void sp_self_init(int tid) SP_HIDDEN;
+
+/* Learns from that thread how the C library's can be told from others, while it is there. Any context. */
+void sp_self_learn(void) SP_HIDDEN;
 
 /* Whether the calling thread is one in which the agent may begin its work: with thread-local storage of
  * its own, and known to the C library as one of several. */

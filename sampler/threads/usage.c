@@ -84,12 +84,10 @@ static void read_usage(int who, struct sp_usage *usage)
 	usage->faults = (uint64_t)(ru.ru_minflt + ru.ru_majflt);
 }
 
-static void make_precise(struct sp_usage *usage, int32_t clock)
+static void add_rest(struct sp_usage *usage, uint64_t total_ns)
 {
-	uint64_t total = sp_clock_read_ns(clock);
-
-	if (total > usage->user_ns + usage->sys_ns)
-		usage->user_ns = total - usage->sys_ns;
+	if (total_ns > usage->user_ns + usage->sys_ns)
+		usage->user_ns = total_ns - usage->sys_ns;
 }
 
 static uint64_t beyond(uint64_t value, uint64_t base)
@@ -109,9 +107,15 @@ static void subtract(struct sp_usage *usage, const struct sp_usage *base)
 
 void sp_usage_begin(void)
 {
+	uint64_t total;
+
 	read_usage(RUSAGE_SELF, &before.process);
-	read_usage(RUSAGE_THREAD, &before.thread);
-	make_precise(&before.thread, CLOCK_THREAD_CPUTIME_ID);
+	total = sp_clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
+	if (total < before.process.user_ns + before.process.sys_ns) /* other threads have used something */
+		read_usage(RUSAGE_THREAD, &before.thread);
+	else
+		before.thread = before.process;
+	add_rest(&before.thread, total);
 	before.tid = (int)sp_sys(SYS_gettid);
 	before.queue_ns = 0;
 	if (before.thread.user_ns + before.thread.sys_ns > FRESH_NS)
@@ -157,7 +161,7 @@ void sp_thread_usage(int tid, struct sp_usage *usage)
 void sp_thread_usage_now(int tid, struct sp_usage *usage)
 {
 	read_usage(RUSAGE_THREAD, usage);
-	make_precise(usage, CLOCK_THREAD_CPUTIME_ID);
+	add_rest(usage, sp_clock_read_ns(CLOCK_THREAD_CPUTIME_ID));
 	subtract_before(tid, usage);
 }
 

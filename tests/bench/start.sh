@@ -6,12 +6,16 @@
 # one that gets one. Usage: start.sh [ROUNDS]
 set -eu
 here=$(realpath "$(dirname "$0")")
-agent=$(realpath "$here/../../build/libsmartprof.so")
+built=$(realpath "$here/../../build")
 rounds=${1:-${ROUNDS:-1000}}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 : >"$work/empty.c"
-${CC:-cc} -shared -fPIC -o "$work/empty.so" "$work/empty.c" -Wl,-z,now -Wl,--no-as-needed -lc
+${CC:-cc} -shared -fPIC -o "$work/linked.so" "$work/empty.c" -Wl,-z,now -Wl,--no-as-needed -lc
+# As installed: of a file that a linker has written here and there, the kernel maps fewer pages at once than of one written in a row.
+cp "$work/linked.so" "$work/empty.so"
+agent=$work/libsmartprof.so
+cp "$built/libsmartprof.so" "$built/smartprof" "$work"
 ${CC:-cc} -O2 -o "$work/spawn" "$here/spawn.c"
 names=("plain" "an empty library that needs libc" "the agent")
 libraries=("" "$work/empty.so" "$agent")

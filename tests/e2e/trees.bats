@@ -170,3 +170,17 @@ sum(i * i for i in range(10**6))"
 	all_gone
 	[ "$(cat waiting)" -ge 20 ]
 }
+
+# The C library is asked for fork handlers only when one of its ways to fork is called.
+@test "whichever function forks, the child is profiled from its beginning, and once" {
+	local child
+	child_is_there() { child=$(grep -l -s "^tree_role: member" "$SMARTPROF_DIR"/*/fork_ways.*.md "$SMARTPROF_DIR"/fork_ways.*.md); [ -n "$child" ]; }
+	for way in fork __fork forkpty daemon handlers; do
+		rm -rf "$SMARTPROF_DIR"
+		profiled "$TARGETS/fork_ways" "$way"
+		eventually child_is_there || fail "$way: the child has no profile"
+		echo "$way: $(front cpu_sampled_seconds "$child") s, $(front heap_allocated_bytes "$child") bytes"
+		near "$(front cpu_sampled_seconds "$child")" 0.06 50
+	done
+	near "$(front heap_allocated_bytes "$child")" 2000000 2 # by the program's own handler, before ours
+}
