@@ -174,29 +174,7 @@ static uint64_t fact_ns(const struct sp_profile *p, const char *key)
 
 static void sum_up(struct sp_profile *p)
 {
-	for (size_t i = 0; i < p->function_count; i++) {
-		const struct sp_function *f = &p->functions[i];
-
-		p->total_ns += sp_function_self(f);
-		p->samples += f->self_samples;
-		p->modules[f->module].self_ns += sp_function_self(f);
-		p->modules[f->module].samples += f->self_samples;
-		if (i == SP_PSEUDO_UNSAMPLED || i == SP_PSEUDO_BEFORE)
-			continue;
-		p->sampled_user_ns += f->self_user_ns;
-		p->sampled_sys_ns += f->self_sys_ns;
-	}
-	for (size_t i = 0; p->total_ns && i < p->function_count; i++) {
-		p->functions[i].self_error /= (double)p->total_ns;
-		p->functions[i].total_error /= (double)p->total_ns;
-	}
-	for (size_t i = 0; p->total_ns && i < p->line_count; i++)
-		p->lines[i].self_error /= (double)p->total_ns;
-	for (size_t i = 0; p->total_ns && i < p->file_error_count; i++)
-		p->file_errors[i].error /= (double)p->total_ns;
-	for (size_t i = 0; p->total_ns && i < p->module_count; i++)
-		p->modules[i].self_error /= (double)p->total_ns;
-	p->unsampled_ns = sp_function_self(&p->functions[SP_PSEUDO_UNSAMPLED]);
+	sp_profile_sum_up(p);
 	p->wall_ns = fact_ns(p, "wall_seconds");
 	p->cpu_user_ns = fact_ns(p, "cpu_user_seconds");
 	p->cpu_sys_ns = fact_ns(p, "cpu_system_seconds");

@@ -12,6 +12,10 @@ uint32_t sp_profile_function_id(struct sp_profile *profile, uint32_t module, uin
 /* Adds the pseudo functions and the module that holds them. */
 void sp_profile_setup(struct sp_profile *profile);
 
+/* Of a profile that is not built from a spool: totals and modules from its functions. Errors, so far in ns, become parts of the
+ * total. */
+void sp_profile_sum_up(struct sp_profile *profile);
+
 /* As the profile's settings want it; to be freed by sp_symbolizer_free. */
 struct sp_symbolizer *sp_profile_symbolizer(const struct sp_profile *profile,
 	const struct sp_symbolizer_options *symbols);

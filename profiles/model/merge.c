@@ -384,17 +384,24 @@ static void add_processes(struct sp_merge *m, const struct sp_profile *in, const
 			.alloc_bytes = in->heap_allocated_bytes});
 }
 
-/* The front matter's times are rounded to milliseconds, which hundreds of profiles would add up; what functions add up to is
- * not. */
-static void add_cpu_time(struct sp_profile *p, const struct sp_profile *in)
+/* What functions add up to is not rounded. */
+void sp_merge_cpu_time(const struct sp_profile *in, uint64_t *user_ns, uint64_t *sys_ns)
 {
 	uint64_t rounded = in->cpu_user_ns + in->cpu_sys_ns, whole = rounded, user = in->cpu_user_ns;
 
 	if (in->cpu_on && (in->total_ns > rounded ? in->total_ns - rounded : rounded - in->total_ns) < ROUNDING_NS)
 		whole = in->total_ns;
-	user = user < whole ? user : whole;
-	p->cpu_user_ns += user;
-	p->cpu_sys_ns += whole - user;
+	*user_ns = user < whole ? user : whole;
+	*sys_ns = whole - *user_ns;
+}
+
+static void add_cpu_time(struct sp_profile *p, const struct sp_profile *in)
+{
+	uint64_t user_ns, sys_ns;
+
+	sp_merge_cpu_time(in, &user_ns, &sys_ns);
+	p->cpu_user_ns += user_ns;
+	p->cpu_sys_ns += sys_ns;
 }
 
 void sp_merge_add(struct sp_merge *m, const struct sp_profile *in, const char *file)

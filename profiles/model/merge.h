@@ -13,6 +13,9 @@ struct sp_merge *sp_merge_new(void);
  * file: base name of where it was read from. */
 void sp_merge_add(struct sp_merge *merge, const struct sp_profile *profile, const char *file);
 
+/* What a profile adds to the CPU time: its facts are rounded to milliseconds, which hundreds of profiles would add up. */
+void sp_merge_cpu_time(const struct sp_profile *profile, uint64_t *user_ns, uint64_t *sys_ns);
+
 /* What the profiles add up to, to be written as Markdown; it belongs to the merge, to which nothing can be added any more.
  * left_out: how many files could not be read, for its Data Quality. */
 struct sp_profile *sp_merge_finish(struct sp_merge *merge, size_t left_out);

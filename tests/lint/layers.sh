@@ -49,6 +49,7 @@ declare -A stages=(
 	[profiles/monitor]='base|compare'
 	[profiles/history]='base|model|compare|monitor'
 	[profiles/gate]='base|model|markdown|compare|monitor|history'
+	[profiles/fleet]='base|model'
 	[profiles/output]='base|redact|spool|model|markdown'
 )
 # header of another folder: the stages that may include it
@@ -64,7 +65,7 @@ declare -A owners=(
 	['(elfutils/.*|libelf\.h|gelf\.h|dwarf\.h|demangle\.h|libiberty.*)']='symbolize|tests'
 	['Zydis/.*\.h']='symbolize|tests'
 	['sqlite3\.h']='symbolize|profiles/history|tests'
-	['sha2\.h']='profiles/history|tools/push'
+	['sha2\.h']='profiles/(history|fleet)|tools/push'
 	['curl/.*\.h']='tools/push|tests'
 	['archive(_entry)?\.h']='tools/history'
 )
