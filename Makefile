@@ -11,7 +11,9 @@ AGENT_B := $(if $(filter thread,$(SAN)),build-tsan,build)
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(2)')
 
-WARN := -Wall -Wextra -Werror
+# Empty for compilers that nobody has tried.
+WERROR ?= -Werror
+WARN := -Wall -Wextra $(WERROR)
 CPPFLAGS += -D_GNU_SOURCE -DSP_VERSION='"$(VERSION)"' -I. -MMD -MP
 CFLAGS ?= -O2 -g
 CSTD := -std=gnu17 $(WARN)
@@ -38,6 +40,9 @@ AGENT_SRC := $(AGENT_FIRST) $(filter-out $(AGENT_FIRST) preload/context_library.
 	$(addprefix preload/*/*.,c S) env/*.c))
 CMD_SRC := $(filter-out tools/monitor/keeper.c,$(wildcard tools/*.c tools/*/*.c profiles/*/*.c symbolize/*.c symbolize/*/*.c env/*.c))
 AGENT_OBJ := $(AGENT_SRC:%=$(AGENT_B)/obj/agent/%.o)
+# What says the version is compiled anew with another one.
+VERSIONED := $(shell grep -lw SP_VERSION $(AGENT_SRC) $(CMD_SRC))
+$(VERSIONED:%=$(B)/obj/cmd/%.o) $(VERSIONED:%=$(AGENT_B)/obj/agent/%.o): Makefile
 SAMPLER_OBJ := $(filter $(AGENT_B)/obj/agent/sampler/%,$(AGENT_OBJ))
 CMD_OBJ := $(CMD_SRC:%=$(B)/obj/cmd/%.o) $(addprefix $(B)/obj/cmd/,profiles/html/files.S.o tools/init/files.S.o tools/monitor/image.S.o)
 # The chart library of the HTML page goes into the command, as Debian's node-d3-* have it.
@@ -270,28 +275,46 @@ deps:
 	@.ci/deps build test
 
 # --- installing
+LIBDIR ?= $(PREFIX)/lib
+PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
+ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
 MAN := $(wildcard docs/man/*.1 docs/man/*.7)
-INSTALLED := bin/smartprof lib/libsmartprof.so lib/libsmartprof-context.so include/smartprof.h lib/pkgconfig/smartprof.pc \
-	share/smartprof/.env.profiling share/bash-completion/completions/smartprof share/zsh/site-functions/_smartprof \
-	share/fish/vendor_completions.d/smartprof.fish \
-	$(foreach page,$(MAN),share/man/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
+man_place = $(PREFIX)/share/man/man$(subst .,,$(suffix $1))/$(notdir $1)
+INSTALLED := $(PREFIX)/bin/smartprof $(LIBDIR)/libsmartprof.so $(LIBDIR)/libsmartprof-context.so \
+	$(PREFIX)/include/smartprof.h $(PKGCONFIGDIR)/smartprof.pc $(PREFIX)/share/smartprof/.env.profiling \
+	$(PREFIX)/share/bash-completion/completions/smartprof $(ZSHDIR)/_smartprof \
+	$(PREFIX)/share/fish/vendor_completions.d/smartprof.fish $(foreach page,$(MAN),$(call man_place,$(page)))
+# Directories that go when they have become empty: in a place of our own all, up to that place itself; the system's stay.
+SYSTEM := $(filter / /usr /usr/local,$(PREFIX))
+MADE := $(if $(SYSTEM),$(PREFIX)/share/smartprof,$(patsubst %/,%,$(sort $(dir $(INSTALLED)))))
+KEPT := $(if $(SYSTEM),$(PREFIX)/share,$(patsubst %/,%,$(dir $(PREFIX))))
 .PHONY: install uninstall clean help
 install: all
 	install -D -m 755 build/smartprof $(DESTDIR)$(PREFIX)/bin/smartprof
-	install -D -m 755 build/libsmartprof.so $(DESTDIR)$(PREFIX)/lib/libsmartprof.so
-	install -D -m 755 build/libsmartprof-context.so $(DESTDIR)$(PREFIX)/lib/libsmartprof-context.so
+	install -D -m 755 -t $(DESTDIR)$(LIBDIR) build/libsmartprof.so build/libsmartprof-context.so
 	install -D -m 644 preload/smartprof.h $(DESTDIR)$(PREFIX)/include/smartprof.h
-	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	install -D -m 644 .env.profiling $(DESTDIR)$(PREFIX)/share/smartprof/.env.profiling
 	install -D -m 644 tools/completion/smartprof.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/smartprof
-	install -D -m 644 tools/completion/_smartprof $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_smartprof
+	install -D -m 644 tools/completion/_smartprof $(DESTDIR)$(ZSHDIR)/_smartprof
 	install -D -m 644 tools/completion/smartprof.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/smartprof.fish
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/smartprof.pc.in \
-		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/smartprof.pc
+	install -d $(DESTDIR)$(PKGCONFIGDIR)
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' tools/smartprof.pc.in \
+		> $(DESTDIR)$(PKGCONFIGDIR)/smartprof.pc
 	for page in $(MAN); do \
 		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; done
 uninstall:
-	rm -f $(INSTALLED:%=$(DESTDIR)$(PREFIX)/%)
+	rm -f $(INSTALLED:%=$(DESTDIR)%)
+	@for made in $(MADE); do while [ "$$made" != "$(KEPT)" ] && rmdir "$(DESTDIR)$$made" 2>/dev/null; do \
+		made=$${made%/*}; done; done
+
+# --- a release: build/dist has its source, build/deb Debian's packages of it
+.PHONY: dist deb
+dist:
+	@packaging/dist.sh $(VERSION) build/dist
+	@echo "dist: build/dist: $$(cd build/dist && ls smartprof-$(VERSION).* SHA256SUMS | paste -sd ' ')"
+deb:
+	@packaging/deb.sh $(VERSION) build/deb
+	@ls build/deb/*.deb | sed 's/^/deb: /'
 clean:
 	rm -rf build build-san build-tsan
 help:
@@ -299,5 +322,6 @@ help:
 	@echo 'make deps                       install missing Debian packages (root or sudo)'
 	@echo 'make test | unit | tsan | fuzz [FUZZ_SECONDS=10] | e2e [T=file] | lint | format | demo | bench | bench-costs | bench-NAME [ROUNDS=n] (cost, cpu, gate, heap, hooks, start, trees, compare, oracle, ...)'
 	@echo 'make install | uninstall        PREFIX=$(PREFIX), DESTDIR honoured'
+	@echo 'make dist | deb                 a release: source with SBOM and checksums; packages of Debian'
 
 -include $(shell find $(B) $(AGENT_B)/obj/agent build/targets -name '*.d' 2>/dev/null)

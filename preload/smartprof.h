@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-/* "0.1.0". Any context. */
+/* As "1.2.3". Any context. */
 const char *smartprof_version(void) __attribute__((weak));
 
 /* 1 while the process is being sampled; 0 before it has used enough CPU or memory to be worth it,

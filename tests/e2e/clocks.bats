@@ -72,6 +72,22 @@ behind() {
 	[ "$(section '## Threads' "$profile" | grep -c '| run |')" -eq 3 ]
 }
 
+# A kernel that does not say which one it is counts as one before 6.4, whose process timers would break sleeping threads' calls.
+@test "an older kernel, with perf events and without: the clocks of threads" {
+	behind uname=38
+	clock_line "$profile" | grep -q 'per-thread events'
+	unsampled_at_most "$profile" 10
+	behind event=38,uname=38
+	clock_line "$profile" | grep -q 'kernel tick alone'
+	unsampled_at_most "$profile" 10
+}
+
+@test "an older kernel that refuses events and timers of threads: no clock, and no wait is broken" {
+	behind event=38,threadtimer=1,uname=38 off
+	clock_line "$profile" | grep -q 'CPU clock: off'
+	same_run "$TARGETS/deny" event=38,threadtimer=1,uname=38 "$TARGETS/polls" 200
+}
+
 @test "no descriptor left: threads go on with their timers" {
 	# shellcheck disable=SC2016
 	same_run bash -c 'ulimit -n 30; exec "$0" 3 0.2' "$TARGETS/few_files"

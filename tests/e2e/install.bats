@@ -6,6 +6,7 @@ load helpers
 	here=$WORK/root/opt/sp
 	[ -x "$here/bin/smartprof" ]
 	grep -q 'prefix=/opt/sp' "$here/lib/pkgconfig/smartprof.pc"
+	grep -q 'libdir=/opt/sp/lib$' "$here/lib/pkgconfig/smartprof.pc"
 	[ -f "$here/share/man/man1/smartprof.1" ]
 	printf '#include <smartprof.h>\nint main(void) { return 0; }\n' >user.c
 	gcc -Wall -Wextra -Werror -pedantic -std=c99 -I"$here/include" -c user.c
@@ -13,7 +14,40 @@ load helpers
 	LD_PRELOAD=$here/lib/libsmartprof.so timeout "$PATIENCE" "$TARGETS/cpu_truth" 0.3 >out
 	profile_of cpu_truth
 	make -s -C "$ROOT" uninstall PREFIX=/opt/sp DESTDIR="$WORK/root"
-	[ -z "$(find "$WORK/root" -type f)" ]
+	[ -z "$(find "$WORK/root" -mindepth 2)" ]
+}
+
+# as_anybody COMMAND…: without any rights, at home in ./anybody.
+as_anybody() {
+	setpriv --reuid=65534 --regid=65534 --clear-groups env HOME="$WORK/anybody" XDG_STATE_HOME="$WORK/anybody/state" \
+		SMARTPROF_DIR="$WORK/anybody/profiles" "$@"
+}
+
+@test "without any rights, in a prefix of one's own: installed, used, and gone without a trace" {
+	needs_root
+	mkdir -p anybody/.local/share/other
+	open_to_all anybody && chmod 755 anybody # the library runs no command that others could have put there
+	chown -R 65534 anybody
+	as_anybody test -r "$ROOT/Makefile" || skip "the source is its owner's alone"
+	as_anybody make -s -C "$ROOT" install PREFIX="$WORK/anybody/x" >log
+	as_anybody env LD_PRELOAD="$WORK/anybody/x/lib/libsmartprof.so" timeout "$PATIENCE" perl -e '$n += $_ * $_ for 1..5000000'
+	[ -n "$(find anybody/profiles -name 'perl.*.md')" ]
+	[ "$(find anybody -user 0 | wc -l)" -eq 0 ]
+	as_anybody make -s -C "$ROOT" uninstall PREFIX="$WORK/anybody/x"
+	[ ! -e anybody/x ]
+	# What is there besides stays, empty or not; a second time nothing is amiss.
+	as_anybody make -s -C "$ROOT" install PREFIX="$WORK/anybody/.local" LIBDIR="$WORK/anybody/.local/lib/sub" >log
+	mkdir anybody/.local/bin/mine
+	as_anybody make -s -C "$ROOT" uninstall PREFIX="$WORK/anybody/.local" LIBDIR="$WORK/anybody/.local/lib/sub"
+	as_anybody make -s -C "$ROOT" uninstall PREFIX="$WORK/anybody/.local" LIBDIR="$WORK/anybody/.local/lib/sub"
+	[ "$(cd anybody/.local && find . -mindepth 1 | sort | paste -sd ' ')" = './bin ./bin/mine ./share ./share/other' ]
+}
+
+@test "the system's directories stay" {
+	make -s -C "$ROOT" install PREFIX=/usr/local DESTDIR="$WORK/root" >log
+	make -s -C "$ROOT" uninstall PREFIX=/usr/local DESTDIR="$WORK/root"
+	[ -d root/usr/local/lib ] && [ -d root/usr/local/share ] && [ ! -e root/usr/local/share/smartprof ]
+	[ -z "$(find root -type f)" ]
 }
 
 # untold PAGE FLAG…: those that no option of the page or, where it lists flags, its synopsis has.

@@ -1,6 +1,6 @@
 /* Runs a command behind a seccomp filter, as a container does.
  * Usage: deny WHAT[,WHAT…] COMMAND [ARGUMENT…]; WHAT is SYSCALL=ERRNO or SYSCALL=kill with SYSCALL one of
- * event (perf_event_open), timer (timer_create), threadtimer (timer_create on a thread's clock). */
+ * event (perf_event_open), timer (timer_create), threadtimer (timer_create on a thread's clock), uname. */
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
@@ -39,6 +39,8 @@ static void deny(const char *what, const char *verdict)
 		unless(BPF_JEQ, SYS_perf_event_open, 1);
 	} else if (strcmp(what, "timer") == 0) {
 		unless(BPF_JEQ, SYS_timer_create, 1);
+	} else if (strcmp(what, "uname") == 0) {
+		unless(BPF_JEQ, SYS_uname, 1);
 	} else {
 		/* The calling thread's clock by its name, or any thread's: negative ids with bit 2. */
 		unless(BPF_JEQ, SYS_timer_create, 5);

@@ -30,7 +30,9 @@ static const char find_dir[] =
 	"if [ -x \"$smartprof_dir/build/smartprof\" ]; then # in the source directory\n"
 	"\tsmartprof_bin=$smartprof_dir/build smartprof_lib=$smartprof_dir/build\n"
 	"elif [ -x \"${smartprof_dir%/share/smartprof}/bin/smartprof\" ]; then # installed\n"
-	"\tsmartprof_bin=${smartprof_dir%/share/smartprof}/bin smartprof_lib=${smartprof_dir%/share/smartprof}/lib\n";
+	"\tsmartprof_bin=${smartprof_dir%/share/smartprof}/bin smartprof_lib=${smartprof_dir%/share/smartprof}/lib\n"
+	"\t[ ! -d \"$smartprof_lib/smartprof\" ] || smartprof_lib=$smartprof_lib/smartprof # as Debian's package has "
+	"it\n";
 
 static const char set_paths[] =
 	"else\n"
