@@ -15,6 +15,7 @@ licence_of() {
 	libsqlite3-dev) echo blessing ;;
 	libunwind-dev | libjansson-dev | libzydis-dev) echo MIT ;;
 	libarchive-dev | libjemalloc-dev) echo BSD-2-Clause ;;
+	libcurl4-openssl-dev) echo curl ;;
 	zlib1g-dev) echo Zlib ;;
 	*) echo NOASSERTION ;;
 	esac
@@ -25,7 +26,7 @@ relation_of() {
 	case $1 in
 	node-d3-*) echo "SPDXRef-smartprof CONTAINS SPDXRef-$1" ;;
 	libc6-dev | libiberty-dev) echo "SPDXRef-smartprof STATIC_LINK SPDXRef-$1" ;;
-	libmicrohttpd-dev) echo "SPDXRef-$1 OPTIONAL_DEPENDENCY_OF SPDXRef-smartprof" ;;
+	libcurl4-openssl-dev | libmicrohttpd-dev) echo "SPDXRef-$1 OPTIONAL_DEPENDENCY_OF SPDXRef-smartprof" ;;
 	lib*-dev | zlib1g-dev) echo "SPDXRef-smartprof DYNAMIC_LINK SPDXRef-$1" ;;
 	*) echo "SPDXRef-$1 BUILD_TOOL_OF SPDXRef-smartprof" ;;
 	esac

@@ -51,6 +51,14 @@ VERSION=$(sed -n 's/^VERSION := //p' "$BATS_TEST_DIRNAME/../../Makefile")
 		dpkg-query -W -f '${source:Package}\n' "$(dpkg-query -S "*/$library" | sed -n '1s/: .*//p')" >source
 		grep -qx "$(head -n 1 source)" linked || fail "$library, of $(cat source), is not among what is linked"
 	done
+	# So is what is loaded when it is wanted, and Debian's package recommends it.
+	grep -rhoP --include='*.c' '^#define LIBRARY "\K[^"]*' "$ROOT/tools" >wanted
+	at_least "$(wc -l <wanted)" 1
+	while read -r library; do
+		package=$(dpkg-query -S "*/$library" | sed -n '1s/:.*//p')
+		grep -qE "^Recommends:.*\b$package\b" "$ROOT/packaging/debian/control" || fail "$package is not recommended"
+		grep -qE "SPDXRef-${package%%[0-9]*}[a-z0-9-]*-dev\", \"relationshipType\": \"OPTIONAL_DEPENDENCY_OF" "$sbom" || fail "$package is not told as optional"
+	done <wanted
 	for breach in s/SPDX-2.3/SPDX-9/ /dataLicense/d '/BUILD_TOOL_OF/s/SPDXRef-gcc/SPDXRef-gone/' s/BUILD_TOOL_OF/USES/ 's/"MIT"/"Mine"/' \
 		's/T00:00:00Z/ noon/' 's/"downloadLocation": "NOASSERTION", //' 's/Tool: /By /' 's/SPDXRef-make"/SPDXRef-gcc"/'; do
 		sed "$breach" "$sbom" >other.json
