@@ -57,9 +57,20 @@ struct sp_span_slot {
 };
 #define SP_SPAN_SLOTS 64u
 
-/* Of waits whose part in the run queue is known. */
+/* Of waits of about the same length whose part in the run queue is known. */
 struct sp_wait_part {
-	uint64_t ns, queue_ns;
+	uint64_t ns, queue_ns, count;
+};
+#define SP_WAIT_LENGTHS 4u
+
+/* What is known of the owner of a lock: see threads/holder.h. */
+struct sp_holder {
+	struct sp_thread *t; /* NULL: nothing */
+	int tid;
+	uint32_t span;        /* what it was doing then */
+	uint32_t stack, call; /* what it told, 0: nothing; 1 + enum sp_wait_call, 0: it was on a CPU */
+	uint64_t caller;      /* of that call */
+	uint64_t asked_tsc;
 };
 
 /* What a thread remembers of its waits. */
@@ -73,7 +84,7 @@ struct sp_thread_waits {
 	uint64_t queue_cost_ns;   /* what asking has taken */
 	uint64_t usual_ns;        /* how long one of its longer waits takes ... */
 	bool pick_near;           /* ... so that the next may well be sampled */
-	struct sp_wait_part parts[SP_WAIT_KINDS];
+	struct sp_wait_part parts[SP_WAIT_KINDS][SP_WAIT_LENGTHS];
 	uint64_t interval_ns; /* at which the running countdown was drawn; 0: none runs */
 	int64_t left_ns;      /* to wait until the next sample */
 	uint32_t burst;       /* samples since the interval was looked at */
@@ -81,7 +92,10 @@ struct sp_thread_waits {
 	uint32_t told_call;   /* ... in which call, 1 + enum sp_wait_call, ... */
 	uint64_t told_caller; /* ... called from there, ... */
 	uint64_t told_tsc;    /* ... and when it told */
-	const int *asked;     /* atomic: the word of a lock that it held when it was asked; NULL: it is not */
+	const int *asked;     /* atomic: the word of a lock that it held when it was asked, NULL: it is not; ... */
+	int asked_mine;       /* atomic: ... and what that is as long as it holds it */
+	uint64_t gil; /* the condition that it waits for an interpreter's lock with (waits/gil.h), 0: none ... */
+	struct sp_holder gil_holder; /* ... and who has that */
 };
 
 /* The record that other tools read of a thread (OTEP 4947), with one attribute: packed, as laid down there. */

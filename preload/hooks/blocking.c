@@ -114,7 +114,7 @@ static sp_blocking_fn *find_old(sp_blocking_fn **place, const char *name)
 	return old;
 }
 
-#define X(symbol) \
+#define X(symbol, before) \
 	static long old_##symbol(SIX) __asm__("sp_old_" #symbol); \
 	static __attribute__((used)) long old_##symbol(SIX) \
 	{ \
@@ -126,11 +126,12 @@ static sp_blocking_fn *find_old(sp_blocking_fn **place, const char *name)
 	SP_EXPORT long sp_new_##symbol(SIX); \
 	long sp_new_##symbol(SIX) \
 	{ \
+		before; \
 		return SP_TIMED(SP_CALL_##symbol, (uint64_t)a, SP_BLOCKING(symbol)(a, b, c, d, e, f)); \
 	} \
 	__asm__(".symver sp_new_" #symbol ", " #symbol "@@GLIBC_2.3.2, remove\n\t" \
 		".globl sp_old_" #symbol "\n\t" \
 		".symver sp_old_" #symbol ", " #symbol "@GLIBC_2.2.5, remove");
-X(pthread_cond_wait)
-X(pthread_cond_timedwait)
+X(pthread_cond_wait, )
+X(pthread_cond_timedwait, sp_wait_ask_gil((uint64_t)a))
 #undef X

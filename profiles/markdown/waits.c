@@ -107,6 +107,11 @@ static void put_span(struct sp_writer *w, uint32_t node)
 	sp_buffer_free(&name);
 }
 
+static bool is_seen(const struct sp_lock_holder *h)
+{
+	return h->function != UINT32_MAX || h->call;
+}
+
 static void put_holder(struct sp_writer *w, const struct sp_lock_info *lock, const struct sp_lock_holder *h)
 {
 	const struct sp_profile *p = w->profile;
@@ -122,10 +127,26 @@ static void put_holder(struct sp_writer *w, const struct sp_lock_info *lock, con
 		sp_buffer_puts(&w->out, h->function != UINT32_MAX ? " in " : "in ");
 		sp_escape_name(&w->out, SP_ESCAPE_CELL, sp_wait_call_names[h->call - 1]);
 	}
-	if (h->function == UINT32_MAX && !h->call)
+	if (!is_seen(h))
 		sp_buffer_puts(&w->out, "not seen");
 	if (h->span)
 		put_span(w, h->span);
+}
+
+/* Where they were seen, and then what was not. */
+static void put_holders(struct sp_writer *w, const struct sp_lock_info *lock)
+{
+	const char *before = "";
+
+	for (int seen = 1; seen >= 0; seen--)
+		for (size_t i = 0, shown = 0; lock->ns && i < lock->holder_count && shown < HOLDERS; i++) {
+			if (is_seen(&lock->holders[i]) != seen)
+				continue;
+			sp_buffer_puts(&w->out, before);
+			put_holder(w, lock, &lock->holders[i]);
+			before = "; ";
+			shown++;
+		}
 }
 
 static void put_lock(struct sp_writer *w, const struct sp_lock_info *lock)
@@ -146,10 +167,7 @@ static void put_lock(struct sp_writer *w, const struct sp_lock_info *lock)
 	if (lock->waiter_ns)
 		sp_escape_name(&w->out, SP_ESCAPE_CELL, w->profile->functions[lock->waiter].name);
 	sp_buffer_puts(&w->out, " | ");
-	for (size_t i = 0; lock->ns && i < lock->holder_count && i < HOLDERS; i++) {
-		sp_buffer_puts(&w->out, i ? "; " : "");
-		put_holder(w, lock, &lock->holders[i]);
-	}
+	put_holders(w, lock);
 	sp_buffer_puts(&w->out, " |\n");
 }
 

@@ -165,6 +165,12 @@ static uint32_t holder_function(const struct sp_profile *p, const struct sp_wait
 	return s->holder && s->holder < p->path_count ? p->frames[site_frame[s->holder]].function : UINT32_MAX;
 }
 
+/* Of what threads wait for each other with, a lock has a holder; so has an interpreter's, which is a condition. */
+static bool has_holder(const struct sp_wait_site *s)
+{
+	return sp_wait_kind_of((enum sp_wait_call)s->call) == SP_WAIT_LOCK || s->holder || s->holder_call;
+}
+
 static void add_holder(struct sp_profile *p, struct sp_lock_info *lock, const struct sp_wait_site *s,
 	const uint32_t *site_frame)
 {
@@ -224,6 +230,24 @@ static void add_waiter(struct waiters *w, struct sp_lock_info *lock, uint32_t fu
 	lock->waiter = function;
 }
 
+static bool is_waited_for(const struct sp_profile *p, const struct sp_wait_site *s)
+{
+	return s->samples && s->lock && s->stack < p->path_count;
+}
+
+static void add_holders(struct sp_profile *p, const uint32_t *site_frame)
+{
+	const struct sp_snapshot *s = p->snapshot;
+	struct sp_lock_info *locks = p->waits->locks;
+
+	for (size_t i = 1; i < s->wait_site_count; i++)
+		if (is_waited_for(p, &s->wait_sites[i]))
+			locks[s->wait_sites[i].lock].held |= has_holder(&s->wait_sites[i]);
+	for (size_t i = 1; i < s->wait_site_count; i++)
+		if (is_waited_for(p, &s->wait_sites[i]) && locks[s->wait_sites[i].lock].held)
+			add_holder(p, &locks[s->wait_sites[i].lock], &s->wait_sites[i], site_frame);
+}
+
 static void add_locks(struct sp_profile *p, const uint32_t *site_frame)
 {
 	const struct sp_snapshot *s = p->snapshot;
@@ -241,15 +265,14 @@ static void add_locks(struct sp_profile *p, const uint32_t *site_frame)
 		const struct sp_wait_site *site = &s->wait_sites[i];
 		struct sp_lock_info *lock = &w->locks[site->lock];
 
-		if (!site->samples || !site->lock || site->stack >= p->path_count)
+		if (!is_waited_for(p, site))
 			continue;
 		lock->ns += site->ns;
 		lock->variance += variance_ns2(site);
 		lock->samples += site->samples;
 		add_waiter(&waiters, lock, p->frames[site_frame[site->stack]].function, site->ns);
-		if (sp_wait_kind_of((enum sp_wait_call)site->call) == SP_WAIT_LOCK)
-			add_holder(p, lock, site, site_frame);
 	}
+	add_holders(p, site_frame);
 	sp_map_free(&waiters.index);
 	free(waiters.ns);
 }

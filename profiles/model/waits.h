@@ -31,6 +31,7 @@ struct sp_lock_info {
 	const char *name;                            /* of the variable, else what is known of the address */
 	uint32_t lock;                               /* of the snapshot's */
 	uint64_t contentions, waited_ns, longest_ns; /* exact */
+	bool held;                                   /* somebody has it while others wait for it */
 	uint64_t ns, samples;                        /* of those sampled, whose waiters and holders are known */
 	double variance;                             /* of ns */
 	uint32_t waiter;                             /* function that waited most for it ... */

@@ -3,16 +3,24 @@
 
 #include "sampler/threads/registry.h"
 
-void sp_holder_ask(struct sp_holder *h, const int *owner)
+void sp_holder_ask_thread(struct sp_holder *h, int tid, const int *owner, int mine)
 {
-	h->tid = sp_load(owner);
-	h->t = h->tid > 0 ? sp_registry_find(h->tid, NULL) : NULL;
+	h->tid = tid;
+	h->t = tid > 0 ? sp_registry_find(tid, NULL) : NULL;
 	h->stack = h->call = h->span = 0;
 	if (!h->t)
 		return;
 	h->span = sp_load(&h->t->span_node);
 	h->asked_tsc = sp_tsc();
-	sp_store(&h->t->wait.asked, owner);
+	sp_store(&h->t->wait.asked_mine, mine);
+	__atomic_store_n(&h->t->wait.asked, owner, __ATOMIC_RELEASE);
+}
+
+void sp_holder_ask(struct sp_holder *h, const int *owner)
+{
+	int tid = sp_load(owner);
+
+	sp_holder_ask_thread(h, tid, owner, tid);
 }
 
 void sp_holder_answer(struct sp_holder *h)
@@ -32,10 +40,10 @@ void sp_holder_answer(struct sp_holder *h)
 /* It may have given the lock away since, and that may be gone. */
 void sp_holder_tell(struct sp_thread *t, uint32_t stack, uint32_t call, uint64_t caller)
 {
-	const int *owner = __atomic_exchange_n(&t->wait.asked, NULL, __ATOMIC_RELAXED);
-	int tid;
+	const int *owner = __atomic_exchange_n(&t->wait.asked, NULL, __ATOMIC_ACQUIRE);
+	int word;
 
-	if (!owner || !sp_read_memory(&tid, owner, sizeof tid) || tid != t->tid)
+	if (!owner || !sp_read_memory(&word, owner, sizeof word) || word != sp_load(&t->wait.asked_mine))
 		return;
 	sp_store(&t->wait.told_stack, stack);
 	sp_store(&t->wait.told_call, call);

@@ -5,18 +5,11 @@
 
 #include "sampler/agent.h"
 
-/* What is known of the owner of a lock. */
-struct sp_holder {
-	struct sp_thread *t; /* NULL: nothing */
-	int tid;
-	uint32_t span;        /* what it was doing then */
-	uint32_t stack, call; /* what it told, 0: nothing; 1 + enum sp_wait_call, 0: it was on a CPU */
-	uint64_t caller;      /* of that call */
-	uint64_t asked_tsc;
-};
-
 /* Asks the thread that `owner`, a word of the lock, names. */
 void sp_holder_ask(struct sp_holder *h, const int *owner) SP_HIDDEN;
+
+/* Asks thread `tid`, which has the lock as long as the word `owner` is `mine`. */
+void sp_holder_ask_thread(struct sp_holder *h, int tid, const int *owner, int mine) SP_HIDDEN;
 
 /* Takes down what it has told since. */
 void sp_holder_answer(struct sp_holder *h) SP_HIDDEN;

@@ -42,9 +42,9 @@ static void look_ahead(struct sp_thread_waits *w, uint64_t ns)
 
 bool sp_wait_queue_is_due(struct sp_thread *t, enum sp_wait_kind kind, uint64_t ns)
 {
+	look_ahead(&t->wait, ns);
 	if (sp_load(&kernel) == DOES_NOT)
 		return false;
-	look_ahead(&t->wait, ns);
 	if (t->wait.pick_near || (t->wait.queue_known && t->wait.left_ns <= (int64_t)ns))
 		return true;
 	if (!t->wait.queue_known && !is_affordable(&t->wait))
@@ -76,27 +76,60 @@ static bool ask(struct sp_thread *t)
 	return true;
 }
 
-/* As those of the kind that were looked at. */
-static uint64_t less_the_usual(const struct sp_wait_part *part, uint64_t ns)
+/* How long a woken thread waits for a CPU does not depend on how long it has slept: waits of one kind are told apart by length. */
+static unsigned length_of(uint64_t ns)
 {
-	return part->ns ? ns - (uint64_t)((double)ns * (double)part->queue_ns / (double)part->ns) : ns;
+	static const uint32_t ends_ns[SP_WAIT_LENGTHS - 1] = {128000, 1000000, 8000000};
+	unsigned length = 0;
+
+	while (length < SP_WAIT_LENGTHS - 1 && ns >= ends_ns[length])
+		length++;
+	return length;
+}
+
+/* Those of the length that were looked at, else those of the next. */
+static unsigned known_length(const struct sp_wait_part *parts, unsigned length)
+{
+	for (unsigned i = length + 1; i-- > 0;)
+		if (parts[i].count)
+			return i;
+	while (length < SP_WAIT_LENGTHS - 1 && !parts[length].count)
+		length++;
+	return length;
+}
+
+/* Waits of the same length have the same part in the run queue; longer ones, and those without end, have as much of it. */
+static uint64_t less_the_usual(const struct sp_wait_part *parts, uint64_t ns)
+{
+	unsigned length = length_of(ns), known = known_length(parts, length);
+	const struct sp_wait_part *part = &parts[known];
+	double queue_ns, mean_ns;
+
+	if (!part->count)
+		return ns;
+	queue_ns = (double)ns * (double)part->queue_ns / (double)part->ns;
+	mean_ns = (double)part->queue_ns / (double)part->count;
+	if ((length == SP_WAIT_LENGTHS - 1 || known != length) && mean_ns < queue_ns)
+		queue_ns = mean_ns;
+	return ns - (uint64_t)queue_ns;
 }
 
 uint64_t sp_wait_without_queue(struct sp_thread *t, enum sp_wait_kind kind, uint64_t ns, uint64_t off_ns, bool due)
 {
 	struct sp_thread_waits *w = &t->wait;
-	struct sp_wait_part *part = &w->parts[kind];
+	struct sp_wait_part *parts = w->parts[kind], *part = &parts[length_of(ns)];
 	uint64_t before_ns = w->queue_ns, queue_ns, blocked_ns;
 	bool was_known = w->queue_known;
 
 	w->queue_known = due && ask(t);
 	if (!was_known || !w->queue_known)
-		return less_the_usual(part, ns);
+		return less_the_usual(parts, ns);
 	w->queue_known = w->pick_near || is_affordable(w);
 	queue_ns = w->queue_ns - before_ns;
 	blocked_ns = off_ns > queue_ns ? off_ns - queue_ns : 0;
 	if (blocked_ns > ns)
 		blocked_ns = ns;
+	part->count++;
 	part->ns += ns;
 	part->queue_ns += ns - blocked_ns;
 	return blocked_ns;

@@ -7,6 +7,7 @@
 
 #include "sampler/sys.h"
 #include "sampler/threads/thread.h"
+#include "sampler/waits/gil.h"
 #include "sampler/waits/pick.h"
 #include "sampler/waits/queue.h"
 
@@ -157,6 +158,16 @@ static void tell(struct sp_thread *t, enum sp_wait_call call, uint64_t caller)
 		sp_holder_tell(t, 0, 1 + (uint32_t)call, caller);
 }
 
+/* What the holder has told. */
+static void take_answer(struct sp_waited *waited, struct sp_holder *h)
+{
+	sp_holder_answer(h);
+	waited->holder = h->stack;
+	waited->holder_call = h->call;
+	waited->holder_caller = h->call ? h->caller : 0;
+	waited->holder_span = h->span;
+}
+
 static void ended(struct sp_thread *t, enum sp_wait_call call, uint64_t object, uint64_t ns, uint64_t now,
 	uint64_t caller)
 {
@@ -165,6 +176,8 @@ static void ended(struct sp_thread *t, enum sp_wait_call call, uint64_t object, 
 	uint64_t off;
 
 	tell(t, call, caller);
+	if (sp_unlikely(t->wait.gil && t->wait.gil == object))
+		take_answer(&waited, &t->wait.gil_holder);
 	off = look(t, now);
 	waited.ns = slept(t, ns, off);
 	sp_pick_cost(LOOK_NS);
@@ -192,6 +205,18 @@ void sp_wait_ended(const struct sp_timed_call *w, enum sp_wait_call call, uint64
 		ended(t, call, object, ns, now, caller);
 	else if (sp_load(&sp_agent.state) == SP_AGENT_DORMANT)
 		count(&sp_waits.early[sp_wait_kind_of(call)], ns);
+	errno = saved_errno;
+}
+
+void sp_wait_ask_gil(uint64_t condition)
+{
+	int saved_errno = errno;
+	struct sp_thread *t = sp_load(&sp_waits.least_cycles) && is_counted() ? sampled_thread() : NULL;
+
+	if (t) {
+		t->wait.gil = 0;
+		sp_gil_ask(t, condition);
+	}
 	errno = saved_errno;
 }
 
@@ -256,11 +281,7 @@ void sp_contention_end(struct sp_contention *c, enum sp_wait_call call)
 			tell(t, call, c->caller);
 			waited.blocked_ns = lock_blocked_ns(t, ns, c->call.began + cycles);
 			count_in_thread(t, SP_WAIT_LOCK, waited.blocked_ns);
-			sp_holder_answer(&c->holder);
-			waited.holder = c->holder.stack;
-			waited.holder_call = c->holder.call;
-			waited.holder_caller = c->holder.call ? c->holder.caller : 0;
-			waited.holder_span = c->holder.span;
+			take_answer(&waited, &c->holder);
 			sp_pick_wait(t, &waited, c->caller);
 		}
 	}

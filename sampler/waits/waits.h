@@ -63,6 +63,9 @@ static inline __attribute__((always_inline)) void sp_wait_end(const struct sp_ti
 	sp_wait_end_of(w, call, object, (uint64_t)(uintptr_t)__builtin_return_address(0));
 }
 
+/* Before a call with a condition, that may be how an interpreter's lock is waited for. Keeps errno. */
+void sp_wait_ask_gil(uint64_t condition) SP_HIDDEN;
+
 /* The value of `expression`, a call of a function that may block: it is timed. */
 #define SP_TIMED(call, object, expression) \
 	({ \

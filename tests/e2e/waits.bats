@@ -26,14 +26,17 @@ share_at() {
 	refuse grep -E '^## (Waits|Locks)' "$profile"
 }
 
-@test "python3's threads wait for the GIL" {
-	profiled /usr/bin/python3 -c 'import threading
-def work(): return sum(i * i for i in range(1500000))
-threads = [threading.Thread(target=work) for _ in range(3)]
+@test "python3's threads wait for the GIL, which one has that sorts" {
+	profiled /usr/bin/python3 -c 'import threading, random
+numbers = [random.random() for _ in range(300000)]
+def work(): return sum(i * i for i in range(400000))
+def sort(): return [sorted(numbers) for _ in range(4)]
+threads = [threading.Thread(target=work) for _ in range(2)] + [threading.Thread(target=sort)]
 for t in threads: t.start()
 for t in threads: t.join()'
 	profile=$(profile_of 'python3*')
 	section '## Waits' "$profile" | grep -F 'the GIL'
+	section '## Locks' "$profile" | grep -F 'the GIL' | grep -E '[0-9]+ % ± [0-9]+ [^ ]+ on a CPU'
 }
 
 @test "calls that block answer as without us: signals, cancellation, timeouts, every kind of mutex, handlers that jump out, forks" {
