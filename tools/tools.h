@@ -143,6 +143,16 @@ bool sp_profile_of_pid(int pid, const struct timespec *since, char path[static P
 /* The index of the run whose first process that was, in this directory. */
 bool sp_profile_index(const char *directory, int pid, char path[static PATH_MAX]);
 
+/* The one beside this profile of it, not older than `since`, and how many processes it has; 0: none. */
+unsigned long sp_profile_index_beside(const char *profile, int pid, const struct timespec *since,
+	char index[static PATH_MAX]);
+
+/* What the run of that first process left: its profile, or the index of several. */
+bool sp_profile_of_run(int pid, const struct timespec *since, char path[static PATH_MAX]);
+
+/* The programs that are started get the preloaded libraries that the command itself has begun without. */
+void sp_give_back_preload(void);
+
 /* What such an errno means, a phrase. */
 const char *sp_input_error(int err);
 

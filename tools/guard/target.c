@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "profiles/base/time.h"
 #include "profiles/spool/find.h"
 #include "profiles/spool/process.h"
 #include "profiles/spool/read.h"
@@ -24,10 +25,7 @@
 
 uint64_t sp_guard_now_ns(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+	return sp_time_ns(CLOCK_BOOTTIME);
 }
 
 void sp_guard_put_megabytes(struct sp_buffer *out, uint64_t bytes)

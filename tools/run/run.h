@@ -21,7 +21,7 @@ struct sp_run_told {
 	uint64_t cpu_ns; /* of children so far */
 };
 
-/* Its profile, the first process's where there are several; false: none. */
+/* Its profile, the index of them where its processes left several; false: none. */
 bool sp_run_profile(const struct sp_run_told *told, char path[static PATH_MAX]);
 
 /* Before it starts; and afterwards, with its pid: one line on stderr that says where its profile is, or why there is none. */
