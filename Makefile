@@ -121,7 +121,7 @@ $(B)/obj/cmd/tools/init/files.S.o: $(wildcard tools/init/files/*)
 # A program of its own inside the command, as small as it gets.
 $(B)/obj/cmd/tools/monitor/image.S.o: CPPFLAGS += -DKEEPER='"$(B)/obj/keeper"'
 $(B)/obj/cmd/tools/monitor/image.S.o: $(B)/obj/keeper
-$(B)/obj/keeper: tools/monitor/keeper.c tools/monitor/keeper.h
+$(B)/obj/keeper: tools/monitor/keeper.c tools/monitor/keeper.h tools/monitor/counters.h profiles/monitor/counts.h
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -D_GNU_SOURCE -I. -Os $(CSTD) -static -s -o $@ $<

@@ -13,6 +13,7 @@
 #include "env/env.h"
 #include "profiles/base/time.h"
 #include "tools/history/record.h"
+#include "tools/log/log.h"
 #include "tools/start.h"
 
 static void print_help(void)
@@ -272,9 +273,11 @@ static int run_times(const struct sp_target *target, char **argv, const char *li
 			.enabled = enabled, .quiet = choice->quiet || !sp_target_preloadable(target)};
 		struct rusage usage;
 		struct sp_record_ran ran = {.started_ns = sp_time_ns(CLOCK_REALTIME), .usage = &usage};
+		struct sp_log_place log;
 		int status, pid;
 
 		sp_run_began(&told);
+		sp_log_place(&log);
 		if (library)
 			sp_tree_hold_make(&hold); /* otherwise each process renders for itself */
 		ran.wall_ns = sp_time_ns(CLOCK_MONOTONIC);
@@ -288,7 +291,10 @@ static int run_times(const struct sp_target *target, char **argv, const char *li
 		told.pid = pid;
 		sp_run_tell(&told);
 		ran.status = status;
+		if (library)
+			sp_log_since(&ran.log, &log);
 		keep(target, argv, library != NULL, &told, &ran);
+		sp_buffer_free(&ran.log);
 		if (*ended == 0)
 			*ended = status;
 		if (WIFSIGNALED(status))
