@@ -10,8 +10,7 @@ static int complain_of_none(const char *command, const struct sp_history_run *ru
 {
 	static const char *const ways[SP_HISTORY_PARTS] = {
 		[SP_HISTORY_PROFILE] = "profile; measure the command with one by smartprof monitor --profile",
-		[SP_HISTORY_LOG] = "timing log; start the command with SMARTPROF_SPAN_LOG=FILE by smartprof run, or "
-				   "monitor --profile",
+		[SP_HISTORY_LOG] = "timing log; set SMARTPROF_SPAN_LOG=FILE for smartprof run or monitor --profile",
 		[SP_HISTORY_TIMELINE] = "timeline; runs of smartprof monitor have one unless they are short"};
 
 	sp_complain("%s: run %.*s has no %s, or see smartprof history show %.*s", command, SP_HISTORY_SHORT, run->id,
