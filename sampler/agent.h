@@ -21,6 +21,9 @@
 /* Large zeroed tables stand behind the small variables, so that a process that needs none of them
  * touches none of their pages (the linker sorts sections by name). */
 #define SP_BIG __attribute__((section(".bss.z_big")))
+/* Small variables that are written once or seldom: no forked child writes to their pages, of which it would get copies, and so what
+ * it does write is in one. */
+#define SP_SELDOM __attribute__((section(".bss.x_seldom")))
 /* The table whose beginning every process touches stands right behind the small variables: the fewer pages a start
  * touches, the less it costs. */
 #define SP_BIG_AT_START __attribute__((section(".bss.y_start")))

@@ -16,7 +16,7 @@
 #include "sampler/spans/loop.h"
 #include "sampler/waits/waits.h"
 
-struct sp_blocking sp_blocking;
+struct sp_blocking SP_SELDOM sp_blocking;
 
 sp_blocking_fn *sp_blocking_find(sp_blocking_fn **place, const char *name)
 {
