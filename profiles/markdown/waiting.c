@@ -5,6 +5,7 @@
 
 #define QUEUE_PERCENT 10.0 /* of threads' time in which they wanted a CPU and got none, from which on it is told */
 #define QUEUE_ADVICE_PERCENT 25.0
+#define LOCK_PERCENT 20.0     /* the same for one lock */
 #define BUSY_PERCENT 90.0     /* of a core, from which on the process is not said to have waited */
 #define IDLE_PERCENT 10.0     /* of a core, below which waiting is what takes the time */
 #define WAITED_NS 1000000000u /* shorter runs mostly wait for their start */
@@ -197,11 +198,13 @@ static void advise_on_kind(struct sp_writer *w)
 		[SP_WAIT_OTHER] = "while it waits, `smartprof where PID` shows what each thread waits in.",
 		[SP_WAIT_KINDS] = "while it waits, `smartprof where PID` shows what each thread waits in."};
 	const struct sp_profile *p = w->profile;
+	enum sp_wait_kind kind = main_kind(p);
 
 	sp_buffer_printf(&w->out,
 		"the process mostly waited (it kept a core busy for %.1f %% of the time), so its CPU time is not what "
 		"makes it slow: %s",
-		busy_percent(p), advices[main_kind(p)]);
+		busy_percent(p), advices[kind]);
+	sp_put_main_wait(w, kind);
 }
 
 bool sp_advise_on_waiting(struct sp_writer *w)
@@ -215,8 +218,9 @@ bool sp_advise_on_waiting(struct sp_writer *w)
 			advise_on_queue(w);
 		return p->threads_seen > 1; /* what one thread waited for were others' */
 	}
-	if (busy_percent(p) >= IDLE_PERCENT)
-		return false;
-	advise_on_kind(w);
-	return true;
+	if (sp_advise_on_lock(w, LOCK_PERCENT))
+		return true;
+	if (busy_percent(p) < IDLE_PERCENT)
+		advise_on_kind(w);
+	return busy_percent(p) < IDLE_PERCENT;
 }

@@ -6,7 +6,6 @@
 #include "profiles/model/wait_rows.h"
 #include "profiles/model/waits.h"
 
-#define CHAIN 4u   /* functions shown of a place, the caller first */
 #define HOLDERS 3u /* shown of a lock */
 #define Z95 1.96
 
@@ -28,18 +27,32 @@ static void put_chain(struct sp_writer *w, const struct sp_wait_place *place)
 {
 	const struct sp_profile *p = w->profile;
 	const struct sp_path *path = &p->paths[place->path];
-	uint32_t at = 0;
+	uint32_t at = sp_wait_chain_at(p, place->path, place->frame);
 
-	/* A function at one line may be called by several instructions, and has a frame of each. */
-	while (at < path->depth &&
-		p->frames[p->frame_ids[path->first + at]].function != p->frames[place->frame].function)
-		at++;
-	if (at == path->depth)
-		at = 0;
-	for (uint32_t i = 0; i < CHAIN && at + i < path->depth; i++) {
+	for (uint32_t i = 0; i < SP_WAIT_CHAIN && at + i < path->depth; i++) {
 		sp_buffer_puts(&w->out, i ? " ← " : "");
 		sp_escape_name(&w->out, SP_ESCAPE_CELL, function_name(p, p->frame_ids[path->first + at + i]));
 	}
+}
+
+/* What the waits of a kind, or of any, were most: where its advice leads. */
+void sp_put_main_wait(struct sp_writer *w, enum sp_wait_kind kind)
+{
+	const struct sp_waits_info *waits = w->profile->waits;
+	const struct sp_wait_place *most = NULL;
+
+	for (size_t i = 0; waits && !most && i < waits->place_count && !waits->places[i].idle; i++)
+		if (kind == SP_WAIT_KINDS || sp_wait_kind_of(waits->places[i].call) == kind)
+			most = &waits->places[i];
+	if (!most)
+		return;
+	sp_buffer_puts(&w->out, " Most, ");
+	sp_put_duration(&w->out, most->ns);
+	sp_buffer_puts(&w->out, ", was waited in ");
+	sp_escape_name(&w->out, SP_ESCAPE_CELL, sp_wait_call_names[most->call]);
+	sp_buffer_puts(&w->out, " ← ");
+	put_chain(w, most);
+	sp_buffer_puts(&w->out, ".");
 }
 
 static void put_lock_name(struct sp_writer *w, uint32_t lock)
@@ -80,7 +93,8 @@ static void put_waits_head(struct sp_writer *w)
 		"## Waits\n\nWhere threads were blocked, by a sample of their waits that is fair to time; ± in "
 		"percentage "
 		"points, 95 %. A place is idle, and holds nothing up, if threads wait there for work: on a condition, "
-		"a semaphore or descriptors, at least five times, and for half of the run or more.\n\n"
+		"a semaphore or descriptors, at least five times, for half of the run or more, and outside of what "
+		"takes the CPU time there.\n\n"
 		"| % | ± | Waited | Waits | Longest | Kind | Call | Where | Location | For |\n"
 		"|---:|---:|---:|---:|---:|:---|:---|:---|:---|:---|\n");
 }
@@ -112,21 +126,24 @@ static bool is_seen(const struct sp_lock_holder *h)
 	return h->function != UINT32_MAX || h->call;
 }
 
-static void put_holder(struct sp_writer *w, const struct sp_lock_info *lock, const struct sp_lock_holder *h)
+static void put_holder_place(struct sp_writer *w, const struct sp_lock_holder *h)
 {
-	const struct sp_profile *p = w->profile;
-
-	sp_buffer_printf(&w->out, "%.0f %% ± ", 100 * (double)h->ns / (double)lock->ns);
-	sp_buffer_printf(&w->out, "%.0f ",
-		100 * Z95 * sp_waits_share_error((double)h->ns, h->variance, (double)lock->ns, lock->variance));
 	if (h->function != UINT32_MAX)
-		sp_escape_name(&w->out, SP_ESCAPE_CELL, p->functions[h->function].name);
+		sp_escape_name(&w->out, SP_ESCAPE_CELL, w->profile->functions[h->function].name);
 	if (h->function != UINT32_MAX && !h->call)
 		sp_buffer_puts(&w->out, " on a CPU");
 	if (h->call) {
 		sp_buffer_puts(&w->out, h->function != UINT32_MAX ? " in " : "in ");
 		sp_escape_name(&w->out, SP_ESCAPE_CELL, sp_wait_call_names[h->call - 1]);
 	}
+}
+
+static void put_holder(struct sp_writer *w, const struct sp_lock_info *lock, const struct sp_lock_holder *h)
+{
+	sp_buffer_printf(&w->out, "%.0f %% ± ", 100 * (double)h->ns / (double)lock->ns);
+	sp_buffer_printf(&w->out, "%.0f ",
+		100 * Z95 * sp_waits_share_error((double)h->ns, h->variance, (double)lock->ns, lock->variance));
+	put_holder_place(w, h);
 	if (!is_seen(h))
 		sp_buffer_puts(&w->out, "not seen");
 	if (h->span)
@@ -147,6 +164,39 @@ static void put_holders(struct sp_writer *w, const struct sp_lock_info *lock)
 			before = "; ";
 			shown++;
 		}
+}
+
+/* That threads waited for most, of those that one of them has while others wait. */
+static const struct sp_lock_info *main_lock(const struct sp_waits_info *waits)
+{
+	for (size_t i = 0; waits && i < waits->lock_count; i++)
+		if (waits->locks[i].held || waits->locks[i].contentions || sp_waits_is_gil(&waits->locks[i]))
+			return &waits->locks[i];
+	return NULL;
+}
+
+bool sp_advise_on_lock(struct sp_writer *w, double least_percent)
+{
+	const struct sp_lock_info *lock = main_lock(w->profile->waits);
+	uint64_t ns = lock ? lock->contentions ? lock->waited_ns : lock->ns : 0;
+	double percent = sp_percent(ns, w->profile->waiting.wall_ns);
+
+	if (!lock || percent < least_percent)
+		return false;
+	sp_buffer_printf(&w->out, "threads waited for %.0f %% of their time for ", percent);
+	sp_escape_name(&w->out, SP_ESCAPE_CELL, lock->name);
+	for (size_t i = 0; lock->ns && i < lock->holder_count; i++)
+		if (lock->holders[i].function != UINT32_MAX) {
+			sp_buffer_puts(&w->out, " (held mostly, as far as it was seen, by ");
+			put_holder_place(w, &lock->holders[i]);
+			sp_buffer_puts(&w->out, ")");
+			break;
+		}
+	sp_buffer_puts(&w->out,
+		sp_waits_is_gil(lock)
+			? "; one thread at a time runs Python code: use processes, or calls that give it up meanwhile."
+			: "; hold it for less time, take it less often, or give each thread data of its own.");
+	return true;
 }
 
 static void put_lock(struct sp_writer *w, const struct sp_lock_info *lock)

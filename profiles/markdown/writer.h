@@ -84,9 +84,12 @@ void sp_write_heap_tree(struct sp_writer *w);
 void sp_write_marks(struct sp_writer *w);
 void sp_write_spans(struct sp_writer *w);
 void sp_write_waiting(struct sp_writer *w);
-void sp_write_waits(struct sp_writer *w);           /* the sections that follow it */
-void sp_write_waiting_verdict(struct sp_writer *w); /* a sentence, if there is a point in it */
-bool sp_advise_on_waiting(struct sp_writer *w);     /* false: there is nothing to say */
+void sp_write_waits(struct sp_writer *w);                           /* the sections that follow it */
+void sp_write_waiting_verdict(struct sp_writer *w);                 /* a sentence, if there is a point in it */
+void sp_put_main_wait(struct sp_writer *w, enum sp_wait_kind kind); /* a sentence, if anything is known of it */
+bool sp_advise_on_lock(struct sp_writer *w,
+	double least_percent);                  /* of threads' time; false: none was waited for so much */
+bool sp_advise_on_waiting(struct sp_writer *w); /* false: there is nothing to say */
 void sp_put_thread_waiting(struct sp_writer *w, const struct sp_waiting *waiting); /* three cells */
 void sp_write_traces(struct sp_writer *w);
 void sp_write_span_parts(struct sp_writer *w);

@@ -8,8 +8,6 @@
 
 #include "profiles/model/build.h"
 
-#define IDLE_COUNT 5u /* waits of a place where threads wait for work, at least */
-
 const char *const sp_wait_call_names[SP_WAIT_CALLS] = {
 #define X(call, kind) [SP_CALL_##call] = #call,
 	SP_WAIT_CALLS_LIST(X)
@@ -18,12 +16,51 @@ const char *const sp_wait_call_names[SP_WAIT_CALLS] = {
 
 /* --- places */
 
-static struct sp_wait_place *place_of(struct sp_profile *p, uint32_t call, uint32_t frame, struct sp_map *index)
+uint32_t sp_wait_chain_at(const struct sp_profile *p, uint32_t path, uint32_t frame)
+{
+	const struct sp_path *its = &p->paths[path];
+	uint32_t at = 0;
+
+	/* A function at one line may be called by several instructions, and has a frame of each. */
+	while (at < its->depth && p->frames[p->frame_ids[its->first + at]].function != p->frames[frame].function)
+		at++;
+	return at < its->depth ? at : 0;
+}
+
+/* Numbers for chains of functions, each from that of the chain without its last. */
+static uint32_t longer_chain(struct sp_map *chains, uint32_t *count, uint32_t chain, uint32_t function, uint32_t line)
+{
+	int found;
+	uint32_t *cell = sp_map_at(chains, (uint64_t)chain << 32 | function, line, &found);
+
+	if (!found)
+		*cell = ++*count;
+	return *cell;
+}
+
+struct places {
+	struct sp_map index, chains;
+	uint32_t chain_count;
+};
+
+static uint32_t chain_of(struct sp_profile *p, struct places *all, uint32_t path, uint32_t frame)
+{
+	const struct sp_path *its = &p->paths[path];
+	uint32_t at = sp_wait_chain_at(p, path, frame), chain;
+
+	chain = longer_chain(&all->chains, &all->chain_count, 0, p->frames[frame].function, p->frames[frame].line);
+	for (uint32_t i = 1; i < SP_WAIT_CHAIN && at + i < its->depth; i++)
+		chain = longer_chain(&all->chains, &all->chain_count, chain,
+			p->frames[p->frame_ids[its->first + at + i]].function, UINT32_MAX);
+	return chain;
+}
+
+static struct sp_wait_place *place_of(struct sp_profile *p, struct places *all, uint32_t call, uint32_t path,
+	uint32_t frame)
 {
 	struct sp_waits_info *w = p->waits;
-	const struct sp_profile_frame *f = &p->frames[frame];
 	int found;
-	uint32_t *cell = sp_map_at(index, (uint64_t)f->function << 32 | f->line, call, &found);
+	uint32_t *cell = sp_map_at(&all->index, chain_of(p, all, path, frame), call, &found);
 
 	if (!found) {
 		*cell = (uint32_t)w->place_count;
@@ -70,11 +107,16 @@ const struct sp_lock_info *sp_waits_lock(const struct sp_waits_info *w, uint32_t
 	return NULL;
 }
 
+bool sp_waits_is_gil(const struct sp_lock_info *lock)
+{
+	return strncmp(lock->name, "the GIL", 7) == 0;
+}
+
 static bool is_interpreter_lock(const struct sp_profile *p, uint32_t lock)
 {
 	const struct sp_lock_info *info = sp_waits_lock(p->waits, lock);
 
-	return info && strncmp(info->name, "the GIL", 7) == 0;
+	return info && sp_waits_is_gil(info);
 }
 
 /* A thread that waits for work in its loop holds nothing up. */
@@ -83,7 +125,8 @@ static bool is_idle(const struct sp_profile *p, const struct sp_wait_place *plac
 	enum sp_wait_kind kind = sp_wait_kind_of(place->call);
 
 	return (kind == SP_WAIT_POLL || (kind == SP_WAIT_CONDITION && place->call < SP_CALL_pthread_join)) &&
-		place->count >= IDLE_COUNT && place->ns >= p->wall_ns / 2 && !is_interpreter_lock(p, place->lock);
+		place->count >= SP_WAIT_IDLE_COUNT && place->ns >= p->wall_ns / 2 &&
+		!is_interpreter_lock(p, place->lock) && !sp_wait_is_work(p, place);
 }
 
 static int by_ns(const void *left, const void *right)
@@ -101,7 +144,7 @@ static void add_places(struct sp_profile *p, const uint32_t *site_frame)
 {
 	const struct sp_snapshot *s = p->snapshot;
 	struct sp_waits_info *w = p->waits;
-	struct sp_map index = {0};
+	struct places all = {0};
 
 	for (size_t i = 1; i < s->wait_site_count; i++) {
 		const struct sp_wait_site *site = &s->wait_sites[i];
@@ -112,11 +155,12 @@ static void add_places(struct sp_profile *p, const uint32_t *site_frame)
 		p->paths[site->stack].wait_ns += site->ns;
 		p->paths[site->stack].wait_count += site->count;
 		p->paths[site->stack].wait_samples += site->samples;
-		add_to_place(place_of(p, site->call, site_frame[site->stack], &index), site,
+		add_to_place(place_of(p, &all, site->call, site->stack, site_frame[site->stack]), site,
 			p->paths[site->stack].wait_ns);
 		w->ns += site->ns;
 	}
-	sp_map_free(&index);
+	sp_map_free(&all.index);
+	sp_map_free(&all.chains);
 }
 
 double sp_waits_share_error(double part, double variance, double whole, double whole_variance)

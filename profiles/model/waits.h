@@ -52,6 +52,18 @@ struct sp_waits_info {
 /* Of the share that a part has in a whole, both of which are estimates: its standard deviation. */
 double sp_waits_share_error(double part, double variance, double whole, double whole_variance);
 
+/* Functions that tell one place from another, from the caller of the call outwards. */
+#define SP_WAIT_CHAIN 4u
+
+/* Where in its path a place's chain begins. */
+uint32_t sp_wait_chain_at(const struct sp_profile *profile, uint32_t path, uint32_t frame);
+
+#define SP_WAIT_IDLE_COUNT 5u /* waits of a place where threads wait for work, at least */
+
+/* Whether a place is part of the work: the loop that it is in, its innermost frame with half of the CPU time, has more than a fifth
+ * of that on the way to the call; or another place is where a loop further out waits. Without CPU samples: no. */
+bool sp_wait_is_work(const struct sp_profile *profile, const struct sp_wait_place *place);
+
 extern const char *const sp_wait_call_names[SP_WAIT_CALLS];
 
 /* Paths get the weights of their waits; site_frame as for sp_heap_add_up. */
@@ -59,6 +71,9 @@ void sp_waits_add_up(struct sp_profile *profile, const uint32_t *site_frame);
 
 /* A lock by its number in the snapshot; NULL: 0, or nobody has waited for it. */
 const struct sp_lock_info *sp_waits_lock(const struct sp_waits_info *waits, uint32_t lock);
+
+/* Whether it is Python's interpreter lock. */
+bool sp_waits_is_gil(const struct sp_lock_info *lock);
 
 /* Adds what another path has waited. */
 void sp_path_add_waits(struct sp_path *to, const struct sp_path *path);

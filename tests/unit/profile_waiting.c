@@ -439,6 +439,39 @@ static void merged_profiles_add_it_up(void **state)
 }
 
 /* Of two that are equal and equally unsure, each is half, and half as unsure as if the other were known. */
+/* The innermost frame is what was waited for. */
+static const struct sp_wait_place *place_at_depth(uint32_t depth)
+{
+	const struct sp_waits_info *waits = written.profile->waits;
+
+	for (size_t i = 0; i < waits->place_count; i++)
+		if (written.profile->paths[waits->places[i].path].depth == depth)
+			return &waits->places[i];
+	fail_msg("no place with a path of %u frames", depth);
+	return NULL;
+}
+
+/* A server: it waits for requests in its loop, 2, and for something else by the same function, 6, while it answers one. */
+static void waiting_for_work_is_idle_and_waiting_in_it_is_not(void **state)
+{
+	(void)state;
+	written.spool.header->end_ns = 10000 * MS;
+	main_thread()->queue_at_ns = 1;
+	written.spool.header->waits.on = 1;
+	main_thread()->waits[SP_WAIT_POLL].ns = 9700 * MS;
+	spool_wait(&written.spool, SP_CALL_epoll_wait, STACK(6, 5, 2, 1), 5100 * MS);
+	spool_wait(&written.spool, SP_CALL_epoll_wait, STACK(6, 8, 7, 2, 1), 5000 * MS);
+	written_render(false);
+	assert_true(place_at_depth(5)->idle && place_at_depth(6)->idle); /* where the work is, is not known */
+	for (int i = 0; i < 6; i++)
+		spool_sample(&written.spool, spool_stack(&written.spool, 0, STACK(i % 2 ? 3 : 4, i < 4 ? 7 : 9, 2, 1)),
+			50000, 0);
+	written_render_again();
+	assert_true(place_at_depth(5)->idle);
+	assert_false(place_at_depth(6)->idle);
+	assert_written_says("Most, 5.00 s, was waited in epoll_wait ← ");
+}
+
 static void a_share_is_surer_than_its_part(void **state)
 {
 	(void)state;
@@ -463,6 +496,7 @@ int main(void)
 		TEST(a_used_up_quota_is_told_apart),
 		TEST(kinds_are_parts_of_what_it_was_blocked_for),
 		TEST(what_is_waited_in_is_advised_on),
+		TEST(waiting_for_work_is_idle_and_waiting_in_it_is_not),
 		TEST(a_share_is_surer_than_its_part),
 		TEST(it_is_read_back_and_valid),
 		TEST(a_profile_of_before_says_nothing_of_it),
