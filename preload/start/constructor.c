@@ -309,7 +309,7 @@ static void loaded_main(void)
 
 /* The loader resolves an indirect function while it binds this library: all that the program needs is mapped, and
  * no constructor has run. Those of the libraries that it needs run before ours, and are part of it. */
-static void (*note_begin(void))(void)
+static __attribute__((used)) void (*note_begin(void))(void)
 {
 	sp_usage_begin();
 	sp_process_start_time();

@@ -113,7 +113,7 @@ static size_t begin_of(const struct series *s, size_t segment)
  * less than as many independent ones. */
 static double carried(const struct series *s)
 {
-	double product = 0, squares = 0, count = 0;
+	double product = 0, squares = 0;
 
 	for (size_t k = 0; k < s->segments; k++) {
 		size_t begin = begin_of(s, k);
@@ -126,7 +126,6 @@ static double carried(const struct series *s)
 			product += before * off;
 			squares += off * off;
 			before = off;
-			count++;
 		}
 	}
 	return squares > 0 ? fmin(fmax(product / squares, 0), 0.9) : 0;
