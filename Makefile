@@ -33,7 +33,7 @@ AGENT_FIRST := $(addprefix preload/,start/constructor.c own_string.c libc.c real
 	$(addprefix sampler/,threads/usage.c threads/self.c clock/clock.c clock/process.c heap/filter.c waits/waits.c) \
 	$(addprefix sampler/,walk/unwind.c walk/stack_read.c) \
 	$(addprefix preload/,start/fork.c hooks/malloc.c hooks/exit.c hooks/limits.c hooks/signals.c hooks/span_functions.c hooks/seccomp.c finish/finish.c finish/tree.c) \
-	$(addprefix sampler/,heap/heap.c threads/thread.c threads/block.c heap/live.c heap/pre_activation.c upkeep/timeline.c) \
+	$(addprefix sampler/,threads/thread.c threads/block.c heap/live.c heap/pre_activation.c upkeep/timeline.c) \
 	$(addprefix sampler/,upkeep/discovery.c spool/write.c walk/generated.c) \
 	$(addprefix preload/,hooks/children.c hooks/exec.c spool_place.c)
 AGENT_SRC := $(AGENT_FIRST) $(filter-out $(AGENT_FIRST) preload/context_library.c,$(wildcard sampler/*.c $(addprefix sampler/*/*.,c S) preload/*.c \
@@ -121,7 +121,7 @@ $(B)/obj/cmd/tools/init/files.S.o: $(wildcard tools/init/files/*)
 # A program of its own inside the command, as small as it gets.
 $(B)/obj/cmd/tools/monitor/image.S.o: CPPFLAGS += -DKEEPER='"$(B)/obj/keeper"'
 $(B)/obj/cmd/tools/monitor/image.S.o: $(B)/obj/keeper
-$(B)/obj/keeper: tools/monitor/keeper.c tools/monitor/keeper.h tools/monitor/counters.h profiles/monitor/counts.h
+$(B)/obj/keeper: tools/monitor/keeper.c tools/monitor/keeper.h
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -D_GNU_SOURCE -I. -Os $(CSTD) -static -s -o $@ $<

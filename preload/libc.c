@@ -60,7 +60,7 @@ static struct {
 	const struct link_map *objects;
 	struct symbols own[2];    /* libc.so.6's and the loader's */
 	const ElfW(auxv_t) * aux; /* where the kernel has put it, or a copy */
-} libc SP_SELDOM;
+} libc;
 
 /* --- one object's symbols */
 

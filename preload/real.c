@@ -6,7 +6,7 @@
 
 #include "preload/libc.h"
 
-struct sp_real SP_SELDOM sp_real;
+struct sp_real sp_real;
 
 void *sp_real_find(const char *name)
 {

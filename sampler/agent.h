@@ -21,9 +21,6 @@
 /* Large zeroed tables stand behind the small variables, so that a process that needs none of them
  * touches none of their pages (the linker sorts sections by name). */
 #define SP_BIG __attribute__((section(".bss.z_big")))
-/* Small variables that are written once or seldom: no forked child writes to their pages, of which it would get copies, and so what
- * it does write is in one. */
-#define SP_SELDOM __attribute__((section(".bss.x_seldom")))
 /* The table whose beginning every process touches stands right behind the small variables: the fewer pages a start
  * touches, the less it costs. */
 #define SP_BIG_AT_START __attribute__((section(".bss.y_start")))
@@ -76,6 +73,11 @@ struct sp_holder {
 	uint64_t asked_tsc;
 };
 
+/* Of waits that are too short for a look at each: those that were looked at. */
+struct sp_short_part {
+	uint64_t ns, waited_ns;
+};
+
 /* What a thread remembers of its waits. */
 struct sp_thread_waits {
 	uint64_t looked_tsc;      /* when its CPU time was last looked at; 0 never */
@@ -84,19 +86,25 @@ struct sp_thread_waits {
 	uint64_t unlooked_ns;     /* waited since without a look */
 	uint64_t queue_ns;        /* in the run queue until then, ... */
 	bool queue_known;         /* ... if it was asked for */
+	uint64_t queue_off_ns;    /* not on a CPU since, and no part of a wait */
 	uint64_t queue_cost_ns;   /* what asking has taken */
 	uint64_t usual_ns;        /* how long one of its longer waits takes ... */
 	bool pick_near;           /* ... so that the next may well be sampled */
 	struct sp_wait_part parts[SP_WAIT_KINDS][SP_WAIT_LENGTHS];
-	uint64_t interval_ns; /* at which the running countdown was drawn; 0: none runs */
-	int64_t left_ns;      /* to wait until the next sample */
-	uint32_t burst;       /* samples since the interval was looked at */
-	uint32_t told_stack;  /* atomic: where the thread was when it was last asked (threads/holder.h), ... */
-	uint32_t told_call;   /* ... in which call, 1 + enum sp_wait_call, ... */
-	uint64_t told_caller; /* ... called from there, ... */
-	uint64_t told_tsc;    /* ... and when it told */
-	const int *asked;     /* atomic: the word of a lock that it held when it was asked, NULL: it is not; ... */
-	int asked_mine;       /* atomic: ... and what that is as long as it holds it */
+	struct sp_short_part shorts[SP_WAIT_KINDS];
+	uint64_t short_ns;     /* of short calls, ... */
+	uint32_t short_looks;  /* ... and those that were looked at, the next one ... */
+	uint32_t look_call;    /* ... when this is called, enum sp_wait_call, ... */
+	uint64_t looked_began; /* ... which has begun then */
+	uint64_t interval_ns;  /* at which the running countdown was drawn; 0: none runs */
+	int64_t left_ns;       /* to wait until the next sample */
+	uint32_t burst;        /* samples since the interval was looked at */
+	uint32_t told_stack;   /* atomic: where the thread was when it was last asked (threads/holder.h), ... */
+	uint32_t told_call;    /* ... in which call, 1 + enum sp_wait_call, ... */
+	uint64_t told_caller;  /* ... called from there, ... */
+	uint64_t told_tsc;     /* ... and when it told */
+	const int *asked;      /* atomic: the word of a lock that it held when it was asked, NULL: it is not; ... */
+	int asked_mine;        /* atomic: ... and what that is as long as it holds it */
 	uint64_t gil; /* the condition that it waits for an interpreter's lock with (waits/gil.h), 0: none ... */
 	struct sp_holder gil_holder; /* ... and who has that */
 };
@@ -144,8 +152,9 @@ struct sp_thread {
 	uint32_t index;
 	struct sp_thread_record *record; /* in the spool; NULL when the table was full */
 	int tid;                         /* 0 while no thread has the block */
-	bool armed;
-	uint8_t waits; /* atomic, SP_SIGNAL_...: whether its clocks wait for it */
+	bool armed;                      /* atomic: its clocks are, or are just being armed */
+	uint32_t clock_state; /* atomic: whether they are to be, and whether somebody sees to it (clock/clock.c) */
+	uint8_t waits;        /* atomic, SP_SIGNAL_...: whether its clocks wait for it */
 	uint64_t
 		unblocked_sleeps; /* how often it had slept, and one, when it was found not to block it; 0: it did, or that is not told */
 	bool first_sample;           /* the next user sample is this thread's first ... */

@@ -367,7 +367,7 @@ struct sp_wait_totals {
 	uint64_t slow_ns;                 /* atomic: what looking at waits and sampling them has taken */
 	uint64_t short_ns[SP_WAIT_KINDS]; /* atomic: of waits below the threshold, by enum sp_wait_kind */
 	uint64_t queue_look_ns;           /* atomic: what asking for the run queue's part of waits has taken */
-	uint64_t reserved1;
+	uint64_t look_ns;                 /* calls shorter than this are not each looked at */
 };
 
 /* What a thread has waited, of one kind. Atomic: a handler's call may be counted in between, and record 0 is all threads'. */
@@ -434,7 +434,7 @@ struct sp_spool_header {
 	struct sp_control control;
 	uint64_t attached_ns; /* the agent was put into a process that had run for so long; 0: it was there from the
 	                       * start */
-	uint64_t reserved[1];
+	uint64_t earlier_ns;  /* CPU time that the process had used before execve began the program */
 	struct sp_span_totals spans;
 	struct sp_trace_totals traces;
 	struct sp_wait_totals waits;

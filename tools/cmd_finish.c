@@ -26,7 +26,7 @@
 #define WALL_LIMIT_SECONDS 300 /* after this the renderer no longer waits for what does not come */
 #define NICENESS 10
 #define READY_FD 3
-#define ABANDONED_NS 60000000000u
+#define ABANDONED_SECONDS 60
 #define OTHERS_MS 8000
 #define OTHERS_NAP_MS 20
 
@@ -83,7 +83,11 @@ static void render_own(struct job *job)
 /* Whether nobody is left who will have it rendered, although its process went in order. */
 static bool is_abandoned(const struct job *job, const struct sp_spool_header *h, const char *tree)
 {
-	return h->left && sp_time_ns(CLOCK_MONOTONIC) > h->start_monotonic_ns + h->end_ns + ABANDONED_NS &&
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return h->left &&
+		(uint64_t)now.tv_sec > (h->start_monotonic_ns + h->end_ns) / 1000000000u + ABANDONED_SECONDS &&
 		!sp_tree_file_is_held(job->directory, tree);
 }
 

@@ -8,7 +8,6 @@
 #include "tools/guard/guard.h"
 #include "tools/guard/run.h"
 #include "tools/history/record.h"
-#include "tools/log/log.h"
 #include "tools/start.h"
 #include "tools/tools.h"
 
@@ -250,23 +249,20 @@ static int watch(struct request *r)
 }
 
 static void keep(const struct request *r, char **argv, const struct sp_target *target, const struct timespec *began,
-	const struct sp_log_place *log)
+	uint64_t wall_ns)
 {
 	struct sp_record_ran ran = {.kind = "guard",
 		.argv = argv,
 		.target = target,
 		.started_ns = (uint64_t)began->tv_sec * 1000000000u + (uint64_t)began->tv_nsec,
-		.wall_ns = r->run.ended_ns - r->run.began_ns,
+		.wall_ns = wall_ns,
 		.status = r->run.status,
 		.with_agent = r->run.with_agent};
 	char path[PATH_MAX];
 
-	if (r->run.with_agent && sp_profile_of_run(r->run.pid, began, path))
+	if (r->run.with_agent && sp_profile_of_pid(r->run.pid, began, path))
 		ran.profile = path;
-	if (r->run.with_agent)
-		sp_log_since(&ran.log, log);
 	sp_record_ran(&ran);
-	sp_buffer_free(&ran.log);
 }
 
 /* argv: PROGRAM and its arguments. */
@@ -276,7 +272,7 @@ static int run(struct request *r, char **argv)
 	char library[PATH_MAX];
 	struct sp_target target;
 	struct timespec began;
-	struct sp_log_place log;
+	uint64_t began_ns;
 	int status = sp_start_find("guard", &target, argv[0]), signals;
 	bool with_agent;
 
@@ -291,8 +287,7 @@ static int run(struct request *r, char **argv)
 	if (with_agent)
 		sp_tree_hold_make(&hold);             /* else each renders for itself */
 	clock_gettime(CLOCK_REALTIME_COARSE, &began); /* as files' times are */
-	sp_log_place(&log);
-	r->run.began_ns = sp_guard_now_ns();
+	began_ns = sp_guard_now_ns();
 	signals = sp_guard_signals_take();
 	r->run.pid = signals < 0 ? signals : sp_guard_start(&target, argv, with_agent ? library : NULL, &hold);
 	sp_set_umask();
@@ -306,7 +301,7 @@ static int run(struct request *r, char **argv)
 	r->run.hold = &hold;
 	status = sp_guard_loop(&r->run, &r->wish, signals);
 	sp_guard_signals_restore();
-	keep(r, argv, &target, &began, &log);
+	keep(r, argv, &target, &began, r->run.ended_ns - began_ns);
 	return status ? status : sp_end_like(r->run.status);
 }
 

@@ -6,10 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "profiles/base/escape.h"
 #include "profiles/base/time.h"
 #include "tools/control.h"
-#include "tools/history/history.h"
 #include "tools/live.h"
 #include "tools/log/log.h"
 #include "tools/report/report.h"
@@ -20,14 +18,12 @@
 
 struct wish {
 	bool follow, trace;
-	const char *run; /* in the history */
 	const char *output;
 };
 
 static void print_help(void)
 {
-	printf("usage: smartprof log [FLAGS] PID|PROGRAM|SPOOL|PROFILE\n"
-	       "       smartprof log --run RUN [--output FILE]\n\n"
+	printf("usage: smartprof log [FLAGS] PID|PROGRAM|SPOOL|PROFILE\n\n"
 	       "Prints a line for every span that has ended and for every checkpoint, as far as they are still in "
 	       "memory: the "
 	       "last\n"
@@ -36,7 +32,6 @@ static void print_help(void)
 	       "log in\n"
 	       "a program that is started with SMARTPROF_SPAN_LOG=FILE, where the lines go, too, and while one "
 	       "follows.\n\n"
-	       "  --run RUN       that of a run in the history: the first digits of its id, latest, latest~1 …\n"
 	       "  --follow        print lines as spans end, until the process ends or Ctrl-C; a process without a log "
 	       "begins "
 	       "one\n"
@@ -111,34 +106,6 @@ static int print_profile(const char *what, const struct sp_buffer *text, const s
 	err = sp_write_output("log", wish->output, &lines, O_TRUNC);
 	sp_buffer_free(&lines);
 	return err ? 1 : 0;
-}
-
-/* What an imported history has is any text. */
-static void put_inert(struct sp_buffer *out, char *text)
-{
-	for (char *line = text, *end; *line; line = end) {
-		size_t length = strcspn(line, "\n");
-
-		end = line + length + (line[length] == '\n');
-		line[length] = '\0';
-		sp_escape(out, SP_ESCAPE_PLAIN, line, sp_unescape(line));
-		sp_buffer_puts(out, "\n");
-	}
-}
-
-static int print_stored(const struct wish *wish)
-{
-	struct sp_buffer text = {0}, out = {0};
-	char name[SP_STORED_NAME];
-	int status = sp_history_stored("log", wish->run, SP_HISTORY_LOG, &text, name);
-
-	if (!status && text.length) {
-		put_inert(&out, text.data);
-		status = sp_write_output("log", wish->output, &out, O_TRUNC) ? 1 : 0;
-	}
-	sp_buffer_free(&text);
-	sp_buffer_free(&out);
-	return status;
 }
 
 static int print(const char *what, const struct wish *wish)
@@ -286,7 +253,7 @@ int sp_cmd_log(int argc, char **argv)
 {
 	static const struct option flags[] = {{"follow", no_argument, NULL, 'f'},
 		{"format", required_argument, NULL, 'F'}, {"output", required_argument, NULL, 'o'},
-		{"run", required_argument, NULL, 'r'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	static const char *const formats[] = {"text", "chrome"};
 	struct wish wish = {0};
 	int got, format = 0, status = 0;
@@ -301,8 +268,6 @@ int sp_cmd_log(int argc, char **argv)
 			wish.follow = true;
 		else if (got == 'o')
 			wish.output = optarg;
-		else if (got == 'r')
-			wish.run = optarg;
 		else if (got == 'F')
 			status = sp_word_parse("log: unknown format", optarg, formats, 2, &format);
 		else
@@ -311,13 +276,6 @@ int sp_cmd_log(int argc, char **argv)
 			return status;
 	}
 	wish.trace = format == 1;
-	if (wish.run && (wish.follow || wish.trace || optind < argc)) {
-		sp_complain("log: --run: it names the lines of a run in the history; leave other names, --follow and "
-			    "--format out");
-		return SP_EXIT_USAGE;
-	}
-	if (wish.run)
-		return print_stored(&wish);
 	if (argc - optind != 1) {
 		sp_complain("log: give it one process id, program, spool or profile; see smartprof log --help");
 		return SP_EXIT_USAGE;

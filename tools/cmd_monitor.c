@@ -31,7 +31,6 @@ static void print_help(void)
 	       "  --timeout TIME        end a run that takes longer: 30, 1.5s, 5m, 2h\n"
 	       "  --profile             with the agent where that is possible; the functions behind a difference are "
 	       "named\n"
-	       "  --counters            count cache misses, instructions and changes of CPU, where the machine can\n"
 	       "  --output WHERE        what commands write: through (one run), null (else), inherit (a terminal "
 	       "stays\n"
 	       "                        one, not counted), or a directory for a file each\n"
@@ -59,7 +58,6 @@ enum {
 	FLAG_PREPARE,
 	FLAG_TIMEOUT,
 	FLAG_PROFILE,
-	FLAG_COUNTERS,
 	FLAG_OUTPUT,
 	FLAG_LIST,
 	FLAG_JSON,
@@ -82,7 +80,6 @@ static const struct option flags[] = {
 	{"prepare", required_argument, NULL, FLAG_PREPARE},
 	{"timeout", required_argument, NULL, FLAG_TIMEOUT},
 	{"profile", no_argument, NULL, FLAG_PROFILE},
-	{"counters", no_argument, NULL, FLAG_COUNTERS},
 	{"output", required_argument, NULL, FLAG_OUTPUT},
 	{"list", required_argument, NULL, FLAG_LIST},
 	{"export-json", required_argument, NULL, FLAG_JSON},
@@ -223,9 +220,6 @@ static int set_flag(struct sp_monitor_wish *wish, int flag)
 		return add_list(wish, optarg);
 	case FLAG_PROFILE:
 		wish->profile = true;
-		return 0;
-	case FLAG_COUNTERS:
-		wish->counters = true;
 		return 0;
 	case FLAG_BATCH:
 		wish->batch = true;

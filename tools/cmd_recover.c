@@ -31,7 +31,7 @@ struct mode {
 	FILE *out;          /* for the paths of profiles; NULL: nowhere */
 	const char *prefix; /* of those lines */
 	pid_t only_root;    /* only what this process and its children left; 0: all */
-	int wait_status;    /* how it ended */
+	struct sp_ending ending;
 	struct sp_symbolizer_options symbols;
 };
 
@@ -78,10 +78,8 @@ static void count_one(const struct sp_spool_file *file, int err, const struct sp
  * counts spools that could not be rendered. */
 static int recover_directory(const char *directory, const struct mode *mode, int *failed)
 {
-	struct sp_render_options options = {.only_orphan = true,
-		.only_root = mode->only_root,
-		.wait_status = mode->wait_status,
-		.symbols = &mode->symbols};
+	struct sp_render_options options = {
+		.only_orphan = true, .only_root = mode->only_root, .ending = mode->ending, .symbols = &mode->symbols};
 	struct tally tally = {mode, 0, failed};
 	struct sp_spool_file *files;
 	long count = sp_spool_list(&files, directory), orphans = 0;
@@ -153,10 +151,10 @@ static int become_owner(const char *directory, struct mode *mode)
 	return setenv("HOME", user ? user->pw_dir : "/nonexistent", 1) < 0 ? -errno : 0;
 }
 
-int sp_recover_tree(pid_t root, int wait_status, int verbose)
+int sp_recover_tree(pid_t root, const struct sp_ending *ending, int verbose)
 {
 	struct mode mode = {.only_root = root,
-		.wait_status = wait_status,
+		.ending = *ending,
 		.complain = verbose,
 		.out = verbose ? stderr : NULL,
 		.prefix = "smartprof: "};

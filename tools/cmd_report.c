@@ -1,5 +1,4 @@
 /* smartprof report: prints the profile of a running process, of a spool, or of a written profile. */
-#include "tools/history/history.h"
 #include "tools/report/report.h"
 
 #include <errno.h>
@@ -343,7 +342,7 @@ static int report_stored(const char *id, struct wish *wish)
 {
 	char name[SP_STORED_NAME];
 	struct sp_buffer text = {0};
-	int status = sp_history_stored("report", id, SP_HISTORY_PROFILE, &text, name);
+	int status = sp_report_stored(id, &text, name);
 
 	if (!status)
 		status = renew(name, &text, wish);

@@ -13,7 +13,6 @@
 #include "env/env.h"
 #include "profiles/base/time.h"
 #include "tools/history/record.h"
-#include "tools/log/log.h"
 #include "tools/start.h"
 
 static void print_help(void)
@@ -216,13 +215,13 @@ static void restore_signals(const struct dispositions *old)
 	sigprocmask(SIG_SETMASK, &old->mask, NULL);
 }
 
-/* argv[-1] must be writable. library: NULL to start without the agent. *status as of wait(2). Returns
- * the pid the child had, or a negative errno. */
+/* argv[-1] must be writable. library: NULL to start without the agent. Returns the pid the child had, or a negative errno. */
 static int run_child(const struct sp_target *target, char **argv, const char *library, const struct sp_tree_hold *hold,
-	int *status, struct rusage *usage)
+	struct sp_ending *ending, struct rusage *usage)
 {
 	struct dispositions old;
 	pid_t pid, ended = 0;
+	siginfo_t info;
 	int error;
 
 	guard_signals(&old);
@@ -235,8 +234,11 @@ static int run_child(const struct sp_target *target, char **argv, const char *li
 	child = pid;
 	sigprocmask(SIG_SETMASK, &old.mask, NULL);
 	if (pid > 0) {
+		while (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT) < 0 && errno == EINTR)
+			;
+		sp_run_note_ending(pid, ending);
 		do
-			ended = wait4(pid, status, 0, usage);
+			ended = wait4(pid, &ending->wait_status, 0, usage);
 		while (ended < 0 && errno == EINTR);
 		error = ended < 0 ? -errno : pid;
 	}
@@ -273,31 +275,27 @@ static int run_times(const struct sp_target *target, char **argv, const char *li
 			.enabled = enabled, .quiet = choice->quiet || !sp_target_preloadable(target)};
 		struct rusage usage;
 		struct sp_record_ran ran = {.started_ns = sp_time_ns(CLOCK_REALTIME), .usage = &usage};
-		struct sp_log_place log;
-		int status, pid;
+		struct sp_ending ending = {0};
+		int pid;
 
 		sp_run_began(&told);
-		sp_log_place(&log);
 		if (library)
 			sp_tree_hold_make(&hold); /* otherwise each process renders for itself */
 		ran.wall_ns = sp_time_ns(CLOCK_MONOTONIC);
-		pid = run_child(target, argv, library, &hold, &status, &usage);
+		pid = run_child(target, argv, library, &hold, &ending, &usage);
 		ran.wall_ns = sp_time_ns(CLOCK_MONOTONIC) - ran.wall_ns;
 		sp_tree_hold_close(&hold, pid);
 		if (pid < 0)
 			return pid;
 		if (enabled)
-			sp_recover_tree(pid, status, verbose);
+			sp_recover_tree(pid, &ending, verbose);
 		told.pid = pid;
 		sp_run_tell(&told);
-		ran.status = status;
-		if (library)
-			sp_log_since(&ran.log, &log);
+		ran.status = ending.wait_status;
 		keep(target, argv, library != NULL, &told, &ran);
-		sp_buffer_free(&ran.log);
 		if (*ended == 0)
-			*ended = status;
-		if (WIFSIGNALED(status))
+			*ended = ending.wait_status;
+		if (WIFSIGNALED(ending.wait_status))
 			break;
 	}
 	return 0;

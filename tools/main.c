@@ -141,7 +141,6 @@ int main(int argc, char **argv)
 {
 	const struct command *command;
 
-	sp_give_back_preload();
 	sp_json_init();
 	if (argc < 2) {
 		print_help(stderr);

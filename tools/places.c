@@ -44,21 +44,15 @@ static int find_bases(char bases[BASES][PATH_MAX])
 	return count;
 }
 
-static void read_head(const char *path, char head[static HEAD_BYTES])
+static bool has_parent(const char *path, int pid)
 {
+	char head[HEAD_BYTES], line[40];
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	ssize_t n = fd < 0 ? -1 : read(fd, head, HEAD_BYTES - 1);
+	ssize_t n = fd < 0 ? -1 : read(fd, head, sizeof(head) - 1);
 
 	if (fd >= 0)
 		close(fd);
 	head[n > 0 ? n : 0] = '\0';
-}
-
-static bool has_parent(const char *path, int pid)
-{
-	char head[HEAD_BYTES], line[40];
-
-	read_head(path, head);
 	snprintf(line, sizeof(line), "\nppid: %d\n", pid);
 	return strstr(head, line) != NULL;
 }
@@ -165,32 +159,6 @@ bool sp_profile_index(const char *directory, int pid, char path[static PATH_MAX]
 
 	search(&s, "/tree.*.md", directory);
 	return s.found;
-}
-
-unsigned long sp_profile_index_beside(const char *profile, int pid, const struct timespec *since,
-	char index[static PATH_MAX])
-{
-	const char *slash = strrchr(profile, '/');
-	char head[HEAD_BYTES], directory[PATH_MAX], *members;
-	struct stat st;
-
-	snprintf(directory, sizeof(directory), "%.*s", slash ? (int)(slash - profile) : 0, profile);
-	if (!slash || !sp_profile_index(directory, pid, index) || stat(index, &st) < 0 || is_older(&st.st_mtim, since))
-		return 0;
-	read_head(index, head);
-	members = strstr(head, "\nmembers: ");
-	return members ? strtoul(members + strlen("\nmembers: "), NULL, 10) : 0;
-}
-
-bool sp_profile_of_run(int pid, const struct timespec *since, char path[static PATH_MAX])
-{
-	char index[PATH_MAX];
-
-	if (!sp_profile_of_pid(pid, since, path))
-		return false;
-	if (sp_profile_index_beside(path, pid, since, index) > 1)
-		memcpy(path, index, strlen(index) + 1);
-	return true;
 }
 
 bool sp_profile_latest(const char *directory, char path[static PATH_MAX])

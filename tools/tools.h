@@ -77,10 +77,10 @@ const char *sp_topic_name(size_t index);
 /* Puts the names that --allocator takes. */
 void sp_allocators_put(void);
 
-/* Renders what the process `root`, which ended with wait_status (as from wait()), and the processes
- * it started have left behind. verbose: a line on stderr per profile written. Returns the number of
- * profiles, or a negative errno. In cmd_recover.c. */
-int sp_recover_tree(pid_t root, int wait_status, int verbose);
+/* Renders what the process `root` and the processes it started have left behind. verbose: a line on stderr per profile written.
+ * Returns the number of profiles, or a negative errno. In cmd_recover.c. */
+struct sp_ending;
+int sp_recover_tree(pid_t root, const struct sp_ending *ending, int verbose);
 
 /* How to symbolize by the settings, with the cache. complain: warn on stderr when that cannot be used. */
 void sp_symbols_options(struct sp_symbolizer_options *options, int complain);
@@ -142,16 +142,6 @@ bool sp_profile_of_pid(int pid, const struct timespec *since, char path[static P
 
 /* The index of the run whose first process that was, in this directory. */
 bool sp_profile_index(const char *directory, int pid, char path[static PATH_MAX]);
-
-/* The one beside this profile of it, not older than `since`, and how many processes it has; 0: none. */
-unsigned long sp_profile_index_beside(const char *profile, int pid, const struct timespec *since,
-	char index[static PATH_MAX]);
-
-/* What the run of that first process left: its profile, or the index of several. */
-bool sp_profile_of_run(int pid, const struct timespec *since, char path[static PATH_MAX]);
-
-/* The programs that are started get the preloaded libraries that the command itself has begun without. */
-void sp_give_back_preload(void);
 
 /* What such an errno means, a phrase. */
 const char *sp_input_error(int err);

@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "preload/export.h"
 #include "preload/libc.h"
@@ -16,7 +17,7 @@
 #include "sampler/spans/loop.h"
 #include "sampler/waits/waits.h"
 
-struct sp_blocking SP_SELDOM sp_blocking;
+struct sp_blocking sp_blocking;
 
 sp_blocking_fn *sp_blocking_find(sp_blocking_fn **place, const char *name)
 {
@@ -43,11 +44,26 @@ void sp_blocking_find_all(void)
 	((struct sp_loop_call){ \
 		(uint64_t)(uintptr_t)__builtin_return_address(0), (uint64_t)(uintptr_t)__builtin_dwarf_cfa()})
 
-static inline void loop_goes_on(const struct sp_timed_call *wait, struct sp_loop_call call)
+/* Whether it was told not to wait. */
+static inline __attribute__((always_inline)) bool cannot_block(enum sp_wait_call call, long c, long d)
 {
-	uint64_t now = __builtin_ia32_rdtsc();
-
-	sp_loop_goes_on(&call, now, now - wait->began >= sp_load(&sp_waits.least_cycles));
+	switch (call) {
+	case SP_CALL_poll:
+		return (int)c == 0;
+	case SP_CALL_epoll_wait:
+	case SP_CALL_epoll_pwait:
+		return (int)d == 0;
+	case SP_CALL_recv:
+	case SP_CALL_recvfrom:
+	case SP_CALL_send:
+	case SP_CALL_sendto:
+		return (int)d & MSG_DONTWAIT;
+	case SP_CALL_recvmsg:
+	case SP_CALL_sendmsg:
+		return (int)c & MSG_DONTWAIT;
+	default:
+		return false;
+	}
 }
 
 /* What is waited for, where it has an address. */
@@ -60,17 +76,23 @@ static inline void loop_goes_on(const struct sp_timed_call *wait, struct sp_loop
 	long sp_blocking_##symbol(SIX) \
 	{ \
 		sp_blocking_fn *next = SP_BLOCKING(symbol); \
+		struct sp_thread *loop = sp_loop_may_be(SP_CALL_##call) ? sp_loop_thread(LOOP_CALL) : NULL; \
 		struct sp_timed_call wait; \
+		uint64_t cycles; \
 		long result; \
 \
-		if (sp_unlikely(!sp_wait_begin(&wait))) \
+		if (cannot_block(SP_CALL_##call, c, d) && sp_likely(!loop)) \
 			return next(a, b, c, d, e, f); \
-		if (sp_loop_may_be(SP_CALL_##call)) \
-			sp_loop_waits(&LOOP_CALL, wait.began); \
+		if (sp_unlikely(!sp_wait_begin(&wait, SP_CALL_##call))) \
+			return next(a, b, c, d, e, f); \
+		if (sp_unlikely(loop)) \
+			sp_loop_add_round(loop, wait.began); \
 		result = next(a, b, c, d, e, f); \
-		sp_wait_end(&wait, SP_CALL_##call, OBJECT(SP_CALL_##call, a)); \
-		if (sp_loop_may_be(SP_CALL_##call)) \
-			loop_goes_on(&wait, LOOP_CALL); \
+		cycles = sp_wait_end(&wait, SP_CALL_##call, OBJECT(SP_CALL_##call, a)); \
+		if (sp_unlikely(loop)) \
+			loop->loop.returned_tsc = wait.began + cycles; \
+		else if (sp_loop_may_be(SP_CALL_##call) && sp_unlikely(cycles >= sp_load(&sp_waits.look_cycles))) \
+			sp_loop_count(&LOOP_CALL, wait.began + cycles); \
 		return result; \
 	}
 SP_BLOCKING_SIMPLE(X)

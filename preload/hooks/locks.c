@@ -83,7 +83,7 @@ static __attribute__((noinline)) long unlooked(const struct kind *k, sp_blocking
 	long b, long c)
 {
 	struct sp_timed_call wait;
-	bool timed = sp_wait_begin(&wait);
+	bool timed = sp_wait_begin(&wait, call);
 	long result = lock((long)k->lock, b, c, 0, 0, 0);
 
 	if (timed)

@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 
 #include "preload/export.h"
+#include "preload/finish/finish.h"
 #include "preload/finish/tree.h"
 #include "preload/hooks/signals.h"
 #include "preload/hooks/threads.h"
@@ -104,12 +105,14 @@ long sp_export_syscall(long number, long a, long b, long c, long d, long e, long
 	bool seals, timed;
 	long result;
 
+	if (sp_unlikely(number == SYS_exit_group))
+		sp_finish(SP_EXIT_CODE, (int)a & 0xff);
 	if (sp_unlikely(number == SYS_prctl) && a == PR_SET_TSC && b == PR_TSC_SIGSEGV)
 		forbid_tsc(SP_TSC_DISABLED);
 	seals = sp_unlikely(installs_filter(number, a)) && !sp_agent.sealed && !sp_is_vfork_child();
 	if (seals)
 		seal();
-	timed = call >= 0 && sp_wait_begin(&wait);
+	timed = call >= 0 && sp_wait_begin(&wait, (enum sp_wait_call)call);
 	result = sp_sys6(number, a, b, c, d, e, f);
 	if (timed)
 		sp_wait_end(&wait, (enum sp_wait_call)call, number == SYS_futex ? (uint64_t)a : 0);

@@ -22,7 +22,7 @@ static void note(int result, int how, const sigset_t *set)
 {
 	int state = sp_load(&sp_agent.state);
 	bool blocks = set && how != SIG_UNBLOCK && sigismember(set, sp_agent.config.signal) == 1;
-	bool waits = sp_tls.thread && sp_tls.thread->waits;
+	bool waits = sp_tls.thread && sp_load(&sp_tls.thread->waits);
 
 	if (result != 0 || !(blocks || waits) || (state != SP_AGENT_DORMANT && state != SP_AGENT_ACTIVE) ||
 		sp_is_stale_child() || sp_is_vfork_child())

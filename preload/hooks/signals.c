@@ -238,16 +238,19 @@ static int pick_free(void)
 	return 0;
 }
 
-void sp_signals_init(void)
+bool sp_signals_init(void)
 {
+	bool blocked;
 	int signal = 0;
 
 	shared[1].signal = SIGINT;
 	shared[2].signal = SIGTERM;
 	shared[3].signal = SIGHUP;
-	if (sp_thread_blocks_signal() && !(signal = pick_free()))
+	blocked = sp_thread_blocks_signal() && !(signal = pick_free());
+	if (blocked)
 		sp_note(NOTE_SIGNAL_BLOCKED);
 	take_over(signal ? signal : sp_agent.config.signal);
+	return !blocked;
 }
 
 void sp_signals_init_late(void)

@@ -6,8 +6,8 @@
 
 #include "sampler/agent.h"
 
-/* Takes the profiling signal over; the constructor's. */
-void sp_signals_init(void) SP_HIDDEN;
+/* Takes the profiling signal over; the constructor's. False: the calling thread blocks it, and those that could take its place. */
+bool sp_signals_init(void) SP_HIDDEN;
 
 /* Looks whether our handler is still the one that the profiling signal runs: the C library's own functions and bare
  * system calls go by our hooks. Where it is not, another signal is taken, or sampling stops: sp_agent.look. Any

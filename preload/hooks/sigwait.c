@@ -35,7 +35,7 @@ SP_EXPORT int sigtimedwait(const sigset_t *set, siginfo_t *info, const struct ti
 
 	if (!info)
 		info = &own;
-	timed = sp_wait_begin(&wait);
+	timed = sp_wait_begin(&wait, SP_CALL_sigwait);
 	result = SP_REAL(sigtimedwait)(set, info, timeout);
 	while (sp_unlikely(result > 0 && result == sp_agent.config.signal) && is_ours(info)) {
 		if (timeout)

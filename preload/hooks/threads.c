@@ -26,8 +26,24 @@
 #include "sampler/upkeep/unblocked.h"
 #include "sampler/waits/waits.h"
 
+#define LEAVE_LOOKS 2000u
+#define LEAVE_LOOK_NS 50000
+
 static pthread_key_t exit_key;
 static bool has_exit_key;
+
+/* False: another thread has begun to arm or stop the clocks, and does not come to an end. */
+static bool stop_clocks(struct sp_thread *t)
+{
+	const struct timespec moment = {0, LEAVE_LOOK_NS};
+
+	for (uint32_t i = 0; i < LEAVE_LOOKS; i++) {
+		if (sp_clock_disarm(t))
+			return true;
+		sp_sys(SYS_nanosleep, &moment, NULL);
+	}
+	return false;
+}
 
 /* Runs as a destructor of thread-specific data, at the thread's end. The application's destructors
  * may still use CPU and memory, so it asks to be called in a later round as long as it can. */
@@ -40,10 +56,9 @@ static void thread_exit(void *arg)
 		return; /* a forked child has taken the block away, or system calls may be deadly */
 	if (t->exit_rounds++ < PTHREAD_DESTRUCTOR_ITERATIONS - 2 && pthread_setspecific(exit_key, t) == 0)
 		return;
-	if (!sp_unblocked_leave(t, &waited))
+	if (!sp_unblocked_leave(t, &waited) || !stop_clocks(t))
 		return;
 	recorded = t->record != NULL;
-	sp_clock_disarm(t);
 	sp_thread_release(t);
 	if (recorded)
 		sp_totals_follow(sp_tsc_first());
@@ -61,7 +76,7 @@ static bool make_exit_key(void)
 
 static bool made;
 
-SP_AT_FORK bool sp_threads_made(void)
+bool sp_threads_made(void)
 {
 	return made;
 }

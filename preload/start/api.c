@@ -88,8 +88,7 @@ static struct {
 
 SP_AT_FORK void sp_api_forked(void)
 {
-	if (begun.t_ns) /* else a page would be copied for nothing */
-		memset(&begun, 0, sizeof begun);
+	memset(&begun, 0, sizeof begun);
 }
 
 static uint64_t samples(void)

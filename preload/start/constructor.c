@@ -497,7 +497,7 @@ static void attach_first(void)
 __attribute__((constructor)) static void start(int argc, char **argv, char **envp)
 {
 	enum { FOLLOW_EXEC, FOLLOW_FORK, FOLLOW_NONE } follow;
-	bool resumes;
+	bool resumes, comes;
 	int saved_errno;
 
 	loaded();
@@ -546,7 +546,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	if (sp_real_malloc_bypass()) /* so the program's fork may not lead through ours either */
 		sp_fork_watch();
 	sp_exit_init();
-	sp_signals_init();
+	comes = sp_signals_init();
 	sp_self_init(sp_agent.pid);
 	if (!sp_is_under_valgrind()) /* where time means nothing */
 		sp_waits_start();
@@ -556,8 +556,8 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	sp_store(&sp_agent.state, SP_AGENT_DORMANT);
 	if (resumes && sp_tree_resume())
 		sp_signals_watch_fatal();
-	if (!sp_process_arm_start())
-		sp_activate(); /* no timer to be had: nothing else would wake it */
+	if (!sp_process_arm_start() || !comes)
+		sp_activate(); /* no timer to be had, or its signal is blocked: nothing else would wake it */
 out:
 	errno = saved_errno;
 }

@@ -10,6 +10,7 @@
 #include "sampler/mapped.h"
 #include "sampler/spool/write.h"
 #include "sampler/sys.h"
+#include "sampler/threads/usage.h"
 
 /* Arguments, each NUL-terminated. */
 static uint32_t command_text(char **argv, uint32_t *bytes)
@@ -108,6 +109,7 @@ void sp_describe_process(struct sp_spool_header *h, const struct sp_config *c, u
 	h->pid_namespace = sp_pid_namespace();
 	h->start_realtime_ns = sp_process.start_realtime_ns;
 	h->attached_ns = sp_process.attached_ns;
+	h->earlier_ns = sp_usage_before_ns();
 	h->start_monotonic_ns = sp_agent.start_monotonic_ns;
 	h->start_tsc = sp_agent.start_tsc;
 	h->tsc_per_us_x1024 = sp_agent.tsc_per_us_x1024;

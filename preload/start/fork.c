@@ -34,7 +34,7 @@
 #include "sampler/walk/generated.h"
 
 /* What nearly every child calls is looked up once, and not in each of them. */
-SP_AT_FORK static void before_fork(void)
+static void before_fork(void)
 {
 	sp_tls.forking = true;
 	if (!sp_agent.attached) {
@@ -46,7 +46,7 @@ SP_AT_FORK static void before_fork(void)
 		sp_clock_hold_process(true);
 }
 
-SP_AT_FORK static void after_fork_in_parent(void)
+static void after_fork_in_parent(void)
 {
 	sp_tls.forking = false;
 	if (!sp_agent.sealed)
@@ -113,7 +113,7 @@ SP_AT_FORK void sp_fork_child(void)
 }
 
 /* The program's handlers may have come first, and one of them to us. */
-SP_AT_FORK static void after_fork_in_child(void)
+static void after_fork_in_child(void)
 {
 	if (sp_tls.forking)
 		sp_fork_child();

@@ -3,13 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "profiles/history/baselines.h"
 #include "profiles/history/db.h"
 #include "profiles/history/upkeep.h"
 
 struct merging {
 	struct sp_history *to, *from;
-	struct sp_history_merged *merged;
+	uint64_t *added, *seen;
 };
 
 static int read_blobs(struct sp_history *from, struct sp_history_run *run)
@@ -59,45 +58,27 @@ static int merge_run(const struct sp_history_run *read, void *context)
 	if (!err && strcmp(id, run->id) != 0)
 		err = sp_history_fail(m->to, -EBADMSG, "run %.8s of %s is not what its id says; nothing was taken over",
 			id, sp_history_path(m->from));
-	m->merged->runs++;
-	m->merged->new_runs += !err && !known;
+	++*m->seen;
+	*m->added += !err && !known;
 	return err || !run->pinned ? err : copy_pins(m, id);
 }
 
-static int merge_baseline(const struct sp_history_baseline *read, void *context)
-{
-	const struct merging *m = context;
-	struct sp_history_baseline baseline = *read;
-	int err = sp_history_baseline_add(m->to, &baseline);
-
-	m->merged->baselines++;
-	m->merged->new_baselines += !err && sqlite3_changes(m->to->db) > 0;
-	if (!err && strcmp(baseline.id, read->id) != 0)
-		err = sp_history_fail(m->to, -EBADMSG,
-			"baseline %.8s of %s is not what its id says; nothing was taken over", read->id,
-			sp_history_path(m->from));
-	return err;
-}
-
-int sp_history_merge(struct sp_history *store, struct sp_history *from, struct sp_history_merged *merged)
+int sp_history_merge(struct sp_history *store, struct sp_history *from, uint64_t *added, uint64_t *seen)
 {
 	const struct sp_history_filter all = {.oldest_first = true};
-	const struct sp_history_baseline_filter every = {.id = NULL};
-	const struct merging merging = {store, from, merged};
+	const struct merging merging = {store, from, added, seen};
 	int err = sp_history_begin(store);
 
-	*merged = (struct sp_history_merged){.runs = 0};
+	*added = *seen = 0;
 	if (err)
 		return err;
 	err = sp_history_each(from, &all, SP_HISTORY_ALL, merge_run, (void *)&merging);
-	if (!err)
-		err = sp_history_baselines(from, &every, merge_baseline, (void *)&merging);
 	if (!err)
 		return sp_history_commit(store);
 	sp_history_rollback(store);
 	if (!*store->error)
 		sp_history_fail(store, err, "%s", sp_history_error(from));
-	*merged = (struct sp_history_merged){.runs = 0};
+	*added = 0;
 	return err;
 }
 

@@ -194,27 +194,16 @@ static int bring_up_to_date(struct sp_history *store)
 	return sp_history_leave(store, err);
 }
 
-static bool has_beside(const struct sp_history *store, const char *end)
+/* Where nothing can be written nobody else writes either, and SQLite need not make the files for that. What was not yet
+ * taken from the log (-wal) would be missing. */
+static bool is_frozen(const struct sp_history *store)
 {
-	char path[PATH_MAX + 8];
+	char directory[PATH_MAX], log[PATH_MAX + 8];
 	struct stat st;
 
-	snprintf(path, sizeof(path), "%s%s", store->path, end);
-	return lstat(path, &st) == 0 && st.st_size > 0;
-}
-
-/* Where nothing can be written nobody else writes either, and SQLite need not make the files for that. What was not yet
- * taken from the log (-wal) must be read: the index of it is made in memory unless it lies there. */
-static const char *frozen_ending(const struct sp_history *store)
-{
-	char directory[PATH_MAX];
-
 	memcpy(directory, store->path, sizeof(directory));
-	if (access(dirname(directory), W_OK) == 0)
-		return "";
-	if (!has_beside(store, "-wal"))
-		return "?immutable=1";
-	return has_beside(store, "-shm") ? "" : "?vfs=unix-none";
+	snprintf(log, sizeof(log), "%s-wal", store->path);
+	return access(dirname(directory), W_OK) < 0 && (lstat(log, &st) < 0 || !st.st_size);
 }
 
 /* The path as a URI (RFC 3986). */
@@ -234,11 +223,10 @@ static int connect_to(struct sp_history *store, enum sp_history_how how)
 {
 	bool writable = how == SP_HISTORY_WRITE || access(store->path, W_OK) == 0;
 	int flags = SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_URI | (writable ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
-	const char *ending = how == SP_HISTORY_READ ? frozen_ending(store) : "";
 	struct sp_buffer uri = {0};
 	int err;
 
-	put_uri(&uri, store->path, ending);
+	put_uri(&uri, store->path, how == SP_HISTORY_READ && is_frozen(store) ? "?immutable=1" : "");
 	err = sp_history_check(store, sqlite3_open_v2(uri.data, &store->db, flags, NULL));
 	sp_buffer_free(&uri);
 	if (err)
@@ -246,8 +234,6 @@ static int connect_to(struct sp_history *store, enum sp_history_how how)
 	sqlite3_busy_timeout(store->db, BUSY_MS);
 	sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_extended_result_codes(store->db, 1);
-	if (strcmp(ending, "?vfs=unix-none") == 0)
-		sqlite3_exec(store->db, "PRAGMA locking_mode=EXCLUSIVE", NULL, NULL, NULL);
 	return sp_history_check(store, sqlite3_exec(store->db, settings, NULL, NULL, NULL));
 }
 

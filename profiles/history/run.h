@@ -48,7 +48,7 @@ struct sp_history_machine {
 /* What stands beside a run as a file of its own. */
 enum sp_history_part {
 	SP_HISTORY_PROFILE,  /* Markdown with its complete part */
-	SP_HISTORY_LOG,      /* of timing: lines, see docs/SPANS.md */
+	SP_HISTORY_LOG,      /* of timing, as JSON lines */
 	SP_HISTORY_TIMELINE, /* JSON: {"step_ns":…, "points":[[at_ns, cpu_ns, rss_bytes, processes], …]} */
 	SP_HISTORY_PARTS
 };

@@ -33,13 +33,9 @@ struct sp_history_verified {
 };
 int sp_history_verify(struct sp_history *store, void (*tell)(const char *fault), struct sp_history_verified *verified);
 
-/* Adds every run of another history, with its blobs and pins, and every baseline; what is here already stays as it is. All or
- * nothing. */
-struct sp_history_merged {
-	uint64_t runs, new_runs;
-	uint64_t baselines, new_baselines;
-};
-int sp_history_merge(struct sp_history *store, struct sp_history *from, struct sp_history_merged *merged);
+/* Adds every run of another history, with its blobs and pins; what is here already stays as it is. *added: how many were
+ * not. All or nothing. */
+int sp_history_merge(struct sp_history *store, struct sp_history *from, uint64_t *added, uint64_t *seen);
 
 /* Writes a copy of the database to `path`, where nothing is yet, as it is at one moment. */
 int sp_history_copy(struct sp_history *store, const char *path);

@@ -62,9 +62,6 @@ static void set_usage(json_t *object, const struct sp_monitor_run *run)
 	sp_json_set(object, "written_bytes", sp_json_count(run->written_bytes));
 	sp_json_set(object, "stdout_bytes", run->stdout_counted ? sp_json_count(run->stdout_bytes) : json_null());
 	sp_json_set(object, "stderr_bytes", run->stderr_counted ? sp_json_count(run->stderr_bytes) : json_null());
-	for (int i = 0; i < SP_MONITOR_COUNTS; i++)
-		sp_json_set(object, sp_monitor_count_names[i],
-			run->counts[i] == SP_MONITOR_UNCOUNTED ? json_null() : sp_json_count(run->counts[i]));
 	sp_json_set(object, "queue", seconds(run->queue_ns));
 	sp_json_set(object, "throttled", run->throttled_known ? seconds(run->throttled_ns) : json_null());
 	sp_json_set(object, "pressure", run->pressure_known ? seconds(run->pressure_ns) : json_null());
@@ -82,9 +79,7 @@ json_t *sp_monitor_run_json(const struct sp_monitor_run *run)
 	sp_json_set(object, "arguments_class", sp_json_text(run->args_class));
 	sp_json_set(object, "environment", sp_json_text(run->environment));
 	sp_json_set(object, "directory", sp_json_text(run->directory));
-	sp_json_set(object, "started",
-		sp_json_count(run->started_ns / 1000000000u)); /* fractions are written with nine digits */
-	sp_json_set(object, "started_ns", sp_json_count(run->started_ns));
+	sp_json_set(object, "started", seconds(run->started_ns));
 	set_ending(object, run);
 	set_usage(object, run);
 	sp_json_set(object, "profile", sp_json_text(run->profile_path));

@@ -7,8 +7,6 @@
 
 #include "symbolize/base/memory.h"
 
-const char *const sp_monitor_count_names[SP_MONITOR_COUNTS] = {"cache_misses", "instructions", "cpu_migrations"};
-
 const char *const sp_monitor_state_names[SP_MONITOR_STATES] = {
 	"ok", "failed", "signal", "timeout", "left-running", "not-started"};
 
@@ -30,8 +28,6 @@ struct sp_monitor_run *sp_monitor_run_make(char *const *argv)
 	run->exit_status = -1;
 	run->jobs = run->iteration = run->attempt = 1;
 	run->complete = true;
-	for (int i = 0; i < SP_MONITOR_COUNTS; i++)
-		run->counts[i] = SP_MONITOR_UNCOUNTED;
 	return run;
 }
 
@@ -49,7 +45,6 @@ void sp_monitor_run_free(struct sp_monitor_run *run)
 	free(run->environment);
 	free(run->directory);
 	free(run->profile_path);
-	sp_buffer_free(&run->span_log);
 	free(run->left_names);
 	free(run->timeline.points);
 	free(run);

@@ -10,7 +10,6 @@
 #include <stdint.h>
 
 #include "profiles/base/buffer.h"
-#include "profiles/monitor/counts.h"
 
 enum sp_monitor_state {
 	SP_MONITOR_OK,
@@ -68,9 +67,7 @@ struct sp_monitor_run {
 	unsigned jobs;      /* how many ran at a time; times of more than 1 disturb each other and are never compared */
 	unsigned iteration; /* from 1, of the same command */
 	bool profiled;      /* with the agent */
-	char *profile_path; /* its profile, the index of them where its processes left several; NULL: none */
-
-	struct sp_buffer span_log; /* what it wrote to its timing log; empty: there is none */
+	char *profile_path; /* its profile, NULL: none */
 
 	/* How it ended. */
 	enum sp_monitor_state state;
@@ -98,7 +95,6 @@ struct sp_monitor_run {
 	uint64_t read_bytes, written_bytes; /* from and to block devices */
 	uint64_t stdout_bytes, stderr_bytes;
 	bool stdout_counted, stderr_counted;
-	uint64_t counts[SP_MONITOR_COUNTS]; /* of the tree; SP_MONITOR_UNCOUNTED: not asked for, or not to be had */
 
 	/* How far the machine disturbed it. */
 	uint64_t queue_ns; /* threads waited for a CPU; of processes that came and went between two looks, not known */

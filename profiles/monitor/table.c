@@ -125,24 +125,6 @@ static void put_counts(struct sp_buffer *out, const struct sp_monitor_run *run)
 	sp_buffer_puts(out, "\n");
 }
 
-static void put_counters(struct sp_buffer *out, const struct sp_monitor_run *run)
-{
-	static const char *const names[SP_MONITOR_COUNTS] = {[SP_MONITOR_CACHE_MISSES] = "cache misses",
-		[SP_MONITOR_INSTRUCTIONS] = "instructions",
-		[SP_MONITOR_MIGRATIONS] = "changes of CPU"};
-	const char *between = NULL;
-
-	for (int i = 0; i < SP_MONITOR_COUNTS; i++) {
-		if (run->counts[i] == SP_MONITOR_UNCOUNTED)
-			continue;
-		if (!between)
-			put_label(out, "counters");
-		sp_buffer_printf(out, "%s%.6g %s", between ? between : "", (double)run->counts[i], names[i]);
-		between = ", ";
-	}
-	sp_buffer_puts(out, between ? "\n" : "");
-}
-
 static void put_output(struct sp_buffer *out, const struct sp_monitor_run *run)
 {
 	if (!run->stdout_counted && !run->stderr_counted)
@@ -199,7 +181,6 @@ void sp_monitor_put_run(struct sp_buffer *out, const struct sp_monitor_run *run)
 	put_peaks(out, run);
 	sp_monitor_put_timeline(out, &run->timeline);
 	put_counts(out, run);
-	put_counters(out, run);
 	put_output(out, run);
 	put_disturbed(out, run);
 	if (run->profile_path) {

@@ -141,15 +141,73 @@ static int check_tree(int fd, const struct sp_render_options *options, const cha
 	return err;
 }
 
-/* The parent knows how the process ended when the process was killed and could not record it. */
-static void add_ending(struct sp_spool_header *h, const struct sp_render_options *options)
+/* The thread that runs, if there is one alone. */
+static struct sp_thread_record *only_thread(struct sp_snapshot *s)
 {
+	struct sp_thread_record *only = NULL;
+
+	for (size_t i = 1; i < s->thread_count; i++) {
+		if (s->threads[i].state != 1)
+			continue;
+		if (only)
+			return NULL;
+		only = &s->threads[i];
+	}
+	return only;
+}
+
+/* Of the only thread it is known how long it had waited for a CPU, and no more than it was off one. */
+static void add_queue_time(struct sp_snapshot *s, const struct sp_ending *ending)
+{
+	struct sp_thread_record *only = only_thread(s);
+	uint64_t used_ns = only ? only->start_ns + only->cpu_user_ns + only->cpu_sys_ns : 0, most_ns;
+
+	if (!only || only->tid != s->header.pid || used_ns > s->taken_ns)
+		return;
+	most_ns = s->taken_ns - used_ns;
+	if (ending->queue_ns > only->queue_ns) {
+		only->queue_ns = ending->queue_ns < most_ns ? ending->queue_ns : most_ns;
+		only->queue_at_ns = s->taken_ns;
+	}
+}
+
+/* What the process has used since its spool was last told, and no sample stands for. */
+static void add_cpu_time(struct sp_snapshot *s, const struct sp_ending *ending)
+{
+	struct sp_spool_header *h = &s->header;
+	uint64_t user_ns, sys_ns, more_user_ns, used_ns = ending->user_ns + ending->sys_ns;
+	struct sp_thread_record *only = only_thread(s);
+
+	sp_snapshot_cpu(s, &user_ns, &sys_ns);
+	if (used_ns < h->earlier_ns || used_ns - h->earlier_ns <= user_ns + sys_ns)
+		return;
+	used_ns -= h->earlier_ns + user_ns + sys_ns;
+	more_user_ns =
+		(uint64_t)((double)used_ns * (double)ending->user_ns / (double)(ending->user_ns + ending->sys_ns));
+	h->cpu.self_user_ns = user_ns + more_user_ns;
+	h->cpu.self_sys_ns = sys_ns + used_ns - more_user_ns;
+	if (only) {
+		only->cpu_user_ns += more_user_ns;
+		only->cpu_sys_ns += used_ns - more_user_ns;
+	}
+}
+
+/* The parent knows how the process ended when it was killed, or ended past the C library, and could not record it. */
+static void add_ending(struct sp_snapshot *s, const struct sp_render_options *options)
+{
+	struct sp_spool_header *h = &s->header;
+	const struct sp_ending *ending = &options->ending;
+	int status = ending->wait_status;
+
 	if (!options->only_root || h->pid != options->only_root || h->state != SP_STATE_RUNNING)
 		return;
 	h->state = SP_STATE_ENDED;
-	h->exit_kind = WIFSIGNALED(options->wait_status) ? SP_EXIT_SIGNAL : SP_EXIT_CODE;
-	h->exit_value =
-		WIFSIGNALED(options->wait_status) ? WTERMSIG(options->wait_status) : WEXITSTATUS(options->wait_status);
+	h->exit_kind = WIFSIGNALED(status) ? SP_EXIT_SIGNAL : SP_EXIT_CODE;
+	h->exit_value = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+	add_cpu_time(s, ending);
+	if (ending->ended_ns > h->start_monotonic_ns + s->taken_ns)
+		s->taken_ns = ending->ended_ns - h->start_monotonic_ns;
+	add_queue_time(s, ending);
 }
 
 static int remove_spool(const char *path, const char **why)
@@ -185,7 +243,7 @@ int sp_render_spool(const char *spool_path, const struct sp_render_options *opti
 		!(options->own && strcmp(options->own, spool_path) == 0))
 		err = fail(&result->why, -ECANCELED, "is in use");
 	if (!err) {
-		add_ending(&snapshot.header, options);
+		add_ending(&snapshot, options);
 		wish = sp_render_wish(spool_path, &snapshot, place);
 	}
 	if (!err && !is_small(&snapshot))

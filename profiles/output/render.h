@@ -10,6 +10,14 @@
 #include "profiles/model/model.h"
 #include "profiles/output/output.h"
 
+/* How a process ended, as its parent knows. */
+struct sp_ending {
+	int wait_status;          /* as wait() has it */
+	uint64_t ended_ns;        /* CLOCK_MONOTONIC; 0: not known */
+	uint64_t user_ns, sys_ns; /* CPU time that it had used, its children not; 0: not known */
+	uint64_t queue_ns;        /* for which its first thread had waited for a CPU; 0: not known */
+};
+
 struct sp_render_options {
 	bool full;                                   /* no budget */
 	size_t top;                                  /* rows of every table; 0: as usual. With `by`: of that table */
@@ -23,7 +31,7 @@ struct sp_render_options {
 	void *progress_context;
 	const char *only_tree;   /* render only members of this tree ("<pid>.<ns>"); NULL: any */
 	int only_root;           /* render only members of the tree whose first process has this pid; 0: any */
-	int wait_status;         /* how only_root's process ended, as wait() has it, where its spool does not say */
+	struct sp_ending ending; /* how only_root's process ended, where its spool does not say */
 	bool only_orphan;        /* not while its process lives */
 	bool no_memory_captures; /* of marks (captures.h): who asks has written them */
 	const char *own;         /* but the spool at this path; NULL: none */

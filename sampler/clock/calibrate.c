@@ -30,7 +30,7 @@ static struct {
 	uint64_t due_ns;            /* process CPU time of the next measurement */
 	uint64_t pages[PAGE_WORDS]; /* atomic: bits of the pages of code that samples were on lately, by hash */
 	uint32_t samples, fresh;    /* atomic: since the bits were cleared */
-} calibrate SP_SELDOM;
+} calibrate;
 
 bool sp_cost_read(const char *path, uint64_t now_ns, struct sp_cost_file *f)
 {

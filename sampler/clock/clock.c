@@ -31,6 +31,12 @@
 
 #define PAUSED_TICK_NS 100000000u
 
+/* Of a thread's clock_state. Whoever wishes anything of its clocks says so and settles it: one does, also what others have
+ * wished meanwhile. */
+#define CLOCK_WANTED 1u
+#define CLOCK_BUSY 2u  /* somebody is at it ... */
+#define CLOCK_AGAIN 4u /* ... and is to look again */
+
 #define STOPPED_FOR_GOOD 1u /* until it turns out otherwise */
 #define STOPPED_FOR_NOW 2u
 
@@ -206,15 +212,13 @@ static void arm_event(struct sp_thread *t, uint64_t interval)
 	arm_one(t, &sp_clock_event, first < MIN_PERIOD_NS ? first + jittered(t, interval) : first, interval);
 }
 
-void sp_clock_arm(struct sp_thread *t)
+static void arm(struct sp_thread *t)
 {
 	struct sp_spool_header *h = sp_agent.spool;
 	uint64_t interval = sp_load(&h->cpu.interval_ns), tick = timer_interval();
 	uint64_t first;
 
-	if (h->cpu.clock == SP_CLOCK_OFF || sp_agent.sealed || sp_clock_are_stopped() || !t->listed ||
-		__atomic_exchange_n(&t->armed, true, __ATOMIC_ACQ_REL)) /* a search may be at it from outside */
-		return;
+	sp_store(&t->armed, true);
 	t->first_sample = true;
 	t->period_left = 0;
 	t->clocks = 0;
@@ -233,13 +237,12 @@ void sp_clock_arm(struct sp_thread *t)
 		t->record->clocks |= t->clocks;
 }
 
-void sp_clock_disarm(struct sp_thread *t)
+static void disarm(struct sp_thread *t)
 {
 	static const struct sp_clock *const all[] = {&sp_clock_event, &sp_clock_timer, &sp_clock_process};
 	size_t i;
 
-	if (!__atomic_exchange_n(&t->armed, false, __ATOMIC_ACQ_REL))
-		return;
+	sp_store(&t->armed, false);
 	if (t->event_waits)
 		sp_add(&short_lived, 1);
 	for (i = 0; i < sizeof all / sizeof *all; i++)
@@ -248,38 +251,70 @@ void sp_clock_disarm(struct sp_thread *t)
 	t->clocks = 0;
 }
 
-static void disarm_one(struct sp_thread *t, void *unused)
+/* False: somebody else is at it. */
+static bool settle(struct sp_thread *t)
 {
-	(void)unused;
-	sp_clock_disarm(t);
+	uint32_t state = __atomic_fetch_or(&t->clock_state, CLOCK_BUSY | CLOCK_AGAIN, __ATOMIC_SEQ_CST);
+	bool wanted;
+
+	if (state & CLOCK_BUSY)
+		return false;
+	do {
+		state = __atomic_and_fetch(&t->clock_state, ~CLOCK_AGAIN, __ATOMIC_SEQ_CST);
+		wanted = state & CLOCK_WANTED && !sp_clock_are_stopped();
+		if (wanted != sp_load(&t->armed))
+			(wanted ? arm : disarm)(t);
+	} while (!__atomic_compare_exchange_n(&t->clock_state, &state, state & ~CLOCK_BUSY, false, __ATOMIC_SEQ_CST,
+		__ATOMIC_SEQ_CST));
+	return true;
 }
 
-/* A thread that blocks the signal is armed when it does not any more: it may be waiting for whatever signal comes. */
-static void rearm_one(struct sp_thread *t, void *unused)
+void sp_clock_arm(struct sp_thread *t)
 {
-	bool blocks = t->waits || (t->discovered && t->record && t->record->flags & SP_THREAD_BLOCKED);
+	if (sp_agent.spool->cpu.clock == SP_CLOCK_OFF || sp_agent.sealed || !t->listed ||
+		__atomic_fetch_or(&t->clock_state, CLOCK_WANTED, __ATOMIC_SEQ_CST) & CLOCK_WANTED)
+		return;
+	settle(t);
+}
 
+bool sp_clock_disarm(struct sp_thread *t)
+{
+	__atomic_fetch_and(&t->clock_state, ~CLOCK_WANTED, __ATOMIC_SEQ_CST);
+	return settle(t);
+}
+
+static void settle_one(struct sp_thread *t, void *unused)
+{
 	(void)unused;
-	if (!blocks)
-		sp_clock_arm(t);
+	settle(t);
+}
+
+/* A found thread that has come to block the signal may be waiting for whatever signal comes. */
+static void resume_one(struct sp_thread *t, void *unused)
+{
+	(void)unused;
+	if (t->discovered && t->record && t->record->flags & SP_THREAD_BLOCKED)
+		sp_clock_disarm(t);
+	else
+		settle(t);
 }
 
 bool sp_clock_are_stopped(void)
 {
-	return sp_load(&stopped);
+	return __atomic_load_n(&stopped, __ATOMIC_SEQ_CST);
 }
 
 void sp_clock_stop_all(void)
 {
-	__atomic_fetch_or(&stopped, STOPPED_FOR_GOOD, __ATOMIC_RELAXED);
+	__atomic_fetch_or(&stopped, STOPPED_FOR_GOOD, __ATOMIC_SEQ_CST);
 	sp_clock_stop_process();
-	sp_block_each(disarm_one, NULL);
+	sp_block_each(settle_one, NULL);
 }
 
 static void resume(uint32_t why)
 {
-	if ((__atomic_and_fetch(&stopped, ~why, __ATOMIC_RELAXED)) == 0 && sp_agent.spool)
-		sp_block_each(rearm_one, NULL);
+	if ((__atomic_and_fetch(&stopped, ~why, __ATOMIC_SEQ_CST)) == 0 && sp_agent.spool)
+		sp_block_each(resume_one, NULL);
 }
 
 void sp_clock_resume_all(void)
@@ -292,7 +327,7 @@ static void slow_one(struct sp_thread *t, void *unused)
 {
 	(void)unused;
 	if (!(t->clocks & SP_THREAD_TIMER)) {
-		sp_clock_disarm(t);
+		settle(t);
 		return;
 	}
 	sp_clock_event.disarm(t);
@@ -301,15 +336,15 @@ static void slow_one(struct sp_thread *t, void *unused)
 
 void sp_clock_pause(void)
 {
-	__atomic_fetch_or(&stopped, STOPPED_FOR_NOW, __ATOMIC_RELAXED);
-	sp_block_each(sp_agent.attached ? slow_one : disarm_one, NULL);
+	__atomic_fetch_or(&stopped, STOPPED_FOR_NOW, __ATOMIC_SEQ_CST);
+	sp_block_each(sp_agent.attached ? slow_one : settle_one, NULL);
 	sp_clock_watch();
 }
 
 void sp_clock_unpause(void)
 {
 	if (sp_agent.attached)
-		sp_block_each(disarm_one, NULL);
+		sp_block_each(settle_one, NULL);
 	resume(STOPPED_FOR_NOW);
 	sp_clock_sentinel(sp_now_ns());
 }

@@ -40,7 +40,8 @@ enum sp_signal_kind {
 };
 
 /* Arms a thread's clocks as the header's clock says: the best there are for it; counts what could not
- * be armed. `t` is the calling thread's, or that of a discovered one. Any context. */
+ * be armed. `t` is the calling thread's, or that of a discovered one. While clocks are stopped, they are armed when these are
+ * resumed. Any context. */
 void sp_clock_arm(struct sp_thread *t) SP_HIDDEN;
 
 /* Whether the calling thread `t` is to have an event at once. Once a thread has had one, the kernel takes 0.2 us longer for
@@ -51,8 +52,9 @@ bool sp_clock_wants_event(const struct sp_thread *t) SP_HIDDEN;
 /* The CPU time by which it has shown enough. */
 uint64_t sp_clock_evidence_ns(void) SP_HIDDEN;
 
-/* Stops a thread's clocks. A signal already under way may still arrive. */
-void sp_clock_disarm(struct sp_thread *t) SP_HIDDEN;
+/* Stops a thread's clocks. A signal already under way may still arrive. False: somebody else is just arming or stopping them, and
+ * will do it; until then the block must not be given back. */
+bool sp_clock_disarm(struct sp_thread *t) SP_HIDDEN;
 
 /* Stops the clocks of all threads, which may be sampling at this moment, and the process's; no clock is armed
  * any more until all are resumed. Any context. */

@@ -16,8 +16,7 @@
 #define OWN_NUMBER 53
 #define NUMBERS 1024u
 
-static uint64_t SP_SELDOM
-	numbers[NUMBERS / 64]; /* atomic: bits of the numbers that events of ours have had, modulo NUMBERS */
+static uint64_t numbers[NUMBERS / 64]; /* atomic: bits of the numbers that events of ours have had, modulo NUMBERS */
 
 bool sp_clock_event_had(int fd)
 {

@@ -34,7 +34,7 @@ static struct {
 	uint64_t heap_share_ppm; /* of the CPU time lately, spent on heap samples */
 	uint64_t heap_ppm;       /* atomic */
 	uint64_t grace_ns;       /* HEAP_GRACE_NS or none */
-} governor SP_SELDOM;
+} governor;
 
 static uint64_t min64(uint64_t a, uint64_t b)
 {

@@ -232,7 +232,7 @@ static void handle(struct sample *s, uint64_t began)
 	sp_add(&sp_agent.spool->cpu.signals, 1);
 	if (tick)
 		sp_add(&sp_agent.spool->cpu.ticks, 1);
-	if (!t->armed || !(t->owned ? sp_enter() != NULL : sp_self_enter(t)))
+	if (!sp_load(&t->armed) || !(t->owned ? sp_enter() != NULL : sp_self_enter(t)))
 		return;
 	if (!t->foreign)
 		saved_errno = errno;

@@ -131,7 +131,7 @@ size_t sp_arena_size(const void *p)
 	return ((const struct block *)p - 1)->size;
 }
 
-SP_AT_FORK void sp_arena_mark_all(void)
+void sp_arena_mark_all(void)
 {
 	uint32_t i, n = count();
 

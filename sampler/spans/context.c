@@ -155,7 +155,7 @@ static void show(const struct sp_context *record)
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
-SP_AT_FORK void sp_context_take_back(struct sp_thread *t)
+void sp_context_take_back(struct sp_thread *t)
 {
 	if (t->context.shown && t->tls == &sp_tls)
 		show(NULL);

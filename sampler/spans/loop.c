@@ -4,21 +4,14 @@
 #include "sampler/spans/names.h"
 #include "sampler/spans/spans.h"
 
-/* NULL: nothing is counted of this thread. */
-static struct sp_thread *counted(void)
+static bool is_counted(void)
 {
-	struct sp_thread *t = sp_tls.thread;
-
-	return t && sp_load(&sp_agent.state) == SP_AGENT_ACTIVE && !sp_tls.guard && !sp_tls.dead && !sp_is_stale_child()
-		? t
-		: NULL;
+	return sp_load(&sp_agent.state) == SP_AGENT_ACTIVE && !sp_tls.guard && !sp_tls.dead && !sp_is_stale_child();
 }
 
-void sp_loop_waits(const struct sp_loop_call *call, uint64_t now)
+void sp_loop_add_round(struct sp_thread *t, uint64_t now)
 {
-	struct sp_thread *t = counted();
-
-	if (!t || t->loop.site != call->site || !t->loop.returned_tsc)
+	if (!t->loop.returned_tsc || !is_counted())
 		return;
 	sp_span_add_cycles(t, t->loop.node, &t->loop.count, now - t->loop.returned_tsc);
 	t->loop.returned_tsc = 0;
@@ -46,14 +39,13 @@ static void count_round(struct sp_thread_loop *l, const struct sp_loop_call *cal
 	l->node = sp_span_node(0, sp_span_name(SP_SPAN_ASYNC, SP_LOOP_NAME));
 }
 
-void sp_loop_goes_on(const struct sp_loop_call *call, uint64_t now, bool blocked)
+void sp_loop_count(const struct sp_loop_call *call, uint64_t now)
 {
-	struct sp_thread *t = counted();
+	struct sp_thread *t = sp_tls.thread;
 
-	if (!t)
+	if (!t || t->loop.frame >= call->frame || !is_counted())
 		return;
-	if (sp_unlikely(blocked && t->loop.site != call->site && t->loop.frame < call->frame))
-		count_round(&t->loop, call);
+	count_round(&t->loop, call);
 	if (t->loop.site == call->site)
 		t->loop.returned_tsc = now;
 }

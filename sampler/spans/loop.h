@@ -20,9 +20,20 @@ struct sp_loop_call {
 	uint64_t site, frame;
 };
 
-/* The calling thread waits from `now` on, in cycles, or has done so until then; blocked: long enough to have slept. Any context of
- * the thread. */
-void sp_loop_waits(const struct sp_loop_call *call, uint64_t now) SP_HIDDEN;
-void sp_loop_goes_on(const struct sp_loop_call *call, uint64_t now, bool blocked) SP_HIDDEN;
+/* The calling thread, if that is where its loop waits. */
+static inline struct sp_thread *sp_loop_thread(struct sp_loop_call call)
+{
+	struct sp_thread *t = sp_tls.thread;
+
+	return sp_unlikely(t && t->loop.site == call.site) ? t : NULL;
+}
+
+/* In thread t, the caller's: one round of its loop is over at `now`, in cycles. When it goes on, t->loop.returned_tsc is set. Any
+ * context. */
+void sp_loop_add_round(struct sp_thread *t, uint64_t now) SP_HIDDEN __attribute__((cold));
+
+/* The calling thread has waited until `now`, long enough to have slept, at a place that is not its loop's: it may become that. Any
+ * context. */
+void sp_loop_count(const struct sp_loop_call *call, uint64_t now) SP_HIDDEN __attribute__((cold));
 
 #endif

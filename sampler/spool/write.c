@@ -20,7 +20,6 @@
 static uint64_t bucket_backed[SP_BUCKETS_MAX * sizeof(uint32_t) / BUCKET_CHUNK / 64];
 static uint64_t bucket_bytes; /* atomic: of the chunks backed */
 static uint32_t generation;
-static uint64_t whole_bytes; /* of the mapping while it is whole; 0: it has been cut */
 _Static_assert(sizeof bucket_backed * 8 * BUCKET_CHUNK == SP_BUCKETS_MAX * sizeof(uint32_t), "a bit a chunk");
 
 /* Backs [from, to) of the mapping with real pages, or says why not, instead of a SIGBUS later. */
@@ -197,7 +196,6 @@ int sp_spool_create(const char *path, uint32_t sample_cap, struct sp_spool_heade
 	memset(bucket_backed, 0, sizeof bucket_backed);
 	bucket_bytes = 0;
 	generation++;
-	whole_bytes = total;
 	/* Some file systems (overlayfs) map another file than the one that was locked, whose lock ended with its descriptor. */
 	h->locked = sp_lock_is_taken(path);
 	h->header_bytes = sizeof *h;
@@ -338,7 +336,7 @@ uint64_t sp_spool_trim(struct sp_spool_header *spool)
 }
 
 /* Between sections that were cut back there may be mappings of the application's. */
-static __attribute__((noinline)) void drop_sections(struct sp_spool_header *spool)
+SP_AT_FORK void sp_spool_drop(struct sp_spool_header *spool)
 {
 	struct sp_section_entry sections[SP_SECTIONS];
 	uint64_t from = 0, to = spool->sections[0].offset;
@@ -355,19 +353,10 @@ static __attribute__((noinline)) void drop_sections(struct sp_spool_header *spoo
 	sp_sys(SYS_munmap, (char *)spool + from, to - from);
 }
 
-SP_AT_FORK void sp_spool_drop(struct sp_spool_header *spool)
-{
-	if (whole_bytes) /* a forked child need not touch it */
-		sp_sys(SYS_munmap, spool, whole_bytes);
-	else
-		drop_sections(spool);
-}
-
 void sp_spool_cut(struct sp_spool_header *spool)
 {
 	int i, left;
 
-	whole_bytes = 0;
 	__atomic_store_n(&frozen, 1, __ATOMIC_SEQ_CST);
 	for (left = 1000; left && __atomic_load_n(&growing, __ATOMIC_SEQ_CST); left--)
 		sp_sys(SYS_sched_yield);

@@ -174,6 +174,7 @@ SP_AT_FORK void sp_block_forked(const struct sp_thread *mine)
 		if (!t)
 			continue;
 		t->index = i; /* which a thread of the parent's may have been about to write */
+		t->clock_state = 0;
 		if (t != mine)
 			sp_block_give_back(t);
 	}

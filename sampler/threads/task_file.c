@@ -153,9 +153,14 @@ long sp_task_call(int tid, uint64_t arguments[3])
 
 bool sp_task_blocks(int tid)
 {
+	uint64_t ours = 1ull << (sp_agent.config.signal - 1), arguments[3], awaited;
 	struct sp_task_signals signals;
 
-	return sp_task_signals(tid, &signals) == 0 && signals.blocked >> (sp_agent.config.signal - 1) & 1;
+	/* Those that it waits for are not told as blocked meanwhile. */
+	if (sp_task_call(tid, arguments) == SYS_rt_sigtimedwait &&
+		sp_read_memory(&awaited, (const void *)(uintptr_t)arguments[0], sizeof awaited) && awaited & ours)
+		return true;
+	return sp_task_signals(tid, &signals) == 0 && signals.blocked & ours;
 }
 
 static uint64_t kib_of(const char *text, const char *key)

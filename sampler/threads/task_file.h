@@ -33,7 +33,7 @@ bool sp_task_queue_ns(int tid, uint64_t *queue_ns) SP_HIDDEN;
 /* In which system call the thread is, and its first three arguments; negative: in none, or that cannot be told. 6 us. */
 long sp_task_call(int tid, uint64_t arguments[3]) SP_HIDDEN;
 
-/* Whether the thread has the profiling signal blocked; false when that cannot be told. */
+/* Whether the thread has the profiling signal blocked, or waits for it; false when that cannot be told. */
 bool sp_task_blocks(int tid) SP_HIDDEN;
 
 /* What the process has in memory; a figure that the kernel does not tell is 0. */

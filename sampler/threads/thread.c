@@ -369,6 +369,7 @@ SP_AT_FORK void sp_thread_forked(struct sp_thread *mine)
 		mine->tid = (int)sp_sys(SYS_gettid);
 		mine->listed = sp_registry_add(mine);
 		mine->armed = mine->discovered = false;
+		mine->clock_state = 0;
 		if (mine->waits == SP_SIGNAL_LOOKED_AT) /* by a thread of the parent's */
 			mine->waits = SP_SIGNAL_BLOCKED;
 		mine->clocks = 0;

@@ -130,6 +130,11 @@ void sp_usage_begin_all(void)
 	sp_task_each(note_other);
 }
 
+uint64_t sp_usage_before_ns(void)
+{
+	return before.tid ? before.process.user_ns + before.process.sys_ns : 0;
+}
+
 void sp_usage_bound_queue(uint64_t wall_ns)
 {
 	uint64_t queue_ns;
@@ -174,9 +179,7 @@ void sp_process_usage(struct sp_usage *usage)
 
 uint64_t sp_process_clock_ns(void)
 {
-	uint64_t base = before.tid ? before.process.user_ns + before.process.sys_ns : 0;
-
-	return beyond(sp_clock_read_ns(CLOCK_PROCESS_CPUTIME_ID), base);
+	return beyond(sp_clock_read_ns(CLOCK_PROCESS_CPUTIME_ID), sp_usage_before_ns());
 }
 
 uint64_t sp_thread_clock(int tid)

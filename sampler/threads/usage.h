@@ -19,6 +19,9 @@ void sp_usage_begin(void) SP_HIDDEN;
 /* The same for a process that runs already: what any of its threads has used until now was before. */
 void sp_usage_begin_all(void) SP_HIDDEN;
 
+/* CPU time that the process had used before it began. */
+uint64_t sp_usage_before_ns(void) SP_HIDDEN;
+
 /* The program has run for `wall_ns`: what its first thread waited for a CPU beyond that was before execve. */
 void sp_usage_bound_queue(uint64_t wall_ns) SP_HIDDEN;
 

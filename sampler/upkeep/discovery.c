@@ -129,11 +129,14 @@ static void add_known(struct sp_thread *t, void *sum)
 		*(uint64_t *)sum += t->record->cpu_user_ns + t->record->cpu_sys_ns;
 }
 
-static void remove_thread(struct sp_thread *t)
+/* False: the next search will. */
+static bool remove_thread(struct sp_thread *t)
 {
-	sp_clock_disarm(t);
+	if (!sp_clock_disarm(t))
+		return false;
 	sp_thread_end_unseen(t);
 	sp_self_count_discovered(-1u);
+	return true;
 }
 
 static bool is_ours(const struct sp_thread *t)
@@ -149,7 +152,8 @@ static struct sp_thread *only_block(int tid)
 	if (!other || (!is_ours(t) && !is_ours(other)))
 		return t;
 	twin = is_ours(t) ? t : other;
-	sp_clock_disarm(twin);
+	if (!sp_clock_disarm(twin))
+		return twin == t ? other : t;
 	sp_thread_discard(twin);
 	sp_self_count_discovered(-1u);
 	return twin == t ? other : t;
@@ -175,14 +179,14 @@ static void look_at(int tid)
 		return;
 	if (t && t->start_ticks == task.start_ticks) {
 		t->seen = discovery.scan;
-		if (!t->armed) {
+		if (!sp_load(&t->armed)) {
 			measure(t);
 			arm(t);
 		}
 		return;
 	}
-	if (t)
-		remove_thread(t); /* the id is another thread's now */
+	if (t && !remove_thread(t)) /* the id is another thread's now */
+		return;
 	if (!task.exiting)
 		add_thread(tid, &task);
 }

@@ -14,7 +14,7 @@ static struct {
 	uint64_t looked_ns; /* atomic */
 	uint64_t before_ns, before_periods;
 	char file[PATH_BYTES];
-} throttle SP_SELDOM;
+} throttle;
 
 static bool find(const char *text, const char *key, uint64_t *value)
 {

@@ -121,6 +121,8 @@ uint64_t sp_wait_without_queue(struct sp_thread *t, enum sp_wait_kind kind, uint
 	uint64_t before_ns = w->queue_ns, queue_ns, blocked_ns;
 	bool was_known = w->queue_known;
 
+	off_ns += w->queue_off_ns;
+	w->queue_off_ns = 0;
 	w->queue_known = due && ask(t);
 	if (!was_known || !w->queue_known)
 		return less_the_usual(parts, ns);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "sampler/clock/governor.h"
 #include "sampler/sys.h"
 #include "sampler/threads/thread.h"
 #include "sampler/waits/gil.h"
@@ -18,6 +19,10 @@ struct sp_waits sp_waits;
 #define LOOK_NS 400u
 #define LEAST_NS 4000u
 #define MOST_NS 50000u
+
+/* A short call is looked at before and after, and asked whether it slept, if that takes no more than the same part. */
+#define SHORT_LOOK_NS (3 * LOOK_NS)
+#define FREE_LOOKS 64u
 
 /* The cycle counter, by which the thread's time is taken, and the kernel's CPU time differ by less than this part. */
 #define DRIFT_PART 4096u
@@ -33,7 +38,8 @@ static uint64_t cycles_of(uint64_t ns)
 
 void sp_waits_start(void)
 {
-	sp_store(&sp_waits.least_cycles, LEAST_NS * 5 / 2); /* until it is known how fast the counter runs */
+	sp_waits.look_cycles = LEAST_NS * 5 / 2; /* until it is known how fast the counter runs */
+	sp_store(&sp_waits.least_cycles, sp_waits.look_cycles);
 }
 
 void sp_waits_off(void)
@@ -42,7 +48,7 @@ void sp_waits_off(void)
 }
 
 /* Of the budget a tenth at the most goes to looking. */
-static uint64_t least_ns(void)
+static uint64_t look_ns(void)
 {
 	uint64_t ns = 10ull * LOOK_NS * 1000 / sp_agent.config.budget_permille;
 
@@ -58,9 +64,11 @@ static void count(struct sp_wait_count *c, uint64_t ns)
 
 void sp_waits_configure(struct sp_thread *t, bool on)
 {
-	sp_store(&sp_waits.least_cycles, on ? cycles_of(least_ns()) : 0);
+	sp_store(&sp_waits.look_cycles, cycles_of(look_ns()));
+	sp_store(&sp_waits.least_cycles, on ? cycles_of(LEAST_NS) : 0);
 	sp_agent.spool->waits.on = on;
-	sp_agent.spool->waits.least_ns = on ? least_ns() : 0;
+	sp_agent.spool->waits.least_ns = on ? LEAST_NS : 0;
+	sp_agent.spool->waits.look_ns = on ? look_ns() : 0;
 	if (on)
 		sp_pick_configure();
 	if (on && t && t->record)
@@ -136,10 +144,10 @@ static struct sp_thread *sampled_thread(void)
 /* How long the call took, without what a signal's handler has waited meanwhile, which is counted already. */
 static uint64_t take_time(const struct sp_timed_call *w, uint64_t cycles)
 {
-	uint64_t inner = sp_tls.waited - w->inner;
+	uint64_t inner = (sp_tls.waited - w->inner) & ~SP_LOOK_FIRST;
 
 	cycles = cycles > inner ? cycles - inner : 0;
-	sp_tls.waited = w->inner + inner + cycles;
+	sp_tls.waited += cycles;
 	sp_tsc_ask();
 	return sp_tsc_ns(cycles);
 }
@@ -190,10 +198,76 @@ static void ended(struct sp_thread *t, enum sp_wait_call call, uint64_t object, 
 	sp_pick_wait(t, &waited, 0);
 }
 
+/* --- short calls: those that are looked at tell what part of the others was waiting */
+
+void sp_wait_begin_looked(struct sp_timed_call *w, enum sp_wait_call call)
+{
+	struct sp_thread *t = sp_tls.thread;
+
+	if (t && t->wait.look_call == call && is_counted() && sampled_thread()) {
+		sp_tls.waited &= ~SP_LOOK_FIRST;
+		w->inner = sp_tls.waited;
+		t->wait.queue_off_ns += look(t, __builtin_ia32_rdtsc());
+		has_slept(&t->wait);
+		t->wait.short_looks++;
+		sp_pick_cost(SHORT_LOOK_NS);
+		t->wait.looked_began = w->began = __builtin_ia32_rdtsc();
+		return;
+	}
+	w->began = __builtin_ia32_rdtsc();
+}
+
+/* The next call of the same function is looked at, or one after it, so that looks are in step with nothing. */
+static void look_at_next(struct sp_thread *t, enum sp_wait_call call)
+{
+	struct sp_thread_waits *w = &t->wait;
+	uint64_t budget_ppm = sp_budget_ppm(sp_agent.config.budget_permille) / 10;
+
+	if (w->short_looks >= FREE_LOOKS &&
+		(sp_random(t) & 1 || (uint64_t)w->short_looks * SHORT_LOOK_NS > w->short_ns / 1000 * budget_ppm / 1000))
+		return;
+	w->look_call = call;
+	sp_tls.waited |= SP_LOOK_FIRST;
+}
+
+static uint64_t short_waited_ns(struct sp_thread *t, enum sp_wait_kind kind, uint64_t ns, uint64_t now, bool looked)
+{
+	struct sp_short_part *part = &t->wait.shorts[kind];
+	uint64_t off, waited;
+
+	if (!looked) {
+		waited = part->ns ? (uint64_t)((double)ns * (double)part->waited_ns / (double)part->ns) : 0;
+		t->wait.unlooked_ns += waited;
+		return waited;
+	}
+	off = look(t, now);
+	waited = slept(t, ns, off);
+	t->wait.queue_off_ns += off - waited;
+	part->ns += ns;
+	part->waited_ns += waited;
+	return waited;
+}
+
+static void ended_soon(struct sp_thread *t, enum sp_wait_call call, uint64_t object, uint64_t ns, uint64_t now,
+	bool looked)
+{
+	enum sp_wait_kind kind = sp_wait_kind_of(call);
+	struct sp_waited waited = {.call = call, .object = object};
+
+	t->wait.short_ns += ns;
+	waited.ns = waited.blocked_ns = short_waited_ns(t, kind, ns, now, looked);
+	look_at_next(t, call);
+	if (!waited.ns)
+		return;
+	count_in_thread(t, kind, waited.ns);
+	sp_pick_wait(t, &waited, 0);
+}
+
 void sp_wait_ended(const struct sp_timed_call *w, enum sp_wait_call call, uint64_t object, uint64_t cycles,
 	uint64_t caller)
 {
 	uint64_t now = w->began + cycles, ns = take_time(w, cycles);
+	bool is_short = cycles < sp_load(&sp_waits.look_cycles);
 	struct sp_thread *t;
 	int saved_errno;
 
@@ -201,7 +275,9 @@ void sp_wait_ended(const struct sp_timed_call *w, enum sp_wait_call call, uint64
 		return;
 	saved_errno = errno;
 	t = sampled_thread();
-	if (t)
+	if (t && is_short)
+		ended_soon(t, call, object, ns, now, w->began == t->wait.looked_began);
+	else if (t)
 		ended(t, call, object, ns, now, caller);
 	else if (sp_load(&sp_agent.state) == SP_AGENT_DORMANT)
 		count(&sp_waits.early[sp_wait_kind_of(call)], ns);
@@ -243,7 +319,7 @@ bool sp_contention_begin(struct sp_contention *c, uint64_t lock, const int *owne
 	int saved_errno = errno;
 	struct sp_thread *t;
 
-	if (!sp_wait_begin(&c->call))
+	if (!sp_wait_begin(&c->call, SP_WAIT_CALLS))
 		return false;
 	c->holder = (struct sp_holder){0};
 	c->lock = lock;

@@ -9,8 +9,9 @@
 #include "sampler/wait_calls.h"
 
 struct sp_waits {
-	uint64_t least_cycles;                     /* atomic: what takes less has not blocked; 0: nothing is timed */
-	uint32_t vforked;                          /* a call may be that of a vfork's child, which is nobody's */
+	uint64_t least_cycles; /* atomic: what takes less has not blocked; 0: nothing is timed */
+	uint64_t look_cycles;  /* atomic: what takes so long is looked at each, of the others some are */
+	uint32_t vforked;      /* a call may be that of a vfork's child, which is nobody's */
 	struct sp_wait_count early[SP_WAIT_KINDS]; /* atomic: before there was a spool */
 };
 extern struct sp_waits sp_waits SP_HIDDEN;
@@ -33,13 +34,22 @@ void sp_waits_off(void) SP_HIDDEN;
 /* In a forked child. */
 void sp_waits_forked(void) SP_HIDDEN;
 
+/* Of sp_tls.waited: the thread is to be looked at before it makes a certain call. */
+#define SP_LOOK_FIRST (1ull << 63)
+
+/* Does that, if `call` is the one, and begins. */
+void sp_wait_begin_looked(struct sp_timed_call *w, enum sp_wait_call call) SP_HIDDEN __attribute__((cold));
+
 /* False: the call is not to be timed. */
-static inline bool sp_wait_begin(struct sp_timed_call *w)
+static inline __attribute__((always_inline)) bool sp_wait_begin(struct sp_timed_call *w, enum sp_wait_call call)
 {
 	if (sp_unlikely(!sp_load(&sp_waits.least_cycles) || sp_load(&sp_agent.tsc_forbidden)))
 		return false;
 	w->inner = sp_tls.waited;
-	w->began = __builtin_ia32_rdtsc();
+	if (sp_unlikely(w->inner & SP_LOOK_FIRST))
+		sp_wait_begin_looked(w, call);
+	else
+		w->began = __builtin_ia32_rdtsc();
 	return true;
 }
 
@@ -48,19 +58,21 @@ static inline bool sp_wait_begin(struct sp_timed_call *w)
 void sp_wait_ended(const struct sp_timed_call *w, enum sp_wait_call call, uint64_t object, uint64_t cycles,
 	uint64_t caller) SP_HIDDEN;
 
-static inline void sp_wait_end_of(const struct sp_timed_call *w, enum sp_wait_call call, uint64_t object,
+/* Both return the cycles it took. */
+static inline uint64_t sp_wait_end_of(const struct sp_timed_call *w, enum sp_wait_call call, uint64_t object,
 	uint64_t caller)
 {
 	uint64_t cycles = __builtin_ia32_rdtsc() - w->began;
 
 	if (sp_unlikely(cycles >= sp_load(&sp_waits.least_cycles)))
 		sp_wait_ended(w, call, object, cycles, caller);
+	return cycles;
 }
 
-static inline __attribute__((always_inline)) void sp_wait_end(const struct sp_timed_call *w, enum sp_wait_call call,
+static inline __attribute__((always_inline)) uint64_t sp_wait_end(const struct sp_timed_call *w, enum sp_wait_call call,
 	uint64_t object)
 {
-	sp_wait_end_of(w, call, object, (uint64_t)(uintptr_t)__builtin_return_address(0));
+	return sp_wait_end_of(w, call, object, (uint64_t)(uintptr_t)__builtin_return_address(0));
 }
 
 /* Before a call with a condition, that may be how an interpreter's lock is waited for. Keeps errno. */
@@ -70,7 +82,7 @@ void sp_wait_ask_gil(uint64_t condition) SP_HIDDEN;
 #define SP_TIMED(call, object, expression) \
 	({ \
 		struct sp_timed_call wait_; \
-		bool timed_ = sp_wait_begin(&wait_); \
+		bool timed_ = sp_wait_begin(&wait_, call); \
 		__typeof__(expression) result_ = (expression); \
 \
 		if (timed_) \

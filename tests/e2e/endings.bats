@@ -10,8 +10,8 @@ covers() { # FILE: at least 95 % of the 0.6 s
 	at_least "$(all_functions_seconds "$1")" 0.57
 }
 
-@test "return, exit, _exit, quick_exit, exit in a thread" {
-	for way in return exit _exit quick_exit thread-exit; do
+@test "return, exit, _exit, quick_exit, the system call by its name, exit in a thread" {
+	for way in return exit _exit quick_exit syscall thread-exit; do
 		rm -rf "$SMARTPROF_DIR"
 		ends $way 7
 		profile=$(profile_of ends)

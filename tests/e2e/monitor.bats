@@ -136,41 +136,6 @@ gone() { # PATTERN: no process of that command line is left
 	for keeper in $keepers; do eventually test ! -e "/proc/$keeper"; done
 }
 
-@test "what the kernel and the CPU count of the tree is told where it can be counted, and what cannot is said" {
-	cat >moves.py <<-'PY'
-		import os
-		cpus = sorted(os.sched_getaffinity(0))
-		for i in range(101):
-		    os.sched_setaffinity(0, {cpus[i % len(cpus)]})
-	PY
-	measure --counters -- sh -c 'python3 moves.py & wait' 2>told
-	if [ -n "$(first_and_last_cpu | awk 'NF == 2')" ] && [ "$(of run.json 'run["cpu_migrations"]')" != None ]; then
-		holds run.json '100 <= run["cpu_migrations"] < 200'
-		grep -q '^  counters .* changes of CPU$' told
-	fi
-	for counter in cache_misses instructions; do
-		if [ "$(of run.json "run['$counter']")" = None ]; then
-			grep -q "^smartprof: monitor: --counters: not counted here: .*$counter" told
-		else
-			holds run.json "run['$counter'] > 1000"
-		fi
-	done
-	[ "$(grep -c '^smartprof:' told)" -le 1 ]
-	measure -- true 2>told
-	refuse grep -q counters told
-	holds run.json 'run["cpu_migrations"] is None and run["instructions"] is None'
-}
-
-@test "faketime: the monitor's time is the machine's" {
-	for fake in '2001-09-09 01:46:40' '+0 x50' '+0 x0.1'; do
-		began=$(date +%s)
-		timeout -k 5 "$PATIENCE" faketime -f "$fake" "$SMARTPROF" monitor --timeout 30 --export-json run.json -- \
-			env -u LD_PRELOAD sleep 0.3 2>told
-		holds run.json "0.3 <= run['wall'] < 20 and $began <= run['started'] <= $(date +%s) and run['started'] == run['started_ns'] // 10**9 and run['state'] == 'ok'"
-		holds run.json 'run["timeline"][-1][0] == run["wall"] and len(run["timeline"]) >= 3'
-	done
-}
-
 @test "a setuid program is measured by who has no right to look into it" {
 	needs_root
 	place=$(mktemp -d "$WORK/place.XXXXXX")

@@ -23,6 +23,21 @@ load helpers
 	[ -n "$(find "$SMARTPROF_DIR" -name 'ends.*.md')" ]
 }
 
+@test "a program that ends by an instruction of its own has all its time told, whether or not it could be sampled" {
+	status_of 7 "$SMARTPROF" run -- "$TARGETS/raw_end" 0.3
+	profile=$(profile_of raw_end)
+	at_least "$(front cpu_sampled_seconds "$profile")" 0.28
+	[ "$(front exit "$profile")" = 7 ]
+	rm -rf "$SMARTPROF_DIR"
+	status_of 7 "$SMARTPROF" run -- env --block-signal "$TARGETS/raw_end" 0.3
+	profile=$(profile_of raw_end)
+	near "$(front cpu_unsampled_seconds "$profile")" 0.3 5
+	[ "$(front exit "$profile")" = 7 ]
+	rm -rf "$SMARTPROF_DIR"
+	"$SMARTPROF" run -- "$TARGETS/raw_unblock" 1 0.3
+	at_least "$(all_functions_seconds "$(profile_of raw_unblock)")" 0.29
+}
+
 @test "static, setuid, scripts and text are told before the start" {
 	"$SMARTPROF" run -- "$TARGETS/cpu_truth_static" 0.1 >out 2>err
 	grep -qi static err

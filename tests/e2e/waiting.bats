@@ -56,6 +56,12 @@ waits() {
 	done
 }
 
+@test "waits of some microseconds are told in production too, though few of them are looked at" {
+	SMARTPROF_ENV=production waits short "$(long 0.7 3)"
+	share_in read short
+	share_in condition short
+}
+
 @test "on a busy machine what calls wait for a CPU is not what they were blocked for" {
 	for i in 1 2 3 4 5 6; do timeout 60 sh -c 'while :; do :; done' & done
 	for mode in locks condition; do

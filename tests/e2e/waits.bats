@@ -20,6 +20,22 @@ share_at() {
 	"$SMARTPROF" validate "$profile" >/dev/null
 }
 
+# more CALL COLUMN: by how much the profiled run's figure is above the plain one's.
+more() {
+	awk -v call="$1" -v column="$2" '$1 == call { n = $column - n } END { print n }' plain profiled
+}
+
+@test "a free lock and calls that do not block take a few instructions more" {
+	"$TARGETS/steps" >plain
+	SMARTPROF_ENV=production profiled "$TARGETS/steps" >profiled
+	paste plain profiled
+	for call in lock:0:45 read:2:50 poll:0:40 poll_ready:2:65 epoll_wait:0:40; do
+		IFS=: read -r call readings most <<<"$call"
+		at_least "$most" "$(more "$call" 2)"
+		[ "$(more "$call" 3)" -eq "$readings" ] || fail "$call reads the counter $(more "$call" 3) times"
+	done
+}
+
 @test "switched off, nothing is timed" {
 	SMARTPROF_WAITS=off profiled "$TARGETS/convoy" 20
 	profile=$(profile_of convoy)
@@ -51,7 +67,8 @@ for t in threads: t.join()'
 	awk '{ print $1 }' plain.out | grep -v '^io_uring_enter$' | while read -r call; do
 		at_least "$(sed -n "s/.*;in_$call;.* //p" waits)" 5000000 || fail "$call is not in: $(cat waits)"
 	done
-	for way in $(long "1 3" "1 2 3 1 2 3"); do same_run_but_files "$TARGETS/each_wait" "$way"; done
+	for way in $(long "1 3 4 5" "1 2 3 4 5 1 2 3 4 5"); do same_run_but_files "$TARGETS/each_wait" "$way"; done
+	PATIENCE=1200 SMARTPROF_WAIT_INTERVAL=10 same_run_but_files "$TARGETS/each_wait" 6 "$(long 20 10000)"
 }
 
 @test "what the C library exports and may block is timed, or told as not seen" {

@@ -85,7 +85,7 @@ static void interrupted(int flags)
 	int pipes[2], epoll = epoll_create1(0);
 	char byte;
 	sem_t sem;
-	struct timespec until = in_ms(CLOCK_REALTIME, 300);
+	struct timespec until;
 
 	check(pipe(pipes) == 0, "pipe");
 	sem_init(&sem, 0, 0);
@@ -98,6 +98,7 @@ static void interrupted(int flags)
 	POKED("ppoll", ppoll(&(struct pollfd){pipes[0], POLLIN, 0}, 1, &tenth, NULL));
 	POKED("select", select(0, NULL, NULL, NULL, &tv));
 	POKED("epoll_wait", epoll_wait(epoll, &event, 1, 100));
+	until = in_ms(CLOCK_REALTIME, 300);
 	POKED("sem_timedwait", sem_timedwait(&sem, &until));
 	if (!(flags & SA_RESTART)) {
 		POKED("read", read(pipes[0], &byte, 1));

@@ -1,5 +1,7 @@
 /* Waits 30 ms in each call that may block and that needs something made for it, one after the other, and tells what it answers:
- * each_wait [WAY]: 0: until the wait is over; 1: a signal comes meanwhile; 2: one that lets the call go on; 3: the thread is cancelled. */
+ * each_wait [WAY [ROUNDS]]: 0: until the wait is over; 1: a signal comes meanwhile; 2: one that lets the call go on; 3: the thread is cancelled;
+ * 4: a signal's handler jumps out of it, and it is waited again; 5: the process forks meanwhile, and its child waits, too; 6: waits of some
+ * microseconds, so many times. */
 #include <aio.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -9,6 +11,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/epoll.h>
@@ -19,6 +22,8 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
+#include <threads.h>
 #include <unistd.h>
 
 #include "tests/targets/common.h"
@@ -34,6 +39,10 @@ static sem_t semaphore;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER, held = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t condition = PTHREAD_COND_INITIALIZER;
 static pthread_rwlock_t read_held = PTHREAD_RWLOCK_INITIALIZER, write_held = PTHREAD_RWLOCK_INITIALIZER;
+static mtx_t c11_mutex, c11_held;
+static cnd_t c11_condition;
+static bool c11_done;
+static thrd_t c11_holder;
 static pthread_t waiter;
 static char bytes[1 << 16];
 static struct aiocb asked;
@@ -114,10 +123,14 @@ static long in_msgrcv(void)
 	return msgrcv(messages, &m, sizeof m.text, 0, 0);
 }
 
-static long in_msgsnd(void)
+static void fill_messages(void)
 {
 	while (msgsnd(messages, &(struct message){.type = 1}, sizeof((struct message *)0)->text, IPC_NOWAIT) == 0)
 		;
+}
+
+static long in_msgsnd(void)
+{
 	return msgsnd(messages, &(struct message){.type = 1}, sizeof((struct message *)0)->text, 0);
 }
 
@@ -146,9 +159,13 @@ static long in_mq_timedreceive(void)
 	return mq_timedreceive(queue, text, sizeof text, NULL, &t);
 }
 
+static void fill_queue(void)
+{
+	mq_timedsend(queue, "m", 1, 0, &(struct timespec){0, 0});
+}
+
 static long in_mq_send(void)
 {
-	send_to_queue();
 	return mq_send(queue, "m", 1, 0);
 }
 
@@ -156,7 +173,6 @@ static long in_mq_timedsend(void)
 {
 	struct timespec t = until(CLOCK_REALTIME);
 
-	send_to_queue();
 	return mq_timedsend(queue, "m", 1, 0, &t);
 }
 
@@ -180,7 +196,6 @@ static long in_tee(void)
 
 static long in_vmsplice(void)
 {
-	fill();
 	return vmsplice(full[1], &(struct iovec){bytes, 4096}, 1, 0);
 }
 
@@ -272,6 +287,78 @@ static long in_pthread_rwlock_clockwrlock(void)
 	return pthread_rwlock_clockwrlock(&read_held, CLOCK_MONOTONIC, &t);
 }
 
+/* --- C11's: those without a time end when the other thread is done with them */
+
+static void c11_unlock(void *mtx)
+{
+	mtx_unlock(mtx);
+}
+
+static long in_cnd_wait(void)
+{
+	volatile long result = 0;
+
+	mtx_lock(&c11_mutex);
+	pthread_cleanup_push(c11_unlock, &c11_mutex);
+	while (!c11_done)
+		result += cnd_wait(&c11_condition, &c11_mutex);
+	c11_done = false;
+	pthread_cleanup_pop(1);
+	return result;
+}
+
+static void signal_condition(void)
+{
+	mtx_lock(&c11_mutex);
+	c11_done = true;
+	cnd_signal(&c11_condition);
+	mtx_unlock(&c11_mutex);
+}
+
+static long in_cnd_timedwait(void)
+{
+	struct timespec t = until(CLOCK_REALTIME);
+	long result;
+
+	mtx_lock(&c11_mutex);
+	pthread_cleanup_push(c11_unlock, &c11_mutex);
+	result = cnd_timedwait(&c11_condition, &c11_mutex, &t);
+	pthread_cleanup_pop(1);
+	return result;
+}
+
+static long in_mtx_timedlock(void)
+{
+	struct timespec t = until(CLOCK_REALTIME);
+
+	return mtx_timedlock(&c11_held, &t);
+}
+
+static long in_thrd_sleep(void)
+{
+	return thrd_sleep(&WAIT_SPAN, NULL);
+}
+
+static long in_thrd_join(void)
+{
+	return thrd_join(c11_holder, NULL);
+}
+
+static int hold_until_empty(void *unused)
+{
+	char byte;
+
+	(void)unused;
+	while (read(other[0], &byte, 1) != 1)
+		;
+	return 0;
+}
+
+static void let_holder_end(void)
+{
+	check(write(other[1], "x", 1) == 1, "write");
+}
+
 static long in_sigwait(void)
 {
 	sigset_t set;
@@ -338,6 +425,11 @@ static const struct wait {
 	X(pthread_mutex_clocklock, nothing),
 	X(pthread_rwlock_clockrdlock, nothing),
 	X(pthread_rwlock_clockwrlock, nothing),
+	X(cnd_wait, signal_condition),
+	X(cnd_timedwait, nothing),
+	X(mtx_timedlock, nothing),
+	X(thrd_sleep, nothing),
+	X(thrd_join, let_holder_end),
 	X(sigwait, send_signal),
 	X(sigsuspend, send_signal),
 	X(usleep, nothing),
@@ -346,18 +438,18 @@ static const struct wait {
 #undef X
 };
 
+static const struct wait *current;
+
 static void *holder(void *unused)
 {
 	pthread_mutex_lock(&held);
 	pthread_rwlock_rdlock(&read_held);
 	pthread_rwlock_wrlock(&write_held);
+	mtx_lock(&c11_held);
 	return unused;
 }
 
-static void on_signal(int number)
-{
-	(void)number;
-}
+static void on_signal(int number);
 
 static void set_signals(int flags)
 {
@@ -385,6 +477,8 @@ static void make_places(void)
 	check((queue = mq_open(name, O_RDWR | O_CREAT, 0600, &attributes)) != (mqd_t)-1, "mq_open");
 	mq_unlink(name);
 	sem_init(&semaphore, 0, 0);
+	if (current->wait == in_thrd_join)
+		check(thrd_create(&c11_holder, hold_until_empty, NULL) == thrd_success, "thrd_create");
 	ring = (int)syscall(SYS_io_uring_setup, 1, &parameters);
 }
 
@@ -404,50 +498,128 @@ static void remove_places(void)
 
 /* --- the same in several ways */
 
-enum way { ENDED, INTERRUPTED, RESTARTED, CANCELLED };
+enum way { ENDED, INTERRUPTED, RESTARTED, CANCELLED, JUMPED, FORKED, STORM };
 
-static const struct wait *current;
-static volatile bool answered;
+static volatile bool ready, answered;
 
-static void *wait_once(void *unused)
+static sigjmp_buf out;
+static volatile bool jumps;
+
+static void on_signal(int number)
 {
-	long result;
+	if (number == SIGUSR2 && jumps) {
+		jumps = false;
+		siglongjmp(out, 1);
+	}
+}
 
+static struct {
+	long result;
+	int error;
+} answer;
+
+/* What has no room is full from here on. */
+static void prepare(void)
+{
+	if (current->wait == in_msgsnd)
+		fill_messages();
+	else if (current->wait == in_mq_send || current->wait == in_mq_timedsend)
+		fill_queue();
+	else if (current->wait == in_vmsplice)
+		fill();
+	ready = true;
+}
+
+static void *wait_once(void *way)
+{
+	if ((enum way)(long)way == JUMPED && sigsetjmp(out, 1))
+		answer.error = -1; /* and once more */
+	prepare();
 	errno = 0;
-	result = current->wait();
+	answer.result = current->wait();
+	answer.error = answer.result < 0 ? errno : 0;
 	answered = true;
-	printf("%s %ld errno %d\n", current->name, result, result < 0 ? errno : 0);
-	return unused;
+	return way;
+}
+
+static void fork_and_wait(void)
+{
+	int status = 0;
+	pid_t child = fork();
+
+	if (!child)
+		_exit(poll(NULL, 0, 1) == 0 ? 7 : 8);
+	waitpid(child, &status, 0);
+	printf("%s child's status %d\n", current->name, WIFEXITED(status) ? WEXITSTATUS(status) : -1);
 }
 
 static void disturb(enum way way)
 {
+	while (!ready)
+		nanosleep(&(struct timespec){0, delay_ns / 10}, NULL);
 	nanosleep(&(struct timespec){0, delay_ns}, NULL);
 	if (way == CANCELLED)
 		pthread_cancel(waiter);
-	else if (way != ENDED)
+	else if (way == FORKED)
+		fork_and_wait();
+	else if (way != ENDED && way != STORM)
 		pthread_kill(waiter, SIGUSR2);
 	nanosleep(&(struct timespec){0, delay_ns}, NULL);
 	if (!answered)
 		current->end();
 }
 
-static void try(enum way way)
+/* Whether the thread came to its end. */
+static bool try_once(enum way way)
 {
 	void *result;
 
-	answered = false;
+	ready = answered = false;
+	jumps = way == JUMPED;
 	make_places();
-	pthread_create(&waiter, NULL, wait_once, NULL);
+	pthread_create(&waiter, NULL, wait_once, (void *)(long)way);
 	disturb(way);
 	pthread_join(waiter, &result);
-	if (way == CANCELLED)
-		printf("%s %s\n", current->name, result == PTHREAD_CANCELED ? "was cancelled" : "went on");
 	remove_places();
+	return result != PTHREAD_CANCELED;
+}
+
+static void try(enum way way)
+{
+	bool went_on = try_once(way);
+
+	if (way == CANCELLED)
+		printf("%s %s\n", current->name, went_on ? "went on" : "was cancelled");
+	if (went_on)
+		printf("%s %ld errno %d\n", current->name, answer.result, answer.error);
+}
+
+/* All answers are those of the first time. */
+static void storm(int rounds)
+{
+	long first = 0, same = 0;
+
+	for (int i = 0; i < rounds; i++) {
+		try_once(STORM);
+		if (i == 0)
+			first = answer.result;
+		same += answer.result == first;
+	}
+	printf("%s %ld, %ld times\n", current->name, first, same);
+}
+
+/* What must not be jumped or unwound out of: it leaves a lock, or is written to on its stack. */
+static bool is_left_out(const struct wait *w, enum way way)
+{
+	if (way == JUMPED &&
+		(w->wait == in_pthread_cond_clockwait || w->wait == in_cnd_wait || w->wait == in_cnd_timedwait ||
+			w->wait == in_aio_suspend))
+		return true;
+	return (way == INTERRUPTED || way == JUMPED) && w->wait == in_lio_listio;
 }
 
 /* All at once, as some take their time: what it says is to be read from there. */
-static int try_in_child(enum way way)
+static int try_in_child(enum way way, int rounds)
 {
 	int output[2];
 
@@ -455,7 +627,10 @@ static int try_in_child(enum way way)
 	if (fork() == 0) {
 		dup2(output[1], STDOUT_FILENO);
 		close(output[1]);
-		try(way);
+		if (way == STORM)
+			storm(rounds);
+		else
+			try(way);
 		exit(0);
 	}
 	close(output[1]);
@@ -474,13 +649,18 @@ static void tell(int output)
 int main(int argc, char **argv)
 {
 	enum way way = (enum way)argument(argc, argv, 1, ENDED);
-	int outputs[sizeof waits / sizeof waits[0]] = {0};
+	int outputs[sizeof waits / sizeof waits[0]] = {0}, rounds = (int)argument(argc, argv, 2, 20);
 	pthread_t thread;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (way != ENDED)
+	if (way == STORM)
+		delay_ns = 10000, wait_ns = 30000;
+	else if (way != ENDED)
 		delay_ns = 100000000, wait_ns = 800000000;
 	set_signals(way == RESTARTED ? SA_RESTART : 0);
+	mtx_init(&c11_mutex, mtx_plain);
+	mtx_init(&c11_held, mtx_timed);
+	cnd_init(&c11_condition);
 	pthread_create(&thread, NULL, holder, NULL);
 	pthread_join(thread, NULL);
 	spend(0.025); /* enough for a profile */
@@ -488,9 +668,8 @@ int main(int argc, char **argv)
 		current = &waits[i];
 		if (way == ENDED)
 			try(way);
-		else if (way != INTERRUPTED ||
-			current->wait != in_lio_listio) /* what it left on its stack is written to */
-			outputs[i] = try_in_child(way);
+		else if (!is_left_out(current, way))
+			outputs[i] = try_in_child(way, rounds);
 	}
 	for (size_t i = 0; way != ENDED && i < sizeof waits / sizeof waits[0]; i++)
 		tell(outputs[i]);

@@ -1,7 +1,8 @@
 /* Spends CPU time, then ends the way asked for. Usage: ends WAY [CPU-SECONDS]
- * WAY: return exit _exit quick_exit abort kill9 segv term-self int-self hup-self thread-exit leader-exit wait */
+ * WAY: return exit _exit quick_exit syscall abort kill9 segv term-self int-self hup-self thread-exit leader-exit wait */
 #include <pthread.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "tests/targets/common.h"
@@ -29,6 +30,8 @@ static void end(const char *way)
 		exit(7);
 	if (!strcmp(way, "_exit"))
 		_exit(7);
+	if (!strcmp(way, "syscall"))
+		syscall(SYS_exit_group, 7);
 	if (!strcmp(way, "quick_exit"))
 		quick_exit(7);
 	if (!strcmp(way, "abort"))

@@ -150,6 +150,25 @@ static NOINLINE void ping_pong(struct worker *w)
 	}
 }
 
+static NOINLINE void play(int number)
+{
+	char c = 'x';
+
+	for (bool first = number == 0; c == 'x'; first = false) {
+		if (!first)
+			check(read(pipes[number][0], &c, 1) == 1, "read");
+		if (number == 0 && !on_time())
+			c = 'q';
+		check(write(pipes[!number][1], &c, 1) == 1, "write");
+	}
+}
+
+/* Each waits for the other for some microseconds at a time, and in nothing else. */
+static NOINLINE void short_ping_pong(struct worker *w)
+{
+	IN(w, READ, play(w->number));
+}
+
 static const struct mode modes[] = {
 	{"sleep", 1, sleeping},
 	{"queue", 8, queueing},
@@ -158,6 +177,7 @@ static const struct mode modes[] = {
 	{"condition", 4, queue_of_work},
 	{"sync", 1, syncing},
 	{"pipe", 2, ping_pong},
+	{"short", 2, short_ping_pong},
 };
 
 static const struct mode *mode;

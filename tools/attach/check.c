@@ -12,9 +12,9 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "profiles/base/time.h"
 #include "profiles/spool/process.h"
 #include "tools/tools.h"
 
@@ -316,10 +316,12 @@ static bool defines_malloc(int pid)
 static uint64_t run_ns(int pid)
 {
 	struct sp_process_stat stat;
-	uint64_t ns = sp_time_ns(CLOCK_BOOTTIME), began;
+	struct timespec now;
+	uint64_t ns, began;
 
-	if (sp_process_stat(pid, &stat) != 0)
+	if (sp_process_stat(pid, &stat) != 0 || clock_gettime(CLOCK_BOOTTIME, &now) != 0)
 		return 1;
+	ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	began = stat.start_ticks * (1000000000u / TICKS_A_SECOND);
 	return ns > began ? ns - began : 1;
 }

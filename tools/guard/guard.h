@@ -193,8 +193,8 @@ struct sp_guard_run {
 	bool app;         /* we started it, */
 	bool with_agent;  /* with the agent */
 	struct sp_tree_hold *hold;
-	int status;                  /* of the app, as of wait(2) */
-	uint64_t began_ns, ended_ns; /* when: sp_guard_now_ns */
+	int status;        /* of the app, as of wait(2) */
+	uint64_t ended_ns; /* when: sp_guard_now_ns */
 };
 
 /* Watches until the process has ended, or those of that name until a signal, which come through `signals`. Returns the exit

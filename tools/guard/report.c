@@ -266,7 +266,7 @@ static void render(const struct sp_guard_target *t, const char *spool, char prof
 		.no_memory_captures = true,
 		.symbols = &symbols,
 		.only_root = t->status_known ? t->facts.inner_pid : 0,
-		.wait_status = t->status};
+		.ending = {.wait_status = t->status}};
 	static struct sp_render_result result;
 
 	*profile = '\0';
@@ -274,7 +274,7 @@ static void render(const struct sp_guard_target *t, const char *spool, char prof
 	if (*spool && sp_render_spool(spool, &options, &result) == 0)
 		snprintf(profile, PATH_MAX, "%.4000s", result.path);
 	if (t->ours) {
-		sp_recover_tree(t->pid, t->status, 0);
+		sp_recover_tree(t->pid, &options.ending, 0);
 		if (!*profile && !sp_profile_of_pid(t->pid, &since, profile))
 			*profile = '\0';
 	}

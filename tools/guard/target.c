@@ -10,7 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "profiles/base/time.h"
 #include "profiles/spool/find.h"
 #include "profiles/spool/process.h"
 #include "profiles/spool/read.h"
@@ -25,7 +24,10 @@
 
 uint64_t sp_guard_now_ns(void)
 {
-	return sp_time_ns(CLOCK_BOOTTIME);
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
 void sp_guard_put_megabytes(struct sp_buffer *out, uint64_t bytes)

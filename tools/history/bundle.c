@@ -282,7 +282,7 @@ static int merge(const char *place, const char *file)
 {
 	char path[PATH_MAX], why[SP_HISTORY_WHY];
 	struct sp_history *store, *from;
-	struct sp_history_merged merged;
+	uint64_t added, seen;
 	int status;
 
 	snprintf(path, sizeof(path), "%.4000s/" DATABASE, place);
@@ -290,16 +290,10 @@ static int merge(const char *place, const char *file)
 		return access(path, F_OK) < 0 ? failed("history import", file, "there is no history in it")
 					      : sp_history_complain("history import", why);
 	status = sp_history_open_here("history import", SP_HISTORY_WRITE, &store);
-	if (!status && sp_history_merge(store, from, &merged))
+	if (!status && sp_history_merge(store, from, &added, &seen))
 		status = sp_history_complain("history import", sp_history_error(store));
-	if (!status) {
-		printf("%llu runs, %llu of them new", (unsigned long long)merged.runs,
-			(unsigned long long)merged.new_runs);
-		if (merged.baselines)
-			printf("; %llu baselines, %llu of them new", (unsigned long long)merged.baselines,
-				(unsigned long long)merged.new_baselines);
-		printf("\n");
-	}
+	if (!status)
+		printf("%llu runs, %llu of them new\n", (unsigned long long)seen, (unsigned long long)added);
 	sp_history_close(store);
 	sp_history_close(from);
 	return status;
@@ -311,9 +305,9 @@ int sp_history_cmd_import(int argc, char **argv)
 	char place[PATH_MAX];
 	int status = parse("history import", argc, argv,
 		"usage: smartprof history import FILE\n\n"
-		"Adds the runs of an archive (smartprof history archive), with their profiles, logs, tags and notes, "
-		"and its "
-		"baselines. What is in the\nhistory already stays as it is. All of it or nothing.\n");
+		"Adds the runs of an archive (smartprof history archive), with their profiles, logs, tags and notes. "
+		"What is in the "
+		"history\nalready stays as it is. All of it or nothing.\n");
 
 	if (status >= 0)
 		return status;

@@ -2,7 +2,6 @@
 #ifndef SP_TOOLS_HISTORY_HISTORY_H
 #define SP_TOOLS_HISTORY_HISTORY_H
 
-#include "profiles/base/buffer.h"
 #include "profiles/history/store.h"
 
 /* Opens the history of this place. Returns 0, or 1 after a complaint that names the command. */
@@ -10,12 +9,6 @@ int sp_history_open_here(const char *command, enum sp_history_how how, struct sp
 
 /* One line about what is wrong; returns 1. */
 int sp_history_complain(const char *command, const char *why);
-
-/* Appends what the history keeps of a run beside its figures, and names it "run 1234abcd". Returns 0, or the exit status after a
- * complaint. */
-#define SP_STORED_NAME 48
-int sp_history_stored(const char *command, const char *id, enum sp_history_part part, struct sp_buffer *text,
-	char name[static SP_STORED_NAME]);
 
 int sp_history_cmd_list(int argc, char **argv);
 int sp_history_cmd_show(int argc, char **argv);

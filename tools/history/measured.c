@@ -42,9 +42,6 @@ static void add_metrics(struct sp_history_run *kept, const struct sp_monitor_run
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (rows[i].known)
 			sp_history_add_metric(kept, rows[i].name, rows[i].value, NAN);
-	for (int i = 0; i < SP_MONITOR_COUNTS; i++)
-		if (run->counts[i] != SP_MONITOR_UNCOUNTED)
-			sp_history_add_metric(kept, sp_monitor_count_names[i], (double)run->counts[i], NAN);
 }
 
 /* The last of `step` points stands for all of them; what was the most stays the most. */
@@ -103,7 +100,5 @@ struct sp_history_run *sp_record_from_monitor(const struct sp_monitor_run *run)
 		sp_record_build_id(kept, run->program_path);
 	if (run->profile_path)
 		sp_record_profile(kept, run->profile_path);
-	if (run->span_log.length)
-		sp_history_set_blob(kept, SP_HISTORY_LOG, run->span_log.data, run->span_log.length);
 	return kept;
 }

@@ -9,7 +9,6 @@
 #include "profiles/model/spans.h"
 #include "profiles/model/wait_rows.h"
 #include "tools/history/record.h"
-#include "tools/report/report.h"
 #include "tools/tools.h"
 
 #define SHARE_LEAST 0.001
@@ -143,40 +142,13 @@ static void take_build_id(struct sp_history_run *run, const struct sp_profile *p
 			sp_history_set(&run->build_id, profile->modules[i].build_id);
 }
 
-static void add_spans_of(void *context, const char *path)
-{
-	struct sp_buffer text = {0};
-	struct sp_profile *profile = NULL;
-	const char *why;
-
-	if (sp_input_read(path, &text) == 0)
-		profile = sp_markdown_read(text.data, text.length, &why);
-	if (profile)
-		add_spans(context, profile);
-	sp_profile_free(profile);
-	sp_buffer_free(&text);
-}
-
-/* A run of several processes is what they are together; spans are each one's own. */
-static void merge_members(struct sp_history_run *run, const char *path, struct sp_buffer *text)
-{
-	char *paths[] = {(char *)path};
-
-	sp_report_each_member(path, text, add_spans_of, run);
-	sp_buffer_clear(text);
-	sp_report_merge(text, paths, 1, true);
-}
-
 bool sp_record_profile(struct sp_history_run *run, const char *path)
 {
 	struct sp_buffer text = {0};
 	struct sp_profile *profile = NULL;
 	const char *why, *program;
-	int error = sp_input_read(path, &text);
 
-	if (!error && sp_report_is_index(&text))
-		merge_members(run, path, &text);
-	if (!error && text.length)
+	if (sp_input_read(path, &text) == 0)
 		profile = sp_markdown_read(text.data, text.length, &why);
 	if (profile) {
 		program = sp_profile_fact(profile, "program");

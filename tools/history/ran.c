@@ -82,8 +82,6 @@ void sp_record_ran(const struct sp_record_ran *ran)
 	sp_record_build_id(kept, ran->target->path);
 	if (ran->profile)
 		sp_record_profile(kept, ran->profile);
-	if (ran->log.length)
-		sp_history_set_blob(kept, SP_HISTORY_LOG, ran->log.data, ran->log.length);
 	kept->profiled = ran->with_agent;
 	sp_record_add(ran->kind, kept);
 	sp_history_run_free(kept);

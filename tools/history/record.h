@@ -5,7 +5,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "profiles/base/buffer.h"
 #include "profiles/history/store.h"
 #include "profiles/monitor/run.h"
 
@@ -41,8 +40,7 @@ struct sp_record_ran {
 	int status;                   /* as of wait(2) */
 	const struct rusage *usage;   /* NULL: not known */
 	bool with_agent;
-	const char *profile;  /* path; NULL: none */
-	struct sp_buffer log; /* what was written to its timing log */
+	const char *profile; /* path; NULL: none */
 };
 void sp_record_ran(const struct sp_record_ran *ran);
 

@@ -221,9 +221,6 @@ static void put_more(struct sp_buffer *out, const struct sp_ask *ask, const stru
 	snprintf(text, sizeof(text), "smartprof report --run %.*s", SP_HISTORY_SHORT, run->id);
 	if (*run->blobs[SP_HISTORY_PROFILE].hash)
 		put_fact(out, ask, "its profile", text);
-	snprintf(text, sizeof(text), "smartprof log --run %.*s", SP_HISTORY_SHORT, run->id);
-	if (*run->blobs[SP_HISTORY_LOG].hash)
-		put_fact(out, ask, "its timing log", text);
 }
 
 /* --- as JSON */

@@ -11,6 +11,7 @@
 #include "profiles/base/time.h"
 #include "tools/log/log.h"
 
+#define OLDER 4
 #define TRIES 8
 #define PIECE_BYTES 65536u
 #define LOCK_NAPS 100
@@ -71,7 +72,7 @@ static int rotate(struct sp_log_file *file)
 {
 	char from[PATH_MAX + 4], to[PATH_MAX + 4];
 
-	for (int i = SP_LOG_OLDER; i > 0; i--) {
+	for (int i = OLDER; i > 0; i--) {
 		snprintf(to, sizeof(to), "%s.%d", file->path, i);
 		snprintf(from, sizeof(from), i > 1 ? "%s.%d" : "%s", file->path, i - 1);
 		if (rename(from, to) < 0 && errno != ENOENT)

@@ -2,16 +2,12 @@
 #ifndef SP_TOOLS_LOG_H
 #define SP_TOOLS_LOG_H
 
-#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "profiles/base/buffer.h"
 #include "profiles/model/timing.h"
 #include "symbolize/base/memory.h"
-
-#define SP_LOG_OLDER 4 /* files that are kept of what came before */
 
 /* A file that begins anew at a size; FILE.1 is the one before, and so on to FILE.4. Several processes may write to it. */
 struct sp_log_file {
@@ -27,16 +23,6 @@ struct sp_log_file {
 int sp_log_file_write(struct sp_log_file *file, const struct sp_buffer *head, const struct sp_buffer *text,
 	uint64_t *lost);
 void sp_log_file_close(struct sp_log_file *file);
-
-/* Where the log that SMARTPROF_SPAN_LOG asks for is before a run; and, when the run's profile is there, what has been written to it since: of
- * one run, where no other writes meanwhile. Nothing where there is no log. */
-struct sp_log_place {
-	char path[PATH_MAX];
-	ino_t inode, older; /* of the file, and of FILE.1; 0: none */
-	off_t bytes;
-};
-void sp_log_place(struct sp_log_place *place);
-void sp_log_since(struct sp_buffer *out, const struct sp_log_place *place);
 
 /* What is made of the events of a spool, look by look. */
 struct sp_log_text {

@@ -4,14 +4,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "profiles/base/time.h"
 #include "profiles/spool/find.h"
 #include "tools/log/log.h"
-#include "tools/monitor/keeper.h"
 #include "tools/tools.h"
 
 #define NICENESS 10
@@ -102,7 +100,6 @@ int sp_cmd_write_log(int argc, char **argv)
 	/* Whoever ends the process and what belongs to it shall have its last lines, too. */
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
 		signal(ignored[i], SIG_IGN);
-	prctl(PR_SET_NAME, SP_KEEPER_NOT_OURS);
 	sp_limit_memory();
 	sp_yield_memory();
 	setpriority(PRIO_PROCESS, 0, NICENESS);

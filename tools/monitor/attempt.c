@@ -11,11 +11,10 @@
 #include "env/env.h"
 #include "profiles/base/escape.h"
 #include "profiles/base/json.h"
+#include "profiles/output/render.h"
 #include "profiles/spool/tree_file.h"
 #include "symbolize/base/memory.h"
 #include "tools/history/record.h"
-#include "tools/log/log.h"
-#include "tools/monitor/counters.h"
 #include "tools/monitor/line.h"
 #include "tools/monitor/monitor.h"
 #include "tools/start.h"
@@ -25,7 +24,6 @@
 struct sp_attempt_profile {
 	struct sp_tree_hold hold;
 	struct timespec began;
-	struct sp_log_place log;
 	bool on;
 };
 
@@ -70,31 +68,6 @@ static int set_input(struct sp_monitor_session *s, bool several)
 	return s->terms.input < 0 ? -errno : 0;
 }
 
-/* What cannot be counted here is said once, and is nobody's failure. */
-static void set_counters(struct sp_monitor_session *s)
-{
-	struct sp_buffer missing = {0};
-	bool refused = false;
-
-	for (int i = 0; s->wish->counters && i < SP_MONITOR_COUNTS; i++) {
-		int fd = sp_counter_open((enum sp_monitor_count)i);
-
-		if (fd >= 0) {
-			s->watches.nursery.counters |= 1u << i;
-			close(fd);
-			continue;
-		}
-		refused |= errno == EACCES || errno == EPERM;
-		sp_buffer_printf(&missing, "%s%s", missing.length ? ", " : "", sp_monitor_count_names[i]);
-	}
-	if (missing.length)
-		sp_complain("monitor: --counters: not counted here: %s; %s", missing.data,
-			refused ? "the kernel lets only root (kernel.perf_event_paranoid is to be 2 or less, 1 for "
-				  "cpu_migrations)"
-				: "the CPU has no such counters, or the virtual machine does not hand them on");
-	sp_buffer_free(&missing);
-}
-
 static void set_place(struct sp_monitor_session *s)
 {
 	static struct sp_config config;
@@ -127,7 +100,6 @@ int sp_monitor_session_open(struct sp_monitor_session *s, const struct sp_monito
 	s->profiles = sp_alloc(most, sizeof(*s->profiles));
 	sp_json_init();
 	set_place(s);
-	set_counters(s);
 	return 0;
 }
 
@@ -153,8 +125,6 @@ static void start_profiled(struct sp_monitor_session *s, struct sp_monitor_run *
 	struct sp_watch *watch;
 
 	clock_gettime(CLOCK_REALTIME_COARSE, &profile.began); /* as files' times are */
-	if (s->terms.jobs == 1)                               /* lines of several runs could not be told apart */
-		sp_log_place(&profile.log);
 	sp_tree_hold_make(&profile.hold);
 	sp_start_set_preload(s->library);
 	watch = sp_watch_start(&s->watches, run, &s->terms, environ, tree ? NULL : &profile.hold, label);
@@ -198,7 +168,8 @@ static void end_profile(struct sp_monitor_session *s, struct sp_watch *w)
 {
 	struct sp_attempt_profile *profile = &s->profiles[w - s->watches.items];
 	char path[PATH_MAX];
-	int status = w->run->signal ? w->run->signal : (w->run->exit_status & 0xff) << 8;
+	const struct sp_ending ending = {
+		.wait_status = w->run->signal ? w->run->signal : (w->run->exit_status & 0xff) << 8};
 
 	if (!profile->on)
 		return;
@@ -206,10 +177,9 @@ static void end_profile(struct sp_monitor_session *s, struct sp_watch *w)
 	sp_tree_hold_close(&profile->hold, w->pid);
 	if (!w->started)
 		return;
-	sp_recover_tree(w->pid, status, sp_setting_is_on(SP_OPT_VERBOSE));
-	if (sp_profile_of_run(w->pid, &profile->began, path))
+	sp_recover_tree(w->pid, &ending, sp_setting_is_on(SP_OPT_VERBOSE));
+	if (sp_profile_of_pid(w->pid, &profile->began, path))
 		w->run->profile_path = sp_copy_text(path);
-	sp_log_since(&w->run->span_log, &profile->log);
 }
 
 struct sp_watch *sp_attempt_next(struct sp_monitor_session *s, struct sp_monitor_run **run)

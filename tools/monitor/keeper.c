@@ -16,8 +16,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tools/monitor/counters.h"
-
 #define LEFT_WAIT_MS 100    /* what is about to end anyway is not left running */
 #define KILLED_WAIT_MS 5000 /* who is not gone by then cannot be ended by us */
 #define KILL_AGAIN_MS 20    /* new ones may have come */
@@ -29,7 +27,6 @@ struct keeper {
 	bool ended, ending, killing;
 	uint64_t until_ns; /* 0: no limit */
 	struct rusage escaped;
-	int counters[SP_MONITOR_COUNTS]; /* -1: not counted */
 };
 
 static uint64_t now_ns(void)
@@ -204,12 +201,6 @@ static void tell(const struct keeper *k, struct sp_keeper_told *told)
 		;
 }
 
-static void open_counters(struct keeper *k, uint32_t wanted)
-{
-	for (int i = 0; i < SP_MONITOR_COUNTS; i++)
-		k->counters[i] = wanted & 1u << i ? sp_counter_open((enum sp_monitor_count)i) : -1;
-}
-
 /* Returns whether it runs. */
 static bool start(struct keeper *k, const int *fds)
 {
@@ -223,8 +214,6 @@ static bool start(struct keeper *k, const int *fds)
 	if (order != MAP_FAILED)
 		words = find_words(order);
 	told.error = words && pipe2(failed, O_CLOEXEC) == 0 ? 0 : ENOMEM;
-	if (words)
-		open_counters(k, order->counters);
 	told.at_ns = now_ns();
 	k->pid = told.pid = told.error ? -1 : fork();
 	if (k->pid == 0) {
@@ -302,20 +291,11 @@ static void add_usage(struct rusage *sum, const struct rusage *more)
 	sum->ru_nivcsw += more->ru_nivcsw;
 }
 
-static bool is_of_command(pid_t pid)
-{
-	char name[32];
-
-	read_proc(pid, "/comm", name, sizeof(name));
-	return strcmp(name, SP_KEEPER_NOT_OURS "\n") != 0;
-}
-
 /* Returns whether anything is left. */
 static bool reap(struct keeper *k)
 {
 	struct sp_keeper_told told = {.news = SP_KEEPER_ENDED};
 	siginfo_t who;
-	bool counts;
 
 	for (;;) {
 		who.si_pid = 0;
@@ -326,12 +306,10 @@ static bool reap(struct keeper *k)
 		told.at_ns = now_ns();
 		if (who.si_pid == k->pid)
 			read_last(who.si_pid, &told);
-		counts = is_of_command(who.si_pid);
 		if (wait4(who.si_pid, &told.status, __WALL, &told.usage) != who.si_pid)
 			continue;
 		if (who.si_pid != k->pid) {
-			if (counts)
-				add_usage(&k->escaped, &told.usage);
+			add_usage(&k->escaped, &told.usage);
 			continue;
 		}
 		told.pid = k->pid;
@@ -410,8 +388,6 @@ static void keep(int *fds)
 	}
 	over.at_ns = now_ns();
 	over.usage = k.escaped;
-	for (int i = 0; i < SP_MONITOR_COUNTS; i++)
-		over.counts[i] = sp_counter_read(k.counters[i]);
 	tell(&k, &over);
 	if (k.control >= 0) /* whoever looks at what is left looks at our children */
 		poll(&(struct pollfd){.fd = k.control}, 1, -1);

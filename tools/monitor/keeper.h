@@ -9,11 +9,6 @@
 #include <stdint.h>
 #include <sys/resource.h>
 
-#include "profiles/monitor/counts.h"
-
-/* The name of processes that the agent starts and that are none of the command: the timing log's writer. */
-#define SP_KEEPER_NOT_OURS "smartprof-log"
-
 /* An order is a message of one byte with these descriptors. */
 enum { SP_KEEPER_CONTROL, SP_KEEPER_ORDER, SP_KEEPER_IN, SP_KEEPER_OUT, SP_KEEPER_ERR, SP_KEEPER_FDS };
 
@@ -23,8 +18,7 @@ enum { SP_KEEPER_CONTROL, SP_KEEPER_ORDER, SP_KEEPER_IN, SP_KEEPER_OUT, SP_KEEPE
 struct sp_keeper_order {
 	uint64_t signals_blocked, signals_ignored; /* those of the command, a bit each */
 	uint32_t arguments, variables, tree;
-	uint32_t bytes;    /* of the strings */
-	uint32_t counters; /* a bit for each enum sp_monitor_count that is wanted */
+	uint32_t bytes; /* of the strings */
 };
 
 /* What the keeper tells by SP_KEEPER_CONTROL, a SOCK_SEQPACKET. */
@@ -42,7 +36,6 @@ struct sp_keeper_told {
 	uint64_t queue_ns;                  /* of its main thread */
 	uint64_t read_bytes, written_bytes; /* of it and the children it waited for; UINT64_MAX: not to be known */
 	uint64_t floor_bytes;               /* what a command begins with, at the most */
-	uint64_t counts[SP_MONITOR_COUNTS]; /* of all of it; SP_MONITOR_UNCOUNTED */
 };
 
 /* What it is told, a byte: to end all that there is, with SIGTERM first or at once. The end of the connection means the same as the second while

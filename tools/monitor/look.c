@@ -14,7 +14,6 @@
 
 #include "profiles/base/time.h"
 #include "symbolize/base/memory.h"
-#include "tools/monitor/keeper.h"
 
 #define SHARED_COST_SHARE 50u
 #define COST_SHARE 200u /* one look takes at most so small a part of the time to the next */
@@ -95,12 +94,9 @@ static bool read_stat(struct sp_look_process *process)
 	if (!own)
 		own = (user + sys) * (uint64_t)tick_ns;
 	own += (children_user + children_sys) * (uint64_t)tick_ns;
-	process->foreign = strstr(text, "(" SP_KEEPER_NOT_OURS ")") != NULL;
-	if (process->foreign)
-		own = process->cpu_ns = 0;
 	if (own > process->cpu_ns)
 		process->cpu_ns = own;
-	process->rss_bytes = process->foreign || state == 'Z' || rss < 0 ? 0 : (uint64_t)rss * (uint64_t)page;
+	process->rss_bytes = state == 'Z' || rss < 0 ? 0 : (uint64_t)rss * (uint64_t)page;
 	return true;
 }
 
@@ -147,8 +143,6 @@ static void visit(struct sp_look *look, pid_t pid)
 	if (!process || !read_stat(process))
 		return;
 	process->seen = true;
-	if (process->foreign)
-		return;
 	threads = process->threads;
 	if (threads > 1) {
 		snprintf(path, sizeof(path), "/proc/%d/task", pid);

@@ -17,7 +17,6 @@ struct sp_look_process {
 	int stat;        /* /proc/PID/stat */
 	clockid_t clock; /* its CPU time */
 	bool seen, clocked;
-	bool foreign; /* SP_KEEPER_NOT_OURS */
 	unsigned threads;
 	uint64_t cpu_ns;    /* its own, and of children that it waited for */
 	uint64_t rss_bytes; /* 0: ended, and not waited for yet */

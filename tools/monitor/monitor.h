@@ -25,7 +25,7 @@ struct sp_monitor_wish {
 	unsigned warmup;
 	const char *prepare; /* for /bin/sh, before each run */
 	uint64_t timeout_ns;
-	bool profile, counters;
+	bool profile;
 	const char *output; /* "through", "null", "inherit", or a directory; NULL: not told */
 
 	const char *json, *markdown, *csv; /* files; NULL: none */

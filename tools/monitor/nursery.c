@@ -115,8 +115,7 @@ static void put_tree(struct sp_buffer *out, const struct sp_tree_hold *hold)
 static int write_order(const struct sp_nursery *n, const char *path, char *const *argv, char *const *variables,
 	const struct sp_tree_hold *hold)
 {
-	struct sp_keeper_order order = {
-		.signals_blocked = n->signals_blocked, .signals_ignored = n->signals_ignored, .counters = n->counters};
+	struct sp_keeper_order order = {.signals_blocked = n->signals_blocked, .signals_ignored = n->signals_ignored};
 	struct sp_buffer text = {0};
 	int fd = memfd_create("smartprof-order", MFD_CLOEXEC), error;
 

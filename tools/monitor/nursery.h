@@ -11,7 +11,6 @@
 struct sp_nursery {
 	int socket;
 	uint64_t signals_blocked, signals_ignored;
-	uint32_t counters; /* as in struct sp_keeper_order; the caller's, 0: none */
 };
 
 /* Opens it, once, before signals are taken. Returns 0 or a negative errno. */

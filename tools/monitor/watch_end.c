@@ -65,7 +65,6 @@ void sp_watch_take_over(struct sp_watch *w, const struct sp_keeper_told *told)
 	run->read_bytes += (uint64_t)told->usage.ru_inblock * 512;
 	run->written_bytes += (uint64_t)told->usage.ru_oublock * 512;
 	run->floor_rss_bytes = told->floor_bytes;
-	memcpy(run->counts, told->counts, sizeof(run->counts));
 	run->left = told->left;
 	if (told->left && run->state == SP_MONITOR_OK)
 		run->state = SP_MONITOR_LEFT_RUNNING;

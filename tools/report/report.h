@@ -52,6 +52,10 @@ size_t sp_report_each_member(const char *path, const struct sp_buffer *text, voi
  * complaints 1 when some could not be read and are left out, SP_EXIT_USAGE when nothing could. */
 int sp_report_merge(struct sp_buffer *out, char **paths, size_t count, bool full);
 
+/* Appends the profile that the history keeps of a run, and names it "run 1234abcd". Returns 0, or the exit status after a complaint. */
+#define SP_STORED_NAME 48
+int sp_report_stored(const char *id, struct sp_buffer *text, char name[static SP_STORED_NAME]);
+
 /* The spool of a process, by its id, by that of a process that started it, or by a program's name. Returns 1, 0 when there is
  * none, or -1 after a complaint. */
 int sp_spool_named(const char *command, const char *what, char path[static PATH_MAX]);

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include "profiles/output/render.h"
 #include "tools/tools.h"
 
 /* Whether profiles can be written to where the settings want them; false after a complaint. */
@@ -21,11 +22,14 @@ struct sp_run_told {
 	uint64_t cpu_ns; /* of children so far */
 };
 
-/* Its profile, the index of them where its processes left several; false: none. */
+/* Its profile, the first process's where there are several; false: none. */
 bool sp_run_profile(const struct sp_run_told *told, char path[static PATH_MAX]);
 
 /* Before it starts; and afterwards, with its pid: one line on stderr that says where its profile is, or why there is none. */
 void sp_run_began(struct sp_run_told *told);
 void sp_run_tell(const struct sp_run_told *told);
+
+/* What the kernel tells of a child that has ended and was not reaped: what it has used, which wait4 would tell with its children's. */
+void sp_run_note_ending(pid_t pid, struct sp_ending *ending);
 
 #endif

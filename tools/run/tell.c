@@ -1,4 +1,5 @@
 /* smartprof run: where the profile went. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,8 @@
 #include "profiles/spool/find.h"
 #include "profiles/spool/read.h"
 #include "tools/run/run.h"
+
+#define HEAD_BYTES 512
 
 static uint64_t time_ns(const struct timeval *t)
 {
@@ -36,6 +39,27 @@ static bool is_newer(const char *path, const struct timespec *since)
 	return stat(path, &st) == 0 &&
 		(st.st_mtim.tv_sec > since->tv_sec ||
 			(st.st_mtim.tv_sec == since->tv_sec && st.st_mtim.tv_nsec >= since->tv_nsec));
+}
+
+/* How many processes the index beside a profile has; its path in *index. */
+static unsigned long find_index(const char *profile, pid_t pid, const struct timespec *since,
+	char index[static PATH_MAX])
+{
+	const char *slash = strrchr(profile, '/');
+	char head[HEAD_BYTES], directory[PATH_MAX], *members;
+	ssize_t n;
+	int fd;
+
+	snprintf(directory, sizeof(directory), "%.*s", slash ? (int)(slash - profile) : 0, profile);
+	if (!slash || !sp_profile_index(directory, pid, index) || !is_newer(index, since))
+		return 0;
+	fd = open(index, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	n = fd < 0 ? -1 : read(fd, head, sizeof(head) - 1);
+	if (fd >= 0)
+		close(fd);
+	head[n > 0 ? n : 0] = '\0';
+	members = strstr(head, "\nmembers: ");
+	return members ? strtoul(members + strlen("\nmembers: "), NULL, 10) : 0;
 }
 
 static bool has_spool(pid_t pid)
@@ -80,7 +104,7 @@ static bool is_in_output(const struct sp_run_told *told, char path[static PATH_M
 
 bool sp_run_profile(const struct sp_run_told *told, char path[static PATH_MAX])
 {
-	return is_in_output(told, path) || sp_profile_of_run(told->pid, &told->began, path);
+	return is_in_output(told, path) || sp_profile_of_pid(told->pid, &told->began, path);
 }
 
 void sp_run_tell(const struct sp_run_told *told)
@@ -98,7 +122,7 @@ void sp_run_tell(const struct sp_run_told *told)
 		sp_complain("no profile: %s", why_none(told));
 		return;
 	}
-	members = sp_profile_index_beside(path, told->pid, &told->began, index);
+	members = find_index(path, told->pid, &told->began, index);
 	if (members > 1)
 		sp_complain("profile: %s; of all %lu processes: smartprof report %s", path, members, index);
 	else
