@@ -13,6 +13,7 @@
 #include "profiles/base/escape.h"
 #include "profiles/base/time.h"
 #include "profiles/output/render.h"
+#include "tools/push/send.h"
 #include "profiles/spool/find.h"
 #include "profiles/spool/process.h"
 #include "profiles/spool/read.h"
@@ -163,9 +164,11 @@ static int write_profile(const char *command, const struct attached *a, const st
 	if (!sp_absolute(directory, setting.text ? setting.text : "profiles") || (output && !sp_absolute(file, output)))
 		return -ENAMETOOLONG;
 	err = sp_render_held(a->live.fd, a->live.path, a->foreign ? &wish : NULL, &options, &result);
-	if (!err)
+	if (!err) {
+		sp_push_note(result.path);
+		sp_push_start();
 		print_path(result.path);
-	else if (err != -EWOULDBLOCK && err != -ENOENT)
+	} else if (err != -EWOULDBLOCK && err != -ENOENT)
 		sp_complain("%s: the spool of process %d, %s, %s", command, a->live.header.pid, a->live.path,
 			result.why);
 	return err;

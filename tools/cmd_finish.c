@@ -22,6 +22,7 @@
 #include "profiles/spool/find.h"
 #include "profiles/spool/read.h"
 #include "profiles/spool/tree_file.h"
+#include "tools/push/send.h"
 
 #define WALL_LIMIT_SECONDS 300 /* after this the renderer no longer waits for what does not come */
 #define NICENESS 10
@@ -44,6 +45,8 @@ static void report(const struct sp_spool_file *file, int err, const struct sp_re
 	struct job *job = context;
 	bool own = job->spool && strcmp(file->path, job->spool) == 0;
 
+	if (!err)
+		sp_push_note(result->path);
 	if (!own || err == -EWOULDBLOCK || err == -ENOENT) { /* or another renderer of the tree has it */
 		dprintf(READY_FD, "+");
 		return;
@@ -57,12 +60,12 @@ static void report(const struct sp_spool_file *file, int err, const struct sp_re
 		dprintf(READY_FD, "+");
 }
 
-static void ignore(const struct sp_spool_file *file, int err, const struct sp_render_result *result, void *context)
+static void note(const struct sp_spool_file *file, int err, const struct sp_render_result *result, void *context)
 {
 	(void)file;
-	(void)err;
-	(void)result;
 	(void)context;
+	if (!err)
+		sp_push_note(result->path);
 }
 
 /* The process's own spool alone, without another process for it. */
@@ -180,7 +183,7 @@ static void render_rest(struct job *job)
 		if (is_wanted(job, &files[i], true))
 			files[wanted++] = files[i];
 	if (wanted > 0)
-		sp_render_all(files, (size_t)wanted, &options, ignore, NULL);
+		sp_render_all(files, (size_t)wanted, &options, note, NULL);
 	if (count >= 0)
 		free(files);
 	sp_spool_clean(job->directory);
@@ -234,6 +237,8 @@ int sp_cmd_finish(int argc, char **argv)
 		render_own(&job);
 	}
 	close(READY_FD);
+	sp_push_start();
 	render_rest(&job);
+	sp_push_start();
 	return job.err ? 1 : 0;
 }

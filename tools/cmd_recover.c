@@ -14,6 +14,7 @@
 #include "profiles/base/escape.h"
 #include "profiles/output/render.h"
 #include "profiles/spool/find.h"
+#include "tools/push/send.h"
 
 static void print_help(void)
 {
@@ -69,6 +70,7 @@ static void count_one(const struct sp_spool_file *file, int err, const struct sp
 		++*tally->failed;
 		return;
 	}
+	sp_push_note(result->path);
 	if (mode->out && result->path[0])
 		print_path(mode, result->path);
 	tally->written += result->path[0] != '\0';
@@ -99,6 +101,7 @@ static int recover_directory(const char *directory, const struct mode *mode, int
 	}
 	if (orphans)
 		err = sp_render_all(files, (size_t)orphans, &options, count_one, &tally);
+	sp_push_start();
 	free(files);
 	return err ? err : tally.written;
 }

@@ -68,7 +68,7 @@ static int complete_command(int count, char **words)
 	}
 	if (strncmp(last, "--", 2) == 0 && strchr(last, '='))
 		return complete_joined(fn, words[1], last);
-	if (count == 2 && strcmp(words[1], "init") == 0 && last[0] != '-')
+	if (count == 2 && (strcmp(words[1], "init") == 0 || strcmp(words[1], "push") == 0) && last[0] != '-')
 		fn(3, (char *[]){words[1], end, values, NULL});
 	else if (count == 3 && strcmp(words[1], "ctl") == 0 && words[2][0] != '-')
 		fn(4, (char *[]){words[1], words[2], end, values, NULL});

@@ -27,6 +27,7 @@ static const struct command commands[] = {
 	{"snapshot", sp_cmd_snapshot, "keep what a process has done so far, to look at or to subtract later"},
 	{"guard", sp_cmd_guard, "watch programs' memory: warn, keep profiles, report"},
 	{"monitor", sp_cmd_monitor, "measure commands: once, in turns, or a batch"},
+	{"push", sp_cmd_push, "send profiles to engines: Pyroscope, Parca, OTLP, Prometheus"},
 	{"history", sp_cmd_history, "look at what is kept of runs: list, show, trend"},
 	{"list", sp_cmd_list, "list the runs in the history"},
 	{"summary", sp_cmd_summary, "tell what ran, how often it went well, what took most"},
@@ -43,6 +44,7 @@ static const struct command commands[] = {
 	{"cache", sp_cmd_cache, "look at the cache of symbols, or trim it"},
 	{"finish", sp_cmd_finish, NULL},
 	{"write-log", sp_cmd_write_log, NULL},
+	{"send-outbox", sp_cmd_send_outbox, NULL},
 	{"complete", sp_cmd_complete, NULL},
 	{"help", cmd_help, "explain a command or a topic"},
 };

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "env/env.h"
+#include "tools/push/send.h"
 
 #define PREFIX_BYTES (sizeof(SP_VARIABLE_PREFIX) - 1)
 
@@ -61,7 +62,12 @@ static int check_value(const struct sp_option_row *row, const char *shown_as, co
 	char allowed[160];
 	uint64_t number;
 	int error = sp_option_parse(row, value, &number);
+	const char *why = error ? NULL : sp_push_setting_objection((int)(row - sp_option_rows), value);
 
+	if (why) {
+		sp_complain("%s: '%s': %s", shown_as, value, why);
+		return SP_EXIT_USAGE;
+	}
 	if (error == 0)
 		return 0;
 	sp_allowed_text(row, allowed, sizeof(allowed));

@@ -35,6 +35,7 @@ int sp_cmd_validate(int argc, char **argv);
 int sp_cmd_snapshot(int argc, char **argv);
 int sp_cmd_guard(int argc, char **argv);
 int sp_cmd_monitor(int argc, char **argv);
+int sp_cmd_push(int argc, char **argv);
 int sp_cmd_history(int argc, char **argv);
 int sp_cmd_summary(int argc, char **argv);
 int sp_cmd_list(int argc, char **argv);
@@ -55,6 +56,7 @@ int sp_cmd_check(int argc, char **argv);
 int sp_cmd_symbolize(int argc, char **argv);
 int sp_cmd_finish(int argc, char **argv);
 int sp_cmd_write_log(int argc, char **argv);
+int sp_cmd_send_outbox(int argc, char **argv);
 
 int sp_cmd_complete(int argc, char **argv);
 

@@ -16,6 +16,7 @@
 #include "profiles/output/render.h"
 #include "profiles/spool/window.h"
 #include "tools/live.h"
+#include "tools/push/send.h"
 #include "tools/tools.h"
 
 #define DIRECTORY_USUAL "profiles/windows"
@@ -97,6 +98,10 @@ static int write_window(const struct loop *loop, struct sp_snapshot *later, cons
 			err == -ENOSPC || err == -EDQUOT ? "there is no room for it" : strerror(-err));
 	else
 		printf("%s/%s\n", loop->directory, name);
+	if (!err) {
+		sp_push_note_text(&text);
+		sp_push_start();
+	}
 	fflush(stdout);
 	return err ? 1 : 0;
 }
