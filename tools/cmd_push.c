@@ -319,8 +319,10 @@ static int flush(struct request *r)
 		r->sender.named = value.text;
 	if (!err)
 		sp_push_flush(&r->box, &r->sender, r->target, true, true, &flushed);
+	if (flushed.busy)
+		sp_complain("push: another process is sending what is there; see smartprof push --status");
 	printf("%zu sent, %zu waiting, %zu refused\n", flushed.sent, flushed.waiting, flushed.refused);
-	return flushed.waiting || flushed.refused ? 1 : 0;
+	return flushed.waiting || flushed.refused || flushed.busy ? 1 : 0;
 }
 
 static int show_status(struct request *r)

@@ -68,7 +68,7 @@ static const struct {
 /* Rows of stacks and the numbers that they have in the tables. */
 struct sheet {
 	struct sp_folded folded;
-	uint32_t first_stack;  /* of the rows, in the table of stacks */
+	uint32_t *stacks;      /* by row: its number in the table of stacks */
 	uint64_t **attributes; /* by row; NULL none */
 	size_t *attribute_counts;
 };
@@ -86,6 +86,8 @@ struct otlp {
 	const struct sp_export_resource *of;
 	struct sp_names strings;     /* number 0 is "" */
 	struct sp_map attribute_ids; /* (key, value) -> number */
+	struct sp_map chains;        /* (chain without its last location, or 0; that location) -> number of the chain */
+	struct sp_map stack_ids;     /* (chain, 0) -> number in the table of stacks */
 	struct sp_sample_label *attributes;
 	size_t attribute_count, attribute_capacity;
 	struct sp_locations locations;
@@ -177,6 +179,7 @@ static void fold(struct otlp *w, enum sp_stack_kind kind)
 	if (kind == SP_STACKS_CPU)
 		find_linked(w, rows);
 	free(rows);
+	s->stacks = sp_alloc(s->folded.count, sizeof(*s->stacks));
 	s->attributes = sp_alloc(s->folded.count, sizeof(*s->attributes));
 	s->attribute_counts = sp_alloc(s->folded.count, sizeof(*s->attribute_counts));
 	for (size_t i = 0; i < s->folded.count; i++) {
@@ -190,6 +193,29 @@ static void fold(struct otlp *w, enum sp_stack_kind kind)
 	}
 }
 
+/* What CPU time and the heap have in common stands there once. True: it is a new one. */
+static bool find_stack(struct otlp *w, const struct sheet *s, size_t i)
+{
+	const struct sp_folded_row *row = &s->folded.rows[i];
+	uint64_t chain = 0;
+	uint32_t *cell;
+	int found;
+
+	for (uint32_t k = 0; k < row->depth; k++) {
+		cell = sp_map_at(&w->chains, chain, s->folded.ids[row->first + k], &found);
+		if (!found)
+			*cell = (uint32_t)w->chains.used;
+		chain = *cell;
+	}
+	if (!row->depth)
+		return false; /* number 0 is the stack of nothing */
+	cell = sp_map_at(&w->stack_ids, chain, 0, &found);
+	if (!found)
+		*cell = (uint32_t)w->stack_ids.used;
+	s->stacks[i] = *cell;
+	return !found;
+}
+
 static void put_stacks(struct otlp *w, struct sheet *s)
 {
 	uint64_t *locations = NULL;
@@ -198,6 +224,8 @@ static void put_stacks(struct otlp *w, struct sheet *s)
 	for (size_t i = 0; i < s->folded.count; i++) {
 		const struct sp_folded_row *row = &s->folded.rows[i];
 
+		if (!find_stack(w, s, i))
+			continue;
 		sp_grow(&locations, &capacity, row->depth, sizeof(*locations));
 		for (uint32_t k = 0; k < row->depth; k++)
 			locations[row->depth - 1 - k] = s->folded.ids[row->first + k];
@@ -205,6 +233,13 @@ static void put_stacks(struct otlp *w, struct sheet *s)
 		sp_pb_message(&w->dictionary, DICTIONARY_STACKS, &w->message);
 	}
 	free(locations);
+}
+
+static void put_stack_table(struct otlp *w)
+{
+	sp_pb_message(&w->dictionary, DICTIONARY_STACKS, &w->message);
+	for (int k = 0; k < SHEETS; k++)
+		put_stacks(w, &w->sheets[k]);
 }
 
 static void put_locations(struct otlp *w)
@@ -287,9 +322,6 @@ static void put_attributes(struct otlp *w)
 
 static void put_dictionary(struct otlp *w)
 {
-	sp_pb_message(&w->dictionary, DICTIONARY_STACKS, &w->message);
-	for (int k = 0; k < SHEETS; k++)
-		put_stacks(w, &w->sheets[k]);
 	put_locations(w);
 	put_functions(w);
 	put_mappings(w);
@@ -313,7 +345,7 @@ static void put_sample(struct otlp *w, struct sp_buffer *out, const struct sheet
 {
 	if (!value)
 		return;
-	sp_pb_number(&w->message, SAMPLE_STACK, s->first_stack + row);
+	sp_pb_number(&w->message, SAMPLE_STACK, s->stacks[row]);
 	if (s->attribute_counts[row])
 		sp_pb_packed(&w->message, SAMPLE_ATTRIBUTES, s->attributes[row], s->attribute_counts[row]);
 	sp_pb_number(&w->message, SAMPLE_LINK, link);
@@ -425,12 +457,15 @@ static void free_all(struct otlp *w)
 	for (int k = 0; k < SHEETS; k++) {
 		for (size_t i = 0; i < w->sheets[k].folded.count; i++)
 			free(w->sheets[k].attributes[i]);
+		free(w->sheets[k].stacks);
 		free(w->sheets[k].attributes);
 		free(w->sheets[k].attribute_counts);
 		sp_folded_free(&w->sheets[k].folded);
 	}
 	sp_names_free(&w->strings);
 	sp_map_free(&w->attribute_ids);
+	sp_map_free(&w->chains);
+	sp_map_free(&w->stack_ids);
 	sp_locations_free(&w->locations);
 	free(w->attributes);
 	free(w->linked);
@@ -462,9 +497,7 @@ void sp_export_otlp_of(struct sp_buffer *out, const struct sp_profile *profile, 
 	put_text(&w.message, 1, "smartprof", &w.value);
 	put_text(&w.message, 2, SP_VERSION, &w.value);
 	sp_pb_message(&scope, SCOPE_SCOPE, &w.message);
-	w.sheets[0].first_stack = 1;
-	for (int k = 1; k < SHEETS; k++)
-		w.sheets[k].first_stack = w.sheets[k - 1].first_stack + (uint32_t)w.sheets[k - 1].folded.count;
+	put_stack_table(&w);
 	put_profiles(&w, &scope, view);
 	sp_pb_message(&resource, RESOURCE_SCOPES, &scope);
 	sp_pb_message(out, DATA_RESOURCES, &resource);

@@ -4,8 +4,9 @@ projects publish, and strictly: what they would refuse is refused. usage: engine
 
 Listens on a port of loopback and writes it to DIRECTORY/port. Of each request it takes it appends a line to DIRECTORY/taken:
 engine, name of the profile, sums of the values by type, and the labels; what is refused goes to DIRECTORY/refused. What
-DIRECTORY/answer holds ("429 2", "503", "partial") is the answer to the next requests as long as it is there; a token in
-DIRECTORY/token must come with every request."""
+DIRECTORY/answer holds is the answer to requests as long as it is there, each of which is a line in DIRECTORY/asked: "503", "429 2"
+and "date 2" (with Retry-After), "partial", "hang 3" (and then as always, with a line in DIRECTORY/let_go). What
+DIRECTORY/authorization holds must come with every request. PORT: where to listen, instead of anywhere."""
 import base64
 import datetime
 import email.utils
@@ -63,8 +64,12 @@ def number(fields, name):
     return int((of(fields, name) or ["0"])[0])
 
 
+def raw(quoted):
+    return quoted[1:-1].encode().decode("unicode_escape").encode("latin-1")
+
+
 def text(quoted):
-    return quoted[1:-1].encode().decode("unicode_escape").encode("latin-1").decode()
+    return raw(quoted).decode()
 
 
 def pprof(data):
@@ -163,8 +168,7 @@ def otlp(body):
         check("service.name" in labels, "service.name")
         for profile in of(of(resource, "scope_profiles")[0], "profiles"):
             (kind,) = of(profile, "sample_type")
-            ident = of(profile, "profile_id")
-            check(len(text(ident[0]).encode("latin-1", "replace") if False else ident[0]) > 2 if ident else True, "profile_id")
+            check(len(raw(of(profile, "profile_id")[0])) == 16, "profile_id")
             total, seen = 0, set()
             for sample in of(profile, "samples"):
                 values = of(sample, "values")
@@ -200,10 +204,15 @@ class Engine(http.server.BaseHTTPRequestHandler):
     def planned(self):
         """What the test wants next; False: nothing in particular."""
         try:
-            words = open("answer", encoding="utf-8").read().split()
+            with open("answer", encoding="utf-8") as plan:
+                words = plan.read().split()
         except FileNotFoundError:
             return False
-        note("asked", time.time())
+        note("asked", *words)
+        if words[0] == "hang":
+            time.sleep(float(words[1]))
+            note("let_go", *words)
+            return False
         if words[0] == "partial":
             message = b"\x08\x02\x12\x07too bad"
             self.answer(200, "application/x-protobuf", b"\x0a" + bytes([len(message)]) + message)
@@ -216,9 +225,11 @@ class Engine(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        if os.path.exists("token") and self.headers["Authorization"] != open("token", encoding="utf-8").read().strip():
-            self.answer(401, "text/plain", b"who are you")
-            return
+        if os.path.exists("authorization"):
+            with open("authorization", encoding="utf-8") as wanted:
+                if self.headers["Authorization"] != wanted.read().strip():
+                    self.answer(401, "text/plain", b"who are you")
+                    return
         if self.planned():
             return
         try:
@@ -246,7 +257,7 @@ def note(file, *what):
 
 
 def main():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Engine)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ.get("PORT", 0))), Engine)
     if len(sys.argv) > 2:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(sys.argv[2], sys.argv[3])

@@ -352,8 +352,9 @@ void sp_push_flush(struct sp_outbox *box, struct sp_push_sender *sender, const c
 	bool any = true;
 
 	*flushed = (struct sp_push_flushed){0};
-	while (any && sp_outbox_lock(box)) {
-		any = go_round(&f, &seen);
+	while (any) {
+		flushed->busy = !sp_outbox_lock(box);
+		any = !flushed->busy && go_round(&f, &seen);
 		sp_outbox_unlock(box);
 	}
 	sp_map_free(&seen);

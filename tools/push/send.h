@@ -42,11 +42,12 @@ void sp_push_sender_close(struct sp_push_sender *sender);
 
 struct sp_push_flushed {
 	size_t sent, waiting, refused;
+	bool busy; /* another process was at it */
 };
 
 /* Sends what waits in the outbox, of one target or (NULL) of all; a target that fails is left alone until its time has come. asked:
  * somebody has asked for it, so targets are tried that are not due by our own rule, and what was refused. tell: on stderr, by
- * target, what does not go. Does nothing where another process is at it. */
+ * target, what does not go. */
 void sp_push_flush(struct sp_outbox *box, struct sp_push_sender *sender, const char *only, bool asked, bool tell,
 	struct sp_push_flushed *flushed);
 

@@ -60,7 +60,11 @@ static void put_ago(struct sp_buffer *out, const char *what, uint64_t at_s, uint
 	if (!at_s)
 		return;
 	sp_buffer_puts(out, what);
-	sp_put_duration(out, (now_s > at_s ? now_s - at_s : 0) * 1000000000u);
+	if (now_s <= at_s) {
+		sp_buffer_puts(out, "just now");
+		return;
+	}
+	sp_put_duration(out, (now_s - at_s) * 1000000000u);
 	sp_buffer_puts(out, " ago");
 }
 
@@ -70,7 +74,7 @@ static void put_state(struct sp_buffer *out, const struct sp_outbox_state *s, co
 	sp_buffer_printf(out, ": %zu waiting", sums->waiting);
 	if (sums->refused)
 		sp_buffer_printf(out, ", %zu kept that it refused", sums->refused);
-	put_ago(out, ", the oldest since ", sums->oldest_s, now_s);
+	put_ago(out, ", the oldest from ", sums->oldest_s, now_s);
 	sp_buffer_printf(out, "; %llu sent", (unsigned long long)s->sent);
 	put_ago(out, ", the last ", s->last_success_s, now_s);
 	sp_buffer_printf(out, "; %llu refused, %llu dropped for want of room\n", (unsigned long long)s->refused,
@@ -143,6 +147,8 @@ void sp_push_status(struct sp_buffer *out, const struct sp_outbox *box, bool jso
 				(json_int_t)files_count, "bytes", (json_int_t)bytes, "bytes_most",
 				(json_int_t)box->bytes_most, "targets", json_incref(list)),
 			false);
+	if (json)
+		sp_buffer_puts(out, "\n");
 	json_decref(list);
 	free(states);
 	free(files);
