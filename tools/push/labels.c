@@ -32,13 +32,18 @@ static size_t fitting(const char *text, size_t most)
 	return n;
 }
 
-/* UTF-8 without control characters, whatever it was. */
-static char *clean(const char *text, size_t length, size_t most)
+/* UTF-8 without control characters, whatever it was. What is clean already stays as it is. */
+static char *clean(const char *text, size_t most)
 {
 	struct sp_buffer out = {0};
 
-	sp_escape(&out, SP_ESCAPE_PLAIN, text, length);
 	sp_buffer_puts(&out, "");
+	for (size_t n; *text; text += n) {
+		n = strcspn(text, "\\");
+		sp_escape(&out, SP_ESCAPE_PLAIN, text, n);
+		for (; text[n] == '\\'; n++)
+			sp_buffer_puts(&out, "\\");
+	}
 	out.data[fitting(out.data, most)] = '\0';
 	return out.data;
 }
@@ -47,8 +52,7 @@ static bool add(struct sp_push_labels *labels, const char *name, const char *val
 {
 	if (labels->count == SP_PUSH_LABELS_MOST)
 		return false;
-	labels->list[labels->count++] = (struct sp_push_label){
-		clean(name, strlen(name), SP_PUSH_LABEL_BYTES), clean(value, strlen(value), most)};
+	labels->list[labels->count++] = (struct sp_push_label){clean(name, SP_PUSH_LABEL_BYTES), clean(value, most)};
 	return true;
 }
 
