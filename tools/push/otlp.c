@@ -72,10 +72,13 @@ static bool take_field(struct wire *w, unsigned *field, uint64_t *number, struct
 bool sp_push_otlp_check(const struct sp_http_answer *answer, char *why, size_t size)
 {
 	const unsigned char *data = (const unsigned char *)answer->body.data;
-	struct wire all = {data, data + answer->body.length}, partial, text = {0}, bytes;
+	struct wire all = {data, data}, partial, text = {0}, bytes;
 	uint64_t number, rejected = 0;
 	unsigned field;
 
+	if (!data)
+		return true;
+	all.end = data + answer->body.length;
 	while (take_field(&all, &field, &number, &partial)) {
 		if (field != 1 || !partial.at)
 			continue;
