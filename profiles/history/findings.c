@@ -20,6 +20,7 @@
 #define WAITS 0.2      /* CPU time below this part of the time */
 #define WAITS_NS 1e8   /* of runs that take longer than this */
 #define SPREAD 0.10    /* of single runs */
+#define MANY_TIMES 5   /* no number is told of more */
 #define DISTURBED 0.05 /* of the time threads waited for a CPU */
 
 const char *const sp_finding_names[SP_FINDING_KINDS] = {
@@ -360,7 +361,9 @@ static void find_noisy(struct sp_findings *f, const struct sp_seen *seen)
 		struct sp_series_limit limit = sp_series_limit_of(wall, n, 0);
 
 		sp_buffer_puts(&s.text, "the machine is too noisy to tell");
-		if (isfinite(limit.learned))
+		if (isfinite(limit.learned) && limit.learned > MANY_TIMES * limit.expected)
+			sp_buffer_puts(&s.text, " many times as much from chance");
+		else if (isfinite(limit.learned))
 			sp_buffer_printf(&s.text, " %.0f %% more from chance",
 				100 * (limit.learned / limit.expected - 1));
 		sp_buffer_printf(&s.evidence,
