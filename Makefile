@@ -54,7 +54,7 @@ D3_FILES := $(foreach part,$(D3_PARTS),$(D3_DIR)/d3-$(part)/dist/d3-$(part).min.
 PAGE_SCRIPTS := $(addprefix profiles/html/script/,text.js chrome.js data.js functions.js trees.js flame.js timeline.js \
 	details.js table.js comparison.js report.js page.js)
 BOARD_SCRIPTS := $(addprefix profiles/html/,script/text.js script/chrome.js board/data.js script/functions.js script/trees.js \
-	script/flame.js $(addprefix board/,statistics.js rows.js chart.js overview.js trend.js versus.js change.js run.js health.js \
+	script/flame.js $(addprefix board/,statistics.js rows.js baselines.js chart.js overview.js trend.js versus.js change.js run.js health.js \
 	board.js))
 
 # To the compiler, malloc changes no memory of ours: here it counts.

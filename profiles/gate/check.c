@@ -88,6 +88,10 @@ static void judge_figure(const struct sp_check_command *command, struct sp_check
 	}
 	if (figure->limit <= 0)
 		return;
+	if (!figure->current.count) {
+		figure->state = SP_FIGURE_UNSURE; /* a span of another name, or no run with the agent */
+		return;
+	}
 	figure->against_limit = sp_gate_judge_limit(figure->metric, &figure->current, figure->limit, chance);
 	if (figure->against_limit.answer == SP_GATE_WORSE)
 		figure->state = SP_FIGURE_ABOVE;

@@ -79,7 +79,11 @@ void sp_check_put_finding(struct sp_buffer *out, const struct sp_check_command *
 			100 * fmax(command->waited[0], command->waited[1]));
 		break;
 	case SP_FIGURE_UNSURE:
-		if (f->against_limit.answer == SP_GATE_UNSURE) {
+		if (!f->current.count) {
+			sp_check_put_figure_name(out, f);
+			sp_buffer_puts(out, " was found in no run, so nobody looked at its limit of ");
+			sp_check_put_value(out, f->metric, f->limit);
+		} else if (f->against_limit.answer == SP_GATE_UNSURE) {
 			sp_check_put_figure_name(out, f);
 			sp_buffer_puts(out, " ");
 			sp_check_put_value(out, f->metric, f->against_limit.current);

@@ -108,6 +108,98 @@ slow_down() {
 	grep -q 'in turns: .*surely more' out
 }
 
+# A baseline of another occasion, at which all took so many times less.
+faster_once() { # TIMES
+	"$SMARTPROF" baseline export main --output once.json
+	python3 - "$1" <<-'END'
+		import json, sys
+		b = json.load(open("once.json"))
+		for f in ("wall", "cpu"):
+		    figure = b["commands"][0]["figures"][f]
+		    figure["values"] = [v / float(sys.argv[1]) for v in figure["values"]]
+		json.dump(b, open("once.json", "w"))
+	END
+}
+
+@test "programs of two work trees are run in turns: the occasion is cleared, the code is not" {
+	repository r
+	export SMARTPROF_HISTORY=$PWD/.smartprof/history.db # of both
+	status_of 0 "$SMARTPROF" check >out
+	"$SMARTPROF" baseline save >/dev/null
+	git worktree add -q ../work -b work
+	cd ../work
+	sed -i 's|^prepare.*|baseline_run = "../r/app 400000"|; s/^runs = .*/&\ndecide_time = "4s"/' smartprof.toml
+	gcc -O2 -g -DMORE -o app app.c # another build, which takes as much
+	git commit -qam "the same"
+	faster_once 2
+	status_of 1 "$SMARTPROF" check --baseline once.json >out
+	grep -qE '^  worse +CPU time' out
+	status_of 0 "$SMARTPROF" check --baseline once.json --decide --report json=check.json >out
+	grep -q 'in turns: .*by [0-9]* pairs of runs in turns' out
+	python3 -c '
+import json
+c = json.load(open("check.json"))
+f = {x["figure"]: x for x in c["commands"][0]["figures"]}
+assert c["alarms"] and f["cpu"]["answer"] in ("fine", "better"), c
+assert .8 < f["cpu"]["ratio"] < 1.25 < f["cpu"]["allowed"] + .001, f'
+	slow_down
+	status_of 1 "$SMARTPROF" check --decide --baseline once.json >out
+	grep -qE 'in turns: .*CPU time \+[0-9.]+ % .*surely more' out
+	grep -qE '^  worse +CPU time' out
+	[ "$(git worktree list | wc -l)" -eq 2 ]
+}
+
+# Twice as many that compute as there are CPUs, until the test ends.
+make_busy() {
+	for _ in $(seq $(($(nproc) * 2))); do
+		timeout "$PATIENCE" sh -c 'while :; do :; done' &
+	done
+}
+
+@test "on a busy machine nothing fails for it: what cannot be told is said, with exit status 0" {
+	repository r
+	sed -i 's/^regression = .*/regression = 5/' smartprof.toml
+	status_of 0 "$SMARTPROF" check >out
+	"$SMARTPROF" baseline save >/dev/null
+	gcc -O2 -g -DMORE -o app app.c # code that changed: a growth would be its
+	git commit -qam "the same" --allow-empty
+	make_busy
+	status_of 0 "$SMARTPROF" check --report json=check.json >out
+	status_of 3 "$SMARTPROF" check --strict --report json=strict.json >out || [ "$(sed -n 's/.*"verdict": "\(.*\)",/\1/p' strict.json)" = pass ]
+	# shellcheck disable=SC2046 # numbers
+	kill $(jobs -p)
+	python3 -c '
+import json
+c = json.load(open("check.json"))
+f = {x["figure"]: x["answer"] for x in c["commands"][0]["figures"]}
+assert f["wall"] in ("disturbed", "noise"), f
+assert c["verdict"] in ("unsure", "pass") and not {"worse", "above the limit"} & set(f.values()), c'
+	grep -q 'disturbed\|noise' out
+}
+
+@test "a limit on the 99th percentile of a span" {
+	keep_history
+	mkdir r && cd r
+	cat >smartprof.toml <<-END
+		[check]
+		runs = 2
+		[[command]]
+		name = "spans"
+		run = "$TARGETS/spans requests 1"
+		[command.p99]
+		request = "1ms"
+		"request › kind=put › answer" = "60s"
+	END
+	status_of 1 "$SMARTPROF" check --report json=check.json >out
+	grep -qE '^  above the limit p99 request .* is above the limit of 1\.0 ms' out || fail "$(cat out)"
+	grep -qE '^  fine +p99 request › kind=put › answer' out || fail "$(cat out)"
+	sed -i 's/^request.*/request = "60s"/' smartprof.toml
+	status_of 0 "$SMARTPROF" check >out
+	printf 'nobody = "1s"\n' >>smartprof.toml
+	status_of 3 "$SMARTPROF" check --strict >out
+	grep -q '^  not sure     p99 nobody was found in no run, so nobody looked at its limit of 1\.00* s' out || fail "$(cat out)"
+}
+
 @test "without a change of code a growth is the machine's or the input's, and fails only where that is asked for" {
 	repository r
 	sed -i 's/^run = .*/run = ".\/app input"/' smartprof.toml

@@ -222,9 +222,29 @@ asked() {
 	git init -q project
 	cd project
 	unset SMARTPROF_HISTORY
-	SMARTPROF_ENV=development "$SMARTPROF" monitor -- true >monitor.txt
+	SMARTPROF_ENV=development "$SMARTPROF" monitor --runs 3 -- true >monitor.txt
+	"$SMARTPROF" baseline save '<b>first' --because 'a & "b"' >/dev/null
+	SMARTPROF_ENV=development "$SMARTPROF" monitor --runs 3 -- true >monitor.txt
+	"$SMARTPROF" baseline save >/dev/null
 	"$SMARTPROF" dashboard --output page.html
 	grep -q '"program":"true"' page.html
+	{
+		common_steps
+		cat <<-'STEPS'
+			click press("true")
+			js document.querySelectorAll("#trend .baseline").length === 2 && document.querySelectorAll(".small-plot .baseline").length === 0
+			js [...document.querySelectorAll("#trend .baseline")].every((it) => it.querySelector("line").getBBox().width > 5)
+			js /^Baseline <b>first: .*, the median of 3 runs, made \d{4}-.*, because: a & "b"$/.test(document.querySelector("#trend .baseline").getAttribute("aria-label"))
+			js /^Baseline .*, the median of 6 runs/.test(document.querySelectorAll("#trend .baseline")[1].getAttribute("aria-label"))
+			js document.querySelector(".legend").textContent.includes("⚑ baseline")
+			hover document.querySelector("#trend .baseline rect")
+			js !document.getElementById("tip").hidden && document.getElementById("tip").textContent.startsWith("Baseline ")
+		STEPS
+	} >steps
+	browser page.html steps
+	"$SMARTPROF" baseline delete '<b>first'
+	"$SMARTPROF" dashboard --output page.html
+	[ "$(grep -o '"because":' page.html | wc -l)" -eq 1 ]
 }
 
 @test "what cannot be shown or served is one line" {

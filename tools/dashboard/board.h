@@ -45,6 +45,7 @@ struct sp_board_series {
 	size_t run_count, run_capacity;
 	struct sp_board_change *changes;
 	size_t change_count, change_capacity;
+	json_t *baselines; /* made of its runs, the newest first; NULL: none */
 };
 
 struct sp_board {
@@ -68,6 +69,9 @@ void sp_board_free(struct sp_board *board);
 
 /* Finds the change points of what costs, on each branch and machine by itself. */
 void sp_board_find_changes(struct sp_board *board);
+
+/* Finds which of the runs baselines were made of. Returns as sp_board_read. */
+int sp_board_find_baselines(struct sp_board *board);
 
 /* What the repository that the working directory is in says of the commits, by number: {hash, author, subject, when}; and those of
  * the changes. Takes in commits that no run is of. */

@@ -197,6 +197,7 @@ static void free_series(struct sp_board_series *series)
 	free(series->kind);
 	free(series->runs);
 	free(series->changes);
+	json_decref(series->baselines);
 }
 
 void sp_board_free(struct sp_board *b)

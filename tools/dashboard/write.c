@@ -173,6 +173,8 @@ static json_t *series_json(const struct sp_board *b, struct sp_board_series *ser
 
 		json_object_set_new(made, names[column], column_json(series, column));
 	}
+	if (series->baselines)
+		json_object_set(made, "baselines", series->baselines);
 	return made;
 }
 
@@ -182,6 +184,8 @@ int sp_board_write(struct sp_buffer *out, struct sp_history *store)
 	json_t *list = json_array(), *commits, *details;
 	int error = sp_board_read(&b, store);
 
+	if (!error)
+		error = sp_board_find_baselines(&b);
 	if (!error) {
 		sp_board_find_changes(&b);
 		sp_board_add_stacks(&b);

@@ -76,9 +76,11 @@ function trendChart(box, series, metric, {height, small, width = box.clientWidth
 	chart.append("g").attr("class", "axis").attr("transform", `translate(0,${inner.height})`).call(axis);
 	for (const {points: line, k} of [...lines].reverse())
 		drawLine(chart, line, k, x, y, inner.height);
+	const baselines = small ? [] : baselinesOf(series, points);
+	drawBaselines(chart, baselines, metric, x, y, inner);
 	if (!small)
 		drawChanges(chart, series, metric, points, x, y, inner);
-	return {svg, chart, points, x, y, inner, lines};
+	return {svg, chart, points, x, y, inner, lines, baselines};
 }
 
 function drawLine(chart, line, k, x, y, height) {

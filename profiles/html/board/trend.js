@@ -23,9 +23,10 @@ function seriesSelect(series) {
 		...titles.map(([value, title]) => element("option", {value, selected: value === series.key}, title)));
 }
 
-function legendOf(lines) {
+function legendOf({lines, baselines}) {
 	return element("div", {class: "legend"}, ...lines.map(({points, k}) => element("span", {class: "line" + k}, element("i"), `${branchName(points[0].branch)}, ${machineName(points[0].machine)} (${points.length})`)),
-		element("span", {}, "band: 95 % of what the sampling or the repetitions leave open, where that is known"), element("span", {}, "× failed or ran beside others"));
+		element("span", {}, "band: 95 % of what the sampling or the repetitions leave open, where that is known"), element("span", {}, "× failed or ran beside others"),
+		...(baselines.length ? [element("span", {class: "of-baselines"}, "⚑ baseline, and the median of its runs")] : []));
 }
 
 function changesTable(series, name) {
@@ -72,7 +73,7 @@ function drawTrend(box) {
 	const made = trendChart(chart, series, metric, {height: 320});
 	if (made) {
 		followRuns(chart, series, metric, made);
-		legend.append(legendOf(made.lines));
+		legend.append(legendOf(made));
 	}
 	const plots = series.metrics.filter((it) => it !== metric).map((other) => [other, element("div", {class: "plot"})]);
 	others.append(...plots.map(([other, plot]) => element("div", {class: "small-plot"}, link(metricTitle(other.name), {metric: other.name}), plot)));
