@@ -61,7 +61,7 @@ static enum sp_figure_state compared_state(const struct sp_check_command *comman
 	case SP_GATE_FINE:
 		return SP_FIGURE_FINE;
 	case SP_GATE_BETTER:
-		return SP_FIGURE_BETTER;
+		return is_disturbed(command, figure) ? SP_FIGURE_DISTURBED : SP_FIGURE_BETTER;
 	case SP_GATE_UNSURE:
 		return is_disturbed(command, figure) ? SP_FIGURE_DISTURBED : SP_FIGURE_UNSURE;
 	case SP_GATE_WORSE:

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# How often what is said of a history is wrong: change points of simulated histories, and alerts on histories of real runs, beside others'.
+# How often what is said of a history is wrong: change points of simulated histories, alerts on histories of real runs, checks of real commands, and the
+# releases of a real program, beside others' rules.
 # Usage: gate.sh [ROUNDS]   (make bench-gate); ROUNDS of ten runs of each program are made in turns (16). TIMES=DIRECTORY keeps their times:
-# those of an earlier call are used. Needs xz-utils sqlite3 python3.
+# those of an earlier call are used. CHECKS=N: so many histories of checks (100, which take an hour; 0: none); COMMITS=DIRECTORY: where Lua's
+# releases are fetched to and built. Needs xz-utils sqlite3 python3, and for the releases gcc, patch and a mirror of Debian's sources.
 set -eu
 cd "$(dirname "$0")/../.."
 make -s build/bench/changes build/smartprof
@@ -36,4 +38,9 @@ for kind in times cpu; do
 	printf '\n%s:\n\n' "$kind"
 	python3 tests/bench/gate.py build/bench/changes "$work"/{xz,sqlite3,python3}."$kind" || status=1
 done
+printf '\nPlaces:\n\n'
+python3 tests/bench/places.py build/bench/changes
+printf '\nChecks:\n\n'
+[ "${CHECKS:-100}" -eq 0 ] || python3 tests/bench/checks.py build/smartprof "$work/checks" "${CHECKS:-100}" || status=1
+python3 tests/bench/commits.py build/smartprof "${COMMITS:-$work/commits}"
 exit $status

@@ -45,7 +45,7 @@ static int add_run(const struct sp_history_run *run, void *context)
 	if (strcmp(c->build_id, run->build_id) != 0 || c->dirty != run->dirty)
 		return 0;
 	sp_baseline_add(c->baseline, run);
-	c->taken++;
+	c->taken += sp_history_is_good(run); /* what failed costs nothing */
 	return 0;
 }
 
@@ -78,8 +78,9 @@ json_t *sp_baseline_collect(const char *command, struct sp_history *store, const
 	free(series.items);
 	*status = err ? sp_history_complain(command, sp_history_error(store)) : 0;
 	if (!err && !taken) {
-		sp_complain("%s: the history has no run of %s%.12s on this machine; run smartprof check or smartprof "
-			    "monitor first",
+		sp_complain(
+			"%s: the history has no run of %s%.12s on this machine that ended well; run smartprof check "
+			"or smartprof monitor first",
 			command, filter.commit ? "commit " : "any command", filter.commit ? filter.commit : "");
 		*status = 1;
 	}

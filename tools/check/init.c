@@ -39,12 +39,12 @@ static double rounded_up(double value)
 
 static void put_limit(struct sp_buffer *out, const struct sp_check_figure *f)
 {
-	double most = rounded_up(ROOM * sp_gate_median(&f->current));
+	double most = ROOM * sp_gate_median(&f->current);
 
 	if (sp_gate_metrics[f->metric].unit == SP_GATE_BYTES)
-		sp_buffer_printf(out, "%s = \"%.0fKiB\"\n", sp_gate_metrics[f->metric].key, ceil(most / 1024));
+		sp_buffer_printf(out, "%s = \"%.0fKiB\"\n", sp_gate_metrics[f->metric].key, rounded_up(most / 1024));
 	else
-		sp_buffer_printf(out, "%s = \"%gms\"\n", sp_gate_metrics[f->metric].key, most / 1e6);
+		sp_buffer_printf(out, "%s = \"%gms\"\n", sp_gate_metrics[f->metric].key, rounded_up(most) / 1e6);
 }
 
 static void put_name(struct sp_buffer *out, const struct sp_check_session *s, size_t index)

@@ -1,0 +1,39 @@
+"""How near the place of a change is told to where it is: python3 places.py BINARY
+
+Simulated histories of 40 to 120 runs with one step, by its size in units of the noise; every third has 8 % of runs that take longer by an exponential
+distribution of four times the noise. Prints the table of docs/BENCHMARKS.md."""
+import math
+import random
+import statistics
+import subprocess
+import sys
+
+STEPS, EACH = (1, 1.5, 2, 3, 5), 240
+
+
+def make(step, k):
+    noise, n = (0.01, 0.02, 0.05, 0.1)[k % 4], random.randrange(40, 121)
+    at, size = random.randrange(10, n - 10), noise * step * random.choice((1, -1))
+    logs = [random.gauss(0, noise) + (size if i >= at else 0) for i in range(n)]
+    if k % 3 == 2:
+        logs = [v + (random.expovariate(1 / (4 * noise)) if random.random() < 0.08 else 0) for v in logs]
+    return at, logs
+
+
+def main():
+    random.seed(11)
+    print("| step, by the noise | found | at the very run | within 3 runs | within 10 | runs off, mean |")
+    print("|---" * 6 + "|")
+    for step in STEPS:
+        histories = [make(step, k) for k in range(EACH)]
+        text = "".join(" ".join("%.9g:-:a" % math.exp(v) for v in logs) + "\n" for _, logs in histories)
+        lines = subprocess.run([sys.argv[1]], input=text, capture_output=True, text=True, check=True).stdout.split("\n")
+        off = []
+        for (at, _), line in zip(histories, lines):
+            found = [int(word.split(":")[0]) for word in line.split() if word.split(":")[2] == "confirmed"]
+            off += [min(abs(i - at) for i in found)] if found else []
+        print("| %g | %d of %d | %s | %.1f |" % (step, len(off), EACH, " | ".join(
+            "%.0f %%" % (100 * sum(o <= most for o in off) / len(off)) for most in (0, 3, 10)), statistics.mean(off)))
+
+
+main()
