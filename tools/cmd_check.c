@@ -333,8 +333,8 @@ static int measure(struct sp_check_session *s, bool decide, int *stopped)
 	}
 	for (size_t i = 0; i < s->check.command_count; i++)
 		sp_check_tell_cause(s, i);
-	if (decide)
-		status = sp_check_decide(s, stopped);
+	if (!s->quick)
+		status = sp_check_decide(s, !decide, stopped);
 	if (!status && !*stopped)
 		sp_check_sum_up(&s->check);
 	return status;

@@ -50,9 +50,26 @@ static bool is_time(enum sp_gate_metric metric)
 	return metric == SP_GATE_WALL || metric == SP_GATE_START || metric == SP_GATE_SPAN;
 }
 
+double sp_check_busy(const struct sp_check_command *command)
+{
+	double most = fmax(command->waited[0], command->waited[1]);
+
+	return most > WAITED_LEAST ? fmin(most, 1) : 0;
+}
+
 static bool is_disturbed(const struct sp_check_command *command, const struct sp_check_figure *figure)
 {
-	return is_time(figure->metric) && (command->waited[0] > WAITED_LEAST || command->waited[1] > WAITED_LEAST);
+	return is_time(figure->metric) && sp_check_busy(command) > 0;
+}
+
+/* How many times a figure may be above what it would be on a machine that nobody else uses. */
+static double disturbance(const struct sp_check_command *command, const struct sp_check_figure *figure)
+{
+	double waited = command->waited[0] > WAITED_LEAST ? fmin(command->waited[0], 0.99) : 0;
+
+	if (is_time(figure->metric))
+		return 1 / (1 - waited);
+	return figure->metric == SP_GATE_CPU ? exp(3 * SP_GATE_CONTENTION * waited) : 1;
 }
 
 static enum sp_figure_state compared_state(const struct sp_check_command *command, const struct sp_check_figure *figure)
@@ -76,8 +93,8 @@ static enum sp_figure_state compared_state(const struct sp_check_command *comman
 
 static void judge_figure(const struct sp_check_command *command, struct sp_check_figure *figure, double chance)
 {
-	struct sp_gate_terms terms = {
-		figure->allowed, chance, sp_gate_occasions(figure->trend.items, figure->trend.count)};
+	struct sp_gate_terms terms = {figure->allowed, chance,
+		sp_gate_occasions(figure->trend.items, figure->trend.count), sp_check_busy(command)};
 
 	figure->state = SP_FIGURE_ALONE;
 	if (figure->baseline.count) {
@@ -94,7 +111,8 @@ static void judge_figure(const struct sp_check_command *command, struct sp_check
 	}
 	figure->against_limit = sp_gate_judge_limit(figure->metric, &figure->current, figure->limit, chance);
 	if (figure->against_limit.answer == SP_GATE_WORSE)
-		figure->state = SP_FIGURE_ABOVE;
+		figure->state = figure->against_limit.low > disturbance(command, figure) ? SP_FIGURE_ABOVE
+											 : SP_FIGURE_DISTURBED;
 	else if (figure->against_limit.answer == SP_GATE_UNSURE && figure->state < SP_FIGURE_UNSURE)
 		figure->state = SP_FIGURE_UNSURE;
 	else if (figure->against_limit.answer == SP_GATE_FINE && figure->state == SP_FIGURE_ALONE)

@@ -87,6 +87,9 @@ void sp_check_sum_up(struct sp_check *check);
 /* Whether a figure looks worse than allowed, surely or not: worth another look. */
 bool sp_check_is_suspect(const struct sp_check_figure *figure);
 
+/* The part of the time that threads waited for CPUs, on the busier side; 0 where that is little. */
+double sp_check_busy(const struct sp_check_command *command);
+
 /* Whether one of its figures does, or is above its limit: its code and causes are worth telling. */
 bool sp_check_has_suspects(const struct sp_check_command *command);
 

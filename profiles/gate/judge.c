@@ -106,6 +106,8 @@ struct sp_gate_judgement sp_gate_judge(enum sp_gate_metric metric, const struct 
 	b = logs_of(current, info->least);
 	j.spread = spread_of(metric, a, baseline->count, b, current->count);
 	j.occasions = isnan(terms->occasions) ? info->occasions : terms->occasions;
+	if (metric == SP_GATE_CPU)
+		j.occasions = hypot(j.occasions, SP_GATE_CONTENTION * terms->busy);
 	shift = shift_of(a, baseline->count, b, current->count, j.spread, terms->chance);
 	wider = sp_stats_t_quantile(terms->chance / 2, INFINITY) * M_SQRT2 * j.occasions;
 	j.ratio = exp(shift.estimate);

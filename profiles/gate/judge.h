@@ -50,6 +50,7 @@ struct sp_gate_terms {
 	double allowed; /* growth: 0.2 */
 	double chance;  /* of a false alarm, of this one figure */
 	double occasions; /* standard deviation between occasions, learned; NAN: by the assumption; 0: they were the same */
+	double busy; /* of the time, that threads waited for CPUs on the busier side: others then take caches from CPU time, too */
 };
 
 #define SP_GATE_MISSED 0.05 /* chance that what is called fine is worse than allowed by a little */
@@ -62,6 +63,9 @@ struct sp_gate_judgement {
 	double occasions;         /* that the interval has in it */
 	size_t needed;            /* SP_GATE_UNSURE: so many runs a side would do; 0: no number of runs would */
 };
+
+#define SP_GATE_CONTENTION \
+	0.3 /* standard deviation between occasions (of CPU time's logarithm) where threads do nothing but wait */
 
 struct sp_gate_judgement sp_gate_judge(enum sp_gate_metric metric, const struct sp_gate_values *baseline,
 	const struct sp_gate_values *current, const struct sp_gate_terms *terms);

@@ -45,16 +45,21 @@ static void put_change(struct sp_buffer *out, const struct sp_check_figure *f)
 		100 * (j->high - 1));
 }
 
+static void put_above(struct sp_buffer *out, const struct sp_check_figure *f)
+{
+	sp_check_put_figure_name(out, f);
+	sp_buffer_puts(out, " ");
+	sp_check_put_value(out, f->metric, f->against_limit.current);
+	sp_buffer_puts(out, " is above the limit of ");
+	sp_check_put_value(out, f->metric, f->limit);
+}
+
 void sp_check_put_finding(struct sp_buffer *out, const struct sp_check_command *command,
 	const struct sp_check_figure *f)
 {
 	switch (f->state) {
 	case SP_FIGURE_ABOVE:
-		sp_check_put_figure_name(out, f);
-		sp_buffer_puts(out, " ");
-		sp_check_put_value(out, f->metric, f->against_limit.current);
-		sp_buffer_puts(out, " is above the limit of ");
-		sp_check_put_value(out, f->metric, f->limit);
+		put_above(out, f);
 		if (f->judgement.answer == SP_GATE_WORSE) {
 			sp_buffer_puts(out, "; ");
 			put_change(out, f);
@@ -74,7 +79,10 @@ void sp_check_put_finding(struct sp_buffer *out, const struct sp_check_command *
 		sp_buffer_puts(out, "; noise: it was worse than allowed in one of two batches of runs only");
 		break;
 	case SP_FIGURE_DISTURBED:
-		put_change(out, f);
+		if (f->against_limit.answer == SP_GATE_WORSE)
+			put_above(out, f);
+		else
+			put_change(out, f);
 		sp_buffer_printf(out, "; the machine was busy: threads waited for a CPU for %.0f %% of the time",
 			100 * fmax(command->waited[0], command->waited[1]));
 		break;

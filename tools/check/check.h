@@ -48,8 +48,8 @@ void sp_check_tell_code(struct sp_check_session *s, size_t index);
 void sp_check_tell_cause(struct sp_check_session *s, size_t index);
 
 /* decide.c: the baseline's program and this one in turns, for the commands with something suspicious, until sure or the time is up.
- * Returns 0, or the exit status after a complaint. */
-int sp_check_decide(struct sp_check_session *s, int *stopped);
+ * busy: only those whose CPU time a busy machine may have made suspicious, and for a minute at the most. Returns 0, or the exit status after a complaint. */
+int sp_check_decide(struct sp_check_session *s, bool busy, int *stopped);
 
 /* keep.c: a copy of the program's file beside the history, for --decide. */
 void sp_check_keep_program(struct sp_history *store, const char *build_id, const char *path);

@@ -16,6 +16,7 @@
 #include "tools/tools.h"
 
 #define PAIRS_MOST 400u
+#define BUSY_NS (60 * 1000000000ull)
 
 /* Two jobs: the baseline's, and now's. */
 struct turns {
@@ -26,6 +27,7 @@ struct turns {
 	struct sp_pairs_verdict verdicts[SP_PAIRS_METRICS];
 	char *tree; /* where the baseline's files are checked out; NULL: nowhere */
 	uint64_t until_ns;
+	bool busy; /* CPU time alone is to be decided */
 };
 
 /* --- the baseline's program */
@@ -116,8 +118,19 @@ static int make_plans(struct turns *t, size_t index)
 
 /* --- turns */
 
-static bool is_suspect(const struct sp_check_command *c)
+/* Of the same code pairs tell nothing. */
+static bool is_suspect_of_busy(const struct sp_check_command *c)
 {
+	for (size_t i = 0; i < c->figure_count; i++)
+		if (c->figures[i].metric == SP_GATE_CPU && sp_check_is_suspect(&c->figures[i]))
+			return sp_check_busy(c) > 0 && c->code != SP_CODE_SAME;
+	return false;
+}
+
+static bool is_suspect(const struct sp_check_command *c, bool busy)
+{
+	if (!c->baseline || busy)
+		return c->baseline && is_suspect_of_busy(c);
 	for (size_t i = 0; i < c->figure_count; i++)
 		if (sp_check_is_suspect(&c->figures[i]) || c->figures[i].state == SP_FIGURE_DISTURBED)
 			return true;
@@ -127,7 +140,7 @@ static bool is_suspect(const struct sp_check_command *c)
 static bool is_decided(const struct turns *t)
 {
 	return t->verdicts[SP_PAIRS_CPU].answer != SP_PAIRS_UNDECIDED &&
-		t->verdicts[SP_PAIRS_WALL].answer != SP_PAIRS_UNDECIDED;
+		(t->busy || t->verdicts[SP_PAIRS_WALL].answer != SP_PAIRS_UNDECIDED);
 }
 
 /* A run of one side. Returns 0, or the exit status after a complaint. */
@@ -218,6 +231,8 @@ static void settle(struct turns *t)
 			f->state = SP_FIGURE_UNSURE;
 		if (f->state < SP_FIGURE_UNSURE && f->against_limit.answer == SP_GATE_UNSURE)
 			f->state = SP_FIGURE_UNSURE; /* pairs tell of growth, not of limits */
+		if (f->state < SP_FIGURE_UNSURE && f->against_limit.answer == SP_GATE_WORSE)
+			f->state = SP_FIGURE_DISTURBED;
 	}
 }
 
@@ -240,9 +255,9 @@ static void tell(struct turns *t)
 	sp_buffer_free(&text);
 }
 
-static int decide_one(struct sp_check_session *s, size_t index, uint64_t until_ns, int *stopped)
+static int decide_one(struct sp_check_session *s, size_t index, uint64_t until_ns, bool busy, int *stopped)
 {
-	struct turns t = {.s = s, .c = &s->check.commands[index], .until_ns = until_ns};
+	struct turns t = {.s = s, .c = &s->check.commands[index], .until_ns = until_ns, .busy = busy};
 	int status = make_plans(&t, index);
 
 	if (status < 0) {
@@ -268,17 +283,19 @@ static int decide_one(struct sp_check_session *s, size_t index, uint64_t until_n
 	return status;
 }
 
-int sp_check_decide(struct sp_check_session *s, int *stopped)
+int sp_check_decide(struct sp_check_session *s, bool busy, int *stopped)
 {
 	uint64_t now = sp_time_ns(CLOCK_MONOTONIC), left = s->check.config->decide_ns;
 	size_t suspects = 0, turn = 0;
 	int status = 0;
 
 	for (size_t i = 0; i < s->check.command_count; i++)
-		suspects += s->check.commands[i].baseline && is_suspect(&s->check.commands[i]);
+		suspects += is_suspect(&s->check.commands[i], busy);
+	if (busy && left > BUSY_NS)
+		left = BUSY_NS;
 	for (size_t i = 0; i < s->check.command_count && !status && !*stopped; i++)
-		if (s->check.commands[i].baseline && is_suspect(&s->check.commands[i]))
-			status = decide_one(s, i, now + left / suspects * ++turn, stopped);
+		if (is_suspect(&s->check.commands[i], busy))
+			status = decide_one(s, i, now + left / suspects * ++turn, busy, stopped);
 	sp_line_clear();
 	return status;
 }
