@@ -219,14 +219,6 @@ static int parse_flags(int argc, char **argv, struct request *r)
 	return status ? status : -1;
 }
 
-static double weight(enum sp_option option)
-{
-	struct sp_value value;
-
-	sp_value_load(&value, option, environ, sp_settings_file());
-	return (double)value.number;
-}
-
 /* The noise file at that place, NULL for none. Returns 0, or SP_EXIT_USAGE after a complaint. */
 static int read_noise(const char *path, struct sp_noise **noise)
 {
@@ -299,10 +291,7 @@ static int compare(const struct request *r)
 		input.names[side] = r->sides[side].names;
 		input.count[side] = r->sides[side].count;
 	}
-	input.weights[SP_METRIC_CPU] = weight(SP_OPT_SCORE_WEIGHT_CPU);
-	input.weights[SP_METRIC_PEAK] = weight(SP_OPT_SCORE_WEIGHT_PEAK);
-	input.weights[SP_METRIC_ALLOCATED] = weight(SP_OPT_SCORE_WEIGHT_ALLOCATED);
-	input.weights[SP_METRIC_WALL] = weight(SP_OPT_SCORE_WEIGHT_WALL);
+	sp_compare_weights(input.weights);
 	c = sp_compare(&input);
 	for (int side = 0; side < SP_SIDES && r->format == FORMAT_HTML; side++)
 		for (size_t i = 0; i < r->sides[side].count; i++)

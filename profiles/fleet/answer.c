@@ -15,7 +15,7 @@
 #define SAMPLES_MOST 4000000u
 #define DEPTH_MOST 10000u
 #define SAMPLE_FIELDS (3 + SP_FLEET_VALUES + SP_FLEET_VARIANCES)
-#define TOTAL_HEAD 7
+#define TOTAL_HEAD 6
 #define TOTAL_FIELDS (TOTAL_HEAD + SP_FLEET_TEXTS + SP_FLEET_NUMBERS + SP_FLEET_REALS)
 #define PROCESS_FIELDS 16
 
@@ -144,25 +144,39 @@ static bool read_frames(struct sp_fleet_stacks *s, json_t *row, size_t depth)
 	return true;
 }
 
+uint32_t sp_fleet_stack_of(struct sp_fleet_stacks *s, const uint64_t key[static 2])
+{
+	int found;
+	uint32_t *cell = sp_map_at(&s->index, key[0], key[1], &found);
+
+	if (!found) {
+		*cell = (uint32_t)s->count;
+		sp_grow(&s->list, &s->capacity, s->count + 1, sizeof(*s->list));
+		s->list[s->count++] = (struct sp_fleet_stack){.key = {key[0], key[1]}};
+	}
+	return *cell;
+}
+
 static const char *read_stack(struct sp_fleet_stacks *s, json_t *row)
 {
 	const char *id = json_string_value(json_object_get(row, "stack"));
 	size_t depth = json_array_size(json_object_get(row, "functions"));
+	size_t first = s->frame_count;
 	uint64_t key[2];
-	uint32_t *cell;
-	int found;
+	uint32_t number;
 
 	if (!id || !sp_fleet_id(id, key) || !depth || depth > DEPTH_MOST)
 		return "a stack in its answer is damaged";
 	if (s->count >= STACKS_MOST || s->frame_count + depth > FRAMES_MOST)
 		return "there are more stacks in its answer than can be shown; ask for less";
-	cell = sp_map_at(&s->index, key[0], key[1], &found);
-	if (found)
+	number = sp_fleet_stack_of(s, key);
+	if (s->list[number].depth)
 		return NULL;
-	*cell = (uint32_t)s->count;
-	sp_grow(&s->list, &s->capacity, s->count + 1, sizeof(*s->list));
-	s->list[s->count++] = (struct sp_fleet_stack){.first = s->frame_count, .depth = (uint32_t)depth};
-	return read_frames(s, row, depth) ? NULL : "a stack in its answer is damaged";
+	if (!read_frames(s, row, depth))
+		return "a stack in its answer is damaged";
+	s->list[number].first = first;
+	s->list[number].depth = (uint32_t)depth;
+	return NULL;
 }
 
 const char *sp_fleet_stacks_read(struct sp_fleet_stacks *s, char *text)
@@ -191,12 +205,10 @@ void sp_fleet_stacks_free(struct sp_fleet_stacks *s)
 
 /* --- samples */
 
-static bool read_sample(struct sp_fleet_samples *s, const struct sp_fleet_stacks *stacks, char **fields)
+static bool read_sample(struct sp_fleet_samples *s, struct sp_fleet_stacks *stacks, char **fields)
 {
 	struct sp_fleet_sample row = {0};
 	uint64_t kind, key[2];
-	uint32_t *cell;
-	int found;
 
 	if (!sp_fleet_whole(fields[0], &kind) || kind < 1 || kind > SP_FLEET_KINDS || !sp_fleet_id(fields[1], key))
 		return false;
@@ -207,20 +219,14 @@ static bool read_sample(struct sp_fleet_samples *s, const struct sp_fleet_stacks
 	for (int i = 0; i < SP_FLEET_VARIANCES; i++)
 		if (!sp_fleet_real(fields[3 + SP_FLEET_VALUES + i], &row.variances[i]) || row.variances[i] < 0)
 			return false;
-	cell = sp_map_at((struct sp_map *)&stacks->index, key[0], key[1], &found);
-	if (!found || *cell >= stacks->count) {
-		*cell = UINT32_MAX;
-		s->unknown++;
-		return true;
-	}
-	row.stack = *cell;
+	row.stack = sp_fleet_stack_of(stacks, key);
 	row.host = sp_names_id(&s->hosts, fields[2]);
 	sp_grow(&s->list, &s->capacity, s->count + 1, sizeof(*s->list));
 	s->list[s->count++] = row;
 	return true;
 }
 
-const char *sp_fleet_samples_read(struct sp_fleet_samples *s, const struct sp_fleet_stacks *stacks, char *text)
+const char *sp_fleet_samples_read(struct sp_fleet_samples *s, struct sp_fleet_stacks *stacks, char *text)
 {
 	char *fields[SAMPLE_FIELDS];
 	size_t count;
@@ -232,6 +238,17 @@ const char *sp_fleet_samples_read(struct sp_fleet_samples *s, const struct sp_fl
 			return "there are more samples in its answer than can be shown; ask for less";
 	}
 	return NULL;
+}
+
+size_t sp_fleet_samples_known(struct sp_fleet_samples *s, const struct sp_fleet_stacks *stacks)
+{
+	size_t kept = 0, count = s->count;
+
+	for (size_t i = 0; i < count; i++)
+		if (stacks->list[s->list[i].stack].depth)
+			s->list[kept++] = s->list[i];
+	s->count = kept;
+	return count - kept;
 }
 
 void sp_fleet_samples_free(struct sp_fleet_samples *s)
@@ -253,10 +270,9 @@ static bool read_total(struct sp_fleet_totals *t, char **fields)
 	char **texts = fields + TOTAL_HEAD, **numbers = texts + SP_FLEET_TEXTS, **reals = numbers + SP_FLEET_NUMBERS;
 
 	if (!sp_fleet_whole(fields[1], &total.profiles) || !sp_fleet_whole(fields[2], &total.hosts) ||
-		!sp_fleet_whole(fields[3], &total.versions) || !sp_fleet_whole(fields[4], &total.from_ns) ||
-		!sp_fleet_whole(fields[5], &total.to_ns))
+		!sp_fleet_whole(fields[3], &total.from_ns) || !sp_fleet_whole(fields[4], &total.to_ns))
 		return false;
-	total.facts.environment = keep(t, fields[6]);
+	total.facts.environment = keep(t, fields[5]);
 	for (int i = 0; i < SP_FLEET_TEXTS; i++)
 		total.facts.texts[i] = keep(t, texts[i]);
 	for (int i = 0; i < SP_FLEET_NUMBERS; i++)

@@ -14,8 +14,9 @@ struct sp_fleet_frame {
 };
 
 struct sp_fleet_stack {
-	size_t first; /* of frames[], leaf first */
-	uint32_t depth;
+	uint64_t key[2]; /* its id */
+	size_t first;    /* of frames[], leaf first */
+	uint32_t depth;  /* 0: its frames are not read */
 };
 
 struct sp_fleet_stacks {
@@ -28,7 +29,10 @@ struct sp_fleet_stacks {
 	size_t frame_count, frame_capacity;
 };
 
-/* Of sp_sql_stacks. Returns NULL, or what is wrong with it. The text is changed. */
+/* The number of the stack of an id, a new one where it was not met before. */
+uint32_t sp_fleet_stack_of(struct sp_fleet_stacks *stacks, const uint64_t key[static 2]);
+
+/* Of sp_sql_stacks: fills those that were asked for in. Returns NULL, or what is wrong with it. The text is changed. */
 const char *sp_fleet_stacks_read(struct sp_fleet_stacks *stacks, char *text);
 void sp_fleet_stacks_free(struct sp_fleet_stacks *stacks);
 
@@ -43,18 +47,20 @@ struct sp_fleet_samples {
 	struct sp_names hosts;
 	struct sp_fleet_sample *list;
 	size_t count, capacity;
-	size_t unknown; /* rows whose stack is not there (yet): they are left out */
 };
 
-/* Of sp_sql_samples. */
-const char *sp_fleet_samples_read(struct sp_fleet_samples *samples, const struct sp_fleet_stacks *stacks, char *text);
+/* Of sp_sql_samples. Frames of stacks that are new are to be asked for afterwards. */
+const char *sp_fleet_samples_read(struct sp_fleet_samples *samples, struct sp_fleet_stacks *stacks, char *text);
+
+/* Leaves out what is of stacks whose frames nobody has: how many rows. */
+size_t sp_fleet_samples_known(struct sp_fleet_samples *samples, const struct sp_fleet_stacks *stacks);
 void sp_fleet_samples_free(struct sp_fleet_samples *samples);
 
 /* What the profiles of a host, or all, come to: of sp_sql_totals. */
 struct sp_fleet_total {
 	struct sp_fleet_facts facts;
 	const char *host;
-	uint64_t profiles, hosts, versions, from_ns, to_ns;
+	uint64_t profiles, hosts, from_ns, to_ns;
 };
 struct sp_fleet_totals {
 	struct sp_pool pool;

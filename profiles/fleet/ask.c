@@ -5,8 +5,7 @@
 
 #define HOUR_S 3600u
 
-/* Labels that have a column; program is a profile's alone. */
-static bool is_column(const char *name)
+bool sp_fleet_is_column(const char *name)
 {
 	static const char *const names[] = {"service", "version", "environment", "host"};
 
@@ -22,7 +21,7 @@ static void put_labels(struct sp_buffer *out, const struct sp_fleet_where *where
 		const struct sp_fleet_label *label = &where->labels[i];
 
 		sp_buffer_puts(out, i ? " AND " : " WHERE ");
-		if (is_column(label->name)) {
+		if (sp_fleet_is_column(label->name)) {
 			sp_buffer_printf(out, "%s = ", label->name);
 		} else {
 			sp_buffer_puts(out, "has(label_names, ");
@@ -97,6 +96,37 @@ static void put_rows(struct sp_buffer *out, const char *columns, const struct sp
 	sp_buffer_puts(out, ")");
 }
 
+/* Which kinds have a column; nobody reads what is 0. */
+static unsigned kinds_with_value(enum sp_fleet_value value)
+{
+	const unsigned all = (1u << SP_FLEET_KINDS) - 1, heap = 1u << SP_FLEET_HEAP | 1u << SP_FLEET_SITE;
+
+	if (value == SP_FLEET_VALUE || value == SP_FLEET_SAMPLES)
+		return all;
+	if (value == SP_FLEET_SYSTEM)
+		return 1u << SP_FLEET_CPU | 1u << SP_FLEET_FUNCTION;
+	if (value == SP_FLEET_COUNT)
+		return heap | 1u << SP_FLEET_WAIT;
+	return value <= SP_FLEET_TOTAL_SAMPLES ? 1u << SP_FLEET_FUNCTION : heap;
+}
+
+static unsigned kinds_with_variance(enum sp_fleet_variance variance)
+{
+	return variance == SP_FLEET_VALUE_VAR    ? (1u << SP_FLEET_KINDS) - 1
+		: variance == SP_FLEET_TOTAL_VAR ? 1u << SP_FLEET_FUNCTION
+						 : 1u << SP_FLEET_HEAP | 1u << SP_FLEET_SITE;
+}
+
+static void put_sum(struct sp_buffer *out, struct sp_buffer *columns, const char *name, bool there)
+{
+	if (!there) {
+		sp_buffer_puts(out, ", 0");
+		return;
+	}
+	sp_buffer_printf(out, ", sum(%s)", name);
+	sp_buffer_printf(columns, ", %s", name);
+}
+
 void sp_sql_samples(struct sp_buffer *out, const struct sp_fleet_where *where, enum sp_fleet_by by, unsigned kinds)
 {
 	struct sp_buffer columns = {0};
@@ -105,14 +135,10 @@ void sp_sql_samples(struct sp_buffer *out, const struct sp_fleet_where *where, e
 	sp_buffer_printf(&columns, "kind, stack%s", host);
 	sp_buffer_puts(out, "SELECT toInt8(kind), toString(stack)");
 	sp_buffer_puts(out, by == SP_FLEET_BY_HOST ? ", host" : ", ''");
-	for (int i = 0; i < SP_FLEET_VALUES; i++) {
-		sp_buffer_printf(out, ", sum(%s)", sp_fleet_value_names[i]);
-		sp_buffer_printf(&columns, ", %s", sp_fleet_value_names[i]);
-	}
-	for (int i = 0; i < SP_FLEET_VARIANCES; i++) {
-		sp_buffer_printf(out, ", sum(%s)", sp_fleet_variance_names[i]);
-		sp_buffer_printf(&columns, ", %s", sp_fleet_variance_names[i]);
-	}
+	for (int i = 0; i < SP_FLEET_VALUES; i++)
+		put_sum(out, &columns, sp_fleet_value_names[i], kinds & kinds_with_value(i));
+	for (int i = 0; i < SP_FLEET_VARIANCES; i++)
+		put_sum(out, &columns, sp_fleet_variance_names[i], kinds & kinds_with_variance(i));
 	sp_buffer_puts(out, " FROM ");
 	put_rows(out, columns.data, where, kinds);
 	sp_buffer_printf(out, " GROUP BY kind, stack%s ORDER BY %skind, stack FORMAT TabSeparated", host,
@@ -120,29 +146,38 @@ void sp_sql_samples(struct sp_buffer *out, const struct sp_fleet_where *where, e
 	sp_buffer_free(&columns);
 }
 
-void sp_sql_stacks(struct sp_buffer *out, const struct sp_fleet_where *where, unsigned kinds)
+static void put_id(struct sp_buffer *out, const uint64_t key[static 2])
+{
+	sp_buffer_printf(out, "toUUID('%08x-%04x-%04x-%04x-%012llx')", (unsigned)(key[0] >> 32),
+		(unsigned)(key[0] >> 16 & 0xffff), (unsigned)(key[0] & 0xffff), (unsigned)(key[1] >> 48),
+		(unsigned long long)(key[1] & 0xffffffffffff));
+}
+
+void sp_sql_stacks(struct sp_buffer *out, const uint64_t (*keys)[2], size_t count)
 {
 	sp_buffer_puts(out,
 		"SELECT toString(id) AS stack, any(functions) AS functions, any(modules) AS modules, "
 		"any(build_ids) AS build_ids, any(files) AS files, any(lines) AS lines, any(inlined) AS inlined, "
-		"any(addresses) AS addresses, any(codes) AS codes FROM " SP_FLEET_PREFIX
-		"stacks WHERE id IN (SELECT stack FROM ");
-	put_rows(out, "stack", where, kinds);
-	sp_buffer_puts(out, " GROUP BY stack) GROUP BY id FORMAT JSONEachRow");
+		"any(addresses) AS addresses, any(codes) AS codes FROM " SP_FLEET_PREFIX "stacks WHERE id IN (");
+	for (size_t i = 0; i < count; i++) {
+		sp_buffer_puts(out, i ? ", " : "");
+		put_id(out, keys[i]);
+	}
+	sp_buffer_puts(out, ") GROUP BY id FORMAT JSONEachRow");
 }
 
 void sp_sql_totals(struct sp_buffer *out, const struct sp_fleet_where *where, enum sp_fleet_by by)
 {
 	sp_buffer_printf(out,
-		"SELECT %s, count(), uniqExact(host), uniqExact(version), min(start_ns), max(start_ns + wall_ns), "
-		"if(uniqExact(environment) = 1, any(environment), '')",
+		"SELECT %s, count(), uniqExact(host), min(start_ns), max(start_ns + wall_ns), "
+		"if(min(environment) = max(environment), any(environment), '')",
 		by == SP_FLEET_BY_HOST ? "host" : "''");
 	for (int i = 0; i < SP_FLEET_TEXTS; i++)
 		if (i == SP_FLEET_CLOCK)
 			sp_buffer_puts(out, ", argMax(cpu_clock, cpu_on * 1e18 + cpu_user_ns + cpu_system_ns)");
 		else
-			sp_buffer_printf(out, ", if(uniqExact(%s) = 1, any(%s), '')", sp_fleet_texts[i],
-				sp_fleet_texts[i]);
+			sp_buffer_printf(out, ", if(min(%s) = max(%s), any(%s), '')", sp_fleet_texts[i],
+				sp_fleet_texts[i], sp_fleet_texts[i]);
 	for (int i = 0; i < SP_FLEET_NUMBERS; i++)
 		sp_buffer_printf(out, ", %s(%s)", sp_fleet_numbers[i].merge, sp_fleet_numbers[i].name);
 	for (int i = 0; i < SP_FLEET_REALS; i++)
@@ -173,18 +208,30 @@ void sp_sql_processes(struct sp_buffer *out, const struct sp_fleet_where *where,
 				      : " GROUP BY host, program ORDER BY host, program FORMAT TabSeparated");
 }
 
-void sp_sql_spread(struct sp_buffer *out, const struct sp_fleet_where *where)
+void sp_sql_hosts(struct sp_buffer *out, const struct sp_fleet_where *where)
 {
-	const unsigned functions = 1u << SP_FLEET_FUNCTION;
-
 	sp_buffer_puts(out,
-		"SELECT toString(stack), sum(self * self), sum(self * all_ns), sum(total * total), "
-		"sum(total * all_ns) FROM (SELECT stack, host, toFloat64(sum(value)) AS self, "
-		"toFloat64(sum(total_ns)) AS total FROM ");
-	put_rows(out, "stack, host, value, total_ns", where, functions);
-	sp_buffer_puts(out, " GROUP BY stack, host) ANY LEFT JOIN (SELECT host, toFloat64(sum(value)) AS all_ns FROM ");
-	put_rows(out, "host, value", where, functions);
-	sp_buffer_puts(out, " GROUP BY host) USING host GROUP BY stack FORMAT TabSeparated");
+		"SELECT host, count(), sum(wall_ns), sum(cpu_user_ns) + sum(cpu_system_ns), sum(cpu_samples), "
+		"sum(heap_peak_bytes) FROM " SP_FLEET_PREFIX "profiles");
+	sp_sql_where(out, where, "time");
+	sp_buffer_puts(out, " GROUP BY host ORDER BY host FORMAT TabSeparated");
+}
+
+/* One pass: each host's functions are put together, with what they add up to, and taken apart again. */
+void sp_sql_functions(struct sp_buffer *out, const struct sp_fleet_where *where)
+{
+	sp_buffer_puts(out,
+		"SELECT toString(stack), sum(self), sum(total), sum(self_var), sum(all_var), "
+		"sum(toFloat64(self) * self), sum(toFloat64(self) * host_ns), sum(toFloat64(total) * total), "
+		"sum(toFloat64(total) * host_ns) FROM (SELECT host, sum(self_ns) AS host_ns, "
+		"groupArray(stack_id) AS stacks, groupArray(self_ns) AS selves, groupArray(all_ns) AS totals, "
+		"groupArray(var_of_self) AS self_vars, groupArray(var_of_all) AS all_vars FROM (SELECT host, "
+		"stack AS stack_id, sum(value) AS self_ns, sum(total_ns) AS all_ns, sum(value_var) AS var_of_self, "
+		"sum(total_var) AS var_of_all FROM ");
+	put_rows(out, "host, stack, value, total_ns, value_var, total_var", where, 1u << SP_FLEET_FUNCTION);
+	sp_buffer_puts(out,
+		" GROUP BY host, stack) GROUP BY host) ARRAY JOIN stacks AS stack, selves AS self, totals AS total, "
+		"self_vars AS self_var, all_vars AS all_var GROUP BY stack FORMAT TabSeparated");
 }
 
 void sp_sql_growth(struct sp_buffer *out, const struct sp_fleet_where *where)
@@ -196,4 +243,13 @@ void sp_sql_growth(struct sp_buffer *out, const struct sp_fleet_where *where)
 	sp_buffer_puts(out,
 		" AND heap_on = 1 GROUP BY host, toDate(time) ORDER BY host, toDate(time) "
 		"FORMAT TabSeparated");
+}
+
+void sp_sql_is_there(struct sp_buffer *out, const char *table, const char *column, const char *service, uint64_t time_s,
+	const char *id)
+{
+	sp_buffer_printf(out, "SELECT count() FROM " SP_FLEET_PREFIX "%s WHERE service = ", table);
+	sp_sql_text(out, service);
+	sp_buffer_printf(out, " AND time = toDateTime(%llu) AND %s = toUUID('%s')", (unsigned long long)time_s, column,
+		id);
 }

@@ -18,7 +18,8 @@ void sp_sql_text(struct sp_buffer *out, const char *text);
 #define SP_FLEET_TTL_VERSION 1906u
 bool sp_sql_schema(struct sp_buffer *out, size_t step, unsigned version);
 
-/* Whose profiles: a label is one of the columns service, version, environment, host, program, or one of the others'. */
+/* Whose profiles: a label is one of the columns service, version, environment, host, or one of the others'. */
+bool sp_fleet_is_column(const char *label);
 struct sp_fleet_label {
 	const char *name, *value;
 };
@@ -35,17 +36,26 @@ void sp_sql_where(struct sp_buffer *out, const struct sp_fleet_where *where, con
 enum sp_fleet_by { SP_FLEET_BY_ALL, SP_FLEET_BY_HOST };
 
 /* Questions whose answers profiles/fleet/answer.h reads, as lines of TabSeparated (ending in FORMAT).
- * samples: kinds are those of the bits; whole hours come from their sums, which give the same as the rows they are of. */
+ * samples: kinds are those of the bits, and columns that none of them has are 0; whole hours come from their sums, which give the
+ * same as the rows they are of. */
 void sp_sql_samples(struct sp_buffer *out, const struct sp_fleet_where *where, enum sp_fleet_by by, unsigned kinds);
-/* The stacks that such samples are of; JSON, a line each. */
-void sp_sql_stacks(struct sp_buffer *out, const struct sp_fleet_where *where, unsigned kinds);
+/* The frames of stacks; JSON, a line each. keys: two for each. Servers take statements of 256 KB. */
+#define SP_SQL_STACKS_MOST 4000u
+void sp_sql_stacks(struct sp_buffer *out, const uint64_t (*keys)[2], size_t count);
 /* What profiles add up to, a row for each host or one for all. */
 void sp_sql_totals(struct sp_buffer *out, const struct sp_fleet_where *where, enum sp_fleet_by by);
 /* A row for each profile, or, with `by`, for each process of a host. */
 void sp_sql_processes(struct sp_buffer *out, const struct sp_fleet_where *where, enum sp_fleet_by by);
-/* How far hosts differ: for each function the sums, over hosts, of its squared time, and of its time and the host's. */
-void sp_sql_spread(struct sp_buffer *out, const struct sp_fleet_where *where);
+/* The same in a few columns: host, profiles, wall_ns, CPU time, samples, heap at peak. */
+void sp_sql_hosts(struct sp_buffer *out, const struct sp_fleet_where *where);
+/* Functions, and how far hosts differ: stack, self and total time, the variances of both, and, over hosts, the sums of self squared,
+ * of self times all of the host's time, and both of total. */
+void sp_sql_functions(struct sp_buffer *out, const struct sp_fleet_where *where);
 /* The heap of windows: growth of each day and host. */
 void sp_sql_growth(struct sp_buffer *out, const struct sp_fleet_where *where);
+
+/* How many rows of a profile are in a table, by the column that has its id. */
+void sp_sql_is_there(struct sp_buffer *out, const char *table, const char *column, const char *service, uint64_t time_s,
+	const char *id);
 
 #endif

@@ -158,8 +158,8 @@ static void test_questions_hold_nothing_hostile(void **state)
 		sp_sql_totals(&sql, &where, by);
 		sp_sql_processes(&sql, &where, by);
 	}
-	sp_sql_stacks(&sql, &where, EVERY);
-	sp_sql_spread(&sql, &where);
+	sp_sql_hosts(&sql, &where);
+	sp_sql_functions(&sql, &where);
 	sp_sql_growth(&sql, &where);
 	put_bare(&bare, sql.data);
 	assert_null(strstr(bare.data, "DROP"));
@@ -338,7 +338,7 @@ static void put_totals(struct sp_buffer *out, const struct sp_fleet_rows *rows)
 	const char *at = rows->profile.data;
 	json_t *row = next_row(&at);
 
-	sp_buffer_puts(out, "\t1\t1\t1");
+	sp_buffer_puts(out, "\t1\t1");
 	put_value(out, row, "start_ns");
 	put_value(out, row, "start_ns");
 	put_value(out, row, "environment");
@@ -364,17 +364,17 @@ static void read_answers(struct answers *a)
 	struct sp_buffer text = {0};
 
 	write_rows(&rows, hostile);
-	put_stacks(&text, &rows);
-	assert_null(sp_fleet_stacks_read(&a->stacks, text.data));
-	sp_buffer_clear(&text);
 	put_samples(&text, &rows);
 	assert_null(sp_fleet_samples_read(&a->samples, &a->stacks, text.data));
+	sp_buffer_clear(&text);
+	put_stacks(&text, &rows);
+	assert_null(sp_fleet_stacks_read(&a->stacks, text.data));
+	assert_int_equal(sp_fleet_samples_known(&a->samples, &a->stacks), 0);
 	sp_buffer_clear(&text);
 	put_totals(&text, &rows);
 	assert_null(sp_fleet_totals_read(&a->totals, text.data));
 	assert_int_equal(a->samples.count, rows.sample_count);
 	assert_int_equal(a->totals.count, 1);
-	assert_int_equal(a->samples.unknown, 0);
 	sp_buffer_free(&text);
 	sp_fleet_rows_free(&rows);
 }
@@ -536,10 +536,11 @@ static void test_flipped_answers_do_no_harm(void **state)
 			x[(size_t)rand_r(&seed) % stacks.length] = (char)(rand_r(&seed) % 255 + 1);
 			y[(size_t)rand_r(&seed) % samples.length] = (char)(rand_r(&seed) % 255 + 1);
 		}
-		if (!sp_fleet_stacks_read(&s, x) && !sp_fleet_samples_read(&read, &s, y)) {
+		if (!sp_fleet_samples_read(&read, &s, y) && !sp_fleet_stacks_read(&s, x)) {
 			const struct sp_fleet_total total = {.facts = {.environment = ""}};
 			struct sp_fleet_total with = total;
 
+			sp_fleet_samples_known(&read, &s);
 			for (int k = 0; k < SP_FLEET_TEXTS; k++)
 				with.facts.texts[k] = "";
 			sp_profile_free(sp_fleet_profile(read.list, read.count, &s, &with, 1));

@@ -23,6 +23,9 @@ int sp_side_add(struct sp_side_files *side, const char *path);
 int sp_side_check(const struct sp_side_files *side, const char *what);
 void sp_side_free(struct sp_side_files *side);
 
+/* What each total weighs in the score, by the settings. */
+void sp_compare_weights(double weights[static SP_GATING]);
+
 /* Where the noise of that profile's program is kept, in `directory` (PATH_MAX bytes). */
 void sp_noise_path(char *path, const char *directory, const struct sp_profile *profile);
 

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "env/env.h"
 #include "profiles/markdown/markdown.h"
 #include "profiles/output/output.h"
 #include "tools/report/report.h"
@@ -194,4 +196,19 @@ void sp_noise_path(char *path, const char *directory, const struct sp_profile *p
 
 	sp_output_safe_name(name, sizeof(name), program ? program : "unknown");
 	snprintf(path, PATH_MAX, "%s/%s.noise.json", directory, name);
+}
+
+void sp_compare_weights(double weights[static SP_GATING])
+{
+	static const enum sp_option options[SP_GATING] = {[SP_METRIC_CPU] = SP_OPT_SCORE_WEIGHT_CPU,
+		[SP_METRIC_PEAK] = SP_OPT_SCORE_WEIGHT_PEAK,
+		[SP_METRIC_ALLOCATED] = SP_OPT_SCORE_WEIGHT_ALLOCATED,
+		[SP_METRIC_WALL] = SP_OPT_SCORE_WEIGHT_WALL};
+
+	for (unsigned i = 0; i < SP_GATING; i++) {
+		struct sp_value value;
+
+		sp_value_load(&value, options[i], environ, sp_settings_file());
+		weights[i] = (double)value.number;
+	}
 }

@@ -88,9 +88,14 @@ static bool parse_date(const char *text, uint64_t *ns)
 	return false;
 }
 
+bool sp_ask_when(const char *text, uint64_t *ns)
+{
+	return parse_ago(text, ns) || parse_date(text, ns);
+}
+
 static int set_time(const struct sp_ask *ask, const char *flag, uint64_t *ns)
 {
-	if (parse_ago(optarg, ns) || parse_date(optarg, ns))
+	if (sp_ask_when(optarg, ns))
 		return 0;
 	sp_complain("%s: --%s: '%s' is no time; give a date as 2026-11-30, or how long ago as 12h or 7d", ask->command,
 		flag, optarg);

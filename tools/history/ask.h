@@ -41,6 +41,9 @@ int sp_ask_begin_with(struct sp_ask *ask, const struct sp_ask_own *own, const ch
 int sp_ask_begin(struct sp_ask *ask, const char *command, int argc, char **argv, size_t words_most, void (*help)(void));
 void sp_ask_end(struct sp_ask *ask);
 
+/* A date, or "7d": so long ago. */
+bool sp_ask_when(const char *text, uint64_t *ns);
+
 /* The flags, for the help of such a command. */
 #define SP_ASK_HELP \
 	"  --program GLOB  of this program (file name)\n" \
