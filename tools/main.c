@@ -33,6 +33,7 @@ static const struct command commands[] = {
 	{"summary", sp_cmd_summary, "tell what ran, how often it went well, what took most"},
 	{"insights", sp_cmd_insights, "tell what stands out in the history, and what to do next"},
 	{"dashboard", sp_cmd_dashboard, "show the history as a page: trends, change points, comparisons"},
+	{"fleet", sp_cmd_fleet, "ask about many machines: what was pushed to a ClickHouse, merged or compared"},
 	{"top", sp_cmd_top, "watch what a process does: functions, lines, threads, heap"},
 	{"where", sp_cmd_where, "tell what each thread of a process does right now"},
 	{"ctl", sp_cmd_ctl, "start, stop or mark the sampling of a process that runs"},

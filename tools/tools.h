@@ -42,6 +42,7 @@ int sp_cmd_list(int argc, char **argv);
 int sp_cmd_insights(int argc, char **argv);
 int sp_cmd_dashboard(int argc, char **argv);
 int sp_cmd_top(int argc, char **argv);
+int sp_cmd_fleet(int argc, char **argv);
 int sp_cmd_where(int argc, char **argv);
 int sp_cmd_ctl(int argc, char **argv);
 int sp_cmd_log(int argc, char **argv);

@@ -49,6 +49,7 @@ struct sp_push_request {
 	char *headers[4]; /* "Name: value", the last one NULL */
 	struct sp_buffer body;
 	bool gzip;
+	char *unless; /* an address to ask first: unless it answers 0, this was done already; NULL: none */
 };
 
 /* All of it, in order; when one fails, all are sent again later. */
@@ -108,7 +109,9 @@ void sp_push_item_free(struct sp_push_item *item);
 size_t sp_push_bound_stacks(struct sp_profile *profile, size_t most);
 
 /* The rows of the table. */
-sp_push_pack_fn sp_push_pyroscope, sp_push_parca, sp_push_otlp, sp_push_textfile, sp_push_pushgateway, sp_push_victoria;
+sp_push_pack_fn sp_push_pyroscope, sp_push_parca, sp_push_otlp, sp_push_textfile, sp_push_pushgateway, sp_push_victoria,
+	sp_push_clickhouse;
 sp_push_check_fn sp_push_otlp_check;
+sp_push_init_fn sp_push_clickhouse_init;
 
 #endif

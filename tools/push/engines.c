@@ -11,6 +11,10 @@
 	}
 
 static const struct sp_push_engine engines[] = {
+	{.name = "clickhouse",
+		.what = "ClickHouse: rows of stacks and samples, for smartprof fleet",
+		.pack = sp_push_clickhouse,
+		.init = sp_push_clickhouse_init},
 	{.name = "pyroscope",
 		.what = "Grafana Pyroscope: pprof by its push API",
 		.pack = sp_push_pyroscope,

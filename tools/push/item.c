@@ -169,6 +169,7 @@ void sp_push_parcel_free(struct sp_push_parcel *parcel)
 		struct sp_push_request *request = &parcel->list[i];
 
 		free(request->url);
+		free(request->unless);
 		for (size_t k = 0; k < sizeof(request->headers) / sizeof(request->headers[0]); k++)
 			free(request->headers[k]);
 		sp_buffer_free(&request->body);

@@ -109,6 +109,25 @@ static void write_file(struct sp_push_sender *s, const struct sp_push_request *r
 		fail(result, SP_HTTP_LATER, strerror(-err));
 }
 
+/* Whether a request needs not be sent; false with the result's end where that could not be asked. */
+static bool is_done(struct sp_push_sender *s, const struct sp_push_request *request, struct sp_push_result *result)
+{
+	const struct sp_http_request http = {.method = "GET", .url = request->unless, .answer_most = ANSWER_MOST};
+	struct sp_http_answer answer = {0};
+	bool done;
+
+	result->end = SP_HTTP_DONE;
+	if (!request->unless)
+		return false;
+	result->end = sp_http_send(s->http, &http, &answer);
+	result->retry_after_ms = answer.retry_after_ms;
+	snprintf(result->why, sizeof(result->why), "%s", answer.why);
+	sp_make_inert(result->why);
+	done = result->end == SP_HTTP_DONE && (!answer.body.length || answer.body.data[0] != '0');
+	sp_buffer_free(&answer.body);
+	return done;
+}
+
 static void send_request(struct sp_push_sender *s, const struct sp_push_request *request, struct sp_push_result *result)
 {
 	const struct sp_http_request http = {.method = request->method,
@@ -120,6 +139,8 @@ static void send_request(struct sp_push_sender *s, const struct sp_push_request 
 		.answer_most = ANSWER_MOST};
 	struct sp_http_answer answer = {0};
 
+	if (is_done(s, request, result) || result->end != SP_HTTP_DONE)
+		return;
 	result->end = sp_http_send(s->http, &http, &answer);
 	result->retry_after_ms = answer.retry_after_ms;
 	snprintf(result->why, sizeof(result->why), "%s", answer.why);
