@@ -22,7 +22,7 @@ seconds() { # COMMAND…: how long it takes
 }
 # Both are SQL expressions: the id of a text; a stack's number, some far more often than others.
 id() {
-	echo "toUUID(replaceRegexpOne(lower(hex(MD5($1))), '^(.{8})(.{4})(.{4})(.{4})(.{12})\$', '\\\\1-\\\\2-\\\\3-\\\\4-\\\\5'))"
+	printf '%s\n' "toUUID(replaceRegexpOne(lower(hex(MD5($1))), '^(.{8})(.{4})(.{4})(.{4})(.{12})\$', '\\\\1-\\\\2-\\\\3-\\\\4-\\\\5'))"
 }
 
 "$smartprof" push --init "$SMARTPROF_PUSH"

@@ -148,8 +148,9 @@ assert 0 < rows[0]["self_error_percent"] < 20 and 0 < rows[0]["self_hosts_percen
 	store
 	profiled "$TARGETS/cpu_truth" 0.1 >out
 	evil="x'); DROP TABLE smartprof_samples; -- \"{t:String}%27"
-	"$SMARTPROF" push "$TARGET" --label service=shop --label host="$evil" --label "$(printf '%s' "$evil" | tr '=' _)=$evil" profiles/*/cpu_truth.*.md
-	fleet --label host="$evil" top >top
+	"$SMARTPROF" push "$TARGET" --label service=shop --label host="$evil" --label "$(printf '%s' "$evil" | tr '=' _)=$evil" --label 'team=a\b' \
+		profiles/*/cpu_truth.*.md
+	fleet --label host="$evil" --label "$(printf '%s' "$evil" | tr '=' _)=$evil" --label 'team=a\b' top >top
 	grep -q '^1 profile of 1 host' top
 	fleet --label "region=' OR 1 = 1 --" top >out 2>err && fail 'found something'
 	grep -q 'there are no profiles of service=shop region=' err

@@ -4,7 +4,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "profiles/base/escape.h"
 #include "profiles/fleet/rows.h"
 #include "tools/fleet/server.h"
 #include "tools/push/engine.h"
@@ -12,31 +11,21 @@
 
 #define ANSWER_MOST 4096u
 
-/* Labels come without control characters; the rows have their own way of writing these. */
-static const char *raw(struct sp_pool *pool, const char *text)
-{
-	char *copy = sp_pool_copy(pool, text, strlen(text));
-
-	sp_unescape(copy);
-	return copy;
-}
-
-static const char *label_or_none(struct sp_pool *pool, const struct sp_push_labels *labels, const char *name)
+static const char *label_or_none(const struct sp_push_labels *labels, const char *name)
 {
 	const char *value = sp_push_label(labels, name);
 
-	return value ? raw(pool, value) : "";
+	return value ? value : "";
 }
 
 /* Labels that have no column of their own. */
-static size_t other_labels(struct sp_pool *pool, const struct sp_push_labels *labels, struct sp_fleet_label *list)
+static size_t other_labels(const struct sp_push_labels *labels, struct sp_fleet_label *list)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < labels->count; i++)
 		if (!sp_fleet_is_column(labels->list[i].name))
-			list[count++] = (struct sp_fleet_label){
-				raw(pool, labels->list[i].name), raw(pool, labels->list[i].value)};
+			list[count++] = (struct sp_fleet_label){labels->list[i].name, labels->list[i].value};
 	return count;
 }
 
@@ -61,13 +50,12 @@ bool sp_push_clickhouse(struct sp_push_parcel *parcel, const struct sp_push_item
 {
 	struct sp_fleet_label list[SP_PUSH_LABELS_MOST];
 	const struct sp_push_labels *labels = item->labels;
-	struct sp_pool pool = {0};
-	const struct sp_fleet_origin origin = {.service = label_or_none(&pool, labels, "service"),
-		.version = label_or_none(&pool, labels, "version"),
-		.host = label_or_none(&pool, labels, "host"),
-		.environment = label_or_none(&pool, labels, "environment"),
+	const struct sp_fleet_origin origin = {.service = label_or_none(labels, "service"),
+		.version = label_or_none(labels, "version"),
+		.host = label_or_none(labels, "host"),
+		.environment = label_or_none(labels, "environment"),
 		.labels = list,
-		.label_count = other_labels(&pool, labels, list),
+		.label_count = other_labels(labels, list),
 		.file = "",
 		.now_s = (uint64_t)time(NULL),
 		.content = item->markdown->data,
@@ -87,7 +75,6 @@ bool sp_push_clickhouse(struct sp_push_parcel *parcel, const struct sp_push_item
 	}
 	sp_buffer_free(&there);
 	sp_fleet_rows_free(&rows);
-	sp_pool_free(&pool);
 	return parcel->count > 0;
 }
 
