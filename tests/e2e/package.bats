@@ -161,7 +161,7 @@ within() {
 }
 
 # What is profiled there: a program of the system's, and one that a shell starts.
-USED='export SMARTPROF_ENV=development SMARTPROF_DIR=/work/used
+USED='export SMARTPROF_ENV=development SMARTPROF_DIR=/work/used HOME=/work/home XDG_STATE_HOME=/work/state
 	LD_PRELOAD=/usr/lib/smartprof/libsmartprof.so perl -e "\$n += \$_ * \$_ for 1..5000000"
 	smartprof run -- sh -c "perl -e \"my %h; \\\$h{\\\$_} = 1 for 1..300000\"; true"'
 

@@ -17,14 +17,15 @@ works_of() {
 	"$ROOT/tests/lint/needed.sh" "$1/libsmartprof.so" libc.so.6
 	"$ROOT/tests/lint/bindings.sh" "$1/libsmartprof.so" "$ROOT/tests/lint/bindings.allow"
 	rm -rf "$SMARTPROF_DIR"
-	LD_PRELOAD=$WORK/$1/libsmartprof.so SMARTPROF_BIN=${2-} plain "$TARGETS/cpu_truth" 0.5 >out
+	LD_PRELOAD=$WORK/$1/libsmartprof.so plain "$TARGETS/cpu_truth" 0.5 >out
 	at_least "$(front cpu_samples "$(profile_of cpu_truth)")" 50
 }
 
-@test "clang finds nothing to warn of in the agent, and makes one that works" {
-	make -s -C "$ROOT" -j"$(nproc)" CC=clang B="$WORK/clang" AGENT_B="$WORK/clang" agent >said 2>&1 || fail "$(tail -n 40 said)"
-	[ ! -s said ] || fail "$(cat said)"
-	works_of clang "$SMARTPROF"
+# The command is compiled by clang for the sanitizers.
+@test "clang finds nothing to warn of in the agent" {
+	cd "$ROOT"
+	find sampler preload env -name '*.c' -print0 |
+		xargs -0 -n 32 -P "$(nproc)" clang -fsyntax-only -std=gnu17 -Wall -Wextra -Werror -D_GNU_SOURCE -DSP_VERSION='""' -I.
 }
 
 @test "each compiler that is here builds all of it without a warning" {
