@@ -111,7 +111,7 @@ jq_of() { python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])
 @test "a profile is sent after it was written, and its process does not wait for the engine" {
 	engine
 	export SMARTPROF_PUSH=otlp+http://127.0.0.1:$PORT SMARTPROF_PUSH_LABELS=version=7,region=eu
-	echo 'hang 3' >engine/answer
+	echo 'hang 2' >engine/answer
 	a_run
 	[ ! -e engine/let_go ] || fail "it waited"
 	waiting 1 # before anybody was asked
@@ -182,18 +182,22 @@ assert target["waiting"] == 3 and target["sent"] == 0 and "connect" in target["l
 
 @test "Retry-After is obeyed, in seconds and as a date, also by who asks for a flush" {
 	engine
-	for answer in '429 2' 'date 3'; do
-		rm -f engine/asked engine/taken
+	for answer in 'date 60' '429 2'; do
+		rm -rf engine/asked "$XDG_STATE_HOME/smartprof/outbox"
 		echo "$answer" >engine/answer
 		SMARTPROF_PUSH=parca+http://127.0.0.1:$PORT a_run
 		eventually test -s engine/asked
 		eventually senders_are_gone
 		rm engine/answer
+		push --status --json | python3 -c 'import json, sys
+(target,) = json.load(sys.stdin)["targets"]
+asked = int(sys.argv[1].split()[1])
+assert asked - 1 <= target["next_attempt"] - target["last_error_time"] <= asked * 9 / 8 + 1, target' "$answer"
 		status_of 1 push --flush >said
 		grep -q '0 sent, 1 waiting' said
 		[ ! -e engine/taken ]
-		eventually flushed
 	done
+	eventually flushed
 	echo 422 >engine/answer # never
 	status_of 1 push "parca+http://127.0.0.1:$PORT" "$PROFILE" 2>err
 	grep -q 'HTTP 422: not now' err
