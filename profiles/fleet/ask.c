@@ -166,22 +166,52 @@ void sp_sql_stacks(struct sp_buffer *out, const uint64_t (*keys)[2], size_t coun
 	sp_buffer_puts(out, ") GROUP BY id FORMAT JSONEachRow");
 }
 
+/* What a comparison of hosts reads: the rest is 0. */
+static bool is_compared(const char *column)
+{
+	static const char *const not [] = {"threads", "max_rss_bytes", "throttled_ns", "throttled_periods",
+		"throttle_known", "kinds_known", "blocked_", "cost_", "budget_percent", "unnamed_seconds",
+		"heap_growth_"};
+
+	if (strcmp(column, "blocked_ns") == 0)
+		return true;
+	for (size_t i = 0; i < sizeof(not ) / sizeof(not [0]); i++)
+		if (strncmp(column, not [i], strlen(not [i])) == 0)
+			return false;
+	return true;
+}
+
+static void put_column(struct sp_buffer *out, const struct sp_fleet_column *column, enum sp_fleet_by by)
+{
+	if (by == SP_FLEET_BY_HOST && !is_compared(column->name))
+		sp_buffer_puts(out, ", 0");
+	else
+		sp_buffer_printf(out, ", %s(%s)", column->merge, column->name);
+}
+
+/* A text on which all agree, else none; of a host, which is one machine, any of its profiles' has to do. */
+static void put_text(struct sp_buffer *out, const char *column, enum sp_fleet_by by)
+{
+	if (by == SP_FLEET_BY_HOST)
+		sp_buffer_printf(out, ", any(%s)", column);
+	else
+		sp_buffer_printf(out, ", if(min(%s) = max(%s), min(%s), '')", column, column, column);
+}
+
 void sp_sql_totals(struct sp_buffer *out, const struct sp_fleet_where *where, enum sp_fleet_by by)
 {
-	sp_buffer_printf(out,
-		"SELECT %s, count(), uniqExact(host), min(start_ns), max(start_ns + wall_ns), "
-		"if(min(environment) = max(environment), any(environment), '')",
+	sp_buffer_printf(out, "SELECT %s, count(), uniqExact(host), min(start_ns), max(start_ns + wall_ns)",
 		by == SP_FLEET_BY_HOST ? "host" : "''");
+	put_text(out, "environment", by);
 	for (int i = 0; i < SP_FLEET_TEXTS; i++)
-		if (i == SP_FLEET_CLOCK)
+		if (i == SP_FLEET_CLOCK && by == SP_FLEET_BY_ALL)
 			sp_buffer_puts(out, ", argMax(cpu_clock, cpu_on * 1e18 + cpu_user_ns + cpu_system_ns)");
 		else
-			sp_buffer_printf(out, ", if(min(%s) = max(%s), any(%s), '')", sp_fleet_texts[i],
-				sp_fleet_texts[i], sp_fleet_texts[i]);
+			put_text(out, sp_fleet_texts[i], by);
 	for (int i = 0; i < SP_FLEET_NUMBERS; i++)
-		sp_buffer_printf(out, ", %s(%s)", sp_fleet_numbers[i].merge, sp_fleet_numbers[i].name);
+		put_column(out, &sp_fleet_numbers[i], by);
 	for (int i = 0; i < SP_FLEET_REALS; i++)
-		sp_buffer_printf(out, ", %s(%s)", sp_fleet_reals[i].merge, sp_fleet_reals[i].name);
+		put_column(out, &sp_fleet_reals[i], by);
 	sp_buffer_puts(out, " FROM " SP_FLEET_PREFIX "profiles");
 	sp_sql_where(out, where, "time");
 	if (by == SP_FLEET_BY_HOST)
