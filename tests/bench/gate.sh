@@ -3,9 +3,10 @@
 # releases of a real program, beside others' rules.
 # Usage: gate.sh [ROUNDS]   (make bench-gate); ROUNDS of ten runs of each program are made in turns (16). TIMES=DIRECTORY keeps their times:
 # those of an earlier call are used. CHECKS=N: so many histories of checks (100, which take an hour; 0: none); COMMITS=DIRECTORY: where Lua's
-# releases are fetched to and built. Needs xz-utils sqlite3 python3, and for the releases gcc, patch and a mirror of Debian's sources.
+# releases are fetched to and built. Needs xz-utils sqlite3 python3, and for the releases gcc, patch, valgrind and a mirror of Debian's sources.
 set -eu
 cd "$(dirname "$0")/../.."
+export PYTHONDONTWRITEBYTECODE=1
 make -s build/bench/changes build/smartprof
 python3 tests/bench/changes.py build/bench/changes && status=0 || status=1
 rounds=${1:-${ROUNDS:-16}}
@@ -43,4 +44,4 @@ python3 tests/bench/places.py build/bench/changes
 printf '\nChecks:\n\n'
 [ "${CHECKS:-100}" -eq 0 ] || python3 tests/bench/checks.py build/smartprof "$work/checks" "${CHECKS:-100}" || status=1
 python3 tests/bench/commits.py build/smartprof "${COMMITS:-$work/commits}"
-exit $status
+exit "$status"

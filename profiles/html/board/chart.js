@@ -38,7 +38,7 @@ function sparkText(points, name) {
 function across(points, width) {
 	if (state.order === "run") {
 		const places = new Map(points.map((it, k) => [it.i, k])), x = d3.scaleLinear().domain([0, Math.max(1, points.length - 1)]).range([0, width]);
-		const label = (k) => points[k] ? dateText(points[k].when, true) : "";
+		const [first, last] = d3.extent(points, (it) => it.when), label = (k) => !points[k] ? "" : last - first < DAY ? dateText(points[k].when).slice(-5) : dateText(points[k].when, true);
 		return {x: (it) => x(places.get(it.i)), axis: d3.axisBottom(x).ticks(Math.max(2, Math.min(points.length - 1, Math.floor(width / 110)))).tickFormat((k) => k % 1 ? "" : label(k))};
 	}
 	let [first, last] = d3.extent(points, (it) => it.when);
