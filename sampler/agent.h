@@ -282,6 +282,7 @@ struct sp_agent {
 	uint32_t locks_memory;    /* atomic: what is mapped from now on will be locked (mlockall) */
 	bool pre_activation_heap; /* a dormant process's allocations are sampled too */
 	uint64_t dormant_bytes;   /* SP_DORMANT_BYTES or SP_DORMANT_CHILD_BYTES */
+	bool one_stack;           /* valgrind runs the program */
 	bool attached;            /* loaded into a process that ran already: no function is hooked */
 	uint32_t *alive;          /* SP_ALIVE on a MADV_WIPEONFORK page: 0 in a forked child */
 	int pid;
@@ -417,8 +418,16 @@ static inline uint64_t sp_tsc_ns(uint64_t cycles)
  * is known to run on its thread's own stack; else the kernel is asked whether it is an alternate one. */
 uint64_t sp_block_others(bool own_stack) SP_HIDDEN;
 
-/* Runs fn(arg) on the stack that ends at `top`. Unwindable: a plain frame-pointer frame. */
-void sp_on_stack(void (*fn)(void *), void *arg, void *top) SP_HIDDEN;
+/* Runs fn(arg) on the stack that ends at `top`. Unwindable: a plain frame-pointer frame. Under valgrind on the caller's: memcheck
+ * would warn of another one, and DRD stops at an assertion when it is told of it. */
+void sp_switch_stack(void (*fn)(void *), void *arg, void *top) SP_HIDDEN;
+static inline void sp_on_stack(void (*fn)(void *), void *arg, void *top)
+{
+	if (sp_unlikely(sp_agent.one_stack))
+		fn(arg);
+	else
+		sp_switch_stack(fn, arg, top);
+}
 
 static inline void *sp_thread_stack(struct sp_thread *t)
 {

@@ -7,14 +7,13 @@
 #include <stdint.h>
 
 /* Numbers of requests (valgrind.h, and its helgrind.h and drd.h, of which each tool answers its own). */
-#define SP_VALGRIND_STACK 0x1501ul /* from p to the address that comes second */
 #define SP_HELGRIND_UNTRACKED 0x48470127ul
 #define SP_DRD_START_SUPPRESSION 0x44520002ul
 
 /* Rotations that add up to none, and an exchange of a register with itself: nothing, where no such tool runs. */
-static inline void sp_valgrind_request(unsigned long request, const void *p, uintptr_t second)
+static inline void sp_valgrind_request(unsigned long request, const void *p, size_t bytes)
 {
-	volatile unsigned long arguments[6] = {request, (uintptr_t)p, second};
+	volatile unsigned long arguments[6] = {request, (uintptr_t)p, bytes};
 	unsigned long result = 0;
 
 	__asm__ volatile("rolq $3, %%rdi\n\trolq $13, %%rdi\n\trolq $61, %%rdi\n\trolq $51, %%rdi\n\txchgq %%rbx, %%rbx"

@@ -27,7 +27,6 @@
 #include "sampler/heap/heap.h"
 #include "sampler/heap/live.h"
 #include "sampler/heap/pre_activation.h"
-#include "sampler/race_tools.h"
 #include "sampler/spool/frames.h"
 #include "sampler/spool/write.h"
 #include "sampler/sys.h"
@@ -267,12 +266,6 @@ static struct sp_thread *own_block(void)
 	return t;
 }
 
-/* Tells valgrind that the private stack is one: else it warns of a client that switches stacks. */
-static void declare_stack(struct sp_thread *t)
-{
-	sp_valgrind_request(SP_VALGRIND_STACK, t, (uintptr_t)sp_thread_stack(t));
-}
-
 static void find_threads(void *unused)
 {
 	(void)unused;
@@ -309,8 +302,7 @@ void sp_activate(void)
 		memset(a, 0, sizeof *a);
 		a->t = t;
 		sp_calibrate_tsc();
-		if (sp_is_under_valgrind())
-			declare_stack(t);
+		sp_agent.one_stack = sp_is_under_valgrind();
 		mask = sp_block_others(false);
 		sp_on_stack(activate_main, a, a);
 		sp_restore_signals(mask);

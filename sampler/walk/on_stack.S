@@ -1,12 +1,12 @@
-/* void sp_on_stack(void (*fn)(void *), void *arg, void *top)
+/* void sp_switch_stack(void (*fn)(void *), void *arg, void *top)
  * Calls fn(arg) on another stack. The frame is a plain rbp frame, so that a walk gets
  * from the private stack back to the interrupted one. */
 	.text
-	.globl sp_on_stack
-	.hidden sp_on_stack
-	.type sp_on_stack, @function
+	.globl sp_switch_stack
+	.hidden sp_switch_stack
+	.type sp_switch_stack, @function
 	.p2align 4
-sp_on_stack:
+sp_switch_stack:
 	.cfi_startproc
 	endbr64
 	pushq %rbp
@@ -23,5 +23,5 @@ sp_on_stack:
 	.cfi_def_cfa %rsp, 8
 	ret
 	.cfi_endproc
-	.size sp_on_stack, . - sp_on_stack
+	.size sp_switch_stack, . - sp_switch_stack
 	.section .note.GNU-stack, "", @progbits

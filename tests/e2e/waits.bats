@@ -82,7 +82,7 @@ for t in threads: t.join()'
 
 @test "helgrind and DRD find no more than without us" {
 	for tool in helgrind drd; do
-		profiled valgrind --tool=$tool "$TARGETS/race_free" >out 2>err || [ $tool = drd ]
+		profiled valgrind --tool=$tool "$TARGETS/race_free" >out 2>err || fail "$(cat err)"
 		[ "$(cat out)" = '24 24' ]
 		refuse grep -E 'data race|Conflicting' err
 	done
