@@ -137,13 +137,15 @@ void sp_value_load(struct sp_value *value, enum sp_option option, char *const *e
 }
 
 static void settle_environment(struct sp_config *config, const struct sp_where *where,
-	const struct sp_container_signs *signs)
+	const struct sp_container_signs *signs, bool explained)
 {
 	struct sp_text_out out = {config->reason_text, sizeof(config->reason_text), 0};
 	struct sp_value *value = &config->values[SP_OPT_ENVIRONMENT];
+	bool asked = overlay(value, SP_OPT_ENVIRONMENT, where->envp, config->file);
 
-	sp_environment_detect(config, where, signs);
-	if (overlay(value, SP_OPT_ENVIRONMENT, where->envp, config->file)) {
+	if (explained || !asked)
+		sp_environment_detect(config, where, signs, explained);
+	if (asked) {
 		config->environment = (enum sp_environment)value->number;
 		config->reason = value->source == SP_SOURCE_FLAG ? "--env asks for it"
 			: value->source == SP_SOURCE_FILE        ? "SMARTPROF_ENV in the settings file asks for it"
@@ -183,13 +185,8 @@ static void settle_file(struct sp_value *value, const struct sp_file *file)
 		value->source = SP_SOURCE_DETECTED;
 }
 
-void sp_config_load(struct sp_config *config, const struct sp_where *where, const struct sp_file *file)
-{
-	sp_config_load_shared(config, where, file, NULL, NULL);
-}
-
-void sp_config_load_shared(struct sp_config *config, const struct sp_where *where, const struct sp_file *file,
-	struct sp_facts *own, struct sp_facts *shared)
+static void load(struct sp_config *config, const struct sp_where *where, const struct sp_file *file,
+	struct sp_facts *own, struct sp_facts *shared, bool explained)
 {
 	struct sp_container_signs signs = {0};
 	int saved = errno;
@@ -200,7 +197,7 @@ void sp_config_load_shared(struct sp_config *config, const struct sp_where *wher
 		sp_facts_read(own, shared, &config->machine, &signs);
 	else
 		sp_machine_read(&config->machine, where->root, &signs);
-	settle_environment(config, where, &signs);
+	settle_environment(config, where, &signs, explained);
 	for (int i = 0; i < SP_OPTIONS; i++)
 		if (i != SP_OPT_ENVIRONMENT)
 			config->values[i].number = sp_option_rows[i].defaults[config->environment];
@@ -212,4 +209,15 @@ void sp_config_load_shared(struct sp_config *config, const struct sp_where *wher
 		settle_share(config, (enum sp_option)i);
 	settle_file(&config->values[SP_OPT_CONFIG], file);
 	errno = saved;
+}
+
+void sp_config_load(struct sp_config *config, const struct sp_where *where, const struct sp_file *file)
+{
+	load(config, where, file, NULL, NULL, true);
+}
+
+void sp_config_load_shared(struct sp_config *config, const struct sp_where *where, const struct sp_file *file,
+	struct sp_facts *own, struct sp_facts *shared)
+{
+	load(config, where, file, own, shared, false);
 }

@@ -328,14 +328,14 @@ static void put_reason(struct sp_text_out *out, const struct clue *clue, char *c
 }
 
 void sp_environment_detect(struct sp_config *config, const struct sp_where *where,
-	const struct sp_container_signs *signs)
+	const struct sp_container_signs *signs, bool all)
 {
 	struct sp_text_out out = {config->reason_text, sizeof(config->reason_text), 0};
 	struct probe probe = {where, signs};
 	size_t winner = CLUES - 1; /* the last row needs no clue */
 
 	config->clues = 0;
-	for (size_t i = 0; i < CLUES - 1; i++) {
+	for (size_t i = 0; i < CLUES - 1 && (all || !config->clues); i++) {
 		if (!clues[i].holds(&probe, &clues[i]))
 			continue;
 		if (!config->clues)

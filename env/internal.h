@@ -18,7 +18,7 @@ void sp_signs_mount(struct sp_container_signs *signs, const char *line);
 
 /* Which environment this looks like, SMARTPROF_ENV aside: sets environment, reason and clues. */
 void sp_environment_detect(struct sp_config *config, const struct sp_where *where,
-	const struct sp_container_signs *signs);
+	const struct sp_container_signs *signs, bool all);
 
 /* Fills in what the kernel grants and where this runs; what cannot be read stays unknown. */
 void sp_machine_read(struct sp_machine *machine, const char *root, struct sp_container_signs *signs);

@@ -98,31 +98,28 @@ static bool private_directory(char *path)
 	return (st.st_mode & 0700) == 0700 || sp_sys(SYS_chmod, path, 0700) == 0;
 }
 
-static bool has_room(const char *path)
+static bool has_room(const char *path, struct statfs *fs)
 {
-	struct statfs fs;
-
-	return sp_sys(SYS_statfs, path, &fs) == 0 && (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize >= ROOM_BYTES;
+	return sp_sys(SYS_statfs, path, fs) == 0 && (uint64_t)fs->f_bavail * (uint64_t)fs->f_bsize >= ROOM_BYTES;
 }
 
 /* A directory of tmpfs has 20 bytes for each entry: no need to read them all, for each of a build's processes. 0: not told. */
 #define TMPFS_ENTRY_BYTES 20
 
-static uint64_t entries_of_tmpfs(const char *path)
+static uint64_t entries_of_tmpfs(const char *path, const struct statfs *fs)
 {
-	struct statfs fs;
 	struct stat st;
 
-	if (sp_sys(SYS_statfs, path, &fs) != 0 || fs.f_type != TMPFS_MAGIC || sp_sys(SYS_stat, path, &st) != 0)
+	if (fs->f_type != TMPFS_MAGIC || sp_sys(SYS_stat, path, &st) != 0)
 		return 0;
 	return (uint64_t)st.st_size / TMPFS_ENTRY_BYTES;
 }
 
-static bool is_crowded(const char *path)
+static bool is_crowded(const char *path, const struct statfs *fs)
 {
 	char entries[4096];
 	long fd, n;
-	uint64_t count = entries_of_tmpfs(path);
+	uint64_t count = entries_of_tmpfs(path, fs);
 
 	if (count)
 		return count > MAX_SPOOLS;
@@ -179,12 +176,13 @@ bool sp_spool_directory(char *path, size_t size, enum sp_spool_place place)
 int sp_spool_place(char *path, size_t size, enum sp_spool_place place, uint64_t start_ticks, const char **why)
 {
 	uint64_t random = sp_clock_read_ns(CLOCK_MONOTONIC) * 0x9e3779b97f4a7c15ULL;
+	struct statfs fs;
 
-	if (!sp_spool_directory(path, size, place) || !has_room(path)) {
+	if (!sp_spool_directory(path, size, place) || !has_room(path, &fs)) {
 		*why = "no private directory with 64 MB of room in /dev/shm or the state directory";
 		return -ENOSPC;
 	}
-	if (is_crowded(path)) {
+	if (is_crowded(path, &fs)) {
 		*why = "too many spools of dead processes: run `smartprof recover`";
 		return -EDQUOT;
 	}

@@ -197,6 +197,14 @@ static void publish_spool(struct activation *a, char *path, struct sp_spool_head
 	sp_spool_drop(h);
 }
 
+static void open_queue(struct sp_thread *t, uint64_t now)
+{
+	if (sp_usage_bound_queue(now, &t->record->queue_ns))
+		t->record->queue_at_ns = now;
+	else
+		sp_thread_look_at_queue(t, now);
+}
+
 static void activate_main(void *arg)
 {
 	static char SP_BIG spool_path[SP_PATH_MAX];
@@ -236,8 +244,7 @@ static void activate_main(void *arg)
 		sp_thread_open_record(a->t, 0, usage.user_ns, usage.sys_ns);
 		if (a->t->record && a->t->tid == sp_agent.pid) {
 			a->t->record->start_ns = 0; /* with the process */
-			sp_usage_bound_queue(sp_now_ns());
-			sp_thread_look_at_queue(a->t, sp_now_ns());
+			open_queue(a->t, sp_now_ns());
 		}
 	}
 	sp_waits_configure(a->t,

@@ -29,8 +29,8 @@ static void plan_sections(struct section_plan plan[SP_SECTIONS], uint32_t sample
 	plan[SP_SEC_MODULES] = (struct section_plan){sizeof(struct sp_module), SP_MODULES_MAX >> halvings, PAGE};
 	plan[SP_SEC_THREADS] = (struct section_plan){sizeof(struct sp_thread_record), SP_THREADS_MAX >> halvings, PAGE};
 	plan[SP_SEC_BUCKETS] = (struct section_plan){sizeof(uint32_t), buckets, PAGE};
-	plan[SP_SEC_STACKS] = (struct section_plan){sizeof(struct sp_stack), stacks, 2 * PAGE};
-	plan[SP_SEC_FRAMES] = (struct section_plan){sizeof(uint64_t), stacks * 16u, 2 * PAGE};
+	plan[SP_SEC_STACKS] = (struct section_plan){sizeof(struct sp_stack), stacks, PAGE};
+	plan[SP_SEC_FRAMES] = (struct section_plan){sizeof(uint64_t), stacks * 16u, PAGE};
 	plan[SP_SEC_SITES] = (struct section_plan){sizeof(struct sp_site), stacks / 2u, PAGE};
 	plan[SP_SEC_TIMELINE] = (struct section_plan){sizeof(struct sp_timepoint), SP_TIMELINE_MAX, PAGE};
 	plan[SP_SEC_LIVE] = (struct section_plan){sizeof(struct sp_live), SP_LIVE_MAX >> 2 * halvings, PAGE};

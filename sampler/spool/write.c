@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/vfs.h>
 
 #include "sampler/spool/layout.h"
 #include "sampler/race_tools.h"
@@ -155,6 +157,8 @@ int sp_spool_create(const char *path, uint32_t sample_cap, struct sp_spool_heade
 	struct sp_spool_header *h;
 	int err = sp_layout_choose(sample_cap, &layout);
 	uint64_t total = layout.total_bytes;
+	struct statfs fs = {0};
+	bool locked;
 	long fd, map;
 	int i;
 
@@ -165,7 +169,8 @@ int sp_spool_create(const char *path, uint32_t sample_cap, struct sp_spool_heade
 	if (fd < 0)
 		return (int)fd;
 	sp_sys(SYS_fchmod, fd, 0600); /* whatever the umask */
-	sp_lock_take(fd);
+	locked = sp_lock_take(fd) == 0;
+	sp_sys(SYS_fstatfs, fd, &fs);
 	err = (int)sp_sys(SYS_ftruncate, fd, total);
 	map = err ? err : sp_sys(SYS_mmap, NULL, total, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	sp_sys(SYS_close, fd);
@@ -197,7 +202,7 @@ int sp_spool_create(const char *path, uint32_t sample_cap, struct sp_spool_heade
 	bucket_bytes = 0;
 	generation++;
 	/* Some file systems (overlayfs) map another file than the one that was locked, whose lock ended with its descriptor. */
-	h->locked = sp_lock_is_taken(path);
+	h->locked = fs.f_type == TMPFS_MAGIC ? locked : sp_lock_is_taken(path);
 	h->header_bytes = sizeof *h;
 	h->version = SP_SPOOL_VERSION;
 	__atomic_store_n(&h->magic, SP_SPOOL_MAGIC, __ATOMIC_RELEASE);

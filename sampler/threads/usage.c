@@ -135,12 +135,14 @@ uint64_t sp_usage_before_ns(void)
 	return before.tid ? before.process.user_ns + before.process.sys_ns : 0;
 }
 
-void sp_usage_bound_queue(uint64_t wall_ns)
+bool sp_usage_bound_queue(uint64_t wall_ns, uint64_t *queue_ns)
 {
-	uint64_t queue_ns;
-
-	if (before.tid && !before.queue_ns && sp_task_queue_ns(before.tid, &queue_ns))
-		before.queue_ns = beyond(queue_ns, beyond(wall_ns, sp_thread_clock(before.tid)));
+	if (!before.tid || !sp_task_queue_ns(before.tid, queue_ns))
+		return false;
+	if (!before.queue_ns)
+		before.queue_ns = beyond(*queue_ns, beyond(wall_ns, sp_thread_clock(before.tid)));
+	*queue_ns = beyond(*queue_ns, before.queue_ns);
+	return true;
 }
 
 SP_AT_FORK void sp_usage_forked(void)

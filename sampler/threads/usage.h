@@ -22,8 +22,9 @@ void sp_usage_begin_all(void) SP_HIDDEN;
 /* CPU time that the process had used before it began. */
 uint64_t sp_usage_before_ns(void) SP_HIDDEN;
 
-/* The program has run for `wall_ns`: what its first thread waited for a CPU beyond that was before execve. */
-void sp_usage_bound_queue(uint64_t wall_ns) SP_HIDDEN;
+/* The program has run for `wall_ns`: what its first thread waited for a CPU beyond that was before execve. *queue_ns: what it has
+ * waited since; false where that is not known. */
+bool sp_usage_bound_queue(uint64_t wall_ns, uint64_t *queue_ns) SP_HIDDEN;
 
 /* A forked child's counters are its own. */
 void sp_usage_forked(void) SP_HIDDEN;

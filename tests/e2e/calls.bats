@@ -24,6 +24,7 @@ calls() { # PRELOAD CALLS COMMAND…
 	grep -q -F .spool.new calls
 	[ "$(grep -c CLONE_VFORK calls)" -eq 0 ]
 	[ "$(grep -c 'openat.*/proc/self/cgroup' calls)" -eq 1 ]
+	refuse grep -F '/.git' calls # SMARTPROF_ENV says what that would
 	refuse grep -E 'openat.*/(proc/(self/(status|limits|mountinfo)|cpuinfo|meminfo|sys)|sys/fs/cgroup)' calls
 }
 

@@ -104,6 +104,30 @@ static void ecosystems_are_heard_in_their_own_words(void **state)
 	assert_int_equal(detect(ENVIRONMENT("RAILS_ENV=test", "NODE_ENV=production")), SP_ENV_PRODUCTION);
 }
 
+/* The agent looks for no more than decides, and comes to the same. */
+static void what_cannot_decide_is_not_looked_for(void **state)
+{
+	struct sp_where where = {.root = root, .cwd = "/project", .envp = ENVIRONMENT("CI=true", "JENKINS_URL=x")};
+	enum sp_environment other;
+	struct sp_config config;
+	char text[256];
+
+	(void)state;
+	sp_config_load_shared(&config, &where, NULL, NULL, NULL);
+	assert_string_equal(config.reason, "CI is set");
+	assert_int_equal(config.environment, SP_ENV_CI);
+	assert_int_equal(__builtin_popcountll(config.clues), 1);
+	where.envp = ENVIRONMENT("CI=true", "SMARTPROF_ENV=production");
+	sp_config_load_shared(&config, &where, NULL, NULL, NULL);
+	assert_string_equal(config.reason, "SMARTPROF_ENV asks for it");
+	assert_int_equal(config.environment, SP_ENV_PRODUCTION);
+	assert_false(sp_environment_outvoted(&config, &where, 0, &other, text, sizeof(text)));
+	where.envp = ENVIRONMENT("CI=true", "SMARTPROF_ENV=banana");
+	sp_config_load_shared(&config, &where, NULL, NULL, NULL);
+	assert_string_equal(config.reason, "CI is set (SMARTPROF_ENV has no known value)");
+	assert_int_equal(config.environment, SP_ENV_CI);
+}
+
 static void the_losers_are_told(void **state)
 {
 	struct sp_where where = {.root = root,
@@ -238,6 +262,7 @@ int main(void)
 		TEST(a_plain_machine_is_for_development),
 		TEST(every_ci_is_known),
 		TEST(ecosystems_are_heard_in_their_own_words),
+		TEST(what_cannot_decide_is_not_looked_for),
 		TEST(the_losers_are_told),
 		TEST(ci_in_a_container_is_ci),
 		TEST(the_variable_decides),
