@@ -29,11 +29,12 @@ profile() {
 	find "$directory" -name "${program:-$(basename "$1")}*.md" -printf '%s %p\n' | sort -n | tail -n 1 | cut -d' ' -f2-
 }
 
-# functions FILE: "name<TAB>self share<TAB>half-width", in percent, of each.
+# functions FILE [total]: "name<TAB>self or total share<TAB>half-width", in percent, of each.
 functions() {
-	awk -F'\t' '/^## / { on = /^## All functions/ }
-		on && $1 ~ /^[0-9]+$/ { n++; name[n] = $9; self[n] = $1 + $2; error[n] = $7; all += $1 + $2 }
-		END { for (i = 1; i <= n; i++) printf "%s\t%.4f\t%.4f\n", name[i], 100 * self[i] / all, 100 * error[i] / all }' "$1"
+	awk -F'\t' -v total="${2-}" '/^## / { on = /^## All functions/ }
+		on && $1 ~ /^[0-9]+$/ { n++; name[n] = $9; all += $1 + $2
+			share[n] = total ? $3 + $4 : $1 + $2; error[n] = total ? $8 : $7 }
+		END { for (i = 1; i <= n; i++) printf "%s\t%.4f\t%.4f\n", name[i], 100 * share[i] / all, 100 * error[i] / all }' "$1"
 }
 
 # truth: adds the true share to the lines of cpu_truth's functions. They share what is not the
@@ -49,7 +50,7 @@ ground_truth() { # LABEL TARGET [VARIABLE=VALUE…]
 	shift 2
 	: >"$work/errors"
 	for ((i = 0; i < runs; i++)); do
-		functions "$(export "$@" && profile "$work/p" "$targets/cpu_truth" 2)" | largest_error >>"$work/errors"
+		functions "$(export "$@" && profile "$work/p" "$targets/cpu_truth" 2)" total | largest_error >>"$work/errors"
 	done
 	judge "largest error of ten shares, $label, 2 CPU s, median of $runs" "$(median <"$work/errors")" "x <= $target" "<= $target"
 }
@@ -60,7 +61,7 @@ split_threads() {
 	: >"$work/errors"
 	for ((i = 0; i < runs; i++)); do
 		file=$(profile "$work/p" "$targets/split" 2)
-		functions "$file" | awk -F'\t' '$1 == "three_quarters" { a = $2 } $1 == "one_quarter" { b = $2 }
+		functions "$file" total | awk -F'\t' '$1 == "three_quarters" { a = $2 } $1 == "one_quarter" { b = $2 }
 			END { d = 100 * a / (a + b) - 75; print d < 0 ? -d : d }' >>"$work/errors"
 	done
 	judge "75/25 split over two threads, error, median of $runs" "$(median <"$work/errors")" "x <= 1" "<= 1"
@@ -108,7 +109,7 @@ coverage() {
 	local seconds=${3:-2}
 	for ((i = 0; i < runs; i++)); do echo "$i"; done | xargs -P 2 -I{} env SMARTPROF_DIR="$work/c{}" LD_PRELOAD="$agent" \
 		"$targets/cpu_truth" "$seconds" >/dev/null
-	for file in "$work"/c*/*/cpu_truth.*.md; do functions "$file" | truth; done |
+	for file in "$work"/c*/*/cpu_truth.*.md; do functions "$file" total | truth; done |
 		awk '{ d = $2 - $4; if (d < 0) d = -d; n[$1]++; in_[$1] += d <= $3; width[$1] += $3 }
 			END { for (k = 1; k <= 10; k++) print k, 100 * in_[k] / n[k], width[k] / n[k], n[k] }' >"$work/coverage"
 	judge "true shares inside the ± of $runs runs of $seconds CPU s, pooled, %" \
