@@ -258,7 +258,7 @@ demo:
 	@.ci/deps build
 	@$(MAKE) --no-print-directory all
 	@.ci/demo
-bench: all
+bench: all targets
 	@status=0; for bench in tests/bench/*.sh; do echo "== $$bench"; $$bench || status=1; done; exit $$status
 # One of tests/bench/NAME.sh; ROUNDS=n where it repeats itself.
 bench-%: all targets

@@ -224,18 +224,41 @@ int sp_compare_status(const struct sp_comparison *c)
 	return c->verdict == SP_VERDICT_UNKNOWN && c->input->gate.strict ? SP_STATUS_NO_EVIDENCE : SP_STATUS_PASS;
 }
 
-/* The median of a side's runs, in seconds; negative: some have no such fact. */
-static double median_fact(const struct sp_comparison *c, enum sp_side side, const char *key)
+/* Threads with nothing to do wait for as long as the others take. */
+static double idle_ns(const struct sp_profile *p)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < p->thread_count; i++)
+		if (sp_waiting_is_idle(&p->threads[i].waiting))
+			sum += (double)p->threads[i].waiting.kind_ns[SP_WAIT_CONDITION];
+	return sum;
+}
+
+static double idle_growth_ns(const struct sp_comparison *c)
+{
+	double mean[SP_SIDES] = {0};
+
+	for (int side = 0; side < SP_SIDES; side++)
+		for (size_t i = 0; i < c->input->count[side]; i++)
+			mean[side] += idle_ns(c->input->profiles[side][i]) / (double)c->input->count[side];
+	return mean[SP_CURRENT] - mean[SP_BASELINE];
+}
+
+/* The median of a side's runs, in seconds, without idle threads; negative: some have no such fact. kind: SP_WAIT_KINDS for none. */
+static double median_fact(const struct sp_comparison *c, enum sp_side side, const char *key, int kind)
 {
 	size_t n = c->input->count[side];
 	double *values = sp_alloc(n, sizeof(*values)), median = -1;
 	size_t known = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		const char *text = sp_profile_fact(c->input->profiles[side][i], key);
+		const struct sp_profile *p = c->input->profiles[side][i];
+		const char *text = sp_profile_fact(p, key);
+		double idle_s = kind == SP_WAIT_CONDITION ? idle_ns(p) / 1e9 : 0;
 
 		if (text)
-			values[known++] = strtod(text, NULL);
+			values[known++] = fmax(strtod(text, NULL) - idle_s, 0);
 	}
 	if (known == n && n)
 		median = sp_stats_median(values, n);
@@ -282,7 +305,7 @@ static void explain_by_kind(struct sp_comparison *c)
 
 	for (int i = -1; i < SP_WAIT_KINDS; i++) {
 		const char *key = i < 0 ? "run_queue_seconds" : sp_wait_kind_fact(i);
-		double before = median_fact(c, SP_BASELINE, key), now = median_fact(c, SP_CURRENT, key);
+		double before = median_fact(c, SP_BASELINE, key, i), now = median_fact(c, SP_CURRENT, key, i);
 
 		if (before < 0 || now - before <= grown)
 			continue;
@@ -303,11 +326,12 @@ static void explain_waiting(struct sp_comparison *c)
 {
 	const struct sp_total *queue = &c->totals[SP_METRIC_QUEUE];
 	double queue_ns = queue->compared ? queue->current - queue->baseline : 0;
+	double blocked_ns = growth_of(c, SP_METRIC_BLOCKED) - idle_growth_ns(c);
 	struct sp_buffer text = {0};
 
 	if (!is_of_waiting(c))
 		return;
-	if (sp_compare_waits_put(c, SP_CURRENT, fmax(queue_ns, NAMED_PART * growth_of(c, SP_METRIC_BLOCKED)), &text))
+	if (sp_compare_waits_put(c, SP_CURRENT, fmax(queue_ns, NAMED_PART * blocked_ns), &text))
 		say_waiting(c, text.data);
 	else
 		explain_by_kind(c);

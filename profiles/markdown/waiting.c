@@ -114,19 +114,13 @@ static void put_kinds(struct sp_writer *w)
 	}
 }
 
-/* A thread that has waited for its like to give it work for next to all of its life holds nobody up. */
-static bool is_idle(const struct sp_waiting *waiting)
-{
-	return (double)waiting->kind_ns[SP_WAIT_CONDITION] > 0.95 * (double)waiting->wall_ns;
-}
-
 /* What those wait in most that are not idle; SP_WAIT_KINDS: in no known kind for half of the time they are blocked. */
 static enum sp_wait_kind main_kind(const struct sp_profile *p)
 {
 	struct sp_waiting sum = {0};
 
 	for (size_t i = 0; i < p->thread_count; i++)
-		if (!is_idle(&p->threads[i].waiting))
+		if (!sp_waiting_is_idle(&p->threads[i].waiting))
 			sp_waiting_add(&sum, &p->threads[i].waiting);
 	if (!sum.blocked_ns || !sum.kinds_known)
 		sum = p->waiting;

@@ -140,6 +140,11 @@ void sp_waiting_add_up(struct sp_profile *p)
 	sp_waiting_close(w);
 }
 
+bool sp_waiting_is_idle(const struct sp_waiting *waiting)
+{
+	return (double)waiting->kind_ns[SP_WAIT_CONDITION] > 0.95 * (double)waiting->wall_ns;
+}
+
 bool sp_waiting_matters(const struct sp_profile *p)
 {
 	return p->waiting.wall_ns && (double)p->waiting.cpu_ns < BUSY * (double)p->waiting.wall_ns;

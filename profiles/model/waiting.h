@@ -43,6 +43,9 @@ void sp_waiting_add(struct sp_waiting *sum, const struct sp_waiting *part);
 /* Of the process, from its threads'. After CPU times were added up. */
 void sp_waiting_add_up(struct sp_profile *profile);
 
+/* A thread that has waited for its like to give it work for next to all of its life holds nobody up. */
+bool sp_waiting_is_idle(const struct sp_waiting *waiting);
+
 /* The process was not on a CPU for 90 % of the time that its threads had: worth a section. */
 bool sp_waiting_matters(const struct sp_profile *profile);
 

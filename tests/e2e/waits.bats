@@ -97,3 +97,8 @@ for t in threads: t.join()'
 		section '## Waits' "$(profile_of "race_free_$compiler")" | grep -E 'pthread_mutex_lock'
 	done
 }
+
+@test "the ± of waits holds what the program knows (with LONG=1)" {
+	[ -n "${SP_LONG-}" ] || skip "half a minute"
+	LEAST=0.87 "$ROOT/tests/bench/waits_accuracy.sh" 40
+}

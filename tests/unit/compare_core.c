@@ -85,6 +85,33 @@ static bool is_reason(const char *what)
 	return false;
 }
 
+static void threads_without_work_explain_no_growth(void **state)
+{
+	struct made slow = made_plain, was = made_plain;
+	struct sp_thread_info idle = {.name = "idle"};
+
+	(void)state;
+	was.extra = "thread_seconds: 4.000\nrun_queue_seconds: 0.100\nblocked_seconds: 2.000\n"
+		    "blocked_lock_seconds: 1.000\nblocked_condition_seconds: 1.000\n";
+	slow.extra = "thread_seconds: 9.000\nrun_queue_seconds: 0.100\nblocked_seconds: 7.000\n"
+		     "blocked_lock_seconds: 1.900\nblocked_condition_seconds: 5.100\n";
+	slow.wall_ms *= 2;
+	made_add_runs(SP_BASELINE, was, 6, 0.01);
+	made_add_runs(SP_CURRENT, slow, 6, 0.01);
+	for (int side = 0; side < SP_SIDES; side++)
+		for (int i = 0; i < 6; i++) {
+			struct sp_profile *p = (struct sp_profile *)(uintptr_t)made_input.profiles[side][i];
+
+			idle.waiting.wall_ns = idle.waiting.kind_ns[SP_WAIT_CONDITION] =
+				side == SP_CURRENT ? 5000000000u : 1000000000u;
+			p->threads = sp_alloc(1, sizeof(*p->threads));
+			p->threads[0] = idle;
+			p->thread_count = 1;
+		}
+	made_compare();
+	assert_true(is_reason("most of it, 0.9 s, in calls of the kind lock (1 s, then 1.9 s)."));
+}
+
 static void a_growth_of_waiting_names_what_is_waited_in(void **state)
 {
 	struct made slow = made_plain, was = made_plain;
@@ -484,6 +511,7 @@ int main(void)
 		TEST(half_is_surely_twice),
 		TEST(the_score_is_monotone),
 		TEST(a_growth_of_waiting_names_what_is_waited_in),
+		TEST(threads_without_work_explain_no_growth),
 		TEST(a_growth_of_waiting_names_its_lock),
 		TEST(a_side_without_waits_is_not_one_that_waited_for_nothing),
 		TEST(a_growth_of_waiting_names_its_call),
