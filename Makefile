@@ -6,9 +6,15 @@ CXX ?= g++
 # SAN=1: the command, the unit tests and the fuzzers with clang's AddressSanitizer and UBSan. Not the agent: a
 # preloaded library cannot bring a sanitizer run time of its own.
 # SAN=thread: the sampler and its unit tests with ThreadSanitizer; see `make tsan`.
-B := build$(if $(SAN),$(if $(filter thread,$(SAN)),-tsan,-san))
-AGENT_B := $(if $(filter thread,$(SAN)),build-tsan,build)
+# CROSS=aarch64-linux-gnu: the agent, and the unit tests of what is in it, for another kind of processor; see `make cross`.
+ifdef CROSS
+CC := $(CROSS)-gcc
+AR := $(CROSS)-ar
+endif
+B := build$(if $(SAN),$(if $(filter thread,$(SAN)),-tsan,-san))$(CROSS:%=-%)
+AGENT_B := $(if $(filter thread,$(SAN)),build-tsan,build)$(CROSS:%=-%)
 Q := $(if $(V),,@)
+COMMA := ,
 say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(2)')
 
 # Empty for compilers that nobody has tried.
@@ -36,7 +42,10 @@ AGENT_FIRST := $(addprefix preload/,start/constructor.c own_string.c libc.c real
 	$(addprefix sampler/,threads/thread.c threads/block.c heap/live.c heap/pre_activation.c upkeep/timeline.c) \
 	$(addprefix sampler/,upkeep/discovery.c spool/write.c walk/generated.c) \
 	$(addprefix preload/,hooks/children.c hooks/exec.c spool_place.c)
-AGENT_SRC := $(AGENT_FIRST) $(filter-out $(AGENT_FIRST) preload/context_library.c,$(wildcard sampler/*.c $(addprefix sampler/*/*.,c S) preload/*.c \
+X86_64 := $(filter x86_64%,$(shell $(CC) -dumpmachine))
+NOT_HERE := $(if $(X86_64),preload/hooks/span_functions_absent.c,$(addprefix sampler/walk/,code_rule.c instruction.c) \
+	$(addprefix preload/hooks/,span_functions.c span_call.c span_call.S))
+AGENT_SRC := $(filter-out $(NOT_HERE),$(AGENT_FIRST)) $(filter-out $(AGENT_FIRST) $(NOT_HERE) preload/context_library.c,$(wildcard sampler/*.c $(addprefix sampler/*/*.,c S) preload/*.c \
 	$(addprefix preload/*/*.,c S) env/*.c))
 CMD_SRC := $(filter-out tools/monitor/keeper.c,$(wildcard tools/*.c tools/*/*.c profiles/*/*.c symbolize/*.c symbolize/*/*.c env/*.c))
 AGENT_OBJ := $(AGENT_SRC:%=$(AGENT_B)/obj/agent/%.o)
@@ -61,10 +70,10 @@ BOARD_SCRIPTS := $(addprefix profiles/html/,script/text.js script/chrome.js boar
 ALLOCATORS := malloc calloc realloc reallocarray free aligned_alloc memalign posix_memalign valloc pvalloc strdup strndup
 # No stack protector and no fortify in the agent: both end in abort(), which is the host's to call.
 AGENT_CFLAGS := $(CSTD) -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-plt -fno-stack-protector \
-	-fasynchronous-unwind-tables -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=0 $(ALLOCATORS:%=-fno-builtin-%)
+	-fasynchronous-unwind-tables $(if $(X86_64),,-mno-outline-atomics) -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=0 $(ALLOCATORS:%=-fno-builtin-%)
 # Nothing of the agent may be bound to the program's names (preload/libc.h): no start files, which refer to some, and
 # of our own exports those alone are looked up that the program's calls would be (preload/shared.list).
-AGENT_LDFLAGS := -shared -nostartfiles -Wl,-soname,libsmartprof.so -Wl,--version-script=preload/versions.map \
+AGENT_LDFLAGS := -shared -nostartfiles -Wl,-soname,libsmartprof.so $(if $(X86_64),-Wl$(COMMA)--version-script=preload/versions.map) \
 	-Wl,--dynamic-list=preload/shared.list -Wl,--hash-style=gnu \
 	-Wl,-z,now,-z,relro,-z,defs,-z,noseparate-code -Wl,--sort-section=name -Wl,-T,preload/variables.ld -Wl,--no-as-needed
 AGENT_LIBS := -lc
@@ -85,7 +94,7 @@ $(B)/libsmartprof.so: $(AGENT_OBJ) $(addprefix preload/,versions.map shared.list
 $(B)/libsmartprof-context.so: preload/context_library.c preload/context.map
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(AGENT_CFLAGS) -mno-red-zone $(LDFLAGS) -shared -nostdlib -Wl,-soname,libsmartprof-context.so \
+	$(Q)$(CC) $(CFLAGS) $(AGENT_CFLAGS) $(if $(X86_64),-mno-red-zone) $(LDFLAGS) -shared -nostdlib -Wl,-soname,libsmartprof-context.so \
 		-Wl,--version-script=preload/context.map -Wl,--hash-style=gnu -Wl,-z,now,-z,relro,-z,defs -o $@ $<
 
 $(B)/smartprof: $(CMD_OBJ)
@@ -137,8 +146,8 @@ UNIT_LIB := $(B)/unit/libunits.a
 unit: $(UNIT)
 	@.ci/run-units $(UNIT)
 
-# For ThreadSanitizer, what the sampler's tests use of the command.
-UNIT_CMD := $(if $(filter thread,$(SAN)),$(addprefix $(B)/obj/cmd/,env/%.o profiles/base/%.o profiles/spool/%.o symbolize/base/%.o),%)
+# For ThreadSanitizer, and for another kind of processor, what the sampler's tests use of the command.
+UNIT_CMD := $(if $(CROSS)$(filter thread,$(SAN)),$(addprefix $(B)/obj/cmd/,env/%.o profiles/base/%.o profiles/spool/%.o symbolize/base/%.o),%)
 $(UNIT_LIB): $(filter $(UNIT_CMD),$(filter-out %/tools/main.c.o,$(CMD_OBJ))) $(SAMPLER_OBJ) $(UNIT_HELP:%=$(B)/obj/cmd/%.o)
 	$(call say,AR,$@)
 	@mkdir -p $(@D)
@@ -316,7 +325,7 @@ deb:
 	@packaging/deb.sh $(VERSION) build/deb
 	@ls build/deb/*.deb | sed 's/^/deb: /'
 clean:
-	rm -rf build build-san build-tsan
+	rm -rf build build-san build-tsan build-aarch64-linux-gnu
 help:
 	@echo 'make [CC=clang] [V=1] [SAN=1]   build/libsmartprof.so and build/smartprof'
 	@echo 'make deps                       install missing Debian packages (root or sudo)'

@@ -1,6 +1,7 @@
 /* What one process of a tree has read of the machine, for the others that it is true of. */
 #include "env/facts.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -26,7 +27,8 @@ static uint64_t conditions(void)
 	struct sp_lines lines;
 	char text[1024];
 	uint64_t hash = 0xcbf29ce484222325u, cpus[SP_CPU_WORDS] = {0};
-	long user = syscall(SYS_geteuid), bytes = syscall(SYS_readlink, "/proc/self/ns/mnt", text, sizeof(text));
+	long user = syscall(SYS_geteuid),
+	     bytes = syscall(SYS_readlinkat, AT_FDCWD, "/proc/self/ns/mnt", text, sizeof(text));
 
 	if (bytes <= 0 || sp_lines_open(&lines, "", "/proc/self/cgroup") < 0)
 		return 0;

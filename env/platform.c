@@ -1,6 +1,5 @@
 /* What kind of machine this is: kernel, architecture, libc, hypervisor; and whether perf events
  * work on it. */
-#include <cpuid.h>
 #include <errno.h>
 #include <linux/perf_event.h>
 #include <string.h>
@@ -9,6 +8,9 @@
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
 
 #include "env/internal.h"
 #include "env/text.h"
@@ -40,6 +42,7 @@ static const struct platform_row {
 	{VENDOR, "QEMU", "QEMU", false},
 };
 
+#ifdef __x86_64__
 /* What a hypervisor calls itself (CPUID leaf 0x40000000), for the live machine. */
 static const struct cpuid_row {
 	char signature[13], name[16];
@@ -53,6 +56,7 @@ static const struct cpuid_row {
 	{"VBoxVBoxVBox", "VirtualBox", false},
 	{"bhyve bhyve ", "bhyve", false},
 };
+#endif
 
 struct platform {
 	char text[PLACES][64];
@@ -93,6 +97,7 @@ static void set_hypervisor(struct sp_machine *machine, const char *name, bool em
 /* Emulation can hide behind a vendor's name that KVM has too, so the processor is asked as well. */
 static void ask_processor(struct sp_machine *machine)
 {
+#ifdef __x86_64__
 	unsigned a, words[3];
 	char signature[13] = "";
 
@@ -104,6 +109,9 @@ static void ask_processor(struct sp_machine *machine)
 		if (cpuid_rows[i].emulated || !*machine->hypervisor)
 			set_hypervisor(machine, cpuid_rows[i].name, cpuid_rows[i].emulated);
 	}
+#else
+	(void)machine; /* others do not tell */
+#endif
 }
 
 static void read_hypervisor(struct sp_machine *machine, const char *root)
@@ -158,9 +166,12 @@ void sp_platform_read(struct sp_machine *machine, const char *root)
 	}
 	if (!*root)
 		machine->tick_us = tick_us();
-	machine->libc = sp_file_exists(root, "/lib64/ld-linux-x86-64.so.2") ? "glibc"
-		: sp_file_exists(root, "/lib/ld-musl-x86_64.so.1")          ? "musl"
-									    : "";
+	machine->libc = sp_file_exists(root, "/lib64/ld-linux-x86-64.so.2") ||
+			sp_file_exists(root, "/lib/ld-linux-aarch64.so.1")
+		? "glibc"
+		: sp_file_exists(root, "/lib/ld-musl-x86_64.so.1") || sp_file_exists(root, "/lib/ld-musl-aarch64.so.1")
+		? "musl"
+		: "";
 	read_hypervisor(machine, root);
 }
 

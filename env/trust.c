@@ -115,7 +115,7 @@ const char *sp_trust_program(const char *path, char *real, size_t size)
 		return "it cannot be opened";
 	sp_text_put(&link, "/proc/self/fd/");
 	sp_text_put_number(&link, (uint64_t)fd);
-	bytes = syscall(SYS_readlink, real, real, size - 1);
+	bytes = syscall(SYS_readlinkat, AT_FDCWD, real, real, size - 1);
 	if (bytes > 0 && real[0] == '/') {
 		real[bytes] = '\0';
 	} else { /* without /proc: its own name, if there is no link in it */

@@ -209,15 +209,7 @@ static const struct link_map *objects(char **envp)
 
 static bool is_libc(const struct symbols *s)
 {
-	return strcmp(s->soname, "libc.so.6") == 0 || strcmp(s->soname, "ld-linux-x86-64.so.2") == 0;
-}
-
-static char *thread_pointer(void)
-{
-	char *p;
-
-	__asm__("mov %%fs:0, %0" : "=r"(p));
-	return p;
+	return strcmp(s->soname, "libc.so.6") == 0 || strcmp(s->soname, SP_LOADER_SONAME) == 0;
 }
 
 bool sp_libc_find_late(void)
@@ -239,7 +231,7 @@ bool sp_libc_find(char **envp)
 			libc.own[n++] = s;
 	errno_location = (__typeof__(errno_location))sp_libc_symbol("__errno_location");
 	if (errno_location)
-		libc.errno_offset = (char *)errno_location() - thread_pointer();
+		libc.errno_offset = (char *)errno_location() - sp_thread_pointer();
 	/* The youngest of them: where it is, the others are. */
 	libc._dl_find_object = (__typeof__(libc._dl_find_object))sp_libc_symbol("_dl_find_object");
 	return errno_location && libc._dl_find_object;
@@ -334,12 +326,12 @@ int *__errno_location(void)
 
 	if (sp_unlikely(!libc.errno_offset))
 		sp_libc_find(NULL);
-	return libc.errno_offset ? (int *)((char *)thread_pointer() + libc.errno_offset) : &none;
+	return libc.errno_offset ? (int *)((char *)sp_thread_pointer() + libc.errno_offset) : &none;
 }
 
 pthread_t pthread_self(void)
 {
-	return (pthread_t)thread_pointer();
+	return (pthread_t)sp_thread_pointer();
 }
 
 int clock_getres(clockid_t clock, struct timespec *step)

@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "sampler/arch.h"
+
 /* Loops stay loops: to the compiler, memcpy's looks like a call of memcpy. */
 #ifndef __clang__
 #pragma GCC optimize("no-tree-loop-distribute-patterns")
@@ -20,7 +22,7 @@ void *memcpy(void *restrict out, const void *restrict in, size_t bytes)
 	const unsigned char *from = in;
 
 	if (bytes > SHORT_BYTES) {
-		__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(bytes) : : "memory");
+		sp_copy_bytes(out, in, bytes);
 		return out;
 	}
 	for (; bytes >= sizeof(word); bytes -= sizeof(word), to += sizeof(word), from += sizeof(word))
@@ -48,7 +50,7 @@ void *memset(void *out, int c, size_t bytes)
 	uint64_t pattern = (unsigned char)c * 0x0101010101010101u;
 
 	if (bytes > SHORT_BYTES) {
-		__asm__ volatile("rep stosb" : "+D"(to), "+c"(bytes) : "a"(c) : "memory");
+		sp_fill_bytes(out, c, bytes);
 		return out;
 	}
 	for (; bytes >= sizeof(word); bytes -= sizeof(word), to += sizeof(word))

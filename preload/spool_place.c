@@ -63,9 +63,9 @@ uint64_t sp_start_ticks(void)
 /* The application's umask must not leave directories that nobody can use. */
 static long make_directory(const char *path)
 {
-	long err = sp_sys(SYS_mkdir, path, 0700);
+	long err = sp_sys(SYS_mkdirat, AT_FDCWD, path, 0700);
 
-	return err ? err : sp_sys(SYS_chmod, path, 0700);
+	return err ? err : sp_sys(SYS_fchmodat, AT_FDCWD, path, 0700);
 }
 
 static void make_directories(char *path)
@@ -87,15 +87,15 @@ static void make_directories(char *path)
 static bool private_directory(char *path)
 {
 	struct stat st;
-	long err = sp_sys(SYS_lstat, path, &st);
+	long err = sp_sys(SYS_newfstatat, AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW);
 
 	if (err) {
 		make_directories(path);
-		err = sp_sys(SYS_lstat, path, &st);
+		err = sp_sys(SYS_newfstatat, AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW);
 	}
 	if (err || !S_ISDIR(st.st_mode) || st.st_uid != (uid_t)sp_sys(SYS_geteuid) || st.st_mode & 077)
 		return false;
-	return (st.st_mode & 0700) == 0700 || sp_sys(SYS_chmod, path, 0700) == 0;
+	return (st.st_mode & 0700) == 0700 || sp_sys(SYS_fchmodat, AT_FDCWD, path, 0700) == 0;
 }
 
 static bool has_room(const char *path, struct statfs *fs)
@@ -110,7 +110,7 @@ static uint64_t entries_of_tmpfs(const char *path, const struct statfs *fs)
 {
 	struct stat st;
 
-	if (fs->f_type != TMPFS_MAGIC || sp_sys(SYS_stat, path, &st) != 0)
+	if (fs->f_type != TMPFS_MAGIC || sp_sys(SYS_newfstatat, AT_FDCWD, path, &st, 0) != 0)
 		return 0;
 	return (uint64_t)st.st_size / TMPFS_ENTRY_BYTES;
 }
@@ -217,7 +217,7 @@ static void leave_place(const char *path, const char *suffix)
 	append(text, sizeof text, kind);
 	append(text, sizeof text, *sp_process.output_file ? sp_process.output_file : sp_process.output_dir);
 	change_suffix(link, path, suffix, SP_PLACE_SUFFIX);
-	sp_sys(SYS_symlink, text, link);
+	sp_sys(SYS_symlinkat, text, AT_FDCWD, link);
 }
 
 int sp_spool_publish(char *path)
@@ -229,9 +229,9 @@ int sp_spool_publish(char *path)
 	change_suffix(final, path, SP_SPOOL_NEW_SUFFIX, "");
 	if (sp_sys(SYS_geteuid) == 0)
 		leave_place(path, SP_SPOOL_SUFFIX SP_SPOOL_NEW_SUFFIX);
-	err = sp_sys(SYS_rename, path, final);
+	err = sp_sys(SYS_renameat, AT_FDCWD, path, AT_FDCWD, final);
 	if (err)
-		sp_sys(SYS_unlink, path);
+		sp_sys(SYS_unlinkat, AT_FDCWD, path, 0);
 	else
 		path[length] = 0;
 	return (int)err;
@@ -242,9 +242,9 @@ void sp_spool_remove(const char *path)
 	char link[SP_PATH_MAX];
 
 	change_suffix(link, path, SP_SPOOL_SUFFIX, SP_PLACE_SUFFIX);
-	sp_sys(SYS_unlink, path);
+	sp_sys(SYS_unlinkat, AT_FDCWD, path, 0);
 	if (sp_sys(SYS_geteuid) == 0)
-		sp_sys(SYS_unlink, link);
+		sp_sys(SYS_unlinkat, AT_FDCWD, link, 0);
 }
 
 /* Opens a directory that is, or is made to be, that user's; a new one is given to them. Negative errno else. */
@@ -329,24 +329,24 @@ char *sp_spool_hand_over(const char *path, uint32_t uid)
 	if (directory < 0)
 		return NULL;
 	append(to, SP_PATH_MAX, name);
-	err = sp_sys(SYS_chown, path, uid, sp_sys(SYS_getegid));
+	err = sp_sys(SYS_fchownat, AT_FDCWD, path, uid, sp_sys(SYS_getegid), 0);
 	if (!err)
 		err = sp_sys(SYS_renameat, AT_FDCWD, path, directory, name + 1);
 	sp_sys(SYS_close, directory);
 	if (err) {
-		sp_sys(SYS_chown, path, sp_sys(SYS_geteuid), sp_sys(SYS_getegid));
+		sp_sys(SYS_fchownat, AT_FDCWD, path, sp_sys(SYS_geteuid), sp_sys(SYS_getegid), 0);
 		return NULL;
 	}
 	change_suffix(link, path, SP_SPOOL_SUFFIX, SP_PLACE_SUFFIX);
-	sp_sys(SYS_unlink, link);
+	sp_sys(SYS_unlinkat, AT_FDCWD, link, 0);
 	return to;
 }
 
 void sp_spool_take_back(const char *path, const char *to, uint32_t uid)
 {
-	if (sp_sys(SYS_rename, path, to) != 0)
+	if (sp_sys(SYS_renameat, AT_FDCWD, path, AT_FDCWD, to) != 0)
 		return;
-	sp_sys(SYS_chown, to, uid, sp_sys(SYS_getegid));
+	sp_sys(SYS_fchownat, AT_FDCWD, to, uid, sp_sys(SYS_getegid), 0);
 	if (uid == 0)
 		leave_place(to, SP_SPOOL_SUFFIX);
 }
@@ -354,7 +354,7 @@ void sp_spool_take_back(const char *path, const char *to, uint32_t uid)
 uint64_t sp_pid_namespace(void)
 {
 	char text[64];
-	long n = sp_sys(SYS_readlink, "/proc/self/ns/pid", text, sizeof text - 1);
+	long n = sp_sys(SYS_readlinkat, AT_FDCWD, "/proc/self/ns/pid", text, sizeof text - 1);
 	const char *p;
 
 	text[n > 0 ? n : 0] = 0;

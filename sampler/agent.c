@@ -1,6 +1,8 @@
 /* The agent's two globals, entering and leaving, and the cycle counter. */
 #include "sampler/agent.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/uio.h>
@@ -11,7 +13,7 @@
 struct sp_agent sp_agent;
 __thread struct sp_tls sp_tls __attribute__((tls_model("initial-exec")));
 
-#define TSC_PER_US_ASSUMED_X1024 2560000u
+#define PAGE 4096u
 
 uint64_t sp_now_ns(void)
 {
@@ -29,7 +31,7 @@ void sp_calibrate_tsc(void)
 		sp_store(&sp_agent.tsc_per_us_x1024, sp_scale(cycles, 1024, us));
 		sp_store(&sp_agent.tsc_measured, 1);
 	} else if (!sp_agent.tsc_per_us_x1024) {
-		sp_store(&sp_agent.tsc_per_us_x1024, TSC_PER_US_ASSUMED_X1024);
+		sp_store(&sp_agent.tsc_per_us_x1024, 1024 * sp_cycles_per_us_assumed());
 	}
 	if (sp_agent.spool)
 		sp_store(&sp_agent.spool->tsc_per_us_x1024, sp_load(&sp_agent.tsc_per_us_x1024));
@@ -41,7 +43,7 @@ uint64_t sp_tsc_made(void)
 
 	if (sp_load(&sp_agent.tsc_forbidden) & SP_TSC_SEALED) /* a system call is not allowed either */
 		return sp_agent.start_tsc;
-	return sp_agent.start_tsc + sp_scale(sp_now_ns(), scale ? scale : TSC_PER_US_ASSUMED_X1024, 1024000);
+	return sp_agent.start_tsc + sp_scale(sp_now_ns(), scale ? scale : 1024 * sp_cycles_per_us_assumed(), 1024000);
 }
 
 uint64_t sp_tsc_first(void)
@@ -93,10 +95,36 @@ uint64_t sp_block_others(bool own_stack)
 	return before;
 }
 
+/* A filter of system calls may forbid the one that is for this, and an emulator may lack it. */
+static long read_through_file(void *to, uint64_t from, size_t bytes)
+{
+	long fd = sp_sys(SYS_openat, AT_FDCWD, "/proc/self/mem", O_RDONLY | O_CLOEXEC, 0), done;
+
+	if (fd < 0)
+		return fd;
+	done = sp_sys(SYS_pread64, fd, to, bytes, from);
+	sp_sys(SYS_close, fd);
+	return done;
+}
+
+size_t sp_read_mapped(void *to, uint64_t from, size_t bytes)
+{
+	struct iovec local, pages[SP_READ_PAGES];
+	uint64_t at = from, end = from + bytes;
+	size_t n = 0;
+	long done;
+
+	/* The kernel finds out what is there, and copies no part of one of these. */
+	for (; at < end && n < SP_READ_PAGES; at += pages[n++].iov_len)
+		pages[n] = (struct iovec){(void *)at, end - at < PAGE - at % PAGE ? end - at : PAGE - at % PAGE};
+	local = (struct iovec){to, at - from};
+	done = sp_sys(SYS_process_vm_readv, sp_agent.pid, &local, 1, pages, n, 0);
+	if (sp_unlikely(done == -ENOSYS || done == -EPERM))
+		done = read_through_file(to, from, at - from);
+	return done > 0 ? (size_t)done : 0;
+}
+
 bool sp_read_memory(void *to, const void *from, size_t bytes)
 {
-	/* The kernel finds out whether it is there. */
-	struct iovec local = {to, bytes}, remote = {(void *)(uintptr_t)from, bytes};
-
-	return sp_sys(SYS_process_vm_readv, sp_agent.pid, &local, 1, &remote, 1, 0) == (long)bytes;
+	return sp_read_mapped(to, (uint64_t)(uintptr_t)from, bytes) == bytes;
 }

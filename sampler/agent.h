@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sampler/arch.h"
 #include "sampler/spool.h"
 
 #define SP_HIDDEN __attribute__((visibility("hidden")))
@@ -390,15 +391,18 @@ static inline void sp_tsc_ask(void)
 uint64_t sp_tsc_made(void) SP_HIDDEN;
 static inline uint64_t sp_tsc(void)
 {
-	return sp_likely(!sp_load(&sp_agent.tsc_forbidden)) ? __builtin_ia32_rdtsc() : sp_tsc_made();
+	return sp_likely(!sp_load(&sp_agent.tsc_forbidden)) ? sp_cycles() : sp_tsc_made();
 }
 
 /* The same, as the first reading after the agent was entered from the application. Asks the kernel whether this thread may
  * read the counter: nothing else tells what a program has done by a system call of its own. */
 uint64_t sp_tsc_first(void) SP_HIDDEN;
 
-/* Copies memory of this process that may go away meanwhile: true when all of it was there. Any context. */
+/* Copies memory of this process that may go away meanwhile. sp_read_memory: true when all of it was there; sp_read_mapped: how
+ * many bytes of it were, of so many pages at the most. Any context. */
+#define SP_READ_PAGES 6u
 bool sp_read_memory(void *to, const void *from, size_t bytes) SP_HIDDEN;
+size_t sp_read_mapped(void *to, uint64_t from, size_t bytes) SP_HIDDEN;
 
 /* value * multiply / divide, where the product may not fit but the result does. */
 static inline uint64_t sp_scale(uint64_t value, uint64_t multiply, uint64_t divide)

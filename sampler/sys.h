@@ -10,22 +10,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#ifndef __x86_64__
-#error "smartprof's agent knows x86-64 only"
-#endif
-
-static inline long sp_sys6(long nr, long a, long b, long c, long d, long e, long f)
-{
-	long ret;
-	register long r10 __asm__("r10") = d;
-	register long r8 __asm__("r8") = e;
-	register long r9 __asm__("r9") = f;
-	__asm__ volatile("syscall"
-			 : "=a"(ret)
-			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-			 : "rcx", "r11", "memory");
-	return ret;
-}
+#include "sampler/arch.h"
 
 /* sp_sys(nr, ...): up to six arguments, each an integer or a pointer. */
 #define SP_SYS_ARG(x) ((long)(x))
@@ -41,7 +26,7 @@ static inline long sp_sys6(long nr, long a, long b, long c, long d, long e, long
 	sp_sys6(n, SP_SYS_ARG(a), SP_SYS_ARG(b), SP_SYS_ARG(c), SP_SYS_ARG(d), SP_SYS_ARG(e), SP_SYS_ARG(f))
 #define sp_sys(...) SP_SYS_PICK(__VA_ARGS__, SP_SYS6, SP_SYS5, SP_SYS4, SP_SYS3, SP_SYS2, SP_SYS1, SP_SYS0)(__VA_ARGS__)
 
-/* struct kernel_sigaction of x86-64: all zero is SIG_DFL, and it cannot do without a restorer. */
+/* struct kernel_sigaction: all zero is SIG_DFL. On x86-64 it cannot do without a restorer. */
 struct sp_raw_sigaction {
 	void *handler;
 	unsigned long flags;

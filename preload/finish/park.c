@@ -46,10 +46,7 @@ __asm__(".pushsection .text\n"
 	".hidden sp_park_return\n"
 	".globl sp_park_return\n"
 	".type sp_park_return, @function\n"
-	"sp_park_return:\n"
-	"	mov $15, %eax\n" /* rt_sigreturn */
-	"	syscall\n"
-	".size sp_park_return, . - sp_park_return\n"
+	"sp_park_return:\n" SP_SIGNAL_RETURN_ASM ".size sp_park_return, . - sp_park_return\n"
 	".popsection\n");
 
 static void nap(uint64_t ns)
@@ -90,7 +87,7 @@ static bool is_ours(const siginfo_t *info)
 }
 
 /* In any thread, with or without thread-local storage. */
-static __attribute__((force_align_arg_pointer)) void on_park(int signal, siginfo_t *info, void *context)
+static SP_ALIGNS_STACK void on_park(int signal, siginfo_t *info, void *context)
 {
 	struct parked me;
 

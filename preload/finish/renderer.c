@@ -261,12 +261,14 @@ static void wait_for_profile(struct spawn *s, int fd)
 	uint64_t began_ns = sp_clock_read_ns(CLOCK_MONOTONIC), until_ns = began_ns + WAIT_MS * 1000000ull;
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	bool hurried = false, done = false;
+	struct timespec slice;
 	long left;
 
 	while ((left = remaining_ms(until_ns)) > 0) {
 		bool gone = !sp_load(&s->tid);
 
-		if (sp_sys(SYS_poll, &p, 1, gone ? 0 : left < SLICE_MS ? left : SLICE_MS) > 0) {
+		slice = (struct timespec){.tv_nsec = gone ? 0 : (left < SLICE_MS ? left : SLICE_MS) * 1000000};
+		if (sp_sys(SYS_ppoll, &p, 1, &slice, NULL, 0) > 0) {
 			if (!take_word(fd, &done))
 				break;
 			if (!hurried)

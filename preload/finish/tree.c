@@ -108,7 +108,7 @@ static int take_hold(int flags)
 	}
 	file = map_file(fd);
 	if (!file) {
-		sp_sys(SYS_unlink, path); /* nobody could use it */
+		sp_sys(SYS_unlinkat, AT_FDCWD, path, 0); /* nobody could use it */
 		return -ENOSPC;
 	}
 	if (!sp_agent.spool)
@@ -249,7 +249,7 @@ const char *sp_tree_close(void)
 	/* A member looks at `closed` after it has counted its spool. */
 	__atomic_store_n(&tree.file->closed, 1, __ATOMIC_SEQ_CST);
 	spools = __atomic_load_n(&tree.file->spools, __ATOMIC_SEQ_CST);
-	sp_sys(SYS_unlink, path);
+	sp_sys(SYS_unlinkat, AT_FDCWD, path, 0);
 	return spools ? path : NULL;
 }
 

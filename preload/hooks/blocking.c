@@ -125,9 +125,11 @@ X(fcntl)
 X(fcntl64)
 #undef X
 
-/* --- condition variables, of which the C library has two kinds: programs linked before 2003 use the older one */
+/* --- condition variables */
 
-/* The older of the two. */
+#ifdef __x86_64__
+
+/* Of which the C library has two kinds here: programs linked before 2003 use the older one. */
 static sp_blocking_fn *find_old(sp_blocking_fn **place, const char *name)
 {
 	sp_blocking_fn *old = (sp_blocking_fn *)sp_libc_hidden_symbol(name);
@@ -154,6 +156,15 @@ static sp_blocking_fn *find_old(sp_blocking_fn **place, const char *name)
 	__asm__(".symver sp_new_" #symbol ", " #symbol "@@GLIBC_2.3.2, remove\n\t" \
 		".globl sp_old_" #symbol "\n\t" \
 		".symver sp_old_" #symbol ", " #symbol "@GLIBC_2.2.5, remove");
+#else
+#define X(symbol, before) \
+	SP_EXPORT long sp_blocking_##symbol(SIX) __asm__(#symbol); \
+	long sp_blocking_##symbol(SIX) \
+	{ \
+		before; \
+		return SP_TIMED(SP_CALL_##symbol, (uint64_t)a, SP_BLOCKING(symbol)(a, b, c, d, e, f)); \
+	}
+#endif
 X(pthread_cond_wait, )
 X(pthread_cond_timedwait, sp_wait_ask_gil((uint64_t)a))
 #undef X

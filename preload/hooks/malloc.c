@@ -149,15 +149,15 @@ static size_t usable_size(void *p)
 static void *arena_realloc(void *p, size_t size)
 {
 	size_t bytes = usable_size(p);
-	void *q, *to;
+	void *q;
 
 	if (!inside_agent() && p && !size) /* as the C library has it: freed */
 		return NULL;
-	q = to = inside_agent() ? sp_arena_alloc(size, 16) : malloc(size);
+	q = inside_agent() ? sp_arena_alloc(size, 16) : malloc(size);
 	if (bytes > size)
 		bytes = size;
 	if (q) /* memcpy may not be there yet */
-		__asm__ volatile("rep movsb" : "+D"(to), "+S"(p), "+c"(bytes) : : "memory");
+		sp_copy_bytes(q, p, bytes);
 	return q;
 }
 

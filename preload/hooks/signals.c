@@ -114,12 +114,9 @@ static __attribute__((noinline)) void pass_on(struct shared_signal *s, siginfo_t
 		action.sa_handler(s->signal);
 }
 
-/* Emulators (qemu's before 8.1) enter handlers with a stack that is not aligned as the psABI promises. */
-#define SP_ANY_STACK __attribute__((force_align_arg_pointer))
-
 static void shut(void);
 
-static SP_ANY_STACK void on_shut(int signal, siginfo_t *info, void *context)
+static SP_ALIGNS_STACK void on_shut(int signal, siginfo_t *info, void *context)
 {
 	(void)signal;
 	if (!sp_sample_signal(info, context))
@@ -129,7 +126,7 @@ static SP_ANY_STACK void on_shut(int signal, siginfo_t *info, void *context)
 /* This handler may be entered again by our own signal, which is blocked only once there is none left that is
  * directed at the process: it would be handed to a sleeping thread. On an alternate stack it must be, since
  * the second entry would begin at the top of it as soon as the first has moved to the private stack. */
-static SP_ANY_STACK void on_open(int signal, siginfo_t *info, void *context)
+static SP_ALIGNS_STACK void on_open(int signal, siginfo_t *info, void *context)
 {
 	const ucontext_t *uc = context;
 	uint64_t ours = 1ull << (signal - 1);
@@ -142,7 +139,7 @@ static SP_ANY_STACK void on_open(int signal, siginfo_t *info, void *context)
 	on_shut(signal, info, context);
 }
 
-static SP_ANY_STACK void on_ending(int signal, siginfo_t *info, void *context)
+static SP_ALIGNS_STACK void on_ending(int signal, siginfo_t *info, void *context)
 {
 	(void)info;
 	(void)context;

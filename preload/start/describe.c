@@ -73,7 +73,7 @@ static void find_program(char exe[SP_PATH_MAX])
 		memcpy(exe, mapped.path, SP_PATH_MAX);
 		return;
 	}
-	n = sp_sys(SYS_readlink, "/proc/self/exe", exe, SP_PATH_MAX - 1);
+	n = sp_sys(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", exe, SP_PATH_MAX - 1);
 	exe[n > 0 ? n : 0] = 0;
 }
 

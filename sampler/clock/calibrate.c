@@ -73,15 +73,15 @@ int sp_cost_write(const char *path, struct sp_cost_file *f)
 	 * process succeeds. */
 	fd = sp_sys(SYS_openat, AT_FDCWD, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0) {
-		sp_sys(SYS_unlink, temporary);
+		sp_sys(SYS_unlinkat, AT_FDCWD, temporary, 0);
 		return (int)fd;
 	}
 	sp_sys(SYS_fchmod, fd, 0600); /* whatever the umask */
 	n = sp_sys(SYS_write, fd, f, sizeof *f);
 	sp_sys(SYS_close, fd);
-	err = n == sizeof *f ? (int)sp_sys(SYS_rename, temporary, path) : -ENOSPC;
+	err = n == sizeof *f ? (int)sp_sys(SYS_renameat, AT_FDCWD, temporary, AT_FDCWD, path) : -ENOSPC;
 	if (err)
-		sp_sys(SYS_unlink, temporary);
+		sp_sys(SYS_unlinkat, AT_FDCWD, temporary, 0);
 	return err;
 }
 

@@ -25,7 +25,6 @@
 #include "sampler/walk/unwind.h"
 
 #define LATE_TICKS 16u
-#define SP_OF(context) ((uint64_t)(context)->uc_mcontext.gregs[REG_RSP])
 
 struct sample {
 	struct sp_thread *t;
@@ -109,7 +108,7 @@ static void on_event(struct sp_thread *t, const ucontext_t *context)
 {
 	if (!t->event_page) /* it was under way when the event was given up: ticks account for this time */
 		return;
-	sp_calibrate_code((uint64_t)context->uc_mcontext.gregs[REG_RIP]);
+	sp_calibrate_code(sp_context_ip(context));
 	add_sample(t, context, sp_weight_event(t));
 	if (t->first_sample || t->period_left-- == 0 || t->drawn_ns != sp_load(&sp_agent.spool->cpu.interval_ns))
 		sp_clock_rearm_event(t);
@@ -173,8 +172,8 @@ static void take_sample(void *arg)
 	uint64_t now;
 
 	sp_thread_flush(s->t, false);
-	if (sp_unlikely(s->t->span_framed) && sp_stack_top(s->t, SP_OF(s->context)) != UINT64_MAX)
-		sp_span_unwound(s->t, SP_OF(s->context));
+	if (sp_unlikely(s->t->span_framed) && sp_stack_top(s->t, sp_context_sp(s->context)) != UINT64_MAX)
+		sp_span_unwound(s->t, sp_context_sp(s->context));
 	if (s->kind == SP_SIGNAL_EVENT)
 		on_event(s->t, s->context);
 	else if (s->kind == SP_SIGNAL_TICK || !(s->t->clocks & SP_THREAD_TIMER))

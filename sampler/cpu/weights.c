@@ -52,26 +52,6 @@ static struct sp_weight take_growth(struct sp_thread *t, const struct sp_usage *
 	return growth;
 }
 
-/* Whether the context is that of a return from a system call, or to one that is made again: the instruction has
- * left its address and the flags in two registers (Intel SDM, SYSCALL). */
-static bool after_call(const ucontext_t *context)
-{
-	const greg_t *r = context->uc_mcontext.gregs;
-
-	return (r[REG_RCX] == r[REG_RIP] || r[REG_RCX] == r[REG_RIP] + 2) && r[REG_R11] == r[REG_EFL];
-}
-
-/* Whether a signal handler is about to begin: the kernel has just made its frame and arguments (arch/x86/kernel/signal_64.c,
- * x64_setup_rt_frame). The instruction that was refused, or the call that sent the signal, is on the stack. */
-static bool enters_handler(const ucontext_t *context)
-{
-	enum { CONTEXT_AT = 8, INFO_AT = CONTEXT_AT + 304 };
-	const greg_t *r = context->uc_mcontext.gregs;
-
-	return r[REG_RDX] == r[REG_RSP] + CONTEXT_AT && r[REG_RSI] == r[REG_RSP] + INFO_AT && !r[REG_RAX] &&
-		r[REG_RDI] > 0 && r[REG_RDI] <= 64;
-}
-
 /* Adds a tick to the share: it counts as so many `parts`. */
 static void count_uncalled(struct sp_thread *t, uint32_t parts)
 {
@@ -94,7 +74,7 @@ struct sp_weight sp_weight_tick(struct sp_thread *t, const struct sp_usage *usag
 	uint64_t least_ns)
 {
 	struct sp_weight growth = take_growth(t, usage);
-	bool called = after_call(context), handler = enters_handler(context);
+	bool called = sp_context_follows_call(context), handler = sp_context_enters_handler(context);
 	bool uncalled = handler || (!called && usage->faults == t->faults_tick);
 	bool kernel = called || growth.sys_ns > growth.user_ns * (uncalled && !handler ? SYS_ALONE : 1);
 	struct sp_weight weight = {0, usage->sys_ns > t->sys_seen_ns ? usage->sys_ns - t->sys_seen_ns : 0};

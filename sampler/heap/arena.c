@@ -76,7 +76,7 @@ static bool grow(uint32_t n)
 		return false;
 	if (!sp_try_lock(&arena.growing)) {
 		while (sp_load(&arena.growing) && spins++ < PATIENCE) /* for the time of an mmap */
-			__builtin_ia32_pause();
+			sp_pause();
 		return count() > n;
 	}
 	if (count() > n) {

@@ -8,6 +8,18 @@
 /* False while the loader has not relocated the library: then nothing thread-local may be touched, and
  * no function of another library called. What allocates so early is the resolver of an indirect function
  * (STT_GNU_IFUNC) in a library that is relocated before ours. */
+static inline bool sp_heap_is_relocated(void);
+
+/* Counts what the fast path can: true when no sample is due. A thread's countdown starts at 0, so
+ * its first call is a slow one. A signal handler may come in anywhere: bytes_base - countdown, the bytes
+ * so far, is at any instant the same with or without this allocation. */
+static inline bool sp_heap_count_quickly(size_t size);
+
+/* Counts a free of p. False, and nothing is counted, as long as sp_heap_is_relocated() is false. */
+static inline bool sp_heap_count_free(const void *p);
+
+#ifdef __x86_64__
+
 static inline bool sp_heap_is_relocated(void)
 {
 	uintptr_t at; /* of sp_tls, from the thread pointer: below it, once it is known */
@@ -16,9 +28,6 @@ static inline bool sp_heap_is_relocated(void)
 	return sp_likely(at != 0);
 }
 
-/* Counts what the fast path can: true when no sample is due. A thread's countdown starts at 0, so
- * its first call is a slow one. A signal handler may come in anywhere: bytes_base - countdown, the bytes
- * so far, is at any instant the same with or without this allocation. */
 static inline bool sp_heap_count_quickly(size_t size)
 {
 	__asm__ goto("movq sp_tls@gottpoff(%%rip), %%rax\n\t"
@@ -39,14 +48,6 @@ early:
 	return false;
 }
 
-/* Takes back what sp_heap_count_quickly has counted: the allocation was refused. */
-static inline void sp_heap_uncount(size_t size)
-{
-	sp_tls.heap.countdown += (int64_t)size;
-	sp_tls.heap.allocs--;
-}
-
-/* Counts a free of p. False, and nothing is counted, as long as sp_heap_is_relocated() is false. */
 static inline bool sp_heap_count_free(const void *p)
 {
 	__asm__ goto("movq sp_tls@gottpoff(%%rip), %%rax\n\t"
@@ -61,6 +62,46 @@ static inline bool sp_heap_count_free(const void *p)
 	return true;
 early:
 	return false;
+}
+
+#else
+
+static inline bool sp_heap_is_relocated(void)
+{
+	uintptr_t at;
+
+	__asm__("adrp %0, :gottprel:sp_tls\n\tldr %0, [%0, #:gottprel_lo12:sp_tls]" : "=r"(at));
+	return sp_likely(at != 0);
+}
+
+static inline bool sp_heap_count_quickly(size_t size)
+{
+	if (!sp_heap_is_relocated())
+		return false;
+	if (sp_unlikely(__atomic_sub_fetch(&sp_tls.heap.countdown, (int64_t)size, __ATOMIC_RELAXED) <= 0)) {
+		sp_tls.heap.countdown += (int64_t)size;
+		return false;
+	}
+	__atomic_add_fetch(&sp_tls.heap.allocs, 1, __ATOMIC_RELAXED);
+	return true;
+}
+
+static inline bool sp_heap_count_free(const void *p)
+{
+	if (!sp_heap_is_relocated())
+		return false;
+	if (p)
+		__atomic_add_fetch(&sp_tls.heap.frees, 1, __ATOMIC_RELAXED);
+	return true;
+}
+
+#endif
+
+/* Takes back what sp_heap_count_quickly has counted: the allocation was refused. */
+static inline void sp_heap_uncount(size_t size)
+{
+	sp_tls.heap.countdown += (int64_t)size;
+	sp_tls.heap.allocs--;
 }
 
 /* Called for an allocation the fast path did not have the countdown for, after it succeeded: `p`

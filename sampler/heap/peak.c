@@ -6,12 +6,6 @@
 static uint32_t busy;
 static uint32_t stops; /* of sampling, as far as they are looked at */
 
-static double root(double x)
-{
-	__asm__("sqrtsd %0, %0" : "+x"(x));
-	return x;
-}
-
 static double natural_log(double x)
 {
 	return x < 9e15 ? 53 * 0.6931471805599453 - sp_minus_log((uint64_t)x) : 36.7;
@@ -102,8 +96,8 @@ static double independent(const struct sp_heap_peak *k)
 static bool is_contradicted(double estimate, double sampled, double variance, double each, double interval, double z)
 {
 	if (estimate < sampled)
-		return each <= 0 || root(sampled / each) - root(estimate / each) > z / 2;
-	return estimate - sampled > z * root(variance) + interval * z * z / 4;
+		return each <= 0 || sp_root(sampled / each) - sp_root(estimate / each) > z / 2;
+	return estimate - sampled > z * sp_root(variance) + interval * z * z / 4;
 }
 
 /* The samples' own error says nothing of blocks without one: so many are known to be there, none larger than those sampled. */
@@ -124,12 +118,12 @@ static double in_use(const struct sp_heap_totals *h, struct sp_heap_peak *k, dou
 	double interval = (double)sp_load(&h->interval_bytes), sampled = k->last.small;
 	double var = positive((int64_t)sp_load(&h->inuse_variance)) * SP_VARIANCE_UNIT;
 	double each = sampled > 0 ? var / sampled : 0, many = independent(k), estimate = k->counted, off, corrected;
-	double z = root(2 * natural_log(1 + (double)sp_load(&h->sampled_frees) / (k->last.entries + 1)) + 9);
+	double z = sp_root(2 * natural_log(1 + (double)sp_load(&h->sampled_frees) / (k->last.entries + 1)) + 9);
 	double spread, missed = unseen(h, k);
 
 	corrected = k->counted_sum > 0 ? estimate * k->sampled_sum / k->counted_sum : estimate;
 	off = estimate > corrected ? estimate - corrected : corrected - estimate;
-	if (many > 4 && off > CHANCE * corrected / root(many))
+	if (many > 4 && off > CHANCE * corrected / sp_root(many))
 		estimate = corrected;
 	spread = var + each * each;
 	if (is_contradicted(estimate, sampled, var, each, interval, z)) {

@@ -147,9 +147,8 @@ static uint64_t random_number(struct sp_thread *t, int which)
 /* The pointer is another library's to the compiler, and to the loader. */
 static void show(const struct sp_context *record)
 {
-	const char *thread_pointer;
+	const char *thread_pointer = sp_thread_pointer();
 
-	__asm__("movq %%fs:0, %0" : "=r"(thread_pointer));
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	*(const struct sp_context *volatile *)(uintptr_t)(thread_pointer - place) = record;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);

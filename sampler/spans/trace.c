@@ -164,7 +164,7 @@ uint64_t sp_trace_own_place(void)
 	if (!loader.own || !loader.module_offset || !find_symbol(loader.own, &offset))
 		return 0;
 	below = place_of((uint64_t)(uintptr_t)loader.own);
-	return !below || below & 1 ? 0 : below - offset;
+	return !below || below & 1 ? 0 : SP_TLS_BELOW(below) - offset;
 }
 
 static void search(void)
@@ -212,25 +212,24 @@ void sp_trace_look(uint64_t now)
 
 /* --- reading a thread's -------------------------------------------------------------------------- */
 
-/* The block of the module in the thread's vector, as the psABI's TLS supplement and the C library have it: the vector's
- * address is the thread's second word, and before it stands how many entries it has, of two words each. */
+/* The block of the module in the thread's vector, as the ABI and the C library have it: before the vector stands how many
+ * entries it has, of two words each. */
 static bool dynamic_block(const uint64_t *thread_pointer, uint64_t module, uint64_t *block)
 {
-	uint64_t entries;
+	uint64_t vector = thread_pointer[SP_TLS_VECTOR_WORD], entries;
 
-	return thread_pointer[1] && read_word(thread_pointer[1] - 16, &entries, sizeof entries) && module <= entries &&
-		read_word(thread_pointer[1] + 16 * module, block, sizeof *block) && *block && *block != (uint64_t)-1;
+	return vector && read_word(vector - 16, &entries, sizeof entries) && module <= entries &&
+		read_word(vector + 16 * module, block, sizeof *block) && *block && *block != (uint64_t)-1;
 }
 
 /* Without its attributes. */
 static bool read_context(struct sp_context *context)
 {
 	uint64_t where = __atomic_load_n(&place, __ATOMIC_ACQUIRE), offset = sp_load(&place_offset), block, record;
-	const uint64_t *thread_pointer;
+	const uint64_t *thread_pointer = (const uint64_t *)sp_thread_pointer();
 
-	__asm__("movq %%fs:0, %0" : "=r"(thread_pointer));
 	if (!(where & 1))
-		record = *(const volatile uint64_t *)((const char *)thread_pointer - where + offset);
+		record = *(const volatile uint64_t *)((const char *)thread_pointer - SP_TLS_BELOW(where) + offset);
 	else if (!dynamic_block(thread_pointer, where >> 1, &block) ||
 		!read_word(block + offset, &record, sizeof record))
 		return false;

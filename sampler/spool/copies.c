@@ -10,7 +10,6 @@
 #include "sampler/walk/frame.h"
 
 #define PAGE 4096u
-#define RED_ZONE 128u /* below the stack pointer, where leaf functions may keep what they saved */
 #define STACK_BYTES (SP_COPY_WORDS_MAX * 8u)
 #define PAGES (STACK_BYTES / PAGE + 2u)
 #define SEEN 8u /* objects remembered while the words of a stack are looked up */
@@ -18,25 +17,10 @@
 /* struct sp_copy's `ready`. */
 enum { EMPTY, READY, WRITING };
 
-_Static_assert(SP_COPY_REGISTERS == SP_FRAME_REGISTERS + 1, "those of a frame, then rip");
+_Static_assert(!SP_COPIES_ARE_WALKED || SP_COPY_REGISTERS == SP_FRAME_REGISTERS + 1,
+	"those of a frame, then the instruction");
 
-/* Copies as much as is mapped, page by page; returns the bytes. */
-static uint64_t read_stack(void *to, uint64_t from, uint64_t bytes)
-{
-	struct iovec local = {to, bytes}, remote[PAGES];
-	unsigned long n = 0;
-	uint64_t at = from, in_page;
-	long done;
-
-	for (; at < from + bytes; at += in_page) {
-		in_page = PAGE - at % PAGE;
-		if (in_page > from + bytes - at)
-			in_page = from + bytes - at;
-		remote[n++] = (struct iovec){(void *)at, in_page};
-	}
-	done = sp_sys(SYS_process_vm_readv, sp_agent.pid, &local, 1, remote, n, 0);
-	return done > 0 ? (uint64_t)done : 0;
-}
+_Static_assert(PAGES <= SP_READ_PAGES, "read at once");
 
 struct seen {
 	uint64_t low[SEEN], high[SEEN];
@@ -110,24 +94,24 @@ static void fill(struct sp_thread *t, struct sp_copy *copy, const ucontext_t *co
 	uint64_t *to = (uint64_t *)sp_section(SP_SEC_COPIED) + copy->word;
 	uint32_t i;
 
-	copy->words = (uint32_t)(read_stack(to, copy->low, (uint64_t)words * 8) / 8);
-	for (i = 0; i < SP_FRAME_REGISTERS; i++)
-		copy->registers[i] = (uint64_t)context->uc_mcontext.gregs[sp_frame_in_context[i]];
-	copy->registers[i] = (uint64_t)context->uc_mcontext.gregs[REG_RIP];
+	copy->words = (uint32_t)(sp_read_mapped(to, copy->low, (uint64_t)words * 8) / 8);
+	for (i = 0; i < SP_COPY_REGISTERS - 1; i++)
+		copy->registers[i] = sp_context_words(context)[sp_frame_in_context[i]];
+	copy->registers[i] = sp_context_ip(context);
 	copy->thread = sp_thread_record_index(t);
 	copy->epoch = note_modules(t, to, copy->words);
 }
 
 void sp_copies_take(struct sp_thread *t, const ucontext_t *context, uint32_t stack, uint32_t sample)
 {
-	uint64_t low = ((uint64_t)context->uc_mcontext.gregs[REG_RSP] - RED_ZONE) & ~(uint64_t)7;
+	uint64_t low = (sp_context_sp(context) - SP_RED_ZONE) & ~(uint64_t)7;
 	uint64_t number = sp_add(&sp_agent.spool->broken, 1) + 1, top;
 	struct sp_copy *copy;
 	uint32_t words;
 
-	if (!sp_agent.config.copies || !stack)
+	if (!SP_COPIES_ARE_WALKED || !sp_agent.config.copies || !stack)
 		return;
-	top = sp_stack_top(t, low + RED_ZONE);
+	top = sp_stack_top(t, low + SP_RED_ZONE);
 	words = top - low < STACK_BYTES ? (uint32_t)((top - low) / 8) : SP_COPY_WORDS_MAX;
 	copy = claim(t, number, words);
 	if (!copy)

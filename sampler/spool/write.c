@@ -175,7 +175,7 @@ int sp_spool_create(const char *path, uint32_t sample_cap, struct sp_spool_heade
 	map = err ? err : sp_sys(SYS_mmap, NULL, total, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	sp_sys(SYS_close, fd);
 	if (sp_is_error(map)) {
-		sp_sys(SYS_unlink, path);
+		sp_sys(SYS_unlinkat, AT_FDCWD, path, 0);
 		return (int)map;
 	}
 	h = (struct sp_spool_header *)map;
@@ -194,7 +194,7 @@ int sp_spool_create(const char *path, uint32_t sample_cap, struct sp_spool_heade
 		e->used = i == SP_SEC_TIMELINE ? 0 : 1;
 	}
 	if (err) {
-		sp_sys(SYS_unlink, path);
+		sp_sys(SYS_unlinkat, AT_FDCWD, path, 0);
 		sp_sys(SYS_munmap, h, total);
 		return err;
 	}

@@ -43,11 +43,8 @@
 	X(sync_file_range, sync_file_range) \
 	X(sync, sync) \
 	X(syncfs, syncfs) \
-	X(poll, poll) \
 	X(ppoll, ppoll) \
-	X(select, select) \
 	X(pselect6, pselect) \
-	X(epoll_wait, epoll_wait) \
 	X(epoll_pwait, epoll_pwait) \
 	X(epoll_pwait2, epoll_pwait2) \
 	X(accept, accept) \
@@ -59,28 +56,38 @@
 	X(clock_nanosleep, clock_nanosleep) \
 	X(wait4, wait4) \
 	X(waitid, waitid) \
-	X(open, open) \
 	X(openat, openat) \
 	X(openat2, openat) \
 	X(close, close) \
 	X(connect, connect) \
 	X(ioctl, ioctl) \
 	X(getrandom, getrandom) \
-	X(stat, stat) \
-	X(lstat, stat) \
 	X(newfstatat, stat) \
 	X(statx, stat) \
-	X(unlink, unlink) \
 	X(unlinkat, unlink) \
-	X(rename, rename) \
 	X(renameat, rename) \
 	X(renameat2, rename) \
 	X(truncate, truncate) \
 	X(ftruncate, truncate) \
 	X(fallocate, fallocate) \
 	X(rt_sigtimedwait, sigwait) \
-	X(rt_sigsuspend, sigsuspend) \
+	X(rt_sigsuspend, sigsuspend)
+
+/* That newer kinds of processors have not got. */
+#ifdef SYS_open
+#define OLD_SYSTEM_CALLS(X) \
+	X(poll, poll) \
+	X(select, select) \
+	X(epoll_wait, epoll_wait) \
+	X(open, open) \
+	X(stat, stat) \
+	X(lstat, stat) \
+	X(unlink, unlink) \
+	X(rename, rename) \
 	X(pause, pause)
+#else
+#define OLD_SYSTEM_CALLS(X)
+#endif
 
 static bool futex_waits(uint64_t operation)
 {
@@ -94,7 +101,7 @@ const unsigned char sp_wait_system_calls[SP_WAIT_SYSTEM_CALLS] = {[SYS_futex] = 
 	[SYS_fcntl] = 1 + SP_CALL_fcntl,
 	[449 /* futex_waitv, Linux 5.16 */] = 1 + SP_CALL_futex,
 #define X(name, call) [SYS_##name] = 1 + SP_CALL_##call,
-	SYSTEM_CALLS(X)
+	SYSTEM_CALLS(X) OLD_SYSTEM_CALLS(X)
 #undef X
 };
 

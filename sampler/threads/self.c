@@ -15,8 +15,6 @@ static struct {
 	int tid;           /* and its id */
 } self;
 
-#define ARCH_GET_FS 0x1003
-
 /* The thread's list of robust mutexes as the C library has registered it; 0 none. tid 0: the caller. */
 static uintptr_t robust_head(int tid)
 {
@@ -28,13 +26,13 @@ static uintptr_t robust_head(int tid)
 
 void sp_self_init(int tid)
 {
-	self.pointer = (uintptr_t)__builtin_thread_pointer();
+	self.pointer = (uintptr_t)sp_thread_pointer();
 	self.tid = tid;
 }
 
 void sp_self_learn(void)
 {
-	intptr_t tls = (intptr_t)((uintptr_t)&sp_tls - (uintptr_t)__builtin_thread_pointer());
+	intptr_t tls = (intptr_t)((uintptr_t)&sp_tls - (uintptr_t)sp_thread_pointer());
 	uintptr_t head = self.to_pointer ? 0 : robust_head(self.tid);
 
 	if (!head)
@@ -46,11 +44,10 @@ void sp_self_learn(void)
 /* Whether the calling thread has thread-local storage of its own, as the C library makes it. */
 static bool has_storage(void)
 {
-	uintptr_t pointer = 0, head = robust_head(0);
+	uintptr_t head = robust_head(0);
 
 	sp_self_learn();
-	return head && self.to_pointer && sp_sys(SYS_arch_prctl, ARCH_GET_FS, &pointer) == 0 &&
-		head + (uintptr_t)self.to_pointer == pointer;
+	return head && self.to_pointer && head + (uintptr_t)self.to_pointer == sp_thread_pointer_asked();
 }
 
 bool sp_self_may_activate(void)

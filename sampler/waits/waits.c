@@ -207,14 +207,14 @@ void sp_wait_begin_looked(struct sp_timed_call *w, enum sp_wait_call call)
 	if (t && t->wait.look_call == call && is_counted() && sampled_thread()) {
 		sp_tls.waited &= ~SP_LOOK_FIRST;
 		w->inner = sp_tls.waited;
-		t->wait.queue_off_ns += look(t, __builtin_ia32_rdtsc());
+		t->wait.queue_off_ns += look(t, sp_cycles());
 		has_slept(&t->wait);
 		t->wait.short_looks++;
 		sp_pick_cost(SHORT_LOOK_NS);
-		t->wait.looked_began = w->began = __builtin_ia32_rdtsc();
+		t->wait.looked_began = w->began = sp_cycles();
 		return;
 	}
-	w->began = __builtin_ia32_rdtsc();
+	w->began = sp_cycles();
 }
 
 /* The next call of the same function is looked at, or one after it, so that looks are in step with nothing. */
@@ -346,7 +346,7 @@ static uint64_t lock_blocked_ns(struct sp_thread *t, uint64_t ns, uint64_t now)
 
 void sp_contention_end(struct sp_contention *c, enum sp_wait_call call)
 {
-	uint64_t cycles = __builtin_ia32_rdtsc() - c->call.began, ns = take_time(&c->call, cycles);
+	uint64_t cycles = sp_cycles() - c->call.began, ns = take_time(&c->call, cycles);
 	struct sp_waited waited = {.call = call, .stack = c->stack, .object = c->lock, .ns = ns};
 	int saved_errno = errno;
 	struct sp_thread *t = is_counted() ? sampled_thread() : NULL;

@@ -49,7 +49,7 @@ static inline __attribute__((always_inline)) bool sp_wait_begin(struct sp_timed_
 	if (sp_unlikely(w->inner & SP_LOOK_FIRST))
 		sp_wait_begin_looked(w, call);
 	else
-		w->began = __builtin_ia32_rdtsc();
+		w->began = sp_cycles();
 	return true;
 }
 
@@ -62,7 +62,7 @@ void sp_wait_ended(const struct sp_timed_call *w, enum sp_wait_call call, uint64
 static inline uint64_t sp_wait_end_of(const struct sp_timed_call *w, enum sp_wait_call call, uint64_t object,
 	uint64_t caller)
 {
-	uint64_t cycles = __builtin_ia32_rdtsc() - w->began;
+	uint64_t cycles = sp_cycles() - w->began;
 
 	if (sp_unlikely(cycles >= sp_load(&sp_waits.least_cycles)))
 		sp_wait_ended(w, call, object, cycles, caller);

@@ -40,8 +40,9 @@ static bool reduce_expression(const struct sp_cfi_place *cfa, uint64_t pc, struc
 
 static bool reduce_cfa(const struct sp_cfi_place *cfa, uint64_t pc, struct sp_cfi_rule *rule)
 {
-	if (cfa->where == SP_CFI_IS_EXPRESSION)
-		return reduce_expression(cfa, pc, rule);
+	if (cfa->where ==
+		SP_CFI_IS_EXPRESSION) /* `after` is taken where calls leave the return address in a register */
+		return SP_REG_RA >= SP_FRAME_REGISTERS && reduce_expression(cfa, pc, rule);
 	if ((cfa->reg != SP_REG_BP && cfa->reg != SP_REG_SP) || cfa->offset != (int32_t)cfa->offset)
 		return false;
 	rule->flags |= cfa->reg == SP_REG_BP ? SP_CFI_FROM_BP : 0;
@@ -72,6 +73,16 @@ static bool reduce_bp(const struct sp_cfi_place *bp, struct sp_cfi_rule *rule)
 	return offset == (int16_t)offset;
 }
 
+static bool reduce_return(const struct sp_cfi_place *ra, struct sp_cfi_rule *rule)
+{
+	if (SP_REG_RA >= SP_FRAME_REGISTERS)
+		return ra->where == SP_CFI_AT_OFFSET && ra->offset == -8;
+	if (ra->where == SP_CFI_UNCHANGED)
+		return true;
+	rule->after = (int8_t)(ra->offset / 8);
+	return ra->where == SP_CFI_AT_OFFSET && rule->after && ra->offset == 8 * rule->after;
+}
+
 static struct sp_cfi_rule reduce(const struct sp_cfi_entry *entry, const struct sp_cfi_row *row, uint64_t pc)
 {
 	const struct sp_cfi_place *ra = &row->registers[entry->return_column];
@@ -79,9 +90,8 @@ static struct sp_cfi_rule reduce(const struct sp_cfi_entry *entry, const struct 
 
 	if (ra->where == SP_CFI_NOWHERE)
 		return (struct sp_cfi_rule){.kind = SP_CFI_END};
-	if (ra->where != SP_CFI_AT_OFFSET || ra->offset != -8 || row->registers[SP_REG_SP].where != SP_CFI_UNCHANGED ||
-		entry->is_interrupted || !reduce_cfa(&row->cfa, pc, &rule) ||
-		!reduce_bp(&row->registers[SP_REG_BP], &rule))
+	if (!reduce_return(ra, &rule) || row->registers[SP_REG_SP].where != SP_CFI_UNCHANGED || entry->is_interrupted ||
+		!reduce_cfa(&row->cfa, pc, &rule) || !reduce_bp(&row->registers[SP_REG_BP], &rule))
 		return (struct sp_cfi_rule){.kind = SP_CFI_COMPLEX};
 	return rule;
 }

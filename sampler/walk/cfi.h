@@ -4,10 +4,11 @@
 #define SP_SAMPLER_WALK_CFI_H
 
 #include "sampler/agent.h"
+#include "sampler/arch.h"
 
 enum sp_cfi_kind {
 	SP_CFI_NONE,    /* nothing is known: code in no object, or without a table */
-	SP_CFI_FRAME,   /* an ordinary frame: the return address is at CFA - 8, the caller's rsp is the CFA */
+	SP_CFI_FRAME,   /* an ordinary frame: the caller's stack pointer is the CFA; sp_cfi_return_at */
 	SP_CFI_SIGNAL,  /* a signal's return trampoline: the stack pointer is at a ucontext_t */
 	SP_CFI_END,     /* the outermost frame: it has no return address */
 	SP_CFI_START,   /* no table, but one from the next byte on, with which a function begins */
@@ -18,10 +19,10 @@ enum sp_cfi_kind {
 };
 
 enum sp_cfi_flags {
-	SP_CFI_FROM_BP = 1,  /* the CFA is computed from rbp; else from rsp */
+	SP_CFI_FROM_BP = 1,  /* the CFA is computed from the frame pointer; else from the stack pointer */
 	SP_CFI_LOADED = 2,   /* ... and loaded from there (realigned stacks), then raised by `after` */
-	SP_CFI_BP_SAVED = 4, /* the caller's rbp is at CFA + bp_offset; else it is unchanged */
-	SP_CFI_BP_AT_BP = 8, /* ... it is at rbp + bp_offset instead */
+	SP_CFI_BP_SAVED = 4, /* the caller's frame pointer is at CFA + bp_offset; else it is unchanged */
+	SP_CFI_BP_AT_BP = 8, /* ... it is at this frame's + bp_offset instead */
 };
 
 struct sp_cfi_rule {
@@ -31,6 +32,18 @@ struct sp_cfi_rule {
 	int32_t cfa_offset;
 };
 _Static_assert(sizeof(struct sp_cfi_rule) == 8, "read and written as one word");
+
+/* Where a frame returns to. Where calls leave that in a register, `after` tells how many words from the CFA it was stored; 0:
+ * it is there still. Else calls push it: it is right below the CFA. */
+static inline bool sp_cfi_returns_by_register(struct sp_cfi_rule rule)
+{
+	return SP_REG_RA < SP_FRAME_REGISTERS && !rule.after;
+}
+
+static inline int64_t sp_cfi_return_at(struct sp_cfi_rule rule)
+{
+	return SP_REG_RA < SP_FRAME_REGISTERS ? 8 * rule.after : -8;
+}
 
 /* The rule for the instruction that contains the byte at `pc`. Any context: takes no lock, allocates
  * nothing, and reads only what the loader has mapped. The object must not be unloaded meanwhile. */

@@ -117,19 +117,16 @@ static bool read_cie(struct sp_reader r, struct sp_cfi_entry *e, bool *augmented
 	else if (letters[0])
 		return false;
 	e->initial = r;
-	return !r.bad && e->return_column <= SP_REG_RA;
+	return !r.bad && e->return_column < SP_CFI_REGISTERS;
 }
 
 bool sp_is_signal_return(const void *code)
 {
-	static const uint8_t wanted[SP_SIGNAL_RETURN_BYTES] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05};
-
-	return !memcmp(code, wanted, sizeof wanted);
+	return !memcmp(code, SP_SIGNAL_RETURN, SP_SIGNAL_RETURN_BYTES);
 }
 
 /* Not every function that is marked as a signal frame is the kernel's way back: others are marked so that their callers'
- * addresses are looked up as they are. The entry of the kernel's begins a byte early
- * (glibc, sysdeps/unix/sysv/linux/x86_64/libc_sigaction.c). */
+ * addresses are looked up as they are. */
 static bool is_signal_return(const struct sp_cfi_entry *e, const struct dl_find_object *object)
 {
 	const uint8_t *start = (const uint8_t *)e->start;
@@ -137,7 +134,8 @@ static bool is_signal_return(const struct sp_cfi_entry *e, const struct dl_find_
 	if (e->start < (uint64_t)(uintptr_t)object->dlfo_map_start)
 		return false;
 	return (e->bytes >= SP_SIGNAL_RETURN_BYTES && sp_is_signal_return(start)) ||
-		(e->bytes > SP_SIGNAL_RETURN_BYTES && sp_is_signal_return(start + 1));
+		(e->bytes >= SP_SIGNAL_RETURN_LEAD + SP_SIGNAL_RETURN_BYTES &&
+			sp_is_signal_return(start + SP_SIGNAL_RETURN_LEAD));
 }
 
 /* Reads an FDE. False also when it is a CIE. */

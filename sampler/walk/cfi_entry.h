@@ -6,9 +6,6 @@
 
 #include "sampler/walk/reader.h"
 
-/* Registers as the tables number them (x86-64 psABI, section 3.7). */
-enum { SP_REG_BX = 3, SP_REG_BP = 6, SP_REG_SP = 7, SP_REG_RA = 16, SP_CFI_REGISTERS = 17 };
-
 struct sp_cfi_entry {
 	uint64_t start, bytes;             /* of the code */
 	struct sp_reader initial, program; /* instructions: common to many functions, and this one's */
@@ -25,9 +22,7 @@ struct sp_cfi_entry {
  * while the entry is in use. */
 bool sp_cfi_entry_find(uint64_t pc, struct sp_cfi_entry *entry) SP_HIDDEN;
 
-/* Whether the code is what a signal handler returns to, the C library's __restore_rt: mov $15, %rax; syscall. It must be
- * SP_SIGNAL_RETURN_BYTES long at least. */
-#define SP_SIGNAL_RETURN_BYTES 9
+/* Whether the code is what a signal handler returns to. It must be SP_SIGNAL_RETURN_BYTES long at least. */
 bool sp_is_signal_return(const void *code) SP_HIDDEN;
 
 /* An address as the tables encode it; sets r->bad for what cannot be read. base: what table-relative addresses count

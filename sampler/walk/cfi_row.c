@@ -45,7 +45,7 @@ static struct sp_cfi_place read_expression(struct machine *m, enum sp_cfi_where 
 
 static void define_cfa(struct machine *m, uint64_t reg, int64_t offset)
 {
-	if (reg >= SP_REG_RA)
+	if (reg >= SP_FRAME_REGISTERS)
 		m->code.bad = true;
 	m->row.cfa = (struct sp_cfi_place){.where = SP_CFI_IN_REGISTER, .reg = (uint8_t)reg, .offset = offset};
 }
@@ -138,7 +138,7 @@ static void execute_register(struct machine *m, uint64_t op)
 	case DW_CFA_register:
 		other = sp_read_uleb(r);
 		set(m, reg,
-			(struct sp_cfi_place){.where = other < SP_REG_RA ? SP_CFI_IN_REGISTER : SP_CFI_NOWHERE,
+			(struct sp_cfi_place){.where = other < SP_FRAME_REGISTERS ? SP_CFI_IN_REGISTER : SP_CFI_NOWHERE,
 				.reg = (uint8_t)other});
 		break;
 	case DW_CFA_expression:
@@ -169,6 +169,9 @@ static void execute_one(struct machine *m)
 		return;
 	switch (op) {
 	case DW_CFA_nop:
+#ifdef __aarch64__
+	case DW_CFA_AARCH64_negate_ra_state: /* signed or not: sp_plain_address */
+#endif
 		break;
 	case DW_CFA_set_loc:
 		advance_to(m, sp_cfi_read_pointer(&m->code, m->entry->encoding, 0));

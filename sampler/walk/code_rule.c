@@ -171,17 +171,9 @@ static void execute(struct state *s, const struct sp_instruction *i)
 
 static const uint8_t *code_at(struct follower *f, uint64_t at, uint32_t *bytes)
 {
-	struct iovec local = {f->window, WINDOW_BYTES}, remote = {(void *)at, WINDOW_BYTES};
-	long n;
-
 	if (at - f->window_at >= f->window_bytes || f->window_bytes - (at - f->window_at) < SP_INSTRUCTION_BYTES_MAX) {
-		n = sp_sys(SYS_process_vm_readv, sp_agent.pid, &local, 1, &remote, 1, 0);
-		if (n <= 0) { /* the rest of the page, if that is why */
-			remote.iov_len = 4096 - (at & 4095) < WINDOW_BYTES ? 4096 - (at & 4095) : WINDOW_BYTES;
-			n = sp_sys(SYS_process_vm_readv, sp_agent.pid, &local, 1, &remote, 1, 0);
-		}
 		f->window_at = at;
-		f->window_bytes = n > 0 ? (uint64_t)n : 0;
+		f->window_bytes = sp_read_mapped(f->window, at, WINDOW_BYTES);
 	}
 	*bytes = (uint32_t)(f->window_bytes - (at - f->window_at));
 	return f->window + (at - f->window_at);

@@ -41,10 +41,10 @@ static uint64_t peek(struct machine *m, uint64_t down)
 	return 0;
 }
 
-/* Register 16 is the frame's instruction. */
+/* Where the return address is no register, its number stands for the frame's instruction. */
 static void push_register(struct machine *m, uint64_t reg, int64_t offset)
 {
-	if (reg == SP_REG_RA)
+	if (reg == SP_REG_RA && SP_REG_RA >= SP_FRAME_REGISTERS)
 		push(m, m->frame->ip + (uint64_t)offset);
 	else if (reg < SP_FRAME_REGISTERS && m->frame->known >> reg & 1)
 		push(m, m->frame->registers[reg] + (uint64_t)offset);

@@ -1,12 +1,9 @@
 /* From a frame to its caller by a whole row of its table. */
 #include "sampler/walk/frame.h"
 
-#include <ucontext.h>
-
 #include "sampler/walk/expression.h"
 
-const uint8_t sp_frame_in_context[SP_FRAME_REGISTERS] = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI, REG_RBP,
-	REG_RSP, REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
+const uint8_t sp_frame_in_context[SP_FRAME_REGISTERS] = SP_CONTEXT_PLACES;
 
 struct stepper {
 	const struct sp_frame *frame;
@@ -77,6 +74,9 @@ bool sp_frame_step(struct sp_frame *frame, const struct sp_cfi_entry *entry, con
 	for (unsigned reg = 0; reg < SP_FRAME_REGISTERS; reg++)
 		if (find_value(&s, &row->registers[reg], reg, &caller.registers[reg]))
 			caller.known |= 1u << reg;
+	caller.ip = sp_plain_address(caller.ip);
+	if (SP_REG_RA < SP_FRAME_REGISTERS && !entry->is_interrupted) /* the call has written over it */
+		caller.known &= ~(1u << SP_REG_RA % SP_FRAME_REGISTERS);
 	*frame = caller;
 	return caller.known >> SP_REG_SP & 1;
 }

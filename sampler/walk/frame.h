@@ -6,15 +6,13 @@
 #include "sampler/walk/cfi_row.h"
 #include "sampler/walk/stack_read.h"
 
-enum { SP_FRAME_REGISTERS = 16 };
-
 struct sp_frame {
 	uint64_t ip;
 	uint64_t registers[SP_FRAME_REGISTERS]; /* numbered as in DWARF */
 	uint32_t known;                         /* bit n: registers[n] is what it was in this frame */
 };
 
-/* Where the kernel keeps them: indexes into a ucontext_t's gregs. */
+/* Where the kernel keeps them: see sp_context_words. */
 extern const uint8_t sp_frame_in_context[SP_FRAME_REGISTERS] SP_HIDDEN;
 
 /* Goes on to the caller. False when the row rests on what is not known, or cannot be read; the frame is then

@@ -56,9 +56,17 @@ static struct sp_cfi_rule untold_rule(uint64_t ip, bool exact)
 
 	if (!exact)
 		rule = sp_cfi_find(ip);
-	if (rule.kind == SP_CFI_END || (rule.kind == SP_CFI_FRAME && !rule.flags && rule.cfa_offset == 8))
+	if (rule.kind == SP_CFI_END || (rule.kind == SP_CFI_FRAME && !rule.flags && rule.cfa_offset == SP_ENTRY_CFA))
 		return start;
 	return sp_code_rule(ip, INSTRUCTIONS_MAX);
+}
+
+/* Emulators have the way back from a handler in no object (qemu's before 8.2). */
+static bool is_bare_signal_return(uint64_t ip)
+{
+	uint8_t code[SP_SIGNAL_RETURN_BYTES];
+
+	return sp_read_memory(code, (const void *)ip, sizeof code) && sp_is_signal_return(code);
 }
 
 /* Generated code may change: what was read of it is kept for a tenth of a second. */
@@ -67,13 +75,15 @@ static struct sp_cfi_rule generated_rule(struct sp_walker *w)
 	uint64_t key = IP(w) ^ (w->stack.began >> LOG_KEPT_CYCLES | 0x8000) << 48, word;
 	struct sp_cfi_rule rule;
 
-	w->now.distrust = true;
 	if (!sp_rules_find(key, &word)) {
-		rule = sp_code_rule(IP(w), GENERATED_INSTRUCTIONS_MAX);
+		rule = (struct sp_cfi_rule){.kind = SP_CFI_SIGNAL};
+		if (!is_bare_signal_return(IP(w)))
+			rule = sp_code_rule(IP(w), GENERATED_INSTRUCTIONS_MAX);
 		memcpy(&word, &rule, sizeof word);
 		sp_rules_keep(key, word);
 	}
 	memcpy(&rule, &word, sizeof rule);
+	w->now.distrust = rule.kind != SP_CFI_SIGNAL;
 	return rule;
 }
 

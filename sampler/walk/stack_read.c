@@ -1,11 +1,7 @@
 /* Reading stacks. */
 #include "sampler/walk/stack_read.h"
 
-#include <sys/uio.h>
-
 #include "sampler/sys.h"
-
-#define CYCLES_PER_US_ASSUMED_X1024 2560000u
 
 /* The main thread's stack is not known to reach deeper than this below its top. The kernel keeps 128 MB free for it,
  * whatever its limit (arch/x86/mm/mmap.c, mmap_base). */
@@ -27,9 +23,12 @@ void sp_stack_begin(struct sp_stack_view *view, const struct sp_thread *t, uint6
 {
 	uint64_t per_us_x1024 = sp_load(&sp_agent.tsc_per_us_x1024);
 
+	if (!per_us_x1024)
+		per_us_x1024 = 1024 * sp_cycles_per_us_assumed();
+
 	view->thread = t;
 	view->began = sp_tsc();
-	view->limit = (per_us_x1024 ? per_us_x1024 : CYCLES_PER_US_ASSUMED_X1024) * limit_us / 1024;
+	view->limit = per_us_x1024 * limit_us / 1024;
 	view->late = false;
 	view->bytes = view->window_at = view->window_bytes = 0;
 }
@@ -72,21 +71,11 @@ uint64_t sp_stack_top(const struct sp_thread *t, uint64_t sp)
 /* Copies the stack from `at` on. The kernel finds out what can be read. */
 static bool fill_window(struct sp_stack_view *view, uint64_t at)
 {
-	uint64_t in_page = 4096 - (at & 4095);
-	struct iovec local = {view->window, SP_WINDOW_BYTES};
-	struct iovec remote[2] = {{(void *)at, SP_WINDOW_BYTES}, {NULL, 0}};
-	long n;
-
 	if (sp_stack_is_late(view))
 		return false;
-	if (in_page < SP_WINDOW_BYTES) {
-		remote[0].iov_len = in_page;
-		remote[1] = (struct iovec){(void *)(at + in_page), SP_WINDOW_BYTES - in_page};
-	}
-	n = sp_sys(SYS_process_vm_readv, sp_agent.pid, &local, 1, remote, remote[1].iov_len ? 2 : 1, 0);
 	view->window_at = at;
-	view->window_bytes = n > 0 ? (uint64_t)n : 0;
-	return n >= 8;
+	view->window_bytes = sp_read_mapped(view->window, at, SP_WINDOW_BYTES);
+	return view->window_bytes >= 8;
 }
 
 bool sp_stack_read_copied(struct sp_stack_view *view, uint64_t at, uint64_t *value)

@@ -6,36 +6,18 @@
 
 #define DEAD_BYTES (1u << 20) /* so far below the stack pointer there may be frames that have ended */
 
-/* True when the bytes before a return address can be a call: e8, or ff /2 with its operand. */
-static bool follows_call(const uint8_t end[8])
-{
-	static const uint8_t operand_bytes[4] = {0, 1, 4, 0}; /* by the mode bits of ModRM */
-	unsigned n;
-
-	if (end[3] == 0xe8)
-		return true;
-	for (n = 2; n <= 7; n++) {
-		uint8_t modrm = end[8 - n + 1], mode = modrm >> 6, base = modrm & 7;
-		unsigned bytes = 2u + operand_bytes[mode] + (mode != 3 && base == 4) + (mode == 0 && base == 5 ? 4 : 0);
-
-		if (end[8 - n] == 0xff && (modrm >> 3 & 7) == 2 && bytes == n)
-			return true;
-	}
-	return false;
-}
-
 /* A word taken for a return address is one if a call stands before it. */
 static bool is_return_address(struct sp_walker *w, uint64_t ip)
 {
 	uint64_t key = sp_rules_key(ip) ^ 1ull << 47, known; /* no address of ours has this bit */
 	uint8_t before[8];
 
-	if (ip < 0x10000 || ip >> 47)
+	if (ip < 0x10000 || ip >> SP_ADDRESS_BITS)
 		return false;
 	if (sp_rules_find(key, &known))
 		return true;
 	if (sp_stack_is_late(&w->stack) || !sp_read_memory(before, (const void *)(ip - sizeof before), sizeof before) ||
-		!follows_call(before))
+		!sp_follows_call(before))
 		return false;
 	sp_rules_keep(key, 0);
 	return true;
@@ -77,6 +59,21 @@ static bool is_chain(struct sp_walker *w, uint64_t frame)
 	return true;
 }
 
+/* Where calls leave the return address in a register, a function that has called none has it there, and may have no frame:
+ * stubs of the procedure linkage table do. A frame that holds it is this function's own. */
+static bool returns_by_register(struct sp_walker *w)
+{
+	uint64_t to = sp_plain_address(w->now.frame.registers[SP_REG_RA % SP_FRAME_REGISTERS]), stored;
+
+	if (SP_REG_RA >= SP_FRAME_REGISTERS || !w->now.exact || !is_return_address(w, to) ||
+		(sp_stack_read(&w->stack, BP(w) + 8, &stored) && sp_plain_address(stored) == to))
+		return false;
+	IP(w) = to;
+	w->now.exact = false;
+	w->now.frame.known &= ~(1u << SP_REG_RA % SP_FRAME_REGISTERS);
+	return true;
+}
+
 /* Code without tables, such as a just-in-time compiler's, often keeps a frame pointer; rbp may as
  * well be any number, then one below sp too, which here is far above it. */
 enum sp_step sp_step_guess(struct sp_walker *w, bool was_guessed)
@@ -84,6 +81,8 @@ enum sp_step sp_step_guess(struct sp_walker *w, bool was_guessed)
 	uint64_t bp = BP(w);
 	bool far = bp - SP(w) > SP_FRAME_BYTES_MAX;
 
+	if (returns_by_register(w))
+		return SP_STEP_ON;
 	w->now.distrust = true;
 	if (w->stack.late || (far && SP(w) - bp <= DEAD_BYTES) || bp & 7 || !sp_stack_read(&w->stack, bp + 8, &IP(w)) ||
 		!sp_stack_read(&w->stack, bp, &BP(w)) || !(far ? is_chain(w, bp) : is_caller(w, bp, was_guessed)))

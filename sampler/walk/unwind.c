@@ -22,27 +22,15 @@ static struct {
 	uint64_t main;  /* 0: unknown */
 } unwind;
 
-/* The C library's _start hands main to __libc_start_main: `lea main(%rip), %rdi` or `mov $main, %rdi`,
- * then the call (glibc, sysdeps/x86_64/start.S). Returns 0 when the entry point looks otherwise. */
+/* 0: not known. */
 static uint64_t find_main(uint64_t entry)
 {
 	struct dl_find_object program, found;
-	const uint8_t *code = (const uint8_t *)entry;
-	uint64_t bytes, main = 0, i;
-	int32_t operand;
+	uint64_t main;
 
 	if (_dl_find_object((void *)entry, &program) != 0)
 		return 0;
-	bytes = (uint64_t)((const uint8_t *)program.dlfo_map_end - code);
-	for (i = 0; !main && i < 64 && i + 9 <= bytes; i++) {
-		memcpy(&operand, code + i + 3, sizeof operand);
-		if (code[i + 7] != 0xe8 && code[i + 7] != 0x67 && (code[i + 7] != 0xff || code[i + 8] != 0x15))
-			continue;
-		if (code[i] == 0x48 && code[i + 1] == 0x8d && code[i + 2] == 0x3d)
-			main = entry + i + 7 + (uint64_t)(int64_t)operand;
-		else if (code[i] == 0x48 && code[i + 1] == 0xc7 && code[i + 2] == 0xc7)
-			main = (uint64_t)(int64_t)operand;
-	}
+	main = sp_main_of_entry((const uint8_t *)entry, (uint64_t)(uintptr_t)program.dlfo_map_end - entry);
 	if (!main || _dl_find_object((void *)main, &found) != 0 || found.dlfo_link_map != program.dlfo_link_map)
 		return 0;
 	return main;
@@ -65,12 +53,28 @@ static bool is_own(uint64_t pc)
 /* Stacks grow down, and few frames are large. Our own switch of stacks goes anywhere. */
 static void check_frame(struct sp_walker *w, uint64_t ip, uint64_t sp, uint64_t cfa)
 {
-	if (sp_likely(cfa - sp - 1 < SP_FRAME_BYTES_MAX))
+	if (sp_likely(cfa - sp - SP_FRAME_LEAST < SP_FRAME_BYTES_MAX))
 		return;
 	if (is_own(ip))
 		sp_stack_enter(&w->stack, cfa - 16);
 	else
 		w->now.distrust = true;
+}
+
+/* Where the frame returns to. What is in a register is that of a frame in which nothing was called. */
+static bool read_caller(struct sp_walker *w, struct sp_cfi_rule rule, uint64_t cfa)
+{
+	bool exact = w->now.exact;
+
+	w->now.exact = false;
+	if (sp_cfi_returns_by_register(rule)) {
+		IP(w) = sp_plain_address(w->now.frame.registers[SP_REG_RA % SP_FRAME_REGISTERS]);
+		return exact;
+	}
+	if (!sp_stack_read(&w->stack, cfa + (uint64_t)sp_cfi_return_at(rule), &IP(w)))
+		return false;
+	IP(w) = sp_plain_address(IP(w));
+	return true;
 }
 
 static enum sp_step step_frame(struct sp_walker *w, struct sp_cfi_rule rule)
@@ -86,20 +90,19 @@ static enum sp_step step_frame(struct sp_walker *w, struct sp_cfi_rule rule)
 	if (rule.flags & SP_CFI_BP_SAVED && !sp_stack_read(&w->stack, sp_saved_bp_at(w, rule, cfa), &BP(w)))
 		return SP_STEP_LOST;
 	SP(w) = cfa;
-	w->now.exact = false;
-	return sp_stack_read(&w->stack, cfa - 8, &IP(w)) ? SP_STEP_ON : SP_STEP_LOST;
+	return read_caller(w, rule, cfa) ? SP_STEP_ON : SP_STEP_LOST;
 }
 
 static enum sp_step step_signal(struct sp_walker *w)
 {
-	uint64_t registers = SP(w) + offsetof(ucontext_t, uc_mcontext.gregs);
+	uint64_t registers = SP(w) + SP_SIGNAL_CONTEXT_AT + SP_CONTEXT_WORDS_AT;
 
-	if (!sp_stack_read(&w->stack, registers + 8 * REG_RIP, &IP(w)))
+	if (!sp_stack_read(&w->stack, registers + 8 * SP_CONTEXT_IP, &IP(w)))
 		return SP_STEP_LOST;
 	for (unsigned i = 0; i < SP_FRAME_REGISTERS; i++)
 		if (!sp_stack_read(&w->stack, registers + 8u * sp_frame_in_context[i], &w->now.frame.registers[i]))
 			return SP_STEP_LOST;
-	w->now.frame.known = (1u << SP_FRAME_REGISTERS) - 1;
+	w->now.frame.known = SP_REGISTERS_ALL;
 	w->now.exact = true;
 	sp_stack_enter(&w->stack, SP(w)); /* the handler may have had one of its own */
 	return SP_STEP_ON;
@@ -122,8 +125,8 @@ static enum sp_step step_full(struct sp_walker *w)
 static void load_registers(struct sp_frame *frame, const ucontext_t *context)
 {
 	for (unsigned i = 0; i < SP_FRAME_REGISTERS; i++)
-		frame->registers[i] = (uint64_t)context->uc_mcontext.gregs[sp_frame_in_context[i]];
-	frame->known = (1u << SP_FRAME_REGISTERS) - 1;
+		frame->registers[i] = sp_context_words(context)[sp_frame_in_context[i]];
+	frame->known = SP_REGISTERS_ALL;
 }
 
 static void start_at_leaf(struct sp_walker *w)
@@ -131,6 +134,7 @@ static void start_at_leaf(struct sp_walker *w)
 	IP(w) = w->leaf.ip;
 	SP(w) = w->leaf.registers[SP_REG_SP];
 	BP(w) = w->leaf.registers[SP_REG_BP];
+	w->now.frame.registers[SP_REG_RA % SP_FRAME_REGISTERS] = w->leaf.registers[SP_REG_RA % SP_FRAME_REGISTERS];
 	w->now.frame.known = 0;
 	w->now.steps = w->now.kept = 0;
 	w->now.exact = true;
@@ -277,20 +281,9 @@ static void finish(struct sp_thread *t, struct sp_walk *result, bool complete, b
 	result->flags |= SP_STACK_ENTRY;
 }
 
-/* Those of this very frame. */
-static inline __attribute__((always_inline)) void capture_registers(struct sp_frame *leaf)
-{
-	__asm__ volatile("movq %%rbx, 3*8(%1)\n\tmovq %%rbp, 6*8(%1)\n\tmovq %%rsp, 7*8(%1)\n\t"
-			 "movq %%r12, 12*8(%1)\n\tmovq %%r13, 13*8(%1)\n\tmovq %%r14, 14*8(%1)\n\t"
-			 "movq %%r15, 15*8(%1)\n\tleaq 0(%%rip), %0"
-			 : "=&r"(leaf->ip)
-			 : "r"(leaf->registers)
-			 : "memory");
-	leaf->known = SP_KEPT_BY_CALLS;
-}
-
 void sp_unwind(struct sp_thread *t, const ucontext_t *context, struct sp_walk *result)
 {
+	static const uint8_t followed[] = {SP_REG_SP, SP_REG_BP, SP_REG_RA % SP_FRAME_REGISTERS}; /* by short rules */
 	struct sp_walker w;
 	enum sp_step outcome;
 	uint32_t n;
@@ -298,11 +291,13 @@ void sp_unwind(struct sp_thread *t, const ucontext_t *context, struct sp_walk *r
 
 	w.context = context;
 	if (context) {
-		w.leaf.ip = (uint64_t)context->uc_mcontext.gregs[REG_RIP];
-		w.leaf.registers[SP_REG_SP] = (uint64_t)context->uc_mcontext.gregs[REG_RSP];
-		w.leaf.registers[SP_REG_BP] = (uint64_t)context->uc_mcontext.gregs[REG_RBP];
+		w.leaf.ip = sp_context_ip(context);
+		for (unsigned i = 0; i < sizeof followed; i++)
+			w.leaf.registers[followed[i]] = sp_context_words(context)[sp_frame_in_context[followed[i]]];
 	} else {
-		capture_registers(&w.leaf);
+		w.leaf.registers[SP_REG_RA % SP_FRAME_REGISTERS] = 0;
+		w.leaf.ip = sp_capture_registers(w.leaf.registers);
+		w.leaf.known = SP_KEPT_BY_CALLS;
 	}
 	w.mark.steps = w.full_before = 0;
 	sp_stack_begin(&w.stack, t, LIMIT_US);

@@ -10,10 +10,7 @@
 
 #define SP_FRAME_BYTES_MAX 65536u /* of a frame that is believed without a check */
 
-/* Registers that a called function leaves as they were (psABI, 3.2.1). */
-#define SP_KEPT_BY_CALLS (1u << SP_REG_BX | 1u << SP_REG_BP | 1u << SP_REG_SP | 0xf000)
-
-/* Where a walk is. By short rules rip, rsp and rbp alone are followed: what `frame` says of the other registers is none
+/* Where a walk is. By short rules the instruction, the stack pointer and the frame pointer alone are followed: what `frame` says of the other registers is none
  * of this frame's. */
 struct sp_position {
 	struct sp_frame frame;
@@ -55,7 +52,7 @@ void sp_rules_keep(uint64_t key, uint64_t rule) SP_HIDDEN;
 enum sp_step sp_step_code(struct sp_walker *w, struct sp_cfi_rule rule, bool was_guessed) SP_HIDDEN;
 enum sp_step sp_step_guess(struct sp_walker *w, bool was_guessed) SP_HIDDEN;
 
-/* Where a rule says that the caller's rbp is. */
+/* Where a rule says that the caller's frame pointer is. */
 static inline uint64_t sp_saved_bp_at(const struct sp_walker *w, struct sp_cfi_rule rule, uint64_t cfa)
 {
 	return (rule.flags & SP_CFI_BP_AT_BP ? BP(w) : cfa) + (uint64_t)(int64_t)rule.bp_offset;

@@ -302,7 +302,7 @@ static void on_trap(int number, siginfo_t *info, void *arg)
 	(void)number, (void)info;
 	if (steps_left)
 		steps_left--;
-	if (random_bits() % 4 == 0 && is_wanted((uint64_t)context->uc_mcontext.gregs[REG_RIP]) && compared < wanted &&
+	if (random_bits() % 4 == 0 && is_wanted(sp_context_ip(context)) && compared < wanted &&
 		!__atomic_exchange_n(&busy, 1, __ATOMIC_ACQUIRE)) {
 		compare(context);
 		compares_left--;

@@ -17,7 +17,7 @@ declare -A allowed=(
 # The folders of these four are stages too: each may include itself and those named here. What stands in symbolize/ itself
 # uses all of its stages, which see the two headers that say what is asked and how; what stands in sampler/ and preload/
 # themselves is their ground floor.
-ground='[a-z_]+\.h'
+ground='[a-z_0-9]+\.h'
 declare -A stages=(
 	[sampler]="$ground"
 	[sampler/walk]="$ground"

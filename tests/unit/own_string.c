@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "sampler/arch.h"
+
 #define OWN(name) own_##name
 #define memcpy OWN(memcpy)
 #define memmove OWN(memmove)

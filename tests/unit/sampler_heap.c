@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 #include <cmocka.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@
 #include "sampler/spool/stacks.h"
 #include "sampler/threads/thread.h"
 #include "sampler/upkeep/marks.h"
+#include "sampler/walk/unwind.h"
 #include "tests/unit/sampler_spool.h"
 
 #define SITES 6u
@@ -88,6 +90,7 @@ static int set_up(void **state)
 	sp_agent.config.budget_permille = 1000000; /* no interval moves by itself */
 	sp_agent.own_start = __executable_start;
 	sp_agent.own_end = __start_callers;
+	sp_unwind_init(getauxval(AT_ENTRY), getauxval(AT_BASE), getauxval(AT_RANDOM));
 	sp_agent.tsc_per_us_x1024 = 2560000000; /* a clock so slow that nothing here lives long */
 	sp_thread_adopt(t, 0, 0, 0);
 	t->random = 0x123456789abcdefu;
