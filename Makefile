@@ -8,8 +8,8 @@ CXX ?= g++
 # SAN=thread: the sampler and its unit tests with ThreadSanitizer; see `make tsan`.
 # CROSS=aarch64-linux-gnu: the agent, and the unit tests of what is in it, for another kind of processor; see `make cross`.
 ifdef CROSS
-CC := $(CROSS)-gcc
-AR := $(CROSS)-ar
+override CC := $(CROSS)-gcc
+override AR := $(CROSS)-ar
 endif
 B := build$(if $(SAN),$(if $(filter thread,$(SAN)),-tsan,-san))$(CROSS:%=-%)
 AGENT_B := $(if $(filter thread,$(SAN)),build-tsan,build)$(CROSS:%=-%)
@@ -309,7 +309,7 @@ INSTALLED := $(PREFIX)/bin/smartprof $(LIBDIR)/libsmartprof.so $(LIBDIR)/libsmar
 	$(PREFIX)/share/bash-completion/completions/smartprof $(ZSHDIR)/_smartprof \
 	$(PREFIX)/share/fish/vendor_completions.d/smartprof.fish $(foreach page,$(MAN),$(call man_place,$(page)))
 # Directories that go when they have become empty: in a place of our own all, up to that place itself; the system's stay.
-SYSTEM := $(filter / /usr /usr/local,$(PREFIX))
+SYSTEM := $(filter / /usr /usr/local,$(abspath $(PREFIX)))
 MADE := $(if $(SYSTEM),$(PREFIX)/share/smartprof,$(patsubst %/,%,$(sort $(dir $(INSTALLED)))))
 KEPT := $(if $(SYSTEM),$(PREFIX)/share,$(patsubst %/,%,$(dir $(PREFIX))))
 .PHONY: install uninstall clean help

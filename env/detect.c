@@ -327,6 +327,12 @@ static void put_reason(struct sp_text_out *out, const struct clue *clue, char *c
 		sp_text_put(out, sp_environ_get(envp, clue->what));
 }
 
+/* To be looked at without a system call. */
+static bool is_of_variables(const struct clue *clue)
+{
+	return clue->holds == says || clue->holds == is_true || clue->holds == is_set;
+}
+
 void sp_environment_detect(struct sp_config *config, const struct sp_where *where,
 	const struct sp_container_signs *signs, bool all)
 {
@@ -335,7 +341,9 @@ void sp_environment_detect(struct sp_config *config, const struct sp_where *wher
 	size_t winner = CLUES - 1; /* the last row needs no clue */
 
 	config->clues = 0;
-	for (size_t i = 0; i < CLUES - 1 && (all || !config->clues); i++) {
+	for (size_t i = 0; i < CLUES - 1; i++) {
+		if (!all && config->clues && !is_of_variables(&clues[i]))
+			continue;
 		if (!clues[i].holds(&probe, &clues[i]))
 			continue;
 		if (!config->clues)

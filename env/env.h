@@ -197,7 +197,7 @@ struct sp_config {
 void sp_config_load(struct sp_config *config, const struct sp_where *where, const struct sp_file *file);
 
 /* The same on the live machine, with what other processes have read of it: facts.h. The two may be NULL; else `own` must
- * outlive *config. Of what speaks for an environment only as much is looked for as decides. */
+ * outlive *config. Of what speaks for an environment only variables are looked at once it is decided. */
 struct sp_facts;
 void sp_config_load_shared(struct sp_config *config, const struct sp_where *where, const struct sp_file *file,
 	struct sp_facts *own, struct sp_facts *shared);

@@ -145,6 +145,8 @@ enum {
 	SP_SIGNAL_LOOKED_AT, /* by another thread, which arms its clocks if it does */
 };
 
+#define SP_CLOCK_BUSY 2u /* of clock_state: somebody arms or stops the thread's clocks */
+
 /* Per-thread state in the agent's own memory, from the pool in threads/block.c; recycled. The rest of the block is the
  * private stack, on which the agent works. */
 struct sp_thread {

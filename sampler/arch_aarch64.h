@@ -178,6 +178,7 @@ static inline uint64_t sp_plain_address(uint64_t address)
 #define SP_SIGNAL_RETURN_ASM "mov x8, #139\n\tsvc #0\n"
 #define SP_SIGNAL_RETURN_BYTES 8u
 #define SP_SIGNAL_RETURN_LEAD 4u
+#define SP_SIGNAL_RETURN_MAY_BE_BARE 1 /* in no object: the kernel's, or an emulator's */
 #define SP_SIGNAL_CONTEXT_AT 128u
 
 /* True when the 8 bytes before a return address can be a call: bl, or blr and its kinds (Arm ARM, C4.1). */

@@ -144,6 +144,7 @@ static inline uint64_t sp_plain_address(uint64_t address)
 	"mov $15, %eax\n\tsyscall\n" /* the same to the kernel, but no walk takes it for the C library's */
 #define SP_SIGNAL_RETURN_BYTES 9u
 #define SP_SIGNAL_RETURN_LEAD 1u
+#define SP_SIGNAL_RETURN_MAY_BE_BARE 0 /* in no object: the C library passes it to the kernel */
 #define SP_SIGNAL_CONTEXT_AT 0u
 
 /* True when the 8 bytes before a return address can be a call: e8, or ff /2 with its operand. */

@@ -13,12 +13,12 @@
 #include "profiles/base/escape.h"
 #include "profiles/base/time.h"
 #include "profiles/output/render.h"
-#include "tools/push/send.h"
 #include "profiles/spool/find.h"
 #include "profiles/spool/process.h"
 #include "profiles/spool/read.h"
 #include "tools/live.h"
 #include "tools/tools.h"
+#include "tools/push/send.h"
 
 #define FAILED 1
 #define ANSWER_NS 200000000u /* for a process that runs to see that sampling is to end */

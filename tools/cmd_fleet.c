@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "env/env.h"
 #include "profiles/base/time.h"
 #include "profiles/compare/report.h"
 #include "profiles/html/html.h"
@@ -14,6 +15,7 @@
 #include "tools/fleet/fleet.h"
 #include "tools/history/ask.h"
 #include "tools/report/report.h"
+#include "tools/push/send.h"
 #include "tools/tools.h"
 
 #define ENGINE "clickhouse"
@@ -86,7 +88,8 @@ static void print_help(void)
 	       "  compare  what costs more than in another selection; each host counts as one run\n\n"
 	       "  --from TARGET     where they are: clickhouse+https://USER@HOST:PORT/DATABASE (default: "
 	       "SMARTPROF_PUSH)\n"
-	       "  --token-file FILE the user's password (default: SMARTPROF_PUSH_TOKEN)\n"
+	       "  --token-file FILE the user's password (default: the file that\n"
+	       "                    SMARTPROF_PUSH_TOKEN_FILE names, or SMARTPROF_PUSH_TOKEN)\n"
 	       "  --service NAME    of this service\n"
 	       "  --label NAME=VALUE\n"
 	       "                    with this label: version, environment, host, or one that was pushed; may be "
@@ -339,20 +342,22 @@ static int answer(struct request *r)
 
 static int open_and_answer(struct request *r)
 {
-	struct sp_http_options options = {.timeout_ms = TIMEOUT_MS};
+	struct sp_http_options options = {.timeout_ms = TIMEOUT_MS, .ca_file = sp_push_setting(SP_OPT_PUSH_CA_FILE)};
 	const char *why = NULL;
 	char *token;
 	int status = SP_EXIT_USAGE;
 
-	if (!sp_push_target_parse(&r->fleet.target, r->from, &why) ||
-		strcmp(r->fleet.target.engine->name, ENGINE) != 0) {
-		sp_complain("fleet: --from: '%s': %s; write clickhouse+http://HOST:8123/DATABASE", r->from,
-			why ? why : "only a ClickHouse can be asked");
+	if (sp_push_target_parse(&r->fleet.target, r->from, &why))
+		why = strcmp(r->fleet.target.engine->name, ENGINE) == 0 ? NULL : "only a ClickHouse can be asked";
+	if (why) {
+		sp_complain("fleet: --from: '%s': %s; write clickhouse+http://HOST:8123/DATABASE", r->from, why);
 		return SP_EXIT_USAGE;
 	}
-	token = sp_http_token(r->token_file, "SMARTPROF_PUSH_TOKEN", &why);
+	if (!r->token_file)
+		r->token_file = sp_push_setting(SP_OPT_PUSH_TOKEN_FILE);
+	token = sp_http_token(r->token_file, SP_PUSH_TOKEN_VARIABLE, &why);
 	if (!token) {
-		sp_complain("fleet: --token-file: %s: %s", r->token_file ? r->token_file : "SMARTPROF_PUSH_TOKEN", why);
+		sp_complain("fleet: --token-file: %s: %s", r->token_file ? r->token_file : SP_PUSH_TOKEN_VARIABLE, why);
 		return SP_EXIT_USAGE;
 	}
 	options.token = *token ? token : NULL;
@@ -371,7 +376,7 @@ int sp_cmd_fleet(int argc, char **argv)
 {
 	uint64_t now_s = sp_time_ns(CLOCK_REALTIME) / 1000000000u;
 	struct request r = {.fleet = {.side = {.count = 1}, .since_s = now_s - HOUR_S, .until_s = now_s + 1},
-		.from = getenv("SMARTPROF_PUSH"),
+		.from = sp_push_setting(SP_OPT_PUSH),
 		.view = SP_VIEWS};
 	int status = parse(argc, argv, &r);
 

@@ -53,14 +53,14 @@ static void put_finding(struct insights *in, const struct sp_finding *f, const s
 
 static void put_series(struct insights *in, const struct sp_findings *found, const struct sp_history_group *group)
 {
+	bool markdown = in->ask->format == SP_ASK_MARKDOWN;
 
-	sp_buffer_puts(&in->text, in->ask->format == SP_ASK_MARKDOWN ? "## " : "");
-	sp_ask_put_inert_series(&in->text, in->ask->format == SP_ASK_MARKDOWN ? SP_ESCAPE_CELL : SP_ESCAPE_PLAIN,
-		group);
-	sp_buffer_puts(&in->text, in->ask->format == SP_ASK_MARKDOWN ? "\n\n" : "\n");
+	sp_buffer_puts(&in->text, markdown ? "## " : "");
+	sp_ask_put_inert_series(&in->text, markdown ? SP_ESCAPE_CELL : SP_ESCAPE_PLAIN, group);
+	sp_buffer_puts(&in->text, markdown ? "\n\n" : "\n");
 	for (size_t i = 0; i < found->count; i++)
 		put_finding(in, &found->items[i], group);
-	if (in->ask->format == SP_ASK_MARKDOWN)
+	if (markdown)
 		sp_buffer_puts(&in->text, "\n");
 }
 

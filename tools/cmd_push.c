@@ -160,24 +160,6 @@ static int take_target(struct request *r, const char *text)
 	return 0;
 }
 
-/* What the command line does not say, SMARTPROF_PUSH's companions do. */
-static void add_settings(struct request *r)
-{
-	struct sp_value value;
-	const char *why;
-
-	sp_value_load(&value, SP_OPT_PUSH_LABELS, environ, sp_settings_file());
-	if (value.text)
-		sp_push_labels_parse(&r->entry.labels, value.text, &why);
-	sp_value_load(&value, SP_OPT_PUSH_TOKEN_FILE, environ, sp_settings_file());
-	if (!r->entry.token_file && value.text && *value.text)
-		r->entry.token_file = sp_copy_text(value.text);
-	sp_value_load(&value, SP_OPT_PUSH_CA_FILE, environ, sp_settings_file());
-	if (!r->entry.ca_file && value.text && *value.text)
-		r->entry.ca_file = sp_copy_text(value.text);
-	sp_push_labels_add_host(&r->entry.labels);
-}
-
 /* --- sending now */
 
 static void keep(struct request *r, const char *path, const char *why_not)
@@ -227,20 +209,38 @@ static void send_text(struct request *r, const char *path, struct sp_buffer *tex
 	}
 }
 
-static void send_file(void *context, const char *path)
+/* false after a complaint. */
+static bool read_file(struct request *r, const char *path, struct sp_buffer *text)
 {
-	struct request *r = context;
-	struct sp_buffer text = {0};
-	int err = sp_input_read(path, &text);
+	int err = sp_input_read(path, text);
 
 	if (err) {
 		sp_complain("push: %s: %s", path,
 			err == SP_INPUT_SPOOL ? "it is a spool, of which smartprof report makes a profile"
 					      : sp_input_error(err));
 		r->failed++;
-	} else if (!sp_report_is_index(&text)) {
+	}
+	return !err;
+}
+
+/* An index that an index names is no profile: it may name the first one. */
+static void send_member(void *context, const char *path)
+{
+	struct sp_buffer text = {0};
+
+	if (read_file(context, path, &text))
+		send_text(context, path, &text);
+	sp_buffer_free(&text);
+}
+
+static void send_file(struct request *r, const char *path)
+{
+	struct sp_buffer text = {0};
+	bool is_read = read_file(r, path, &text);
+
+	if (is_read && !sp_report_is_index(&text)) {
 		send_text(r, path, &text);
-	} else if (!sp_report_each_member(path, &text, send_file, r)) {
+	} else if (is_read && !sp_report_each_member(path, &text, send_member, r)) {
 		sp_complain("push: %s: it is the index of a run, and names no profiles", path);
 		r->failed++;
 	}
@@ -386,7 +386,7 @@ static int act(struct request *r, char **words, int count)
 		return complain_usage("profiles are not named with --watch, --init or --flush");
 	if (r->flush)
 		return flush(r);
-	add_settings(r);
+	sp_push_settings_add(&r->entry);
 	if (r->init)
 		return init(r);
 	if (r->watch)

@@ -148,6 +148,7 @@ static int become_owner(const char *directory, struct mode *mode)
 	mode->symbols.cache = NULL; /* root's is out of reach then */
 	unsetenv("XDG_STATE_HOME");
 	unsetenv("XDG_CACHE_HOME");
+	unsetenv(SP_PUSH_TOKEN_VARIABLE); /* that user can read the environment of what is started from here on */
 	if ((user ? initgroups(user->pw_name, user->pw_gid) : setgroups(0, NULL)) < 0 ||
 		setgid(user ? user->pw_gid : st.st_gid) < 0 || setuid(st.st_uid) < 0)
 		return -errno;

@@ -113,6 +113,9 @@ bool sp_input_is_spool(const char *path);
  * cannot be listed. */
 long sp_input_list(const char *directory, char ***paths);
 
+/* A file of /proc that one read gets, whose path is printed. Its length, else a negative errno; text is "" then. */
+long sp_proc_read(char *text, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
 /* For how many nanoseconds a thread has not been on a CPU, time that a hypervisor took left out; SP_WAITED_UNKNOWN where the
  * kernel does not tell, or where this command may not run on the CPU the thread was on. From /proc/PID/task/TID/sched. */
 #define SP_WAITED_UNKNOWN UINT64_MAX

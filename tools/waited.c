@@ -1,7 +1,5 @@
 /* Since when a thread is not on a CPU. */
-#include <fcntl.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,29 +8,12 @@
 
 #define PROCESSOR_FIELD 39 /* of proc(5)'s stat */
 
-/* false: it cannot be read. */
-static bool read_task_file(int pid, int tid, const char *name, char *text, size_t size)
-{
-	char path[64];
-	ssize_t got;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/%s", pid, tid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	got = read(fd, text, size - 1);
-	close(fd);
-	text[got > 0 ? got : 0] = '\0';
-	return got > 0;
-}
-
 /* When the scheduler last saw the thread run, in milliseconds of the clock of its CPU; negative: the kernel does not tell. */
 static double last_ran_ms(int pid, int tid)
 {
 	char text[1024], *at;
 
-	if (!read_task_file(pid, tid, "sched", text, sizeof(text)))
+	if (sp_proc_read(text, sizeof(text), "/proc/%d/task/%d/sched", pid, tid) <= 0)
 		return -1;
 	at = strstr(text, "se.exec_start");
 	at = at ? strchr(at, ':') : NULL;
@@ -44,7 +25,7 @@ static int last_cpu(int pid, int tid)
 {
 	char text[1024], *at;
 
-	if (!read_task_file(pid, tid, "stat", text, sizeof(text)))
+	if (sp_proc_read(text, sizeof(text), "/proc/%d/task/%d/stat", pid, tid) <= 0)
 		return -1;
 	at = strrchr(text, ')');
 	for (int field = 2; at && field < PROCESSOR_FIELD; field++)

@@ -44,8 +44,10 @@ void sp_blocking_find_all(void)
 	((struct sp_loop_call){ \
 		(uint64_t)(uintptr_t)__builtin_return_address(0), (uint64_t)(uintptr_t)__builtin_dwarf_cfa()})
 
-/* Whether it was told not to wait. */
-static inline __attribute__((always_inline)) bool cannot_block(enum sp_wait_call call, long c, long d)
+/* Whether it was told not to wait. checked: the symbol is that of _FORTIFY_SOURCE (__recv_chk), with the buffer's size before
+ * the flags. */
+static inline __attribute__((always_inline)) bool cannot_block(enum sp_wait_call call, bool checked, long c, long d,
+	long e)
 {
 	switch (call) {
 	case SP_CALL_poll:
@@ -54,6 +56,7 @@ static inline __attribute__((always_inline)) bool cannot_block(enum sp_wait_call
 	case SP_CALL_epoll_pwait:
 		return (int)d == 0;
 	case SP_CALL_recv:
+		return (int)(checked ? e : d) & MSG_DONTWAIT;
 	case SP_CALL_recvfrom:
 	case SP_CALL_send:
 	case SP_CALL_sendto:
@@ -81,7 +84,7 @@ static inline __attribute__((always_inline)) bool cannot_block(enum sp_wait_call
 		uint64_t cycles; \
 		long result; \
 \
-		if (cannot_block(SP_CALL_##call, c, d) && sp_likely(!loop)) \
+		if (cannot_block(SP_CALL_##call, (#symbol)[0] == '_', c, d, e) && sp_likely(!loop)) \
 			return next(a, b, c, d, e, f); \
 		if (sp_unlikely(!sp_wait_begin(&wait, SP_CALL_##call))) \
 			return next(a, b, c, d, e, f); \

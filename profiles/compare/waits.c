@@ -104,6 +104,16 @@ static enum sp_side less(const struct group *g)
 	return g->more == SP_CURRENT ? SP_BASELINE : SP_CURRENT;
 }
 
+/* Whether an earlier row is of the same place, by another way. */
+static bool is_again(const struct group *g, const struct sp_profile *p, size_t at)
+{
+	for (size_t i = 0; i < at; i++)
+		if (is_of(g, &p->wait_rows[i]) &&
+			is_place(&p->wait_rows[i], p->wait_rows[at].call, p->wait_rows[at].caller))
+			return true;
+	return false;
+}
+
 /* Of a lock, who waits more for it. */
 static void find_callers(const struct sp_comparison *c, struct group *g)
 {
@@ -113,7 +123,7 @@ static void find_callers(const struct sp_comparison *c, struct group *g)
 		const struct sp_wait_row *row = &p->wait_rows[i];
 		double variance, growth;
 
-		if (!is_of(g, row))
+		if (!is_of(g, row) || is_again(g, p, i))
 			continue;
 		growth = side_mean(c, g->more, g, row, &variance) - side_mean(c, less(g), g, row, &variance);
 		g->rows += growth > 0;

@@ -158,7 +158,8 @@ void sp_sql_stacks(struct sp_buffer *out, const uint64_t (*keys)[2], size_t coun
 	sp_buffer_puts(out,
 		"SELECT toString(id) AS stack, any(functions) AS functions, any(modules) AS modules, "
 		"any(build_ids) AS build_ids, any(files) AS files, any(lines) AS lines, any(inlined) AS inlined, "
-		"any(addresses) AS addresses, any(codes) AS codes FROM " SP_FLEET_PREFIX "stacks WHERE id IN (");
+		"arrayMap(x -> toString(x), any(addresses)) AS addresses, " /* not all servers quote 64 bits */
+		"arrayMap(x -> toString(x), any(codes)) AS codes FROM " SP_FLEET_PREFIX "stacks WHERE id IN (");
 	for (size_t i = 0; i < count; i++) {
 		sp_buffer_puts(out, i ? ", " : "");
 		put_id(out, keys[i]);

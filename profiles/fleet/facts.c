@@ -142,6 +142,7 @@ static void give_facts(const struct sp_fleet_facts *f, struct sp_profile *p)
 void sp_fleet_facts_give(const struct sp_fleet_facts *f, struct sp_profile *p)
 {
 	const uint64_t *n = f->numbers;
+	const uint64_t off_ns = n[SP_FLEET_QUEUE_NS] + n[SP_FLEET_BLOCKED_NS];
 
 	p->cpu_user_ns = n[SP_FLEET_CPU_USER_NS];
 	p->cpu_sys_ns = n[SP_FLEET_CPU_SYSTEM_NS];
@@ -153,7 +154,7 @@ void sp_fleet_facts_give(const struct sp_fleet_facts *f, struct sp_profile *p)
 	p->heap_on = n[SP_FLEET_HEAP_ON];
 	p->waits_on = n[SP_FLEET_WAITS_ON];
 	p->waiting = (struct sp_waiting){.wall_ns = n[SP_FLEET_WAITING_KNOWN] ? n[SP_FLEET_THREAD_NS] : 0,
-		.cpu_ns = n[SP_FLEET_THREAD_NS] - n[SP_FLEET_QUEUE_NS] - n[SP_FLEET_BLOCKED_NS],
+		.cpu_ns = n[SP_FLEET_THREAD_NS] > off_ns ? n[SP_FLEET_THREAD_NS] - off_ns : 0,
 		.queue_ns = n[SP_FLEET_QUEUE_NS],
 		.queue_known = n[SP_FLEET_QUEUE_KNOWN],
 		.blocked_ns = n[SP_FLEET_BLOCKED_NS],

@@ -66,8 +66,10 @@ static const char *file_of(const struct sp_fleet_frame *frame)
 
 static void add_function(struct maker *m, const struct sp_fleet_frame *frame, const struct sp_fleet_sample *s)
 {
-	struct sp_function *f = &m->p->functions[function_of(m, frame)];
+	const uint32_t function = function_of(m, frame); /* which may move them */
+	struct sp_function *f = &m->p->functions[function];
 	const uint64_t *v = s->values;
+	const bool first = !sp_function_self(f) && !sp_function_total(f);
 
 	f->self_user_ns += scaled(m, v[SP_FLEET_VALUE] - v[SP_FLEET_SYSTEM]);
 	f->self_sys_ns += scaled(m, v[SP_FLEET_SYSTEM]);
@@ -82,7 +84,7 @@ static void add_function(struct maker *m, const struct sp_fleet_frame *frame, co
 		f->file = frame->file;
 		f->line = frame->line;
 	}
-	f->code = frame->code;
+	f->code = first || f->code == frame->code ? frame->code : 0;
 }
 
 static void add_site(struct maker *m, const struct sp_fleet_frame *frame, const struct sp_fleet_sample *s)
@@ -255,15 +257,21 @@ static void add_sample(struct maker *m, const struct sp_fleet_sample *s)
 		add_path(m, stack, s);
 }
 
+/* Samples are as many as were taken, and as far apart, whatever length of time they are brought to. */
+static bool is_scaled(const struct sp_fleet_column *column)
+{
+	return strcmp(column->merge, "sum") == 0 && !strstr(column->name, "samples");
+}
+
 static struct sp_fleet_facts scaled_facts(const struct maker *m, const struct sp_fleet_facts *facts)
 {
 	struct sp_fleet_facts out = *facts;
 
 	for (int i = 0; i < SP_FLEET_NUMBERS; i++)
-		if (strcmp(sp_fleet_numbers[i].merge, "sum") == 0)
+		if (is_scaled(&sp_fleet_numbers[i]))
 			out.numbers[i] = scaled(m, out.numbers[i]);
 	for (int i = 0; i < SP_FLEET_REALS; i++)
-		if (strcmp(sp_fleet_reals[i].merge, "sum") == 0)
+		if (is_scaled(&sp_fleet_reals[i]))
 			out.reals[i] *= strstr(sp_fleet_reals[i].name, "error2") ? m->scale * m->scale : m->scale;
 	return out;
 }

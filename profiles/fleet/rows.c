@@ -124,6 +124,7 @@ static void hash_frames(const struct frame *frames, size_t count, char id[static
 		hash_text(&hash, frames[i].build_id);
 		hash_text(&hash, frames[i].file);
 		hash_number(&hash, (uint64_t)frames[i].line << 1 | frames[i].inlined);
+		hash_number(&hash, frames[i].code);
 	}
 	SHA256Final(digest, &hash);
 	format_id(id, digest);

@@ -84,7 +84,7 @@ void sp_check_put_finding(struct sp_buffer *out, const struct sp_check_command *
 		else
 			put_change(out, f);
 		sp_buffer_printf(out, "; the machine was busy: threads waited for a CPU for %.0f %% of the time",
-			100 * fmax(command->waited[0], command->waited[1]));
+			100 * sp_check_busy(command));
 		break;
 	case SP_FIGURE_UNSURE:
 		if (!f->current.count) {

@@ -392,5 +392,4 @@ void sp_write_merged_quality(struct sp_writer *w)
 				"build-id.\n");
 			break;
 		}
-	sp_buffer_puts(&w->out, "\n");
 }

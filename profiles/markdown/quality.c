@@ -237,6 +237,9 @@ void sp_write_quality(struct sp_writer *w)
 
 	if (w->profile->process_count) {
 		sp_write_merged_quality(w);
+		if (w->profile->place_note)
+			write_notes(w, w->profile->place_note);
+		sp_buffer_puts(&w->out, "\n");
 		return;
 	}
 	if (sp_put_written_quality(w)) {

@@ -81,15 +81,14 @@ static bool is_outside(const struct sp_profile *p, const struct sp_wait_place *o
 {
 	const struct sp_path *path = &p->paths[other->path];
 	uint32_t common = common_frames(p, l->path, path);
-	struct loop its;
-	bool outside;
+	double aside_ns = 0;
 
 	if (common <= l->base || common > l->at || common >= path->depth)
 		return false;
-	its = find_loop(p, other->path);
-	outside = its.known && its.cpu_ns[common] <= ASIDE * its.cpu_ns[common - 1];
-	free(its.cpu_ns);
-	return outside;
+	for (size_t i = 0; i < p->path_count; i++)
+		if (p->paths[i].kind == SP_STACKS_CPU && common_frames(p, path, &p->paths[i]) > common)
+			aside_ns += (double)(p->paths[i].user_ns + p->paths[i].sys_ns);
+	return aside_ns <= ASIDE * l->cpu_ns[common - 1];
 }
 
 static bool may_be_for_work(const struct sp_wait_place *place)

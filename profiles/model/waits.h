@@ -5,7 +5,7 @@
 #include "profiles/model/model.h"
 #include "sampler/wait_calls.h"
 
-/* A call that is waited in, by where it is made. */
+/* A call that is waited in, by the line it is made at and the SP_WAIT_CHAIN functions that lead there. */
 struct sp_wait_place {
 	enum sp_wait_call call;
 	uint32_t frame; /* of the caller */

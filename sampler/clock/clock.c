@@ -34,8 +34,8 @@
 /* Of a thread's clock_state. Whoever wishes anything of its clocks says so and settles it: one does, also what others have
  * wished meanwhile. */
 #define CLOCK_WANTED 1u
-#define CLOCK_BUSY 2u  /* somebody is at it ... */
-#define CLOCK_AGAIN 4u /* ... and is to look again */
+#define CLOCK_BUSY SP_CLOCK_BUSY /* somebody is at it ... */
+#define CLOCK_AGAIN 4u           /* ... and is to look again */
 
 #define STOPPED_FOR_GOOD 1u /* until it turns out otherwise */
 #define STOPPED_FOR_NOW 2u

@@ -2,11 +2,9 @@
 #include "sampler/spool/copies.h"
 
 #include <dlfcn.h>
-#include <sys/uio.h>
 
 #include "sampler/spool/modules.h"
 #include "sampler/spool/write.h"
-#include "sampler/sys.h"
 #include "sampler/walk/frame.h"
 
 #define PAGE 4096u

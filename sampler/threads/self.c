@@ -13,6 +13,7 @@ static struct {
 	intptr_t to_pointer, to_tls;
 	uintptr_t pointer; /* the first such thread's, */
 	int tid;           /* and its id */
+	intptr_t tls;      /* from any such thread's pointer to its sp_tls */
 } self;
 
 /* The thread's list of robust mutexes as the C library has registered it; 0 none. tid 0: the caller. */
@@ -27,18 +28,18 @@ static uintptr_t robust_head(int tid)
 void sp_self_init(int tid)
 {
 	self.pointer = (uintptr_t)sp_thread_pointer();
+	self.tls = (intptr_t)((uintptr_t)&sp_tls - self.pointer);
 	self.tid = tid;
 }
 
 void sp_self_learn(void)
 {
-	intptr_t tls = (intptr_t)((uintptr_t)&sp_tls - (uintptr_t)sp_thread_pointer());
 	uintptr_t head = self.to_pointer ? 0 : robust_head(self.tid);
 
 	if (!head)
 		return;
-	self.to_pointer = (intptr_t)(self.pointer - head);
-	self.to_tls = self.to_pointer + tls;
+	self.to_tls = (intptr_t)(self.pointer - head) + self.tls;
+	sp_store(&self.to_pointer, (intptr_t)(self.pointer - head));
 }
 
 /* Whether the calling thread has thread-local storage of its own, as the C library makes it. */

@@ -76,9 +76,9 @@ void sp_gil_ask(struct sp_thread *t, uint64_t condition)
 	struct gil now;
 	int tid;
 
-	if (w->left_ns > (int64_t)w->usual_ns || tid_of((uint64_t)__builtin_thread_pointer()) != t->tid)
+	if (w->left_ns > (int64_t)w->usual_ns || !read_before(&now, condition) || !may_be(&now))
 		return;
-	if (!read_before(&now, condition) || !may_be(&now))
+	if (tid_of((uint64_t)(uintptr_t)sp_thread_pointer()) != t->tid) /* the C library's is laid out otherwise */
 		return;
 	tid = holder_tid(now.last_holder);
 	if (tid <= 0 || tid == t->tid)

@@ -20,8 +20,8 @@ struct sp_waits sp_waits;
 #define LEAST_NS 4000u
 #define MOST_NS 50000u
 
-/* A short call is looked at before and after, and asked whether it slept, if that takes no more than the same part. */
-#define SHORT_LOOK_NS (3 * LOOK_NS)
+/* A short call is looked at before and after, if that takes no more than the same part. */
+#define SHORT_LOOK_NS (2 * LOOK_NS)
 #define FREE_LOOKS 64u
 
 /* The cycle counter, by which the thread's time is taken, and the kernel's CPU time differ by less than this part. */
@@ -110,12 +110,17 @@ static uint64_t look(struct sp_thread *t, uint64_t now)
 	return off;
 }
 
-/* What of `ns` the thread was off the CPU and asleep: no more than `off` since it was last looked at. */
+/* What of `ns` the thread was off the CPU: no more than `off` since it was last looked at. */
+static uint64_t was_off(uint64_t ns, uint64_t off)
+{
+	return off < RAN_NS && off < ns / RAN_PART ? 0 : off < ns ? off : ns;
+}
+
+/* ... and asleep. */
 static uint64_t slept(struct sp_thread *t, uint64_t ns, uint64_t off)
 {
-	if (off < RAN_NS && off < ns / RAN_PART)
-		return 0;
-	return !has_slept(&t->wait) ? 0 : off < ns ? off : ns;
+	ns = was_off(ns, off);
+	return ns && has_slept(&t->wait) ? ns : 0;
 }
 
 /* Whether this process, and this thread of it, is one that is counted. What has waited since before a seccomp filter was there
@@ -198,7 +203,9 @@ static void ended(struct sp_thread *t, enum sp_wait_call call, uint64_t object, 
 	sp_pick_wait(t, &waited, 0);
 }
 
-/* --- short calls: those that are looked at tell what part of the others was waiting */
+/* --- short calls: those that are looked at tell what part of the others was waiting. Whoever takes the CPU from a thread mostly keeps it
+ * for longer, so that they are not asked whether they slept: each time the kernel is, it divides the time since its last tick into user
+ * and system time by how all of it was divided, and CPU samples would not tell any more whose the system time is. */
 
 void sp_wait_begin_looked(struct sp_timed_call *w, enum sp_wait_call call)
 {
@@ -208,7 +215,6 @@ void sp_wait_begin_looked(struct sp_timed_call *w, enum sp_wait_call call)
 		sp_tls.waited &= ~SP_LOOK_FIRST;
 		w->inner = sp_tls.waited;
 		t->wait.queue_off_ns += look(t, sp_cycles());
-		has_slept(&t->wait);
 		t->wait.short_looks++;
 		sp_pick_cost(SHORT_LOOK_NS);
 		t->wait.looked_began = w->began = sp_cycles();
@@ -241,7 +247,7 @@ static uint64_t short_waited_ns(struct sp_thread *t, enum sp_wait_kind kind, uin
 		return waited;
 	}
 	off = look(t, now);
-	waited = slept(t, ns, off);
+	waited = was_off(ns, off);
 	t->wait.queue_off_ns += off - waited;
 	part->ns += ns;
 	part->waited_ns += waited;

@@ -2,9 +2,7 @@
 #include "sampler/walk/code_rule.h"
 
 #include <string.h>
-#include <sys/uio.h>
 
-#include "sampler/sys.h"
 #include "sampler/walk/instruction.h"
 
 enum { RSP = 4, RBP = 5 }; /* as instructions number them, and not as DWARF does */

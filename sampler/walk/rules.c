@@ -77,13 +77,14 @@ static struct sp_cfi_rule generated_rule(struct sp_walker *w)
 
 	if (!sp_rules_find(key, &word)) {
 		rule = (struct sp_cfi_rule){.kind = SP_CFI_SIGNAL};
-		if (!is_bare_signal_return(IP(w)))
+		if (!SP_SIGNAL_RETURN_MAY_BE_BARE || !is_bare_signal_return(IP(w)))
 			rule = sp_code_rule(IP(w), GENERATED_INSTRUCTIONS_MAX);
 		memcpy(&word, &rule, sizeof word);
 		sp_rules_keep(key, word);
 	}
 	memcpy(&rule, &word, sizeof rule);
-	w->now.distrust = rule.kind != SP_CFI_SIGNAL;
+	if (rule.kind != SP_CFI_SIGNAL)
+		w->now.distrust = true;
 	return rule;
 }
 

@@ -1,8 +1,6 @@
 /* Reading stacks. */
 #include "sampler/walk/stack_read.h"
 
-#include "sampler/sys.h"
-
 /* The main thread's stack is not known to reach deeper than this below its top. The kernel keeps 128 MB free for it,
  * whatever its limit (arch/x86/mm/mmap.c, mmap_base). */
 #define MAIN_STACK_BYTES (64u << 20)

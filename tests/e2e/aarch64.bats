@@ -7,7 +7,7 @@ setup_file() {
 
 # emulated PROGRAM: run with the agent; the profile in PROFILE.
 emulated() {
-	qemu-aarch64 -L /usr/aarch64-linux-gnu -E LD_PRELOAD="$ROOT/build-aarch64-linux-gnu/libsmartprof.so" "$@" >out
+	plain qemu-aarch64 -L /usr/aarch64-linux-gnu -E LD_PRELOAD="$ROOT/build-aarch64-linux-gnu/libsmartprof.so" "$@" >out
 	"$SMARTPROF" recover >recovered
 	PROFILE=$(sed -n 1p recovered)
 }

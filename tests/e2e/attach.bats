@@ -295,15 +295,17 @@ storm() {
 	local cpu at=0 cpus
 	cpus=($(first_and_last_cpu))
 	cat >poll.py <<-'PY'
-		import select, sys, time
+		import select, time
 		poll = select.epoll()
 		begin = time.time()
 		poll.poll(2.5)
 		print("on time" if 2.4 < time.time() - begin < 3.6 else f"after {time.time() - begin:.1f} s")
 	PY
+	in_epoll() { grep -qE '^(232|281) ' "/proc/$PID/syscall"; } # epoll_wait, epoll_pwait
 	for cpu in "${cpus[@]}"; do
 		begin taskset -c "$cpu" python3 poll.py
-		sleep 1
+		eventually in_epoll
+		sleep 1.2
 		taskset -pc "${cpus[-++at]}" $BASHPID >out.taskset
 		attach --for 10ms "$PID"
 		stop "on time"

@@ -40,7 +40,7 @@ start() {
 	write_config "$port" "$(free_port)"
 	clickhouse-server --config-file="$directory/config.xml" >"$directory/out" 2>&1 3>&- &
 	echo $! >"$directory/pid"
-	for ((i = 0; i < 300; i++)); do
+	for ((i = 0; i < 1800; i++)); do
 		if curl -fsS "http://127.0.0.1:$port/ping" >/dev/null 2>&1; then
 			echo "$port"
 			return
@@ -57,7 +57,7 @@ stop() {
 	local pid
 	pid=$(cat "$directory/pid")
 	kill -9 "$pid" 2>/dev/null || true
-	while kill -0 "$pid" 2>/dev/null; do sleep 0.02; done
+	while [ -e "/proc/$pid" ] \&\& ! grep -qs "^State:.Z" "/proc/$pid/status"; do sleep 0.02; done
 }
 
 "$1"

@@ -73,7 +73,7 @@ fail() {
 	return 1
 }
 
-# browser PAGE [SIZE…] <STEPS: see browser.py.
+# browser PAGE STEPS [SCREENSHOT [WIDTH HEIGHT [dark]]]: see browser.py.
 browser() { "$ROOT/tests/e2e/browser.py" "$@"; }
 
 # eventually COMMAND…: waits until it succeeds; a busy machine may take its time, but not more than a hang gets.

@@ -30,11 +30,12 @@ VERSION=$(sed -n 's/^VERSION := //p' "$BATS_TEST_DIRNAME/../../Makefile")
 	cmp one/SHA256SUMS two/SHA256SUMS
 	(cd "smartprof-$VERSION" && find . -type f -printf '%P\n') | sort >unpacked
 	for file in Makefile .ci/test .env.profiling packaging/debian/rules tests/e2e/package.bats docs/page.png; do
-		grep -qx "$file" unpacked && cmp "$ROOT/$file" "smartprof-$VERSION/$file"
+		cmp "$ROOT/$file" "smartprof-$VERSION/$file"
 	done
 	refuse grep -E '^(build|\.git/)' unpacked
 	[ -x "smartprof-$VERSION/.ci/test" ]
-	[ "$(find "smartprof-$VERSION" -newermt 'now' | wc -l)" -eq 0 ]
+	day=$(sed -nE '/^## /{s/.*\((.*)\)$/\1/p;q}' "$ROOT/CHANGELOG.md")
+	[ "$(TZ=UTC find "smartprof-$VERSION" -type f -printf '%TY-%Tm-%Td %TH:%TM\n' | sort -u)" = "$day 00:00" ]
 	cp one/*.spdx.json "$BATS_FILE_TMPDIR/"
 	grep -q "$(sha256sum <"one/smartprof-$VERSION.tar.gz" | cut -d' ' -f1)" "one/smartprof-$VERSION.spdx.json"
 }
@@ -152,7 +153,7 @@ debian() {
 	cp /etc/resolv.conf /etc/hosts "$1/etc/"
 }
 
-# within RELEASE SCRIPT: as root of it; its /work is $WORK.
+# within RELEASE SCRIPT: as root of it; its /mnt is $WORK.
 within() {
 	mkdir -p "$1/work"
 	# shellcheck disable=SC2016
@@ -161,7 +162,7 @@ within() {
 }
 
 # What is profiled there: a program of the system's, and one that a shell starts.
-USED='export SMARTPROF_ENV=development SMARTPROF_DIR=/work/used HOME=/work/home XDG_STATE_HOME=/work/state
+USED='export SMARTPROF_ENV=development SMARTPROF_DIR=/mnt/used HOME=/mnt/home XDG_STATE_HOME=/mnt/state
 	LD_PRELOAD=/usr/lib/smartprof/libsmartprof.so perl -e "\$n += \$_ * \$_ for 1..5000000"
 	smartprof run -- sh -c "perl -e \"my %h; \\\$h{\\\$_} = 1 for 1..300000\"; true"'
 
@@ -169,12 +170,12 @@ USED='export SMARTPROF_ENV=development SMARTPROF_DIR=/work/used HOME=/work/home 
 	[ -n "$(long '' yes)" ] || skip "with LONG=1: it fetches a Debian"
 	debian bookworm
 	"$ROOT/packaging/deb.sh" "$VERSION" deb "$ROOT/build"
-	within bookworm 'find / -xdev -not -path "/work*" -not -path "/var/*" | sort >/work/before
-		apt-get update >/work/log
-		apt-get install -y --no-install-recommends /work/deb/libsmartprof_*.deb /work/deb/smartprof_*.deb >>/work/log 2>&1
+	within bookworm 'find / -xdev -not -path "/mnt*" -not -path "/var/*" | sort >/mnt/before
+		apt-get update >/mnt/log
+		apt-get install -y --no-install-recommends /mnt/deb/libsmartprof_*.deb /mnt/deb/smartprof_*.deb >>/mnt/log 2>&1
 		'"$USED"'
-		apt-get purge -y --auto-remove smartprof libsmartprof >>/work/log 2>&1
-		find / -xdev -not -path "/work*" -not -path "/var/*" | sort >/work/after'
+		apt-get purge -y --auto-remove smartprof libsmartprof >>/mnt/log 2>&1
+		find / -xdev -not -path "/mnt*" -not -path "/var/*" | sort >/mnt/after'
 	[ "$(find used -name 'perl.*.md' | wc -l)" -eq 2 ]
 	for profile in used/development/perl.*.md; do check_profile "$profile"; done
 	diff before after
@@ -185,9 +186,9 @@ USED='export SMARTPROF_ENV=development SMARTPROF_DIR=/work/used HOME=/work/home 
 	debian trixie "$(awk '$1 == "build" { printf "%s%s", n++ ? "," : "", $2 }' "$ROOT/.ci/packages.txt"),debhelper"
 	"$ROOT/packaging/dist.sh" "$VERSION" source
 	tar -C source -xf "source/smartprof-$VERSION.tar.gz"
-	within trixie "cd /work/source/smartprof-$VERSION && gcc --version | head -n 1 && make -s -j$(nproc) all
-		packaging/deb.sh $VERSION /work/deb build
-		dpkg --install /work/deb/libsmartprof_*.deb /work/deb/smartprof_*.deb
+	within trixie "cd /mnt/source/smartprof-$VERSION && gcc --version | head -n 1 && make -s -j$(nproc) all
+		packaging/deb.sh $VERSION /mnt/deb build
+		dpkg --install /mnt/deb/libsmartprof_*.deb /mnt/deb/smartprof_*.deb
 		$USED" >said 2>&1 || fail "$(tail -n 40 said)"
 	grep '^gcc' said >&3
 	refuse grep -i warning: said

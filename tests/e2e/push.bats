@@ -163,7 +163,7 @@ at_least_three_wait() { [ "$(OUTBOX | wc -l)" -ge 3 ]; }
 (target,) = json.load(sys.stdin)["targets"]
 assert target["waiting"] == 3 and target["sent"] == 0 and "connect" in target["last_error"], target'
 	engine
-	echo 'hang 30' >engine/answer # a sender that is killed has not sent
+	echo 'hang 300' >engine/answer # a sender that is killed has not sent
 	"$SMARTPROF" push --flush >/dev/null &
 	eventually test -s engine/asked
 	kill -9 $!
@@ -179,7 +179,7 @@ assert target["waiting"] == 3 and target["sent"] == 0 and "connect" in target["l
 
 @test "Retry-After is obeyed, in seconds and as a date, also by who asks for a flush" {
 	engine
-	for answer in 'date 60' '429 2'; do
+	for answer in 'date 60' '429 6'; do
 		rm -rf engine/asked "$XDG_STATE_HOME/smartprof/outbox"
 		echo "$answer" >engine/answer
 		SMARTPROF_PUSH=parca+http://127.0.0.1:$PORT a_run

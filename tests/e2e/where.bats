@@ -87,15 +87,17 @@ of() {
 @test "since when, on whichever CPU it began" {
 	[ -r /proc/self/sched ] || skip "the kernel does not tell"
 	local cpu begin elapsed_ns since_ns
+	asleep() { [ "$(cat "/proc/$PID/comm")" = sleep ] && grep -q '^State:.S' "/proc/$PID/status"; }
 	for cpu in $(first_and_last_cpu); do
 		begin=$(date +%s%N)
 		taskset -c "$cpu" sleep 600 &
 		PID=$!
+		eventually asleep
 		sleep 1
 		"$SMARTPROF" where --json $PID >where
 		elapsed_ns=$(($(date +%s%N) - begin))
 		since_ns=$(jq '.threads[0].since_ns' where)
-		at_least "$since_ns" 800000000
+		at_least "$since_ns" 900000000
 		at_least "$elapsed_ns" "$since_ns"
 		kill $PID
 		wait $PID || true

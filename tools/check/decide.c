@@ -129,8 +129,10 @@ static bool is_suspect_of_busy(const struct sp_check_command *c)
 
 static bool is_suspect(const struct sp_check_command *c, bool busy)
 {
-	if (!c->baseline || busy)
-		return c->baseline && is_suspect_of_busy(c);
+	if (!c->baseline)
+		return false;
+	if (busy)
+		return is_suspect_of_busy(c);
 	for (size_t i = 0; i < c->figure_count; i++)
 		if (sp_check_is_suspect(&c->figures[i]) || c->figures[i].state == SP_FIGURE_DISTURBED)
 			return true;
@@ -216,7 +218,8 @@ static void settle(struct turns *t)
 		int metric = pairs_metric(f->metric);
 		const struct sp_pairs_verdict *v = metric < 0 ? NULL : &t->verdicts[metric];
 
-		if (!v || !v->pairs || f->allowed < 0 || f->state == SP_FIGURE_ABOVE)
+		if (!v || !v->pairs || f->allowed < 0 || f->state == SP_FIGURE_ABOVE ||
+			(t->busy && metric != SP_PAIRS_CPU))
 			continue;
 		f->judgement.ratio = v->ratio;
 		f->judgement.low = v->low;

@@ -25,7 +25,7 @@ static void check_platform(struct sp_plan *plan)
 	int major, minor;
 
 	if (machine->architecture[0] && strcmp(machine->architecture, "x86_64") != 0)
-		sp_plan_warn(plan, "architecture", true, "", "this is a %s machine; the agent is for x86_64",
+		sp_plan_warn(plan, "architecture", true, "", "this is a %s machine; the command is for x86_64",
 			machine->architecture);
 	if (strcmp(machine->libc, "musl") == 0)
 		sp_plan_warn(plan, "libc", true, "", "programs here use musl; the agent needs glibc");

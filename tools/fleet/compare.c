@@ -2,8 +2,8 @@
 #include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "profiles/base/figures.h"
 #include "profiles/compare/report.h"
 #include "profiles/compare/stats.h"
 #include "profiles/model/merge.h"
@@ -63,16 +63,29 @@ static void add_process(struct sp_profile *p, const struct sp_fleet_total *total
 		.exit = "0",
 		.profile = total->host,
 		.start_ns = total->from_ns,
-		.wall_ns = (uint64_t)wall_ns,
+		.wall_ns = sp_whole(wall_ns),
 		.cpu_user_ns = p->cpu_user_ns,
 		.cpu_sys_ns = p->cpu_sys_ns,
 		.samples = p->samples};
 }
 
-/* Both in the order of host names, as they were asked for; a host without samples has none. */
+/* Where the samples of each host begin, by the number of its name: they stand together. Hosts may be in one answer alone, as
+ * profiles come in meanwhile. */
+static size_t *find_samples(struct hosts *h)
+{
+	size_t *first;
+
+	for (size_t i = 0; i < h->totals.count; i++)
+		sp_names_id(&h->samples.hosts, h->totals.list[i].host);
+	first = sp_alloc(h->samples.hosts.count, sizeof(*first));
+	for (size_t k = h->samples.count; k-- > 0;)
+		first[h->samples.list[k].host] = k;
+	return first;
+}
+
 static void make_profiles(struct hosts *h, double wall)
 {
-	size_t at = 0, count = h->totals.count;
+	size_t count = h->totals.count, *first = find_samples(h);
 
 	h->merges = sp_alloc(count, sizeof(struct sp_merge *));
 	h->profiles = sp_alloc(count, sizeof(struct sp_profile *));
@@ -80,11 +93,11 @@ static void make_profiles(struct hosts *h, double wall)
 	for (size_t i = 0; i < count; i++) {
 		const struct sp_fleet_total *total = &h->totals.list[i];
 		const double own = wall_of(total);
-		size_t end = at;
+		const uint32_t host = sp_names_id(&h->samples.hosts, total->host);
+		size_t at = first[host], end = at;
 		struct sp_profile *one;
 
-		while (end < h->samples.count &&
-			strcmp(sp_names_text(&h->samples.hosts, h->samples.list[end].host), total->host) == 0)
+		while (end < h->samples.count && h->samples.list[end].host == host)
 			end++;
 		one = sp_fleet_profile(h->samples.list + at, end - at, &h->stacks, total, own > 0 ? wall / own : 1);
 		add_process(one, total, wall);
@@ -93,8 +106,8 @@ static void make_profiles(struct hosts *h, double wall)
 		h->profiles[i] = sp_merge_finish(h->merges[i], 0);
 		h->names[i] = total->host;
 		sp_profile_free(one);
-		at = end;
 	}
+	free(first);
 }
 
 static void free_hosts(struct hosts *h)
@@ -126,7 +139,7 @@ static int compare(const struct sp_fleet *fleet, struct hosts *sides, sp_fleet_w
 	sp_compare_weights(input.weights);
 	c = sp_compare(&input);
 	write(&text, c);
-	status = sp_write_output("fleet", fleet->output, &text, O_TRUNC) ? 1 : sp_compare_status(c);
+	status = sp_write_output("fleet", fleet->output, &text, O_TRUNC) ? SP_EXIT_USAGE : sp_compare_status(c);
 	sp_comparison_free(c);
 	sp_buffer_free(&text);
 	return status;

@@ -34,10 +34,9 @@ static double cores(const struct sp_fleet_host *host)
 
 /* The function that costs a host so much more than the others. */
 static int put_cause(const struct sp_fleet *fleet, const struct sp_fleet_host *host, double all_wall,
-	struct sp_fleet_stacks *stacks, const double *everywhere, struct sp_buffer *out)
+	struct sp_fleet_stacks *stacks, const double *everywhere, size_t known, struct sp_buffer *out)
 {
 	double wall = (double)host->wall_ns, others_wall = fmax(all_wall - wall, 1), most = 0, others = 0;
-	size_t known = stacks->count;
 	const struct sp_fleet_frame *cause = NULL;
 	struct sp_fleet_samples own = {0};
 	struct sp_fleet one = *fleet;
@@ -47,7 +46,7 @@ static int put_cause(const struct sp_fleet *fleet, const struct sp_fleet_host *h
 		one.side.labels[one.side.count++] = (struct sp_fleet_label){"host", host->name};
 		status = sp_fleet_ask_samples(&one, &one.side, SP_FLEET_BY_ALL, 1u << SP_FLEET_FUNCTION, stacks, &own);
 	}
-	for (size_t i = 0; i < own.count; i++) {
+	for (size_t i = 0; !status && i < own.count; i++) {
 		uint32_t stack = own.list[i].stack;
 		double value = (double)own.list[i].values[SP_FLEET_VALUE];
 		double elsewhere = fmax((stack < known ? everywhere[stack] : 0) - value, 0) / others_wall;
@@ -119,6 +118,7 @@ int sp_fleet_tell_outliers(const struct sp_fleet *fleet, const struct sp_fleet_h
 	struct sp_fleet_stacks *stacks, const double *everywhere, struct sp_buffer *out)
 {
 	struct far *list = sp_alloc(hosts->count + 1, sizeof(*list));
+	const size_t known = stacks->count; /* of everywhere[]; asking for causes may bring more */
 	double median = 0;
 	size_t count = hosts->count >= HOSTS_LEAST ? find_far(hosts, cores, LEAST_CORES, list, &median) : 0;
 	int status = 0;
@@ -126,9 +126,11 @@ int sp_fleet_tell_outliers(const struct sp_fleet *fleet, const struct sp_fleet_h
 	for (size_t i = 0; !status && i < count && i < NAMED; i++) {
 		sp_buffer_puts(out, i ? "" : "\nHosts that stand out by CPU time:\n");
 		put_name(out, list[i].host->name);
-		sp_buffer_printf(out, ": %.3g cores, %.2g times the median of %.3g", list[i].value,
-			list[i].value / median, median);
-		status = put_cause(fleet, list[i].host, hosts->wall_ns, stacks, everywhere, out);
+		sp_buffer_printf(out, ": %.3g cores, ", list[i].value);
+		if (median > 0)
+			sp_buffer_printf(out, "%.2g times ", list[i].value / median);
+		sp_buffer_printf(out, median > 0 ? "the median of %.3g" : "the median is %.3g", median);
+		status = put_cause(fleet, list[i].host, hosts->wall_ns, stacks, everywhere, known, out);
 		sp_buffer_puts(out, "\n");
 	}
 	put_others(out, count);
@@ -210,7 +212,7 @@ static int put_site(const struct sp_fleet *fleet, struct sp_buffer *out)
 	const struct sp_fleet_sample *most = NULL;
 	int status = sp_fleet_ask_samples(fleet, &fleet->side, SP_FLEET_BY_ALL, 1u << SP_FLEET_SITE, &stacks, &samples);
 
-	for (size_t i = 0; i < samples.count; i++)
+	for (size_t i = 0; !status && i < samples.count; i++)
 		if (!most || samples.list[i].values[SP_FLEET_INUSE_BYTES] > most->values[SP_FLEET_INUSE_BYTES])
 			most = &samples.list[i];
 	if (most) {
@@ -242,7 +244,9 @@ static int tell_growth(const struct sp_fleet *fleet, const struct growth *g, str
 	put_bytes(out, half);
 	sp_buffer_printf(out, " a day, on %zu hosts over %zu days (", g->count, g->days.count);
 	for (size_t i = 0; i < g->days.count && i < 7; i++) {
-		sp_buffer_printf(out, "%s%s ", i ? ", " : "", sp_names_text(&g->days, (uint32_t)i));
+		sp_buffer_puts(out, i ? ", " : "");
+		put_name(out, sp_names_text(&g->days, (uint32_t)i));
+		sp_buffer_puts(out, " ");
 		put_bytes(out, g->day_bytes[i] / n);
 	}
 	sp_buffer_puts(out, g->days.count > 7 ? ", …)" : ")");

@@ -12,8 +12,8 @@
 #define ANSWER_MOST (512u << 20)
 #define COMPLAINT_BYTES 200
 
-/* What it says of tables that are not there. */
-#define NO_TABLE "Code: 60,"
+/* What it says of tables that are not there; a comma or, since 21.11, a full stop follows. */
+#define NO_TABLE "Code: 60"
 
 static void put_encoded(struct sp_buffer *out, const char *text)
 {
@@ -50,7 +50,7 @@ static int complain(const struct sp_push_target *target, const struct sp_http_an
 	const char *text = answer->body.length ? answer->body.data : "";
 	char first[COMPLAINT_BYTES];
 
-	if (strncmp(text, NO_TABLE, strlen(NO_TABLE)) == 0) {
+	if (strncmp(text, NO_TABLE, strlen(NO_TABLE)) == 0 && !isdigit((unsigned char)text[strlen(NO_TABLE)])) {
 		sp_complain("fleet: %s: there are no tables of profiles; smartprof push %s --init makes them",
 			target->text, target->text);
 		return 1;

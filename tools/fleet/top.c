@@ -56,6 +56,8 @@ static bool read_host(struct top *t, char **fields)
 	for (int i = 1; i < HOST_FIELDS; i++)
 		if (!sp_fleet_whole(fields[i], numbers[i - 1]))
 			return false;
+	if (!host.profiles)
+		return false;
 	host.name = sp_pool_copy(&t->hosts.pool, fields[0], strlen(fields[0]));
 	sp_grow(&t->hosts.list, &t->hosts.capacity, t->hosts.count + 1, sizeof(*t->hosts.list));
 	t->hosts.list[t->hosts.count++] = host;

@@ -8,6 +8,7 @@
 #include "profiles/markdown/markdown.h"
 #include "profiles/model/spans.h"
 #include "profiles/model/wait_rows.h"
+#include "symbolize/base/memory.h"
 #include "tools/history/record.h"
 #include "tools/tools.h"
 
@@ -69,24 +70,35 @@ static void add_allocated(struct sp_history_run *run, const struct sp_profile *p
 	free(bytes);
 }
 
-/* By the call and who called it: "read in parse". */
+/* By the call and who called it, "read in parse", by whatever way. */
 static void add_waited(struct sp_history_run *run, const struct sp_profile *profile, const char *program)
 {
+	double *ns = sp_alloc(2 * profile->wait_row_count + 1, sizeof(*ns)), *squares = ns + profile->wait_row_count;
+	struct sp_names names = {0};
 	double all = 0;
 
-	for (size_t i = 0; i < profile->wait_row_count; i++)
-		all += profile->wait_rows[i].idle ? 0 : (double)profile->wait_rows[i].ns;
 	for (size_t i = 0; i < profile->wait_row_count; i++) {
 		const struct sp_wait_row *w = &profile->wait_rows[i];
-		const double figures[] = {(double)w->ns, NAN, standard_error(w->error_ns)};
 		struct sp_buffer name = {0};
+		uint32_t id;
 
-		if (w->idle || figures[0] < SHARE_LEAST * all)
+		if (w->idle)
 			continue;
 		sp_buffer_printf(&name, "%s in %s", w->call, w->caller);
-		add_function(run, SP_HISTORY_WAITED, name.data, "", figures, program);
+		id = sp_names_id(&names, name.data);
+		ns[id] += (double)w->ns;
+		squares[id] += w->error_ns * w->error_ns;
+		all += (double)w->ns;
 		sp_buffer_free(&name);
 	}
+	for (uint32_t id = 0; id < names.count; id++) {
+		const double figures[] = {ns[id], NAN, standard_error(sqrt(squares[id]))};
+
+		if (ns[id] >= SHARE_LEAST * all)
+			add_function(run, SP_HISTORY_WAITED, sp_names_text(&names, id), "", figures, program);
+	}
+	sp_names_free(&names);
+	free(ns);
 }
 
 static void add_spans(struct sp_history_run *run, const struct sp_profile *profile)

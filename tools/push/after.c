@@ -13,33 +13,34 @@
 #include "tools/push/send.h"
 #include "tools/tools.h"
 
-static const char *setting(enum sp_option option)
+const char *sp_push_setting(int option)
 {
 	struct sp_value value;
 
-	sp_value_load(&value, option, environ, sp_settings_file());
+	sp_value_load(&value, (enum sp_option)option, environ, sp_settings_file());
 	return value.text && *value.text ? value.text : NULL;
 }
 
-static char *copy(const char *text)
+/* The sender that comes later may stand elsewhere. */
+static char *path_of(enum sp_option option)
 {
-	return text ? sp_copy_text(text) : NULL;
+	const char *text = sp_push_setting(option);
+	char path[PATH_MAX];
+
+	return text ? sp_copy_text(sp_absolute(path, text) ? path : text) : NULL;
 }
 
-bool sp_push_settings(struct sp_outbox_entry *entry)
+void sp_push_settings_add(struct sp_outbox_entry *entry)
 {
-	const char *target = setting(SP_OPT_PUSH), *labels = setting(SP_OPT_PUSH_LABELS), *why;
+	const char *labels = sp_push_setting(SP_OPT_PUSH_LABELS), *why;
 
-	*entry = (struct sp_outbox_entry){0};
-	if (!target)
-		return false;
-	entry->target = copy(target);
-	entry->token_file = copy(setting(SP_OPT_PUSH_TOKEN_FILE));
-	entry->ca_file = copy(setting(SP_OPT_PUSH_CA_FILE));
 	if (labels)
 		sp_push_labels_parse(&entry->labels, labels, &why);
+	if (!entry->token_file)
+		entry->token_file = path_of(SP_OPT_PUSH_TOKEN_FILE);
+	if (!entry->ca_file)
+		entry->ca_file = path_of(SP_OPT_PUSH_CA_FILE);
 	sp_push_labels_add_host(&entry->labels);
-	return true;
 }
 
 const char *sp_push_setting_objection(int option, const char *value)
@@ -71,19 +72,20 @@ static void complain(const char *what, const char *why)
 
 void sp_push_note_text(const struct sp_buffer *markdown)
 {
-	struct sp_outbox_entry entry;
+	const char *to = sp_push_setting(SP_OPT_PUSH), *why;
+	struct sp_outbox_entry entry = {0};
+	struct sp_push_target target;
 	struct sp_outbox box;
-	const char *why;
 	int err;
 
-	if (!sp_push_settings(&entry))
+	if (!to)
 		return;
-	why = sp_push_setting_objection(SP_OPT_PUSH, entry.target);
-	if (why) {
+	if (!sp_push_target_parse(&target, to, &why)) {
 		complain(sp_option_rows[SP_OPT_PUSH].variable, why);
-		sp_outbox_entry_free(&entry);
 		return;
 	}
+	entry.target = sp_copy_text(target.text);
+	sp_push_settings_add(&entry);
 	err = sp_outbox_open(&box, true, &why);
 	if (!err) {
 		entry.markdown = *markdown;
@@ -102,7 +104,7 @@ void sp_push_note(const char *path)
 {
 	struct sp_buffer text = {0};
 
-	if (!*path || !setting(SP_OPT_PUSH))
+	if (!*path || !sp_push_setting(SP_OPT_PUSH))
 		return;
 	if (sp_input_read(path, &text) == 0)
 		sp_push_note_text(&text);
@@ -148,13 +150,14 @@ void sp_push_start(void)
 
 int sp_cmd_send_outbox(int argc, char **argv)
 {
-	const char *named = setting(SP_OPT_PUSH), *why;
+	const char *named = sp_push_setting(SP_OPT_PUSH), *why;
 	struct sp_push_sender sender = {.timeout_ms = SP_PUSH_HURRIED_MS, .named = named};
 	struct sp_push_flushed flushed;
 	struct sp_outbox box;
 
 	(void)argc;
 	(void)argv;
+	sp_limit_reading();
 	if (sp_outbox_open(&box, false, &why) < 0)
 		return 1;
 	sp_push_flush(&box, &sender, NULL, false, false, &flushed);

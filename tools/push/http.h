@@ -2,7 +2,7 @@
  *
  * libcurl is loaded when it is first needed: it brings a good part of the network stack with it, and every renderer would
  * have to wait for that. Certificates are verified, redirects are not followed (a token would go with them), nothing but
- * http and https is spoken, and proxies are those of the environment (https_proxy, no_proxy). */
+ * http and https is spoken, and proxies are those of the environment (https_proxy, no_proxy), none for this machine. */
 #ifndef SP_TOOLS_PUSH_HTTP_H
 #define SP_TOOLS_PUSH_HTTP_H
 

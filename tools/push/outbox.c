@@ -281,6 +281,8 @@ static bool read_entry(struct sp_outbox_entry *entry, char *text, size_t length)
 	return true;
 }
 
+const char sp_outbox_damaged[] = "it is damaged";
+
 bool sp_outbox_read(const struct sp_outbox *box, const char *name, struct sp_outbox_entry *entry, const char **why)
 {
 	int fd = sp_regular_open(box->fd, name);
@@ -290,12 +292,14 @@ bool sp_outbox_read(const struct sp_outbox *box, const char *name, struct sp_out
 	bool whole;
 
 	*entry = (struct sp_outbox_entry){0};
-	*why = fd < 0 ? strerror(-fd) : "it is damaged";
+	*why = fd < 0 ? strerror(-fd) : sp_outbox_damaged;
 	if (fd < 0)
 		return false;
 	if (fstat(fd, &st) == 0 && st.st_uid == geteuid() && st.st_size <= (off_t)ENTRY_MOST)
 		while ((n = read(fd, sp_buffer_room(&text, 65536), 65536)) > 0 && text.length <= ENTRY_MOST)
 			text.length += (size_t)n;
+	if (n < 0)
+		*why = strerror(errno);
 	sp_buffer_add(&text, "", 0);
 	close(fd);
 	whole = n == 0 && read_entry(entry, text.data, text.length);

@@ -54,7 +54,8 @@ int sp_outbox_put(struct sp_outbox *box, const struct sp_outbox_entry *entry);
 /* All of it, the oldest first; to be freed. */
 size_t sp_outbox_list(const struct sp_outbox *box, struct sp_outbox_file **files);
 
-/* false with a phrase in *why: it is gone, or damaged. */
+/* false with a phrase in *why: it cannot be read, or it is sp_outbox_damaged. */
+extern const char sp_outbox_damaged[];
 bool sp_outbox_read(const struct sp_outbox *box, const char *name, struct sp_outbox_entry *entry, const char **why);
 void sp_outbox_entry_free(struct sp_outbox_entry *entry);
 

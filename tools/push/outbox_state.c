@@ -15,14 +15,10 @@
 #define SUFFIX ".state"
 #define STATE_MOST 16384u
 
-/* By its bytes: FNV-1a (draft-eastlake-fnv), 64 bits. Two targets of one name would only share what is counted. */
+/* Two targets of one name would only share what is counted. */
 static void name_file(char name[static 32], const char *target)
 {
-	uint64_t hash = 0xcbf29ce484222325u;
-
-	for (; *target; target++)
-		hash = (hash ^ (unsigned char)*target) * 0x100000001b3u;
-	snprintf(name, 32, "%016llx" SUFFIX, (unsigned long long)hash);
+	snprintf(name, 32, "%016llx" SUFFIX, (unsigned long long)sp_hash_bytes(target, strlen(target)));
 }
 
 static uint64_t number(const json_t *json, const char *key)

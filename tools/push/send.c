@@ -223,6 +223,8 @@ void sp_push_send(struct sp_push_sender *s, const struct sp_outbox *box, struct 
 	hint(s, &item, result);
 	sp_push_parcel_free(&parcel);
 	sp_push_item_free(&item);
+	if (result->end == SP_HTTP_DENIED)
+		sp_push_sender_close(s); /* the token's file may be another next time */
 }
 
 /* --- the outbox */
@@ -262,12 +264,15 @@ struct flush {
 	struct sp_push_flushed *flushed;
 };
 
+#define LONGEST_WAIT_S (86400 * 9 / 8 + 2) /* a day that was asked for, and what chance adds: sp_http_backoff_ms */
+
 static bool is_due(const struct flush *f, const struct sp_outbox_state *state)
 {
 	uint64_t now_s = sp_time_ns(CLOCK_REALTIME) / 1000000000u;
 
 	/* A clock that was set back does not hold anything up for longer than an engine may ask for. */
-	return state->not_before_s <= now_s || state->not_before_s > now_s + 86400 || (f->asked && !state->asked);
+	return state->not_before_s <= now_s || state->not_before_s > now_s + LONGEST_WAIT_S ||
+		(f->asked && !state->asked);
 }
 
 static void tell(const struct flush *f, const char *target, const struct sp_push_result *result)
@@ -303,9 +308,13 @@ static void send_file(struct flush *f, const struct sp_outbox_file *file)
 	const char *why;
 
 	if (!sp_outbox_read(f->box, file->name, &entry, &why)) {
+		bool damaged = why == sp_outbox_damaged;
+
 		if (f->tell)
-			sp_complain("push: %s/%s: %s; it is removed", f->box->path, file->name, why);
-		sp_outbox_remove(f->box, file->name);
+			sp_complain("push: %s/%s: %s; it is %s", f->box->path, file->name, why,
+				damaged ? "removed" : "kept apart");
+		(damaged ? sp_outbox_remove : sp_outbox_refuse)(f->box, file->name);
+		f->flushed->refused += !damaged;
 		return;
 	}
 	sp_outbox_state_read(f->box, entry.target, &state);
@@ -334,8 +343,8 @@ static void send_file(struct flush *f, const struct sp_outbox_file *file)
 	sp_outbox_entry_free(&entry);
 }
 
-/* Returns whether anything was there that it had not seen before. */
-static bool go_round(struct flush *f, struct sp_map *seen)
+/* Returns whether anything is there that it has not seen to before; with `see_to` it does. */
+static bool go_round(struct flush *f, struct sp_map *seen, bool see_to)
 {
 	struct sp_outbox_file *files;
 	size_t count = sp_outbox_list(f->box, &files);
@@ -343,12 +352,17 @@ static bool go_round(struct flush *f, struct sp_map *seen)
 
 	for (size_t i = 0; i < count; i++) {
 		const char *dot = strchr(files[i].name, '.');
+		uint32_t *done;
 		int found;
 
-		sp_map_at(seen, strtoull(files[i].name, NULL, 10), dot ? strtoull(dot + 1, NULL, 10) : 0, &found);
-		if (found || (files[i].refused && !f->asked))
+		done = sp_map_at(seen, strtoull(files[i].name, NULL, 10), dot ? strtoull(dot + 1, NULL, 10) : 0,
+			&found);
+		if (*done || (files[i].refused && !f->asked))
 			continue;
 		any = true;
+		*done = see_to;
+		if (!see_to)
+			break;
 		if (f->asked || sp_time_ns(CLOCK_MONOTONIC) < f->until_ns)
 			send_file(f, &files[i]);
 		else
@@ -370,14 +384,14 @@ void sp_push_flush(struct sp_outbox *box, struct sp_push_sender *sender, const c
 		.until_ns = sp_time_ns(CLOCK_MONOTONIC) + HURRIED_SECONDS * 1000000000ull,
 		.flushed = flushed};
 	struct sp_map seen = {0};
-	bool any = true;
 
 	*flushed = (struct sp_push_flushed){0};
-	while (any) {
+	do {
 		flushed->busy = !sp_outbox_lock(box);
-		any = !flushed->busy && go_round(&f, &seen);
+		if (!flushed->busy)
+			go_round(&f, &seen, true);
 		sp_outbox_unlock(box);
-	}
+	} while (!flushed->busy && go_round(&f, &seen, false));
 	sp_map_free(&seen);
 	sp_names_free(&f.waiting);
 }

@@ -51,8 +51,11 @@ struct sp_push_flushed {
 void sp_push_flush(struct sp_outbox *box, struct sp_push_sender *sender, const char *only, bool asked, bool tell,
 	struct sp_push_flushed *flushed);
 
-/* What SMARTPROF_PUSH and its companions say. false: nothing is to be sent. */
-bool sp_push_settings(struct sp_outbox_entry *entry);
+/* One of SMARTPROF_PUSH and its companions (enum sp_option); NULL: not set. */
+const char *sp_push_setting(int option);
+
+/* What SMARTPROF_PUSH's companions say, where the entry does not yet. */
+void sp_push_settings_add(struct sp_outbox_entry *entry);
 
 /* What speaks against a value of these settings, a phrase; NULL: nothing. */
 const char *sp_push_setting_objection(int option, const char *value);

@@ -21,11 +21,12 @@ static const struct {
 /* RFC 1952: the last four bytes are the length of what was compressed. */
 static size_t plain_length(const struct sp_buffer *zipped)
 {
-	const unsigned char *end = (const unsigned char *)zipped->data + zipped->length - GZIP_LENGTH_BYTES;
+	const unsigned char *end;
 
-	return zipped->length < GZIP_LENGTH_BYTES
-		? 0
-		: (size_t)end[0] | (size_t)end[1] << 8 | (size_t)end[2] << 16 | (size_t)end[3] << 24;
+	if (zipped->length < GZIP_LENGTH_BYTES)
+		return 0;
+	end = (const unsigned char *)zipped->data + zipped->length - GZIP_LENGTH_BYTES;
+	return (size_t)end[0] | (size_t)end[1] << 8 | (size_t)end[2] << 16 | (size_t)end[3] << 24;
 }
 
 /* All pprofs of the profile, each within the limits. Returns how many stacks had to be added up. */
@@ -37,7 +38,7 @@ static size_t make_pprofs(struct sp_buffer pprofs[static SERIES], struct sp_prof
 
 	do {
 		if (limits->stacks_most)
-			cut += sp_push_bound_stacks(profile, stacks);
+			cut = sp_push_bound_stacks(profile, stacks); /* with those of the rounds before */
 		fits = true;
 		for (size_t i = 0; i < SERIES; i++) {
 			sp_buffer_clear(&pprofs[i]);

@@ -23,7 +23,8 @@ struct watch {
 	struct sp_outbox_entry *entry;
 	char mark[NAME_MAX + 1]; /* the file in the outbox that tells the next watch */
 	uint64_t reached_ns, begun_at_ns;
-	struct sp_names seen; /* files that were taken */
+	bool stuck;         /* the outbox took nothing when it was last asked */
+	struct sp_map seen; /* by the hash of a path: 1 where the file was taken */
 };
 
 static uint64_t changed_ns(const struct stat *st)
@@ -34,13 +35,10 @@ static uint64_t changed_ns(const struct stat *st)
 static void name_mark(struct watch *w, const char *directory)
 {
 	char path[PATH_MAX];
-	uint64_t hash = 0xcbf29ce484222325u;
-	const char *parts[] = {w->entry->target, "\n", realpath(directory, path) ? path : directory};
+	char *text = sp_text("%s\n%s", w->entry->target, realpath(directory, path) ? path : directory);
 
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-		for (const char *c = parts[i]; *c; c++)
-			hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
-	snprintf(w->mark, sizeof(w->mark), "%016llx.watch", (unsigned long long)hash);
+	snprintf(w->mark, sizeof(w->mark), "%016llx.watch", (unsigned long long)sp_hash_bytes(text, strlen(text)));
+	free(text);
 }
 
 static void write_mark(struct watch *w)
@@ -68,27 +66,18 @@ static void read_mark(struct watch *w)
 	w->begun_at_ns = w->reached_ns;
 }
 
-static bool is_new(struct watch *w, const char *path, uint64_t ns)
-{
-	size_t before = w->seen.count;
-
-	if (ns <= w->begun_at_ns || ns < w->reached_ns)
-		return false;
-	sp_names_id(&w->seen, path);
-	return w->seen.count > before;
-}
-
 /* false: the outbox does not take it; the next round tries again. */
 static bool take(struct watch *w, const char *path)
 {
-	int err = sp_input_read(path, &w->entry->markdown);
+	int err = sp_input_read(path, &w->entry->markdown), kept = err ? 0 : sp_outbox_put(w->box, w->entry);
 
-	if (!err)
-		err = sp_outbox_put(w->box, w->entry);
 	if (err < 0 && err != -ENOENT)
 		sp_complain("push: %s: %s", path, sp_input_error(err));
+	if (kept < 0 && !w->stuck)
+		sp_complain("push: %s: %s: %s", path, w->box->path, strerror(-kept));
+	w->stuck = kept < 0;
 	sp_buffer_free(&w->entry->markdown);
-	return err >= 0 || err == -ENOENT || err == -EINVAL;
+	return !w->stuck;
 }
 
 struct found {
@@ -123,6 +112,7 @@ static void go_round(struct watch *w, const char *directory)
 	size_t below_count = sp_input_below(directory, &below), count = 0, capacity = 0;
 	uint64_t reached = w->reached_ns;
 	struct found *list = NULL;
+	bool going = true;
 
 	look_into(w, directory, &list, &count, &capacity);
 	for (size_t i = 0; i < below_count; i++)
@@ -131,8 +121,14 @@ static void go_round(struct watch *w, const char *directory)
 	if (count)
 		qsort(list, count, sizeof(*list), oldest_first);
 	for (size_t i = 0; i < count; i++) {
-		if (is_new(w, list[i].path, list[i].ns) && take(w, list[i].path))
-			reached = list[i].ns;
+		int found;
+		uint32_t *taken = sp_map_at(&w->seen, sp_hash_bytes(list[i].path, strlen(list[i].path)), 0, &found);
+
+		if (going && !*taken && list[i].ns > w->begun_at_ns) {
+			going = take(w, list[i].path);
+			*taken = going;
+			reached = going ? list[i].ns : reached;
+		}
 		free(list[i].path);
 	}
 	free(list);
@@ -147,6 +143,7 @@ int sp_push_watch(struct sp_outbox *box, struct sp_push_sender *sender, struct s
 {
 	struct watch w = {.box = box, .entry = entry};
 	struct sp_push_flushed flushed;
+	int err;
 
 	name_mark(&w, directory);
 	read_mark(&w);
@@ -155,6 +152,8 @@ int sp_push_watch(struct sp_outbox *box, struct sp_push_sender *sender, struct s
 		sp_push_flush(box, sender, entry->target, false, true, &flushed);
 		sp_nap_ms(LOOK_MS);
 	}
-	sp_complain("push: --watch: %s: %s", directory, strerror(errno));
+	err = errno;
+	sp_map_free(&w.seen);
+	sp_complain("push: --watch: %s: %s", directory, strerror(err));
 	return SP_EXIT_USAGE;
 }

@@ -18,16 +18,11 @@ static uint64_t cpu_clock_ns(pid_t pid, unsigned which)
 static uint64_t queue_ns(pid_t pid)
 {
 	unsigned long long ran, waited;
-	char path[40], text[80] = "";
-	int fd;
+	char text[80];
 
-	snprintf(path, sizeof(path), "/proc/%d/schedstat", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	if (sp_proc_read(text, sizeof(text), "/proc/%d/schedstat", (int)pid) <= 0 ||
+		sscanf(text, "%llu %llu", &ran, &waited) != 2)
 		return 0;
-	if (read(fd, text, sizeof(text) - 1) < 0 || sscanf(text, "%llu %llu", &ran, &waited) != 2)
-		waited = 0;
-	close(fd);
 	return waited;
 }
 

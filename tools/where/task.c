@@ -6,7 +6,6 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,29 +13,6 @@
 
 #include "symbolize/base/memory.h"
 #include "tools/tools.h"
-
-/* A small file of /proc; negative errno, else its length. */
-static long read_file(char *text, size_t size, const char *format, ...)
-{
-	char path[96];
-	va_list args;
-	long got;
-	int fd;
-
-	va_start(args, format);
-	vsnprintf(path, sizeof(path), format, args);
-	va_end(args);
-	text[0] = '\0';
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	got = read(fd, text, size - 1);
-	if (got < 0)
-		got = -errno;
-	close(fd);
-	text[got > 0 ? got : 0] = '\0';
-	return got;
-}
 
 static const char *field(const char *text, const char *name)
 {
@@ -49,7 +25,7 @@ static const char *field(const char *text, const char *name)
 static void read_call(struct sp_where_task *task, int pid)
 {
 	char text[256], *at = text;
-	long got = read_file(text, sizeof(text), "/proc/%d/task/%d/syscall", pid, task->tid);
+	long got = sp_proc_read(text, sizeof(text), "/proc/%d/task/%d/syscall", pid, task->tid);
 
 	task->has_call = false;
 	task->refused = got == -EACCES || got == -EPERM;
@@ -68,7 +44,7 @@ static bool read_status(struct sp_where_task *task, int pid)
 	char text[4096], *end;
 	const char *at;
 
-	if (read_file(text, sizeof(text), "/proc/%d/task/%d/status", pid, task->tid) <= 0)
+	if (sp_proc_read(text, sizeof(text), "/proc/%d/task/%d/status", pid, task->tid) <= 0)
 		return false;
 	at = field(text, "Name:\t");
 	if (at)

@@ -32,7 +32,7 @@ function drawBaselines(chart, made, metric, x, y, inner) {
 			mark.append("text").attr("x", late ? flag - 4 : flag + 12).attr("y", inner.height - 7).attr("text-anchor", late ? "end" : "start").text(it.name.length > 14 ? it.name.slice(0, 13) + "…" : it.name);
 			labelled = flag;
 		}
-		mark.on("mousemove", () => { d3.event.stopPropagation(); showTip([element("b", {}, baselineText(it, metric.name))], d3.event); })
+		mark.on("mousemove", () => showTip([element("b", {}, baselineText(it, metric.name))], d3.event))
 			.on("mouseleave", () => { byId("tip").hidden = true; });
 	}
 }

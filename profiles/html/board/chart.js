@@ -149,7 +149,7 @@ function followRuns(box, series, metric, made) {
 		return best;
 	};
 	svg.on("mousemove", () => {
-		if (d3.event.target.closest(".change"))
+		if (d3.event.target.closest(".change, .baseline"))
 			return;
 		const point = put(atMouse());
 		showTip(pointText(series, metric, point).split(" · ").flatMap((text, i) => i ? [element("br"), element("small", {}, text)] : [element("b", {}, text)]), d3.event);
