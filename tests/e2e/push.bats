@@ -288,7 +288,8 @@ flushed() { push --flush >said 2>&1 && grep -q '1 sent' said; }
 	cp "$PROFILE" watched/.x && mv watched/.x watched/a.md
 	ln -s a.md watched/ci/latest.md
 	cp "$PROFILE" watched/ci/b.md
-	eventually cpu_taken 2 '"from": "watch"' 
+	eventually cpu_taken 2 '"from": "watch"'
+	eventually waiting 0 # what the engine has taken, but has not answered yet, would be sent once more
 	kill "$watcher"
 	wait "$watcher" || true
 	cp "$PROFILE" watched/c.md
