@@ -24,6 +24,7 @@
 #define SUFFIX ".entry"
 #define REFUSED_SUFFIX ".refused"
 #define LOCK_FILE "sending.lock"
+#define TARGET_MOST 16384u
 #define ENTRY_MOST (72u << 20) /* a profile is 64 MB at the most */
 #define NAME_TRIES 100
 #define OLD_TEMPORARY_S 3600
@@ -177,6 +178,25 @@ static void write_entry(struct sp_buffer *out, const struct sp_outbox_entry *ent
 	sp_buffer_add(out, entry->markdown.data, entry->markdown.length);
 }
 
+char *sp_outbox_target(const struct sp_outbox *box, const char *name)
+{
+	static const char begin[] = HEAD "target: "; /* as write_entry has it */
+	int fd = sp_regular_open(box->fd, name);
+	char text[TARGET_MOST], *target = text + sizeof(begin) - 1;
+	ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	if (length < (ssize_t)sizeof(begin) - 1 || memcmp(text, begin, sizeof(begin) - 1) != 0)
+		return NULL;
+	text[length] = '\0';
+	if (!strchr(target, '\n'))
+		return NULL;
+	*strchr(target, '\n') = '\0';
+	sp_unescape(target);
+	return sp_copy_text(target);
+}
+
 static void count_dropped(struct sp_outbox_state *state, void *unused)
 {
 	(void)unused;
@@ -185,13 +205,11 @@ static void count_dropped(struct sp_outbox_state *state, void *unused)
 
 static void drop(const struct sp_outbox *box, const struct sp_outbox_file *file)
 {
-	struct sp_outbox_entry entry;
-	const char *why;
+	char *target = sp_outbox_target(box, file->name);
 
-	if (sp_outbox_read(box, file->name, &entry, &why)) {
-		sp_outbox_state_change(box, entry.target, count_dropped, NULL);
-		sp_outbox_entry_free(&entry);
-	}
+	if (target)
+		sp_outbox_state_change(box, target, count_dropped, NULL);
+	free(target);
 	sp_outbox_remove(box, file->name);
 }
 

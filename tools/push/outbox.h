@@ -54,6 +54,9 @@ int sp_outbox_put(struct sp_outbox *box, const struct sp_outbox_entry *entry);
 /* All of it, the oldest first; to be freed. */
 size_t sp_outbox_list(const struct sp_outbox *box, struct sp_outbox_file **files);
 
+/* Whom an entry is for, without reading the rest of it; to be freed. NULL: it is gone, or its beginning is damaged. */
+char *sp_outbox_target(const struct sp_outbox *box, const char *name);
+
 /* false with a phrase in *why: it cannot be read, or it is sp_outbox_damaged. */
 extern const char sp_outbox_damaged[];
 bool sp_outbox_read(const struct sp_outbox *box, const char *name, struct sp_outbox_entry *entry, const char **why);

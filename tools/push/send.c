@@ -300,13 +300,30 @@ static bool is_given_up(struct flush *f, const char *target, bool give_up)
 	return false;
 }
 
+/* Whether it is for a target that is not to be asked now. */
+static bool is_left(struct flush *f, const char *name)
+{
+	char *target = sp_outbox_target(f->box, name);
+	bool other = target && f->only && strcmp(f->only, target) != 0, waits = false;
+	struct sp_outbox_state state;
+
+	if (target && !other) {
+		sp_outbox_state_read(f->box, target, &state);
+		waits = is_given_up(f, target, false) || !is_due(f, &state);
+	}
+	f->flushed->waiting += waits;
+	free(target);
+	return other || waits;
+}
+
 static void send_file(struct flush *f, const struct sp_outbox_file *file)
 {
-	struct sp_outbox_state state;
 	struct sp_outbox_entry entry;
 	struct sp_push_result result;
 	const char *why;
 
+	if (is_left(f, file->name))
+		return;
 	if (!sp_outbox_read(f->box, file->name, &entry, &why)) {
 		bool damaged = why == sp_outbox_damaged;
 
@@ -315,16 +332,6 @@ static void send_file(struct flush *f, const struct sp_outbox_file *file)
 				damaged ? "removed" : "kept apart");
 		(damaged ? sp_outbox_remove : sp_outbox_refuse)(f->box, file->name);
 		f->flushed->refused += !damaged;
-		return;
-	}
-	sp_outbox_state_read(f->box, entry.target, &state);
-	if (f->only && strcmp(f->only, entry.target) != 0) {
-		sp_outbox_entry_free(&entry);
-		return;
-	}
-	if (is_given_up(f, entry.target, false) || !is_due(f, &state)) {
-		f->flushed->waiting++;
-		sp_outbox_entry_free(&entry);
 		return;
 	}
 	sp_push_send(f->sender, f->box, &entry, &result);

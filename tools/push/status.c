@@ -21,20 +21,17 @@ static struct sums add_up(const struct sp_outbox *box, const struct sp_outbox_fi
 	struct sums sums = {0};
 
 	for (size_t i = 0; i < count; i++) {
-		struct sp_outbox_entry entry;
-		const char *why;
+		char *of = sp_outbox_target(box, files[i].name);
 		uint64_t at_s = strtoull(files[i].name, NULL, 10) / 1000000000u;
 
-		if (!sp_outbox_read(box, files[i].name, &entry, &why))
-			continue;
-		if (strcmp(entry.target, target) == 0) {
+		if (of && strcmp(of, target) == 0) {
 			sums.waiting += !files[i].refused;
 			sums.refused += files[i].refused;
 			sums.bytes += files[i].bytes;
 			if (!sums.oldest_s || at_s < sums.oldest_s)
 				sums.oldest_s = at_s;
 		}
-		sp_outbox_entry_free(&entry);
+		free(of);
 	}
 	return sums;
 }
@@ -99,19 +96,16 @@ static size_t add_unsent(const struct sp_outbox *box, const struct sp_outbox_fil
 	size_t capacity = known;
 
 	for (size_t i = 0; i < count; i++) {
-		struct sp_outbox_entry entry;
-		const char *why;
+		char *target = sp_outbox_target(box, files[i].name);
 		size_t k = 0;
 
-		if (!sp_outbox_read(box, files[i].name, &entry, &why))
-			continue;
-		while (k < known && strcmp((*states)[k].target, entry.target) != 0)
+		while (target && k < known && strcmp((*states)[k].target, target) != 0)
 			k++;
-		if (k == known) {
+		if (target && k == known) {
 			sp_grow(states, &capacity, known + 1, sizeof(**states));
-			sp_outbox_state_read(box, entry.target, &(*states)[known++]);
+			sp_outbox_state_read(box, target, &(*states)[known++]);
 		}
-		sp_outbox_entry_free(&entry);
+		free(target);
 	}
 	return known;
 }
