@@ -239,7 +239,6 @@ struct sp_tls {
 	uint32_t guard;     /* inside the agent */
 	uint32_t dead;      /* the thread's state has been given back: it is ending */
 	uint16_t resolving; /* inside the loader on our behalf: what it allocates comes from the arena */
-	bool forking;       /* between the fork handlers */
 	uint64_t waited;    /* cycles in calls that have blocked */
 };
 _Static_assert(sizeof(struct sp_tls) <= 128, "TLS of a preloaded library shrinks every thread's stack");

@@ -26,23 +26,13 @@
 #include "sampler/upkeep/unblocked.h"
 #include "sampler/waits/waits.h"
 
-#define LEAVE_LOOKS 2000u
-#define LEAVE_LOOK_NS 50000
-
 static pthread_key_t exit_key;
 static bool has_exit_key;
 
-/* False: another thread has begun to arm or stop the clocks, and does not come to an end. */
-static bool stop_clocks(struct sp_thread *t)
+static bool stop_clocks(struct sp_thread *t, void *unused)
 {
-	const struct timespec moment = {0, LEAVE_LOOK_NS};
-
-	for (uint32_t i = 0; i < LEAVE_LOOKS; i++) {
-		if (sp_clock_disarm(t))
-			return true;
-		sp_sys(SYS_nanosleep, &moment, NULL);
-	}
-	return false;
+	(void)unused;
+	return sp_clock_disarm(t);
 }
 
 /* Runs as a destructor of thread-specific data, at the thread's end. The application's destructors
@@ -56,7 +46,7 @@ static void thread_exit(void *arg)
 		return; /* a forked child has taken the block away, or system calls may be deadly */
 	if (t->exit_rounds++ < PTHREAD_DESTRUCTOR_ITERATIONS - 2 && pthread_setspecific(exit_key, t) == 0)
 		return;
-	if (!sp_unblocked_leave(t, &waited) || !stop_clocks(t))
+	if (!sp_unblocked_leave(t, &waited) || !sp_block_await(t, stop_clocks, NULL))
 		return;
 	recorded = t->record != NULL;
 	sp_thread_release(t);

@@ -36,7 +36,6 @@
 /* What nearly every child calls is looked up once, and not in each of them. */
 static void before_fork(void)
 {
-	sp_tls.forking = true;
 	if (!sp_agent.attached) {
 		sp_children_expect();
 		(void)SP_REAL(execve);
@@ -48,7 +47,6 @@ static void before_fork(void)
 
 static void after_fork_in_parent(void)
 {
-	sp_tls.forking = false;
 	if (!sp_agent.sealed)
 		sp_clock_hold_process(false);
 }
@@ -83,7 +81,6 @@ SP_AT_FORK void sp_fork_child(void)
 {
 	int state = sp_agent.state;
 
-	sp_tls.forking = false;
 	if (sp_agent.sealed)
 		return; /* stopped already, and system calls may be deadly */
 	if (sp_agent.spool)
@@ -112,10 +109,11 @@ SP_AT_FORK void sp_fork_child(void)
 	}
 }
 
-/* The program's handlers may have come first, and one of them to us. */
+/* The program's handlers may have come first, and one of them to us. Where there was no spool to be stale it has not: a
+ * process that looks like a vfork's child is not activated. */
 static void after_fork_in_child(void)
 {
-	if (sp_tls.forking)
+	if (!sp_agent.alive || sp_is_stale_child())
 		sp_fork_child();
 }
 

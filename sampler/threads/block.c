@@ -3,6 +3,7 @@
 
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "sampler/spans/spans.h"
 #include "sampler/spool/write.h"
@@ -12,6 +13,9 @@
 
 #define BLOCKS_PER_CHUNK 16u
 #define MAX_CHUNKS 2048u /* 32,768 threads at once */
+
+#define AWAIT_LOOKS 2000u
+#define AWAIT_LOOK_NS 50000
 
 static char *chunks[MAX_CHUNKS] SP_BIG; /* atomic; BLOCKS_PER_CHUNK blocks each */
 static struct {
@@ -159,6 +163,18 @@ void sp_block_each(void (*fn)(struct sp_thread *, void *), void *arg)
 		if (t && sp_load(&t->tid))
 			fn(t, arg);
 	}
+}
+
+bool sp_block_await(struct sp_thread *t, bool (*done)(struct sp_thread *t, void *arg), void *arg)
+{
+	const struct timespec moment = {0, AWAIT_LOOK_NS};
+
+	for (uint32_t i = 0; i < AWAIT_LOOKS; i++) {
+		if (done(t, arg))
+			return true;
+		sp_sys(SYS_nanosleep, &moment, NULL);
+	}
+	return false;
 }
 
 SP_AT_FORK void sp_block_forked(const struct sp_thread *mine)

@@ -20,6 +20,10 @@ bool sp_block_holds(const void *p) SP_HIDDEN;
 /* Calls fn for every block that is some thread's now. */
 void sp_block_each(void (*fn)(struct sp_thread *, void *), void *arg) SP_HIDDEN;
 
+/* Waits until done(t, arg): what another thread has begun with the block comes to an end within a moment. False: it does not.
+ * Normal context. */
+bool sp_block_await(struct sp_thread *t, bool (*done)(struct sp_thread *t, void *arg), void *arg) SP_HIDDEN;
+
 /* In a forked child: all blocks but the caller's are free. */
 void sp_block_forked(const struct sp_thread *mine) SP_HIDDEN;
 

@@ -1,8 +1,6 @@
 /* Threads that let the signal through without a hook. */
 #include "sampler/upkeep/unblocked.h"
 
-#include <time.h>
-
 #include "sampler/clock/clock.h"
 #include "sampler/sys.h"
 #include "sampler/threads/block.h"
@@ -17,9 +15,6 @@
 #define FREE_LOOKS 64u   /* ... after so many: a run time makes its first threads within a moment */
 
 #define STEADY_NS 500000u /* in so short a time no thread begins and ends a wait for signals that has to sleep */
-
-#define LEAVE_LOOKS 2000u
-#define LEAVE_LOOK_NS 50000
 
 static struct {
 	uint32_t busy;          /* sp_try_lock of what follows */
@@ -148,18 +143,16 @@ SP_AT_FORK void sp_unblocked_forked(void)
 	looks.begins = 0;
 }
 
+static bool has_left(struct sp_thread *t, void *waited)
+{
+	uint8_t expected = SP_SIGNAL_BLOCKED;
+
+	*(bool *)waited = __atomic_compare_exchange_n(&t->waits, &expected, SP_SIGNAL_COMES, false, __ATOMIC_ACQ_REL,
+		__ATOMIC_ACQUIRE);
+	return *(bool *)waited || expected == SP_SIGNAL_COMES;
+}
+
 bool sp_unblocked_leave(struct sp_thread *t, bool *waited)
 {
-	const struct timespec moment = {0, LEAVE_LOOK_NS};
-	uint8_t expected;
-
-	for (uint32_t i = 0; i < LEAVE_LOOKS; i++) {
-		expected = SP_SIGNAL_BLOCKED;
-		*waited = __atomic_compare_exchange_n(&t->waits, &expected, SP_SIGNAL_COMES, false, __ATOMIC_ACQ_REL,
-			__ATOMIC_ACQUIRE);
-		if (*waited || expected == SP_SIGNAL_COMES)
-			return true;
-		sp_sys(SYS_nanosleep, &moment, NULL);
-	}
-	return false;
+	return sp_block_await(t, has_left, waited);
 }

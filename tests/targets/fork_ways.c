@@ -1,8 +1,11 @@
 /* A child made in one of the ways that lead through the C library's fork handlers burns 60 ms of CPU time.
  * fork_ways fork|__fork|forkpty|daemon
- * fork_ways handlers: by fork, after 60 ms of the parent's own, with handlers of the program's that allocate 2 MB. */
+ * fork_ways handlers: by fork, after 60 ms of the parent's own, with handlers of the program's that allocate 2 MB.
+ * fork_ways before|after: by fork, with handlers of the program's that fork themselves, registered before the first fork
+ * or after one; fork_ways busy: before it, and after 60 ms of the parent's own. */
 #include <pthread.h>
 #include <pty.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -31,6 +34,30 @@ static void allocate(void)
 	}
 }
 
+static void fork_in_handler(void)
+{
+	static bool inside;
+	int status;
+	pid_t child;
+
+	if (inside)
+		return;
+	inside = true;
+	child = fork();
+	if (child == 0)
+		_exit(0);
+	if (child < 0 || waitpid(child, &status, 0) != child || status != 0)
+		_exit(3);
+	inside = false;
+}
+
+static pid_t fork_with_forking_handlers(void)
+{
+	if (pthread_atfork(fork_in_handler, fork_in_handler, fork_in_handler) != 0)
+		_exit(1);
+	return fork();
+}
+
 static int parent(pid_t child)
 {
 	int status;
@@ -56,6 +83,18 @@ int main(int argc, char **argv)
 		if (pthread_atfork(allocate, allocate, allocate) != 0)
 			return 1;
 		child = fork();
+	} else if (strcmp(way, "before") == 0) {
+		child = fork_with_forking_handlers();
+	} else if (strcmp(way, "busy") == 0) {
+		burn();
+		child = fork_with_forking_handlers();
+	} else if (strcmp(way, "after") == 0) {
+		child = fork();
+		if (!child)
+			_exit(0);
+		if (parent(child))
+			return 1;
+		child = fork_with_forking_handlers();
 	} else if (strcmp(way, "fork") == 0) {
 		child = fork();
 	} else {
