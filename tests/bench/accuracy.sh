@@ -67,10 +67,21 @@ split_threads() {
 	judge "75/25 split over two threads, error, median of $runs" "$(median <"$work/errors")" "x <= 1" "<= 1"
 }
 
+# physical: "function<TAB>share of user time" of the profiles on standard input together. What was inlined counts where it was inlined
+# into, as for perf, which knows symbols; memcpy and memmove are one code, which either may name first.
+physical() {
+	awk -F'\t' '/^## / { part = /^## All functions/ ? 1 : /^## All frames/ ? 2 : /^## All CPU stacks/ ? 3 : 0; n = 0 }
+		part == 1 && $1 ~ /^[0-9]+$/ { row[n++] = $9; all += $1 }
+		part == 2 && NF == 7 && $1 ~ /^[0-9a-f]*$/ { name[n] = $4 != "" ? row[$4] : $5 != "" ? $5 : name[n - 1]; inlined[n++] = $3 }
+		part == 3 && $1 ~ /^[0-9]+$/ { at = $4 + split($5, added, " "); for (i in added) frame[$4 + i] = added[i]
+			while (at > 1 && inlined[frame[at]]) at--
+			sub("__memmove_", "__memcpy_", name[frame[at]]); user[name[frame[at]]] += $1 }
+		END { for (f in user) printf "%s\t%.4f\n", f, 100 * user[f] / all }'
+}
+
 # against_perf NAME COMMAND…: the largest difference to perf among named functions that perf gives more
 # than 2 % of user time (perf has only addresses for stripped code). The profile's system time is left
-# out, as it is in perf's cpu-clock:u; memcpy and memmove are one code, which either may name first. Five
-# profiles together, since the ± of one is more than the point that is asked for.
+# out, as it is in perf's cpu-clock:u. Five profiles together, since the ± of one is more than the point that is asked for.
 against_perf() {
 	local name=$1 file i
 	shift
@@ -80,8 +91,7 @@ against_perf() {
 	for i in 1 2 3 4 5; do
 		file=$(program=${comm:-$name} profile "$work/p" "$@")
 		cat "$file"
-	done | awk -F'\t' '/^## / { on = /^## All functions/ } on && $1 ~ /^[0-9]+$/ { sub("__memmove_", "__memcpy_", $9); user[$9] += $1; all += $1 }
-		END { for (f in user) printf "%s\t%.4f\n", f, 100 * user[f] / all }' >"$work/ours"
+	done | physical >"$work/ours"
 	awk -F'\t' 'NR == FNR { ours[$1] = $2; next } { all += $2; if ($2 > 2 && $1 !~ /^0x/) { d = ours[$1] - $2
 		n++; if (d < 0) d = -d; if (d >= m) { m = d; which = $1 } } } END { printf "%.2f %s %d\n", m, which, n }' \
 		"$work/ours" "$work/theirs" >"$work/difference"

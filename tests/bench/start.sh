@@ -1,9 +1,9 @@
 #!/bin/bash
 # What the agent adds to a process that does nothing: /bin/true plain, with an empty library that needs the same other one,
-# and with the agent, in turns. By posix_spawn, where the tenth percentile of the wall times tells what little comes in
-# between; and from a shell, as loops of 50. Then what a forked child that does nothing costs the shell. System calls are
-# counted by strace, page faults by the kernel. Last, what a child of a profiled shell costs that is too small for a spool, and
-# one that gets one. Usage: start.sh [ROUNDS]
+# and with the agent, in turns, by posix_spawn: the tenth percentile of the wall times tells what little comes in
+# between. Then what a forked child that does nothing costs the shell. System calls are
+# counted by strace, page faults by the kernel. Last, as children of a profiled shell: another one that starts /bin/true in a loop,
+# by fork and exec, and what is too small for a spool, and what gets one. Usage: start.sh [ROUNDS]
 set -eu
 here=$(realpath "$(dirname "$0")")
 built=$(realpath "$here/../../build")
@@ -36,27 +36,6 @@ while read -r wall ratio pairs cpu faults; do
 	i=$((i + 1))
 done < <(./spawn "$rounds" ":$work/empty.so:$agent" /bin/true)
 
-loop() (
-	[ -z "$1" ] || export LD_PRELOAD=$1
-	for ((i = 0; i < 50; i++)); do /bin/true; done
-)
-for ((round = 0; round < rounds / 50; round++)); do
-	times=()
-	for library in "${libraries[@]}"; do
-		began=$(date +%s%N)
-		loop "$library"
-		times+=($(($(date +%s%N) - began)))
-	done
-	echo "${times[@]}"
-done >loops
-echo
-echo "| from a shell | ms a loop of 50 | ratio to plain |"
-echo "|---|---:|---:|"
-for i in 0 1 2; do
-	printf '| %s | %.1f | %.3f |\n' "${names[i]}" "$(awk -v i=$((i + 1)) '{ print $i / 1e6 }' loops | median)" \
-		"$(awk -v i=$((i + 1)) '{ print $i / $1 }' loops | median)"
-done
-
 echo
 echo "| a forked child of sh that ends at once | page faults | system calls |"
 echo "|---|---:|---:|"
@@ -69,18 +48,27 @@ print(os.wait4(os.posix_spawn("/bin/sh", ["sh", "-c", sys.argv[2]], child), 0)[2
 		"$(awk '{ n[$1]++ } END { for (pid in n) print n[pid] }' calls | median) |"
 done
 
-member=$(realpath "$here/../../build/targets/member")
-export member rounds work agent SMARTPROF_ENV=production
+# in_shell DIVISOR ROUNDS COMMAND…: the rows of a table, of a member of a profiled shell's tree: system calls are divided.
+in_shell() {
+	local divisor=$1 rounds=$2 i=0 wall ratio pairs cpu faults counted
+	shift 2
+	while read -r wall ratio pairs cpu faults; do
+		counted=$(LD_PRELOAD=$agent sh -c 'library=$1; shift; unset LD_PRELOAD
+			strace -f -qq -o calls ${library:+-E "LD_PRELOAD=$library"} "$@" >/dev/null 2>&1; grep -c "(" calls' sh "${libraries[i]}" "$@")
+		echo "| ${names[i]} | $wall | $ratio | $pairs | $cpu | $((faults / divisor)) | $((counted / divisor)) |"
+		i=$((i + 1))
+	done < <(LD_PRELOAD=$agent sh -c './spawn "$@"; :' sh "$rounds" ":$work/empty.so:$agent" "$@")
+}
+
+export SMARTPROF_ENV=production
+echo
+echo "| a shell of its own that runs /bin/true 50 times | µs | ratio to plain | median of the pairs' ratios | CPU time, µs | page faults a program | system calls a program |"
+echo "|---|---:|---:|---:|---:|---:|---:|"
+in_shell 50 $((rounds / 50 + 1)) /bin/sh -c 'i=0; while [ $i -lt 50 ]; do /bin/true; i=$((i + 1)); done'
+
 for size in 700 1200; do
-	export size
 	echo
 	echo "| a child that allocates $size kB, production | µs | ratio to plain | median of the pairs' ratios | CPU time, µs | page faults | system calls |"
 	echo "|---|---:|---:|---:|---:|---:|---:|"
-	i=0
-	while read -r wall ratio pairs cpu faults; do
-		calls=$(LD_PRELOAD=$agent sh -c "env -u LD_PRELOAD strace -f -qq -o calls ${libraries[i]:+-E LD_PRELOAD=${libraries[i]}} $member hold $size; :" &&
-			grep -c '(' calls)
-		echo "| ${names[i]} | $wall | $ratio | $pairs | $cpu | $faults | $calls |"
-		i=$((i + 1))
-	done < <(LD_PRELOAD=$agent sh -c './spawn "$rounds" ":$work/empty.so:$agent" "$member" hold $size; :')
+	in_shell 1 "$rounds" "$built/targets/member" hold $size
 done
