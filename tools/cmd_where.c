@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "profiles/base/json.h"
@@ -77,7 +78,7 @@ static bool is_python(const char *module)
 }
 
 /* CPython waits for its interpreter lock, and for nothing else, in this function of the C library. */
-static const char *say(struct sp_where_code *code, const struct sp_where_stack *stack)
+static bool waits_for_gil(struct sp_where_code *code, const struct sp_where_stack *stack)
 {
 	bool timed = false;
 
@@ -88,10 +89,30 @@ static const char *say(struct sp_where_code *code, const struct sp_where_stack *
 
 		sp_where_names(code, stack, i, &name, 1, &module, &offset);
 		if (timed && is_python(module))
-			return "it waits for Python's interpreter lock (the GIL)";
+			return true;
 		timed = timed || (name.function && strstr(name.function, "pthread_cond_timedwait"));
 	}
-	return NULL;
+	return false;
+}
+
+static void say(struct sp_where_thread *t, const struct sp_where_process *p, struct sp_where_code *code)
+{
+	struct sp_where_lock *lock = &t->wait.lock;
+	struct sp_buffer out = {0};
+
+	*t->says = '\0';
+	if (t->sampled || !waits_for_gil(code, &t->stack))
+		return;
+	if (t->task->call == SYS_futex)
+		sp_where_gil_read(lock, p, t->task->arguments[0]);
+	if (lock->holder == t->task->tid) /* got it since */
+		lock->holder = 0;
+	sp_buffer_puts(&out, "it waits for Python's interpreter lock (the GIL)");
+	sp_where_put_holder(&out, p, lock);
+	if (lock->is_gil && !lock->holder)
+		sp_buffer_puts(&out, lock->is_free ? ", which nobody has at this moment" : "; who has it is not known");
+	snprintf(t->says, sizeof(t->says), "%s", out.data);
+	sp_buffer_free(&out);
 }
 
 #define TRIES 4 /* to find a thread in the same place before and after */
@@ -107,7 +128,7 @@ static void look(struct sp_where_thread *t, const struct sp_where_process *p, st
 	}
 	if (!t->task->has_call && snapshot)
 		take_last_sample(t, snapshot);
-	t->says = t->sampled ? NULL : say(code, &t->stack);
+	say(t, p, code);
 }
 
 static int show(const struct sp_where_process *p, const struct sp_symbolizer_options *symbols, bool json)

@@ -20,6 +20,7 @@
 #include "sampler/upkeep/discovery.h"
 #include "sampler/upkeep/throttle.h"
 #include "sampler/upkeep/timeline.h"
+#include "sampler/waits/cut_off.h"
 
 #define TOO_LITTLE "it used less than 20 ms of CPU and 1 MB of memory: too little for a profile"
 #define WAIT_MS 10000 /* how long to wait for another thread that does this */
@@ -108,6 +109,7 @@ static void complete(enum sp_exit_kind kind, int value)
 {
 	if (sp_load(&sp_agent.state) != SP_AGENT_ACTIVE)
 		return;
+	sp_wait_note_cut_off();
 	if (sp_tls.thread)
 		sp_clock_disarm(sp_tls.thread);
 	sp_clock_stop_process();

@@ -97,7 +97,8 @@ static inline __attribute__((always_inline)) bool cannot_block(enum sp_wait_call
 		else if (sp_loop_may_be(SP_CALL_##call) && sp_unlikely(cycles >= sp_load(&sp_waits.look_cycles))) \
 			sp_loop_count(&LOOP_CALL, wait.began + cycles); \
 		return result; \
-	}
+	} \
+	SP_BLOCKING_NAMED(symbol, symbol)
 SP_BLOCKING_SIMPLE(X)
 #undef X
 
@@ -110,7 +111,8 @@ typedef long seven_fn(SIX, long g);
 		seven_fn *next = (seven_fn *)(void *)SP_BLOCKING(symbol); \
 \
 		return SP_TIMED(SP_CALL_##call, 0, next(a, b, c, d, e, f, g)); \
-	}
+	} \
+	SP_BLOCKING_NAMED(symbol, symbol)
 X(__recvfrom_chk, recvfrom)
 X(getnameinfo, getnameinfo)
 #undef X
@@ -123,7 +125,8 @@ X(getnameinfo, getnameinfo)
 		if (sp_likely((int)command != F_SETLKW && (int)command != F_OFD_SETLKW)) \
 			return SP_BLOCKING(symbol)(fd, command, argument, 0, 0, 0); \
 		return SP_TIMED(SP_CALL_fcntl, 0, SP_BLOCKING(symbol)(fd, command, argument, 0, 0, 0)); \
-	}
+	} \
+	SP_BLOCKING_NAMED(symbol, symbol)
 X(fcntl)
 X(fcntl64)
 #undef X
@@ -156,6 +159,7 @@ static sp_blocking_fn *find_old(sp_blocking_fn **place, const char *name)
 		before; \
 		return SP_TIMED(SP_CALL_##symbol, (uint64_t)a, SP_BLOCKING(symbol)(a, b, c, d, e, f)); \
 	} \
+	SP_BLOCKING_NAMED(symbol, sp_new_##symbol) \
 	__asm__(".symver sp_new_" #symbol ", " #symbol "@@GLIBC_2.3.2, remove\n\t" \
 		".globl sp_old_" #symbol "\n\t" \
 		".symver sp_old_" #symbol ", " #symbol "@GLIBC_2.2.5, remove");
@@ -166,8 +170,28 @@ static sp_blocking_fn *find_old(sp_blocking_fn **place, const char *name)
 	{ \
 		before; \
 		return SP_TIMED(SP_CALL_##symbol, (uint64_t)a, SP_BLOCKING(symbol)(a, b, c, d, e, f)); \
-	}
+	} \
+	SP_BLOCKING_NAMED(symbol, symbol)
 #endif
 X(pthread_cond_wait, )
 X(pthread_cond_timedwait, sp_wait_ask_gil((uint64_t)a))
 #undef X
+
+/* --- from a hook back to its call */
+
+#define X(symbol, ...) extern const char sp_hook_##symbol[] SP_HIDDEN;
+SP_BLOCKING_SIMPLE(X)
+SP_BLOCKING_TIMED(X)
+#undef X
+
+int sp_blocking_call_of(uint64_t hook, uint64_t inner)
+{
+#define X(symbol, call) \
+	if (hook == (uint64_t)(uintptr_t)sp_hook_##symbol || \
+		(inner && inner == (uint64_t)(uintptr_t)sp_load(&sp_blocking.symbol))) \
+		return SP_CALL_##call;
+	SP_BLOCKING_SIMPLE(X)
+	SP_BLOCKING_TIMED(X)
+#undef X
+	return -1;
+}

@@ -177,6 +177,26 @@
 	X(__recvfrom_chk) \
 	X(getnameinfo)
 
+/* X(symbol, call): of those, and of the locks, what waits. */
+#define SP_BLOCKING_TIMED(X) \
+	X(pthread_mutex_lock, pthread_mutex_lock) \
+	X(pthread_mutex_timedlock, pthread_mutex_timedlock) \
+	X(pthread_mutex_clocklock, pthread_mutex_clocklock) \
+	X(pthread_rwlock_rdlock, pthread_rwlock_rdlock) \
+	X(pthread_rwlock_wrlock, pthread_rwlock_wrlock) \
+	X(mtx_lock, mtx_lock) \
+	X(mtx_timedlock, mtx_timedlock) \
+	X(pthread_cond_wait, pthread_cond_wait) \
+	X(pthread_cond_timedwait, pthread_cond_timedwait) \
+	X(fcntl, fcntl) \
+	X(fcntl64, fcntl) \
+	X(__recvfrom_chk, recvfrom) \
+	X(getnameinfo, getnameinfo)
+
+/* Gives the hook `function` a name by which nobody but us can be found: its own may be the program's. */
+#define SP_BLOCKING_NAMED(symbol, function) \
+	__asm__(".globl sp_hook_" #symbol "\n\t.hidden sp_hook_" #symbol "\n\t.set sp_hook_" #symbol ", " #function);
+
 typedef long sp_blocking_fn(long a, long b, long c, long d, long e, long f);
 
 struct sp_blocking {
@@ -194,6 +214,10 @@ extern struct sp_blocking sp_blocking SP_HIDDEN;
 		sp_likely(next) ? next : sp_blocking_find(&sp_blocking.name, #name); \
 	})
 sp_blocking_fn *sp_blocking_find(sp_blocking_fn **place, const char *name) SP_HIDDEN __attribute__((noinline, cold));
+
+/* The enum sp_wait_call whose hook begins at that address, or has called a function that begins at `inner` from code that the compiler
+ * keeps elsewhere; -1: none's. */
+int sp_blocking_call_of(uint64_t hook, uint64_t inner) SP_HIDDEN __attribute__((cold));
 
 /* Before there is a second thread: all that a look-up by the loader may be needed for. */
 void sp_blocking_find_all(void) SP_HIDDEN;

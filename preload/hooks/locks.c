@@ -1,5 +1,6 @@
 /* Locks. One that is free costs the look whether it is, which is also what takes it; time is taken only when it is not. */
 #include <errno.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <threads.h>
 
@@ -73,10 +74,17 @@ static __attribute__((noinline)) bool may_look(void)
 	return may;
 }
 
-/* A look at a robust mutex that cannot be recovered would leave it taken, in the C library up to 2.36 at least. */
 static bool is_robust(const pthread_mutex_t *m)
 {
 	return m->__data.__kind & 16 /* PTHREAD_MUTEX_ROBUST_NORMAL_NP */;
+}
+
+/* A robust mutex has its owner's thread id in its first word, which the kernel takes out when the owner dies. */
+static bool is_anothers(const pthread_mutex_t *m)
+{
+	uint32_t tid = (uint32_t)sp_load(&m->__data.__lock) & FUTEX_TID_MASK;
+
+	return tid && !(sp_tls.thread && (uint32_t)sp_tls.thread->tid == tid);
 }
 
 static __attribute__((noinline)) long unlooked(const struct kind *k, sp_blocking_fn *lock, enum sp_wait_call call,
@@ -89,6 +97,17 @@ static __attribute__((noinline)) long unlooked(const struct kind *k, sp_blocking
 	if (timed)
 		sp_wait_end_of(&wait, call, k->lock, k->caller);
 	return result;
+}
+
+/* Trying a robust mutex that cannot be recovered would leave it taken, in the C library up to 2.36 at least: it is looked at. */
+static __attribute__((noinline)) long untried(const struct kind *k, sp_blocking_fn *lock, enum sp_wait_call call,
+	long b, long c)
+{
+	if (sp_load(&looking) != MAY_LOOK && !may_look())
+		return unlooked(k, lock, call, b, c);
+	if (!is_anothers((const pthread_mutex_t *)k->lock))
+		return lock((long)k->lock, b, c, 0, 0, 0);
+	return contended(k, lock, call, b, c);
 }
 
 /* One that lends its owner the waiter's priority would have to take it back for a moment. */
@@ -109,10 +128,9 @@ static sp_blocking_fn *timed_write(void)
 	return SP_BLOCKING(pthread_rwlock_clockwrlock);
 }
 
-/* HOOK(symbol, try, words, more, plain, whole, same, timed, owner): `try` takes the lock or says EBUSY; what else it says the
- * caller is told, if the two speak the `same` language. plain: there is nothing to be looked for; whole: it is taken by its
- * own function alone. */
-#define HOOK(symbol, try, words, more, plain, whole, same, timed, owner) \
+/* HOOK(symbol, try, words, more, plain, robust, same, timed, owner): `try` takes the lock or says EBUSY; what else it says the
+ * caller is told, if the two speak the `same` language. plain: there is nothing to be looked for; robust: it must not be tried. */
+#define HOOK(symbol, try, words, more, plain, robust, same, timed, owner) \
 	SP_EXPORT long sp_blocking_##symbol words __asm__(#symbol); \
 	long sp_blocking_##symbol words \
 	{ \
@@ -120,7 +138,10 @@ static sp_blocking_fn *timed_write(void)
 \
 		if (sp_unlikely(!sp_load(&sp_waits.least_cycles)) || (plain)) \
 			return SP_BLOCKING(symbol)(a, more, 0, 0, 0); \
-		if (sp_unlikely((whole) || (sp_load(&looking) != MAY_LOOK && !may_look()))) \
+		if (sp_unlikely(robust)) \
+			return untried(&(struct kind){timed, owner, (uint64_t)a, CALLER, same}, SP_BLOCKING(symbol), \
+				SP_CALL_##symbol, more); \
+		if (sp_unlikely(sp_load(&looking) != MAY_LOOK && !may_look())) \
 			return unlooked(&(struct kind){.lock = (uint64_t)a, .caller = CALLER}, SP_BLOCKING(symbol), \
 				SP_CALL_##symbol, more); \
 		result = (int)SP_BLOCKING(try)(a, 0, 0, 0, 0, 0); \
@@ -128,7 +149,8 @@ static sp_blocking_fn *timed_write(void)
 			return result; \
 		return contended(&(struct kind){timed, owner, (uint64_t)a, CALLER, same}, SP_BLOCKING(symbol), \
 			SP_CALL_##symbol, more); \
-	}
+	} \
+	SP_BLOCKING_NAMED(symbol, symbol)
 #define CALLER ((uint64_t)__builtin_return_address(0))
 #define ONE (long a)
 #define THREE (long a, long b, long c)

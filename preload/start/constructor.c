@@ -12,6 +12,7 @@
 #include "env/text.h"
 #include "preload/export.h"
 #include "preload/finish/tree.h"
+#include "preload/hooks/blocking.h"
 #include "preload/hooks/exit.h"
 #include "preload/hooks/limits.h"
 #include "preload/hooks/malloc.h"
@@ -549,7 +550,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	comes = sp_signals_init();
 	sp_self_init(sp_agent.pid);
 	if (!sp_is_under_valgrind()) /* where time means nothing */
-		sp_waits_start();
+		sp_waits_start(sp_blocking_call_of);
 	if (setting(SP_OPT_SPAN_CONTEXT).number)
 		sp_context_load();
 	sp_span_functions_start(setting(SP_OPT_SPAN_FUNCTIONS).text);

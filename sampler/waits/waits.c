@@ -36,8 +36,9 @@ static uint64_t cycles_of(uint64_t ns)
 	return sp_scale(ns, sp_load(&sp_agent.tsc_per_us_x1024), 1024000);
 }
 
-void sp_waits_start(void)
+void sp_waits_start(int (*call_of)(uint64_t hook, uint64_t inner))
 {
+	sp_waits.call_of = call_of;
 	sp_waits.look_cycles = LEAST_NS * 5 / 2; /* until it is known how fast the counter runs */
 	sp_store(&sp_waits.least_cycles, sp_waits.look_cycles);
 }

@@ -11,8 +11,9 @@
 struct sp_waits {
 	uint64_t least_cycles; /* atomic: what takes less has not blocked; 0: nothing is timed */
 	uint64_t look_cycles;  /* atomic: what takes so long is looked at each, of the others some are */
-	uint32_t vforked;      /* a call may be that of a vfork's child, which is nobody's */
-	struct sp_wait_count early[SP_WAIT_KINDS]; /* atomic: before there was a spool */
+	int (*call_of)(uint64_t hook, uint64_t inner); /* preload's: sp_blocking_call_of */
+	uint32_t vforked;                              /* a call may be that of a vfork's child, which is nobody's */
+	struct sp_wait_count early[SP_WAIT_KINDS];     /* atomic: before there was a spool */
 };
 extern struct sp_waits sp_waits SP_HIDDEN;
 
@@ -23,7 +24,7 @@ struct sp_timed_call {
 };
 
 /* From the constructor: waits count from now on. */
-void sp_waits_start(void) SP_HIDDEN;
+void sp_waits_start(int (*call_of)(uint64_t hook, uint64_t inner)) SP_HIDDEN;
 
 /* The process's settings are known: `on`, or nothing is timed any more. With the calling thread's record made. */
 void sp_waits_configure(struct sp_thread *t, bool on) SP_HIDDEN;

@@ -147,3 +147,14 @@ quota_group() {
 	for kind in lock condition read sleep poll; do at_least "$(front "blocked_${kind}_seconds" "$profile")" 1.5; done
 	grep -q '| blocked: lock |' "$profile"
 }
+
+@test "a wait that the end of the process cuts off is told: by a handler that exits, and by a signal that ends it" {
+	for how in 14:poll 14:read 14:lock 14:condition 15:sleep; do
+		IFS=: read -r signal kind <<<"$how"
+		rm -rf "$SMARTPROF_DIR"
+		LD_PRELOAD=$AGENT "$TARGETS/cut_off" "$kind" "$signal" || true
+		profile=$(profile_of cut_off)
+		closes "$profile"
+		at_least "$(front "blocked_${kind}_seconds" "$profile")" 0.29
+	done
+}

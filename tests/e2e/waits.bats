@@ -67,8 +67,23 @@ for t in threads: t.join()'
 	awk '{ print $1 }' plain.out | grep -v '^io_uring_enter$' | while read -r call; do
 		at_least "$(sed -n "s/.*;in_$call;.* //p" waits)" 5000000 || fail "$call is not in: $(cat waits)"
 	done
-	for way in $(long "1 3 4 5" "1 2 3 4 5 1 2 3 4 5"); do same_run_but_files "$TARGETS/each_wait" "$way"; done
+	for way in $(long "1 2 3 4 5 7" "1 2 3 4 5 7 1 2 3 4 5 7"); do same_run_but_files "$TARGETS/each_wait" "$way"; done
 	PATIENCE=1200 SMARTPROF_WAIT_INTERVAL=10 same_run_but_files "$TARGETS/each_wait" 6 "$(long 20 10000)"
+}
+
+@test "mutexes whose owner dies while others wait: each is told what it is told without us, and no wake-up is lost" {
+	SMARTPROF_WAIT_INTERVAL=10 SMARTPROF_OVERHEAD_BUDGET=100 same_run "$TARGETS/dying_owners" "$(long 300 10000)"
+	SMARTPROF_ENV=production same_run "$TARGETS/dying_owners" 100
+}
+
+# Where nothing can be mounted, those about names.
+@test "calls about files and names that nobody answers are as without us: signals, cancellation, jumps, and what is told at once" {
+	mounts=(unshare -m)
+	"${mounts[@]}" true 2>/dev/null || mounts=()
+	for way in 1 2 3 4 5 0; do same_run_but_files "${mounts[@]}" "$TARGETS/slow_answers" $way; done
+	profile=$(profile_of slow_answers) # each has waited for 15 ms, all but one for what is "other"
+	at_least "$(front blocked_other_seconds "$profile")" "$(awk 'END { print (NR - 1) * 0.015 }' plain.out)"
+	! grep -q '^copy_file_range ' plain.out || at_least "$(front blocked_write_seconds "$profile")" 0.015
 }
 
 @test "what the C library exports and may block is timed, or told as not seen" {

@@ -113,6 +113,56 @@ of() {
 	teardown_stuck
 }
 
+@test "a lock that a thread has not given back before it ended" {
+	stuck ended
+	told() { "$SMARTPROF" where --json $PID >where && [ "$(of waiter .lock.ended_holder)" != null ]; }
+	eventually told
+	[ "$(of waiter .lock.kind)" = mutex ]
+	[ "$(of waiter .lock.holder)" = null ]
+	"$SMARTPROF" where $PID | grep -qE '^thread [0-9]+ waiter, .*\(held\), which thread [0-9]+ has not given back before it ended\)$'
+	teardown_stuck
+}
+
+@test "a deadlock is found among 2,000 threads that wait for it" {
+	stuck crowd
+	"$SMARTPROF" where --json $PID >where
+	[ "$(jq '.threads | length' where)" -eq 2003 ]
+	[ "$(jq -c '.deadlock | sort' where)" = "$(jq -c '[.threads[] | select(.name == "one" or .name == "two") | .tid] | sort' where)" ]
+	[ "$(jq '[.threads[] | select(.name == "many" and .lock.place == "held" and .lock.holder != null)] | length' where)" -eq 2000 ]
+	teardown_stuck
+}
+
+@test "threads that take turns at a lock are no deadlock, whenever they are looked at" {
+	"$TARGETS/waiting" locks 60 >/dev/null &
+	PID=$!
+	contended() { "$SMARTPROF" where --json $PID >where && jq -e '[.threads[] | select(.lock.holder != null)] | length > 0' where >/dev/null; }
+	eventually contended
+	for i in 1 2 3 4 5; do
+		"$SMARTPROF" where --json $PID >where
+		[ "$(jq '.deadlock | length' where)" -eq 0 ] || fail "$(cat where)"
+	done
+	kill -9 $PID
+}
+
+@test "a parent that waits in vfork, its child, and a file system that does not answer" {
+	stuck vfork
+	"$SMARTPROF" where --json $PID >where
+	[ "$(of parent .call)" = vfork ]
+	[ "$(of parent .what)" = 'vfork(until its child runs a program, or ends)' ]
+	[ "$(of parent .state)" = D ]
+	"$SMARTPROF" where --json "$(pgrep -P $PID)" >child
+	[ "$(jq -r '.threads[0].call' child)" = read ]
+	jq -r '.threads[0].frames[].function' child | grep -qx wait_for_child
+	teardown_stuck
+	mkdir hangs
+	[ -w /dev/fuse ] && unshare -m true 2>/dev/null || return 0
+	unshare -m "$TARGETS/hang_mount" "$WORK/hangs" stat "$WORK/hangs/some/file" &
+	PID=$!
+	hangs() { [ "$(cat /proc/$PID/comm)" = stat ] && "$SMARTPROF" where $PID | grep -qE "^thread .*: [a-z]*stat[a-z]*\($WORK/hangs/some/file\)$"; }
+	eventually hangs
+	kill -9 $PID
+}
+
 @test "a stopped process, one with the agent, and what a running thread was last seen in" {
 	stuck
 	kill -STOP $PID
@@ -145,6 +195,41 @@ time.sleep(60)' &
 	eventually in_loop
 	kill $PID
 	wait $PID 2>/dev/null || true
+}
+
+# A call by PyDLL keeps the interpreter's lock, one by CDLL gives it up.
+@test "who has Python's interpreter lock, and a deadlock of it and another" {
+	python3 -c 'import ctypes, threading
+def hold():
+    print(threading.get_native_id(), flush=True)
+    ctypes.PyDLL(None).sleep(600)
+threading.Thread(target=hold, daemon=True).start()
+while True: pass' >holder &
+	PID=$!
+	held() { "$SMARTPROF" where --json $PID >where && jq -e '.threads[0].lock.holder' where >/dev/null; }
+	eventually test -s holder
+	eventually held
+	[ "$(jq '.threads[0].lock.holder' where)" -eq "$(cat holder)" ]
+	[ "$(jq -r '.threads[0].lock.kind' where)" = "Python's interpreter lock" ]
+	[ "$(jq '.deadlock | length' where)" -eq 0 ]
+	"$SMARTPROF" where $PID | grep -qE "^    it waits for Python's interpreter lock \(the GIL\), held by thread $(cat holder) python3"
+	kill -9 $PID
+	for preload in "" "$AGENT"; do
+		LD_PRELOAD=$preload python3 -c 'import ctypes, threading
+mutex, there = ctypes.create_string_buffer(40), threading.Event()
+def lock():
+    ctypes.CDLL(None).pthread_mutex_lock(mutex)
+    there.set()
+    while True: pass
+threading.Thread(target=lock, daemon=True).start()
+there.wait()
+ctypes.PyDLL(None).pthread_mutex_lock(mutex)' &
+		PID=$!
+		deadlocked() { "$SMARTPROF" where --json $PID >where && [ "$(jq '.deadlock | length' where)" -eq 2 ]; }
+		eventually deadlocked
+		[ "$(jq -r '[.threads[].lock.kind] | sort | join(", ")' where)" = "Python's interpreter lock, mutex" ]
+		kill -9 $PID
+	done
 }
 
 @test "what cannot be looked at is one clear line" {

@@ -1,7 +1,7 @@
 /* Waits 30 ms in each call that may block and that needs something made for it, one after the other, and tells what it answers:
  * each_wait [WAY [ROUNDS]]: 0: until the wait is over; 1: a signal comes meanwhile; 2: one that lets the call go on; 3: the thread is cancelled;
  * 4: a signal's handler jumps out of it, and it is waited again; 5: the process forks meanwhile, and its child waits, too; 6: waits of some
- * microseconds, so many times. */
+ * microseconds, so many times; 7: it must not wait. */
 #include <aio.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -32,6 +32,7 @@
 
 /* What passes before something happens to a wait, and what passes in a call that takes a time. */
 static long delay_ns = 15000000, wait_ns = 30000000;
+static bool at_once;
 
 static int empty[2], full[2], other[2], messages, semaphores, epoll, ring;
 static mqd_t queue;
@@ -120,7 +121,7 @@ static long in_msgrcv(void)
 {
 	struct message m;
 
-	return msgrcv(messages, &m, sizeof m.text, 0, 0);
+	return msgrcv(messages, &m, sizeof m.text, 0, at_once ? IPC_NOWAIT : 0);
 }
 
 static void fill_messages(void)
@@ -131,12 +132,13 @@ static void fill_messages(void)
 
 static long in_msgsnd(void)
 {
-	return msgsnd(messages, &(struct message){.type = 1}, sizeof((struct message *)0)->text, 0);
+	return msgsnd(messages, &(struct message){.type = 1}, sizeof((struct message *)0)->text,
+		at_once ? IPC_NOWAIT : 0);
 }
 
 static long in_semop(void)
 {
-	return semop(semaphores, &(struct sembuf){0, -1, 0}, 1);
+	return semop(semaphores, &(struct sembuf){0, -1, at_once ? IPC_NOWAIT : 0}, 1);
 }
 
 static long in_semtimedop(void)
@@ -186,26 +188,39 @@ static void fill(void)
 
 static long in_splice(void)
 {
-	return splice(empty[0], NULL, other[1], NULL, 1, 0);
+	return splice(empty[0], NULL, other[1], NULL, 1, at_once ? SPLICE_F_NONBLOCK : 0);
 }
 
 static long in_tee(void)
 {
-	return tee(empty[0], other[1], 1, 0);
+	return tee(empty[0], other[1], 1, at_once ? SPLICE_F_NONBLOCK : 0);
 }
 
 static long in_vmsplice(void)
 {
-	return vmsplice(full[1], &(struct iovec){bytes, 4096}, 1, 0);
+	return vmsplice(full[1], &(struct iovec){bytes, 4096}, 1, at_once ? SPLICE_F_NONBLOCK : 0);
+}
+
+static void ask(void)
+{
+	asked = (struct aiocb){.aio_fildes = empty[0], .aio_buf = bytes, .aio_nbytes = 1};
+	check(aio_read(&asked) == 0, "aio_read");
 }
 
 static long in_aio_suspend(void)
 {
 	const struct aiocb *list[] = {&asked};
 
-	asked = (struct aiocb){.aio_fildes = empty[0], .aio_buf = bytes, .aio_nbytes = 1};
-	check(aio_read(&asked) == 0, "aio_read");
-	return aio_suspend(list, 1, NULL);
+	ask();
+	return aio_suspend(list, 1, at_once ? &(struct timespec){0, 0} : NULL);
+}
+
+static long in_aio_suspend64(void)
+{
+	const struct aiocb64 *list[] = {(struct aiocb64 *)&asked};
+
+	ask();
+	return aio_suspend64(list, 1, at_once ? &(struct timespec){0, 0} : NULL);
 }
 
 static long in_lio_listio(void)
@@ -213,7 +228,7 @@ static long in_lio_listio(void)
 	struct aiocb *list[] = {&asked};
 
 	asked = (struct aiocb){.aio_fildes = empty[0], .aio_buf = bytes, .aio_nbytes = 1, .aio_lio_opcode = LIO_READ};
-	return lio_listio(LIO_WAIT, list, 1, NULL);
+	return lio_listio(at_once ? LIO_NOWAIT : LIO_WAIT, list, 1, NULL);
 }
 
 static long in_io_uring_enter(void)
@@ -377,6 +392,26 @@ static long in_sigsuspend(void)
 	return sigsuspend(&set);
 }
 
+/* All three of the C library's: with a mask, with a signal's number, and with either. */
+extern int sigpause_mask(int mask) __asm__("sigpause");
+extern int sigpause_either(int what, int is_signal) __asm__("__sigpause");
+extern int sigpause_signal(int number) __asm__("__xpg_sigpause");
+
+static long in_sigpause(void)
+{
+	return sigpause_mask(0);
+}
+
+static long in___sigpause(void)
+{
+	return sigpause_either(SIGUSR1, 1);
+}
+
+static long in___xpg_sigpause(void)
+{
+	return sigpause_signal(SIGUSR1);
+}
+
 static long in_usleep(void)
 {
 	return usleep(wait_ns / 1000);
@@ -415,6 +450,7 @@ static const struct wait {
 	X(tee, fill_empty),
 	X(vmsplice, drain_full),
 	X(aio_suspend, fill_empty),
+	X(aio_suspend64, fill_empty),
 	X(lio_listio, fill_empty),
 	X(io_uring_enter, nothing),
 	X(ppoll, nothing),
@@ -432,6 +468,9 @@ static const struct wait {
 	X(thrd_join, let_holder_end),
 	X(sigwait, send_signal),
 	X(sigsuspend, send_signal),
+	X(sigpause, send_signal),
+	X(__sigpause, send_signal),
+	X(__xpg_sigpause, send_signal),
 	X(usleep, nothing),
 	X(poll, nothing),
 	X(futex, nothing),
@@ -466,6 +505,7 @@ static void set_signals(int flags)
 static void make_places(void)
 {
 	struct mq_attr attributes = {.mq_maxmsg = 1, .mq_msgsize = 8};
+	int flags = O_RDWR | O_CREAT | (at_once ? O_NONBLOCK : 0);
 	struct io_uring_params parameters = {0};
 	char name[40];
 
@@ -474,7 +514,7 @@ static void make_places(void)
 	check((semaphores = semget(IPC_PRIVATE, 1, 0600)) >= 0, "semget");
 	check((messages = msgget(IPC_PRIVATE, 0600)) >= 0, "msgget");
 	snprintf(name, sizeof name, "/each-%d", (int)getpid());
-	check((queue = mq_open(name, O_RDWR | O_CREAT, 0600, &attributes)) != (mqd_t)-1, "mq_open");
+	check((queue = mq_open(name, flags, 0600, &attributes)) != (mqd_t)-1, "mq_open");
 	mq_unlink(name);
 	sem_init(&semaphore, 0, 0);
 	if (current->wait == in_thrd_join)
@@ -498,7 +538,7 @@ static void remove_places(void)
 
 /* --- the same in several ways */
 
-enum way { ENDED, INTERRUPTED, RESTARTED, CANCELLED, JUMPED, FORKED, STORM };
+enum way { ENDED, INTERRUPTED, RESTARTED, CANCELLED, JUMPED, FORKED, STORM, AT_ONCE };
 
 static volatile bool ready, answered;
 
@@ -578,7 +618,8 @@ static bool try_once(enum way way)
 	jumps = way == JUMPED;
 	make_places();
 	pthread_create(&waiter, NULL, wait_once, (void *)(long)way);
-	disturb(way);
+	if (way != AT_ONCE)
+		disturb(way);
 	pthread_join(waiter, &result);
 	remove_places();
 	return result != PTHREAD_CANCELED;
@@ -608,12 +649,14 @@ static void storm(int rounds)
 	printf("%s %ld, %ld times\n", current->name, first, same);
 }
 
-/* What must not be jumped or unwound out of: it leaves a lock, or is written to on its stack. */
+/* What must not be jumped or unwound out of: it leaves a lock, or is written to on its stack. And what cannot but wait. */
 static bool is_left_out(const struct wait *w, enum way way)
 {
+	if (way == AT_ONCE)
+		return w->end == send_signal || w->wait == in_cnd_wait || w->wait == in_thrd_join;
 	if (way == JUMPED &&
 		(w->wait == in_pthread_cond_clockwait || w->wait == in_cnd_wait || w->wait == in_cnd_timedwait ||
-			w->wait == in_aio_suspend))
+			w->wait == in_aio_suspend || w->wait == in_aio_suspend64))
 		return true;
 	return (way == INTERRUPTED || way == JUMPED) && w->wait == in_lio_listio;
 }
@@ -655,6 +698,8 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (way == STORM)
 		delay_ns = 10000, wait_ns = 30000;
+	else if (way == AT_ONCE)
+		at_once = true, wait_ns = 0;
 	else if (way != ENDED)
 		delay_ns = 100000000, wait_ns = 800000000;
 	set_signals(way == RESTARTED ? SA_RESTART : 0);

@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -27,6 +28,19 @@ static const short with_descriptor[] = {SYS_read, SYS_write, SYS_pread64, SYS_pw
 	SYS_ioctl, SYS_epoll_wait, SYS_epoll_pwait, SYS_epoll_pwait2, SYS_sendfile, SYS_splice, SYS_tee, SYS_vmsplice,
 	SYS_fallocate, SYS_ftruncate, SYS_getdents64, SYS_sync_file_range, SYS_syncfs, SYS_io_uring_enter, SYS_close,
 	SYS_copy_file_range, SYS_fstat, SYS_lseek};
+
+/* Those with a path, and which of their arguments it is. */
+static const struct {
+	short call, argument;
+} with_path[] = {{SYS_open, 0}, {SYS_stat, 0}, {SYS_lstat, 0}, {SYS_access, 0}, {SYS_execve, 0}, {SYS_truncate, 0},
+	{SYS_chdir, 0}, {SYS_rename, 0}, {SYS_mkdir, 0}, {SYS_rmdir, 0}, {SYS_creat, 0}, {SYS_link, 0}, {SYS_unlink, 0},
+	{SYS_symlink, 1}, {SYS_readlink, 0}, {SYS_chmod, 0}, {SYS_chown, 0}, {SYS_lchown, 0}, {SYS_utime, 0},
+	{SYS_statfs, 0}, {SYS_mount, 1}, {SYS_umount2, 0}, {SYS_utimes, 0}, {SYS_getxattr, 0}, {SYS_lgetxattr, 0},
+	{SYS_setxattr, 0}, {SYS_listxattr, 0}, {SYS_openat, 1}, {SYS_openat2, 1}, {SYS_mkdirat, 1}, {SYS_newfstatat, 1},
+	{SYS_statx, 1}, {SYS_unlinkat, 1}, {SYS_renameat, 1}, {SYS_renameat2, 1}, {SYS_linkat, 1}, {SYS_symlinkat, 2},
+	{SYS_readlinkat, 1}, {SYS_fchmodat, 1}, {SYS_fchownat, 1}, {SYS_faccessat, 1}, {SYS_utimensat, 1}};
+
+#define PATH_SHOWN 256u
 
 const char *sp_where_call_name(long call)
 {
@@ -75,6 +89,21 @@ static void put_time(struct sp_buffer *out, const struct sp_where_process *p, ui
 	}
 }
 
+/* Up to the end of its page, and of the next one where that is there. */
+static void put_path(struct sp_buffer *out, const struct sp_where_process *p, uint64_t address)
+{
+	char path[PATH_SHOWN + 1] = "";
+	size_t here = 4096 - address % 4096;
+
+	here = here < PATH_SHOWN ? here : PATH_SHOWN;
+	if (!p->has_memory || !sp_attach_read(p->pid, address, path, here))
+		return;
+	if (here < PATH_SHOWN && !memchr(path, '\0', here) &&
+		!sp_attach_read(p->pid, address + here, path + here, PATH_SHOWN - here))
+		path[here] = '\0';
+	sp_escape_name(out, SP_ESCAPE_PLAIN, path);
+}
+
 static void put_polled(struct sp_where_wait *wait, struct sp_buffer *out, const struct sp_where_process *p,
 	const uint64_t *arguments)
 {
@@ -120,15 +149,7 @@ static void put_lock(struct sp_buffer *out, const struct sp_where_process *p, co
 	sp_buffer_printf(out, "%s at 0x%llx", lock->kind, (unsigned long long)lock->address);
 	if (*lock->place)
 		sp_buffer_printf(out, " (%s)", lock->place);
-	for (size_t i = 0; lock->holder && i < p->count; i++) {
-		if (p->tasks[i].tid != lock->holder)
-			continue;
-		sp_buffer_printf(out, ", held by thread %d ", lock->holder);
-		sp_escape_name(out, SP_ESCAPE_PLAIN, p->tasks[i].name);
-		return;
-	}
-	if (lock->holder)
-		sp_buffer_printf(out, ", held by thread %d, which is not there any more", lock->holder);
+	sp_where_put_holder(out, p, lock);
 }
 
 /* FUTEX_WAIT of a mutex waits for the word to be 2 no more, which says that it is taken and waited for. */
@@ -156,6 +177,18 @@ static void put_child(struct sp_buffer *out, int which)
 		sp_buffer_puts(out, which == -1 ? "any child" : "a child of a group");
 }
 
+/* clone's flags are its first argument, clone3's stand first in what that leads to. */
+static void put_vfork(struct sp_buffer *out, const struct sp_where_process *p, const struct sp_where_task *task)
+{
+	uint64_t flags = task->arguments[0];
+
+	if (task->call == SYS_clone3 &&
+		(!p->has_memory || !sp_attach_read(p->pid, task->arguments[0], &flags, sizeof(flags))))
+		return;
+	if (task->call == SYS_vfork || (flags & CLONE_VFORK))
+		sp_buffer_puts(out, "until its child runs a program, or ends");
+}
+
 static void put_arguments(struct sp_where_wait *wait, struct sp_buffer *out, const struct sp_where_process *p,
 	const struct sp_where_task *task)
 {
@@ -164,6 +197,9 @@ static void put_arguments(struct sp_where_wait *wait, struct sp_buffer *out, con
 	for (size_t i = 0; i < sizeof(with_descriptor) / sizeof(with_descriptor[0]); i++)
 		if (task->call == with_descriptor[i])
 			put_fd(wait, out, p->pid, (int)a[0]);
+	for (size_t i = 0; i < sizeof(with_path) / sizeof(with_path[0]); i++)
+		if (task->call == with_path[i].call)
+			put_path(out, p, a[with_path[i].argument]);
 	switch (task->call) {
 	case SYS_epoll_wait:
 	case SYS_epoll_pwait:
@@ -186,6 +222,11 @@ static void put_arguments(struct sp_where_wait *wait, struct sp_buffer *out, con
 		break;
 	case SYS_clock_nanosleep:
 		put_time(out, p, a[2], a[1] & TIMER_ABSTIME ? (int)a[0] : -1);
+		break;
+	case SYS_vfork:
+	case SYS_clone:
+	case SYS_clone3:
+		put_vfork(out, p, task);
 		break;
 	case SYS_wait4:
 		put_child(out, (int)a[0]);

@@ -30,9 +30,10 @@ static json_t *lock_json(const struct sp_where_lock *lock)
 {
 	if (!lock->address)
 		return json_null();
-	return json_pack("{s:o, s:o, s:o, s:o}", "address", sp_json_count(lock->address), "kind",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "address", sp_json_count(lock->address), "kind",
 		sp_json_text(lock->kind), "place", sp_json_text(*lock->place ? lock->place : NULL), "holder",
-		lock->holder ? sp_json_count((uint64_t)lock->holder) : json_null());
+		lock->holder ? sp_json_count((uint64_t)lock->holder) : json_null(), "ended_holder",
+		lock->ended ? sp_json_count((uint64_t)lock->ended) : json_null());
 }
 
 static json_t *thread_json(struct sp_where_code *code, const struct sp_where_thread *t)
@@ -49,8 +50,8 @@ static json_t *thread_json(struct sp_where_code *code, const struct sp_where_thr
 		task->has_call && task->since_ns != SP_WAITED_UNKNOWN ? sp_json_count(task->since_ns) : json_null(),
 		"call", sp_json_text(in_call ? sp_where_call_name(task->call) : NULL), "fd",
 		t->wait.fd >= 0 ? json_integer(t->wait.fd) : json_null(), "lock", lock_json(&t->wait.lock), "says",
-		sp_json_text(t->says), "sampled", t->sampled, "moved", t->moved, "complete", t->stack.whole, "frames",
-		frames);
+		sp_json_text(*t->says ? t->says : NULL), "sampled", t->sampled, "moved", t->moved, "complete",
+		t->stack.whole, "frames", frames);
 }
 
 json_t *sp_where_json(const struct sp_where_process *p, struct sp_where_code *code,

@@ -1,13 +1,14 @@
 /* Which lock a thread waits for, and who holds it. */
 #include "tools/where/where.h"
 
+#include <errno.h>
 #include <linux/futex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "profiles/base/escape.h"
-#include "symbolize/base/memory.h"
 
 /* The beginning of pthread_mutex_t in glibc on x86-64 (sysdeps/x86/nptl/bits/struct_mutex.h). */
 struct mutex {
@@ -19,8 +20,10 @@ struct mutex {
 };
 
 #define KINDS_END 0x400 /* above all bits of a kind that are in use */
+#define SHARED 0x80     /* PTHREAD_MUTEX_PSHARED_BIT */
+#define TID_MAX 0x400000
 
-static int outer_tid(const struct sp_where_process *p, int inner)
+int sp_where_outer_tid(const struct sp_where_process *p, int inner)
 {
 	for (size_t i = 0; i < p->count; i++)
 		if (p->tasks[i].inner_tid == inner)
@@ -68,51 +71,63 @@ static void find_place(struct sp_where_lock *lock, const struct sp_where_process
 }
 
 /* A word that is waited on as a mutex's is may still be another lock's: what stands behind it has to look like one. */
-static bool looks_like_mutex(const struct sp_where_process *p, const struct mutex *m)
+static bool looks_like_mutex(const struct mutex *m)
 {
 	int word = m->lock & FUTEX_TID_MASK;
 
-	if (m->kind < 0 || m->kind >= KINDS_END || !m->owner || !outer_tid(p, m->owner))
+	return m->kind >= 0 && m->kind < KINDS_END && m->owner > 0 && m->owner <= TID_MAX && m->users > 0 &&
+		(m->lock == 2 || m->lock == 1 || word == m->owner);
+}
+
+/* Threads of other processes may have one that is shared; in a pid namespace the kernel cannot be asked for a thread that we do not see. */
+static bool has_ended(const struct sp_where_process *p, const struct mutex *m)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d", p->pid, m->owner);
+	return !(m->kind & SHARED) && p->tasks[0].tid == p->tasks[0].inner_tid && access(path, F_OK) < 0 &&
+		errno == ENOENT;
+}
+
+static bool read_mutex(struct sp_where_lock *lock, const struct sp_where_process *p)
+{
+	struct mutex m;
+
+	if (!p->has_memory || !sp_attach_read(p->pid, lock->address, &m, sizeof(m)) || !looks_like_mutex(&m))
 		return false;
-	return m->users > 0 && (m->lock == 2 || m->lock == 1 || word == m->owner);
+	lock->holder = sp_where_outer_tid(p, m.owner);
+	lock->ended = !lock->holder && has_ended(p, &m) ? m.owner : 0;
+	return lock->holder || lock->ended;
 }
 
 void sp_where_lock_read(struct sp_where_lock *lock, const struct sp_where_process *p, uint64_t address, bool is_mutex)
 {
-	struct mutex m = {0};
-	bool read = p->has_memory && sp_attach_read(p->pid, address, &m, sizeof(m));
-
 	*lock = (struct sp_where_lock){
 		.address = address, .kind = is_mutex ? "lock" : "condition, semaphore or the like"};
-	if (is_mutex && read && looks_like_mutex(p, &m)) {
+	if (is_mutex && read_mutex(lock, p))
 		lock->kind = "mutex";
-		lock->holder = outer_tid(p, m.owner);
-	}
 	find_place(lock, p);
 }
 
-static const struct sp_where_thread *holder_of(const struct sp_where_process *p, const struct sp_where_thread *threads,
-	const struct sp_where_thread *t)
+void sp_where_lock_again(struct sp_where_lock *lock, const struct sp_where_process *p)
 {
-	for (size_t i = 0; i < p->count && t->wait.lock.holder && !t->moved; i++)
-		if (p->tasks[i].tid == t->wait.lock.holder)
-			return &threads[i];
-	return NULL;
+	lock->holder = 0;
+	if (lock->is_gil)
+		sp_where_gil_again(lock, p);
+	else
+		read_mutex(lock, p);
 }
 
-size_t sp_where_circle(const struct sp_where_process *p, const struct sp_where_thread *threads,
-	const struct sp_where_thread **to)
+void sp_where_put_holder(struct sp_buffer *out, const struct sp_where_process *p, const struct sp_where_lock *lock)
 {
-	for (size_t i = 0; i < p->count; i++) {
-		const struct sp_where_thread *at = &threads[i];
-		size_t n = 0;
-
-		do {
-			to[n++] = at;
-			at = holder_of(p, threads, at);
-		} while (at && at != &threads[i] && n < p->count);
-		if (at == &threads[i])
-			return n;
-	}
-	return 0;
+	if (lock->ended)
+		sp_buffer_printf(out, ", which thread %d has not given back before it ended", lock->ended);
+	if (!lock->holder)
+		return;
+	sp_buffer_printf(out, ", held by thread %d", lock->holder);
+	for (size_t i = 0; i < p->count; i++)
+		if (p->tasks[i].tid == lock->holder) {
+			sp_buffer_puts(out, " ");
+			sp_escape_name(out, SP_ESCAPE_PLAIN, p->tasks[i].name);
+		}
 }

@@ -74,6 +74,17 @@ bool sp_where_again(const struct sp_where_process *p, struct sp_where_task *task
 	return false;
 }
 
+uint64_t sp_where_switches(const struct sp_where_process *p, int tid)
+{
+	char text[4096];
+	const char *at;
+
+	if (sp_proc_read(text, sizeof(text), "/proc/%d/task/%d/status", p->pid, tid) <= 0)
+		return UINT64_MAX;
+	at = field(text, "\nvoluntary_ctxt_switches:\t");
+	return at ? strtoull(at, NULL, 10) : UINT64_MAX;
+}
+
 static int by_tid(const void *left, const void *right)
 {
 	const struct sp_where_task *a = left, *b = right;

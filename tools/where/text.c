@@ -67,7 +67,7 @@ static void put_thread(struct sp_buffer *out, struct sp_where_code *code, const 
 		sp_put_duration(out, task->since_ns);
 	}
 	sp_buffer_printf(out, ": %s\n", t->wait.what);
-	if (t->says)
+	if (*t->says)
 		sp_buffer_printf(out, "    %s\n", t->says);
 	if (task->refused)
 		sp_buffer_puts(out, "    the system call and the stack are not yours to look at; ask as root\n");

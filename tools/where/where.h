@@ -45,6 +45,9 @@ void sp_where_free(struct sp_where_process *process);
 /* Looks at the thread again: false when it is not where it was found, and then it is as it is now. */
 bool sp_where_again(const struct sp_where_process *process, struct sp_where_task *task);
 
+/* How often the thread has left a CPU; UINT64_MAX: it is gone. */
+uint64_t sp_where_switches(const struct sp_where_process *process, int tid);
+
 /* --- call.c: what a system call waits for */
 
 /* What a futex is, for lock.c found that out. */
@@ -52,6 +55,9 @@ struct sp_where_lock {
 	uint64_t address; /* 0: none */
 	const char *kind; /* "mutex", "condition variable, semaphore or the like" … */
 	int holder;       /* tid; 0: not known, or nobody */
+	int ended;        /* tid of the thread that has not given it back before it ended; 0: there is none */
+	bool is_free;     /* nobody has it, surely */
+	bool is_gil;      /* gil.c */
 	char place[200];  /* where it lies: "g_lock", "g_table+40", "prog+0x4040", "[heap]"; "" not known */
 };
 
@@ -73,6 +79,20 @@ void sp_where_fd(char *to, size_t size, int pid, int fd);
 /* lock.c */
 void sp_where_lock_read(struct sp_where_lock *lock, const struct sp_where_process *process, uint64_t address,
 	bool is_mutex);
+
+/* The thread that has that number in its own pid namespace; 0: there is none. */
+int sp_where_outer_tid(const struct sp_where_process *process, int inner);
+
+/* Who holds it now. */
+void sp_where_lock_again(struct sp_where_lock *lock, const struct sp_where_process *process);
+
+/* ", held by thread 12 name", ", which thread 12 has not given back before it ended", or nothing. */
+void sp_where_put_holder(struct sp_buffer *out, const struct sp_where_process *process,
+	const struct sp_where_lock *lock);
+
+/* gil.c: Python's interpreter lock, which a thread waits for by a condition variable. False: that is not what stands there. */
+bool sp_where_gil_read(struct sp_where_lock *lock, const struct sp_where_process *process, uint64_t futex);
+bool sp_where_gil_again(struct sp_where_lock *lock, const struct sp_where_process *process);
 
 /* --- stack.c */
 
@@ -108,12 +128,13 @@ struct sp_where_thread {
 	struct sp_where_task *task;
 	struct sp_where_wait wait;
 	struct sp_where_stack stack;
-	bool sampled;     /* the stack is the thread's last sample's */
-	bool moved;       /* it did something else before its stack was read */
-	const char *says; /* what the stack tells besides; NULL nothing */
+	bool sampled;   /* the stack is the thread's last sample's */
+	bool moved;     /* it did something else before its stack was read */
+	char says[160]; /* what the stack tells besides, clean; "" nothing */
 };
 
-/* Threads that wait for each other's locks in a circle, from one of them on; 0: there is none. to: room for all. */
+/* circle.c: threads that wait for each other's locks in a circle, all at the same moment, from one of them on; 0: there is
+ * none. to: room for all. */
 size_t sp_where_circle(const struct sp_where_process *process, const struct sp_where_thread *threads,
 	const struct sp_where_thread **to);
 
