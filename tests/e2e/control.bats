@@ -1,21 +1,34 @@
 # Sampling that is stopped, started and marked from outside, and programs that are loaded asleep.
 load helpers
 
-# Work and allocations for `seconds`, in two functions: work_first until a file "second" is there, then work_second.
+# worker [VARIABLE=VALUE…]: work and allocations until a file "enough" is there, in two functions: work_first until a file "second"
+# is there, then work_second.
 worker() {
 	cat >worker.py <<-'PY'
-		import os, sys, time
+		import os
 		kept = []
 		def work_first(): return sorted(range(20000), key=lambda i: -i)
 		def work_second(): return sorted(range(20000), key=lambda i: -i)
-		end = time.time() + float(sys.argv[1])
-		while time.time() < end:
+		while not os.path.exists("enough"):
 		    (work_second if os.path.exists("second") else work_first)()
 		    kept.append(bytearray(30000))
 	PY
-	timeout -k 5 "$PATIENCE" env LD_PRELOAD="$AGENT" "${@:2}" python3 worker.py "$1" &
+	timeout -k 5 "$PATIENCE" env LD_PRELOAD="$AGENT" "$@" python3 worker.py &
 	WORKER=$!
 	await_spool python3
+}
+
+# The worker's end.
+enough() {
+	touch enough
+	wait "$WORKER"
+}
+
+# has_worked SECONDS: it uses so much CPU time more.
+has_worked() {
+	local used
+	used=$(awk -v ticks="$(getconf CLK_TCK)" -v more="$1" '{ sub(/.*\) /, ""); print ($12 + $13) / ticks + more }' "/proc/$PID/stat")
+	eventually has_used "$used" "$PID"
 }
 
 ctl() {
@@ -29,11 +42,11 @@ samples() {
 
 @test "stopped, a process is not sampled, and what it uses is told as unsampled; then it goes on" {
 	local before after
-	worker 3.5
+	worker
 	ctl mark begun | grep -q "has the mark begun"
 	ctl stop | grep -q 'not sampled any more'
 	before=$(samples)
-	sleep 0.7
+	has_worked 0.4
 	after=$(samples)
 	[ "$before" -eq "$after" ]
 	"$SMARTPROF" ctl "$PID" status | grep -q 'is not sampled since'
@@ -44,7 +57,8 @@ samples() {
 	ctl start | grep -q 'is being sampled'
 	ctl interval 5ms | grep -q 'every 5000 us'
 	ctl mark again >/dev/null
-	wait "$WORKER"
+	has_worked 0.6
+	enough
 	local profile
 	profile=$(profile_of python3)
 	at_least "$(front cpu_samples "$profile")" $((before + 20))
@@ -61,18 +75,18 @@ samples() {
 @test "loaded asleep, nothing is sampled until it is woken, also on a busy machine" {
 	local spinners=() i
 	for i in 1 2 3 4; do
-		timeout 20 sh -c 'while :; do :; done' &
+		timeout "$PATIENCE" sh -c 'while :; do :; done' &
 		spinners+=($!)
 	done
-	worker 4 SMARTPROF_START=off
+	worker SMARTPROF_START=off
 	"$SMARTPROF" ctl "$PID" status | grep -q 'was loaded asleep'
-	sleep 0.5
+	has_worked 0.2
 	[ "$(samples)" -eq 0 ]
 	ctl start >/dev/null
 	touch second
-	sleep 2
+	has_worked 0.6
 	kill "${spinners[@]}"
-	wait "$WORKER"
+	enough
 	local profile
 	profile=$(profile_of python3)
 	at_least "$(front cpu_samples "$profile")" 10
@@ -89,7 +103,7 @@ samples() {
 
 @test "a thread that blocks all signals and takes whichever comes gets none of ours by a start" {
 	local i
-	timeout -k 5 "$PATIENCE" env LD_PRELOAD="$AGENT" "$TARGETS/takes_any" 3 >taken &
+	timeout -k 5 "$PATIENCE" env LD_PRELOAD="$AGENT" "$TARGETS/takes_any" until-enough >taken &
 	WORKER=$!
 	await_spool takes_any
 	for i in 1 2 3; do
@@ -97,7 +111,7 @@ samples() {
 		ctl start >/dev/null
 		sleep 0.2
 	done
-	wait "$WORKER"
+	enough
 	[ ! -s taken ] || fail "it took $(sort taken | uniq -c)"
 }
 
@@ -107,14 +121,14 @@ samples() {
 	one_line 'a b' "$SMARTPROF" ctl 1 mark 'a b'
 	one_line '1us' "$SMARTPROF" ctl 1 interval 1us
 	one_line 'mark takes a name' "$SMARTPROF" ctl 1 mark
-	worker 2.5
+	worker
 	kill -STOP "$PID"
 	status_of 1 "$SMARTPROF" ctl --wait 200ms "$PID" mark late 2>err
 	grep -q 'has not looked yet' err || fail "$(cat err)"
 	kill -CONT "$PID"
 	ctl mark later >/dev/null
 	one_line 'mark takes a name' "$SMARTPROF" ctl "$PID" mark x y
-	wait "$WORKER"
+	enough
 	section '# Marks' "$(profile_of python3)" | grep -q '^| later '
 	status_of 2 "$SMARTPROF" ctl "$PID" stop 2>err
 	[ "$(wc -l <err)" -eq 1 ] || fail "$(cat err)"

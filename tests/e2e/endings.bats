@@ -83,7 +83,7 @@ covers() { # FILE: at least 95 % of the 0.6 s
 
 @test "exec: the next program is not killed by a stray signal and both are profiled" {
 	for round in $(seq 10); do
-		same_run bash -c 'for ((i = 0; i < 30000; i++)); do :; done; exec /usr/bin/env -u LD_PRELOAD sh -c "
+		same_run bash -c 'for ((i = 0; i < 60000; i++)); do :; done; exec /usr/bin/env -u LD_PRELOAD sh -c "
 			i=0; while [ \$i -lt 50000 ]; do i=\$((i + 1)); done; echo survived"'
 	done
 	# Nobody was left to render the shell that became another program.

@@ -8,12 +8,22 @@ TARGETS=$ROOT/build/targets
 export BATS_TEST_RETRIES=${SP_RETRIES:-2} # what is sampled is chance, and machines are shared; bats itself says 0
 PATIENCE=90 # seconds after which a program counts as hung
 
-setup() {
-	WORK=$BATS_TEST_TMPDIR
-	local name
-	for name in $(compgen -e | grep -E '^(SMARTPROF_|CI$|GITHUB_|GITLAB_|LD_PRELOAD$|DEBUGINFOD_URLS$)'); do
+# What is set where the tests are run is not what they are about: the same language, terminal and rights everywhere, and nothing that
+# tells programs how to run or where they do.
+same_start() {
+	local name clues
+	clues=$(grep -ohE '"[A-Z][A-Z0-9_]+"' "$ROOT/env/detect.c" | tr -d '"' | paste -sd '|')
+	for name in $(compgen -e | grep -xE "(SMARTPROF|MEMORY|GITHUB|GITLAB|GIT|XDG|LC|MALLOC|LD|DEBUGINFOD|KUBERNETES)_.*|LANGUAGE|TZ|\
+PYTHON[A-Z]*|PERL5[A-Z]*|NODE_OPTIONS|_?JAVA_[A-Z_]*OPTIONS|NO_COLOR|GLIBC_TUNABLES|container|$clues"); do
 		unset "$name"
 	done
+	export LANG=C.UTF-8 TERM=xterm
+	umask 022
+}
+same_start
+
+setup() {
+	WORK=$BATS_TEST_TMPDIR
 	export SMARTPROF_ENV=development SMARTPROF_DIR=$WORK/profiles
 	export SMARTPROF_HISTORY=off HOME=$WORK/home XDG_STATE_HOME=$WORK/state
 	mkdir -p "$HOME" "$XDG_STATE_HOME"
@@ -23,9 +33,9 @@ setup() {
 # Whatever a test made is what a reader is promised: every profile follows the schema, and GFM shows
 # each table as a table, and nothing that is not the template's.
 teardown() {
-	[ -n "${BATS_TEST_COMPLETED-}" ] || keep_try
 	# shellcheck disable=SC2046 # numbers
 	kill $(jobs -p) 2>/dev/null || true # what a failed test left at work
+	[ -n "${BATS_TEST_COMPLETED-}" ] || { keep_try; leave_nothing; }
 	local -a profiles indexes
 	mapfile -d '' profiles < <(find "$WORK" -type f -name '*.md' -not -name '.*' \
 		-exec grep -lZ -m 1 '^schema: smartprof/1$' {} + 2>/dev/null)
@@ -45,6 +55,25 @@ keep_try() {
 	[ -n "${SP_TRIES-}" ] || return 0
 	echo "$BATS_TEST_DESCRIPTION" >>"$SP_TRIES"
 	sed 's/^/  /' "$BATS_OUT" >>"$SP_TRIES"
+}
+
+# A second try begins where this one did: nothing runs on that would write into its directory, no mount holds it, no spool is there.
+leave_nothing() {
+	local pid pids at try
+	for try in {1..40}; do
+		pids=
+		for pid in $(grep -slzxF "BATS_TEST_TMPDIR=$BATS_TEST_TMPDIR" /proc/[0-9]*/environ | cut -d/ -f3); do
+			[ ! -e "/proc/$pid" ] || pids="$pids $pid"
+		done
+		[ -n "$pids" ] || break
+		# shellcheck disable=SC2086 # numbers
+		[ "$try" -ne 20 ] || kill -9 $pids 2>/dev/null || true
+		sleep 0.1
+	done
+	awk -v below="$BATS_TEST_TMPDIR/" 'index($2, below) == 1 { print $2 }' /proc/self/mounts | tac | while read -r at; do
+		umount "$at" || true
+	done
+	! grep -q '^alone /dev/shm ' /proc/self/mounts || rm -rf /dev/shm/*
 }
 
 # long SHORT LONG: the size of a storm, LONG when asked for with LONG=1.
@@ -92,7 +121,21 @@ first_and_last_cpu() {
 
 # has_used SECONDS PID: so much CPU time, of which a busy machine gives less in a second.
 has_used() {
-	awk -v s="$1" -v ticks="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); exit !($12 + $13 >= s * ticks) }' "/proc/$2/stat"
+	[ -r "/proc/$2/stat" ] &&
+		awk -v s="$1" -v ticks="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); exit !($12 + $13 >= s * ticks) }' "/proc/$2/stat" 2>/dev/null
+}
+
+# is_running PROGRAM PID: it has become that, which who starts it in the background does not wait for.
+is_running() {
+	[ "$(cat "/proc/$2/comm" 2>/dev/null)" = "${1:0:15}" ]
+}
+
+# Whether CPU time is sampled by perf events, by whoever runs the command behind COMMAND….
+has_events() {
+	"$@" env SMARTPROF_HISTORY=off "$SMARTPROF" config --json | grep -q '"cpu_clock": *"event"'
+}
+needs_events() {
+	has_events "$@" || skip "no perf events here"
 }
 
 # refuse COMMAND…: fails when it succeeds ("! command" alone does not fail a test).
@@ -102,6 +145,11 @@ refuse() {
 
 needs_root() {
 	[ "$EUID" -eq 0 ] || skip "needs root"
+}
+
+# needs_room MEGABYTES: where the test works.
+needs_room() {
+	[ "$(df -m --output=avail . | tail -n 1)" -ge "$1" ] || skip "needs $1 MB of room"
 }
 
 # A directory that everybody can write to, for what runs as another user.
@@ -203,14 +251,18 @@ all_functions_seconds() {
 	section '## All functions' "$1" | awk -F'\t' '$1 ~ /^-?[0-9]+$/ { s += $1 + $2 } END { printf "%.4f\n", s / 1e9 }'
 }
 
+# cpu_of FILE: CPU seconds, user and system.
+cpu_of() {
+	awk -v a="$(front cpu_user_seconds "$1")" -v b="$(front cpu_system_seconds "$1")" 'BEGIN { print a + b }'
+}
+
 # accounted FILE USAGE: samples and the explicit rest together are the CPU time the kernel counted.
 accounted() {
 	local kernel sum
 	kernel=$(awk '{ print $1 + $2 }' "$2")
 	sum=$(all_functions_seconds "$1")
 	near "$sum" "$kernel" 2
-	near "$(awk -v a="$(front cpu_user_seconds "$1")" -v b="$(front cpu_system_seconds "$1")" 'BEGIN { print a + b }')" \
-		"$kernel" 2
+	near "$(cpu_of "$1")" "$kernel" 2
 }
 
 counted() { # COMMAND…: profiled, with the kernel's count in ./usage

@@ -44,7 +44,7 @@ with() {
 c = sqlite3.connect(":memory:")
 c.execute("create table t(a)")
 for i in range(500): c.execute("insert into t values(?)", (i,))
-print(c.execute("select sum(a) from t").fetchone())'
+print(c.execute("select sum(a) from t").fetchone(), sum(i * i for i in range(500000)))'
 	python3 -c "$python" >plain
 	with 'sqlite3_step,nowhere*,_setjmp,setjmp' python3 -c "$python" >out
 	cmp plain out

@@ -75,7 +75,7 @@ missing() { cat "$1" "$1".[0-9] 2>/dev/null | awk '/^=== [0-9]+ lines are missin
 	eventually grep -Eq "^${STAMP}request: [0-9.]+ms$" lines.txt
 	"$SMARTPROF" ctl "$PID" mark followed # who follows is in nobody's way
 	"$SMARTPROF" log --follow --format chrome --output trace.json "$PID" &
-	eventually grep -q request trace.json
+	eventually grep -qs '"ph":"X"' trace.json
 	kill -INT $! $follower
 	wait $! $follower
 	"$ROOT/tests/e2e/trace.js" trace.json | grep -Eq ' X=[1-9]'

@@ -99,8 +99,8 @@ drops() {
 		for before in 0 0.2; do
 			[ "$(drops $how $before)" = "65534 $SMARTPROF_DIR/user-65534/development" ]
 			profile=$(find "$SMARTPROF_DIR" -name 'drop.*.md')
-			at_least "$(front cpu_user_seconds "$profile")" "$(awk "BEGIN { print 0.15 + $before * 0.8 }")"
-			near "$(all_functions_seconds "$profile")" "$(front cpu_user_seconds "$profile")" 15
+			at_least "$(cpu_of "$profile")" "$(awk "BEGIN { print 0.15 + $before * 0.8 }")"
+			near "$(all_functions_seconds "$profile")" "$(cpu_of "$profile")" 15
 		done
 	done
 	# The directory that root would have made.
@@ -120,10 +120,10 @@ drops() {
 	open_to_all .
 	BEFORE=(setpriv --bounding-set -setuid)
 	[ "$(drops refused)" = "0 $SMARTPROF_DIR/development" ]
-	at_least "$(front cpu_user_seconds "$(profile_of drop)")" 0.35
+	at_least "$(cpu_of "$(profile_of drop)")" 0.35
 	BEFORE=()
 	[ "$(drops seteuid)" = "0 $SMARTPROF_DIR/development" ]
-	at_least "$(front cpu_user_seconds "$(profile_of drop)")" 0.35
+	at_least "$(cpu_of "$(profile_of drop)")" 0.35
 }
 
 @test "a change of user behind the agent's back ends the sampling, and root recovers what was before" {
@@ -239,9 +239,9 @@ drops() {
 
 @test "a spool that does not get on is given up, and the next is rendered" {
 	profiled "$TARGETS/ends" kill9 0.3 || true
-	profiled "$TARGETS/phases" 0.3 >phases.out & # another name
-	sleep 0.5
-	kill -KILL $! 2>/dev/null || true
+	LD_PRELOAD=$AGENT "$TARGETS/phases" 60 >phases.out & # another name
+	eventually has_used 0.3 $!
+	kill -KILL $!
 	wait || true
 	status_of 1 timeout 60 env LD_PRELOAD="$TARGETS/plugins/plugin_hang.so" "$SMARTPROF" recover >out 2>err
 	grep -q 'takes too long' err

@@ -87,15 +87,12 @@ sums() {
 	stripped
 	LD_PRELOAD="$AGENT" ./program || true
 	profile=$(profile_of program)
-	port=$((20000 + $$ % 20000))
+	port=$(python3 -c 'import socket; print(socket.create_server(("127.0.0.1", 0)).getsockname()[1])')
 	debuginfod -F -t 0 -d "$WORK/served.db" -p "$port" debug >server.log 2>&1 3>&- &
 	server=$!
 	export DEBUGINFOD_URLS=http://127.0.0.1:$port DEBUGINFOD_CACHE_PATH=$WORK/fetched
-	for _ in $(seq 100); do
-		debuginfod-find debuginfo "$id" >/dev/null 2>&1 && break
-		rm -rf fetched
-		sleep 0.1
-	done
+	serves() { rm -rf fetched && debuginfod-find debuginfo "$id" >/dev/null 2>&1; }
+	eventually serves
 	rm -rf fetched
 	status_of 1 "$SMARTPROF" symbolize "$profile" 2>err
 	[ ! -e fetched ]

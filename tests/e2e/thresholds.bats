@@ -10,8 +10,9 @@ write_grower() {
 		kept = []
 		for i in range(int(sys.argv[1]) * 10):
 		    kept.append((first if i < 600 else second)())
-		    if i % 20 == 0:
+		    if i % 10 == 0: # a megabyte in two milliseconds or more, on a fast machine, too
 		        sum(range(20000))
+		        time.sleep(0.002)
 		time.sleep(0.05)
 		sum(range(3000000))
 		del kept[200:]

@@ -58,9 +58,28 @@ static void set_handler(int flags)
 
 static pthread_t main_thread;
 
+/* Whether the first thread waits in the kernel. */
+static bool sleeps(void)
+{
+	char path[64], line[256] = "";
+	const char *state;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)getpid());
+	file = fopen(path, "re");
+	if (file) {
+		check(fgets(line, sizeof(line), file) != NULL, "stat");
+		fclose(file);
+	}
+	state = strrchr(line, ')');
+	return state && state[1] && state[2] == 'S';
+}
+
 static void *poke(void *ms)
 {
-	usleep((useconds_t)(long)ms * 1000);
+	do
+		usleep((useconds_t)(long)ms * 1000);
+	while (!sleeps());
 	pthread_kill(main_thread, SIGUSR1);
 	return NULL;
 }
@@ -79,8 +98,8 @@ static void *poke(void *ms)
 
 static void interrupted(int flags)
 {
-	struct timespec second = {1, 0}, left = {0, 0}, tenth = {0, 100000000};
-	struct timeval tv = {0, 100000};
+	struct timespec left = {0, 0}, long_time = {20, 0};
+	struct timeval tv = {20, 0};
 	struct epoll_event event;
 	int pipes[2], epoll = epoll_create1(0);
 	char byte;
@@ -91,14 +110,14 @@ static void interrupted(int flags)
 	sem_init(&sem, 0, 0);
 	set_handler(flags);
 	printf("signals, flags %d\n", flags);
-	POKED("nanosleep", nanosleep(&second, &left) + (left.tv_nsec > 900000000));
-	POKED("clock_nanosleep", clock_nanosleep(CLOCK_MONOTONIC, 0, &tenth, NULL));
-	POKED("usleep", usleep(100000));
-	POKED("poll", poll(&(struct pollfd){pipes[0], POLLIN, 0}, 1, 100));
-	POKED("ppoll", ppoll(&(struct pollfd){pipes[0], POLLIN, 0}, 1, &tenth, NULL));
+	POKED("nanosleep", nanosleep(&long_time, &left) + (left.tv_sec >= 1 && left.tv_sec < 20));
+	POKED("clock_nanosleep", clock_nanosleep(CLOCK_MONOTONIC, 0, &long_time, NULL));
+	POKED("usleep", usleep(20000000));
+	POKED("poll", poll(&(struct pollfd){pipes[0], POLLIN, 0}, 1, 20000));
+	POKED("ppoll", ppoll(&(struct pollfd){pipes[0], POLLIN, 0}, 1, &long_time, NULL));
 	POKED("select", select(0, NULL, NULL, NULL, &tv));
-	POKED("epoll_wait", epoll_wait(epoll, &event, 1, 100));
-	until = in_ms(CLOCK_REALTIME, 300);
+	POKED("epoll_wait", epoll_wait(epoll, &event, 1, 20000));
+	until = in_ms(CLOCK_REALTIME, 20000);
 	POKED("sem_timedwait", sem_timedwait(&sem, &until));
 	if (!(flags & SA_RESTART)) {
 		POKED("read", read(pipes[0], &byte, 1));

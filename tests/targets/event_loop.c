@@ -1,5 +1,5 @@
-/* Waits for events at one place: event_loop poll|few. Each round waits for 2 ms and serves for 2 ms, in which it looks three
- * times at another place; 101 rounds or 14. */
+/* Waits for events at one place: event_loop poll|few. Each round waits for 2 ms and serves for 2 ms of CPU time, in which it looks
+ * three times at another place; 101 rounds or 14. */
 #include <poll.h>
 #include <string.h>
 #include <time.h>
@@ -11,12 +11,12 @@ static void serve(int fd)
 	struct timespec now;
 	double end;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
 	end = (double)now.tv_sec + (double)now.tv_nsec / 1e9 + 0.002;
 	for (int i = 0; i < 3; i++)
 		poll(&p, 1, 0);
 	do
-		clock_gettime(CLOCK_MONOTONIC, &now);
+		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
 	while ((double)now.tv_sec + (double)now.tv_nsec / 1e9 < end);
 }
 

@@ -13,14 +13,15 @@ static double milliseconds(void)
 	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
-/* The empty statement keeps the functions apart: equal ones may be folded into one. */
+/* Where the kernel's tick alone samples, 60 ms are some 15 samples: none is missing by chance. The empty statement keeps the functions
+ * apart: equal ones may be folded into one. */
 #define FUNCTION(n) \
 	NOINLINE void hostile_##n(void); \
 	NOINLINE void hostile_##n(void) \
 	{ \
 		volatile unsigned x = n; \
 \
-		for (double end = milliseconds() + 20; milliseconds() < end;) \
+		for (double end = milliseconds() + 60; milliseconds() < end;) \
 			for (int i = 0; i < 20000; i++) \
 				x = x * 33 + n; \
 		for (int i = 0; i < 50; i++) { \

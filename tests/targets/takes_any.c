@@ -1,10 +1,12 @@
-/* takes_any SECONDS: the main thread works while another one, which blocks all signals, takes whichever comes, and works a little in
- * between. Prints their numbers: none. */
+/* takes_any SECONDS|until-enough: the main thread works for so long, or until there is a file "enough", while another one, which blocks
+ * all signals, takes whichever comes, and works a little in between. Prints their numbers: none. */
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -36,6 +38,7 @@ static void *take(void *unused)
 
 int main(int argc, char **argv)
 {
+	bool until_enough = argc > 1 && strcmp(argv[1], "until-enough") == 0;
 	time_t end = time(NULL) + (argc > 1 ? atoi(argv[1]) : 1);
 	sigset_t all, before;
 	pthread_t thread;
@@ -44,7 +47,7 @@ int main(int argc, char **argv)
 	pthread_sigmask(SIG_BLOCK, &all, &before);
 	pthread_create(&thread, NULL, take, NULL);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	while (time(NULL) < end) {
+	while (until_enough ? access("enough", F_OK) != 0 : time(NULL) < end) {
 		free(malloc(100000));
 		work(100000);
 	}
