@@ -8,12 +8,14 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "symbolize/base/memory.h"
 #include "symbolize/cached.h"
 
 #define THREADS_MAX 8u
 #define STACK_BYTES (8u << 20)
+#define HEAP_BYTES (64u << 20) /* of address space, which the C library sets aside for each thread */
 /* If one unit has fewer addresses than this, it is not worth reading the unit twice. */
 #define JOB_ADDRESSES_MIN 512u
 #define JOBS_PER_THREAD 3u
@@ -151,12 +153,17 @@ static void run_all(struct work *work, void (*each)(struct work *, struct own_re
 		pthread_join(others[--started], NULL);
 }
 
-static unsigned usable_processors(void)
+/* As many as there are processors; where address space is scarce, as many as take a quarter of it at most. */
+static unsigned usable_threads(void)
 {
 	cpu_set_t set;
-	int count = sched_getaffinity(0, sizeof(set), &set) ? 1 : CPU_COUNT(&set);
+	struct rlimit space;
+	rlim_t most = sched_getaffinity(0, sizeof(set), &set) ? 1 : (rlim_t)CPU_COUNT(&set);
 
-	return count < 1 ? 1 : (unsigned)count < THREADS_MAX ? (unsigned)count : THREADS_MAX;
+	if (!getrlimit(RLIMIT_AS, &space) && space.rlim_cur != RLIM_INFINITY &&
+		most > space.rlim_cur / 4 / (STACK_BYTES + HEAP_BYTES))
+		most = space.rlim_cur / 4 / (STACK_BYTES + HEAP_BYTES);
+	return most < 1 ? 1 : most < THREADS_MAX ? (unsigned)most : THREADS_MAX;
 }
 
 struct place {
@@ -234,7 +241,7 @@ static void take_answers(struct sp_symbolizer *s, struct job *job)
 static void work_out(struct sp_symbolizer *s, struct group *groups, size_t count, const uint64_t *list,
 	uint64_t *by_unit)
 {
-	struct work work = {.s = s, .groups = groups, .group_count = count, .threads = usable_processors()};
+	struct work work = {.s = s, .groups = groups, .group_count = count, .threads = usable_threads()};
 
 	run_all(&work, open_group, count);
 	for (size_t i = 0; i < count; i++)

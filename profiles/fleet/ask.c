@@ -254,7 +254,8 @@ void sp_sql_functions(struct sp_buffer *out, const struct sp_fleet_where *where)
 	sp_buffer_puts(out,
 		"SELECT toString(stack), sum(self), sum(total), sum(self_var), sum(all_var), "
 		"sum(toFloat64(self) * self), sum(toFloat64(self) * host_ns), sum(toFloat64(total) * total), "
-		"sum(toFloat64(total) * host_ns) FROM (SELECT host, sum(self_ns) AS host_ns, "
+		"sum(toFloat64(total) * host_ns), count(), sum(toFloat64(host_ns) * host_ns) FROM "
+		"(SELECT host, sum(self_ns) AS host_ns, "
 		"groupArray(stack_id) AS stacks, groupArray(self_ns) AS selves, groupArray(all_ns) AS totals, "
 		"groupArray(var_of_self) AS self_vars, groupArray(var_of_all) AS all_vars FROM (SELECT host, "
 		"stack AS stack_id, sum(value) AS self_ns, sum(total_ns) AS all_ns, sum(value_var) AS var_of_self, "

@@ -49,7 +49,7 @@ void sp_sql_processes(struct sp_buffer *out, const struct sp_fleet_where *where,
 /* The same in a few columns: host, profiles, wall_ns, CPU time, samples, heap at peak. */
 void sp_sql_hosts(struct sp_buffer *out, const struct sp_fleet_where *where);
 /* Functions, and how far hosts differ: stack, self and total time, the variances of both, and, over hosts, the sums of self squared,
- * of self times all of the host's time, and both of total. */
+ * of self times all of the host's time, and both of total; of how many hosts, and the sum of all of each one's time squared. */
 void sp_sql_functions(struct sp_buffer *out, const struct sp_fleet_where *where);
 /* The heap of windows: growth of each day and host. */
 void sp_sql_growth(struct sp_buffer *out, const struct sp_fleet_where *where);

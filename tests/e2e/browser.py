@@ -14,6 +14,7 @@ STEPS is a script of its own, run by the driver: lines of
     key NAME             Escape, Enter, Shift+ArrowRight
     drag FROM TO EXPRESSION   the mouse, pressed, from one part of its element's width to another (0 to 1)
     reload               the page, as the browser remembers it
+    touch FILE           for whoever waits until the steps before are done
     print                from now on it is as it would be printed
 
 The test fails when a step does, when the page throws or logs an error, when its content policy stops something, or
@@ -132,6 +133,8 @@ def step(browser, line):
         browser.events = [it for it in browser.events if it.get("method") != "Page.loadEventFired"]
         browser.call("Page.reload")
         browser.wait_for("Page.loadEventFired")
+    elif verb == "touch":
+        open(rest, "w", encoding="utf-8").close()
     elif verb == "print":
         browser.call("Emulation.setEmulatedMedia", media="print")
     else:

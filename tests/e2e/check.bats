@@ -19,10 +19,10 @@ profiles_of() {
 	build more -DMORE
 	build slow -DSLOW
 	mkdir again && cp old/app again
-	profiles_of old 6 300000
-	profiles_of again 6 900000
-	profiles_of slow 6 300000
-	profiles_of more 1 300000
+	profiles_of old 6 600000
+	profiles_of again 6 1800000
+	profiles_of slow 6 600000
+	profiles_of more 1 600000
 	status_of 1 "$SMARTPROF" compare --format text old/ci again/ci >out
 	grep -q "The code did not change: both sides are build [0-9a-f]*\. What grew is the machine's or the input's\." out
 	status_of 1 "$SMARTPROF" compare --format json old/ci slow/ci >out

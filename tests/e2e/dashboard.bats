@@ -184,7 +184,7 @@ asked() {
 	make_history 100
 	"$SMARTPROF" dashboard --serve 127.0.0.1:0 >address 2>err &
 	server=$!
-	for _ in $(seq 300); do [ -s address ] || sleep 0.1; done
+	eventually test -s address
 	PORT=$(sed -nE 's#^dashboard: http://127.0.0.1:([0-9]+)/ until Ctrl-C$#\1#p' address)
 	[ -n "$PORT" ]
 	asked GET / localhost:"$PORT" | grep -q '^200 .*text/html; charset=utf-8 DENY'
@@ -205,11 +205,12 @@ asked() {
 			js document.querySelectorAll("#overview tbody tr").length > 3
 			key 6
 			js document.getElementById("health").textContent.includes("Runs100")
+			touch seen
 		STEPS
 	} >steps
 	echo 'js new Promise((done) => { const look = () => { document.dispatchEvent(new Event("visibilitychange")); document.getElementById("health").textContent.includes("Runs201") ? done(true) : setTimeout(look, 300); }; look(); })' >>steps
 	(
-		sleep 5
+		eventually test -e seen
 		make_history 101
 	) &
 	browser "http://127.0.0.1:$PORT/" steps

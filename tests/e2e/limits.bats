@@ -23,9 +23,12 @@ print(len(most))
 PY
 	need=$(/usr/bin/python3 -c 'exec(open("most.py").read())
 print([int(l.split()[1]) for l in open("/proc/self/status") if l.startswith("VmPeak")][0])' | tail -n 1)
-	(ulimit -v $((need + 12000)); profiled /usr/bin/python3 most.py) >out
-	[ "$(cat out)" = $((60 << 20)) ]
-	profile_of 'python3*' # the renderer has limits of its own
+	for _ in 1 2 3; do
+		rm -rf "$SMARTPROF_DIR" "$HOME/.cache"
+		(ulimit -v $((need + 12000)); profiled /usr/bin/python3 most.py) >out
+		[ "$(cat out)" = $((60 << 20)) ]
+		profile_of 'python3*' # the renderer does with the same limit, where it may not lift it: none of its threads takes what others need
+	done
 	need=$(/usr/bin/python3 -c 'exec(open("most.py").read())
 print([int(l.split()[1]) for l in open("/proc/self/status") if l.startswith("VmData")][0])' | tail -n 1)
 	(ulimit -d $((need + 8000)); profiled /usr/bin/python3 most.py) >out

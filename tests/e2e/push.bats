@@ -23,7 +23,7 @@ push() { "$SMARTPROF" push "$@"; }
 OUTBOX() { find "$XDG_STATE_HOME/smartprof/outbox" -name "*.${1:-entry}" 2>/dev/null; }
 some() { [ -n "$(OUTBOX "$1")" ]; }
 waiting() { [ "$(OUTBOX | wc -l)" -eq "$1" ]; }
-cpu_taken() { [ "$(grep -c "process_cpu.*${2-}" engine/taken 2>/dev/null)" -eq "$1" ]; }
+cpu_taken() { [ -e engine/taken ] && [ "$(grep -c "process_cpu.*${2-}" engine/taken)" -eq "$1" ]; }
 
 # Nobody is at the outbox any more.
 senders_are_gone() {
@@ -108,7 +108,7 @@ jq_of() { python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])
 @test "a profile is sent after it was written, and its process does not wait for the engine" {
 	engine
 	export SMARTPROF_PUSH=otlp+http://127.0.0.1:$PORT SMARTPROF_PUSH_LABELS=version=7,region=eu
-	echo 'hang 2' >engine/answer
+	echo 'hang 4' >engine/answer
 	a_run
 	[ ! -e engine/let_go ] || fail "it waited"
 	waiting 1 # before anybody was asked

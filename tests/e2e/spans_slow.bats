@@ -35,9 +35,15 @@ run_slow() {
 	slow_ones request | grep -q 'they allocate .*MiB.* more, by samples .* in build_reply'
 }
 
+# By chance one is in one of 40 spans: not twice.
 @test "of requests that are all alike no function is accused" {
-	run_slow alike 1000 1000
-	refuse grep -q 'more in' <(section '## Slow Spans' "$PROFILE")
+	local try
+	for try in 1 2 3; do
+		rm -rf "$SMARTPROF_DIR"
+		run_slow alike 1000 1000
+		grep -q 'more in' <(section '## Slow Spans' "$PROFILE") || return 0
+	done
+	fail "$(section '## Slow Spans' "$PROFILE")"
 }
 
 @test "the longest are kept, and outlive the process" {

@@ -16,7 +16,7 @@ JOBS=()
 # worker SECONDS: a python3 of two threads, one of which leaks. Its number in PID.
 worker() {
 	cat >worker.py <<-'PY'
-		import sys, threading, time
+		import os, sys, threading, time
 		kept = []
 		def leak():
 		    while True:
@@ -26,7 +26,7 @@ worker() {
 		    return sum(i * i for i in range(20000))
 		threading.Thread(target=leak, daemon=True).start()
 		end = time.time() + float(sys.argv[1])
-		while time.time() < end:
+		while time.time() < end and not os.path.exists("enough"):
 		    work()
 	PY
 	LD_PRELOAD=$AGENT timeout -k 5 "$PATIENCE" python3 worker.py "$1" &
@@ -240,7 +240,7 @@ $(cat screen)"
 		assert any(f["name"] == "_PyEval_EvalFrameDefault" and f["self_seconds"] > 0 for f in top["functions"])
 	PY
 	worker 60
-	sleep 1
+	eventually has_used 0.5 "$PID"
 	kill -STOP "$PID"
 	"$SMARTPROF" top -b -n 1 -d 0.2 "$PID" >hangs
 	grep -q 'stopped .*all of its' hangs
@@ -249,12 +249,15 @@ $(cat screen)"
 }
 
 @test "--json and -b: as often as asked for, until the process ends, and the figures add up" {
-	worker 4
-	sleep 1
+	worker 60
+	eventually has_used 0.3 "$PID"
 	"$SMARTPROF" top -b -n 2 -d 0.3 "$PID" >text
 	[ "$(grep -c "^python3 ($PID) running" text)" -eq 2 ]
 	for table in Function Line Thread 'Heap site'; do [ "$(grep -c "  $table\$" text)" -eq 2 ]; done
-	"$SMARTPROF" top --json -d 0.5 "$PID" >lines
+	three_lines() { [ "$(wc -l <lines)" -ge 3 ]; }
+	: >lines
+	(eventually three_lines; touch enough) &
+	"$SMARTPROF" top --json -d 0.5 "$PID" >>lines
 	python3 - lines <<-'PY'
 		import json, sys
 		lines = [json.loads(line) for line in open(sys.argv[1])]
@@ -324,18 +327,18 @@ $(cat screen)"
 	needs_root
 	setpriv --reuid=65534 --clear-groups sleep 30 &
 	JOBS+=("$!")
-	sleep 0.2
+	eventually is_running sleep "$!"
 	one_line 'belongs to another user (65534)' "$SMARTPROF" top -b "$!"
 	unshare --pid --fork --kill-child --mount-proc sleep 30 &
 	JOBS+=("$!")
-	sleep 0.5
+	in_there() { is_running sleep "$(pgrep -P "${JOBS[-1]}")"; }
+	eventually in_there
 	one_line 'another pid namespace' "$SMARTPROF" top -b "$(pgrep -P "$!")"
 }
 
 @test "a process that becomes another program" {
 	LD_PRELOAD=$AGENT timeout -k 5 "$PATIENCE" python3 -c 'import os, time
-end = time.time() + 1.2
-while time.time() < end: sum(range(1000))
+while time.process_time() < 1.2: sum(range(1000))
 os.execv("/bin/sleep", ["sleep", "60"])' &
 	JOBS+=("$!")
 	await_pid python3

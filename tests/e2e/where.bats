@@ -239,7 +239,7 @@ ctypes.PyDLL(None).pthread_mutex_lock(mutex)' &
 	}
 	complains 'is not there' 4194999
 	complains 'no process id' 12x
-	python3 -c 'import os, time; p = os.fork() or os._exit(0); print(p, flush=True); time.sleep(60)' >zombie &
+	env --default-signal=CHLD python3 -c 'import os, time; p = os.fork() or os._exit(0); print(p, flush=True); time.sleep(60)' >zombie &
 	eventually test -s zombie
 	gone() { grep -q '^State:.Z' "/proc/$(cat zombie)/status"; }
 	eventually gone

@@ -13,13 +13,14 @@
 #include "tools/tools.h"
 
 #define TOP_USUAL 20u
-#define FUNCTION_FIELDS 9
+#define FUNCTION_FIELDS 11
 #define HOST_FIELDS 6
 
 /* A function, and its sums over hosts. */
 struct row {
 	uint32_t stack;
 	double self, total, self_var, total_var, self2, self_all, total2, total_all;
+	double hosts, hosts2; /* that have it: how many, and their CPU time, squared */
 };
 
 struct top {
@@ -42,8 +43,8 @@ static bool read_function(struct top *t, char **fields)
 	if (!sp_fleet_id(fields[0], key))
 		return false;
 	sp_grow(&t->rows, &t->capacity, t->count + 1, sizeof(*t->rows));
-	t->rows[t->count++] =
-		(struct row){sp_fleet_stack_of(&t->stacks, key), n[1], n[2], n[3], n[4], n[5], n[6], n[7], n[8]};
+	t->rows[t->count++] = (struct row){
+		sp_fleet_stack_of(&t->stacks, key), n[1], n[2], n[3], n[4], n[5], n[6], n[7], n[8], n[9], n[10]};
 	t->all += n[1];
 	return true;
 }
@@ -95,11 +96,13 @@ static int by_self(const void *a, const void *b)
 }
 
 /* Half the 95 % interval of a ratio of sums over hosts, which are drawn from many (Cochran, Sampling Techniques, 2.11). NAN of a
- * single host. */
-static double spread_of(const struct top *t, double part, double part2, double part_all)
+ * single host. The squares of hosts that have the function are those of the same rows: what profiles say of themselves is
+ * rounded, which is more than alike hosts differ by. */
+static double spread_of(const struct top *t, const struct row *row, double part, double part2, double part_all)
 {
 	double ratio = part / t->all, hosts = (double)t->hosts.count;
-	double residuals = part2 - 2 * ratio * part_all + ratio * ratio * t->all2;
+	double others2 = row->hosts < hosts ? fmax(t->all2 - row->hosts2, 0) : 0;
+	double residuals = part2 - 2 * ratio * part_all + ratio * ratio * (row->hosts2 + others2);
 
 	if (t->hosts.count < 2)
 		return NAN;
@@ -127,10 +130,10 @@ static void add_row(const struct top *t, struct sp_table *table, const struct ro
 
 	add_percent(table, row->self / t->all);
 	add_percent(table, SP_FLEET_Z95 * sqrt(row->self_var) / t->all);
-	add_percent(table, spread_of(t, row->self, row->self2, row->self_all));
+	add_percent(table, spread_of(t, row, row->self, row->self2, row->self_all));
 	add_percent(table, row->total / t->all);
 	add_percent(table, SP_FLEET_Z95 * sqrt(row->total_var) / t->all);
-	add_percent(table, spread_of(t, row->total, row->total2, row->total_all));
+	add_percent(table, spread_of(t, row, row->total, row->total2, row->total_all));
 	sp_table_add_text(table, frame->function);
 	sp_table_add_text(table, slash && slash[1] ? slash + 1 : frame->module);
 }
