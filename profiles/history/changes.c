@@ -278,6 +278,19 @@ static void add_change(struct sp_changes *changes, struct sp_change c)
 	changes->items[changes->count++] = c;
 }
 
+/* From which to which run the level after may begin. */
+static void reach(const struct series *s, size_t k, double rho, struct sp_change *c)
+{
+	size_t begin = begin_of(s, k);
+	struct sp_reach found = {
+		.least = SP_CHANGES_SIDE, .spread = s->spread, .carried = rho, .confidence = SP_CHANGES_SURE};
+
+	sp_segments_reach(&found, s->logs + begin, s->weights + begin, s->ends[k + 1] - begin, s->ends[k] - begin);
+	c->surely_before = s->index[begin + found.from - 1];
+	c->surely_after = s->index[begin + found.to];
+	c->places = found.to - found.from + 1;
+}
+
 static void find_in(struct sp_changes *changes, struct series *s)
 {
 	double rho;
@@ -291,6 +304,7 @@ static void find_in(struct sp_changes *changes, struct series *s)
 	for (size_t k = 0; k + 1 < s->segments; k++) {
 		struct sp_change c = judge(s, k, rho);
 
+		reach(s, k, rho, &c);
 		c.gradual = slopes(s, begin_of(s, k), s->ends[k], s->ends[k + 1]);
 		add_change(changes, c);
 	}

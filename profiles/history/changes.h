@@ -8,6 +8,7 @@
 
 #define SP_CHANGES_ALPHA \
 	0.02 /* bound on the chance of any confirmed change where nothing changed; measured: half of it */
+#define SP_CHANGES_SURE 0.95  /* confidence of where a change is */
 #define SP_CHANGES_LEAST 0.01 /* smaller changes are none */
 #define SP_CHANGES_SIDE 3u    /* runs on a side; with fewer at the end a change is suspected at the best */
 #define SP_CHANGES_FEW 5u     /* a side, from which on the distance in spreads counts too */
@@ -39,6 +40,10 @@ struct sp_change {
 	double level_before, level_after; /* medians by weight */
 	double ratio, low, high;          /* Hodges-Lehmann on logarithms, 99 % interval; infinite with too few runs */
 	double p;                         /* corrected for the places it could have been at */
+	/* With SP_CHANGES_SURE it is between these two; of no meaning when gradual. */
+	size_t surely_before; /* a run of the level before */
+	size_t surely_after;  /* of the level after */
+	size_t places;        /* runs that the level after may begin with: 1 where it is at `after` alone */
 };
 
 struct sp_changes {
@@ -49,7 +54,8 @@ struct sp_changes {
 /* Runs of each machine class by themselves: a change of machine is no change of the program. On logarithms: segments by least
  * weighted absolute deviation with a penalty for each (Killick, Fearnhead & Eckley, JASA 107 (2012), for the
  * dynamic programming), weights from the error bars and the spread of runs; then neighbours are joined, the weakest
- * first, until a permutation test tells all apart; the cuts beside a joined segment move to where they fit best. Time grows with the square of the runs: 0.1 s for 1,000. */
+ * first, until a permutation test tells all apart; the cuts beside a joined segment move to where they fit best. Where else a
+ * change may be is asked of each place, by how likely the runs are if it was there (segments.h). Time grows with the square of the runs: 0.1 s for 1,000. */
 void sp_changes_find(struct sp_changes *changes, const struct sp_history_value *values, size_t n);
 void sp_changes_free(struct sp_changes *changes);
 

@@ -6,7 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiles/compare/stats.h"
 #include "symbolize/base/memory.h"
+
+#define FREEDOM 4.0
+#define QUARTILE 0.740697 /* half of its numbers are closer to it, in its scale */
+#define NORMAL_QUARTILE 0.674490
+#define FLUSH 1e150
 
 /* Numbers in order of size, and of those that are in the segment at the moment, sums by a binary indexed tree. */
 struct tree {
@@ -154,4 +160,92 @@ double sp_weighted_median(const double *x, const double *weights, size_t n)
 	distances(&tree, &median);
 	fell(&tree);
 	return median;
+}
+
+/* --- where a cut may be */
+
+/* Medians of the first i numbers and of the rest, for every i that leaves some. */
+static void find_levels(const double *x, const double *weights, size_t n, double *first, double *rest)
+{
+	struct tree tree;
+
+	plant(&tree, x, n);
+	for (size_t i = 0; i < n; i++) {
+		add(&tree, tree.rank[i], x[i], weights[i]);
+		distances(&tree, &first[i + 1]);
+	}
+	empty(&tree);
+	for (size_t i = n; i-- > 0;) {
+		add(&tree, tree.rank[i], x[i], weights[i]);
+		distances(&tree, &rest[i]);
+	}
+	fell(&tree);
+}
+
+/* What half of the numbers are closer to their level than, as the t distribution's scale. */
+static double find_scale(const double *x, const double *weights, size_t n, size_t at, double low, double high)
+{
+	double *off = sp_alloc(n, sizeof(*off)), scale;
+
+	for (size_t i = 0; i < n; i++)
+		off[i] = weights[i] * fabs(x[i] - (i < at ? low : high));
+	scale = sp_stats_median(off, n) / QUARTILE;
+	free(off);
+	return scale;
+}
+
+/* Logarithm of how likely the numbers are, but for what is the same wherever the cut is. */
+static double likelihood(const double *x, const double *weights, size_t n, size_t at, double low, double high)
+{
+	double sum = 0, product = 1;
+
+	for (size_t i = 0; i < n; i++) {
+		double off = weights[i] * (x[i] - (i < at ? low : high));
+
+		product *= 1 + off * off / FREEDOM;
+		if (product > FLUSH) {
+			sum += log(product);
+			product = 1;
+		}
+	}
+	return -(FREEDOM + 1) / 2 * (sum + log(product));
+}
+
+/* From `at` on to where more is, until it is enough. */
+static void widen(struct sp_reach *reach, const double *chances, size_t n, size_t at)
+{
+	size_t first = reach->least, last = n - reach->least;
+	double all = 0, within = chances[at];
+
+	for (size_t i = first; i <= last; i++)
+		all += chances[i];
+	reach->from = reach->to = at;
+	while (within < reach->confidence * all && (reach->from > first || reach->to < last))
+		if (reach->to == last || (reach->from > first && chances[reach->from - 1] > chances[reach->to + 1]))
+			within += chances[--reach->from];
+		else
+			within += chances[++reach->to];
+}
+
+void sp_segments_reach(struct sp_reach *reach, const double *x, const double *weights, size_t n, size_t at)
+{
+	double *first = sp_alloc(n + 1, sizeof(*first)), *rest = sp_alloc(n + 1, sizeof(*rest));
+	double *scaled = sp_alloc(n, sizeof(*scaled)), *chances = sp_alloc(n + 1, sizeof(*chances)), most = -INFINITY;
+	double proves = (1 - reach->carried) / (1 + reach->carried), scale;
+
+	find_levels(x, weights, n, first, rest);
+	scale = fmax(find_scale(x, weights, n, at, first[at], rest[at]), reach->spread * NORMAL_QUARTILE / QUARTILE);
+	for (size_t i = 0; i < n; i++)
+		scaled[i] = weights[i] / scale;
+	for (size_t i = reach->least; i + reach->least <= n; i++) {
+		chances[i] = proves * likelihood(x, scaled, n, i, first[i], rest[i]);
+		most = fmax(most, chances[i]);
+	}
+	for (size_t i = reach->least; i + reach->least <= n; i++)
+		chances[i] = exp(chances[i] - most);
+	widen(reach, chances, n, at);
+	free(first);
+	free(rest);
+	free(scaled);
+	free(chances);
 }

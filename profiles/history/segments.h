@@ -12,6 +12,18 @@ size_t sp_segments_cut(const double *x, const double *weights, size_t n, size_t 
 /* The best cut into two: how many are in the first. The first of equals; n >= 2 * least. */
 size_t sp_segments_split(const double *x, const double *weights, size_t n, size_t least);
 
+/* Where else the cut into two may be that was found at `at`: the narrowest range around it, within which the second level begins with that
+ * confidence. Each place is as likely as the numbers are, if it was there, by Student's t with few degrees of freedom around the
+ * medians of both sides, so that an outlier proves little; what goes on from number to number makes all of them prove less. */
+struct sp_reach {
+	size_t least;      /* numbers on a side */
+	double spread;     /* what a number of weight 1 varies by, at the least: a standard deviation */
+	double carried;    /* how much of a number's distance from its level goes on to the next one: from 0, below 1 */
+	double confidence; /* below 1 */
+	size_t from, to;   /* found: how many numbers may be in the first level, from `least` on */
+};
+void sp_segments_reach(struct sp_reach *reach, const double *x, const double *weights, size_t n, size_t at);
+
 /* n > 0. */
 double sp_weighted_median(const double *x, const double *weights, size_t n);
 

@@ -1,6 +1,7 @@
 /* Changes of series, one a line of the input: VALUE:ERROR:MACHINE ..., ERROR - when unknown. Prints a line for each:
- * INDEX:RATIO:STATE:KIND ..., the first run after the change, "confirmed" or "suspected", "step" or "slope". With the word alerts instead what
- * is said of it when it has so many runs as of the tenth: 1 for a sure alert, 0 for none, run by run. */
+ * INDEX:RATIO:STATE:KIND:FROM:TO ..., the first run after the change, "confirmed" or "suspected", "step" or "slope", and the first and
+ * the last run that it may be. With the word alerts instead what is said of it when it has so many runs as of the tenth: 1 for a
+ * sure alert, 0 for none, run by run. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,9 +32,10 @@ static void put_changes(const struct sp_history_value *values, size_t n)
 
 	sp_changes_find(&changes, values, n);
 	for (size_t i = 0; i < changes.count; i++)
-		printf("%s%zu:%.4f:%s:%s", i ? " " : "", changes.items[i].after, changes.items[i].ratio,
+		printf("%s%zu:%.4f:%s:%s:%zu:%zu", i ? " " : "", changes.items[i].after, changes.items[i].ratio,
 			changes.items[i].state == SP_CHANGE_CONFIRMED ? "confirmed" : "suspected",
-			changes.items[i].gradual ? "slope" : "step");
+			changes.items[i].gradual ? "slope" : "step", changes.items[i].surely_before + 1,
+			changes.items[i].surely_after);
 	sp_changes_free(&changes);
 }
 

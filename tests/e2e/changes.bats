@@ -43,15 +43,48 @@ history() {
 	refuse grep -q 'cold\|smartprof\]\|()\|((' out # not what profiling itself takes
 	grep -q '^      main (program): +100\.0 ms' out
 	grep -q '^      \[kernel\]: +100\.0 ms' out
+	grep -qxF '    it began at this run, with 95 % confidence' out
 	"$SMARTPROF" history changes wall_ns --json | python3 -c '
 import json, sys
 c = [c for c in json.load(sys.stdin) if c["confirmed"] and c["runs_before"] == 25][0]
+assert c["place"]["runs"] == 1 and c["place"]["run_after"] == c["run_after"] and len(c["place"]["commits"]) == 2, c
 assert 1.28 < c["low"] < c["ratio"] < c["high"] < 1.32 and c["p"] < .02, c
 assert c["cause"][0]["module"] == "work" and c["cause"][0]["sure"] and len(c["commits"]) == 2, c'
 	"$SMARTPROF" history changes --markdown | grep -q '^## work'
 	# Elsewhere git does not know the commits.
 	mkdir elsewhere && cd elsewhere && git init -q .
 	"$SMARTPROF" history changes wall_ns | grep -q "commits between: git log ${first:0:12}..${second:0:12}"
+}
+
+@test "a small change is told to be among some runs and their commits" {
+	bash_setup
+	for n in 0 1 2 3 4 5 6 7 8 9; do
+		commit "number $n"
+	done >commits
+	# Noise of up to 24 ms; from the fifth commit on 15 ms more.
+	awk -v now="$(date +%s)" '{ commit[NR - 1] = $1 } END {
+		for (i = 0; i < 40; i++)
+			printf "at=%d commit=%s build=b%d branch=main wall_ns=%d\n", now - 3600 * (40 - i), commit[int(i / 4)], i / 4, 1e9 + i * 7919 % 13 * 2e6 + (i >= 20) * 15e6
+	}' commits | "$ROOT/build/bench/compose_history" "$SMARTPROF_HISTORY"
+	"$SMARTPROF" history changes wall_ns >out
+	grep -q '^    it began at one of [0-9]* runs, with 95 % confidence: after [0-9a-f]\{8\}, at [0-9a-f]\{8\} at the latest$' out
+	grep -q '^    with that confidence among the [0-9]* commits of git log [0-9a-f]\{12\}\.\.[0-9a-f]\{12\}$' out
+	"$SMARTPROF" history trend wall_ns >trend
+	grep -qE '▲ .*, at one of [0-9]+ runs$' trend
+	"$SMARTPROF" history changes wall_ns --json >changes.json
+	"$SMARTPROF" history trend wall_ns --json >trend.json
+	python3 - <<-'PY'
+		import json
+		c, = json.load(open("changes.json"))
+		line, = json.load(open("trend.json"))
+		ids, place = [p["id"] for p in line["points"]], c["place"]
+		before, after = ids.index(place["run_before"]), ids.index(place["run_after"])
+		assert place["confidence"] == 0.95 and 1 < place["runs"] == after - before < 18 and before < 20 <= after, (before, after)
+		assert "number 5" in [one["subject"] for one in place["commits"]], place
+		assert line["changes"][0]["place"] == {k: v for k, v in place.items() if k != "commits"}, line["changes"]
+		commits = open("commits").read().split()
+		assert place["commit_before"] == commits[before // 4] and place["commit_after"] == commits[after // 4], place
+	PY
 }
 
 @test "the same build, the same commit and nothing at all are said" {

@@ -66,6 +66,9 @@ common_steps() {
 			js +document.querySelector("#trend svg").dataset.points > 100 && document.querySelectorAll("#trend .thread").length === 2 && document.querySelectorAll("#trend .change").length >= 2
 			click [...document.querySelectorAll("#trend .change rect")].pop()
 			js location.hash.includes("page=change") && /Wall time \+1\d %, /.test(document.getElementById("view").textContent)
+			js /^With 95 % confidence it began at (this run|one of \d runs, after 20.* and by 20.*)\.$/.test(document.getElementById("place-of-change").textContent)
+			js document.querySelectorAll("#around rect.reach").length === document.querySelectorAll("#around .change:not(.suspected)").length
+			js [...document.querySelectorAll("#around rect.reach")].every((it) => it.getBBox().width >= 1 && it.getBBox().height > 100)
 			js document.getElementById("view").textContent.includes("Commit 13 </script><b>") && document.getElementById("view").textContent.includes("A &amp; B")
 			js !document.getElementById("chart").hidden && [...document.querySelectorAll("g.frame.grew text")].some((it) => it.textContent === "slower")
 			js document.getElementById("where").textContent.startsWith("CPU time, ")

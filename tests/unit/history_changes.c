@@ -218,6 +218,8 @@ static void a_step(void **state)
 	assert_true(changes.items[0].low > 1.05 && changes.items[0].low < 1.1 && changes.items[0].high > 1.1);
 	assert_true(fabs(changes.items[0].level_after / changes.items[0].level_before - 1.1) < 0.03);
 	assert_false(changes.items[0].gradual);
+	assert_in_range(changes.items[0].surely_before, 34, 36);
+	assert_in_range(changes.items[0].surely_after, 37, 39);
 	sp_changes_free(&changes);
 }
 
@@ -284,6 +286,119 @@ static void edges_are_suspected(void **state)
 	}
 }
 
+/* --- where a change is */
+
+static double log_likelihood(const double *x, const double *w, size_t n, size_t at, double scale)
+{
+	double levels[2] = {sp_weighted_median(x, w, at), sp_weighted_median(x + at, w + at, n - at)}, sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum -= 2.5 * log(1 + pow(w[i] * (x[i] - levels[i >= at]) / scale, 2) / 4);
+	return sum;
+}
+
+/* The range is likely enough, and without its less likely end it is not. */
+static void reach_by_force(void **state)
+{
+	(void)state;
+	for (unsigned round = 0; round < 400; round++) {
+		struct sp_reach reach = {.least = 2 + round % 2,
+			.spread = 0.5 + even(),
+			.carried = round % 3 ? 0 : 0.5,
+			.confidence = 0.5 + 0.49 * even()};
+		size_t n = 8 + round % 12, at = reach.least + (size_t)(even() * (double)(n - 2 * reach.least + 1));
+		double x[20], w[20], off[20], chance[20] = {0}, all = 0, within = 0, scale;
+
+		for (size_t i = 0; i < n; i++) {
+			x[i] = normal() + (i >= n / 2 ? round % 4 : 0);
+			w[i] = round % 5 ? 1 : exp2(floor(8 * even()) / 4);
+		}
+		for (size_t i = 0; i < n; i++)
+			off[i] = w[i] *
+				fabs(x[i] -
+					(i < at ? sp_weighted_median(x, w, at)
+						: sp_weighted_median(x + at, w + at, n - at)));
+		scale = fmax(sp_stats_median(off, n) / 0.740697, reach.spread * 0.67449 / 0.740697);
+		for (size_t i = reach.least; i + reach.least <= n; i++) {
+			chance[i] = exp(log_likelihood(x, w, n, i, scale) * (1 - reach.carried) / (1 + reach.carried));
+			all += chance[i];
+		}
+		sp_segments_reach(&reach, x, w, n, at);
+		assert_in_range(reach.from, reach.least, at);
+		assert_in_range(reach.to, at, n - reach.least);
+		for (size_t i = reach.from; i <= reach.to; i++)
+			within += chance[i];
+		assert_true(within >= (reach.confidence - 1e-9) * all);
+		if (reach.from < at || reach.to > at)
+			assert_true(within - fmax(chance[reach.from], chance[reach.to]) < reach.confidence * all);
+	}
+}
+
+/* A drawn series: noise of a kind, and one step somewhere. */
+enum noise { PLAIN, OUTLIERS, ERRORS, MOOD, NOISES };
+
+static size_t draw_step(struct sp_history_value *values, size_t n, enum noise kind, double size)
+{
+	size_t at = 8 + (size_t)(even() * (double)(n - 16));
+	double mood = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		double off = normal(), error = NAN;
+
+		if (kind == OUTLIERS && even() < 0.08)
+			off -= 4 * log(1 - even());
+		if (kind == MOOD)
+			off = mood = 0.5 * mood + sqrt(0.75) * off;
+		if (kind == ERRORS) {
+			error = even() < 0.5 ? 0.3 : 2;
+			off = 0.5 * off + error * normal();
+		}
+		values[i].value = exp(0.02 * (off + (i >= at ? size : 0)));
+		values[i].error = 0.02 * error * values[i].value;
+		values[i].machine = NULL;
+	}
+	return at;
+}
+
+/* Of confirmed steps in drawn series, how many are between the runs that are told: some 95 of 100 or more, whatever the noise. */
+static void reach_covers(void **state)
+{
+	static const double sizes[] = {1, 1.5, 2, 3, 5};
+	size_t found[NOISES] = {0}, covered[NOISES] = {0}, places[COUNT(sizes)] = {0}, counts[COUNT(sizes)] = {0};
+
+	(void)state;
+	random_state = 17;
+	for (unsigned round = 0; round < 2000; round++) {
+		struct sp_history_value values[SERIES];
+		struct sp_changes changes = {0};
+		size_t n = 30 + (size_t)(even() * (SERIES - 30)), kind = round % NOISES,
+		       size = round / NOISES % COUNT(sizes);
+		size_t at = draw_step(values, n, (enum noise)kind, sizes[size]);
+
+		sp_changes_find(&changes, values, n);
+		if (changes.count == 1 && changes.items[0].state == SP_CHANGE_CONFIRMED && !changes.items[0].gradual) {
+			const struct sp_change *c = &changes.items[0];
+
+			assert_true(c->surely_before < c->after && c->surely_after >= c->after);
+			assert_int_equal(c->places, c->surely_after - c->surely_before);
+			found[kind]++;
+			covered[kind] += c->surely_before < at && at <= c->surely_after;
+			counts[size]++;
+			places[size] += c->places;
+		}
+		sp_changes_free(&changes);
+	}
+	for (size_t i = 0; i < COUNT(sizes); i++)
+		print_message("a step of %.1f deviations may be at %.1f runs\n", sizes[i],
+			(double)places[i] / (double)counts[i]);
+	for (size_t i = 0; i < NOISES; i++) {
+		print_message("noise %zu: %zu of %zu steps are where they are told to be\n", i, covered[i], found[i]);
+		assert_true(found[i] > 250);
+		assert_true((double)covered[i] >= 0.93 * (double)found[i]);
+	}
+	assert_true(places[4] < 3 * counts[4] && places[0] < 25 * counts[0]);
+}
+
 /* Machines take turns and come anew: each has its own level, and only the program's change is one. */
 static void machines(void **state)
 {
@@ -304,6 +419,10 @@ static void machines(void **state)
 	for (size_t i = 0; i < changes.count; i++) {
 		assert_in_range(changes.items[i].after, 45, 47);
 		assert_ptr_equal(values[changes.items[i].before].machine, values[changes.items[i].after].machine);
+		assert_ptr_equal(values[changes.items[i].surely_before].machine,
+			values[changes.items[i].after].machine);
+		assert_ptr_equal(values[changes.items[i].surely_after].machine, values[changes.items[i].after].machine);
+		assert_true(changes.items[i].surely_before < 45 && changes.items[i].surely_after >= 45);
 	}
 	sp_changes_free(&changes);
 }
@@ -509,6 +628,8 @@ int main(void)
 		cmocka_unit_test(up_and_down),
 		cmocka_unit_test(outliers),
 		cmocka_unit_test(edges_are_suspected),
+		cmocka_unit_test(reach_by_force),
+		cmocka_unit_test(reach_covers),
 		cmocka_unit_test(machines),
 		cmocka_unit_test(error_bars),
 		cmocka_unit_test(a_slope),

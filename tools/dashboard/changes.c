@@ -30,6 +30,8 @@ static void add_changes(struct sp_board_series *series, const struct sp_changes 
 		change->found.before = places[found->items[i].before];
 		change->found.after = places[found->items[i].after];
 		change->found.last = places[found->items[i].last];
+		change->found.surely_before = places[found->items[i].surely_before];
+		change->found.surely_after = places[found->items[i].surely_after];
 	}
 }
 

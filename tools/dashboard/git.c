@@ -44,14 +44,26 @@ static void take_known(struct commits *c)
 	free(ids);
 }
 
+/* False: git does not know them, or there are none. */
+static bool find_between(const struct commits *c, const struct sp_board_series *series, size_t before, size_t after,
+	struct sp_commit commits[static SP_COMMITS_MOST], size_t *count)
+{
+	const char *old = sp_names_text(&c->board->commits, series->runs[before].commit);
+	const char *new = sp_names_text(&c->board->commits, series->runs[after].commit);
+
+	return strcmp(old, new) != 0 && sp_commits_between(old, new, commits, count);
+}
+
+/* All that it may be, or where those are too many, those between the last run before and the first after. */
 static void take_between(struct commits *c, const struct sp_board_series *series, struct sp_board_change *change)
 {
-	const char *old = sp_names_text(&c->board->commits, series->runs[change->found.before].commit);
-	const char *new = sp_names_text(&c->board->commits, series->runs[change->found.after].commit);
+	const struct sp_change *found = &change->found;
 	struct sp_commit commits[SP_COMMITS_MOST];
-	size_t count;
+	size_t count = 0;
 
-	if (strcmp(old, new) == 0 || !sp_commits_between(old, new, commits, &count))
+	if ((found->gradual || !find_between(c, series, found->surely_before, found->surely_after, commits, &count) ||
+		    count > SP_COMMITS_MOST) &&
+		!find_between(c, series, found->before, found->after, commits, &count))
 		return;
 	change->commits = json_array();
 	for (size_t i = 0; i < count && i < SP_COMMITS_MOST; i++) {

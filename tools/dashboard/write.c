@@ -136,6 +136,10 @@ static json_t *change_json(const struct sp_board *b, const struct sp_board_serie
 
 	json_object_set_new(made, "ratio", ratio_json(found->ratio));
 	json_object_set_new(made, "until", json_integer((json_int_t)found->before));
+	if (!found->gradual)
+		json_object_set_new(made, "place",
+			json_pack("[I, I, I]", (json_int_t)found->surely_before, (json_int_t)found->surely_after,
+				(json_int_t)found->places));
 	if (change->commits)
 		json_object_set(made, "commits", change->commits);
 	if (change->causes)

@@ -28,7 +28,9 @@ static void help(void)
 	       "with the good one, "
 	       "in\nworktrees that are made for it and removed afterwards. METRIC: wall_ns (else), user_ns or "
 	       "peak_rss_bytes. Without commits: "
-	       "those\non both sides of the last confirmed change for the worse, and the command that it was of.\n\n"
+	       "those\nthat the last confirmed change for the worse lies between with 95 %% confidence, and the "
+	       "command that it "
+	       "was of.\n\n"
 	       "  --good COMMIT   a commit that does not take more\n"
 	       "  --bad COMMIT    a commit that does (HEAD)\n"
 	       "  --build CMD     builds a commit, by /bin/sh in its worktree; those that fail are skipped\n"
@@ -100,8 +102,8 @@ static int find_change(const struct sp_history_group *group, void *context)
 	sp_changes_find(&changes, values.values, values.count);
 	for (size_t i = changes.count; i-- > 0 && !s->b->found_good;) {
 		const struct sp_change *c = &changes.items[i];
-		const char *before = values.points.items[c->before].commit,
-			   *after = values.points.items[c->after].commit;
+		const char *before = values.points.items[c->gradual ? c->before : c->surely_before].commit,
+			   *after = values.points.items[c->gradual ? c->after : c->surely_after].commit;
 
 		if (c->ratio <= 1 || c->state != SP_CHANGE_CONFIRMED || !sp_commit_is_id(before) ||
 			!sp_commit_is_id(after) || strcmp(before, after) == 0)

@@ -6,13 +6,11 @@
 
 #include "profiles/base/escape.h"
 #include "profiles/base/json.h"
-#include "profiles/history/cause.h"
 #include "profiles/history/plot.h"
 #include "symbolize/base/memory.h"
 #include "tools/history/ask.h"
-#include "tools/history/commits.h"
 #include "tools/history/history.h"
-#include "tools/history/values.h"
+#include "tools/history/told_change.h"
 #include "tools/tools.h"
 
 #define CAUSE_RUNS 100u /* of a side, those next to the change, whose functions are read */
@@ -24,11 +22,12 @@ static void help(void)
 	printf("usage: smartprof history changes [METRIC] [FLAGS]\n\n"
 	       "Shows when runs of a command began to take more, or less, on one class of machines: since which run, "
 	       "by how much, "
-	       "which\ncommits lie between, and which functions differ between all profiles before and all after. "
-	       "METRIC is looked "
-	       "at, or time,\nuser time, peak memory and allocated memory. What only the last runs tell, or fewer than "
-	       "ten in all, "
-	       "is \"suspected\".\n\n" SP_ASK_HELP);
+	       "which\ncommits lie between, among which runs and commits it is with 95 %% confidence, and which "
+	       "functions "
+	       "differ between "
+	       "all profiles\nbefore and all after. METRIC is looked at, or time, user time, peak memory and allocated "
+	       "memory. What only the last "
+	       "runs\ntell, or fewer than ten in all, is \"suspected\".\n\n" SP_ASK_HELP);
 }
 
 struct report {
@@ -40,19 +39,6 @@ struct report {
 	struct sp_keeps keeps;
 };
 
-/* One change with all that is known of it. */
-struct change {
-	const struct sp_values *values;
-	const struct sp_change *what;
-	const char *metric;
-	struct sp_commit commits[SP_COMMITS_MOST];
-	size_t commit_count;
-	bool commits_known;
-	struct sp_cause cause;
-	struct sp_history_run **runs[2];
-	size_t run_count[2];
-};
-
 static enum sp_history_of cost_of(const char *metric)
 {
 	return strcmp(metric, "peak_rss_bytes") == 0 || strcmp(metric, "heap_peak_bytes") == 0 ||
@@ -62,11 +48,6 @@ static enum sp_history_of cost_of(const char *metric)
 }
 
 /* --- what is behind a change */
-
-static const struct sp_history_point *point_at(const struct change *c, size_t index)
-{
-	return &c->values->points.items[index];
-}
 
 /* The runs of the same command on the same machine that have functions, with the agent or without: those are series apart. */
 struct gather {
@@ -87,21 +68,22 @@ static int gather_run(const struct sp_history_run *run, void *context)
 	return g->count == CAUSE_RUNS;
 }
 
-static int load_side(const struct report *r, struct change *c, const struct sp_history_group *group, size_t side)
+static int load_side(const struct report *r, struct sp_told_change *c, const struct sp_history_group *group,
+	size_t side)
 {
 	const struct sp_change *w = c->what;
 	struct sp_history_filter filter = {.machine = group->machine,
 		.good = true,
 		.oldest_first = side == 1,
-		.since_ns = point_at(c, side ? w->after : w->first)->started_ns,
-		.until_ns = point_at(c, side ? w->last : w->before)->started_ns + SAME_TIME_NS};
+		.since_ns = sp_told_run(c, side ? w->after : w->first)->started_ns,
+		.until_ns = sp_told_run(c, side ? w->last : w->before)->started_ns + SAME_TIME_NS};
 	struct gather g = {.group = group, .ids = sp_alloc(CAUSE_RUNS, SP_HISTORY_ID)};
 	int error;
 
 	if (!strpbrk(group->program, "*?["))
 		filter.program = group->program;
-	if (!side && filter.until_ns > point_at(c, w->after)->started_ns)
-		filter.until_ns = point_at(c, w->after)->started_ns;
+	if (!side && filter.until_ns > sp_told_run(c, w->after)->started_ns)
+		filter.until_ns = sp_told_run(c, w->after)->started_ns;
 	error = sp_history_each(r->ask->store, &filter, 0, gather_run, &g);
 	c->runs[side] = sp_alloc(CAUSE_RUNS, sizeof(*c->runs[side]));
 	for (size_t i = 0; i < g.count && error >= 0; i++) {
@@ -113,7 +95,7 @@ static int load_side(const struct report *r, struct change *c, const struct sp_h
 	return error < 0 ? error : 0;
 }
 
-static int find_cause(const struct report *r, struct change *c, const struct sp_history_group *group)
+static int find_cause(const struct report *r, struct sp_told_change *c, const struct sp_history_group *group)
 {
 	int error = load_side(r, c, group, 0);
 
@@ -124,7 +106,7 @@ static int find_cause(const struct report *r, struct change *c, const struct sp_
 	return error;
 }
 
-static void free_change(struct change *c)
+static void free_change(struct sp_told_change *c)
 {
 	sp_cause_free(&c->cause);
 	for (size_t side = 0; side < 2; side++) {
@@ -141,10 +123,10 @@ static void put_name(struct report *r, const char *name)
 	sp_escape_name(&r->text, r->ask->format == SP_ASK_MARKDOWN ? SP_ESCAPE_CELL : SP_ESCAPE_PLAIN, name);
 }
 
-static void put_head(struct report *r, const struct change *c)
+static void put_head(struct report *r, const struct sp_told_change *c)
 {
 	const struct sp_change *w = c->what;
-	const struct sp_history_point *after = point_at(c, w->after);
+	const struct sp_history_point *after = sp_told_run(c, w->after);
 	struct sp_buffer *out = &r->text;
 
 	sp_buffer_puts(out, r->ask->format == SP_ASK_MARKDOWN ? "\n- " : "  ▲ ");
@@ -161,10 +143,43 @@ static void put_head(struct report *r, const struct change *c)
 		w->gradual ? "; little by little" : "");
 }
 
-static void put_commits(struct report *r, const struct change *c)
+/* Where there are more commits than those between the last run before and the first one after. */
+static void put_reached(struct report *r, const struct sp_told_change *c)
 {
-	const char *before = point_at(c, c->what->before)->commit, *after = point_at(c, c->what->after)->commit;
-	const char *old_id = point_at(c, c->what->before)->build_id, *new_id = point_at(c, c->what->after)->build_id;
+	const struct sp_change *w = c->what;
+	const char *before = sp_told_commit(c, w->surely_before), *after = sp_told_commit(c, w->surely_after);
+
+	if (!*before || !*after || strcmp(before, after) == 0 ||
+		(strcmp(before, sp_told_commit(c, w->before)) == 0 && strcmp(after, sp_told_commit(c, w->after)) == 0))
+		return;
+	sp_buffer_puts(&r->text, "    with that confidence among ");
+	if (c->reached_known)
+		sp_buffer_printf(&r->text, "the %zu commits of ", c->reached_count);
+	sp_buffer_printf(&r->text, "git log %.12s..%.12s\n", before, after);
+}
+
+static void put_place(struct report *r, const struct sp_told_change *c)
+{
+	const struct sp_change *w = c->what;
+
+	if (w->gradual)
+		return;
+	if (w->places == 1)
+		sp_buffer_printf(&r->text, "    it began at this run, with %.0f %% confidence\n",
+			100 * SP_CHANGES_SURE);
+	else
+		sp_buffer_printf(&r->text,
+			"    it began at one of %zu runs, with %.0f %% confidence: after %.*s, at %.*s at the latest\n",
+			w->places, 100 * SP_CHANGES_SURE, SP_HISTORY_SHORT, sp_told_run(c, w->surely_before)->id,
+			SP_HISTORY_SHORT, sp_told_run(c, w->surely_after)->id);
+	put_reached(r, c);
+}
+
+static void put_commits(struct report *r, const struct sp_told_change *c)
+{
+	const char *before = sp_told_commit(c, c->what->before), *after = sp_told_commit(c, c->what->after);
+	const char *old_id = sp_told_run(c, c->what->before)->build_id,
+		   *new_id = sp_told_run(c, c->what->after)->build_id;
 	struct sp_buffer *out = &r->text;
 
 	if (*old_id && strcmp(old_id, new_id) == 0)
@@ -193,7 +208,7 @@ static void put_commits(struct report *r, const struct change *c)
 		sp_buffer_printf(out, "      and %zu more\n", c->commit_count - SP_COMMITS_MOST);
 }
 
-static void put_row(struct report *r, const struct change *c, const struct sp_cause_row *row)
+static void put_row(struct report *r, const struct sp_told_change *c, const struct sp_cause_row *row)
 {
 	const char *unit = cost_of(c->metric) == SP_HISTORY_CPU ? "cpu_ns" : "allocated_bytes";
 	struct sp_buffer *out = &r->text;
@@ -217,7 +232,7 @@ static void put_row(struct report *r, const struct change *c, const struct sp_ca
 		sp_buffer_puts(out, ", likely: too few profiles to be sure\n");
 }
 
-static void put_cause(struct report *r, const struct change *c)
+static void put_cause(struct report *r, const struct sp_told_change *c)
 {
 	const struct sp_cause *cause = &c->cause;
 	struct sp_buffer *out = &r->text;
@@ -239,93 +254,24 @@ static void put_cause(struct report *r, const struct change *c)
 		put_row(r, c, &cause->rows[i]);
 }
 
-/* --- as JSON */
-
-static json_t *commits_json(const struct change *c)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < c->commit_count && i < SP_COMMITS_MOST; i++) {
-		json_t *row = json_object();
-
-		sp_json_set(row, "id", sp_json_text(c->commits[i].id));
-		sp_json_set(row, "author", sp_json_text(c->commits[i].author));
-		sp_json_set(row, "subject", sp_json_text(c->commits[i].subject));
-		json_array_append_new(list, row);
-	}
-	return list;
-}
-
-static json_t *cause_json(const struct change *c)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < c->cause.count; i++) {
-		const struct sp_cause_row *row = &c->cause.rows[i];
-		json_t *item = json_object();
-
-		sp_json_set(item, "function", sp_json_text(row->function));
-		sp_json_set(item, "module", sp_json_text(row->module));
-		sp_json_set(item, "before", sp_json_number(row->before));
-		sp_json_set(item, "after", sp_json_number(row->after));
-		sp_json_set(item, "change", sp_json_number(row->change));
-		sp_json_set(item, "q", sp_json_number(row->q));
-		sp_json_set(item, "sure", json_boolean(row->sure));
-		json_array_append_new(list, item);
-	}
-	return list;
-}
-
-static json_t *change_json(const struct change *c, const struct sp_history_group *group)
-{
-	const struct sp_change *w = c->what;
-	const struct sp_history_point *before = point_at(c, w->before), *after = point_at(c, w->after);
-	json_t *row = json_object();
-
-	sp_json_set(row, "series", json_integer(group->series));
-	sp_json_set(row, "program", sp_json_text(group->program));
-	sp_json_set(row, "arguments_class", sp_json_text(group->args_class));
-	sp_json_set(row, "machine", sp_json_text(group->machine));
-	sp_json_set(row, "metric", sp_json_text(c->metric));
-	sp_json_set(row, "run_before", sp_json_text(before->id));
-	sp_json_set(row, "run_after", sp_json_text(after->id));
-	sp_json_set(row, "started_ns", sp_ask_time_json(after->started_ns));
-	sp_json_set(row, "confirmed", json_boolean(w->state == SP_CHANGE_CONFIRMED));
-	sp_json_set(row, "gradual", json_boolean(w->gradual));
-	sp_json_set(row, "before", sp_json_number(w->level_before));
-	sp_json_set(row, "after", sp_json_number(w->level_after));
-	sp_json_set(row, "ratio", sp_json_number(w->ratio));
-	sp_json_set(row, "low", sp_json_number(w->low));
-	sp_json_set(row, "high", sp_json_number(w->high));
-	sp_json_set(row, "p", sp_json_number(w->p));
-	sp_json_set(row, "runs_before", json_integer((json_int_t)w->runs_before));
-	sp_json_set(row, "runs_after", json_integer((json_int_t)w->runs_after));
-	sp_json_set(row, "commit_before", sp_json_text(before->commit));
-	sp_json_set(row, "commit_after", sp_json_text(after->commit));
-	sp_json_set(row, "same_build",
-		json_boolean(*before->build_id && strcmp(before->build_id, after->build_id) == 0));
-	sp_json_set(row, "commits", c->commits_known ? commits_json(c) : json_null());
-	sp_json_set(row, "profiles_before", json_integer((json_int_t)c->cause.runs_before));
-	sp_json_set(row, "profiles_after", json_integer((json_int_t)c->cause.runs_after));
-	sp_json_set(row, "cause", cause_json(c));
-	return row;
-}
-
 /* --- series by series */
 
 static int add_change(struct report *r, const struct sp_history_group *group, const struct sp_values *values,
 	const struct sp_change *what, const char *metric)
 {
-	struct change c = {.values = values, .what = what, .metric = metric};
+	struct sp_told_change c = {.values = values, .what = what, .metric = metric};
 	int error = find_cause(r, &c, group);
 
 	if (!error) {
-		c.commits_known = sp_commits_between(point_at(&c, what->before)->commit,
-			point_at(&c, what->after)->commit, c.commits, &c.commit_count);
+		c.commits_known = sp_commits_between(sp_told_commit(&c, what->before), sp_told_commit(&c, what->after),
+			c.commits, &c.commit_count);
+		c.reached_known = sp_commits_between(sp_told_commit(&c, what->surely_before),
+			sp_told_commit(&c, what->surely_after), c.reached, &c.reached_count);
 		if (r->ask->format == SP_ASK_JSON) {
-			json_array_append_new(r->json, change_json(&c, group));
+			json_array_append_new(r->json, sp_told_change_json(&c, group));
 		} else {
 			put_head(r, &c);
+			put_place(r, &c);
 			put_commits(r, &c);
 			put_cause(r, &c);
 		}

@@ -74,7 +74,8 @@ function drawChange(box) {
 	const {series, it} = found, chart = element("div", {class: "plot", id: "around"}), metric = metricOf(series, it.metric);
 	box.append(element("h2", {}, link(labelOf(series), {page: "trend", series: series.key, metric: it.metric})), element("p", {}, changeText(series, it)),
 		element("p", {class: "soft"}, `${branchName(series.branch[it.at])}, ${machineName(it.machine)}; 99 % interval ${it.low ? `${inPercent(it.low)} to ${inPercent(it.high)}` : "unknown"}`
-			+ (it.chance !== null && it.chance !== undefined ? `; by chance in ${it.chance < 0.001 ? "less than 1 of 1000" : number(100 * it.chance, 1) + " of 100"} histories` : "")), chart,
+			+ (it.chance !== null && it.chance !== undefined ? `; by chance in ${it.chance < 0.001 ? "less than 1 of 1000" : number(100 * it.chance, 1) + " of 100"} histories` : "")),
+		element("p", {class: "soft", id: "place-of-change"}, placeText(series, it)), chart,
 		element("div", {class: "where", id: "reading"}, ""), ...sameness(series, it), element("h2", {}, "Commits between"),
 		it.commits && it.commits.length ? commitsTable(it.commits) : element("p", {class: "soft"}, "None is known here."),
 		element("h2", {class: "apart"}, "Functions that differ"), it.causes && it.causes.length ? causesTable(it.causes)

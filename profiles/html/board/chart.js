@@ -80,7 +80,7 @@ function trendChart(box, series, metric, {height, small, width = box.clientWidth
 	drawBaselines(chart, baselines, metric, x, y, inner);
 	if (!small)
 		drawChanges(chart, series, metric, points, x, y, inner);
-	return {svg, chart, points, x, y, inner, lines, baselines};
+	return {svg, chart, points, x, y, inner, lines, baselines, reached: !small && !chart.selectAll(".reach").empty()};
 }
 
 function drawLine(chart, line, k, x, y, height) {
@@ -90,6 +90,15 @@ function drawLine(chart, line, k, x, y, height) {
 	group.append("path").attr("class", "thread").attr("d", d3.line().x(x).y((it) => y(it.value))(good));
 	group.append("path").attr("class", "dots").attr("d", dots(good, x, y));
 	group.append("path").attr("class", "odd").attr("d", crosses(line.filter((it) => it.odd), x, height - 6));
+}
+
+/* Between which runs a change is, with confidence. */
+function drawReach(chart, it, at, x, inner) {
+	const [before, after] = (it.place || []).map((i) => at.get(i));
+	if (!before || !after)
+		return;
+	const ends = [x(before), x(after)].sort((a, b) => a - b);
+	chart.insert("rect", ".series").attr("class", "reach").attr("x", ends[0]).attr("width", Math.max(1, ends[1] - ends[0])).attr("height", inner.height);
 }
 
 /* Change points: where, and the medians on both sides as far as the next ones. */
@@ -102,6 +111,7 @@ function drawChanges(chart, series, metric, points, x, y, inner) {
 			continue;
 		const mark = chart.append("g").attr("class", "change " + (it.suspected ? "suspected" : it.after > it.before ? "grew" : "shrank"))
 			.attr("role", "button").attr("tabindex", 0).attr("aria-label", changeText(series, it)).attr("transform", `translate(${x(point)},0)`);
+		drawReach(chart, it, at, x, inner);
 		const steps = [[it.from, it.at, it.before], [it.at, it.to, it.after]];
 		mark.append("line").attr("y1", 0).attr("y2", inner.height);
 		mark.append("rect").attr("x", -6).attr("y", -14).attr("width", 12).attr("height", inner.height + 14);
@@ -119,7 +129,7 @@ function drawChanges(chart, series, metric, points, x, y, inner) {
 				openChange(series, it);
 			}
 		});
-		mark.on("mousemove", () => showTip([element("b", {}, changeText(series, it)), element("br"), element("small", {}, "click for the commits and functions")], d3.event))
+		mark.on("mousemove", () => showTip([element("b", {}, changeText(series, it)), element("br"), ...(it.place ? [placeText(series, it), element("br")] : []), element("small", {}, "click for the commits and functions")], d3.event))
 			.on("mouseleave", () => { byId("tip").hidden = true; });
 	}
 }

@@ -6,6 +6,13 @@ function changeText(series, it) {
 		+ (commit ? ` at ${shortCommit(commit)}` : "") + (it.gradual ? ", by and by" : "") + (it.suspected ? ", suspected: too few runs on one side" : "");
 }
 
+/* Where it may be, with the confidence that changes.h names. */
+function placeText(series, it) {
+	const [before, after, runs] = it.place || [];
+	return !runs ? "" : runs === 1 ? "With 95 % confidence it began at this run."
+		: `With 95 % confidence it began at one of ${runs} runs, after ${dateText(series.when[before])} and by ${dateText(series.when[after])}.`;
+}
+
 const openChange = (series, it) => {
 	byId("tip").hidden = true;
 	go({page: "change", series: series.key, change: changeKey(series, it), metric: it.metric});
@@ -23,9 +30,10 @@ function seriesSelect(series) {
 		...titles.map(([value, title]) => element("option", {value, selected: value === series.key}, title)));
 }
 
-function legendOf({lines, baselines}) {
+function legendOf({lines, baselines, reached}) {
 	return element("div", {class: "legend"}, ...lines.map(({points, k}) => element("span", {class: "line" + k}, element("i"), `${branchName(points[0].branch)}, ${machineName(points[0].machine)} (${points.length})`)),
 		element("span", {}, "band: 95 % of what the sampling or the repetitions leave open, where that is known"), element("span", {}, "× failed or ran beside others"),
+		...(reached ? [element("span", {}, "shaded across: where a change began, with 95 % confidence")] : []),
 		...(baselines.length ? [element("span", {class: "of-baselines"}, "⚑ baseline, and the median of its runs")] : []));
 }
 
