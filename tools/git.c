@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,15 +11,40 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "profiles/model/git_info.h"
 #include "symbolize/base/memory.h"
 
 extern char **environ;
 
+/* A hook's git names the hook's own repository to whatever it starts (GIT_DIR); here the one counts that the working directory is in.
+ * The environment without that name, to be freed; NULL: the working directory is in none. */
+static char **make_environment(void)
+{
+	static const char *const of_hooks[] = {"GIT_DIR=", "GIT_WORK_TREE=", "GIT_COMMON_DIR=", "GIT_INDEX_FILE="};
+	char cwd[PATH_MAX], root[PATH_MAX], **made;
+	size_t count = 0, kept = 0;
+
+	if (!getcwd(cwd, sizeof(cwd)) || !sp_git_root(cwd, root, sizeof(root)))
+		return NULL;
+	while (environ[count])
+		count++;
+	made = sp_alloc(count + 1, sizeof(*made));
+	for (size_t i = 0; i < count; i++) {
+		bool of_hook = false;
+
+		for (size_t k = 0; k < sizeof(of_hooks) / sizeof(of_hooks[0]); k++)
+			of_hook |= strncmp(environ[i], of_hooks[k], strlen(of_hooks[k])) == 0;
+		if (!of_hook)
+			made[kept++] = environ[i];
+	}
+	return made;
+}
+
 static pid_t start(const char *const *arguments, int out)
 {
 	posix_spawn_file_actions_t files;
+	char **argv, **environment = make_environment();
 	size_t count = 0;
-	char **argv;
 	pid_t pid;
 
 	while (arguments[count])
@@ -30,10 +56,11 @@ static pid_t start(const char *const *arguments, int out)
 	posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
 	posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-	if (posix_spawnp(&pid, "git", &files, NULL, argv, environ))
+	if (posix_spawnp(&pid, "git", &files, NULL, argv, environment ? environment : environ))
 		pid = -1;
 	posix_spawn_file_actions_destroy(&files);
 	free(argv);
+	free(environment);
 	return pid;
 }
 

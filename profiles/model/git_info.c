@@ -9,7 +9,9 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -90,6 +92,16 @@ static bool find_git_directory(char *git, size_t size, const char *directory)
 	}
 }
 
+/* What all work trees of a repository have in common: for a linked one it is elsewhere. */
+static void find_common(const char git[static PATH_MAX], char common[static PATH_MAX])
+{
+	char line[PATH_MAX], pointer[PATH_MAX];
+
+	if (!read_line(git, "commondir", line, sizeof(line)) || !join(common, PATH_MAX, git, line) ||
+		!join(pointer, sizeof(pointer), git, "commondir") || !may_lead(pointer, common))
+		memcpy(common, git, PATH_MAX);
+}
+
 /* The id of a commit, and nothing behind it but what `end` says. */
 static bool take_commit(struct sp_git_info *info, const char *text, char end)
 {
@@ -148,7 +160,7 @@ static bool is_ref(const char *ref)
 
 void sp_git_info(struct sp_git_info *info, const char *directory)
 {
-	char git[PATH_MAX], common[PATH_MAX], line[PATH_MAX], head[PATH_MAX], pointer[PATH_MAX];
+	char git[PATH_MAX], common[PATH_MAX], line[PATH_MAX], head[PATH_MAX];
 
 	*info = (struct sp_git_info){{0}, {0}, 0};
 	if (!find_git_directory(git, sizeof(git), directory) || !read_line(git, "HEAD", head, sizeof(head)))
@@ -162,9 +174,7 @@ void sp_git_info(struct sp_git_info *info, const char *directory)
 		return;
 	if (strncmp(head, "ref: refs/heads/", 16) == 0 && strlen(head + 16) < sizeof(info->branch))
 		strcpy(info->branch, head + 16);
-	if (!read_line(git, "commondir", line, sizeof(line)) || !join(common, sizeof(common), git, line) ||
-		!join(pointer, sizeof(pointer), git, "commondir") || !may_lead(pointer, common))
-		memcpy(common, git, sizeof(common));
+	find_common(git, common);
 	if (read_line(common, head + 5, line, sizeof(line)) && take_commit(info, line, '\0')) {
 		note_change(info, common, head + 5);
 	} else {
@@ -190,4 +200,61 @@ bool sp_git_root(const char *directory, char *root, size_t size)
 		slash[slash == root] = '\0';
 	}
 	return false;
+}
+
+/* The value of a line of git's configuration that sets this name, without quotes around it; NULL: it does not. */
+static char *value_of(char *line, const char *name)
+{
+	char *value = line + strspn(line, " \t");
+	size_t length = strlen(name);
+
+	if (strncasecmp(value, name, length) != 0)
+		return NULL;
+	value += length;
+	value += strspn(value, " \t");
+	if (*value != '=')
+		return NULL;
+	value += 1 + strspn(value + 1, " \t");
+	value[strcspn(value, "\r\n")] = '\0';
+	length = strlen(value);
+	if (length > 1 && *value == '"' && value[length - 1] == '"') {
+		value[length - 1] = '\0';
+		value++;
+	}
+	return value;
+}
+
+/* The work tree that a submodule's repository names (core.worktree). */
+static bool find_work_tree(const char *common, char tree[static PATH_MAX])
+{
+	FILE *file = open_small(common, "config");
+	char line[PATH_MAX], named[PATH_MAX], git[PATH_MAX + 8], *value;
+	bool core = false, found = false;
+
+	while (file && !found && fgets(line, sizeof(line), file)) {
+		if (line[strspn(line, " \t")] == '[')
+			core = strncasecmp(line + strspn(line, " \t"), "[core]", 6) == 0;
+		value = core ? value_of(line, "worktree") : NULL;
+		found = value && *value && join(named, sizeof(named), common, value);
+	}
+	if (file)
+		fclose(file);
+	return found && realpath(named, tree) && snprintf(git, sizeof(git), "%s/.git", tree) > 0 &&
+		access(git, F_OK) == 0;
+}
+
+bool sp_git_home(const char *directory, char home[static PATH_MAX])
+{
+	char git[PATH_MAX], common[PATH_MAX], real[PATH_MAX], *name;
+
+	if (!find_git_directory(git, sizeof(git), directory))
+		return false;
+	find_common(git, common);
+	if (!realpath(common, real))
+		return false;
+	name = strrchr(real, '/');
+	if (strcmp(name, "/.git") != 0)
+		return find_work_tree(real, home) || snprintf(home, PATH_MAX, "%s", real) < PATH_MAX;
+	name[name == real] = '\0';
+	return snprintf(home, PATH_MAX, "%s", real) < PATH_MAX;
 }

@@ -2,6 +2,7 @@
 #ifndef SP_PROFILES_GIT_INFO_H
 #define SP_PROFILES_GIT_INFO_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -16,5 +17,9 @@ void sp_git_info(struct sp_git_info *info, const char *directory);
 
 /* The directory at or above `directory` that a repository's files are in; false when there is none. */
 bool sp_git_root(const char *directory, char *root, size_t size);
+
+/* A directory that is the same for all work trees of a repository: the root of the main one; where it has none (a bare repository) or nobody
+ * knows which it is (--separate-git-dir), the repository's own. */
+bool sp_git_home(const char *directory, char home[static PATH_MAX]);
 
 #endif
