@@ -43,6 +43,39 @@ rows() { # SQL
 	[ "$(rows 'SELECT count(*) FROM run' "$XDG_STATE_HOME/smartprof/history.db")" = 1 ]
 }
 
+@test "all work trees of a repository have one history, a submodule its own; what hooks name does not count" {
+	unset SMARTPROF_HISTORY
+	export GIT_CONFIG_GLOBAL=$WORK/gitconfig
+	git config --global user.email a@example.org && git config --global user.name A
+	git config --global protocol.file.allow always
+	git init -q tree && git -C tree commit -q --allow-empty -m one
+	git -C tree worktree add -q ../second
+	git init -q --separate-git-dir=apart.git apart && git -C apart commit -q --allow-empty -m one
+	git -C apart worktree add -q ../apart2
+	git clone -q --bare tree bare.git && git -C bare.git worktree add -q ../of-bare && git -C bare.git worktree add -q ../of-bare2
+	git -C tree submodule --quiet add "$WORK/bare.git" sub && git -C tree/sub worktree add -q "$WORK/of-sub"
+	runs_in() { (cd "$1" && "$SMARTPROF" list --json --limit 100 | python3 -c 'import json, sys; print(len(json.load(sys.stdin)))'); }
+	for where in tree second apart apart2 of-bare of-bare2 tree/sub of-sub; do
+		(cd $where && mkdir -p below && cd below && "$SMARTPROF" monitor -- true >/dev/null)
+	done
+	for where in tree second apart apart2 of-bare of-bare2 tree/sub of-sub; do
+		[ "$(runs_in $where)" = 2 ] || fail "$where: $(runs_in $where)"
+	done
+	for place in tree apart.git bare.git tree/sub; do
+		[ -e $place/.smartprof/history.db ] || fail "$place"
+	done
+	[ "$(find . -name history.db | wc -l)" = 4 ]
+	[ -z "$(git -C second status --porcelain)" ]
+	# The history of a hook's repository is not that of a repository that the hook goes to, nor are its commits.
+	git -C second commit -q --allow-empty -m two
+	(cd second && GIT_DIR=$WORK/apart.git "$SMARTPROF" monitor -- true >/dev/null)
+	[ "$(runs_in tree)" = 3 ]
+	[ "$(rows "SELECT text FROM run r JOIN text t ON t.id=r.commit_id ORDER BY number DESC LIMIT 1" tree/.smartprof/history.db)" = "$(git -C second rev-parse HEAD)" ]
+	# A work tree that has a history of its own goes on with it.
+	mkdir second/.smartprof && (cd second && SMARTPROF_HISTORY=$PWD/.smartprof/history.db "$SMARTPROF" monitor -- true >/dev/null)
+	[ "$(runs_in second)" = 1 ]
+}
+
 @test "off, and production unless asked, keep nothing" {
 	unset SMARTPROF_HISTORY
 	SMARTPROF_HISTORY=off "$SMARTPROF" monitor -- true >/dev/null
@@ -164,7 +197,32 @@ rows() { # SQL
 		[ "$(grep -c '^smartprof: history import: ' said)" = 1 ]
 	done
 	[ ! -e none.db ]
-	[ -z "$(ls -d "${TMPDIR:-/tmp}"/smartprof.?????? 2>/dev/null)" ]
+	[ -z "$(ls -d "${TMPDIR:-/tmp}"/smartprof-history.?????? 2>/dev/null)" ]
+}
+
+@test "what a killed archive or import has left goes with the next, and nothing else does" {
+	export TMPDIR=$WORK/tmp
+	mkdir tmp backups tmp/smartprof-history.killed tmp/smartprof-history.locked tmp/smartprof-history.of-others
+	keep monitor -- true
+	touch tmp/smartprof-history.killed/history.db tmp/smartprof-history.locked/history.db
+	for name in monday.tar.zst.123.new friday.tar.gz.4.new locked.tar.gz.5.new of-others.tar.gz.new mine.123.new; do
+		echo part >backups/$name
+	done
+	exec 8<backups/locked.tar.gz.5.new 9<tmp/smartprof-history.locked
+	flock 8 && flock 9
+	keep "$SMARTPROF" history archive backups/tuesday.tar.zst >/dev/null
+	[ "$(ls backups | paste -sd' ')" = 'locked.tar.gz.5.new mine.123.new of-others.tar.gz.new tuesday.tar.zst' ]
+	[ "$(ls tmp | paste -sd' ')" = 'smartprof-history.locked smartprof-history.of-others' ]
+	exec 8<&- 9<&-
+	SMARTPROF_HISTORY=$WORK/other.db "$SMARTPROF" history import backups/tuesday.tar.zst >/dev/null
+	[ "$(ls tmp)" = smartprof-history.of-others ]
+	# Killed in the middle of it: the kernel ends what writes too large a file.
+	status=0
+	(ulimit -f 8 && keep "$SMARTPROF" history archive backups/wednesday.tar.gz) >/dev/null 2>&1 || status=$?
+	[ "$status" -ne 0 ]
+	keep "$SMARTPROF" history archive backups/thursday.tar.gz >/dev/null
+	[ "$(ls backups | paste -sd' ')" = 'mine.123.new of-others.tar.gz.new thursday.tar.gz tuesday.tar.zst' ]
+	[ "$(ls tmp)" = smartprof-history.of-others ]
 }
 
 @test "export as JSON lines and CSV" {

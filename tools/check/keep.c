@@ -7,12 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tools/check/check.h"
 
 #define PROGRAM_BYTES_MAX (64u << 20)
 #define PROGRAMS_MOST 12u
+#define NEW ".new."
+#define NEW_S 3600 /* a copy that is older will never be whole */
 
 static bool is_build_id(const char *text)
 {
@@ -58,6 +61,16 @@ static bool copy_file(int from, int to)
 	return !got && fsync(to) == 0;
 }
 
+/* What a check that was killed has left. */
+static void remove_left_over(int directory, const char *name)
+{
+	struct stat st;
+
+	if (strncmp(name, NEW, strlen(NEW)) == 0 && fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		st.st_mtime < time(NULL) - NEW_S)
+		unlinkat(directory, name, 0);
+}
+
 /* The oldest go. */
 static void trim(int directory)
 {
@@ -74,6 +87,7 @@ static void trim(int directory)
 		while ((entry = readdir(dir))) {
 			struct stat st;
 
+			remove_left_over(directory, entry->d_name);
 			if (!is_build_id(entry->d_name) || fstatat(directory, entry->d_name, &st, AT_SYMLINK_NOFOLLOW))
 				continue;
 			if (!count++ || st.st_mtim.tv_sec < least.tv_sec) {
@@ -99,7 +113,7 @@ void sp_check_keep_program(struct sp_history *store, const char *build_id, const
 	if (directory < 0)
 		return;
 	from = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	snprintf(new, sizeof(new), ".new.%d", (int)getpid());
+	snprintf(new, sizeof(new), NEW "%d", (int)getpid());
 	if (from >= 0 && fstat(from, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= PROGRAM_BYTES_MAX &&
 		faccessat(directory, build_id, F_OK, 0) != 0) {
 		to = openat(directory, new, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0700);

@@ -3,7 +3,6 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 
 #include "profiles/history/upkeep.h"
 #include "tools/history/history.h"
+#include "tools/history/scratch.h"
 #include "tools/history/tidy.h"
 #include "tools/tools.h"
 
@@ -40,29 +40,6 @@ static int parse(const char *command, int argc, char **argv, const char *help)
 	if (status >= 0)
 		return status;
 	return optind + 1 == argc ? -1 : usage(command, "a file");
-}
-
-/* A directory of our own for what is on its way; "" none. */
-static void make_place(char place[static PATH_MAX])
-{
-	const char *base = getenv("TMPDIR");
-
-	if (snprintf(place, PATH_MAX, "%s/smartprof.XXXXXX", base && *base == '/' ? base : "/tmp") >= PATH_MAX - 200 ||
-		!mkdtemp(place))
-		*place = '\0';
-}
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *where)
-{
-	(void)st;
-	(void)kind;
-	(void)where;
-	return remove(path);
-}
-
-static void remove_place(const char *place)
-{
-	nftw(place, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 /* --- archive */
@@ -142,13 +119,13 @@ static int set_form(struct packing *p, const char *name)
 }
 
 /* Written beside, and renamed when it is whole. */
-static int pack(struct packing *p, const char *place, const char *temporary)
+static int pack(struct packing *p, const char *place)
 {
-	char copy[PATH_MAX];
-	int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600), status;
+	char copy[PATH_MAX], temporary[PATH_MAX];
+	int fd = sp_scratch_file(p->file, temporary), status;
 
 	if (fd < 0)
-		return failed("history archive", p->file, strerror(errno));
+		return failed("history archive", p->file, strerror(-fd));
 	snprintf(copy, sizeof(copy), "%.4000s/" DATABASE, place);
 	status = archive_write_open_fd(p->archive, fd) == ARCHIVE_OK ? 0 : complain_archive(p, "history archive");
 	if (!status && sp_history_copy(p->store, copy))
@@ -161,23 +138,25 @@ static int pack(struct packing *p, const char *place, const char *temporary)
 		status = complain_archive(p, "history archive");
 	if (!status && fsync(fd) < 0)
 		status = failed("history archive", p->file, strerror(errno));
-	close(fd);
 	if (!status && rename(temporary, p->file) < 0)
 		status = failed("history archive", p->file, strerror(errno));
 	if (status)
 		unlink(temporary);
+	close(fd);
 	return status;
 }
 
 int sp_history_cmd_archive(int argc, char **argv)
 {
 	struct packing p = {.archive = NULL};
-	char place[PATH_MAX], temporary[PATH_MAX];
-	int status = parse("history archive", argc, argv,
-		"usage: smartprof history archive FILE.tar.zst|FILE.tar.gz\n\n"
-		"Writes all of the history, profiles and logs too, into one file, as it is at this moment. smartprof "
-		"history import "
-		"FILE\nputs it into another.\n");
+	char place[PATH_MAX];
+	int held,
+		status = parse("history archive", argc, argv,
+			"usage: smartprof history archive FILE.tar.zst|FILE.tar.gz\n\n"
+			"Writes all of the history, profiles and logs too, into one file, as it is at this moment. "
+			"smartprof "
+			"history import "
+			"FILE\nputs it into another.\n");
 
 	if (status >= 0)
 		return status;
@@ -185,15 +164,14 @@ int sp_history_cmd_archive(int argc, char **argv)
 	status = set_form(&p, p.file);
 	if (!status)
 		status = sp_history_open_here("history archive", SP_HISTORY_READ, &p.store);
-	make_place(place);
-	if (!status && (!*place || snprintf(temporary, PATH_MAX, "%s.%ld.new", p.file, (long)getpid()) >= PATH_MAX))
-		status = failed("history archive", p.file, "there is no room for a copy in TMPDIR");
+	held = status ? -1 : sp_scratch_directory(place);
 	if (!status)
-		status = pack(&p, place, temporary);
+		status = held < 0 ? failed("history archive", p.file, "there is no room for a copy in TMPDIR")
+				  : pack(&p, place);
 	if (!status)
 		printf("%s: the history and %llu files of profiles and logs\n", p.file, (unsigned long long)p.files);
-	if (*place)
-		remove_place(place);
+	if (held >= 0)
+		sp_scratch_remove(place, held);
 	archive_write_free(p.archive);
 	sp_history_close(p.store);
 	return status;
@@ -303,21 +281,23 @@ int sp_history_cmd_import(int argc, char **argv)
 {
 	struct packing p = {.archive = NULL};
 	char place[PATH_MAX];
-	int status = parse("history import", argc, argv,
-		"usage: smartprof history import FILE\n\n"
-		"Adds the runs of an archive (smartprof history archive), with their profiles, logs, tags and notes. "
-		"What is in the "
-		"history\nalready stays as it is. All of it or nothing.\n");
+	int held,
+		status = parse("history import", argc, argv,
+			"usage: smartprof history import FILE\n\n"
+			"Adds the runs of an archive (smartprof history archive), with their profiles, logs, tags and "
+			"notes. "
+			"What is in the "
+			"history\nalready stays as it is. All of it or nothing.\n");
 
 	if (status >= 0)
 		return status;
 	p.file = argv[optind];
-	make_place(place);
-	status = *place ? unpack(&p, place) : failed("history import", p.file, "there is no room for it in TMPDIR");
+	held = sp_scratch_directory(place);
+	status = held < 0 ? failed("history import", p.file, "there is no room for it in TMPDIR") : unpack(&p, place);
 	if (!status)
 		status = merge(place, p.file);
-	if (*place)
-		remove_place(place);
+	if (held >= 0)
+		sp_scratch_remove(place, held);
 	archive_read_free(p.archive);
 	return status;
 }
