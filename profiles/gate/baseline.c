@@ -340,6 +340,12 @@ static void put_figure(struct sp_buffer *out, const json_t *command, const char 
 	free(values.items);
 }
 
+static void put_failed(struct sp_buffer *out, json_int_t failed)
+{
+	if (failed > 0)
+		sp_buffer_printf(out, ": %lld run%s failed", (long long)failed, failed == 1 ? "" : "s");
+}
+
 void sp_baseline_put(struct sp_buffer *out, const json_t *baseline)
 {
 	static const char *const keys[] = {"created", "commit", "branch", "because"};
@@ -367,6 +373,7 @@ void sp_baseline_put(struct sp_buffer *out, const json_t *baseline)
 	{
 		sp_buffer_puts(out, "  ");
 		put_text(out, sp_baseline_text(command, "command"));
+		put_failed(out, json_integer_value(json_object_get(command, "failed")));
 		sp_buffer_puts(out, "\n");
 		json_object_foreach(json_object_get(command, "figures"), figure, item)
 		{

@@ -134,6 +134,11 @@ bool sp_check_has_suspects(const struct sp_check_command *command)
 	return false;
 }
 
+bool sp_check_all_failed(const struct sp_check_command *command)
+{
+	return command->runs && command->failed == command->runs;
+}
+
 /* Where time tells of the machine, CPU time tells of the program. */
 static bool is_settled(const struct sp_check_command *command)
 {
@@ -198,6 +203,8 @@ void sp_check_sum_up(struct sp_check *check)
 		c->too_many_failed = c->runs && (double)(c->runs - c->failed) < c->config->success * (double)c->runs;
 		if (c->too_many_failed)
 			check->verdict = SP_CHECK_FAIL;
+		else if (check->verdict == SP_CHECK_PASS && sp_check_all_failed(c))
+			check->verdict = SP_CHECK_UNSURE;
 		for (size_t k = 0; k < c->figure_count; k++) {
 			enum sp_figure_state state = c->figures[k].state;
 

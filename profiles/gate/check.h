@@ -90,6 +90,9 @@ bool sp_check_is_suspect(const struct sp_check_figure *figure);
 /* The part of the time that threads waited for CPUs, on the busier side; 0 where that is little. */
 double sp_check_busy(const struct sp_check_command *command);
 
+/* Whether no run went well, so that nothing is known, even where failures are allowed. */
+bool sp_check_all_failed(const struct sp_check_command *command);
+
 /* Whether one of its figures does, or is above its limit: its code and causes are worth telling. */
 bool sp_check_has_suspects(const struct sp_check_command *command);
 

@@ -65,7 +65,7 @@ static void put_summary(struct sp_buffer *out, const struct sp_check *check)
 	for (size_t i = 0; i < check->command_count; i++) {
 		const struct sp_check_command *c = &check->commands[i];
 
-		if (c->too_many_failed) {
+		if (c->too_many_failed || sp_check_all_failed(c)) {
 			sp_buffer_puts(out, "- ");
 			put_cell(out, c->config->name);
 			sp_buffer_printf(out, ": %zu of %zu runs failed (", c->failed, c->runs);

@@ -164,7 +164,9 @@ static void put_command(struct sp_buffer *out, const struct sp_check_command *c)
 	sp_buffer_printf(out, ": %zu run%s", c->runs, c->runs == 1 ? "" : "s");
 	if (c->failed)
 		sp_buffer_printf(out, ", %zu failed (%s)%s", c->failed, c->failure ? c->failure : "",
-			c->too_many_failed ? ": more than allowed" : "");
+			c->too_many_failed               ? ": more than allowed"
+				: sp_check_all_failed(c) ? ": nothing is known of it"
+							 : "");
 	sp_buffer_puts(out, "\n");
 	for (size_t k = 0; k < c->figure_count; k++) {
 		const struct sp_check_figure *f = &c->figures[k];

@@ -257,6 +257,40 @@ assert c["verdict"] in ("unsure", "pass") and not {"worse", "above the limit"} &
 	grep -q 'failed (exit 3): more than allowed' out
 }
 
+@test "commands whose runs all fail are said to, and are in no baseline" {
+	keep_history
+	mkdir r && cd r
+	git init -q -b main .
+	git config user.email a@example.org
+	git config user.name a
+	printf '[check]\nruns = 3\nprofiled = 0\n[[command]]\nname = "good"\nrun = "true"\n[[command]]\nname = "bad"\nrun = "false"\n' >smartprof.toml
+	git add -A && git commit -qm one
+	status_of 1 "$SMARTPROF" check >out
+	grep -qxF 'bad: 3 runs, 3 failed (exit 1): more than allowed' out
+	"$SMARTPROF" baseline save >out 2>err
+	[ "$(cat err)" = "smartprof: baseline: 'false' is not in it: its runs failed, all 3" ]
+	[ "$("$SMARTPROF" baseline export | python3 -c 'import json, sys; print([c["command"] for c in json.load(sys.stdin)["commands"]])')" = "['true']" ]
+	# Where runs may fail, nothing is known all the same.
+	echo 'success = 0' >>smartprof.toml
+	status_of 0 "$SMARTPROF" check bad >out
+	grep -q '^Pass, with doubts, ' out
+	grep -qxF 'bad: 3 runs, 3 failed (exit 1): nothing is known of it' out
+	status_of 3 "$SMARTPROF" check --strict bad >out
+	"$SMARTPROF" check --format markdown bad | grep -qxF -- '- bad: 3 of 3 runs failed (exit 1).'
+	status_of 1 "$SMARTPROF" history accept latest --because 'it fails' 2>err
+	grep -q 'failed, and so did all of this command at its commit: there is nothing to accept$' err
+	"$SMARTPROF" history trend --program false >out
+	grep -qxF 'No such runs with wall_ns went well.' out
+	grep -q '^Commands of which no run went well are not shown: 12 runs;' out
+	"$SMARTPROF" summary | grep -A2 '^Failing' | grep -q '12 .*12 .*false'
+	# Some that failed are counted.
+	"$SMARTPROF" monitor -- sh -c 'test -e there' >out 2>err || true
+	touch there
+	"$SMARTPROF" monitor --runs 2 -- sh -c 'test -e there' >out
+	"$SMARTPROF" baseline save 2>err | grep -q 'test -e there.*: 1 run failed$'
+	"$SMARTPROF" history trend | grep -q 'wall_ns of 2 runs (1 more did not go well), median '
+}
+
 @test "baselines are listed, shown, moved as files, and deleted" {
 	repository r
 	status_of 1 "$SMARTPROF" baseline save 2>err

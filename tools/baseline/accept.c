@@ -53,7 +53,12 @@ static int accept(struct sp_history *store, const char *id, const char *because,
 		.machine = &machine};
 
 	baseline = sp_baseline_collect("history accept", store, &head, &status);
-	if (baseline)
+	if (baseline && !sp_history_is_good(run) && !sp_baseline_find(baseline, run->program, run->args_class)) {
+		sp_complain("history accept: run %.*s failed, and so did all of this command at its commit: there is "
+			    "nothing to accept",
+			SP_HISTORY_SHORT, run->id);
+		status = 1;
+	} else if (baseline)
 		status = sp_baseline_keep("history accept", store, baseline, made);
 	if (!status)
 		printf("accepted: baseline %.8s of commit %.12s\n", made, *run->commit ? run->commit : "unknown");

@@ -62,6 +62,26 @@ static int collect_series(struct sp_history *store, json_t *baseline, const char
 	return err;
 }
 
+/* What a command costs whose runs all failed nobody knows. */
+static void drop_failed(const char *command, json_t *baseline)
+{
+	json_t *commands = json_object_get(baseline, "commands");
+
+	for (size_t i = json_array_size(commands); i-- > 0;) {
+		const json_t *one = json_array_get(commands, i);
+		char *line;
+
+		if (json_object_size(json_object_get(one, "figures")))
+			continue;
+		line = sp_copy_text(sp_baseline_text(one, "command"));
+		sp_make_inert(line);
+		sp_complain("%s: '%s' is not in it: its runs failed, all %lld", command, line,
+			(long long)json_integer_value(json_object_get(one, "failed")));
+		free(line);
+		json_array_remove(commands, i);
+	}
+}
+
 json_t *sp_baseline_collect(const char *command, struct sp_history *store, const struct sp_baseline_head *head,
 	int *status)
 {
@@ -85,6 +105,7 @@ json_t *sp_baseline_collect(const char *command, struct sp_history *store, const
 		*status = 1;
 	}
 	if (!*status) {
+		drop_failed(command, baseline);
 		sp_baseline_finish(baseline);
 		return baseline;
 	}

@@ -10,7 +10,7 @@
 #include "symbolize/base/memory.h"
 #include "tools/history/ask.h"
 #include "tools/history/history.h"
-#include "tools/history/values.h"
+#include "tools/history/told_change.h"
 #include "tools/tools.h"
 
 #define COLUMNS 64u
@@ -33,6 +33,7 @@ struct trend {
 	struct sp_buffer text;
 	json_t *json;
 	size_t shown;
+	uint64_t failed; /* runs of series that none went well of */
 };
 
 /* What is behind the drawing of one series. */
@@ -85,7 +86,11 @@ static void put_change(struct trend *t, const struct line *line, const struct sp
 	sp_history_put_value(out, t->metric, change->level_before);
 	sp_buffer_puts(out, " became ");
 	sp_history_put_value(out, t->metric, change->level_after);
-	sp_buffer_puts(out, change->gradual ? ", little by little\n" : "\n");
+	if (change->gradual)
+		sp_buffer_puts(out, ", little by little");
+	else if (change->places > 1)
+		sp_buffer_printf(out, ", at one of %zu runs", change->places);
+	sp_buffer_puts(out, "\n");
 }
 
 static void put_line(struct trend *t, const struct line *line, const struct sp_history_group *group)
@@ -100,8 +105,12 @@ static void put_line(struct trend *t, const struct line *line, const struct sp_h
 
 	sp_buffer_puts(&t->text, markdown ? "## " : "");
 	sp_ask_put_inert_series(&t->text, markdown ? SP_ESCAPE_CELL : SP_ESCAPE_PLAIN, group);
-	sp_buffer_printf(&t->text, "%s machine %.8s, %s: %s of %zu runs, median ", markdown ? "\n\nOn" : "; on",
-		group->machine, group->kind, t->metric, line->runs.points.count);
+	sp_buffer_printf(&t->text, "%s machine %.8s, %s: %s of %zu runs", markdown ? "\n\nOn" : "; on", group->machine,
+		group->kind, t->metric, line->runs.points.count);
+	if (group->runs > group->good)
+		sp_buffer_printf(&t->text, " (%llu more did not go well)",
+			(unsigned long long)(group->runs - group->good));
+	sp_buffer_puts(&t->text, ", median ");
 	sp_history_put_value(&t->text, t->metric, sp_stats_median(line->values, line->runs.points.count));
 	sp_buffer_puts(&t->text, markdown ? "\n\n```text\n" : "\n");
 	sp_history_put_plot(&t->text, &plot);
@@ -153,6 +162,7 @@ static json_t *changes_json(const struct line *line)
 		sp_json_set(row, "low", sp_json_number(change->low));
 		sp_json_set(row, "high", sp_json_number(change->high));
 		sp_json_set(row, "p", sp_json_number(change->p));
+		sp_json_set(row, "place", change->gradual ? json_null() : sp_told_place_json(&line->runs, change));
 		json_array_append_new(list, row);
 	}
 	return list;
@@ -189,6 +199,8 @@ static int add_series(const struct sp_history_group *group, void *context)
 		else
 			put_line(t, &line, group);
 	}
+	if (!group->good)
+		t->failed += group->runs;
 	free_line(&line);
 	return error;
 }
@@ -200,7 +212,12 @@ static int print(struct trend *t)
 	if (t->ask->format == SP_ASK_JSON)
 		return sp_ask_print_json(t->ask, json_incref(t->json));
 	if (!t->shown)
-		sp_buffer_printf(&t->text, "No such runs with %s.\n", t->metric);
+		sp_buffer_printf(&t->text, "No such runs with %s%s.\n", t->metric, t->failed ? " went well" : "");
+	if (t->failed && t->ask->format == SP_ASK_TEXT)
+		sp_buffer_printf(&t->text,
+			"Commands of which no run went well are not shown: %llu runs; smartprof list tells how "
+			"they ended.\n",
+			(unsigned long long)t->failed);
 	return sp_ask_print(t->ask, &t->text);
 }
 
