@@ -6,6 +6,7 @@
 	.incbin "\path"
 	.byte 0
 	.endm
+	file sp_frame_html, "profiles/html/frame.html"
 	file sp_page_html, "profiles/html/page.html"
 	file sp_page_css, "profiles/html/page.css"
 	file sp_page_js, SCRIPT

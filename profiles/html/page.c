@@ -7,8 +7,13 @@
 #include "profiles/base/json.h"
 
 /* profiles/html/files.S; each ends with a NUL. */
+extern const char sp_frame_html[];
 extern const char sp_page_html[], sp_page_css[], sp_page_js[], sp_page_licence[], sp_page_d3[];
 extern const char sp_board_html[], sp_board_css[], sp_board_js[];
+
+#define PAGE_HEADING "<h1 id=\"title\"></h1>"
+#define BOARD_HEADING "<h1>Performance <small id=\"place\" class=\"soft\"></small></h1>"
+#define BOARD_BUTTONS "\t\t<button id=\"csv\" type=\"button\" title=\"Save what is shown as CSV\">CSV</button>\n"
 
 /* What stands in a template, "@@name@@". */
 struct part {
@@ -77,10 +82,10 @@ void sp_page_write(struct sp_buffer *out, const char *title, json_t *data)
 	sp_escape(&plain, SP_ESCAPE_PLAIN, title, strlen(title));
 	sp_buffer_puts(&inert, "");
 	put_text(&inert, plain.data ? plain.data : "");
-	fill(out, sp_page_html,
+	fill(out, sp_frame_html,
 		(const struct part[]){{"css", sp_page_css}, {"js", sp_page_js}, {"licence", sp_page_licence},
 			{"d3", sp_page_d3}, {"nonce", nonce.text}, {"data", text.data}, {"title", inert.data},
-			{NULL, NULL}});
+			{"heading", PAGE_HEADING}, {"main", sp_page_html}, {NULL, NULL}});
 	sp_buffer_free(&text);
 	sp_buffer_free(&plain);
 	sp_buffer_free(&inert);
@@ -92,9 +97,10 @@ void sp_html_board(struct sp_buffer *out, const struct sp_buffer *data, unsigned
 	char refresh[48];
 
 	snprintf(refresh, sizeof(refresh), " data-refresh=\"%u\"", refresh_s);
-	fill(out, sp_board_html,
+	fill(out, sp_frame_html,
 		(const struct part[]){{"css", sp_page_css}, {"more_css", sp_board_css}, {"js", sp_board_js},
 			{"licence", sp_page_licence}, {"d3", sp_page_d3}, {"nonce", nonce.text}, {"data", data->data},
-			{"refresh", refresh_s ? refresh : ""}, {"connect", refresh_s ? "; connect-src 'self'" : ""},
-			{NULL, NULL}});
+			{"title", "Performance"}, {"heading", BOARD_HEADING}, {"buttons", BOARD_BUTTONS},
+			{"main", sp_board_html}, {"refresh", refresh_s ? refresh : ""},
+			{"connect", refresh_s ? "; connect-src 'self'" : ""}, {NULL, NULL}});
 }

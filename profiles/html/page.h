@@ -1,4 +1,4 @@
-/* The HTML page: a template with data in it. The template, its style and its script are page.html, page.css and script/;
+/* The HTML page: a template with data in it. The template, its style and its script are frame.html (all pages'), page.html, page.css and script/;
  * the charts are drawn with d3, built in from the distribution's packages. */
 #ifndef SP_PROFILES_PAGE_H
 #define SP_PROFILES_PAGE_H
