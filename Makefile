@@ -42,7 +42,7 @@ AGENT_FIRST := $(addprefix preload/,start/constructor.c own_string.c libc.c real
 	$(addprefix sampler/,threads/thread.c threads/block.c heap/live.c heap/pre_activation.c upkeep/timeline.c) \
 	$(addprefix sampler/,upkeep/discovery.c spool/write.c walk/generated.c) \
 	$(addprefix preload/,hooks/children.c hooks/exec.c spool_place.c)
-X86_64 := $(filter x86_64%,$(shell $(CC) -dumpmachine))
+X86_64 := $(filter x86_64%,$(shell $(CC) -dumpmachine 2>/dev/null))
 NOT_HERE := $(if $(X86_64),preload/hooks/span_functions_absent.c,$(addprefix sampler/walk/,code_rule.c instruction.c) \
 	$(addprefix preload/hooks/,span_functions.c span_call.c span_call.S))
 AGENT_SRC := $(filter-out $(NOT_HERE),$(AGENT_FIRST)) $(filter-out $(AGENT_FIRST) $(NOT_HERE) preload/context_library.c,$(wildcard sampler/*.c $(addprefix sampler/*/*.,c S) preload/*.c \
@@ -77,8 +77,10 @@ AGENT_LDFLAGS := -shared -nostartfiles -Wl,-soname,libsmartprof.so $(if $(X86_64
 	-Wl,--dynamic-list=preload/shared.list -Wl,--hash-style=gnu \
 	-Wl,-z,now,-z,relro,-z,defs,-z,noseparate-code -Wl,--sort-section=name -Wl,-T,preload/variables.ld -Wl,--no-as-needed
 AGENT_LIBS := -lc
-CMD_LIBS := $(if $(SAN),,-Wl,--no-as-needed $(shell $(PKG_CONFIG) --libs jemalloc)) -Wl,--as-needed \
-	$(shell $(PKG_CONFIG) --libs libdw libelf liblzma libunwind-generic jansson libarchive libmd sqlite3 zlib ncursesw) -lZydis -liberty -lm -pthread
+# Asked for when something is linked: `make deps` comes before.
+CMD_LIBS = $(eval CMD_LIBS := $(if $(SAN),,-Wl,--no-as-needed $(shell $(PKG_CONFIG) --libs jemalloc)) -Wl,--as-needed \
+	$(shell $(PKG_CONFIG) --libs libdw libelf liblzma libunwind-generic jansson libarchive libmd sqlite3 zlib ncursesw) \
+	-lZydis -liberty -lm -pthread)$(CMD_LIBS)
 
 .DEFAULT_GOAL := all
 .PHONY: all agent command
@@ -313,17 +315,19 @@ SYSTEM := $(filter / /usr /usr/local,$(abspath $(PREFIX)))
 MADE := $(if $(SYSTEM),$(PREFIX)/share/smartprof,$(patsubst %/,%,$(sort $(dir $(INSTALLED)))))
 KEPT := $(if $(SYSTEM),$(PREFIX)/share,$(patsubst %/,%,$(dir $(PREFIX))))
 .PHONY: install uninstall clean help
+# put MODE FILE PLACE: nobody starts a program with half of it, and who runs the old one keeps that.
+put = install -D -m $1 $2 $(DESTDIR)$3.new && mv -f $(DESTDIR)$3.new $(DESTDIR)$3
 install: all
-	install -D -m 755 build/smartprof $(DESTDIR)$(PREFIX)/bin/smartprof
-	install -D -m 755 -t $(DESTDIR)$(LIBDIR) build/libsmartprof.so build/libsmartprof-context.so
-	install -D -m 644 preload/smartprof.h $(DESTDIR)$(PREFIX)/include/smartprof.h
-	install -D -m 644 .env.profiling $(DESTDIR)$(PREFIX)/share/smartprof/.env.profiling
-	install -D -m 644 tools/completion/smartprof.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/smartprof
-	install -D -m 644 tools/completion/_smartprof $(DESTDIR)$(ZSHDIR)/_smartprof
-	install -D -m 644 tools/completion/smartprof.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/smartprof.fish
-	install -d $(DESTDIR)$(PKGCONFIGDIR)
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' tools/smartprof.pc.in \
-		> $(DESTDIR)$(PKGCONFIGDIR)/smartprof.pc
+	$(call put,755,build/smartprof,$(PREFIX)/bin/smartprof)
+	$(call put,755,build/libsmartprof.so,$(LIBDIR)/libsmartprof.so)
+	$(call put,755,build/libsmartprof-context.so,$(LIBDIR)/libsmartprof-context.so)
+	$(call put,644,preload/smartprof.h,$(PREFIX)/include/smartprof.h)
+	$(call put,644,.env.profiling,$(PREFIX)/share/smartprof/.env.profiling)
+	$(call put,644,tools/completion/smartprof.bash,$(PREFIX)/share/bash-completion/completions/smartprof)
+	$(call put,644,tools/completion/_smartprof,$(ZSHDIR)/_smartprof)
+	$(call put,644,tools/completion/smartprof.fish,$(PREFIX)/share/fish/vendor_completions.d/smartprof.fish)
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' tools/smartprof.pc.in | \
+		$(call put,644,/dev/stdin,$(PKGCONFIGDIR)/smartprof.pc)
 	for page in $(MAN); do \
 		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; done
 uninstall:

@@ -52,6 +52,9 @@ static inline uintptr_t sp_thread_pointer_asked(void)
 #define SP_TLS_VECTOR_WORD 1
 #define SP_TLS_BELOW(offset) ((uint64_t)(offset))
 
+/* Loaders of programs that cannot have the agent. */
+#define SP_OTHER_LOADERS "/lib/ld-linux.so.2", "/lib/ld-musl-x86_64.so.1"
+
 /* In a loop that waits for another processor. */
 static inline void sp_pause(void)
 {

@@ -43,7 +43,7 @@ struct job {
 static void report(const struct sp_spool_file *file, int err, const struct sp_render_result *result, void *context)
 {
 	struct job *job = context;
-	bool own = job->spool && strcmp(file->path, job->spool) == 0;
+	bool own = job->spool && strcmp(file->path, job->spool) == 0, told;
 
 	if (!err)
 		sp_push_note(result->path);
@@ -51,7 +51,10 @@ static void report(const struct sp_spool_file *file, int err, const struct sp_re
 		dprintf(READY_FD, "+");
 		return;
 	}
+	told = err && job->err;
 	job->err = err;
+	if (told) /* at the first try */
+		return;
 	if (err) /* stderr is /dev/null here: the process passes it on if it was asked to be verbose */
 		dprintf(READY_FD, "%s %s; `smartprof recover` renders it later", file->path, result->why);
 	else if (!result->path[0])

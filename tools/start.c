@@ -54,8 +54,9 @@ int sp_start_library(const char *command, char library[static PATH_MAX])
 			command, library);
 		return 1;
 	default:
-		sp_complain("%s: cannot find " SP_LIBRARY ": /proc/self/exe: %s; is /proc mounted?", command,
-			strerror(-error));
+		sp_complain("%s: cannot find " SP_LIBRARY
+			    ", because nothing tells where this command is; is /proc mounted?",
+			command);
 		return 1;
 	}
 }

@@ -14,6 +14,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "profiles/base/directory.h"
+
 #define SCRIPT_DEPTH 5        /* as the kernel: search_binary_handler() in fs/exec.c */
 #define SCRIPT_LINE_BYTES 256 /* BINPRM_BUF_SIZE */
 #define PROGRAM_HEADERS_MAX 1024
@@ -34,7 +36,7 @@ static int check_executable(const char *path)
 		return -errno;
 	if (S_ISDIR(info.st_mode))
 		return -EACCES;
-	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? -errno : 0;
+	return sp_access_effective(AT_FDCWD, path, X_OK) < 0 ? -errno : 0;
 }
 
 /* As execvp(3): an unusable file does not end the search, but is what is reported at its end. */

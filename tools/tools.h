@@ -243,7 +243,7 @@ void sp_allowed_text(const struct sp_option_row *row, char *text, size_t size);
 
 /* Finds the path of the running command and, beside it as built or as installed, that of the agent:
  * both PATH_MAX bytes. 0; -ENOENT: no agent there; -EINVAL: LD_PRELOAD cannot express its path; or
- * another negative errno: /proc/self/exe cannot be read. */
+ * another negative errno: nothing tells where the command is. */
 #define SP_LIBRARY "libsmartprof.so"
 int sp_library_find(char *self, char *library);
 

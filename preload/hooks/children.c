@@ -1,6 +1,7 @@
 /* The ways to have a child: before the first that tells fork handlers there must be ours, and of the others none is told. */
 #include "preload/hooks/children.h"
 
+#include <fcntl.h>
 #include <pty.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 
 #include "preload/export.h"
 #include "preload/finish/tree.h"
+#include "preload/hooks/handed_on.h"
 #include "preload/hooks/signals.h"
 #include "preload/real.h"
 #include "sampler/waits/waits.h"
@@ -59,14 +61,16 @@ SP_EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_a
 	const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
 	sp_children_expect();
-	return SP_REAL(posix_spawn)(pid, path, actions, attributes, argv, envp);
+	return SP_REAL(posix_spawn)(pid, path, actions, attributes, argv,
+		SP_HANDED_ON(envp, sp_must_go_without_us(AT_FDCWD, path)));
 }
 
 SP_EXPORT int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
 	const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
 	sp_children_expect();
-	return SP_REAL(posix_spawnp)(pid, file, actions, attributes, argv, envp);
+	return SP_REAL(posix_spawnp)(pid, file, actions, attributes, argv,
+		SP_HANDED_ON(envp, sp_found_must_go_without_us(file)));
 }
 
 SP_EXPORT int system(const char *command)

@@ -11,6 +11,7 @@
 
 #include "preload/export.h"
 #include "preload/finish/tree.h"
+#include "preload/hooks/handed_on.h"
 #include "preload/hooks/signals.h"
 #include "preload/libc.h"
 #include "preload/process.h"
@@ -82,90 +83,45 @@ static int after_failed_exec(bool undo, int result)
 	return result;
 }
 
-#define TEXT_BYTES 4096u /* a longer LD_PRELOAD stays as it is */
-
-/* After a chroot the next program's ld.so may not find our library, and would complain about that on its stderr. */
-static bool is_library_visible(void)
-{
-	return sp_agent.sealed || !*sp_process.library ||
-		sp_sys(SYS_faccessat, AT_FDCWD, sp_process.library, 0 /* F_OK */) == 0;
-}
-
-static bool names_us(const char *variable)
-{
-	return !strncmp(variable, "LD_PRELOAD=", 11) && strlen(variable) < TEXT_BYTES &&
-		strstr(variable, sp_process.library);
-}
-
-static size_t count_variables(char *const envp[])
-{
-	size_t n = 0;
-
-	while (envp && envp[n])
-		n++;
-	return n;
-}
-
-/* Copies an environment, LD_PRELOAD without our library (`text` has room for it). */
-static char *const *without_us(char *const envp[], char **out, char *text)
-{
-	size_t i, n = 0;
-
-	for (i = 0; envp && envp[i]; i++) {
-		char *from = envp[i], *found;
-
-		if (names_us(from)) {
-			found = strstr(from, sp_process.library);
-			memcpy(text, from, (size_t)(found - from));
-			strcpy(text + (found - from), found + strlen(sp_process.library));
-			from = text;
-		}
-		out[n++] = from;
-	}
-	out[n] = NULL;
-	return out;
-}
-
 /* Calls the real function with the environment that fits. On the stack: malloc is not allowed in a
  * vfork child. */
-#define EXEC_AROUND(envp, call) \
+#define EXEC_AROUND(envp, without, call) \
 	do { \
 		bool undo = before_exec(); \
-		char *const *environment = (envp); \
-		if (sp_unlikely(!is_library_visible())) \
-			environment = without_us(environment, \
-				alloca((count_variables(environment) + 1) * sizeof(char *)), alloca(TEXT_BYTES)); \
+		char *const *environment = SP_HANDED_ON(envp, without); \
 		return after_failed_exec(undo, (call)); \
 	} while (0)
 
 SP_EXPORT int execve(const char *path, char *const argv[], char *const envp[])
 {
-	EXEC_AROUND(envp, SP_REAL(execve)(path, argv, environment));
+	EXEC_AROUND(envp, sp_must_go_without_us(AT_FDCWD, path), SP_REAL(execve)(path, argv, environment));
 }
 
 SP_EXPORT int execv(const char *path, char *const argv[])
 {
-	EXEC_AROUND(__environ, SP_REAL(execve)(path, argv, environment));
+	EXEC_AROUND(__environ, sp_must_go_without_us(AT_FDCWD, path), SP_REAL(execve)(path, argv, environment));
 }
 
 SP_EXPORT int execvp(const char *file, char *const argv[])
 {
-	EXEC_AROUND(__environ, SP_REAL(execvpe)(file, argv, environment));
+	EXEC_AROUND(__environ, sp_found_must_go_without_us(file), SP_REAL(execvpe)(file, argv, environment));
 }
 
 SP_EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
 {
-	EXEC_AROUND(envp, SP_REAL(execvpe)(file, argv, environment));
+	EXEC_AROUND(envp, sp_found_must_go_without_us(file), SP_REAL(execvpe)(file, argv, environment));
 }
 
 SP_EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
 {
-	EXEC_AROUND(envp, SP_REAL(fexecve)(fd, argv, environment));
+	EXEC_AROUND(envp, sp_opened_must_go_without_us(fd), SP_REAL(fexecve)(fd, argv, environment));
 }
 
 SP_EXPORT int execveat(int fd, const char *path, char *const argv[], char *const envp[], int flags)
 {
-	EXEC_AROUND(envp, SP_REAL(execveat)(fd, path, argv, environment, flags));
+	EXEC_AROUND(envp,
+		sp_must_go_without_us(fd, path) || (flags & AT_EMPTY_PATH && sp_opened_must_go_without_us(fd)),
+		SP_REAL(execveat)(fd, path, argv, environment, flags));
 }
 
 /* The variadic ones gather their arguments on the stack, as the C library does: malloc is not

@@ -153,6 +153,17 @@ static int make_alive_page(void)
 	return 0;
 }
 
+static const char *explain(int err)
+{
+	if (err == -ENOSYS)
+		return "the kernel is older than 5.14";
+	if (err == -EFBIG)
+		return "the limit on file size (ulimit -f) is too small for a spool";
+	if (err == -E2BIG)
+		return "the limit on address space (ulimit -v) leaves no room for a spool";
+	return err ? strerrordesc_np(-err) : NULL;
+}
+
 /* Tries the places from the best on: only now does it show that one cannot be written to (read-only, no inodes
  * left). */
 static void make_spool(struct activation *a, char *path, uint64_t ticks, struct sp_spool_header **h)
@@ -166,16 +177,13 @@ static void make_spool(struct activation *a, char *path, uint64_t ticks, struct 
 		err = sp_spool_place(path, SP_PATH_MAX, place, ticks, &why);
 		if (!err) {
 			err = sp_spool_create(path, cap, h);
-			why = err == -EFBIG     ? "the limit on file size (ulimit -f) is too small for a spool"
-				: err == -E2BIG ? "the limit on address space (ulimit -v) leaves no room for a spool"
-				: err           ? strerrordesc_np(-err)
-						: NULL;
+			why = explain(err);
 		}
 		if (!err || !a->why ||
 			err != -ENOSPC) /* keeps the first reason, unless this place exists and does not work */
 			a->why = why;
 		a->error = err;
-		if (err == -EFBIG || err == -E2BIG || err == -EDQUOT)
+		if (err == -EFBIG || err == -E2BIG || err == -EDQUOT || err == -ENOSYS)
 			return;
 	}
 }
@@ -191,7 +199,7 @@ static void publish_spool(struct activation *a, char *path, struct sp_spool_head
 			sp_tree_join(path);
 		return;
 	}
-	a->why = strerrordesc_np(-a->error);
+	a->why = explain(a->error);
 	sp_agent.spool = NULL;
 	sp_agent.spool_map = NULL;
 	sp_spool_drop(h);
@@ -217,11 +225,9 @@ static void activate_main(void *arg)
 	sp_config_load_shared(&a->config, &where, sp_process.file, &a->facts,
 		sp_agent.attached ? sp_process.attached_facts : sp_tree_facts());
 	a->error = make_alive_page();
-	a->why = "the kernel is too old (MADV_WIPEONFORK)";
-	if (!a->error) {
-		a->why = NULL;
+	a->why = explain(a->error);
+	if (!a->error)
 		make_spool(a, spool_path, ticks, &h);
-	}
 	if (a->error)
 		return;
 	h->state = SP_STATE_RUNNING;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -88,6 +89,13 @@ static bool next_name(struct walk *w, char name[static NAME_MAX + 1], int *err)
 	return true;
 }
 
+int sp_access_effective(int directory_fd, const char *name, int mode)
+{
+	if (geteuid() == getuid() && getegid() == getgid())
+		return (int)syscall(SYS_faccessat, directory_fd, name, mode);
+	return faccessat(directory_fd, name, mode, AT_EACCESS);
+}
+
 int sp_directory_open(const char *path, bool *made)
 {
 	struct walk w = {.at = -1};
@@ -106,7 +114,7 @@ int sp_directory_open(const char *path, bool *made)
 	fd = err ? err : openat(w.at, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (!err && fd < 0)
 		fd = -errno;
-	if (fd >= 0 && faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) < 0) {
+	if (fd >= 0 && sp_access_effective(fd, ".", W_OK | X_OK) < 0) {
 		err = -errno;
 		close(fd);
 		fd = err;

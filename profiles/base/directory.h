@@ -4,6 +4,9 @@
 
 #include <stdbool.h>
 
+/* faccessat(2) by the effective ids. Where they are the real ones it needs no faccessat2, which older sandboxes refuse. */
+int sp_access_effective(int directory_fd, const char *name, int mode);
+
 /* Opens the directory for writing into it, and makes it and its parents where they are missing (*made: the last one was).
  * Symbolic links on the way are followed when they are this user's or root's; others' are refused. Returns a descriptor or
  * a negative errno. */

@@ -121,3 +121,39 @@ assert j["settings_file"]["problem"] is None'
 	# As docker reads it: every line that is no comment is NAME=value.
 	refuse grep -vE '^(#.*|[A-Z_]+=.*|)$' docker.env
 }
+
+# What README says of settings, commands and programs is what there is.
+@test "the README's table of settings, its commands, and its number of programs are true" {
+	cat >readme.py <<'PY'
+import re, sys
+
+readme, settings = (open(name).read() for name in sys.argv[1:])
+names = ("development", "production", "ci", "critical")
+
+
+def plain(text):
+    found = re.match(r"([\d,]+|on|off)(KiB)?", text.strip())
+    word = found[1].replace(",", "")
+    return str(int(word) * 1024) if found[2] else word
+
+
+def default(variable):
+    told = re.search(r"Default: ([^\n]*)\.\n#export %s=" % variable, settings)[1]
+    of = {name: value for value, name in re.findall(r"(\S+) \((\w+)\)", told)}
+    return [plain(of.get(name, told)) for name in names]
+
+
+rows = re.findall(r"^\| `(SMARTPROF_\w+)`[^|]*\|([^|]*)\|([^|]*)\|([^|]*)\|([^|]*)\|$", readme, re.M)
+assert len(rows) >= 10, rows
+for variable, *values in rows:
+    assert [plain(value) for value in values] == default(variable), (variable, values, default(variable))
+PY
+	python3 readme.py "$ROOT/README.md" "$ROOT/.env.profiling"
+	sed 's/| 100 | 2000 |/| 100 | 1000 |/' "$ROOT/README.md" >other.md
+	refuse python3 readme.py other.md "$ROOT/.env.profiling" 2>err
+	grep -q SMARTPROF_CPU_SAMPLING_INTERVAL err
+	for command in $(commands); do
+		grep -q "smartprof $command" "$ROOT/README.md" || fail "README.md does not mention $command"
+	done
+	grep -q "lists $(grep -vc '^#' "$ROOT/tests/fixtures/programs.tsv") programs" "$ROOT/README.md"
+}

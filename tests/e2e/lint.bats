@@ -108,6 +108,18 @@ setup_tree() {
 	printf 'See `env/gone.c`.\n' >tree/B.md
 	status_of 1 "$LINT/docs.sh" tree 2>err
 	grep -q 'B.md.*env/gone.c' err
+	printf 'See [A](docs/A.md#see), [B](B.md) and [elsewhere](https://example.org/gone.md).\n' >tree/B.md
+	"$LINT/docs.sh" tree
+	printf 'See [A](docs/B.md).\n' >tree/B.md
+	status_of 1 "$LINT/docs.sh" tree 2>err
+	grep -q 'B.md links to "docs/B.md"' err
+	rm tree/B.md
+	printf 'int one;\n' >tree/env/one.c
+	printf 'See `one`, `env/one.c`.\n' >tree/docs/A.md
+	"$LINT/docs.sh" tree
+	printf 'See `two` in `env/one.c`.\n' >tree/docs/A.md
+	status_of 1 "$LINT/docs.sh" tree 2>err
+	grep -q 'A.md looks for "two" in env/one.c' err
 }
 
 @test "spelling: passes words that are right or allowed, fails on a misspelt one in a comment or a document, on no files" {

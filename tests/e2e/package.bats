@@ -155,9 +155,8 @@ debian() {
 
 # within RELEASE SCRIPT: as root of it; its /mnt is $WORK.
 within() {
-	mkdir -p "$1/work"
 	# shellcheck disable=SC2016
-	timeout -k 5 900 unshare -m bash -ec 'mount --rbind "$2" "$1/work" && mount --rbind /proc "$1/proc" && mount --rbind /dev "$1/dev" &&
+	timeout -k 5 900 unshare -m bash -ec 'mount --rbind "$2" "$1/mnt" && mount --rbind /proc "$1/proc" && mount --rbind /dev "$1/dev" &&
 		mount -t tmpfs -o mode=1777 shm "$1/dev/shm" && exec chroot "$1" /bin/bash -euc "$3"' within "$1" "$WORK" "$2"
 }
 
@@ -181,16 +180,23 @@ USED='export SMARTPROF_ENV=development SMARTPROF_DIR=/mnt/used HOME=/mnt/home XD
 	diff before after
 }
 
-@test "Debian 13: packages made there, by gcc 14 without a warning, and used there" {
+@test "Debian 13: packages made there, by gcc 14 without a warning, used there, and the library of each Debian on the other" {
 	[ -n "$(long '' yes)" ] || skip "with LONG=1: it fetches a Debian and its compiler"
 	debian trixie "$(awk '$1 == "build" { printf "%s%s", n++ ? "," : "", $2 }' "$ROOT/.ci/packages.txt"),debhelper"
 	"$ROOT/packaging/dist.sh" "$VERSION" source
 	tar -C source -xf "source/smartprof-$VERSION.tar.gz"
+	cp "$AGENT" .
 	within trixie "cd /mnt/source/smartprof-$VERSION && gcc --version | head -n 1 && make -s -j$(nproc) all
 		packaging/deb.sh $VERSION /mnt/deb build
 		dpkg --install /mnt/deb/libsmartprof_*.deb /mnt/deb/smartprof_*.deb
-		$USED" >said 2>&1 || fail "$(tail -n 40 said)"
+		$USED
+		SMARTPROF_DIR=/mnt/other SMARTPROF_BIN=/usr/bin/smartprof LD_PRELOAD=/mnt/libsmartprof.so perl -e '\$n += \$_ * \$_ for 1..5000000'
+		env -u SMARTPROF_DIR make demo >/mnt/demo" >said 2>&1 || fail "$(tail -n 40 said)"
 	grep '^gcc' said >&3
 	refuse grep -i warning: said
+	grep -q '^\*\*Verdict (lua' demo
+	SMARTPROF_BIN=$SMARTPROF SMARTPROF_DIR=other LD_PRELOAD=source/smartprof-$VERSION/build/libsmartprof.so plain "$TARGETS/cpu_truth" 0.5 >out
+	check_profile "$(find other -name 'cpu_truth.*.md')"
+	check_profile "$(find other -name 'perl.*.md')"
 	for profile in used/development/perl.*.md; do check_profile "$profile"; done
 }

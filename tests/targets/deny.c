@@ -1,6 +1,6 @@
 /* Runs a command behind a seccomp filter, as a container does.
- * Usage: deny WHAT[,WHAT…] COMMAND [ARGUMENT…]; WHAT is SYSCALL=ERRNO or SYSCALL=kill with SYSCALL one of
- * event (perf_event_open), timer (timer_create), threadtimer (timer_create on a thread's clock), uname. */
+ * Usage: deny WHAT[,WHAT…] COMMAND [ARGUMENT…]; WHAT is SYSCALL=ERRNO or SYSCALL=kill with SYSCALL one of those in `calls`,
+ * threadtimer (timer_create on a thread's clock), advice:N (madvise with that advice). */
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
@@ -10,7 +10,16 @@
 
 #include "tests/targets/common.h"
 
-static struct sock_filter filter[64];
+static const struct {
+	const char *name;
+	unsigned number;
+} calls[] = {{"event", SYS_perf_event_open}, {"timer", SYS_timer_create}, {"uname", SYS_uname}, {"statx", SYS_statx},
+	{"getrandom", SYS_getrandom}, {"rseq", SYS_rseq}, {"clone3", SYS_clone3}, {"close_range", SYS_close_range},
+	{"memfd_create", SYS_memfd_create}, {"process_vm_readv", SYS_process_vm_readv}, {"faccessat2", SYS_faccessat2},
+	{"openat2", SYS_openat2}, {"copy_file_range", SYS_copy_file_range}, {"mlock2", SYS_mlock2},
+	{"membarrier", SYS_membarrier}, {"pidfd_open", SYS_pidfd_open}, {"prlimit64", SYS_prlimit64}};
+
+static struct sock_filter filter[128];
 static unsigned short length;
 
 static void add(struct sock_filter statement)
@@ -29,25 +38,39 @@ static void unless(unsigned short test, unsigned value, unsigned char skip)
 	add((struct sock_filter)BPF_JUMP(BPF_JMP | test | BPF_K, value, 0, skip));
 }
 
+/* The calling thread's clock by its name, or any thread's: negative ids with bit 2. */
+static void deny_thread_timers(void)
+{
+	unless(BPF_JEQ, SYS_timer_create, 5);
+	load(offsetof(struct seccomp_data, args[0]));
+	add((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, CLOCK_THREAD_CPUTIME_ID, 2, 0));
+	unless(BPF_JSET, 0x80000000u, 2);
+	unless(BPF_JSET, 4, 1);
+}
+
+static void deny_advice(unsigned advice)
+{
+	unless(BPF_JEQ, SYS_madvise, 3);
+	load(offsetof(struct seccomp_data, args[2]));
+	unless(BPF_JEQ, advice, 1);
+}
+
 static void deny(const char *what, const char *verdict)
 {
 	unsigned result =
 		strcmp(verdict, "kill") == 0 ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ERRNO | (unsigned)atoi(verdict);
+	size_t i = 0;
 
 	load(offsetof(struct seccomp_data, nr));
-	if (strcmp(what, "event") == 0) {
-		unless(BPF_JEQ, SYS_perf_event_open, 1);
-	} else if (strcmp(what, "timer") == 0) {
-		unless(BPF_JEQ, SYS_timer_create, 1);
-	} else if (strcmp(what, "uname") == 0) {
-		unless(BPF_JEQ, SYS_uname, 1);
+	if (strcmp(what, "threadtimer") == 0) {
+		deny_thread_timers();
+	} else if (strncmp(what, "advice:", 7) == 0) {
+		deny_advice((unsigned)atoi(what + 7));
 	} else {
-		/* The calling thread's clock by its name, or any thread's: negative ids with bit 2. */
-		unless(BPF_JEQ, SYS_timer_create, 5);
-		load(offsetof(struct seccomp_data, args[0]));
-		add((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, CLOCK_THREAD_CPUTIME_ID, 2, 0));
-		unless(BPF_JSET, 0x80000000u, 2);
-		unless(BPF_JSET, 4, 1);
+		while (i < sizeof(calls) / sizeof(*calls) && strcmp(calls[i].name, what) != 0)
+			i++;
+		check(i < sizeof(calls) / sizeof(*calls), what);
+		unless(BPF_JEQ, calls[i].number, 1);
 	}
 	add((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, result));
 }

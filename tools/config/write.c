@@ -178,6 +178,26 @@ static int put_script(struct sp_buffer *out, const char *path)
 	return 0;
 }
 
+static void put_rules(struct sp_buffer *out)
+{
+	const char *between = "";
+
+	sp_buffer_puts(out,
+		"# Take the # away from what you want to change. Programs that run in this directory or below follow\n"
+		"# this file even when no shell has read it, but for its paths\n# (");
+	for (int i = 0; i < SP_OPTIONS; i++) {
+		if (sp_option_rows[i].type != SP_TYPE_PATH || i == SP_OPT_CONFIG)
+			continue;
+		sp_buffer_printf(out, "%s%s", between, sp_option_rows[i].variable + strlen("SMARTPROF_"));
+		between = ", ";
+	}
+	sp_buffer_puts(out,
+		").\n"
+		"# Environment variables and flags are stronger. Where a default differs by environment, the one of "
+		"development\n"
+		"# is shown. LD_PRELOAD is never set here.\n");
+}
+
 static int compose(struct sp_buffer *out, const struct sp_plan *plan, const char *path, bool docker)
 {
 	int error;
@@ -188,15 +208,7 @@ static int compose(struct sp_buffer *out, const struct sp_plan *plan, const char
 			"# For docker run --env-file: NAME=value, without quotes. The agent is loaded with\n"
 			"# -e LD_PRELOAD=/path/in/the/container/" SP_LIBRARY "\n");
 	else
-		sp_buffer_puts(out,
-			"# Take the # away from what you want to change. Programs that run in this directory or below "
-			"follow\n"
-			"# this file even when no shell has read it, but for its paths (DIR, OUTPUT, BIN, SPAN_LOG, "
-			"DEBUG_DIR); "
-			"environment\n"
-			"# variables and flags are stronger. Where a default differs by environment, the one of "
-			"development is shown.\n"
-			"# LD_PRELOAD is never set here.\n");
+		put_rules(out);
 	for (int i = 0; i < SP_OPTIONS; i++) {
 		if (i == SP_OPT_CONFIG)
 			continue; /* names this file */

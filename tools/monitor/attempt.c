@@ -88,8 +88,8 @@ int sp_monitor_session_open(struct sp_monitor_session *s, const struct sp_monito
 	if (!error)
 		error = set_input(s, several);
 	if (error) {
-		sp_complain(
-			"monitor: nothing can be started: %s; is /proc mounted, and may files in memory be executed?",
+		sp_complain("monitor: nothing can be started: %s; are /proc and /dev mounted, and may files in memory "
+			    "be executed?",
 			strerror(-error));
 		return 1;
 	}

@@ -1,0 +1,153 @@
+/* The environment that the next program gets. */
+#include "preload/hooks/handed_on.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "env/env.h"
+#include "preload/process.h"
+#include "sampler/agent.h"
+#include "sampler/sys.h"
+
+#define HEADERS_MOST 64u
+#define LOADER_BYTES 64
+#define FOUND_BYTES 512u
+
+/* Elsewhere than on machines that have such a loader, no program need be looked at. */
+static bool has_other_loaders(void)
+{
+	static const char *const loaders[] = {SP_OTHER_LOADERS};
+	size_t i;
+
+	for (i = 0; i < sizeof loaders / sizeof *loaders; i++)
+		if (sp_sys(SYS_faccessat, AT_FDCWD, loaders[i], F_OK) == 0)
+			return true;
+	return false;
+}
+
+static bool is_musls(long fd, const Elf64_Ehdr *header)
+{
+	char loader[LOADER_BYTES];
+	Elf64_Phdr segment;
+	unsigned i;
+	long n;
+
+	for (i = 0; i < header->e_phnum && i < HEADERS_MOST; i++) {
+		n = sp_sys(SYS_pread64, fd, &segment, sizeof segment, header->e_phoff + i * sizeof segment);
+		if (n != (long)sizeof segment)
+			return false;
+		if (segment.p_type != PT_INTERP)
+			continue;
+		n = sp_sys(SYS_pread64, fd, loader, sizeof loader - 1, segment.p_offset);
+		loader[n > 0 ? n : 0] = 0;
+		return strstr(loader, "/ld-musl-") != NULL;
+	}
+	return false;
+}
+
+static bool is_foreign(long fd)
+{
+	Elf64_Ehdr header;
+
+	if (sp_sys(SYS_pread64, fd, &header, sizeof header, 0) != (long)sizeof header ||
+		memcmp(header.e_ident, ELFMAG, SELFMAG) != 0)
+		return false;
+	return header.e_ident[EI_CLASS] == ELFCLASS32 || is_musls(fd, &header);
+}
+
+static bool is_foreign_at(int directory, const char *path)
+{
+	long fd = sp_sys(SYS_openat, directory, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	bool foreign = fd >= 0 && is_foreign(fd);
+
+	if (fd >= 0)
+		sp_sys(SYS_close, fd);
+	return foreign;
+}
+
+/* Behind a seccomp filter of the program's nothing is asked for any more. */
+static bool may_look(void)
+{
+	return !sp_agent.sealed && *sp_process.library;
+}
+
+static bool is_library_gone(void)
+{
+	return sp_sys(SYS_faccessat, AT_FDCWD, sp_process.library, F_OK) != 0;
+}
+
+bool sp_must_go_without_us(int directory, const char *path)
+{
+	return may_look() && (is_library_gone() || (has_other_loaders() && is_foreign_at(directory, path)));
+}
+
+bool sp_opened_must_go_without_us(int fd)
+{
+	return may_look() && (is_library_gone() || (has_other_loaders() && is_foreign(fd)));
+}
+
+/* As execvp(3) looks for it. */
+static bool is_found_foreign(const char *name)
+{
+	const char *from = sp_environ_get(__environ, "PATH"), *end;
+	size_t length = strlen(name);
+	char path[FOUND_BYTES];
+
+	for (; from; from = *end ? end + 1 : NULL) {
+		size_t bytes;
+
+		end = from + strcspn(from, ":");
+		bytes = (size_t)(end - from);
+		if (bytes + length + 2 > sizeof path)
+			continue;
+		memcpy(path, from, bytes);
+		path[bytes] = '/';
+		memcpy(path + bytes + (bytes > 0), name, length + 1);
+		if (sp_sys(SYS_faccessat, AT_FDCWD, path, X_OK) == 0)
+			return is_foreign_at(AT_FDCWD, path);
+	}
+	return false;
+}
+
+bool sp_found_must_go_without_us(const char *name)
+{
+	if (strchr(name, '/'))
+		return sp_must_go_without_us(AT_FDCWD, name);
+	return may_look() && (is_library_gone() || (has_other_loaders() && is_found_foreign(name)));
+}
+
+size_t sp_count_variables(char *const envp[])
+{
+	size_t n = 0;
+
+	while (envp && envp[n])
+		n++;
+	return n;
+}
+
+static bool names_us(const char *variable)
+{
+	return !strncmp(variable, "LD_PRELOAD=", 11) && strlen(variable) < SP_PRELOAD_TEXT_BYTES &&
+		strstr(variable, sp_process.library);
+}
+
+char *const *sp_without_us(char *const envp[], char **out, char *text)
+{
+	size_t i, n = 0;
+
+	for (i = 0; envp && envp[i]; i++) {
+		char *from = envp[i], *found;
+
+		if (names_us(from)) {
+			found = strstr(from, sp_process.library);
+			memcpy(text, from, (size_t)(found - from));
+			strcpy(text + (found - from), found + strlen(sp_process.library));
+			from = text;
+		}
+		out[n++] = from;
+	}
+	out[n] = NULL;
+	return out;
+}
