@@ -247,26 +247,16 @@ static void send_file(struct request *r, const char *path)
 	sp_buffer_free(&text);
 }
 
-static void send_directory(struct request *r, const char *path)
+static void send_found(void *context, const char *path, const char *why)
 {
-	char **paths = NULL;
-	long count = sp_input_list(path, &paths);
-	size_t below;
+	struct request *r = context;
 
-	for (long i = 0; i < count; i++)
-		send_file(r, paths[i]);
-	sp_input_free(paths, count > 0 ? (size_t)count : 0);
-	if (count > 0)
+	if (!why) {
+		send_file(r, path);
 		return;
-	paths = NULL;
-	below = count == 0 ? sp_input_below(path, &paths) : 0;
-	for (size_t i = 0; i < below; i++)
-		send_directory(r, paths[i]);
-	sp_input_free(paths, below);
-	if (!below) {
-		sp_complain("push: %s: there are no profiles in it", path);
-		r->failed++;
 	}
+	sp_complain("push: %s: %s", path, why);
+	r->failed++;
 }
 
 static int send_all(struct request *r, char **names, int count)
@@ -280,7 +270,7 @@ static int send_all(struct request *r, char **names, int count)
 		struct stat st;
 
 		if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-			send_directory(r, path);
+			sp_input_each(path, send_found, r);
 		else
 			send_file(r, path);
 	}

@@ -124,6 +124,26 @@ void sp_input_free(char **paths, size_t count)
 	free(paths);
 }
 
+void sp_input_each(const char *directory, sp_input_fn *fn, void *context)
+{
+	char **paths = NULL;
+	long count = sp_input_list(directory, &paths);
+	size_t below;
+
+	for (long i = 0; i < count; i++)
+		fn(context, paths[i], NULL);
+	sp_input_free(paths, count > 0 ? (size_t)count : 0);
+	if (count > 0)
+		return;
+	paths = NULL;
+	below = count == 0 ? sp_input_below(directory, &paths) : 0;
+	for (size_t i = 0; i < below; i++)
+		sp_input_each(paths[i], fn, context);
+	sp_input_free(paths, below);
+	if (!below)
+		fn(context, directory, count < 0 ? "it cannot be listed" : "there are no profiles in it");
+}
+
 const char *sp_input_error(int err)
 {
 	return err == -EFBIG     ? "it is larger than 64 MB, which no profile is"

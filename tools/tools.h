@@ -131,6 +131,11 @@ size_t sp_input_below(const char *directory, char ***directories);
 /* Frees what sp_input_list and sp_input_below gave. */
 void sp_input_free(char **paths, size_t count);
 
+/* Calls fn for each profile in a directory, or, where it has none, in those of environments in it; with a phrase in `why` for a
+ * directory that has nothing. */
+typedef void sp_input_fn(void *context, const char *path, const char *why);
+void sp_input_each(const char *directory, sp_input_fn *fn, void *context);
+
 /* Whether a name is that of a directory, a profile or a spool here, and not of the program that was profiled, say. */
 bool sp_input_is_meant(const char *path);
 

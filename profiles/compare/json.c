@@ -41,9 +41,10 @@ static json_t *span_json(const struct sp_compared_span *row)
 {
 	static const char *const keys[] = {
 		[SP_SPAN_CPU] = "cpu", [SP_SPAN_WALL] = "wall", [SP_SPAN_BYTES] = "allocated"};
-	json_t *item = json_pack("{s:o, s:b, s:f, s:f, s:f, s:f, s:o}", "span", sp_json_text(row->name), "asked",
+	json_t *item = json_pack("{s:o, s:b, s:f, s:f, s:o, s:o, s:o}", "span", sp_json_text(row->name), "asked",
 		(int)row->asked, "baseline_count", row->count[0], "current_count", row->count[1], "baseline_p99",
-		row->p99[0] / 1e9, "current_p99", row->p99[1] / 1e9, "function", sp_json_text(row->function));
+		sp_json_number(row->p99[0] / 1e9), "current_p99", sp_json_number(row->p99[1] / 1e9), "function",
+		sp_json_text(row->function));
 
 	for (unsigned m = 0; item && m < SP_SPAN_METRICS; m++) {
 		const struct sp_span_change *t = &row->changes[m];

@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <math.h>
+
 #include "profiles/base/escape.h"
 #include "profiles/base/figures.h"
 #include "profiles/compare/compare.h"
@@ -92,6 +94,18 @@ static void put_change(struct sp_buffer *out, const struct sp_span_change *t, en
 }
 
 /* What one of each name costs. */
+static void put_p99(struct sp_buffer *out, const struct sp_compared_span *row)
+{
+	for (int side = 0; side < SP_SIDES; side++) {
+		sp_buffer_puts(out, side ? " → " : " ");
+		if (isfinite(row->p99[side]))
+			sp_compare_put_value(out, SP_UNIT_NS, row->p99[side]);
+		else
+			sp_buffer_puts(out, "-");
+	}
+	sp_buffer_puts(out, " |");
+}
+
 static void put_spans(struct sp_buffer *out, const struct sp_comparison *c)
 {
 	size_t shown = 0;
@@ -113,11 +127,7 @@ static void put_spans(struct sp_buffer *out, const struct sp_comparison *c)
 		sp_buffer_printf(out, " | %.0f → %.0f |", row->count[0], row->count[1]);
 		put_change(out, &row->changes[SP_SPAN_CPU], SP_UNIT_NS);
 		put_change(out, &row->changes[SP_SPAN_WALL], SP_UNIT_NS);
-		sp_buffer_puts(out, " ");
-		sp_compare_put_value(out, SP_UNIT_NS, row->p99[0]);
-		sp_buffer_puts(out, " → ");
-		sp_compare_put_value(out, SP_UNIT_NS, row->p99[1]);
-		sp_buffer_puts(out, " |");
+		put_p99(out, row);
 		put_change(out, &row->changes[SP_SPAN_BYTES], SP_UNIT_BYTES);
 		sp_buffer_puts(out, " ");
 		put_cell(out, row->function ? row->function : "");

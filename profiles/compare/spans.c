@@ -260,7 +260,9 @@ static void add_row(struct sp_comparison *c, const char *name)
 			const struct sp_span_info *span = find(c->input->profiles[side][i], name);
 
 			row->count[side] += span ? (double)span->count / (double)c->input->count[side] : 0;
-			row->p99[side] += span ? (double)span->p99_ns / (double)c->input->count[side] : 0;
+			row->p99[side] += !span ? 0
+				: span->p99_ns  ? (double)span->p99_ns / (double)c->input->count[side]
+						: NAN; /* of a sum of profiles */
 		}
 	for (unsigned m = 0; m < SP_SPAN_METRICS; m++)
 		measure(c, row, m);

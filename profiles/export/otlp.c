@@ -426,12 +426,19 @@ static void put_resource_text(struct otlp *w, const char *key, const char *text)
 	sp_pb_message(&w->message, 1, &w->part);
 }
 
-static void put_fact(struct otlp *w, const char *key, const char *fact)
+/* Keys are to be unique. */
+static bool is_given(const struct otlp *w, const char *key)
 {
 	for (size_t i = 0; i < w->of->count; i++)
 		if (strcmp(w->of->list[i].key, key) == 0)
-			return;
-	put_resource_text(w, key, sp_profile_fact(w->profile, fact));
+			return true;
+	return false;
+}
+
+static void put_fact(struct otlp *w, const char *key, const char *fact)
+{
+	if (!is_given(w, key))
+		put_resource_text(w, key, sp_profile_fact(w->profile, fact));
 }
 
 static void put_resource(struct otlp *w, struct sp_buffer *resource)
@@ -443,7 +450,7 @@ static void put_resource(struct otlp *w, struct sp_buffer *resource)
 	put_fact(w, "service.name", "program");
 	put_fact(w, "process.executable.name", "program");
 	put_fact(w, "process.command_line", "command");
-	if (pid) {
+	if (pid && !is_given(w, "process.pid")) {
 		put_text(&w->part, KEY_VALUE_KEY, "process.pid", &w->value);
 		sp_pb_number(&w->value, ANY_VALUE_NUMBER, pid);
 		sp_pb_message(&w->part, KEY_VALUE_VALUE, &w->value);

@@ -9,15 +9,18 @@
 #include <string.h>
 
 #include "profiles/base/escape.h"
+#include "profiles/model/spans.h"
 
 #define STACKS_MOST 1000000u
 #define FRAMES_MOST (16u << 20)
 #define SAMPLES_MOST 4000000u
 #define DEPTH_MOST 10000u
 #define SAMPLE_FIELDS (3 + SP_FLEET_VALUES + SP_FLEET_VARIANCES)
-#define TOTAL_HEAD 6
+#define TOTAL_HEAD 5
 #define TOTAL_FIELDS (TOTAL_HEAD + SP_FLEET_TEXTS + SP_FLEET_NUMBERS + SP_FLEET_REALS)
 #define PROCESS_FIELDS 16
+#define SPAN_FIELDS (1 + SP_FLEET_SPANS + SP_FLEET_SPAN_REALS)
+#define SPANS_MOST 100000u
 
 /* --- lines */
 
@@ -196,7 +199,6 @@ const char *sp_fleet_stacks_read(struct sp_fleet_stacks *s, char *text)
 
 void sp_fleet_stacks_free(struct sp_fleet_stacks *s)
 {
-	sp_pool_free(&s->pool);
 	sp_names_free(&s->names);
 	sp_map_free(&s->index);
 	free(s->list);
@@ -270,9 +272,9 @@ static bool read_total(struct sp_fleet_totals *t, char **fields)
 	char **texts = fields + TOTAL_HEAD, **numbers = texts + SP_FLEET_TEXTS, **reals = numbers + SP_FLEET_NUMBERS;
 
 	if (!sp_fleet_whole(fields[1], &total.profiles) || !sp_fleet_whole(fields[2], &total.hosts) ||
-		!sp_fleet_whole(fields[3], &total.from_ns) || !sp_fleet_whole(fields[4], &total.to_ns))
+		!sp_fleet_whole(fields[3], &total.from_ns))
 		return false;
-	total.facts.environment = keep(t, fields[5]);
+	total.facts.environment = keep(t, fields[4]);
 	for (int i = 0; i < SP_FLEET_TEXTS; i++)
 		total.facts.texts[i] = keep(t, texts[i]);
 	for (int i = 0; i < SP_FLEET_NUMBERS; i++)
@@ -340,5 +342,45 @@ const char *sp_fleet_processes_read(struct sp_profile *p, char *text)
 			.peak_bytes = n[14],
 			.alloc_bytes = n[15]};
 	}
+	return NULL;
+}
+
+/* --- spans */
+
+static bool read_span(struct sp_profile *p, size_t *capacity, char **fields)
+{
+	uint64_t n[SP_FLEET_SPANS];
+	double reals[SP_FLEET_SPAN_REALS];
+
+	for (int i = 0; i < SP_FLEET_SPANS; i++)
+		if (!sp_fleet_whole(fields[1 + i], &n[i]))
+			return false;
+	for (int i = 0; i < SP_FLEET_SPAN_REALS; i++)
+		if (!sp_fleet_real(fields[1 + SP_FLEET_SPANS + i], &reals[i]) || reals[i] < 0)
+			return false;
+	sp_grow(&p->spans, capacity, p->span_count + 1, sizeof(*p->spans));
+	p->spans[p->span_count++] = (struct sp_span_info){.name = sp_pool_copy(&p->pool, fields[0], strlen(fields[0])),
+		.parent = UINT32_MAX,
+		.count = n[SP_FLEET_SPAN_COUNT],
+		.sum_ns = n[SP_FLEET_SPAN_SUM],
+		.self_ns = n[SP_FLEET_SPAN_SELF],
+		.cpu_ns = n[SP_FLEET_SPAN_CPU],
+		.bytes = n[SP_FLEET_SPAN_BYTES],
+		.max_ns = n[SP_FLEET_SPAN_MAX],
+		.median_ns = n[SP_FLEET_SPAN_MEDIAN],
+		.p99_ns = n[SP_FLEET_SPAN_P99],
+		.cpu_error = SP_FLEET_Z95 * sqrt(reals[SP_FLEET_SPAN_CPU_VAR]),
+		.spread = {.us_sq = reals[SP_FLEET_SPAN_US_SQ]}};
+	return true;
+}
+
+const char *sp_fleet_spans_read(struct sp_profile *p, char *text)
+{
+	char *fields[SPAN_FIELDS];
+	size_t count, capacity = 0;
+
+	while ((count = sp_fleet_line(&text, fields, SPAN_FIELDS)) > 0)
+		if (count != SPAN_FIELDS || p->span_count >= SPANS_MOST || !read_span(p, &capacity, fields))
+			return "a row of spans in its answer is damaged";
 	return NULL;
 }

@@ -6,13 +6,6 @@
 #include "profiles/fleet/facts.h"
 #include "profiles/model/model.h"
 
-struct sp_fleet_frame {
-	const char *function, *module, *build_id, *file; /* "" unknown */
-	unsigned line;
-	bool inlined;
-	uint64_t address, code;
-};
-
 struct sp_fleet_stack {
 	uint64_t key[2]; /* its id */
 	size_t first;    /* of frames[], leaf first */
@@ -20,7 +13,6 @@ struct sp_fleet_stack {
 };
 
 struct sp_fleet_stacks {
-	struct sp_pool pool;
 	struct sp_names names;
 	struct sp_map index; /* by id */
 	struct sp_fleet_stack *list;
@@ -60,7 +52,7 @@ void sp_fleet_samples_free(struct sp_fleet_samples *samples);
 struct sp_fleet_total {
 	struct sp_fleet_facts facts;
 	const char *host;
-	uint64_t profiles, hosts, from_ns, to_ns;
+	uint64_t profiles, hosts, from_ns;
 };
 struct sp_fleet_totals {
 	struct sp_pool pool;
@@ -72,6 +64,9 @@ void sp_fleet_totals_free(struct sp_fleet_totals *totals);
 
 /* Appends to the profile's processes: of sp_sql_processes. */
 const char *sp_fleet_processes_read(struct sp_profile *profile, char *text);
+
+/* Appends to the profile's spans: of sp_sql_spans. */
+const char *sp_fleet_spans_read(struct sp_profile *profile, char *text);
 
 /* The next line of an answer and its fields, unescaped, at most `most`; how many, 0 at the end. */
 size_t sp_fleet_line(char **text, char **fields, size_t most);

@@ -201,7 +201,7 @@ static void put_text(struct sp_buffer *out, const char *column, enum sp_fleet_by
 
 void sp_sql_totals(struct sp_buffer *out, const struct sp_fleet_where *where, enum sp_fleet_by by)
 {
-	sp_buffer_printf(out, "SELECT %s, count(), uniqExact(host), min(start_ns), max(start_ns + wall_ns)",
+	sp_buffer_printf(out, "SELECT %s, count(), uniqExact(host), min(start_ns)",
 		by == SP_FLEET_BY_HOST ? "host" : "''");
 	put_text(out, "environment", by);
 	for (int i = 0; i < SP_FLEET_TEXTS; i++)
@@ -224,7 +224,7 @@ void sp_sql_processes(struct sp_buffer *out, const struct sp_fleet_where *where,
 {
 	if (by == SP_FLEET_BY_ALL)
 		sp_buffer_puts(out,
-			"SELECT program, command, tree, exit, profile, pid, ppid, root, start_ns, wall_ns, "
+			"SELECT program, command, tree, exit, '', pid, ppid, root, start_ns, wall_ns, "
 			"cpu_user_ns, cpu_system_ns, cpu_samples, max_rss_bytes, heap_peak_bytes, "
 			"heap_allocated_bytes");
 	else
@@ -237,6 +237,26 @@ void sp_sql_processes(struct sp_buffer *out, const struct sp_fleet_where *where,
 	sp_buffer_puts(out,
 		by == SP_FLEET_BY_ALL ? " ORDER BY start_ns, host, pid FORMAT TabSeparated"
 				      : " GROUP BY host, program ORDER BY host, program FORMAT TabSeparated");
+}
+
+static void put_span_column(struct sp_buffer *out, const struct sp_fleet_column *column)
+{
+	if (strcmp(column->merge, "one") == 0)
+		sp_buffer_printf(out, ", if(count() = 1, any(%s), 0)", column->name);
+	else
+		sp_buffer_printf(out, ", %s(%s)", column->merge, column->name);
+}
+
+void sp_sql_spans(struct sp_buffer *out, const struct sp_fleet_where *where)
+{
+	sp_buffer_puts(out, "SELECT span");
+	for (int i = 0; i < SP_FLEET_SPANS; i++)
+		put_span_column(out, &sp_fleet_spans[i]);
+	for (int i = 0; i < SP_FLEET_SPAN_REALS; i++)
+		put_span_column(out, &sp_fleet_span_reals[i]);
+	sp_buffer_puts(out, " FROM " SP_FLEET_PREFIX "spans");
+	sp_sql_where(out, where, "time");
+	sp_buffer_puts(out, " GROUP BY span ORDER BY span FORMAT TabSeparated");
 }
 
 void sp_sql_hosts(struct sp_buffer *out, const struct sp_fleet_where *where)
@@ -269,7 +289,7 @@ void sp_sql_functions(struct sp_buffer *out, const struct sp_fleet_where *where)
 void sp_sql_growth(struct sp_buffer *out, const struct sp_fleet_where *where)
 {
 	sp_buffer_puts(out,
-		"SELECT host, toString(toDate(time)), sum(heap_growth_bytes), sum(heap_growth_error2), sum(wall_ns) "
+		"SELECT host, toString(toDate(time)), sum(heap_growth_bytes), sum(wall_ns) "
 		"FROM " SP_FLEET_PREFIX "profiles");
 	sp_sql_where(out, where, "time");
 	sp_buffer_puts(out,

@@ -63,7 +63,22 @@ const struct sp_fleet_column sp_fleet_reals[SP_FLEET_REALS] = {
 	[SP_FLEET_INUSE_ERROR2] = {"heap_inuse_error2", "sum"},
 	[SP_FLEET_PEAK_ERROR2] = {"heap_peak_error2", "sum"},
 	[SP_FLEET_GROWTH] = {"heap_growth_bytes", "sum"},
-	[SP_FLEET_GROWTH_ERROR2] = {"heap_growth_error2", "sum"},
+};
+
+const struct sp_fleet_column sp_fleet_spans[SP_FLEET_SPANS] = {
+	[SP_FLEET_SPAN_COUNT] = {"ended", "sum"},
+	[SP_FLEET_SPAN_SUM] = {"sum_ns", "sum"},
+	[SP_FLEET_SPAN_SELF] = {"self_ns", "sum"},
+	[SP_FLEET_SPAN_CPU] = {"cpu_ns", "sum"},
+	[SP_FLEET_SPAN_BYTES] = {"allocated_bytes", "sum"},
+	[SP_FLEET_SPAN_MAX] = {"max_ns", "max"},
+	[SP_FLEET_SPAN_MEDIAN] = {"median_ns", "one"},
+	[SP_FLEET_SPAN_P99] = {"p99_ns", "one"},
+};
+
+const struct sp_fleet_column sp_fleet_span_reals[SP_FLEET_SPAN_REALS] = {
+	[SP_FLEET_SPAN_CPU_VAR] = {"cpu_var", "sum"},
+	[SP_FLEET_SPAN_US_SQ] = {"us_sq", "sum"},
 };
 
 const char *const sp_fleet_texts[SP_FLEET_TEXTS] = {"program", "exit", "cpu_clock", "environment_reason", "kernel",

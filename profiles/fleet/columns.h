@@ -3,6 +3,7 @@
 #ifndef SP_PROFILES_FLEET_COLUMNS_H
 #define SP_PROFILES_FLEET_COLUMNS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* What a row of samples is of. The first three are stacks, the others have one frame: a function where it is declared, a heap
@@ -37,7 +38,7 @@ extern const char *const sp_fleet_value_names[SP_FLEET_VALUES];
 enum sp_fleet_variance { SP_FLEET_VALUE_VAR, SP_FLEET_TOTAL_VAR, SP_FLEET_INUSE_VAR, SP_FLEET_VARIANCES };
 extern const char *const sp_fleet_variance_names[SP_FLEET_VARIANCES];
 
-/* Of a whole profile: numbers, with what makes one of many of them ("sum", "max", "min"). */
+/* Of a whole profile: numbers, with what makes one of many of them ("sum", "max", "min", "one": 0 unless it is the only one). */
 enum sp_fleet_number {
 	SP_FLEET_CPU_USER_NS,
 	SP_FLEET_CPU_SYSTEM_NS,
@@ -84,13 +85,28 @@ enum sp_fleet_real {
 	SP_FLEET_COST_HEAP,
 	SP_FLEET_COST_HOOKS,
 	SP_FLEET_BUDGET,
-	SP_FLEET_INUSE_ERROR2,
+	SP_FLEET_INUSE_ERROR2, /* squares of half widths of 95 % intervals */
 	SP_FLEET_PEAK_ERROR2,
-	SP_FLEET_GROWTH,        /* of a window: bytes in use more at its end, less than 0: less */
-	SP_FLEET_GROWTH_ERROR2, /* squares of half widths of 95 % intervals, as the two above */
+	SP_FLEET_GROWTH, /* of a window: bytes in use more at its end, less than 0: less */
 	SP_FLEET_REALS
 };
 extern const struct sp_fleet_column sp_fleet_reals[SP_FLEET_REALS];
+
+/* Of a span: whole numbers, and others. */
+enum sp_fleet_span {
+	SP_FLEET_SPAN_COUNT,
+	SP_FLEET_SPAN_SUM,
+	SP_FLEET_SPAN_SELF,
+	SP_FLEET_SPAN_CPU,
+	SP_FLEET_SPAN_BYTES,
+	SP_FLEET_SPAN_MAX,
+	SP_FLEET_SPAN_MEDIAN, /* not of a sum */
+	SP_FLEET_SPAN_P99,
+	SP_FLEET_SPANS
+};
+extern const struct sp_fleet_column sp_fleet_spans[SP_FLEET_SPANS];
+enum sp_fleet_span_real { SP_FLEET_SPAN_CPU_VAR, SP_FLEET_SPAN_US_SQ, SP_FLEET_SPAN_REALS };
+extern const struct sp_fleet_column sp_fleet_span_reals[SP_FLEET_SPAN_REALS];
 
 /* Facts on which profiles agree or not: the keys of the front matter. */
 enum sp_fleet_text {
@@ -108,6 +124,14 @@ enum sp_fleet_text {
 	SP_FLEET_TEXTS
 };
 extern const char *const sp_fleet_texts[SP_FLEET_TEXTS];
+
+/* A frame of a stack. */
+struct sp_fleet_frame {
+	const char *function, *module, *build_id, *file; /* "" unknown */
+	unsigned line;
+	bool inlined;
+	uint64_t address, code; /* which address is no part of what tells it from others */
+};
 
 /* What stands in front of the tables' names. */
 #define SP_FLEET_PREFIX "smartprof_"

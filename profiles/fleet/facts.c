@@ -62,7 +62,6 @@ static double signed_fact(const struct sp_profile *p, const char *key)
 
 void sp_fleet_facts_take(struct sp_fleet_facts *f, const struct sp_profile *p)
 {
-	double growth_error = signed_fact(p, "heap_growth_error_bytes");
 	uint64_t *n = f->numbers;
 
 	*f = (struct sp_fleet_facts){0};
@@ -79,7 +78,6 @@ void sp_fleet_facts_take(struct sp_fleet_facts *f, const struct sp_profile *p)
 	n[SP_FLEET_HEAP_ON] = p->heap_on;
 	n[SP_FLEET_WAITS_ON] = p->waits_on;
 	f->reals[SP_FLEET_GROWTH] = signed_fact(p, "heap_growth_bytes");
-	f->reals[SP_FLEET_GROWTH_ERROR2] = growth_error * growth_error;
 	for (int i = 0; i < SP_FLEET_TEXTS; i++) {
 		const char *text = sp_profile_fact(p, sp_fleet_texts[i]);
 

@@ -15,6 +15,7 @@
 #include "profiles/model/facts.h"
 #include "profiles/model/heap.h"
 #include "profiles/model/order.h"
+#include "profiles/model/spans.h"
 
 #define SHARE_LEAST (1.0 / 65536)
 #define SHARE_MOST (1.0 / 8)
@@ -33,14 +34,6 @@ struct writer {
 	struct row *list;             /* equal stacks of a profile that was cut are one */
 	size_t count, capacity;
 	bool full;
-};
-
-/* What a frame is told by. */
-struct frame {
-	const char *function, *module, *build_id, *file;
-	unsigned line;
-	bool inlined;
-	uint64_t address, code;
 };
 
 static void format_id(char id[static SP_FLEET_ID], const uint8_t bytes[static 16])
@@ -100,19 +93,20 @@ static void put_member(struct sp_buffer *out, const char *name, json_t *value)
 
 /* --- stacks */
 
-static struct frame frame_of(const struct sp_profile *p, uint32_t function, const char *file, unsigned line)
+static struct sp_fleet_frame frame_of(const struct sp_profile *p, uint32_t function, const char *file, unsigned line)
 {
 	const struct sp_function *f = &p->functions[function];
 	const struct sp_module_info *m = f->module < p->module_count ? &p->modules[f->module] : NULL;
 
-	return (struct frame){.function = f->name,
+	return (struct sp_fleet_frame){.function = f->name,
 		.module = m ? m->path : "",
 		.build_id = m ? m->build_id : "",
 		.file = file ? file : "",
 		.line = line};
 }
 
-static void hash_frames(const struct frame *frames, size_t count, char id[static SP_FLEET_ID], uint64_t key[static 2])
+static void hash_frames(const struct sp_fleet_frame *frames, size_t count, char id[static SP_FLEET_ID],
+	uint64_t key[static 2])
 {
 	uint8_t digest[SHA256_DIGEST_LENGTH];
 	SHA2_CTX hash;
@@ -131,7 +125,7 @@ static void hash_frames(const struct frame *frames, size_t count, char id[static
 	memcpy(key, digest, 2 * sizeof(*key));
 }
 
-static void write_stack(struct writer *w, const struct frame *frames, size_t count, const char *id)
+static void write_stack(struct writer *w, const struct sp_fleet_frame *frames, size_t count, const char *id)
 {
 	json_t *functions = json_array(), *modules = json_array(), *builds = json_array(), *files = json_array(),
 	       *lines = json_array(), *inlined = json_array(), *addresses = json_array(), *codes = json_array();
@@ -166,7 +160,7 @@ static void write_stack(struct writer *w, const struct frame *frames, size_t cou
 
 /* --- samples */
 
-static void put_row(struct writer *w, enum sp_fleet_kind kind, const struct frame *frames, size_t count,
+static void put_row(struct writer *w, enum sp_fleet_kind kind, const struct sp_fleet_frame *frames, size_t count,
 	const uint64_t values[static SP_FLEET_VALUES], const double variances[static SP_FLEET_VARIANCES])
 {
 	struct row *row;
@@ -242,7 +236,7 @@ static void put_path(struct writer *w, const struct sp_path *path, const struct 
 			: detail ? detail->alloc_variance
 				 : 0,
 		[SP_FLEET_INUSE_VAR] = detail ? detail->inuse_variance : 0};
-	struct frame *frames = sp_alloc(path->depth, sizeof(*frames));
+	struct sp_fleet_frame *frames = sp_alloc(path->depth, sizeof(*frames));
 
 	for (uint32_t i = 0; i < path->depth; i++) {
 		const struct sp_profile_frame *f = &w->p->frames[w->p->frame_ids[path->first + i]];
@@ -291,7 +285,7 @@ static void put_functions(struct writer *w)
 {
 	for (size_t i = 0; i < w->p->function_count; i++) {
 		const struct sp_function *f = &w->p->functions[i];
-		struct frame frame = frame_of(w->p, (uint32_t)i, f->file, f->line);
+		struct sp_fleet_frame frame = frame_of(w->p, (uint32_t)i, f->file, f->line);
 		const uint64_t values[SP_FLEET_VALUES] = {[SP_FLEET_VALUE] = sp_function_self(f),
 			[SP_FLEET_SYSTEM] = f->self_sys_ns,
 			[SP_FLEET_SAMPLES] = f->self_samples,
@@ -312,7 +306,7 @@ static void put_sites(struct writer *w)
 {
 	for (size_t i = 0; i < w->p->site_count; i++) {
 		const struct sp_heap_site *s = &w->p->sites[i];
-		const struct frame frame = frame_of(w->p, s->function, s->file, s->line);
+		const struct sp_fleet_frame frame = frame_of(w->p, s->function, s->file, s->line);
 		const uint64_t values[SP_FLEET_VALUES] = {[SP_FLEET_VALUE] = s->alloc_bytes,
 			[SP_FLEET_SAMPLES] = s->samples,
 			[SP_FLEET_COUNT] = s->alloc_count,
@@ -330,6 +324,42 @@ static void put_sites(struct writer *w)
 			[SP_FLEET_VALUE_VAR] = s->alloc_variance, [SP_FLEET_INUSE_VAR] = s->inuse_variance};
 
 		put_row(w, SP_FLEET_SITE, &frame, 1, values, variances);
+	}
+}
+
+/* --- spans */
+
+static void put_span(struct sp_buffer *out, const struct sp_span_info *span)
+{
+	const double half = span->cpu_error / SP_FLEET_Z95;
+	const uint64_t numbers[SP_FLEET_SPANS] = {[SP_FLEET_SPAN_COUNT] = span->count,
+		[SP_FLEET_SPAN_SUM] = span->sum_ns,
+		[SP_FLEET_SPAN_SELF] = span->self_ns,
+		[SP_FLEET_SPAN_CPU] = span->cpu_ns,
+		[SP_FLEET_SPAN_BYTES] = span->bytes,
+		[SP_FLEET_SPAN_MAX] = span->max_ns,
+		[SP_FLEET_SPAN_MEDIAN] = span->median_ns,
+		[SP_FLEET_SPAN_P99] = span->p99_ns};
+	const double reals[SP_FLEET_SPAN_REALS] = {
+		[SP_FLEET_SPAN_CPU_VAR] = half * half, [SP_FLEET_SPAN_US_SQ] = span->spread.us_sq};
+
+	put_member(out, "span", text_of(span->name));
+	for (int i = 0; i < SP_FLEET_SPANS; i++)
+		if (numbers[i])
+			sp_buffer_printf(out, ",\"%s\":%llu", sp_fleet_spans[i].name, (unsigned long long)numbers[i]);
+	for (int i = 0; i < SP_FLEET_SPAN_REALS; i++)
+		if (reals[i] > 0 && isfinite(reals[i]))
+			sp_buffer_printf(out, ",\"%s\":%.17g", sp_fleet_span_reals[i].name, reals[i]);
+}
+
+static void put_spans(struct writer *w, const struct sp_buffer *prefix)
+{
+	struct sp_buffer *out = &w->rows->spans;
+
+	for (size_t i = 0; i < w->p->span_count && i < SP_FLEET_ROWS_MOST; i++) {
+		sp_buffer_add(out, prefix->data, prefix->length);
+		put_span(out, &w->p->spans[i]);
+		sp_buffer_puts(out, "}\n");
 	}
 }
 
@@ -381,14 +411,13 @@ static void name_profile(struct sp_fleet_rows *rows, const struct sp_fleet_origi
 }
 
 /* Which process it was; the rest is numbers and facts. */
-static void put_process(struct sp_buffer *out, const struct sp_profile *p, const struct sp_fleet_origin *o)
+static void put_process(struct sp_buffer *out, const struct sp_profile *p)
 {
 	const char *role = sp_profile_fact(p, "tree_role"), *command = sp_profile_fact(p, "command"),
 		   *tree = sp_profile_fact(p, "tree");
 
 	put_member(out, "command", text_of(command ? command : ""));
 	put_member(out, "tree", text_of(tree ? tree : ""));
-	put_member(out, "profile", text_of(o->file ? o->file : ""));
 	sp_buffer_printf(out, ",\"pid\":%llu,\"ppid\":%llu,\"root\":%d,\"start_ns\":%llu",
 		(unsigned long long)(sp_profile_fact_number(p, "pid") & INT32_MAX),
 		(unsigned long long)(sp_profile_fact_number(p, "ppid") & INT32_MAX), role && strcmp(role, "root") == 0,
@@ -403,7 +432,7 @@ static void put_profile(struct writer *w, const struct sp_fleet_origin *o)
 	sp_fleet_facts_take(&facts, w->p);
 	sp_buffer_printf(out, "{\"id\":\"%s\",\"time\":%llu", w->rows->id, (unsigned long long)w->rows->time_s);
 	put_labels(out, w->p, o);
-	put_process(out, w->p, o);
+	put_process(out, w->p);
 	for (int i = 0; i < SP_FLEET_TEXTS; i++)
 		put_member(out, sp_fleet_texts[i], text_of(facts.texts[i]));
 	for (int i = 0; i < SP_FLEET_NUMBERS; i++)
@@ -459,6 +488,7 @@ void sp_fleet_rows_write(struct sp_fleet_rows *rows, struct sp_profile *profile,
 	sp_buffer_printf(&prefix, "{\"profile\":\"%s\",\"time\":%llu", rows->id, (unsigned long long)rows->time_s);
 	put_labels(&prefix, profile, origin);
 	put_samples(&w, &prefix);
+	put_spans(&w, &prefix);
 	put_profile(&w, origin);
 	sp_map_free(&w.written);
 	sp_map_free(&w.index);
@@ -470,5 +500,6 @@ void sp_fleet_rows_free(struct sp_fleet_rows *rows)
 {
 	sp_buffer_free(&rows->stacks);
 	sp_buffer_free(&rows->samples);
+	sp_buffer_free(&rows->spans);
 	sp_buffer_free(&rows->profile);
 }

@@ -17,7 +17,6 @@ struct sp_fleet_origin {
 	const char *environment;              /* NULL: the profile's */
 	const struct sp_fleet_label *labels;  /* others */
 	size_t label_count;
-	const char *file;    /* base name of the profile */
 	uint64_t now_s;      /* when it is sent: the time of a profile that does not tell when it was made */
 	const char *content; /* the file, whose rows are known again by it */
 	size_t length;
@@ -27,8 +26,8 @@ struct sp_fleet_origin {
  * again and again, samples and the profile are known by `id`. */
 struct sp_fleet_rows {
 	char id[SP_FLEET_ID];
-	uint64_t time_s; /* when the profile ended */
-	struct sp_buffer stacks, samples, profile;
+	uint64_t time_s;                                  /* when the profile ended */
+	struct sp_buffer stacks, samples, spans, profile; /* spans: empty where there are none */
 	size_t stack_count, sample_count;
 };
 

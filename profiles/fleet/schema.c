@@ -74,8 +74,7 @@ static void put_profiles(struct sp_buffer *out, unsigned version)
 	create(out, "TABLE", "profiles");
 	sp_buffer_puts(out, "(id UUID, time DateTime('UTC')");
 	put_labels(out);
-	sp_buffer_puts(out,
-		", command String, tree String, profile String, pid UInt32, ppid UInt32, root UInt8, start_ns UInt64");
+	sp_buffer_puts(out, ", command String, tree String, pid UInt32, ppid UInt32, root UInt8, start_ns UInt64");
 	for (int i = 0; i < SP_FLEET_TEXTS; i++)
 		sp_buffer_printf(out, ", %s String", sp_fleet_texts[i]);
 	for (int i = 0; i < SP_FLEET_NUMBERS; i++)
@@ -118,6 +117,23 @@ static void put_hours(struct sp_buffer *out, unsigned version)
 	put_end(out, "hour", KEEP_SUMS_DAYS, version);
 }
 
+/* Few, and with a largest, which sums by hour have not. */
+static void put_spans(struct sp_buffer *out, unsigned version)
+{
+	create(out, "TABLE", "spans");
+	sp_buffer_puts(out, "(profile UUID, time DateTime('UTC')");
+	put_labels(out);
+	sp_buffer_puts(out, ", span String");
+	for (int i = 0; i < SP_FLEET_SPANS; i++)
+		sp_buffer_printf(out, ", %s UInt64", sp_fleet_spans[i].name);
+	for (int i = 0; i < SP_FLEET_SPAN_REALS; i++)
+		sp_buffer_printf(out, ", %s Float64", sp_fleet_span_reals[i].name);
+	sp_buffer_puts(out,
+		") ENGINE = MergeTree PARTITION BY toDate(time) "
+		"ORDER BY (service, toStartOfHour(time), version, host, span, time)");
+	put_end(out, "time", KEEP_SAMPLES_DAYS, version);
+}
+
 static void put_view(struct sp_buffer *out, unsigned version)
 {
 	(void)version;
@@ -137,7 +153,7 @@ static void put_view(struct sp_buffer *out, unsigned version)
 bool sp_sql_schema(struct sp_buffer *out, size_t step, unsigned version)
 {
 	static void (*const steps[])(struct sp_buffer *, unsigned) = {
-		put_stacks, put_profiles, put_samples, put_hours, put_view};
+		put_stacks, put_profiles, put_samples, put_hours, put_spans, put_view};
 
 	if (step >= sizeof(steps) / sizeof(steps[0]))
 		return false;

@@ -48,6 +48,8 @@ void sp_sql_totals(struct sp_buffer *out, const struct sp_fleet_where *where, en
 void sp_sql_processes(struct sp_buffer *out, const struct sp_fleet_where *where, enum sp_fleet_by by);
 /* The same in a few columns: host, profiles, wall_ns, CPU time, samples, heap at peak. */
 void sp_sql_hosts(struct sp_buffer *out, const struct sp_fleet_where *where);
+/* Spans of all, by name. */
+void sp_sql_spans(struct sp_buffer *out, const struct sp_fleet_where *where);
 /* Functions, and how far hosts differ: stack, self and total time, the variances of both, and, over hosts, the sums of self squared,
  * of self times all of the host's time, and both of total; of how many hosts, and the sum of all of each one's time squared. */
 void sp_sql_functions(struct sp_buffer *out, const struct sp_fleet_where *where);

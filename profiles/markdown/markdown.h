@@ -52,4 +52,7 @@ void sp_markdown_brief(struct sp_buffer *out, const struct sp_profile *profile, 
 /* Length of the part above the complete one. */
 size_t sp_markdown_top(const char *text, size_t length);
 
+/* Whether it is there to its end: a profile whose writer is still at it, or that was cut, is not. */
+bool sp_markdown_is_whole(const char *text, size_t length);
+
 #endif

@@ -234,12 +234,24 @@ size_t sp_markdown_top(const char *text, size_t length)
 	return at ? (size_t)(at + 1 - text) : length;
 }
 
-/* A file that was cut is refused before its rows are read. */
-static bool find_end(struct sp_markdown_reader *r, const char *top)
+static bool has_end(const char *top, size_t length)
 {
 	static const char end[] = "\n</details>";
 
-	if (memmem(top, (size_t)(r->end - top), end, strlen(end)))
+	return memmem(top, length, end, strlen(end)) != NULL;
+}
+
+bool sp_markdown_is_whole(const char *text, size_t length)
+{
+	size_t top = sp_markdown_top(text, length);
+
+	return has_end(text + top, length - top);
+}
+
+/* A file that was cut is refused before its rows are read. */
+static bool find_end(struct sp_markdown_reader *r, const char *top)
+{
+	if (has_end(top, (size_t)(r->end - top)))
 		return true;
 	r->at = r->end;
 	return sp_reader_fail(r, "it ends before its complete part does");

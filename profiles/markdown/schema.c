@@ -13,7 +13,7 @@
 	"the run was too short for a point of the timeline, or it is a sum of profiles, or the profile was written " \
 	"before there was this table"
 #define NO_ERRORS "heap sampling was off, or the profile was written before totals had errors"
-#define NO_SPANS "the program names no span, or several profiles are merged"
+#define NO_SPANS "the program names no span"
 #define ONE_PROCESS "the profile is of one process"
 #define NOT_ONE_RUN ONE_PROCESS ", or of processes of several runs"
 #define NO_WINDOW "the profile is of the whole run, not of a window"

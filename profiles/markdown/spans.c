@@ -16,12 +16,18 @@ void sp_put_span_name(struct sp_writer *w, const struct sp_span_info *span)
 	sp_span_put_path(&w->out, w->profile, span, put_cell);
 }
 
-static void put_quantile(struct sp_writer *w, const struct sp_span_info *span, double rank)
+/* known_ns: of a profile that was read, which does not tell how times were distributed; 0: not known, it is a sum. */
+static void put_quantile(struct sp_writer *w, const struct sp_span_info *span, double rank, uint64_t known_ns)
 {
 	double error;
 	uint64_t ns = sp_span_quantile(span, rank, &error);
 
 	sp_buffer_puts(&w->out, " | ");
+	if (!span->node) {
+		if (known_ns)
+			sp_put_duration(&w->out, known_ns);
+		return;
+	}
 	sp_put_duration(&w->out, ns);
 	sp_buffer_puts(&w->out, " ± ");
 	sp_put_duration(&w->out, sp_whole(error));
@@ -37,8 +43,8 @@ static void put_times(struct sp_writer *w, const struct sp_span_info *span)
 	sp_put_duration(&w->out, span->sum_ns);
 	sp_buffer_puts(&w->out, " | ");
 	sp_put_duration(&w->out, span->self_ns);
-	put_quantile(w, span, 0.5);
-	put_quantile(w, span, 0.99);
+	put_quantile(w, span, 0.5, span->median_ns);
+	put_quantile(w, span, 0.99, span->p99_ns);
 	sp_buffer_puts(&w->out, " | ");
 	sp_put_duration(&w->out, span->max_ns);
 	sp_buffer_puts(&w->out, " |");

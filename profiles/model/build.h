@@ -16,6 +16,9 @@ void sp_profile_setup(struct sp_profile *profile);
  * total. */
 void sp_profile_sum_up(struct sp_profile *profile);
 
+/* Errors that were added up in ns become parts of the total. */
+void sp_profile_divide_errors(struct sp_profile *profile);
+
 /* As the profile's settings want it; to be freed by sp_symbolizer_free. */
 struct sp_symbolizer *sp_profile_symbolizer(const struct sp_profile *profile,
 	const struct sp_symbolizer_options *symbols);

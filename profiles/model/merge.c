@@ -22,6 +22,7 @@ struct sp_merge {
 	struct sp_snapshot snapshot; /* totals alone */
 	struct sp_merge_sums sums;
 	struct sp_names texts; /* of paths, files and build-ids */
+	struct sp_merge_spans spans;
 	struct sp_map modules, functions, frames, paths, sites, lines, files, threads, waits;
 	size_t module_capacity, path_capacity, thread_capacity;
 	uint32_t *module_of, *function_of, *frame_of; /* of the profile that is being added */
@@ -417,6 +418,7 @@ void sp_merge_add(struct sp_merge *m, const struct sp_profile *in, const char *f
 	add_files(m, in);
 	add_threads(m, in);
 	sp_merge_waits(p, in, &m->texts, &m->waits);
+	sp_merge_spans(&m->spans, p, in);
 	add_processes(m, in, file);
 	free(m->module_of);
 	free(m->function_of);
@@ -496,22 +498,6 @@ static void limit_stacks(struct sp_merge *m, enum sp_stack_kind kind)
 	free(order);
 }
 
-static void divide_errors(struct sp_profile *p)
-{
-	const double total = p->total_ns ? (double)p->total_ns : 1;
-
-	for (size_t i = 0; i < p->function_count; i++) {
-		p->functions[i].self_error /= total;
-		p->functions[i].total_error /= total;
-	}
-	for (size_t i = 0; i < p->line_count; i++)
-		p->lines[i].self_error /= total;
-	for (size_t i = 0; i < p->file_error_count; i++)
-		p->file_errors[i].error /= total;
-	for (size_t i = 0; i < p->module_count; i++)
-		p->modules[i].self_error /= total;
-}
-
 struct sp_profile *sp_merge_finish(struct sp_merge *m, size_t left_out)
 {
 	struct sp_profile *p = m->out;
@@ -522,7 +508,8 @@ struct sp_profile *sp_merge_finish(struct sp_merge *m, size_t left_out)
 		limit_stacks(m, kind);
 	sp_paths_sort(p);
 	sp_merge_sort_waits(p);
-	divide_errors(p);
+	sp_merge_sort_spans(p);
+	sp_profile_divide_errors(p);
 	p->has_stacks = true;
 	p->inputs_left_out = left_out;
 	if (m->sums.waiting_unknown)
@@ -557,6 +544,7 @@ void sp_merge_free(struct sp_merge *m)
 	sp_map_free(&m->threads);
 	sp_map_free(&m->waits);
 	sp_names_free(&m->texts);
+	sp_names_free(&m->spans.names);
 	free(m->ids);
 	free(m);
 }

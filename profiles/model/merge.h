@@ -45,6 +45,14 @@ struct sp_map;
 void sp_merge_waits(struct sp_profile *out, const struct sp_profile *in, struct sp_names *texts, struct sp_map *index);
 void sp_merge_sort_waits(struct sp_profile *out);
 
+/* merge_spans.c: likewise, with names of their own. */
+struct sp_merge_spans {
+	struct sp_names names; /* of spans[], by their numbers */
+	size_t capacity;
+};
+void sp_merge_spans(struct sp_merge_spans *merge, struct sp_profile *out, const struct sp_profile *in);
+void sp_merge_sort_spans(struct sp_profile *out);
+
 /* Whether all belong to one run. */
 bool sp_processes_same_run(const struct sp_profile *profile);
 

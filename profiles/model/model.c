@@ -199,6 +199,22 @@ struct sp_profile *sp_profile_filtered(struct sp_snapshot *snapshot, const struc
 	return profile;
 }
 
+void sp_profile_divide_errors(struct sp_profile *p)
+{
+	const double total = p->total_ns ? (double)p->total_ns : 1;
+
+	for (size_t i = 0; i < p->function_count; i++) {
+		p->functions[i].self_error /= total;
+		p->functions[i].total_error /= total;
+	}
+	for (size_t i = 0; i < p->line_count; i++)
+		p->lines[i].self_error /= total;
+	for (size_t i = 0; i < p->file_error_count; i++)
+		p->file_errors[i].error /= total;
+	for (size_t i = 0; i < p->module_count; i++)
+		p->modules[i].self_error /= total;
+}
+
 void sp_profile_sum_up(struct sp_profile *p)
 {
 	for (size_t i = 0; i < p->function_count; i++) {
@@ -213,16 +229,7 @@ void sp_profile_sum_up(struct sp_profile *p)
 		p->sampled_user_ns += f->self_user_ns;
 		p->sampled_sys_ns += f->self_sys_ns;
 	}
-	for (size_t i = 0; p->total_ns && i < p->function_count; i++) {
-		p->functions[i].self_error /= (double)p->total_ns;
-		p->functions[i].total_error /= (double)p->total_ns;
-	}
-	for (size_t i = 0; p->total_ns && i < p->line_count; i++)
-		p->lines[i].self_error /= (double)p->total_ns;
-	for (size_t i = 0; p->total_ns && i < p->file_error_count; i++)
-		p->file_errors[i].error /= (double)p->total_ns;
-	for (size_t i = 0; p->total_ns && i < p->module_count; i++)
-		p->modules[i].self_error /= (double)p->total_ns;
+	sp_profile_divide_errors(p);
 	p->unsampled_ns = sp_function_self(&p->functions[SP_PSEUDO_UNSAMPLED]);
 }
 

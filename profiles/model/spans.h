@@ -59,7 +59,7 @@ struct sp_span_info {
 	struct sp_span_spread spread;
 	struct sp_span_slow tail;
 	const struct sp_slow_spans *slow_ones; /* NULL: none was slow */
-	uint32_t node;                         /* of the snapshot */
+	uint32_t node;                         /* of the snapshot; 0: of a profile that was read */
 	bool left_out;                         /* of tables: not asked for */
 };
 

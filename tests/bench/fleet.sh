@@ -69,6 +69,11 @@ sql "INSERT INTO smartprof_profiles (id, time, service, version, environment, ho
 	($since + intDiv(number, $hosts) * 60) * 1000000000, 'shop', 'running', 'event', 60000000000, 1,
 	if(host = 417, 3, if(host % 10 = 0, 1.15, 1)) * 700000000 + (cityHash64(host) % 100) * 1400000, 100000000, 80, 1
 	FROM (SELECT number, number % $hosts AS host FROM numbers($((hosts * hours * 60))))"
+sql "INSERT INTO smartprof_spans (profile, time, service, version, environment, host, label_names, label_values, series, span, ended,
+	sum_ns, self_ns, cpu_ns, allocated_bytes, max_ns, median_ns, p99_ns, cpu_var, us_sq)
+	SELECT toUUID('00000000-0000-0000-0000-000000000000'), toDateTime($since + intDiv(number, $hosts) * 60 + 59), 'shop', $version,
+	$of_host, 'request', 600, 42000000000, 42000000000, 700000000, 1000000, 900000000, 70000000, 500000000, 1e15, 4e12
+	FROM (SELECT number, number % $hosts AS host FROM numbers($((hosts * hours * 60))))"
 all=$(sql "SELECT count() FROM smartprof_samples")
 echo "$all rows of $hosts hosts and $hours hours: $(awk -v n="$all" -v s="$took" 'BEGIN { printf "%.0f", n / s }') rows a second"
 sql "SELECT table, sum(rows) AS all_rows, round(sum(bytes) / sum(rows), 2) AS bytes_a_row, formatReadableSize(sum(bytes)) AS size

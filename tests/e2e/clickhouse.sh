@@ -57,7 +57,7 @@ stop() {
 	local pid
 	pid=$(cat "$directory/pid")
 	kill -9 "$pid" 2>/dev/null || true
-	while [ -e "/proc/$pid" ] \&\& ! grep -qs "^State:.Z" "/proc/$pid/status"; do sleep 0.02; done
+	while [ -e "/proc/$pid" ] && ! grep -qs "^State:.Z" "/proc/$pid/status"; do sleep 0.02; done
 }
 
 "$1"

@@ -5,7 +5,9 @@ projects publish, and strictly: what they would refuse is refused. usage: engine
 Listens on a port of loopback and writes it to DIRECTORY/port. Of each request it takes it appends a line to DIRECTORY/taken:
 engine, name of the profile, sums of the values by type, and the labels; what is refused goes to DIRECTORY/refused. What
 DIRECTORY/answer holds is the answer to requests as long as it is there, each of which is a line in DIRECTORY/asked: "503", "429 2"
-and "date 2" (with Retry-After), "partial", "hang 3" (and then as always, with a line in DIRECTORY/let_go). What
+and "date 2" (with Retry-After), "partial", "hang 3" (and then as always, with a line in DIRECTORY/let_go), "to URL" (a redirect), "echo"
+(401, with what was asked), "mute" (it is taken, and the connection closed without a word), "endless 200" and "drip 200" (a body without end, as fast as it goes and byte by byte; a line in DIRECTORY/let_go
+when the other has had enough). What
 DIRECTORY/authorization holds must come with every request. PORT: where to listen, instead of anywhere."""
 import base64
 import datetime
@@ -144,6 +146,7 @@ def parca(body):
 def attributes(fields):
     values = {}
     for one in fields:
+        check(text(of(one, "key")[0]) not in values, "an attribute twice: " + text(of(one, "key")[0]))
         (value,) = of(one, "value")
         values[text(of(one, "key")[0])] = text(value[0][1]) if value[0][0] == "string_value" else value[0][1]
     return values
@@ -191,6 +194,7 @@ DOORS = {"/push.v1.PusherService/Push": ("pyroscope", pyroscope, "application/js
 
 class Engine(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    muted = False
 
     def answer(self, status, kind, body, more=()):
         self.send_response(status)
@@ -200,6 +204,21 @@ class Engine(http.server.BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
+
+    def never_end(self, status, slowly):
+        self.close_connection = True
+        self.send_response(status)
+        self.send_header("Content-Type", "text/plain")
+        self.end_headers()
+        sent = 0
+        try:
+            while True:
+                self.wfile.write(b"x" * (1 if slowly else 65536))
+                sent += 1 if slowly else 65536
+                if slowly:
+                    time.sleep(0.1)
+        except OSError:
+            note("let_go", sent)
 
     def planned(self):
         """What the test wants next; False: nothing in particular."""
@@ -217,6 +236,18 @@ class Engine(http.server.BaseHTTPRequestHandler):
             message = b"\x08\x02\x12\x07too bad"
             self.answer(200, "application/x-protobuf", b"\x0a" + bytes([len(message)]) + message)
             return True
+        if words[0] == "to":
+            self.answer(307, "text/plain", b"", [("Location", words[1])])
+            return True
+        if words[0] == "echo":
+            self.answer(401, "text/plain", ("you sent " + (self.headers["Authorization"] or "nothing")).encode())
+            return True
+        if words[0] == "mute":
+            self.muted = True
+            return False
+        if words[0] in ("endless", "drip"):
+            self.never_end(int(words[1]), words[0] == "drip")
+            return True
         if words[0] == "date":
             words = ["429", email.utils.format_datetime(
                 datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=int(words[1])), usegmt=True)]
@@ -225,6 +256,7 @@ class Engine(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        note("headers", *sorted(name.lower() for name in self.headers))
         if os.path.exists("authorization"):
             with open("authorization", encoding="utf-8") as wanted:
                 if self.headers["Authorization"] != wanted.read().strip():
@@ -245,6 +277,9 @@ class Engine(http.server.BaseHTTPRequestHandler):
             return
         for profile, sums, labels, samples in taken:
             note("taken", name, profile, json.dumps(sums, sort_keys=True), json.dumps(labels, sort_keys=True), samples)
+        if self.muted:
+            self.close_connection = True
+            return
         self.answer(200, kind, said)
 
     def log_message(self, *_):

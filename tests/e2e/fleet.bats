@@ -54,8 +54,10 @@ for i in range(8): json.loads(json.dumps([{"a": k, "b": [k] * 5} for k in range(
 		SELECT count(*), sum(x % 7), max(hex(x)) FROM c' >out
 	profiled perl -e 'my %h; $h{$_ % 1000} .= "x" for 1 .. 900000; print scalar keys %h' >out
 	profiled xz -9 -k -c "$(readlink -f "$(command -v python3)")" >/dev/null
+	for ms in 1 2; do SMARTPROF_ENV=critical profiled "$TARGETS/spans" requests "$ms" >out; done
+	profiled "$TARGETS/spans" log >out
 	cp profiles/*/*.20*.md all
-	[ "$(find all -name '*.md' | wc -l)" -ge 4 ]
+	[ "$(find all -name '*.md' | wc -l)" -ge 7 ]
 	for file in all/*.md; do
 		n=$((n + 1))
 		send "host-$n" 1.2 "$file"
@@ -64,6 +66,8 @@ for i in range(8): json.loads(json.dumps([{"a": k, "b": [k] * 5} for k in range(
 	"$SMARTPROF" report --merge --full --output merged.md all
 	"$SMARTPROF" validate fleet.md merged.md >/dev/null
 	"$ROOT/tests/e2e/fleet_same.py" fleet.md merged.md
+	section '# Spans' merged.md | grep -q '^| request › kind=get › parse | 30 |'
+	cmp <(section '# Spans' fleet.md) <(section '# Spans' merged.md)
 	# Other commands read it as any profile.
 	"$SMARTPROF" report --format folded fleet.md | sort >a
 	"$SMARTPROF" report --format folded merged.md | sort >b

@@ -5,7 +5,7 @@ within bounds. Other tables are not of a store."""
 import re
 import sys
 
-SAME = ("All functions", "All heap sites")
+SAME = ("All functions", "All heap sites", "All spans")
 NEAR = ("All lines", "All files", "All modules")
 STACKS = ("All CPU stacks", "All heap stacks", "All wait stacks")
 
@@ -35,6 +35,8 @@ def check(name, ours, theirs, only):
 if front_a != front_b:
     sys.exit(f"front matter: {set(front_a.splitlines()) ^ set(front_b.splitlines())}")
 for table in SAME:
+    if table not in b:
+        sys.exit(f"there are no {table[4:]}")
     check(table, a[table], b[table], lambda name: True)
 for table in NEAR:
     check(table, a[table], b[table], lambda name: "error" not in name)

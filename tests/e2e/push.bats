@@ -147,6 +147,23 @@ two_pids() { [ "$(grep -o '"process.pid": "[0-9]*"' engine/taken 2>/dev/null | s
 
 at_least_three_wait() { [ "$(OUTBOX | wc -l)" -ge 3 ]; }
 
+@test "what a guardian renders is sent, too" {
+	export SMARTPROF_PUSH=victoria+http://127.0.0.1:1
+	"$SMARTPROF" guard -- "$TARGETS/cpu_truth" 60 >/dev/null 2>err &
+	guard=$!
+	eventually its_program_has_used 0.1 "$guard"
+	kill -9 "$(pgrep -P "$guard" -x cpu_truth)"
+	wait "$guard" || true
+	eventually waiting 1
+	cmp <(sed '1,/^$/d' "$(OUTBOX)") "$(find profiles/development -name 'cpu_truth.*.md')"
+	eventually senders_are_gone
+}
+
+its_program_has_used() {
+	local pid
+	pid=$(pgrep -P "$2" -x cpu_truth) && has_used "$1" "$pid"
+}
+
 @test "an engine that is down loses nothing, and gets each profile once" {
 	engine
 	kill %%
@@ -162,6 +179,14 @@ at_least_three_wait() { [ "$(OUTBOX | wc -l)" -ge 3 ]; }
 	push --status --json | python3 -c 'import json, sys
 (target,) = json.load(sys.stdin)["targets"]
 assert target["waiting"] == 3 and target["sent"] == 0 and "connect" in target["last_error"], target'
+	# How sending goes is looked up for engines that are told of it alone.
+	for kind in parca victoria; do
+		strace -f -e trace=openat -o "opened.$kind" "$SMARTPROF" push "$kind+http://127.0.0.1:1" "$PROFILE" 2>>err || true
+	done
+	refuse grep -q '\.state".*RDONLY' opened.parca
+	grep -q '\.state".*RDONLY' opened.victoria
+	find "$XDG_STATE_HOME" -name '*.entry' -exec grep -l '^target: .*:1$' {} + | xargs rm
+	waiting 3
 	engine
 	echo 'hang 300' >engine/answer # a sender that is killed has not sent
 	"$SMARTPROF" push --flush >/dev/null &
@@ -175,6 +200,123 @@ assert target["waiting"] == 3 and target["sent"] == 0 and "connect" in target["l
 	waiting 0
 	seq 4 | xargs -P 4 -I N "$SMARTPROF" push --flush >/dev/null # nor when several are at it
 	cpu_taken 3
+}
+
+@test "an hour without the engine, with refusals and crashes in it, loses nothing" {
+	engine
+	kill %%
+	wait %% || true
+	mkdir hour
+	for i in 1 2 3 4 5 6; do
+		sed "s/^program: .*/program: p$i/" "$PROFILE" >"hour/p$i.md"
+	done
+	target=parca+http://127.0.0.1:$PORT
+	status_of 1 push "$target" hour 2>err
+	waiting 6
+	pass() { # MINUTES: what is kept of times was so much earlier
+		local state
+		for state in "$XDG_STATE_HOME"/smartprof/outbox/*.state; do
+			jq -c ".not_before -= 60 * $1 | .last_error_time -= 60 * $1" "$state" >earlier
+			cp earlier "$state"
+		done
+	}
+	"$SMARTPROF" send-outbox
+	engine
+	echo 503 >engine/answer
+	for _ in $(seq 30); do # as 30 programs that end, one every two minutes
+		pass 2
+		"$SMARTPROF" send-outbox
+	done
+	asked=$(wc -l <engine/asked)
+	[ "$asked" -ge 10 ] && [ "$asked" -le 22 ] || fail "asked $asked times" # ever more seldom, but every five minutes
+	rm engine/asked
+	echo 'hang 300' >engine/answer
+	"$SMARTPROF" push --flush >/dev/null &
+	eventually test -s engine/asked
+	kill -9 $!
+	wait $! || true
+	waiting 6
+	rm engine/asked
+	echo '429 1800' >engine/answer
+	pass 6
+	"$SMARTPROF" send-outbox
+	pass 25
+	"$SMARTPROF" send-outbox
+	status_of 1 push --flush >said
+	[ "$(wc -l <engine/asked)" -eq 1 ] # it said in half an hour
+	pass 10
+	echo mute >engine/answer # it has it, and nobody knows
+	status_of 1 push --flush >said 2>err
+	waiting 6
+	rm engine/answer
+	[ "$(push --flush)" = '6 sent, 0 waiting, 0 refused' ]
+	[ "$(grep process_cpu engine/taken | grep -o '"program": "p[1-6]"' | sort | uniq -c | awk '{ print $1 }' | xargs)" = '2 1 1 1 1 1' ]
+}
+
+@test "hostile engines: what they send without end, elsewhere or back is not followed, shown nor waited for" {
+	engine
+	said() { status_of 1 push "$@" "$PROFILE" 2>err; }
+	target=otlp+http://127.0.0.1:$PORT
+	for url in file:///etc/passwd "http://127.0.0.1:$PORT/v1development/profiles" gopher://127.0.0.1:1/; do
+		echo "to $url" >engine/answer
+		SMARTPROF_PUSH_TOKEN=s3cretT0ken said "$target"
+		grep -q 'HTTP 307, which is not followed' err
+	done
+	[ "$(wc -l <engine/asked)" -eq 3 ] && [ ! -e engine/taken ]
+	echo echo >engine/answer
+	SMARTPROF_PUSH_TOKEN=s3cretT0ken said "$target"
+	grep -q 'HTTP 401.*you sent Bearer \*' err
+	for status in 400 200; do
+		rm -f engine/let_go
+		echo "endless $status" >engine/answer
+		push "$target" "$PROFILE" 2>err || grep -q 'HTTP 400: xxx' err
+		[ "$(wc -c <err)" -lt 1000 ]
+		eventually test -s engine/let_go
+		at_least 67108864 "$(cut -f 1 engine/let_go)"
+	done
+	rm -rf engine/let_go "$XDG_STATE_HOME/smartprof/outbox"
+	echo 'drip 200' >engine/answer # five seconds are enough
+	SMARTPROF_PUSH=$target a_run
+	eventually test -s engine/let_go
+	eventually senders_are_gone
+	waiting 1
+	refuse grep -rqF s3cretT0ken "$XDG_STATE_HOME" err
+}
+
+@test "hostile names and values are data to every engine, and files stay in their directory" {
+	engine
+	evil=$(printf 'a\r\nx-evil: 1\r\n\r\n"}],\\ %%0d%%0a ../../x\t\033[2J')
+	long=$(printf 'v%.0s' $(seq 3000))
+	labels=(--label "$evil=$evil" --label "service=$evil" --label "host=$evil" --label "long=$long" --label service.name=x --label process.pid=y
+		--label __name__=z --label le=1 --label "version=../../../tmp/v")
+	for i in $(seq 40); do labels+=(--label "n$i=$i"); done
+	for kind in pyroscope parca otlp; do
+		push "$kind+http://127.0.0.1:$PORT" "${labels[@]}" "$PROFILE" 2>>err
+	done
+	[ ! -e engine/refused ] || fail "$(cat engine/refused)"
+	grep -q 'it takes no more: .* labels are left out' err
+	refuse grep -q x-evil engine/headers
+	[ "$(cut -f 1 engine/taken | sort -u | xargs)" = 'otlp parca pyroscope' ]
+	mkdir -p in/text
+	push prometheus-textfile:in/text "${labels[@]}" "$PROFILE"
+	promtool check metrics <in/text/*.prom
+	[ "$(find in -type f | wc -l)" -eq 1 ] && [ "$(find in/text -type f | wc -l)" -eq 1 ]
+	grep -q 'x-evil' in/text/*.prom
+	refuse grep -q '^x-evil' in/text/*.prom
+}
+
+@test "Pyroscope's limits: a profile that is larger is made to fit, with its sum, and that is said" {
+	engine
+	"$ROOT/tests/e2e/large.py" 16500 "$PROFILE" >large.md
+	"$ROOT/tests/e2e/large.py" 7500 "$PROFILE" "$(printf 'n%.0s' $(seq 600))" >wide.md
+	for file in large wide; do
+		push "pyroscope+http://127.0.0.1:$PORT" "$file.md" 2>err
+		grep -qE 'it takes no more: [0-9]+ stacks are added up as \[rest\], 0 labels' err
+		[ ! -e engine/refused ] || fail "$(cat engine/refused)"
+		near "$(grep process_cpu engine/taken | cut -f 3 | jq_of cpu/nanoseconds)" \
+			"$("$SMARTPROF" report --format folded "$file.md" | awk '{ t += $NF } END { printf "%d", t }')" 0.1
+		rm engine/taken
+	done
 }
 
 @test "Retry-After is obeyed, in seconds and as a date, also by who asks for a flush" {
@@ -296,9 +438,18 @@ flushed() { push --flush >said 2>&1 && grep -q '1 sent' said; }
 	"$SMARTPROF" push "parca+http://127.0.0.1:$PORT" --label from=watch --watch watched 2>err &
 	watcher=$!
 	eventually cpu_taken 3 '"from": "watch"'
+	# What is still written is taken once it is all there, also when others came meanwhile.
+	head -c 2000 "$PROFILE" >watched/slow.md
+	cp "$PROFILE" watched/d.md
+	eventually cpu_taken 4 '"from": "watch"'
+	eventually waiting 0
+	tail -c +2001 "$PROFILE" >>watched/slow.md
+	eventually cpu_taken 5 '"from": "watch"'
+	eventually waiting 0
+	[ -z "$(OUTBOX refused)" ]
 	rm -r watched
 	wait "$watcher" && fail "it goes on without the directory" || [ $? -eq 2 ]
-	cpu_taken 3
+	cpu_taken 5
 }
 
 @test "Pushgateway, VictoriaMetrics and node_exporter have the figures, and promtool finds nothing wrong with them" {
@@ -333,4 +484,32 @@ print(*(port.getsockname()[1] for port in ports))')
 	stored() { page "http://127.0.0.1:$two/api/v1/export?match[]=smartprof_wall_seconds" >stored && [ -s stored ] && grep -q timestamps stored; }
 	eventually stored
 	near "$(python3 -c 'import json; print(json.loads(open("stored").readline())["values"][0])')" "$(front wall_seconds "$PROFILE")" 1
+}
+
+@test "Prometheus' own expression browser answers what docs/FLEET.md asks" {
+	read -r one two < <(python3 -c '
+import socket
+ports = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+print(*(port.getsockname()[1] for port in ports))')
+	mkdir data
+	cat >prometheus.yml <<-YML
+		global: {scrape_interval: 1s}
+		scrape_configs:
+		  - {job_name: gateway, honor_labels: true, static_configs: [{targets: ["127.0.0.1:$one"]}]}
+	YML
+	prometheus-pushgateway --web.listen-address="127.0.0.1:$one" >pushgateway.log 2>&1 3>&- &
+	prometheus --config.file=prometheus.yml --storage.tsdb.path=data --web.listen-address="127.0.0.1:$two" >prometheus.log 2>&1 3>&- &
+	eventually curl -fsS "http://127.0.0.1:$one/-/ready" >/dev/null 2>&1
+	for version in 1.1 1.2; do
+		push "pushgateway+http://127.0.0.1:$one" --label service=api --label "host=h-$version" --label "version=$version" "$PROFILE"
+	done
+	mapfile -t questions < <(sed -n '/expression browser$/,/^```$/p' "$ROOT/docs/FLEET.md" | sed 's/ *#.*//; /^`/d')
+	[ "${#questions[@]}" -ge 3 ]
+	answer() { curl -fsS --data-urlencode "query=$1" "http://127.0.0.1:$two/api/v1/query" 2>/dev/null >answer && jq -e '.data.result | length > 0' answer; }
+	eventually answer "${questions[0]}" >/dev/null
+	jq -e '.data.result | length == 5 and all(.metric.function != "")' answer
+	eventually answer "${questions[1]}" >/dev/null
+	jq -e '[.data.result[].metric.version] | sort == ["1.1", "1.2"]' answer
+	refuse answer "${questions[2]}" # nobody has gone quiet
+	answer "${questions[2]/> 3600/< 3600}"
 }

@@ -18,6 +18,7 @@
 #include "profiles/markdown/markdown.h"
 #include "profiles/model/facts.h"
 #include "profiles/model/merge.h"
+#include "profiles/model/spans.h"
 #include "tests/unit/profile_spool.h"
 
 #define HOUR 3600u
@@ -161,6 +162,7 @@ static void test_questions_hold_nothing_hostile(void **state)
 	sp_sql_hosts(&sql, &where);
 	sp_sql_functions(&sql, &where);
 	sp_sql_growth(&sql, &where);
+	sp_sql_spans(&sql, &where);
 	put_bare(&bare, sql.data);
 	assert_null(strstr(bare.data, "DROP"));
 	assert_null(strstr(bare.data, "--"));
@@ -201,11 +203,11 @@ static void test_tables_forget_where_the_server_can(void **state)
 	(void)state;
 	while (sp_sql_schema(&old, steps, SP_FLEET_TTL_VERSION - 1) && sp_sql_schema(&new, steps, SP_FLEET_TTL_VERSION))
 		steps++;
-	assert_int_equal(steps, 5);
-	assert_int_equal(count_of(old.data, "IF NOT EXISTS"), 5);
+	assert_int_equal(steps, 6);
+	assert_int_equal(count_of(old.data, "IF NOT EXISTS"), 6);
 	assert_int_equal(count_of(old.data, "TTL"), 0);
-	assert_int_equal(count_of(new.data, "TTL"), 3);
-	assert_int_equal(count_of(new.data, "ORDER BY"), 4);
+	assert_int_equal(count_of(new.data, "TTL"), 4);
+	assert_int_equal(count_of(new.data, "ORDER BY"), 5);
 	sp_buffer_free(&old);
 	sp_buffer_free(&new);
 }
@@ -221,7 +223,6 @@ static void write_rows(struct sp_fleet_rows *rows, const char *host)
 		.host = host,
 		.labels = &label,
 		.label_count = 1,
-		.file = "prog.md",
 		.now_s = 1,
 		.content = markdown.data,
 		.length = markdown.length};
@@ -339,7 +340,6 @@ static void put_totals(struct sp_buffer *out, const struct sp_fleet_rows *rows)
 	json_t *row = next_row(&at);
 
 	sp_buffer_puts(out, "\t1\t1");
-	put_value(out, row, "start_ns");
 	put_value(out, row, "start_ns");
 	put_value(out, row, "environment");
 	for (int i = 0; i < SP_FLEET_TEXTS; i++)
@@ -464,6 +464,81 @@ static void test_what_comes_back_is_what_merging_gives(void **state)
 	free_answers(&a);
 }
 
+static const struct sp_span_info spans[] = {{.name = hostile,
+						    .parent = UINT32_MAX,
+						    .count = 4,
+						    .sum_ns = 20000,
+						    .self_ns = 15000,
+						    .cpu_ns = 16000,
+						    .cpu_error = 3000,
+						    .bytes = 100,
+						    .median_ns = 5000,
+						    .p99_ns = 6000,
+						    .max_ns = 7000,
+						    .spread = {.us_sq = 123456789012}},
+	{.name = "request", .parent = UINT32_MAX, .count = 1, .sum_ns = INT64_MAX}};
+
+static void give_spans(struct sp_profile *profile)
+{
+	profile->spans = sp_alloc(2, sizeof(*spans));
+	memcpy(profile->spans, spans, sizeof(spans));
+	profile->span_count = 2;
+}
+
+static void put_spans(struct sp_buffer *out, const struct sp_fleet_rows *rows)
+{
+	const char *at = rows->spans.data;
+	json_t *row;
+
+	for (; (row = next_row(&at)); json_decref(row)) {
+		const size_t from = out->length;
+
+		put_value(out, row, "span");
+		memmove(out->data + from, out->data + from + 1, out->length - from - 1); /* the tab */
+		out->length--;
+		for (int i = 0; i < SP_FLEET_SPANS; i++)
+			put_value(out, row, sp_fleet_spans[i].name);
+		for (int i = 0; i < SP_FLEET_SPAN_REALS; i++)
+			put_value(out, row, sp_fleet_span_reals[i].name);
+		sp_buffer_puts(out, "\n");
+	}
+}
+
+static void test_spans_come_back(void **state)
+{
+	static const struct sp_fleet_origin origin = {.service = "shop", .version = "", .host = "", .content = ""};
+	struct sp_profile *profile = read_profile(), *back = read_profile();
+	struct sp_buffer text = {0}, damaged = {0};
+	struct sp_fleet_rows rows;
+
+	(void)state;
+	give_spans(profile);
+	sp_fleet_rows_write(&rows, profile, &origin);
+	put_spans(&text, &rows);
+	assert_null(sp_fleet_spans_read(back, text.data));
+	assert_int_equal(back->span_count, 2);
+	for (size_t i = 0; i < 2; i++) {
+		assert_string_equal(back->spans[i].name, spans[i].name);
+		assert_int_equal(back->spans[i].count, spans[i].count);
+		assert_int_equal(back->spans[i].sum_ns, spans[i].sum_ns);
+		assert_int_equal(back->spans[i].self_ns, spans[i].self_ns);
+		assert_int_equal(back->spans[i].cpu_ns, spans[i].cpu_ns);
+		assert_float_equal(back->spans[i].cpu_error, spans[i].cpu_error, 1e-6);
+		assert_int_equal(back->spans[i].bytes, spans[i].bytes);
+		assert_int_equal(back->spans[i].median_ns, spans[i].median_ns);
+		assert_int_equal(back->spans[i].p99_ns, spans[i].p99_ns);
+		assert_int_equal(back->spans[i].max_ns, spans[i].max_ns);
+		assert_float_equal(back->spans[i].spread.us_sq, spans[i].spread.us_sq, 0);
+	}
+	sp_buffer_puts(&damaged, "request\t1\t2\n");
+	assert_non_null(sp_fleet_spans_read(back, damaged.data));
+	sp_buffer_free(&text);
+	sp_buffer_free(&damaged);
+	sp_fleet_rows_free(&rows);
+	sp_profile_free(profile);
+	sp_profile_free(back);
+}
+
 static void test_a_longer_time_is_brought_to_the_same(void **state)
 {
 	struct sp_profile *once, *twice;
@@ -562,7 +637,7 @@ int main(void)
 		cmocka_unit_test(test_whole_hours_come_from_their_sums),
 		cmocka_unit_test(test_tables_forget_where_the_server_can),
 		cmocka_unit_test(test_rows_add_up_to_the_profile),
-		cmocka_unit_test(test_what_comes_back_is_what_merging_gives),
+		cmocka_unit_test(test_what_comes_back_is_what_merging_gives), cmocka_unit_test(test_spans_come_back),
 		cmocka_unit_test(test_a_longer_time_is_brought_to_the_same),
 		cmocka_unit_test(test_damaged_answers_are_refused), cmocka_unit_test(test_flipped_answers_do_no_harm)};
 

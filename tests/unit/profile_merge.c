@@ -17,6 +17,7 @@
 #include "profiles/model/facts.h"
 #include "profiles/model/heap.h"
 #include "profiles/model/merge.h"
+#include "profiles/model/spans.h"
 #include "tests/unit/profile_spool.h"
 
 #define STACK(...) ((const int[]){__VA_ARGS__, -1})
@@ -317,6 +318,105 @@ static void starts_are_known_to_the_millisecond(void **state)
 	free(p.facts);
 }
 
+static void give_spans(struct sp_profile *p, const struct sp_span_info *spans, size_t count)
+{
+	p->spans = sp_alloc(count, sizeof(*spans));
+	memcpy(p->spans, spans, count * sizeof(*spans));
+	p->span_count = count;
+}
+
+static void spans_add_up_in_the_order_of_a_tree(void **state)
+{
+	const struct sp_span_info first[] = {
+		{.name = "load", .parent = UINT32_MAX, .count = 1, .sum_ns = 50, .p99_ns = 50},
+		{.name = "request › kind=get › parse",
+			.parent = UINT32_MAX,
+			.count = 4,
+			.sum_ns = 20,
+			.self_ns = 20,
+			.cpu_ns = 16,
+			.cpu_error = 3,
+			.bytes = 100,
+			.median_ns = 5,
+			.p99_ns = 6,
+			.max_ns = 7,
+			.spread = {.us_sq = 9}},
+		{.name = "request", .parent = UINT32_MAX, .count = 4, .sum_ns = 30, .self_ns = 10, .max_ns = 9}};
+	const struct sp_span_info second[] = {
+		{.name = "request", .parent = UINT32_MAX, .count = 2, .sum_ns = 30, .self_ns = 1},
+		{.name = "request › answer", .parent = UINT32_MAX, .count = 2, .sum_ns = 25},
+		{.name = "request › kind=get › parse",
+			.parent = UINT32_MAX,
+			.count = 1,
+			.sum_ns = 8,
+			.self_ns = 8,
+			.cpu_ns = 8,
+			.cpu_error = 4,
+			.bytes = 1,
+			.median_ns = 8,
+			.p99_ns = 8,
+			.max_ns = 8,
+			.spread = {.us_sq = 1}}};
+	static const char *const order[] = {"request", "request › answer", "request › kind=get › parse", "load"};
+	struct sp_profile *a = read_back(&one), *b = read_back(&one), *out;
+	struct sp_merge *merge = sp_merge_new();
+
+	(void)state;
+	give_spans(a, first, 3);
+	give_spans(b, second, 3);
+	sp_merge_add(merge, a, "a.md");
+	sp_merge_add(merge, b, "b.md");
+	sp_buffer_clear(&sum);
+	sp_markdown_write(&sum, sp_merge_finish(merge, 0), "merged.md", false);
+	assert_valid();
+	out = read_back(&sum);
+	assert_int_equal(out->span_count, 4);
+	for (size_t i = 0; i < 4; i++)
+		assert_string_equal(out->spans[i].name, order[i]);
+	assert_int_equal(out->spans[0].count, 6);
+	assert_int_equal(out->spans[0].sum_ns, 60);
+	assert_int_equal(out->spans[0].self_ns, 11);
+	assert_int_equal(out->spans[2].cpu_ns, 24);
+	assert_float_equal(out->spans[2].cpu_error, 5, 0);
+	assert_int_equal(out->spans[2].bytes, 101);
+	assert_int_equal(out->spans[2].max_ns, 8);
+	assert_float_equal(out->spans[2].spread.us_sq, 10, 0);
+	assert_int_equal(out->spans[2].p99_ns, 0); /* of a sum nobody knows it */
+	assert_int_equal(out->spans[3].p99_ns, 50);
+	assert_non_null(strstr(sum.data, "| request › kind=get › parse | 5 | 28 ns | 28 ns |  |  | 8 ns |"));
+	sp_profile_free(a);
+	sp_profile_free(b);
+	sp_profile_free(out);
+	sp_merge_free(merge);
+}
+
+/* A name of very many parts is one all the same. */
+static void spans_in_very_many_are_told_apart(void **state)
+{
+	struct sp_profile *p = read_back(&one), *out;
+	struct sp_span_info spans[2] = {{.parent = UINT32_MAX, .count = 1, .sum_ns = 1}};
+	struct sp_buffer names[2] = {{0}, {0}};
+	struct sp_merge *merge = sp_merge_new();
+
+	(void)state;
+	for (int k = 0; k < 2; k++) {
+		for (int i = 0; i < 10000; i++)
+			sp_buffer_puts(&names[k], "a › ");
+		sp_buffer_puts(&names[k], k ? "y" : "x");
+		spans[k] = spans[0];
+		spans[k].name = names[k].data;
+	}
+	give_spans(p, spans, 2);
+	sp_merge_add(merge, p, "a.md");
+	out = sp_merge_finish(merge, 0);
+	assert_int_equal(out->span_count, 2);
+	assert_string_equal(out->spans[0].name, names[0].data);
+	sp_merge_free(merge);
+	sp_profile_free(p);
+	sp_buffer_free(&names[0]);
+	sp_buffer_free(&names[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -331,6 +431,8 @@ int main(void)
 		cmocka_unit_test(peaks_add_only_while_alive),
 		cmocka_unit_test(a_word_tells_processes_apart),
 		cmocka_unit_test(starts_are_known_to_the_millisecond),
+		cmocka_unit_test_setup_teardown(spans_add_up_in_the_order_of_a_tree, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(spans_in_very_many_are_told_apart, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests_name("profile_merge", tests, NULL, NULL);

@@ -23,7 +23,8 @@ static struct {
 	pthread_t thread;
 	int listener;
 	unsigned port;
-	const char *answer;
+	const char *answer, *rest; /* rest: sent again and again until nobody takes it any more */
+	size_t rest_bytes;
 	char request[REQUEST_MOST + 1];
 } server;
 
@@ -54,6 +55,7 @@ static void read_request(int fd)
 static void *serve(void *unused)
 {
 	int fd = accept(server.listener, NULL, NULL);
+	ssize_t n;
 
 	(void)unused;
 	if (fd < 0)
@@ -61,6 +63,11 @@ static void *serve(void *unused)
 	read_request(fd);
 	if (server.answer && write(fd, server.answer, strlen(server.answer)) < 0)
 		perror("write");
+	while (server.rest && (n = send(fd, server.rest, strlen(server.rest), MSG_NOSIGNAL)) > 0) {
+		server.rest_bytes += (size_t)n;
+		if (strlen(server.rest) == 1)
+			nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+	}
 	shutdown(fd, SHUT_WR);
 	close(fd);
 	return NULL;
@@ -152,6 +159,51 @@ static void an_answer_is_bounded(void **state)
 	assert_string_equal(answer.body.data, "0123456789abcdef");
 }
 
+/* Who sends for ever, fast or slowly, in the body or before it, is left. */
+static void what_does_not_end_is_left(void **state)
+{
+	const struct sp_http_options hurried = {.timeout_ms = 300};
+	const struct sp_http_request much = {.method = "GET", .answer_most = 1000000};
+	const char *const line = "X-Filler: 0123456789012345678901234567890123456789012345678901234567890123456789\r\n";
+
+	(void)state;
+	server.rest = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+	expect_one("HTTP/1.1 200 OK\r\n\r\n");
+	assert_int_equal(ask(&plain, &post), SP_HTTP_DONE);
+	assert_true(answer.cut);
+	server.rest = "x";
+	expect_one("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n");
+	assert_int_equal(ask(&plain, &post), SP_HTTP_DONE);
+	server.rest = "y";
+	expect_one("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n");
+	assert_int_equal(ask(&hurried, &much), SP_HTTP_LATER);
+	server.rest = line;
+	server.rest_bytes = 0;
+	expect_one("HTTP/1.1 200 OK\r\n");
+	assert_int_equal(ask(&plain, &post), SP_HTTP_LATER);
+	assert_true(server.rest_bytes < 64u << 20);
+	server.rest = NULL;
+	sp_buffer_free(&answer.body);
+}
+
+static void an_engine_that_repeats_a_token_tells_nobody(void **state)
+{
+	struct sp_http_options options = {.token = "s3cret", .timeout_ms = 5000};
+
+	(void)state;
+	expect_one("HTTP/1.1 401 No\r\n\r\nBearer s3cret? s3cret!");
+	assert_int_equal(ask(&options, &(struct sp_http_request){.method = "GET", .answer_most = 1000}),
+		SP_HTTP_DENIED);
+	assert_null(strstr(answer.why, "s3cret"));
+	assert_non_null(strstr(answer.why, "Bearer ******? ******!"));
+	options.user = "me";
+	expect_one("HTTP/1.1 403 No\r\n\r\nBasic bWU6czNjcmV0");
+	assert_int_equal(ask(&options, &(struct sp_http_request){.method = "GET", .answer_most = 1000}),
+		SP_HTTP_DENIED);
+	assert_null(strstr(answer.why, "bWU6czNjcmV0"));
+	sp_buffer_free(&answer.body);
+}
+
 static void ends_are_told_apart(void **state)
 {
 	static const struct {
@@ -163,6 +215,7 @@ static void ends_are_told_apart(void **state)
 		{"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", SP_HTTP_LATER, 0},
 		{"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n", SP_HTTP_DENIED, 0},
 		{"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", SP_HTTP_DENIED, 0},
+		{"HTTP/1.1 307 Go\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n", SP_HTTP_DENIED, 0},
 		{"HTTP/1.1 422 No\r\nContent-Length: 3\r\n\r\nbad", SP_HTTP_REFUSED, 0},
 		{"HTTP/1.1 413 No\r\nContent-Length: 0\r\n\r\n", SP_HTTP_REFUSED, 0},
 		{"", SP_HTTP_LATER, 0},
@@ -298,6 +351,8 @@ int main(void)
 		cmocka_unit_test(what_is_sent_arrives),
 		cmocka_unit_test(a_body_may_be_compressed),
 		cmocka_unit_test(an_answer_is_bounded),
+		cmocka_unit_test(what_does_not_end_is_left),
+		cmocka_unit_test(an_engine_that_repeats_a_token_tells_nobody),
 		cmocka_unit_test(ends_are_told_apart),
 		cmocka_unit_test(nobody_there_is_later),
 		cmocka_unit_test(a_token_is_not_sent_in_the_clear),

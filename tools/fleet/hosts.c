@@ -19,7 +19,7 @@
 #define MAD_TO_DEVIATION 1.4826
 #define DAYS_LEAST 2u
 #define DAY_NS 86400e9
-#define GROWTH_FIELDS 5
+#define GROWTH_FIELDS 4
 #define GROWTH_LEAST 65536.0 /* bytes a day */
 
 static void put_name(struct sp_buffer *out, const char *name)
@@ -180,7 +180,7 @@ static bool read_growth(struct growth *g, char *text)
 	while ((count = sp_fleet_line(&text, fields, GROWTH_FIELDS)) > 0) {
 		uint32_t day;
 
-		if (count != GROWTH_FIELDS || !sp_fleet_real(fields[2], &bytes) || !sp_fleet_whole(fields[4], &wall))
+		if (count != GROWTH_FIELDS || !sp_fleet_real(fields[2], &bytes) || !sp_fleet_whole(fields[3], &wall))
 			return false;
 		if (host && strcmp(host, fields[0]) != 0)
 			end_host(g);

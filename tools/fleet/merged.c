@@ -10,21 +10,32 @@
 /* Up to so many profiles each is a row of Processes; of more, each host's processes of a program are one. */
 #define PROFILES_SHOWN 2000u
 
-static int ask_processes(const struct sp_fleet *fleet, const struct sp_fleet_total *total, struct sp_profile *profile)
+static int ask(const struct sp_fleet *fleet, const struct sp_buffer *sql, struct sp_profile *profile,
+	const char *(*read)(struct sp_profile *, char *))
+{
+	struct sp_buffer answer = {0};
+	int status = sp_clickhouse_ask(fleet->http, &fleet->target, sql, &answer);
+
+	if (!status)
+		status = sp_fleet_damaged(fleet, read(profile, answer.data));
+	sp_buffer_free(&answer);
+	return status;
+}
+
+/* Processes and spans, which are no samples. */
+static int ask_others(const struct sp_fleet *fleet, const struct sp_fleet_total *total, struct sp_profile *profile)
 {
 	const struct sp_fleet_where where = sp_fleet_where(fleet, &fleet->side);
-	struct sp_buffer sql = {0}, answer = {0};
-	const char *why = NULL;
+	struct sp_buffer sql = {0};
 	int status;
 
 	sp_sql_processes(&sql, &where, total->profiles > PROFILES_SHOWN ? SP_FLEET_BY_HOST : SP_FLEET_BY_ALL);
-	status = sp_clickhouse_ask(fleet->http, &fleet->target, &sql, &answer);
+	status = ask(fleet, &sql, profile, sp_fleet_processes_read);
+	sp_buffer_clear(&sql);
+	sp_sql_spans(&sql, &where);
 	if (!status)
-		why = sp_fleet_processes_read(profile, answer.data);
-	if (why)
-		status = sp_fleet_damaged(fleet, why);
+		status = ask(fleet, &sql, profile, sp_fleet_spans_read);
 	sp_buffer_free(&sql);
-	sp_buffer_free(&answer);
 	return status;
 }
 
@@ -44,7 +55,7 @@ static int write_merged(const struct sp_fleet *fleet, const struct sp_fleet_tota
 	struct sp_profile *one = sp_fleet_profile(samples->list, samples->count, stacks, total, 1), *all;
 	struct sp_merge *merge = sp_merge_new();
 	struct sp_buffer note = {0};
-	int status = ask_processes(fleet, total, one);
+	int status = ask_others(fleet, total, one);
 
 	if (!status) {
 		put_note(&note, fleet, total);

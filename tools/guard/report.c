@@ -11,6 +11,7 @@
 #include "profiles/output/render.h"
 #include "profiles/spool/find.h"
 #include "tools/guard/guard.h"
+#include "tools/push/send.h"
 #include "tools/tools.h"
 
 #define CELLS 60u
@@ -271,8 +272,11 @@ static void render(const struct sp_guard_target *t, const char *spool, char prof
 
 	*profile = '\0';
 	sp_symbols_options(&symbols, false);
-	if (*spool && sp_render_spool(spool, &options, &result) == 0)
+	if (*spool && sp_render_spool(spool, &options, &result) == 0) {
 		snprintf(profile, PATH_MAX, "%.4000s", result.path);
+		sp_push_note(profile);
+		sp_push_start();
+	}
 	if (t->ours) {
 		sp_recover_tree(t->pid, &options.ending, 0);
 		if (!*profile && !sp_profile_of_pid(t->pid, &since, profile))

@@ -109,12 +109,14 @@ static void add_spans(struct sp_history_run *run, const struct sp_profile *profi
 
 		if (!s->count)
 			continue;
-		sp_buffer_printf(&name, "span.%s.p99_ns", s->name);
-		sp_history_add_metric(run, name.data, (double)s->p99_ns, NAN);
-		sp_buffer_clear(&name);
-		sp_buffer_printf(&name, "span.%s.p50_ns", s->name);
-		sp_history_add_metric(run, name.data, (double)s->median_ns, NAN);
-		sp_buffer_clear(&name);
+		if (s->p99_ns) { /* not of a sum of profiles */
+			sp_buffer_printf(&name, "span.%s.p99_ns", s->name);
+			sp_history_add_metric(run, name.data, (double)s->p99_ns, NAN);
+			sp_buffer_clear(&name);
+			sp_buffer_printf(&name, "span.%s.p50_ns", s->name);
+			sp_history_add_metric(run, name.data, (double)s->median_ns, NAN);
+			sp_buffer_clear(&name);
+		}
 		sp_buffer_printf(&name, "span.%s.count", s->name);
 		sp_history_add_metric(run, name.data, (double)s->count, NAN);
 		sp_buffer_free(&name);

@@ -56,7 +56,6 @@ bool sp_push_clickhouse(struct sp_push_parcel *parcel, const struct sp_push_item
 		.environment = label_or_none(labels, "environment"),
 		.labels = list,
 		.label_count = other_labels(labels, list),
-		.file = "",
 		.now_s = (uint64_t)time(NULL),
 		.content = item->markdown->data,
 		.length = item->markdown->length};
@@ -67,6 +66,11 @@ bool sp_push_clickhouse(struct sp_push_parcel *parcel, const struct sp_push_item
 	*why = "there is nothing in it";
 	if (rows.sample_count) {
 		add_insert(parcel, target, "stacks", NULL, &rows.stacks);
+		if (rows.spans.length) {
+			sp_sql_is_there(&there, "spans", "profile", origin.service, rows.time_s, rows.id);
+			add_insert(parcel, target, "spans", there.data, &rows.spans);
+			sp_buffer_clear(&there);
+		}
 		sp_sql_is_there(&there, "profiles", "id", origin.service, rows.time_s, rows.id);
 		add_insert(parcel, target, "profiles", there.data, &rows.profile);
 		sp_buffer_clear(&there);

@@ -39,7 +39,7 @@ struct sp_push_item {
 	const struct sp_push_labels *labels; /* with service, version, host, environment, program: sp_push_labels_of */
 	unsigned char id[SP_PUSH_ID_BYTES];  /* of its text: the same profile has it whenever it is sent */
 	uint64_t start_ns, end_ns;           /* since 1970; 0 unknown */
-	const struct sp_push_health *health;
+	const struct sp_push_health *health; /* where the engine is told */
 };
 
 /* One thing to be done for it: a request, or, where the engine reads files, a file. */
@@ -86,8 +86,8 @@ struct sp_push_limits {
 
 struct sp_push_engine {
 	const char *name;
-	const char *what; /* one line of help */
-	bool is_directory;
+	const char *what;                /* one line of help */
+	bool is_directory, tells_health; /* it gets figures of sending, too */
 	sp_push_pack_fn *pack;
 	sp_push_check_fn *check; /* NULL: 2xx is all it says */
 	sp_push_init_fn *init;   /* NULL: it needs nothing */

@@ -26,13 +26,16 @@ static const struct sp_push_engine engines[] = {
 		.check = sp_push_otlp_check},
 	{.name = "pushgateway",
 		.what = "Prometheus Pushgateway: figures of the newest profile",
+		.tells_health = true,
 		.pack = sp_push_pushgateway},
 	{.name = "victoria",
 		.what = "VictoriaMetrics: figures with their times, by its import of text",
+		.tells_health = true,
 		.pack = sp_push_victoria},
 	{.name = "prometheus-textfile",
 		.what = "a directory of node_exporter's textfile collector: figures of the newest profile",
 		.is_directory = true,
+		.tells_health = true,
 		.pack = sp_push_textfile},
 };
 

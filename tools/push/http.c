@@ -11,12 +11,14 @@
 #define CURL_DISABLE_TYPECHECK /* it checks calls by the function's own name */
 #include <curl/curl.h>
 
+#include "profiles/base/base64.h"
 #include "profiles/base/gzip.h"
 #include "symbolize/base/memory.h"
 #include "tools/tools.h"
 
 #define LIBRARY "libcurl.so.4"
 #define ANSWER_SHOWN 160u
+#define HEADERS_MOST 262144u
 
 /* What is used of libcurl. */
 static struct {
@@ -136,7 +138,7 @@ const char *sp_http_objection(const char *url)
 
 struct reading {
 	struct sp_http_answer *answer;
-	size_t most;
+	size_t most, header_bytes;
 };
 
 static size_t take_body(char *data, size_t one, size_t count, void *context)
@@ -156,6 +158,9 @@ static size_t take_header(char *data, size_t one, size_t count, void *context)
 	size_t bytes = one * count, n = sizeof(name) - 1;
 	char value[64];
 
+	r->header_bytes += bytes;
+	if (r->header_bytes > HEADERS_MOST)
+		return 0;
 	if (bytes > n && strncasecmp(data, name, n) == 0) {
 		snprintf(value, sizeof(value), "%.*s", (int)(bytes - n < sizeof(value) ? bytes - n : sizeof(value) - 1),
 			data + n);
@@ -219,6 +224,34 @@ static enum sp_http_end judge(long status)
 	if (status < 400 || status == 401 || status == 403 || status == 404 || status == 405 || status == 407)
 		return SP_HTTP_DENIED;
 	return SP_HTTP_REFUSED;
+}
+
+static void hide(char *at, size_t length, const char *secret)
+{
+	size_t bytes = strlen(secret);
+	char *end = at + length;
+
+	while (bytes && (at = memmem(at, (size_t)(end - at), secret, bytes)))
+		memset(at, '*', bytes);
+}
+
+void sp_http_hide_token(const struct sp_http *http, char *text, size_t length)
+{
+	const struct sp_http_options *o = &http->options;
+	char *pair = o->token && o->user ? sp_text("%s:%s", o->user, o->token) : NULL;
+	struct sp_buffer sent = {0};
+
+	if (!o->token || !length)
+		return;
+	hide(text, length, o->token);
+	if (!pair)
+		return;
+	sp_base64(&sent, pair, strlen(pair), false);
+	hide(text, length, sent.data);
+	explicit_bzero(pair, strlen(pair));
+	explicit_bzero(sent.data, sent.length);
+	free(pair);
+	sp_buffer_free(&sent);
 }
 
 /* What the engine says of it may be anything. */
@@ -333,8 +366,10 @@ static enum sp_http_end perform(struct sp_http *http, struct sp_http_answer *ans
 	curl.set(http->easy, CURLOPT_ERRORBUFFER, NULL);
 	curl.get(http->easy, CURLINFO_RESPONSE_CODE, &answer->status);
 	if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && answer->cut)) {
-		if (judge(answer->status) != SP_HTTP_DONE)
+		if (judge(answer->status) != SP_HTTP_DONE) {
+			sp_http_hide_token(http, answer->body.data, answer->body.length);
 			tell_status(answer);
+		}
 		return judge(answer->status);
 	}
 	answer->status = 0;
@@ -349,7 +384,7 @@ static enum sp_http_end perform(struct sp_http *http, struct sp_http_answer *ans
 enum sp_http_end sp_http_send(struct sp_http *http, const struct sp_http_request *request,
 	struct sp_http_answer *answer)
 {
-	struct reading reading = {answer, request->answer_most};
+	struct reading reading = {.answer = answer, .most = request->answer_most};
 	const char *objection = sp_http_objection(request->url);
 	struct sp_buffer zipped = {0};
 	struct curl_slist *headers;

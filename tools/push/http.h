@@ -55,6 +55,10 @@ struct sp_http_answer {
 enum sp_http_end sp_http_send(struct sp_http *http, const struct sp_http_request *request,
 	struct sp_http_answer *answer);
 
+/* Stars the token out, also as it is sent with a user: some engines repeat what they were sent, and what they say is shown and kept.
+ * It was done in an answer that is not SP_HTTP_DONE. */
+void sp_http_hide_token(const struct sp_http *http, char *text, size_t length);
+
 /* What speaks against an address, a phrase, or NULL. The user may stand in it, a password may not. */
 const char *sp_http_objection(const char *url);
 

@@ -5,24 +5,37 @@
 #include "profiles/export/export.h"
 #include "tools/push/engine.h"
 
-bool sp_push_otlp(struct sp_push_parcel *parcel, const struct sp_push_item *item, const struct sp_push_target *target,
-	const char **why)
+/* Of two labels that become one key the first counts, which is what was said and not what is known: keys are to be unique. */
+static size_t list_attributes(struct sp_export_attribute *list, const struct sp_push_labels *labels)
 {
 	static const struct {
 		const char *label, *key;
 	} known[] = {{"service", "service.name"}, {"version", "service.version"}, {"host", "host.name"},
 		{"environment", "deployment.environment.name"}, {"program", "process.executable.name"}};
-	const struct sp_push_labels *labels = item->labels;
-	struct sp_export_attribute list[SP_PUSH_LABELS_MOST];
-	struct sp_export_resource resource = {list, labels->count, item->id};
-	struct sp_push_request *request;
+	size_t count = 0;
 
 	for (size_t i = 0; i < labels->count; i++) {
-		list[i] = (struct sp_export_attribute){labels->list[i].name, labels->list[i].value};
+		struct sp_export_attribute one = {labels->list[i].name, labels->list[i].value};
+		bool is_new = true;
+
 		for (size_t k = 0; k < sizeof(known) / sizeof(known[0]); k++)
-			if (strcmp(list[i].key, known[k].label) == 0)
-				list[i].key = known[k].key;
+			if (strcmp(one.key, known[k].label) == 0)
+				one.key = known[k].key;
+		for (size_t k = 0; k < count; k++)
+			is_new &= strcmp(list[k].key, one.key) != 0;
+		if (is_new)
+			list[count++] = one;
 	}
+	return count;
+}
+
+bool sp_push_otlp(struct sp_push_parcel *parcel, const struct sp_push_item *item, const struct sp_push_target *target,
+	const char **why)
+{
+	struct sp_export_attribute list[SP_PUSH_LABELS_MOST];
+	struct sp_export_resource resource = {list, list_attributes(list, item->labels), item->id};
+	struct sp_push_request *request;
+
 	*why = "there are no stacks in it";
 	if (!item->profile->cpu_on && !sp_view_on(item->profile, SP_VIEW_INUSE))
 		return false;

@@ -145,8 +145,10 @@ static void send_request(struct sp_push_sender *s, const struct sp_push_request 
 	result->retry_after_ms = answer.retry_after_ms;
 	snprintf(result->why, sizeof(result->why), "%s", answer.why);
 	if (result->end == SP_HTTP_DONE && s->target.engine->check &&
-		!s->target.engine->check(&answer, result->why, sizeof(result->why)))
+		!s->target.engine->check(&answer, result->why, sizeof(result->why))) {
 		result->end = SP_HTTP_REFUSED;
+		sp_http_hide_token(s->http, result->why, strlen(result->why));
+	}
 	sp_make_inert(result->why);
 	sp_buffer_free(&answer.body);
 }
@@ -180,7 +182,6 @@ static void read_health(const struct sp_outbox *box, struct sp_push_health *heal
 	struct sp_outbox_file *files;
 	size_t count;
 
-	*health = (struct sp_push_health){0};
 	if (box->fd < 0)
 		return;
 	count = sp_outbox_states(box, &states);
@@ -201,7 +202,7 @@ void sp_push_send(struct sp_push_sender *s, const struct sp_outbox *box, struct 
 	struct sp_push_result *result)
 {
 	struct sp_push_parcel parcel = {0};
-	struct sp_push_health health;
+	struct sp_push_health health = {0};
 	struct sp_push_item item;
 	const char *why;
 
@@ -212,7 +213,8 @@ void sp_push_send(struct sp_push_sender *s, const struct sp_outbox *box, struct 
 		fail(result, SP_HTTP_REFUSED, why);
 		return;
 	}
-	read_health(box, &health);
+	if (s->target.engine->tells_health)
+		read_health(box, &health); /* which looks into all that waits */
 	item.health = &health;
 	if (!s->target.engine->pack(&parcel, &item, &s->target, &why))
 		fail(result, SP_HTTP_REFUSED, why);

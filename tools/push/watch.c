@@ -9,12 +9,14 @@
 
 #include "profiles/base/directory.h"
 #include "profiles/base/time.h"
+#include "profiles/markdown/markdown.h"
 #include "profiles/output/output.h"
 #include "symbolize/base/memory.h"
 #include "tools/push/send.h"
 #include "tools/tools.h"
 
 #define LOOK_MS 900
+#define PATIENCE_S 60 /* for a file that somebody still writes */
 
 /* How far it has come: the change times of files, which renaming sets, so that a file is never older than one that was there
  * before it. */
@@ -23,8 +25,10 @@ struct watch {
 	struct sp_outbox_entry *entry;
 	char mark[NAME_MAX + 1]; /* the file in the outbox that tells the next watch */
 	uint64_t reached_ns, begun_at_ns;
-	bool stuck;         /* the outbox took nothing when it was last asked */
-	struct sp_map seen; /* by the hash of a path: 1 where the file was taken */
+	uint64_t from_ns; /* of the oldest that is to be looked at again */
+	bool stuck;       /* the outbox took nothing when it was last asked */
+	struct sp_map
+		seen; /* by the hash of a path: 1 where the file was taken; by that and a change time: it was not whole then */
 };
 
 static uint64_t changed_ns(const struct stat *st)
@@ -63,27 +67,40 @@ static void read_mark(struct watch *w)
 		w->reached_ns = sp_time_ns(CLOCK_REALTIME);
 		write_mark(w);
 	}
-	w->begun_at_ns = w->reached_ns;
+	w->begun_at_ns = w->from_ns = w->reached_ns;
 }
 
-/* false: the outbox does not take it; the next round tries again. */
-static bool take(struct watch *w, const char *path)
-{
-	int err = sp_input_read(path, &w->entry->markdown), kept = err ? 0 : sp_outbox_put(w->box, w->entry);
+struct found {
+	char *path;
+	uint64_t hash, ns;
+};
 
+enum taken { TAKEN, NOT_YET, STUCK };
+
+/* What is copied here stands here before all of it has come; what is no profile at all is taken for one after a while, and refused.
+ * STUCK: the outbox does not take it; the next round tries again. */
+static enum taken take(struct watch *w, const struct found *file)
+{
+	const bool patient = sp_time_ns(CLOCK_REALTIME) < file->ns + PATIENCE_S * 1000000000ull;
+	struct sp_buffer *text = &w->entry->markdown;
+	const char *path = file->path;
+	int found, err, kept = 0;
+	uint32_t *half = sp_map_at(&w->seen, file->hash, file->ns, &found);
+
+	if (*half && patient)
+		return NOT_YET;
+	err = sp_input_read(path, text);
+	*half = !err && patient && !sp_markdown_is_whole(text->data, text->length);
+	if (!err && !*half)
+		kept = sp_outbox_put(w->box, w->entry);
 	if (err < 0 && err != -ENOENT)
 		sp_complain("push: %s: %s", path, sp_input_error(err));
 	if (kept < 0 && !w->stuck)
 		sp_complain("push: %s: %s: %s", path, w->box->path, strerror(-kept));
 	w->stuck = kept < 0;
-	sp_buffer_free(&w->entry->markdown);
-	return !w->stuck;
+	sp_buffer_free(text);
+	return w->stuck ? STUCK : *half ? NOT_YET : TAKEN;
 }
-
-struct found {
-	char *path;
-	uint64_t ns;
-};
 
 static int oldest_first(const void *left, const void *right)
 {
@@ -99,20 +116,50 @@ static void look_into(struct watch *w, const char *directory, struct found **lis
 	struct stat st;
 
 	for (long i = 0; i < n; i++)
-		if (lstat(paths[i], &st) == 0 && S_ISREG(st.st_mode) && changed_ns(&st) >= w->reached_ns) {
+		if (lstat(paths[i], &st) == 0 && S_ISREG(st.st_mode) && changed_ns(&st) >= w->from_ns) {
 			sp_grow(list, capacity, *count + 1, sizeof(**list));
-			(*list)[(*count)++] = (struct found){sp_copy_text(paths[i]), changed_ns(&st)};
+			(*list)[(*count)++] = (struct found){
+				sp_copy_text(paths[i]), sp_hash_bytes(paths[i], strlen(paths[i])), changed_ns(&st)};
 		}
 	sp_input_free(paths, n > 0 ? (size_t)n : 0);
+}
+
+static bool is_new(struct watch *w, const struct found *file)
+{
+	int found;
+
+	return file->ns > w->begun_at_ns && !*sp_map_at(&w->seen, file->hash, 0, &found);
+}
+
+/* The oldest first. */
+static void take_all(struct watch *w, const struct found *list, size_t count)
+{
+	uint64_t reached = w->reached_ns, waits = UINT64_MAX;
+	enum taken now = TAKEN;
+	int found;
+
+	for (size_t i = 0; i < count && now != STUCK; i++) {
+		if (!is_new(w, &list[i]))
+			continue;
+		now = take(w, &list[i]);
+		*sp_map_at(&w->seen, list[i].hash, 0, &found) = now == TAKEN;
+		if (now != TAKEN && waits == UINT64_MAX)
+			waits = list[i].ns;
+		if (now == TAKEN && list[i].ns > reached)
+			reached = list[i].ns;
+	}
+	w->from_ns = waits < reached ? waits : reached;
+	if (reached == w->reached_ns)
+		return;
+	w->reached_ns = reached;
+	write_mark(w);
 }
 
 static void go_round(struct watch *w, const char *directory)
 {
 	char **below = NULL;
 	size_t below_count = sp_input_below(directory, &below), count = 0, capacity = 0;
-	uint64_t reached = w->reached_ns;
 	struct found *list = NULL;
-	bool going = true;
 
 	look_into(w, directory, &list, &count, &capacity);
 	for (size_t i = 0; i < below_count; i++)
@@ -120,22 +167,10 @@ static void go_round(struct watch *w, const char *directory)
 	sp_input_free(below, below_count);
 	if (count)
 		qsort(list, count, sizeof(*list), oldest_first);
-	for (size_t i = 0; i < count; i++) {
-		int found;
-		uint32_t *taken = sp_map_at(&w->seen, sp_hash_bytes(list[i].path, strlen(list[i].path)), 0, &found);
-
-		if (going && !*taken && list[i].ns > w->begun_at_ns) {
-			going = take(w, list[i].path);
-			*taken = going;
-			reached = going ? list[i].ns : reached;
-		}
+	take_all(w, list, count);
+	for (size_t i = 0; i < count; i++)
 		free(list[i].path);
-	}
 	free(list);
-	if (reached != w->reached_ns) {
-		w->reached_ns = reached;
-		write_mark(w);
-	}
 }
 
 int sp_push_watch(struct sp_outbox *box, struct sp_push_sender *sender, struct sp_outbox_entry *entry,

@@ -104,25 +104,12 @@ static void add_file(struct inputs *in, const char *path)
 	sp_profile_free(profile);
 }
 
-/* The profiles in a directory; in one above, those of all environments. */
-static void add_directory(struct inputs *in, const char *path)
+static void add_found(void *context, const char *path, const char *why)
 {
-	char **paths = NULL;
-	long count = sp_input_list(path, &paths);
-	size_t below;
-
-	for (long i = 0; i < count; i++)
-		add_file(in, paths[i]);
-	sp_input_free(paths, count > 0 ? (size_t)count : 0);
-	if (count > 0)
-		return;
-	paths = NULL;
-	below = count == 0 ? sp_input_below(path, &paths) : 0;
-	for (size_t i = 0; i < below; i++)
-		add_directory(in, paths[i]);
-	sp_input_free(paths, below);
-	if (!below)
-		leave_out(in, path, 0, count < 0 ? "it cannot be listed" : "there are no profiles in it");
+	if (why)
+		leave_out(context, path, 0, why);
+	else
+		add_file(context, path);
 }
 
 int sp_report_merge(struct sp_buffer *out, char **paths, size_t count, bool full)
@@ -136,7 +123,7 @@ int sp_report_merge(struct sp_buffer *out, char **paths, size_t count, bool full
 		struct stat st;
 
 		if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-			add_directory(&in, path);
+			sp_input_each(path, add_found, &in);
 		else
 			add_file(&in, path);
 	}
