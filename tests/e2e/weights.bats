@@ -102,6 +102,7 @@ matches() {
 }
 
 @test "20,000 threads of 50 us weigh what four long ones with the same work do" {
+	needs_events
 	# System time of starting and ending them is outside of what a thread's own clocks see.
 	plain "$TARGETS/usage" usage "$TARGETS/short_threads" 4 150000000 >out
 	read -r truth _ <usage
@@ -126,6 +127,7 @@ share_and_error() {
 # By the event clock, that is user time. System time, here the interrupts', comes at the kernel's tick
 # of 4 ms, which nobody can jitter: it all goes to the same half.
 @test "a program in a rhythm of 1 ms is seen as it is, at 1 ms too" {
+	needs_events
 	for interval in 100us 1ms 4ms; do
 		rm -rf "$SMARTPROF_DIR"
 		SMARTPROF_CPU_SAMPLING_INTERVAL=$interval profiled "$TARGETS/rhythm" 2 >out
