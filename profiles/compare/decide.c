@@ -331,10 +331,13 @@ static void explain_waiting(struct sp_comparison *c)
 
 	if (!is_of_waiting(c))
 		return;
-	if (sp_compare_waits_put(c, SP_CURRENT, fmax(queue_ns, NAMED_PART * blocked_ns), &text))
+	if (sp_compare_waits_put(c, SP_CURRENT, fmax(queue_ns, NAMED_PART * blocked_ns), &text)) {
 		say_waiting(c, text.data);
-	else
+	} else {
 		explain_by_kind(c);
+		if (blocked_ns > 0 && sp_compare_waits_put(c, SP_CURRENT, NAMED_PART * blocked_ns, &text))
+			sp_sentences_add(c, &c->reasons, "Most of what grew in calls: %s.", text.data);
+	}
 	sp_buffer_free(&text);
 }
 
