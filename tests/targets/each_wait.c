@@ -540,13 +540,15 @@ static void remove_places(void)
 
 enum way { ENDED, INTERRUPTED, RESTARTED, CANCELLED, JUMPED, FORKED, STORM, AT_ONCE };
 
-static volatile bool ready, answered;
+static volatile bool ready, answered, handled;
+static volatile pid_t waiter_tid;
 
 static sigjmp_buf out;
 static volatile bool jumps;
 
 static void on_signal(int number)
 {
+	handled = handled || number == SIGUSR2;
 	if (number == SIGUSR2 && jumps) {
 		jumps = false;
 		siglongjmp(out, 1);
@@ -574,6 +576,7 @@ static void *wait_once(void *way)
 {
 	if ((enum way)(long)way == JUMPED && sigsetjmp(out, 1))
 		answer.error = -1; /* and once more */
+	waiter_tid = gettid();
 	prepare();
 	errno = 0;
 	answer.result = current->wait();
@@ -593,18 +596,46 @@ static void fork_and_wait(void)
 	printf("%s child's status %d\n", current->name, WIFEXITED(status) ? WEXITSTATUS(status) : -1);
 }
 
+static bool is_asleep(void)
+{
+	char path[64], text[256] = "", *state;
+	FILE *file;
+
+	snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)waiter_tid);
+	file = fopen(path, "re");
+	state = file && fgets(text, sizeof text, file) ? strrchr(text, ')') : NULL;
+	if (file)
+		fclose(file);
+	return !state || state[2] == 'S'; /* or it has ended */
+}
+
+static void pass(long ns)
+{
+	nanosleep(&(struct timespec){0, ns}, NULL);
+}
+
+/* A signal finds the thread in its wait, and what ends that finds the signal handled, however busy the machine is. */
+static void send_and_await_signal(void)
+{
+	while (!answered && !is_asleep())
+		pass(delay_ns / 10);
+	pthread_kill(waiter, SIGUSR2);
+	while (!answered && !handled)
+		pass(delay_ns / 10);
+}
+
 static void disturb(enum way way)
 {
 	while (!ready)
-		nanosleep(&(struct timespec){0, delay_ns / 10}, NULL);
-	nanosleep(&(struct timespec){0, delay_ns}, NULL);
+		pass(delay_ns / 10);
+	pass(delay_ns);
 	if (way == CANCELLED)
 		pthread_cancel(waiter);
 	else if (way == FORKED)
 		fork_and_wait();
 	else if (way != ENDED && way != STORM)
-		pthread_kill(waiter, SIGUSR2);
-	nanosleep(&(struct timespec){0, delay_ns}, NULL);
+		send_and_await_signal();
+	pass(delay_ns);
 	if (!answered)
 		current->end();
 }
@@ -614,7 +645,7 @@ static bool try_once(enum way way)
 {
 	void *result;
 
-	ready = answered = false;
+	ready = answered = handled = false;
 	jumps = way == JUMPED;
 	make_places();
 	pthread_create(&waiter, NULL, wait_once, (void *)(long)way);
