@@ -60,9 +60,11 @@ struct sp_option_row {
 	const char *choices; /* SP_TYPE_CHOICE: "a|b|c"; other spellings of a choice follow it: "a,alpha|b" */
 	uint64_t min, max;   /* numbers: allowed range, in the type's unit */
 	uint64_t defaults[SP_ENVIRONMENTS];
-	const char *help; /* one line */
 };
 extern const struct sp_option_row sp_option_rows[SP_OPTIONS];
+
+/* What a row's setting is, in one line. */
+const char *sp_option_help(const struct sp_option_row *row);
 
 #define SP_MODE_CPU 1u
 #define SP_MODE_HEAP 2u

@@ -8,11 +8,28 @@
 #include "env/text.h"
 
 const struct sp_option_row sp_option_rows[SP_OPTIONS] = {
-#define SP_OPTION(id, name_, variable_, alias_, flag_, type_, choices_, min_, max_, ...) \
-	[SP_OPT_##id] = {name_, variable_, alias_, flag_, type_, choices_, min_, max_, __VA_ARGS__},
+#define SP_OPTION(id, name_, variable_, alias_, flag_, type_, choices_, min_, max_, a_, b_, c_, d_, help_) \
+	[SP_OPT_##id] = {name_, variable_, alias_, flag_, type_, choices_, min_, max_, a_, b_, c_, d_},
 #include "env/options.def"
 #undef SP_OPTION
 };
+
+/* One behind the other, not by pointers: the agent's loader would have to relocate those, and each page that it does that in is
+ * copied in every process. */
+static const char helps[] =
+#define SP_OPTION(id, name_, variable_, alias_, flag_, type_, choices_, min_, max_, a_, b_, c_, d_, help_) help_ "\0"
+#include "env/options.def"
+#undef SP_OPTION
+	;
+
+const char *sp_option_help(const struct sp_option_row *row)
+{
+	const char *help = helps;
+
+	for (const struct sp_option_row *r = sp_option_rows; r < row; r++)
+		help += strlen(help) + 1;
+	return help;
+}
 
 const char *const sp_internal_variables[] = {"SMARTPROF_TREE", "SMARTPROF_PROGRESS_FD", SP_VARIABLE_FLAGS,
 	"SMARTPROF_GUARD_PID", "SMARTPROF_GUARD_NAME", "SMARTPROF_GUARD_RULE", "SMARTPROF_GUARD_MEMORY",

@@ -8,6 +8,7 @@
 #include "sampler/sys.h"
 
 static char SP_BIG notes[1024]; /* lines */
+static size_t used;
 
 void sp_verbose(const char *what, const char *why)
 {
@@ -29,16 +30,14 @@ void sp_verbose(const char *what, const char *why)
 
 void sp_notes_write(void)
 {
-	sp_agent.spool->text.notes = sp_spool_string(notes);
+	sp_agent.spool->text.notes = used ? sp_spool_string(notes) : 0;
 }
 
 void sp_note(const char *line)
 {
-	size_t used = strlen(notes);
-
 	if (used + strlen(line) + 2 > sizeof notes)
 		return;
-	stpcpy(stpcpy(notes + used, line), "\n");
+	used = (size_t)(stpcpy(stpcpy(notes + used, line), "\n") - notes);
 	sp_verbose("note", line);
 	if (sp_agent.spool)
 		sp_notes_write();

@@ -33,7 +33,7 @@ static void print_help(void)
 	       "  --help          show this text\n\n"
 	       "settings, in the environment or in " SP_FILE_NAME ":\n");
 	for (int i = 0; i < SP_OPTIONS; i++)
-		printf("  %-36s %s\n", sp_option_rows[i].variable, sp_option_rows[i].help);
+		printf("  %-36s %s\n", sp_option_rows[i].variable, sp_option_help(&sp_option_rows[i]));
 }
 
 static int complain_usage(const char *what)

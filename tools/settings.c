@@ -261,6 +261,6 @@ void sp_settings_help(void)
 		if (!row->flag)
 			continue;
 		snprintf(left, sizeof(left), "--%s %s", row->flag, kinds[row->type]);
-		printf("  %-15s %s\n", left, row->help);
+		printf("  %-15s %s\n", left, sp_option_help(row));
 	}
 }

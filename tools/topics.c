@@ -17,7 +17,7 @@ static void print_settings(void)
 
 		sp_allowed_text(row, allowed, sizeof(allowed));
 		printf("  %s%s%s\n      %s\n      %s\n", row->variable, row->flag ? ", --" : "",
-			row->flag ? row->flag : "", row->help, allowed);
+			row->flag ? row->flag : "", sp_option_help(row), allowed);
 	}
 }
 

@@ -66,7 +66,7 @@ static bool make_exit_key(void)
 
 static bool made;
 
-bool sp_threads_made(void)
+SP_AT_FORK bool sp_threads_made(void)
 {
 	return made;
 }

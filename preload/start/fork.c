@@ -110,10 +110,11 @@ SP_AT_FORK void sp_fork_child(void)
 }
 
 /* The program's handlers may have come first, and one of them to us. Where there was no spool to be stale it has not: a
- * process that looks like a vfork's child is not activated. */
+ * process that looks like a vfork's child is not activated. The page is written to anyhow, and so touched once. */
 static void after_fork_in_child(void)
 {
-	if (!sp_agent.alive || sp_is_stale_child())
+	if (!sp_agent.sealed &&
+		(!sp_agent.alive || __atomic_exchange_n(sp_agent.alive, SP_ALIVE, __ATOMIC_RELAXED) != SP_ALIVE))
 		sp_fork_child();
 }
 

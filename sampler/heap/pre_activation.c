@@ -20,9 +20,12 @@ static struct {
 	uint64_t before_bytes, before_count;
 	struct sp_tls *owner;
 } dormant;
-static struct sp_pre_activation_sample SP_BIG samples[SAMPLES];
-/* One stack behind the other: most are short, and a page for each would be most of what a small process pays. */
-static uint64_t SP_BIG frames[SAMPLES * SP_MAX_DEPTH];
+/* One stack behind the other, and all behind the samples: most are short, and a page for each would be most of what a small
+ * process pays. */
+static struct {
+	struct sp_pre_activation_sample samples[SAMPLES];
+	uint64_t frames[SAMPLES * SP_MAX_DEPTH];
+} taken SP_BIG __attribute__((aligned(4096)));
 
 static uint64_t random_bits(uint64_t tsc)
 {
@@ -41,7 +44,7 @@ static void walk(void *arg)
 	sp_unwind(t, NULL, &found);
 	s->depth = found.depth;
 	s->flags = found.flags;
-	s->frames = &frames[dormant.frames];
+	s->frames = &taken.frames[dormant.frames];
 	memcpy(s->frames, found.frames, found.depth * sizeof *found.frames);
 	sp_filter_add_pre_activation(s->p);
 	dormant.frames += found.depth;
@@ -56,7 +59,7 @@ static void share(void *unused)
 
 static void take(const void *p, size_t size)
 {
-	struct sp_pre_activation_sample *s = &samples[dormant.count];
+	struct sp_pre_activation_sample *s = &taken.samples[dormant.count];
 	struct sp_thread *t = sp_tls.thread;
 	bool is_new = !t;
 	uint64_t mask;
@@ -119,8 +122,8 @@ uint32_t sp_pre_activation_forget(const void *p)
 	uint32_t i;
 
 	for (i = 0; i < dormant.count; i++) {
-		if (samples[i].p == p) {
-			samples[i].p = NULL;
+		if (taken.samples[i].p == p) {
+			taken.samples[i].p = NULL;
 			sp_filter_remove_pre_activation(p);
 			return i + 1;
 		}
@@ -131,7 +134,7 @@ uint32_t sp_pre_activation_forget(const void *p)
 void sp_pre_activation_restore(uint32_t number, const void *p)
 {
 	if (number) {
-		samples[number - 1].p = p;
+		taken.samples[number - 1].p = p;
 		sp_filter_add_pre_activation(p);
 	}
 }
@@ -148,9 +151,9 @@ void sp_pre_activation_replay(void (*fn)(const struct sp_pre_activation_sample *
 	uint32_t i;
 
 	for (i = 0; i < dormant.count; i++) {
-		if (samples[i].p)
-			sp_filter_remove_pre_activation(samples[i].p);
-		fn(&samples[i], arg);
+		if (taken.samples[i].p)
+			sp_filter_remove_pre_activation(taken.samples[i].p);
+		fn(&taken.samples[i], arg);
 	}
 	dormant.count = dormant.frames = 0;
 }

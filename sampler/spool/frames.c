@@ -12,7 +12,7 @@
 #define ENDS (SP_MAX_DEPTH / STEP + 1)
 
 /* Upper half: of the end's hash; lower half: where it stands. 0: nothing. */
-static uint64_t known[1u << LOG_KNOWN] SP_BIG; /* atomic */
+static uint64_t known[1u << LOG_KNOWN] SP_BIG __attribute__((aligned(4096))); /* atomic */
 
 _Static_assert(sizeof known == SP_FRAMES_TABLE_BYTES, "as its header says");
 

@@ -22,6 +22,7 @@
 static uint64_t bucket_backed[SP_BUCKETS_MAX * sizeof(uint32_t) / BUCKET_CHUNK / 64];
 static uint64_t bucket_bytes; /* atomic: of the chunks backed */
 static uint32_t generation;
+static uint64_t whole_bytes; /* of the mapping, while it is one; 0: it was cut back */
 _Static_assert(sizeof bucket_backed * 8 * BUCKET_CHUNK == SP_BUCKETS_MAX * sizeof(uint32_t), "a bit a chunk");
 
 /* Backs [from, to) of the mapping with real pages, or says why not, instead of a SIGBUS later. */
@@ -198,6 +199,7 @@ int sp_spool_create(const char *path, uint32_t sample_cap, struct sp_spool_heade
 		sp_sys(SYS_munmap, h, total);
 		return err;
 	}
+	whole_bytes = total;
 	memset(bucket_backed, 0, sizeof bucket_backed);
 	bucket_bytes = 0;
 	generation++;
@@ -344,9 +346,14 @@ uint64_t sp_spool_trim(struct sp_spool_header *spool)
 SP_AT_FORK void sp_spool_drop(struct sp_spool_header *spool)
 {
 	struct sp_section_entry sections[SP_SECTIONS];
-	uint64_t from = 0, to = spool->sections[0].offset;
+	uint64_t from = 0, to;
 	int i;
 
+	if (sp_likely(whole_bytes)) { /* without a look at it, which would be a page to be found */
+		sp_sys(SYS_munmap, spool, whole_bytes);
+		return;
+	}
+	to = spool->sections[0].offset;
 	memcpy(sections, spool->sections, sizeof sections);
 	for (i = 0; i < SP_SECTIONS; i++) {
 		if (sections[i].offset != to) {
@@ -362,6 +369,7 @@ void sp_spool_cut(struct sp_spool_header *spool)
 {
 	int i, left;
 
+	whole_bytes = 0;
 	__atomic_store_n(&frozen, 1, __ATOMIC_SEQ_CST);
 	for (left = 1000; left && __atomic_load_n(&growing, __ATOMIC_SEQ_CST); left--)
 		sp_sys(SYS_sched_yield);

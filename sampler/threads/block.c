@@ -17,28 +17,37 @@
 #define AWAIT_LOOKS 2000u
 #define AWAIT_LOOK_NS 50000
 
-static char *chunks[MAX_CHUNKS] SP_BIG; /* atomic; BLOCKS_PER_CHUNK blocks each */
+/* Atomic; BLOCKS_PER_CHUNK blocks each. Few processes have more than the first, and they touch no page for it. */
+static char *first_chunk, *more_chunks[MAX_CHUNKS - 1] SP_BIG;
 static struct {
 	uint64_t free_head; /* atomic: tag << 32 | index + 1; the tag defeats ABA */
 	uint32_t taken;     /* atomic: blocks ever carved */
 } pool;
 
+static char **chunk_at(uint32_t c)
+{
+	return c ? &more_chunks[c - 1] : &first_chunk;
+}
+
 struct sp_thread *sp_block_at(uint32_t index)
 {
 	char *chunk = index / BLOCKS_PER_CHUNK >= MAX_CHUNKS
 		? NULL
-		: __atomic_load_n(&chunks[index / BLOCKS_PER_CHUNK], __ATOMIC_ACQUIRE);
+		: __atomic_load_n(chunk_at(index / BLOCKS_PER_CHUNK), __ATOMIC_ACQUIRE);
 	return chunk ? (struct sp_thread *)(chunk + (size_t)(index % BLOCKS_PER_CHUNK) * SP_BLOCK_BYTES) : NULL;
 }
 
 bool sp_block_holds(const void *p)
 {
 	const size_t bytes = (size_t)BLOCKS_PER_CHUNK * SP_BLOCK_BYTES;
-	uint32_t c;
+	uint32_t c, n = (sp_load(&pool.taken) + BLOCKS_PER_CHUNK - 1) / BLOCKS_PER_CHUNK;
 
-	for (c = 0; c < MAX_CHUNKS && sp_load(&chunks[c]); c++)
-		if ((const char *)p >= chunks[c] && (const char *)p < chunks[c] + bytes)
+	for (c = 0; c < n; c++) {
+		const char *chunk = sp_load(chunk_at(c));
+
+		if ((const char *)p >= chunk && (const char *)p < chunk + bytes)
 			return true;
+	}
 	return false;
 }
 
@@ -78,13 +87,13 @@ static bool ensure_chunk(uint32_t index)
 
 	if (c >= MAX_CHUNKS)
 		return false;
-	if (__atomic_load_n(&chunks[c], __ATOMIC_ACQUIRE))
+	if (__atomic_load_n(chunk_at(c), __ATOMIC_ACQUIRE))
 		return true;
 	p = sp_sys(SYS_mmap, NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (sp_is_error(p))
 		return false;
 	sp_memory_is_agents((const void *)p, bytes);
-	if (!__atomic_compare_exchange_n(&chunks[c], &expected, (char *)p, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+	if (!__atomic_compare_exchange_n(chunk_at(c), &expected, (char *)p, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		sp_sys(SYS_munmap, p, bytes);
 	return true;
 }

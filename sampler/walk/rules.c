@@ -13,7 +13,7 @@
 #define GENERATED_INSTRUCTIONS_MAX 256u
 #define LOG_KEPT_CYCLES 28u
 
-static struct sp_rule_slot rules[1u << LOG_RULES] SP_BIG __attribute__((aligned(64)));
+static struct sp_rule_slot rules[1u << LOG_RULES] SP_BIG __attribute__((aligned(4096)));
 _Static_assert(sizeof rules == SP_UNWIND_TABLE_BYTES, "as its header says");
 
 uint64_t sp_rules_key(uint64_t address)
