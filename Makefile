@@ -269,6 +269,7 @@ lint: agent
 	@tests/lint/bindings.sh build/libsmartprof.so tests/lint/bindings.allow
 	@tests/lint/exports.sh build/libsmartprof-context.so preload/context.map
 	@tests/lint/needed.sh build/libsmartprof.so libc.so.6
+	@tests/lint/pages.sh build/libsmartprof.so
 	@tests/lint/needed.sh build/libsmartprof-context.so ''
 	@echo "lint: all checks passed"
 format:

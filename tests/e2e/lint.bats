@@ -196,3 +196,17 @@ setup_tree() {
 	build 1000 -Wl,-z,now,-z,relro -lc
 	status_of 1 "$ROOT/tests/lint/needed.sh" a.so libc.so.6
 }
+
+@test "pages: fails on more pages to be relocated, on variables amid a page, on what forks run far away" {
+	echo 'int small = 1; static char big[8192] __attribute__((section(".bss.z_big"))); char *f(void) { return big + small; }
+		void a_forked(void) {} FAR void b_forked(void) {} const char *const names[] = { [0 ... COUNT] = "a" };' >a.c
+	build() { gcc -D"$1" -D"$2" -shared -fPIC -o a.so a.c -Wl,-z,now,-z,relro,-z,noseparate-code "${@:3}"; }
+	build FAR= COUNT=300 -Wl,-T,"$ROOT/preload/variables.ld"
+	"$ROOT/tests/lint/pages.sh" a.so
+	build FAR= COUNT=2000 -Wl,-T,"$ROOT/preload/variables.ld"
+	status_of 1 "$ROOT/tests/lint/pages.sh" a.so
+	build FAR= COUNT=300
+	status_of 1 "$ROOT/tests/lint/pages.sh" a.so
+	build 'FAR=__attribute__((aligned(8192)))' COUNT=300 -Wl,-T,"$ROOT/preload/variables.ld"
+	status_of 1 "$ROOT/tests/lint/pages.sh" a.so
+}
