@@ -43,6 +43,25 @@ as_anybody() {
 	[ "$(cd anybody/.local && find . -mindepth 1 | sort | paste -sd ' ')" = './bin ./bin/mine ./share ./share/other' ]
 }
 
+# What is started meanwhile finds the old library or the new one, and nothing in between; what runs keeps the old one.
+@test "installed over another one, each file is put in its place as a whole, for everybody to read" {
+	(umask 077 && make -s -C "$ROOT" install PREFIX=/usr/local DESTDIR="$WORK/root")
+	find root -mindepth 1 \( -type d -not -perm -755 -o -type f -not -perm -644 \) >closed
+	[ ! -s closed ] || fail "$(cat closed)"
+	echo old | tee root/usr/local/bin/smartprof root/usr/local/lib/lib{smartprof,smartprof-context}.so >/dev/null
+	ln root/usr/local/lib/libsmartprof.so mapped
+	strace -o /dev/null true 2>/dev/null || skip "strace is not allowed here"
+	strace -f -qq --seccomp-bpf -y -e trace=unlink,unlinkat,open,openat,creat,rename,renameat,renameat2 -o calls \
+		make -s -C "$ROOT" install PREFIX=/usr/local DESTDIR="$WORK/root"
+	for file in bin/smartprof lib/libsmartprof.so lib/libsmartprof-context.so; do
+		grep -qE "rename.*/$file\"" calls || fail "$file is not renamed into its place"
+		refuse grep -E "(unlink|O_WRONLY|O_RDWR|O_TRUNC).*/$file\"|/$file\".*(O_WRONLY|O_RDWR|O_TRUNC)" calls
+		cmp "root/usr/local/$file" "$ROOT/build/${file##*/}"
+	done
+	[ "$(cat mapped)" = old ]
+	[ -z "$(find root -name '*.new')" ]
+}
+
 @test "the system's directories stay" {
 	make -s -C "$ROOT" install PREFIX=/usr/local DESTDIR="$WORK/root" >log
 	make -s -C "$ROOT" uninstall PREFIX=/usr/local DESTDIR="$WORK/root"
