@@ -270,6 +270,11 @@ sum(i * i for i in range(1000000)); os.kill(os.getpid(), signal.SIGURG); sum(i *
 	cp "$SMARTPROF" alone/
 	status_of 1 alone/smartprof config --check >out
 	grep -q 'no profile: libsmartprof.so is not where' out
+	cp "$AGENT" alone/
+	chmod 777 alone
+	status_of 1 alone/smartprof config --check >out
+	grep -q 'no profile: the library would not run .*alone/smartprof, because others may write to a directory above it' out
+	SMARTPROF_BIN=$SMARTPROF alone/smartprof config --check
 	(ulimit -f 64; status_of 1 "$SMARTPROF" config --check) | grep -A1 'ulimit -f' | grep 'to fix it: ulimit -f unlimited'
 	SMARTPROF_ENABLED=0 status_of 1 "$SMARTPROF" config --check | grep 'to fix it: unset SMARTPROF_ENABLED'
 	SMARTPROF_ENABLED=0 "$SMARTPROF" config | grep -A1 'What will happen' | grep nothing

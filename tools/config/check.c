@@ -8,6 +8,7 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include "env/trust.h"
 #include "profiles/base/xdg.h"
 #include "profiles/spool/find.h"
 #include "tools/tools.h"
@@ -89,12 +90,26 @@ static void check_thresholds(struct sp_plan *plan)
 
 /* --- on the live machine */
 
+/* The library runs no command that others could have put there. */
+static void check_renderer(struct sp_plan *plan, const char *self)
+{
+	const char *bin = plan->config.values[SP_OPT_BIN].text, *objection;
+	char path[PATH_MAX];
+
+	objection = sp_trust_program(bin ? bin : self, path, sizeof(path));
+	if (objection)
+		sp_plan_warn(plan, "renderer", true, "smartprof recover",
+			"the library would not run %s, because %s; profiles come by `smartprof recover`", path,
+			objection);
+}
+
 static void check_library(struct sp_plan *plan)
 {
 	char self[PATH_MAX], library[PATH_MAX];
 
 	switch (sp_library_find(self, library)) {
 	case 0:
+		check_renderer(plan, self);
 		break;
 	case -ENOENT:
 		sp_plan_warn(plan, "library", true, "make install", SP_LIBRARY " is not where %s would look for it",
@@ -105,7 +120,7 @@ static void check_library(struct sp_plan *plan)
 			"%s contains a space or a colon, which LD_PRELOAD cannot express", library);
 		break;
 	default:
-		sp_plan_warn(plan, "library", true, "mount -t proc proc /proc", "/proc/self/exe cannot be read");
+		sp_plan_warn(plan, "library", true, "mount -t proc proc /proc", "nothing tells where this command is");
 		break;
 	}
 }
