@@ -182,7 +182,7 @@ USED='export SMARTPROF_ENV=development SMARTPROF_DIR=/mnt/used HOME=/mnt/home XD
 
 @test "Debian 13: packages made there, by gcc 14 without a warning, used there, and the library of each Debian on the other" {
 	[ -n "$(long '' yes)" ] || skip "with LONG=1: it fetches a Debian and its compiler"
-	debian trixie "$(awk '$1 == "build" { printf "%s%s", n++ ? "," : "", $2 }' "$ROOT/.ci/packages.txt"),debhelper"
+	debian trixie "$(awk '$1 == "build" { printf "%s%s", n++ ? "," : "", $2 }' "$ROOT/.ci/packages.txt"),debhelper,build-essential"
 	"$ROOT/packaging/dist.sh" "$VERSION" source
 	tar -C source -xf "source/smartprof-$VERSION.tar.gz"
 	cp "$AGENT" .
