@@ -8,7 +8,7 @@ compilers() {
 
 # built_by COMPILER: agent and command, in $WORK/COMPILER, without a warning.
 built_by() {
-	make -s -C "$ROOT" -j"$(nproc)" CC="$1" B="$WORK/$1" AGENT_B="$WORK/$1" WERROR=-Werror all >"$1.log" 2>&1 || fail "$(tail -n 40 "$1.log")"
+	make -s -C "$ROOT" -j"$(nproc)" CC="$1" B="$WORK/$1" AGENT_B="$WORK/$1" WERROR=-Werror all >"$1.said" 2>"$1.log" || fail "$(tail -n 40 "$1.log")"
 	[ ! -s "$1.log" ] || fail "$(cat "$1.log")"
 }
 
