@@ -127,23 +127,44 @@ static void put_sum(struct sp_buffer *out, struct sp_buffer *columns, const char
 	sp_buffer_printf(columns, ", %s", name);
 }
 
+/* What a comparison of hosts reads no more of than their sum, or not at all: 0. */
+static bool is_told_by_host(enum sp_fleet_value value)
+{
+	return value != SP_FLEET_SYSTEM && value != SP_FLEET_TOTAL_SYSTEM && value != SP_FLEET_TOTAL_SAMPLES;
+}
+
+/* Kinds that are one need not be told apart. */
+static void put_keys(struct sp_buffer *select, struct sp_buffer *keys, enum sp_fleet_by by, unsigned kinds)
+{
+	const bool several = kinds & (kinds - 1);
+
+	sp_buffer_printf(keys, "%sstack%s", several ? "kind, " : "", by == SP_FLEET_BY_HOST ? ", host" : "");
+	if (several)
+		sp_buffer_puts(select, "SELECT toInt8(kind)");
+	else
+		sp_buffer_printf(select, "SELECT %d", __builtin_ctz(kinds) + 1);
+	sp_buffer_printf(select, ", toString(stack), %s", by == SP_FLEET_BY_HOST ? "host" : "''");
+}
+
 void sp_sql_samples(struct sp_buffer *out, const struct sp_fleet_where *where, enum sp_fleet_by by, unsigned kinds)
 {
-	struct sp_buffer columns = {0};
-	const char *host = by == SP_FLEET_BY_HOST ? ", host" : "";
+	struct sp_buffer columns = {0}, keys = {0};
 
-	sp_buffer_printf(&columns, "kind, stack%s", host);
-	sp_buffer_puts(out, "SELECT toInt8(kind), toString(stack)");
-	sp_buffer_puts(out, by == SP_FLEET_BY_HOST ? ", host" : ", ''");
+	put_keys(out, &keys, by, kinds);
+	sp_buffer_puts(&columns, keys.data);
 	for (int i = 0; i < SP_FLEET_VALUES; i++)
-		put_sum(out, &columns, sp_fleet_value_names[i], kinds & kinds_with_value(i));
+		put_sum(out, &columns, sp_fleet_value_names[i],
+			(kinds & kinds_with_value(i)) && (by == SP_FLEET_BY_ALL || is_told_by_host(i)));
 	for (int i = 0; i < SP_FLEET_VARIANCES; i++)
 		put_sum(out, &columns, sp_fleet_variance_names[i], kinds & kinds_with_variance(i));
 	sp_buffer_puts(out, " FROM ");
 	put_rows(out, columns.data, where, kinds);
-	sp_buffer_printf(out, " GROUP BY kind, stack%s ORDER BY %skind, stack FORMAT TabSeparated", host,
-		by == SP_FLEET_BY_HOST ? "host, " : "");
+	sp_buffer_printf(out, " GROUP BY %s", keys.data);
+	if (by == SP_FLEET_BY_ALL) /* of hosts there are too many: who reads them puts them in order */
+		sp_buffer_printf(out, " ORDER BY %s", keys.data);
+	sp_buffer_puts(out, " FORMAT TabSeparated");
 	sp_buffer_free(&columns);
+	sp_buffer_free(&keys);
 }
 
 static void put_id(struct sp_buffer *out, const uint64_t key[static 2])
@@ -172,7 +193,7 @@ static bool is_compared(const char *column)
 {
 	static const char *const not [] = {"threads", "max_rss_bytes", "throttled_ns", "throttled_periods",
 		"throttle_known", "kinds_known", "blocked_", "cost_", "budget_percent", "unnamed_seconds",
-		"heap_growth_"};
+		"heap_growth_", "environment_reason", "git_branch"};
 
 	if (strcmp(column, "blocked_ns") == 0)
 		return true;
@@ -194,15 +215,15 @@ static void put_column(struct sp_buffer *out, const struct sp_fleet_column *colu
 static void put_text(struct sp_buffer *out, const char *column, enum sp_fleet_by by)
 {
 	if (by == SP_FLEET_BY_HOST)
-		sp_buffer_printf(out, ", any(%s)", column);
+		sp_buffer_printf(out, is_compared(column) ? ", any(%s)" : ", ''", column);
 	else
 		sp_buffer_printf(out, ", if(min(%s) = max(%s), min(%s), '')", column, column, column);
 }
 
 void sp_sql_totals(struct sp_buffer *out, const struct sp_fleet_where *where, enum sp_fleet_by by)
 {
-	sp_buffer_printf(out, "SELECT %s, count(), uniqExact(host), min(start_ns)",
-		by == SP_FLEET_BY_HOST ? "host" : "''");
+	sp_buffer_printf(out, "SELECT %s, min(start_ns)",
+		by == SP_FLEET_BY_HOST ? "host, count(), 1" : "'', count(), uniqExact(host)");
 	put_text(out, "environment", by);
 	for (int i = 0; i < SP_FLEET_TEXTS; i++)
 		if (i == SP_FLEET_CLOCK && by == SP_FLEET_BY_ALL)

@@ -37,7 +37,7 @@ enum sp_fleet_by { SP_FLEET_BY_ALL, SP_FLEET_BY_HOST };
 
 /* Questions whose answers profiles/fleet/answer.h reads, as lines of TabSeparated (ending in FORMAT).
  * samples: kinds are those of the bits, and columns that none of them has are 0; whole hours come from their sums, which give the
- * same as the rows they are of. */
+ * same as the rows they are of. By host they come in no order, and time in the kernel is not told apart. */
 void sp_sql_samples(struct sp_buffer *out, const struct sp_fleet_where *where, enum sp_fleet_by by, unsigned kinds);
 /* The frames of stacks; JSON, a line each. keys: two for each. Servers take statements of 256 KB. */
 #define SP_SQL_STACKS_MOST 4000u

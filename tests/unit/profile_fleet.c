@@ -195,6 +195,36 @@ static void test_whole_hours_come_from_their_sums(void **state)
 	sp_buffer_free(&sql);
 }
 
+/* A thousand hosts are a thousand times the rows: what nobody reads is not asked for. */
+static void test_hosts_are_asked_for_no_more_than_is_compared(void **state)
+{
+	const struct sp_fleet_label label = {"service", "shop"};
+	const struct sp_fleet_where where = {&label, 1, DAY_S, DAY_S + 2 * HOUR};
+	struct sp_buffer sql = {0};
+
+	(void)state;
+	sp_sql_samples(&sql, &where, SP_FLEET_BY_HOST, 1u << SP_FLEET_FUNCTION);
+	assert_int_equal(
+		count_of(sql.data,
+			"SELECT 4, toString(stack), host, sum(value), 0, sum(samples), 0, sum(total_ns), 0, 0, "),
+		1);
+	assert_non_null(strstr(sql.data, ") GROUP BY stack, host FORMAT"));
+	assert_int_equal(count_of(sql.data, "kind"), 1); /* IN */
+	sp_buffer_clear(&sql);
+	sp_sql_samples(&sql, &where, SP_FLEET_BY_HOST, 1u << SP_FLEET_FUNCTION | 1u << SP_FLEET_SITE);
+	assert_non_null(strstr(sql.data, ") GROUP BY kind, stack, host FORMAT"));
+	sp_buffer_clear(&sql);
+	sp_sql_samples(&sql, &where, SP_FLEET_BY_ALL, 1u << SP_FLEET_CPU);
+	assert_non_null(strstr(sql.data, "sum(system_ns)"));
+	assert_non_null(strstr(sql.data, " ORDER BY stack FORMAT"));
+	sp_buffer_clear(&sql);
+	sp_sql_totals(&sql, &where, SP_FLEET_BY_HOST);
+	assert_null(strstr(sql.data, "uniqExact"));
+	assert_null(strstr(sql.data, "any(environment_reason)"));
+	assert_non_null(strstr(sql.data, "any(kernel)"));
+	sp_buffer_free(&sql);
+}
+
 static void test_tables_forget_where_the_server_can(void **state)
 {
 	struct sp_buffer old = {0}, new = {0};
@@ -635,6 +665,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_text_stays_in_its_quotes),
 		cmocka_unit_test(test_questions_hold_nothing_hostile),
 		cmocka_unit_test(test_whole_hours_come_from_their_sums),
+		cmocka_unit_test(test_hosts_are_asked_for_no_more_than_is_compared),
 		cmocka_unit_test(test_tables_forget_where_the_server_can),
 		cmocka_unit_test(test_rows_add_up_to_the_profile),
 		cmocka_unit_test(test_what_comes_back_is_what_merging_gives), cmocka_unit_test(test_spans_come_back),

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "profiles/base/figures.h"
 #include "profiles/compare/report.h"
@@ -69,7 +70,17 @@ static void add_process(struct sp_profile *p, const struct sp_fleet_total *total
 		.samples = p->samples};
 }
 
-/* Where the samples of each host begin, by the number of its name: they stand together. Hosts may be in one answer alone, as
+static int by_host(const void *left, const void *right, void *stacks)
+{
+	const struct sp_fleet_sample *a = left, *b = right;
+	const struct sp_fleet_stack *list = stacks;
+
+	return a->host != b->host    ? (a->host < b->host ? -1 : 1)
+		: a->kind != b->kind ? (a->kind < b->kind ? -1 : 1)
+				     : memcmp(list[a->stack].key, list[b->stack].key, sizeof(list->key));
+}
+
+/* Where the samples of each host begin, by the number of its name: they are put together, in an order that is the same each time. Hosts may be in one answer alone, as
  * profiles come in meanwhile. */
 static size_t *find_samples(struct hosts *h)
 {
@@ -77,6 +88,8 @@ static size_t *find_samples(struct hosts *h)
 
 	for (size_t i = 0; i < h->totals.count; i++)
 		sp_names_id(&h->samples.hosts, h->totals.list[i].host);
+	if (h->samples.count)
+		qsort_r(h->samples.list, h->samples.count, sizeof(*h->samples.list), by_host, h->stacks.list);
 	first = sp_alloc(h->samples.hosts.count, sizeof(*first));
 	for (size_t k = h->samples.count; k-- > 0;)
 		first[h->samples.list[k].host] = k;
