@@ -255,7 +255,7 @@ same() {
 	for signal in SIGSTKFLT SIGURG VTALRM 10 SIGUSR2; do
 		rm -rf "$SMARTPROF_DIR"
 		SMARTPROF_SIGNAL=$signal same_run "$TARGETS/cpu_truth" 0.3
-		at_least "$(front cpu_samples "$(profile_of cpu_truth)")" 50
+		at_least "$(front cpu_samples "$(profile_of cpu_truth)")" "$(by_clock 50 15)"
 	done
 	SMARTPROF_SIGNAL=SIGUSR2 profiled "$TARGETS/sigprof_user" >out
 	timeout 20 python3 -c 'import signal, os

@@ -24,13 +24,6 @@ enough() {
 	wait "$WORKER"
 }
 
-# has_worked SECONDS: it uses so much CPU time more.
-has_worked() {
-	local used
-	used=$(awk -v ticks="$(getconf CLK_TCK)" -v more="$1" '{ sub(/.*\) /, ""); print ($12 + $13) / ticks + more }' "/proc/$PID/stat")
-	eventually has_used "$used" "$PID"
-}
-
 ctl() {
 	"$SMARTPROF" ctl --wait 60s "$PID" "$@"
 }
@@ -46,7 +39,7 @@ samples() {
 	ctl mark begun | grep -q "has the mark begun"
 	ctl stop | grep -q 'not sampled any more'
 	before=$(samples)
-	has_worked 0.4
+	has_worked 0.4 "$PID"
 	after=$(samples)
 	[ "$before" -eq "$after" ]
 	"$SMARTPROF" ctl "$PID" status | grep -q 'is not sampled since'
@@ -57,7 +50,7 @@ samples() {
 	ctl start | grep -q 'is being sampled'
 	ctl interval 5ms | grep -q 'every 5000 us'
 	ctl mark again >/dev/null
-	has_worked 0.6
+	has_worked 0.6 "$PID"
 	enough
 	local profile
 	profile=$(profile_of python3)
@@ -80,11 +73,11 @@ samples() {
 	done
 	worker SMARTPROF_START=off
 	"$SMARTPROF" ctl "$PID" status | grep -q 'was loaded asleep'
-	has_worked 0.2
+	has_worked 0.2 "$PID"
 	[ "$(samples)" -eq 0 ]
 	ctl start >/dev/null
 	touch second
-	has_worked 0.6
+	has_worked 0.6 "$PID"
 	kill "${spinners[@]}"
 	enough
 	local profile

@@ -138,6 +138,18 @@ needs_events() {
 	has_events "$@" || skip "no perf events here"
 }
 
+# by_clock A B: A where perf events sample, once in a millisecond or oftener, B where the kernel's tick does alone, at most once in four.
+by_clock() {
+	if has_events; then echo "$1"; else echo "$2"; fi
+}
+
+# has_worked SECONDS PID: it uses so much CPU time more.
+has_worked() {
+	local used
+	used=$(awk -v ticks="$(getconf CLK_TCK)" -v more="$1" '{ sub(/.*\) /, ""); print ($12 + $13) / ticks + more }' "/proc/$2/stat")
+	eventually has_used "$used" "$2"
+}
+
 # refuse COMMAND…: fails when it succeeds ("! command" alone does not fail a test).
 refuse() {
 	if "$@"; then fail "succeeded: $*"; fi

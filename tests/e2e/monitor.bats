@@ -49,7 +49,7 @@ gone() { # PATTERN: no process of that command line is left
 		    if pid == 0:
 		        own = bytearray(20 << 20)
 		        own[::4096] = b"x" * len(own[::4096])
-		        time.sleep(1.5)
+		        time.sleep(2.5)
 		        os._exit(0)
 		    children.append(pid)
 		for pid in children:

@@ -16,8 +16,10 @@ setup_file() {
 		static double cpu(clockid_t clock) { struct timespec t; clock_gettime(clock, &t); return t.tv_sec + t.tv_nsec / 1e9; }
 		__attribute__((noinline)) void inner(int n)
 		{
-			for (int i = 0; i < n; i++)
-				sink += i * sink;
+			for (int i = 0; i < n; i++) {
+				sink += i * sink; /* two lines that take as long */
+				sink += 7 * sink;
+			}
 		}
 		__attribute__((noinline)) void early_work(void) { inner(40000); }
 		__attribute__((noinline)) void late_work(void) { inner(40000); }

@@ -147,7 +147,7 @@ run_spans() {
 	read -r all most < <(sed -nE 's/^.* into serve; of the ([0-9]+) CPU samples in it ([0-9]+) .*/\1 \2/p' spans)
 	at_least "$all" "$most"
 	at_least "$((2 * most))" "$((all + 1))"
-	near "$(span 'serve › load index' 9 | sed 's/ ms//')" 300 15
+	near "$(span 'serve › load index' 9 | sed 's/ ms//')" 300 "$(by_clock 15 60)"
 }
 
 @test "exceptions, templates and lambdas in C++" {

@@ -45,7 +45,7 @@ assert sorted(it["trace_id"] for it in t) == ["01" * 16, "02" * 16, "03" * 16] a
 	PROFILE=$(profile_of traced)
 	"$SMARTPROF" validate "$PROFILE" >/dev/null
 	refuse grep -q '^# Traces' "$PROFILE"
-	at_least "$(front cpu_samples "$PROFILE")" 100
+	at_least "$(front cpu_samples "$PROFILE")" "$(by_clock 100 20)"
 }
 
 @test "of a window and of a mark, traces are those of the time" {
