@@ -15,7 +15,7 @@
 
 #define THREADS_MAX 8u
 #define STACK_BYTES (8u << 20)
-#define HEAP_BYTES (64u << 20) /* of address space, which the C library sets aside for each thread */
+#define HEAP_BYTES (64u << 20) /* of address space, which allocators set aside for each thread */
 /* If one unit has fewer addresses than this, it is not worth reading the unit twice. */
 #define JOB_ADDRESSES_MIN 512u
 #define JOBS_PER_THREAD 3u
