@@ -53,7 +53,7 @@ struct smartprof_result {
  * it takes 2 KB. Returns 1; 0 when the process was not being sampled, and *result is as it was. */
 int smartprof_stop(struct smartprof_result *result) __attribute__((weak));
 
-/* Spans. The macros below call these; `id` is the profiler's. */
+/* Spans. The macros below call these; `id` is the profiler's. Other languages call them with NULL for the site. */
 struct smartprof_site {
 	int computed; /* the name may be another one at each call */
 	unsigned long id;
@@ -69,6 +69,33 @@ void smartprof_async_end(struct smartprof_site *site, const char *name, unsigned
 
 #ifdef __cplusplus
 }
+#endif
+
+/* Where code is not position-independent (-no-pie), linkers take a weak function that no library defines for one that is never
+ * there, unless its address is asked for as it is in code that is. */
+#if defined(__x86_64__) && !defined(__PIC__)
+#define SMARTPROF_ASK_(function) \
+	__extension__({ \
+		__typeof__(function) *smartprof_is_; \
+		__asm__(".weak " #function "\n\t" \
+			"{movq " #function "@GOTPCREL(%%rip), %0|mov %0, qword ptr " #function "@GOTPCREL[rip]}" \
+			: "=r"(smartprof_is_)); \
+		smartprof_is_; \
+	})
+#define smartprof_version SMARTPROF_ASK_(smartprof_version)
+#define smartprof_active SMARTPROF_ASK_(smartprof_active)
+#define smartprof_mark SMARTPROF_ASK_(smartprof_mark)
+#define smartprof_snapshot SMARTPROF_ASK_(smartprof_snapshot)
+#define smartprof_start SMARTPROF_ASK_(smartprof_start)
+#define smartprof_stop SMARTPROF_ASK_(smartprof_stop)
+#define smartprof_span_begin SMARTPROF_ASK_(smartprof_span_begin)
+#define smartprof_span_leave SMARTPROF_ASK_(smartprof_span_leave)
+#define smartprof_span_end SMARTPROF_ASK_(smartprof_span_end)
+#define smartprof_log_wanted SMARTPROF_ASK_(smartprof_log_wanted)
+#define smartprof_span_label SMARTPROF_ASK_(smartprof_span_label)
+#define smartprof_checkpoint SMARTPROF_ASK_(smartprof_checkpoint)
+#define smartprof_async_begin SMARTPROF_ASK_(smartprof_async_begin)
+#define smartprof_async_end SMARTPROF_ASK_(smartprof_async_end)
 #endif
 
 /* Spans: names of the program's own work. Each is counted exactly, with how long it took and what was allocated in it, and

@@ -211,6 +211,29 @@ run_spans() {
 	done
 }
 
+@test "however a program is built and linked, its spans are there with the agent, and nothing is without" {
+	cat >linked.c <<-'C'
+		#include "preload/smartprof.h"
+		int main(void)
+		{
+			SMARTPROF_GUARD("all of it");
+			SMARTPROF_START("a");
+			SMARTPROF_LABEL("k", "v");
+			SMARTPROF_END("a", "%d", 1);
+			return smartprof_active && smartprof_active() ? 3 : 4;
+		}
+	C
+	for built in 'gcc -O2' 'gcc -O0 -no-pie -fno-pie' 'gcc -O2 -no-pie -fno-pie' 'gcc -O2 -flto -no-pie -fno-pie' \
+		'gcc -O2 -no-pie -fno-pie -masm=intel' 'gcc -O2 -fno-plt -Wl,-z,now' 'g++ -x c++ -O2 -no-pie -fno-pie' \
+		'clang -O2 -no-pie -fno-pie' 'clang -O0 -no-pie -fno-pie -masm=intel'; do
+		$built -Wall -Wextra -Werror -I "$ROOT" -o linked linked.c
+		status_of 4 ./linked
+		LD_PRELOAD=$AGENT status_of 3 env ./linked || fail "$built"
+	done
+	gcc -static -I "$ROOT" -o linked linked.c
+	status_of 4 ./linked
+}
+
 @test "switched off they leave no trace in the code, and evaluate nothing" {
 	cat >plain.c <<-'C'
 		int f(int);
