@@ -215,11 +215,12 @@ struct sp_thread {
 	struct sp_span_thread *spans; /* what is open, in the spool; NULL before the first span */
 	uint32_t span_node;           /* the innermost: every sample of the thread is in it */
 	uint32_t span_counts;         /* records of SP_SEC_SPAN_COUNTS that are the thread's, by their `mine` */
-	uint32_t span_beyond;         /* open beyond SP_SPAN_DEPTH */
-	bool span_busy;               /* the thread is beginning or ending one */
-	bool span_measuring;          /* what a span costs: these are the agent's own */
-	bool span_slow;               /* a slow response was counted */
-	uint64_t span_scale;          /* tsc_per_us_x1024 when this was computed: */
+	uint32_t span_beyond;         /* open beyond SP_SPAN_DEPTH: */
+	uint32_t span_beyond_names[SP_SPAN_DEPTH]; /* of the first of these */
+	bool span_busy;                            /* the thread is beginning or ending one */
+	bool span_measuring;                       /* what a span costs: these are the agent's own */
+	bool span_slow;                            /* a slow response was counted */
+	uint64_t span_scale;                       /* tsc_per_us_x1024 when this was computed: */
 	double span_ns_per_cycle;
 	bool span_framed; /* some had a frame: */
 	uint64_t span_frames

@@ -100,7 +100,7 @@ static uint32_t name_slowly(struct smartprof_site *site, enum sp_span_kind kind,
 		__atomic_compare_exchange_n(&measured, &before, generation, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		begin_spans(t);
 	number = sp_span_name(kind, name ? name : "(null)");
-	if (!site->computed)
+	if (site && !site->computed)
 		__atomic_store_n(&site->id, id_of(generation, number), __ATOMIC_RELEASE);
 	return number;
 }
@@ -108,7 +108,7 @@ static uint32_t name_slowly(struct smartprof_site *site, enum sp_span_kind kind,
 static inline uint32_t name_of(struct smartprof_site *site, enum sp_span_kind kind, const char *name,
 	struct sp_thread *t)
 {
-	unsigned long id = sp_load(&site->id);
+	unsigned long id = sp_likely(site) ? sp_load(&site->id) : 0;
 
 	if (sp_likely(id && id >> NAME_BITS == sp_spool_generation()))
 		return (uint32_t)(id & ((1u << NAME_BITS) - 1));

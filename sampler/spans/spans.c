@@ -241,6 +241,8 @@ static void begin(struct sp_thread *t, uint32_t name)
 	}
 	if (sp_unlikely(s->depth == SP_SPAN_DEPTH)) {
 		sp_add(&totals->too_deep, 1);
+		if (t->span_beyond < SP_SPAN_DEPTH)
+			t->span_beyond_names[t->span_beyond] = name;
 		t->span_beyond++;
 		return;
 	}
@@ -266,22 +268,34 @@ static void begin(struct sp_thread *t, uint32_t name)
 		sp_context_begun(t);
 }
 
+/* Whether it is one of those that were too deep. */
+static bool end_beyond(struct sp_thread *t, uint32_t name)
+{
+	uint32_t i = t->span_beyond;
+
+	if (i <= SP_SPAN_DEPTH)
+		for (; i && t->span_beyond_names[i - 1] != name; i--)
+			;
+	if (i)
+		t->span_beyond = i - 1;
+	return i > 0;
+}
+
 static void end(struct sp_thread *t, uint32_t name, uint64_t limit_ns, const char *text)
 {
 	struct sp_span_thread *s = t->spans;
 	const struct ending end = {.tsc = sp_tsc(), .limit_ns = limit_ns, .text = text};
 	uint32_t i;
 
-	if (t->span_beyond) {
-		t->span_beyond--;
+	if (sp_unlikely(t->span_beyond) && end_beyond(t, name))
 		return;
-	}
 	for (i = s ? s->depth : 0; i && s->open[i - 1].name != name; i--)
 		;
 	if (!i) {
 		sp_add(&sp_agent.spool->spans.stray, 1);
 		return;
 	}
+	t->span_beyond = 0; /* those too deep have ended with what they were in */
 	close_from(t, i, end.tsc);
 	close_innermost(t, &end);
 }

@@ -181,6 +181,35 @@ static void those_too_deep_are_left_out_and_end_where_they_should(void **state)
 	sp_snapshot_free(&s);
 }
 
+static void those_too_deep_end_with_what_they_are_in(void **state)
+{
+	struct sp_thread *t = begin_thread();
+	uint32_t outer = number_of("outer"), deep = number_of("deep"), deeper = number_of("deeper"), i;
+	struct sp_snapshot s;
+
+	(void)state;
+	sp_span_begin(t, outer);
+	for (i = 0; i < SP_SPAN_DEPTH + 5; i++)
+		sp_span_begin(t, i < SP_SPAN_DEPTH ? deep : deeper);
+	sp_span_end(t, number_of("never begun"), 0, NULL);
+	sp_span_end(t, deeper, 0, NULL);
+	sp_span_end(t, outer, 0, NULL); /* a jump has left all others */
+	assert_int_equal(t->span_node, 0);
+	for (i = 0; i < 3; i++) {
+		sp_span_begin(t, deep);
+		sp_span_end(t, deep, 0, NULL);
+	}
+	assert_int_equal(t->span_node, 0);
+	end_thread(t);
+	agent_snapshot(&s);
+	assert_int_equal(sum(&s, "outer", NULL).count, 1);
+	assert_int_equal(sum(&s, "outer", NULL).unended, 0);
+	assert_int_equal(sum(&s, "deep", NULL).count, SP_SPAN_DEPTH - 1 + 3);
+	assert_int_equal(sum(&s, "deep", NULL).unended, SP_SPAN_DEPTH - 1);
+	assert_int_equal(s.header.spans.stray, 1);
+	sp_snapshot_free(&s);
+}
+
 static void what_is_open_can_be_read(void **state)
 {
 	struct sp_thread *t = begin_thread();
@@ -376,6 +405,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(threads_count_exactly_and_leave_their_records_to_others, set_up,
 			tear_down),
 		cmocka_unit_test_setup_teardown(what_was_begun_inside_ends_with_it, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(those_too_deep_end_with_what_they_are_in, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(those_too_deep_are_left_out_and_end_where_they_should, set_up,
 			tear_down),
 		cmocka_unit_test_setup_teardown(what_is_open_can_be_read, set_up, tear_down),
