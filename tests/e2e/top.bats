@@ -137,6 +137,24 @@ $(cat screen)"
 	await 'ready> *$'
 }
 
+@test "in 60x15, as over a small connection: keys, and all of the help" {
+	worker 60
+	screen 60 15 "$SMARTPROF" top -d 0.3 "$PID"
+	await '1:Self%' 'EvalFrameDefault' '^F L T H S W .*1-4 sort .*[?] q *$'
+	keys '?'
+	await '  F L T H   functions, lines' 'Down'
+	for _ in {1..20}; do keys Down; done
+	await 'waits all the time' 'Down'
+	refuse grep -q 'F L T H   functions' screen
+	refuse grep -q '…' screen
+	keys Home
+	await '  F L T H   functions, lines'
+	keys Space
+	await '1:Self%' 'EvalFrameDefault'
+	keys q
+	await 'ready> *$'
+}
+
 @test "what is not known yet is grey, and a terminal without these characters gets others" {
 	worker 60
 	LC_ALL=C screen 100 30 "env LC_ALL=C $SMARTPROF" top -d 0.3 "$PID"

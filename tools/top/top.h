@@ -143,4 +143,8 @@ int sp_top_show(struct sp_top *top, const struct sp_top_pace *pace);
 /* Lets one of `count` lines be chosen. Returns its index, -1: none, -2 after a complaint. */
 int sp_top_choose(const char *title, char *const *lines, size_t count);
 
+/* help.c: the line of that number of what `?` shows in so many columns; false: there is none. */
+#define SP_TOP_HELP_LINE 256
+bool sp_top_help_line(size_t number, int columns, char line[static SP_TOP_HELP_LINE]);
+
 #endif

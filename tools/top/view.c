@@ -1,6 +1,7 @@
 /* smartprof top: the screen. */
 #include <curses.h>
 #include <langinfo.h>
+#include <limits.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,30 +18,11 @@
 
 #define TABLE_AT 4
 #define NARROW 70
+#define WIDE 75       /* columns in which all keys are explained */
 #define PLACE_FROM 50 /* columns for names from which there is a column for places too */
 #define CONTROL(key) ((key)&0x1f)
 #define ESCAPE 27
 #define DELETE 127
-
-static const char *const help[] = {
-	"F L T H   functions, lines, threads, heap sites",
-	"S W       spans, waits",
-	"1 2       sort by a figure of the last interval",
-	"3 4       sort by a figure of the window",
-	"R         the window begins now",
-	"P         the view stands still, the program does not; again: it goes on",
-	"/         show rows that match an expression; an empty one shows all",
-	"Up Down PgUp PgDn Home   scroll",
-	"Ctrl-L    draw everything again",
-	"q         end",
-	"",
-	"± is half of the 95 % interval. What is no larger than that is grey: it says nothing yet.",
-	"Self is the time in the function or line itself, Total that with what it calls. Shares are of the",
-	"process's CPU time in the last interval, seconds are those of the window.",
-	"Growth of a heap site: what is in use more than before.",
-	"Spans: how often they ended and their share of CPU time in the last interval, how long they took in",
-	"the window. Waits count when they are over; 100 % is one thread that waits all the time.",
-};
 
 struct screen {
 	struct sp_top *top;
@@ -49,7 +31,7 @@ struct screen {
 	attr_t grey;
 	enum sp_top_view view;
 	unsigned figure;
-	size_t scroll, rows;
+	size_t scroll, rows, help_from;
 	bool paused, helping, typing, done;
 	char typed[128], filter_text[128];
 	regex_t filter;
@@ -213,10 +195,25 @@ static void draw_table(struct screen *s)
 		draw_row(s, TABLE_AT + (int)i, &rows[s->scroll + i]);
 }
 
-static void draw_help(const struct screen *s)
+static void draw_help(struct screen *s)
 {
-	for (size_t i = 0; i < sizeof(help) / sizeof(help[0]); i++)
-		put(s, TABLE_AT - 1 + (int)i, 2, COLS - 2, help[i], A_NORMAL);
+	size_t room = LINES > TABLE_AT ? (size_t)(LINES - TABLE_AT) : 0, lines = 0;
+	char line[SP_TOP_HELP_LINE];
+
+	while (sp_top_help_line(lines, COLS - 2, line))
+		lines++;
+	if (s->help_from + room > lines)
+		s->help_from = lines > room ? lines - room : 0;
+	for (size_t i = 0; i < room && sp_top_help_line(s->help_from + i, COLS - 2, line); i++)
+		put(s, TABLE_AT - 1 + (int)i, 2, COLS - 2, line, A_NORMAL);
+}
+
+static const char *keys_line(const struct screen *s)
+{
+	if (s->helping)
+		return "Up Down PgUp PgDn scroll; any other key: back";
+	return COLS < WIDE ? "F L T H S W views  1-4 sort  P R  / ? q"
+			   : "F functions L lines T threads H heap S spans W waits  1-4 sort P R  / ? q";
 }
 
 /* What is out of the ordinary. */
@@ -263,8 +260,7 @@ static void draw(struct screen *s)
 	else
 		draw_table(s);
 	draw_note(s);
-	put(s, LINES - 1, 0, COLS, "F functions L lines T threads H heap S spans W waits  1-4 sort P R  / ? q",
-		A_REVERSE);
+	put(s, LINES - 1, 0, COLS, keys_line(s), A_REVERSE);
 	refresh();
 }
 
@@ -319,7 +315,9 @@ static void take_typed(struct screen *s, bool is_key, wint_t c)
 
 static void scroll_by(struct screen *s, long rows)
 {
-	s->scroll = rows < 0 && s->scroll < (size_t)-rows ? 0 : s->scroll + (size_t)rows;
+	size_t *from = s->helping ? &s->help_from : &s->scroll;
+
+	*from = rows < 0 && *from < (size_t)-rows ? 0 : *from + (size_t)rows;
 }
 
 static void take_function_key(struct screen *s, wint_t key)
@@ -340,9 +338,10 @@ static void take_function_key(struct screen *s, wint_t key)
 		scroll_by(s, page);
 		break;
 	case KEY_HOME:
-		s->scroll = 0;
+		scroll_by(s, -LONG_MAX);
 		break;
 	default:
+		s->helping = false;
 		break;
 	}
 }
@@ -401,12 +400,11 @@ static void take_key(struct screen *s, bool is_key, wint_t c)
 		return;
 	if (s->typing) {
 		take_typed(s, is_key, c);
-	} else if (s->helping) {
-		s->helping = false;
 	} else if (is_key) {
 		take_function_key(s, c);
-	} else if (c == '?') {
-		s->helping = true;
+	} else if (s->helping || c == '?') {
+		s->helping = !s->helping;
+		s->help_from = 0;
 	} else {
 		take_character(s, c);
 	}
