@@ -41,10 +41,12 @@ static const char remove_blobs[] =
 	"DELETE FROM blob WHERE NOT EXISTS(SELECT 1 FROM run WHERE profile=blob.id) AND"
 	" NOT EXISTS(SELECT 1 FROM run WHERE log=blob.id) AND NOT EXISTS(SELECT 1 FROM run WHERE timeline=blob.id)";
 
-static int64_t days_ago_ns(unsigned days)
+static int64_t days_ago_ns(const struct sp_history_limits *limits, unsigned days)
 {
-	int64_t now_s = (int64_t)time(NULL);
+	int64_t now_s = (int64_t)time(NULL), newest_s = (int64_t)(limits->newest_ns / NS_PER_S);
 
+	if (newest_s && newest_s < now_s)
+		now_s = newest_s;
 	return (now_s - (int64_t)days * DAY_S) * (int64_t)NS_PER_S;
 }
 
@@ -94,9 +96,9 @@ static int choose(struct sp_history *store, const struct sp_history_limits *limi
 	int err = sp_history_check(store, sqlite3_exec(store->db, prepare, NULL, NULL, NULL));
 
 	if (!err && limits->thin_days)
-		err = sp_history_exec(store, thin, "i", days_ago_ns(limits->thin_days));
+		err = sp_history_exec(store, thin, "i", days_ago_ns(limits, limits->thin_days));
 	if (!err && limits->days)
-		err = sp_history_exec(store, age, "i", days_ago_ns(limits->days));
+		err = sp_history_exec(store, age, "i", days_ago_ns(limits, limits->days));
 	return !err && limits->bytes ? choose_by_size(store, limits->bytes) : err;
 }
 

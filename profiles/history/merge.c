@@ -8,23 +8,22 @@
 
 struct merging {
 	struct sp_history *to, *from;
-	uint64_t *added, *seen;
+	struct sp_history_merged *merged;
 };
 
-static int read_blobs(struct sp_history *from, struct sp_history_run *run)
+/* Of what is missing or damaged there the run keeps the name, by which `verify` tells of it here as it did there. */
+static void read_blobs(const struct merging *m, struct sp_history_run *run)
 {
-	int err = 0;
-
-	for (int i = 0; i < SP_HISTORY_PARTS && !err; i++) {
+	for (int i = 0; i < SP_HISTORY_PARTS; i++) {
 		struct sp_history_blob *blob = &run->blobs[i];
-		size_t bytes;
+		size_t bytes = 0;
 
-		if (*blob->hash)
-			err = sp_history_blob_read(from, blob->hash, &blob->data, &bytes);
-		if (!err && *blob->hash)
-			blob->bytes = bytes;
+		if (!*blob->hash)
+			continue;
+		if (sp_history_blob_read(m->from, blob->hash, &blob->data, &bytes))
+			m->merged->lacking++;
+		blob->bytes = bytes;
 	}
-	return err;
 }
 
 static int copy_pins(const struct merging *m, const char *id)
@@ -51,25 +50,23 @@ static int merge_run(const struct sp_history_run *read, void *context)
 	memcpy(id, run->id, sizeof(id));
 	known = sp_history_number(m->to, id, &number) == 0;
 	*m->to->error = '\0'; /* a run that is not there is no failure */
-	err = read_blobs(m->from, run);
-	if (err)
-		return sp_history_fail(m->to, err, "%s", sp_history_error(m->from));
+	read_blobs(m, run);
 	err = sp_history_add(m->to, run);
 	if (!err && strcmp(id, run->id) != 0)
 		err = sp_history_fail(m->to, -EBADMSG, "run %.8s of %s is not what its id says; nothing was taken over",
 			id, sp_history_path(m->from));
-	++*m->seen;
-	*m->added += !err && !known;
+	m->merged->seen++;
+	m->merged->added += !err && !known;
 	return err || !run->pinned ? err : copy_pins(m, id);
 }
 
-int sp_history_merge(struct sp_history *store, struct sp_history *from, uint64_t *added, uint64_t *seen)
+int sp_history_merge(struct sp_history *store, struct sp_history *from, struct sp_history_merged *merged)
 {
 	const struct sp_history_filter all = {.oldest_first = true};
-	const struct merging merging = {store, from, added, seen};
+	const struct merging merging = {store, from, merged};
 	int err = sp_history_begin(store);
 
-	*added = *seen = 0;
+	*merged = (struct sp_history_merged){0};
 	if (err)
 		return err;
 	err = sp_history_each(from, &all, SP_HISTORY_ALL, merge_run, (void *)&merging);
@@ -78,7 +75,7 @@ int sp_history_merge(struct sp_history *store, struct sp_history *from, uint64_t
 	sp_history_rollback(store);
 	if (!*store->error)
 		sp_history_fail(store, err, "%s", sp_history_error(from));
-	*added = 0;
+	merged->added = 0;
 	return err;
 }
 

@@ -178,6 +178,35 @@ static int look_at_version(struct sp_history *store, int *version)
 	return 0;
 }
 
+static int set_up(struct sp_history *store)
+{
+	sqlite3_busy_timeout(store->db, BUSY_MS);
+	sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_extended_result_codes(store->db, 1);
+	return sp_history_check(store, sqlite3_exec(store->db, settings, NULL, NULL, NULL));
+}
+
+/* What cannot be changed where it is, is as a copy that is gone with us. */
+static int take_copy(struct sp_history *store)
+{
+	sqlite3 *file = store->db, *copy = NULL;
+	sqlite3_backup *backup = NULL;
+	int rc = sqlite3_open(":memory:", &copy);
+
+	if (rc == SQLITE_OK)
+		backup = sqlite3_backup_init(copy, "main", file, "main");
+	if (backup)
+		sqlite3_backup_step(backup, -1);
+	if (rc == SQLITE_OK)
+		rc = backup ? sqlite3_backup_finish(backup) : sqlite3_errcode(copy);
+	store->db = copy;
+	for (size_t i = 0; i < store->statement_count; i++)
+		sqlite3_finalize(store->statements[i].prepared);
+	store->statement_count = 0;
+	sqlite3_close(file);
+	return rc == SQLITE_OK ? set_up(store) : sp_history_check(store, rc);
+}
+
 /* Of several that come at once, one does it. */
 static int bring_up_to_date(struct sp_history *store)
 {
@@ -185,7 +214,10 @@ static int bring_up_to_date(struct sp_history *store)
 
 	if (err || version == sp_history_version)
 		return err;
-	err = sp_history_enter(store);
+	if (sqlite3_db_readonly(store->db, "main") == 1)
+		err = take_copy(store);
+	if (!err)
+		err = sp_history_enter(store);
 	if (err)
 		return err;
 	err = look_at_version(store, &version);
@@ -229,12 +261,7 @@ static int connect_to(struct sp_history *store, enum sp_history_how how)
 	put_uri(&uri, store->path, how == SP_HISTORY_READ && is_frozen(store) ? "?immutable=1" : "");
 	err = sp_history_check(store, sqlite3_open_v2(uri.data, &store->db, flags, NULL));
 	sp_buffer_free(&uri);
-	if (err)
-		return err;
-	sqlite3_busy_timeout(store->db, BUSY_MS);
-	sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	sqlite3_extended_result_codes(store->db, 1);
-	return sp_history_check(store, sqlite3_exec(store->db, settings, NULL, NULL, NULL));
+	return err ? err : set_up(store);
 }
 
 int sp_history_open(struct sp_history **store, const char *path, enum sp_history_how how,

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "profiles/history/filter.h"
 #include "symbolize/base/memory.h"
@@ -245,6 +246,9 @@ static int read_one(struct sp_history *store, const char *id, unsigned parts, st
 	return err;
 }
 
+/* A run of a time to come was kept while the clock was wrong, and would be the latest for long. */
+#define FUTURE_S 86400
+
 /* "latest" or "latest~N" or hexadecimal digits. */
 static int understand(struct sp_history *store, const char *id, struct sp_history_filter *filter)
 {
@@ -255,6 +259,7 @@ static int understand(struct sp_history *store, const char *id, struct sp_histor
 		if (id[6])
 			filter->offset = strtoul(id + 7, &end, 10);
 		filter->limit = 1;
+		filter->until_ns = ((uint64_t)time(NULL) + FUTURE_S) * 1000000000u;
 		if (!id[6] || (id[7] >= '0' && id[7] <= '9' && !*end))
 			return 0;
 	} else if (!id[digits] && digits >= 4 && digits < SP_HISTORY_ID) {

@@ -10,6 +10,7 @@
 struct sp_history_limits {
 	unsigned thin_days, days;
 	uint64_t bytes;
+	uint64_t newest_ns; /* days are counted back from there where that is before now; 0: from now */
 };
 
 #define SP_HISTORY_THIN_DAYS 30u
@@ -33,9 +34,13 @@ struct sp_history_verified {
 };
 int sp_history_verify(struct sp_history *store, void (*tell)(const char *fault), struct sp_history_verified *verified);
 
-/* Adds every run of another history, with its blobs and pins; what is here already stays as it is. *added: how many were
- * not. All or nothing. */
-int sp_history_merge(struct sp_history *store, struct sp_history *from, uint64_t *added, uint64_t *seen);
+struct sp_history_merged {
+	uint64_t seen, added; /* runs; added: those that were not here */
+	uint64_t lacking;     /* blobs that are missing or damaged there */
+};
+
+/* Adds every run of another history, with its blobs and pins; what is here already stays as it is. All or nothing, but for lacking blobs. */
+int sp_history_merge(struct sp_history *store, struct sp_history *from, struct sp_history_merged *merged);
 
 /* Writes a copy of the database to `path`, where nothing is yet, as it is at one moment. */
 int sp_history_copy(struct sp_history *store, const char *path);

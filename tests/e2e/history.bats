@@ -148,9 +148,20 @@ rows() { # SQL
 	keep monitor --runs 4 -- true
 	rows "UPDATE run SET started_ns=started_ns-40*86400000000000+number"
 	keep monitor -- true
-	[ "$(rows 'SELECT count(*) FROM run')" = 2 ]
+	[ "$(rows 'SELECT count(*) FROM run')" = 5 ] # by the runs that were there it is not yet old: the clock may be wrong
+	rows "UPDATE run SET started_ns=started_ns-86400000000000 WHERE number=5"
 	keep monitor -- true
 	[ "$(rows 'SELECT count(*) FROM run')" = 3 ]
+	keep monitor -- true
+	[ "$(rows 'SELECT count(*) FROM run')" = 4 ]
+}
+
+@test "a run of a time to come, kept while the clock was wrong, is not the latest" {
+	keep monitor -- false && false
+	rows "UPDATE run SET started_ns=started_ns+10000*86400000000000"
+	keep monitor -- true
+	keep "$SMARTPROF" history show latest --json >shown
+	python3 -c 'import json; run = json.load(open("shown")); assert "ok" in json.dumps(run) and "failed" not in json.dumps(run)'
 }
 
 @test "whether files differ from the commit is kept" {
@@ -241,6 +252,21 @@ assert len(rows) == 2 and float(rows[0]["wall_ns"]) > 0 and rows[0]["program"] =
 assert rows[1]["tags"] == "nightly"'
 }
 
+@test "a lost profile is told of by archive and import, and everything else is kept" {
+	keep monitor --profile -- "$TARGETS/cpu_truth" 0.2
+	keep monitor -- true
+	find h.db.blobs -name '*.z' | head -n 1 | xargs rm
+	status_of 1 keep "$SMARTPROF" history archive a.tar.gz >said 2>err
+	grep -q '^a.tar.gz: the history and ' said
+	[ "$(cat err)" = 'smartprof: history archive: a.tar.gz: 1 profiles or logs are missing or damaged in it; all else is there' ]
+	SMARTPROF_HISTORY=$WORK/new.db status_of 1 "$SMARTPROF" history import a.tar.gz >said 2>err
+	[ "$(cat said)" = '2 runs, 2 of them new' ]
+	[ "$(wc -l <err)" -eq 1 ]
+	[ "$(rows 'SELECT count(*) FROM run' new.db)" = 2 ]
+	SMARTPROF_HISTORY=$WORK/new.db status_of 1 "$SMARTPROF" history verify >said 2>err
+	grep -q ' 1 damaged' said
+}
+
 # adder: adds runs until it is killed.
 adder() {
 	while :; do keep "$SMARTPROF" monitor --runs 5 --profile -- "$TARGETS/cpu_truth" 0.03 >/dev/null 2>&1; done
@@ -299,4 +325,23 @@ on() {
 	[ "$list" -eq 0 ] && grep -q true list.out
 	[ "$status" -eq 6 ]
 	[ "$(grep -c '^smartprof: ' said)" = 1 ]
+}
+
+@test "a history of an older version in a place that is read-only can be read, and stays as it is" {
+	on frozen 10m
+	for version in 1 2; do
+		sqlite3 frozen/h.db <"$ROOT/tests/fixtures/history/v$version.sql" >/dev/null
+		rows 'PRAGMA journal_mode=WAL' frozen/h.db
+		chmod 600 frozen/h.db
+		mount -o remount,ro frozen
+		list=0
+		SMARTPROF_HISTORY=$WORK/frozen/h.db "$SMARTPROF" history list >list.out 2>&1 || list=$?
+		mount -o remount,rw frozen
+		kept=$(rows 'PRAGMA user_version' frozen/h.db)
+		rm frozen/h.db*
+		{ [ "$list" -eq 0 ] && [ "$kept" -eq "$version" ] && grep -q prog list.out; } || break
+	done
+	umount frozen
+	cat list.out
+	[ "$list" -eq 0 ] && [ "$kept" -eq 2 ]
 }

@@ -123,6 +123,19 @@ static void one_a_day_stays_of_old_runs(void **state)
 	sp_history_close(store);
 }
 
+static void what_is_old_by_a_wrong_clock_alone_stays(void **state)
+{
+	struct sp_history *store = open_at(path);
+	const struct sp_history_limits limits = {.thin_days = 30, .newest_ns = day(40)};
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		add(store, day(40) + i, "ok", 0, NULL);
+	assert_int_equal(clean(store, limits, false).runs, 0);
+	assert_int_equal(clean(store, (struct sp_history_limits){.thin_days = 30}, false).runs, 3);
+	sp_history_close(store);
+}
+
 static void what_is_pinned_stays_with_its_neighbours(void **state)
 {
 	struct sp_history *store = open_at(path);
@@ -248,8 +261,8 @@ static void verify_finds_what_is_damaged(void **state)
 static void another_history_is_taken_over_once(void **state)
 {
 	struct sp_history *store = open_at(path), *other = open_at(other_path);
+	struct sp_history_merged merged;
 	struct sp_history_run *run;
-	uint64_t added, seen;
 	char id[SP_HISTORY_ID];
 	size_t bytes;
 	void *data;
@@ -260,24 +273,25 @@ static void another_history_is_taken_over_once(void **state)
 	add(other, day(2), "ok", 2, id);
 	assert_int_equal(sp_history_pin(other, id, "baseline main", true), 0);
 	assert_int_equal(sp_history_note(other, id, "said"), 0);
-	assert_int_equal(sp_history_merge(store, other, &added, &seen), 0);
-	assert_true(added == 1 && seen == 2 && count(store) == 2);
+	assert_int_equal(sp_history_merge(store, other, &merged), 0);
+	assert_true(merged.added == 1 && merged.seen == 2 && !merged.lacking && count(store) == 2);
 	assert_int_equal(sp_history_find(store, id, SP_HISTORY_ALL, &run), 0);
 	assert_true(run->pinned);
 	assert_string_equal(run->note, "said");
 	assert_int_equal(sp_history_blob_read(store, run->blobs[SP_HISTORY_PROFILE].hash, &data, &bytes), 0);
 	free(data);
 	sp_history_run_free(run);
-	assert_int_equal(sp_history_merge(store, other, &added, &seen), 0);
-	assert_true(added == 0 && count(store) == 2);
+	assert_int_equal(sp_history_merge(store, other, &merged), 0);
+	assert_true(merged.added == 0 && count(store) == 2);
 	sp_history_close(store);
 	sp_history_close(other);
 }
 
-static void what_another_lacks_takes_nothing_over(void **state)
+static void what_another_lacks_is_told_and_its_runs_are_taken_over(void **state)
 {
 	struct sp_history *store = open_at(path), *other = open_at(other_path);
-	uint64_t added, seen;
+	struct sp_history_verified verified;
+	struct sp_history_merged merged;
 	char id[SP_HISTORY_ID], file[512];
 
 	(void)state;
@@ -285,9 +299,10 @@ static void what_another_lacks_takes_nothing_over(void **state)
 	add(other, day(2), "ok", 2, id);
 	file_of(other, id, file, sizeof(file));
 	assert_int_equal(unlink(file), 0);
-	assert_int_equal(sp_history_merge(store, other, &added, &seen), -ENOENT);
-	assert_non_null(strstr(sp_history_error(store), "missing"));
-	assert_true(added == 0 && count(store) == 0);
+	assert_int_equal(sp_history_merge(store, other, &merged), 0);
+	assert_true(merged.seen == 2 && merged.added == 2 && merged.lacking == 1 && count(store) == 2);
+	verified = verify(store);
+	assert_true(verified.runs == 2 && verified.blobs == 2 && verified.faults == 1);
 	sp_history_close(store);
 	sp_history_close(other);
 }
@@ -296,12 +311,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(one_a_day_stays_of_old_runs, make, remove_place),
+		cmocka_unit_test_setup_teardown(what_is_old_by_a_wrong_clock_alone_stays, make, remove_place),
 		cmocka_unit_test_setup_teardown(what_is_pinned_stays_with_its_neighbours, make, remove_place),
 		cmocka_unit_test_setup_teardown(the_oldest_go_when_all_is_too_large, make, remove_place),
 		cmocka_unit_test_setup_teardown(files_go_with_the_last_run_that_has_them, make, remove_place),
 		cmocka_unit_test_setup_teardown(verify_finds_what_is_damaged, make, remove_place),
 		cmocka_unit_test_setup_teardown(another_history_is_taken_over_once, make, remove_place),
-		cmocka_unit_test_setup_teardown(what_another_lacks_takes_nothing_over, make, remove_place),
+		cmocka_unit_test_setup_teardown(what_another_lacks_is_told_and_its_runs_are_taken_over, make,
+			remove_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,6 +32,15 @@ static int failed(const char *command, const char *file, const char *why)
 	return 1;
 }
 
+/* Returns the exit status. */
+static int tell_lacking(const char *command, const char *file, uint64_t lacking)
+{
+	if (lacking)
+		sp_complain("%s: %s: %llu profiles or logs are missing or damaged in it; all else is there", command,
+			file, (unsigned long long)lacking);
+	return lacking ? 1 : 0;
+}
+
 /* Returns -1 to go on, else the exit status. */
 static int parse(const char *command, int argc, char **argv, const char *help)
 {
@@ -48,7 +57,7 @@ struct packing {
 	struct archive *archive;
 	struct sp_history *store;
 	const char *file;
-	uint64_t files;
+	uint64_t files, lacking;
 };
 
 static int complain_archive(const struct packing *p, const char *command)
@@ -88,6 +97,17 @@ static int put_file(struct packing *p, const char *path, const char *name)
 	return n < 0 ? failed("history archive", path, strerror(EIO)) : complain_archive(p, "history archive");
 }
 
+static bool lies_in_database(struct sp_history *store, const char *hash)
+{
+	size_t bytes;
+	void *data;
+
+	if (sp_history_blob_read(store, hash, &data, &bytes))
+		return false;
+	free(data);
+	return true;
+}
+
 static int put_blob(const char *hash, void *context)
 {
 	struct packing *p = context;
@@ -95,8 +115,10 @@ static int put_blob(const char *hash, void *context)
 
 	snprintf(path, sizeof(path), "%s.blobs/%.2s/%s.z", sp_history_path(p->store), hash, hash);
 	snprintf(name, sizeof(name), BLOBS "%.2s/%s.z", hash, hash);
-	if (access(path, F_OK) < 0) /* it lies in the database */
+	if (access(path, F_OK) < 0) {
+		p->lacking += !lies_in_database(p->store, hash);
 		return 0;
+	}
 	p->files++;
 	return put_file(p, path, name);
 }
@@ -170,6 +192,8 @@ int sp_history_cmd_archive(int argc, char **argv)
 				  : pack(&p, place);
 	if (!status)
 		printf("%s: the history and %llu files of profiles and logs\n", p.file, (unsigned long long)p.files);
+	if (!status)
+		status = tell_lacking("history archive", p.file, p.lacking);
 	if (held >= 0)
 		sp_scratch_remove(place, held);
 	archive_write_free(p.archive);
@@ -259,8 +283,8 @@ static int unpack(struct packing *p, const char *place)
 static int merge(const char *place, const char *file)
 {
 	char path[PATH_MAX], why[SP_HISTORY_WHY];
+	struct sp_history_merged merged;
 	struct sp_history *store, *from;
-	uint64_t added, seen;
 	int status;
 
 	snprintf(path, sizeof(path), "%.4000s/" DATABASE, place);
@@ -268,10 +292,13 @@ static int merge(const char *place, const char *file)
 		return access(path, F_OK) < 0 ? failed("history import", file, "there is no history in it")
 					      : sp_history_complain("history import", why);
 	status = sp_history_open_here("history import", SP_HISTORY_WRITE, &store);
-	if (!status && sp_history_merge(store, from, &added, &seen))
+	if (!status && sp_history_merge(store, from, &merged))
 		status = sp_history_complain("history import", sp_history_error(store));
 	if (!status)
-		printf("%llu runs, %llu of them new\n", (unsigned long long)seen, (unsigned long long)added);
+		printf("%llu runs, %llu of them new\n", (unsigned long long)merged.seen,
+			(unsigned long long)merged.added);
+	if (!status)
+		status = tell_lacking("history import", file, merged.lacking);
 	sp_history_close(store);
 	sp_history_close(from);
 	return status;

@@ -127,10 +127,11 @@ static int take_start(const struct sp_history_run *run, void *context)
 	return 0;
 }
 
-/* The first run of a day finds the history swept of what is old, so that nobody needs to think of it. */
+/* The first run of a day finds the history swept of what is old, so that nobody needs to think of it. A clock that is wrong today
+ * makes nothing old: that is told by the runs that are there. */
 static void sweep_daily(const struct sp_history_run *run)
 {
-	const struct sp_history_limits limits = {.thin_days = SP_HISTORY_THIN_DAYS, .bytes = SP_HISTORY_BYTES};
+	struct sp_history_limits limits = {.thin_days = SP_HISTORY_THIN_DAYS, .bytes = SP_HISTORY_BYTES};
 	const struct sp_history_filter newest = {.limit = 1};
 	struct sp_history_cleaned cleaned;
 	uint64_t last_ns = 0;
@@ -140,6 +141,7 @@ static void sweep_daily(const struct sp_history_run *run)
 		return;
 	looked = true;
 	sp_history_each(store, &newest, 0, take_start, &last_ns);
+	limits.newest_ns = last_ns;
 	if (last_ns && last_ns / NS_PER_DAY != run->started_ns / NS_PER_DAY)
 		sp_history_clean(store, &limits, false, &cleaned);
 }
