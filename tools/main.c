@@ -1,8 +1,12 @@
 /* The `smartprof` command: finds the subcommand and hands over. */
 #include "tools/tools.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "profiles/base/json.h"
 
@@ -140,10 +144,50 @@ static int cmd_help(int argc, char **argv)
 	return command->fn(2, (char *[]){argv[1], flag, NULL});
 }
 
+/* What a command opens shall not be what it takes for its standard input, output and error. The programs that it starts find
+ * these closed, as it did. */
+static void fill_standard_files(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)!open("/dev/null", O_RDONLY | O_CLOEXEC); /* writing to it is the error that it is */
+}
+
+static void note_nothing(int number)
+{
+	(void)number;
+}
+
+/* A file that grows beyond what `ulimit -f` allows is an error that is told, and no silent end. Programs that are started have the
+ * signal as we had it. */
+static void catch_file_limit(void)
+{
+	struct sigaction given, catching = {.sa_handler = note_nothing, .sa_flags = SA_RESTART};
+
+	if (sigaction(SIGXFSZ, NULL, &given) == 0 && given.sa_handler == SIG_DFL)
+		sigaction(SIGXFSZ, &catching, NULL);
+}
+
+/* An answer that could not be given is none. */
+static int end_output(const char *command, int status)
+{
+	bool failed = ferror(stdout);
+	int error = fflush(stdout) == 0 ? 0 : errno;
+
+	if (!failed && !error)
+		return status;
+	if (error != EPIPE) /* who reads no more needs no word about it */
+		sp_complain("%s: standard output: %s; what it says is not complete", command,
+			error ? strerror(error) : "it cannot be written to");
+	return status ? status : 1;
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *command;
 
+	fill_standard_files();
+	catch_file_limit();
 	sp_json_init();
 	if (argc < 2) {
 		print_help(stderr);
@@ -151,16 +195,16 @@ int main(int argc, char **argv)
 	}
 	if (strcmp(argv[1], "--version") == 0) {
 		printf("smartprof %s\n", SP_VERSION);
-		return 0;
+		return end_output("version", 0);
 	}
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
 		print_help(stdout);
-		return 0;
+		return end_output("help", 0);
 	}
 	command = find_command(argv[1]);
 	if (!command)
 		return unknown_command(argv[1]);
 	if (command->fn != sp_cmd_run && command->fn != sp_cmd_guard) /* which hand the caller's on to the program */
 		sp_set_umask();
-	return command->fn(argc - 1, argv + 1);
+	return end_output(command->name, command->fn(argc - 1, argv + 1));
 }

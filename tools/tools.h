@@ -169,6 +169,9 @@ bool sp_can_write(const char *path);
  * else's to change; whether others may read them is for the umask it was started with. */
 void sp_set_umask(void);
 
+/* The one it was started with, which is that of the commands it runs for its user. */
+mode_t sp_umask_given(void);
+
 /* Lowers a limit of this process, never raises it. */
 void sp_limit(int resource, rlim_t most);
 

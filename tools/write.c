@@ -9,11 +9,24 @@
 
 #include "profiles/base/buffer.h"
 
+#define NOT_CHANGED ((mode_t)-1)
+static mode_t given = NOT_CHANGED;
+
 void sp_set_umask(void)
 {
-	mode_t given = umask(077);
+	mode_t now = umask(077);
 
+	given = given == NOT_CHANGED ? now : given;
 	umask((given & 077) | 022);
+}
+
+mode_t sp_umask_given(void)
+{
+	mode_t now = given;
+
+	if (given == NOT_CHANGED)
+		umask(now = umask(077));
+	return now;
 }
 
 int sp_write_output(const char *command, const char *path, const struct sp_buffer *text, int how)

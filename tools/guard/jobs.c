@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -182,6 +183,7 @@ run_command(const struct sp_guard_target *t, const struct sp_guard_event *e, cha
 	set_facts(t, e);
 	dup2(null, STDIN_FILENO);
 	dup2(STDERR_FILENO, STDOUT_FILENO);
+	umask(sp_umask_given());
 	execvp(words[0], words);
 	sp_complain("guard: --on-%s: %s: %s", sp_guard_rule_names[e->rule], words[0], strerror(errno));
 	_exit(127);

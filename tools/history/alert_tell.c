@@ -109,6 +109,7 @@ static void __attribute__((noreturn)) run_child(char **words, int input)
 {
 	dup2(input, STDIN_FILENO);
 	dup2(STDERR_FILENO, STDOUT_FILENO);
+	umask(sp_umask_given());
 	execvp(words[0], words);
 	sp_complain("history alert: --on-alert: %s: %s", words[0], strerror(errno));
 	_exit(127);

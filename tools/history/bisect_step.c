@@ -25,6 +25,7 @@ static void __attribute__((noreturn)) run_child(const char *directory, char *con
 {
 	signal(SIGINT, SIG_DFL);
 	dup2(output >= 0 ? output : STDERR_FILENO, STDOUT_FILENO);
+	umask(sp_umask_given());
 	if (chdir(directory) == 0)
 		execvp(words[0], words);
 	sp_complain("history bisect: %s: %s", words[0], strerror(errno));

@@ -88,9 +88,9 @@ int sp_monitor_session_open(struct sp_monitor_session *s, const struct sp_monito
 	if (!error)
 		error = set_input(s, several);
 	if (error) {
-		sp_complain("monitor: nothing can be started: %s; are /proc and /dev mounted, and may files in memory "
-			    "be executed?",
-			strerror(-error));
+		sp_complain("monitor: nothing can be started: %s; %s", strerror(-error),
+			error == -EFBIG ? "raise the limit on the size of files (ulimit -f)"
+					: "are /proc and /dev mounted, and may files in memory be executed?");
 		return 1;
 	}
 	if (set_output(s))

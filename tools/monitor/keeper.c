@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -64,17 +65,18 @@ static char *put_text(char *to, const char *text)
 static size_t read_proc(pid_t pid, const char *name, char *text, size_t size)
 {
 	char path[64], *end = put_number(put_text(path, "/proc/"), (unsigned)pid);
-	ssize_t got = -1;
+	size_t length = 0;
+	ssize_t got;
 	int fd;
 
 	put_text(end, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		got = read(fd, text, size - 1);
+	while (fd >= 0 && length < size - 1 && (got = read(fd, text + length, size - 1 - length)) > 0)
+		length += (size_t)got; /* a page at a time */
+	if (fd >= 0)
 		close(fd);
-	}
-	text[got > 0 ? got : 0] = '\0';
-	return got > 0 ? (size_t)got : 0;
+	text[length] = '\0';
+	return length;
 }
 
 static uint64_t parse_number(const char **text)
@@ -169,6 +171,7 @@ static void execute(const struct sp_keeper_order *order, const int *fds, char **
 		variables[order->variables + 1] = NULL;
 	}
 	set_signals(order);
+	umask(order->umask);
 	execve(words[0], words + 1, variables);
 	if (errno == ENOEXEC) { /* a text without #! */
 		words[1] = words[0];
@@ -242,7 +245,7 @@ static bool start(struct keeper *k, const int *fds)
 /* The children of a process, of all of its threads where `threads`; adds them to pids. */
 static size_t add_children(pid_t pid, pid_t *pids, size_t count)
 {
-	static char text[16384];
+	static char text[TREE_MOST * 11];
 	char name[48], *end = put_number(put_text(name, "/task/"), (unsigned)pid);
 	const char *at = text;
 

@@ -18,6 +18,7 @@ enum { SP_KEEPER_CONTROL, SP_KEEPER_ORDER, SP_KEEPER_IN, SP_KEEPER_OUT, SP_KEEPE
 struct sp_keeper_order {
 	uint64_t signals_blocked, signals_ignored; /* those of the command, a bit each */
 	uint32_t arguments, variables, tree;
+	uint32_t umask;
 	uint32_t bytes; /* of the strings */
 };
 

@@ -8,11 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "profiles/base/buffer.h"
 #include "tools/monitor/keeper.h"
+#include "tools/tools.h"
 
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x10u /* since Linux 6.3: where files in memory are not executable otherwise */
@@ -41,12 +43,17 @@ static int make_program(void)
 {
 	const struct sp_buffer image = {.data = (char *)sp_keeper_image, .length = sp_keeper_image_bytes};
 	int fd = memfd_create("smartprof-keeper", MFD_CLOEXEC | MFD_EXEC), error;
+	struct rlimit given, lifted;
 
 	if (fd < 0 && errno == EINVAL)
 		fd = memfd_create("smartprof-keeper", MFD_CLOEXEC);
 	if (fd < 0)
 		return -errno;
+	getrlimit(RLIMIT_FSIZE, &given); /* which is the commands' */
+	lifted = (struct rlimit){given.rlim_max, given.rlim_max};
+	setrlimit(RLIMIT_FSIZE, &lifted);
 	error = sp_buffer_write(&image, fd);
+	setrlimit(RLIMIT_FSIZE, &given);
 	if (!error)
 		return fd;
 	close(fd);
@@ -115,7 +122,9 @@ static void put_tree(struct sp_buffer *out, const struct sp_tree_hold *hold)
 static int write_order(const struct sp_nursery *n, const char *path, char *const *argv, char *const *variables,
 	const struct sp_tree_hold *hold)
 {
-	struct sp_keeper_order order = {.signals_blocked = n->signals_blocked, .signals_ignored = n->signals_ignored};
+	struct sp_keeper_order order = {.signals_blocked = n->signals_blocked,
+		.signals_ignored = n->signals_ignored,
+		.umask = sp_umask_given()};
 	struct sp_buffer text = {0};
 	int fd = memfd_create("smartprof-order", MFD_CLOEXEC), error;
 
