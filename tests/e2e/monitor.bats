@@ -94,6 +94,43 @@ gone() { # PATTERN: no process of that command line is left
 	[ "$(cat kept/000[123].out)" = "$(printf 'again\nagain\nagain')" ]
 }
 
+@test "a reader that does not read holds up neither a time limit nor a signal; one that is late gets everything" {
+	mkfifo never
+	exec 7<>never
+	"$SMARTPROF" monitor --timeout 0.5 -- yes 8991 >never 2>told 7>&- &
+	monitor=$!
+	eventually pgrep -xf 'yes 8991' >pid
+	gone '^yes 8991'
+	kill -0 "$monitor"
+	kill "$monitor"
+	status=0; wait "$monitor" || status=$?
+	exec 7>&-
+	[ "$status" -eq 143 ]
+	grep -q timeout told
+	[ "$(measure -- head -c 3000000 /dev/zero 2>told | (sleep 0.7; wc -c))" -eq 3000000 ]
+	holds run.json 'run["stdout_bytes"] == 3000000'
+}
+
+@test "what is left running can go on writing, for ever too" {
+	measure -- sh -c '(sleep 0.4; echo later; sleep 0.2; echo last; echo beside >&2) & echo now' 2>told | cat >out
+	[ "$(paste -sd' ' out)" = "now later last" ]
+	eventually grep -q '^beside$' told
+	holds run.json 'run["state"] == "left-running" and run["stdout_bytes"] == 4'
+	measure -- sh -c 'yes 8992 & sleep 0.1' 2>told >/dev/null
+	holds run.json 'run["state"] == "left-running"'
+	pgrep -xf 'yes 8992' >pid
+	kill "$(cat pid)"
+}
+
+@test "a command has the umask, the directory and the closed files of who started the monitor" {
+	(umask 002 && measure -- sh -c 'touch made; mkdir below' 2>told)
+	[ "$(stat -c %a made below | paste -sd' ')" = '664 775' ]
+	# shellcheck disable=SC2016 # for the inner shell
+	measure -- sh -c 'echo x; echo $? >said' >&- 2>told
+	[ "$(cat said)" -ne 0 ]
+	holds run.json 'run["state"] == "ok"'
+}
+
 @test "how it ended is told, and nothing is left of what was ended" {
 	status=0; measure -- sh -c 'exit 7' 2>told || status=$?
 	[ "$status" -eq 7 ]
@@ -210,6 +247,28 @@ gone() { # PATTERN: no process of that command line is left
 	measure --list n=1,2 --list 'm=a,b c' --runs 1 --output kept -- echo {n}-{m} >out
 	of run.json '[r["command"] for r in whole["results"]] == ["echo 1-a", "echo '"'1-b c'"'", "echo 2-a", "echo '"'2-b c'"'"]' | grep -q True
 	holds run.json 'whole["results"][3]["parameters"] == {"n": "2", "m": "b c"}'
+}
+
+@test "what a shell does itself is left to one; names are taken as they are; what is no text is refused" {
+	printf '%s\n' 'A=3 printenv A' 'cd / && pwd' 'cd /' 'exit 4' '! false' ': x' >lines
+	status=0; measure -f lines --output kept >out || status=$?
+	[ "$status" -eq 1 ]
+	grep -q '^6 jobs in .*: 5 ok, 1 failed$' out
+	[ "$(cat kept/0001.out kept/0002.out)" = $'3\n/' ]
+	grep -q 'failed  *exit 4: exit 4' out
+	for name in 'a[1].txt' 'b*c' '-x' $'new\nline' $'\xff\xfe' 'ä ö' '{}'; do echo "$name" >"./$name"; done
+	echo none >a1.txt
+	measure --batch --joblog log --output named './a[1].txt' './b*c' ./-x $'./new\nline' $'./\xff\xfe' './ä ö' './{}' -- cat {} >out
+	cat named/*.out >all
+	printf '%s\n' 'a[1].txt' 'b*c' '-x' $'new\nline' $'\xff\xfe' 'ä ö' '{}' | cmp - all
+	[ "$(wc -l <log)" -eq 8 ]
+	measure --batch --joblog log --resume './a[1].txt' './b*c' ./-x $'./new\nline' $'./\xff\xfe' './ä ö' './{}' -- cat {} >out
+	grep -q '; 7 done before$' out
+	printf 'true\0false\n' >binary
+	for file in binary .; do
+		status_of 2 "$SMARTPROF" monitor -f "$file" 2>err
+		[ "$(wc -l <err)" -eq 1 ]
+	done
 }
 
 @test "jobs at once: each is prepared, has its parameters, and is told from others by its arguments" {

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "profiles/base/buffer.h"
 #include "profiles/base/time.h"
 #include "symbolize/base/memory.h"
 
@@ -114,18 +115,31 @@ static uint64_t read_queue(pid_t pid, pid_t tid)
 
 static void visit(struct sp_look *look, pid_t pid);
 
-static void visit_children(struct sp_look *look, pid_t pid, pid_t tid)
+/* A read gives no more than a page of it. */
+static void read_children(struct sp_buffer *list, pid_t pid, pid_t tid)
 {
-	static char text[16384]; /* one for all levels, of which there may be thousands */
-	char path[64], *list, *at;
+	char path[64], text[4096];
+	ssize_t got;
+	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, tid);
-	if (!read_file(path, text, sizeof(text)))
-		return;
-	list = at = sp_copy_text(text);
-	for (long child; (child = strtol(at, &at, 10)) > 0;)
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	while (fd >= 0 && (got = read(fd, text, sizeof(text))) > 0)
+		sp_buffer_add(list, text, (size_t)got);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void visit_children(struct sp_look *look, pid_t pid, pid_t tid)
+{
+	struct sp_buffer list = {0};
+	char *at;
+
+	read_children(&list, pid, tid);
+	at = list.data;
+	for (long child; at && (child = strtol(at, &at, 10)) > 0;)
 		visit(look, (pid_t)child);
-	free(list);
+	sp_buffer_free(&list);
 }
 
 static void visit(struct sp_look *look, pid_t pid)

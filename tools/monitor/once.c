@@ -89,8 +89,10 @@ static void print(const struct once *once, const struct sp_buffer *text)
 {
 	FILE *out = is_through(once) ? stderr : stdout;
 
+	sp_watches_let_signals_end_us(true);
 	fwrite(text->data, 1, text->length, out);
 	fflush(out);
+	sp_watches_let_signals_end_us(false);
 }
 
 /* Returns whether to go on. */

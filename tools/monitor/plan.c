@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "symbolize/base/memory.h"
 #include "tools/guard/guard.h"
@@ -70,11 +71,36 @@ static bool has_placeholder(char *const *words)
 
 /* --- command lines */
 
+/* "NAME=value", or what a shell does itself where no program of that name does it. */
+static bool begins_with_shell(const char *line)
+{
+	static const char *const words[] = {"!", ".", ":", "alias", "bg", "break", "case", "cd", "command", "continue",
+		"eval", "exec", "exit", "export", "fg", "for", "getopts", "hash", "if", "jobs", "read", "readonly",
+		"return", "set", "shift", "source", "time", "times", "trap", "type", "ulimit", "umask", "unalias",
+		"unset", "until", "wait", "while", "{"};
+	size_t blanks = strspn(line, " \t"), length = strcspn(line + blanks, " \t"), name;
+	struct sp_target target;
+	char *word;
+	bool is = false;
+
+	line += blanks;
+	name = strspn(line, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+	if (name && line[name] == '=' && !(*line >= '0' && *line <= '9'))
+		return true;
+	word = strndup(line, length);
+	for (size_t i = 0; word && !is && i < sizeof(words) / sizeof(words[0]); i++)
+		is = strcmp(word, words[i]) == 0 && sp_target_find(&target, word) < 0;
+	free(word);
+	return is;
+}
+
 /* Whether a line says something that only a shell understands. */
 static bool needs_shell(const char *line)
 {
 	char quote = '\0';
 
+	if (begins_with_shell(line))
+		return true;
 	for (; *line; line++) {
 		if (quote == '\'' ? *line == '\'' : quote == '"' && *line == '"')
 			quote = '\0';
@@ -195,8 +221,12 @@ static int add_file(struct sp_monitor_plan *plan, const struct sp_monitor_wish *
 static int add_glob(struct sp_monitor_plan *plan, const struct sp_monitor_wish *wish, const char *pattern)
 {
 	glob_t found = {0};
-	int status = 0, error = glob(pattern, 0, NULL, &found);
+	struct stat st;
+	int status = 0, error;
 
+	if (lstat(pattern, &st) == 0) /* a shell has been here: its name may look like a glob */
+		return add_file(plan, wish, pattern);
+	error = glob(pattern, 0, NULL, &found);
 	if (error) {
 		sp_complain("monitor: --batch: %s: no such file", pattern);
 		status = SP_EXIT_USAGE;
@@ -213,18 +243,29 @@ static int add_lines(struct sp_monitor_plan *plan, const struct sp_monitor_wish 
 	FILE *file = standard ? stdin : fopen(wish->file, "re");
 	char *line = NULL;
 	size_t room = 0;
+	ssize_t got;
 	int status = 0;
 
 	if (!file) {
 		sp_complain("monitor: -f: %s: %s", wish->file, strerror(errno));
 		return SP_EXIT_USAGE;
 	}
-	while (!status && getline(&line, &room, file) >= 0) {
+	while (!status && (got = getline(&line, &room, file)) >= 0) {
+		if (strlen(line) != (size_t)got) {
+			sp_complain("monitor: -f: %s: it has a NUL byte, which no command can have; is it text?",
+				wish->file);
+			status = SP_EXIT_USAGE;
+			break;
+		}
 		line[strcspn(line, "\n")] = '\0';
 		if (!line[strspn(line, " \t")] || line[0] == '#')
 			continue;
 		status = wish->template ? add_all(plan, wish, line, wish->template, NULL)
 					: add_all(plan, wish, NULL, NULL, line);
+	}
+	if (!status && ferror(file)) {
+		sp_complain("monitor: -f: %s: %s", wish->file, strerror(errno));
+		status = SP_EXIT_USAGE;
 	}
 	free(line);
 	if (!standard)

@@ -21,8 +21,9 @@
 #define SHOW_NS 200000000ull
 #define LOOK_STEP_MOST_NS 200000000ull /* however long the run is: peaks are not to be missed */
 #define FDS_EACH 3
+#define GIVE_UP_NS (SP_KEEPER_GRACE_MS * 1000000ull + 1000000000ull) /* the last command has ended by then */
 
-static sigset_t mask_before;
+static sigset_t mask_before, taken;
 
 /* Each command takes some descriptors, and each of its processes one. Commands have the limit that the nursery began with. */
 static void lift_limit(void)
@@ -38,7 +39,6 @@ static void lift_limit(void)
 int sp_watches_open(struct sp_watches *watches, unsigned most)
 {
 	struct sigaction ignore = {.sa_handler = SIG_IGN};
-	sigset_t taken;
 	int error = sp_nursery_open(&watches->nursery);
 
 	if (error)
@@ -46,6 +46,7 @@ int sp_watches_open(struct sp_watches *watches, unsigned most)
 	lift_limit();
 	watches->items = sp_alloc(most, sizeof(*watches->items));
 	watches->count = most;
+	watches->give_up_ns = UINT64_MAX;
 	for (unsigned i = 0; i < most; i++)
 		watches->items[i].control = -1;
 	sigemptyset(&taken);
@@ -72,6 +73,11 @@ void sp_watches_close(struct sp_watches *watches)
 	if (!(watches->nursery.signals_ignored & 1ull << (SIGPIPE - 1)))
 		sigaction(SIGPIPE, &ordinary, NULL);
 	sigprocmask(SIG_SETMASK, &mask_before, NULL);
+}
+
+void sp_watches_let_signals_end_us(bool yes)
+{
+	sigprocmask(yes ? SIG_UNBLOCK : SIG_BLOCK, &taken, NULL);
 }
 
 bool sp_watch_is_free(const struct sp_watch *watch)
@@ -117,6 +123,13 @@ static int start(struct sp_watches *watches, struct sp_watch *w, const struct sp
 	return w->control < 0 ? w->control : 0;
 }
 
+static void set_over(struct sp_watch *w)
+{
+	w->over = true;
+	sp_caught_no_more(&w->output);
+	sp_caught_no_more(&w->errors);
+}
+
 struct sp_watch *sp_watch_start(struct sp_watches *watches, struct sp_monitor_run *run,
 	const struct sp_watch_terms *terms, char *const *variables, const struct sp_tree_hold *hold, uint64_t label)
 {
@@ -139,7 +152,7 @@ struct sp_watch *sp_watch_start(struct sp_watches *watches, struct sp_monitor_ru
 	error = start(watches, w, terms, variables, hold);
 	if (error) {
 		run->exec_errno = -error;
-		w->over = true;
+		set_over(w);
 	}
 	return w;
 }
@@ -170,6 +183,7 @@ static void take_signals(struct sp_watches *watches)
 	while (read(watches->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		char what = watches->stopped ? SP_KEEPER_KILL : SP_KEEPER_END;
 
+		watches->give_up_ns = sp_time_ns(CLOCK_MONOTONIC) + (watches->stopped ? 0 : GIVE_UP_NS);
 		watches->stopped = (int)info.ssi_signo;
 		for (unsigned i = 0; i < watches->count; i++) {
 			struct sp_watch *w = &watches->items[i];
@@ -200,7 +214,7 @@ static void take_started(struct sp_watch *w, const struct sp_keeper_told *told)
 {
 	if (told->error) {
 		w->run->exec_errno = told->error;
-		w->over = true;
+		set_over(w);
 		return;
 	}
 	w->started = true;
@@ -221,7 +235,7 @@ static void take_told(struct sp_watch *w)
 	if (got != (ssize_t)sizeof(told)) { /* it is gone, and the command with it or not */
 		w->run->complete = false;
 		w->run->exec_errno = w->started ? 0 : ECHILD;
-		w->over = true;
+		set_over(w);
 	} else if (told.news == SP_KEEPER_STARTED) {
 		take_started(w, &told);
 	} else if (told.news == SP_KEEPER_ENDED) {
@@ -229,7 +243,7 @@ static void take_told(struct sp_watch *w)
 		w->look_ns = UINT64_MAX;
 		sp_watch_take_ended(w, &told);
 	} else {
-		w->over = true;
+		set_over(w);
 		sp_watch_take_over(w, &told);
 	}
 }
@@ -242,6 +256,8 @@ static uint64_t next_moment(const struct sp_watches *watches, uint64_t until_ns)
 		const struct sp_watch *w = &watches->items[i];
 		uint64_t timeout = w->run ? w->run->timeout_ns : 0;
 
+		if (!sp_watch_is_free(w) && w->over && watches->give_up_ns < until_ns)
+			until_ns = watches->give_up_ns;
 		if (sp_watch_is_free(w) || w->over)
 			continue;
 		until_ns = w->look_ns < until_ns ? w->look_ns : until_ns;
@@ -260,6 +276,7 @@ static void serve(struct sp_watches *watches, uint64_t until_ns)
 	uint64_t now = sp_time_ns(CLOCK_MONOTONIC), then = next_moment(watches, until_ns),
 		 left = then > now ? then - now : 0;
 	struct timespec wait = {.tv_sec = (time_t)(left / 1000000000u), .tv_nsec = (long)(left % 1000000000u)};
+	const struct pollfd nothing = {.fd = -1};
 
 	polled[0] = (struct pollfd){.fd = watches->signals, .events = POLLIN};
 	for (unsigned i = 0; i < watches->count; i++) {
@@ -267,8 +284,8 @@ static void serve(struct sp_watches *watches, uint64_t until_ns)
 		bool active = !sp_watch_is_free(w) && !w->over;
 
 		polled[1 + FDS_EACH * i] = (struct pollfd){.fd = active ? w->control : -1, .events = POLLIN};
-		polled[2 + FDS_EACH * i] = (struct pollfd){.fd = active ? w->output.from : -1, .events = POLLIN};
-		polled[3 + FDS_EACH * i] = (struct pollfd){.fd = active ? w->errors.from : -1, .events = POLLIN};
+		polled[2 + FDS_EACH * i] = sp_watch_is_free(w) ? nothing : sp_caught_awaits(&w->output);
+		polled[3 + FDS_EACH * i] = sp_watch_is_free(w) ? nothing : sp_caught_awaits(&w->errors);
 	}
 	ppoll(polled, 1 + FDS_EACH * watches->count, then == UINT64_MAX ? NULL : &wait, NULL);
 	now = sp_time_ns(CLOCK_MONOTONIC);
@@ -296,6 +313,15 @@ static void serve(struct sp_watches *watches, uint64_t until_ns)
 	}
 }
 
+/* Also what it wrote has gone where it belongs. */
+static bool is_done(const struct sp_watches *watches, const struct sp_watch *w)
+{
+	if (!w->over)
+		return false;
+	return (sp_caught_is_empty(&w->output) && sp_caught_is_empty(&w->errors)) ||
+		sp_time_ns(CLOCK_MONOTONIC) >= watches->give_up_ns;
+}
+
 struct sp_watch *sp_watches_next(struct sp_watches *watches)
 {
 	for (;;) {
@@ -305,7 +331,7 @@ struct sp_watch *sp_watches_next(struct sp_watches *watches)
 			struct sp_watch *w = &watches->items[i];
 
 			any = any || !sp_watch_is_free(w);
-			if (sp_watch_is_free(w) || !w->over)
+			if (sp_watch_is_free(w) || !is_done(watches, w))
 				continue;
 			sp_watch_complete(w);
 			return w;
@@ -318,7 +344,7 @@ struct sp_watch *sp_watches_next(struct sp_watches *watches)
 
 void sp_watch_await(struct sp_watches *watches, struct sp_watch *w)
 {
-	while (!w->over)
+	while (!is_done(watches, w))
 		serve(watches, UINT64_MAX);
 	sp_watch_complete(w);
 }
@@ -332,6 +358,10 @@ bool sp_watches_sleep(struct sp_watches *watches, uint64_t until_ns)
 
 void sp_watch_release(struct sp_watch *w)
 {
+	if (w->run->left) {
+		sp_caught_leave(&w->output);
+		sp_caught_leave(&w->errors);
+	}
 	sp_look_end(&w->look);
 	sp_caught_close(&w->output);
 	sp_caught_close(&w->errors);

@@ -39,8 +39,9 @@ struct sp_watches {
 	struct sp_nursery nursery;
 	struct sp_watch *items;
 	unsigned count;
-	int signals;                                             /* a signalfd */
-	int stopped;                                             /* the signal that told us to end; 0: none */
+	int signals;         /* a signalfd */
+	int stopped;         /* the signal that told us to end; 0: none */
+	uint64_t give_up_ns; /* from then on no reader of ours is waited for; UINT64_MAX: not stopped */
 	void (*show)(struct sp_watches *watches, void *context); /* now and then, for the terminal; NULL: nothing */
 	void *context;
 	uint64_t show_ns;
@@ -49,6 +50,9 @@ struct sp_watches {
 /* Opens the nursery, takes the signals that end us, and makes room for so many at a time. Returns 0 or a negative errno. */
 int sp_watches_open(struct sp_watches *watches, unsigned most);
 void sp_watches_close(struct sp_watches *watches);
+
+/* Around what may take for ever while nothing runs, such as a write to a reader that does not read. */
+void sp_watches_let_signals_end_us(bool yes);
 
 /* Starts the run's command in a free place, which it returns; run->program_path (NULL: none was found, run->exec_errno says why), argv and
  * variables (a whole environment) say what. The run is the caller's and must stay until sp_watches_next gives it back; what kept it from being
