@@ -218,6 +218,7 @@ struct sp_thread {
 	uint32_t span_beyond;         /* open beyond SP_SPAN_DEPTH: */
 	uint32_t span_beyond_names[SP_SPAN_DEPTH]; /* of the first of these */
 	bool span_busy;                            /* the thread is beginning or ending one */
+	uintptr_t span_busy_at;                    /* on the stack there */
 	bool span_measuring;                       /* what a span costs: these are the agent's own */
 	bool span_slow;                            /* a slow response was counted */
 	uint64_t span_scale;                       /* tsc_per_us_x1024 when this was computed: */

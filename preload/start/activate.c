@@ -287,12 +287,23 @@ static void find_threads(void *unused)
 	sp_clock_sentinel(sp_now_ns());
 }
 
+/* A handler of the program's might leave all this by a jump. Signals by which it is told whether ours is blocked and another one
+ * free stay as they are. */
+static uint64_t block_handlers(void)
+{
+	uint64_t set = ~(1ull << (sp_agent.config.signal - 1) | 1ull << (SIGSTKFLT - 1) | 1ull << (SIGURG - 1));
+	uint64_t before = 0;
+
+	sp_sys(SYS_rt_sigprocmask, SIG_BLOCK, &set, &before, 8);
+	return before;
+}
+
 void sp_activate(void)
 {
 	struct activation *a;
 	struct sp_thread *t;
 	int expected = SP_AGENT_DORMANT, saved_errno = errno;
-	uint64_t mask;
+	uint64_t mask, given;
 
 	if (sp_tls.guard) {
 		sp_process_arm_start(); /* in the middle of counting an allocation: activation comes a moment later */
@@ -303,6 +314,7 @@ void sp_activate(void)
 			__ATOMIC_RELAXED))
 		return;
 	sp_tls.guard = 1;
+	given = block_handlers();
 	sp_clock_arm_start(0);
 	sp_self_learn();
 	sp_signals_look();
@@ -339,5 +351,6 @@ void sp_activate(void)
 	if (sp_agent.attached && t)
 		sp_block_give_back(t);
 	sp_tls.guard = 0;
+	sp_restore_signals(given);
 	errno = saved_errno;
 }

@@ -212,12 +212,18 @@ static void close_from(struct sp_thread *t, uint32_t depth, uint64_t tsc)
 		close_innermost(t, &unended);
 }
 
-/* False when a signal handler has interrupted the thread in one of these. */
-static bool enter(struct sp_thread *t)
+#define STACK_BYTES ((uintptr_t)1 << 20) /* further away is another stack */
+
+/* False when a signal handler has interrupted the thread in one of these. A handler is deeper on the stack: who is not has
+ * come here by the handler's jump. */
+static inline bool enter(struct sp_thread *t)
 {
-	if (t->span_busy)
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+
+	if (sp_unlikely(t->span_busy) && here - t->span_busy_at > STACK_BYTES)
 		return false;
 	t->span_busy = true;
+	t->span_busy_at = here;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	return true;
 }

@@ -115,6 +115,11 @@ run_spans() {
 	grep -q '^- 8 spans were begun in 32 others' spans
 }
 
+@test "a handler that leaves by a jump takes neither the profile nor later spans away" {
+	run_spans jumps
+	[ "$(span after 3)" -eq 1000 ]
+}
+
 @test "the clock is exact in a program that has hardly used CPU time" {
 	run_spans nap
 	read -r least most <out

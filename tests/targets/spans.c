@@ -1,4 +1,4 @@
-/* A program that names its work. Usage: spans requests [PARSE_MS]|requests_for_long|serve|checkpoints|log|all|adopts|fast [PAIRS [PAUSE_MS]]|unbalanced|threads|nap|fork|kill */
+/* A program that names its work. Usage: spans requests [PARSE_MS]|requests_for_long|serve|checkpoints|log|all|adopts|fast [PAIRS [PAUSE_MS]]|unbalanced|jumps|threads|nap|fork|kill */
 #include "preload/smartprof.h"
 
 #include <pthread.h>
@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -133,6 +134,39 @@ static void unbalanced(void)
 	spin_ms(100);
 }
 
+static sigjmp_buf again;
+
+static void jump(int number)
+{
+	(void)number;
+	siglongjmp(again, 1);
+}
+
+/* Every half millisecond a handler leaves what it has interrupted, from before the first span on. */
+static void jumps(void)
+{
+	struct itimerval every = {{0, 500}, {0, 500}}, never = {0};
+	volatile int left = 20;
+
+	signal(SIGALRM, jump);
+	setitimer(ITIMER_REAL, &every, NULL);
+	if (sigsetjmp(again, 1) && --left == 0)
+		setitimer(ITIMER_REAL, &never, NULL);
+	while (left > 0) {
+		SMARTPROF_START("outer");
+		SMARTPROF_START("inner");
+		SMARTPROF_END("inner");
+		SMARTPROF_END("outer");
+	}
+	for (int i = 0; i < 100; i++)
+		SMARTPROF_END("outer"); /* each jump has left one open at the most */
+	for (int i = 0; i < 1000; i++) {
+		SMARTPROF_START("after");
+		SMARTPROF_END("after");
+	}
+	spin_ms(50);
+}
+
 static void *work(void *arg)
 {
 	for (int i = 0; i < 1000; i++) {
@@ -221,6 +255,8 @@ int main(int argc, char **argv)
 		checkpoints();
 	if (!strcmp(what, "unbalanced"))
 		unbalanced();
+	if (!strcmp(what, "jumps"))
+		jumps();
 	if (!strcmp(what, "threads"))
 		threads();
 	if (!strcmp(what, "nap"))

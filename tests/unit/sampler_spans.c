@@ -210,6 +210,31 @@ static void those_too_deep_end_with_what_they_are_in(void **state)
 	sp_snapshot_free(&s);
 }
 
+static void a_handler_is_refused_in_the_middle_and_its_jump_ends_nothing(void **state)
+{
+	struct sp_thread *t = begin_thread();
+	struct sp_snapshot s;
+
+	(void)state;
+	sp_span_begin(t, number_of("a"));
+	t->span_busy = true; /* as an interrupted one further out on the stack has left it */
+	t->span_busy_at = (uintptr_t)__builtin_frame_address(0) + 256;
+	sp_span_begin(t, number_of("in handler"));
+	assert_false(sp_span_end(t, number_of("in handler"), 0, NULL));
+	t->span_busy_at -= 300000; /* as one further in, which a jump has left */
+	sp_span_begin(t, number_of("b"));
+	sp_span_end(t, number_of("b"), 0, NULL);
+	sp_span_end(t, number_of("a"), 0, NULL);
+	assert_false(t->span_busy);
+	end_thread(t);
+	agent_snapshot(&s);
+	assert_int_equal(sum(&s, "b", "a").count, 1);
+	assert_int_equal(sum(&s, "a", NULL).count, 1);
+	assert_int_equal(sum(&s, "in handler", NULL).count, 0);
+	assert_int_equal(s.header.spans.uncounted, 1);
+	sp_snapshot_free(&s);
+}
+
 static void what_is_open_can_be_read(void **state)
 {
 	struct sp_thread *t = begin_thread();
@@ -405,6 +430,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(threads_count_exactly_and_leave_their_records_to_others, set_up,
 			tear_down),
 		cmocka_unit_test_setup_teardown(what_was_begun_inside_ends_with_it, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_handler_is_refused_in_the_middle_and_its_jump_ends_nothing, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(those_too_deep_end_with_what_they_are_in, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(those_too_deep_are_left_out_and_end_where_they_should, set_up,
 			tear_down),
