@@ -13,7 +13,7 @@
 struct sp_agent sp_agent;
 __thread struct sp_tls sp_tls __attribute__((tls_model("initial-exec")));
 
-#define PAGE 4096u
+#define PAGE 4096u /* at least, whatever the kernel's */
 
 uint64_t sp_now_ns(void)
 {
@@ -56,6 +56,16 @@ uint64_t sp_tsc_first(void)
 	return sp_tsc();
 }
 
+SP_AT_FORK void sp_clear_pages(void *table, size_t bytes)
+{
+	uintptr_t at = (uintptr_t)table, end = at + bytes, from = sp_page_end(at), to = sp_page_start(end);
+
+	if (from >= to || sp_sys(SYS_madvise, from, to - from, 4 /* MADV_DONTNEED */) != 0)
+		from = to = end;
+	memset(table, 0, from - at);
+	memset((void *)to, 0, end - to);
+}
+
 struct sp_thread *sp_enter(void)
 {
 	struct sp_tls *tls = &sp_tls;
@@ -66,7 +76,7 @@ struct sp_thread *sp_enter(void)
 	}
 	tls->guard = 1;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	if (!tls->thread || sp_load(&sp_agent.state) != SP_AGENT_ACTIVE)
+	if (!tls->thread || sp_agent_state() != SP_AGENT_ACTIVE)
 		goto refuse;
 	return tls->thread;
 refuse:

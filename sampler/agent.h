@@ -310,6 +310,7 @@ struct sp_agent {
 	void (*watch_forks)(void);       /* preload's: the process may be about to fork; normal context */
 	uint64_t thread_root_pc;         /* sp_thread.root_pc of some thread; 0 while there was none */
 	const void *own_start, *own_end; /* the agent's own mapping */
+	uint64_t page_bytes;             /* the kernel's; 0: not asked, 4096 */
 };
 extern struct sp_agent sp_agent SP_HIDDEN;
 
@@ -344,6 +345,32 @@ static inline void sp_drop(enum sp_drop why)
 	if (sp_agent.spool)
 		sp_add(&sp_agent.spool->drops[why], 1);
 }
+
+/* enum sp_agent_state. Whoever sees that the agent is active sees all that was made ready before. */
+static inline int sp_agent_state(void)
+{
+	return __atomic_load_n(&sp_agent.state, __ATOMIC_ACQUIRE);
+}
+
+/* The kernel maps, unmaps and populates by its own pages, and refuses or exceeds what does not begin or end with one: they have 4
+ * KB on x86-64, and 4, 16 or 64 KB on aarch64. Any context. */
+static inline uint64_t sp_page_bytes(void)
+{
+	return sp_agent.page_bytes ? sp_agent.page_bytes : 4096;
+}
+
+static inline uint64_t sp_page_start(uint64_t at)
+{
+	return at & ~(sp_page_bytes() - 1);
+}
+
+static inline uint64_t sp_page_end(uint64_t at)
+{
+	return sp_page_start(at + sp_page_bytes() - 1);
+}
+
+/* Zeroes a large table, of which few pages may be in use: those that are go back to the kernel, and none is touched. */
+void sp_clear_pages(void *table, size_t bytes) SP_HIDDEN;
 
 static inline void *sp_section(enum sp_section section)
 {

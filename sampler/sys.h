@@ -38,18 +38,6 @@ struct sp_raw_sigaction {
 /* madvise(2), since Linux 5.14: not in the headers of every system that builds us. */
 #define SP_MADV_POPULATE_WRITE 23
 
-/* Zeroes a large table, of which few pages may be in use: those that are go back to the kernel, and none is touched. */
-static inline void sp_clear_pages(void *table, size_t bytes)
-{
-	char *at = (char *)table, *end = at + bytes, *from = at + (-(uintptr_t)at & 4095),
-	     *to = end - ((uintptr_t)end & 4095);
-
-	if (from >= to || sp_sys(SYS_madvise, from, to - from, 4 /* MADV_DONTNEED */) != 0)
-		from = to = end;
-	memset(at, 0, (size_t)(from - at));
-	memset(to, 0, (size_t)(end - to));
-}
-
 /* Whether a system call that returns an address or a number failed. */
 static inline bool sp_is_error(long result)
 {

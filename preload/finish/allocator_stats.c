@@ -127,7 +127,7 @@ static bool is_safe(void)
 	struct look l = {.plain = false};
 	uint64_t mask;
 
-	if (sp_process.inherits_locks || sp_load(&sp_agent.state) != SP_AGENT_ACTIVE || sp_is_stale_child() ||
+	if (sp_process.inherits_locks || sp_agent_state() != SP_AGENT_ACTIVE || sp_is_stale_child() ||
 		sp_is_vfork_child() || sp_is_under_valgrind())
 		return false;
 	mask = sp_block_others(false);

@@ -107,7 +107,7 @@ static void render(const char *spool, const char *tree, bool patient)
 
 static void complete(enum sp_exit_kind kind, int value)
 {
-	if (sp_load(&sp_agent.state) != SP_AGENT_ACTIVE)
+	if (sp_agent_state() != SP_AGENT_ACTIVE)
 		return;
 	sp_wait_note_cut_off();
 	if (sp_tls.thread)
@@ -133,7 +133,7 @@ static void allow_descriptors(void)
  * without us: neither threads nor signals are held. `mask` is that of the calling thread, in which all are blocked. */
 static void end_process(enum sp_exit_kind kind, int value, const char *tree, uint64_t mask)
 {
-	bool active = sp_load(&sp_agent.state) == SP_AGENT_ACTIVE, held;
+	bool active = sp_agent_state() == SP_AGENT_ACTIVE, held;
 
 	if (sp_agent.attached) { /* the command that has put us here renders */
 		sp_clock_stop_all();
@@ -173,12 +173,12 @@ void sp_finish(enum sp_exit_kind kind, int value)
 	uint32_t tid, none = 0;
 	uint64_t mask;
 
-	if (sp_load(&sp_agent.state) == SP_AGENT_DORMANT && !sp_agent.sealed && sp_is_worth_a_profile())
+	if (sp_agent_state() == SP_AGENT_DORMANT && !sp_agent.sealed && sp_is_worth_a_profile())
 		activate_late();
-	if (sp_process.verbose && sp_load(&sp_agent.state) == SP_AGENT_DORMANT && !sp_is_vfork_child())
+	if (sp_process.verbose && sp_agent_state() == SP_AGENT_DORMANT && !sp_is_vfork_child())
 		sp_verbose("no profile", "the process used next to no CPU time and memory");
-	if (sp_agent.sealed || sp_is_stale_child() ||
-		(!sp_tree_is_held() && sp_load(&sp_agent.state) < SP_AGENT_ACTIVE) || sp_is_vfork_child())
+	if (sp_agent.sealed || sp_is_stale_child() || (!sp_tree_is_held() && sp_agent_state() < SP_AGENT_ACTIVE) ||
+		sp_is_vfork_child())
 		return;
 	mask = sp_block_signals();
 	tid = (uint32_t)sp_sys(SYS_gettid);
@@ -193,7 +193,7 @@ void sp_finish(enum sp_exit_kind kind, int value)
 		return;
 	}
 	tree = sp_tree_close();
-	if (tree || sp_load(&sp_agent.state) == SP_AGENT_ACTIVE)
+	if (tree || sp_agent_state() == SP_AGENT_ACTIVE)
 		end_process(kind, value, tree, mask);
 	else
 		sp_restore_signals(mask);

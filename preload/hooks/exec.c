@@ -43,7 +43,7 @@ static void drain_blocked(void)
 /* Returns true when after_failed_exec has something to undo. */
 static bool before_exec(void)
 {
-	int state = sp_load(&sp_agent.state);
+	int state = sp_agent_state();
 	int saved_errno = errno;
 
 	if ((state != SP_AGENT_DORMANT && state != SP_AGENT_ACTIVE) || sp_is_stale_child() || sp_is_vfork_child())

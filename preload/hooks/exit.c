@@ -45,7 +45,7 @@ static void finish(int status)
 /* The other threads will be gone in a moment. */
 static bool may_wait(void)
 {
-	return sp_load(&sp_agent.state) >= SP_AGENT_ACTIVE || sp_tree_is_held() || sp_is_worth_a_profile();
+	return sp_agent_state() >= SP_AGENT_ACTIVE || sp_tree_is_held() || sp_is_worth_a_profile();
 }
 
 static void at_exit(int status, void *arg)

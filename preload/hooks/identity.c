@@ -39,7 +39,7 @@ static struct ids current_ids(void)
 /* Hands everything over if the process is about to give its user up for good. */
 static struct handover before_change(struct ids after)
 {
-	int saved_errno = errno, state = sp_load(&sp_agent.state);
+	int saved_errno = errno, state = sp_agent_state();
 	uint32_t now = (uint32_t)sp_sys(SYS_geteuid);
 	struct handover h = {.from = state == SP_AGENT_ACTIVE ? sp_agent.uid : now, .to = after.effective};
 
@@ -66,7 +66,7 @@ static int after_change(struct handover *h, int result)
 	if (result != 0) {
 		if (h->path)
 			sp_spool_take_back(h->path, sp_process.spool_path, h->from);
-	} else if (sp_load(&sp_agent.state) == SP_AGENT_ACTIVE && !h->path) {
+	} else if (sp_agent_state() == SP_AGENT_ACTIVE && !h->path) {
 		sp_upkeep_retire(sp_tls.thread); /* it stays root's, and is recovered by root */
 	} else {
 		sp_agent.uid = h->to;

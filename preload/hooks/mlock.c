@@ -69,8 +69,8 @@ static int lock_without_us(int flags)
 
 SP_EXPORT int mlockall(int flags)
 {
-	bool ours = !sp_agent.sealed && sp_load(&sp_agent.state) == SP_AGENT_ACTIVE && !sp_is_stale_child() &&
-		!sp_is_vfork_child();
+	bool ours =
+		!sp_agent.sealed && sp_agent_state() == SP_AGENT_ACTIVE && !sp_is_stale_child() && !sp_is_vfork_child();
 	int result, before = errno, saved_errno;
 
 	if (flags & MCL_FUTURE)

@@ -40,16 +40,16 @@ static void seal(void)
 {
 	if (sp_unlikely(sp_is_stale_child()))
 		sp_agent.forked();
-	if (sp_load(&sp_agent.state) == SP_AGENT_DORMANT)
+	if (sp_agent_state() == SP_AGENT_DORMANT)
 		sp_clock_arm_start(0);
-	else if (sp_load(&sp_agent.state) != SP_AGENT_ACTIVE)
+	else if (sp_agent_state() != SP_AGENT_ACTIVE)
 		return;
 	sp_tree_give_up();
 	sp_clock_stop_all();
 	if (sp_threads_made())
 		let_others_out();
 	forbid_tsc(SP_TSC_SEALED);
-	sp_agent.sealed = 1 + (uint32_t)sp_load(&sp_agent.state);
+	sp_agent.sealed = 1 + (uint32_t)sp_agent_state();
 	if (sp_agent.spool)
 		sp_agent.spool->sealed_ns = sp_now_ns();
 	sp_store(&sp_agent.state, SP_AGENT_STOPPED);

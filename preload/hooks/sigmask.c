@@ -13,14 +13,14 @@
 
 void sp_sigmask_give_up_process(void)
 {
-	if (sp_load(&sp_agent.state) == SP_AGENT_DORMANT)
+	if (sp_agent_state() == SP_AGENT_DORMANT)
 		sp_clock_start_later();
 	sp_clock_give_up_process();
 }
 
 static void note(int result, int how, const sigset_t *set)
 {
-	int state = sp_load(&sp_agent.state);
+	int state = sp_agent_state();
 	bool blocks = set && how != SIG_UNBLOCK && sigismember(set, sp_agent.config.signal) == 1;
 	bool waits = sp_tls.thread && sp_load(&sp_tls.thread->waits);
 

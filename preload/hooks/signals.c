@@ -270,7 +270,7 @@ static void give_way(void)
 	}
 	take_over(signal);
 	sp_clock_resume_all();
-	if (sp_load(&sp_agent.state) == SP_AGENT_DORMANT)
+	if (sp_agent_state() == SP_AGENT_DORMANT)
 		sp_process_arm_start();
 }
 

@@ -84,12 +84,12 @@ void sp_threads_wake(void)
 	made = true;
 	if (sp_unlikely(sp_is_stale_child()))
 		sp_agent.forked();
-	if (sp_load(&sp_agent.state) == SP_AGENT_DORMANT && !sp_is_vfork_child())
+	if (sp_agent_state() == SP_AGENT_DORMANT && !sp_is_vfork_child())
 		sp_agent.activate(); /* while there is one thread only */
 }
 
-/* What of a new thread's stack is mapped for sure, below its thread pointer: the C library puts that
- * within the last page of the stack (nptl/allocatestack.c). */
+/* What of a new thread's stack is mapped for sure, below its thread pointer: the C library puts that at the stack's end
+ * (nptl/allocatestack.c), before or behind what the thread has of thread-local variables. */
 static uint64_t stack_bytes(const pthread_attr_t *attr)
 {
 	pthread_attr_t usual;
@@ -104,7 +104,7 @@ static uint64_t stack_bytes(const pthread_attr_t *attr)
 		size = guard = 0;
 	if (attr == &usual)
 		pthread_attr_destroy(&usual);
-	return size > guard + 4096 ? size - guard - 4096 : 0;
+	return size > guard + SP_STACK_END_BYTES ? size - guard - SP_STACK_END_BYTES : 0;
 }
 
 /* A block for a thread to be, or NULL: it will not be profiled. */
@@ -113,7 +113,7 @@ static struct sp_thread *prepare_thread(const pthread_attr_t *attr, void *start,
 	struct sp_thread *t;
 
 	sp_threads_wake();
-	if (sp_load(&sp_agent.state) != SP_AGENT_ACTIVE)
+	if (sp_agent_state() != SP_AGENT_ACTIVE)
 		return NULL;
 	sp_agent.look();
 	sp_control_look();
@@ -294,7 +294,7 @@ SP_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...)
 		sp_children_expect();
 	}
 	tid = SP_REAL(clone)(fn, stack, flags, arg, parent_tid, tls, child_tid);
-	if (tid > 0 && flags & CLONE_THREAD && sp_load(&sp_agent.state) == SP_AGENT_ACTIVE && !sp_is_stale_child())
+	if (tid > 0 && flags & CLONE_THREAD && sp_agent_state() == SP_AGENT_ACTIVE && !sp_is_stale_child())
 		sp_discovery_add(tid);
 	return tid;
 }

@@ -336,9 +336,9 @@ void sp_activate(void)
 			sp_verbose("not profiling", a->why);
 		__atomic_store_n(&sp_agent.state, a->error ? SP_AGENT_OFF : SP_AGENT_ACTIVE, __ATOMIC_RELEASE);
 	}
-	if (sp_load(&sp_agent.state) == SP_AGENT_OFF)
+	if (sp_agent_state() == SP_AGENT_OFF)
 		sp_waits_off();
-	if (sp_load(&sp_agent.state) == SP_AGENT_ACTIVE) {
+	if (sp_agent_state() == SP_AGENT_ACTIVE) {
 		if (!sp_agent.attached) {
 			sp_signals_watch_fatal();
 			sp_threads_own(t);

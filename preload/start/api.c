@@ -22,12 +22,12 @@ SP_EXPORT const char *smartprof_version(void)
 
 static bool is_profiled(void)
 {
-	return sp_load(&sp_agent.state) == SP_AGENT_ACTIVE && !sp_is_stale_child() && !sp_is_vfork_child();
+	return sp_agent_state() == SP_AGENT_ACTIVE && !sp_is_stale_child() && !sp_is_vfork_child();
 }
 
 SP_EXPORT int smartprof_active(void)
 {
-	return sp_load(&sp_agent.state) == SP_AGENT_ACTIVE && !sp_load(&sp_agent.stopped);
+	return sp_agent_state() == SP_AGENT_ACTIVE && !sp_load(&sp_agent.stopped);
 }
 
 bool sp_api_on_own_stack(void (*fn)(void *), void *arg)
@@ -122,7 +122,7 @@ SP_EXPORT int smartprof_start(void)
 {
 	if (sp_is_stale_child())
 		sp_agent.forked();
-	if (sp_load(&sp_agent.state) == SP_AGENT_DORMANT && !sp_is_vfork_child() && !sp_agent.sealed)
+	if (sp_agent_state() == SP_AGENT_DORMANT && !sp_is_vfork_child() && !sp_agent.sealed)
 		sp_agent.activate();
 	return is_profiled() && sp_api_on_own_stack(start_main, NULL);
 }

@@ -25,12 +25,12 @@ static struct sp_thread *prepare(void)
 
 	if (sp_is_stale_child())
 		sp_agent.forked();
-	if (sp_load(&sp_agent.state) == SP_AGENT_DORMANT)
+	if (sp_agent_state() == SP_AGENT_DORMANT)
 		sp_agent.activate();
-	if (sp_load(&sp_agent.state) == SP_AGENT_ACTIVE && !sp_tls.thread && !sp_tls.dead)
+	if (sp_agent_state() == SP_AGENT_ACTIVE && !sp_tls.thread && !sp_tls.dead)
 		sp_agent.adopt();
 	errno = saved_errno;
-	if (sp_load(&sp_agent.state) == SP_AGENT_ACTIVE)
+	if (sp_agent_state() == SP_AGENT_ACTIVE)
 		return sp_tls.thread;
 	if (sp_tls.thread)
 		sp_context_take_back(sp_tls.thread);
@@ -42,7 +42,7 @@ static inline struct sp_thread *caller(void)
 {
 	struct sp_thread *t = sp_tls.thread;
 
-	if (sp_unlikely(!t || sp_load(&sp_agent.state) != SP_AGENT_ACTIVE || sp_is_stale_child()))
+	if (sp_unlikely(!t || sp_agent_state() != SP_AGENT_ACTIVE || sp_is_stale_child()))
 		return prepare();
 	return t;
 }

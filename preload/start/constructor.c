@@ -324,6 +324,7 @@ static const char *program = ""; /* base name of argv[0] */
 /* What any process that samples needs, once settings and place are known. */
 static void prepare(void)
 {
+	sp_agent.page_bytes = getauxval(AT_PAGESZ);
 	sp_unwind_init(getauxval(AT_ENTRY), getauxval(AT_BASE), getauxval(AT_RANDOM));
 	sp_agent.config.signal = sp_signal_number(setting(SP_OPT_SIGNAL).number);
 	sp_process.signal_is_asked = setting(SP_OPT_SIGNAL).source >= SP_SOURCE_FILE;
@@ -429,7 +430,7 @@ static const char *start_late(void)
 	if (!sp_attach_retire() || !learn_request())
 		return "what was there of the agent cannot be put aside";
 	begin_late();
-	if (sp_load(&sp_agent.state) == SP_AGENT_ACTIVE)
+	if (sp_agent_state() == SP_AGENT_ACTIVE)
 		return NULL;
 	return sp_process.trouble ? sp_process.trouble : "it has no memory for it";
 }

@@ -25,7 +25,7 @@ static bool await_others(void)
 
 bool sp_attach_retire(void)
 {
-	int state = sp_load(&sp_agent.state);
+	int state = sp_agent_state();
 
 	if (state == SP_AGENT_ACTIVE || state == SP_AGENT_STOPPED) {
 		sp_clock_stop_all();

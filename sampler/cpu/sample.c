@@ -272,7 +272,7 @@ static bool is_detached(void)
 
 bool sp_sample_signal(const siginfo_t *info, void *context)
 {
-	bool active = sp_load(&sp_agent.state) == SP_AGENT_ACTIVE && !is_detached();
+	bool active = sp_agent_state() == SP_AGENT_ACTIVE && !is_detached();
 	struct sample s = {.context = context};
 	uint64_t began = sp_tsc_first();
 	int saved_errno;

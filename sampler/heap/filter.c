@@ -1,8 +1,6 @@
 /* The filter of free(). */
 #include "sampler/heap/filter.h"
 
-#include <sys/mman.h>
-
 #include "sampler/sys.h"
 
 #define TABLE_BYTES (1u << SP_FILTER_PLACE_BITS)
@@ -47,12 +45,12 @@ static struct sp_free_filter *quiet(void)
 /* Before a pointer is put into the coarse table. */
 static void use_coarse(void)
 {
-	if (sp_unlikely(!sp_load(&coarse_is_used))) {
+	if (sp_unlikely(!__atomic_load_n(&coarse_is_used, __ATOMIC_ACQUIRE))) {
 		coarse_filter()->factor = COARSE_FACTOR;
-		sp_store(&coarse_is_used, true);
+		__atomic_store_n(&coarse_is_used, true, __ATOMIC_RELEASE);
 	}
 	if (sp_load(&sp_free_filter) == quiet())
-		sp_store(&sp_free_filter, coarse_filter());
+		__atomic_store_n(&sp_free_filter, coarse_filter(), __ATOMIC_RELEASE);
 }
 
 void sp_filter_boot_done(void)
@@ -130,6 +128,6 @@ bool sp_filter_reset(void)
 		return false;
 	coarse_is_used = false;
 	sp_store(&sp_free_filter, quiet());
-	sp_sys(SYS_madvise, coarse_filter()->bytes, TABLE_BYTES, MADV_DONTNEED);
+	sp_clear_pages(coarse_filter()->bytes, TABLE_BYTES);
 	return true;
 }

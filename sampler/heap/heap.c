@@ -331,9 +331,9 @@ static void hit(struct sp_tls *tls, const void *p, size_t size)
 	}
 	if (sp_unlikely(sp_is_stale_child()))
 		sp_agent.forked();
-	if (sp_load(&sp_agent.state) == SP_AGENT_DORMANT && !wake(tls, p, size))
+	if (sp_agent_state() == SP_AGENT_DORMANT && !wake(tls, p, size))
 		return;
-	state = sp_load(&sp_agent.state);
+	state = sp_agent_state();
 	if (state == SP_AGENT_ACTIVE && !tls->thread && !tls->dead)
 		sp_agent.adopt(); /* a thread made behind our back */
 	if (state == SP_AGENT_ACTIVE && sp_unlikely(is_stopped(tls->thread))) {

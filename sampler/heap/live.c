@@ -38,22 +38,22 @@ static struct {
 
 int sp_live_init(void)
 {
-	size_t keys = sizeof(uint64_t[SLOTS]) * BUCKETS, links = sizeof(uint32_t) * SP_LIVE_MAX;
+	size_t keys = sizeof(uint64_t[SLOTS]) * BUCKETS, tables = sp_page_end(keys + sizeof(uint32_t) * SP_LIVE_MAX);
 	long p;
 
 	live.used = 0;
 	live.free_head = 0;
 	live.beyond = false;
 	if (!live.keys) {
-		p = sp_sys(SYS_mmap, NULL, keys + links + SP_FILTER_BYTES, PROT_READ | PROT_WRITE,
+		p = sp_sys(SYS_mmap, NULL, tables + SP_FILTER_BYTES, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 		if (sp_is_error(p))
 			return (int)p;
 		/* A forked child counts its own allocations, not copies of its parent's. */
-		sp_sys(SYS_madvise, p, keys + links, MADV_WIPEONFORK);
+		sp_sys(SYS_madvise, p, tables, MADV_WIPEONFORK);
 		live.keys = (uint64_t(*)[SLOTS])p;
 		live.next_free = (uint32_t *)((char *)p + keys);
-		live.fine = (char *)p + keys + links;
+		live.fine = (char *)p + tables;
 	}
 	if (sp_agent.config.heap_interval_bytes < FAR_BYTES) {
 		sp_sys(SYS_madvise, live.fine, SP_FILTER_BYTES, MADV_DONTNEED);
@@ -62,7 +62,7 @@ int sp_live_init(void)
 		sp_filter_set_fine(NULL);
 	}
 	sp_arena_mark_all();
-	sp_spool_take(keys + links + SP_FILTER_BYTES + SP_FILTER_COARSE_BYTES, 0);
+	sp_spool_take(tables + SP_FILTER_BYTES + SP_FILTER_COARSE_BYTES, 0);
 	__atomic_store_n(&live.ready, true, __ATOMIC_RELEASE);
 	return 0;
 }

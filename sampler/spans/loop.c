@@ -6,7 +6,7 @@
 
 static bool is_counted(void)
 {
-	return sp_load(&sp_agent.state) == SP_AGENT_ACTIVE && !sp_tls.guard && !sp_tls.dead && !sp_is_stale_child();
+	return sp_agent_state() == SP_AGENT_ACTIVE && !sp_tls.guard && !sp_tls.dead && !sp_is_stale_child();
 }
 
 void sp_loop_add_round(struct sp_thread *t, uint64_t now)

@@ -6,7 +6,7 @@
 
 #include "sampler/sys.h"
 
-#define PAGE 4096u
+#define PAGE 4096u                /* of what a small process needs; the kernel's may have more room */
 #define LOCKED_BYTES (4ull << 20) /* of a file whose every page would be taken */
 
 struct section_plan {
@@ -61,7 +61,7 @@ static void plan_sections(struct section_plan plan[SP_SECTIONS], uint32_t sample
 
 static void place_sections(const struct section_plan plan[SP_SECTIONS], struct sp_layout *layout)
 {
-	uint64_t at = (sizeof(struct sp_spool_header) + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+	uint64_t at = sp_page_end(sizeof(struct sp_spool_header));
 	int i;
 
 	for (i = 0; i < SP_SECTIONS; i++) {
@@ -69,8 +69,7 @@ static void place_sections(const struct section_plan plan[SP_SECTIONS], struct s
 
 		layout->entries[i] = (struct sp_section_entry){.offset = at, .stride = stride, .capacity = capacity};
 		layout->first[i] = bytes ? sp_clamp(bytes / stride, 1, capacity) : 0;
-		at += (uint64_t)stride * capacity;
-		at = (at + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+		at = sp_page_end(at + (uint64_t)stride * capacity);
 	}
 	layout->total_bytes = at;
 }

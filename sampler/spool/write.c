@@ -12,7 +12,6 @@
 #include "sampler/race_tools.h"
 #include "sampler/sys.h"
 
-#define PAGE 4096u
 #define CUT_BYTES (128u * 1024u) /* what a section that is cut back still has room for */
 #define CHUNK (128u * 1024u)     /* how much of a section is backed at a time, once it has as much */
 
@@ -30,8 +29,8 @@ static int back_range(struct sp_spool_header *spool, uint64_t from, uint64_t to)
 {
 	long r;
 
-	from &= ~(uint64_t)(PAGE - 1);
-	to = (to + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+	from = sp_page_start(from);
+	to = sp_page_end(to);
 	if (from >= to)
 		return 0;
 	r = sp_sys(SYS_madvise, (char *)spool + from, to - from, SP_MADV_POPULATE_WRITE);
@@ -71,7 +70,7 @@ static bool may_take(const struct sp_spool_header *spool, enum sp_section sectio
 /* Growth doubles a section up to a chunk: a page takes 4 us, and most programs fill few. */
 static uint64_t round_up_growth(uint64_t bytes, uint64_t had)
 {
-	uint64_t step = PAGE;
+	uint64_t step = sp_page_bytes();
 
 	while (step < had && step < CHUNK)
 		step *= 2;
@@ -289,25 +288,20 @@ void sp_spool_take(uint64_t bytes, uint64_t more)
 
 static uint64_t section_end(const struct sp_section_entry *e)
 {
-	return (e->offset + (uint64_t)e->stride * e->capacity + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+	return sp_page_end(e->offset + (uint64_t)e->stride * e->capacity);
 }
 
 /* Frees the pages of [from, to) of the file. */
 static void give_back(struct sp_spool_header *spool, uint64_t from, uint64_t to)
 {
-	from = (from + PAGE - 1) & ~(uint64_t)(PAGE - 1);
-	to &= ~(uint64_t)(PAGE - 1);
+	from = sp_page_end(from);
+	to = sp_page_start(to);
 	if (from < to)
 		sp_sys(SYS_madvise, (char *)spool + from, to - from, MADV_REMOVE);
 }
 
 /* What a small spool has left over is not worth the system calls. */
 #define WORTH_TRIMMING_BYTES (128u * 1024u)
-
-static uint64_t whole_pages(uint64_t bytes)
-{
-	return (bytes + PAGE - 1) & ~(uint64_t)(PAGE - 1);
-}
 
 static uint64_t used_bytes(const struct sp_section_entry *e)
 {
@@ -325,8 +319,8 @@ uint64_t sp_spool_trim(struct sp_spool_header *spool)
 	for (i = 0; i < SP_SECTIONS; i++) {
 		const struct sp_section_entry *e = &spool->sections[i];
 
-		kept += e == buckets ? 0 : whole_pages(used_bytes(e));
-		backed += whole_pages((uint64_t)sp_load(&e->committed) * e->stride);
+		kept += e == buckets ? 0 : sp_page_end(used_bytes(e));
+		backed += sp_page_end((uint64_t)sp_load(&e->committed) * e->stride);
 	}
 	if (backed < kept + WORTH_TRIMMING_BYTES)
 		return backed;

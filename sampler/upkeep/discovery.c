@@ -89,7 +89,7 @@ static void add_thread(int tid, const struct sp_task *task)
 		return;
 	}
 	sp_self_count_discovered(1);
-	if (sp_load(&sp_agent.state) == SP_AGENT_ACTIVE)
+	if (sp_agent_state() == SP_AGENT_ACTIVE)
 		arm(t);
 }
 

@@ -6,8 +6,6 @@
 #include "sampler/digits.h"
 #include "sampler/sys.h"
 
-#define PAGE 4096u
-
 /* /proc/self/statm, in pages: size, resident, of that shared and of files, and more. */
 struct sp_resident sp_memory_resident(void)
 {
@@ -26,7 +24,8 @@ struct sp_resident sp_memory_resident(void)
 		pages[i] = sp_take_decimal(&p);
 		p += *p == ' ';
 	}
-	return (struct sp_resident){pages[1] * PAGE, pages[1] > pages[2] ? (pages[1] - pages[2]) * PAGE : 0};
+	return (struct sp_resident){
+		pages[1] * sp_page_bytes(), pages[1] > pages[2] ? (pages[1] - pages[2]) * sp_page_bytes() : 0};
 }
 
 static struct {

@@ -114,7 +114,7 @@ static void look(bool begins, uint64_t worth_ns)
 {
 	uint64_t now = sp_now_ns(), ended;
 
-	if (sp_agent.sealed || sp_load(&sp_agent.state) != SP_AGENT_ACTIVE || !sp_try_lock(&looks.busy))
+	if (sp_agent.sealed || sp_agent_state() != SP_AGENT_ACTIVE || !sp_try_lock(&looks.busy))
 		return;
 	if (is_time(begins, now)) {
 		sp_block_each(look_at, &worth_ns);

@@ -140,7 +140,7 @@ static bool is_counted(void)
 /* The thread, if it is sampled. */
 static struct sp_thread *sampled_thread(void)
 {
-	if (sp_load(&sp_agent.state) != SP_AGENT_ACTIVE)
+	if (sp_agent_state() != SP_AGENT_ACTIVE)
 		return NULL;
 	if (!sp_tls.thread)
 		sp_agent.adopt(); /* a thread made behind our back */
@@ -286,7 +286,7 @@ void sp_wait_ended(const struct sp_timed_call *w, enum sp_wait_call call, uint64
 		ended_soon(t, call, object, ns, now, w->began == t->wait.looked_began);
 	else if (t)
 		ended(t, call, object, ns, now, caller);
-	else if (sp_load(&sp_agent.state) == SP_AGENT_DORMANT)
+	else if (sp_agent_state() == SP_AGENT_DORMANT)
 		count(&sp_waits.early[sp_wait_kind_of(call)], ns);
 	errno = saved_errno;
 }

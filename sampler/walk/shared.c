@@ -22,7 +22,10 @@ static struct sp_shared_rules *shared; /* atomic; NULL: there are none */
  * the table be in use has the kernel make its pages first. */
 static bool back(struct sp_shared_rules *rules, uint32_t log)
 {
-	return sp_sys(SYS_madvise, rules, sizeof *rules + (sizeof *rules->slots << log), SP_MADV_POPULATE_WRITE) == 0;
+	uint64_t at = (uint64_t)(uintptr_t)rules, from = sp_page_start(at),
+		 to = at + sizeof *rules + (sizeof *rules->slots << log);
+
+	return sp_sys(SYS_madvise, from, to - from, SP_MADV_POPULATE_WRITE) == 0;
 }
 
 SP_AT_FORK void sp_shared_rules_use(struct sp_shared_rules *rules)
