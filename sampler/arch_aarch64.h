@@ -60,6 +60,10 @@ static inline uintptr_t sp_thread_pointer_asked(void)
 /* Loaders of programs that cannot have the agent. */
 #define SP_OTHER_LOADERS "/lib/ld-linux-armhf.so.3", "/lib/ld-musl-aarch64.so.1"
 
+/* Of a thread's stack, from the thread pointer to the end: thread-local variables stand there, and few programs have that
+ * many. */
+#define SP_STACK_END_BYTES 65536u
+
 /* In a loop that waits for another processor. */
 static inline void sp_pause(void)
 {
@@ -155,12 +159,11 @@ static inline __attribute__((always_inline)) uint64_t sp_capture_registers(uint6
 
 /* --- frames */
 
-/* Whether the command can walk copies of stacks (symbolize/walk.c). */
-#define SP_COPIES_ARE_WALKED 0
-
 #define SP_RED_ZONE 0u      /* bytes below the stack pointer that are in use */
 #define SP_FRAME_LEAST 0u   /* bytes: a function that calls none may need no frame */
 #define SP_ADDRESS_BITS 52u /* of a program */
+#define SP_NO_ADDRESS 2ull  /* in no address of its code, nor one byte before it */
+#define SP_CODE_ALIGNMENT 4u
 
 /* How the table describes a function's first instruction: from the stack pointer to the CFA. */
 #define SP_ENTRY_CFA 0
@@ -193,6 +196,12 @@ static inline bool sp_follows_call(const uint8_t end[8])
 	return code >> 26 == 0x25 || (code & 0xfefff000) == 0xd63f0000;
 }
 
+/* ret, and those that authenticate: retaa, retab. */
+static inline bool sp_is_return(uint32_t code)
+{
+	return (code & 0xfffffc1f) == 0xd65f0000 || (code & 0xfffffbff) == 0xd65f0bff;
+}
+
 static inline int64_t sp_signed_bits(uint64_t value, unsigned bits)
 {
 	return (int64_t)(value << (64 - bits)) >> (64 - bits);
@@ -219,14 +228,17 @@ static inline uint64_t sp_main_of_entry(const uint8_t *entry, uint64_t bytes)
 	return 0;
 }
 
-/* Whether the context is that of a return from a system call: its instruction stands before, which may be
- * unreadable. */
+/* Whether the context is that of a return from a system call, or to one that is made again: its instruction stands before, or
+ * there, which may be unreadable. */
 bool sp_read_memory(void *to, const void *from, size_t bytes) __attribute__((visibility("hidden"))); /* agent.h */
 static inline bool sp_context_follows_call(const ucontext_t *context)
 {
-	uint32_t code;
+	const uint32_t call = 0xd4000001; /* svc #0 */
+	uint32_t code[2];
 
-	return sp_read_memory(&code, (const void *)(context->uc_mcontext.pc - 4), sizeof code) && code == 0xd4000001;
+	if (!sp_read_memory(code, (const void *)(context->uc_mcontext.pc - sizeof code[0]), sizeof code))
+		return false;
+	return code[0] == call || code[1] == call;
 }
 
 /* Whether a signal handler is about to begin: the kernel has just made its frame and arguments (arch/arm64/kernel/signal.c,
@@ -238,6 +250,24 @@ static inline bool sp_context_enters_handler(const ucontext_t *context)
 	return m->regs[1] == m->sp && m->regs[2] == m->sp + SP_SIGNAL_CONTEXT_AT && m->regs[0] > 0 && m->regs[0] <= 64;
 }
 
+/* By which tables tell of frames that hold scalable vectors: the length of one, in 8 bytes (ABI's DWARF document, 4.1, VG). 0: there
+ * are none. */
+#define SP_REG_VECTOR_LENGTH 46u
+static inline uint64_t sp_vector_length(void)
+{
+	long bytes = sp_sys6(SYS_prctl, 51 /* PR_SVE_GET_VL */, 0, 0, 0, 0, 0);
+
+	return bytes > 0 ? (uint64_t)(bytes & 0xffff) / 8 : 0;
+}
+
+/* What copies of stacks keep of them (struct sp_copy): what calls leave as it was, and what code is that has no frame yet. */
+#define SP_COPIED_REGISTERS \
+	{ \
+		15, 16, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31 \
+	}
+
 /* --- objects */
 
 #define SP_LOADER_SONAME "ld-linux-aarch64.so.1"
+#define SP_RELOCATION_OF_SLOT R_AARCH64_JUMP_SLOT
+#define SP_SYMBOL_CALLED_OTHERWISE 0x80 /* STO_AARCH64_VARIANT_PCS: the function has arguments where others have none */

@@ -55,6 +55,9 @@ static inline uintptr_t sp_thread_pointer_asked(void)
 /* Loaders of programs that cannot have the agent. */
 #define SP_OTHER_LOADERS "/lib/ld-linux.so.2", "/lib/ld-musl-x86_64.so.1"
 
+/* Of a thread's stack, from the thread pointer to the end. */
+#define SP_STACK_END_BYTES 4096u
+
 /* In a loop that waits for another processor. */
 static inline void sp_pause(void)
 {
@@ -124,12 +127,11 @@ static inline __attribute__((always_inline)) uint64_t sp_capture_registers(uint6
 
 /* --- frames */
 
-/* Whether the command can walk copies of stacks (symbolize/walk.c). */
-#define SP_COPIES_ARE_WALKED 1
-
-#define SP_RED_ZONE 128u    /* bytes below the stack pointer that are in use (psABI, 3.2.2) */
-#define SP_FRAME_LEAST 1u   /* bytes: there is a return address in each */
-#define SP_ADDRESS_BITS 47u /* of a program */
+#define SP_RED_ZONE 128u           /* bytes below the stack pointer that are in use (psABI, 3.2.2) */
+#define SP_FRAME_LEAST 1u          /* bytes: there is a return address in each */
+#define SP_ADDRESS_BITS 47u        /* of a program */
+#define SP_NO_ADDRESS (1ull << 47) /* in no address of its code, nor one byte before it */
+#define SP_CODE_ALIGNMENT 1u
 
 /* How the table describes a function's first instruction: from the stack pointer to the CFA. */
 #define SP_ENTRY_CFA 8
@@ -165,6 +167,13 @@ static inline bool sp_follows_call(const uint8_t end[8])
 		if (end[8 - n] == 0xff && (modrm >> 3 & 7) == 2 && bytes == n)
 			return true;
 	}
+	return false;
+}
+
+/* Asked only where calls leave the return address in a register. */
+static inline bool sp_is_return(uint32_t code)
+{
+	(void)code;
 	return false;
 }
 
@@ -206,7 +215,20 @@ static inline bool sp_context_enters_handler(const ucontext_t *context)
 		r[REG_RDI] > 0 && r[REG_RDI] <= 64;
 }
 
+#define SP_REG_VECTOR_LENGTH ~0ull /* no table tells by it */
+static inline uint64_t sp_vector_length(void)
+{
+	return 0;
+}
+
+/* What copies of stacks keep of them (struct sp_copy). */
+#define SP_COPIED_REGISTERS \
+	{ \
+		0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 \
+	}
+
 /* --- objects */
 
 #define SP_LOADER_SONAME "ld-linux-x86-64.so.2"
 #define SP_RELOCATION_OF_SLOT R_X86_64_JUMP_SLOT
+#define SP_SYMBOL_CALLED_OTHERWISE 0 /* bits of st_other: the function has arguments where others have none */

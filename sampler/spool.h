@@ -97,6 +97,13 @@ enum sp_section {
 
 /* Records that no agent makes room for more of: a spool with more is damaged. Timeline: SP_TIMELINE_MAX. */
 #define SP_TEXT_MAX (512u * 1024u)
+/* The kind of processor, as ELF numbers it: registers and copied stacks mean something to a command for the same kind alone. */
+#ifdef __aarch64__
+#define SP_MACHINE 183u
+#else
+#define SP_MACHINE 62u
+#endif
+
 #define SP_MODULES_MAX 4096u
 #define SP_THREADS_MAX 4096u
 #define SP_STACKS_MAX 131072u
@@ -394,8 +401,8 @@ struct sp_spool_header {
 	int32_t pid;
 	int32_t ppid;
 	uint32_t uid;
-	uint32_t is_root; /* first process of its tree */
-	uint32_t reserved0;
+	uint32_t is_root;           /* first process of its tree */
+	uint32_t machine;           /* SP_MACHINE of the agent that writes it */
 	uint64_t start_ticks;       /* field 22 of /proc/pid/stat: with pid, names the process */
 	uint64_t start_realtime_ns; /* wall clock when the program began: after execve, or a fork */
 	uint64_t start_monotonic_ns;
@@ -404,16 +411,16 @@ struct sp_spool_header {
 	uint64_t memory_limit_bytes; /* usable by this process, 0 unknown */
 	uint64_t usable_millicores;  /* 500 = half a core */
 	uint32_t host_cores;
-	uint32_t reserved1;
-	uint64_t max_rss_bytes;    /* atomic */
-	uint64_t rss_bytes;        /* atomic: at the last timeline point */
-	uint64_t module_epoch;     /* atomic: raised when an address range changes hands */
-	uint64_t agent_bytes;      /* atomic: memory the agent has taken, the spool included */
-	uint64_t agent_bytes_max;  /* atomic: tables count as full before there is more; a thread raises it */
-	uint64_t sealed_ns;        /* since start: sampling ended because the application installed a
+	uint32_t code_address_bits; /* what is above them in a return address authenticates it; 0: not known */
+	uint64_t max_rss_bytes;     /* atomic */
+	uint64_t rss_bytes;         /* atomic: at the last timeline point */
+	uint64_t module_epoch;      /* atomic: raised when an address range changes hands */
+	uint64_t agent_bytes;       /* atomic: memory the agent has taken, the spool included */
+	uint64_t agent_bytes_max;   /* atomic: tables count as full before there is more; a thread raises it */
+	uint64_t sealed_ns;         /* since start: sampling ended because the application installed a
 	                              * seccomp filter; 0 it did not */
-	uint64_t start_tsc;        /* cycle counter at start */
-	uint64_t tsc_per_us_x1024; /* atomic: cycles in a microsecond, times 1024 */
+	uint64_t start_tsc;         /* cycle counter at start */
+	uint64_t tsc_per_us_x1024;  /* atomic: cycles in a microsecond, times 1024 */
 	struct sp_text text;
 	struct sp_cpu_totals cpu;
 	struct sp_heap_totals heap;
@@ -673,7 +680,8 @@ struct sp_live {
 	double born_clock;      /* heap.peak.clock at birth */
 };
 
-#define SP_COPY_REGISTERS 17u /* as DWARF numbers them: rax rdx rcx rbx rsi rdi rbp rsp r8 ... r15 rip */
+/* As DWARF numbers them: rax rdx rcx rbx rsi rdi rbp rsp r8 ... r15 rip; on aarch64 x15 x16 x17 x19 ... x30 sp pc. */
+#define SP_COPY_REGISTERS 17u
 
 /* A thread as it was when a sample's walk broke off. Those of a stack are a random choice of its samples. A record is used
  * again: it may have changed while it was read. */

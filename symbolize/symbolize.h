@@ -133,16 +133,18 @@ uint64_t sp_symbolize_code(struct sp_symbolizer *s, int module, uint64_t address
  * caller's to free. */
 char *sp_symbolize_variable(const struct sp_symbol_module *module, uint64_t address, uint64_t *offset);
 
-#define SP_STACK_REGISTERS 17u /* as DWARF numbers them: rax rdx rcx rbx rsi rdi rbp rsp r8 ... r15 rip */
+/* As DWARF numbers them: rax rdx rcx rbx rsi rdi rbp rsp r8 ... r15 rip; on aarch64 x15 x16 x17 x19 ... x30 sp pc. */
+#define SP_STACK_REGISTERS 17u
 
 /* A thread's stack as it was copied. */
 struct sp_copied_stack {
 	uint64_t registers[SP_STACK_REGISTERS];
 	const uint64_t *words;
 	size_t count;
-	uint64_t low;          /* address of the first word */
-	uint32_t unknown;      /* registers that are not known, a bit for each */
-	const uint64_t *known; /* the inner frames, as the target found them */
+	uint64_t low;               /* address of the first word */
+	uint32_t unknown;           /* registers that are not known, a bit for each */
+	uint32_t code_address_bits; /* what is above them in a return address authenticates it; 0: nothing does */
+	const uint64_t *known;      /* the inner frames, as the target found them */
 	size_t known_count;
 	/* The module that holds a runtime address; negative: none does. */
 	int (*module_at)(void *context, uint64_t address);

@@ -1,7 +1,7 @@
 /* Walking a copied stack: one step of libunwind's remote interface after the other, with the rules that
  * symbolize/elf/frame_table.h finds in files. All that libunwind reads comes from the copy, or from a table of one entry that
  * is composed for the step: whatever stands in a spool or in a file, it sees nothing else. */
-#include <libunwind-x86_64.h>
+#include <libunwind.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,21 +9,36 @@
 #include "symbolize/elf/frame_check.h"
 #include "symbolize/symbolizer.h"
 
+#if defined(__x86_64__)
 #define STACK_POINTER UNW_X86_64_RSP
 #define FRAME_POINTER UNW_X86_64_RBP
 #define INSTRUCTION UNW_X86_64_RIP
+#define RETURN_COLUMN UNW_X86_64_RIP /* of tables */
 #define ADDRESS_END (1ull << 47)
+#define REGISTERS 17u
+#define FRAME_BYTES_LEAST 8u
+#define COPIED 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16
+/* What a function leaves as it was (psABI 3.2.1), and the two that every step finds out. */
+#define KEPT \
+	(1u << UNW_X86_64_RBX | 1u << FRAME_POINTER | 1u << STACK_POINTER | 1u << UNW_X86_64_R12 | \
+		1u << UNW_X86_64_R13 | 1u << UNW_X86_64_R14 | 1u << UNW_X86_64_R15 | 1u << INSTRUCTION)
+#elif defined(__aarch64__)
+#define STACK_POINTER UNW_AARCH64_SP
+#define FRAME_POINTER UNW_AARCH64_X29
+#define INSTRUCTION UNW_AARCH64_PC
+#define RETURN_COLUMN UNW_AARCH64_X30
+#define ADDRESS_END (1ull << 52)
+#define REGISTERS 33u
+#define FRAME_BYTES_LEAST 0u /* a function that calls none may need no frame */
+#define COPIED 15, 16, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32
+#define KEPT (0x7ffull << 19 | 1ull << STACK_POINTER | 1ull << INSTRUCTION) /* AAPCS64, 6.1.1 */
+#endif
 #define FRAME_BYTES_MAX 65536u /* of a frame without rules */
 #define RULES_BYTES_MAX (1u << 20)
 #define READS_MAX 20000u /* of a step */
 
 /* Where libunwind sees the composed table: among the kernel's addresses, which no program has. */
 #define TABLE_ADDRESS 0xffff900000000000ull
-
-/* What a function leaves as it was (psABI 3.2.1), and the two that every step finds out. */
-#define KEPT \
-	(1u << UNW_X86_64_RBX | 1u << FRAME_POINTER | 1u << STACK_POINTER | 1u << UNW_X86_64_R12 | \
-		1u << UNW_X86_64_R13 | 1u << UNW_X86_64_R14 | 1u << UNW_X86_64_R15 | 1u << INSTRUCTION)
 
 /* libunwind's, exported for users of its remote interface but in none of its headers. */
 extern int UNW_OBJ(dwarf_search_unwind_table)(unw_addr_space_t space, unw_word_t ip, unw_dyn_info_t *table,
@@ -32,8 +47,8 @@ extern int UNW_OBJ(dwarf_search_unwind_table)(unw_addr_space_t space, unw_word_t
 struct walk {
 	struct sp_symbolizer *symbolizer;
 	const struct sp_copied_stack *stack;
-	uint64_t registers[SP_STACK_REGISTERS];
-	uint32_t known; /* a bit for each register */
+	uint64_t registers[REGISTERS];
+	uint64_t known; /* a bit for each register */
 	bool exact;     /* the instruction pointer is at an instruction; else behind a call */
 	struct sp_frame_rules rules;
 	bool outermost; /* so they say of the frame */
@@ -53,6 +68,13 @@ static bool read_stack(const struct walk *w, uint64_t address, uint64_t *value)
 		return false;
 	memcpy(value, (const uint8_t *)w->stack->words + offset, sizeof(*value));
 	return true;
+}
+
+static uint64_t plain_address(const struct walk *w, uint64_t address)
+{
+	uint32_t bits = w->stack->code_address_bits;
+
+	return bits && bits < 64 ? address & ((1ull << bits) - 1) : address;
 }
 
 /* libunwind reads bytes as parts of aligned words: the table ends with some to spare. */
@@ -76,7 +98,7 @@ static int access_register(unw_addr_space_t space, unw_regnum_t number, unw_word
 	const struct walk *w = arg;
 
 	(void)space;
-	if (write || number < 0 || number >= (int)SP_STACK_REGISTERS || !(w->known >> number & 1))
+	if (write || number < 0 || number >= (int)REGISTERS || !(w->known >> number & 1))
 		return -UNW_EBADREG;
 	*value = w->registers[number];
 	return 0;
@@ -190,7 +212,7 @@ static void put_cie(struct walk *w)
 	put(w, w->rules.signal ? "zRS" : "zR", w->rules.signal ? 4 : 3);
 	put_unsigned(w, w->rules.code_alignment);
 	put_signed(w, w->rules.data_alignment);
-	put_byte(w, INSTRUCTION);
+	put_byte(w, RETURN_COLUMN);
 	put_byte(w, 1); /* of augmentation: */
 	put_byte(w, 0); /* addresses are absolute, of 8 bytes */
 	put(w, w->rules.first, (size_t)(w->rules.first_end - w->rules.first));
@@ -216,7 +238,7 @@ static bool compose_table(struct walk *w)
 	const size_t cie = 2 * sizeof(uint32_t);
 	uint32_t entry[2] = {0};
 
-	if (bytes > RULES_BYTES_MAX || r->return_register != INSTRUCTION)
+	if (bytes > RULES_BYTES_MAX || r->return_register != RETURN_COLUMN)
 		return false;
 	sp_grow(&w->table, &w->table_capacity, bytes + 128, 1);
 	w->table_bytes = 0;
@@ -239,17 +261,17 @@ static bool find_rules(struct walk *w)
 		sp_symbolizer_module(w->symbolizer, w->stack->module_at(w->stack->context, address), &w->bias);
 
 	return m && sp_module_symbols_frame(m, &w->symbolizer->context, address - w->bias, &w->rules) &&
-		sp_frame_rules_check(&w->rules, SP_STACK_REGISTERS, &w->outermost) && compose_table(w);
+		sp_frame_rules_check(&w->rules, REGISTERS, &w->outermost) && compose_table(w);
 }
 
 static void take_registers(struct walk *w, unw_cursor_t *cursor)
 {
-	uint64_t values[SP_STACK_REGISTERS] = {0};
-	uint32_t known = 0;
+	uint64_t values[REGISTERS] = {0}, known = 0;
 
-	for (unsigned i = 0; i < SP_STACK_REGISTERS; i++)
+	for (unsigned i = 0; i < REGISTERS; i++)
 		if ((w->rules.signal || KEPT >> i & 1) && unw_get_reg(cursor, (int)i, &values[i]) == 0)
-			known |= 1u << i;
+			known |= 1ull << i;
+	values[INSTRUCTION] = plain_address(w, values[INSTRUCTION]);
 	memcpy(w->registers, values, sizeof(values));
 	w->known = known;
 }
@@ -272,7 +294,7 @@ static enum step step_by_rules(struct walk *w, unw_addr_space_t space)
 	take_registers(w, &cursor);
 	w->exact = w->rules.signal;
 	if (!(w->known >> STACK_POINTER & 1) || !(w->known >> INSTRUCTION & 1) ||
-		(w->registers[STACK_POINTER] <= sp && !w->rules.signal))
+		(w->registers[STACK_POINTER] < sp + FRAME_BYTES_LEAST && !w->rules.signal))
 		return STEP_LOST;
 	return w->registers[INSTRUCTION] ? STEP_ON : STEP_END;
 }
@@ -285,14 +307,14 @@ static enum step step_by_known(struct walk *w, uint64_t next)
 	w->exact = false;
 	w->registers[INSTRUCTION] = next;
 	if (w->known >> FRAME_POINTER & 1 && bp - sp <= FRAME_BYTES_MAX && read_stack(w, bp + 8, &word) &&
-		word == next) {
+		plain_address(w, word) == next) {
 		read_stack(w, bp, &w->registers[FRAME_POINTER]);
 		w->registers[STACK_POINTER] = bp + 16;
-		w->known = 1u << STACK_POINTER | 1u << FRAME_POINTER | 1u << INSTRUCTION;
+		w->known = 1ull << STACK_POINTER | 1ull << FRAME_POINTER | 1ull << INSTRUCTION;
 		return STEP_ON;
 	}
 	for (at = sp; at - sp < FRAME_BYTES_MAX && read_stack(w, at, &word); at += sizeof(word)) {
-		if (word != next)
+		if (plain_address(w, word) != next)
 			continue;
 		w->registers[STACK_POINTER] = at + 8;
 		w->known &= KEPT;
@@ -311,7 +333,7 @@ static bool find_pair(const struct walk *w, uint64_t sp, uint64_t *at)
 	for (*at = known ? bp : sp; *at - sp < FRAME_BYTES_MAX; *at += sizeof(saved)) {
 		if (!read_stack(w, *at, &saved) || !read_stack(w, *at + 8, &back))
 			return false;
-		if (w->stack->is_return(w->stack->context, back) &&
+		if (w->stack->is_return(w->stack->context, plain_address(w, back)) &&
 			(saved < 2 || (saved > *at && saved - *at < FRAME_BYTES_MAX)))
 			return true;
 		if (known)
@@ -330,8 +352,9 @@ static enum step step_by_guess(struct walk *w, size_t frame)
 		*w->stack->guessed = frame;
 	read_stack(w, at, &w->registers[FRAME_POINTER]);
 	read_stack(w, at + 8, &w->registers[INSTRUCTION]);
+	w->registers[INSTRUCTION] = plain_address(w, w->registers[INSTRUCTION]);
 	w->registers[STACK_POINTER] = at + 16;
-	w->known = 1u << STACK_POINTER | 1u << FRAME_POINTER | 1u << INSTRUCTION;
+	w->known = 1ull << STACK_POINTER | 1ull << FRAME_POINTER | 1ull << INSTRUCTION;
 	w->exact = false;
 	return STEP_ON;
 }
@@ -340,8 +363,7 @@ static size_t walk(struct walk *w, unw_addr_space_t space, uint64_t *frames, siz
 {
 	const struct sp_copied_stack *stack = w->stack;
 	bool as_known = true, by_rules = true; /* so far */
-	uint64_t was[SP_STACK_REGISTERS];
-	uint32_t known;
+	uint64_t was[REGISTERS], known;
 	size_t n = 0;
 
 	for (enum step step = STEP_ON; step == STEP_ON && n < max && w->registers[INSTRUCTION] < ADDRESS_END;) {
@@ -371,15 +393,16 @@ static size_t walk(struct walk *w, unw_addr_space_t space, uint64_t *frames, siz
 size_t sp_symbolizer_walk(struct sp_symbolizer *s, const struct sp_copied_stack *stack, uint64_t *frames, size_t max,
 	enum sp_copied_end *end)
 {
-	struct walk w = {.symbolizer = s,
-		.stack = stack,
-		.known = ((1u << SP_STACK_REGISTERS) - 1) & ~stack->unknown,
-		.exact = true};
+	static const uint8_t copied[SP_STACK_REGISTERS] = {COPIED};
+	struct walk w = {.symbolizer = s, .stack = stack, .exact = true};
 	unw_addr_space_t space = unw_create_addr_space(&accessors, 0);
 	size_t n = 0;
 
 	*end = SP_COPIED_LOST;
-	memcpy(w.registers, stack->registers, sizeof(w.registers));
+	for (unsigned i = 0; i < SP_STACK_REGISTERS; i++) {
+		w.registers[copied[i]] = stack->registers[i];
+		w.known |= (uint64_t)(~stack->unknown >> i & 1) << copied[i];
+	}
 	if (space)
 		n = walk(&w, space, frames, max, end);
 	if (space)

@@ -105,6 +105,8 @@ void sp_describe_process(struct sp_spool_header *h, const struct sp_config *c, u
 	h->ppid = sp_process.ppid;
 	sp_agent.uid = h->uid = (uint32_t)sp_sys(SYS_geteuid);
 	h->is_root = sp_process.is_root;
+	h->machine = SP_MACHINE;
+	h->code_address_bits = 64 - (uint32_t)__builtin_clzll(sp_plain_address((1ull << 55) - 1));
 	h->start_ticks = start_ticks;
 	h->pid_namespace = sp_pid_namespace();
 	h->start_realtime_ns = sp_process.start_realtime_ns;

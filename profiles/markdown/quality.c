@@ -82,6 +82,12 @@ static void write_coverage(struct sp_writer *w)
 			"their ends afterwards, by %llu of them that were copied.\n",
 			sp_percent(p->finished_ns, p->total_ns), (unsigned long long)p->finished_samples,
 			(unsigned long long)p->copies_walked);
+	if (p->snapshot->copy_count && h->machine != SP_MACHINE)
+		sp_buffer_printf(&w->out,
+			"- %zu copies of stacks that broke off were not followed to their ends: they are of another "
+			"kind of "
+			"processor. The command for that one does so.\n",
+			p->snapshot->copy_count);
 	if (late_ns(p->snapshot))
 		sp_buffer_printf(&w->out,
 			"- %.2f %% of the time has stacks whose walk was given up because it took too long.\n",

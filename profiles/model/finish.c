@@ -90,6 +90,7 @@ static void walk(struct finisher *f, struct walked *w)
 		.low = w->copy->low,
 		.known = known,
 		.known_count = kept_frames(stack),
+		.code_address_bits = s->header.code_address_bits,
 		.module_at = module_at,
 		.context = f};
 	enum sp_copied_end end;
@@ -457,7 +458,7 @@ static void count_generated(struct sp_profile *p)
 
 void sp_stacks_finish(struct sp_profile *profile, struct sp_symbolizer *symbolizer)
 {
-	if (profile->snapshot->copy_count && symbolizer)
+	if (profile->snapshot->copy_count && symbolizer && profile->snapshot->header.machine == SP_MACHINE)
 		finish(profile, symbolizer);
 	count_generated(profile);
 }

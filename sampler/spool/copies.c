@@ -15,8 +15,8 @@
 /* struct sp_copy's `ready`. */
 enum { EMPTY, READY, WRITING };
 
-_Static_assert(!SP_COPIES_ARE_WALKED || SP_COPY_REGISTERS == SP_FRAME_REGISTERS + 1,
-	"those of a frame, then the instruction");
+static const uint8_t kept[] = SP_COPIED_REGISTERS;
+_Static_assert(sizeof kept == SP_COPY_REGISTERS - 1, "those of a frame, then the instruction");
 
 _Static_assert(PAGES <= SP_READ_PAGES, "read at once");
 
@@ -42,15 +42,16 @@ static uint32_t note_modules(struct sp_thread *t, const uint64_t *words, uint64_
 	uint32_t epoch = sp_modules_note(t, words, 0);
 	struct seen seen = {{0}, {0}, 0};
 	struct dl_find_object object;
-	uint64_t i;
+	uint64_t i, word;
 
 	for (i = 0; i < count; i++) {
-		if (words[i] < PAGE || words[i] >> 47 || is_seen(&seen, words[i]) ||
-			_dl_find_object((void *)words[i], &object) != 0)
+		word = sp_plain_address(words[i]);
+		if (word < PAGE || word >> SP_ADDRESS_BITS || is_seen(&seen, word) ||
+			_dl_find_object((void *)word, &object) != 0)
 			continue;
 		seen.low[seen.next % SEEN] = (uint64_t)(uintptr_t)object.dlfo_map_start;
 		seen.high[seen.next++ % SEEN] = (uint64_t)(uintptr_t)object.dlfo_map_end;
-		epoch = sp_modules_note_unsure(t, words[i]);
+		epoch = sp_modules_note_unsure(t, word);
 	}
 	return epoch;
 }
@@ -94,7 +95,7 @@ static void fill(struct sp_thread *t, struct sp_copy *copy, const ucontext_t *co
 
 	copy->words = (uint32_t)(sp_read_mapped(to, copy->low, (uint64_t)words * 8) / 8);
 	for (i = 0; i < SP_COPY_REGISTERS - 1; i++)
-		copy->registers[i] = sp_context_words(context)[sp_frame_in_context[i]];
+		copy->registers[i] = sp_context_words(context)[sp_frame_in_context[kept[i]]];
 	copy->registers[i] = sp_context_ip(context);
 	copy->thread = sp_thread_record_index(t);
 	copy->epoch = note_modules(t, to, copy->words);
@@ -107,7 +108,7 @@ void sp_copies_take(struct sp_thread *t, const ucontext_t *context, uint32_t sta
 	struct sp_copy *copy;
 	uint32_t words;
 
-	if (!SP_COPIES_ARE_WALKED || !sp_agent.config.copies || !stack)
+	if (!sp_agent.config.copies || !stack)
 		return;
 	top = sp_stack_top(t, low + SP_RED_ZONE);
 	words = top - low < STACK_BYTES ? (uint32_t)((top - low) / 8) : SP_COPY_WORDS_MAX;

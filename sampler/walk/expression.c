@@ -41,11 +41,14 @@ static uint64_t peek(struct machine *m, uint64_t down)
 	return 0;
 }
 
-/* Where the return address is no register, its number stands for the frame's instruction. */
+/* Where the return address is no register, its number stands for the frame's instruction. The length of vectors is one number
+ * for all frames. */
 static void push_register(struct machine *m, uint64_t reg, int64_t offset)
 {
 	if (reg == SP_REG_RA && SP_REG_RA >= SP_FRAME_REGISTERS)
 		push(m, m->frame->ip + (uint64_t)offset);
+	else if (reg == SP_REG_VECTOR_LENGTH && sp_vector_length())
+		push(m, sp_vector_length() + (uint64_t)offset);
 	else if (reg < SP_FRAME_REGISTERS && m->frame->known >> reg & 1)
 		push(m, m->frame->registers[reg] + (uint64_t)offset);
 	else

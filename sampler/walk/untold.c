@@ -5,14 +5,15 @@
 #include "sampler/walk/walker.h"
 
 #define DEAD_BYTES (1u << 20) /* so far below the stack pointer there may be frames that have ended */
+#define FUNCTION_BYTES_MAX 16384u
 
 /* A word taken for a return address is one if a call stands before it. */
 static bool is_return_address(struct sp_walker *w, uint64_t ip)
 {
-	uint64_t key = sp_rules_key(ip) ^ 1ull << 47, known; /* no address of ours has this bit */
+	uint64_t key = sp_rules_key(ip) ^ SP_NO_ADDRESS, known;
 	uint8_t before[8];
 
-	if (ip < 0x10000 || ip >> SP_ADDRESS_BITS)
+	if (ip < 0x10000 || ip >> SP_ADDRESS_BITS || ip % SP_CODE_ALIGNMENT)
 		return false;
 	if (sp_rules_find(key, &known))
 		return true;
@@ -31,8 +32,10 @@ static bool is_pushed(struct sp_walker *w, uint64_t frame)
 
 	if (BP(w) <= frame || BP(w) - frame > SP_FRAME_BYTES_MAX || BP(w) & 7 || !sp_generated_holds(IP(w)))
 		return false;
-	return sp_stack_read(&w->stack, BP(w) + 8, &above) &&
-		(is_return_address(w, above) || sp_generated_holds(above));
+	if (!sp_stack_read(&w->stack, BP(w) + 8, &above))
+		return false;
+	above = sp_plain_address(above);
+	return is_return_address(w, above) || sp_generated_holds(above);
 }
 
 /* Code that starts a stack by hand also marks its outermost frame by a frame pointer of 0 (psABI, 3.4.1), and what
@@ -53,9 +56,30 @@ static bool is_chain(struct sp_walker *w, uint64_t frame)
 	uint64_t above;
 
 	if (BP(w) <= frame || BP(w) - frame > SP_FRAME_BYTES_MAX || BP(w) & 7 || !is_return_address(w, IP(w)) ||
-		!sp_stack_read(&w->stack, BP(w) + 8, &above) || !is_return_address(w, above))
+		!sp_stack_read(&w->stack, BP(w) + 8, &above) || !is_return_address(w, sp_plain_address(above)))
 		return false;
 	sp_stack_enter(&w->stack, frame + 16);
+	return true;
+}
+
+/* Whether the register with the return address is left over from a call that this function has made: then it leads to before or
+ * behind this instruction, and nothing in between returns. Another function's code ends in between. */
+static bool is_left_over(struct sp_walker *w, uint64_t to)
+{
+	uint64_t from = IP(w) < to ? IP(w) : to, end = IP(w) < to ? to : IP(w);
+	uint32_t code[128], n, i;
+
+	if (end - from > FUNCTION_BYTES_MAX)
+		return false;
+	for (; from < end; from += n * sizeof code[0]) {
+		n = (uint32_t)((end - from < sizeof code ? end - from : sizeof code) / sizeof code[0]);
+		if (!n || sp_stack_is_late(&w->stack) ||
+			sp_read_mapped(code, from, n * sizeof code[0]) != n * sizeof code[0])
+			return false;
+		for (i = 0; i < n; i++)
+			if (sp_is_return(code[i]))
+				return false;
+	}
 	return true;
 }
 
@@ -66,8 +90,9 @@ static bool returns_by_register(struct sp_walker *w)
 	uint64_t to = sp_plain_address(w->now.frame.registers[SP_REG_RA % SP_FRAME_REGISTERS]), stored;
 
 	if (SP_REG_RA >= SP_FRAME_REGISTERS || !w->now.exact || !is_return_address(w, to) ||
-		(sp_stack_read(&w->stack, BP(w) + 8, &stored) && sp_plain_address(stored) == to))
+		(sp_stack_read(&w->stack, BP(w) + 8, &stored) && sp_plain_address(stored) == to) || is_left_over(w, to))
 		return false;
+	w->now.off = true; /* there may be a frame, though not yet with what the register holds */
 	IP(w) = to;
 	w->now.exact = false;
 	w->now.frame.known &= ~(1u << SP_REG_RA % SP_FRAME_REGISTERS);
@@ -85,9 +110,13 @@ enum sp_step sp_step_guess(struct sp_walker *w, bool was_guessed)
 		return SP_STEP_ON;
 	w->now.distrust = true;
 	if (w->stack.late || (far && SP(w) - bp <= DEAD_BYTES) || bp & 7 || !sp_stack_read(&w->stack, bp + 8, &IP(w)) ||
-		!sp_stack_read(&w->stack, bp, &BP(w)) || !(far ? is_chain(w, bp) : is_caller(w, bp, was_guessed)))
+		!sp_stack_read(&w->stack, bp, &BP(w)))
+		return SP_STEP_LOST;
+	IP(w) = sp_plain_address(IP(w));
+	if (!(far ? is_chain(w, bp) : is_caller(w, bp, was_guessed)))
 		return SP_STEP_LOST;
 	SP(w) = bp + 16;
+	w->now.off = SP_REG_RA < SP_FRAME_REGISTERS; /* a frame has its pair anywhere */
 	w->now.guessed = true;
 	w->now.frame.known = 1u << SP_REG_SP | 1u << SP_REG_BP;
 	w->now.exact = false;

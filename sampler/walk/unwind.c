@@ -138,7 +138,7 @@ static void start_at_leaf(struct sp_walker *w)
 	w->now.frame.known = 0;
 	w->now.steps = w->now.kept = 0;
 	w->now.exact = true;
-	w->now.distrust = w->now.guessed = w->now.handled = false;
+	w->now.distrust = w->now.guessed = w->now.handled = w->now.off = false;
 	sp_stack_enter(&w->stack, SP(w));
 }
 
@@ -167,13 +167,23 @@ static void set_mark(struct sp_walker *w)
 	w->mark_bytes = w->stack.bytes;
 }
 
+/* A frame with the pair of the caller's frame pointer and the return address has its frame pointer at it. */
+static void find_stack_pointer(struct sp_walker *w, struct sp_cfi_rule rule)
+{
+	if (rule.kind == SP_CFI_FRAME && !sp_cfi_returns_by_register(rule) && rule.flags == SP_CFI_BP_SAVED &&
+		sp_cfi_return_at(rule) == rule.bp_offset + 8)
+		SP(w) = BP(w) - (uint64_t)(int64_t)rule.bp_offset - (uint64_t)(int64_t)rule.cfa_offset;
+}
+
 static enum sp_step step(struct sp_walker *w)
 {
 	struct sp_cfi_rule rule = sp_rules_current(w);
 	bool full = sp_unlikely(w->now.steps < w->full_before), was_guessed = w->now.guessed;
 	enum sp_step outcome;
 
-	w->now.guessed = w->now.handled = false;
+	if (sp_unlikely(w->now.off))
+		find_stack_pointer(w, rule);
+	w->now.guessed = w->now.handled = w->now.off = false;
 	switch (rule.kind) {
 	case SP_CFI_FRAME:
 		outcome = full ? step_full(w) : step_frame(w, rule);
@@ -243,7 +253,7 @@ static uint32_t walk(struct sp_thread *t, struct sp_walker *w, bool skip_own, en
 }
 
 /* True when the stack's last frames are where this thread began. */
-static bool reaches_start(const struct sp_thread *t, const uint64_t *frames, uint32_t n)
+static bool reaches_start(const struct sp_thread *t, const uint64_t *frames, uint32_t n, bool late)
 {
 	uint32_t i;
 
@@ -251,7 +261,7 @@ static bool reaches_start(const struct sp_thread *t, const uint64_t *frames, uin
 		if (t->root_pc ? frames[i] == t->root_pc : frames[i] - unwind.entry < 64)
 			return true;
 	}
-	if (!t->root_pc && n) {
+	if (!t->root_pc && n && !late) { /* the loader is called from the middle of programs, too */
 		struct dl_find_object object;
 		return _dl_find_object((void *)frames[n - 1], &object) == 0 &&
 			object.dlfo_link_map->l_addr == unwind.ldso;
@@ -306,6 +316,6 @@ void sp_unwind(struct sp_thread *t, const ucontext_t *context, struct sp_walk *r
 	result->frames = t->frames;
 	result->depth = n;
 	result->flags = (context ? 0 : SP_STACK_IS_HEAP) | (own ? SP_STACK_OWN : 0);
-	finish(t, result, outcome == SP_STEP_END || (n < SP_MAX_FRAMES && reaches_start(t, t->frames, n)),
+	finish(t, result, outcome == SP_STEP_END || (n < SP_MAX_FRAMES && reaches_start(t, t->frames, n, w.stack.late)),
 		w.stack.late);
 }

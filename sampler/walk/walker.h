@@ -20,6 +20,7 @@ struct sp_position {
 	bool handled;   /* a signal's handler was called from here */
 	bool distrust;  /* sp or bp may be anything */
 	bool guessed;   /* came here without tables */
+	bool off;       /* ... and the stack pointer may be another one: the frame pointer tells where the frame is */
 };
 
 struct sp_walker {

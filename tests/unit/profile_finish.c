@@ -171,6 +171,22 @@ static void a_copy_finishes_its_stack(void **state)
 	drop(p, &snapshot);
 }
 
+/* Another kind of processor's registers are none of this one's. */
+static void copies_of_another_machine_are_left_alone(void **state)
+{
+	struct sp_snapshot snapshot;
+	struct sp_profile *p;
+
+	(void)state;
+	copy_of(broken(10), 3, &first);
+	spool.header->machine = SP_MACHINE + 1;
+	p = profile_of_spool(&snapshot);
+	assert_int_equal(p->finished_samples, 0);
+	assert_int_equal(p->copies_walked, 0);
+	assert_int_equal(p->truncated_ns, 10000ull * WEIGHT_US);
+	drop(p, &snapshot);
+}
+
 static void copies_share_their_stack(void **state)
 {
 	struct sp_snapshot snapshot;
@@ -336,6 +352,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_copy_finishes_its_stack),
+		TEST(copies_of_another_machine_are_left_alone),
 		TEST(copies_share_their_stack),
 		TEST(tables_are_believed_before_guesses),
 		TEST(what_ends_early_stays),

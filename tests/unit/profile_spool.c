@@ -201,6 +201,7 @@ void spool_open_large(struct spool *s, uint32_t times)
 	*s->header = (struct sp_spool_header){.magic = SP_SPOOL_MAGIC,
 		.version = SP_SPOOL_VERSION,
 		.header_bytes = sizeof(struct sp_spool_header),
+		.machine = SP_MACHINE,
 		.total_bytes = offset};
 	offset = sizeof(struct sp_spool_header);
 	for (int i = 0; i < SP_SECTIONS; i++) {

@@ -13,19 +13,20 @@
 #include "sampler/spool/copies.h"
 #include "sampler/spool/modules.h"
 #include "sampler/spool/write.h"
+#include "sampler/walk/frame.h"
 #include "tests/unit/sampler_spool.h"
 
 #define SAMPLES 20000u
 #define PAGES 8u
 
 static struct sp_thread thread;
-static uint64_t *stack; /* PAGES of them, the last without access */
+static uint64_t *stack; /* PAGES of them, the last of which is gone */
 
 static int set_up(void **state)
 {
 	(void)state;
 	stack = mmap(NULL, PAGES * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	assert_true(stack != MAP_FAILED && mprotect((char *)stack + (PAGES - 1) * 4096, 4096, PROT_NONE) == 0);
+	assert_true(stack != MAP_FAILED && munmap((char *)stack + (PAGES - 1) * 4096, 4096) == 0);
 	for (unsigned i = 0; i < (PAGES - 1) * 512; i++)
 		stack[i] = i;
 	memset(&thread, 0, sizeof(thread));
@@ -37,9 +38,19 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
-	munmap(stack, PAGES * 4096);
+	munmap(stack, (PAGES - 1) * 4096);
 	agent_close();
 	return 0;
+}
+
+#define RED (SP_RED_ZONE / 8) /* words below the stack pointer that are copied */
+#define KNOWN 12u             /* of a copy's registers, one that is told below */
+
+static uint64_t *known_register(ucontext_t *context)
+{
+	static const uint8_t copied[] = SP_COPIED_REGISTERS;
+
+	return &sp_context_words(context)[sp_frame_in_context[copied[KNOWN]]];
 }
 
 static ucontext_t context_at(uint64_t word)
@@ -47,9 +58,9 @@ static ucontext_t context_at(uint64_t word)
 	ucontext_t context;
 
 	memset(&context, 0, sizeof(context));
-	context.uc_mcontext.gregs[REG_RSP] = (greg_t)(uintptr_t)(stack + word);
-	context.uc_mcontext.gregs[REG_R15] = 15;
-	context.uc_mcontext.gregs[REG_RIP] = 0x1234;
+	sp_context_words(&context)[SP_CONTEXT_SP] = (uintptr_t)(stack + word);
+	sp_context_words(&context)[SP_CONTEXT_IP] = 0x1234;
+	*known_register(&context) = 15;
 	return context;
 }
 
@@ -88,21 +99,21 @@ static void a_copy_ends_where_the_stack_does(void **state)
 	assert_int_equal(copies()[1].stack, 7);
 	assert_int_equal(copies()[1].sample, 3);
 	assert_int_equal(copies()[1].words, SP_COPY_WORDS_MAX);
-	assert_int_equal(copies()[1].low, (uintptr_t)(stack + 100) - 128);
-	assert_int_equal(copies()[1].registers[15], 15);
-	assert_int_equal(copies()[1].registers[16], 0x1234);
-	assert_memory_equal(words_of(&copies()[1]), stack + 84, SP_COPY_WORDS_MAX * 8);
+	assert_int_equal(copies()[1].low, (uintptr_t)(stack + 100 - RED));
+	assert_int_equal(copies()[1].registers[KNOWN], 15);
+	assert_int_equal(copies()[1].registers[SP_COPY_REGISTERS - 1], 0x1234);
+	assert_memory_equal(words_of(&copies()[1]), stack + 100 - RED, SP_COPY_WORDS_MAX * 8);
 
 	context = context_at(mapped - 300);
 	sp_copies_take(&thread, &context, 7, 4);
-	assert_int_equal(copies()[2].words, 316); /* the next page cannot be read */
-	assert_memory_equal(words_of(&copies()[2]), stack + mapped - 316, 316 * 8);
+	assert_int_equal(copies()[2].words, 300 + RED); /* the next page is not there */
+	assert_memory_equal(words_of(&copies()[2]), stack + mapped - 300 - RED, (300 + RED) * 8);
 
 	thread.stack_high = (uintptr_t)(stack + mapped - 200);
 	thread.stack_bytes = 4096 * 4;
 	sp_copies_take(&thread, &context, 7, 5);
-	assert_int_equal(copies()[3].words, 116); /* what is above the stack is not of it */
-	context.uc_mcontext.gregs[REG_RSP] = 0x10;
+	assert_int_equal(copies()[3].words, 100 + RED); /* what is above the stack is not of it */
+	sp_context_words(&context)[SP_CONTEXT_SP] = 0x10;
 	sp_copies_take(&thread, &context, 7, 6);
 	assert_int_equal(copies()[4].words, 0);
 }
@@ -139,7 +150,7 @@ static void objects_on_the_stack_are_entered(void **state)
 	(void)state;
 	sp_agent.config.copies = true;
 	stack[200] = (uintptr_t)getpid + 1;
-	stack[300] = (uintptr_t)&sp_agent;
+	stack[300] = (uintptr_t)sp_copies_take;
 	stack[400] = (uintptr_t)getpid;
 	sp_copies_take(&thread, &context, 7, 1);
 	sp_copies_take(&thread, &context, 7, 2);
@@ -159,8 +170,8 @@ static unsigned copy_many(unsigned number)
 
 	for (unsigned i = 0; i < 1024; i++)
 		stacks[number][i] = number;
-	context.uc_mcontext.gregs[REG_RSP] = (greg_t)(uintptr_t)(stacks[number] + 16);
-	context.uc_mcontext.gregs[REG_R15] = number;
+	sp_context_words(&context)[SP_CONTEXT_SP] = (uintptr_t)(stacks[number] + RED);
+	*known_register(&context) = number;
 	mine.stack_high = (uintptr_t)(stacks[number] + 200 + 100 * number);
 	mine.stack_bytes = sizeof(stacks[number]);
 	for (uint32_t i = 1; i <= SAMPLES; i++)
@@ -182,7 +193,7 @@ static void threads_do_not_mix_their_copies(void **state)
 			continue;
 		whole++;
 		assert_int_equal(copy->words, 200 + 100 * (copy->stack - 1));
-		assert_int_equal(copy->registers[15], copy->stack - 1);
+		assert_int_equal(copy->registers[KNOWN], copy->stack - 1);
 		for (uint32_t k = 0; k < copy->words; k++)
 			assert_int_equal(words_of(copy)[k], copy->stack - 1);
 	}

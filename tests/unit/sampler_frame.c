@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -26,7 +27,7 @@ static int set_up(void **state)
 	thread.tls = &sp_tls;
 	thread.tid = sp_agent.pid = getpid();
 	sp_agent.spool = &header;
-	sp_agent.tsc_per_us_x1024 = 0;
+	sp_agent.tsc_per_us_x1024 = 2560000000; /* a clock so slow that no walk is late */
 	sp_unwind_init(getauxval(AT_ENTRY), getauxval(AT_BASE), getauxval(AT_RANDOM));
 	sp_stack_begin(&view, &thread, 1000000);
 	return 0;
@@ -34,12 +35,13 @@ static int set_up(void **state)
 
 static const uint64_t memory[3] = {0x1122334455667788, 0x99aabbccddeeff00, 0x8000000000000001};
 
-/* rax is 100, rbx (3) where `memory` is, rsp 1000; r8 is not known. */
+/* Register 0 is 100, 3 where `memory` is, 7 1000; 8 is not known. Number 16 is the instruction on x86-64. */
 static bool evaluate(const char *code, size_t bytes, uint64_t *value)
 {
 	struct sp_reader reader = {(const uint8_t *)code, (const uint8_t *)code + bytes, false};
-	struct sp_frame frame = {.ip = 0x5000, .known = 0xfeff};
+	struct sp_frame frame = {.ip = 0x5000, .known = SP_REGISTERS_ALL & ~(1u << 8)};
 
+	frame.registers[16 % SP_FRAME_REGISTERS] = 0x5000;
 	frame.registers[0] = 100;
 	frame.registers[3] = (uintptr_t)memory;
 	frame.registers[7] = 1000;
@@ -60,11 +62,10 @@ static void expressions_have_values(void **state)
 		{CODE("\x0a\xff\xff"), 0xffff}, {CODE("\x0b\xfe\xff"), ~1ull},
 		{CODE("\x0c\xff\xff\xff\xff"), 0xffffffff}, {CODE("\x0d\xff\xff\xff\xff"), ~0ull},
 		{CODE("\x0e\x01\x00\x00\x00\x00\x00\x00\x80"), 1ull << 63 | 1}, {CODE("\x10\x80\x01"), 128},
-		{CODE("\x11\x7f"), ~0ull},             /* constu, consts */
-		{CODE("\x30"), 0}, {CODE("\x4f"), 31}, /* lit0, lit31 */
-		{CODE("\x70\x7f"), 99}, {CODE("\x77\x80\x01"), 1128},
-		{CODE("\x80\x01"), 0x5001},  /* breg rax, rsp, rip */
-		{CODE("\x92\x00\x02"), 102}, /* bregx */
+		{CODE("\x11\x7f"), ~0ull},                                                        /* constu, consts */
+		{CODE("\x30"), 0}, {CODE("\x4f"), 31},                                            /* lit0, lit31 */
+		{CODE("\x70\x7f"), 99}, {CODE("\x77\x80\x01"), 1128}, {CODE("\x80\x01"), 0x5001}, /* breg 0, 7, 16 */
+		{CODE("\x92\x00\x02"), 102},                                                      /* bregx */
 		{CODE("\x73\x00\x06"), 0x1122334455667788}, {CODE("\x73\x08\x06"), 0x99aabbccddeeff00}, /* deref */
 		{CODE("\x73\x00\x94\x01"), 0x88}, {CODE("\x73\x01\x94\x04"), 0x44556677},               /* deref_size */
 		{CODE("\x73\x06\x94\x04"), 0xff001122}, {CODE("\x73\x07\x94\x02"), 0x0011},
@@ -123,10 +124,13 @@ static void bad_expressions_have_none(void **state)
 
 /* Functions of odd ways to describe their frames, each of which traps; the callers are known. */
 /* clang-format off */
-#define ODD(name, body) \
-	__asm__(".text\n.type " #name ", @function\n" #name ":\n.cfi_startproc\n" body \
-		".cfi_endproc\n.size " #name ", . - " #name "\n"); \
+#define PLAIN(name, body) \
+	__asm__(".text\n.p2align 2\n.globl " #name "\n.hidden " #name "\n.type " #name ", %function\n" #name ":\n" body ".size " #name ", . - " #name "\n"); \
 	extern void name(void)
+#define ODD(name, body) PLAIN(name, ".cfi_startproc\n" body ".cfi_endproc\n")
+
+#if defined(__x86_64__)
+#define TRAP_BYTES 0 /* the interrupted instruction is the next one */
 
 /* The CFA in r11, which a callee's frame carries along. */
 ODD(by_any_register, "mov %rsp, %r11\n.cfi_def_cfa %r11, 8\nsub $256, %rsp\nint3\nmov %r11, %rsp\n"
@@ -146,6 +150,59 @@ ODD(return_in_register, "mov (%rsp), %rdx\n.cfi_register %rip, %rdx\nint3\n.cfi_
 ODD(sp_by_expression, ".cfi_escape 0x16, 7, 3, 0x77, 8, 0x96\nint3\nret\n");
 ODD(undone, ".cfi_remember_state\nsub $24, %rsp\n.cfi_def_cfa_offset 32\n.cfi_remember_state\nadd $24, %rsp\n"
 	".cfi_def_cfa_offset 8\n.cfi_restore_state\n.cfi_restore_state\nint3\nret\n");
+/* Heap samples know the registers that calls keep. */
+ODD(carried_call,
+	"push %rbx\n.cfi_def_cfa_offset 16\n.cfi_offset %rbx, -16\nmov %rsp, %rbx\n.cfi_def_cfa %rbx, 16\n"
+	"sub $512, %rsp\nand $-64, %rsp\ncall walk_here\nmov %rbx, %rsp\n.cfi_def_cfa %rsp, 16\npop %rbx\n"
+	".cfi_def_cfa_offset 8\n.cfi_restore %rbx\nret\n");
+#else
+#define TRAP_BYTES 4
+
+/* The CFA in x11, which a callee's frame carries along. */
+ODD(by_any_register, "mov x11, sp\n.cfi_def_cfa x11, 0\nsub sp, sp, #256\nbrk #0\nmov sp, x11\n.cfi_def_cfa sp, 0\nret\n");
+/* In x19; the caller's x19 in the frame all the while. The trap is a frame further in. */
+ODD(carry_in, "str x19, [sp, #-16]!\n.cfi_def_cfa_offset 16\n.cfi_offset x19, -16\nmov x19, #7\nbrk #0\n"
+	"ldr x19, [sp], #16\n.cfi_def_cfa_offset 0\n.cfi_restore x19\nret\n");
+#define CARRY(callee) \
+	"stp x19, x30, [sp, #-16]!\n.cfi_def_cfa_offset 16\n.cfi_offset x19, -16\n.cfi_offset x30, -8\nmov x19, sp\n" \
+	".cfi_def_cfa x19, 16\nsub sp, sp, #512\nbl " callee "\nmov sp, x19\n.cfi_def_cfa sp, 16\n" \
+	"ldp x19, x30, [sp], #16\n.cfi_def_cfa_offset 0\n.cfi_restore x19\n.cfi_restore x30\nret\n"
+ODD(carried, CARRY("carry_in"));
+/* CFA: breg sp 0, lit16, plus, deref (what was stored); the return address at an expression of it. */
+ODD(by_expression, "mov x0, sp\nsub sp, sp, #48\nstr x0, [sp, #16]\n.cfi_escape 0x0f, 5, 0x8f, 0, 0x40, 0x22, 0x06\n"
+	"brk #0\nadd sp, sp, #48\n.cfi_def_cfa sp, 0\nret\n");
+ODD(return_at_expression, "str x30, [sp, #-16]!\n.cfi_def_cfa_offset 16\n.cfi_escape 0x10, 30, 3, 0x09, 0xf0, 0x22\n"
+	"mov x30, #0\nbrk #0\nldr x30, [sp], #16\n.cfi_def_cfa_offset 0\n.cfi_restore x30\nret\n");
+/* The return address in x2; sp by an expression. */
+ODD(return_in_register, "mov x2, x30\n.cfi_register x30, x2\nmov x30, #0\nbrk #0\nmov x30, x2\n.cfi_restore x30\nret\n");
+ODD(sp_by_expression, "sub sp, sp, #16\n.cfi_def_cfa_offset 16\n.cfi_escape 0x16, 31, 3, 0x8f, 16, 0x96\nbrk #0\n"
+	"add sp, sp, #16\n.cfi_same_value sp\n.cfi_def_cfa_offset 0\nret\n");
+ODD(undone, ".cfi_remember_state\nsub sp, sp, #32\n.cfi_def_cfa_offset 32\n.cfi_remember_state\nadd sp, sp, #32\n"
+	".cfi_def_cfa_offset 0\n.cfi_restore_state\n.cfi_restore_state\nbrk #0\nret\n");
+ODD(carried_call, CARRY("walk_here"));
+/* The pair so far below the CFA that no short rule tells it. */
+ODD(large, "sub sp, sp, #1088\n.cfi_def_cfa_offset 1088\nstp x29, x30, [sp, #16]\n.cfi_offset x29, -1072\n"
+	".cfi_offset x30, -1064\nadd x29, sp, #16\nbl carry_in\nldp x29, x30, [sp, #16]\nadd sp, sp, #1088\n"
+	".cfi_def_cfa_offset 0\n.cfi_restore x29\n.cfi_restore x30\nret\n");
+
+/* Return addresses that were signed (paciasp), where the processor does that: in the register, and stored. */
+#define SIGN "hint #25\n"
+#define CHECK "hint #29\n"
+ODD(signed_in_register, SIGN ".cfi_negate_ra_state\nbrk #0\n" CHECK ".cfi_negate_ra_state\nret\n");
+ODD(signed_and_stored, SIGN ".cfi_negate_ra_state\nstp x29, x30, [sp, #-32]!\n.cfi_def_cfa_offset 32\n"
+	".cfi_offset x29, -32\n.cfi_offset x30, -24\nmov x30, #0\nbrk #0\nldp x29, x30, [sp], #32\n"
+	".cfi_def_cfa_offset 0\n.cfi_restore x29\n.cfi_restore x30\n" CHECK ".cfi_negate_ra_state\nret\n");
+
+/* Without tables: before, in and after a frame, whose pair stands at its lower end. */
+PLAIN(untold_leaf, "sub sp, sp, #64\nbrk #0\nadd sp, sp, #64\nret\n");
+#define FRAMED(inner) "stp x29, x30, [sp, #-96]!\nadd x29, sp, #0\n" inner "ldp x29, x30, [sp], #96\n"
+PLAIN(untold_before, "stp x29, x30, [sp, #-96]!\nbrk #0\nadd x29, sp, #0\nldp x29, x30, [sp], #96\nret\n");
+PLAIN(untold_framed, FRAMED("mov x30, #0\nbrk #0\n") "ret\n");
+PLAIN(untold_after, FRAMED("") "brk #0\nret\n");
+PLAIN(untold_signed, SIGN FRAMED("brk #0\n") CHECK "ret\n");
+PLAIN(untold_caller, FRAMED("bl 1f\nbrk #0\n") "ret\n1: ret\n");
+PLAIN(untold_looping, FRAMED("b 2f\n1: brk #0\nb 3f\n2: bl 4f\nb 1b\n3:\n") "ret\n4: ret\n");
+#endif
 /* clang-format on */
 
 static struct sp_walk walked;
@@ -154,13 +211,14 @@ static uint64_t trapped_at;
 static void on_trap(int number, siginfo_t *info, void *context)
 {
 	(void)number, (void)info;
-	trapped_at = (uint64_t)((const ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
+	trapped_at = sp_context_ip(context);
 	sp_unwind(&thread, context, &walked);
+	sp_context_words(context)[SP_CONTEXT_IP] += TRAP_BYTES;
 }
 
 static uint64_t here;
 
-static __attribute__((noinline)) void call(void (*function)(void))
+static __attribute__((noipa)) void call(void (*function)(void))
 {
 	here = (uint64_t)(uintptr_t)call;
 	function();
@@ -189,19 +247,55 @@ static void odd_frames_are_stepped_over(void **state)
 	check_walk(return_in_register, 0);
 	check_walk(sp_by_expression, 0);
 	check_walk(undone, 0);
+#if defined(__aarch64__)
+	check_walk(large, 1);
+#endif
 }
-
-/* Heap samples know the registers that calls keep. */
-ODD(carried_call,
-	"push %rbx\n.cfi_def_cfa_offset 16\n.cfi_offset %rbx, -16\nmov %rsp, %rbx\n.cfi_def_cfa %rbx, 16\n"
-	"sub $512, %rsp\nand $-64, %rsp\ncall walk_here\nmov %rbx, %rsp\n.cfi_def_cfa %rsp, 16\npop %rbx\n"
-	".cfi_def_cfa_offset 8\n.cfi_restore %rbx\nret\n");
 
 __attribute__((used)) void walk_here(void)
 {
 	sp_unwind(&thread, NULL, &walked);
 	__asm__ volatile("");
 }
+
+#if defined(__aarch64__)
+static void signed_return_addresses_are_plain(void **state)
+{
+	struct sigaction action = {.sa_sigaction = on_trap, .sa_flags = SA_SIGINFO};
+
+	(void)state;
+	sigaction(SIGTRAP, &action, NULL);
+	check_walk(signed_in_register, 0);
+	check_walk(signed_and_stored, 0);
+}
+
+static void code_without_tables_is_left_by_register_or_pair(void **state)
+{
+	struct sigaction action = {.sa_sigaction = on_trap, .sa_flags = SA_SIGINFO};
+
+	(void)state;
+	sigaction(SIGTRAP, &action, NULL);
+	check_walk(untold_leaf, 0);
+	check_walk(untold_before, 0);
+	check_walk(untold_framed, 0);
+	check_walk(untold_after, 0);
+	check_walk(untold_signed, 0);
+	check_walk(untold_caller, 0);
+	check_walk(untold_looping, 0);
+}
+
+/* Frames with scalable vectors are told of by the vectors' length. */
+static void the_length_of_vectors_is_a_register(void **state)
+{
+	int bytes = prctl(PR_SVE_GET_VL);
+	uint64_t value;
+
+	(void)state;
+	assert_int_equal(evaluate(CODE("\x92\x2e\x00"), &value), bytes > 0);
+	if (bytes > 0)
+		assert_int_equal(value, (bytes & PR_SVE_VL_LEN_MASK) / 8);
+}
+#endif
 
 static void from_the_caller_itself(void **state)
 {
@@ -223,6 +317,11 @@ int main(void)
 		cmocka_unit_test_setup(expressions_have_values, set_up),
 		cmocka_unit_test_setup(bad_expressions_have_none, set_up),
 		cmocka_unit_test_setup(odd_frames_are_stepped_over, set_up),
+#if defined(__aarch64__)
+		cmocka_unit_test_setup(signed_return_addresses_are_plain, set_up),
+		cmocka_unit_test_setup(code_without_tables_is_left_by_register_or_pair, set_up),
+		cmocka_unit_test_setup(the_length_of_vectors_is_a_register, set_up),
+#endif
 		cmocka_unit_test_setup(from_the_caller_itself, set_up),
 	};
 

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -14,17 +15,14 @@ static struct sp_thread thread;
 static struct sp_usage usage;
 static ucontext_t context;
 
-static int fresh_thread(void **state)
+/* --- contexts, of each kind of processor */
+
+#if defined(__x86_64__)
+static void interrupts_code(void)
 {
-	(void)state;
-	memset(&thread, 0, sizeof thread);
-	memset(&usage, 0, sizeof usage);
-	memset(&context, 0, sizeof context);
 	context.uc_mcontext.gregs[REG_RIP] = 0x401000;
 	context.uc_mcontext.gregs[REG_EFL] = 0x246;
-	thread.event_page = &thread;
-	thread.period_ns = MS;
-	return 0;
+	context.uc_mcontext.gregs[REG_RCX] = 0;
 }
 
 static void returns_from_a_call(bool again)
@@ -33,6 +31,71 @@ static void returns_from_a_call(bool again)
 
 	r[REG_RCX] = r[REG_RIP] + (again ? 2 : 0);
 	r[REG_R11] = r[REG_EFL];
+}
+
+static void only_looks_like_a_call(bool flags)
+{
+	greg_t *r = context.uc_mcontext.gregs;
+
+	r[REG_RCX] = r[REG_RIP] - (flags ? 0 : 2);
+	r[REG_R11] = r[REG_EFL] + (flags ? 1 : 0);
+}
+
+static void enters_a_handler(int number)
+{
+	greg_t *r = context.uc_mcontext.gregs;
+
+	r[REG_RSP] = 0x7ffffff8;
+	r[REG_RDI] = number;
+	r[REG_RSI] = r[REG_RSP] + 312;
+	r[REG_RDX] = r[REG_RSP] + 8;
+}
+#else
+/* nop, svc #0, two more nops, svc #1, nop. */
+static const uint32_t code[] = {0xd503201f, 0xd4000001, 0xd503201f, 0xd503201f, 0xd4000021, 0xd503201f};
+
+static void is_at(const uint32_t *instruction)
+{
+	context.uc_mcontext.pc = (uintptr_t)instruction;
+}
+
+static void interrupts_code(void)
+{
+	is_at(&code[3]);
+}
+
+static void returns_from_a_call(bool again)
+{
+	is_at(&code[again ? 1 : 2]);
+}
+
+static void only_looks_like_a_call(bool there)
+{
+	is_at(there ? &code[5] : (const uint32_t *)4096);
+}
+
+static void enters_a_handler(int number)
+{
+	mcontext_t *m = &context.uc_mcontext;
+
+	m->sp = 0x7fffff00;
+	m->regs[0] = (uint64_t)number;
+	m->regs[1] = m->sp;
+	m->regs[2] = m->sp + 128;
+}
+#endif
+
+static int fresh_thread(void **state)
+{
+	(void)state;
+	memset(&thread, 0, sizeof thread);
+	memset(&usage, 0, sizeof usage);
+	memset(&context, 0, sizeof context);
+	interrupts_code();
+	sp_agent.pid = getpid();
+	thread.event_page = &thread;
+	thread.period_ns = MS;
+	return 0;
 }
 
 /* The next tick, after so much more user and system time. */
@@ -68,14 +131,12 @@ static void a_tick_in_user_mode_leaves_system_time_for_one_in_the_kernel(void **
 /* Somebody asks for the thread's times all the time, so that both grow at each tick. */
 static void times_that_others_have_read_do_not_tell_the_mode(void **state)
 {
-	greg_t *r = context.uc_mcontext.gregs;
-
 	(void)state;
 	assert_weight(tick(1900000, 2100000), 0, 0);
 	assert_int_equal(thread.interrupts_ns, 0);
 	returns_from_a_call(false);
 	assert_weight(tick(2100000, 1900000), 0, 4 * MS);
-	r[REG_RCX] = 0;
+	interrupts_code();
 	usage.faults++;
 	assert_weight(tick(1900000, 2100000), 0, 2100000);
 }
@@ -112,22 +173,12 @@ static void a_page_fault_is_the_instruction_s(void **state)
 	assert_weight(tick(0, 4 * MS), 0, 4 * MS);
 }
 
-static void enters_a_handler(void)
-{
-	greg_t *r = context.uc_mcontext.gregs;
-
-	r[REG_RSP] = 0x7ffffff8;
-	r[REG_RDI] = 11;
-	r[REG_RSI] = r[REG_RSP] + 312;
-	r[REG_RDX] = r[REG_RSP] + 8;
-}
-
 static void time_that_made_a_signal_is_its_handler_s(void **state)
 {
 	(void)state;
-	enters_a_handler();
+	enters_a_handler(11);
 	assert_weight(tick(0, 4 * MS), 0, 4 * MS);
-	context.uc_mcontext.gregs[REG_RDI] = 65;
+	enters_a_handler(65);
 	assert_weight(tick(0, 4 * MS), 0, 0);
 }
 
@@ -156,16 +207,12 @@ static void many_exceptions_are_no_interrupts(void **state)
 	assert_true(thread.interrupts_ns > 0); /* still spread */
 }
 
-static void registers_that_only_look_like_a_call(void **state)
+static void what_only_looks_like_a_call(void **state)
 {
-	greg_t *r = context.uc_mcontext.gregs;
-
 	(void)state;
-	r[REG_RCX] = r[REG_RIP];
-	r[REG_R11] = r[REG_EFL] + 1;
+	only_looks_like_a_call(true);
 	assert_weight(tick(0, 4 * MS), 0, 0);
-	r[REG_RCX] = r[REG_RIP] - 2;
-	r[REG_R11] = r[REG_EFL];
+	only_looks_like_a_call(false);
 	assert_weight(tick(0, 4 * MS), 0, 0);
 }
 
@@ -211,7 +258,7 @@ int main(void)
 		cmocka_unit_test_setup(a_page_fault_is_the_instruction_s, fresh_thread),
 		cmocka_unit_test_setup(time_that_made_a_signal_is_its_handler_s, fresh_thread),
 		cmocka_unit_test_setup(many_exceptions_are_no_interrupts, fresh_thread),
-		cmocka_unit_test_setup(registers_that_only_look_like_a_call, fresh_thread),
+		cmocka_unit_test_setup(what_only_looks_like_a_call, fresh_thread),
 		cmocka_unit_test_setup(event_samples_follow_the_user_time, fresh_thread),
 		cmocka_unit_test_setup(without_an_event_a_tick_carries_both, fresh_thread),
 	};
