@@ -10,6 +10,9 @@ CXX ?= g++
 ifdef CROSS
 override CC := $(CROSS)-gcc
 override AR := $(CROSS)-ar
+CROSS_ROOT := build-$(CROSS)/root
+override PKG_CONFIG := env PKG_CONFIG_SYSROOT_DIR=$(CROSS_ROOT) PKG_CONFIG_LIBDIR=$(CROSS_ROOT)/usr/lib/$(CROSS)/pkgconfig pkg-config
+override LDFLAGS += -L$(CROSS_ROOT)/usr/lib/$(CROSS) -L$(CROSS_ROOT)/lib/$(CROSS) -Wl,--allow-shlib-undefined
 endif
 B := build$(if $(SAN),$(if $(filter thread,$(SAN)),-tsan,-san))$(CROSS:%=-%)
 AGENT_B := $(if $(filter thread,$(SAN)),build-tsan,build)$(CROSS:%=-%)
@@ -43,11 +46,11 @@ AGENT_FIRST := $(addprefix preload/,start/constructor.c own_string.c libc.c real
 	$(addprefix sampler/,threads/thread.c threads/block.c upkeep/timeline.c upkeep/discovery.c spool/write.c walk/generated.c) \
 	$(addprefix preload/,hooks/children.c hooks/exec.c spool_place.c)
 X86_64 := $(filter x86_64%,$(shell $(CC) -dumpmachine 2>/dev/null))
-NOT_HERE := $(if $(X86_64),preload/hooks/span_functions_absent.c,$(addprefix sampler/walk/,code_rule.c instruction.c) \
-	$(addprefix preload/hooks/,span_functions.c span_call.c span_call.S))
+NOT_HERE := $(if $(X86_64),,$(addprefix sampler/walk/,code_rule.c instruction.c))
 AGENT_SRC := $(filter-out $(NOT_HERE),$(AGENT_FIRST)) $(filter-out $(AGENT_FIRST) $(NOT_HERE) preload/context_library.c,$(wildcard sampler/*.c $(addprefix sampler/*/*.,c S) preload/*.c \
 	$(addprefix preload/*/*.,c S) env/*.c))
-CMD_SRC := $(filter-out tools/monitor/keeper.c,$(wildcard tools/*.c tools/*/*.c profiles/*/*.c symbolize/*.c symbolize/*/*.c env/*.c))
+CMD_NOT_HERE := $(if $(X86_64),tools/absent.c,tools/cmd_attach.c tools/cmd_where.c $(wildcard tools/attach/*.c tools/where/*.c))
+CMD_SRC := $(filter-out tools/monitor/keeper.c $(CMD_NOT_HERE),$(wildcard tools/*.c tools/*/*.c profiles/*/*.c symbolize/*.c symbolize/*/*.c env/*.c))
 AGENT_OBJ := $(AGENT_SRC:%=$(AGENT_B)/obj/agent/%.o)
 # What says the version is compiled anew with another one.
 VERSIONED := $(shell grep -lw SP_VERSION $(AGENT_SRC) $(CMD_SRC))
@@ -168,20 +171,30 @@ tsan:
 	@$(MAKE) --no-print-directory SAN=thread $(TSAN_TESTS:%=build-tsan/unit/%)
 	@TSAN_OPTIONS='halt_on_error=1 exitcode=66' setarch -R .ci/run-units $(TSAN_TESTS:%=build-tsan/unit/%)
 
-# For aarch64, under qemu, with what Debian has for it below CROSS_ROOT. Not those that rest on x86-64's instructions and
-# registers (sampler_code_rule, sampler_frame, sampler_copies, sampler_weights), or on what qemu lacks: populating memory
-# (sampler_limits), links of /proc (env_file).
-CROSS_ROOT := build-aarch64-linux-gnu/root
-CROSS_LIBS = -L$(CROSS_ROOT)/usr/lib/$(CROSS) -lcmocka -lunwind -lm -Wl,--allow-shlib-undefined
-CROSS_TESTS := $(addprefix env_,detect facts limits options recorded) own_string $(addprefix sampler_,estimate governor heap live \
-	pool registry shared_rules slow_spans spans stacks thresholds unwind)
-build-aarch64-linux-gnu/obj/cmd/tests/unit/%: CPPFLAGS += -I$(CROSS_ROOT)/usr/include -I$(CROSS_ROOT)/usr/include/$(CROSS)
+# For aarch64, under qemu, with what Debian has for it below CROSS_ROOT. Not the one that rests on x86-64's instructions
+# (sampler_code_rule), or on what qemu lacks: populating memory (sampler_limits), links of /proc (env_file).
+CROSS_ROOT ?= build-aarch64-linux-gnu/root
+CROSS_LIBS = -lcmocka -lunwind -lm
+CROSS_PACKAGES := libcmocka0 libcmocka-dev libunwind8 libunwind-dev liblzma5
+CROSS_RUN = qemu-aarch64 -L /usr/aarch64-linux-gnu -E LD_LIBRARY_PATH=$(CROSS_ROOT)/usr/lib/aarch64-linux-gnu:$(CROSS_ROOT)/lib/aarch64-linux-gnu
+CROSS_TESTS := $(addprefix env_,detect facts limits options recorded) own_string $(addprefix sampler_,copies estimate frame governor heap \
+	live pages pool registry shared_rules slow_spans spans stacks thresholds unwind weights)
+build-aarch64-linux-gnu/obj/cmd/%: CPPFLAGS += -I$(CROSS_ROOT)/usr/include -I$(CROSS_ROOT)/usr/include/$(CROSS)
 .PHONY: cross
 cross:
-	@.ci/cross-root arm64 $(CROSS_ROOT)
+	@.ci/cross-root arm64 $(CROSS_ROOT) $(CROSS_PACKAGES)
 	@$(MAKE) --no-print-directory CROSS=aarch64-linux-gnu agent $(CROSS_TESTS:%=build-aarch64-linux-gnu/unit/%)
-	@UNIT_RUN='qemu-aarch64 -L /usr/aarch64-linux-gnu -E LD_LIBRARY_PATH=$(CROSS_ROOT)/usr/lib/aarch64-linux-gnu:$(CROSS_ROOT)/lib/aarch64-linux-gnu' \
-		.ci/run-units $(CROSS_TESTS:%=build-aarch64-linux-gnu/unit/%)
+	@UNIT_RUN='$(CROSS_RUN)' .ci/run-units $(CROSS_TESTS:%=build-aarch64-linux-gnu/unit/%)
+# The command, too: it takes 60 MB of packages, and is not a part of the tests.
+CROSS_COMMAND_PACKAGES := $(CROSS_PACKAGES) libacl1 libarchive-dev libarchive13 libbz2-1.0 libcurl4 libcurl4-openssl-dev libdw-dev libdw1 \
+	libelf-dev libelf1 libiberty-dev libicu72 libjansson-dev libjansson4 libjemalloc-dev libjemalloc2 liblz4-1 liblzma-dev \
+	libmd-dev libmd0 libmicrohttpd-dev libmicrohttpd12 libncurses-dev libncursesw6 libnettle8 libsqlite3-0 libsqlite3-dev libssl3 \
+	libstdc++6 libtinfo6 libxml2 libzstd1 libzycore-dev libzydis-dev libzydis4.0 zlib1g zlib1g-dev
+.PHONY: cross-command
+cross-command:
+	@.ci/cross-root arm64 $(CROSS_ROOT) $(CROSS_COMMAND_PACKAGES)
+	@$(MAKE) --no-print-directory CROSS=aarch64-linux-gnu all
+	@echo "cross-command: build-aarch64-linux-gnu/smartprof; try $(CROSS_RUN) build-aarch64-linux-gnu/smartprof --version"
 
 # --- programs that benchmarks need: tests/bench/NAME.c over the command's objects
 build/bench/%: tests/bench/%.c $(UNIT_LIB)
@@ -190,14 +203,21 @@ build/bench/%: tests/bench/%.c $(UNIT_LIB)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(CSTD) -MF $@.d -o $@ $< $(UNIT_LIB) -Wl,--as-needed $(CMD_LIBS)
 
 # The walker beside libunwind, in one library to preload.
-build/bench/liboracle.so: tests/bench/oracle.c $(SAMPLER_OBJ)
+$(B)/bench/liboracle.so: tests/bench/oracle.c $(SAMPLER_OBJ)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(AGENT_CFLAGS) -MF $@.d -shared -o $@ $< $(SAMPLER_OBJ) $(shell $(PKG_CONFIG) --libs libunwind)
-.PHONY: bench-oracle
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(AGENT_CFLAGS) $(if $(CROSS),-I$(CROSS_ROOT)/usr/include -I$(CROSS_ROOT)/usr/include/$(CROSS)) $(LDFLAGS) \
+		-MF $@.d -shared -o $@ $< $(SAMPLER_OBJ) $(if $(CROSS),-lunwind,$(shell $(PKG_CONFIG) --libs libunwind))
+.PHONY: bench-oracle bench-oracle-aarch64
 # CONTEXTS=10000
 bench-oracle:
 	@tests/bench/oracle.sh
+# Under qemu, with Debian's programs for it.
+CROSS_ORACLE_PACKAGES := $(CROSS_PACKAGES) libexpat1 libgmp-dev libgmp10 libpython3.11-minimal libpython3.11-stdlib libssl3 openssl \
+	python3.11-minimal zlib1g
+bench-oracle-aarch64:
+	@.ci/cross-root arm64 $(CROSS_ROOT) $(CROSS_ORACLE_PACKAGES)
+	@EMULATE='$(subst build-aarch64,$(CURDIR)/build-aarch64,$(CROSS_RUN))' tests/bench/oracle.sh $(NAMES)
 
 # --- fuzzing: tests/fuzz/fuzz_*.c, from the seeds kept for it and those that make_seeds composes
 FUZZ_SECONDS ?= 10
@@ -228,6 +248,7 @@ TARGETS := $(T_PROGRAM:%=$(T_DIR)/%) $(T_PLUGIN:%=$(T_DIR)/plugins/%.so) $(T_DIR
 .PHONY: targets
 targets: $(TARGETS)
 
+$(T_DIR)/emulated_calls: T_LDFLAGS := -lm
 $(T_DIR)/own_libc: T_LDFLAGS := -rdynamic
 $(T_DIR)/runpath_host: T_LDFLAGS := -Wl,--enable-new-dtags,-rpath,'$$ORIGIN/plugins'
 $(T_DIR)/span_functions: T_LDFLAGS := -rdynamic -L$(T_DIR)/plugins -l:plugin_span_functions.so -Wl,-rpath,'$$ORIGIN/plugins'
@@ -353,4 +374,4 @@ help:
 	@echo 'make install | uninstall        PREFIX=$(PREFIX), DESTDIR honoured'
 	@echo 'make dist | deb                 a release: source with SBOM and checksums; packages of Debian'
 
--include $(shell find $(B) $(AGENT_B)/obj/agent build/targets -name '*.d' 2>/dev/null)
+-include $(shell find $(B) $(AGENT_B)/obj/agent build/targets -name root -prune -o -type f -name '*.d' -print 2>/dev/null)

@@ -152,7 +152,7 @@ int sp_span_personality(int version, int actions, uint64_t class, void *exceptio
 	(void)context;
 	if (actions & CLEANUP_PHASE)
 		take_back_all();
-	if (actions & CLEANUP_PHASE && sp_tls.thread && sp_load(&sp_agent.state) == SP_AGENT_ACTIVE)
+	if (actions & CLEANUP_PHASE && sp_tls.thread && sp_agent_state() == SP_AGENT_ACTIVE)
 		sp_span_thrown(sp_tls.thread);
 	return CONTINUE_UNWIND;
 }

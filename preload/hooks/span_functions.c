@@ -15,7 +15,6 @@
 #include "preload/real.h"
 #include "sampler/sys.h"
 
-#define PAGE 4096u
 #define GLOBS_MAX 64u
 #define OBJECTS_MAX 4096u
 #define MAIN_STACK_BYTES 4194304u /* that are spans' at the most */
@@ -171,10 +170,12 @@ static void take_slots(struct object *o)
 	for (i = 0; i < o->slots_bytes / sizeof *o->slots; i++) {
 		const ElfW(Rela) *r = &o->slots[i];
 		uint64_t *slot = (uint64_t *)(o->base + r->r_offset);
-		const char *name = o->names + o->symbols[ELF64_R_SYM(r->r_info)].st_name;
+		const ElfW(Sym) *symbol = &o->symbols[ELF64_R_SYM(r->r_info)];
+		const char *name = o->names + symbol->st_name;
 		bool looks = strcmp(name, "dlsym") == 0 || strcmp(name, "dlvsym") == 0;
 
-		if (ELF64_R_TYPE(r->r_info) != R_X86_64_JUMP_SLOT || (!is_wanted(name) && !looks) || is_stub(*slot))
+		if (ELF64_R_TYPE(r->r_info) != SP_RELOCATION_OF_SLOT || symbol->st_other & SP_SYMBOL_CALLED_OTHERWISE ||
+			(!is_wanted(name) && !looks) || is_stub(*slot))
 			continue;
 		if ((uint64_t)(uintptr_t)slot - o->relro < o->relro_bytes && !o->writable &&
 			!(o->writable = set_relro(o, PROT_READ | PROT_WRITE)))
@@ -220,8 +221,8 @@ static int take_object(struct dl_phdr_info *info, size_t size, void *unused)
 		if (p->p_type == PT_DYNAMIC)
 			dynamic = (const ElfW(Dyn) *)start;
 		if (p->p_type == PT_GNU_RELRO) {
-			o.relro = start & ~(uint64_t)(PAGE - 1);
-			o.relro_bytes = ((start + p->p_memsz) & ~(uint64_t)(PAGE - 1)) - o.relro;
+			o.relro = sp_page_start(start);
+			o.relro_bytes = sp_page_start(start + p->p_memsz) - o.relro;
 		}
 	}
 	if (!dynamic || is_left_alone(info) || is_seen((uint64_t)(uintptr_t)dynamic))

@@ -5,7 +5,12 @@ setup_file() {
 	make -s -C "$ROOT" CROSS=aarch64-linux-gnu agent >/dev/null
 }
 
-# emulated PROGRAM: run with the agent; the profile in PROFILE.
+# built NAME FLAG...: a program of tests/targets, in ./NAME.
+built() {
+	aarch64-linux-gnu-gcc -O2 -g -fno-optimize-sibling-calls "${@:2}" -o "$1" "$ROOT/tests/targets/$1.c" -lm
+}
+
+# emulated FLAG... PROGRAM: run with the agent; the profile in PROFILE.
 emulated() {
 	plain qemu-aarch64 -L /usr/aarch64-linux-gnu -E LD_PRELOAD="$ROOT/build-aarch64-linux-gnu/libsmartprof.so" "$@" >out
 	"$SMARTPROF" recover >recovered
@@ -13,7 +18,7 @@ emulated() {
 }
 
 @test "heap and CPU: bytes, sites, and stacks to the start, through a signal's handler too" {
-	aarch64-linux-gnu-gcc -O2 -g -fno-optimize-sibling-calls -o emulated "$ROOT/tests/targets/emulated.c"
+	built emulated
 	emulated ./emulated
 	grep -qx 'allocated 20000000' out
 	[ "$(front stacks_truncated "$PROFILE")" -le $(($(front cpu_samples "$PROFILE") / 20)) ]
@@ -24,4 +29,37 @@ emulated() {
 	"$SMARTPROF" report --format folded "$PROFILE" >cpu
 	grep -qE '_start;.*main;work' cpu
 	grep -qE 'work;.*on_alarm;in_handler' cpu
+}
+
+@test "with pages of 64 KB, as some kernels have them, the profile is the same" {
+	built emulated
+	emulated -p 65536 ./emulated
+	grep -qx 'allocated 20000000' out
+	at_least "$(front heap_allocated_bytes "$PROFILE")" 20000000
+	"$SMARTPROF" report --format folded "$PROFILE" >cpu
+	grep -qE '_start;.*main;work' cpu
+}
+
+@test "functions as spans: arguments, results, and what a longjmp leaves, bound at once and by their first call" {
+	built emulated_calls -fno-builtin
+	qemu-aarch64 -L /usr/aarch64-linux-gnu ./emulated_calls >as_ever
+	for bind in '' 1; do
+		rm -rf "$SMARTPROF_DIR"
+		SMARTPROF_ENV=critical SMARTPROF_FULL=1 SMARTPROF_SPAN_FUNCTIONS='*' emulated -E LD_BIND_NOW=$bind ./emulated_calls
+		cmp as_ever out
+		section '# Spans' "$PROFILE" >spans
+		for name in snprintf imaxdiv cexp powl mallinfo2; do
+			grep -qE "^\\| $name +\\| +100 " spans
+		done
+		grep -qE '^\| qsort +\| +200 ' spans
+		section '# Data Quality' "$PROFILE" | refuse grep -q 'was not obeyed'
+	done
+}
+
+@test "stacks that break off are copied; the command for another kind of processor says that it leaves them" {
+	built emulated_broken -fno-asynchronous-unwind-tables -fno-unwind-tables -fomit-frame-pointer
+	SMARTPROF_STACK_COPIES=on emulated ./emulated_broken
+	at_least "$(front stacks_truncated "$PROFILE")" 1
+	section '# Data Quality' "$PROFILE" | grep -q 'copies of stacks that broke off were not followed to their ends: they are of another kind'
+	section '# Data Quality' "$PROFILE" | refuse grep -q 'were followed to'
 }
