@@ -9,18 +9,9 @@
 #include "symbolize/disk/disk.h"
 #include "symbolize/disk/patience.h"
 
-#define FNV_START 0xcbf29ce484222325ull
-#define FNV_PRIME 0x100000001b3ull
-
 struct hasher {
 	uint64_t low, high, image_low, image_high, state;
 };
-
-static void add(struct hasher *h, const uint8_t *bytes, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		h->state = (h->state ^ bytes[i]) * FNV_PRIME;
-}
 
 static bool is_address(const struct hasher *h, uint64_t number)
 {
@@ -49,12 +40,12 @@ static void add_instruction(struct hasher *h, const ZydisDecodedInstruction *i, 
 		if (i->raw.imm[k].size)
 			mask(h, copy + i->raw.imm[k].offset, i->raw.imm[k].size, i->raw.imm[k].value.u,
 				i->raw.imm[k].is_relative, next);
-	add(h, copy, i->length);
+	h->state = sp_code_hash_add(h->state, copy, i->length);
 }
 
 uint64_t sp_code_hash(const uint8_t *code, size_t bytes, uint64_t address, uint64_t image_low, uint64_t image_high)
 {
-	struct hasher h = {address, address + bytes, image_low, image_high, FNV_START};
+	struct hasher h = {address, address + bytes, image_low, image_high, SP_CODE_HASH_START};
 	ZydisDecodedInstruction instruction;
 	ZydisDecoder decoder;
 
@@ -126,13 +117,18 @@ uint64_t sp_object_code_hash(const struct sp_object *object, uint64_t low, uint6
 	struct reading r = {.object = object, .bytes = high - low};
 	uint64_t image_low, image_high, hash = 0;
 
+	GElf_Ehdr header;
+
 	if (!object->elf || !object->path || low >= high || r.bytes > SP_CODE_HASH_BYTES_MAX)
+		return 0;
+	if (!gelf_getehdr(object->elf, &header) || (header.e_machine != EM_X86_64 && header.e_machine != EM_AARCH64))
 		return 0;
 	r.from = file_place(object, low, high);
 	r.code = r.from ? malloc(r.bytes) : NULL;
 	find_image(object, &image_low, &image_high);
 	if (r.code && !sp_patiently(read_code, &r, object->path))
-		hash = sp_code_hash(r.code, r.bytes, low, image_low, image_high);
+		hash = header.e_machine == EM_AARCH64 ? sp_code_hash_aarch64(r.code, r.bytes, low)
+						      : sp_code_hash(r.code, r.bytes, low, image_low, image_high);
 	free(r.code);
 	return hash;
 }

@@ -11,6 +11,17 @@
  * loaded where it was linked for (both 0: of another). 0: some of it is no instruction. */
 uint64_t sp_code_hash(const uint8_t *code, size_t bytes, uint64_t address, uint64_t image_low, uint64_t image_high);
 
+/* The same for aarch64's, of objects that may be loaded anywhere. 0: it does not end with an instruction. */
+uint64_t sp_code_hash_aarch64(const uint8_t *code, size_t bytes, uint64_t address);
+
+#define SP_CODE_HASH_START 0xcbf29ce484222325ull /* FNV-1a */
+static inline uint64_t sp_code_hash_add(uint64_t state, const uint8_t *bytes, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		state = (state ^ bytes[i]) * 0x100000001b3ull;
+	return state;
+}
+
 /* Of the code at ELF virtual addresses [low, high), as it stands in the object's file, which must still be as it was when it
  * was opened. 0: it is not to be had. */
 uint64_t sp_object_code_hash(const struct sp_object *object, uint64_t low, uint64_t high);

@@ -38,7 +38,13 @@ static int compare_slots(const void *left, const void *right)
 	return a->address < b->address ? -1 : a->address > b->address;
 }
 
-static void load_relocations(struct slots *slots, const struct sp_object *object, const char *section)
+static bool is_of_slot(uint16_t machine, uint64_t type)
+{
+	return machine == EM_AARCH64 ? type == R_AARCH64_JUMP_SLOT || type == R_AARCH64_GLOB_DAT
+				     : type == R_X86_64_JUMP_SLOT || type == R_X86_64_GLOB_DAT;
+}
+
+static void load_relocations(struct slots *slots, const struct sp_object *object, uint16_t machine, const char *section)
 {
 	GElf_Shdr header, symbols_header;
 	Elf_Scn *scn = sp_object_section(object, section, &header);
@@ -54,7 +60,7 @@ static void load_relocations(struct slots *slots, const struct sp_object *object
 
 		if (!gelf_getrela(data, (int)i, &rela))
 			break;
-		if (GELF_R_TYPE(rela.r_info) != R_X86_64_JUMP_SLOT && GELF_R_TYPE(rela.r_info) != R_X86_64_GLOB_DAT)
+		if (!is_of_slot(machine, GELF_R_TYPE(rela.r_info)))
 			continue;
 		if (gelf_getsym(symbols, (int)GELF_R_SYM(rela.r_info), &symbol))
 			add_slot(slots, rela.r_offset, elf_strptr(object->elf, symbols_header.sh_link, symbol.st_name));
@@ -95,7 +101,37 @@ static void add_stub(struct sp_plt *plt, uint64_t address, size_t bytes, const c
 	sp_interval_map_add(&plt->intervals, address, address + bytes, 0, (uint32_t)plt->count++);
 }
 
-static void load_stubs(struct sp_plt *plt, const struct slots *slots, const struct sp_object *object,
+static uint32_t word_at(const uint8_t *code, size_t index)
+{
+	uint32_t word;
+
+	memcpy(&word, code + sizeof(word) * index, sizeof(word));
+	return word;
+}
+
+/* `adrp x16, page; ldr x17, [x16, #n]` somewhere in each, between a landing pad that may stand before and `br x17` (AAELF64, 5.7);
+ * linkers make them of 16 bytes, or 24. */
+static void load_aarch64_stubs(struct sp_plt *plt, const struct slots *slots, const uint8_t *code, size_t count,
+	uint64_t address)
+{
+	enum { LANDING = 0xd503245f, BRANCH = 0xd61f0220 };
+
+	for (size_t i = 0, end; i + 1 < count; i++) {
+		uint32_t page = word_at(code, i), load = word_at(code, i + 1);
+		size_t start = i && word_at(code, i - 1) == LANDING ? i - 1 : i;
+		int64_t pages = (int32_t)((page >> 5 << 2 | (page >> 29 & 3)) << 11) >> 11;
+		uint64_t slot = ((address + 4 * i) & ~4095ull) + (uint64_t)(pages * 4096) + 8ull * (load >> 10 & 0xfff);
+
+		if ((page & 0x9f00001f) != 0x90000010 || (load & 0xffc003ff) != 0xf9400211)
+			continue;
+		for (end = i + 2; end < count && word_at(code, end) != BRANCH; end++)
+			;
+		add_stub(plt, address + 4 * start, 4 * (end + 1 - start), target_of(slots, slot));
+		i = end;
+	}
+}
+
+static void load_stubs(struct sp_plt *plt, const struct slots *slots, const struct sp_object *object, uint16_t machine,
 	const char *section)
 {
 	GElf_Shdr header = {0};
@@ -105,6 +141,10 @@ static void load_stubs(struct sp_plt *plt, const struct slots *slots, const stru
 
 	if (!data || !data->d_buf || data->d_size > SECTION_LIMIT_BYTES)
 		return;
+	if (machine == EM_AARCH64) {
+		load_aarch64_stubs(plt, slots, data->d_buf, data->d_size / sizeof(uint32_t), header.sh_addr);
+		return;
+	}
 	for (size_t at = 0; at < data->d_size; at += step) {
 		size_t bytes = data->d_size - at < step ? data->d_size - at : step;
 		uint64_t slot = decode_jump((const unsigned char *)data->d_buf + at, bytes, header.sh_addr + at);
@@ -119,15 +159,15 @@ void sp_plt_load(struct sp_plt *plt, const struct sp_object *object)
 	struct slots slots = {0};
 	GElf_Ehdr header;
 
-	if (!gelf_getehdr(object->elf, &header) || header.e_machine != EM_X86_64 ||
+	if (!gelf_getehdr(object->elf, &header) || (header.e_machine != EM_X86_64 && header.e_machine != EM_AARCH64) ||
 		gelf_getclass(object->elf) != ELFCLASS64)
 		return;
-	load_relocations(&slots, object, ".rela.plt");
-	load_relocations(&slots, object, ".rela.dyn");
+	load_relocations(&slots, object, header.e_machine, ".rela.plt");
+	load_relocations(&slots, object, header.e_machine, ".rela.dyn");
 	if (slots.count)
 		qsort(slots.list, slots.count, sizeof(*slots.list), compare_slots);
 	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++)
-		load_stubs(plt, &slots, object, sections[i]);
+		load_stubs(plt, &slots, object, header.e_machine, sections[i]);
 	sp_interval_map_sort(&plt->intervals);
 	free(slots.list);
 }

@@ -16,7 +16,7 @@ struct sp_plt {
 	struct sp_interval_map intervals;
 };
 
-/* Decodes .plt, .plt.sec and .plt.got of an x86-64 object, which must outlive the result; finds none
+/* Decodes .plt, .plt.sec and .plt.got of an x86-64 or aarch64 object, which must outlive the result; finds none
  * in other objects. */
 void sp_plt_load(struct sp_plt *plt, const struct sp_object *object);
 void sp_plt_free(struct sp_plt *plt);

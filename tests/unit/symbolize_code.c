@@ -28,6 +28,8 @@ static void build_programs(void)
 	      "gcc -O2 -no-pie -DCONSTANT=77 -o fixed p.c && gcc -O2 -no-pie -DCONSTANT=77 -DMORE -o fixed_more p.c && "
 	      "strip -o "
 	      "stripped one");
+	shell("gcc() { aarch64-linux-gnu-gcc -O2 \"$@\"; }; gcc -DCONSTANT=77 -o arm_one p.c && "
+	      "gcc -DCONSTANT=77 -DMORE -o arm_more p.c && gcc -DCONSTANT=78 -o arm_another p.c");
 }
 
 static uint64_t code_of(const char *file, const char *function)
@@ -58,6 +60,11 @@ static void test_builds(void **state)
 	same("fixed", "fixed_more", "main", false);
 	same("one", "another", "called", false);
 	same("one", "another", "work", true);
+	same("arm_one", "arm_more", "called", true);
+	same("arm_one", "arm_more", "work", true);
+	same("arm_one", "arm_more", "main", false);
+	same("arm_one", "arm_another", "called", false);
+	same("arm_one", "arm_another", "work", true);
 }
 
 static void test_not_to_be_had(void **state)

@@ -81,6 +81,29 @@ static void test_dynamic_only(void **state)
 	sp_symbolizer_free(s);
 }
 
+static void test_plt_of_aarch64(void **state)
+{
+	static const char *const flags[] = {
+		"", "-Wl,-z,now", "-mbranch-protection=standard -Wl,-z,force-bti,-z,pac-plt"};
+
+	(void)state;
+	write_file("called.c",
+		"#include <stdlib.h>\nint main(int n, char **list) { return n > 1 && strtol(list[1], NULL, 10); }\n");
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		struct sp_symbolizer *s;
+		uint64_t stub;
+
+		shell("aarch64-linux-gnu-gcc -O2 %s -o plt called.c", flags[i]);
+		stub = strtoull(
+			shell_line("aarch64-linux-gnu-objdump -d plt | awk '/^[0-9a-f]+ <.*strtol@plt>:/ {print $1}'"),
+			NULL, 16);
+		s = open_file("plt");
+		assert_string_equal(name_at(s, stub), "strtol@plt");
+		assert_string_equal(name_at(s, stub + 12), "strtol@plt");
+		sp_symbolizer_free(s);
+	}
+}
+
 static void test_plt(void **state)
 {
 	static const char *const flags[] = {"", "-Wl,-z,now", "-fcf-protection -Wl,-z,ibtplt", "-fuse-ld=gold"};
@@ -339,6 +362,7 @@ int main(void)
 		cmocka_unit_test(test_stripped),
 		cmocka_unit_test(test_dynamic_only),
 		cmocka_unit_test(test_plt),
+		cmocka_unit_test(test_plt_of_aarch64),
 		cmocka_unit_test(test_libc_against_nm),
 		cmocka_unit_test(test_popular_alias),
 		cmocka_unit_test(test_local_names),
