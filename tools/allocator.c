@@ -65,8 +65,8 @@ void sp_allocators_put(void)
 
 int sp_allocator_find(const char *name, char *path)
 {
-	static const char usual[] = "/usr/local/lib/x86_64-linux-gnu:/usr/local/lib:/lib/x86_64-linux-gnu:"
-				    "/usr/lib/x86_64-linux-gnu:/lib64:/usr/lib64:/lib:/usr/lib";
+	static const char usual[] = "/usr/local/lib/" SP_OWN_PLACE ":/usr/local/lib:/lib/" SP_OWN_PLACE
+				    ":/usr/lib/" SP_OWN_PLACE ":/lib64:/usr/lib64:/lib:/usr/lib";
 	const struct allocator *a = allocator_named(name);
 
 	*path = '\0';

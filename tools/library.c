@@ -23,7 +23,7 @@ static int find_self(char *self)
 
 int sp_library_find(char *self, char *library)
 {
-	static const char *const places[] = {"", "../lib/", "../lib/smartprof/", "../lib/x86_64-linux-gnu/"};
+	static const char *const places[] = {"", "../lib/", "../lib/smartprof/", "../lib/" SP_OWN_PLACE "/"};
 	int dir_bytes, err = find_self(self);
 
 	if (err)

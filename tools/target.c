@@ -100,9 +100,11 @@ static enum sp_target_kind judge_loader(int fd, const Elf64_Phdr *interp)
 
 static enum sp_target_kind judge_elf(int fd, const Elf64_Ehdr *header)
 {
-	if (header->e_machine != EM_X86_64 && header->e_machine != EM_386)
+	uint16_t narrow = SP_OWN_ELF_MACHINE == EM_X86_64 ? EM_386 : EM_ARM;
+
+	if (header->e_machine != SP_OWN_ELF_MACHINE && header->e_machine != narrow)
 		return SP_TARGET_OTHER_MACHINE;
-	if (header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_machine == EM_386)
+	if (header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_machine == narrow)
 		return SP_TARGET_32BIT;
 	if (is_privileged(fd))
 		return SP_TARGET_PRIVILEGED;
@@ -205,7 +207,7 @@ const char *sp_target_obstacle(const struct sp_target *target)
 	case SP_TARGET_32BIT:
 		return "it is a 32-bit program, and the agent is 64-bit";
 	case SP_TARGET_OTHER_MACHINE:
-		return "it is not a program for x86-64";
+		return "it is not a program for " SP_OWN_MACHINE_TEXT;
 	case SP_TARGET_OTHER_LIBC:
 		return "it uses musl, and the agent needs glibc";
 	case SP_TARGET_NOT_ELF:

@@ -23,6 +23,19 @@
 
 #define SP_EXIT_USAGE 2
 
+/* The kind of processor that the command and its agent are for: ELF's number, the kernel's name, ours, and Debian's for places. */
+#if defined(__aarch64__)
+#define SP_OWN_ELF_MACHINE EM_AARCH64
+#define SP_OWN_MACHINE "aarch64"
+#define SP_OWN_MACHINE_TEXT "aarch64"
+#define SP_OWN_PLACE "aarch64-linux-gnu"
+#else
+#define SP_OWN_ELF_MACHINE EM_X86_64
+#define SP_OWN_MACHINE "x86_64"
+#define SP_OWN_MACHINE_TEXT "x86-64"
+#define SP_OWN_PLACE "x86_64-linux-gnu"
+#endif
+
 struct sp_buffer;
 struct sp_where;
 struct sp_file;
@@ -270,7 +283,7 @@ enum sp_target_kind {
 	SP_TARGET_STATIC,     /* no dynamic loader */
 	SP_TARGET_PRIVILEGED, /* setuid, setgid or file capabilities: the loader ignores LD_PRELOAD */
 	SP_TARGET_32BIT,
-	SP_TARGET_OTHER_MACHINE, /* ELF, but not for x86-64 */
+	SP_TARGET_OTHER_MACHINE, /* ELF, but not for this kind of processor */
 	SP_TARGET_OTHER_LIBC,    /* its loader is not glibc's */
 	SP_TARGET_NOT_ELF,
 };

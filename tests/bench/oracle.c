@@ -2,12 +2,15 @@
  *
  * A timer's handler sets the trap flag; the instructions that follow are stepped through one by one, and of those that lie
  * in the object of interest one in four has its stack walked by both, from the same registers in the same handler. Then
- * the flag is cleared until the timer fires again. ORACLE_OBJECT: part of that object's name; ORACLE_CONTEXTS: how many to compare,
+ * the flag is cleared until the timer fires again. aarch64 has no such flag: there the timer fires at random, and where it
+ * has fired the stack is walked. (An emulator must go on by single instructions, or it is interrupted between blocks of them
+ * only.) ORACLE_OBJECT: part of that object's name; ORACLE_CONTEXTS: how many to compare,
  * then the process ends. What is found goes to the file ORACLE_OUT. */
 #include <dlfcn.h>
 #include <elf.h>
 #include <fcntl.h>
 #include <link.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,17 +28,24 @@
 #include "sampler/walk/unwind.h"
 
 #define EXPORT __attribute__((visibility("default")))
+#if defined(__x86_64__)
 #define TRAP_FLAG 0x100
 #define BURST 2000u  /* instructions stepped through */
 #define COMPARED 40u /* of them at the most */
+#define CLOCK CLOCK_PROCESS_CPUTIME_ID
+#else
+#define PAUSE_NS 400000u /* at the most */
+#define CLOCK CLOCK_MONOTONIC
+#endif
 #define PERIOD_NS 1000000
 #define DIFFERENCES 65536u
 #define SIGNAL (SIGRTMIN + 12)
 
-enum kind { SAME, LATE, OURS_SHORTER, THEIRS_SHORTER, APART, CUT, KINDS };
+enum kind { SAME, LATE, OURS_SHORTER, THEIRS_SHORTER, THEIRS_CRASHED, APART, CUT, KINDS };
 static const char *const kind_names[] = {[LATE] = "ours gave up after its time",
 	[OURS_SHORTER] = "ours ends earlier",
 	[THEIRS_SHORTER] = "libunwind ends earlier",
+	[THEIRS_CRASHED] = "libunwind reads what is not there",
 	[APART] = "another caller",
 	[CUT] = "does not reach the start"};
 
@@ -54,8 +64,10 @@ static struct {
 static uint64_t frames_sum;
 static const char *object_part = "", *out_path;
 static __thread bool serving __attribute__((tls_model("initial-exec")));
+#if defined(__x86_64__)
 static __thread uint32_t steps_left __attribute__((tls_model("initial-exec"))),
 	compares_left __attribute__((tls_model("initial-exec")));
+#endif
 static __thread struct sp_thread state __attribute__((tls_model("initial-exec")));
 static uint32_t busy;
 static timer_t timer;
@@ -105,17 +117,31 @@ extern int __sigaction(int, const struct sigaction *, struct sigaction *);
 /* Runtimes take all signals for themselves, or put them back. */
 EXPORT int sigaction(int number, const struct sigaction *action, struct sigaction *before)
 {
-	return __sigaction(number, number == SIGTRAP || number == SIGNAL ? NULL : action, before);
+	return __sigaction(number, number == SIGTRAP || number == SIGNAL || number == SIGSEGV ? NULL : action, before);
 }
 
-static uint32_t walk_theirs(ucontext_t *context, uint64_t *frames)
+/* It reads stacks without asking whether they are there. */
+static sigjmp_buf out_of_theirs;
+
+static void on_fault(int number, siginfo_t *info, void *context)
+{
+	(void)info, (void)context;
+	if (serving)
+		siglongjmp(out_of_theirs, 1);
+	signal(number, SIG_DFL);
+}
+
+static uint32_t walk_theirs(ucontext_t *context, uint64_t *frames, bool *crashed)
 {
 	unw_cursor_t cursor;
 	unw_word_t ip;
-	uint32_t n = 0;
+	volatile uint32_t n = 0;
 
-	serving = true;
-	unw_init_local2(&cursor, context, UNW_INIT_SIGNAL_FRAME);
+	*crashed = sigsetjmp(out_of_theirs, 1) != 0;
+	serving = !*crashed;
+	if (*crashed)
+		return n;
+	unw_init_local2(&cursor, (unw_context_t *)context, UNW_INIT_SIGNAL_FRAME);
 	do {
 		unw_get_reg(&cursor, UNW_REG_IP, &ip);
 		if (!ip)
@@ -162,14 +188,16 @@ static void compare(ucontext_t *context)
 	struct sp_walk walk;
 	uint32_t n, i, common;
 	enum kind kind;
+	bool crashed;
 
 	walk_ours(context, &walk);
-	n = walk_theirs(context, theirs);
+	n = walk_theirs(context, theirs, &crashed);
 	common = n < walk.depth ? n : walk.depth;
 	for (i = 0; i < common && theirs[i] == walk.frames[i]; i++)
 		;
 	kind = walk.flags & SP_STACK_LATE ? LATE
 		: i < common              ? APART
+		: crashed                 ? THEIRS_CRASHED
 		: n == walk.depth         ? SAME
 		: i == walk.depth         ? OURS_SHORTER
 					  : THEIRS_SHORTER;
@@ -295,6 +323,17 @@ static void report(void)
 	fclose(out);
 }
 
+/* Whether it has been compared. */
+static bool compare_wanted(ucontext_t *context)
+{
+	if (!is_wanted(sp_context_ip(context)) || compared >= wanted || __atomic_exchange_n(&busy, 1, __ATOMIC_ACQUIRE))
+		return false;
+	compare(context);
+	__atomic_store_n(&busy, 0, __ATOMIC_RELEASE);
+	return true;
+}
+
+#if defined(__x86_64__)
 static void on_trap(int number, siginfo_t *info, void *arg)
 {
 	ucontext_t *context = arg;
@@ -302,38 +341,49 @@ static void on_trap(int number, siginfo_t *info, void *arg)
 	(void)number, (void)info;
 	if (steps_left)
 		steps_left--;
-	if (random_bits() % 4 == 0 && is_wanted(sp_context_ip(context)) && compared < wanted &&
-		!__atomic_exchange_n(&busy, 1, __ATOMIC_ACQUIRE)) {
-		compare(context);
+	if (random_bits() % 4 == 0 && compare_wanted(context))
 		compares_left--;
-		__atomic_store_n(&busy, 0, __ATOMIC_RELEASE);
-	}
 	if (!steps_left || !compares_left || compared >= wanted) {
 		context->uc_mcontext.gregs[REG_EFL] &= ~TRAP_FLAG;
 		timer_settime(timer, 0, &soon, NULL);
 	}
 }
 
+static void go_on(ucontext_t *context)
+{
+	steps_left = BURST;
+	compares_left = COMPARED;
+	context->uc_mcontext.gregs[REG_EFL] |= TRAP_FLAG;
+}
+#else
+static void go_on(ucontext_t *context)
+{
+	struct itimerspec next = soon;
+
+	compare_wanted(context);
+	next.it_value.tv_nsec = (long)(1 + random_bits() % PAUSE_NS);
+	timer_settime(timer, 0, &next, NULL);
+}
+#endif
+
 static void handle(int number, void (*handler)(int, siginfo_t *, void *))
 {
 	struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
 
 	sigfillset(&action.sa_mask);
+	sigdelset(&action.sa_mask, SIGSEGV);
+	sigdelset(&action.sa_mask, SIGBUS);
 	__sigaction(number, &action, NULL);
 }
 
 static void on_timer(int number, siginfo_t *info, void *arg)
 {
-	ucontext_t *context = arg;
-
 	(void)number, (void)info;
 	if (compared >= wanted) {
 		report();
 		_exit(0);
 	}
-	steps_left = BURST;
-	compares_left = COMPARED;
-	context->uc_mcontext.gregs[REG_EFL] |= TRAP_FLAG;
+	go_on(arg);
 }
 
 __attribute__((constructor)) static void start(void)
@@ -345,9 +395,14 @@ __attribute__((constructor)) static void start(void)
 	sp_agent.pid = getpid();
 	sp_unwind_init(getauxval(AT_ENTRY), getauxval(AT_BASE), getauxval(AT_RANDOM));
 	unw_set_caching_policy(unw_local_addr_space, UNW_CACHE_NONE);
+#if defined(__x86_64__)
 	handle(SIGTRAP, on_trap);
+#endif
 	handle(SIGNAL, on_timer);
+	handle(SIGSEGV, on_fault);
+	handle(SIGBUS, on_fault);
+	sp_agent.tsc_per_us_x1024 = 2560000000; /* a clock so slow that no walk is late: what they find is compared */
 	atexit(report);
-	if (timer_create(CLOCK_PROCESS_CPUTIME_ID, &event, &timer) == 0)
+	if (timer_create(CLOCK, &event, &timer) == 0)
 		timer_settime(timer, 0, &soon, NULL);
 }

@@ -25,9 +25,9 @@ static void check_platform(struct sp_plan *plan)
 	const struct sp_machine *machine = &plan->config.machine;
 	int major, minor;
 
-	if (machine->architecture[0] && strcmp(machine->architecture, "x86_64") != 0)
-		sp_plan_warn(plan, "architecture", true, "", "this is a %s machine; the command is for x86_64",
-			machine->architecture);
+	if (machine->architecture[0] && strcmp(machine->architecture, SP_OWN_MACHINE) != 0)
+		sp_plan_warn(plan, "architecture", true, "", "this is a %s machine; the command is for %s",
+			machine->architecture, SP_OWN_MACHINE);
 	if (strcmp(machine->libc, "musl") == 0)
 		sp_plan_warn(plan, "libc", true, "", "programs here use musl; the agent needs glibc");
 	if (sscanf(machine->kernel, "%d.%d", &major, &minor) == 2 &&
