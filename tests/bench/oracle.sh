@@ -2,10 +2,10 @@
 # The walker beside libunwind, stack by stack: CONTEXTS (10,000) instructions in each of several objects, single-stepped
 # through, the stack of each walked by both (oracle.c). Where code has no tables the way to its return is read from its
 # instructions, which libunwind does not do: these are counted apart. Usage: oracle.sh [NAME…], of those in the list below.
-# EMULATE: aarch64's programs instead, run by that command with -singlestep, in which they are interrupted at random.
+# SECONDS_EACH: ends each of these after so long. EMULATE: aarch64's programs instead, run by that command with -singlestep, in which they are interrupted at random.
 set -eu -o pipefail
 root=$(realpath "$(dirname "$0")/../..")
-cross= build=build place=
+cross='' build=build place=''
 if [ -n "${EMULATE-}" ]; then
 	cross=aarch64-linux-gnu
 	build=build-$cross
@@ -32,7 +32,7 @@ compare() {
 	if [ -n "$cross" ]; then
 		# shellcheck disable=SC2086 # a command and its arguments
 		ORACLE_OUT=$work/found ORACLE_OBJECT=$object ORACLE_CONTEXTS=${CONTEXTS:-10000} \
-			timeout 900 $EMULATE -singlestep -E LD_PRELOAD="$oracle" "$@" >output 2>&1 </dev/null || status=$?
+			timeout "${SECONDS_EACH:-900}" $EMULATE -singlestep -E LD_PRELOAD="$oracle" "$@" >output 2>&1 </dev/null || status=$?
 	else
 		ORACLE_OUT=$work/found ORACLE_OBJECT=$object ORACLE_CONTEXTS=${CONTEXTS:-10000} LD_PRELOAD=$oracle \
 			timeout 120 "$@" >output 2>&1 </dev/null || status=$?
@@ -52,11 +52,11 @@ for name in "${names[@]}"; do
 	case $name in
 	libc) built libc_all -lm && compare libc libc.so ./libc_all ;;
 	ld.so) built loader && compare ld.so ld-linux ./loader ;;
-	rsa) compare rsa libcrypto "$openssl" speed -seconds $seconds rsa2048 ;;
-	ecdsa) compare ecdsa libcrypto "$openssl" speed -seconds $seconds ecdsap256 ;;
-	aes) compare aes libcrypto "$openssl" speed -seconds $seconds -evp aes-128-gcm ;;
-	sha) compare sha libcrypto "$openssl" speed -seconds $seconds -evp sha512 ;;
-	chacha) compare chacha libcrypto "$openssl" speed -seconds $seconds -evp chacha20-poly1305 ;;
+	rsa) compare rsa libcrypto "$openssl" speed -seconds "$seconds" rsa2048 ;;
+	ecdsa) compare ecdsa libcrypto "$openssl" speed -seconds "$seconds" ecdsap256 ;;
+	aes) compare aes libcrypto "$openssl" speed -seconds "$seconds" -evp aes-128-gcm ;;
+	sha) compare sha libcrypto "$openssl" speed -seconds "$seconds" -evp sha512 ;;
+	chacha) compare chacha libcrypto "$openssl" speed -seconds "$seconds" -evp chacha20-poly1305 ;;
 	x264 | ffmpeg)
 		command -v ffmpeg >/dev/null || { echo "$name: ffmpeg is not installed"; continue; }
 		[ -e video.y4m ] || ffmpeg -v error -f lavfi -i testsrc2=s=640x360:d=9 -pix_fmt yuv420p video.y4m

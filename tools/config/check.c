@@ -149,7 +149,8 @@ static bool has_room(const char *path)
 	char at[PATH_MAX], *slash;
 	struct statfs fs;
 
-	snprintf(at, sizeof(at), "%s", path);
+	if ((size_t)snprintf(at, sizeof(at), "%s", path) >= sizeof(at))
+		return false;
 	while (statfs(at, &fs) < 0) { /* the agent will make it */
 		slash = strrchr(at, '/');
 		if (errno != ENOENT || !slash || !at[1])
