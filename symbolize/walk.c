@@ -271,6 +271,8 @@ static void take_registers(struct walk *w, unw_cursor_t *cursor)
 	for (unsigned i = 0; i < REGISTERS; i++)
 		if ((w->rules.signal || KEPT >> i & 1) && unw_get_reg(cursor, (int)i, &values[i]) == 0)
 			known |= 1ull << i;
+	if (unw_get_reg(cursor, UNW_REG_IP, &values[INSTRUCTION]) != 0) /* on aarch64 that is not the program counter */
+		known &= ~(1ull << INSTRUCTION);
 	values[INSTRUCTION] = plain_address(w, values[INSTRUCTION]);
 	memcpy(w->registers, values, sizeof(values));
 	w->known = known;
