@@ -218,7 +218,7 @@ static void on_trap(int number, siginfo_t *info, void *context)
 
 static uint64_t here;
 
-static __attribute__((noipa)) void call(void (*function)(void))
+static __attribute__((noinline)) void call(void (*function)(void))
 {
 	here = (uint64_t)(uintptr_t)call;
 	function();
