@@ -63,3 +63,22 @@ emulated() {
 	section '# Data Quality' "$PROFILE" | grep -q 'copies of stacks that broke off were not followed to their ends: they are of another kind'
 	section '# Data Quality' "$PROFILE" | refuse grep -q 'were followed to'
 }
+
+@test "for aarch64: the command reports as the one for x86-64 does, and every stack is libunwind's" {
+	[ -n "${SP_LONG-}" ] || skip "builds the command and takes packages of Debian's for it: LONG=1"
+	make -s -C "$ROOT" cross-command >/dev/null
+	built emulated
+	emulated ./emulated
+	libraries=$ROOT/build-aarch64-linux-gnu/root/usr/lib/aarch64-linux-gnu:$ROOT/build-aarch64-linux-gnu/root/lib/aarch64-linux-gnu
+	there() {
+		qemu-aarch64 -L /usr/aarch64-linux-gnu -E LD_LIBRARY_PATH="$libraries" "$ROOT/build-aarch64-linux-gnu/smartprof" "$@"
+	}
+	[ "$(there --version)" = "$("$SMARTPROF" --version)" ]
+	there report --format folded "$PROFILE" >folded
+	"$SMARTPROF" report --format folded "$PROFILE" | cmp - folded
+	there where 1 2>err && status=0 || status=$?
+	[ "$status" -eq 2 ]
+	grep -qx 'smartprof: where: this command is there on x86-64 only' err
+	CONTEXTS=500 make -s -C "$ROOT" bench-oracle-aarch64 NAMES='libc sha aes' >found
+	[ "$(grep -c '(100.000 %)' found)" -eq 3 ]
+}
