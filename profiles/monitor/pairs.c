@@ -120,8 +120,8 @@ static bool ended_alike(const struct sp_monitor_run *run, const struct sp_monito
 		run->state != SP_MONITOR_NOT_STARTED;
 }
 
-void sp_pairs_judge_series(const struct sp_monitor_series *first, const struct sp_monitor_series *second, double share,
-	struct sp_pairs_verdict verdicts[SP_PAIRS_METRICS])
+void sp_pairs_judge_beyond(const struct sp_monitor_series *first, const struct sp_monitor_series *second, double share,
+	const double grown[SP_PAIRS_METRICS], struct sp_pairs_verdict verdicts[SP_PAIRS_METRICS])
 {
 	static const enum sp_monitor_metric values[SP_PAIRS_METRICS] = {
 		SP_MONITOR_WALL, SP_MONITOR_CPU, SP_MONITOR_PEAK};
@@ -136,11 +136,19 @@ void sp_pairs_judge_series(const struct sp_monitor_series *first, const struct s
 
 			if (!ended_alike(x, first->runs[0]) || !ended_alike(y, second->runs[0]))
 				continue;
-			a[n] = sp_monitor_value(x, values[m]);
+			a[n] = sp_monitor_value(x, values[m]) * grown[m];
 			b[n++] = sp_monitor_value(y, values[m]);
 		}
 		verdicts[m] = sp_pairs_judge(m, a, b, n, share);
 	}
 	free(a);
 	free(b);
+}
+
+void sp_pairs_judge_series(const struct sp_monitor_series *first, const struct sp_monitor_series *second, double share,
+	struct sp_pairs_verdict verdicts[SP_PAIRS_METRICS])
+{
+	static const double as_it_is[SP_PAIRS_METRICS] = {1, 1, 1};
+
+	sp_pairs_judge_beyond(first, second, share, as_it_is, verdicts);
 }

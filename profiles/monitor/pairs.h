@@ -38,6 +38,10 @@ struct sp_pairs_verdict sp_pairs_judge(enum sp_pairs_metric metric, const double
 void sp_pairs_judge_series(const struct sp_monitor_series *first, const struct sp_monitor_series *second, double share,
 	struct sp_pairs_verdict verdicts[SP_PAIRS_METRICS]);
 
+/* Likewise, against the first times `grown`: whether it is more than that. */
+void sp_pairs_judge_beyond(const struct sp_monitor_series *first, const struct sp_monitor_series *second, double share,
+	const double grown[SP_PAIRS_METRICS], struct sp_pairs_verdict verdicts[SP_PAIRS_METRICS]);
+
 /* For the terminal: the verdicts on `second`, in sentences. */
 void sp_pairs_put(struct sp_buffer *out, const struct sp_monitor_series *first, const struct sp_monitor_series *second,
 	const struct sp_pairs_verdict verdicts[SP_PAIRS_METRICS]);

@@ -68,23 +68,51 @@ static bool is_worse(const struct sp_check_command *c)
 	return false;
 }
 
-/* Whether runs in turns call it worse. */
+struct answer {
+	struct sp_pairs_verdict grown, beyond; /* against the first; against what is allowed */
+};
+
+static struct answer look(enum sp_pairs_metric metric, const struct sp_gate_values *first,
+	const struct sp_gate_values *second, size_t n, double allowed)
+{
+	struct sp_gate_values most = {0};
+	struct answer a = {.grown = sp_pairs_judge(metric, first->items, second->items, n, 1)};
+
+	for (size_t i = 0; i < n; i++)
+		sp_gate_add_value(&most, first->items[i] * (1 + allowed));
+	a.beyond = sp_pairs_judge(metric, most.items, second->items, n, 1);
+	free(most.items);
+	return a;
+}
+
+static bool is_answered(const struct answer *a)
+{
+	return a->grown.answer == SP_PAIRS_MORE ? a->beyond.answer != SP_PAIRS_UNDECIDED
+						: a->grown.answer != SP_PAIRS_UNDECIDED;
+}
+
+static bool is_beyond(const struct answer *a)
+{
+	return a->grown.answer == SP_PAIRS_MORE && a->beyond.answer == SP_PAIRS_MORE;
+}
+
+/* Whether runs in turns call it worse: as tools/check/decide.c. */
 static bool decide(const struct runs *first, const struct runs *second, double allowed, size_t *pairs)
 {
-	struct sp_pairs_verdict cpu = {.pairs = 0}, wall = {.pairs = 0};
+	struct answer cpu = {.grown = {.pairs = 0}}, wall = cpu;
 	size_t most = first->cpu.count < second->cpu.count ? first->cpu.count : second->cpu.count;
 
 	for (size_t n = 1; n <= most; n++) {
 		if (!sp_pairs_is_look(n))
 			continue;
-		cpu = sp_pairs_judge(SP_PAIRS_CPU, first->cpu.items, second->cpu.items, n, 1);
-		wall = sp_pairs_judge(SP_PAIRS_WALL, first->wall.items, second->wall.items, n, 1);
+		cpu = look(SP_PAIRS_CPU, &first->cpu, &second->cpu, n, allowed);
+		wall = look(SP_PAIRS_WALL, &first->wall, &second->wall, n, allowed);
 		*pairs = n;
-		if (cpu.answer != SP_PAIRS_UNDECIDED && wall.answer != SP_PAIRS_UNDECIDED)
+		if (is_beyond(&cpu) || (is_answered(&cpu) && is_answered(&wall)))
 			break;
 	}
-	return (cpu.answer == SP_PAIRS_MORE && cpu.low > 1 + allowed) ||
-		(wall.answer == SP_PAIRS_MORE && wall.low > 1 + allowed);
+	return (cpu.grown.answer == SP_PAIRS_MORE && cpu.grown.low > 1 + allowed) ||
+		(wall.grown.answer == SP_PAIRS_MORE && wall.grown.low > 1 + allowed);
 }
 
 static void judge(double allowed, const struct runs runs[5])

@@ -108,6 +108,26 @@ slow_down() {
 	grep -q 'in turns: .*surely more' out
 }
 
+@test "a program that is built in the repository and is named as those are that run scripts is run in turns, too" {
+	repository r
+	mkdir bin && mv app bin/lua
+	printf 'bin/\nprofiles/\n' >.gitignore
+	sed -i 's|^run = .*|run = "bin/lua 400000"|; s|^prepare.*||; s/^runs = .*/runs = 3\ndecide_time = "1s"/' smartprof.toml
+	git add -A && git commit -qm "another name"
+	status_of 0 "$SMARTPROF" check >out
+	"$SMARTPROF" baseline save >/dev/null
+	sed -i 's/^#ifdef SLOW/#if 1/' app.c
+	gcc -O2 -g -o bin/lua app.c
+	git commit -qam slower
+	"$SMARTPROF" check --decide >out || true
+	grep -qE '^  in turns: .*; by [0-9]+ pairs of runs in turns$' out
+	[ "$(git worktree list | wc -l)" -eq 1 ]
+	# The copy is gone: that is said, not that the baseline's program fails.
+	rm -r .smartprof/programs
+	"$SMARTPROF" check --decide >out || true
+	grep -qE '^  in turns: the baseline.s program is not at hand; ' out
+}
+
 # A baseline of another occasion, at which all took so many times less.
 faster_once() { # TIMES
 	"$SMARTPROF" baseline export main --output once.json

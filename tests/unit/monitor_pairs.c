@@ -119,6 +119,31 @@ static void answers(void **state)
 	assert_int_equal(decide(0.5, 0.1, &pairs), SP_PAIRS_LESS);
 }
 
+/* A growth of 30 % is more than 20 % and less than 50 %, each metric for itself. */
+static void beyond(void **state)
+{
+	static const double grown[SP_PAIRS_METRICS] = {
+		[SP_PAIRS_WALL] = 1.2, [SP_PAIRS_CPU] = 1.5, [SP_PAIRS_PEAK] = 1};
+	struct sp_monitor_run runs[2][24], *rows[2][24];
+	struct sp_monitor_series sides[2] = {{.runs = rows[0], .count = 24}, {.runs = rows[1], .count = 24}};
+	struct sp_pairs_verdict verdicts[SP_PAIRS_METRICS];
+
+	(void)state;
+	for (size_t side = 0; side < 2; side++)
+		for (size_t i = 0; i < 24; i++) {
+			uint64_t ns = (uint64_t)(1e9 * (1 + (double)((i + 3 * side) % 7) / 700) * (side ? 1.3 : 1));
+
+			runs[side][i] = (struct sp_monitor_run){.state = SP_MONITOR_OK, .wall_ns = ns, .user_ns = ns};
+			rows[side][i] = &runs[side][i];
+		}
+	sp_pairs_judge_series(&sides[0], &sides[1], 1, verdicts);
+	assert_int_equal(verdicts[SP_PAIRS_WALL].answer, SP_PAIRS_MORE);
+	assert_int_equal(verdicts[SP_PAIRS_CPU].answer, SP_PAIRS_MORE);
+	sp_pairs_judge_beyond(&sides[0], &sides[1], 1, grown, verdicts);
+	assert_int_equal(verdicts[SP_PAIRS_WALL].answer, SP_PAIRS_MORE);
+	assert_int_equal(verdicts[SP_PAIRS_CPU].answer, SP_PAIRS_LESS);
+}
+
 static void job_logs(void **state)
 {
 	struct sp_monitor_run run = {
@@ -149,6 +174,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(signed_ranks),
 		cmocka_unit_test(answers),
+		cmocka_unit_test(beyond),
 		cmocka_unit_test(job_logs),
 	};
 

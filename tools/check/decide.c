@@ -1,7 +1,10 @@
 /* The baseline's program and the one of now, in turns: noise of the machine meets both. */
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "profiles/base/escape.h"
@@ -24,7 +27,9 @@ struct turns {
 	struct sp_check_command *c;
 	struct sp_monitor_plan plan[2];
 	struct sp_monitor_series series[2];
-	struct sp_pairs_verdict verdicts[SP_PAIRS_METRICS];
+	double grown[SP_PAIRS_METRICS]; /* as much as is allowed: a factor */
+	bool allows[SP_PAIRS_METRICS];  /* no more than that; else any growth */
+	struct sp_pairs_verdict verdicts[SP_PAIRS_METRICS], beyond[SP_PAIRS_METRICS]; /* beyond: what is allowed */
 	char *tree; /* where the baseline's files are checked out; NULL: nowhere */
 	uint64_t until_ns;
 	bool busy; /* CPU time alone is to be decided */
@@ -89,6 +94,37 @@ static int plan_trees(struct turns *t)
 	return status;
 }
 
+static bool make_directories(char *path, size_t from)
+{
+	for (char *slash = strchr(path + from, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(path, 0700) < 0 && errno != EEXIST)
+			return false;
+		*slash = '/';
+	}
+	return true;
+}
+
+/* A program that is built in the work tree is in no commit: the copy that a check kept stands for the baseline's. False: there is none. */
+static bool place_program(const struct turns *t, const struct sp_check_now *now)
+{
+	char *top = sp_git_line((const char *const[]){"rev-parse", "--show-toplevel", NULL}), *path;
+	char real[PATH_MAX], kept[PATH_MAX];
+	size_t length = top ? strlen(top) : 0;
+	bool there = true;
+
+	if (length && realpath(now->path, real) && strncmp(real, top, length) == 0 && real[length] == '/') {
+		path = sp_text("%s%s", t->tree, real + length);
+		if (access(path, F_OK) < 0)
+			there = sp_check_kept_program(t->s->store, sp_baseline_text(t->c->baseline, "build_id"),
+					kept) &&
+				make_directories(path, strlen(t->tree) + 1) && symlink(kept, path) == 0;
+		free(path);
+	}
+	free(top);
+	return there;
+}
+
 /* -1: the baseline's program is not at hand. */
 static int make_plans(struct turns *t, size_t index)
 {
@@ -102,7 +138,7 @@ static int make_plans(struct turns *t, size_t index)
 	}
 	if (now->several) {
 		t->tree = check_out(sp_baseline_text(t->s->check.baseline, "commit"));
-		return t->tree ? plan_trees(t) : -1;
+		return t->tree && place_program(t, now) ? plan_trees(t) : -1;
 	}
 	if (!t->s->store || !sp_check_kept_program(t->s->store, sp_baseline_text(t->c->baseline, "build_id"), path))
 		return -1;
@@ -139,10 +175,45 @@ static bool is_suspect(const struct sp_check_command *c, bool busy)
 	return false;
 }
 
+static int pairs_metric(enum sp_gate_metric metric)
+{
+	return metric == SP_GATE_WALL    ? SP_PAIRS_WALL
+		: metric == SP_GATE_CPU  ? SP_PAIRS_CPU
+		: metric == SP_GATE_PEAK ? SP_PAIRS_PEAK
+					 : -1;
+}
+
+/* What may grow as it likes is answered by any growth. */
+static void find_allowed(struct turns *t)
+{
+	for (int m = 0; m < SP_PAIRS_METRICS; m++)
+		t->grown[m] = 1;
+	for (size_t i = 0; i < t->c->figure_count; i++) {
+		const struct sp_check_figure *f = &t->c->figures[i];
+		int metric = pairs_metric(f->metric);
+
+		if (metric < 0 || f->allowed < 0)
+			continue;
+		t->allows[metric] = true;
+		t->grown[metric] = 1 + f->allowed;
+	}
+}
+
+/* Growth is no answer yet: it may be one that is allowed. */
+static bool is_answered(const struct turns *t, enum sp_pairs_metric metric)
+{
+	enum sp_pairs_answer answer = t->verdicts[metric].answer;
+
+	return answer == SP_PAIRS_MORE ? t->beyond[metric].answer != SP_PAIRS_UNDECIDED : answer != SP_PAIRS_UNDECIDED;
+}
+
 static bool is_decided(const struct turns *t)
 {
-	return t->verdicts[SP_PAIRS_CPU].answer != SP_PAIRS_UNDECIDED &&
-		(t->busy || t->verdicts[SP_PAIRS_WALL].answer != SP_PAIRS_UNDECIDED);
+	/* It fails, whatever time would say. */
+	if (t->allows[SP_PAIRS_CPU] && t->verdicts[SP_PAIRS_CPU].answer == SP_PAIRS_MORE &&
+		t->beyond[SP_PAIRS_CPU].answer == SP_PAIRS_MORE)
+		return true;
+	return is_answered(t, SP_PAIRS_CPU) && (t->busy || is_answered(t, SP_PAIRS_WALL));
 }
 
 /* A run of one side. Returns 0, or the exit status after a complaint. */
@@ -184,6 +255,7 @@ static int run_turns(struct turns *t, int *stopped)
 
 	if (status)
 		return status;
+	find_allowed(t);
 	for (unsigned pair = 1; pair <= PAIRS_MOST && !status && !session.watches.stopped; pair++) {
 		chance = chance * 6364136223846793005u + 1442695040888963407u;
 		backwards = pair % 2 ? chance >> 63 : !backwards;
@@ -194,20 +266,13 @@ static int run_turns(struct turns *t, int *stopped)
 		if (status || !sp_pairs_is_look(pair))
 			continue;
 		sp_pairs_judge_series(&t->series[0], &t->series[1], 1, t->verdicts);
+		sp_pairs_judge_beyond(&t->series[0], &t->series[1], 1, t->grown, t->beyond);
 		if (is_decided(t) || sp_time_ns(CLOCK_MONOTONIC) > t->until_ns)
 			break;
 	}
 	*stopped = session.watches.stopped;
 	sp_monitor_session_close(&session);
 	return status;
-}
-
-static int pairs_metric(enum sp_gate_metric metric)
-{
-	return metric == SP_GATE_WALL    ? SP_PAIRS_WALL
-		: metric == SP_GATE_CPU  ? SP_PAIRS_CPU
-		: metric == SP_GATE_PEAK ? SP_PAIRS_PEAK
-					 : -1;
 }
 
 /* What pairs say is said of the figure. */
