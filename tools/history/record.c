@@ -48,6 +48,7 @@ int sp_record_place(const char *command, char path[static PATH_MAX])
 {
 	const char *where = setting(), *note;
 	char absolute[PATH_MAX];
+	static bool told;
 	int err;
 
 	if (strcmp(where, "off") == 0)
@@ -60,8 +61,10 @@ int sp_record_place(const char *command, char path[static PATH_MAX])
 			"%s: there is no place for the history: neither XDG_STATE_HOME nor HOME is an absolute path; "
 			"name one with SMARTPROF_HISTORY",
 			command);
-	else if (note && sp_record_is_on() && !tried)
-		sp_complain("%s: the history is kept in %s: %s", command, path, note);
+	else if (note && sp_record_is_on() && !told)
+		sp_complain("%s: the history is kept in %s: %s; SMARTPROF_HISTORY names another place", command, path,
+			note);
+	told |= note != NULL;
 	return err ? 1 : 0;
 }
 
