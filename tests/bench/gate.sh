@@ -3,7 +3,7 @@
 # releases of a real program, beside others' rules.
 # Usage: gate.sh [ROUNDS]   (make bench-gate); ROUNDS of ten runs of each program are made in turns (16). TIMES=DIRECTORY keeps their times:
 # those of an earlier call are used. CHECKS=N: so many histories of checks (100, which take an hour; 0: none); COMMITS=DIRECTORY: where Lua's
-# releases are fetched to and built. OCCASIONS=N: at so many (16) the runs of recorded checks are made, which take half a minute each. Needs xz-utils sqlite3 python3, and for the releases gcc, patch, valgrind and a mirror of Debian's sources.
+# releases are fetched to and built. OCCASIONS=N, PAIRS=N: at so many occasions (16) the runs of recorded checks are made, with so many pairs (60). Needs xz-utils sqlite3 python3, and for the releases gcc, patch, valgrind and a mirror of Debian's sources.
 set -eu
 cd "$(dirname "$0")/../.."
 export PYTHONDONTWRITEBYTECODE=1
@@ -44,6 +44,6 @@ python3 tests/bench/places.py build/bench/changes
 printf '\nChecks:\n\n'
 [ "${CHECKS:-100}" -eq 0 ] || python3 tests/bench/checks.py build/smartprof "$work/checks" "${CHECKS:-100}" || status=1
 printf '\nRecorded checks:\n\n'
-python3 tests/bench/recorded.py build/bench/judge build/smartprof "$work/recorded" "${OCCASIONS:-16}" || status=1
+python3 tests/bench/recorded.py build/bench/judge build/smartprof "$work/recorded" "${OCCASIONS:-16}" "${PAIRS:-60}" || status=1
 python3 tests/bench/commits.py build/smartprof "${COMMITS:-$work/commits}"
 exit "$status"

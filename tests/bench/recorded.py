@@ -1,7 +1,7 @@
-"""Recorded checks: python3 recorded.py JUDGE SMARTPROF DIRECTORY [OCCASIONS]
+"""Recorded checks: python3 recorded.py JUDGE SMARTPROF DIRECTORY [OCCASIONS [PAIRS]]
 
 No check is run here that something is planted for. Runs of xz, sqlite3 and python3 in which nothing changed are recorded: on each occasion 10, 10 more for
-a second look, and PAIRS times two in turns. A history takes its baseline from one occasion, its runs of now from a later one, whose times are multiplied by
+a second look, and PAIRS (60) times two in turns. A history takes its baseline from one occasion, its runs of now from a later one, whose times are multiplied by
 what is planted, and so are those of one side of the pairs. JUDGE (tests/bench/judge.c) is smartprof check's own code without the running. So what load
 there is when this is called says nothing; the one that there was when DIRECTORY was recorded does. What a factor cannot show: a real growth may vary by
 more or less than what it grew from.
@@ -16,12 +16,12 @@ import sys
 
 from checks import COMMANDS, ENVIRONMENT, rules
 
-BATCH, PAIRS, FEW_PAIRS = 10, 60, 16
+BATCH, FEW_PAIRS = 10, 16
 PLANTED = (0.05, 0.10, 0.20, 0.30, 0.50)
 HISTORIES = 100
 
 
-def record(smartprof, directory, occasions):
+def record(smartprof, directory, occasions, pairs):
     """{program: [occasion: [[cpu, wall, queue] …]]}, in nanoseconds."""
     path = directory + "/recorded.json"
     if os.path.exists(path):
@@ -32,7 +32,7 @@ def record(smartprof, directory, occasions):
     made = {name: [] for name in COMMANDS}
     for k in range(occasions):
         for name, (run, file, _, _) in COMMANDS.items():
-            subprocess.run([smartprof, "monitor", "--runs", str(2 * BATCH + 2 * PAIRS), "--output", "null", "--export-json", "runs.json", run % file],
+            subprocess.run([smartprof, "monitor", "--runs", str(2 * BATCH + 2 * pairs), "--output", "null", "--export-json", "runs.json", run % file],
                            cwd=directory, env=dict(ENVIRONMENT, SMARTPROF_HISTORY="off"), stdout=subprocess.DEVNULL, check=True)
             rows = json.load(open(directory + "/runs.json"))["results"][0]["runs"]
             made[name].append([[round(1e9 * v) for v in (r["user"] + r["system"], r["wall"], r["queue"])] for r in rows])
@@ -50,7 +50,7 @@ class History:
         self.earlier, self.before, self.now = (occasions[self.name][k] for k in (earlier, before, now))
         # Who goes first in a pair: as runs in turns have it.
         self.second = []
-        for k in range(PAIRS):
+        for k in range((len(self.now) - 2 * BATCH) // 2):
             self.second.append(random.randrange(2) if k % 2 == 0 else 1 - self.second[-1])
 
     def times(self, runs, size=0.0):
@@ -83,7 +83,9 @@ def put(name, cells):
 def main():
     binary, smartprof, directory = (os.path.abspath(a) for a in sys.argv[1:4])
     random.seed(20240607)
-    occasions = record(smartprof, directory, int(sys.argv[4]) if len(sys.argv) > 4 else 16)
+    how_many = [int(a) for a in sys.argv[4:]] + [16, 60][len(sys.argv) - 4:]
+    occasions = record(smartprof, directory, *how_many)
+    all_pairs = (len(next(iter(occasions.values()))[0]) - 2 * BATCH) // 2
     histories, sizes, status = [History(occasions) for _ in range(HISTORIES)], (0.0,) + PLANTED, 0
     for metric, at in (("CPU time", 0), ("time", 1)):
         spread = sorted(r[at] / statistics.median(x[at] for x in runs) for each in occasions.values() for runs in each for r in runs)
@@ -98,7 +100,7 @@ def main():
         title = "smartprof check, %g %% allowed" % (100 * allowed)
         alone = [judged(binary, histories, allowed, size, 0) for size in sizes]
         put(title, ["%d" % sum(row[1] for row in rows) for rows in alone])
-        for pairs in (FEW_PAIRS, PAIRS):
+        for pairs in (FEW_PAIRS, all_pairs):
             found = [judged(binary, histories, allowed, size, pairs) for size in sizes]
             put("%s, --decide, %d pairs at the most" % (title, pairs), ["%d" % sum(row[2] for row in rows) for rows in found])
             status |= sum(row[2] for row in found[0]) > HISTORIES / 100
