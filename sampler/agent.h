@@ -74,9 +74,19 @@ struct sp_holder {
 	uint64_t asked_tsc;
 };
 
-/* Of waits that are too short for a look at each: those that were looked at. */
+/* Of calls that are too short for a look at each (waits/shorts.h): those that were looked at, ... */
 struct sp_short_part {
-	uint64_t ns, waited_ns;
+	uint64_t calls, ns, waits, off_ns;      /* in so many of them it was off the CPU, for so long; ... */
+	uint64_t asked, asked_off_ns, queue_ns; /* ... others, whose part in the run queue the kernel was asked for */
+};
+
+/* ... and all of one kind. */
+struct sp_short_calls {
+	uint64_t cycles, count; /* that were added up, and are in no record yet */
+	uint64_t drawn, left;   /* cycles of a batch; until it is full */
+	uint32_t until_look;    /* calls */
+	uint64_t longest_ns;    /* wait of a call that was looked at */
+	struct sp_short_part looked;
 };
 
 /* What a thread remembers of its waits. */
@@ -92,20 +102,22 @@ struct sp_thread_waits {
 	uint64_t usual_ns;        /* how long one of its longer waits takes ... */
 	bool pick_near;           /* ... so that the next may well be sampled */
 	struct sp_wait_part parts[SP_WAIT_KINDS][SP_WAIT_LENGTHS];
-	struct sp_short_part shorts[SP_WAIT_KINDS];
-	uint64_t short_ns;     /* of short calls, ... */
-	uint32_t short_looks;  /* ... and those that were looked at, the next one ... */
-	uint32_t look_call;    /* ... when this is called, enum sp_wait_call, ... */
-	uint64_t looked_began; /* ... which has begun then */
-	uint64_t interval_ns;  /* at which the running countdown was drawn; 0: none runs */
-	int64_t left_ns;       /* to wait until the next sample */
-	uint32_t burst;        /* samples since the interval was looked at */
-	uint32_t told_stack;   /* atomic: where the thread was when it was last asked (threads/holder.h), ... */
-	uint32_t told_call;    /* ... in which call, 1 + enum sp_wait_call, ... */
-	uint64_t told_caller;  /* ... called from there, ... */
-	uint64_t told_tsc;     /* ... and when it told */
-	const int *asked;      /* atomic: the word of a lock that it held when it was asked, NULL: it is not; ... */
-	int asked_mine;        /* atomic: ... and what that is as long as it holds it */
+	struct sp_short_calls shorts[SP_WAIT_KINDS];
+	uint32_t short_looks;    /* at such calls, the next one ... */
+	uint32_t look_call;      /* ... when this is called, enum sp_wait_call, ... */
+	uint32_t look_tries;     /* ... so many times, until one lasts, ... */
+	uint64_t looked_began;   /* ... which has begun then, ... */
+	uint64_t short_queue_ns; /* ... what it had waited for CPUs then, ... */
+	bool short_queue_known;  /* ... if it was asked for */
+	uint64_t interval_ns;    /* at which the running countdown was drawn; 0: none runs */
+	int64_t left_ns;         /* to wait until the next sample */
+	uint32_t burst;          /* samples since the interval was looked at */
+	uint32_t told_stack;     /* atomic: where the thread was when it was last asked (threads/holder.h), ... */
+	uint32_t told_call;      /* ... in which call, 1 + enum sp_wait_call, ... */
+	uint64_t told_caller;    /* ... called from there, ... */
+	uint64_t told_tsc;       /* ... and when it told */
+	const int *asked;        /* atomic: the word of a lock that it held when it was asked, NULL: it is not; ... */
+	int asked_mine;          /* atomic: ... and what that is as long as it holds it */
 	uint64_t gil; /* the condition that it waits for an interpreter's lock with (waits/gil.h), 0: none ... */
 	struct sp_holder gil_holder; /* ... and who has that */
 };

@@ -21,6 +21,7 @@
 #include "sampler/upkeep/throttle.h"
 #include "sampler/upkeep/timeline.h"
 #include "sampler/waits/cut_off.h"
+#include "sampler/waits/shorts.h"
 
 #define TOO_LITTLE "it used less than 20 ms of CPU and 1 MB of memory: too little for a profile"
 #define WAIT_MS 10000 /* how long to wait for another thread that does this */
@@ -28,6 +29,7 @@
 static void flush_thread(struct sp_thread *t, void *arg)
 {
 	(void)arg;
+	sp_short_settle(t);
 	sp_thread_flush(t, true);
 }
 

@@ -20,6 +20,7 @@
 #include "sampler/sys.h"
 #include "sampler/threads/thread.h"
 #include "sampler/upkeep/timeline.h"
+#include "sampler/waits/shorts.h"
 
 /* A profiling signal that is pending although blocked would kill the next program when it unblocks
  * it: ours are taken out, others put back. */
@@ -53,6 +54,7 @@ static bool before_exec(void)
 	} else {
 		if (sp_tls.thread) {
 			sp_clock_disarm(sp_tls.thread);
+			sp_short_settle(sp_tls.thread);
 			sp_thread_flush(sp_tls.thread, true);
 		}
 		sp_timeline_step(sp_now_ns(), true);

@@ -49,6 +49,8 @@ static void thread_exit(void *arg)
 	if (!sp_unblocked_leave(t, &waited) || !sp_block_await(t, stop_clocks, NULL))
 		return;
 	recorded = t->record != NULL;
+	if (recorded)
+		sp_short_settle(t);
 	sp_thread_release(t);
 	if (recorded)
 		sp_totals_follow(sp_tsc_first());

@@ -130,7 +130,7 @@ void sp_pick_wait(struct sp_thread *t, struct sp_waited *w, uint64_t caller)
 
 	if (!is_on(t))
 		return;
-	if (w->ns < totals->threshold_ns) {
+	if (w->longest_ns < totals->threshold_ns) {
 		sp_add(&totals->short_ns[sp_wait_kind_of(w->call)], w->ns);
 		return;
 	}

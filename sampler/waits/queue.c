@@ -55,12 +55,12 @@ bool sp_wait_queue_is_due(struct sp_thread *t, enum sp_wait_kind kind, uint64_t 
 	return t->wait.queue_known || is_free() || sp_random(t) & 1;
 }
 
-static bool ask(struct sp_thread *t)
+static bool ask(struct sp_thread *t, uint64_t *queue_ns)
 {
 	uint64_t began = sp_tsc(), cost_ns;
 	uint32_t unasked = UNASKED;
 
-	if (!sp_task_queue_ns(t->tid, &t->wait.queue_ns)) {
+	if (!sp_task_queue_ns(t->tid, queue_ns)) {
 		__atomic_compare_exchange_n(&kernel, &unasked, DOES_NOT, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 		return false;
 	}
@@ -74,6 +74,11 @@ static bool ask(struct sp_thread *t)
 	t->wait.queue_cost_ns += cost_ns;
 	sp_add(&sp_agent.spool->waits.queue_look_ns, cost_ns);
 	return true;
+}
+
+bool sp_wait_queue_ask(struct sp_thread *t, uint64_t *queue_ns)
+{
+	return sp_load(&kernel) != DOES_NOT && is_affordable(&t->wait) && ask(t, queue_ns);
 }
 
 /* How long a woken thread waits for a CPU does not depend on how long it has slept: waits of one kind are told apart by length. */
@@ -123,7 +128,7 @@ uint64_t sp_wait_without_queue(struct sp_thread *t, enum sp_wait_kind kind, uint
 
 	off_ns += w->queue_off_ns;
 	w->queue_off_ns = 0;
-	w->queue_known = due && ask(t);
+	w->queue_known = due && ask(t, &w->queue_ns);
 	if (!was_known || !w->queue_known)
 		return less_the_usual(parts, ns);
 	w->queue_known = w->pick_near || is_affordable(w);

@@ -104,11 +104,11 @@ void sp_wait_sites_add(struct sp_thread *t, const struct sp_waited *w)
 	if (w->object)
 		sp_modules_note_unsure(t, w->object);
 	sp_add(&s->ns, (uint64_t)(weight + 0.5));
-	sp_add(&s->count, (uint64_t)(1 / p + uniform(t)));
+	sp_add(&s->count, (uint64_t)(w->count / p + uniform(t)));
 	sp_add(&s->samples, 1);
 	sp_add(&s->variance_us2, (uint64_t)(us * us * (1 - p) + uniform(t)));
 	sp_add(&s->sq_us2, (uint64_t)(us * us));
-	sp_raise(&s->longest_ns, w->blocked_ns);
+	sp_raise(&s->longest_ns, w->longest_ns < w->blocked_ns ? w->longest_ns : w->blocked_ns);
 	if (w->stack) /* of what had no room it is not known that it was a wait */
 		sp_span_sampled(t, w->stack, (uint64_t)(weight + 0.5), (uint64_t)(us * us));
 	sp_add(&sp_agent.spool->waits.samples, 1);

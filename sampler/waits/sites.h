@@ -4,7 +4,7 @@
 
 #include "sampler/agent.h"
 
-/* A sampled wait. */
+/* A sampled wait, or a batch of short ones. */
 struct sp_waited {
 	uint32_t stack;         /* index into SP_SEC_STACKS */
 	uint32_t call;          /* enum sp_wait_call */
@@ -13,7 +13,9 @@ struct sp_waited {
 	uint32_t holder_call;   /* what the owner was blocked in, 1 + enum sp_wait_call; 0: in none */
 	uint64_t holder_caller; /* of that call; then holder is what is made of it */
 	uint32_t holder_span;   /* what it was doing: index into SP_SEC_SPAN_NODES */
-	uint64_t ns;            /* that it took, ... */
+	double count;           /* waits: 1 but for a batch */
+	uint64_t longest_ns;    /* of them */
+	uint64_t ns;            /* that they took, ... */
 	uint64_t blocked_ns;    /* ... less what of that was the run queue's */
 	uint64_t interval;      /* at which it was picked */
 };

@@ -7,6 +7,7 @@
 #include "sampler/agent.h"
 #include "sampler/threads/holder.h"
 #include "sampler/wait_calls.h"
+#include "sampler/waits/shorts.h"
 
 struct sp_waits {
 	uint64_t least_cycles; /* atomic: what takes less has not blocked; 0: nothing is timed */
@@ -35,10 +36,7 @@ void sp_waits_off(void) SP_HIDDEN;
 /* In a forked child. */
 void sp_waits_forked(void) SP_HIDDEN;
 
-/* Of sp_tls.waited: the thread is to be looked at before it makes a certain call. */
-#define SP_LOOK_FIRST (1ull << 63)
-
-/* Does that, if `call` is the one, and begins. */
+/* SP_LOOK_FIRST is set: looks at the thread first if `call` is the one, and begins. */
 void sp_wait_begin_looked(struct sp_timed_call *w, enum sp_wait_call call) SP_HIDDEN __attribute__((cold));
 
 /* False: the call is not to be timed. */

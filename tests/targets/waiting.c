@@ -150,8 +150,10 @@ static NOINLINE void ping_pong(struct worker *w)
 	}
 }
 
-static NOINLINE void play(int number)
+static NOINLINE void play(int number, size_t zeros)
 {
+	static char buffers[THREADS][16384];
+	int zero = open("/dev/zero", O_RDONLY);
 	char c = 'x';
 
 	for (bool first = number == 0; c == 'x'; first = false) {
@@ -159,14 +161,22 @@ static NOINLINE void play(int number)
 			check(read(pipes[number][0], &c, 1) == 1, "read");
 		if (number == 0 && !on_time())
 			c = 'q';
+		check(read(zero, buffers[number], zeros) == (ssize_t)zeros, "read");
 		check(write(pipes[!number][1], &c, 1) == 1, "write");
 	}
+	close(zero);
 }
 
 /* Each waits for the other for some microseconds at a time, and in nothing else. */
 static NOINLINE void short_ping_pong(struct worker *w)
 {
-	IN(w, READ, play(w->number));
+	IN(w, READ, play(w->number, 0));
+}
+
+/* ... and reads in turns what is there already, which takes about as long. */
+static NOINLINE void mixed_ping_pong(struct worker *w)
+{
+	IN(w, READ, play(w->number, 16384));
 }
 
 static const struct mode modes[] = {
@@ -178,6 +188,7 @@ static const struct mode modes[] = {
 	{"sync", 1, syncing},
 	{"pipe", 2, ping_pong},
 	{"short", 2, short_ping_pong},
+	{"mixed", 2, mixed_ping_pong},
 };
 
 static const struct mode *mode;

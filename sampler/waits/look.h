@@ -1,0 +1,19 @@
+/* Looks at how long a thread was not on a CPU: the cycle counter's time less the CPU time that the kernel tells. */
+#ifndef SP_SAMPLER_WAITS_LOOK_H
+#define SP_SAMPLER_WAITS_LOOK_H
+
+#include "sampler/agent.h"
+
+/* What a look takes, a system call: in virtual machines 450 ns. */
+#define SP_LOOK_NS 400u
+
+/* How long the calling thread, whose block `t` is, was not on a CPU since it was last looked at, less what it has waited since
+ * without a look. Nanoseconds. Normal context, or an application's signal handler. */
+uint64_t sp_wait_look(struct sp_thread *t) SP_HIDDEN;
+
+/* What of a call of `ns` the thread was off the CPU, if it was for `off` since it was last looked at. The second only if it
+ * has gone to sleep since that was last asked. */
+uint64_t sp_wait_off(uint64_t ns, uint64_t off) SP_HIDDEN;
+uint64_t sp_wait_slept(struct sp_thread *t, uint64_t ns, uint64_t off) SP_HIDDEN;
+
+#endif

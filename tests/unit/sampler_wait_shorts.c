@@ -1,0 +1,138 @@
+/* Short calls: what of their time was waiting, whatever the program does in turns. Time is made up here. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "sampler/threads/thread.h"
+#include "sampler/waits/look.h"
+#include "sampler/waits/waits.h"
+#include "tests/unit/sampler_spool.h"
+
+#define ROUNDS 100000u
+
+static uint64_t off_ns; /* since the last look */
+static unsigned looks;
+
+/* In the place of what reads clocks. */
+uint64_t sp_wait_look(struct sp_thread *t)
+{
+	uint64_t off = off_ns > t->wait.unlooked_ns ? off_ns - t->wait.unlooked_ns : 0;
+
+	off_ns = t->wait.unlooked_ns = 0;
+	looks++;
+	return off;
+}
+
+uint64_t sp_wait_off(uint64_t ns, uint64_t off)
+{
+	return off < ns ? off : ns;
+}
+
+uint64_t sp_wait_slept(struct sp_thread *t, uint64_t ns, uint64_t off)
+{
+	(void)t;
+	return sp_wait_off(ns, off);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	if (agent_open("/tmp", 2000) != 0)
+		return -1;
+	sp_agent.config.budget_permille = 30;
+	sp_agent.tsc_per_us_x1024 = 1024000; /* a cycle is a nanosecond */
+	sp_agent.tsc_measured = 1;
+	sp_thread_adopt(sp_block_take(), 0, 0, 0);
+	sp_waits_start(NULL);
+	sp_waits_configure(sp_tls.thread, true);
+	sp_agent.spool->waits.queue_look_ns = sp_tls.thread->wait.queue_cost_ns =
+		UINT32_MAX; /* no more is to be asked */
+	off_ns = looks = 0;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	sp_waits_off();
+	sp_thread_release(sp_tls.thread);
+	sp_tls = (struct sp_tls){0};
+	agent_close();
+	return 0;
+}
+
+static void call(uint64_t waits_ns, uint64_t runs_ns)
+{
+	struct sp_timed_call w;
+
+	assert_true(sp_wait_begin(&w, SP_CALL_read));
+	off_ns += waits_ns;
+	if (waits_ns + runs_ns >= sp_load(&sp_waits.least_cycles))
+		sp_wait_ended(&w, SP_CALL_read, 0, waits_ns + runs_ns, 0);
+}
+
+/* Rounds of one call that waits 9 us, `busy` ones that run for 3, and `tiny` ones that are too short to have waited. */
+static void agrees(unsigned busy, unsigned tiny)
+{
+	struct sp_wait_count *read = &sp_tls.thread->record->waits[SP_WAIT_READ];
+	uint64_t all_ns = ROUNDS * 9000ull;
+
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		call(9000, 1000);
+		for (unsigned k = 0; k < busy; k++)
+			call(0, 3000);
+		for (unsigned k = 0; k < tiny; k++)
+			call(0, 500);
+	}
+	sp_short_settle(sp_tls.thread);
+	print_message("%u busy, %u tiny: %.1f ms of %.1f in %lu waits of %u, %u looks\n", busy, tiny,
+		(double)read->ns / 1e6, (double)all_ns / 1e6, (unsigned long)read->count, ROUNDS, looks);
+	assert_true(read->ns > all_ns / 5 * 4 && read->ns < all_ns / 5 * 6);
+	assert_true(read->count > ROUNDS / 5 * 4 && read->count < ROUNDS / 5 * 6);
+	assert_int_equal(read->longest_ns, 9000);
+}
+static void all_are_waits(void **state)
+{
+	(void)state;
+	agrees(0, 0);
+}
+
+static void in_turns_with_others(void **state)
+{
+	(void)state;
+	agrees(1, 0);
+}
+
+static void one_of_many(void **state)
+{
+	(void)state;
+	agrees(4, 0);
+}
+
+static void among_calls_that_are_none(void **state)
+{
+	(void)state;
+	agrees(0, 3);
+}
+
+static void waits_that_never_were(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < ROUNDS; i++)
+		call(0, 3000);
+	sp_short_settle(sp_tls.thread);
+	assert_true(sp_tls.thread->record->waits[SP_WAIT_READ].ns < ROUNDS * 3000ull / 100); /* until it is known */
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {TEST(all_are_waits), TEST(in_turns_with_others), TEST(one_of_many),
+		TEST(among_calls_that_are_none), TEST(waits_that_never_were)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
