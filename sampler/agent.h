@@ -229,11 +229,10 @@ struct sp_thread {
 	uint32_t span_counts;         /* records of SP_SEC_SPAN_COUNTS that are the thread's, by their `mine` */
 	uint32_t span_beyond;         /* open beyond SP_SPAN_DEPTH: */
 	uint32_t span_beyond_names[SP_SPAN_DEPTH]; /* of the first of these */
-	bool span_busy;                            /* the thread is beginning or ending one */
-	uintptr_t span_busy_at;                    /* on the stack there */
-	bool span_measuring;                       /* what a span costs: these are the agent's own */
-	bool span_slow;                            /* a slow response was counted */
-	uint64_t span_scale;                       /* tsc_per_us_x1024 when this was computed: */
+	uintptr_t span_busy_at; /* the thread is beginning or ending one, here on its stack; 0: it is not */
+	bool span_measuring;    /* what a span costs: these are the agent's own */
+	bool span_slow;         /* a slow response was counted */
+	uint64_t span_scale;    /* tsc_per_us_x1024 when this was computed: */
 	double span_ns_per_cycle;
 	bool span_framed; /* some had a frame: */
 	uint64_t span_frames
@@ -399,6 +398,13 @@ static inline uint32_t sp_thread_record_index(const struct sp_thread *t)
 static inline bool sp_is_single_threaded(void)
 {
 	return sp_agent.single_threaded && *(volatile const char *)sp_agent.single_threaded;
+}
+
+/* Whether the address is in the agent's own mapping. Any context. */
+static inline bool sp_is_own(uint64_t at)
+{
+	return at - (uint64_t)(uintptr_t)sp_agent.own_start <
+		(uint64_t)((const char *)sp_agent.own_end - (const char *)sp_agent.own_start);
 }
 
 /* True in a child made by fork, _Fork or a raw clone whose parent's state this still is. */

@@ -95,8 +95,6 @@ enum sp_section {
 /* Of a copy's stack at the most: 16 KB, and the red zone below its stack pointer. */
 #define SP_COPY_WORDS_MAX (2048u + 16u)
 
-/* Records that no agent makes room for more of: a spool with more is damaged. Timeline: SP_TIMELINE_MAX. */
-#define SP_TEXT_MAX (512u * 1024u)
 /* The kind of processor, as ELF numbers it: registers and copied stacks mean something to a command for the same kind alone. */
 #ifdef __aarch64__
 #define SP_MACHINE 183u
@@ -104,6 +102,8 @@ enum sp_section {
 #define SP_MACHINE 62u
 #endif
 
+/* Records that no agent makes room for more of: a spool with more is damaged. Timeline: SP_TIMELINE_MAX. */
+#define SP_TEXT_MAX (512u * 1024u)
 #define SP_MODULES_MAX 4096u
 #define SP_THREADS_MAX 4096u
 #define SP_STACKS_MAX 131072u

@@ -203,6 +203,14 @@ static void end_record(struct walk *w, size_t began)
 	memcpy(w->table + began - sizeof(bytes), &bytes, sizeof(bytes));
 }
 
+static void put_rules(struct walk *w, const uint8_t *at, const uint8_t *end)
+{
+	size_t began = w->table_bytes;
+
+	put(w, at, (size_t)(end - at));
+	sp_frame_rules_unsign(w->table + began, w->table + w->table_bytes);
+}
+
 static void put_cie(struct walk *w)
 {
 	size_t began = begin_record(w);
@@ -215,7 +223,7 @@ static void put_cie(struct walk *w)
 	put_byte(w, RETURN_COLUMN);
 	put_byte(w, 1); /* of augmentation: */
 	put_byte(w, 0); /* addresses are absolute, of 8 bytes */
-	put(w, w->rules.first, (size_t)(w->rules.first_end - w->rules.first));
+	put_rules(w, w->rules.first, w->rules.first_end);
 	end_record(w, began);
 }
 
@@ -227,7 +235,7 @@ static void put_fde(struct walk *w, size_t cie)
 	put_word(w, (uint32_t)(began - cie));
 	put(w, code, sizeof(code));
 	put_byte(w, 0); /* no augmentation */
-	put(w, w->rules.then, (size_t)(w->rules.then_end - w->rules.then));
+	put_rules(w, w->rules.then, w->rules.then_end);
 	end_record(w, began);
 }
 

@@ -109,7 +109,7 @@ static void say(struct sp_where_thread *t, const struct sp_where_process *p, str
 		lock->holder = 0;
 	sp_buffer_puts(&out, "it waits for Python's interpreter lock (the GIL)");
 	sp_where_put_holder(&out, p, lock);
-	if (lock->is_gil && !lock->holder)
+	if (lock->gil && !lock->holder)
 		sp_buffer_puts(&out, lock->is_free ? ", which nobody has at this moment" : "; who has it is not known");
 	snprintf(t->says, sizeof(t->says), "%s", out.data);
 	sp_buffer_free(&out);

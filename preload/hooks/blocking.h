@@ -167,17 +167,7 @@
 	X(mtx_lock) \
 	X(mtx_timedlock)
 
-/* The others, each with its own hook. */
-#define SP_BLOCKING_SPECIAL(X) \
-	SP_BLOCKING_LOCKS(X) \
-	X(pthread_cond_wait) \
-	X(pthread_cond_timedwait) \
-	X(fcntl) \
-	X(fcntl64) \
-	X(__recvfrom_chk) \
-	X(getnameinfo)
-
-/* X(symbol, call): of those, and of the locks, what waits. */
+/* X(symbol, call): the others that wait, each with its own hook. */
 #define SP_BLOCKING_TIMED(X) \
 	X(pthread_mutex_lock, pthread_mutex_lock) \
 	X(pthread_mutex_timedlock, pthread_mutex_timedlock) \
@@ -192,6 +182,13 @@
 	X(fcntl64, fcntl) \
 	X(__recvfrom_chk, recvfrom) \
 	X(getnameinfo, getnameinfo)
+
+/* All that have no hook of SP_BLOCKING_SIMPLE. */
+#define SP_BLOCKING_SPECIAL(X) \
+	SP_BLOCKING_TIMED(X) \
+	X(pthread_mutex_trylock) \
+	X(pthread_rwlock_tryrdlock) \
+	X(pthread_rwlock_trywrlock)
 
 /* Gives the hook `function` a name by which nobody but us can be found: its own may be the program's. */
 #define SP_BLOCKING_NAMED(symbol, function) \
@@ -215,8 +212,8 @@ extern struct sp_blocking sp_blocking SP_HIDDEN;
 	})
 sp_blocking_fn *sp_blocking_find(sp_blocking_fn **place, const char *name) SP_HIDDEN __attribute__((noinline, cold));
 
-/* The enum sp_wait_call whose hook begins at that address, or has called a function that begins at `inner` from code that the compiler
- * keeps elsewhere; -1: none's. */
+/* The enum sp_wait_call whose hook begins at that address, or has called a function that begins at `inner` from code that the
+ * compiler keeps elsewhere; -1: none's. */
 int sp_blocking_call_of(uint64_t hook, uint64_t inner) SP_HIDDEN __attribute__((cold));
 
 /* Before there is a second thread: all that a look-up by the loader may be needed for. */

@@ -88,6 +88,18 @@ bool sp_opened_must_go_without_us(int fd)
 	return may_look() && (is_library_gone() || (has_other_loaders() && is_foreign(fd)));
 }
 
+/* `path` has room for one byte more. */
+static bool is_directory(char *path)
+{
+	size_t length = strlen(path);
+	bool is;
+
+	memcpy(path + length, "/", 2);
+	is = sp_sys(SYS_faccessat, AT_FDCWD, path, F_OK) == 0;
+	path[length] = 0;
+	return is;
+}
+
 /* As execvp(3) looks for it. */
 static bool is_found_foreign(const char *name)
 {
@@ -100,12 +112,12 @@ static bool is_found_foreign(const char *name)
 
 		end = from + strcspn(from, ":");
 		bytes = (size_t)(end - from);
-		if (bytes + length + 2 > sizeof path)
+		if (bytes + length + 3 > sizeof path)
 			continue;
 		memcpy(path, from, bytes);
 		path[bytes] = '/';
 		memcpy(path + bytes + (bytes > 0), name, length + 1);
-		if (sp_sys(SYS_faccessat, AT_FDCWD, path, X_OK) == 0)
+		if (sp_sys(SYS_faccessat, AT_FDCWD, path, X_OK) == 0 && !is_directory(path))
 			return is_foreign_at(AT_FDCWD, path);
 	}
 	return false;

@@ -16,7 +16,7 @@ static bool is_ours(uint64_t start)
 {
 	const char *p = (const char *)start;
 
-	return (p >= (const char *)sp_agent.own_start && p < (const char *)sp_agent.own_end) ||
+	return sp_is_own(start) ||
 		(start >= (uint64_t)sp_agent.spool_map &&
 			start < (uint64_t)sp_agent.spool_map + sp_agent.spool->total_bytes) ||
 		sp_live_holds(p) || sp_block_holds(p);

@@ -36,8 +36,9 @@ struct sp_span_call {
 	uint32_t index;
 };
 
-/* Begins the span of slot `index`. frame: where the return address is, right below the caller's frame; caller_bp: the caller's frame pointer. Returns how many bytes
- * there may be arguments in above that, or -1: the function is to be gone to as if nothing had been in between. */
+/* Begins the span of slot `index`. frame: where the return address is, right below the caller's frame; caller_bp: the caller's
+ * frame pointer. Returns how many bytes there may be arguments in above that, or -1: the function is to be gone to as if
+ * nothing had been in between. */
 int64_t sp_span_enter(uint32_t index, uint64_t frame, uint64_t caller_bp, struct sp_span_call *call) SP_HIDDEN;
 
 /* The function has returned. */

@@ -202,8 +202,7 @@ static bool is_left_alone(const struct dl_phdr_info *info)
 	if (!info->dlpi_addr) /* a program at its own addresses; those of the other two are 0 where there are none */
 		return false;
 	return info->dlpi_addr == getauxval(AT_BASE) || info->dlpi_addr == getauxval(AT_SYSINFO_EHDR) ||
-		info->dlpi_addr - (uint64_t)(uintptr_t)sp_agent.own_start <
-		(uint64_t)((const char *)sp_agent.own_end - (const char *)sp_agent.own_start);
+		sp_is_own(info->dlpi_addr);
 }
 
 static int take_object(struct dl_phdr_info *info, size_t size, void *unused)

@@ -1,8 +1,7 @@
 /* The comparison as a Markdown page. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <math.h>
 
 #include "profiles/base/escape.h"
 #include "profiles/base/figures.h"
@@ -93,7 +92,6 @@ static void put_change(struct sp_buffer *out, const struct sp_span_change *t, en
 		100 * (t->high - 1), t->evidence ? ", " : "", t->evidence ? sp_evidence_name(t->evidence) : "");
 }
 
-/* What one of each name costs. */
 static void put_p99(struct sp_buffer *out, const struct sp_compared_span *row)
 {
 	for (int side = 0; side < SP_SIDES; side++) {
@@ -106,6 +104,7 @@ static void put_p99(struct sp_buffer *out, const struct sp_compared_span *row)
 	sp_buffer_puts(out, " |");
 }
 
+/* What one of each name costs. */
 static void put_spans(struct sp_buffer *out, const struct sp_comparison *c)
 {
 	size_t shown = 0;

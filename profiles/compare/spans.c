@@ -153,10 +153,10 @@ static void judge(struct sp_comparison *c)
 /* Whether the path stands in the span: its frames are the outermost, in that order, among those of labels. */
 static bool is_inside(const struct sp_profile *p, const struct sp_path *path, const char *name)
 {
-	const char *last = strstr(name, " › "), *at = name;
+	const char *last = strstr(name, SP_SPAN_INSIDE), *at = name;
 	uint32_t k = path->depth;
 
-	for (; at; at = last ? last + strlen(" › ") : NULL, last = at ? strstr(at, " › ") : NULL) {
+	for (; at; at = last ? last + strlen(SP_SPAN_INSIDE) : NULL, last = at ? strstr(at, SP_SPAN_INSIDE) : NULL) {
 		size_t length = last ? (size_t)(last - at) : strlen(at);
 		bool found = false;
 
@@ -243,8 +243,8 @@ static bool is_asked(const char *glob, const char *name)
 {
 	const char *last = name;
 
-	for (const char *at = name; (at = strstr(at, " › ")); last = at)
-		at += strlen(" › ");
+	for (const char *at = name; (at = strstr(at, SP_SPAN_INSIDE)); last = at)
+		at += strlen(SP_SPAN_INSIDE);
 	return fnmatch(glob, name, 0) == 0 || fnmatch(glob, last, 0) == 0;
 }
 

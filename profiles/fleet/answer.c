@@ -379,8 +379,11 @@ const char *sp_fleet_spans_read(struct sp_profile *p, char *text)
 	char *fields[SPAN_FIELDS];
 	size_t count, capacity = 0;
 
-	while ((count = sp_fleet_line(&text, fields, SPAN_FIELDS)) > 0)
-		if (count != SPAN_FIELDS || p->span_count >= SPANS_MOST || !read_span(p, &capacity, fields))
+	while ((count = sp_fleet_line(&text, fields, SPAN_FIELDS)) > 0) {
+		if (p->span_count >= SPANS_MOST)
+			return "there are more spans in its answer than can be shown; ask for less";
+		if (count != SPAN_FIELDS || !read_span(p, &capacity, fields))
 			return "a row of spans in its answer is damaged";
+	}
 	return NULL;
 }

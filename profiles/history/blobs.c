@@ -81,14 +81,16 @@ static int pack(struct sp_buffer *packed, const void *data, size_t bytes)
 	return 0;
 }
 
-/* Small ones go into the row. */
+/* Small ones go into the row, also where that was made for one that was lacking. */
 static int keep_inline(struct sp_history *store, const struct sp_history_blob *blob, const struct sp_buffer *packed)
 {
 	uint8_t hash[HASH_BYTES];
 
 	sp_history_unhex(blob->hash, hash, sizeof(hash));
-	return sp_history_exec(store, "INSERT OR IGNORE INTO blob(hash, bytes, data) VALUES(?1, ?2, ?3)", "bib", hash,
-		sizeof(hash), (int64_t)blob->bytes, packed->data, packed->length);
+	return sp_history_exec(store,
+		"INSERT INTO blob(hash, bytes, data) VALUES(?1, ?2, ?3)"
+		" ON CONFLICT(hash) DO UPDATE SET bytes=excluded.bytes, data=excluded.data WHERE data IS NULL",
+		"bib", hash, sizeof(hash), (int64_t)blob->bytes, packed->data, packed->length);
 }
 
 int sp_history_blob_write(struct sp_history *store, struct sp_history_blob *blob)

@@ -208,13 +208,13 @@ static int take_copy(struct sp_history *store)
 }
 
 /* Of several that come at once, one does it. */
-static int bring_up_to_date(struct sp_history *store)
+static int bring_up_to_date(struct sp_history *store, enum sp_history_how how)
 {
 	int version, err = look_at_version(store, &version);
 
 	if (err || version == sp_history_version)
 		return err;
-	if (sqlite3_db_readonly(store->db, "main") == 1)
+	if (how == SP_HISTORY_READ && sqlite3_db_readonly(store->db, "main") == 1)
 		err = take_copy(store);
 	if (!err)
 		err = sp_history_enter(store);
@@ -280,7 +280,7 @@ int sp_history_open(struct sp_history **store, const char *path, enum sp_history
 	if (!err && how == SP_HISTORY_WRITE)
 		err = sp_history_check(opened, sqlite3_exec(opened->db, "PRAGMA journal_mode=WAL", NULL, NULL, NULL));
 	if (!err)
-		err = bring_up_to_date(opened);
+		err = bring_up_to_date(opened, how);
 	if (!err) {
 		*store = opened;
 		return 0;

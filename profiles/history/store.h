@@ -30,7 +30,7 @@ int sp_history_place(char path[static PATH_MAX], const char *setting, const char
 
 /* *store is NULL after a failure; `why` then has a line that says what and what to do, without "smartprof: ". Files are made for
  * this user alone; what others could have prepared or could change is refused (-EPERM). Older schemas are brought up to date
- * (READ too, where it can be written). */
+ * (READ too; where it cannot be written, a copy of it in memory is). */
 #define SP_HISTORY_WHY 512
 int sp_history_open(struct sp_history **store, const char *path, enum sp_history_how how,
 	char why[static SP_HISTORY_WHY]);

@@ -20,7 +20,6 @@ void sp_put_span_name(struct sp_writer *w, const struct sp_span_info *span)
 static void put_quantile(struct sp_writer *w, const struct sp_span_info *span, double rank, uint64_t known_ns)
 {
 	double error;
-	uint64_t ns = sp_span_quantile(span, rank, &error);
 
 	sp_buffer_puts(&w->out, " | ");
 	if (!span->node) {
@@ -28,7 +27,7 @@ static void put_quantile(struct sp_writer *w, const struct sp_span_info *span, d
 			sp_put_duration(&w->out, known_ns);
 		return;
 	}
-	sp_put_duration(&w->out, ns);
+	sp_put_duration(&w->out, sp_span_quantile(span, rank, &error));
 	sp_buffer_puts(&w->out, " ± ");
 	sp_put_duration(&w->out, sp_whole(error));
 }

@@ -1,7 +1,8 @@
-/* Reading HEAD and refs of a git repository (gitrepository-layout(5)).
+/* Reading HEAD, refs and where work trees are of a git repository (gitrepository-layout(5)).
  *
  * The directory may be anybody's, and what is read goes into a profile that others may read: only regular files are
- * opened, through no link below the repository's directory, and nothing comes out but a commit's id or a branch's name. */
+ * opened, through no link below the repository's directory, and nothing comes out but a commit's id, a branch's name, or a
+ * directory that what names it may lead to. */
 #include "profiles/model/git_info.h"
 
 #include <ctype.h>
@@ -228,7 +229,7 @@ static char *value_of(char *line, const char *name)
 static bool find_work_tree(const char *common, char tree[static PATH_MAX])
 {
 	FILE *file = open_small(common, "config");
-	char line[PATH_MAX], named[PATH_MAX], git[PATH_MAX + 8], *value;
+	char line[PATH_MAX], named[PATH_MAX], pointer[PATH_MAX], *value;
 	bool core = false, found = false;
 
 	while (file && !found && fgets(line, sizeof(line), file)) {
@@ -239,8 +240,8 @@ static bool find_work_tree(const char *common, char tree[static PATH_MAX])
 	}
 	if (file)
 		fclose(file);
-	return found && realpath(named, tree) && snprintf(git, sizeof(git), "%s/.git", tree) > 0 &&
-		access(git, F_OK) == 0;
+	return found && realpath(named, tree) && join(pointer, sizeof(pointer), common, "config") &&
+		may_lead(pointer, tree) && join(named, sizeof(named), tree, ".git") && access(named, F_OK) == 0;
 }
 
 bool sp_git_home(const char *directory, char home[static PATH_MAX])

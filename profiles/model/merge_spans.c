@@ -6,8 +6,6 @@
 #include "profiles/model/merge.h"
 #include "profiles/model/spans.h"
 
-#define INSIDE " › "
-
 static void add_up(struct sp_span_info *to, const struct sp_span_info *span)
 {
 	/* Quantiles of a sum do not follow from those of its parts. */
@@ -59,14 +57,14 @@ static void find_place(struct place *place, const struct sp_span_info *span, str
 
 	place->span = span;
 	for (place->depth = 0; at && place->depth < SP_SPAN_DEPTH; place->depth++) {
-		const char *end = place->depth + 1 < SP_SPAN_DEPTH ? strstr(at, INSIDE) : NULL;
+		const char *end = place->depth + 1 < SP_SPAN_DEPTH ? strstr(at, SP_SPAN_INSIDE) : NULL;
 		size_t length = end ? (size_t)(end - name) : strlen(name);
 		uint32_t *cell = sp_map_at(ids, sp_hash_bytes(name, length), length, &found);
 
 		if (!found)
 			*cell = (uint32_t)ids->used;
 		place->parts[place->depth] = (struct part){*cell, length};
-		at = end ? end + strlen(INSIDE) : NULL;
+		at = end ? end + strlen(SP_SPAN_INSIDE) : NULL;
 	}
 }
 

@@ -287,7 +287,7 @@ void sp_span_put_path(struct sp_buffer *out, const struct sp_profile *profile, c
 {
 	if (span->parent != UINT32_MAX) {
 		sp_span_put_path(out, profile, &profile->spans[span->parent], put);
-		sp_buffer_puts(out, " › ");
+		sp_buffer_puts(out, SP_SPAN_INSIDE);
 	}
 	put(out, span->name);
 }

@@ -63,6 +63,8 @@ struct sp_span_info {
 	bool left_out;                         /* of tables: not asked for */
 };
 
+#define SP_SPAN_INSIDE " › " /* between the names of a path */
+
 /* Appends "request › parse", and calls put for each name. */
 void sp_span_put_path(struct sp_buffer *out, const struct sp_profile *profile, const struct sp_span_info *span,
 	void (*put)(struct sp_buffer *out, const char *name));

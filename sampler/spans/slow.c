@@ -90,7 +90,7 @@ static void thin_out(struct sp_thread *t, struct sp_span_thread *s)
 /* Neither when nothing is open, nor in the midst of a begin or an end. */
 static bool is_in_span(const struct sp_thread *t)
 {
-	return t->spans && t->spans->depth && !t->span_busy;
+	return t->spans && t->spans->depth && !t->span_busy_at;
 }
 
 void sp_span_sampled(struct sp_thread *t, uint32_t stack, uint64_t weight, uint64_t sq)

@@ -220,9 +220,8 @@ static inline bool enter(struct sp_thread *t)
 {
 	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
 
-	if (sp_unlikely(t->span_busy) && here - t->span_busy_at > STACK_BYTES)
+	if (sp_unlikely(t->span_busy_at) && here - t->span_busy_at > STACK_BYTES)
 		return false;
-	t->span_busy = true;
 	t->span_busy_at = here;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	return true;
@@ -231,7 +230,7 @@ static inline bool enter(struct sp_thread *t)
 static void leave(struct sp_thread *t)
 {
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	t->span_busy = false;
+	t->span_busy_at = 0;
 }
 
 static void begin(struct sp_thread *t, uint32_t name)
@@ -349,7 +348,7 @@ void sp_span_label(struct sp_thread *t, uint32_t name)
 
 void sp_span_set_frame(struct sp_thread *t, uint64_t frame)
 {
-	if (!t || !t->spans || !t->spans->depth || t->span_beyond || t->span_busy)
+	if (!t || !t->spans || !t->spans->depth || t->span_beyond || t->span_busy_at)
 		return;
 	t->span_framed = true;
 	sp_store(&t->span_frames[t->spans->depth - 1], frame);
@@ -435,7 +434,8 @@ SP_AT_FORK void sp_span_forget(struct sp_thread *t)
 		memset(t->span_slots, 0, sizeof t->span_slots);
 	t->spans = NULL;
 	t->span_node = t->span_counts = t->span_beyond = 0;
-	t->span_busy = t->span_framed = false;
+	t->span_busy_at = 0;
+	t->span_framed = false;
 	t->loop = (struct sp_thread_loop){0};
 }
 

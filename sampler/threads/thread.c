@@ -389,7 +389,7 @@ static void find_inside(struct sp_thread *t, void *any)
 {
 	struct sp_tls tls;
 
-	if (t->inside || t->span_busy || sp_load(&t->clock_state) & SP_CLOCK_BUSY ||
+	if (t->inside || t->span_busy_at || sp_load(&t->clock_state) & SP_CLOCK_BUSY ||
 		(t->tls && t->tls != &sp_tls && sp_read_memory(&tls, t->tls, sizeof tls) && tls.guard))
 		*(bool *)any = true;
 }

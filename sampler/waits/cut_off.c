@@ -15,11 +15,6 @@ struct search {
 	int call; /* -1: in none */
 };
 
-static bool is_own(uint64_t pc)
-{
-	return pc >= (uint64_t)(uintptr_t)sp_agent.own_start && pc < (uint64_t)(uintptr_t)sp_agent.own_end;
-}
-
 /* Runs on the private stack. */
 static void search(void *arg)
 {
@@ -33,7 +28,7 @@ static void search(void *arg)
 
 		if (!sp_cfi_entry_find(walk.frames[i] - 1, &entry))
 			entry.start = 0;
-		else if (is_own(entry.start))
+		else if (sp_is_own(entry.start))
 			s->call = sp_waits.call_of(entry.start, inner);
 	}
 }

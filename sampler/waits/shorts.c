@@ -45,6 +45,14 @@ static uint64_t off_in(const struct sp_short_part *part, uint64_t cycles)
 	return ns ? (uint64_t)((double)sp_tsc_ns(cycles) * (double)sp_load(&part->off_ns) / (double)ns) : 0;
 }
 
+/* How many of so many such calls were off the CPU. */
+static double waits_in(const struct sp_short_part *part, double calls)
+{
+	uint64_t all = sp_load(&part->calls);
+
+	return all ? calls * (double)sp_load(&part->waits) / (double)all : 0;
+}
+
 /* Of such calls: what part of the time that the thread was off the CPU it was blocked. */
 static double blocked_part(const struct sp_thread *t, enum sp_wait_kind kind)
 {
@@ -79,13 +87,13 @@ static void settle(struct sp_thread *t, enum sp_wait_kind kind)
 {
 	struct sp_short_calls *s = &t->wait.shorts[kind];
 	const struct sp_short_part *part = part_of(t, kind);
-	uint64_t calls = sp_load(&part->calls), off_ns;
+	uint64_t off_ns;
 
-	if (!s->count || !calls)
+	if (!s->count || !sp_load(&part->calls))
 		return;
 	off_ns = off_in(part, s->cycles);
 	t->wait.unlooked_ns += off_ns;
-	count(t, kind, off_ns, (double)s->count * (double)sp_load(&part->waits) / (double)calls);
+	count(t, kind, off_ns, waits_in(part, (double)s->count));
 	s->cycles = s->count = 0;
 }
 
@@ -180,10 +188,12 @@ static void ask_for_look(struct sp_thread *t, enum sp_wait_call call)
 static void hand_on(struct sp_thread *t, enum sp_wait_call call, uint64_t object, uint64_t batch, uint64_t cycles)
 {
 	enum sp_wait_kind kind = sp_wait_kind_of(call);
-	uint64_t ns = (uint64_t)((double)off_in(part_of(t, kind), batch) * blocked_part(t, kind));
+	const struct sp_short_part *part = part_of(t, kind);
+	double blocked = blocked_part(t, kind);
+	uint64_t ns = (uint64_t)((double)off_in(part, batch) * blocked);
 	struct sp_waited waited = {.call = call,
 		.object = object,
-		.count = (double)batch / (double)cycles,
+		.count = waits_in(part, (double)batch / (double)cycles) * blocked,
 		.longest_ns = t->wait.shorts[kind].longest_ns,
 		.ns = ns,
 		.blocked_ns = ns};

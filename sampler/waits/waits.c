@@ -74,6 +74,7 @@ SP_AT_FORK void sp_waits_forked(void)
 {
 	memset(sp_waits.early, 0, sizeof sp_waits.early);
 	sp_waits.vforked = false;
+	sp_tls.waited &= ~SP_LOOK_FIRST; /* the call that was to be looked at is forgotten */
 	sp_wait_sites_forget();
 }
 

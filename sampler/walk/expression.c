@@ -45,10 +45,12 @@ static uint64_t peek(struct machine *m, uint64_t down)
  * for all frames. */
 static void push_register(struct machine *m, uint64_t reg, int64_t offset)
 {
+	uint64_t length = reg == SP_REG_VECTOR_LENGTH ? sp_vector_length() : 0;
+
 	if (reg == SP_REG_RA && SP_REG_RA >= SP_FRAME_REGISTERS)
 		push(m, m->frame->ip + (uint64_t)offset);
-	else if (reg == SP_REG_VECTOR_LENGTH && sp_vector_length())
-		push(m, sp_vector_length() + (uint64_t)offset);
+	else if (length)
+		push(m, length + (uint64_t)offset);
 	else if (reg < SP_FRAME_REGISTERS && m->frame->known >> reg & 1)
 		push(m, m->frame->registers[reg] + (uint64_t)offset);
 	else

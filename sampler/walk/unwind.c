@@ -44,18 +44,12 @@ void sp_unwind_init(uint64_t entry, uint64_t ldso, uint64_t top)
 	unwind.main = find_main(entry);
 }
 
-static bool is_own(uint64_t pc)
-{
-	return pc - (uint64_t)(uintptr_t)sp_agent.own_start <
-		(uint64_t)((const char *)sp_agent.own_end - (const char *)sp_agent.own_start);
-}
-
 /* Stacks grow down, and few frames are large. Our own switch of stacks goes anywhere. */
 static void check_frame(struct sp_walker *w, uint64_t ip, uint64_t sp, uint64_t cfa)
 {
 	if (sp_likely(cfa - sp - SP_FRAME_LEAST < SP_FRAME_BYTES_MAX))
 		return;
-	if (is_own(ip))
+	if (sp_is_own(ip))
 		sp_stack_enter(&w->stack, cfa - 16);
 	else
 		w->now.distrust = true;
@@ -227,7 +221,7 @@ static bool is_our_handler(const uint64_t *frames, uint32_t n)
 {
 	uint32_t i;
 
-	for (i = 0; i + 1 < n && is_own(frames[i]); i++)
+	for (i = 0; i + 1 < n && sp_is_own(frames[i]); i++)
 		;
 	return i + 1 == n;
 }
@@ -242,7 +236,7 @@ static uint32_t walk(struct sp_thread *t, struct sp_walker *w, bool skip_own, en
 			w->now.kept = w->mark.kept = 0; /* which step() has set here */
 			*own = true;
 		}
-		if (sp_likely(w->now.kept || !skip_own || !is_own(IP(w))))
+		if (sp_likely(w->now.kept || !skip_own || !sp_is_own(IP(w))))
 			t->frames[w->now.kept++] = IP(w);
 	}
 	if (w->now.kept && *outcome == SP_STEP_HAND_MADE) {

@@ -116,7 +116,6 @@ uint64_t sp_object_code_hash(const struct sp_object *object, uint64_t low, uint6
 {
 	struct reading r = {.object = object, .bytes = high - low};
 	uint64_t image_low, image_high, hash = 0;
-
 	GElf_Ehdr header;
 
 	if (!object->elf || !object->path || low >= high || r.bytes > SP_CODE_HASH_BYTES_MAX)

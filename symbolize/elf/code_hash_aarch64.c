@@ -57,13 +57,14 @@ static uint32_t without_target(const struct hasher *h, uint32_t code, uint64_t a
 static uint32_t without_offset(struct hasher *h, uint32_t code)
 {
 	bool adds = (code & 0xff800000) == 0x91000000, transfers = (code & 0x3b000000) == 0x39000000;
+	bool loads = transfers && (code & 0x00c00000) && !(code & 0x04000000);
 	uint32_t base = code >> 5 & 31, to = code & 31;
 
 	if ((code & ADDRESS_MASK) == ADRP)
 		h->pages |= 1u << to;
 	if (!(adds || transfers) || !(h->pages >> base & 1))
 		return code;
-	if (adds && to == base)
+	if ((adds || loads) && to == base)
 		h->pages &= ~(1u << base);
 	return code & ~(0xfffu << 10);
 }

@@ -2,6 +2,7 @@
 #include "symbolize/elf/frame_check.h"
 
 #include <dwarf.h>
+#include <limits.h>
 
 #include "symbolize/base/input.h"
 
@@ -31,6 +32,7 @@ static const char *const instructions[0x40] = {
 	[DW_CFA_val_offset] = "uu",
 	[DW_CFA_val_offset_sf] = "uu",
 	[DW_CFA_val_expression] = "ux",
+	[DW_CFA_GNU_window_save] = "", /* on aarch64: negate_ra_state */
 	[DW_CFA_GNU_args_size] = "u",
 	[DW_CFA_GNU_negative_offset_extended] = "uu",
 };
@@ -118,4 +120,18 @@ bool sp_frame_rules_check(const struct sp_frame_rules *r, unsigned registers, bo
 	*outermost = false;
 	return check(r->first, r->first_end, r->return_register, registers, outermost) &&
 		check(r->then, r->then_end, r->return_register, registers, outermost);
+}
+
+void sp_frame_rules_unsign(uint8_t *at, const uint8_t *end)
+{
+	struct sp_input in = {.at = at, .end = end};
+
+	while (in.at < in.end && !in.bad) {
+		uint8_t *place = at + (in.at - at);
+		uint8_t code = (uint8_t)sp_take(&in, 1);
+
+		if (code == DW_CFA_GNU_window_save)
+			*place = DW_CFA_nop;
+		take_operands(&in, operands_of(code), UINT_MAX);
+	}
 }

@@ -10,4 +10,7 @@
  * has no caller. */
 bool sp_frame_rules_check(const struct sp_frame_rules *rules, unsigned registers, bool *outermost);
 
+/* Makes those of checked rules nothing that say from where on return addresses are signed, which libunwind need not know. */
+void sp_frame_rules_unsign(uint8_t *at, const uint8_t *end);
+
 #endif

@@ -124,10 +124,10 @@ static void load_aarch64_stubs(struct sp_plt *plt, const struct slots *slots, co
 
 		if ((page & 0x9f00001f) != 0x90000010 || (load & 0xffc003ff) != 0xf9400211)
 			continue;
-		for (end = i + 2; end < count && word_at(code, end) != BRANCH; end++)
+		for (end = i + 2; end < count && word_at(code, end - 1) != BRANCH; end++)
 			;
-		add_stub(plt, address + 4 * start, 4 * (end + 1 - start), target_of(slots, slot));
-		i = end;
+		add_stub(plt, address + 4 * start, 4 * (end - start), target_of(slots, slot));
+		i = end - 1;
 	}
 }
 

@@ -119,7 +119,7 @@ profiles_of_both() {
 }
 
 @test "a root that is read-only: told before the program runs, or afterwards, and recovered from outside" {
-	lacking 'mount -o remount,bind,ro / && ! touch "$PWD/x" 2>/dev/null'
+	lacking 'mount -o remount,bind,ro / && ! touch "$PWD/x" 2>/dev/null' || [ -e x ]
 	[ ! -e x ] || skip "this directory is no part of the root"
 	[ "$(cat status)" = "$(printf '7\n2')" ]
 	[ "$(wc -l <err)" -eq 2 ]

@@ -209,4 +209,7 @@ setup_tree() {
 	status_of 1 "$ROOT/tests/lint/pages.sh" a.so
 	build 'FAR=__attribute__((aligned(8192)))' COUNT=300 -Wl,-T,"$ROOT/preload/variables.ld"
 	status_of 1 "$ROOT/tests/lint/pages.sh" a.so
+	build FAR= COUNT=300 -Wl,-T,"$ROOT/preload/variables.ld"
+	strip a.so
+	status_of 1 "$ROOT/tests/lint/pages.sh" a.so
 }

@@ -97,10 +97,12 @@ gone() { # PATTERN: no process of that command line is left
 @test "a reader that does not read holds up neither a time limit nor a signal; one that is late gets everything" {
 	mkfifo never
 	exec 7<>never
-	"$SMARTPROF" monitor --timeout 0.5 -- yes 8991 >never 2>told 7>&- &
+	# shellcheck disable=SC2016 # for the inner shell
+	"$SMARTPROF" monitor --timeout 2 -- sh -c 'echo $$ >pid; exec yes' >never 2>told 7>&- &
 	monitor=$!
-	eventually pgrep -xf 'yes 8991' >pid
-	gone '^yes 8991'
+	eventually test -s pid
+	ended() { [ ! -e "/proc/$(cat pid)" ]; }
+	eventually ended
 	kill -0 "$monitor"
 	kill "$monitor"
 	status=0; wait "$monitor" || status=$?
@@ -116,9 +118,9 @@ gone() { # PATTERN: no process of that command line is left
 	[ "$(paste -sd' ' out)" = "now later last" ]
 	eventually grep -q '^beside$' told
 	holds run.json 'run["state"] == "left-running" and run["stdout_bytes"] == 4'
-	measure -- sh -c 'yes 8992 & sleep 0.1' 2>told >/dev/null
+	# shellcheck disable=SC2016 # for the inner shell
+	measure -- sh -c 'yes & echo $! >pid; sleep 0.1' 2>told >/dev/null
 	holds run.json 'run["state"] == "left-running"'
-	pgrep -xf 'yes 8992' >pid
 	kill "$(cat pid)"
 }
 
@@ -321,8 +323,10 @@ gone() { # PATTERN: no process of that command line is left
 
 @test "again every so often, a line each; the progress is for terminals alone" {
 	"$SMARTPROF" monitor --every 0.5s --for 1.8s --json-log log -- true >out 2>told
-	[ "$(grep -c 'exit 0' out)" -eq 4 ]
-	[ "$(wc -l <log)" -eq 4 ]
+	lines=$(grep -c 'exit 0' out) # what a busy machine has missed is left out
+	[ "$lines" -ge 2 ]
+	[ "$lines" -le 4 ]
+	[ "$(wc -l <log)" -eq "$lines" ]
 	refuse grep -q $'\r' told
 	python3 - "$SMARTPROF" <<-'PY' >terminal
 		import os, pty, sys

@@ -35,7 +35,7 @@ run_slow() {
 	slow_ones request | grep -q 'they allocate .*MiB.* more, by samples .* in build_reply'
 }
 
-# By chance one is in one of 40 spans: not twice.
+# By chance a function is accused in one of 40 runs, but not in three one after the other.
 @test "of requests that are all alike no function is accused" {
 	local try
 	for try in 1 2 3; do

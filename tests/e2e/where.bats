@@ -150,8 +150,8 @@ of() {
 	[ "$(of parent .call)" = vfork ]
 	[ "$(of parent .what)" = 'vfork(until its child runs a program, or ends)' ]
 	[ "$(of parent .state)" = D ]
-	"$SMARTPROF" where --json "$(pgrep -P $PID)" >child
-	[ "$(jq -r '.threads[0].call' child)" = read ]
+	child_reads() { "$SMARTPROF" where --json "$(pgrep -P $PID)" >child && [ "$(jq -r '.threads[0].call' child)" = read ]; }
+	eventually child_reads
 	jq -r '.threads[0].frames[].function' child | grep -qx wait_for_child
 	teardown_stuck
 	mkdir hangs

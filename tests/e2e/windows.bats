@@ -96,7 +96,7 @@ snapshot() {
 	at_least 1000000 "$(front heap_growth_bytes after.md)"
 	at_least "$(front heap_allocated_bytes after.md)" 2000000
 	snapshot full
-	(sleep 2; touch enough) &
+	(has_worked 1 "$PID"; touch enough) &
 	"$SMARTPROF" report --for 60s --output end.md "$PID" 2>said
 	grep -q 'ended before the window did' said
 	[ "$(front exit end.md)" = 0 ]

@@ -13,6 +13,7 @@ for section in .variables .big; do
 	[[ $(start_of $section) == *000 ]] || complain "$1: $section does not begin a page"
 done
 forked=$(nm "$1" | awk '$2 ~ /^[tT]$/ && $3 ~ /_forked$|^sp_fork_(child|forget)$|^sp_threads_made$/ { print $1 }' | sort)
+[ -n "$forked" ] || complain "$1: has no names of what each fork runs (SP_AT_FORK)"
 [ $((0x$(tail -n 1 <<<"$forked") - 0x$(head -n 1 <<<"$forked"))) -lt 4096 ] ||
 	complain "$1: what each fork runs (SP_AT_FORK) is spread over more than a page's length"
 [ "$bad" -eq 0 ] || exit 1

@@ -17,7 +17,8 @@ static const struct {
 	{"getrandom", SYS_getrandom}, {"rseq", SYS_rseq}, {"clone3", SYS_clone3}, {"close_range", SYS_close_range},
 	{"memfd_create", SYS_memfd_create}, {"process_vm_readv", SYS_process_vm_readv}, {"faccessat2", SYS_faccessat2},
 	{"openat2", SYS_openat2}, {"copy_file_range", SYS_copy_file_range}, {"mlock2", SYS_mlock2},
-	{"membarrier", SYS_membarrier}, {"pidfd_open", SYS_pidfd_open}, {"prlimit64", SYS_prlimit64}};
+	{"membarrier", SYS_membarrier}, {"pidfd_open", SYS_pidfd_open}, {"prlimit64", SYS_prlimit64},
+	{"rename", SYS_rename}};
 
 static struct sock_filter filter[128];
 static unsigned short length;

@@ -140,7 +140,7 @@ static int make_plans(struct turns *t, size_t index)
 		t->tree = check_out(sp_baseline_text(t->s->check.baseline, "commit"));
 		return t->tree && place_program(t, now) ? plan_trees(t) : -1;
 	}
-	if (!t->s->store || !sp_check_kept_program(t->s->store, sp_baseline_text(t->c->baseline, "build_id"), path))
+	if (!sp_check_kept_program(t->s->store, sp_baseline_text(t->c->baseline, "build_id"), path))
 		return -1;
 	status = plan_line(&t->plan[0], t->c->config->run);
 	if (!status)

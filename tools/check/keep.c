@@ -133,7 +133,7 @@ bool sp_check_kept_program(struct sp_history *store, const char *build_id, char 
 	char name[PATH_MAX];
 	struct stat st;
 	bool there;
-	int directory = is_build_id(build_id) ? open_directory(store, false, name) : -EINVAL;
+	int directory = store && is_build_id(build_id) ? open_directory(store, false, name) : -EINVAL;
 
 	if (directory < 0)
 		return false;

@@ -19,12 +19,21 @@
 #define NEW ".new"
 #define ATTEMPTS 100 /* a sweeper may take what is not locked yet */
 
-/* Locks it, if nobody else has it: false also when it is not there any more. */
-static bool take(int fd, int how)
+/* False: a sweeper was there before. Where nothing can be locked no sweeper takes it. */
+static bool hold(int fd)
 {
 	struct stat st;
 
-	return flock(fd, LOCK_EX | how) == 0 && fstat(fd, &st) == 0 && st.st_nlink > 0 && st.st_uid == geteuid();
+	flock(fd, LOCK_EX);
+	return fstat(fd, &st) == 0 && st.st_nlink > 0;
+}
+
+/* Locks what is ours, is still there, and nobody holds. */
+static bool take(int fd)
+{
+	struct stat st;
+
+	return flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 && st.st_nlink > 0 && st.st_uid == geteuid();
 }
 
 /* Calls `remove_one` for each entry that `is_ours` takes and nobody has locked. */
@@ -39,7 +48,7 @@ static void sweep(const char *directory, int flags, bool (*is_ours)(const char *
 			? openat(dirfd(dir), entry->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | flags)
 			: -1;
 
-		if (fd >= 0 && take(fd, LOCK_NB))
+		if (fd >= 0 && take(fd))
 			remove_one(directory, entry->d_name);
 		if (fd >= 0)
 			close(fd);
@@ -85,7 +94,7 @@ int sp_scratch_directory(char place[static PATH_MAX])
 		if (!mkdtemp(place))
 			return -errno;
 		fd = open(place, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (fd >= 0 && take(fd, 0))
+		if (fd >= 0 && hold(fd))
 			return fd;
 		if (fd >= 0)
 			close(fd);
@@ -143,7 +152,7 @@ int sp_scratch_file(const char *file, char temporary[static PATH_MAX])
 
 		if (fd < 0)
 			return -errno;
-		if (take(fd, 0))
+		if (hold(fd))
 			return fd;
 		close(fd);
 	}

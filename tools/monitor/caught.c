@@ -57,7 +57,7 @@ static int open_again(int fd, bool *waits)
 	int again = -1;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (fstat(fd, &is) == 0 && (S_ISFIFO(is.st_mode) || isatty(fd)))
+	if (fstat(fd, &is) == 0 && (S_ISFIFO(is.st_mode) || S_ISCHR(is.st_mode)))
 		again = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	*waits = again < 0;
 	return again < 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : again;
@@ -125,7 +125,7 @@ void sp_caught_given(struct sp_caught *o)
 
 struct pollfd sp_caught_awaits(const struct sp_caught *o)
 {
-	if (o->from < 0)
+	if (sp_caught_is_empty(o))
 		return (struct pollfd){.fd = -1};
 	return o->held_at < o->held_end ? (struct pollfd){.fd = o->to, .events = POLLOUT}
 					: (struct pollfd){.fd = o->from, .events = POLLIN};
@@ -239,6 +239,8 @@ static _Noreturn void pass_on(struct sp_caught *o)
 		_exit(1);
 	close_range(STDERR_FILENO, ~0u, 0);
 	fcntl(STDIN_FILENO, F_SETFL, 0);
+	if (!write_all(STDOUT_FILENO, o->held + o->held_at, o->held_end - o->held_at))
+		_exit(0);
 	do
 		got = read(STDIN_FILENO, o->held, HELD_BYTES);
 	while ((got < 0 && errno == EINTR) || (got > 0 && write_all(STDOUT_FILENO, o->held, (size_t)got)));

@@ -38,22 +38,31 @@ static void note_signals(struct sp_nursery *nursery)
 	}
 }
 
+/* To a file in memory, which the limit on files' size is not meant for: that is the commands'. */
+static int write_memory(const struct sp_buffer *text, int fd)
+{
+	struct rlimit given, lifted;
+	int error;
+
+	getrlimit(RLIMIT_FSIZE, &given);
+	lifted = (struct rlimit){given.rlim_max, given.rlim_max};
+	setrlimit(RLIMIT_FSIZE, &lifted);
+	error = sp_buffer_write(text, fd);
+	setrlimit(RLIMIT_FSIZE, &given);
+	return error;
+}
+
 /* Returns a descriptor of the program, or a negative errno. */
 static int make_program(void)
 {
 	const struct sp_buffer image = {.data = (char *)sp_keeper_image, .length = sp_keeper_image_bytes};
 	int fd = memfd_create("smartprof-keeper", MFD_CLOEXEC | MFD_EXEC), error;
-	struct rlimit given, lifted;
 
 	if (fd < 0 && errno == EINVAL)
 		fd = memfd_create("smartprof-keeper", MFD_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	getrlimit(RLIMIT_FSIZE, &given); /* which is the commands' */
-	lifted = (struct rlimit){given.rlim_max, given.rlim_max};
-	setrlimit(RLIMIT_FSIZE, &lifted);
-	error = sp_buffer_write(&image, fd);
-	setrlimit(RLIMIT_FSIZE, &given);
+	error = write_memory(&image, fd);
 	if (!error)
 		return fd;
 	close(fd);
@@ -142,7 +151,7 @@ static int write_order(const struct sp_nursery *n, const char *path, char *const
 	}
 	order.bytes = (uint32_t)(text.length - sizeof(order));
 	memcpy(text.data, &order, sizeof(order));
-	error = text.length > UINT32_MAX ? -E2BIG : sp_buffer_write(&text, fd);
+	error = text.length > UINT32_MAX ? -E2BIG : write_memory(&text, fd);
 	sp_buffer_free(&text);
 	if (!error)
 		return fd;

@@ -231,21 +231,22 @@ static void hide(char *at, size_t length, const char *secret)
 	size_t bytes = strlen(secret);
 	char *end = at + length;
 
-	while (bytes && (at = memmem(at, (size_t)(end - at), secret, bytes)))
+	for (; bytes && (at = memmem(at, (size_t)(end - at), secret, bytes)); at += bytes)
 		memset(at, '*', bytes);
 }
 
 void sp_http_hide_token(const struct sp_http *http, char *text, size_t length)
 {
 	const struct sp_http_options *o = &http->options;
-	char *pair = o->token && o->user ? sp_text("%s:%s", o->user, o->token) : NULL;
 	struct sp_buffer sent = {0};
+	char *pair;
 
 	if (!o->token || !length)
 		return;
 	hide(text, length, o->token);
-	if (!pair)
+	if (!o->user)
 		return;
+	pair = sp_text("%s:%s", o->user, o->token);
 	sp_base64(&sent, pair, strlen(pair), false);
 	hide(text, length, sent.data);
 	explicit_bzero(pair, strlen(pair));

@@ -72,12 +72,12 @@ static bool is_one_moment(const struct sp_where_process *p, const struct sp_wher
 
 	for (size_t i = 0; i < n && is; i++) {
 		switches[i] = sp_where_switches(p, circle[i]->task->tid);
-		is = !circle[i]->wait.lock.is_gil || !circle[(i + 1) % n]->wait.lock.is_gil;
+		is = !circle[i]->wait.lock.gil || !circle[(i + 1) % n]->wait.lock.gil;
 	}
 	/* Twice, as those that wake up may give a lock away between the first reading of it and of where they are. */
 	is = is && is_closed(p, circle, n) && is_closed(p, circle, n);
 	for (size_t i = 0; i < n && is; i++)
-		is = circle[i]->wait.lock.is_gil || switches[i] == sp_where_switches(p, circle[i]->task->tid);
+		is = circle[i]->wait.lock.gil || switches[i] == sp_where_switches(p, circle[i]->task->tid);
 	free(switches);
 	return is;
 }

@@ -60,7 +60,7 @@ bool sp_where_gil_again(struct sp_where_lock *lock, const struct sp_where_proces
 {
 	struct gil g;
 
-	if (!p->has_memory || !read_before(&g, p, lock->address))
+	if (!p->has_memory || !read_before(&g, p, lock->gil))
 		return false;
 	lock->holder = g.locked == 1 ? holder_of(p, g.last_holder) : 0;
 	lock->is_free = g.locked != 1;
@@ -72,11 +72,10 @@ bool sp_where_gil_read(struct sp_where_lock *lock, const struct sp_where_process
 	for (size_t i = 0; i < sizeof(waited_at) / sizeof(waited_at[0]); i++) {
 		struct sp_where_lock found = *lock;
 
-		found.address = futex - waited_at[i];
-		if (found.address % sizeof(uint64_t) || !sp_where_gil_again(&found, p))
+		found.gil = futex - waited_at[i];
+		if (found.gil % sizeof(uint64_t) || !sp_where_gil_again(&found, p))
 			continue;
 		found.kind = "Python's interpreter lock";
-		found.is_gil = true;
 		*lock = found;
 		return true;
 	}

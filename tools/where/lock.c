@@ -10,17 +10,22 @@
 
 #include "profiles/base/escape.h"
 
-/* The beginning of pthread_mutex_t in glibc on x86-64 (sysdeps/x86/nptl/bits/struct_mutex.h). */
+/* pthread_mutex_t in glibc on x86-64 (sysdeps/x86/nptl/bits/struct_mutex.h). */
 struct mutex {
 	int lock;
 	unsigned count;
 	int owner; /* tid in its own pid namespace; 0 while nobody has it */
 	unsigned users;
 	int kind;
+	int spins;        /* of adaptive ones, and lock elision */
+	uint64_t list[2]; /* of robust ones */
 };
 
 #define KINDS_END 0x400 /* above all bits of a kind that are in use */
-#define SHARED 0x80     /* PTHREAD_MUTEX_PSHARED_BIT */
+#define TYPE 3          /* the bits of PTHREAD_MUTEX_RECURSIVE and the like */
+#define RECURSIVE 1
+#define ROBUST 0x10 /* PTHREAD_MUTEX_ROBUST_NORMAL_NP */
+#define SHARED 0x80 /* PTHREAD_MUTEX_PSHARED_BIT */
 #define TID_MAX 0x400000
 
 int sp_where_outer_tid(const struct sp_where_process *p, int inner)
@@ -74,8 +79,10 @@ static void find_place(struct sp_where_lock *lock, const struct sp_where_process
 static bool looks_like_mutex(const struct mutex *m)
 {
 	int word = m->lock & FUTEX_TID_MASK;
+	bool is_clean =
+		((m->kind & TYPE) == RECURSIVE || !m->count) && (m->kind & ROBUST || (!m->list[0] && !m->list[1]));
 
-	return m->kind >= 0 && m->kind < KINDS_END && m->owner > 0 && m->owner <= TID_MAX && m->users > 0 &&
+	return is_clean && m->kind >= 0 && m->kind < KINDS_END && m->owner > 0 && m->owner <= TID_MAX && m->users > 0 &&
 		(m->lock == 2 || m->lock == 1 || word == m->owner);
 }
 
@@ -112,7 +119,7 @@ void sp_where_lock_read(struct sp_where_lock *lock, const struct sp_where_proces
 void sp_where_lock_again(struct sp_where_lock *lock, const struct sp_where_process *p)
 {
 	lock->holder = 0;
-	if (lock->is_gil)
+	if (lock->gil)
 		sp_where_gil_again(lock, p);
 	else
 		read_mutex(lock, p);

@@ -57,7 +57,7 @@ struct sp_where_lock {
 	int holder;       /* tid; 0: not known, or nobody */
 	int ended;        /* tid of the thread that has not given it back before it ended; 0: there is none */
 	bool is_free;     /* nobody has it, surely */
-	bool is_gil;      /* gil.c */
+	uint64_t gil;     /* gil.c: its condition variable; 0: it is another lock */
 	char place[200];  /* where it lies: "g_lock", "g_table+40", "prog+0x4040", "[heap]"; "" not known */
 };
 
