@@ -497,7 +497,7 @@ print(*(port.getsockname()[1] for port in ports))')
 		scrape_configs:
 		  - {job_name: gateway, honor_labels: true, static_configs: [{targets: ["127.0.0.1:$one"]}]}
 	YML
-	prometheus-pushgateway --web.listen-address="127.0.0.1:$one" >pushgateway.log 2>&1 3>&- &
+	prometheus-pushgateway --web.listen-address="127.0.0.1:$one" --persistence.file=data/gateway >pushgateway.log 2>&1 3>&- &
 	prometheus --config.file=prometheus.yml --storage.tsdb.path=data --web.listen-address="127.0.0.1:$two" >prometheus.log 2>&1 3>&- &
 	eventually curl -fsS "http://127.0.0.1:$one/-/ready" >/dev/null 2>&1
 	for version in 1.1 1.2; do
