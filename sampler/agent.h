@@ -458,10 +458,14 @@ static inline uint64_t sp_scale(uint64_t value, uint64_t multiply, uint64_t divi
 	return value / divide * multiply + value % divide * multiply / divide;
 }
 
-/* Cycles to nanoseconds, as calibrated. */
+/* Cycles to nanoseconds, as calibrated, and back. */
 static inline uint64_t sp_tsc_ns(uint64_t cycles)
 {
 	return sp_agent.tsc_per_us_x1024 ? sp_scale(cycles, 1024000u, sp_agent.tsc_per_us_x1024) : 0;
+}
+static inline uint64_t sp_tsc_cycles(uint64_t ns)
+{
+	return sp_scale(ns, sp_load(&sp_agent.tsc_per_us_x1024), 1024000u);
 }
 
 /* As sp_block_signals (sys.h), but leaves our own signal open where that does no harm. If the running thread blocks a signal
@@ -495,6 +499,12 @@ static inline uint64_t sp_random(struct sp_thread *t)
 	x ^= x >> 27;
 	t->random = x;
 	return x * 0x2545f4914f6cdd1dULL;
+}
+
+/* A uniform number in [0, 1). */
+static inline double sp_uniform(struct sp_thread *t)
+{
+	return (double)(sp_random(t) >> 11) / 9007199254740992.0;
 }
 
 #endif

@@ -38,6 +38,12 @@ static void put_numbers(struct sp_buffer *out)
 		sp_buffer_printf(out, ", %s Float64", sp_fleet_variance_names[i]);
 }
 
+static void put_columns(struct sp_buffer *out, const struct sp_fleet_column *columns, int count, const char *type)
+{
+	for (int i = 0; i < count; i++)
+		sp_buffer_printf(out, ", %s %s", columns[i].name, type);
+}
+
 static void put_kind(struct sp_buffer *out)
 {
 	sp_buffer_puts(out, "kind Enum8(");
@@ -77,10 +83,8 @@ static void put_profiles(struct sp_buffer *out, unsigned version)
 	sp_buffer_puts(out, ", command String, tree String, pid UInt32, ppid UInt32, root UInt8, start_ns UInt64");
 	for (int i = 0; i < SP_FLEET_TEXTS; i++)
 		sp_buffer_printf(out, ", %s String", sp_fleet_texts[i]);
-	for (int i = 0; i < SP_FLEET_NUMBERS; i++)
-		sp_buffer_printf(out, ", %s UInt64", sp_fleet_numbers[i].name);
-	for (int i = 0; i < SP_FLEET_REALS; i++)
-		sp_buffer_printf(out, ", %s Float64", sp_fleet_reals[i].name);
+	put_columns(out, sp_fleet_numbers, SP_FLEET_NUMBERS, "UInt64");
+	put_columns(out, sp_fleet_reals, SP_FLEET_REALS, "Float64");
 	sp_buffer_puts(out,
 		") ENGINE = ReplacingMergeTree PARTITION BY toYYYYMM(time) ORDER BY (service, time, version, host, "
 		"id)");
@@ -124,10 +128,8 @@ static void put_spans(struct sp_buffer *out, unsigned version)
 	sp_buffer_puts(out, "(profile UUID, time DateTime('UTC')");
 	put_labels(out);
 	sp_buffer_puts(out, ", span String");
-	for (int i = 0; i < SP_FLEET_SPANS; i++)
-		sp_buffer_printf(out, ", %s UInt64", sp_fleet_spans[i].name);
-	for (int i = 0; i < SP_FLEET_SPAN_REALS; i++)
-		sp_buffer_printf(out, ", %s Float64", sp_fleet_span_reals[i].name);
+	put_columns(out, sp_fleet_spans, SP_FLEET_SPANS, "UInt64");
+	put_columns(out, sp_fleet_span_reals, SP_FLEET_SPAN_REALS, "Float64");
 	sp_buffer_puts(out,
 		") ENGINE = MergeTree PARTITION BY toDate(time) "
 		"ORDER BY (service, toStartOfHour(time), version, host, span, time)");

@@ -172,7 +172,7 @@ void sp_calibrate_signal(struct sp_thread *t, bool is_event, bool is_ours, const
 /* Watches the cycle counter for gaps that one event's signal made. */
 static uint32_t collect(struct sp_thread *t, uint64_t *gaps)
 {
-	uint64_t last = sp_tsc(), until = last + LIMIT_NS * sp_agent.tsc_per_us_x1024 / 1024000u, now;
+	uint64_t last = sp_tsc(), until = last + sp_tsc_cycles(LIMIT_NS), now;
 	uint32_t n = 0, seen = sp_load(&t->calibrating), hits;
 
 	while (n < GAPS && last < until) {
@@ -273,7 +273,7 @@ void sp_calibrate_step(struct sp_thread *t, uint64_t cpu_ns)
 	learn_gap(t, cpu);
 	keep(cpu);
 	t->calibration_cycles = sp_tsc() - began;
-	most = MOST_NS * sp_agent.tsc_per_us_x1024 / 1024000u;
+	most = sp_tsc_cycles(MOST_NS);
 	if (t->calibration_cycles > most) /* the rest was another thread's */
 		t->calibration_cycles = most;
 }

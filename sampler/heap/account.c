@@ -188,12 +188,6 @@ void sp_account_freed(const struct sp_live *e, uint64_t now)
 	sp_peak_freed(e->born_clock, is_exact(e));
 }
 
-/* A uniform number in [0, 1). */
-static double uniform(struct sp_thread *t)
-{
-	return (double)(sp_random(t) >> 11) / 9007199254740992.0;
-}
-
 static void weigh(struct sp_thread *t, struct sp_live *e, uint64_t interval)
 {
 	double p = sp_pick_probability(e->size, interval);
@@ -201,8 +195,8 @@ static void weigh(struct sp_thread *t, struct sp_live *e, uint64_t interval)
 
 	e->scale = (float)(1 / p);
 	e->weight = (uint64_t)(weight + 0.5);
-	e->count = (uint32_t)(1 / p + uniform(t));
-	e->variance = (uint64_t)(weight * weight * (1 - p) / SP_VARIANCE_UNIT + uniform(t));
+	e->count = (uint32_t)(1 / p + sp_uniform(t));
+	e->variance = (uint64_t)(weight * weight * (1 - p) / SP_VARIANCE_UNIT + sp_uniform(t));
 }
 
 struct thinning {
@@ -222,7 +216,7 @@ static bool thin_entry(struct sp_live *e, void *arg)
 	if (wider.scale <= e->scale)
 		return true;
 	add_exact_allocation(e, -1ull); /* from now on one of those that may be missed */
-	if (uniform(th->t) * wider.scale >= e->scale) {
+	if (sp_uniform(th->t) * wider.scale >= e->scale) {
 		sp_account_take_off(e);
 		return false;
 	}

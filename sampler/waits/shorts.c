@@ -75,12 +75,12 @@ void sp_wait_count(struct sp_thread *t, enum sp_wait_kind kind, uint64_t ns, uin
 /* `waits` calls were off the CPU for `off_ns`. Rounded by chance, so that many small numbers add up. */
 static void count(struct sp_thread *t, enum sp_wait_kind kind, uint64_t off_ns, double waits)
 {
-	double part = blocked_part(t, kind), chance = (double)(sp_random(t) >> 11) / 9007199254740992.0;
+	double part = blocked_part(t, kind);
 	uint64_t ns = (uint64_t)((double)off_ns * part);
 
 	t->wait.queue_off_ns += off_ns - ns;
 	if (ns)
-		sp_wait_count(t, kind, ns, (uint64_t)(waits * part + chance), t->wait.shorts[kind].longest_ns);
+		sp_wait_count(t, kind, ns, (uint64_t)(waits * part + sp_uniform(t)), t->wait.shorts[kind].longest_ns);
 }
 
 static void settle(struct sp_thread *t, enum sp_wait_kind kind)
@@ -226,7 +226,6 @@ void sp_short_ended(struct sp_thread *t, enum sp_wait_call call, uint64_t object
 		return;
 	}
 	batch = s->drawn - s->left + cycles;
-	s->drawn = s->left =
-		sp_scale(BATCH_NS / 2 + sp_random(t) % BATCH_NS, sp_load(&sp_agent.tsc_per_us_x1024), 1024000);
+	s->drawn = s->left = sp_tsc_cycles(BATCH_NS / 2 + sp_random(t) % BATCH_NS);
 	hand_on(t, call, object, batch, cycles);
 }

@@ -91,11 +91,6 @@ static uint32_t site_of(const struct sp_waited *w)
 	return 0;
 }
 
-static double uniform(struct sp_thread *t)
-{
-	return (double)(sp_random(t) >> 11) / 9007199254740992.0;
-}
-
 void sp_wait_sites_add(struct sp_thread *t, const struct sp_waited *w)
 {
 	double p = sp_pick_probability(w->ns, w->interval), weight = (double)w->blocked_ns / p, us = weight / 1000;
@@ -104,9 +99,9 @@ void sp_wait_sites_add(struct sp_thread *t, const struct sp_waited *w)
 	if (w->object)
 		sp_modules_note_unsure(t, w->object);
 	sp_add(&s->ns, (uint64_t)(weight + 0.5));
-	sp_add(&s->count, (uint64_t)(w->count / p + uniform(t)));
+	sp_add(&s->count, (uint64_t)(w->count / p + sp_uniform(t)));
 	sp_add(&s->samples, 1);
-	sp_add(&s->variance_us2, (uint64_t)(us * us * (1 - p) + uniform(t)));
+	sp_add(&s->variance_us2, (uint64_t)(us * us * (1 - p) + sp_uniform(t)));
 	sp_add(&s->sq_us2, (uint64_t)(us * us));
 	sp_raise(&s->longest_ns, w->longest_ns < w->blocked_ns ? w->longest_ns : w->blocked_ns);
 	if (w->stack) /* of what had no room it is not known that it was a wait */

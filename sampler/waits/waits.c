@@ -23,11 +23,6 @@ struct sp_waits sp_waits;
 #define LEAST_NS 1000u
 #define BLIND_LEAST_NS 4000u
 
-static uint64_t cycles_of(uint64_t ns)
-{
-	return sp_scale(ns, sp_load(&sp_agent.tsc_per_us_x1024), 1024000);
-}
-
 void sp_waits_start(int (*call_of)(uint64_t hook, uint64_t inner))
 {
 	sp_waits.call_of = call_of;
@@ -59,8 +54,8 @@ static void count_early(enum sp_wait_kind kind, uint64_t ns)
 
 void sp_waits_configure(struct sp_thread *t, bool on)
 {
-	sp_store(&sp_waits.look_cycles, cycles_of(look_ns()));
-	sp_store(&sp_waits.least_cycles, on ? cycles_of(LEAST_NS) : 0);
+	sp_store(&sp_waits.look_cycles, sp_tsc_cycles(look_ns()));
+	sp_store(&sp_waits.least_cycles, on ? sp_tsc_cycles(LEAST_NS) : 0);
 	sp_agent.spool->waits.on = on;
 	sp_agent.spool->waits.least_ns = on ? LEAST_NS : 0;
 	sp_agent.spool->waits.look_ns = on ? look_ns() : 0;

@@ -26,7 +26,7 @@
 #include <threads.h>
 #include <unistd.h>
 
-#include "tests/targets/common.h"
+#include "tests/targets/told.h"
 
 #define WAIT_SPAN ((struct timespec){0, wait_ns})
 
@@ -707,40 +707,23 @@ static bool is_left_out(const struct wait *w, enum way way)
 	return (way == INTERRUPTED || way == JUMPED) && w->wait == in_lio_listio;
 }
 
-/* All at once, as some take their time: what it says is to be read from there. */
-static int try_in_child(enum way way, int rounds)
+static int rounds;
+
+static void try_all(int way)
 {
-	int output[2];
-
-	check(pipe(output) == 0, "pipe");
-	if (fork() == 0) {
-		dup2(output[1], STDOUT_FILENO);
-		close(output[1]);
-		hold_locks();
-		if (way == STORM)
-			storm(rounds);
-		else
-			try(way);
-		exit(0);
-	}
-	close(output[1]);
-	return output[0];
-}
-
-static void tell(int output)
-{
-	char text[256];
-	ssize_t got;
-
-	while (output && (got = read(output, text, sizeof text)) > 0)
-		fwrite(text, 1, (size_t)got, stdout);
+	hold_locks();
+	if (way == STORM)
+		storm(rounds);
+	else
+		try((enum way)way);
 }
 
 int main(int argc, char **argv)
 {
 	enum way way = (enum way)argument(argc, argv, 1, ENDED);
-	int outputs[sizeof waits / sizeof waits[0]] = {0}, rounds = (int)argument(argc, argv, 2, 20);
+	int outputs[sizeof waits / sizeof waits[0]] = {0};
 
+	rounds = (int)argument(argc, argv, 2, 20);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (way == STORM)
 		delay_ns = 10000, wait_ns = 30000;
@@ -760,9 +743,10 @@ int main(int argc, char **argv)
 		if (way == ENDED)
 			try(way);
 		else if (!is_left_out(current, way))
-			outputs[i] = try_in_child(way, rounds);
+			outputs[i] = told_by_child(try_all, (int)way); /* all at once, as some take their time */
 	}
-	for (size_t i = 0; way != ENDED && i < sizeof waits / sizeof waits[0]; i++)
-		tell(outputs[i]);
+	for (size_t i = 0; i < sizeof waits / sizeof waits[0]; i++)
+		if (outputs[i])
+			tell(outputs[i]);
 	return 0;
 }

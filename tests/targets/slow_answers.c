@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 
 #include "tests/targets/slow_files.h"
+#include "tests/targets/told.h"
 
 enum way { ENDED, INTERRUPTED, RESTARTED, CANCELLED, JUMPED, AT_ONCE };
 
@@ -371,7 +372,7 @@ static void *let_end(enum way way)
 	return end;
 }
 
-static void try(enum way way)
+static void try(int way)
 {
 	char directory[40];
 	void *end;
@@ -391,31 +392,6 @@ static void try(enum way way)
 		printf("%s was jumped out of\n", current->symbol);
 	else
 		printf("%s %ld errno %d\n", current->symbol, result, error);
-}
-
-static int try_in_child(enum way way)
-{
-	int output[2];
-
-	check(pipe(output) == 0, "pipe");
-	if (fork() == 0) {
-		dup2(output[1], STDOUT_FILENO);
-		close(output[1]);
-		try(way);
-		exit(0);
-	}
-	close(output[1]);
-	return output[0];
-}
-
-static void tell(int output)
-{
-	char text[256];
-	ssize_t got;
-
-	while ((got = read(output, text, sizeof(text))) > 0)
-		fwrite(text, 1, (size_t)got, stdout);
-	close(output);
 }
 
 /* --- what must not wait */
@@ -483,9 +459,9 @@ int main(int argc, char **argv)
 		number = (int)i;
 		outputs[i] = -1;
 		if (way == ENDED && (current->look_up || has_files))
-			try(way);
+			try((int)way);
 		else if (current->look_up || has_files)
-			outputs[i] = try_in_child(way);
+			outputs[i] = told_by_child(try, (int)way);
 	}
 	for (size_t i = 0; i < CALLS; i++)
 		if (outputs[i] >= 0)
