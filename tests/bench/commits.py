@@ -186,7 +186,8 @@ def measured(smartprof, repository, rows):
         if not run["profiled"] and run["commit"] in found:
             found[run["commit"]].append(run["metrics"]["cpu_ns"]["value"])
     changes = json.loads(call(smartprof, "history", "changes", "cpu_ns", "--json", where=repository).stdout)
-    return [found[r["commit"]] for r in rows], {c["commit_after"] for c in changes if c["confirmed"]} if changes else set()
+    told = {c["commit_after"]: "change, same build" if c["same_build"] else "change" for c in changes if c["confirmed"]}
+    return [found[r["commit"]] for r in rows], told
 
 
 def put(smartprof, repository, rows):
@@ -202,7 +203,7 @@ def put(smartprof, repository, rows):
         grown = statistics.median(new) / statistics.median(old)
         print("| %s | %s | %s | %s | %s | %s | %s | %s |" % (
             row["title"], "the same program" if row["truth"] == 1 else "%+.1f %%" % (100 * (row["truth"] - 1)),
-            "**fails**" if row["status"] else row["cpu"], "change" if row["commit"] in changed else "",
+            "**fails**" if row["status"] else row["cpu"], changed.get(row["commit"], ""),
             "%+.1f %%" % (100 * (grown - 1)) if rank_p(old, new) < .05 else "", "alert" if means[k] > 2 * means[k - 1] else "",
             "alert" if means[k] > 1.2 * means[k - 1] else "", "alert" if bencher(means[:k + 1]) else ""))
     for row in rows:

@@ -56,6 +56,27 @@ assert c["cause"][0]["module"] == "work" and c["cause"][0]["sure"] and len(c["co
 	"$SMARTPROF" history changes wall_ns | grep -q "commits between: git log ${first:0:12}..${second:0:12}"
 }
 
+@test "the functions behind a change are those of the levels beside it, however soon the next one begins" {
+	bash_setup
+	# Three levels within a quarter of an hour; the last one is as fast as the first, by other functions.
+	awk -v now="$(date +%s)" 'BEGIN {
+		for (i = 0; i < 45; i++) {
+			level = int(i / 15); wall = 1e9 + i * 7919 % 13 * 2e6 + (level == 1) * 3e8
+			head = "at=" now - 20 * (45 - i) " commit=c" level " build=b" level " branch=main"
+			printf "%s wall_ns=%d user_ns=%d\n", head, wall, wall
+			if (i % 3 == 0)
+				printf "%s profiled=1 wall_ns=%d fn=first,work,%d fn=second,work,%d fn=third,work,%d\n", head, wall,
+					(level == 0) * 1e9, (level == 1) * 13e8, (level == 2) * 1e9
+		}
+	}' | "$ROOT/build/bench/compose_history" "$SMARTPROF_HISTORY"
+	"$SMARTPROF" history changes wall_ns >out
+	# The series of the runs without the agent, then that of those with it.
+	[ "$(grep -c 'cause, by the 5 profiles before and the 5 after:' out)" -eq 4 ]
+	awk '/cause/ { n++ } n % 2' out | refuse grep -q third
+	awk '/cause/ { n++ } n && n % 2 == 0' out | refuse grep -q first
+	[ "$(grep -c '^      second (work): [+-]1\.30 s of CPU time a run' out)" -eq 4 ]
+}
+
 @test "a small change is told to be among some runs and their commits" {
 	bash_setup
 	for n in 0 1 2 3 4 5 6 7 8 9; do

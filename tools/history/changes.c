@@ -68,6 +68,16 @@ static int gather_run(const struct sp_history_run *run, void *context)
 	return g->count == CAUSE_RUNS;
 }
 
+/* Until when the profiles of a level count: some time after its last run, but not beyond the first run of the next level. */
+static uint64_t end_of_level(const struct sp_told_change *c, size_t last)
+{
+	uint64_t end_ns = sp_told_run(c, last)->started_ns + SAME_TIME_NS;
+
+	if (last + 1 < c->values->points.count && end_ns > sp_told_run(c, last + 1)->started_ns)
+		end_ns = sp_told_run(c, last + 1)->started_ns;
+	return end_ns;
+}
+
 static int load_side(const struct report *r, struct sp_told_change *c, const struct sp_history_group *group,
 	size_t side)
 {
@@ -76,14 +86,12 @@ static int load_side(const struct report *r, struct sp_told_change *c, const str
 		.good = true,
 		.oldest_first = side == 1,
 		.since_ns = sp_told_run(c, side ? w->after : w->first)->started_ns,
-		.until_ns = sp_told_run(c, side ? w->last : w->before)->started_ns + SAME_TIME_NS};
+		.until_ns = end_of_level(c, side ? w->last : w->before)};
 	struct gather g = {.group = group, .ids = sp_alloc(CAUSE_RUNS, SP_HISTORY_ID)};
 	int error;
 
 	if (!strpbrk(group->program, "*?["))
 		filter.program = group->program;
-	if (!side && filter.until_ns > sp_told_run(c, w->after)->started_ns)
-		filter.until_ns = sp_told_run(c, w->after)->started_ns;
 	error = sp_history_each(r->ask->store, &filter, 0, gather_run, &g);
 	c->runs[side] = sp_alloc(CAUSE_RUNS, sizeof(*c->runs[side]));
 	for (size_t i = 0; i < g.count && error >= 0; i++) {
@@ -178,18 +186,18 @@ static void put_place(struct report *r, const struct sp_told_change *c)
 static void put_commits(struct report *r, const struct sp_told_change *c)
 {
 	const char *before = sp_told_commit(c, c->what->before), *after = sp_told_commit(c, c->what->after);
-	const char *old_id = sp_told_run(c, c->what->before)->build_id,
-		   *new_id = sp_told_run(c, c->what->after)->build_id;
+	bool same_build = sp_told_same_build(c);
 	struct sp_buffer *out = &r->text;
 
-	if (*old_id && strcmp(old_id, new_id) == 0)
+	if (same_build)
 		sp_buffer_puts(out,
 			"    the program is the same build before and after: the machine, the input or a library "
 			"changed\n");
 	if (!*before || !*after)
 		return;
 	if (strcmp(before, after) == 0) {
-		sp_buffer_printf(out, "    the commit is the same, %.12s: what changed was not committed\n", before);
+		sp_buffer_printf(out, "    the commit is the same, %.12s%s\n", before,
+			same_build ? "" : ": what changed was not committed");
 		return;
 	}
 	if (!c->commits_known) {

@@ -90,8 +90,7 @@ json_t *sp_told_change_json(const struct sp_told_change *c, const struct sp_hist
 	sp_json_set(row, "runs_after", json_integer((json_int_t)w->runs_after));
 	sp_json_set(row, "commit_before", sp_json_text(before->commit));
 	sp_json_set(row, "commit_after", sp_json_text(after->commit));
-	sp_json_set(row, "same_build",
-		json_boolean(*before->build_id && strcmp(before->build_id, after->build_id) == 0));
+	sp_json_set(row, "same_build", json_boolean(sp_told_same_build(c)));
 	sp_json_set(row, "commits", commits_json(c->commits, c->commit_count, c->commits_known));
 	sp_json_set(row, "place", w->gradual ? json_null() : place_json(c));
 	sp_json_set(row, "profiles_before", json_integer((json_int_t)c->cause.runs_before));

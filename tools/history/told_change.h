@@ -3,6 +3,8 @@
 #define SP_TOOLS_HISTORY_TOLD_CHANGE_H
 
 #include <jansson.h>
+#include <stdbool.h>
+#include <string.h>
 
 #include "profiles/history/cause.h"
 #include "profiles/history/changes.h"
@@ -35,6 +37,13 @@ static inline const struct sp_history_point *sp_told_run(const struct sp_told_ch
 static inline const char *sp_told_commit(const struct sp_told_change *c, size_t index)
 {
 	return sp_told_run(c, index)->commit;
+}
+
+static inline bool sp_told_same_build(const struct sp_told_change *c)
+{
+	const char *before = sp_told_run(c, c->what->before)->build_id;
+
+	return *before && strcmp(before, sp_told_run(c, c->what->after)->build_id) == 0;
 }
 
 json_t *sp_told_change_json(const struct sp_told_change *c, const struct sp_history_group *group);
