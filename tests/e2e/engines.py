@@ -74,10 +74,18 @@ def text(quoted):
     return raw(quoted).decode()
 
 
-def pprof(data):
+def pprof_format(packed):
+    """Sums by type as npm's reader has them."""
+    done = subprocess.run([os.path.join(os.path.dirname(os.path.abspath(__file__)), "pprof_format.js")], input=packed, capture_output=True, check=False)
+    check(done.returncode == 0, "pprof-format: " + done.stderr.decode()[:200])
+    rows = [line.split("\t") for line in done.stdout.decode().splitlines()]
+    return [(kind + "/" + unit, int(value)) for kind, unit, value in rows]
+
+
+def pprof(packed):
     """Sums by type, after the checks that both engines make."""
     try:
-        data = gzip.decompress(data)
+        data = gzip.decompress(packed)
     except OSError as error:
         raise Refused("no gzip") from error
     fields = decode("engines/push.proto", "engines.Pprof", data)
@@ -97,6 +105,7 @@ def pprof(data):
         check(len(values) == len(types), "values and types differ in number")
         check(all(int(one) in locations for one in of(sample, "location_id")), "a sample of no location")
         sums = [a + b for a, b in zip(sums, values)]
+    check(pprof_format(packed) == list(zip(types, sums)), "npm's pprof-format reads other sums")
     return len(data), len(samples), number(fields, "time_nanos") / 1e9, number(fields, "duration_nanos") / 1e9, dict(zip(types, sums))
 
 

@@ -2,6 +2,12 @@
 load helpers
 
 formats() { "$ROOT/tests/e2e/formats.py" "$@"; }
+# pprof FILE: its sums, as we read them and as npm's pprof-format does.
+pprof() {
+	formats pprof "$1" | tee read.ours
+	"$ROOT/tests/e2e/pprof_format.js" <"$1" >read.npm
+	diff read.npm <(head -n "$(wc -l <read.npm)" read.ours)
+}
 # cpu_ns FILE: the CPU time of the complete part; site_bytes COLUMN FILE: of All heap sites.
 cpu_ns() {
 	section '## All functions' "$1" | awk -F'\t' '$1 ~ /^[0-9]+$/ { s += $1 + $2 } END { printf "%.0f\n", s }'
@@ -34,11 +40,11 @@ folded() { # FILE METRIC: the sum of the folded stacks
 	grep -qxF "Allocated	bytes	$allocated" sums
 
 	"$SMARTPROF" report --format pprof "$profile" >cpu.pb.gz
-	formats pprof cpu.pb.gz >sums
+	pprof cpu.pb.gz >sums
 	grep -qxF "cpu	nanoseconds	$cpu" sums
 	grep -qxF "main	$TARGETS/heap_truth	$(front build_id "$profile")" sums
 	"$SMARTPROF" report --format pprof --metric in_use "$profile" >heap.pb.gz
-	formats pprof heap.pb.gz >sums
+	pprof heap.pb.gz >sums
 	grep -qxF "inuse_space	bytes	$in_use" sums
 	grep -qxF "alloc_space	bytes	$allocated" sums
 	grep -qxF "peak_space	bytes	$peak" sums
@@ -85,10 +91,10 @@ wait_ns() { section '## All wait stacks' "$1" | awk -F'\t' '$1 ~ /^[0-9]+$/ { s 
 	grep -qxF "Waiting	nanoseconds	$wait" sums
 	grep -qxF "CPU and waiting	nanoseconds	$wall" sums
 	"$SMARTPROF" report --format pprof --metric wait "$profile" >wait.pb.gz
-	formats pprof wait.pb.gz >sums
+	pprof wait.pb.gz >sums
 	grep -qxF "off_cpu	nanoseconds	$wait" sums
 	"$SMARTPROF" report --format pprof --metric wall "$profile" >wall.pb.gz
-	formats pprof wall.pb.gz >sums
+	pprof wall.pb.gz >sums
 	grep -qxF "cpu	nanoseconds	$cpu" sums
 	grep -qxF "off_cpu	nanoseconds	$wait" sums
 	grep -qxF "wall	nanoseconds	$wall" sums
@@ -117,7 +123,7 @@ wait_ns() { section '## All wait stacks' "$1" | awk -F'\t' '$1 ~ /^[0-9]+$/ { s 
 	"$SMARTPROF" report --format speedscope "$profile" | sed 's/"nanoseconds"/"fortnights"/' >bad
 	refuse formats speedscope bad 2>err
 	"$SMARTPROF" report --format pprof "$profile" | gunzip | head -c -1 | gzip >bad
-	refuse formats pprof bad 2>err
+	refuse pprof bad 2>err
 	"$SMARTPROF" report --format otlp "$profile" | head -c -1 >bad
 	refuse formats otlp bad 2>err
 	"$SMARTPROF" report --format html --output page.html "$profile"
@@ -134,7 +140,7 @@ wait_ns() { section '## All wait stacks' "$1" | awk -F'\t' '$1 ~ /^[0-9]+$/ { s 
 	SMARTPROF_ENV=critical profiled "$TARGETS/spans" requests >out
 	profile=$(profile_of spans)
 	"$SMARTPROF" report --format pprof --output p.pb.gz "$profile"
-	formats pprof p.pb.gz >pprof
+	pprof p.pb.gz >pprof
 	"$SMARTPROF" report --format otlp --output p.otlp "$profile"
 	formats otlp p.otlp >otlp
 	diff <(grep '^label' pprof) <(grep '^label' otlp)
@@ -155,7 +161,7 @@ wait_ns() { section '## All wait stacks' "$1" | awk -F'\t' '$1 ~ /^[0-9]+$/ { s 
 	SMARTPROF_ENV=critical profiled ./inlined
 	profile=$(profile_of inlined)
 	"$SMARTPROF" report --format pprof --output p.pb.gz "$profile"
-	formats pprof p.pb.gz >sums
+	pprof p.pb.gz >sums
 	at_least "$(awk '$1 == "inlined" { print $2 }' sums)" 1
 	command -v go >/dev/null || skip "no go here"
 	go tool pprof -top p.pb.gz >top
@@ -292,7 +298,7 @@ assert j["facts"] and j["threads"] and "functions" not in j and "heap_sites" not
 	formats speedscope out.speedscope
 	formats json out.json
 	"$SMARTPROF" report --format pprof --output out.pprof "$profile"
-	formats pprof out.pprof
+	pprof out.pprof
 	"$SMARTPROF" compare --format html --output both.html "$profile" "$profile"
 	cat >steps <<-'STEPS'
 		js document.scripts.length === 3 && document.querySelectorAll("img, iframe, a, #title b").length === 0
@@ -340,7 +346,7 @@ assert j["facts"] and j["threads"] and "functions" not in j and "heap_sites" not
 		[ -n "$profile" ] || fail "no profile of $program"
 		[ "$(folded "$profile" cpu)" = "$(cpu_ns "$profile")" ]
 		"$SMARTPROF" report --format pprof --metric allocated "$profile" >p.pb.gz
-		formats pprof p.pb.gz >sums
+		pprof p.pb.gz >sums
 		grep -qxF "alloc_space	bytes	$(site_bytes 1 "$profile")" sums
 		"$SMARTPROF" report --format html --output page.html "$profile"
 		printf 'js document.querySelectorAll("g.frame").length > 5\njs document.querySelector("#flame svg").dataset.total === "%s"\n' \
