@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define SP_CHANGES_ALPHA \
 	0.02 /* bound on the chance of any confirmed change where nothing changed; measured: half of it */
@@ -58,6 +59,15 @@ struct sp_changes {
  * change may be is asked of each place, by how likely the runs are if it was there (segments.h). Time grows with the square of the runs: 0.1 s for 1,000. */
 void sp_changes_find(struct sp_changes *changes, const struct sp_history_value *values, size_t n);
 void sp_changes_free(struct sp_changes *changes);
+
+/* The time from which on profiles do not count for a level any more: runs with the agent are a series apart and often come right after those without, but
+ * none of the next level counts. next_ns: the start of that level's first run; UINT64_MAX: there is none. */
+static inline uint64_t sp_level_end_ns(uint64_t last_ns, uint64_t next_ns)
+{
+	uint64_t end_ns = last_ns + 3600 * UINT64_C(1000000000);
+
+	return end_ns < next_ns ? end_ns : next_ns;
+}
 
 /* Standard deviation of single runs' logarithms, by the median distance of neighbours: changes hardly touch it.
  * 0 with fewer than 3 numbers, or where most are the same. */

@@ -75,6 +75,10 @@ assert c["cause"][0]["module"] == "work" and c["cause"][0]["sure"] and len(c["co
 	awk '/cause/ { n++ } n % 2' out | refuse grep -q third
 	awk '/cause/ { n++ } n && n % 2 == 0' out | refuse grep -q first
 	[ "$(grep -c '^      second (work): [+-]1\.30 s of CPU time a run' out)" -eq 4 ]
+	"$SMARTPROF" dashboard --output page.html
+	grep -oF '"causes":[["second","work","cpu_ns",0.0,1.3e9,true],["first","work","cpu_ns",1e9,0.0,true]]' page.html >causes
+	grep -oF '"causes":[["second","work","cpu_ns",1.3e9,0.0,true],["third","work","cpu_ns",0.0,1e9,true]]' page.html >>causes
+	[ "$(sort -u causes | wc -l)" -eq 2 ]
 }
 
 @test "a small change is told to be among some runs and their commits" {

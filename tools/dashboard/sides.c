@@ -3,20 +3,19 @@
 
 #include "tools/dashboard/board.h"
 
-#define SAME_TIME_NS 3600000000000u /* runs with the agent are made in the same hour as those without */
-
-struct span {
-	uint64_t from_ns, to_ns; /* both included */
-};
-
-static struct span span_of(const struct sp_board_series *series, const struct sp_change *found, bool after)
+static bool is_beside(const struct sp_board_run *a, const struct sp_board_run *b)
 {
-	uint64_t change_ns = series->runs[found->after].started_ns, end_ns = series->runs[found->last].started_ns;
-	uint64_t before_ns = series->runs[found->before].started_ns + SAME_TIME_NS;
+	return a->branch == b->branch && a->machine == b->machine;
+}
 
-	if (after)
-		return (struct span){change_ns, end_ns + SAME_TIME_NS};
-	return (struct span){series->runs[found->first].started_ns, before_ns < change_ns ? before_ns : change_ns - 1};
+static uint64_t end_of_level(const struct sp_board_series *series, size_t last)
+{
+	const struct sp_board_run *run = &series->runs[last];
+	size_t next = last + 1;
+
+	while (next < series->run_count && !(series->runs[next].good && is_beside(&series->runs[next], run)))
+		next++;
+	return sp_level_end_ns(run->started_ns, next < series->run_count ? series->runs[next].started_ns : UINT64_MAX);
 }
 
 static bool is_same_command(const struct sp_board_series *a, const struct sp_board_series *b)
@@ -50,7 +49,8 @@ size_t sp_board_side(const struct sp_board *b, const struct sp_board_series *ser
 	bool after, sp_board_wanted_fn *wanted, const struct sp_board_run **runs, size_t most)
 {
 	const struct sp_board_run *like = &series->runs[found->after];
-	struct span span = span_of(series, found, after);
+	uint64_t from_ns = series->runs[after ? found->after : found->first].started_ns;
+	uint64_t end_ns = end_of_level(series, after ? found->last : found->before);
 	size_t count = 0;
 
 	for (size_t i = 0; i < b->series_count; i++) {
@@ -59,8 +59,8 @@ size_t sp_board_side(const struct sp_board *b, const struct sp_board_series *ser
 		for (size_t k = 0; is_same_command(series, other) && k < other->run_count; k++) {
 			const struct sp_board_run *run = &other->runs[k];
 
-			if (run->good && run->branch == like->branch && run->machine == like->machine &&
-				run->started_ns >= span.from_ns && run->started_ns <= span.to_ns && wanted(other, run))
+			if (run->good && is_beside(run, like) && run->started_ns >= from_ns &&
+				run->started_ns < end_ns && wanted(other, run))
 				count = insert(runs, count, most, run, like->started_ns);
 		}
 	}

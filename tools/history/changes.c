@@ -15,7 +15,6 @@
 
 #define CAUSE_RUNS 100u /* of a side, those next to the change, whose functions are read */
 #define ROWS_SHOWN 5u
-#define SAME_TIME_NS (3600 * 1000000000ull) /* runs with the agent often come right after those without */
 
 static void help(void)
 {
@@ -68,14 +67,10 @@ static int gather_run(const struct sp_history_run *run, void *context)
 	return g->count == CAUSE_RUNS;
 }
 
-/* Until when the profiles of a level count: some time after its last run, but not beyond the first run of the next level. */
 static uint64_t end_of_level(const struct sp_told_change *c, size_t last)
 {
-	uint64_t end_ns = sp_told_run(c, last)->started_ns + SAME_TIME_NS;
-
-	if (last + 1 < c->values->points.count && end_ns > sp_told_run(c, last + 1)->started_ns)
-		end_ns = sp_told_run(c, last + 1)->started_ns;
-	return end_ns;
+	return sp_level_end_ns(sp_told_run(c, last)->started_ns,
+		last + 1 < c->values->points.count ? sp_told_run(c, last + 1)->started_ns : UINT64_MAX);
 }
 
 static int load_side(const struct report *r, struct sp_told_change *c, const struct sp_history_group *group,
