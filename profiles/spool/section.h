@@ -34,7 +34,8 @@ int sp_section_pick(const struct sp_snapshot *s, int fd, enum sp_section which, 
 /* Once the whole is read: whether its process is there, and since when it was read. */
 void sp_snapshot_set_time(struct sp_snapshot *s, int fd);
 
-/* What struct sp_snapshot guarantees of these. */
+/* What struct sp_snapshot guarantees: of all that was read, and of these alone. */
+void sp_snapshot_check(struct sp_snapshot *s);
 void sp_snapshot_check_stacks(struct sp_snapshot *s);
 void sp_snapshot_check_modules(struct sp_snapshot *s);
 void sp_snapshot_check_threads(struct sp_snapshot *s);
