@@ -12,8 +12,11 @@
 #include "sampler/sys.h"
 
 #define HEADERS_MOST 64u
-#define LOADER_BYTES 64
+#define LOADER_BYTES 64u
 #define FOUND_BYTES 512u
+#define BEGIN_BYTES 1024u /* in which linkers put the program's headers and its loader's name */
+
+static bool has_loader; /* one was found: where there is none, one may come */
 
 /* Elsewhere than on machines that have such a loader, no program need be looked at. */
 static bool has_other_loaders(void)
@@ -21,40 +24,64 @@ static bool has_other_loaders(void)
 	static const char *const loaders[] = {SP_OTHER_LOADERS};
 	size_t i;
 
-	for (i = 0; i < sizeof loaders / sizeof *loaders; i++)
-		if (sp_sys(SYS_faccessat, AT_FDCWD, loaders[i], F_OK) == 0)
-			return true;
-	return false;
+	for (i = 0; i < sizeof loaders / sizeof *loaders && !has_loader; i++)
+		has_loader = sp_sys(SYS_faccessat, AT_FDCWD, loaders[i], F_OK) == 0;
+	return has_loader;
 }
 
-static bool is_musls(long fd, const Elf64_Ehdr *header)
+void sp_handed_on_expect(void)
+{
+	static bool looked;
+
+	if (!looked && !sp_agent.sealed)
+		has_other_loaders();
+	looked = true;
+}
+
+/* What of a file is looked at. */
+struct program {
+	long fd, bytes; /* of its beginning: */
+	char begin[BEGIN_BYTES];
+};
+
+static bool read_at(const struct program *p, uint64_t at, void *to, size_t bytes)
+{
+	if (at > (uint64_t)p->bytes || bytes > (uint64_t)p->bytes - at)
+		return sp_sys(SYS_pread64, p->fd, to, bytes, at) == (long)bytes;
+	memcpy(to, p->begin + at, bytes);
+	return true;
+}
+
+static bool is_musls(const struct program *p, const Elf64_Ehdr *header)
 {
 	char loader[LOADER_BYTES];
 	Elf64_Phdr segment;
+	size_t bytes;
 	unsigned i;
-	long n;
 
 	for (i = 0; i < header->e_phnum && i < HEADERS_MOST; i++) {
-		n = sp_sys(SYS_pread64, fd, &segment, sizeof segment, header->e_phoff + i * sizeof segment);
-		if (n != (long)sizeof segment)
+		if (!read_at(p, header->e_phoff + i * sizeof segment, &segment, sizeof segment))
 			return false;
 		if (segment.p_type != PT_INTERP)
 			continue;
-		n = sp_sys(SYS_pread64, fd, loader, sizeof loader - 1, segment.p_offset);
-		loader[n > 0 ? n : 0] = 0;
-		return strstr(loader, "/ld-musl-") != NULL;
+		bytes = segment.p_filesz < LOADER_BYTES ? segment.p_filesz : LOADER_BYTES - 1;
+		loader[bytes] = 0;
+		return read_at(p, segment.p_offset, loader, bytes) && strstr(loader, "/ld-musl-") != NULL;
 	}
 	return false;
 }
 
 static bool is_foreign(long fd)
 {
+	struct program p;
 	Elf64_Ehdr header;
 
-	if (sp_sys(SYS_pread64, fd, &header, sizeof header, 0) != (long)sizeof header ||
-		memcmp(header.e_ident, ELFMAG, SELFMAG) != 0)
+	p.fd = fd;
+	p.bytes = sp_sys(SYS_pread64, fd, p.begin, sizeof p.begin, 0);
+	if (p.bytes < (long)sizeof header || memcmp(p.begin, ELFMAG, SELFMAG) != 0)
 		return false;
-	return header.e_ident[EI_CLASS] == ELFCLASS32 || is_musls(fd, &header);
+	memcpy(&header, p.begin, sizeof header);
+	return header.e_ident[EI_CLASS] == ELFCLASS32 || is_musls(&p, &header);
 }
 
 static bool is_foreign_at(int directory, const char *path)

@@ -4,6 +4,7 @@
 #include "preload/finish/finish.h"
 #include "preload/finish/tree.h"
 #include "preload/hooks/children.h"
+#include "preload/hooks/handed_on.h"
 #include "preload/hooks/signals.h"
 #include "preload/hooks/threads.h"
 #include "preload/process.h"
@@ -38,6 +39,7 @@ static void before_fork(void)
 {
 	if (!sp_agent.attached) {
 		sp_children_expect();
+		sp_handed_on_expect();
 		(void)SP_REAL(execve);
 		(void)SP_REAL(_exit);
 	}

@@ -61,7 +61,8 @@ lacking() {
 		setpriv --reuid="$USER_ID" --regid="$USER_ID" --clear-groups bash -c "$BOTH"' >out 2>err 3>status
 }
 
-# Such as have no use for the library: a 32-bit one that needs no C library, and one of musl's. Both end with 5.
+# Such as have no use for the library: a 32-bit one that needs no C library, and two of musl's, of which one has its loader's name at its
+# end. All end with 5.
 make_foreign() {
 	cat >thirty_two.c <<'C'
 void _start(void)
@@ -75,13 +76,24 @@ C
 	printf '#include <stdio.h>\nint main(void) { puts("here"); return 5; }\n' >musl.c
 	gcc -m32 -O1 -ffreestanding -fno-stack-protector -nostdlib -fpie -pie -Wl,--dynamic-linker=/lib/ld-linux.so.2 thirty_two.c -o thirty_two
 	musl-gcc -O2 musl.c -o musl
+	/usr/bin/python3 - <<-'PY'
+		import struct
+		program = bytearray(open('musl', 'rb').read())
+		header, = struct.unpack_from('<Q', program, 32)
+		while struct.unpack_from('<I', program, header)[0] != 3:
+		    header += 56
+		offset, size = (struct.unpack_from('<Q', program, header + at)[0] for at in (8, 32))
+		struct.pack_into('<Q', program, header + 8, len(program))
+		open('musl_far', 'wb').write(program + program[offset:offset + size])
+	PY
+	chmod +x musl_far
 }
 
 @test "a 32-bit program, and one of musl's, that a profiled one starts, are started without the library" {
 	make_foreign
 	export PATH=$PWD:$PATH
-	for program in thirty_two musl; do
-		[ "$("$program" || [ $? -eq 5 ])" = here ] || [ "$program" = musl ] || continue # a kernel without 32-bit programs
+	for program in thirty_two musl musl_far; do
+		[ "$("$program" || [ $? -eq 5 ])" = here ] || [ "$program" != thirty_two ] || continue # a kernel without 32-bit programs
 		same_run bash -c "$PWD/$program"
 		same_run env "$program" # execvp
 		same_run perl -e "exit(system('$program') >> 8)"
