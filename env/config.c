@@ -101,7 +101,7 @@ static bool accept(struct sp_value *value, const struct sp_option_row *row, cons
 /* An empty variable is an unset one. */
 static bool from_variable(struct sp_value *value, const struct sp_option_row *row, char *const *envp, const char *name)
 {
-	struct sp_file_setting from = {.name = name, .text = name ? sp_environ_get(envp, name) : NULL};
+	struct sp_file_setting from = {.name = name, .text = *name ? sp_environ_get(envp, name) : NULL};
 
 	return from.text && *from.text &&
 		accept(value, row, &from, from_flag(row, envp) ? SP_SOURCE_FLAG : SP_SOURCE_VARIABLE);
@@ -110,7 +110,7 @@ static bool from_variable(struct sp_value *value, const struct sp_option_row *ro
 static bool from_file(struct sp_value *value, const struct sp_option_row *row, const struct sp_file *file,
 	const char *name)
 {
-	const struct sp_file_setting *from = name ? sp_file_get(file, name) : NULL;
+	const struct sp_file_setting *from = *name ? sp_file_get(file, name) : NULL;
 
 	if (!from || (!*from->text && !from->odd))
 		return false;

@@ -51,20 +51,23 @@ enum sp_option_type {
 };
 
 /* One row of options.def: the whole knowledge about a setting. */
+/* No pointers: the agent's loader would have to relocate them, and each page that it does that in is copied in every process. */
 struct sp_option_row {
-	const char *name;     /* as printed by `config` and in the profile */
-	const char *variable; /* environment variable */
-	const char *alias;    /* the variable's other name, which it beats; NULL if it has none */
-	const char *flag;     /* of `smartprof run`, without dashes; NULL if it has none */
+	char name[32];     /* as printed by `config` and in the profile */
+	char variable[40]; /* environment variable */
+	char alias[32];    /* the variable's other name, which it beats; empty if it has none */
+	char flag[16];     /* of `smartprof run`, without dashes; empty if it has none */
 	enum sp_option_type type;
-	const char *choices; /* SP_TYPE_CHOICE: "a|b|c"; other spellings of a choice follow it: "a,alpha|b" */
-	uint64_t min, max;   /* numbers: allowed range, in the type's unit */
+	uint64_t min, max; /* numbers: allowed range, in the type's unit */
 	uint64_t defaults[SP_ENVIRONMENTS];
 };
 extern const struct sp_option_row sp_option_rows[SP_OPTIONS];
 
 /* What a row's setting is, in one line. */
 const char *sp_option_help(const struct sp_option_row *row);
+
+/* Of SP_TYPE_CHOICE: "a|b|c"; other spellings of a choice follow it: "a,alpha|b". */
+const char *sp_option_choices(const struct sp_option_row *row);
 
 #define SP_MODE_CPU 1u
 #define SP_MODE_HEAP 2u
@@ -233,7 +236,7 @@ int sp_option_parse(const struct sp_option_row *row, const char *text, uint64_t 
  * Returns the length written. */
 size_t sp_option_format(const struct sp_option_row *row, const struct sp_value *value, char *buffer, size_t size);
 
-/* The index of `name` in a list like sp_option_row.choices, or -1. Upper and lower case are the
+/* The index of `name` in a list like sp_option_choices(), or -1. Upper and lower case are the
  * same here, as in everything the table parses. */
 int sp_choice_find(const char *choices, const char *name);
 

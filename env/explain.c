@@ -74,8 +74,8 @@ static void put_origin(struct sp_text_out *out, const struct sp_config *config, 
 		sp_text_put(out, value->variable);
 		break;
 	case SP_SOURCE_FLAG:
-		sp_text_put(out, row->flag ? " --" : "");
-		sp_text_put(out, row->flag ? row->flag : "");
+		sp_text_put(out, *row->flag ? " --" : "");
+		sp_text_put(out, row->flag);
 		break;
 	default:
 		break;

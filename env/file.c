@@ -41,7 +41,7 @@ static bool is_our_name(const char *name, size_t bytes)
 	for (int i = 0; i < SP_OPTIONS; i++) {
 		const char *alias = sp_option_rows[i].alias;
 
-		if (alias && strlen(alias) == bytes && memcmp(alias, name, bytes) == 0)
+		if (*alias && strlen(alias) == bytes && memcmp(alias, name, bytes) == 0)
 			return true;
 	}
 	return false;

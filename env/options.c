@@ -9,26 +9,45 @@
 
 const struct sp_option_row sp_option_rows[SP_OPTIONS] = {
 #define SP_OPTION(id, name_, variable_, alias_, flag_, type_, choices_, min_, max_, a_, b_, c_, d_, help_) \
-	[SP_OPT_##id] = {name_, variable_, alias_, flag_, type_, choices_, min_, max_, a_, b_, c_, d_},
+	[SP_OPT_##id] = {name_, variable_, alias_, flag_, type_, min_, max_, a_, b_, c_, d_},
 #include "env/options.def"
 #undef SP_OPTION
 };
 
-/* One behind the other, not by pointers: the agent's loader would have to relocate those, and each page that it does that in is
- * copied in every process. */
+#define FITS(text, member) (sizeof(text) <= sizeof(sp_option_rows[0].member))
+#define SP_OPTION(id, name_, variable_, alias_, flag_, type_, choices_, min_, max_, a_, b_, c_, d_, help_) \
+	_Static_assert(FITS(name_, name) && FITS(variable_, variable) && FITS(alias_, alias) && FITS(flag_, flag), #id);
+#include "env/options.def"
+#undef SP_OPTION
+#undef FITS
+
+/* Those of all lengths stand one behind the other. */
+static const char choice_lists[] =
+#define SP_OPTION(id, name_, variable_, alias_, flag_, type_, choices_, min_, max_, a_, b_, c_, d_, help_) choices_ "\0"
+#include "env/options.def"
+#undef SP_OPTION
+	;
 static const char helps[] =
 #define SP_OPTION(id, name_, variable_, alias_, flag_, type_, choices_, min_, max_, a_, b_, c_, d_, help_) help_ "\0"
 #include "env/options.def"
 #undef SP_OPTION
 	;
 
+static const char *text_of(const char *texts, const struct sp_option_row *row)
+{
+	for (const struct sp_option_row *r = sp_option_rows; r < row; r++)
+		texts += strlen(texts) + 1;
+	return texts;
+}
+
 const char *sp_option_help(const struct sp_option_row *row)
 {
-	const char *help = helps;
+	return text_of(helps, row);
+}
 
-	for (const struct sp_option_row *r = sp_option_rows; r < row; r++)
-		help += strlen(help) + 1;
-	return help;
+const char *sp_option_choices(const struct sp_option_row *row)
+{
+	return text_of(choice_lists, row);
 }
 
 const char *const sp_internal_variables[] = {"SMARTPROF_TREE", "SMARTPROF_PROGRESS_FD", SP_VARIABLE_FLAGS,
@@ -141,9 +160,9 @@ static int parse_mode(const char *text, uint64_t *number)
 	return 0;
 }
 
-static int parse_choice(const char *choices, const char *text, uint64_t *number)
+static int parse_choice(const char *list, const char *text, uint64_t *number)
 {
-	int found = sp_choice_find(choices, text);
+	int found = sp_choice_find(list, text);
 
 	if (found < 0)
 		return -EINVAL;
@@ -159,7 +178,7 @@ int sp_option_parse(const struct sp_option_row *row, const char *text, uint64_t 
 	case SP_TYPE_MODE:
 		return parse_mode(text, number);
 	case SP_TYPE_CHOICE:
-		return parse_choice(row->choices, text, number);
+		return parse_choice(sp_option_choices(row), text, number);
 	case SP_TYPE_TEXT:
 	case SP_TYPE_PATH:
 		*number = 0;
@@ -233,7 +252,7 @@ size_t sp_option_format(const struct sp_option_row *row, const struct sp_value *
 		sp_text_put(&out, value->number & SP_MODE_HEAP ? "heap" : "");
 		break;
 	case SP_TYPE_CHOICE:
-		put_choice(&out, row->choices, value->number);
+		put_choice(&out, sp_option_choices(row), value->number);
 		break;
 	case SP_TYPE_TEXT:
 	case SP_TYPE_PATH:

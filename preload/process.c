@@ -23,7 +23,6 @@ struct sp_where sp_process_where(void)
 
 void sp_process_start_time(void)
 {
-	sp_process.start_realtime_ns = sp_clock_read_ns(CLOCK_REALTIME);
 	sp_agent.start_monotonic_ns = sp_clock_read_ns(CLOCK_MONOTONIC);
 	sp_agent.start_tsc = 0;
 	sp_agent.start_tsc = sp_tsc_first();

@@ -35,8 +35,7 @@ struct sp_process {
 	uint64_t attached_ns; /* the process had run for so long when the agent was put into it; 0: it was there */
 	struct sp_facts *attached_facts; /* what the command has read of the machine then */
 	const char *trouble;             /* why activation has failed; NULL: it has not */
-	uint64_t start_realtime_ns;
-	char *spool_path; /* SP_PATH_MAX bytes; empty while there is no spool */
+	char *spool_path;                /* SP_PATH_MAX bytes; empty while there is no spool */
 };
 #define SP_PATH_MAX 4096u
 extern struct sp_process sp_process SP_HIDDEN;

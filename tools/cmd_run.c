@@ -58,7 +58,7 @@ static void fill_flags(struct option *flags)
 	size_t count = 0;
 
 	for (int i = 0; i < SP_OPTIONS; i++)
-		if (sp_option_rows[i].flag)
+		if (*sp_option_rows[i].flag)
 			flags[count++] = (struct option){sp_option_rows[i].flag, required_argument, NULL, i};
 	flags[count++] = (struct option){"cpu", no_argument, NULL, FLAG_CPU};
 	flags[count++] = (struct option){"heap", no_argument, NULL, FLAG_HEAP};

@@ -32,7 +32,7 @@ static int find_program(int count, char **words)
 		if (word[0] != '-')
 			return i;
 		for (int k = 0; k < SP_OPTIONS && !value; k++)
-			value = strncmp(word, "--", 2) == 0 && sp_option_rows[k].flag &&
+			value = strncmp(word, "--", 2) == 0 && *sp_option_rows[k].flag &&
 				strcmp(word + 2, sp_option_rows[k].flag) == 0;
 		i += value; /* what follows is the flag's */
 	}

@@ -18,7 +18,7 @@ static void choices_text(const struct sp_option_row *row, char *text, size_t siz
 	size_t length = 0;
 	int skip = 0;
 
-	for (const char *at = row->choices; *at && length + 3 < size; at++) {
+	for (const char *at = sp_option_choices(row); *at && length + 3 < size; at++) {
 		if (row->type == SP_TYPE_CHOICE && *at == ',')
 			skip = 1;
 		if (*at == '|') {
@@ -92,7 +92,7 @@ static int mark_as_flag(const char *name)
 /* For completion; other spellings of a choice are left out. */
 static void put_choices(const struct sp_option_row *row)
 {
-	const char *at = row->type == SP_TYPE_BOOL ? "on|off" : row->choices;
+	const char *at = row->type == SP_TYPE_BOOL ? "on|off" : sp_option_choices(row);
 	char word[64];
 
 	for (; at && *at; at += strcspn(at, "|"), at += *at == '|') {
@@ -156,7 +156,7 @@ static const struct sp_option_row *row_of(const char *name)
 {
 	for (int i = 0; i < SP_OPTIONS; i++)
 		if (strcmp(sp_option_rows[i].variable, name) == 0 ||
-			(sp_option_rows[i].alias && strcmp(sp_option_rows[i].alias, name) == 0))
+			(*sp_option_rows[i].alias && strcmp(sp_option_rows[i].alias, name) == 0))
 			return &sp_option_rows[i];
 	return NULL;
 }
@@ -258,7 +258,7 @@ void sp_settings_help(void)
 		const struct sp_option_row *row = &sp_option_rows[i];
 		char left[48];
 
-		if (!row->flag)
+		if (!*row->flag)
 			continue;
 		snprintf(left, sizeof(left), "--%s %s", row->flag, kinds[row->type]);
 		printf("  %-15s %s\n", left, sp_option_help(row));

@@ -16,8 +16,8 @@ static void print_settings(void)
 		char allowed[160];
 
 		sp_allowed_text(row, allowed, sizeof(allowed));
-		printf("  %s%s%s\n      %s\n      %s\n", row->variable, row->flag ? ", --" : "",
-			row->flag ? row->flag : "", sp_option_help(row), allowed);
+		printf("  %s%s%s\n      %s\n      %s\n", row->variable, *row->flag ? ", --" : "", row->flag,
+			sp_option_help(row), allowed);
 	}
 }
 

@@ -245,7 +245,7 @@ static bool join_tree(void)
 			name.length = 0;
 			sp_text_put_number(&name, (uint64_t)sp_agent.pid);
 			sp_text_put(&name, ".");
-			sp_text_put_number(&name, sp_process.start_realtime_ns);
+			sp_text_put_number(&name, sp_clock_read_ns(CLOCK_REALTIME));
 		}
 		sp_process.output_dir = absolute(dir ? dir : "profiles");
 		sp_process.is_root = true;

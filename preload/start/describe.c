@@ -109,7 +109,7 @@ void sp_describe_process(struct sp_spool_header *h, const struct sp_config *c, u
 	h->code_address_bits = 64 - (uint32_t)__builtin_clzll(sp_plain_address((1ull << 55) - 1));
 	h->start_ticks = start_ticks;
 	h->pid_namespace = sp_pid_namespace();
-	h->start_realtime_ns = sp_process.start_realtime_ns;
+	h->start_realtime_ns = sp_clock_read_ns(CLOCK_REALTIME) - sp_now_ns();
 	h->attached_ns = sp_process.attached_ns;
 	h->earlier_ns = sp_usage_before_ns();
 	h->start_monotonic_ns = sp_agent.start_monotonic_ns;

@@ -134,7 +134,7 @@ uint64_t sp_thread_ended_ns(void)
 	return sp_load(&threads.ended_ns);
 }
 
-bool sp_thread_blocks_signal(void)
+SP_AT_FORK bool sp_thread_blocks_signal(void)
 {
 	uint64_t mask = 0;
 

@@ -27,7 +27,7 @@ static void rows_are_sound(void **state)
 		assert_non_null(a->name);
 		assert_int_equal(strncmp(a->variable, SP_VARIABLE_PREFIX, strlen(SP_VARIABLE_PREFIX)), 0);
 		assert_true(strlen(sp_option_help(a)) > 10);
-		if (a->alias)
+		if (*a->alias)
 			assert_string_equal(a->alias, a->variable + strlen(SP_VARIABLE_PREFIX));
 		for (int e = 0; bounded && e < SP_ENVIRONMENTS; e++)
 			assert_in_range(a->defaults[e], a->min, a->max);

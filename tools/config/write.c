@@ -91,7 +91,7 @@ static void put_remarks(struct sp_buffer *out, const struct sp_option_row *row)
 	char allowed[160], text[64];
 
 	sp_buffer_printf(out, "\n# %c%s", sp_option_help(row)[0] & ~0x20, sp_option_help(row) + 1);
-	if (row->alias)
+	if (*row->alias)
 		sp_buffer_printf(out, " (also %s)", row->alias);
 	sp_allowed_text(row, allowed, sizeof(allowed));
 	if (!is_text(row))
