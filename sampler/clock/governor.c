@@ -19,9 +19,10 @@
 #define MIN_SIGNALS 8u /* fewer tell little about a handler's time */
 #define MIN_HEAP_SAMPLES 64u
 /* No profile is written of a process that used less CPU: heap samples may spend this time's share
- * in advance, so that what a program allocates while it starts is seen at the interval asked for. Not those of a tree's
- * other members, whose starts are many. */
-#define HEAP_GRACE_NS 20000000u
+ * in advance, so that what a program allocates while it starts is seen at the interval asked for. */
+#define HEAP_GRACE_NS SP_SMALL_CPU_NS
+/* A tree's other members are many, and many are short: their budgets pay for what each does once, the spool above all. */
+#define MEMBER_NS 300000u
 
 static struct {
 	uint32_t busy;      /* sp_try_lock */
@@ -34,6 +35,7 @@ static struct {
 	uint64_t heap_share_ppm; /* of the CPU time lately, spent on heap samples */
 	uint64_t heap_ppm;       /* atomic */
 	uint64_t grace_ns;       /* HEAP_GRACE_NS or none */
+	uint64_t once_ns;        /* MEMBER_NS or none */
 } governor;
 
 static uint64_t min64(uint64_t a, uint64_t b)
@@ -112,7 +114,9 @@ uint64_t sp_governor_heap_ppm(void)
 
 uint64_t sp_governor_heap_allowance_ns(uint64_t cpu_ns)
 {
-	return (cpu_ns + governor.grace_ns) / 1000 * sp_governor_heap_ppm() / 1000;
+	uint64_t ns = (cpu_ns + governor.grace_ns) / 1000 * sp_governor_heap_ppm() / 1000;
+
+	return ns - min64(ns, governor.once_ns);
 }
 
 void sp_governor_set_heap_interval(uint64_t bytes)
@@ -164,6 +168,7 @@ void sp_governor_start(void)
 	governor.looked_ns = h->cpu.before_user_ns + h->cpu.before_sys_ns;
 	governor.handler_ns = FIRST_HANDLER_NS;
 	governor.grace_ns = h->is_root ? HEAP_GRACE_NS : 0;
+	governor.once_ns = governor.spent_ns = h->is_root ? 0 : MEMBER_NS;
 	sp_calibrate_start();
 	h->cpu.interval_ns = max64(h->cpu.requested_ns, TYPICAL_INTERVAL_NS);
 	governor.heap_ppm = heap_part(&h->cpu, budget, 0);

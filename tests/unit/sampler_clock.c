@@ -88,6 +88,22 @@ static void what_is_armed_while_clocks_are_stopped_is_so_when_they_go_on(void **
 	sp_clock_disarm(t);
 }
 
+static void a_member_that_is_too_small_for_a_profile_has_no_event(void **state)
+{
+	struct sp_spool_header *h = sp_agent.spool;
+
+	(void)state;
+	h->cpu.interval_ns = 400000;
+	assert_int_equal(sp_clock_evidence_ns(), SP_SMALL_CPU_NS);
+	h->is_root = 1;
+	assert_int_equal(sp_clock_evidence_ns(), 1000000);
+	h->is_root = 0;
+	h->cpu.self_user_ns = h->cpu.self_sys_ns = SP_SMALL_CPU_NS / 2; /* from here on a new thread has one soon */
+	assert_int_equal(sp_clock_evidence_ns(), 1000000);
+	h->cpu.interval_ns = 10000000;
+	assert_int_equal(sp_clock_evidence_ns(), 50000000);
+}
+
 static unsigned arm_and_stop(unsigned number)
 {
 	uint64_t random = number + 1;
@@ -164,6 +180,7 @@ int main(void)
 		cmocka_unit_test(what_is_armed_while_clocks_are_stopped_is_so_when_they_go_on),
 		cmocka_unit_test(none_is_left_or_lost_when_several_threads_are_at_it),
 		cmocka_unit_test(a_thread_that_waits_for_the_signal_blocks_it),
+		cmocka_unit_test(a_member_that_is_too_small_for_a_profile_has_no_event),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

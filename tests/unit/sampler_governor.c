@@ -198,9 +198,10 @@ static void heap_samples_may_use_their_part_in_advance(void **state)
 	sp_agent.spool->cpu.requested_ns = 100000;
 	sp_agent.spool->cpu.clock = SP_CLOCK_EVENT;
 	sp_agent.spool->heap.on = 1;
-	/* Not those of a tree's other members. */
+	/* Not those of a tree's other members, which pay for their start first. */
 	sp_governor_start();
-	assert_int_equal(sp_governor_heap_allowance_ns(0), 0);
+	assert_int_equal(sp_governor_heap_allowance_ns(6000000), 0);
+	assert_in_range(sp_governor_heap_allowance_ns(20000000), 600000, 610000);
 	sp_agent.spool->is_root = 1;
 	sp_governor_start();
 	assert_in_range(sp_governor_heap_ppm(), 45454, 45455);
