@@ -1,4 +1,5 @@
 /* smartprof top: figures as text, the heading, and a refresh for -b and --json. */
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -166,32 +167,75 @@ static void put_figure(struct sp_buffer *out, const struct sp_top_figure *figure
 	sp_buffer_printf(out, "%s%s%s", *cell.value ? cell.value : "0", *cell.error ? " " : "", cell.error);
 }
 
-static void put_cpu(struct sp_buffer *out, const struct sp_top_state *s, bool ascii)
+/* --- the heading -------------------------------------------------------------------------------- */
+
+#define PARTS 4u
+
+static void put_process(struct sp_buffer *parts, const struct sp_top_state *s, bool ascii)
 {
+	sp_buffer_printf(&parts[0], "%s (%d)", s->program, s->pid);
+	sp_buffer_puts(&parts[1], s->text);
 	if (s->interval_s > 0 && s->process <= SP_TOP_STOPPED) {
-		put_figure(out, &s->cores, SP_TOP_SECONDS, ascii);
-		sp_buffer_puts(out, " cores   ");
+		put_figure(&parts[2], &s->cores, SP_TOP_SECONDS, ascii);
+		sp_buffer_puts(&parts[2], " cores");
 	}
-	sp_buffer_printf(out, s->whole ? "all of its %.1f s: " : "window %.1f s: ", s->window_s);
-	put_figure(out, &s->cpu_s, SP_TOP_SECONDS, ascii);
-	sp_buffer_puts(out, " s CPU");
+	sp_buffer_printf(&parts[3], s->whole ? "all of its %.1f s: " : "window %.1f s: ", s->window_s);
+	put_figure(&parts[3], &s->cpu_s, SP_TOP_SECONDS, ascii);
+	sp_buffer_puts(&parts[3], " s CPU");
 }
 
-void sp_top_heading(struct sp_buffer *first, struct sp_buffer *second, const struct sp_top_state *s, bool ascii)
+static void put_memory(struct sp_buffer *parts, const struct sp_top_state *s, bool ascii)
 {
-	sp_buffer_printf(first, "%s (%d) %s   ", s->program, s->pid, s->text);
-	put_cpu(first, s, ascii);
 	if (s->interval_s > 0)
-		sp_buffer_printf(second, "last %.1f s: %llu samples   ", s->interval_s, (unsigned long long)s->samples);
-	sp_buffer_puts(second, "RSS ");
-	put_figure(second, &(struct sp_top_figure){(double)s->rss_bytes, 0}, SP_TOP_BYTES, ascii);
-	sp_buffer_puts(second, "   heap ");
-	put_figure(second, &s->heap, SP_TOP_BYTES, ascii);
+		sp_buffer_printf(&parts[0], "last %.1f s: %llu samples", s->interval_s, (unsigned long long)s->samples);
+	sp_buffer_puts(&parts[1], "RSS ");
+	put_figure(&parts[1], &(struct sp_top_figure){(double)s->rss_bytes, 0}, SP_TOP_BYTES, ascii);
+	sp_buffer_puts(&parts[2], "heap ");
+	put_figure(&parts[2], &s->heap, SP_TOP_BYTES, ascii);
 	if (s->interval_s > 0) {
-		sp_buffer_puts(second, "   allocates ");
-		put_figure(second, &s->allocated, SP_TOP_BYTES, ascii);
-		sp_buffer_puts(second, "/s");
+		sp_buffer_puts(&parts[3], "allocates ");
+		put_figure(&parts[3], &s->allocated, SP_TOP_BYTES, ascii);
+		sp_buffer_puts(&parts[3], "/s");
 	}
+}
+
+/* What the process is doing, where that is out of the ordinary, is told below the heading too. */
+static const struct heading {
+	void (*put)(struct sp_buffer *parts, const struct sp_top_state *s, bool ascii);
+	unsigned char by_worth[PARTS];
+	bool has_state; /* as its second part, which belongs to the first */
+} headings[SP_TOP_HEADING] = {{put_process, {0, 2, 3, 1}, true}, {put_memory, {1, 2, 3, 0}, false}};
+
+static void put_shown(struct sp_buffer *out, const struct heading *heading, const struct sp_buffer *parts,
+	unsigned shown)
+{
+	for (unsigned k = 0; k < PARTS; k++) {
+		if (!(shown & 1u << k) || !parts[k].length)
+			continue;
+		if (out->length)
+			sp_buffer_puts(out, k == 1 && heading->has_state ? " " : "   ");
+		sp_buffer_puts(out, parts[k].data);
+	}
+}
+
+void sp_top_heading(struct sp_buffer *out, unsigned line, const struct sp_top_state *s, bool ascii, int columns)
+{
+	const struct heading *heading = &headings[line];
+	struct sp_buffer parts[PARTS] = {{0}};
+	unsigned shown = 1u << heading->by_worth[0];
+
+	heading->put(parts, s, ascii);
+	for (unsigned i = 1; i < PARTS; i++) {
+		struct sp_buffer longer = {0};
+
+		put_shown(&longer, heading, parts, shown | 1u << heading->by_worth[i]);
+		if (sp_top_columns(longer.data) <= columns)
+			shown |= 1u << heading->by_worth[i];
+		sp_buffer_free(&longer);
+	}
+	put_shown(out, heading, parts, shown);
+	for (unsigned k = 0; k < PARTS; k++)
+		sp_buffer_free(&parts[k]);
 }
 
 /* --- -b ----------------------------------------------------------------------------------------- */
@@ -249,11 +293,13 @@ static void put_view(struct sp_buffer *out, struct sp_top *top, enum sp_top_view
 
 void sp_top_put_text(struct sp_buffer *out, struct sp_top *top)
 {
-	struct sp_buffer second = {0};
+	for (unsigned line = 0; line < SP_TOP_HEADING; line++) {
+		struct sp_buffer text = {0};
 
-	sp_top_heading(out, &second, sp_top_state(top), false);
-	sp_buffer_printf(out, "\n%s\n", second.data);
-	sp_buffer_free(&second);
+		sp_top_heading(&text, line, sp_top_state(top), false, INT_MAX);
+		sp_buffer_printf(out, "%s\n", text.data);
+		sp_buffer_free(&text);
+	}
 	for (unsigned view = 0; view < SP_TOP_VIEWS; view++)
 		put_view(out, top, view);
 	sp_buffer_puts(out, "\n");

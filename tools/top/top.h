@@ -123,14 +123,19 @@ void sp_top_label(struct sp_buffer *out, enum sp_top_view view, const struct sp_
 /* What else is known, "file.c:12, module", of a thread where it began, of a span which are open; clean. */
 void sp_top_place(struct sp_buffer *out, enum sp_top_view view, const struct sp_top_row *row);
 
-/* Two lines about the process, without newlines. */
-void sp_top_heading(struct sp_buffer *first, struct sp_buffer *second, const struct sp_top_state *state, bool ascii);
+/* A line about the process, without a newline. What does not fit in so many columns loses parts, those of least worth first; the
+ * last one may still be longer. */
+#define SP_TOP_HEADING 2u
+void sp_top_heading(struct sp_buffer *out, unsigned line, const struct sp_top_state *state, bool ascii, int columns);
 
 /* A refresh for -b, and as a line of JSON. */
 void sp_top_put_text(struct sp_buffer *out, struct sp_top *top);
 void sp_top_put_json(struct sp_buffer *out, struct sp_top *top);
 
-/* --- the screen (view.c) */
+/* --- the screen (view.c, draw.c) */
+
+/* That the text takes, in the locale that is set. */
+int sp_top_columns(const char *text);
 
 struct sp_top_pace {
 	double seconds;      /* between refreshes */
