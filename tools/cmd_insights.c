@@ -5,8 +5,8 @@
 
 #include "profiles/base/escape.h"
 #include "profiles/base/json.h"
+#include "profiles/history/seen.h"
 #include "tools/history/ask.h"
-#include "tools/history/series.h"
 #include "tools/tools.h"
 
 #define RUNS 200u   /* the newest of each series */
@@ -30,6 +30,33 @@ struct insights {
 	size_t looked, told;
 };
 
+/* The command to type next. */
+static void put_next(struct sp_buffer *out, const struct sp_finding *f, const char *command)
+{
+	switch (f->kind) {
+	case SP_FINDING_FAILING:
+	case SP_FINDING_FLAKY:
+		sp_buffer_printf(out, "smartprof history show %.*s", SP_HISTORY_SHORT, f->id);
+		return;
+	case SP_FINDING_MORE:
+	case SP_FINDING_LESS:
+	case SP_FINDING_GROWING:
+		sp_buffer_printf(out, "smartprof history trend %s --run %.*s", sp_seen_keys[f->metric],
+			SP_HISTORY_SHORT, f->id);
+		return;
+	case SP_FINDING_CHANGED:
+		sp_buffer_printf(out, "smartprof history changes %s --run %.*s", sp_seen_keys[f->metric],
+			SP_HISTORY_SHORT, f->id);
+		return;
+	case SP_FINDING_WAITING:
+		sp_buffer_puts(out, "smartprof run -- ");
+		break;
+	default:
+		sp_buffer_puts(out, "smartprof monitor --runs 10 -- ");
+	}
+	sp_buffer_puts(out, command);
+}
+
 static void put_escaped(struct insights *in, const char *text, size_t length)
 {
 	sp_escape(&in->text, in->ask->format == SP_ASK_MARKDOWN ? SP_ESCAPE_CELL : SP_ESCAPE_PLAIN, text, length);
@@ -40,7 +67,7 @@ static void put_finding(struct insights *in, const struct sp_finding *f, const s
 {
 	struct sp_buffer next = {0};
 
-	sp_series_put_next(&next, f, group->command);
+	put_next(&next, f, group->command);
 	sp_buffer_puts(&in->text, in->ask->format == SP_ASK_MARKDOWN ? "- " : "  ");
 	put_escaped(in, f->text, strlen(f->text));
 	sp_buffer_puts(&in->text, "; ");
@@ -69,7 +96,7 @@ static void add_json(struct insights *in, const struct sp_finding *f, const stru
 	struct sp_buffer next = {0};
 	json_t *row = json_object();
 
-	sp_series_put_next(&next, f, group->command);
+	put_next(&next, f, group->command);
 	sp_json_set(row, "kind", sp_json_text(sp_finding_names[f->kind]));
 	sp_json_set(row, "metric", sp_json_text(sp_seen_keys[f->metric]));
 	sp_json_set(row, "finding", sp_json_text(f->text));
@@ -89,7 +116,7 @@ static int look(const struct sp_history_group *group, void *context)
 	struct insights *in = context;
 	struct sp_findings found = {0};
 	struct sp_seen seen = {0};
-	int error = sp_series_load(in->ask->store, group->series, RUNS, &seen);
+	int error = sp_seen_load(in->ask->store, group->series, RUNS, &seen);
 
 	in->looked++;
 	if (!error)

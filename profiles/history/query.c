@@ -102,26 +102,6 @@ static int read_metrics(struct sp_history *store, struct sp_history_run *run, in
 	return got;
 }
 
-/* Each lies where its series, name and run say. */
-static int read_named(struct sp_history *store, struct sp_history_run *run, int64_t number, const char *const *names)
-{
-	int got = 0;
-
-	for (; *names && got >= 0; names++) {
-		sqlite3_stmt *s = sp_history_bind(store,
-			"SELECT t.value, t.error FROM total t WHERE t.series=?1 AND"
-			" t.metric=(SELECT id FROM metric WHERE name=?2) AND t.run=?3",
-			"iti", run->series, *names, number);
-
-		got = s ? sp_history_step(store, s) : -EBADMSG;
-		if (got <= 0)
-			continue;
-		sp_history_add_metric(run, *names, sqlite3_column_double(s, 0), double_of(s, 1));
-		sqlite3_reset(s);
-	}
-	return got < 0 ? got : 0;
-}
-
 static int read_functions(struct sp_history *store, struct sp_history_run *run, int64_t number)
 {
 	sqlite3_stmt *s = sp_history_bind(store,
@@ -150,8 +130,7 @@ static int read_tags(struct sp_history *store, struct sp_history_run *run, int64
 	return got;
 }
 
-static int read_parts(struct sp_history *store, struct sp_history_run *run, sqlite3_stmt *s, unsigned parts,
-	const char *const *metrics)
+static int read_parts(struct sp_history *store, struct sp_history_run *run, sqlite3_stmt *s, unsigned parts)
 {
 	int64_t number = sqlite3_column_int64(s, 0), blobs[SP_HISTORY_PARTS];
 	int err;
@@ -160,7 +139,7 @@ static int read_parts(struct sp_history *store, struct sp_history_run *run, sqli
 		blobs[i] = sqlite3_column_int64(s, 26 + i);
 	err = read_blobs(store, run, blobs);
 	if (!err && (parts & SP_HISTORY_METRICS))
-		err = metrics ? read_named(store, run, number, metrics) : read_metrics(store, run, number);
+		err = read_metrics(store, run, number);
 	if (!err && (parts & SP_HISTORY_FUNCTIONS))
 		err = read_functions(store, run, number);
 	if (!err && (parts & SP_HISTORY_TAGS))
@@ -194,7 +173,7 @@ int sp_history_each(struct sp_history *store, const struct sp_history_filter *fi
 	while (!err && (got = sp_history_step(store, s)) != 0) {
 		struct sp_history_run *run = got < 0 ? NULL : take_head(s);
 
-		err = got < 0 ? got : read_parts(store, run, s, parts, filter->metrics);
+		err = got < 0 ? got : read_parts(store, run, s, parts);
 		if (!err)
 			err = each(run, context);
 		sp_history_run_free(run);
@@ -238,7 +217,7 @@ static int read_one(struct sp_history *store, const char *id, unsigned parts, st
 
 	if (got > 0) {
 		*run = take_head(s);
-		err = read_parts(store, *run, s, parts, NULL);
+		err = read_parts(store, *run, s, parts);
 	} else {
 		err = got < 0 ? got : sp_history_fail(store, -ENOENT, "the history %s has no run %s", store->path, id);
 	}

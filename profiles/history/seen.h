@@ -7,12 +7,20 @@
 #include <stdint.h>
 
 #include "profiles/base/buffer.h"
-#include "profiles/history/run.h"
+#include "profiles/history/store.h"
 
 /* What is looked at of each run; NAN where it is not known. */
-enum sp_seen_metric { SP_SEEN_WALL, SP_SEEN_CPU, SP_SEEN_PEAK, SP_SEEN_QUEUE, SP_SEEN_MISSES, SP_SEEN_METRICS };
-/* Metrics of the store; behind them those that CPU time is the sum of where it is not known itself, and NULL. */
-extern const char *const sp_seen_keys[];
+enum sp_seen_metric {
+	SP_SEEN_WALL,
+	SP_SEEN_CPU, /* the sum of user and system time where it is not known itself */
+	SP_SEEN_PEAK,
+	SP_SEEN_QUEUE,
+	SP_SEEN_MISSES,
+	SP_SEEN_USER,
+	SP_SEEN_SYS,
+	SP_SEEN_METRICS
+};
+extern const char *const sp_seen_keys[SP_SEEN_METRICS]; /* metrics of the store */
 
 struct sp_seen_run {
 	char id[SP_HISTORY_ID];
@@ -28,8 +36,9 @@ struct sp_seen {
 	struct sp_seen_run *runs;
 	size_t count, capacity;
 };
-void sp_seen_add(struct sp_seen *seen, const struct sp_history_run *run);
-void sp_seen_reverse(struct sp_seen *seen); /* runs were added newest first */
+
+/* The newest `most` runs of the series, into an empty one. Returns 0 or a negative errno. */
+int sp_seen_load(struct sp_history *store, int64_t series, size_t most, struct sp_seen *seen);
 void sp_seen_free(struct sp_seen *seen);
 
 /* The values of the good runs that have one, oldest first, and their indexes; both freed by the caller. Returns how many. */

@@ -14,12 +14,15 @@
 #define NORMAL_QUARTILE 0.674490
 #define FLUSH 1e150
 
-/* Numbers in order of size, and of those that are in the segment at the moment, sums by a binary indexed tree. */
-struct tree {
-	size_t n, top; /* top: the largest power of two up to n */
-	size_t *rank;  /* from 1 */
+/* Numbers that are added one after the other, and the weighted median of those that are there. With each one it moves by few places. */
+struct pile {
+	size_t n, count; /* that may come, that are there */
+	size_t *rank;    /* of a number, among all that may come */
 	const double **sorted;
-	double *weight, *product; /* of those below */
+	double *weight;                     /* by rank, */
+	uint64_t *there;                    /* and a bit for each that is there */
+	size_t median;                      /* its rank */
+	double below_weight, below_product; /* of those of lower rank */
 	double all_weight, all_product;
 };
 
@@ -30,82 +33,123 @@ static int by_number(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void plant(struct tree *t, const double *x, size_t n)
+static void lay(struct pile *p, const double *x, size_t n)
 {
-	*t = (struct tree){.n = n,
-		.top = 1,
-		.rank = sp_alloc(n, sizeof(*t->rank)),
-		.sorted = sp_alloc(n, sizeof(*t->sorted)),
-		.weight = sp_alloc(n + 1, sizeof(*t->weight)),
-		.product = sp_alloc(n + 1, sizeof(*t->product))};
-	while (t->top * 2 <= n)
-		t->top *= 2;
+	*p = (struct pile){.n = n,
+		.rank = sp_alloc(n, sizeof(*p->rank)),
+		.sorted = sp_alloc(n, sizeof(*p->sorted)),
+		.weight = sp_alloc(n, sizeof(*p->weight)),
+		.there = sp_alloc(n / 64 + 1, sizeof(*p->there))};
 	for (size_t i = 0; i < n; i++)
-		t->sorted[i] = x + i;
-	qsort(t->sorted, n, sizeof(*t->sorted), by_number);
+		p->sorted[i] = x + i;
+	qsort(p->sorted, n, sizeof(*p->sorted), by_number);
 	for (size_t i = 0; i < n; i++)
-		t->rank[t->sorted[i] - x] = i + 1;
+		p->rank[p->sorted[i] - x] = i;
 }
 
-static void fell(struct tree *t)
+static void remove_pile(struct pile *p)
 {
-	free(t->rank);
-	free(t->sorted);
-	free(t->weight);
-	free(t->product);
+	free(p->rank);
+	free(p->sorted);
+	free(p->weight);
+	free(p->there);
 }
 
-static void empty(struct tree *t)
+static void clear(struct pile *p)
 {
-	memset(t->weight, 0, (t->n + 1) * sizeof(*t->weight));
-	memset(t->product, 0, (t->n + 1) * sizeof(*t->product));
-	t->all_weight = t->all_product = 0;
+	memset(p->there, 0, (p->n / 64 + 1) * sizeof(*p->there));
+	p->all_weight = p->all_product = p->below_weight = p->below_product = 0;
+	p->count = 0;
 }
 
-static void add(struct tree *t, size_t rank, double x, double weight)
+/* The next rank above, or below, that is there; n: none is. */
+static size_t above(const struct pile *p, size_t rank)
 {
-	for (size_t at = rank; at <= t->n; at += at & -at) {
-		t->weight[at] += weight;
-		t->product[at] += weight * x;
+	size_t word = ++rank / 64;
+	uint64_t bits = p->there[word] >> rank % 64 << rank % 64;
+
+	while (!bits && word < p->n / 64)
+		bits = p->there[++word];
+	return bits ? word * 64 + (size_t)__builtin_ctzll(bits) : p->n;
+}
+
+static size_t below(const struct pile *p, size_t rank)
+{
+	size_t word = rank / 64;
+	uint64_t bits = p->there[word] & ((UINT64_C(1) << rank % 64) - 1);
+
+	while (!bits && word > 0)
+		bits = p->there[--word];
+	return bits ? word * 64 + 63 - (size_t)__builtin_clzll(bits) : p->n;
+}
+
+static void move_below(struct pile *p, size_t rank, double sign)
+{
+	p->below_weight += sign * p->weight[rank];
+	p->below_product += sign * p->weight[rank] * *p->sorted[rank];
+}
+
+/* Rounding decides nothing: a half is a little less. Weights may be 0. */
+static void settle(struct pile *p)
+{
+	double half = p->all_weight / 2 * (1 - 1e-12);
+	size_t next;
+
+	while (p->below_weight >= half && (next = below(p, p->median)) < p->n) {
+		p->median = next;
+		move_below(p, next, -1);
 	}
-	t->all_weight += weight;
-	t->all_product += weight * x;
+	while (p->below_weight + p->weight[p->median] < half && (next = above(p, p->median)) < p->n) {
+		move_below(p, p->median, 1);
+		p->median = next;
+	}
 }
 
-/* Weighted distances of all in the tree from their weighted median. */
-static double distances(const struct tree *t, double *median)
+static void add(struct pile *p, size_t rank, double weight)
 {
-	double weight = 0, product = 0;
-	size_t at = 0;
+	if (p->count++ == 0)
+		p->median = rank;
+	p->there[rank / 64] |= UINT64_C(1) << rank % 64;
+	p->weight[rank] = weight;
+	p->all_weight += weight;
+	p->all_product += weight * *p->sorted[rank];
+	if (rank < p->median)
+		move_below(p, rank, 1);
+	settle(p);
+}
 
-	for (size_t step = t->top; step > 0; step /= 2)
-		if (at + step <= t->n && weight + t->weight[at + step] < t->all_weight / 2 * (1 - 1e-12)) {
-			at += step;
-			weight += t->weight[at];
-			product += t->product[at];
-		}
-	*median = *t->sorted[at < t->n ? at : t->n - 1];
-	return *median * weight - product + (t->all_product - product) - *median * (t->all_weight - weight);
+static double median_of(const struct pile *p)
+{
+	return *p->sorted[p->median];
+}
+
+/* Weighted distances of all that are there from their weighted median. */
+static double distances(const struct pile *p)
+{
+	double median = median_of(p);
+
+	return median * p->below_weight - p->below_product + (p->all_product - p->below_product) -
+		median * (p->all_weight - p->below_weight);
 }
 
 size_t sp_segments_cut(const double *x, const double *weights, size_t n, size_t least, double penalty, size_t *ends)
 {
-	double *best = sp_alloc(n + 1, sizeof(*best)), median;
+	double *best = sp_alloc(n + 1, sizeof(*best));
 	size_t *from = sp_alloc(n + 1, sizeof(*from)), count = 0;
-	struct tree tree;
+	struct pile pile;
 
-	plant(&tree, x, n);
+	lay(&pile, x, n);
 	for (size_t end = 1; end <= n; end++)
 		best[end] = INFINITY;
 	for (size_t begin = 0; begin + least <= n; begin++) {
 		if (isinf(best[begin]))
 			continue;
-		empty(&tree);
+		clear(&pile);
 		for (size_t end = begin + 1; end <= n; end++) {
 			double cost;
 
-			add(&tree, tree.rank[end - 1], x[end - 1], weights[end - 1]);
-			cost = end - begin < least ? INFINITY : best[begin] + distances(&tree, &median) + penalty;
+			add(&pile, pile.rank[end - 1], weights[end - 1]);
+			cost = end - begin < least ? INFINITY : best[begin] + distances(&pile) + penalty;
 			if (cost < best[end]) {
 				best[end] = cost;
 				from[end] = begin;
@@ -116,7 +160,7 @@ size_t sp_segments_cut(const double *x, const double *weights, size_t n, size_t 
 		count++;
 	for (size_t end = n, at = count; at > 0; end = from[end])
 		ends[--at] = end;
-	fell(&tree);
+	remove_pile(&pile);
 	free(best);
 	free(from);
 	return count;
@@ -124,41 +168,41 @@ size_t sp_segments_cut(const double *x, const double *weights, size_t n, size_t 
 
 size_t sp_segments_split(const double *x, const double *weights, size_t n, size_t least)
 {
-	double *first = sp_alloc(n + 1, sizeof(*first)), best = INFINITY, median;
-	struct tree tree;
+	double *first = sp_alloc(n + 1, sizeof(*first)), best = INFINITY;
+	struct pile pile;
 	size_t at = least;
 
-	plant(&tree, x, n);
+	lay(&pile, x, n);
 	for (size_t i = 0; i < n; i++) {
-		add(&tree, tree.rank[i], x[i], weights[i]);
-		first[i + 1] = distances(&tree, &median);
+		add(&pile, pile.rank[i], weights[i]);
+		first[i + 1] = distances(&pile);
 	}
-	empty(&tree);
+	clear(&pile);
 	for (size_t i = n; i-- > least;) {
 		double cost;
 
-		add(&tree, tree.rank[i], x[i], weights[i]);
-		cost = n - i < least ? INFINITY : first[i] + distances(&tree, &median);
+		add(&pile, pile.rank[i], weights[i]);
+		cost = n - i < least ? INFINITY : first[i] + distances(&pile);
 		if (cost <= best) {
 			best = cost;
 			at = i;
 		}
 	}
-	fell(&tree);
+	remove_pile(&pile);
 	free(first);
 	return at;
 }
 
 double sp_weighted_median(const double *x, const double *weights, size_t n)
 {
-	struct tree tree;
+	struct pile pile;
 	double median;
 
-	plant(&tree, x, n);
+	lay(&pile, x, n);
 	for (size_t i = 0; i < n; i++)
-		add(&tree, tree.rank[i], x[i], weights[i]);
-	distances(&tree, &median);
-	fell(&tree);
+		add(&pile, pile.rank[i], weights[i]);
+	median = median_of(&pile);
+	remove_pile(&pile);
 	return median;
 }
 
@@ -167,19 +211,19 @@ double sp_weighted_median(const double *x, const double *weights, size_t n)
 /* Medians of the first i numbers and of the rest, for every i that leaves some. */
 static void find_levels(const double *x, const double *weights, size_t n, double *first, double *rest)
 {
-	struct tree tree;
+	struct pile pile;
 
-	plant(&tree, x, n);
+	lay(&pile, x, n);
 	for (size_t i = 0; i < n; i++) {
-		add(&tree, tree.rank[i], x[i], weights[i]);
-		distances(&tree, &first[i + 1]);
+		add(&pile, pile.rank[i], weights[i]);
+		first[i + 1] = median_of(&pile);
 	}
-	empty(&tree);
+	clear(&pile);
 	for (size_t i = n; i-- > 0;) {
-		add(&tree, tree.rank[i], x[i], weights[i]);
-		distances(&tree, &rest[i]);
+		add(&pile, pile.rank[i], weights[i]);
+		rest[i] = median_of(&pile);
 	}
-	fell(&tree);
+	remove_pile(&pile);
 }
 
 /* What half of the numbers are closer to their level than, as the t distribution's scale. */

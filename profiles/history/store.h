@@ -71,7 +71,6 @@ struct sp_history_filter {
 	bool pinned;                 /* only those */
 	bool oldest_first;           /* else the newest */
 	size_t limit, offset;        /* limit 0: all */
-	const char *const *metrics;  /* SP_HISTORY_METRICS reads only these, NULL behind the last; NULL: all */
 };
 
 /* What is read of each run besides its head and the hashes of its blobs. */

@@ -14,6 +14,7 @@
 #include "profiles/history/seen.h"
 #include "profiles/monitor/run.h"
 #include "symbolize/base/memory.h"
+#include "tests/unit/history_place.h"
 
 static uint64_t chance = 1;
 
@@ -240,31 +241,55 @@ static void time_that_is_none(void **state)
 	sp_seen_free(&seen);
 }
 
-static void of_runs(void **state)
+static struct sp_history_run *keep(struct sp_history *store, uint64_t started_ns, const char *state, unsigned jobs)
 {
 	struct sp_history_run *run = sp_history_run_make();
-	struct sp_seen seen = {0};
+
+	run->started_ns = started_ns;
+	run->jobs = jobs;
+	run->exit_status = strcmp(state, "ok") == 0 ? 0 : 3;
+	sp_history_set(&run->program, "prog");
+	sp_history_set(&run->build_id, "0123abcd");
+	sp_history_set(&run->state, state);
+	sp_history_add_metric(run, "wall_ns", (double)started_ns * 10, NAN);
+	sp_history_add_metric(run, "user_ns", 1, NAN);
+	sp_history_add_metric(run, "sys_ns", 2, NAN);
+	assert_int_equal(sp_history_add(store, run), 0);
+	return run;
+}
+
+static void of_runs(void **state)
+{
+	struct sp_history *store = open_history(path, SP_HISTORY_WRITE);
+	/* Imported: started before the others, added after them. */
+	struct sp_history_run *late = keep(store, 30, "ok", 1), *middle = keep(store, 20, "failed", 1),
+			      *early = keep(store, 10, "ok", 1), *beside = keep(store, 40, "ok", 2);
+	struct sp_seen seen = {0}, newest = {0}, other = {0};
 
 	(void)state;
-	sp_history_set(&run->state, "failed");
-	run->exit_status = 3;
-	sp_history_add_metric(run, "wall_ns", 5e8, NAN);
-	sp_history_add_metric(run, "user_ns", 1e8, NAN);
-	sp_history_add_metric(run, "sys_ns", 2e8, NAN);
-	sp_seen_add(&seen, run);
-	sp_history_set(&run->state, "ok");
-	run->exit_status = 0;
-	sp_seen_add(&seen, run);
-	run->jobs = 2;
-	sp_seen_add(&seen, run);
-	assert_true(seen.runs[0].failed && !seen.runs[0].good && strcmp(seen.runs[0].ending, "exit 3") == 0);
-	assert_true(!seen.runs[1].failed && seen.runs[1].good);
-	assert_true(seen.runs[1].values[SP_SEEN_CPU] == 3e8 && isnan(seen.runs[1].values[SP_SEEN_PEAK]));
-	assert_false(seen.runs[2].good);
-	sp_seen_reverse(&seen);
-	assert_true(seen.runs[2].failed && !seen.runs[0].good);
+	assert_int_equal(sp_seen_load(store, late->series, 100, &seen), 0);
+	assert_int_equal(seen.count, 3);
+	assert_string_equal(seen.runs[0].id, early->id);
+	assert_string_equal(seen.runs[1].id, middle->id);
+	assert_true(seen.runs[1].failed && !seen.runs[1].good && strcmp(seen.runs[1].ending, "exit 3") == 0);
+	assert_true(!seen.runs[2].failed && seen.runs[2].good && strcmp(seen.runs[2].build, "0123abcd") == 0);
+	for (size_t i = 0; i < 3; i++)
+		assert_true(seen.runs[i].values[SP_SEEN_WALL] == 100 * (double)(i + 1));
+	assert_true(seen.runs[0].values[SP_SEEN_CPU] == 3 && isnan(seen.runs[0].values[SP_SEEN_PEAK]));
+	assert_int_equal(sp_seen_load(store, late->series, 2, &newest), 0);
+	assert_int_equal(newest.count, 2);
+	assert_string_equal(newest.runs[0].id, middle->id);
+	assert_true(newest.runs[1].values[SP_SEEN_WALL] == 300);
+	assert_int_equal(sp_seen_load(store, beside->series, 100, &other), 0);
+	assert_true(other.count == 1 && !other.runs[0].good);
 	sp_seen_free(&seen);
-	sp_history_run_free(run);
+	sp_seen_free(&newest);
+	sp_seen_free(&other);
+	sp_history_run_free(late);
+	sp_history_run_free(middle);
+	sp_history_run_free(early);
+	sp_history_run_free(beside);
+	sp_history_close(store);
 }
 
 static const char *spark(const double *values, size_t n, size_t width)
@@ -338,7 +363,7 @@ int main(void)
 		cmocka_unit_test(growing),
 		cmocka_unit_test(endings),
 		cmocka_unit_test(time_that_is_none),
-		cmocka_unit_test(of_runs),
+		cmocka_unit_test_setup_teardown(of_runs, make_place, remove_place),
 		cmocka_unit_test(drawn),
 		cmocka_unit_test(stored_timelines),
 	};

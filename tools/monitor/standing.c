@@ -8,7 +8,6 @@
 #include "profiles/history/seen.h"
 #include "symbolize/base/memory.h"
 #include "tools/history/history.h"
-#include "tools/history/series.h"
 
 #define LINES 3u
 #define RUNS 100u /* before, that are looked at */
@@ -54,7 +53,7 @@ void sp_standing_put(struct sp_buffer *out, const struct sp_standing *standing, 
 		struct sp_findings found = {0};
 		struct sp_seen seen = {0};
 
-		if (!sp_series_load(store, row->series, RUNS + row->fresh, &seen))
+		if (!sp_seen_load(store, row->series, RUNS + row->fresh, &seen))
 			sp_findings_of_newest(&found, &seen, row->fresh);
 		for (size_t k = 0; k < found.count && lines < LINES; k++, lines++)
 			put_line(out, &found.items[k], named ? row->command : NULL);
