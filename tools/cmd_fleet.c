@@ -71,8 +71,7 @@ struct request {
 	size_t against_count;
 	bool service, full;
 	enum sp_export_view view;
-	char *texts[2 * SP_FLEET_LABELS];
-	size_t text_count;
+	struct sp_pool texts;
 };
 
 static void print_help(void)
@@ -113,21 +112,28 @@ static void print_help(void)
 	       "when\nthere is no answer.\n");
 }
 
-/* "name=value", which lives as long as the request. */
+/* As push sends names and values; lives as long as the request. */
+static const char *cleaned(struct request *r, const char *text)
+{
+	char *clean = sp_push_label_clean(text), *kept = sp_pool_copy(&r->texts, clean, strlen(clean));
+
+	free(clean);
+	return kept;
+}
+
+/* "name=value" */
 static int parse_label(struct request *r, const char *flag, const char *text, struct sp_fleet_label *label)
 {
 	const char *equals = strchr(text, '=');
-	char *copy;
+	char *name;
 
-	if (!equals || equals == text || r->text_count >= 2 * SP_FLEET_LABELS) {
-		sp_complain("fleet: --%s: '%s' is no label; write NAME=VALUE, %u at the most", flag, text,
-			SP_FLEET_LABELS);
+	if (!equals || equals == text) {
+		sp_complain("fleet: --%s: '%s' is no label; write NAME=VALUE", flag, text);
 		return SP_EXIT_USAGE;
 	}
-	copy = sp_copy_text(text);
-	r->texts[r->text_count++] = copy;
-	copy[equals - text] = '\0';
-	*label = (struct sp_fleet_label){copy, copy + (equals - text) + 1};
+	name = sp_text("%.*s", (int)(equals - text), text);
+	*label = (struct sp_fleet_label){cleaned(r, name), cleaned(r, equals + 1)};
+	free(name);
 	return 0;
 }
 
@@ -136,7 +142,7 @@ static int add_label(struct request *r, const char *text)
 	struct sp_fleet_side *side = &r->fleet.side;
 
 	if (side->count >= SP_FLEET_LABELS - 1) {
-		sp_complain("fleet: --label: there are more than %u", SP_FLEET_LABELS - 1);
+		sp_complain("fleet: --label: there are more than %u; leave some out", SP_FLEET_LABELS - 1);
 		return SP_EXIT_USAGE;
 	}
 	return parse_label(r, "label", text, &side->labels[side->count++]);
@@ -145,7 +151,7 @@ static int add_label(struct request *r, const char *text)
 static int add_against(struct request *r, const char *text)
 {
 	if (r->against_count >= SP_FLEET_LABELS) {
-		sp_complain("fleet: --against: there are more than %u", SP_FLEET_LABELS);
+		sp_complain("fleet: --against: there are more than %u; leave some out", SP_FLEET_LABELS);
 		return SP_EXIT_USAGE;
 	}
 	return parse_label(r, "against", text, &r->against[r->against_count++]);
@@ -188,7 +194,7 @@ static int set_flag(struct request *r, int flag)
 		return 0;
 	case FLAG_SERVICE:
 		r->service = true;
-		r->fleet.side.labels[0] = (struct sp_fleet_label){"service", optarg};
+		r->fleet.side.labels[0] = (struct sp_fleet_label){"service", cleaned(r, optarg)};
 		return 0;
 	case FLAG_LABEL:
 		return add_label(r, optarg);
@@ -229,7 +235,8 @@ static int set_against(struct request *r)
 		while (k < side->count && strcmp(side->labels[k].name, r->against[i].name) != 0)
 			k++;
 		if (k >= SP_FLEET_LABELS - 1) {
-			sp_complain("fleet: --against: with --label there are more than %u", SP_FLEET_LABELS - 1);
+			sp_complain("fleet: --against: with --label there are more than %u; leave some out",
+				SP_FLEET_LABELS - 1);
 			return SP_EXIT_USAGE;
 		}
 		side->labels[k] = r->against[i];
@@ -384,7 +391,6 @@ int sp_cmd_fleet(int argc, char **argv)
 		sp_limit_reading();
 		status = open_and_answer(&r);
 	}
-	for (size_t i = 0; i < r.text_count; i++)
-		free(r.texts[i]);
+	sp_pool_free(&r.texts);
 	return status;
 }

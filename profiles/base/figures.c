@@ -17,6 +17,20 @@ void sp_put_duration(struct sp_buffer *out, uint64_t ns)
 		sp_buffer_printf(out, "%llu ns", (unsigned long long)ns);
 }
 
+void sp_put_long_duration(struct sp_buffer *out, uint64_t ns)
+{
+	double min = (double)ns / 60e9;
+
+	if (min < 2)
+		sp_put_duration(out, ns);
+	else if (min < 120)
+		sp_buffer_printf(out, "%.0f min", min);
+	else if (min < 2 * 1440)
+		sp_buffer_printf(out, "%.1f h", min / 60);
+	else
+		sp_buffer_printf(out, "%.1f d", min / 1440);
+}
+
 void sp_put_size(struct sp_buffer *out, uint64_t bytes)
 {
 	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};

@@ -8,7 +8,9 @@
 #include "profiles/base/buffer.h"
 
 void sp_put_duration(struct sp_buffer *out, uint64_t ns); /* "1.23 s", "45.6 ms", "0 µs", "33 ns" */
-void sp_put_size(struct sp_buffer *out, uint64_t bytes);  /* "1.5 MiB" */
+void sp_put_long_duration(struct sp_buffer *out,
+	uint64_t ns);                                    /* the same, from two minutes on "45 min", "3.5 h", "2.0 d" */
+void sp_put_size(struct sp_buffer *out, uint64_t bytes); /* "1.5 MiB" */
 
 /* A drawing one character high: values of 0 to `most`. */
 void sp_put_bars(struct sp_buffer *out, const double *values, size_t n, double most);

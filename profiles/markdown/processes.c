@@ -361,11 +361,10 @@ void sp_write_merged_quality(struct sp_writer *w)
 	uint64_t sampled = p->sampled_user_ns + p->sampled_sys_ns;
 
 	sp_buffer_printf(&w->out,
-		"# Data Quality\n\n- This is the sum of %zu profiles, each of which has its own Data Quality. Times, "
-		"bytes and "
-		"counts add up, "
-		"and so do the variances behind each ±: processes were sampled independently.\n",
-		p->process_count);
+		"# Data Quality\n\n- This is the sum of %zu %s its own Data Quality. Times, bytes and counts add up, "
+		"and so do the "
+		"variances behind each ±: processes were sampled independently.\n",
+		p->process_count, p->process_count == 1 ? "profile, which has" : "profiles, each of which has");
 	if (p->cpu_on)
 		sp_buffer_printf(&w->out,
 			"- Samples stand for %.3f s of %.3f s of CPU time; [unsampled] is %.3f s (%.1f %%).\n",

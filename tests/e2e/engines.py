@@ -7,7 +7,7 @@ engine, name of the profile, sums of the values by type, and the labels; what is
 DIRECTORY/answer holds is the answer to requests as long as it is there, each of which is a line in DIRECTORY/asked: "503", "429 2"
 and "date 2" (with Retry-After), "partial", "hang 3" (and then as always, with a line in DIRECTORY/let_go), "to URL" (a redirect), "echo"
 (401, with what was asked), "mute" (it is taken, and the connection closed without a word), "endless 200" and "drip 200" (a body without end, as fast as it goes and byte by byte; a line in DIRECTORY/let_go
-when the other has had enough). What
+when the other has had enough), "clock -60" (its clock is a minute behind; what else it is to do may follow). What
 DIRECTORY/authorization holds must come with every request. PORT: where to listen, instead of anywhere."""
 import base64
 import datetime
@@ -204,6 +204,10 @@ DOORS = {"/push.v1.PusherService/Push": ("pyroscope", pyroscope, "application/js
 class Engine(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     muted = False
+    ahead_s = 0
+
+    def date_time_string(self, timestamp=None):
+        return super().date_time_string((timestamp or time.time()) + self.ahead_s)
 
     def answer(self, status, kind, body, more=()):
         self.send_response(status)
@@ -237,6 +241,12 @@ class Engine(http.server.BaseHTTPRequestHandler):
         except FileNotFoundError:
             return False
         note("asked", *words)
+        self.ahead_s = 0
+        if words[0] == "clock":
+            self.ahead_s = int(words[1])
+            words = words[2:]
+            if not words:
+                return False
         if words[0] == "hang":
             time.sleep(float(words[1]))
             note("let_go", *words)
@@ -259,7 +269,7 @@ class Engine(http.server.BaseHTTPRequestHandler):
             return True
         if words[0] == "date":
             words = ["429", email.utils.format_datetime(
-                datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=int(words[1])), usegmt=True)]
+                datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=int(words[1]) + self.ahead_s), usegmt=True)]
         self.answer(int(words[0]), "text/plain", b"not now", [("Retry-After", words[1])] if len(words) > 1 else ())
         return True
 

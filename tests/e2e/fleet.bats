@@ -157,6 +157,11 @@ assert 0 < rows[0]["self_error_percent"] < 20 and 0 < rows[0]["self_hosts_percen
 		profiles/*/cpu_truth.*.md
 	fleet --label host="$evil" --label "$(printf '%s' "$evil" | tr '=' _)=$evil" --label 'team=a\b' top >top
 	grep -q '^1 profile of 1 host' top
+	lines=$'a\nb "q" \\ \t|`x`'
+	"$SMARTPROF" push "$TARGET" --label service="$lines" --label "li\"ne=$lines" profiles/*/cpu_truth.*.md
+	"$SMARTPROF" fleet --from "$TARGET" --service "$lines" --label "li\"ne=$lines" top >top
+	head -n 1 top | grep -qF 'service=a\x0ab "q" \ \x09|`x` '
+	grep -q '^1 profile of 1 host' top
 	fleet --label "region=' OR 1 = 1 --" top >out 2>err && fail 'found something'
 	grep -q 'there are no profiles of service=shop region=' err
 	[ "$(wc -l <err)" -eq 1 ]

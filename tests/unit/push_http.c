@@ -297,6 +297,33 @@ static void retry_after_is_seconds_or_a_date(void **state)
 		assert_int_equal(sp_http_retry_after_ms(values[i].text, now), values[i].ms);
 }
 
+static void clocks_differ(void **state)
+{
+	static const struct {
+		int64_t ahead_s;
+		const char *said;
+	} values[] = {{0, NULL}, {119, NULL}, {-119, NULL},
+		{120, "this machine's clock is 2 min ahead of the engine's"},
+		{-10800, "this machine's clock is 3.0 h behind the engine's"},
+		{400 * 86400, "this machine's clock is 400.0 d ahead of the engine's"}};
+	const int64_t its_s = 784111777, began_s = time(NULL);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		struct sp_buffer text = {0};
+
+		assert_int_equal(sp_http_clock_is_off(values[i].ahead_s, &text), values[i].said != NULL);
+		if (values[i].said)
+			assert_string_equal(text.data, values[i].said);
+		sp_buffer_free(&text);
+	}
+	expect_one("HTTP/1.1 429 No\r\nRetry-After: Sun, 06 Nov 1994 08:50:37 GMT\r\nContent-Length: 0\r\n"
+		   "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n");
+	assert_int_equal(ask(&plain, &post), SP_HTTP_LATER);
+	assert_int_equal(answer.retry_after_ms, 60000); /* by the engine's clock */
+	assert_in_range(answer.ahead_s, began_s - its_s, time(NULL) - its_s);
+}
+
 static void waits_grow_and_differ(void **state)
 {
 	uint64_t least = UINT64_MAX, most = 0;
@@ -358,6 +385,7 @@ int main(void)
 		cmocka_unit_test(a_token_is_not_sent_in_the_clear),
 		cmocka_unit_test(addresses_are_looked_at),
 		cmocka_unit_test(retry_after_is_seconds_or_a_date),
+		cmocka_unit_test(clocks_differ),
 		cmocka_unit_test(waits_grow_and_differ),
 		cmocka_unit_test(tokens_come_from_files_or_variables),
 	};

@@ -3,7 +3,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "profiles/base/escape.h"
 #include "tools/fleet/fleet.h"
 #include "tools/tools.h"
 
@@ -21,9 +20,7 @@ void sp_fleet_put_selection(struct sp_buffer *out, const struct sp_fleet *fleet,
 
 	for (size_t i = 0; i < side->count; i++) {
 		sp_buffer_puts(out, i ? " " : "");
-		sp_escape(out, SP_ESCAPE_PLAIN, side->labels[i].name, strlen(side->labels[i].name));
-		sp_buffer_puts(out, "=");
-		sp_escape(out, SP_ESCAPE_PLAIN, side->labels[i].value, strlen(side->labels[i].value));
+		sp_buffer_printf(out, "%s=%s", side->labels[i].name, side->labels[i].value);
 	}
 	for (int i = 0; i < 2; i++) {
 		time_t at = (time_t)moments[i];

@@ -64,6 +64,18 @@ static int complain(const struct sp_push_target *target, const struct sp_http_an
 	return 1;
 }
 
+static void warn_of_clock(const struct sp_push_target *target, int64_t ahead_s)
+{
+	static bool warned;
+	struct sp_buffer text = {0};
+
+	if (!warned && sp_http_clock_is_off(ahead_s, &text)) {
+		sp_complain("fleet: %s: warning: %s; --since and --until are by this one", target->text, text.data);
+		warned = true;
+	}
+	sp_buffer_free(&text);
+}
+
 int sp_clickhouse_ask(struct sp_http *http, const struct sp_push_target *target, const struct sp_buffer *sql,
 	struct sp_buffer *answer)
 {
@@ -74,6 +86,7 @@ int sp_clickhouse_ask(struct sp_http *http, const struct sp_push_target *target,
 	enum sp_http_end end = sp_http_send(http, &request, &got);
 	int status = 0;
 
+	warn_of_clock(target, got.ahead_s);
 	if (end == SP_HTTP_DONE && got.cut) {
 		sp_complain("fleet: %s: its answer is longer than can be read; ask for less", target->text);
 		status = 1;

@@ -59,6 +59,7 @@ static bool read_host(struct top *t, char **fields)
 			return false;
 	if (!host.profiles)
 		return false;
+	sp_unescape(fields[0]); /* as the label that it was pushed with */
 	host.name = sp_pool_copy(&t->hosts.pool, fields[0], strlen(fields[0]));
 	sp_grow(&t->hosts.list, &t->hosts.capacity, t->hosts.count + 1, sizeof(*t->hosts.list));
 	t->hosts.list[t->hosts.count++] = host;
@@ -149,7 +150,7 @@ static void put_head(const struct top *t, struct sp_buffer *out)
 	sp_fleet_put_selection(out, t->fleet, &t->fleet->side);
 	sp_buffer_printf(out, "\n%llu %s of %zu %s: ", (unsigned long long)profiles,
 		profiles == 1 ? "profile" : "profiles", t->hosts.count, t->hosts.count == 1 ? "host" : "hosts");
-	sp_put_duration(out, sp_whole(t->all));
+	sp_put_long_duration(out, sp_whole(t->all));
 	sp_buffer_printf(out, " of CPU time in %llu samples", (unsigned long long)samples);
 	if (t->hosts.wall_ns > 0)
 		sp_buffer_printf(out, ", %.3g cores in each process", t->all / t->hosts.wall_ns);

@@ -1,7 +1,6 @@
 /* Requests by libcurl. */
 #include "tools/push/http.h"
 
-#include <ctype.h>
 #include <dlfcn.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,6 +18,7 @@
 #define LIBRARY "libcurl.so.4"
 #define ANSWER_SHOWN 160u
 #define HEADERS_MOST 262144u
+#define VALUE_MOST 64u
 
 /* What is used of libcurl. */
 static struct {
@@ -139,6 +139,7 @@ const char *sp_http_objection(const char *url)
 struct reading {
 	struct sp_http_answer *answer;
 	size_t most, header_bytes;
+	char retry_after[VALUE_MOST], date[VALUE_MOST];
 };
 
 static size_t take_body(char *data, size_t one, size_t count, void *context)
@@ -151,68 +152,36 @@ static size_t take_body(char *data, size_t one, size_t count, void *context)
 	return bytes <= left ? bytes : 0; /* which ends the transfer: who sends for ever is not read for ever */
 }
 
+static void take_value(char value[static VALUE_MOST], const char *name, const char *line, size_t bytes)
+{
+	size_t n = strlen(name), length = bytes > n ? bytes - n : 0;
+
+	if (length && strncasecmp(line, name, n) == 0)
+		snprintf(value, VALUE_MOST, "%.*s", (int)(length < VALUE_MOST ? length : VALUE_MOST - 1), line + n);
+}
+
 static size_t take_header(char *data, size_t one, size_t count, void *context)
 {
-	static const char name[] = "retry-after:";
 	struct reading *r = context;
-	size_t bytes = one * count, n = sizeof(name) - 1;
-	char value[64];
+	size_t bytes = one * count;
 
 	r->header_bytes += bytes;
 	if (r->header_bytes > HEADERS_MOST)
 		return 0;
-	if (bytes > n && strncasecmp(data, name, n) == 0) {
-		snprintf(value, sizeof(value), "%.*s", (int)(bytes - n < sizeof(value) ? bytes - n : sizeof(value) - 1),
-			data + n);
-		r->answer->retry_after_ms = sp_http_retry_after_ms(value, time(NULL));
-	}
+	take_value(r->retry_after, "retry-after:", data, bytes);
+	take_value(r->date, "date:", data, bytes);
 	return bytes;
 }
 
-static const char *const days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-
-/* RFC 9110, 5.6.7, in the form that is to be sent: "Sun, 06 Nov 1994 08:49:37 GMT". Not by strptime: the words are English
- * in every language. */
-static bool read_date(const char *text, int64_t *seconds)
+/* By its own clock, where it tells that. */
+static void note_times(struct sp_http_answer *answer, const struct reading *r)
 {
-	char day[4], month[4], zone[4];
-	struct tm tm = {0};
-	const char *found;
-	bool known = false;
+	int64_t now_s = time(NULL), its_s;
 
-	if (sscanf(text, "%3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d %3[A-Z]", day, &tm.tm_mday, month, &tm.tm_year,
-		    &tm.tm_hour, &tm.tm_min, &tm.tm_sec, zone) != 8 ||
-		strcmp(zone, "GMT") != 0)
-		return false;
-	for (size_t i = 0; i < 7; i++)
-		known |= strcmp(days[i], day) == 0;
-	found = strlen(month) == 3 ? strstr(months, month) : NULL;
-	if (!known || !found || (found - months) % 3 || tm.tm_year < 1970 || tm.tm_year > 9999)
-		return false;
-	tm.tm_mon = (int)(found - months) / 3;
-	tm.tm_year -= 1900;
-	*seconds = timegm(&tm);
-	return true;
-}
-
-uint64_t sp_http_retry_after_ms(const char *value, int64_t now_seconds)
-{
-	const uint64_t day_ms = 86400000;
-	int64_t at;
-	char *end;
-	unsigned long long seconds;
-
-	value += strspn(value, " \t");
-	if (isdigit((unsigned char)*value)) {
-		seconds = strtoull(value, &end, 10);
-		if (end[strspn(end, " \t\r\n")])
-			return 0;
-		return seconds < day_ms / 1000 ? seconds * 1000 : day_ms;
-	}
-	if (!read_date(value, &at) || at <= now_seconds)
-		return 0;
-	return (uint64_t)(at - now_seconds) < day_ms / 1000 ? (uint64_t)(at - now_seconds) * 1000 : day_ms;
+	if (!sp_http_date(r->date, &its_s))
+		its_s = now_s;
+	answer->ahead_s = now_s - its_s;
+	answer->retry_after_ms = *r->retry_after ? sp_http_retry_after_ms(r->retry_after, its_s) : 0;
 }
 
 static enum sp_http_end judge(long status)
@@ -406,6 +375,7 @@ enum sp_http_end sp_http_send(struct sp_http *http, const struct sp_http_request
 	curl.set(http->easy, CURLOPT_HTTPHEADER, headers);
 	set_body(http->easy, request, &zipped);
 	end = perform(http, answer);
+	note_times(answer, &reading);
 	curl.reset(http->easy); /* which keeps connections, and forgets what is freed now */
 	free_headers(headers);
 	sp_buffer_free(&zipped);

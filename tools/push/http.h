@@ -48,6 +48,7 @@ struct sp_http_answer {
 	struct sp_buffer body;   /* sp_buffer_free it */
 	bool cut;                /* there was more than was wanted */
 	uint64_t retry_after_ms; /* what the answer asked for; 0: nothing */
+	int64_t ahead_s;         /* of our clock to the engine's; 0 where that is not known */
 	char why[320];           /* where it is not done: a phrase, without control characters */
 };
 
@@ -64,6 +65,12 @@ const char *sp_http_objection(const char *url);
 
 /* The value of a Retry-After header, seconds or a date; at most a day, 0 for what is neither. now: since 1970. */
 uint64_t sp_http_retry_after_ms(const char *value, int64_t now_seconds);
+
+/* A date of a header's, since 1970: RFC 9110, 5.6.7, in the form that is to be sent: "Sun, 06 Nov 1994 08:49:37 GMT". */
+bool sp_http_date(const char *text, int64_t *seconds);
+
+/* Whether our clock and the engine's differ by two minutes or more; appends a sentence without its full stop. */
+bool sp_http_clock_is_off(int64_t ahead_s, struct sp_buffer *out);
 
 /* How long to wait after so many failures in a row: twice as long after each, up to five minutes, and between half of that
  * and all of it by chance, so that many do not come back at once; never less than was asked for. */

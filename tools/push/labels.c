@@ -32,7 +32,6 @@ static size_t fitting(const char *text, size_t most)
 	return n;
 }
 
-/* UTF-8 without control characters, whatever it was. What is clean already stays as it is. */
 static char *clean(const char *text, size_t most)
 {
 	struct sp_buffer out = {0};
@@ -46,6 +45,11 @@ static char *clean(const char *text, size_t most)
 	}
 	out.data[fitting(out.data, most)] = '\0';
 	return out.data;
+}
+
+char *sp_push_label_clean(const char *text)
+{
+	return clean(text, SP_PUSH_LABEL_BYTES);
 }
 
 static bool add(struct sp_push_labels *labels, const char *name, const char *value, size_t most)

@@ -27,6 +27,9 @@ const char *sp_push_label(const struct sp_push_labels *labels, const char *name)
 /* Adds it where there is none of that name yet. What looks like a secret in the value is left out of it. false: there are too many. */
 bool sp_push_label_add(struct sp_push_labels *labels, const char *name, const char *value);
 
+/* A name or value as it is sent: UTF-8 without control characters, whatever it was; to be freed. What is clean stays as it is. */
+char *sp_push_label_clean(const char *text);
+
 /* "name=value", and the same several times with commas between them. false with a phrase in *why. */
 bool sp_push_label_parse(struct sp_push_labels *labels, const char *text, const char **why);
 bool sp_push_labels_parse(struct sp_push_labels *labels, const char *text, const char **why);

@@ -7,7 +7,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "profiles/base/figures.h"
 #include "profiles/base/time.h"
 #include "profiles/output/output.h"
 #include "symbolize/base/memory.h"
@@ -109,6 +108,13 @@ static void write_file(struct sp_push_sender *s, const struct sp_push_request *r
 		fail(result, SP_HTTP_LATER, strerror(-err));
 }
 
+static void take_answer(struct sp_push_result *result, const struct sp_http_answer *answer)
+{
+	result->retry_after_ms = answer->retry_after_ms;
+	result->ahead_s = answer->ahead_s;
+	snprintf(result->why, sizeof(result->why), "%s", answer->why);
+}
+
 /* Whether a request needs not be sent; false with the result's end where that could not be asked. */
 static bool is_done(struct sp_push_sender *s, const struct sp_push_request *request, struct sp_push_result *result)
 {
@@ -120,8 +126,7 @@ static bool is_done(struct sp_push_sender *s, const struct sp_push_request *requ
 	if (!request->unless)
 		return false;
 	result->end = sp_http_send(s->http, &http, &answer);
-	result->retry_after_ms = answer.retry_after_ms;
-	snprintf(result->why, sizeof(result->why), "%s", answer.why);
+	take_answer(result, &answer);
 	sp_make_inert(result->why);
 	done = result->end == SP_HTTP_DONE && (!answer.body.length || answer.body.data[0] != '0');
 	sp_buffer_free(&answer.body);
@@ -142,8 +147,7 @@ static void send_request(struct sp_push_sender *s, const struct sp_push_request 
 	if (is_done(s, request, result) || result->end != SP_HTTP_DONE)
 		return;
 	result->end = sp_http_send(s->http, &http, &answer);
-	result->retry_after_ms = answer.retry_after_ms;
-	snprintf(result->why, sizeof(result->why), "%s", answer.why);
+	take_answer(result, &answer);
 	if (result->end == SP_HTTP_DONE && s->target.engine->check &&
 		!s->target.engine->check(&answer, result->why, sizeof(result->why))) {
 		result->end = SP_HTTP_REFUSED;
@@ -151,29 +155,6 @@ static void send_request(struct sp_push_sender *s, const struct sp_push_request 
 	}
 	sp_make_inert(result->why);
 	sp_buffer_free(&answer.body);
-}
-
-/* Why an engine refuses is often only in its own log: what is known of its limits is said. */
-static void hint(const struct sp_push_sender *s, const struct sp_push_item *item, struct sp_push_result *result)
-{
-	const struct sp_push_limits *limits = &s->target.engine->limits;
-	uint64_t now = sp_time_ns(CLOCK_REALTIME), age = item->end_ns && item->end_ns < now ? now - item->end_ns : 0;
-	struct sp_buffer text = {0};
-
-	if (!limits->old_most_s || age < limits->old_most_s * 1000000000ull || result->end == SP_HTTP_LATER)
-		return;
-	sp_buffer_puts(&text, "it is ");
-	sp_put_duration(&text, age);
-	sp_buffer_puts(&text, " old, and unless told otherwise by ");
-	sp_buffer_puts(&text, limits->old_setting);
-	sp_buffer_puts(&text, " the engine takes nothing older than ");
-	sp_put_duration(&text, limits->old_most_s * 1000000000ull);
-	if (result->end == SP_HTTP_DONE)
-		snprintf(result->note, sizeof(result->note), "%s", text.data);
-	else
-		snprintf(result->why + strlen(result->why), sizeof(result->why) - strlen(result->why), "; %s",
-			text.data);
-	sp_buffer_free(&text);
 }
 
 static void read_health(const struct sp_outbox *box, struct sp_push_health *health)
@@ -222,7 +203,7 @@ void sp_push_send(struct sp_push_sender *s, const struct sp_outbox *box, struct 
 		(s->target.engine->is_directory ? write_file : send_request)(s, &parcel.list[i], result);
 	if (result->end == SP_HTTP_DONE)
 		snprintf(result->note, sizeof(result->note), "%s", parcel.note);
-	hint(s, &item, result);
+	sp_push_hint(&s->target.engine->limits, item.end_ns, result);
 	sp_push_parcel_free(&parcel);
 	sp_push_item_free(&item);
 	if (result->end == SP_HTTP_DENIED)

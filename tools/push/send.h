@@ -17,8 +17,9 @@
 struct sp_push_result {
 	enum sp_http_end end;
 	uint64_t retry_after_ms;
-	char why[600];  /* where it is not done */
-	char note[200]; /* what of the profile was left out, a phrase; or empty */
+	int64_t ahead_s; /* as in struct sp_http_answer */
+	char why[600];   /* where it is not done */
+	char note[500];  /* what of the profile was left out, and what else is to be known, phrases; or empty */
 };
 
 /* Sends one after the other, by one connection as long as it is the same target. All-zero but for timeout_ms is a fresh one. */
@@ -34,6 +35,9 @@ struct sp_push_sender {
 /* box: for how sending goes; its fd may be -1. The entry's labels are completed. */
 void sp_push_send(struct sp_push_sender *sender, const struct sp_outbox *box, struct sp_outbox_entry *entry,
 	struct sp_push_result *result);
+
+/* Adds to the note or the reason what may be behind it; end_ns: when what was profiled ended, since 1970, 0 unknown. */
+void sp_push_hint(const struct sp_push_limits *limits, uint64_t end_ns, struct sp_push_result *result);
 
 /* Connects it to the entry's target, if it is not yet. false: result says why. */
 bool sp_push_sender_turn(struct sp_push_sender *sender, const struct sp_outbox_entry *entry,

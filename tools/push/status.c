@@ -61,7 +61,7 @@ static void put_ago(struct sp_buffer *out, const char *what, uint64_t at_s, uint
 		sp_buffer_puts(out, "just now");
 		return;
 	}
-	sp_put_duration(out, (now_s - at_s) * 1000000000u);
+	sp_put_long_duration(out, (now_s - at_s) * 1000000000u);
 	sp_buffer_puts(out, " ago");
 }
 
@@ -84,7 +84,7 @@ static void put_state(struct sp_buffer *out, const struct sp_outbox_state *s, co
 	sp_escape(out, SP_ESCAPE_PLAIN, s->last_error, strlen(s->last_error));
 	if (s->failed_in_row && s->not_before_s > now_s) {
 		sp_buffer_puts(out, "; not tried again for ");
-		sp_put_duration(out, (s->not_before_s - now_s) * 1000000000u);
+		sp_put_long_duration(out, (s->not_before_s - now_s) * 1000000000u);
 	}
 	sp_buffer_puts(out, "\n");
 }
