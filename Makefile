@@ -177,7 +177,7 @@ CROSS_ROOT ?= build-aarch64-linux-gnu/root
 CROSS_LIBS = -lcmocka -lunwind -lm
 CROSS_PACKAGES := libcmocka0 libcmocka-dev libunwind8 libunwind-dev liblzma5
 CROSS_RUN = qemu-aarch64 -L /usr/aarch64-linux-gnu -E LD_LIBRARY_PATH=$(CROSS_ROOT)/usr/lib/aarch64-linux-gnu:$(CROSS_ROOT)/lib/aarch64-linux-gnu
-CROSS_TESTS := $(addprefix env_,detect facts limits options recorded) own_string $(addprefix sampler_,copies estimate frame governor heap \
+CROSS_TESTS := $(addprefix env_,detect facts limits options recorded) own_string $(addprefix sampler_,copies estimate frame governor heap heap_large \
 	live pages pool registry shared_rules slow_spans spans stacks thresholds unwind weights)
 build-aarch64-linux-gnu/obj/cmd/%: CPPFLAGS += -I$(CROSS_ROOT)/usr/include -I$(CROSS_ROOT)/usr/include/$(CROSS)
 .PHONY: cross

@@ -208,7 +208,6 @@ struct sp_thread {
 	uint32_t uncalled_ppm;              /* of the last ticks, those in the kernel for no call and no page fault */
 	int64_t user_drift_ns;              /* user time the event samples are behind (or ahead) of the clock */
 	uint64_t heap_interval;             /* at which the running countdown was drawn */
-	int64_t heap_left;                  /* bytes until the next sample beyond the countdown */
 	uint64_t burst_began, burst_cycles; /* of the last few heap samples, in cycles */
 	uint32_t burst_samples;
 	uint64_t sampled_tsc;             /* when the last heap sample was taken */
@@ -248,6 +247,7 @@ struct sp_thread {
  * thread's record in the spool whenever the thread enters the agent. */
 struct sp_tls {
 	struct sp_heap_counters heap; /* first: addressed by the fast path */
+	int64_t heap_left;            /* bytes until the next sample beyond the countdown */
 	struct sp_thread *thread;
 	uint32_t guard;     /* inside the agent */
 	uint32_t dead;      /* the thread's state has been given back: it is ending */

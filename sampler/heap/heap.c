@@ -3,19 +3,17 @@
 
 #include <errno.h>
 
-#include "sampler/clock/governor.h"
 #include "sampler/heap/account.h"
 #include "sampler/heap/estimate.h"
 #include "sampler/heap/filter.h"
 #include "sampler/heap/live.h"
 #include "sampler/heap/pre_activation.h"
+#include "sampler/heap/spending.h"
 #include "sampler/spans/slow.h"
 #include "sampler/sys.h"
 #include "sampler/threads/thread.h"
 #include "sampler/upkeep/control.h"
-#include "sampler/upkeep/thresholds.h"
 #include "sampler/upkeep/totals.h"
-#include "sampler/upkeep/upkeep.h"
 #include "sampler/walk/stack_read.h"
 #include "sampler/walk/unwind.h"
 
@@ -23,12 +21,14 @@
 #define RETRY_BYTES 4096
 #define LOOK_BYTES (1024 * 1024) /* while sampling is stopped: between looks whether it still is */
 
-/* Blocks of this size are looked at one by one, however wide the interval. They are sampled for their size alone
- * until there are more than ALWAYS_FIRST of them and they are a quarter of all samples. That is known before a block
- * comes, so each has a probability of 1. */
+/* Blocks of this size are looked at one by one, however wide the interval. They are sampled for their size alone while
+ * their number allows it: those below 1 MiB until they are two eighths of all samples, and one eighth more, up to six, with
+ * every four times the size, so that the smaller ones leave room for the larger ones. That is known before a block comes, so
+ * each has a probability of 1. */
 #define ALWAYS_BYTES (256 * 1024)
-#define ALWAYS_FIRST 64u
-#define ALWAYS_PART 4u
+#define ALWAYS_FIRST 32u /* in each eighth before there are samples */
+#define ALWAYS_LEAST_EIGHTHS 2u
+#define ALWAYS_MOST_EIGHTHS 6u
 
 struct allocation {
 	struct sp_thread *t;
@@ -43,42 +43,22 @@ static void set_countdown(struct sp_tls *tls, int64_t bytes)
 {
 	tls->heap.bytes_base += bytes - tls->heap.countdown;
 	tls->heap.countdown = bytes;
+	tls->heap_left = 0;
 }
 
 /* Counts down to a sample `bytes` from now, in steps that no large block is missed in. */
-static void count_down(struct sp_thread *t, int64_t bytes)
+static void count_down(struct sp_tls *tls, int64_t bytes)
 {
-	t->heap_left = bytes > ALWAYS_BYTES ? bytes - ALWAYS_BYTES : 0;
-	set_countdown(t->tls, bytes - t->heap_left);
+	int64_t left = bytes > ALWAYS_BYTES ? bytes - ALWAYS_BYTES : 0;
+
+	set_countdown(tls, bytes - left);
+	tls->heap_left = left;
 }
 
 static void count(struct sp_tls *tls, size_t size)
 {
 	tls->heap.allocs++;
 	tls->heap.bytes_base += (int64_t)size;
-}
-
-/* A fifth on top is for what a sample leaves cold: 146,000 samples in a python3 with
- * PYTHONMALLOC=malloc added 154 ms to its CPU time, 128 ms by the cycle counter. */
-static void count_cost(uint64_t cycles)
-{
-	struct sp_heap_totals *h = &sp_agent.spool->heap;
-
-	sp_add(&h->slow_ns, sp_plausible_cost_ns(sp_tsc_ns(cycles) * 6 / 5, h->sample_cost_ns));
-}
-
-/* Where samples are rare, each leaves more cold (in cycles), because the program has warmed caches and predictors
- * since the one before. Measured as what a sample added to the CPU time of the same run without samples, beyond what
- * the cycle counter told: 1.6 us with one every 130 us in malloc_loop, 4 us with one every 200 us in heap_truth, 0.1
- * us with one every microsecond. */
-#define AFTER_MOST_US 4u
-#define AFTER_PART 64u
-
-static uint64_t after_cycles(uint64_t since)
-{
-	uint64_t most = AFTER_MOST_US * sp_agent.tsc_per_us_x1024 / 1024;
-
-	return since / AFTER_PART < most ? since / AFTER_PART : most;
 }
 
 /* Runs on the private stack. */
@@ -116,69 +96,27 @@ void sp_heap_replay(struct sp_thread *t)
 	sp_pre_activation_replay(replay_one, t);
 }
 
-#define BURST 16u
-
-/* The share that BURST samples have of the time since `burst_began`. They are taken at their usual cost, because the
- * first samples of a process cost more than those that follow. */
-static uint64_t burst_share_ppm(const struct sp_thread *t, uint64_t now)
-{
-	uint64_t cost = BURST * sp_agent.spool->heap.sample_cost_ns;
-	uint64_t between = sp_tsc_ns(now - t->burst_began - t->burst_cycles);
-
-	return cost * 1000000 / (between + cost + 1);
-}
-
-/* The governor looks every few ticks; a program that allocates a million times a second has spent its budget by
- * then. So each thread checks every few samples whether the process has overspent, and if so widens the interval by
- * what its own samples have lately cost. */
-static void restrain(struct sp_thread *t, uint64_t cycles, uint64_t now)
-{
-	struct sp_heap_totals *h = &sp_agent.spool->heap;
-	struct sp_cpu_totals *cpu = &sp_agent.spool->cpu;
-	struct sp_heap_costs c;
-
-	t->burst_cycles += cycles;
-	if (++t->burst_samples < BURST)
-		return;
-	/* The clock is read only when the CPU time that is known already does not cover what was spent. */
-	if (t->burst_began &&
-		sp_load(&h->slow_ns) >
-			sp_governor_heap_allowance_ns(sp_load(&cpu->self_user_ns) + sp_load(&cpu->self_sys_ns)) &&
-		sp_load(&h->slow_ns) > sp_governor_heap_allowance_ns(sp_process_clock_ns())) {
-		c = (struct sp_heap_costs){.interval_bytes = sp_load(&h->interval_bytes),
-			.floor_bytes = sp_load(&h->interval_floor),
-			.ceiling_bytes = h->requested_bytes * SP_HEAP_STRETCH_MAX,
-			.share_ppm = burst_share_ppm(t, now),
-			.budget_ppm = sp_governor_heap_ppm(),
-			.overdrawn = true};
-		sp_governor_set_heap_interval(sp_governor_heap_interval(&c));
-	}
-	t->burst_began = now;
-	t->burst_cycles = t->burst_samples = 0;
-	if (cpu->clock == SP_CLOCK_OFF) /* no tick will do it */
-		sp_upkeep_step(t, sp_now_ns());
-	else
-		sp_thresholds_step(sp_now_ns());
-}
-
 static bool is_always_sampled(size_t size)
 {
 	struct sp_heap_totals *h = &sp_agent.spool->heap;
-	uint64_t taken;
+	uint64_t eighths = ALWAYS_LEAST_EIGHTHS, taken;
 
 	if (size < ALWAYS_BYTES)
 		return false;
+	for (; size >= 4 * ALWAYS_BYTES && eighths < ALWAYS_MOST_EIGHTHS; size /= 4)
+		eighths++;
 	taken = sp_load(&h->always_samples);
-	return taken < ALWAYS_FIRST + sp_load(&h->samples) / ALWAYS_PART &&
+	return taken < eighths * (ALWAYS_FIRST + sp_load(&h->samples) / 8) &&
 		__atomic_compare_exchange_n(&h->always_samples, &taken, taken + 1, false, __ATOMIC_RELAXED,
 			__ATOMIC_RELAXED);
 }
 
 /* Once in so many times the kernel is asked whether the cycle counter may be read. The hooks of prctl and syscall
  * see a change, but nothing sees a bare system call of the program's. */
+#define ASKED_EVERY 16u
 static uint64_t tsc_at(uint64_t times)
 {
-	return times % BURST ? sp_tsc() : sp_tsc_first();
+	return times % ASKED_EVERY ? sp_tsc() : sp_tsc_first();
 }
 
 /* left: bytes to the next one that is picked, if this was taken for its size alone. */
@@ -190,22 +128,21 @@ static void sample(struct sp_tls *tls, const void *p, size_t size, bool always, 
 
 	hit.t = sp_enter();
 	if (!hit.t) {
-		tls->thread->heap_left = 0;
 		set_countdown(tls, RETRY_BYTES);
 		sp_restore_signals(mask);
 		return;
 	}
 	sp_thread_flush(hit.t, false);
 	sp_on_stack(record_hit, &hit, sp_thread_stack(hit.t));
-	count_down(hit.t, hit.picked ? sp_next_pick(sp_random(hit.t), hit.t->heap_interval) : left);
+	count_down(tls, hit.picked ? sp_next_pick(sp_random(hit.t), hit.t->heap_interval) : left);
 	now = sp_tsc();
-	after = after_cycles(began - hit.t->sampled_tsc);
+	after = sp_spending_after(began - hit.t->sampled_tsc);
 	hit.t->sampled_tsc = now;
-	restrain(hit.t, now - began, now);
+	sp_spending_restrain(hit.t, now - began, now);
 	sp_leave(hit.t);
 	sp_restore_signals(mask);
 	now = sp_tsc();
-	count_cost(now - began + after);
+	sp_spending_add(now - began + after);
 	sp_span_disturbed(hit.t, sp_tsc_ns(now - began));
 	if (!hit.t->burst_samples && sp_agent.look)
 		sp_agent.look();
@@ -214,7 +151,6 @@ static void sample(struct sp_tls *tls, const void *p, size_t size, bool always, 
 static void stop(struct sp_thread *t)
 {
 	sp_thread_stop_heap(t);
-	t->heap_left = 0;
 	set_countdown(t->tls, LOOK_BYTES);
 }
 
@@ -231,7 +167,7 @@ void sp_heap_start_thread(struct sp_thread *t)
 	if (sp_agent.config.heap && sp_load(&sp_agent.stopped))
 		stop(t);
 	else if (sp_agent.config.heap)
-		count_down(t, sp_next_pick(sp_random(t), t->heap_interval));
+		count_down(t->tls, sp_next_pick(sp_random(t), t->heap_interval));
 	else
 		set_countdown(t->tls, NEVER);
 }
@@ -260,15 +196,14 @@ static bool wake(struct sp_tls *tls, const void *p, size_t size)
  * sampled. */
 static bool sample_if_due(struct sp_tls *tls, const void *p, size_t size)
 {
-	struct sp_thread *t = tls->thread;
-	int64_t left = tls->heap.countdown + t->heap_left;
+	int64_t left = tls->heap.countdown + tls->heap_left;
 	bool always = is_always_sampled(size);
 
 	left = (uint64_t)left <= size ? 0 : left - (int64_t)size;
 	if (always || !left)
 		sample(tls, p, size, always, left);
 	else
-		count_down(t, left);
+		count_down(tls, left);
 	return !left;
 }
 
@@ -294,7 +229,7 @@ static void count_stopped(struct sp_tls *tls, const void *p, size_t size)
 	} else {
 		sp_thread_resume_heap(t);
 		t->heap_interval = sp_load(&sp_agent.spool->heap.interval_bytes);
-		count_down(t, sp_next_pick(sp_random(t), t->heap_interval));
+		count_down(t->tls, sp_next_pick(sp_random(t), t->heap_interval));
 	}
 }
 
@@ -353,10 +288,26 @@ static void hit(struct sp_tls *tls, const void *p, size_t size)
 		sample_if_due(tls, p, size);
 }
 
+/* Where samples are further apart than a large block is large, the end of a countdown is most often the beginning of the
+ * next: every 8 us in a program that does nothing but allocate. */
+static bool step_on(struct sp_tls *tls, size_t size)
+{
+	int64_t left = tls->heap.countdown + tls->heap_left;
+
+	if (!tls->heap_left || size >= ALWAYS_BYTES || left <= (int64_t)size || sp_agent_state() != SP_AGENT_ACTIVE ||
+		sp_is_stale_child() || sp_control_is_asked())
+		return false;
+	count(tls, size);
+	count_down(tls, left - (int64_t)size);
+	return true;
+}
+
 void sp_heap_hit(const void *p, size_t size)
 {
 	int saved_errno = errno;
 
+	if (step_on(&sp_tls, size))
+		return;
 	hit(&sp_tls, p, size);
 	errno = saved_errno;
 }
@@ -375,7 +326,7 @@ void sp_heap_forget(const void *p)
 	began = tsc_at(sp_tls.heap.frees);
 	if (sp_live_remove(p, &entry) && !sp_is_stale_child()) {
 		sp_account_freed(&entry, began);
-		count_cost(sp_tsc() - began);
+		sp_spending_add(sp_tsc() - began);
 	}
 }
 

@@ -132,7 +132,6 @@ struct sp_thread *sp_block_take(void)
 	t->event_fd = -1;
 	t->event_page = NULL;
 	t->heap_interval = 0;
-	t->heap_left = 0;
 	t->burst_began = t->burst_cycles = t->burst_samples = 0;
 	t->sampled_tsc = 0;
 	t->waits = SP_SIGNAL_COMES;

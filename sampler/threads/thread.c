@@ -340,6 +340,7 @@ void sp_thread_release(struct sp_thread *t)
 	}
 	/* What the thread still allocates while it ends is counted from zero, call by call. */
 	memset(&tls->heap, 0, sizeof tls->heap);
+	tls->heap_left = 0;
 	tls->dead = 1;
 	tls->thread = NULL;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
@@ -377,7 +378,7 @@ SP_AT_FORK void sp_thread_forked(struct sp_thread *mine)
 		mine->event_fd = -1;
 		mine->event_open = false;
 		mine->heap_interval = 0;
-		mine->heap_left = 0;
+		mine->tls->heap_left = 0;
 		memset(&mine->wait, 0, sizeof mine->wait);
 		mine->user_assigned_ns = mine->sys_assigned_ns = 0;
 		mine->user_drift_ns = 0;

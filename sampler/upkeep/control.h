@@ -12,12 +12,18 @@ void sp_control_start(void) SP_HIDDEN;
 /* Does what is asked for, unless another thread is at it. */
 void sp_control_obey(void) SP_HIDDEN;
 
-/* Looks whether anything is asked for: two words in one cache line. The agent must be active. Any context. */
-static inline void sp_control_look(void)
+/* Whether anything is asked for: two words in one cache line. The agent must be active. Any context. */
+static inline bool sp_control_is_asked(void)
 {
 	const struct sp_control *c = &sp_agent.spool->control;
 
-	if (sp_unlikely(sp_load(&c->asked) != sp_load(&c->answered)))
+	return sp_unlikely(sp_load(&c->asked) != sp_load(&c->answered));
+}
+
+/* Does what is asked for, if anything is. The agent must be active. Any context. */
+static inline void sp_control_look(void)
+{
+	if (sp_control_is_asked())
 		sp_control_obey();
 }
 

@@ -181,3 +181,23 @@ few_misses() {
 	at_least "$(($(front heap_inuse_bytes "$profile") + $(front heap_inuse_error_bytes "$profile")))" 80000
 	grep -q 'by these 8[0-9] blocks were in use at the end' "$profile"
 }
+
+@test "a large block that stays is exact, after as many smaller ones as can be had" {
+	cat >keeps.c <<-'END'
+		#include <stdlib.h>
+		static void *volatile sink, *volatile kept;
+		__attribute__((noinline)) static void keep(void) { kept = malloc(10000000); }
+		int main(void) {
+			for (int i = 0; i < 300000; i++) { sink = malloc(300000); free(sink); }
+			for (int i = 0; i < 3000000; i++) { sink = malloc(200 + i % 1000); free(sink); }
+			keep();
+			return 0;
+		}
+	END
+	gcc -O1 -fno-builtin -o keeps keeps.c
+	SMARTPROF_ENV=production profiled ./keeps
+	profile=$(profile_of keeps)
+	at_least "$(front heap_interval_max_bytes "$profile")" 600000 # it was widened
+	section '## All heap sites' "$profile" | awk -F'\t' '$16 == "keep" { print $3, $1 }' >kept
+	[ "$(cat kept)" = '10000000 10000000' ] || fail "$(cat kept)"
+}

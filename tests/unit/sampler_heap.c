@@ -1,138 +1,22 @@
-/* Heap sampling from the allocation to the site: driven as the hooks drive it, with pointers that are only numbers. */
-#include <math.h>
+/* Heap sampling from the allocation to the site. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 
 #include <cmocka.h>
-#include <unistd.h>
 
 #include "profiles/spool/marks.h"
-#include "sampler/heap/filter.h"
 #include "sampler/heap/heap.h"
 #include "sampler/heap/live.h"
-#include "sampler/spool/stacks.h"
-#include "sampler/threads/thread.h"
 #include "sampler/upkeep/marks.h"
-#include "sampler/walk/unwind.h"
-#include "tests/unit/sampler_spool.h"
-
-#define SITES 6u
-
-/* The callers stand in a section of their own: the rest of the program is "the agent", whose frames are left out. */
-#define CALLER __attribute__((section("callers"), noinline))
-extern const char __executable_start[], __start_callers[];
-
-static uint64_t next_address;
-
-static const void *new_pointer(void)
-{
-	return (const void *)(uintptr_t)(0x7e0000000010u + 16 * next_address++);
-}
-
-static void allocate(const void *p, size_t size)
-{
-	if (!sp_heap_count_quickly(size))
-		sp_heap_hit(p, size);
-}
-
-static void release(const void *p)
-{
-	sp_tls.heap.frees++;
-	if (!sp_filter_surely_not(p))
-		sp_heap_forget(p);
-}
-
-/* Different code, so different sites; the barrier keeps the call from becoming a jump. */
-#define DEFINE_SITE(n) \
-	CALLER static void allocate_##n(const void *p, size_t size) \
-	{ \
-		allocate(p, size); \
-		__asm__ volatile("" : : "i"(n)); \
-	}
-DEFINE_SITE(0)
-DEFINE_SITE(1)
-DEFINE_SITE(2)
-DEFINE_SITE(3)
-DEFINE_SITE(4)
-DEFINE_SITE(5)
-static void (*const allocate_at[SITES])(const void *, size_t) = {
-	allocate_0, allocate_1, allocate_2, allocate_3, allocate_4, allocate_5};
-
-static bool drop_all(struct sp_live *entry, void *arg)
-{
-	(void)entry;
-	(void)arg;
-	return false;
-}
-
-static void set_interval(uint64_t bytes)
-{
-	struct sp_heap_totals *h = &sp_agent.spool->heap;
-
-	h->requested_bytes = h->interval_bytes = h->interval_floor = h->interval_max_bytes = bytes;
-	sp_heap_start_thread(sp_tls.thread);
-}
-
-static int set_up(void **state)
-{
-	struct sp_thread *t = sp_block_take();
-
-	(void)state;
-	sp_filter_boot_done();
-	if (!t || agent_open("/tmp", 50000) || sp_live_init())
-		return -1;
-	sp_agent.config.heap = true;
-	sp_agent.config.budget_permille = 1000000; /* no interval moves by itself */
-	sp_agent.own_start = __executable_start;
-	sp_agent.own_end = __start_callers;
-	sp_unwind_init(getauxval(AT_ENTRY), getauxval(AT_BASE), getauxval(AT_RANDOM));
-	sp_agent.tsc_per_us_x1024 = 2560000000; /* a clock so slow that nothing here lives long */
-	sp_thread_adopt(t, 0, 0, 0);
-	t->random = 0x123456789abcdefu;
-	set_interval(1);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	sp_live_sweep(drop_all, NULL);
-	sp_thread_release(sp_tls.thread);
-	sp_tls = (struct sp_tls){0};
-	agent_close();
-	return 0;
-}
-
-static struct sp_site *sites(void)
-{
-	return sp_section(SP_SEC_SITES);
-}
-
-static uint32_t site_count(void)
-{
-	return sp_agent.spool->sections[SP_SEC_SITES].used;
-}
-
-static uint64_t inuse(const struct sp_site *s)
-{
-	return s->alloc_bytes - s->free_bytes;
-}
+#include "tests/unit/sampler_driven.h"
 
 /* What a reader makes of the lazy at-peak values. */
 static uint64_t at_peak(const struct sp_site *s)
 {
 	return s->peak_seq < sp_agent.spool->heap.peak_seq ? inuse(s) : s->peak_bytes;
-}
-
-static void assert_within(double is, double expected, double share)
-{
-	if (!(fabs(is - expected) <= expected * share))
-		fail_msg("%.0f, expected %.0f +- %.1f %%", is, expected, share * 100);
 }
 
 static void each_caller_is_a_site_and_large_allocations_are_exact(void **state)
@@ -350,7 +234,7 @@ static void a_held_entry_is_restored_or_freed(void **state)
 	struct sp_heap_held held;
 
 	(void)state;
-	allocate_0(p, 1000);
+	allocate_at[0](p, 1000);
 	sp_heap_hold(p, &held);
 	assert_true(held.held);
 	assert_int_equal(sp_agent.spool->heap.inuse_bytes, 1000);
@@ -359,7 +243,7 @@ static void a_held_entry_is_restored_or_freed(void **state)
 	assert_int_equal(sites()[1].free_bytes, 0);
 	sp_heap_hold(p, &held);
 	sp_heap_drop_held(&held);
-	allocate_1(q, 1500);
+	allocate_at[1](q, 1500);
 	assert_int_equal(sites()[1].free_bytes, 1000);
 	assert_int_equal(sp_agent.spool->heap.inuse_bytes, 1500);
 	release(p); /* not held any more: nothing happens */
@@ -390,7 +274,7 @@ static void estimate_size(size_t size, uint32_t n)
 
 	set_interval(1024);
 	for (uint32_t i = 0; i < n; i++)
-		allocate_0(new_pointer(), size);
+		allocate_at[0](new_pointer(), size);
 	assert_within((double)(h->inuse_bytes - bytes), (double)size * n, 0.05);
 	assert_within((double)(h->inuse_count - count), n, 0.05);
 	assert_int_equal(sum_of_sites(offsetof(struct sp_site, alloc_bytes)), h->inuse_bytes);
@@ -414,8 +298,8 @@ static void an_address_sampled_twice_is_in_use_once(void **state)
 	const void *p = new_pointer();
 
 	(void)state;
-	allocate_0(p, 100000);
-	allocate_1(p, 200000);
+	allocate_at[0](p, 100000);
+	allocate_at[1](p, 200000);
 	assert_int_equal(sp_agent.spool->heap.inuse_bytes, 200000);
 	assert_int_equal(inuse(&sites()[1]), 0);
 	release(p);
@@ -426,11 +310,11 @@ static void an_address_sampled_twice_is_in_use_once(void **state)
 static void an_allocation_of_no_bytes_weighs_nothing(void **state)
 {
 	(void)state;
-	allocate_0(new_pointer(), 1000);
+	allocate_at[0](new_pointer(), 1000);
 	for (int i = 0; i < 3; i++) {
 		sp_tls.heap.bytes_base -= sp_tls.heap.countdown;
 		sp_tls.heap.countdown = 0;
-		allocate_1(new_pointer(), 0);
+		allocate_at[1](new_pointer(), 0);
 	}
 	assert_int_equal(sp_agent.spool->heap.inuse_bytes, 1000);
 	assert_int_equal(sp_agent.spool->heap.peak_bytes, 1000);
@@ -447,7 +331,7 @@ static void thinning_out_keeps_the_estimate(void **state)
 	set_interval(8);
 	first = next_address;
 	for (uint32_t i = 0; i < n; i++)
-		allocate_0(new_pointer(), 64);
+		allocate_at[0](new_pointer(), 64);
 	assert_true(h->interval_floor >= 16);
 	assert_true(h->interval_bytes >= h->interval_floor && h->interval_max_bytes >= h->interval_bytes);
 	assert_true(sp_live_permille() <= 701);
@@ -467,17 +351,19 @@ static void thinning_out_keeps_the_estimate(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(each_caller_is_a_site_and_large_allocations_are_exact, set_up,
-			tear_down),
-		cmocka_unit_test_setup_teardown(the_peak_is_remembered_by_site, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(the_lazy_peak_is_the_peak, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(the_heap_at_a_mark_is_told_later, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(there_is_room_for_63_marks_and_the_rest_is_counted, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_held_entry_is_restored_or_freed, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(bytes_and_numbers_are_estimated_without_bias, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(an_address_sampled_twice_is_in_use_once, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(an_allocation_of_no_bytes_weighs_nothing, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(thinning_out_keeps_the_estimate, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(each_caller_is_a_site_and_large_allocations_are_exact, heap_set_up,
+			heap_tear_down),
+		cmocka_unit_test_setup_teardown(the_peak_is_remembered_by_site, heap_set_up, heap_tear_down),
+		cmocka_unit_test_setup_teardown(the_lazy_peak_is_the_peak, heap_set_up, heap_tear_down),
+		cmocka_unit_test_setup_teardown(the_heap_at_a_mark_is_told_later, heap_set_up, heap_tear_down),
+		cmocka_unit_test_setup_teardown(there_is_room_for_63_marks_and_the_rest_is_counted, heap_set_up,
+			heap_tear_down),
+		cmocka_unit_test_setup_teardown(a_held_entry_is_restored_or_freed, heap_set_up, heap_tear_down),
+		cmocka_unit_test_setup_teardown(bytes_and_numbers_are_estimated_without_bias, heap_set_up,
+			heap_tear_down),
+		cmocka_unit_test_setup_teardown(an_address_sampled_twice_is_in_use_once, heap_set_up, heap_tear_down),
+		cmocka_unit_test_setup_teardown(an_allocation_of_no_bytes_weighs_nothing, heap_set_up, heap_tear_down),
+		cmocka_unit_test_setup_teardown(thinning_out_keeps_the_estimate, heap_set_up, heap_tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
