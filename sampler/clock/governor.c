@@ -33,7 +33,6 @@ static struct {
 	uint64_t handler_ns;     /* mean time of the handler lately */
 	uint64_t calibrated_ns;  /* atomic: since the last look, by measurements inside the handler */
 	uint64_t heap_share_ppm; /* of the CPU time lately, spent on heap samples */
-	uint64_t heap_ppm;       /* atomic */
 	uint64_t grace_ns;       /* HEAP_GRACE_NS or none */
 	uint64_t once_ns;        /* MEMBER_NS or none */
 } governor;
@@ -109,7 +108,7 @@ void sp_governor_calibrated(uint64_t ns)
 
 uint64_t sp_governor_heap_ppm(void)
 {
-	return sp_load(&governor.heap_ppm);
+	return sp_budget_ppm(sp_agent.config.budget_permille) / 2;
 }
 
 uint64_t sp_governor_heap_allowance_ns(uint64_t cpu_ns)
@@ -146,18 +145,6 @@ static uint64_t sample_cost_ns(const struct sp_cpu_totals *cpu)
 	return ns + ns / 8;
 }
 
-/* Half of the budget, or what CPU sampling at the interval asked for would leave; but at most three fifths: the rest
- * is for what is no sample's (making the spool, the first touch of tables, frees of other blocks), and for samples
- * that leave more cold than is counted. */
-static uint64_t heap_part(const struct sp_cpu_totals *cpu, uint64_t budget, uint64_t fixed_ppm)
-{
-	uint64_t needed = fixed_ppm + ppm(sample_cost_ns(cpu), cpu->requested_ns);
-
-	if (cpu->clock == SP_CLOCK_OFF)
-		needed = 0;
-	return min64(budget - min64(needed, budget / 2), budget * 3 / 5);
-}
-
 void sp_governor_start(void)
 {
 	struct sp_spool_header *h = sp_agent.spool;
@@ -171,9 +158,8 @@ void sp_governor_start(void)
 	governor.once_ns = governor.spent_ns = h->is_root ? 0 : MEMBER_NS;
 	sp_calibrate_start();
 	h->cpu.interval_ns = max64(h->cpu.requested_ns, TYPICAL_INTERVAL_NS);
-	governor.heap_ppm = heap_part(&h->cpu, budget, 0);
 	c.sample_ns = sample_cost_ns(&h->cpu);
-	c.budget_ppm = h->heap.on ? budget - governor.heap_ppm : budget;
+	c.budget_ppm = h->heap.on ? budget - sp_governor_heap_ppm() : budget;
 	h->cpu.interval_ns = h->cpu.interval_max_ns = sp_governor_cpu_interval(&c);
 }
 
@@ -222,7 +208,7 @@ static void govern_heap(struct sp_heap_totals *heap, uint64_t share_ppm, uint64_
 		.floor_bytes = sp_load(&heap->interval_floor),
 		.ceiling_bytes = heap->requested_bytes * SP_HEAP_STRETCH_MAX,
 		.share_ppm = share_ppm,
-		.budget_ppm = governor.heap_ppm,
+		.budget_ppm = sp_governor_heap_ppm(),
 		.overdrawn = sp_load(&heap->slow_ns) > sp_governor_heap_allowance_ns(cpu_ns)};
 
 	sp_governor_set_heap_interval(sp_governor_heap_interval(&c));
@@ -250,11 +236,10 @@ static void look(struct sp_spool_header *h, uint64_t cpu_ns)
 				     sp_load(&cpu->interval_ns)) +
 		(hits - governor.hits) * sp_hit_cost_ns(cpu->signal_gap_ns) + handler - governor.handler_total_ns +
 		switches - governor.switch_ns + heap - governor.heap_ns;
-	sp_store(&governor.heap_ppm, heap_part(cpu, budget, fixed));
 	if (h->heap.on)
 		govern_heap(&h->heap, heap_share, cpu_ns);
 	governor.heap_share_ppm = (governor.heap_share_ppm * 3 + heap_share) / 4;
-	govern_cpu(cpu, budget - min64(governor.heap_share_ppm, governor.heap_ppm), fixed,
+	govern_cpu(cpu, budget - min64(governor.heap_share_ppm, sp_governor_heap_ppm()), fixed,
 		governor.spent_ns > cpu_ns / 1000 * budget / 1000);
 	governor.looked_ns = cpu_ns;
 	governor.signals = signals;

@@ -3,8 +3,9 @@
  * The budget is a share of the CPU time the process would use without sampling. What sampling
  * costs is known as it goes: every clock signal costs what cost.h makes of the measured gap (sp_signals_cost_ns) and
  * what the handler measures itself to take; a heap sample what its path takes and leaves cold; a switch to or from
- * a thread with an event sp_switch_cost_ns(). Heap samples may use half of the budget, or what CPU sampling leaves, but
- * three fifths at the most; the CPU clock gets the rest. The decisions are pure functions of such figures. */
+ * a thread with an event sp_switch_cost_ns(). Heap samples may use half of the budget, the CPU
+ * clock what they leave. Where there is no clock the other half is for what is no sample's: making the spool, the first touch of
+ * tables, frees of other blocks, countdowns. The decisions are pure functions of such figures. */
 #ifndef SP_SAMPLER_CLOCK_GOVERNOR_H
 #define SP_SAMPLER_CLOCK_GOVERNOR_H
 
