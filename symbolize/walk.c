@@ -290,7 +290,8 @@ enum step { STEP_ON, STEP_END, STEP_LOST };
 
 static enum step step_by_rules(struct walk *w, unw_addr_space_t space)
 {
-	uint64_t sp = w->registers[STACK_POINTER];
+	/* A function that is interrupted may have its return address in a register, as vfork has. */
+	uint64_t least_sp = w->registers[STACK_POINTER] + (w->exact ? 0 : FRAME_BYTES_LEAST);
 	unw_cursor_t cursor;
 	int rc;
 
@@ -304,7 +305,7 @@ static enum step step_by_rules(struct walk *w, unw_addr_space_t space)
 	take_registers(w, &cursor);
 	w->exact = w->rules.signal;
 	if (!(w->known >> STACK_POINTER & 1) || !(w->known >> INSTRUCTION & 1) ||
-		(w->registers[STACK_POINTER] < sp + FRAME_BYTES_LEAST && !w->rules.signal))
+		(w->registers[STACK_POINTER] < least_sp && !w->rules.signal))
 		return STEP_LOST;
 	return w->registers[INSTRUCTION] ? STEP_ON : STEP_END;
 }

@@ -150,6 +150,7 @@ of() {
 	[ "$(of parent .call)" = vfork ]
 	[ "$(of parent .what)" = 'vfork(until its child runs a program, or ends)' ]
 	[ "$(of parent .state)" = D ]
+	[ "$(of parent '[.frames[].function] | .[:3] | join(" ")')" = 'vfork wait_for_child play' ]
 	child_reads() { "$SMARTPROF" where --json "$(pgrep -P $PID)" >child && [ "$(jq -r '.threads[0].call' child)" = read ]; }
 	eventually child_reads
 	jq -r '.threads[0].frames[].function' child | grep -qx wait_for_child
