@@ -84,7 +84,8 @@ struct sp_short_part {
 struct sp_short_calls {
 	uint64_t cycles, count; /* that were added up, and are in no record yet */
 	uint64_t drawn, left;   /* cycles of a batch; until it is full */
-	uint32_t until_look;    /* calls */
+	uint32_t until_look;    /* calls; ... */
+	uint32_t gap;           /* ... mean of the last draw of that */
 	uint64_t longest_ns;    /* wait of a call that was looked at */
 	struct sp_short_part looked;
 };
@@ -95,6 +96,8 @@ struct sp_thread_waits {
 	uint64_t looked_cpu_ns;   /* that, ... */
 	uint64_t looked_switches; /* ... and how often it had gone to sleep */
 	uint64_t unlooked_ns;     /* waited since without a look */
+	uint64_t looks;           /* at calls that are looked at each, ... */
+	uint32_t look_doublings;  /* ... because they take sp_waits.look_cycles, so often doubled */
 	uint64_t queue_ns;        /* in the run queue until then, ... */
 	bool queue_known;         /* ... if it was asked for */
 	uint64_t queue_off_ns;    /* not on a CPU since, and no part of a wait */

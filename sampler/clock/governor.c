@@ -28,8 +28,8 @@ static struct {
 	uint32_t busy;      /* sp_try_lock */
 	uint64_t looked_ns; /* process CPU time at the last look */
 	uint64_t spent_ns;  /* cost of sampling up to then */
-	uint64_t signals, ticks, hits, switch_ns, handler_total_ns, heap_ns,
-		heap_samples;    /* the header's counters then */
+	uint64_t signals, ticks, hits, switch_ns, handler_total_ns, heap_ns, heap_samples,
+		waits_ns;        /* the header's counters then */
 	uint64_t handler_ns;     /* mean time of the handler lately */
 	uint64_t calibrated_ns;  /* atomic: since the last look, by measurements inside the handler */
 	uint64_t heap_share_ppm; /* of the CPU time lately, spent on heap samples */
@@ -221,7 +221,8 @@ static void look(struct sp_spool_header *h, uint64_t cpu_ns)
 	uint64_t signals = sp_load(&cpu->signals), ticks = sp_load(&cpu->ticks), hits = sp_load(&cpu->kernel_hits);
 	uint64_t handler = sp_load(&cpu->handler_ns), switches = sp_load(&cpu->switch_ns);
 	uint64_t heap = sp_load(&h->heap.slow_ns), heap_samples = sp_load(&h->heap.samples),
-		 fixed = switches - governor.switch_ns, heap_share;
+		 waits = sp_load(&h->waits.slow_ns) + sp_load(&h->waits.queue_look_ns),
+		 fixed = switches - governor.switch_ns + waits - governor.waits_ns, heap_share;
 
 	learn_handler(handler - governor.handler_total_ns -
 			__atomic_exchange_n(&governor.calibrated_ns, 0, __ATOMIC_RELAXED),
@@ -235,7 +236,7 @@ static void look(struct sp_spool_header *h, uint64_t cpu_ns)
 	governor.spent_ns += sp_signals_cost_ns(cpu, signals - governor.signals, ticks - governor.ticks,
 				     sp_load(&cpu->interval_ns)) +
 		(hits - governor.hits) * sp_hit_cost_ns(cpu->signal_gap_ns) + handler - governor.handler_total_ns +
-		switches - governor.switch_ns + heap - governor.heap_ns;
+		switches - governor.switch_ns + heap - governor.heap_ns + waits - governor.waits_ns;
 	if (h->heap.on)
 		govern_heap(&h->heap, heap_share, cpu_ns);
 	governor.heap_share_ppm = (governor.heap_share_ppm * 3 + heap_share) / 4;
@@ -247,6 +248,7 @@ static void look(struct sp_spool_header *h, uint64_t cpu_ns)
 	governor.hits = hits;
 	governor.handler_total_ns = handler;
 	governor.switch_ns = switches;
+	governor.waits_ns = waits;
 	governor.heap_ns = heap;
 	governor.heap_samples = heap_samples;
 }

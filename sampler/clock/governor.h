@@ -3,9 +3,9 @@
  * The budget is a share of the CPU time the process would use without sampling. What sampling
  * costs is known as it goes: every clock signal costs what cost.h makes of the measured gap (sp_signals_cost_ns) and
  * what the handler measures itself to take; a heap sample what its path takes and leaves cold; a switch to or from
- * a thread with an event sp_switch_cost_ns(). Heap samples may use half of the budget, the CPU
- * clock what they leave. Where there is no clock the other half is for what is no sample's: making the spool, the first touch of
- * tables, frees of other blocks, countdowns. The decisions are pure functions of such figures. */
+ * a thread with an event sp_switch_cost_ns(); waits what looks at them and their stacks take (waits/pick.c). Heap
+ * samples may use half of the budget, the CPU clock what they and waits leave. Where there is no clock the other half is for
+ * what is no sample's: making the spool, the first touch of tables, frees of other blocks, countdowns. The decisions are pure functions of such figures. */
 #ifndef SP_SAMPLER_CLOCK_GOVERNOR_H
 #define SP_SAMPLER_CLOCK_GOVERNOR_H
 
@@ -31,7 +31,7 @@ struct sp_cpu_costs {
 	uint64_t interval_ns;  /* in force */
 	uint64_t sample_ns;    /* cost of one sample, signal included */
 	uint64_t budget_ppm;   /* for all of CPU sampling */
-	uint64_t fixed_ppm;    /* of that, spent whatever the interval: ticks, switches */
+	uint64_t fixed_ppm;    /* of that, spent whatever the interval: ticks, switches, waits */
 	uint32_t doublings;    /* for the cap on samples */
 	bool overdrawn;        /* more than the budget has been spent so far: less until it is repaid */
 };

@@ -15,7 +15,6 @@
 
 /* Of the budget waits may take this part; a quarter of that is so little that the interval may be shorter again. */
 #define BUDGET_PART 5u
-#define GRACE_NS 2000000u /* whatever the budget: a few hundred samples */
 
 struct job {
 	struct sp_thread *t;
@@ -101,7 +100,7 @@ static void restrain(struct sp_thread *t)
 	if (++t->wait.burst < BURST)
 		return;
 	t->wait.burst = 0;
-	allowed = GRACE_NS +
+	allowed = sp_pick_grace_ns() +
 		sp_process_clock_ns() / 1000 * sp_budget_ppm(sp_agent.config.budget_permille) / 1000 / BUDGET_PART;
 	if (sp_load(&w->slow_ns) > allowed && interval < w->requested_ns * STRETCH_MAX)
 		interval *= 2;

@@ -9,9 +9,8 @@
 #define ASK_NS 6000u
 #define ASK_PART 100u /* what is asked with a lock in hand has taken so many times as long */
 
-/* Of the budget asking may take this part, and in every process what a few hundred times take. */
+/* Of the budget asking may take this part. */
 #define BUDGET_PART 5u
-#define GRACE_NS 2000000u
 
 /* Of one that has told, a failure is of the moment: no descriptor was free. */
 enum { UNASKED, TELLS, DOES_NOT };
@@ -19,7 +18,7 @@ static uint32_t kernel; /* atomic: whether it tells */
 
 static bool is_free(void)
 {
-	return sp_load(&sp_agent.spool->waits.queue_look_ns) < GRACE_NS;
+	return sp_load(&sp_agent.spool->waits.queue_look_ns) < sp_pick_grace_ns();
 }
 
 static bool is_affordable(const struct sp_thread_waits *w)

@@ -8,12 +8,12 @@
 #include "sampler/waits/pick.h"
 #include "sampler/waits/queue.h"
 
-/* So much is handed on at once: adding up is nearly all that a call costs, and the one that fills it has been drawn by its length. */
+/* So much is handed on at once, where the longest calls are doubled that often too: adding up is nearly all that a call costs,
+ * and the one that fills it has been drawn by its length. */
 #define BATCH_NS 200000u
 
-/* Of the budget a tenth goes to looks, whatever the first ones cost. Until a thread has had a few, its calls are as those of others. */
+/* A call that is looked at is so before and after it. Until a thread has had a few, its calls are as those of others. */
 #define PAIR_NS (2 * SP_LOOK_NS)
-#define FREE_LOOKS 64u
 #define FEW_LOOKS 8u
 #define FREE_GAP 2u
 #define GAP_MAX 100000u
@@ -164,16 +164,14 @@ static void learn(struct sp_thread *t, enum sp_wait_kind kind, uint64_t ns)
 	count(t, kind, off_ns, off_ns > 0);
 }
 
-/* How many calls pass until the next look: as many on average as pay for it. */
-static uint32_t draw_gap(struct sp_thread *t, const struct sp_short_part *part)
+/* How many calls pass until the next look: more and more on average while looks have taken more than they may. */
+static uint32_t draw_gap(struct sp_thread *t, struct sp_short_calls *s)
 {
-	uint64_t budget_ppm = sp_budget_ppm(sp_agent.config.budget_permille) / 10, gap = FREE_GAP;
-	uint64_t calls = sp_load(&part->calls), each_ns = calls ? sp_load(&part->ns) / calls : 0;
+	bool dear = t->wait.short_looks * PAIR_NS > sp_look_allowance_ns(&t->wait);
+	uint32_t gap = dear ? s->gap + s->gap / 4 + 1 : s->gap - s->gap / 4;
 
-	if (t->wait.short_looks >= FREE_LOOKS)
-		gap = each_ns && budget_ppm ? PAIR_NS * 1000000ull / each_ns / budget_ppm : GAP_MAX;
-	gap = gap < FREE_GAP ? FREE_GAP : gap > GAP_MAX ? GAP_MAX : gap;
-	return (uint32_t)(sp_random(t) % (2 * gap));
+	s->gap = gap < FREE_GAP ? FREE_GAP : gap > GAP_MAX ? GAP_MAX : gap;
+	return (uint32_t)(sp_random(t) % (2 * s->gap));
 }
 
 /* In the place of one that the thread has not called since: it may never again. */
@@ -194,6 +192,7 @@ static void hand_on(struct sp_thread *t, enum sp_wait_call call, uint64_t object
 	struct sp_waited waited = {.call = call,
 		.object = object,
 		.count = waits_in(part, (double)batch / (double)cycles) * blocked,
+		.batch = true,
 		.longest_ns = t->wait.shorts[kind].longest_ns,
 		.ns = ns,
 		.blocked_ns = ns};
@@ -219,13 +218,13 @@ void sp_short_ended(struct sp_thread *t, enum sp_wait_call call, uint64_t object
 		s->until_look--;
 	} else {
 		ask_for_look(t, call);
-		s->until_look = draw_gap(t, part_of(t, kind));
+		s->until_look = draw_gap(t, s);
 	}
 	if (cycles < s->left) {
 		s->left -= cycles;
 		return;
 	}
 	batch = s->drawn - s->left + cycles;
-	s->drawn = s->left = sp_tsc_cycles(BATCH_NS / 2 + sp_random(t) % BATCH_NS);
+	s->drawn = s->left = sp_tsc_cycles(BATCH_NS / 2 + sp_random(t) % BATCH_NS) << t->wait.look_doublings;
 	hand_on(t, call, object, batch, cycles);
 }

@@ -101,7 +101,7 @@ void sp_wait_sites_add(struct sp_thread *t, const struct sp_waited *w)
 	sp_add(&s->ns, (uint64_t)(weight + 0.5));
 	sp_add(&s->count, (uint64_t)(w->count / p + sp_uniform(t)));
 	sp_add(&s->samples, 1);
-	sp_add(&s->variance_us2, (uint64_t)(us * us * (1 - p) + sp_uniform(t)));
+	sp_add(&s->variance_us2, (uint64_t)(us * us * (w->batch ? 1 : 1 - p) + sp_uniform(t)));
 	sp_add(&s->sq_us2, (uint64_t)(us * us));
 	sp_raise(&s->longest_ns, w->longest_ns < w->blocked_ns ? w->longest_ns : w->blocked_ns);
 	if (w->stack) /* of what had no room it is not known that it was a wait */

@@ -13,7 +13,8 @@ struct sp_waited {
 	uint32_t holder_call;   /* what the owner was blocked in, 1 + enum sp_wait_call; 0: in none */
 	uint64_t holder_caller; /* of that call; then holder is what is made of it */
 	uint32_t holder_span;   /* what it was doing: index into SP_SEC_SPAN_NODES */
-	double count;           /* waits: 1 but for a batch */
+	double count;           /* waits: 1 but for a batch ... */
+	bool batch;             /* ... of calls at several places, of which one was drawn for all */
 	uint64_t longest_ns;    /* of them */
 	uint64_t ns;            /* that they took, ... */
 	uint64_t blocked_ns;    /* ... less what of that was the run queue's */

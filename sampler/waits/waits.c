@@ -18,6 +18,7 @@ struct sp_waits sp_waits;
  * of the budget. */
 #define LOOK_LEAST_NS 4000u
 #define LOOK_MOST_NS 50000u
+#define LOOKS_BURST 64u
 
 /* What is shorter than this has not blocked; a lock, whose holder should not be kept, and what is never looked at. */
 #define LEAST_NS 1000u
@@ -35,7 +36,7 @@ void sp_waits_off(void)
 	sp_store(&sp_waits.least_cycles, 0);
 }
 
-/* Of the budget a tenth at the most goes to looking. */
+/* Of the budget a tenth at the most goes to looking at threads that are on a CPU between their waits. */
 static uint64_t look_ns(void)
 {
 	uint64_t ns = 10ull * SP_LOOK_NS * 1000 / sp_agent.config.budget_permille;
@@ -113,6 +114,21 @@ static uint64_t look(struct sp_thread *t)
 	return sp_wait_look(t);
 }
 
+/* A thread that uses little CPU time between its waits is looked at after longer ones only. */
+static void restrain_looks(struct sp_thread_waits *w)
+{
+	uint64_t cost_ns, allowed_ns;
+
+	if (++w->looks % LOOKS_BURST)
+		return;
+	cost_ns = w->looks * SP_EACH_NS;
+	allowed_ns = sp_look_allowance_ns(w);
+	if (cost_ns > allowed_ns && w->look_doublings < SP_LOOK_DOUBLINGS)
+		w->look_doublings++;
+	else if (cost_ns < allowed_ns / 4 && w->look_doublings)
+		w->look_doublings--;
+}
+
 /* A holder of a lock that has waited in a call is told of by the call alone: walking its stack would keep the lock. */
 static void tell(struct sp_thread *t, enum sp_wait_call call, uint64_t caller)
 {
@@ -141,7 +157,8 @@ static void ended(struct sp_thread *t, enum sp_wait_call call, uint64_t object, 
 		take_answer(&waited, &t->wait.gil_holder);
 	off = look(t);
 	waited.ns = waited.longest_ns = sp_wait_slept(t, ns, off);
-	sp_pick_cost(SP_LOOK_NS);
+	sp_pick_cost(SP_EACH_NS);
+	restrain_looks(&t->wait);
 	if (!waited.ns) {
 		t->wait.queue_known = false;
 		return;
@@ -187,9 +204,9 @@ static void short_ended(const struct sp_timed_call *w, struct sp_thread *t, enum
 void sp_wait_ended(const struct sp_timed_call *w, enum sp_wait_call call, uint64_t object, uint64_t cycles,
 	uint64_t caller)
 {
-	bool is_short = cycles < sp_load(&sp_waits.look_cycles);
 	enum sp_wait_kind kind = sp_wait_kind_of(call);
 	struct sp_thread *t = sp_tls.thread;
+	bool is_short = cycles < sp_load(&sp_waits.look_cycles) << (t ? t->wait.look_doublings : 0);
 	int saved_errno;
 
 	cycles = own_cycles(w, cycles);

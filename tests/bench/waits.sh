@@ -1,10 +1,11 @@
 #!/bin/bash
 # Waiting: our totals and shares beside what the programs know of themselves, and what other tools say of the same and cost.
-# Usage: RUNS=200 SECONDS_EACH=0.3 waits.sh. The last table needs root; tools that are not there are left out.
+# Usage: RUNS=200 SECONDS_EACH=0.3 ROUNDS=5 waits.sh. The last two tables need root; tools that are not there are left out.
 set -u
 here=$(realpath "$(dirname "$0")")
 agent=$(realpath "$here/../../build/libsmartprof.so")
 waiting=$(realpath "$here/../../build/targets/waiting")
+pingpong=$(realpath "$here/../../build/targets/pingpong")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
@@ -56,13 +57,23 @@ blocked='tracepoint:sched:sched_switch {
 	if (args->prev_comm == "waiting" && args->prev_state != 0 && args->prev_state != 256) { @since[args->prev_pid] = nsecs; }
 } END { clear(@since); }'
 
+# offcputime by two tracepoints.
+off_cpu='tracepoint:sched:sched_switch /@since[args->next_pid]/ {
+	@off[@stack[args->next_pid]] = sum(nsecs - @since[args->next_pid]); delete(@since[args->next_pid]);
+}
+tracepoint:sched:sched_switch /comm == "pingpong"/ { @since[args->prev_pid] = nsecs; @stack[args->prev_pid] = ustack; }
+END { clear(@since); clear(@stack); }'
+
 # with TOOL COMMAND…: under which tool.
 with() {
 	local tool=$1
 	shift
 	case $tool in
 	nothing) "$@" ;;
-	smartprof) LD_PRELOAD=$agent "$@" ;;
+	smartprof | production) LD_PRELOAD=$agent "$@" ;;
+	development) SMARTPROF_ENV=development LD_PRELOAD=$agent "$@" ;;
+	perf-sched) perf sched record -o perf.out "$@" ;;
+	offcputime) bpftrace -o bpf.out -e "$off_cpu" -c "$*" ;;
 	strace) strace -f -c -w -o strace.out "$@" ;;
 	perf-trace) perf trace -s -o perf.out "$@" ;;
 	bpftrace) bpftrace -o bpf.out -e "$blocked" -c "$*" ;;
@@ -86,13 +97,13 @@ switch_us() { # TOOL
 	done | sort -n | head -n 1
 }
 
-# --- what is added where nothing blocks: the least of nine
+# --- what is added where nothing blocks: the least of three
 
 gcc -O2 "$here/wait_calls.c" -o wait_calls -pthread
 least() { # PRELOAD
-	for i in 1 2 3 4 5 6 7 8 9; do LD_PRELOAD=$1 ./wait_calls; done |
+	for i in 1 2 3; do LD_PRELOAD=$1 ./wait_calls; done |
 		awk '{ for (i = 1; i <= NF; i++) if (NR == 1 || $i < m[i]) m[i] = $i }
-			END { printf "%.1f | %.0f | %.0f", m[1], m[2], m[3] }'
+			END { printf "%.1f | %.1f | %.1f", m[1], m[2], m[3] }'
 }
 echo
 echo "| | a free lock, taken and given, ns | a read of nothing, ns | a poll of nothing, ns |"
@@ -111,3 +122,34 @@ for tool in nothing smartprof strace perf-trace bpftrace; do
 	grep -a '_seconds ' truth >clean && mv clean truth
 	echo "| $tool | $(said $tool) | $(truth blocked_seconds) | $(command -v perf >/dev/null && switch_us $tool) |"
 done
+
+# --- what each of them costs: CPU time of a program that does little but switch, with that of its tool
+
+tools=$(for tool in nothing production development strace perf-trace perf-sched offcputime; do
+	case $tool in strace) command -v strace ;; perf-*) command -v perf ;; offcputime) command -v bpftrace ;; *) true ;; esac >/dev/null && echo $tool
+done)
+
+busy() {
+	awk -v tick="$(getconf CLK_TCK)" '/^cpu / { print ($2 + $3 + $4 + $7 + $8 + $9) / tick }' /proc/stat
+}
+
+# Seconds of the program and its tool, and of the whole system meanwhile.
+cost() { # TOOL
+	local before used TIMEFORMAT='%U %S'
+	before=$(busy)
+	used=$({ time with "$1" "$pingpong" 50000 >/dev/null 2>&1; } 2>&1)
+	echo "$1 $used $before $(busy)"
+}
+
+echo
+echo "| tool | CPU time with the tool's own, s | what the tool adds, s | ours of that, % (production, development) | the whole system's, s |"
+echo "|---|---:|---:|---:|---:|"
+for ((i = 0; i < ${ROUNDS:-5}; i++)); do for tool in $tools; do cost "$tool"; done; done >costs
+for tool in $tools; do
+	echo "$tool $(awk -v tool="$tool" '$1 == tool { print $2 + $3 }' costs | sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }')" \
+		"$(awk -v tool="$tool" '$1 == tool { print $5 - $4 }' costs | sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }')"
+done | awk '
+	{ added[$1] = $2 - (NR == 1 ? base = $2 : base) }
+	/^nothing/ { printf "| %s | %.3f | | | %.2f |\n", $1, $2, $3; next }
+	{ printf "| %s | %.3f | %.3f | %s | %.2f |\n", $1, $2, added[$1],
+		/^(production|development)/ ? "" : sprintf("%.1f, %.1f", 100 * added["production"] / added[$1], 100 * added["development"] / added[$1]), $3 }'

@@ -14,6 +14,7 @@
 #define ROUNDS 100000u
 
 static uint64_t off_ns; /* since the last look */
+static uint64_t cpu_ns;
 static unsigned looks;
 
 /* In the place of what reads clocks. */
@@ -22,6 +23,7 @@ uint64_t sp_wait_look(struct sp_thread *t)
 	uint64_t off = off_ns > t->wait.unlooked_ns ? off_ns - t->wait.unlooked_ns : 0;
 
 	off_ns = t->wait.unlooked_ns = 0;
+	t->wait.looked_cpu_ns = cpu_ns;
 	looks++;
 	return off;
 }
@@ -50,7 +52,7 @@ static int set_up(void **state)
 	sp_waits_configure(sp_tls.thread, true);
 	sp_agent.spool->waits.queue_look_ns = sp_tls.thread->wait.queue_cost_ns =
 		UINT32_MAX; /* no more is to be asked */
-	off_ns = looks = 0;
+	off_ns = cpu_ns = looks = 0;
 	return 0;
 }
 
@@ -70,6 +72,7 @@ static void call(uint64_t waits_ns, uint64_t runs_ns)
 
 	assert_true(sp_wait_begin(&w, SP_CALL_read));
 	off_ns += waits_ns;
+	cpu_ns += runs_ns;
 	if (waits_ns + runs_ns >= sp_load(&sp_waits.least_cycles))
 		sp_wait_ended(&w, SP_CALL_read, 0, waits_ns + runs_ns, 0);
 }
@@ -127,12 +130,51 @@ static void waits_that_never_were(void **state)
 	assert_true(sp_tls.thread->record->waits[SP_WAIT_READ].ns < ROUNDS * 3000ull / 100); /* until it is known */
 }
 
+/* What looks may take goes by the CPU time that the thread uses, not by how long it waits. */
+static void looks_are_paid_by_cpu_time(uint64_t waits_ns)
+{
+	struct sp_wait_count *read = &sp_tls.thread->record->waits[SP_WAIT_READ];
+	uint64_t all_ns = ROUNDS * waits_ns, budget_ns = ROUNDS * 1000ull * 29 / 10000;
+
+	for (unsigned i = 0; i < ROUNDS; i++)
+		call(waits_ns, 1000);
+	sp_short_settle(sp_tls.thread);
+	print_message("waits of %lu us: %u looks\n", (unsigned long)waits_ns / 1000, looks);
+	assert_true(looks * (uint64_t)SP_LOOK_NS < budget_ns * 2 + 4 * SP_FREE_LOOKS * SP_EACH_NS);
+	assert_true(read->ns > all_ns / 100 * 97 && read->ns <= all_ns / 100 * 103);
+	assert_true(read->count > ROUNDS / 100 * 97 && read->count <= ROUNDS / 100 * 103);
+}
+
+static void of_short_waits(void **state)
+{
+	(void)state;
+	looks_are_paid_by_cpu_time(30000);
+}
+
+static void of_waits_that_are_looked_at_each(void **state)
+{
+	(void)state;
+	looks_are_paid_by_cpu_time(120000);
+}
+
+static void where_they_cost_little_each_is_looked_at(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 1000; i++) {
+		cpu_ns += 1000000;
+		call(60000, 1000);
+	}
+	assert_true(looks >= 1000);
+	assert_int_equal(sp_tls.thread->record->waits[SP_WAIT_READ].ns, 1000 * 60000);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {TEST(all_are_waits), TEST(in_turns_with_others), TEST(one_of_many),
-		TEST(among_calls_that_are_none), TEST(waits_that_never_were)};
+		TEST(among_calls_that_are_none), TEST(waits_that_never_were), TEST(of_short_waits),
+		TEST(of_waits_that_are_looked_at_each), TEST(where_they_cost_little_each_is_looked_at)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
