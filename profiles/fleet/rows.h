@@ -3,13 +3,13 @@
 #define SP_PROFILES_FLEET_ROWS_H
 
 #include "profiles/base/buffer.h"
+#include "profiles/fleet/put.h"
 #include "profiles/fleet/sql.h"
 #include "profiles/model/model.h"
 
 /* Above so many rows of samples, or bytes of stacks, a profile is cut (profiles/model/cut.h): its sums are the same. */
 #define SP_FLEET_ROWS_MOST 50000u
 #define SP_FLEET_BYTES_MOST (128u << 20)
-#define SP_FLEET_ID 37
 
 /* Whose profile it is. Texts may be anybody's. */
 struct sp_fleet_origin {
