@@ -336,6 +336,15 @@ gone() { # PATTERN: no process of that command line is left
 	grep -q $'\r.*CPU.*\033\[K' terminal
 }
 
+@test "a JSON log on a full disk: one line, the runs go on, and the status tells" {
+	printf 'true\ntrue\nfalse\n' >list
+	for wish in '--runs 3 -- true' '--runs 2 true false' '--batch list' '--every 0.1s --for 0.5s -- true'; do
+		# shellcheck disable=SC2086
+		status_of 2 "$SMARTPROF" monitor --json-log /dev/full $wish >out 2>err
+		[ "$(grep -c '^smartprof: .*/dev/full: No space left on device' err)" -eq 1 ] || fail "$wish: $(cat err)"
+	done
+}
+
 @test "what is wrong is said in one line" {
 	for wrong in '' '--runs 0 -- true' '--runs x -- true' '--timeout never -- true' '--jobs 2 -- true' '--batch' '--resume --batch x' \
 		'--for 1h -- true' '--batch no-such-file' '-f no-such-file' '--list x -- true' '--output /dev/null -- true'; do

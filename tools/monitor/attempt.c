@@ -257,18 +257,18 @@ static void keep_in_history(struct sp_monitor_session *s, const struct sp_monito
 int sp_monitor_keep(struct sp_monitor_session *s, const struct sp_monitor_run *run)
 {
 	struct sp_buffer text = {0};
-	int status = 0;
 
 	keep_in_history(s, run);
 	if (!s->wish->json_log)
 		return 0;
-	sp_json_put(&text, sp_monitor_run_json(run), false);
-	if (!text.length || text.data[text.length - 1] != '\n')
-		sp_buffer_puts(&text, "\n");
-	if (write_to(s->wish->json_log, &text, O_APPEND))
-		status = SP_EXIT_USAGE;
-	sp_buffer_free(&text);
-	return status;
+	if (!s->json_log_cut) {
+		sp_json_put(&text, sp_monitor_run_json(run), false);
+		if (!text.length || text.data[text.length - 1] != '\n')
+			sp_buffer_puts(&text, "\n");
+		s->json_log_cut = write_to(s->wish->json_log, &text, O_APPEND) != 0;
+		sp_buffer_free(&text);
+	}
+	return s->json_log_cut ? SP_EXIT_USAGE : 0;
 }
 
 int sp_monitor_export(const struct sp_monitor_wish *wish, const struct sp_monitor_series *series, size_t count,

@@ -74,7 +74,8 @@ struct sp_monitor_session {
 	char library[4096];                  /* of the agent; empty: runs are not profiled */
 	struct sp_attempt_profile *profiles; /* a place for each watch */
 	struct sp_standing standing;
-	off_t input_at; /* where a regular standard input began; -1: it is none */
+	bool json_log_cut; /* it could not be written to its end, which has been said: nothing is added to half a line */
+	off_t input_at;    /* where a regular standard input began; -1: it is none */
 };
 int sp_monitor_session_open(struct sp_monitor_session *session, const struct sp_monitor_wish *wish, unsigned most);
 void sp_monitor_session_close(struct sp_monitor_session *session);
@@ -91,7 +92,8 @@ struct sp_monitor_run *sp_attempt_one(struct sp_monitor_session *session, const 
 /* Runs the wish's --prepare, not measured. false: it failed, after a complaint, or we are to end. */
 bool sp_attempt_prepare(struct sp_monitor_session *session);
 
-/* Every measured run passes through here once, when it is complete, whichever way of running it was: to the JSON log, and whatever keeps runs. Returns 0 or SP_EXIT_USAGE. */
+/* Every measured run passes through here once, when it is complete, whichever way of running it was: to the JSON log, and
+ * whatever keeps runs. Returns 0, or SP_EXIT_USAGE: the log could not be written, which is said once. */
 int sp_monitor_keep(struct sp_monitor_session *session, const struct sp_monitor_run *run);
 
 /* Writes the exports. Takes `verdicts` (NULL: none). Returns 0 or SP_EXIT_USAGE. */
