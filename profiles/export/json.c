@@ -14,11 +14,11 @@
 
 static bool is_number_key(const char *key)
 {
-	for (size_t i = 0; i < SP_SCHEMA_KEYS; i++)
-		if (strcmp(sp_schema_keys[i].name, key) == 0)
-			return sp_schema_keys[i].type == SP_KEY_COUNT || sp_schema_keys[i].type == SP_KEY_DECIMAL ||
-				sp_schema_keys[i].type == SP_KEY_SIGNED;
-	return false;
+	size_t i = sp_schema_key(key);
+
+	return i < SP_SCHEMA_KEYS &&
+		(sp_schema_keys[i].type == SP_KEY_COUNT || sp_schema_keys[i].type == SP_KEY_DECIMAL ||
+			sp_schema_keys[i].type == SP_KEY_SIGNED);
 }
 
 /* Keys that the schema does not know are text. */

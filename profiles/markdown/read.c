@@ -8,6 +8,7 @@
 #include "profiles/base/escape.h"
 #include "profiles/markdown/front.h"
 #include "profiles/markdown/markdown.h"
+#include "profiles/markdown/schema.h"
 #include "profiles/model/build.h"
 #include "profiles/model/facts.h"
 #include "profiles/model/heap.h"
@@ -65,6 +66,8 @@ static bool is_no_figure(const char *key, const char *value)
 	char *end;
 	double figure = strtod(value, &end);
 
+	if (sp_schema_key(key) == SP_SCHEMA_KEYS)
+		return false;
 	if (!ends_with(key, "_seconds") && !(strncmp(key, "heap_", 5) == 0 && ends_with(key, "_bytes")))
 		return false;
 	if (strcmp(key, "heap_growth_bytes") == 0)
@@ -104,12 +107,44 @@ static bool read_front_matter(struct sp_markdown_reader *r)
 	return sp_profile_fact(r->profile, "schema") ? true : sp_reader_fail(r, "it names no smartprof schema");
 }
 
+/* How many columns a line of their names has, in *known those before the first that the table does not have: a later version
+ * may have put others behind. */
+static size_t count_columns(const char *heading, const char *names, size_t *known)
+{
+	const struct sp_schema_table *table = sp_schema_table_at(heading, strlen(heading));
+	size_t count = 0, n;
+
+	for (*known = 0;; names += n + 1) {
+		n = strcspn(names, "\t");
+		*known += *known == count && sp_schema_has_column(table, names, n);
+		count++;
+		if (!names[n])
+			return count;
+	}
+}
+
+/* Leaves the row with its first `known` of `count` columns; false when it has not so many. */
+static bool cut_row(char *line, size_t known, size_t count)
+{
+	char *end = NULL;
+	size_t n = 1;
+
+	for (char *tab = line; (tab = strchr(tab, '\t')); tab++, n++)
+		if (n == known)
+			end = tab;
+	if (n != count || !end)
+		return false;
+	*end = '\0';
+	return true;
+}
+
 /* Reads the fenced rows below a heading "## <title> (<count>)". */
 static bool read_rows(struct sp_markdown_reader *r, const char *heading,
 	bool (*row)(struct sp_markdown_reader *, char *))
 {
 	const char *open = strrchr(heading, '(');
 	unsigned long long expected = open ? strtoull(open + 1, NULL, 10) : 0, count = 0;
+	size_t columns, known;
 	char *line;
 
 	if (expected > ROWS_MAX - r->rows)
@@ -118,12 +153,15 @@ static bool read_rows(struct sp_markdown_reader *r, const char *heading,
 	line = next_line(r);
 	while (line && strcmp(line, "```tsv") != 0)
 		line = next_line(r);
-	next_line(r); /* column names */
+	line = next_line(r);
+	columns = count_columns(heading, line ? line : "", &known);
 	r->front.depth = 0;
 	r->last_module = 0;
 	while ((line = next_line(r)) && strcmp(line, "```") != 0) {
 		if (count++ == expected)
 			return sp_reader_fail(r, "it has more rows than its heading says");
+		if (known < columns && !cut_row(line, known, columns))
+			return sp_reader_fail(r, "a row has not the columns of its table");
 		if (!row(r, line))
 			return false;
 	}

@@ -1,7 +1,7 @@
 /* Schema 1 of the Markdown profile as tables; docs/PROFILE.md says the same in words. */
 #include "profiles/markdown/schema.h"
 
-#include <stddef.h>
+#include <string.h>
 
 #include "profiles/model/waiting.h"
 
@@ -163,45 +163,83 @@ const struct sp_schema_table sp_schema_tables[] = {
 	{"## All functions (",
 		"self_user_ns self_sys_ns total_user_ns total_sys_ns self_samples total_samples "
 		"self_error_ns total_error_ns function module file line ",
-		SP_TABLE_FUNCTIONS},
-	{"## All code (", "row code ", SP_TABLE_CODE},
+		SP_TABLE_FUNCTIONS, NULL},
+	{"## All code (", "row code ", SP_TABLE_CODE, NULL},
 	{"## All lines (", "self_user_ns self_sys_ns self_samples self_error_ns function module file line ",
-		SP_TABLE_OTHER},
-	{"## All files (", "self_ns self_samples self_error_ns file ", SP_TABLE_OTHER},
-	{"## All modules (", "self_ns self_samples self_error_ns module ", SP_TABLE_OTHER},
+		SP_TABLE_OTHER, NULL},
+	{"## All files (", "self_ns self_samples self_error_ns file ", SP_TABLE_OTHER, NULL},
+	{"## All modules (", "self_ns self_samples self_error_ns module ", SP_TABLE_OTHER, NULL},
 	{"## All threads (", "cpu_user_ns cpu_sys_ns sampled_user_ns sampled_sys_ns samples tid merged name start ",
-		SP_TABLE_OTHER},
+		SP_TABLE_OTHER,
+		"alloc_bytes wall_ns queue_ns lock_ns condition_ns read_ns write_ns sync_ns poll_ns sleep_ns child_ns "
+		"other_ns "},
 	{"## All waits (",
 		"wait_ns error_ns wait_count samples longest_ns idle kind call function lock holder holder_call ",
-		SP_TABLE_OTHER},
+		SP_TABLE_OTHER, NULL},
 	{"## All spans (", "count sum_ns self_ns cpu_ns cpu_error_ns bytes median_ns p99_ns max_ns sq_us2 span ",
-		SP_TABLE_OTHER},
+		SP_TABLE_OTHER, NULL},
 	{"## All processes (",
 		"started_ns wall_ns cpu_user_ns cpu_sys_ns samples max_rss_bytes peak_bytes alloc_bytes pid ppid root "
 		"program "
 		"exit tree profile command ",
-		SP_TABLE_OTHER},
+		SP_TABLE_OTHER, NULL},
 	{"## All heap sites (",
 		"alloc_bytes alloc_count inuse_bytes inuse_count peak_bytes peak_count short_bytes short_count "
 		"samples inuse_samples alloc_variance inuse_variance temp_bytes temp_count leaked_bytes function "
 		"module file line ",
-		SP_TABLE_OTHER},
-	{"## All mappings (", "start end bias build_id module ", SP_TABLE_MAPPINGS},
-	{"## All frames (", "address line inlined function module file ", SP_TABLE_FRAMES},
-	{"## All CPU stacks (", "user_ns sys_ns samples shared frames ", SP_TABLE_STACKS},
-	{"## All slices (", "end_ns cpu_ns rss_bytes heap_bytes ", SP_TABLE_SLICES},
-	{"## All CPU samples (", "slice tid stacks ", SP_TABLE_SAMPLES},
-	{"## All traces (", "trace_id span_id cpu_ns samples stacks ", SP_TABLE_TRACES},
+		SP_TABLE_OTHER, NULL},
+	{"## All mappings (", "start end bias build_id module ", SP_TABLE_MAPPINGS, NULL},
+	{"## All frames (", "address line inlined function module file ", SP_TABLE_FRAMES, "row "},
+	{"## All CPU stacks (", "user_ns sys_ns samples shared frames ", SP_TABLE_STACKS, NULL},
+	{"## All slices (", "end_ns cpu_ns rss_bytes heap_bytes ", SP_TABLE_SLICES, NULL},
+	{"## All CPU samples (", "slice tid stacks ", SP_TABLE_SAMPLES, NULL},
+	{"## All traces (", "trace_id span_id cpu_ns samples stacks ", SP_TABLE_TRACES, NULL},
 	{"## All heap stacks (",
 		"alloc_bytes alloc_count inuse_bytes inuse_count peak_bytes peak_count samples shared frames ",
-		SP_TABLE_STACKS},
+		SP_TABLE_STACKS, NULL},
 	{"## All heap details (",
 		"short_bytes short_count temp_bytes temp_count inuse_samples alloc_variance inuse_variance first_ns "
 		"births ",
-		SP_TABLE_OTHER},
-	{"## All wait stacks (", "wait_ns wait_count samples shared frames ", SP_TABLE_STACKS},
+		SP_TABLE_OTHER, NULL},
+	{"## All wait stacks (", "wait_ns wait_count samples shared frames ", SP_TABLE_STACKS, NULL},
 };
 
 _Static_assert(sizeof(sp_schema_keys) / sizeof(sp_schema_keys[0]) == SP_SCHEMA_KEYS, "count in schema.h");
 _Static_assert(sizeof(sp_schema_sections) / sizeof(sp_schema_sections[0]) == SP_SCHEMA_SECTIONS, "count in schema.h");
 _Static_assert(sizeof(sp_schema_tables) / sizeof(sp_schema_tables[0]) == SP_SCHEMA_TABLES, "count in schema.h");
+
+size_t sp_schema_key(const char *name)
+{
+	size_t key = 0;
+
+	while (key < SP_SCHEMA_KEYS && strcmp(sp_schema_keys[key].name, name) != 0)
+		key++;
+	return key;
+}
+
+const struct sp_schema_table *sp_schema_table_at(const char *line, size_t length)
+{
+	for (size_t i = 0; i < SP_SCHEMA_TABLES; i++) {
+		const char *heading = sp_schema_tables[i].heading;
+		size_t n = strlen(heading);
+
+		if (length >= n && memcmp(line, heading, n) == 0)
+			return &sp_schema_tables[i];
+	}
+	return NULL;
+}
+
+static bool is_among(const char *names, const char *name, size_t length)
+{
+	for (size_t n; names && *names; names += n + 1) {
+		n = strcspn(names, " ");
+		if (n == length && memcmp(names, name, n) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool sp_schema_has_column(const struct sp_schema_table *table, const char *name, size_t length)
+{
+	return is_among(table->columns, name, length) || is_among(table->optional, name, length);
+}

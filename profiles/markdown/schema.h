@@ -2,6 +2,9 @@
 #ifndef SP_PROFILES_SCHEMA_H
 #define SP_PROFILES_SCHEMA_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 /* When a key or section has to be there. */
 enum sp_when { SP_ALWAYS, SP_WITH_CPU, SP_WITH_HEAP, SP_OPTIONAL };
 
@@ -50,8 +53,9 @@ enum sp_table_kind {
 /* A TSV table of the complete part. */
 struct sp_schema_table {
 	const char *heading;
-	const char *columns; /* each ended by a blank; more may stand among them */
+	const char *columns; /* each ended by a blank; others may stand behind them */
 	enum sp_table_kind kind;
+	const char *optional; /* likewise, those that not every profile has; NULL: none */
 };
 
 #define SP_SCHEMA_KEYS 75u
@@ -60,5 +64,14 @@ struct sp_schema_table {
 extern const struct sp_schema_key sp_schema_keys[SP_SCHEMA_KEYS];
 extern const struct sp_schema_section sp_schema_sections[SP_SCHEMA_SECTIONS];
 extern const struct sp_schema_table sp_schema_tables[SP_SCHEMA_TABLES];
+
+/* The index of the key, SP_SCHEMA_KEYS for an unknown one. */
+size_t sp_schema_key(const char *name);
+
+/* The table whose heading the line begins with, or NULL. */
+const struct sp_schema_table *sp_schema_table_at(const char *line, size_t length);
+
+/* Whether the table has a column of that name. */
+bool sp_schema_has_column(const struct sp_schema_table *table, const char *name, size_t length);
 
 #endif

@@ -133,16 +133,6 @@ static void check_value(struct sp_validation *v, size_t number, size_t key, cons
 		v->heap = true;
 }
 
-/* Returns the index of the key, SP_SCHEMA_KEYS for an unknown one. */
-static size_t find_key(const char *name)
-{
-	size_t key = 0;
-
-	while (key < SP_SCHEMA_KEYS && strcmp(sp_schema_keys[key].name, name) != 0)
-		key++;
-	return key;
-}
-
 static void check_fact(struct sp_validation *v, const struct sp_line *line, double *cpu_seconds)
 {
 	char *name = sp_pool_copy(&v->pool, line->text, line->length), *value = strstr(name, ": ");
@@ -161,7 +151,7 @@ static void check_fact(struct sp_validation *v, const struct sp_line *line, doub
 			inert(v, name, strlen(name)));
 		return;
 	}
-	key = find_key(name);
+	key = sp_schema_key(name);
 	if (key < SP_SCHEMA_KEYS)
 		check_value(v, line->number, key, value);
 	else

@@ -19,7 +19,7 @@ struct table {
 	size_t columns;
 	bool named; /* all columns of the schema are there */
 	bool number[COLUMNS_MAX];
-	int self_user, self_sys, total_user, total_sys, row;
+	int self_user, self_sys, total_user, total_sys, row, shared;
 	double self_ns;        /* sum */
 	struct sp_front front; /* of the row above */
 };
@@ -81,10 +81,10 @@ static void read_columns(struct sp_validation *v, const struct sp_line *line, st
 		name += n + 1;
 	}
 	for (; at <= line->length && t->columns < COLUMNS_MAX; t->columns++) {
-		const char *tab = memchr(line->text + at, '\t', line->length - at);
+		const char *name = line->text + at, *tab = memchr(name, '\t', line->length - at);
 		size_t n = (tab ? (size_t)(tab - line->text) : line->length) - at;
 
-		t->number[t->columns] = is_number_column(line->text + at, n);
+		t->number[t->columns] = sp_schema_has_column(t->schema, name, n) && is_number_column(name, n);
 		at += n + 1;
 	}
 	t->self_user = find_column(line, "self_user_ns", strlen("self_user_ns"));
@@ -92,6 +92,7 @@ static void read_columns(struct sp_validation *v, const struct sp_line *line, st
 	t->total_user = find_column(line, "total_user_ns", strlen("total_user_ns"));
 	t->total_sys = find_column(line, "total_sys_ns", strlen("total_sys_ns"));
 	t->row = find_column(line, "row", strlen("row"));
+	t->shared = find_column(line, "shared", strlen("shared"));
 }
 
 static bool is_number(const char *text, size_t length)
@@ -210,7 +211,7 @@ static void check_code(struct sp_validation *v, size_t line, const struct field 
 /* What the columns of the tables of stacks promise beside being numbers. */
 static void check_stacks(struct sp_validation *v, size_t line, struct table *t, const struct field *fields)
 {
-	const struct field *last = &fields[t->columns - 2];
+	const struct field *path;
 	const char *why;
 
 	if (t->schema->kind == SP_TABLE_MAPPINGS)
@@ -230,7 +231,8 @@ static void check_stacks(struct sp_validation *v, size_t line, struct table *t, 
 	if (t->schema->kind != SP_TABLE_STACKS)
 		return;
 	v->cpu_stack_count += strncmp(t->schema->columns, "user_ns", 7) == 0;
-	why = sp_front_next(&t->front, last[0].text, last[0].length, last[1].text, last[1].length, v->frame_count);
+	path = &fields[t->shared]; /* and the column behind it */
+	why = sp_front_next(&t->front, path[0].text, path[0].length, path[1].text, path[1].length, v->frame_count);
 	if (why)
 		sp_violation_add(v, line, "%s", why);
 }
@@ -304,14 +306,6 @@ static bool check_table(struct sp_validation *v, struct sp_line *line, struct ta
 	return false;
 }
 
-static const struct sp_schema_table *find_table(const struct sp_line *line)
-{
-	for (size_t i = 0; i < SP_SCHEMA_TABLES; i++)
-		if (sp_line_starts(line, sp_schema_tables[i].heading))
-			return &sp_schema_tables[i];
-	return NULL;
-}
-
 /* 2 ms: the sums in the front matter are rounded. */
 static void check_sum(struct sp_validation *v, const struct table *t, size_t number, double cpu_ns)
 {
@@ -325,7 +319,7 @@ void sp_validate_complete(struct sp_validation *v, struct sp_line *line, double 
 	bool fence = false;
 
 	while (sp_line_next(line)) {
-		struct table t = {.schema = fence ? NULL : find_table(line)};
+		struct table t = {.schema = fence ? NULL : sp_schema_table_at(line->text, line->length)};
 		size_t number = line->number;
 
 		if (!fence && sp_line_is(line, "</details>")) {

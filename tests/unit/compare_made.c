@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "profiles/markdown/markdown.h"
+#include "tests/unit/profile_tables.h"
 
 static struct sp_profile *profiles[SP_SIDES][RUNS_MAX];
 static const char *names[SP_SIDES][RUNS_MAX];
@@ -60,10 +61,11 @@ static void put_stacks(struct sp_buffer *out, const struct made *made, size_t n)
 		any = any || made->caller[i];
 	if (!any)
 		return;
-	sp_buffer_printf(out, "## All frames (%zu)\n\n```tsv\nhead\n", n);
+	put_table(out, "All frames", n);
 	for (size_t i = 0; i < n; i++)
 		sp_buffer_printf(out, "0\t1\t0\t%s\t/bin/app\t\n", made->rows[i].name);
-	sp_buffer_printf(out, "```\n\n## All CPU stacks (%zu)\n\n```tsv\nhead\n", n);
+	sp_buffer_puts(out, "```\n\n");
+	put_table(out, "All CPU stacks", n);
 	for (size_t i = 0; i < n; i++) {
 		char chain[100] = "", longer[100];
 
@@ -100,22 +102,25 @@ static void put_run(struct sp_buffer *out, const struct made *made)
 	if (made->peak >= 0)
 		sp_buffer_printf(out, "heap_peak_bytes: %.0f\nheap_allocated_bytes: %.0f\n", made->peak,
 			made->allocated);
-	sp_buffer_printf(out, "---\n\n<details>\n\n## All functions (%zu)\n\n```tsv\nhead\n", n);
+	sp_buffer_puts(out, "---\n\n<details>\n\n");
+	put_table(out, "All functions", n);
 	for (size_t i = 0; i < n; i++)
 		sp_buffer_printf(out, "%.0f\t0\t%.0f\t0\t100\t100\t%.0f\t0\t%s\t/bin/app\t%s\t%d\n",
 			made->rows[i].ms * MS, made->rows[i].ms * MS, made->rows[i].ms * MS / 20, made->rows[i].name,
 			made->rows[i].file ? made->rows[i].file : "", made->rows[i].file ? 7 : 0);
 	sp_buffer_puts(out, "```\n\n");
 	put_stacks(out, made, n);
-	if (made->waits)
-		sp_buffer_printf(out, "## All waits (%zu)\n\n```tsv\nhead\n%s```\n\n", count_lines(made->waits),
-			made->waits);
-	if (made->site > 0)
+	if (made->waits) {
+		put_table(out, "All waits", count_lines(made->waits));
+		sp_buffer_printf(out, "%s```\n\n", made->waits);
+	}
+	if (made->site > 0) {
+		put_table(out, "All heap sites", 2);
 		sp_buffer_printf(out,
-			"## All heap sites "
-			"(2)\n\n```tsv\nhead\n%.0f\t9\t0\t0\t0\t0\t0\t0\t9\t0\t%.0f\t0\t0\t0\t0\tstore\t/bin/app"
+			"%.0f\t9\t0\t0\t0\t0\t0\t0\t9\t0\t%.0f\t0\t0\t0\t0\tstore\t/bin/app"
 			"\t\t0\n4000000\t1\t0\t0\t0\t0\t0\t0\t1\t0\t0\t0\t0\t0\t0\tlarge\t/bin/app\t\t0\n```\n\n",
 			made->site, made->site * 1e5);
+	}
 	sp_buffer_puts(out, "</details>\n");
 }
 

@@ -14,6 +14,7 @@
 #include "profiles/model/cut.h"
 #include "profiles/model/heap.h"
 #include "profiles/model/order.h"
+#include "tests/unit/profile_tables.h"
 
 #define LIGHT 3000u
 #define MOST_BYTES 100000u
@@ -23,20 +24,23 @@
 static void put_profile(struct sp_buffer *out)
 {
 	sp_buffer_puts(out, "---\nschema: smartprof/1\n---\n\n<details>\n\n");
-	sp_buffer_printf(out, "## All functions (%u)\n\n```tsv\nhead\n", LIGHT + 1);
+	put_table(out, "All functions", LIGHT + 1);
 	sp_buffer_puts(out, "3000000000\t0\t3000000000\t0\t3000\t3000\t90000000\t90000000\theavy\t/bin/app\ta.c\t7\n");
 	for (unsigned i = 0; i < LIGHT; i++)
 		sp_buffer_printf(out, "1000000\t0\t1000000\t0\t1\t1\t1000000\t1000000\tlight_%u\t%s\tb.c\t%u\n", i,
 			i % 100 ? "/bin/app" : "/lib/other.so", i + 1);
-	sp_buffer_printf(out, "```\n\n## All lines (%u)\n\n```tsv\nhead\n", LIGHT + 1);
+	sp_buffer_puts(out, "```\n\n");
+	put_table(out, "All lines", LIGHT + 1);
 	sp_buffer_puts(out, "3000000000\t0\t3000\t90000000\theavy\t/bin/app\ta.c\t9\n");
 	for (unsigned i = 0; i < LIGHT; i++)
 		sp_buffer_printf(out, "1000000\t0\t1\t1000000\tlight_%u\t%s\tb.c\t%u\n", i,
 			i % 100 ? "/bin/app" : "/lib/other.so", i + 1);
-	sp_buffer_puts(out, "```\n\n## All heap sites (2)\n\n```tsv\nhead\n");
+	sp_buffer_puts(out, "```\n\n");
+	put_table(out, "All heap sites", 2);
 	sp_buffer_puts(out, "9000\t9\t9000\t9\t9000\t9\t0\t0\t9\t9\t90\t90\t0\t0\t500\theavy\t/bin/app\ta.c\t8\n");
 	sp_buffer_puts(out, "3\t3\t3\t3\t3\t3\t1\t1\t3\t3\t9\t9\t1\t1\t3\tlight_1\t/bin/app\tb.c\t2\n");
-	sp_buffer_printf(out, "```\n\n## All frames (%u)\n\n```tsv\nhead\n", LIGHT + 8);
+	sp_buffer_puts(out, "```\n\n");
+	put_table(out, "All frames", LIGHT + 8);
 	sp_buffer_puts(out,
 		"1\t0\t0\tmain\t/bin/app\t\n2\t0\t0\thub\t/bin/app\t\n3\t0\t0\tway_one\t/bin/app\t\n"
 		"4\t0\t0\tway_two\t/bin/app\t\n5\t0\t0\tway_three\t/bin/app\t\n6\t9\t0\theavy\t/bin/app\ta.c\n"
@@ -45,15 +49,18 @@ static void put_profile(struct sp_buffer *out)
 		sp_buffer_printf(out, "%x\t%u\t0\tlight_%u\t%s\tb.c\n", 16 + i, i + 1, i,
 			i % 100 ? "/bin/app" : "/lib/other.so");
 	sp_buffer_puts(out, "0\t0\t0\t[lock]\t\t\n");
-	sp_buffer_printf(out, "```\n\n## All CPU stacks (%u)\n\n```tsv\nhead\n", LIGHT + 1);
+	sp_buffer_puts(out, "```\n\n");
+	put_table(out, "All CPU stacks", LIGHT + 1);
 	sp_buffer_puts(out, "3000000000\t0\t3000\t0\t0 5\n");
 	for (unsigned i = 0; i < LIGHT; i++)
 		sp_buffer_printf(out, "1000000\t0\t1\t0\t0 1 %u %u\n", 2 + i % 3, i + 7);
+	sp_buffer_puts(out, "```\n\n");
+	put_table(out, "All heap stacks", 2);
 	sp_buffer_puts(out,
-		"```\n\n## All heap stacks (2)\n\n```tsv\nhead\n9000\t9\t9000\t9\t9000\t9\t9\t0\t0 5 6\n"
+		"9000\t9\t9000\t9\t9000\t9\t9\t0\t0 5 6\n"
 		"3\t3\t3\t3\t3\t3\t3\t0\t0 1 2 8 6\n```\n\n");
-	sp_buffer_printf(out, "## All wait stacks (%u)\n\n```tsv\nhead\n5000000000\t5\t5\t0\t0 5 %u\n", LIGHT + 1,
-		LIGHT + 7);
+	put_table(out, "All wait stacks", LIGHT + 1);
+	sp_buffer_printf(out, "5000000000\t5\t5\t0\t0 5 %u\n", LIGHT + 7);
 	for (unsigned i = 0; i < LIGHT; i++)
 		sp_buffer_printf(out, "1000\t1\t1\t0\t0 1 %u %u %u\n", 2 + i % 3, i + 7, LIGHT + 7);
 	sp_buffer_puts(out, "```\n\n</details>\n");
