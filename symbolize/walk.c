@@ -2,10 +2,12 @@
  * symbolize/elf/frame_table.h finds in files. All that libunwind reads comes from the copy, or from a table of one entry that
  * is composed for the step: whatever stands in a spool or in a file, it sees nothing else. */
 #include <libunwind.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <ucontext.h>
 
-#include "symbolize/base/memory.h"
+#include "symbolize/composed_table.h"
 #include "symbolize/elf/frame_check.h"
 #include "symbolize/symbolizer.h"
 
@@ -32,10 +34,14 @@
 #define FRAME_BYTES_LEAST 0u /* a function that calls none may need no frame */
 #define COPIED 15, 16, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32
 #define KEPT (0x7ffull << 19 | 1ull << STACK_POINTER | 1ull << INSTRUCTION) /* AAPCS64, 6.1.1 */
+/* From the stack pointer of the code that a signal handler returns to, which is the kernel's and in no file (arch/arm64/kernel/signal.c,
+ * struct rt_sigframe): a siginfo_t, then a ucontext_t. */
+#define SIGNAL_REGISTERS_AT (128u + offsetof(ucontext_t, uc_mcontext.regs))
+_Static_assert(offsetof(mcontext_t, pc) == offsetof(mcontext_t, regs) + 8 * INSTRUCTION,
+	"in the order of their numbers");
 #endif
 #define FRAME_BYTES_MAX 65536u /* of a frame without rules */
-#define RULES_BYTES_MAX (1u << 20)
-#define READS_MAX 20000u /* of a step */
+#define READS_MAX 20000u       /* of a step */
 
 /* Where libunwind sees the composed table: among the kernel's addresses, which no program has. */
 #define TABLE_ADDRESS 0xffff900000000000ull
@@ -53,8 +59,7 @@ struct walk {
 	struct sp_frame_rules rules;
 	bool outermost; /* so they say of the frame */
 	uint64_t bias;  /* of their module */
-	uint8_t *table;
-	size_t table_bytes, table_capacity;
+	struct sp_composed_table table;
 	unsigned reads;
 };
 
@@ -77,7 +82,6 @@ static uint64_t plain_address(const struct walk *w, uint64_t address)
 	return bits && bits < 64 ? address & ((1ull << bits) - 1) : address;
 }
 
-/* libunwind reads bytes as parts of aligned words: the table ends with some to spare. */
 static int access_memory(unw_addr_space_t space, unw_word_t address, unw_word_t *value, int write, void *arg)
 {
 	struct walk *w = arg;
@@ -86,8 +90,8 @@ static int access_memory(unw_addr_space_t space, unw_word_t address, unw_word_t 
 	(void)space;
 	if (write || ++w->reads > READS_MAX)
 		return -UNW_EINVAL;
-	if (offset < w->table_bytes && w->table_bytes - offset >= sizeof(*value)) {
-		memcpy(value, w->table + offset, sizeof(*value));
+	if (offset < w->table.length && w->table.length - offset >= sizeof(*value)) {
+		memcpy(value, w->table.bytes + offset, sizeof(*value));
 		return 0;
 	}
 	return read_stack(w, address, value) ? 0 : -UNW_EINVAL;
@@ -156,109 +160,6 @@ static unw_accessors_t accessors = {.find_proc_info = find_table,
 	.resume = no_resuming,
 	.get_proc_name = no_name};
 
-/* --- the table of one entry, in the form of .eh_frame ------------------------------------------- */
-
-static void put(struct walk *w, const void *bytes, size_t count)
-{
-	memcpy(w->table + w->table_bytes, bytes, count);
-	w->table_bytes += count;
-}
-
-static void put_byte(struct walk *w, uint8_t byte)
-{
-	put(w, &byte, 1);
-}
-
-static void put_word(struct walk *w, uint32_t word)
-{
-	put(w, &word, sizeof(word));
-}
-
-static void put_signed(struct walk *w, int64_t value)
-{
-	uint64_t rest = (uint64_t)value, sign = value < 0 ? UINT64_MAX : 0;
-
-	for (; rest >> 6 != sign >> 6; rest = rest >> 7 | sign << 57)
-		put_byte(w, (uint8_t)(rest & 0x7f) | 0x80);
-	put_byte(w, (uint8_t)(rest & 0x7f));
-}
-
-static void put_unsigned(struct walk *w, uint64_t value)
-{
-	for (; value > 127; value >>= 7)
-		put_byte(w, (uint8_t)(value & 0x7f) | 0x80);
-	put_byte(w, (uint8_t)value);
-}
-
-static size_t begin_record(struct walk *w)
-{
-	put_word(w, 0);
-	return w->table_bytes;
-}
-
-static void end_record(struct walk *w, size_t began)
-{
-	uint32_t bytes = (uint32_t)(w->table_bytes - began);
-
-	memcpy(w->table + began - sizeof(bytes), &bytes, sizeof(bytes));
-}
-
-static void put_rules(struct walk *w, const uint8_t *at, const uint8_t *end)
-{
-	size_t began = w->table_bytes;
-
-	put(w, at, (size_t)(end - at));
-	sp_frame_rules_unsign(w->table + began, w->table + w->table_bytes);
-}
-
-static void put_cie(struct walk *w)
-{
-	size_t began = begin_record(w);
-
-	put_word(w, 0);
-	put_byte(w, 1);
-	put(w, w->rules.signal ? "zRS" : "zR", w->rules.signal ? 4 : 3);
-	put_unsigned(w, w->rules.code_alignment);
-	put_signed(w, w->rules.data_alignment);
-	put_byte(w, RETURN_COLUMN);
-	put_byte(w, 1); /* of augmentation: */
-	put_byte(w, 0); /* addresses are absolute, of 8 bytes */
-	put_rules(w, w->rules.first, w->rules.first_end);
-	end_record(w, began);
-}
-
-static void put_fde(struct walk *w, size_t cie)
-{
-	const uint64_t code[2] = {w->rules.low + w->bias, w->rules.high - w->rules.low};
-	size_t began = begin_record(w);
-
-	put_word(w, (uint32_t)(began - cie));
-	put(w, code, sizeof(code));
-	put_byte(w, 0); /* no augmentation */
-	put_rules(w, w->rules.then, w->rules.then_end);
-	end_record(w, began);
-}
-
-static bool compose_table(struct walk *w)
-{
-	const struct sp_frame_rules *r = &w->rules;
-	size_t bytes = (size_t)(r->first_end - r->first) + (size_t)(r->then_end - r->then);
-	const size_t cie = 2 * sizeof(uint32_t);
-	uint32_t entry[2] = {0};
-
-	if (bytes > RULES_BYTES_MAX || r->return_register != RETURN_COLUMN)
-		return false;
-	sp_grow(&w->table, &w->table_capacity, bytes + 128, 1);
-	w->table_bytes = 0;
-	put(w, entry, sizeof(entry));
-	put_cie(w);
-	entry[1] = (uint32_t)w->table_bytes;
-	put_fde(w, cie);
-	memcpy(w->table, entry, sizeof(entry));
-	put(w, (const uint8_t[8]){0}, 8);
-	return true;
-}
-
 /* --- the walk ----------------------------------------------------------------------------------- */
 
 /* The rules of the code at the instruction pointer. */
@@ -269,7 +170,8 @@ static bool find_rules(struct walk *w)
 		sp_symbolizer_module(w->symbolizer, w->stack->module_at(w->stack->context, address), &w->bias);
 
 	return m && sp_module_symbols_frame(m, &w->symbolizer->context, address - w->bias, &w->rules) &&
-		sp_frame_rules_check(&w->rules, REGISTERS, &w->outermost) && compose_table(w);
+		sp_frame_rules_check(&w->rules, REGISTERS, &w->outermost) &&
+		w->rules.return_register == RETURN_COLUMN && sp_composed_table_make(&w->table, &w->rules, w->bias);
 }
 
 static void take_registers(struct walk *w, unw_cursor_t *cursor)
@@ -310,11 +212,32 @@ static enum step step_by_rules(struct walk *w, unw_addr_space_t space)
 	return w->registers[INSTRUCTION] ? STEP_ON : STEP_END;
 }
 
+/* A signal's frame is known by the instruction that it interrupted. */
+static bool step_by_context(struct walk *w, uint64_t next)
+{
+#ifdef SIGNAL_REGISTERS_AT
+	uint64_t at = w->registers[STACK_POINTER] + SIGNAL_REGISTERS_AT, word;
+
+	if (!read_stack(w, at + 8 * INSTRUCTION, &word) || word != next)
+		return false;
+	for (unsigned i = 0; i < REGISTERS; i++)
+		read_stack(w, at + 8 * i, &w->registers[i]);
+	w->known = (1ull << REGISTERS) - 1;
+	w->exact = true;
+	return true;
+#else
+	(void)w, (void)next;
+	return false;
+#endif
+}
+
 /* Goes on at the frame that the target found by what only it could see: its address is found again on the stack. */
 static enum step step_by_known(struct walk *w, uint64_t next)
 {
 	uint64_t sp = w->registers[STACK_POINTER], bp = w->registers[FRAME_POINTER], at, word;
 
+	if (step_by_context(w, next))
+		return STEP_ON;
 	w->exact = false;
 	w->registers[INSTRUCTION] = next;
 	if (w->known >> FRAME_POINTER & 1 && bp - sp <= FRAME_BYTES_MAX && read_stack(w, bp + 8, &word) &&
@@ -418,7 +341,7 @@ size_t sp_symbolizer_walk(struct sp_symbolizer *s, const struct sp_copied_stack 
 		n = walk(&w, space, frames, max, end);
 	if (space)
 		unw_destroy_addr_space(space);
-	free(w.table);
+	free(w.table.bytes);
 	return n;
 }
 

@@ -10,17 +10,17 @@ built() {
 	aarch64-linux-gnu-gcc -O2 -g -fno-optimize-sibling-calls "${@:2}" -o "$1" "$ROOT/tests/targets/$1.c" -lm
 }
 
-# emulated FLAG... PROGRAM: run with the agent; the profile in PROFILE.
+# emulated FLAG... PROGRAM: run with the agent; the profile in PROFILE, by the command for x86-64, or by $RECOVER.
 emulated() {
 	plain qemu-aarch64 -L /usr/aarch64-linux-gnu -E LD_PRELOAD="$ROOT/build-aarch64-linux-gnu/libsmartprof.so" "$@" >out
-	"$SMARTPROF" recover >recovered
+	"${RECOVER:-$SMARTPROF}" recover >recovered
 	PROFILE=$(sed -n 1p recovered)
 }
 
 @test "heap and CPU: bytes, sites, and stacks to the start, through a signal's handler too" {
 	built emulated
 	emulated ./emulated
-	grep -qx 'allocated 20000000' out
+	[ "$(cat out)" = $'allocated 20000000\nchild 7' ]
 	[ "$(front stacks_truncated "$PROFILE")" -le $(($(front cpu_samples "$PROFILE") / 20)) ]
 	at_least "$(front heap_allocated_bytes "$PROFILE")" 20000000
 	at_least 20400000 "$(front heap_allocated_bytes "$PROFILE")"
@@ -76,6 +76,12 @@ emulated() {
 	[ "$(there --version)" = "$("$SMARTPROF" --version)" ]
 	there report --format folded "$PROFILE" >folded
 	"$SMARTPROF" report --format folded "$PROFILE" | cmp - folded
+	# The copies of stacks that the other one leaves it finishes.
+	built emulated_broken -fno-asynchronous-unwind-tables -fno-unwind-tables -fomit-frame-pointer
+	RECOVER=there SMARTPROF_STACK_COPIES=on emulated ./emulated_broken
+	section '# Data Quality' "$PROFILE" | grep -q 'were followed to'
+	"$SMARTPROF" report --format folded "$PROFILE" >cpu
+	grep -qE '_start;.*main;off_the_chain;work' cpu
 	there where 1 2>err && status=0 || status=$?
 	[ "$status" -eq 2 ]
 	grep -qx 'smartprof: where: this command is there on x86-64 only' err

@@ -153,10 +153,10 @@ debian() {
 	cp /etc/resolv.conf /etc/hosts "$1/etc/"
 }
 
-# within RELEASE SCRIPT: as root of it; its /mnt is $WORK.
+# within RELEASE SCRIPT: as root of it; its /mnt is $WORK. The directory for temporary files is its own.
 within() {
 	# shellcheck disable=SC2016
-	timeout -k 5 900 unshare -m bash -ec 'mount --rbind "$2" "$1/mnt" && mount --rbind /proc "$1/proc" && mount --rbind /dev "$1/dev" &&
+	TMPDIR=/tmp timeout -k 5 900 unshare -m bash -ec 'mount --rbind "$2" "$1/mnt" && mount --rbind /proc "$1/proc" && mount --rbind /dev "$1/dev" &&
 		mount -t tmpfs -o mode=1777 shm "$1/dev/shm" && exec chroot "$1" /bin/bash -euc "$3"' within "$1" "$WORK" "$2"
 }
 

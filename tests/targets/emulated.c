@@ -1,9 +1,11 @@
-/* Known allocations and CPU time, a part of it in a signal's handler. For any kind of processor. */
+/* Known allocations and CPU time, a part of it in a signal's handler, and a child by vfork. For any kind of processor. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define BLOCKS 20000
 #define BYTES 1000
@@ -51,6 +53,16 @@ static __attribute__((noinline)) void allocate_all(void)
 		allocate_one(i);
 }
 
+static int status_of_child(void)
+{
+	int status = -1;
+	pid_t child = vfork();
+
+	if (child == 0)
+		_exit(7);
+	return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
 int main(void)
 {
 	struct itimerval every = {{0, 20000}, {0, 20000}}, never = {{0, 0}, {0, 0}};
@@ -60,6 +72,6 @@ int main(void)
 	setitimer(ITIMER_REAL, &every, NULL);
 	work();
 	setitimer(ITIMER_REAL, &never, NULL);
-	printf("allocated %d\n", BLOCKS * BYTES);
+	printf("allocated %d\nchild %d\n", BLOCKS * BYTES, status_of_child());
 	return 0;
 }

@@ -2,17 +2,21 @@
  * where they tell nothing. The copies are of this program's own stacks. */
 #include <link.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <ucontext.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "profiles/model/model.h"
+#include "sampler/walk/frame.h"
+#include "sampler/walk/unwind.h"
 #include "tests/unit/profile_spool.h"
 
 #if __has_attribute(noclone)
@@ -21,7 +25,8 @@
 #define NOINLINE __attribute__((noinline))
 #endif
 #define WEIGHT_US 1000u
-#define COPY_WORDS 1536u
+#define COPY_WORDS SP_COPY_WORDS_MAX
+#define IP (SP_COPY_REGISTERS - 1) /* where a copy has the instruction */
 
 static struct spool spool;
 
@@ -30,8 +35,12 @@ struct shot {
 	uint64_t registers[SP_COPY_REGISTERS];
 	uint64_t low, words[COPY_WORDS];
 	uint32_t count;
+	uint64_t frames[SP_MAX_FRAMES]; /* as it would find them */
+	uint32_t depth;
 };
 static struct shot first, second;
+static struct sp_thread thread;
+static struct sp_spool_header header;
 
 static uintptr_t stack_top(void)
 {
@@ -42,16 +51,20 @@ static uintptr_t stack_top(void)
 
 static NOINLINE __attribute__((no_sanitize("address"))) void shoot(struct shot *shot)
 {
-	static const int in_context[] = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI, REG_RBP, REG_RSP, REG_R8,
-		REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15, REG_RIP};
-	ucontext_t context;
+	static const uint8_t copied[] = SP_COPIED_REGISTERS;
+	static ucontext_t context; /* larger than what there is to copy */
+	struct sp_walk walk;
 
 	getcontext(&context);
-	for (unsigned i = 0; i < SP_COPY_REGISTERS; i++)
-		shot->registers[i] = (uint64_t)context.uc_mcontext.gregs[in_context[i]];
-	shot->low = shot->registers[7];
+	for (unsigned i = 0; i < sizeof(copied); i++)
+		shot->registers[i] = sp_context_words(&context)[sp_frame_in_context[copied[i]]];
+	shot->registers[IP] = sp_context_ip(&context);
+	shot->low = sp_context_sp(&context);
 	for (shot->count = 0; shot->count < COPY_WORDS && shot->low + 8 * shot->count < stack_top() + 64; shot->count++)
 		shot->words[shot->count] = ((volatile uint64_t *)shot->low)[shot->count];
+	sp_unwind(&thread, &context, &walk);
+	shot->depth = walk.depth;
+	memcpy(shot->frames, walk.frames, walk.depth * sizeof(*walk.frames));
 }
 
 static NOINLINE void called_first(struct shot *shot)
@@ -98,6 +111,11 @@ static int add_module(struct dl_phdr_info *info, size_t size, void *arg)
 static int set_up(void **state)
 {
 	(void)state;
+	thread.tls = &sp_tls;
+	thread.tid = sp_agent.pid = getpid();
+	sp_agent.spool = &header;
+	sp_agent.tsc_per_us_x1024 = 2560000000; /* a clock so slow that no walk is late */
+	sp_unwind_init(getauxval(AT_ENTRY), getauxval(AT_BASE), getauxval(AT_RANDOM));
 	spool_open(&spool);
 	dl_iterate_phdr(add_module, NULL);
 	called_first(&first);
@@ -112,10 +130,10 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* The leaf alone, as of code without tables. */
-static uint32_t broken(uint32_t samples)
+/* The first so many frames alone, as of code without tables. */
+static uint32_t broken_behind(uint32_t frames, uint32_t samples)
 {
-	uint32_t stack = spool_addresses(&spool, SP_STACK_BROKEN, 0, &first.registers[16], 1);
+	uint32_t stack = spool_addresses(&spool, SP_STACK_BROKEN, 0, first.frames, frames);
 	struct sp_log_entry *log = spool_records(&spool, SP_SEC_LOG);
 
 	for (uint32_t i = 0; i < samples; i++) {
@@ -124,6 +142,11 @@ static uint32_t broken(uint32_t samples)
 			(struct sp_log_entry){.stack = stack, .weight = WEIGHT_US * 1000 / SP_LOG_UNIT_NS};
 	}
 	return stack;
+}
+
+static uint32_t broken(uint32_t samples)
+{
+	return broken_behind(1, samples);
 }
 
 static void copy_of(uint32_t stack, uint32_t sample, const struct shot *shot)
@@ -171,6 +194,68 @@ static void a_copy_finishes_its_stack(void **state)
 	drop(p, &snapshot);
 }
 
+static NOINLINE void on_signal(int number)
+{
+	(void)number;
+	shoot(&first);
+	__asm__ volatile("" ::: "memory");
+}
+
+static NOINLINE void raise_signal(void)
+{
+	raise(SIGUSR1);
+	__asm__ volatile("" ::: "memory");
+}
+
+/* Out of a handler by what the agent found, where the code that it returns to is in no file; from there on by tables. */
+static void a_signal_is_passed(void **state)
+{
+	struct sp_snapshot snapshot;
+	struct sp_profile *p;
+
+	(void)state;
+	signal(SIGUSR1, on_signal);
+	raise_signal();
+	assert_true(first.depth > 7);
+	copy_of(broken_behind(first.depth - 3, 10), 3, &first);
+	p = profile_of_spool(&snapshot);
+	assert_int_equal(p->finished_samples, 10);
+	assert_true(share(p, "on_signal") > 99.9 && share(p, "raise_signal") > 99.9 && share(p, "_start") > 99.9);
+	drop(p, &snapshot);
+}
+
+#if defined(__aarch64__)
+static NOINLINE __attribute__((target("branch-protection=pac-ret"))) void called_signed(struct shot *shot)
+{
+	shoot(shot);
+	__asm__ volatile("" ::: "memory");
+}
+
+static bool holds_signed(const struct shot *shot)
+{
+	for (uint32_t i = 0; i < shot->count; i++)
+		if (shot->words[i] >> 56 != 0xff && sp_plain_address(shot->words[i]) != shot->words[i])
+			return true;
+	return false;
+}
+
+static void return_addresses_are_signed(void **state)
+{
+	struct sp_snapshot snapshot;
+	struct sp_profile *p;
+
+	(void)state;
+	called_signed(&first);
+	assert_true(holds_signed(&first) || !(getauxval(AT_HWCAP) & HWCAP_PACA));
+	spool.header->code_address_bits = 64 - (uint32_t)__builtin_clzll(sp_plain_address((1ull << 55) - 1));
+	copy_of(broken(10), 3, &first);
+	p = profile_of_spool(&snapshot);
+	assert_int_equal(p->finished_samples, 10);
+	assert_true(share(p, "called_signed") > 99.9 && share(p, "_start") > 99.9);
+	drop(p, &snapshot);
+}
+#endif
+
 /* Another kind of processor's registers are none of this one's. */
 static void copies_of_another_machine_are_left_alone(void **state)
 {
@@ -214,7 +299,7 @@ static void copies_share_their_stack(void **state)
 /* What the target guessed to be the caller is not, by the tables. */
 static void tables_are_believed_before_guesses(void **state)
 {
-	const uint64_t guessed[] = {first.registers[16], first.registers[16] + 1};
+	const uint64_t guessed[] = {first.registers[IP], first.registers[IP] + 1};
 	uint32_t stack = spool_addresses(&spool, SP_STACK_BROKEN, 0, guessed, 2);
 	struct sp_snapshot snapshot;
 	struct sp_profile *p;
@@ -250,7 +335,7 @@ static void what_ends_early_stays(void **state)
 /* Beside a stack with copies, another one that called something else from the same place. */
 static void alike(unsigned copies, const struct shot *last, uint64_t finished)
 {
-	const uint64_t others[] = {(uintptr_t)called_first, first.registers[16]};
+	const uint64_t others[] = {(uintptr_t)called_first, first.registers[IP]};
 	struct sp_snapshot snapshot;
 	struct sp_profile *p;
 	uint32_t stack;
@@ -298,7 +383,7 @@ static void other_instructions_of_the_function_share_its_callers(void **state)
 		copy_of(stack, i, &first);
 	copy_of(stack, 4, &second);
 	for (unsigned i = 1; i <= 8; i++) {
-		const uint64_t elsewhere = first.registers[16] + i;
+		const uint64_t elsewhere = first.registers[IP] + i;
 
 		spool_sample(&spool, spool_addresses(&spool, SP_STACK_BROKEN, 0, &elsewhere, 1), WEIGHT_US, 0);
 	}
@@ -352,6 +437,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_copy_finishes_its_stack),
+		TEST(a_signal_is_passed),
+#if defined(__aarch64__)
+		TEST(return_addresses_are_signed),
+#endif
 		TEST(copies_of_another_machine_are_left_alone),
 		TEST(copies_share_their_stack),
 		TEST(tables_are_believed_before_guesses),
