@@ -1,11 +1,6 @@
-/* A library to preload: compares the walker's frames with libunwind's at instructions all over a program.
- *
- * A timer's handler sets the trap flag; the instructions that follow are stepped through one by one, and of those that lie
- * in the object of interest one in four has its stack walked by both, from the same registers in the same handler. Then
- * the flag is cleared until the timer fires again. aarch64 has no such flag: there the timer fires at random, and where it
- * has fired the stack is walked. (An emulator must go on by single instructions, or it is interrupted between blocks of them
- * only.) ORACLE_OBJECT: part of that object's name; ORACLE_CONTEXTS: how many to compare,
- * then the process ends, as it does at SIGTERM. What is found goes to the file ORACLE_OUT. */
+/* A library to preload: compares the walker's frames with libunwind's at instructions all over a program (oracle_points.c says which),
+ * from the same registers in the same handler. ORACLE_OBJECT: part of the name of the object that they are to lie in;
+ * ORACLE_CONTEXTS: how many to compare, then the process ends, as it does at SIGTERM. What is found goes to the file ORACLE_OUT. */
 #include <dlfcn.h>
 #include <elf.h>
 #include <fcntl.h>
@@ -17,29 +12,18 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #define UNW_LOCAL_ONLY
 #include <libunwind.h>
 
-#include "sampler/walk/cfi_entry.h"
 #include "sampler/sys.h"
+#include "sampler/walk/cfi_entry.h"
 #include "sampler/walk/unwind.h"
+#include "tests/bench/oracle.h"
 
 #define EXPORT __attribute__((visibility("default")))
-#if defined(__x86_64__)
-#define TRAP_FLAG 0x100
-#define BURST 2000u  /* instructions stepped through */
-#define COMPARED 40u /* of them at the most */
-#define CLOCK CLOCK_PROCESS_CPUTIME_ID
-#else
-#define PAUSE_NS 400000u /* at the most */
-#define CLOCK CLOCK_MONOTONIC
-#endif
-#define PERIOD_NS 1000000
 #define DIFFERENCES 65536u
-#define SIGNAL (SIGRTMIN + 12)
 
 enum kind { SAME, LATE, OURS_SHORTER, THEIRS_SHORTER, THEIRS_CRASHED, APART, CUT, KINDS };
 static const char *const kind_names[] = {[LATE] = "ours gave up after its time",
@@ -64,23 +48,8 @@ static struct {
 static uint64_t frames_sum;
 static const char *object_part = "", *out_path;
 static __thread bool serving __attribute__((tls_model("initial-exec")));
-#if defined(__x86_64__)
-static __thread uint32_t steps_left __attribute__((tls_model("initial-exec"))),
-	compares_left __attribute__((tls_model("initial-exec")));
-#endif
 static __thread struct sp_thread state __attribute__((tls_model("initial-exec")));
 static uint32_t busy;
-static timer_t timer;
-/* Again, should the thread that is stepped through fall asleep. */
-static const struct itimerspec soon = {.it_interval = {0, 20 * PERIOD_NS}, .it_value = {0, PERIOD_NS}};
-static uint64_t random_state = 88172645463325252ull;
-
-static uint64_t random_bits(void)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	return random_state ^= random_state << 17;
-}
 
 /* libunwind would take the loader's lock, which the interrupted code may hold: it is told of the one object it asks about
  * (the first word of its callback's data is the address). */
@@ -117,7 +86,8 @@ extern int __sigaction(int, const struct sigaction *, struct sigaction *);
 /* Runtimes take all signals for themselves, or put them back. */
 EXPORT int sigaction(int number, const struct sigaction *action, struct sigaction *before)
 {
-	return __sigaction(number, number == SIGTRAP || number == SIGNAL || number == SIGSEGV ? NULL : action, before);
+	return __sigaction(number, number == SIGTRAP || number == ORACLE_SIGNAL || number == SIGSEGV ? NULL : action,
+		before);
 }
 
 /* It reads stacks without asking whether they are there. */
@@ -225,7 +195,7 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-static bool is_wanted(uint64_t ip)
+bool oracle_is_wanted(uint64_t ip)
 {
 	static struct dl_find_object last;
 	static bool last_wanted;
@@ -323,50 +293,35 @@ static void report(void)
 	fclose(out);
 }
 
-/* Whether it has been compared. */
-static bool compare_wanted(ucontext_t *context)
+bool oracle_compare(ucontext_t *context)
 {
-	if (!is_wanted(sp_context_ip(context)) || compared >= wanted || __atomic_exchange_n(&busy, 1, __ATOMIC_ACQUIRE))
+	if (!oracle_is_wanted(sp_context_ip(context)) || compared >= wanted ||
+		__atomic_exchange_n(&busy, 1, __ATOMIC_ACQUIRE))
 		return false;
 	compare(context);
 	__atomic_store_n(&busy, 0, __ATOMIC_RELEASE);
 	return true;
 }
 
-#if defined(__x86_64__)
-static void on_trap(int number, siginfo_t *info, void *arg)
+bool oracle_is_done(void)
 {
-	ucontext_t *context = arg;
-
-	(void)number, (void)info;
-	if (steps_left)
-		steps_left--;
-	if (random_bits() % 4 == 0 && compare_wanted(context))
-		compares_left--;
-	if (!steps_left || !compares_left || compared >= wanted) {
-		context->uc_mcontext.gregs[REG_EFL] &= ~TRAP_FLAG;
-		timer_settime(timer, 0, &soon, NULL);
-	}
+	return compared >= wanted;
 }
 
-static void go_on(ucontext_t *context)
+void oracle_end(void)
 {
-	steps_left = BURST;
-	compares_left = COMPARED;
-	context->uc_mcontext.gregs[REG_EFL] |= TRAP_FLAG;
+	report();
+	_exit(0);
 }
-#else
-static void go_on(ucontext_t *context)
+
+/* Whoever has no more time gets what there is. */
+static void on_end(int number, siginfo_t *info, void *context)
 {
-	struct itimerspec next = soon;
-
-	compare_wanted(context);
-	next.it_value.tv_nsec = (long)(1 + random_bits() % PAUSE_NS);
-	timer_settime(timer, 0, &next, NULL);
+	(void)number, (void)info, (void)context;
+	oracle_end();
 }
-#endif
 
-static void handle(int number, void (*handler)(int, siginfo_t *, void *))
+void oracle_handle(int number, void (*handler)(int, siginfo_t *, void *))
 {
 	struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
 
@@ -376,42 +331,18 @@ static void handle(int number, void (*handler)(int, siginfo_t *, void *))
 	__sigaction(number, &action, NULL);
 }
 
-static void on_timer(int number, siginfo_t *info, void *arg)
-{
-	(void)number, (void)info;
-	if (compared >= wanted) {
-		report();
-		_exit(0);
-	}
-	go_on(arg);
-}
-
-/* Whoever has no more time gets what there is. */
-static void on_end(int number, siginfo_t *info, void *context)
-{
-	(void)number, (void)info, (void)context;
-	report();
-	_exit(0);
-}
-
 __attribute__((constructor)) static void start(void)
 {
-	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGNAL};
 	out_path = getenv("ORACLE_OUT");
 	object_part = getenv("ORACLE_OBJECT") ?: "";
 	wanted = (uint32_t)atoi(getenv("ORACLE_CONTEXTS") ?: "10000");
 	sp_agent.pid = getpid();
 	sp_unwind_init(getauxval(AT_ENTRY), getauxval(AT_BASE), getauxval(AT_RANDOM));
 	unw_set_caching_policy(unw_local_addr_space, UNW_CACHE_NONE);
-#if defined(__x86_64__)
-	handle(SIGTRAP, on_trap);
-#endif
-	handle(SIGNAL, on_timer);
-	handle(SIGTERM, on_end);
-	handle(SIGSEGV, on_fault);
-	handle(SIGBUS, on_fault);
+	oracle_handle(SIGTERM, on_end);
+	oracle_handle(SIGSEGV, on_fault);
+	oracle_handle(SIGBUS, on_fault);
 	sp_agent.tsc_per_us_x1024 = 2560000000; /* a clock so slow that no walk is late: what they find is compared */
 	atexit(report);
-	if (timer_create(CLOCK, &event, &timer) == 0)
-		timer_settime(timer, 0, &soon, NULL);
+	oracle_points_begin();
 }

@@ -2,7 +2,7 @@
 # The walker beside libunwind, stack by stack: CONTEXTS (10,000) instructions in each of several objects, single-stepped
 # through, the stack of each walked by both (oracle.c). Where code has no tables the way to its return is read from its
 # instructions, which libunwind does not do: these are counted apart. Usage: oracle.sh [NAME…], of those in the list below.
-# SECONDS_EACH: ends each of these after so long. EMULATE: aarch64's programs instead, run by that command with -singlestep, in which they are interrupted at random.
+# SECONDS_EACH: ends each of these after so long. EMULATE: aarch64's programs instead, run by that command.
 set -eu -o pipefail
 root=$(realpath "$(dirname "$0")/../..")
 cross='' build=build place=''
@@ -32,7 +32,7 @@ compare() {
 	if [ -n "$cross" ]; then
 		# shellcheck disable=SC2086 # a command and its arguments
 		ORACLE_OUT=$work/found ORACLE_OBJECT=$object ORACLE_CONTEXTS=${CONTEXTS:-10000} \
-			timeout "${SECONDS_EACH:-900}" $EMULATE -singlestep -E LD_PRELOAD="$oracle" "$@" >output 2>&1 </dev/null || status=$?
+			timeout "${SECONDS_EACH:-900}" $EMULATE -E LD_PRELOAD="$oracle" "$@" >output 2>&1 </dev/null || status=$?
 	else
 		ORACLE_OUT=$work/found ORACLE_OBJECT=$object ORACLE_CONTEXTS=${CONTEXTS:-10000} LD_PRELOAD=$oracle \
 			timeout 120 "$@" >output 2>&1 </dev/null || status=$?
