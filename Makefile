@@ -151,8 +151,9 @@ UNIT_LIB := $(B)/unit/libunits.a
 unit: $(UNIT)
 	@.ci/run-units $(UNIT)
 
-# For ThreadSanitizer, and for another kind of processor, what the sampler's tests use of the command.
-UNIT_CMD := $(if $(CROSS)$(filter thread,$(SAN)),$(addprefix $(B)/obj/cmd/,env/%.o profiles/base/%.o profiles/spool/%.o symbolize/base/%.o),%)
+# For ThreadSanitizer, and for another kind of processor, what the tests that are made for it use of the command.
+UNIT_CMD := $(if $(CROSS)$(filter thread,$(SAN)),$(addprefix $(B)/obj/cmd/,env/%.o profiles/base/%.o profiles/spool/%.o \
+	$(if $(CROSS),profiles/redact/%.o profiles/model/%.o symbolize/%.o,symbolize/base/%.o)),%)
 $(UNIT_LIB): $(filter $(UNIT_CMD),$(filter-out %/tools/main.c.o,$(CMD_OBJ))) $(SAMPLER_OBJ) $(UNIT_HELP:%=$(B)/obj/cmd/%.o)
 	$(call say,AR,$@)
 	@mkdir -p $(@D)
@@ -174,10 +175,12 @@ tsan:
 # For aarch64, under qemu, with what Debian has for it below CROSS_ROOT. Not the one that rests on x86-64's instructions
 # (sampler_code_rule), or on what qemu lacks: populating memory (sampler_limits), links of /proc (env_file).
 CROSS_ROOT ?= build-aarch64-linux-gnu/root
-CROSS_LIBS = -lcmocka -lunwind -lm
-CROSS_PACKAGES := libcmocka0 libcmocka-dev libunwind8 libunwind-dev liblzma5
-CROSS_RUN = qemu-aarch64 -L /usr/aarch64-linux-gnu -E LD_LIBRARY_PATH=$(CROSS_ROOT)/usr/lib/aarch64-linux-gnu:$(CROSS_ROOT)/lib/aarch64-linux-gnu
-CROSS_TESTS := $(addprefix env_,detect facts limits options recorded) own_string $(addprefix sampler_,copies estimate frame governor heap heap_large \
+CROSS_LIBS = -lcmocka -lunwind $(shell $(PKG_CONFIG) --libs libdw libelf liblzma libunwind-generic jansson sqlite3 zlib) -lmd -lZydis -liberty -lm
+CROSS_PACKAGES := libbz2-1.0 libcmocka0 libcmocka-dev libdw-dev libdw1 libelf-dev libelf1 libiberty-dev libjansson-dev libjansson4 \
+	liblzma-dev liblzma5 libmd-dev libmd0 libsqlite3-0 libsqlite3-dev libunwind-dev libunwind8 libzycore-dev libzydis-dev libzydis4.0 \
+	zlib1g zlib1g-dev
+CROSS_RUN = qemu-aarch64 -L /usr/aarch64-linux-gnu -E LD_LIBRARY_PATH=$(CURDIR)/$(CROSS_ROOT)/usr/lib/aarch64-linux-gnu:$(CURDIR)/$(CROSS_ROOT)/lib/aarch64-linux-gnu
+CROSS_TESTS := $(addprefix env_,detect facts limits options recorded) own_string profile_finish $(addprefix sampler_,copies estimate frame governor heap heap_large \
 	live pages pool registry shared_rules slow_spans spans stacks thresholds unwind weights)
 build-aarch64-linux-gnu/obj/cmd/%: CPPFLAGS += -I$(CROSS_ROOT)/usr/include -I$(CROSS_ROOT)/usr/include/$(CROSS)
 .PHONY: cross
@@ -186,10 +189,9 @@ cross:
 	@$(MAKE) --no-print-directory CROSS=aarch64-linux-gnu agent $(CROSS_TESTS:%=build-aarch64-linux-gnu/unit/%)
 	@UNIT_RUN='$(CROSS_RUN)' .ci/run-units $(CROSS_TESTS:%=build-aarch64-linux-gnu/unit/%)
 # The command, too: it takes 60 MB of packages, and is not a part of the tests.
-CROSS_COMMAND_PACKAGES := $(CROSS_PACKAGES) libacl1 libarchive-dev libarchive13 libbz2-1.0 libcurl4 libcurl4-openssl-dev libdw-dev libdw1 \
-	libelf-dev libelf1 libiberty-dev libicu72 libjansson-dev libjansson4 libjemalloc-dev libjemalloc2 liblz4-1 liblzma-dev \
-	libmd-dev libmd0 libmicrohttpd-dev libmicrohttpd12 libncurses-dev libncursesw6 libnettle8 libsqlite3-0 libsqlite3-dev libssl3 \
-	libstdc++6 libtinfo6 libxml2 libzstd1 libzycore-dev libzydis-dev libzydis4.0 zlib1g zlib1g-dev
+CROSS_COMMAND_PACKAGES := $(CROSS_PACKAGES) libacl1 libarchive-dev libarchive13 libcurl4 libcurl4-openssl-dev libicu72 libjemalloc-dev \
+	libjemalloc2 liblz4-1 libmicrohttpd-dev libmicrohttpd12 libncurses-dev libncursesw6 libnettle8 libssl3 libstdc++6 libtinfo6 libxml2 \
+	libzstd1
 .PHONY: cross-command
 cross-command:
 	@.ci/cross-root arm64 $(CROSS_ROOT) $(CROSS_COMMAND_PACKAGES)
@@ -203,21 +205,21 @@ build/bench/%: tests/bench/%.c $(UNIT_LIB)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(CSTD) -MF $@.d -o $@ $< $(UNIT_LIB) -Wl,--as-needed $(CMD_LIBS)
 
 # The walker beside libunwind, in one library to preload.
-$(B)/bench/liboracle.so: tests/bench/oracle.c $(SAMPLER_OBJ)
+$(B)/bench/liboracle.so: tests/bench/oracle.c tests/bench/oracle_points.c tests/bench/oracle.h $(SAMPLER_OBJ)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(AGENT_CFLAGS) $(if $(CROSS),-I$(CROSS_ROOT)/usr/include -I$(CROSS_ROOT)/usr/include/$(CROSS)) $(LDFLAGS) \
-		-MF $@.d -shared -o $@ $< $(SAMPLER_OBJ) $(if $(CROSS),-lunwind,$(shell $(PKG_CONFIG) --libs libunwind))
+		-shared -o $@ $(filter %.c,$^) $(SAMPLER_OBJ) $(if $(CROSS),-lunwind,$(shell $(PKG_CONFIG) --libs libunwind))
 .PHONY: bench-oracle bench-oracle-aarch64
 # CONTEXTS=10000
 bench-oracle:
 	@tests/bench/oracle.sh
 # Under qemu, with Debian's programs for it.
 CROSS_ORACLE_PACKAGES := $(CROSS_PACKAGES) libexpat1 libgmp-dev libgmp10 libpython3.11-minimal libpython3.11-stdlib libssl3 openssl \
-	python3.11-minimal zlib1g
+	python3.11-minimal
 bench-oracle-aarch64:
 	@.ci/cross-root arm64 $(CROSS_ROOT) $(CROSS_ORACLE_PACKAGES)
-	@EMULATE='$(subst build-aarch64,$(CURDIR)/build-aarch64,$(CROSS_RUN))' tests/bench/oracle.sh $(NAMES)
+	@EMULATE='$(CROSS_RUN)' tests/bench/oracle.sh $(NAMES)
 
 # --- fuzzing: tests/fuzz/fuzz_*.c, from the seeds kept for it and those that make_seeds composes
 FUZZ_SECONDS ?= 10

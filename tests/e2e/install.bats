@@ -97,6 +97,7 @@ untold() {
 @test "man pages are well-formed and name every command and variable" {
 	for page in "$ROOT"/docs/man/*.[17]; do
 		[ -z "$(man --warnings -l -Tutf8 -Z "$page" 2>&1 >/dev/null)" ] || fail "$page"
+		lexgrog "$page" >named || fail "$page: nothing for apropos in it"
 	done
 	for command in $(commands); do
 		[ -f "$ROOT/docs/man/smartprof-$command.1" ] || fail "$command has no page"
