@@ -78,12 +78,12 @@ static void configure_thresholds(const struct sp_config *c, struct sp_sampler_co
 }
 
 /* A member of a tree may be one of thousands that end in no time: where nobody has asked for an interval, it begins with a wide
- * one, and the governor narrows it within some 25 ms of CPU time as far as that is paid for. */
+ * one, and the governor narrows it within some 40 ms of CPU time as far as that is paid for. */
 static uint64_t first_heap_interval(const struct sp_value *asked)
 {
-	const uint64_t wide = asked->number * 8 < WIDE_BYTES ? asked->number * 8 : WIDE_BYTES;
+	const bool narrow = !sp_process.is_root && asked->source < SP_SOURCE_FILE && asked->number < WIDE_BYTES;
 
-	return sp_process.is_root || asked->source >= SP_SOURCE_FILE || asked->number > wide ? asked->number : wide;
+	return narrow ? WIDE_BYTES : asked->number;
 }
 
 static void configure(const struct sp_config *c, struct sp_spool_header *h)

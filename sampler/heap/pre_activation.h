@@ -9,16 +9,22 @@
 
 #include "sampler/agent.h"
 
-static inline uint64_t sp_pre_activation_skip_bytes(void)
+/* Of a tree's members most never have a spool: a quarter is skipped instead of an eighth, and half as many samples are taken. The walks
+ * are most of what sampling costs such a process, because all code is new to it. */
+static inline bool sp_pre_activation_spares(void)
 {
-	return sp_agent.dormant_bytes / 8;
+	return sp_agent.dormant_bytes > SP_DORMANT_BYTES;
 }
 
-/* Bytes between the samples, on average. Of a tree's members, most of which never have a spool, half as many are made: the walks
- * are most of what sampling costs such a process, because all code is new to it. */
+static inline uint64_t sp_pre_activation_skip_bytes(void)
+{
+	return sp_agent.dormant_bytes / (sp_pre_activation_spares() ? 4 : 8);
+}
+
+/* Bytes between the samples, on average. */
 static inline uint64_t sp_pre_activation_interval(void)
 {
-	return sp_agent.dormant_bytes / (sp_agent.dormant_bytes > SP_DORMANT_BYTES ? 8 : 16);
+	return sp_agent.dormant_bytes / (sp_pre_activation_spares() ? 8 : 16);
 }
 
 /* The dormant process allocated `size` bytes at `p`, and had allocated `before` bytes until then; the

@@ -66,7 +66,7 @@ echo "| a shell of its own that runs /bin/true 50 times | µs | ratio to plain |
 echo "|---|---:|---:|---:|---:|---:|---:|"
 in_shell 50 $((rounds / 50 + 1)) /bin/sh -c 'i=0; while [ $i -lt 50 ]; do /bin/true; i=$((i + 1)); done'
 
-for size in 700 1200; do
+for size in 220 700 1200; do
 	echo
 	echo "| a child that allocates $size kB, production | µs | ratio to plain | median of the pairs' ratios | CPU time, µs | page faults | system calls |"
 	echo "|---|---:|---:|---:|---:|---:|---:|"

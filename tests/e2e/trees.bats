@@ -184,3 +184,12 @@ sum(i * i for i in range(10**6))"
 	done
 	near "$(front heap_allocated_bytes "$child")" 2000000 2 # by the program's own handler, before ours
 }
+
+@test "a member is spared what only a longer one needs: a perf event, a narrow heap interval, samples of its first quarter of a megabyte" {
+	profiled sh -c "$MEMBER hold 1200; :"
+	profile=$(profile_of member)
+	[[ $(grep -A 4 '^## Threads' "$profile" | tail -n 1) == *'| timer |'* ]]
+	[ "$(front heap_interval_max_bytes "$profile")" -eq 32768 ]
+	at_least "$(front heap_before_sampling_bytes "$profile")" 240000
+	[ "$(front heap_before_sampling_bytes "$profile")" -le 250000 ]
+}

@@ -1,5 +1,5 @@
 #!/bin/bash
-# What every process of a tree touches of the agent lies on few pages: what the loader relocates on two at the most, small variables
+# What every process of a tree touches of the agent lies on few pages: what the loader relocates on one, small variables
 # from a page's beginning on, tables on pages of their own, and what each fork runs in one place. Usage: pages.sh LIBRARY
 set -eu -o pipefail
 sections=$(readelf -SW "$1" | sed 's/^ *\[ *[0-9]*\] *//')
@@ -8,7 +8,7 @@ start_of() { awk -v name="$1" '$1 == name { print $3 }' <<<"$sections"; }
 complain() { echo "pages: $1" >&2; bad=1; }
 read -r at size < <(readelf -lW "$1" | awk '$1 == "GNU_RELRO" { print $3, $6 }')
 pages=$((((at + size + 4095) >> 12) - (at >> 12)))
-[ "$pages" -le 2 ] || complain "$1: the loader relocates on $pages pages, not 2: tables with pointers cost every start"
+[ "$pages" -le 1 ] || complain "$1: the loader relocates on $pages pages, not 1: tables with pointers cost every start"
 for section in .variables .big; do
 	[[ $(start_of $section) == *000 ]] || complain "$1: $section does not begin a page"
 done
