@@ -6,6 +6,7 @@
 #include "profiles/model/waiting.h"
 
 #define UNKNOWN_TO_AGENT "the library could not find it out"
+#define OR_MERGED ", or several profiles are merged"
 #define NO_CPU_USED "no CPU time was used"
 #define ALLOCATOR_SILENT "the allocator has no such figure, or could not be asked safely"
 #define NO_STACKS "the profile was written before profiles had stacks"
@@ -23,10 +24,10 @@
 const struct sp_schema_key sp_schema_keys[] = {
 	{"schema", SP_KEY_SCHEMA, SP_ALWAYS, NULL},
 	{"program", SP_KEY_TEXT, SP_ALWAYS, NULL},
-	{"command", SP_KEY_TEXT, SP_OPTIONAL, UNKNOWN_TO_AGENT},
+	{"command", SP_KEY_TEXT, SP_OPTIONAL, UNKNOWN_TO_AGENT OR_MERGED},
 	{"pid", SP_KEY_COUNT, SP_ALWAYS, NULL},
 	{"ppid", SP_KEY_COUNT, SP_ALWAYS, NULL},
-	{"tree", SP_KEY_TEXT, SP_OPTIONAL, UNKNOWN_TO_AGENT},
+	{"tree", SP_KEY_TEXT, SP_OPTIONAL, UNKNOWN_TO_AGENT OR_MERGED},
 	{"tree_role", SP_KEY_ROLE, SP_ALWAYS, NULL},
 	{"merged_profiles", SP_KEY_COUNT, SP_OPTIONAL, ONE_PROCESS},
 	{"exit", SP_KEY_EXIT, SP_ALWAYS, NULL},
@@ -41,9 +42,9 @@ const struct sp_schema_key sp_schema_keys[] = {
 	{"usable_cores", SP_KEY_DECIMAL, SP_OPTIONAL, UNKNOWN_TO_AGENT},
 	{"memory_limit_bytes", SP_KEY_COUNT, SP_OPTIONAL, UNKNOWN_TO_AGENT},
 	{"kernel", SP_KEY_TEXT, SP_OPTIONAL, UNKNOWN_TO_AGENT},
-	{"git_commit", SP_KEY_HEX, SP_OPTIONAL, "the working directory is in no git repository"},
-	{"git_branch", SP_KEY_TEXT, SP_OPTIONAL, "the working directory is on no branch of a git repository"},
-	{"build_id", SP_KEY_HEX, SP_OPTIONAL, "the executable has none"},
+	{"git_commit", SP_KEY_HEX, SP_OPTIONAL, "the working directory is in no git repository" OR_MERGED},
+	{"git_branch", SP_KEY_TEXT, SP_OPTIONAL, "the working directory is on no branch of a git repository" OR_MERGED},
+	{"build_id", SP_KEY_HEX, SP_OPTIONAL, "the executable has none" OR_MERGED},
 	{"cpu_user_seconds", SP_KEY_DECIMAL, SP_ALWAYS, NULL},
 	{"cpu_system_seconds", SP_KEY_DECIMAL, SP_ALWAYS, NULL},
 	{"max_rss_bytes", SP_KEY_COUNT, SP_OPTIONAL, UNKNOWN_TO_AGENT},
@@ -90,7 +91,7 @@ const struct sp_schema_key sp_schema_keys[] = {
 	{"overhead_cpu_percent", SP_KEY_DECIMAL, SP_OPTIONAL, NO_CPU_USED},
 	{"overhead_heap_percent", SP_KEY_DECIMAL, SP_OPTIONAL, NO_CPU_USED},
 	{"overhead_hooks_percent", SP_KEY_DECIMAL, SP_OPTIONAL, NO_CPU_USED},
-	{"frame_addresses", SP_KEY_TEXT, SP_OPTIONAL, "the profile was written before addresses were exact"},
+	{"frame_addresses", SP_KEY_TEXT, SP_OPTIONAL, "the profile was written before addresses were exact" OR_MERGED},
 };
 
 #define SITE_COLUMNS "| % | Bytes | Count | Function | Location | ± | Module |"
@@ -113,8 +114,7 @@ const struct sp_schema_section sp_schema_sections[] = {
 		"no wait was sampled, or " NO_WAITING},
 	{"## Locks", SP_OPTIONAL, "| Waited | Contentions | Longest | Lock | Mostly by | Held |",
 		"no thread waited for another, or " NO_WAITING},
-	{"# Traces", SP_OPTIONAL, "| Trace | Span | CPU | Samples | Hottest |",
-		"no library told of a trace, or several profiles are merged"},
+	{"# Traces", SP_OPTIONAL, "| Trace | Span | CPU | Samples | Hottest |", "no library told of a trace" OR_MERGED},
 	{"# CPU Profile", SP_WITH_CPU, "| Duration | Samples | Interval | Functions |", NULL},
 	{"## Hot Functions (Self Time)", SP_WITH_CPU,
 		"| Self% | Self | Total% | Total | Function | Location | ± | Module |", NULL},
@@ -137,7 +137,7 @@ const struct sp_schema_section sp_schema_sections[] = {
 		"no moment was marked, or it is a window"},
 	{"# Timeline", SP_OPTIONAL, "| Until | CPU cores | CPU | RSS |", "the run was too short for two points"},
 	{"# Data Quality", SP_ALWAYS, NULL, NULL},
-	{"# Settings", SP_OPTIONAL, "| Setting | Value | Source |", "the spool held none"},
+	{"# Settings", SP_OPTIONAL, "| Setting | Value | Source |", "the spool held none" OR_MERGED},
 	{"## All functions (", SP_WITH_CPU, NULL, NULL},
 	{"## All code (", SP_OPTIONAL, NULL, "only installed files were met, or none could be read"},
 	{"## All lines (", SP_OPTIONAL, NULL, "CPU time was not sampled"},
@@ -153,7 +153,7 @@ const struct sp_schema_section sp_schema_sections[] = {
 	{"## All CPU stacks (", SP_OPTIONAL, NULL, NO_STACKS ", or CPU time was not sampled"},
 	{"## All slices (", SP_OPTIONAL, NULL, NO_SLICES},
 	{"## All CPU samples (", SP_OPTIONAL, NULL, NO_SLICES ", or CPU time was not sampled"},
-	{"## All traces (", SP_OPTIONAL, NULL, "no library told of a trace, or several profiles are merged"},
+	{"## All traces (", SP_OPTIONAL, NULL, "no library told of a trace" OR_MERGED},
 	{"## All heap stacks (", SP_OPTIONAL, NULL, NO_STACKS ", or the heap was not sampled"},
 	{"## All heap details (", SP_OPTIONAL, NULL, NO_STACKS ", or the heap was not sampled"},
 	{"## All wait stacks (", SP_OPTIONAL, NULL, NO_STACKS ", or no wait was sampled"},

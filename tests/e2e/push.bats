@@ -324,6 +324,8 @@ assert target["waiting"] == 3 and target["sent"] == 0 and "connect" in target["l
 	echo 'clock -7200' >engine/answer
 	push "parca+http://127.0.0.1:$PORT" "$PROFILE" 2>err
 	grep -q "this machine's clock is 2.0 h ahead of the engine's, and the profile's time is by this one" err
+	status_of 1 "$SMARTPROF" fleet --from "clickhouse+http://127.0.0.1:$PORT" --service x top 2>err
+	grep -q "warning: this machine's clock is 2.0 h ahead of the engine's; --since and --until are by this one" err
 	rm engine/taken
 	for answer in 'date 60' 'clock -7200 date 60' '429 6'; do
 		rm -rf engine/asked "$XDG_STATE_HOME/smartprof/outbox"

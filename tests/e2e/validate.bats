@@ -7,7 +7,7 @@ load helpers
 	"$SMARTPROF" validate "$profile" >shown
 	grep -q "follows smartprof/1" shown
 	grep -Eq '^  present  key      cpu_samples +line [0-9]+$' shown
-	grep -Eq '^  absent   key      git_commit +the working directory is in no git repository$' shown
+	grep -Eq '^  absent   key      git_commit +the working directory is in no git repository, or several profiles are merged$' shown
 	sed 's/^cpu_samples: .*/cpu_samples: lots/' "$profile" >bad
 	line=$(grep -n '^cpu_samples: lots' bad | cut -d: -f1)
 	status_of 1 "$SMARTPROF" validate bad >shown
@@ -30,7 +30,7 @@ load helpers
 		assert good["valid"] and not good["violations"] and good["schema"] == "smartprof/1", good
 		assert not bad["valid"] and bad["violation_count"] == 1 and "pid" in bad["violations"][0]["what"], bad
 		assert {"kind": "key", "name": "git_commit", "known": True,
-			"absent": "the working directory is in no git repository"} in good["coverage"]
+			"absent": "the working directory is in no git repository, or several profiles are merged"} in good["coverage"]
 	PY
 }
 

@@ -193,9 +193,9 @@ void sp_spool_complain_absent(const char *command, const char *what)
 		sp_complain("%s: process %s: it is another user's; ask as that user", command, what);
 	else if (!loaded)
 		sp_complain("%s: process %s: it has no spool, as smartprof is not loaded in it; start it by "
-			    "smartprof run, or "
-			    "with LD_PRELOAD=" SP_LIBRARY,
-			command, what);
+			    "smartprof run, or with LD_PRELOAD=" SP_LIBRARY
+			    "; smartprof attach %s samples its CPU time without a restart",
+			command, what, what);
 	else
 		sp_complain("%s: process %s: it has no spool yet: it is being profiled, and has used next to no "
 			    "CPU time and memory "
