@@ -22,7 +22,7 @@
 
 /* A thread that has used less has not shown yet whether it switches all the time. Where samples are no closer than ticks, they
  * do as long as the thread is short: an event takes 0.1 ms to make and to end. So they do for a tree's members that are
- * not worth a profile for their CPU time: in a compiler of 12 ms an event and its signals would take 0.8 ms. */
+ * not worth a profile for their CPU time: in a compiler of 12 ms an event and its signals would take 0.7 ms. */
 #define EVIDENCE_NS 1000000u
 #define EVIDENCE_INTERVALS 5u
 
