@@ -22,7 +22,9 @@ static void print_help(void)
 	       "Renders what was measured of processes that were killed, crashed or replaced themselves by\n"
 	       "another program, and prints the path of each profile written. Looks where agents of this\n"
 	       "user leave their spools, or in DIRECTORY: as root with the rights of the user who owns it.\n\n"
-	       "  --list          only list such spools\n" SP_SYMBOLS_HELP "  --help          show this text\n");
+	       "  --list          only list such spools\n" SP_SYMBOLS_HELP "  --help          show this text\n\n"
+	       "Exit status: 0; 1 when a spool could not be rendered; 2 bad usage, or a directory that cannot be "
+	       "read.\n");
 }
 
 /* How to recover. */
