@@ -15,6 +15,8 @@
 
 /* Of the budget waits may take this part; a quarter of that is so little that the interval may be shorter again. */
 #define BUDGET_PART 5u
+#define GRACE_NS \
+	(20000ull * sp_agent.config.budget_permille) /* however little the process runs: some hundred samples */
 
 struct job {
 	struct sp_thread *t;
@@ -100,7 +102,7 @@ static void restrain(struct sp_thread *t)
 	if (++t->wait.burst < BURST)
 		return;
 	t->wait.burst = 0;
-	allowed = sp_pick_grace_ns() +
+	allowed = GRACE_NS +
 		sp_process_clock_ns() / 1000 * sp_budget_ppm(sp_agent.config.budget_permille) / 1000 / BUDGET_PART;
 	if (sp_load(&w->slow_ns) > allowed && interval < w->requested_ns * STRETCH_MAX)
 		interval *= 2;

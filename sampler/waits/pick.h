@@ -19,13 +19,6 @@ uint64_t sp_pick_patience(struct sp_thread *t) SP_HIDDEN;
 /* The calling thread's stack: index into SP_SEC_STACKS, 0 when it cannot be taken. */
 uint32_t sp_pick_stack(struct sp_thread *t) SP_HIDDEN;
 
-/* A process may spend so much on stacks, and as much on looks at the run queue, however little it runs: some hundred of them, or
- * less where the budget is small. */
-static inline uint64_t sp_pick_grace_ns(void)
-{
-	return 20000ull * sp_agent.config.budget_permille;
-}
-
 /* Adds to what timing and sampling waits has cost. */
 void sp_pick_cost(uint64_t ns) SP_HIDDEN;
 

@@ -15,7 +15,7 @@ bool sp_wait_queue_is_due(struct sp_thread *t, enum sp_wait_kind kind, uint64_t 
 uint64_t sp_wait_without_queue(struct sp_thread *t, enum sp_wait_kind kind, uint64_t ns, uint64_t off_ns,
 	bool due) SP_HIDDEN;
 
-/* Asks the kernel for how long the thread, the caller's, has waited for a CPU since it began, if that may be paid for. */
+/* Asks the kernel for how long the thread, the caller's, has waited for a CPU since it began, if that may be paid for a short wait. */
 bool sp_wait_queue_ask(struct sp_thread *t, uint64_t *queue_ns) SP_HIDDEN;
 
 #endif

@@ -130,7 +130,7 @@ tools=$(for tool in nothing production development strace perf-trace perf-sched 
 done)
 
 busy() {
-	awk -v tick="$(getconf CLK_TCK)" '/^cpu / { print ($2 + $3 + $4 + $7 + $8 + $9) / tick }' /proc/stat
+	awk -v tick="$(getconf CLK_TCK)" '/^cpu / { printf "%.2f\n", ($2 + $3 + $4 + $7 + $8 + $9) / tick }' /proc/stat
 }
 
 # Seconds of the program and its tool, and of the whole system meanwhile.
@@ -138,18 +138,21 @@ cost() { # TOOL
 	local before used TIMEFORMAT='%U %S'
 	before=$(busy)
 	used=$({ time with "$1" "$pingpong" 50000 >/dev/null 2>&1; } 2>&1)
-	echo "$1 $used $before $(busy)"
+	echo "$1 $used $before $(busy)" | awk '{ print $1, $2 + $3, $5 - $4 }'
+}
+
+median() { # TOOL COLUMN
+	awk -v tool="$1" -v column="$2" '$1 == tool { print $column }' costs | sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
 }
 
 echo
 echo "| tool | CPU time with the tool's own, s | what the tool adds, s | ours of that, % (production, development) | the whole system's, s |"
 echo "|---|---:|---:|---:|---:|"
 for ((i = 0; i < ${ROUNDS:-5}; i++)); do for tool in $tools; do cost "$tool"; done; done >costs
-for tool in $tools; do
-	echo "$tool $(awk -v tool="$tool" '$1 == tool { print $2 + $3 }' costs | sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }')" \
-		"$(awk -v tool="$tool" '$1 == tool { print $5 - $4 }' costs | sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }')"
-done | awk '
-	{ added[$1] = $2 - (NR == 1 ? base = $2 : base) }
-	/^nothing/ { printf "| %s | %.3f | | | %.2f |\n", $1, $2, $3; next }
-	{ printf "| %s | %.3f | %.3f | %s | %.2f |\n", $1, $2, added[$1],
-		/^(production|development)/ ? "" : sprintf("%.1f, %.1f", 100 * added["production"] / added[$1], 100 * added["development"] / added[$1]), $3 }'
+for tool in $tools; do echo "$tool $(median "$tool" 2) $(median "$tool" 3)"; done | awk '
+	NR == 1 { base = $2; printf "| %s | %.3f | | | %.2f |\n", $1, $2, $3; next }
+	{
+		added[$1] = $2 - base
+		ours = NR < 4 ? "" : sprintf("%.1f, %.1f", 100 * added["production"] / added[$1], 100 * added["development"] / added[$1])
+		printf "| %s | %.3f | %.3f | %s | %.2f |\n", $1, $2, added[$1], ours, $3
+	}'
