@@ -134,14 +134,9 @@ static void put_head(struct report *r, const struct sp_told_change *c)
 
 	sp_buffer_puts(out, r->ask->format == SP_ASK_MARKDOWN ? "\n- " : "  ▲ ");
 	sp_ask_put_time(out, after->started_ns);
-	sp_buffer_printf(out, "  run %.*s: %s%s %+.1f %%", SP_HISTORY_SHORT, after->id,
-		w->state == SP_CHANGE_CONFIRMED ? "" : "suspected, ", c->metric, 100 * (w->ratio - 1));
-	if (isfinite(w->low) && isfinite(w->high))
-		sp_buffer_printf(out, " (%+.1f to %+.1f)", 100 * (w->low - 1), 100 * (w->high - 1));
-	sp_buffer_puts(out, ", ");
-	sp_history_put_value(out, c->metric, w->level_before);
-	sp_buffer_puts(out, " became ");
-	sp_history_put_value(out, c->metric, w->level_after);
+	sp_buffer_printf(out, "  run %.*s: %s%s ", SP_HISTORY_SHORT, after->id,
+		w->state == SP_CHANGE_CONFIRMED ? "" : "suspected, ", c->metric);
+	sp_told_put_size(out, c->metric, w);
 	sp_buffer_printf(out, "; %zu runs before, %zu after%s\n", w->runs_before, w->runs_after,
 		w->gradual ? "; little by little" : "");
 }
@@ -156,8 +151,8 @@ static void put_reached(struct report *r, const struct sp_told_change *c)
 		(strcmp(before, sp_told_commit(c, w->before)) == 0 && strcmp(after, sp_told_commit(c, w->after)) == 0))
 		return;
 	sp_buffer_puts(&r->text, "    with that confidence among ");
-	if (c->reached_known)
-		sp_buffer_printf(&r->text, "the %zu commits of ", c->reached_count);
+	if (c->reached.known)
+		sp_buffer_printf(&r->text, "the %zu commits of ", c->reached.count);
 	sp_buffer_printf(&r->text, "git log %.12s..%.12s\n", before, after);
 }
 
@@ -195,20 +190,20 @@ static void put_commits(struct report *r, const struct sp_told_change *c)
 			same_build ? "" : ": what changed was not committed");
 		return;
 	}
-	if (!c->commits_known) {
+	if (!c->between.known) {
 		sp_buffer_printf(out, "    commits between: git log %.12s..%.12s\n", before, after);
 		return;
 	}
-	sp_buffer_printf(out, "    commits between %.12s and %.12s, %zu:\n", before, after, c->commit_count);
-	for (size_t i = 0; i < c->commit_count && i < SP_COMMITS_MOST; i++) {
-		sp_buffer_printf(out, "      %.12s ", c->commits[i].id);
-		put_name(r, c->commits[i].subject);
+	sp_buffer_printf(out, "    commits between %.12s and %.12s, %zu:\n", before, after, c->between.count);
+	for (size_t i = 0; i < c->between.count && i < SP_COMMITS_MOST; i++) {
+		sp_buffer_printf(out, "      %.12s ", c->between.list[i].id);
+		put_name(r, c->between.list[i].subject);
 		sp_buffer_puts(out, " (");
-		put_name(r, c->commits[i].author);
+		put_name(r, c->between.list[i].author);
 		sp_buffer_puts(out, ")\n");
 	}
-	if (c->commit_count > SP_COMMITS_MOST)
-		sp_buffer_printf(out, "      and %zu more\n", c->commit_count - SP_COMMITS_MOST);
+	if (c->between.count > SP_COMMITS_MOST)
+		sp_buffer_printf(out, "      and %zu more\n", c->between.count - SP_COMMITS_MOST);
 }
 
 static void put_row(struct report *r, const struct sp_told_change *c, const struct sp_cause_row *row)
@@ -266,10 +261,7 @@ static int add_change(struct report *r, const struct sp_history_group *group, co
 	int error = find_cause(r, &c, group);
 
 	if (!error) {
-		c.commits_known = sp_commits_between(sp_told_commit(&c, what->before), sp_told_commit(&c, what->after),
-			c.commits, &c.commit_count);
-		c.reached_known = sp_commits_between(sp_told_commit(&c, what->surely_before),
-			sp_told_commit(&c, what->surely_after), c.reached, &c.reached_count);
+		sp_told_commits_find(&c);
 		if (r->ask->format == SP_ASK_JSON) {
 			json_array_append_new(r->json, sp_told_change_json(&c, group));
 		} else {
@@ -298,13 +290,10 @@ static void put_title(struct report *r, const struct sp_history_group *group, si
 static int add_metric(struct report *r, const struct sp_history_group *group, const char *metric, bool *titled)
 {
 	struct sp_values values;
-	struct sp_changes changes = {0};
-	int error = sp_values_load(r->ask, group->series, metric, &values);
+	struct sp_changes changes;
+	int error = sp_values_changes(r->ask, group->series, metric, &values, &changes);
 
-	if (!error) {
-		sp_changes_find(&changes, values.values, values.count);
-		r->looked += values.count >= 2 * SP_CHANGES_SIDE;
-	}
+	r->looked += values.count >= 2 * SP_CHANGES_SIDE;
 	for (size_t i = 0; i < changes.count && !error; i++) {
 		if (!*titled)
 			put_title(r, group, values.count);

@@ -12,16 +12,19 @@
 #include "tools/history/commits.h"
 #include "tools/history/values.h"
 
+/* What git knows of the commits between two. */
+struct sp_told_commits {
+	struct sp_commit list[SP_COMMITS_MOST];
+	size_t count;
+	bool known;
+};
+
 struct sp_told_change {
 	const struct sp_values *values;
 	const struct sp_change *what;
 	const char *metric;
-	struct sp_commit commits[SP_COMMITS_MOST];
-	size_t commit_count;
-	bool commits_known;
-	struct sp_commit reached[SP_COMMITS_MOST]; /* that it may be, with confidence */
-	size_t reached_count;
-	bool reached_known;
+	struct sp_told_commits between; /* the last run before and the first one after */
+	struct sp_told_commits reached; /* that it may be, with confidence */
 	struct sp_cause cause;
 	struct sp_history_run **runs[2];
 	size_t run_count[2];
@@ -46,9 +49,15 @@ static inline bool sp_told_same_build(const struct sp_told_change *c)
 	return *before && strcmp(before, sp_told_run(c, c->what->after)->build_id) == 0;
 }
 
+/* Asks git, once where both are the same. */
+void sp_told_commits_find(struct sp_told_change *c);
+
 json_t *sp_told_change_json(const struct sp_told_change *c, const struct sp_history_group *group);
 
-/* Where it is, of a change that is not gradual: its confidence, how many runs it may have begun at, and the runs around them. */
-json_t *sp_told_place_json(const struct sp_values *values, const struct sp_change *change);
+/* What is known of it by its values alone: how large it is, how sure, and where. */
+json_t *sp_told_values_json(const struct sp_values *values, const struct sp_change *change);
+
+/* "+3.0 % (+2.5 to +3.4), 1.00 s became 1.03 s". */
+void sp_told_put_size(struct sp_buffer *out, const char *metric, const struct sp_change *change);
 
 #endif

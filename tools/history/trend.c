@@ -1,5 +1,4 @@
 /* smartprof history trend: how a metric went, run by run. */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -46,13 +45,12 @@ struct line {
 
 static int load(struct trend *t, int64_t series, struct line *line)
 {
-	int error = sp_values_load(t->ask, series, t->metric, &line->runs);
+	int error = sp_values_changes(t->ask, series, t->metric, &line->runs, &line->changes);
 
 	line->values = sp_alloc(line->runs.count + 1, sizeof(*line->values));
 	line->marks = sp_alloc(line->runs.count + 1, sizeof(*line->marks));
 	for (size_t i = 0; i < line->runs.count; i++)
 		line->values[i] = line->runs.values[i].value;
-	sp_changes_find(&line->changes, line->runs.values, line->runs.count);
 	for (size_t i = 0; i < line->changes.count; i++)
 		line->marks[line->changes.items[i].after] = true;
 	return error;
@@ -79,13 +77,7 @@ static void put_change(struct trend *t, const struct line *line, const struct sp
 	if (*p->commit)
 		sp_buffer_printf(out, "  commit %.12s", p->commit);
 	sp_buffer_puts(out, change->state == SP_CHANGE_CONFIRMED ? ": " : ": suspected, ");
-	sp_buffer_printf(out, "%+.1f %%", 100 * (change->ratio - 1));
-	if (isfinite(change->low) && isfinite(change->high))
-		sp_buffer_printf(out, " (%+.1f to %+.1f)", 100 * (change->low - 1), 100 * (change->high - 1));
-	sp_buffer_puts(out, ", ");
-	sp_history_put_value(out, t->metric, change->level_before);
-	sp_buffer_puts(out, " became ");
-	sp_history_put_value(out, t->metric, change->level_after);
+	sp_told_put_size(out, t->metric, change);
 	if (change->gradual)
 		sp_buffer_puts(out, ", little by little");
 	else if (change->places > 1)
@@ -151,18 +143,9 @@ static json_t *changes_json(const struct line *line)
 
 	for (size_t i = 0; i < line->changes.count; i++) {
 		const struct sp_change *change = &line->changes.items[i];
-		json_t *row = json_object();
+		json_t *row = sp_told_values_json(&line->runs, change);
 
 		sp_json_set(row, "id", sp_json_text(line->runs.points.items[change->after].id));
-		sp_json_set(row, "confirmed", json_boolean(change->state == SP_CHANGE_CONFIRMED));
-		sp_json_set(row, "gradual", json_boolean(change->gradual));
-		sp_json_set(row, "before", sp_json_number(change->level_before));
-		sp_json_set(row, "after", sp_json_number(change->level_after));
-		sp_json_set(row, "ratio", sp_json_number(change->ratio));
-		sp_json_set(row, "low", sp_json_number(change->low));
-		sp_json_set(row, "high", sp_json_number(change->high));
-		sp_json_set(row, "p", sp_json_number(change->p));
-		sp_json_set(row, "place", change->gradual ? json_null() : sp_told_place_json(&line->runs, change));
 		json_array_append_new(list, row);
 	}
 	return list;

@@ -27,6 +27,16 @@ int sp_values_load(const struct sp_ask *ask, int64_t series, const char *metric,
 	return error;
 }
 
+int sp_values_changes(const struct sp_ask *ask, int64_t series, const char *metric, struct sp_values *values,
+	struct sp_changes *changes)
+{
+	int error = sp_values_load(ask, series, metric, values);
+
+	*changes = (struct sp_changes){0};
+	sp_changes_find(changes, values->values, values->count);
+	return error;
+}
+
 void sp_values_free(struct sp_values *values)
 {
 	sp_history_points_free(&values->points);

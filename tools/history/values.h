@@ -15,6 +15,10 @@ struct sp_values {
 int sp_values_load(const struct sp_ask *ask, int64_t series, const char *metric, struct sp_values *values);
 void sp_values_free(struct sp_values *values);
 
+/* Likewise, and the changes in them. */
+int sp_values_changes(const struct sp_ask *ask, int64_t series, const char *metric, struct sp_values *values,
+	struct sp_changes *changes);
+
 /* The metrics that are looked at unless one is named; NULL behind the last. */
 extern const char *const sp_values_metrics[];
 
