@@ -27,7 +27,7 @@ workflow_steps() {
 		steps = re.findall(r"(?m)^      - name: (.*)\n((?:(?!      - ).*\n)*)", text)
 		runs = [(n, re.search(r"        run: (?:\|\n((?: {10}.*\n)+)|(.+)\n)", body)) for n, body in steps]
 		runs = [(n, re.sub(r"^ {10}", "", m[1], flags=re.M) if m[1] else m[2]) for n, m in runs if m]
-		assert len(runs) == 4, runs
+		assert len(runs) == 5, runs
 		for i, (name, run) in enumerate(runs): open("../step%d" % i, "w").write("#!/bin/bash -e\n" + run + "\n")
 	PY
 }
@@ -160,29 +160,49 @@ count_commit() {
 	refuse grep -vE '^(git|smartprof|timeout|dirname|pre-commit|prepare-commit-msg|post-commit|sh) ' started
 }
 
-@test "each step of the GitHub workflow runs: it measures, judges, draws" {
+# A command that takes next to nothing, and that may not even take that.
+tiny() {
+	"$SMARTPROF" check --init '/bin/sh -c "exit 0"' >/dev/null
+	sed -i 's/^runs = .*/runs = 3/' smartprof.toml
+	git add -A && git commit -qm first
+}
+forbid() {
+	sed -i 's/^cpu = .*/cpu = "1us"/' smartprof.toml
+	git commit -qam second
+}
+
+@test "each step of the GitHub workflow runs: it measures, judges, keeps a baseline, draws" {
 	repository
 	unset SMARTPROF_HISTORY
 	"$SMARTPROF" init github >/dev/null
-	"$SMARTPROF" check --init '/bin/sh -c "exit 0"' >/dev/null
+	tiny
 	workflow_steps
 	sources
-	for step in ../step?; do
-		GITHUB_ACTIONS=true GITHUB_STEP_SUMMARY=$PWD/../summary RUNNER_TEMP=$PWD/.. SMARTPROF_ENV=ci \
-			SMARTPROF_HISTORY=$PWD/.smartprof/history.db bash -e "$step" || fail "$step: $(cat "$step")"
-	done
+	run_steps() { # STEPS
+		for step in $1; do
+			GITHUB_ACTIONS=true GITHUB_STEP_SUMMARY=$PWD/../summary RUNNER_TEMP=$PWD/.. SMARTPROF_ENV=ci \
+				SMARTPROF_HISTORY=$PWD/.smartprof/history.db bash -e "../step$step" || return
+		done
+	}
+	run_steps "0 1 2 3 4" || fail "$step: $(cat "../step$step")"
+	grep -q '^There is no baseline' smartprof-report.md
 	[ "$(cat ../made)" = $'deps build\nmake all\nmake install' ]
 	[ -s ../summary ]
 	grep -qi grade smartprof-report.md
 	grep -q '<html' smartprof-history.html
 	[ -s .smartprof/history.db ]
+	forbid
+	status_of 1 run_steps 2 >out
+	grep -q "^Baseline '[a-z]*' of .*, the newest of the main branch" smartprof-report.md
+	BECAUSE="it's two words" run_steps "2 3" >out
+	"$SMARTPROF" baseline list | grep -q ": it's two words$"
 }
 
 @test "the GitLab job's scripts run, and leave each file it keeps" {
 	repository
 	unset SMARTPROF_HISTORY
 	"$SMARTPROF" init gitlab >/dev/null
-	"$SMARTPROF" check --init '/bin/sh -c "exit 0"' >/dev/null
+	tiny
 	python3 - .gitlab/smartprof.yml <<-'PY'
 		import sys, yaml
 		job = yaml.safe_load(open(sys.argv[1]))["smartprof"]
@@ -195,8 +215,11 @@ count_commit() {
 		open("../kept", "w").write("".join(line + "\n" for line in kept))
 	PY
 	sources
+	# A runner checks out the commit, and no branch.
+	export CI_PROJECT_DIR=$PWD CI_COMMIT_BRANCH=trunk CI_COMMIT_REF_NAME=trunk CI_DEFAULT_BRANCH=trunk
+	git checkout -q --detach
 	for script in ../script ../after; do
-		(CI_PROJECT_DIR=$PWD && . ../variables && bash "$script") >"$script.out" || fail "$script: $(cat "$script.out" "$script")"
+		(. ../variables && bash "$script") >"$script.out" || fail "$script: $(cat "$script.out" "$script")"
 	done
 	grep -qx built ../script.out
 	[ "$(cat ../made)" = $'deps build\nmake all\nmake install' ]
@@ -204,7 +227,12 @@ count_commit() {
 		[ -s "$file" ] || [ -d "$file" ] || fail "no $file"
 	done <../kept
 	python3 -c 'import xml.etree.ElementTree as e; e.parse("smartprof-junit.xml")'
-	[ -s .smartprof/history.db ]
+	"$SMARTPROF" baseline list --json | grep -q '"branch": *"trunk"'
+	forbid
+	CI_COMMIT_BRANCH=other
+	status_of 1 bash -c '. ../variables && . ../script' >out
+	BECAUSE="it's two words" bash -c '. ../variables && . ../script' >out
+	"$SMARTPROF" baseline list | grep -q ": it's two words$"
 }
 
 @test "the Dockerfile names what the program needs, and its entry point runs what it is given" {
