@@ -19,7 +19,6 @@ static const struct sub {
 	{"alert", sp_history_cmd_alert, "tell when the last runs are worse than those before; exit status 1"},
 	{"figures", sp_history_cmd_figures, "what the last runs came to, a line a command; for other tools"},
 	{"bisect", sp_history_cmd_bisect, "find the commit since which a command takes more, by git bisect"},
-	{"bisect-step", sp_history_cmd_bisect_step, NULL},
 	{"trend", sp_history_cmd_trend, "draw how a metric went, with its changes"},
 	{"note", sp_history_cmd_note, "say something of a run"},
 	{"tag", sp_history_cmd_tag, "give a run tags, by which it is found"},

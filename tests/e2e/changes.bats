@@ -199,9 +199,17 @@ assert any(r["name"] == "work: wall_ns" and r["unit"] == "s" and 1.2 < r["value"
 	[ -z "$("$SMARTPROF" history figures --commit 0123456)" ]
 }
 
+# A place for temporary files that is nobody else's, and is in no commit.
+work_apart() {
+	export TMPDIR=$WORK/tmp
+	mkdir tmp
+	echo /tmp/ >.gitignore
+}
+
 @test "bisect finds the commit, skips what does not build, and leaves nothing behind" {
 	bash_setup
 	unset SMARTPROF_HISTORY
+	work_apart
 	for n in 1000 1001 1002 1003 1004 1005 1006 40000 40001; do
 		printf '#!/bin/sh\ni=0\nwhile [ $i -lt %s ]; do i=$((i+1)); done\n' $n >prog
 		chmod +x prog
@@ -215,10 +223,37 @@ assert any(r["name"] == "work: wall_ns" and r["unit"] == "s" and 1.2 < r["value"
 	[ "$(git worktree list | wc -l)" -eq 1 ]
 	[ "$(git branch --show-current)" = master ] || [ "$(git branch --show-current)" = main ]
 	[ "$(git status --short file)" = ' M file' ]
-	[ -z "$(ls "${TMPDIR:-/tmp}" | grep smartprof-bisect)" ]
+	[ -z "$(ls "$TMPDIR")" ]
+	[ -z "$(git for-each-ref refs/bisect)" ]
 	status_of 1 "$SMARTPROF" history bisect user_ns --good "$c40001" --pairs 6 -- ./prog >out 2>err
 	grep -q 'not surely more, so there is nothing to find' out
 	status_of 2 "$SMARTPROF" history bisect --good nothing -- ./prog
 	status_of 2 "$SMARTPROF" history bisect --good "$c1000" --build false -- ./prog
 	status_of 2 "$SMARTPROF" history bisect voluntary_switches --good "$c1000" -- ./prog
+}
+
+# Whether the process whose number is in the file has ended, as far as it is its parent's to say so.
+has_ended() {
+	! grep -qs '^State:.[^ZX]' "/proc/$(cat "$1")/status"
+}
+
+@test "a bisection that is killed takes with it what it has started, and the next one removes its work trees" {
+	bash_setup
+	unset SMARTPROF_HISTORY
+	work_apart
+	for n in 1000 1001 40000; do
+		printf '#!/bin/sh\ni=0\nwhile [ $i -lt %s ]; do i=$((i+1)); done\n' $n >prog
+		chmod +x prog
+		commit "n is $n" >/dev/null
+	done
+	# The commit between is built for ever.
+	"$SMARTPROF" history bisect user_ns --good HEAD~2 --build "! grep -q 1001 prog || { echo \$\$ >$WORK/building; exec sleep 1000; }" -- ./prog >/dev/null 2>&1 3>&- &
+	eventually test -s building
+	kill -9 $!
+	eventually has_ended building
+	[ "$(git worktree list | wc -l)" -eq 3 ]
+	status_of 2 "$SMARTPROF" history bisect --good nothing -- ./prog 2>err
+	[ "$(cat err)" = 'smartprof: history bisect: no worktree of nothing can be made; is it a commit of the repository here?' ]
+	[ -z "$(ls tmp)" ]
+	[ "$(git worktree list | wc -l)" -eq 1 ]
 }

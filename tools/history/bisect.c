@@ -2,6 +2,7 @@
 #include "tools/history/bisect.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,7 +15,9 @@
 #include "tools/history/ask.h"
 #include "tools/history/commits.h"
 #include "tools/history/history.h"
+#include "tools/history/scratch.h"
 #include "tools/history/values.h"
+#include "tools/start.h"
 #include "tools/tools.h"
 
 #define PAIRS 12u
@@ -45,6 +48,15 @@ struct bisect {
 	const char *good, *bad;
 	char *found_good, *found_bad, *command; /* of the history */
 };
+
+/* What runs ends by the same signal, and then the worktrees go. */
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int signal_number)
+{
+	(void)signal_number;
+	interrupted = 1;
+}
 
 enum { FLAG_GOOD = SP_ASK_OWN, FLAG_BAD, FLAG_BUILD, FLAG_PAIRS };
 
@@ -92,14 +104,13 @@ struct search {
 static int find_change(const struct sp_history_group *group, void *context)
 {
 	struct search *s = context;
-	struct sp_changes changes = {0};
+	struct sp_changes changes;
 	struct sp_values values;
 	int error;
 
 	if (group->parallel || s->b->found_good)
 		return 0;
-	error = sp_values_load(s->ask, group->series, s->metric, &values);
-	sp_changes_find(&changes, values.values, values.count);
+	error = sp_values_changes(s->ask, group->series, s->metric, &values, &changes);
 	for (size_t i = changes.count; i-- > 0 && !s->b->found_good;) {
 		const struct sp_change *c = &changes.items[i];
 		const char *before = values.points.items[c->gradual ? c->before : c->surely_before].commit,
@@ -143,14 +154,14 @@ static int complete_plan(struct sp_ask *ask, struct bisect *b, const char *metri
 	return SP_EXIT_USAGE;
 }
 
-/* --- worktrees */
+/* --- git */
 
 #define GIT_WORDS 12
 
-/* git in that tree, or NULL: here; its words up to a NULL. Hooks are for people's checkouts. */
-static int git(const struct bisect *b, const char *tree, char **text, const char *const given[])
+/* git in now/; its words up to a NULL. Hooks are for people's checkouts. */
+static int git(const struct bisect *b, char **text, const char *const given[])
 {
-	char *directory = tree ? sp_text("%s/%s", b->plan.directory, tree) : sp_copy_text(".");
+	char *directory = sp_text("%s/now", b->plan.directory);
 	char *words[GIT_WORDS] = {(char *)"git", (char *)"-c", (char *)"core.hooksPath=/dev/null"};
 	int status;
 
@@ -164,35 +175,12 @@ static int git(const struct bisect *b, const char *tree, char **text, const char
 
 static bool add_tree(const struct bisect *b, const char *tree, const char *commit)
 {
-	char *path = sp_text("%s/%s", b->plan.directory, tree);
-	int status = git(b, NULL, NULL, WORDS("worktree", "add", "--quiet", "--detach", path, commit));
+	bool added = sp_scratch_tree(b->plan.directory, tree, commit);
 
-	if (status)
+	if (!added)
 		sp_complain("history bisect: no worktree of %s can be made; is it a commit of the repository here?",
 			commit);
-	free(path);
-	return status == 0;
-}
-
-static void remove_trees(const struct bisect *b)
-{
-	static const char *const trees[] = {"good", "now"},
-				 *const files[] = {"run-good", "run-now", "plan.json", "pairs.json"};
-
-	for (size_t i = 0; i < 2; i++) {
-		char *path = sp_text("%s/%s", b->plan.directory, trees[i]);
-
-		if (access(path, F_OK) == 0)
-			git(b, NULL, NULL, WORDS("worktree", "remove", "--force", path));
-		free(path);
-	}
-	for (size_t i = 0; i < 4; i++) {
-		char *path = sp_text("%s/%s", b->plan.directory, files[i]);
-
-		unlink(path);
-		free(path);
-	}
-	rmdir(b->plan.directory);
+	return added;
 }
 
 /* --- the search */
@@ -218,55 +206,62 @@ static int measure_ends(struct bisect *b)
 	printf("The bad commit takes %.3f times what the good one does.\n", r.ratio);
 	fflush(stdout);
 	b->plan.middle = sqrt(r.ratio);
-	return sp_bisect_save(&b->plan) ? 0 : SP_EXIT_USAGE;
+	return 0;
+}
+
+/* What git says is the first that is bad; NULL: it goes on. */
+static char *find_first_bad(const struct bisect *b)
+{
+	static const char script[] = "git bisect log | sed -n 's/^# first bad commit: .\\([0-9a-f]*\\).*/\\1/p'";
+	char *directory = sp_text("%s/now", b->plan.directory), *commit = NULL, *found = NULL;
+
+	sp_bisect_run(directory, (char *[]){(char *)"sh", (char *)"-c", (char *)script, NULL}, &commit);
+	if (commit && *commit)
+		git(b, &found, WORDS("log", "-1", "--format=%H %an: %s", commit));
+	free(commit);
+	free(directory);
+	return found;
 }
 
 static int search(const struct bisect *b)
 {
-	char self[PATH_MAX], library[PATH_MAX], *now = sp_text("%s/now", b->plan.directory), *found = NULL;
-	char *const words[] = {(char *)"git", (char *)"bisect", (char *)"run", self, (char *)"history",
-		(char *)"bisect-step", (char *)b->plan.directory, NULL};
-	int err = sp_library_find(self, library), status = err && err != -ENOENT ? SP_EXIT_USAGE : 0;
+	char *found = NULL;
+	int status = 1;
 
-	if (!status)
-		status = git(b, "now", NULL, WORDS("bisect", "start", b->bad, b->good, "--")) ? SP_EXIT_USAGE : 0;
-	if (!status)
-		status = sp_bisect_run(now, words, NULL) ? 1 : 0;
-	if (!status)
-		git(b, "now", &found, WORDS("log", "-1", "--format=%H %an: %s", "refs/bisect/bad"));
+	if (git(b, NULL, WORDS("bisect", "start", b->bad, b->good, "--")))
+		return SP_EXIT_USAGE;
+	while (!interrupted && !(found = find_first_bad(b)))
+		if (git(b, NULL, WORDS("bisect", sp_bisect_step(&b->plan))))
+			break;
 	if (found) {
 		sp_make_inert(found);
 		printf("It takes more since %s\n", found);
-	} else if (status == 1) {
+		status = 0;
+	} else if (!interrupted) {
 		printf("What is left cannot be told apart: git's words are above.\n");
 	}
-	git(b, "now", NULL, WORDS("bisect", "reset"));
 	free(found);
-	free(now);
 	return status;
 }
 
 static int bisect(struct bisect *b)
 {
-	const char *temporary = getenv("TMPDIR");
-	char *directory = sp_text("%s/smartprof-bisect-XXXXXX", temporary && *temporary == '/' ? temporary : "/tmp");
-	int status = SP_EXIT_USAGE;
+	char place[PATH_MAX];
+	int held = sp_scratch_directory(place), status = SP_EXIT_USAGE;
 
-	if (!mkdtemp(directory)) {
-		sp_complain("history bisect: %s: %s", directory, strerror(errno));
-		free(directory);
+	if (held < 0) {
+		sp_complain("history bisect: no directory can be made in TMPDIR: %s", strerror(-held));
 		return SP_EXIT_USAGE;
 	}
-	b->plan.directory = directory;
-	signal(SIGINT, SIG_IGN); /* what runs ends by it, and then the worktrees go */
+	b->plan.directory = place;
+	signal(SIGINT, interrupt);
 	if (add_tree(b, "good", b->good) && add_tree(b, "now", b->bad)) {
 		status = measure_ends(b);
 		if (!status)
 			status = search(b);
 	}
-	remove_trees(b);
-	free(directory);
-	return status;
+	sp_scratch_remove(place, held);
+	return interrupted ? sp_end_like(SIGINT) : status;
 }
 
 /* The words after --, for a shell. */
@@ -329,9 +324,4 @@ int sp_history_cmd_bisect(int argc, char **argv)
 	free(b.found_bad);
 	free(b.command);
 	return status;
-}
-
-int sp_history_cmd_bisect_step(int argc, char **argv)
-{
-	return argc == 2 ? sp_bisect_step(argv[1]) : SP_EXIT_USAGE;
 }

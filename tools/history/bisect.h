@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* In a directory of its own: good/ and now/ are worktrees, plan.json what to do in them. */
+/* In a directory of its own (scratch.h): good/ and now/ are worktrees. */
 struct sp_bisect_plan {
 	const char *directory;
 	const char *build;   /* for a shell; "" nothing to build */
@@ -27,8 +27,7 @@ struct sp_bisect_ratio {
 };
 bool sp_bisect_measure(const struct sp_bisect_plan *plan, struct sp_bisect_ratio *ratio);
 
-/* What `git bisect run` calls in now/: 0 good, 1 bad, 125 nobody can tell. */
-int sp_bisect_step(const char *directory);
-bool sp_bisect_save(const struct sp_bisect_plan *plan);
+/* Builds and judges the commit in now/: "good", "bad", or "skip", where nobody can tell. */
+const char *sp_bisect_step(const struct sp_bisect_plan *plan);
 
 #endif

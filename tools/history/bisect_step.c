@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,12 +19,11 @@
 #include "tools/history/bisect.h"
 #include "tools/tools.h"
 
-#define SKIP 125
 #define MORE_PAIRS 4 /* times as many, once, where the first were too close */
 
 static void __attribute__((noreturn)) run_child(const char *directory, char *const words[], int output)
 {
-	signal(SIGINT, SIG_DFL);
+	prctl(PR_SET_PDEATHSIG, SIGTERM); /* it ends with a bisection that is killed */
 	dup2(output >= 0 ? output : STDERR_FILENO, STDOUT_FILENO);
 	umask(sp_umask_given());
 	if (chdir(directory) == 0)
@@ -139,25 +139,6 @@ bool sp_bisect_measure(const struct sp_bisect_plan *plan, struct sp_bisect_ratio
 	return measured;
 }
 
-static char *plan_path(const char *directory)
-{
-	return sp_text("%s/plan.json", directory);
-}
-
-bool sp_bisect_save(const struct sp_bisect_plan *plan)
-{
-	char *path = plan_path(plan->directory);
-	json_t *json = json_pack("{s:s, s:s, s:s, s:i, s:f}", "build", plan->build, "command", plan->command, "metric",
-		plan->metric, "pairs", (int)plan->pairs, "middle", plan->middle);
-	bool saved = json && json_dump_file(json, path, 0) == 0;
-
-	if (!saved)
-		sp_complain("history bisect: %s cannot be written", path);
-	json_decref(json);
-	free(path);
-	return saved;
-}
-
 /* Where the interval is on both sides of the middle, the estimate decides unless it is close to it. */
 static bool is_close(const struct sp_bisect_plan *plan, const struct sp_bisect_ratio *r)
 {
@@ -166,39 +147,30 @@ static bool is_close(const struct sp_bisect_plan *plan, const struct sp_bisect_r
 	return !sure && fabs(log(r->ratio / plan->middle)) < log(plan->middle) / 3;
 }
 
-static int judge(const struct sp_bisect_plan *plan, const struct sp_bisect_ratio *r)
+static const char *judge(const struct sp_bisect_plan *plan, const struct sp_bisect_ratio *r)
 {
 	bool bad = r->ratio >= plan->middle;
 
 	if (is_close(plan, r)) {
 		fprintf(stderr, "smartprof: bisect: %.3f times the good commit's, too close to %.3f to tell: skipped\n",
 			r->ratio, plan->middle);
-		return SKIP;
+		return "skip";
 	}
 	fprintf(stderr, "smartprof: bisect: %.3f times the good commit's: %s\n", r->ratio, bad ? "bad" : "good");
-	return bad ? 1 : 0;
+	return bad ? "bad" : "good";
 }
 
-int sp_bisect_step(const char *directory)
+const char *sp_bisect_step(const struct sp_bisect_plan *plan)
 {
-	struct sp_bisect_plan plan = {.directory = directory};
+	struct sp_bisect_plan more = *plan;
 	struct sp_bisect_ratio ratio;
-	char *path = plan_path(directory);
-	json_t *json = json_load_file(path, 0, NULL);
-	int pairs = 0, status = SKIP;
 
-	if (json_unpack(json, "{s:s, s:s, s:s, s:i, s:f}", "build", &plan.build, "command", &plan.command, "metric",
-		    &plan.metric, "pairs", &pairs, "middle", &plan.middle) < 0)
-		sp_complain("history bisect: %s is missing", path);
-	plan.pairs = (unsigned)pairs;
-	if (pairs && !sp_bisect_build(&plan, "now"))
+	if (!sp_bisect_build(plan, "now")) {
 		fprintf(stderr, "smartprof: bisect: it does not build: skipped\n");
-	else if (pairs && sp_bisect_measure(&plan, &ratio)) {
-		plan.pairs *= MORE_PAIRS;
-		if (!is_close(&plan, &ratio) || sp_bisect_measure(&plan, &ratio))
-			status = judge(&plan, &ratio);
+		return "skip";
 	}
-	json_decref(json);
-	free(path);
-	return status;
+	more.pairs *= MORE_PAIRS;
+	if (!sp_bisect_measure(plan, &ratio) || (is_close(plan, &ratio) && !sp_bisect_measure(&more, &ratio)))
+		return "skip";
+	return judge(plan, &ratio);
 }

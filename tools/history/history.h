@@ -20,6 +20,5 @@ int sp_history_cmd_changes(int argc, char **argv);
 int sp_history_cmd_alert(int argc, char **argv);
 int sp_history_cmd_figures(int argc, char **argv);
 int sp_history_cmd_bisect(int argc, char **argv);
-int sp_history_cmd_bisect_step(int argc, char **argv); /* what git bisect calls */
 
 #endif

@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tools/git.h"
+
 #define DIRECTORY "smartprof-history."
 #define UNIQUE "XXXXXX"
 #define NEW ".new"
@@ -67,12 +69,36 @@ static int remove_entry(const char *path, const struct stat *st, int kind, struc
 	return remove(path);
 }
 
+/* The repository of a work tree in it forgets that. */
+static void remove_trees(const char *place)
+{
+	DIR *dir = opendir(place);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		char file[PATH_MAX], tree[PATH_MAX];
+
+		if (*entry->d_name != '.' && snprintf(tree, PATH_MAX, "%s/%s", place, entry->d_name) < PATH_MAX &&
+			snprintf(file, PATH_MAX, "%s/.git", tree) < PATH_MAX && access(file, F_OK) == 0)
+			free(sp_git_line((const char *const[]){
+				"--git-dir", file, "worktree", "remove", "--force", "--force", tree, NULL}));
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static void remove_place(const char *place)
+{
+	remove_trees(place);
+	nftw(place, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
 static void remove_directory(const char *directory, const char *name)
 {
 	char path[PATH_MAX];
 
 	if (snprintf(path, sizeof(path), "%s/%s", directory, name) < (int)sizeof(path))
-		nftw(path, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+		remove_place(path);
 }
 
 static bool is_our_directory(const char *name)
@@ -104,8 +130,19 @@ int sp_scratch_directory(char place[static PATH_MAX])
 
 void sp_scratch_remove(const char *place, int held)
 {
-	nftw(place, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	remove_place(place);
 	close(held);
+}
+
+bool sp_scratch_tree(const char *place, const char *name, const char *commit)
+{
+	char tree[PATH_MAX], *line = NULL;
+
+	if (snprintf(tree, PATH_MAX, "%s/%s", place, name) < PATH_MAX)
+		line = sp_git_line((const char *const[]){"-c", "core.hooksPath=/dev/null", "worktree", "add", "--quiet",
+			"--detach", "--", tree, commit, NULL});
+	free(line);
+	return line != NULL;
 }
 
 /* --- files */
