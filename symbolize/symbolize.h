@@ -129,6 +129,10 @@ size_t sp_symbolize(struct sp_symbolizer *s, int module, uint64_t address, struc
  * or no symbol tells where the function ends. Opens the file. */
 uint64_t sp_symbolize_code(struct sp_symbolizer *s, int module, uint64_t address);
 
+/* Whether all constants and tables of a program's file, but for what tells where code and data lie, are in the file of another build of
+ * it, too: 1 or 0. Negative: one of the files is not to be had. */
+int sp_symbolize_constants_kept(const char *before, const char *now);
+
 /* The name of the variable that holds a runtime address, and how far into it that is; NULL where nothing names it. The
  * caller's to free. */
 char *sp_symbolize_variable(const struct sp_symbol_module *module, uint64_t address, uint64_t *offset);

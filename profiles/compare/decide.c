@@ -365,7 +365,7 @@ static void explain_code(struct sp_comparison *c)
 	else
 		sp_sentences_add(c, &c->reasons,
 			"The machine code of every function that was seen is the same on both sides. What grew is the "
-			"machine's or the input's.");
+			"machine's or the input's, or comes of constants and tables.");
 }
 
 void sp_compare_decide(struct sp_comparison *c)

@@ -71,7 +71,7 @@ static uint64_t file_place(const struct sp_object *object, uint64_t low, uint64_
 	return 0;
 }
 
-static void find_image(const struct sp_object *object, uint64_t *low, uint64_t *high)
+void sp_object_image(const struct sp_object *object, uint64_t *low, uint64_t *high)
 {
 	GElf_Ehdr header;
 	GElf_Phdr segment;
@@ -112,22 +112,34 @@ static int read_code(void *arg)
 	return rc;
 }
 
-uint64_t sp_object_code_hash(const struct sp_object *object, uint64_t low, uint64_t high)
+uint8_t *sp_object_bytes(const struct sp_object *object, uint64_t low, uint64_t high)
 {
 	struct reading r = {.object = object, .bytes = high - low};
+
+	r.from = object->path && low < high ? file_place(object, low, high) : 0;
+	r.code = r.from ? malloc(r.bytes) : NULL;
+	if (r.code && sp_patiently(read_code, &r, object->path)) {
+		free(r.code);
+		return NULL;
+	}
+	return r.code;
+}
+
+uint64_t sp_object_code_hash(const struct sp_object *object, uint64_t low, uint64_t high)
+{
 	uint64_t image_low, image_high, hash = 0;
 	GElf_Ehdr header;
+	uint8_t *code;
 
-	if (!object->elf || !object->path || low >= high || r.bytes > SP_CODE_HASH_BYTES_MAX)
+	if (!object->elf || low >= high || high - low > SP_CODE_HASH_BYTES_MAX)
 		return 0;
 	if (!gelf_getehdr(object->elf, &header) || (header.e_machine != EM_X86_64 && header.e_machine != EM_AARCH64))
 		return 0;
-	r.from = file_place(object, low, high);
-	r.code = r.from ? malloc(r.bytes) : NULL;
-	find_image(object, &image_low, &image_high);
-	if (r.code && !sp_patiently(read_code, &r, object->path))
-		hash = header.e_machine == EM_AARCH64 ? sp_code_hash_aarch64(r.code, r.bytes, low)
-						      : sp_code_hash(r.code, r.bytes, low, image_low, image_high);
-	free(r.code);
+	code = sp_object_bytes(object, low, high);
+	sp_object_image(object, &image_low, &image_high);
+	if (code)
+		hash = header.e_machine == EM_AARCH64 ? sp_code_hash_aarch64(code, high - low, low)
+						      : sp_code_hash(code, high - low, low, image_low, image_high);
+	free(code);
 	return hash;
 }

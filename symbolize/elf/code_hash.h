@@ -26,4 +26,11 @@ static inline uint64_t sp_code_hash_add(uint64_t state, const uint8_t *bytes, si
  * was opened. 0: it is not to be had. */
 uint64_t sp_object_code_hash(const struct sp_object *object, uint64_t low, uint64_t high);
 
+/* What stands at ELF virtual addresses [low, high) in the object's file, which must still be as it was when it was opened; malloc'ed.
+ * NULL: it is not to be had. */
+uint8_t *sp_object_bytes(const struct sp_object *object, uint64_t low, uint64_t high);
+
+/* The addresses of one that is loaded where it was linked for; both 0: of another. */
+void sp_object_image(const struct sp_object *object, uint64_t *low, uint64_t *high);
+
 #endif

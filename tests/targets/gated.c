@@ -1,12 +1,18 @@
-/* main → encode → mix, N times: `MORE` changes main and what lies around, `SLOW` makes encode call mix twice. */
+/* main → encode → mix, N times: `MORE` changes main and what lies around, `SLOW` makes encode call mix twice, and `ROUNDS` is a constant
+ * that no instruction has. */
 #include <stdio.h>
 #include <stdlib.h>
 
+#ifndef ROUNDS
+#define ROUNDS 50
+#endif
+
 static unsigned buffer[4096];
+static const int rounds[] = {ROUNDS, ROUNDS + 1};
 
 __attribute__((noinline)) unsigned mix(unsigned x)
 {
-	for (int i = 0; i < 50; i++)
+	for (int i = 0, most = rounds[x % 2]; i < most; i++)
 		x = x * 2654435761u + buffer[x % 4096];
 	return x;
 }

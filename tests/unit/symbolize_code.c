@@ -32,6 +32,58 @@ static void build_programs(void)
 	      "gcc -DCONSTANT=77 -DMORE -o arm_more p.c && gcc -DCONSTANT=78 -o arm_another p.c");
 }
 
+/* A table, a switch that has a table of its own, and a pointer to a string; MORE moves all of them. */
+static const char tables[] =
+	"#include <stdio.h>\n"
+	"#ifdef MORE\n"
+	"const int more[999] = {1, 2, 3}; __attribute__((noinline)) int other(int x) { return puts(\"other text\") + "
+	"more[x]; }\n"
+	"#else\n"
+	"#define other(x) 0\n"
+	"#endif\n"
+	"static const short table[] = {10, 20, MIDDLE, 40}; const char *words[] = {\"some\", \"words\"};\n"
+	"static int set[] = {-1, 0, SET};\n"
+	"#define F(n) __attribute__((noinline)) int f##n(int x) { return x * n + set[x & 1]++; }\n"
+	"F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8)\n"
+	"#define C(n) case n: return f##n(n + argc);\n"
+	"int main(int argc, char **argv) { puts(words[argc & 1]); (void)argv;\n"
+	"switch (table[argc & 3] + other(argc)) { C(1) C(2) C(3) C(4) C(5) C(6) C(7) C(8) } return 0; }\n";
+
+static void build_tables(void)
+{
+	write_file("t.c", tables);
+	shell("for how in gcc 'gcc -no-pie' aarch64-linux-gnu-gcc; do build() { name=$1; shift; $how -O2 \"$@\" -o "
+	      "\"t_$name $how\" t.c; };"
+	      " build one -DMIDDLE=128 -DSET=4 && build more -DMIDDLE=128 -DSET=4 -DMORE && build table -DMIDDLE=1024 "
+	      "-DSET=4 &&"
+	      " build set -DMIDDLE=128 -DSET=5 || exit; done");
+}
+
+static int kept(const char *before, const char *now, const char *how)
+{
+	char first[64], second[64];
+
+	snprintf(first, sizeof(first), "t_%s %s", before, how);
+	snprintf(second, sizeof(second), "t_%s %s", now, how);
+	return sp_symbolize_constants_kept(in_scratch(first), in_scratch(second));
+}
+
+static void test_constants(void **state)
+{
+	static const char *const how[] = {"gcc", "gcc -no-pie", "aarch64-linux-gnu-gcc"};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(kept("one", "one", how[i]), 1);
+		assert_int_equal(kept("one", "more", how[i]), 1);
+		assert_int_equal(kept("more", "one", how[i]), 0); /* its words are gone */
+		assert_int_equal(kept("one", "table", how[i]), 0);
+		assert_int_equal(kept("one", "set", how[i]), 0);
+	}
+	assert_true(kept("one", "nothing", "gcc") < 0);
+	assert_true(sp_symbolize_constants_kept(in_scratch("t.c"), in_scratch("t_one gcc")) < 0);
+}
+
 static uint64_t code_of(const char *file, const char *function)
 {
 	struct sp_symbolizer *s = open_file(file);
@@ -117,8 +169,10 @@ static int set_up(void **state)
 {
 	int rc = make_scratch(state);
 
-	if (!rc)
+	if (!rc) {
 		build_programs();
+		build_tables();
+	}
 	return rc;
 }
 
@@ -126,6 +180,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_builds),
+		cmocka_unit_test(test_constants),
 		cmocka_unit_test(test_not_to_be_had),
 		cmocka_unit_test(test_changed_meanwhile),
 		cmocka_unit_test(test_masks),

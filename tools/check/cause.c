@@ -97,8 +97,28 @@ static void tell_by_commit(struct sp_check_session *s, struct sp_check_command *
 		set_code(c, SP_CODE_UNKNOWN, NULL);
 }
 
-static void tell_by_code(struct sp_check_command *c, const struct sp_comparison *comparison)
+/* What the machine code of functions does not show. */
+static void tell_by_constants(struct sp_check_session *s, size_t index)
 {
+	static const char same[] = "the machine code of every function that was seen is the same";
+	struct sp_check_command *c = &s->check.commands[index];
+	char before[PATH_MAX], now[PATH_MAX];
+	int kept = sp_check_kept_program(s->store, sp_baseline_text(c->baseline, "build_id"), before) &&
+			sp_check_kept_program(s->store, s->now[index].build_id, now)
+		? sp_symbolize_constants_kept(before, now)
+		: -ENOENT;
+
+	if (!kept)
+		set_code(c, SP_CODE_UNKNOWN, sp_text("%s, but constants or tables of the program are not", same));
+	else
+		set_code(c, SP_CODE_SAME,
+			sp_text("%s%s, so what grew is the machine's or the input's", same,
+				kept > 0 ? ", and so are the program's constants" : ""));
+}
+
+static void tell_by_code(struct sp_check_session *s, size_t index, const struct sp_comparison *comparison)
+{
+	struct sp_check_command *c = &s->check.commands[index];
 	struct sp_buffer names = {0};
 
 	if (comparison->code == SP_CODE_CHANGED) {
@@ -106,10 +126,7 @@ static void tell_by_code(struct sp_check_command *c, const struct sp_comparison 
 		set_code(c, SP_CODE_CHANGED, sp_text("the machine code of these changed: %s", names.data));
 		sp_buffer_free(&names);
 	} else if (comparison->code == SP_CODE_SAME) {
-		set_code(c, SP_CODE_SAME,
-			sp_text("the machine code of every function that was seen is the same, so what grew is the "
-				"machine's or the "
-				"input's"));
+		tell_by_constants(s, index);
 	}
 }
 
@@ -133,7 +150,7 @@ void sp_check_tell_code(struct sp_check_session *s, size_t index)
 	comparison = compare(sides, &input);
 	set_code(c, SP_CODE_UNKNOWN, NULL);
 	if (comparison)
-		tell_by_code(c, comparison);
+		tell_by_code(s, index, comparison);
 	if (*build && strcmp(build, now->build_id) == 0 && c->code != SP_CODE_CHANGED)
 		set_code(c, SP_CODE_SAME,
 			sp_text("it is the same build (%.12s), so what grew is the machine's or the input's", build));
