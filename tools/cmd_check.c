@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "profiles/base/buffer.h"
 #include "profiles/base/json.h"
@@ -229,48 +228,6 @@ static int choose(struct sp_gate_config *config, const char *path, char **names,
 	return 0;
 }
 
-/* The baseline in that file. */
-static int read_baseline(struct sp_check_session *s, const char *path)
-{
-	struct sp_buffer text = {0};
-	const char *why = NULL;
-	int error = sp_input_read(path, &text);
-
-	s->check.baseline = error ? NULL : sp_baseline_parse(text.data ? text.data : "", text.length, &why);
-	sp_buffer_free(&text);
-	if (!s->check.baseline) {
-		sp_complain("check: --baseline: %s: %s", path,
-			error < 0       ? sp_input_error(error)
-				: error ? "it is a spool"
-					: why);
-		return SP_EXIT_USAGE;
-	}
-	s->check.baseline_text = sp_text("Baseline '%s' of %s, from the file %s%s.",
-		sp_baseline_text(s->check.baseline, "name"), sp_baseline_text(s->check.baseline, "created"), path,
-		strcmp(sp_baseline_machine(s->check.baseline), s->machine.class) == 0
-			? ""
-			: "; another class of machines, so only memory is compared");
-	return 0;
-}
-
-static int take_baseline(struct sp_check_session *s, const char *name)
-{
-	struct stat st;
-
-	if (name && stat(name, &st) == 0 && !S_ISDIR(st.st_mode))
-		return read_baseline(s, name);
-	if (s->store)
-		s->check.baseline =
-			sp_baseline_choose(s->store, name, &s->here, s->machine.class, &s->check.baseline_text);
-	else
-		s->check.baseline_text =
-			sp_copy_text("There is no baseline, as no history is kept (SMARTPROF_HISTORY).");
-	if (!name || s->check.baseline)
-		return 0;
-	sp_complain("check: --baseline: %s", s->check.baseline_text);
-	return SP_EXIT_USAGE;
-}
-
 /* --- the work */
 
 static bool has_alarm(const struct sp_check_command *c)
@@ -376,7 +333,7 @@ static int run(const struct request *r, const struct sp_gate_config *config)
 
 	sp_check_session_open(&s, config, SP_HISTORY_WRITE);
 	s.check.mode = r->quick ? "quick" : r->decide ? "decide" : r->ci ? "ci" : "all runs";
-	status = take_baseline(&s, r->baseline);
+	status = sp_check_take(&s, r->baseline);
 	if (!status)
 		status = measure(&s, r->decide, &stopped);
 	if (!status && !stopped) {

@@ -98,10 +98,14 @@ static void add_all(struct constants *c, const uint8_t *bytes, size_t count)
 	}
 }
 
-/* Of .data.rel.ro all is addresses, but for what compilers do not put there. */
 static bool has_constants(const char *name)
 {
-	return strcmp(name, ".rodata") == 0 || strncmp(name, ".rodata.", 8) == 0 || strcmp(name, ".data") == 0;
+	static const char *const names[] = {".rodata", ".data", ".data.rel.ro"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
 }
 
 static int by_hash(const void *a, const void *b)

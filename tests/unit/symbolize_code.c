@@ -46,7 +46,13 @@ static const char tables[] =
 	"#define F(n) __attribute__((noinline)) int f##n(int x) { return x * n + set[x & 1]++; }\n"
 	"F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8)\n"
 	"#define C(n) case n: return f##n(n + argc);\n"
-	"int main(int argc, char **argv) { puts(words[argc & 1]); (void)argv;\n"
+	"#ifndef FAR\n"
+	"#define FAR 2\n"
+	"#endif\n"
+	"struct row { short far; int (*how)(int); };\n"
+	"static const struct row rows[] = {{1, f1}, {FAR, f2}, {3, f3}};\n"
+	"int main(int argc, char **argv) { puts(words[argc & 1]); argc += rows[argc % 3].how(rows[argc % 3].far); "
+	"(void)argv;\n"
 	"switch (table[argc & 3] + other(argc)) { C(1) C(2) C(3) C(4) C(5) C(6) C(7) C(8) } return 0; }\n";
 
 static void build_tables(void)
@@ -56,7 +62,7 @@ static void build_tables(void)
 	      "\"t_$name $how\" t.c; };"
 	      " build one -DMIDDLE=128 -DSET=4 && build more -DMIDDLE=128 -DSET=4 -DMORE && build table -DMIDDLE=1024 "
 	      "-DSET=4 &&"
-	      " build set -DMIDDLE=128 -DSET=5 || exit; done");
+	      " build set -DMIDDLE=128 -DSET=5 && build row -DMIDDLE=128 -DSET=4 -DFAR=7 || exit; done");
 }
 
 static int kept(const char *before, const char *now, const char *how)
@@ -79,6 +85,7 @@ static void test_constants(void **state)
 		assert_int_equal(kept("more", "one", how[i]), 0); /* its words are gone */
 		assert_int_equal(kept("one", "table", how[i]), 0);
 		assert_int_equal(kept("one", "set", how[i]), 0);
+		assert_int_equal(kept("one", "row", how[i]), 0); /* among pointers */
 	}
 	assert_true(kept("one", "nothing", "gcc") < 0);
 	assert_true(sp_symbolize_constants_kept(in_scratch("t.c"), in_scratch("t_one gcc")) < 0);

@@ -51,7 +51,7 @@ void sp_check_tell_cause(struct sp_check_session *s, size_t index);
  * busy: only those whose CPU time a busy machine may have made suspicious, and for a minute at the most. Returns 0, or the exit status after a complaint. */
 int sp_check_decide(struct sp_check_session *s, bool busy, int *stopped);
 
-/* keep.c: a copy of the program's file beside the history, for --decide. */
+/* keep.c: a copy of the program's file beside the history. Those that were kept or asked for last stay. */
 void sp_check_keep_program(struct sp_history *store, const char *build_id, const char *path);
 bool sp_check_kept_program(struct sp_history *store, const char *build_id, char path[static PATH_MAX]);
 
@@ -61,6 +61,9 @@ int sp_check_init(const char *path, char *const *lines, size_t count);
 
 /* Readies it: the store, the repository, the machine. */
 void sp_check_session_open(struct sp_check_session *s, const struct sp_gate_config *config, enum sp_history_how how);
+
+/* Chooses its baseline: the default (NULL), one of that name, or the one in that file. Returns 0, or the exit status after a complaint. */
+int sp_check_take(struct sp_check_session *s, const char *baseline);
 
 /* Compares the newest runs in the history with a baseline (NULL: the default) and runs nothing. Returns the exit status. */
 int sp_check_stored(const char *command, const char *name, bool json, const char *output, bool strict);

@@ -14,6 +14,7 @@
 #include "tools/check/check.h"
 #include "tools/git.h"
 #include "tools/history/commits.h"
+#include "tools/history/scratch.h"
 #include "tools/monitor/line.h"
 #include "tools/monitor/monitor.h"
 #include "tools/tools.h"
@@ -28,36 +29,27 @@ struct turns {
 	struct sp_monitor_plan plan[2];
 	struct sp_monitor_series series[2];
 	double grown[SP_PAIRS_METRICS]; /* as much as is allowed: a factor */
-	bool allows[SP_PAIRS_METRICS];  /* no more than that; else any growth */
+	bool allows[SP_PAIRS_METRICS];  /* no more than that; else as it likes */
 	struct sp_pairs_verdict verdicts[SP_PAIRS_METRICS], beyond[SP_PAIRS_METRICS]; /* beyond: what is allowed */
-	char *tree; /* where the baseline's files are checked out; NULL: nowhere */
+	char place[PATH_MAX]; /* in whose tree/ the baseline's files are checked out */
+	int held;             /* the place; -1: there is none */
 	uint64_t until_ns;
 	bool busy; /* CPU time alone is to be decided */
 };
 
 /* --- the baseline's program */
 
+#define TREE "tree"
+
 /* The files of the baseline's commit, beside the repository's: nothing is fetched or built. */
-static char *check_out(const char *commit)
+static bool check_out(struct turns *t)
 {
-	char directory[] = "/tmp/smartprof-baseline-XXXXXX";
-	char *line;
+	const char *commit = sp_baseline_text(t->s->check.baseline, "commit");
 
-	if (!sp_commit_is_id(commit) || !mkdtemp(directory))
-		return NULL;
-	line = sp_git_line((const char *const[]){
-		"-c", "core.hooksPath=/dev/null", "worktree", "add", "--detach", "--force", directory, commit, NULL});
-	if (!line)
-		rmdir(directory);
-	free(line);
-	return line ? sp_copy_text(directory) : NULL;
-}
-
-static void remove_tree(char *tree)
-{
-	if (tree)
-		free(sp_git_line((const char *const[]){"worktree", "remove", "--force", tree, NULL}));
-	free(tree);
+	if (!sp_commit_is_id(commit))
+		return false;
+	t->held = sp_scratch_directory(t->place);
+	return t->held >= 0 && sp_scratch_tree(t->place, TREE, commit);
 }
 
 static int plan_line(struct sp_monitor_plan *plan, const char *line)
@@ -81,7 +73,8 @@ static char *in_directory(const char *directory, const char *command)
 static int plan_trees(struct turns *t)
 {
 	char *prefix = sp_git_line((const char *const[]){"rev-parse", "--show-prefix", NULL});
-	char *there = sp_text("%s/%s", t->tree, prefix ? prefix : ""), *here = in_directory(".", t->c->config->run);
+	char *there = sp_text("%s/" TREE "/%s", t->place, prefix ? prefix : ""),
+	     *here = in_directory(".", t->c->config->run);
 	char *before = in_directory(there, t->c->config->run);
 	int status = plan_line(&t->plan[0], before);
 
@@ -114,11 +107,11 @@ static bool place_program(const struct turns *t, const struct sp_check_now *now)
 	bool there = true;
 
 	if (length && realpath(now->path, real) && strncmp(real, top, length) == 0 && real[length] == '/') {
-		path = sp_text("%s%s", t->tree, real + length);
+		path = sp_text("%s/" TREE "%s", t->place, real + length);
 		if (access(path, F_OK) < 0)
 			there = sp_check_kept_program(t->s->store, sp_baseline_text(t->c->baseline, "build_id"),
 					kept) &&
-				make_directories(path, strlen(t->tree) + 1) && symlink(kept, path) == 0;
+				make_directories(path, strlen(t->place) + 1) && symlink(kept, path) == 0;
 		free(path);
 	}
 	free(top);
@@ -136,10 +129,8 @@ static int make_plans(struct turns *t, size_t index)
 		status = plan_line(&t->plan[0], t->c->config->baseline_run);
 		return status ? status : plan_line(&t->plan[1], t->c->config->run);
 	}
-	if (now->several) {
-		t->tree = check_out(sp_baseline_text(t->s->check.baseline, "commit"));
-		return t->tree && place_program(t, now) ? plan_trees(t) : -1;
-	}
+	if (now->several)
+		return check_out(t) && place_program(t, now) ? plan_trees(t) : -1;
 	if (!sp_check_kept_program(t->s->store, sp_baseline_text(t->c->baseline, "build_id"), path))
 		return -1;
 	status = plan_line(&t->plan[0], t->c->config->run);
@@ -183,7 +174,6 @@ static int pairs_metric(enum sp_gate_metric metric)
 					 : -1;
 }
 
-/* What may grow as it likes is answered by any growth. */
 static void find_allowed(struct turns *t)
 {
 	for (int m = 0; m < SP_PAIRS_METRICS; m++)
@@ -199,21 +189,23 @@ static void find_allowed(struct turns *t)
 	}
 }
 
-/* Growth is no answer yet: it may be one that is allowed. */
+/* Whether it is more than is allowed, which is all that is asked. */
 static bool is_answered(const struct turns *t, enum sp_pairs_metric metric)
 {
-	enum sp_pairs_answer answer = t->verdicts[metric].answer;
-
-	return answer == SP_PAIRS_MORE ? t->beyond[metric].answer != SP_PAIRS_UNDECIDED : answer != SP_PAIRS_UNDECIDED;
+	return !t->allows[metric] || t->beyond[metric].answer != SP_PAIRS_UNDECIDED ||
+		t->verdicts[metric].answer == SP_PAIRS_SAME;
 }
 
 static bool is_decided(const struct turns *t)
 {
-	/* It fails, whatever time would say. */
+	/* It fails, whatever the others would say. */
 	if (t->allows[SP_PAIRS_CPU] && t->verdicts[SP_PAIRS_CPU].answer == SP_PAIRS_MORE &&
 		t->beyond[SP_PAIRS_CPU].answer == SP_PAIRS_MORE)
 		return true;
-	return is_answered(t, SP_PAIRS_CPU) && (t->busy || is_answered(t, SP_PAIRS_WALL));
+	for (int m = 0; m < SP_PAIRS_METRICS; m++)
+		if (!is_answered(t, m) && (m == SP_PAIRS_CPU || !t->busy))
+			return false;
+	return true;
 }
 
 /* A run of one side. Returns 0, or the exit status after a complaint. */
@@ -293,7 +285,8 @@ static void settle(struct turns *t)
 			f->state = SP_FIGURE_WORSE;
 		else if (v->answer == SP_PAIRS_LESS)
 			f->state = SP_FIGURE_BETTER;
-		else if (v->high <= 1 + f->allowed || v->answer == SP_PAIRS_SAME)
+		else if (v->high <= 1 + f->allowed || v->answer == SP_PAIRS_SAME ||
+			t->beyond[metric].answer == SP_PAIRS_LESS)
 			f->state = SP_FIGURE_FINE;
 		else
 			f->state = SP_FIGURE_UNSURE;
@@ -304,18 +297,28 @@ static void settle(struct turns *t)
 	}
 }
 
+static const char *answer_of(const struct turns *t, enum sp_pairs_metric metric)
+{
+	static const char *const answers[] = {"not sure", "no difference", "surely less", "surely more"};
+	enum sp_pairs_answer answer = t->verdicts[metric].answer;
+	bool fits = t->allows[metric] && t->beyond[metric].answer == SP_PAIRS_LESS;
+
+	if (fits && answer == SP_PAIRS_UNDECIDED)
+		return "surely not more than is allowed";
+	return fits && answer == SP_PAIRS_MORE ? "surely more, but not more than is allowed" : answers[answer];
+}
+
 static void tell(struct turns *t)
 {
 	struct sp_buffer text = {0};
 
 	for (int m = 0; m < SP_PAIRS_METRICS; m++) {
-		static const char *const answers[] = {"not sure", "no difference", "surely less", "surely more"};
 		const struct sp_pairs_verdict *v = &t->verdicts[m];
 
 		if (v->pairs)
 			sp_buffer_printf(&text, "%s%s %+.1f %% (%+.1f to %+.1f), %s", m ? "; " : "",
 				sp_pairs_metric_names[m], 100 * (v->ratio - 1), 100 * (v->low - 1), 100 * (v->high - 1),
-				answers[v->answer]);
+				answer_of(t, m));
 	}
 	sp_buffer_printf(&text, "; by %zu pairs of runs in turns", t->verdicts[SP_PAIRS_CPU].pairs);
 	free(t->c->decided);
@@ -325,7 +328,7 @@ static void tell(struct turns *t)
 
 static int decide_one(struct sp_check_session *s, size_t index, uint64_t until_ns, bool busy, int *stopped)
 {
-	struct turns t = {.s = s, .c = &s->check.commands[index], .until_ns = until_ns, .busy = busy};
+	struct turns t = {.s = s, .c = &s->check.commands[index], .until_ns = until_ns, .busy = busy, .held = -1};
 	int status = make_plans(&t, index);
 
 	if (status < 0) {
@@ -347,7 +350,8 @@ static int decide_one(struct sp_check_session *s, size_t index, uint64_t until_n
 		sp_monitor_series_free(&t.series[side]);
 		sp_monitor_plan_free(&t.plan[side]);
 	}
-	remove_tree(t.tree);
+	if (t.held >= 0)
+		sp_scratch_remove(t.place, t.held);
 	return status;
 }
 

@@ -71,7 +71,7 @@ static void remove_left_over(int directory, const char *name)
 		unlinkat(directory, name, 0);
 }
 
-/* The oldest go. */
+/* Those that nobody used for the longest time go. */
 static void trim(int directory)
 {
 	for (;;) {
@@ -101,6 +101,18 @@ static void trim(int directory)
 	}
 }
 
+/* Its time says when it was used. */
+static bool is_there(int directory, const char *build_id)
+{
+	struct stat st;
+
+	if (fstatat(directory, build_id, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) ||
+		st.st_uid != geteuid())
+		return false;
+	utimensat(directory, build_id, NULL, AT_SYMLINK_NOFOLLOW);
+	return true;
+}
+
 void sp_check_keep_program(struct sp_history *store, const char *build_id, const char *path)
 {
 	char name[PATH_MAX], new[32];
@@ -115,7 +127,7 @@ void sp_check_keep_program(struct sp_history *store, const char *build_id, const
 	from = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	snprintf(new, sizeof(new), NEW "%d", (int)getpid());
 	if (from >= 0 && fstat(from, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= PROGRAM_BYTES_MAX &&
-		faccessat(directory, build_id, F_OK, 0) != 0) {
+		!is_there(directory, build_id)) {
 		to = openat(directory, new, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0700);
 		if (to >= 0 && (!copy_file(from, to) || renameat(directory, new, directory, build_id)))
 			unlinkat(directory, new, 0);
@@ -131,14 +143,12 @@ void sp_check_keep_program(struct sp_history *store, const char *build_id, const
 bool sp_check_kept_program(struct sp_history *store, const char *build_id, char path[static PATH_MAX])
 {
 	char name[PATH_MAX];
-	struct stat st;
 	bool there;
 	int directory = store && is_build_id(build_id) ? open_directory(store, false, name) : -EINVAL;
 
 	if (directory < 0)
 		return false;
-	there = fstatat(directory, build_id, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-		st.st_uid == geteuid() && snprintf(path, PATH_MAX, "%s/%s", name, build_id) < PATH_MAX;
+	there = is_there(directory, build_id) && snprintf(path, PATH_MAX, "%s/%s", name, build_id) < PATH_MAX;
 	close(directory);
 	return there;
 }

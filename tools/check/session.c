@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "profiles/base/time.h"
 #include "symbolize/base/memory.h"
@@ -58,6 +59,71 @@ void sp_check_session_free(struct sp_check_session *s)
 	sp_git_here_free(&s->here);
 	sp_machine_drop(&s->machine);
 	sp_check_free(&s->check);
+}
+
+/* --- the baseline */
+
+/* The baseline in that file. */
+static int read_baseline(struct sp_check_session *s, const char *path)
+{
+	struct sp_buffer text = {0};
+	const char *why = NULL;
+	int error = sp_input_read(path, &text);
+
+	s->check.baseline = error ? NULL : sp_baseline_parse(text.data ? text.data : "", text.length, &why);
+	sp_buffer_free(&text);
+	if (!s->check.baseline) {
+		sp_complain("check: --baseline: %s: %s", path,
+			error < 0       ? sp_input_error(error)
+				: error ? "it is a spool"
+					: why);
+		return SP_EXIT_USAGE;
+	}
+	s->check.baseline_text = sp_text("Baseline '%s' of %s, from the file %s%s.",
+		sp_baseline_text(s->check.baseline, "name"), sp_baseline_text(s->check.baseline, "created"), path,
+		strcmp(sp_baseline_machine(s->check.baseline), s->machine.class) == 0
+			? ""
+			: "; another class of machines, so only memory is compared");
+	return 0;
+}
+
+static int choose(struct sp_check_session *s, const char *name)
+{
+	struct stat st;
+
+	if (name && stat(name, &st) == 0 && !S_ISDIR(st.st_mode))
+		return read_baseline(s, name);
+	if (s->store)
+		s->check.baseline =
+			sp_baseline_choose(s->store, name, &s->here, s->machine.class, &s->check.baseline_text);
+	else
+		s->check.baseline_text =
+			sp_copy_text("There is no baseline, as no history is kept (SMARTPROF_HISTORY).");
+	if (!name || s->check.baseline)
+		return 0;
+	sp_complain("check: --baseline: %s", s->check.baseline_text);
+	return SP_EXIT_USAGE;
+}
+
+/* Copies of the baseline's programs outlive those of this check's. */
+static void hold_programs(struct sp_check_session *s)
+{
+	const json_t *commands = json_object_get(s->check.baseline, "commands"), *command;
+	char path[PATH_MAX];
+	size_t i;
+
+	json_array_foreach(commands, i, command)
+	{
+		sp_check_kept_program(s->store, sp_baseline_text(command, "build_id"), path);
+	}
+}
+
+int sp_check_take(struct sp_check_session *s, const char *baseline)
+{
+	int status = choose(s, baseline);
+
+	hold_programs(s);
+	return status;
 }
 
 /* --- of stored runs alone */
