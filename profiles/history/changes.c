@@ -16,6 +16,7 @@
 #define FEW_ALPHA 0.01      /* the rank test's chance for five runs a side that do not overlap is .0079 */
 #define FEW_COST 10         /* what the test by spreads must be surer by, as it takes noise to be normal */
 #define INTERVAL_ALPHA 0.01
+#define SMALL_SPREADS 2.0
 
 /* The runs of one machine. */
 struct series {
@@ -289,6 +290,7 @@ static void reach(const struct series *s, size_t k, double rho, struct sp_change
 	c->surely_before = s->index[begin + found.from - 1];
 	c->surely_after = s->index[begin + found.to];
 	c->places = found.to - found.from + 1;
+	c->small = fabs(log(c->ratio)) < SMALL_SPREADS * s->spread;
 }
 
 static void find_in(struct sp_changes *changes, struct series *s)

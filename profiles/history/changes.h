@@ -44,7 +44,8 @@ struct sp_change {
 	/* With SP_CHANGES_SURE it is between these two; of no meaning when gradual. */
 	size_t surely_before; /* a run of the level before */
 	size_t surely_after;  /* of the level after */
-	size_t places;        /* runs that the level after may begin with: 1 where it is at `after` alone */
+	bool small; /* than twice what neighbouring runs differ by: if noise lasts from run to run, that is less sure */
+	size_t places; /* runs that the level after may begin with: 1 where it is at `after` alone */
 };
 
 struct sp_changes {

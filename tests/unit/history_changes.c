@@ -364,7 +364,8 @@ static size_t draw_step(struct sp_history_value *values, size_t n, enum noise ki
 static void reach_covers(void **state)
 {
 	static const double sizes[] = {1, 1.5, 2, 3, 5};
-	size_t found[NOISES] = {0}, covered[NOISES] = {0}, places[COUNT(sizes)] = {0}, counts[COUNT(sizes)] = {0};
+	size_t found[NOISES] = {0}, covered[NOISES] = {0}, places[COUNT(sizes)] = {0}, counts[COUNT(sizes)] = {0},
+	       small[COUNT(sizes)] = {0};
 
 	(void)state;
 	random_state = 17;
@@ -385,6 +386,7 @@ static void reach_covers(void **state)
 			covered[kind] += c->surely_before < at && at <= c->surely_after;
 			counts[size]++;
 			places[size] += c->places;
+			small[size] += c->small;
 		}
 		sp_changes_free(&changes);
 	}
@@ -397,6 +399,7 @@ static void reach_covers(void **state)
 		assert_true((double)covered[i] >= 0.93 * (double)found[i]);
 	}
 	assert_true(places[4] < 3 * counts[4] && places[0] < 25 * counts[0]);
+	assert_true(small[0] > counts[0] / 2 && !small[4]);
 }
 
 /* Machines take turns and come anew: each has its own level, and only the program's change is one. */

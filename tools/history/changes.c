@@ -159,16 +159,18 @@ static void put_reached(struct report *r, const struct sp_told_change *c)
 static void put_place(struct report *r, const struct sp_told_change *c)
 {
 	const struct sp_change *w = c->what;
+	const char *less = w->small ? " (some 80 % where noise lasts from run to run)" : "";
 
 	if (w->gradual)
 		return;
 	if (w->places == 1)
-		sp_buffer_printf(&r->text, "    it began at this run, with %.0f %% confidence\n",
-			100 * SP_CHANGES_SURE);
+		sp_buffer_printf(&r->text, "    it began at this run, with %.0f %% confidence%s\n",
+			100 * SP_CHANGES_SURE, less);
 	else
 		sp_buffer_printf(&r->text,
-			"    it began at one of %zu runs, with %.0f %% confidence: after %.*s, at %.*s at the latest\n",
-			w->places, 100 * SP_CHANGES_SURE, SP_HISTORY_SHORT, sp_told_run(c, w->surely_before)->id,
+			"    it began at one of %zu runs, with %.0f %% confidence%s: after %.*s, at %.*s at the "
+			"latest\n",
+			w->places, 100 * SP_CHANGES_SURE, less, SP_HISTORY_SHORT, sp_told_run(c, w->surely_before)->id,
 			SP_HISTORY_SHORT, sp_told_run(c, w->surely_after)->id);
 	put_reached(r, c);
 }
