@@ -153,6 +153,20 @@ struct sp_thread_loop {
 	uint32_t node, count;  /* of the span, and the thread's record of it */
 };
 
+/* What a thread remembers of the frames of its last walk, from the outermost on: see walk/again.h. */
+struct sp_walked {
+	uint64_t ip, sp, bp;
+	int32_t bp_at;           /* from sp: its caller's frame pointer, ... */
+	uint32_t return_at : 24; /* ... and its return address, ... */
+	uint32_t step : 8;       /* ... if the step to its caller is known */
+};
+
+struct sp_last_walk {
+	uint64_t unload_gen;                        /* at which it was walked */
+	uint32_t count;                             /* atomic */
+	struct sp_walked frames[2 * SP_MAX_FRAMES]; /* and those of a walk that is under way */
+};
+
 /* Whether a thread that has begun with our signal blocked lets it through now. */
 enum {
 	SP_SIGNAL_COMES,
@@ -205,8 +219,12 @@ struct sp_thread {
 	uint64_t random;
 	uint64_t user_base_ns;              /* user time when the clocks were armed: no sample covers it */
 	uint64_t user_seen_ns, sys_seen_ns; /* getrusage at the last tick that gave a sample */
-	uint64_t user_tick_ns, sys_tick_ns; /* getrusage at the last tick */
+	uint64_t user_tick_ns, sys_tick_ns; /* getrusage at the last tick or look */
 	uint64_t faults_tick;               /* and page faults */
+	uint64_t calm_cpu_ns, calm_sys_ns;  /* getrusage when it was last judged ... */
+	bool calm;                          /* ... whether hardly any of its time is the kernel's: its ticks are rare */
+	bool looked;                        /* getrusage was read since the last tick, ... */
+	uint64_t since_tick_ns;             /* ... since which event samples have stood for so much */
 	uint64_t interrupts_ns;             /* system time to be spread over the next event samples */
 	uint32_t uncalled_ppm;              /* of the last ticks, those in the kernel for no call and no page fault */
 	int64_t user_drift_ns;              /* user time the event samples are behind (or ahead) of the clock */
@@ -243,6 +261,7 @@ struct sp_thread {
 	struct sp_span_slot span_slots[SP_SPAN_SLOTS];
 	struct sp_thread_context context;
 	uint64_t frames[SP_MAX_DEPTH]; /* unwinding buffer */
+	struct sp_last_walk last_walk;
 };
 
 /* Thread-local: initial-exec, and small, because it comes out of every thread's stack. The heap

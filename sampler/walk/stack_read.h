@@ -44,13 +44,18 @@ bool sp_stack_is_late(struct sp_stack_view *view) SP_HIDDEN;
 /* Whether the word could be read, by way of a copy. */
 bool sp_stack_read_copied(struct sp_stack_view *view, uint64_t at, uint64_t *value) SP_HIDDEN;
 
+/* False when the word is not known to be mapped. */
+static inline bool sp_stack_read_mapped(const struct sp_stack_view *view, uint64_t at, uint64_t *value)
+{
+	if (sp_unlikely(at - view->low >= view->bytes))
+		return false;
+	memcpy(value, (const void *)at, sizeof *value);
+	return true;
+}
+
 static inline bool sp_stack_read(struct sp_stack_view *view, uint64_t at, uint64_t *value)
 {
-	if (sp_likely(at - view->low < view->bytes)) {
-		memcpy(value, (const void *)at, sizeof *value);
-		return true;
-	}
-	return sp_stack_read_copied(view, at, value);
+	return sp_likely(sp_stack_read_mapped(view, at, value)) || sp_stack_read_copied(view, at, value);
 }
 
 #endif

@@ -23,6 +23,15 @@ struct sp_position {
 	bool off;       /* ... and the stack pointer may be another one: the frame pointer tells where the frame is */
 };
 
+/* What the thread remembers of its last walk (again.h), and what it will of this one. */
+struct sp_again {
+	struct sp_last_walk *last;
+	uint32_t ahead;         /* frames of it, from the outermost on, that the walk may come to yet */
+	uint32_t added;         /* frames of this walk, behind those ... */
+	uint32_t kept;          /* ... but for so many outermost ones, which are as they were */
+	struct sp_walked *here; /* of those, the one that the walk is at; NULL: it is at none */
+};
+
 struct sp_walker {
 	struct sp_position now;
 	struct sp_position mark;       /* the last one that all registers are known of; the leaf if its `steps` is 0 */
@@ -30,6 +39,7 @@ struct sp_walker {
 	uint32_t full_before;          /* steps up to here are made with all registers */
 	struct sp_frame leaf;          /* with `context` that has the rest of its registers */
 	const ucontext_t *context;
+	struct sp_again again;
 	struct sp_stack_view stack;
 };
 

@@ -23,6 +23,7 @@
 #include "sampler/walk/cfi.h"
 #include "sampler/walk/frame.h"
 #include "sampler/walk/unwind.h"
+#include "sampler/walk/walker.h"
 
 static struct sp_thread thread;
 static struct sp_spool_header header;
@@ -272,6 +273,78 @@ static void a_deep_stack_ends_with_its_entry(void **state)
 	assert_in_range(deep.depth, 200, SP_MAX_FRAMES - 1);
 }
 
+/* Of the walk from a signal that is raised under 20 calls of recurse. */
+static uint32_t depth_below(void)
+{
+	recurse(20);
+	assert_int_equal(deep.flags & ~(uint32_t)SP_STACK_ENTRY, 0);
+	return deep.depth;
+}
+
+/* The second walk looks up no rule of the frames that both have: it does not see that one is another by now. */
+static void known_frames_are_not_walked_again(void **state)
+{
+	struct sigaction action = {.sa_sigaction = walk_deep, .sa_flags = SA_SIGINFO};
+	struct sp_cfi_rule end = {.kind = SP_CFI_END};
+	uint64_t caller, rule, depths[4];
+
+	(void)state;
+	sigaction(SIGUSR2, &action, NULL);
+	for (int i = 0; i < 4; i++) {
+		depths[i] = depth_below();
+		if (i == 0) {
+			caller = sp_rules_key(deep.frames[deep.depth - 5] - 1);
+			assert_true(sp_rules_find(caller, &rule));
+		} else if (i == 1) {
+			sp_rules_keep(caller, *(uint64_t *)&end);
+		} else if (i == 2) {
+			thread.last_walk.count = 0;
+		}
+	}
+	sp_rules_keep(caller, rule);
+	assert_int_equal(depths[1], depths[0]);
+	assert_int_equal(depths[2], depths[0]);
+	assert_int_equal(depths[3], depths[0] - 4);
+}
+
+static void __attribute__((noinline)) from_two_places(int rounds)
+{
+	for (int i = 0; i < rounds; i++) {
+		recurse(i % 3);
+		recurse(i % 3);
+	}
+}
+
+/* The frames below are the same each time, at the same places of the stack. */
+static void one_word_further_up_may_differ(void **state)
+{
+	struct sigaction action = {.sa_sigaction = compare, .sa_flags = SA_SIGINFO};
+
+	(void)state;
+	sigaction(SIGUSR2, &action, NULL);
+	from_two_places(30);
+	assert_int_equal(compared, 60);
+	assert_int_equal(differing, 0);
+	assert_int_equal(cut, 0);
+}
+
+/* dlclose: other code may be at the same addresses, and have other rules. */
+static void what_was_unloaded_is_forgotten(void **state)
+{
+	struct sigaction action = {.sa_sigaction = walk_deep, .sa_flags = SA_SIGINFO};
+
+	(void)state;
+	sigaction(SIGUSR2, &action, NULL);
+	recurse(20);
+	assert_in_range(thread.last_walk.count, 20, 60);
+	for (uint32_t i = 0; i < thread.last_walk.count; i++)
+		thread.last_walk.frames[i].ip = 1;
+	sp_agent.unload_gen++;
+	recurse(20);
+	for (uint32_t i = 0; i < thread.last_walk.count; i++)
+		assert_int_not_equal(thread.last_walk.frames[i].ip, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, set_up)
 
 int main(void)
@@ -283,6 +356,9 @@ int main(void)
 		TEST(a_frame_pointer_may_be_anything),
 		TEST(a_walk_has_a_time_limit),
 		TEST(a_deep_stack_ends_with_its_entry),
+		TEST(known_frames_are_not_walked_again),
+		TEST(one_word_further_up_may_differ),
+		TEST(what_was_unloaded_is_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
