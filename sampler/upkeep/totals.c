@@ -1,9 +1,11 @@
 /* The process's running totals in the header. */
 #include "sampler/upkeep/totals.h"
 
-/* The totals are as old as this when the process is killed, or older by so many times what reading them takes: the
- * kernel sums up over threads. */
+/* The totals are as old as this when the process is killed, or a 256th of what it has used, up to a kernel's tick, or older by
+ * so many times what reading them takes: the kernel sums up over threads. */
 #define TOTALS_US 1000u
+#define TOTALS_MOST_US 4000u
+#define TOTALS_PART 256u
 #define TOTALS_PRICE 200u
 
 static uint64_t totals_due_tsc, totals_cycles; /* atomic: when the next reading is due, and what one takes */
@@ -18,16 +20,24 @@ static uint64_t reading_cycles(uint64_t measured, uint64_t per_us)
 	return cycles;
 }
 
+static uint64_t pause_us(const struct sp_usage *used)
+{
+	uint64_t us = (used->user_ns + used->sys_ns) / 1000 / TOTALS_PART;
+
+	return us < TOTALS_US ? TOTALS_US : us < TOTALS_MOST_US ? us : TOTALS_MOST_US;
+}
+
 struct sp_usage sp_totals_update(void)
 {
 	struct sp_spool_header *h = sp_agent.spool;
-	uint64_t began = sp_tsc_first(), per_us = sp_load(&sp_agent.tsc_per_us_x1024) / 1024, ended, rest;
+	uint64_t began = sp_tsc_first(), per_us = sp_load(&sp_agent.tsc_per_us_x1024) / 1024, ended, rest, least;
 	struct sp_usage usage;
 
 	sp_process_usage(&usage);
 	ended = sp_tsc();
 	rest = TOTALS_PRICE * reading_cycles(ended - began, per_us);
-	sp_store(&totals_due_tsc, ended + (rest > TOTALS_US * per_us ? rest : TOTALS_US * per_us));
+	least = pause_us(&usage) * per_us;
+	sp_store(&totals_due_tsc, ended + (rest > least ? rest : least));
 	sp_store(&h->cpu.self_user_ns, usage.user_ns);
 	sp_store(&h->cpu.self_sys_ns, usage.sys_ns);
 	if (usage.max_rss_bytes)
