@@ -30,6 +30,8 @@
  * little would be seen of such threads. */
 #define FEW_THREADS 4u
 
+#define RARE_TICKS 4u /* one in so many is looked at, where little is to be told by them */
+
 #define PAUSED_TICK_NS 100000000u
 
 /* Of a thread's clock_state. Whoever wishes anything of its clocks says so and settles it: one does, also what others have
@@ -155,10 +157,19 @@ static uint64_t timer_interval(void)
 	return interval <= cpu->tick_ns ? cpu->tick_ns / 8 : interval;
 }
 
+/* Ticks tell what a thread's system time is spent on, which costs as much where there is hardly any. A rare one is told by an
+ * event sample right before it. */
+static uint64_t thread_timer_interval(const struct sp_thread *t)
+{
+	uint64_t interval = timer_interval(), tick = sp_agent.spool->cpu.tick_ns;
+
+	return t->calm && t->event_page && interval < 2 * tick ? RARE_TICKS * tick : interval;
+}
+
 void sp_clock_follow(struct sp_thread *t)
 {
 	if (t->clocks & SP_THREAD_TIMER)
-		sp_clock_timer.set_interval(t, timer_interval());
+		sp_clock_timer.set_interval(t, thread_timer_interval(t));
 	else if (t->clocks & SP_THREAD_PROCESS)
 		sp_clock_process.set_interval(t, timer_interval());
 }

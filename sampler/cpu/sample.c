@@ -104,10 +104,47 @@ static void watch_switches(struct sp_thread *t, uint64_t cpu_ns, uint64_t switch
 	t->window_switches = switches;
 }
 
+/* What the thread has used, also for its record. */
+static void read_usage(struct sp_thread *t, struct sp_usage *usage)
+{
+	sp_thread_usage(t->tid, usage);
+	if (t->record) {
+		t->record->cpu_user_ns = usage->user_ns;
+		t->record->cpu_sys_ns = usage->sys_ns;
+	}
+}
+
+/* The event's timer runs in system calls too. */
+static void count_hits(struct sp_thread *t, uint64_t sys_ns)
+{
+	uint64_t interval = sp_load(&sp_agent.spool->cpu.interval_ns);
+
+	if (!t->event_page || !interval)
+		return;
+	t->counted_sys_ns += sys_ns - t->sys_tick_ns;
+	sp_add(&sp_agent.spool->cpu.kernel_hits, t->counted_sys_ns / interval);
+	t->counted_sys_ns %= interval;
+}
+
+/* What the kernel has charged a rare tick to is told by the times before and after it, with no other tick in between. */
+static void look_before_tick(struct sp_thread *t)
+{
+	struct sp_usage usage;
+
+	t->since_tick_ns += t->period_ns;
+	if (t->looked || t->since_tick_ns + sp_agent.spool->cpu.tick_ns < t->timer_ns)
+		return;
+	read_usage(t, &usage);
+	count_hits(t, usage.sys_ns);
+	sp_weight_look(t, &usage);
+}
+
 static void on_event(struct sp_thread *t, const ucontext_t *context)
 {
 	if (!t->event_page) /* it was under way when the event was given up: ticks account for this time */
 		return;
+	if (t->calm)
+		look_before_tick(t);
 	sp_calibrate_code(sp_context_ip(context));
 	add_sample(t, context, sp_weight_event(t));
 	if (t->first_sample || t->period_left-- == 0 || t->drawn_ns != sp_load(&sp_agent.spool->cpu.interval_ns))
@@ -125,29 +162,13 @@ static bool was_blocked(const struct sp_thread *t, const struct sp_usage *usage)
 	return t->clocks & SP_THREAD_TIMER && passed > most && passed > 4 * t->timer_ns;
 }
 
-/* The event's timer runs in system calls too. */
-static void count_hits(struct sp_thread *t, uint64_t sys_ns)
-{
-	uint64_t interval = sp_load(&sp_agent.spool->cpu.interval_ns);
-
-	if (!t->event_page || !interval)
-		return;
-	t->counted_sys_ns += sys_ns - t->sys_tick_ns;
-	sp_add(&sp_agent.spool->cpu.kernel_hits, t->counted_sys_ns / interval);
-	t->counted_sys_ns %= interval;
-}
-
 static void on_tick(struct sp_thread *t, const ucontext_t *context)
 {
 	uint64_t interval = sp_load(&sp_agent.spool->cpu.interval_ns), tick = sp_agent.spool->cpu.tick_ns;
 	struct sp_usage usage;
 	struct sp_weight weight;
 
-	sp_thread_usage(t->tid, &usage);
-	if (t->record) {
-		t->record->cpu_user_ns = usage.user_ns;
-		t->record->cpu_sys_ns = usage.sys_ns;
-	}
+	read_usage(t, &usage);
 	if (sp_unlikely(t->stops != sp_load(&sp_agent.stops))) {
 		t->stops = sp_load(&sp_agent.stops);
 		sp_thread_skip(t, &usage, SP_THREAD_STOPPED);
@@ -163,6 +184,7 @@ static void on_tick(struct sp_thread *t, const ucontext_t *context)
 	}
 	if (t->event_page && t->event_shared)
 		sp_clock_rearm_event(t);
+	sp_weight_judge(t, &usage);
 	watch_switches(t, usage.user_ns + usage.sys_ns, usage.switches);
 }
 

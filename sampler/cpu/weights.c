@@ -9,6 +9,10 @@
 /* An interrupt's tick adds to the system time alone: so many times what it adds to the user time. */
 #define SYS_ALONE 3u
 
+/* Over so much CPU time it is judged whether a thread is calm: whether of that at the most this part was the kernel's. */
+#define CALM_NS 128000000u
+#define CALM_PART 32u
+
 /* Part of the drift that one sample of nominal weight may make up for; below, of the interrupts' time. */
 static int64_t take_drift(struct sp_thread *t, int64_t nominal)
 {
@@ -49,7 +53,28 @@ static struct sp_weight take_growth(struct sp_thread *t, const struct sp_usage *
 
 	t->user_tick_ns = usage->user_ns;
 	t->sys_tick_ns = usage->sys_ns;
+	t->looked = false;
+	t->since_tick_ns = 0;
 	return growth;
+}
+
+void sp_weight_look(struct sp_thread *t, const struct sp_usage *usage)
+{
+	t->user_tick_ns = usage->user_ns;
+	t->sys_tick_ns = usage->sys_ns;
+	t->faults_tick = usage->faults;
+	t->looked = true;
+}
+
+void sp_weight_judge(struct sp_thread *t, const struct sp_usage *usage)
+{
+	uint64_t cpu_ns = usage->user_ns + usage->sys_ns, passed = cpu_ns - t->calm_cpu_ns;
+
+	if (passed < CALM_NS)
+		return;
+	t->calm = (usage->sys_ns - t->calm_sys_ns) * CALM_PART < passed;
+	t->calm_cpu_ns = cpu_ns;
+	t->calm_sys_ns = usage->sys_ns;
 }
 
 /* Adds a tick to the share: it counts as so many `parts`. */

@@ -26,6 +26,12 @@ struct sp_weight sp_weight_event(struct sp_thread *t) SP_HIDDEN;
 struct sp_weight sp_weight_tick(struct sp_thread *t, const struct sp_usage *usage, const ucontext_t *context,
 	uint64_t least_ns) SP_HIDDEN;
 
+/* The thread is not at a tick, and has used `usage`: the next tick is told by what it adds to that. */
+void sp_weight_look(struct sp_thread *t, const struct sp_usage *usage) SP_HIDDEN;
+
+/* At a tick: judges now and then whether hardly any of the thread's time is the kernel's (sp_thread.calm). */
+void sp_weight_judge(struct sp_thread *t, const struct sp_usage *usage) SP_HIDDEN;
+
 /* The sample was taken. */
 void sp_weight_given(struct sp_thread *t, const struct sp_usage *usage) SP_HIDDEN;
 

@@ -66,6 +66,10 @@ void sp_thread_open_record(struct sp_thread *t, uint64_t entry, uint64_t user_ns
 	t->user_base_ns = t->user_seen_ns = t->user_tick_ns = user_ns;
 	t->sys_seen_ns = t->sys_tick_ns = sys_ns;
 	t->faults_tick = t->interrupts_ns = t->uncalled_ppm = 0;
+	t->calm_cpu_ns = user_ns + sys_ns;
+	t->calm_sys_ns = sys_ns;
+	t->calm = t->looked = false;
+	t->since_tick_ns = 0;
 	t->stops = sp_load(&sp_agent.stops);
 	t->heap_stopped = false;
 	if (!r)

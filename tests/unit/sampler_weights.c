@@ -249,6 +249,42 @@ static void without_an_event_a_tick_carries_both(void **state)
 	assert_weight(tick(2 * MS, 0), 4 * MS, 0);
 }
 
+/* A tick that comes after several others is told by what it has added itself. */
+static void a_rare_tick_goes_by_the_look_before_it(void **state)
+{
+	(void)state;
+	usage.user_ns += 12 * MS;
+	usage.faults++;
+	sp_weight_look(&thread, &usage);
+	assert_true(thread.looked);
+	assert_weight(tick(0, 4 * MS), 0, 0); /* the faults were before: an interrupt */
+	assert_false(thread.looked);
+	usage.user_ns += 12 * MS;
+	sp_weight_look(&thread, &usage);
+	usage.faults++;
+	assert_weight(tick(0, 4 * MS), 0, 4 * MS);
+}
+
+static bool is_calm_after(unsigned ticks, unsigned of_which_kernel)
+{
+	for (unsigned i = 0; i < ticks; i++) {
+		tick(i < of_which_kernel ? 0 : 4 * MS, i < of_which_kernel ? 4 * MS : 0);
+		sp_weight_judge(&thread, &usage);
+	}
+	return thread.calm;
+}
+
+static void a_thread_without_system_time_is_calm(void **state)
+{
+	(void)state;
+	assert_false(is_calm_after(31, 0)); /* that is not known at once */
+	assert_true(is_calm_after(1, 0));
+	assert_false(is_calm_after(32, 1));
+	assert_true(is_calm_after(32, 0));
+	fresh_thread(NULL);
+	assert_false(is_calm_after(32, 32));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -261,6 +297,8 @@ int main(void)
 		cmocka_unit_test_setup(what_only_looks_like_a_call, fresh_thread),
 		cmocka_unit_test_setup(event_samples_follow_the_user_time, fresh_thread),
 		cmocka_unit_test_setup(without_an_event_a_tick_carries_both, fresh_thread),
+		cmocka_unit_test_setup(a_rare_tick_goes_by_the_look_before_it, fresh_thread),
+		cmocka_unit_test_setup(a_thread_without_system_time_is_calm, fresh_thread),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
