@@ -153,7 +153,7 @@ struct sp_thread_loop {
 	uint32_t node, count;  /* of the span, and the thread's record of it */
 };
 
-/* What a thread remembers of the frames of its last walk, from the outermost on: see walk/again.h. */
+/* What a thread remembers of the frames of its last walk, from the outermost on: see walk/trail.h. */
 struct sp_walked {
 	uint64_t ip, sp, bp;
 	int32_t bp_at;           /* from sp: its caller's frame pointer, ... */

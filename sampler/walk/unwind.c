@@ -10,7 +10,7 @@
 #include <link.h>
 #include <string.h>
 
-#include "sampler/walk/again.h"
+#include "sampler/walk/trail.h"
 
 /* A walk is given up after this time, which is ten times what a sample costs otherwise: it takes a
  * thousand unknown addresses, or a machine too busy to profile. */
@@ -88,7 +88,7 @@ static enum sp_step step_frame(struct sp_walker *w, struct sp_cfi_rule rule)
 	SP(w) = cfa;
 	if (!read_caller(w, rule, cfa))
 		return SP_STEP_LOST;
-	sp_again_remember(w, rule, sp, bp_at);
+	sp_trail_remember(w, rule, sp, bp_at);
 	return SP_STEP_ON;
 }
 
@@ -145,7 +145,7 @@ static void start_at_leaf(struct sp_walker *w)
 static enum sp_step go_back(struct sp_walker *w)
 {
 	w->full_before = w->now.steps + 1;
-	sp_again_restart(w);
+	sp_trail_restart(w);
 	if (w->mark.steps) {
 		w->now = w->mark;
 		w->stack.low = w->mark_low;
@@ -240,15 +240,15 @@ static uint32_t walk(struct sp_thread *t, struct sp_walker *w, bool skip_own, en
 	for (*outcome = SP_STEP_ON; *outcome == SP_STEP_ON && w->now.kept < SP_MAX_FRAMES; *outcome = step(w)) {
 		if (sp_unlikely(w->now.handled && is_our_handler(t->frames, w->now.kept))) {
 			w->now.kept = w->mark.kept = 0; /* which step() has set here */
-			sp_again_restart(w);
+			sp_trail_restart(w);
 			*own = true;
 		}
 		if (sp_likely(w->now.kept || !skip_own || !sp_is_own(IP(w))))
 			t->frames[w->now.kept++] = IP(w);
 		if (w->now.kept)
-			sp_again_follow(w, t->frames);
+			sp_trail_follow(w, t->frames);
 	}
-	sp_again_end(w);
+	sp_trail_end(w);
 	if (w->now.kept && *outcome == SP_STEP_HAND_MADE) {
 		t->frames[w->now.kept - 1]++; /* who looks a return address up takes one off */
 		*outcome = SP_STEP_END;
@@ -316,7 +316,7 @@ void sp_unwind(struct sp_thread *t, const ucontext_t *context, struct sp_walk *r
 	w.mark.steps = w.full_before = 0;
 	sp_stack_begin(&w.stack, t, LIMIT_US);
 	start_at_leaf(&w);
-	sp_again_begin(&w, t);
+	sp_trail_begin(&w, t);
 	n = walk(t, &w, !context, &outcome, &own);
 	result->frames = t->frames;
 	result->depth = n;

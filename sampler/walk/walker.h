@@ -23,8 +23,8 @@ struct sp_position {
 	bool off;       /* ... and the stack pointer may be another one: the frame pointer tells where the frame is */
 };
 
-/* What the thread remembers of its last walk (again.h), and what it will of this one. */
-struct sp_again {
+/* What the thread remembers of its last walk (trail.h), and what it will of this one. */
+struct sp_trail {
 	struct sp_last_walk *last;
 	uint32_t ahead;         /* frames of it, from the outermost on, that the walk may come to yet */
 	uint32_t added;         /* frames of this walk, behind those ... */
@@ -39,7 +39,7 @@ struct sp_walker {
 	uint32_t full_before;          /* steps up to here are made with all registers */
 	struct sp_frame leaf;          /* with `context` that has the rest of its registers */
 	const ucontext_t *context;
-	struct sp_again again;
+	struct sp_trail trail;
 	struct sp_stack_view stack;
 };
 

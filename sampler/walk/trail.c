@@ -1,6 +1,6 @@
 /* Walks that go where the last one went. The frames that are remembered stand from the outermost on, so that those which are
  * still there stay where they are; those of the walk that is under way stand behind them from the leaf on, until its end. */
-#include "sampler/walk/again.h"
+#include "sampler/walk/trail.h"
 
 /* Of a step: what it rests on, and what becomes of the frame pointer. */
 enum {
@@ -10,25 +10,25 @@ enum {
 	STEP_BY_SP, /* the caller's is read, and this frame's does not matter */
 };
 
-void sp_again_begin(struct sp_walker *w, struct sp_thread *t)
+void sp_trail_begin(struct sp_walker *w, struct sp_thread *t)
 {
 	uint64_t generation = sp_load(&sp_agent.unload_gen);
 
-	w->again.last = &t->last_walk;
+	w->trail.last = &t->last_walk;
 	if (t->last_walk.unload_gen != generation)
 		t->last_walk.count = 0;
 	t->last_walk.unload_gen = generation;
-	sp_again_restart(w);
+	sp_trail_restart(w);
 }
 
-void sp_again_restart(struct sp_walker *w)
+void sp_trail_restart(struct sp_walker *w)
 {
-	w->again.ahead = w->again.last->count;
-	w->again.added = w->again.kept = 0;
-	w->again.here = NULL;
+	w->trail.ahead = w->trail.last->count;
+	w->trail.added = w->trail.kept = 0;
+	w->trail.here = NULL;
 }
 
-static struct sp_walked *add(struct sp_again *a, struct sp_walked frame)
+static struct sp_walked *add(struct sp_trail *a, struct sp_walked frame)
 {
 	struct sp_walked *to = &a->last->frames[a->last->count + a->added++];
 
@@ -37,7 +37,7 @@ static struct sp_walked *add(struct sp_again *a, struct sp_walked frame)
 }
 
 /* Those from number `from` - 1 down to `to`, which the walk has gone along. */
-static void add_known(struct sp_again *a, uint32_t from, uint32_t to)
+static void add_known(struct sp_trail *a, uint32_t from, uint32_t to)
 {
 	while (from > to)
 		add(a, a->last->frames[--from]);
@@ -56,7 +56,7 @@ static bool is_at(const struct sp_walker *w, const struct sp_walked *frame)
 /* Goes along the frames from `at` on outwards; returns the one where that ends. */
 static struct sp_walked *go_along(struct sp_walker *w, struct sp_walked *at, uint64_t *frames)
 {
-	const struct sp_walked *outermost = w->again.last->frames;
+	const struct sp_walked *outermost = w->trail.last->frames;
 	uint64_t bp = BP(w), caller_bp, word;
 
 	for (; at > outermost && at->step != STEP_UNKNOWN && w->now.kept < SP_MAX_FRAMES; at--, bp = caller_bp) {
@@ -78,9 +78,9 @@ static struct sp_walked *go_along(struct sp_walker *w, struct sp_walked *at, uin
 	return at;
 }
 
-void sp_again_follow(struct sp_walker *w, uint64_t *frames)
+void sp_trail_follow(struct sp_walker *w, uint64_t *frames)
 {
-	struct sp_again *a = &w->again;
+	struct sp_trail *a = &w->trail;
 	struct sp_walked *known = a->last->frames;
 	uint32_t from, at;
 
@@ -105,9 +105,9 @@ void sp_again_follow(struct sp_walker *w, uint64_t *frames)
 	a->here = add(a, (struct sp_walked){.ip = IP(w), .sp = SP(w), .bp = BP(w), .step = STEP_UNKNOWN});
 }
 
-void sp_again_remember(struct sp_walker *w, struct sp_cfi_rule rule, uint64_t sp, uint64_t bp_at)
+void sp_trail_remember(struct sp_walker *w, struct sp_cfi_rule rule, uint64_t sp, uint64_t bp_at)
 {
-	struct sp_walked *here = w->again.here;
+	struct sp_walked *here = w->trail.here;
 
 	if (!here || w->now.distrust || rule.flags & SP_CFI_LOADED || SP(w) - sp >= SP_FRAME_BYTES_MAX ||
 		(rule.flags & SP_CFI_BP_SAVED && bp_at - sp != (uint64_t)(int64_t)(int32_t)(bp_at - sp)))
@@ -119,9 +119,9 @@ void sp_again_remember(struct sp_walker *w, struct sp_cfi_rule rule, uint64_t sp
 								  : STEP_BY_SP;
 }
 
-void sp_again_end(struct sp_walker *w)
+void sp_trail_end(struct sp_walker *w)
 {
-	struct sp_again *a = &w->again;
+	struct sp_trail *a = &w->trail;
 	struct sp_walked *added = &a->last->frames[a->last->count], swap;
 	uint32_t n = a->added;
 
