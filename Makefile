@@ -329,6 +329,8 @@ LIBDIR ?= $(PREFIX)/lib
 PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
 ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
 MAN := $(wildcard docs/man/*.1 docs/man/*.7)
+# The day of the newest release, for the pages' first lines.
+RELEASED = $(shell sed -nE '/^.. [0-9]/{s/.*\((.*)\)$$/\1/p;q}' CHANGELOG.md)
 man_place = $(PREFIX)/share/man/man$(subst .,,$(suffix $1))/$(notdir $1)
 INSTALLED := $(PREFIX)/bin/smartprof $(LIBDIR)/libsmartprof.so $(LIBDIR)/libsmartprof-context.so \
 	$(PREFIX)/include/smartprof.h $(PKGCONFIGDIR)/smartprof.pc $(PREFIX)/share/smartprof/.env.profiling \
@@ -352,8 +354,8 @@ install: all
 	$(call put,644,tools/completion/smartprof.fish,$(PREFIX)/share/fish/vendor_completions.d/smartprof.fish)
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' tools/smartprof.pc.in | \
 		$(call put,644,/dev/stdin,$(PKGCONFIGDIR)/smartprof.pc)
-	for page in $(MAN); do \
-		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; done
+	for page in $(MAN); do sed '1s/""/"$(RELEASED)"/; 1s/"smartprof"/"smartprof $(VERSION)"/' $$page | \
+		install -D -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; done
 uninstall:
 	rm -f $(INSTALLED:%=$(DESTDIR)%)
 	@for made in $(MADE); do while [ "$$made" != "$(KEPT)" ] && rmdir "$(DESTDIR)$$made" 2>/dev/null; do \

@@ -7,7 +7,10 @@ load helpers
 	[ -x "$here/bin/smartprof" ]
 	grep -q 'prefix=/opt/sp' "$here/lib/pkgconfig/smartprof.pc"
 	grep -q 'libdir=/opt/sp/lib$' "$here/lib/pkgconfig/smartprof.pc"
-	[ -f "$here/share/man/man1/smartprof.1" ]
+	for page in "$here"/share/man/man*/*; do # each tells what it is of
+		head -n 1 "$page" | grep -qE '^\.TH [A-Z-]+ [17] "[0-9]{4}-[0-9]{2}-[0-9]{2}" "smartprof [0-9.]+" "' || fail "$(head -n 1 "$page")"
+	done
+	[ "$(find "$here/share/man" -type f | wc -l)" -eq "$(find "$ROOT/docs/man" -type f | wc -l)" ]
 	printf '#include <smartprof.h>\nint main(void) { return 0; }\n' >user.c
 	gcc -Wall -Wextra -Werror -pedantic -std=c99 -I"$here/include" -c user.c
 	g++ -Wall -Wextra -Werror -I"$here/include" -x c++ -c user.c
