@@ -12,7 +12,7 @@ built() {
 
 # emulated FLAG... PROGRAM: run with the agent; the profile in PROFILE, by the command for x86-64, or by $RECOVER.
 emulated() {
-	plain qemu-aarch64 -L /usr/aarch64-linux-gnu -E LD_PRELOAD="$ROOT/build-aarch64-linux-gnu/libsmartprof.so" "$@" >out
+	plain qemu-aarch64 -L /usr/aarch64-linux-gnu -E LD_LIBRARY_PATH=/usr/aarch64-linux-gnu/lib -E LD_PRELOAD="$ROOT/build-aarch64-linux-gnu/libsmartprof.so" "$@" >out
 	"${RECOVER:-$SMARTPROF}" recover >recovered
 	PROFILE=$(sed -n 1p recovered)
 }
@@ -70,9 +70,10 @@ emulated() {
 	make -s -C "$ROOT" cross-command >/dev/null
 	built emulated
 	emulated ./emulated
-	libraries=$ROOT/build-aarch64-linux-gnu/root/usr/lib/aarch64-linux-gnu:$ROOT/build-aarch64-linux-gnu/root/lib/aarch64-linux-gnu
+	libraries=/usr/aarch64-linux-gnu/lib:$(echo "$ROOT"/build-aarch64-linux-gnu/root/{usr/,}lib/aarch64-linux-gnu | tr ' ' :)
+	# By its loader, and not by -L, below which the profiles would be written, too.
 	there() {
-		qemu-aarch64 -L /usr/aarch64-linux-gnu -E LD_LIBRARY_PATH="$libraries" "$ROOT/build-aarch64-linux-gnu/smartprof" "$@"
+		qemu-aarch64 /usr/aarch64-linux-gnu/lib/ld-linux-aarch64.so.1 --library-path "$libraries" "$ROOT/build-aarch64-linux-gnu/smartprof" "$@"
 	}
 	[ "$(there --version)" = "$("$SMARTPROF" --version)" ]
 	there report --format folded "$PROFILE" >folded
