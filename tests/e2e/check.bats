@@ -134,6 +134,20 @@ slow_down() {
 	grep -qE '^  in turns: the baseline.s program is not at hand; ' out
 }
 
+@test "where the baseline's script does not find what lies outside of the repository, nothing is decided" {
+	repository r
+	printf 'n=0\nread -r n <../size\ni=0\nwhile [ $i -lt $((1 * n)) ]; do i=$((i + 1)); done\n' >script.sh
+	echo 60000 >../size
+	sed -i 's/^run = .*/run = "sh script.sh"/; s/^prepare.*//; s/^runs = .*/runs = 3/' smartprof.toml
+	git add -A && git commit -qm "a script"
+	"$SMARTPROF" check >out
+	"$SMARTPROF" baseline save >/dev/null
+	sed -i 's/1 \* n/3 * n/' script.sh
+	git commit -qam slower
+	"$SMARTPROF" check --decide >out || true
+	grep -q '^  in turns: the baseline.s program does something else where it runs now, so nothing is decided; ' out || fail "$(cat out)"
+}
+
 # A baseline of another occasion, at which all took so many times less.
 faster_once() { # TIMES
 	"$SMARTPROF" baseline export main --output once.json

@@ -1,6 +1,7 @@
 /* The baseline's program and the one of now, in turns: noise of the machine meets both. */
 #include <errno.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,8 @@
 
 #define PAIRS_MOST 400u
 #define BUSY_NS (60 * 1000000000ull)
+#define SOMETHING_ELSE 4.0 /* times the CPU time: no load explains it */
+#define LEAST_NS 2e6
 
 /* Two jobs: the baseline's, and now's. */
 struct turns {
@@ -267,6 +270,23 @@ static int run_turns(struct turns *t, int *stopped)
 	return status;
 }
 
+/* In another directory a program may not find what it worked on, and end well all the same. */
+static bool is_as_before(const struct turns *t)
+{
+	struct sp_gate_values before = {0}, now = {0};
+	double factor;
+
+	sp_baseline_values(t->c->baseline, "cpu", &before);
+	for (size_t i = 0; i < t->series[0].count; i++)
+		sp_gate_add_value(&now, sp_monitor_value(t->series[0].runs[i], SP_MONITOR_CPU));
+	factor = fmax(sp_gate_median(&now), LEAST_NS) / fmax(sp_gate_median(&before), LEAST_NS);
+	if (!before.count)
+		factor = 1;
+	free(before.items);
+	free(now.items);
+	return factor > 1 / SOMETHING_ELSE && factor < SOMETHING_ELSE;
+}
+
 /* What pairs say is said of the figure. */
 static void settle(struct turns *t)
 {
@@ -341,6 +361,11 @@ static int decide_one(struct sp_check_session *s, size_t index, uint64_t until_n
 		if (!status && failing(&t)) {
 			free(t.c->decided);
 			t.c->decided = sp_text("%s fails here, so nothing is decided", failing(&t));
+		} else if (!status && !t.c->config->baseline_run && !is_as_before(&t)) {
+			free(t.c->decided);
+			t.c->decided = sp_copy_text(
+				"the baseline's program does something else where it runs now, so nothing is "
+				"decided; name a command that runs it: baseline_run in smartprof.toml");
 		} else if (!status && t.verdicts[SP_PAIRS_CPU].pairs) {
 			settle(&t);
 			tell(&t);

@@ -31,7 +31,7 @@ bool sp_check_is_front(const char *program)
 	return false;
 }
 
-static void note_now(struct sp_check_now *now, const struct sp_monitor_run *run)
+static void note_now(struct sp_check_now *now, const struct sp_monitor_run *run, bool profiled)
 {
 	struct sp_history_run *kept;
 	struct sp_target target;
@@ -46,7 +46,8 @@ static void note_now(struct sp_check_now *now, const struct sp_monitor_run *run)
 			target.is_script || sp_check_is_front(basename(target.path));
 		sp_history_run_free(kept);
 	}
-	now->several = now->several || run->processes_most > 1;
+	if (!profiled) /* the agent's renderer is no process of the program's */
+		now->several = now->several || run->processes_most > 1;
 	if (run->profile_path) {
 		sp_grow(&now->profiles, &now->profile_capacity, now->profile_count + 1, sizeof(*now->profiles));
 		now->profiles[now->profile_count++] = sp_copy_text(run->profile_path);
@@ -112,7 +113,7 @@ static int take(struct batch *b, struct sp_monitor_session *session, struct sp_m
 	} else if (b->what == START) {
 		sp_gate_add_value(&sp_check_figure(c, "start", SP_GATE_START)->current, (double)run->wall_ns);
 	} else {
-		note_now(&b->s->now[b->index], run);
+		note_now(&b->s->now[b->index], run, b->what == PROFILED);
 		if (b->what == TOTALS)
 			add_totals(c, run);
 		else
