@@ -302,19 +302,14 @@ static bool step_on(struct sp_tls *tls, size_t size)
 	return true;
 }
 
-/* Apart from the step, which so need not save registers. */
-static __attribute__((noinline)) void hit_quietly(const void *p, size_t size)
+void sp_heap_hit(const void *p, size_t size)
 {
 	int saved_errno = errno;
 
+	if (step_on(&sp_tls, size))
+		return;
 	hit(&sp_tls, p, size);
 	errno = saved_errno;
-}
-
-void sp_heap_hit(const void *p, size_t size)
-{
-	if (sp_unlikely(!step_on(&sp_tls, size)))
-		hit_quietly(p, size);
 }
 
 void sp_heap_forget(const void *p)
@@ -326,12 +321,13 @@ void sp_heap_forget(const void *p)
 		sp_pre_activation_forget(p);
 		return;
 	}
-	/* Most are neighbours of one that is sampled, often freed perhaps: the clock is read when it is known that this is none. */
-	if (!sp_live_remove(p, &entry) || sp_is_stale_child())
+	if (!sp_live_may_have(p)) /* a neighbour of one that is sampled: often freed, perhaps */
 		return;
 	began = tsc_at(sp_tls.heap.frees);
-	sp_account_freed(&entry, began);
-	sp_spending_add(sp_tsc() - began);
+	if (sp_live_remove(p, &entry) && !sp_is_stale_child()) {
+		sp_account_freed(&entry, began);
+		sp_spending_add(sp_tsc() - began);
+	}
 }
 
 void sp_heap_hold(const void *p, struct sp_heap_held *held)

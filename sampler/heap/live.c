@@ -155,12 +155,17 @@ static uint64_t *take_slot(const void *p, uint32_t *index)
 	return NULL;
 }
 
+bool sp_live_may_have(const void *p)
+{
+	return live.ready && sp_filter_fine_has(p);
+}
+
 bool sp_live_remove(const void *p, struct sp_live *entry)
 {
 	uint64_t *key;
 	uint32_t index;
 
-	if (!p || !live.ready || !sp_filter_fine_has(p) || !(key = take_slot(p, &index)))
+	if (!p || !sp_live_may_have(p) || !(key = take_slot(p, &index)))
 		return false;
 	*entry = *entry_at(index);
 	entry->alive = 0;

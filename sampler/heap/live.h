@@ -14,6 +14,9 @@ static inline uint64_t sp_live_hash(const void *p)
 	return ((uint64_t)(uintptr_t)p >> 4) * 0x9e3779b97f4a7c15ULL >> 40;
 }
 
+/* Whether p may be there, by the fine filter. Any context. */
+bool sp_live_may_have(const void *p) SP_HIDDEN;
+
 /* Maps the hash; needs a spool. 0 or a negative errno. In a forked child its contents are gone. Any context. */
 int sp_live_init(void) SP_HIDDEN;
 
