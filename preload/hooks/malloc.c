@@ -17,6 +17,8 @@
 #include "sampler/heap/heap.h"
 
 #define NOINLINE __attribute__((noinline))
+/* Fast paths begin a cache line: 16 bytes into one they cost a loop of malloc and free 5 % more, as a jump then crosses half of a line. */
+#define FAST __attribute__((aligned(64)))
 
 /* True when the resolver itself allocates, or nothing has been relocated yet, so that the real malloc must not be
  * called. */
@@ -84,7 +86,7 @@ static NOINLINE void *malloc_slow(size_t size)
 	return p;
 }
 
-SP_EXPORT void *malloc(size_t size)
+FAST SP_EXPORT void *malloc(size_t size)
 {
 	if (sp_unlikely(!sp_heap_count_quickly(size)))
 		return malloc_slow(size);
@@ -107,7 +109,7 @@ static NOINLINE void *calloc_slow(size_t n, size_t each, size_t size)
 	return p;
 }
 
-SP_EXPORT void *calloc(size_t n, size_t each)
+FAST SP_EXPORT void *calloc(size_t n, size_t each)
 {
 	size_t size;
 
@@ -127,7 +129,7 @@ static NOINLINE void free_slow(void *p)
 	SP_REAL(free)(p);
 }
 
-SP_EXPORT void free(void *p)
+FAST SP_EXPORT void free(void *p)
 {
 	if (sp_unlikely(!sp_heap_count_free(p)) || sp_unlikely(!sp_filter_surely_not(p)))
 		free_slow(p);
