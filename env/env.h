@@ -50,8 +50,8 @@ enum sp_option_type {
 	SP_TYPE_CHOICE
 };
 
-/* One row of options.def: the whole knowledge about a setting. */
-/* No pointers: the agent's loader would have to relocate them, and each page that it does that in is copied in every process. */
+/* One row of options.def, but for the texts of any length (sp_option_help, sp_option_choices). No pointers: the agent's loader
+ * would have to relocate them, and each page that it does that in is copied in every process. */
 struct sp_option_row {
 	char name[32];     /* as printed by `config` and in the profile */
 	char variable[40]; /* environment variable */

@@ -10,8 +10,8 @@
 
 /* All-zero is an empty one; its bytes are to be freed. */
 struct sp_composed_table {
-	uint8_t *
-		bytes; /* the index of one entry, then what it leads to, and 8 bytes to spare: they are read as parts of words */
+	/* The index of one entry, then what it leads to, and 8 bytes to spare: they are read as parts of words. */
+	uint8_t *bytes;
 	size_t length, capacity;
 };
 

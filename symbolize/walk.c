@@ -218,7 +218,7 @@ static bool step_by_context(struct walk *w, uint64_t next)
 #ifdef SIGNAL_REGISTERS_AT
 	uint64_t at = w->registers[STACK_POINTER] + SIGNAL_REGISTERS_AT, word;
 
-	if (!read_stack(w, at + 8 * INSTRUCTION, &word) || word != next)
+	if (!read_stack(w, at, &word) || !read_stack(w, at + 8 * INSTRUCTION, &word) || word != next)
 		return false;
 	for (unsigned i = 0; i < REGISTERS; i++)
 		read_stack(w, at + 8 * i, &w->registers[i]);

@@ -10,7 +10,7 @@
 static const struct sub {
 	const char *name;
 	int (*fn)(int argc, char **argv); /* its own name is argv[0] */
-	const char *summary;              /* NULL: not for people */
+	const char *summary;
 } subs[] = {
 	{"list", sp_history_cmd_list, "what ran, a row for each command, with the times of its newest runs"},
 	{"show", sp_history_cmd_show, "all that is known of a run, beside what is usual"},
@@ -38,8 +38,7 @@ static void print_help(void)
 	printf("usage: smartprof history [SUBCOMMAND] [ARGUMENTS]\n\n"
 	       "What is kept of the runs of commands. Without a subcommand: list.\n\nsubcommands:\n");
 	for (size_t i = 0; i < SUBS; i++)
-		if (subs[i].summary)
-			printf("  %-9s %s\n", subs[i].name, subs[i].summary);
+		printf("  %-9s %s\n", subs[i].name, subs[i].summary);
 	printf("\n  --help    show this text; smartprof history SUBCOMMAND --help explains one\n");
 }
 

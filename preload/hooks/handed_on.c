@@ -16,7 +16,7 @@
 #define FOUND_BYTES 512u
 #define BEGIN_BYTES 1024u /* in which linkers put the program's headers and its loader's name */
 
-static bool has_loader; /* one was found: where there is none, one may come */
+static bool has_loader; /* atomic: one was found; where there is none, one may come */
 
 /* Elsewhere than on machines that have such a loader, no program need be looked at. */
 static bool has_other_loaders(void)
@@ -24,9 +24,15 @@ static bool has_other_loaders(void)
 	static const char *const loaders[] = {SP_OTHER_LOADERS};
 	size_t i;
 
-	for (i = 0; i < sizeof loaders / sizeof *loaders && !has_loader; i++)
-		has_loader = sp_sys(SYS_faccessat, AT_FDCWD, loaders[i], F_OK) == 0;
-	return has_loader;
+	if (sp_load(&has_loader))
+		return true;
+	for (i = 0; i < sizeof loaders / sizeof *loaders; i++) {
+		if (sp_sys(SYS_faccessat, AT_FDCWD, loaders[i], F_OK) != 0)
+			continue;
+		sp_store(&has_loader, true);
+		return true;
+	}
+	return false;
 }
 
 void sp_handed_on_expect(void)

@@ -34,8 +34,10 @@ static int probe_outside(struct sp_thread *t, bool filtered)
 	int result = DEADLY;
 	long pid;
 
-	/* Half of the private stack is the child's while we wait. The end of a vfork is what a command that attaches
-	 * stops at. */
+	_Static_assert(sizeof(struct sp_thread) + 8192 <= SP_BLOCK_BYTES / 2, "the child's stack");
+
+	/* What of the block's lower half is private stack is the child's while we wait. The end of a vfork is what a
+	 * command that attaches stops at. */
 	pid = __clone(probe_main, (char *)sp_thread_stack(t) - SP_BLOCK_BYTES / 2,
 		CLONE_VM | (sp_agent.attached ? 0 : CLONE_VFORK), &result, NULL, NULL, NULL);
 	if (pid > 0)

@@ -49,6 +49,22 @@ int sp_history_leave(struct sp_history *store, int err);
 bool sp_history_unhex(const char *hex, uint8_t *bytes, size_t count);
 void sp_history_hex(const uint8_t *bytes, size_t count, char *hex);
 
+/* The text of a column; "" where there is none. Lives until the statement goes on. */
+static inline const char *sp_history_text(sqlite3_stmt *s, int column)
+{
+	const char *text = (const char *)sqlite3_column_text(s, column);
+
+	return text ? text : "";
+}
+
+/* The digits of a run's id; "" where it is none. */
+static inline void sp_history_id(sqlite3_stmt *s, int column, char id[static SP_HISTORY_ID])
+{
+	*id = '\0';
+	if (sqlite3_column_bytes(s, column) == (SP_HISTORY_ID - 1) / 2)
+		sp_history_hex(sqlite3_column_blob(s, column), (SP_HISTORY_ID - 1) / 2, id);
+}
+
 /* blobs.c: puts a run's blob there, within the transaction that makes it the run's; sets its hash. */
 int sp_history_blob_write(struct sp_history *store, struct sp_history_blob *blob);
 

@@ -16,50 +16,35 @@ static const char head[] =
 	" m.governor, r.state, r.exit_status, r.signal, r.note, r.profile, r.log, r.timeline";
 #define ALL_JOINS ((1u << SP_HISTORY_JOINS) - 1)
 
-static const char *text_of(sqlite3_stmt *s, int column)
-{
-	const char *text = (const char *)sqlite3_column_text(s, column);
-
-	return text ? text : "";
-}
-
-static void take_id(sqlite3_stmt *s, int column, char id[static SP_HISTORY_ID])
-{
-	if (sqlite3_column_bytes(s, column) == (SP_HISTORY_ID - 1) / 2)
-		sp_history_hex(sqlite3_column_blob(s, column), (SP_HISTORY_ID - 1) / 2, id);
-	else
-		*id = '\0';
-}
-
 static struct sp_history_run *take_head(sqlite3_stmt *s)
 {
 	struct sp_history_run *run = sp_history_run_make();
 
-	take_id(s, 1, run->id);
+	sp_history_id(s, 1, run->id);
 	run->series = sqlite3_column_int64(s, 2);
 	run->started_ns = (uint64_t)sqlite3_column_int64(s, 3);
-	sp_history_set(&run->kind, text_of(s, 4));
-	sp_history_set(&run->program, text_of(s, 5));
-	sp_history_set(&run->command, text_of(s, 6));
-	sp_history_set(&run->args_class, text_of(s, 7));
-	sp_history_set(&run->environment, text_of(s, 8));
-	sp_history_set(&run->directory, text_of(s, 9));
-	sp_history_set(&run->commit, text_of(s, 10));
-	sp_history_set(&run->branch, text_of(s, 11));
+	sp_history_set(&run->kind, sp_history_text(s, 4));
+	sp_history_set(&run->program, sp_history_text(s, 5));
+	sp_history_set(&run->command, sp_history_text(s, 6));
+	sp_history_set(&run->args_class, sp_history_text(s, 7));
+	sp_history_set(&run->environment, sp_history_text(s, 8));
+	sp_history_set(&run->directory, sp_history_text(s, 9));
+	sp_history_set(&run->commit, sp_history_text(s, 10));
+	sp_history_set(&run->branch, sp_history_text(s, 11));
 	run->dirty = sqlite3_column_int(s, 12);
-	sp_history_set(&run->build_id, text_of(s, 13));
+	sp_history_set(&run->build_id, sp_history_text(s, 13));
 	run->jobs = (unsigned)sqlite3_column_int(s, 14);
 	run->profiled = sqlite3_column_int(s, 15);
-	snprintf(run->machine.class, sizeof(run->machine.class), "%s", text_of(s, 16));
-	sp_history_set(&run->machine.cpu, text_of(s, 17));
+	snprintf(run->machine.class, sizeof(run->machine.class), "%s", sp_history_text(s, 16));
+	sp_history_set(&run->machine.cpu, sp_history_text(s, 17));
 	run->machine.millicores = (unsigned)sqlite3_column_int(s, 18);
 	run->machine.memory_bytes = (uint64_t)sqlite3_column_int64(s, 19);
-	sp_history_set(&run->machine.kernel, text_of(s, 20));
-	sp_history_set(&run->machine.governor, text_of(s, 21));
-	sp_history_set(&run->state, text_of(s, 22));
+	sp_history_set(&run->machine.kernel, sp_history_text(s, 20));
+	sp_history_set(&run->machine.governor, sp_history_text(s, 21));
+	sp_history_set(&run->state, sp_history_text(s, 22));
 	run->exit_status = sqlite3_column_int(s, 23);
 	run->signal = sqlite3_column_int(s, 24);
-	sp_history_set(&run->note, text_of(s, 25));
+	sp_history_set(&run->note, sp_history_text(s, 25));
 	return run;
 }
 
@@ -98,7 +83,7 @@ static int read_metrics(struct sp_history *store, struct sp_history_run *run, in
 	int got = s ? 1 : -EBADMSG;
 
 	while (got > 0 && (got = sp_history_step(store, s)) > 0)
-		sp_history_add_metric(run, text_of(s, 0), sqlite3_column_double(s, 1), double_of(s, 2));
+		sp_history_add_metric(run, sp_history_text(s, 0), sqlite3_column_double(s, 1), double_of(s, 2));
 	return got;
 }
 
@@ -111,8 +96,8 @@ static int read_functions(struct sp_history *store, struct sp_history_run *run, 
 	int got = s ? 1 : -EBADMSG;
 
 	while (got > 0 && (got = sp_history_step(store, s)) > 0)
-		sp_history_add_function(run, (enum sp_history_of)sqlite3_column_int(s, 0), text_of(s, 1), text_of(s, 2),
-			sqlite3_column_double(s, 3), double_of(s, 4), double_of(s, 5));
+		sp_history_add_function(run, (enum sp_history_of)sqlite3_column_int(s, 0), sp_history_text(s, 1),
+			sp_history_text(s, 2), sqlite3_column_double(s, 3), double_of(s, 4), double_of(s, 5));
 	return got;
 }
 
@@ -123,7 +108,7 @@ static int read_tags(struct sp_history *store, struct sp_history_run *run, int64
 	int got = s ? 1 : -EBADMSG;
 
 	while (got > 0 && (got = sp_history_step(store, s)) > 0)
-		sp_history_add_tag(run, text_of(s, 0));
+		sp_history_add_tag(run, sp_history_text(s, 0));
 	if (!got)
 		got = sp_history_get(store, &pins, "SELECT count(*) FROM pin WHERE run=?1", "i", number);
 	run->pinned = pins > 0;

@@ -49,14 +49,13 @@ static void add(struct sp_seen *seen, const struct sp_history_run *run)
 /* A run with texts of the statement's. */
 static struct sp_history_run take(sqlite3_stmt *s)
 {
-	struct sp_history_run run = {.state = (char *)sqlite3_column_text(s, 2),
+	struct sp_history_run run = {.state = (char *)sp_history_text(s, 2),
 		.exit_status = sqlite3_column_int(s, 3),
 		.signal = sqlite3_column_int(s, 4),
 		.jobs = (unsigned)sqlite3_column_int(s, 5),
-		.build_id = (char *)sqlite3_column_text(s, 6)};
+		.build_id = (char *)sp_history_text(s, 6)};
 
-	if (sqlite3_column_bytes(s, 1) == (SP_HISTORY_ID - 1) / 2)
-		sp_history_hex(sqlite3_column_blob(s, 1), (SP_HISTORY_ID - 1) / 2, run.id);
+	sp_history_id(s, 1, run.id);
 	return run;
 }
 

@@ -13,13 +13,6 @@ static double double_of(sqlite3_stmt *s, int column)
 	return sqlite3_column_type(s, column) == SQLITE_NULL ? NAN : sqlite3_column_double(s, column);
 }
 
-static const char *text_of(sqlite3_stmt *s, int column)
-{
-	const char *text = (const char *)sqlite3_column_text(s, column);
-
-	return text ? text : "";
-}
-
 /* --- points */
 
 /* Few texts stand in many runs: each is read once. */
@@ -38,7 +31,7 @@ static int text_of_row(struct sp_history *store, struct texts *texts, int64_t ro
 	if (!*id) {
 		s = sp_history_bind(store, "SELECT text FROM text WHERE id=?1", "i", row);
 		got = s ? sp_history_step(store, s) : -EBADMSG;
-		*id = sp_names_id(&texts->names, got > 0 ? text_of(s, 0) : "") + 1;
+		*id = sp_names_id(&texts->names, got > 0 ? sp_history_text(s, 0) : "") + 1;
 		if (got > 0)
 			sqlite3_reset(s);
 	}
@@ -179,18 +172,18 @@ static int describe(struct sp_history *store, struct sp_history_group *group, sq
 	got = *series ? sp_history_step(store, *series) : -EBADMSG;
 	if (got <= 0)
 		return got < 0 ? got : sp_history_check(store, SQLITE_CORRUPT);
-	group->program = text_of(*series, 0);
-	group->args_class = text_of(*series, 1);
-	group->environment = text_of(*series, 2);
-	group->kind = text_of(*series, 3);
-	group->machine = text_of(*series, 4);
+	group->program = sp_history_text(*series, 0);
+	group->args_class = sp_history_text(*series, 1);
+	group->environment = sp_history_text(*series, 2);
+	group->kind = sp_history_text(*series, 3);
+	group->machine = sp_history_text(*series, 4);
 	group->profiled = sqlite3_column_int(*series, 5);
 	group->parallel = sqlite3_column_int(*series, 6);
 	*newest = sp_history_bind(store,
 		"SELECT x.text FROM run r JOIN text x ON x.id=r.command WHERE r.series=?1 AND r.started_ns=?2", "ii",
 		group->series, (int64_t)group->last_ns);
 	got = *newest ? sp_history_step(store, *newest) : -EBADMSG;
-	group->command = got > 0 ? text_of(*newest, 0) : "";
+	group->command = got > 0 ? sp_history_text(*newest, 0) : "";
 	return got < 0 ? got : 0;
 }
 
@@ -253,7 +246,7 @@ int sp_history_metric_names(struct sp_history *store, char ***names, size_t *cou
 	*count = 0;
 	while (got > 0 && (got = sp_history_step(store, s)) > 0) {
 		sp_grow(names, &capacity, *count + 1, sizeof(**names));
-		(*names)[(*count)++] = sp_copy_text(text_of(s, 0));
+		(*names)[(*count)++] = sp_copy_text(sp_history_text(s, 0));
 	}
 	return got;
 }

@@ -231,6 +231,10 @@ static void check_stacks(struct sp_validation *v, size_t line, struct table *t, 
 	if (t->schema->kind != SP_TABLE_STACKS)
 		return;
 	v->cpu_stack_count += strncmp(t->schema->columns, "user_ns", 7) == 0;
+	if ((size_t)t->shared + 1 >= t->columns) {
+		sp_violation_add(v, line, "`frames` does not stand behind `shared`");
+		return;
+	}
 	path = &fields[t->shared]; /* and the column behind it */
 	why = sp_front_next(&t->front, path[0].text, path[0].length, path[1].text, path[1].length, v->frame_count);
 	if (why)

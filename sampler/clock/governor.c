@@ -33,8 +33,6 @@ static struct {
 	uint64_t handler_ns;     /* mean time of the handler lately */
 	uint64_t calibrated_ns;  /* atomic: since the last look, by measurements inside the handler */
 	uint64_t heap_share_ppm; /* of the CPU time lately, spent on heap samples */
-	uint64_t grace_ns;       /* HEAP_GRACE_NS or none */
-	uint64_t once_ns;        /* MEMBER_NS or none */
 } governor;
 
 static uint64_t min64(uint64_t a, uint64_t b)
@@ -113,9 +111,10 @@ uint64_t sp_governor_heap_ppm(void)
 
 uint64_t sp_governor_heap_allowance_ns(uint64_t cpu_ns)
 {
-	uint64_t ns = (cpu_ns + governor.grace_ns) / 1000 * sp_governor_heap_ppm() / 1000;
+	bool is_root = sp_agent.spool->is_root;
+	uint64_t ns = (cpu_ns + (is_root ? HEAP_GRACE_NS : 0u)) / 1000 * sp_governor_heap_ppm() / 1000;
 
-	return ns - min64(ns, governor.once_ns);
+	return ns - min64(ns, is_root ? 0u : MEMBER_NS);
 }
 
 void sp_governor_set_heap_interval(uint64_t bytes)
@@ -154,8 +153,7 @@ void sp_governor_start(void)
 	memset(&governor, 0, sizeof governor);
 	governor.looked_ns = h->cpu.before_user_ns + h->cpu.before_sys_ns;
 	governor.handler_ns = FIRST_HANDLER_NS;
-	governor.grace_ns = h->is_root ? HEAP_GRACE_NS : 0;
-	governor.once_ns = governor.spent_ns = h->is_root ? 0 : MEMBER_NS;
+	governor.spent_ns = h->is_root ? 0 : MEMBER_NS;
 	sp_calibrate_start();
 	h->cpu.interval_ns = max64(h->cpu.requested_ns, TYPICAL_INTERVAL_NS);
 	c.sample_ns = sample_cost_ns(&h->cpu);

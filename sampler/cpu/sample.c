@@ -132,7 +132,7 @@ static void look_before_tick(struct sp_thread *t)
 	struct sp_usage usage;
 
 	t->since_tick_ns += t->period_ns;
-	if (t->looked || t->since_tick_ns + sp_agent.spool->cpu.tick_ns < t->timer_ns)
+	if (t->looked || !(t->clocks & SP_THREAD_TIMER) || t->since_tick_ns + sp_agent.spool->cpu.tick_ns < t->timer_ns)
 		return;
 	read_usage(t, &usage);
 	count_hits(t, usage.sys_ns);

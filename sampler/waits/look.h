@@ -25,6 +25,13 @@ static inline uint64_t sp_look_allowance_ns(const struct sp_thread_waits *w)
 		w->looked_cpu_ns / 1000 * sp_budget_ppm(sp_agent.config.budget_permille) / 10000;
 }
 
+/* Looks at each call have taken so little that shorter ones may be looked at, too. */
+static inline void sp_look_relax(struct sp_thread_waits *w)
+{
+	if (w->look_doublings && w->looks * SP_EACH_NS < sp_look_allowance_ns(w) / 4)
+		w->look_doublings--;
+}
+
 /* What of a call of `ns` the thread was off the CPU, if it was for `off` since it was last looked at. The second only if it
  * has gone to sleep since that was last asked. */
 uint64_t sp_wait_off(uint64_t ns, uint64_t off) SP_HIDDEN;

@@ -225,6 +225,7 @@ void sp_short_ended(struct sp_thread *t, enum sp_wait_call call, uint64_t object
 		return;
 	}
 	batch = s->drawn - s->left + cycles;
+	sp_look_relax(&t->wait); /* there may be no longer call at which that is judged */
 	s->drawn = s->left = sp_tsc_cycles(BATCH_NS / 2 + sp_random(t) % BATCH_NS) << t->wait.look_doublings;
 	hand_on(t, call, object, batch, cycles);
 }

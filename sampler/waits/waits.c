@@ -117,16 +117,12 @@ static uint64_t look(struct sp_thread *t)
 /* A thread that uses little CPU time between its waits is looked at after longer ones only. */
 static void restrain_looks(struct sp_thread_waits *w)
 {
-	uint64_t cost_ns, allowed_ns;
-
 	if (++w->looks % LOOKS_BURST)
 		return;
-	cost_ns = w->looks * SP_EACH_NS;
-	allowed_ns = sp_look_allowance_ns(w);
-	if (cost_ns > allowed_ns && w->look_doublings < SP_LOOK_DOUBLINGS)
+	if (w->looks * SP_EACH_NS > sp_look_allowance_ns(w) && w->look_doublings < SP_LOOK_DOUBLINGS)
 		w->look_doublings++;
-	else if (cost_ns < allowed_ns / 4 && w->look_doublings)
-		w->look_doublings--;
+	else
+		sp_look_relax(w);
 }
 
 /* A holder of a lock that has waited in a call is told of by the call alone: walking its stack would keep the lock. */

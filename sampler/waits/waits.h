@@ -11,8 +11,7 @@
 
 struct sp_waits {
 	uint64_t least_cycles; /* atomic: what takes less has not blocked; 0: nothing is timed */
-	uint64_t
-		look_cycles; /* atomic: what takes so long (look_doublings) is looked at each, of the others some are */
+	uint64_t look_cycles;  /* atomic: what takes so long, doubled look_doublings times, is looked at each */
 	int (*call_of)(uint64_t hook, uint64_t inner); /* preload's: sp_blocking_call_of */
 	uint32_t vforked;                              /* a call may be that of a vfork's child, which is nobody's */
 	struct sp_wait_count early[SP_WAIT_KINDS];     /* atomic: before there was a spool */

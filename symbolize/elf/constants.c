@@ -65,7 +65,7 @@ static void mask(const struct places *p, uint8_t *bytes, size_t count, uint64_t 
 		memcpy(&number, bytes + at, sizeof(number));
 		if (address % 8 == 0 && at + 8 <= count)
 			memcpy(&wide, bytes + at, sizeof(wide));
-		if (wide >= p->image_low && wide < p->image_high)
+		if (wide && wide >= p->image_low && wide < p->image_high)
 			memset(bytes + at, 0, 8);
 		else if (is_distance(p, section, address, number))
 			memset(bytes + at, 0, 4);

@@ -130,7 +130,7 @@ tools=$(for tool in nothing production development strace perf-trace perf-sched 
 done)
 
 busy() {
-	awk -v tick="$(getconf CLK_TCK)" '/^cpu / { printf "%.2f\n", ($2 + $3 + $4 + $7 + $8 + $9) / tick }' /proc/stat
+	awk -v tick="$(getconf CLK_TCK)" '/^cpu / { printf "%.2f\n", ($2 + $3 + $4 + $7 + $8) / tick }' /proc/stat
 }
 
 # Seconds of the program and its tool, and of the whole system meanwhile.

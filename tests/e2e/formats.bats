@@ -4,9 +4,9 @@ load helpers
 formats() { "$ROOT/tests/e2e/formats.py" "$@"; }
 # pprof FILE: its sums, as we read them and as npm's pprof-format does.
 pprof() {
-	formats pprof "$1" | tee read.ours
-	"$ROOT/tests/e2e/pprof_format.js" <"$1" >read.npm
-	diff read.npm <(head -n "$(wc -l <read.npm)" read.ours)
+	formats pprof "$1" >read.ours &&
+		"$ROOT/tests/e2e/pprof_format.js" <"$1" >read.npm &&
+		diff read.npm <(head -n "$(wc -l <read.npm)" read.ours) >&2 && cat read.ours
 }
 # cpu_ns FILE: the CPU time of the complete part; site_bytes COLUMN FILE: of All heap sites.
 cpu_ns() {

@@ -188,8 +188,9 @@ few_misses() {
 		static void *volatile sink, *volatile kept;
 		__attribute__((noinline)) static void keep(void) { kept = malloc(10000000); }
 		int main(void) {
-			for (int i = 0; i < 300000; i++) { sink = malloc(300000); free(sink); }
 			for (int i = 0; i < 3000000; i++) { sink = malloc(200 + i % 1000); free(sink); }
+			for (int i = 0; i < 300000; i++) { sink = malloc(300000); free(sink); }
+			for (int i = 0; i < 20000; i++) { sink = malloc(200 + i % 1000); free(sink); }
 			keep();
 			return 0;
 		}

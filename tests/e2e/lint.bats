@@ -203,7 +203,7 @@ setup_tree() {
 	build() { gcc -D"$1" -D"$2" -shared -fPIC -o a.so a.c -Wl,-z,now,-z,relro,-z,noseparate-code "${@:3}"; }
 	build FAR= COUNT=300 -Wl,-T,"$ROOT/preload/variables.ld"
 	"$ROOT/tests/lint/pages.sh" a.so
-	build FAR= COUNT=2000 -Wl,-T,"$ROOT/preload/variables.ld"
+	build FAR= COUNT=600 -Wl,-T,"$ROOT/preload/variables.ld"
 	status_of 1 "$ROOT/tests/lint/pages.sh" a.so
 	build FAR= COUNT=300
 	status_of 1 "$ROOT/tests/lint/pages.sh" a.so

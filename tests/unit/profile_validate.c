@@ -174,6 +174,8 @@ static void unknown_keys_and_sections_are_listed(void **state)
 	assert_string_equal(validation.unknown_sections[0].what, "# Timelint");
 }
 
+#define EIGHT "0\t0\t0\t0\t0\t0\t0\t0\t"
+
 static void a_broken_complete_part_is_told(void **state)
 {
 	(void)state;
@@ -187,6 +189,12 @@ static void a_broken_complete_part_is_told(void **state)
 		line_of(strstr(text.data, "## All functions")) - line_of(strstr(text.data, "30000000\t4000000\t")),
 		"self times add up to 0.012 s, less than the 0.039 s");
 	assert_violates("\tprog+0x30\t", "\tprog\\0x30\t", 0, "a backslash that escapes nothing");
+	/* More columns than are kept stand before these two. */
+	assert_violates("user_ns\tsys_ns\tsamples\tshared\tframes\n",
+		EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT
+		"user_ns\tsys_ns\tsamples\tshared\tframes\n" EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT
+		"0\t0\t0\t0\t0\t0\t0\t0\n",
+		1, "`frames` does not stand behind `shared`");
 	assert_violates("\n</details>\n", "\n</details>\nmore\n", 2, "something stands behind");
 	assert_violates("\n</details>\n", "\n", 0, "the complete part does not end");
 }

@@ -138,6 +138,7 @@ void sp_check_tell_code(struct sp_check_session *s, size_t index)
 	struct sp_comparison_input input;
 	struct sp_comparison *comparison;
 	const char *build;
+	bool same_build;
 
 	if (!c->baseline)
 		return;
@@ -146,12 +147,13 @@ void sp_check_tell_code(struct sp_check_session *s, size_t index)
 		return;
 	}
 	build = sp_baseline_text(c->baseline, "build_id");
+	same_build = *build && strcmp(build, now->build_id) == 0;
 	load(s, index, sides);
 	comparison = compare(sides, &input);
 	set_code(c, SP_CODE_UNKNOWN, NULL);
-	if (comparison)
+	if (comparison && !(same_build && comparison->code == SP_CODE_SAME))
 		tell_by_code(s, index, comparison);
-	if (*build && strcmp(build, now->build_id) == 0 && c->code != SP_CODE_CHANGED)
+	if (same_build && c->code != SP_CODE_CHANGED)
 		set_code(c, SP_CODE_SAME,
 			sp_text("it is the same build (%.12s), so what grew is the machine's or the input's", build));
 	sp_comparison_free(comparison);

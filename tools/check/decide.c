@@ -273,16 +273,20 @@ static int run_turns(struct turns *t, int *stopped)
 /* In another directory a program may not find what it worked on, and end well all the same. */
 static bool is_as_before(const struct turns *t)
 {
-	struct sp_gate_values before = {0}, now = {0};
-	double factor;
+	struct sp_gate_values now = {0};
+	double before = NAN, factor;
 
-	sp_baseline_values(t->c->baseline, "cpu", &before);
+	for (size_t i = 0; i < t->c->figure_count; i++) {
+		const struct sp_check_figure *f = &t->c->figures[i];
+
+		if (f->metric == SP_GATE_CPU && f->baseline.count)
+			before = sp_gate_median(&f->baseline);
+	}
+	if (isnan(before))
+		return true; /* it is not known, or is another machine's */
 	for (size_t i = 0; i < t->series[0].count; i++)
 		sp_gate_add_value(&now, sp_monitor_value(t->series[0].runs[i], SP_MONITOR_CPU));
-	factor = fmax(sp_gate_median(&now), LEAST_NS) / fmax(sp_gate_median(&before), LEAST_NS);
-	if (!before.count)
-		factor = 1;
-	free(before.items);
+	factor = fmax(sp_gate_median(&now), LEAST_NS) / fmax(before, LEAST_NS);
 	free(now.items);
 	return factor > 1 / SOMETHING_ELSE && factor < SOMETHING_ELSE;
 }

@@ -7,6 +7,7 @@
 #include "profiles/base/figures.h"
 #include "profiles/compare/stats.h"
 #include "tools/fleet/fleet.h"
+#include "tools/push/labels.h"
 #include "tools/tools.h"
 
 #define HOSTS_LEAST 5u
@@ -25,6 +26,15 @@
 static void put_name(struct sp_buffer *out, const char *name)
 {
 	sp_escape_name(out, SP_ESCAPE_PLAIN, *name ? name : "[no host]");
+}
+
+/* As the label that it was pushed with; what others wrote into the store is made so. */
+static void put_host(struct sp_buffer *out, const char *name)
+{
+	char *clean = sp_push_label_clean(*name ? name : "[no host]");
+
+	sp_buffer_puts(out, clean);
+	free(clean);
 }
 
 static double cores(const struct sp_fleet_host *host)
@@ -125,7 +135,7 @@ int sp_fleet_tell_outliers(const struct sp_fleet *fleet, const struct sp_fleet_h
 
 	for (size_t i = 0; !status && i < count && i < NAMED; i++) {
 		sp_buffer_puts(out, i ? "" : "\nHosts that stand out by CPU time:\n");
-		put_name(out, list[i].host->name);
+		put_host(out, list[i].host->name);
 		sp_buffer_printf(out, ": %.3g cores, ", list[i].value);
 		if (median > 0)
 			sp_buffer_printf(out, "%.2g times ", list[i].value / median);
@@ -137,7 +147,7 @@ int sp_fleet_tell_outliers(const struct sp_fleet *fleet, const struct sp_fleet_h
 	count = !status && hosts->count >= HOSTS_LEAST ? find_far(hosts, peak, LEAST_PEAK, list, &median) : 0;
 	for (size_t i = 0; i < count && i < NAMED; i++) {
 		sp_buffer_puts(out, i ? "" : "\nHosts that stand out by the heap at its peak:\n");
-		put_name(out, list[i].host->name);
+		put_host(out, list[i].host->name);
 		sp_buffer_puts(out, ": ");
 		sp_put_size(out, sp_whole(list[i].value));
 		sp_buffer_puts(out, ", the median is ");

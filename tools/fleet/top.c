@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "profiles/base/escape.h"
 #include "profiles/base/figures.h"
 #include "profiles/base/json.h"
 #include "profiles/compare/stats.h"
@@ -59,7 +58,6 @@ static bool read_host(struct top *t, char **fields)
 			return false;
 	if (!host.profiles)
 		return false;
-	sp_unescape(fields[0]); /* as the label that it was pushed with */
 	host.name = sp_pool_copy(&t->hosts.pool, fields[0], strlen(fields[0]));
 	sp_grow(&t->hosts.list, &t->hosts.capacity, t->hosts.count + 1, sizeof(*t->hosts.list));
 	t->hosts.list[t->hosts.count++] = host;
