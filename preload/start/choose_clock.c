@@ -66,7 +66,7 @@ static int probe_event(struct sp_thread *t)
 
 	if (!filtered && sp_tree_knows_events(limits))
 		return 0;
-	result = !filtered && sp_clock_wants_event(t) ? sp_clock_event.probe() : probe_outside(t, filtered);
+	result = !filtered && sp_clock_bears_event(t) ? sp_clock_event.probe() : probe_outside(t, filtered);
 	if (!result && !filtered)
 		sp_tree_tell_events(limits);
 	return result;

@@ -181,19 +181,24 @@ uint64_t sp_clock_switch_ns(void)
 	return sp_switch_cost_ns(cpu->switch_timer_ns, sp_load(&cpu->interval_ns), cpu->tick_ns);
 }
 
-uint64_t sp_clock_evidence_ns(void)
+static uint64_t usual_evidence_ns(void)
 {
-	const struct sp_spool_header *h = sp_agent.spool;
-	uint64_t interval = sp_load(&h->cpu.interval_ns);
+	uint64_t interval = sp_load(&sp_agent.spool->cpu.interval_ns);
 
-	if (interval >= h->cpu.tick_ns)
-		return EVIDENCE_INTERVALS * interval;
-	if (!h->is_root && sp_load(&h->cpu.self_user_ns) + sp_load(&h->cpu.self_sys_ns) < SP_SMALL_CPU_NS)
-		return SP_SMALL_CPU_NS;
-	return EVIDENCE_NS;
+	return interval < sp_agent.spool->cpu.tick_ns ? EVIDENCE_NS : EVIDENCE_INTERVALS * interval;
 }
 
-bool sp_clock_wants_event(const struct sp_thread *t)
+uint64_t sp_clock_evidence_ns(void)
+{
+	const struct sp_cpu_totals *cpu = &sp_agent.spool->cpu;
+	bool is_small = sp_load(&cpu->self_user_ns) + sp_load(&cpu->self_sys_ns) < SP_SMALL_CPU_NS;
+
+	if (sp_load(&cpu->interval_ns) < cpu->tick_ns && !sp_agent.spool->is_root && is_small)
+		return SP_SMALL_CPU_NS;
+	return usual_evidence_ns();
+}
+
+static bool bears_event(const struct sp_thread *t, uint64_t evidence_ns)
 {
 	struct sp_usage usage;
 	uint64_t cpu_ns;
@@ -202,10 +207,20 @@ bool sp_clock_wants_event(const struct sp_thread *t)
 		return false;
 	sp_thread_usage(t->tid, &usage);
 	cpu_ns = usage.user_ns + usage.sys_ns;
-	if (cpu_ns < sp_clock_evidence_ns())
+	if (cpu_ns < evidence_ns)
 		return sp_load(&short_lived) >= FEW_THREADS;
 	return sp_governor_allows_event(false, usage.switches * sp_clock_switch_ns(), cpu_ns,
 		sp_budget_ppm(sp_agent.config.budget_permille));
+}
+
+bool sp_clock_wants_event(const struct sp_thread *t)
+{
+	return bears_event(t, sp_clock_evidence_ns());
+}
+
+bool sp_clock_bears_event(const struct sp_thread *t)
+{
+	return bears_event(t, usual_evidence_ns());
 }
 
 static bool arm_one(struct sp_thread *t, const struct sp_clock *clock, uint64_t first_ns, uint64_t interval_ns)

@@ -49,6 +49,9 @@ void sp_clock_arm(struct sp_thread *t) SP_HIDDEN;
  * a tick. */
 bool sp_clock_wants_event(const struct sp_thread *t) SP_HIDDEN;
 
+/* ... or at least one for a moment, as a probe makes: members of a tree that are spared events can have that. */
+bool sp_clock_bears_event(const struct sp_thread *t) SP_HIDDEN;
+
 /* The CPU time by which it has shown enough. */
 uint64_t sp_clock_evidence_ns(void) SP_HIDDEN;
 
