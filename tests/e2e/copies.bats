@@ -112,8 +112,10 @@ both_callers() {
 
 # of_sampled FUNCTION: its share of the time that stacks stand for: a busy machine leaves some without.
 of_sampled() {
-	awk -v own="$(total "$1" "$profile")" -v unsampled="$(total '[unsampled]' "$profile")" -v before="$(total '[before' "$profile")" \
-		'BEGIN { print 100 * own / (100 - unsampled - before) }'
+	"$SMARTPROF" report --format folded "$profile" | awk -v name="$1" '{
+		ns = $NF; sub(/ [0-9]+$/, "")
+		if ($0 == "[unsampled]" || $0 == "[before sampling]") next
+		all += ns; if (index(";" $0 ";", ";" name ";")) own += ns } END { print 100 * own / all }'
 }
 
 @test "interpreters' trampolines of fixed shape: functions by name, with whole stacks" {
