@@ -21,15 +21,6 @@ struct places {
 	uint64_t image_low, image_high, code_low, code_high;
 };
 
-static const char *name_of(const struct sp_object *object, const GElf_Shdr *header)
-{
-	size_t names;
-	const char *name =
-		elf_getshdrstrndx(object->elf, &names) ? NULL : elf_strptr(object->elf, names, header->sh_name);
-
-	return name ? name : "";
-}
-
 static struct places find_places(const struct sp_object *object)
 {
 	struct places p = {.code_low = UINT64_MAX};
@@ -126,10 +117,11 @@ static int read_constants(struct constants *c, const char *path)
 	if (rc)
 		return rc;
 	places = find_places(&object);
+	/* Not by sp_object_section: of an image, sections of code and constants have no contents, and are read by address. */
 	while (!rc && (scn = elf_nextscn(object.elf, scn))) {
 		uint8_t *bytes = NULL;
 
-		if (!gelf_getshdr(scn, &h) || !has_constants(name_of(&object, &h)) || !h.sh_size)
+		if (!gelf_getshdr(scn, &h) || !has_constants(sp_elf_section_name(object.elf, &h)) || !h.sh_size)
 			continue;
 		if (h.sh_size <= SECTION_BYTES_MAX)
 			bytes = sp_object_bytes(&object, h.sh_addr, h.sh_addr + h.sh_size);

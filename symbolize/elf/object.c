@@ -207,7 +207,7 @@ bool sp_object_has_build_id(const struct sp_object *object, const uint8_t *build
 	return object->build_id_bytes == bytes && bytes && !memcmp(object->build_id, build_id, bytes);
 }
 
-static const char *section_name(Elf *elf, const GElf_Shdr *header)
+const char *sp_elf_section_name(Elf *elf, const GElf_Shdr *header)
 {
 	size_t names;
 
@@ -225,7 +225,7 @@ static Elf_Scn *find_section(Elf *elf, const char *name, GElf_Shdr *header)
 	while ((scn = elf_nextscn(elf, scn))) {
 		if (!gelf_getshdr(scn, &local) || local.sh_type == SHT_NOBITS)
 			continue;
-		if (strcmp(section_name(elf, &local), name))
+		if (strcmp(sp_elf_section_name(elf, &local), name))
 			continue;
 		if (header)
 			*header = local;
@@ -279,7 +279,7 @@ bool sp_object_can_unpack(const struct sp_object *object)
 
 	while ((scn = elf_nextscn(object->elf, scn)))
 		if (gelf_getshdr(scn, &header) && header.sh_type != SHT_NOBITS)
-			add_unpacked(scn, &header, section_name(object->elf, &header), &unpacked);
+			add_unpacked(scn, &header, sp_elf_section_name(object->elf, &header), &unpacked);
 	return unpacked < UNPACKED_LIMIT_BYTES;
 }
 
@@ -296,7 +296,8 @@ bool sp_object_is_compressed(const struct sp_object *object)
 
 	while ((scn = elf_nextscn(object->elf, scn))) {
 		if (gelf_getshdr(scn, &header) &&
-			((header.sh_flags & SHF_COMPRESSED) || is_old_compressed(section_name(object->elf, &header))))
+			((header.sh_flags & SHF_COMPRESSED) ||
+				is_old_compressed(sp_elf_section_name(object->elf, &header))))
 			return true;
 	}
 	return false;

@@ -50,6 +50,9 @@ bool sp_object_has_build_id(const struct sp_object *object, const uint8_t *build
 /* The section of this name that has contents in this file, or NULL. header may be NULL. */
 Elf_Scn *sp_object_section(const struct sp_object *object, const char *name, GElf_Shdr *header);
 
+/* "" unknown. Lives as long as the file. */
+const char *sp_elf_section_name(Elf *elf, const GElf_Shdr *header);
+
 /* What is in `.debug_NAME`, or in `.zdebug_NAME` where it was compressed before sections had a flag for it; NULL:
  * nothing. To be called once libdw has unpacked the sections. */
 Elf_Data *sp_elf_debug_section(Elf *elf, const char *name);
