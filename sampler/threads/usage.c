@@ -74,12 +74,12 @@ static void read_usage(int who, struct sp_usage *usage)
 	struct rusage ru;
 
 	if (sp_sys(SYS_getrusage, who, &ru) != 0) {
-		usage->user_ns = usage->sys_ns = usage->switches = usage->faults = usage->max_rss_bytes = 0;
+		*usage = (struct sp_usage){0};
 		return;
 	}
 	usage->user_ns = (uint64_t)ru.ru_utime.tv_sec * 1000000000u + (uint64_t)ru.ru_utime.tv_usec * 1000u;
 	usage->sys_ns = (uint64_t)ru.ru_stime.tv_sec * 1000000000u + (uint64_t)ru.ru_stime.tv_usec * 1000u;
-	usage->max_rss_bytes = (uint64_t)ru.ru_maxrss * 1024u;
+	usage->max_rss_bytes = usage->most_rss_bytes = (uint64_t)ru.ru_maxrss * 1024u;
 	usage->switches = (uint64_t)(ru.ru_nvcsw + ru.ru_nivcsw);
 	usage->faults = (uint64_t)(ru.ru_minflt + ru.ru_majflt);
 }

@@ -9,7 +9,8 @@
 struct sp_usage {
 	uint64_t user_ns, sys_ns;
 	uint64_t switches, faults;
-	uint64_t max_rss_bytes; /* of the process; 0: it has not been more than what was there before */
+	uint64_t max_rss_bytes;  /* of the process; 0: it has not been more than what was there before */
+	uint64_t most_rss_bytes; /* it has not been more than that, what was there before included; 0: not known */
 };
 
 /* The program begins, in the calling thread. Touches nothing but system calls and its own data: the loader may not

@@ -7,6 +7,7 @@
 #include "sampler/threads/task_file.h"
 #include "sampler/upkeep/marks.h"
 #include "sampler/upkeep/memory.h"
+#include "sampler/upkeep/totals.h"
 
 #define WINDOW_NS 20000000u
 #define CPU_WINDOW_NS 10000000000u
@@ -92,6 +93,29 @@ static uint64_t memory_bytes(uint64_t now)
 	return sp_memory_resident().anonymous_bytes + state.swapped_bytes;
 }
 
+/* What memory can have come to at the most. Opening and reading a file of /proc to know it takes some 20 us. The kernel's count
+ * of what was resident at the most lags behind by as much as its processors have not told each other. */
+static uint64_t most_bytes(uint64_t now)
+{
+	uint64_t age_ns, most = sp_totals_most_rss(&age_ns);
+
+	if (!most || !state.swap_ns || now - state.swap_ns >= SWAP_NS)
+		return UINT64_MAX;
+	return most + most / 16 + age_ns / 1000 * GROWS_BYTES_PER_US + state.swapped_bytes;
+}
+
+/* Whether with so much every rule stays as it is. */
+static bool is_below_all(uint64_t most)
+{
+	uint32_t i;
+
+	for (i = 0; i < SP_MEMORY_RULES; i++)
+		if (state.memory[i].limit &&
+			(most >= state.memory[i].limit || state.memory[i].marked || state.memory[i].high))
+			return false;
+	return true;
+}
+
 static uint32_t armed(void)
 {
 	uint32_t i, n = 0;
@@ -153,7 +177,7 @@ static uint64_t pause_ns(uint64_t value)
 
 static uint64_t look_at_memory(uint64_t now)
 {
-	uint64_t value = memory_bytes(now);
+	uint64_t most = most_bytes(now), value = is_below_all(most) ? most : memory_bytes(now);
 	uint32_t i;
 
 	for (i = 0; i < SP_MEMORY_RULES; i++) {

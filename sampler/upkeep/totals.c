@@ -10,6 +10,10 @@
 
 static uint64_t totals_due_tsc, totals_cycles; /* atomic: when the next reading is due, and what one takes */
 
+static struct {
+	uint64_t bytes, tsc; /* atomic */
+} most_rss;
+
 /* One that took much longer than those before was preempted: the next may come all the same. */
 static uint64_t reading_cycles(uint64_t measured, uint64_t per_us)
 {
@@ -36,6 +40,8 @@ struct sp_usage sp_totals_update(void)
 	sp_process_usage(&usage);
 	ended = sp_tsc();
 	rest = TOTALS_PRICE * reading_cycles(ended - began, per_us);
+	sp_raise(&most_rss.bytes, usage.most_rss_bytes);
+	__atomic_store_n(&most_rss.tsc, began, __ATOMIC_RELEASE);
 	least = pause_us(&usage) * per_us;
 	sp_store(&totals_due_tsc, ended + (rest > least ? rest : least));
 	sp_store(&h->cpu.self_user_ns, usage.user_ns);
@@ -50,4 +56,14 @@ void sp_totals_follow(uint64_t tsc)
 {
 	if ((int64_t)(tsc - sp_load(&totals_due_tsc)) >= 0)
 		sp_totals_update();
+}
+
+uint64_t sp_totals_most_rss(uint64_t *age_ns)
+{
+	uint64_t tsc = __atomic_load_n(&most_rss.tsc, __ATOMIC_ACQUIRE);
+
+	int64_t passed = (int64_t)(sp_tsc() - tsc);
+
+	*age_ns = passed > 0 ? sp_tsc_ns((uint64_t)passed) : 0;
+	return sp_load(&most_rss.bytes);
 }

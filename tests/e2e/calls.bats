@@ -93,6 +93,15 @@ of_a_child() {
 	[ "$(cat more)" -le 80 ]
 }
 
+# The file that tells it is opened and read in 20 us. What a process has had resident at the most is asked for anyway.
+@test "memory that is far from its thresholds is not read" {
+	status_of 7 strace -f -qq --seccomp-bpf -e trace=openat -o calls -E LD_PRELOAD="$AGENT" -E SMARTPROF_MEMORY_WARNING_THRESHOLD=400 \
+		-E SMARTPROF_MEMORY_CRITICAL_THRESHOLD=400 -E SMARTPROF_MEMORY_PROFILING_THRESHOLD=400 \
+		-E SMARTPROF_MEMORY_THRESHOLD=400 -E SMARTPROF_MODE=cpu -- "$TARGETS/ends" exit 1
+	at_least "$(front cpu_samples "$(profile_of ends)")" 100
+	[ "$(grep -c statm calls)" -le 15 ] # the timeline's among them
+}
+
 # What one process has read of a file's unwind tables, the others find in the tree's file; no other user's process writes there.
 @test "the processes of a tree share unwind rules, but not with one that has become another user" {
 	local tree="/dev/shm/smartprof-$(id -u)"
