@@ -208,6 +208,8 @@ void sp_wait_ended(const struct sp_timed_call *w, enum sp_wait_call call, uint64
 	cycles = own_cycles(w, cycles);
 	if (is_short && is_plain(w, t) && sp_short_add(t, kind, cycles))
 		return;
+	if (sp_tls.guard) /* the agent's own: it reads files while it makes the spool */
+		return;
 	sp_tsc_ask();
 	if (!is_counted())
 		return;
