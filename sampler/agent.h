@@ -182,6 +182,7 @@ struct sp_thread {
 	struct sp_tls *tls; /* of the thread that owns the block; NULL while free */
 	uint32_t next_free; /* pool link: index + 1 */
 	uint32_t index;
+	uint32_t alive;                  /* of the first block alone: sp_agent.alive leads here */
 	struct sp_thread_record *record; /* in the spool; NULL when the table was full */
 	int tid;                         /* 0 while no thread has the block */
 	bool armed;                      /* atomic: its clocks are, or are just being armed */
@@ -264,6 +265,12 @@ struct sp_thread {
 	struct sp_last_walk last_walk;
 };
 
+/* Where a thread of the C library's begins. */
+struct sp_thread_place {
+	uint64_t root_pc;                 /* return address into the C library's thread start; 0: main thread */
+	uint64_t stack_high, stack_bytes; /* of the thread's own stack, what is mapped for sure; 0: unknown */
+};
+
 /* Thread-local: initial-exec, and small, because it comes out of every thread's stack. The heap
  * counters live here so that the fast path of malloc touches nothing else; they are copied to the
  * thread's record in the spool whenever the thread enters the agent. */
@@ -271,10 +278,11 @@ struct sp_tls {
 	struct sp_heap_counters heap; /* first: addressed by the fast path */
 	int64_t heap_left;            /* bytes until the next sample beyond the countdown */
 	struct sp_thread *thread;
-	uint32_t guard;     /* inside the agent */
-	uint32_t dead;      /* the thread's state has been given back: it is ending */
-	uint16_t resolving; /* inside the loader on our behalf: what it allocates comes from the arena */
-	uint64_t waited;    /* cycles in calls that have blocked */
+	uint32_t guard;               /* inside the agent */
+	uint32_t dead;                /* the thread's state has been given back: it is ending */
+	uint16_t resolving;           /* inside the loader on our behalf: what it allocates comes from the arena */
+	uint64_t waited;              /* cycles in calls that have blocked */
+	struct sp_thread_place place; /* of its stack: a forked child has it, but no block */
 };
 _Static_assert(sizeof(struct sp_tls) <= 128, "TLS of a preloaded library shrinks every thread's stack");
 
@@ -321,7 +329,8 @@ struct sp_agent {
 	uint64_t dormant_bytes;   /* SP_DORMANT_BYTES or SP_DORMANT_CHILD_BYTES */
 	bool one_stack;           /* valgrind runs the program */
 	bool attached;            /* loaded into a process that ran already: no function is hooked */
-	uint32_t *alive;          /* SP_ALIVE on a MADV_WIPEONFORK page: 0 in a forked child */
+	uint32_t *alive; /* SP_ALIVE among the blocks, which a forked child finds wiped; NULL: no spool was made in this
+	                  * process */
 	int pid;
 	uint32_t uid; /* the user who owns the spool */
 	struct sp_sampler_config config;
@@ -329,21 +338,22 @@ struct sp_agent {
 	uint8_t *spool_map;          /* same address, for offsets */
 	const char *single_threaded; /* the C library's __libc_single_threaded */
 	uint64_t start_monotonic_ns, start_tsc;
-	uint64_t tsc_per_us_x1024;       /* cycles in a microsecond, times 1024 */
-	uint32_t tsc_measured;           /* atomic: that is no assumption */
-	uint32_t span_log_mask;          /* atomic: the ring's size less 1; 0: there is no timing log */
-	uint32_t span_context;           /* atomic: others can see which span a thread is in (spans/context.h) */
-	uint32_t tsc_forbidden;          /* atomic: SP_TSC_..., why the cycle counter is not read */
-	uint64_t unload_gen;             /* atomic: raised by every dlclose */
-	void (*activate)(void);          /* preload's: make the spool, arm the clocks; any context */
-	void (*share)(void);             /* preload's: look for what the tree's processes share; any context */
-	void (*adopt)(void);             /* preload's: take the calling thread in; normal context */
-	void (*look)(void);              /* preload's: whether the profiling signal is still ours; any context */
-	void (*forked)(void);            /* preload's: this is a child made without atfork handlers */
-	void (*watch_forks)(void);       /* preload's: the process may be about to fork; normal context */
-	uint64_t thread_root_pc;         /* sp_thread.root_pc of some thread; 0 while there was none */
-	const void *own_start, *own_end; /* the agent's own mapping */
-	uint64_t page_bytes;             /* the kernel's; 0: not asked, 4096 */
+	uint64_t tsc_per_us_x1024;            /* cycles in a microsecond, times 1024 */
+	uint32_t tsc_measured;                /* atomic: that is no assumption */
+	uint32_t span_log_mask;               /* atomic: the ring's size less 1; 0: there is no timing log */
+	uint32_t span_context;                /* atomic: others can see which span a thread is in (spans/context.h) */
+	uint32_t tsc_forbidden;               /* atomic: SP_TSC_..., why the cycle counter is not read */
+	uint64_t unload_gen;                  /* atomic: raised by every dlclose */
+	void (*activate)(void);               /* preload's: make the spool, arm the clocks; any context */
+	struct sp_shared_rules *shared_rules; /* atomic: walk/shared.h; NULL: there are none */
+	void (*share)(void);                  /* preload's: look for what the tree's processes share; any context */
+	void (*adopt)(void);                  /* preload's: take the calling thread in; normal context */
+	void (*look)(void);                   /* preload's: whether the profiling signal is still ours; any context */
+	void (*forked)(void);                 /* preload's: this is a child made without atfork handlers */
+	void (*watch_forks)(void);            /* preload's: the process may be about to fork; normal context */
+	uint64_t thread_root_pc;              /* sp_thread.root_pc of some thread; 0 while there was none */
+	const void *own_start, *own_end;      /* the agent's own mapping */
+	uint64_t page_bytes;                  /* the kernel's; 0: not asked, 4096 */
 };
 extern struct sp_agent sp_agent SP_HIDDEN;
 

@@ -39,7 +39,9 @@ void sp_handed_on_expect(void)
 {
 	static bool looked;
 
-	if (!looked && !sp_agent.sealed)
+	if (looked)
+		return;
+	if (!sp_agent.sealed)
 		has_other_loaders();
 	looked = true;
 }

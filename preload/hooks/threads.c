@@ -162,6 +162,7 @@ static void begin_thread(struct sp_thread *t, void *return_address)
 	t->exit_rounds = 0;
 	t->root_pc = (uint64_t)(uintptr_t)return_address;
 	t->stack_high = (uint64_t)pthread_self(); /* the thread pointer */
+	sp_tls.place = (struct sp_thread_place){t->root_pc, t->stack_high, t->stack_bytes};
 	sp_store(&sp_agent.thread_root_pc, t->root_pc);
 	if (!known)
 		sp_thread_adopt(t, (uint64_t)(uintptr_t)t->start, usage.user_ns, usage.sys_ns);

@@ -136,21 +136,13 @@ static void start_heap(struct sp_spool_header *h)
 	h->heap.on = sp_agent.config.heap;
 }
 
-/* A page that reads as zero in every child made by fork, however it was made. */
-static int make_alive_page(void)
+/* From here on every child made by fork, however it was made, knows that it is one. */
+static void become_known(void)
 {
-	long p;
+	uint32_t *alive = sp_block_alive();
 
-	if (!sp_agent.alive) {
-		p = sp_sys(SYS_mmap, NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (sp_is_error(p))
-			return (int)p;
-		if (sp_sys(SYS_madvise, p, 4096, MADV_WIPEONFORK) != 0)
-			return -ENOSYS;
-		*(uint32_t *)p = SP_ALIVE;
-		sp_agent.alive = (uint32_t *)p;
-	}
-	return 0;
+	*alive = SP_ALIVE;
+	sp_agent.alive = alive;
 }
 
 static const char *explain(int err)
@@ -224,10 +216,8 @@ static void activate_main(void *arg)
 
 	sp_config_load_shared(&a->config, &where, sp_process.file, &a->facts,
 		sp_agent.attached ? sp_process.attached_facts : sp_tree_facts());
-	a->error = make_alive_page();
-	a->why = explain(a->error);
-	if (!a->error)
-		make_spool(a, spool_path, ticks, &h);
+	become_known();
+	make_spool(a, spool_path, ticks, &h);
 	if (a->error)
 		return;
 	h->state = SP_STATE_RUNNING;

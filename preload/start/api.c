@@ -88,7 +88,8 @@ static struct {
 
 SP_AT_FORK void sp_api_forked(void)
 {
-	memset(&begun, 0, sizeof begun);
+	if (begun.t_ns)
+		memset(&begun, 0, sizeof begun);
 }
 
 static uint64_t samples(void)

@@ -34,6 +34,19 @@
 #include "sampler/waits/waits.h"
 #include "sampler/walk/generated.h"
 
+static bool begun; /* this process is a child that has forgotten its parent, and has had no child since */
+
+/* With one thread, a signal that is directed at the process waits for it. */
+static bool held; /* atomic */
+
+static void hold_process(void)
+{
+	if (sp_is_single_threaded() && !sp_self_discovered())
+		return;
+	sp_store(&held, true);
+	sp_clock_hold_process(true);
+}
+
 /* What nearly every child calls is looked up once, and not in each of them. */
 static void before_fork(void)
 {
@@ -43,22 +56,25 @@ static void before_fork(void)
 		(void)SP_REAL(execve);
 		(void)SP_REAL(_exit);
 	}
+	if (sp_unlikely(begun))
+		begun = false;
 	if (!sp_agent.sealed)
-		sp_clock_hold_process(true);
+		hold_process();
 }
 
 static void after_fork_in_parent(void)
 {
-	if (!sp_agent.sealed)
+	if (sp_unlikely(sp_load(&held)) && __atomic_exchange_n(&held, false, __ATOMIC_RELAXED) && !sp_agent.sealed)
 		sp_clock_hold_process(false);
 }
 
 /* What is not listed here is true in a child too. The governor and calibrate.c begin anew with every spool. */
-SP_AT_FORK void sp_fork_forget(struct sp_thread *mine)
+SP_AT_FORK void sp_fork_forget(void)
 {
+	sp_context_forked();
 	sp_clock_forked();
 	sp_usage_forked();
-	sp_thread_forked(mine);
+	sp_thread_forked();
 	sp_live_forked();
 	sp_pre_activation_forked();
 	sp_timeline_forked();
@@ -72,7 +88,6 @@ SP_AT_FORK void sp_fork_forget(struct sp_thread *mine)
 	sp_span_names_forget();
 	sp_span_slow_forget();
 	sp_span_log_forked();
-	sp_context_forked();
 	sp_async_forked();
 	sp_memory_forked();
 	sp_waits_forked();
@@ -90,16 +105,18 @@ SP_AT_FORK void sp_fork_child(void)
 	sp_agent.spool = NULL;
 	sp_agent.spool_map = NULL;
 	sp_agent.pid = (int)sp_sys(SYS_getpid);
-	if (sp_agent.alive)
-		*sp_agent.alive = SP_ALIVE;
+	sp_agent.alive = NULL;
 	sp_agent.stopped = 0;
-	sp_fork_forget(sp_tls.thread);
+	begun = true;
+	held = false;
+	sp_fork_forget();
 	sp_process_start_time();
-	memset(&sp_tls.heap, 0, sizeof sp_tls.heap);
 	sp_tls.guard = 0;
 	sp_process.spool_path = NULL;
 	sp_process.is_root = false;
 	sp_agent.dormant_bytes = SP_DORMANT_CHILD_BYTES;
+	memset(&sp_tls.heap, 0, sizeof sp_tls.heap);
+	sp_tls.heap.bytes_base = sp_tls.heap.countdown = (int64_t)sp_pre_activation_first_bytes();
 	sp_process.inherits_locks = sp_threads_made();
 	sp_process.ppid = (int)sp_sys(SYS_getppid);
 	sp_store(&sp_agent.state, state == SP_AGENT_OFF || sp_process.follow_none ? SP_AGENT_OFF : SP_AGENT_DORMANT);
@@ -111,12 +128,10 @@ SP_AT_FORK void sp_fork_child(void)
 	}
 }
 
-/* The program's handlers may have come first, and one of them to us. Where there was no spool to be stale it has not: a
- * process that looks like a vfork's child is not activated. The page is written to anyhow, and so touched once. */
+/* The program's handlers may have come first, and one of them to us. */
 static void after_fork_in_child(void)
 {
-	if (!sp_agent.sealed &&
-		(!sp_agent.alive || __atomic_exchange_n(sp_agent.alive, SP_ALIVE, __ATOMIC_RELAXED) != SP_ALIVE))
+	if (!sp_agent.sealed && !begun)
 		sp_fork_child();
 }
 
@@ -124,6 +139,6 @@ void sp_fork_watch(void)
 {
 	static bool watched;
 
-	if (!__atomic_exchange_n(&watched, true, __ATOMIC_RELAXED))
+	if (!sp_load(&watched) && !__atomic_exchange_n(&watched, true, __ATOMIC_RELAXED))
 		__register_atfork(before_fork, after_fork_in_parent, after_fork_in_child, &sp_agent);
 }

@@ -11,8 +11,7 @@ void sp_fork_watch(void) SP_HIDDEN;
 /* In a child: forgets the parent's spool and goes back to dormant: sp_agent.forked. */
 void sp_fork_child(void) SP_HIDDEN;
 
-/* Forgets what each module knows of the parent, or of an earlier time; `mine`: a block that stays the caller's, or NULL.
- * No other thread is in the agent. */
-void sp_fork_forget(struct sp_thread *mine) SP_HIDDEN;
+/* Forgets what each module knows of the parent, or of an earlier time. No other thread is in the agent. */
+void sp_fork_forget(void) SP_HIDDEN;
 
 #endif

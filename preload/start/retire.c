@@ -23,6 +23,12 @@ static bool await_others(void)
 	return !busy;
 }
 
+static void give_back(struct sp_thread *t, void *unused)
+{
+	(void)unused;
+	sp_block_give_back(t);
+}
+
 bool sp_attach_retire(void)
 {
 	int state = sp_agent_state();
@@ -40,6 +46,7 @@ bool sp_attach_retire(void)
 	sp_agent.spool_map = NULL;
 	sp_agent.stopped = 0;
 	sp_clock_drop_process();
-	sp_fork_forget(NULL);
+	sp_block_each(give_back, NULL);
+	sp_fork_forget();
 	return true;
 }

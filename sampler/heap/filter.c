@@ -23,6 +23,8 @@ static uint8_t coarse_room[SP_FILTER_COARSE_BYTES] SP_BIG;
 struct sp_free_filter *sp_free_filter = (struct sp_free_filter *)&boot_filter;
 static struct sp_free_filter *fine;
 static bool coarse_is_used; /* atomic */
+static bool coarse_is_left; /* atomic: what a forked child's parent had in it is in it still */
+static bool has_arenas;     /* some pointer of the arena's is in it */
 
 /* Its bytes begin a page. An aligned variable would align all of ours, and take the small ones one page more. */
 static struct sp_free_filter *coarse_filter(void)
@@ -42,10 +44,18 @@ static struct sp_free_filter *quiet(void)
 	return (struct sp_free_filter *)(uintptr_t)&quiet_filter;
 }
 
+/* Not in a forked child's first instants: most end without having used it. */
+static void wipe_left(void)
+{
+	if (sp_unlikely(sp_load(&coarse_is_left)) && __atomic_exchange_n(&coarse_is_left, false, __ATOMIC_ACQ_REL))
+		sp_clear_pages(coarse_filter()->bytes, TABLE_BYTES);
+}
+
 /* Before a pointer is put into the coarse table. */
 static void use_coarse(void)
 {
 	if (sp_unlikely(!__atomic_load_n(&coarse_is_used, __ATOMIC_ACQUIRE))) {
+		wipe_left();
 		coarse_filter()->factor = COARSE_FACTOR;
 		__atomic_store_n(&coarse_is_used, true, __ATOMIC_RELEASE);
 	}
@@ -60,6 +70,7 @@ void sp_filter_boot_done(void)
 
 void sp_filter_set_fine(void *memory)
 {
+	wipe_left();
 	fine = memory;
 	if (fine)
 		fine->factor = FINE_FACTOR;
@@ -104,6 +115,7 @@ void sp_filter_remove_pre_activation(const void *p)
 void sp_filter_mark_arena(const void *p)
 {
 	use_coarse();
+	has_arenas = true;
 	sp_store(&coarse_filter()->bytes[sp_filter_place(coarse_filter(), p)], STICKY);
 	if (fine)
 		sp_store(&fine->bytes[sp_filter_place(fine, p)], STICKY);
@@ -122,12 +134,17 @@ void sp_filter_choose(uint64_t inuse_bytes, uint64_t samples)
 		sp_store(&sp_free_filter, other);
 }
 
-bool sp_filter_reset(void)
+SP_AT_FORK bool sp_filter_reset(void)
 {
-	if (!coarse_is_used)
-		return false;
-	coarse_is_used = false;
-	sp_store(&sp_free_filter, quiet());
-	sp_clear_pages(coarse_filter()->bytes, TABLE_BYTES);
-	return true;
+	if (coarse_is_used) {
+		coarse_is_used = false;
+		coarse_is_left = true;
+		sp_store(&sp_free_filter, quiet());
+	}
+	return has_arenas;
+}
+
+bool sp_filter_has_arenas(void)
+{
+	return has_arenas;
 }

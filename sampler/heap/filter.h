@@ -56,7 +56,11 @@ void sp_filter_mark_arena(const void *p) SP_HIDDEN;
 /* Puts the table in force that fits so many samples in so many bytes. Both tables are always up to date. */
 void sp_filter_choose(uint64_t inuse_bytes, uint64_t samples) SP_HIDDEN;
 
-/* Nothing is alive any more, not even the arena's: in a forked child. Returns whether anything has been. */
+/* Nothing is alive any more, not even the arena's: in a forked child. Returns whether any of the arena's has been, and so is to be marked
+ * again. */
 bool sp_filter_reset(void) SP_HIDDEN;
+
+/* Whether any pointer was marked by sp_filter_mark_arena. */
+bool sp_filter_has_arenas(void) SP_HIDDEN;
 
 #endif

@@ -61,7 +61,8 @@ int sp_live_init(void)
 	} else {
 		sp_filter_set_fine(NULL);
 	}
-	sp_arena_mark_all();
+	if (sp_filter_has_arenas())
+		sp_arena_mark_all();
 	sp_spool_take(tables + SP_FILTER_BYTES + SP_FILTER_COARSE_BYTES, 0);
 	__atomic_store_n(&live.ready, true, __ATOMIC_RELEASE);
 	return 0;

@@ -27,6 +27,12 @@ static inline uint64_t sp_pre_activation_interval(void)
 	return sp_agent.dormant_bytes / (sp_pre_activation_spares() ? 8 : 16);
 }
 
+/* Bytes until the first that sp_pre_activation_allocated is to be called for. */
+static inline uint64_t sp_pre_activation_first_bytes(void)
+{
+	return sp_agent.pre_activation_heap ? sp_pre_activation_skip_bytes() : sp_agent.dormant_bytes;
+}
+
 /* The dormant process allocated `size` bytes at `p`, and had allocated `before` bytes until then; the
  * allocation is counted already. Returns the bytes until this is to be called again. Inside the guard. */
 int64_t sp_pre_activation_allocated(const void *p, size_t size, uint64_t before) SP_HIDDEN;

@@ -93,7 +93,8 @@ void sp_async_end(struct sp_thread *t, uint32_t name, uint64_t id)
 
 SP_AT_FORK void sp_async_forked(void)
 {
-	if (used)
-		sp_clear_pages(open_spans, sizeof open_spans);
+	if (!used)
+		return;
+	sp_clear_pages(open_spans, sizeof open_spans);
 	used = 0;
 }

@@ -129,12 +129,6 @@ void sp_context_look(void)
 		sp_context_stop();
 }
 
-SP_AT_FORK void sp_context_forked(void)
-{
-	process_context = NULL;
-	sp_agent.span_context = 0;
-}
-
 /* --- a thread's record */
 
 static uint64_t random_number(struct sp_thread *t, int which)
@@ -152,6 +146,24 @@ static void show(const struct sp_context *record)
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	*(const struct sp_context *volatile *)(uintptr_t)(thread_pointer - place) = record;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+static const struct sp_context *shown(void)
+{
+	const char *thread_pointer = sp_thread_pointer();
+
+	return *(const struct sp_context *volatile *)(uintptr_t)(thread_pointer - place);
+}
+
+/* The record went with the block that it was in. */
+SP_AT_FORK void sp_context_forked(void)
+{
+	if (sp_likely(!place))
+		return;
+	if (sp_tls.thread && shown() == &sp_tls.thread->context.record)
+		show(NULL);
+	process_context = NULL;
+	sp_agent.span_context = 0;
 }
 
 void sp_context_take_back(struct sp_thread *t)

@@ -121,7 +121,8 @@ uint32_t sp_span_labelled(uint32_t node, uint32_t label)
 
 SP_AT_FORK void sp_span_names_forget(void)
 {
-	if (used)
-		sp_clear_pages(&table, sizeof table);
+	if (!used)
+		return;
+	sp_clear_pages(&table, sizeof table);
 	used = 0;
 }

@@ -364,7 +364,8 @@ void sp_span_compare(struct sp_thread *t, struct sp_span_count *c, const struct 
 
 SP_AT_FORK void sp_span_slow_forget(void)
 {
-	if (used)
-		sp_clear_pages(tail_buckets, sizeof(tail_buckets));
+	if (!used)
+		return;
+	sp_clear_pages(tail_buckets, sizeof(tail_buckets));
 	used = 0;
 }

@@ -427,7 +427,7 @@ void sp_span_thread_ends(struct sp_thread *t)
 	sp_span_forget(t);
 }
 
-SP_AT_FORK void sp_span_forget(struct sp_thread *t)
+void sp_span_forget(struct sp_thread *t)
 {
 	sp_context_take_back(t);
 	if (t->spans)

@@ -77,28 +77,41 @@ static void push_free(struct sp_thread *t)
 	} while (!__atomic_compare_exchange_n(&pool.free_head, &head, next, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
 }
 
+/* Nothing of the parent's blocks is of use to a forked child: it finds them wiped, and neither of the two has them copied. */
+static char *map_chunk(size_t bytes)
+{
+	long p = sp_sys(SYS_mmap, NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+		0);
+
+	if (sp_is_error(p))
+		return NULL;
+	if (sp_sys(SYS_madvise, p, bytes, MADV_WIPEONFORK) == 0)
+		return (char *)p;
+	sp_sys(SYS_munmap, p, bytes);
+	return NULL;
+}
+
 /* Maps the chunk that holds `index` unless another thread has. */
 static bool ensure_chunk(uint32_t index)
 {
 	uint32_t c = index / BLOCKS_PER_CHUNK;
 	size_t bytes = (size_t)BLOCKS_PER_CHUNK * SP_BLOCK_BYTES;
-	char *expected = NULL;
-	long p;
+	char *expected = NULL, *p;
 
 	if (c >= MAX_CHUNKS)
 		return false;
 	if (__atomic_load_n(chunk_at(c), __ATOMIC_ACQUIRE))
 		return true;
-	p = sp_sys(SYS_mmap, NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (sp_is_error(p))
+	p = map_chunk(bytes);
+	if (!p)
 		return false;
-	sp_memory_is_agents((const void *)p, bytes);
-	if (!__atomic_compare_exchange_n(chunk_at(c), &expected, (char *)p, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+	sp_memory_is_agents(p, bytes);
+	if (!__atomic_compare_exchange_n(chunk_at(c), &expected, p, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		sp_sys(SYS_munmap, p, bytes);
 	return true;
 }
 
-/* Carves a block that was never in use. Its memory is there before its number is taken, so that a
+/* Carves a block that was not in use since all were forgotten. Its memory is there before its number is taken, so that a
  * refusal takes nothing. */
 static struct sp_thread *carve(void)
 {
@@ -112,6 +125,7 @@ static struct sp_thread *carve(void)
 		__ATOMIC_ACQUIRE));
 	t = sp_block_at(index);
 	t->index = index;
+	t->clock_state = 0;
 	if (sp_agent.spool)
 		sp_spool_take(SP_BLOCK_TOUCHED, SP_BLOCK_TOUCHED);
 	return t;
@@ -185,21 +199,16 @@ bool sp_block_await(struct sp_thread *t, bool (*done)(struct sp_thread *t, void 
 	return false;
 }
 
-SP_AT_FORK void sp_block_forked(const struct sp_thread *mine)
+uint32_t *sp_block_alive(void)
 {
-	uint32_t i, n = pool.taken;
+	struct sp_thread *first = sp_block_at(0);
 
-	if (!n)
-		return;
+	return first ? &first->alive : NULL;
+}
+
+SP_AT_FORK void sp_block_forget(void)
+{
 	pool.free_head = 0;
-	for (i = 0; i < n && i / BLOCKS_PER_CHUNK < MAX_CHUNKS; i++) {
-		struct sp_thread *t = sp_block_at(i);
-
-		if (!t)
-			continue;
-		t->index = i; /* which a thread of the parent's may have been about to write */
-		t->clock_state = 0;
-		if (t != mine)
-			sp_block_give_back(t);
-	}
+	pool.taken = 0;
+	sp_registry_forget();
 }

@@ -25,7 +25,7 @@ static uint64_t slot_value(const struct sp_thread *t)
 	return (uint64_t)(uint32_t)t->tid << 32 | (t->index + 1);
 }
 
-SP_AT_FORK bool sp_registry_add(struct sp_thread *t)
+bool sp_registry_add(struct sp_thread *t)
 {
 	uint64_t *slot, none;
 	uint32_t i;
@@ -43,7 +43,7 @@ SP_AT_FORK bool sp_registry_add(struct sp_thread *t)
 	return false;
 }
 
-SP_AT_FORK void sp_registry_remove(const struct sp_thread *t)
+void sp_registry_remove(const struct sp_thread *t)
 {
 	uint64_t *slot, mine;
 	uint32_t i;
@@ -58,6 +58,14 @@ SP_AT_FORK void sp_registry_remove(const struct sp_thread *t)
 		if (!i)
 			return; /* it was entered once */
 	}
+}
+
+SP_AT_FORK void sp_registry_forget(void)
+{
+	if (registered > (first != 0))
+		sp_clear_pages(&registry, sizeof registry);
+	registered = 0;
+	first = 0;
 }
 
 struct sp_thread *sp_registry_find(int tid, const struct sp_thread *but)

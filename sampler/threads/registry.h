@@ -12,6 +12,9 @@ bool sp_registry_add(struct sp_thread *t) SP_HIDDEN;
 /* Removes what sp_registry_add entered; harmless when it is not there. */
 void sp_registry_remove(const struct sp_thread *t) SP_HIDDEN;
 
+/* All of them. In a forked child. */
+void sp_registry_forget(void) SP_HIDDEN;
+
 /* The block of thread `tid`, or NULL; `but` is passed over. */
 struct sp_thread *sp_registry_find(int tid, const struct sp_thread *but) SP_HIDDEN;
 

@@ -101,6 +101,9 @@ void sp_thread_adopt(struct sp_thread *t, uint64_t entry, uint64_t user_ns, uint
 
 	t->tls = tls;
 	t->tid = (int)sp_sys(SYS_gettid);
+	t->root_pc = tls->place.root_pc;
+	t->stack_high = tls->place.stack_high;
+	t->stack_bytes = tls->place.stack_bytes;
 	t->listed = sp_registry_add(t);
 	t->owned = true;
 	if (sp_agent.spool)
@@ -362,32 +365,13 @@ void sp_thread_flush_dead(void)
 	memset(&tls->heap, 0, sizeof tls->heap);
 }
 
-SP_AT_FORK void sp_thread_forked(struct sp_thread *mine)
+SP_AT_FORK void sp_thread_forked(void)
 {
 	threads.record_hint = 0;
 	threads.ended_ns = 0;
-	sp_block_forked(mine);
-	if (mine) {
-		mine->record = NULL;
-		sp_span_forget(mine);
-		sp_registry_remove(mine);
-		mine->tid = (int)sp_sys(SYS_gettid);
-		mine->listed = sp_registry_add(mine);
-		mine->armed = mine->discovered = false;
-		mine->clock_state = 0;
-		if (mine->waits == SP_SIGNAL_LOOKED_AT) /* by a thread of the parent's */
-			mine->waits = SP_SIGNAL_BLOCKED;
-		mine->clocks = 0;
-		mine->event_page = NULL;
-		mine->event_fd = -1;
-		mine->event_open = false;
-		mine->heap_interval = 0;
-		mine->tls->heap_left = 0;
-		memset(&mine->wait, 0, sizeof mine->wait);
-		mine->user_assigned_ns = mine->sys_assigned_ns = 0;
-		mine->user_drift_ns = 0;
-		mine->window_switches = mine->window_cpu_ns = mine->counted_switches = 0;
-	}
+	sp_tls.thread = NULL;
+	sp_tls.heap_left = 0;
+	sp_block_forget();
 }
 
 static void find_inside(struct sp_thread *t, void *any)

@@ -55,8 +55,8 @@ void sp_thread_ask_queue(struct sp_thread *t, uint64_t now) SP_HIDDEN;
 /* Adds what an ending thread has counted after it gave its block back to record 0. */
 void sp_thread_flush_dead(void) SP_HIDDEN;
 
-/* In a forked child: all blocks but the caller's are free. */
-void sp_thread_forked(struct sp_thread *mine) SP_HIDDEN;
+/* In a forked child, or when the agent is put into a process once more: no thread has a block. */
+void sp_thread_forked(void) SP_HIDDEN;
 
 /* CPU time in the records of threads that have ended. */
 uint64_t sp_thread_ended_ns(void) SP_HIDDEN;

@@ -45,5 +45,6 @@ uint64_t sp_memory_recent(uint64_t now_ns)
 
 SP_AT_FORK void sp_memory_forked(void)
 {
-	recent.read_ns = recent.rss_bytes = 0;
+	if (recent.read_ns)
+		recent.read_ns = recent.rss_bytes = 0;
 }

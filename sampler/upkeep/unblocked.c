@@ -139,8 +139,10 @@ void sp_unblocked_begin(void)
 
 SP_AT_FORK void sp_unblocked_forked(void)
 {
-	looks.not_before_ns = 0;
-	looks.begins = 0;
+	if (looks.not_before_ns)
+		looks.not_before_ns = 0;
+	if (looks.begins)
+		looks.begins = 0;
 }
 
 static bool has_left(struct sp_thread *t, void *waited)

@@ -6,6 +6,7 @@
 #include "sampler/spool/modules.h"
 #include "sampler/spool/write.h"
 #include "sampler/sys.h"
+#include "sampler/waits/waits.h"
 
 #define BUCKETS (4u * SP_WAIT_SITES_MAX)
 #define LOCK_BUCKETS (4u * SP_LOCKS_MAX)
@@ -17,8 +18,6 @@ struct buckets {
 	uint32_t sites[BUCKETS], locks[LOCK_BUCKETS]; /* atomic; 0 empty, else the index */
 };
 static char room[sizeof(struct buckets) + 4095] SP_BIG;
-static bool used;
-
 static struct buckets *buckets(void)
 {
 	return (struct buckets *)(((uintptr_t)room + 4095) & ~(uintptr_t)4095);
@@ -74,7 +73,7 @@ static uint32_t site_of(const struct sp_waited *w)
 	uint64_t key = key_of(w);
 	uint32_t probe, found, made = 0;
 
-	used = true;
+	sp_waits.sites_used = true;
 	for (probe = 0; probe < MAX_PROBES; probe++) {
 		uint32_t *bucket = &buckets()->sites[((uint32_t)key + probe) & (BUCKETS - 1)];
 
@@ -114,7 +113,7 @@ uint32_t sp_wait_locks_find(uint64_t address)
 	uint64_t key = mix(address);
 	uint32_t probe, found, made = 0;
 
-	used = true;
+	sp_waits.sites_used = true;
 	for (probe = 0; probe < MAX_PROBES; probe++) {
 		uint32_t *bucket = &buckets()->locks[((uint32_t)key + probe) & (LOCK_BUCKETS - 1)];
 
@@ -145,10 +144,17 @@ void sp_wait_locks_count(uint64_t address, uint64_t ns)
 	sp_raise(&lock->longest_ns, ns);
 }
 
+void sp_wait_sites_begin(void)
+{
+	if (sp_waits.sites_left)
+		sp_clear_pages(buckets(), sizeof *buckets());
+	sp_waits.sites_left = false;
+}
+
 SP_AT_FORK void sp_wait_sites_forget(void)
 {
-	if (!used)
+	if (!sp_waits.sites_used)
 		return;
-	used = false;
-	sp_clear_pages(buckets(), sizeof *buckets());
+	sp_waits.sites_used = false;
+	sp_waits.sites_left = true;
 }

@@ -33,4 +33,7 @@ uint32_t sp_wait_locks_find(uint64_t address) SP_HIDDEN;
 /* In a forked child, and for a new spool: nothing is known of the tables. */
 void sp_wait_sites_forget(void) SP_HIDDEN;
 
+/* Before the first is entered into a new spool. */
+void sp_wait_sites_begin(void) SP_HIDDEN;
+
 #endif

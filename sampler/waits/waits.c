@@ -60,6 +60,7 @@ void sp_waits_configure(struct sp_thread *t, bool on)
 	sp_agent.spool->waits.on = on;
 	sp_agent.spool->waits.least_ns = on ? LEAST_NS : 0;
 	sp_agent.spool->waits.look_ns = on ? look_ns() : 0;
+	sp_wait_sites_begin();
 	if (on)
 		sp_pick_configure();
 	if (on && t && t->record)

@@ -92,6 +92,8 @@ bool sp_generated_holds(uint64_t address)
 
 SP_AT_FORK void sp_generated_forked(void)
 {
-	sp_store(&looking.next_ns, 0);
-	looking.pause_ns = 0;
+	if (looking.next_ns)
+		looking.next_ns = 0;
+	if (looking.pause_ns)
+		looking.pause_ns = 0;
 }

@@ -16,8 +16,6 @@
 _Static_assert((SP_SHARED_RULES_LOG - LOG_FIRST) % 2 == 0, "doubled twice each time");
 #define ODD 0xff51afd7ed558ccdULL
 
-static struct sp_shared_rules *shared; /* atomic; NULL: there are none */
-
 /* Pages that nobody has written to yet may not be there to be had: reading one of a full file system kills. Who makes more of
  * the table be in use has the kernel make its pages first. */
 static bool back(struct sp_shared_rules *rules, uint32_t log)
@@ -30,7 +28,7 @@ static bool back(struct sp_shared_rules *rules, uint32_t log)
 
 SP_AT_FORK void sp_shared_rules_use(struct sp_shared_rules *rules)
 {
-	__atomic_store_n(&shared, rules, __ATOMIC_RELEASE);
+	__atomic_store_n(&sp_agent.shared_rules, rules, __ATOMIC_RELEASE);
 }
 
 static uint32_t log_used(const struct sp_shared_rules *rules)
@@ -119,7 +117,7 @@ static bool find(struct sp_shared_rules *rules, uint32_t log, uint64_t key, stru
 
 struct sp_cfi_rule sp_shared_rules_find(uint64_t pc)
 {
-	struct sp_shared_rules *rules = __atomic_load_n(&shared, __ATOMIC_ACQUIRE);
+	struct sp_shared_rules *rules = __atomic_load_n(&sp_agent.shared_rules, __ATOMIC_ACQUIRE);
 	struct dl_find_object object;
 	struct sp_cfi_range range;
 	uint64_t identity, offset;

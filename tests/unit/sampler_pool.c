@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "sampler/threads/registry.h"
 #include "sampler/threads/thread.h"
 #include "tests/unit/sampler_spool.h"
 
@@ -185,21 +186,57 @@ static void count_block(struct sp_thread *t, void *arg)
 	++*(unsigned *)arg;
 }
 
-static void a_forked_child_keeps_only_its_own_block(void **state)
+/* What a child of this process sees of it; returns how the child has ended. */
+static int in_child(void (*fn)(struct sp_thread *), struct sp_thread *t)
+{
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		fn(t);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return status;
+}
+
+static void expect_none(struct sp_thread *before)
+{
+	struct sp_thread *again;
+	unsigned owned = 0;
+
+	if (before->tls || *sp_block_alive())
+		_exit(1); /* they are not wiped */
+	sp_agent.pid = getpid();
+	sp_thread_forked();
+	sp_block_each(count_block, &owned);
+	if (owned || sp_tls.thread || sp_registry_count() || sp_registry_find(1, NULL))
+		_exit(2);
+	again = sp_block_take();
+	sp_thread_adopt(again, 0, 0, 0);
+	sp_block_each(count_block, &owned);
+	if (again != sp_block_at(0) || owned != 1 || sp_registry_find(getpid(), NULL) != again)
+		_exit(3);
+	if (again->root_pc != 1 || again->stack_high != 2 || again->stack_bytes != 3)
+		_exit(4); /* the stack it was made on is the thread's still */
+}
+
+static void a_forked_child_finds_all_blocks_wiped(void **state)
 {
 	struct sp_thread *mine = sp_block_take(), *other = sp_block_take();
 	unsigned owned = 0;
 
 	(void)state;
+	*sp_block_alive() = SP_ALIVE;
 	sp_thread_adopt(mine, 0, 0, 0);
+	sp_tls.place = (struct sp_thread_place){1, 2, 3};
 	other->tid = 1;
+	other->listed = sp_registry_add(other);
 	sp_block_each(count_block, &owned);
 	assert_int_equal(owned, 2);
-	sp_thread_forked(mine);
-	owned = 0;
-	sp_block_each(count_block, &owned);
-	assert_int_equal(owned, 1);
+	assert_int_equal(in_child(expect_none, mine), 0);
 	assert_ptr_equal(sp_tls.thread, mine);
+	sp_block_give_back(other);
 	sp_thread_release(mine);
 	sp_tls = (struct sp_tls){0};
 }
@@ -233,7 +270,7 @@ int main(void)
 		cmocka_unit_test(no_block_is_handed_out_twice_when_memory_is_short),
 		cmocka_unit_test(blocks_are_recycled_and_do_not_overlap),
 		cmocka_unit_test(short_threads_share_few_records_and_lose_nothing),
-		cmocka_unit_test(a_forked_child_keeps_only_its_own_block),
+		cmocka_unit_test(a_forked_child_finds_all_blocks_wiped),
 		cmocka_unit_test(a_lock_held_at_the_fork_is_free_in_the_child),
 	};
 
