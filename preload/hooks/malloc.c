@@ -70,12 +70,10 @@ void sp_malloc_may_be_refused(void)
 	sp_malloc_resolve();
 }
 
-static NOINLINE void *malloc_slow(size_t size)
+static NOINLINE void *malloc_due(size_t size)
 {
 	void *p;
 
-	if (inside_agent())
-		return sp_arena_alloc(size, 16);
 	if (sp_unlikely(!onward.malloc))
 		sp_malloc_resolve();
 	p = sp_real.malloc(size);
@@ -86,6 +84,14 @@ static NOINLINE void *malloc_slow(size_t size)
 	return p;
 }
 
+/* The end of a step, most often, which goes on as the fast path does. */
+static NOINLINE void *malloc_slow(size_t size)
+{
+	if (sp_unlikely(inside_agent()))
+		return sp_arena_alloc(size, 16);
+	return sp_likely(sp_heap_step(size)) ? onward.malloc(size) : malloc_due(size);
+}
+
 FAST SP_EXPORT void *malloc(size_t size)
 {
 	if (sp_unlikely(!sp_heap_count_quickly(size)))
@@ -93,12 +99,10 @@ FAST SP_EXPORT void *malloc(size_t size)
 	return onward.malloc(size);
 }
 
-static NOINLINE void *calloc_slow(size_t n, size_t each, size_t size)
+static NOINLINE void *calloc_due(size_t n, size_t each, size_t size)
 {
 	void *p;
 
-	if (inside_agent())
-		return sp_arena_alloc(size, 16);
 	if (sp_unlikely(!onward.malloc))
 		sp_malloc_resolve();
 	p = sp_real.calloc(n, each);
@@ -107,6 +111,13 @@ static NOINLINE void *calloc_slow(size_t n, size_t each, size_t size)
 	else
 		sp_malloc_may_be_refused();
 	return p;
+}
+
+static NOINLINE void *calloc_slow(size_t n, size_t each, size_t size)
+{
+	if (sp_unlikely(inside_agent()))
+		return sp_arena_alloc(size, 16);
+	return sp_likely(sp_heap_step(size)) ? onward.calloc(n, each) : calloc_due(n, each, size);
 }
 
 FAST SP_EXPORT void *calloc(size_t n, size_t each)

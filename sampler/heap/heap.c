@@ -21,11 +21,9 @@
 #define RETRY_BYTES 4096
 #define LOOK_BYTES (1024 * 1024) /* while sampling is stopped: between looks whether it still is */
 
-/* Blocks of this size are looked at one by one, however wide the interval. They are sampled for their size alone while
- * their number allows it: those below 1 MiB until they are two eighths of all samples, and one eighth more, up to six, with
- * every four times the size, so that the smaller ones leave room for the larger ones. That is known before a block comes, so
- * each has a probability of 1. */
-#define ALWAYS_BYTES (256 * 1024)
+/* Blocks of SP_HEAP_LARGE_BYTES are sampled for their size alone while their number allows it: those below 1 MiB until they
+ * are two eighths of all samples, and one eighth more, up to six, with every four times the size, so that the smaller ones
+ * leave room for the larger ones. That is known before a block comes, so each has a probability of 1. */
 #define ALWAYS_FIRST 32u /* in each eighth before there are samples */
 #define ALWAYS_LEAST_EIGHTHS 2u
 #define ALWAYS_MOST_EIGHTHS 6u
@@ -44,15 +42,6 @@ static void set_countdown(struct sp_tls *tls, int64_t bytes)
 	tls->heap.bytes_base += bytes - tls->heap.countdown;
 	tls->heap.countdown = bytes;
 	tls->heap_left = 0;
-}
-
-/* Counts down to a sample `bytes` from now, in steps that no large block is missed in. */
-static void count_down(struct sp_tls *tls, int64_t bytes)
-{
-	int64_t left = bytes > ALWAYS_BYTES ? bytes - ALWAYS_BYTES : 0;
-
-	set_countdown(tls, bytes - left);
-	tls->heap_left = left;
 }
 
 static void count(struct sp_tls *tls, size_t size)
@@ -101,9 +90,9 @@ static bool is_always_sampled(size_t size)
 	struct sp_heap_totals *h = &sp_agent.spool->heap;
 	uint64_t eighths = ALWAYS_LEAST_EIGHTHS, taken;
 
-	if (size < ALWAYS_BYTES)
+	if (size < SP_HEAP_LARGE_BYTES)
 		return false;
-	for (; size >= 4 * ALWAYS_BYTES && eighths < ALWAYS_MOST_EIGHTHS; size /= 4)
+	for (; size >= 4 * SP_HEAP_LARGE_BYTES && eighths < ALWAYS_MOST_EIGHTHS; size /= 4)
 		eighths++;
 	taken = sp_load(&h->always_samples);
 	return taken < eighths * (ALWAYS_FIRST + sp_load(&h->samples) / 8) &&
@@ -134,7 +123,7 @@ static void sample(struct sp_tls *tls, const void *p, size_t size, bool always, 
 	}
 	sp_thread_flush(hit.t, false);
 	sp_on_stack(record_hit, &hit, sp_thread_stack(hit.t));
-	count_down(tls, hit.picked ? sp_next_pick(sp_random(hit.t), hit.t->heap_interval) : left);
+	sp_heap_count_down(tls, hit.picked ? sp_next_pick(sp_random(hit.t), hit.t->heap_interval) : left);
 	now = sp_tsc();
 	after = sp_spending_after(began - hit.t->sampled_tsc);
 	hit.t->sampled_tsc = now;
@@ -167,7 +156,7 @@ void sp_heap_start_thread(struct sp_thread *t)
 	if (sp_agent.config.heap && sp_load(&sp_agent.stopped))
 		stop(t);
 	else if (sp_agent.config.heap)
-		count_down(t->tls, sp_next_pick(sp_random(t), t->heap_interval));
+		sp_heap_count_down(t->tls, sp_next_pick(sp_random(t), t->heap_interval));
 	else
 		set_countdown(t->tls, NEVER);
 }
@@ -203,7 +192,7 @@ static bool sample_if_due(struct sp_tls *tls, const void *p, size_t size)
 	if (always || !left)
 		sample(tls, p, size, always, left);
 	else
-		count_down(tls, left);
+		sp_heap_count_down(tls, left);
 	return !left;
 }
 
@@ -229,7 +218,7 @@ static void count_stopped(struct sp_tls *tls, const void *p, size_t size)
 	} else {
 		sp_thread_resume_heap(t);
 		t->heap_interval = sp_load(&sp_agent.spool->heap.interval_bytes);
-		count_down(t->tls, sp_next_pick(sp_random(t), t->heap_interval));
+		sp_heap_count_down(t->tls, sp_next_pick(sp_random(t), t->heap_interval));
 	}
 }
 
@@ -288,25 +277,11 @@ static void hit(struct sp_tls *tls, const void *p, size_t size)
 		sample_if_due(tls, p, size);
 }
 
-/* Where samples are further apart than a large block is large, the end of a countdown is most often the beginning of the
- * next: every 8 us in a program that does nothing but allocate. */
-static bool step_on(struct sp_tls *tls, size_t size)
-{
-	int64_t left = tls->heap.countdown + tls->heap_left;
-
-	if (!tls->heap_left || size >= ALWAYS_BYTES || left <= (int64_t)size || sp_agent_state() != SP_AGENT_ACTIVE ||
-		sp_is_stale_child() || sp_control_is_asked())
-		return false;
-	count(tls, size);
-	count_down(tls, left - (int64_t)size);
-	return true;
-}
-
 void sp_heap_hit(const void *p, size_t size)
 {
 	int saved_errno = errno;
 
-	if (step_on(&sp_tls, size))
+	if (sp_heap_step(size))
 		return;
 	hit(&sp_tls, p, size);
 	errno = saved_errno;
@@ -321,13 +296,12 @@ void sp_heap_forget(const void *p)
 		sp_pre_activation_forget(p);
 		return;
 	}
-	if (!sp_live_may_have(p)) /* a neighbour of one that is sampled: often freed, perhaps */
+	/* Many are but neighbours of one that is sampled, and freed often: for those no clock is read. */
+	if (!sp_live_remove(p, &entry) || sp_is_stale_child())
 		return;
 	began = tsc_at(sp_tls.heap.frees);
-	if (sp_live_remove(p, &entry) && !sp_is_stale_child()) {
-		sp_account_freed(&entry, began);
-		sp_spending_add(sp_tsc() - began);
-	}
+	sp_account_freed(&entry, began);
+	sp_spending_add(sp_tsc() - began);
 }
 
 void sp_heap_hold(const void *p, struct sp_heap_held *held)

@@ -4,6 +4,11 @@
 
 #include "sampler/agent.h"
 #include "sampler/heap/live.h"
+#include "sampler/upkeep/control.h"
+
+/* Blocks of this size and more are looked at one by one, however wide the interval: a thread counts down in steps of so much, in
+ * which none is missed. */
+#define SP_HEAP_LARGE_BYTES (256 * 1024)
 
 /* False while the loader has not relocated the library: then nothing thread-local may be touched, and
  * no function of another library called. What allocates so early is the resolver of an indirect function
@@ -78,7 +83,8 @@ static inline bool sp_heap_count_quickly(size_t size)
 {
 	if (!sp_heap_is_relocated())
 		return false;
-	if (sp_unlikely(__atomic_sub_fetch(&sp_tls.heap.countdown, (int64_t)size, __ATOMIC_RELAXED) <= 0)) {
+	/* Unsigned, or a size that no allocator has would count up. */
+	if (sp_unlikely((size_t)__atomic_fetch_sub(&sp_tls.heap.countdown, (int64_t)size, __ATOMIC_RELAXED) <= size)) {
 		sp_tls.heap.countdown += (int64_t)size;
 		return false;
 	}
@@ -102,6 +108,33 @@ static inline void sp_heap_uncount(size_t size)
 {
 	sp_tls.heap.countdown += (int64_t)size;
 	sp_tls.heap.allocs--;
+}
+
+/* Counts down to a sample `bytes` from now, without changing the number of bytes counted so far. */
+static inline void sp_heap_count_down(struct sp_tls *tls, int64_t bytes)
+{
+	int64_t step = bytes > SP_HEAP_LARGE_BYTES ? SP_HEAP_LARGE_BYTES : bytes;
+
+	tls->heap.bytes_base += step - tls->heap.countdown;
+	tls->heap.countdown = step;
+	tls->heap_left = bytes - step;
+}
+
+/* Counts an allocation that the fast path did not have the countdown for, if that was but the end of a step: every 6 us in a
+ * program that does nothing but allocate, so it makes no call. False, and nothing is counted, when there is more to do. Normal
+ * context. */
+static inline bool sp_heap_step(size_t size)
+{
+	struct sp_tls *tls = &sp_tls;
+	int64_t left = tls->heap.countdown + tls->heap_left - (int64_t)size;
+
+	if (sp_unlikely(size >= SP_HEAP_LARGE_BYTES || left <= 0 || sp_agent_state() != SP_AGENT_ACTIVE ||
+		    sp_is_stale_child() || sp_control_is_asked()))
+		return false;
+	tls->heap.allocs++;
+	tls->heap.bytes_base += (int64_t)size;
+	sp_heap_count_down(tls, left);
+	return true;
 }
 
 /* Called for an allocation the fast path did not have the countdown for, after it succeeded: `p`

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "sampler/heap/heap.h"
 #include "tests/unit/sampler_driven.h"
 
 #define LARGE (256u * 1024)
@@ -106,9 +107,75 @@ static void sizes_around_the_least_are_estimated_without_bias(void **state)
 	}
 }
 
+static uint64_t bytes_counted(void)
+{
+	return (uint64_t)(sp_tls.heap.bytes_base - sp_tls.heap.countdown);
+}
+
+/* Uses up the running step but for one byte. */
+static void run_step_down(void)
+{
+	while (sp_tls.heap.countdown > 1)
+		assert_true(sp_heap_count_quickly((size_t)sp_tls.heap.countdown - 1));
+}
+
+static void a_step_ends_without_a_look_at_the_block(void **state)
+{
+	uint64_t bytes, allocs, samples = sp_agent.spool->heap.samples;
+
+	(void)state;
+	set_interval(1ull << 40);
+	for (int i = 0; i < 100; i++) {
+		run_step_down();
+		bytes = bytes_counted();
+		allocs = sp_tls.heap.allocs;
+		assert_false(sp_heap_count_quickly(1000));
+		assert_int_equal(bytes_counted(), bytes);
+		assert_true(sp_heap_step(1000));
+		assert_int_equal(bytes_counted(), bytes + 1000);
+		assert_int_equal(sp_tls.heap.allocs, allocs + 1);
+		assert_int_equal(sp_tls.heap.countdown, LARGE);
+	}
+	assert_int_equal(sp_agent.spool->heap.samples, samples);
+}
+
+/* And counts nothing then. */
+static void assert_no_step(size_t size)
+{
+	uint64_t bytes = bytes_counted(), allocs = sp_tls.heap.allocs;
+
+	assert_false(sp_heap_count_quickly(size));
+	assert_false(sp_heap_step(size));
+	assert_int_equal(bytes_counted(), bytes);
+	assert_int_equal(sp_tls.heap.allocs, allocs);
+}
+
+static void what_needs_a_look_is_no_step(void **state)
+{
+	(void)state;
+	set_interval(1ull << 40);
+	run_step_down();
+	assert_no_step(LARGE);
+	assert_no_step(SIZE_MAX);
+	sp_agent.spool->control.asked++; /* it is told something */
+	assert_no_step(1000);
+	sp_agent.spool->control.asked--;
+	sp_agent.state = SP_AGENT_STOPPED;
+	assert_no_step(1000);
+	sp_agent.state = SP_AGENT_ACTIVE;
+	sp_tls.heap_left = 999; /* a sample is due */
+	assert_no_step(1000);
+	sp_tls.heap_left = 1000;
+	assert_true(sp_heap_step(1000));
+	assert_int_equal(sp_tls.heap.countdown, 1);
+	assert_no_step(1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_step_ends_without_a_look_at_the_block, heap_set_up, heap_tear_down),
+		cmocka_unit_test_setup_teardown(what_needs_a_look_is_no_step, heap_set_up, heap_tear_down),
 		cmocka_unit_test_setup_teardown(a_large_block_is_exact_however_wide_the_interval, heap_set_up,
 			heap_tear_down),
 		cmocka_unit_test_setup_teardown(many_large_blocks_leave_room_for_larger_ones, heap_set_up,
