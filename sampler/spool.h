@@ -67,7 +67,7 @@ enum sp_section {
 	SP_SEC_TEXT,         /* char: command line, paths, settings; NUL-terminated, see sp_text */
 	SP_SEC_MODULES,      /* struct sp_module */
 	SP_SEC_THREADS,      /* struct sp_thread_record; 0 sums up ended threads that gave their record back */
-	SP_SEC_BUCKETS,      /* uint32_t: open-addressing hashes over stacks (stacks.c), 0 empty, else index of stack */
+	SP_SEC_BUCKETS,      /* uint32_t: open-addressing hashes over stacks, the writer's alone (stacks.c) */
 	SP_SEC_STACKS,       /* struct sp_stack */
 	SP_SEC_FRAMES,       /* uint64_t: absolute addresses, leaf first; a stack is a run of them: see SP_FRAME_JUMP */
 	SP_SEC_SITES,        /* struct sp_site */

@@ -12,6 +12,21 @@
  * was entered when a smaller table was in use is found in that one, and then entered into the one in use, too. */
 #define BUCKETS_MIN 1024u
 
+/* A bucket holds a stack's index, and above it bits of its hash: by these most stacks that have come to the same place are told
+ * apart without a look at their records, each of which is a cache miss. */
+#define INDEX_BITS 17u
+_Static_assert(SP_STACKS_MAX <= 1u << INDEX_BITS, "room for an index");
+
+static uint32_t bucket_word(uint32_t stack, uint64_t hash)
+{
+	return (uint32_t)(hash >> (32 + INDEX_BITS)) << INDEX_BITS | stack;
+}
+
+static uint32_t bucket_stack(uint32_t word)
+{
+	return word & ((1u << INDEX_BITS) - 1);
+}
+
 static uint32_t buckets_in_use(void)
 {
 	const struct sp_section_entry *sections = sp_agent.spool->sections;
@@ -99,8 +114,9 @@ static uint32_t look_up(const struct sp_walk *walk, uint64_t hash, uint32_t size
 			*empty = b;
 			return 0;
 		}
-		if (is_match(stack_at(found), walk, hash))
-			return found;
+		if (found == bucket_word(bucket_stack(found), hash) &&
+			is_match(stack_at(bucket_stack(found)), walk, hash))
+			return bucket_stack(found);
 	}
 	return 0;
 }
@@ -111,7 +127,7 @@ static uint32_t enter(uint32_t stack, const struct sp_walk *walk, uint64_t hash,
 	uint32_t *buckets = sp_section(SP_SEC_BUCKETS), none = 0, found;
 
 	while (empty &&
-		!__atomic_compare_exchange_n(&buckets[empty], &none, stack, false, __ATOMIC_SEQ_CST,
+		!__atomic_compare_exchange_n(&buckets[empty], &none, bucket_word(stack, hash), false, __ATOMIC_SEQ_CST,
 			__ATOMIC_ACQUIRE)) {
 		/* An entry made in vain because another thread was first stays empty and unseen. */
 		found = look_up(walk, hash, size, &empty);

@@ -287,6 +287,36 @@ static void a_full_site_table_overflows_to_site_0(void **state)
 	assert_int_equal(drops(SP_DROP_SITES), refused);
 }
 
+/* Other stacks' records are made to look like the stack that is looked for: their buckets tell that they are not. */
+static void buckets_tell_stacks_apart(void **state)
+{
+	enum { FIRST = 400, TRIED = 50 };
+	struct sp_stack *stacks = sp_section(SP_SEC_STACKS);
+	uint64_t frames[2] = {NOWHERE, 0}, hash[TRIED];
+	uint32_t i, n;
+
+	(void)state;
+	for (i = 0; i < TRIED; i++) {
+		frames[1] = NOWHERE + 16 * (FIRST + i);
+		hash[i] = stacks[intern(frames, 2, 0)].hash;
+	}
+	agent_close();
+	assert_int_equal(agent_open("/tmp", 50000), 0);
+	stacks = sp_section(SP_SEC_STACKS);
+	for (i = 0; i < FIRST; i++) {
+		frames[1] = NOWHERE + 16 * i;
+		intern(frames, 2, 0);
+	}
+	for (i = 0; i < TRIED; i++) {
+		uint32_t before = sp_spool_count(SP_SEC_STACKS);
+
+		for (n = 1; n < before; n++)
+			stacks[n].hash = hash[i];
+		frames[1] = NOWHERE + 16 * (FIRST + i);
+		assert_int_equal(intern(frames, 2, 0), before);
+	}
+}
+
 static uint32_t given[TEST_THREADS][KINDS];
 
 static unsigned intern_at_random(unsigned number)
@@ -371,6 +401,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_agent_takes_no_more_than_it_may, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_garbage_word_is_no_jump, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_full_site_table_overflows_to_site_0, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(buckets_tell_stacks_apart, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(threads_agree_and_the_reader_accepts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(texts_are_kept_until_the_section_is_full, set_up, tear_down),
 	};
