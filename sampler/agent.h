@@ -167,6 +167,15 @@ struct sp_last_walk {
 	struct sp_walked frames[2 * SP_MAX_FRAMES]; /* and those of a walk that is under way */
 };
 
+#define SP_NOTED_FRAMES 96u
+
+/* The outer frames of the stack whose modules the thread entered last, from the outermost one on: see spool/modules.h. */
+struct sp_noted {
+	uint32_t spool, epoch, unload_gen; /* then; with others nothing is known */
+	uint32_t depth;
+	uint64_t frames[SP_NOTED_FRAMES];
+};
+
 /* Whether a thread that has begun with our signal blocked lets it through now. */
 enum {
 	SP_SIGNAL_COMES,
@@ -261,6 +270,7 @@ struct sp_thread {
 	                                      * none that is known */
 	struct sp_span_slot span_slots[SP_SPAN_SLOTS];
 	struct sp_thread_context context;
+	struct sp_noted noted;
 	uint64_t frames[SP_MAX_DEPTH]; /* unwinding buffer */
 	struct sp_last_walk last_walk;
 };

@@ -221,7 +221,7 @@ static void register_object(const struct dl_find_object *object)
 	__atomic_store_n(&m->ready, 1, __ATOMIC_RELEASE);
 }
 
-uint32_t sp_modules_note(struct sp_thread *t, const uint64_t *frames, uint32_t n)
+static uint32_t note(struct sp_thread *t, const uint64_t *frames, uint32_t n)
 {
 	struct dl_find_object object;
 	uint64_t low = 1, high = 0;
@@ -244,6 +244,34 @@ uint32_t sp_modules_note(struct sp_thread *t, const uint64_t *frames, uint32_t n
 		high = (uint64_t)(uintptr_t)object.dlfo_map_end;
 	}
 	return (uint32_t)sp_load(&sp_agent.spool->module_epoch);
+}
+
+/* How many outer frames are those of the stack before. They keep their objects from being unloaded. */
+static uint32_t count_noted(const struct sp_noted *noted, const uint64_t *frames, uint32_t n)
+{
+	uint32_t most = noted->depth < n ? noted->depth : n, i = 0;
+
+	if (noted->spool != sp_spool_generation() || noted->epoch != (uint32_t)sp_load(&sp_agent.spool->module_epoch) ||
+		noted->unload_gen != (uint32_t)sp_load(&sp_agent.unload_gen) || sp_agent.attached)
+		return 0;
+	while (i < most && noted->frames[i] == frames[n - 1 - i])
+		i++;
+	return i;
+}
+
+uint32_t sp_modules_note(struct sp_thread *t, const uint64_t *frames, uint32_t n)
+{
+	struct sp_noted *noted = &t->noted;
+	uint32_t i = count_noted(noted, frames, n), generation = (uint32_t)sp_load(&sp_agent.unload_gen);
+
+	noted->depth = 0;
+	noted->epoch = note(t, frames, n - i);
+	noted->unload_gen = generation;
+	noted->spool = sp_spool_generation();
+	for (; i < n && i < SP_NOTED_FRAMES; i++)
+		noted->frames[i] = frames[n - 1 - i];
+	noted->depth = i;
+	return noted->epoch;
 }
 
 /* What the loader says of an object that may be unloaded at any moment, copied: `object` leads to the copies. */

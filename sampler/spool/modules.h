@@ -9,7 +9,8 @@
 #include "sampler/agent.h"
 
 /* The epoch at which the addresses of a stack are recorded; enters every object they belong to
- * into the spool's module table. Any context. */
+ * into the spool's module table. What a stack ends with as the thread's last one does was looked up then, unless unloads
+ * are not told of. Any context. */
 uint32_t sp_modules_note(struct sp_thread *t, const uint64_t *frames, uint32_t n) SP_HIDDEN;
 
 /* The same for an address that may point nowhere, such as a stale word of a stack: the object it points into may be unloaded

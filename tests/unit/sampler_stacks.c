@@ -19,7 +19,7 @@
 #define KINDS 3000u      /* different stacks of the threads' test */
 #define ROUNDS 20000u
 
-static struct sp_thread thread; /* whose walk it is: proof of the guard, no more */
+static __thread struct sp_thread thread; /* whose walk it is */
 
 static int set_up(void **state)
 {
@@ -287,6 +287,44 @@ static void a_full_site_table_overflows_to_site_0(void **state)
 	assert_int_equal(drops(SP_DROP_SITES), refused);
 }
 
+/* Tells whether another stack with these outer frames has their modules looked up: where the table has lost them they are
+ * entered anew. */
+static bool looks_up(const uint64_t outer[2])
+{
+	struct sp_module *modules = sp_section(SP_SEC_MODULES);
+	static uint64_t leaf = NOWHERE;
+	uint64_t frames[3] = {leaf += 16, outer[0], outer[1]};
+	uint32_t before = sp_spool_count(SP_SEC_MODULES), i;
+
+	for (i = 1; i < before; i++)
+		modules[i].ready = 0;
+	assert_int_not_equal(intern(frames, 3, 0), 0);
+	return sp_spool_count(SP_SEC_MODULES) > before;
+}
+
+static void modules_of_frames_that_stay_are_looked_up_once(void **state)
+{
+	const uint64_t ours[2] = {(uint64_t)(uintptr_t)getppid, (uint64_t)(uintptr_t)make_frames},
+		       others[2] = {ours[1], ours[1]};
+
+	(void)state;
+	assert_true(looks_up(ours));
+	assert_false(looks_up(ours));
+	assert_true(looks_up(others));
+	assert_true(looks_up(ours)); /* the outer frame alone has stayed */
+	assert_false(looks_up(ours));
+	sp_add(&sp_agent.unload_gen, 1);
+	assert_true(looks_up(ours));
+	sp_add(&sp_agent.spool->module_epoch, 1);
+	assert_true(looks_up(ours));
+	sp_agent.attached = true; /* nobody tells of unloads */
+	assert_true(looks_up(ours));
+	sp_agent.attached = false;
+	agent_close();
+	assert_int_equal(agent_open("/tmp", 50000), 0);
+	assert_true(looks_up(ours));
+}
+
 /* Other stacks' records are made to look like the stack that is looked for: their buckets tell that they are not. */
 static void buckets_tell_stacks_apart(void **state)
 {
@@ -401,6 +439,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_agent_takes_no_more_than_it_may, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_garbage_word_is_no_jump, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_full_site_table_overflows_to_site_0, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(modules_of_frames_that_stay_are_looked_up_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(buckets_tell_stacks_apart, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(threads_agree_and_the_reader_accepts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(texts_are_kept_until_the_section_is_full, set_up, tear_down),
