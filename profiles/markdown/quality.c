@@ -314,7 +314,5 @@ void sp_write_settings(struct sp_writer *w)
 		sp_buffer_puts(&w->out, " |\n");
 		line += length;
 	}
-	sp_buffer_puts(&w->out,
-		thresholds ? "\nThe thresholds and their check interval are recorded, but nothing acts on them yet.\n\n"
-			   : "\n");
+	sp_buffer_puts(&w->out, thresholds ? "\nA moment beyond a threshold is marked: see Marks.\n\n" : "\n");
 }

@@ -148,13 +148,15 @@ void sp_clock_leave_event(struct sp_thread *t)
 
 /* A timer fires at ticks only; finer than that, it fires at every tick that hits the thread. A thread that
  * is preempted has run for less than a tick at some, and the system time which those account for would
- * go to the stack that a later one finds. */
+ * go to the stack that a later one finds. However long the interval is, ticks look whether memory has crossed a threshold. */
 static uint64_t timer_interval(void)
 {
 	const struct sp_cpu_totals *cpu = &sp_agent.spool->cpu;
-	uint64_t interval = sp_load(&cpu->interval_ns);
+	uint64_t interval = sp_load(&cpu->interval_ns), rare = RARE_TICKS * (uint64_t)cpu->tick_ns;
 
-	return interval <= cpu->tick_ns ? cpu->tick_ns / 8 : interval;
+	if (interval <= cpu->tick_ns)
+		return cpu->tick_ns / 8;
+	return interval < rare ? interval : rare;
 }
 
 /* Ticks tell what a thread's system time is spent on, which costs as much where there is hardly any. A rare one is told by an

@@ -54,7 +54,7 @@ static void defaults_differ_by_environment(void **state)
 		{SP_OPT_SOURCE_LINES, {1, 0, 1, 1}},
 		{SP_OPT_INLINES, {1, 0, 1, 1}},
 		{SP_OPT_SYSTEM_LIBRARIES, {1, 0, 0, 1}},
-		{SP_OPT_OVERHEAD_BUDGET, {10, 3, 5, 25}},
+		{SP_OPT_OVERHEAD_BUDGET, {10, 2, 5, 25}},
 		{SP_OPT_CPU_THRESHOLD, {70, 90, 85, 70}},
 		{SP_OPT_MEMORY_THRESHOLD, {512, 2048, 1536, 512}},
 		{SP_OPT_RESPONSE_TIME_THRESHOLD, {200, 1000, 750, 200}},

@@ -396,19 +396,18 @@ static void what_came_before_sampling_is_no_ground_for_conclusions(void **state)
 	assert_non_null(strstr(written.text.data, "## Leak Suspects\n\nLeaks cannot be judged: 56.7 % of the bytes"));
 }
 
-static void thresholds_are_said_to_be_idle(void **state)
+static void what_thresholds_do_is_said(void **state)
 {
 	(void)state;
 	written_render(false);
-	assert_null(strstr(written.text.data, "nothing acts on them yet"));
+	assert_null(strstr(written.text.data, "beyond a threshold"));
 	sp_profile_free(written.profile);
 	sp_snapshot_free(&written.snapshot);
 	sp_buffer_clear(&written.text);
 	written.spool.header->text.settings =
 		spool_text(&written.spool, "cpu_threshold\t80 %\tdefault\nlast\ton\tdefault\n");
 	written_render(false);
-	assert_non_null(strstr(written.text.data,
-		"|\n\nThe thresholds and their check interval are recorded, but nothing acts"));
+	assert_non_null(strstr(written.text.data, "|\n\nA moment beyond a threshold is marked: see Marks.\n"));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, written_set_up, written_tear_down)
@@ -431,7 +430,7 @@ int main(void)
 		TEST(a_killed_process_is_told_of),
 		TEST(few_samples_have_no_error_bar),
 		TEST(what_came_before_sampling_is_no_ground_for_conclusions),
-		TEST(thresholds_are_said_to_be_idle),
+		TEST(what_thresholds_do_is_said),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -150,7 +150,7 @@ static void print_settings(const struct sp_plan *plan, const struct ink *ink)
 	for (int i = 0; i < SP_OPTIONS; i++) {
 		if (i == SP_OPT_CPU_THRESHOLD)
 			printf("\n%s%-36s  %s%s\n", ink->head, "THRESHOLD",
-				"(noted in the profile; nothing acts on them yet)", ink->plain);
+				"(a moment beyond one is marked in the profile)", ink->plain);
 		print_setting(plan, i, ink);
 	}
 }
