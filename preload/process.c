@@ -16,6 +16,8 @@
 struct sp_process sp_process = {
 	.output_dir = "", .output_file = "", .span_log = "", .tree = "", .library = "", .command = "", .cwd = ""};
 
+struct sp_paths sp_paths SP_BIG __attribute__((aligned(4096)));
+
 struct sp_where sp_process_where(void)
 {
 	return (struct sp_where){"", sp_process.cwd, sp_process.envp};

@@ -40,6 +40,14 @@ struct sp_process {
 #define SP_PATH_MAX 4096u
 extern struct sp_process sp_process SP_HIDDEN;
 
+/* Paths of the tree's file, if it is no longer, and of the spool: side by side, as a page that is touched costs more than what is
+ * written to it. */
+#define SP_TREE_PATH_MAX 1024u
+struct sp_paths {
+	char tree[SP_TREE_PATH_MAX], spool[SP_PATH_MAX];
+};
+extern struct sp_paths sp_paths SP_HIDDEN;
+
 /* Where settings are looked for. */
 struct sp_where sp_process_where(void) SP_HIDDEN;
 

@@ -84,18 +84,17 @@ static void make_directories(char *path)
 
 /* Makes `path` if it is missing, parents too; true when it then is a private directory of ours. It is there most of the
  * time, and looking takes less than trying to make it. */
-static bool private_directory(char *path)
+static bool private_directory(char *path, struct stat *st)
 {
-	struct stat st;
-	long err = sp_sys(SYS_newfstatat, AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW);
+	long err = sp_sys(SYS_newfstatat, AT_FDCWD, path, st, AT_SYMLINK_NOFOLLOW);
 
 	if (err) {
 		make_directories(path);
-		err = sp_sys(SYS_newfstatat, AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW);
+		err = sp_sys(SYS_newfstatat, AT_FDCWD, path, st, AT_SYMLINK_NOFOLLOW);
 	}
-	if (err || !S_ISDIR(st.st_mode) || st.st_uid != (uid_t)sp_sys(SYS_geteuid) || st.st_mode & 077)
+	if (err || !S_ISDIR(st->st_mode) || st->st_uid != (uid_t)sp_sys(SYS_geteuid) || st->st_mode & 077)
 		return false;
-	return (st.st_mode & 0700) == 0700 || sp_sys(SYS_fchmodat, AT_FDCWD, path, 0700) == 0;
+	return (st->st_mode & 0700) == 0700 || sp_sys(SYS_fchmodat, AT_FDCWD, path, 0700) == 0;
 }
 
 static bool has_room(const char *path, struct statfs *fs)
@@ -106,20 +105,16 @@ static bool has_room(const char *path, struct statfs *fs)
 /* A directory of tmpfs has 20 bytes for each entry: no need to read them all, for each of a build's processes. 0: not told. */
 #define TMPFS_ENTRY_BYTES 20
 
-static uint64_t entries_of_tmpfs(const char *path, const struct statfs *fs)
+static uint64_t entries_of_tmpfs(const struct stat *st, const struct statfs *fs)
 {
-	struct stat st;
-
-	if (fs->f_type != TMPFS_MAGIC || sp_sys(SYS_newfstatat, AT_FDCWD, path, &st, 0) != 0)
-		return 0;
-	return (uint64_t)st.st_size / TMPFS_ENTRY_BYTES;
+	return fs->f_type == TMPFS_MAGIC ? (uint64_t)st->st_size / TMPFS_ENTRY_BYTES : 0;
 }
 
-static bool is_crowded(const char *path, const struct statfs *fs)
+static bool is_crowded(const char *path, const struct stat *st, const struct statfs *fs)
 {
 	char entries[4096];
 	long fd, n;
-	uint64_t count = entries_of_tmpfs(path, fs);
+	uint64_t count = entries_of_tmpfs(st, fs);
 
 	if (count)
 		return count > MAX_SPOOLS;
@@ -168,21 +163,29 @@ static bool place_directory(char *path, size_t size, enum sp_spool_place place)
 	return true;
 }
 
+static bool find_directory(char *path, size_t size, enum sp_spool_place place, struct stat *st)
+{
+	return place_directory(path, size, place) && private_directory(path, st);
+}
+
 bool sp_spool_directory(char *path, size_t size, enum sp_spool_place place)
 {
-	return place_directory(path, size, place) && private_directory(path);
+	struct stat st;
+
+	return find_directory(path, size, place, &st);
 }
 
 int sp_spool_place(char *path, size_t size, enum sp_spool_place place, uint64_t start_ticks, const char **why)
 {
 	uint64_t random = sp_clock_read_ns(CLOCK_MONOTONIC) * 0x9e3779b97f4a7c15ULL;
 	struct statfs fs;
+	struct stat st;
 
-	if (!sp_spool_directory(path, size, place) || !has_room(path, &fs)) {
+	if (!find_directory(path, size, place, &st) || !has_room(path, &fs)) {
 		*why = "no private directory with 64 MB of room in /dev/shm or the state directory";
 		return -ENOSPC;
 	}
-	if (is_crowded(path, &fs)) {
+	if (is_crowded(path, &st, &fs)) {
 		*why = "too many spools of dead processes: run `smartprof recover`";
 		return -EDQUOT;
 	}

@@ -27,20 +27,19 @@ static struct {
 	struct sp_tree_file *file; /* not in forked children: the lock would be theirs, too */
 	bool holds, looked, joined;
 } tree;
-static char SP_BIG path[SP_PATH_MAX];
 
 _Static_assert(sizeof(struct sp_facts) <= sizeof((struct sp_tree_file *)0)->facts, "there is room for them");
 _Static_assert(sizeof(struct sp_tree_file) <= SP_TREE_PAGE_BYTES, "the rules begin there");
 
 static bool set_path(const char *directory, size_t length)
 {
-	struct sp_text_out out = {path, sizeof path, 0};
+	struct sp_text_out out = {sp_paths.tree, sizeof sp_paths.tree, 0};
 
 	sp_text_put_some(&out, directory, length);
 	sp_text_put(&out, "/");
 	sp_text_put(&out, sp_process.tree);
 	sp_text_put(&out, SP_TREE_SUFFIX);
-	return out.length + 1 < sizeof path;
+	return out.length + 1 < sizeof sp_paths.tree;
 }
 
 static bool is_sound(long fd)
@@ -92,7 +91,9 @@ static void leave_file(void)
  * else holds it (`smartprof run` does), or another negative errno. */
 static int take_hold(int flags)
 {
-	long fd = sp_sys(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags, 0600), err;
+	long fd = sp_sys(SYS_openat, AT_FDCWD, sp_paths.tree, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags,
+		     0600),
+	     err;
 	struct sp_tree_file *file;
 
 	if (fd < 0)
@@ -108,7 +109,7 @@ static int take_hold(int flags)
 	}
 	file = map_file(fd);
 	if (!file) {
-		sp_sys(SYS_unlinkat, AT_FDCWD, path, 0); /* nobody could use it */
+		sp_sys(SYS_unlinkat, AT_FDCWD, sp_paths.tree, 0); /* nobody could use it */
 		return -ENOSPC;
 	}
 	if (!sp_agent.spool)
@@ -165,7 +166,7 @@ bool sp_tree_resume(void)
 void sp_tree_before_exec(void)
 {
 	if (tree.holds && __atomic_load_n(&tree.file->waiting, __ATOMIC_SEQ_CST) > tree.joined)
-		sp_render(NULL, path, false);
+		sp_render(NULL, sp_paths.tree, false);
 }
 
 /* Maps the file in the directory that the first `length` bytes name, if there is one, in place of another. */
@@ -173,12 +174,12 @@ static void look_in(const char *directory, size_t length)
 {
 	long fd;
 
-	if (tree.holds || (tree.file && !strncmp(path, directory, length) && path[length] == '/'))
+	if (tree.holds || (tree.file && !strncmp(sp_paths.tree, directory, length) && sp_paths.tree[length] == '/'))
 		return;
 	leave_file();
 	if (!set_path(directory, length))
 		return;
-	fd = sp_sys(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	fd = sp_sys(SYS_openat, AT_FDCWD, sp_paths.tree, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	use_file(fd < 0 ? NULL : map_file(fd));
 }
 
@@ -249,8 +250,8 @@ const char *sp_tree_close(void)
 	/* A member looks at `closed` after it has counted its spool. */
 	__atomic_store_n(&tree.file->closed, 1, __ATOMIC_SEQ_CST);
 	spools = __atomic_load_n(&tree.file->spools, __ATOMIC_SEQ_CST);
-	sp_sys(SYS_unlinkat, AT_FDCWD, path, 0);
-	return spools ? path : NULL;
+	sp_sys(SYS_unlinkat, AT_FDCWD, sp_paths.tree, 0);
+	return spools ? sp_paths.tree : NULL;
 }
 
 void sp_tree_give_up(void)
@@ -265,7 +266,7 @@ void sp_tree_give_up(void)
 
 static bool is_held(const struct sp_tree_file *file)
 {
-	if (__atomic_load_n(&file->magic, __ATOMIC_ACQUIRE) != SP_TREE_MAGIC || !sp_lock_is_taken(path))
+	if (__atomic_load_n(&file->magic, __ATOMIC_ACQUIRE) != SP_TREE_MAGIC || !sp_lock_is_taken(sp_paths.tree))
 		return false;
 	/* A process that was made in its memory keeps its lock when it is killed. */
 	return file->pid_namespace != sp_agent.spool->pid_namespace || !file->holder ||
@@ -309,6 +310,6 @@ bool sp_tree_leave(uint64_t bytes, const char **due)
 		return false;
 	}
 	if (count_in(file, bytes))
-		*due = path;
+		*due = sp_paths.tree;
 	return true;
 }

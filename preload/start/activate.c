@@ -207,7 +207,6 @@ static void open_queue(struct sp_thread *t, uint64_t now)
 
 static void activate_main(void *arg)
 {
-	static char SP_BIG spool_path[SP_PATH_MAX];
 	struct activation *a = arg;
 	struct sp_spool_header *h = NULL;
 	uint64_t ticks = sp_start_ticks();
@@ -217,7 +216,7 @@ static void activate_main(void *arg)
 	sp_config_load_shared(&a->config, &where, sp_process.file, &a->facts,
 		sp_agent.attached ? sp_process.attached_facts : sp_tree_facts());
 	become_known();
-	make_spool(a, spool_path, ticks, &h);
+	make_spool(a, sp_paths.spool, ticks, &h);
 	if (a->error)
 		return;
 	h->state = SP_STATE_RUNNING;
@@ -226,7 +225,7 @@ static void activate_main(void *arg)
 	sp_notes_write();
 	configure(&a->config, h);
 	sp_describe_process(h, &a->config, ticks);
-	publish_spool(a, spool_path, h);
+	publish_spool(a, sp_paths.spool, h);
 	if (a->error)
 		return;
 	sp_throttle_begin(a->config.machine.throttle_file);

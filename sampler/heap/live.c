@@ -39,12 +39,13 @@ static struct {
 int sp_live_init(void)
 {
 	size_t keys = sizeof(uint64_t[SLOTS]) * BUCKETS, tables = sp_page_end(keys + sizeof(uint32_t) * SP_LIVE_MAX);
+	bool is_new = !live.keys;
 	long p;
 
 	live.used = 0;
 	live.free_head = 0;
 	live.beyond = false;
-	if (!live.keys) {
+	if (is_new) {
 		p = sp_sys(SYS_mmap, NULL, tables + SP_FILTER_BYTES, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 		if (sp_is_error(p))
@@ -56,7 +57,8 @@ int sp_live_init(void)
 		live.fine = (char *)p + tables;
 	}
 	if (sp_agent.config.heap_interval_bytes < FAR_BYTES) {
-		sp_sys(SYS_madvise, live.fine, SP_FILTER_BYTES, MADV_DONTNEED);
+		if (!is_new)
+			sp_sys(SYS_madvise, live.fine, SP_FILTER_BYTES, MADV_DONTNEED);
 		sp_filter_set_fine(live.fine);
 	} else {
 		sp_filter_set_fine(NULL);

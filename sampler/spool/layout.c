@@ -28,7 +28,7 @@ static void plan_sections(struct section_plan plan[SP_SECTIONS], uint32_t sample
 	plan[SP_SEC_TEXT] = (struct section_plan){1, SP_TEXT_MAX >> halvings, 2 * PAGE};
 	plan[SP_SEC_MODULES] = (struct section_plan){sizeof(struct sp_module), SP_MODULES_MAX >> halvings, PAGE};
 	plan[SP_SEC_THREADS] = (struct section_plan){sizeof(struct sp_thread_record), SP_THREADS_MAX >> halvings, PAGE};
-	plan[SP_SEC_BUCKETS] = (struct section_plan){sizeof(uint32_t), buckets, PAGE};
+	plan[SP_SEC_BUCKETS] = (struct section_plan){sizeof(uint32_t), buckets, 0};
 	plan[SP_SEC_STACKS] = (struct section_plan){sizeof(struct sp_stack), stacks, PAGE};
 	plan[SP_SEC_FRAMES] = (struct section_plan){sizeof(uint64_t), stacks * 16u, PAGE};
 	plan[SP_SEC_SITES] = (struct section_plan){sizeof(struct sp_site), stacks / 2u, PAGE};
@@ -59,12 +59,21 @@ static void plan_sections(struct section_plan plan[SP_SECTIONS], uint32_t sample
 		sizeof(struct sp_log_entry), sp_clamp(sample_cap, 1024, SP_LOG_MAX) >> halvings, PAGE};
 }
 
+/* What is used from the start comes first, and of that what is small: the kernel needs a page of tables for every 2 MB in which
+ * any page is used. */
+const uint8_t sp_layout_order[SP_SECTIONS] = {SP_SEC_TIMELINE, SP_SEC_TEXT, SP_SEC_MODULES, SP_SEC_LOG, SP_SEC_BUCKETS,
+	SP_SEC_THREADS, SP_SEC_STACKS, SP_SEC_FRAMES, SP_SEC_SITES, SP_SEC_LIVE, SP_SEC_WAITS, SP_SEC_LOCKS,
+	SP_SEC_COPIES, SP_SEC_COPIED, SP_SEC_MARKS, SP_SEC_MARKED, SP_SEC_SPAN_NAMES, SP_SEC_SPAN_NODES,
+	SP_SEC_SPAN_COUNTS, SP_SEC_SPAN_THREADS, SP_SEC_CHECKPOINTS, SP_SEC_TRACED, SP_SEC_SPAN_SLOWEST,
+	SP_SEC_SPAN_TAIL, SP_SEC_SPAN_EVENTS};
+
 static void place_sections(const struct section_plan plan[SP_SECTIONS], struct sp_layout *layout)
 {
 	uint64_t at = sp_page_end(sizeof(struct sp_spool_header));
-	int i;
+	int k;
 
-	for (i = 0; i < SP_SECTIONS; i++) {
+	for (k = 0; k < SP_SECTIONS; k++) {
+		uint8_t i = sp_layout_order[k];
 		uint32_t stride = plan[i].stride, capacity = plan[i].capacity, bytes = plan[i].first_bytes;
 
 		layout->entries[i] = (struct sp_section_entry){.offset = at, .stride = stride, .capacity = capacity};

@@ -15,6 +15,9 @@ struct sp_layout {
 	uint64_t total_bytes;
 };
 
+/* The sections by their place in the file, each once. */
+extern const uint8_t sp_layout_order[SP_SECTIONS] SP_HIDDEN;
+
 /* Chooses them for a cap on samples, smaller where limits ask for it. 0; -EFBIG (RLIMIT_FSIZE) or -E2BIG (RLIMIT_AS). Any
  * context. */
 int sp_layout_choose(uint32_t sample_cap, struct sp_layout *layout) SP_HIDDEN;

@@ -16,6 +16,7 @@
 #define CHUNK (128u * 1024u)     /* how much of a section is backed at a time, once it has as much */
 
 #define BUCKET_CHUNK (8u * 1024u) /* and of the bucket tables, which are hit all over */
+#define BUCKETS_FROM 4096u        /* where the first table begins (stacks.c), which is most programs' only one */
 
 /* One bit a chunk of the bucket tables; one backed twice does no harm. */
 static uint64_t bucket_backed[SP_BUCKETS_MAX * sizeof(uint32_t) / BUCKET_CHUNK / 64];
@@ -258,13 +259,13 @@ bool sp_spool_back_bucket(uint32_t bucket)
 {
 	struct sp_section_entry *e = &sp_agent.spool->sections[SP_SEC_BUCKETS];
 	uint32_t chunk = bucket / (BUCKET_CHUNK / (uint32_t)sizeof bucket);
-	uint64_t *word = &bucket_backed[chunk / 64], bit = 1ull << chunk % 64, at = (uint64_t)chunk * BUCKET_CHUNK,
-		 end = (uint64_t)e->capacity * e->stride;
+	uint64_t *word = &bucket_backed[chunk / 64], bit = 1ull << chunk % 64, end = (uint64_t)e->capacity * e->stride,
+		 at = chunk ? (uint64_t)chunk * BUCKET_CHUNK : BUCKETS_FROM, next = (chunk + 1ull) * BUCKET_CHUNK;
 
 	if (sp_likely(sp_load(word) & bit))
 		return true;
-	if (end > at + BUCKET_CHUNK)
-		end = at + BUCKET_CHUNK;
+	if (end > next)
+		end = next;
 	if (!may_take(sp_agent.spool, SP_SEC_BUCKETS, 0, end - at) ||
 		back_range(sp_agent.spool, e->offset + at, e->offset + end) != 0)
 		return false;
@@ -341,20 +342,22 @@ SP_AT_FORK void sp_spool_drop(struct sp_spool_header *spool)
 {
 	struct sp_section_entry sections[SP_SECTIONS];
 	uint64_t from = 0, to;
-	int i;
+	int k;
 
 	if (sp_likely(whole_bytes)) { /* without a look at it, which would be a page to be found */
 		sp_sys(SYS_munmap, spool, whole_bytes);
 		return;
 	}
-	to = spool->sections[0].offset;
+	to = spool->sections[sp_layout_order[0]].offset;
 	memcpy(sections, spool->sections, sizeof sections);
-	for (i = 0; i < SP_SECTIONS; i++) {
-		if (sections[i].offset != to) {
+	for (k = 0; k < SP_SECTIONS; k++) {
+		const struct sp_section_entry *e = &sections[sp_layout_order[k]];
+
+		if (e->offset != to) {
 			sp_sys(SYS_munmap, (char *)spool + from, to - from);
-			from = sections[i].offset;
+			from = e->offset;
 		}
-		to = section_end(&sections[i]);
+		to = section_end(e);
 	}
 	sp_sys(SYS_munmap, (char *)spool + from, to - from);
 }

@@ -146,6 +146,7 @@ struct sp_thread *sp_block_take(void)
 	t->event_fd = -1;
 	t->event_page = NULL;
 	t->heap_interval = 0;
+	t->last_walk.count = 0; /* written to before it is read: the kernel makes a page that is read first twice */
 	t->burst_began = t->burst_cycles = t->burst_samples = 0;
 	t->sampled_tsc = 0;
 	t->waits = SP_SIGNAL_COMES;

@@ -9,6 +9,7 @@
 #include "sampler/sys.h"
 #include "sampler/threads/block.h"
 #include "sampler/threads/registry.h"
+#include "sampler/walk/unwind.h"
 
 enum { RECORD_FREE = 0, RECORD_RUNNING = 1, RECORD_ENDED = 2 };
 
@@ -58,6 +59,15 @@ static struct sp_thread_record *claim_record(void)
 	return &records[i];
 }
 
+/* Of the calling thread: what it has used, with what else only it can tell. */
+static void note_usage(struct sp_thread *t, uint64_t user_ns, uint64_t sys_ns)
+{
+	t->record->cpu_user_ns = user_ns;
+	t->record->cpu_sys_ns = sys_ns;
+	sp_thread_look_at_queue(t, sp_now_ns());
+	sp_sys(SYS_prctl, PR_GET_NAME, t->record->name);
+}
+
 void sp_thread_open_record(struct sp_thread *t, uint64_t entry, uint64_t user_ns, uint64_t sys_ns)
 {
 	struct sp_thread_record *r = claim_record();
@@ -78,7 +88,9 @@ void sp_thread_open_record(struct sp_thread *t, uint64_t entry, uint64_t user_ns
 	r->tid = t->tid;
 	r->entry = entry;
 	r->start_ns = t->made_ns ? t->made_ns : sp_now_ns();
-	sp_thread_flush(t, true);
+	sp_thread_flush(t, false);
+	if (t->tls == &sp_tls)
+		note_usage(t, user_ns, sys_ns);
 }
 
 void sp_thread_skip(struct sp_thread *t, const struct sp_usage *usage, uint32_t flag)
@@ -99,6 +111,7 @@ void sp_thread_adopt(struct sp_thread *t, uint64_t entry, uint64_t user_ns, uint
 {
 	struct sp_tls *tls = &sp_tls;
 
+	sp_unwind_begin();
 	t->tls = tls;
 	t->tid = (int)sp_sys(SYS_gettid);
 	t->root_pc = tls->place.root_pc;
@@ -242,10 +255,7 @@ void sp_thread_flush(struct sp_thread *t, bool full)
 		count_stopped(t, &r->heap);
 	if (full && tls == &sp_tls) {
 		sp_thread_usage_now(t->tid, &usage);
-		r->cpu_user_ns = usage.user_ns;
-		r->cpu_sys_ns = usage.sys_ns;
-		sp_thread_look_at_queue(t, sp_now_ns());
-		sp_sys(SYS_prctl, PR_GET_NAME, r->name);
+		note_usage(t, usage.user_ns, usage.sys_ns);
 	}
 }
 

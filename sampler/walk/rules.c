@@ -26,6 +26,16 @@ uint64_t sp_rules_key(uint64_t address)
 #define LOG_FIRST 9u                        /* two pages of them */
 static uint32_t log_used = LOG_FIRST, kept; /* atomic */
 
+void sp_unwind_begin(void)
+{
+	static uint32_t begun; /* atomic */
+
+	if (sp_load(&begun) || __atomic_exchange_n(&begun, 1, __ATOMIC_RELAXED))
+		return;
+	for (size_t at = 0; at < 1u << LOG_FIRST; at += 4096 / sizeof *rules)
+		__atomic_fetch_or((uint64_t *)&rules[at], 0, __ATOMIC_RELAXED);
+}
+
 static void make_room(void)
 {
 	uint32_t log = sp_load(&log_used);

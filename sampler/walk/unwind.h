@@ -19,6 +19,10 @@ struct sp_walk {
  * nothing, and touches nothing thread-local. */
 void sp_unwind(struct sp_thread *t, const ucontext_t *context, struct sp_walk *walk) SP_HIDDEN;
 
+/* Before a process's first walk: what the first walks use is touched, by writing, as the kernel makes a page twice that is read first. Any
+ * context. */
+void sp_unwind_begin(void) SP_HIDDEN;
+
 /* Learns where stacks end: `entry` is the executable's entry point, `ldso` where the dynamic linker is
  * loaded, `top` an address on the main thread's stack above its frames. Called once from the constructor. */
 void sp_unwind_init(uint64_t entry, uint64_t ldso, uint64_t top) SP_HIDDEN;

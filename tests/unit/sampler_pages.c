@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -74,6 +75,27 @@ static void what_is_cut_back_leaves_the_others(void **state)
 	}
 }
 
+/* Those with which a small process begins, a stack included: the kernel makes each page, and one of its tables for each 2 MB in which
+ * there is one. */
+static void a_new_spool_has_few_pages_close_together(void **state)
+{
+	const struct sp_spool_header *h;
+	uint64_t far = 0;
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(agent_open("/dev/shm", 50000), 0);
+	assert_true(sp_spool_back_bucket(1024));
+	h = sp_agent.spool;
+	assert_int_equal(stat(agent_path(), &st), 0);
+	for (int i = 0; i < SP_SECTIONS; i++)
+		if (h->sections[i].committed || i == SP_SEC_BUCKETS)
+			far |= 1ull << (h->sections[i].offset >> 21);
+	agent_close();
+	assert_in_range(st.st_blocks * 512 / 4096, 1, 13);
+	assert_in_range(__builtin_popcountll(far), 1, 5);
+}
+
 static void a_table_is_cleared_to_its_last_byte_and_no_further(void **state)
 {
 	size_t bytes = 6 * 65536, from = 3 * 4096 + 16, to = 4 * 65536 + 3 * 4096 + 8;
@@ -111,6 +133,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sections_begin_with_a_page),
 		cmocka_unit_test(what_is_cut_back_leaves_the_others),
+		cmocka_unit_test(a_new_spool_has_few_pages_close_together),
 		cmocka_unit_test(a_table_is_cleared_to_its_last_byte_and_no_further),
 		cmocka_unit_test(resident_memory_is_in_bytes),
 	};
