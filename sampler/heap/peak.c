@@ -111,7 +111,18 @@ static double unseen(const struct sp_heap_totals *h, const struct sp_heap_peak *
 	return most < interval ? most : interval;
 }
 
-#define CHANCE 1.5 /* standard errors */
+#define CHANCE 2.0 /* standard errors */
+
+#define EXCEPTIONS 4.0 /* that are supposed beside what was seen */
+
+/* The estimate by exact counts has held while what is in use was renewed so many times in the window. The more often, the less
+ * likely is this moment to be an exception (the rule of succession). */
+static double exception(const struct sp_heap_peak *k, double many)
+{
+	double part = EXCEPTIONS * (k->last.entries + 1) / (many > 0 ? many : 1);
+
+	return part < 1 ? part : 1;
+}
 
 static double in_use(const struct sp_heap_totals *h, struct sp_heap_peak *k, double *variance)
 {
@@ -133,8 +144,8 @@ static double in_use(const struct sp_heap_totals *h, struct sp_heap_peak *k, dou
 	}
 	if (estimate > sampled)
 		spread += interval * (estimate - sampled);
-	*variance = estimate * estimate / (many > 0.5 ? many : 0.5) + spread / 4 + missed * missed +
-		(estimate - sampled) * (estimate - sampled) / 2;
+	*variance = estimate * estimate / (many > 0.5 ? many : 0.5) +
+		exception(k, many) * (spread / 4 + missed * missed + (estimate - sampled) * (estimate - sampled) / 2);
 	return estimate;
 }
 
