@@ -73,7 +73,7 @@ BOARD_SCRIPTS := $(addprefix profiles/html/,script/text.js script/chrome.js boar
 ALLOCATORS := malloc calloc realloc reallocarray free aligned_alloc memalign posix_memalign valloc pvalloc strdup strndup
 # No stack protector and no fortify in the agent: both end in abort(), which is the host's to call.
 AGENT_CFLAGS := $(CSTD) -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-plt -fno-stack-protector \
-	-fasynchronous-unwind-tables $(if $(X86_64),,-mno-outline-atomics) -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=0 $(ALLOCATORS:%=-fno-builtin-%)
+	-fasynchronous-unwind-tables -ffunction-sections $(if $(X86_64),,-mno-outline-atomics) -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=0 $(ALLOCATORS:%=-fno-builtin-%)
 # Nothing of the agent may be bound to the program's names (preload/libc.h): no start files, which refer to some, and
 # of our own exports those alone are looked up that the program's calls would be (preload/shared.list).
 AGENT_LDFLAGS := -shared -nostartfiles -Wl,-soname,libsmartprof.so $(if $(X86_64),-Wl$(COMMA)--version-script=preload/versions.map) \

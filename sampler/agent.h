@@ -22,11 +22,11 @@
 /* Large zeroed tables stand behind the small variables, so that a process that needs none of them
  * touches none of their pages (the linker sorts sections by name). */
 #define SP_BIG __attribute__((section(".bss.z_big")))
-/* The table whose beginning every process touches stands right behind the small variables: the fewer pages a start
+/* The table whose beginning every process touches is the first of them, on pages that hold nothing else: the fewer pages a start
  * touches, the less it costs. */
 #define SP_BIG_AT_START __attribute__((section(".bss.y_start")))
 
-/* What every forked child runs stands together, before what every start runs: the kernel maps sixteen pages around one that is
+/* What every forked child runs stands together, right behind what every start runs: the kernel maps sixteen pages around one that is
  * touched. */
 #define SP_AT_FORK __attribute__((section(".text.hot.fork")))
 

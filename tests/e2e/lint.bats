@@ -197,12 +197,18 @@ setup_tree() {
 	status_of 1 "$ROOT/tests/lint/needed.sh" a.so libc.so.6
 }
 
-@test "pages: fails on more pages to be relocated, on variables amid a page, on what forks run far away" {
+@test "pages: fails on more pages to be relocated, on variables amid a page, on what forks or starts run far away" {
 	echo 'int small = 1; static char big[8192] __attribute__((section(".bss.z_big"))); char *f(void) { return big + small; }
+		__attribute__((section(POOL))) char first_pool[64]; AWAY void sp_exit_init(void) {}
 		void a_forked(void) {} FAR void b_forked(void) {} const char *const names[] = { [0 ... COUNT] = "a" };' >a.c
-	build() { gcc -D"$1" -D"$2" -shared -fPIC -o a.so a.c -Wl,-z,now,-z,relro,-z,noseparate-code "${@:3}"; }
+	build() { gcc -DAWAY="$away" -DPOOL="\"$pool\"" -D"$1" -D"$2" -shared -fPIC -o a.so a.c -Wl,-z,now,-z,relro,-z,noseparate-code "${@:3}"; }
+	away='' pool=.bss.y_start
 	build FAR= COUNT=300 -Wl,-T,"$ROOT/preload/variables.ld"
 	"$ROOT/tests/lint/pages.sh" a.so
+	away='__attribute__((aligned(65536)))' build FAR= COUNT=300 -Wl,-T,"$ROOT/preload/variables.ld"
+	status_of 1 "$ROOT/tests/lint/pages.sh" a.so
+	pool=.bss build FAR= COUNT=300 -Wl,-T,"$ROOT/preload/variables.ld"
+	status_of 1 "$ROOT/tests/lint/pages.sh" a.so
 	build FAR= COUNT=600 -Wl,-T,"$ROOT/preload/variables.ld"
 	status_of 1 "$ROOT/tests/lint/pages.sh" a.so
 	build FAR= COUNT=300

@@ -1,6 +1,7 @@
 #!/bin/bash
 # What every process of a tree touches of the agent lies on few pages: what the loader relocates on one, small variables
-# from a page's beginning on, tables on pages of their own, and what each fork runs in one place. Usage: pages.sh LIBRARY
+# from a page's beginning on, tables on pages of their own, what a start runs on the first, and what each fork runs in one place.
+# Usage: pages.sh LIBRARY
 set -eu -o pipefail
 sections=$(readelf -SW "$1" | sed 's/^ *\[ *[0-9]*\] *//')
 bad=0
@@ -12,6 +13,12 @@ pages=$((((at + size + 4095) >> 12) - (at >> 12)))
 for section in .variables .big; do
 	[[ $(start_of $section) == *000 ]] || complain "$1: $section does not begin a page"
 done
+[[ $(nm "$1" | awk '$3 == "first_pool" { print $1 }') == *000 ]] || complain "$1: first_pool, whose beginning every start fills, does not begin a page"
+# What a process runs that does nothing, as preload/variables.ld lists it, lies with the loader's tables in the sixteen pages that the kernel maps at once.
+listed=$(sed -n '/^\t\.text : {/,/}/p' "$(dirname "$0")/../../preload/variables.ld" | grep -oE '\(\.text\.[a-z_]+ ' | sed 's/(\.text\.//; s/ //' | grep -v '^hot$' | sort)
+started=$(nm "$1" | awk '$2 ~ /^[tT]$/ && $3 !~ /[.]cold$/ { sub(/\..*/, "", $3); print $3, $1 }' | sort | join - <(printf '%s\nstart\n' "$listed" | sort -u) | awk '{ print $2 }' | sort)
+[ -n "$started" ] || complain "$1: has none of the functions that variables.ld lists"
+[[ $(tail -n 1 <<<"$started") < 0000000000010000 ]] || complain "$1: what every start runs does not lie in the first sixteen pages"
 forked=$(nm "$1" | awk '$2 ~ /^[tT]$/ && $3 ~ /_forked$|^sp_fork_(child|forget)$|^sp_threads_made$/ { print $1 }' | sort)
 [ -n "$forked" ] || complain "$1: has no names of what each fork runs (SP_AT_FORK)"
 [ $((0x$(tail -n 1 <<<"$forked") - 0x$(head -n 1 <<<"$forked"))) -lt 4096 ] ||
