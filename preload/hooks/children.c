@@ -53,6 +53,7 @@ void *sp_before_vfork(void) SP_HIDDEN;
 void *sp_before_vfork(void)
 {
 	sp_waits.vforked = true;
+	sp_handed_on_goes_on();
 	sp_children_expect();
 	return (void *)SP_REAL(vfork);
 }
@@ -61,6 +62,7 @@ SP_EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_a
 	const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
 	sp_children_expect();
+	sp_handed_on_goes_on();
 	return SP_REAL(posix_spawn)(pid, path, actions, attributes, argv,
 		SP_HANDED_ON(envp, sp_must_go_without_us(AT_FDCWD, path)));
 }
@@ -69,6 +71,7 @@ SP_EXPORT int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_
 	const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
 	sp_children_expect();
+	sp_handed_on_goes_on();
 	return SP_REAL(posix_spawnp)(pid, file, actions, attributes, argv,
 		SP_HANDED_ON(envp, sp_found_must_go_without_us(file)));
 }

@@ -18,6 +18,9 @@ bool sp_must_go_without_us(int directory, const char *path) SP_HIDDEN;
 bool sp_found_must_go_without_us(const char *name) SP_HIDDEN;
 bool sp_opened_must_go_without_us(int fd) SP_HIDDEN;
 
+/* This process goes on after it has started a program, in whatever way it is about to: what is learned of programs is kept. */
+void sp_handed_on_goes_on(void) SP_HIDDEN;
+
 /* What each child of this process would ask before its exec is asked once. Not in a vfork's child. */
 void sp_handed_on_expect(void) SP_HIDDEN;
 

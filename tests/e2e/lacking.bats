@@ -107,6 +107,16 @@ C
 	grep -q 'musl' err
 }
 
+@test "a program that is looked at once is looked at again when another is in its place" {
+	make_foreign
+	cp /bin/true replaced
+	# By vfork, so that the shell remembers.
+	# shellcheck disable=SC2016
+	same_run dash -c './replaced; ./replaced; cp "$0" new; mv new replaced; ./replaced; echo $?; cat /bin/true >replaced; ./replaced
+		cat "$0" >replaced; ./replaced; echo $?' "$PWD/musl"
+	[ "$(paste -sd ' ' profiled.out)" = 'here 5 here 5' ] || fail "$(cat profiled.out)"
+}
+
 # profiles_of_both: of the library alone and of run, where nothing was said but where the latter is.
 profiles_of_both() {
 	[ "$(paste -sd ' ' status)" = '7 7' ] || fail "$(cat status err)"
