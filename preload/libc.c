@@ -45,6 +45,7 @@
 #define LATE_AUX_ENTRIES 64
 
 struct symbols {
+	const struct link_map *object;
 	ElfW(Addr) base;
 	const ElfW(Sym) * table;
 	const char *names, *soname;
@@ -80,10 +81,22 @@ static bool read_dynamic(const struct link_map *object, struct symbols *s)
 	/* The loader has put addresses in place of offsets, where it can write. */
 	if (!hash || hash < object->l_addr)
 		return false;
-	*s = (struct symbols){object->l_addr, (const ElfW(Sym) *)at[DT_SYMTAB], (const char *)at[DT_STRTAB],
+	*s = (struct symbols){object, object->l_addr, (const ElfW(Sym) *)at[DT_SYMTAB], (const char *)at[DT_STRTAB],
 		at[DT_SONAME] ? (const char *)at[DT_STRTAB] + at[DT_SONAME] : "", (const uint32_t *)hash,
 		(const uint16_t *)versions};
 	return s->table && s->names;
+}
+
+/* What was read once of the two that are asked most. */
+static bool read_symbols(const struct link_map *object, struct symbols *s)
+{
+	for (size_t i = 0; i < 2; i++) {
+		if (libc.own[i].object != object)
+			continue;
+		*s = libc.own[i];
+		return true;
+	}
+	return read_dynamic(object, s);
 }
 
 static uint32_t hash_of(const char *name)
@@ -166,9 +179,9 @@ static const struct r_debug *from_program(void)
 	const ElfW(Phdr) *headers = (const ElfW(Phdr) *)getauxval(AT_PHDR);
 	const ElfW(Dyn) *d = NULL;
 	uintptr_t base = 0;
-	size_t i;
+	size_t i, n = getauxval(AT_PHNUM);
 
-	for (i = 0; headers && i < getauxval(AT_PHNUM); i++) {
+	for (i = 0; headers && i < n; i++) {
 		if (headers[i].p_type == PT_PHDR)
 			base = (uintptr_t)headers - headers[i].p_vaddr;
 		else if (headers[i].p_type == PT_DYNAMIC)
@@ -207,9 +220,25 @@ static const struct link_map *objects(char **envp)
 
 /* --- the table */
 
-static bool is_libc(const struct symbols *s)
+static bool is_libcs(const char *soname)
 {
-	return strcmp(s->soname, "libc.so.6") == 0 || strcmp(s->soname, SP_LOADER_SONAME) == 0;
+	return strcmp(soname, "libc.so.6") == 0 || strcmp(soname, SP_LOADER_SONAME) == 0;
+}
+
+/* How many were found, of those alone whose files have the names if `all` is false: others need not be read then. */
+static size_t find_own(bool all)
+{
+	const struct link_map *o;
+	struct symbols s;
+	const char *slash;
+	size_t n = 0;
+
+	for (o = libc.objects; o && n < 2; o = o->l_next) {
+		slash = strrchr(o->l_name, '/');
+		if ((all || is_libcs(slash ? slash + 1 : o->l_name)) && read_dynamic(o, &s) && is_libcs(s.soname))
+			libc.own[n++] = s;
+	}
+	return n;
 }
 
 bool sp_libc_find_late(void)
@@ -220,15 +249,11 @@ bool sp_libc_find_late(void)
 
 bool sp_libc_find(char **envp)
 {
-	const struct link_map *o;
-	struct symbols s;
 	int *(*errno_location)(void);
-	size_t n = 0;
 
 	libc.objects = objects(envp);
-	for (o = libc.objects; o && n < 2; o = o->l_next)
-		if (read_dynamic(o, &s) && is_libc(&s))
-			libc.own[n++] = s;
+	if (find_own(false) < 2)
+		find_own(true);
 	errno_location = (__typeof__(errno_location))sp_libc_symbol("__errno_location");
 	if (errno_location)
 		libc.errno_offset = (char *)errno_location() - sp_thread_pointer();
@@ -269,7 +294,7 @@ static void *next_from_start(const char *name)
 	bool behind = false, is_last = false;
 
 	for (o = libc.objects; o && !is_last; o = o->l_next) {
-		if (behind && !read_dynamic(o, &s))
+		if (behind && !read_symbols(o, &s))
 			return NULL;
 		if (behind && !first && (symbol = find(&s, name))) {
 			first = symbol;

@@ -42,7 +42,5 @@ bool sp_is_vfork_child(void)
 
 bool sp_is_under_valgrind(void)
 {
-	const char *preload = sp_environ_get(sp_process.envp, "LD_PRELOAD");
-
-	return preload && strstr(preload, "/vgpreload_");
+	return sp_process.under_valgrind;
 }

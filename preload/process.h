@@ -31,6 +31,7 @@ struct sp_process {
 	bool verbose;
 	bool signal_is_asked; /* SMARTPROF_SIGNAL is set */
 	bool inherits_locks;  /* forked from a process with threads, which may have held any of the C library's */
+	bool under_valgrind;
 	bool follow_none;     /* SMARTPROF_FOLLOW=none: forked children are left alone */
 	uint64_t attached_ns; /* the process had run for so long when the agent was put into it; 0: it was there */
 	struct sp_facts *attached_facts; /* what the command has read of the machine then */

@@ -142,7 +142,6 @@ static bool is_foreign_at(int directory, const char *path)
 	return foreign;
 }
 
-
 /* Behind a seccomp filter of the program's nothing is asked for any more. */
 static bool may_look(void)
 {

@@ -11,6 +11,7 @@
 
 #include "preload/export.h"
 #include "preload/hooks/counted.h"
+#include "preload/hooks/limits.h"
 #include "preload/real.h"
 #include "sampler/heap/arena.h"
 #include "sampler/heap/filter.h"
@@ -32,6 +33,7 @@ static struct {
 	void *(*malloc)(size_t);
 	void *(*calloc)(size_t, size_t);
 	bool checked; /* what they return is looked at */
+	bool limits_known;
 } onward;
 
 static void *checked_malloc(size_t size)
@@ -70,12 +72,26 @@ void sp_malloc_may_be_refused(void)
 	sp_malloc_resolve();
 }
 
+/* The first allocation of a process that counts comes by here: one that allocates nothing does not pay for the look. Behind a
+ * seccomp filter nothing is counted. */
+static NOINLINE void get_ready(void)
+{
+	int state = sp_agent_state();
+
+	if (!onward.malloc)
+		sp_malloc_resolve();
+	if (state != SP_AGENT_DORMANT && state != SP_AGENT_ACTIVE)
+		return;
+	sp_store(&onward.limits_known, true);
+	sp_limits_look();
+}
+
 static NOINLINE void *malloc_due(size_t size)
 {
 	void *p;
 
-	if (sp_unlikely(!onward.malloc))
-		sp_malloc_resolve();
+	if (sp_unlikely(!sp_load(&onward.limits_known)))
+		get_ready();
 	p = sp_real.malloc(size);
 	if (sp_likely(p))
 		sp_heap_hit(p, size);
@@ -103,8 +119,8 @@ static NOINLINE void *calloc_due(size_t n, size_t each, size_t size)
 {
 	void *p;
 
-	if (sp_unlikely(!onward.malloc))
-		sp_malloc_resolve();
+	if (sp_unlikely(!sp_load(&onward.limits_known)))
+		get_ready();
 	p = sp_real.calloc(n, each);
 	if (sp_likely(p))
 		sp_heap_hit(p, size);

@@ -14,7 +14,6 @@
 #include "preload/finish/tree.h"
 #include "preload/hooks/blocking.h"
 #include "preload/hooks/exit.h"
-#include "preload/hooks/limits.h"
 #include "preload/hooks/malloc.h"
 #include "preload/hooks/signals.h"
 #include "preload/hooks/span_functions.h"
@@ -171,19 +170,69 @@ static char **find_variable(const char *name)
 	return NULL;
 }
 
+/* What a start asks for of the environment, which may be long: variables that begin as ours do, and the loader's. None of the settings
+ * that it asks for has another name. */
+static char **asked;
+#define ASKED_MOST 64u
+#define PRELOAD_VARIABLE "LD_PRELOAD"
+
+static bool is_asked(const char *variable)
+{
+	return (*variable == *SP_VARIABLE_PREFIX &&
+		       !strncmp(variable, SP_VARIABLE_PREFIX, sizeof SP_VARIABLE_PREFIX - 1)) ||
+		(*variable == *PRELOAD_VARIABLE && !strncmp(variable, PRELOAD_VARIABLE "=", sizeof PRELOAD_VARIABLE));
+}
+
+static void pick_asked(char **envp)
+{
+	char **to = take((ASKED_MOST + 1) * sizeof *to);
+	size_t n = 0;
+
+	asked = envp;
+	if (!to)
+		return;
+	for (; *envp; envp++) {
+		if (!is_asked(*envp))
+			continue;
+		if (n == ASKED_MOST)
+			return;
+		to[n++] = *envp;
+	}
+	to[n] = NULL;
+	asked = to;
+}
+
+/* The same of a copy, whose variables stand in the same order. */
+static void follow_copy(char **envp, char **copy)
+{
+	char **to = asked;
+
+	if (asked == envp) {
+		asked = copy;
+		return;
+	}
+	for (; *to && *envp && *copy; envp++, copy++)
+		if (*to == *envp)
+			*to++ = *copy;
+	*to = NULL;
+}
+
 /* A relative path in LD_PRELOAD is lost on a child in another directory, and ld.so would say so on
  * the child's stderr. With `remove` our entry goes altogether (SMARTPROF_FOLLOW=fork or none). */
 static void rewrite_preload(bool remove)
 {
-	char **slot = find_variable("LD_PRELOAD");
+	const char *given = sp_environ_get(asked, PRELOAD_VARIABLE);
 	const char *own = strrchr(sp_process.library, '/'), *from, *end;
 	const char *text = "";
-	char *entry;
+	char **slot, *entry;
 	bool changed = false;
 
-	if (!slot || !own)
+	if (!given || !own || (!remove && *given == '/' && !strchr(given, ' ') && !strchr(given, ':')))
+		return; /* nearly always it is our path alone */
+	slot = find_variable(PRELOAD_VARIABLE);
+	if (!slot)
 		return;
-	for (from = *slot + strlen("LD_PRELOAD="); *from; from = *end ? end + 1 : end) {
+	for (from = *slot + sizeof PRELOAD_VARIABLE; *from; from = *end ? end + 1 : end) {
 		size_t length, name = strlen(own + 1);
 
 		end = from + strcspn(from, " :");
@@ -202,15 +251,22 @@ static void rewrite_preload(bool remove)
 		text = join(text, *text ? ":" : "", entry);
 	}
 	if (changed)
-		put_environment(slot, join("LD_PRELOAD=", "", text));
+		put_environment(slot, join(PRELOAD_VARIABLE "=", "", text));
 }
 
 static struct sp_value setting(enum sp_option option)
 {
 	struct sp_value value;
 
-	sp_value_load(&value, option, sp_process.envp, sp_process.file);
+	sp_value_load(&value, option, asked, sp_process.file);
 	return value;
+}
+
+static bool is_under_valgrind(void)
+{
+	const char *preload = sp_environ_get(asked, PRELOAD_VARIABLE);
+
+	return preload && strstr(preload, "/vgpreload_");
 }
 
 static bool is_first(const char *tree)
@@ -225,7 +281,7 @@ static bool is_first(const char *tree)
  * Returns whether this is such a one, or under that. */
 static bool join_tree(void)
 {
-	const char *inherited = sp_environ_get(sp_process.envp, TREE_VARIABLE), *colon;
+	const char *inherited = sp_environ_get(asked, TREE_VARIABLE), *colon;
 	const char *dir = setting(SP_OPT_DIR).text;
 	struct sp_value output = setting(SP_OPT_OUTPUT), log = setting(SP_OPT_SPAN_LOG);
 	char *tree = take(TREE_BYTES);
@@ -312,7 +368,8 @@ static void loaded_main(void)
  * no constructor has run. Those of the libraries that it needs run before ours, and are part of it. */
 static __attribute__((used)) void (*note_begin(void))(void)
 {
-	sp_usage_begin();
+	sp_agent.pid = (int)sp_sys(SYS_getpid); /* and its only thread's id */
+	sp_usage_begin(sp_agent.pid);
 	sp_process_start_time();
 	return loaded_main;
 }
@@ -382,8 +439,10 @@ static bool learn_request(void)
 	sp_process.envp = take_strings(&text, a->variables);
 	if (!sp_process.argv || !sp_process.envp)
 		return false;
+	asked = sp_process.envp;
+	sp_process.under_valgrind = is_under_valgrind();
 	learn_cwd();
-	learn_file(sp_process.envp);
+	learn_file(asked);
 	learn_own_place();
 	sp_process.entry = getauxval(AT_BASE) ? 0 : getauxval(AT_ENTRY);
 	sp_process.ppid = (int)sp_sys(SYS_getppid);
@@ -515,17 +574,16 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	sp_agent.single_threaded = sp_libc_symbol("__libc_single_threaded");
 	sp_malloc_resolve();
 	sp_real_find_malloc_bypass();
-	sp_limits_look();
 	sp_filter_boot_done();
 	/* The process has more rights than its caller, to whom the environment and the directory belong. */
 	if (getauxval(AT_SECURE))
 		goto out;
-	sp_agent.pid = (int)sp_sys(SYS_getpid);
-	if (!is_wanted(envp, NULL))
+	pick_asked(envp);
+	if (!is_wanted(asked, NULL))
 		goto out;
 	learn_cwd();
-	learn_file(envp);
-	if (sp_process.file && sp_process.file->count && !is_wanted(envp, sp_process.file))
+	learn_file(asked);
+	if (sp_process.file && sp_process.file->count && !is_wanted(asked, sp_process.file))
 		goto out;
 	/* What was allocated before this counts, and the next allocation is looked at again. */
 	sp_tls.heap.bytes_base -= sp_tls.heap.countdown;
@@ -533,6 +591,8 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	sp_process.argv = copy_list(argv, COMMAND_BYTES);
 	sp_process.entry = getauxval(AT_BASE) ? 0 : getauxval(AT_ENTRY);
 	sp_process.envp = copy_list(envp, ENVIRONMENT_BYTES);
+	follow_copy(envp, sp_process.envp);
+	sp_process.under_valgrind = is_under_valgrind();
 	sp_process.spool_path = "";
 	sp_process.verbose = setting(SP_OPT_VERBOSE).number;
 	sp_process.ppid = (int)sp_sys(SYS_getppid);

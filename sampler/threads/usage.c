@@ -105,7 +105,7 @@ static void subtract(struct sp_usage *usage, const struct sp_usage *base)
 		usage->max_rss_bytes = 0;
 }
 
-void sp_usage_begin(void)
+void sp_usage_begin(int tid)
 {
 	uint64_t total;
 
@@ -116,7 +116,7 @@ void sp_usage_begin(void)
 	else
 		before.thread = before.process;
 	add_rest(&before.thread, total);
-	before.tid = (int)sp_sys(SYS_gettid);
+	before.tid = tid;
 	before.queue_ns = 0;
 	if (before.thread.user_ns + before.thread.sys_ns > FRESH_NS)
 		sp_task_queue_ns(before.tid, &before.queue_ns);
@@ -124,7 +124,7 @@ void sp_usage_begin(void)
 
 void sp_usage_begin_all(void)
 {
-	sp_usage_begin();
+	sp_usage_begin((int)sp_sys(SYS_gettid));
 	other_count = 0;
 	other_time++;
 	sp_task_each(note_other);

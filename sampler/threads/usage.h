@@ -13,9 +13,9 @@ struct sp_usage {
 	uint64_t most_rss_bytes; /* it has not been more than that, what was there before included; 0: not known */
 };
 
-/* The program begins, in the calling thread. Touches nothing but system calls and its own data: the loader may not
- * have bound this library yet. */
-void sp_usage_begin(void) SP_HIDDEN;
+/* The program begins, in the calling thread, whose id is `tid`. Touches nothing but system calls and its own data: the loader may
+ * not have bound this library yet. */
+void sp_usage_begin(int tid) SP_HIDDEN;
 
 /* The same for a process that runs already: what any of its threads has used until now was before. */
 void sp_usage_begin_all(void) SP_HIDDEN;
