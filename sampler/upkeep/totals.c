@@ -31,10 +31,10 @@ static uint64_t pause_us(const struct sp_usage *used)
 	return us < TOTALS_US ? TOTALS_US : us < TOTALS_MOST_US ? us : TOTALS_MOST_US;
 }
 
-struct sp_usage sp_totals_update(void)
+static struct sp_usage update(uint64_t began)
 {
 	struct sp_spool_header *h = sp_agent.spool;
-	uint64_t began = sp_tsc_first(), per_us = sp_load(&sp_agent.tsc_per_us_x1024) / 1024, ended, rest, least;
+	uint64_t per_us = sp_load(&sp_agent.tsc_per_us_x1024) / 1024, ended, rest, least;
 	struct sp_usage usage;
 
 	sp_process_usage(&usage);
@@ -52,10 +52,15 @@ struct sp_usage sp_totals_update(void)
 	return usage;
 }
 
+struct sp_usage sp_totals_update(void)
+{
+	return update(sp_tsc_first());
+}
+
 void sp_totals_follow(uint64_t tsc)
 {
 	if ((int64_t)(tsc - sp_load(&totals_due_tsc)) >= 0)
-		sp_totals_update();
+		update(tsc);
 }
 
 uint64_t sp_totals_most_rss(uint64_t *age_ns)

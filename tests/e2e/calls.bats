@@ -106,6 +106,14 @@ of_a_child() {
 	[ "$(cat more)" -le 80 ]
 }
 
+@test "a CPU sample asks once whether the cycle counter may be read" {
+	SMARTPROF_MODE=cpu status_of 7 strace -f -qq --seccomp-bpf -e trace=prctl -o calls -E LD_PRELOAD="$AGENT" -- "$TARGETS/ends" exit 1
+	signals=$(grep -c -e '--- SIGPROF' calls) asked=$(grep -c PR_GET_TSC calls)
+	echo "$asked of $signals signals"
+	at_least "$signals" 200
+	[ "$asked" -le $((signals + signals / 10 + 20)) ]
+}
+
 # The file that tells it is opened and read in 20 us. What a process has had resident at the most is asked for anyway.
 @test "memory that is far from its thresholds is not read" {
 	status_of 7 strace -f -qq --seccomp-bpf -e trace=openat -o calls -E LD_PRELOAD="$AGENT" -E SMARTPROF_MEMORY_WARNING_THRESHOLD=400 \
