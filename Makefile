@@ -52,9 +52,9 @@ AGENT_SRC := $(filter-out $(NOT_HERE),$(AGENT_FIRST)) $(filter-out $(AGENT_FIRST
 CMD_NOT_HERE := $(if $(X86_64),tools/absent.c,tools/cmd_attach.c tools/cmd_where.c $(wildcard tools/attach/*.c tools/where/*.c))
 CMD_SRC := $(filter-out tools/monitor/keeper.c $(CMD_NOT_HERE),$(wildcard tools/*.c tools/*/*.c profiles/*/*.c symbolize/*.c symbolize/*/*.c env/*.c))
 AGENT_OBJ := $(AGENT_SRC:%=$(AGENT_B)/obj/agent/%.o)
-# What says the version is compiled anew with another one.
+# What says the version is compiled anew with another one, and the agent with other flags: its layout rests on them.
 VERSIONED := $(shell grep -lw SP_VERSION $(AGENT_SRC) $(CMD_SRC))
-$(VERSIONED:%=$(B)/obj/cmd/%.o) $(VERSIONED:%=$(AGENT_B)/obj/agent/%.o): Makefile
+$(VERSIONED:%=$(B)/obj/cmd/%.o) $(AGENT_OBJ): Makefile
 SAMPLER_OBJ := $(filter $(AGENT_B)/obj/agent/sampler/%,$(AGENT_OBJ))
 CMD_OBJ := $(CMD_SRC:%=$(B)/obj/cmd/%.o) $(addprefix $(B)/obj/cmd/,profiles/html/files.S.o tools/init/files.S.o tools/monitor/image.S.o)
 # The chart library of the HTML page goes into the command, as Debian's node-d3-* have it.
