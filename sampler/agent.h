@@ -30,6 +30,9 @@
  * touched. */
 #define SP_AT_FORK __attribute__((section(".text.hot.fork")))
 
+/* And what it writes, however little room is left behind it, stands in the first page of the variables. */
+#define SP_WRITTEN_AT_FORK __attribute__((section(".data")))
+
 /* Relaxed atomics on spool words. */
 #define sp_load(p) __atomic_load_n(p, __ATOMIC_RELAXED)
 #define sp_store(p, v) __atomic_store_n(p, v, __ATOMIC_RELAXED)

@@ -161,7 +161,7 @@ static void end_process(enum sp_exit_kind kind, int value, const char *tree, uin
 	sp_park_end();
 }
 
-static uint32_t ending, ended; /* atomic; ending: tid of the thread that is at it */
+static uint32_t SP_WRITTEN_AT_FORK ending, ended; /* atomic; ending: tid of the thread that is at it */
 
 SP_AT_FORK void sp_finish_forked(void)
 {

@@ -26,7 +26,7 @@
 static struct {
 	struct sp_tree_file *file; /* not in forked children: the lock would be theirs, too */
 	bool holds, looked, joined;
-} tree;
+} tree SP_WRITTEN_AT_FORK;
 
 _Static_assert(sizeof(struct sp_facts) <= sizeof((struct sp_tree_file *)0)->facts, "there is room for them");
 _Static_assert(sizeof(struct sp_tree_file) <= SP_TREE_PAGE_BYTES, "the rules begin there");

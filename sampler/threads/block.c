@@ -21,8 +21,8 @@
 static char *first_chunk, *more_chunks[MAX_CHUNKS - 1] SP_BIG;
 static struct {
 	uint64_t free_head; /* atomic: tag << 32 | index + 1; the tag defeats ABA */
-	uint32_t taken;     /* atomic: blocks ever carved */
-} pool;
+	uint32_t taken;     /* atomic: blocks carved */
+} pool SP_WRITTEN_AT_FORK;
 
 static char **chunk_at(uint32_t c)
 {

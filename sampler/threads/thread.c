@@ -24,7 +24,7 @@ enum { RECORD_FREE = 0, RECORD_RUNNING = 1, RECORD_ENDED = 2 };
 static struct {
 	uint64_t ended_ns;    /* atomic: CPU time of threads that have ended */
 	uint32_t record_hint; /* atomic: where to look for a free record */
-} threads;
+} threads SP_WRITTEN_AT_FORK;
 
 static bool take_record(struct sp_thread_record *r)
 {
