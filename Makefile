@@ -42,7 +42,7 @@ AGENT_FIRST := $(addprefix preload/,start/constructor.c own_string.c libc.c real
 	$(addprefix sampler/,threads/usage.c threads/self.c clock/clock.c clock/process.c heap/filter.c waits/waits.c) \
 	$(addprefix sampler/,walk/unwind.c walk/stack_read.c) \
 	preload/start/fork.c $(addprefix sampler/,heap/pre_activation.c heap/live.c threads/registry.c upkeep/thresholds.c) \
-	$(addprefix preload/,hooks/malloc.c hooks/exit.c hooks/limits.c hooks/signals.c hooks/sigmask.c hooks/span_functions.c hooks/seccomp.c finish/finish.c finish/tree.c) \
+	$(addprefix preload/,hooks/malloc.c hooks/exit.c hooks/limits.c hooks/sigmask.c hooks/span_functions.c hooks/seccomp.c finish/finish.c finish/tree.c hooks/signals.c) \
 	$(addprefix sampler/,threads/thread.c threads/block.c upkeep/timeline.c upkeep/discovery.c spool/write.c walk/generated.c) \
 	$(addprefix preload/,hooks/children.c hooks/exec.c spool_place.c)
 X86_64 := $(filter x86_64%,$(shell $(CC) -dumpmachine 2>/dev/null))
