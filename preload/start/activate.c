@@ -309,7 +309,8 @@ void sp_activate(void)
 	sp_signals_look();
 	t = own_block();
 	if (!t) {
-		sp_verbose("not profiling", "no memory");
+		sp_process.trouble = explain(sp_block_error());
+		sp_verbose("not profiling", sp_process.trouble ? sp_process.trouble : "no memory");
 		sp_store(&sp_agent.state, SP_AGENT_OFF);
 	} else {
 		a = sp_thread_stack(t) - sizeof *a; /* top of the private stack */

