@@ -6,6 +6,11 @@
 static uint32_t busy;
 static uint32_t stops; /* of sampling, as far as they are looked at */
 
+/* Over the window: what was in use by exact counts, times the intervals that it was so. */
+static struct {
+	double count, bytes;
+} sums;
+
 static double natural_log(double x)
 {
 	return x < 9e15 ? 53 * 0.6931471805599453 - sp_minus_log((uint64_t)x) : 36.7;
@@ -31,6 +36,7 @@ static void look(const struct sp_heap_totals *h, struct sp_peak_totals *now)
 static void forget_window(struct sp_heap_peak *k)
 {
 	k->window = k->sampled_sum = k->counted_sum = k->lives = k->freed = k->freed_sq = 0;
+	sums.count = sums.bytes = 0;
 }
 
 /* Sampling was stopped: what is there by now beside what samples stand for is in neither estimate. */
@@ -44,6 +50,18 @@ static void begin_again(const struct sp_heap_totals *h, struct sp_heap_peak *k, 
 	k->last.set = 0;
 }
 
+static void shorten_window(struct sp_heap_peak *k)
+{
+	double keep;
+
+	if (k->window <= SP_PEAK_WINDOW)
+		return;
+	keep = SP_PEAK_WINDOW / k->window;
+	k->window *= keep, k->sampled_sum *= keep, k->counted_sum *= keep;
+	k->lives *= keep, k->freed *= keep, k->freed_sq *= keep;
+	sums.count *= keep, sums.bytes *= keep;
+}
+
 /* Brings everything up to date with what has been counted since the last time. */
 static void step(const struct sp_heap_totals *h, struct sp_heap_peak *k)
 {
@@ -53,6 +71,7 @@ static void step(const struct sp_heap_totals *h, struct sp_heap_peak *k)
 	look(h, &now);
 	if (!k->began) { /* what was there before sampling is not in either estimate */
 		k->began = 1;
+		forget_window(k);
 		k->older = now.count - now.entries;
 		stops = sp_load(&sp_agent.stops);
 	} else if (sp_unlikely(stops != sp_load(&sp_agent.stops))) {
@@ -70,13 +89,11 @@ static void step(const struct sp_heap_totals *h, struct sp_heap_peak *k)
 	k->window += passed;
 	k->sampled_sum += last->small / interval * passed;
 	k->counted_sum += k->counted / interval * passed;
+	sums.count += last->count * passed;
+	sums.bytes += k->counted * passed;
 	k->lives += last->entries * passed;
 	k->all_lives += last->entries * passed;
-	if (k->window > SP_PEAK_WINDOW) {
-		keep = SP_PEAK_WINDOW / k->window;
-		k->window *= keep, k->sampled_sum *= keep, k->counted_sum *= keep;
-		k->lives *= keep, k->freed *= keep, k->freed_sq *= keep;
-	}
+	shorten_window(k);
 	*last = now;
 	last->set = 1;
 }
@@ -115,12 +132,26 @@ static double unseen(const struct sp_heap_totals *h, const struct sp_heap_peak *
 
 #define EXCEPTIONS 4.0 /* that are supposed beside what was seen */
 
+/* How far two numbers are apart, as a share of the smaller one. */
+static double apart(double a, double b)
+{
+	double smaller = a < b ? a : b;
+
+	return smaller > 0 ? (a + b - 2 * smaller) / smaller : 1;
+}
+
 /* The estimate by exact counts has held while what is in use was renewed so many times in the window. The more often, the less
- * likely is this moment to be an exception (the rule of succession). */
+ * likely is this moment to be an exception (the rule of succession). But of what is more or less now than it was in the window
+ * nothing was renewed. */
 static double exception(const struct sp_heap_peak *k, double many)
 {
-	double part = EXCEPTIONS * (k->last.entries + 1) / (many > 0 ? many : 1);
+	double part = EXCEPTIONS * (k->last.entries + 1) / (many > 0 ? many : 1), count, bytes;
 
+	if (k->window <= 0)
+		return 1;
+	count = apart(k->last.count, sums.count / k->window);
+	bytes = apart(k->counted, sums.bytes / k->window);
+	part += count > bytes ? count : bytes;
 	return part < 1 ? part : 1;
 }
 

@@ -80,6 +80,38 @@ static void what_was_hardly_renewed_may_be_otherwise(void **state)
 	assert_true(fabs(peak() - truth) < peak_error());
 }
 
+/* Allocates as many blocks again, which stay; beside each of them a small one comes and goes, so frees are of other sizes than the
+ * mean. Returns the bytes that stay. */
+static double grow(void)
+{
+	for (uint32_t i = 0; i < BLOCKS; i++) {
+		const void *passing = new_pointer();
+
+		allocate_at[2](passing, 16);
+		allocate_at[1](new_pointer(), 1000);
+		release(passing);
+	}
+	return BLOCKS * 1000.0;
+}
+
+/* However often it was renewed before. */
+static void what_has_grown_may_be_otherwise(void **state)
+{
+	const uint32_t runs = 15;
+	uint32_t covered = 0;
+
+	for (uint32_t run = 1; run <= runs; run++) {
+		double truth;
+
+		sp_tls.thread->random = run * 0x9e3779b97f4a7c15ull;
+		truth = renew(100, INTERVAL) + grow();
+		covered += fabs(peak() - truth) < peak_error();
+		heap_tear_down(state);
+		heap_set_up(state);
+	}
+	assert_true(covered >= runs * 3 / 4);
+}
+
 /* The samples say by how much the estimate by exact counts may be off, but only as far as that is not their own chance. */
 static void chance_moves_no_peak(void **state)
 {
@@ -104,6 +136,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_was_renewed_a_hundred_times_has_a_peak_that_is_known, heap_set_up,
 			heap_tear_down),
 		cmocka_unit_test_setup_teardown(what_was_hardly_renewed_may_be_otherwise, heap_set_up, heap_tear_down),
+		cmocka_unit_test_setup_teardown(what_has_grown_may_be_otherwise, heap_set_up, heap_tear_down),
 		cmocka_unit_test_setup_teardown(chance_moves_no_peak, heap_set_up, heap_tear_down),
 	};
 
