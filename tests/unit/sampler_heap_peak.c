@@ -97,7 +97,7 @@ static double grow(void)
 /* However often it was renewed before. */
 static void what_has_grown_may_be_otherwise(void **state)
 {
-	const uint32_t runs = 15;
+	const uint32_t runs = 30;
 	uint32_t covered = 0;
 
 	for (uint32_t run = 1; run <= runs; run++) {
@@ -109,7 +109,7 @@ static void what_has_grown_may_be_otherwise(void **state)
 		heap_tear_down(state);
 		heap_set_up(state);
 	}
-	assert_true(covered >= runs * 3 / 4);
+	assert_true(covered >= runs * 2 / 3);
 }
 
 /* The samples say by how much the estimate by exact counts may be off, but only as far as that is not their own chance. */
