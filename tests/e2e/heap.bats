@@ -44,7 +44,7 @@ counted_as_got() {
 	profile=$(profile_of heap_truth)
 	while IFS=$'\t' read -r site inuse _; do
 		[ "$site" != total ] && [ "$inuse" -gt 0 ] || continue
-		ours=$(section '## All heap sites' "$profile" | awk -F'\t' -v f="$site" '$16 == f { s += $3 } END { printf "%d", s }')
+		ours=$(section '## All heap sites' "$profile" | awk -F'\t' -v f="$site" '$16 == f { s += $3 } END { printf "%.0f", s }')
 		near "$ours" "$inuse" 15 || fail "$site"
 	done <truth
 	section '## Heap Sites (Allocated)' "$profile" | tr -d '\\' | grep -q site_churn

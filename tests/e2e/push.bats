@@ -55,7 +55,7 @@ a_run() { profiled "$TARGETS/cpu_truth" 0.2 >/dev/null; }
 			"$(grep "^parca	$series	" engine/taken | cut -f 3 | jq_of "$unit")" ]
 	done
 	near "$(cut -f 3 cpu | jq_of cpu/nanoseconds)" \
-		"$("$SMARTPROF" report --format folded "$PROFILE" | awk '{ t += $NF } END { printf "%d", t }')" 0.1
+		"$("$SMARTPROF" report --format folded "$PROFILE" | awk '{ t += $NF } END { printf "%.0f", t }')" 0.1
 	[ ! -e "$XDG_STATE_HOME/smartprof/outbox" ] # what was taken at once has not been there
 }
 
@@ -314,7 +314,7 @@ assert target["waiting"] == 3 and target["sent"] == 0 and "connect" in target["l
 		grep -qE 'it takes no more: [0-9]+ stacks are added up as \[rest\], 0 labels' err
 		[ ! -e engine/refused ] || fail "$(cat engine/refused)"
 		near "$(grep process_cpu engine/taken | cut -f 3 | jq_of cpu/nanoseconds)" \
-			"$("$SMARTPROF" report --format folded "$file.md" | awk '{ t += $NF } END { printf "%d", t }')" 0.1
+			"$("$SMARTPROF" report --format folded "$file.md" | awk '{ t += $NF } END { printf "%.0f", t }')" 0.1
 		rm engine/taken
 	done
 }
@@ -474,8 +474,8 @@ print(*(port.getsockname()[1] for port in ports))')
 	promtool check metrics <text/smartprof.heap_truth.heap_truth.prom
 	[ "$(stat -c %a text/*.prom)" = 644 ]
 	[ "$(grep -c '^smartprof_function_cpu_seconds{' text/*.prom)" -le 21 ]
-	near "$(awk '/^smartprof_function_cpu_seconds/ { t += $NF } END { printf "%d", t * 1e9 }' text/*.prom)" \
-		"$("$SMARTPROF" report --format folded "$PROFILE" | awk '{ t += $NF } END { printf "%d", t }')" 0.1
+	near "$(awk '/^smartprof_function_cpu_seconds/ { t += $NF } END { printf "%.0f", t * 1e9 }' text/*.prom)" \
+		"$("$SMARTPROF" report --format folded "$PROFILE" | awk '{ t += $NF } END { printf "%.0f", t }')" 0.1
 	grep -q 'function="other"' text/*.prom
 	eventually has "http://127.0.0.1:$three/metrics" 'smartprof_wall_seconds{'
 	has "http://127.0.0.1:$three/metrics" 'node_textfile_scrape_error 0'
