@@ -311,10 +311,12 @@ reloader() {
 		static inline __attribute__((always_inline)) void inlined_step(unsigned i)
 		{
 			sink = sink * 3 + i;
+			sink = sink * 5 + i;
+			sink = sink * 7 + i;
 		}
 		int main(void)
 		{
-			for (unsigned i = 0; i < 150000000; i++)
+			for (unsigned i = 0; i < 50000000; i++)
 				inlined_step(i);
 			return 0;
 		}
