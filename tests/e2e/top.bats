@@ -72,7 +72,7 @@ $(cat screen)"
 	worker 60
 	screen 80 24 "$SMARTPROF" top -d 0.3 "$PID"
 	await "python3 \($PID\) running" '[0-9]\.[0-9] +±[0-9]' '_PyEval_EvalFrameDefault$' '1:Self%'
-	[ "$(awk '{ if (length($0) > n) n = length($0) } END { print n }' screen)" -le 80 ]
+	[ "$(LC_ALL=C.UTF-8 wc -L <screen)" -le 80 ]
 	keys h
 	await '1:Growth/s' 'PyByteArray_Resize'
 	keys 4
