@@ -96,6 +96,7 @@ static bool is_foreign(long fd)
 /* Programs that were looked at and may have us, by what tells a file and its contents from others. Only in a process that goes on
  * after it has started one, a vfork's parent: its child writes into its memory. */
 #define PLAIN_PROGRAMS 16u
+#define SETTLED_SECONDS 2
 static struct {
 	bool used;
 	uint64_t keys[PLAIN_PROGRAMS]; /* atomic; 0: none */
@@ -113,20 +114,26 @@ static uint64_t mix(uint64_t key, uint64_t more)
 }
 
 /* 0: there is no such file. Its last change is the kernel's word: no program can set it. */
-static uint64_t key_of(int directory, const char *path)
+static uint64_t key_of(int directory, const char *path, struct stat *st)
 {
-	struct stat st;
-
-	if (sp_sys(SYS_newfstatat, directory, path, &st, 0) != 0)
+	if (sp_sys(SYS_newfstatat, directory, path, st, 0) != 0)
 		return 0;
-	return mix(mix(mix(mix(mix(1, st.st_dev), st.st_ino), (uint64_t)st.st_size), (uint64_t)st.st_ctim.tv_sec),
-		       (uint64_t)st.st_ctim.tv_nsec) |
+	return mix(mix(mix(mix(mix(1, st->st_dev), st->st_ino), (uint64_t)st->st_size), (uint64_t)st->st_ctim.tv_sec),
+		       (uint64_t)st->st_ctim.tv_nsec) |
 		1;
+}
+
+/* A file may change again and have the same time: kernels before 6.13 stamp by ticks, some file systems by two seconds. */
+static bool has_settled(const struct stat *st)
+{
+	return (int64_t)(sp_clock_read_ns(CLOCK_REALTIME) / 1000000000u) - st->st_ctim.tv_sec > SETTLED_SECONDS;
 }
 
 static bool is_foreign_at(int directory, const char *path)
 {
-	uint64_t key = plain.used ? key_of(directory, path) : 0, *known = &plain.keys[key >> 1 & (PLAIN_PROGRAMS - 1)];
+	struct stat st;
+	uint64_t key = plain.used ? key_of(directory, path, &st) : 0;
+	uint64_t *known = &plain.keys[key >> 1 & (PLAIN_PROGRAMS - 1)];
 	bool foreign;
 	long fd;
 
@@ -137,7 +144,7 @@ static bool is_foreign_at(int directory, const char *path)
 		return false;
 	foreign = is_foreign(fd);
 	sp_sys(SYS_close, fd);
-	if (key && !foreign)
+	if (key && !foreign && has_settled(&st))
 		sp_store(known, key);
 	return foreign;
 }

@@ -109,11 +109,11 @@ C
 
 @test "a program that is looked at once is looked at again when another is in its place" {
 	make_foreign
-	cp /bin/true replaced
-	# By vfork, so that the shell remembers.
+	# By vfork, so that the shell remembers; but not of a file that has changed just now.
 	# shellcheck disable=SC2016
-	same_run dash -c './replaced; ./replaced; cp "$0" new; mv new replaced; ./replaced; echo $?; cat /bin/true >replaced; ./replaced
-		cat "$0" >replaced; ./replaced; echo $?' "$PWD/musl"
+	same_run dash -c 'cp /bin/true replaced; cp /bin/true written; cp "$0" new; sleep 3
+		for program in replaced written; do ./$program && ./$program || exit; done
+		mv new replaced; ./replaced; echo $?; cat "$0" >written; ./written; echo $?' "$PWD/musl"
 	[ "$(paste -sd ' ' profiled.out)" = 'here 5 here 5' ] || fail "$(cat profiled.out)"
 }
 
