@@ -67,7 +67,7 @@ run() { # VARIANT PROGRAM: prints the CPU seconds
 median() { sort -n | awk '{ v[NR] = $1 } function at(q) { q *= NR - 1; i = int(q); return v[i + 1] + (q - i) * (v[i + 1 + (i + 1 < NR)] - v[i + 1]) }
 	END { printf "%.3f %.3f\n", at(0.5), (at(0.75) - at(0.25)) / 2 }'; }
 
-declare -A budget=([development]=10 [ci]=5 [production]=3 [critical]=25)
+declare -A budget=([development]=10 [ci]=5 [production]=2 [critical]=25)
 variants='development ci production critical'
 over=0
 echo "| program | hooks, s | development | ci | production | critical |"
