@@ -22,6 +22,12 @@
 #define MEMORY 256u
 #define MEMORY_ASKED 64u
 
+/* Where so many looks have found less than this part of the calls' time waited, as in reads that the page cache answers, no more
+ * than one call in QUIET_GAP is looked at: what that can miss is little. */
+#define QUIET_LOOKS (MEMORY / 2)
+#define QUIET_PART 64u
+#define QUIET_GAP 64u
+
 /* The call may be among others that are too short to be one of these: so many are looked at. */
 #define TRIES 8u
 
@@ -164,11 +170,17 @@ static void learn(struct sp_thread *t, enum sp_wait_kind kind, uint64_t ns)
 	count(t, kind, off_ns, off_ns > 0);
 }
 
-/* How many calls pass until the next look: more and more on average while looks have taken more than they may. */
+static bool is_quiet(const struct sp_short_part *looked)
+{
+	return looked->calls >= QUIET_LOOKS && looked->off_ns * QUIET_PART < looked->ns;
+}
+
+/* How many calls pass until the next look: more and more on average while looks have taken more than they may, or find nothing. */
 static uint32_t draw_gap(struct sp_thread *t, struct sp_short_calls *s)
 {
 	bool dear = t->wait.short_looks * PAIR_NS > sp_look_allowance_ns(&t->wait);
-	uint32_t gap = dear ? s->gap + s->gap / 4 + 1 : s->gap - s->gap / 4;
+	bool wider = dear || (s->gap < QUIET_GAP && is_quiet(&s->looked));
+	uint32_t gap = wider ? s->gap + s->gap / 4 + 1 : s->gap - s->gap / 4;
 
 	s->gap = gap < FREE_GAP ? FREE_GAP : gap > GAP_MAX ? GAP_MAX : gap;
 	return (uint32_t)(sp_random(t) % (2 * s->gap));

@@ -121,6 +121,23 @@ static void among_calls_that_are_none(void **state)
 	agrees(0, 3);
 }
 
+/* Where the budget pays for a look at each, looks at calls that do not wait end all the same, and begin again when they do. */
+static void looks_that_find_nothing(void **state)
+{
+	struct sp_wait_count *read = &sp_tls.thread->record->waits[SP_WAIT_READ];
+
+	(void)state;
+	cpu_ns = 100000000000;
+	for (unsigned i = 0; i < ROUNDS; i++)
+		call(0, 3000);
+	print_message("%u looks\n", looks);
+	assert_true(looks < ROUNDS / 10 && looks > ROUNDS / 100);
+	sp_short_settle(sp_tls.thread);
+	assert_true(read->ns < ROUNDS * 3000ull / 100); /* until it is known */
+	agrees(1, 0);
+	assert_true(looks > ROUNDS / 10);
+}
+
 static void waits_that_never_were(void **state)
 {
 	(void)state;
@@ -173,8 +190,9 @@ static void where_they_cost_little_each_is_looked_at(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {TEST(all_are_waits), TEST(in_turns_with_others), TEST(one_of_many),
-		TEST(among_calls_that_are_none), TEST(waits_that_never_were), TEST(of_short_waits),
-		TEST(of_waits_that_are_looked_at_each), TEST(where_they_cost_little_each_is_looked_at)};
+		TEST(among_calls_that_are_none), TEST(waits_that_never_were), TEST(looks_that_find_nothing),
+		TEST(of_short_waits), TEST(of_waits_that_are_looked_at_each),
+		TEST(where_they_cost_little_each_is_looked_at)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
