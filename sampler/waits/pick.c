@@ -13,11 +13,6 @@
 #define BURST 16u
 #define STRETCH_MAX 65536u
 
-/* Of the budget waits may take this part; a quarter of that is so little that the interval may be shorter again. */
-#define BUDGET_PART 5u
-#define GRACE_NS \
-	(20000ull * sp_agent.config.budget_permille) /* however little the process runs: some hundred samples */
-
 struct job {
 	struct sp_thread *t;
 	struct sp_waited *w; /* NULL: a stack is wanted, no more */
@@ -93,7 +88,8 @@ uint32_t sp_pick_stack(struct sp_thread *t)
 	return run(&j);
 }
 
-/* Every few samples: the interval is doubled where waits have cost more than they may, and halved where it was too wide. */
+/* Every few samples: the interval is doubled where waits have cost more than they may, and halved where they have cost so little, a quarter
+ * of that, that it was too wide. */
 static void restrain(struct sp_thread *t)
 {
 	struct sp_wait_totals *w = &sp_agent.spool->waits;
@@ -102,8 +98,7 @@ static void restrain(struct sp_thread *t)
 	if (++t->wait.burst < BURST)
 		return;
 	t->wait.burst = 0;
-	allowed = GRACE_NS +
-		sp_process_clock_ns() / 1000 * sp_budget_ppm(sp_agent.config.budget_permille) / 1000 / BUDGET_PART;
+	allowed = sp_wait_grace_ns() + sp_wait_share_ns(sp_process_clock_ns());
 	if (sp_load(&w->slow_ns) > allowed && interval < w->requested_ns * STRETCH_MAX)
 		interval *= 2;
 	else if (sp_load(&w->slow_ns) < allowed / 4 && interval >= w->requested_ns * 2)

@@ -3,7 +3,22 @@
 #define SP_SAMPLER_WAITS_PICK_H
 
 #include "sampler/agent.h"
+#include "sampler/clock/governor.h"
 #include "sampler/waits/sites.h"
+
+/* What samples of waits may take, and as much again what asks for the run queue's part: this in advance, however little the process runs, some
+ * hundred samples or a third as many questions at a budget of 10 percent, ... */
+static inline uint64_t sp_wait_grace_ns(void)
+{
+	return 20000ull * sp_agent.config.budget_permille;
+}
+
+/* ... and a fifth of the budget for CPU time. */
+#define SP_WAIT_BUDGET_PART 5u
+static inline uint64_t sp_wait_share_ns(uint64_t cpu_ns)
+{
+	return cpu_ns / 1000 * sp_budget_ppm(sp_agent.config.budget_permille) / 1000 / SP_WAIT_BUDGET_PART;
+}
 
 /* The intervals of a new process. */
 void sp_pick_configure(void) SP_HIDDEN;

@@ -9,10 +9,7 @@
 #define ASK_NS 6000u
 #define ASK_PART 100u /* what is asked with a lock in hand has taken so many times as long */
 
-/* Of the budget asking may take this part, and in every process what a few hundred times take. */
-#define BUDGET_PART 5u
-#define GRACE_NS 2000000u
-#define SHORT_GRACE_NS (GRACE_NS / 4) /* of these for short waits */
+#define SHORT_GRACE_PART 4u /* of what may be asked in advance, for short waits */
 
 /* Of one that has told, a failure is of the moment: no descriptor was free. */
 enum { UNASKED, TELLS, DOES_NOT };
@@ -25,9 +22,7 @@ static bool is_free(uint64_t grace_ns)
 
 static bool is_affordable(const struct sp_thread_waits *w, uint64_t grace_ns)
 {
-	uint64_t budget_ppm = sp_budget_ppm(sp_agent.config.budget_permille) / BUDGET_PART;
-
-	return is_free(grace_ns) || w->queue_cost_ns + 2 * ASK_NS <= w->looked_cpu_ns / 1000 * budget_ppm / 1000;
+	return is_free(grace_ns) || w->queue_cost_ns + 2 * ASK_NS <= sp_wait_share_ns(w->looked_cpu_ns);
 }
 
 /* A wait that is sampled stands for many: what comes before it is asked for, and when it is over. */
@@ -48,12 +43,12 @@ bool sp_wait_queue_is_due(struct sp_thread *t, enum sp_wait_kind kind, uint64_t 
 		return false;
 	if (t->wait.pick_near || (t->wait.queue_known && t->wait.left_ns <= (int64_t)ns))
 		return true;
-	if (!t->wait.queue_known && !is_affordable(&t->wait, GRACE_NS))
+	if (!t->wait.queue_known && !is_affordable(&t->wait, sp_wait_grace_ns()))
 		return false;
 	if ((kind == SP_WAIT_LOCK || kind == SP_WAIT_CONDITION) && ns < ASK_NS * ASK_PART && sp_random(t) % 8)
 		return false;
 	/* Not in step with what the program does in turn. */
-	return t->wait.queue_known || is_free(GRACE_NS) || sp_random(t) & 1;
+	return t->wait.queue_known || is_free(sp_wait_grace_ns()) || sp_random(t) & 1;
 }
 
 static bool ask(struct sp_thread *t, uint64_t *queue_ns)
@@ -68,7 +63,7 @@ static bool ask(struct sp_thread *t, uint64_t *queue_ns)
 	if (sp_unlikely(sp_load(&kernel) != TELLS))
 		sp_store(&kernel, TELLS);
 	cost_ns = sp_plausible_cost_ns(sp_tsc_ns(sp_tsc() - began), ASK_NS);
-	if (!is_affordable(&t->wait, GRACE_NS)) {
+	if (!is_affordable(&t->wait, sp_wait_grace_ns())) {
 		sp_pick_cost(cost_ns);
 		return true;
 	}
@@ -79,7 +74,8 @@ static bool ask(struct sp_thread *t, uint64_t *queue_ns)
 
 bool sp_wait_queue_ask(struct sp_thread *t, uint64_t *queue_ns)
 {
-	return sp_load(&kernel) != DOES_NOT && is_affordable(&t->wait, SHORT_GRACE_NS) && ask(t, queue_ns);
+	return sp_load(&kernel) != DOES_NOT && is_affordable(&t->wait, sp_wait_grace_ns() / SHORT_GRACE_PART) &&
+		ask(t, queue_ns);
 }
 
 /* How long a woken thread waits for a CPU does not depend on how long it has slept: waits of one kind are told apart by length. */
@@ -132,7 +128,7 @@ uint64_t sp_wait_without_queue(struct sp_thread *t, enum sp_wait_kind kind, uint
 	w->queue_known = due && ask(t, &w->queue_ns);
 	if (!was_known || !w->queue_known)
 		return less_the_usual(parts, ns);
-	w->queue_known = w->pick_near || is_affordable(w, GRACE_NS);
+	w->queue_known = w->pick_near || is_affordable(w, sp_wait_grace_ns());
 	queue_ns = w->queue_ns - before_ns;
 	blocked_ns = off_ns > queue_ns ? off_ns - queue_ns : 0;
 	if (blocked_ns > ns)

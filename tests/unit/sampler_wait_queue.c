@@ -55,11 +55,33 @@ static void a_short_one_among_long_ones_keeps_its_part(void **state)
 	assert_int_equal(unlooked(&t, MS / 10), MS / 10 - MS / 100);
 }
 
+/* Nothing has been used of the CPU, so what is asked is asked in advance. */
+static bool is_asked(uint32_t budget_permille, uint64_t spent_ns)
+{
+	static struct sp_spool_header spool;
+	static struct sp_thread t;
+
+	sp_agent.spool = &spool;
+	sp_agent.config.budget_permille = budget_permille;
+	spool.waits.queue_look_ns = spent_ns;
+	return sp_wait_queue_is_due(&t, SP_WAIT_POLL, MS / 2);
+}
+
+static void what_is_asked_in_advance_follows_the_budget(void **state)
+{
+	(void)state;
+	assert_true(is_asked(100, 19 * MS / 10));
+	assert_false(is_asked(100, 21 * MS / 10));
+	assert_true(is_asked(20, 39 * MS / 100));
+	assert_false(is_asked(20, 41 * MS / 100));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(nothing_known_nothing_taken),
 		cmocka_unit_test(as_others_of_the_length), cmocka_unit_test(a_long_wait_among_short_ones_stays_long),
-		cmocka_unit_test(a_short_one_among_long_ones_keeps_its_part)};
+		cmocka_unit_test(a_short_one_among_long_ones_keeps_its_part),
+		cmocka_unit_test(what_is_asked_in_advance_follows_the_budget)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
