@@ -18,14 +18,20 @@ void sp_sigmask_give_up_process(void)
 	sp_clock_give_up_process();
 }
 
+/* A shell blocks all signals before each program that it starts: there is nothing left to give up. */
+static bool has_given_up(int state)
+{
+	return sp_clock_has_given_up_process() && (state != SP_AGENT_DORMANT || sp_clock_starts_later());
+}
+
 static void note(int result, int how, const sigset_t *set)
 {
 	int state = sp_agent_state();
 	bool blocks = set && how != SIG_UNBLOCK && sigismember(set, sp_agent.config.signal) == 1;
 	bool waits = sp_tls.thread && sp_load(&sp_tls.thread->waits);
 
-	if (result != 0 || !(blocks || waits) || (state != SP_AGENT_DORMANT && state != SP_AGENT_ACTIVE) ||
-		sp_is_stale_child() || sp_is_vfork_child())
+	if (result != 0 || (blocks ? has_given_up(state) : !waits) ||
+		(state != SP_AGENT_DORMANT && state != SP_AGENT_ACTIVE) || sp_is_stale_child() || sp_is_vfork_child())
 		return;
 	if (blocks)
 		sp_sigmask_give_up_process();

@@ -103,6 +103,11 @@ int sp_clock_arm_start(uint64_t cpu_ns)
 	return arm_start(CLOCK_THREAD_CPUTIME_ID, (int)sp_sys(SYS_gettid), cpu_ns);
 }
 
+bool sp_clock_starts_later(void)
+{
+	return sp_load(&starts_later);
+}
+
 void sp_clock_start_later(void)
 {
 	if (__atomic_exchange_n(&starts_later, 1, __ATOMIC_RELAXED))

@@ -93,6 +93,7 @@ int sp_clock_arm_start(uint64_t cpu_ns) SP_HIDDEN;
 /* The dormant agent's timer has gone off in a thread where the agent cannot be activated, or may go off in one that blocks its
  * signal: from now on it counts the main thread's CPU time alone. */
 void sp_clock_start_later(void) SP_HIDDEN;
+bool sp_clock_starts_later(void) SP_HIDDEN;
 
 /* Stops the timer of the process, even if threads rely on it: sampling is over. */
 void sp_clock_stop_process(void) SP_HIDDEN;
@@ -113,6 +114,7 @@ void sp_clock_hold_process(bool hold) SP_HIDDEN;
 /* From now on threads may run with the signal blocked: gives up the timer of the process for good, both as the sentinel and for
  * the threads that rely on it. Any context. */
 void sp_clock_give_up_process(void) SP_HIDDEN;
+bool sp_clock_has_given_up_process(void) SP_HIDDEN;
 
 /* In a forked child: timers are its parent's. */
 void sp_clock_forked(void) SP_HIDDEN;

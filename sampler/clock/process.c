@@ -136,6 +136,11 @@ void sp_clock_hold_process(bool hold)
 	sp_clock_set_timer(process.timer, hold ? 0 : interval, hold ? 0 : interval);
 }
 
+bool sp_clock_has_given_up_process(void)
+{
+	return sp_load(&process.given_up);
+}
+
 void sp_clock_give_up_process(void)
 {
 	if (!__atomic_exchange_n(&process.given_up, 1, __ATOMIC_RELAXED))

@@ -18,6 +18,12 @@ calls() { # PRELOAD CALLS COMMAND…
 	[ $(($(grep -c prctl calls) + $(grep -c sigaltstack calls))) -le $((samples / 4 + 200)) ]
 }
 
+@test "a thread that blocks the signal again and again asks once who it is" {
+	calls "$AGENT" getpid /usr/bin/python3 -S -c 'import signal
+for _ in range(200): signal.pthread_sigmask(signal.SIG_SETMASK, {signal.SIGPROF})'
+	[ "$(grep -c getpid calls)" -le 20 ] || fail "$(grep -c getpid calls)"
+}
+
 # What a child of a profiled shell costs: members of a tree share what they can.
 @test "a member that is activated asks each thing once, and nothing that its tree knows" {
 	profiled sh -c '"$0" burn 30 && strace -f -qq -e trace="!clock_gettime" -o calls "$0" burn 30; :' "$TARGETS/member"
