@@ -10,7 +10,7 @@
 #define SP_EACH_NS (2 * SP_LOOK_NS) /* ... and with the question whether it has slept */
 
 /* sp_waits.look_cycles is doubled so often at the most. */
-#define SP_LOOK_DOUBLINGS 2u
+#define SP_LOOK_DOUBLINGS 4u
 
 /* How long the calling thread, whose block `t` is, was not on a CPU since it was last looked at, less what it has waited since
  * without a look. Nanoseconds. Normal context, or an application's signal handler. */

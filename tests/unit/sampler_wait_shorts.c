@@ -174,6 +174,13 @@ static void of_waits_that_are_looked_at_each(void **state)
 	looks_are_paid_by_cpu_time(120000);
 }
 
+/* A shell waits half a millisecond for each small program that it starts. */
+static void of_waits_as_long_as_a_small_program(void **state)
+{
+	(void)state;
+	looks_are_paid_by_cpu_time(500000);
+}
+
 static void where_they_cost_little_each_is_looked_at(void **state)
 {
 	(void)state;
@@ -191,7 +198,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {TEST(all_are_waits), TEST(in_turns_with_others), TEST(one_of_many),
 		TEST(among_calls_that_are_none), TEST(waits_that_never_were), TEST(looks_that_find_nothing),
-		TEST(of_short_waits), TEST(of_waits_that_are_looked_at_each),
+		TEST(of_short_waits), TEST(of_waits_that_are_looked_at_each), TEST(of_waits_as_long_as_a_small_program),
 		TEST(where_they_cost_little_each_is_looked_at)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
