@@ -13,8 +13,9 @@
 #include "sampler/digits.h"
 #include "sampler/sys.h"
 
-#define ROOM_BYTES (64ull << 20) /* what a filesystem must have left */
-#define MAX_SPOOLS 1000          /* files in the directory: if there are more, nobody recovers the orphans */
+#define ROOM_BYTES (64ull << 20)     /* what a filesystem must have left */
+#define MAX_SPOOLS 4000              /* in the directory: if there are more, nobody renders what processes leave */
+#define MAX_ENTRIES (2 * MAX_SPOOLS) /* root's have a link each */
 
 /* Appends text, or a number in the given base; the result is always terminated. */
 static void append(char *out, size_t size, const char *text)
@@ -114,19 +115,19 @@ static bool is_crowded(const char *path, const struct stat *st, const struct sta
 {
 	char entries[4096];
 	long fd, n;
-	uint64_t count = entries_of_tmpfs(st, fs);
+	uint64_t count = entries_of_tmpfs(st, fs), most = st->st_uid ? MAX_SPOOLS : MAX_ENTRIES;
 
 	if (count)
-		return count > MAX_SPOOLS;
+		return count > most;
 	fd = sp_sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	while (fd >= 0 && count <= MAX_SPOOLS && (n = sp_sys(SYS_getdents64, fd, entries, sizeof entries)) > 0) {
+	while (fd >= 0 && count <= most && (n = sp_sys(SYS_getdents64, fd, entries, sizeof entries)) > 0) {
 		long at;
 		for (at = 0; at < n; at += *(unsigned short *)(entries + at + 16)) /* d_reclen */
 			count++;
 	}
 	if (fd >= 0)
 		sp_sys(SYS_close, fd);
-	return count > MAX_SPOOLS;
+	return count > most;
 }
 
 /* $XDG_STATE_HOME/smartprof/spool, or below the home directory. */

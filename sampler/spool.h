@@ -460,7 +460,8 @@ struct sp_tree_file {
 	uint64_t waiting;       /* atomic: of those, made since a renderer last began */
 	uint64_t waiting_bytes; /* atomic: memory that those which were left take */
 	uint64_t waiting_ns;    /* atomic: CLOCK_MONOTONIC when the first of them was made; 0: there is none */
-	uint64_t renderer_ns;   /* atomic: CLOCK_MONOTONIC when a member last started a renderer */
+	uint64_t renderer_ns;   /* atomic: CLOCK_MONOTONIC when a member last started a renderer; 0: that is done */
+	uint64_t refused;       /* atomic: processes that there was no room for a spool for */
 	uint64_t
 		events_limits; /* atomic: perf events were found to work under these limits (activate.c); 0: not known */
 	uint8_t facts[2048] __attribute__((aligned(8))); /* struct sp_facts (env/facts.h) */
@@ -479,7 +480,7 @@ struct sp_shared_rules {
 	struct sp_rule_slot slots[];
 };
 
-#define SP_TREE_MAGIC 0x3345455254505053ull /* "SPPTREE3" */
+#define SP_TREE_MAGIC 0x3445455254505053ull /* "SPPTREE4" */
 #define SP_TREE_PAGE_BYTES 4096u            /* of struct sp_tree_file; struct sp_shared_rules begins behind */
 #define SP_SHARED_RULES_LOG 15u
 #define SP_SHARED_RULES_BYTES (sizeof(struct sp_shared_rules) + (sizeof(struct sp_rule_slot) << SP_SHARED_RULES_LOG))

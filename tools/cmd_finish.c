@@ -234,6 +234,7 @@ int sp_cmd_finish(int argc, char **argv)
 	if (job.tree_file) {
 		sp_tree_file_reset(job.tree_file);
 		render_tree(&job);
+		sp_tree_file_done(job.tree_file);
 		if (wait_for_others(&job))
 			render_tree(&job);
 	} else {

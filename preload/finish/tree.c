@@ -10,6 +10,7 @@
 #include "env/facts.h"
 #include "env/text.h"
 #include "preload/finish/renderer.h"
+#include "preload/notes.h"
 #include "preload/process.h"
 #include "preload/spool_place.h"
 #include "sampler/spool/write.h"
@@ -21,7 +22,7 @@
 #define WAITING_BYTES_MOST (256ull << 20)
 #define WAITING_MEMORY_SHARE 16 /* tmpfs counts as memory of the cgroup */
 #define WAITING_NS_MOST 60000000000ull
-#define RENDERER_NS 10000000000ull /* a renderer that was started this lately is still at work */
+#define RENDERER_NS 10000000000ull /* a renderer that has not said that it is done is waited for so long */
 
 static struct {
 	struct sp_tree_file *file; /* not in forked children: the lock would be theirs, too */
@@ -217,6 +218,13 @@ void sp_tree_join(const char *spool_path)
 		__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
+void sp_tree_refused(void)
+{
+	sp_tree_share();
+	if (tree.file)
+		sp_add(&tree.file->refused, 1);
+}
+
 bool sp_tree_knows_events(uint64_t limits)
 {
 	return tree.file && sp_load(&tree.file->events_limits) == limits;
@@ -240,9 +248,20 @@ bool sp_tree_is_held(void)
 	return tree.holds;
 }
 
+static void note_refused(uint64_t processes)
+{
+	char line[160];
+	struct sp_text_out out = {line, sizeof line, 0};
+
+	sp_text_put(&out, "Processes of this tree without a profile, for want of room for their spools: ");
+	sp_text_put_number(&out, processes);
+	sp_text_put(&out, ".");
+	sp_note(line);
+}
+
 const char *sp_tree_close(void)
 {
-	uint64_t spools;
+	uint64_t spools, refused;
 
 	if (!tree.holds)
 		return NULL;
@@ -250,6 +269,9 @@ const char *sp_tree_close(void)
 	/* A member looks at `closed` after it has counted its spool. */
 	__atomic_store_n(&tree.file->closed, 1, __ATOMIC_SEQ_CST);
 	spools = __atomic_load_n(&tree.file->spools, __ATOMIC_SEQ_CST);
+	refused = sp_load(&tree.file->refused);
+	if (refused)
+		note_refused(refused);
 	sp_sys(SYS_unlinkat, AT_FDCWD, sp_paths.tree, 0);
 	return spools ? sp_paths.tree : NULL;
 }

@@ -33,6 +33,9 @@ struct sp_facts *sp_tree_facts(void) SP_HIDDEN;
 /* The process has a spool from now on. */
 void sp_tree_join(const char *spool_path) SP_HIDDEN;
 
+/* It gets none: the holder's profile will say how many. Any context. */
+void sp_tree_refused(void) SP_HIDDEN;
+
 /* What a process of the tree has found out for those that come after it: perf events work under these limits. */
 bool sp_tree_knows_events(uint64_t limits) SP_HIDDEN;
 void sp_tree_tell_events(uint64_t limits) SP_HIDDEN;

@@ -217,8 +217,10 @@ static void activate_main(void *arg)
 		sp_agent.attached ? sp_process.attached_facts : sp_tree_facts());
 	become_known();
 	make_spool(a, sp_paths.spool, ticks, &h);
-	if (a->error)
+	if (a->error) {
+		sp_tree_refused();
 		return;
+	}
 	h->state = SP_STATE_RUNNING;
 	sp_agent.spool_map = (uint8_t *)h;
 	sp_agent.spool = h;

@@ -46,19 +46,32 @@ bool sp_tree_file_is_held(const char *directory, const char *tree)
 	return held;
 }
 
-void sp_tree_file_reset(const char *path)
+static void write_counts(const char *path, const uint64_t *counts, size_t bytes, off_t at)
 {
-	/* `waiting`, `waiting_bytes` and `waiting_ns`. Who counts one in meanwhile goes uncounted, and is rendered all the same. */
-	const uint64_t none[3] = {0};
 	int fd = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	struct stat st;
 
 	if (fd < 0)
 		return;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == SP_TREE_FILE_BYTES &&
-		pwrite(fd, none, sizeof(none), offsetof(struct sp_tree_file, waiting)) < 0)
+		pwrite(fd, counts, bytes, at) < 0)
 		perror("smartprof: tree file"); /* then the next member has all rendered again */
 	close(fd);
+}
+
+void sp_tree_file_reset(const char *path)
+{
+	/* `waiting`, `waiting_bytes` and `waiting_ns`. Who counts one in meanwhile goes uncounted, and is rendered all the same. */
+	const uint64_t none[3] = {0};
+
+	write_counts(path, none, sizeof(none), offsetof(struct sp_tree_file, waiting));
+}
+
+void sp_tree_file_done(const char *path)
+{
+	const uint64_t none = 0;
+
+	write_counts(path, &none, sizeof(none), offsetof(struct sp_tree_file, renderer_ns));
 }
 
 void sp_tree_file_remove_stale(int directory_fd, const char *name)

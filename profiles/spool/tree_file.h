@@ -18,6 +18,9 @@ bool sp_tree_file_is_held(const char *directory, const char *tree);
 /* A renderer begins: what is left from now on counts anew. */
 void sp_tree_file_reset(const char *path);
 
+/* A renderer has done what there was: the next may begin. */
+void sp_tree_file_done(const char *path);
+
 /* Removes the file if nobody holds it. */
 void sp_tree_file_remove_stale(int directory_fd, const char *name);
 

@@ -160,6 +160,33 @@ sum(i * i for i in range(10**6))"
 	[ "$(spools)" -eq 0 ]
 }
 
+@test "more short processes than may wait at once: none is without a profile" {
+	cat >many.sh <<-SH
+		i=0
+		while [ \$i -lt 1200 ]; do "$MEMBER" hold 1200; i=\$((i + 1)); done
+	SH
+	profiled sh many.sh
+	complete 1200
+	[ "$(spools)" -eq 0 ]
+}
+
+@test "processes that there is no room for a spool for are counted in the profile of the tree's first one" {
+	places=/dev/shm/smartprof-$(id -u)
+	cat >full.sh <<-SH
+		i=0
+		while [ \$i -lt 100000 ]; do i=\$((i + 1)); done
+		i=0
+		while [ \$i -lt 8200 ]; do : >$places/full.\$i; i=\$((i + 1)); done
+		"$MEMBER" burn 30
+		"$MEMBER" burn 30
+		"$MEMBER" burn 30
+	SH
+	LD_PRELOAD=$AGENT sh full.sh
+	rm -f "$places"/full.*
+	[ "$(find "$SMARTPROF_DIR" -name 'member.*.md' | wc -l)" -eq 0 ]
+	grep -q '^- Processes of this tree without a profile, for want of room for their spools: 3\.$' "$SMARTPROF_DIR"/development/sh.*.md
+}
+
 @test "on a busy machine as on a quiet one" {
 	spools_wait
 	for i in 1 2 3 4 5 6; do timeout 60 sh -c 'while :; do :; done' & done
