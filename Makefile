@@ -71,9 +71,13 @@ BOARD_SCRIPTS := $(addprefix profiles/html/,script/text.js script/chrome.js boar
 
 # To the compiler, malloc changes no memory of ours: here it counts.
 ALLOCATORS := malloc calloc realloc reallocarray free aligned_alloc memalign posix_memalign valloc pvalloc strdup strndup
-# No stack protector and no fortify in the agent: both end in abort(), which is the host's to call.
-AGENT_CFLAGS := $(CSTD) -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-plt -fno-stack-protector \
+# No stack protector and no fortify in the agent: both end in abort(), which is the host's to call. No LTO, whatever CFLAGS say: the layout
+# goes by the objects' names, and what is bound to what must not be chosen anew.
+AGENT_CFLAGS := $(CSTD) -fPIC -fno-lto -fvisibility=hidden -ftls-model=initial-exec -fno-plt -fno-stack-protector \
 	-fasynchronous-unwind-tables -ffunction-sections $(if $(X86_64),,-mno-outline-atomics) -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=0 $(ALLOCATORS:%=-fno-builtin-%)
+# The agent's layout (preload/variables.ld) is written for GNU ld: that one links it, whatever LDFLAGS say of the rest.
+AGENT_LD ?= bfd
+AGENT_LINKER := -fno-lto -fuse-ld=$(AGENT_LD)
 # Nothing of the agent may be bound to the program's names (preload/libc.h): no start files, which refer to some, and
 # of our own exports those alone are looked up that the program's calls would be (preload/shared.list).
 AGENT_LDFLAGS := -shared -nostartfiles -Wl,-soname,libsmartprof.so $(if $(X86_64),-Wl$(COMMA)--version-script=preload/versions.map) \
@@ -93,13 +97,13 @@ command: $(B)/smartprof
 
 $(B)/libsmartprof.so: $(AGENT_OBJ) $(addprefix preload/,versions.map shared.list variables.ld)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(AGENT_LDFLAGS) -o $@ $(AGENT_OBJ) $(AGENT_LIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(AGENT_LINKER) $(AGENT_LDFLAGS) -o $@ $(AGENT_OBJ) $(AGENT_LIBS)
 
 # Needs nothing, not even the C library.
 $(B)/libsmartprof-context.so: preload/context_library.c preload/context.map
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(AGENT_CFLAGS) $(if $(X86_64),-mno-red-zone) $(LDFLAGS) -shared -nostdlib -Wl,-soname,libsmartprof-context.so \
+	$(Q)$(CC) $(CFLAGS) $(AGENT_CFLAGS) $(if $(X86_64),-mno-red-zone) $(LDFLAGS) $(AGENT_LINKER) -shared -nostdlib -Wl,-soname,libsmartprof-context.so \
 		-Wl,--version-script=preload/context.map -Wl,--hash-style=gnu -Wl,-z,now,-z,relro,-z,defs -o $@ $<
 
 $(B)/smartprof: $(CMD_OBJ)

@@ -33,11 +33,13 @@ static int find_bases(char bases[BASES][PATH_MAX])
 {
 	struct sp_value dir;
 	char state[PATH_MAX];
+	const char *first;
 	int count = 0;
 
 	sp_value_load(&dir, SP_OPT_DIR, environ, sp_settings_file());
-	snprintf(bases[count++], PATH_MAX, "%s", dir.text && *dir.text ? dir.text : "profiles");
-	if (snprintf(bases[count], PATH_MAX, "%.4000s/user-%u", bases[0], (unsigned)geteuid()) < PATH_MAX)
+	first = dir.text && *dir.text ? dir.text : "profiles";
+	snprintf(bases[count++], PATH_MAX, "%s", first);
+	if (snprintf(bases[count], PATH_MAX, "%.4000s/user-%u", first, (unsigned)geteuid()) < PATH_MAX)
 		count++;
 	if (sp_state_path(state, sizeof(state), "profiles") == 0)
 		snprintf(bases[count++], PATH_MAX, "%s", state);

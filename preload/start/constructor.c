@@ -374,7 +374,7 @@ static __attribute__((used)) void (*note_begin(void))(void)
 	return loaded_main;
 }
 
-static void loaded(void) __attribute__((ifunc("note_begin")));
+void loaded(void) SP_HIDDEN __attribute__((ifunc("note_begin"))); /* clang would export a static one */
 
 static const char *program = ""; /* base name of argv[0] */
 

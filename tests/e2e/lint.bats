@@ -206,7 +206,8 @@ setup_tree() {
 	build FAR= COUNT=300 -Wl,-T,"$ROOT/preload/variables.ld"
 	"$ROOT/tests/lint/pages.sh" a.so
 	away='__attribute__((aligned(65536)))' build FAR= COUNT=300 -Wl,-T,"$ROOT/preload/variables.ld"
-	status_of 1 "$ROOT/tests/lint/pages.sh" a.so
+	status_of 1 "$ROOT/tests/lint/pages.sh" a.so 2>err
+	grep -q 'first sixteen pages: sp_exit_init$' err
 	pool=.bss build FAR= COUNT=300 -Wl,-T,"$ROOT/preload/variables.ld"
 	status_of 1 "$ROOT/tests/lint/pages.sh" a.so
 	build FAR= COUNT=600 -Wl,-T,"$ROOT/preload/variables.ld"
@@ -216,6 +217,15 @@ setup_tree() {
 	build 'FAR=__attribute__((aligned(8192)))' COUNT=300 -Wl,-T,"$ROOT/preload/variables.ld"
 	status_of 1 "$ROOT/tests/lint/pages.sh" a.so
 	build FAR= COUNT=300 -Wl,-T,"$ROOT/preload/variables.ld"
-	strip a.so
-	status_of 1 "$ROOT/tests/lint/pages.sh" a.so
+	cp a.so b.so && strip b.so
+	status_of 1 "$ROOT/tests/lint/pages.sh" b.so
+	# The linker script lists what there no longer is: a function, a file.
+	for gone in 's/\.text\.sp_self_init /.text.sp_self_begin /' 's/\.text\.on_exit /.text.at_quick_end /' 's/\.text\.syscall /.text.system_call /' \
+		's:\*env/options:*env/settings:' 's:\*heap/filter:*heap/sieve:'; do
+		sed "$gone" "$ROOT/preload/variables.ld" >other.ld
+		refuse cmp -s other.ld "$ROOT/preload/variables.ld"
+		status_of 1 "$ROOT/tests/lint/pages.sh" a.so other.ld 2>err
+		grep -qE '^pages: other.ld lists (\.text\.(sp_self_begin|at_quick_end|system_call)|env/settings\.c\.o|heap/sieve\.c\.o), but' err
+		[ "$(wc -l <err)" -eq 1 ]
+	done
 }

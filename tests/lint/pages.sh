@@ -1,24 +1,36 @@
 #!/bin/bash
 # What every process of a tree touches of the agent lies on few pages: what the loader relocates on one, small variables
 # from a page's beginning on, tables on pages of their own, what a start runs on the first, and what each fork runs in one place.
-# Usage: pages.sh LIBRARY
+# Usage: pages.sh LIBRARY [SCRIPT]; SCRIPT: what is said to have laid it out, preload/variables.ld
 set -eu -o pipefail
 sections=$(readelf -SW "$1" | sed 's/^ *\[ *[0-9]*\] *//')
 bad=0
 start_of() { awk -v name="$1" '$1 == name { print $3 }' <<<"$sections"; }
 complain() { echo "pages: $1" >&2; bad=1; }
+root=$(realpath "$(dirname "$0")/../..")
+script=${2:-$root/preload/variables.ld}
 read -r at size < <(readelf -lW "$1" | awk '$1 == "GNU_RELRO" { print $3, $6 }')
 pages=$((((at + size + 4095) >> 12) - (at >> 12)))
-[ "$pages" -le 1 ] || complain "$1: the loader relocates on $pages pages, not 1: tables with pointers cost every start"
+[ "$pages" -le 1 ] || complain "$1: the loader relocates on $pages pages, not 1: what begins with pointers (.data.rel.ro, .got) is larger, or is not laid out to end a page"
 for section in .variables .big; do
 	[[ $(start_of $section) == *000 ]] || complain "$1: $section does not begin a page"
 done
 [[ $(nm "$1" | awk '$3 == "first_pool" { print $1 }') == *000 ]] || complain "$1: first_pool, whose beginning every start fills, does not begin a page"
-# What a process runs that does nothing, as preload/variables.ld lists it, lies with the loader's tables in the sixteen pages that the kernel maps at once.
-listed=$(sed -n '/^\t\.text : {/,/}/p' "$(dirname "$0")/../../preload/variables.ld" | grep -oE '\(\.text\.[a-z_]+ ' | sed 's/(\.text\.//; s/ //' | grep -v '^hot$' | sort)
-started=$(nm "$1" | awk '$2 ~ /^[tT]$/ && $3 !~ /[.]cold$/ { sub(/\..*/, "", $3); print $3, $1 }' | sort | join - <(printf '%s\nstart\n' "$listed" | sort -u) | awk '{ print $2 }' | sort)
-[ -n "$started" ] || complain "$1: has none of the functions that variables.ld lists"
-[[ $(tail -n 1 <<<"$started") < 0000000000010000 ]] || complain "$1: what every start runs does not lie in the first sixteen pages"
+# A name in the script that no function or file has any more would group nothing.
+listed=$(sed -n '/^\t\.text : {/,/}/p' "$script" | grep -oE '\(\.text\.\w+ ' | sed 's/(\.text\.//; s/ //' | grep -vE '^(hot|startup)$' | sort)
+for name in $listed; do
+	grep -rqE --include='*.[ch]' "^[^[:space:]/#].*\b$name\(|\(\w+, $name, |__asm__\(\"$name\"\)" "$root"/{preload,env,sampler} ||
+		complain "$script lists .text.$name, but no function has that name"
+done
+for name in $(grep -oE '\*\w+/[a-z_/]+\.c\.o\(' "$script" | tr -d '*(' | sed 's/\.o$//'); do
+	compgen -G "$root/$name" >/dev/null || compgen -G "$root/*/$name" >/dev/null ||
+		complain "$script lists $name.o, but there is no such file"
+done
+# What a process runs that does nothing lies with the loader's tables in the sixteen pages that the kernel maps at once.
+started=$(nm "$1" | awk '$2 ~ /^[tT]$/ && $3 !~ /[.]cold$/ { sub(/\..*/, "", $3); print $3, $1 }' | sort | join - <(echo "$listed"))
+[ -n "$started" ] || complain "$1: has none of the functions that $script lists"
+beyond=$(awk '$2 >= "0000000000010000" { print $1 }' <<<"$started" | paste -sd ' ')
+[ -z "$beyond" ] || complain "$1: what every start runs does not lie in the first sixteen pages: $beyond"
 forked=$(nm "$1" | awk '$2 ~ /^[tT]$/ && $3 ~ /_forked$|^sp_fork_(child|forget)$|^sp_threads_made$/ { print $1 }' | sort)
 [ -n "$forked" ] || complain "$1: has no names of what each fork runs (SP_AT_FORK)"
 [ $((0x$(tail -n 1 <<<"$forked") - 0x$(head -n 1 <<<"$forked"))) -lt 4096 ] ||
