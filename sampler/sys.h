@@ -3,6 +3,7 @@
 #ifndef SP_SAMPLER_SYS_H
 #define SP_SAMPLER_SYS_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -42,6 +43,13 @@ struct sp_raw_sigaction {
 static inline bool sp_is_error(long result)
 {
 	return result < 0 && result > -4096;
+}
+
+/* What madvise(2) has returned: 0, -ENOSYS where the kernel does not know the advice, -EOPNOTSUPP where a filter of system calls
+ * refuses it, or another negative errno. */
+static inline int sp_advice_error(long result)
+{
+	return result == -EINVAL ? -ENOSYS : result == -EPERM || result == -EACCES ? -EOPNOTSUPP : (int)result;
 }
 
 /* Blocks all signals of the calling thread and returns the mask before, for sp_restore_signals:

@@ -149,6 +149,8 @@ static const char *explain(int err)
 {
 	if (err == -ENOSYS)
 		return "the kernel is older than 5.14";
+	if (err == -EOPNOTSUPP)
+		return "a sandbox (seccomp) refuses the system call madvise";
 	if (err == -EFBIG)
 		return "the limit on file size (ulimit -f) is too small for a spool";
 	if (err == -E2BIG)
@@ -175,7 +177,7 @@ static void make_spool(struct activation *a, char *path, uint64_t ticks, struct 
 			err != -ENOSPC) /* keeps the first reason, unless this place exists and does not work */
 			a->why = why;
 		a->error = err;
-		if (err == -EFBIG || err == -E2BIG || err == -EDQUOT || err == -ENOSYS)
+		if (err == -EFBIG || err == -E2BIG || err == -EDQUOT || err == -ENOSYS || err == -EOPNOTSUPP)
 			return;
 	}
 }

@@ -35,7 +35,7 @@ static int back_range(struct sp_spool_header *spool, uint64_t from, uint64_t to)
 	if (from >= to)
 		return 0;
 	r = sp_sys(SYS_madvise, (char *)spool + from, to - from, SP_MADV_POPULATE_WRITE);
-	return r == 0 ? 0 : r == -EFAULT || r == -ENOMEM ? -ENOSPC : r == -EINVAL ? -ENOSYS : (int)r;
+	return r == -EFAULT || r == -ENOMEM ? -ENOSPC : sp_advice_error(r);
 }
 
 /* The most memory that the agent takes outside of the spool, for the live set's index and filters and for the tables

@@ -89,14 +89,16 @@ static char *map_chunk(size_t bytes)
 {
 	long p = sp_sys(SYS_mmap, NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
 		0);
+	int err;
 
 	if (sp_is_error(p)) {
 		sp_store(&refused, (int)p);
 		return NULL;
 	}
-	if (sp_sys(SYS_madvise, p, bytes, MADV_WIPEONFORK) == 0)
+	err = sp_advice_error(sp_sys(SYS_madvise, p, bytes, MADV_WIPEONFORK));
+	if (!err)
 		return (char *)p;
-	sp_store(&refused, -ENOSYS);
+	sp_store(&refused, err);
 	sp_sys(SYS_munmap, p, bytes);
 	return NULL;
 }

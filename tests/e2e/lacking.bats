@@ -33,6 +33,9 @@ why() {
 @test "a kernel that is too old, by what it lacks, is told as such" {
 	why 'older than 5\.14' "$TARGETS/deny" advice:18=22 "$TARGETS/cpu_truth" 0.1 # MADV_WIPEONFORK
 	why 'older than 5\.14' "$TARGETS/deny" advice:23=22 "$TARGETS/cpu_truth" 0.1 # MADV_POPULATE_WRITE
+	# A sandbox that refuses them is no old kernel.
+	why 'a sandbox (seccomp) refuses the system call madvise' "$TARGETS/deny" advice:18=1 "$TARGETS/cpu_truth" 0.1
+	why 'a sandbox (seccomp) refuses the system call madvise' "$TARGETS/deny" advice:23=13 "$TARGETS/cpu_truth" 0.1
 }
 
 @test "perf events that a kernel keeps for root: the profile says which setting would allow them" {
