@@ -54,14 +54,17 @@ int sp_spool_read_header(struct sp_spool_header *header, int fd, const char **wh
 		return fail(why, -errno, "cannot be examined");
 	if (!S_ISREG(st.st_mode))
 		return fail(why, -EINVAL, "is not a regular file");
-	if ((uint64_t)st.st_size > SP_SPOOL_MAX_BYTES)
-		return fail(why, -EFBIG, "is larger than any spool");
-	if ((uint64_t)st.st_size < sizeof(*header) || read_at(fd, header, sizeof(*header), 0) < 0)
+	/* What it is, and of which version, stands first: another one's may be shorter than our header, or larger than our spools. */
+	if (read_at(fd, header, offsetof(struct sp_spool_header, total_bytes), 0) < 0)
 		return fail(why, -EINVAL, "is too short for a spool");
 	if (header->magic != SP_SPOOL_MAGIC)
 		return fail(why, -EINVAL, "is not a spool (wrong magic number)");
 	if (header->version != SP_SPOOL_VERSION || header->header_bytes != sizeof(*header))
 		return fail(why, -EPROTO, "was written by another version of smartprof, whose own command can read it");
+	if ((uint64_t)st.st_size > SP_SPOOL_MAX_BYTES)
+		return fail(why, -EFBIG, "is larger than any spool");
+	if (read_at(fd, header, sizeof(*header), 0) < 0)
+		return fail(why, -EINVAL, "is too short for a spool");
 	if (header->total_bytes > (uint64_t)st.st_size)
 		return fail(why, -EINVAL, "has been cut short");
 	header->total_bytes = (uint64_t)st.st_size;

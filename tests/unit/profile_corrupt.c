@@ -120,6 +120,24 @@ static void foreign_files_are_refused(void **state)
 	assert_int_not_equal(render(), 0);
 }
 
+/* However large its spools are, and its header. */
+static void one_of_another_version_is_told_as_such(void **state)
+{
+	const off_t sizes[] = {16, sizeof(struct sp_spool_header) - 1, SP_SPOOL_MAX_BYTES + 1};
+
+	(void)state;
+	spool.header->version++;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		spool_write(&spool, path);
+		assert_int_equal(truncate(path, sizes[i]), 0);
+		assert_int_equal(render(), -EPROTO);
+	}
+	spool.header->version--;
+	spool.header->header_bytes += 8;
+	spool_write(&spool, path);
+	assert_int_equal(render(), -EPROTO);
+}
+
 /* However much of the file there is: no agent makes so much. */
 static void sections_beyond_any_agents_are_refused(void **state)
 {
@@ -282,6 +300,7 @@ int main(void)
 		TEST(the_undamaged_one_renders),
 		TEST(a_cut_spool_is_refused),
 		TEST(foreign_files_are_refused),
+		TEST(one_of_another_version_is_told_as_such),
 		TEST(bad_directories_are_refused),
 		TEST(sections_beyond_any_agents_are_refused),
 		TEST(a_peak_beyond_belief_is_none),
