@@ -1,7 +1,7 @@
 /* The spool: the one thing that passes between the agent and the command.
  *
  * One MAP_SHARED file per profiled process. The agent (sampler/, preload/) writes it while the
- * target runs; `smartprof` (profiles/spool/read.c) maps it read-only, while the target still runs
+ * target runs; `smartprof` (profiles/spool/read.c) reads a copy, while the target still runs
  * or after it has died in whatever way. docs/SPOOL.md describes the layout for other readers.
  *
  * Layout: one struct sp_spool_header at offset 0, then SP_SECTIONS sections. Each section is an
@@ -10,7 +10,7 @@
  * memory: a reader never looks beyond min(used, committed).
  *
  * Conventions: little-endian, naturally aligned, no pointers. Times in nanoseconds, sizes in
- * bytes; the unit is in the name. Index 0 of `modules`, `stacks` and `sites` is the explicit
+ * bytes; the unit is in the name. Index 0 of `modules`, `stacks`, `sites` and `waits` is the explicit
  * overflow record ("[overflow]"): counts that find their table full go there.
  *
  * Writers: any thread, any context. A record is filled first and made visible by a release store
@@ -463,7 +463,7 @@ struct sp_tree_file {
 	uint64_t renderer_ns;   /* atomic: CLOCK_MONOTONIC when a member last started a renderer; 0: that is done */
 	uint64_t refused;       /* atomic: processes that there was no room for a spool for */
 	uint64_t
-		events_limits; /* atomic: perf events were found to work under these limits (activate.c); 0: not known */
+		events_limits; /* atomic: perf events were found to work under these limits (choose_clock.c); 0: not known */
 	uint8_t facts[2048] __attribute__((aligned(8))); /* struct sp_facts (env/facts.h) */
 };
 
