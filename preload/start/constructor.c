@@ -569,6 +569,8 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	if (!sp_libc_find(envp))
 		return;
 	saved_errno = errno;
+	if ((int)sp_sys(SYS_getpid) != sp_agent.pid) /* a library's constructor has forked */
+		note_begin();
 	if (argc)
 		program = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0];
 	sp_agent.single_threaded = sp_libc_symbol("__libc_single_threaded");

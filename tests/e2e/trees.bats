@@ -212,6 +212,23 @@ sum(i * i for i in range(10**6))"
 	near "$(front heap_allocated_bytes "$child")" 2000000 2 # by the program's own handler, before ours
 }
 
+@test "the child of a fork in a library's constructor, which runs before ours, is profiled" {
+	cat >forks.c <<-'C'
+		#include <sys/wait.h>
+		#include <unistd.h>
+		__attribute__((constructor)) static void begin(void)
+		{
+			int status;
+			pid_t child = fork();
+			if (child)
+				_exit(child < 0 || waitpid(child, &status, 0) < 0 || status);
+		}
+	C
+	gcc -shared -fPIC -o forks.so forks.c
+	AGENT="$AGENT $PWD/forks.so" profiled "$TARGETS/ends" exit 0.3 || [ $? -eq 1 ]
+	at_least "$(front cpu_sampled_seconds "$(profile_of ends)")" 0.2
+}
+
 @test "a member is spared what only a longer one needs: a perf event, a narrow heap interval, samples of its first quarter of a megabyte" {
 	profiled sh -c "$MEMBER hold 1200; :"
 	profile=$(profile_of member)
