@@ -43,8 +43,8 @@ static void hold_process(void)
 {
 	if (sp_is_single_threaded() && !sp_self_discovered())
 		return;
-	sp_store(&held, true);
 	sp_clock_hold_process(true);
+	sp_store(&held, true); /* a handler that forks in between lets it go again */
 }
 
 /* What nearly every child calls is looked up once, and not in each of them. */

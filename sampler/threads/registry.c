@@ -30,16 +30,16 @@ bool sp_registry_add(struct sp_thread *t)
 	uint64_t *slot, none;
 	uint32_t i;
 
+	sp_add(&registered, 1); /* before it is found, for a child that is forked meanwhile clears what there is */
 	for (i = t->tid == sp_agent.pid ? 0 : 1; i <= GROUP_SLOTS; i++) {
 		slot = slot_of(t->tid, i);
 		none = 0;
 		if (!sp_load(slot) &&
 			__atomic_compare_exchange_n(slot, &none, slot_value(t), false, __ATOMIC_SEQ_CST,
-				__ATOMIC_RELAXED)) {
-			sp_add(&registered, 1);
+				__ATOMIC_RELAXED))
 			return true;
-		}
 	}
+	sp_add(&registered, -1u);
 	return false;
 }
 
