@@ -342,8 +342,8 @@ struct sp_agent {
 	uint64_t dormant_bytes;   /* SP_DORMANT_BYTES or SP_DORMANT_CHILD_BYTES */
 	bool one_stack;           /* valgrind runs the program */
 	bool attached;            /* loaded into a process that ran already: no function is hooked */
-	uint32_t *alive; /* SP_ALIVE among the blocks, which a forked child finds wiped; NULL: no spool was made in this
-	                  * process */
+	uint32_t *
+		alive; /* SP_ALIVE among the blocks, which a forked child finds wiped; NULL: none was taken in this process */
 	int pid;
 	uint32_t uid; /* the user who owns the spool */
 	struct sp_sampler_config config;

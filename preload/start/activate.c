@@ -136,15 +136,6 @@ static void start_heap(struct sp_spool_header *h)
 	h->heap.on = sp_agent.config.heap;
 }
 
-/* From here on every child made by fork, however it was made, knows that it is one. */
-static void become_known(void)
-{
-	uint32_t *alive = sp_block_alive();
-
-	*alive = SP_ALIVE;
-	sp_agent.alive = alive;
-}
-
 static const char *explain(int err)
 {
 	if (err == -ENOSYS)
@@ -217,7 +208,6 @@ static void activate_main(void *arg)
 
 	sp_config_load_shared(&a->config, &where, sp_process.file, &a->facts,
 		sp_agent.attached ? sp_process.attached_facts : sp_tree_facts());
-	become_known();
 	make_spool(a, sp_paths.spool, ticks, &h);
 	if (a->error) {
 		sp_tree_refused();

@@ -123,6 +123,13 @@ static bool ensure_chunk(uint32_t index)
 	return true;
 }
 
+/* From here on every child made by fork, however it was made, knows that it is one. */
+static void become_known(struct sp_thread *first)
+{
+	first->alive = SP_ALIVE;
+	sp_agent.alive = &first->alive;
+}
+
 /* Carves a block that was not in use since all were forgotten. Its memory is there before its number is taken, so that a
  * refusal takes nothing. */
 static struct sp_thread *carve(void)
@@ -138,7 +145,9 @@ static struct sp_thread *carve(void)
 	t = sp_block_at(index);
 	t->index = index;
 	t->clock_state = 0;
-	if (sp_agent.spool)
+	if (!index)
+		become_known(t);
+	if (sp_agent.has_spool)
 		sp_spool_take(SP_BLOCK_TOUCHED, SP_BLOCK_TOUCHED);
 	return t;
 }
@@ -210,13 +219,6 @@ bool sp_block_await(struct sp_thread *t, bool (*done)(struct sp_thread *t, void 
 		sp_sys(SYS_nanosleep, &moment, NULL);
 	}
 	return false;
-}
-
-uint32_t *sp_block_alive(void)
-{
-	struct sp_thread *first = sp_block_at(0);
-
-	return first ? &first->alive : NULL;
 }
 
 SP_AT_FORK void sp_block_forget(void)

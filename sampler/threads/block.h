@@ -27,9 +27,6 @@ void sp_block_each(void (*fn)(struct sp_thread *, void *), void *arg) SP_HIDDEN;
  * Normal context. */
 bool sp_block_await(struct sp_thread *t, bool (*done)(struct sp_thread *t, void *arg), void *arg) SP_HIDDEN;
 
-/* A word beside the first block, for sp_agent.alive: zero in a forked child, as all blocks are. NULL while no block was ever taken. */
-uint32_t *sp_block_alive(void) SP_HIDDEN;
-
 /* No thread has any block any more: in a forked child, whose blocks are wiped, or where no other thread can be inside the agent. */
 void sp_block_forget(void) SP_HIDDEN;
 

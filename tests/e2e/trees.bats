@@ -202,7 +202,7 @@ sum(i * i for i in range(10**6))"
 @test "whichever function forks, the child is profiled from its beginning, and once" {
 	local child
 	child_is_there() { child=$(grep -l -s "^tree_role: member" "$SMARTPROF_DIR"/*/fork_ways.*.md "$SMARTPROF_DIR"/fork_ways.*.md); [ -n "$child" ]; }
-	for way in fork __fork forkpty daemon before after busy handlers; do
+	for way in fork __fork _Fork forkpty daemon before after busy handlers; do
 		rm -rf "$SMARTPROF_DIR"
 		profiled "$TARGETS/fork_ways" "$way"
 		eventually child_is_there || fail "$way: the child has no profile"

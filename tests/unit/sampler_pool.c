@@ -222,7 +222,7 @@ static bool are_pages_wiped(void)
 
 static void expect_wiped(struct sp_thread *before)
 {
-	if (before->tls || *sp_block_alive())
+	if (before->tls || sp_block_at(0)->alive)
 		_exit(1);
 }
 
@@ -252,7 +252,7 @@ static void a_forked_child_finds_all_blocks_wiped(void **state)
 	unsigned owned = 0;
 
 	(void)state;
-	*sp_block_alive() = SP_ALIVE;
+	sp_block_at(0)->alive = SP_ALIVE;
 	sp_thread_adopt(mine, 0, 0, 0);
 	sp_tls.place = (struct sp_thread_place){1, 2, 3};
 	other->tid = 1;
