@@ -39,6 +39,6 @@ void sp_note(const char *line)
 		return;
 	used = (size_t)(stpcpy(stpcpy(notes + used, line), "\n") - notes);
 	sp_verbose("note", line);
-	if (sp_agent.spool)
+	if (sp_agent.has_spool)
 		sp_notes_write();
 }

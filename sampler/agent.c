@@ -33,7 +33,7 @@ void sp_calibrate_tsc(void)
 	} else if (!sp_agent.tsc_per_us_x1024) {
 		sp_store(&sp_agent.tsc_per_us_x1024, 1024 * sp_cycles_per_us_assumed());
 	}
-	if (sp_agent.spool)
+	if (sp_agent.has_spool)
 		sp_store(&sp_agent.spool->tsc_per_us_x1024, sp_load(&sp_agent.tsc_per_us_x1024));
 }
 
@@ -76,7 +76,7 @@ struct sp_thread *sp_enter(void)
 	}
 	tls->guard = 1;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	if (!tls->thread || sp_agent_state() != SP_AGENT_ACTIVE)
+	if (!tls->thread || sp_agent_state() != SP_AGENT_ACTIVE || sp_unlikely(sp_is_stale_child()))
 		goto refuse;
 	return tls->thread;
 refuse:
@@ -87,8 +87,9 @@ refuse:
 
 void sp_leave(struct sp_thread *t)
 {
+	(void)t; /* in a forked child it is wiped */
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	t->tls->guard = 0;
+	sp_tls.guard = 0;
 }
 
 uint64_t sp_block_others(bool own_stack)

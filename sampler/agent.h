@@ -253,8 +253,7 @@ struct sp_thread {
 	uint64_t stopped_bytes, stopped_count;      /* ... since it had made so many */
 	uint32_t exit_rounds;
 	uint64_t made_ns; /* since start: when pthread_create was called for it; 0: not known */
-	void *start;      /* routine the thread was created with */
-	void *start_arg;
+	void *start;      /* routine the thread was created with, or is to be */
 	struct sp_thread_waits wait;
 	struct sp_thread_loop loop;
 	struct sp_span_thread *spans; /* what is open, in the spool; NULL before the first span */
@@ -347,9 +346,11 @@ struct sp_agent {
 	int pid;
 	uint32_t uid; /* the user who owns the spool */
 	struct sp_sampler_config config;
-	struct sp_spool_header *spool;
-	uint8_t *spool_map;          /* same address, for offsets */
-	const char *single_threaded; /* the C library's __libc_single_threaded */
+	bool has_spool; /* there is one that is ours; in a forked child, or after a failure, `spool` is memory that is nobody's: what a
+	                 * handler that forks has interrupted finds its end on that */
+	struct sp_spool_header *spool; /* NULL: there was none so far */
+	uint8_t *spool_map;            /* what sections are counted from */
+	const char *single_threaded;   /* the C library's __libc_single_threaded */
 	uint64_t start_monotonic_ns, start_tsc;
 	uint64_t tsc_per_us_x1024;            /* cycles in a microsecond, times 1024 */
 	uint32_t tsc_measured;                /* atomic: that is no assumption */
@@ -398,7 +399,7 @@ static inline void sp_unlock(uint32_t *lock)
 /* Counts something that was not recorded. */
 static inline void sp_drop(enum sp_drop why)
 {
-	if (sp_agent.spool)
+	if (sp_agent.has_spool)
 		sp_add(&sp_agent.spool->drops[why], 1);
 }
 
@@ -458,8 +459,8 @@ static inline bool sp_is_stale_child(void)
 	return sp_agent.alive && *(volatile uint32_t *)sp_agent.alive != SP_ALIVE;
 }
 
-/* Enters the agent: the thread's state, or NULL when there is nothing to record into (not active,
- * re-entered, unknown thread). Any context; never blocks. Pair with sp_leave. */
+/* Enters the agent: the thread's state, or NULL when there is nothing to record into (not active, a forked child that
+ * does not know yet that it is one, re-entered, unknown thread). Any context; never blocks. Pair with sp_leave. */
 struct sp_thread *sp_enter(void) SP_HIDDEN;
 void sp_leave(struct sp_thread *t) SP_HIDDEN;
 

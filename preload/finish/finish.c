@@ -57,7 +57,7 @@ bool sp_is_worth_a_profile(void)
 static void activate_late(void)
 {
 	sp_agent.activate();
-	if (sp_agent.spool)
+	if (sp_agent.has_spool)
 		sp_agent.spool->cpu.before_user_ns = sp_agent.spool->cpu.before_sys_ns = 0;
 }
 
@@ -183,6 +183,10 @@ void sp_finish(enum sp_exit_kind kind, int value)
 		sp_is_vfork_child())
 		return;
 	mask = sp_block_signals();
+	if (sp_unlikely(sp_is_stale_child())) { /* a handler has forked meanwhile */
+		sp_restore_signals(mask);
+		return;
+	}
 	tid = (uint32_t)sp_sys(SYS_gettid);
 	if (!__atomic_compare_exchange_n(&ending, &none, tid, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
 		/* Another thread is at it: the process must not end under it. If it is this very thread, a signal

@@ -113,7 +113,7 @@ static int take_hold(int flags)
 		sp_sys(SYS_unlinkat, AT_FDCWD, sp_paths.tree, 0); /* nobody could use it */
 		return -ENOSPC;
 	}
-	if (!sp_agent.spool)
+	if (!sp_agent.has_spool)
 		sp_agent.uid = (uint32_t)sp_sys(SYS_geteuid); /* whose the file is: the renderer's user */
 	file->holder = sp_agent.pid;
 	file->pid_namespace = sp_pid_namespace();

@@ -50,7 +50,7 @@ static void seal(void)
 		let_others_out();
 	forbid_tsc(SP_TSC_SEALED);
 	sp_agent.sealed = 1 + (uint32_t)sp_agent_state();
-	if (sp_agent.spool)
+	if (sp_agent.has_spool)
 		sp_agent.spool->sealed_ns = sp_now_ns();
 	sp_store(&sp_agent.state, SP_AGENT_STOPPED);
 }
@@ -63,7 +63,7 @@ static void unseal(void)
 	sp_store(&sp_agent.state, (int)sp_agent.sealed - 1);
 	sp_agent.sealed = 0;
 	__atomic_fetch_and(&sp_agent.tsc_forbidden, ~SP_TSC_SEALED, __ATOMIC_RELAXED);
-	if (sp_agent.spool)
+	if (sp_agent.has_spool)
 		sp_agent.spool->sealed_ns = 0;
 	if (sp_agent.state == SP_AGENT_DORMANT)
 		sp_process_arm_start();

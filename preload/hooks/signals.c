@@ -365,7 +365,7 @@ SP_EXPORT int sigaction(int signal, const struct sigaction *action, struct sigac
 		return change_shared(s, action, old);
 	result = SP_REAL(sigaction)(signal, action, old);
 	/* The application has gone back to the default action: we watch the signal again. */
-	if (result == 0 && action && action->sa_handler == SIG_DFL && sp_agent.spool)
+	if (result == 0 && action && action->sa_handler == SIG_DFL && sp_agent.has_spool)
 		sp_signals_watch_fatal();
 	return result;
 }

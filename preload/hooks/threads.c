@@ -109,26 +109,62 @@ static uint64_t stack_bytes(const pthread_attr_t *attr)
 	return size > guard + SP_STACK_END_BYTES ? size - guard - SP_STACK_END_BYTES : 0;
 }
 
-/* A block for a thread to be, or NULL: it will not be profiled. */
-static struct sp_thread *prepare_thread(const pthread_attr_t *attr, void *start, void *arg)
-{
+/* What a thread to be does, beside its block, which is wiped in the child of a handler that forks meanwhile. */
+struct routine {
 	struct sp_thread *t;
+	void *start, *arg;
+};
+static struct routine routines[SP_BLOCKS] SP_BIG; /* by the block's number */
+
+/* A handler that forks in the midst of it would find half a block taken. */
+static struct sp_thread *take_block(void)
+{
+	uint64_t mask = sp_block_others(false);
+	struct sp_thread *t = sp_block_take();
+
+	sp_restore_signals(mask);
+	return t;
+}
+
+/* A block for a thread to be, or NULL: it will not be profiled. */
+static struct routine *prepare_thread(const pthread_attr_t *attr, void *start, void *arg)
+{
+	struct sp_thread *t, *mine;
+	struct routine *r;
 
 	sp_threads_wake();
 	if (sp_agent_state() != SP_AGENT_ACTIVE)
 		return NULL;
 	sp_agent.look();
 	sp_control_look();
-	t = sp_block_take();
+	t = take_block();
 	if (!t)
 		return NULL;
+	r = &routines[t->index];
+	*r = (struct routine){t, start, arg};
 	t->start = start;
-	t->start_arg = arg;
 	t->made_ns = sp_now_ns();
 	t->stack_bytes = stack_bytes(attr);
-	if (sp_tls.thread)
-		sp_thread_ask_queue(sp_tls.thread, t->made_ns); /* it may only wait for the new one from now on */
-	return t;
+	mine = sp_tls.thread;
+	if (mine)
+		sp_thread_ask_queue(mine, t->made_ns); /* it may only wait for the new one from now on */
+	return r;
+}
+
+/* Whether the block is the one that was prepared, still. */
+static bool has_block(const struct routine *r)
+{
+	return r->t->start == r->start && !sp_is_stale_child();
+}
+
+/* There is no such thread. */
+static void give_up(const struct routine *r)
+{
+	uint64_t mask = sp_block_others(false);
+
+	if (has_block(r))
+		sp_block_give_back(r->t);
+	sp_restore_signals(mask);
 }
 
 /* A wrapper of pthread_create that stands behind ours works in the new thread before it comes to us: the thread may
@@ -148,12 +184,27 @@ static struct sp_thread *join(struct sp_thread *known, struct sp_thread *prepare
 	return known;
 }
 
-/* In the new thread, before anything of the application's, unless a wrapper was first. */
-static void begin_thread(struct sp_thread *t, void *return_address)
+/* Whether the thread that is beginning lets our signal through, and where it does not, that it is told so. */
+static void begin_clocks(struct sp_thread *t, bool blocks)
+{
+	if (blocks)
+		sp_clock_stop_process();
+	if (blocks && t->record)
+		t->record->flags |= SP_THREAD_BLOCKED;
+	if (!make_exit_key() || pthread_setspecific(exit_key, t) != 0)
+		return; /* never armed without the means to disarm it */
+	if (!blocks) {
+		sp_clock_arm(t);
+		return;
+	}
+	sp_store(&t->waits, SP_SIGNAL_BLOCKED);
+	sp_unblocked_begin();
+}
+
+static void begin_prepared(struct sp_thread *t, void *return_address, bool blocks)
 {
 	struct sp_thread *known = sp_tls.thread ? sp_tls.thread : sp_self_own();
 	struct sp_usage usage;
-	bool blocks;
 
 	if (known)
 		t = join(known, t);
@@ -168,19 +219,17 @@ static void begin_thread(struct sp_thread *t, void *return_address)
 		sp_thread_adopt(t, (uint64_t)(uintptr_t)t->start, usage.user_ns, usage.sys_ns);
 	if (sp_agent.config.heap && !t->heap_interval)
 		sp_heap_start_thread(t);
-	blocks = sp_thread_blocks_signal();
-	if (blocks)
-		sp_clock_stop_process();
-	if (blocks && t->record)
-		t->record->flags |= SP_THREAD_BLOCKED;
-	if (!make_exit_key() || pthread_setspecific(exit_key, t) != 0)
-		return; /* never armed without the means to disarm it */
-	if (!blocks) {
-		sp_clock_arm(t);
-		return;
-	}
-	sp_store(&t->waits, SP_SIGNAL_BLOCKED);
-	sp_unblocked_begin();
+	begin_clocks(t, blocks);
+}
+
+/* In the new thread, before anything of the application's, unless a wrapper was first. */
+static void begin_thread(const struct routine *r, void *return_address)
+{
+	uint64_t mask = sp_block_others(true);
+
+	if (has_block(r))
+		begin_prepared(r->t, return_address, mask >> (sp_agent.config.signal - 1) & 1);
+	sp_restore_signals(mask);
 }
 
 void sp_threads_unblocked(void)
@@ -201,25 +250,23 @@ void sp_threads_unblocked(void)
  * there, and this frame is never in a stack. */
 static void *thread_main(void *arg)
 {
-	struct sp_thread *t = arg;
-	void *(*start)(void *) = (void *(*)(void *))t->start;
-	void *start_arg = t->start_arg;
+	const struct routine r = *(const struct routine *)arg;
+	void *(*start)(void *) = (void *(*)(void *))r.start;
 
-	begin_thread(t, __builtin_return_address(0));
-	return start(start_arg);
+	begin_thread(&r, __builtin_return_address(0));
+	return start(r.arg);
 }
 
 static int thrd_main(void *arg)
 {
-	struct sp_thread *t = arg;
-	thrd_start_t start = (thrd_start_t)t->start;
-	void *start_arg = t->start_arg;
+	const struct routine r = *(const struct routine *)arg;
+	thrd_start_t start = (thrd_start_t)r.start;
 
-	begin_thread(t, __builtin_return_address(0));
-	return start(start_arg);
+	begin_thread(&r, __builtin_return_address(0));
+	return start(r.arg);
 }
 
-void sp_threads_adopt(void)
+static void adopt(void)
 {
 	int tid = (int)sp_sys(SYS_gettid);
 	struct sp_thread *t = sp_self_own(), *other;
@@ -242,6 +289,15 @@ void sp_threads_adopt(void)
 		sp_clock_arm(t);
 }
 
+void sp_threads_adopt(void)
+{
+	uint64_t mask = sp_block_others(false);
+
+	if (sp_agent_state() == SP_AGENT_ACTIVE && !sp_tls.thread && !sp_is_stale_child())
+		adopt();
+	sp_restore_signals(mask);
+}
+
 void sp_threads_own(struct sp_thread *t)
 {
 	t->exit_rounds = 0;
@@ -251,28 +307,27 @@ void sp_threads_own(struct sp_thread *t)
 
 SP_EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg)
 {
-	struct sp_thread *t;
+	struct routine *r = prepare_thread(attr, (void *)start, arg);
 	int err;
 
-	t = prepare_thread(attr, (void *)start, arg);
-	if (!t)
+	if (!r)
 		return SP_REAL(pthread_create)(thread, attr, start, arg);
-	err = SP_REAL(pthread_create)(thread, attr, thread_main, t);
+	err = SP_REAL(pthread_create)(thread, attr, thread_main, r);
 	if (err)
-		sp_block_give_back(t);
+		give_up(r);
 	return err;
 }
 
 SP_EXPORT int thrd_create(thrd_t *thread, thrd_start_t start, void *arg)
 {
-	struct sp_thread *t = prepare_thread(NULL, (void *)start, arg);
+	struct routine *r = prepare_thread(NULL, (void *)start, arg);
 	int result;
 
-	if (!t)
+	if (!r)
 		return SP_REAL(thrd_create)(thread, start, arg);
-	result = SP_REAL(thrd_create)(thread, thrd_main, t);
+	result = SP_REAL(thrd_create)(thread, thrd_main, r);
 	if (result != thrd_success)
-		sp_block_give_back(t);
+		give_up(r);
 	return result;
 }
 

@@ -28,6 +28,7 @@
 #include "sampler/heap/live.h"
 #include "sampler/heap/pre_activation.h"
 #include "sampler/spool/frames.h"
+#include "sampler/spool/mapping.h"
 #include "sampler/spool/write.h"
 #include "sampler/sys.h"
 #include "sampler/threads/self.h"
@@ -174,7 +175,7 @@ static void make_spool(struct activation *a, char *path, uint64_t ticks, struct 
 }
 
 /* Readers find it from here on. */
-static void publish_spool(struct activation *a, char *path, struct sp_spool_header *h)
+static void publish_spool(struct activation *a, char *path)
 {
 	a->error = sp_spool_publish(path);
 	if (!a->error) {
@@ -185,9 +186,7 @@ static void publish_spool(struct activation *a, char *path, struct sp_spool_head
 		return;
 	}
 	a->why = explain(a->error);
-	sp_agent.spool = NULL;
-	sp_agent.spool_map = NULL;
-	sp_spool_drop(h);
+	sp_mapping_leave();
 }
 
 static void open_queue(struct sp_thread *t, uint64_t now)
@@ -216,10 +215,11 @@ static void activate_main(void *arg)
 	h->state = SP_STATE_RUNNING;
 	sp_agent.spool_map = (uint8_t *)h;
 	sp_agent.spool = h;
+	sp_agent.has_spool = true;
 	sp_notes_write();
 	configure(&a->config, h);
 	sp_describe_process(h, &a->config, ticks);
-	publish_spool(a, sp_paths.spool, h);
+	publish_spool(a, sp_paths.spool);
 	if (a->error)
 		return;
 	sp_throttle_begin(a->config.machine.throttle_file);
@@ -292,12 +292,14 @@ void sp_activate(void)
 		sp_process_arm_start(); /* in the middle of counting an allocation: activation comes a moment later */
 		return;
 	}
+	given = block_handlers();
 	if (sp_is_vfork_child() ||
 		!__atomic_compare_exchange_n(&sp_agent.state, &expected, SP_AGENT_ACTIVATING, false, __ATOMIC_ACQ_REL,
-			__ATOMIC_RELAXED))
+			__ATOMIC_RELAXED)) {
+		sp_restore_signals(given);
 		return;
+	}
 	sp_tls.guard = 1;
-	given = block_handlers();
 	sp_clock_arm_start(0);
 	sp_self_learn();
 	sp_signals_look();

@@ -22,7 +22,7 @@
 #include "sampler/spans/log.h"
 #include "sampler/spans/names.h"
 #include "sampler/spans/slow.h"
-#include "sampler/spool/write.h"
+#include "sampler/spool/mapping.h"
 #include "sampler/sys.h"
 #include "sampler/threads/self.h"
 #include "sampler/threads/thread.h"
@@ -100,10 +100,7 @@ SP_AT_FORK void sp_fork_child(void)
 
 	if (sp_agent.sealed)
 		return; /* stopped already, and system calls may be deadly */
-	if (sp_agent.spool)
-		sp_spool_drop(sp_agent.spool);
-	sp_agent.spool = NULL;
-	sp_agent.spool_map = NULL;
+	sp_mapping_leave();
 	sp_agent.pid = (int)sp_sys(SYS_getpid);
 	sp_agent.alive = NULL;
 	sp_agent.stopped = 0;

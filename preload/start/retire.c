@@ -3,7 +3,7 @@
 
 #include "preload/start/fork.h"
 #include "sampler/clock/clock.h"
-#include "sampler/spool/write.h"
+#include "sampler/spool/mapping.h"
 #include "sampler/sys.h"
 #include "sampler/threads/thread.h"
 
@@ -40,10 +40,7 @@ bool sp_attach_retire(void)
 			return false;
 	}
 	sp_store(&sp_agent.state, SP_AGENT_OFF);
-	if (sp_agent.spool)
-		sp_spool_drop(sp_agent.spool);
-	sp_agent.spool = NULL;
-	sp_agent.spool_map = NULL;
+	sp_mapping_leave();
 	sp_agent.stopped = 0;
 	sp_clock_drop_process();
 	sp_block_each(give_back, NULL);

@@ -352,7 +352,7 @@ void sp_clock_stop_all(void)
 
 static void resume(uint32_t why)
 {
-	if ((__atomic_and_fetch(&stopped, ~why, __ATOMIC_SEQ_CST)) == 0 && sp_agent.spool)
+	if ((__atomic_and_fetch(&stopped, ~why, __ATOMIC_SEQ_CST)) == 0 && sp_agent.has_spool)
 		sp_block_each(resume_one, NULL);
 }
 

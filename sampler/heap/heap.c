@@ -59,7 +59,7 @@ static void record_hit(void *arg)
 	struct sp_live entry = {.size = hit->size,
 		.born_tsc = sp_tsc(),
 		.thread = sp_thread_record_index(t),
-		.thread_allocs = (uint32_t)t->tls->heap.allocs};
+		.thread_allocs = (uint32_t)sp_tls.heap.allocs};
 	struct sp_walk walk;
 
 	sp_unwind(t, NULL, &walk);
@@ -108,15 +108,18 @@ static uint64_t tsc_at(uint64_t times)
 	return times % ASKED_EVERY ? sp_tsc() : sp_tsc_first();
 }
 
-/* left: bytes to the next one that is picked, if this was taken for its size alone. */
-static void sample(struct sp_tls *tls, const void *p, size_t size, bool always, int64_t left)
+/* left: bytes to the next one that is picked, if this was taken for its size alone. Until signals are blocked, and from when they are
+ * not, a handler may fork: t may be wiped then, and what is left to be done counts for nothing. */
+static void sample(struct sp_tls *tls, struct sp_thread *t, const void *p, size_t size, bool always, int64_t left)
 {
 	struct allocation hit = {.p = p, .size = size, .always = always, .picked = left <= 0};
-	uint64_t began = tsc_at(tls->thread->burst_samples), mask = sp_block_others(sp_stack_is_own(tls->thread));
+	uint64_t began = tsc_at(t->burst_samples), mask = sp_block_others(sp_stack_is_own(t));
 	uint64_t now, after;
 
 	hit.t = sp_enter();
-	if (!hit.t) {
+	if (hit.t != t) {
+		if (hit.t)
+			sp_leave(hit.t);
 		set_countdown(tls, RETRY_BYTES);
 		sp_restore_signals(mask);
 		return;
@@ -140,25 +143,26 @@ static void sample(struct sp_tls *tls, const void *p, size_t size, bool always, 
 static void stop(struct sp_thread *t)
 {
 	sp_thread_stop_heap(t);
-	set_countdown(t->tls, LOOK_BYTES);
+	set_countdown(&sp_tls, LOOK_BYTES);
 }
 
 void sp_heap_start_thread(struct sp_thread *t)
 {
 	struct sp_heap_totals *h = &sp_agent.spool->heap;
+	struct sp_tls *tls = &sp_tls;
 
 	/* The main thread has been running for a while. */
 	if (t->tid == sp_agent.pid && !sp_pre_activation_before(&h->before_bytes, &h->before_count)) {
-		h->before_bytes = (uint64_t)(t->tls->heap.bytes_base - t->tls->heap.countdown);
-		h->before_count = t->tls->heap.allocs;
+		h->before_bytes = (uint64_t)(tls->heap.bytes_base - tls->heap.countdown);
+		h->before_count = tls->heap.allocs;
 	}
 	t->heap_interval = sp_load(&h->interval_bytes);
 	if (sp_agent.config.heap && sp_load(&sp_agent.stopped))
 		stop(t);
 	else if (sp_agent.config.heap)
-		sp_heap_count_down(t->tls, sp_next_pick(sp_random(t), t->heap_interval));
+		sp_heap_count_down(tls, sp_next_pick(sp_random(t), t->heap_interval));
 	else
-		set_countdown(t->tls, NEVER);
+		set_countdown(tls, NEVER);
 }
 
 /* A dormant process is left alone until it has allocated enough to be worth a spool. Returns false
@@ -183,14 +187,14 @@ static bool wake(struct sp_tls *tls, const void *p, size_t size)
 
 /* The countdown of a thread that is sampled was too short for this allocation, which is counted already. Whether it was
  * sampled. */
-static bool sample_if_due(struct sp_tls *tls, const void *p, size_t size)
+static bool sample_if_due(struct sp_tls *tls, struct sp_thread *t, const void *p, size_t size)
 {
 	int64_t left = tls->heap.countdown + tls->heap_left;
 	bool always = is_always_sampled(size);
 
 	left = (uint64_t)left <= size ? 0 : left - (int64_t)size;
 	if (always || !left)
-		sample(tls, p, size, always, left);
+		sample(tls, t, p, size, always, left);
 	else
 		sp_heap_count_down(tls, left);
 	return !left;
@@ -198,10 +202,8 @@ static bool sample_if_due(struct sp_tls *tls, const void *p, size_t size)
 
 /* Sampling is stopped: this thread's goes on to its next sample, which is as likely to be early as late for its being the last,
  * and then counts; or it was stopped, and what was counted up to here, with this one, is told as that. */
-static void count_stopped(struct sp_tls *tls, const void *p, size_t size)
+static void count_stopped(struct sp_tls *tls, struct sp_thread *t, const void *p, size_t size)
 {
-	struct sp_thread *t = tls->thread;
-
 	if (!t->heap_interval) {
 		sp_heap_start_thread(t);
 		count(tls, size);
@@ -209,7 +211,7 @@ static void count_stopped(struct sp_tls *tls, const void *p, size_t size)
 	}
 	count(tls, size);
 	if (!t->heap_stopped) {
-		if (sample_if_due(tls, p, size))
+		if (sample_if_due(tls, t, p, size))
 			stop(t);
 	} else if (sp_load(&sp_agent.stopped)) {
 		sp_thread_flush(t, false);
@@ -218,7 +220,7 @@ static void count_stopped(struct sp_tls *tls, const void *p, size_t size)
 	} else {
 		sp_thread_resume_heap(t);
 		t->heap_interval = sp_load(&sp_agent.spool->heap.interval_bytes);
-		sp_heap_count_down(t->tls, sp_next_pick(sp_random(t), t->heap_interval));
+		sp_heap_count_down(tls, sp_next_pick(sp_random(t), t->heap_interval));
 	}
 }
 
@@ -230,22 +232,23 @@ static bool is_stopped(const struct sp_thread *t)
 
 /* A thread's first allocation that sampling can see is picked like any other; one that the
  * countdown before activation had picked is. */
-static void begin(struct sp_tls *tls, const void *p, size_t size)
+static void begin(struct sp_tls *tls, struct sp_thread *t, const void *p, size_t size)
 {
 	bool picked = sp_pre_activation_due() && size;
 
-	sp_heap_start_thread(tls->thread);
+	sp_heap_start_thread(t);
 	count(tls, size);
 	if (picked)
-		tls->thread->heap_interval = sp_pre_activation_interval();
+		t->heap_interval = sp_pre_activation_interval();
 	if (picked)
-		sample(tls, p, size, false, 0);
+		sample(tls, t, p, size, false, 0);
 	else
-		sample_if_due(tls, p, size);
+		sample_if_due(tls, t, p, size);
 }
 
 static void hit(struct sp_tls *tls, const void *p, size_t size)
 {
+	struct sp_thread *t;
 	int state;
 
 	if (sp_unlikely(sp_agent.sealed)) {
@@ -260,21 +263,22 @@ static void hit(struct sp_tls *tls, const void *p, size_t size)
 	state = sp_agent_state();
 	if (state == SP_AGENT_ACTIVE && !tls->thread && !tls->dead)
 		sp_agent.adopt(); /* a thread made behind our back */
-	if (state == SP_AGENT_ACTIVE && sp_unlikely(is_stopped(tls->thread))) {
-		count_stopped(tls, p, size);
+	t = tls->thread;
+	if (state == SP_AGENT_ACTIVE && sp_unlikely(is_stopped(t))) {
+		count_stopped(tls, t, p, size);
 		return;
 	}
-	if (state == SP_AGENT_ACTIVE && sp_agent.config.heap && tls->thread && !tls->thread->heap_interval) {
-		begin(tls, p, size);
+	if (state == SP_AGENT_ACTIVE && sp_agent.config.heap && t && !t->heap_interval) {
+		begin(tls, t, p, size);
 		return;
 	}
 	count(tls, size);
 	if (sp_unlikely(tls->dead))
 		sp_thread_flush_dead();
-	else if (state != SP_AGENT_ACTIVE || !sp_agent.config.heap || !tls->thread)
+	else if (state != SP_AGENT_ACTIVE || !sp_agent.config.heap || !t)
 		set_countdown(tls, state == SP_AGENT_DORMANT || state == SP_AGENT_ACTIVATING ? RETRY_BYTES : NEVER);
 	else if (size) /* nothing to weigh in an empty one: the next is looked at again */
-		sample_if_due(tls, p, size);
+		sample_if_due(tls, t, p, size);
 }
 
 void sp_heap_hit(const void *p, size_t size)
@@ -292,7 +296,7 @@ void sp_heap_forget(const void *p)
 	struct sp_live entry;
 	uint64_t began;
 
-	if (sp_unlikely(!sp_agent.spool)) {
+	if (sp_unlikely(!sp_agent.has_spool)) {
 		sp_pre_activation_forget(p);
 		return;
 	}
@@ -306,8 +310,8 @@ void sp_heap_forget(const void *p)
 
 void sp_heap_hold(const void *p, struct sp_heap_held *held)
 {
-	held->pre_activation = sp_agent.spool ? 0 : sp_pre_activation_forget(p);
-	held->held = sp_agent.spool && sp_live_remove(p, &held->entry);
+	held->pre_activation = sp_agent.has_spool ? 0 : sp_pre_activation_forget(p);
+	held->held = sp_agent.has_spool && sp_live_remove(p, &held->entry);
 }
 
 void sp_heap_restore(const void *p, struct sp_heap_held *held)
@@ -321,6 +325,6 @@ void sp_heap_restore(const void *p, struct sp_heap_held *held)
 
 void sp_heap_drop_held(const struct sp_heap_held *held)
 {
-	if (held->held && sp_agent.spool && !sp_is_stale_child())
+	if (held->held && sp_agent.has_spool && !sp_is_stale_child())
 		sp_account_freed(&held->entry, sp_tsc_first());
 }

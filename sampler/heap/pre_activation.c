@@ -38,10 +38,9 @@ static uint64_t random_bits(uint64_t tsc)
 static void walk(void *arg)
 {
 	struct sp_pre_activation_sample *s = arg;
-	struct sp_thread *t = sp_tls.thread;
 	struct sp_walk found;
 
-	sp_unwind(t, NULL, &found);
+	sp_unwind(sp_tls.thread, NULL, &found);
 	s->depth = found.depth;
 	s->flags = found.flags;
 	s->frames = &taken.frames[dormant.frames];
@@ -57,30 +56,38 @@ static void share(void *unused)
 	sp_agent.share();
 }
 
+/* The calling thread's block, from its first sample on. */
+static struct sp_thread *own_block(void)
+{
+	struct sp_thread *t = sp_tls.thread;
+
+	if (t || !(t = sp_block_take()))
+		return t;
+	sp_thread_adopt(t, 0, 0, 0);
+	if (sp_is_single_threaded()) /* another thread's activation may be at the same */
+		sp_on_stack(share, NULL, sp_thread_stack(t));
+	return t;
+}
+
 static void take(const void *p, size_t size)
 {
-	struct sp_pre_activation_sample *s = &taken.samples[dormant.count];
 	struct sp_thread *t = sp_tls.thread;
-	bool is_new = !t;
 	uint64_t mask;
 
 	/* A vfork child allocates in its parent's memory. */
 	if (dormant.count == SAMPLES || (int)sp_sys(SYS_getpid) != sp_agent.pid)
 		return;
-	if (!t) {
-		t = sp_block_take();
-		if (!t)
-			return;
-		sp_thread_adopt(t, 0, 0, 0);
+	mask = sp_block_others(t && sp_stack_is_own(t));
+	t = own_block();
+	if (t && dormant.count < SAMPLES) {
+		struct sp_pre_activation_sample *s = &taken.samples[dormant.count];
+
+		s->p = p;
+		s->size = size;
+		s->born_tsc = dormant.count % 16 ? sp_tsc() : sp_tsc_first(); /* as often as later: tsc_at in heap.c */
+		s->thread_allocs = (uint32_t)sp_tls.heap.allocs;
+		sp_on_stack(walk, s, sp_thread_stack(t));
 	}
-	s->p = p;
-	s->size = size;
-	s->born_tsc = dormant.count % 16 ? sp_tsc() : sp_tsc_first(); /* as often as later: tsc_at in heap.c */
-	s->thread_allocs = (uint32_t)sp_tls.heap.allocs;
-	mask = sp_block_others(sp_stack_is_own(t));
-	if (is_new && sp_is_single_threaded()) /* another thread's activation may be at the same */
-		sp_on_stack(share, NULL, sp_thread_stack(t));
-	sp_on_stack(walk, s, sp_thread_stack(t));
 	sp_restore_signals(mask);
 }
 

@@ -186,45 +186,44 @@ static void put_name(struct sp_context *record, uint32_t number)
 	record->attributes_bytes = (uint16_t)(2 + length);
 }
 
-static void tell_innermost(struct sp_thread *t)
+static void tell_innermost(struct sp_thread *t, const struct sp_span_thread *s, uint32_t depth)
 {
 	struct sp_context *record = &t->context.record;
-	uint32_t depth = t->spans->depth;
 
 	show(NULL);
 	memcpy(record->trace_id, t->context.trace_id, sizeof record->trace_id);
 	memcpy(record->span_id, &t->context.span_ids[depth - 1], sizeof record->span_id);
 	record->valid = 1;
-	put_name(record, t->spans->open[depth - 1].name);
+	put_name(record, s->open[depth - 1].name);
 	show(record);
 	t->context.shown = true;
 }
 
-static bool is_told(struct sp_thread *t)
+static bool is_told(struct sp_thread *t, uint32_t depth)
 {
-	if (!sp_context_is_on() || t->tls != &sp_tls || !t->spans->depth)
+	if (!sp_context_is_on() || t->tls != &sp_tls || !depth)
 		sp_context_take_back(t);
 	else
 		return true;
 	return false;
 }
 
-void sp_context_begun(struct sp_thread *t)
+void sp_context_begun(struct sp_thread *t, const struct sp_span_thread *s, uint32_t depth)
 {
-	if (!is_told(t))
+	if (!is_told(t, depth))
 		return;
-	if (t->spans->depth == 1 || !t->context.shown) { /* others may have begun before anything was told */
+	if (depth == 1 || !t->context.shown) { /* others may have begun before anything was told */
 		t->context.trace_id[0] = random_number(t, 0);
 		t->context.trace_id[1] = random_number(t, 1);
-		for (uint32_t i = 0; i + 1 < t->spans->depth; i++)
+		for (uint32_t i = 0; i + 1 < depth; i++)
 			t->context.span_ids[i] = random_number(t, 2);
 	}
-	t->context.span_ids[t->spans->depth - 1] = random_number(t, 2);
-	tell_innermost(t);
+	t->context.span_ids[depth - 1] = random_number(t, 2);
+	tell_innermost(t, s, depth);
 }
 
-void sp_context_ended(struct sp_thread *t)
+void sp_context_ended(struct sp_thread *t, const struct sp_span_thread *s, uint32_t depth)
 {
-	if (is_told(t))
-		tell_innermost(t);
+	if (is_told(t, depth))
+		tell_innermost(t, s, depth);
 }

@@ -24,9 +24,10 @@ void sp_context_look(void) SP_HIDDEN;
 /* In a forked child: nothing is told until its own first span. */
 void sp_context_forked(void) SP_HIDDEN;
 
-/* The calling thread's span has begun, or that inside of it has ended: it is told of, or what was told is taken back. */
-void sp_context_begun(struct sp_thread *t) SP_HIDDEN;
-void sp_context_ended(struct sp_thread *t) SP_HIDDEN;
+/* The calling thread's span has begun, or that inside of it has ended: it is told of, or what was told is taken back. It is the innermost
+ * of the `depth` that are open in `s`. */
+void sp_context_begun(struct sp_thread *t, const struct sp_span_thread *s, uint32_t depth) SP_HIDDEN;
+void sp_context_ended(struct sp_thread *t, const struct sp_span_thread *s, uint32_t depth) SP_HIDDEN;
 void sp_context_take_back(struct sp_thread *t) SP_HIDDEN;
 
 static inline bool sp_context_is_on(void)

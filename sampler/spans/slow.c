@@ -115,8 +115,11 @@ void sp_span_sampled(struct sp_thread *t, uint32_t stack, uint64_t weight, uint6
 
 void sp_span_disturbed(struct sp_thread *t, uint64_t ns)
 {
-	if (sp_unlikely(is_in_span(t)))
-		t->spans->open[t->spans->depth - 1].inner_cost_ns += ns;
+	struct sp_span_thread *s = t->spans;
+	uint32_t depth = s ? sp_load(&s->depth) : 0;
+
+	if (sp_unlikely(depth && !t->span_busy_at))
+		s->open[depth - 1].inner_cost_ns += ns;
 }
 
 /* --- what the kernel counts ---------------------------------------------------------------------- */
@@ -193,8 +196,8 @@ static void add_part(struct sp_span_slowest *to, const struct sp_span_sample *sa
 	to->part[i].sq += sample->sq;
 }
 
-static void fill(struct sp_thread *t, struct sp_span_slowest *to, const struct sp_span_open *o,
-	const struct sp_span_had *had)
+static void fill(struct sp_thread *t, const struct sp_span_thread *s, struct sp_span_slowest *to,
+	const struct sp_span_open *o, const struct sp_span_had *had)
 {
 	uint32_t i;
 
@@ -206,14 +209,14 @@ static void fill(struct sp_thread *t, struct sp_span_slowest *to, const struct s
 	to->faults = had->usage.faults;
 	to->bytes = had->bytes;
 	to->parts = 0;
-	for (i = o->sampled; i < t->spans->sampled; i++)
-		add_part(to, &t->spans->samples[i]);
+	for (i = o->sampled; i < s->sampled; i++)
+		add_part(to, &s->samples[i]);
 }
 
 /* Takes the place of the shortest. One that another thread is writing to is left to it: whichever is longer might be lost, and
  * with it nothing that is counted. */
-static void keep(struct sp_thread *t, const struct sp_span_count *c, const struct sp_span_open *o,
-	const struct sp_span_had *had)
+static void keep(struct sp_thread *t, const struct sp_span_thread *s, const struct sp_span_count *c,
+	const struct sp_span_open *o, const struct sp_span_had *had)
 {
 	struct sp_span_node *node = node_of(c);
 	struct sp_span_slowest *kept = kept_of(node), *to = kept;
@@ -228,7 +231,7 @@ static void keep(struct sp_thread *t, const struct sp_span_count *c, const struc
 		return;
 	__atomic_store_n(&to->seq_again, seq + 1, __ATOMIC_SEQ_CST);
 	to->node = c->node;
-	fill(t, to, o, had);
+	fill(t, s, to, o, had);
 	__atomic_store_n(&to->seq_again, seq + 2, __ATOMIC_RELEASE);
 	__atomic_store_n(&to->seq, seq + 2, __ATOMIC_RELEASE);
 	for (i = 0; i < SP_SPAN_KEPT; i++)
@@ -342,8 +345,8 @@ static uint64_t doubt_ns(void)
 	return cpu->clock == SP_CLOCK_OFF ? 0 : 2 * cpu->signal_gap_ns;
 }
 
-void sp_span_compare(struct sp_thread *t, struct sp_span_count *c, const struct sp_span_open *o,
-	const struct sp_span_had *had)
+void sp_span_compare(struct sp_thread *t, const struct sp_span_thread *s, struct sp_span_count *c,
+	const struct sp_span_open *o, const struct sp_span_had *had)
 {
 	uint64_t own = own_ns(o, had);
 	/* The last part is more than the steps that the estimate goes in. */
@@ -356,10 +359,10 @@ void sp_span_compare(struct sp_thread *t, struct sp_span_count *c, const struct 
 		c->tail.count++;
 		c->tail.bytes += had->bytes;
 		add_spread(&c->tail.spread, o, had, own);
-		add_samples(t->spans, o, c->node);
+		add_samples(s, o, c->node);
 	}
 	if (sp_unlikely(had->ns > sp_load(&node_of(c)->kept_ns)))
-		keep(t, c, o, had);
+		keep(t, s, c, o, had);
 }
 
 SP_AT_FORK void sp_span_slow_forget(void)

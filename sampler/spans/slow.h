@@ -21,9 +21,9 @@ void sp_span_disturbed(struct sp_thread *t, uint64_t ns) SP_HIDDEN;
 /* A span to be counted in `c` begins: whether the kernel is asked what the thread has used, and its answer. */
 void sp_span_ask(const struct sp_span_count *c, struct sp_span_open *o) SP_HIDDEN;
 
-/* The span `o`, the innermost of the thread, has ended; it is not counted in `c` yet. */
-void sp_span_compare(struct sp_thread *t, struct sp_span_count *c, const struct sp_span_open *o,
-	const struct sp_span_had *had) SP_HIDDEN;
+/* The span `o`, the innermost of `s`, what the thread has open, has ended; it is not counted in `c` yet. */
+void sp_span_compare(struct sp_thread *t, const struct sp_span_thread *s, struct sp_span_count *c,
+	const struct sp_span_open *o, const struct sp_span_had *had) SP_HIDDEN;
 
 /* What the kernel has counted of the calling thread since `before`. cost_ns: the agent's part of the CPU time. Two system calls. */
 void sp_span_used(const struct sp_span_usage *before, uint64_t cost_ns, struct sp_span_usage *used) SP_HIDDEN;

@@ -91,9 +91,10 @@ static struct sp_span_thread *claim_thread(struct sp_thread *t)
 	}
 }
 
-static uint64_t allocated_bytes(const struct sp_thread *t)
+/* By the calling thread. */
+static uint64_t allocated_bytes(void)
 {
-	return (uint64_t)(t->tls->heap.bytes_base - t->tls->heap.countdown);
+	return (uint64_t)(sp_tls.heap.bytes_base - sp_tls.heap.countdown);
 }
 
 /* A multiplication takes a third of the division that it stands for. How fast the counter runs is found out here where nobody
@@ -128,23 +129,23 @@ static void add_to_record(struct sp_span_count *c, uint64_t inner_ns, uint64_t n
 }
 
 /* What a span had that only its own thread can tell, before it is counted. Returns the time that asking the kernel took. */
-static uint64_t had_in_it(struct sp_thread *t, struct sp_span_count *c, const struct sp_span_open *o, uint64_t ns,
-	uint64_t cost_ns)
+static uint64_t had_in_it(struct sp_thread *t, const struct sp_span_thread *s, struct sp_span_count *c,
+	const struct sp_span_open *o, uint64_t ns, uint64_t cost_ns)
 {
 	struct sp_span_had had = {.ns = ns};
 	uint64_t began = 0;
 
 	if (sp_unlikely(t->tls != &sp_tls))
 		return 0;
-	had.bytes = allocated_bytes(t) - o->bytes;
+	had.bytes = allocated_bytes() - o->bytes;
 	c->bytes += had.bytes;
-	c->allocs += t->tls->heap.allocs - o->allocs;
+	c->allocs += sp_tls.heap.allocs - o->allocs;
 	if (sp_unlikely(o->measured)) {
 		began = sp_tsc();
 		sp_span_used(&o->usage, cost_ns, &had.usage);
 		began = 2 * cycles_ns(t, sp_tsc() - began); /* as much as when it began */
 	}
-	sp_span_compare(t, c, o, &had);
+	sp_span_compare(t, s, c, o, &had);
 	return began;
 }
 
@@ -167,19 +168,17 @@ static void put_into_log(const struct sp_thread *t, const struct sp_span_open *o
 	sp_span_log_put(t, &event, end->text);
 }
 
-/* The innermost span of the thread has ended. */
-static void close_innermost(struct sp_thread *t, const struct ending *end)
+/* The innermost span of the thread, at `depth` from 0, has ended. */
+static void close_innermost(struct sp_thread *t, struct sp_span_thread *s, uint32_t depth, const struct ending *end)
 {
 	const struct sp_span_totals *totals = &sp_agent.spool->spans;
-	struct sp_span_thread *s = t->spans;
-	uint32_t depth = s->depth - 1;
 	struct sp_span_open *o = &s->open[depth], *outer = depth ? o - 1 : NULL;
 	struct sp_span_count *c = o->count ? count_at(o->count) : NULL;
 	uint64_t ns = cycles_ns(t, end->tsc - o->began_tsc), cost = totals->empty_ns + o->inner_cost_ns, asked = 0;
 
 	ns = ns > cost ? ns - cost : 0;
 	if (c) {
-		asked = had_in_it(t, c, o, ns, cost);
+		asked = had_in_it(t, s, c, o, ns, cost);
 		add_to_record(c, o->inner_ns, ns, end->limit_ns);
 		c->unended += end->unended;
 	} else {
@@ -200,16 +199,16 @@ static void close_innermost(struct sp_thread *t, const struct ending *end)
 	sp_store(&s->depth, depth);
 	sp_store(&t->span_node, outer ? outer->node : 0);
 	if (sp_unlikely(t->context.shown))
-		sp_context_ended(t);
+		sp_context_ended(t, s, depth);
 }
 
 /* Spans from `depth` on have ended without an end of their own. */
-static void close_from(struct sp_thread *t, uint32_t depth, uint64_t tsc)
+static void close_from(struct sp_thread *t, struct sp_span_thread *s, uint32_t depth, uint64_t tsc)
 {
 	const struct ending unended = {.tsc = tsc, .unended = true};
 
-	while (sp_unlikely(t->spans->depth > depth))
-		close_innermost(t, &unended);
+	for (uint32_t i = s->depth; sp_unlikely(i > depth); i--)
+		close_innermost(t, s, i - 1, &unended);
 }
 
 #define STACK_BYTES ((uintptr_t)1 << 20) /* further away is another stack */
@@ -239,12 +238,14 @@ static void begin(struct sp_thread *t, uint32_t name)
 	struct sp_span_thread *s = t->spans;
 	const struct sp_span_slot *slot;
 	struct sp_span_open *o;
+	uint32_t depth;
 
 	if (sp_unlikely(!s && !(s = t->spans = claim_thread(t)))) {
 		sp_add(&totals->uncounted, 1);
 		return;
 	}
-	if (sp_unlikely(s->depth == SP_SPAN_DEPTH)) {
+	depth = s->depth;
+	if (sp_unlikely(depth == SP_SPAN_DEPTH)) {
 		sp_add(&totals->too_deep, 1);
 		if (t->span_beyond < SP_SPAN_DEPTH)
 			t->span_beyond_names[t->span_beyond] = name;
@@ -252,25 +253,25 @@ static void begin(struct sp_thread *t, uint32_t name)
 		return;
 	}
 	slot = slot_of(t, name);
-	o = &s->open[s->depth];
-	t->span_frames[s->depth] = 0;
+	o = &s->open[depth];
+	t->span_frames[depth] = 0;
 	o->node = slot->node;
 	o->name = name;
 	o->count = slot->count;
 	o->told = 0;
 	o->inner_ns = o->inner_cost_ns = 0;
-	o->sampled = s->depth ? s->sampled : 0;
+	o->sampled = depth ? s->sampled : 0;
 	o->measured = 0;
 	if (sp_likely(slot->count))
 		sp_span_ask(count_at(slot->count), o);
-	o->bytes = allocated_bytes(t);
-	o->allocs = t->tls->heap.allocs;
+	o->bytes = allocated_bytes();
+	o->allocs = sp_tls.heap.allocs;
 	s->sampled = o->sampled;
 	o->began_tsc = sp_tsc();
-	__atomic_store_n(&s->depth, s->depth + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&s->depth, depth + 1, __ATOMIC_RELEASE);
 	sp_store(&t->span_node, slot->node);
 	if (sp_context_is_on())
-		sp_context_begun(t);
+		sp_context_begun(t, s, depth + 1);
 }
 
 /* Whether it is one of those that were too deep. */
@@ -301,8 +302,8 @@ static void end(struct sp_thread *t, uint32_t name, uint64_t limit_ns, const cha
 		return;
 	}
 	t->span_beyond = 0; /* those too deep have ended with what they were in */
-	close_from(t, i, end.tsc);
-	close_innermost(t, &end);
+	close_from(t, s, i, end.tsc);
+	close_innermost(t, s, i - 1, &end);
 }
 
 void sp_span_begin(struct sp_thread *t, uint32_t name)
@@ -331,13 +332,18 @@ bool sp_span_end(struct sp_thread *t, uint32_t name, uint64_t limit_ns, const ch
 /* A node of its own, in which samples fall; the span goes on in it, and is counted as before. */
 void sp_span_label(struct sp_thread *t, uint32_t name)
 {
+	struct sp_span_thread *s;
+	uint32_t depth;
+
 	if (!enter(t))
 		return;
-	if (t->spans && t->spans->depth) {
+	s = t->spans;
+	depth = s ? s->depth : 0;
+	if (depth) {
 		uint32_t node = sp_span_labelled(t->span_node, name);
 
 		if (node) {
-			t->spans->open[t->spans->depth - 1].node = node;
+			s->open[depth - 1].node = node;
 			sp_store(&t->span_node, node);
 		} else {
 			sp_add(&sp_agent.spool->spans.uncounted, 1);
@@ -348,40 +354,45 @@ void sp_span_label(struct sp_thread *t, uint32_t name)
 
 void sp_span_set_frame(struct sp_thread *t, uint64_t frame)
 {
-	if (!t || !t->spans || !t->spans->depth || t->span_beyond || t->span_busy_at)
+	const struct sp_span_thread *s = t ? t->spans : NULL;
+	uint32_t depth = s ? sp_load(&s->depth) : 0;
+
+	if (!depth || t->span_beyond || t->span_busy_at)
 		return;
 	t->span_framed = true;
-	sp_store(&t->span_frames[t->spans->depth - 1], frame);
+	sp_store(&t->span_frames[depth - 1], frame);
 }
 
 void sp_span_unwound(struct sp_thread *t, uint64_t sp)
 {
+	struct sp_span_thread *s = t->spans;
 	uint32_t depth, from;
 
-	if (sp_likely(!t->span_framed) || !t->spans || !enter(t))
+	if (sp_likely(!t->span_framed) || !s || !enter(t))
 		return;
-	for (depth = from = t->spans->depth; depth; depth--)
+	for (depth = from = s->depth; depth; depth--)
 		if (t->span_frames[depth - 1] && t->span_frames[depth - 1] <= sp)
 			from = depth - 1;
-	if (sp_unlikely(from < t->spans->depth)) {
+	if (sp_unlikely(from < s->depth)) {
 		t->span_beyond = 0;
-		close_from(t, from, sp_tsc());
+		close_from(t, s, from, sp_tsc());
 	}
 	leave(t);
 }
 
 void sp_span_thrown(struct sp_thread *t)
 {
+	struct sp_span_thread *s = t->spans;
 	uint32_t depth;
 
-	if (!t->spans || !enter(t))
+	if (!s || !enter(t))
 		return;
-	for (depth = t->spans->depth; depth && !t->span_frames[depth - 1]; depth--)
+	for (depth = s->depth; depth && !t->span_frames[depth - 1]; depth--)
 		;
 	if (t->span_beyond)
 		t->span_beyond--;
 	else if (depth)
-		close_from(t, depth - 1, sp_tsc());
+		close_from(t, s, depth - 1, sp_tsc());
 	leave(t);
 }
 
@@ -414,16 +425,17 @@ void sp_span_add_cycles(struct sp_thread *t, uint32_t node, uint32_t *count, uin
 
 void sp_span_thread_ends(struct sp_thread *t)
 {
+	struct sp_span_thread *s = t->spans;
 	uint32_t index, next;
 
-	if (t->spans)
-		close_from(t, 0, sp_tsc());
+	if (s)
+		close_from(t, s, 0, sp_tsc());
 	for (index = t->span_counts; index; index = next) {
 		next = count_at(index)->mine;
 		__atomic_store_n(&count_at(index)->owner, 0, __ATOMIC_RELEASE);
 	}
-	if (t->spans)
-		__atomic_store_n(&t->spans->owner, 0, __ATOMIC_RELEASE);
+	if (s)
+		__atomic_store_n(&s->owner, 0, __ATOMIC_RELEASE);
 	sp_span_forget(t);
 }
 
@@ -446,12 +458,15 @@ void sp_span_measure(struct sp_thread *t)
 {
 	struct sp_span_totals *totals = &sp_agent.spool->spans;
 	uint64_t pair = UINT64_MAX, empty = UINT64_MAX;
-	uint32_t name = sp_span_name(SP_SPAN_MEASURED, ""), i;
+	uint32_t name = sp_span_name(SP_SPAN_MEASURED, ""), depth, i;
+	const struct sp_span_thread *s;
 	struct sp_span_count *c;
 
 	t->span_measuring = true;
 	sp_span_begin(t, name);
-	c = t->spans && t->spans->depth ? count_at(t->spans->open[t->spans->depth - 1].count) : NULL;
+	s = t->spans;
+	depth = s ? sp_load(&s->depth) : 0;
+	c = depth ? count_at(s->open[depth - 1].count) : NULL;
 	sp_span_end(t, name, 0, NULL);
 	for (i = 0; c && i < MEASURED; i++) {
 		uint64_t sum = c->sum_ns, began = sp_tsc(), took;

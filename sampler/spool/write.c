@@ -9,6 +9,7 @@
 #include <sys/vfs.h>
 
 #include "sampler/spool/layout.h"
+#include "sampler/spool/mapping.h"
 #include "sampler/race_tools.h"
 #include "sampler/sys.h"
 
@@ -22,7 +23,6 @@
 static uint64_t bucket_backed[SP_BUCKETS_MAX * sizeof(uint32_t) / BUCKET_CHUNK / 64];
 static uint64_t bucket_bytes; /* atomic: of the chunks backed */
 static uint32_t generation;
-static uint64_t whole_bytes; /* of the mapping, while it is one; 0: it was cut back */
 _Static_assert(sizeof bucket_backed * 8 * BUCKET_CHUNK == SP_BUCKETS_MAX * sizeof(uint32_t), "a bit a chunk");
 
 /* Backs [from, to) of the mapping with real pages, or says why not, instead of a SIGBUS later. */
@@ -100,23 +100,23 @@ static void end_growth(void)
 static bool back_records(struct sp_spool_header *spool, struct sp_section_entry *e, uint32_t want)
 {
 	uint32_t have = __atomic_load_n(&e->committed, __ATOMIC_ACQUIRE);
-	uint64_t bytes = (uint64_t)want * e->stride;
-	uint32_t now;
+	uint32_t stride = sp_load(&e->stride), capacity = sp_load(&e->capacity), now;
+	uint64_t bytes = (uint64_t)want * stride, offset = e->offset;
 
 	if (want <= have)
 		return true;
-	if (want > sp_load(&e->capacity))
+	if (want > capacity || !stride) /* where there was a spool, see mapping.h, all is zero */
 		return false;
 	if (have) /* what a new spool needs is known */
-		bytes = round_up_growth(bytes, (uint64_t)have * e->stride);
-	now = sp_clamp(bytes / e->stride, want, e->capacity);
-	if (!may_take(spool, (enum sp_section)(e - spool->sections), want, (uint64_t)(now - have) * e->stride) ||
-		back_range(spool, e->offset + (uint64_t)have * e->stride, e->offset + (uint64_t)now * e->stride) != 0)
+		bytes = round_up_growth(bytes, (uint64_t)have * stride);
+	now = sp_clamp(bytes / stride, want, capacity);
+	if (!may_take(spool, (enum sp_section)(e - spool->sections), want, (uint64_t)(now - have) * stride) ||
+		back_range(spool, offset + (uint64_t)have * stride, offset + (uint64_t)now * stride) != 0)
 		return false;
 	while (now > have &&
 		!__atomic_compare_exchange_n(&e->committed, &have, now, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		;
-	sp_add(&spool->agent_bytes, (uint64_t)(now > have ? now - have : 0) * e->stride);
+	sp_add(&spool->agent_bytes, (uint64_t)(now > have ? now - have : 0) * stride);
 	return true;
 }
 
@@ -173,7 +173,7 @@ int sp_spool_create(const char *path, uint32_t sample_cap, struct sp_spool_heade
 	locked = sp_lock_take(fd) == 0;
 	sp_sys(SYS_fstatfs, fd, &fs);
 	err = (int)sp_sys(SYS_ftruncate, fd, total);
-	map = err ? err : sp_sys(SYS_mmap, NULL, total, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	map = err ? err : sp_mapping_make(fd, total);
 	sp_sys(SYS_close, fd);
 	if (sp_is_error(map)) {
 		sp_sys(SYS_unlinkat, AT_FDCWD, path, 0);
@@ -196,10 +196,10 @@ int sp_spool_create(const char *path, uint32_t sample_cap, struct sp_spool_heade
 	}
 	if (err) {
 		sp_sys(SYS_unlinkat, AT_FDCWD, path, 0);
-		sp_sys(SYS_munmap, h, total);
+		sp_mapping_undo(h, total);
 		return err;
 	}
-	whole_bytes = total;
+	sp_mapping_is_one(total);
 	memset(bucket_backed, 0, sizeof bucket_backed);
 	bucket_bytes = 0;
 	generation++;
@@ -287,11 +287,6 @@ void sp_spool_take(uint64_t bytes, uint64_t more)
 	sp_add(&sp_agent.spool->agent_bytes_max, more);
 }
 
-static uint64_t section_end(const struct sp_section_entry *e)
-{
-	return sp_page_end(e->offset + (uint64_t)e->stride * e->capacity);
-}
-
 /* Frees the pages of [from, to) of the file. */
 static void give_back(struct sp_spool_header *spool, uint64_t from, uint64_t to)
 {
@@ -337,42 +332,17 @@ uint64_t sp_spool_trim(struct sp_spool_header *spool)
 	return kept;
 }
 
-/* Between sections that were cut back there may be mappings of the application's. */
-SP_AT_FORK void sp_spool_drop(struct sp_spool_header *spool)
-{
-	struct sp_section_entry sections[SP_SECTIONS];
-	uint64_t from = 0, to;
-	int k;
-
-	if (sp_likely(whole_bytes)) { /* without a look at it, which would be a page to be found */
-		sp_sys(SYS_munmap, spool, whole_bytes);
-		return;
-	}
-	to = spool->sections[sp_layout_order[0]].offset;
-	memcpy(sections, spool->sections, sizeof sections);
-	for (k = 0; k < SP_SECTIONS; k++) {
-		const struct sp_section_entry *e = &sections[sp_layout_order[k]];
-
-		if (e->offset != to) {
-			sp_sys(SYS_munmap, (char *)spool + from, to - from);
-			from = e->offset;
-		}
-		to = section_end(e);
-	}
-	sp_sys(SYS_munmap, (char *)spool + from, to - from);
-}
-
 void sp_spool_cut(struct sp_spool_header *spool)
 {
 	int i, left;
 
-	whole_bytes = 0;
+	sp_mapping_is_one(0);
 	__atomic_store_n(&frozen, 1, __ATOMIC_SEQ_CST);
 	for (left = 1000; left && __atomic_load_n(&growing, __ATOMIC_SEQ_CST); left--)
 		sp_sys(SYS_sched_yield);
 	for (i = 0; left && i < SP_SECTIONS; i++) {
 		struct sp_section_entry *e = &spool->sections[i];
-		uint64_t end = section_end(e), want = CUT_BYTES / e->stride;
+		uint64_t end = sp_section_end(e), want = CUT_BYTES / e->stride;
 
 		if (i == SP_SEC_BUCKETS || i == SP_SEC_TIMELINE) /* their records are not handed out in order */
 			continue;
@@ -380,8 +350,8 @@ void sp_spool_cut(struct sp_spool_header *spool)
 			want = 2ull * e->committed;
 		if (want < e->capacity)
 			sp_store(&e->capacity, (uint32_t)want);
-		if (section_end(e) < end)
-			sp_sys(SYS_munmap, (char *)spool + section_end(e), end - section_end(e));
+		if (sp_section_end(e) < end)
+			sp_sys(SYS_munmap, (char *)spool + sp_section_end(e), end - sp_section_end(e));
 	}
 	__atomic_store_n(&frozen, 0, __ATOMIC_SEQ_CST);
 }
@@ -392,5 +362,5 @@ void sp_spool_unlock(struct sp_spool_header *spool)
 
 	for (i = 0; i < SP_SECTIONS; i++)
 		sp_sys(SYS_munlock, (char *)spool + spool->sections[i].offset,
-			section_end(&spool->sections[i]) - spool->sections[i].offset);
+			sp_section_end(&spool->sections[i]) - spool->sections[i].offset);
 }

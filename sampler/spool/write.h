@@ -57,7 +57,4 @@ long sp_lock_take(long fd) SP_HIDDEN;
 /* Whether anybody has it. False where the file cannot be opened. Any context. */
 bool sp_lock_is_taken(const char *path) SP_HIDDEN;
 
-/* Unmaps a spool; in a forked child, the parent's. */
-void sp_spool_drop(struct sp_spool_header *spool) SP_HIDDEN;
-
 #endif

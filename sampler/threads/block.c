@@ -13,7 +13,7 @@
 #include "sampler/threads/registry.h"
 
 #define BLOCKS_PER_CHUNK 16u
-#define MAX_CHUNKS 2048u /* 32,768 threads at once */
+#define MAX_CHUNKS (SP_BLOCKS / BLOCKS_PER_CHUNK)
 
 #define AWAIT_LOOKS 2000u
 #define AWAIT_LOOK_NS 50000

@@ -4,6 +4,8 @@
 
 #include "sampler/agent.h"
 
+#define SP_BLOCKS 32768u /* threads at once */
+
 /* Takes a block from the pool; NULL when memory is refused. Any context, lock-free. The block
  * belongs to no thread until sp_thread_adopt or sp_thread_assign. */
 struct sp_thread *sp_block_take(void) SP_HIDDEN;

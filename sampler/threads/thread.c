@@ -119,7 +119,7 @@ void sp_thread_adopt(struct sp_thread *t, uint64_t entry, uint64_t user_ns, uint
 	t->stack_bytes = tls->place.stack_bytes;
 	t->listed = sp_registry_add(t);
 	t->owned = true;
-	if (sp_agent.spool)
+	if (sp_agent.has_spool)
 		sp_thread_open_record(t, entry, user_ns, sys_ns);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	tls->thread = t;
@@ -190,14 +190,14 @@ static void count_stopped(struct sp_thread *t, const struct sp_heap_counters *no
 
 void sp_thread_stop_heap(struct sp_thread *t)
 {
-	t->stopped_bytes = bytes_of(&t->tls->heap);
-	t->stopped_count = t->tls->heap.allocs;
+	t->stopped_bytes = bytes_of(&sp_tls.heap);
+	t->stopped_count = sp_tls.heap.allocs;
 	t->heap_stopped = true;
 }
 
 void sp_thread_resume_heap(struct sp_thread *t)
 {
-	count_stopped(t, &t->tls->heap);
+	count_stopped(t, &sp_tls.heap);
 	t->heap_stopped = false;
 }
 
@@ -322,9 +322,9 @@ static void close_record(struct sp_thread *t)
 
 void sp_thread_end_unseen(struct sp_thread *t)
 {
-	if (sp_agent.spool)
+	if (sp_agent.has_spool)
 		sp_span_thread_ends(t);
-	if (sp_agent.spool && t->record)
+	if (sp_agent.has_spool && t->record)
 		close_record(t);
 	t->record = NULL;
 	t->discovered = false;
@@ -345,14 +345,14 @@ void sp_thread_release(struct sp_thread *t)
 	struct sp_tls *tls = t->tls;
 	struct sp_thread_record *r = t->record;
 
-	if (sp_agent.spool)
+	if (sp_agent.has_spool)
 		sp_span_thread_ends(t);
-	if (sp_agent.spool && r) {
+	if (sp_agent.has_spool && r) {
 		sp_thread_flush(t, true);
 		if (sp_thread_blocks_signal())
 			r->flags |= SP_THREAD_BLOCKED;
 		close_record(t);
-	} else if (sp_agent.spool) {
+	} else if (sp_agent.has_spool) {
 		merge_heap(&tls->heap);
 	}
 	/* What the thread still allocates while it ends is counted from zero, call by call. */
@@ -370,7 +370,7 @@ void sp_thread_flush_dead(void)
 {
 	struct sp_tls *tls = &sp_tls;
 
-	if (sp_agent.spool)
+	if (sp_agent.has_spool)
 		merge_heap(&tls->heap);
 	memset(&tls->heap, 0, sizeof tls->heap);
 }

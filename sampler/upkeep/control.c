@@ -120,20 +120,25 @@ static void obey_main(void *word)
 void sp_control_obey(void)
 {
 	static uint32_t busy;
-	struct sp_control *c = &sp_agent.spool->control;
+	struct sp_control *c;
 	uint64_t word, mask;
 	struct sp_thread *block;
 
-	if (sp_agent.sealed || sp_is_stale_child() || !sp_try_lock(&busy))
+	if (sp_agent.sealed || sp_is_stale_child())
 		return;
+	mask = sp_block_others(false);
+	if (!sp_try_lock(&busy)) {
+		sp_restore_signals(mask);
+		return;
+	}
+	c = &sp_agent.spool->control;
 	word = __atomic_load_n(&c->asked, __ATOMIC_ACQUIRE);
 	block = word != sp_load(&c->answered) ? sp_block_take() : NULL;
 	if (block) {
-		mask = sp_block_others(false);
 		sp_on_stack(obey_main, &word, sp_thread_stack(block));
-		sp_restore_signals(mask);
 		sp_block_give_back(block);
 		__atomic_store_n(&c->answered, word, __ATOMIC_RELEASE);
 	}
 	sp_unlock(&busy);
+	sp_restore_signals(mask);
 }

@@ -66,16 +66,17 @@ static void record(void *arg)
 	sp_wait_sites_add(j->t, j->w);
 }
 
-/* Does the job inside the agent, with all signals blocked. */
+/* Does the job inside the agent, with all signals blocked. A handler that came before may have forked: the thread is another one then, or
+ * none. */
 static uint32_t run(struct job *j)
 {
 	uint64_t began = sp_tsc(), mask = sp_block_others(sp_stack_is_own(j->t));
 	struct sp_thread *t = sp_enter();
 
-	if (t) {
+	if (t == j->t)
 		sp_on_stack(record, j, sp_thread_stack(t));
+	if (t)
 		sp_leave(t);
-	}
 	sp_restore_signals(mask);
 	sp_pick_cost(sp_plausible_cost_ns(sp_tsc_ns(sp_tsc() - began), 3000));
 	return j->stack;

@@ -245,11 +245,12 @@ void sp_wait_ask_gil(uint64_t condition)
 
 void sp_contention_look(struct sp_contention *c, const int *owner)
 {
+	struct sp_thread *t = sp_tls.thread;
 	int saved_errno = errno;
 
 	if (sp_unlikely(sp_load(&sp_agent.tsc_forbidden)))
 		return;
-	c->stack = sp_tls.thread ? sp_pick_stack(sp_tls.thread) : 0;
+	c->stack = t ? sp_pick_stack(t) : 0;
 	if (owner)
 		sp_holder_ask(&c->holder, owner);
 	errno = saved_errno;

@@ -6,6 +6,27 @@ load helpers
 	profile_of forkstorm
 }
 
+# Without a processor that traps the steps fork nowhere.
+@test "a handler that forks, at each instruction of ours that it can interrupt: parent and child go on as without us" {
+	export SMARTPROF_HEAP_INTERVAL=64 SMARTPROF_WAIT_INTERVAL=10 SMARTPROF_OVERHEAD_BUDGET=100
+	for way in create begin lock malloc wait fork $(long "" "span start"); do
+		same_run_but_files "$TARGETS/fork_amid" "$way"
+		same_run_but_files "$TARGETS/fork_amid" raw "$way"
+	done
+	SMARTPROF_WAITS=off same_run_but_files "$TARGETS/fork_amid" span
+	[ "$(uname -m)" != x86_64 ] || [ "$(FORKS=1 profiled "$TARGETS/fork_amid" create 2>&1 >out)" -ge 200 ]
+}
+
+@test "a handler that forks now and then, whichever clock there is" {
+	export SMARTPROF_HEAP_INTERVAL=64 SMARTPROF_WAIT_INTERVAL=10 SMARTPROF_OVERHEAD_BUDGET=100
+	for raw in "" raw; do
+		same_run_but_files "$TARGETS/fork_amid" $raw timer "$(long 1000 20000)"
+		same_run_but_files "$TARGETS/deny" event=13 "$TARGETS/fork_amid" $raw timer "$(long 1000 20000)"
+		SMARTPROF_MODE=heap same_run_but_files "$TARGETS/fork_amid" $raw timer "$(long 1000 20000)"
+	done
+	check_profile "$(profile_of fork_amid)"
+}
+
 @test "a dlopen/dlclose storm while threads compute and throw" {
 	same_run "$TARGETS/dlstorm" "$(long 5 30)"
 	profile_of dlstorm

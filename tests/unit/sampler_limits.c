@@ -1,5 +1,6 @@
 /* A spool where there is no room for it: limits on file size, full filesystems. No signal may reach the application. */
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -17,6 +19,7 @@
 
 #include <cmocka.h>
 
+#include "sampler/spool/mapping.h"
 #include "sampler/spool/stacks.h"
 #include "sampler/spool/write.h"
 #include "sampler/threads/thread.h"
@@ -24,6 +27,7 @@
 
 #define NOWHERE 0x10000u
 #define CAN_NOT_MOUNT 77
+#define SAMPLE_CAP 50000
 
 static struct sp_thread thread;
 static volatile sig_atomic_t signals;
@@ -54,7 +58,7 @@ static int with_file_limit(rlim_t bytes, int (*fn)(void))
 
 static int open_agent(void)
 {
-	return agent_open("/tmp", 50000);
+	return agent_open("/tmp", SAMPLE_CAP);
 }
 
 static int open_smallest(void)
@@ -145,6 +149,68 @@ static void an_existing_file_or_link_is_not_touched(void **state)
 	assert_int_equal(sp_spool_create(agent_path(), 1000, &spool), -EEXIST);
 	assert_int_equal(access("/tmp/sampler_test.nowhere", F_OK), -1);
 	assert_int_equal(sp_spool_create("/nowhere/x.spool", 1000, &spool), -ENOENT);
+	agent_close();
+}
+
+/* Everything can still be written to, nothing is handed out, and nothing comes to the file. */
+static void expect_left(void)
+{
+	struct sp_spool_header *left = sp_agent.spool;
+	uint64_t bytes = left->total_bytes;
+	char *file;
+	int fd = open(agent_path(), O_RDONLY), i;
+
+	assert_true(fd >= 0);
+	file = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, 0);
+	assert_ptr_not_equal(file, MAP_FAILED);
+	sp_mapping_leave();
+	assert_false(sp_agent.has_spool);
+	assert_ptr_equal(sp_agent.spool, left);
+	for (i = 0; i < SP_SECTIONS; i++) {
+		assert_int_equal(sp_spool_allot((enum sp_section)i, 1), 0);
+		assert_int_equal(sp_spool_count((enum sp_section)i), 0);
+		*(char *)sp_section((enum sp_section)i) = 'x';
+	}
+	left->drops[SP_DROP_STACKS] = 12345;
+	assert_int_not_equal(((struct sp_spool_header *)file)->drops[SP_DROP_STACKS], 12345);
+	assert_int_equal(((struct sp_spool_header *)file)->total_bytes, bytes);
+	munmap(file, bytes);
+	close(fd);
+}
+
+static void a_spool_that_is_left_is_nobodys_memory_until_the_next(void **state)
+{
+	struct sp_spool_header *left, *next;
+
+	(void)state;
+	assert_int_equal(open_agent(), 0);
+	left = sp_agent.spool;
+	expect_left();
+	unlink(agent_path());
+	assert_int_equal(sp_spool_create(agent_path(), SAMPLE_CAP, &next), 0);
+	assert_ptr_equal(next, left);
+	sp_agent.spool_map = (uint8_t *)next;
+	sp_agent.has_spool = true;
+	assert_int_not_equal(sp_spool_text("text", 4), 0);
+	agent_close();
+}
+
+static void parts_that_were_cut_out_stay_out(void **state)
+{
+	uint64_t start;
+	uint8_t *gap;
+
+	(void)state;
+	assert_int_equal(open_agent(), 0);
+	sp_spool_cut(sp_agent.spool);
+	start = sp_section_end(&sp_agent.spool->sections[SP_SEC_THREADS]);
+	gap = mmap((uint8_t *)sp_agent.spool + start, 4096, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	assert_ptr_not_equal(gap, MAP_FAILED);
+	*gap = 1;
+	expect_left();
+	assert_int_equal(*gap, 1);
+	munmap(gap, 4096);
 	agent_close();
 }
 
@@ -259,6 +325,8 @@ int main(void)
 		cmocka_unit_test(a_larger_one_makes_the_tables_smaller),
 		cmocka_unit_test(a_text_too_long_for_its_section_leaves_room_for_others),
 		cmocka_unit_test(an_existing_file_or_link_is_not_touched),
+		cmocka_unit_test(a_spool_that_is_left_is_nobodys_memory_until_the_next),
+		cmocka_unit_test(parts_that_were_cut_out_stay_out),
 		cmocka_unit_test(no_room_at_all_is_an_error),
 		cmocka_unit_test(a_filesystem_that_fills_up_ends_in_counted_drops),
 		cmocka_unit_test(threads_can_start_on_a_full_filesystem),

@@ -71,7 +71,7 @@ static struct worker begin(const char *name)
 
 static void end_one(struct worker *w, uint64_t ns, uint64_t bytes)
 {
-	sp_span_compare(w->t, w->c, w->o, &(struct sp_span_had){.ns = ns, .bytes = bytes});
+	sp_span_compare(w->t, w->t->spans, w->c, w->o, &(struct sp_span_had){.ns = ns, .bytes = bytes});
 	w->c->count++;
 	w->c->sum_ns += ns;
 	w->t->spans->sampled = 0;
@@ -247,7 +247,7 @@ static void what_others_took_of_the_cpu_is_not_slow(void **state)
 	for (uint32_t i = 0; i < ROUNDS; i++) {
 		struct sp_span_had had = {.ns = i % 5 ? MS : 8 * MS, .usage = {.cpu_ns = MS - 1000}};
 
-		sp_span_compare(w.t, w.c, w.o, &had);
+		sp_span_compare(w.t, w.t->spans, w.c, w.o, &had);
 		w.c->count++;
 	}
 	assert_true(w.c->tail.count <= ROUNDS / 400);
@@ -256,7 +256,7 @@ static void what_others_took_of_the_cpu_is_not_slow(void **state)
 		struct sp_span_had had = {
 			.ns = i % 20 ? MS : 8 * MS, .usage = {.cpu_ns = MS - 1000, .waits = i % 20 == 0}};
 
-		sp_span_compare(w.t, w.c, w.o, &had);
+		sp_span_compare(w.t, w.t->spans, w.c, w.o, &had);
 		w.c->count++;
 	}
 	assert_in_range(w.c->tail.count, ROUNDS / 30, ROUNDS / 10);

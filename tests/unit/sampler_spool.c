@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "sampler/spool/mapping.h"
 #include "sampler/spool/write.h"
 
 static char path[256];
@@ -30,6 +31,7 @@ int agent_open(const char *directory, uint32_t sample_cap)
 		return err;
 	sp_agent = (struct sp_agent){.state = SP_AGENT_ACTIVE,
 		.pid = (int)getpid(),
+		.has_spool = true,
 		.spool = spool,
 		.spool_map = (uint8_t *)spool,
 		.start_monotonic_ns = sp_now_ns() + sp_agent.start_monotonic_ns};
@@ -38,8 +40,7 @@ int agent_open(const char *directory, uint32_t sample_cap)
 
 void agent_close(void)
 {
-	if (sp_agent.spool)
-		sp_spool_drop(sp_agent.spool);
+	sp_mapping_leave();
 	sp_agent = (struct sp_agent){0};
 	unlink(path);
 }

@@ -1,0 +1,24 @@
+/* Where the spool is mapped, and what is there when it is not ours any more. */
+#ifndef SP_SAMPLER_SPOOL_MAPPING_H
+#define SP_SAMPLER_SPOOL_MAPPING_H
+
+#include "sampler/agent.h"
+
+/* Maps a new spool's file: the address, or a negative errno. In the place of one that was left, if that was as large. The second
+ * undoes it. Any context. */
+long sp_mapping_make(long fd, uint64_t bytes) SP_HIDDEN;
+void sp_mapping_undo(void *spool, uint64_t bytes) SP_HIDDEN;
+
+/* The spool is one mapping of so many bytes; 0: parts of it have been cut out. */
+void sp_mapping_is_one(uint64_t bytes) SP_HIDDEN;
+
+/* The spool is not ours any more: in a forked child, the parent's. What the handler that has forked interrupted goes on where it
+ * was, so the spool's place is taken by memory that is nobody's, until the next spool comes there. Without a spool, nothing. Any context. */
+void sp_mapping_leave(void) SP_HIDDEN;
+
+static inline uint64_t sp_section_end(const struct sp_section_entry *e)
+{
+	return sp_page_end(e->offset + (uint64_t)e->stride * e->capacity);
+}
+
+#endif
