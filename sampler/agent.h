@@ -293,6 +293,7 @@ struct sp_tls {
 	uint32_t guard;               /* inside the agent */
 	uint32_t dead;                /* the thread's state has been given back: it is ending */
 	uint16_t resolving;           /* inside the loader on our behalf: what it allocates comes from the arena */
+	bool vforked;                 /* it may be the child of the thread's vfork that looks: both have this */
 	uint64_t waited;              /* cycles in calls that have blocked */
 	struct sp_thread_place place; /* of its stack: a forked child has it, but no block */
 };

@@ -52,7 +52,7 @@ void *sp_before_vfork(void) SP_HIDDEN;
 
 void *sp_before_vfork(void)
 {
-	sp_waits.vforked = true;
+	sp_tls.vforked = true;
 	sp_handed_on_goes_on();
 	sp_children_expect();
 	return (void *)SP_REAL(vfork);

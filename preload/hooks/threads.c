@@ -348,7 +348,7 @@ SP_EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...)
 	if (flags & CLONE_THREAD)
 		sp_threads_wake();
 	else {
-		sp_waits.vforked = true;
+		sp_waits.cloned = true;
 		sp_children_expect();
 	}
 	tid = SP_REAL(clone)(fn, stack, flags, arg, parent_tid, tls, child_tid);

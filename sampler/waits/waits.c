@@ -70,9 +70,21 @@ void sp_waits_configure(struct sp_thread *t, bool on)
 SP_AT_FORK void sp_waits_forked(void)
 {
 	memset(sp_waits.early, 0, sizeof sp_waits.early);
-	sp_waits.vforked = false;
+	sp_waits.cloned = sp_tls.vforked = false;
 	sp_tls.waited &= ~SP_LOOK_FIRST; /* the call that was to be looked at is forgotten */
 	sp_wait_sites_forget();
+}
+
+/* Another process in our memory, or a vfork's child. The latter's parent does not go on before that has ended, or runs another program:
+ * a thread that is found to be the parent's need not be asked again. */
+static bool is_in_our_memory(void)
+{
+	if (sp_likely(!sp_tls.vforked && !sp_waits.cloned))
+		return false;
+	if ((int)sp_sys(SYS_getpid) != sp_agent.pid)
+		return true;
+	sp_tls.vforked = false;
+	return false;
 }
 
 /* Whether this process, and this thread of it, is one that is counted. What has waited since before a seccomp filter was there
@@ -85,7 +97,7 @@ static bool is_counted(void)
 		sp_agent.forked();
 		return false;
 	}
-	return !sp_tls.guard && !sp_tls.dead && !(sp_waits.vforked && (int)sp_sys(SYS_getpid) != sp_agent.pid);
+	return !sp_tls.guard && !sp_tls.dead && !is_in_our_memory();
 }
 
 /* The thread, if it is sampled. */

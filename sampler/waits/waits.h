@@ -13,9 +13,9 @@ struct sp_waits {
 	uint64_t least_cycles; /* atomic: what takes less has not blocked; 0: nothing is timed */
 	uint64_t look_cycles;  /* atomic: what takes so long, doubled look_doublings times, is looked at each */
 	int (*call_of)(uint64_t hook, uint64_t inner); /* preload's: sp_blocking_call_of */
-	uint32_t vforked;                              /* a call may be that of a vfork's child, which is nobody's */
-	bool sites_used, sites_left;                   /* sites.c's tables, by this process and by its parent */
-	struct sp_wait_count early[SP_WAIT_KINDS];     /* atomic: before there was a spool */
+	uint32_t cloned;             /* a call may be that of a process in our memory, which is nobody's */
+	bool sites_used, sites_left; /* sites.c's tables, by this process and by its parent */
+	struct sp_wait_count early[SP_WAIT_KINDS]; /* atomic: before there was a spool */
 };
 extern struct sp_waits sp_waits SP_HIDDEN;
 

@@ -24,6 +24,15 @@ for _ in range(200): signal.pthread_sigmask(signal.SIG_SETMASK, {signal.SIGPROF}
 	[ "$(grep -c getpid calls)" -le 20 ] || fail "$(grep -c getpid calls)"
 }
 
+@test "a shell that has started a program by vfork is asked once more who it is, and not at each wait" {
+	mkfifo lines
+	for _ in $(seq 100); do echo; sleep 0.005; done >lines &
+	# shellcheck disable=SC2016
+	calls "$AGENT" getpid,vfork dash -c '/bin/true; while read -r line; do :; done <lines'
+	grep -q vfork calls || skip 'this shell does not use vfork'
+	[ "$(grep -c getpid calls)" -le 40 ] || fail "$(grep -c getpid calls)"
+}
+
 # What a child of a profiled shell costs: members of a tree share what they can.
 @test "a member that is activated asks each thing once, and nothing that its tree knows" {
 	profiled sh -c '"$0" burn 30 && strace -f -qq -e trace="!clock_gettime" -o calls "$0" burn 30; :' "$TARGETS/member"
