@@ -76,7 +76,7 @@ static bool cpus_by_syscall(uint64_t allowed[SP_CPU_WORDS])
 	return syscall(SYS_sched_getaffinity, 0, SP_CPU_WORDS * sizeof(*allowed), allowed) > 0;
 }
 
-static void read_cores(struct sp_machine *machine, const char *root)
+static __attribute__((noinline)) void read_cores(struct sp_machine *machine, const char *root)
 {
 	uint64_t online[SP_CPU_WORDS] = {0}, allowed[SP_CPU_WORDS] = {0};
 	char line[1024];

@@ -65,6 +65,9 @@ works_of() {
 	while read -r compiler; do
 		built "$compiler" all CC="$compiler"
 		works_of "$compiler"
+		# What it needs of a stack is a matter of what is inlined.
+		built "$compiler" "$WORK/$compiler/unit/env_limits" CC="$compiler"
+		"$compiler/unit/env_limits" 2>said || fail "$(cat said)"
 		rm -r "${WORK:?}/$compiler"
 		echo "# $compiler" >&3
 	done <list
