@@ -66,3 +66,15 @@ tables() { sed -nE 's/^(.*")?(## All [A-Za-z ]+) \(.*/\2/p' "$@" | sort -u; }
 	"$SMARTPROF" compare --format json ci/cpu_truth.*.md >out.json
 	grep -q '"calibrated_runs": 7' out.json
 }
+
+# Who writes another reader of spools goes by that page.
+@test "the page on spools has their version and their sections, each with its number and record" {
+	declared=$ROOT/sampler/spool.h
+	sed -n 's/^#define SP_SPOOL_VERSION \([0-9]*\)u$/# The spool, version \1/p' "$declared" >version
+	head -n 1 "$ROOT/docs/SPOOL.md" | diff version -
+	sed -nE 's:^\tSP_SEC_([A-Z_]+), +/\* (struct (sp_[a-z_]+)|uint(..)_t|(char))[^a-z_].*:\1 \3\5 \4:p' "$declared" |
+		awk '{ print NR - 1, $1, $2 + 0 ? "u" $2 : $2 }' >sections
+	at_least "$(wc -l <sections)" 25
+	sed -nE 's/^\| ([0-9]+) \| ([a-z ]+) \| `?([a-z_0-9]+)`? \|.*/\1|\2|\3/p' "$ROOT/docs/SPOOL.md" |
+		awk -F'|' '{ gsub(" ", "_", $2); print $1, toupper($2), $3 }' | diff sections -
+}
