@@ -73,7 +73,7 @@ static uint32_t site_of(const struct sp_waited *w)
 	uint64_t key = key_of(w);
 	uint32_t probe, found, made = 0;
 
-	sp_waits.sites_used = true;
+	sp_waits.sites = SP_SITES_USED;
 	for (probe = 0; probe < MAX_PROBES; probe++) {
 		uint32_t *bucket = &buckets()->sites[((uint32_t)key + probe) & (BUCKETS - 1)];
 
@@ -113,7 +113,7 @@ uint32_t sp_wait_locks_find(uint64_t address)
 	uint64_t key = mix(address);
 	uint32_t probe, found, made = 0;
 
-	sp_waits.sites_used = true;
+	sp_waits.sites = SP_SITES_USED;
 	for (probe = 0; probe < MAX_PROBES; probe++) {
 		uint32_t *bucket = &buckets()->locks[((uint32_t)key + probe) & (LOCK_BUCKETS - 1)];
 
@@ -146,15 +146,14 @@ void sp_wait_locks_count(uint64_t address, uint64_t ns)
 
 void sp_wait_sites_begin(void)
 {
-	if (sp_waits.sites_left)
-		sp_clear_pages(buckets(), sizeof *buckets());
-	sp_waits.sites_left = false;
+	if (sp_waits.sites != SP_SITES_LEFT)
+		return;
+	sp_clear_pages(buckets(), sizeof *buckets());
+	sp_waits.sites = SP_SITES_NONE;
 }
 
 SP_AT_FORK void sp_wait_sites_forget(void)
 {
-	if (!sp_waits.sites_used)
-		return;
-	sp_waits.sites_used = false;
-	sp_waits.sites_left = true;
+	if (sp_waits.sites == SP_SITES_USED)
+		sp_waits.sites = SP_SITES_LEFT;
 }

@@ -9,12 +9,15 @@
 #include "sampler/wait_calls.h"
 #include "sampler/waits/shorts.h"
 
+/* Of this process, or of its parent. */
+enum { SP_SITES_NONE, SP_SITES_USED, SP_SITES_LEFT };
+
 struct sp_waits {
 	uint64_t least_cycles; /* atomic: what takes less has not blocked; 0: nothing is timed */
 	uint64_t look_cycles;  /* atomic: what takes so long, doubled look_doublings times, is looked at each */
 	int (*call_of)(uint64_t hook, uint64_t inner); /* preload's: sp_blocking_call_of */
-	uint32_t cloned;             /* a call may be that of a process in our memory, which is nobody's */
-	bool sites_used, sites_left; /* sites.c's tables, by this process and by its parent */
+	uint32_t cloned; /* a call may be that of a process in our memory, which is nobody's */
+	uint8_t sites;   /* what is in sites.c's tables */
 	struct sp_wait_count early[SP_WAIT_KINDS]; /* atomic: before there was a spool */
 };
 extern struct sp_waits sp_waits SP_HIDDEN;

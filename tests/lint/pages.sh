@@ -35,5 +35,11 @@ forked=$(nm "$1" | awk '$2 ~ /^[tT]$/ && $3 ~ /_forked$|^sp_fork_(child|forget)$
 [ -n "$forked" ] || complain "$1: has no names of what each fork runs (SP_AT_FORK)"
 [ $((0x$(tail -n 1 <<<"$forked") - 0x$(head -n 1 <<<"$forked"))) -lt 4096 ] ||
 	complain "$1: what each fork runs (SP_AT_FORK) is spread over more than a page's length"
+read -r at size < <(awk '$1 == ".tables" { print $3, $5 }' <<<"$sections")
+first=$((0x$(head -n 1 <<<"$forked"))) last=$((0x$(tail -n 1 <<<"$forked")))
+for target in $(objdump -d --no-show-raw-insn --start-address=$first --stop-address=$((last + 1)) "$1" | sed -n 's/.*# \([0-9a-f]*\) <.*/\1/p'); do
+	[ $((0x$target)) -lt $((0x$at)) ] || [ $((0x$target)) -ge $((0x$at + 0x$size)) ] ||
+		complain "$1: what each fork runs (SP_AT_FORK) reads a constant from the tables' pages, at $target"
+done
 [ "$bad" -eq 0 ] || exit 1
 echo "pages: $pages that are relocated"
