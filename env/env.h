@@ -151,6 +151,7 @@ struct sp_machine {
 	const char *libc;       /* "glibc", "musl", by the loaders there are; static */
 	const char *hypervisor; /* "KVM", "WSL", …; "" on bare metal or where it hides; static */
 	bool emulated;          /* the processor is made of software */
+	bool memory_is_counted; /* what is mapped is counted as if it were used: strict overcommit, or a limit on data */
 };
 
 /* Whether a perf task-clock event can be had by the calling thread, by trying: 0 or a negative

@@ -23,7 +23,7 @@ static void add(uint64_t *hash, const void *data, size_t bytes)
 /* What they are true of: control groups, mounts, user, and the process's own limits. 0: not to be had. */
 static __attribute__((noinline)) uint64_t conditions(void)
 {
-	struct rlimit space = {0, 0};
+	struct rlimit space = {0, 0}, data = {0, 0};
 	struct sp_lines lines;
 	char text[1024];
 	uint64_t hash = 0xcbf29ce484222325u, cpus[SP_CPU_WORDS] = {0};
@@ -38,9 +38,11 @@ static __attribute__((noinline)) uint64_t conditions(void)
 	sp_lines_close(&lines);
 	syscall(SYS_sched_getaffinity, 0, sizeof(cpus), cpus);
 	syscall(SYS_prlimit64, 0, RLIMIT_AS, NULL, &space);
+	syscall(SYS_prlimit64, 0, RLIMIT_DATA, NULL, &data);
 	add(&hash, &user, sizeof(user));
 	add(&hash, cpus, sizeof(cpus));
 	add(&hash, &space.rlim_cur, sizeof(space.rlim_cur));
+	add(&hash, &data.rlim_cur, sizeof(data.rlim_cur));
 	return hash | 1;
 }
 

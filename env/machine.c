@@ -118,6 +118,20 @@ static void read_memory(struct sp_machine *machine, const char *root)
 		lower_to_address_space(machine, limit.rlim_cur);
 }
 
+/* Strict overcommit counts private memory as soon as it is mapped, and so does a limit on data. */
+static bool counts_memory(const char *root)
+{
+	struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+	char line[16];
+
+	if (sp_file_line(root, "/proc/sys/vm/overcommit_memory", line, sizeof(line)) && *line == '2')
+		return true;
+	if (*root)
+		return read_labelled_number(root, "/proc/self/limits", "Max data size") != 0;
+	syscall(SYS_prlimit64, 0, RLIMIT_DATA, NULL, &limit);
+	return limit.rlim_cur != RLIM_INFINITY;
+}
+
 static int read_paranoid(const char *root)
 {
 	char line[16];
@@ -136,6 +150,7 @@ void sp_machine_read(struct sp_machine *machine, const char *root, struct sp_con
 {
 	read_cores(machine, root);
 	read_memory(machine, root);
+	machine->memory_is_counted = counts_memory(root);
 	machine->perf_event_paranoid = read_paranoid(root);
 	sp_cgroup_limits(machine, root, signs);
 	sp_platform_read(machine, root);

@@ -8,6 +8,7 @@
 #include "preload/real.h"
 #include "sampler/digits.h"
 #include "sampler/heap/live.h"
+#include "sampler/spool/mapping.h"
 #include "sampler/spool/write.h"
 #include "sampler/sys.h"
 #include "sampler/threads/block.h"
@@ -17,7 +18,7 @@ static bool is_ours(uint64_t start)
 	const char *p = (const char *)start;
 
 	return sp_is_own(start) ||
-		(start >= (uint64_t)sp_agent.spool_map &&
+		(sp_agent.has_spool && start >= (uint64_t)sp_agent.spool_map &&
 			start < (uint64_t)sp_agent.spool_map + sp_agent.spool->total_bytes) ||
 		sp_live_holds(p) || sp_block_holds(p);
 }
@@ -67,19 +68,31 @@ static int lock_without_us(int flags)
 	return err;
 }
 
+/* What is in the place of a parent's spool would be locked, all of it. */
+static void drop_left(void)
+{
+	uint64_t mask = sp_block_signals();
+
+	if (sp_agent_state() != SP_AGENT_ACTIVATING && !sp_agent.has_spool)
+		sp_mapping_drop();
+	sp_restore_signals(mask);
+}
+
 SP_EXPORT int mlockall(int flags)
 {
-	bool ours =
-		!sp_agent.sealed && sp_agent_state() == SP_AGENT_ACTIVE && !sp_is_stale_child() && !sp_is_vfork_child();
+	bool may = !sp_agent.sealed && !sp_is_vfork_child();
+	bool ours = may && sp_agent_state() == SP_AGENT_ACTIVE && !sp_is_stale_child();
 	int result, before = errno, saved_errno;
 
 	if (flags & MCL_FUTURE)
 		sp_store(&sp_agent.locks_memory, 1);
 	if (ours && flags & MCL_CURRENT)
 		sp_spool_cut(sp_agent.spool);
+	if (may && !sp_agent.has_spool)
+		drop_left();
 	result = SP_REAL(mlockall)(flags);
 	saved_errno = errno;
-	if (ours && result && errno == ENOMEM && flags & MCL_CURRENT && lock_without_us(flags) == 0) {
+	if (may && result && errno == ENOMEM && flags & MCL_CURRENT && lock_without_us(flags) == 0) {
 		result = 0;
 		saved_errno = before;
 	}

@@ -102,6 +102,7 @@ static void configure(const struct sp_config *c, struct sp_spool_header *h)
 	s->span_log_bytes = v[SP_OPT_SPAN_LOG_SIZE].number * 1000000;
 	configure_thresholds(c, s);
 	sp_context_configure_traces();
+	sp_mapping_is_counted(c->machine.memory_is_counted);
 	h->cpu.requested_ns = h->cpu.interval_ns = h->cpu.interval_max_ns = s->cpu_interval_ns;
 	h->cpu.sample_cap = s->sample_cap;
 	h->cpu.budget_permille = s->budget_permille;

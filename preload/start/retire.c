@@ -40,7 +40,7 @@ bool sp_attach_retire(void)
 			return false;
 	}
 	sp_store(&sp_agent.state, SP_AGENT_OFF);
-	sp_mapping_leave();
+	sp_mapping_drop();
 	sp_agent.stopped = 0;
 	sp_clock_drop_process();
 	sp_block_each(give_back, NULL);

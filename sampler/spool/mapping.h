@@ -16,6 +16,14 @@ void sp_mapping_is_one(uint64_t bytes) SP_HIDDEN;
  * was, so the spool's place is taken by memory that is nobody's, until the next spool comes there. Without a spool, nothing. Any context. */
 void sp_mapping_leave(void) SP_HIDDEN;
 
+/* What is mapped counts against a limit even where it is not used: the place of a spool that is left is given back, whatever may have been
+ * interrupted. */
+void sp_mapping_is_counted(bool is) SP_HIDDEN;
+
+/* Gives back the spool or what is in its place: nothing that was interrupted goes on, and no activation may come
+ * meanwhile. */
+void sp_mapping_drop(void) SP_HIDDEN;
+
 static inline uint64_t sp_section_end(const struct sp_section_entry *e)
 {
 	return sp_page_end(e->offset + (uint64_t)e->stride * e->capacity);

@@ -2,7 +2,7 @@
 load helpers
 
 @test "mlockall works as without, under a limit too, and locks few of our tables" {
-	for when in early late; do
+	for when in early late child; do
 		plain "$TARGETS/locks_memory" $when 2>without >out
 		profiled "$TARGETS/locks_memory" $when 2>with >out
 		grep -qx locked out
@@ -10,8 +10,28 @@ load helpers
 	done
 	profile_of locks_memory
 	# The limit is compared with all that is mapped; 8 MB are much for this program, and less than we map.
-	(ulimit -l 8000; profiled setpriv --bounding-set -all --inh-caps -all "$TARGETS/locks_memory" late) >out 2>with
-	grep -qx locked out || fail "$(cat out)"
+	for when in late child; do
+		(ulimit -l 8000; profiled setpriv --bounding-set -all --inh-caps -all "$TARGETS/locks_memory" $when) >out 2>with
+		grep -qx locked out || fail "$when: $(cat out)"
+	done
+}
+
+@test "under a limit on data the child of a sampled process has as much as without" {
+	cat >child.py <<-'PY'
+		import mmap, os
+		sum(i for i in range(3000000))
+		if os.fork():
+		    os._exit(os.wait()[1] >> 8)
+		kept = []
+		try:
+		    while True:
+		        kept.append(mmap.mmap(-1, 1 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+		except OSError:
+		    print(len(kept))
+	PY
+	(ulimit -d 150000; plain /usr/bin/python3 child.py) >without
+	(ulimit -d 150000; profiled /usr/bin/python3 child.py) >with
+	at_least "$(cat with)" $(($(cat without) - 12))
 }
 
 @test "a limit on address space or data takes little more than without" {

@@ -1,7 +1,9 @@
-/* Locks its memory with mlockall after 0.3 s, or before: "late" or "early". Prints "locked" or why not, and the
+/* Locks its memory with mlockall after 0.3 s, or before: "late" or "early"; or in a child made after it: "child". Prints "locked" or why not, and the
  * locked kilobytes after more work, on stderr. */
 #include <errno.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "tests/targets/common.h"
 
@@ -17,8 +19,16 @@ static void print_locked(void)
 
 int main(int argc, char **argv)
 {
-	if (argc > 1 && strcmp(argv[1], "late") == 0)
+	const char *when = argc > 1 ? argv[1] : "early";
+	pid_t child = 0;
+	int status;
+
+	if (strcmp(when, "early") != 0)
 		spend(0.3);
+	if (strcmp(when, "child") == 0)
+		child = fork();
+	if (child)
+		return child < 0 || waitpid(child, &status, 0) != child || status;
 	errno = 0;
 	puts(mlockall(MCL_CURRENT | MCL_FUTURE) == 0 ? "locked" : strerror(errno));
 	for (int i = 0; i < 1000; i++)

@@ -291,6 +291,22 @@ static void address_space_limits_memory(void **state)
 	assert_int_equal(load().memory_limit_bytes, 3 * GIB);
 }
 
+static void memory_may_be_counted_when_it_is_mapped(void **state)
+{
+	(void)state;
+	assert_false(load().memory_is_counted);
+	machine_put("/proc/self/limits",
+		"Max data size             unlimited            unlimited            bytes     \n");
+	machine_put("/proc/sys/vm/overcommit_memory", "1\n");
+	assert_false(load().memory_is_counted);
+	machine_put("/proc/sys/vm/overcommit_memory", "2\n");
+	assert_true(load().memory_is_counted);
+	machine_put("/proc/sys/vm/overcommit_memory", "0\n");
+	machine_put("/proc/self/limits",
+		"Max data size             1073741824           unlimited            bytes     \n");
+	assert_true(load().memory_is_counted);
+}
+
 static void paranoid_levels(void **state)
 {
 	(void)state;
@@ -452,6 +468,7 @@ int main(void)
 		TEST(long_group_names_keep_their_end),
 		TEST(long_lists_of_cpus),
 		TEST(address_space_limits_memory),
+		TEST(memory_may_be_counted_when_it_is_mapped),
 		TEST(paranoid_levels),
 		TEST(broken_trees_are_unknown),
 		TEST(rules_change_defaults_only),

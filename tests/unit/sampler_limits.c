@@ -195,6 +195,44 @@ static void a_spool_that_is_left_is_nobodys_memory_until_the_next(void **state)
 	agent_close();
 }
 
+static bool is_mapped(const void *at)
+{
+	unsigned char in_memory;
+
+	return mincore((void *)at, 1, &in_memory) == 0;
+}
+
+static void where_memory_is_counted_nothing_is_left(void **state)
+{
+	struct sp_spool_header *left;
+
+	(void)state;
+	assert_int_equal(open_agent(), 0);
+	left = sp_agent.spool;
+	sp_mapping_is_counted(true);
+	sp_mapping_leave();
+	sp_mapping_is_counted(false);
+	assert_null(sp_agent.spool);
+	assert_false(is_mapped(left));
+	agent_close();
+}
+
+static void what_is_left_is_given_back_once_nobody_needs_it(void **state)
+{
+	struct sp_spool_header *left;
+
+	(void)state;
+	assert_int_equal(open_agent(), 0);
+	left = sp_agent.spool;
+	sp_mapping_leave();
+	assert_true(is_mapped(left));
+	sp_mapping_drop();
+	assert_null(sp_agent.spool);
+	assert_false(is_mapped(left));
+	sp_mapping_drop();
+	agent_close();
+}
+
 static void parts_that_were_cut_out_stay_out(void **state)
 {
 	uint64_t start;
@@ -326,6 +364,8 @@ int main(void)
 		cmocka_unit_test(a_text_too_long_for_its_section_leaves_room_for_others),
 		cmocka_unit_test(an_existing_file_or_link_is_not_touched),
 		cmocka_unit_test(a_spool_that_is_left_is_nobodys_memory_until_the_next),
+		cmocka_unit_test(where_memory_is_counted_nothing_is_left),
+		cmocka_unit_test(what_is_left_is_given_back_once_nobody_needs_it),
 		cmocka_unit_test(parts_that_were_cut_out_stay_out),
 		cmocka_unit_test(no_room_at_all_is_an_error),
 		cmocka_unit_test(a_filesystem_that_fills_up_ends_in_counted_drops),
