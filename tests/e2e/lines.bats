@@ -124,13 +124,14 @@ verdict() { grep -m 1 '^\*\*Verdict' "$1"; }
 	gcc -O2 -g -o lock lock.c -lpthread
 	profiled ./lock
 	verdict "$(profile_of lock)" >verdict
-	grep -Eq 'Next: have threads meet less often, as [0-9]+ % of the CPU time .* for work at lock\.c:[79]:' verdict
+	# On a busy machine threads wait so long for the lock's holder, or for a CPU, that this comes first.
+	grep -Eq 'Next: (have threads meet less often, as [0-9]+ % of the CPU time .* for work at lock\.c:[79]:|threads (waited for [0-9]+ % of their time for lock \(held mostly, as far as it was seen, by work |could have run ))' verdict
 	refuse grep -q 'see who calls' verdict
 }
 
 @test "generated code without names: node is told of its flags; a leak's count is that of its bytes; names of libc are those people know" {
 	if command -v node >/dev/null; then
-		echo 'function fib(n) { return n < 2 ? n : fib(n - 1) + fib(n - 2); } console.log(fib(36));' >spin.js
+		echo 'function fib(n) { return n < 2 ? n : fib(n - 1) + fib(n - 2); } console.log(fib(38));' >spin.js
 		profiled node spin.js >out
 		verdict "$(profile_of node)" | grep -q 'Next: .* run it as `node --perf-basic-prof'
 		rm -r profiles
