@@ -91,6 +91,7 @@ struct sp_short_calls {
 	uint32_t gap;           /* ... mean of the last draw of that */
 	uint64_t longest_ns;    /* wait of a call that was looked at */
 	struct sp_short_part looked;
+	uint64_t long_calls, long_ns, long_off_ns; /* of such, remembered for longer */
 };
 
 /* What a thread remembers of its waits. */

@@ -23,8 +23,9 @@
 #define MEMORY_ASKED 64u
 
 /* Where so many looks have found less than this part of the calls' time waited, as in reads that the page cache answers, no more
- * than one call in QUIET_GAP is looked at: what that can miss is little. */
-#define QUIET_LOOKS (MEMORY / 2)
+ * than one call in QUIET_GAP is looked at: what that can miss is little. They are more than the part is taken from, for that one may
+ * be found to be none by chance where few calls wait, and would then be taken for none for long. */
+#define QUIET_LOOKS 2048u
 #define QUIET_PART 64u
 #define QUIET_GAP 64u
 
@@ -131,8 +132,10 @@ static void add(struct sp_short_part *to, const struct sp_short_part *one)
 	sp_add(&to->queue_ns, one->queue_ns);
 }
 
-static void forget_old(struct sp_short_part *p)
+static void forget_old(struct sp_short_calls *s)
 {
+	struct sp_short_part *p = &s->looked;
+
 	if (p->calls >= MEMORY) {
 		p->calls /= 2;
 		p->ns /= 2;
@@ -143,6 +146,11 @@ static void forget_old(struct sp_short_part *p)
 		p->asked /= 2;
 		p->asked_off_ns /= 2;
 		p->queue_ns /= 2;
+	}
+	if (s->long_calls >= 2 * QUIET_LOOKS) {
+		s->long_calls /= 2;
+		s->long_ns /= 2;
+		s->long_off_ns /= 2;
 	}
 }
 
@@ -161,8 +169,11 @@ static void learn(struct sp_thread *t, enum sp_wait_kind kind, uint64_t ns)
 		one.asked_off_ns = off_ns;
 		one.queue_ns = queue_ns < off_ns ? queue_ns : off_ns;
 	}
-	forget_old(&s->looked);
+	forget_old(s);
 	add(&s->looked, &one);
+	s->long_calls += one.calls;
+	s->long_ns += one.ns;
+	s->long_off_ns += one.off_ns;
 	add(&others[kind], &one);
 	if (off_ns > s->longest_ns)
 		s->longest_ns = off_ns;
@@ -170,16 +181,17 @@ static void learn(struct sp_thread *t, enum sp_wait_kind kind, uint64_t ns)
 	count(t, kind, off_ns, off_ns > 0);
 }
 
-static bool is_quiet(const struct sp_short_part *looked)
+static bool is_quiet(const struct sp_short_calls *s)
 {
-	return looked->calls >= QUIET_LOOKS && looked->off_ns * QUIET_PART < looked->ns;
+	return s->long_calls >= QUIET_LOOKS && s->long_off_ns * QUIET_PART < s->long_ns &&
+		s->looked.off_ns * QUIET_PART < s->looked.ns;
 }
 
 /* How many calls pass until the next look: more and more on average while looks have taken more than they may, or find nothing. */
 static uint32_t draw_gap(struct sp_thread *t, struct sp_short_calls *s)
 {
 	bool dear = t->wait.short_looks * PAIR_NS > sp_look_allowance_ns(&t->wait);
-	bool wider = dear || (s->gap < QUIET_GAP && is_quiet(&s->looked));
+	bool wider = dear || (s->gap < QUIET_GAP && is_quiet(s));
 	uint32_t gap = wider ? s->gap + s->gap / 4 + 1 : s->gap - s->gap / 4;
 
 	s->gap = gap < FREE_GAP ? FREE_GAP : gap > GAP_MAX ? GAP_MAX : gap;

@@ -138,6 +138,25 @@ static void looks_that_find_nothing(void **state)
 	assert_true(looks > ROUNDS / 10);
 }
 
+/* Looks that by chance find none of the few calls that wait, and then get rare, must not have them taken for none. */
+static void few_waits_are_a_part_of_all(void **state)
+{
+	struct sp_wait_count *read = &sp_tls.thread->record->waits[SP_WAIT_READ];
+	uint64_t all_ns = 0;
+
+	(void)state;
+	cpu_ns = 1000000000000;
+	for (unsigned i = 0; i < 10 * ROUNDS; i++) {
+		bool waits = sp_random(sp_tls.thread) % 200 == 0;
+
+		call(waits ? 40000 : 0, waits ? 0 : 3000);
+		all_ns += waits ? 40000 : 0;
+	}
+	sp_short_settle(sp_tls.thread);
+	print_message("%.1f ms of %.1f, %u looks\n", (double)read->ns / 1e6, (double)all_ns / 1e6, looks);
+	assert_true(read->ns > all_ns / 5 * 4 && read->ns < all_ns / 5 * 6);
+}
+
 static void waits_that_never_were(void **state)
 {
 	(void)state;
@@ -198,7 +217,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {TEST(all_are_waits), TEST(in_turns_with_others), TEST(one_of_many),
 		TEST(among_calls_that_are_none), TEST(waits_that_never_were), TEST(looks_that_find_nothing),
-		TEST(of_short_waits), TEST(of_waits_that_are_looked_at_each), TEST(of_waits_as_long_as_a_small_program),
+		TEST(few_waits_are_a_part_of_all), TEST(of_short_waits),
+		TEST(of_waits_that_are_looked_at_each), TEST(of_waits_as_long_as_a_small_program),
 		TEST(where_they_cost_little_each_is_looked_at)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
