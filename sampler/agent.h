@@ -110,7 +110,7 @@ struct sp_thread_waits {
 	bool pick_near;           /* ... so that the next may well be sampled */
 	struct sp_wait_part parts[SP_WAIT_KINDS][SP_WAIT_LENGTHS];
 	struct sp_short_calls shorts[SP_WAIT_KINDS];
-	uint32_t short_looks;    /* at such calls, the next one ... */
+	uint64_t short_looks;    /* at such calls, the next one ... */
 	uint32_t look_call;      /* ... when this is called, enum sp_wait_call, ... */
 	uint32_t look_tries;     /* ... so many times, until one lasts, ... */
 	uint64_t looked_began;   /* ... which has begun then, ... */

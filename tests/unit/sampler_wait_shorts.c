@@ -157,6 +157,17 @@ static void few_waits_are_a_part_of_all(void **state)
 	assert_true(read->ns > all_ns / 5 * 4 && read->ns < all_ns / 5 * 6);
 }
 
+/* A thread that has run for many minutes: so many looks have taken more than 2^32 ns. */
+static void looks_are_paid_for_ever(void **state)
+{
+	(void)state;
+	sp_tls.thread->wait.short_looks = 6000000;
+	cpu_ns = 1600000000000;
+	for (unsigned i = 0; i < ROUNDS; i++)
+		call(2000, 1000);
+	assert_in_range(sp_tls.thread->wait.short_looks, 6000000, 6000000 + ROUNDS / 100);
+}
+
 static void waits_that_never_were(void **state)
 {
 	(void)state;
@@ -217,7 +228,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {TEST(all_are_waits), TEST(in_turns_with_others), TEST(one_of_many),
 		TEST(among_calls_that_are_none), TEST(waits_that_never_were), TEST(looks_that_find_nothing),
-		TEST(few_waits_are_a_part_of_all), TEST(of_short_waits),
+		TEST(few_waits_are_a_part_of_all), TEST(looks_are_paid_for_ever), TEST(of_short_waits),
 		TEST(of_waits_that_are_looked_at_each), TEST(of_waits_as_long_as_a_small_program),
 		TEST(where_they_cost_little_each_is_looked_at)};
 
