@@ -219,6 +219,14 @@ setup_tree() {
 	build FAR= COUNT=300 -Wl,-T,"$ROOT/preload/variables.ld"
 	cp a.so b.so && strip b.so
 	status_of 1 "$ROOT/tests/lint/pages.sh" b.so
+	cp a.c whole.c
+	for reads in a b; do
+		sed "s/void ${reads}_forked(void) {}/char ${reads}_forked(void) { return *(const volatile char *)\"table\"; }/" whole.c >a.c
+		build FAR= COUNT=300 -Wl,-T,"$ROOT/preload/variables.ld"
+		status_of 1 "$ROOT/tests/lint/pages.sh" a.so 2>err
+		grep -q "reads a constant from the tables' pages" err
+	done
+	cp whole.c a.c && build FAR= COUNT=300 -Wl,-T,"$ROOT/preload/variables.ld"
 	# The linker script lists what there no longer is: a function, a file.
 	for gone in 's/\.text\.sp_self_init /.text.sp_self_begin /' 's/\.text\.on_exit /.text.at_quick_end /' 's/\.text\.syscall /.text.system_call /' \
 		's:\*env/options:*env/settings:' 's:\*heap/filter:*heap/sieve:'; do

@@ -37,7 +37,8 @@ forked=$(nm "$1" | awk '$2 ~ /^[tT]$/ && $3 ~ /_forked$|^sp_fork_(child|forget)$
 	complain "$1: what each fork runs (SP_AT_FORK) is spread over more than a page's length"
 read -r at size < <(awk '$1 == ".tables" { print $3, $5 }' <<<"$sections")
 first=$((0x$(head -n 1 <<<"$forked"))) last=$((0x$(tail -n 1 <<<"$forked")))
-for target in $(objdump -d --no-show-raw-insn --start-address=$first --stop-address=$((last + 1)) "$1" | sed -n 's/.*# \([0-9a-f]*\) <.*/\1/p'); do
+bytes=$(nm -S "$1" | awk -v last="$(tail -n 1 <<<"$forked")" '$1 == last && $3 ~ /^[tT]$/ { bytes = $2 } END { print bytes }')
+for target in $(objdump -d --no-show-raw-insn --start-address=$first --stop-address=$((last + 0x$bytes)) "$1" | sed -n 's/.*# \([0-9a-f]*\) <.*/\1/p'); do
 	[ $((0x$target)) -lt $((0x$at)) ] || [ $((0x$target)) -ge $((0x$at + 0x$size)) ] ||
 		complain "$1: what each fork runs (SP_AT_FORK) reads a constant from the tables' pages, at $target"
 done
