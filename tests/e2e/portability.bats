@@ -20,6 +20,7 @@ works_of() {
 	"$ROOT/tests/lint/exports.sh" "$1/libsmartprof.so" "$ROOT/preload/exports.map"
 	"$ROOT/tests/lint/exports.sh" "$1/libsmartprof-context.so" "$ROOT/preload/context.map"
 	"$ROOT/tests/lint/pages.sh" "$1/libsmartprof.so"
+	[ -e "$1/smartprof" ] || ln -s "$SMARTPROF" "$1/smartprof" # only the agent was built
 	rm -rf "$SMARTPROF_DIR"
 	LD_PRELOAD=$WORK/$1/libsmartprof.so plain "$TARGETS/cpu_truth" 0.5 >out
 	at_least "$(front cpu_samples "$(profile_of cpu_truth)")" 50
