@@ -45,6 +45,7 @@ works_of() {
 	[ -n "$(long '' yes)" ] || skip "with LONG=1: a minute for each"
 	local name flags
 	while IFS='|' read -r name flags; do
+		[ "$name" != lld ] || command -v ld.lld >/dev/null || continue
 		eval "built $name all $flags"
 		works_of "$name"
 		rm -r "${WORK:?}/$name"
