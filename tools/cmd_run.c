@@ -290,6 +290,7 @@ static int run_times(const struct sp_target *target, char **argv, const char *li
 		if (enabled)
 			sp_recover_tree(pid, &ending, verbose);
 		told.pid = pid;
+		told.refused = hold.refused;
 		sp_run_tell(&told);
 		ran.status = ending.wait_status;
 		keep(target, argv, library != NULL, &told, &ran);

@@ -162,6 +162,9 @@ void sp_tree_hold_close(struct sp_tree_hold *hold, pid_t pid)
 		return;
 	if (pwrite(hold->fd, &closed, sizeof(closed), offsetof(struct sp_tree_file, closed)) < 0)
 		perror("smartprof: tree file"); /* its lock goes in a moment */
+	if (pread(hold->fd, &hold->refused, sizeof(hold->refused), offsetof(struct sp_tree_file, refused)) !=
+		sizeof(hold->refused))
+		hold->refused = 0;
 	name_for(hold, pid, tree, sizeof(tree), path);
 	unlink(path);
 	unlink(hold->path);

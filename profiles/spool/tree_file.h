@@ -29,7 +29,8 @@ void sp_tree_file_remove_stale(int directory_fd, const char *name);
 struct sp_tree_hold {
 	char directory[64], path[128];
 	uint64_t born_ns;
-	int fd; /* its lock is ours until it is closed; -1: none */
+	int fd;           /* its lock is ours until it is closed; -1: none */
+	uint64_t refused; /* processes that there was no room for a spool for, when it is closed */
 };
 
 /* Makes the file, under a name that nobody looks at. The descriptor goes at exec. Returns 0 or a negative errno. */

@@ -170,7 +170,7 @@ sum(i * i for i in range(10**6))"
 	[ "$(spools)" -eq 0 ]
 }
 
-@test "processes that there is no room for a spool for are counted in the profile of the tree's first one" {
+@test "processes that there is no room for a spool for are counted in the profile of the tree's first one, and told by run" {
 	places=/dev/shm/smartprof-$(id -u)
 	cat >full.sh <<-SH
 		i=0
@@ -185,6 +185,9 @@ sum(i * i for i in range(10**6))"
 	rm -f "$places"/full.*
 	[ "$(find "$SMARTPROF_DIR" -name 'member.*.md' | wc -l)" -eq 0 ]
 	grep -q '^- Processes of this tree without a profile, for want of room for their spools: 3\.$' "$SMARTPROF_DIR"/development/sh.*.md
+	"$SMARTPROF" run -- sh full.sh 2>told
+	rm -f "$places"/full.*
+	grep -q '^smartprof: processes without a profile, for want of room for their spools: 3$' told || fail "$(cat told)"
 }
 
 @test "on a busy machine as on a quiet one" {

@@ -18,6 +18,7 @@ struct sp_run_told {
 	bool enabled;
 	bool quiet; /* say nothing: it is not wanted, or was said before */
 	pid_t pid;
+	uint64_t refused; /* processes without a profile, for want of room for their spools */
 	struct timespec began;
 	uint64_t cpu_ns; /* of children so far */
 };

@@ -114,6 +114,9 @@ void sp_run_tell(const struct sp_run_told *told)
 
 	if (told->quiet)
 		return;
+	if (told->refused)
+		sp_complain("processes without a profile, for want of room for their spools: %llu",
+			(unsigned long long)told->refused);
 	if (is_in_output(told, path)) {
 		sp_complain("profile: %s", path);
 		return;
