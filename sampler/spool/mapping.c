@@ -63,8 +63,8 @@ void sp_mapping_undo(void *spool, uint64_t bytes)
 }
 
 /* Between sections that were cut back there may be mappings of the application's. No section has room any more, but each is where it
- * was. */
-static bool put_in_pieces(struct sp_spool_header *spool, put *instead)
+ * was. Apart from what each fork runs, which reads no table of constants, whoever compiles it. */
+static __attribute__((noinline)) bool put_in_pieces(struct sp_spool_header *spool, put *instead)
 {
 	struct sp_section_entry sections[SP_SECTIONS];
 	uint64_t from = 0, to = spool->sections[sp_layout_order[0]].offset;
