@@ -334,10 +334,10 @@ $(cat screen)"
 	"$SMARTPROF" snapshot --name a "$PID" >/dev/null
 	one_line 'it is a snapshot' "$SMARTPROF" top -b "$PID@a"
 	cat "/dev/shm/smartprof-$EUID/$PID."*.spool >other.spool
-	printf '\001\000\000\000' | dd of=other.spool bs=1 seek=8 conv=notrunc 2>/dev/null
-	one_line 'another version' "$SMARTPROF" top -b other.spool
 	head -c 1000 other.spool >cut.spool
 	one_line 'too short' "$SMARTPROF" top -b cut.spool
+	printf '\001\000\000\000' | dd of=other.spool bs=1 seek=8 conv=notrunc 2>/dev/null
+	one_line 'another version' "$SMARTPROF" top -b other.spool
 	status_of 1 "$SMARTPROF" top -b -n 1 -d 0.1 "$PID" >/dev/full 2>said
 	[ "$(wc -l <said)" -eq 1 ]
 }
