@@ -32,8 +32,10 @@
 /* The call may be among others that are too short to be one of these: so many are looked at. */
 #define TRIES 8u
 
-/* Of those that are looked at, one in so many for its part in the run queue too: the rest of what may be asked is for longer waits. */
+/* Of those that are looked at, one in so many for its part in the run queue too: the rest of what may be asked is for longer waits.
+ * Where the last looks have found next to no waiting, it is one in QUIET_ASK_PART. */
 #define ASK_PART 4u
+#define QUIET_ASK_PART 64u
 #define FEW_ASKED 4u
 
 static struct sp_short_part others[SP_WAIT_KINDS]; /* atomic: of all threads */
@@ -110,12 +112,19 @@ void sp_short_settle(struct sp_thread *t)
 		settle(t, kind);
 }
 
+static bool finds_little(const struct sp_short_part *looked)
+{
+	return looked->calls >= MEMORY / 2 && looked->off_ns * QUIET_PART < looked->ns;
+}
+
 void sp_short_look(struct sp_thread *t)
 {
 	struct sp_thread_waits *w = &t->wait;
+	const struct sp_short_part *looked = &w->shorts[sp_wait_kind_of((enum sp_wait_call)w->look_call)].looked;
+	unsigned part = finds_little(looked) ? QUIET_ASK_PART : ASK_PART;
 
 	sp_short_settle(t);
-	w->short_queue_known = sp_random(t) % ASK_PART == 0 && sp_wait_queue_ask(t, &w->short_queue_ns);
+	w->short_queue_known = sp_random(t) % part == 0 && sp_wait_queue_ask(t, &w->short_queue_ns);
 	w->queue_off_ns += sp_wait_look(t);
 	w->short_looks++;
 	sp_pick_cost(PAIR_NS);
@@ -183,8 +192,7 @@ static void learn(struct sp_thread *t, enum sp_wait_kind kind, uint64_t ns)
 
 static bool is_quiet(const struct sp_short_calls *s)
 {
-	return s->long_calls >= QUIET_LOOKS && s->long_off_ns * QUIET_PART < s->long_ns &&
-		s->looked.off_ns * QUIET_PART < s->looked.ns;
+	return s->long_calls >= QUIET_LOOKS && s->long_off_ns * QUIET_PART < s->long_ns && finds_little(&s->looked);
 }
 
 /* How many calls pass until the next look: more and more on average while looks have taken more than they may, or find nothing. */

@@ -15,7 +15,7 @@
 
 static uint64_t off_ns; /* since the last look */
 static uint64_t cpu_ns;
-static unsigned looks;
+static unsigned looks, asked; /* for the part in the run queue before a call */
 
 /* In the place of what reads clocks. */
 uint64_t sp_wait_look(struct sp_thread *t)
@@ -52,7 +52,7 @@ static int set_up(void **state)
 	sp_waits_configure(sp_tls.thread, true);
 	sp_agent.spool->waits.queue_look_ns = sp_tls.thread->wait.queue_cost_ns =
 		UINT32_MAX; /* no more is to be asked */
-	off_ns = cpu_ns = looks = 0;
+	off_ns = cpu_ns = looks = asked = 0;
 	return 0;
 }
 
@@ -75,6 +75,8 @@ static void call(uint64_t waits_ns, uint64_t runs_ns)
 	cpu_ns += runs_ns;
 	if (waits_ns + runs_ns >= sp_load(&sp_waits.least_cycles))
 		sp_wait_ended(&w, SP_CALL_read, 0, waits_ns + runs_ns, 0);
+	asked += sp_tls.thread->wait.short_queue_known;
+	sp_tls.thread->wait.short_queue_known = false;
 }
 
 /* Rounds of one call that waits 9 us, `busy` ones that run for 3, and `tiny` ones that are too short to have waited. */
@@ -136,6 +138,24 @@ static void looks_that_find_nothing(void **state)
 	assert_true(read->ns < ROUNDS * 3000ull / 100); /* until it is known */
 	agrees(1, 0);
 	assert_true(looks > ROUNDS / 10);
+}
+
+/* Before a call, the kernel need not be asked about the run queue where calls do not wait. */
+static void questions_where_nothing_waits(void **state)
+{
+	unsigned busy;
+
+	(void)state;
+	sp_agent.spool->waits.queue_look_ns = sp_tls.thread->wait.queue_cost_ns = 0;
+	cpu_ns = 100000000000;
+	for (unsigned i = 0; i < 4000; i++)
+		call(0, 3000);
+	print_message("%u looks, %u questions\n", looks, asked);
+	assert_true(asked < 100);
+	busy = asked;
+	for (unsigned i = 0; i < 4000; i++)
+		call(9000, 1000);
+	assert_true(asked > busy + 200);
 }
 
 /* Looks that by chance find none of the few calls that wait, and then get rare, must not have them taken for none. */
@@ -228,8 +248,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {TEST(all_are_waits), TEST(in_turns_with_others), TEST(one_of_many),
 		TEST(among_calls_that_are_none), TEST(waits_that_never_were), TEST(looks_that_find_nothing),
-		TEST(few_waits_are_a_part_of_all), TEST(looks_are_paid_for_ever), TEST(of_short_waits),
-		TEST(of_waits_that_are_looked_at_each), TEST(of_waits_as_long_as_a_small_program),
+		TEST(questions_where_nothing_waits), TEST(few_waits_are_a_part_of_all), TEST(looks_are_paid_for_ever),
+		TEST(of_short_waits), TEST(of_waits_that_are_looked_at_each), TEST(of_waits_as_long_as_a_small_program),
 		TEST(where_they_cost_little_each_is_looked_at)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
