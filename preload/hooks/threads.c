@@ -116,20 +116,27 @@ struct routine {
 };
 static struct routine routines[SP_BLOCKS] SP_BIG; /* by the block's number */
 
-/* A handler that forks in the midst of it would find half a block taken. */
-static struct sp_thread *take_block(void)
+/* A handler that forks in the midst of it would find half a block taken, or make one that is wiped a thread's. */
+static struct routine *take_routine(void *start, void *arg, uint64_t stack)
 {
 	uint64_t mask = sp_block_others(false);
-	struct sp_thread *t = sp_block_take();
+	struct sp_thread *t = sp_agent_state() == SP_AGENT_ACTIVE && !sp_is_stale_child() ? sp_block_take() : NULL;
+	struct routine *r = t ? &routines[t->index] : NULL;
 
+	if (r) {
+		*r = (struct routine){t, start, arg};
+		t->start = start;
+		t->made_ns = sp_now_ns();
+		t->stack_bytes = stack;
+	}
 	sp_restore_signals(mask);
-	return t;
+	return r;
 }
 
 /* A block for a thread to be, or NULL: it will not be profiled. */
 static struct routine *prepare_thread(const pthread_attr_t *attr, void *start, void *arg)
 {
-	struct sp_thread *t, *mine;
+	struct sp_thread *mine;
 	struct routine *r;
 
 	sp_threads_wake();
@@ -137,17 +144,10 @@ static struct routine *prepare_thread(const pthread_attr_t *attr, void *start, v
 		return NULL;
 	sp_agent.look();
 	sp_control_look();
-	t = take_block();
-	if (!t)
-		return NULL;
-	r = &routines[t->index];
-	*r = (struct routine){t, start, arg};
-	t->start = start;
-	t->made_ns = sp_now_ns();
-	t->stack_bytes = stack_bytes(attr);
+	r = take_routine(start, arg, stack_bytes(attr));
 	mine = sp_tls.thread;
-	if (mine)
-		sp_thread_ask_queue(mine, t->made_ns); /* it may only wait for the new one from now on */
+	if (r && mine)
+		sp_thread_ask_queue(mine, sp_now_ns()); /* it may only wait for the new one from now on */
 	return r;
 }
 
